@@ -1,0 +1,135 @@
+package msg
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// HelloFields is what a HELLO says of its sender, apart from Message.Status (RFC 36,
+// "The HELLO Command"). All text is as it came: it may be empty, hold NUL octets, or
+// not be UTF-8.
+type HelloFields struct {
+	Endpoint []byte   // where to connect to, such as "tcp://192.168.1.7:49152"; check it before you do
+	Groups   [][]byte // in the order sent; a group may stand there twice; up to Limits.LongString octets each
+	Name     []byte
+	Headers  []Header // in the order sent
+}
+
+// Header is one property of a node. RFC 36 does not say what a name that comes twice
+// means, and Decode keeps both: C zyre goes by the first, pyre, zyre.js and gyre by
+// the last.
+type Header struct {
+	Name, Value []byte
+}
+
+// Least octets of a group (its length) and of a header (its two lengths).
+const (
+	minGroup  = 4
+	minHeader = 1 + 4
+)
+
+// decodeHello takes the fields of a HELLO from r; size is the whole frame's.
+func (m *Message) decodeHello(r *reader, size int, limits Limits) {
+	if size > limits.Hello {
+		r.err = overLimit(Hello, "%d octets, limit %d", size, limits.Hello)
+		return
+	}
+	m.Hello.Endpoint = r.string("endpoint")
+	m.Hello.Groups = make([][]byte, r.count("groups", minGroup, limits.Groups))
+	for i := range m.Hello.Groups {
+		m.Hello.Groups[i] = r.longstr("group", limits.LongString)
+	}
+	m.Status = r.number1("status")
+	m.Hello.Name = r.string("name")
+	m.Hello.Headers = make([]Header, r.count("headers", minHeader, limits.Headers))
+	for i := range m.Hello.Headers {
+		m.Hello.Headers[i].Name = r.string("header name")
+		m.Hello.Headers[i].Value = r.longstr("header value", limits.LongString)
+	}
+}
+
+// OutHello is a HELLO to send.
+type OutHello struct {
+	Endpoint string   // where peers reach this node, such as "tcp://192.168.1.7:49152"
+	Groups   []string // all groups that the node is in
+	Status   uint8    // the node's count of joins and leaves so far, modulo 256
+	Name     string
+	Headers  []OutHeader // sent in this order
+}
+
+// OutHeader is a header to send.
+type OutHeader struct {
+	Name, Value string
+}
+
+// Check says whether AppendHello would accept h: a *[StringError] for text that must
+// not be sent, an [ErrLimit] for a HELLO that a receiver with the same limits refuses.
+func (h *OutHello) Check(limits Limits) error {
+	limits = limits.orDefaults()
+	if len(h.Groups) > limits.Groups {
+		return overLimit(Hello, "%d groups, limit %d", len(h.Groups), limits.Groups)
+	}
+	if len(h.Headers) > limits.Headers {
+		return overLimit(Hello, "%d headers, limit %d", len(h.Headers), limits.Headers)
+	}
+	if err := CheckEndpoint(h.Endpoint); err != nil {
+		return err
+	}
+	for _, group := range h.Groups {
+		if err := CheckGroup(group); err != nil {
+			return err
+		}
+	}
+	if err := CheckName(h.Name); err != nil {
+		return err
+	}
+	seen := make(map[string]bool, len(h.Headers))
+	for _, header := range h.Headers {
+		if err := CheckHeader(header.Name, header.Value, limits); err != nil {
+			return err
+		}
+		if seen[header.Name] {
+			return &StringError{Field: "header name", Value: header.Name, Reason: ErrTwice}
+		}
+		seen[header.Name] = true
+	}
+	if size := h.size(); size > int64(limits.Hello) {
+		return overLimit(Hello, "%d octets, limit %d; use fewer or shorter groups and headers", size, limits.Hello)
+	}
+	return nil
+}
+
+// size is the length of the header frame in octets.
+func (h *OutHello) size() int64 {
+	size := int64(prefixSize + 1 + len(h.Endpoint) + 4 + 1 + 1 + len(h.Name) + 4)
+	for _, group := range h.Groups {
+		size += int64(minGroup + len(group))
+	}
+	for _, header := range h.Headers {
+		size += int64(minHeader + len(header.Name) + len(header.Value))
+	}
+	return size
+}
+
+// AppendHello appends a HELLO to dst. RFC 36 wants sequence 1. The errors are those of
+// [OutHello.Check]; dst then comes back as it was.
+func AppendHello(dst []byte, sequence uint16, h *OutHello, limits Limits) ([]byte, error) {
+	if err := h.Check(limits); err != nil {
+		return dst, err
+	}
+	dst = slices.Grow(dst, int(h.size()))
+	dst = appendPrefix(dst, Hello, sequence)
+	dst = appendString(dst, h.Endpoint)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(h.Groups)))
+	for _, group := range h.Groups {
+		dst = appendLongstr(dst, group)
+	}
+	dst = append(dst, h.Status)
+	dst = appendString(dst, h.Name)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(h.Headers)))
+	for _, header := range h.Headers {
+		dst = appendString(dst, header.Name)
+		dst = appendLongstr(dst, header.Value)
+	}
+	return dst, nil
+}

@@ -1,0 +1,49 @@
+package msg
+
+import "strconv"
+
+// ID says which message a frame is: its third octet.
+type ID uint8
+
+// The messages of RFC 36 are 1 to 7. C zyre adds 8 to 10, which other
+// implementations do not survive: send those to C zyre and to our own nodes only.
+const (
+	Hello   ID = 1  // greets a peer: where to reach the sender, its name, groups and headers
+	Whisper ID = 2  // content for one peer
+	Shout   ID = 3  // content for a group
+	Join    ID = 4  // the sender joined a group
+	Leave   ID = 5  // the sender left a group
+	Ping    ID = 6  // asks a silent peer for a sign of life
+	PingOK  ID = 7  // the answer to PING
+	Elect   ID = 8  // C zyre: a challenger for a group's leadership
+	Leader  ID = 9  // C zyre: the elected leader of a group
+	Goodbye ID = 10 // C zyre: the sender is leaving
+)
+
+// String gives the name that RFC 36 uses, such as "PING-OK", and "ID(77)" for an
+// id that is none of the ten.
+func (id ID) String() string {
+	switch id {
+	case Hello:
+		return "HELLO"
+	case Whisper:
+		return "WHISPER"
+	case Shout:
+		return "SHOUT"
+	case Join:
+		return "JOIN"
+	case Leave:
+		return "LEAVE"
+	case Ping:
+		return "PING"
+	case PingOK:
+		return "PING-OK"
+	case Elect:
+		return "ELECT"
+	case Leader:
+		return "LEADER"
+	case Goodbye:
+		return "GOODBYE"
+	}
+	return "ID(" + strconv.Itoa(int(id)) + ")"
+}

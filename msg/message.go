@@ -1,0 +1,114 @@
+// Package msg encodes and decodes the messages that ZRE nodes exchange over TCP:
+// version 2 of the ZeroMQ Realtime Exchange Protocol, https://rfc.zeromq.org/spec/36/,
+// and the three messages that C zyre adds to it (ELECT, LEADER, GOODBYE).
+//
+// A message is a list of frames. The first, the header frame, is made of octets laid
+// out by RFC 36's grammar; WHISPER and SHOUT carry the application's content in the
+// frames after it, and no other message has more than the one.
+//
+//	AA A1   id   02   sequence   fields of the message
+//	2       1    1    2          the rest                 octets
+//
+// To read, keep one [Message] per connection and call [Message.Decode] for each list
+// of frames (without the routing id of a ROUTER); it copies nothing, and takes no
+// memory except for the lists in a HELLO. To send, one Append function per message
+// appends a header frame to a buffer of yours: [AppendHello], [AppendShout] and so on.
+//
+// What we send is stricter than what we take. Text that we send is UTF-8 and has no
+// NUL octet, because peers die of the one (pyre) and cut at the other (C zyre). Text
+// that arrives is handed on as it came, since pyre cuts non-ASCII text inside a
+// character. Lengths and counts that arrive are never believed: see [ErrMalformed].
+//
+// The package knows no sockets, peers or timers, and never blocks. Whether a sequence
+// number is the one that was due is for the caller to judge.
+package msg
+
+import "encoding/binary"
+
+const (
+	// Version is the ZRE version in every message, RFC 36 "Versioning".
+	Version = 2
+
+	// MaxString is the longest string of RFC 36's grammar, in octets: its length
+	// is sent in one octet. It bounds names, endpoints, groups and header names.
+	MaxString = 255
+
+	signature0, signature1 = 0xAA, 0xA1 // RFC 36 "Protocol Signature"
+
+	prefixSize = 6 // octets of signature, id, version and sequence
+)
+
+// Message is any of the ten messages, decoded. Fields that the message at hand does
+// not have are zero. One Message can be used for any number of Decode calls.
+type Message struct {
+	ID       ID
+	Sequence uint16 // cyclic; a sender's HELLO has 1, the next message 2
+
+	Group  []byte // of SHOUT, JOIN, LEAVE, ELECT and LEADER; may be empty
+	Status uint8  // of HELLO, JOIN and LEAVE: the sender's count of joins and leaves, this one included
+
+	// Node is the challenger of ELECT or the leader of LEADER. C zyre writes a
+	// UUID as 32 upper-case hexadecimal digits; Decode does not insist.
+	Node []byte
+
+	Content [][]byte // of WHISPER and SHOUT: the frames after the header frame, zero or more
+
+	Hello HelloFields // of HELLO
+}
+
+// Decode reads a whole message and overwrites every field of m. Nothing is copied:
+// Group, Node, Hello and Content share memory with frames, so they are good only as
+// long as the caller leaves frames and its octets alone. Each HELLO gets fresh lists,
+// so m.Hello may be kept while m is used for the next message.
+//
+// It accepts exactly what RFC 36's grammar allows (and limits, for a HELLO). The
+// errors are [ErrSignature], [ErrVersion], [ErrUnknownID], [ErrMalformed] and
+// [ErrLimit]; each says what the receiver should do. After the last three, ID and
+// Sequence are set as far as the frame holds them. All else is zero after an error.
+func (m *Message) Decode(frames [][]byte, limits Limits) error {
+	*m = Message{}
+	var header []byte
+	if len(frames) > 0 {
+		header = frames[0]
+	}
+	if len(header) < 2 || header[0] != signature0 || header[1] != signature1 {
+		return ErrSignature
+	}
+	if len(header) < 4 || header[3] != Version {
+		return ErrVersion
+	}
+	m.ID = ID(header[2])
+	if len(header) < prefixSize {
+		return malformed(m.ID, "the sequence number is cut")
+	}
+	m.Sequence = binary.BigEndian.Uint16(header[4:])
+
+	hasContent := m.ID == Whisper || m.ID == Shout
+	r := reader{id: m.ID, rest: header[prefixSize:]}
+	switch m.ID {
+	case Hello:
+		m.decodeHello(&r, len(header), limits.orDefaults())
+	case Whisper, Ping, PingOK, Goodbye:
+	case Shout:
+		m.Group = r.string("group")
+	case Join, Leave:
+		m.Group = r.string("group")
+		m.Status = r.number1("status")
+	case Elect, Leader:
+		m.Group = r.string("group")
+		m.Node = r.string("node")
+	default:
+		return ErrUnknownID
+	}
+	if r.end(); r.err == nil && len(frames) > 1 && !hasContent {
+		r.err = malformed(m.ID, "%d frames, want 1", len(frames))
+	}
+	if r.err != nil {
+		*m = Message{ID: m.ID, Sequence: m.Sequence}
+		return r.err
+	}
+	if hasContent {
+		m.Content = frames[1:len(frames):len(frames)]
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+package msg
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Why a string must not be sent: the Reason of a [StringError].
+var (
+	// ErrTooLong: longer than its length field can say, or than Limits.LongString.
+	ErrTooLong = errors.New("too long")
+
+	// ErrNotUTF8: pyre's node thread dies of such a string.
+	ErrNotUTF8 = errors.New("not UTF-8")
+
+	// ErrNUL: it holds a NUL octet. C zyre would cut it there, and so take two
+	// groups for one.
+	ErrNUL = errors.New("contains a NUL octet")
+
+	// ErrEmpty: only of an endpoint. A node that has not heard our beacon could not
+	// answer, and pyre and zyre.js die trying. Empty names, groups, header names
+	// and header values are in the grammar and do no harm.
+	ErrEmpty = errors.New("empty")
+
+	// ErrTwice: only of header names. Peers disagree which of the two values counts.
+	ErrTwice = errors.New("occurs twice")
+)
+
+// StringError refuses a string before it is sent; find it with errors.As, or its
+// reason with errors.Is.
+type StringError struct {
+	Field  string // "group", "name", "endpoint", "header name" or "header value"
+	Value  string // the string, whole
+	Limit  int    // longest allowed, in octets, if Reason is ErrTooLong; else 0
+	Reason error  // ErrTooLong, ErrNotUTF8, ErrNUL, ErrEmpty or ErrTwice
+}
+
+// Error quotes at most the first 40 characters of the string.
+func (e *StringError) Error() string {
+	text := fmt.Sprintf("msg: cannot send %s %.40q (%d octets): %v", e.Field, e.Value, len(e.Value), e.Reason)
+	if e.Reason == ErrTooLong {
+		text += fmt.Sprintf(", limit %d octets", e.Limit)
+	}
+	return text
+}
+
+// Unwrap returns the reason.
+func (e *StringError) Unwrap() error { return e.Reason }
