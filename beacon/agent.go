@@ -1,0 +1,247 @@
+package beacon
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Times of an agent's speech.
+const (
+	stateGap    = 20 * time.Millisecond // between the beacons of two changes of state
+	farewells   = 3                     // a farewell is said so many times, since UDP loses
+	farewellGap = 5 * time.Millisecond
+)
+
+// firstPauses follow the first beacons: who lost one beacon of a newcomer soon gets another.
+var firstPauses = [...]time.Duration{100 * time.Millisecond, 200 * time.Millisecond}
+
+// A Sighting is one beacon heard from another node.
+type Sighting struct {
+	Beacon
+	Addr      netip.Addr // where it came from; with Beacon.Port, the endpoint of the sender's mailbox
+	IfIndex   int        // the interface that it arrived on, by index
+	Interface string     // and by name
+	Local     bool       // Addr is an address of this machine
+	Multicast bool       // it came by multicast, else by broadcast
+}
+
+// An Agent hears the beacons of other nodes and sends those of one node. Its methods can be called from any goroutine.
+type Agent struct {
+	config  Config // complete; never changes
+	station *station
+	view    atomic.Pointer[view] // replaced by the station when interfaces change
+
+	changed chan struct{} // holds one: the state is another one
+	restart chan struct{} // holds one: speak as a newcomer does
+	closing chan struct{} // closed by the first Close: the agent shall stop speaking
+	silent  chan struct{} // closed when it has stopped
+	gone    chan struct{} // closed when all is done and err is set, for later calls of Close
+	err     error         // the result of Close
+
+	mu       sync.Mutex // guards what follows; nothing waits while holding it
+	port     uint16
+	state    State
+	speaking bool // Announce has been called: the goroutine of speak runs until closing
+	closed   bool // Close has been called
+}
+
+// Open listens for beacons on the interfaces that config names; it sends none. It does not wait for the network.
+func Open(config Config) (*Agent, error) {
+	a := &Agent{
+		config:  config.withDefaults(),
+		changed: make(chan struct{}, 1),
+		restart: make(chan struct{}, 1),
+		closing: make(chan struct{}),
+		silent:  make(chan struct{}),
+		gone:    make(chan struct{}),
+	}
+	all, err := a.config.Network.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.config.check(all); err != nil {
+		return nil, err
+	}
+	if a.station, err = acquire(stationKey{a.config.Network, a.config.Port, a.config.group()}); err != nil {
+		return nil, err
+	}
+	if err := a.station.enrol(a); err != nil {
+		return nil, errors.Join(err, release(a.station))
+	}
+	if len(a.Interfaces()) == 0 {
+		a.config.Log.Warn().Msg("beacon: no usable network interface, waiting for one")
+	}
+	return a, nil
+}
+
+// Announce starts speaking: beacons with this TCP port of the node's mailbox and this state go out at once, after about 100
+// and 300 ms, and then every interval. So the mailbox must listen already: C zyre and gyre keep the first endpoint
+// that they hear of. A state of Unknown sends no state beacons until SetState. Announcing again starts over with
+// other values. Port 0, which would be a farewell, is logged and ignored, as is any call after Close.
+func (a *Agent) Announce(port uint16, state State) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return
+	}
+	if port == 0 {
+		a.config.Log.Error().Msg("beacon: Announce: port 0 means farewell, not announced")
+		return
+	}
+	a.port, a.state = port, state
+	if a.speaking {
+		signal(a.restart)
+		return
+	}
+	a.speaking = true
+	go a.speak()
+}
+
+// SetState changes the state that Announce gave. The new one is sent at once, state beacons only; of changes that follow
+// within 20 ms the last one is sent then. Before Announce and after Close it does nothing.
+func (a *Agent) SetState(state State) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.speaking && !a.closed && a.state != state {
+		a.state = state
+		signal(a.changed)
+	}
+}
+
+// Interfaces returns the interfaces that the agent uses now, each with the IPv4 addresses it uses there. The caller owns
+// the result.
+func (a *Agent) Interfaces() []Interface {
+	list := slices.Clone(a.view.Load().interfaces)
+	for i := range list {
+		list[i].Addrs = slices.Clone(list[i].Addrs)
+	}
+	return list
+}
+
+// IsLocal reports whether addr is an address of this machine, on any interface, as of the last scan (1.5 s ago at most).
+func (a *Agent) IsLocal(addr netip.Addr) bool { return a.station.world.Load().isLocal(addr) }
+
+// Close says farewell if the agent has spoken: classic beacons with port 0, and state beacons with port 0 and state EXIT,
+// three times each within about 10 ms. Then it gives back its share of the sockets, which close with the last agent.
+// It can be called twice and at once; every call returns when all is done.
+func (a *Agent) Close() error {
+	a.mu.Lock()
+	first, speaking := !a.closed, a.speaking
+	a.closed = true
+	a.mu.Unlock()
+	if !first {
+		<-a.gone
+		return a.err
+	}
+	close(a.closing)
+	if speaking {
+		<-a.silent
+	}
+	a.station.leave(a)
+	a.err = release(a.station)
+	close(a.gone)
+	return a.err
+}
+
+// speak sends all that the agent says, on a goroutine of its own. It waits for the time of the next beacons, a change of
+// state, an order to start over, or the end.
+func (a *Agent) speak() {
+	defer close(a.silent)
+	beat := time.NewTimer(0)
+	defer beat.Stop()
+	changed := a.changed       // nil, so that it is not looked at, for a short while after each change
+	var quiet <-chan time.Time // ends that while
+	for turn := 0; ; {
+		select {
+		case <-beat.C:
+			a.say(a.now())
+			beat.Reset(a.pause(turn))
+			turn++
+		case <-a.restart:
+			turn = 0
+			beat.Reset(0)
+		case <-changed:
+			a.sayState(a.now())
+			changed, quiet = nil, time.After(stateGap)
+		case <-quiet:
+			changed, quiet = a.changed, nil
+		case <-a.closing:
+			a.farewell()
+			return
+		}
+	}
+}
+
+// farewell sends the last beacons.
+func (a *Agent) farewell() {
+	for i := range farewells {
+		if i > 0 {
+			time.Sleep(farewellGap)
+		}
+		a.say(Beacon{UUID: a.config.UUID, Port: 0, State: Exit})
+	}
+}
+
+// now returns the beacon that says how things are.
+func (a *Agent) now() Beacon {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return Beacon{UUID: a.config.UUID, Port: a.port, State: a.state}
+}
+
+// say sends b as a classic and as a state beacon.
+func (a *Agent) say(b Beacon) {
+	classic := b
+	classic.State = Unknown
+	a.station.send(classic, a.view.Load().classic)
+	a.sayState(b)
+}
+
+// sayState sends b as a state beacon, if it has a state.
+func (a *Agent) sayState(b Beacon) {
+	if b.State.valid() {
+		a.station.send(b, a.view.Load().state)
+	}
+}
+
+// pause returns the time to wait after the beacons of a turn, counted from 0.
+func (a *Agent) pause(turn int) time.Duration {
+	pause := a.config.Interval
+	if turn < len(firstPauses) {
+		pause = min(pause, firstPauses[turn])
+	}
+	jitter := pause / 10
+	return pause - jitter + rand.N(2*jitter)
+}
+
+// hear hands the agent a sighting that arrived on an interface it uses.
+func (a *Agent) hear(s Sighting) {
+	if s.UUID != a.config.UUID && a.view.Load().uses(s.IfIndex) {
+		a.config.Handler(s)
+	}
+}
+
+// adopt makes the agent use v, and reports whether that changes anything. Where v leads to new places the agent starts
+// speaking over, as a newcomer there.
+func (a *Agent) adopt(v *view) bool {
+	old := a.view.Swap(v)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.speaking && v.widens(old) {
+		signal(a.restart)
+	}
+	return !slices.EqualFunc(v.interfaces, old.interfaces, Interface.equal)
+}
+
+// signal leaves a token in a channel that holds one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,109 @@
+// Package beacon finds the nodes of a network by UDP: the octets of ZRE's beacons, the sockets that carry them, and the
+// network interfaces they go through (RFC 36/ZRE, "Node Discovery and Presence").
+//
+// A node opens an [Agent], learns from its handler of every beacon that other nodes send (a [Sighting]), announces itself
+// when its mailbox listens, and closes it with a farewell:
+//
+//	agent, err := beacon.Open(beacon.Config{
+//		UUID:    uuid.New(),
+//		Handler: func(s beacon.Sighting) { ... }, // must not block
+//	})
+//	if err != nil { ... }
+//	defer agent.Close()
+//	agent.Announce(mailboxPort, beacon.Idle)
+//
+// Two kinds of beacon travel. The classic one of RFC 36 has 22 octets and goes by subnet broadcast to UDP port 5670, where
+// every implementation of ZRE listens. The state beacon has one octet more, what its sender is doing now ([State]), and
+// goes by multicast to a port of its own, 15670, because a beacon of any other length than 22 on port 5670 ends a pyre
+// node. Both are always heard; [Config].Addresses decides which are sent.
+//
+// All agents of a process share one pair of sockets and one read of each datagram, so that hundreds of nodes fit into a
+// process. What stands below the sockets is a [Network]: the operating system ([System]), or a simulated one in tests.
+package beacon
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/google/uuid"
+)
+
+// Lengths of a beacon in octets. The state, where there is one, is a single octet at the end.
+const (
+	classicSize = 22                    // "ZRE", version 1, UUID, port: RFC 36
+	keyedSize   = classicSize + keySize // the same as version 3, then the CURVE key: C zyre
+	keySize     = 32
+)
+
+// Versions of the beacon, the fourth octet.
+const (
+	versionClassic = 1
+	versionKeyed   = 3
+)
+
+// A Key is a long-term CURVE public key, raw. The zero Key stands for none.
+type Key [keySize]byte
+
+// IsZero reports whether there is no key.
+func (k Key) IsZero() bool { return k == Key{} }
+
+// A Beacon is what one datagram says of its sender. Beacons are plain values and can be compared with ==.
+type Beacon struct {
+	UUID  uuid.UUID // who sends it
+	Port  uint16    // TCP port of the sender's mailbox; 0: the sender leaves
+	State State     // what the sender is doing; Unknown: the beacon has no state octet
+	Key   Key       // the sender's CURVE key (version 3); zero: the beacon has none (version 1)
+}
+
+// Leaving reports whether the beacon is a farewell: port 0 (RFC 36) or state EXIT.
+func (b Beacon) Leaving() bool { return b.Port == 0 || b.State == Exit }
+
+// Parse reads the beacon that fills all of b, which it neither keeps nor changes. Only the exact forms pass: 22 octets
+// (RFC 36), 54 (version 3, with a CURVE key), and each with one state octet more. All else is an error; RFC 36 wants such
+// a datagram discarded silently.
+func Parse(b []byte) (Beacon, error) {
+	beacon := Beacon{State: Unknown}
+	switch len(b) {
+	case classicSize, keyedSize:
+	case classicSize + 1, keyedSize + 1:
+		last := len(b) - 1
+		if beacon.State = State(b[last]); !beacon.State.valid() {
+			return Beacon{}, fmt.Errorf("beacon: state octet %d is none of 0 to %d", b[last], Processing)
+		}
+		b = b[:last]
+	default:
+		return Beacon{}, fmt.Errorf("beacon: %d octets, a beacon has 22, 23, 54 or 55", len(b))
+	}
+	version := byte(versionClassic)
+	if len(b) == keyedSize {
+		version = versionKeyed
+	}
+	if string(b[:3]) != "ZRE" || b[3] != version {
+		return Beacon{}, fmt.Errorf("beacon: header %q, want %q in %d octets", b[:4], "ZRE"+string(rune(version)), len(b))
+	}
+	copy(beacon.UUID[:], b[4:20])
+	beacon.Port = binary.BigEndian.Uint16(b[20:classicSize])
+	copy(beacon.Key[:], b[classicSize:])
+	if version == versionKeyed && beacon.Key.IsZero() {
+		return Beacon{}, fmt.Errorf("beacon: version 3 with a CURVE key of zeros")
+	}
+	return beacon, nil
+}
+
+// Append appends the beacon's octets to dst: 22, plus 32 if it has a key, plus 1 if it has a state (0 to 5).
+func (b Beacon) Append(dst []byte) []byte {
+	version := byte(versionClassic)
+	if !b.Key.IsZero() {
+		version = versionKeyed
+	}
+	dst = append(dst, 'Z', 'R', 'E', version)
+	dst = append(dst, b.UUID[:]...)
+	dst = binary.BigEndian.AppendUint16(dst, b.Port)
+	if version == versionKeyed {
+		dst = append(dst, b.Key[:]...)
+	}
+	if b.State.valid() {
+		dst = append(dst, byte(b.State))
+	}
+	return dst
+}

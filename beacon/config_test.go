@@ -1,0 +1,79 @@
+package beacon
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+func TestConfigCheck(t *testing.T) {
+	addrs := func(list ...string) (all []netip.Addr) {
+		for _, a := range list {
+			all = append(all, netip.MustParseAddr(a))
+		}
+		return all
+	}
+	for _, c := range []struct {
+		name   string
+		config Config
+		says   []string // none: no error
+	}{
+		{"nothing but a UUID", Config{}, nil},
+		{"all given", Config{Port: 65535, Interval: time.Minute, Interfaces: []string{"eth0", "192.168.1.7"},
+			Addresses: addrs("10.0.0.255", "192.168.255.255", "255.255.255.255", "224.0.0.99")}, nil},
+		{"no UUID", Config{UUID: uuid.Nil}, []string{"UUID"}},
+		{"port 65536", Config{Port: 65536}, []string{"Port", "65536"}},
+		{"port -1", Config{Port: -1}, []string{"Port", "-1"}},
+		{"interval of 1 (nanosecond)", Config{Interval: 1}, []string{"Interval", "1ns", "10ms"}},
+		{"interval -1s", Config{Interval: -time.Second}, []string{"Interval", "-1s"}},
+		{"no such name", Config{Interfaces: []string{"eth0", "eth7"}}, []string{"Interfaces", `"eth7"`, "lo [127.0.0.1/8 ::1/128], eth0 [10.0.0.5/24"}},
+		{"no such address", Config{Interfaces: []string{"10.0.0.6"}}, []string{"Interfaces", `"10.0.0.6"`}},
+		{"IPv6 address", Config{Interfaces: []string{"fe80::1"}}, []string{"Interfaces", `"fe80::1"`, "IPv4"}},
+		{"empty name", Config{Interfaces: []string{""}}, []string{"Interfaces", `""`}},
+		{"unicast", Config{Addresses: addrs("10.0.0.7")}, []string{"Addresses", "10.0.0.7"}},
+		{"broadcast of a foreign subnet", Config{Addresses: addrs("10.9.0.255")}, []string{"Addresses", "10.9.0.255"}},
+		{"IPv6 group", Config{Addresses: addrs("ff02::1")}, []string{"Addresses", "ff02::1", "IPv4"}},
+		{"no address", Config{Addresses: []netip.Addr{{}}}, []string{"Addresses", "invalid IP"}},
+		{"two groups", Config{Addresses: addrs("224.0.0.1", "224.0.0.2")}, []string{"Addresses", "224.0.0.1", "224.0.0.2"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.name != "no UUID" {
+				c.config.UUID = testUUID
+			}
+			config := c.config.withDefaults()
+			err := config.check([]Interface{lo, wired, wifi})
+			if (err != nil) != (c.says != nil) {
+				t.Fatalf("error: %v", err)
+			}
+			for _, part := range c.says {
+				if !strings.HasPrefix(err.Error(), "beacon: ") || !strings.Contains(err.Error(), part) {
+					t.Errorf("%q does not say %q", err, part)
+				}
+			}
+		})
+	}
+}
+
+func TestConfigDefaults(t *testing.T) {
+	c := Config{}.withDefaults()
+	if c.Network != System || c.Port != 5670 || c.Interval != time.Second || c.Handler == nil {
+		t.Errorf("%+v", c)
+	}
+	equal(t, "addresses", c.Addresses, []netip.Addr{everySubnet, netip.MustParseAddr("239.255.90.82")})
+}
+
+func TestStatePort(t *testing.T) {
+	for port, want := range map[int]uint16{5670: 15670, 1: 10001, 55535: 65535, 55536: 45536, 65535: 55535} {
+		if got := statePort(port); got != want {
+			t.Errorf("%d: %d, want %d", port, got, want)
+		}
+	}
+	for port := 1; port < 65536; port++ {
+		if statePort(port) == DefaultPort {
+			t.Errorf("state beacons of port %d would go to the port of classic ones", port)
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package beacon
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+)
+
+func TestBroadcast(t *testing.T) {
+	for prefix, want := range map[string]string{
+		"10.1.2.3/8":         "10.255.255.255",
+		"10.1.2.3/24":        "10.1.2.255",
+		"10.1.2.3/22":        "10.1.3.255",
+		"192.168.7.9/30":     "192.168.7.11",
+		"192.168.7.9/31":     "invalid IP",
+		"192.168.7.9/32":     "invalid IP",
+		"127.0.0.1/8":        "127.255.255.255",
+		"1.2.3.4/0":          "255.255.255.255",
+		"fd00::1/64":         "invalid IP",
+		"::ffff:1.2.3.4/120": "invalid IP",
+	} {
+		if got := broadcast(netip.MustParsePrefix(prefix)).String(); got != want {
+			t.Errorf("%s: %s, want %s", prefix, got, want)
+		}
+	}
+	if got := broadcast(netip.Prefix{}); got.IsValid() {
+		t.Errorf("no prefix: %v", got)
+	}
+}
+
+var (
+	lo    = iface(1, "lo", net.FlagUp|net.FlagLoopback|net.FlagRunning, "127.0.0.1/8", "::1/128")
+	wired = iface(2, "eth0", ethernet, "10.0.0.5/24", "fe80::1/64")
+	wifi  = iface(3, "wlan0", ethernet, "192.168.1.7/16")
+)
+
+func TestLook(t *testing.T) {
+	const up = net.FlagUp
+	for _, c := range []struct {
+		name       string
+		interfaces []Interface
+		named      []string
+		addresses  []string
+		want       []string // interfaces, then destinations of classic and of state beacons
+	}{
+		{"the usual", []Interface{lo, wired, wifi}, nil, nil, []string{
+			"eth0 [10.0.0.5/24], wlan0 [192.168.1.7/16]",
+			"10.0.0.255:5670 10.0.0.5%2", "192.168.255.255:5670 192.168.1.7%3",
+			"239.255.90.82:15670 10.0.0.5%2", "239.255.90.82:15670 192.168.1.7%3",
+		}},
+		{"only lo", []Interface{lo}, nil, nil, []string{
+			"lo [127.0.0.1/8]", "127.255.255.255:5670 127.0.0.1%1", "239.255.90.82:15670 127.0.0.1%1",
+		}},
+		{"lo as others are down or have no IPv4",
+			[]Interface{lo, iface(2, "eth0", ethernet&^up, "10.0.0.5/24"), iface(3, "eth1", ethernet, "fd00::1/64")}, nil, nil, []string{
+				"lo [127.0.0.1/8]", "127.255.255.255:5670 127.0.0.1%1", "239.255.90.82:15670 127.0.0.1%1",
+			}},
+		{"lo is down", []Interface{iface(1, "lo", net.FlagLoopback, "127.0.0.1/8")}, nil, nil, []string{""}},
+		{"two subnets on one interface", []Interface{iface(4, "br0", ethernet, "10.0.0.1/24", "10.0.1.1/24")}, nil, nil, []string{
+			"br0 [10.0.0.1/24 10.0.1.1/24]",
+			"10.0.0.255:5670 10.0.0.1%4", "10.0.1.255:5670 10.0.1.1%4",
+			"239.255.90.82:15670 10.0.0.1%4",
+		}},
+		{"two addresses in one subnet", []Interface{iface(4, "br0", ethernet, "10.0.0.1/24", "10.0.0.2/24")}, nil, nil, []string{
+			"br0 [10.0.0.1/24 10.0.0.2/24]", "10.0.0.255:5670 10.0.0.1%4", "239.255.90.82:15670 10.0.0.1%4",
+		}},
+		{"/32 and /31 have no broadcast address", []Interface{iface(4, "br0", ethernet, "10.0.0.1/32", "10.0.1.1/31")}, nil, nil, []string{
+			"br0 [10.0.0.1/32 10.0.1.1/31]", "239.255.90.82:15670 10.0.0.1%4",
+		}},
+		{"broadcast only", []Interface{iface(4, "eth0", up|net.FlagBroadcast, "10.0.0.1/24")}, nil, nil, []string{
+			"eth0 [10.0.0.1/24]", "10.0.0.255:5670 10.0.0.1%4",
+		}},
+		{"multicast only", []Interface{iface(4, "eth0", up|net.FlagMulticast, "10.0.0.1/24")}, nil, nil, []string{
+			"eth0 [10.0.0.1/24]", "239.255.90.82:15670 10.0.0.1%4",
+		}},
+		{"neither, so lo", []Interface{lo, iface(4, "eth0", up, "10.0.0.1/24")}, nil, nil, []string{
+			"lo [127.0.0.1/8]", "127.255.255.255:5670 127.0.0.1%1", "239.255.90.82:15670 127.0.0.1%1",
+		}},
+		{"a tunnel is not used", []Interface{wired, iface(9, "tun0", up|net.FlagPointToPoint|net.FlagMulticast, "10.8.0.2/24")}, nil, nil, []string{
+			"eth0 [10.0.0.5/24]", "10.0.0.255:5670 10.0.0.5%2", "239.255.90.82:15670 10.0.0.5%2",
+		}},
+		{"but by name", []Interface{wired, iface(9, "tun0", up|net.FlagPointToPoint|net.FlagMulticast, "10.8.0.2/24")}, []string{"tun0"}, nil, []string{
+			"tun0 [10.8.0.2/24]", "239.255.90.82:15670 10.8.0.2%9",
+		}},
+		{"lo by name", []Interface{lo, wired}, []string{"lo"}, nil, []string{
+			"lo [127.0.0.1/8]", "127.255.255.255:5670 127.0.0.1%1", "239.255.90.82:15670 127.0.0.1%1",
+		}},
+		{"by address", []Interface{lo, iface(4, "br0", ethernet, "10.0.0.1/24", "10.0.1.1/24")}, []string{"10.0.1.1"}, nil, []string{
+			"br0 [10.0.1.1/24]", "10.0.1.255:5670 10.0.1.1%4", "239.255.90.82:15670 10.0.1.1%4",
+		}},
+		{"named ones that are down do not bring lo", []Interface{lo, iface(2, "eth0", ethernet&^up, "10.0.0.5/24")}, []string{"eth0"}, nil, []string{""}},
+		{"every subnet, no group", []Interface{wired, wifi}, nil, []string{"255.255.255.255"}, []string{
+			"eth0 [10.0.0.5/24], wlan0 [192.168.1.7/16]",
+			"10.0.0.255:5670 10.0.0.5%2", "192.168.255.255:5670 192.168.1.7%3",
+		}},
+		{"one subnet and a group", []Interface{wired, wifi}, nil, []string{"10.0.0.255", "224.0.0.99"}, []string{
+			"eth0 [10.0.0.5/24], wlan0 [192.168.1.7/16]",
+			"10.0.0.255:5670 10.0.0.5%2",
+			"224.0.0.99:15670 10.0.0.5%2", "224.0.0.99:15670 192.168.1.7%3",
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := Config{Interfaces: c.named}
+			for _, a := range c.addresses {
+				config.Addresses = append(config.Addresses, netip.MustParseAddr(a))
+			}
+			config = config.withDefaults()
+			v := look(&config, c.interfaces)
+			got := []string{list(v.interfaces)}
+			for _, d := range append(v.classic, v.state...) {
+				got = append(got, d.Dst.String()+" "+d.Src.String()+"%"+string('0'+rune(d.IfIndex)))
+			}
+			equal(t, "view", got, c.want)
+		})
+	}
+}
+
+func TestWidens(t *testing.T) {
+	config := Config{}.withDefaults()
+	one, two := look(&config, []Interface{wired}), look(&config, []Interface{wired, wifi})
+	groupless := Config{Addresses: []netip.Addr{everySubnet}}.withDefaults()
+	for _, c := range []struct {
+		name      string
+		old, next *view
+		want      bool
+	}{
+		{"the same", one, one, false},
+		{"another interface", one, two, true},
+		{"one less", two, one, false},
+		{"a group more", look(&groupless, []Interface{wired}), one, true},
+	} {
+		if got := c.next.widens(c.old); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
+func TestInterfaceEqual(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		other Interface
+		want  bool
+	}{
+		{"the same", iface(2, "eth0", ethernet, "10.0.0.5/24", "fe80::1/64"), true},
+		{"no carrier", iface(2, "eth0", ethernet&^net.FlagRunning, "10.0.0.5/24", "fe80::1/64"), true},
+		{"down", iface(2, "eth0", ethernet&^net.FlagUp, "10.0.0.5/24", "fe80::1/64"), false},
+		{"index", iface(3, "eth0", ethernet, "10.0.0.5/24", "fe80::1/64"), false},
+		{"name", iface(2, "eth1", ethernet, "10.0.0.5/24", "fe80::1/64"), false},
+		{"prefix", iface(2, "eth0", ethernet, "10.0.0.5/25", "fe80::1/64"), false},
+	} {
+		if got := wired.equal(c.other); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}

@@ -1,0 +1,55 @@
+package beacon
+
+import (
+	"net"
+	"net/netip"
+)
+
+// A Network is what agents stand on: [System] in a program, a simulated network in a test.
+//
+// Only ReadFrom may wait for long: the rest is called while other agents wait.
+//
+// Agents with equal Networks share their sockets, so a Network must be comparable, as a pointer or an empty struct is;
+// opening an agent on one that holds a slice, a map or a function panics.
+type Network interface {
+	// Interfaces lists the machine's network interfaces as they are now, including those that are down.
+	Interfaces() ([]Interface, error)
+	// ListenPacket opens a UDP socket that receives what arrives on port for any address of the machine, beside other
+	// sockets on the same port; each of them receives every broadcast, and what is sent to the groups it has joined.
+	ListenPacket(port int) (PacketConn, error)
+}
+
+// An Interface is one network interface at one moment.
+type Interface struct {
+	Index int            // as the system numbers it, from 1
+	Name  string         // as in "eth0"
+	Flags net.Flags      // up, broadcast, multicast, loopback, point-to-point
+	Addrs []netip.Prefix // its addresses, each with the length of its subnet's prefix
+}
+
+// A PacketConn is a UDP socket. ReadFrom is called by one goroutine, everything else by any.
+type PacketConn interface {
+	// ReadFrom waits for a datagram and copies it into b. After Close it returns an error that is net.ErrClosed.
+	ReadFrom(b []byte) (n int, from Origin, err error)
+	// WriteTo sends b, which it does not keep, as one datagram. It waits a short time at most.
+	WriteTo(b []byte, to Destination) error
+	// Join makes the socket a member of a multicast group on one interface. Joining again is not an error.
+	Join(group netip.Addr, ifIndex int) error
+	// Close ends the socket and a waiting ReadFrom.
+	Close() error
+}
+
+// An Origin tells where a datagram came from and how it arrived.
+type Origin struct {
+	Src     netip.AddrPort // the sender
+	Dst     netip.Addr     // the address it was sent to; invalid where the system does not tell
+	IfIndex int            // the interface it arrived on; 0 where the system does not tell
+}
+
+// A Destination tells where a datagram goes and how it leaves. Src is an address of the interface: the index alone would
+// leave the choice among its addresses to the system, which sends from 0.0.0.0 on lo.
+type Destination struct {
+	Dst     netip.AddrPort
+	Src     netip.Addr
+	IfIndex int
+}

@@ -1,0 +1,413 @@
+package beacon
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+)
+
+// TestGuard: nothing but 22 octets leaves for a broadcast address or for port 5670, whoever asks.
+func TestGuard(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, l *lan) {
+		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24"))})
+		for _, form := range forms {
+			octets := unhex(t, form.octets)
+			for dst, any := range map[string]bool{
+				"10.0.0.255:5670":      false,
+				"10.0.0.255:15670":     false,
+				"255.255.255.255:5670": false,
+				"255.255.255.255:9999": false,
+				"239.255.90.82:5670":   false,
+				"10.0.0.2:15670":       false,
+				"239.255.90.82:15670":  true,
+			} {
+				err := a.station.write(octets, Destination{netip.MustParseAddrPort(dst), netip.MustParseAddr("10.0.0.1"), 2})
+				if want := any || len(octets) == 22; (err == nil) != want || len(l.take()) > 0 != want {
+					t.Errorf("%s to %s: %v", form.name, dst, err)
+				}
+			}
+		}
+	})
+}
+
+// TestOnlyClassicOnPort5670 looks at all that an agent sends in its life, also where its state beacons' port is set to
+// collide.
+func TestOnlyClassicOnPort5670(t *testing.T) {
+	for _, port := range []int{DefaultPort, 15670, 60000, 4330} {
+		inFakeTime(t, func(t *testing.T, l *lan) {
+			a := open(t, Config{Network: l.host(wired, wifi), Port: port})
+			a.Announce(49152, Idle)
+			pass(3 * time.Second)
+			a.SetState(Processing)
+			pass(time.Second)
+			a.Close()
+			log := l.take()
+			for _, s := range log {
+				if len(s.octets) != 22 && (s.to.Dst.Port() == 5670 || !s.to.Dst.Addr().IsMulticast()) {
+					t.Errorf("%v", s)
+				}
+			}
+			if len(log) < 30 {
+				t.Errorf("%d datagrams only", len(log))
+			}
+		})
+	}
+}
+
+// TestFilter: what is heard of what arrives at either socket.
+func TestFilter(t *testing.T) {
+	const none, classicOnly, stateOnly, both = "", "C", "S", "CS"
+	group := netip.MustParseAddr(DefaultGroup)
+	bcast := netip.MustParseAddr("10.0.0.255")
+	for _, c := range []struct {
+		name     string
+		form     int
+		src      string
+		dst      netip.Addr
+		ifIndex  int
+		heardOn  string
+		wantIfix int
+	}{
+		{"22 by broadcast", 0, "10.0.0.9", bcast, 2, classicOnly, 2},
+		{"23 by broadcast", 1, "10.0.0.9", bcast, 2, classicOnly, 2},
+		{"54 by broadcast", 2, "10.0.0.9", bcast, 2, classicOnly, 2},
+		{"55 by broadcast", 3, "10.0.0.9", bcast, 2, classicOnly, 2},
+		{"22 by limited broadcast", 0, "10.0.0.9", everySubnet, 2, classicOnly, 2},
+		{"22 by multicast", 0, "10.0.0.9", group, 2, none, 0},
+		{"23 by multicast", 1, "10.0.0.9", group, 2, stateOnly, 2},
+		{"54 by multicast", 2, "10.0.0.9", group, 2, none, 0},
+		{"55 by multicast", 3, "10.0.0.9", group, 2, stateOnly, 2},
+		{"another group", 1, "10.0.0.9", netip.MustParseAddr("239.255.90.83"), 2, none, 0},
+		{"unicast", 1, "10.0.0.9", netip.MustParseAddr("10.0.0.5"), 2, none, 0},
+		{"another subnet's broadcast", 0, "10.0.0.9", netip.MustParseAddr("192.168.255.255"), 2, none, 0},
+		{"an interface not in use", 0, "127.0.0.1", netip.MustParseAddr("127.255.255.255"), 1, none, 0},
+		{"an interface that is not there", 0, "10.0.0.9", everySubnet, 99, none, 0},
+		{"from nobody", 1, "0.0.0.0", everySubnet, 2, none, 0},
+		{"from a broadcast address", 0, "255.255.255.255", everySubnet, 2, none, 0},
+		{"from a group", 0, "224.0.0.1", everySubnet, 2, none, 0},
+		{"from IPv6", 0, "fe80::9", everySubnet, 2, none, 0},
+		{"from another subnet on the link", 0, "172.16.0.9", everySubnet, 2, classicOnly, 2},
+		{"system that tells no destination", 1, "10.0.0.9", netip.Addr{}, 2, both, 2},
+		{"system that tells nothing", 1, "192.168.1.9", netip.Addr{}, 0, both, 3},
+		{"system that tells nothing, foreign sender", 1, "172.16.0.9", netip.Addr{}, 0, none, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, l *lan) {
+				var ears ears
+				h := l.host(wired, wifi)
+				open(t, Config{Network: h, Handler: ears.hear})
+				got := none
+				for i, name := range []string{"C", "S"} {
+					src := netip.AddrPortFrom(netip.MustParseAddr(c.src), 5670)
+					h.conns[i].in <- packet{unhex(t, forms[c.form].octets), Origin{src, c.dst, c.ifIndex}}
+					pass(0)
+					for _, s := range ears.take() {
+						got += name
+						if s.Beacon != forms[c.form].beacon || s.Multicast != (name == "S") || s.IfIndex != c.wantIfix || s.Addr.String() != c.src {
+							t.Errorf("%+v", s)
+						}
+					}
+				}
+				if got != c.heardOn {
+					t.Errorf("heard on %q, want %q", got, c.heardOn)
+				}
+			})
+		})
+	}
+}
+
+// TestGarbage: what is no beacon is dropped, and what follows is heard.
+func TestGarbage(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, l *lan) {
+		var ears ears
+		h := l.host(wired)
+		open(t, Config{Network: h, Handler: ears.hear})
+		from := Origin{netip.MustParseAddrPort("10.0.0.9:5670"), everySubnet, 2}
+		for n := range 301 {
+			h.conns[0].in <- packet{bytes.Repeat([]byte{0xff}, n), from}
+		}
+		h.conns[0].in <- packet{make([]byte, maxDatagram), from}
+		h.conns[0].in <- packet{unhex(t, forms[0].octets), from}
+		pass(0)
+		if heard := ears.take(); len(heard) != 1 {
+			t.Errorf("heard %v", heard)
+		}
+	})
+}
+
+// log returns a logger and a function that returns its lines since the last call.
+func logger() (zerolog.Logger, func() []string) {
+	var b syncBuffer
+	return zerolog.New(&b), func() (lines []string) {
+		for line := range strings.Lines(b.take()) {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+		return lines
+	}
+}
+
+// counts returns how many of the lines contain each part.
+func counts(lines []string, parts ...string) []int {
+	n := make([]int, len(parts))
+	for _, line := range lines {
+		for i, part := range parts {
+			if strings.Contains(line, part) {
+				n[i]++
+			}
+		}
+	}
+	return n
+}
+
+// TestChanges walks through the life of an interface. Beacons follow it, and each change is told once.
+func TestChanges(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, l *lan) {
+		h := l.host()
+		lo := h.interfaces[0]
+		log, lines := logger()
+		a := open(t, Config{Network: h, Log: log, Interval: time.Hour})
+		for range 99 { // the other nodes of the process do not repeat it
+			open(t, Config{Network: h, Log: log, Interval: time.Hour})
+		}
+		a.Announce(49152, Idle)
+		pass(time.Minute)
+		const newcomer = 3 // turns
+		step := func(name string, wait time.Duration, want ...string) {
+			t.Helper()
+			pass(wait)
+			var all []string
+			for range newcomer {
+				all = append(all, want...)
+			}
+			equal(t, name, texts(l.take()), all)
+		}
+		step("lo, as there is no other", 0,
+			"5670: 22 port 49152 to 127.255.255.255:5670 from 127.0.0.1%1", "15670: 23 port 49152 idle to 239.255.90.82:15670 from 127.0.0.1%1")
+		equal(t, "told", counts(lines(), `lo [127.0.0.1/8]`, "warn"), []int{1, 0})
+
+		h.set(lo, eth0("10.0.0.1/24"))
+		step("an interface appears", 2500*time.Millisecond, classic1, state1)
+		equal(t, "told", counts(lines(), `eth0 [10.0.0.1/24]`, "warn"), []int{1, 0})
+		if !h.conns[1].member[membership{defaultGroup, 2}] {
+			t.Error("not joined")
+		}
+
+		h.set(lo, eth0("10.0.0.3/24"))
+		step("the address is replaced", 2500*time.Millisecond,
+			"5670: 22 port 49152 to 10.0.0.255:5670 from 10.0.0.3%2", "15670: 23 port 49152 idle to 239.255.90.82:15670 from 10.0.0.3%2")
+		lines()
+
+		h.set(lo)
+		pass(2500 * time.Millisecond)
+		l.take() // lo again
+		lines()
+		h.set(lo, iface(9, "eth0", ethernet, "10.0.0.1/24"))
+		step("made again with another index", 2500*time.Millisecond,
+			"5670: 22 port 49152 to 10.0.0.255:5670 from 10.0.0.1%9", "15670: 23 port 49152 idle to 239.255.90.82:15670 from 10.0.0.1%9")
+		if !h.conns[1].member[membership{defaultGroup, 9}] {
+			t.Error("not joined again")
+		}
+		equal(t, "told", counts(lines(), "10.0.0.1/24", "warn"), []int{1, 0})
+
+		h.do(func() { clear(h.conns[1].member) }) // as if made again with the same index between two scans
+		pass(1500 * time.Millisecond)
+		if !h.conns[1].member[membership{defaultGroup, 9}] {
+			t.Error("membership lost")
+		}
+
+		h.set(lo, iface(9, "eth0", ethernet&^net.FlagRunning, "10.0.0.1/24"))
+		pass(5 * time.Second)
+		h.set(lo, iface(9, "eth0", ethernet, "10.0.0.1/24"))
+		pass(5 * time.Second)
+		equal(t, "sent when the carrier comes and goes", texts(l.take()), nil)
+		equal(t, "told", lines(), nil)
+
+		h.set(lo, iface(9, "eth0", ethernet&^net.FlagUp, "10.0.0.1/24"))
+		pass(5 * time.Second)
+		l.take()
+		h.set(lo, iface(9, "eth0", ethernet, "10.0.0.1/24"))
+		step("down and up", 2500*time.Millisecond,
+			"5670: 22 port 49152 to 10.0.0.255:5670 from 10.0.0.1%9", "15670: 23 port 49152 idle to 239.255.90.82:15670 from 10.0.0.1%9")
+	})
+}
+
+// TestSendError: a failed send makes the interfaces be scanned at once, is told once, and the beacons go on.
+func TestSendError(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, l *lan) {
+		h := l.host(eth0("10.0.0.1/24"))
+		log, lines := logger()
+		a := open(t, Config{Network: h, Log: log})
+		a.Announce(49152, Idle)
+		pass(1550 * time.Millisecond) // just after a scan, and up to 1.4 s before the next
+		l.take()
+		lines()
+		h.set(eth0("10.0.0.3/24"))
+		for i := 0; len(l.take()) == 0; i++ {
+			if i == 1000 {
+				t.Fatal("no beacon in a second")
+			}
+			pass(time.Millisecond)
+		}
+		equal(t, "told", counts(lines(), "network is unreachable", "10.0.0.3/24"), []int{2, 1})
+		pass(0)
+		l.take()
+		pass(1500 * time.Millisecond)
+		if log := l.take(); len(log) < 6 || !strings.Contains(log[0].String(), "10.0.0.3%2") {
+			t.Errorf("sent: %v", texts(log))
+		}
+		a.station.mu.Lock()
+		defer a.station.mu.Unlock()
+		if len(a.station.failing) > 0 {
+			t.Errorf("still kept: %v", a.station.failing)
+		}
+	})
+}
+
+// TestLastingError: what fails for long is told once, costs few scans, and its end is told too.
+func TestLastingError(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, l *lan) {
+		h := l.host(eth0("10.0.0.1/24"))
+		log, lines := logger()
+		h.joinErr = errNoDevice
+		a := open(t, Config{Network: h, Log: log})
+		for range 20 {
+			open(t, Config{Network: h, Log: log}).Announce(49153, Idle)
+		}
+		a.Announce(49152, Idle)
+		pass(0)
+		l.take()
+		h.do(func() { h.interfaces[1].Addrs = h.interfaces[1].Addrs[:0:0] }) // a scan would see this
+		h.do(func() { h.scanErr = errBusy })
+		scans := 0
+		h.do(func() { scans = h.scans })
+		pass(15 * time.Second)
+		h.do(func() { scans = h.scans - scans })
+		if scans < 10 || scans > 15 {
+			t.Errorf("%d scans in 15 s", scans)
+		}
+		equal(t, "told", counts(lines(), "listing interfaces failed", "sending beacons failed", "joining the multicast group failed"), []int{1, 2, 1})
+		equal(t, "sent", texts(l.take()), nil)
+		h.do(func() {
+			h.interfaces[1] = eth0("10.0.0.1/24")
+			h.scanErr, h.joinErr = nil, nil
+		})
+		pass(5 * time.Second)
+		equal(t, "told", counts(lines(), "listing interfaces works again", "sending beacons works again", "joining the multicast group works again"), []int{1, 2, 1})
+		if len(l.take()) < 2*21*4 {
+			t.Error("no beacons")
+		}
+	})
+}
+
+func TestReadError(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, l *lan) {
+		h := l.host(eth0("10.0.0.1/24"))
+		h.readErr = errBusy
+		log, lines := logger()
+		var ears ears
+		open(t, Config{Network: h, Log: log, Handler: ears.hear})
+		pass(10 * time.Second)
+		if n := counts(lines(), "receiving beacons failed"); n[0] < 1 || n[0] > 2 {
+			t.Errorf("told %d times", n[0])
+		}
+		h.do(func() { h.readErr = nil })
+		pass(readPause)
+		peer := open(t, Config{Network: l.host(eth0("10.0.0.2/24"))})
+		peer.Announce(49152, Idle)
+		pass(0)
+		if len(ears.take()) != 2 {
+			t.Error("not heard after the error")
+		}
+	})
+}
+
+func TestOpenErrors(t *testing.T) {
+	boom := errors.New("boom")
+	for _, c := range []struct {
+		name   string
+		config Config
+		breaks func(h *host)
+		says   string
+	}{
+		{"bad option", Config{Port: -1}, func(*host) {}, "Port: -1"},
+		{"interface that is not there", Config{Interfaces: []string{"eth9"}}, func(*host) {}, `Interfaces: "eth9"`},
+		{"no interfaces", Config{}, func(h *host) { h.scanErr = boom }, "boom"},
+		{"classic port taken", Config{}, func(h *host) { h.listenErr[5670] = boom }, "boom"},
+		{"state port taken", Config{}, func(h *host) { h.listenErr[15670] = boom }, "boom"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, l *lan) {
+				h := l.host(eth0("10.0.0.1/24"))
+				c.breaks(h)
+				c.config.Network, c.config.UUID = h, uuid.New()
+				a, err := Open(c.config)
+				if err == nil || a != nil || !strings.Contains(err.Error(), c.says) {
+					t.Errorf("%v, %v", a, err)
+				}
+				if len(h.conns) > 0 {
+					t.Errorf("%d sockets left open", len(h.conns))
+				}
+			})
+		})
+	}
+}
+
+// flaky is a network on which the interfaces cannot be listed the next time but one.
+type flaky struct {
+	*host
+	left int
+}
+
+func (f *flaky) Interfaces() ([]Interface, error) {
+	all, err := f.host.Interfaces()
+	if f.left--; f.left == 0 {
+		err = errBusy
+	}
+	return all, err
+}
+
+// TestFirstScanFails: an agent that fails to open leaves nothing behind, alone or beside another.
+func TestFirstScanFails(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, l *lan) {
+		h := l.host(eth0("10.0.0.1/24"))
+		network := &flaky{h, 2}
+		var ears ears
+		if a, err := Open(Config{Network: network, UUID: testUUID, Handler: ears.hear}); err == nil || a != nil {
+			t.Errorf("%v, %v", a, err)
+		}
+		if len(h.conns) > 0 {
+			t.Errorf("%d sockets left open", len(h.conns))
+		}
+		other := open(t, Config{Network: network})
+		network.left = 2
+		if a, err := Open(Config{Network: network, UUID: testUUID, Handler: ears.hear}); err == nil || a != nil {
+			t.Errorf("%v, %v", a, err)
+		}
+		other.Announce(49152, Idle)
+		pass(0)
+		equal(t, "heard by the agent that did not open", ears.take(), nil)
+	})
+}
+
+// TestNoInterface: an agent opens on a machine without any, and speaks when one comes.
+func TestNoInterface(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, l *lan) {
+		h := l.host()
+		h.set()
+		log, lines := logger()
+		a := open(t, Config{Network: h, Log: log, Interval: time.Hour})
+		a.Announce(49152, Idle)
+		pass(10 * time.Second)
+		equal(t, "told", counts(lines(), "no usable network interface"), []int{1})
+		h.set(eth0("10.0.0.1/24"))
+		pass(2500 * time.Millisecond)
+		equal(t, "sent", texts(l.take()), []string{classic1, state1, classic1, state1, classic1, state1})
+	})
+}

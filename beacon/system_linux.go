@@ -1,0 +1,28 @@
+package beacon
+
+import (
+	"errors"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// control prepares a socket before it is bound.
+//
+// SO_REUSEADDR alone lets every process of the machine, of any implementation and user, hear every beacon. SO_REUSEPORT
+// would lock out implementations that do not set it, and would hand a multicast datagram to one socket of the port only.
+// Without IP_MULTICAST_ALL the socket receives from the groups and interfaces that it has joined itself, and no others.
+func control(_, _ string, conn syscall.RawConn) error {
+	var err error
+	failed := conn.Control(func(fd uintptr) {
+		err = errors.Join(
+			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
+			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 1),
+			unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0),
+		)
+	})
+	return errors.Join(failed, err)
+}
+
+// alreadyJoined reports whether err says that the socket is a member of the group already.
+func alreadyJoined(err error) bool { return errors.Is(err, unix.EADDRINUSE) }

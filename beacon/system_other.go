@@ -1,0 +1,11 @@
+//go:build !linux && !windows && !darwin && !dragonfly && !freebsd && !netbsd && !openbsd
+
+package beacon
+
+import "syscall"
+
+// control leaves a socket as it is: on this system one process at a time can use the port.
+func control(_, _ string, _ syscall.RawConn) error { return nil }
+
+// alreadyJoined reports whether err says that the socket is a member of the group already.
+func alreadyJoined(error) bool { return false }
