@@ -1,0 +1,86 @@
+package zmtp
+
+import "sync"
+
+// LargeFrame is the length, in octets, from which a frame is kept by reference in a Queue instead of being copied.
+const LargeFrame = 16 << 10
+
+const chunkSize = 16 << 10
+
+// A chunk is memory for the octets of many small frames. All queues share one pool of them, so that an empty queue holds
+// none, and the garbage collector takes them back after a burst.
+type chunk [chunkSize]byte
+
+var chunks = sync.Pool{New: func() any { return new(chunk) }}
+
+// A batch is a run of messages as they go on the wire. The last segment always has a chunk, so that what comes next may go
+// into its rest.
+type batch struct {
+	segments []segment
+}
+
+// A segment is a piece of that run: octets in a chunk, or one large frame by reference. Frames and messages may cross
+// from one segment into the next.
+type segment struct {
+	data     []byte
+	chunk    *chunk // what to reuse once data is written; nil if data is a large frame, or a later segment shares the chunk
+	messages int    // messages that end here
+}
+
+// message appends a message of one or more frames.
+func (b *batch) message(frames [][]byte) {
+	for i, f := range frames {
+		flags := byte(flagMore)
+		if i == len(frames)-1 {
+			flags = 0
+		}
+		b.frame(flags, f)
+	}
+	b.segments[len(b.segments)-1].messages++
+}
+
+func (b *batch) frame(flags byte, body []byte) {
+	var header [longHeader]byte
+	b.copy(frameHeader(&header, flags, len(body)))
+	if len(body) >= LargeFrame {
+		b.reference(body)
+	} else {
+		b.copy(body)
+	}
+}
+
+// copy appends octets to the last chunk, and to new ones as it fills.
+func (b *batch) copy(octets []byte) {
+	for len(octets) > 0 {
+		last := len(b.segments) - 1
+		if last < 0 || b.segments[last].room() == 0 {
+			c := chunks.Get().(*chunk)
+			b.segments = append(b.segments, segment{data: c[:0], chunk: c})
+			last++
+		}
+		s := &b.segments[last]
+		n := min(len(octets), s.room())
+		s.data = append(s.data, octets[:n]...)
+		octets = octets[n:]
+	}
+}
+
+// reference appends a large frame without copying it; the rest of the chunk before it goes on behind it.
+func (b *batch) reference(frame []byte) {
+	before := &b.segments[len(b.segments)-1] // there is one: the frame's header
+	rest := segment{data: before.data[len(before.data):], chunk: before.chunk}
+	before.chunk = nil
+	b.segments = append(b.segments, segment{data: frame}, rest)
+}
+
+func (s *segment) room() int { return cap(s.data) - len(s.data) }
+
+// recycle gives the chunks of written segments back and forgets their frames.
+func recycle(segments []segment) {
+	for i := range segments {
+		if c := segments[i].chunk; c != nil {
+			chunks.Put(c)
+		}
+	}
+	clear(segments)
+}

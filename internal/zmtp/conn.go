@@ -1,0 +1,94 @@
+package zmtp
+
+import (
+	"net"
+	"sync"
+
+	"github.com/go-zeromq/zmq4"
+)
+
+// A Conn is one connection to a peer, after its handshake.
+type Conn struct {
+	nc     net.Conn
+	peer   metadata
+	queue  *Queue
+	limits Limits
+
+	once     sync.Once
+	err      error         // set before done is closed
+	done     chan struct{} // closing has begun
+	finished chan struct{} // nothing of the connection runs any more, Closed has returned
+}
+
+func newConn(nc net.Conn, peer metadata, q *Queue, limits Limits) *Conn {
+	return &Conn{
+		nc: nc, peer: peer, queue: q, limits: limits,
+		done: make(chan struct{}), finished: make(chan struct{}),
+	}
+}
+
+// Identity returns the peer's identity, 0 to 255 octets: libzmq's ROUTERs have an empty one unless told otherwise. The
+// slice is the caller's.
+func (c *Conn) Identity() []byte { return []byte(c.peer.get(propIdentity)) }
+
+// Property returns a property of the peer's READY command by name, in any case; "" if the peer didn't send it.
+func (c *Conn) Property(name string) string { return c.peer.get(name) }
+
+// LocalAddr returns this side's address of the connection.
+func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+
+// RemoteAddr returns the peer's address of the connection.
+func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+
+// Queue returns the messages on their way to the peer: the queue that Open was given, or a ROUTER connection's own (of
+// 1,000 messages and 1 MiB).
+func (c *Conn) Queue() *Queue { return c.queue }
+
+// Close closes the connection and its queue; what waits there is lost (Queue.Flush first, to have it written). It returns
+// at once and may be called from anywhere, also from Receive. The goroutines end, and Closed is called, soon after. Only
+// the first Close counts; nil stands for ErrClosed.
+func (c *Conn) Close(err error) {
+	if err == nil {
+		err = ErrClosed
+	}
+	c.once.Do(func() {
+		c.err = err
+		close(c.done)
+		c.queue.Close(err)
+		_ = c.nc.Close() // the connection is over either way
+	})
+}
+
+// Done returns a channel that is closed as soon as the connection begins to close.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// Err returns why the connection was closed, nil while it isn't.
+func (c *Conn) Err() error {
+	select {
+	case <-c.done:
+		return c.err
+	default:
+		return nil
+	}
+}
+
+// run reads and writes until the connection is closed. The calling goroutine is the reader.
+func (c *Conn) run(recv Receiver) {
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		w := writer{nc: c.nc, queue: c.queue}
+		c.Close(w.run())
+	}()
+	r := reader{src: c.nc, limits: c.limits, deliver: recv.Receive, pong: c.pong}
+	c.Close(r.run())
+	<-written
+	recv.Closed(c.Err())
+}
+
+// pong answers a PING. A peer that sends PINGs and reads nothing misses answers once the queue is full.
+func (c *Conn) pong(context []byte) {
+	const name = zmq4.CmdPong
+	var b [1 + len(name) + pingContext]byte
+	_ = c.queue.pushCommand(append(append(append(b[:0], byte(len(name))), name...), context...))
+}

@@ -1,0 +1,38 @@
+package zmtp
+
+import (
+	"context"
+	"net"
+
+	"github.com/go-zeromq/zmq4"
+)
+
+// Open makes a DEALER connection to a ROUTER over nc, which it owns from now on and closes if it fails. It blocks until
+// the handshake is over, or ctx or Config.HandshakeTimeout ends.
+//
+// Then first is called, if it isn't nil: the frames it returns are the first message, ahead of what waits in q (none if it
+// returns no frame). From there on the connection drains q, and recv gets what the peer sends, perhaps before Open
+// returns. If Open fails, q is as before and recv is not called.
+func Open(ctx context.Context, nc net.Conn, cfg Config, q *Queue, first func(*Conn) [][]byte, recv Receiver) (*Conn, error) {
+	cfg = cfg.withDefaults()
+	tune(nc)
+	peer, err := handshake(ctx, nc, cfg, zmq4.Dealer)
+	if err != nil {
+		_ = nc.Close()
+		return nil, err
+	}
+	c := newConn(nc, peer, q, cfg.Limits)
+	var frames [][]byte
+	if first != nil {
+		frames = first(c)
+	}
+	if err := q.attach(frames); err != nil {
+		_ = nc.Close()
+		return nil, err
+	}
+	go func() {
+		defer close(c.finished)
+		c.run(recv)
+	}()
+	return c, nil
+}

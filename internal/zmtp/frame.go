@@ -1,0 +1,36 @@
+package zmtp
+
+import "encoding/binary"
+
+// A frame's flags and header (RFC 23, framing): one octet of flags, then the length in one octet or eight.
+const (
+	flagMore    = 1 // more frames of this message follow
+	flagLong    = 2 // the length has eight octets
+	flagCommand = 4
+	flagsKnown  = flagMore | flagLong | flagCommand // the others must be zero
+
+	shortHeader = 2
+	longHeader  = 9
+)
+
+// frameHeader writes the header of a frame into b and returns it.
+func frameHeader(b *[longHeader]byte, flags byte, size int) []byte {
+	if size <= 255 {
+		b[0], b[1] = flags, byte(size)
+		return b[:shortHeader]
+	}
+	b[0] = flags | flagLong
+	binary.BigEndian.PutUint64(b[1:], uint64(size))
+	return b[:]
+}
+
+// wireSize returns how many octets the frames take as a message on the wire.
+func wireSize(frames [][]byte) int64 {
+	var size int64
+	for _, f := range frames {
+		if size += shortHeader + int64(len(f)); len(f) > 255 {
+			size += longHeader - shortHeader
+		}
+	}
+	return size
+}

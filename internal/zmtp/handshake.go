@@ -1,0 +1,173 @@
+package zmtp
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/go-zeromq/zmq4"
+)
+
+// The greeting (RFC 23): signature, version, mechanism, as-server, filler.
+const (
+	greetingSize   = 64
+	signatureFirst = 0xff // octet 0
+	signatureLast  = 0x7f // octet 9
+	majorVersion   = 3    // octet 10, at least
+	mechanismAt    = 12   // 20 octets, padded with zeros
+	mechanismEnd   = 32
+)
+
+// handshake performs greeting and handshake in the given role, until ctx or the handshake timeout ends, and returns the
+// peer's metadata. Not an octet beyond the handshake is read. It leaves nc open, without a deadline if all went well.
+func handshake(ctx context.Context, nc net.Conn, cfg Config, role zmq4.SocketType) (metadata, error) {
+	ours, err := newMetadata(string(role), cfg)
+	if err != nil {
+		return nil, err
+	}
+	mechanism := &null{ours: ours, want: zmq4.Router}
+	if role == zmq4.Router {
+		mechanism.want = zmq4.Dealer
+	}
+
+	if err := nc.SetDeadline(time.Now().Add(cfg.HandshakeTimeout)); err != nil {
+		return nil, fmt.Errorf("zmtp: cannot limit the time of a handshake: %w", err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
+	err = open(&guard{Conn: nc, limit: uint64(cfg.Limits.CommandSize)}, mechanism, role, cfg.Identity)
+	if !stop() {
+		return nil, fmt.Errorf("zmtp: handshake given up: %w", context.Cause(ctx))
+	}
+	if err == nil {
+		err = nc.SetDeadline(time.Time{})
+	}
+	if err != nil {
+		return nil, plain(err, cfg.HandshakeTimeout)
+	}
+	return mechanism.peer, nil
+}
+
+// open runs zmq4's part. zmq4 panics on some input; the guard and the mechanism keep all that is known from it, and what
+// isn't known ends this connection, not the process.
+func open(nc net.Conn, mechanism zmq4.Security, role zmq4.SocketType, identity []byte) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = violation("handshake panicked: %v", p)
+		}
+	}()
+	// The as-server flag is false on both sides, as NULL has no server. zmq4 greets with version 3.0, which a 3.1 peer
+	// accepts.
+	_, err = zmq4.Open(nc, mechanism, role, zmq4.SocketIdentity(identity), false, nil)
+	return err
+}
+
+// plain takes zmq4's layers of words off an error.
+func plain(err error, timeout time.Duration) error {
+	if broken, ok := errors.AsType[*ProtocolError](err); ok {
+		return broken
+	}
+	if refused, ok := errors.AsType[*PeerError](err); ok {
+		return refused
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("zmtp: handshake not finished within %v: %w", timeout, os.ErrDeadlineExceeded)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("zmtp: peer closed the connection during the handshake: %w", io.EOF)
+	}
+	return fmt.Errorf("zmtp: handshake failed: %w", err)
+}
+
+// guard stands between the network and zmq4 while the handshake runs. It looks at each octet on its way in, so that zmq4
+// never sees a greeting that isn't ZMTP 3, and never allocates for a frame that is no command or too long. It holds
+// nothing back: zmq4 asks for exactly what it needs, so what follows the handshake stays in nc.
+type guard struct {
+	net.Conn
+	limit    uint64 // octets in a frame
+	greeting [greetingSize]byte
+	greeted  int // octets of greeting
+	header   [longHeader]byte
+	headed   int    // octets of header
+	body     uint64 // octets of the frame to come
+}
+
+func (g *guard) Read(p []byte) (int, error) {
+	n, err := g.Conn.Read(p)
+	if bad := g.check(p[:n]); bad != nil {
+		return 0, bad
+	}
+	return n, err
+}
+
+func (g *guard) check(p []byte) error {
+	for len(p) > 0 {
+		if g.body > 0 {
+			skip := min(g.body, uint64(len(p)))
+			g.body -= skip
+			p = p[skip:]
+			continue
+		}
+		var err error
+		if g.greeted < greetingSize {
+			err = g.greet(p[0])
+		} else {
+			err = g.head(p[0])
+		}
+		if err != nil {
+			return err
+		}
+		p = p[1:]
+	}
+	return nil
+}
+
+// greet takes one octet of the greeting and judges as early as it can: a peer of ZMTP 1 or 2 sends fewer than 64 octets
+// and then waits for us.
+func (g *guard) greet(octet byte) error {
+	at := g.greeted
+	g.greeting[at] = octet
+	g.greeted++
+	switch {
+	case at == 0 && octet != signatureFirst:
+		return violation("first octet %#02x is no ZMTP greeting (perhaps ZMTP 1)", octet)
+	case at == 9 && octet != signatureLast:
+		return violation("octet 9 of the greeting is %#02x, not 0x7f (perhaps ZMTP 1)", octet)
+	case at == 10 && octet < majorVersion:
+		return violation("ZMTP version %d; 3 is needed", int(octet)+1) // ZMTP 1 and 2 say 0 and 1 here
+	case at == mechanismEnd-1:
+		name := bytes.TrimRight(g.greeting[mechanismAt:mechanismEnd], "\x00")
+		if string(name) != string(zmq4.NullSecurity) {
+			return violation("mechanism %q; NULL is needed", name)
+		}
+	}
+	return nil
+}
+
+// head takes one octet of a frame's header. In a handshake every frame is a command.
+func (g *guard) head(octet byte) error {
+	g.header[g.headed] = octet
+	g.headed++
+	flags := g.header[0]
+	if flags&^flagLong != flagCommand {
+		return violation("frame with flags %#02x in the handshake, where only commands may come", flags)
+	}
+	switch {
+	case flags&flagLong == 0 && g.headed == shortHeader:
+		g.body = uint64(g.header[1])
+	case g.headed == longHeader:
+		g.body = binary.BigEndian.Uint64(g.header[1:])
+	default:
+		return nil
+	}
+	g.headed = 0
+	if g.body > g.limit {
+		return violation("command of %d octets in the handshake, at most %d are allowed", g.body, g.limit)
+	}
+	return nil
+}

@@ -1,0 +1,247 @@
+package zmtp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// What PushControl may take beyond a queue's limits.
+const (
+	controlMessages = 1000
+	controlOctets   = 1 << 20
+)
+
+// A Queue is the bounded mailbox of messages to one peer. It exists before the connection does and messages wait in it;
+// from Open on, that connection's writer drains it, in order. When the connection ends it closes its queue, and when the
+// queue is closed the connection ends. All methods may be called from any goroutine.
+type Queue struct {
+	maxMessages int
+	maxOctets   int64
+
+	mu       sync.Mutex
+	filled   sync.Cond // the batch is no longer empty, or the queue is closed
+	batch    batch
+	messages int   // waiting and in flight
+	octets   int64 // on the wire, of those
+	pushed   int64 // messages so far
+	written  int64 // messages so far
+	taken    bool  // a connection drains this queue
+	closed   *queueClosedError
+	room     chan struct{} // closed when there is room again; nil unless a Push found none
+	progress chan struct{} // closed when more was written; nil unless somebody waits for that
+}
+
+// NewQueue returns a queue that holds at most maxMessages messages and maxOctets octets, headers of frames included. What
+// the writer has taken but not yet written still counts. Each is at least 1.
+func NewQueue(maxMessages int, maxOctets int64) *Queue {
+	q := &Queue{maxMessages: max(maxMessages, 1), maxOctets: max(maxOctets, 1)}
+	q.filled.L = &q.mu
+	return q
+}
+
+// Push appends a message of one or more frames. It never blocks. It returns ErrFull if there is no room (an empty queue
+// has room for any message), or an error that wraps ErrQueueClosed.
+//
+// Frames below LargeFrame octets are copied. Larger ones are kept by reference: the caller must not change them any more,
+// and may push the same one to many queues.
+func (q *Queue) Push(frames ...[]byte) error { return q.push(frames, 0, 0) }
+
+// PushControl is Push for the small messages of a protocol that must not wait behind a full queue's bound: it may exceed
+// the limits by 1,000 messages and 1 MiB, and only then returns ErrFull.
+func (q *Queue) PushControl(frames ...[]byte) error {
+	return q.push(frames, controlMessages, controlOctets)
+}
+
+func (q *Queue) push(frames [][]byte, moreMessages int, moreOctets int64) error {
+	if len(frames) == 0 {
+		return errors.New("zmtp: a message has at least one frame")
+	}
+	size := wireSize(frames)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.admit(size, moreMessages, moreOctets); err != nil {
+		return err
+	}
+	q.batch.message(frames)
+	q.pushed++
+	return nil
+}
+
+// pushCommand appends a command. Like a control message it may exceed the limits.
+func (q *Queue) pushCommand(body []byte) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.admit(shortHeader+int64(len(body)), controlMessages, controlOctets); err != nil {
+		return err
+	}
+	q.batch.frame(flagCommand, body)
+	q.batch.segments[len(q.batch.segments)-1].messages++ // it counts like one, so that commands are bounded too
+	q.pushed++
+	return nil
+}
+
+// admit finds room for a message of that size and counts it. The caller holds the lock.
+func (q *Queue) admit(size int64, moreMessages int, moreOctets int64) error {
+	if q.closed != nil {
+		return q.closed
+	}
+	if q.messages > 0 && (q.messages >= q.maxMessages+moreMessages || q.octets+size > q.maxOctets+moreOctets) {
+		if q.room == nil {
+			q.room = make(chan struct{})
+		}
+		return ErrFull
+	}
+	q.messages++
+	q.octets += size
+	if len(q.batch.segments) == 0 {
+		q.filled.Signal()
+	}
+	return nil
+}
+
+// Room returns a channel that is closed once there is room again, or the queue is closed. Room is announced when the
+// queue is half empty, so that waiters wake seldom. To wait:
+//
+//	err := q.Push(frames...)
+//	for err == zmtp.ErrFull {
+//		select {
+//		case <-q.Room():
+//			err = q.Push(frames...) // somebody else may have been quicker
+//		case <-ctx.Done():
+//			...
+//		}
+//	}
+//
+// No wake-up is lost between Push and Room: if the room came in between, the channel is closed already.
+func (q *Queue) Room() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.room == nil || q.closed != nil {
+		return alreadyClosed
+	}
+	return q.room
+}
+
+var alreadyClosed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// Flush waits until everything pushed so far was handed to the operating system, and the first message of Open before it.
+// It returns ctx's error if that ends first, or one that wraps ErrQueueClosed.
+func (q *Queue) Flush(ctx context.Context) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for goal := q.pushed; q.written < goal; {
+		if q.closed != nil {
+			return q.closed
+		}
+		if q.progress == nil {
+			q.progress = make(chan struct{})
+		}
+		progress := q.progress
+		q.mu.Unlock()
+		select {
+		case <-progress:
+		case <-ctx.Done():
+		}
+		q.mu.Lock()
+		if ctx.Err() != nil && q.written < goal {
+			return fmt.Errorf("zmtp: %d messages are not written yet: %w", goal-q.written, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// Depth returns how much waits or is in flight: messages, and octets with headers of frames.
+func (q *Queue) Depth() (messages int, octets int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.messages, q.octets
+}
+
+// Close discards what waits, makes every later call fail with ErrQueueClosed and err, and ends the connection that drains
+// the queue. Only the first Close counts; nil stands for ErrClosed.
+func (q *Queue) Close(err error) {
+	if err == nil {
+		err = ErrClosed
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed != nil {
+		return
+	}
+	q.closed = &queueClosedError{err}
+	q.batch.segments = nil
+	q.messages, q.octets = 0, 0
+	q.announce(&q.room)
+	q.announce(&q.progress)
+	q.filled.Broadcast()
+}
+
+// queueClosedError is ErrQueueClosed with its reason.
+type queueClosedError struct{ reason error }
+
+func (e *queueClosedError) Error() string   { return ErrQueueClosed.Error() + ": " + e.reason.Error() }
+func (e *queueClosedError) Unwrap() []error { return []error{ErrQueueClosed, e.reason} }
+
+// attach makes the queue a connection's, with first ahead of everything that waits.
+func (q *Queue) attach(first [][]byte) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed != nil:
+		return q.closed
+	case q.taken:
+		return errors.New("zmtp: another connection drains this queue already")
+	}
+	q.taken = true
+	if len(first) == 0 {
+		return nil
+	}
+	ahead := batch{}
+	ahead.message(first)
+	q.batch.segments = append(ahead.segments, q.batch.segments...)
+	q.messages++
+	q.octets += wireSize(first)
+	q.written-- // so that a Flush that waits already doesn't take it for one of its messages
+	return nil
+}
+
+// take waits until there is something to write, and returns all of it; spare becomes the queue's own for the next ones.
+// The error is the reason why the queue was closed.
+func (q *Queue) take(spare []segment) ([]segment, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.batch.segments) == 0 && q.closed == nil {
+		q.filled.Wait()
+	}
+	if q.closed != nil {
+		return nil, q.closed.reason
+	}
+	all := q.batch.segments
+	q.batch.segments = spare[:0]
+	return all, nil
+}
+
+// wrote says that so much of what was taken is out.
+func (q *Queue) wrote(messages int, octets int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed != nil {
+		return
+	}
+	q.messages -= messages
+	q.octets -= octets
+	q.written += int64(messages)
+	q.announce(&q.progress)
+	if q.messages <= q.maxMessages/2 && q.octets <= q.maxOctets/2 {
+		q.announce(&q.room)
+	}
+}
+
+func (q *Queue) announce(c *chan struct{}) {
+	if *c != nil {
+		close(*c)
+		*c = nil
+	}
+}

@@ -1,0 +1,73 @@
+// Package zmtp makes the connections that ZRE runs on: a [Router] accepts peers' DEALER connections (the inbox of RFC 36),
+// [Open] makes a DEALER connection to a peer's ROUTER (the mailbox). It speaks ZMTP 3.0 (RFC 23) and its successor 3.1
+// (RFC 37) with the NULL mechanism.
+//
+// The zmq4 module does the greeting and drives the handshake, on a guarded connection. From there on everything is here:
+// framing, queues, limits, and the life of each connection.
+//
+//   - A [Queue] holds the messages to one peer. Pushing never blocks; one writer goroutine a connection drains it,
+//     everything that waits with few system calls.
+//   - A [Receiver] gets what one peer sends, from that connection's reader goroutine, whole messages in order. A Receive
+//     that waits makes the reader wait, so the peer meets TCP's backpressure.
+//   - A [Conn] ends once: because the peer left, broke the protocol, was replaced, or this side closed it. Its Receiver's
+//     Closed is told which.
+//
+// Anything with net.Conn's methods will do as a transport; ipc is a unix listener given to Serve. Reading has a timer in
+// it, so a transport must honour deadlines.
+package zmtp
+
+import (
+	"net"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Config is what a Router and Open need to know. The zero value works.
+type Config struct {
+	// Identity goes into our READY command in both roles, 0 to 255 octets; 17 in ZRE (RFC 36: 1 and the UUID).
+	Identity []byte
+
+	// Properties go into READY too. Names start with "X-" (RFC 23, metadata); peers that don't know them ignore them.
+	Properties map[string]string
+
+	// Limits bound what a peer can make us spend.
+	Limits Limits
+
+	// HandshakeTimeout is how long greeting and handshake may take together. Default 5 seconds.
+	HandshakeTimeout time.Duration
+
+	// Log gets a debug line for each connection refused or broken off. The zero Logger is silent.
+	Log zerolog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	c.Limits = c.Limits.withDefaults()
+	if c.HandshakeTimeout <= 0 {
+		c.HandshakeTimeout = 5 * time.Second
+	}
+	return c
+}
+
+// A Receiver gets what one connection reads.
+type Receiver interface {
+	// Receive takes one message, one or more frames. The frames are the receiver's from now on. Calls come from the
+	// connection's reader goroutine, one at a time, in order. While Receive blocks nothing more is read from that peer;
+	// a Receive that waits must give up when the connection's Done is closed. An error closes the connection with
+	// that error.
+	Receive(frames [][]byte) error
+
+	// Closed is the last call, exactly one, after the connection is closed and its writer has ended: io.EOF if the peer
+	// closed it, ErrReplaced, ErrClosed, *ProtocolError, an error of Receive or of the network.
+	Closed(err error)
+}
+
+// tune sets what TCP needs to notice within 30 seconds that the other host is gone. Nagle's algorithm is already off.
+func tune(nc net.Conn) {
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		// Without keepalive probes a peer's timers above this layer still work, so an error here is no reason to stop.
+		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{
+			Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
+		})
+	}
+}
