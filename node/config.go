@@ -1,0 +1,148 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+)
+
+// Config says what a node is and how it behaves. The zero value of a field means its default.
+type Config struct {
+	// UUID names the node; a random one by default.
+	UUID uuid.UUID
+
+	// Name is the public name that HELLO carries, at most 255 octets of UTF-8. By default the first six hex digits of the
+	// UUID, in upper case, as C zyre does.
+	Name string
+
+	// Headers are the name/value pairs that HELLO carries.
+	Headers map[string]string
+
+	// Interfaces restricts discovery and the mailbox to these network interfaces (names or addresses). By default every usable
+	// one is used, and loopback only where there is no other.
+	Interfaces []string
+
+	// BeaconPort is the UDP port of the classic beacons, 5670 by default. Beacons that carry a state go to the port 10,000
+	// above it. Nodes with different beacon ports do not see each other.
+	BeaconPort int
+
+	// BeaconInterval is the time between two beacons, 1 s by default. A shorter one finds new peers sooner where datagrams
+	// get lost, at the price of more traffic: every node of the network receives every beacon.
+	BeaconInterval time.Duration
+
+	// EvasiveTimeout is how long a peer may be silent (no beacon and no message) before it is PINGed and reported as
+	// evasive; 5 s by default. After twice that time it is reported as silent.
+	EvasiveTimeout time.Duration
+
+	// ExpiredTimeout is how long a peer may be silent before it is given up; 30 s by default. It must be longer than
+	// EvasiveTimeout. A shorter one notices vanished hosts sooner, and loses peers of a bad Wi-Fi sooner.
+	ExpiredTimeout time.Duration
+
+	// SendTimeout is how long Whisper and Shout wait for room in the queue of a peer that does not take its messages;
+	// 5 s by default. Then the peer is dropped as not responding.
+	SendTimeout time.Duration
+
+	// Linger is how long Close waits until queued messages are handed to the operating system; 1 s by default, negative for not at all.
+	Linger time.Duration
+
+	// Network is what the node runs on; the operating system's by default.
+	Network Network
+
+	// Log receives what happens inside, mostly at debug level. Silent by default.
+	Log zerolog.Logger
+
+	limits limits
+}
+
+// limits bounds what peers can make a node hold.
+type limits struct {
+	queueMessages int   // messages waiting for one peer
+	queueOctets   int64 // octets waiting for one peer
+	eventCount    int   // WHISPER and SHOUT events waiting for the application
+	eventOctets   int64 // their content
+	peers         int   // entries of the peer table
+	groupsPerPeer int
+	endpoints     int // addresses under which a peer was heard
+	msg           msg.Limits
+	zmtp          zmtp.Limits
+}
+
+var defaultLimits = limits{
+	queueMessages: 10_000,
+	queueOctets:   64 << 20,
+	eventCount:    4_096,
+	eventOctets:   64 << 20,
+	peers:         4_096,
+	groupsPerPeer: 1_000,
+	endpoints:     4,
+	msg:           msg.DefaultLimits(),
+	zmtp:          zmtp.Limits{FrameSize: 64 << 20, MessageSize: 64 << 20, Frames: 1024},
+}
+
+// complete checks the configuration and fills in its defaults.
+func (c *Config) complete() error {
+	if c.UUID == uuid.Nil {
+		c.UUID = uuid.New()
+	}
+	if c.Name == "" {
+		c.Name = fmt.Sprintf("%X", c.UUID[:3])
+	}
+	c.limits = defaultLimits
+	if c.BeaconPort < 0 || c.BeaconPort > 55535 {
+		return fmt.Errorf("node: beacon port %d: choose one from 1 to 55535 (beacons with a state use the port 10,000 above)", c.BeaconPort)
+	}
+	for _, d := range []struct {
+		field    *time.Duration
+		name     string
+		standard time.Duration
+	}{
+		{&c.BeaconInterval, "beacon interval", time.Second},
+		{&c.EvasiveTimeout, "evasive timeout", 5 * time.Second},
+		{&c.ExpiredTimeout, "expired timeout", 30 * time.Second},
+		{&c.SendTimeout, "send timeout", 5 * time.Second},
+	} {
+		if *d.field < 0 {
+			return fmt.Errorf("node: %s %v: a duration must be positive", d.name, *d.field)
+		}
+		if *d.field == 0 {
+			*d.field = d.standard
+		}
+	}
+	if c.ExpiredTimeout <= c.EvasiveTimeout {
+		return fmt.Errorf("node: expired timeout %v: it must be longer than the evasive timeout, %v", c.ExpiredTimeout, c.EvasiveTimeout)
+	}
+	if c.Linger == 0 {
+		c.Linger = time.Second
+	}
+	if c.Network == nil {
+		c.Network = System
+	}
+	return nil
+}
+
+// parseEndpoint reads a ZRE endpoint. RFC 36 allows tcp alone; other transports would let a stranger point us at local sockets.
+func parseEndpoint(endpoint string) (netip.AddrPort, error) {
+	const scheme = "tcp://"
+	if len(endpoint) <= len(scheme) || endpoint[:len(scheme)] != scheme {
+		return netip.AddrPort{}, fmt.Errorf("node: endpoint %q: want tcp://address:port", endpoint)
+	}
+	ap, err := netip.ParseAddrPort(endpoint[len(scheme):])
+	if err != nil {
+		return ap, fmt.Errorf("node: endpoint %q: %w", endpoint, err)
+	}
+	if ap.Port() == 0 || ap.Addr().IsUnspecified() || ap.Addr().IsMulticast() {
+		return ap, fmt.Errorf("node: endpoint %q: not an address that can be dialled", endpoint)
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
+}
+
+func formatEndpoint(ap netip.AddrPort) string { return "tcp://" + ap.String() }
+
+var errNoEndpoint = errors.New("node: no endpoint to dial")

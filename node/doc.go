@@ -1,0 +1,16 @@
+// Package node is the engine of a ZRE node (RFC 36): it meets the peers that beacons and HELLOs reveal, keeps one session
+// with each, and turns what they say into one ordered stream of events. Programs use package zre, which is a thin layer
+// over this one.
+//
+// # Goroutines
+//
+// One control loop a node alone owns the table of peers: every change of it is a function that the loop runs (Node.do,
+// Node.post). The loop never waits for the application, for the network or for another goroutine.
+//
+// Each peer has a mailbox goroutine (peer.run), which dials until it is connected and then waits for the connection's
+// end; the connections themselves have a reader and a writer each (internal/zmtp). A reader decodes messages and checks
+// their sequence; it hands HELLO, JOIN and LEAVE to the control loop and waits until they are done, and appends WHISPER
+// and SHOUT to the event queue itself, so the events of one peer stay in the order in which it sent them.
+//
+// Whisper and Shout work in the caller's goroutine: they look the peer up under a read lock and append to its queue.
+package node

@@ -1,0 +1,47 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/google/uuid"
+)
+
+// Errors that the calls of a node return, to be tested with errors.Is.
+var (
+	// ErrClosed: the node is closed. It is a net.ErrClosed too.
+	ErrClosed = fmt.Errorf("node is closed: %w", net.ErrClosed)
+
+	// ErrNotStarted: the call needs a started node.
+	ErrNotStarted = errors.New("node is not started")
+
+	// ErrStarted: the node was started before.
+	ErrStarted = errors.New("node is started already")
+
+	// ErrUnknownPeer: no peer of that UUID is present (never entered, or it has left).
+	ErrUnknownPeer = errors.New("no such peer")
+
+	// ErrPeerBusy: the queue of messages to the peer is full and stayed so until the context or the send timeout ended. The
+	// message was not queued.
+	ErrPeerBusy = errors.New("peer is busy")
+
+	// ErrTooLarge: the message is larger than what a peer would accept.
+	ErrTooLarge = errors.New("message is too large")
+)
+
+// PeerError tells which peer a Whisper or Shout failed for.
+type PeerError struct {
+	UUID uuid.UUID
+	Name string // empty if unknown
+	Err  error  // ErrUnknownPeer, ErrPeerBusy, with the context's error where that ended the wait
+}
+
+func (e *PeerError) Error() string {
+	if e.Name == "" {
+		return fmt.Sprintf("peer %s: %v", e.UUID, e.Err)
+	}
+	return fmt.Sprintf("peer %s (%s): %v", e.Name, e.UUID, e.Err)
+}
+
+func (e *PeerError) Unwrap() error { return e.Err }

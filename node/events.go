@@ -1,0 +1,236 @@
+package node
+
+import (
+	"sync"
+
+	"github.com/go-zre/go-zre/beacon"
+)
+
+// Kind says what an Event tells.
+type Kind uint8
+
+// The kinds of event. Per peer: one Enter, then any of the others, then one Exit.
+const (
+	Enter Kind = iota + 1
+	Exit
+	Join
+	Leave
+	Whisper
+	Shout
+	Evasive
+	Silent
+	State
+)
+
+// Reason says why a peer exited.
+type Reason uint8
+
+// The reasons of an Exit.
+const (
+	Left          Reason = iota + 1 // it said farewell
+	Crashed                         // its connection closed without a farewell
+	Expired                         // it was silent for the expired timeout
+	LostMessages                    // a gap in its sequence numbers, or one out of order
+	Replaced                        // it greeted anew: restarted, or began a new session
+	NotResponding                   // its queue stayed full for the send timeout
+)
+
+func (r Reason) String() string {
+	switch r {
+	case Left:
+		return "left"
+	case Crashed:
+		return "crashed"
+	case Expired:
+		return "expired"
+	case LostMessages:
+		return "lost messages"
+	case Replaced:
+		return "replaced"
+	case NotResponding:
+		return "not responding"
+	}
+	return "unknown"
+}
+
+// Event is what the application hears of a peer.
+type Event struct {
+	Kind   Kind
+	Peer   *Peer
+	Group  string       // Join, Leave, Shout
+	Frames [][]byte     // Whisper, Shout; the application owns them
+	Reason Reason       // Exit
+	State  beacon.State // State
+}
+
+// events is the queue between the readers and the control loop on one side and the application on the other.
+//
+// WHISPER and SHOUT have room for a bounded count and size: beyond it their reader waits, so that it stops reading from its
+// peer. Events of membership always find room, because the control loop must not wait; what leads to them is bounded by
+// admit.
+type events struct {
+	maxCount  int
+	maxOctets int64
+
+	mu      sync.Mutex    // guards all below, and every peer's over
+	room    chan struct{} // closed when readers that wait shall look again; nil if none waits
+	pending []Event
+	count   int   // WHISPER and SHOUT in pending
+	octets  int64 // their content
+	waiting bool  // the application waits on ready
+	closed  bool
+
+	ready chan struct{} // holds one token when a waiting application shall look again
+	done  chan struct{} // closed with the queue
+}
+
+// slack is how many events of membership may be pending, beside the data, before readers wait in admit.
+const slack = 65_536
+
+func newEvents(maxCount int, maxOctets int64) *events {
+	return &events{maxCount: maxCount, maxOctets: maxOctets, ready: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+// push appends an event of membership or presence. An Exit ends its peer: nothing of it follows. It never waits.
+func (q *events) push(p *peer, e Event) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed || p.over {
+		return
+	}
+	switch e.Kind {
+	case Exit:
+		p.over = true
+		q.wake() // its reader may wait
+	case Evasive, Silent, State:
+		// These repeat for ever: an application that does not read loses them rather than memory.
+		if len(q.pending) >= q.maxCount+slack {
+			return
+		}
+	}
+	q.append(e)
+}
+
+// deliver appends a WHISPER or SHOUT, waiting for room. It returns false once the peer is over, the node closed, or stop is.
+func (q *events) deliver(p *peer, e Event, octets int64, stop <-chan struct{}) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for !p.over && q.count > 0 && (q.count >= q.maxCount || q.octets+octets > q.maxOctets) {
+		p.stuck.Store(true)
+		ok := q.wait(stop)
+		p.stuck.Store(false)
+		if !ok {
+			return false
+		}
+	}
+	if q.closed || p.over {
+		return false
+	}
+	q.count++
+	q.octets += octets
+	q.append(e)
+	return true
+}
+
+// admit waits until there is room for one more event of membership that a peer causes. It returns false once the node closed
+// or stop is.
+func (q *events) admit(stop <-chan struct{}) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.pending) >= q.maxCount+slack {
+		if !q.wait(stop) {
+			return false
+		}
+	}
+	return !q.closed
+}
+
+// wait releases the lock until there may be room. It returns false if the node closed or stop is.
+func (q *events) wait(stop <-chan struct{}) bool {
+	if q.closed {
+		return false
+	}
+	if q.room == nil {
+		q.room = make(chan struct{})
+	}
+	room := q.room
+	q.mu.Unlock()
+	defer q.mu.Lock()
+	select {
+	case <-room:
+		return true
+	case <-q.done:
+	case <-stop:
+	}
+	return false
+}
+
+// wake has all who wait look again.
+func (q *events) wake() {
+	if q.room != nil {
+		close(q.room)
+		q.room = nil
+	}
+}
+
+func (q *events) append(e Event) {
+	q.pending = append(q.pending, e)
+	if q.waiting {
+		q.waiting = false
+		q.ready <- struct{}{} // never blocks: one token a wait
+	}
+}
+
+// take hands over everything pending and leaves batch, emptied, in its place. With nothing pending it waits. It returns
+// false once the queue is closed or stop is. One goroutine at a time may call it.
+func (q *events) take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
+	clear(batch) // what was delivered must not stay reachable
+	batch = batch[:0]
+	for {
+		q.mu.Lock()
+		if q.closed {
+			q.mu.Unlock()
+			return nil, false
+		}
+		if len(q.pending) > 0 {
+			q.pending, batch = batch, q.pending
+			q.count, q.octets = 0, 0
+			q.wake()
+			q.mu.Unlock()
+			return batch, true
+		}
+		q.waiting = true
+		q.mu.Unlock()
+		select {
+		case <-q.ready:
+		case <-q.done:
+			return nil, false
+		case <-stop:
+			q.unwait()
+			return nil, false
+		}
+	}
+}
+
+// unwait withdraws the wait of a take that was stopped.
+func (q *events) unwait() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = false
+	select {
+	case <-q.ready:
+	default:
+	}
+}
+
+// close ends the queue: pending events are dropped, and whoever waits returns.
+func (q *events) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return
+	}
+	q.closed = true
+	q.pending = nil
+	close(q.done)
+}

@@ -1,0 +1,142 @@
+package node
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/go-zre/go-zre/msg"
+)
+
+// Join enters a group and tells all peers. Joining a group twice does nothing. It may be called before Start.
+func (n *Node) Join(group string) error {
+	if err := msg.CheckGroup(group); err != nil {
+		return fmt.Errorf("join: %w", err)
+	}
+	return n.change(func() error {
+		if _, in := n.groups[group]; in {
+			return nil
+		}
+		hello := n.hello()
+		hello.Groups = append(hello.Groups, group)
+		if err := n.check(hello); err != nil {
+			return fmt.Errorf("join %q: %w", group, err)
+		}
+		n.groups[group] = group
+		n.changed(group, msg.AppendJoin)
+		return nil
+	})
+}
+
+// Leave leaves a group and tells all peers. Leaving a group that the node is not in does nothing.
+func (n *Node) Leave(group string) error {
+	if err := msg.CheckGroup(group); err != nil {
+		return fmt.Errorf("leave: %w", err)
+	}
+	return n.change(func() error {
+		if _, in := n.groups[group]; in {
+			delete(n.groups, group)
+			n.changed(group, msg.AppendLeave)
+		}
+		return nil
+	})
+}
+
+// change runs f in the control loop, or here if the node is not started yet.
+func (n *Node) change(f func() error) (err error) {
+	n.starting.Lock()
+	started, closed := n.started, n.closed
+	if !started && !closed {
+		err = f()
+	}
+	n.starting.Unlock()
+	switch {
+	case closed:
+		return ErrClosed
+	case started:
+		if closed := n.do(func() { err = f() }); closed != nil {
+			return closed
+		}
+	}
+	return err
+}
+
+// changed counts a change of our groups and tells it to all peers, those too that are not connected yet: their HELLO was
+// made before.
+func (n *Node) changed(group string, encode func([]byte, uint16, string, uint8) ([]byte, error)) {
+	n.status++
+	groups := maps.Clone(n.groups)
+	n.ownGroups.Store(&groups)
+	for _, p := range n.peers {
+		p.control(func(dst []byte, sequence uint16) []byte {
+			dst, err := encode(dst, sequence, group, n.status)
+			if err != nil {
+				panic(err) // the group's name was checked
+			}
+			return dst
+		})
+	}
+}
+
+// hello gives what a HELLO says of us now, but for the endpoint.
+func (n *Node) hello() msg.OutHello {
+	hello := msg.OutHello{
+		Groups: slices.Sorted(maps.Keys(n.groups)),
+		Status: n.status,
+		Name:   n.cfg.Name,
+	}
+	for _, name := range slices.Sorted(maps.Keys(n.cfg.Headers)) {
+		hello.Headers = append(hello.Headers, msg.OutHeader{Name: name, Value: n.cfg.Headers[name]})
+	}
+	return hello
+}
+
+// check says whether a HELLO can be sent, with the longest endpoint that it could name.
+func (n *Node) check(hello msg.OutHello) error {
+	hello.Endpoint = "tcp://[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"
+	return hello.Check(n.cfg.limits.msg)
+}
+
+// joined takes a peer's JOIN, or a group of its HELLO. Its status octet is not checked: RFC 36 says MAY, and implementations
+// that insist on it die of a mismatch.
+func (n *Node) joined(p *peer, group string) {
+	if _, in := p.groups[group]; in || n.present[p.uuid] != p {
+		return
+	}
+	if limit := n.cfg.limits.groupsPerPeer; len(p.groups) >= limit {
+		n.log.Debug().Stringer("peer", p.uuid).Int("limit", limit).Msg("JOIN ignored: too many groups")
+		return
+	}
+	p.groups[group] = struct{}{}
+	n.mu.Lock()
+	n.members[group] = append(slices.Clip(n.members[group]), p)
+	n.mu.Unlock()
+	n.events.push(p, Event{Kind: Join, Peer: p.publish(), Group: group})
+}
+
+// departed takes a peer's LEAVE.
+func (n *Node) departed(p *peer, group string) {
+	if _, in := p.groups[group]; !in || n.present[p.uuid] != p {
+		return
+	}
+	delete(p.groups, group)
+	n.mu.Lock()
+	n.removeMember(group, p)
+	n.mu.Unlock()
+	n.events.push(p, Event{Kind: Leave, Peer: p.publish(), Group: group})
+}
+
+// removeMember needs mu.
+func (n *Node) removeMember(group string, p *peer) {
+	others := make([]*peer, 0, len(n.members[group]))
+	for _, member := range n.members[group] {
+		if member != p {
+			others = append(others, member)
+		}
+	}
+	if len(others) == 0 {
+		delete(n.members, group)
+		return
+	}
+	n.members[group] = others
+}

@@ -1,0 +1,176 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+)
+
+// inbox receives what one peer's DEALER sends to our ROUTER. All its fields belong to the reader goroutine of the connection.
+type inbox struct {
+	node *Node
+	conn *zmtp.Conn
+	uuid uuid.UUID
+
+	peer    *peer // the session that its last HELLO began; nil before
+	last    uint16
+	message msg.Message
+}
+
+var (
+	errIdentity = errors.New("routing id is not %x01 and a UUID")
+	errOwnUUID  = errors.New("peer has our own UUID")
+	errSequence = errors.New("message out of sequence")
+	errRefused  = errors.New("HELLO refused")
+)
+
+// accept begins the inbox of a connection that shook hands.
+func (n *Node) accept(conn *zmtp.Conn) (zmtp.Receiver, error) {
+	id, ok := parseIdentity(conn.Identity())
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%w: %x", errIdentity, conn.Identity())
+	case id == n.cfg.UUID:
+		return nil, errOwnUUID
+	}
+	return &inbox{node: n, conn: conn, uuid: id}, nil
+}
+
+// Receive takes one message. An error ends the connection.
+func (in *inbox) Receive(frames [][]byte) error {
+	m := &in.message
+	err := m.Decode(frames, in.node.cfg.limits.msg)
+	if err != nil && !errors.Is(err, msg.ErrUnknownID) {
+		// RFC 36: discard silently. If its sender counted it, the next number shows that.
+		in.node.log.Debug().Err(err).Stringer("peer", in.uuid).Msg("message discarded")
+		return nil
+	}
+	if m.ID == msg.Hello {
+		return in.hello()
+	}
+	if in.peer == nil {
+		return nil // RFC 36: ignore what precedes HELLO
+	}
+	if !in.peer.cycle.follows(in.last, m.Sequence) {
+		return in.invalid(fmt.Errorf("%w: %v with sequence %d after %d", errSequence, m.ID, m.Sequence, in.last))
+	}
+	in.last = m.Sequence
+	if !in.peer.alive.Load() {
+		in.peer.alive.Store(true)
+	}
+	return in.traffic()
+}
+
+// hello begins a session.
+func (in *inbox) hello() error {
+	if in.message.Sequence != 1 {
+		return in.invalid(fmt.Errorf("%w: HELLO with sequence %d", errSequence, in.message.Sequence))
+	}
+	if !in.node.events.admit(in.conn.Done()) {
+		return errSessionOver
+	}
+	var p *peer
+	if err := in.node.do(func() { p = in.node.greeted(in) }); err != nil {
+		return err
+	}
+	if p == nil {
+		return errRefused
+	}
+	in.peer, in.last = p, 1
+	return nil
+}
+
+// traffic handles all that follows a HELLO.
+func (in *inbox) traffic() error {
+	n, m, p := in.node, &in.message, in.peer
+	switch m.ID {
+	case msg.Whisper:
+		return in.deliver(Event{Kind: Whisper})
+	case msg.Shout:
+		// A group that we left while the message was on its way; or its sender's mistake.
+		if group, ok := (*n.ownGroups.Load())[string(m.Group)]; ok {
+			return in.deliver(Event{Kind: Shout, Group: group})
+		}
+	case msg.Join:
+		return in.change(n.joined)
+	case msg.Leave:
+		return in.change(n.departed)
+	case msg.Ping:
+		p.control(msg.AppendPingOK)
+	}
+	// PING-OK was a sign of life. ELECT, LEADER, GOODBYE (C zyre) and ids that we don't know count in the sequence only.
+	return nil
+}
+
+// change has the control loop take a JOIN or LEAVE.
+func (in *inbox) change(take func(p *peer, group string)) error {
+	if !in.node.events.admit(in.conn.Done()) {
+		return errSessionOver
+	}
+	return in.node.do(func() { take(in.peer, string(in.message.Group)) })
+}
+
+func (in *inbox) deliver(e Event) error {
+	e.Peer, e.Frames = in.peer.snapshot.Load(), in.message.Content
+	var octets int64
+	for _, frame := range e.Frames {
+		octets += int64(len(frame))
+	}
+	if !in.node.events.deliver(in.peer, e, octets, in.conn.Done()) {
+		return errSessionOver
+	}
+	return nil
+}
+
+// invalid ends the session with a peer that broke the sequence (RFC 36, "ZRE Commands").
+func (in *inbox) invalid(err error) error {
+	if p := in.peer; p != nil {
+		in.node.post(func() { in.node.remove(p, LostMessages) })
+	}
+	return err
+}
+
+// Closed ends the inbox.
+func (in *inbox) Closed(err error) {
+	if p := in.peer; p != nil {
+		in.node.post(func() {
+			if p.inbox == in {
+				p.inbox = nil
+				in.node.lost(p, err)
+			}
+		})
+	}
+	in.node.log.Debug().AnErr("reason", err).Stringer("peer", in.uuid).Msg("connection from peer closed")
+}
+
+// endpoints gives where the sender of a HELLO may be reached: at the endpoint that it names, and at the address that it
+// connects from, for an endpoint that is a host name of its own network (C zyre with interface "*") or not routed to us.
+func (in *inbox) endpoints() []netip.AddrPort {
+	host, ok := strings.CutPrefix(string(in.message.Hello.Endpoint), "tcp://")
+	colon := strings.LastIndexByte(host, ':')
+	if !ok || colon < 0 {
+		return nil
+	}
+	port, err := strconv.ParseUint(host[colon+1:], 10, 16)
+	if err != nil || port == 0 {
+		return nil
+	}
+	var endpoints []netip.AddrPort
+	named, err := parseEndpoint("tcp://" + net.JoinHostPort(strings.Trim(host[:colon], "[]"), host[colon+1:]))
+	if err == nil {
+		endpoints = append(endpoints, named)
+	}
+	seen := netip.AddrPortFrom(addrOf(in.conn.RemoteAddr()), uint16(port))
+	if seen.IsValid() && seen != named {
+		endpoints = append(endpoints, seen)
+	}
+	return endpoints
+}

@@ -1,0 +1,365 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+)
+
+// A peer that says nothing is PINGed as evasive, reported as silent, and expires.
+func TestTimers(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{EvasiveTimeout: 50 * time.Millisecond, ExpiredTimeout: 300 * time.Millisecond}))
+	f := newFakePeer(t, n)
+	f.enter()
+	f.expect(msg.Ping)
+	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "EVASIVE", "SILENT", "EXIT(expired)"})
+}
+
+// A peer that answers PINGs, or only beacons, stays.
+func TestSignsOfLife(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		live func(f *fakePeer, sequence uint16)
+	}{
+		{"answers", func(f *fakePeer, sequence uint16) { f.send(msg.AppendPingOK(nil, sequence)) }},
+		{"beacons", func(f *fakePeer, _ uint16) { f.beacon(f.port()) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			n := start(t, onLoopback(beaconPort(), Config{EvasiveTimeout: 40 * time.Millisecond, ExpiredTimeout: 2 * time.Second}))
+			f := newFakePeer(t, n)
+			f.enter()
+			// Silent until it is asked, again and again, for longer than the expired timeout.
+			sequence := uint16(1)
+			for began := time.Now(); time.Since(began) < 3*time.Second; {
+				f.expect(msg.Ping)
+				sequence++
+				test.live(f, sequence)
+			}
+			if events := n.of(f.uuid); slices.Contains(events, "EXIT(expired)") {
+				t.Errorf("the peer expired: %q", events)
+			}
+		})
+	}
+}
+
+// A peer whose connection closes exits at once if nobody answers at its port, and enters anew if it lives.
+func TestConnectionLost(t *testing.T) {
+	t.Run("the process is gone", func(t *testing.T) {
+		t.Parallel()
+		n := start(t, onLoopback(beaconPort(), Config{}))
+		f := newFakePeer(t, n)
+		f.enter()
+		f.router.Close()
+		f.hangUp()
+		n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "EXIT(crashed)"})
+		if peers := n.Peers(); len(peers) != 0 {
+			t.Errorf("peers: %v", peers)
+		}
+	})
+	t.Run("the peer lives", func(t *testing.T) {
+		t.Parallel()
+		n := start(t, onLoopback(beaconPort(), Config{}))
+		f := newFakePeer(t, n)
+		f.enter()
+		f.hangUp()
+		f.expect(msg.Hello) // a new session, over a new connection
+		f.connect()
+		f.send(f.hello(1, nil))
+		f.send(msg.AppendWhisper(nil, 2), []byte("x"))
+		n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "EXIT(crashed)", "ENTER(fake)", "JOIN(G)", "WHISPER:1f"})
+	})
+	t.Run("with a farewell", func(t *testing.T) {
+		t.Parallel()
+		n := start(t, onLoopback(beaconPort(), Config{}))
+		f := newFakePeerWith(t, n, zmtp.Config{Identity: identity(uuid.New())})
+		f.enter()
+		// What it sent before its farewell still arrives, though the farewell overtakes it.
+		for i := range 1000 {
+			f.send(msg.AppendWhisper(nil, uint16(i+2)), []byte("x"))
+		}
+		f.beacon(0)
+		f.router.Close()
+		f.hangUp()
+		n.wait("exit", func(e Event) bool { return e.Kind == Exit })
+		events := n.of(f.uuid)
+		if len(events) != 1003 || events[1002] != "EXIT(left)" {
+			t.Errorf("%d events, the last %s", len(events), events[len(events)-1])
+		}
+	})
+}
+
+// A message that the application is slow to take is not lost when its sender leaves.
+func TestSlowApplicationGetsAll(t *testing.T) {
+	t.Parallel()
+	cfg := onLoopback(beaconPort(), Config{})
+	slow, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow.events.maxCount = 10
+	defer slow.Close()
+	if err := slow.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fast := start(t, onLoopback(cfg.BeaconPort, Config{}))
+	fast.waitKind(Enter, slow.UUID())
+	const count = 5000
+	for i := range count {
+		if err := fast.Whisper(t.Context(), slow.UUID(), fmt.Append(nil, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	go fast.Close()
+	received, exited := 0, false
+	var batch []Event
+	for !exited {
+		var ok bool
+		if batch, ok = slow.Take(batch, t.Context().Done()); !ok {
+			t.Fatal("stopped")
+		}
+		for _, e := range batch {
+			switch e.Kind {
+			case Whisper:
+				if want := fmt.Sprint(received); string(e.Frames[0]) != want {
+					t.Fatalf("message %q, want %s", e.Frames[0], want)
+				}
+				received++
+			case Exit:
+				exited = true
+				if e.Reason != Left {
+					t.Errorf("exit: %v", e.Reason)
+				}
+			}
+		}
+	}
+	if received != count {
+		t.Errorf("%d messages of %d before the exit", received, count)
+	}
+}
+
+// A peer that takes no messages makes its senders wait, and then is dropped.
+func TestNotResponding(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{SendTimeout: 200 * time.Millisecond}))
+	f := newFakePeer(t, n)
+	f.enter()
+	f.freeze()
+	good := newFakePeer(t, n)
+	good.enter()
+
+	frame := make([]byte, 1<<20)
+	err := fill(n.Node, f.uuid, frame)
+	var failed *PeerError
+	if !errors.Is(err, ErrPeerBusy) || !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &failed) || failed.UUID != f.uuid {
+		t.Fatalf("with the context at its end: %v", err)
+	}
+	if _, present := n.Peer(f.uuid); !present {
+		t.Fatal("dropped before the send timeout")
+	}
+	// A shout waits once, and reaches the others all the same.
+	err = n.Shout(t.Context(), "G", frame)
+	if !errors.Is(err, ErrPeerBusy) || !strings.Contains(err.Error(), f.uuid.String()) {
+		t.Fatalf("after the send timeout: %v", err)
+	}
+	good.expect(msg.Shout)
+	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "EXIT(not responding)"})
+	if err := n.Shout(t.Context(), "G", frame); err != nil {
+		t.Errorf("after that: %v", err)
+	}
+}
+
+// fill whispers to a peer until its queue stays full for a while.
+func fill(n *Node, id uuid.UUID, frame []byte) error {
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		err := n.Whisper(ctx, id, frame)
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// An application that reads no events can still use the node, and sees who is present.
+func TestNobodyReads(t *testing.T) {
+	t.Parallel()
+	cfg := onLoopback(beaconPort(), Config{})
+	deafNode, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deafNode.Close()
+	if err := deafNode.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a := start(t, onLoopback(cfg.BeaconPort, Config{SendTimeout: time.Minute}))
+	a.waitKind(Enter, deafNode.UUID())
+	if err := fill(a.Node, deafNode.UUID(), make([]byte, 10_000)); !errors.Is(err, ErrPeerBusy) {
+		t.Fatal(err)
+	}
+	deafNode.events.mu.Lock()
+	octets := deafNode.events.octets
+	deafNode.events.mu.Unlock()
+	if octets > deafNode.events.maxOctets {
+		t.Errorf("%d octets wait for the application", octets)
+	}
+	if err := deafNode.Join("G"); err != nil {
+		t.Fatal(err)
+	}
+	a.waitKind(Join, deafNode.UUID())
+	b := start(t, onLoopback(cfg.BeaconPort, Config{}))
+	b.waitKind(Enter, deafNode.UUID())
+	if err := deafNode.Whisper(t.Context(), b.UUID(), []byte("x")); err != nil && !errors.Is(err, ErrUnknownPeer) {
+		t.Error(err)
+	}
+}
+
+// Messages flow past the end of the sequence, whichever way the peer counts.
+func TestSequenceWrap(t *testing.T) {
+	for _, length := range []uint32{fullCycle, shortCycle} {
+		t.Run(fmt.Sprint(length), func(t *testing.T) {
+			t.Parallel()
+			n := start(t, onLoopback(beaconPort(), Config{}))
+			f := newFakePeer(t, n)
+			f.enter()
+			var c cycle
+			c.length.Store(length)
+			sequence := uint16(1)
+			for range 200_000 {
+				sequence = c.next(sequence)
+				f.send(msg.AppendPingOK(nil, sequence))
+			}
+			f.send(msg.AppendWhisper(nil, c.next(sequence)), []byte("last"))
+			n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "WHISPER:1f"})
+			n.Node.mu.RLock()
+			learned := n.peers[f.uuid].cycle.length.Load()
+			n.Node.mu.RUnlock()
+			if learned != length {
+				t.Errorf("learned a cycle of %d", learned)
+			}
+		})
+	}
+}
+
+// A node that restarts with the same UUID, at another port, exits and enters.
+func TestRestartWithSameUUID(t *testing.T) {
+	t.Parallel()
+	port, id := beaconPort(), uuid.New()
+	watcher := start(t, onLoopback(port, Config{}))
+	for i, name := range []string{"first", "second"} {
+		n := start(t, onLoopback(port, Config{UUID: id, Name: name}))
+		n.waitKind(Enter, watcher.UUID())
+		watcher.wait("enter of "+name, func(e Event) bool { return e.Kind == Enter && e.Peer.Name == name })
+		n.Close()
+		watcher.wait("exit of "+name, func(e Event) bool { return e.Kind == Exit && e.Peer.Name == name })
+		if got := watcher.of(id); len(got) != 2*(i+1) {
+			t.Errorf("events %q", got)
+		}
+	}
+}
+
+func TestMisuse(t *testing.T) {
+	n, err := New(onLoopback(beaconPort(), Config{Name: "n"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Join("early"); err != nil {
+		t.Error(err)
+	}
+	if err := n.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	stranger := uuid.New()
+	for _, test := range []struct {
+		name string
+		call func() error
+		want error
+	}{
+		{"start twice", func() error { return n.Start(t.Context()) }, ErrStarted},
+		{"whisper to nobody", func() error { return n.Whisper(t.Context(), stranger, nil) }, ErrUnknownPeer},
+		{"shout to nobody", func() error { return n.Shout(t.Context(), "empty", nil) }, nil},
+		{"too large", func() error { return n.Shout(t.Context(), "G", make([]byte, 64<<20)) }, ErrTooLarge},
+		{"too many frames", func() error { return n.Shout(t.Context(), "G", make([][]byte, 1024)...) }, ErrTooLarge},
+		{"context ended", func() error {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			return n.Whisper(ctx, stranger, nil)
+		}, context.Canceled},
+		{"group not UTF-8", func() error { return n.Join("\xff") }, msg.ErrNotUTF8},
+		{"group too long", func() error { return n.Join(strings.Repeat("g", 256)) }, msg.ErrTooLong},
+		{"shout to a group too long", func() error { return n.Shout(t.Context(), strings.Repeat("g", 256), nil) }, msg.ErrTooLong},
+		{"leave of a group not joined", func() error { return n.Leave("never") }, nil},
+		{"close", n.Close, nil},
+		{"close twice", n.Close, nil},
+		{"join after close", func() error { return n.Join("G") }, ErrClosed},
+		{"whisper after close", func() error { return n.Whisper(t.Context(), stranger, nil) }, net.ErrClosed},
+		{"start after close", func() error { return n.Start(t.Context()) }, ErrClosed},
+	} {
+		if err := test.call(); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", test.name, err, test.want)
+		}
+	}
+	if groups := n.Groups(); !slices.Equal(groups, []string{"early"}) {
+		t.Errorf("groups %q", groups)
+	}
+}
+
+func TestBadConfig(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		cfg  Config
+		says string
+	}{
+		{"name too long", Config{Name: strings.Repeat("n", 256)}, "256"},
+		{"name not UTF-8", Config{Name: "\xff"}, "UTF-8"},
+		{"header name too long", Config{Headers: map[string]string{strings.Repeat("h", 256): ""}}, "256"},
+		{"header value too long", Config{Headers: map[string]string{"h": strings.Repeat("v", 200_000)}}, "200000"},
+		{"port", Config{BeaconPort: 70_000}, "70000"},
+		{"interval", Config{BeaconInterval: -1}, "beacon interval"},
+		{"timeouts", Config{EvasiveTimeout: time.Minute}, "longer than the evasive timeout"},
+	} {
+		_, err := New(test.cfg)
+		if err == nil || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: %v, want it to say %q", test.name, err, test.says)
+		}
+	}
+	n, err := New(Config{Interfaces: []string{"no-such-interface"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	if err := n.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "no-such-interface") {
+		t.Errorf("start: %v", err)
+	}
+}
+
+// A large message is the receiver's own, and the sender's buffers are its own again.
+func TestLargeMessage(t *testing.T) {
+	t.Parallel()
+	port := beaconPort()
+	a, b := start(t, onLoopback(port, Config{})), start(t, onLoopback(port, Config{}))
+	a.waitKind(Enter, b.UUID())
+	frame := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
+	want := bytes.Clone(frame)
+	if err := a.Whisper(t.Context(), b.UUID(), []byte("small"), frame, nil); err != nil {
+		t.Fatal(err)
+	}
+	clear(frame)
+	e := b.waitKind(Whisper, a.UUID())
+	if len(e.Frames) != 3 || string(e.Frames[0]) != "small" || !bytes.Equal(e.Frames[1], want) || len(e.Frames[2]) != 0 {
+		t.Errorf("the message changed on its way")
+	}
+}

@@ -1,0 +1,83 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/go-zre/go-zre/beacon"
+)
+
+// Network is all that a node needs of the world: datagrams and interfaces (beacon.Network), listeners and dials.
+// The operating system's is System; a simulated one lets whole clusters run in a test.
+// Implementations must be comparable and safe for concurrent use: nodes of equal networks count as one process.
+type Network interface {
+	beacon.Network
+
+	// Listen listens on a local address, as net.ListenConfig.Listen does.
+	Listen(ctx context.Context, network, address string) (net.Listener, error)
+
+	// Dial connects to an address, as net.Dialer.DialContext does.
+	Dial(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// System is the operating system's network.
+var System Network = system{beacon.System}
+
+type system struct{ beacon.Network }
+
+func (system) Listen(ctx context.Context, network, address string) (net.Listener, error) {
+	var config net.ListenConfig
+	return config.Listen(ctx, network, address)
+}
+
+func (system) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	var dialer net.Dialer
+	return dialer.DialContext(ctx, network, address)
+}
+
+// The mailbox's port is of the range that RFC 36 gives ("Interconnection Model").
+const (
+	firstPort = 0xC000
+	lastPort  = 0xFFFF
+)
+
+// listenMailbox listens on a free port of RFC 36's range. It starts at a random one, so that a node that restarts is not
+// taken for the one that had the port before.
+func listenMailbox(ctx context.Context, network Network) (net.Listener, error) {
+	const count = lastPort - firstPort + 1
+	start := rand.IntN(count)
+	var last error
+	for i := range count {
+		port := firstPort + (start+i)%count
+		l, err := network.Listen(ctx, "tcp", ":"+strconv.Itoa(port))
+		if err == nil {
+			return l, nil
+		}
+		last = err
+		if ctx.Err() != nil || i >= 1000 && !errors.Is(err, net.ErrClosed) {
+			break
+		}
+	}
+	return nil, fmt.Errorf("node: no free TCP port from %d to %d: %w", firstPort, lastPort, last)
+}
+
+// Bounds of the wait between two attempts to reach one peer.
+const (
+	dialTimeout = 3 * time.Second
+	minBackoff  = 50 * time.Millisecond
+	maxBackoff  = 5 * time.Second
+)
+
+// backoff gives the wait before attempt number n (from 1), with jitter so that many nodes do not dial in step.
+func backoff(n int) time.Duration {
+	d := maxBackoff
+	if n < 8 {
+		d = min(minBackoff<<(n-1), maxBackoff)
+	}
+	return d/2 + rand.N(d/2)
+}

@@ -1,0 +1,255 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/zmtp"
+)
+
+// Node is a ZRE node. Its methods are safe for concurrent use.
+type Node struct {
+	cfg  Config
+	log  zerolog.Logger
+	zmtp zmtp.Config
+
+	events    *events
+	calls     chan func() // run by the control loop
+	sightings chan beacon.Sighting
+	done      chan struct{} // closed when the node stops
+	wg        sync.WaitGroup
+
+	// The control loop's own (before Start: whoever holds starting).
+	groups map[string]string // joined by us, by name
+	status uint8             // counts our joins and leaves (RFC 36, "The HELLO Command")
+	tick   time.Duration
+	reaped time.Time
+
+	// mu guards the tables below for all who read them outside of the control loop, which alone writes them.
+	mu      sync.RWMutex
+	peers   map[uuid.UUID]*peer // every session
+	present map[uuid.UUID]*peer // those that entered
+	members map[string][]*peer  // present peers by group; a slice is replaced, never changed
+
+	ownGroups atomic.Pointer[map[string]string] // a copy of groups for the readers
+
+	starting sync.Mutex // guards started, closed and the fields that Start sets
+	started  bool
+	closed   bool
+	agent    *beacon.Agent
+	router   *zmtp.Router
+	port     uint16
+}
+
+// New makes a node. It is silent and invisible until Start.
+func New(cfg Config) (*Node, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	n := &Node{
+		cfg:       cfg,
+		log:       cfg.Log.With().Str("node", cfg.Name).Logger(),
+		zmtp:      zmtp.Config{Identity: identity(cfg.UUID), Limits: cfg.limits.zmtp, Log: cfg.Log},
+		events:    newEvents(cfg.limits.eventCount, cfg.limits.eventOctets),
+		calls:     make(chan func()),
+		sightings: make(chan beacon.Sighting, 256),
+		done:      make(chan struct{}),
+		groups:    make(map[string]string),
+		peers:     make(map[uuid.UUID]*peer),
+		present:   make(map[uuid.UUID]*peer),
+		members:   make(map[string][]*peer),
+		tick:      min(max(cfg.EvasiveTimeout/4, 10*time.Millisecond), time.Second),
+	}
+	n.ownGroups.Store(&map[string]string{})
+	if err := n.check(n.hello()); err != nil {
+		return nil, fmt.Errorf("node: %w", err)
+	}
+	return n, nil
+}
+
+// UUID returns the node's identity.
+func (n *Node) UUID() uuid.UUID { return n.cfg.UUID }
+
+// Name returns the node's public name.
+func (n *Node) Name() string { return n.cfg.Name }
+
+// Start listens and begins to beacon. The context bounds the start, not the node's life. A start that failed may be tried again.
+func (n *Node) Start(ctx context.Context) (err error) {
+	n.starting.Lock()
+	defer n.starting.Unlock()
+	switch {
+	case n.closed:
+		return fmt.Errorf("node: start: %w", ErrClosed)
+	case n.started:
+		return fmt.Errorf("node: start: %w", ErrStarted)
+	case ctx.Err() != nil:
+		return fmt.Errorf("node: start: %w", context.Cause(ctx))
+	}
+	// The order matters: C zyre and gyre keep to the first endpoint that they hear, even if nobody listens there yet. So hear,
+	// then listen, then speak.
+	agent, err := beacon.Open(beacon.Config{
+		Network:    n.cfg.Network,
+		UUID:       n.cfg.UUID,
+		Port:       n.cfg.BeaconPort,
+		Interval:   n.cfg.BeaconInterval,
+		Interfaces: n.cfg.Interfaces,
+		Handler:    n.sighting,
+		Log:        n.log,
+	})
+	if err != nil {
+		return fmt.Errorf("node: start: %w", err)
+	}
+	listener, err := listenMailbox(ctx, n.cfg.Network)
+	if err != nil {
+		return errors.Join(err, agent.Close())
+	}
+	n.agent = agent
+	n.port = portOf(listener.Addr())
+	n.router = zmtp.NewRouter(n.zmtp, n.accept)
+	n.router.Allow = n.allow
+	n.started = true
+	n.reaped = time.Now()
+	n.wg.Go(n.control)
+	n.wg.Go(func() {
+		if err := n.router.Serve(listener); err != nil && !errors.Is(err, net.ErrClosed) {
+			n.log.Error().Err(err).Msg("mailbox closed")
+		}
+	})
+	agent.Announce(n.port, beacon.Idle)
+	n.log.Debug().Uint16("port", n.port).Msg("started")
+	return nil
+}
+
+// control is the control loop. It waits for calls, sightings and its ticker, and ends when the node is closed.
+func (n *Node) control() {
+	ticker := time.NewTicker(n.tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case call := <-n.calls:
+			call()
+		case s := <-n.sightings:
+			n.sighted(s)
+		case now := <-ticker.C:
+			n.reap(now)
+		case <-n.done:
+			for _, p := range n.peers {
+				p.close(ErrClosed)
+			}
+			return
+		}
+	}
+}
+
+// do runs a function in the control loop and returns when it has run.
+func (n *Node) do(f func()) error {
+	ran := make(chan struct{})
+	select {
+	case n.calls <- func() { f(); close(ran) }:
+		<-ran
+		return nil
+	case <-n.done:
+		return ErrClosed
+	}
+}
+
+// post has the control loop run a function; it returns when the loop has taken it up.
+func (n *Node) post(f func()) {
+	select {
+	case n.calls <- f:
+	case <-n.done:
+	}
+}
+
+// after posts a function in a while.
+func (n *Node) after(d time.Duration, f func()) {
+	time.AfterFunc(d, func() { n.post(f) })
+}
+
+// allow says whether a connection may come in by a local address: with chosen interfaces, only by theirs.
+func (n *Node) allow(local, _ net.Addr) bool {
+	if len(n.cfg.Interfaces) == 0 {
+		return true
+	}
+	addr := addrOf(local)
+	for _, i := range n.agent.Interfaces() {
+		for _, prefix := range i.Addrs {
+			if prefix.Addr() == addr {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Endpoint returns where peers of the first network interface reach the node, "tcp://address:port", or "" before Start.
+func (n *Node) Endpoint() string {
+	n.starting.Lock()
+	defer n.starting.Unlock()
+	if !n.started {
+		return ""
+	}
+	for _, i := range n.agent.Interfaces() {
+		for _, prefix := range i.Addrs {
+			if prefix.Addr().Is4() {
+				return formatEndpoint(netip.AddrPortFrom(prefix.Addr(), n.port))
+			}
+		}
+	}
+	return formatEndpoint(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), n.port))
+}
+
+// Close hands queued messages to the operating system, for as long as Linger allows, says farewell to the network and ends
+// the node with all its goroutines. Events that were not yet taken are dropped. It is safe to call twice and from anywhere.
+func (n *Node) Close() error {
+	n.starting.Lock()
+	defer n.starting.Unlock()
+	if n.closed {
+		return nil
+	}
+	n.closed = true
+	if !n.started {
+		close(n.done)
+		n.events.close()
+		return nil
+	}
+	n.flush()
+	err := n.agent.Close()
+	n.events.close()
+	close(n.done)
+	err = errors.Join(err, n.router.Close())
+	n.wg.Wait()
+	n.log.Debug().Msg("closed")
+	return err
+}
+
+// flush waits until what is queued for the peers present was handed to the operating system.
+func (n *Node) flush() {
+	if n.cfg.Linger < 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), n.cfg.Linger)
+	defer cancel()
+	var all sync.WaitGroup
+	n.mu.RLock()
+	for _, p := range n.present {
+		all.Go(func() { p.queue.Flush(ctx) })
+	}
+	n.mu.RUnlock()
+	all.Wait()
+}
+
+func portOf(a net.Addr) uint16 {
+	ap, _ := netip.ParseAddrPort(a.String())
+	return ap.Port()
+}

@@ -1,0 +1,234 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+)
+
+// peer is one session with a peer, from the moment that we mean to connect until one side gives up. A peer that begins a new
+// session gets a new one of these.
+type peer struct {
+	node *Node
+	uuid uuid.UUID
+
+	// The control loop's own.
+	entered   bool   // its HELLO came, and Enter was told
+	connected bool   // our connection to its mailbox is up
+	ours      bool   // it is a node of this implementation, as its ROUTER's READY told
+	inbox     *inbox // where its messages come in; nil once that connection closed
+	ending    Reason // why the session ends, while what the peer sent before is still read; 0 otherwise
+	name      string
+	headers   map[string]string
+	groups    map[string]struct{}
+	state     beacon.State
+	began     time.Time // of this session
+	heard     time.Time // last sign of life that the control loop took note of
+	evasive   bool
+	silent    bool
+	flaps     int // how many sessions before this one ended young
+
+	// previous is the session that this one replaces, while its Exit waits: the first attempt to dial tells whether the peer
+	// crashed, and a farewell may still be in another socket.
+	previous *peer
+	reason   Reason // for previous
+
+	// Written by the control loop, read by all.
+	snapshot  atomic.Pointer[Peer]
+	endpoints atomic.Pointer[[]netip.AddrPort] // where it may be reached, the best first
+	beaconed  atomic.Uint32                    // state of its last beacon; noState before that
+
+	alive atomic.Bool // heard since the control loop last looked
+	stuck atomic.Bool // its reader waits for the application
+	cycle cycle
+
+	over bool // Exit was told; guarded by the lock of the node's events
+
+	// mu guards the sequence and its order in the queue, and the scratch space.
+	mu       sync.Mutex
+	sequence uint16
+	scratch  []byte
+	frames   [][]byte
+
+	queue *zmtp.Queue
+	wake  chan struct{} // holds a token when there is a new endpoint to try
+
+	ctx    context.Context // ends with the session
+	cancel context.CancelCauseFunc
+}
+
+var (
+	errSessionOver = errors.New("session is over")
+	errWrongNode   = errors.New("another node answers at this endpoint")
+)
+
+// newPeer makes the session; run starts it.
+func (n *Node) newPeer(id uuid.UUID, endpoints []netip.AddrPort) *peer {
+	now := time.Now()
+	p := &peer{
+		node:     n,
+		uuid:     id,
+		groups:   make(map[string]struct{}),
+		state:    beacon.Unknown,
+		began:    now,
+		heard:    now,
+		sequence: 1, // HELLO
+		queue:    zmtp.NewQueue(n.cfg.limits.queueMessages, n.cfg.limits.queueOctets),
+		wake:     make(chan struct{}, 1),
+	}
+	p.beaconed.Store(uint32(beacon.Unknown))
+	p.endpoints.Store(&endpoints)
+	p.ctx, p.cancel = context.WithCancelCause(context.Background())
+	return p
+}
+
+// run dials until it is connected, and then waits until the connection or the session ends. It is the mailbox goroutine of
+// the peer; hello is what the connection begins with, but for the endpoint.
+func (p *peer) run(hello msg.OutHello) {
+	n := p.node
+	for attempt := p.flaps; ; attempt++ {
+		if attempt > 0 && !p.sleep(backoff(attempt)) {
+			return
+		}
+		conn, err := p.connect(attempt, hello)
+		if p.ctx.Err() != nil {
+			if conn != nil {
+				conn.Close(errSessionOver)
+			}
+			return
+		}
+		if err != nil {
+			n.log.Debug().Err(err).Stringer("peer", p.uuid).Msg("cannot connect")
+			n.post(func() { n.dialFailed(p, err) })
+			continue
+		}
+		n.post(func() { n.connected(p, conn) })
+		select {
+		case <-conn.Done():
+			n.post(func() { n.lost(p, conn.Err()) })
+		case <-p.ctx.Done():
+			conn.Close(context.Cause(p.ctx))
+		}
+		return
+	}
+}
+
+// sleep waits before another attempt; a new endpoint ends the wait. It returns false when the session is over.
+func (p *peer) sleep(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-p.wake:
+	case <-p.ctx.Done():
+		return false
+	}
+	return true
+}
+
+// connect makes one attempt: it dials, shakes hands and says HELLO.
+func (p *peer) connect(attempt int, hello msg.OutHello) (*zmtp.Conn, error) {
+	endpoints := *p.endpoints.Load()
+	if len(endpoints) == 0 {
+		return nil, errNoEndpoint
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, dialTimeout)
+	defer cancel()
+	nc, err := p.node.cfg.Network.Dial(ctx, "tcp", endpoints[attempt%len(endpoints)].String())
+	if err != nil {
+		return nil, err
+	}
+	// The endpoint that HELLO names is the address by which we reach the peer, so it can reach us by it.
+	first := func(conn *zmtp.Conn) [][]byte {
+		hello.Endpoint = formatEndpoint(netip.AddrPortFrom(addrOf(conn.LocalAddr()), p.node.port))
+		header, _ := msg.AppendHello(nil, 1, &hello, p.node.cfg.limits.msg)
+		return [][]byte{header}
+	}
+	return zmtp.Open(ctx, nc, p.node.zmtp, p.queue, first, deaf{})
+}
+
+// deaf receives what a ROUTER sends us: RFC 36 forbids it to send anything.
+type deaf struct{}
+
+func (deaf) Receive([][]byte) error { return nil }
+func (deaf) Closed(error)           {}
+
+// close ends the session: its queue takes no more, its goroutine and connections end. It does not wait.
+func (p *peer) close(cause error) {
+	p.queue.Close(cause)
+	p.cancel(cause)
+	if p.inbox != nil {
+		p.inbox.conn.Close(cause)
+	}
+}
+
+// addEndpoint makes known where else the peer may be reached; first puts it before the others.
+func (p *peer) addEndpoint(ap netip.AddrPort, first bool) {
+	old := *p.endpoints.Load()
+	if slices.Contains(old, ap) {
+		return
+	}
+	var endpoints []netip.AddrPort
+	if first {
+		endpoints = append(endpoints, ap)
+	}
+	endpoints = append(endpoints, old...)
+	if limit := p.node.cfg.limits.endpoints; len(endpoints) > limit {
+		endpoints = endpoints[:limit]
+	}
+	if !first && len(endpoints) < p.node.cfg.limits.endpoints {
+		endpoints = append(endpoints, ap)
+	}
+	p.endpoints.Store(&endpoints)
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// publish makes a new snapshot of what the control loop knows.
+func (p *peer) publish() *Peer {
+	s := &Peer{
+		UUID:      p.uuid,
+		Name:      p.name,
+		Headers:   p.headers,
+		Groups:    slices.Sorted(maps.Keys(p.groups)),
+		Transport: "tcp",
+		State:     p.state,
+	}
+	if endpoints := *p.endpoints.Load(); len(endpoints) > 0 {
+		s.Endpoint = formatEndpoint(endpoints[0])
+	}
+	p.snapshot.Store(s)
+	return s
+}
+
+// identity is the routing id of a node on a ROUTER: %x01 and its UUID (RFC 36, "Interconnection Model").
+func identity(id uuid.UUID) []byte { return append([]byte{1}, id[:]...) }
+
+func parseIdentity(octets []byte) (uuid.UUID, bool) {
+	if len(octets) != 17 || octets[0] != 1 {
+		return uuid.Nil, false
+	}
+	return uuid.UUID(octets[1:]), true
+}
+
+func addrOf(a net.Addr) netip.Addr {
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap().WithZone("")
+}

@@ -1,0 +1,349 @@
+package node
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+)
+
+const (
+	// farewellGrace is how long the Exit of a peer that refuses connections waits for its farewell, which may still be in the
+	// socket for beacons.
+	farewellGrace = 30 * time.Millisecond
+
+	// endingGrace is how long the connection of a peer that ends may bring nothing and stay open before the session is over
+	// all the same. C zyre stays connected for a while after its farewell. Nodes of ours hang up at once: what is still open
+	// brings more, or the machine is busy.
+	endingGrace    = 100 * time.Millisecond
+	ourEndingGrace = 2 * time.Second
+
+	// redialGrace is how long the Exit of a peer with a broken connection waits for the first attempt to dial it again.
+	redialGrace = time.Second
+
+	// steady is how long a session must live for its end not to count as flapping.
+	steady = 10 * time.Second
+)
+
+// sighting takes what a beacon told. The beacon's receiver calls it, for every beacon on the network: it must be quick.
+func (n *Node) sighting(s beacon.Sighting) {
+	n.mu.RLock()
+	p := n.peers[s.UUID]
+	n.mu.RUnlock()
+	if p != nil && s.Port != 0 && p.knows(s) {
+		if !p.alive.Load() {
+			p.alive.Store(true)
+		}
+		return
+	}
+	select {
+	case n.sightings <- s:
+	default: // the control loop is behind; the next beacon will do
+	}
+}
+
+// knows says that a sighting brings nothing new.
+func (p *peer) knows(s beacon.Sighting) bool {
+	if s.State != beacon.Unknown && uint32(s.State) != p.beaconed.Load() {
+		return false
+	}
+	for _, ap := range *p.endpoints.Load() {
+		if ap.Addr() == s.Addr && ap.Port() == s.Port {
+			return true
+		}
+	}
+	return false
+}
+
+// sighted takes a beacon that brings news.
+func (n *Node) sighted(s beacon.Sighting) {
+	p := n.peers[s.UUID]
+	if s.Port == 0 || s.State == beacon.Exit {
+		if p != nil {
+			n.farewell(p)
+		}
+		return
+	}
+	endpoint := netip.AddrPortFrom(s.Addr, s.Port)
+	if p == nil {
+		if p = n.meet(s.UUID, []netip.AddrPort{endpoint}, 0); p == nil {
+			return
+		}
+	}
+	p.alive.Store(true)
+	p.addEndpoint(endpoint, false)
+	if s.State != beacon.Unknown && s.State != p.state {
+		p.beaconed.Store(uint32(s.State))
+		p.state = s.State
+		if p.entered {
+			n.events.push(p, Event{Kind: State, Peer: p.publish(), State: s.State})
+		}
+	}
+}
+
+// farewell: the peer leaves.
+func (n *Node) farewell(p *peer) {
+	if !p.entered {
+		p.reason = Left // of the session before, whose Exit may wait for this
+		n.remove(p, Left)
+		return
+	}
+	n.end(p, Left)
+}
+
+// lost: a connection of the session broke, or the peer closed it. Messages to it may be lost, so the session is over.
+func (n *Node) lost(p *peer, err error) {
+	if n.peers[p.uuid] != p {
+		return
+	}
+	n.log.Debug().AnErr("reason", err).Stringer("peer", p.uuid).Msg("connection lost")
+	n.end(p, Crashed)
+}
+
+// end ends the session once all that the peer sent before is read: its other connection may bring more, up to its own end.
+func (n *Node) end(p *peer, reason Reason) {
+	started := p.ending != 0
+	if p.ending != Left {
+		p.ending = reason
+	}
+	if p.inbox == nil {
+		n.finish(p)
+	} else if !started {
+		n.drain(p)
+	}
+}
+
+// drain waits for a session that ends, for as long as its peer's messages come in or wait for the application.
+func (n *Node) drain(p *peer) {
+	grace := endingGrace
+	if p.ours {
+		grace = ourEndingGrace
+	}
+	p.heard = time.Now()
+	n.after(grace, func() {
+		switch {
+		case n.peers[p.uuid] != p:
+		case p.inbox != nil && (p.alive.Swap(false) || p.stuck.Load() || time.Since(p.heard) < grace):
+			n.drain(p)
+		default:
+			n.finish(p)
+		}
+	})
+}
+
+// finish ends the session. After a farewell the peer is gone; otherwise one attempt to dial tells whether it is, and if it
+// lives a new session begins.
+func (n *Node) finish(p *peer) {
+	if p.ending == Left {
+		n.remove(p, Left)
+		return
+	}
+	n.renew(p, p.ending)
+}
+
+// meet begins a session with a peer that has none. It returns nil when there is no room for another.
+func (n *Node) meet(id uuid.UUID, endpoints []netip.AddrPort, flaps int) *peer {
+	if len(n.peers) >= n.cfg.limits.peers {
+		n.log.Debug().Stringer("peer", id).Int("limit", n.cfg.limits.peers).Msg("peer ignored: too many")
+		return nil
+	}
+	p := n.newPeer(id, endpoints)
+	p.flaps = flaps
+	n.mu.Lock()
+	n.peers[id] = p
+	n.mu.Unlock()
+	hello := n.hello() // as of now: what changes later follows as JOIN and LEAVE
+	n.wg.Go(func() { p.run(hello) })
+	return p
+}
+
+// inherit takes over what an earlier session knew that HELLO does not tell.
+func (p *peer) inherit(old *peer) {
+	p.state = old.state
+	p.beaconed.Store(old.beaconed.Load())
+}
+
+// connected: our connection to the peer's mailbox is up.
+func (n *Node) connected(p *peer, conn *zmtp.Conn) {
+	p.connected = true
+	_, p.ours = parseIdentity(conn.Identity()) // libzmq's ROUTERs have none
+	n.settle(p)
+}
+
+// dialFailed: an attempt to connect failed; the mailbox goroutine will try again.
+func (n *Node) dialFailed(p *peer, err error) {
+	if p.previous == nil || isTimeout(err) {
+		return
+	}
+	// Refused: the process is gone. Its farewell may still wait in the socket for beacons.
+	n.after(farewellGrace, func() {
+		if !p.entered && !p.connected {
+			n.remove(p, Crashed)
+		}
+	})
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// renew replaces a session by a new one with the same peer. The Exit of the old one, if it needs one, waits a little.
+func (n *Node) renew(p *peer, reason Reason) *peer {
+	flaps := 1
+	if time.Since(p.began) < steady {
+		flaps = p.flaps + 1
+	}
+	if p.entered && p.flaps == 0 {
+		flaps = 0 // the first time at once
+	}
+	previous := p
+	if !p.entered {
+		previous, reason = p.previous, p.reason
+		p.previous = nil
+	}
+	n.forget(p)
+	q := n.meet(p.uuid, *p.endpoints.Load(), flaps)
+	if q == nil {
+		n.exit(previous, reason)
+		return nil
+	}
+	q.inherit(p)
+	if previous != nil {
+		q.previous, q.reason = previous, reason
+		n.after(redialGrace, func() { n.settle(q) })
+	}
+	return q
+}
+
+// settle tells the Exit of the session before this one.
+func (n *Node) settle(p *peer) {
+	previous := p.previous
+	p.previous = nil
+	n.exit(previous, p.reason)
+}
+
+// remove ends a session for good.
+func (n *Node) remove(p *peer, reason Reason) {
+	if n.peers[p.uuid] != p {
+		return
+	}
+	n.forget(p)
+	n.settle(p)
+	n.exit(p, reason)
+}
+
+// exit tells the application that a session ended, if it was told of its beginning.
+func (n *Node) exit(p *peer, reason Reason) {
+	if p == nil || !p.entered {
+		return
+	}
+	n.log.Debug().Stringer("peer", p.uuid).Str("name", p.name).Stringer("reason", reason).Msg("exit")
+	n.events.push(p, Event{Kind: Exit, Peer: p.snapshot.Load(), Reason: reason})
+}
+
+// forget takes a session out of all tables and closes it.
+func (n *Node) forget(p *peer) {
+	n.mu.Lock()
+	delete(n.peers, p.uuid)
+	delete(n.present, p.uuid)
+	for group := range p.groups {
+		n.removeMember(group, p)
+	}
+	n.mu.Unlock()
+	p.close(errSessionOver)
+}
+
+// greeted takes a HELLO; it returns the session that it begins, or nil if the peer is refused.
+func (n *Node) greeted(in *inbox) *peer {
+	endpoints := in.endpoints()
+	p := n.peers[in.uuid]
+	switch {
+	case p == nil:
+		// Not seen by a beacon: its HELLO says where to connect.
+		if len(endpoints) > 0 {
+			p = n.meet(in.uuid, endpoints, 0)
+		}
+	case p.entered:
+		// It began a new session: it restarted, or it lost ours. It waits for a HELLO of ours.
+		if p.inbox == in {
+			p.inbox = nil // this connection stays
+		}
+		if len(endpoints) == 0 {
+			endpoints = *p.endpoints.Load()
+		}
+		old, reason := p, Replaced
+		if p.ending != 0 {
+			reason = p.ending
+		}
+		n.remove(old, reason)
+		if p = n.meet(in.uuid, endpoints, 0); p != nil {
+			p.inherit(old)
+		}
+	default:
+		n.settle(p)
+		for _, endpoint := range endpoints {
+			p.addEndpoint(endpoint, false)
+		}
+	}
+	if p == nil {
+		n.log.Debug().Stringer("peer", in.uuid).Msg("HELLO refused: no usable endpoint, or too many peers")
+		return nil
+	}
+	n.enter(p, in)
+	return p
+}
+
+// enter tells the application of a peer whose HELLO came.
+func (n *Node) enter(p *peer, in *inbox) {
+	hello := &in.message.Hello
+	p.inbox = in
+	p.entered = true
+	p.alive.Store(true)
+	p.name = string(hello.Name)
+	p.headers = make(map[string]string, len(hello.Headers))
+	for _, h := range hello.Headers {
+		p.headers[string(h.Name)] = string(h.Value)
+	}
+	snapshot := p.publish()
+	n.mu.Lock()
+	n.present[p.uuid] = p
+	n.mu.Unlock()
+	n.log.Debug().Stringer("peer", p.uuid).Str("name", p.name).Str("endpoint", snapshot.Endpoint).Msg("enter")
+	n.events.push(p, Event{Kind: Enter, Peer: snapshot})
+	for _, group := range hello.Groups {
+		n.joined(p, string(group))
+	}
+}
+
+// reap looks at every peer once a tick: who was silent for too long is PINGed, and given up at last.
+func (n *Node) reap(now time.Time) {
+	stalled := now.Sub(n.reaped) > 2*n.tick+n.cfg.EvasiveTimeout/4
+	n.reaped = now
+	for _, p := range n.peers {
+		// After a stall of our own (a stopped process, a suspended laptop) what peers said meanwhile is not yet read.
+		if p.alive.Swap(false) || stalled {
+			p.heard, p.evasive, p.silent = now, false, false
+			continue
+		}
+		switch quiet := now.Sub(p.heard); {
+		case quiet >= n.cfg.ExpiredTimeout:
+			n.remove(p, Expired)
+		case !p.entered:
+		case quiet >= 2*n.cfg.EvasiveTimeout && !p.silent:
+			p.silent = true
+			n.events.push(p, Event{Kind: Silent, Peer: p.snapshot.Load()})
+			p.control(msg.AppendPing)
+		case quiet >= n.cfg.EvasiveTimeout && !p.evasive:
+			p.evasive = true
+			n.events.push(p, Event{Kind: Evasive, Peer: p.snapshot.Load()})
+			p.control(msg.AppendPing)
+		}
+	}
+}

@@ -1,0 +1,203 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+)
+
+// outgoing is a WHISPER or, with a group, a SHOUT.
+type outgoing struct {
+	shout  bool
+	group  string
+	frames [][]byte // large ones are our own copies
+}
+
+// Whisper sends a message to one peer. It returns when the message is queued; it waits only while the peer's queue is full.
+// The caller may reuse the frames when it returns. A message of no frames is sent as one empty frame, because C zyre and pyre
+// cannot bear none.
+func (n *Node) Whisper(ctx context.Context, id uuid.UUID, frames ...[]byte) error {
+	m, err := n.outgoing(ctx, frames)
+	if err != nil {
+		return fmt.Errorf("whisper: %w", err)
+	}
+	n.mu.RLock()
+	p := n.present[id]
+	n.mu.RUnlock()
+	if p == nil {
+		return fmt.Errorf("whisper: %w", &PeerError{UUID: id, Err: ErrUnknownPeer})
+	}
+	if err := p.send(&m); err != nil {
+		if err = n.await(ctx, p, &m, err, nil); err != nil {
+			return fmt.Errorf("whisper: %w", err)
+		}
+	}
+	return nil
+}
+
+// Shout sends a message to every peer in a group. It returns when the message is queued for each of them; it waits only for
+// those whose queue is full, all at the same time. If some could not be served the others still are, and the error joins a
+// PeerError for each. A group without other members is no error.
+func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error {
+	m, err := n.outgoing(ctx, frames)
+	if err == nil {
+		err = msg.CheckGroup(group)
+	}
+	if err != nil {
+		return fmt.Errorf("shout: %w", err)
+	}
+	m.shout, m.group = true, group
+	n.mu.RLock()
+	members := n.members[group]
+	n.mu.RUnlock()
+
+	var full []*peer
+	for _, p := range members {
+		switch err := p.send(&m); {
+		case errors.Is(err, zmtp.ErrFull):
+			full = append(full, p)
+		case err != nil: // it left this moment: no member any more
+		}
+	}
+	if len(full) == 0 {
+		return nil
+	}
+	timeout := time.NewTimer(n.cfg.SendTimeout)
+	defer timeout.Stop()
+	var failed []error
+	for _, p := range full {
+		err := n.await(ctx, p, &m, zmtp.ErrFull, timeout)
+		if err != nil && !errors.Is(err, ErrUnknownPeer) {
+			failed = append(failed, fmt.Errorf("shout: %w", err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// outgoing checks a message and takes copies of its large frames, which the queues keep without copying.
+func (n *Node) outgoing(ctx context.Context, frames [][]byte) (outgoing, error) {
+	select {
+	case <-n.done:
+		return outgoing{}, ErrClosed
+	default:
+	}
+	if err := ctx.Err(); err != nil {
+		return outgoing{}, context.Cause(ctx)
+	}
+	if len(frames) == 0 {
+		return outgoing{frames: noContent}, nil
+	}
+	var size int64
+	large := 0
+	for _, frame := range frames {
+		size += int64(len(frame))
+		if len(frame) >= zmtp.LargeFrame {
+			large++
+		}
+	}
+	// The ZRE header is a frame beside the content.
+	if limit := n.cfg.limits.zmtp.MessageSize - 1024; size > limit {
+		return outgoing{}, fmt.Errorf("%w: %d octets, the limit is %d", ErrTooLarge, size, limit)
+	}
+	if limit := n.cfg.limits.zmtp.Frames - 1; len(frames) > limit {
+		return outgoing{}, fmt.Errorf("%w: %d frames, the limit is %d", ErrTooLarge, len(frames), limit)
+	}
+	if large > 0 {
+		own := make([][]byte, len(frames))
+		for i, frame := range frames {
+			if own[i] = frame; len(frame) >= zmtp.LargeFrame {
+				own[i] = bytes.Clone(frame)
+			}
+		}
+		frames = own
+	}
+	return outgoing{frames: frames}, nil
+}
+
+var noContent = [][]byte{{}}
+
+// send queues a message, without waiting.
+func (p *peer) send(m *outgoing) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	sequence := p.cycle.next(p.sequence)
+	if m.shout {
+		var err error
+		if p.scratch, err = msg.AppendShout(p.scratch[:0], sequence, m.group); err != nil {
+			return err
+		}
+	} else {
+		p.scratch = msg.AppendWhisper(p.scratch[:0], sequence)
+	}
+	p.frames = append(append(p.frames[:0], p.scratch), m.frames...)
+	err := p.queue.Push(p.frames...)
+	if err == nil {
+		p.sequence = sequence
+	}
+	clear(p.frames) // the caller's frames must not stay reachable
+	return err
+}
+
+// control queues a message of ours, which has room beyond the queue's bounds. A peer that exhausts even that is dropped.
+func (p *peer) control(encode func(dst []byte, sequence uint16) []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	sequence := p.cycle.next(p.sequence)
+	p.scratch = encode(p.scratch[:0], sequence)
+	p.frames = append(p.frames[:0], p.scratch)
+	switch err := p.queue.PushControl(p.frames...); {
+	case err == nil:
+		p.sequence = sequence
+	case errors.Is(err, zmtp.ErrFull):
+		p.drop()
+	}
+}
+
+// drop has the control loop end the session of a peer that does not take its messages. It does not wait: the control loop
+// itself may call it.
+func (p *peer) drop() {
+	p.node.after(0, func() { p.node.remove(p, NotResponding) })
+}
+
+// await queues a message for a peer whose queue is full (err, of the first attempt), when there is room. timeout is the send
+// timeout where several waits share one.
+func (n *Node) await(ctx context.Context, p *peer, m *outgoing, err error, timeout *time.Timer) error {
+	fail := func(err error) error {
+		return &PeerError{UUID: p.uuid, Name: p.snapshot.Load().Name, Err: err}
+	}
+	if timeout == nil {
+		timeout = time.NewTimer(n.cfg.SendTimeout)
+		defer timeout.Stop()
+	}
+	for {
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, zmtp.ErrQueueClosed):
+			return fail(ErrUnknownPeer)
+		case !errors.Is(err, zmtp.ErrFull):
+			return fail(err)
+		}
+		select {
+		case <-p.queue.Room():
+			err = p.send(m)
+		case <-ctx.Done():
+			return fail(fmt.Errorf("%w: %w", ErrPeerBusy, context.Cause(ctx)))
+		case <-timeout.C:
+			timeout.Reset(0) // the others that share it have no time left either
+			p.drop()
+			return fail(fmt.Errorf("%w: dropped after %v", ErrPeerBusy, n.cfg.SendTimeout))
+		case <-p.ctx.Done():
+			return fail(ErrUnknownPeer)
+		case <-n.done:
+			return ErrClosed
+		}
+	}
+}

@@ -1,0 +1,19 @@
+package node
+
+import (
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/beacon"
+)
+
+// Peer is what is known of a peer at one moment. It never changes after it was made: many events share one. Treat its map and
+// slice as read-only.
+type Peer struct {
+	UUID      uuid.UUID
+	Name      string            // as its HELLO gave it
+	Endpoint  string            // where its mailbox is, "tcp://address:port"
+	Headers   map[string]string // as its HELLO gave them
+	Groups    []string          // the groups it is in, sorted
+	Transport string            // how messages reach it: "tcp"
+	State     beacon.State      // the state its beacons carry; beacon.Unknown if they carry none
+}

@@ -1,0 +1,65 @@
+package node
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// Peers returns the peers present, by name.
+func (n *Node) Peers() []*Peer {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return snapshots(maps.Values(n.present), len(n.present))
+}
+
+// PeersIn returns the peers present in a group, by name.
+func (n *Node) PeersIn(group string) []*Peer {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	members := n.members[group]
+	return snapshots(slices.Values(members), len(members))
+}
+
+func snapshots(peers func(func(*peer) bool), count int) []*Peer {
+	list := make([]*Peer, 0, count)
+	for p := range peers {
+		list = append(list, p.snapshot.Load())
+	}
+	slices.SortFunc(list, func(a, b *Peer) int {
+		if c := strings.Compare(a.Name, b.Name); c != 0 {
+			return c
+		}
+		return strings.Compare(string(a.UUID[:]), string(b.UUID[:]))
+	})
+	return list
+}
+
+// Peer returns what is known of a peer, and whether it is present.
+func (n *Node) Peer(id uuid.UUID) (*Peer, bool) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	p := n.present[id]
+	if p == nil {
+		return nil, false
+	}
+	return p.snapshot.Load(), true
+}
+
+// Groups returns the groups that this node is in, sorted.
+func (n *Node) Groups() []string { return slices.Sorted(maps.Keys(*n.ownGroups.Load())) }
+
+// PeerGroups returns the groups that peers present are in, sorted.
+func (n *Node) PeerGroups() []string {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return slices.Sorted(maps.Keys(n.members))
+}
+
+// Take waits for events and returns all that are pending, in order; batch, which the caller is done with, is reused. It
+// returns false once the node is closed or stop is. One goroutine at a time may take.
+func (n *Node) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
+	return n.events.take(batch, stop)
+}
