@@ -1,0 +1,96 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/zre"
+)
+
+// pipeOptions reads the options of zre pipe. Asked for help it prints that on out and returns flag.ErrHelp.
+func pipeOptions(args []string, out io.Writer) (options []zre.Option, groups []string, err error) {
+	flags := flag.NewFlagSet("zre pipe", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // errors are printed once, by the caller
+	set := func(name, usage string, parse func(string) (zre.Option, error)) {
+		flags.Func(name, usage, func(value string) error {
+			option, err := parse(value)
+			options = append(options, option)
+			return err
+		})
+	}
+	set("name", "the `name` that peers see (default: from the UUID)", func(s string) (zre.Option, error) {
+		return zre.WithName(s), nil
+	})
+	set("uuid", "the node's `UUID` (default: random)", func(s string) (zre.Option, error) {
+		id, err := uuid.Parse(s)
+		return zre.WithUUID(id), err
+	})
+	flags.Func("group", "a `group` to join before starting (repeatable)", func(s string) error {
+		groups = append(groups, s)
+		return nil
+	})
+	set("header", "a header `K=V` that peers see (repeatable)", func(s string) (zre.Option, error) {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return nil, errors.New("want NAME=VALUE")
+		}
+		return zre.WithHeader(name, value), nil
+	})
+	set("interface", "a network `interface` to use, by name or address (repeatable; default: every usable one)",
+		func(s string) (zre.Option, error) { return zre.WithInterfaces(s), nil })
+	set("port", "the UDP `port` of the beacons (default 5670)", func(s string) (zre.Option, error) {
+		port, err := strconv.Atoi(s)
+		return zre.WithBeaconPort(port), err
+	})
+	for _, d := range []struct {
+		name, usage string
+		option      func(time.Duration) zre.Option
+	}{
+		{"interval", "`time` between beacons, as 500ms or 2s; a bare number counts milliseconds (default 1s)", zre.WithBeaconInterval},
+		{"evasive", "`time` of silence until a peer is asked for a sign of life (default 5s)", zre.WithEvasiveTimeout},
+		{"expired", "`time` of silence until a peer is given up (default 30s)", zre.WithExpiredTimeout},
+	} {
+		set(d.name, d.usage, func(s string) (zre.Option, error) {
+			duration, err := parseDuration(s)
+			return d.option(duration), err
+		})
+	}
+	err = flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(out, pipeUsage)
+		printOptions(out, flags)
+	}
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	return options, groups, err
+}
+
+// printOptions lists the options of a command.
+func printOptions(out io.Writer, flags *flag.FlagSet) {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	flags.VisitAll(func(f *flag.Flag) {
+		value, usage := flag.UnquoteUsage(f)
+		fmt.Fprintf(table, "  --%s %s\t%s\n", f.Name, value, usage)
+	})
+	table.Flush()
+}
+
+func parseDuration(s string) (time.Duration, error) {
+	if n, err := strconv.Atoi(s); err == nil {
+		return time.Duration(n) * time.Millisecond, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return 0, errors.New("want a time such as 500ms or 2s, or a number of milliseconds")
+	}
+	return d, nil
+}

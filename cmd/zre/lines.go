@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/go-zre/go-zre/zre"
+)
+
+// line is one line of output. Fields that do not apply are absent.
+type line struct {
+	Event     string            `json:"event"`
+	UUID      string            `json:"uuid,omitempty"` // ready
+	Peer      string            `json:"peer,omitempty"`
+	Name      string            `json:"name,omitempty"`
+	Group     string            `json:"group,omitempty"`
+	Frames    *[][]byte         `json:"frames,omitempty"` // base64
+	Text      *[]string         `json:"text,omitempty"`   // the frames, when all are UTF-8
+	Headers   map[string]string `json:"headers,omitempty"`
+	Endpoint  string            `json:"endpoint,omitempty"`
+	Transport string            `json:"transport,omitempty"`
+	Reason    string            `json:"reason,omitempty"`
+	State     string            `json:"state,omitempty"`
+	Peers     *[]peerLine       `json:"peers,omitempty"`
+	Error     string            `json:"error,omitempty"`
+}
+
+// peerLine is a peer in the list of peers.
+type peerLine struct {
+	Peer      string            `json:"peer"`
+	Name      string            `json:"name"`
+	Endpoint  string            `json:"endpoint"`
+	Transport string            `json:"transport"`
+	Headers   map[string]string `json:"headers,omitempty"`
+	Groups    []string          `json:"groups,omitempty"`
+	State     string            `json:"state,omitempty"`
+}
+
+func peerLineOf(p *zre.Peer) peerLine {
+	return peerLine{
+		Peer: p.UUID.String(), Name: p.Name, Endpoint: p.Endpoint, Transport: p.Transport,
+		Headers: p.Headers, Groups: p.Groups, State: stateOf(p.State),
+	}
+}
+
+// stateOf gives the name of a state, or "" for peers that have none.
+func stateOf(s zre.State) string {
+	if s == zre.StateUnknown {
+		return ""
+	}
+	return s.String()
+}
+
+// lineOf gives the line of an event.
+func lineOf(event zre.Event) line {
+	p := event.From()
+	l := line{Peer: p.UUID.String(), Name: p.Name}
+	switch e := event.(type) {
+	case zre.Enter:
+		l.Event, l.Headers, l.Endpoint, l.Transport, l.State = "enter", p.Headers, p.Endpoint, p.Transport, stateOf(p.State)
+	case zre.Exit:
+		l.Event, l.Reason = "exit", e.Reason.String()
+	case zre.Join:
+		l.Event, l.Group = "join", e.Group
+	case zre.Leave:
+		l.Event, l.Group = "leave", e.Group
+	case zre.Whisper:
+		l.Event = "whisper"
+		l.setFrames(e.Frames)
+	case zre.Shout:
+		l.Event, l.Group = "shout", e.Group
+		l.setFrames(e.Frames)
+	case zre.StateChange:
+		l.Event, l.State = "state", stateOf(e.State)
+	case zre.Evasive:
+		l.Event = "evasive"
+	case zre.Silent:
+		l.Event = "silent"
+	}
+	return l
+}
+
+func (l *line) setFrames(frames [][]byte) {
+	if frames == nil {
+		frames = [][]byte{}
+	}
+	l.Frames = &frames
+	text := make([]string, len(frames))
+	for i, frame := range frames {
+		if !utf8.Valid(frame) {
+			return
+		}
+		text[i] = string(frame)
+	}
+	l.Text = &text
+}
+
+// lineWriter writes lines of JSON from several goroutines.
+type lineWriter struct {
+	mu     sync.Mutex // guards buffer
+	buffer *bufio.Writer
+	json   *json.Encoder
+	broken func() // called when nobody reads any more
+}
+
+func newLineWriter(w io.Writer, broken func()) *lineWriter {
+	buffer := bufio.NewWriterSize(w, 64<<10)
+	encoder := json.NewEncoder(buffer)
+	encoder.SetEscapeHTML(false)
+	return &lineWriter{buffer: buffer, json: encoder, broken: broken}
+}
+
+// write writes a line; flush sends it, and all before it, on its way.
+func (w *lineWriter) write(l line, flush bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	err := w.json.Encode(l)
+	if err == nil && flush {
+		err = w.buffer.Flush()
+	}
+	if err != nil {
+		w.broken()
+	}
+}
+
+func bytesTrim(b []byte) []byte { return bytes.TrimRight(b, "\r\n") }

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/zre"
+)
+
+const pipeUsage = `A node driven by JSON, one object a line. The end of input quits, as {"cmd":"quit"} does.
+
+Commands, on standard input:
+  {"cmd":"join","group":G}  {"cmd":"leave","group":G}
+  {"cmd":"shout","group":G,"text":["…"]}      or "frames":[base64, …] in place of "text"
+  {"cmd":"whisper","peer":UUID,"text":["…"]}  likewise
+  {"cmd":"peers"}  {"cmd":"quit"}
+
+Events, on standard output: ready (first), enter, exit, join, leave, whisper, shout, state, evasive, silent, peers, error.
+
+Usage: zre pipe [options]
+
+`
+
+// maxLine bounds a line of input: the largest message, in base64.
+const maxLine = 100 << 20
+
+// pipe is the subcommand.
+func pipe(args []string, in io.Reader, out, errs io.Writer) int {
+	options, groups, err := pipeOptions(args, out)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		fmt.Fprintf(errs, "zre pipe: %v; see zre pipe --help\n", err)
+		return 2
+	}
+	node, err := zre.NewNode(append(options, zre.WithLinger(5*time.Second))...)
+	if err != nil {
+		fmt.Fprintln(errs, "zre pipe:", err)
+		return 2
+	}
+	defer node.Close()
+	for _, group := range groups {
+		if err := node.Join(group); err != nil {
+			fmt.Fprintln(errs, "zre pipe: --group:", err)
+			return 2
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := node.Start(ctx); err != nil {
+		fmt.Fprintln(errs, "zre pipe:", err)
+		return 1
+	}
+	p := &piper{node: node, out: newLineWriter(out, stop)}
+	p.out.write(line{Event: "ready", UUID: node.UUID().String(), Name: node.Name(), Endpoint: node.Endpoint()}, true)
+
+	var events sync.WaitGroup
+	events.Go(p.events)
+	go func() { // not waited for: a read of standard input cannot be ended
+		defer stop()
+		p.commands(ctx, in)
+	}()
+	<-ctx.Done()
+	node.Close()
+	events.Wait()
+	return 0
+}
+
+// piper connects a node to its lines.
+type piper struct {
+	node *zre.Node
+	out  *lineWriter
+}
+
+// events writes what happens until the node closes.
+func (p *piper) events() {
+	events := p.node.Events()
+	for event := range events {
+		p.out.write(lineOf(event), len(events) == 0)
+	}
+}
+
+// commands reads and does commands until quit or the end of input.
+func (p *piper) commands(ctx context.Context, in io.Reader) {
+	reader := bufio.NewReaderSize(in, 64<<10)
+	var buffer []byte
+	for {
+		text, tooLong, err := readLine(reader, buffer[:0], maxLine)
+		buffer = text
+		switch {
+		case tooLong:
+			p.fail(fmt.Errorf("line of more than %d octets", maxLine))
+		case len(text) > 0:
+			var c command
+			if err := json.Unmarshal(text, &c); err != nil {
+				p.fail(fmt.Errorf("not a JSON command: %w", err))
+			} else if c.Cmd == "quit" {
+				return
+			} else if err := p.do(ctx, &c); err != nil {
+				p.fail(err)
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (p *piper) fail(err error) { p.out.write(line{Event: "error", Error: err.Error()}, true) }
+
+// command is one line of input.
+type command struct {
+	Cmd    string    `json:"cmd"`
+	Group  string    `json:"group"`
+	Peer   string    `json:"peer"`
+	Frames *[][]byte `json:"frames"`
+	Text   *[]string `json:"text"`
+}
+
+func (p *piper) do(ctx context.Context, c *command) error {
+	switch c.Cmd {
+	case "join":
+		return p.node.Join(c.Group)
+	case "leave":
+		return p.node.Leave(c.Group)
+	case "shout", "whisper":
+		frames, err := c.content()
+		if err != nil {
+			return err
+		}
+		if c.Cmd == "shout" {
+			return p.node.Shout(ctx, c.Group, frames...)
+		}
+		peer, err := uuid.Parse(c.Peer)
+		if err != nil {
+			return fmt.Errorf(`whisper: "peer":%q: not a UUID`, c.Peer)
+		}
+		return p.node.Whisper(ctx, peer, frames...)
+	case "peers":
+		list := make([]peerLine, 0)
+		for _, peer := range p.node.Peers() {
+			list = append(list, peerLineOf(peer))
+		}
+		p.out.write(line{Event: "peers", Peers: &list}, true)
+		return nil
+	}
+	return fmt.Errorf("there is no command %q; see zre pipe --help", c.Cmd)
+}
+
+func (c *command) content() ([][]byte, error) {
+	switch {
+	case c.Frames != nil && c.Text != nil, c.Frames == nil && c.Text == nil:
+		return nil, fmt.Errorf(`%s: give either "frames" or "text"`, c.Cmd)
+	case c.Frames != nil:
+		return *c.Frames, nil
+	}
+	frames := make([][]byte, len(*c.Text))
+	for i, text := range *c.Text {
+		frames[i] = []byte(text)
+	}
+	return frames, nil
+}
+
+// readLine reads a line without its end into buffer. Of a line longer than limit it reads all and keeps nothing.
+func readLine(r *bufio.Reader, buffer []byte, limit int) (text []byte, tooLong bool, err error) {
+	for {
+		part, err := r.ReadSlice('\n')
+		if len(buffer)+len(part) > limit {
+			tooLong, buffer = true, buffer[:0]
+		}
+		if !tooLong {
+			buffer = append(buffer, part...)
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		return bytesTrim(buffer), tooLong, err
+	}
+}

@@ -1,0 +1,38 @@
+// Package zre lets programs on a network find each other without a server, join groups, and send messages to one peer
+// (Whisper) or to a group (Shout). It speaks ZRE, the ZeroMQ Realtime Exchange protocol (RFC 36 of the ZeroMQ project), with
+// every implementation of it: zyre (C), pyre (Python), zyre.js (Node).
+//
+// Make a node, start it, join groups, and read its events:
+//
+//	node, err := zre.NewNode(zre.WithName("alice"))
+//	if err != nil { … }
+//	if err := node.Start(ctx); err != nil { … }
+//	defer node.Close()
+//
+//	node.Join("CHAT")
+//	for event := range node.Events() {
+//		switch e := event.(type) {
+//		case zre.Enter:
+//			node.Whisper(ctx, e.Peer.UUID, []byte("welcome"))
+//		case zre.Shout:
+//			fmt.Printf("%s: %s\n", e.Peer.Name, e.Frames[0])
+//		case zre.Exit:
+//			fmt.Println(e.Peer.Name, "left:", e.Reason)
+//		}
+//	}
+//
+// # Events
+//
+// A node has one stream of events, ordered per peer: one [Enter], then any of [Join], [Leave], [Whisper], [Shout], [StateChange],
+// [Evasive] and [Silent], then one [Exit]. Nothing of a peer comes before its Enter or after its Exit, and between them no
+// message is lost or out of order. A peer that comes back, or whose connection broke, enters anew.
+//
+// Read the events, always: while a program does not, at most a few thousand messages (and 64 MiB) wait in memory, then the
+// node stops reading from the peers that send them, and they see this node as busy. Who is present is known all the same.
+//
+// # Sending
+//
+// Whisper and Shout queue a message and return. They wait only while a peer's queue is full (10,000 messages or 64 MiB), until
+// the context or the send timeout ends; then they say which peer is busy. Nothing is dropped in silence. A message that is
+// queued may still be lost if the peer or its connection fails; the peer's Exit tells of that.
+package zre

@@ -1,0 +1,26 @@
+package zre
+
+import "github.com/go-zre/go-zre/node"
+
+// Errors of a node's calls, to be tested with errors.Is.
+var (
+	// ErrClosed: the node is closed. errors.Is(err, net.ErrClosed) holds too.
+	ErrClosed = node.ErrClosed
+
+	// ErrStarted: Start was called before.
+	ErrStarted = node.ErrStarted
+
+	// ErrUnknownPeer: no peer of that UUID is present; it never entered, or has left.
+	ErrUnknownPeer = node.ErrUnknownPeer
+
+	// ErrPeerBusy: the queue of messages to the peer stayed full until the context or the send timeout ended. The message was
+	// not queued for it. After the send timeout, not after the context, the peer is dropped as not responding.
+	ErrPeerBusy = node.ErrPeerBusy
+
+	// ErrTooLarge: the message is larger than peers accept: 64 MiB, or 1,023 frames.
+	ErrTooLarge = node.ErrTooLarge
+)
+
+// PeerError tells which peer a Whisper or Shout failed for: its UUID, its Name, and Err, which is ErrUnknownPeer or
+// ErrPeerBusy. Get it with errors.As.
+type PeerError = node.PeerError

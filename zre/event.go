@@ -1,0 +1,164 @@
+package zre
+
+import (
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/node"
+)
+
+// Event is one of Enter, Exit, Join, Leave, Whisper, Shout, StateChange, Evasive and Silent: use a type switch.
+type Event interface {
+	// From returns the peer that the event is about, as it was at that moment.
+	From() *Peer
+}
+
+// Peer is what is known of a peer at one moment. It does not change: a later event brings another. Treat its map and slice as
+// read-only, since events share them.
+type Peer struct {
+	UUID      uuid.UUID
+	Name      string            // as its HELLO gave it; not unique
+	Endpoint  string            // where its mailbox is, "tcp://address:port"
+	Headers   map[string]string // the properties that its HELLO gave
+	Groups    []string          // the groups it is in, sorted
+	Transport string            // how messages reach it: "tcp"
+	State     State             // what its beacons tell; StateUnknown for implementations without states
+}
+
+// State is what a node does at present, as its beacon tells.
+type State = beacon.State
+
+// The states. Nodes of other implementations have none, and show as StateUnknown.
+const (
+	StateInit       = beacon.Init
+	StateError      = beacon.Error
+	StateExit       = beacon.Exit
+	StateIdle       = beacon.Idle
+	StateReceiving  = beacon.Receiving
+	StateProcessing = beacon.Processing
+	StateUnknown    = beacon.Unknown
+)
+
+type (
+	// Enter: a peer is present. It may be whispered to from now on.
+	Enter struct{ Peer *Peer }
+
+	// Exit: a peer is gone, for the reason given. Messages to it that were still on their way may be lost.
+	Exit struct {
+		Peer   *Peer
+		Reason Reason
+	}
+
+	// Join: a peer entered a group.
+	Join struct {
+		Peer  *Peer
+		Group string
+	}
+
+	// Leave: a peer left a group.
+	Leave struct {
+		Peer  *Peer
+		Group string
+	}
+
+	// Whisper: a peer sent a message to this node. The frames belong to the application; there may be none.
+	Whisper struct {
+		Peer   *Peer
+		Frames [][]byte
+	}
+
+	// Shout: a peer sent a message to a group that this node is in. The frames belong to the application; there may be none.
+	Shout struct {
+		Peer   *Peer
+		Group  string
+		Frames [][]byte
+	}
+
+	// StateChange: a peer's beacon told another state.
+	StateChange struct {
+		Peer  *Peer
+		State State
+	}
+
+	// Evasive: a peer was silent for the evasive timeout, and is asked for a sign of life (PING).
+	Evasive struct{ Peer *Peer }
+
+	// Silent: a peer did not answer that for another evasive timeout. It exits at the expired timeout.
+	Silent struct{ Peer *Peer }
+)
+
+// From implements Event.
+func (e Enter) From() *Peer { return e.Peer }
+
+// From implements Event.
+func (e Exit) From() *Peer { return e.Peer }
+
+// From implements Event.
+func (e Join) From() *Peer { return e.Peer }
+
+// From implements Event.
+func (e Leave) From() *Peer { return e.Peer }
+
+// From implements Event.
+func (e Whisper) From() *Peer { return e.Peer }
+
+// From implements Event.
+func (e Shout) From() *Peer { return e.Peer }
+
+// From implements Event.
+func (e StateChange) From() *Peer { return e.Peer }
+
+// From implements Event.
+func (e Evasive) From() *Peer { return e.Peer }
+
+// From implements Event.
+func (e Silent) From() *Peer { return e.Peer }
+
+// Reason says why a peer exited.
+type Reason uint8
+
+// The reasons of an Exit.
+const (
+	Left          = Reason(node.Left)          // it said farewell
+	Crashed       = Reason(node.Crashed)       // its connection closed without a farewell
+	Expired       = Reason(node.Expired)       // it was silent for the expired timeout
+	LostMessages  = Reason(node.LostMessages)  // its messages had a gap, or came out of sequence
+	Replaced      = Reason(node.Replaced)      // it greeted anew: it restarted, or began a new session
+	NotResponding = Reason(node.NotResponding) // it did not take its messages for the send timeout
+)
+
+// String returns the reason in words, such as "left" or "lost messages".
+func (r Reason) String() string { return node.Reason(r).String() }
+
+// eventOf makes the event that the application sees. The two Peer types are the same but for their names.
+func eventOf(e *node.Event) Event {
+	p := (*Peer)(e.Peer)
+	switch e.Kind {
+	case node.Enter:
+		return Enter{p}
+	case node.Exit:
+		return Exit{p, Reason(e.Reason)}
+	case node.Join:
+		return Join{p, e.Group}
+	case node.Leave:
+		return Leave{p, e.Group}
+	case node.Whisper:
+		return Whisper{p, e.Frames}
+	case node.Shout:
+		return Shout{p, e.Group, e.Frames}
+	case node.State:
+		return StateChange{p, e.State}
+	case node.Evasive:
+		return Evasive{p}
+	default:
+		return Silent{p}
+	}
+}
+
+func peersOf(list []*node.Peer) []*Peer {
+	peers := make([]*Peer, len(list))
+	for i, p := range list {
+		peers[i] = (*Peer)(p)
+	}
+	return peers
+}

@@ -1,0 +1,153 @@
+package zre
+
+import (
+	"context"
+	"iter"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/node"
+)
+
+// Node is a ZRE node: one participant of the network. All its methods may be called at any time, from any goroutine.
+type Node struct {
+	engine *node.Node
+	rest   []node.Event // taken and not yet received; whoever takes owns it
+
+	once   sync.Once // starts the goroutine that fills events
+	events chan Event
+	done   chan struct{} // closed by Close
+	closed sync.Once
+	pump   sync.WaitGroup
+}
+
+// NewNode makes a node. It is silent and invisible until Start. An option with a value that cannot be used is an error that
+// names it.
+func NewNode(options ...Option) (*Node, error) {
+	var cfg config
+	for _, option := range options {
+		if err := option(&cfg); err != nil {
+			return nil, err
+		}
+	}
+	engine, err := node.New(cfg.Config)
+	if err != nil {
+		return nil, err
+	}
+	return &Node{engine: engine, events: make(chan Event, 64), done: make(chan struct{})}, nil
+}
+
+// Start opens the node's mailbox and begins to look for peers and to be seen by them. It does not wait for peers: they come as
+// events. The context bounds the start alone, not the node's life. It fails where no address can be listened on, with
+// ErrStarted or ErrClosed; after any other failure it may be called again.
+func (n *Node) Start(ctx context.Context) error { return n.engine.Start(ctx) }
+
+// Close says farewell to the network and ends the node. Messages that are queued are sent first, for up to the linger time
+// (WithLinger). The channel of Events is closed, events not yet received are dropped, and every other call returns ErrClosed
+// from now on. Close waits until all is done; it may be called twice and from anywhere.
+func (n *Node) Close() error {
+	n.closed.Do(func() { close(n.done) })
+	err := n.engine.Close()
+	n.once.Do(func() { close(n.events) })
+	n.pump.Wait()
+	return err
+}
+
+// UUID returns the node's identity on the network.
+func (n *Node) UUID() uuid.UUID { return n.engine.UUID() }
+
+// Name returns the node's public name.
+func (n *Node) Name() string { return n.engine.Name() }
+
+// Endpoint returns where peers of the first network interface reach this node, as "tcp://address:port". It is empty before Start.
+func (n *Node) Endpoint() string { return n.engine.Endpoint() }
+
+// Join enters a group and tells all peers. Names are 1 to 255 octets of UTF-8; case matters. Joining twice does nothing. It may
+// be called before Start, and does not wait for the network.
+func (n *Node) Join(group string) error { return n.engine.Join(group) }
+
+// Leave leaves a group and tells all peers. Leaving a group that the node is not in does nothing.
+func (n *Node) Leave(group string) error { return n.engine.Leave(group) }
+
+// Whisper sends a message of one or more frames to one peer. It returns once the message is queued, and waits only while the
+// peer's queue is full, until ctx or the send timeout ends. The caller may reuse the frames when it returns.
+//
+// Errors: ErrUnknownPeer, ErrPeerBusy (both within a *PeerError), ErrTooLarge, ErrClosed, or the context's.
+//
+// A message without frames is sent as one empty frame, since zyre and pyre cannot receive none. zyre.js shows its application
+// the first frame alone.
+func (n *Node) Whisper(ctx context.Context, peer uuid.UUID, frames ...[]byte) error {
+	return n.engine.Whisper(ctx, peer, frames...)
+}
+
+// Shout sends a message of one or more frames to every peer in a group; this node need not be in it, and does not hear itself.
+// It returns once the message is queued for each member, and waits only for members whose queue is full. Where some could not
+// be served the others still are, and the error joins a *PeerError for each. A group without other members is no error.
+func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error {
+	return n.engine.Shout(ctx, group, frames...)
+}
+
+// Events returns the channel of the node's events. It is always the same one, and is closed by Close. Use either Events or All.
+func (n *Node) Events() <-chan Event {
+	n.once.Do(func() {
+		n.pump.Go(func() {
+			defer close(n.events)
+			for event := range n.take(n.done) {
+				select {
+				case n.events <- event:
+				case <-n.done:
+					return
+				}
+			}
+		})
+	})
+	return n.events
+}
+
+// All returns the node's events as a sequence, which ends when ctx or the node does. It costs less than the channel of Events.
+// Use one or the other, and All in one goroutine at a time.
+func (n *Node) All(ctx context.Context) iter.Seq[Event] { return n.take(ctx.Done()) }
+
+// take waits for events until the node closes or stop does.
+func (n *Node) take(stop <-chan struct{}) iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		for {
+			for len(n.rest) > 0 {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				event := eventOf(&n.rest[0])
+				n.rest[0] = node.Event{} // what was delivered must not stay reachable
+				n.rest = n.rest[1:]
+				if !yield(event) {
+					return
+				}
+			}
+			var ok bool
+			if n.rest, ok = n.engine.Take(n.rest, stop); !ok {
+				return
+			}
+		}
+	}
+}
+
+// Peers returns the peers present, by name.
+func (n *Node) Peers() []*Peer { return peersOf(n.engine.Peers()) }
+
+// PeersIn returns the peers present in a group, by name.
+func (n *Node) PeersIn(group string) []*Peer { return peersOf(n.engine.PeersIn(group)) }
+
+// Peer returns what is known of a peer, and whether it is present.
+func (n *Node) Peer(id uuid.UUID) (*Peer, bool) {
+	p, ok := n.engine.Peer(id)
+	return (*Peer)(p), ok
+}
+
+// Groups returns the groups that this node is in, sorted.
+func (n *Node) Groups() []string { return n.engine.Groups() }
+
+// PeerGroups returns the groups that peers present are in, sorted.
+func (n *Node) PeerGroups() []string { return n.engine.PeerGroups() }

@@ -1,0 +1,135 @@
+package zre
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"github.com/go-zre/go-zre/node"
+)
+
+// Option sets something of a node when it is made.
+type Option func(*config) error
+
+type config struct{ node.Config }
+
+// WithName sets the public name that peers see, at most 255 octets of UTF-8. Names need not be unique. By default it is the
+// first six hex digits of the UUID.
+func WithName(name string) Option {
+	return func(c *config) error {
+		c.Name = name
+		return nil
+	}
+}
+
+// WithUUID sets the node's identity, which is random by default. Two nodes of one UUID on one network disturb each other.
+func WithUUID(id uuid.UUID) Option {
+	return func(c *config) error {
+		if id == uuid.Nil {
+			return fmt.Errorf("zre: WithUUID: the nil UUID names no node")
+		}
+		c.UUID = id
+		return nil
+	}
+}
+
+// WithHeader adds a property that peers see in Peer.Headers when this node enters. The name has 1 to 255 octets.
+func WithHeader(name, value string) Option {
+	return func(c *config) error {
+		c.Headers = maps.Clone(c.Headers) // options may be used for several nodes
+		if c.Headers == nil {
+			c.Headers = make(map[string]string)
+		}
+		c.Headers[name] = value
+		return nil
+	}
+}
+
+// WithInterfaces restricts the node to network interfaces, given by name ("eth0") or address ("192.168.1.7"). By default every
+// usable interface is used, and loopback only where there is no other, so that nodes of one machine find each other offline.
+func WithInterfaces(interfaces ...string) Option {
+	return func(c *config) error {
+		c.Interfaces = append(c.Interfaces[:len(c.Interfaces):len(c.Interfaces)], interfaces...)
+		return nil
+	}
+}
+
+// WithBeaconPort sets the UDP port of the beacons, 1 to 55535; 5670 by default. Nodes with different ports do not see each
+// other: use it for separate networks in one place. The port 10,000 above it is used too, for beacons with a state.
+func WithBeaconPort(port int) Option {
+	return func(c *config) error {
+		if port < 1 || port > 55535 {
+			return fmt.Errorf("zre: WithBeaconPort(%d): choose a port from 1 to 55535", port)
+		}
+		c.BeaconPort = port
+		return nil
+	}
+}
+
+// WithBeaconInterval sets the time between beacons, 1 s by default. Less finds peers sooner where datagrams get lost; every node
+// receives every beacon, so traffic and work grow with the square of the number of nodes.
+func WithBeaconInterval(d time.Duration) Option {
+	return duration("WithBeaconInterval", d, func(c *config) *time.Duration { return &c.BeaconInterval })
+}
+
+// WithEvasiveTimeout sets how long a peer may be silent before it is PINGed and an Evasive event comes; 5 s by default.
+func WithEvasiveTimeout(d time.Duration) Option {
+	return duration("WithEvasiveTimeout", d, func(c *config) *time.Duration { return &c.EvasiveTimeout })
+}
+
+// WithExpiredTimeout sets how long a peer may be silent before it exits; 30 s by default. Only peers whose host vanished wait for
+// it: one whose process ends is noticed at once. It must be longer than the evasive timeout.
+func WithExpiredTimeout(d time.Duration) Option {
+	return duration("WithExpiredTimeout", d, func(c *config) *time.Duration { return &c.ExpiredTimeout })
+}
+
+// WithSendTimeout sets how long Whisper and Shout wait for a peer that does not take its messages before it is dropped as not
+// responding; 5 s by default.
+func WithSendTimeout(d time.Duration) Option {
+	return duration("WithSendTimeout", d, func(c *config) *time.Duration { return &c.SendTimeout })
+}
+
+// WithLinger sets for how long Close may go on sending what is queued; 1 s by default. 0 means not at all.
+func WithLinger(d time.Duration) Option {
+	return func(c *config) error {
+		if d < 0 {
+			return fmt.Errorf("zre: WithLinger(%v): a duration must not be negative", d)
+		}
+		if c.Linger = d; d == 0 {
+			c.Linger = -1
+		}
+		return nil
+	}
+}
+
+// WithLogger has the node log what happens inside, mostly at debug level. By default it is silent.
+func WithLogger(log zerolog.Logger) Option {
+	return func(c *config) error {
+		c.Log = log
+		return nil
+	}
+}
+
+// WithNetwork puts the node on another network than the operating system's: a simulated one, in tests.
+func WithNetwork(network Network) Option {
+	return func(c *config) error {
+		c.Network = network
+		return nil
+	}
+}
+
+// Network is all that a node needs of the world: interfaces, datagrams, listeners and dials.
+type Network = node.Network
+
+func duration(option string, d time.Duration, field func(*config) *time.Duration) Option {
+	return func(c *config) error {
+		if d <= 0 {
+			return fmt.Errorf("zre: %s(%v): a duration must be positive", option, d)
+		}
+		*field(c) = d
+		return nil
+	}
+}
