@@ -1,0 +1,36 @@
+# The few commands of this project. `make test` is the one to know.
+
+STATICCHECK = go tool -modfile=tools/go.mod staticcheck
+FUZZTIME   ?= 20s
+PLATFORMS   = linux/amd64 linux/arm64 darwin/arm64 windows/amd64
+
+.PHONY: help test peers check bench fuzz
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+test: peers ## installs the peers of the interop tests, runs every test with the race detector
+	CGO_ENABLED=1 go test -race -shuffle=on -timeout 15m ./...
+
+peers: ## installs pyre, zyre and zyre.js below .cache, where git does not look
+	@testdata/peers/install.sh || [ "$$ZRE_REQUIRE" != all ]
+
+check: ## gofmt, vet, staticcheck, and builds for the other systems, all without cgo
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w $$unformatted"; exit 1; fi
+	CGO_ENABLED=0 go vet ./...
+	CGO_ENABLED=0 $(STATICCHECK) ./...
+	@for p in $(PLATFORMS); do \
+		echo "build and vet for $$p"; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build ./... && \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./... || exit 1; \
+	done
+
+bench: ## the benchmarks, on loopback
+	go test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## every fuzzer for FUZZTIME (20s)
+	@for dir in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
+		for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | sed 's/func //'); do \
+			echo "$$dir $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$dir || exit 1; \
+		done; \
+	done

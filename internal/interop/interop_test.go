@@ -1,0 +1,126 @@
+//go:build linux
+
+// Package interop tests this implementation of ZRE against the others, and against itself, as processes on networks of
+// their own. `make peers` installs the others. What each of them cannot do is said in the table traits.
+package interop
+
+import (
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/go-zre/go-zre/internal/testbed"
+)
+
+func TestMain(m *testing.M) { testbed.Main(m) }
+
+// ours is the implementation under test. ZRE_INTEROP_SUBJECT puts another one in its place (pyre, zyre, zyre.js), which
+// tells whether a failure is ours or theirs, and whether the tests themselves are right.
+var ours = func() testbed.Kind {
+	if kind := os.Getenv("ZRE_INTEROP_SUBJECT"); kind != "" {
+		return testbed.Kind(kind)
+	}
+	return testbed.Zre
+}()
+
+// theirs are the implementations that ours is tested against.
+var theirs = []testbed.Kind{testbed.Pyre, testbed.ZyreJS, testbed.Zyre}
+
+// traits is what the tests must know of an implementation.
+type traits struct {
+	// oneFrame: it sends, and passes up, only the first content frame of a message.
+	oneFrame bool
+	// groupsFirst: it reports a peer's groups before the peer.
+	groupsFirst bool
+	// ignoresSecondHello: to a HELLO from a peer that it knows already it reacts by dropping the peer. It greets the peer
+	// anew at its next beacon, but only the failure of a message tells the peer that it must say HELLO once more.
+	ignoresSecondHello bool
+	// wrap is the sequence number after which 0 comes, both where it sends and where it receives.
+	wrap int
+}
+
+var traitsOf = map[testbed.Kind]traits{
+	testbed.Zre:    {wrap: 65535},
+	testbed.Pyre:   {wrap: 65534},
+	testbed.ZyreJS: {wrap: 65534, oneFrame: true, groupsFirst: true, ignoresSecondHello: true},
+	testbed.Zyre:   {wrap: 65535},
+}
+
+// eachKind runs a test against every other implementation, in parallel.
+func eachKind(t *testing.T, test func(t *testing.T, kind testbed.Kind)) {
+	for _, kind := range theirs {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			test(t, kind)
+		})
+	}
+}
+
+// options are what every node of these tests has.
+func options(name string) testbed.Options {
+	return testbed.Options{
+		Name:    name,
+		Groups:  []string{"CHAT", "group with spaces"},
+		Headers: map[string]string{"X-ROLE": "role of " + name, "X-LONG": strings.Repeat("long", 100)},
+	}
+}
+
+// meet waits until a knows all that options say of b, and b of a.
+func meet(t *testing.T, a, b *testbed.Peer) {
+	t.Helper()
+	learn(t, a, b)
+	learn(t, b, a)
+}
+
+// learn waits until who knows all that options say of whom.
+func learn(t *testing.T, who, whom *testbed.Peer) {
+	t.Helper()
+	enter := who.Wait(t, "ENTER of "+whom.String(), testbed.Is("enter", whom))
+	want := options(whom.Name)
+	if enter.Name != whom.Name {
+		t.Errorf("%s sees %s by the name of %q", who, whom, enter.Name)
+	}
+	for key, value := range want.Headers {
+		if enter.Headers[key] != value {
+			t.Errorf("%s sees header %s of %s as %q, want %q", who, key, whom, enter.Headers[key], value)
+		}
+	}
+	if whom.Endpoint != "" && enter.Transport == "tcp" && enter.Endpoint != whom.Endpoint {
+		t.Errorf("%s sees the endpoint of %s as %q, want %q", who, whom, enter.Endpoint, whom.Endpoint)
+	}
+	if enter.Transport == "tcp" {
+		text, _ := strings.CutPrefix(enter.Endpoint, "tcp://")
+		if address, err := netip.ParseAddrPort(text); err != nil || address.Addr() != whom.Host.Addr {
+			t.Errorf("%s sees the endpoint of %s as %q, which is not at %v", who, whom, enter.Endpoint, whom.Host.Addr)
+		}
+	}
+	for _, group := range want.Groups {
+		who.Wait(t, "JOIN of "+group+" by "+whom.String(), testbed.InGroup("join", whom, group))
+	}
+	if !traitsOf[who.Kind].groupsFirst {
+		who.Never(t, testbed.Event{}, enter, "anything of "+whom.String()+" before its ENTER", from(whom))
+	}
+}
+
+// from matches every event that comes from a peer.
+func from(p *testbed.Peer) testbed.Match {
+	return func(e testbed.Event) bool { return e.Peer == p.UUID }
+}
+
+// gone waits until who has seen the last of whom: exactly one EXIT, and nothing after it.
+func gone(t *testing.T, who, whom *testbed.Peer) testbed.Event {
+	t.Helper()
+	exit := who.Wait(t, "EXIT of "+whom.String(), testbed.Is("exit", whom))
+	for _, known := range who.Peers(t) {
+		if known.Peer == whom.UUID {
+			t.Errorf("%s still lists %s after its EXIT", who, whom)
+		}
+	}
+	answer := who.WaitAfter(t, exit, "the answer to peers", func(e testbed.Event) bool { return e.Event == "peers" })
+	who.Never(t, exit, answer, "anything of "+whom.String()+" after its EXIT", func(e testbed.Event) bool {
+		// zyre.js reports an EXIT without a name for each further beacon that says good-bye.
+		return from(whom)(e) && !(who.Kind == testbed.ZyreJS && e.Event == "exit" && e.Name == "")
+	})
+	return exit
+}

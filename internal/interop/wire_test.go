@@ -1,0 +1,162 @@
+//go:build linux
+
+package interop
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/ipv4"
+
+	"github.com/go-zre/go-zre/internal/testbed"
+)
+
+// Where beacons go: classic ones by broadcast, those with a state octet by multicast on a port of their own.
+const (
+	classicPort = 5670
+	statePort   = 15670
+)
+
+var stateGroup = net.IPv4(239, 255, 90, 82)
+
+// wire listens on a port of a host that has no node: it hears what goes to everybody.
+type wire struct {
+	conn   net.PacketConn
+	octets int                // that a beacon has there
+	heard  map[string]*beacon // by UUID, in hexadecimal
+}
+
+// beacon is what was heard of one node.
+type beacon struct {
+	count int
+	left  bool // with the last one
+}
+
+func listen(t *testing.T, host *testbed.Host, port, octets int) *wire {
+	t.Helper()
+	w := &wire{octets: octets, heard: map[string]*beacon{}}
+	err := host.Do(func() (err error) {
+		if w.conn, err = net.ListenPacket("udp4", fmt.Sprint("0.0.0.0:", port)); err != nil {
+			return err
+		}
+		card, err := net.InterfaceByName(host.Interface)
+		if err != nil {
+			return err
+		}
+		return ipv4.NewPacketConn(w.conn).JoinGroup(card, &net.UDPAddr{IP: stateGroup})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.conn.Close() })
+	return w
+}
+
+// until reads datagrams until enough is heard, and fails the test for each that is not a beacon of the right size.
+func (w *wire) until(t *testing.T, what string, enough func() bool) {
+	t.Helper()
+	_ = w.conn.SetReadDeadline(time.Now().Add(testbed.Patience))
+	for buffer := make([]byte, 1<<16); !enough(); {
+		n, source, err := w.conn.ReadFrom(buffer)
+		if err != nil {
+			t.Fatalf("%v did not hear %s: %v; heard %v", w.conn.LocalAddr(), what, err, w)
+		}
+		w.hear(t, buffer[:n], source)
+	}
+}
+
+// rest reads what has arrived already.
+func (w *wire) rest(t *testing.T) {
+	t.Helper()
+	_ = w.conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	for buffer := make([]byte, 1<<16); ; {
+		n, source, err := w.conn.ReadFrom(buffer)
+		if err != nil {
+			if !os.IsTimeout(err) {
+				t.Error(err)
+			}
+			return
+		}
+		w.hear(t, buffer[:n], source)
+	}
+}
+
+// hear takes note of a datagram.
+func (w *wire) hear(t *testing.T, datagram []byte, source net.Addr) {
+	t.Helper()
+	if !bytes.HasPrefix(datagram, []byte("ZRE\x01")) || len(datagram) != w.octets {
+		t.Errorf("%v got %d octets from %v: %x; want beacons of %d", w.conn.LocalAddr(), len(datagram), source, datagram, w.octets)
+		return
+	}
+	id := fmt.Sprintf("%x", datagram[4:20])
+	if w.heard[id] == nil {
+		w.heard[id] = &beacon{}
+	}
+	w.heard[id].count++
+	w.heard[id].left = datagram[20] == 0 && datagram[21] == 0
+}
+
+// all tells whether something is true of each node's beacons.
+func (w *wire) all(nodes []*testbed.Peer, is func(b *beacon) bool) bool {
+	for _, p := range nodes {
+		b := w.heard[strings.ReplaceAll(p.UUID, "-", "")]
+		if b == nil || !is(b) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *wire) String() string {
+	var s strings.Builder
+	for id, b := range w.heard {
+		fmt.Fprintf(&s, "%s: %+v; ", id, *b)
+	}
+	return s.String()
+}
+
+// The lives of several nodes of ours, heard by a stranger. On the port of classic beacons there must never be anything
+// else: other implementations die from it.
+func TestBeaconsOnTheWire(t *testing.T) {
+	t.Parallel()
+	lan := testbed.NewLAN(t, "")
+	stranger := lan.Host("stranger")
+	wires := []*wire{listen(t, stranger, classicPort, 22), listen(t, stranger, statePort, 23)}
+
+	host := lan.Host("a")
+	var nodes []*testbed.Peer
+	for i, where := range []*testbed.Host{host, host, lan.Host("b")} {
+		o := options(fmt.Sprint("node", i))
+		o.Interval = 100 * time.Millisecond
+		nodes = append(nodes, testbed.Start(t, where, testbed.Zre, o))
+	}
+	for _, p := range nodes {
+		for _, q := range nodes {
+			if p != q {
+				learn(t, p, q)
+			}
+		}
+	}
+	for _, w := range wires {
+		w.until(t, "twenty beacons of each", func() bool {
+			return w.all(nodes, func(b *beacon) bool { return b.count >= 20 })
+		})
+	}
+	for _, p := range nodes {
+		p.Quit(t)
+	}
+	for _, w := range wires {
+		w.until(t, "the farewell of each", func() bool {
+			return w.all(nodes, func(b *beacon) bool { return b.left })
+		})
+		w.rest(t) // also after the farewells
+		if len(w.heard) != len(nodes) || !w.all(nodes, func(b *beacon) bool { return b.left }) {
+			t.Errorf("%v heard at the end: %v", w.conn.LocalAddr(), w)
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package testbed
+
+import (
+	"encoding/json"
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Command is a line of input of a node; testdata/peers/README.md describes them.
+type Command struct {
+	Cmd    string   `json:"cmd"`
+	Peer   string   `json:"peer,omitempty"`
+	Group  string   `json:"group,omitempty"`
+	Frames [][]byte `json:"frames,omitempty"`
+	Text   []string `json:"text,omitempty"`
+}
+
+// Send hands the node commands, in order. It waits while the node is too busy to read them; an error says that it did
+// not within Patience or has ended. Unlike the other methods it may be called from any goroutine.
+func (p *Peer) Send(commands ...Command) error {
+	var lines []byte
+	for _, c := range commands {
+		line, err := json.Marshal(c)
+		if err != nil {
+			return err
+		}
+		lines = append(append(lines, line...), '\n')
+	}
+	for len(lines) > 0 {
+		part := lines[:min(len(lines), 1<<16)]
+		if err := p.stdin.SetWriteDeadline(time.Now().Add(Patience)); err != nil {
+			return fmt.Errorf("testbed: commanding %s: %w", p, err)
+		}
+		if _, err := p.stdin.Write(part); err != nil {
+			return fmt.Errorf("testbed: commanding %s: %w", p, err)
+		}
+		lines = lines[len(part):]
+	}
+	return nil
+}
+
+func (p *Peer) mustSend(t testing.TB, c Command) {
+	t.Helper()
+	if err := p.Send(c); err != nil {
+		t.Fatalf("%v%s", err, p.report())
+	}
+}
+
+// Join makes the node join a group.
+func (p *Peer) Join(t testing.TB, group string) {
+	t.Helper()
+	p.mustSend(t, Command{Cmd: "join", Group: group})
+}
+
+// Leave makes the node leave a group.
+func (p *Peer) Leave(t testing.TB, group string) {
+	t.Helper()
+	p.mustSend(t, Command{Cmd: "leave", Group: group})
+}
+
+// Whisper makes the node send content frames to one peer.
+func (p *Peer) Whisper(t testing.TB, to *Peer, frames ...[]byte) {
+	t.Helper()
+	p.mustSend(t, Command{Cmd: "whisper", Peer: to.UUID, Frames: frames})
+}
+
+// Shout makes the node send content frames to a group.
+func (p *Peer) Shout(t testing.TB, group string, frames ...[]byte) {
+	t.Helper()
+	p.mustSend(t, Command{Cmd: "shout", Group: group, Frames: frames})
+}
+
+// Peers asks the node which peers it knows.
+func (p *Peer) Peers(t testing.TB) []Known {
+	t.Helper()
+	asked := Event{index: len(p.Events())}
+	p.mustSend(t, Command{Cmd: "peers"})
+	return p.WaitAfter(t, asked, "peers", func(e Event) bool { return e.Event == "peers" }).Peers
+}
+
+// Quit asks the node to leave politely, and waits until its process has ended; it must do so with success.
+func (p *Peer) Quit(t testing.TB) {
+	t.Helper()
+	p.mean()
+	p.mustSend(t, Command{Cmd: "quit"})
+	deadline := time.NewTimer(Patience)
+	defer deadline.Stop()
+	select {
+	case <-p.exited:
+	case <-deadline.C:
+		t.Fatalf("%s did not quit in %v%s", p, Patience, p.report())
+	}
+	if !p.cmd.ProcessState.Success() {
+		t.Errorf("%s did not quit well: %v%s", p, p.cmd.ProcessState, p.report())
+	}
+}
+
+// Kill ends the process at once, as a crash would, and waits for that.
+func (p *Peer) Kill() {
+	p.mean()
+	p.signal(syscall.SIGKILL)
+	<-p.exited
+	p.stdin.Close()
+}
+
+// Stop halts the process until Continue, as a machine that hangs or sleeps would.
+func (p *Peer) Stop() { p.signal(syscall.SIGSTOP) }
+
+// Continue lets a stopped process go on.
+func (p *Peer) Continue() { p.signal(syscall.SIGCONT) }
+
+// mean notes that the process's end, from now on, is no accident.
+func (p *Peer) mean() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.meant = p.meant || !p.over
+}

@@ -1,0 +1,119 @@
+package testbed
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Host is a machine of a LAN: a network namespace with lo and one Ethernet interface. It shares the file system with
+// all the others.
+type Host struct {
+	Name      string
+	Addr      netip.Addr
+	Interface string // as the host itself calls it
+
+	t         testing.TB
+	namespace string
+	port      string // the bridge's end of the cable
+	life      context.Context
+}
+
+// Host adds a machine to the network, with the next free address. It ends with the test.
+func (l *LAN) Host(name string) *Host {
+	l.t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = l.last.Next()
+	if !l.Subnet.Contains(l.last.Next()) { // the last address is the broadcast
+		l.t.Fatalf("testbed: %v has no address left for %s", l.Subnet, name)
+	}
+	octets := l.last.As4()
+	h := &Host{
+		Name: name, Addr: l.last, Interface: "eth0",
+		t: l.t, namespace: l.bridge + "-" + name, port: l.bridge + "-" + strconv.Itoa(int(octets[2])<<8|int(octets[3])),
+	}
+	must(h.t, "netns", "add", h.namespace)
+	life, end := context.WithCancel(context.Background())
+	h.life = life
+	h.t.Cleanup(func() {
+		end()
+		must(h.t, "link", "del", h.port)
+		must(h.t, "netns", "del", h.namespace)
+	})
+	must(h.t, "link", "add", h.port, "type", "veth", "peer", "name", h.Interface, "netns", h.namespace)
+	must(h.t, "link", "set", h.port, "master", l.bridge, "up")
+	must(h.t, "-n", h.namespace, "link", "set", "lo", "up")
+	address := netip.PrefixFrom(h.Addr, l.Subnet.Bits()).String()
+	must(h.t, "-n", h.namespace, "addr", "add", address, "broadcast", "+", "dev", h.Interface)
+	must(h.t, "-n", h.namespace, "link", "set", h.Interface, "up")
+	return h
+}
+
+// Command is exec.Command for a program that is to run on this host. The program is killed when the test ends, and when
+// the test process dies.
+func (h *Host) Command(name string, args ...string) *exec.Cmd {
+	tool, err := ipTool()
+	if err != nil {
+		h.t.Fatalf("testbed: %v", err)
+	}
+	cmd := exec.CommandContext(h.life, tool, append([]string{"netns", "exec", h.namespace, name}, args...)...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+filepath.Join(scratch, "tmp"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
+// Do calls f in this host's network namespace, so that the sockets that f itself opens belong to the host, for as long
+// as they live. Goroutines that f starts are outside of it again.
+func (h *Host) Do(f func() error) (err error) {
+	// The thread must come back alive: a child process dies with the thread that started it, see Command.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	home, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return err
+	}
+	defer home.Close()
+	away, err := os.Open(filepath.Join("/run/netns", h.namespace))
+	if err != nil {
+		return err
+	}
+	defer away.Close()
+	if err := unix.Setns(int(away.Fd()), unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("testbed: entering %s: %w", h.namespace, err)
+	}
+	defer func() {
+		if err := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); err != nil {
+			panic(fmt.Sprintf("testbed: leaving %s: %v", h.namespace, err))
+		}
+	}()
+	return f()
+}
+
+// Link switches the host's interface on or off, as its administrator would. Addresses stay.
+func (h *Host) Link(up bool) {
+	h.t.Helper()
+	must(h.t, "-n", h.namespace, "link", "set", h.Interface, upDown(up))
+}
+
+// Cable plugs the host's cable in or pulls it out: its interface stays up but loses the carrier.
+func (h *Host) Cable(in bool) {
+	h.t.Helper()
+	must(h.t, "link", "set", h.port, upDown(in))
+}
+
+func upDown(up bool) string {
+	if up {
+		return "up"
+	}
+	return "down"
+}

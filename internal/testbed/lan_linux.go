@@ -1,0 +1,58 @@
+package testbed
+
+import (
+	"net/netip"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// LAN is a private network: a bridge, to which each Host is connected. It exists in the namespace of the test process
+// and ends with the test.
+type LAN struct {
+	Subnet netip.Prefix
+
+	t      testing.TB
+	bridge string
+
+	mu   sync.Mutex
+	last netip.Addr // the youngest host's
+}
+
+// lans counts the networks of this process: names of interfaces must differ.
+var lans atomic.Int32
+
+// NewLAN makes a network. The subnet is such as "10.77.0.0/24", or empty for one that no other LAN of this process has.
+// It calls Missing where the process could not get namespaces of its own (see Main).
+func NewLAN(t testing.TB, subnet string) *LAN {
+	t.Helper()
+	if separation != "" {
+		Missing(t, "%s", separation)
+	}
+	number := int(lans.Add(1))
+	if subnet == "" {
+		subnet = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 77 + byte(number>>8), byte(number), 0}), 24).String()
+	}
+	prefix, err := netip.ParsePrefix(subnet)
+	if err != nil {
+		t.Fatalf("testbed: subnet of a LAN: %v", err)
+	}
+	l := &LAN{t: t, Subnet: prefix.Masked(), bridge: "lan" + strconv.Itoa(number)}
+	l.last = l.Subnet.Addr()
+	// Snooping would hold multicast back until somebody asks for it.
+	must(t, "link", "add", l.bridge, "type", "bridge", "stp_state", "0", "mcast_snooping", "0")
+	t.Cleanup(func() { must(t, "link", "del", l.bridge) })
+	must(t, "link", "set", l.bridge, "up")
+	return l
+}
+
+// must runs ip and fails the test if that fails.
+func must(t testing.TB, args ...string) string {
+	t.Helper()
+	out, err := ip(args...)
+	if err != nil {
+		t.Fatalf("testbed: %v", err)
+	}
+	return out
+}
