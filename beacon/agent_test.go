@@ -54,11 +54,16 @@ func TestSchedule(t *testing.T) {
 func TestJitter(t *testing.T) {
 	a := &Agent{config: Config{}.withDefaults()}
 	seen := make(map[time.Duration]bool)
+	longer := 0
 	for range 100 {
-		seen[a.pause(2)] = true
+		pause := a.pause(2)
+		seen[pause] = true
+		if pause > time.Second {
+			longer++
+		}
 	}
-	if len(seen) < 90 {
-		t.Errorf("%d different pauses of 100", len(seen))
+	if len(seen) < 90 || longer < 10 || longer > 90 {
+		t.Errorf("of 100 pauses %d are different, %d longer than the interval", len(seen), longer)
 	}
 }
 
@@ -106,6 +111,24 @@ func TestSilentFarewell(t *testing.T) {
 		pass(time.Second)
 		a.Close()
 		equal(t, "sent", texts(l.take()), nil)
+	})
+}
+
+// TestCloseWaits: after the last Close no goroutine of the package is left.
+func TestCloseWaits(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, l *lan) {
+		h := l.host(eth0("10.0.0.1/24"))
+		h.lateRead = time.Second
+		a := open(t, Config{Network: h})
+		pass(0)
+		before := 0
+		h.do(func() { before = h.readers })
+		a.Close()
+		h.do(func() {
+			if before != 2 || h.readers != 0 {
+				t.Errorf("%d goroutines read before Close, %d after it, want 2 and 0", before, h.readers)
+			}
+		})
 	})
 }
 

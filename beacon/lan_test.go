@@ -32,7 +32,9 @@ type host struct {
 	listenErr  map[int]error // what ListenPacket says for a port
 	scanErr    error         // what Interfaces says
 	joinErr    error
-	readErr    error // what ReadFrom says, for ever
+	readErr    error         // what ReadFrom says, for ever
+	lateRead   time.Duration // from Close to the end of ReadFrom
+	readers    int           // calls of ReadFrom that wait
 	scans      int
 	opened     int
 }
@@ -147,7 +149,8 @@ func (h *host) ListenPacket(port int) (PacketConn, error) {
 
 func (c *conn) ReadFrom(b []byte) (int, Origin, error) {
 	var err error
-	c.host.do(func() { err = c.host.readErr })
+	c.host.do(func() { err = c.host.readErr; c.host.readers++ })
+	defer c.host.do(func() { c.host.readers-- })
 	if err != nil {
 		return 0, Origin{}, err
 	}
@@ -155,6 +158,7 @@ func (c *conn) ReadFrom(b []byte) (int, Origin, error) {
 	case p := <-c.in:
 		return copy(b, p.b), p.from, nil
 	case <-c.closed:
+		time.Sleep(c.host.lateRead) // fake time
 		return 0, Origin{}, net.ErrClosed
 	}
 }

@@ -92,7 +92,8 @@ func release(s *station) error {
 	var err error
 	if last {
 		delete(stations.open, s.key)
-				err = errors.Join(s.classic.Close(), s.state.Close())
+		close(s.done)
+		err = errors.Join(s.classic.Close(), s.state.Close())
 	}
 	stations.Unlock()
 	if last {

@@ -19,7 +19,7 @@ func TestGuard(t *testing.T) {
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24"))})
 		for _, form := range forms {
 			octets := unhex(t, form.octets)
-			for dst, any := range map[string]bool{
+			for dst, anyForm := range map[string]bool{
 				"10.0.0.255:5670":      false,
 				"10.0.0.255:15670":     false,
 				"255.255.255.255:5670": false,
@@ -29,7 +29,7 @@ func TestGuard(t *testing.T) {
 				"239.255.90.82:15670":  true,
 			} {
 				err := a.station.write(octets, Destination{netip.MustParseAddrPort(dst), netip.MustParseAddr("10.0.0.1"), 2})
-				if want := any || len(octets) == 22; (err == nil) != want || len(l.take()) > 0 != want {
+				if want := anyForm || len(octets) == 22; (err == nil) != want || len(l.take()) > 0 != want {
 					t.Errorf("%s to %s: %v", form.name, dst, err)
 				}
 			}

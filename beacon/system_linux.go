@@ -11,15 +11,16 @@ import (
 //
 // SO_REUSEADDR alone lets every process of the machine, of any implementation and user, hear every beacon. SO_REUSEPORT
 // would lock out implementations that do not set it, and would hand a multicast datagram to one socket of the port only.
-// Without IP_MULTICAST_ALL the socket receives from the groups and interfaces that it has joined itself, and no others.
+// Without IP_MULTICAST_ALL the socket receives from the groups and interfaces that it has joined itself, and no others;
+// not every kernel that calls itself Linux has the option, and hear checks the destination in any case.
 func control(_, _ string, conn syscall.RawConn) error {
 	var err error
 	failed := conn.Control(func(fd uintptr) {
 		err = errors.Join(
 			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
 			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 1),
-			unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0),
 		)
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0)
 	})
 	return errors.Join(failed, err)
 }
