@@ -23,6 +23,9 @@ type system struct{}
 // writeTimeout bounds a write: a send buffer may be full while a link has stopped taking frames.
 const writeTimeout = 100 * time.Millisecond
 
+// receiveBuffer is the size in octets that is asked of the system for datagrams not yet read.
+const receiveBuffer = 1 << 20
+
 // Interfaces implements [Network]. One that vanishes while they are listed is left out.
 func (system) Interfaces() ([]Interface, error) {
 	all, err := net.Interfaces()
@@ -64,6 +67,8 @@ func (system) ListenPacket(port int) (PacketConn, error) {
 		return nil, fmt.Errorf("beacon: listening on UDP port %d (another program may hold it alone): %w", port, err)
 	}
 	c := &systemConn{udp: pc.(*net.UDPConn), opts: ipv4.NewPacketConn(pc)}
+	// Many nodes may beacon at once, as after a power cut. The system may grant less.
+	_ = c.udp.SetReadBuffer(receiveBuffer)
 	// Fails where it is not implemented; Origin then lacks what it would have told.
 	_ = c.opts.SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true)
 	for _, err := range []error{c.opts.SetTTL(1), c.opts.SetMulticastTTL(1), c.opts.SetMulticastLoopback(true)} {
@@ -91,11 +96,7 @@ func (c *systemConn) ReadFrom(b []byte) (int, Origin, error) {
 		return 0, Origin{}, err
 	}
 	from := Origin{Src: netip.AddrPortFrom(src.Addr().Unmap(), src.Port())}
-	var cm ipv4.ControlMessage
-	if noob > 0 && cm.Parse(c.oob[:noob]) == nil {
-		dst, _ := netip.AddrFromSlice(cm.Dst)
-		from.Dst, from.IfIndex = dst.Unmap(), cm.IfIndex
-	}
+	from.Dst, from.IfIndex = arrival(c.oob[:noob])
 	return n, from, nil
 }
 

@@ -156,10 +156,7 @@ func (p *Peer) add(e Event) {
 
 // end is what happens at the end of the test: a look at what the node has to complain about, and its end.
 func (p *Peer) end(t testing.TB, errors bool) {
-	p.mu.Lock()
-	died := p.over && !p.meant
-	p.mu.Unlock()
-	if died && !errors {
+	if p.ended() && !p.meant && !errors {
 		t.Errorf("%s died: %v", p, p.cmd.ProcessState)
 	}
 	p.Kill()
@@ -197,7 +194,20 @@ func (p *Peer) Wait(t testing.TB, what string, match Match) Event {
 // WaitAfter is Wait for an event that comes after another one.
 func (p *Peer) WaitAfter(t testing.TB, after Event, what string, match Match) Event {
 	t.Helper()
-	deadline := time.NewTimer(Patience)
+	e, ok := p.Try(after, Patience, match)
+	if !ok {
+		if p.ended() {
+			t.Fatalf("%s ended (%v) and never saw: %s%s", p, p.cmd.ProcessState, what, p.report())
+		}
+		t.Fatalf("%s did not see in %v: %s%s", p, Patience, what, p.report())
+	}
+	return e
+}
+
+// Try returns the first event after another one that matches, and true, or false if none came within the given time or
+// the node ended.
+func (p *Peer) Try(after Event, within time.Duration, match Match) (Event, bool) {
+	deadline := time.NewTimer(within)
 	defer deadline.Stop()
 	next := after.index
 	for {
@@ -206,19 +216,26 @@ func (p *Peer) WaitAfter(t testing.TB, after Event, what string, match Match) Ev
 		p.mu.Unlock()
 		for _, e := range news {
 			if match(e) {
-				return e
+				return e, true
 			}
 		}
 		next += len(news)
 		if over {
-			t.Fatalf("%s ended (%v) and never saw: %s%s", p, p.cmd.ProcessState, what, p.report())
+			return Event{}, false
 		}
 		select {
 		case <-changed:
 		case <-deadline.C:
-			t.Fatalf("%s did not see in %v: %s%s", p, Patience, what, p.report())
+			return Event{}, false
 		}
 	}
+}
+
+// ended tells whether the process is over and all its events are in the log.
+func (p *Peer) ended() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.over
 }
 
 // Never fails the test if an event between two others matches. The zero Event as the first one means from the start.

@@ -1,0 +1,25 @@
+package beacon
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// arrival reads from a datagram's control messages where it came to. It does what x/net's ControlMessage.Parse does, without
+// memory of its own: every node hears every beacon of the network, every second.
+func arrival(oob []byte) (dst netip.Addr, ifIndex int) {
+	for len(oob) > 0 {
+		header, data, rest, err := unix.ParseOneSocketControlMessage(oob)
+		if err != nil {
+			break
+		}
+		// struct in_pktinfo: interface, local address, destination in the header.
+		if header.Level == unix.IPPROTO_IP && header.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo {
+			return netip.AddrFrom4([4]byte(data[8:12])), int(int32(binary.NativeEndian.Uint32(data)))
+		}
+		oob = rest
+	}
+	return netip.Addr{}, 0
+}
