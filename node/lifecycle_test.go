@@ -170,7 +170,9 @@ func TestNotResponding(t *testing.T) {
 		t.Fatal("dropped before the send timeout")
 	}
 	// A shout waits once, and reaches the others all the same.
-	err = n.Shout(t.Context(), "G", frame)
+	for err = nil; err == nil; { // the system's own buffers may take some more
+		err = n.Shout(t.Context(), "G", frame)
+	}
 	if !errors.Is(err, ErrPeerBusy) || !strings.Contains(err.Error(), f.uuid.String()) {
 		t.Fatalf("after the send timeout: %v", err)
 	}

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net"
 	"net/netip"
@@ -151,10 +152,13 @@ func (p *peer) connect(attempt int, hello msg.OutHello) (*zmtp.Conn, error) {
 		return nil, err
 	}
 	// The endpoint that HELLO names is the address by which we reach the peer, so it can reach us by it.
-	first := func(conn *zmtp.Conn) [][]byte {
+	first := func(conn *zmtp.Conn) ([][]byte, error) {
+		if id, ok := parseIdentity(conn.Identity()); ok && id != p.uuid {
+			return nil, fmt.Errorf("%w: %v instead of %v", errWrongNode, id, p.uuid)
+		}
 		hello.Endpoint = formatEndpoint(netip.AddrPortFrom(addrOf(conn.LocalAddr()), p.node.port))
-		header, _ := msg.AppendHello(nil, 1, &hello, p.node.cfg.limits.msg)
-		return [][]byte{header}
+		header, err := msg.AppendHello(nil, 1, &hello, p.node.cfg.limits.msg)
+		return [][]byte{header}, err
 	}
 	return zmtp.Open(ctx, nc, p.node.zmtp, p.queue, first, deaf{})
 }

@@ -170,7 +170,12 @@ func (p *peer) drop() {
 // timeout where several waits share one.
 func (n *Node) await(ctx context.Context, p *peer, m *outgoing, err error, timeout *time.Timer) error {
 	fail := func(err error) error {
-		return &PeerError{UUID: p.uuid, Name: p.snapshot.Load().Name, Err: err}
+		select {
+		case <-n.done:
+			return ErrClosed // which ends all sessions
+		default:
+			return &PeerError{UUID: p.uuid, Name: p.snapshot.Load().Name, Err: err}
+		}
 	}
 	if timeout == nil {
 		timeout = time.NewTimer(n.cfg.SendTimeout)

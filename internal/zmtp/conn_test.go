@@ -26,8 +26,8 @@ func TestBothWays(t *testing.T) {
 			_ = q.Push([]byte(s))
 		}
 		mine := newRecorder(10)
-		first := func(c *Conn) [][]byte {
-			return [][]byte{[]byte("first"), []byte(c.LocalAddr().String()), c.Identity()}
+		first := func(c *Conn) ([][]byte, error) {
+			return [][]byte{[]byte("first"), []byte(c.LocalAddr().String()), c.Identity()}, nil
 		}
 		cfg := Config{Identity: []byte("dealer"), Properties: map[string]string{"X-Side": "d"}}
 		c, err := Open(t.Context(), l.dial(), cfg, q, first, mine)
@@ -133,7 +133,7 @@ func TestEnds(t *testing.T) {
 				ours, peer := memPair(64 << 10)
 				peer.Write(hello("ROUTER", ""))
 				recv := &ender{recorder: newRecorder(0)}
-				first := func(c *Conn) [][]byte { recv.conn = c; return nil }
+				first := func(c *Conn) ([][]byte, error) { recv.conn = c; return nil, nil }
 				c, err := Open(t.Context(), ours, Config{}, NewQueue(10, 1000), first, recv)
 				if err != nil {
 					t.Fatal(err)
@@ -448,28 +448,48 @@ func TestNoGoroutineLeft(t *testing.T) {
 	}
 }
 
-// TestIdleMemory measures what an idle connection holds: heap and stacks, after traffic has come and gone.
+// TestIdleMemory measures what an idle connection holds, heap and stacks: a new one, and one after a burst of traffic.
 func TestIdleMemory(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector needs memory of its own")
 	}
 	const pairs = 200
-	in, l := newInbox(), listen(t)
-	serve(t, NewRouter(Config{}, in.accept), l)
+	l := listen(t)
+	got := &counter{want: 2000 * pairs, done: make(chan struct{})}
+	serve(t, NewRouter(Config{}, func(*Conn) (Receiver, error) { return got, nil }), l)
 	before := inUse()
+	var conns []*Conn
 	for range pairs {
 		nc, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := Open(t.Context(), nc, Config{Identity: ourID[:8]}, NewQueue(1000, 1<<20), nil, nobody{})
+		c, err := Open(t.Context(), nc, Config{}, NewQueue(1000, 1<<20), nil, nobody{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { c.Close(nil); <-c.finished })
+		conns = append(conns, c)
 	}
-	_ = in
-	t.Logf("%d octets for an idle connection", (inUse()-before)/(2*pairs))
+	fresh := (inUse() - before) / (2 * pairs)
+	for _, c := range conns {
+		for range 2000 {
+			if err := push(c.Queue(), []byte("header"), make([]byte, 100)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	wait(t, got.done, "the last message")
+	var idle uint64
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); { // the large buffers have a second
+		if idle = (inUse() - before) / (2 * pairs); idle < 12<<10 {
+			break
+		}
+	}
+	t.Logf("octets for a connection: fresh %d, idle after a burst %d", fresh, idle)
+	if fresh > 12<<10 || idle > 12<<10 {
+		t.Errorf("octets for a connection: fresh %d, idle after a burst %d; at most 12 KiB are right", fresh, idle)
+	}
 }
 
 func inUse() uint64 {

@@ -11,9 +11,9 @@ import (
 // the handshake is over, or ctx or Config.HandshakeTimeout ends.
 //
 // Then first is called, if it isn't nil: the frames it returns are the first message, ahead of what waits in q (none if it
-// returns no frame). From there on the connection drains q, and recv gets what the peer sends, perhaps before Open
-// returns. If Open fails, q is as before and recv is not called.
-func Open(ctx context.Context, nc net.Conn, cfg Config, q *Queue, first func(*Conn) [][]byte, recv Receiver) (*Conn, error) {
+// returns no frame); its error makes Open fail, and nothing is sent. From there on the connection drains q, and recv gets
+// what the peer sends, perhaps before Open returns. If Open fails, q is as before and recv is not called.
+func Open(ctx context.Context, nc net.Conn, cfg Config, q *Queue, first func(*Conn) ([][]byte, error), recv Receiver) (*Conn, error) {
 	cfg = cfg.withDefaults()
 	tune(nc)
 	peer, err := handshake(ctx, nc, cfg, zmq4.Dealer)
@@ -24,7 +24,10 @@ func Open(ctx context.Context, nc net.Conn, cfg Config, q *Queue, first func(*Co
 	c := newConn(nc, peer, q, cfg.Limits)
 	var frames [][]byte
 	if first != nil {
-		frames = first(c)
+		if frames, err = first(c); err != nil {
+			_ = nc.Close()
+			return nil, err
+		}
 	}
 	if err := q.attach(frames); err != nil {
 		_ = nc.Close()

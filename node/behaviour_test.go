@@ -1,0 +1,273 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+)
+
+func TestParseEndpoint(t *testing.T) {
+	for _, test := range []struct{ endpoint, want string }{
+		{"tcp://10.0.0.1:49152", "10.0.0.1:49152"},
+		{"tcp://[fd00::1]:49152", "[fd00::1]:49152"},
+		{"tcp://[::ffff:10.0.0.1]:49152", "10.0.0.1:49152"},
+		{"tcp://10.0.0.1:0", ""},
+		{"tcp://0.0.0.0:49152", ""},
+		{"tcp://239.255.90.82:49152", ""},
+		{"tcp://host:49152", ""},
+		{"tcp://10.0.0.1", ""},
+		{"ipc:///tmp/socket", ""},
+		{"tcp://", ""},
+		{"", ""},
+	} {
+		got, err := parseEndpoint(test.endpoint)
+		if test.want == "" {
+			if err == nil {
+				t.Errorf("%q: accepted as %v", test.endpoint, got)
+			}
+		} else if err != nil || got != netip.MustParseAddrPort(test.want) {
+			t.Errorf("%q: %v, %v", test.endpoint, got, err)
+		}
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	for n := 1; n < 100; n++ {
+		if d := backoff(n); d < minBackoff/2 || d > maxBackoff {
+			t.Errorf("attempt %d after %v", n, d)
+		}
+	}
+	if d := backoff(50); d < maxBackoff/2 {
+		t.Errorf("attempt 50 after %v", d)
+	}
+}
+
+// Views show who is present and in which groups, at any time.
+func TestViews(t *testing.T) {
+	t.Parallel()
+	port := beaconPort()
+	n := start(t, onLoopback(port, Config{Name: "n"}))
+	for _, name := range []string{"b", "a"} {
+		other := start(t, onLoopback(port, Config{Name: name}))
+		for _, group := range []string{"G", name} {
+			if err := other.Join(group); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n.wait("joins of "+name, func(e Event) bool { return e.Kind == Join && e.Group == name })
+		if p, ok := n.Peer(other.UUID()); !ok || p.Name != name || p.Endpoint != other.Endpoint() || !slices.Contains(p.Groups, "G") {
+			t.Errorf("peer %s: %+v, %v", name, p, ok)
+		}
+	}
+	names := func(peers []*Peer) (list []string) {
+		for _, p := range peers {
+			list = append(list, p.Name)
+		}
+		return list
+	}
+	if got := names(n.Peers()); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("peers %q", got)
+	}
+	if got := names(n.PeersIn("G")); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("peers in G %q", got)
+	}
+	if got := names(n.PeersIn("a")); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("peers in a %q", got)
+	}
+	if got := n.PeerGroups(); !slices.Equal(got, []string{"G", "a", "b"}) {
+		t.Errorf("groups of peers %q", got)
+	}
+	if p, ok := n.Peer(uuid.New()); ok {
+		t.Errorf("a stranger is present: %v", p)
+	}
+	if n.Name() != "n" {
+		t.Errorf("name %q", n.Name())
+	}
+}
+
+// JOIN and LEAVE reach those who know the node, and its HELLO those who come later.
+func TestLeave(t *testing.T) {
+	t.Parallel()
+	port := beaconPort()
+	a, b := start(t, onLoopback(port, Config{})), start(t, onLoopback(port, Config{}))
+	a.waitKind(Enter, b.UUID())
+	for _, change := range []func(string) error{a.Join, a.Leave, a.Leave, a.Join, a.Join} {
+		if err := change("G"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.Join("last"); err != nil {
+		t.Fatal(err)
+	}
+	b.wait("join of last", func(e Event) bool { return e.Kind == Join && e.Group == "last" })
+	if got, want := b.of(a.UUID())[1:], []string{"JOIN(G)", "LEAVE(G)", "JOIN(G)", "JOIN(last)"}; !slices.Equal(got, want) {
+		t.Errorf("events %q, want %q", got, want)
+	}
+	c := start(t, onLoopback(port, Config{}))
+	c.waitFor(t, a.UUID(), []string{fmt.Sprintf("ENTER(%s)", a.Name()), "JOIN(G)", "JOIN(last)"})
+}
+
+// Another node that answers at a peer's port is not told who we are.
+func TestWrongNode(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeerWith(t, n, zmtp.Config{Identity: identity(uuid.New())})
+	f.datagram(beacon.Beacon{UUID: uuid.New(), Port: f.port(), State: beacon.Unknown}.Append(nil)) // a stale beacon of somebody else
+	f.enter()
+	if len(f.hellos) != 1 {
+		t.Errorf("%d HELLOs", len(f.hellos))
+	}
+}
+
+// HELLO's endpoint is the address by which the node reaches the peer.
+func TestHelloEndpoint(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeer(t, n)
+	f.enter()
+	hello := <-f.hellos
+	if want := fmt.Sprintf("tcp://127.0.0.1:%d", n.port); string(hello.Endpoint) != want {
+		t.Errorf("endpoint %q, want %s", hello.Endpoint, want)
+	}
+	if n.port < firstPort {
+		t.Errorf("port %d is not of RFC 36's range", n.port)
+	}
+}
+
+// With chosen interfaces, connections by other local addresses are closed before a word.
+func TestAllow(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	nc, err := net.Dial("tcp", fmt.Sprintf("127.0.0.2:%d", n.port))
+	if err != nil {
+		t.Skip("this system has 127.0.0.1 alone")
+	}
+	defer nc.Close()
+	nc.SetReadDeadline(time.Now().Add(patience))
+	if octets, err := io.ReadAll(nc); len(octets) > 0 {
+		t.Errorf("the node answered %q, %v", octets, err)
+	}
+}
+
+// What a peer can make the node hold is bounded.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	cfg := onLoopback(beaconPort(), Config{})
+	limited, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	limited.cfg.limits.groupsPerPeer = 2
+	limited.cfg.limits.peers = 2
+	n := record(t, limited)
+	f := newFakePeer(t, n)
+	f.enter()
+	for i := range uint16(10) {
+		f.send(must(msg.AppendJoin(nil, 2+i, fmt.Sprint("g", i), uint8(2+i))))
+	}
+	f.send(msg.AppendWhisper(nil, 12), []byte("x"))
+	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "JOIN(g0)", "WHISPER:1f"})
+
+	second, third := newFakePeer(t, n), newFakePeer(t, n)
+	second.enter()
+	third.send(third.hello(1, nil))
+	<-third.conn.Done() // refused
+	f.beacon(0)
+	n.waitKind(Exit, f.uuid)
+	third.conn = nil
+	third.enter() // there is room again
+}
+
+// A peer with more addresses than we remember is reached at one of them.
+func TestManyEndpoints(t *testing.T) {
+	n, err := New(onLoopback(beaconPort(), Config{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	address := func(i int) netip.AddrPort { return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(i)}), 1) }
+	p := n.newPeer(uuid.New(), []netip.AddrPort{address(1)})
+	for i := range 10 {
+		p.addEndpoint(address(i), i == 9)
+	}
+	want := []netip.AddrPort{address(9), address(1), address(0), address(2)}
+	if got := *p.endpoints.Load(); !slices.Equal(got, want) {
+		t.Errorf("endpoints %v, want %v", got, want)
+	}
+}
+
+// After a stall of our own nobody expires before a fresh grace.
+func TestStall(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeer(t, n)
+	f.enter()
+	later := time.Now().Add(time.Hour)
+	if err := n.do(func() { n.reap(later) }); err != nil {
+		t.Fatal(err)
+	}
+	if _, present := n.Peer(f.uuid); !present {
+		t.Fatal("the peer expired by our own stall")
+	}
+	// Without a stall the same silence ends it.
+	if err := n.do(func() {
+		for step := n.tick; step <= n.cfg.ExpiredTimeout+2*n.tick; step += n.tick {
+			n.reap(later.Add(step))
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "EVASIVE", "SILENT", "EXIT(expired)"})
+}
+
+// A state that beacons tell is the peer's, and its changes are events.
+func TestState(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeer(t, n)
+	f.enter()
+	for _, state := range []beacon.State{beacon.Idle, beacon.Idle, beacon.Processing} {
+		f.datagram(beacon.Beacon{UUID: f.uuid, Port: f.port(), State: state}.Append(nil))
+	}
+	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "STATE(idle)", "STATE(processing)"})
+	if p, _ := n.Peer(f.uuid); p.State != beacon.Processing {
+		t.Errorf("state %v", p.State)
+	}
+}
+
+// A call that waits for room ends with the node.
+func TestCloseEndsWait(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{Linger: -1, SendTimeout: time.Hour}))
+	f := newFakePeer(t, n)
+	f.enter()
+	f.freeze()
+	if err := fill(n.Node, f.uuid, make([]byte, 1<<20)); !errors.Is(err, ErrPeerBusy) {
+		t.Fatal(err)
+	}
+	result := make(chan error, 1)
+	go func() {
+		var err error
+		for err == nil {
+			err = n.Whisper(t.Context(), f.uuid, make([]byte, 1<<20))
+		}
+		result <- err
+	}()
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-result; !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,49 @@
+package zre_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The architecture, written down as what each package may import of ours, and who may import zmq4.
+func TestImports(t *testing.T) {
+	const module = "github.com/go-zre/go-zre/"
+	allowed := map[string][]string{
+		"msg":              {},
+		"beacon":           {},
+		"internal/zmtp":    {},
+		"node":             {"beacon", "msg", "internal/zmtp"},
+		"zre":              {"node", "beacon"},
+		"cmd/zre":          {"zre"},
+		"cmd/zrechat":      {"zre"},
+		"internal/testbed": {},
+	}
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		name := strings.TrimPrefix(fields[0], module)
+		may, known := allowed[name]
+		if known {
+			found++
+		} else if len(fields) > 1 {
+			t.Errorf("package %s is in no room: add it here and to docs/architecture.md", name)
+		}
+		for _, path := range fields[1:] {
+			if room, ours := strings.CutPrefix(path, module); ours && !slices.Contains(may, room) {
+				t.Errorf("%s must not import %s", name, room)
+			}
+			if strings.Contains(path, "zmq4") && name != "internal/zmtp" {
+				t.Errorf("%s imports %s: internal/zmtp alone may", name, path)
+			}
+		}
+	}
+	if found != len(allowed) {
+		t.Errorf("%d packages found, %d expected:\n%s", found, len(allowed), out)
+	}
+}
