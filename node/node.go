@@ -34,6 +34,7 @@ type Node struct {
 	status uint8             // counts our joins and leaves (RFC 36, "The HELLO Command")
 	tick   time.Duration
 	reaped time.Time
+	former map[uuid.UUID]struct{} // peers whose last session ended without a farewell
 
 	// mu guards the tables below for all who read them outside of the control loop, which alone writes them.
 	mu      sync.RWMutex
@@ -65,6 +66,7 @@ func New(cfg Config) (*Node, error) {
 		sightings: make(chan beacon.Sighting, 256),
 		done:      make(chan struct{}),
 		groups:    make(map[string]string),
+		former:    make(map[uuid.UUID]struct{}),
 		peers:     make(map[uuid.UUID]*peer),
 		present:   make(map[uuid.UUID]*peer),
 		members:   make(map[string][]*peer),

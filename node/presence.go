@@ -246,6 +246,9 @@ func (n *Node) exit(p *peer, reason Reason) {
 	}
 	n.log.Debug().Stringer("peer", p.uuid).Str("name", p.name).Stringer("reason", reason).Msg("exit")
 	n.events.push(p, Event{Kind: Exit, Peer: p.snapshot.Load(), Reason: reason})
+	if reason != Left && len(n.former) < n.cfg.limits.peers {
+		n.former[p.uuid] = struct{}{}
+	}
 }
 
 // forget takes a session out of all tables and closes it.
@@ -319,6 +322,13 @@ func (n *Node) enter(p *peer, in *inbox) {
 	n.events.push(p, Event{Kind: Enter, Peer: snapshot})
 	for _, group := range hello.Groups {
 		n.joined(p, string(group))
+	}
+	// A session after one that broke: zyre.js, if it still had the old one, has dropped us for our HELLO and greets us at our next
+	// beacon, but now waits for another HELLO. It drops us again for whatever else we send, so we notice and begin anew.
+	// Others answer.
+	if _, former := n.former[p.uuid]; former {
+		delete(n.former, p.uuid)
+		p.control(msg.AppendPing)
 	}
 }
 
