@@ -271,3 +271,24 @@ func TestCloseEndsWait(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A peer that hears our farewell hangs up. It must not be called back while the node is closing.
+func TestNoSessionWhileClosing(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeer(t, n)
+	f.enter()
+	if err := n.do(n.stop); err != nil {
+		t.Fatal(err)
+	}
+	f.hangUp()
+	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "EXIT(crashed)"})
+	late := newFakePeer(t, n)
+	late.beacon(late.port())
+	late.send(late.hello(1, nil))
+	<-late.conn.Done()
+	n.Close()
+	if len(f.hellos) != 1 || len(late.hellos) != 0 {
+		t.Errorf("%d and %d HELLOs, want 1 and 0", len(f.hellos), len(late.hellos))
+	}
+}

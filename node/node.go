@@ -30,11 +30,12 @@ type Node struct {
 	wg        sync.WaitGroup
 
 	// The control loop's own (before Start: whoever holds starting).
-	groups map[string]string // joined by us, by name
-	status uint8             // counts our joins and leaves (RFC 36, "The HELLO Command")
-	tick   time.Duration
-	reaped time.Time
-	former map[uuid.UUID]struct{} // peers whose last session ended without a farewell
+	groups   map[string]string // joined by us, by name
+	status   uint8             // counts our joins and leaves (RFC 36, "The HELLO Command")
+	tick     time.Duration
+	reaped   time.Time
+	former   map[uuid.UUID]struct{} // peers whose last session ended without a farewell
+	stopping bool                   // no more sessions begin: who hears our farewell hangs up, and must not be called back
 
 	// mu guards the tables below for all who read them outside of the control loop, which alone writes them.
 	mu      sync.RWMutex
@@ -226,6 +227,7 @@ func (n *Node) Close() error {
 		return nil
 	}
 	n.flush()
+	n.do(n.stop)
 	err := n.agent.Close()
 	n.events.close()
 	close(n.done)
@@ -233,6 +235,16 @@ func (n *Node) Close() error {
 	n.wg.Wait()
 	n.log.Debug().Msg("closed")
 	return err
+}
+
+// stop keeps sessions from beginning, before the farewell.
+func (n *Node) stop() {
+	n.stopping = true
+	for _, p := range n.peers {
+		if !p.entered {
+			n.forget(p)
+		}
+	}
 }
 
 // flush waits until what is queued for the peers present was handed to the operating system.

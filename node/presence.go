@@ -149,6 +149,9 @@ func (n *Node) finish(p *peer) {
 
 // meet begins a session with a peer that has none. It returns nil when there is no room for another.
 func (n *Node) meet(id uuid.UUID, endpoints []netip.AddrPort, flaps int) *peer {
+	if n.stopping {
+		return nil
+	}
 	if len(n.peers) >= n.cfg.limits.peers {
 		n.log.Debug().Stringer("peer", id).Int("limit", n.cfg.limits.peers).Msg("peer ignored: too many")
 		return nil

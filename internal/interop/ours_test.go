@@ -8,14 +8,14 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// Ours with ours: tcp between hosts, ipc on one host.
+// Ours with ours, on two hosts and on one.
 func TestOurs(t *testing.T) {
 	for _, test := range []struct {
 		name, transport string
 		oneHost         bool
 	}{
 		{"two hosts", "tcp", false},
-		{"one host", "ipc", true},
+		{"one host", "tcp", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

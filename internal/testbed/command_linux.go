@@ -101,8 +101,12 @@ func (p *Peer) Quit(t testing.TB) {
 func (p *Peer) Kill() {
 	p.mean()
 	p.signal(syscall.SIGKILL)
-	<-p.exited
 	p.stdin.Close()
+	select {
+	case <-p.exited:
+	case <-time.After(Patience):
+		panic("testbed: a killed process goes on: " + p.String())
+	}
 }
 
 // Stop halts the process until Continue, as a machine that hangs or sleeps would.
@@ -110,6 +114,16 @@ func (p *Peer) Stop() { p.signal(syscall.SIGSTOP) }
 
 // Continue lets a stopped process go on.
 func (p *Peer) Continue() { p.signal(syscall.SIGCONT) }
+
+// signal sends a signal to the process, which is the bot itself (ip netns exec becomes the program it starts), and to
+// those it started.
+func (p *Peer) signal(s syscall.Signal) {
+	select {
+	case <-p.exited: // its number may be another's by now
+	default:
+		_ = syscall.Kill(-p.cmd.Process.Pid, s)
+	}
+}
 
 // mean notes that the process's end, from now on, is no accident.
 func (p *Peer) mean() {

@@ -59,8 +59,8 @@ func (l *LAN) Host(name string) *Host {
 	return h
 }
 
-// Command is exec.Command for a program that is to run on this host. The program is killed when the test ends, and when
-// the test process dies.
+// Command is exec.Command for a program that is to run on this host, in a process group of its own. The group is killed
+// when the test ends, and the program when the test process dies.
 func (h *Host) Command(name string, args ...string) *exec.Cmd {
 	tool, err := ipTool()
 	if err != nil {
@@ -68,7 +68,8 @@ func (h *Host) Command(name string, args ...string) *exec.Cmd {
 	}
 	cmd := exec.CommandContext(h.life, tool, append([]string{"netns", "exec", h.namespace, name}, args...)...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+filepath.Join(scratch, "tmp"))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // and its children
 	return cmd
 }
 

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -291,6 +290,3 @@ func (w *tail) String() string {
 	defer w.mu.Unlock()
 	return string(w.kept)
 }
-
-// signal sends a signal to the process, which is the bot itself: ip netns exec becomes the program it starts.
-func (p *Peer) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
