@@ -4,17 +4,18 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"testing"
 )
 
 type counter struct {
 	want int
-	got  int
+	got  atomic.Int64
 	done chan struct{}
 }
 
-func (c *counter) Receive(frames [][]byte) error {
-	if c.got++; c.got == c.want {
+func (c *counter) Receive([][]byte) error {
+	if c.got.Add(1) == int64(c.want) {
 		close(c.done)
 	}
 	return nil
@@ -69,3 +70,23 @@ func BenchmarkThroughput(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkRoundTrip sends one small message there and back at a time.
+func BenchmarkRoundTrip(b *testing.B) {
+	r := NewRouter(Config{}, func(c *Conn) (Receiver, error) { return echo{c}, nil })
+	defer r.Close()
+	l := listen(b)
+	go r.Serve(l)
+	c, back := dialTCP(b, l, Config{})
+	for b.Loop() {
+		if err := c.Queue().Push([]byte("header"), []byte("body")); err != nil {
+			b.Fatal(err)
+		}
+		<-back.messages
+	}
+}
+
+type echo struct{ conn *Conn }
+
+func (e echo) Receive(frames [][]byte) error { return e.conn.Queue().Push(frames...) }
+func (e echo) Closed(error)                  {}

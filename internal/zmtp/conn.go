@@ -54,7 +54,7 @@ func (c *Conn) Close(err error) {
 	c.once.Do(func() {
 		c.err = err
 		close(c.done)
-		c.queue.Close(err)
+		c.queue.shut(err)
 		_ = c.nc.Close() // the connection is over either way
 	})
 }

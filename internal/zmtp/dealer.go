@@ -24,12 +24,12 @@ func Open(ctx context.Context, nc net.Conn, cfg Config, q *Queue, first func(*Co
 	c := newConn(nc, peer, q, cfg.Limits)
 	var frames [][]byte
 	if first != nil {
-		if frames, err = first(c); err != nil {
-			_ = nc.Close()
-			return nil, err
-		}
+		frames, err = first(c)
 	}
-	if err := q.attach(frames); err != nil {
+	if err == nil {
+		err = q.attach(c, frames)
+	}
+	if err != nil {
 		_ = nc.Close()
 		return nil, err
 	}

@@ -27,7 +27,7 @@ type Queue struct {
 	octets   int64 // on the wire, of those
 	pushed   int64 // messages so far
 	written  int64 // messages so far
-	taken    bool  // a connection drains this queue
+	conn     *Conn // drains this queue; nil before
 	closed   *queueClosedError
 	room     chan struct{} // closed when there is room again; nil unless a Push found none
 	progress chan struct{} // closed when more was written; nil unless somebody waits for that
@@ -165,17 +165,24 @@ func (q *Queue) Close(err error) {
 	if err == nil {
 		err = ErrClosed
 	}
+	if conn := q.shut(err); conn != nil {
+		conn.Close(err)
+	}
+}
+
+// shut closes the queue alone, and returns the connection that drains it.
+func (q *Queue) shut(err error) *Conn {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed != nil {
-		return
+	if q.closed == nil {
+		q.closed = &queueClosedError{err}
+		q.batch.segments = nil
+		q.messages, q.octets = 0, 0
+		q.announce(&q.room)
+		q.announce(&q.progress)
+		q.filled.Broadcast()
 	}
-	q.closed = &queueClosedError{err}
-	q.batch.segments = nil
-	q.messages, q.octets = 0, 0
-	q.announce(&q.room)
-	q.announce(&q.progress)
-	q.filled.Broadcast()
+	return q.conn
 }
 
 // queueClosedError is ErrQueueClosed with its reason.
@@ -185,16 +192,16 @@ func (e *queueClosedError) Error() string   { return ErrQueueClosed.Error() + ":
 func (e *queueClosedError) Unwrap() []error { return []error{ErrQueueClosed, e.reason} }
 
 // attach makes the queue a connection's, with first ahead of everything that waits.
-func (q *Queue) attach(first [][]byte) error {
+func (q *Queue) attach(c *Conn, first [][]byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
 	case q.closed != nil:
 		return q.closed
-	case q.taken:
+	case q.conn != nil:
 		return errors.New("zmtp: another connection drains this queue already")
 	}
-	q.taken = true
+	q.conn = c
 	if len(first) == 0 {
 		return nil
 	}

@@ -235,7 +235,7 @@ func TestQueueClose(t *testing.T) {
 		"Push":        q.Push([]byte("a")),
 		"PushControl": q.PushControl([]byte("a")),
 		"Flush":       q.Flush(t.Context()),
-		"attach":      q.attach(nil),
+		"attach":      q.attach(new(Conn), nil),
 	} {
 		if !errors.Is(err, ErrQueueClosed) || !errors.Is(err, errTest) || !strings.Contains(err.Error(), errTest.Error()) {
 			t.Errorf("%s: %v", what, err)
@@ -273,7 +273,7 @@ func TestQueueFlush(t *testing.T) {
 		flushed := make(chan error, 2)
 		go func() { flushed <- q.Flush(t.Context()) }()
 		synctest.Wait()
-		if err := q.attach([][]byte{[]byte("first")}); err != nil {
+		if err := q.attach(newConn(script{}, nil, q, Limits{}), [][]byte{[]byte("first")}); err != nil {
 			t.Fatal(err)
 		}
 		_ = q.Push([]byte("after"))
@@ -301,10 +301,10 @@ func TestQueueFlush(t *testing.T) {
 func TestQueueAttach(t *testing.T) {
 	q := NewQueue(1, 1)
 	_ = q.Push([]byte("b"))
-	if err := q.attach([][]byte{[]byte("a"), nil}); err != nil { // over the bound, and still taken
+	if err := q.attach(new(Conn), [][]byte{[]byte("a"), nil}); err != nil { // over the bound, and still taken
 		t.Fatal(err)
 	}
-	if err := q.attach(nil); err == nil {
+	if err := q.attach(new(Conn), nil); err == nil {
 		t.Error("two connections drain one queue")
 	}
 	if n, octets := q.Depth(); n != 2 || octets != 8 {
@@ -347,7 +347,7 @@ func TestPushAllocations(t *testing.T) {
 			spare = all
 		})
 		t.Logf("%s: %.2f allocations for 100 messages", name, n)
-		if n > 10 && !raceEnabled { // the race detector makes sync.Pool forget
+		if n >= 1 && !raceEnabled { // the race detector makes sync.Pool forget
 			t.Errorf("%s: %.1f allocations for 100 messages", name, n)
 		}
 	}

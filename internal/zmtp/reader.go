@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	idleBuffer = 4 << 10  // of a connection with little traffic
+	idleBuffer = 2 << 10  // of a connection with little traffic
 	busyBuffer = 64 << 10 // after a read has filled the idle buffer
 	busyTime   = time.Second
 	peekBuffer = 1 << 10 // what is read at once behind a large frame: probably the header of the next

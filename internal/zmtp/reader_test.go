@@ -214,6 +214,40 @@ func TestReceiveAllocations(t *testing.T) {
 	}
 }
 
+// TestLargeFramesAreReadDirectly checks that behind a large frame little is read ahead, so that most of the next one is
+// read to its place without a second copy.
+func TestLargeFramesAreReadDirectly(t *testing.T) {
+	const size, frames = 60 << 10, 10
+	src := &readSizes{Reader: bytes.NewReader(bytes.Repeat(message(strings.Repeat("x", size)), frames))}
+	r := reader{src: stream{src}, limits: Limits{}.withDefaults(), deliver: func([][]byte) error { return nil }}
+	if err := r.run(); err != io.EOF {
+		t.Fatal(err)
+	}
+	direct := 0
+	for _, n := range src.sizes {
+		if n > busyBuffer/2 {
+			direct += n
+		}
+	}
+	if direct < frames*(size-idleBuffer) {
+		t.Errorf("%d octets of %d were read directly; reads: %d", direct, frames*size, src.sizes)
+	}
+}
+
+type readSizes struct {
+	io.Reader
+	sizes []int
+}
+
+func (r *readSizes) Read(p []byte) (int, error) {
+	if len(p) == busyBuffer {
+		return 0, errTest // the reader's own buffer
+	}
+	n, err := r.Reader.Read(p)
+	r.sizes = append(r.sizes, n)
+	return n, err
+}
+
 // TestReaderCalmsDown checks that a connection gone silent gives its large buffer back, and goes on after it.
 func TestReaderCalmsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

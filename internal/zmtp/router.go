@@ -20,8 +20,8 @@ const (
 
 // A Router accepts DEALER connections, from any number of listeners. Peers of other socket types are refused.
 type Router struct {
-	// Allow, if set before Serve, is asked about each accepted connection before an octet is read from it. It must not
-	// block. False closes the connection.
+	// Allow, if set before Serve, is asked about each accepted connection before an octet is read from it; false closes the
+	// connection. It must not block, and is called from each Serve's goroutine.
 	Allow func(local, remote net.Addr) bool
 
 	cfg    Config
@@ -159,7 +159,7 @@ func (r *Router) serve(c *Conn) {
 		r.refused(c.nc, err)
 		return
 	}
-	_ = c.queue.attach(nil) // if the connection is closed already, so is its queue, and run ends at once
+	_ = c.queue.attach(c, nil) // if the connection is closed already, so is its queue, and run ends at once
 	c.run(recv)
 	if broken, ok := errors.AsType[*ProtocolError](c.Err()); ok {
 		r.refused(c.nc, broken)

@@ -6,7 +6,7 @@ import "net"
 const (
 	writeSegments = 128
 	writeOctets   = 1 << 20
-	keepSegments  = 16 // a list of segments longer than this is not kept after a burst
+	keepSegments  = 4 // a longer list of segments is not kept: an idle connection is to be small
 )
 
 // A writer drains a queue into a connection. With CURVE it would seal here, between take and write: walk the frames of

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+// run is a zre pipe on loopback within the test.
+type run struct {
+	t     *testing.T
+	in    *io.PipeWriter
+	lines chan map[string]any
+	code  chan int
+	errs  bytes.Buffer
+}
+
+func startPipe(t *testing.T, port int, args ...string) *run {
+	t.Helper()
+	in, inWriter := io.Pipe()
+	outReader, out := io.Pipe()
+	r := &run{t: t, in: inWriter, lines: make(chan map[string]any, 1000), code: make(chan int, 1)}
+	go func() {
+		defer close(r.lines)
+		for scanner := bufio.NewScanner(outReader); scanner.Scan(); {
+			var line map[string]any
+			if err := json.Unmarshal(scanner.Bytes(), &line); err != nil {
+				t.Errorf("output %q: %v", scanner.Text(), err)
+			}
+			r.lines <- line
+		}
+	}()
+	go func() {
+		code := pipe(append([]string{"--interface", "127.0.0.1", "--port", fmt.Sprint(port)}, args...), in, out, &r.errs)
+		out.Close()
+		r.code <- code
+	}()
+	t.Cleanup(func() { inWriter.Close() })
+	return r
+}
+
+func (r *run) send(lines ...string) {
+	r.t.Helper()
+	for _, line := range lines {
+		if _, err := io.WriteString(r.in, line+"\n"); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// next returns the next line of an event.
+func (r *run) next(event string) map[string]any {
+	r.t.Helper()
+	deadline := time.After(20 * time.Second)
+	for {
+		select {
+		case line, ok := <-r.lines:
+			if !ok {
+				r.t.Fatalf("the output ended before %s", event)
+			}
+			if line["event"] == event {
+				return line
+			}
+		case <-deadline:
+			r.t.Fatalf("no %s", event)
+		}
+	}
+}
+
+func (r *run) exits(want int) {
+	r.t.Helper()
+	select {
+	case code := <-r.code:
+		if code != want {
+			r.t.Errorf("exit status %d, want %d; %s", code, want, &r.errs)
+		}
+	case <-time.After(20 * time.Second):
+		r.t.Error("it does not end")
+	}
+}
+
+func TestPipe(t *testing.T) {
+	t.Parallel()
+	port := 20_000 + rand.IntN(30_000)
+	a := startPipe(t, port, "--name", "a", "--group", "G", "--group", "H", "--header", "k=v=w", "--header", "l=", "--interval", "500",
+		"--evasive", "2s", "--expired", "10000", "--uuid", "01234567-89ab-cdef-0123-456789abcdef")
+	ready := a.next("ready")
+	if ready["uuid"] != "01234567-89ab-cdef-0123-456789abcdef" || ready["name"] != "a" || !strings.HasPrefix(ready["endpoint"].(string), "tcp://127.0.0.1:") {
+		t.Errorf("ready: %v", ready)
+	}
+	b := startPipe(t, port, "--name", "b")
+	b.next("ready")
+	enter := b.next("enter")
+	if enter["peer"] != ready["uuid"] || enter["endpoint"] != ready["endpoint"] || enter["transport"] != "tcp" ||
+		fmt.Sprint(enter["headers"]) != "map[k:v=w l:]" || enter["group"] != nil || enter["frames"] != nil {
+		t.Errorf("enter: %v", enter)
+	}
+	b.next("join")
+	peer := a.next("enter")["peer"]
+
+	b.send(`{"cmd":"join","group":"G"}`)
+	if join := a.next("join"); join["group"] != "G" || join["name"] != "b" {
+		t.Errorf("join: %v", join)
+	}
+	a.send(`{"cmd":"shout","group":"G","text":["grüße",""]}`)
+	if shout := b.next("shout"); fmt.Sprint(shout["text"]) != "[grüße ]" || fmt.Sprint(shout["frames"]) != "[Z3LDvMOfZQ== ]" || shout["group"] != "G" {
+		t.Errorf("shout: %v", shout)
+	}
+	a.send(fmt.Sprintf(`{"cmd":"whisper","peer":"%s","frames":["/w=="]}`, strings.ToUpper(strings.ReplaceAll(peer.(string), "-", ""))))
+	if whisper := b.next("whisper"); whisper["text"] != nil || fmt.Sprint(whisper["frames"]) != "[/w==]" {
+		t.Errorf("whisper: %v", whisper)
+	}
+	a.send(`{"cmd":"peers"}`)
+	if peers := a.next("peers")["peers"].([]any); len(peers) != 1 || peers[0].(map[string]any)["name"] != "b" {
+		t.Errorf("peers: %v", peers)
+	}
+	b.send(`{"cmd":"leave","group":"G"}`)
+	a.next("leave")
+	b.send(`{"cmd":"quit"}`)
+	b.exits(0)
+	if exit := a.next("exit"); exit["reason"] != "left" {
+		t.Errorf("exit: %v", exit)
+	}
+	a.in.Close()
+	a.exits(0)
+}
+
+// A bad line gives an error event that says what is wrong, and the next line is taken.
+func TestPipeBadLines(t *testing.T) {
+	t.Parallel()
+	r := startPipe(t, 20_000+rand.IntN(30_000))
+	r.next("ready")
+	for _, test := range []struct{ line, says string }{
+		{"junk", "not a JSON command"},
+		{"[]", "not a JSON command"},
+		{"{}", `no command ""`},
+		{`{"cmd":"dance"}`, `no command "dance"`},
+		{`{"cmd":7}`, "not a JSON command"},
+		{`{"cmd":"shout","group":"G"}`, `either "frames" or "text"`},
+		{`{"cmd":"shout","group":"G","text":["a"],"frames":[""]}`, `either "frames" or "text"`},
+		{`{"cmd":"shout","group":"G","frames":["not base64!"]}`, "base64"},
+		{`{"cmd":"whisper","peer":"you","text":["a"]}`, `"you": not a UUID`},
+		{`{"cmd":"whisper","peer":"01234567-89ab-cdef-0123-456789abcdef","text":["a"]}`, "no such peer"},
+		{`{"cmd":"join","group":"` + strings.Repeat("g", 256) + `"}`, "256"},
+		{strings.Repeat("x", maxLine+1), "more than"},
+	} {
+		r.send(test.line)
+		if got := r.next("error")["error"].(string); !strings.Contains(got, test.says) {
+			t.Errorf("%.60s: %q, want it to say %q", test.line, got, test.says)
+		}
+	}
+	r.send("", `{"cmd":"peers"}`)
+	r.next("peers")
+	r.send(`{"cmd":"quit"}`)
+	r.exits(0)
+}
+
+func TestPipeBadOptions(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"--nonsense"}, 2, "nonsense"},
+		{[]string{"extra"}, 2, `"extra"`},
+		{[]string{"--header", "novalue"}, 2, "NAME=VALUE"},
+		{[]string{"--interval", "soon"}, 2, "500ms"},
+		{[]string{"--interval", "-5"}, 2, "positive"},
+		{[]string{"--port", "70000"}, 2, "70000"},
+		{[]string{"--port", "http"}, 2, "http"},
+		{[]string{"--uuid", "me"}, 2, "me"},
+		{[]string{"--evasive", "40s"}, 2, "longer than the evasive timeout"},
+		{[]string{"--group", strings.Repeat("g", 256)}, 2, "--group"},
+		{[]string{"--interface", "no-such-interface"}, 1, "no-such-interface"},
+	} {
+		var out, errs bytes.Buffer
+		code := pipe(test.args, strings.NewReader(""), &out, &errs)
+		if code != test.code || !strings.Contains(errs.String(), test.says) || out.Len() > 0 {
+			t.Errorf("%q: status %d, %q, output %q; want %d and %q", test.args, code, &errs, &out, test.code, test.says)
+		}
+	}
+	var out, errs bytes.Buffer
+	if code := pipe([]string{"--help"}, nil, &out, &errs); code != 0 || !strings.Contains(out.String(), "--evasive") || errs.Len() > 0 {
+		t.Errorf("--help: status %d, %q, %q", code, &out, &errs)
+	}
+}

@@ -1,0 +1,142 @@
+package zmtp
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+)
+
+// TestWriterAllocations lets a writer work all the way to its connection. What it allocates is for the lists of a long
+// batch, and for Flush; the 30 chunks are used again.
+func TestWriterAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes sync.Pool forget")
+	}
+	const messages = 20_000
+	header, body := make([]byte, 6), make([]byte, 16)
+	q := NewQueue(1<<20, 1<<40)
+	w := writer{nc: script{}, queue: q}
+	ended := make(chan error)
+	go func() { ended <- w.run() }()
+	n := testing.AllocsPerRun(50, func() {
+		for range messages {
+			if err := q.Push(header, body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_ = q.Flush(t.Context())
+	})
+	q.Close(nil)
+	<-ended
+	t.Logf("%.0f allocations for %d messages", n, messages)
+	if n > 25 {
+		t.Errorf("%.0f allocations for %d messages", n, messages)
+	}
+}
+
+// TestRoomWhileWriting checks that a long batch makes room as it goes, not only at its end.
+func TestRoomWhileWriting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := memPair(writeOctets * 3 / 2)
+		q := NewQueue(1000, 1<<30)
+		for range 75 {
+			_ = q.Push(make([]byte, 4*LargeFrame))
+		}
+		_, before := q.Depth()
+		w := writer{nc: ours, queue: q}
+		ended := make(chan error)
+		go func() { ended <- w.run() }()
+		synctest.Wait()
+		if _, now := q.Depth(); now > before-writeOctets || now < before-2*writeOctets {
+			t.Errorf("%d of %d octets wait", now, before)
+		}
+		got := readAll(theirs)
+		if err := q.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+		q.Close(errTest)
+		if err := <-ended; err != errTest {
+			t.Errorf("ended with %v", err)
+		}
+		ours.Close()
+		if b := <-got; int64(len(b)) != before {
+			t.Errorf("%d octets arrived, want %d", len(b), before)
+		}
+	})
+}
+
+// TestFewWrites checks that what waits goes out with few calls.
+func TestFewWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out countingWriter
+		q := NewQueue(1<<20, 1<<30)
+		var want []byte
+		for range 10_000 {
+			_ = q.Push([]byte("header"), []byte("body"))
+			want = append(want, message("header", "body")...)
+		}
+		w := writer{nc: &out, queue: q}
+		go w.run()
+		_ = q.Flush(t.Context())
+		q.Close(nil)
+		if most := len(want)/chunkSize + 1; out.calls > most {
+			t.Errorf("%d writes for 10,000 small messages, want %d", out.calls, most)
+		}
+		if !bytes.Equal(out.Bytes(), want) {
+			t.Error("wrong octets")
+		}
+	})
+}
+
+// countingWriter stands for a connection without writev, where each buffer is a call.
+type countingWriter struct {
+	net.Conn
+	bytes.Buffer
+	calls int
+}
+
+func (c *countingWriter) Read(p []byte) (int, error)  { return c.Buffer.Read(p) }
+func (c *countingWriter) Write(p []byte) (int, error) { c.calls++; return c.Buffer.Write(p) }
+
+// TestClosedComesLast has a Write that goes on for a while after Close.
+func TestClosedComesLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, peer := memPair(64 << 10)
+		peer.Write(hello("ROUTER", ""))
+		nc := &lateWriter{Conn: ours}
+		recv := newRecorder(0)
+		c, err := Open(t.Context(), nc, Config{}, NewQueue(10, 1000), func(*Conn) ([][]byte, error) {
+			nc.late = make(chan struct{})
+			return [][]byte{[]byte("first")}, nil
+		}, recv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		c.Close(errTest)
+		synctest.Wait()
+		if len(recv.closed) > 0 {
+			t.Error("Closed was called while the writer was at it")
+		}
+		close(nc.late)
+		if err := recv.end(t); err != errTest {
+			t.Errorf("closed with %v", err)
+		}
+		<-c.finished
+	})
+}
+
+type lateWriter struct {
+	net.Conn
+	late chan struct{}
+}
+
+func (c *lateWriter) Write(p []byte) (int, error) {
+	if c.late == nil {
+		return c.Conn.Write(p)
+	}
+	<-c.late
+	return 0, io.ErrClosedPipe
+}
