@@ -16,6 +16,7 @@ func TestImports(t *testing.T) {
 		"internal/zmtp":    {},
 		"node":             {"beacon", "msg", "internal/zmtp"},
 		"zre":              {"node", "beacon"},
+		"zre/zretest":      {"zre", "beacon"},
 		"cmd/zre":          {"zre"},
 		"cmd/zrechat":      {"zre"},
 		"internal/testbed": {},
