@@ -163,14 +163,7 @@ func TestAllow(t *testing.T) {
 // What a peer can make the node hold is bounded.
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	cfg := onLoopback(beaconPort(), Config{})
-	limited, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	limited.cfg.limits.groupsPerPeer = 2
-	limited.cfg.limits.peers = 2
-	n := record(t, limited)
+	n := start(t, onLoopback(beaconPort(), Config{Limits: Limits{GroupsPerPeer: 2, Peers: 2}}))
 	f := newFakePeer(t, n)
 	f.enter()
 	for i := range uint16(10) {

@@ -8,9 +8,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
-
-	"github.com/go-zre/go-zre/internal/zmtp"
-	"github.com/go-zre/go-zre/msg"
 )
 
 // Config says what a node is and how it behaves. The zero value of a field means its default.
@@ -58,32 +55,8 @@ type Config struct {
 	// Log receives what happens inside, mostly at debug level. Silent by default.
 	Log zerolog.Logger
 
-	limits limits
-}
-
-// limits bounds what peers can make a node hold.
-type limits struct {
-	queueMessages int   // messages waiting for one peer
-	queueOctets   int64 // octets waiting for one peer
-	eventCount    int   // WHISPER and SHOUT events waiting for the application
-	eventOctets   int64 // their content
-	peers         int   // entries of the peer table
-	groupsPerPeer int
-	endpoints     int // addresses under which a peer was heard
-	msg           msg.Limits
-	zmtp          zmtp.Limits
-}
-
-var defaultLimits = limits{
-	queueMessages: 10_000,
-	queueOctets:   64 << 20,
-	eventCount:    4_096,
-	eventOctets:   64 << 20,
-	peers:         4_096,
-	groupsPerPeer: 1_000,
-	endpoints:     4,
-	msg:           msg.DefaultLimits(),
-	zmtp:          zmtp.Limits{FrameSize: 64 << 20, MessageSize: 64 << 20, Frames: 1024},
+	// Limits bounds what others can make the node hold.
+	Limits Limits
 }
 
 // complete checks the configuration and fills in its defaults.
@@ -94,7 +67,6 @@ func (c *Config) complete() error {
 	if c.Name == "" {
 		c.Name = fmt.Sprintf("%X", c.UUID[:3])
 	}
-	c.limits = defaultLimits
 	if c.BeaconPort < 0 || c.BeaconPort > 55535 {
 		return fmt.Errorf("node: beacon port %d: choose one from 1 to 55535 (beacons with a state use the port 10,000 above)", c.BeaconPort)
 	}
@@ -124,7 +96,7 @@ func (c *Config) complete() error {
 	if c.Network == nil {
 		c.Network = System
 	}
-	return nil
+	return c.Limits.complete()
 }
 
 // parseEndpoint reads a ZRE endpoint. RFC 36 allows tcp alone; other transports would let a stranger point us at local sockets.

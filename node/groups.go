@@ -94,7 +94,7 @@ func (n *Node) hello() msg.OutHello {
 // check says whether a HELLO can be sent, with the longest endpoint that it could name.
 func (n *Node) check(hello msg.OutHello) error {
 	hello.Endpoint = "tcp://[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"
-	return hello.Check(n.cfg.limits.msg)
+	return hello.Check(n.cfg.Limits.msg())
 }
 
 // joined takes a peer's JOIN, or a group of its HELLO. Its status octet is not checked: RFC 36 says MAY, and implementations
@@ -103,7 +103,7 @@ func (n *Node) joined(p *peer, group string) {
 	if _, in := p.groups[group]; in || n.present[p.uuid] != p {
 		return
 	}
-	if limit := n.cfg.limits.groupsPerPeer; len(p.groups) >= limit {
+	if limit := n.cfg.Limits.GroupsPerPeer; len(p.groups) >= limit {
 		n.log.Debug().Stringer("peer", p.uuid).Int("limit", limit).Msg("JOIN ignored: too many groups")
 		return
 	}

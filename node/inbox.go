@@ -47,7 +47,7 @@ func (n *Node) accept(conn *zmtp.Conn) (zmtp.Receiver, error) {
 // Receive takes one message. An error ends the connection.
 func (in *inbox) Receive(frames [][]byte) error {
 	m := &in.message
-	err := m.Decode(frames, in.node.cfg.limits.msg)
+	err := m.Decode(frames, in.node.cfg.Limits.msg())
 	if err != nil && !errors.Is(err, msg.ErrUnknownID) {
 		// RFC 36: discard silently. If its sender counted it, the next number shows that.
 		in.node.log.Debug().Err(err).Stringer("peer", in.uuid).Msg("message discarded")
@@ -105,8 +105,10 @@ func (in *inbox) traffic() error {
 		return in.change(n.departed)
 	case msg.Ping:
 		p.control(msg.AppendPingOK)
+	case msg.PingOK:
+		p.answered.Store(true)
 	}
-	// PING-OK was a sign of life. ELECT, LEADER, GOODBYE (C zyre) and ids that we don't know count in the sequence only.
+	// ELECT, LEADER, GOODBYE (C zyre) and ids that we don't know count in the sequence only.
 	return nil
 }
 

@@ -104,12 +104,11 @@ func TestConnectionLost(t *testing.T) {
 // A message that the application is slow to take is not lost when its sender leaves.
 func TestSlowApplicationGetsAll(t *testing.T) {
 	t.Parallel()
-	cfg := onLoopback(beaconPort(), Config{})
+	cfg := onLoopback(beaconPort(), Config{Limits: Limits{Events: 10}})
 	slow, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	slow.events.maxCount = 10
 	defer slow.Close()
 	if err := slow.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -333,6 +332,7 @@ func TestBadConfig(t *testing.T) {
 		{"header value too long", Config{Headers: map[string]string{"h": strings.Repeat("v", 200_000)}}, "200000"},
 		{"port", Config{BeaconPort: 70_000}, "70000"},
 		{"interval", Config{BeaconInterval: -1}, "beacon interval"},
+		{"limit", Config{Limits: Limits{Frames: -1}}, "Frames is -1"},
 		{"timeouts", Config{EvasiveTimeout: time.Minute}, "longer than the evasive timeout"},
 	} {
 		_, err := New(test.cfg)

@@ -30,12 +30,13 @@ type Node struct {
 	wg        sync.WaitGroup
 
 	// The control loop's own (before Start: whoever holds starting).
-	groups   map[string]string // joined by us, by name
-	status   uint8             // counts our joins and leaves (RFC 36, "The HELLO Command")
-	tick     time.Duration
-	reaped   time.Time
-	former   map[uuid.UUID]struct{} // peers whose last session ended without a farewell
-	stopping bool                   // no more sessions begin: who hears our farewell hangs up, and must not be called back
+	groups    map[string]string // joined by us, by name
+	status    uint8             // counts our joins and leaves (RFC 36, "The HELLO Command")
+	tick      time.Duration
+	reaped    time.Time
+	former    map[uuid.UUID]struct{} // peers whose last session ended without a farewell
+	strangers strangers
+	stopping  bool // no more sessions begin: who hears our farewell hangs up, and must not be called back
 
 	// mu guards the tables below for all who read them outside of the control loop, which alone writes them.
 	mu      sync.RWMutex
@@ -61,13 +62,14 @@ func New(cfg Config) (*Node, error) {
 	n := &Node{
 		cfg:       cfg,
 		log:       cfg.Log.With().Str("node", cfg.Name).Logger(),
-		zmtp:      zmtp.Config{Identity: identity(cfg.UUID), Limits: cfg.limits.zmtp, Log: cfg.Log},
-		events:    newEvents(cfg.limits.eventCount, cfg.limits.eventOctets),
+		zmtp:      zmtp.Config{Identity: identity(cfg.UUID), Limits: cfg.Limits.zmtp(), Log: cfg.Log},
+		events:    newEvents(cfg.Limits.Events, cfg.Limits.EventOctets),
 		calls:     make(chan func()),
 		sightings: make(chan beacon.Sighting, 256),
 		done:      make(chan struct{}),
 		groups:    make(map[string]string),
 		former:    make(map[uuid.UUID]struct{}),
+		strangers: newStrangers(cfg.Limits.Strangers, cfg.Limits.StrangersPerAddress),
 		peers:     make(map[uuid.UUID]*peer),
 		present:   make(map[uuid.UUID]*peer),
 		members:   make(map[string][]*peer),

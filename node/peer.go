@@ -39,7 +39,8 @@ type peer struct {
 	heard     time.Time // last sign of life that the control loop took note of
 	evasive   bool
 	silent    bool
-	flaps     int // how many sessions before this one ended young
+	stranger  netip.AddrPort // where a beacon showed it, until it entered; not valid otherwise
+	flaps     int            // how many sessions before this one ended young
 
 	// previous is the session that this one replaces, while its Exit waits: the first attempt to dial tells whether the peer
 	// crashed, and a farewell may still be in another socket.
@@ -51,9 +52,10 @@ type peer struct {
 	endpoints atomic.Pointer[[]netip.AddrPort] // where it may be reached, the best first
 	beaconed  atomic.Uint32                    // state of its last beacon; noState before that
 
-	alive atomic.Bool // heard since the control loop last looked
-	stuck atomic.Bool // its reader waits for the application
-	cycle cycle
+	alive    atomic.Bool // heard since the control loop last looked
+	stuck    atomic.Bool // its reader waits for the application
+	answered atomic.Bool // a PING-OK came since this was last cleared
+	cycle    cycle
 
 	over bool // Exit was told; guarded by the lock of the node's events
 
@@ -86,7 +88,7 @@ func (n *Node) newPeer(id uuid.UUID, endpoints []netip.AddrPort) *peer {
 		began:    now,
 		heard:    now,
 		sequence: 1, // HELLO
-		queue:    zmtp.NewQueue(n.cfg.limits.queueMessages, n.cfg.limits.queueOctets),
+		queue:    zmtp.NewQueue(n.cfg.Limits.QueueMessages, n.cfg.Limits.QueueOctets),
 		wake:     make(chan struct{}, 1),
 	}
 	p.beaconed.Store(uint32(beacon.Unknown))
@@ -118,7 +120,10 @@ func (p *peer) run(hello msg.OutHello) {
 		n.post(func() { n.connected(p, conn) })
 		select {
 		case <-conn.Done():
-			n.post(func() { n.lost(p, conn.Err()) })
+			n.post(func() {
+				p.connected = false
+				n.lost(p, conn.Err())
+			})
 		case <-p.ctx.Done():
 			conn.Close(context.Cause(p.ctx))
 		}
@@ -157,7 +162,7 @@ func (p *peer) connect(attempt int, hello msg.OutHello) (*zmtp.Conn, error) {
 			return nil, fmt.Errorf("%w: %v instead of %v", errWrongNode, id, p.uuid)
 		}
 		hello.Endpoint = formatEndpoint(netip.AddrPortFrom(addrOf(conn.LocalAddr()), p.node.port))
-		header, err := msg.AppendHello(nil, 1, &hello, p.node.cfg.limits.msg)
+		header, err := msg.AppendHello(nil, 1, &hello, p.node.cfg.Limits.msg())
 		return [][]byte{header}, err
 	}
 	return zmtp.Open(ctx, nc, p.node.zmtp, p.queue, first, deaf{})
@@ -189,10 +194,8 @@ func (p *peer) addEndpoint(ap netip.AddrPort, first bool) {
 		endpoints = append(endpoints, ap)
 	}
 	endpoints = append(endpoints, old...)
-	if limit := p.node.cfg.limits.endpoints; len(endpoints) > limit {
-		endpoints = endpoints[:limit]
-	}
-	if !first && len(endpoints) < p.node.cfg.limits.endpoints {
+	endpoints = endpoints[:min(len(endpoints), maxEndpoints)]
+	if !first && len(endpoints) < maxEndpoints {
 		endpoints = append(endpoints, ap)
 	}
 	p.endpoints.Store(&endpoints)

@@ -72,9 +72,14 @@ func (n *Node) sighted(s beacon.Sighting) {
 	}
 	endpoint := netip.AddrPortFrom(s.Addr, s.Port)
 	if p == nil {
-		if p = n.meet(s.UUID, []netip.AddrPort{endpoint}, 0); p == nil {
+		if !n.strangers.admit(endpoint, time.Now()) {
 			return
 		}
+		if p = n.meet(s.UUID, []netip.AddrPort{endpoint}, 0); p == nil {
+			n.strangers.release(endpoint.Addr())
+			return
+		}
+		p.stranger = endpoint
 	}
 	p.alive.Store(true)
 	p.addEndpoint(endpoint, false)
@@ -94,6 +99,11 @@ func (n *Node) farewell(p *peer) {
 		n.remove(p, Left)
 		return
 	}
+	if p.ending != Left {
+		// Anybody can send a farewell: one who answers has not left.
+		p.answered.Store(false)
+		p.control(msg.AppendPing)
+	}
 	n.end(p, Left)
 }
 
@@ -103,6 +113,10 @@ func (n *Node) lost(p *peer, err error) {
 		return
 	}
 	n.log.Debug().AnErr("reason", err).Stringer("peer", p.uuid).Msg("connection lost")
+	if p.stranger.IsValid() {
+		n.dismiss(p)
+		return
+	}
 	n.end(p, Crashed)
 }
 
@@ -129,6 +143,9 @@ func (n *Node) drain(p *peer) {
 	n.after(grace, func() {
 		switch {
 		case n.peers[p.uuid] != p:
+		case p.inbox != nil && p.connected && p.ending == Left && p.answered.Load():
+			n.log.Debug().Stringer("peer", p.uuid).Msg("farewell ignored: the peer answers")
+			p.ending = 0
 		case p.inbox != nil && (p.alive.Swap(false) || p.stuck.Load() || time.Since(p.heard) < grace):
 			n.drain(p)
 		default:
@@ -152,8 +169,8 @@ func (n *Node) meet(id uuid.UUID, endpoints []netip.AddrPort, flaps int) *peer {
 	if n.stopping {
 		return nil
 	}
-	if len(n.peers) >= n.cfg.limits.peers {
-		n.log.Debug().Stringer("peer", id).Int("limit", n.cfg.limits.peers).Msg("peer ignored: too many")
+	if len(n.peers) >= n.cfg.Limits.Peers {
+		n.log.Debug().Stringer("peer", id).Int("limit", n.cfg.Limits.Peers).Msg("peer ignored: too many")
 		return nil
 	}
 	p := n.newPeer(id, endpoints)
@@ -179,9 +196,16 @@ func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 	n.settle(p)
 }
 
-// dialFailed: an attempt to connect failed; the mailbox goroutine will try again.
+// dialFailed: an attempt to connect failed; the mailbox goroutine will try again. A stranger is forgotten until it beacons
+// after a while.
 func (n *Node) dialFailed(p *peer, err error) {
-	if p.previous == nil || isTimeout(err) {
+	switch {
+	case n.peers[p.uuid] != p:
+		return
+	case p.stranger.IsValid():
+		n.dismiss(p)
+		return
+	case p.previous == nil || isTimeout(err):
 		return
 	}
 	// Refused: the process is gone. Its farewell may still wait in the socket for beacons.
@@ -249,13 +273,28 @@ func (n *Node) exit(p *peer, reason Reason) {
 	}
 	n.log.Debug().Stringer("peer", p.uuid).Str("name", p.name).Stringer("reason", reason).Msg("exit")
 	n.events.push(p, Event{Kind: Exit, Peer: p.snapshot.Load(), Reason: reason})
-	if reason != Left && len(n.former) < n.cfg.limits.peers {
+	if reason != Left && len(n.former) < n.cfg.Limits.Peers {
 		n.former[p.uuid] = struct{}{}
+	}
+}
+
+// dismiss ends the session with a stranger that could not be reached, or hung up before its HELLO.
+func (n *Node) dismiss(p *peer) {
+	n.strangers.failed(p.stranger, time.Now())
+	n.remove(p, Crashed)
+}
+
+// known: a peer that a beacon revealed is no stranger any more, or gone.
+func (n *Node) known(p *peer) {
+	if p.stranger.IsValid() {
+		n.strangers.release(p.stranger.Addr())
+		p.stranger = netip.AddrPort{}
 	}
 }
 
 // forget takes a session out of all tables and closes it.
 func (n *Node) forget(p *peer) {
+	n.known(p)
 	n.mu.Lock()
 	delete(n.peers, p.uuid)
 	delete(n.present, p.uuid)
@@ -309,6 +348,8 @@ func (n *Node) greeted(in *inbox) *peer {
 // enter tells the application of a peer whose HELLO came.
 func (n *Node) enter(p *peer, in *inbox) {
 	hello := &in.message.Hello
+	delete(n.strangers.failing, p.stranger)
+	n.known(p)
 	p.inbox = in
 	p.entered = true
 	p.alive.Store(true)
@@ -339,6 +380,7 @@ func (n *Node) enter(p *peer, in *inbox) {
 func (n *Node) reap(now time.Time) {
 	stalled := now.Sub(n.reaped) > 2*n.tick+n.cfg.EvasiveTimeout/4
 	n.reaped = now
+	n.strangers.prune(now)
 	for _, p := range n.peers {
 		// After a stall of our own (a stopped process, a suspended laptop) what peers said meanwhile is not yet read.
 		if p.alive.Swap(false) || stalled {

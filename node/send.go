@@ -102,11 +102,10 @@ func (n *Node) outgoing(ctx context.Context, frames [][]byte) (outgoing, error) 
 			large++
 		}
 	}
-	// The ZRE header is a frame beside the content.
-	if limit := n.cfg.limits.zmtp.MessageSize - 1024; size > limit {
+	if limit := n.cfg.Limits.MessageSize - headerSize; size > limit {
 		return outgoing{}, fmt.Errorf("%w: %d octets, the limit is %d", ErrTooLarge, size, limit)
 	}
-	if limit := n.cfg.limits.zmtp.Frames - 1; len(frames) > limit {
+	if limit := n.cfg.Limits.Frames - 1; len(frames) > limit {
 		return outgoing{}, fmt.Errorf("%w: %d frames, the limit is %d", ErrTooLarge, len(frames), limit)
 	}
 	if large > 0 {
@@ -120,6 +119,9 @@ func (n *Node) outgoing(ctx context.Context, frames [][]byte) (outgoing, error) 
 	}
 	return outgoing{frames: frames}, nil
 }
+
+// headerSize is room for the header frame of a SHOUT, which counts in the size of a message.
+const headerSize = 6 + 1 + msg.MaxString
 
 var noContent = [][]byte{{}}
 

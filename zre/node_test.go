@@ -200,6 +200,7 @@ func TestBadOptions(t *testing.T) {
 		{"WithSendTimeout(0s)", zre.WithSendTimeout(0)},
 		{"WithLinger(-1ns)", zre.WithLinger(-1)},
 		{"name", zre.WithName(strings.Repeat("x", 256))},
+		{"Peers", zre.WithLimits(zre.Limits{Peers: -1})},
 		{"header", zre.WithHeader(strings.Repeat("x", 256), "")},
 	} {
 		if _, err := zre.NewNode(test.option); err == nil || !strings.Contains(err.Error(), test.name) {

@@ -113,6 +113,14 @@ func WithLogger(log zerolog.Logger) Option {
 	}
 }
 
+// WithLimits bounds what others can make the node hold. Fields that are 0 keep their default.
+func WithLimits(limits Limits) Option {
+	return func(c *config) error {
+		c.Limits = node.Limits(limits)
+		return nil
+	}
+}
+
 // WithNetwork puts the node on another network than the operating system's: a simulated one, in tests.
 func WithNetwork(network Network) Option {
 	return func(c *config) error {

@@ -1,0 +1,293 @@
+package node
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/msg"
+)
+
+// heapBound is what an attack of these tests may add to the heap, in octets. Each sends far more, or announces it.
+const heapBound = 32 << 20
+
+// heap returns the octets in use.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse)
+}
+
+// served shows that a good peer beside an attack enters and is heard.
+func served(t *testing.T, n *testNode) {
+	t.Helper()
+	good := newFakePeer(t, n)
+	good.send(good.hello(1, nil))
+	good.send(msg.AppendWhisper(nil, 2), []byte("good"))
+	n.waitKind(Whisper, good.uuid)
+	good.expect(msg.Hello)
+}
+
+// A farewell is a datagram that anybody can send. Who answers all the same has not left.
+func TestForgedFarewell(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		forged beacon.Beacon
+	}{
+		{"port 0", beacon.Beacon{State: beacon.Unknown}},
+		{"state EXIT", beacon.Beacon{Port: 1, State: beacon.Exit}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			n := start(t, onLoopback(beaconPort(), Config{}))
+			f := newFakePeer(t, n)
+			f.enter()
+			forged := test.forged
+			forged.UUID = f.uuid
+			sequence := uint16(1)
+			for range 3 {
+				f.datagram(forged.Append(nil))
+				f.expect(msg.Ping)
+				sequence++
+				f.send(msg.AppendPingOK(nil, sequence))
+				n.until(t, "the farewell is forgotten", func() bool { return n.peers[f.uuid] != nil && n.peers[f.uuid].ending == 0 })
+			}
+			f.send(msg.AppendWhisper(nil, sequence+1), []byte("still here"))
+			n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "WHISPER:1f"})
+			f.datagram(forged.Append(nil)) // and this one does not answer
+			n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "WHISPER:1f", "EXIT(left)"})
+		})
+	}
+}
+
+// until waits until something holds of what the control loop owns.
+func (r *testNode) until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	for ok := false; !ok; {
+		if err := r.do(func() { ok = holds() }); err != nil {
+			t.Fatal(err)
+		}
+		if ok {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not reached: %s", what)
+		}
+	}
+}
+
+// Beacons of ever new UUIDs make the node dial a bounded number of times, and keep no good peer out.
+func TestBeaconFlood(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0") // its port is free again after this
+	if err != nil {
+		t.Fatal(err)
+	}
+	closedPort := uint16(closed.Addr().(*net.TCPAddr).Port)
+	closed.Close()
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	silentPort := uint16(silent.Addr().(*net.TCPAddr).Port)
+
+	for _, test := range []struct {
+		name string
+		port func(i int) uint16
+	}{
+		{"a closed port", func(int) uint16 { return closedPort }},
+		{"a silent port", func(int) uint16 { return silentPort }},
+		{"every port", func(i int) uint16 { return uint16(i%60_000 + 1_000) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			n := start(t, onLoopback(beaconPort(), Config{}))
+			before := heap()
+			f := newFakePeer(t, n)
+			for i := range 20_000 {
+				n.sighting(beacon.Sighting{
+					Beacon: beacon.Beacon{UUID: uuid.New(), Port: test.port(i), State: beacon.Unknown},
+					Addr:   netip.MustParseAddr("127.0.0.1"),
+				})
+				f.datagram(beacon.Beacon{UUID: uuid.New(), Port: test.port(i), State: beacon.Unknown}.Append(nil))
+			}
+			served(t, n)
+			var peers, strangers, failing int
+			n.do(func() { peers, strangers, failing = len(n.peers), n.strangers.count, len(n.strangers.failing) })
+			if limit := n.cfg.Limits.StrangersPerAddress; strangers > limit || peers > limit+1 || failing > maxFailing {
+				t.Errorf("%d peers, %d strangers, %d failing endpoints", peers, strangers, failing)
+			}
+			if grown := heap() - before; grown > heapBound {
+				t.Errorf("the heap grew by %d octets", grown)
+			}
+		})
+	}
+}
+
+// A stranger that cannot be reached is left alone for a while, and met once it can be.
+func TestStrangers(t *testing.T) {
+	s := newStrangers(3, 2)
+	now := time.Now()
+	at := func(host byte, port uint16) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, host}), port)
+	}
+	for i, test := range []struct {
+		endpoint netip.AddrPort
+		want     bool
+	}{
+		{at(1, 1), true}, {at(1, 2), true},
+		{at(1, 3), false}, // two of this address
+		{at(2, 1), true},
+		{at(3, 1), false}, // three in all
+	} {
+		if got := s.admit(test.endpoint, now); got != test.want {
+			t.Errorf("%d: admit(%v) = %v", i, test.endpoint, got)
+		}
+	}
+	s.release(at(1, 1).Addr())
+	s.failed(at(1, 1), now)
+	if s.admit(at(1, 1), now) {
+		t.Error("an endpoint that failed is dialled at once")
+	}
+	if !s.admit(at(1, 1), now.Add(minBackoff)) {
+		t.Error("an endpoint that failed is never dialled again")
+	}
+	for i := range 2 * maxFailing {
+		s.failed(at(9, uint16(i)), now)
+	}
+	if len(s.failing) > maxFailing {
+		t.Errorf("%d endpoints remembered", len(s.failing))
+	}
+	s.prune(now.Add(time.Hour))
+	if len(s.failing) != 0 {
+		t.Errorf("%d endpoints not forgotten", len(s.failing))
+	}
+	for range 3 {
+		s.release(at(1, 1).Addr())
+		s.release(at(2, 1).Addr())
+	}
+	if len(s.from) != 0 {
+		t.Errorf("counts left: %v", s.from)
+	}
+}
+
+// Connections that never finish their handshake are bounded and end, and good peers of other addresses are served beside them.
+func TestHandshakeFlood(t *testing.T) {
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	before := heap()
+	var conns []net.Conn
+	defer func() {
+		for _, nc := range conns {
+			nc.Close()
+		}
+	}()
+	// One attacker: its own connections are what it keeps out.
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}
+	for range 500 {
+		nc, err := dialer.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", n.port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc.Write([]byte{0xFF})
+		conns = append(conns, nc)
+	}
+	served(t, n)
+	if grown := heap() - before; grown > heapBound {
+		t.Errorf("the heap grew by %d octets", grown)
+	}
+}
+
+// A whole hostile HELLO costs its sender the session, and nobody else anything.
+func TestHostileHello(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		spoil func(h *msg.OutHello)
+	}{
+		{"too many groups", func(h *msg.OutHello) {
+			for i := range 1001 {
+				h.Groups = append(h.Groups, fmt.Sprint(i))
+			}
+		}},
+		{"too many headers", func(h *msg.OutHello) {
+			for i := range 1001 {
+				h.Headers = append(h.Headers, msg.OutHeader{Name: fmt.Sprint(i)})
+			}
+		}},
+		{"too large", func(h *msg.OutHello) {
+			for i := range 3 {
+				h.Headers = append(h.Headers, msg.OutHeader{Name: fmt.Sprint(i), Value: long(100_000)})
+			}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			n := start(t, onLoopback(beaconPort(), Config{}))
+			f := newFakePeer(t, n)
+			hello := msg.OutHello{Endpoint: f.endpoint(), Name: "fake"}
+			test.spoil(&hello)
+			wide := msg.Limits{Hello: 1 << 20, Groups: 2000, Headers: 2000, LongString: 1 << 20}
+			f.send(must(msg.AppendHello(nil, 1, &hello, wide)))
+			f.send(msg.AppendWhisper(nil, 2), []byte("x"))
+			served(t, n)
+			if events := n.of(f.uuid); len(events) > 0 {
+				t.Errorf("events %q", events)
+			}
+		})
+	}
+}
+
+// A peer that begins session after session enters and exits in turn.
+func TestRestlessPeer(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeer(t, n)
+	const rounds = 6
+	for range rounds {
+		f.conn = nil
+		f.send(f.hello(1, nil))
+		f.expect(msg.Hello)
+		f.hangUp()
+	}
+	n.until(t, "exits", func() bool {
+		exits := slices.DeleteFunc(n.of(f.uuid), func(e string) bool { return !strings.HasPrefix(e, "EXIT") })
+		return len(exits) >= rounds-1
+	})
+	if events := n.of(f.uuid); !alternates(events) {
+		t.Errorf("events %q", events)
+	}
+}
+
+// alternates says whether a peer entered and exited in turn.
+func alternates(events []string) bool {
+	present := false
+	for _, e := range events {
+		switch {
+		case e == "ENTER(fake)":
+			if present {
+				return false
+			}
+			present = true
+		case strings.HasPrefix(e, "EXIT"):
+			if !present {
+				return false
+			}
+			present = false
+		case !present:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,98 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+)
+
+// Limits bounds what peers, and anybody who can reach the node, can make it hold. A field that is 0 means its default.
+// zre.Limits is the same type; its documentation gives the defaults and their reasons.
+type Limits struct {
+	FrameSize            int64
+	MessageSize          int64
+	Frames               int
+	HelloSize            int
+	Headers              int
+	GroupsPerPeer        int
+	Peers                int
+	Strangers            int
+	StrangersPerAddress  int
+	Handshakes           int
+	HandshakesPerAddress int
+	QueueMessages        int
+	QueueOctets          int64
+	Events               int
+	EventOctets          int64
+}
+
+var defaultLimits = Limits{
+	FrameSize:            64 << 20,
+	MessageSize:          64 << 20,
+	Frames:               1_024,
+	HelloSize:            256 << 10,
+	Headers:              1_000,
+	GroupsPerPeer:        1_000,
+	Peers:                4_096,
+	Strangers:            512,
+	StrangersPerAddress:  128,
+	Handshakes:           512,
+	HandshakesPerAddress: 128,
+	QueueMessages:        10_000,
+	QueueOctets:          64 << 20,
+	Events:               4_096,
+	EventOctets:          64 << 20,
+}
+
+// maxEndpoints is how many addresses of one peer are remembered.
+const maxEndpoints = 4
+
+// complete checks the limits and fills in the defaults.
+func (l *Limits) complete() error {
+	return errors.Join(
+		limit("FrameSize", &l.FrameSize, defaultLimits.FrameSize),
+		limit("MessageSize", &l.MessageSize, defaultLimits.MessageSize),
+		limit("Frames", &l.Frames, defaultLimits.Frames),
+		limit("HelloSize", &l.HelloSize, defaultLimits.HelloSize),
+		limit("Headers", &l.Headers, defaultLimits.Headers),
+		limit("GroupsPerPeer", &l.GroupsPerPeer, defaultLimits.GroupsPerPeer),
+		limit("Peers", &l.Peers, defaultLimits.Peers),
+		limit("Strangers", &l.Strangers, defaultLimits.Strangers),
+		limit("StrangersPerAddress", &l.StrangersPerAddress, defaultLimits.StrangersPerAddress),
+		limit("Handshakes", &l.Handshakes, defaultLimits.Handshakes),
+		limit("HandshakesPerAddress", &l.HandshakesPerAddress, defaultLimits.HandshakesPerAddress),
+		limit("QueueMessages", &l.QueueMessages, defaultLimits.QueueMessages),
+		limit("QueueOctets", &l.QueueOctets, defaultLimits.QueueOctets),
+		limit("Events", &l.Events, defaultLimits.Events),
+		limit("EventOctets", &l.EventOctets, defaultLimits.EventOctets),
+	)
+}
+
+func limit[N int | int64](name string, field *N, standard N) error {
+	if *field == 0 {
+		*field = standard
+	}
+	if *field < 0 {
+		return fmt.Errorf("node: limit %s is %d; it must be positive, or 0 for the default, %d", name, *field, standard)
+	}
+	return nil
+}
+
+// msg gives those that the decoder of messages keeps.
+func (l *Limits) msg() msg.Limits {
+	return msg.Limits{Hello: l.HelloSize, Groups: l.GroupsPerPeer, Headers: l.Headers}
+}
+
+// zmtp gives those that the connections keep. A connection a peer, and room for as many that are taking over.
+func (l *Limits) zmtp() zmtp.Limits {
+	return zmtp.Limits{
+		FrameSize:         l.FrameSize,
+		MessageSize:       l.MessageSize,
+		Frames:            l.Frames,
+		PendingHandshakes: l.Handshakes,
+		PendingPerAddress: l.HandshakesPerAddress,
+		Connections:       2 * l.Peers,
+	}
+}

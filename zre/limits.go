@@ -1,0 +1,42 @@
+package zre
+
+// Limits bounds what peers, and anybody who can reach the node, can make it hold. What goes over a limit is refused, at the cost
+// of whoever sent it: a connection, a HELLO, a peer, a beacon. A field that is 0 means its default.
+type Limits struct {
+	// FrameSize and MessageSize are the octets of a frame and of a whole message that are received; 64 MiB each. Larger messages
+	// are refused by Whisper and Shout too. Memory is taken as octets arrive, so the limit alone costs nothing; a hostile peer can
+	// make the node hold about one message a connection.
+	FrameSize, MessageSize int64
+
+	// Frames is how many frames a message may have, its header included; 1,024. An empty frame has no size, yet costs 24 octets.
+	Frames int
+
+	// HelloSize is the octets of a HELLO, 256 KiB; Headers how many headers it has, 1,000. Real ones have a few hundred octets; a
+	// HELLO's name and headers are kept for as long as the peer is present.
+	HelloSize, Headers int
+
+	// GroupsPerPeer is how many groups a peer may be in; 1,000. Further JOINs of it are ignored.
+	GroupsPerPeer int
+
+	// Peers is how many peers there may be, entered or not; 4,096. One costs some 35 KiB.
+	Peers int
+
+	// Strangers is how many of these may be known by nothing but a beacon, which anybody can send for any address; 512, and
+	// StrangersPerAddress of one IP address, 128: as many nodes as may start on one host at once. Each is dialled once, then left alone
+	// for a while. A peer left out for that still gets in by its own connection to this node.
+	Strangers, StrangersPerAddress int
+
+	// Handshakes is how many connections may be in their handshake, 512, and HandshakesPerAddress those of one IP address, 128. A
+	// handshake that is not finished within 5 s is over.
+	Handshakes, HandshakesPerAddress int
+
+	// QueueMessages and QueueOctets are what may wait for one peer to take it: 10,000 messages, 64 MiB. Longer queues bridge longer
+	// pauses of a peer, and hold more memory for one that hangs, until the send timeout.
+	QueueMessages int
+	QueueOctets   int64
+
+	// Events and EventOctets are how many messages may wait for the application to take them, 4,096, and their size, 64 MiB. Then the
+	// node stops reading from the peers that send.
+	Events      int
+	EventOctets int64
+}
