@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -249,22 +248,22 @@ func TestHostileHello(t *testing.T) {
 	}
 }
 
-// A peer that begins session after session enters and exits in turn.
-func TestRestlessPeer(t *testing.T) {
+// A peer whose sessions break again and again is dialled with growing pauses.
+func TestFlapping(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	f := newFakePeer(t, n)
-	const rounds = 6
-	for range rounds {
-		f.conn = nil
-		f.send(f.hello(1, nil))
-		f.expect(msg.Hello)
+	f.enter()
+	for round := range 4 {
 		f.hangUp()
+		f.expect(msg.Hello)
+		f.connect()
+		f.send(f.hello(1, nil))
+		n.until(t, "the peer is back", func() bool {
+			p := n.peers[f.uuid]
+			return p != nil && p.entered && p.flaps == round+1
+		})
 	}
-	n.until(t, "exits", func() bool {
-		exits := slices.DeleteFunc(n.of(f.uuid), func(e string) bool { return !strings.HasPrefix(e, "EXIT") })
-		return len(exits) >= rounds-1
-	})
 	if events := n.of(f.uuid); !alternates(events) {
 		t.Errorf("events %q", events)
 	}

@@ -40,7 +40,7 @@ type peer struct {
 	evasive   bool
 	silent    bool
 	stranger  netip.AddrPort // where a beacon showed it, until it entered; not valid otherwise
-	flaps     int            // how many sessions before this one ended young
+	flaps     int            // how many sessions just before this one ended young; they delay its first dial
 
 	// previous is the session that this one replaces, while its Exit waits: the first attempt to dial tells whether the peer
 	// crashed, and a farewell may still be in another socket.
@@ -101,7 +101,8 @@ func (n *Node) newPeer(id uuid.UUID, endpoints []netip.AddrPort) *peer {
 // the peer; hello is what the connection begins with, but for the endpoint.
 func (p *peer) run(hello msg.OutHello) {
 	n := p.node
-	for attempt := p.flaps; ; attempt++ {
+	for attempt := max(p.flaps-1, 0); ; attempt++ { // the first time at once
+
 		if attempt > 0 && !p.sleep(backoff(attempt)) {
 			return
 		}

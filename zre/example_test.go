@@ -19,12 +19,12 @@ func onLoopback(port int, options ...zre.Option) []zre.Option {
 func Example() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	alice, err := zre.NewNode(onLoopback(42001, zre.WithName("alice"))...)
+	alice, err := zre.NewNode(onLoopback(11501, zre.WithName("alice"))...)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer alice.Close()
-	bob, err := zre.NewNode(onLoopback(42001, zre.WithName("bob"), zre.WithHeader("role", "camera"))...)
+	bob, err := zre.NewNode(onLoopback(11501, zre.WithName("bob"), zre.WithHeader("role", "camera"))...)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func ExampleNode_Shout() {
 	defer cancel()
 	var nodes []*zre.Node
 	for _, name := range []string{"sensor", "display"} {
-		node, err := zre.NewNode(onLoopback(42002, zre.WithName(name))...)
+		node, err := zre.NewNode(onLoopback(11502, zre.WithName(name))...)
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -95,7 +95,7 @@ func ExampleNode_Shout() {
 
 // Errors are told apart with errors.Is; a PeerError says which peer.
 func ExampleNode_Whisper() {
-	node, err := zre.NewNode(onLoopback(42003)...)
+	node, err := zre.NewNode(onLoopback(11503)...)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func ExampleNode_Whisper() {
 
 // Who is present can be asked at any time.
 func ExampleNode_Peers() {
-	node, err := zre.NewNode(onLoopback(42004)...)
+	node, err := zre.NewNode(onLoopback(11504)...)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func (r *run) exits(want int) {
 
 func TestPipe(t *testing.T) {
 	t.Parallel()
-	port := 20_000 + rand.IntN(30_000)
+	port := 12_000 + rand.IntN(10_000)
 	a := startPipe(t, port, "--name", "a", "--group", "G", "--group", "H", "--header", "k=v=w", "--header", "l=", "--interval", "500",
 		"--evasive", "2s", "--expired", "10000", "--uuid", "01234567-89ab-cdef-0123-456789abcdef")
 	ready := a.next("ready")
@@ -134,7 +134,7 @@ func TestPipe(t *testing.T) {
 // A bad line gives an error event that says what is wrong, and the next line is taken.
 func TestPipeBadLines(t *testing.T) {
 	t.Parallel()
-	r := startPipe(t, 20_000+rand.IntN(30_000))
+	r := startPipe(t, 12_000+rand.IntN(10_000))
 	r.next("ready")
 	for _, test := range []struct{ line, says string }{
 		{"junk", "not a JSON command"},

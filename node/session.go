@@ -1,0 +1,300 @@
+package node
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+)
+
+const (
+	// farewellGrace is how long the Exit of a peer that refuses connections waits for its farewell, which may still be in the
+	// socket for beacons.
+	farewellGrace = 30 * time.Millisecond
+
+	// endingGrace is how long the connection of a peer that ends may bring nothing and stay open before the session is over
+	// all the same. C zyre stays connected for a while after its farewell. Nodes of ours hang up at once: what is still open
+	// brings more, or the machine is busy.
+	endingGrace    = 250 * time.Millisecond
+	ourEndingGrace = 2 * time.Second
+
+	// redialGrace is how long the Exit of a peer with a broken connection waits for the first attempt to dial it again.
+	redialGrace = time.Second
+
+	// steady is how long a session must live for its end not to count as flapping.
+	steady = 10 * time.Second
+)
+
+// All functions here run in the control loop.
+
+// lost: a connection of the session broke, or the peer closed it. Messages to it may be lost, so the session is over.
+func (n *Node) lost(p *peer, err error) {
+	if n.peers[p.uuid] != p {
+		return
+	}
+	n.log.Debug().AnErr("reason", err).Stringer("peer", p.uuid).Msg("connection lost")
+	if p.stranger.IsValid() {
+		n.dismiss(p)
+		return
+	}
+	n.end(p, Crashed)
+}
+
+// end ends the session once all that the peer sent before is read: its other connection may bring more, up to its own end.
+func (n *Node) end(p *peer, reason Reason) {
+	started := p.ending != 0
+	if p.ending != Left {
+		p.ending = reason
+	}
+	if p.inbox == nil {
+		n.finish(p)
+	} else if !started {
+		n.drain(p)
+	}
+}
+
+// drain waits for a session that ends, for as long as its peer's messages come in or wait for the application.
+func (n *Node) drain(p *peer) {
+	grace := endingGrace
+	if p.ours {
+		grace = ourEndingGrace
+	}
+	p.heard = time.Now()
+	n.after(grace, func() {
+		switch {
+		case n.peers[p.uuid] != p:
+		case p.inbox != nil && p.connected && p.ending == Left && p.answered.Load():
+			n.log.Debug().Stringer("peer", p.uuid).Msg("farewell ignored: the peer answers")
+			p.ending = 0
+		case p.inbox != nil && (p.alive.Swap(false) || p.stuck.Load() || time.Since(p.heard) < grace):
+			n.drain(p)
+		default:
+			n.finish(p)
+		}
+	})
+}
+
+// finish ends the session. After a farewell the peer is gone; otherwise one attempt to dial tells whether it is, and if it
+// lives a new session begins.
+func (n *Node) finish(p *peer) {
+	if p.ending == Left {
+		n.remove(p, Left)
+		return
+	}
+	n.renew(p, p.ending)
+}
+
+// meet begins a session with a peer that has none. It returns nil when there is no room for another.
+func (n *Node) meet(id uuid.UUID, endpoints []netip.AddrPort, flaps int) *peer {
+	if n.stopping {
+		return nil
+	}
+	if len(n.peers) >= n.cfg.Limits.Peers {
+		n.log.Debug().Stringer("peer", id).Int("limit", n.cfg.Limits.Peers).Msg("peer ignored: too many")
+		return nil
+	}
+	p := n.newPeer(id, endpoints)
+	p.flaps = flaps
+	n.mu.Lock()
+	n.peers[id] = p
+	n.mu.Unlock()
+	hello := n.hello() // as of now: what changes later follows as JOIN and LEAVE
+	n.wg.Go(func() { p.run(hello) })
+	return p
+}
+
+// inherit takes over what an earlier session knew that HELLO does not tell.
+func (p *peer) inherit(old *peer) {
+	p.state = old.state
+	p.beaconed.Store(old.beaconed.Load())
+}
+
+// connected: our connection to the peer's mailbox is up.
+func (n *Node) connected(p *peer, conn *zmtp.Conn) {
+	n.log.Debug().Stringer("peer", p.uuid).Stringer("endpoint", conn.RemoteAddr()).Msg("connected")
+	p.connected = true
+	_, p.ours = parseIdentity(conn.Identity()) // libzmq's ROUTERs have none
+	n.settle(p)
+}
+
+// dialFailed: an attempt to connect failed; the mailbox goroutine will try again. A stranger is forgotten until it beacons
+// after a while.
+func (n *Node) dialFailed(p *peer, err error) {
+	switch {
+	case n.peers[p.uuid] != p:
+		return
+	case p.stranger.IsValid():
+		n.dismiss(p)
+		return
+	case p.previous == nil || isTimeout(err):
+		return
+	}
+	// Refused: the process is gone. Its farewell may still wait in the socket for beacons.
+	n.after(farewellGrace, func() {
+		if !p.entered && !p.connected {
+			n.remove(p, Crashed)
+		}
+	})
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// renew replaces a session by a new one with the same peer. The Exit of the old one, if it needs one, waits a little.
+func (n *Node) renew(p *peer, reason Reason) *peer {
+	flaps := 1
+	if time.Since(p.began) < steady {
+		flaps += p.flaps
+	}
+	previous := p
+	if !p.entered {
+		previous, reason = p.previous, p.reason
+		p.previous = nil
+	}
+	n.forget(p)
+	q := n.meet(p.uuid, *p.endpoints.Load(), flaps)
+	if q == nil {
+		n.exit(previous, reason)
+		return nil
+	}
+	q.inherit(p)
+	if previous != nil {
+		q.previous, q.reason = previous, reason
+		n.after(redialGrace, func() { n.settle(q) })
+	}
+	return q
+}
+
+// settle tells the Exit of the session before this one.
+func (n *Node) settle(p *peer) {
+	previous := p.previous
+	p.previous = nil
+	n.exit(previous, p.reason)
+}
+
+// remove ends a session for good.
+func (n *Node) remove(p *peer, reason Reason) {
+	if n.peers[p.uuid] != p {
+		return
+	}
+	n.forget(p)
+	n.settle(p)
+	n.exit(p, reason)
+}
+
+// exit tells the application that a session ended, if it was told of its beginning.
+func (n *Node) exit(p *peer, reason Reason) {
+	if p == nil || !p.entered {
+		return
+	}
+	n.log.Debug().Stringer("peer", p.uuid).Str("name", p.name).Stringer("reason", reason).Msg("exit")
+	n.events.push(p, Event{Kind: Exit, Peer: p.snapshot.Load(), Reason: reason})
+	if reason != Left && len(n.former) < n.cfg.Limits.Peers {
+		n.former[p.uuid] = struct{}{}
+	}
+}
+
+// dismiss ends the session with a stranger that could not be reached, or hung up before its HELLO.
+func (n *Node) dismiss(p *peer) {
+	n.strangers.failed(p.stranger, time.Now())
+	n.remove(p, Crashed)
+}
+
+// acquaint: a peer that a beacon revealed is no stranger any more, or gone.
+func (n *Node) acquaint(p *peer) {
+	if p.stranger.IsValid() {
+		n.strangers.release(p.stranger.Addr())
+		p.stranger = netip.AddrPort{}
+	}
+}
+
+// forget takes a session out of all tables and closes it.
+func (n *Node) forget(p *peer) {
+	n.acquaint(p)
+	n.mu.Lock()
+	delete(n.peers, p.uuid)
+	delete(n.present, p.uuid)
+	for group := range p.groups {
+		n.removeMember(group, p)
+	}
+	n.mu.Unlock()
+	p.close(errSessionOver)
+}
+
+// greeted takes a HELLO; it returns the session that it begins, or nil if the peer is refused.
+func (n *Node) greeted(in *inbox) *peer {
+	endpoints := in.endpoints()
+	p := n.peers[in.uuid]
+	switch {
+	case p == nil:
+		// Not seen by a beacon: its HELLO says where to connect.
+		if len(endpoints) > 0 {
+			p = n.meet(in.uuid, endpoints, 0)
+		}
+	case p.entered:
+		// It began a new session: it restarted, or it lost ours. It waits for a HELLO of ours.
+		if p.inbox == in {
+			p.inbox = nil // this connection stays
+		}
+		if len(endpoints) == 0 {
+			endpoints = *p.endpoints.Load()
+		}
+		old, reason := p, Replaced
+		if p.ending != 0 {
+			reason = p.ending
+		}
+		n.remove(old, reason)
+		if p = n.meet(in.uuid, endpoints, 0); p != nil {
+			p.inherit(old)
+		}
+	default:
+		n.settle(p)
+		for _, endpoint := range endpoints {
+			p.addEndpoint(endpoint, false)
+		}
+	}
+	if p == nil {
+		n.log.Debug().Stringer("peer", in.uuid).Msg("HELLO refused: no usable endpoint, or too many peers")
+		return nil
+	}
+	n.enter(p, in)
+	return p
+}
+
+// enter tells the application of a peer whose HELLO came.
+func (n *Node) enter(p *peer, in *inbox) {
+	hello := &in.message.Hello
+	delete(n.strangers.failing, p.stranger)
+	n.acquaint(p)
+	p.inbox = in
+	p.entered = true
+	p.alive.Store(true)
+	p.name = string(hello.Name)
+	p.headers = make(map[string]string, len(hello.Headers))
+	for _, h := range hello.Headers {
+		p.headers[string(h.Name)] = string(h.Value)
+	}
+	snapshot := p.publish()
+	n.mu.Lock()
+	n.present[p.uuid] = p
+	n.mu.Unlock()
+	n.log.Debug().Stringer("peer", p.uuid).Str("name", p.name).Str("endpoint", snapshot.Endpoint).Msg("enter")
+	n.events.push(p, Event{Kind: Enter, Peer: snapshot})
+	for _, group := range hello.Groups {
+		n.joined(p, string(group))
+	}
+	// A session after one that broke: zyre.js, if it still had the old one, has dropped us for our HELLO and greets us at our next
+	// beacon, but now waits for another HELLO. It drops us again for whatever else we send, so we notice and begin anew.
+	// Others answer.
+	if _, former := n.former[p.uuid]; former {
+		delete(n.former, p.uuid)
+		p.control(msg.AppendPing)
+	}
+}
