@@ -53,7 +53,7 @@ func openOnLo(t testing.TB, port int, heard chan Sighting) *Agent {
 			}
 		}}
 		if port == 0 {
-			c.Port = 20_000 + rand.IntN(30_000)
+			c.Port = 12_000 + rand.IntN(10_000)
 		}
 		var a *Agent
 		if a, err = Open(c); err == nil {
@@ -214,7 +214,7 @@ func TestLoopbackTwoProcesses(t *testing.T) {
 func pair(t *testing.T) (one, two *systemConn, port uint16) {
 	t.Helper()
 	for range 20 {
-		port := 20_000 + rand.IntN(30_000)
+		port := 12_000 + rand.IntN(10_000)
 		a, err := System.ListenPacket(port)
 		if err != nil {
 			continue
