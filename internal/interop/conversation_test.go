@@ -64,7 +64,7 @@ func TestConversation(t *testing.T) {
 			meet(t, a, b)
 			converse(t, a, b)
 			a.Quit(t)
-			gone(t, b, a)
+			gone(t, b, a, "left")
 		})
 		t.Run("theirs starts first and quits", func(t *testing.T) {
 			lan := testbed.NewLAN(t, "")
@@ -73,7 +73,7 @@ func TestConversation(t *testing.T) {
 			meet(t, a, b)
 			converse(t, a, b)
 			b.Quit(t)
-			gone(t, a, b)
+			gone(t, a, b, "left")
 		})
 	})
 }
@@ -87,6 +87,6 @@ func TestConversationOnOneHost(t *testing.T) {
 		meet(t, a, b)
 		converse(t, a, b)
 		b.Quit(t)
-		gone(t, a, b)
+		gone(t, a, b, "left")
 	})
 }

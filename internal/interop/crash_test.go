@@ -26,7 +26,7 @@ func TestTheirsCrashesAndRestarts(t *testing.T) {
 		meet(t, a, b)
 		b.Kill()
 		killed := time.Now()
-		gone(t, a, b)
+		gone(t, a, b, "crashed")
 		if took := time.Since(killed); took > 10*time.Second {
 			t.Errorf("%s took %v to notice the crash", a, took)
 		}
@@ -48,7 +48,7 @@ func TestTheirsRestartsAtOnce(t *testing.T) {
 		b.Kill()
 		successor := testbed.Start(t, host, kind, options("successor"))
 		meet(t, a, successor)
-		gone(t, a, b)
+		gone(t, a, b, "crashed")
 		converse(t, a, successor)
 	})
 }
@@ -64,7 +64,7 @@ func TestOursCrashesAndRestarts(t *testing.T) {
 		a.Kill()
 		successor := testbed.Start(t, host, ours, options("successor"))
 		meet(t, successor, b)
-		gone(t, b, a)
+		gone(t, b, a, "crashed")
 		converse(t, successor, b)
 	})
 }

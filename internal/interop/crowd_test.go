@@ -49,7 +49,7 @@ func TestCrowd(t *testing.T) {
 			leaver := crowd[0]
 			leaver.Quit(t)
 			for _, b := range crowd[1:] {
-				gone(t, b, leaver)
+				gone(t, b, leaver, "left")
 			}
 		})
 	}

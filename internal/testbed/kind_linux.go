@@ -36,7 +36,9 @@ func (k Kind) command(t testing.TB) (args, env []string) {
 		if _, err := os.Stat(node); err != nil {
 			Missing(t, "zyre.js (run `make peers`)")
 		}
-		return []string{node, filepath.Join(bots, "zyrejs", "bot.js")}, []string{"NODE_PATH=" + modules}
+		// What libzmq prints goes to the standard error.
+		return []string{"sh", "-c", `exec "$0" "$@" 3>&1 1>&2`, node, filepath.Join(bots, "zyrejs", "bot.js")},
+			[]string{"NODE_PATH=" + modules, "ZRE_BOT_FD=3"}
 	}
 	t.Fatalf("testbed: no kind of peer is called %q", k)
 	return nil, nil

@@ -4,9 +4,10 @@ pyre takes the first interface with a broadcast address that is not lo, so it ne
 that has one.
 """
 
+import fcntl
 import socket
+import struct
 import threading
-import uuid
 
 import zmq
 from pyre import Pyre, zbeacon
@@ -23,9 +24,6 @@ class Node:
     def __init__(self, bot):
         options = bot.options
         bot.refuse("uuid")
-        others = {name for _, name in socket.if_nameindex()} - {"lo"}
-        if options.interface and set(options.interface) != others:
-            bot.refuse("interface")  # pyre has no choice to give
         # pyre has no settings for these.
         if options.interval is not None:
             zbeacon.INTERVAL_DFLT = options.interval / 1000
@@ -44,6 +42,9 @@ class Node:
         for group in options.group:
             self._pyre.join(group)
         self._pyre.start()
+        # pyre has no choice to give: see whether it took the right one.
+        if any(address_of(name) not in self._pyre.endpoint() for name in options.interface):
+            bot.refuse("interface")
         bot.say("ready", uuid=str(self._pyre.uuid()), name=self._pyre.name(), endpoint=self._pyre.endpoint())
         bot.flush()
         self._reader = threading.Thread(target=self._read_events)
@@ -81,6 +82,13 @@ class Node:
     def stop(self):
         self._pyre.stop()
         self._reader.join()
+
+
+def address_of(interface):
+    """The IPv4 address of an interface, as it looks in an endpoint."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        answer = fcntl.ioctl(s, 0x8915, struct.pack("256s", interface.encode()))  # SIOCGIFADDR of Linux
+    return "//%s:" % socket.inet_ntoa(answer[20:24])
 
 
 def main():

@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import uuid
-from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint64, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 
 from botlib import Bot, content
 
@@ -46,7 +46,6 @@ FUNCTIONS = {
     "zyre_event_group": (c_char_p, [c_void_p], ""),
     "zyre_event_headers": (c_void_p, [c_void_p], ""),
     "zyre_event_msg": (c_void_p, [c_void_p], ""),
-    "zyre_version": (c_uint64, [], ""),
     "zhash_first": (c_char_p, [c_void_p], ""),
     "zhash_next": (c_char_p, [c_void_p], ""),
     "zhash_cursor": (c_char_p, [c_void_p], ""),

@@ -3,16 +3,21 @@
 // zyre.js sends, and passes up, one content frame a message. It announces a peer's groups before the peer itself.
 'use strict';
 
+const net = require('net');
 const readline = require('readline');
 const Zyre = require('zyre.js');
 
 const flags = { '--name': 1, '--group': 0, '--header': 0, '--interface': 1, '--port': 1, '--interval': 1, '--evasive': 1, '--expired': 1, '--uuid': 1 };
 
-// Output is gathered and written once per turn of the event loop. Writes to a pipe are synchronous.
+// libzmq prints to standard output now and then. ZRE_BOT_FD names another file descriptor to speak the protocol on:
+//   node bot.js 3>&1 1>&2
+// Output is gathered and written once per turn of the event loop; the writes are synchronous.
+const out = new net.Socket({ fd: Number(process.env.ZRE_BOT_FD || 1), readable: false });
+out._handle.setBlocking(true);
 let output = '';
 
 function flush() {
-  process.stdout.write(output);
+  out.write(output);
   output = '';
 }
 
