@@ -157,20 +157,21 @@ func describe(e Event) string {
 
 // fakePeer plays a peer octet by octet: it beacons, has a mailbox, and connects to a node's mailbox when told to.
 type fakePeer struct {
-	t        testing.TB
-	node     *testNode
-	uuid     uuid.UUID
-	identity []byte
-	mailbox  net.Listener
-	udp      *net.UDPConn
-	router   *zmtp.Router
-	got      chan msg.ID // what the node sends to the mailbox
-	hellos   chan msg.HelloFields
-	queue    *zmtp.Queue
-	conn     *zmtp.Conn
-	beaconed []byte // the last beacon
-	frozen   atomic.Bool
-	done     chan struct{}
+	t         testing.TB
+	node      *testNode
+	uuid      uuid.UUID
+	identity  []byte
+	mailbox   net.Listener
+	udp       *net.UDPConn
+	router    *zmtp.Router
+	got       chan msg.ID // what the node sends to the mailbox
+	hellos    chan msg.HelloFields
+	queue     *zmtp.Queue
+	conn      *zmtp.Conn
+	mailboxed atomic.Pointer[zmtp.Conn] // the node's last connection to the mailbox
+	beaconed  []byte                    // the last beacon
+	frozen    atomic.Bool
+	done      chan struct{}
 }
 
 func newFakePeer(t testing.TB, node *testNode) *fakePeer {
@@ -191,7 +192,10 @@ func newFakePeerWith(t testing.TB, node *testNode, cfg zmtp.Config) *fakePeer {
 	if f.mailbox, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
-	f.router = zmtp.NewRouter(cfg, func(*zmtp.Conn) (zmtp.Receiver, error) { return f, nil })
+	f.router = zmtp.NewRouter(cfg, func(conn *zmtp.Conn) (zmtp.Receiver, error) {
+		f.mailboxed.Store(conn)
+		return f, nil
+	})
 	go f.router.Serve(f.mailbox)
 	if f.udp, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
 		t.Fatal(err)

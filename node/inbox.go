@@ -63,8 +63,8 @@ func (in *inbox) Receive(frames [][]byte) error {
 		return in.invalid(fmt.Errorf("%w: %v with sequence %d after %d", errSequence, m.ID, m.Sequence, in.last))
 	}
 	in.last = m.Sequence
-	if !in.peer.alive.Load() {
-		in.peer.alive.Store(true)
+	if !in.peer.spoke.Load() {
+		in.peer.spoke.Store(true)
 	}
 	return in.traffic()
 }

@@ -101,6 +101,29 @@ func TestConnectionLost(t *testing.T) {
 	})
 }
 
+// A peer that closes our connection to it, and goes on beaconing and holding its own, gets a new session.
+func TestMailboxLost(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeer(t, n)
+	f.enter()
+	f.mailboxed.Load().Close(nil)
+	beacons := time.NewTicker(20 * time.Millisecond)
+	defer beacons.Stop()
+	deadline := time.After(patience)
+	for len(f.hellos) < 2 {
+		select {
+		case <-beacons.C:
+			f.beacon(f.port())
+		case <-deadline:
+			t.Fatalf("no second HELLO; events %q", n.of(f.uuid))
+		}
+	}
+	f.conn = nil
+	f.send(f.hello(1, nil))
+	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "EXIT(crashed)", "ENTER(fake)", "JOIN(G)"})
+}
+
 // A message that the application is slow to take is not lost when its sender leaves.
 func TestSlowApplicationGetsAll(t *testing.T) {
 	t.Parallel()

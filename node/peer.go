@@ -52,7 +52,8 @@ type peer struct {
 	endpoints atomic.Pointer[[]netip.AddrPort] // where it may be reached, the best first
 	beaconed  atomic.Uint32                    // state of its last beacon; noState before that
 
-	alive    atomic.Bool // heard since the control loop last looked
+	alive    atomic.Bool // beaconed since the control loop last looked
+	spoke    atomic.Bool // sent a message since then
 	stuck    atomic.Bool // its reader waits for the application
 	answered atomic.Bool // a PING-OK came since this was last cleared
 	cycle    cycle

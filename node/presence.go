@@ -91,7 +91,11 @@ func (n *Node) reap(now time.Time) {
 	n.strangers.prune(now)
 	for _, p := range n.peers {
 		// After a stall of our own (a stopped process, a suspended laptop) what peers said meanwhile is not yet read.
-		if p.alive.Swap(false) || stalled {
+		alive := p.alive.Swap(false)
+		if p.ending == 0 && p.spoke.Swap(false) { // otherwise drain looks at that
+			alive = true
+		}
+		if alive || stalled {
 			p.heard, p.evasive, p.silent = now, false, false
 			continue
 		}

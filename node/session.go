@@ -13,9 +13,10 @@ import (
 )
 
 const (
-	// farewellGrace is how long the Exit of a peer that refuses connections waits for its farewell, which may still be in the
-	// socket for beacons.
-	farewellGrace = 30 * time.Millisecond
+	// refusalGrace is how long the Exit of a peer that refuses connections waits for its farewell, which may still be in the
+	// socket for beacons; farewellGrace that of one which does not, and may be about to say it.
+	refusalGrace  = 30 * time.Millisecond
+	farewellGrace = 150 * time.Millisecond
 
 	// endingGrace is how long the connection of a peer that ends may bring nothing and stay open before the session is over
 	// all the same. C zyre stays connected for a while after its farewell. Nodes of ours hang up at once: what is still open
@@ -54,25 +55,26 @@ func (n *Node) end(p *peer, reason Reason) {
 	if p.inbox == nil {
 		n.finish(p)
 	} else if !started {
-		n.drain(p)
+		p.spoke.Store(false)
+		n.drain(p, time.Now())
 	}
 }
 
-// drain waits for a session that ends, for as long as its peer's messages come in or wait for the application.
-func (n *Node) drain(p *peer) {
+// drain waits for a session that ends, for as long as its peer's messages come in or wait for the application. One that cannot
+// be spoken to any more, and goes on speaking, gets another session soon.
+func (n *Node) drain(p *peer, since time.Time) {
 	grace := endingGrace
 	if p.ours {
 		grace = ourEndingGrace
 	}
-	p.heard = time.Now()
 	n.after(grace, func() {
 		switch {
 		case n.peers[p.uuid] != p:
-		case p.inbox != nil && p.connected && p.ending == Left && p.answered.Load():
+		case p.connected && p.answered.Load():
 			n.log.Debug().Stringer("peer", p.uuid).Msg("farewell ignored: the peer answers")
 			p.ending = 0
-		case p.inbox != nil && (p.alive.Swap(false) || p.stuck.Load() || time.Since(p.heard) < grace):
-			n.drain(p)
+		case (p.spoke.Swap(false) || p.stuck.Load()) && (p.ending == Left || time.Since(since) < ourEndingGrace):
+			n.drain(p, since)
 		default:
 			n.finish(p)
 		}
@@ -119,7 +121,11 @@ func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 	n.log.Debug().Stringer("peer", p.uuid).Stringer("endpoint", conn.RemoteAddr()).Msg("connected")
 	p.connected = true
 	_, p.ours = parseIdentity(conn.Identity()) // libzmq's ROUTERs have none
-	n.settle(p)
+	// The peer lives. Its HELLO tells the Exit of the session before, or its farewell: zyre.js hangs up before it says farewell,
+	// and only then stops listening.
+	if p.previous != nil {
+		n.after(farewellGrace, func() { n.settle(p) })
+	}
 }
 
 // dialFailed: an attempt to connect failed; the mailbox goroutine will try again. A stranger is forgotten until it beacons
@@ -135,7 +141,7 @@ func (n *Node) dialFailed(p *peer, err error) {
 		return
 	}
 	// Refused: the process is gone. Its farewell may still wait in the socket for beacons.
-	n.after(farewellGrace, func() {
+	n.after(refusalGrace, func() {
 		if !p.entered && !p.connected {
 			n.remove(p, Crashed)
 		}

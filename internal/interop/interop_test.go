@@ -34,8 +34,6 @@ type traits struct {
 	// ignoresSecondHello: to a HELLO from a peer that it knows already it reacts by dropping the peer. It greets the peer
 	// anew at its next beacon, but only the failure of a message tells the peer that it must say HELLO once more.
 	ignoresSecondHello bool
-	// hangsUpFirst: when it quits it closes its connections before it says good-bye, which may look like a crash.
-	hangsUpFirst bool
 	// wrap is the sequence number after which 0 comes, both where it sends and where it receives.
 	wrap int
 }
@@ -43,7 +41,7 @@ type traits struct {
 var traitsOf = map[testbed.Kind]traits{
 	testbed.Zre:    {wrap: 65535},
 	testbed.Pyre:   {wrap: 65534},
-	testbed.ZyreJS: {wrap: 65534, oneFrame: true, groupsFirst: true, ignoresSecondHello: true, hangsUpFirst: true},
+	testbed.ZyreJS: {wrap: 65534, oneFrame: true, groupsFirst: true, ignoresSecondHello: true},
 	testbed.Zyre:   {wrap: 65535},
 }
 
@@ -113,7 +111,7 @@ func from(p *testbed.Peer) testbed.Match {
 func gone(t *testing.T, who, whom *testbed.Peer, reason string) {
 	t.Helper()
 	exit := who.Wait(t, "EXIT of "+whom.String(), testbed.Is("exit", whom))
-	if who.Kind == testbed.Zre && exit.Reason != reason && !(reason == "left" && traitsOf[whom.Kind].hangsUpFirst) {
+	if who.Kind == testbed.Zre && exit.Reason != reason {
 		t.Errorf("%s says that %s has %s, want %s", who, whom, exit.Reason, reason)
 	}
 	for _, known := range who.Peers(t) {
