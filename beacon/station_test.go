@@ -255,7 +255,10 @@ func TestSendError(t *testing.T) {
 			}
 			pass(time.Millisecond)
 		}
-		equal(t, "told", counts(lines(), "network is unreachable", "10.0.0.3/24"), []int{2, 1})
+		// The scan that the first failure asks for may be done before the second beacon leaves, by the new address then.
+		if told := counts(lines(), "network is unreachable", "10.0.0.3/24"); told[0] < 1 || told[0] > 2 || told[1] != 1 {
+			t.Errorf("told %v, want one or two failures and one change", told)
+		}
 		pass(0)
 		l.take()
 		pass(1500 * time.Millisecond)
