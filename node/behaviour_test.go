@@ -124,6 +124,7 @@ func TestWrongNode(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	f := newFakePeerWith(t, n, zmtp.Config{Identity: identity(uuid.New())})
 	f.datagram(beacon.Beacon{UUID: uuid.New(), Port: f.port(), State: beacon.Unknown}.Append(nil)) // a stale beacon of somebody else
+	n.until(t, "the stranger is dismissed", func() bool { return len(n.strangers.failing) == 1 && len(n.peers) == 0 })
 	f.enter()
 	if len(f.hellos) != 1 {
 		t.Errorf("%d HELLOs", len(f.hellos))

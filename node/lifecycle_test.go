@@ -24,7 +24,13 @@ func TestTimers(t *testing.T) {
 	f := newFakePeer(t, n)
 	f.enter()
 	f.expect(msg.Ping)
-	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "EVASIVE", "SILENT", "EXIT(expired)"})
+	n.waitKind(Exit, f.uuid)
+	// On a busy machine the node itself may stall, and give the peer another grace.
+	events := n.of(f.uuid)
+	evasive, silent := slices.Index(events, "EVASIVE"), slices.Index(events, "SILENT")
+	if evasive != 2 || silent < evasive || events[len(events)-1] != "EXIT(expired)" {
+		t.Errorf("events %q", events)
+	}
 }
 
 // A peer that answers PINGs, or only beacons, stays.
