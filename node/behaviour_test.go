@@ -183,7 +183,7 @@ func TestLimits(t *testing.T) {
 	third.enter() // there is room again
 }
 
-// A peer with more addresses than we remember is reached at one of them.
+// A peer with more addresses than we remember is reached at the newest.
 func TestManyEndpoints(t *testing.T) {
 	n, err := New(onLoopback(beaconPort(), Config{}))
 	if err != nil {
@@ -193,9 +193,9 @@ func TestManyEndpoints(t *testing.T) {
 	address := func(i int) netip.AddrPort { return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(i)}), 1) }
 	p := n.newPeer(uuid.New(), []netip.AddrPort{address(1)})
 	for i := range 10 {
-		p.addEndpoint(address(i), i == 9)
+		p.addEndpoint(address(i))
 	}
-	want := []netip.AddrPort{address(9), address(1), address(0), address(2)}
+	want := []netip.AddrPort{address(6), address(7), address(8), address(9)}
 	if got := *p.endpoints.Load(); !slices.Equal(got, want) {
 		t.Errorf("endpoints %v, want %v", got, want)
 	}

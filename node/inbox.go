@@ -165,14 +165,14 @@ func (in *inbox) endpoints() []netip.AddrPort {
 	if err != nil || port == 0 {
 		return nil
 	}
-	var endpoints []netip.AddrPort
+	var endpoints []netip.AddrPort // the best last
 	named, err := parseEndpoint("tcp://" + net.JoinHostPort(strings.Trim(host[:colon], "[]"), host[colon+1:]))
-	if err == nil {
-		endpoints = append(endpoints, named)
-	}
 	seen := netip.AddrPortFrom(addrOf(in.conn.RemoteAddr()), uint16(port))
 	if seen.IsValid() && seen != named {
 		endpoints = append(endpoints, seen)
+	}
+	if err == nil {
+		endpoints = append(endpoints, named)
 	}
 	return endpoints
 }

@@ -27,6 +27,8 @@ type Node struct {
 	calls     chan func() // run by the control loop
 	sightings chan beacon.Sighting
 	done      chan struct{} // closed when the node stops
+	gone      chan struct{} // closed when all has ended; err is set before
+	err       error         // the result of Close
 	wg        sync.WaitGroup
 
 	// The control loop's own (before Start: whoever holds starting).
@@ -67,6 +69,7 @@ func New(cfg Config) (*Node, error) {
 		calls:     make(chan func()),
 		sightings: make(chan beacon.Sighting, 256),
 		done:      make(chan struct{}),
+		gone:      make(chan struct{}),
 		groups:    make(map[string]string),
 		former:    make(map[uuid.UUID]struct{}),
 		strangers: newStrangers(cfg.Limits.Strangers, cfg.Limits.StrangersPerAddress),
@@ -218,12 +221,19 @@ func (n *Node) Endpoint() string {
 // the node with all its goroutines. Events that were not yet taken are dropped. It is safe to call twice and from anywhere.
 func (n *Node) Close() error {
 	n.starting.Lock()
-	defer n.starting.Unlock()
-	if n.closed {
-		return nil
-	}
+	first, started := !n.closed, n.started
 	n.closed = true
-	if !n.started {
+	n.starting.Unlock()
+	if first {
+		n.err = n.shutDown(started)
+		close(n.gone)
+	}
+	<-n.gone
+	return n.err
+}
+
+func (n *Node) shutDown(started bool) error {
+	if !started {
 		close(n.done)
 		n.events.close()
 		return nil

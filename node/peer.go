@@ -26,11 +26,12 @@ type peer struct {
 	uuid uuid.UUID
 
 	// The control loop's own.
-	entered   bool   // its HELLO came, and Enter was told
-	connected bool   // our connection to its mailbox is up
-	ours      bool   // it is a node of this implementation, as its ROUTER's READY told
-	inbox     *inbox // where its messages come in; nil once that connection closed
-	ending    Reason // why the session ends, while what the peer sent before is still read; 0 otherwise
+	entered   bool           // its HELLO came, and Enter was told
+	connected bool           // our connection to its mailbox is up
+	reached   netip.AddrPort // where that leads to; not valid before
+	ours      bool           // it is a node of this implementation, as its ROUTER's READY told
+	inbox     *inbox         // where its messages come in; nil once that connection closed
+	ending    Reason         // why the session ends, while what the peer sent before is still read; 0 otherwise
 	name      string
 	headers   map[string]string
 	groups    map[string]struct{}
@@ -49,7 +50,7 @@ type peer struct {
 
 	// Written by the control loop, read by all.
 	snapshot  atomic.Pointer[Peer]
-	endpoints atomic.Pointer[[]netip.AddrPort] // where it may be reached, the best first
+	endpoints atomic.Pointer[[]netip.AddrPort] // where it may be reached, the newest last
 	beaconed  atomic.Uint32                    // state of its last beacon; noState before that
 
 	alive    atomic.Bool // beaconed since the control loop last looked
@@ -154,7 +155,7 @@ func (p *peer) connect(attempt int, hello msg.OutHello) (*zmtp.Conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, dialTimeout)
 	defer cancel()
-	nc, err := p.node.cfg.Network.Dial(ctx, "tcp", endpoints[attempt%len(endpoints)].String())
+	nc, err := p.node.cfg.Network.Dial(ctx, "tcp", endpoints[len(endpoints)-1-attempt%len(endpoints)].String())
 	if err != nil {
 		return nil, err
 	}
@@ -185,21 +186,13 @@ func (p *peer) close(cause error) {
 	}
 }
 
-// addEndpoint makes known where else the peer may be reached; first puts it before the others.
-func (p *peer) addEndpoint(ap netip.AddrPort, first bool) {
+// addEndpoint makes known where else the peer may be reached. Of too many the oldest is forgotten: the peer may have moved.
+func (p *peer) addEndpoint(ap netip.AddrPort) {
 	old := *p.endpoints.Load()
 	if slices.Contains(old, ap) {
 		return
 	}
-	var endpoints []netip.AddrPort
-	if first {
-		endpoints = append(endpoints, ap)
-	}
-	endpoints = append(endpoints, old...)
-	endpoints = endpoints[:min(len(endpoints), maxEndpoints)]
-	if !first && len(endpoints) < maxEndpoints {
-		endpoints = append(endpoints, ap)
-	}
+	endpoints := append(slices.Clone(old[max(0, len(old)+1-maxEndpoints):]), ap)
 	p.endpoints.Store(&endpoints)
 	select {
 	case p.wake <- struct{}{}:
@@ -217,8 +210,10 @@ func (p *peer) publish() *Peer {
 		Transport: "tcp",
 		State:     p.state,
 	}
-	if endpoints := *p.endpoints.Load(); len(endpoints) > 0 {
-		s.Endpoint = formatEndpoint(endpoints[0])
+	if p.reached.IsValid() {
+		s.Endpoint = formatEndpoint(p.reached)
+	} else if endpoints := *p.endpoints.Load(); len(endpoints) > 0 {
+		s.Endpoint = formatEndpoint(endpoints[len(endpoints)-1])
 	}
 	p.snapshot.Store(s)
 	return s

@@ -59,7 +59,7 @@ func (n *Node) sighted(s beacon.Sighting) {
 		p.stranger = endpoint
 	}
 	p.alive.Store(true)
-	p.addEndpoint(endpoint, false)
+	p.addEndpoint(endpoint)
 	if s.State != beacon.Unknown && s.State != p.state {
 		p.beaconed.Store(uint32(s.State))
 		p.state = s.State

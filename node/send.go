@@ -73,7 +73,8 @@ func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error 
 	defer timeout.Stop()
 	var failed []error
 	for _, p := range full {
-		err := n.await(ctx, p, &m, zmtp.ErrFull, timeout)
+		// It may have had room for long, while this waited for another.
+		err := n.await(ctx, p, &m, p.send(&m), timeout)
 		if err != nil && !errors.Is(err, ErrUnknownPeer) {
 			failed = append(failed, fmt.Errorf("shout: %w", err))
 		}

@@ -120,6 +120,11 @@ func (p *peer) inherit(old *peer) {
 func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 	n.log.Debug().Stringer("peer", p.uuid).Stringer("endpoint", conn.RemoteAddr()).Msg("connected")
 	p.connected = true
+	p.reached, _ = netip.ParseAddrPort(conn.RemoteAddr().String())
+	p.reached = netip.AddrPortFrom(p.reached.Addr().Unmap(), p.reached.Port())
+	if p.entered {
+		p.publish()
+	}
 	_, p.ours = parseIdentity(conn.Identity()) // libzmq's ROUTERs have none
 	// The peer lives. Its HELLO tells the Exit of the session before, or its farewell: zyre.js hangs up before it says farewell,
 	// and only then stops listening.
@@ -263,7 +268,7 @@ func (n *Node) greeted(in *inbox) *peer {
 	default:
 		n.settle(p)
 		for _, endpoint := range endpoints {
-			p.addEndpoint(endpoint, false)
+			p.addEndpoint(endpoint)
 		}
 	}
 	if p == nil {

@@ -1,0 +1,267 @@
+package zretest
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/go-zre/go-zre/beacon"
+)
+
+// inboxSize is how many datagrams wait in a socket, about what a megabyte of receive buffer takes on Linux.
+const inboxSize = 1000
+
+// A packetConn is a UDP socket.
+type packetConn struct {
+	host   *Host
+	port   int
+	member map[membership]bool // guarded by the LAN's lock
+
+	mu     sync.Mutex // guards what follows; may be taken while the LAN's lock is held, not the other way round
+	ready  sync.Cond
+	inbox  []datagram
+	frozen bool
+	closed bool
+}
+
+type membership struct {
+	group   netip.Addr
+	ifIndex int
+}
+
+// A datagram has arrived. Several sockets share its octets.
+type datagram struct {
+	octets []byte
+	from   beacon.Origin
+}
+
+// A route is what decides where a datagram goes, but for the dice.
+type route struct {
+	from    *machine
+	dst     netip.AddrPort
+	src     netip.AddrPort
+	ifIndex int
+}
+
+// A target is a socket that a datagram goes to, and how.
+type target struct {
+	socket *packetConn
+	from   beacon.Origin
+	path   path
+	link   Link
+}
+
+// ListenPacket implements zre.Network.
+func (h *Host) ListenPacket(port int) (beacon.PacketConn, error) {
+	defer h.lan.lock()()
+	if h.dead || h.machine.off {
+		return nil, opError("listen", "udp", nil, nil, net.ErrClosed)
+	}
+	s := &packetConn{host: h, port: port, frozen: h.frozen, member: make(map[membership]bool)}
+	s.ready.L = &s.mu
+	h.machine.sockets = append(h.machine.sockets, s)
+	clear(h.lan.routes)
+	return s, nil
+}
+
+// ReadFrom implements beacon.PacketConn.
+func (s *packetConn) ReadFrom(b []byte) (int, beacon.Origin, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.closed && (s.frozen || len(s.inbox) == 0) {
+		s.ready.Wait()
+	}
+	if s.closed {
+		return 0, beacon.Origin{}, opError("read", "udp", nil, nil, net.ErrClosed)
+	}
+	d := s.inbox[0]
+	s.inbox[0] = datagram{}
+	if s.inbox = s.inbox[1:]; len(s.inbox) == 0 {
+		s.inbox = nil
+	}
+	return copy(b, d.octets), d.from, nil
+}
+
+// arrive puts a datagram into the inbox, if there is room.
+func (s *packetConn) arrive(d datagram) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || len(s.inbox) >= inboxSize {
+		return
+	}
+	s.inbox = append(s.inbox, d)
+	if !s.frozen && len(s.inbox) == 1 {
+		s.ready.Signal()
+	}
+}
+
+func (s *packetConn) setFrozen(frozen bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.frozen = frozen
+	s.ready.Signal()
+}
+
+// Join implements beacon.PacketConn.
+func (s *packetConn) Join(group netip.Addr, ifIndex int) error {
+	defer s.host.lan.lock()()
+	m := s.host.machine
+	if !slices.ContainsFunc(m.interfaces, func(i beacon.Interface) bool { return i.Index == ifIndex }) {
+		return opError("join", "udp", nil, nil, syscall.ENODEV)
+	}
+	if in := (membership{group, ifIndex}); !s.member[in] {
+		s.member[in] = true
+		clear(s.host.lan.routes)
+	}
+	return nil
+}
+
+// forget drops the memberships on an interface that is gone.
+func (s *packetConn) forget(ifIndex int) {
+	for in := range s.member {
+		if in.ifIndex == ifIndex {
+			delete(s.member, in)
+		}
+	}
+}
+
+// Close implements beacon.PacketConn.
+func (s *packetConn) Close() error {
+	defer s.host.lan.lock()()
+	s.close()
+	return nil
+}
+
+func (s *packetConn) close() {
+	m := s.host.machine
+	m.sockets = slices.DeleteFunc(m.sockets, func(o *packetConn) bool { return o == s })
+	clear(m.lan.routes)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed, s.inbox = true, nil
+	s.ready.Broadcast()
+}
+
+// WriteTo implements beacon.PacketConn. What a frozen process sends is lost: a stopped one would not have sent it.
+func (s *packetConn) WriteTo(b []byte, to beacon.Destination) error {
+	l, m := s.host.lan, s.host.machine
+	defer l.lock()()
+	src := netip.AddrPortFrom(to.Src, uint16(s.port))
+	fail := func(err error) error {
+		return opError("write", "udp", net.UDPAddrFromAddrPort(src), net.UDPAddrFromAddrPort(to.Dst), err)
+	}
+	at := slices.IndexFunc(m.interfaces, func(i beacon.Interface) bool { return i.Index == to.IfIndex })
+	switch {
+	case s.host.dead:
+		return fail(net.ErrClosed)
+	case at < 0:
+		return fail(syscall.ENODEV)
+	case m.interfaces[at].Flags&net.FlagUp == 0:
+		return fail(syscall.ENETDOWN)
+	case !slices.ContainsFunc(m.interfaces[at].Addrs, func(p netip.Prefix) bool { return p.Addr() == to.Src }):
+		return fail(syscall.ENETUNREACH)
+	case s.host.frozen:
+		return nil
+	}
+	r := route{m, to.Dst, src, to.IfIndex}
+	targets, known := l.routes[r]
+	if !known {
+		targets = l.targets(r)
+		l.routes[r] = targets
+	}
+	l.carry(slices.Clone(b), targets)
+	return nil
+}
+
+// targets finds the sockets that a datagram reaches: on every interface of the wire that it leaves by, those that have
+// joined its group, or all if it is a broadcast.
+func (l *LAN) targets(r route) []target {
+	var list []target
+	wire := r.from.wireOf(r.src.Addr())
+	for _, m := range l.machines {
+		if m.off || l.blocked[path{r.from, m}] || wire.Addr().IsLoopback() && m != r.from {
+			continue
+		}
+		link := l.linkOf(r.from, m)
+		for _, i := range m.interfaces {
+			if m == r.from && i.Index != r.ifIndex || !isOn(wire, i) {
+				continue
+			}
+			for _, s := range m.sockets {
+				if s.port == int(r.dst.Port()) && s.hears(r.dst.Addr(), i) {
+					from := beacon.Origin{Src: r.src, Dst: r.dst.Addr(), IfIndex: i.Index}
+					list = append(list, target{s, from, path{r.from, m}, link})
+				}
+			}
+		}
+	}
+	return list
+}
+
+// isOn reports whether an interface is connected to a wire.
+func isOn(wire netip.Prefix, i beacon.Interface) bool {
+	return i.Flags&net.FlagUp != 0 && slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool { return p.Masked() == wire })
+}
+
+// hears reports whether the socket gets what is sent to an address on an interface.
+func (s *packetConn) hears(dst netip.Addr, i beacon.Interface) bool {
+	return s.member[membership{dst, i.Index}] || slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool {
+		return p.Addr() == dst || broadcast(p) == dst || dst == netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	})
+}
+
+// broadcast returns the broadcast address of a subnet.
+func broadcast(p netip.Prefix) netip.Addr {
+	a := p.Addr().As4()
+	for bit := p.Bits(); bit < 32; bit++ {
+		a[bit/8] |= 0x80 >> (bit % 8)
+	}
+	return netip.AddrFrom4(a)
+}
+
+// carry delivers a datagram to all targets at their time. Those reached at the same time share an alarm.
+func (l *LAN) carry(octets []byte, targets []target) {
+	now := l.now()
+	for len(targets) > 0 {
+		first := targets[0].link
+		same := 1
+		if first.isPlain() {
+			for same < len(targets) && targets[same].link == first {
+				same++
+			}
+			together := targets[:same]
+			l.at(now+first.Latency, func() {
+				for i := range together {
+					together[i].socket.arrive(datagram{octets, together[i].from})
+				}
+			})
+		} else {
+			l.throw(octets, targets[0])
+		}
+		targets = targets[same:]
+	}
+}
+
+// isPlain reports whether all that the link does to a datagram is to take its time.
+func (k Link) isPlain() bool { return k == Link{Latency: k.Latency} }
+
+// throw lets the dice decide about a datagram.
+func (l *LAN) throw(octets []byte, to target) {
+	copies := 1
+	if l.chance(to.link.Duplicate) {
+		copies = 2
+	}
+	for range copies {
+		delay, ok := l.travel(to.path, to.link, len(octets), queueing)
+		if l.chance(to.link.Loss) || !ok {
+			continue
+		}
+		if l.chance(to.link.Reorder) {
+			delay += time.Millisecond + time.Duration(l.rng.Int64N(int64(9*time.Millisecond)))
+		}
+		l.at(l.now()+delay, func() { to.socket.arrive(datagram{octets, to.from}) })
+	}
+}

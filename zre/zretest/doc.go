@@ -1,0 +1,47 @@
+// Package zretest simulates networks of ZRE nodes, to test what an application does when its peers crash, freeze, or are cut
+// off. Nodes run unchanged; only their sockets are simulated. In a bubble of testing/synctest minutes of their time pass in
+// milliseconds, and the tests need no sleeps that are long enough:
+//
+//	func TestPartition(t *testing.T) {
+//		synctest.Test(t, func(t *testing.T) {
+//			lan := zretest.NewLAN(t)
+//			a, b := lan.Host("10.0.0.1"), lan.Host("10.0.0.2")
+//			alice := zretest.Start(t, a, zre.WithName("alice"))
+//			bob := zretest.Start(t, b, zre.WithName("bob"))
+//			zretest.Next[zre.Enter](alice)
+//
+//			lan.Partition(b)
+//			zretest.Next[zre.Exit](alice) // half a minute later, at once
+//
+//			lan.Heal()
+//			zretest.Next[zre.Enter](alice)
+//			_ = bob
+//		})
+//	}
+//
+// An application that makes its own node takes its place with zre.WithNetwork(lan.Host("10.0.0.1")).
+//
+// # The network
+//
+// A [LAN] has hosts with interfaces, addresses and processes ([LAN.Host], [Host.Process]). A [Link] delays, loses, repeats and
+// reorders what they send, by the LAN's seed. [LAN.Partition], [LAN.Block] and [LAN.Heal] cut hosts off; [Host.Freeze],
+// [Host.Kill], [Host.Crash] and [Host.ResetConnections] do what their names say; interfaces go down, come up, and get other
+// addresses.
+//
+// What is simulated: IPv4 datagrams with broadcast and multicast; TCP connections as an application sees them, with
+// connecting, buffers that fill up, end of stream, resets, sending again after loss, and keepalive, in the times of Linux;
+// unix sockets between the processes of a host. What is not: IPv6, routers, congestion, host names.
+//
+// # The nodes
+//
+// [Start] and [Watch] record a node's events, and check each against what package zre promises: a [Grammar]. [Number] lets
+// them check that no message is lost or out of order.
+//
+// # Fake time
+//
+// A LAN works in real time too, where a test takes as long as it says. In a bubble time stands still while any goroutine can
+// run. A goroutine that waits for a mutex counts as one that can run, so hold no mutex while you wait for something that
+// takes time, such as a node's Close.
+//
+// [Run] repeats a test with many seeds.
+package zretest

@@ -1,0 +1,316 @@
+package zretest
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/zre"
+)
+
+// A Host is one process on a machine of a LAN: give it to zre.WithNetwork. Nodes on the same Host are in one process;
+// Process makes another process on the machine.
+//
+// A machine has the loopback interface lo, with index 1, and eth0, eth1, … with indexes from 2. Interfaces with an address
+// in the same subnet are on the same wire. There are no routers: hosts without a common subnet don't reach each other.
+type Host struct {
+	lan     *LAN
+	machine *machine
+	name    string
+
+	frozen bool
+	dead   bool // killed or crashed
+}
+
+var _ zre.Network = (*Host)(nil)
+
+// A machine is what the processes of one host have in common.
+type machine struct {
+	lan        *LAN
+	off        bool // crashed
+	interfaces []beacon.Interface
+	lastIndex  int
+	lastPort   uint16
+	processes  []*Host
+	sockets    []*packetConn
+	listeners  map[string]*listener // by "tcp 0.0.0.0:49152", "unix /path"
+}
+
+const ethernet = net.FlagUp | net.FlagBroadcast | net.FlagMulticast | net.FlagRunning
+
+// Host adds a machine and returns a process on it. It has one interface for each address, which may say the length of its
+// subnet's prefix, as in "10.1.0.1/16"; without it is 24. Without any address it has loopback only. An address that cannot
+// be used ends the test.
+func (l *LAN) Host(addresses ...string) *Host {
+	l.t.Helper()
+	defer l.lock()()
+	m := &machine{lan: l, lastIndex: 1, lastPort: 32767, listeners: make(map[string]*listener)}
+	m.interfaces = []beacon.Interface{{
+		Index: 1, Name: "lo", Flags: net.FlagUp | net.FlagLoopback | net.FlagRunning,
+		Addrs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")},
+	}}
+	for _, address := range addresses {
+		m.plug(l.parse(address))
+	}
+	l.machines = append(l.machines, m)
+	name := "a host without address"
+	if len(m.interfaces) > 1 {
+		name = m.interfaces[1].Addrs[0].Addr().String()
+	}
+	l.changed()
+	return m.process(name)
+}
+
+// parse reads addresses; the default prefix is 24.
+func (l *LAN) parse(addresses ...string) []netip.Prefix {
+	l.t.Helper()
+	var list []netip.Prefix
+	for _, text := range addresses {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			var a netip.Addr
+			a, err = netip.ParseAddr(text)
+			p = netip.PrefixFrom(a, 24)
+		}
+		if err == nil && !p.Addr().Is4() {
+			err = errors.New("only IPv4 is simulated")
+		}
+		if err == nil && l.owner(p.Addr()) != nil {
+			err = errors.New("another host has it")
+		}
+		if err != nil {
+			l.t.Fatalf("zretest: address %q: %v", text, err)
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// owner returns the machine that has an address.
+func (l *LAN) owner(a netip.Addr) *machine {
+	for _, m := range l.machines {
+		if !a.IsLoopback() && m.has(a) {
+			return m
+		}
+	}
+	return nil
+}
+
+func (m *machine) plug(addresses []netip.Prefix) string {
+	m.lastIndex++
+	name := fmt.Sprintf("eth%d", m.lastIndex-2)
+	m.interfaces = append(m.interfaces, beacon.Interface{Index: m.lastIndex, Name: name, Flags: ethernet, Addrs: addresses})
+	return name
+}
+
+func (m *machine) process(name string) *Host {
+	h := &Host{lan: m.lan, machine: m, name: name}
+	m.processes = append(m.processes, h)
+	return h
+}
+
+// has reports whether an address is one of the machine's, on an interface that is up.
+func (m *machine) has(a netip.Addr) bool {
+	_, ok := m.interfaceOf(a)
+	return ok
+}
+
+// interfaceOf returns the interface with an address, if it is up. All of 127.0.0.0/8 is on lo.
+func (m *machine) interfaceOf(a netip.Addr) (beacon.Interface, bool) {
+	for _, i := range m.interfaces {
+		for _, p := range i.Addrs {
+			if i.Flags&net.FlagUp != 0 && (p.Addr() == a || a.IsLoopback() && p.Contains(a)) {
+				return i, true
+			}
+		}
+	}
+	return beacon.Interface{}, false
+}
+
+// wireOf returns the subnet that one of the machine's addresses is in, if its interface is up.
+func (m *machine) wireOf(a netip.Addr) netip.Prefix {
+	i, _ := m.interfaceOf(a)
+	for _, p := range i.Addrs {
+		if p.Addr() == a {
+			return p.Masked()
+		}
+	}
+	return netip.Prefix{}
+}
+
+// named returns the index of an interface in the list.
+func (m *machine) named(name string) int {
+	i := slices.IndexFunc(m.interfaces, func(i beacon.Interface) bool { return i.Name == name })
+	if i < 0 {
+		m.lan.t.Fatalf("zretest: %v has no interface %q", m.processes[0], name)
+	}
+	return i
+}
+
+// String returns the first address that the host had.
+func (h *Host) String() string { return h.name }
+
+// Process returns another process on the same machine: the same addresses, other sockets. A program that starts again after
+// Kill or Crash is one.
+func (h *Host) Process() *Host {
+	defer h.lan.lock()()
+	return h.machine.process(h.name)
+}
+
+// Interfaces implements zre.Network.
+func (h *Host) Interfaces() ([]beacon.Interface, error) {
+	defer h.lan.lock()()
+	list := slices.Clone(h.machine.interfaces)
+	for i := range list {
+		list[i].Addrs = slices.Clone(list[i].Addrs)
+	}
+	return list, nil
+}
+
+// InterfaceDown takes an interface, such as "eth0", out of service. Its addresses stay.
+func (h *Host) InterfaceDown(name string) {
+	h.flags(name, func(f net.Flags) net.Flags { return f &^ (net.FlagUp | net.FlagRunning) })
+}
+
+// InterfaceUp puts an interface back into service.
+func (h *Host) InterfaceUp(name string) {
+	h.flags(name, func(f net.Flags) net.Flags { return f | net.FlagUp | net.FlagRunning })
+}
+
+func (h *Host) flags(name string, change func(net.Flags) net.Flags) {
+	h.lan.t.Helper()
+	defer h.lan.lock()()
+	i := &h.machine.interfaces[h.machine.named(name)]
+	i.Flags = change(i.Flags)
+	h.lan.changed()
+}
+
+// SetAddresses replaces the addresses of an interface; none is allowed. Connections from and to the old ones go silent.
+func (h *Host) SetAddresses(name string, addresses ...string) {
+	h.lan.t.Helper()
+	defer h.lan.lock()()
+	i := &h.machine.interfaces[h.machine.named(name)]
+	i.Addrs = nil // may be given again
+	i.Addrs = h.lan.parse(addresses...)
+	h.lan.changed()
+}
+
+// AddInterface adds an interface with these addresses and returns its name.
+func (h *Host) AddInterface(addresses ...string) (name string) {
+	h.lan.t.Helper()
+	defer h.lan.lock()()
+	name = h.machine.plug(h.lan.parse(addresses...))
+	h.lan.changed()
+	return name
+}
+
+// RemoveInterface removes an interface.
+func (h *Host) RemoveInterface(name string) {
+	h.lan.t.Helper()
+	defer h.lan.lock()()
+	m := h.machine
+	at := m.named(name)
+	index := m.interfaces[at].Index
+	m.interfaces = slices.Delete(m.interfaces, at, at+1)
+	for _, s := range m.sockets {
+		s.forget(index)
+	}
+	h.lan.changed()
+}
+
+// Freeze stops the process as SIGSTOP does, as far as the network can tell: its calls return nothing of what arrives, which
+// waits in its sockets while there is room (1,000 datagrams, 256 KiB a connection, 128 connections), and nothing leaves it.
+// The process' own timers run on, which those of a stopped process would not: after a freeze longer than the expired
+// timeout the node itself has lost its peers.
+func (h *Host) Freeze() {
+	defer h.lan.lock()()
+	h.frozen = true
+	h.wake()
+}
+
+// Thaw ends Freeze.
+func (h *Host) Thaw() {
+	defer h.lan.lock()()
+	h.frozen = false
+	h.wake()
+}
+
+// wake has all calls that wait look again.
+func (h *Host) wake() {
+	for _, c := range h.lan.streams() {
+		if c.host == h {
+			c.readable.Broadcast()
+			c.writable.Broadcast()
+		}
+	}
+	for _, li := range h.machine.listeners {
+		li.ready.Broadcast()
+	}
+	for _, s := range h.machine.sockets {
+		if s.host == h {
+			s.setFrozen(h.frozen)
+		}
+	}
+}
+
+// Kill ends the process as SIGKILL does: it says no farewell, and its connections are closed by the system. The node notices
+// only that its sockets are closed; close it some time. Another process on the machine can start with Process.
+func (h *Host) Kill() {
+	defer h.lan.lock()()
+	h.end((*conn).shut, (*conn).abort)
+}
+
+// Crash is a power cut: all processes of the machine are gone, without a word on any connection. Others notice by time, or
+// after Boot when they hear that their connections are unknown.
+func (h *Host) Crash() {
+	defer h.lan.lock()()
+	for _, p := range h.machine.processes {
+		p.end((*conn).vanish, (*conn).vanish)
+	}
+	h.machine.off = true
+	h.lan.changed()
+}
+
+// Boot puts the machine in service again after Crash. New processes, made with Process, can use it.
+func (h *Host) Boot() {
+	defer h.lan.lock()()
+	h.machine.off = false
+	h.lan.changed()
+}
+
+// end closes all sockets of the process, and its connections in these ways.
+func (h *Host) end(accepted, waiting func(*conn)) {
+	if h.dead {
+		return
+	}
+	h.dead, h.frozen = true, false
+	for _, s := range slices.Clone(h.machine.sockets) {
+		if s.host == h {
+			s.close()
+		}
+	}
+	for _, li := range h.machine.listeners {
+		if li.host == h {
+			li.close(waiting)
+		}
+	}
+	for _, c := range h.lan.streams() {
+		if c.host == h {
+			accepted(c)
+		}
+	}
+}
+
+// ResetConnections breaks all connections of the process at both ends, at once (ECONNRESET).
+func (h *Host) ResetConnections() {
+	defer h.lan.lock()()
+	for _, c := range h.lan.streams() {
+		if c.host == h {
+			c.fail(errReset)
+			c.peer.fail(errReset)
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package zretest
+
+import (
+	"cmp"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A LAN is a simulated network of hosts. Its methods may be called at any time, from any goroutine of the test.
+type LAN struct {
+	t      testing.TB
+	seed   uint64
+	random *rand.Rand // the test's own
+
+	mu       sync.Mutex // guards all that follows, and all of machines, hosts, listeners and connections
+	rng      *rand.Rand // decides what happens to each datagram and segment
+	clock    clock
+	machines []*machine
+	link     Link
+	links    map[path]Link
+	blocked  map[path]bool
+	busy     map[path]time.Duration // until when a path of bounded bandwidth is busy
+	routes   map[route][]target     // where datagrams go, until something changes
+	ends     int                    // counts the ends of connections so far
+	conns    map[*conn]struct{}     // both ends of every connection, until both are closed
+}
+
+// A path leads from one machine to another.
+type path struct{ from, to *machine }
+
+// An Option sets something of a LAN when it is made.
+type Option func(*LAN)
+
+// Seed chooses the random decisions of the LAN. The default is 1; the flag -zretest.seed overrides it.
+func Seed(seed uint64) Option {
+	return func(l *LAN) { l.seed = seed }
+}
+
+// NewLAN makes a network without hosts, with a latency of 200 µs and no faults. Call it inside the bubble of
+// testing/synctest, so that its time is the bubble's. If the test fails, its log says how to repeat it with the same seed.
+// When the test ends, sockets that are still open fail it.
+func NewLAN(t testing.TB, options ...Option) *LAN {
+	t.Helper()
+	l := &LAN{
+		t:       t,
+		seed:    1,
+		link:    Link{Latency: 200 * time.Microsecond},
+		links:   make(map[path]Link),
+		blocked: make(map[path]bool),
+		busy:    make(map[path]time.Duration),
+		routes:  make(map[route][]target),
+		conns:   make(map[*conn]struct{}),
+	}
+	for _, option := range options {
+		option(l)
+	}
+	if *seedFlag != 0 {
+		l.seed = *seedFlag
+	}
+	l.clock.start = time.Now()
+	l.random = rand.New(rand.NewPCG(l.seed, 1))
+	l.rng = rand.New(rand.NewPCG(l.seed, 2))
+	t.Cleanup(func() {
+		l.checkClosed()
+		if t.Failed() {
+			t.Logf("to repeat this: %s", command(t.Name(), l.seed))
+		}
+	})
+	return l
+}
+
+// Seed returns the seed of the LAN's decisions.
+func (l *LAN) Seed() uint64 { return l.seed }
+
+// Rand returns a source of random numbers for the test's own decisions, which depends on the seed alone: the network draws
+// from another. It is not safe for concurrent use.
+func (l *LAN) Rand() *rand.Rand { return l.random }
+
+// checkClosed fails the test for every socket that is still open. Nodes that are not closed are the usual reason.
+func (l *LAN) checkClosed() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range l.machines {
+		for _, s := range m.sockets {
+			l.t.Errorf("zretest: %v still has UDP port %d open at the end of the test: close its nodes", s.host, s.port)
+		}
+		for address, listener := range m.listeners {
+			l.t.Errorf("zretest: %v still listens on %s at the end of the test: close its nodes", listener.host, address)
+		}
+	}
+}
+
+// lock takes the lock and returns the function that releases it.
+func (l *LAN) lock() (unlock func()) {
+	l.mu.Lock()
+	return l.mu.Unlock
+}
+
+// changed makes everything depend on the hosts, addresses and obstacles as they are now. The caller holds the lock.
+func (l *LAN) changed() {
+	clear(l.routes)
+	for _, c := range l.streams() {
+		c.update()
+	}
+}
+
+// streams returns the ends of all connections in the order of their beginning, so that the dice fall alike in each run.
+func (l *LAN) streams() []*conn {
+	return slices.SortedFunc(maps.Keys(l.conns), func(a, b *conn) int { return cmp.Compare(a.order, b.order) })
+}
+
+// reaches reports whether what one machine sends from an address arrives at an address of another, or the same, machine.
+func (l *LAN) reaches(from *machine, src netip.Addr, to *machine, dst netip.Addr) bool {
+	if from.off || to.off {
+		return false
+	}
+	if from == to {
+		return !dst.IsValid() || to.has(dst) && from.has(src)
+	}
+	if l.blocked[path{from, to}] {
+		return false
+	}
+	wire := from.wireOf(src)
+	return wire.IsValid() && wire == to.wireOf(dst)
+}

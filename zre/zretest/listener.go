@@ -1,0 +1,307 @@
+package zretest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A listener accepts the connections to one address of a machine, or to all.
+type listener struct {
+	host    *Host
+	network string
+	key     string // in the machine's table
+	addr    net.Addr
+	ready   sync.Cond
+	waiting []*conn
+	closed  bool
+}
+
+// Listen implements zre.Network, for "tcp" and "tcp4" with an address and a port, where no address means all and port 0 a free
+// one, and for "unix" with a path, which the machine's processes share.
+func (h *Host) Listen(ctx context.Context, network, address string) (net.Listener, error) {
+	defer h.lan.lock()()
+	m := h.machine
+	li := &listener{host: h, network: network}
+	li.ready.L = &h.lan.mu
+	fail := func(err error) (net.Listener, error) { return nil, opError("listen", network, nil, li.addr, err) }
+	if network == "unix" {
+		li.addr = &net.UnixAddr{Net: network, Name: address}
+		li.key = unixKey(address)
+	} else {
+		ap, err := parseTCP(network, address)
+		if err != nil {
+			return fail(err)
+		}
+		if ap.Port() == 0 {
+			ap = netip.AddrPortFrom(ap.Addr(), m.freePort())
+		}
+		li.addr = net.TCPAddrFromAddrPort(ap)
+		li.key = tcpKey(ap)
+		if !ap.Addr().IsUnspecified() && !m.has(ap.Addr()) {
+			return fail(syscall.EADDRNOTAVAIL)
+		}
+		if m.holds(ap) {
+			return fail(syscall.EADDRINUSE)
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return fail(context.Cause(ctx))
+	case h.dead || m.off:
+		return fail(net.ErrClosed)
+	case m.listeners[li.key] != nil:
+		return fail(syscall.EADDRINUSE)
+	}
+	m.listeners[li.key] = li
+	return li, nil
+}
+
+func unixKey(name string) string         { return "unix " + name }
+func tcpKey(ap netip.AddrPort) string    { return "tcp " + ap.String() }
+func anyAddr(port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.IPv4Unspecified(), port) }
+
+// parseTCP reads "address:port"; no address means all of them.
+func parseTCP(network, address string) (netip.AddrPort, error) {
+	if network != "tcp" && network != "tcp4" {
+		return netip.AddrPort{}, net.UnknownNetworkError(network)
+	}
+	if port, ok := strings.CutPrefix(address, ":"); ok {
+		n, err := strconv.ParseUint(port, 10, 16)
+		return anyAddr(uint16(n)), err
+	}
+	ap, err := netip.ParseAddrPort(address)
+	if err == nil && !ap.Addr().Is4() {
+		err = fmt.Errorf("zretest: %v: only IPv4 is simulated", ap)
+	}
+	return ap, err
+}
+
+// holds reports whether a listener has an address, or all of them where one is asked for, or one where all are.
+func (m *machine) holds(ap netip.AddrPort) bool {
+	for _, li := range m.listeners {
+		tcp, ok := li.addr.(*net.TCPAddr)
+		if ok && tcp.AddrPort().Port() == ap.Port() &&
+			(tcp.AddrPort() == ap || tcp.IP.IsUnspecified() || ap.Addr().IsUnspecified()) {
+			return true
+		}
+	}
+	return false
+}
+
+// freePort returns the next port for a connection or a listener that does not choose one.
+func (m *machine) freePort() uint16 {
+	for {
+		if m.lastPort++; m.lastPort < 32768 || m.lastPort > 60999 {
+			m.lastPort = 32768
+		}
+		if !m.holds(anyAddr(m.lastPort)) {
+			return m.lastPort
+		}
+	}
+}
+
+// Accept implements net.Listener.
+func (li *listener) Accept() (net.Conn, error) {
+	defer li.host.lan.lock()()
+	for !li.closed && (li.host.frozen || len(li.waiting) == 0) {
+		li.ready.Wait()
+	}
+	if li.closed {
+		return nil, opError("accept", li.network, nil, li.addr, net.ErrClosed)
+	}
+	c := li.waiting[0]
+	li.waiting = li.waiting[1:]
+	return c, nil
+}
+
+// Close implements net.Listener. Connections that wait to be accepted are reset.
+func (li *listener) Close() error {
+	defer li.host.lan.lock()()
+	if li.closed {
+		return opError("close", li.network, nil, li.addr, net.ErrClosed)
+	}
+	li.close((*conn).abort)
+	return nil
+}
+
+// close closes the connections that wait in this way.
+func (li *listener) close(closing func(*conn)) {
+	li.closed = true
+	delete(li.host.machine.listeners, li.key)
+	for _, c := range li.waiting {
+		closing(c)
+	}
+	li.waiting = nil
+	li.ready.Broadcast()
+}
+
+// abort closes an end with a reset.
+func (c *conn) abort() {
+	if c.closed {
+		return
+	}
+	if c.failure == nil {
+		c.refuse()
+	}
+	c.closeHere()
+}
+
+// Addr implements net.Listener.
+func (li *listener) Addr() net.Addr { return li.addr }
+
+// Dial implements zre.Network, for what Listen takes. Where nobody listens it fails after a round trip, where nobody answers it
+// tries until the context ends.
+func (h *Host) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	defer h.lan.lock()()
+	if network == "unix" {
+		return h.dialUnix(ctx, address)
+	}
+	dst, err := parseTCP(network, address)
+	var remote net.Addr
+	if err == nil {
+		remote = net.TCPAddrFromAddrPort(dst)
+		var c *conn
+		if c, err = h.dialTCP(ctx, dst); err == nil {
+			return c, nil
+		}
+	}
+	return nil, opError("dial", network, nil, remote, err)
+}
+
+func (h *Host) dialTCP(ctx context.Context, dst netip.AddrPort) (*conn, error) {
+	l := h.lan
+	local := netip.AddrPortFrom(h.sourceFor(dst.Addr()), h.machine.freePort())
+	if !local.Addr().IsValid() {
+		return nil, syscall.ENETUNREACH
+	}
+	for wait := synWait; ; wait *= 2 {
+		switch to := h.neighbour(local.Addr(), dst.Addr()); {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case h.dead:
+			return nil, net.ErrClosed
+		case to == nil:
+			if err := l.sleep(ctx, resolveWait); err != nil {
+				return nil, err
+			}
+			return nil, syscall.EHOSTUNREACH
+		case !h.frozen:
+			c, err := h.knock(ctx, local, dst, to)
+			if c != nil || err != nil {
+				return c, err
+			}
+		}
+		if err := l.sleep(ctx, wait); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// sourceFor returns the address from which the machine reaches another: the same if it is its own, else one of the same
+// subnet.
+func (h *Host) sourceFor(dst netip.Addr) netip.Addr {
+	if h.machine.has(dst) {
+		return dst
+	}
+	for _, i := range h.machine.interfaces {
+		for _, p := range i.Addrs {
+			if i.Flags&net.FlagUp != 0 && p.Contains(dst) && !dst.IsLoopback() {
+				return p.Addr()
+			}
+		}
+	}
+	return netip.Addr{}
+}
+
+// neighbour returns the machine with an address, if it is known on the wire of src. One that crashed is, for a while.
+func (h *Host) neighbour(src, dst netip.Addr) *machine {
+	if h.machine.has(dst) {
+		return h.machine
+	}
+	if m := h.lan.owner(dst); m != nil && m.wireOf(dst) == h.machine.wireOf(src) {
+		return m
+	}
+	return nil
+}
+
+// knock tries once to connect. It returns neither a connection nor an error if no answer came.
+func (h *Host) knock(ctx context.Context, local, dst netip.AddrPort, to *machine) (*conn, error) {
+	l, from := h.lan, h.machine
+	there, _ := l.travel(path{from, to}, l.linkOf(from, to), 0, 0)
+	back, _ := l.travel(path{to, from}, l.linkOf(to, from), 0, 0)
+	if l.chance(l.linkOf(from, to).Loss) || l.chance(l.linkOf(to, from).Loss) {
+		return nil, nil
+	}
+	if err := l.sleep(ctx, there); err != nil {
+		return nil, err
+	}
+	if !l.reaches(from, local.Addr(), to, dst.Addr()) || !l.reaches(to, dst.Addr(), from, local.Addr()) || h.dead {
+		return nil, nil
+	}
+	li := to.listeners[tcpKey(dst)]
+	if li == nil {
+		li = to.listeners[tcpKey(anyAddr(dst.Port()))]
+	}
+	switch {
+	case li == nil:
+		if err := l.sleep(ctx, back); err != nil {
+			return nil, err
+		}
+		return nil, syscall.ECONNREFUSED
+	case len(li.waiting) >= backlog:
+		return nil, nil
+	}
+	c, s := l.connect("tcp", h, li.host, net.TCPAddrFromAddrPort(local), net.TCPAddrFromAddrPort(dst), local.Addr(), dst.Addr())
+	li.waiting = append(li.waiting, s)
+	li.ready.Signal()
+	if err := l.sleep(ctx, back); err != nil {
+		c.shut()
+		return nil, err
+	}
+	return c, nil
+}
+
+// dialUnix connects to another process of the machine, at once.
+func (h *Host) dialUnix(ctx context.Context, name string) (net.Conn, error) {
+	remote := &net.UnixAddr{Net: "unix", Name: name}
+	li := h.machine.listeners[unixKey(name)]
+	var err error
+	switch {
+	case ctx.Err() != nil:
+		err = ctx.Err()
+	case h.dead:
+		err = net.ErrClosed
+	case li == nil:
+		err = syscall.ENOENT
+	case len(li.waiting) >= backlog:
+		err = syscall.EAGAIN
+	}
+	if err != nil {
+		return nil, opError("dial", "unix", nil, remote, err)
+	}
+	c, s := h.lan.connect("unix", h, li.host, &net.UnixAddr{Net: "unix"}, remote, netip.Addr{}, netip.Addr{})
+	li.waiting = append(li.waiting, s)
+	li.ready.Signal()
+	return c, nil
+}
+
+// sleep lets time pass without the lock, which the caller holds. It returns the context's error if that ends first.
+func (l *LAN) sleep(ctx context.Context, d time.Duration) error {
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package zretest_test
+
+const underRace = false

@@ -1,0 +1,6 @@
+//go:build race
+
+package zretest_test
+
+// underRace is true where everything takes ten times as long.
+const underRace = true

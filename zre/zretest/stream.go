@@ -1,0 +1,249 @@
+package zretest
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// What ends a connection, besides io.EOF.
+var (
+	errReset   = syscall.ECONNRESET
+	errTimeout = syscall.ETIMEDOUT
+)
+
+// A conn is one end of a stream connection. The LAN's lock guards it.
+type conn struct {
+	host          *Host
+	order         int // of its beginning
+	peer          *conn
+	network       string // "tcp" or "unix"
+	local, remote net.Addr
+	src, dst      netip.Addr // of tcp
+
+	readable, writable      sync.Cond
+	readLimit, writeLimit   deadline
+	unread                  [][]byte // has arrived
+	unreadOctets            int
+	ended                   bool  // the peer has closed its end
+	failure                 error // why the connection is broken
+	closed                  bool
+	out                     []segment // on their way to the peer
+	outOctets               int
+	lastDue                 time.Duration // of what was sent
+	coming                  bool          // there is an alarm for the first segment
+	open                    bool          // the way to the peer is free, and back
+	outage                  int           // counts the changes of open
+	held                    time.Duration // since when the first segment waits for the way to be free
+	isHeld, resetSent, gone bool          // gone: the other end will never be told
+}
+
+// A segment is what travels: octets, the end of the stream, or a reset.
+type segment struct {
+	octets     []byte
+	due        time.Duration
+	fin, reset bool
+}
+
+// connect makes both ends of a connection, from client to server.
+func (l *LAN) connect(network string, client, server *Host, local, remote net.Addr, src, dst netip.Addr) (c, s *conn) {
+	c = &conn{host: client, network: network, local: local, remote: remote, src: src, dst: dst}
+	s = &conn{host: server, network: network, local: remote, remote: local, src: dst, dst: src}
+	c.peer, s.peer = s, c
+	for _, end := range []*conn{c, s} {
+		end.readable.L, end.writable.L = &l.mu, &l.mu
+		end.open = true
+		l.ends++
+		end.order = l.ends
+		l.conns[end] = struct{}{}
+	}
+	return c, s
+}
+
+// Read implements net.Conn.
+func (c *conn) Read(b []byte) (int, error) {
+	defer c.host.lan.lock()()
+	for {
+		switch {
+		case c.closed:
+			return 0, c.error("read", net.ErrClosed)
+		case c.readLimit.passed():
+			return 0, c.error("read", os.ErrDeadlineExceeded)
+		case c.host.frozen:
+		case len(c.unread) > 0 && len(b) > 0:
+			return c.take(b), nil
+		case len(b) == 0:
+			return 0, nil
+		case c.failure != nil:
+			return 0, c.error("read", c.failure)
+		case c.ended:
+			return 0, io.EOF
+		}
+		c.readable.Wait()
+	}
+}
+
+// take moves octets that have arrived to b.
+func (c *conn) take(b []byte) (n int) {
+	for n < len(b) && len(c.unread) > 0 {
+		moved := copy(b[n:], c.unread[0])
+		n += moved
+		if c.unread[0] = c.unread[0][moved:]; len(c.unread[0]) == 0 {
+			c.unread[0] = nil
+			c.unread = c.unread[1:]
+		}
+	}
+	c.unreadOctets -= n
+	c.peer.writable.Broadcast()
+	return n
+}
+
+// Write implements net.Conn. It waits while the peer has not read what was written before.
+func (c *conn) Write(b []byte) (n int, err error) {
+	defer c.host.lan.lock()()
+	for {
+		room := window - c.outOctets - c.peer.unreadOctets
+		switch {
+		case c.closed:
+			return n, c.error("write", net.ErrClosed)
+		case c.writeLimit.passed():
+			return n, c.error("write", os.ErrDeadlineExceeded)
+		case c.failure != nil:
+			return n, c.error("write", c.failure)
+		case c.host.frozen:
+		case len(b) == 0:
+			return n, nil
+		case room > 0:
+			part := min(room, len(b))
+			c.send(segment{octets: slices.Clone(b[:part])})
+			n += part
+			b = b[part:]
+			continue
+		}
+		c.writable.Wait()
+	}
+}
+
+// Close implements net.Conn. The peer reads what was sent before; if this end has not read all that came, the peer finds the
+// connection reset then, as with TCP.
+func (c *conn) Close() error {
+	defer c.host.lan.lock()()
+	if c.closed {
+		return c.error("close", net.ErrClosed)
+	}
+	c.shut()
+	return nil
+}
+
+// shut closes this end and tells the peer.
+func (c *conn) shut() {
+	if c.closed {
+		return
+	}
+	if c.failure == nil {
+		c.resetSent = c.unreadOctets > 0
+		c.send(segment{fin: !c.resetSent, reset: c.resetSent})
+	}
+	c.closeHere()
+}
+
+// vanish closes this end without a word.
+func (c *conn) vanish() {
+	if !c.closed {
+		c.out, c.outOctets, c.gone = nil, 0, true
+		c.closeHere()
+	}
+}
+
+func (c *conn) closeHere() {
+	c.closed = true
+	c.unread, c.unreadOctets = nil, 0
+	c.readLimit.stop()
+	c.writeLimit.stop()
+	c.wake()
+	c.peer.writable.Broadcast()
+	if c.peer.closed {
+		delete(c.host.lan.conns, c)
+		delete(c.host.lan.conns, c.peer)
+	}
+}
+
+// fail breaks this end. What has arrived can still be read.
+func (c *conn) fail(err error) {
+	if c.failure == nil && !c.closed {
+		c.failure = err
+		c.out, c.outOctets = nil, 0
+		c.wake()
+	}
+}
+
+func (c *conn) wake() {
+	c.readable.Broadcast()
+	c.writable.Broadcast()
+}
+
+func (c *conn) error(op string, err error) error {
+	return opError(op, c.network, c.local, c.remote, err)
+}
+
+// opError makes an error as package net does.
+func opError(op, network string, source, addr net.Addr, err error) error {
+	if errno, ok := err.(syscall.Errno); ok {
+		err = os.NewSyscallError(op, errno)
+	}
+	return &net.OpError{Op: op, Net: network, Source: source, Addr: addr, Err: err}
+}
+
+// LocalAddr implements net.Conn.
+func (c *conn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr implements net.Conn.
+func (c *conn) RemoteAddr() net.Addr { return c.remote }
+
+// SetDeadline implements net.Conn.
+func (c *conn) SetDeadline(t time.Time) error { return c.limit(t, &c.readLimit, &c.writeLimit) }
+
+// SetReadDeadline implements net.Conn.
+func (c *conn) SetReadDeadline(t time.Time) error { return c.limit(t, &c.readLimit) }
+
+// SetWriteDeadline implements net.Conn.
+func (c *conn) SetWriteDeadline(t time.Time) error { return c.limit(t, &c.writeLimit) }
+
+func (c *conn) limit(t time.Time, limits ...*deadline) error {
+	defer c.host.lan.lock()()
+	if c.closed {
+		return c.error("set", net.ErrClosed)
+	}
+	for _, d := range limits {
+		d.stop()
+		d.at = t
+		if !t.IsZero() && !d.passed() {
+			d.timer = time.AfterFunc(time.Until(t), func() {
+				defer c.host.lan.lock()()
+				c.wake()
+			})
+		}
+	}
+	c.wake()
+	return nil
+}
+
+// A deadline is none while at is zero.
+type deadline struct {
+	at    time.Time
+	timer *time.Timer
+}
+
+func (d *deadline) passed() bool { return !d.at.IsZero() && !time.Now().Before(d.at) }
+
+func (d *deadline) stop() {
+	if d.timer != nil {
+		d.timer.Stop()
+		d.timer = nil
+	}
+}
