@@ -13,9 +13,6 @@ var (
 	// ErrClosed: the node is closed. It is a net.ErrClosed too.
 	ErrClosed = fmt.Errorf("node is closed: %w", net.ErrClosed)
 
-	// ErrNotStarted: the call needs a started node.
-	ErrNotStarted = errors.New("node is not started")
-
 	// ErrStarted: the node was started before.
 	ErrStarted = errors.New("node is started already")
 

@@ -90,12 +90,13 @@ func (n *Node) reap(now time.Time) {
 	n.reaped = now
 	n.strangers.prune(now)
 	for _, p := range n.peers {
-		// After a stall of our own (a stopped process, a suspended laptop) what peers said meanwhile is not yet read.
-		alive := p.alive.Swap(false)
-		if p.ending == 0 && p.spoke.Swap(false) { // otherwise drain looks at that
-			alive = true
+		if p.ending != 0 {
+			continue // drain looks after it
 		}
-		if alive || stalled {
+		// Whose messages wait for the application is not silent. After a stall of our own (a stopped process, a suspended laptop)
+		// what peers said meanwhile is not yet read.
+		beaconed, spoke := p.alive.Swap(false), p.spoke.Swap(false)
+		if beaconed || spoke || p.stuck.Load() || stalled {
 			p.heard, p.evasive, p.silent = now, false, false
 			continue
 		}
