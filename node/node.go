@@ -122,7 +122,7 @@ func (n *Node) Start(ctx context.Context) (err error) {
 		return errors.Join(err, agent.Close())
 	}
 	n.agent = agent
-	n.port = portOf(listener.Addr())
+	n.port = addrPortOf(listener.Addr()).Port()
 	n.router = zmtp.NewRouter(n.zmtp, n.accept)
 	n.router.Allow = n.allow
 	n.started = true
@@ -273,9 +273,4 @@ func (n *Node) flush() {
 	}
 	n.mu.RUnlock()
 	all.Wait()
-}
-
-func portOf(a net.Addr) uint16 {
-	ap, _ := netip.ParseAddrPort(a.String())
-	return ap.Port()
 }

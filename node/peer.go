@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -35,7 +34,6 @@ type peer struct {
 	name      string
 	headers   map[string]string
 	groups    map[string]struct{}
-	state     beacon.State
 	began     time.Time // of this session
 	heard     time.Time // last sign of life that the control loop took note of
 	evasive   bool
@@ -51,7 +49,7 @@ type peer struct {
 	// Written by the control loop, read by all.
 	snapshot  atomic.Pointer[Peer]
 	endpoints atomic.Pointer[[]netip.AddrPort] // where it may be reached, the newest last
-	beaconed  atomic.Uint32                    // state of its last beacon; noState before that
+	state     atomic.Uint32                    // the beacon.State that it told last; beacon.Unknown before that
 
 	alive    atomic.Bool // beaconed since the control loop last looked
 	spoke    atomic.Bool // sent a message since then
@@ -86,14 +84,13 @@ func (n *Node) newPeer(id uuid.UUID, endpoints []netip.AddrPort) *peer {
 		node:     n,
 		uuid:     id,
 		groups:   make(map[string]struct{}),
-		state:    beacon.Unknown,
 		began:    now,
 		heard:    now,
 		sequence: 1, // HELLO
 		queue:    zmtp.NewQueue(n.cfg.Limits.QueueMessages, n.cfg.Limits.QueueOctets),
 		wake:     make(chan struct{}, 1),
 	}
-	p.beaconed.Store(uint32(beacon.Unknown))
+	p.state.Store(uint32(beacon.Unknown))
 	p.endpoints.Store(&endpoints)
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	return p
@@ -103,8 +100,7 @@ func (n *Node) newPeer(id uuid.UUID, endpoints []netip.AddrPort) *peer {
 // the peer; hello is what the connection begins with, but for the endpoint.
 func (p *peer) run(hello msg.OutHello) {
 	n := p.node
-	for attempt := max(p.flaps-1, 0); ; attempt++ { // the first time at once
-
+	for attempt := max(p.flaps-1, 0); ; attempt++ { // the first one at once
 		if attempt > 0 && !p.sleep(backoff(attempt)) {
 			return
 		}
@@ -208,7 +204,7 @@ func (p *peer) publish() *Peer {
 		Headers:   p.headers,
 		Groups:    slices.Sorted(maps.Keys(p.groups)),
 		Transport: "tcp",
-		State:     p.state,
+		State:     beacon.State(p.state.Load()),
 	}
 	if p.reached.IsValid() {
 		s.Endpoint = formatEndpoint(p.reached)
@@ -227,12 +223,4 @@ func parseIdentity(octets []byte) (uuid.UUID, bool) {
 		return uuid.Nil, false
 	}
 	return uuid.UUID(octets[1:]), true
-}
-
-func addrOf(a net.Addr) netip.Addr {
-	ap, err := netip.ParseAddrPort(a.String())
-	if err != nil {
-		return netip.Addr{}
-	}
-	return ap.Addr().Unmap().WithZone("")
 }

@@ -27,7 +27,7 @@ func (n *Node) sighting(s beacon.Sighting) {
 
 // knows says that a sighting brings nothing new.
 func (p *peer) knows(s beacon.Sighting) bool {
-	if s.State != beacon.Unknown && uint32(s.State) != p.beaconed.Load() {
+	if s.State != beacon.Unknown && uint32(s.State) != p.state.Load() {
 		return false
 	}
 	for _, ap := range *p.endpoints.Load() {
@@ -60,12 +60,8 @@ func (n *Node) sighted(s beacon.Sighting) {
 	}
 	p.alive.Store(true)
 	p.addEndpoint(endpoint)
-	if s.State != beacon.Unknown && s.State != p.state {
-		p.beaconed.Store(uint32(s.State))
-		p.state = s.State
-		if p.entered {
-			n.events.push(p, Event{Kind: State, Peer: p.publish(), State: s.State})
-		}
+	if s.State != beacon.Unknown && p.state.Swap(uint32(s.State)) != uint32(s.State) && p.entered {
+		n.events.push(p, Event{Kind: State, Peer: p.publish(), State: s.State})
 	}
 }
 

@@ -60,10 +60,9 @@ func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error 
 
 	var full []*peer
 	for _, p := range members {
-		switch err := p.send(&m); {
-		case errors.Is(err, zmtp.ErrFull):
+		// Another error means that it left this moment: it is no member any more.
+		if err := p.send(&m); errors.Is(err, zmtp.ErrFull) {
 			full = append(full, p)
-		case err != nil: // it left this moment: no member any more
 		}
 	}
 	if len(full) == 0 {

@@ -110,18 +110,11 @@ func (n *Node) meet(id uuid.UUID, endpoints []netip.AddrPort, flaps int) *peer {
 	return p
 }
 
-// inherit takes over what an earlier session knew that HELLO does not tell.
-func (p *peer) inherit(old *peer) {
-	p.state = old.state
-	p.beaconed.Store(old.beaconed.Load())
-}
-
 // connected: our connection to the peer's mailbox is up.
 func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 	n.log.Debug().Stringer("peer", p.uuid).Stringer("endpoint", conn.RemoteAddr()).Msg("connected")
 	p.connected = true
-	p.reached, _ = netip.ParseAddrPort(conn.RemoteAddr().String())
-	p.reached = netip.AddrPortFrom(p.reached.Addr().Unmap(), p.reached.Port())
+	p.reached = addrPortOf(conn.RemoteAddr())
 	if p.entered {
 		p.publish()
 	}
@@ -159,7 +152,7 @@ func isTimeout(err error) bool {
 }
 
 // renew replaces a session by a new one with the same peer. The Exit of the old one, if it needs one, waits a little.
-func (n *Node) renew(p *peer, reason Reason) *peer {
+func (n *Node) renew(p *peer, reason Reason) {
 	flaps := 1
 	if time.Since(p.began) < steady {
 		flaps += p.flaps
@@ -173,14 +166,13 @@ func (n *Node) renew(p *peer, reason Reason) *peer {
 	q := n.meet(p.uuid, *p.endpoints.Load(), flaps)
 	if q == nil {
 		n.exit(previous, reason)
-		return nil
+		return
 	}
-	q.inherit(p)
+	q.state.Store(p.state.Load()) // HELLO does not tell it
 	if previous != nil {
 		q.previous, q.reason = previous, reason
 		n.after(redialGrace, func() { n.settle(q) })
 	}
-	return q
 }
 
 // settle tells the Exit of the session before this one.
@@ -263,7 +255,7 @@ func (n *Node) greeted(in *inbox) *peer {
 		}
 		n.remove(old, reason)
 		if p = n.meet(in.uuid, endpoints, 0); p != nil {
-			p.inherit(old)
+			p.state.Store(old.state.Load()) // HELLO does not tell it
 		}
 	default:
 		n.settle(p)
