@@ -102,8 +102,8 @@ func (a *Agent) Announce(port uint16, state State) {
 	go a.speak()
 }
 
-// SetState changes the state that Announce gave. The new one is sent at once, state beacons only; of changes that follow
-// within 20 ms the last one is sent then. Before Announce and after Close it does nothing.
+// SetState changes the state that Announce gave. The new one is sent at once, by beacons that have a state; of changes that
+// follow within 20 ms the last one is sent then. Before Announce and after Close it does nothing.
 func (a *Agent) SetState(state State) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -196,17 +196,23 @@ func (a *Agent) now() Beacon {
 
 // say sends b as a classic and as a state beacon.
 func (a *Agent) say(b Beacon) {
-	classic := b
-	classic.State = Unknown
-	a.station.send(classic, a.view.Load().classic)
+	if !a.config.StateByBroadcast || !b.State.valid() {
+		classic := b
+		classic.State = Unknown
+		a.station.send(classic, a.view.Load().classic)
+	}
 	a.sayState(b)
 }
 
-// sayState sends b as a state beacon, if it has a state.
+// sayState sends b with its state, if it has one.
 func (a *Agent) sayState(b Beacon) {
-	if b.State.valid() {
-		a.station.send(b, a.view.Load().state)
+	if !b.State.valid() {
+		return
 	}
+	if a.config.StateByBroadcast {
+		a.station.sendDeadly(b, a.view.Load().classic)
+	}
+	a.station.send(b, a.view.Load().state)
 }
 
 // pause returns the time to wait after the beacons of a turn, counted from 0.
@@ -221,9 +227,19 @@ func (a *Agent) pause(turn int) time.Duration {
 
 // hear hands the agent a sighting that arrived on an interface it uses.
 func (a *Agent) hear(s Sighting) {
-	if s.UUID != a.config.UUID && a.view.Load().uses(s.IfIndex) {
+	if a.view.Load().uses(s.IfIndex) && !a.isEcho(s) {
 		a.config.Handler(s)
 	}
+}
+
+// isEcho reports whether the agent sent that beacon itself. A farewell could be an old one of its own.
+func (a *Agent) isEcho(s Sighting) bool {
+	if s.UUID != a.config.UUID {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return s.Port == 0 || s.Local && s.Port == a.port
 }
 
 // adopt makes the agent use v, and reports whether that changes anything. Where v leads to new places the agent starts

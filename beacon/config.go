@@ -29,7 +29,7 @@ type Config struct {
 	// Network carries the beacons; nil means System.
 	Network Network
 
-	// UUID names the node. The agent does not hear beacons that bear it.
+	// UUID names the node. The agent does not hear the beacons that it sends itself.
 	UUID uuid.UUID
 
 	// Port is the UDP port of classic beacons, 1 to 65535; 0 means DefaultPort. State beacons use a port 10,000 above it,
@@ -42,6 +42,11 @@ type Config struct {
 	// sent, both kinds are heard, state beacons on the group named here or on DefaultGroup.
 	Addresses []netip.Addr
 
+	// StateByBroadcast sends the proposal of 2013 to the letter: 23 octets, with the state, in place of the classic 22, to the
+	// classic port and addresses. Every pyre node of the network DIES of the first such beacon; C zyre and zyre.js
+	// ignore it, and so find this node no more. For networks of nodes that understand it.
+	StateByBroadcast bool
+
 	// Interval is the time between two beacons, 10 % more or less so that nodes started together drift apart. 0 means
 	// DefaultInterval, 10 ms is the least. A longer one saves traffic, but others meet a node later where they missed
 	// its first beacons.
@@ -52,7 +57,8 @@ type Config struct {
 	// point-to-point, and loopback only when there is no other.
 	Interfaces []string
 
-	// Handler is called with each beacon heard from another node, also from a node of this process; nil hears none. It
+	// Handler is called with each beacon heard from another node, also from a node of this process; nil hears none. A beacon
+	// that bears the agent's own UUID, but another port or from another machine, is one: two nodes have one UUID. It
 	// runs on the goroutine that receives for all agents of the process, so it must neither block nor open or close an
 	// agent; SetState, Interfaces and IsLocal are fine. It is never called twice at once, nor after Close has returned.
 	Handler func(Sighting)

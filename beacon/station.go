@@ -211,7 +211,15 @@ func (s *station) send(b Beacon, to []Destination) {
 	}
 }
 
-// write is where every datagram leaves. Whatever its caller asks for, a broadcast address and UDP port 5670 get
+// sendDeadly sends a beacon with a state to where the classic ones go. It is for Config.StateByBroadcast alone.
+func (s *station) sendDeadly(b Beacon, to []Destination) {
+	octets := b.Append(nil)
+	for _, d := range to {
+		s.report(failure{"sending beacons", d}, s.classic.WriteTo(octets, d))
+	}
+}
+
+// write is where every other datagram leaves. Whatever its caller asks for, a broadcast address and UDP port 5670 get
 // 22 octets or nothing: any other length there ends every pyre node that receives it.
 func (s *station) write(b []byte, to Destination) error {
 	if len(b) == classicSize {

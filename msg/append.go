@@ -82,6 +82,11 @@ func AppendGoodbye(dst []byte, sequence uint16) []byte {
 	return appendPrefix(dst, Goodbye, sequence)
 }
 
+// AppendState appends a STATE (ours only): the octet that a state beacon ends with.
+func AppendState(dst []byte, sequence uint16, state uint8) []byte {
+	return append(appendPrefix(dst, State, sequence), state)
+}
+
 func appendPrefix(dst []byte, id ID, sequence uint16) []byte {
 	return append(dst, signature0, signature1, byte(id), Version, byte(sequence>>8), byte(sequence))
 }

@@ -39,6 +39,8 @@ func rawEncode(m *Message) []byte {
 	case Elect, Leader:
 		short(m.Group)
 		short(m.Node)
+	case State:
+		b = append(b, m.State)
 	}
 	return b
 }
@@ -51,6 +53,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(v.frames[0], uint8(len(v.frames)-1))
 	}
 	f.Add([]byte{}, uint8(0))
+	f.Add([]byte("\xaa\xa1\x80\x02\x00\x02\x05"), uint8(0))
 	f.Add([]byte("\xaa\xa1\x4d\x02\x00\x02"), uint8(1))
 	f.Add([]byte("\xaa\xa1\x01\x02\x00\x01\x00\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00"), uint8(0))
 	f.Fuzz(func(t *testing.T, header []byte, surplus uint8) {

@@ -7,6 +7,7 @@ type ID uint8
 
 // The messages of RFC 36 are 1 to 7. C zyre adds 8 to 10, which other
 // implementations do not survive: send those to C zyre and to our own nodes only.
+// 128 and above are private to peers that have agreed on them.
 const (
 	Hello   ID = 1  // greets a peer: where to reach the sender, its name, groups and headers
 	Whisper ID = 2  // content for one peer
@@ -18,10 +19,12 @@ const (
 	Elect   ID = 8  // C zyre: a challenger for a group's leadership
 	Leader  ID = 9  // C zyre: the elected leader of a group
 	Goodbye ID = 10 // C zyre: the sender is leaving
+
+	State ID = 128 // ours: what the sender is doing; only to peers that have said they know it (docs/protocol.md)
 )
 
 // String gives the name that RFC 36 uses, such as "PING-OK", and "ID(77)" for an
-// id that is none of the ten.
+// id that is none of these.
 func (id ID) String() string {
 	switch id {
 	case Hello:
@@ -44,6 +47,8 @@ func (id ID) String() string {
 		return "LEADER"
 	case Goodbye:
 		return "GOODBYE"
+	case State:
+		return "STATE"
 	}
 	return "ID(" + strconv.Itoa(int(id)) + ")"
 }

@@ -1,6 +1,7 @@
 // Package msg encodes and decodes the messages that ZRE nodes exchange over TCP:
 // version 2 of the ZeroMQ Realtime Exchange Protocol, https://rfc.zeromq.org/spec/36/,
-// and the three messages that C zyre adds to it (ELECT, LEADER, GOODBYE).
+// the three messages that C zyre adds to it (ELECT, LEADER, GOODBYE), and one of our
+// own (STATE).
 //
 // A message is a list of frames. The first, the header frame, is made of octets laid
 // out by RFC 36's grammar; WHISPER and SHOUT carry the application's content in the
@@ -38,7 +39,7 @@ const (
 	prefixSize = 6 // octets of signature, id, version and sequence
 )
 
-// Message is any of the ten messages, decoded. Fields that the message at hand does
+// Message is any of the messages, decoded. Fields that the message at hand does
 // not have are zero. One Message can be used for any number of Decode calls.
 type Message struct {
 	ID       ID
@@ -46,6 +47,8 @@ type Message struct {
 
 	Group  []byte // of SHOUT, JOIN, LEAVE, ELECT and LEADER; may be empty
 	Status uint8  // of HELLO, JOIN and LEAVE: the sender's count of joins and leaves, this one included
+
+	State uint8 // of STATE: the octet as it came, which may be no state at all
 
 	// Node is the challenger of ELECT or the leader of LEADER. C zyre writes a
 	// UUID as 32 upper-case hexadecimal digits; Decode does not insist.
@@ -97,6 +100,8 @@ func (m *Message) Decode(frames [][]byte, limits Limits) error {
 	case Elect, Leader:
 		m.Group = r.string("group")
 		m.Node = r.string("node")
+	case State:
+		m.State = r.number1("state")
 	default:
 		return ErrUnknownID
 	}

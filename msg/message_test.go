@@ -24,7 +24,7 @@ func unhex(tb testing.TB, text string) []byte {
 func dirty() Message {
 	x := []byte("left over")
 	return Message{
-		ID: 99, Sequence: 99, Group: x, Status: 99, Node: x, Content: [][]byte{x},
+		ID: 99, Sequence: 99, Group: x, Status: 99, State: 99, Node: x, Content: [][]byte{x},
 		Hello: HelloFields{Endpoint: x, Groups: [][]byte{x}, Name: x, Headers: []Header{{x, x}}},
 	}
 }
@@ -86,6 +86,10 @@ func TestDecodeRefuses(t *testing.T) {
 		{"ELECT, no challenger", []string{"aaa108020002 01 47"}, ErrMalformed, "ELECT: node needs 1", Elect, 2},
 		{"ELECT, challenger over the rest", []string{"aaa108020002 01 47 02 41"}, ErrMalformed, "ELECT: node needs 2 octets, 1 are left", Elect, 2},
 		{"LEADER, leader over the rest", []string{"aaa109020002 01 47 20 41"}, ErrMalformed, "LEADER: node needs 32 octets, 1 are left", Leader, 2},
+
+		{"STATE, no state", []string{"aaa180020002"}, ErrMalformed, "STATE: state needs 1", State, 2},
+		{"STATE, trailing octet", []string{"aaa180020002 03 00"}, ErrMalformed, "STATE: 1 octets after", State, 2},
+		{"STATE, a frame more", []string{"aaa180020002 03", "00"}, ErrMalformed, "STATE: 2 frames", State, 2},
 
 		{"HELLO, endpoint over the rest", []string{"aaa101020001 ff 746370"}, ErrMalformed, "HELLO: endpoint needs 255 octets, 3 are left", Hello, 1},
 		{"HELLO, 3 octets of a group count", []string{hello + "000000"}, ErrMalformed, "groups needs 4 octets, 3 are left", Hello, 1},
@@ -279,7 +283,7 @@ func TestID(t *testing.T) {
 			t.Errorf("ID %d is %s, want %s", i+1, got, name)
 		}
 	}
-	for id, want := range map[ID]string{0: "ID(0)", 11: "ID(11)", 255: "ID(255)"} {
+	for id, want := range map[ID]string{0: "ID(0)", 11: "ID(11)", 128: "STATE", 255: "ID(255)"} {
 		if got := fmt.Sprint(id); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}

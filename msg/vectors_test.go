@@ -88,6 +88,8 @@ func encode(tb testing.TB, m *Message) ([]byte, error) {
 		return AppendLeader(nil, m.Sequence, string(m.Group), nodeUUID(tb, m))
 	case Goodbye:
 		return AppendGoodbye(nil, m.Sequence), nil
+	case State:
+		return AppendState(nil, m.Sequence, m.State), nil
 	}
 	tb.Fatalf("cannot encode %v", m.ID)
 	return nil, nil
