@@ -47,6 +47,7 @@ type Agent struct {
 	port     uint16
 	state    State
 	speaking bool // Announce has been called: the goroutine of speak runs until closing
+	hushed   bool // Hush has been called: of all that it has to say only the farewell is left
 	closed   bool // Close has been called
 }
 
@@ -113,6 +114,13 @@ func (a *Agent) SetState(state State) {
 	}
 }
 
+// Hush ends the beacons; only the farewell of Close is still to come. The agent goes on hearing.
+func (a *Agent) Hush() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.hushed = true
+}
+
 // Interfaces returns the interfaces that the agent uses now, each with the IPv4 addresses it uses there. The caller owns
 // the result.
 func (a *Agent) Interfaces() []Interface {
@@ -159,14 +167,18 @@ func (a *Agent) speak() {
 	for turn := 0; ; {
 		select {
 		case <-beat.C:
-			a.say(a.now())
+			if b, ok := a.now(); ok {
+				a.say(b)
+			}
 			beat.Reset(a.pause(turn))
 			turn++
 		case <-a.restart:
 			turn = 0
 			beat.Reset(0)
 		case <-changed:
-			a.sayState(a.now())
+			if b, ok := a.now(); ok {
+				a.sayState(b)
+			}
 			changed, quiet = nil, time.After(stateGap)
 		case <-quiet:
 			changed, quiet = a.changed, nil
@@ -187,11 +199,11 @@ func (a *Agent) farewell() {
 	}
 }
 
-// now returns the beacon that says how things are.
-func (a *Agent) now() Beacon {
+// now returns the beacon that says how things are, and whether it may be sent.
+func (a *Agent) now() (Beacon, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return Beacon{UUID: a.config.UUID, Port: a.port, State: a.state}
+	return Beacon{UUID: a.config.UUID, Port: a.port, State: a.state}, !a.hushed
 }
 
 // say sends b as a classic and as a state beacon.

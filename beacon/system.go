@@ -2,10 +2,12 @@ package beacon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/ipv4"
@@ -35,6 +37,9 @@ func (system) Interfaces() ([]Interface, error) {
 	list := make([]Interface, 0, len(all))
 	for _, i := range all {
 		addrs, err := i.Addrs()
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+			return nil, fmt.Errorf("beacon: listing the addresses of %s: %w", i.Name, err) // it has not vanished: we are short of files
+		}
 		if err != nil {
 			continue
 		}

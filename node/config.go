@@ -44,6 +44,12 @@ type Config struct {
 	// 5 s by default. Then the peer is dropped as not responding.
 	SendTimeout time.Duration
 
+	// AutoState has the node's state follow what it does, see zre.WithAutoState.
+	AutoState bool
+
+	// StateByBroadcast sends beacons with a state where RFC 36 has those without, which kills pyre; see zre.WithStateByBroadcast.
+	StateByBroadcast bool
+
 	// Linger is how long Close waits until queued messages are handed to the operating system; 1 s by default, negative for not at all.
 	Linger time.Duration
 

@@ -23,6 +23,9 @@ var (
 	// message was not queued.
 	ErrPeerBusy = errors.New("peer is busy")
 
+	// ErrState: a state that cannot be set.
+	ErrState = errors.New("not a state that a node can be set to")
+
 	// ErrTooLarge: the message is larger than what a peer would accept.
 	ErrTooLarge = errors.New("message is too large")
 )

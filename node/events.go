@@ -20,6 +20,7 @@ const (
 	Evasive
 	Silent
 	State
+	Conflict // of no peer: another node has our own UUID
 )
 
 // Reason says why a peer exited.
@@ -75,17 +76,24 @@ type events struct {
 	mu      sync.Mutex    // guards all below, and every peer's over
 	room    chan struct{} // closed when readers that wait shall look again; nil if none waits
 	pending []Event
+	held    int   // what the others in pending hold: 1 each, and 1 for each group in its Peer
 	count   int   // WHISPER and SHOUT in pending
 	octets  int64 // their content
 	waiting bool  // the application waits on ready
+	at      int   // events that it took last and has not come back from
+	taken   uint64
+	arrived uint64 // WHISPER and SHOUT so far
 	closed  bool
 
 	ready chan struct{} // holds one token when a waiting application shall look again
 	done  chan struct{} // closed with the queue
 }
 
-// slack is how many events of membership may be pending, beside the data, before readers wait in admit.
-const slack = 65_536
+// Events of membership that may be pending before readers wait in admit: how many beside the data, and what they may hold.
+const (
+	slack   = 65_536
+	maxHeld = 1 << 20
+)
 
 func newEvents(maxCount int, maxOctets int64) *events {
 	return &events{maxCount: maxCount, maxOctets: maxOctets, ready: make(chan struct{}, 1), done: make(chan struct{})}
@@ -104,12 +112,16 @@ func (q *events) push(p *peer, e Event) {
 		q.wake() // its reader may wait
 	case Evasive, Silent, State:
 		// These repeat for ever: an application that does not read loses them rather than memory.
-		if len(q.pending) >= q.maxCount+slack {
+		if q.isCrammed() {
 			return
 		}
 	}
+	q.held += 1 + len(e.Peer.Groups)
 	q.append(e)
 }
+
+// isCrammed reports whether there is no room for what can wait or be lost.
+func (q *events) isCrammed() bool { return len(q.pending) >= q.maxCount+slack || q.held >= maxHeld }
 
 // deliver appends a WHISPER or SHOUT, waiting for room. It returns false once the peer is over, the node closed, or stop is.
 func (q *events) deliver(p *peer, e Event, octets int64, stop <-chan struct{}) bool {
@@ -127,9 +139,31 @@ func (q *events) deliver(p *peer, e Event, octets int64, stop <-chan struct{}) b
 		return false
 	}
 	q.count++
+	q.arrived++
 	q.octets += octets
 	q.append(e)
 	return true
+}
+
+// announce appends an event that is about no peer. It never waits; an application that does not read may lose it.
+func (q *events) announce(e Event) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.closed && !q.isCrammed() {
+		q.append(e)
+	}
+}
+
+// activity tells what goes on at the queue.
+func (q *events) activity() activity {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return activity{
+		arrived: q.arrived,
+		taken:   q.taken,
+		work:    len(q.pending) > 0 || q.at > 0,
+		crowded: q.count > q.maxCount/2 || q.octets > q.maxOctets/2,
+	}
 }
 
 // admit waits until there is room for one more event of membership that a peer causes. It returns false once the node closed
@@ -137,7 +171,7 @@ func (q *events) deliver(p *peer, e Event, octets int64, stop <-chan struct{}) b
 func (q *events) admit(stop <-chan struct{}) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.pending) >= q.maxCount+slack {
+	for q.isCrammed() {
 		if !q.wait(stop) {
 			return false
 		}
@@ -192,9 +226,11 @@ func (q *events) take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 			q.mu.Unlock()
 			return nil, false
 		}
+		q.at = 0
+		q.taken++
 		if len(q.pending) > 0 {
 			q.pending, batch = batch, q.pending
-			q.count, q.octets = 0, 0
+			q.count, q.octets, q.held, q.at = 0, 0, 0, len(batch)
 			q.wake()
 			q.mu.Unlock()
 			return batch, true

@@ -5,13 +5,15 @@ import (
 	"testing/synctest"
 )
 
+var nobody = &Peer{}
+
 func TestEventsOrderAndExit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, p := newEvents(2, 100), new(peer)
-		q.push(p, Event{Kind: Enter})
+		q.push(p, Event{Peer: nobody, Kind: Enter})
 		q.deliver(p, Event{Kind: Whisper}, 10, nil)
-		q.push(p, Event{Kind: Exit})
-		q.push(p, Event{Kind: Join})
+		q.push(p, Event{Peer: nobody, Kind: Exit})
+		q.push(p, Event{Peer: nobody, Kind: Join})
 		if q.deliver(p, Event{Kind: Whisper}, 10, nil) {
 			t.Error("a message was delivered after the exit")
 		}
@@ -45,7 +47,7 @@ func TestEventsBound(t *testing.T) {
 				if want := len(test.octets) - 1; delivered != want {
 					t.Fatalf("%d messages found room, want %d", delivered, want)
 				}
-				q.push(p, Event{Kind: Join}) // membership finds room all the same
+				q.push(p, Event{Peer: nobody, Kind: Join}) // membership finds room all the same
 				if batch, _ := q.take(nil, nil); len(batch) != len(test.octets) {
 					t.Errorf("took %d events, want %d", len(batch), len(test.octets))
 				}
@@ -64,7 +66,7 @@ func TestEventsRelease(t *testing.T) {
 		name string
 		end  func(q *events, p *peer, stop chan struct{})
 	}{
-		{"exit", func(q *events, p *peer, _ chan struct{}) { q.push(p, Event{Kind: Exit}) }},
+		{"exit", func(q *events, p *peer, _ chan struct{}) { q.push(p, Event{Peer: nobody, Kind: Exit}) }},
 		{"connection", func(_ *events, _ *peer, stop chan struct{}) { close(stop) }},
 		{"node", func(q *events, _ *peer, _ chan struct{}) { q.close() }},
 	} {
@@ -103,7 +105,7 @@ func TestEventsTakeStops(t *testing.T) {
 		if <-ended {
 			t.Error("take brought events")
 		}
-		q.push(p, Event{Kind: Enter}) // must not block on a token for the taker that is gone
+		q.push(p, Event{Peer: nobody, Kind: Enter}) // must not block on a token for the taker that is gone
 		if batch, ok := q.take(nil, nil); !ok || len(batch) != 1 {
 			t.Errorf("the next take got %d events, %v", len(batch), ok)
 		}
@@ -124,9 +126,9 @@ func TestEventsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, p := newEvents(1, 100), new(peer)
 		for range slack + 1 {
-			q.push(p, Event{Kind: Join})
+			q.push(p, Event{Peer: nobody, Kind: Join})
 		}
-		q.push(p, Event{Kind: Evasive})
+		q.push(p, Event{Peer: nobody, Kind: Evasive})
 		if got := len(q.pending); got != slack+1 {
 			t.Errorf("%d events pending, want %d", got, slack+1)
 		}

@@ -97,21 +97,38 @@ func (n *Node) check(hello msg.OutHello) error {
 	return hello.Check(n.cfg.Limits.msg())
 }
 
-// joined takes a peer's JOIN, or a group of its HELLO. Its status octet is not checked: RFC 36 says MAY, and implementations
-// that insist on it die of a mismatch.
-func (n *Node) joined(p *peer, group string) {
-	if _, in := p.groups[group]; in || n.present[p.uuid] != p {
+// joined takes a peer's JOIN.
+func (n *Node) joined(p *peer, group string) { n.join(p, [][]byte{[]byte(group)}) }
+
+// join adds a peer to groups. The status octet of a JOIN is not checked: RFC 36 says MAY, and implementations that insist on it
+// die of a mismatch.
+func (n *Node) join(p *peer, groups [][]byte) {
+	if n.present[p.uuid] != p {
 		return
 	}
-	if limit := n.cfg.Limits.GroupsPerPeer; len(p.groups) >= limit {
-		n.log.Debug().Stringer("peer", p.uuid).Int("limit", limit).Msg("JOIN ignored: too many groups")
-		return
-	}
-	p.groups[group] = struct{}{}
+	var joined []string
 	n.mu.Lock()
-	n.members[group] = append(slices.Clip(n.members[group]), p)
+	for _, octets := range groups {
+		group := string(octets)
+		if _, in := p.groups[group]; in {
+			continue
+		}
+		if limit := n.cfg.Limits.GroupsPerPeer; len(p.groups) >= limit {
+			n.log.Debug().Stringer("peer", p.uuid).Int("limit", limit).Msg("JOIN ignored: too many groups")
+			break
+		}
+		p.groups[group] = struct{}{}
+		n.members[group] = append(slices.Clip(n.members[group]), p)
+		joined = append(joined, group)
+	}
 	n.mu.Unlock()
-	n.events.push(p, Event{Kind: Join, Peer: p.publish(), Group: group})
+	if len(joined) == 0 {
+		return
+	}
+	snapshot := p.publish()
+	for _, group := range joined {
+		n.events.push(p, Event{Kind: Join, Peer: snapshot, Group: group})
+	}
 }
 
 // departed takes a peer's LEAVE.

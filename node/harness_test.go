@@ -157,21 +157,23 @@ func describe(e Event) string {
 
 // fakePeer plays a peer octet by octet: it beacons, has a mailbox, and connects to a node's mailbox when told to.
 type fakePeer struct {
-	t         testing.TB
-	node      *testNode
-	uuid      uuid.UUID
-	identity  []byte
-	mailbox   net.Listener
-	udp       *net.UDPConn
-	router    *zmtp.Router
-	got       chan msg.ID // what the node sends to the mailbox
-	hellos    chan msg.HelloFields
-	queue     *zmtp.Queue
-	conn      *zmtp.Conn
-	mailboxed atomic.Pointer[zmtp.Conn] // the node's last connection to the mailbox
-	beaconed  []byte                    // the last beacon
-	frozen    atomic.Bool
-	done      chan struct{}
+	t          testing.TB
+	node       *testNode
+	uuid       uuid.UUID
+	identity   []byte
+	properties map[string]string // of its DEALER's READY
+	mailbox    net.Listener
+	udp        *net.UDPConn
+	router     *zmtp.Router
+	got        chan msg.ID // what the node sends to the mailbox
+	hellos     chan msg.HelloFields
+	queue      *zmtp.Queue
+	conn       *zmtp.Conn
+	mailboxed  atomic.Pointer[zmtp.Conn] // the node's last connection to the mailbox
+	beaconed   []byte                    // the last beacon
+	frozen     atomic.Bool
+	listen     atomic.Pointer[func(*msg.Message)] // called with each message
+	done       chan struct{}
 }
 
 func newFakePeer(t testing.TB, node *testNode) *fakePeer {
@@ -228,6 +230,9 @@ func (f *fakePeer) Receive(frames [][]byte) error {
 		f.t.Errorf("the node sent %x: %v", frames, err)
 		return nil
 	}
+	if listen := f.listen.Load(); listen != nil {
+		(*listen)(&m)
+	}
 	if m.ID == msg.Hello {
 		f.hellos <- m.Hello
 	}
@@ -267,7 +272,7 @@ func (f *fakePeer) connect() {
 		f.t.Fatal(err)
 	}
 	f.queue = zmtp.NewQueue(100_000, 1<<30)
-	f.conn, err = zmtp.Open(context.Background(), nc, zmtp.Config{Identity: f.identity}, f.queue, nil, deaf{})
+	f.conn, err = zmtp.Open(context.Background(), nc, zmtp.Config{Identity: f.identity, Properties: f.properties}, f.queue, nil, deaf{})
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -19,6 +20,8 @@ type inbox struct {
 	node *Node
 	conn *zmtp.Conn
 	uuid uuid.UUID
+
+	extensions extensions // what the peer may use
 
 	peer    *peer // the session that its last HELLO began; nil before
 	last    uint16
@@ -39,10 +42,14 @@ func (n *Node) accept(conn *zmtp.Conn) (zmtp.Receiver, error) {
 	case !ok:
 		return nil, fmt.Errorf("%w: %x", errIdentity, conn.Identity())
 	case id == n.cfg.UUID:
+		n.post(func() { n.conflict(addrPortOf(conn.RemoteAddr())) })
 		return nil, errOwnUUID
 	}
-	return &inbox{node: n, conn: conn, uuid: id}, nil
+	return &inbox{node: n, conn: conn, uuid: id, extensions: extensionsOf(conn)}, nil
 }
+
+// Greeted says whether a HELLO came. Until then the Router counts the connection as one in its handshake.
+func (in *inbox) Greeted() bool { return in.peer != nil }
 
 // Receive takes one message. An error ends the connection.
 func (in *inbox) Receive(frames [][]byte) error {
@@ -106,9 +113,19 @@ func (in *inbox) traffic() error {
 	case msg.Ping:
 		p.control(msg.AppendPingOK)
 	case msg.PingOK:
-		p.answered.Store(true)
+		p.ponged()
+	case msg.State:
+		if in.extensions.has(extState) {
+			state := beacon.State(m.State)
+			return n.do(func() { n.stated(p, state, true) })
+		}
+	case msg.Goodbye:
+		if in.extensions.has(extGoodbye) {
+			n.post(func() { n.depart(p) })
+			return errSessionOver
+		}
 	}
-	// ELECT, LEADER, GOODBYE (C zyre) and ids that we don't know count in the sequence only.
+	// ELECT, LEADER, GOODBYE of C zyre and ids that we don't know count in the sequence only.
 	return nil
 }
 
@@ -120,11 +137,14 @@ func (in *inbox) change(take func(p *peer, group string)) error {
 	return in.node.do(func() { take(in.peer, string(in.message.Group)) })
 }
 
+// frameCost is what a frame holds beside its octets.
+const frameCost = 24
+
 func (in *inbox) deliver(e Event) error {
 	e.Peer, e.Frames = in.peer.snapshot.Load(), in.message.Content
 	var octets int64
 	for _, frame := range e.Frames {
-		octets += int64(len(frame))
+		octets += frameCost + int64(len(frame))
 	}
 	if !in.node.events.deliver(in.peer, e, octets, in.conn.Done()) {
 		return errSessionOver

@@ -266,7 +266,7 @@ func TestSequenceWrap(t *testing.T) {
 			f := newFakePeer(t, n)
 			f.enter()
 			var c cycle
-			c.length.Store(length)
+			c.learned.Store(length)
 			sequence := uint16(1)
 			for range 200_000 {
 				sequence = c.next(sequence)
@@ -275,7 +275,7 @@ func TestSequenceWrap(t *testing.T) {
 			f.send(msg.AppendWhisper(nil, c.next(sequence)), []byte("last"))
 			n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "WHISPER:1f"})
 			n.Node.mu.RLock()
-			learned := n.peers[f.uuid].cycle.length.Load()
+			learned := n.peers[f.uuid].cycle.learned.Load()
 			n.Node.mu.RUnlock()
 			if learned != length {
 				t.Errorf("learned a cycle of %d", learned)

@@ -32,13 +32,20 @@ type Node struct {
 	wg        sync.WaitGroup
 
 	// The control loop's own (before Start: whoever holds starting).
+	chosen    beacon.State      // by SetState
+	auto      autoState         // with Config.AutoState
+	telling   bool              // a STATE message was sent a moment ago
 	groups    map[string]string // joined by us, by name
 	status    uint8             // counts our joins and leaves (RFC 36, "The HELLO Command")
 	tick      time.Duration
 	reaped    time.Time
 	former    map[uuid.UUID]struct{} // peers whose last session ended without a farewell
 	strangers strangers
+	farewells farewells
 	stopping  bool // no more sessions begin: who hears our farewell hangs up, and must not be called back
+
+	conflicting netip.Addr // where another node with our UUID was last
+	conflicted  time.Time  // when that was told
 
 	// mu guards the tables below for all who read them outside of the control loop, which alone writes them.
 	mu      sync.RWMutex
@@ -47,6 +54,8 @@ type Node struct {
 	members map[string][]*peer  // present peers by group; a slice is replaced, never changed
 
 	ownGroups atomic.Pointer[map[string]string] // a copy of groups for the readers
+	state     atomic.Uint32                     // our beacon.State; the control loop writes it
+	closing   atomic.Bool                       // Close has begun
 
 	starting sync.Mutex // guards started, closed and the fields that Start sets
 	started  bool
@@ -62,9 +71,14 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{
-		cfg:       cfg,
-		log:       cfg.Log.With().Str("node", cfg.Name).Logger(),
-		zmtp:      zmtp.Config{Identity: identity(cfg.UUID), Limits: cfg.Limits.zmtp(), Log: cfg.Log},
+		cfg: cfg,
+		log: cfg.Log.With().Str("node", cfg.Name).Logger(),
+		zmtp: zmtp.Config{
+			Identity:   identity(cfg.UUID),
+			Properties: map[string]string{extensionsProperty: ourExtensions},
+			Limits:     cfg.Limits.zmtp(),
+			Log:        cfg.Log,
+		},
 		events:    newEvents(cfg.Limits.Events, cfg.Limits.EventOctets),
 		calls:     make(chan func()),
 		sightings: make(chan beacon.Sighting, 256),
@@ -72,7 +86,10 @@ func New(cfg Config) (*Node, error) {
 		gone:      make(chan struct{}),
 		groups:    make(map[string]string),
 		former:    make(map[uuid.UUID]struct{}),
+		chosen:    beacon.Idle,
+		auto:      autoState{state: beacon.Idle},
 		strangers: newStrangers(cfg.Limits.Strangers, cfg.Limits.StrangersPerAddress),
+		farewells: make(farewells),
 		peers:     make(map[uuid.UUID]*peer),
 		present:   make(map[uuid.UUID]*peer),
 		members:   make(map[string][]*peer),
@@ -113,6 +130,8 @@ func (n *Node) Start(ctx context.Context) (err error) {
 		Interfaces: n.cfg.Interfaces,
 		Handler:    n.sighting,
 		Log:        n.log,
+
+		StateByBroadcast: n.cfg.StateByBroadcast,
 	})
 	if err != nil {
 		return fmt.Errorf("node: start: %w", err)
@@ -127,13 +146,14 @@ func (n *Node) Start(ctx context.Context) (err error) {
 	n.router.Allow = n.allow
 	n.started = true
 	n.reaped = time.Now()
+	n.state.CompareAndSwap(uint32(beacon.Init), uint32(n.chosen))
+	agent.Announce(n.port, n.State())
 	n.wg.Go(n.control)
 	n.wg.Go(func() {
 		if err := n.router.Serve(listener); err != nil && !errors.Is(err, net.ErrClosed) {
 			n.log.Error().Err(err).Msg("mailbox closed")
 		}
 	})
-	agent.Announce(n.port, beacon.Idle)
 	n.log.Debug().Uint16("port", n.port).Msg("started")
 	return nil
 }
@@ -142,6 +162,12 @@ func (n *Node) Start(ctx context.Context) (err error) {
 func (n *Node) control() {
 	ticker := time.NewTicker(n.tick)
 	defer ticker.Stop()
+	var samples <-chan time.Time
+	if n.cfg.AutoState {
+		sampler := time.NewTicker(samplePause)
+		defer sampler.Stop()
+		samples = sampler.C
+	}
 	for {
 		select {
 		case call := <-n.calls:
@@ -150,6 +176,8 @@ func (n *Node) control() {
 			n.sighted(s)
 		case now := <-ticker.C:
 			n.reap(now)
+		case <-samples:
+			n.observe()
 		case <-n.done:
 			for _, p := range n.peers {
 				p.close(ErrClosed)
@@ -223,6 +251,7 @@ func (n *Node) Close() error {
 	n.starting.Lock()
 	first, started := !n.closed, n.started
 	n.closed = true
+	n.closing.Store(true)
 	n.starting.Unlock()
 	if first {
 		n.err = n.shutDown(started)
@@ -238,8 +267,8 @@ func (n *Node) shutDown(started bool) error {
 		n.events.close()
 		return nil
 	}
-	n.flush()
 	n.do(n.stop)
+	n.flush()
 	err := n.agent.Close()
 	n.events.close()
 	close(n.done)
@@ -249,17 +278,22 @@ func (n *Node) shutDown(started bool) error {
 	return err
 }
 
-// stop keeps sessions from beginning, before the farewell.
+// stop keeps sessions from beginning and beacons from being sent, and says GOODBYE to those who understand it, behind what
+// is queued for them. They leave us at once, and must not find us by a beacon again.
 func (n *Node) stop() {
 	n.stopping = true
+	n.state.Store(uint32(beacon.Exit))
+	n.agent.Hush()
 	for _, p := range n.peers {
-		if !p.entered {
+		if p.connected {
+			p.goodbye()
+		} else {
 			n.forget(p)
 		}
 	}
 }
 
-// flush waits until what is queued for the peers present was handed to the operating system.
+// flush waits until what is queued for the peers was handed to the operating system.
 func (n *Node) flush() {
 	if n.cfg.Linger < 0 {
 		return
@@ -268,7 +302,7 @@ func (n *Node) flush() {
 	defer cancel()
 	var all sync.WaitGroup
 	n.mu.RLock()
-	for _, p := range n.present {
+	for _, p := range n.peers {
 		all.Go(func() { p.queue.Flush(ctx) })
 	}
 	n.mu.RUnlock()

@@ -25,21 +25,23 @@ type peer struct {
 	uuid uuid.UUID
 
 	// The control loop's own.
-	entered   bool           // its HELLO came, and Enter was told
-	connected bool           // our connection to its mailbox is up
-	reached   netip.AddrPort // where that leads to; not valid before
-	ours      bool           // it is a node of this implementation, as its ROUTER's READY told
-	inbox     *inbox         // where its messages come in; nil once that connection closed
-	ending    Reason         // why the session ends, while what the peer sent before is still read; 0 otherwise
-	name      string
-	headers   map[string]string
-	groups    map[string]struct{}
-	began     time.Time // of this session
-	heard     time.Time // last sign of life that the control loop took note of
-	evasive   bool
-	silent    bool
-	stranger  netip.AddrPort // where a beacon showed it, until it entered; not valid otherwise
-	flaps     int            // how many sessions just before this one ended young; they delay its first dial
+	entered         bool           // its HELLO came, and Enter was told
+	connected       bool           // our connection to its mailbox is up
+	reached         netip.AddrPort // where that leads to; not valid before
+	ours            bool           // it is a node of this implementation, as its ROUTER's READY told
+	extensions      extensions     // what it understands beyond RFC 36
+	statesByMessage bool           // it tells its state by messages, so its beacons do not count for that
+	inbox           *inbox         // where its messages come in; nil once that connection closed
+	ending          Reason         // why the session ends, while what the peer sent before is still read; 0 otherwise
+	name            string
+	headers         map[string]string
+	groups          map[string]struct{}
+	began           time.Time // of this session
+	heard           time.Time // last sign of life that the control loop took note of
+	evasive         bool
+	silent          bool
+	stranger        netip.AddrPort // where a beacon showed it, until it entered; not valid otherwise
+	flaps           int            // how many sessions just before this one ended young; they delay its first dial
 
 	// previous is the session that this one replaces, while its Exit waits: the first attempt to dial tells whether the peer
 	// crashed, and a farewell may still be in another socket.
@@ -50,6 +52,7 @@ type peer struct {
 	snapshot  atomic.Pointer[Peer]
 	endpoints atomic.Pointer[[]netip.AddrPort] // where it may be reached, the newest last
 	state     atomic.Uint32                    // the beacon.State that it told last; beacon.Unknown before that
+	told      atomic.Uint32                    // ours, as it knows it
 
 	alive    atomic.Bool // beaconed since the control loop last looked
 	spoke    atomic.Bool // sent a message since then
@@ -59,8 +62,14 @@ type peer struct {
 
 	over bool // Exit was told; guarded by the lock of the node's events
 
-	// mu guards the sequence and its order in the queue, and the scratch space.
+	// mu guards what is sent: the sequence and its order in the queue, and the scratch space. A session's mu may be held
+	// while its heir's is taken.
 	mu       sync.Mutex
+	finished bool  // our last message to it is queued
+	wrap     *wrap // what waits until it is known how to number it; nil mostly
+	heir     *peer // the session that sends what this one could not
+	pings    int   // sent
+	pongs    int   // answered
 	sequence uint16
 	scratch  []byte
 	frames   [][]byte
@@ -164,7 +173,9 @@ func (p *peer) connect(attempt int, hello msg.OutHello) (*zmtp.Conn, error) {
 		header, err := msg.AppendHello(nil, 1, &hello, p.node.cfg.Limits.msg())
 		return [][]byte{header}, err
 	}
-	return zmtp.Open(ctx, nc, p.node.zmtp, p.queue, first, deaf{})
+	state := p.node.State()
+	p.told.Store(uint32(state))
+	return zmtp.Open(ctx, nc, p.node.withState(state), p.queue, first, deaf{})
 }
 
 // deaf receives what a ROUTER sends us: RFC 36 forbids it to send anything.

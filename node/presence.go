@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/go-zre/go-zre/beacon"
-	"github.com/go-zre/go-zre/msg"
 )
 
 // sighting takes what a beacon told. The beacon's receiver calls it, for every beacon on the network: it must be quick.
@@ -48,7 +47,14 @@ func (n *Node) sighted(s beacon.Sighting) {
 		return
 	}
 	endpoint := netip.AddrPortFrom(s.Addr, s.Port)
+	if s.UUID == n.cfg.UUID {
+		n.conflict(endpoint)
+		return
+	}
 	if p == nil {
+		if n.farewells.has(s.UUID, endpoint) {
+			return
+		}
 		if !n.strangers.admit(endpoint, time.Now()) {
 			return
 		}
@@ -60,8 +66,14 @@ func (n *Node) sighted(s beacon.Sighting) {
 	}
 	p.alive.Store(true)
 	p.addEndpoint(endpoint)
-	if s.State != beacon.Unknown && p.state.Swap(uint32(s.State)) != uint32(s.State) && p.entered {
-		n.events.push(p, Event{Kind: State, Peer: p.publish(), State: s.State})
+	n.stated(p, s.State, false)
+}
+
+// depart: the peer said GOODBYE, on the connection itself: all it sent before has been read.
+func (n *Node) depart(p *peer) {
+	if n.peers[p.uuid] == p {
+		p.reason = Left // of the session before, whose Exit may wait for this
+		n.remove(p, Left)
 	}
 }
 
@@ -75,7 +87,7 @@ func (n *Node) farewell(p *peer) {
 	if p.ending != Left {
 		// Anybody can send a farewell: one who answers has not left.
 		p.answered.Store(false)
-		p.control(msg.AppendPing)
+		p.ping()
 	}
 	n.end(p, Left)
 }
@@ -85,6 +97,7 @@ func (n *Node) reap(now time.Time) {
 	stalled := now.Sub(n.reaped) > 2*n.tick+n.cfg.EvasiveTimeout/4
 	n.reaped = now
 	n.strangers.prune(now)
+	n.farewells.prune(now)
 	for _, p := range n.peers {
 		if p.ending != 0 {
 			continue // drain looks after it
@@ -103,11 +116,11 @@ func (n *Node) reap(now time.Time) {
 		case quiet >= 2*n.cfg.EvasiveTimeout && !p.silent:
 			p.silent = true
 			n.events.push(p, Event{Kind: Silent, Peer: p.snapshot.Load()})
-			p.control(msg.AppendPing)
+			p.ping()
 		case quiet >= n.cfg.EvasiveTimeout && !p.evasive:
 			p.evasive = true
 			n.events.push(p, Event{Kind: Evasive, Peer: p.snapshot.Load()})
-			p.control(msg.AppendPing)
+			p.ping()
 		}
 	}
 }

@@ -60,10 +60,13 @@ func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error 
 
 	var full []*peer
 	for _, p := range members {
-		// Another error means that it left this moment: it is no member any more.
-		if err := p.send(&m); errors.Is(err, zmtp.ErrFull) {
+		switch err := p.send(&m); {
+		case errors.Is(err, zmtp.ErrFull):
 			full = append(full, p)
+		case errors.Is(err, ErrClosed):
+			return fmt.Errorf("shout: %w", ErrClosed)
 		}
+		// Another error means that it left this moment: it is no member any more.
 	}
 	if len(full) == 0 {
 		return nil
@@ -83,10 +86,8 @@ func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error 
 
 // outgoing checks a message and takes copies of its large frames, which the queues keep without copying.
 func (n *Node) outgoing(ctx context.Context, frames [][]byte) (outgoing, error) {
-	select {
-	case <-n.done:
+	if n.closing.Load() {
 		return outgoing{}, ErrClosed
-	default:
 	}
 	if err := ctx.Err(); err != nil {
 		return outgoing{}, context.Cause(ctx)
@@ -129,6 +130,19 @@ var noContent = [][]byte{{}}
 func (p *peer) send(m *outgoing) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	switch {
+	case p.finished:
+		return ErrClosed
+	case p.heir != nil:
+		return p.heir.send(m)
+	case p.wrapping():
+		return p.park(m)
+	}
+	return p.enqueue(m)
+}
+
+// enqueue numbers a message and appends it to the queue. It needs mu.
+func (p *peer) enqueue(m *outgoing) error {
 	sequence := p.cycle.next(p.sequence)
 	if m.shout {
 		var err error
@@ -151,15 +165,55 @@ func (p *peer) send(m *outgoing) error {
 func (p *peer) control(encode func(dst []byte, sequence uint16) []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	var err error
+	switch {
+	case p.finished || p.heir != nil:
+		return
+	case p.wrapping():
+		err = p.parkControl(encode)
+	default:
+		err = p.enqueueControl(encode)
+	}
+	if errors.Is(err, zmtp.ErrFull) {
+		p.drop()
+	}
+}
+
+// enqueueControl is enqueue for a message of ours.
+func (p *peer) enqueueControl(encode func(dst []byte, sequence uint16) []byte) error {
 	sequence := p.cycle.next(p.sequence)
 	p.scratch = encode(p.scratch[:0], sequence)
 	p.frames = append(p.frames[:0], p.scratch)
-	switch err := p.queue.PushControl(p.frames...); {
-	case err == nil:
+	err := p.queue.PushControl(p.frames...)
+	if err == nil {
 		p.sequence = sequence
+	}
+	return err
+}
+
+// ping asks for a sign of life.
+func (p *peer) ping() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.finished || p.heir != nil || p.wrapping() { // that is a PING too
+		return
+	}
+	switch err := p.enqueueControl(msg.AppendPing); {
+	case err == nil:
+		p.pings++
 	case errors.Is(err, zmtp.ErrFull):
 		p.drop()
 	}
+}
+
+// goodbye ends what we send: with a GOODBYE if the peer understands it.
+func (p *peer) goodbye() {
+	if p.extensions.has(extGoodbye) {
+		p.control(msg.AppendGoodbye)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.finished = true
 }
 
 // drop has the control loop end the session of a peer that does not take its messages. It does not wait: the control loop
@@ -187,22 +241,33 @@ func (n *Node) await(ctx context.Context, p *peer, m *outgoing, err error, timeo
 		switch {
 		case err == nil:
 			return nil
+		case errors.Is(err, ErrClosed):
+			return ErrClosed
 		case errors.Is(err, zmtp.ErrQueueClosed):
-			return fail(ErrUnknownPeer)
+			heir := p.successor()
+			if heir == nil {
+				return fail(ErrUnknownPeer)
+			}
+			p, err = heir, heir.send(m)
+			continue
 		case !errors.Is(err, zmtp.ErrFull):
 			return fail(err)
 		}
 		select {
-		case <-p.queue.Room():
+		case <-p.room():
 			err = p.send(m)
 		case <-ctx.Done():
 			return fail(fmt.Errorf("%w: %w", ErrPeerBusy, context.Cause(ctx)))
 		case <-timeout.C:
+			if p.wrapsSince(n.cfg.ExpiredTimeout) {
+				timeout.Reset(n.cfg.SendTimeout)
+				continue
+			}
 			timeout.Reset(0) // the others that share it have no time left either
 			p.drop()
 			return fail(fmt.Errorf("%w: dropped after %v", ErrPeerBusy, n.cfg.SendTimeout))
 		case <-p.ctx.Done():
-			return fail(ErrUnknownPeer)
+			err = zmtp.ErrQueueClosed
 		case <-n.done:
 			return ErrClosed
 		}

@@ -9,16 +9,28 @@ const (
 	shortCycle = 65535 // pyre, zyre.js
 )
 
-// cycle is how a peer's numbers wrap, as far as its own have shown it: 0 until then.
-type cycle struct{ length atomic.Uint32 }
+// cycle is how a peer's numbers wrap: 0 for what is not known.
+type cycle struct {
+	learned atomic.Uint32 // from its own numbers
+	guess   uint32        // from what it made of ours (see wrap); guarded by the peer's mu
+}
 
-// next gives the number to send to the peer after n.
+// isUnknown needs the peer's mu.
+func (c *cycle) isUnknown() bool { return c.learned.Load() == 0 && c.guess == 0 }
+
+// next gives the number to send to the peer after n. It needs the peer's mu.
 func (c *cycle) next(n uint16) uint16 {
-	length := c.length.Load()
-	if length == 0 {
-		length = fullCycle
+	if n != shortCycle-1 {
+		return n + 1
 	}
-	return uint16((uint32(n) + 1) % length)
+	length := c.learned.Load()
+	if length == 0 {
+		length = c.guess
+	}
+	if length == shortCycle {
+		return 0
+	}
+	return n + 1
 }
 
 // follows says whether got is the right number after last from the peer, and learns its cycle where the two differ.
@@ -26,12 +38,12 @@ func (c *cycle) follows(last, got uint16) bool {
 	if last != shortCycle-1 {
 		return got == last+1
 	}
-	length := c.length.Load()
+	length := c.learned.Load()
 	switch {
 	case got == shortCycle && length != shortCycle:
-		c.length.Store(fullCycle)
+		c.learned.Store(fullCycle)
 	case got == 0 && length != fullCycle:
-		c.length.Store(shortCycle)
+		c.learned.Store(shortCycle)
 	default:
 		return false
 	}

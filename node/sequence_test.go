@@ -24,11 +24,11 @@ func TestCycleFollows(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var c cycle
-			c.length.Store(test.length)
+			c.learned.Store(test.length)
 			if got := c.follows(test.last, test.got); got != test.want {
 				t.Errorf("follows(%d, %d) = %v, want %v", test.last, test.got, got, test.want)
 			}
-			if got := c.length.Load(); got != test.learned {
+			if got := c.learned.Load(); got != test.learned {
 				t.Errorf("length = %d, want %d", got, test.learned)
 			}
 		})
@@ -39,7 +39,7 @@ func TestCycleFollows(t *testing.T) {
 func TestCycleNextFollows(t *testing.T) {
 	for _, length := range []uint32{0, fullCycle, shortCycle} {
 		var sender, receiver cycle
-		sender.length.Store(length)
+		sender.learned.Store(length)
 		n := uint16(1)
 		for i := range 200_000 {
 			m := sender.next(n)

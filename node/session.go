@@ -2,14 +2,12 @@ package node
 
 import (
 	"errors"
-	"net"
 	"net/netip"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/internal/zmtp"
-	"github.com/go-zre/go-zre/msg"
 )
 
 const (
@@ -88,6 +86,9 @@ func (n *Node) finish(p *peer) {
 		n.remove(p, Left)
 		return
 	}
+	if p.wraps() {
+		p.ending = Replaced // the peer ended the session over a number, as it had to
+	}
 	n.renew(p, p.ending)
 }
 
@@ -119,6 +120,11 @@ func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 		p.publish()
 	}
 	_, p.ours = parseIdentity(conn.Identity()) // libzmq's ROUTERs have none
+	p.extensions = extensionsOf(conn)
+	if p.ours {
+		p.counts(fullCycle)
+	}
+	n.tellState(p)
 	// The peer lives. Its HELLO tells the Exit of the session before, or its farewell: zyre.js hangs up before it says farewell,
 	// and only then stops listening.
 	if p.previous != nil {
@@ -135,20 +141,15 @@ func (n *Node) dialFailed(p *peer, err error) {
 	case p.stranger.IsValid():
 		n.dismiss(p)
 		return
-	case p.previous == nil || isTimeout(err):
-		return
+	case p.previous == nil || !isRefused(err) && !errors.Is(err, errWrongNode):
+		return // it may be us who lack something
 	}
-	// Refused: the process is gone. Its farewell may still wait in the socket for beacons.
+	// The process is gone. Its farewell may still wait in the socket for beacons.
 	n.after(refusalGrace, func() {
 		if !p.entered && !p.connected {
 			n.remove(p, Crashed)
 		}
 	})
-}
-
-func isTimeout(err error) bool {
-	var timeout net.Error
-	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // renew replaces a session by a new one with the same peer. The Exit of the old one, if it needs one, waits a little.
@@ -162,8 +163,12 @@ func (n *Node) renew(p *peer, reason Reason) {
 		previous, reason = p.previous, p.reason
 		p.previous = nil
 	}
-	n.forget(p)
+	n.unlist(p)
 	q := n.meet(p.uuid, *p.endpoints.Load(), flaps)
+	if q != nil {
+		q.inherit(p)
+	}
+	p.close(errSessionOver)
 	if q == nil {
 		n.exit(previous, reason)
 		return
@@ -187,6 +192,9 @@ func (n *Node) remove(p *peer, reason Reason) {
 	if n.peers[p.uuid] != p {
 		return
 	}
+	if reason == Left {
+		n.farewells.add(p.uuid, *p.endpoints.Load())
+	}
 	n.forget(p)
 	n.settle(p)
 	n.exit(p, reason)
@@ -194,7 +202,7 @@ func (n *Node) remove(p *peer, reason Reason) {
 
 // exit tells the application that a session ended, if it was told of its beginning.
 func (n *Node) exit(p *peer, reason Reason) {
-	if p == nil || !p.entered {
+	if p == nil || !p.entered || n.stopping { // while we close it is we who leave
 		return
 	}
 	n.log.Debug().Stringer("peer", p.uuid).Str("name", p.name).Stringer("reason", reason).Msg("exit")
@@ -220,6 +228,12 @@ func (n *Node) acquaint(p *peer) {
 
 // forget takes a session out of all tables and closes it.
 func (n *Node) forget(p *peer) {
+	n.unlist(p)
+	p.close(errSessionOver)
+}
+
+// unlist takes a session out of all tables.
+func (n *Node) unlist(p *peer) {
 	n.acquaint(p)
 	n.mu.Lock()
 	delete(n.peers, p.uuid)
@@ -228,13 +242,15 @@ func (n *Node) forget(p *peer) {
 		n.removeMember(group, p)
 	}
 	n.mu.Unlock()
-	p.close(errSessionOver)
 }
 
 // greeted takes a HELLO; it returns the session that it begins, or nil if the peer is refused.
 func (n *Node) greeted(in *inbox) *peer {
 	endpoints := in.endpoints()
 	p := n.peers[in.uuid]
+	if n.stopping {
+		return nil
+	}
 	switch {
 	case p == nil:
 		// Not seen by a beacon: its HELLO says where to connect.
@@ -274,6 +290,9 @@ func (n *Node) greeted(in *inbox) *peer {
 // enter tells the application of a peer whose HELLO came.
 func (n *Node) enter(p *peer, in *inbox) {
 	hello := &in.message.Hello
+	if s := stateOf(in.conn); in.extensions.has(extState) && in.last == 0 {
+		n.stated(p, s, true)
+	}
 	delete(n.strangers.failing, p.stranger)
 	n.acquaint(p)
 	p.inbox = in
@@ -290,14 +309,12 @@ func (n *Node) enter(p *peer, in *inbox) {
 	n.mu.Unlock()
 	n.log.Debug().Stringer("peer", p.uuid).Str("name", p.name).Str("endpoint", snapshot.Endpoint).Msg("enter")
 	n.events.push(p, Event{Kind: Enter, Peer: snapshot})
-	for _, group := range hello.Groups {
-		n.joined(p, string(group))
-	}
+	n.join(p, hello.Groups)
 	// A session after one that broke: zyre.js, if it still had the old one, has dropped us for our HELLO and greets us at our next
 	// beacon, but now waits for another HELLO. It drops us again for whatever else we send, so we notice and begin anew.
 	// Others answer.
 	if _, former := n.former[p.uuid]; former {
 		delete(n.former, p.uuid)
-		p.control(msg.AppendPing)
+		p.ping()
 	}
 }

@@ -15,5 +15,9 @@ type Peer struct {
 	Headers   map[string]string // as its HELLO gave them
 	Groups    []string          // the groups it is in, sorted
 	Transport string            // how messages reach it: "tcp"
-	State     beacon.State      // the state its beacons carry; beacon.Unknown if they carry none
+	State     beacon.State      // what it told last; beacon.Unknown if it tells no state
+
+	// What waited to be sent to it when Peer, Peers or PeersIn was called; 0 in events.
+	QueuedMessages int
+	QueuedOctets   int64 // with the headers of frames
 }

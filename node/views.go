@@ -26,7 +26,7 @@ func (n *Node) PeersIn(group string) []*Peer {
 func snapshots(peers func(func(*peer) bool), count int) []*Peer {
 	list := make([]*Peer, 0, count)
 	for p := range peers {
-		list = append(list, p.snapshot.Load())
+		list = append(list, p.now())
 	}
 	slices.SortFunc(list, func(a, b *Peer) int {
 		if c := strings.Compare(a.Name, b.Name); c != 0 {
@@ -45,7 +45,14 @@ func (n *Node) Peer(id uuid.UUID) (*Peer, bool) {
 	if p == nil {
 		return nil, false
 	}
-	return p.snapshot.Load(), true
+	return p.now(), true
+}
+
+// now is the snapshot with what changes at every message.
+func (p *peer) now() *Peer {
+	s := *p.snapshot.Load()
+	s.QueuedMessages, s.QueuedOctets = p.queue.Depth()
+	return &s
 }
 
 // Groups returns the groups that this node is in, sorted.

@@ -17,6 +17,9 @@ var (
 	// not queued for it. After the send timeout, not after the context, the peer is dropped as not responding.
 	ErrPeerBusy = node.ErrPeerBusy
 
+	// ErrState: a node cannot be set to this state.
+	ErrState = node.ErrState
+
 	// ErrTooLarge: the message is larger than peers accept: 64 MiB, or 1,023 frames.
 	ErrTooLarge = node.ErrTooLarge
 )

@@ -7,7 +7,7 @@ import (
 	"github.com/go-zre/go-zre/node"
 )
 
-// Event is one of Enter, Exit, Join, Leave, Whisper, Shout, StateChange, Evasive and Silent: use a type switch.
+// Event is one of Enter, Exit, Join, Leave, Whisper, Shout, StateChange, Evasive, Silent and Conflict: use a type switch.
 type Event interface {
 	// From returns the peer that the event is about, as it was at that moment.
 	From() *Peer
@@ -22,7 +22,11 @@ type Peer struct {
 	Headers   map[string]string // the properties that its HELLO gave
 	Groups    []string          // the groups it is in, sorted
 	Transport string            // how messages reach it: "tcp"
-	State     State             // what its beacons tell; StateUnknown for implementations without states
+	State     State             // what it told last; StateUnknown for implementations without states
+
+	// What waited to be sent to it when Peer, Peers, PeersIn or Choose was called; 0 in events.
+	QueuedMessages int
+	QueuedOctets   int64 // with the headers of frames
 }
 
 // State is what a node does at present, as its beacon tells.
@@ -74,7 +78,7 @@ type (
 		Frames [][]byte
 	}
 
-	// StateChange: a peer's beacon told another state.
+	// StateChange: a peer told another state.
 	StateChange struct {
 		Peer  *Peer
 		State State
@@ -85,6 +89,11 @@ type (
 
 	// Silent: a peer did not answer that for another evasive timeout. It exits at the expired timeout.
 	Silent struct{ Peer *Peer }
+
+	// Conflict: another node, at Peer.Endpoint, has this node's own UUID, so that peers take the two for one, and neither works
+	// as it should. Give each node a UUID of its own. It comes once a minute at most while this lasts, and the other node is
+	// not among the peers.
+	Conflict struct{ Peer *Peer }
 )
 
 // From implements Event.
@@ -92,6 +101,9 @@ func (e Enter) From() *Peer { return e.Peer }
 
 // From implements Event.
 func (e Exit) From() *Peer { return e.Peer }
+
+// From implements Event. The Peer has the UUID, and where the other node is; nothing else is known of it.
+func (e Conflict) From() *Peer { return e.Peer }
 
 // From implements Event.
 func (e Join) From() *Peer { return e.Peer }
@@ -150,8 +162,10 @@ func eventOf(e *node.Event) Event {
 		return StateChange{p, e.State}
 	case node.Evasive:
 		return Evasive{p}
-	default:
+	case node.Silent:
 		return Silent{p}
+	default:
+		return Conflict{p}
 	}
 }
 

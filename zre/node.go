@@ -70,6 +70,14 @@ func (n *Node) Join(group string) error { return n.engine.Join(group) }
 // Leave leaves a group and tells all peers. Leaving a group that the node is not in does nothing.
 func (n *Node) Leave(group string) error { return n.engine.Leave(group) }
 
+// SetState says what the node is doing. Peers of this implementation learn it at once, and see a StateChange; of changes within
+// 20 ms the last. It may be called before Start, and does not wait for the network. StateExit, which is what Close sends, and
+// StateUnknown are errors (ErrState).
+func (n *Node) SetState(state State) error { return n.engine.SetState(state) }
+
+// State returns what the node is doing: StateInit until Start, then StateIdle unless SetState or WithAutoState says otherwise.
+func (n *Node) State() State { return n.engine.State() }
+
 // Whisper sends a message of one or more frames to one peer. It returns once the message is queued, and waits only while the
 // peer's queue is full, until ctx or the send timeout ends. The caller may reuse the frames when it returns.
 //

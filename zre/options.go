@@ -92,6 +92,28 @@ func WithSendTimeout(d time.Duration) Option {
 	return duration("WithSendTimeout", d, func(c *config) *time.Duration { return &c.SendTimeout })
 }
 
+// WithAutoState has the node's state follow what it does: RECEIVING while messages arrive, PROCESSING while the application lags
+// behind its events (for 100 ms it has not come back for more), IDLE when it has caught up. A state begins at once and ends a quarter
+// of a second after its cause, so that it does not flap. A state other than IDLE that SetState sets holds until SetState sets IDLE.
+func WithAutoState() Option {
+	return func(c *config) error {
+		c.AutoState = true
+		return nil
+	}
+}
+
+// WithStateByBroadcast sends beacons that carry a state, of 23 octets, where RFC 36 has those of 22: by broadcast to the classic port.
+// It is what the proposal of 2013 asked for, to the letter, and IT KILLS PYRE: every pyre node on the network dies of the first such
+// beacon. C zyre and zyre.js ignore them, and so find this node only if it finds them. Use it where all nodes are known to
+// understand it. Without it states travel by multicast on a port of their own, which disturbs nobody; beacons of 23 octets are
+// understood wherever they arrive.
+func WithStateByBroadcast() Option {
+	return func(c *config) error {
+		c.StateByBroadcast = true
+		return nil
+	}
+}
+
 // WithLinger sets for how long Close may go on sending what is queued; 1 s by default. 0 means not at all.
 func WithLinger(d time.Duration) Option {
 	return func(c *config) error {

@@ -75,3 +75,28 @@ func TestStateByBroadcast(t *testing.T) {
 		equal(t, "farewell", texts(l.take()), []string{gone1, exit1, gone1, exit1, gone1, exit1})
 	})
 }
+
+// TestHush: after it nothing but the farewell is sent, and others are still heard.
+func TestHush(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, l *lan) {
+		var ears ears
+		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24")), Handler: ears.hear})
+		peer := open(t, Config{Network: l.host(eth0("10.0.0.2/24"))})
+		a.Announce(49152, Idle)
+		pass(5 * time.Second)
+		l.take()
+		a.Hush()
+		a.SetState(Error)
+		pass(5 * time.Second)
+		equal(t, "sent after Hush", texts(l.take()), nil)
+		peer.Announce(49152, Idle)
+		pass(0)
+		if heard := ears.take(); len(heard) != 2 {
+			t.Errorf("heard %v", heard)
+		}
+		peer.Close()
+		l.take()
+		a.Close()
+		equal(t, "farewell", texts(l.take()), []string{bye1, exit1, bye1, exit1, bye1, exit1})
+	})
+}

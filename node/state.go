@@ -1,0 +1,81 @@
+package node
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/msg"
+)
+
+// tellGap is the least time between two STATE messages to a peer, so that an application which changes its state in a loop
+// does not flood its peers. The last state always gets through.
+const tellGap = 20 * time.Millisecond
+
+// SetState says what the node is doing, and tells the network at once: by beacon, and by message to the peers that understand
+// it. With Config.AutoState any state but IDLE holds until IDLE is set, which gives the choice back.
+func (n *Node) SetState(s beacon.State) error {
+	if s == beacon.Exit || s > beacon.Processing {
+		return fmt.Errorf("state %v: %w; choose init, error, idle, receiving or processing", s, ErrState)
+	}
+	return n.change(func() error {
+		n.chosen = s
+		if s == beacon.Idle && n.cfg.AutoState {
+			s = n.auto.state
+		}
+		n.become(s)
+		return nil
+	})
+}
+
+// State returns what the node is doing: INIT until it is started, then IDLE unless something else was set, EXIT once it
+// is closed.
+func (n *Node) State() beacon.State { return beacon.State(n.state.Load()) }
+
+// become changes the state. It runs in the control loop, or before the start.
+func (n *Node) become(s beacon.State) {
+	if beacon.State(n.state.Swap(uint32(s))) == s || n.agent == nil || n.stopping {
+		return
+	}
+	n.agent.SetState(s)
+	n.tell()
+}
+
+// tell has the peers know our state, now or when it is time.
+func (n *Node) tell() {
+	if n.telling {
+		return
+	}
+	n.telling = true
+	told := n.State()
+	for _, p := range n.peers {
+		n.tellState(p)
+	}
+	n.after(tellGap, func() {
+		n.telling = false
+		if n.State() != told {
+			n.tell()
+		}
+	})
+}
+
+// tellState tells our state to one peer, if it understands that and does not know it.
+func (n *Node) tellState(p *peer) {
+	state := uint32(n.State())
+	if p.connected && p.extensions.has(extState) && p.told.Swap(state) != state {
+		p.control(func(dst []byte, sequence uint16) []byte { return msg.AppendState(dst, sequence, uint8(state)) })
+	}
+}
+
+// stated takes the state that a peer told, by beacon or by message. Who sends messages is believed them alone: they come in order.
+func (n *Node) stated(p *peer, s beacon.State, byMessage bool) {
+	switch {
+	case s > beacon.Processing || s == beacon.Exit || n.peers[p.uuid] != p || p.statesByMessage && !byMessage:
+		return
+	case byMessage:
+		p.statesByMessage = true
+	}
+	if p.state.Swap(uint32(s)) != uint32(s) && p.entered {
+		n.events.push(p, Event{Kind: State, Peer: p.publish(), State: s})
+	}
+}

@@ -1,0 +1,187 @@
+package node
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+)
+
+// kin is the configuration of a fake peer that says it is one of ours.
+func kin(words string) zmtp.Config {
+	return zmtp.Config{Identity: identity(uuid.New()), Properties: map[string]string{extensionsProperty: words}}
+}
+
+// Who says that it understands states gets them by message, with one for the state at the start only if that changed since; others
+// never get one.
+func TestStateByMessage(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		cfg  zmtp.Config
+		want []string
+	}{
+		{"ours", kin("goodbye state"), []string{"HELLO 1", "STATE 2", "STATE 3", "GOODBYE 4"}},
+		{"ours, with words of another year", kin("later  state goodbye"), []string{"HELLO 1", "STATE 2", "STATE 3", "GOODBYE 4"}},
+		{"ours, without states", kin("goodbye"), []string{"HELLO 1", "GOODBYE 2"}},
+		{"ours, without either", kin(""), []string{"HELLO 1", "JOIN 2"}},
+		{"foreign", zmtp.Config{}, []string{"HELLO 1", "JOIN 2"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			n := start(t, onLoopback(beaconPort(), Config{}))
+			f := newFakePeerWith(t, n, c.cfg)
+			heard := listenTo(f)
+			f.enter()
+			n.until(t, "it is connected", func() bool { return n.peers[f.uuid].connected })
+			for _, s := range []beacon.State{beacon.Processing, beacon.Error} {
+				if err := n.SetState(s); err != nil {
+					t.Fatal(err)
+				}
+				n.until(t, "it is told", func() bool { return !n.telling })
+			}
+			if !n.peers[f.uuid].extensions.has(extGoodbye) {
+				if err := n.Join("end"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := n.Close(); err != nil {
+				t.Fatal(err)
+			}
+			next(t, heard, c.want...)
+			if len(heard) > 0 {
+				t.Errorf("and then %q", <-heard)
+			}
+		})
+	}
+}
+
+// The DEALER's READY tells the state that Enter has, messages what follows, and its beacons do not count any more.
+func TestStateOfPeer(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeerWith(t, n, kin("state"))
+	f.properties = map[string]string{extensionsProperty: "state", stateProperty: "processing"}
+	f.enter()
+	if e := n.waitKind(Enter, f.uuid); e.Peer.State != beacon.Processing {
+		t.Errorf("entered in state %v", e.Peer.State)
+	}
+	f.datagram(beacon.Beacon{UUID: f.uuid, Port: f.port(), State: beacon.Idle}.Append(nil)) // does not count
+	for i, s := range []beacon.State{beacon.Receiving, beacon.Receiving, beacon.Exit, 99, beacon.Unknown, beacon.Idle} {
+		f.send(msg.AppendState(nil, uint16(2+i), uint8(s)))
+	}
+	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "STATE(receiving)", "STATE(idle)"})
+	if p, _ := n.Peer(f.uuid); p == nil || p.State != beacon.Idle {
+		t.Errorf("%+v", p)
+	}
+}
+
+// A stranger's STATE and GOODBYE count in the sequence, and mean nothing.
+func TestStrangersExtensions(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeer(t, n)
+	f.enter()
+	f.send(msg.AppendState(nil, 2, uint8(beacon.Processing)))
+	f.send(msg.AppendGoodbye(nil, 3))
+	f.send(msg.AppendWhisper(nil, 4), []byte("still here"))
+	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "WHISPER:1f"})
+}
+
+// GOODBYE ends a session at once, behind all that came before it, and an old beacon does not bring the peer back.
+func TestGoodbye(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeerWith(t, n, kin("goodbye"))
+	f.properties = map[string]string{extensionsProperty: "goodbye"}
+	f.enter()
+	f.send(msg.AppendWhisper(nil, 2), []byte("last words"))
+	f.send(msg.AppendGoodbye(nil, 3))
+	f.send(msg.AppendWhisper(nil, 4), []byte("from beyond"))
+	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "WHISPER:1f", "EXIT(left)"})
+	f.beacon(f.port())
+	other := newFakePeer(t, n) // whose beacon comes later
+	other.enter()
+	if n.until(t, "looked", func() bool { return true }); len(f.hellos) != 1 {
+		t.Errorf("%d HELLOs, want the first alone", len(f.hellos))
+	}
+}
+
+func TestSetState(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	if got := n.State(); got != beacon.Idle {
+		t.Errorf("state %v after the start", got)
+	}
+	for _, s := range []beacon.State{beacon.Exit, beacon.Unknown, 6} {
+		if err := n.SetState(s); !errors.Is(err, ErrState) {
+			t.Errorf("%v: %v", s, err)
+		}
+	}
+	n.Close()
+	if err := n.SetState(beacon.Idle); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	if got := n.State(); got != beacon.Exit {
+		t.Errorf("state %v after the end", got)
+	}
+	early, err := New(onLoopback(beaconPort(), Config{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := early.State(); got != beacon.Init {
+		t.Errorf("state %v before the start", got)
+	}
+	if err := early.SetState(beacon.Processing); err != nil {
+		t.Fatal(err)
+	}
+	if r := record(t, early); r.State() != beacon.Processing {
+		t.Errorf("state %v, set before the start", r.State())
+	}
+}
+
+// Of many changes in a row the peers get a few, the last among them.
+func TestManyStates(t *testing.T) {
+	t.Parallel()
+	port := beaconPort()
+	a, b := start(t, onLoopback(port, Config{})), start(t, onLoopback(port, Config{}))
+	b.waitKind(Enter, a.UUID())
+	for i := range 2_000 {
+		if err := a.SetState([]beacon.State{beacon.Idle, beacon.Processing}[i%2]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.SetState(beacon.Error); err != nil {
+		t.Fatal(err)
+	}
+	b.wait("the last state", func(e Event) bool { return e.Kind == State && e.State == beacon.Error })
+	if got := b.of(a.UUID()); slices.Contains(got, "EXIT(not responding)") {
+		t.Errorf("%q", got)
+	}
+}
+
+// Another node with our UUID is told of, once, and nothing is said to it.
+func TestConflict(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeer(t, n)
+	f.uuid, f.identity = n.UUID(), identity(n.UUID())
+	for range 5 {
+		f.beacon(f.port())
+	}
+	e := n.wait("conflict", func(e Event) bool { return e.Kind == Conflict })
+	if e.Peer.UUID != n.UUID() || e.Peer.Endpoint != f.endpoint() {
+		t.Errorf("%+v", e.Peer)
+	}
+	f.connect()
+	<-f.conn.Done()
+	good := newFakePeer(t, n)
+	good.enter()
+	if got := n.of(n.UUID()); len(got) != 1 || len(f.hellos) > 0 || len(n.Peers()) != 1 {
+		t.Errorf("events %q, %d HELLOs, %d peers", got, len(f.hellos), len(n.Peers()))
+	}
+}

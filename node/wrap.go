@@ -1,0 +1,154 @@
+package node
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+)
+
+// After 65534 comes 65535 for C zyre and gyre, 0 for pyre and zyre.js (see cycle). Where a peer's own numbers have not shown
+// which, it is asked before anything can be lost: number 65535 is a PING. One that counts as C zyre does answers it, and all
+// goes on. For the others the PING is out of sequence: they end the session and hang up, having read all that came before.
+// Meanwhile what is to be sent is parked. It follows in this session, or in the next one, which counts as the peer does.
+
+// wrap is what is parked while a peer is asked how its sequence wraps. The peer's mu guards it.
+type wrap struct {
+	since    time.Time
+	messages []outgoing
+	octets   int64
+	controls []func(dst []byte, sequence uint16) []byte // for this session alone
+	settled  chan struct{}                              // closed when nothing is parked any more
+}
+
+// maxParkedControls bounds the controls, as those of a queue are.
+const maxParkedControls = 1_000
+
+// wrapping tells whether the next message must wait, and asks the peer when the time has come. It needs mu.
+func (p *peer) wrapping() bool {
+	if p.wrap == nil && p.sequence == shortCycle-1 && p.cycle.isUnknown() && p.enqueueControl(msg.AppendPing) == nil {
+		p.pings++
+		p.wrap = &wrap{since: time.Now(), settled: make(chan struct{})}
+	}
+	return p.wrap != nil
+}
+
+// park keeps a message until it is known how to number it, within the bounds of a queue. It needs mu.
+func (p *peer) park(m *outgoing) error {
+	w, limits := p.wrap, &p.node.cfg.Limits
+	size := int64(0)
+	for _, frame := range m.frames {
+		size += int64(len(frame))
+	}
+	if len(w.messages) >= limits.QueueMessages || len(w.messages) > 0 && w.octets+size > limits.QueueOctets {
+		return zmtp.ErrFull
+	}
+	own := *m
+	own.frames = make([][]byte, len(m.frames))
+	for i, frame := range m.frames {
+		if own.frames[i] = frame; len(frame) < zmtp.LargeFrame { // large ones are copies
+			own.frames[i] = bytes.Clone(frame)
+		}
+	}
+	w.messages = append(w.messages, own)
+	w.octets += size
+	return nil
+}
+
+// parkControl is park for a message of ours.
+func (p *peer) parkControl(encode func([]byte, uint16) []byte) error {
+	if len(p.wrap.controls) >= maxParkedControls {
+		return zmtp.ErrFull
+	}
+	p.wrap.controls = append(p.wrap.controls, encode)
+	return nil
+}
+
+// ponged takes a PING-OK. The last one due is the answer to the question.
+func (p *peer) ponged() {
+	p.answered.Store(true)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pongs = min(p.pongs+1, p.pings)
+	if p.wrap != nil && p.pongs == p.pings {
+		p.cycle.guess = fullCycle
+		p.unpark()
+	}
+}
+
+// unpark sends what is parked, in this session: all that was queued before is read, so there is room. It needs mu.
+func (p *peer) unpark() {
+	w := p.wrap
+	p.wrap = nil
+	close(w.settled)
+	var err error
+	for _, encode := range w.controls {
+		err = errors.Join(err, p.enqueueControl(encode))
+	}
+	for i := range w.messages {
+		err = errors.Join(err, p.enqueue(&w.messages[i]))
+	}
+	if errors.Is(err, zmtp.ErrFull) {
+		p.drop() // it answered before it read what came first
+	}
+}
+
+// counts says how the peer's sequence wraps.
+func (p *peer) counts(length uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cycle.guess = length
+}
+
+// inherit has this session know what the last one with the same peer learned, and send what is parked there. If something is,
+// the peer ended it over its number 65535, so it counts the short way; or its process ended just then, so this is but a guess.
+func (p *peer) inherit(last *peer) {
+	last.mu.Lock()
+	w := last.wrap
+	if w != nil {
+		last.wrap, last.heir = nil, p
+	}
+	last.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cycle.learned.Store(last.cycle.learned.Load())
+	if w != nil {
+		w.controls = nil // HELLO says it all
+		p.cycle.guess = shortCycle
+		p.wrap = w
+		p.unpark()
+	}
+}
+
+// wraps tells whether something is parked.
+func (p *peer) wraps() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.wrap != nil
+}
+
+// wrapsSince tells whether something is parked, and not for longer than d.
+func (p *peer) wrapsSince(d time.Duration) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.wrap != nil && time.Since(p.wrap.since) < d
+}
+
+// successor is the session that sends what this one could not, if there is one.
+func (p *peer) successor() *peer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.heir
+}
+
+// room returns a channel that is closed when another attempt to send makes sense.
+func (p *peer) room() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.wrap != nil {
+		return p.wrap.settled
+	}
+	return p.queue.Room()
+}

@@ -1,0 +1,160 @@
+package node
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/go-zre/go-zre/msg"
+)
+
+// listenTo gives what a fake peer gets, as "WHISPER 65534 text".
+func listenTo(f *fakePeer) chan string {
+	heard := make(chan string, 1_000)
+	listen := func(m *msg.Message) {
+		s := fmt.Sprintf("%v %d", m.ID, m.Sequence)
+		if len(m.Content) > 0 {
+			s += " " + string(m.Content[0])
+		}
+		heard <- s
+	}
+	f.listen.Store(&listen)
+	return heard
+}
+
+func next(t *testing.T, heard chan string, want ...string) {
+	t.Helper()
+	for _, w := range want {
+		select {
+		case got := <-heard:
+			if got != w {
+				t.Fatalf("the peer got %q, want %q", got, w)
+			}
+		case <-time.After(patience):
+			t.Fatalf("the peer got nothing, want %q", w)
+		}
+	}
+}
+
+// nearWrap is a peer to which messages up to 65532 were sent.
+func nearWrap(t *testing.T) (*testNode, *fakePeer, chan string) {
+	t.Helper()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeer(t, n)
+	heard := listenTo(f)
+	f.enter()
+	next(t, heard, "HELLO 1")
+	n.do(func() {
+		p := n.peers[f.uuid]
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.sequence = 65532
+	})
+	return n, f, heard
+}
+
+func whisper(t *testing.T, n *testNode, f *fakePeer, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if err := n.Whisper(t.Context(), f.uuid, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A peer that counts to 65535 answers the PING of that number, and all goes on without an EXIT.
+func TestWrapOfFullCycle(t *testing.T) {
+	t.Parallel()
+	n, f, heard := nearWrap(t)
+	whisper(t, n, f, "a", "b", "c", "d")
+	if err := n.Join("late"); err != nil {
+		t.Fatal(err)
+	}
+	next(t, heard, "WHISPER 65533 a", "WHISPER 65534 b", "PING 65535")
+	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)"})
+	if len(heard) != 0 {
+		t.Fatalf("more was sent before the answer: %q", <-heard)
+	}
+	f.send(msg.AppendPingOK(nil, 2))
+	next(t, heard, "JOIN 0", "WHISPER 1 c", "WHISPER 2 d")
+	n.do(func() { // the next time it is known
+		p := n.peers[f.uuid]
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.sequence = 65534
+	})
+	whisper(t, n, f, "e", "f")
+	next(t, heard, "WHISPER 65535 e", "WHISPER 0 f")
+	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)"})
+}
+
+// An answer to an earlier PING is not one to that of the wrap.
+func TestWrapWithEarlierPing(t *testing.T) {
+	t.Parallel()
+	n, f, heard := nearWrap(t)
+	n.do(func() { n.peers[f.uuid].ping() })
+	whisper(t, n, f, "a", "b")
+	next(t, heard, "PING 65533", "WHISPER 65534 a", "PING 65535")
+	f.send(msg.AppendPingOK(nil, 2))
+	f.send(must(msg.AppendJoin(nil, 3, "seen", 2)))
+	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "JOIN(seen)"})
+	if len(heard) != 0 {
+		t.Fatalf("more was sent before the answer: %q", <-heard)
+	}
+	f.send(msg.AppendPingOK(nil, 4))
+	next(t, heard, "WHISPER 0 b")
+}
+
+// A peer that counts to 65534 ends the session: one EXIT and ENTER, and nothing is lost. The next time it is known.
+func TestWrapOfShortCycle(t *testing.T) {
+	t.Parallel()
+	n, f, heard := nearWrap(t)
+	whisper(t, n, f, "a", "b", "c", "d")
+	next(t, heard, "WHISPER 65533 a", "WHISPER 65534 b", "PING 65535")
+	f.mailboxed.Load().Close(nil)
+	f.hangUp()
+	next(t, heard, "HELLO 1", "WHISPER 2 c", "WHISPER 3 d")
+	f.conn = nil
+	f.send(f.hello(1, nil))
+	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "EXIT(replaced)", "ENTER(fake)", "JOIN(G)"})
+	next(t, heard, "PING 4") // as after every session that broke
+	n.do(func() {
+		p := n.peers[f.uuid]
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.sequence = 65533
+	})
+	whisper(t, n, f, "e", "f")
+	next(t, heard, "WHISPER 65534 e", "WHISPER 0 f")
+}
+
+// A whisper that waits for room while messages are parked goes to the next session.
+func TestWrapHasBounds(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{Limits: Limits{QueueMessages: 2}}))
+	f := newFakePeer(t, n)
+	heard := listenTo(f)
+	f.enter()
+	next(t, heard, "HELLO 1")
+	n.do(func() {
+		p := n.peers[f.uuid]
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.sequence = 65534
+	})
+	whisper(t, n, f, "a", "b") // parked
+	result := make(chan error, 1)
+	go func() { result <- n.Whisper(t.Context(), f.uuid, []byte("c")) }()
+	next(t, heard, "PING 65535")
+	select {
+	case err := <-result:
+		t.Fatalf("a third message found room: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	f.mailboxed.Load().Close(nil)
+	f.hangUp()
+	if err := <-result; err != nil {
+		t.Fatal(err)
+	}
+	next(t, heard, "HELLO 1", "WHISPER 2 a", "WHISPER 3 b", "WHISPER 4 c")
+}

@@ -1,0 +1,247 @@
+package zretest_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/go-zre/go-zre/zre"
+	"github.com/go-zre/go-zre/zre/zretest"
+)
+
+// A state is known when the peer enters, and its changes within milliseconds.
+func TestStates(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"))
+		if err := a.SetState(zre.StateProcessing); err != nil {
+			t.Fatal(err)
+		}
+		b := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("b"))
+		if e := zretest.Next[zre.Enter](b); e.Peer.State != zre.StateProcessing {
+			t.Errorf("a entered in state %v", e.Peer.State)
+		}
+		if e := zretest.Next[zre.Enter](a); e.Peer.State != zre.StateIdle {
+			t.Errorf("b entered in state %v", e.Peer.State)
+		}
+		pass(10 * time.Second)
+		began := time.Now()
+		for _, s := range []zre.State{zre.StateError, zre.StateIdle} {
+			if err := a.SetState(s); err != nil {
+				t.Fatal(err)
+			}
+			if e := zretest.Next[zre.StateChange](b); e.State != s {
+				t.Errorf("state %v, want %v", e.State, s)
+			}
+		}
+		if took := time.Since(began); took > 30*time.Millisecond {
+			t.Errorf("two changes took %v", took)
+		}
+		if p, _ := b.Peer(a.UUID()); p == nil || p.State != zre.StateIdle {
+			t.Errorf("%+v", p)
+		}
+		pass(10 * time.Second)
+		if got := len(b.Seen()); got != 3 {
+			t.Errorf("%d events, want Enter and two changes: %v", got, b.Seen())
+		}
+	})
+}
+
+// A node that closes has all its messages delivered, is gone for its peers within 10 ms, and nobody dials it again, though its
+// beacons come late.
+func TestGoodbye(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		lan.SetLink(zretest.Link{Latency: time.Millisecond, Jitter: 3 * time.Millisecond, Reorder: 0.5})
+		var others []*zretest.Watched
+		for _, address := range []string{"10.0.0.2", "10.0.0.3", "10.0.0.4"} {
+			others = append(others, zretest.Start(t, lan.Host(address)))
+		}
+		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"), zre.WithBeaconInterval(10*time.Millisecond))
+		pass(10 * time.Second)
+		for i := range 100 {
+			for _, o := range others {
+				if err := a.Whisper(t.Context(), o.UUID(), zretest.Number(uint64(i))); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		began := time.Now()
+		go a.Close() // its last farewells take longer
+		for _, o := range others {
+			o.Wait("the exit of a", func(e zre.Event) bool { _, ok := e.(zre.Exit); return ok && e.From().Name == "a" })
+			if took := time.Since(began); took > 10*time.Millisecond {
+				t.Errorf("a was gone after %v", took)
+			}
+		}
+		pass(5 * time.Second)
+		for _, o := range others {
+			whispers, exits := 0, 0
+			for _, e := range o.Seen() {
+				switch e := e.(type) {
+				case zre.Whisper:
+					whispers++
+				case zre.Exit:
+					if exits++; e.Reason != zre.Left {
+						t.Errorf("exit: %v", e.Reason)
+					}
+				}
+			}
+			if whispers != 100 || exits != 1 {
+				t.Errorf("%d whispers and %d exits, want 100 and 1", whispers, exits)
+			}
+		}
+	})
+}
+
+// A killed process is gone for its peers within 100 ms.
+func TestKillIsSeenAtOnce(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"))
+		host := lan.Host("10.0.0.2")
+		zretest.Start(t, host, zre.WithName("b"))
+		zretest.Next[zre.Enter](a)
+		pass(20 * time.Second)
+		began := time.Now()
+		host.Kill()
+		if e := zretest.Next[zre.Exit](a); e.Reason != zre.Crashed {
+			t.Errorf("exit: %v", e.Reason)
+		}
+		if took := time.Since(began); took > 100*time.Millisecond {
+			t.Errorf("after %v", took)
+		}
+	})
+}
+
+// A group with a member that is frozen gets its shouts within the send timeout once, and without delay after that.
+func TestShoutsBesideFrozenMember(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithSendTimeout(2*time.Second),
+			zre.WithLimits(zre.Limits{QueueMessages: 50}))
+		b := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("b"))
+		frozen := lan.Host("10.0.0.3")
+		c := zretest.Start(t, frozen, zre.WithName("c"))
+		for _, n := range []*zretest.Watched{a, b, c} {
+			if err := n.Join("G"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(time.Second)
+		frozen.Freeze()
+		slow, longest := 0, time.Duration(0)
+		for i := range 500 {
+			began := time.Now()
+			err := a.Shout(t.Context(), "G", zretest.Number(uint64(i)), make([]byte, 10_000))
+			took := time.Since(began)
+			longest = max(longest, took)
+			if took > 100*time.Millisecond {
+				slow++
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if p, ok := a.Peer(c.UUID()); ok && p.QueuedMessages > 50 {
+				t.Fatalf("%d messages wait", p.QueuedMessages)
+			}
+		}
+		if slow != 1 || longest > 2100*time.Millisecond {
+			t.Errorf("%d shouts were slow, the longest took %v", slow, longest)
+		}
+		b.Wait("the last shout", func(e zre.Event) bool {
+			s, ok := e.(zre.Shout)
+			if !ok {
+				return false
+			}
+			n, _ := zretest.ParseNumber(s.Frames[0])
+			return n == 499
+		})
+		frozen.Thaw()
+		pass(time.Minute)
+	})
+}
+
+// With the automatic state a node is RECEIVING while messages come, PROCESSING while its application lags, and IDLE at last.
+func TestAutoState(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"))
+		b := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("b"), zre.WithAutoState())
+		zretest.Next[zre.Enter](a)
+		pass(time.Second)
+		feed := func(d time.Duration) {
+			for end := time.Now().Add(d); time.Now().Before(end); pass(10 * time.Millisecond) {
+				if err := a.Whisper(t.Context(), b.UUID(), []byte("work")); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		feed(2 * time.Second)
+		b.Pause()
+		feed(2 * time.Second)
+		b.Resume()
+		pass(2 * time.Second)
+		if err := b.SetState(zre.StateError); err != nil {
+			t.Fatal(err)
+		}
+		feed(time.Second)
+		if err := b.SetState(zre.StateIdle); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second)
+		var got []zre.State
+		for _, e := range a.Seen() {
+			if s, ok := e.(zre.StateChange); ok {
+				got = append(got, s.State)
+			}
+		}
+		want := []zre.State{zre.StateReceiving, zre.StateProcessing, zre.StateIdle, zre.StateError, zre.StateReceiving, zre.StateIdle}
+		equal(t, "states", got, want)
+	})
+}
+
+// Work goes to members that are idle, and to nobody when all are busy.
+func TestChoose(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		broker := zretest.Start(t, lan.Host("10.0.0.1"))
+		workers := make(map[string]*zretest.Watched)
+		for i, name := range []string{"a", "b", "c"} {
+			w := zretest.Start(t, lan.Host("10.0.0."+string(rune('2'+i))), zre.WithName(name))
+			if err := w.Join("WORK"); err != nil {
+				t.Fatal(err)
+			}
+			workers[name] = w
+		}
+		set := func(name string, s zre.State) {
+			if err := workers[name].SetState(s); err != nil {
+				t.Fatal(err)
+			}
+			pass(100 * time.Millisecond)
+		}
+		chosen := func(what, want string, states ...zre.State) {
+			names := make(map[string]bool)
+			for range 100 {
+				if p, ok := broker.Choose("WORK", states...); ok {
+					names[p.Name] = true
+				}
+			}
+			list := ""
+			for _, name := range []string{"a", "b", "c"} {
+				if names[name] {
+					list += name
+				}
+			}
+			if list != want {
+				t.Errorf("%s: %q chosen, want %q", what, list, want)
+			}
+		}
+		pass(time.Second)
+		chosen("all idle", "abc")
+		set("a", zre.StateProcessing)
+		chosen("a is busy", "bc")
+		set("b", zre.StateReceiving)
+		chosen("b receives", "c")
+		set("c", zre.StateError)
+		chosen("b is all that is left", "b")
+		set("b", zre.StateInit)
+		chosen("nobody", "")
+		chosen("busy ones, if asked for", "c", zre.StateError, zre.StateProcessing)
+		if _, ok := broker.Choose("NOBODY"); ok {
+			t.Error("a member of an empty group")
+		}
+	})
+}
