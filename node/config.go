@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,6 +24,10 @@ type Config struct {
 	// Interfaces restricts discovery and the mailbox to these network interfaces (names or addresses). By default every usable
 	// one is used, and loopback only where there is no other.
 	Interfaces []string
+
+	// Listen is where the mailbox listens: "tcp://*:5671" on every address, "tcp://192.168.1.7:5671" on one. By default it is
+	// a free port of RFC 36's range, on every address.
+	Listen string
 
 	// BeaconPort is the UDP port of the classic beacons, 5670 by default. Beacons that carry a state go to the port 10,000
 	// above it. Nodes with different beacon ports do not see each other.
@@ -70,6 +75,13 @@ func (c *Config) complete() error {
 	}
 	if c.Name == "" {
 		c.Name = fmt.Sprintf("%X", c.UUID[:3])
+	}
+	address, err := listenAddress(c.Listen)
+	if err != nil {
+		return err
+	}
+	if host, _, _ := net.SplitHostPort(address); host != "" && len(c.Interfaces) == 0 {
+		c.Interfaces = []string{host} // beacons elsewhere would lead to where nobody listens
 	}
 	if c.BeaconPort < 0 || c.BeaconPort > 55535 {
 		return fmt.Errorf("node: beacon port %d: choose one from 1 to 55535 (beacons with a state use the port 10,000 above)", c.BeaconPort)

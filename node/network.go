@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-zre/go-zre/beacon"
@@ -46,9 +48,35 @@ const (
 	lastPort  = 0xFFFF
 )
 
-// listenMailbox listens on a free port of RFC 36's range. It starts at a random one, so that a node that restarts is not
-// taken for the one that had the port before.
-func listenMailbox(ctx context.Context, network Network) (net.Listener, error) {
+// listenAddress gives the address of an endpoint to listen on, such as ":5671"; "" for none.
+func listenAddress(endpoint string) (string, error) {
+	if endpoint == "" {
+		return "", nil
+	}
+	address, ok := strings.CutPrefix(endpoint, "tcp://")
+	host, port, err := net.SplitHostPort(address)
+	if number, wrong := strconv.ParseUint(port, 10, 16); !ok || err != nil || wrong != nil || number == 0 {
+		return "", fmt.Errorf("node: cannot listen on %q: want tcp://*:PORT or tcp://ADDRESS:PORT", endpoint)
+	}
+	if host == "*" {
+		return ":" + port, nil
+	}
+	if _, err := netip.ParseAddr(host); err != nil {
+		return "", fmt.Errorf("node: cannot listen on %q: %q is no IP address", endpoint, host)
+	}
+	return address, nil
+}
+
+// listenMailbox listens where it is told to, or on a free port of RFC 36's range. It starts at a random one, so that a node that
+// restarts is not taken for the one that had the port before.
+func listenMailbox(ctx context.Context, network Network, endpoint string) (net.Listener, error) {
+	if address, _ := listenAddress(endpoint); address != "" {
+		l, err := network.Listen(ctx, "tcp", address)
+		if err != nil {
+			return nil, fmt.Errorf("node: cannot listen on %s: %w", endpoint, err)
+		}
+		return l, nil
+	}
 	const count = lastPort - firstPort + 1
 	start := rand.IntN(count)
 	var last error

@@ -136,7 +136,7 @@ func (n *Node) Start(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("node: start: %w", err)
 	}
-	listener, err := listenMailbox(ctx, n.cfg.Network)
+	listener, err := listenMailbox(ctx, n.cfg.Network, n.cfg.Listen)
 	if err != nil {
 		return errors.Join(err, agent.Close())
 	}

@@ -57,6 +57,16 @@ func WithInterfaces(interfaces ...string) Option {
 	}
 }
 
+// WithListen has the node's mailbox listen at an endpoint: "tcp://*:5671" for a port on every address, "tcp://192.168.1.7:5671" for
+// one address. By default it is a free port from 49152 up. An endpoint that is none is an error of NewNode, one that is taken
+// of Start.
+func WithListen(endpoint string) Option {
+	return func(c *config) error {
+		c.Listen = endpoint
+		return nil
+	}
+}
+
 // WithBeaconPort sets the UDP port of the beacons, 1 to 55535; 5670 by default. Nodes with different ports do not see each
 // other: use it for separate networks in one place. The port 10,000 above it is used too, for beacons with a state.
 func WithBeaconPort(port int) Option {
