@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -28,6 +29,9 @@ type Config struct {
 	// Listen is where the mailbox listens: "tcp://*:5671" on every address, "tcp://192.168.1.7:5671" on one. By default it is
 	// a free port of RFC 36's range, on every address.
 	Listen string
+
+	// Transports are those that may be used, of Inproc, IPC and TCP; all by default. TCP is always needed.
+	Transports []string
 
 	// BeaconPort is the UDP port of the classic beacons, 5670 by default. Beacons that carry a state go to the port 10,000
 	// above it. Nodes with different beacon ports do not see each other.
@@ -112,5 +116,5 @@ func (c *Config) complete() error {
 	if c.Network == nil {
 		c.Network = System
 	}
-	return c.Limits.complete()
+	return errors.Join(c.checkTransports(), c.Limits.complete())
 }

@@ -8,8 +8,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// farewells remembers who has just left, and from where: beacons that a peer sent before its farewell may come after it, and
-// must not make us dial it again. A successor has another port, or comes later. The control loop owns it.
+// farewells remembers who has just left, and from where. Beacons that a peer sent before its farewell may come after it, and
+// must not make us dial it again: a successor has another port, or comes later. And a farewell is said more than once: it is
+// not that of a successor who has come meanwhile. The control loop owns it.
 type farewells map[uuid.UUID]departure
 
 type departure struct {
@@ -32,6 +33,12 @@ func (f farewells) add(id uuid.UUID, endpoints []netip.AddrPort) {
 func (f farewells) has(id uuid.UUID, endpoint netip.AddrPort) bool {
 	gone, ok := f[id]
 	return ok && slices.Contains(gone.endpoints, endpoint) && time.Now().Before(gone.until)
+}
+
+// repeats tells whether a farewell has just been said.
+func (f farewells) repeats(id uuid.UUID) bool {
+	gone, ok := f[id]
+	return ok && time.Now().Before(gone.until)
 }
 
 // prune forgets those who left long ago.

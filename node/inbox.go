@@ -173,6 +173,12 @@ func (in *inbox) Closed(err error) {
 	in.node.log.Debug().AnErr("reason", err).Stringer("peer", in.uuid).Msg("connection from peer closed")
 }
 
+// isLocal tells whether the peer is on this machine.
+func (in *inbox) isLocal() bool {
+	addr := addrOf(in.conn.RemoteAddr())
+	return !addr.IsValid() || in.node.agent.IsLocal(addr) // inproc and ipc have no IP address
+}
+
 // endpoints gives where the sender of a HELLO may be reached: at the endpoint that it names, and at the address that it
 // connects from, for an endpoint that is a host name of its own network (C zyre with interface "*") or not routed to us.
 func (in *inbox) endpoints() []netip.AddrPort {

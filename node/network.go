@@ -11,7 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/ipc"
 )
 
 // Network is all that a node needs of the world: datagrams and interfaces (beacon.Network), listeners and dials.
@@ -20,10 +23,12 @@ import (
 type Network interface {
 	beacon.Network
 
-	// Listen listens on a local address, as net.ListenConfig.Listen does.
+	// Listen listens on a local address, as net.ListenConfig.Listen does. For the network "unix" the address is the UUID of the
+	// node that listens, and stands for a socket which the processes of one user on this host share. An error there that is
+	// errors.ErrUnsupported says that the system has no such thing.
 	Listen(ctx context.Context, network, address string) (net.Listener, error)
 
-	// Dial connects to an address, as net.Dialer.DialContext does.
+	// Dial connects to an address, as net.Dialer.DialContext does; for the network "unix" to that node.
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
 }
 
@@ -33,11 +38,25 @@ var System Network = system{beacon.System}
 type system struct{ beacon.Network }
 
 func (system) Listen(ctx context.Context, network, address string) (net.Listener, error) {
+	if network == "unix" {
+		id, err := uuid.Parse(address)
+		if err != nil {
+			return nil, err
+		}
+		return ipc.Default().Listen(id)
+	}
 	var config net.ListenConfig
 	return config.Listen(ctx, network, address)
 }
 
 func (system) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if network == "unix" {
+		id, err := uuid.Parse(address)
+		if err != nil {
+			return nil, err
+		}
+		return ipc.Default().Dial(ctx, id)
+	}
 	var dialer net.Dialer
 	return dialer.DialContext(ctx, network, address)
 }

@@ -147,15 +147,22 @@ func (n *Node) Start(ctx context.Context) (err error) {
 	n.started = true
 	n.reaped = time.Now()
 	n.state.CompareAndSwap(uint32(beacon.Init), uint32(n.chosen))
-	agent.Announce(n.port, n.State())
+	n.serve(listener)
+	n.serveIPC(ctx)
+	n.settleIn()
 	n.wg.Go(n.control)
-	n.wg.Go(func() {
-		if err := n.router.Serve(listener); err != nil && !errors.Is(err, net.ErrClosed) {
-			n.log.Error().Err(err).Msg("mailbox closed")
-		}
-	})
+	agent.Announce(n.port, n.State())
 	n.log.Debug().Uint16("port", n.port).Msg("started")
 	return nil
+}
+
+// serve takes the peers that connect to a listener, until the router is closed.
+func (n *Node) serve(l net.Listener) {
+	n.wg.Go(func() {
+		if err := n.router.Serve(l); err != nil && !errors.Is(err, net.ErrClosed) {
+			n.log.Error().Err(err).Stringer("listener", l.Addr()).Msg("mailbox closed")
+		}
+	})
 }
 
 // control is the control loop. It waits for calls, sightings and its ticker, and ends when the node is closed.
@@ -214,7 +221,7 @@ func (n *Node) after(d time.Duration, f func()) {
 
 // allow says whether a connection may come in by a local address: with chosen interfaces, only by theirs.
 func (n *Node) allow(local, _ net.Addr) bool {
-	if len(n.cfg.Interfaces) == 0 {
+	if len(n.cfg.Interfaces) == 0 || local.Network() == "unix" {
 		return true
 	}
 	addr := addrOf(local)
@@ -235,6 +242,11 @@ func (n *Node) Endpoint() string {
 	if !n.started {
 		return ""
 	}
+	return n.endpoint()
+}
+
+// endpoint is Endpoint once the node is started.
+func (n *Node) endpoint() string {
 	for _, i := range n.agent.Interfaces() {
 		for _, prefix := range i.Addrs {
 			if prefix.Addr().Is4() {
@@ -267,6 +279,7 @@ func (n *Node) shutDown(started bool) error {
 		n.events.close()
 		return nil
 	}
+	n.moveOut()
 	n.do(n.stop)
 	n.flush()
 	err := n.agent.Close()

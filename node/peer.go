@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -27,7 +26,8 @@ type peer struct {
 	// The control loop's own.
 	entered         bool           // its HELLO came, and Enter was told
 	connected       bool           // our connection to its mailbox is up
-	reached         netip.AddrPort // where that leads to; not valid before
+	transport       string         // of that; presumed before
+	reached         netip.AddrPort // where that leads to by tcp; not valid otherwise
 	ours            bool           // it is a node of this implementation, as its ROUTER's READY told
 	extensions      extensions     // what it understands beyond RFC 36
 	statesByMessage bool           // it tells its state by messages, so its beacons do not count for that
@@ -54,6 +54,7 @@ type peer struct {
 	state     atomic.Uint32                    // the beacon.State that it told last; beacon.Unknown before that
 	told      atomic.Uint32                    // ours, as it knows it
 
+	sameHost atomic.Bool // it is on this machine: ipc may lead to it
 	alive    atomic.Bool // beaconed since the control loop last looked
 	spoke    atomic.Bool // sent a message since then
 	stuck    atomic.Bool // its reader waits for the application
@@ -74,8 +75,9 @@ type peer struct {
 	scratch  []byte
 	frames   [][]byte
 
-	queue *zmtp.Queue
-	wake  chan struct{} // holds a token when there is a new endpoint to try
+	queue  *zmtp.Queue
+	inproc bool          // the queue copies all that it gets
+	wake   chan struct{} // holds a token when there is a new endpoint to try
 
 	ctx    context.Context // ends with the session
 	cancel context.CancelCauseFunc
@@ -90,14 +92,20 @@ var (
 func (n *Node) newPeer(id uuid.UUID, endpoints []netip.AddrPort) *peer {
 	now := time.Now()
 	p := &peer{
-		node:     n,
-		uuid:     id,
-		groups:   make(map[string]struct{}),
-		began:    now,
-		heard:    now,
-		sequence: 1, // HELLO
-		queue:    zmtp.NewQueue(n.cfg.Limits.QueueMessages, n.cfg.Limits.QueueOctets),
-		wake:     make(chan struct{}, 1),
+		node:      n,
+		uuid:      id,
+		transport: TCP,
+		groups:    make(map[string]struct{}),
+		began:     now,
+		heard:     now,
+		sequence:  1, // HELLO
+		wake:      make(chan struct{}, 1),
+	}
+	if n.neighbour(id) != nil {
+		p.inproc, p.transport = true, Inproc
+		p.queue = zmtp.NewInprocQueue(n.cfg.Limits.QueueMessages, n.cfg.Limits.QueueOctets)
+	} else {
+		p.queue = zmtp.NewQueue(n.cfg.Limits.QueueMessages, n.cfg.Limits.QueueOctets)
 	}
 	p.state.Store(uint32(beacon.Unknown))
 	p.endpoints.Store(&endpoints)
@@ -152,38 +160,6 @@ func (p *peer) sleep(d time.Duration) bool {
 	return true
 }
 
-// connect makes one attempt: it dials, shakes hands and says HELLO.
-func (p *peer) connect(attempt int, hello msg.OutHello) (*zmtp.Conn, error) {
-	endpoints := *p.endpoints.Load()
-	if len(endpoints) == 0 {
-		return nil, errNoEndpoint
-	}
-	ctx, cancel := context.WithTimeout(p.ctx, dialTimeout)
-	defer cancel()
-	nc, err := p.node.cfg.Network.Dial(ctx, "tcp", endpoints[len(endpoints)-1-attempt%len(endpoints)].String())
-	if err != nil {
-		return nil, err
-	}
-	// The endpoint that HELLO names is the address by which we reach the peer, so it can reach us by it.
-	first := func(conn *zmtp.Conn) ([][]byte, error) {
-		if id, ok := parseIdentity(conn.Identity()); ok && id != p.uuid {
-			return nil, fmt.Errorf("%w: %v instead of %v", errWrongNode, id, p.uuid)
-		}
-		hello.Endpoint = formatEndpoint(netip.AddrPortFrom(addrOf(conn.LocalAddr()), p.node.port))
-		header, err := msg.AppendHello(nil, 1, &hello, p.node.cfg.Limits.msg())
-		return [][]byte{header}, err
-	}
-	state := p.node.State()
-	p.told.Store(uint32(state))
-	return zmtp.Open(ctx, nc, p.node.withState(state), p.queue, first, deaf{})
-}
-
-// deaf receives what a ROUTER sends us: RFC 36 forbids it to send anything.
-type deaf struct{}
-
-func (deaf) Receive([][]byte) error { return nil }
-func (deaf) Closed(error)           {}
-
 // close ends the session: its queue takes no more, its goroutine and connections end. It does not wait.
 func (p *peer) close(cause error) {
 	p.queue.Close(cause)
@@ -214,7 +190,7 @@ func (p *peer) publish() *Peer {
 		Name:      p.name,
 		Headers:   p.headers,
 		Groups:    slices.Sorted(maps.Keys(p.groups)),
-		Transport: "tcp",
+		Transport: p.transport,
 		State:     beacon.State(p.state.Load()),
 	}
 	if p.reached.IsValid() {

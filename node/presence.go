@@ -41,7 +41,7 @@ func (p *peer) knows(s beacon.Sighting) bool {
 func (n *Node) sighted(s beacon.Sighting) {
 	p := n.peers[s.UUID]
 	if s.Port == 0 || s.State == beacon.Exit {
-		if p != nil {
+		if p != nil && !n.farewells.repeats(s.UUID) {
 			n.farewell(p)
 		}
 		return
@@ -58,13 +58,16 @@ func (n *Node) sighted(s beacon.Sighting) {
 		if !n.strangers.admit(endpoint, time.Now()) {
 			return
 		}
-		if p = n.meet(s.UUID, []netip.AddrPort{endpoint}, 0); p == nil {
+		if p = n.meet(s.UUID, []netip.AddrPort{endpoint}, s.Local, 0); p == nil {
 			n.strangers.release(endpoint.Addr())
 			return
 		}
 		p.stranger = endpoint
 	}
 	p.alive.Store(true)
+	if s.Local {
+		p.sameHost.Store(true)
+	}
 	p.addEndpoint(endpoint)
 	n.stated(p, s.State, false)
 }

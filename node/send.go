@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,7 +18,26 @@ import (
 type outgoing struct {
 	shout  bool
 	group  string
-	frames [][]byte // large ones are our own copies
+	frames [][]byte
+	owned  bool // large frames are our own copies, as queues of sockets need
+}
+
+// own takes copies of the large frames, once.
+func (m *outgoing) own() {
+	if m.owned {
+		return
+	}
+	m.owned = true
+	given := m.frames
+	for i, frame := range given {
+		if len(frame) < zmtp.LargeFrame {
+			continue
+		}
+		if &m.frames[0] == &given[0] { // the list is the caller's too
+			m.frames = slices.Clone(given)
+		}
+		m.frames[i] = bytes.Clone(frame)
+	}
 }
 
 // Whisper sends a message to one peer. It returns when the message is queued; it waits only while the peer's queue is full.
@@ -84,7 +104,7 @@ func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error 
 	return errors.Join(failed...)
 }
 
-// outgoing checks a message and takes copies of its large frames, which the queues keep without copying.
+// outgoing checks a message.
 func (n *Node) outgoing(ctx context.Context, frames [][]byte) (outgoing, error) {
 	if n.closing.Load() {
 		return outgoing{}, ErrClosed
@@ -96,27 +116,14 @@ func (n *Node) outgoing(ctx context.Context, frames [][]byte) (outgoing, error) 
 		return outgoing{frames: noContent}, nil
 	}
 	var size int64
-	large := 0
 	for _, frame := range frames {
 		size += int64(len(frame))
-		if len(frame) >= zmtp.LargeFrame {
-			large++
-		}
 	}
 	if limit := n.cfg.Limits.MessageSize - headerSize; size > limit {
 		return outgoing{}, fmt.Errorf("%w: %d octets, the limit is %d", ErrTooLarge, size, limit)
 	}
 	if limit := n.cfg.Limits.Frames - 1; len(frames) > limit {
 		return outgoing{}, fmt.Errorf("%w: %d frames, the limit is %d", ErrTooLarge, len(frames), limit)
-	}
-	if large > 0 {
-		own := make([][]byte, len(frames))
-		for i, frame := range frames {
-			if own[i] = frame; len(frame) >= zmtp.LargeFrame {
-				own[i] = bytes.Clone(frame)
-			}
-		}
-		frames = own
 	}
 	return outgoing{frames: frames}, nil
 }
@@ -128,6 +135,9 @@ var noContent = [][]byte{{}}
 
 // send queues a message, without waiting.
 func (p *peer) send(m *outgoing) error {
+	if !p.inproc {
+		m.own() // before anybody waits for the lock
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {

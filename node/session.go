@@ -93,7 +93,7 @@ func (n *Node) finish(p *peer) {
 }
 
 // meet begins a session with a peer that has none. It returns nil when there is no room for another.
-func (n *Node) meet(id uuid.UUID, endpoints []netip.AddrPort, flaps int) *peer {
+func (n *Node) meet(id uuid.UUID, endpoints []netip.AddrPort, sameHost bool, flaps int) *peer {
 	if n.stopping {
 		return nil
 	}
@@ -102,6 +102,7 @@ func (n *Node) meet(id uuid.UUID, endpoints []netip.AddrPort, flaps int) *peer {
 		return nil
 	}
 	p := n.newPeer(id, endpoints)
+	p.sameHost.Store(sameHost)
 	p.flaps = flaps
 	n.mu.Lock()
 	n.peers[id] = p
@@ -115,7 +116,7 @@ func (n *Node) meet(id uuid.UUID, endpoints []netip.AddrPort, flaps int) *peer {
 func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 	n.log.Debug().Stringer("peer", p.uuid).Stringer("endpoint", conn.RemoteAddr()).Msg("connected")
 	p.connected = true
-	p.reached = addrPortOf(conn.RemoteAddr())
+	p.transport, p.reached = transportOf(conn), addrPortOf(conn.RemoteAddr())
 	if p.entered {
 		p.publish()
 	}
@@ -164,7 +165,7 @@ func (n *Node) renew(p *peer, reason Reason) {
 		p.previous = nil
 	}
 	n.unlist(p)
-	q := n.meet(p.uuid, *p.endpoints.Load(), flaps)
+	q := n.meet(p.uuid, *p.endpoints.Load(), p.sameHost.Load(), flaps)
 	if q != nil {
 		q.inherit(p)
 	}
@@ -255,7 +256,7 @@ func (n *Node) greeted(in *inbox) *peer {
 	case p == nil:
 		// Not seen by a beacon: its HELLO says where to connect.
 		if len(endpoints) > 0 {
-			p = n.meet(in.uuid, endpoints, 0)
+			p = n.meet(in.uuid, endpoints, in.isLocal(), 0)
 		}
 	case p.entered:
 		// It began a new session: it restarted, or it lost ours. It waits for a HELLO of ours.
@@ -270,7 +271,7 @@ func (n *Node) greeted(in *inbox) *peer {
 			reason = p.ending
 		}
 		n.remove(old, reason)
-		if p = n.meet(in.uuid, endpoints, 0); p != nil {
+		if p = n.meet(in.uuid, endpoints, old.sameHost.Load() || in.isLocal(), 0); p != nil {
 			p.state.Store(old.state.Load()) // HELLO does not tell it
 		}
 	default:

@@ -11,10 +11,10 @@ import (
 type Peer struct {
 	UUID      uuid.UUID
 	Name      string            // as its HELLO gave it
-	Endpoint  string            // where its mailbox is, "tcp://address:port"
+	Endpoint  string            // where its mailbox is on the network, "tcp://address:port"
 	Headers   map[string]string // as its HELLO gave them
 	Groups    []string          // the groups it is in, sorted
-	Transport string            // how messages reach it: "tcp"
+	Transport string            // how messages reach it: "tcp", "ipc" or "inproc"
 	State     beacon.State      // what it told last; beacon.Unknown if it tells no state
 
 	// What waited to be sent to it when Peer, Peers or PeersIn was called; 0 in events.

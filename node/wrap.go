@@ -45,6 +45,7 @@ func (p *peer) park(m *outgoing) error {
 	if len(w.messages) >= limits.QueueMessages || len(w.messages) > 0 && w.octets+size > limits.QueueOctets {
 		return zmtp.ErrFull
 	}
+	m.own()
 	own := *m
 	own.frames = make([][]byte, len(m.frames))
 	for i, frame := range m.frames {

@@ -18,10 +18,10 @@ type Event interface {
 type Peer struct {
 	UUID      uuid.UUID
 	Name      string            // as its HELLO gave it; not unique
-	Endpoint  string            // where its mailbox is, "tcp://address:port"
+	Endpoint  string            // where its mailbox is on the network, "tcp://address:port"
 	Headers   map[string]string // the properties that its HELLO gave
 	Groups    []string          // the groups it is in, sorted
-	Transport string            // how messages reach it: "tcp"
+	Transport string            // how messages reach it: "tcp", "ipc" on this host, "inproc" in this process
 	State     State             // what it told last; StateUnknown for implementations without states
 
 	// What waited to be sent to it when Peer, Peers, PeersIn or Choose was called; 0 in events.

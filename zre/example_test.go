@@ -137,3 +137,95 @@ func ExampleWithBeaconPort() {
 	fmt.Println(err)
 	// Output: zre: WithBeaconPort(70000): choose a port from 1 to 55535
 }
+
+// A broker gives its jobs to those who have time, and leaves an overloaded node alone.
+func ExampleNode_Choose() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	broker, err := zre.NewNode(onLoopback(11505, zre.WithName("broker"))...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer broker.Close()
+	if err := broker.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	var workers []*zre.Node
+	for _, name := range []string{"ann", "ben"} {
+		worker, err := zre.NewNode(onLoopback(11505, zre.WithName(name))...)
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer worker.Close()
+		if err := errors.Join(worker.Join("WORKERS"), worker.Start(ctx)); err != nil {
+			log.Fatal(err)
+		}
+		workers = append(workers, worker)
+	}
+	ann, ben := workers[0], workers[1]
+
+	ann.SetState(zre.StateProcessing) // she has enough to do, and says so
+	for range broker.All(ctx) {
+		busy, known := broker.Peer(ann.UUID())
+		if known && busy.State == zre.StateProcessing && len(broker.PeersIn("WORKERS")) == 2 {
+			break // both are there, and it is known what ann said
+		}
+	}
+	if worker, ok := broker.Choose("WORKERS"); ok {
+		fmt.Println("the job goes to", worker.Name)
+	}
+
+	ben.SetState(zre.StateProcessing)
+	for event := range broker.All(ctx) {
+		change, ok := event.(zre.StateChange)
+		if !ok || change.Peer.UUID != ben.UUID() {
+			continue
+		}
+		if _, ok := broker.Choose("WORKERS"); !ok {
+			fmt.Println("nobody has time: the next StateChange will tell who has")
+		}
+		break
+	}
+	// Output:
+	// the job goes to ben
+	// nobody has time: the next StateChange will tell who has
+}
+
+// A node says what it is doing, and its peers see it change.
+func ExampleNode_SetState() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	watcher, err := zre.NewNode(onLoopback(11506, zre.WithName("watcher"))...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer watcher.Close()
+	worker, err := zre.NewNode(onLoopback(11506, zre.WithName("worker"))...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer worker.Close()
+	for _, node := range []*zre.Node{watcher, worker} {
+		if err := node.Start(ctx); err != nil {
+			log.Fatal(err)
+		}
+	}
+
+	for event := range watcher.All(ctx) {
+		switch e := event.(type) {
+		case zre.Enter:
+			fmt.Println(e.Peer.Name, "enters:", e.Peer.State)
+			worker.SetState(zre.StateProcessing) // a job has come
+		case zre.StateChange:
+			fmt.Println(e.Peer.Name, "changes:", e.State)
+			if e.State == zre.StateIdle {
+				return
+			}
+			worker.SetState(zre.StateIdle) // it is done
+		}
+	}
+	// Output:
+	// worker enters: idle
+	// worker changes: processing
+	// worker changes: idle
+}

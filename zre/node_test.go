@@ -60,7 +60,7 @@ func TestConversation(t *testing.T) {
 	b := start(t, port, zre.WithName("b"))
 	enter := next[zre.Enter](t, b)
 	if p := enter.Peer; p.UUID != id || p.Name != "a" || len(p.Headers) != 2 || p.Headers["k"] != "v" || p.Headers["l"] != "w" ||
-		p.Transport != "tcp" || p.Endpoint != a.Endpoint() {
+		p.Transport != "inproc" || p.Endpoint != a.Endpoint() {
 		t.Errorf("entered: %+v; its endpoint is %s", p, a.Endpoint())
 	}
 	if err := a.Join("G"); err != nil {

@@ -67,6 +67,16 @@ func WithListen(endpoint string) Option {
 	}
 }
 
+// WithTransports restricts how messages travel, to some of "inproc" (between nodes of one process), "ipc" (between processes of one
+// user on one host, by unix sockets in /tmp/zre-UID), and "tcp", which is always needed. By default the first of them that leads to
+// a peer is used; Peer.Transport tells. Restrict it to watch the traffic, or to keep it out of the file system.
+func WithTransports(transports ...string) Option {
+	return func(c *config) error {
+		c.Transports = append([]string{}, transports...)
+		return nil
+	}
+}
+
 // WithBeaconPort sets the UDP port of the beacons, 1 to 55535; 5670 by default. Nodes with different ports do not see each
 // other: use it for separate networks in one place. The port 10,000 above it is used too, for beacons with a state.
 func WithBeaconPort(port int) Option {

@@ -1,6 +1,9 @@
 package zmtp
 
-import "sync"
+import (
+	"bytes"
+	"sync"
+)
 
 // LargeFrame is the length, in octets, from which a frame is kept by reference in a Queue instead of being copied.
 const LargeFrame = 16 << 10
@@ -13,39 +16,50 @@ type chunk [chunkSize]byte
 
 var chunks = sync.Pool{New: func() any { return new(chunk) }}
 
-// A batch is a run of messages as they go on the wire. The last segment always has a chunk, so that what comes next may go
-// into its rest.
+// A batch is a run of messages as they go on the wire. The last segment always has memory that small frames share, so that
+// what comes next may go into its rest.
 type batch struct {
 	segments []segment
+	inproc   *pages // where a receiver in this process gets its frames; nil for a socket, which leaves them to be reused
 }
 
-// A segment is a piece of that run: octets in a chunk, or one large frame by reference. Frames and messages may cross
-// from one segment into the next.
+// A segment is a piece of that run: octets of small frames, or one large frame by itself. Messages may cross from one
+// segment into the next. Frames may too, on their way to a socket.
 type segment struct {
 	data     []byte
 	chunk    *chunk // what to reuse once data is written; nil if data is a large frame, or a later segment shares the chunk
 	messages int    // messages that end here
 }
 
-// message appends a message of one or more frames.
-func (b *batch) message(frames [][]byte) {
-	for i, f := range frames {
-		flags := byte(flagMore)
-		if i == len(frames)-1 {
-			flags = 0
+// message appends a message of one or more frames, which has that size on the wire.
+func (b *batch) message(frames [][]byte, size int64) {
+	if b.inproc != nil && size <= int64(b.inproc.small()) {
+		b.place(frames, int(size))
+	} else {
+		for i, f := range frames {
+			b.frame(more(i, frames), f)
 		}
-		b.frame(flags, f)
 	}
 	b.segments[len(b.segments)-1].messages++
 }
 
 func (b *batch) frame(flags byte, body []byte) {
 	var header [longHeader]byte
-	b.copy(frameHeader(&header, flags, len(body)))
-	if len(body) >= LargeFrame {
-		b.reference(body)
-	} else {
-		b.copy(body)
+	switch {
+	case b.inproc != nil && len(header)+len(body) <= b.inproc.small():
+		page := b.page(len(header) + len(body))
+		page.data = appendFrame(page.data, flags, body)
+	case b.inproc != nil:
+		page := b.page(len(header))
+		page.data = append(page.data, frameHeader(&header, flags, len(body))...)
+		b.reference(bytes.Clone(body))
+	default:
+		b.copy(frameHeader(&header, flags, len(body)))
+		if len(body) >= LargeFrame {
+			b.reference(body)
+		} else {
+			b.copy(body)
+		}
 	}
 }
 
@@ -83,4 +97,14 @@ func recycle(segments []segment) {
 		}
 	}
 	clear(segments)
+}
+
+// take returns all segments; spare becomes the batch's own for the next ones.
+func (b *batch) take(spare []segment) []segment {
+	all := b.segments
+	if b.inproc != nil {
+		b.inproc.keep(&all[len(all)-1])
+	}
+	b.segments = spare[:0]
+	return all
 }

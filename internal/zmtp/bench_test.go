@@ -27,48 +27,58 @@ type nobody struct{}
 func (nobody) Receive([][]byte) error { return nil }
 func (nobody) Closed(error)           {}
 
-// BenchmarkThroughput sends messages from a DEALER to a ROUTER over loopback TCP; allocations are those of both sides.
+// BenchmarkThroughput sends messages from a DEALER to a ROUTER over loopback TCP and within the process; allocations are
+// those of both sides.
 func BenchmarkThroughput(b *testing.B) {
 	for _, shape := range [][]int{{6, 16}, {6, 100}, {1 << 10}, {6, 1 << 10}, {64 << 10}} {
-		b.Run(fmt.Sprint(shape), func(b *testing.B) {
-			c := &counter{done: make(chan struct{})}
-			r := NewRouter(Config{}, func(*Conn) (Receiver, error) { return c, nil })
-			defer r.Close()
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				b.Fatal(err)
-			}
-			go r.Serve(l)
-			nc, err := net.Dial("tcp", l.Addr().String())
-			if err != nil {
-				b.Fatal(err)
-			}
-			q := NewQueue(10000, 4<<20)
-			var frames [][]byte
-			var size int64
-			for _, n := range shape {
-				frames = append(frames, make([]byte, n))
-				size += int64(n)
-			}
-			ctx := context.Background()
-			d, err := Open(ctx, nc, Config{}, q, nil, nobody{})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer d.Close(nil)
-			c.want = b.N
-			b.SetBytes(size)
-			b.ReportAllocs()
-			b.ResetTimer()
-			for range b.N {
-				for q.Push(frames...) == ErrFull {
-					<-q.Room()
+		for _, transport := range []string{"tcp", "inproc"} {
+			b.Run(fmt.Sprint(transport, shape), func(b *testing.B) {
+				c := &counter{done: make(chan struct{})}
+				r := NewRouter(Config{}, func(*Conn) (Receiver, error) { return c, nil })
+				defer r.Close()
+				d := connect(b, r, transport)
+				var frames [][]byte
+				var size int64
+				for _, n := range shape {
+					frames = append(frames, make([]byte, n))
+					size += int64(n)
 				}
-			}
-			<-c.done
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
-		})
+				c.want = b.N
+				b.SetBytes(size)
+				b.ReportAllocs()
+				b.ResetTimer()
+				q := d.Queue()
+				for range b.N {
+					for q.Push(frames...) == ErrFull {
+						<-q.Room()
+					}
+				}
+				<-c.done
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+			})
+		}
 	}
+}
+
+// connect makes a connection for a benchmark.
+func connect(b *testing.B, r *Router, transport string) *Conn {
+	var d *Conn
+	var err error
+	if transport == "inproc" {
+		d, err = r.Link(Config{}, NewInprocQueue(10000, 4<<20), nil, nobody{})
+	} else {
+		l := listen(b)
+		go r.Serve(l)
+		var nc net.Conn
+		if nc, err = net.Dial("tcp", l.Addr().String()); err == nil {
+			d, err = Open(context.Background(), nc, Config{}, NewQueue(10000, 4<<20), nil, nobody{})
+		}
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { d.Close(nil) })
+	return d
 }
 
 // BenchmarkRoundTrip sends one small message there and back at a time.

@@ -9,7 +9,7 @@ import (
 
 // A Conn is one connection to a peer, after its handshake.
 type Conn struct {
-	nc     net.Conn
+	link   link
 	peer   metadata
 	queue  *Queue
 	limits Limits
@@ -20,9 +20,23 @@ type Conn struct {
 	finished chan struct{} // nothing of the connection runs any more, Closed has returned
 }
 
-func newConn(nc net.Conn, peer metadata, q *Queue, limits Limits) *Conn {
+// A link is what a connection runs over: a socket, or a side of an inproc link.
+type link interface {
+	addressed
+	Close() error
+
+	// run carries messages both ways until the connection is closed, and closes it if it cannot go on.
+	run(c *Conn, recv Receiver)
+}
+
+type addressed interface {
+	LocalAddr() net.Addr
+	RemoteAddr() net.Addr
+}
+
+func newConn(l link, peer metadata, q *Queue, limits Limits) *Conn {
 	return &Conn{
-		nc: nc, peer: peer, queue: q, limits: limits,
+		link: l, peer: peer, queue: q, limits: limits,
 		done: make(chan struct{}), finished: make(chan struct{}),
 	}
 }
@@ -35,18 +49,18 @@ func (c *Conn) Identity() []byte { return []byte(c.peer.get(propIdentity)) }
 func (c *Conn) Property(name string) string { return c.peer.get(name) }
 
 // LocalAddr returns this side's address of the connection.
-func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr { return c.link.LocalAddr() }
 
 // RemoteAddr returns the peer's address of the connection.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr { return c.link.RemoteAddr() }
 
 // Queue returns the messages on their way to the peer: the queue that Open was given, or a ROUTER connection's own (of
 // 1,000 messages and 1 MiB).
 func (c *Conn) Queue() *Queue { return c.queue }
 
-// Close closes the connection and its queue; what waits there is lost (Queue.Flush first, to have it written). It returns
-// at once and may be called from anywhere, also from Receive. The goroutines end, and Closed is called, soon after. Only
-// the first Close counts; nil stands for ErrClosed.
+// Close closes the connection and its queue; what waits there is lost (Queue.Flush first, to have it written), unless it
+// is an inproc link, whose other side gets it. It returns at once and may be called from anywhere, also from Receive. The goroutines end, and Closed is called, soon after. Only the
+// first Close counts; nil stands for ErrClosed.
 func (c *Conn) Close(err error) {
 	if err == nil {
 		err = ErrClosed
@@ -54,8 +68,8 @@ func (c *Conn) Close(err error) {
 	c.once.Do(func() {
 		c.err = err
 		close(c.done)
-		c.queue.shut(err)
-		_ = c.nc.Close() // the connection is over either way
+		c.queue.shut(err, false)
+		_ = c.link.Close() // the connection is over either way
 	})
 }
 
@@ -72,18 +86,26 @@ func (c *Conn) Err() error {
 	}
 }
 
-// run reads and writes until the connection is closed. The calling goroutine is the reader.
+// run is the connection's life: all of it but Closed is its link's.
 func (c *Conn) run(recv Receiver) {
+	c.link.run(c, recv)
+	recv.Closed(c.Err())
+}
+
+// A socket is a link that speaks ZMTP.
+type socket struct{ net.Conn }
+
+// run reads and writes. The calling goroutine is the reader.
+func (s socket) run(c *Conn, recv Receiver) {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		w := writer{nc: c.nc, queue: c.queue}
+		w := writer{nc: s.Conn, queue: c.queue}
 		c.Close(w.run())
 	}()
-	r := reader{src: c.nc, limits: c.limits, deliver: recv.Receive, pong: c.pong}
+	r := reader{assembler: assembler{limits: c.limits, deliver: recv.Receive}, src: s.Conn, pong: c.pong}
 	c.Close(r.run())
 	<-written
-	recv.Closed(c.Err())
 }
 
 // pong answers a PING. A peer that sends PINGs and reads nothing misses answers once the queue is full.

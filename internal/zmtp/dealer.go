@@ -21,7 +21,7 @@ func Open(ctx context.Context, nc net.Conn, cfg Config, q *Queue, first func(*Co
 		_ = nc.Close()
 		return nil, err
 	}
-	c := newConn(nc, peer, q, cfg.Limits)
+	c := newConn(socket{nc}, peer, q, cfg.Limits)
 	var frames [][]byte
 	if first != nil {
 		frames, err = first(c)

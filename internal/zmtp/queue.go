@@ -41,11 +41,19 @@ func NewQueue(maxMessages int, maxOctets int64) *Queue {
 	return q
 }
 
+// NewInprocQueue is NewQueue for messages to a Router of this process: its Push copies every frame, into memory that the
+// receiver will own. It counts octets as if the messages went on a wire. A socket may drain it too.
+func NewInprocQueue(maxMessages int, maxOctets int64) *Queue {
+	q := NewQueue(maxMessages, maxOctets)
+	q.batch.inproc = new(pages)
+	return q
+}
+
 // Push appends a message of one or more frames. It never blocks. It returns ErrFull if there is no room (an empty queue
 // has room for any message), or an error that wraps ErrQueueClosed.
 //
 // Frames below LargeFrame octets are copied. Larger ones are kept by reference: the caller must not change them any more,
-// and may push the same one to many queues.
+// and may push the same one to many queues. A queue of NewInprocQueue copies those too.
 func (q *Queue) Push(frames ...[]byte) error { return q.push(frames, 0, 0) }
 
 // PushControl is Push for the small messages of a protocol that must not wait behind a full queue's bound: it may exceed
@@ -64,7 +72,7 @@ func (q *Queue) push(frames [][]byte, moreMessages int, moreOctets int64) error 
 	if err := q.admit(size, moreMessages, moreOctets); err != nil {
 		return err
 	}
-	q.batch.message(frames)
+	q.batch.message(frames, size)
 	q.pushed++
 	return nil
 }
@@ -127,13 +135,17 @@ func (q *Queue) Room() <-chan struct{} {
 var alreadyClosed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // Flush waits until everything pushed so far was handed to the operating system, and the first message of Open before it.
-// It returns ctx's error if that ends first, or one that wraps ErrQueueClosed.
+// With a Router of this process that is as soon as there is a connection: what was pushed is delivered even if this side
+// closes then. It returns ctx's error if that ends first, or one that wraps ErrQueueClosed.
 func (q *Queue) Flush(ctx context.Context) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for goal := q.pushed; q.written < goal; {
 		if q.closed != nil {
 			return q.closed
+		}
+		if q.conn.inproc() {
+			return nil
 		}
 		if q.progress == nil {
 			q.progress = make(chan struct{})
@@ -159,24 +171,27 @@ func (q *Queue) Depth() (messages int, octets int64) {
 	return q.messages, q.octets
 }
 
-// Close discards what waits, makes every later call fail with ErrQueueClosed and err, and ends the connection that drains
+// Close discards what waits (but with a Router of this process, that gets it all), makes every later call fail with ErrQueueClosed and err, and ends the connection that drains
 // the queue. Only the first Close counts; nil stands for ErrClosed.
 func (q *Queue) Close(err error) {
 	if err == nil {
 		err = ErrClosed
 	}
-	if conn := q.shut(err); conn != nil {
+	if conn := q.shut(err, false); conn != nil {
 		conn.Close(err)
 	}
 }
 
-// shut closes the queue alone, and returns the connection that drains it.
-func (q *Queue) shut(err error) *Conn {
+// shut closes the queue alone, and returns the connection that drains it. What waits is discarded, but for what an inproc
+// link may still take; discard says that it won't.
+func (q *Queue) shut(err error, discard bool) *Conn {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if discard || !q.conn.inproc() {
+		q.batch = batch{}
+	}
 	if q.closed == nil {
 		q.closed = &queueClosedError{err}
-		q.batch.segments = nil
 		q.messages, q.octets = 0, 0
 		q.announce(&q.room)
 		q.announce(&q.progress)
@@ -200,13 +215,16 @@ func (q *Queue) attach(c *Conn, first [][]byte) error {
 		return q.closed
 	case q.conn != nil:
 		return errors.New("zmtp: another connection drains this queue already")
+	case q.batch.inproc == nil && c.inproc():
+		return errors.New("zmtp: Link needs a queue that NewInprocQueue made")
 	}
 	q.conn = c
+	q.announce(&q.progress)
 	if len(first) == 0 {
 		return nil
 	}
-	ahead := batch{}
-	ahead.message(first)
+	ahead := batch{inproc: q.batch.inproc}
+	ahead.message(first, wireSize(first))
 	q.batch.segments = append(ahead.segments, q.batch.segments...)
 	q.messages++
 	q.octets += wireSize(first)
@@ -215,19 +233,17 @@ func (q *Queue) attach(c *Conn, first [][]byte) error {
 }
 
 // take waits until there is something to write, and returns all of it; spare becomes the queue's own for the next ones.
-// The error is the reason why the queue was closed.
+// The error is the reason why the queue was closed; what an inproc link may still take comes before it.
 func (q *Queue) take(spare []segment) ([]segment, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for len(q.batch.segments) == 0 && q.closed == nil {
 		q.filled.Wait()
 	}
-	if q.closed != nil {
+	if len(q.batch.segments) == 0 {
 		return nil, q.closed.reason
 	}
-	all := q.batch.segments
-	q.batch.segments = spare[:0]
-	return all, nil
+	return q.batch.take(spare), nil
 }
 
 // wrote says that so much of what was taken is out.

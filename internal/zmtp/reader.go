@@ -27,21 +27,15 @@ type source interface {
 
 // A reader takes a stream of octets apart into messages.
 type reader struct {
-	src     source
-	limits  Limits
-	deliver func(frames [][]byte) error
-	pong    func(context []byte)
+	assembler
+	src  source
+	pong func(context []byte)
 
 	buf   []byte
 	start int // of what is read but not parsed
 	end   int
-	busy  bool // buf is large, until the read deadline passes
-	tired bool // that deadline has passed
+	tired bool // busy, and the read deadline has passed
 	large bool // the last octets were read directly
-
-	slab    slab
-	frames  [][]byte // of the message that is arriving
-	message int64    // their octets
 }
 
 // run reads until the stream ends or breaks the protocol, or deliver says no. A stream that ends between two messages
@@ -66,7 +60,7 @@ func (r *reader) run() error {
 // header reads a frame's flags and length.
 func (r *reader) header() (flags byte, size uint64, err error) {
 	if err := r.need(shortHeader); err != nil {
-		if err == io.ErrUnexpectedEOF && r.start == r.end && len(r.frames) == 0 {
+		if err == io.ErrUnexpectedEOF && r.start == r.end && r.slab.open == 0 {
 			err = io.EOF
 		}
 		return 0, 0, err
@@ -90,30 +84,14 @@ func (r *reader) header() (flags byte, size uint64, err error) {
 
 // frame reads the body of a message's frame; the last one completes the message. With CURVE the body would be opened here.
 func (r *reader) frame(flags byte, size uint64) error {
-	switch {
-	case size > uint64(r.limits.FrameSize):
-		return violation("frame of %d octets, at most %d are allowed", size, r.limits.FrameSize)
-	case r.message+int64(size) > r.limits.MessageSize:
-		return violation("message of more than %d octets", r.limits.MessageSize)
-	case len(r.frames) == r.limits.Frames:
-		return violation("message of more than %d frames", r.limits.Frames)
+	if err := r.admit(size); err != nil {
+		return err
 	}
 	body, err := r.body(int(size))
 	if err != nil {
 		return err
 	}
-	r.frames = append(r.frames, body)
-	r.message += int64(size)
-	if flags&flagMore != 0 {
-		return nil
-	}
-	whole := r.slab.list(r.frames, r.busy)
-	r.message = 0
-	clear(r.frames)
-	if r.frames = r.frames[:0]; cap(r.frames) > 64 {
-		r.frames = nil
-	}
-	return r.deliver(whole)
+	return r.add(flags, body)
 }
 
 // body reads a frame's body into memory of its own, which for a long frame is taken as the octets arrive.
@@ -193,7 +171,8 @@ func (r *reader) fill() error {
 func (r *reader) arrange() {
 	want := idleBuffer
 	if r.tired {
-		r.tired, r.busy, r.slab = false, false, slab{}
+		r.tired, r.busy = false, false
+		r.slab.shrink()
 	}
 	if r.busy {
 		want = busyBuffer

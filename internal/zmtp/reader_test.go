@@ -20,13 +20,14 @@ type stream struct{ io.Reader }
 
 func (stream) SetReadDeadline(time.Time) error { return nil }
 
+func newReader(src source, limits Limits, deliver func(frames [][]byte) error) *reader {
+	return &reader{assembler: assembler{limits: limits.withDefaults(), deliver: deliver}, src: src}
+}
+
 // parse reads a stream to its end.
 func parse(src io.Reader, limits Limits) (messages [][]string, pongs []string, err error) {
-	r := reader{
-		src: stream{src}, limits: limits.withDefaults(),
-		deliver: func(frames [][]byte) error { messages = append(messages, strs(frames)); return nil },
-		pong:    func(context []byte) { pongs = append(pongs, string(context)) },
-	}
+	r := newReader(stream{src}, limits, func(frames [][]byte) error { messages = append(messages, strs(frames)); return nil })
+	r.pong = func(context []byte) { pongs = append(pongs, string(context)) }
 	err = r.run()
 	return messages, pongs, err
 }
@@ -137,10 +138,10 @@ func TestFramesDontTouch(t *testing.T) {
 		b = append(b, message(fmt.Sprint(i), "", strings.Repeat("x", i%70))...)
 	}
 	var all [][][]byte
-	r := reader{src: stream{bytes.NewReader(b)}, limits: Limits{}.withDefaults(), deliver: func(frames [][]byte) error {
+	r := newReader(stream{bytes.NewReader(b)}, Limits{}, func(frames [][]byte) error {
 		all = append(all, frames)
 		return nil
-	}}
+	})
 	_ = r.run()
 	for i, frames := range all {
 		for j := range frames {
@@ -204,7 +205,7 @@ func TestReceiveAllocations(t *testing.T) {
 		count := messages * 22 / len(test.message)
 		b := bytes.Repeat(test.message, count)
 		n := testing.AllocsPerRun(1, func() {
-			r := reader{src: stream{bytes.NewReader(b)}, limits: Limits{}.withDefaults(), deliver: func([][]byte) error { return nil }}
+			r := newReader(stream{bytes.NewReader(b)}, Limits{}, func([][]byte) error { return nil })
 			_ = r.run()
 		}) / float64(count)
 		t.Logf("%s: %.3f allocations a message", name, n)
@@ -219,7 +220,7 @@ func TestReceiveAllocations(t *testing.T) {
 func TestLargeFramesAreReadDirectly(t *testing.T) {
 	const size, frames = 60 << 10, 10
 	src := &readSizes{Reader: bytes.NewReader(bytes.Repeat(message(strings.Repeat("x", size)), frames))}
-	r := reader{src: stream{src}, limits: Limits{}.withDefaults(), deliver: func([][]byte) error { return nil }}
+	r := newReader(stream{src}, Limits{}, func([][]byte) error { return nil })
 	if err := r.run(); err != io.EOF {
 		t.Fatal(err)
 	}
@@ -253,7 +254,7 @@ func TestReaderCalmsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := memPair(1 << 20)
 		got := 0
-		r := reader{src: ours, limits: Limits{}.withDefaults(), deliver: func([][]byte) error { got++; return nil }}
+		r := newReader(ours, Limits{}, func([][]byte) error { got++; return nil })
 		done := make(chan error, 1)
 		go func() { done <- r.run() }()
 		burst := bytes.Repeat(message("header", "body"), 1000)
@@ -289,12 +290,12 @@ func TestReaderCalmsDown(t *testing.T) {
 
 func TestReaderErrors(t *testing.T) {
 	deliver := func([][]byte) error { return errTest }
-	r := reader{src: stream{bytes.NewReader(message("a"))}, limits: Limits{}.withDefaults(), deliver: deliver}
+	r := newReader(stream{bytes.NewReader(message("a"))}, Limits{}, deliver)
 	if err := r.run(); err != errTest {
 		t.Errorf("deliver's error: %v", err)
 	}
 	for _, want := range []error{errTest, os.ErrDeadlineExceeded} { // a time-out that isn't the reader's own counts
-		r = reader{src: stream{iotest.ErrReader(want)}, limits: Limits{}.withDefaults()}
+		r = newReader(stream{iotest.ErrReader(want)}, Limits{}, nil)
 		if err := r.run(); !errors.Is(err, want) {
 			t.Errorf("got %v, want %v", err, want)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,10 +35,16 @@ type Router struct {
 	closed      bool
 	listeners   map[net.Listener]struct{}
 	conns       map[*Conn]struct{}
-	active      map[string]*Conn // by identity if it isn't empty: from accept to the end of Closed, one at most
-	next        map[string]*Conn // what waits for that end, the newest only
-	pending     int              // handshakes
-	pendingFrom map[netip.Addr]int
+	active      map[string]*Conn           // by identity if it isn't empty: from accept to the end of Closed, one at most
+	next        map[string]*Conn           // what waits for that end, the newest only
+	pending     int                        // newcomers
+	pendingFrom map[netip.Addr][]*newcomer // the oldest first
+}
+
+// A newcomer is an accepted connection in its handshake, up to its greeting if its Receiver waits for one.
+type newcomer struct {
+	nc   net.Conn
+	from netip.Addr
 }
 
 // NewRouter returns a Router that serves nothing yet. After a handshake, and before any message of the connection, accept
@@ -56,7 +63,7 @@ func NewRouter(cfg Config, accept func(*Conn) (Receiver, error)) *Router {
 		conns:       make(map[*Conn]struct{}),
 		active:      make(map[string]*Conn),
 		next:        make(map[string]*Conn),
-		pendingFrom: make(map[netip.Addr]int),
+		pendingFrom: make(map[netip.Addr][]*newcomer),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
@@ -93,7 +100,8 @@ func (r *Router) Serve(l net.Listener) error {
 // acceptAll returns the error that ended it.
 func (r *Router) acceptAll(l net.Listener) error {
 	const shortest, longest = 5 * time.Millisecond, time.Second
-	wait := time.Duration(0)
+	const silence = time.Minute // a flood takes every descriptor that becomes free: one line for all of it
+	wait, told := time.Duration(0), time.Time{}
 	for {
 		nc, err := l.Accept()
 		if err == nil {
@@ -107,7 +115,8 @@ func (r *Router) acceptAll(l net.Listener) error {
 		}](err); !ok || !passing.Temporary() {
 			return err
 		}
-		if wait == 0 {
+		if now := time.Now(); told.IsZero() || now.Sub(told) >= silence {
+			told = now
 			r.cfg.Log.Warn().Err(err).Stringer("listener", l.Addr()).Msg("zmtp: cannot accept now, trying on")
 		}
 		wait = min(max(2*wait, shortest), longest)
@@ -125,28 +134,31 @@ func (r *Router) start(nc net.Conn) {
 		_ = nc.Close()
 		return
 	}
-	from := ipOf(nc.RemoteAddr())
-	if err := r.enter(from); err != nil {
+	n, err := r.enter(nc)
+	if err != nil {
 		_ = nc.Close()
 		r.refused(nc, err)
 		return
 	}
 	go func() {
 		defer r.wg.Done()
+		defer r.leave(n)
 		tune(nc)
 		peer, err := handshake(r.ctx, nc, r.cfg, zmq4.Router)
-		r.leave(from)
 		if err != nil {
 			_ = nc.Close()
 			r.refused(nc, err)
 			return
 		}
-		r.serve(newConn(nc, peer, NewQueue(routerMessages, routerOctets), r.cfg.Limits))
+		r.welcome(n, newConn(socket{nc}, peer, NewQueue(routerMessages, routerOctets), r.cfg.Limits))
 	}()
 }
 
-// serve is a connection's life after its handshake.
-func (r *Router) serve(c *Conn) {
+// serve is the life of a connection that needed no handshake.
+func (r *Router) serve(c *Conn) { r.welcome(&newcomer{}, c) }
+
+// welcome is a connection's life after its handshake.
+func (r *Router) welcome(n *newcomer, c *Conn) {
 	defer close(c.finished)
 	defer r.remove(c)
 	err := r.admit(c)
@@ -156,44 +168,130 @@ func (r *Router) serve(c *Conn) {
 	}
 	if err != nil {
 		c.Close(err)
-		r.refused(c.nc, err)
+		r.refused(c, err)
 		return
+	}
+	if g, ok := recv.(Greeter); ok {
+		recv = r.awaitGreeting(n, c, g)
+	} else {
+		r.leave(n)
 	}
 	_ = c.queue.attach(c, nil) // if the connection is closed already, so is its queue, and run ends at once
 	c.run(recv)
 	if broken, ok := errors.AsType[*ProtocolError](c.Err()); ok {
-		r.refused(c.nc, broken)
+		r.refused(c, broken)
 	}
 }
 
-// enter counts a handshake, or says why there may be none.
-func (r *Router) enter(from netip.Addr) error {
+// A Greeter is a Receiver whose protocol begins with a greeting, as ZRE does with HELLO. Until it came the connection is
+// bounded like a handshake: it has a place among those, and as much time once more.
+type Greeter interface {
+	Receiver
+
+	// Greeted reports whether the greeting came. It is called after each Receive, on the same goroutine, until it did.
+	Greeted() bool
+}
+
+// greeting is a Greeter until it has its greeting, and hands on to it from then on.
+type greeting struct {
+	Greeter
+	came     bool
+	arrived  func()
+	deadline time.Time
+	timer    *time.Timer // ends the connection
+}
+
+func (r *Router) awaitGreeting(n *newcomer, c *Conn, g Greeter) Receiver {
+	timeout := r.cfg.HandshakeTimeout
+	late := func() {
+		c.Close(fmt.Errorf("zmtp: nothing of the protocol came within %v after the handshake", timeout))
+	}
+	return &greeting{
+		Greeter:  g,
+		arrived:  func() { r.leave(n) },
+		deadline: time.Now().Add(timeout),
+		timer:    time.AfterFunc(timeout, late),
+	}
+}
+
+// Receive stops the time while the Receiver has a message: if it waits that is not the peer's fault.
+func (g *greeting) Receive(frames [][]byte) error {
+	if g.came {
+		return g.Greeter.Receive(frames)
+	}
+	g.timer.Stop()
+	err := g.Greeter.Receive(frames)
+	if g.came = g.Greeted(); g.came {
+		g.arrived()
+	} else {
+		g.timer.Reset(time.Until(g.deadline))
+	}
+	return err
+}
+
+func (g *greeting) Closed(err error) {
+	g.timer.Stop()
+	g.Greeter.Closed(err)
+}
+
+// enter gives a connection a place among the newcomers, or says why there is none for it.
+func (r *Router) enter(nc net.Conn) (*newcomer, error) {
+	n := &newcomer{nc: nc, from: ipOf(nc.RemoteAddr())}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	others := len(r.pendingFrom[n.from])
 	switch {
 	case r.closed:
-		return ErrClosed
-	case r.pending >= r.cfg.Limits.PendingHandshakes:
-		return fmt.Errorf("zmtp: %d handshakes are under way, no more are allowed", r.pending)
-	case r.pendingFrom[from] >= r.cfg.Limits.PendingPerAddress:
-		return fmt.Errorf("zmtp: %d handshakes with %v are under way, no more are allowed", r.pendingFrom[from], from)
+		return nil, ErrClosed
+	case n.from.IsValid() && others >= r.cfg.Limits.PendingPerAddress:
+		return nil, fmt.Errorf("zmtp: %d handshakes with %v are under way, no more are allowed", others, n.from)
+	case r.pending >= r.cfg.Limits.PendingHandshakes && !r.makeRoom(others):
+		return nil, fmt.Errorf("zmtp: %d handshakes are under way, no more are allowed", r.pending)
 	}
 	r.pending++
-	if from.IsValid() {
-		r.pendingFrom[from]++
-	}
+	r.pendingFrom[n.from] = append(r.pendingFrom[n.from], n)
 	r.wg.Add(1)
-	return nil
+	return n, nil
 }
 
-// leave takes back what enter counted.
-func (r *Router) leave(from netip.Addr) {
+// makeRoom closes the oldest newcomer of the address that has the most, if that is fair towards one whose address has some
+// already: so a few hosts that take all places keep nobody else out.
+func (r *Router) makeRoom(have int) bool {
+	var oldest *newcomer
+	most := have + 1
+	for _, list := range r.pendingFrom {
+		if len(list) > most {
+			oldest, most = list[0], len(list)
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	r.forget(oldest)
+	_ = oldest.nc.Close()
+	return true
+}
+
+// leave ends the time of a newcomer.
+func (r *Router) leave(n *newcomer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.pending--
-	if r.pendingFrom[from]--; r.pendingFrom[from] <= 0 {
-		delete(r.pendingFrom, from)
+	r.forget(n)
+}
+
+// forget takes back a newcomer's place, if it still has it. The caller holds the lock.
+func (r *Router) forget(n *newcomer) {
+	list := r.pendingFrom[n.from]
+	i := slices.Index(list, n)
+	switch {
+	case i < 0:
+		return
+	case len(list) == 1:
+		delete(r.pendingFrom, n.from)
+	default:
+		r.pendingFrom[n.from] = slices.Delete(list, i, i+1)
 	}
+	r.pending--
 }
 
 // admit gives the connection its place among the others. If another has its identity, that one is closed and admit waits
@@ -277,8 +375,8 @@ func (r *Router) Close() error {
 	return nil
 }
 
-func (r *Router) refused(nc net.Conn, err error) {
-	r.cfg.Log.Debug().Err(err).Stringer("local", nc.LocalAddr()).Stringer("remote", nc.RemoteAddr()).
+func (r *Router) refused(c addressed, err error) {
+	r.cfg.Log.Debug().Err(err).Stringer("local", c.LocalAddr()).Stringer("remote", c.RemoteAddr()).
 		Msg("zmtp: connection refused or broken off")
 }
 

@@ -177,6 +177,41 @@ func TestRouterLimits(t *testing.T) {
 			}
 		})
 	})
+	// Hosts that take all places keep nobody else out: the oldest connection of the one that has the most gives way.
+	t.Run("pending, from few addresses", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, in := newMemListener(), newInbox()
+			serve(t, NewRouter(Config{Limits: Limits{PendingHandshakes: 5, PendingPerAddress: 3}}, in.accept), l)
+			from := func(s string) *memConn {
+				return l.dialFrom(net.TCPAddrFromAddrPort(mustAddrPort(s)))
+			}
+			gone := func(nc *memConn) bool {
+				synctest.Wait()
+				_ = nc.SetReadDeadline(time.Now().Add(time.Millisecond))
+				_, err := io.ReadAll(nc)
+				return err == nil
+			}
+			var hostile []*memConn
+			for _, address := range []string{"192.0.2.1:1", "192.0.2.1:2", "192.0.2.2:1", "192.0.2.1:3", "192.0.2.2:2"} {
+				hostile = append(hostile, from(address))
+			}
+			closedAtOnce(t, from("192.0.2.2:3")) // would have as many as the other
+			good := from("192.0.2.3:1")
+			if !gone(hostile[0]) {
+				t.Error("the oldest connection of the address with the most did not give way")
+			}
+			good.Write(hello("DEALER", "good"))
+			<-in.conns
+			more := []*memConn{from("192.0.2.3:2"), from("192.0.2.4:1"), from("192.0.2.5:1")} // one has a free place, two make room
+			closedAtOnce(t, from("192.0.2.6:1"))                                              // now each address has one
+			if !gone(hostile[1]) || gone(hostile[3]) || !gone(hostile[2]) || gone(hostile[4]) || slices.ContainsFunc(more, gone) {
+				t.Error("others than the oldest of each address gave way")
+			}
+			for _, nc := range append(append(hostile, more...), good) {
+				nc.Close()
+			}
+		})
+	})
 	t.Run("connections", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l, in := newMemListener(), newInbox()
@@ -227,13 +262,15 @@ func TestAcceptErrors(t *testing.T) {
 			if took := time.Since(begin); took < 2*time.Second || took > 5*time.Second {
 				t.Errorf("ten failures took %v", took) // 5 ms doubled up to 1 s
 			}
+			l.fail <- passing // with a descriptor free now and then it is the same flood
+			elapse(time.Minute)
 			l.fail <- passing
 			r.Close()
 			if err := <-served; err != ErrClosed {
 				t.Errorf("Serve returned %v", err)
 			}
 			if n := strings.Count(log.String(), "cannot accept now"); n != 2 {
-				t.Errorf("two episodes were logged %d times:\n%s", n, log.String())
+				t.Errorf("12 failures, the last a minute after the others, were logged %d times:\n%s", n, log.String())
 			}
 		})
 	})
@@ -313,5 +350,69 @@ func TestRouterClose(t *testing.T) {
 			t.Errorf("open after Close: %v", err)
 		}
 		l3.Close()
+	})
+}
+
+// greeter is a recorder that waits for a message "hello".
+type greeter struct {
+	*recorder
+	greeted bool
+}
+
+func (g *greeter) Receive(frames [][]byte) error {
+	g.greeted = g.greeted || string(frames[0]) == "hello"
+	return g.recorder.Receive(frames)
+}
+
+func (g *greeter) Greeted() bool { return g.greeted }
+
+// A connection whose greeting does not come has a place and a time like a handshake, whatever else it sends.
+func TestGreeter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, conns := newMemListener(), make(chan *greeter, 10)
+		r := NewRouter(Config{Limits: Limits{PendingHandshakes: 2}}, func(c *Conn) (Receiver, error) {
+			g := &greeter{recorder: newRecorder(0)}
+			g.conn = c
+			conns <- g
+			return g, nil
+		})
+		serve(t, r, l)
+		good, _ := dialMem(t, l, Config{Identity: []byte("good")})
+		goodIn := <-conns
+		bad := l.dial()
+		bad.Write(hello("DEALER", "bad"))
+		badIn := <-conns
+		third := l.dial()
+		if _, err := io.ReadAll(third); err != nil {
+			t.Errorf("a third place: %v", err)
+		}
+		for _, text := range []string{"hello", "more"} {
+			if err := good.Queue().Push([]byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		elapse(time.Minute) // that the receiver takes no message is not the peer's fault
+		for range 2 {
+			goodIn.next(t)
+		}
+		synctest.Wait()
+		if r.pending != 0 || len(r.conns) != 1 {
+			t.Errorf("%d newcomers, %d connections", r.pending, len(r.conns))
+		}
+		if err := badIn.end(t); err == nil || !strings.Contains(err.Error(), "within 5s") {
+			t.Errorf("closed with %v", err)
+		}
+		begin := time.Now()
+		bad = l.dial()
+		bad.Write(hello("DEALER", "bad"))
+		badIn = <-conns
+		for badIn.conn.Err() == nil {
+			bad.Write(message("not a greeting"))
+			badIn.next(t)
+			elapse(900 * time.Millisecond)
+		}
+		if took := time.Since(begin); took != 5400*time.Millisecond {
+			t.Errorf("closed before %v, not within 5 s", took)
+		}
 	})
 }

@@ -6,6 +6,7 @@ package zmtp
 type slab struct {
 	data  []byte
 	lists [][]byte
+	open  int // length of the list that is being made
 }
 
 // Lengths of new slabs: busy connections have larger ones.
@@ -31,21 +32,33 @@ func (s *slab) octets(n int, busy bool) []byte {
 	return cut
 }
 
-// list returns a copy of frames.
-func (s *slab) list(frames [][]byte, busy bool) [][]byte {
-	n := len(frames)
-	if n > len(s.lists) {
+// add appends a frame to the list that list will cut off.
+func (s *slab) add(frame []byte, busy bool) {
+	if s.open == len(s.lists) {
 		size := idleLists
 		if busy {
 			size = busyLists
 		}
-		if n > size/4 {
-			return append(make([][]byte, 0, n), frames...)
-		}
-		s.lists = make([][]byte, size)
+		lists := make([][]byte, max(size, 2*s.open))
+		copy(lists, s.lists)
+		s.lists = lists
 	}
-	cut := s.lists[:n:n]
-	s.lists = s.lists[n:]
-	copy(cut, frames)
+	s.lists[s.open] = frame
+	s.open++
+}
+
+// list returns the frames added since it was last called.
+func (s *slab) list() [][]byte {
+	cut := s.lists[:s.open:s.open]
+	s.lists = s.lists[s.open:]
+	if s.open = 0; len(cut) > busyLists {
+		s.lists = nil // the rest of such a list is more than an idle connection should hold
+	}
 	return cut
+}
+
+// shrink lets go of what it holds for busy times.
+func (s *slab) shrink() {
+	s.data = nil
+	s.lists = append([][]byte(nil), s.lists[:s.open]...)
 }

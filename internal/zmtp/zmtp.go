@@ -14,6 +14,11 @@
 //
 // Anything with net.Conn's methods will do as a transport; ipc is a unix listener given to Serve. Reading has a timer in
 // it, so a transport must honour deadlines.
+//
+// A Router of this process is reached by [Router.Link], without a socket and without ZMTP on the way. A queue of
+// [NewInprocQueue] copies frames into memory that the receiver will own, and one goroutine each way delivers them from
+// there. Rules, limits and ends of connections are the same, and so is backpressure: what was delivered but waits in
+// Receive still has its place in the queue.
 package zmtp
 
 import (
@@ -57,8 +62,8 @@ type Receiver interface {
 	// that error.
 	Receive(frames [][]byte) error
 
-	// Closed is the last call, exactly one, after the connection is closed and its writer has ended: io.EOF if the peer
-	// closed it, ErrReplaced, ErrClosed, *ProtocolError, an error of Receive or of the network.
+	// Closed is the last call, exactly one, after the connection is closed and its socket's writer has ended: io.EOF if the
+	// peer closed it, ErrReplaced, ErrClosed, *ProtocolError, an error of Receive or of the network.
 	Closed(err error)
 }
 

@@ -1,0 +1,14 @@
+//go:build darwin || freebsd
+
+package ipc
+
+import "golang.org/x/sys/unix"
+
+// peerUID returns the effective user at the other end.
+func peerUID(fd int) (uint32, error) {
+	cred, err := unix.GetsockoptXucred(fd, unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
+	if err != nil {
+		return 0, err
+	}
+	return cred.Uid, nil
+}

@@ -1,0 +1,92 @@
+package zmtp
+
+import (
+	"encoding/hex"
+	"io"
+	"net"
+
+	"github.com/go-zeromq/zmq4"
+)
+
+// Link makes a connection to a Router of this process, as Open does over a socket, and with the same rules: accept is
+// called, Allow is not, a new connection with an identity that is in use takes over. It does not block. q must be a queue
+// of NewInprocQueue. The error is ErrClosed if the Router is closed; a connection that the Router refuses ends with io.EOF.
+//
+// Messages are handed over without a socket and without ZMTP: Push copies each frame once, into memory that the Receiver
+// owns. What this side pushed before it closes is delivered before the Receiver's Closed.
+func (r *Router) Link(cfg Config, q *Queue, first func(*Conn) ([][]byte, error), recv Receiver) (*Conn, error) {
+	cfg = cfg.withDefaults()
+	ours, err := newMetadata(string(zmq4.Dealer), cfg)
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := newMetadata(string(zmq4.Router), r.cfg)
+	if err != nil {
+		return nil, err
+	}
+	back := NewInprocQueue(routerMessages, routerOctets)
+	here, there := inprocAddr(cfg.Identity), inprocAddr(r.cfg.Identity)
+	c := newConn(&inproc{here, there, back}, theirs, q, cfg.Limits)
+	peer := newConn(&inproc{there, here, q}, ours, back, r.cfg.Limits)
+
+	var frames [][]byte
+	if first != nil {
+		if frames, err = first(c); err != nil {
+			return nil, err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, ErrClosed
+	}
+	if err := q.attach(c, frames); err != nil {
+		return nil, err
+	}
+	r.wg.Go(func() { r.serve(peer) })
+	go func() {
+		defer close(c.finished)
+		c.run(recv)
+	}()
+	return c, nil
+}
+
+// inproc is one side's view of a link within the process.
+type inproc struct {
+	local, remote inprocAddr
+	in            *Queue // what the other side sends
+}
+
+func (l *inproc) LocalAddr() net.Addr  { return l.local }
+func (l *inproc) RemoteAddr() net.Addr { return l.remote }
+
+// Close takes no more from the other side. That it hears of it, as of the end of our own queue, is up to its goroutine.
+func (l *inproc) Close() error {
+	l.in.shut(io.EOF, true)
+	return nil
+}
+
+// inproc reports whether an inproc link is what the connection runs over.
+func (c *Conn) inproc() bool {
+	if c == nil {
+		return false
+	}
+	_, yes := c.link.(*inproc)
+	return yes
+}
+
+// run delivers what the other side sends.
+func (l *inproc) run(c *Conn, recv Receiver) {
+	h := handover{
+		assembler: assembler{limits: c.limits, deliver: recv.Receive},
+		conn:      c,
+		queue:     l.in,
+	}
+	c.Close(h.run())
+}
+
+// inprocAddr is the address of a side of a link: its identity.
+type inprocAddr string
+
+func (inprocAddr) Network() string  { return "inproc" }
+func (a inprocAddr) String() string { return "inproc://" + hex.EncodeToString([]byte(a)) }

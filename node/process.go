@@ -1,0 +1,48 @@
+package node
+
+import (
+	"sync"
+
+	"github.com/google/uuid"
+)
+
+// process holds the nodes of this process that listen, so that they reach each other without a socket.
+var process = struct {
+	sync.RWMutex // guards nodes; held for the look-up alone
+	nodes        map[residence]*Node
+}{nodes: make(map[residence]*Node)}
+
+// A residence is where a node lives: nodes of equal networks count as one process.
+type residence struct {
+	network Network
+	uuid    uuid.UUID
+}
+
+// settleIn makes the node known in its process. Of two with one UUID the first one counts.
+func (n *Node) settleIn() {
+	process.Lock()
+	defer process.Unlock()
+	home := residence{n.cfg.Network, n.cfg.UUID}
+	if process.nodes[home] == nil {
+		process.nodes[home] = n
+	}
+}
+
+// moveOut makes it unknown again.
+func (n *Node) moveOut() {
+	process.Lock()
+	defer process.Unlock()
+	if home := (residence{n.cfg.Network, n.cfg.UUID}); process.nodes[home] == n {
+		delete(process.nodes, home)
+	}
+}
+
+// neighbour returns the node with that UUID in our process, or nil.
+func (n *Node) neighbour(id uuid.UUID) *Node {
+	if !n.cfg.uses(Inproc) {
+		return nil
+	}
+	process.RLock()
+	defer process.RUnlock()
+	return process.nodes[residence{n.cfg.Network, id}]
+}

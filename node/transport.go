@@ -1,0 +1,147 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/ipc"
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+)
+
+// How messages reach a peer.
+const (
+	Inproc = "inproc" // a node of our own process: frames are handed over
+	IPC    = "ipc"    // a process of the same user on the same host: a unix socket
+	TCP    = "tcp"
+)
+
+var allTransports = []string{Inproc, IPC, TCP}
+
+// uses tells whether the node may use a transport.
+func (c *Config) uses(transport string) bool { return slices.Contains(c.Transports, transport) }
+
+// checkTransports fills in the default.
+func (c *Config) checkTransports() error {
+	if len(c.Transports) == 0 {
+		c.Transports = allTransports
+	}
+	for _, t := range c.Transports {
+		if !slices.Contains(allTransports, t) {
+			return fmt.Errorf("node: transport %q is none of %v", t, allTransports)
+		}
+	}
+	if !c.uses(TCP) {
+		return fmt.Errorf("node: transports %v: tcp is needed, since other hosts and implementations know no other", c.Transports)
+	}
+	return nil
+}
+
+// ipcAddress is what stands for a node's unix socket at a Network.
+func ipcAddress(id uuid.UUID) string { return id.String() }
+
+// serveIPC listens for processes on this host. Without it they come by tcp.
+func (n *Node) serveIPC(ctx context.Context) {
+	if !n.cfg.uses(IPC) {
+		return
+	}
+	listener, err := n.cfg.Network.Listen(ctx, "unix", ipcAddress(n.cfg.UUID))
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		n.log.Debug().Err(err).Msg("no ipc here")
+	case err != nil:
+		n.log.Warn().Err(err).Msg("no ipc: other processes of this host come by tcp")
+	default:
+		n.serve(listener)
+	}
+}
+
+// connect makes one attempt to reach a peer, by the best transport that leads to it, and says HELLO.
+func (p *peer) connect(attempt int, hello msg.OutHello) (*zmtp.Conn, error) {
+	n := p.node
+	if other := n.neighbour(p.uuid); other != nil {
+		conn, err := p.link(other, hello)
+		if err == nil {
+			return conn, nil
+		}
+		n.log.Debug().Err(err).Stringer("peer", p.uuid).Msg("no inproc to this peer")
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, dialTimeout)
+	defer cancel()
+	if p.sameHost.Load() && n.cfg.uses(IPC) {
+		conn, err := p.open(ctx, "unix", ipcAddress(p.uuid), hello)
+		switch {
+		case err == nil:
+			return conn, nil
+		case p.ctx.Err() != nil:
+			return nil, err
+		case errors.Is(err, ipc.ErrAbsent) || errors.Is(err, errors.ErrUnsupported): // another user's, in a container, or foreign
+		default:
+			n.log.Warn().Err(err).Stringer("peer", p.uuid).Msg("no ipc to this peer, trying tcp")
+		}
+	}
+	endpoints := *p.endpoints.Load()
+	if len(endpoints) == 0 {
+		return nil, errNoEndpoint
+	}
+	return p.open(ctx, "tcp", endpoints[len(endpoints)-1-attempt%len(endpoints)].String(), hello)
+}
+
+// open dials and shakes hands.
+func (p *peer) open(ctx context.Context, network, address string, hello msg.OutHello) (*zmtp.Conn, error) {
+	nc, err := p.node.cfg.Network.Dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return zmtp.Open(ctx, nc, p.introduction(), p.queue, p.first(hello), deaf{})
+}
+
+// link makes a connection within the process.
+func (p *peer) link(other *Node, hello msg.OutHello) (*zmtp.Conn, error) {
+	return other.router.Link(p.introduction(), p.queue, p.first(hello), deaf{})
+}
+
+// introduction is what READY says of us.
+func (p *peer) introduction() zmtp.Config {
+	state := p.node.State()
+	p.told.Store(uint32(state))
+	return p.node.withState(state)
+}
+
+// first makes the HELLO that a connection begins with. The endpoint that it names is the address by which we reach the peer, so it
+// can reach us by it; on this host any will do.
+func (p *peer) first(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
+	return func(conn *zmtp.Conn) ([][]byte, error) {
+		if id, ok := parseIdentity(conn.Identity()); ok && id != p.uuid {
+			return nil, fmt.Errorf("%w: %v instead of %v", errWrongNode, id, p.uuid)
+		}
+		hello.Endpoint = p.node.endpoint()
+		if local := addrOf(conn.LocalAddr()); local.IsValid() {
+			hello.Endpoint = formatEndpoint(netip.AddrPortFrom(local, p.node.port))
+		}
+		header, err := msg.AppendHello(nil, 1, &hello, p.node.cfg.Limits.msg())
+		return [][]byte{header}, err
+	}
+}
+
+// deaf receives what a ROUTER sends us: RFC 36 forbids it to send anything.
+type deaf struct{}
+
+func (deaf) Receive([][]byte) error { return nil }
+func (deaf) Closed(error)           {}
+
+// transportOf names the transport of a connection.
+func transportOf(conn *zmtp.Conn) string {
+	switch conn.RemoteAddr().Network() {
+	case "unix":
+		return IPC
+	case "inproc":
+		return Inproc
+	}
+	return TCP
+}
