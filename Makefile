@@ -4,13 +4,16 @@ STATICCHECK = go tool -modfile=tools/go.mod staticcheck
 FUZZTIME   ?= 20s
 PLATFORMS   = linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
-.PHONY: help test peers check bench fuzz
+.PHONY: help test test-faults peers check bench fuzz
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 test: peers ## installs the peers of the interop tests, runs every test with the race detector
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 15m ./...
+
+test-faults: ## every cell of the fault matrix, in some two minutes; needs root (see docs/reliability.md)
+	ZRE_REQUIRE=all go test -count=1 -timeout 15m ./internal/faults -faults.all
 
 peers: ## installs pyre, zyre and zyre.js below .cache, where git does not look
 	@testdata/peers/install.sh || [ "$$ZRE_REQUIRE" != all ]

@@ -15,14 +15,22 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// pipeOptions reads the options of zre pipe. Asked for help it prints that on out and returns flag.ErrHelp.
-func pipeOptions(args []string, out io.Writer) (options []zre.Option, groups []string, err error) {
+// pipeConfig is what the options of zre pipe ask for.
+type pipeConfig struct {
+	node   []zre.Option
+	groups []string
+	state  *zre.State // from the start, if one was given
+}
+
+// newPipeConfig reads the options of zre pipe. Asked for help it prints that on out and returns flag.ErrHelp.
+func newPipeConfig(args []string, out io.Writer) (*pipeConfig, error) {
+	c := &pipeConfig{node: []zre.Option{zre.WithLinger(5 * time.Second)}}
 	flags := flag.NewFlagSet("zre pipe", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors are printed once, by the caller
 	set := func(name, usage string, parse func(string) (zre.Option, error)) {
 		flags.Func(name, usage, func(value string) error {
 			option, err := parse(value)
-			options = append(options, option)
+			c.node = append(c.node, option)
 			return err
 		})
 	}
@@ -34,7 +42,7 @@ func pipeOptions(args []string, out io.Writer) (options []zre.Option, groups []s
 		return zre.WithUUID(id), err
 	})
 	flags.Func("group", "a `group` to join before starting (repeatable)", func(s string) error {
-		groups = append(groups, s)
+		c.groups = append(c.groups, s)
 		return nil
 	})
 	set("header", "a header `K=V` that peers see (repeatable)", func(s string) (zre.Option, error) {
@@ -50,6 +58,9 @@ func pipeOptions(args []string, out io.Writer) (options []zre.Option, groups []s
 		port, err := strconv.Atoi(s)
 		return zre.WithBeaconPort(port), err
 	})
+	set("listen", "the `endpoint` to listen at, as tcp://*:5671 or tcp://192.168.1.7:5671 (default: a free port from 49152 up)",
+		func(s string) (zre.Option, error) { return zre.WithListen(s), nil })
+	c.stateFlags(flags)
 	for _, d := range []struct {
 		name, usage string
 		option      func(time.Duration) zre.Option
@@ -57,13 +68,15 @@ func pipeOptions(args []string, out io.Writer) (options []zre.Option, groups []s
 		{"interval", "`time` between beacons, as 500ms or 2s; a bare number counts milliseconds (default 1s)", zre.WithBeaconInterval},
 		{"evasive", "`time` of silence until a peer is asked for a sign of life (default 5s)", zre.WithEvasiveTimeout},
 		{"expired", "`time` of silence until a peer is given up (default 30s)", zre.WithExpiredTimeout},
+		{"send-timeout", "`time` to wait for a peer that takes no messages, until it is given up (default 5s)", zre.WithSendTimeout},
+		{"linger", "`time` to go on sending what is queued, at the end (default 5s)", zre.WithLinger},
 	} {
 		set(d.name, d.usage, func(s string) (zre.Option, error) {
 			duration, err := parseDuration(s)
 			return d.option(duration), err
 		})
 	}
-	err = flags.Parse(args)
+	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(out, pipeUsage)
 		printOptions(out, flags)
@@ -71,7 +84,7 @@ func pipeOptions(args []string, out io.Writer) (options []zre.Option, groups []s
 	if err == nil && flags.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	return options, groups, err
+	return c, err
 }
 
 // printOptions lists the options of a command.

@@ -14,7 +14,7 @@ import (
 // line is one line of output. Fields that do not apply are absent.
 type line struct {
 	Event     string            `json:"event"`
-	UUID      string            `json:"uuid,omitempty"` // ready
+	UUID      string            `json:"uuid,omitempty"` // this node's: ready, conflict
 	Peer      string            `json:"peer,omitempty"`
 	Name      string            `json:"name,omitempty"`
 	Group     string            `json:"group,omitempty"`
@@ -38,21 +38,17 @@ type peerLine struct {
 	Headers   map[string]string `json:"headers,omitempty"`
 	Groups    []string          `json:"groups,omitempty"`
 	State     string            `json:"state,omitempty"`
+
+	QueuedMessages int   `json:"queued_messages,omitempty"`
+	QueuedOctets   int64 `json:"queued_octets,omitempty"`
 }
 
 func peerLineOf(p *zre.Peer) peerLine {
 	return peerLine{
 		Peer: p.UUID.String(), Name: p.Name, Endpoint: p.Endpoint, Transport: p.Transport,
 		Headers: p.Headers, Groups: p.Groups, State: stateOf(p.State),
+		QueuedMessages: p.QueuedMessages, QueuedOctets: p.QueuedOctets,
 	}
-}
-
-// stateOf gives the name of a state, or "" for peers that have none.
-func stateOf(s zre.State) string {
-	if s == zre.StateUnknown {
-		return ""
-	}
-	return s.String()
 }
 
 // lineOf gives the line of an event.
@@ -63,7 +59,7 @@ func lineOf(event zre.Event) line {
 	case zre.Enter:
 		l.Event, l.Headers, l.Endpoint, l.Transport, l.State = "enter", p.Headers, p.Endpoint, p.Transport, stateOf(p.State)
 	case zre.Exit:
-		l.Event, l.Reason = "exit", e.Reason.String()
+		l.Event, l.Reason, l.Transport, l.State = "exit", e.Reason.String(), p.Transport, stateOf(p.State)
 	case zre.Join:
 		l.Event, l.Group = "join", e.Group
 	case zre.Leave:
@@ -80,6 +76,8 @@ func lineOf(event zre.Event) line {
 		l.Event = "evasive"
 	case zre.Silent:
 		l.Event = "silent"
+	case zre.Conflict: // of no peer
+		return line{Event: "conflict", UUID: p.UUID.String(), Endpoint: p.Endpoint}
 	}
 	return l
 }

@@ -12,7 +12,6 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -25,9 +24,24 @@ Commands, on standard input:
   {"cmd":"join","group":G}  {"cmd":"leave","group":G}
   {"cmd":"shout","group":G,"text":["…"]}      or "frames":[base64, …] in place of "text"
   {"cmd":"whisper","peer":UUID,"text":["…"]}  likewise
+  {"cmd":"state","state":S}                   says what the node is doing: ` + choices + `
   {"cmd":"peers"}  {"cmd":"quit"}
 
-Events, on standard output: ready (first), enter, exit, join, leave, whisper, shout, state, evasive, silent, peers, error.
+Events, on standard output, each with the fields named here if they apply:
+  ready           the first line: uuid, name and endpoint of this node
+  enter           a peer is present: peer (its UUID), name, headers, endpoint, transport, state
+  join, leave     peer, name, group
+  whisper, shout  peer, name, group of a shout, frames (base64), text (the same, if all of it is UTF-8)
+  state           a peer does something else now: peer, name, state
+  evasive, silent a peer is silent, and still is when asked for a sign of life: peer, name
+  exit            a peer is gone: peer, name, reason, transport, state (its last)
+  peers           the answer to that command: a list with peer, name, endpoint, transport, headers, groups and state of each,
+                  and queued_messages and queued_octets if some wait to be sent to it
+  conflict        another node, at endpoint, has the uuid of this one: neither works until one of them is changed
+  error           error says which line of input was wrong, or what failed
+
+The transport is tcp, ipc or inproc; the reason of an exit left, crashed, expired, lost messages, replaced or not responding. Peers
+of other implementations have no state.
 
 Usage: zre pipe [options]
 
@@ -38,7 +52,7 @@ const maxLine = 100 << 20
 
 // pipe is the subcommand.
 func pipe(args []string, in io.Reader, out, errs io.Writer) int {
-	options, groups, err := pipeOptions(args, out)
+	config, err := newPipeConfig(args, out)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -46,15 +60,21 @@ func pipe(args []string, in io.Reader, out, errs io.Writer) int {
 		fmt.Fprintf(errs, "zre pipe: %v; see zre pipe --help\n", err)
 		return 2
 	}
-	node, err := zre.NewNode(append(options, zre.WithLinger(5*time.Second))...)
+	node, err := zre.NewNode(config.node...)
 	if err != nil {
 		fmt.Fprintln(errs, "zre pipe:", err)
 		return 2
 	}
 	defer node.Close()
-	for _, group := range groups {
+	for _, group := range config.groups {
 		if err := node.Join(group); err != nil {
 			fmt.Fprintln(errs, "zre pipe: --group:", err)
+			return 2
+		}
+	}
+	if config.state != nil {
+		if err := node.SetState(*config.state); err != nil {
+			fmt.Fprintln(errs, "zre pipe: --state:", err)
 			return 2
 		}
 	}
@@ -126,6 +146,7 @@ type command struct {
 	Cmd    string    `json:"cmd"`
 	Group  string    `json:"group"`
 	Peer   string    `json:"peer"`
+	State  string    `json:"state"`
 	Frames *[][]byte `json:"frames"`
 	Text   *[]string `json:"text"`
 }
@@ -149,6 +170,12 @@ func (p *piper) do(ctx context.Context, c *command) error {
 			return fmt.Errorf(`whisper: "peer":%q: not a UUID`, c.Peer)
 		}
 		return p.node.Whisper(ctx, peer, frames...)
+	case "state":
+		state, err := parseState(c.State)
+		if err != nil {
+			return err
+		}
+		return p.node.SetState(state)
 	case "peers":
 		list := make([]peerLine, 0)
 		for _, peer := range p.node.Peers() {

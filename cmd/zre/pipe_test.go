@@ -97,7 +97,7 @@ func TestPipe(t *testing.T) {
 	b := startPipe(t, port, "--name", "b")
 	b.next("ready")
 	enter := b.next("enter")
-	if enter["peer"] != ready["uuid"] || enter["endpoint"] != ready["endpoint"] || enter["transport"] != "tcp" ||
+	if enter["peer"] != ready["uuid"] || enter["endpoint"] == nil || enter["transport"] == nil || enter["state"] != "idle" ||
 		fmt.Sprint(enter["headers"]) != "map[k:v=w l:]" || enter["group"] != nil || enter["frames"] != nil {
 		t.Errorf("enter: %v", enter)
 	}
@@ -124,7 +124,7 @@ func TestPipe(t *testing.T) {
 	a.next("leave")
 	b.send(`{"cmd":"quit"}`)
 	b.exits(0)
-	if exit := a.next("exit"); exit["reason"] != "left" {
+	if exit := a.next("exit"); exit["reason"] != "left" || exit["transport"] == nil || exit["state"] != "idle" {
 		t.Errorf("exit: %v", exit)
 	}
 	a.in.Close()
@@ -147,6 +147,12 @@ func TestPipeBadLines(t *testing.T) {
 		{`{"cmd":"shout","group":"G","frames":["not base64!"]}`, "base64"},
 		{`{"cmd":"whisper","peer":"you","text":["a"]}`, `"you": not a UUID`},
 		{`{"cmd":"whisper","peer":"01234567-89ab-cdef-0123-456789abcdef","text":["a"]}`, "no such peer"},
+		{`{"cmd":"state"}`, `state "": choose init, error, idle, receiving or processing`},
+		{`{"cmd":"state","state":"busy"}`, `state "busy": choose init, error, idle, receiving or processing`},
+		{`{"cmd":"state","state":"exit"}`, `state "exit": choose`},
+		{`{"cmd":"state","state":"unknown"}`, `state "unknown": choose`},
+		{`{"cmd":"state","state":"auto"}`, `state "auto": choose`},
+		{`{"cmd":"state","state":5}`, "not a JSON command"},
 		{`{"cmd":"join","group":"` + strings.Repeat("g", 256) + `"}`, "256"},
 		{strings.Repeat("x", maxLine+1), "more than"},
 	} {
@@ -175,6 +181,14 @@ func TestPipeBadOptions(t *testing.T) {
 		{[]string{"--port", "70000"}, 2, "70000"},
 		{[]string{"--port", "http"}, 2, "http"},
 		{[]string{"--uuid", "me"}, 2, "me"},
+		{[]string{"--state", ""}, 2, "choose init, error, idle, receiving or processing, or auto"},
+		{[]string{"--state", "exit"}, 2, `"exit"`},
+		{[]string{"--state", "unknown"}, 2, `"unknown"`},
+		{[]string{"--state-by-broadcast=perhaps"}, 2, "true or false"},
+		{[]string{"--listen", ":5671"}, 2, "tcp://*:PORT"},
+		{[]string{"--listen", "tcp://localhost:5671"}, 2, "localhost"},
+		{[]string{"--linger", "-1s"}, 2, "negative"},
+		{[]string{"--send-timeout", "0"}, 2, "positive"},
 		{[]string{"--evasive", "40s"}, 2, "longer than the evasive timeout"},
 		{[]string{"--group", strings.Repeat("g", 256)}, 2, "--group"},
 		{[]string{"--interface", "no-such-interface"}, 1, "no-such-interface"},
@@ -186,7 +200,13 @@ func TestPipeBadOptions(t *testing.T) {
 		}
 	}
 	var out, errs bytes.Buffer
-	if code := pipe([]string{"--help"}, nil, &out, &errs); code != 0 || !strings.Contains(out.String(), "--evasive") || errs.Len() > 0 {
-		t.Errorf("--help: status %d, %q, %q", code, &out, &errs)
+	if code := pipe([]string{"--help"}, nil, &out, &errs); code != 0 || errs.Len() > 0 {
+		t.Errorf("--help: status %d, %q", code, &errs)
+	}
+	for _, word := range []string{"--evasive", "--listen endpoint", "--linger time", "--send-timeout time", "--state state", "IT KILLS PYRE",
+		`{"cmd":"state"`, "conflict", "queued_messages", "transport", "reason"} {
+		if !strings.Contains(out.String(), word) {
+			t.Errorf("--help does not say %q:\n%s", word, &out)
+		}
 	}
 }

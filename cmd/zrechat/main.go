@@ -9,10 +9,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
-	"unicode"
 
+	"github.com/google/uuid"
 	"golang.org/x/term"
 
 	"github.com/go-zre/go-zre/zre"
@@ -24,13 +23,20 @@ Usage: zrechat [--name NAME] [--group GROUP] [--interface NAME]
 
 `
 
-const commands = "/who  lists who is here    /msg NAME TEXT  whispers    /quit  leaves"
+const commands = "/who  who is here    /msg NAME TEXT  whispers    /away  and  /back    /quit"
+
+const help = `
+What you type is said to the group, but for these:
+  /who            lists who is here, with their state and how they are reached
+  /msg NAME TEXT  whispers to one of them
+  /away, /back    tell the others that you are busy, and that you are not any more; they see (away) beside your name
+  /quit           leaves, as does the end of the input`
 
 func main() {
 	flag.Usage = func() {
 		fmt.Fprint(flag.CommandLine.Output(), usage)
 		flag.PrintDefaults()
-		fmt.Fprintln(flag.CommandLine.Output(), "\nWhile it runs: "+commands)
+		fmt.Fprintln(flag.CommandLine.Output(), help)
 	}
 	name := flag.String("name", os.Getenv("USER"), "the `name` that others see")
 	group := flag.String("group", "CHAT", "the `group` to join")
@@ -68,72 +74,26 @@ func chat(ctx context.Context, name, group, iface string) error {
 
 	lines, out, restore := console()
 	defer restore()
-	fmt.Fprintf(out, "* you are %s in %s; %s\n", clean(node.Name()), group, commands)
+	fmt.Fprintf(out, "* you are %s in %s\n* %s\n", clean(node.Name()), clean(group), commands)
+	room := &room{node: node, group: group, out: out, told: make(map[uuid.UUID]zre.State)}
 	for {
 		select {
 		case event, ok := <-node.Events():
 			if !ok {
 				return nil
 			}
-			show(out, group, event)
+			room.show(event)
 		case line, ok := <-lines:
 			if !ok || line == "/quit" {
 				return nil
 			}
-			if err := say(ctx, node, out, group, line); err != nil {
+			if err := room.say(ctx, line); err != nil {
 				fmt.Fprintln(out, "!", err)
 			}
 		case <-ctx.Done():
 			return nil
 		}
 	}
-}
-
-// show prints what happened.
-func show(out io.Writer, group string, event zre.Event) {
-	name := clean(event.From().Name)
-	switch e := event.(type) {
-	case zre.Join:
-		if e.Group == group {
-			fmt.Fprintf(out, "* %s enters\n", name)
-		}
-	case zre.Leave:
-		if e.Group == group {
-			fmt.Fprintf(out, "* %s leaves\n", name)
-		}
-	case zre.Exit:
-		fmt.Fprintf(out, "* %s is gone: %s\n", name, e.Reason)
-	case zre.Shout:
-		fmt.Fprintf(out, "%s: %s\n", name, text(e.Frames))
-	case zre.Whisper:
-		fmt.Fprintf(out, "(%s whispers) %s\n", name, text(e.Frames))
-	}
-}
-
-// say does what a typed line asks for.
-func say(ctx context.Context, node *zre.Node, out io.Writer, group, line string) error {
-	command, rest, _ := strings.Cut(line, " ")
-	switch {
-	case strings.TrimSpace(line) == "":
-		return nil
-	case command == "/who":
-		fmt.Fprintf(out, "* %s (you)\n", clean(node.Name()))
-		for _, peer := range node.PeersIn(group) {
-			fmt.Fprintf(out, "* %s at %s\n", clean(peer.Name), peer.Endpoint)
-		}
-		return nil
-	case command == "/msg":
-		name, message, _ := strings.Cut(strings.TrimSpace(rest), " ")
-		for _, peer := range node.Peers() {
-			if peer.Name == name {
-				return node.Whisper(ctx, peer.UUID, []byte(message))
-			}
-		}
-		return fmt.Errorf("nobody here is called %q; /who lists who is", name)
-	case strings.HasPrefix(line, "/"):
-		return fmt.Errorf("there is no command %s; try %s", command, commands)
-	}
-	return node.Shout(ctx, group, []byte(line))
 }
 
 // console gives the lines that are typed and where to print. On a terminal what is printed does not disturb the line being
@@ -170,22 +130,4 @@ func console() (lines <-chan string, out io.Writer, restore func()) {
 		}
 	}()
 	return typed, os.Stdout, func() {}
-}
-
-func text(frames [][]byte) string {
-	parts := make([]string, len(frames))
-	for i, frame := range frames {
-		parts[i] = clean(string(frame))
-	}
-	return strings.Join(parts, " | ")
-}
-
-// clean keeps what strangers send from commanding the terminal.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '\uFFFD'
-	}, s)
 }

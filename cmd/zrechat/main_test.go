@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-zre/go-zre/zre"
 )
 
 // The test binary is the chat itself, when this variable says so.
@@ -69,8 +71,8 @@ func (c *chatter) types(lines ...string) {
 	fmt.Fprintln(c.in, strings.Join(lines, "\n"))
 }
 
-// sees waits for a line that starts so.
-func (c *chatter) sees(start string) {
+// sees waits for a line that starts so, and returns it.
+func (c *chatter) sees(start string) string {
 	c.t.Helper()
 	deadline := time.After(20 * time.Second)
 	for {
@@ -80,7 +82,7 @@ func (c *chatter) sees(start string) {
 				c.t.Fatalf("ended before %q", start)
 			}
 			if strings.HasPrefix(line, start) {
-				return
+				return line
 			}
 		case <-deadline:
 			c.t.Fatalf("no %q", start)
@@ -99,7 +101,7 @@ func TestChat(t *testing.T) {
 	bob.sees("alice: hello bob")
 	bob.types("/who")
 	bob.sees("* bob (you)")
-	bob.sees("* alice at tcp://127.0.0.1:")
+	bob.sees("* alice at ")
 	bob.types("/msg alice psst, listen", "/msg carol x", "/dance", "", "\x1b[2Jbye")
 	alice.sees("(bob whispers) psst, listen")
 	bob.sees(`! nobody here is called "carol"`)
@@ -107,4 +109,99 @@ func TestChat(t *testing.T) {
 	alice.sees("bob: \uFFFD[2Jbye") // a terminal is not commanded
 	bob.types("/quit")
 	alice.sees("* bob is gone: left")
+}
+
+// Who is away is marked where he speaks and is listed; the others are told when that changes.
+func TestAway(t *testing.T) {
+	group := fmt.Sprint("test", rand.Uint64())
+	alice := startChat(t, "--name", "alice", "--group", group)
+	alice.sees("* you are alice in " + group)
+	alice.types("/away", "/who")
+	alice.sees("* you are away")
+	alice.sees("* alice (you, away)")
+	bob := startChat(t, "--name", "bob", "--group", group)
+	bob.sees("* alice (away) enters") // who comes later knows it, too
+	alice.sees("* bob enters")
+	bob.types("/who")
+	line := bob.sees("* alice (away) at ")
+	if _, transport, ok := strings.Cut(line, ", by "); !ok || transport == "" {
+		t.Errorf("%q does not tell the transport", line)
+	}
+	alice.types("/msg bob a", "b", "/back")
+	bob.sees("(alice (away) whispers) a")
+	bob.sees("alice (away): b")
+	bob.sees("* alice is back")
+	alice.sees("* you are back")
+	alice.types("c", "/away")
+	bob.sees("alice: c")
+	bob.sees("* alice is away")
+}
+
+// Other programs in the group have other states; one of our own UUID is warned of.
+func TestOthers(t *testing.T) {
+	group := fmt.Sprint("test", rand.Uint64())
+	chat := startChat(t, "--name", "alice", "--group", group)
+	chat.sees("* you are")
+	robot := start(t, group, zre.WithName("robot"))
+	var alice *zre.Peer
+	for event := range robot.All(t.Context()) {
+		if join, ok := event.(zre.Join); ok && join.Group == group {
+			alice = join.Peer
+			break
+		}
+	}
+	chat.sees("* robot enters")
+	for _, step := range []struct {
+		state zre.State
+		line  string
+		mark  string
+	}{
+		{zre.StateReceiving, "", "robot (receiving): "}, // not worth a line, since it may come with each message
+		{zre.StateIdle, "", "robot: "},
+		{zre.StateError, "* robot is in state error", "robot (error): "},
+		{zre.StateProcessing, "* robot is away", "robot (away): "},
+		{zre.StateReceiving, "* robot is back", "robot (receiving): "},
+		{zre.StateInit, "* robot is in state init", "robot (init): "},
+		{zre.StateIdle, "* robot is back", "robot: "},
+	} {
+		if err := robot.SetState(step.state); err != nil {
+			t.Fatal(err)
+		}
+		told := ""
+		for line := ""; line != step.mark+"hi"; line = chat.sees("") {
+			switch {
+			case strings.HasPrefix(line, "* robot") && !strings.Contains(line, " at "):
+				told += line
+			case line == "", strings.HasPrefix(line, "* robot"): // the state takes a moment to get there
+				chat.types("/who")
+			}
+			if strings.HasPrefix(line, "* "+strings.TrimSuffix(step.mark, ": ")+" at ") {
+				if err := robot.Shout(t.Context(), group, []byte("hi")); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if told != step.line {
+			t.Errorf("%v: it tells %q, want %q", step.state, told, step.line)
+		}
+	}
+	start(t, group, zre.WithName("twin"), zre.WithUUID(alice.UUID))
+	chat.sees("! another chat, at tcp://127.0.0.1:")
+}
+
+// start starts a node in the group where chats of this test process's machine meet.
+func start(t *testing.T, group string, options ...zre.Option) *zre.Node {
+	t.Helper()
+	node, err := zre.NewNode(append(options, zre.WithInterfaces("127.0.0.1"))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { node.Close() })
+	if err := node.Join(group); err != nil {
+		t.Fatal(err)
+	}
+	if err := node.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return node
 }

@@ -105,6 +105,7 @@ func (p *Peer) Quit(t testing.TB) {
 // Kill ends the process at once, as a crash would, and waits for that.
 func (p *Peer) Kill() {
 	p.mean()
+	p.Resume()
 	p.signal(syscall.SIGKILL)
 	p.stdin.Close()
 	select {
@@ -119,6 +120,36 @@ func (p *Peer) Stop() { p.signal(syscall.SIGSTOP) }
 
 // Continue lets a stopped process go on.
 func (p *Peer) Continue() { p.signal(syscall.SIGCONT) }
+
+// Pause has nobody read what the node prints until Resume, as an application that is slow: the node can print no more once
+// the pipe is full. Quit after Resume only.
+func (p *Peer) Pause() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.paused == nil {
+		p.paused = make(chan struct{})
+	}
+}
+
+// Resume ends a Pause.
+func (p *Peer) Resume() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.paused != nil {
+		close(p.paused)
+		p.paused = nil
+	}
+}
+
+// mayRead waits while the node's output is not to be read.
+func (p *Peer) mayRead() {
+	p.mu.Lock()
+	paused := p.paused
+	p.mu.Unlock()
+	if paused != nil {
+		<-paused
+	}
+}
 
 // signal sends a signal to the process, which is the bot itself (ip netns exec becomes the program it starts), and to
 // those it started.
@@ -135,4 +166,10 @@ func (p *Peer) mean() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.meant = p.meant || !p.over
+}
+
+func (p *Peer) isMeant() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.meant
 }

@@ -12,7 +12,7 @@ import (
 // not apply are empty.
 type Event struct {
 	Event     string            `json:"event"`
-	UUID      string            `json:"uuid,omitempty"` // of ready
+	UUID      string            `json:"uuid,omitempty"` // the node's own: ready, conflict
 	Peer      string            `json:"peer,omitempty"` // the UUID of the peer it came from
 	Name      string            `json:"name,omitempty"`
 	Group     string            `json:"group,omitempty"`
@@ -32,11 +32,16 @@ type Event struct {
 
 // Known is a peer in the answer to the command peers. Implementations differ in what they know besides the UUID.
 type Known struct {
-	Peer     string            `json:"peer"`
-	Name     string            `json:"name,omitempty"`
-	Endpoint string            `json:"endpoint,omitempty"`
-	Headers  map[string]string `json:"headers,omitempty"`
-	Groups   []string          `json:"groups,omitempty"`
+	Peer      string            `json:"peer"`
+	Name      string            `json:"name,omitempty"`
+	Endpoint  string            `json:"endpoint,omitempty"`
+	Transport string            `json:"transport,omitempty"`
+	Headers   map[string]string `json:"headers,omitempty"`
+	Groups    []string          `json:"groups,omitempty"`
+	State     string            `json:"state,omitempty"`
+
+	QueuedMessages int   `json:"queued_messages,omitempty"`
+	QueuedOctets   int64 `json:"queued_octets,omitempty"`
 }
 
 // Before tells whether the node reported e before other.

@@ -24,39 +24,64 @@ type Host struct {
 
 	t         testing.TB
 	namespace string
+	bridge    string
 	port      string // the bridge's end of the cable
+	prefix    netip.Prefix
+	wire      *Wire // the cable, if that is one
 	life      context.Context
 }
 
 // Host adds a machine to the network, with the next free address. It ends with the test.
 func (l *LAN) Host(name string) *Host {
 	l.t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.last = l.last.Next()
-	if !l.Subnet.Contains(l.last.Next()) { // the last address is the broadcast
-		l.t.Fatalf("testbed: %v has no address left for %s", l.Subnet, name)
-	}
-	octets := l.last.As4()
+	h := l.host(name)
+	l.t.Cleanup(func() { must(l.t, "link", "del", h.port) })
+	must(l.t, "link", "add", h.port, "type", "veth", "peer", "name", h.Interface, "netns", h.namespace)
+	h.plug()
+	return h
+}
+
+// host makes a machine that has no Ethernet interface yet.
+func (l *LAN) host(name string) *Host {
+	l.t.Helper()
+	addr := l.Address()
+	octets := addr.Addr().As4()
 	h := &Host{
-		Name: name, Addr: l.last, Interface: "eth0",
-		t: l.t, namespace: l.bridge + "-" + name, port: l.bridge + "-" + strconv.Itoa(int(octets[2])<<8|int(octets[3])),
+		Name: name, Addr: addr.Addr(), Interface: "eth0",
+		t: l.t, namespace: l.bridge + "-" + name, bridge: l.bridge,
+		port: l.bridge + "-" + strconv.Itoa(int(octets[2])<<8|int(octets[3])), prefix: addr,
 	}
 	must(h.t, "netns", "add", h.namespace)
 	life, end := context.WithCancel(context.Background())
 	h.life = life
 	h.t.Cleanup(func() {
 		end()
-		must(h.t, "link", "del", h.port)
 		must(h.t, "netns", "del", h.namespace)
 	})
-	must(h.t, "link", "add", h.port, "type", "veth", "peer", "name", h.Interface, "netns", h.namespace)
-	must(h.t, "link", "set", h.port, "master", l.bridge, "up")
-	must(h.t, "-n", h.namespace, "link", "set", "lo", "up")
-	address := netip.PrefixFrom(h.Addr, l.Subnet.Bits()).String()
-	must(h.t, "-n", h.namespace, "addr", "add", address, "broadcast", "+", "dev", h.Interface)
-	must(h.t, "-n", h.namespace, "link", "set", h.Interface, "up")
 	return h
+}
+
+// plug connects the two ends of the cable and switches everything on.
+func (h *Host) plug() {
+	h.t.Helper()
+	must(h.t, "link", "set", h.port, "master", h.bridge, "up")
+	must(h.t, "-n", h.namespace, "link", "set", "lo", "up")
+	h.AddAddress(h.prefix)
+	must(h.t, "-n", h.namespace, "link", "set", h.Interface, "up")
+}
+
+// AddAddress gives the host's interface another address, of the LAN (see LAN.Address) or of any other subnet.
+func (h *Host) AddAddress(address netip.Prefix) {
+	h.t.Helper()
+	must(h.t, "-n", h.namespace, "addr", "add", address.String(), "broadcast", "+", "dev", h.Interface)
+}
+
+// Readdress takes the host's first address away and gives it another, as a DHCP server may. Addr is the new one.
+func (h *Host) Readdress(address netip.Prefix) {
+	h.t.Helper()
+	must(h.t, "-n", h.namespace, "addr", "del", h.prefix.String(), "dev", h.Interface)
+	h.AddAddress(address)
+	h.prefix, h.Addr = address, address.Addr()
 }
 
 // Command is exec.Command for a program that is to run on this host, in a process group of its own. The group is killed
@@ -109,7 +134,11 @@ func (h *Host) Link(up bool) {
 // Cable plugs the host's cable in or pulls it out: its interface stays up but loses the carrier.
 func (h *Host) Cable(in bool) {
 	h.t.Helper()
-	must(h.t, "link", "set", h.port, upDown(in))
+	if h.wire == nil {
+		must(h.t, "link", "set", h.port, upDown(in))
+	} else if err := h.wire.host.carrier(in); err != nil {
+		h.t.Fatalf("testbed: carrier of %s: %v", h.Name, err)
+	}
 }
 
 func upDown(up bool) string {

@@ -17,7 +17,7 @@ type LAN struct {
 	bridge string
 
 	mu   sync.Mutex
-	last netip.Addr // the youngest host's
+	last netip.Addr // the youngest in use
 }
 
 // lans counts the networks of this process: names of interfaces must differ.
@@ -45,6 +45,18 @@ func NewLAN(t testing.TB, subnet string) *LAN {
 	t.Cleanup(func() { must(t, "link", "del", l.bridge) })
 	must(t, "link", "set", l.bridge, "up")
 	return l
+}
+
+// Address gives the next free address of the network, as a host's interface takes it.
+func (l *LAN) Address() netip.Prefix {
+	l.t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = l.last.Next()
+	if !l.Subnet.Contains(l.last.Next()) { // the last address is the broadcast
+		l.t.Fatalf("testbed: %v has no address left", l.Subnet)
+	}
+	return netip.PrefixFrom(l.last, l.Subnet.Bits())
 }
 
 // must runs ip and fails the test if that fails.

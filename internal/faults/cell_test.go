@@ -1,0 +1,217 @@
+//go:build linux
+
+package faults
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/testbed"
+)
+
+// cell is one of the matrix: three nodes, of which the victim is behind a bad cable.
+type cell struct {
+	fault  fault
+	load   load
+	ending ending
+
+	t       testing.TB
+	random  *rand.Rand
+	lan     *testbed.LAN
+	wire    *testbed.Wire
+	members []*member
+	victim  *member   // the last of them
+	began   time.Time // what stories and notes count from
+
+	talking sync.WaitGroup
+	hush    context.CancelFunc // ends the talk
+}
+
+// bound is how long nodes may take to agree on who is there, once the fault is healed and the ending over. TCP may not try again
+// for 13 seconds after a partition of 12.
+const bound = 60 * time.Second
+
+func (c *cell) run(t *testing.T) {
+	c.t = t
+	t.Cleanup(func() {
+		if t.Failed() {
+			c.tell()
+		}
+	})
+	c.begin()
+	fault := c.note("the fault begins")
+	c.fault.begin(c)
+	c.pass(fault, c.until())
+	if c.fault.severs {
+		c.awaitLoss()
+	}
+	ending := c.note("the ending begins")
+	c.ending.begin(c)
+	if c.fault.heal != nil {
+		c.pass(fault, c.fault.lasts)
+		c.note("the fault heals")
+		c.fault.heal(c)
+	}
+	if c.ending.finish != nil {
+		c.ending.finish(c, ending)
+	}
+	healed := c.note("the ending is over")
+	c.victim.current().peer.Resume()
+	c.converge(healed.Add(bound))
+	c.check()
+	results.add(c, time.Since(healed))
+}
+
+// begin has the three meet, and begins the talk.
+func (c *cell) begin() {
+	hash := fnv.New64a()
+	hash.Write([]byte(c.String()))
+	c.random = rand.New(rand.NewPCG(*seedFlag, hash.Sum64()))
+	c.lan = testbed.NewLAN(c.t, "")
+	newMember(c, "a", c.lan.Host("a"))
+	newMember(c, "b", c.lan.Host("b"))
+	host, wire := c.lan.WiredHost("v", c.random.Uint64())
+	c.victim, c.wire = newMember(c, "v", host), wire
+	c.began = time.Now()
+	for _, m := range c.members {
+		m.start(m.options())
+	}
+	c.wait("the three do not meet", time.Now().Add(testbed.Patience), c.strangers)
+	if c.load.slow {
+		c.victim.current().peer.Pause()
+	}
+	ctx, hush := context.WithCancel(context.Background())
+	c.hush = func() {
+		hush()
+		c.talking.Wait()
+	}
+	c.t.Cleanup(c.hush)
+	for _, m := range c.members {
+		c.talking.Go(func() { m.talk(ctx, c.load) })
+	}
+}
+
+// note logs what is done now.
+func (c *cell) note(what string) time.Time {
+	now := time.Now()
+	c.t.Logf("%6.3fs %s", now.Sub(c.began).Seconds(), what)
+	return now
+}
+
+// tell logs what a person wants to know of a cell that failed.
+func (c *cell) tell() {
+	for _, m := range c.members {
+		for i, l := range m.all() {
+			c.t.Logf("what %s (process %d, %s) told, without messages:\n%s", m.name, i, l.peer.UUID, &l.story)
+		}
+	}
+	c.t.Logf("to repeat it:\n%s", c.command())
+}
+
+// pass lets time pass, until so long after a moment.
+func (c *cell) pass(since time.Time, d time.Duration) { <-time.After(time.Until(since.Add(d))) }
+
+// wait waits until nothing is wrong any more. The test fails if that takes too long.
+func (c *cell) wait(what string, deadline time.Time, wrong func() []string) {
+	c.t.Helper()
+	for list := wrong(); len(list) > 0; list = wrong() {
+		if time.Now().After(deadline) {
+			c.t.Fatalf("%s:\n%s", what, strings.Join(list, "\n"))
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
+// awaitLoss waits until the two others have lost the victim: on a busy machine that may take longer than its timers say.
+func (c *cell) awaitLoss() {
+	c.t.Helper()
+	c.wait("the others do not lose the victim", time.Now().Add(testbed.Patience), func() (wrong []string) {
+		for _, m := range c.members[:2] {
+			if len(m.current().story.about(c.victim.current().peer.UUID).exits) == 0 {
+				wrong = append(wrong, m.name+" still sees "+c.victim.name)
+			}
+		}
+		return wrong
+	})
+}
+
+// living are the members that have a process.
+func (c *cell) living() (list []*member) {
+	for _, m := range c.members {
+		if m.isAlive() {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// strangers tells who that lives does not see whom that lives, or sees anybody else.
+func (c *cell) strangers() (wrong []string) {
+	for _, m := range c.living() {
+		present := m.current().story.present()
+		for _, o := range c.living() {
+			if o == m {
+				continue
+			}
+			switch in, ok := present[o.current().peer.UUID]; {
+			case !ok:
+				wrong = append(wrong, fmt.Sprintf("%s does not see %s", m.name, o.name))
+			case !in:
+				wrong = append(wrong, fmt.Sprintf("%s does not see %s in the group", m.name, o.name))
+			}
+			delete(present, o.current().peer.UUID)
+		}
+		for uuid := range present {
+			wrong = append(wrong, fmt.Sprintf("%s still sees %s", m.name, uuid))
+		}
+	}
+	return wrong
+}
+
+// deaf tells who that lives has not heard everything that another one said, in the session that lasts.
+func (c *cell) deaf() (wrong []string) {
+	for _, m := range c.living() {
+		for _, o := range c.living() {
+			if o == m {
+				continue
+			}
+			whispers, shouts := o.said(m)
+			if !m.current().story.heard(o.current().peer.UUID, whispers, shouts) {
+				a := m.current().story.about(o.current().peer.UUID)
+				wrong = append(wrong, fmt.Sprintf("%s heard %s up to %v; it said %d and %d", m.name, o.name, a.next, whispers, shouts))
+			}
+		}
+	}
+	return wrong
+}
+
+// converge waits until who lives sees who lives, and hears it.
+func (c *cell) converge(deadline time.Time) {
+	c.t.Helper()
+	c.wait("they do not agree on who is there", deadline, c.strangers)
+	c.hush()
+	for {
+		for _, m := range c.living() {
+			m.say(1, 1)
+		}
+		// What was said just before they met again may be lost, with the sessions of before: then they speak once more.
+		once := time.Now().Add(5 * time.Second)
+		if once.After(deadline) {
+			c.wait("they do not hear each other", deadline, c.deaf)
+			break
+		}
+		for len(c.deaf()) > 0 && time.Now().Before(once) {
+			<-time.After(20 * time.Millisecond)
+		}
+		if len(c.deaf()) == 0 {
+			break
+		}
+	}
+	c.wait("they lost each other again", deadline, c.strangers)
+}

@@ -1,0 +1,111 @@
+//go:build linux
+
+package faults
+
+import (
+	"slices"
+	"strings"
+)
+
+// mostExits is how often a node may lose the victim, or the victim a node, in a cell.
+const mostExits = 4
+
+// check judges what all processes told.
+func (c *cell) check() {
+	c.t.Helper()
+	for _, m := range c.members {
+		for i, l := range m.all() {
+			for _, complaint := range l.story.complaints() {
+				c.t.Errorf("%s (process %d) tells: %s", m.name, i, complaint)
+			}
+			for _, o := range c.members {
+				for j, p := range o.all() {
+					if o != m {
+						c.judge(m, o, l, p, i+j == 0)
+					}
+				}
+			}
+		}
+		if m.isAlive() {
+			c.checkPeers(m)
+		}
+	}
+}
+
+// judge looks at what a process l of member m told of a process p of member o.
+func (c *cell) judge(m, o *member, l, p *life, bothFirst bool) {
+	c.t.Helper()
+	a := l.story.about(p.peer.UUID)
+	wrong := func(what string) {
+		c.t.Helper()
+		c.t.Errorf("%s %s %s: %d ENTER, EXIT %q", m.name, what, o.name, a.enters, a.exits)
+	}
+	for _, reason := range a.exits {
+		if !slices.Contains(c.reasons(m, o), reason) {
+			wrong("has a reason that it should not have for the EXIT of")
+			break
+		}
+	}
+	if len(a.exits) > mostExits {
+		wrong("loses again and again")
+	}
+	if m != c.victim && o != c.victim && (a.enters != 1 || len(a.exits) > 0) {
+		wrong("lost, though nothing happened to either,")
+	}
+	if a.enters == 1 && p.story.about(l.peer.UUID).enters == 1 && bothFirst {
+		for kind, first := range a.first {
+			if first != 0 {
+				c.t.Errorf("%s heard %s from %s from number %d on, all in one session", m.name, kind, o.name, first)
+			}
+		}
+	}
+	if o == c.victim && p == o.all()[0] && !c.expects(a.exits) {
+		wrong("was told another story than it should be of")
+	}
+	if m == c.victim && c.fault.gentle && c.ending.name != "freeze" && bothFirst && len(a.exits) > 0 {
+		wrong("lost, before it ended itself,")
+	}
+}
+
+// expects tells whether the two others may see the victim's first process exit for these reasons, in this order.
+func (c *cell) expects(reasons []string) bool {
+	switch {
+	case c.fault.severs:
+		return len(reasons) > 0 && reasons[0] == "expired"
+	case c.fault.gentle:
+		return c.ending.exits(c, reasons)
+	case c.fault.carries && c.ending.name == "stop":
+		return len(reasons) > 0 && reasons[len(reasons)-1] == "left"
+	}
+	return len(reasons) > 0 || c.ending.name == "freeze"
+}
+
+// reasons are those that member m may have for the EXIT of member o.
+func (c *cell) reasons(m, o *member) []string {
+	switch {
+	case m != c.victim && o != c.victim:
+		return nil
+	case o == c.victim && c.ending.name == "stop":
+		return []string{"left", "crashed", "expired", "replaced"}
+	}
+	return []string{"crashed", "expired", "replaced"}
+}
+
+// checkPeers compares the answer to the command peers with what lives.
+func (c *cell) checkPeers(m *member) {
+	c.t.Helper()
+	var got, want []string
+	for _, known := range m.current().peer.Peers(c.t) {
+		got = append(got, known.Peer+" "+strings.Join(known.Groups, " "))
+	}
+	for _, o := range c.living() {
+		if o != m {
+			want = append(want, o.current().peer.UUID+" "+group)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		c.t.Errorf("%s knows %q, want %q", m.name, got, want)
+	}
+}

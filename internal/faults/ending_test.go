@@ -1,0 +1,69 @@
+//go:build linux
+
+package faults
+
+import (
+	"strings"
+	"time"
+)
+
+// ending is what becomes of the victim's process while its network is at fault.
+type ending struct {
+	name   string
+	begin  func(c *cell)
+	finish func(c *cell, began time.Time) // after the fault healed; may be nil
+	// exits tells whether the two others may see the victim's first process exit for these reasons, by a gentle fault.
+	exits func(c *cell, reasons []string) bool
+}
+
+var endings = []ending{
+	{name: "stop", begin: func(c *cell) { c.victim.quit() }, exits: func(c *cell, reasons []string) bool {
+		return len(reasons) == 1 && (reasons[0] == "left" || !c.fault.carries)
+	}},
+	{name: "kill", begin: func(c *cell) { c.victim.kill() }, exits: killed},
+	{name: "freeze", begin: freeze, finish: thaw, exits: func(c *cell, reasons []string) bool {
+		return len(reasons) > 0 && reasons[0] == "expired" || len(reasons) == 0 && !c.loses()
+	}},
+	{name: "same-port", begin: restartOnSamePort, exits: killed},
+	{name: "same-uuid", begin: restartWithSameUUID, exits: func(_ *cell, reasons []string) bool { return len(reasons) > 0 }},
+}
+
+func killed(_ *cell, reasons []string) bool {
+	return len(reasons) == 1 && (reasons[0] == "crashed" || reasons[0] == "expired")
+}
+
+// frozen is longer than peers wait for a sign of life.
+const frozen = 8 * time.Second
+
+func freeze(c *cell) { c.victim.current().peer.Stop() }
+
+func thaw(c *cell, began time.Time) {
+	c.pass(began, frozen)
+	if c.loses() {
+		c.awaitLoss()
+	}
+	c.victim.current().peer.Continue()
+}
+
+// loses tells whether the others are sure to lose a victim that is frozen: what it had said before, and TCP has yet to bring,
+// may keep it alive.
+func (c *cell) loses() bool {
+	return c.fault.carries && (c.fault.name != "loss" || c.load.flood == 0) || c.load.name == "idle"
+}
+
+// The successor is another node, but it is found where its predecessor was.
+func restartOnSamePort(c *cell) {
+	endpoint := c.victim.current().peer.Endpoint
+	c.victim.kill()
+	options := c.victim.options()
+	options.Args = []string{"--listen", "tcp://*" + endpoint[strings.LastIndexByte(endpoint, ':'):]}
+	c.victim.start(options)
+}
+
+// The successor is the same node, but found elsewhere.
+func restartWithSameUUID(c *cell) {
+	options := c.victim.options()
+	options.UUID = c.victim.current().peer.UUID
+	c.victim.kill()
+	c.victim.start(options)
+}

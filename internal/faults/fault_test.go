@@ -1,0 +1,78 @@
+//go:build linux
+
+package faults
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/testbed"
+)
+
+// fault is what happens to the victim's network.
+type fault struct {
+	name  string
+	begin func(c *cell)
+	heal  func(c *cell) // nil: it lasts to the end of the cell
+	lasts time.Duration // until it heals
+	// gentle: it is no reason to lose a peer.
+	gentle bool
+	// severs: who is not the victim has lost it before its ending comes, because it was silent for too long.
+	severs bool
+	// carries: a farewell said meanwhile is heard.
+	carries bool
+}
+
+// until gives when the ending comes, after the beginning of the fault: at any moment of it. Of one that severs, late.
+func (c *cell) until() time.Duration {
+	switch {
+	case c.fault.severs:
+		return expired
+	case c.fault.heal == nil:
+		return time.Duration(c.random.Int64N(int64(2 * time.Second)))
+	}
+	return time.Duration(c.random.Int64N(int64(c.fault.lasts)))
+}
+
+var faults = []fault{
+	bad("loss", testbed.Trouble{Loss: 0.1}),
+	bad("delay", testbed.Trouble{Delay: 100 * time.Millisecond, Jitter: 50 * time.Millisecond}),
+	bad("reorder", testbed.Trouble{Reorder: 0.2}),
+	bad("duplicate", testbed.Trouble{Duplicate: 0.2}),
+	{name: "one-way", begin: blockOneWay, heal: unblock, lasts: 8 * time.Second},
+	{name: "partition-3s", begin: partition, heal: unblock, lasts: 3 * time.Second, gentle: true},
+	{name: "partition-12s", begin: partition, heal: unblock, lasts: 12 * time.Second, severs: true},
+	{
+		name:  "link-down",
+		begin: func(c *cell) { c.victim.host.Link(false) },
+		heal:  func(c *cell) { c.victim.host.Link(true) },
+		lasts: 2 * time.Second, gentle: true,
+	},
+	{
+		name:    "address-change",
+		begin:   func(c *cell) { c.victim.host.Readdress(c.lan.Address()) },
+		carries: true,
+	},
+	{
+		name: "second-address",
+		begin: func(c *cell) {
+			c.victim.host.AddAddress(c.lan.Address())
+			c.victim.host.AddAddress(netip.MustParsePrefix("192.168.99.7/24")) // of a subnet that the others are not in
+		},
+		gentle: true, carries: true,
+	},
+}
+
+// bad is a fault of the cable that stays.
+func bad(name string, trouble testbed.Trouble) fault {
+	return fault{name: name, begin: func(c *cell) { c.wire.Set(trouble) }, gentle: true, carries: true}
+}
+
+func blockOneWay(c *cell) {
+	out := c.random.IntN(2) == 0
+	c.t.Logf("blocked from the victim: %v, to the victim: %v", out, !out)
+	c.wire.Block(out, !out)
+}
+
+func partition(c *cell) { c.wire.Block(true, true) }
+func unblock(c *cell)   { c.wire.Block(false, false) }

@@ -1,0 +1,50 @@
+//go:build linux
+
+package faults
+
+import (
+	"context"
+	"time"
+)
+
+// load is what the nodes have to do meanwhile.
+type load struct {
+	name string
+	// flood is how many messages each node whispers to each other, as fast as they go; half as many it shouts.
+	flood int
+	// chat: all the time, each node now and then whispers to each other, and shouts.
+	chat bool
+	// slow: the victim's application takes no events until its ending is over.
+	slow bool
+}
+
+var loads = []load{
+	{name: "idle"},
+	{name: "chat", chat: true},
+	{name: "flood", chat: true, flood: 2_000},
+	{name: "slow-reader", chat: true, flood: 3_000, slow: true},
+}
+
+const (
+	pace  = 100 * time.Millisecond // between what a member says and what it says next
+	burst = 200                    // whispers of a flood at a time, to each
+)
+
+// talk says what the load asks for until the context ends.
+func (m *member) talk(ctx context.Context, l load) {
+	tick := time.NewTicker(pace)
+	defer tick.Stop()
+	for flooded := 0; ; flooded += burst {
+		switch {
+		case flooded < l.flood:
+			m.say(burst, burst/2)
+		case l.chat:
+			m.say(1, 1)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

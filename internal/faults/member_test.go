@@ -1,0 +1,162 @@
+//go:build linux
+
+package faults
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/testbed"
+)
+
+const (
+	group   = "ALL"
+	expired = 6 * time.Second // twice as long as the short partition, half as long as the long one
+)
+
+// padding makes messages of a usual size.
+var padding = strings.Repeat("x", 60)
+
+// member is one of the three, through all its processes. What it says is numbered without end: its whispers to each other
+// member, and its shouts.
+type member struct {
+	cell *cell
+	name string
+	host *testbed.Host
+
+	mu       sync.Mutex
+	lives    []*life
+	alive    bool // the last of them
+	whispers map[*member]int
+	shouts   int
+}
+
+// life is a process of a member.
+type life struct {
+	peer  *testbed.Peer
+	story story
+	told  chan struct{} // closed when the process is over and the story complete
+}
+
+func newMember(c *cell, name string, host *testbed.Host) *member {
+	m := &member{cell: c, name: name, host: host, whispers: make(map[*member]int)}
+	c.members = append(c.members, m)
+	return m
+}
+
+func (m *member) options() testbed.Options {
+	return testbed.Options{
+		Name: m.name, Groups: []string{group},
+		Interval: 250 * time.Millisecond, Evasive: expired / 4, Expired: expired,
+		Expected: m.mayFail,
+	}
+}
+
+// mayFail: a message to a peer that is not there is no fault, where peers may be lost.
+func (m *member) mayFail(e testbed.Event) bool {
+	for _, o := range m.cell.members {
+		for _, l := range o.all() {
+			if strings.Contains(e.Error, l.peer.UUID) {
+				return (m == m.cell.victim || o == m.cell.victim) && strings.Contains(e.Error, "no such peer")
+			}
+		}
+	}
+	return false
+}
+
+// start begins a life.
+func (m *member) start(options testbed.Options) {
+	m.cell.t.Helper()
+	l := &life{peer: testbed.Start(m.cell.t, m.host, testbed.Zre, options), told: make(chan struct{})}
+	l.story.began = m.cell.began
+	go func() {
+		defer close(l.told)
+		l.peer.Try(testbed.Event{}, time.Hour, func(e testbed.Event) bool { l.story.take(e); return false })
+	}()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lives, m.alive = append(m.lives, l), true
+}
+
+// die notes that the process is to end; what it is told from here on may be lost.
+func (m *member) die() *life {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.alive = false
+	return m.lives[len(m.lives)-1]
+}
+
+func (m *member) kill() {
+	l := m.die()
+	l.peer.Kill()
+	<-l.told
+}
+
+func (m *member) quit() {
+	l := m.die()
+	l.peer.Resume()
+	l.peer.Quit(m.cell.t)
+	<-l.told
+}
+
+// current returns the process, or the last one.
+func (m *member) current() *life {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.lives[len(m.lives)-1]
+}
+
+func (m *member) isAlive() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.alive
+}
+
+// all returns all its processes.
+func (m *member) all() []*life {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.lives)
+}
+
+// say whispers to each other member, and shouts. It waits while the process is too busy to take that.
+func (m *member) say(whispers, shouts int) {
+	listeners := make(map[*member]string)
+	for _, o := range m.cell.members {
+		if o != m {
+			listeners[o] = o.current().peer.UUID
+		}
+	}
+	m.mu.Lock()
+	if !m.alive {
+		m.mu.Unlock()
+		return
+	}
+	peer := m.lives[len(m.lives)-1].peer
+	var commands []testbed.Command
+	text := func(n int) []string { return []string{strconv.Itoa(n), padding} }
+	for o, uuid := range listeners {
+		for range whispers {
+			commands = append(commands, testbed.Command{Cmd: "whisper", Peer: uuid, Text: text(m.whispers[o])})
+			m.whispers[o]++
+		}
+	}
+	for range shouts {
+		commands = append(commands, testbed.Command{Cmd: "shout", Group: group, Text: text(m.shouts)})
+		m.shouts++
+	}
+	m.mu.Unlock()
+	if err := peer.Send(commands...); err != nil && m.isAlive() && m.current().peer == peer {
+		m.cell.t.Error(err)
+	}
+}
+
+// said returns how much was said to another member.
+func (m *member) said(to *member) (whispers, shouts int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.whispers[to], m.shouts
+}

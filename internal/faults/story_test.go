@@ -1,0 +1,211 @@
+//go:build linux
+
+package faults
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/testbed"
+)
+
+// story is what one process tells of its peers, checked against what package zre promises of events:
+// ENTER, then others, then one EXIT; and of the messages that a speaker numbers, each kind on its own, none is missing, late or
+// double between the two, and none ever comes twice.
+type story struct {
+	began time.Time
+
+	mu    sync.Mutex
+	of    map[string]*account // by UUID
+	wrong []string
+	short []string // it without the messages, for people
+}
+
+// account is the part of a story that concerns one peer.
+type account struct {
+	present bool
+	enters  int
+	exits   []string // their reasons
+	groups  map[string]bool
+	first   map[string]int // number of the first message ever, by kind ("whisper" or "shout")
+	next    map[string]int // number after that of the last message
+	begun   map[string]bool
+}
+
+// take adds an event.
+func (s *story) take(e testbed.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e.Event != "whisper" && e.Event != "shout" && e.Event != "error" {
+		s.short = append(s.short, fmt.Sprintf("%6.3fs %v", time.Since(s.began).Seconds(), e))
+	}
+	if e.Peer == "" {
+		return
+	}
+	a := s.of[e.Peer]
+	if a == nil {
+		a = &account{first: make(map[string]int), next: make(map[string]int)}
+		if s.of == nil {
+			s.of = make(map[string]*account)
+		}
+		s.of[e.Peer] = a
+	}
+	if err := a.take(e); err != nil && len(s.wrong) < 10 {
+		s.wrong = append(s.wrong, fmt.Sprintf("%v: %v", err, e))
+	}
+}
+
+func (a *account) take(e testbed.Event) error {
+	if e.Event == "enter" {
+		if a.present {
+			return fmt.Errorf("ENTER without an EXIT before")
+		}
+		a.present, a.groups, a.begun = true, make(map[string]bool), make(map[string]bool)
+		a.enters++
+		return nil
+	}
+	if !a.present {
+		return fmt.Errorf("event outside of ENTER and EXIT")
+	}
+	switch e.Event {
+	case "exit":
+		a.present = false
+		a.exits = append(a.exits, e.Reason)
+	case "join":
+		if a.groups[e.Group] {
+			return fmt.Errorf("JOIN twice")
+		}
+		a.groups[e.Group] = true
+	case "leave":
+		return fmt.Errorf("LEAVE, which nobody said")
+	case "whisper", "shout":
+		return a.count(e)
+	case "evasive", "silent", "state":
+	default:
+		return fmt.Errorf("unknown event")
+	}
+	return nil
+}
+
+// count checks the number of a message.
+func (a *account) count(e testbed.Event) error {
+	if e.Event == "shout" && e.Group != group {
+		return fmt.Errorf("SHOUT to another group")
+	}
+	if len(e.Text) != 2 || e.Text[1] != padding {
+		return fmt.Errorf("message that nobody said")
+	}
+	n, err := strconv.Atoi(e.Text[0])
+	if err != nil {
+		return err
+	}
+	next, known := a.next[e.Event]
+	if !known {
+		a.first[e.Event] = n
+	}
+	a.next[e.Event] = max(n+1, next)
+	begun := a.begun[e.Event]
+	a.begun[e.Event] = true
+	if n < next || begun && n != next {
+		return fmt.Errorf("message %d where %d was due", n, next)
+	}
+	return nil
+}
+
+// about returns a copy of what is told of a peer; the zero account if nothing is.
+func (s *story) about(uuid string) account {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a := s.of[uuid]; a != nil {
+		return account{
+			present: a.present, enters: a.enters, exits: slices.Clone(a.exits),
+			groups: maps.Clone(a.groups), first: maps.Clone(a.first), next: maps.Clone(a.next), begun: maps.Clone(a.begun),
+		}
+	}
+	return account{}
+}
+
+// heard tells whether the messages up to these numbers have come from a peer that is present.
+func (s *story) heard(uuid string, whispers, shouts int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.of[uuid]
+	return a != nil && a.present && a.next["whisper"] == whispers && a.next["shout"] == shouts
+}
+
+// present returns the UUIDs of those who are there and in the group.
+func (s *story) present() map[string]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make(map[string]bool)
+	for uuid, a := range s.of {
+		if a.present {
+			all[uuid] = a.groups[group]
+		}
+	}
+	return all
+}
+
+// String is the story without the messages.
+func (s *story) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.short[max(0, len(s.short)-50):], "\n")
+}
+
+// complaints returns what was wrong so far.
+func (s *story) complaints() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.wrong)
+}
+
+// A check that cannot fail is none: each fault of a story is found.
+func TestStory(t *testing.T) {
+	say := func(event, number string) testbed.Event {
+		return testbed.Event{Event: event, Peer: "p", Group: group, Text: []string{number, padding}}
+	}
+	enter, exit, join := say("enter", ""), say("exit", ""), say("join", "")
+	foreign := say("shout", "0")
+	foreign.Group = "another"
+	for _, test := range []struct {
+		name  string
+		told  []testbed.Event
+		wrong string // "" for nothing
+	}{
+		{"all is well", []testbed.Event{enter, join, say("whisper", "0"), say("shout", "0"), say("whisper", "1"), exit, enter, join, say("whisper", "7")}, ""},
+		{"of nobody", []testbed.Event{{Event: "ready"}, {Event: "peers"}}, ""},
+		{"before ENTER", []testbed.Event{join}, "outside"},
+		{"after EXIT", []testbed.Event{enter, exit, say("evasive", "")}, "outside"},
+		{"ENTER twice", []testbed.Event{enter, enter}, "without an EXIT"},
+		{"EXIT twice", []testbed.Event{enter, exit, exit}, "outside"},
+		{"JOIN twice", []testbed.Event{enter, join, join}, "JOIN twice"},
+		{"JOIN again in another session", []testbed.Event{enter, join, exit, enter, join}, ""},
+		{"a gap", []testbed.Event{enter, say("whisper", "0"), say("whisper", "2")}, "message 2 where 1 was due"},
+		{"a gap between sessions", []testbed.Event{enter, say("whisper", "0"), exit, enter, say("whisper", "2")}, ""},
+		{"one twice", []testbed.Event{enter, say("shout", "0"), say("shout", "0")}, "message 0 where 1 was due"},
+		{"one twice, in two sessions", []testbed.Event{enter, say("shout", "0"), exit, enter, say("shout", "0")}, "message 0 where 1 was due"},
+		{"in disorder", []testbed.Event{enter, say("whisper", "1"), say("whisper", "0")}, "message 0 where 2 was due"},
+		{"LEAVE", []testbed.Event{enter, join, say("leave", "")}, "nobody said"},
+		{"another group", []testbed.Event{enter, foreign}, "another group"},
+		{"damaged", []testbed.Event{enter, {Event: "whisper", Peer: "p", Text: []string{"0", padding[1:]}}}, "nobody said"},
+		{"an event that is none", []testbed.Event{enter, say("dance", "")}, "unknown"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var s story
+			for _, e := range test.told {
+				s.take(e)
+			}
+			got := strings.Join(s.complaints(), "\n")
+			if test.wrong == "" && got != "" || !strings.Contains(got, test.wrong) {
+				t.Errorf("complaints: %q, want %q", got, test.wrong)
+			}
+		})
+	}
+}

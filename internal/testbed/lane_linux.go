@@ -1,0 +1,152 @@
+package testbed
+
+import (
+	"bytes"
+	"container/heap"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// lane carries frames along a Wire, one way.
+type lane struct {
+	from, to tap
+	wake     chan struct{} // holds a token when the first frame under way may be another
+
+	mu      sync.Mutex // also keeps the frames in order while they are written
+	trouble Trouble
+	blocked bool
+	random  *rand.Rand
+	under   way
+	last    time.Time // when the youngest frame arrives that was not held back
+}
+
+// maxUnderWay bounds the frames under way on a lane; beyond it they are lost.
+const maxUnderWay = 2000
+
+// maxFrame is more than an interface of Ethernet's usual MTU sends.
+const maxFrame = 2048
+
+func newLane(from, to tap, random *rand.Rand) *lane {
+	return &lane{from: from, to: to, random: random, wake: make(chan struct{}, 1)}
+}
+
+// take reads frames until its interface is closed.
+func (l *lane) take() {
+	frame := make([]byte, maxFrame)
+	for {
+		n, err := l.from.Read(frame)
+		if err != nil {
+			return
+		}
+		l.send(frame[:n], time.Now())
+	}
+}
+
+// send decides what becomes of a frame.
+func (l *lane) send(frame []byte, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	happens := func(share float64) bool { return share > 0 && l.random.Float64() < share }
+	if l.blocked || happens(l.trouble.Loss) {
+		return
+	}
+	copies := 1
+	if happens(l.trouble.Duplicate) {
+		copies = 2
+	}
+	for range copies {
+		due := now.Add(l.trouble.Delay)
+		if l.trouble.Jitter > 0 {
+			due = due.Add(time.Duration(l.random.Int64N(int64(l.trouble.Jitter))))
+		}
+		if happens(l.trouble.Reorder) {
+			due = due.Add(heldBack)
+		} else {
+			if !due.After(l.last) {
+				due = l.last.Add(1) // not equal, so that the heap keeps the order
+			}
+			l.last = due
+		}
+		l.enqueue(frame, due, now)
+	}
+}
+
+// enqueue sends a frame on its way; at once if nothing holds it up. Called with the lock held.
+func (l *lane) enqueue(frame []byte, due, now time.Time) {
+	switch {
+	case len(l.under) == 0 && !due.After(now):
+		l.write(frame)
+	case len(l.under) < maxUnderWay:
+		heap.Push(&l.under, underway{bytes.Clone(frame), due})
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// write hands a frame over. An interface that is down does not take it, as on any cable.
+func (l *lane) write(frame []byte) { _, _ = l.to.Write(frame) }
+
+// deliver writes the frames under way when they are due, until the end.
+func (l *lane) deliver(end <-chan struct{}) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		timer.Reset(l.arrive())
+		select {
+		case <-timer.C:
+		case <-l.wake:
+		case <-end:
+			return
+		}
+	}
+}
+
+// arrive writes what is due and returns the time until more is.
+func (l *lane) arrive() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.under) > 0 {
+		if wait := time.Until(l.under[0].due); wait > 0 {
+			return wait
+		}
+		l.write(heap.Pop(&l.under).(underway).frame)
+	}
+	return time.Hour
+}
+
+// set changes what happens to frames that come from now on.
+func (l *lane) set(trouble Trouble) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trouble = trouble
+}
+
+func (l *lane) block(blocked bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.blocked = blocked
+}
+
+// underway is a frame that arrives later.
+type underway struct {
+	frame []byte
+	due   time.Time
+}
+
+// way is a heap of frames, the next one first.
+type way []underway
+
+func (w way) Len() int           { return len(w) }
+func (w way) Less(i, j int) bool { return w[i].due.Before(w[j].due) }
+func (w way) Swap(i, j int)      { w[i], w[j] = w[j], w[i] }
+func (w *way) Push(f any)        { *w = append(*w, f.(underway)) }
+func (w *way) Pop() any {
+	old := *w
+	f := old[len(old)-1]
+	old[len(old)-1] = underway{}
+	*w = old[:len(old)-1]
+	return f
+}
