@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
 // Kind says what an Event tells.
@@ -127,7 +128,7 @@ func (q *events) isCrammed() bool { return len(q.pending) >= q.maxCount+slack ||
 func (q *events) deliver(p *peer, e Event, octets int64, stop <-chan struct{}) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for !p.over && q.count > 0 && (q.count >= q.maxCount || q.octets+octets > q.maxOctets) {
+	for !p.over && q.full(octets, nil) {
 		p.stuck.Store(true)
 		ok := q.wait(stop)
 		p.stuck.Store(false)
@@ -138,11 +139,67 @@ func (q *events) deliver(p *peer, e Event, octets int64, stop <-chan struct{}) b
 	if q.closed || p.over {
 		return false
 	}
+	q.data(e, octets)
+	return true
+}
+
+// isFull tells whether there is no room for a WHISPER or SHOUT that is handed over; see offer.
+func (q *events) isFull(octets int64, sender *Limits) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.full(octets, sender)
+}
+
+// full tells whether there is no room for a WHISPER or SHOUT. One that is handed over has as much room more as its sender's queue
+// would have, in which it does not wait.
+func (q *events) full(octets int64, sender *Limits) bool {
+	count, size := q.maxCount, q.maxOctets
+	if sender != nil {
+		count += sender.QueueMessages
+		size += sender.QueueOctets
+	}
+	return q.count > 0 && (q.count >= count || q.octets+octets > size)
+}
+
+// space returns a channel that is closed when the application has taken what is pending.
+func (q *events) space() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.count == 0 {
+		return alreadyClosed
+	}
+	return q.roomLater()
+}
+
+var alreadyClosed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+func (q *events) roomLater() chan struct{} {
+	if q.room == nil {
+		q.room = make(chan struct{})
+	}
+	return q.room
+}
+
+// offer appends a WHISPER or SHOUT that is handed over, and does not wait. Its errors are those of a queue.
+func (q *events) offer(p *peer, e Event, octets int64, sender *Limits) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed || p.over:
+		return zmtp.ErrQueueClosed
+	case q.full(octets, sender):
+		return zmtp.ErrFull
+	}
+	q.data(e, octets)
+	return nil
+}
+
+// data appends a WHISPER or SHOUT.
+func (q *events) data(e Event, octets int64) {
 	q.count++
 	q.arrived++
 	q.octets += octets
 	q.append(e)
-	return true
 }
 
 // announce appends an event that is about no peer. It never waits; an application that does not read may lose it.
@@ -184,10 +241,7 @@ func (q *events) wait(stop <-chan struct{}) bool {
 	if q.closed {
 		return false
 	}
-	if q.room == nil {
-		q.room = make(chan struct{})
-	}
-	room := q.room
+	room := q.roomLater()
 	q.mu.Unlock()
 	defer q.mu.Lock()
 	select {

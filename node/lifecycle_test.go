@@ -243,7 +243,7 @@ func TestNobodyReads(t *testing.T) {
 	deafNode.events.mu.Lock()
 	octets := deafNode.events.octets
 	deafNode.events.mu.Unlock()
-	if octets > deafNode.events.maxOctets {
+	if octets > deafNode.events.maxOctets+a.cfg.Limits.QueueOctets {
 		t.Errorf("%d octets wait for the application", octets)
 	}
 	if err := deafNode.Join("G"); err != nil {

@@ -57,6 +57,8 @@ type Node struct {
 	state     atomic.Uint32                     // our beacon.State; the control loop writes it
 	closing   atomic.Bool                       // Close has begun
 
+	complained atomic.Bool // of an ipc that failed
+
 	starting sync.Mutex // guards started, closed and the fields that Start sets
 	started  bool
 	closed   bool

@@ -72,6 +72,8 @@ type peer struct {
 	pings    int   // sent
 	pongs    int   // answered
 	sequence uint16
+	conn     *zmtp.Conn // of inproc alone
+	slab     slab       // for messages past the queue
 	scratch  []byte
 	frames   [][]byte
 

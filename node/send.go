@@ -14,29 +14,34 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// outgoing is a WHISPER or, with a group, a SHOUT.
-type outgoing struct {
-	shout  bool
-	group  string
+// target says whether a message is a WHISPER or, to a group, a SHOUT. It is apart from the content so that the list of frames can
+// stay on the caller's stack.
+type target struct {
+	shout bool
+	group string
+}
+
+// content is what the application sends.
+type content struct {
 	frames [][]byte
 	owned  bool // large frames are our own copies, as queues of sockets need
 }
 
 // own takes copies of the large frames, once.
-func (m *outgoing) own() {
-	if m.owned {
+func (c *content) own() {
+	if c.owned {
 		return
 	}
-	m.owned = true
-	given := m.frames
+	c.owned = true
+	given := c.frames
 	for i, frame := range given {
 		if len(frame) < zmtp.LargeFrame {
 			continue
 		}
-		if &m.frames[0] == &given[0] { // the list is the caller's too
-			m.frames = slices.Clone(given)
+		if &c.frames[0] == &given[0] { // the list is the caller's too
+			c.frames = slices.Clone(given)
 		}
-		m.frames[i] = bytes.Clone(frame)
+		c.frames[i] = bytes.Clone(frame)
 	}
 }
 
@@ -44,7 +49,7 @@ func (m *outgoing) own() {
 // The caller may reuse the frames when it returns. A message of no frames is sent as one empty frame, because C zyre and pyre
 // cannot bear none.
 func (n *Node) Whisper(ctx context.Context, id uuid.UUID, frames ...[]byte) error {
-	m, err := n.outgoing(ctx, frames)
+	c, err := n.outgoing(ctx, frames)
 	if err != nil {
 		return fmt.Errorf("whisper: %w", err)
 	}
@@ -54,8 +59,8 @@ func (n *Node) Whisper(ctx context.Context, id uuid.UUID, frames ...[]byte) erro
 	if p == nil {
 		return fmt.Errorf("whisper: %w", &PeerError{UUID: id, Err: ErrUnknownPeer})
 	}
-	if err := p.send(&m); err != nil {
-		if err = n.await(ctx, p, &m, err, nil); err != nil {
+	if err := p.send(target{}, &c); err != nil {
+		if err = n.await(ctx, p, target{}, &c, err, nil); err != nil {
 			return fmt.Errorf("whisper: %w", err)
 		}
 	}
@@ -66,21 +71,21 @@ func (n *Node) Whisper(ctx context.Context, id uuid.UUID, frames ...[]byte) erro
 // those whose queue is full, all at the same time. If some could not be served the others still are, and the error joins a
 // PeerError for each. A group without other members is no error.
 func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error {
-	m, err := n.outgoing(ctx, frames)
+	c, err := n.outgoing(ctx, frames)
 	if err == nil {
 		err = msg.CheckGroup(group)
 	}
 	if err != nil {
 		return fmt.Errorf("shout: %w", err)
 	}
-	m.shout, m.group = true, group
+	to := target{shout: true, group: group}
 	n.mu.RLock()
 	members := n.members[group]
 	n.mu.RUnlock()
 
 	var full []*peer
 	for _, p := range members {
-		switch err := p.send(&m); {
+		switch err := p.send(to, &c); {
 		case errors.Is(err, zmtp.ErrFull):
 			full = append(full, p)
 		case errors.Is(err, ErrClosed):
@@ -96,7 +101,7 @@ func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error 
 	var failed []error
 	for _, p := range full {
 		// It may have had room for long, while this waited for another.
-		err := n.await(ctx, p, &m, p.send(&m), timeout)
+		err := n.await(ctx, p, to, &c, p.send(to, &c), timeout)
 		if err != nil && !errors.Is(err, ErrUnknownPeer) {
 			failed = append(failed, fmt.Errorf("shout: %w", err))
 		}
@@ -105,27 +110,27 @@ func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error 
 }
 
 // outgoing checks a message.
-func (n *Node) outgoing(ctx context.Context, frames [][]byte) (outgoing, error) {
+func (n *Node) outgoing(ctx context.Context, frames [][]byte) (content, error) {
 	if n.closing.Load() {
-		return outgoing{}, ErrClosed
+		return content{}, ErrClosed
 	}
 	if err := ctx.Err(); err != nil {
-		return outgoing{}, context.Cause(ctx)
+		return content{}, context.Cause(ctx)
 	}
 	if len(frames) == 0 {
-		return outgoing{frames: noContent}, nil
+		return content{frames: noContent}, nil
 	}
 	var size int64
 	for _, frame := range frames {
 		size += int64(len(frame))
 	}
 	if limit := n.cfg.Limits.MessageSize - headerSize; size > limit {
-		return outgoing{}, fmt.Errorf("%w: %d octets, the limit is %d", ErrTooLarge, size, limit)
+		return content{}, fmt.Errorf("%w: %d octets, the limit is %d", ErrTooLarge, size, limit)
 	}
 	if limit := n.cfg.Limits.Frames - 1; len(frames) > limit {
-		return outgoing{}, fmt.Errorf("%w: %d frames, the limit is %d", ErrTooLarge, len(frames), limit)
+		return content{}, fmt.Errorf("%w: %d frames, the limit is %d", ErrTooLarge, len(frames), limit)
 	}
-	return outgoing{frames: frames}, nil
+	return content{frames: frames}, nil
 }
 
 // headerSize is room for the header frame of a SHOUT, which counts in the size of a message.
@@ -134,9 +139,9 @@ const headerSize = 6 + 1 + msg.MaxString
 var noContent = [][]byte{{}}
 
 // send queues a message, without waiting.
-func (p *peer) send(m *outgoing) error {
+func (p *peer) send(to target, c *content) error {
 	if !p.inproc {
-		m.own() // before anybody waits for the lock
+		c.own() // before anybody waits for the lock
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -144,25 +149,30 @@ func (p *peer) send(m *outgoing) error {
 	case p.finished:
 		return ErrClosed
 	case p.heir != nil:
-		return p.heir.send(m)
+		return p.heir.send(to, c)
 	case p.wrapping():
-		return p.park(m)
+		return p.park(to, c)
 	}
-	return p.enqueue(m)
+	return p.enqueue(to, c)
 }
 
 // enqueue numbers a message and appends it to the queue. It needs mu.
-func (p *peer) enqueue(m *outgoing) error {
+func (p *peer) enqueue(to target, c *content) error {
+	if p.inproc {
+		if done, err := p.handOver(to, c); done {
+			return err
+		}
+	}
 	sequence := p.cycle.next(p.sequence)
-	if m.shout {
+	if to.shout {
 		var err error
-		if p.scratch, err = msg.AppendShout(p.scratch[:0], sequence, m.group); err != nil {
+		if p.scratch, err = msg.AppendShout(p.scratch[:0], sequence, to.group); err != nil {
 			return err
 		}
 	} else {
 		p.scratch = msg.AppendWhisper(p.scratch[:0], sequence)
 	}
-	p.frames = append(append(p.frames[:0], p.scratch), m.frames...)
+	p.frames = append(append(p.frames[:0], p.scratch), c.frames...)
 	err := p.queue.Push(p.frames...)
 	if err == nil {
 		p.sequence = sequence
@@ -234,7 +244,7 @@ func (p *peer) drop() {
 
 // await queues a message for a peer whose queue is full (err, of the first attempt), when there is room. timeout is the send
 // timeout where several waits share one.
-func (n *Node) await(ctx context.Context, p *peer, m *outgoing, err error, timeout *time.Timer) error {
+func (n *Node) await(ctx context.Context, p *peer, to target, c *content, err error, timeout *time.Timer) error {
 	fail := func(err error) error {
 		select {
 		case <-n.done:
@@ -258,14 +268,14 @@ func (n *Node) await(ctx context.Context, p *peer, m *outgoing, err error, timeo
 			if heir == nil {
 				return fail(ErrUnknownPeer)
 			}
-			p, err = heir, heir.send(m)
+			p, err = heir, heir.send(to, c)
 			continue
 		case !errors.Is(err, zmtp.ErrFull):
 			return fail(err)
 		}
 		select {
 		case <-p.room():
-			err = p.send(m)
+			err = p.send(to, c)
 		case <-ctx.Done():
 			return fail(fmt.Errorf("%w: %w", ErrPeerBusy, context.Cause(ctx)))
 		case <-timeout.C:

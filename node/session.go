@@ -120,6 +120,11 @@ func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 	if p.entered {
 		p.publish()
 	}
+	if p.transport == Inproc {
+		p.mu.Lock()
+		p.conn = conn
+		p.mu.Unlock()
+	}
 	_, p.ours = parseIdentity(conn.Identity()) // libzmq's ROUTERs have none
 	p.extensions = extensionsOf(conn)
 	if p.ours {
@@ -298,6 +303,9 @@ func (n *Node) enter(p *peer, in *inbox) {
 	n.acquaint(p)
 	p.inbox = in
 	p.entered = true
+	if !p.connected {
+		p.transport = transportOf(in.conn) // as it came, so shall we go
+	}
 	p.alive.Store(true)
 	p.name = string(hello.Name)
 	p.headers = make(map[string]string, len(hello.Headers))

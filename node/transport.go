@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
+	"github.com/rs/zerolog"
 
 	"github.com/go-zre/go-zre/internal/ipc"
 	"github.com/go-zre/go-zre/internal/zmtp"
@@ -82,7 +83,11 @@ func (p *peer) connect(attempt int, hello msg.OutHello) (*zmtp.Conn, error) {
 			return nil, err
 		case errors.Is(err, ipc.ErrAbsent) || errors.Is(err, errors.ErrUnsupported): // another user's, in a container, or foreign
 		default:
-			n.log.Warn().Err(err).Stringer("peer", p.uuid).Msg("no ipc to this peer, trying tcp")
+			level := zerolog.WarnLevel
+			if n.complained.Swap(true) {
+				level = zerolog.DebugLevel
+			}
+			n.log.WithLevel(level).Err(err).Stringer("peer", p.uuid).Msg("no ipc to this peer, trying tcp")
 		}
 	}
 	endpoints := *p.endpoints.Load()

@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/go-zre/go-zre/internal/zmtp"
@@ -17,10 +18,15 @@ import (
 // wrap is what is parked while a peer is asked how its sequence wraps. The peer's mu guards it.
 type wrap struct {
 	since    time.Time
-	messages []outgoing
+	messages []parked
 	octets   int64
 	controls []func(dst []byte, sequence uint16) []byte // for this session alone
 	settled  chan struct{}                              // closed when nothing is parked any more
+}
+
+type parked struct {
+	target
+	content
 }
 
 // maxParkedControls bounds the controls, as those of a queue are.
@@ -36,24 +42,23 @@ func (p *peer) wrapping() bool {
 }
 
 // park keeps a message until it is known how to number it, within the bounds of a queue. It needs mu.
-func (p *peer) park(m *outgoing) error {
+func (p *peer) park(to target, c *content) error {
 	w, limits := p.wrap, &p.node.cfg.Limits
 	size := int64(0)
-	for _, frame := range m.frames {
+	for _, frame := range c.frames {
 		size += int64(len(frame))
 	}
 	if len(w.messages) >= limits.QueueMessages || len(w.messages) > 0 && w.octets+size > limits.QueueOctets {
 		return zmtp.ErrFull
 	}
-	m.own()
-	own := *m
-	own.frames = make([][]byte, len(m.frames))
-	for i, frame := range m.frames {
-		if own.frames[i] = frame; len(frame) < zmtp.LargeFrame { // large ones are copies
-			own.frames[i] = bytes.Clone(frame)
+	c.own()
+	frames := slices.Clone(c.frames)
+	for i, frame := range frames {
+		if len(frame) < zmtp.LargeFrame { // large ones are copies
+			frames[i] = bytes.Clone(frame)
 		}
 	}
-	w.messages = append(w.messages, own)
+	w.messages = append(w.messages, parked{to, content{frames, true}})
 	w.octets += size
 	return nil
 }
@@ -89,7 +94,7 @@ func (p *peer) unpark() {
 		err = errors.Join(err, p.enqueueControl(encode))
 	}
 	for i := range w.messages {
-		err = errors.Join(err, p.enqueue(&w.messages[i]))
+		err = errors.Join(err, p.enqueue(w.messages[i].target, &w.messages[i].content))
 	}
 	if errors.Is(err, zmtp.ErrFull) {
 		p.drop() // it answered before it read what came first
@@ -148,8 +153,11 @@ func (p *peer) successor() *peer {
 func (p *peer) room() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.wrap != nil {
+	switch {
+	case p.wrap != nil:
 		return p.wrap.settled
+	case p.conn != nil:
+		return p.handOverRoom()
 	}
 	return p.queue.Room()
 }

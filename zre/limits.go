@@ -36,7 +36,8 @@ type Limits struct {
 	QueueOctets   int64
 
 	// Events and EventOctets are how many messages may wait for the application to take them, 4,096, and their size, 64 MiB. Then the
-	// node stops reading from the peers that send.
+	// node stops reading from the peers that send. Those of its own process may hand over as many more as their QueueMessages
+	// and QueueOctets say, in place of a queue.
 	Events      int
 	EventOctets int64
 }

@@ -13,7 +13,8 @@ import (
 // Node is a ZRE node: one participant of the network. All its methods may be called at any time, from any goroutine.
 type Node struct {
 	engine *node.Node
-	rest   []node.Event // taken and not yet received; whoever takes owns it
+	batch  []node.Event // taken; whoever takes owns it
+	next   int          // the first of it that is not yet received
 
 	once   sync.Once // starts the goroutine that fills events
 	events chan Event
@@ -121,21 +122,21 @@ func (n *Node) All(ctx context.Context) iter.Seq[Event] { return n.take(ctx.Done
 func (n *Node) take(stop <-chan struct{}) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		for {
-			for len(n.rest) > 0 {
+			for n.next < len(n.batch) {
 				select {
 				case <-stop:
 					return
 				default:
 				}
-				event := eventOf(&n.rest[0])
-				n.rest[0] = node.Event{} // what was delivered must not stay reachable
-				n.rest = n.rest[1:]
+				event := eventOf(&n.batch[n.next])
+				n.batch[n.next] = node.Event{} // what was delivered must not stay reachable
+				n.next++
 				if !yield(event) {
 					return
 				}
 			}
-			var ok bool
-			if n.rest, ok = n.engine.Take(n.rest, stop); !ok {
+			batch, ok := n.engine.Take(n.batch, stop)
+			if n.batch, n.next = batch, 0; !ok {
 				return
 			}
 		}

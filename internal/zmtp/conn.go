@@ -14,6 +14,8 @@ type Conn struct {
 	queue  *Queue
 	limits Limits
 
+	receiver Receiver // of a ROUTER's connection, once accepted; see Neighbour
+
 	once     sync.Once
 	err      error         // set before done is closed
 	done     chan struct{} // closing has begun

@@ -26,8 +26,8 @@ func (r *Router) Link(cfg Config, q *Queue, first func(*Conn) ([][]byte, error),
 	}
 	back := NewInprocQueue(routerMessages, routerOctets)
 	here, there := inprocAddr(cfg.Identity), inprocAddr(r.cfg.Identity)
-	c := newConn(&inproc{here, there, back}, theirs, q, cfg.Limits)
-	peer := newConn(&inproc{there, here, q}, ours, back, r.cfg.Limits)
+	peer := newConn(&inproc{there, here, q, nil}, ours, back, r.cfg.Limits)
+	c := newConn(&inproc{here, there, back, peer}, theirs, q, cfg.Limits)
 
 	var frames [][]byte
 	if first != nil {
@@ -55,6 +55,17 @@ func (r *Router) Link(cfg Config, q *Queue, first func(*Conn) ([][]byte, error),
 type inproc struct {
 	local, remote inprocAddr
 	in            *Queue // what the other side sends
+	far           *Conn  // of the Router; nil on its own side
+}
+
+// Neighbour returns the Receiver that the Router of this process accepted for the link, to hand it something past the queue. Only
+// once the queue has been Idle after a message was pushed is it sure that there is one. It is nil if there is none, or the
+// connection is a socket's.
+func (c *Conn) Neighbour() Receiver {
+	if l, ok := c.link.(*inproc); ok && l.far != nil {
+		return l.far.receiver
+	}
+	return nil
 }
 
 func (l *inproc) LocalAddr() net.Addr  { return l.local }

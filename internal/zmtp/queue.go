@@ -30,6 +30,7 @@ type Queue struct {
 	conn     *Conn // drains this queue; nil before
 	closed   *queueClosedError
 	room     chan struct{} // closed when there is room again; nil unless a Push found none
+	drained  chan struct{} // closed when there is nothing; nil unless somebody waits for that
 	progress chan struct{} // closed when more was written; nil unless somebody waits for that
 }
 
@@ -171,6 +172,33 @@ func (q *Queue) Depth() (messages int, octets int64) {
 	return q.messages, q.octets
 }
 
+// Idle returns nil if nothing waits or is in flight: of an inproc link that means that Receive has returned for all that was
+// pushed. Else it returns ErrFull, or an error that wraps ErrQueueClosed.
+func (q *Queue) Idle() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed != nil:
+		return q.closed
+	case q.messages > 0 || q.conn == nil:
+		return ErrFull
+	}
+	return nil
+}
+
+// Drained returns a channel that is closed once nothing waits or is in flight, or the queue is closed.
+func (q *Queue) Drained() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.messages == 0 || q.closed != nil {
+		return alreadyClosed
+	}
+	if q.drained == nil {
+		q.drained = make(chan struct{})
+	}
+	return q.drained
+}
+
 // Close discards what waits (but with a Router of this process, that gets it all), makes every later call fail with ErrQueueClosed and err, and ends the connection that drains
 // the queue. Only the first Close counts; nil stands for ErrClosed.
 func (q *Queue) Close(err error) {
@@ -194,6 +222,7 @@ func (q *Queue) shut(err error, discard bool) *Conn {
 		q.closed = &queueClosedError{err}
 		q.messages, q.octets = 0, 0
 		q.announce(&q.room)
+		q.announce(&q.drained)
 		q.announce(&q.progress)
 		q.filled.Broadcast()
 	}
@@ -257,6 +286,9 @@ func (q *Queue) wrote(messages int, octets int64) {
 	q.octets -= octets
 	q.written += int64(messages)
 	q.announce(&q.progress)
+	if q.messages == 0 {
+		q.announce(&q.drained)
+	}
 	if q.messages <= q.maxMessages/2 && q.octets <= q.maxOctets/2 {
 		q.announce(&q.room)
 	}

@@ -171,6 +171,7 @@ func (r *Router) welcome(n *newcomer, c *Conn) {
 		r.refused(c, err)
 		return
 	}
+	c.receiver = recv
 	if g, ok := recv.(Greeter); ok {
 		recv = r.awaitGreeting(n, c, g)
 	} else {

@@ -1,0 +1,164 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// neighbours are two nodes of one process that know each other.
+func neighbours(t *testing.T, a, b Config) (*testNode, *testNode) {
+	t.Helper()
+	port := beaconPort()
+	x, y := start(t, onLoopback(port, a)), start(t, onLoopback(port, b))
+	x.waitKind(Enter, y.UUID())
+	y.waitKind(Enter, x.UUID())
+	return x, y
+}
+
+// Messages past the queue keep their place among JOIN and LEAVE, which go through it.
+func TestHandOverKeepsOrder(t *testing.T) {
+	t.Parallel()
+	a, b := neighbours(t, Config{}, Config{})
+	var want []string
+	for i := range 200 {
+		group := fmt.Sprint("g", i)
+		if err := a.Join(group); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, "JOIN("+group+")")
+		for range i % 5 {
+			if err := a.Whisper(t.Context(), b.UUID(), []byte("x"), []byte("y")); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, "WHISPER:2f")
+		}
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b.waitFor(t, a.UUID(), append(append([]string{fmt.Sprintf("ENTER(%s)", a.Name())}, want...), "EXIT(left)"))
+}
+
+// What was handed over belongs to who got it: neither side's changes show at the other, nor in another message.
+func TestHandOverCopies(t *testing.T) {
+	t.Parallel()
+	a, b := neighbours(t, Config{}, Config{})
+	const count = 1000
+	frame := make([]byte, 100)
+	for i := range count {
+		for j := range frame {
+			frame[j] = byte(i)
+		}
+		if err := a.Whisper(t.Context(), b.UUID(), frame[:i%100], frame); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.wait("the last whisper", func(e Event) bool { return e.Kind == Whisper && len(e.Frames[0]) == (count-1)%100 && e.Frames[1][0] == (count-1)%256 })
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i := 0
+	for _, e := range b.events {
+		if e.Kind != Whisper {
+			continue
+		}
+		for _, f := range e.Frames {
+			if want := bytes.Repeat([]byte{byte(i)}, len(f)); !bytes.Equal(f, want) {
+				t.Fatalf("message %d holds %x", i, f)
+			}
+			clear(f[:cap(f)]) // it must not show in the next
+		}
+		e.Frames = append(e.Frames[:2], []byte("more"))
+		i++
+	}
+	if i != count {
+		t.Errorf("%d messages", i)
+	}
+}
+
+// A message over the receiver's limits ends the link, as it does on a socket, and a new session begins.
+func TestHandOverOverLimits(t *testing.T) {
+	t.Parallel()
+	a, b := neighbours(t, Config{}, Config{Limits: Limits{MessageSize: 10_000, FrameSize: 5_000, Frames: 5}})
+	for _, frames := range [][][]byte{
+		{make([]byte, 5_001)},
+		{make([]byte, 5_000), make([]byte, 5_000)},
+		make([][]byte, 5),
+	} {
+		exits := func(n *testNode) (exits int) {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			for _, e := range n.events {
+				if e.Kind == Exit {
+					exits++
+				}
+			}
+			return exits
+		}
+		before := exits(b)
+		if err := a.Whisper(t.Context(), b.UUID(), frames...); err != nil {
+			t.Fatal(err)
+		}
+		b.until(t, "EXIT and ENTER", func() bool { return exits(b) > before && len(b.present) == 1 })
+		a.until(t, "EXIT and ENTER", func() bool { return exits(a) > before && len(a.present) == 1 })
+	}
+	for _, e := range b.of(a.UUID()) {
+		if e[:4] == "WHIS" {
+			t.Errorf("%s got through", e)
+		}
+	}
+}
+
+// Who finds no room waits for it, for as long as the context or the send timeout allow.
+func TestHandOverWaits(t *testing.T) {
+	t.Parallel()
+	port := beaconPort()
+	limits := Limits{Events: 3, QueueMessages: 2}
+	a := start(t, onLoopback(port, Config{SendTimeout: time.Minute, Limits: limits}))
+	b, err := New(onLoopback(port, Config{Limits: limits}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if err := b.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a.waitKind(Enter, b.UUID())
+	a.until(t, "the link is idle", func() bool { p := a.peers[b.UUID()]; return p.connected && p.queue.Idle() == nil })
+	ctx, cancel := context.WithCancel(t.Context())
+	for range 5 {
+		if err := a.Whisper(ctx, b.UUID(), []byte("fits")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	result := make(chan error, 1)
+	for _, c := range []struct {
+		name string
+		free func()
+		want error
+	}{
+		{"the context ends", cancel, ErrPeerBusy},
+		{"there is room", func() { b.Take(nil, nil) }, nil},
+		{"the peer leaves", func() { b.Close() }, ErrUnknownPeer},
+	} {
+		go func() { result <- a.Whisper(ctx, b.UUID(), []byte("waits")) }()
+		select {
+		case err := <-result:
+			t.Fatalf("%s: it did not wait: %v", c.name, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+		c.free()
+		if err := <-result; !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+		ctx = t.Context()
+		for c.want == nil && err == nil { // full again
+			short, end := context.WithTimeout(ctx, 10*time.Millisecond)
+			err = a.Whisper(short, b.UUID(), []byte("fills"))
+			end()
+		}
+	}
+}
