@@ -146,6 +146,9 @@ func (a *Agent) Close() error {
 		<-a.gone
 		return a.err
 	}
+	if speaking {
+		_ = a.station.scan() // the farewell goes out by the interfaces of now
+	}
 	close(a.closing)
 	if speaking {
 		<-a.silent

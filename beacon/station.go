@@ -16,6 +16,8 @@ import (
 const (
 	// scanInterval is how old the knowledge of the interfaces may get. A scan takes about 0.2 ms.
 	scanInterval = 1500 * time.Millisecond
+	// changePause follows a change, and doubles up to scanInterval.
+	changePause = 50 * time.Millisecond
 	// readPause follows a read that failed, so that a socket that fails for ever costs nothing.
 	readPause = 100 * time.Millisecond
 	// maxDatagram is room for any datagram: Windows calls it an error when one does not fit.
@@ -148,16 +150,22 @@ func (s *station) leave(a *Agent) {
 
 // watch scans the interfaces from time to time, and when triggered.
 func (s *station) watch() {
-	tick := time.NewTicker(scanInterval)
-	defer tick.Stop()
+	next := time.NewTimer(scanInterval)
+	defer next.Stop()
+	pause := scanInterval
 	for {
 		select {
-		case <-tick.C:
+		case <-next.C:
 		case <-s.trigger:
 		case <-s.done:
 			return
 		}
+		before := s.world.Load()
 		_ = s.scan() // it has logged its error, and the next one may fare better
+		if pause = min(2*pause, scanInterval); s.world.Load() != before {
+			pause = changePause // an address that went may be about to be followed by another
+		}
+		next.Reset(pause)
 	}
 }
 

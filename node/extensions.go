@@ -45,9 +45,12 @@ func stateOf(conn *zmtp.Conn) beacon.State {
 	return beacon.Unknown
 }
 
-// withState is our configuration of a connection to a peer.
-func (n *Node) withState(s beacon.State) zmtp.Config {
-	cfg := n.zmtp
+// introduction is our configuration of a connection to a peer.
+func (p *peer) introduction() zmtp.Config {
+	s := p.node.State()
+	p.told.Store(uint32(s))
+	cfg := p.node.zmtp
+	cfg.Expect = identity(p.uuid)
 	cfg.Properties = map[string]string{extensionsProperty: ourExtensions, stateProperty: s.String()}
 	return cfg
 }

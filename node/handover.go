@@ -25,8 +25,10 @@ func (p *peer) handOver(to target, c *content) (bool, error) {
 
 // handOverRoom returns a channel that is closed when handing over may succeed. It needs the peer's mu.
 func (p *peer) handOverRoom() <-chan struct{} {
-	if in, ok := p.conn.Neighbour().(*inbox); ok && p.queue.Idle() == nil {
-		return in.node.events.space()
+	if p.queue.Idle() == nil {
+		if in, ok := p.conn.Neighbour().(*inbox); ok {
+			return in.node.events.space()
+		}
 	}
 	return p.queue.Drained()
 }

@@ -57,7 +57,9 @@ func TestHandOverCopies(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b.wait("the last whisper", func(e Event) bool { return e.Kind == Whisper && len(e.Frames[0]) == (count-1)%100 && e.Frames[1][0] == (count-1)%256 })
+	b.wait("the last whisper", func(e Event) bool {
+		return e.Kind == Whisper && len(e.Frames[0]) == (count-1)%100 && e.Frames[1][0] == (count-1)%256
+	})
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	i := 0

@@ -85,10 +85,7 @@ type peer struct {
 	cancel context.CancelCauseFunc
 }
 
-var (
-	errSessionOver = errors.New("session is over")
-	errWrongNode   = errors.New("another node answers at this endpoint")
-)
+var errSessionOver = errors.New("session is over")
 
 // newPeer makes the session; run starts it.
 func (n *Node) newPeer(id uuid.UUID, endpoints []netip.AddrPort) *peer {

@@ -147,8 +147,8 @@ func (n *Node) dialFailed(p *peer, err error) {
 	case p.stranger.IsValid():
 		n.dismiss(p)
 		return
-	case p.previous == nil || !isRefused(err) && !errors.Is(err, errWrongNode):
-		return // it may be us who lack something
+	case p.entered || !isRefused(err) && !errors.Is(err, zmtp.ErrWrongPeer):
+		return // it has another endpoint, or it may be us who lack something
 	}
 	// The process is gone. Its farewell may still wait in the socket for beacons.
 	n.after(refusalGrace, func() {

@@ -111,20 +111,10 @@ func (p *peer) link(other *Node, hello msg.OutHello) (*zmtp.Conn, error) {
 	return other.router.Link(p.introduction(), p.queue, p.first(hello), deaf{})
 }
 
-// introduction is what READY says of us.
-func (p *peer) introduction() zmtp.Config {
-	state := p.node.State()
-	p.told.Store(uint32(state))
-	return p.node.withState(state)
-}
-
 // first makes the HELLO that a connection begins with. The endpoint that it names is the address by which we reach the peer, so it
 // can reach us by it; on this host any will do.
 func (p *peer) first(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
 	return func(conn *zmtp.Conn) ([][]byte, error) {
-		if id, ok := parseIdentity(conn.Identity()); ok && id != p.uuid {
-			return nil, fmt.Errorf("%w: %v instead of %v", errWrongNode, id, p.uuid)
-		}
 		hello.Endpoint = p.node.endpoint()
 		if local := addrOf(conn.LocalAddr()); local.IsValid() {
 			hello.Endpoint = formatEndpoint(netip.AddrPortFrom(local, p.node.port))

@@ -17,6 +17,9 @@ var (
 	// ErrClosed says that this side closed the connection or the Router. errors.Is finds net.ErrClosed in it.
 	ErrClosed = fmt.Errorf("zmtp: closed by this side: %w", net.ErrClosed)
 
+	// ErrWrongPeer says that the ROUTER has another identity than Config.Expect.
+	ErrWrongPeer = errors.New("zmtp: another peer answers here")
+
 	// ErrReplaced says that the peer connected anew under the same identity, and the new connection took over.
 	ErrReplaced = errors.New("zmtp: replaced by a newer connection with the same identity")
 )

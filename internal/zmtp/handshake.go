@@ -34,6 +34,8 @@ func handshake(ctx context.Context, nc net.Conn, cfg Config, role zmq4.SocketTyp
 	mechanism := &null{ours: ours, want: zmq4.Router}
 	if role == zmq4.Router {
 		mechanism.want = zmq4.Dealer
+	} else {
+		mechanism.name = cfg.Expect
 	}
 
 	if err := nc.SetDeadline(time.Now().Add(cfg.HandshakeTimeout)); err != nil {
@@ -76,6 +78,8 @@ func plain(err error, timeout time.Duration) error {
 		return refused
 	}
 	switch {
+	case errors.Is(err, ErrWrongPeer):
+		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("zmtp: handshake not finished within %v: %w", timeout, os.ErrDeadlineExceeded)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -24,6 +24,9 @@ func (r *Router) Link(cfg Config, q *Queue, first func(*Conn) ([][]byte, error),
 	if err != nil {
 		return nil, err
 	}
+	if err := theirs.expect(cfg.Expect); err != nil {
+		return nil, err
+	}
 	back := NewInprocQueue(routerMessages, routerOctets)
 	here, there := inprocAddr(cfg.Identity), inprocAddr(r.cfg.Identity)
 	peer := newConn(&inproc{there, here, q, nil}, ours, back, r.cfg.Limits)

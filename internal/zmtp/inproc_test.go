@@ -290,7 +290,7 @@ func TestLinkHandover(t *testing.T) {
 			}
 			want = append(want, fmt.Sprint("accepted ", i))
 			t.Cleanup(func() {
-				if err := recv.end(t); err != io.EOF {
+				if err := recv.end(t); err != io.EOF && (transport == "inproc" || err != io.ErrClosedPipe) { // its writer was quicker
 					t.Errorf("%d ended with %v", i, err)
 				}
 				if len(c.Queue().batch.segments) > 0 {

@@ -1,6 +1,7 @@
 package zmtp
 
 import (
+	"fmt"
 	"io"
 
 	"github.com/go-zeromq/zmq4"
@@ -12,15 +13,29 @@ import (
 type null struct {
 	ours metadata
 	want zmq4.SocketType // what the peer must be
+	name []byte          // Config.Expect, of who opens a connection
 	peer metadata        // what it said, after Handshake
 }
 
 func (n *null) Type() zmq4.SecurityType { return zmq4.NullSecurity }
 
 func (n *null) Handshake(conn *zmq4.Conn, _ bool) error {
-	if err := conn.SendCmd(zmq4.CmdReady, n.ours.encode()); err != nil {
+	// Who knows whom it wants waits for the other side's READY, which comes without waiting for ours: so RFC 23 has it for NULL.
+	first, second := n.send, n.receive
+	if n.name != nil {
+		first, second = second, first
+	}
+	if err := first(conn); err != nil {
 		return err
 	}
+	return second(conn)
+}
+
+func (n *null) send(conn *zmq4.Conn) error {
+	return conn.SendCmd(zmq4.CmdReady, n.ours.encode())
+}
+
+func (n *null) receive(conn *zmq4.Conn) error {
 	cmd, err := conn.RecvCmd()
 	if err != nil {
 		return err
@@ -41,8 +56,19 @@ func (n *null) Handshake(conn *zmq4.Conn, _ bool) error {
 	if size := len(n.peer.get(propIdentity)); size > maxIdentity {
 		return violation("identity of %d octets, at most %d are allowed", size, maxIdentity)
 	}
+	if err := n.peer.expect(n.name); err != nil {
+		return err
+	}
 	// zmq4 checks the socket type once more, and panics on one that it doesn't know; so it sees only this one.
 	conn.Peer.Meta[propSocketType] = string(n.want)
+	return nil
+}
+
+// expect compares the peer's identity, if it has one, to the one that is wanted, if one is.
+func (m metadata) expect(identity []byte) error {
+	if got := m.get(propIdentity); len(identity) > 0 && got != "" && got != string(identity) {
+		return fmt.Errorf("%w: %x instead of %x", ErrWrongPeer, got, identity)
+	}
 	return nil
 }
 

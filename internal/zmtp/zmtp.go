@@ -33,6 +33,10 @@ type Config struct {
 	// Identity goes into our READY command in both roles, 0 to 255 octets; 17 in ZRE (RFC 36: 1 and the UUID).
 	Identity []byte
 
+	// Expect is the identity that the ROUTER must have, if it has one at all; nil allows any. Only Open and Link look at it:
+	// on a socket before they tell who we are, so that another ROUTER does not take us for a newer connection of a peer it has.
+	Expect []byte
+
 	// Properties go into READY too. Names start with "X-" (RFC 23, metadata); peers that don't know them ignore them.
 	Properties map[string]string
 
