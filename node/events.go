@@ -58,11 +58,11 @@ func (r Reason) String() string {
 // Event is what the application hears of a peer.
 type Event struct {
 	Kind   Kind
-	Peer   *Peer
-	Group  string       // Join, Leave, Shout
-	Frames [][]byte     // Whisper, Shout; the application owns them
 	Reason Reason       // Exit
 	State  beacon.State // State
+	Peer   *Peer
+	Group  string   // Join, Leave, Shout
+	Frames [][]byte // Whisper, Shout; the application owns them
 }
 
 // events is the queue between the readers and the control loop on one side and the application on the other.
@@ -77,7 +77,8 @@ type events struct {
 	mu      sync.Mutex    // guards all below, and every peer's over
 	room    chan struct{} // closed when readers that wait shall look again; nil if none waits
 	pending []Event
-	held    int   // what the others in pending hold: 1 each, and 1 for each group in its Peer
+	held    int   // what the others in pending hold: 1 each, and 1 for each group in each Peer
+	last    *Peer // of the last of these
 	count   int   // WHISPER and SHOUT in pending
 	octets  int64 // their content
 	waiting bool  // the application waits on ready
@@ -117,7 +118,11 @@ func (q *events) push(p *peer, e Event) {
 			return
 		}
 	}
-	q.held += 1 + len(e.Peer.Groups)
+	q.held++
+	if e.Peer != q.last { // events share snapshots
+		q.held += len(e.Peer.Groups)
+		q.last = e.Peer
+	}
 	q.append(e)
 }
 
@@ -141,13 +146,6 @@ func (q *events) deliver(p *peer, e Event, octets int64, stop <-chan struct{}) b
 	}
 	q.data(e, octets)
 	return true
-}
-
-// isFull tells whether there is no room for a WHISPER or SHOUT that is handed over; see offer.
-func (q *events) isFull(octets int64, sender *Limits) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.full(octets, sender)
 }
 
 // full tells whether there is no room for a WHISPER or SHOUT. One that is handed over has as much room more as its sender's queue
@@ -284,7 +282,7 @@ func (q *events) take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 		q.taken++
 		if len(q.pending) > 0 {
 			q.pending, batch = batch, q.pending
-			q.count, q.octets, q.held, q.at = 0, 0, 0, len(batch)
+			q.count, q.octets, q.held, q.at, q.last = 0, 0, 0, len(batch), nil
 			q.wake()
 			q.mu.Unlock()
 			return batch, true

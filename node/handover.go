@@ -1,7 +1,5 @@
 package node
 
-import "github.com/go-zre/go-zre/internal/zmtp"
-
 // Between nodes of one process a message passes no queue and no other goroutine: the sender's own copies the frames and appends
 // the event. All else (HELLO, JOIN, …) goes through the queue of the link; a message waits until that is empty, so that the order
 // holds, and for room at the application of the other end.
@@ -55,9 +53,6 @@ func (in *inbox) take(to target, c *content, s *slab, sender *Limits) (bool, err
 			return true, nil // left a moment ago, or the sender's mistake
 		}
 		e.Kind, e.Group = Shout, group
-	}
-	if n.events.isFull(octets, sender) {
-		return true, zmtp.ErrFull
 	}
 	e.Frames = s.copy(c.frames)
 	if !p.spoke.Load() {

@@ -39,9 +39,12 @@ type testNode struct {
 	*Node
 	t testing.TB
 
+	taking sync.WaitGroup
+
 	mu     sync.Mutex
 	events []Event
-	news   chan struct{} // closed at the next event
+	news   chan struct{}    // closed at the next event
+	skip   func(Event) bool // says which events are not worth a record; nil for none
 }
 
 // start starts a node, and closes it at the end of the test.
@@ -56,30 +59,45 @@ func start(t testing.TB, cfg Config) *testNode {
 
 func record(t testing.TB, n *Node) *testNode {
 	t.Helper()
+	r := startDeaf(t, n)
+	r.listen()
+	return r
+}
+
+// startDeaf starts a node whose events nobody takes until listen.
+func startDeaf(t testing.TB, n *Node) *testNode {
+	t.Helper()
 	r := &testNode{Node: n, t: t, news: make(chan struct{})}
 	if err := n.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	var taking sync.WaitGroup
-	taking.Go(func() {
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		r.taking.Wait()
+	})
+	return r
+}
+
+// listen begins to take events.
+func (r *testNode) listen() {
+	r.taking.Go(func() {
 		var batch []Event
 		for ok := true; ok; {
-			if batch, ok = n.Take(batch, nil); ok {
+			if batch, ok = r.Take(batch, nil); ok {
 				r.mu.Lock()
-				r.events = append(r.events, batch...)
+				for _, e := range batch {
+					if r.skip == nil || !r.skip(e) {
+						r.events = append(r.events, e)
+					}
+				}
 				close(r.news)
 				r.news = make(chan struct{})
 				r.mu.Unlock()
 			}
 		}
 	})
-	t.Cleanup(func() {
-		if err := n.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-		taking.Wait()
-	})
-	return r
 }
 
 // wait returns the first event that matches, waiting for it.

@@ -122,6 +122,9 @@ func (n *Node) outgoing(ctx context.Context, frames [][]byte) (content, error) {
 	}
 	var size int64
 	for _, frame := range frames {
+		if limit := n.cfg.Limits.FrameSize; int64(len(frame)) > limit {
+			return content{}, fmt.Errorf("%w: a frame of %d octets, the limit is %d", ErrTooLarge, len(frame), limit)
+		}
 		size += int64(len(frame))
 	}
 	if limit := n.cfg.Limits.MessageSize - headerSize; size > limit {

@@ -12,19 +12,30 @@ import (
 
 // Several implementations in one group: each hears everybody else.
 func TestCrowd(t *testing.T) {
-	for _, kinds := range [][]testbed.Kind{
-		{ours, testbed.Pyre, testbed.Zyre},
-		{ours, testbed.Pyre, testbed.ZyreJS},
-		{ours, testbed.ZyreJS, testbed.Zyre},
-		{testbed.Zyre, testbed.Pyre, testbed.ZyreJS, ours, ours},
+	for _, test := range []struct {
+		kinds   []testbed.Kind
+		oneHost bool
+	}{
+		{kinds: []testbed.Kind{ours, testbed.Pyre, testbed.Zyre}},
+		{kinds: []testbed.Kind{ours, testbed.Pyre, testbed.ZyreJS}},
+		{kinds: []testbed.Kind{ours, testbed.ZyreJS, testbed.Zyre}},
+		{kinds: []testbed.Kind{testbed.Zyre, testbed.Pyre, testbed.ZyreJS, ours, ours}},
+		{kinds: []testbed.Kind{testbed.Zyre, testbed.Pyre, testbed.ZyreJS, ours, ours}, oneHost: true},
 	} {
-		t.Run(strings.ReplaceAll(fmt.Sprint(kinds), " ", "+"), func(t *testing.T) {
+		name := strings.ReplaceAll(fmt.Sprint(test.kinds), " ", "+")
+		if test.oneHost {
+			name += " on one host"
+		}
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lan := testbed.NewLAN(t, "")
+			var host *testbed.Host
 			var crowd []*testbed.Peer
-			for i, kind := range kinds {
-				name := fmt.Sprintf("%s-%d", kind, i)
-				crowd = append(crowd, testbed.Start(t, lan.Host(fmt.Sprint("h", i)), kind, options(name)))
+			for i, kind := range test.kinds {
+				if host == nil || !test.oneHost {
+					host = lan.Host(fmt.Sprint("h", i))
+				}
+				crowd = append(crowd, testbed.Start(t, host, kind, options(fmt.Sprintf("%s-%d", kind, i))))
 			}
 			for _, a := range crowd {
 				for _, b := range crowd {
@@ -32,6 +43,9 @@ func TestCrowd(t *testing.T) {
 						learn(t, a, b)
 					}
 				}
+			}
+			if test.oneHost {
+				byTransport(t, crowd)
 			}
 			for _, speaker := range crowd {
 				speaker.Shout(t, "CHAT", []byte("this is "+speaker.Name))
@@ -52,5 +66,27 @@ func TestCrowd(t *testing.T) {
 				gone(t, b, leaver, "left")
 			}
 		})
+	}
+}
+
+// byTransport checks that on one host ours reach each other by ipc, and all others by tcp.
+func byTransport(t *testing.T, crowd []*testbed.Peer) {
+	t.Helper()
+	for _, a := range crowd {
+		if a.Kind != ours {
+			continue
+		}
+		for _, b := range crowd {
+			want := "tcp"
+			if b.Kind == ours {
+				want = "ipc"
+			}
+			if a == b {
+				continue
+			}
+			if enter := a.Wait(t, "ENTER", testbed.Is("enter", b)); enter.Transport != want {
+				t.Errorf("%s reaches %s by %s, want %s", a, b, enter.Transport, want)
+			}
+		}
 	}
 }

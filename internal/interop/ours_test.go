@@ -15,7 +15,7 @@ func TestOurs(t *testing.T) {
 		oneHost         bool
 	}{
 		{"two hosts", "tcp", false},
-		{"one host", "tcp", true},
+		{"one host", "ipc", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

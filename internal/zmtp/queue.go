@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // What PushControl may take beyond a queue's limits.
@@ -19,6 +20,8 @@ const (
 type Queue struct {
 	maxMessages int
 	maxOctets   int64
+
+	idle atomic.Bool // nothing waits or is in flight, and the queue is open: written under mu
 
 	mu       sync.Mutex
 	filled   sync.Cond // the batch is no longer empty, or the queue is closed
@@ -103,6 +106,7 @@ func (q *Queue) admit(size int64, moreMessages int, moreOctets int64) error {
 		return ErrFull
 	}
 	q.messages++
+	q.idle.Store(false)
 	q.octets += size
 	if len(q.batch.segments) == 0 {
 		q.filled.Signal()
@@ -175,6 +179,9 @@ func (q *Queue) Depth() (messages int, octets int64) {
 // Idle returns nil if nothing waits or is in flight: of an inproc link that means that Receive has returned for all that was
 // pushed. Else it returns ErrFull, or an error that wraps ErrQueueClosed.
 func (q *Queue) Idle() error {
+	if q.idle.Load() {
+		return nil
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
@@ -221,6 +228,7 @@ func (q *Queue) shut(err error, discard bool) *Conn {
 	if q.closed == nil {
 		q.closed = &queueClosedError{err}
 		q.messages, q.octets = 0, 0
+		q.idle.Store(false)
 		q.announce(&q.room)
 		q.announce(&q.drained)
 		q.announce(&q.progress)
@@ -256,6 +264,7 @@ func (q *Queue) attach(c *Conn, first [][]byte) error {
 	ahead.message(first, wireSize(first))
 	q.batch.segments = append(ahead.segments, q.batch.segments...)
 	q.messages++
+	q.idle.Store(false)
 	q.octets += wireSize(first)
 	q.written-- // so that a Flush that waits already doesn't take it for one of its messages
 	return nil
@@ -287,6 +296,7 @@ func (q *Queue) wrote(messages int, octets int64) {
 	q.written += int64(messages)
 	q.announce(&q.progress)
 	if q.messages == 0 {
+		q.idle.Store(true)
 		q.announce(&q.drained)
 	}
 	if q.messages <= q.maxMessages/2 && q.octets <= q.maxOctets/2 {

@@ -1,0 +1,311 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/msg"
+)
+
+// What crosses a limit is refused, at the cost of whoever crosses it: a good peer beside it is served, the heap stays bounded.
+func TestEveryLimit(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		limits Limits
+		heap   int64 // what the attack may add, in octets
+		full   bool  // no other peer can enter meanwhile
+		attack func(t *testing.T, n *testNode)
+	}{
+		{"FrameSize", Limits{FrameSize: 64 << 10}, 4 << 20, false, func(t *testing.T, n *testNode) {
+			whispers(t, n, [][]byte{make([]byte, 64<<10)}, [][]byte{make([]byte, 64<<10+1)})
+		}},
+		{"MessageSize", Limits{MessageSize: 64 << 10}, 4 << 20, false, func(t *testing.T, n *testNode) {
+			half := make([]byte, 32<<10)
+			whispers(t, n, [][]byte{half, half[6:]}, [][]byte{half, half[5:]}) // 6 octets of header
+		}},
+		{"Frames", Limits{Frames: 8}, 4 << 20, false, func(t *testing.T, n *testNode) {
+			whispers(t, n, make([][]byte, 7), make([][]byte, 8)) // and the header
+		}},
+		{"HelloSize", Limits{HelloSize: 1000}, 4 << 20, false, func(t *testing.T, n *testNode) {
+			rest := 1000 - len(newFakePeer(t, n).hello(1, withHeader("")))
+			hellos(t, n, withHeader(strings.Repeat("x", rest)), withHeader(strings.Repeat("x", rest+1)))
+		}},
+		{"Headers", Limits{Headers: 4}, 4 << 20, false, func(t *testing.T, n *testNode) {
+			hellos(t, n, withHeader(make([]string, 4)...), withHeader(make([]string, 5)...))
+		}},
+		{"GroupsPerPeer, in HELLO", Limits{GroupsPerPeer: 4}, 4 << 20, false, func(t *testing.T, n *testNode) {
+			hellos(t, n, withGroups(4), withGroups(5))
+		}},
+		{"GroupsPerPeer, by JOIN", Limits{GroupsPerPeer: 4}, 16 << 20, false, joins},
+		{"Peers", Limits{Peers: 8}, 8 << 20, true, crowd},
+		{"Strangers", Limits{Strangers: 4}, 8 << 20, false, func(t *testing.T, n *testNode) { strange(t, n, 4) }},
+		{"StrangersPerAddress", Limits{StrangersPerAddress: 2}, 8 << 20, false, func(t *testing.T, n *testNode) { strange(t, n, 2*8) }},
+		{"StrangersPerAddress, back-off", Limits{StrangersPerAddress: 1}, 8 << 20, false, backsOff},
+		{"Handshakes", Limits{Handshakes: 8}, 8 << 20, false, func(t *testing.T, n *testNode) { handshakes(t, n, 8, 2) }},
+		{"HandshakesPerAddress", Limits{HandshakesPerAddress: 4}, 8 << 20, false, func(t *testing.T, n *testNode) { handshakes(t, n, 4, 1) }},
+		{"QueueMessages", Limits{QueueMessages: 20}, 16 << 20, false, func(t *testing.T, n *testNode) { unread(t, n) }},
+		{"QueueOctets", Limits{QueueOctets: 1 << 20}, 16 << 20, false, func(t *testing.T, n *testNode) { unread(t, n) }},
+		{"Events", Limits{Events: 10}, heapBound, false, func(t *testing.T, n *testNode) { flood(t, n, []byte("x")) }},
+		{"EventOctets", Limits{EventOctets: 64 << 10}, heapBound, false, func(t *testing.T, n *testNode) { flood(t, n, make([]byte, 60<<10)) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			n := start(t, onLoopback(beaconPort(), Config{Limits: test.limits, SendTimeout: 300 * time.Millisecond, Network: &dials{Network: System}}))
+			b := newBystander(t, n)
+			before := heap()
+			test.attack(t, n)
+			if test.full {
+				b.servedOld()
+			} else {
+				b.served()
+			}
+			if grown := heap() - before; grown > test.heap {
+				t.Errorf("the heap grew by %d octets, more than %d", grown, test.heap)
+			}
+		})
+	}
+}
+
+// whispers shows that a message at the limit arrives, and one over it ends its connection, again and again.
+func whispers(t *testing.T, n *testNode, at, over [][]byte) {
+	for range 10 {
+		f := newFakePeer(t, n)
+		f.send(f.hello(1, nil))
+		f.send(append([][]byte{msg.AppendWhisper(nil, 2)}, at...)...)
+		f.send(append([][]byte{msg.AppendWhisper(nil, 3)}, over...)...)
+		f.send(msg.AppendWhisper(nil, 4), []byte("late"))
+		await(t, "the end of the connection", f.conn.Done())
+		f.router.Close() // or it would be met again
+		n.waitKind(Exit, f.uuid)
+		if got := n.count(Whisper, f.uuid); got != 1 {
+			t.Fatalf("%d messages arrived, want the one at the limit: %q", got, n.of(f.uuid))
+		}
+	}
+}
+
+// hellos shows that a HELLO at the limit enters, and one over it does not.
+func hellos(t *testing.T, n *testNode, at, over func(*msg.OutHello)) {
+	f := newFakePeer(t, n)
+	f.send(f.hello(1, at))
+	n.waitKind(Enter, f.uuid)
+	for range 10 {
+		f := newFakePeer(t, n)
+		f.send(f.hello(1, over))
+		f.send(msg.AppendWhisper(nil, 2), []byte("x"))
+		f.send(f.hello(1, nil)) // what is discarded does not count
+		n.waitKind(Join, f.uuid)
+		if got := n.of(f.uuid); len(got) != 2 {
+			t.Errorf("events %q", got)
+		}
+	}
+}
+
+func withHeader(values ...string) func(*msg.OutHello) {
+	return func(h *msg.OutHello) {
+		for i, value := range values {
+			h.Headers = append(h.Headers, msg.OutHeader{Name: fmt.Sprint(i), Value: value})
+		}
+	}
+}
+
+func withGroups(count int) func(*msg.OutHello) {
+	return func(h *msg.OutHello) {
+		h.Groups = nil
+		for i := range count {
+			h.Groups = append(h.Groups, fmt.Sprint("group ", i))
+		}
+	}
+}
+
+// joins: a peer joins ever new groups.
+func joins(t *testing.T, n *testNode) {
+	f := newFakePeer(t, n)
+	f.send(f.hello(1, nil))
+	const count = 10_000
+	for i := range uint16(count) {
+		f.send(must(msg.AppendJoin(nil, 2+i, fmt.Sprint("g", i), uint8(2+i))))
+	}
+	f.send(msg.AppendWhisper(nil, count+2), []byte("x"))
+	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "JOIN(g0)", "JOIN(g1)", "JOIN(g2)", "WHISPER:1f"})
+}
+
+// crowd: more peers than there may be. Those left out may come when others went.
+func crowd(t *testing.T, n *testNode) {
+	var peers []*fakePeer
+	for range n.cfg.Limits.Peers - 1 { // and the good one
+		f := newFakePeer(t, n)
+		f.send(f.hello(1, nil))
+		n.waitKind(Join, f.uuid)
+		peers = append(peers, f)
+	}
+	for range 20 {
+		f := newFakePeer(t, n)
+		f.beacon(f.port())
+		f.send(f.hello(1, nil))
+		await(t, "the refusal", f.conn.Done())
+		if got := n.of(f.uuid); len(got) > 0 {
+			t.Fatalf("events of a peer too many: %q", got)
+		}
+	}
+	peers[0].router.Close()
+	peers[0].hangUp()
+	n.waitKind(Exit, peers[0].uuid)
+	late := newFakePeer(t, n)
+	late.send(late.hello(1, nil))
+	n.waitKind(Join, late.uuid)
+}
+
+// dials counts what a node dials.
+type dials struct {
+	Network
+	count atomic.Int64
+}
+
+func (d *dials) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	d.count.Add(1)
+	return d.Network.Dial(ctx, network, address)
+}
+
+// strange: beacons of ever new UUIDs, from eight addresses where somebody accepts connections and says nothing. No more than
+// most are dialled, until one is given up after 3 s.
+func strange(t *testing.T, n *testNode, most int) {
+	var endpoints []netip.AddrPort
+	for host := range byte(8) {
+		silent, err := net.Listen("tcp", fmt.Sprintf("127.0.0.%d:0", host+1))
+		if err != nil {
+			t.Skip("this system has 127.0.0.1 alone")
+		}
+		t.Cleanup(func() { silent.Close() })
+		endpoints = append(endpoints, addrPortOf(silent.Addr()))
+	}
+	counted := n.cfg.Network.(*dials)
+	began, before := time.Now(), counted.count.Load()
+	for range 1_000 {
+		for _, endpoint := range endpoints {
+			if err := n.do(func() {
+				n.sighted(beacon.Sighting{Beacon: beacon.Beacon{UUID: uuid.New(), Port: endpoint.Port(), State: beacon.Unknown}, Addr: endpoint.Addr()})
+				if n.strangers.count > most {
+					t.Errorf("%d strangers, want %d at most", n.strangers.count, most)
+				}
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	got, rounds := counted.count.Load()-before, 1+time.Since(began)/dialTimeout
+	if got > int64(most)*int64(rounds) {
+		t.Errorf("%d dials in %v, want %d at most", got, time.Since(began), most)
+	}
+	eventually(t, "all who may be dialled are", func() bool { return counted.count.Load()-before >= int64(most) })
+}
+
+// backsOff: beacons of ever new UUIDs for an endpoint where nobody listens. Each dial waits longer than the one before.
+func backsOff(t *testing.T, n *testNode) {
+	gone, err := net.Listen("tcp", "127.0.0.1:0") // its port is free after this
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint := addrPortOf(gone.Addr())
+	gone.Close()
+	counted := n.cfg.Network.(*dials)
+	began, before := time.Now(), counted.count.Load()
+	for time.Since(began) < 400*time.Millisecond {
+		n.sighting(beacon.Sighting{Beacon: beacon.Beacon{UUID: uuid.New(), Port: endpoint.Port(), State: beacon.Unknown}, Addr: endpoint.Addr()})
+		n.do(func() {})
+	}
+	got := counted.count.Load() - before
+	if most := 4 + bits.Len(uint(time.Since(began)/(minBackoff/2))); got < 2 || got > int64(most) {
+		t.Errorf("%d dials in %v, want %d at most", got, time.Since(began), most)
+	}
+}
+
+// flood: a peer sends faster than the application reads, and goes on to the end of the test.
+func flood(t *testing.T, n *testNode, content []byte) {
+	f := newFakePeer(t, n)
+	n.mu.Lock()
+	n.skip = func(e Event) bool { return e.Kind == Whisper && e.Peer.UUID == f.uuid }
+	n.mu.Unlock()
+	f.send(f.hello(1, nil))
+	var flooding sync.WaitGroup
+	t.Cleanup(flooding.Wait)
+	ctx, stop := context.WithCancel(context.Background())
+	t.Cleanup(stop)
+	flooding.Go(func() {
+		for sequence := uint16(2); ctx.Err() == nil; sequence++ {
+			f.queue.Push(msg.AppendWhisper(nil, sequence), content)
+			if sequence%32 == 0 {
+				f.queue.Flush(ctx)
+			}
+		}
+	})
+	eventually(t, "its reader waits for the application", n.Node.events.waiters)
+}
+
+// waiters says whether a reader waits for room.
+func (q *events) waiters() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.room != nil
+}
+
+// handshakes: connections that say nothing, from some addresses, take all places and try to take more.
+func handshakes(t *testing.T, n *testNode, places, addresses int) {
+	a := attackers(t, n.port)
+	for i := range 100 {
+		a.connect(byte(9+i%addresses), nil)
+	}
+	eventually(t, "those too many are closed", func() bool { return a.open() == places })
+}
+
+// unread: a peer reads nothing. The node keeps a bounded part of what it sends to it, and drops it at last.
+func unread(t *testing.T, n *testNode) {
+	f := newFakePeer(t, n)
+	f.enter()
+	f.freeze()
+	frame := make([]byte, 64<<10)
+	var err error
+	for err == nil {
+		err = n.Whisper(t.Context(), f.uuid, frame)
+		if size := f.queued(); size > 20*(64<<10+100) {
+			t.Fatalf("%d octets wait for one peer", size)
+		}
+	}
+	if !errors.Is(err, ErrPeerBusy) {
+		t.Error(err)
+	}
+	n.waitKind(Exit, f.uuid)
+	if got := n.of(f.uuid); got[len(got)-1] != "EXIT(not responding)" {
+		t.Errorf("events %q", got)
+	}
+}
+
+// queued gives the octets that wait in the node for the peer.
+func (f *fakePeer) queued() (octets int64) {
+	f.node.Node.mu.RLock()
+	defer f.node.Node.mu.RUnlock()
+	if p := f.node.Node.present[f.uuid]; p != nil {
+		_, octets = p.queue.Depth()
+	}
+	return octets
+}
+
+// await waits for a channel to be closed.
+func await(t testing.TB, what string, c <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-c:
+	case <-time.After(patience):
+		t.Fatalf("%s did not come", what)
+	}
+}
