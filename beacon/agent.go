@@ -2,7 +2,6 @@ package beacon
 
 import (
 	"errors"
-	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"sync"
@@ -237,7 +236,7 @@ func (a *Agent) pause(turn int) time.Duration {
 		pause = min(pause, firstPauses[turn])
 	}
 	jitter := pause / 10
-	return pause - jitter + rand.N(2*jitter)
+	return pause - jitter + Roll(a.config.Network, 2*jitter)
 }
 
 // hear hands the agent a sighting that arrived on an interface it uses.

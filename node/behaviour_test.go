@@ -44,11 +44,11 @@ func TestParseEndpoint(t *testing.T) {
 
 func TestBackoff(t *testing.T) {
 	for n := 1; n < 100; n++ {
-		if d := backoff(n); d < minBackoff/2 || d > maxBackoff {
+		if d := backoff(System, n); d < minBackoff/2 || d > maxBackoff {
 			t.Errorf("attempt %d after %v", n, d)
 		}
 	}
-	if d := backoff(50); d < maxBackoff/2 {
+	if d := backoff(System, 50); d < maxBackoff/2 {
 		t.Errorf("attempt 50 after %v", d)
 	}
 }

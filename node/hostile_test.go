@@ -139,7 +139,7 @@ func TestBeaconFlood(t *testing.T) {
 
 // A stranger that cannot be reached is left alone for a while, and met once it can be.
 func TestStrangers(t *testing.T) {
-	s := newStrangers(3, 2)
+	s := newStrangers(System, 3, 2)
 	now := time.Now()
 	at := func(host byte, port uint16) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, host}), port)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"strconv"
@@ -97,7 +96,7 @@ func listenMailbox(ctx context.Context, network Network, endpoint string) (net.L
 		return l, nil
 	}
 	const count = lastPort - firstPort + 1
-	start := rand.IntN(count)
+	start := int(beacon.Roll(network, count))
 	var last error
 	for i := range count {
 		port := firstPort + (start+i)%count
@@ -121,10 +120,10 @@ const (
 )
 
 // backoff gives the wait before attempt number n (from 1), with jitter so that many nodes do not dial in step.
-func backoff(n int) time.Duration {
+func backoff(network Network, n int) time.Duration {
 	d := maxBackoff
 	if n < 8 {
 		d = min(minBackoff<<(n-1), maxBackoff)
 	}
-	return d/2 + rand.N(d/2)
+	return d/2 + beacon.Roll(network, d/2)
 }

@@ -90,7 +90,7 @@ func New(cfg Config) (*Node, error) {
 		former:    make(map[uuid.UUID]struct{}),
 		chosen:    beacon.Idle,
 		auto:      autoState{state: beacon.Idle},
-		strangers: newStrangers(cfg.Limits.Strangers, cfg.Limits.StrangersPerAddress),
+		strangers: newStrangers(cfg.Network, cfg.Limits.Strangers, cfg.Limits.StrangersPerAddress),
 		farewells: make(farewells),
 		peers:     make(map[uuid.UUID]*peer),
 		present:   make(map[uuid.UUID]*peer),

@@ -117,7 +117,7 @@ func (n *Node) newPeer(id uuid.UUID, endpoints []netip.AddrPort) *peer {
 func (p *peer) run(hello msg.OutHello) {
 	n := p.node
 	for attempt := max(p.flaps-1, 0); ; attempt++ { // the first one at once
-		if attempt > 0 && !p.sleep(backoff(attempt)) {
+		if attempt > 0 && !p.sleep(backoff(n.cfg.Network, attempt)) {
 			return
 		}
 		conn, err := p.connect(attempt, hello)

@@ -9,6 +9,7 @@ import (
 // beacon began and that have not entered yet, and remembers endpoints that could not be reached. A peer that is left out for
 // that is not lost: its own connection to us, with its HELLO, begins a session too. The control loop owns it.
 type strangers struct {
+	network            Network // its Dice roll the back-off
 	max, maxPerAddress int
 
 	count   int
@@ -25,9 +26,9 @@ type failing struct {
 // maxFailing is how many endpoints are remembered. A flood of more of them is bounded by the counts alone.
 const maxFailing = 4_096
 
-func newStrangers(max, maxPerAddress int) strangers {
+func newStrangers(network Network, max, maxPerAddress int) strangers {
 	return strangers{
-		max: max, maxPerAddress: maxPerAddress,
+		network: network, max: max, maxPerAddress: maxPerAddress,
 		from:    make(map[netip.Addr]int),
 		failing: make(map[netip.AddrPort]failing),
 	}
@@ -58,7 +59,7 @@ func (s *strangers) failed(endpoint netip.AddrPort, now time.Time) {
 		return
 	}
 	f.attempts++
-	f.until = now.Add(backoff(f.attempts))
+	f.until = now.Add(backoff(s.network, f.attempts))
 	s.failing[endpoint] = f
 }
 

@@ -3,6 +3,7 @@ package zretest
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
@@ -20,12 +21,22 @@ type Host struct {
 	lan     *LAN
 	machine *machine
 	name    string
+	dice    *rand.Rand // of the process' nodes
 
 	frozen bool
 	dead   bool // killed or crashed
 }
 
-var _ zre.Network = (*Host)(nil)
+var (
+	_ zre.Network = (*Host)(nil)
+	_ beacon.Dice = (*Host)(nil)
+)
+
+// Int64N implements beacon.Dice: the seed decides what nodes leave to chance.
+func (h *Host) Int64N(n int64) int64 {
+	defer h.lan.lock()()
+	return h.dice.Int64N(n)
+}
 
 // A machine is what the processes of one host have in common.
 type machine struct {
@@ -108,6 +119,8 @@ func (m *machine) plug(addresses []netip.Prefix) string {
 
 func (m *machine) process(name string) *Host {
 	h := &Host{lan: m.lan, machine: m, name: name}
+	m.lan.processes++
+	h.dice = rand.New(rand.NewPCG(m.lan.seed, 2+m.lan.processes))
 	m.processes = append(m.processes, h)
 	return h
 }

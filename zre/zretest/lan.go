@@ -17,17 +17,18 @@ type LAN struct {
 	seed   uint64
 	random *rand.Rand // the test's own
 
-	mu       sync.Mutex // guards all that follows, and all of machines, hosts, listeners and connections
-	rng      *rand.Rand // decides what happens to each datagram and segment
-	clock    clock
-	machines []*machine
-	link     Link
-	links    map[path]Link
-	blocked  map[path]bool
-	busy     map[path]time.Duration // until when a path of bounded bandwidth is busy
-	routes   map[route][]target     // where datagrams go, until something changes
-	ends     int                    // counts the ends of connections so far
-	conns    map[*conn]struct{}     // both ends of every connection, until both are closed
+	mu        sync.Mutex // guards all that follows, and all of machines, hosts, listeners and connections
+	rng       *rand.Rand // decides what happens to each datagram and segment
+	clock     clock
+	machines  []*machine
+	processes uint64 // so far
+	link      Link
+	links     map[path]Link
+	blocked   map[path]bool
+	busy      map[path]time.Duration // until when a path of bounded bandwidth is busy
+	routes    map[route][]target     // where datagrams go, until something changes
+	ends      int                    // counts the ends of connections so far
+	conns     map[*conn]struct{}     // both ends of every connection, until both are closed
 }
 
 // A path leads from one machine to another.

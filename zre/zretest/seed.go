@@ -18,8 +18,8 @@ var (
 // with a LAN of its own. A run that fails prints the command that repeats it. The flag -zretest.runs asks for another number of
 // seeds, and -zretest.seed for one alone.
 //
-// The seed decides what the LAN does and what its Rand returns. It does not decide the jitter of the nodes' own timers, nor
-// how the goroutines of one instant take turns: where these matter a run may need to be repeated more than once (-count).
+// The seed decides what the LAN does, what its Rand returns, and the nodes' own jitter and ports. It does not decide how the
+// goroutines of one instant take turns: where that matters a run may need to be repeated more than once (-count).
 func Run(t *testing.T, runs int, test func(t *testing.T, lan *LAN)) {
 	t.Helper()
 	first, last := uint64(1), uint64(runs)
