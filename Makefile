@@ -4,7 +4,7 @@ STATICCHECK = go tool -modfile=tools/go.mod staticcheck
 FUZZTIME   ?= 20s
 PLATFORMS   = linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
-.PHONY: help test test-faults peers check bench fuzz
+.PHONY: help test test-faults soak peers check bench fuzz
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -14,6 +14,10 @@ test: peers ## installs the peers of the interop tests, runs every test with the
 
 test-faults: ## every cell of the fault matrix, in some two minutes; needs root (see docs/reliability.md)
 	ZRE_REQUIRE=all go test -count=1 -timeout 15m ./internal/faults -faults.all
+
+soak: peers ## long runs: floods across many wraps of the sequence, thousands of seeds on the simulated LAN
+	ZRE_REQUIRE=all ZRE_FLOOD=210000 go test -count=1 -timeout 30m ./internal/interop -run Flood
+	go test -count=1 -timeout 30m ./zre/zretest -run TestFaults -zretest.runs=20000
 
 peers: ## installs pyre, zyre and zyre.js below .cache, where git does not look
 	@testdata/peers/install.sh || [ "$$ZRE_REQUIRE" != all ]
