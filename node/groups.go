@@ -98,16 +98,19 @@ func (n *Node) check(hello msg.OutHello) error {
 }
 
 // joined takes a peer's JOIN.
-func (n *Node) joined(p *peer, group string) { n.join(p, [][]byte{[]byte(group)}) }
-
-// join adds a peer to groups. The status octet of a JOIN is not checked: RFC 36 says MAY, and implementations that insist on it
-// die of a mismatch.
-func (n *Node) join(p *peer, groups [][]byte) {
+func (n *Node) joined(p *peer, group string) {
 	if n.present[p.uuid] != p {
 		return
 	}
-	var joined []string
 	n.mu.Lock()
+	joined := n.admit(p, [][]byte{[]byte(group)})
+	n.mu.Unlock()
+	n.tellJoined(p, joined)
+}
+
+// admit adds a peer to groups, and returns those that are new. It needs mu. The status octet of a JOIN is not checked: RFC 36 says
+// MAY, and implementations that insist on it die of a mismatch.
+func (n *Node) admit(p *peer, groups [][]byte) (joined []string) {
 	for _, octets := range groups {
 		group := string(octets)
 		if _, in := p.groups[group]; in {
@@ -121,12 +124,16 @@ func (n *Node) join(p *peer, groups [][]byte) {
 		n.members[group] = append(slices.Clip(n.members[group]), p)
 		joined = append(joined, group)
 	}
-	n.mu.Unlock()
-	if len(joined) == 0 {
+	return joined
+}
+
+// tellJoined tells the application of groups that a peer has entered, with one snapshot for all.
+func (n *Node) tellJoined(p *peer, groups []string) {
+	if len(groups) == 0 {
 		return
 	}
 	snapshot := p.publish()
-	for _, group := range joined {
+	for _, group := range groups {
 		n.events.push(p, Event{Kind: Join, Peer: snapshot, Group: group})
 	}
 }

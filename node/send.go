@@ -248,12 +248,13 @@ func (p *peer) drop() {
 // await queues a message for a peer whose queue is full (err, of the first attempt), when there is room. timeout is the send
 // timeout where several waits share one.
 func (n *Node) await(ctx context.Context, p *peer, to target, c *content, err error, timeout *time.Timer) error {
+	name := p.snapshot.Load().Name // that its heir may not have yet
 	fail := func(err error) error {
 		select {
 		case <-n.done:
 			return ErrClosed // which ends all sessions
 		default:
-			return &PeerError{UUID: p.uuid, Name: p.snapshot.Load().Name, Err: err}
+			return &PeerError{UUID: p.uuid, Name: name, Err: err}
 		}
 	}
 	if timeout == nil {

@@ -170,6 +170,9 @@ func (n *Node) renew(p *peer, reason Reason) {
 		p.previous = nil
 	}
 	n.unlist(p)
+	if !p.wraps() {
+		n.hide(p)
+	} // else it stays to be seen, and sent to, until its Exit: its heir sends all
 	q := n.meet(p.uuid, *p.endpoints.Load(), p.sameHost.Load(), flaps)
 	if q != nil {
 		q.inherit(p)
@@ -208,7 +211,11 @@ func (n *Node) remove(p *peer, reason Reason) {
 
 // exit tells the application that a session ended, if it was told of its beginning.
 func (n *Node) exit(p *peer, reason Reason) {
-	if p == nil || !p.entered || n.stopping { // while we close it is we who leave
+	if p == nil {
+		return
+	}
+	n.hide(p)
+	if !p.entered || n.stopping { // while we close it is we who leave
 		return
 	}
 	n.log.Debug().Stringer("peer", p.uuid).Str("name", p.name).Stringer("reason", reason).Msg("exit")
@@ -235,19 +242,34 @@ func (n *Node) acquaint(p *peer) {
 // forget takes a session out of all tables and closes it.
 func (n *Node) forget(p *peer) {
 	n.unlist(p)
+	n.hide(p)
 	p.close(errSessionOver)
 }
 
-// unlist takes a session out of all tables.
+// unlist takes a session out of the table of sessions.
 func (n *Node) unlist(p *peer) {
 	n.acquaint(p)
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	delete(n.peers, p.uuid)
-	delete(n.present, p.uuid)
+}
+
+// hide takes a session out of the tables that the application sees.
+func (n *Node) hide(p *peer) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.withdraw(p)
+}
+
+// withdraw is hide for who holds mu.
+func (n *Node) withdraw(p *peer) {
+	if n.present[p.uuid] == p {
+		delete(n.present, p.uuid)
+	}
 	for group := range p.groups {
 		n.removeMember(group, p)
 	}
-	n.mu.Unlock()
+	clear(p.groups)
 }
 
 // greeted takes a HELLO; it returns the session that it begins, or nil if the peer is refused.
@@ -280,7 +302,6 @@ func (n *Node) greeted(in *inbox) *peer {
 			p.state.Store(old.state.Load()) // HELLO does not tell it
 		}
 	default:
-		n.settle(p)
 		for _, endpoint := range endpoints {
 			p.addEndpoint(endpoint)
 		}
@@ -314,11 +335,16 @@ func (n *Node) enter(p *peer, in *inbox) {
 	}
 	snapshot := p.publish()
 	n.mu.Lock()
+	if p.previous != nil {
+		n.withdraw(p.previous) // in one step: who sends finds one session, never none or both
+	}
 	n.present[p.uuid] = p
+	joined := n.admit(p, hello.Groups)
 	n.mu.Unlock()
+	n.settle(p)
 	n.log.Debug().Stringer("peer", p.uuid).Str("name", p.name).Str("endpoint", snapshot.Endpoint).Msg("enter")
 	n.events.push(p, Event{Kind: Enter, Peer: snapshot})
-	n.join(p, hello.Groups)
+	n.tellJoined(p, joined)
 	// A session after one that broke: zyre.js, if it still had the old one, has dropped us for our HELLO and greets us at our next
 	// beacon, but now waits for another HELLO. It drops us again for whatever else we send, so we notice and begin anew.
 	// Others answer.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -157,4 +158,61 @@ func TestWrapHasBounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	next(t, heard, "HELLO 1", "WHISPER 2 a", "WHISPER 3 b", "WHISPER 4 c")
+}
+
+// Who goes on sending while one session takes over from the other sees nothing of it, and nothing is lost or doubled.
+func TestWrapIsSeamless(t *testing.T) {
+	t.Parallel()
+	n, f, heard := nearWrap(t)
+	stop := make(chan struct{})
+	sent := make(chan int, 1)
+	go func() {
+		i := 0
+		defer func() { sent <- i }()
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			var err error
+			if i%2 == 0 {
+				err = n.Whisper(t.Context(), f.uuid, fmt.Append(nil, i))
+			} else {
+				err = n.Shout(t.Context(), "G", fmt.Append(nil, i))
+			}
+			if err != nil {
+				t.Errorf("message %d: %v", i, err)
+				return
+			}
+			i++
+			runtime.Gosched()
+		}
+	}()
+	next(t, heard, "WHISPER 65533 0", "SHOUT 65534 1", "PING 65535")
+	f.mailboxed.Load().Close(nil)
+	f.hangUp()
+	next(t, heard, "HELLO 1", "WHISPER 2 2", "SHOUT 3 3")
+	f.conn = nil
+	f.send(f.hello(1, nil))
+	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "EXIT(replaced)", "ENTER(fake)", "JOIN(G)"})
+	close(stop)
+	count := <-sent
+	got := 4
+	for deadline := time.After(patience); got < count; {
+		select {
+		case line := <-heard:
+			var sequence, number int
+			var id string
+			if _, err := fmt.Sscan(line, &id, &sequence, &number); err != nil { // the PING of a new session
+				continue
+			}
+			if number != got {
+				t.Fatalf("message %d came where %d was due", number, got)
+			}
+			got++
+		case <-deadline:
+			t.Fatalf("%d of %d messages came", got, count)
+		}
+	}
 }
