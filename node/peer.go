@@ -68,7 +68,8 @@ type peer struct {
 	mu       sync.Mutex
 	finished bool  // our last message to it is queued
 	wrap     *wrap // what waits until it is known how to number it; nil mostly
-	heir     *peer // the session that sends what this one could not
+	isHeir   bool  // it is that of the session before
+	heir     *peer // the session that sends what this one could not; the control loop alone writes it
 	pings    int   // sent
 	pongs    int   // answered
 	sequence uint16

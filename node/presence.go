@@ -58,7 +58,7 @@ func (n *Node) sighted(s beacon.Sighting) {
 		if !n.strangers.admit(endpoint, time.Now()) {
 			return
 		}
-		if p = n.meet(s.UUID, []netip.AddrPort{endpoint}, s.Local, 0); p == nil {
+		if p = n.meet(s.UUID, []netip.AddrPort{endpoint}, s.Local); p == nil {
 			n.strangers.release(endpoint.Addr())
 			return
 		}

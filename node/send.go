@@ -156,11 +156,11 @@ func (p *peer) send(to target, c *content) error {
 	case p.wrapping():
 		return p.park(to, c)
 	}
-	return p.enqueue(to, c)
+	return p.enqueue(to, c, false)
 }
 
-// enqueue numbers a message and appends it to the queue. It needs mu.
-func (p *peer) enqueue(to target, c *content) error {
+// enqueue numbers a message and appends it to the queue, beyond the bounds of that if it may crowd it. It needs mu.
+func (p *peer) enqueue(to target, c *content, crowd bool) error {
 	if p.inproc {
 		if done, err := p.handOver(to, c); done {
 			return err
@@ -176,7 +176,11 @@ func (p *peer) enqueue(to target, c *content) error {
 		p.scratch = msg.AppendWhisper(p.scratch[:0], sequence)
 	}
 	p.frames = append(append(p.frames[:0], p.scratch), c.frames...)
-	err := p.queue.Push(p.frames...)
+	push := (*zmtp.Queue).Push
+	if crowd {
+		push = (*zmtp.Queue).PushControl
+	}
+	err := push(p.queue, p.frames...)
 	if err == nil {
 		p.sequence = sequence
 	}
@@ -285,6 +289,11 @@ func (n *Node) await(ctx context.Context, p *peer, to target, c *content, err er
 		case <-timeout.C:
 			if p.wrapsSince(n.cfg.ExpiredTimeout) {
 				timeout.Reset(n.cfg.SendTimeout)
+				continue
+			}
+			// Room is told of when there is plenty: a slow peer may have made some all the same.
+			if err = p.send(to, c); !errors.Is(err, zmtp.ErrFull) {
+				timeout.Reset(0)
 				continue
 			}
 			timeout.Reset(0) // the others that share it have no time left either

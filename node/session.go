@@ -93,7 +93,12 @@ func (n *Node) finish(p *peer) {
 }
 
 // meet begins a session with a peer that has none. It returns nil when there is no room for another.
-func (n *Node) meet(id uuid.UUID, endpoints []netip.AddrPort, sameHost bool, flaps int) *peer {
+func (n *Node) meet(id uuid.UUID, endpoints []netip.AddrPort, sameHost bool) *peer {
+	return n.begin(id, endpoints, sameHost, 0, nil)
+}
+
+// begin is meet; last is the session before, if that broke, and flaps how many such there were.
+func (n *Node) begin(id uuid.UUID, endpoints []netip.AddrPort, sameHost bool, flaps int, last *peer) *peer {
 	if n.stopping {
 		return nil
 	}
@@ -104,6 +109,9 @@ func (n *Node) meet(id uuid.UUID, endpoints []netip.AddrPort, sameHost bool, fla
 	p := n.newPeer(id, endpoints)
 	p.sameHost.Store(sameHost)
 	p.flaps = flaps
+	if last != nil {
+		p.inherit(last)
+	}
 	n.mu.Lock()
 	n.peers[id] = p
 	n.mu.Unlock()
@@ -133,7 +141,7 @@ func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 	n.tellState(p)
 	// The peer lives. Its HELLO tells the Exit of the session before, or its farewell: zyre.js hangs up before it says farewell,
 	// and only then stops listening.
-	if p.previous != nil {
+	if p.previous != nil && p.previous.heir == nil {
 		n.after(farewellGrace, func() { n.settle(p) })
 	}
 }
@@ -173,10 +181,7 @@ func (n *Node) renew(p *peer, reason Reason) {
 	if !p.wraps() {
 		n.hide(p)
 	} // else it stays to be seen, and sent to, until its Exit: its heir sends all
-	q := n.meet(p.uuid, *p.endpoints.Load(), p.sameHost.Load(), flaps)
-	if q != nil {
-		q.inherit(p)
-	}
+	q := n.begin(p.uuid, *p.endpoints.Load(), p.sameHost.Load(), flaps, p)
 	p.close(errSessionOver)
 	if q == nil {
 		n.exit(previous, reason)
@@ -185,7 +190,9 @@ func (n *Node) renew(p *peer, reason Reason) {
 	q.state.Store(p.state.Load()) // HELLO does not tell it
 	if previous != nil {
 		q.previous, q.reason = previous, reason
-		n.after(redialGrace, func() { n.settle(q) })
+		if previous.heir == nil { // else it is sent to until its heir enters, or ends
+			n.after(redialGrace, func() { n.settle(q) })
+		}
 	}
 }
 
@@ -283,7 +290,7 @@ func (n *Node) greeted(in *inbox) *peer {
 	case p == nil:
 		// Not seen by a beacon: its HELLO says where to connect.
 		if len(endpoints) > 0 {
-			p = n.meet(in.uuid, endpoints, in.isLocal(), 0)
+			p = n.meet(in.uuid, endpoints, in.isLocal())
 		}
 	case p.entered:
 		// It began a new session: it restarted, or it lost ours. It waits for a HELLO of ours.
@@ -298,7 +305,7 @@ func (n *Node) greeted(in *inbox) *peer {
 			reason = p.ending
 		}
 		n.remove(old, reason)
-		if p = n.meet(in.uuid, endpoints, old.sameHost.Load() || in.isLocal(), 0); p != nil {
+		if p = n.meet(in.uuid, endpoints, old.sameHost.Load() || in.isLocal()); p != nil {
 			p.state.Store(old.state.Load()) // HELLO does not tell it
 		}
 	default:

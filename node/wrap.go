@@ -84,7 +84,8 @@ func (p *peer) ponged() {
 	}
 }
 
-// unpark sends what is parked, in this session: all that was queued before is read, so there is room. It needs mu.
+// unpark sends what is parked, in this session: all that was queued before is read, so there is room, but for a HELLO perhaps. It
+// needs mu.
 func (p *peer) unpark() {
 	w := p.wrap
 	p.wrap = nil
@@ -94,7 +95,7 @@ func (p *peer) unpark() {
 		err = errors.Join(err, p.enqueueControl(encode))
 	}
 	for i := range w.messages {
-		err = errors.Join(err, p.enqueue(w.messages[i].target, &w.messages[i].content))
+		err = errors.Join(err, p.enqueue(w.messages[i].target, &w.messages[i].content, true))
 	}
 	if errors.Is(err, zmtp.ErrFull) {
 		p.drop() // it answered before it read what came first
@@ -110,15 +111,17 @@ func (p *peer) counts(length uint32) {
 
 // inherit has this session know what the last one with the same peer learned, and send what is parked there. If something is,
 // the peer ended it over its number 65535, so it counts the short way; or its process ended just then, so this is but a guess.
+// One that is an heir itself, and broke before its peer entered, passes on what is still to come.
 func (p *peer) inherit(last *peer) {
 	last.mu.Lock()
 	w := last.wrap
-	if w != nil {
+	if w != nil || last.isHeir && !last.entered {
 		last.wrap, last.heir = nil, p
 	}
 	last.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.isHeir = last.heir == p
 	p.cycle.learned.Store(last.cycle.learned.Load())
 	if w != nil {
 		w.controls = nil // HELLO says it all

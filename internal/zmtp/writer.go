@@ -1,12 +1,22 @@
 package zmtp
 
-import "net"
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+)
 
 // What goes into one system call at most. Room in the queue is announced after each.
 const (
 	writeSegments = 128
 	writeOctets   = 1 << 20
 	keepSegments  = 4 // a longer list of segments is not kept: an idle connection is to be small
+
+	// A peer that is slow gets few octets at a time, so that who waits for room sees its progress: a call with more of them is
+	// cut short when it takes too long.
+	fewOctets = 16 << 10
+	slowWrite = 50 * time.Millisecond
 )
 
 // A writer drains a queue into a connection. With CURVE it would seal here, between take and write: walk the frames of
@@ -16,11 +26,13 @@ type writer struct {
 	queue *Queue
 	iovec [][]byte // backing of buffers
 	bufs  net.Buffers
+	limit int // of octets in a call
 }
 
 // run writes until the queue is closed or the connection fails, and returns why.
 func (w *writer) run() error {
 	var spare []segment
+	w.limit = writeOctets
 	for {
 		all, err := w.queue.take(spare)
 		if err != nil {
@@ -39,32 +51,75 @@ func (w *writer) run() error {
 	}
 }
 
-// write writes the first segments with one call, and returns how many.
+// write writes from the first segments with one call, and returns how many of them are done with.
 func (w *writer) write(segments []segment) (n int, err error) {
-	messages, octets := 0, int64(0)
+	octets := 0
 	w.iovec = w.iovec[:0]
-	for n < len(segments) && n < writeSegments && octets < writeOctets {
-		s := &segments[n]
-		if len(s.data) > 0 {
-			w.iovec = append(w.iovec, s.data)
+	for i := 0; i < len(segments) && i < writeSegments && octets < w.limit; i++ {
+		if data := segments[i].data; len(data) > 0 {
+			data = data[:min(len(data), w.limit-octets)]
+			w.iovec = append(w.iovec, data)
+			octets += len(data)
 		}
-		messages += s.messages
-		octets += int64(len(s.data))
-		n++
 	}
-	switch len(w.iovec) {
-	case 0:
-	case 1:
-		_, err = w.nc.Write(w.iovec[0])
-	default:
-		w.bufs = w.iovec // WriteTo eats its slice
-		_, err = w.bufs.WriteTo(w.nc)
-	}
+	written, err := w.send(octets)
+	clear(w.iovec)
 	if err != nil {
 		return 0, err
 	}
-	clear(w.iovec)
+	n, messages := advance(segments, written)
 	recycle(segments[:n])
-	w.queue.wrote(messages, octets)
+	w.queue.wrote(messages, int64(written))
 	return n, nil
+}
+
+// send writes what iovec holds, or some of it if that takes long.
+func (w *writer) send(octets int) (written int, err error) {
+	if octets == 0 {
+		return 0, nil
+	}
+	var began time.Time
+	if octets >= fewOctets {
+		began = time.Now()
+	}
+	hasty := octets > fewOctets
+	if hasty {
+		if err := w.nc.SetWriteDeadline(began.Add(slowWrite)); err != nil {
+			return 0, err
+		}
+	}
+	if len(w.iovec) == 1 {
+		written, err = w.nc.Write(w.iovec[0])
+	} else {
+		var n int64
+		w.bufs = w.iovec // WriteTo eats its slice
+		n, err = w.bufs.WriteTo(w.nc)
+		written = int(n)
+	}
+	switch {
+	case hasty && errors.Is(err, os.ErrDeadlineExceeded):
+		w.limit = fewOctets
+		return written, w.nc.SetWriteDeadline(time.Time{})
+	case err != nil:
+		return written, err
+	case hasty:
+		err = w.nc.SetWriteDeadline(time.Time{})
+	}
+	if octets >= fewOctets && time.Since(began) < slowWrite {
+		w.limit = min(2*w.limit, writeOctets)
+	}
+	return written, err
+}
+
+// advance takes what was written off the segments, and returns how many of them are done with, and the messages that end there.
+func advance(segments []segment, written int) (n, messages int) {
+	for n < len(segments) && written >= len(segments[n].data) {
+		written -= len(segments[n].data)
+		messages += segments[n].messages
+		n++
+	}
+	if written > 0 {
+		segments[n].data = segments[n].data[written:]
+	}
+	return n, messages
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // TestWriterAllocations lets a writer work all the way to its connection. What it allocates is for the lists of a long
@@ -97,8 +98,50 @@ type countingWriter struct {
 	calls int
 }
 
-func (c *countingWriter) Read(p []byte) (int, error)  { return c.Buffer.Read(p) }
-func (c *countingWriter) Write(p []byte) (int, error) { c.calls++; return c.Buffer.Write(p) }
+func (c *countingWriter) Read(p []byte) (int, error)     { return c.Buffer.Read(p) }
+func (c *countingWriter) Write(p []byte) (int, error)    { c.calls++; return c.Buffer.Write(p) }
+func (*countingWriter) SetWriteDeadline(time.Time) error { return nil }
+
+// TestSlowReaderIsSeen reads a little at a time: nothing is lost or doubled, and there is progress to see within each second.
+func TestSlowReaderIsSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := memPair(64 << 10)
+		q := NewQueue(100_000, 1<<30)
+		var want []byte
+		for i := range 300 {
+			body := bytes.Repeat([]byte{byte(i)}, []int{10, 3_000, 2 * LargeFrame}[i%3])
+			_ = q.Push([]byte("header"), body)
+			want = append(want, message("header", string(body))...)
+		}
+		w := writer{nc: ours, queue: q}
+		ended := make(chan error)
+		go func() { ended <- w.run() }()
+		var got []byte
+		b := make([]byte, 20_000)
+		_, before := q.Depth()
+		for reads := 1; len(got) < len(want); reads++ {
+			elapse(time.Second)
+			n, err := theirs.Read(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, b[:n]...)
+			synctest.Wait()
+			if reads%5 == 0 {
+				_, now := q.Depth()
+				if now > 0 && now >= before {
+					t.Fatalf("no progress after %d octets", len(got))
+				}
+				before = now
+			}
+		}
+		if !bytes.Equal(got, want) {
+			t.Error("wrong octets")
+		}
+		q.Close(errTest)
+		<-ended
+	})
+}
 
 // TestClosedComesLast has a Write that goes on for a while after Close.
 func TestClosedComesLast(t *testing.T) {

@@ -245,3 +245,29 @@ func TestChoose(t *testing.T) {
 		}
 	})
 }
+
+// A peer that is slow, but goes on taking messages, is not dropped, though it takes longer than the send timeout for much of its
+// queue.
+func TestSlowIsNotDead(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithSendTimeout(2*time.Second), zre.WithLimits(zre.Limits{QueueMessages: 100}))
+		b := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("b"))
+		zretest.Next[zre.Enter](a)
+		pass(time.Second)
+		lan.SetLink(zretest.Link{Latency: time.Millisecond, Bandwidth: 10_000})
+		const count = 700
+		for i := range count {
+			if err := a.Whisper(t.Context(), b.UUID(), zretest.Number(uint64(i)), make([]byte, 1_000)); err != nil {
+				t.Fatalf("message %d: %v", i, err)
+			}
+		}
+		b.Wait("the last whisper", func(e zre.Event) bool {
+			w, ok := e.(zre.Whisper)
+			if !ok {
+				return false
+			}
+			n, _ := zretest.ParseNumber(w.Frames[0])
+			return n == count-1
+		})
+	})
+}
