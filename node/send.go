@@ -265,6 +265,7 @@ func (n *Node) await(ctx context.Context, p *peer, to target, c *content, err er
 		timeout = time.NewTimer(n.cfg.SendTimeout)
 		defer timeout.Stop()
 	}
+	since := time.Now()
 	for {
 		switch {
 		case err == nil:
@@ -291,9 +292,11 @@ func (n *Node) await(ctx context.Context, p *peer, to target, c *content, err er
 				timeout.Reset(n.cfg.SendTimeout)
 				continue
 			}
-			// Room is told of when there is plenty: a slow peer may have made some all the same.
-			if err = p.send(to, c); !errors.Is(err, zmtp.ErrFull) {
-				timeout.Reset(0)
+			// Room is told of when there is plenty. A peer that is slow, but has taken something since we wait, may have made some;
+			// what one that hangs takes at first goes into buffers.
+			if p.queue.Advanced().After(since.Add(n.cfg.SendTimeout / 10)) {
+				since, err = time.Now(), p.send(to, c)
+				timeout.Reset(n.cfg.SendTimeout)
 				continue
 			}
 			timeout.Reset(0) // the others that share it have no time left either

@@ -83,6 +83,9 @@ func TestFloodFromOurs(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind testbed.Kind) {
 		lan := testbed.NewLAN(t, "")
 		speaker, apart := options("ours"), traitsOf[kind].wrap != traitsOf[ours].wrap
+		if ours == testbed.Zre { // libzmq reads nothing for long while an application has much to catch up with
+			speaker.Args = []string{"--send-timeout", "1m"}
+		}
 		if apart {
 			speaker = tolerant(speaker)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // What PushControl may take beyond a queue's limits.
@@ -26,11 +27,12 @@ type Queue struct {
 	mu       sync.Mutex
 	filled   sync.Cond // the batch is no longer empty, or the queue is closed
 	batch    batch
-	messages int   // waiting and in flight
-	octets   int64 // on the wire, of those
-	pushed   int64 // messages so far
-	written  int64 // messages so far
-	conn     *Conn // drains this queue; nil before
+	messages int       // waiting and in flight
+	octets   int64     // on the wire, of those
+	pushed   int64     // messages so far
+	written  int64     // messages so far
+	advanced time.Time // when octets were last written
+	conn     *Conn     // drains this queue; nil before
 	closed   *queueClosedError
 	room     chan struct{} // closed when there is room again; nil unless a Push found none
 	drained  chan struct{} // closed when there is nothing; nil unless somebody waits for that
@@ -169,6 +171,13 @@ func (q *Queue) Flush(ctx context.Context) error {
 	return nil
 }
 
+// Advanced returns when octets were last handed to the operating system; the zero time before the first.
+func (q *Queue) Advanced() time.Time {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.advanced
+}
+
 // Depth returns how much waits or is in flight: messages, and octets with headers of frames.
 func (q *Queue) Depth() (messages int, octets int64) {
 	q.mu.Lock()
@@ -294,6 +303,7 @@ func (q *Queue) wrote(messages int, octets int64) {
 	q.messages -= messages
 	q.octets -= octets
 	q.written += int64(messages)
+	q.advanced = time.Now()
 	q.announce(&q.progress)
 	if q.messages == 0 {
 		q.idle.Store(true)

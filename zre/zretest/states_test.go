@@ -250,12 +250,12 @@ func TestChoose(t *testing.T) {
 // queue.
 func TestSlowIsNotDead(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithSendTimeout(2*time.Second), zre.WithLimits(zre.Limits{QueueMessages: 100}))
+		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithSendTimeout(2*time.Second), zre.WithLimits(zre.Limits{QueueMessages: 1_000}))
 		b := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("b"))
 		zretest.Next[zre.Enter](a)
 		pass(time.Second)
-		lan.SetLink(zretest.Link{Latency: time.Millisecond, Bandwidth: 10_000})
-		const count = 700
+		lan.SetLink(zretest.Link{Latency: time.Millisecond, Bandwidth: 200_000})
+		const count = 4_000
 		for i := range count {
 			if err := a.Whisper(t.Context(), b.UUID(), zretest.Number(uint64(i)), make([]byte, 1_000)); err != nil {
 				t.Fatalf("message %d: %v", i, err)
