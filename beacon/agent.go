@@ -67,7 +67,7 @@ func Open(config Config) (*Agent, error) {
 	if err := a.config.check(all); err != nil {
 		return nil, err
 	}
-	if a.station, err = acquire(stationKey{a.config.Network, a.config.Port, a.config.group()}); err != nil {
+	if a.station, err = acquire(a.config.stationKey(), &a.config.Log); err != nil {
 		return nil, err
 	}
 	if err := a.station.enrol(a); err != nil {
@@ -130,7 +130,8 @@ func (a *Agent) Interfaces() []Interface {
 	return list
 }
 
-// IsLocal reports whether addr is an address of this machine, on any interface, as of the last scan (1.5 s ago at most).
+// IsLocal reports whether addr is an address of this machine, on any interface, as of the last scan, less than a second ago as a
+// rule.
 func (a *Agent) IsLocal(addr netip.Addr) bool { return a.station.world.Load().isLocal(addr) }
 
 // Close says farewell if the agent has spoken: classic beacons with port 0, and state beacons with port 0 and state EXIT,
@@ -256,16 +257,28 @@ func (a *Agent) isEcho(s Sighting) bool {
 	return s.Port == 0 || s.Local && s.Port == a.port
 }
 
-// adopt makes the agent use v, and reports whether that changes anything. Where v leads to new places the agent starts
-// speaking over, as a newcomer there.
+// adopt makes the agent use v, and reports whether that changes anything but a carrier. Where v leads to new places the agent
+// starts speaking over, as a newcomer there.
 func (a *Agent) adopt(v *view) bool {
 	old := a.view.Swap(v)
+	changed, wider := !slices.EqualFunc(v.interfaces, old.interfaces, Interface.equal), v.widens(old)
+	if changed || wider {
+		a.notice(wider)
+	}
+	return changed
+}
+
+// notice has the application know of a change. Where others may have missed the agent it starts speaking over.
+func (a *Agent) notice(missed bool) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.speaking && v.widens(old) {
+	speaking := a.speaking && !a.closed
+	if speaking && missed {
 		signal(a.restart)
 	}
-	return !slices.EqualFunc(v.interfaces, old.interfaces, Interface.equal)
+	a.mu.Unlock()
+	if speaking {
+		a.config.Changed()
+	}
 }
 
 // signal leaves a token in a channel that holds one.

@@ -18,7 +18,8 @@
 // node. Both are always heard; [Config].Addresses decides which are sent.
 //
 // All agents of a process share one pair of sockets and one read of each datagram, so that hundreds of nodes fit into a
-// process. What stands below the sockets is a [Network]: the operating system ([System]), or a simulated one in tests.
+// process. They follow the network interfaces: when one comes, changes or gets its cable back, and when the machine has
+// slept, they look at once (on Linux the kernel tells; elsewhere within a second) and speak as newcomers do. What stands below the sockets is a [Network]: the operating system ([System]), or a simulated one in tests.
 package beacon
 
 import (

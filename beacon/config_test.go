@@ -33,6 +33,22 @@ func TestConfigCheck(t *testing.T) {
 		{"no such address", Config{Interfaces: []string{"10.0.0.6"}}, []string{"Interfaces", `"10.0.0.6"`}},
 		{"IPv6 address", Config{Interfaces: []string{"fe80::1"}}, []string{"Interfaces", `"fe80::1"`, "IPv4"}},
 		{"empty name", Config{Interfaces: []string{""}}, []string{"Interfaces", `""`}},
+		{"empty exclusion", Config{Interfaces: []string{"!"}}, []string{"Interfaces", `"!"`}},
+		{"globs and CIDRs", Config{Interfaces: []string{"en*", "wl?0", "e[a-z]*", "192.168.0.0/16", "0.0.0.0/0"}}, nil},
+		{"exclusions of what is not there", Config{Interfaces: []string{"!docker0", "!veth*", "!172.17.0.1", "!172.17.0.0/16"}}, nil},
+		{"malformed glob", Config{Interfaces: []string{"en[0"}}, []string{"Interfaces", `"en[0"`, "glob"}},
+		{"malformed exclusion", Config{Interfaces: []string{"!en[0"}}, []string{"Interfaces", `"!en[0"`, "glob"}},
+		{"malformed CIDR", Config{Interfaces: []string{"10.0.0.0/33"}}, []string{"Interfaces", `"10.0.0.0/33"`, "CIDR"}},
+		{"a path", Config{Interfaces: []string{"eth0/24"}}, []string{"Interfaces", `"eth0/24"`, "CIDR"}},
+		{"IPv6 CIDR", Config{Interfaces: []string{"fe80::/64"}}, []string{"Interfaces", `"fe80::/64"`, "IPv4"}},
+		{"half an address", Config{Interfaces: []string{"10.0.0"}}, []string{"Interfaces", `"10.0.0"`}},
+		{"state port", Config{StatePort: 7000, TTL: 255}, nil},
+		{"state port 65536", Config{StatePort: 65536}, []string{"StatePort", "65536", "15670"}},
+		{"state port -1", Config{StatePort: -1}, []string{"StatePort", "-1"}},
+		{"state port 5670", Config{StatePort: 5670, Port: 7000}, []string{"StatePort", "5670", "17000", "pyre"}},
+		{"state port of the classic beacons", Config{StatePort: 7000, Port: 7000}, []string{"StatePort", "7000"}},
+		{"TTL 256", Config{TTL: 256}, []string{"TTL", "256", "255"}},
+		{"TTL -1", Config{TTL: -1}, []string{"TTL", "-1"}},
 		{"unicast", Config{Addresses: addrs("10.0.0.7")}, []string{"Addresses", "10.0.0.7"}},
 		{"broadcast of a foreign subnet", Config{Addresses: addrs("10.9.0.255")}, []string{"Addresses", "10.9.0.255"}},
 		{"IPv6 group", Config{Addresses: addrs("ff02::1")}, []string{"Addresses", "ff02::1", "IPv4"}},
@@ -67,12 +83,12 @@ func TestConfigDefaults(t *testing.T) {
 
 func TestStatePort(t *testing.T) {
 	for port, want := range map[int]uint16{5670: 15670, 1: 10001, 55535: 65535, 55536: 45536, 65535: 55535} {
-		if got := statePort(port); got != want {
+		if got := defaultStatePort(port); got != want {
 			t.Errorf("%d: %d, want %d", port, got, want)
 		}
 	}
 	for port := 1; port < 65536; port++ {
-		if statePort(port) == DefaultPort {
+		if defaultStatePort(port) == DefaultPort {
 			t.Errorf("state beacons of port %d would go to the port of classic ones", port)
 		}
 	}

@@ -9,31 +9,31 @@ import (
 // everySubnet is the address that stands for the broadcast address of each subnet.
 var everySubnet = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// usable picks the interfaces that an agent uses, each with its IPv4 addresses only. The rules:
+// usable picks the interfaces that an agent uses, each with the IPv4 addresses that the choice leaves. The rules:
 //
-//   - Named interfaces (Config.Interfaces, by name or by address): those that are up and have an IPv4 address. An address
-//     picks itself only, a name picks all addresses of the interface.
-//   - Otherwise: every interface that is up, has an IPv4 address, can broadcast or multicast, and is neither loopback nor
-//     point-to-point (a tunnel: its far end is rarely a local network).
-//   - If that leaves none: loopback, so that the nodes of a machine without a network find each other. Never beside others:
-//     C zyre and gyre would keep 127.0.0.1 as the address of a node that all their network can see.
+//   - Without entries that include: every interface that is up, has an IPv4 address, can broadcast or multicast, and is not
+//     point-to-point (a tunnel: its far end is rarely a local network). Bridges are used like the rest: one may well be
+//     the LAN (br0, vmbr0, br-lan), and what is on the bridge of a container engine hears of this node by the bridge's own
+//     address, which it can reach. The host's ends of a container's cables (veth) have no address.
+//   - With such entries: every interface that they leave an address and that is up, tunnels too.
+//   - Loopback is used if it is asked for by name or address, or else if there is no other, so that the nodes of a machine
+//     without a network find each other. Never beside others: C zyre and gyre would keep 127.0.0.1 as the address of
+//     a node that all their network can see.
 //
 // On each, classic beacons go to the broadcast address of every subnet (not for prefixes of 31 and 32 bits, which have
 // none) if the interface can broadcast, and state beacons go to the group once if it can multicast. Loopback can do
 // both, though Linux gives it neither flag.
-func usable(all []Interface, named []string) []Interface {
+func usable(all []Interface, c choice) []Interface {
 	var list, loopback []Interface
 	for _, i := range all {
-		i.Addrs = slices.DeleteFunc(slices.Clone(i.Addrs), func(p netip.Prefix) bool {
-			return !p.Addr().Is4() || len(named) > 0 && !names(named, i.Name, p.Addr())
-		})
+		var named bool
+		i.Addrs, named = c.pick(i)
+		fit := i.Flags&net.FlagPointToPoint == 0 && (i.can(net.FlagBroadcast) || i.can(net.FlagMulticast))
 		switch {
 		case i.Flags&net.FlagUp == 0 || len(i.Addrs) == 0:
-		case len(named) > 0:
-			list = append(list, i)
-		case i.Flags&net.FlagLoopback != 0:
+		case i.Flags&net.FlagLoopback != 0 && !named:
 			loopback = append(loopback, i)
-		case i.Flags&net.FlagPointToPoint == 0 && (i.can(net.FlagBroadcast) || i.can(net.FlagMulticast)):
+		case fit || len(c.include) > 0:
 			list = append(list, i)
 		}
 	}
@@ -43,15 +43,13 @@ func usable(all []Interface, named []string) []Interface {
 	return list
 }
 
-// names reports whether one of the names is that of the interface or of its address.
-func names(named []string, name string, addr netip.Addr) bool {
-	return slices.Contains(named, name) || slices.Contains(named, addr.String())
-}
-
 // can reports whether the interface can broadcast or multicast, whichever flag asks for.
 func (i Interface) can(flag net.Flags) bool { return i.Flags&(flag|net.FlagLoopback) != 0 }
 
-// equal reports whether two interfaces are the same in all that matters here. A carrier that comes and goes does not.
+// same reports whether two interfaces are the same in all that is known of them.
+func (i Interface) same(o Interface) bool { return i.equal(o) && i.Flags == o.Flags }
+
+// equal reports whether two interfaces are the same but for the carrier.
 func (i Interface) equal(o Interface) bool {
 	return i.Index == o.Index && i.Name == o.Name && (i.Flags^o.Flags)&^net.FlagRunning == 0 && slices.Equal(i.Addrs, o.Addrs)
 }
@@ -83,7 +81,8 @@ type view struct {
 
 // look makes the view of an agent with this configuration. Of several addresses in one subnet the first one speaks.
 func look(c *Config, all []Interface) *view {
-	v := &view{interfaces: usable(all, c.Interfaces)}
+	chosen, _ := parseChoice(c.Interfaces) // check has seen the error
+	v := &view{interfaces: usable(all, chosen)}
 	for _, i := range v.interfaces {
 		var done []netip.Addr
 		for _, p := range i.Addrs {
@@ -95,7 +94,7 @@ func look(c *Config, all []Interface) *view {
 			v.classic = append(v.classic, Destination{netip.AddrPortFrom(b, uint16(c.Port)), p.Addr(), i.Index})
 		}
 		if i.can(net.FlagMulticast) && c.multicasts() {
-			dst := netip.AddrPortFrom(c.group(), statePort(c.Port))
+			dst := netip.AddrPortFrom(c.group(), c.statePort())
 			v.state = append(v.state, Destination{dst, i.Addrs[0].Addr(), i.Index})
 		}
 	}
@@ -107,10 +106,16 @@ func (v *view) uses(index int) bool {
 	return slices.ContainsFunc(v.interfaces, func(i Interface) bool { return i.Index == index })
 }
 
-// widens reports whether v sends somewhere that old does not.
+// widens reports whether v sends somewhere that old does not, or where old had no carrier.
 func (v *view) widens(old *view) bool {
 	missing := func(list []Destination) func(Destination) bool {
 		return func(d Destination) bool { return !slices.Contains(list, d) }
 	}
-	return slices.ContainsFunc(v.classic, missing(old.classic)) || slices.ContainsFunc(v.state, missing(old.state))
+	revived := func(i Interface) bool {
+		return i.Flags&net.FlagRunning != 0 && slices.ContainsFunc(old.interfaces, func(o Interface) bool {
+			return o.Index == i.Index && o.Flags&net.FlagRunning == 0
+		})
+	}
+	return slices.ContainsFunc(v.classic, missing(old.classic)) || slices.ContainsFunc(v.state, missing(old.state)) ||
+		slices.ContainsFunc(v.interfaces, revived)
 }

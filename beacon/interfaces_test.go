@@ -32,6 +32,9 @@ var (
 	lo    = iface(1, "lo", net.FlagUp|net.FlagLoopback|net.FlagRunning, "127.0.0.1/8", "::1/128")
 	wired = iface(2, "eth0", ethernet, "10.0.0.5/24", "fe80::1/64")
 	wifi  = iface(3, "wlan0", ethernet, "192.168.1.7/16")
+
+	docker = iface(5, "docker0", ethernet, "172.17.0.1/16")
+	tunnel = iface(9, "tun0", net.FlagUp|net.FlagPointToPoint|net.FlagMulticast, "10.8.0.2/24")
 )
 
 func TestLook(t *testing.T) {
@@ -89,6 +92,54 @@ func TestLook(t *testing.T) {
 			"br0 [10.0.1.1/24]", "10.0.1.255:5670 10.0.1.1%4", "239.255.90.82:15670 10.0.1.1%4",
 		}},
 		{"named ones that are down do not bring lo", []Interface{lo, iface(2, "eth0", ethernet&^up, "10.0.0.5/24")}, []string{"eth0"}, nil, []string{""}},
+		{"a glob of names", []Interface{lo, wired, wifi}, []string{"e*"}, nil, []string{
+			"eth0 [10.0.0.5/24]", "10.0.0.255:5670 10.0.0.5%2", "239.255.90.82:15670 10.0.0.5%2",
+		}},
+		{"a tunnel by glob", []Interface{lo, wired, tunnel}, []string{"tun?"}, nil, []string{
+			"tun0 [10.8.0.2/24]", "239.255.90.82:15670 10.8.0.2%9",
+		}},
+		{"a glob spares lo", []Interface{lo, wired}, []string{"*"}, nil, []string{
+			"eth0 [10.0.0.5/24]", "10.0.0.255:5670 10.0.0.5%2", "239.255.90.82:15670 10.0.0.5%2",
+		}},
+		{"unless there is no other", []Interface{lo}, []string{"*"}, nil, []string{
+			"lo [127.0.0.1/8]", "127.255.255.255:5670 127.0.0.1%1", "239.255.90.82:15670 127.0.0.1%1",
+		}},
+		{"lo by CIDR", []Interface{lo, wired}, []string{"127.0.0.0/8"}, nil, []string{
+			"lo [127.0.0.1/8]", "127.255.255.255:5670 127.0.0.1%1", "239.255.90.82:15670 127.0.0.1%1",
+		}},
+		{"lo by name beside others by glob", []Interface{lo, wired}, []string{"e*", "lo"}, []string{"255.255.255.255"}, []string{
+			"lo [127.0.0.1/8], eth0 [10.0.0.5/24]", "127.255.255.255:5670 127.0.0.1%1", "10.0.0.255:5670 10.0.0.5%2",
+		}},
+		{"a glob that fits nothing", []Interface{lo, wired}, []string{"wl*"}, nil, []string{""}},
+		{"a CIDR picks addresses", []Interface{lo, wired, iface(4, "br0", ethernet, "10.0.1.1/24", "192.168.9.1/24")}, []string{"192.168.0.0/16"}, nil, []string{
+			"br0 [192.168.9.1/24]", "192.168.9.255:5670 192.168.9.1%4", "239.255.90.82:15670 192.168.9.1%4",
+		}},
+		{"a CIDR with the bits of a host", []Interface{lo, wired, wifi}, []string{"10.0.0.77/24"}, nil, []string{
+			"eth0 [10.0.0.5/24]", "10.0.0.255:5670 10.0.0.5%2", "239.255.90.82:15670 10.0.0.5%2",
+		}},
+		{"bridges are used", []Interface{wired, docker}, nil, []string{"255.255.255.255"}, []string{
+			"eth0 [10.0.0.5/24], docker0 [172.17.0.1/16]", "10.0.0.255:5670 10.0.0.5%2", "172.17.255.255:5670 172.17.0.1%5",
+		}},
+		{"all but a glob", []Interface{lo, wired, docker, tunnel}, []string{"!docker*"}, nil, []string{
+			"eth0 [10.0.0.5/24]", "10.0.0.255:5670 10.0.0.5%2", "239.255.90.82:15670 10.0.0.5%2",
+		}},
+		{"all but a CIDR", []Interface{lo, wired, docker}, []string{"!172.16.0.0/12"}, nil, []string{
+			"eth0 [10.0.0.5/24]", "10.0.0.255:5670 10.0.0.5%2", "239.255.90.82:15670 10.0.0.5%2",
+		}},
+		{"all but an address", []Interface{lo, iface(4, "br0", ethernet, "10.0.0.1/24", "10.0.1.1/24")}, []string{"!10.0.0.1"}, nil, []string{
+			"br0 [10.0.1.1/24]", "10.0.1.255:5670 10.0.1.1%4", "239.255.90.82:15670 10.0.1.1%4",
+		}},
+		{"all but a name leaves lo", []Interface{lo, wired}, []string{"!eth0"}, nil, []string{
+			"lo [127.0.0.1/8]", "127.255.255.255:5670 127.0.0.1%1", "239.255.90.82:15670 127.0.0.1%1",
+		}},
+		{"all but that and lo", []Interface{lo, wired}, []string{"!eth0", "!lo"}, nil, []string{""}},
+		{"what is left out stays out", []Interface{wired, wifi, docker}, []string{"!docker0", "*", "docker0", "!192.168.1.7"}, nil, []string{
+			"eth0 [10.0.0.5/24]", "10.0.0.255:5670 10.0.0.5%2", "239.255.90.82:15670 10.0.0.5%2",
+		}},
+		{"a name that looks like a glob", []Interface{wired, iface(6, "Local Area Connection* 2", ethernet, "10.6.0.1/24")},
+			[]string{"Local Area Connection* 2"}, []string{"255.255.255.255"}, []string{
+				"Local Area Connection* 2 [10.6.0.1/24]", "10.6.0.255:5670 10.6.0.1%6",
+			}},
 		{"every subnet, no group", []Interface{wired, wifi}, nil, []string{"255.255.255.255"}, []string{
 			"eth0 [10.0.0.5/24], wlan0 [192.168.1.7/16]",
 			"10.0.0.255:5670 10.0.0.5%2", "192.168.255.255:5670 192.168.1.7%3",
@@ -118,6 +169,8 @@ func TestLook(t *testing.T) {
 func TestWidens(t *testing.T) {
 	config := Config{}.withDefaults()
 	one, two := look(&config, []Interface{wired}), look(&config, []Interface{wired, wifi})
+	unplugged := wired
+	unplugged.Flags &^= net.FlagRunning
 	groupless := Config{Addresses: []netip.Addr{everySubnet}}.withDefaults()
 	for _, c := range []struct {
 		name      string
@@ -126,6 +179,8 @@ func TestWidens(t *testing.T) {
 	}{
 		{"the same", one, one, false},
 		{"another interface", one, two, true},
+		{"a carrier that came back", look(&config, []Interface{unplugged}), one, true},
+		{"a carrier that went", one, look(&config, []Interface{unplugged}), false},
 		{"one less", two, one, false},
 		{"a group more", look(&groupless, []Interface{wired}), one, true},
 	} {

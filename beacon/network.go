@@ -3,6 +3,7 @@ package beacon
 import (
 	"net"
 	"net/netip"
+	"time"
 )
 
 // A Network is what agents stand on: [System] in a program, a simulated network in a test.
@@ -19,11 +20,27 @@ type Network interface {
 	ListenPacket(port int) (PacketConn, error)
 }
 
+// Watcher is what a Network may implement beside the rest, to tell of changes as they happen. [System] does so on Linux. With
+// it or without, agents look at the interfaces every 0.8 s.
+type Watcher interface {
+	// Watch calls changed, which does not block, from any goroutine, whenever interfaces or their addresses may just have
+	// changed. It returns when it watches; what changes from then on is told. After stop has returned there are no
+	// more calls. An error that is errors.ErrUnsupported is not logged.
+	Watch(changed func()) (stop func(), err error)
+}
+
+// Clock is what a Network may implement beside the rest, for a machine that is not the one below the process. When its clock
+// goes on for seconds more than the process has noticed, the machine has slept, or the process was stopped.
+type Clock interface {
+	// Wall returns the time of day. Any goroutine may call it.
+	Wall() time.Time
+}
+
 // An Interface is one network interface at one moment.
 type Interface struct {
 	Index int            // as the system numbers it, from 1
 	Name  string         // as in "eth0"
-	Flags net.Flags      // up, broadcast, multicast, loopback, point-to-point
+	Flags net.Flags      // up, broadcast, multicast, loopback, point-to-point; running: it has a carrier
 	Addrs []netip.Prefix // its addresses, each with the length of its subnet's prefix
 }
 
@@ -37,6 +54,12 @@ type PacketConn interface {
 	Join(group netip.Addr, ifIndex int) error
 	// Close ends the socket and a waiting ReadFrom.
 	Close() error
+}
+
+// TTLSetter is what a PacketConn may implement beside the rest, where there are routers.
+type TTLSetter interface {
+	// SetTTL sets how many hops the socket's multicasts live, from 1, which is also the default.
+	SetTTL(ttl int) error
 }
 
 // An Origin tells where a datagram came from and how it arrived.

@@ -3,7 +3,6 @@ package beacon
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -14,10 +13,6 @@ import (
 )
 
 const (
-	// scanInterval is how old the knowledge of the interfaces may get. A scan takes about 0.2 ms.
-	scanInterval = 1500 * time.Millisecond
-	// changePause follows a change, and doubles up to scanInterval.
-	changePause = 50 * time.Millisecond
 	// readPause follows a read that failed, so that a socket that fails for ever costs nothing.
 	readPause = 100 * time.Millisecond
 	// maxDatagram is room for any datagram: Windows calls it an error when one does not fit.
@@ -32,20 +27,23 @@ var stations = struct {
 
 // A stationKey tells which agents can share a station.
 type stationKey struct {
-	network Network
-	port    int        // of the classic beacons
-	group   netip.Addr // of the state beacons
+	network   Network
+	port      int           // of the classic beacons
+	statePort uint16        // of the state beacons
+	group     netip.Addr    // and their multicast group
+	ttl       int           // and how many hops they live
+	poll      time.Duration // between two scans of the interfaces
 }
 
 // A station is a pair of sockets and what goes with them, for all agents of the process with the same key. Three goroutines
-// serve it: one for each socket, waiting for datagrams, and one that waits for the time to scan the interfaces. They end
-// when the last agent leaves. Sending is done by the agents' own goroutines.
+// serve it: one for each socket, waiting for datagrams, and one that waits for the time to scan the interfaces; and what the
+// network's Watcher needs. They end when the last agent leaves. Sending is done by the agents' own goroutines.
 type station struct {
 	key     stationKey
 	classic PacketConn            // on the port: hears all four forms of a beacon, sends 22 octets only
 	state   PacketConn            // on statePort: hears and sends beacons with a state
 	world   atomic.Pointer[world] // the machine's interfaces as of the last scan
-	trigger chan struct{}         // holds one: scan now. Whatever learns of changes can leave its token here
+	trigger chan struct{}         // holds one: scan soon. Whatever learns of changes leaves its token here
 	done    chan struct{}         // closed at the end
 	running sync.WaitGroup        // the three goroutines
 
@@ -64,20 +62,14 @@ type failure struct {
 	Destination
 }
 
-// A world is all interfaces of the machine at one moment. It never changes once made.
-type world struct {
-	interfaces []Interface
-	local      map[netip.Addr]bool // their addresses
-}
-
 // acquire returns the station of that key, with one more agent counted.
-func acquire(key stationKey) (*station, error) {
+func acquire(key stationKey, log *zerolog.Logger) (*station, error) {
 	stations.Lock()
 	defer stations.Unlock()
 	s := stations.open[key]
 	if s == nil {
 		var err error
-		if s, err = newStation(key); err != nil {
+		if s, err = newStation(key, log); err != nil {
 			return nil, err
 		}
 		stations.open[key] = s
@@ -104,12 +96,12 @@ func release(s *station) error {
 	return err
 }
 
-func newStation(key stationKey) (*station, error) {
+func newStation(key stationKey, log *zerolog.Logger) (*station, error) {
 	classic, err := key.network.ListenPacket(key.port)
 	if err != nil {
 		return nil, err
 	}
-	state, err := key.network.ListenPacket(int(statePort(key.port)))
+	state, err := key.listenState()
 	if err != nil {
 		return nil, errors.Join(err, classic.Close())
 	}
@@ -124,8 +116,26 @@ func newStation(key stationKey) (*station, error) {
 	s.world.Store(newWorld(nil))
 	s.running.Go(func() { s.receive(s.classic, false) })
 	s.running.Go(func() { s.receive(s.state, true) })
-	s.running.Go(s.watch)
+	unfollow := s.follow(log)
+	s.running.Go(func() {
+		defer unfollow()
+		s.watch()
+	})
 	return s, nil
+}
+
+// listenState opens the socket of the state beacons.
+func (k *stationKey) listenState() (PacketConn, error) {
+	conn, err := k.network.ListenPacket(int(k.statePort))
+	if err != nil {
+		return nil, err
+	}
+	if routed, ok := conn.(TTLSetter); ok {
+		if err := routed.SetTTL(k.ttl); err != nil {
+			return nil, errors.Join(fmt.Errorf("beacon: setting the TTL of UDP port %d to %d: %w", k.statePort, k.ttl, err), conn.Close())
+		}
+	}
+	return conn, nil
 }
 
 // enrol makes the station serve a, and returns when it listens on all interfaces that a uses.
@@ -146,68 +156,6 @@ func (s *station) leave(a *Agent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.agents = slices.DeleteFunc(s.agents, func(o *Agent) bool { return o == a })
-}
-
-// watch scans the interfaces from time to time, and when triggered.
-func (s *station) watch() {
-	next := time.NewTimer(scanInterval)
-	defer next.Stop()
-	pause := scanInterval
-	for {
-		select {
-		case <-next.C:
-		case <-s.trigger:
-		case <-s.done:
-			return
-		}
-		before := s.world.Load()
-		_ = s.scan() // it has logged its error, and the next one may fare better
-		if pause = min(2*pause, scanInterval); s.world.Load() != before {
-			pause = changePause // an address that went may be about to be followed by another
-		}
-		next.Reset(pause)
-	}
-}
-
-// scan looks at the interfaces, makes the agents use them as they are now, and joins the group. It joins at every scan,
-// also where nothing seems to have changed: an interface deleted and made again can have got its old index.
-func (s *station) scan() error {
-	s.scanning.Lock()
-	defer s.scanning.Unlock()
-	all, err := s.key.network.Interfaces()
-	s.report(failure{what: "listing interfaces"}, err)
-	if err != nil {
-		return err
-	}
-	for _, index := range s.adopt(all) {
-		to := Destination{Dst: netip.AddrPortFrom(s.key.group, statePort(s.key.port)), IfIndex: index}
-		s.report(failure{"joining the multicast group", to}, s.state.Join(s.key.group, index))
-	}
-	return nil
-}
-
-// adopt makes all the station's world and returns the indexes of the interfaces on which its agents hear multicast.
-func (s *station) adopt(all []Interface) (multicast []int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	changed := !slices.EqualFunc(all, s.world.Load().interfaces, Interface.equal)
-	if changed {
-		s.world.Store(newWorld(all))
-		clear(s.failing)
-	}
-	told := false
-	for _, a := range s.agents {
-		if changed && a.adopt(look(&a.config, all)) && !told {
-			told = true
-			a.config.Log.Info().Str("interfaces", list(a.view.Load().interfaces)).Msg("beacon: interfaces in use")
-		}
-		for _, i := range a.view.Load().interfaces {
-			if i.can(net.FlagMulticast) && !slices.Contains(multicast, i.Index) {
-				multicast = append(multicast, i.Index)
-			}
-		}
-	}
-	return multicast
 }
 
 // send sends a beacon to each destination. What fails is told once and makes the interfaces be scanned; the regular beacons
@@ -338,33 +286,4 @@ func (s *station) isMeant(i Interface, dst netip.Addr, onState bool) bool {
 // isHost reports whether a can be the address of one host, from which a node sends.
 func isHost(a netip.Addr) bool {
 	return a.Is4() && (a.IsGlobalUnicast() || a.IsLinkLocalUnicast() || a.IsLoopback())
-}
-
-func newWorld(all []Interface) *world {
-	w := &world{interfaces: all, local: make(map[netip.Addr]bool)}
-	for _, i := range all {
-		for _, p := range i.Addrs {
-			w.local[p.Addr()] = true
-		}
-	}
-	return w
-}
-
-// isLocal reports whether a is an address of this machine.
-func (w *world) isLocal(a netip.Addr) bool {
-	a = a.Unmap().WithZone("")
-	return a.IsLoopback() || w.local[a]
-}
-
-// arrival returns the interface on which a datagram arrived: as the system told, else by the sender's subnet.
-func (w *world) arrival(from Origin) (Interface, bool) {
-	for _, i := range w.interfaces {
-		if i.Index == from.IfIndex {
-			return i, true
-		}
-		if from.IfIndex == 0 && slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool { return p.Contains(from.Src.Addr()) }) {
-			return i, true
-		}
-	}
-	return Interface{}, false
 }

@@ -64,7 +64,7 @@ func prefixes(addrs []net.Addr) []netip.Prefix {
 	return list
 }
 
-// ListenPacket implements [Network]. The time to live is 1: no router passes a beacon on.
+// ListenPacket implements [Network]. The time to live is 1: no router passes a beacon on, unless SetTTL is called.
 func (system) ListenPacket(port int) (PacketConn, error) {
 	lc := net.ListenConfig{Control: control}
 	pc, err := lc.ListenPacket(context.Background(), "udp4", fmt.Sprintf("0.0.0.0:%d", port))
@@ -138,5 +138,8 @@ func (c *systemConn) Join(group netip.Addr, ifIndex int) error {
 	}
 	return err
 }
+
+// SetTTL implements [TTLSetter].
+func (c *systemConn) SetTTL(ttl int) error { return c.opts.SetMulticastTTL(ttl) }
 
 func (c *systemConn) Close() error { return c.udp.Close() }

@@ -127,7 +127,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	testbed.Main(m)
 }
 
 // child says its UUID, and each UUID that it hears for the first time.

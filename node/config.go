@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,6 +37,11 @@ type Config struct {
 	// BeaconPort is the UDP port of the classic beacons, 5670 by default. Beacons that carry a state go to the port 10,000
 	// above it. Nodes with different beacon ports do not see each other.
 	BeaconPort int
+
+	// TTL is how far beacons with a state travel, Group and StatePort where to; see zre.WithTTL and its neighbours.
+	TTL       int
+	Group     netip.Addr
+	StatePort int
 
 	// BeaconInterval is the time between two beacons, 1 s by default. A shorter one finds new peers sooner where datagrams
 	// get lost, at the price of more traffic: every node of the network receives every beacon.

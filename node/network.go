@@ -36,6 +36,14 @@ var System Network = system{beacon.System}
 
 type system struct{ beacon.Network }
 
+// Watch implements beacon.Watcher, where the system tells of changes of its interfaces.
+func (s system) Watch(changed func()) (stop func(), err error) {
+	if w, ok := s.Network.(beacon.Watcher); ok {
+		return w.Watch(changed)
+	}
+	return nil, errors.ErrUnsupported
+}
+
 func (system) Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	if network == "unix" {
 		id, err := uuid.Parse(address)

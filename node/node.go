@@ -26,6 +26,7 @@ type Node struct {
 	events    *events
 	calls     chan func() // run by the control loop
 	sightings chan beacon.Sighting
+	moves     chan struct{} // holds a token when our interfaces have changed
 	done      chan struct{} // closed when the node stops
 	gone      chan struct{} // closed when all has ended; err is set before
 	err       error         // the result of Close
@@ -84,6 +85,7 @@ func New(cfg Config) (*Node, error) {
 		events:    newEvents(cfg.Limits.Events, cfg.Limits.EventOctets),
 		calls:     make(chan func()),
 		sightings: make(chan beacon.Sighting, 256),
+		moves:     make(chan struct{}, 1),
 		done:      make(chan struct{}),
 		gone:      make(chan struct{}),
 		groups:    make(map[string]string),
@@ -124,13 +126,21 @@ func (n *Node) Start(ctx context.Context) (err error) {
 	}
 	// The order matters: C zyre and gyre keep to the first endpoint that they hear, even if nobody listens there yet. So hear,
 	// then listen, then speak.
+	var addresses []netip.Addr // the default
+	if n.cfg.Group.IsValid() {
+		addresses = []netip.Addr{netip.AddrFrom4([4]byte{255, 255, 255, 255}), n.cfg.Group}
+	}
 	agent, err := beacon.Open(beacon.Config{
 		Network:    n.cfg.Network,
 		UUID:       n.cfg.UUID,
 		Port:       n.cfg.BeaconPort,
 		Interval:   n.cfg.BeaconInterval,
 		Interfaces: n.cfg.Interfaces,
+		Addresses:  addresses,
+		TTL:        n.cfg.TTL,
+		StatePort:  n.cfg.StatePort,
 		Handler:    n.sighting,
+		Changed:    n.moved,
 		Log:        n.log,
 
 		StateByBroadcast: n.cfg.StateByBroadcast,
@@ -183,6 +193,8 @@ func (n *Node) control() {
 			call()
 		case s := <-n.sightings:
 			n.sighted(s)
+		case <-n.moves:
+			n.relocate()
 		case now := <-ticker.C:
 			n.reap(now)
 		case <-samples:

@@ -24,6 +24,29 @@ func (n *Node) sighting(s beacon.Sighting) {
 	}
 }
 
+// moved hears that our interfaces have changed, or that we slept. The beacon's receiver calls it: it must not wait.
+func (n *Node) moved() {
+	select {
+	case n.moves <- struct{}{}:
+	default:
+	}
+}
+
+// relocate looks for the peers from where we are now: who waits before another attempt to dial does not wait any longer, and who
+// is connected is asked for a sign of life, which shows a connection that leads nowhere.
+func (n *Node) relocate() {
+	for _, p := range n.peers {
+		if p.connected && p.entered {
+			p.ping()
+			continue
+		}
+		select {
+		case p.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
 // knows says that a sighting brings nothing new.
 func (p *peer) knows(s beacon.Sighting) bool {
 	if s.State != beacon.Unknown && uint32(s.State) != p.state.Load() {

@@ -3,6 +3,7 @@ package zre
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"time"
 
 	"github.com/google/uuid"
@@ -48,8 +49,11 @@ func WithHeader(name, value string) Option {
 	}
 }
 
-// WithInterfaces restricts the node to network interfaces, given by name ("eth0") or address ("192.168.1.7"). By default every
-// usable interface is used, and loopback only where there is no other, so that nodes of one machine find each other offline.
+// WithInterfaces chooses the network interfaces: a name ("eth0"), a glob of names ("en*"), an IPv4 address ("192.168.1.7"), or a CIDR
+// ("192.168.0.0/16": only addresses within it are used); after "!" what to leave out ("!docker*", "!br-*", "!172.16.0.0/12"). Names and
+// addresses must exist when the node starts; what a glob or CIDR means may come later. By default it is every interface that is
+// up, has an IPv4 address and is not point-to-point, bridges too; loopback only where there is no other, so that nodes of one
+// machine find each other offline. Changes are followed while the node runs.
 func WithInterfaces(interfaces ...string) Option {
 	return func(c *config) error {
 		c.Interfaces = append(c.Interfaces[:len(c.Interfaces):len(c.Interfaces)], interfaces...)
@@ -85,6 +89,42 @@ func WithBeaconPort(port int) Option {
 			return fmt.Errorf("zre: WithBeaconPort(%d): choose a port from 1 to 55535", port)
 		}
 		c.BeaconPort = port
+		return nil
+	}
+}
+
+// WithTTL sets how far beacons with a state, which go by multicast, travel: one more than the routers that may pass them on, 1 to 255.
+// It is 1 by default, which is one LAN; 8 reaches a site whose routers route multicast. Broadcasts pass no router.
+func WithTTL(ttl int) Option {
+	return func(c *config) error {
+		if ttl < 1 || ttl > 255 {
+			return fmt.Errorf("zre: WithTTL(%d): choose 1 to 255", ttl)
+		}
+		c.TTL = ttl
+		return nil
+	}
+}
+
+// WithMulticastGroup sets the IPv4 group of the beacons with a state, 239.255.90.82 by default. Nodes of different groups still see
+// each other by broadcast on one link.
+func WithMulticastGroup(group netip.Addr) Option {
+	return func(c *config) error {
+		if !group.Is4() || !group.IsMulticast() {
+			return fmt.Errorf("zre: WithMulticastGroup(%v): not an IPv4 multicast address", group)
+		}
+		c.Group = group
+		return nil
+	}
+}
+
+// WithMulticastPort sets the UDP port of the beacons with a state; by default it is 10,000 above that of the others. It can be neither
+// 5670, where such a beacon would kill pyre, nor the port of the others.
+func WithMulticastPort(port int) Option {
+	return func(c *config) error {
+		if port < 1 || port > 65535 {
+			return fmt.Errorf("zre: WithMulticastPort(%d): choose a port from 1 to 65535", port)
+		}
+		c.StatePort = port
 		return nil
 	}
 }

@@ -1,0 +1,105 @@
+package beacon
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+)
+
+// A choice tells which interfaces and addresses an agent may use: Config.Interfaces, understood.
+type choice struct{ include, exclude []pattern }
+
+// A pattern is one entry of Config.Interfaces without its "!".
+type pattern struct {
+	text   string
+	prefix netip.Prefix // of an address or a CIDR; invalid for a name or a glob
+	single bool         // a name or an address, which must exist; else a glob or a CIDR, which need not
+}
+
+// parseChoice understands a list of entries; the first malformed one is an error.
+func parseChoice(entries []string) (choice, error) {
+	var c choice
+	for _, entry := range entries {
+		text, excluded := strings.CutPrefix(entry, "!")
+		p, err := parsePattern(text)
+		switch {
+		case err != nil:
+			return choice{}, fmt.Errorf("beacon: Interfaces: %q: %w", entry, err)
+		case excluded:
+			c.exclude = append(c.exclude, p)
+		default:
+			c.include = append(c.include, p)
+		}
+	}
+	return c, nil
+}
+
+func parsePattern(text string) (pattern, error) {
+	p := pattern{text: text, single: true}
+	if addr, err := netip.ParseAddr(text); err == nil {
+		p.prefix = netip.PrefixFrom(addr, addr.BitLen())
+	} else if strings.Contains(text, "/") { // no name has one
+		if p.prefix, err = netip.ParsePrefix(text); err != nil {
+			return p, errors.New(`not a CIDR, want one such as "192.168.0.0/16"`)
+		}
+		p.single = false
+	} else if strings.ContainsAny(text, `*?[\`) {
+		if _, err := path.Match(text, ""); err != nil {
+			return p, errors.New(`not a glob: *, ?, [a-z] and \ mean what they mean to Go's path.Match`)
+		}
+		p.single = false
+	}
+	switch {
+	case text == "":
+		return p, errors.New("empty, want a name, an IPv4 address, a CIDR or a glob")
+	case p.prefix.IsValid() && !p.prefix.Addr().Is4():
+		return p, errors.New("not IPv4, which beacons are sent by")
+	}
+	return p, nil
+}
+
+// matches reports whether the pattern means that address of the interface of that name.
+func (p pattern) matches(name string, addr netip.Addr) bool {
+	if p.prefix.IsValid() {
+		return p.prefix.Contains(addr)
+	}
+	if p.text == name {
+		return true
+	}
+	ok, _ := path.Match(p.text, name) // the error would have come from parsePattern
+	return ok && !p.single
+}
+
+// exists reports whether there is something that the pattern means, be it down.
+func (p pattern) exists(all []Interface) bool {
+	return slices.ContainsFunc(all, func(i Interface) bool {
+		return p.text == i.Name || slices.ContainsFunc(i.Addrs, func(a netip.Prefix) bool { return p.matches(i.Name, a.Addr()) })
+	})
+}
+
+// pick returns the IPv4 addresses of an interface that may be used, and whether any was asked for by its own name or address.
+func (c choice) pick(i Interface) (addrs []netip.Prefix, named bool) {
+	for _, a := range i.Addrs {
+		means := func(p pattern) bool { return p.matches(i.Name, a.Addr()) }
+		if !a.Addr().Is4() || slices.ContainsFunc(c.exclude, means) || len(c.include) > 0 && !slices.ContainsFunc(c.include, means) {
+			continue
+		}
+		addrs = append(addrs, a)
+		named = named || slices.ContainsFunc(c.include, func(p pattern) bool { return p.single && means(p) })
+	}
+	return addrs, named
+}
+
+// check reports the first entry that must exist, and does not.
+func (c choice) check(all []Interface) error {
+	for _, p := range c.include {
+		if p.single && !p.exists(all) {
+			return fmt.Errorf("beacon: Interfaces: %q is neither the name nor an IPv4 address of an interface here (there are %s)",
+				p.text, list(all))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package beacon
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+const (
+	// scanInterval is how old the knowledge of the interfaces may get. A scan takes 0.2 ms on a usual machine.
+	scanInterval = 800 * time.Millisecond
+	// changePause follows a change, and doubles up to scanInterval: an address that went may soon be followed by another.
+	changePause = 50 * time.Millisecond
+	// burstPause is left for more news to come when something has changed: they do not come alone.
+	burstPause = 10 * time.Millisecond
+	// pollCost and burstCost are by how many times the pauses exceed what a scan takes: on a host of hundreds of interfaces
+	// that is tens of milliseconds.
+	pollCost, burstCost = 20, 5
+	// sleepGap is what the wall clock gains while the machine sleeps or the process is stopped. Less is a busy machine.
+	sleepGap = 3 * time.Second
+)
+
+// follow has the network's Watcher, if it is one, trigger scans. The caller ends that by the function returned.
+func (s *station) follow(log *zerolog.Logger) (stop func()) {
+	if w, ok := s.key.network.(Watcher); ok {
+		stop, err := w.Watch(func() { signal(s.trigger) })
+		if err == nil {
+			return stop
+		}
+		if !errors.Is(err, errors.ErrUnsupported) {
+			log.Warn().Err(err).Msgf("beacon: changes of the interfaces are not told, looking every %v", s.key.poll)
+		}
+	}
+	return func() {}
+}
+
+// watch scans the interfaces from time to time, and when triggered.
+func (s *station) watch() {
+	pause, took := s.key.poll, time.Duration(0)
+	next := time.NewTimer(pause)
+	defer next.Stop()
+	for {
+		wait := max(pause, pollCost*took)
+		next.Reset(wait)
+		began := s.wall()
+		select {
+		case <-next.C:
+		case <-s.trigger:
+			if !s.settle(max(burstPause, burstCost*took)) {
+				return
+			}
+		case <-s.done:
+			return
+		}
+		slept := s.wall().Sub(began) > wait+sleepGap
+		before, start := s.world.Load(), time.Now()
+		_ = s.scan() // it has logged its error, and the next one may fare better
+		took = time.Since(start)
+		if slept {
+			s.renew()
+		}
+		if pause = min(2*pause, s.key.poll); s.world.Load() != before {
+			pause = changePause
+		}
+	}
+}
+
+// settle lets a burst of triggers pass, and reports whether the station goes on.
+func (s *station) settle(pause time.Duration) bool {
+	select {
+	case <-time.After(pause):
+	case <-s.done:
+		return false
+	}
+	select {
+	case <-s.trigger: // the scan to come is for it too
+	default:
+	}
+	return true
+}
+
+// wall returns the time of day. Unlike the clock of timers it goes on while the machine sleeps.
+func (s *station) wall() time.Time {
+	if clock, ok := s.key.network.(Clock); ok {
+		return clock.Wall().Round(0)
+	}
+	return time.Now().Round(0) // without the reading of the other clock
+}
+
+// renew makes all agents speak as newcomers.
+func (s *station) renew() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.agents {
+		a.notice(true)
+	}
+	s.log().Info().Msg("beacon: the machine has slept, or this process was stopped")
+}
+
+// scan looks at the interfaces, makes the agents use them as they are now, and joins the group. It joins at every scan,
+// also where nothing seems to have changed: an interface deleted and made again can have got its old index.
+func (s *station) scan() error {
+	s.scanning.Lock()
+	defer s.scanning.Unlock()
+	all, err := s.key.network.Interfaces()
+	s.report(failure{what: "listing interfaces"}, err)
+	if err != nil {
+		return err
+	}
+	for _, index := range s.adopt(all) {
+		to := Destination{Dst: netip.AddrPortFrom(s.key.group, s.key.statePort), IfIndex: index}
+		s.report(failure{"joining the multicast group", to}, s.state.Join(s.key.group, index))
+	}
+	return nil
+}
+
+// adopt makes all the station's world and returns the indexes of the interfaces on which its agents hear multicast.
+func (s *station) adopt(all []Interface) (multicast []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	changed := !slices.EqualFunc(all, s.world.Load().interfaces, Interface.same)
+	if changed {
+		s.world.Store(newWorld(all))
+		clear(s.failing)
+	}
+	told := false
+	for _, a := range s.agents {
+		if changed && a.adopt(look(&a.config, all)) && !told {
+			told = true
+			a.config.Log.Info().Str("interfaces", list(a.view.Load().interfaces)).Msg("beacon: interfaces in use")
+		}
+		for _, i := range a.view.Load().interfaces {
+			if i.can(net.FlagMulticast) && !slices.Contains(multicast, i.Index) {
+				multicast = append(multicast, i.Index)
+			}
+		}
+	}
+	return multicast
+}

@@ -1,0 +1,201 @@
+package srv
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	defaultTTL     = 30 * time.Second
+	defaultTimeout = 2 * time.Second
+	patience       = 10 // a lookup may take so many timeouts, whatever it asks
+)
+
+// A Resolver looks up SRV records. The zero Resolver is ready. Its methods may be called from any goroutine; its fields must not
+// change meanwhile.
+type Resolver struct {
+	// Server is the DNS server to ask, as [Server] takes it. By default the servers of /etc/resolv.conf are asked in turn; the
+	// file is read anew for each lookup. Nothing of it counts when there is a Server.
+	Server string
+
+	// Timeout is how long one server has for one question, 2 s by default. Each is asked twice. A lookup takes ten times that
+	// at most, whatever it asks: then it gives what it has.
+	Timeout time.Duration
+
+	// Dial connects to a server by "udp" or "tcp", as net.Dialer.DialContext does, which is the default.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	path string // instead of /etc/resolv.conf, for tests
+}
+
+// An asker puts questions.
+type asker interface {
+	records(ctx context.Context, name string) (*reply, error) // the SRV records of a name
+	host(ctx context.Context, name string) (addresses, error) // the addresses of a target
+}
+
+// Lookup finds the endpoints that the SRV records of a name from [Name] give. It asks for the addresses of targets that the
+// server has not sent along, both families. It blocks for 10 times the Timeout at most, and ends when ctx does.
+//
+// An answer has one endpoint at least. The error names the name and the server, and wraps ErrNoName, ErrNoRecords, ErrTimeout,
+// an RCode, or what the network said; the cause of ctx if that has ended.
+func (r *Resolver) Lookup(ctx context.Context, name string) (Answer, error) {
+	parent := ctx
+	ctx, cancel := context.WithTimeout(ctx, patience*r.timeout())
+	defer cancel()
+	a, names, err := r.prepare(name)
+	if err != nil {
+		return Answer{}, fmt.Errorf("srv: cannot look up %s: %w", name, err)
+	}
+	var problem error
+	for _, name := range names {
+		answer, err := lookup(ctx, a, name)
+		if err == nil {
+			return answer, nil
+		}
+		// Of the names that a search makes, the one that is there, but does not work, tells more than those that are not.
+		if problem == nil || errors.Is(problem, ErrNoName) {
+			problem = fmt.Errorf("srv: cannot look up %s: %w", name, err)
+		}
+		if parent.Err() != nil {
+			return Answer{}, fmt.Errorf("srv: cannot look up %s: %w", name, context.Cause(parent))
+		}
+	}
+	return Answer{}, problem
+}
+
+func (r *Resolver) timeout() time.Duration {
+	if r.Timeout > 0 {
+		return r.Timeout
+	}
+	return defaultTimeout
+}
+
+// prepare tells whom to ask and for which names.
+func (r *Resolver) prepare(name string) (asker, []string, error) {
+	c := &client{timeout: r.timeout(), dial: r.Dial}
+	if c.dial == nil {
+		c.dial = new(net.Dialer).DialContext
+	}
+	complete := strings.TrimSuffix(name, ".") + "."
+	if r.Server != "" {
+		s, err := parseServer(r.Server)
+		c.servers = []server{s}
+		return c, []string{complete}, err
+	}
+	config, err := readConfig(cmp.Or(r.path, configPath()))
+	if errors.Is(err, fs.ErrNotExist) {
+		return system{net.DefaultResolver}, []string{name}, nil
+	}
+	c.servers = config.servers
+	if strings.HasSuffix(name, ".") {
+		return c, []string{name}, err
+	}
+	var names []string
+	for _, domain := range config.search {
+		names = append(names, complete+domain+".")
+	}
+	return c, append(names, complete), err
+}
+
+// lookup asks for the records of a name and for the addresses of their targets.
+func lookup(ctx context.Context, a asker, name string) (Answer, error) {
+	r, err := a.records(ctx, name)
+	if err != nil {
+		return Answer{}, err
+	}
+	records, problems := sift(r)
+	if len(records) == 0 && len(problems) == 0 {
+		return Answer{}, ErrNoRecords
+	}
+	hosts, unknown := findHosts(ctx, a, records, r.extra)
+	answer := Answer{TTL: r.ttl}
+	for _, rec := range records {
+		host := hosts[rec.target]
+		if len(host.list) == 0 {
+			problem := unknown[rec.target]
+			if problem == nil {
+				problem = errNoAddress
+			}
+			problems = append(problems, fmt.Errorf("target %s: %w", rec.target, problem))
+			continue
+		}
+		answer.TTL = min(answer.TTL, host.ttl)
+		for _, addr := range host.list {
+			answer.Endpoints = append(answer.Endpoints, rec.endpoint(addr))
+		}
+	}
+	answer.Endpoints = arrange(answer.Endpoints)
+	if len(problems) > 0 {
+		answer.Partial = fmt.Errorf("%d problems, the first: %w", len(problems), problems[0])
+	}
+	if len(answer.Endpoints) == 0 {
+		return Answer{}, answer.Partial
+	}
+	return answer, nil
+}
+
+// sift gives the records that can be used, the first by priority if they are too many.
+func sift(r *reply) (good []record, problems []error) {
+	slices.SortFunc(r.records, record.compare)
+	for _, rec := range slices.Compact(r.records) {
+		switch {
+		case rec.target == "": // "decidedly not available" (RFC 2782)
+		case badName(rec.target) != "" || rec.port == 0:
+			problems = append(problems, fmt.Errorf("%w: %q, %d", errTarget, rec.target, rec.port))
+		case len(good) == maxTargets:
+			problems = append(problems, fmt.Errorf("%w, the limit is %d", errTooMany, maxTargets))
+		default:
+			good = append(good, rec)
+		}
+	}
+	if r.cut {
+		problems = append(problems, errCut)
+	}
+	return good, problems
+}
+
+// findHosts gives the addresses of targets: those that came along, and others by asking for them. It tells of which there was
+// an error.
+func findHosts(ctx context.Context, a asker, records []record, along map[string]addresses) (map[string]addresses, map[string]error) {
+	found, failed := make(map[string]addresses), make(map[string]error)
+	var ask []string
+	for _, rec := range records {
+		if host, ok := along[rec.target]; ok && len(host.list) > 0 {
+			found[rec.target] = host
+		} else if !slices.Contains(ask, rec.target) {
+			ask = append(ask, rec.target)
+		}
+	}
+	for _, target := range ask[min(len(ask), maxAsked):] {
+		failed[target] = fmt.Errorf("%w without addresses, the limit is %d", errTooMany, maxAsked)
+	}
+	ask = ask[:min(len(ask), maxAsked)]
+
+	var mu sync.Mutex // guards found and failed
+	var wait sync.WaitGroup
+	seat := make(chan struct{}, askers)
+	for _, target := range ask {
+		seat <- struct{}{} // who sits there leaves by the lookup's end
+		wait.Go(func() {
+			host, err := a.host(ctx, target)
+			<-seat
+			mu.Lock()
+			defer mu.Unlock()
+			found[target] = host
+			if err != nil && !errors.Is(err, ErrNoName) { // a missing target is no missing service
+				failed[target] = err
+			}
+		})
+	}
+	wait.Wait()
+	return found, failed
+}
