@@ -15,6 +15,7 @@ func TestImports(t *testing.T) {
 		"beacon":           {},
 		"internal/zmtp":    {},
 		"internal/ipc":     {},
+		"internal/gossip":  {"internal/zmtp"},
 		"internal/srv":     {},
 		"node":             {"beacon", "msg", "internal/zmtp", "internal/ipc"},
 		"zre":              {"node", "beacon"},

@@ -1,0 +1,288 @@
+package gossip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+)
+
+// A Client is connected to one hub, and connects again for ever when that breaks.
+type Client struct {
+	address string
+	cfg     Config
+	table   *table  // what is published; a Hub's own if the Client is one of its
+	origin  *origin // what comes from the hub
+	take    func(Tuple) error
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	state Change // as told; run's own
+}
+
+// NewClient returns a Client that connects to the hub at address, host:port, in a goroutine of its own. The error says that
+// this is no such address.
+func NewClient(address string, cfg Config) (*Client, error) {
+	cfg = cfg.withDefaults()
+	c, err := newClient(address, cfg, newTable(cfg))
+	if err != nil {
+		return nil, err
+	}
+	c.take = c.learn
+	go c.run()
+	return c, nil
+}
+
+func newClient(address string, cfg Config, t *table) (*Client, error) {
+	if host, port, err := net.SplitHostPort(address); err != nil || host == "" || port == "" {
+		return nil, fmt.Errorf("gossip: %q is no address of a hub: host:port is needed, for instance 192.0.2.1:5670", address)
+	}
+	c := &Client{address: address, cfg: cfg, table: t, origin: new(origin), done: make(chan struct{})}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c, nil
+}
+
+// Publish publishes a tuple, now and after each reconnect, until Unpublish. With a TTL it is published again in time. It
+// does not block. The error says that the tuple does not fit, or that the Client is closed.
+func (c *Client) Publish(t Tuple) error { return c.table.put(c.table.local, t) }
+
+// Unpublish ends what Publish began. Hubs of this package forget the tuple within a second or two.
+func (c *Client) Unpublish(key string) { c.table.withdraw(key) }
+
+// Close takes leave of the hub, and ends the connection and all goroutines; no callback runs after it. It blocks until then,
+// for as long as a callback takes, and up to 250 ms. It is safe to call it again.
+func (c *Client) Close() error {
+	c.cancel()
+	<-c.done
+	c.table.close()
+	return nil
+}
+
+// learn is what a Client alone does with a tuple.
+func (c *Client) learn(t Tuple) error {
+	if err := t.check(c.cfg.Limits); err != nil {
+		return err
+	}
+	if own, found := c.table.lookup(t.Key); found {
+		if own.Value != t.Value {
+			return fmt.Errorf("%w: %q, with the value %q instead of %q", errOurs, t.Key, t.Value, own.Value)
+		}
+		return nil
+	}
+	if c.cfg.Learned != nil {
+		c.cfg.Learned(t)
+	}
+	return nil
+}
+
+// run connects, again and again.
+func (c *Client) run() {
+	defer close(c.done)
+	wait := shortestWait
+	for c.ctx.Err() == nil {
+		began := time.Now()
+		err := c.connect()
+		if c.ctx.Err() != nil {
+			break
+		}
+		c.tell(Change{Address: c.address, Err: err})
+		if time.Since(began) > longestWait {
+			wait = shortestWait // it did not break at once
+		}
+		select {
+		case <-time.After(wait/2 + rand.N(wait)):
+		case <-c.ctx.Done():
+		}
+		wait = min(2*wait, longestWait)
+	}
+}
+
+// tell tells of a change, if it is one.
+func (c *Client) tell(now Change) {
+	if now.Up == c.state.Up && c.state.Address != "" {
+		return
+	}
+	if c.state = now; c.cfg.Changed != nil {
+		c.cfg.Changed(now)
+	}
+}
+
+// connect is one connection, from dialling to its end. It returns why it ended.
+func (c *Client) connect() error {
+	ctx, cancel := context.WithTimeout(c.ctx, dialTime)
+	nc, err := c.cfg.Dial(ctx, "tcp", c.address)
+	cancel()
+	if err != nil {
+		return fmt.Errorf("gossip: cannot reach the hub %s: %w", c.address, err)
+	}
+	s := &stream{messages: make(chan Message), closed: make(chan error, 1), log: c.cfg.Log}
+	queue := zmtp.NewQueue(1000, 1<<20)
+	hello := func(conn *zmtp.Conn) ([][]byte, error) {
+		s.conn = conn
+		return [][]byte{Message{Kind: Hello}.AppendTo(nil)}, nil
+	}
+	if _, err := zmtp.Open(c.ctx, nc, c.cfg.zmtp(), queue, hello, s); err != nil {
+		return fmt.Errorf("gossip: no connection to the hub %s: %w", c.address, err)
+	}
+	l := &link{Client: c, stream: s, feeder: newFeeder(c.table, queue, c.origin)}
+	err = l.serve()
+	c.table.leave(c.origin)
+	return err
+}
+
+// A stream receives a connection's messages, and hands them to the Client's goroutine.
+type stream struct {
+	conn     *zmtp.Conn
+	messages chan Message
+	closed   chan error // one error
+	log      zerolog.Logger
+}
+
+func (s *stream) Receive(frames [][]byte) error {
+	m, err := decode(frames)
+	if err != nil {
+		s.log.Debug().Err(err).Stringer("hub", s.conn.RemoteAddr()).Msg("gossip: message ignored")
+		return nil
+	}
+	select {
+	case s.messages <- m:
+	case <-s.conn.Done():
+	}
+	return nil
+}
+
+func (s *stream) Closed(err error) { s.closed <- err }
+
+// A link is a Client's connection while it is open.
+type link struct {
+	*Client
+	*stream
+	feeder     *feeder
+	unanswered int       // PINGs
+	refreshed  time.Time // when own tuples were last published
+	defend     bool      // they must be soon
+}
+
+// serve returns why the connection ended, when nothing of it runs any more.
+func (l *link) serve() error {
+	ping := time.NewTicker(pingEvery)
+	defer ping.Stop()
+	l.refreshed = time.Now()
+	_ = l.send(Ping) // its answer tells that this is a hub
+	err := l.loop(ping.C)
+	l.conn.Close(err)
+	ended := <-l.closed
+	if err == nil {
+		err = fmt.Errorf("gossip: the connection to the hub %s ended: %w", l.address, ended)
+	}
+	return err
+}
+
+// loop returns nil if the connection ended by itself.
+func (l *link) loop(ping <-chan time.Time) error {
+	for {
+		changed := l.table.changed()
+		room := l.feeder.flush()
+		if room != nil {
+			changed = nil
+		}
+		select {
+		case <-l.ctx.Done():
+			l.farewell()
+			return ErrClosed
+		case <-l.conn.Done():
+			return nil
+		case m := <-l.messages:
+			if err := l.receive(m); err != nil {
+				return err
+			}
+		case <-ping:
+			if l.unanswered >= silence {
+				return ErrSilent
+			}
+			l.unanswered++
+			_ = l.send(Ping)
+			l.refresh()
+		case <-changed:
+		case <-room:
+		}
+	}
+}
+
+// send sends a message of no more than its kind. Without room it is left out: there is traffic enough then.
+func (l *link) send(k Kind) error { return l.feeder.queue.Push(Message{Kind: k}.AppendTo(nil)) }
+
+// receive handles one message of the hub's; the error ends the connection.
+func (l *link) receive(m Message) error {
+	l.unanswered = 0
+	switch m.Kind {
+	case Invalid:
+		return ErrInvalid
+	case Publish, Pong:
+		l.tell(Change{Address: l.address, Up: true})
+	}
+	if m.Kind != Publish {
+		return nil
+	}
+	if l.conn.Property(PropertyTTL) == "" {
+		m.TTL = 0
+	}
+	err := l.take(m.Tuple)
+	if err != nil {
+		l.cfg.Log.Debug().Err(err).Str("hub", l.address).Msg("gossip: tuple ignored")
+	}
+	l.defend = l.defend || errors.Is(err, errOurs)
+	return nil
+}
+
+// refresh publishes own tuples again, if it is time, or the hub has another value for one of them.
+func (l *link) refresh() {
+	own := l.table.ours()
+	due := refreshEvery
+	for _, t := range own {
+		if t.TTL > 0 {
+			due = min(due, t.TTL/3)
+		}
+	}
+	if !l.defend && time.Since(l.refreshed) < due {
+		return
+	}
+	l.defend, l.refreshed = false, time.Now()
+	for _, t := range own {
+		_ = l.feeder.queue.Push(Message{Kind: Publish, Tuple: t}.AppendTo(nil)) // without room: next time
+	}
+}
+
+// farewell tells the hub that own tuples end.
+func (l *link) farewell() {
+	for _, t := range l.table.ours() {
+		t.TTL = farewellTTL
+		_ = l.feeder.queue.Push(Message{Kind: Publish, Tuple: t}.AppendTo(nil))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), farewellTime)
+	defer cancel()
+	_ = l.feeder.queue.Flush(ctx) // if it fails the tuples linger
+}
+
+// calls makes the calls of an application's functions one at a time.
+type calls struct{ sync.Mutex }
+
+// wrap returns cfg with functions that never run at the same time.
+func (c *calls) wrap(cfg Config) Config {
+	if learned := cfg.Learned; learned != nil {
+		cfg.Learned = func(t Tuple) { c.Lock(); defer c.Unlock(); learned(t) }
+	}
+	if changed := cfg.Changed; changed != nil {
+		cfg.Changed = func(ch Change) { c.Lock(); defer c.Unlock(); changed(ch) }
+	}
+	return cfg
+}

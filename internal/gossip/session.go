@@ -1,0 +1,112 @@
+package gossip
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+)
+
+// A session is a client of a Hub, as long as its connection lives: a czmq client never PINGs, so its silence means nothing.
+type session struct {
+	hub    *Hub
+	conn   *zmtp.Conn
+	origin *origin
+
+	greeted bool // it has said HELLO at least once; the reader's own
+	service atomic.Int32
+	wake    chan struct{} // holds one: service begins
+	prompt  *time.Timer
+}
+
+// The states of a session's service.
+const (
+	noService int32 = iota // it has not said HELLO, or was told INVALID since
+	beginService
+	inService
+)
+
+func newSession(h *Hub, conn *zmtp.Conn) *session {
+	s := &session{hub: h, conn: conn, origin: &origin{ipOf(conn.RemoteAddr())}, wake: make(chan struct{}, 1)}
+	s.prompt = time.AfterFunc(promptTime, s.invalid)
+	return s
+}
+
+// Greeted makes it a zmtp.Greeter: who never says HELLO is disconnected.
+func (s *session) Greeted() bool { return s.greeted }
+
+// Receive handles a message. No message of a client's ends its connection, not to speak of others: a czmq client would come
+// back at once, and do the same.
+func (s *session) Receive(frames [][]byte) error {
+	m, err := decode(frames)
+	switch {
+	case err != nil:
+		s.refuse(err)
+		s.invalid()
+	case m.Kind == Hello: // once more is no harm, though czmq's hub disagrees: a czmq client answers each INVALID with it
+		s.prompt.Stop()
+		s.greeted = true
+		s.service.Store(beginService)
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+	case m.Kind == Publish:
+		if err := s.hub.table.put(s.origin, m.Tuple); err != nil {
+			s.refuse(err)
+		}
+		if s.service.Load() == noService { // a czmq client will say HELLO, but not publish this again
+			s.invalid()
+		}
+	case m.Kind == Ping:
+		_ = s.conn.Queue().Push(Message{Kind: Pong}.AppendTo(nil)) // no room: it has enough to read
+	default: // PONG and INVALID are a hub's
+		s.invalid()
+	}
+	return nil
+}
+
+func (s *session) Closed(error) {
+	s.prompt.Stop()
+	s.hub.sessions.Add(-1)
+	s.hub.table.leave(s.origin)
+}
+
+// invalid tells the client that it is not served until it says HELLO.
+func (s *session) invalid() {
+	s.service.Store(noService)
+	_ = s.conn.Queue().Push(Message{Kind: Invalid}.AppendTo(nil)) // no room: its next message comes here again, or it stalls
+}
+
+func (s *session) refuse(err error) {
+	s.hub.cfg.Log.Debug().Err(err).Stringer("client", s.conn.RemoteAddr()).Msg("gossip: message refused")
+}
+
+// feed passes tuples on until the connection ends.
+func (s *session) feed() {
+	f := newFeeder(s.hub.table, s.conn.Queue(), s.origin)
+	for {
+		changed, wake := s.hub.table.changed(), s.wake
+		var room <-chan struct{}
+		var stalled <-chan time.Time
+		if s.service.CompareAndSwap(beginService, inService) {
+			f.restart()
+		}
+		if s.service.Load() == inService {
+			room = f.flush()
+		}
+		if room != nil {
+			changed, wake = nil, nil
+			stalled = time.After(stallTime)
+		}
+		select {
+		case <-room:
+		case <-stalled:
+			s.conn.Close(errStalled)
+		case <-changed:
+		case <-wake:
+		case <-s.conn.Done():
+			return
+		}
+	}
+}
