@@ -61,38 +61,45 @@ func (in *inbox) take(to target, c *content, s *slab, sender *Limits) (bool, err
 	return true, n.events.offer(p, e, octets, sender)
 }
 
-// slab is memory that copies of small frames are cut from, each piece once: it belongs to the application that gets it.
+// slab is memory that copies of small frames are cut from, each piece once: it belongs to the application that gets it. Slabs are
+// small at first and grow with use.
 type slab struct {
 	octets []byte
 	lists  [][]byte
-	size   int // of the last piece of octets
+	size   int // of the last slab of octets
+	count  int // and of lists
 }
 
 const (
-	minSlab = 512
-	maxSlab = 8 << 10
+	minSlab, maxSlab   = 512, 8 << 10
+	minLists, maxLists = 4, 64
 )
 
 // copy copies the frames of a message.
 func (s *slab) copy(frames [][]byte) [][]byte {
 	if len(s.lists) < len(frames) {
-		s.lists = make([][]byte, max(len(frames), s.size/64))
+		s.count = min(max(2*s.count, minLists), maxLists)
+		s.lists = make([][]byte, max(s.count, len(frames)))
 	}
 	list := s.lists[:len(frames):len(frames)]
 	s.lists = s.lists[len(frames):]
 	for i, frame := range frames {
-		n := len(frame)
-		if n > len(s.octets) {
-			if n > max(s.size, minSlab)/4 { // a slab would mostly be wasted
-				list[i] = append(make([]byte, 0, n), frame...)
-				continue
-			}
-			s.size = min(max(2*s.size, minSlab), maxSlab)
-			s.octets = make([]byte, s.size)
-		}
-		list[i] = s.octets[:n:n]
-		s.octets = s.octets[n:]
+		list[i] = s.cut(len(frame))
 		copy(list[i], frame)
 	}
 	return list
+}
+
+// cut returns memory for a frame.
+func (s *slab) cut(n int) []byte {
+	if n > len(s.octets) {
+		if n > maxSlab/4 {
+			return make([]byte, n)
+		}
+		s.size = min(max(2*s.size, minSlab, 4*n), maxSlab)
+		s.octets = make([]byte, s.size)
+	}
+	piece := s.octets[:n:n]
+	s.octets = s.octets[n:]
+	return piece
 }
