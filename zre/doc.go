@@ -25,14 +25,23 @@
 //
 // A node has one stream of events, ordered per peer: one [Enter], then any of [Join], [Leave], [Whisper], [Shout], [StateChange],
 // [Evasive] and [Silent], then one [Exit]. Nothing of a peer comes before its Enter or after its Exit, and between them no
-// message is lost or out of order. A peer that comes back, or whose connection broke, enters anew.
+// message is lost or out of order. A peer that comes back, or whose connection broke, enters anew. [Conflict] alone is about no
+// peer: another node has this node's UUID.
 //
 // Read the events, always: while a program does not, at most a few thousand messages (and 64 MiB) wait in memory, then the
 // node stops reading from the peers that send them, and they see this node as busy. Who is present is known all the same.
+//
+// # States
+//
+// A node says what it is doing (Node.SetState, or by itself with [WithAutoState]); peers see it change, and Node.Choose picks a member
+// of a group that has time. Nodes of other implementations have no states.
 //
 // # Sending
 //
 // Whisper and Shout queue a message and return. They wait only while a peer's queue is full (10,000 messages or 64 MiB), until
 // the context or the send timeout ends; then they say which peer is busy. Nothing is dropped in silence. A message that is
 // queued may still be lost if the peer or its connection fails; the peer's Exit tells of that.
+//
+// Messages to a node of the same process are handed over, to a process of the same user on the same host they go through a unix
+// socket, and to all others by tcp; Peer.Transport tells.
 package zre
