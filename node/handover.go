@@ -35,17 +35,15 @@ func (p *peer) handOverRoom() <-chan struct{} {
 // goroutine that the inbox belongs to is waiting for that.
 func (in *inbox) take(to target, c *content, s *slab, sender *Limits) (bool, error) {
 	n, p := in.node, in.peer
-	size, octets := int64(headerSize), int64(0)
 	for _, frame := range c.frames {
 		if int64(len(frame)) > n.cfg.Limits.FrameSize {
 			return false, nil
 		}
-		size += int64(len(frame))
-		octets += frameCost + int64(len(frame))
 	}
-	if size > n.cfg.Limits.MessageSize || len(c.frames) >= n.cfg.Limits.Frames {
+	if headerSize+c.size > n.cfg.Limits.MessageSize || len(c.frames) >= n.cfg.Limits.Frames {
 		return false, nil
 	}
+	octets := c.size + frameCost*int64(len(c.frames))
 	e := Event{Kind: Whisper, Peer: p.snapshot.Load()}
 	if to.shout {
 		group, in := (*n.ownGroups.Load())[to.group]

@@ -24,7 +24,8 @@ type target struct {
 // content is what the application sends.
 type content struct {
 	frames [][]byte
-	owned  bool // large frames are our own copies, as queues of sockets need
+	size   int64 // of all of them
+	owned  bool  // large frames are our own copies, as queues of sockets need
 }
 
 // own takes copies of the large frames, once.
@@ -133,7 +134,7 @@ func (n *Node) outgoing(ctx context.Context, frames [][]byte) (content, error) {
 	if limit := n.cfg.Limits.Frames - 1; len(frames) > limit {
 		return content{}, fmt.Errorf("%w: %d frames, the limit is %d", ErrTooLarge, len(frames), limit)
 	}
-	return content{frames: frames}, nil
+	return content{frames: frames, size: size}, nil
 }
 
 // headerSize is room for the header frame of a SHOUT, which counts in the size of a message.

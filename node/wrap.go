@@ -44,11 +44,7 @@ func (p *peer) wrapping() bool {
 // park keeps a message until it is known how to number it, within the bounds of a queue. It needs mu.
 func (p *peer) park(to target, c *content) error {
 	w, limits := p.wrap, &p.node.cfg.Limits
-	size := int64(0)
-	for _, frame := range c.frames {
-		size += int64(len(frame))
-	}
-	if len(w.messages) >= limits.QueueMessages || len(w.messages) > 0 && w.octets+size > limits.QueueOctets {
+	if len(w.messages) >= limits.QueueMessages || len(w.messages) > 0 && w.octets+c.size > limits.QueueOctets {
 		return zmtp.ErrFull
 	}
 	c.own()
@@ -58,8 +54,8 @@ func (p *peer) park(to target, c *content) error {
 			frames[i] = bytes.Clone(frame)
 		}
 	}
-	w.messages = append(w.messages, parked{to, content{frames, true}})
-	w.octets += size
+	w.messages = append(w.messages, parked{to, content{frames, c.size, true}})
+	w.octets += c.size
 	return nil
 }
 

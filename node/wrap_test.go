@@ -37,6 +37,16 @@ func next(t *testing.T, heard chan string, want ...string) {
 	}
 }
 
+// sent has the node believe that it sent the peer messages up to this number.
+func (r *testNode) sent(f *fakePeer, sequence uint16) {
+	r.do(func() {
+		p := r.peers[f.uuid]
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.sequence = sequence
+	})
+}
+
 // nearWrap is a peer to which messages up to 65532 were sent.
 func nearWrap(t *testing.T) (*testNode, *fakePeer, chan string) {
 	t.Helper()
@@ -45,12 +55,7 @@ func nearWrap(t *testing.T) (*testNode, *fakePeer, chan string) {
 	heard := listenTo(f)
 	f.enter()
 	next(t, heard, "HELLO 1")
-	n.do(func() {
-		p := n.peers[f.uuid]
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.sequence = 65532
-	})
+	n.sent(f, 65532)
 	return n, f, heard
 }
 
@@ -78,12 +83,7 @@ func TestWrapOfFullCycle(t *testing.T) {
 	}
 	f.send(msg.AppendPingOK(nil, 2))
 	next(t, heard, "JOIN 0", "WHISPER 1 c", "WHISPER 2 d")
-	n.do(func() { // the next time it is known
-		p := n.peers[f.uuid]
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.sequence = 65534
-	})
+	n.sent(f, 65534) // the next time it is known
 	whisper(t, n, f, "e", "f")
 	next(t, heard, "WHISPER 65535 e", "WHISPER 0 f")
 	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)"})
@@ -119,12 +119,7 @@ func TestWrapOfShortCycle(t *testing.T) {
 	f.send(f.hello(1, nil))
 	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "EXIT(replaced)", "ENTER(fake)", "JOIN(G)"})
 	next(t, heard, "PING 4") // as after every session that broke
-	n.do(func() {
-		p := n.peers[f.uuid]
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.sequence = 65533
-	})
+	n.sent(f, 65533)
 	whisper(t, n, f, "e", "f")
 	next(t, heard, "WHISPER 65534 e", "WHISPER 0 f")
 }
@@ -137,12 +132,7 @@ func TestWrapHasBounds(t *testing.T) {
 	heard := listenTo(f)
 	f.enter()
 	next(t, heard, "HELLO 1")
-	n.do(func() {
-		p := n.peers[f.uuid]
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.sequence = 65534
-	})
+	n.sent(f, 65534)
 	whisper(t, n, f, "a", "b") // parked
 	result := make(chan error, 1)
 	go func() { result <- n.Whisper(t.Context(), f.uuid, []byte("c")) }()
