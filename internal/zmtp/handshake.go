@@ -37,12 +37,16 @@ func handshake(ctx context.Context, nc net.Conn, cfg Config, role zmq4.SocketTyp
 	} else {
 		mechanism.name = cfg.Expect
 	}
+	return shakeHands(ctx, nc, cfg, mechanism, role)
+}
 
+// shakeHands is handshake with a mechanism that is made.
+func shakeHands(ctx context.Context, nc net.Conn, cfg Config, mechanism *null, role zmq4.SocketType) (metadata, error) {
 	if err := nc.SetDeadline(time.Now().Add(cfg.HandshakeTimeout)); err != nil {
 		return nil, fmt.Errorf("zmtp: cannot limit the time of a handshake: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
-	err = open(&guard{Conn: nc, limit: uint64(cfg.Limits.CommandSize)}, mechanism, role, cfg.Identity)
+	err := open(&guard{Conn: nc, limit: uint64(cfg.Limits.CommandSize)}, mechanism, role, cfg.Identity)
 	if !stop() {
 		return nil, fmt.Errorf("zmtp: handshake given up: %w", context.Cause(ctx))
 	}

@@ -14,12 +14,16 @@ type null struct {
 	ours metadata
 	want zmq4.SocketType // what the peer must be
 	name []byte          // Config.Expect, of who opens a connection
+	mute bool            // only hear the peer's READY, say none: Probe
 	peer metadata        // what it said, after Handshake
 }
 
 func (n *null) Type() zmq4.SecurityType { return zmq4.NullSecurity }
 
 func (n *null) Handshake(conn *zmq4.Conn, _ bool) error {
+	if n.mute {
+		return n.receive(conn)
+	}
 	// Who knows whom it wants waits for the other side's READY, which comes without waiting for ours: so RFC 23 has it for NULL.
 	first, second := n.send, n.receive
 	if n.name != nil {
