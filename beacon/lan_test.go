@@ -135,7 +135,10 @@ func (h *host) Interfaces() ([]Interface, error) {
 	return slices.Clone(h.interfaces), h.scanErr
 }
 
-func (h *host) ListenPacket(port int) (PacketConn, error) {
+func (h *host) ListenPacket(network string, port int) (PacketConn, error) {
+	if network != "udp4" {
+		return nil, errors.ErrUnsupported
+	}
 	h.lan.mu.Lock()
 	defer h.lan.mu.Unlock()
 	if err := h.listenErr[port]; err != nil {

@@ -15,9 +15,11 @@ import (
 type Network interface {
 	// Interfaces lists the machine's network interfaces as they are now, including those that are down.
 	Interfaces() ([]Interface, error)
-	// ListenPacket opens a UDP socket that receives what arrives on port for any address of the machine, beside other
-	// sockets on the same port; each of them receives every broadcast, and what is sent to the groups it has joined.
-	ListenPacket(port int) (PacketConn, error)
+	// ListenPacket opens a UDP socket of one address family, "udp4" for IPv4 or "udp6" for IPv6, that receives what arrives on
+	// port for any address of the machine, beside other sockets on the same port; each of them receives every broadcast,
+	// and what is sent to the groups it has joined. An error that is errors.ErrUnsupported says that the machine, or a
+	// simulated network, has no such addresses; agents then do without them.
+	ListenPacket(network string, port int) (PacketConn, error)
 }
 
 // Watcher is what a Network may implement beside the rest, to tell of changes as they happen. [System] does so on Linux. With

@@ -97,7 +97,7 @@ func release(s *station) error {
 }
 
 func newStation(key stationKey, log *zerolog.Logger) (*station, error) {
-	classic, err := key.network.ListenPacket(key.port)
+	classic, err := key.network.ListenPacket("udp4", key.port)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func newStation(key stationKey, log *zerolog.Logger) (*station, error) {
 
 // listenState opens the socket of the state beacons.
 func (k *stationKey) listenState() (PacketConn, error) {
-	conn, err := k.network.ListenPacket(int(k.statePort))
+	conn, err := k.network.ListenPacket("udp4", int(k.statePort))
 	if err != nil {
 		return nil, err
 	}

@@ -65,7 +65,10 @@ func prefixes(addrs []net.Addr) []netip.Prefix {
 }
 
 // ListenPacket implements [Network]. The time to live is 1: no router passes a beacon on, unless SetTTL is called.
-func (system) ListenPacket(port int) (PacketConn, error) {
+func (system) ListenPacket(network string, port int) (PacketConn, error) {
+	if network != "udp4" {
+		return nil, fmt.Errorf("beacon: listening on UDP port %d: %q: %w", port, network, errors.ErrUnsupported)
+	}
 	lc := net.ListenConfig{Control: control}
 	pc, err := lc.ListenPacket(context.Background(), "udp4", fmt.Sprintf("0.0.0.0:%d", port))
 	if err != nil {

@@ -215,11 +215,11 @@ func pair(t *testing.T) (one, two *systemConn, port uint16) {
 	t.Helper()
 	for range 20 {
 		port := 12_000 + rand.IntN(10_000)
-		a, err := System.ListenPacket(port)
+		a, err := System.ListenPacket("udp4", port)
 		if err != nil {
 			continue
 		}
-		b, err := System.ListenPacket(port)
+		b, err := System.ListenPacket("udp4", port)
 		if err != nil {
 			t.Fatalf("the port cannot be shared: %v", err)
 		}
@@ -286,7 +286,7 @@ func TestSystemErrors(t *testing.T) {
 	if err := one.writePlain([]byte("x"), Destination{Dst: netip.AddrPortFrom(defaultGroup, port), IfIndex: 1 << 20}); err == nil {
 		t.Error("sent through no interface")
 	}
-	if _, err := System.ListenPacket(-1); err == nil || !strings.HasPrefix(err.Error(), "beacon: ") {
+	if _, err := System.ListenPacket("udp4", -1); err == nil || !strings.HasPrefix(err.Error(), "beacon: ") {
 		t.Errorf("port -1: %v", err)
 	}
 	done := make(chan error)

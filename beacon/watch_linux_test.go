@@ -59,9 +59,9 @@ func (r *resident) Interfaces() (all []Interface, err error) {
 	return all, err
 }
 
-func (r *resident) ListenPacket(port int) (conn PacketConn, err error) {
+func (r *resident) ListenPacket(network string, port int) (conn PacketConn, err error) {
 	err = r.Do(func() error {
-		conn, err = System.ListenPacket(port)
+		conn, err = System.ListenPacket(network, port)
 		return err
 	})
 	return residentConn{conn, r}, err

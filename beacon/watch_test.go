@@ -277,8 +277,8 @@ type routedConn struct {
 	port    int
 }
 
-func (r *routed) ListenPacket(port int) (PacketConn, error) {
-	conn, err := r.host.ListenPacket(port)
+func (r *routed) ListenPacket(network string, port int) (PacketConn, error) {
+	conn, err := r.host.ListenPacket(network, port)
 	return routedConn{conn, r, port}, err
 }
 

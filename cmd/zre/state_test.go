@@ -119,7 +119,7 @@ func TestPipeStateByBroadcast(t *testing.T) {
 				t.Fatal(err)
 			}
 			lan := zretest.NewLAN(t)
-			ear, err := lan.Host("10.0.0.2").ListenPacket(5670)
+			ear, err := lan.Host("10.0.0.2").ListenPacket("udp4", 5670)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,7 @@
 package zretest
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -55,7 +56,10 @@ type target struct {
 }
 
 // ListenPacket implements zre.Network.
-func (h *Host) ListenPacket(port int) (beacon.PacketConn, error) {
+func (h *Host) ListenPacket(network string, port int) (beacon.PacketConn, error) {
+	if network != "udp4" {
+		return nil, opError("listen", network, nil, nil, errors.ErrUnsupported)
+	}
 	defer h.lan.lock()()
 	if h.dead || h.machine.off {
 		return nil, opError("listen", "udp", nil, nil, net.ErrClosed)

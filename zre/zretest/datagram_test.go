@@ -160,7 +160,7 @@ func TestDatagramErrors(t *testing.T) {
 		try("10.0.0.1", 2, syscall.ENETDOWN)
 		h.Kill()
 		try("10.0.0.1", 2, net.ErrClosed)
-		if _, err := h.ListenPacket(8); !errors.Is(err, net.ErrClosed) {
+		if _, err := h.ListenPacket("udp4", 8); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("listen in a killed process: %v", err)
 		}
 		equal(t, "arrived", e.take(), []string{"x from 10.0.0.1:7 to 10.0.0.255 on 2"})

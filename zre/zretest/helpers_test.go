@@ -43,7 +43,7 @@ type ear struct {
 
 func listen(t testing.TB, h *zretest.Host, port int, groups ...string) *ear {
 	t.Helper()
-	s, err := h.ListenPacket(port)
+	s, err := h.ListenPacket("udp4", port)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func TestFailure(t *testing.T) {
 		w := &witness{TB: t}
 		lan := zretest.NewLAN(w, zretest.Seed(7))
 		h := lan.Host(addrA)
-		socket, err := h.ListenPacket(9)
+		socket, err := h.ListenPacket("udp4", 9)
 		if err != nil {
 			t.Fatal(err)
 		}
