@@ -3,7 +3,6 @@ package node
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"time"
 
@@ -30,6 +29,22 @@ type Config struct {
 	// Listen is where the mailbox listens: "tcp://*:5671" on every address, "tcp://192.168.1.7:5671" on one. By default it is
 	// a free port of RFC 36's range, on every address.
 	Listen string
+
+	// Advertise is the endpoint that HELLO and gossip name in place of the node's own, such as "tcp://203.0.113.7:5671": where peers
+	// beyond a NAT reach it.
+	Advertise string
+
+	// Peers are endpoints where peers may be, "tcp://host:port", known by neither beacon nor UUID.
+	Peers []string
+
+	// SRV are domains whose SRV records name such endpoints, and Resolver is the DNS server to ask, the system's by default.
+	SRV      []string
+	Resolver string
+
+	// GossipBind are the endpoints at which the node is a gossip hub, "tcp://*:5672", and GossipConnect those of the hubs that it
+	// is a client of.
+	GossipBind    []string
+	GossipConnect []string
 
 	// Transports are those that may be used, of Inproc, IPC and TCP; all by default. TCP is always needed.
 	Transports []string
@@ -86,12 +101,15 @@ func (c *Config) complete() error {
 	if c.Name == "" {
 		c.Name = fmt.Sprintf("%X", c.UUID[:3])
 	}
-	address, err := listenAddress(c.Listen)
+	host, _, err := listenAddress(c.Listen)
 	if err != nil {
 		return err
 	}
-	if host, _, _ := net.SplitHostPort(address); host != "" && len(c.Interfaces) == 0 {
+	if host != "" && len(c.Interfaces) == 0 {
 		c.Interfaces = []string{host} // beacons elsewhere would lead to where nobody listens
+	}
+	if err := c.checkSources(); err != nil {
+		return err
 	}
 	if c.BeaconPort < 0 || c.BeaconPort > 55535 {
 		return fmt.Errorf("node: beacon port %d: choose one from 1 to 55535 (beacons with a state use the port 10,000 above)", c.BeaconPort)

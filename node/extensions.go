@@ -3,6 +3,8 @@ package node
 import (
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
@@ -46,11 +48,11 @@ func stateOf(conn *zmtp.Conn) beacon.State {
 }
 
 // introduction is our configuration of a connection to a peer.
-func (p *peer) introduction() zmtp.Config {
+func (p *peer) introduction(id uuid.UUID) zmtp.Config {
 	s := p.node.State()
 	p.told.Store(uint32(s))
 	cfg := p.node.zmtp
-	cfg.Expect = identity(p.uuid)
+	cfg.Expect = identity(id)
 	cfg.Properties = map[string]string{extensionsProperty: ourExtensions, stateProperty: s.String()}
 	return cfg
 }

@@ -3,10 +3,8 @@ package node
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-	"strconv"
-	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -22,6 +20,7 @@ type inbox struct {
 	uuid uuid.UUID
 
 	extensions extensions // what the peer may use
+	sure       bool       // its HELLO has waited for a better one
 
 	peer    *peer // the session that its last HELLO began; nil before
 	last    uint16
@@ -85,10 +84,21 @@ func (in *inbox) hello() error {
 		return errSessionOver
 	}
 	var p *peer
-	if err := in.node.do(func() { p = in.node.greeted(in) }); err != nil {
-		return err
+	err := in.node.do(func() { p = in.node.greeted(in) })
+	if err == nil && p == doubted {
+		// If it was the answer to a HELLO of ours, the one that we say now gets another answer, on a connection that ends this.
+		select {
+		case <-in.conn.Done():
+			return errSessionOver
+		case <-time.After(doubtGrace):
+		}
+		in.sure = true
+		err = in.node.do(func() { p = in.node.greeted(in) })
 	}
-	if p == nil {
+	switch {
+	case err != nil:
+		return err
+	case p == nil:
 		return errRefused
 	}
 	in.peer, in.last = p, 1
@@ -124,8 +134,14 @@ func (in *inbox) traffic() error {
 			n.post(func() { n.depart(p) })
 			return errSessionOver
 		}
+		// C zyre says it where it uses gossip, to those too who know it by beacons: these believe its beacons alone.
+		n.post(func() {
+			if n.isGossiped(p.uuid) {
+				n.depart(p)
+			}
+		})
 	}
-	// ELECT, LEADER, GOODBYE of C zyre and ids that we don't know count in the sequence only.
+	// ELECT, LEADER and ids that we don't know count in the sequence only.
 	return nil
 }
 
@@ -182,22 +198,20 @@ func (in *inbox) isLocal() bool {
 // endpoints gives where the sender of a HELLO may be reached: at the endpoint that it names, and at the address that it
 // connects from, for an endpoint that is a host name of its own network (C zyre with interface "*") or not routed to us.
 func (in *inbox) endpoints() []netip.AddrPort {
-	host, ok := strings.CutPrefix(string(in.message.Hello.Endpoint), "tcp://")
-	colon := strings.LastIndexByte(host, ':')
-	if !ok || colon < 0 {
-		return nil
-	}
-	port, err := strconv.ParseUint(host[colon+1:], 10, 16)
-	if err != nil || port == 0 {
+	host, port, err := cutEndpoint(string(in.message.Hello.Endpoint))
+	if err != nil {
 		return nil
 	}
 	var endpoints []netip.AddrPort // the best last
-	named, err := parseEndpoint("tcp://" + net.JoinHostPort(strings.Trim(host[:colon], "[]"), host[colon+1:]))
-	seen := netip.AddrPortFrom(addrOf(in.conn.RemoteAddr()), uint16(port))
+	seen := netip.AddrPortFrom(addrPortOf(in.conn.RemoteAddr()).Addr(), port)
+	named := seen
+	if addr, err := netip.ParseAddr(host); err == nil && !addr.IsUnspecified() && !addr.IsMulticast() {
+		named = zoned(netip.AddrPortFrom(addr.Unmap(), port), in.conn.RemoteAddr())
+	}
 	if seen.IsValid() && seen != named {
 		endpoints = append(endpoints, seen)
 	}
-	if err == nil {
+	if named.IsValid() {
 		endpoints = append(endpoints, named)
 	}
 	return endpoints

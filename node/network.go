@@ -27,8 +27,22 @@ type Network interface {
 	// errors.ErrUnsupported says that the system has no such thing.
 	Listen(ctx context.Context, network, address string) (net.Listener, error)
 
-	// Dial connects to an address, as net.Dialer.DialContext does; for the network "unix" to that node.
+	// Dial connects to an address, as net.Dialer.DialContext does; for the network "unix" to that node. "udp" is for DNS alone.
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Resolver is what a Network may implement beside the rest, for host names. Without it names are the system's.
+type Resolver interface {
+	// LookupNetIP returns the addresses of a host, as net.Resolver.LookupNetIP does.
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// resolver returns that of a network.
+func resolver(network Network) Resolver {
+	if r, ok := network.(Resolver); ok {
+		return r
+	}
+	return net.DefaultResolver
 }
 
 // System is the operating system's network.
@@ -74,32 +88,46 @@ const (
 	lastPort  = 0xFFFF
 )
 
-// listenAddress gives the address of an endpoint to listen on, such as ":5671"; "" for none.
-func listenAddress(endpoint string) (string, error) {
+// listenAddress takes apart an endpoint to listen on: the host, "" for every address, and the port, 0 for any of RFC 36's range.
+func listenAddress(endpoint string) (host string, port uint16, err error) {
 	if endpoint == "" {
-		return "", nil
+		return "", 0, nil
 	}
 	address, ok := strings.CutPrefix(endpoint, "tcp://")
-	host, port, err := net.SplitHostPort(address)
-	if number, wrong := strconv.ParseUint(port, 10, 16); !ok || err != nil || wrong != nil || number == 0 {
-		return "", fmt.Errorf("node: cannot listen on %q: want tcp://*:PORT or tcp://ADDRESS:PORT", endpoint)
+	host, service, err := net.SplitHostPort(address)
+	number, wrong := strconv.ParseUint(service, 10, 16)
+	if service == "*" {
+		number, wrong = 0, nil
+	} else if number == 0 {
+		ok = false
+	}
+	if !ok || err != nil || wrong != nil {
+		return "", 0, fmt.Errorf("node: WithListen: cannot listen on %q: want tcp://*:PORT or tcp://ADDRESS:PORT", endpoint)
 	}
 	if host == "*" {
-		return ":" + port, nil
+		return "", uint16(number), nil
 	}
-	if _, err := netip.ParseAddr(host); err != nil {
-		return "", fmt.Errorf("node: cannot listen on %q: %q is no IP address", endpoint, host)
+	addr, err := netip.ParseAddr(host)
+	switch {
+	case err != nil:
+		return "", 0, fmt.Errorf("node: WithListen: cannot listen on %q: %q is no IP address", endpoint, host)
+	case addr.IsUnspecified():
+		return "", uint16(number), nil
 	}
-	return address, nil
+	return host, uint16(number), nil
 }
 
 // listenMailbox listens where it is told to, or on a free port of RFC 36's range. It starts at a random one, so that a node that
 // restarts is not taken for the one that had the port before.
 func listenMailbox(ctx context.Context, network Network, endpoint string) (net.Listener, error) {
-	if address, _ := listenAddress(endpoint); address != "" {
-		l, err := network.Listen(ctx, "tcp", address)
+	host, fixed, err := listenAddress(endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if fixed != 0 {
+		l, err := network.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(int(fixed))))
 		if err != nil {
-			return nil, fmt.Errorf("node: cannot listen on %s: %w", endpoint, err)
+			return nil, fmt.Errorf("node: WithListen: cannot listen on %s: %w", endpoint, err)
 		}
 		return l, nil
 	}
@@ -108,7 +136,7 @@ func listenMailbox(ctx context.Context, network Network, endpoint string) (net.L
 	var last error
 	for i := range count {
 		port := firstPort + (start+i)%count
-		l, err := network.Listen(ctx, "tcp", ":"+strconv.Itoa(port))
+		l, err := network.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 		if err == nil {
 			return l, nil
 		}

@@ -26,8 +26,10 @@ type Node struct {
 	events    *events
 	calls     chan func() // run by the control loop
 	sightings chan beacon.Sighting
-	moves     chan struct{} // holds a token when our interfaces have changed
-	done      chan struct{} // closed when the node stops
+	moves     chan struct{}   // holds a token when our interfaces have changed
+	done      chan struct{}   // closed when the node stops
+	life      context.Context // ends then
+	die       context.CancelFunc
 	gone      chan struct{} // closed when all has ended; err is set before
 	err       error         // the result of Close
 	wg        sync.WaitGroup
@@ -43,7 +45,11 @@ type Node struct {
 	former    map[uuid.UUID]struct{} // peers whose last session ended without a farewell
 	strangers strangers
 	farewells farewells
-	stopping  bool // no more sessions begin: who hears our farewell hangs up, and must not be called back
+	contacts  map[netip.AddrPort]*contact
+	sources   map[string][]netip.AddrPort // what each names
+	unnamed   []*peer                     // sessions whose peer's UUID is not known yet
+	trying    int                         // attempts under way
+	stopping  bool                        // no more sessions begin: who hears our farewell hangs up, and must not be called back
 
 	conflicting netip.Addr // where another node with our UUID was last
 	conflicted  time.Time  // when that was told
@@ -64,6 +70,7 @@ type Node struct {
 	started  bool
 	closed   bool
 	agent    *beacon.Agent
+	gossip   *gossiper // nil without gossip
 	router   *zmtp.Router
 	port     uint16
 }
@@ -94,11 +101,14 @@ func New(cfg Config) (*Node, error) {
 		auto:      autoState{state: beacon.Idle},
 		strangers: newStrangers(cfg.Network, cfg.Limits.Strangers, cfg.Limits.StrangersPerAddress),
 		farewells: make(farewells),
+		contacts:  make(map[netip.AddrPort]*contact),
+		sources:   make(map[string][]netip.AddrPort),
 		peers:     make(map[uuid.UUID]*peer),
 		present:   make(map[uuid.UUID]*peer),
 		members:   make(map[string][]*peer),
 		tick:      min(max(cfg.EvasiveTimeout/4, 10*time.Millisecond), time.Second),
 	}
+	n.life, n.die = context.WithCancel(context.Background())
 	n.ownGroups.Store(&map[string]string{})
 	if err := n.check(n.hello()); err != nil {
 		return nil, fmt.Errorf("node: %w", err)
@@ -123,6 +133,10 @@ func (n *Node) Start(ctx context.Context) (err error) {
 		return fmt.Errorf("node: start: %w", ErrStarted)
 	case ctx.Err() != nil:
 		return fmt.Errorf("node: start: %w", context.Cause(ctx))
+	}
+	watchers, err := n.lookUp(ctx)
+	if err != nil {
+		return err
 	}
 	// The order matters: C zyre and gyre keep to the first endpoint that they hear, even if nobody listens there yet. So hear,
 	// then listen, then speak.
@@ -154,6 +168,9 @@ func (n *Node) Start(ctx context.Context) (err error) {
 	}
 	n.agent = agent
 	n.port = addrPortOf(listener.Addr()).Port()
+	if err := n.startGossip(ctx); err != nil {
+		return errors.Join(err, listener.Close(), agent.Close())
+	}
 	n.router = zmtp.NewRouter(n.zmtp, n.accept)
 	n.router.Allow = n.allow
 	n.started = true
@@ -163,6 +180,7 @@ func (n *Node) Start(ctx context.Context) (err error) {
 	n.serveIPC(ctx)
 	n.settleIn()
 	n.wg.Go(n.control)
+	n.findPeers(watchers)
 	agent.Announce(n.port, n.State())
 	n.log.Debug().Uint16("port", n.port).Msg("started")
 	return nil
@@ -249,7 +267,8 @@ func (n *Node) allow(local, _ net.Addr) bool {
 	return false
 }
 
-// Endpoint returns where peers of the first network interface reach the node, "tcp://address:port", or "" before Start.
+// Endpoint returns where peers reach the node, "tcp://address:port": what it advertises, else an address of the first network
+// interface; "" before Start.
 func (n *Node) Endpoint() string {
 	n.starting.Lock()
 	defer n.starting.Unlock()
@@ -261,14 +280,21 @@ func (n *Node) Endpoint() string {
 
 // endpoint is Endpoint once the node is started.
 func (n *Node) endpoint() string {
+	if n.cfg.Advertise != "" {
+		return n.cfg.Advertise
+	}
+	best := netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	for _, i := range n.agent.Interfaces() {
 		for _, prefix := range i.Addrs {
-			if prefix.Addr().Is4() {
-				return formatEndpoint(netip.AddrPortFrom(prefix.Addr(), n.port))
+			switch addr := prefix.Addr(); {
+			case addr.Is4():
+				return formatEndpoint(netip.AddrPortFrom(addr, n.port))
+			case best.Is4() || best.IsLinkLocalUnicast(): // a link-local address is better than none
+				best = addr.WithZone("")
 			}
 		}
 	}
-	return formatEndpoint(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), n.port))
+	return formatEndpoint(netip.AddrPortFrom(best, n.port))
 }
 
 // Close hands queued messages to the operating system, for as long as Linger allows, says farewell to the network and ends
@@ -290,15 +316,17 @@ func (n *Node) Close() error {
 func (n *Node) shutDown(started bool) error {
 	if !started {
 		close(n.done)
+		n.die()
 		n.events.close()
 		return nil
 	}
 	n.moveOut()
 	n.do(n.stop)
 	n.flush()
-	err := n.agent.Close()
+	err := errors.Join(n.stopGossip(), n.agent.Close())
 	n.events.close()
 	close(n.done)
+	n.die()
 	err = errors.Join(err, n.router.Close())
 	n.wg.Wait()
 	n.log.Debug().Msg("closed")

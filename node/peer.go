@@ -40,6 +40,11 @@ type peer struct {
 	heard           time.Time // last sign of life that the control loop took note of
 	evasive         bool
 	silent          bool
+	contact         *contact       // where it was found, while its UUID is not known: uuid is a makeshift until then
+	failure         error          // of the last attempt to dial, while that is so
+	linked          time.Time      // when our connection came up, with our HELLO
+	greeted         time.Time      // when its HELLO came
+	asked           bool           // for a sign of life, since it was heard
 	stranger        netip.AddrPort // where a beacon showed it, until it entered; not valid otherwise
 	flaps           int            // how many sessions just before this one ended young; they delay its first dial
 
@@ -114,14 +119,14 @@ func (n *Node) newPeer(id uuid.UUID, endpoints []netip.AddrPort) *peer {
 }
 
 // run dials until it is connected, and then waits until the connection or the session ends. It is the mailbox goroutine of
-// the peer; hello is what the connection begins with, but for the endpoint.
-func (p *peer) run(hello msg.OutHello) {
+// the peer; hello is what the connection begins with, but for the endpoint. The peer's UUID is given, since it may become known.
+func (p *peer) run(id uuid.UUID, hello msg.OutHello) {
 	n := p.node
 	for attempt := max(p.flaps-1, 0); ; attempt++ { // the first one at once
 		if attempt > 0 && !p.sleep(backoff(n.cfg.Network, attempt)) {
 			return
 		}
-		conn, err := p.connect(attempt, hello)
+		conn, err := p.connect(id, attempt, hello)
 		if p.ctx.Err() != nil {
 			if conn != nil {
 				conn.Close(errSessionOver)
@@ -129,7 +134,7 @@ func (p *peer) run(hello msg.OutHello) {
 			return
 		}
 		if err != nil {
-			n.log.Debug().Err(err).Stringer("peer", p.uuid).Msg("cannot connect")
+			n.log.Debug().Err(err).Stringer("peer", id).Msg("cannot connect")
 			n.post(func() { n.dialFailed(p, err) })
 			continue
 		}

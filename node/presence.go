@@ -35,6 +35,11 @@ func (n *Node) moved() {
 // relocate looks for the peers from where we are now: who waits before another attempt to dial does not wait any longer, and who
 // is connected is asked for a sign of life, which shows a connection that leads nowhere.
 func (n *Node) relocate() {
+	n.publish()
+	for _, c := range n.contacts {
+		c.attempts = 0
+		n.try(c)
+	}
 	for _, p := range n.peers {
 		if p.connected && p.entered {
 			p.ping()
@@ -73,6 +78,9 @@ func (n *Node) sighted(s beacon.Sighting) {
 	if s.UUID == n.cfg.UUID {
 		n.conflict(endpoint)
 		return
+	}
+	if p == nil {
+		p = n.recognise(s.UUID, []netip.AddrPort{endpoint})
 	}
 	if p == nil {
 		if n.farewells.has(s.UUID, endpoint) {
@@ -132,7 +140,7 @@ func (n *Node) reap(now time.Time) {
 		// what peers said meanwhile is not yet read.
 		beaconed, spoke := p.alive.Swap(false), p.spoke.Swap(false)
 		if beaconed || spoke || p.stuck.Load() || stalled {
-			p.heard, p.evasive, p.silent = now, false, false
+			p.heard, p.evasive, p.silent, p.asked = now, false, false, false
 			continue
 		}
 		switch quiet := now.Sub(p.heard); {
@@ -146,6 +154,9 @@ func (n *Node) reap(now time.Time) {
 		case quiet >= n.cfg.EvasiveTimeout && !p.evasive:
 			p.evasive = true
 			n.events.push(p, Event{Kind: Evasive, Peer: p.snapshot.Load()})
+			p.ping()
+		case quiet >= n.cfg.EvasiveTimeout/2 && !p.asked:
+			p.asked = true // who does not beacon to us, where none get through, need not be evasive
 			p.ping()
 		}
 	}

@@ -234,9 +234,9 @@ func (p *peer) ping() {
 	}
 }
 
-// goodbye ends what we send: with a GOODBYE if the peer understands it.
+// goodbye ends what we send: with a GOODBYE if the peer understands it. Of others C zyre alone uses gossip, and wants one there.
 func (p *peer) goodbye() {
-	if p.extensions.has(extGoodbye) {
+	if p.extensions.has(extGoodbye) || !p.ours && p.node.isGossiped(p.uuid) {
 		p.control(msg.AppendGoodbye)
 	}
 	p.mu.Lock()

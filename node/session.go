@@ -37,11 +37,15 @@ func (n *Node) lost(p *peer, err error) {
 		return
 	}
 	n.log.Debug().AnErr("reason", err).Stringer("peer", p.uuid).Msg("connection lost")
-	if p.stranger.IsValid() {
+	switch {
+	case p.contact != nil:
+		n.alias(p)
+		n.remove(p, Crashed)
+	case p.stranger.IsValid():
 		n.dismiss(p)
-		return
+	default:
+		n.end(p, Crashed)
 	}
-	n.end(p, Crashed)
 }
 
 // end ends the session once all that the peer sent before is read: its other connection may bring more, up to its own end.
@@ -116,14 +120,14 @@ func (n *Node) begin(id uuid.UUID, endpoints []netip.AddrPort, sameHost bool, fl
 	n.peers[id] = p
 	n.mu.Unlock()
 	hello := n.hello() // as of now: what changes later follows as JOIN and LEAVE
-	n.wg.Go(func() { p.run(hello) })
+	n.wg.Go(func() { p.run(id, hello) })
 	return p
 }
 
 // connected: our connection to the peer's mailbox is up.
 func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 	n.log.Debug().Stringer("peer", p.uuid).Stringer("endpoint", conn.RemoteAddr()).Msg("connected")
-	p.connected = true
+	p.connected, p.linked = true, time.Now()
 	p.transport, p.reached = transportOf(conn), addrPortOf(conn.RemoteAddr())
 	if p.entered {
 		p.publish()
@@ -151,6 +155,10 @@ func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 func (n *Node) dialFailed(p *peer, err error) {
 	switch {
 	case n.peers[p.uuid] != p:
+		return
+	case p.contact != nil:
+		p.failure = err
+		n.remove(p, Crashed)
 		return
 	case p.stranger.IsValid():
 		n.dismiss(p)
@@ -257,8 +265,9 @@ func (n *Node) forget(p *peer) {
 func (n *Node) unlist(p *peer) {
 	n.acquaint(p)
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	delete(n.peers, p.uuid)
+	n.mu.Unlock()
+	n.freed(p)
 }
 
 // hide takes a session out of the tables that the application sees.
@@ -279,13 +288,20 @@ func (n *Node) withdraw(p *peer) {
 	clear(p.groups)
 }
 
-// greeted takes a HELLO; it returns the session that it begins, or nil if the peer is refused.
+// doubted is what greeted returns for a HELLO that must wait.
+var doubted = new(peer)
+
+// greeted takes a HELLO; it returns the session that it begins, nil if the peer is refused, or doubted.
 func (n *Node) greeted(in *inbox) *peer {
 	endpoints := in.endpoints()
 	p := n.peers[in.uuid]
 	if n.stopping {
 		return nil
 	}
+	if p == nil {
+		p = n.recognise(in.uuid, endpoints)
+	}
+	doubt := (p == nil || p.entered) && n.doubts(in, p)
 	switch {
 	case p == nil:
 		// Not seen by a beacon: its HELLO says where to connect.
@@ -313,9 +329,12 @@ func (n *Node) greeted(in *inbox) *peer {
 			p.addEndpoint(endpoint)
 		}
 	}
-	if p == nil {
+	switch {
+	case p == nil:
 		n.log.Debug().Stringer("peer", in.uuid).Msg("HELLO refused: no usable endpoint, or too many peers")
 		return nil
+	case doubt:
+		return doubted
 	}
 	n.enter(p, in)
 	return p
@@ -330,7 +349,7 @@ func (n *Node) enter(p *peer, in *inbox) {
 	delete(n.strangers.failing, p.stranger)
 	n.acquaint(p)
 	p.inbox = in
-	p.entered = true
+	p.entered, p.greeted = true, time.Now()
 	if !p.connected {
 		p.transport = transportOf(in.conn) // as it came, so shall we go
 	}

@@ -63,19 +63,19 @@ func (n *Node) serveIPC(ctx context.Context) {
 }
 
 // connect makes one attempt to reach a peer, by the best transport that leads to it, and says HELLO.
-func (p *peer) connect(attempt int, hello msg.OutHello) (*zmtp.Conn, error) {
+func (p *peer) connect(id uuid.UUID, attempt int, hello msg.OutHello) (*zmtp.Conn, error) {
 	n := p.node
-	if other := n.neighbour(p.uuid); other != nil {
-		conn, err := p.link(other, hello)
+	if other := n.neighbour(id); other != nil {
+		conn, err := p.link(id, other, hello)
 		if err == nil {
 			return conn, nil
 		}
-		n.log.Debug().Err(err).Stringer("peer", p.uuid).Msg("no inproc to this peer")
+		n.log.Debug().Err(err).Stringer("peer", id).Msg("no inproc to this peer")
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, dialTimeout)
 	defer cancel()
 	if p.sameHost.Load() && n.cfg.uses(IPC) {
-		conn, err := p.open(ctx, "unix", ipcAddress(p.uuid), hello)
+		conn, err := p.open(ctx, id, "unix", ipcAddress(id), hello)
 		switch {
 		case err == nil:
 			return conn, nil
@@ -87,37 +87,41 @@ func (p *peer) connect(attempt int, hello msg.OutHello) (*zmtp.Conn, error) {
 			if n.complained.Swap(true) {
 				level = zerolog.DebugLevel
 			}
-			n.log.WithLevel(level).Err(err).Stringer("peer", p.uuid).Msg("no ipc to this peer, trying tcp")
+			n.log.WithLevel(level).Err(err).Stringer("peer", id).Msg("no ipc to this peer, trying tcp")
 		}
 	}
 	endpoints := *p.endpoints.Load()
 	if len(endpoints) == 0 {
 		return nil, errNoEndpoint
 	}
-	return p.open(ctx, "tcp", endpoints[len(endpoints)-1-attempt%len(endpoints)].String(), hello)
+	return p.open(ctx, id, "tcp", endpoints[len(endpoints)-1-attempt%len(endpoints)].String(), hello)
 }
 
 // open dials and shakes hands.
-func (p *peer) open(ctx context.Context, network, address string, hello msg.OutHello) (*zmtp.Conn, error) {
+func (p *peer) open(ctx context.Context, id uuid.UUID, network, address string, hello msg.OutHello) (*zmtp.Conn, error) {
 	nc, err := p.node.cfg.Network.Dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	return zmtp.Open(ctx, nc, p.introduction(), p.queue, p.first(hello), deaf{})
+	return zmtp.Open(ctx, nc, p.introduction(id), p.queue, p.first(hello), deaf{})
 }
 
 // link makes a connection within the process.
-func (p *peer) link(other *Node, hello msg.OutHello) (*zmtp.Conn, error) {
-	return other.router.Link(p.introduction(), p.queue, p.first(hello), deaf{})
+func (p *peer) link(id uuid.UUID, other *Node, hello msg.OutHello) (*zmtp.Conn, error) {
+	return other.router.Link(p.introduction(id), p.queue, p.first(hello), deaf{})
 }
 
 // first makes the HELLO that a connection begins with. The endpoint that it names is the address by which we reach the peer, so it
-// can reach us by it; on this host any will do.
+// can reach us by it; on this host any will do. What is advertised takes its place.
 func (p *peer) first(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
 	return func(conn *zmtp.Conn) ([][]byte, error) {
 		hello.Endpoint = p.node.endpoint()
-		if local := addrOf(conn.LocalAddr()); local.IsValid() {
-			hello.Endpoint = formatEndpoint(netip.AddrPortFrom(local, p.node.port))
+		if local := addrOf(conn.LocalAddr()); local.IsValid() && p.node.cfg.Advertise == "" {
+			format := formatEndpoint
+			if len(conn.Identity()) == 0 { // C zyre: of the others none speaks IPv6
+				format = bareEndpoint
+			}
+			hello.Endpoint = format(netip.AddrPortFrom(local, p.node.port))
 		}
 		header, err := msg.AppendHello(nil, 1, &hello, p.node.cfg.Limits.msg())
 		return [][]byte{header}, err

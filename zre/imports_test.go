@@ -17,7 +17,7 @@ func TestImports(t *testing.T) {
 		"internal/ipc":     {},
 		"internal/gossip":  {"internal/zmtp"},
 		"internal/srv":     {},
-		"node":             {"beacon", "msg", "internal/zmtp", "internal/ipc"},
+		"node":             {"beacon", "msg", "internal/zmtp", "internal/ipc", "internal/gossip", "internal/srv"},
 		"zre":              {"node", "beacon"},
 		"zre/zretest":      {"zre", "beacon"},
 		"cmd/zre":          {"zre"},

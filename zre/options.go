@@ -71,6 +71,70 @@ func WithListen(endpoint string) Option {
 	}
 }
 
+// WithAdvertise has the node name another endpoint than its own to its peers, such as "tcp://203.0.113.7:5671": where a NAT or a port
+// mapping leads to it. HELLO and gossip carry it; beacons, which do not leave the network, do not. Without it the HELLO to each
+// peer names the address by which this node reaches that peer. Use it with WithListen, so that the port is known.
+func WithAdvertise(endpoint string) Option {
+	return func(c *config) error {
+		c.Advertise = endpoint
+		return nil
+	}
+}
+
+// WithPeers adds endpoints of peers that beacons do not reach, such as "tcp://robot.example.org:5671" or "tcp://10.1.0.7:5671". Whose
+// they are is learned from the peer. Each is dialled, with back-off, for as long as the node runs and no peer is met there; a
+// host name is looked up again and again (every 30 s), and each of its addresses may be another peer's. The peers may be of any
+// implementation; they need a way back to this node (see WithAdvertise), and only one of the two must know the other.
+func WithPeers(endpoints ...string) Option {
+	return func(c *config) error {
+		c.Peers = append(c.Peers[:len(c.Peers):len(c.Peers)], endpoints...)
+		return nil
+	}
+}
+
+// WithSRV finds peers by the DNS: "example.org" asks for the SRV records of _zre._tcp.example.org; a name that begins with an underscore
+// is taken as it is, such as "_zre._tcp.robots.default.svc.cluster.local" for the port named "zre" of a headless service of Kubernetes,
+// or "_robots._tcp.service.consul". What is found is dialled as with WithPeers; the node's own entry is skipped. It is asked for again
+// when its TTL ends (after 5 s at least), and the last good answer stays while there is none. A record that goes says nothing of its
+// peer: nobody exits for that.
+//
+// Start waits for the first answer, 10 s at most, and fails if the name does not exist or no server answers. A name without records is
+// no error: who comes first finds nobody.
+func WithSRV(domains ...string) Option {
+	return func(c *config) error {
+		c.SRV = append(c.SRV[:len(c.SRV):len(c.SRV)], domains...)
+		return nil
+	}
+}
+
+// WithResolver sets the DNS server that WithSRV asks: "10.0.0.2", "10.0.0.2:8600", or "tcp://10.0.0.2:8600" for one that is to be asked
+// by TCP alone, as Consul's is if answers are many. By default it is the system's, /etc/resolv.conf.
+func WithResolver(server string) Option {
+	return func(c *config) error {
+		c.Resolver = server
+		return nil
+	}
+}
+
+// WithGossipBind makes the node a gossip hub, at "tcp://*:5672" or "tcp://10.1.0.7:5672": nodes that connect there learn of each other, and
+// of what this hub learns from others. It is zgossip, as C zyre speaks it.
+func WithGossipBind(endpoints ...string) Option {
+	return func(c *config) error {
+		c.GossipBind = append(c.GossipBind[:len(c.GossipBind):len(c.GossipBind)], endpoints...)
+		return nil
+	}
+}
+
+// WithGossipConnect connects the node to gossip hubs, such as "tcp://hub.example.org:5672", of this implementation or czmq's, and again
+// whenever that breaks. The node's endpoint is told there, and peers that others tell are met as with WithPeers. Several hubs are
+// joined by the nodes that know them: what one tells the others learn.
+func WithGossipConnect(endpoints ...string) Option {
+	return func(c *config) error {
+		c.GossipConnect = append(c.GossipConnect[:len(c.GossipConnect):len(c.GossipConnect)], endpoints...)
+		return nil
+	}
+}
+
 // WithTransports restricts how messages travel, to some of "inproc" (between nodes of one process), "ipc" (between processes of one
 // user on one host, by unix sockets in /tmp/zre-UID), and "tcp", which is always needed. By default the first of them that leads to
 // a peer is used; Peer.Transport tells. Restrict it to watch the traffic, or to keep it out of the file system.

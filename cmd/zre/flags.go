@@ -58,9 +58,8 @@ func newPipeConfig(args []string, out io.Writer) (*pipeConfig, error) {
 		port, err := strconv.Atoi(s)
 		return zre.WithBeaconPort(port), err
 	})
-	set("listen", "the `endpoint` to listen at, as tcp://*:5671 or tcp://192.168.1.7:5671 (default: a free port from 49152 up)",
-		func(s string) (zre.Option, error) { return zre.WithListen(s), nil })
 	c.stateFlags(flags)
+	c.sourceFlags(flags)
 	for _, d := range []struct {
 		name, usage string
 		option      func(time.Duration) zre.Option

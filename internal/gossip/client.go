@@ -281,6 +281,9 @@ func (c *calls) wrap(cfg Config) Config {
 	if learned := cfg.Learned; learned != nil {
 		cfg.Learned = func(t Tuple) { c.Lock(); defer c.Unlock(); learned(t) }
 	}
+	if ended := cfg.Ended; ended != nil {
+		cfg.Ended = func(key string) { c.Lock(); defer c.Unlock(); ended(key) }
+	}
 	if changed := cfg.Changed; changed != nil {
 		cfg.Changed = func(ch Change) { c.Lock(); defer c.Unlock(); changed(ch) }
 	}

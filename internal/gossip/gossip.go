@@ -65,8 +65,12 @@ type Config struct {
 	// tuples are told again.
 	Learned func(Tuple)
 
+	// Ended, if set, is called by a Hub with the key of a tuple that Learned was told of, when it is forgotten: its TTL or Linger is
+	// over. The rules for Learned hold. A Client does not call it.
+	Ended func(key string)
+
 	// Changed, if set, is called when a connection to a hub comes up (the hub has answered, not only accepted) or goes down:
-	// not for each failed attempt, but for the first if there was no connection yet. Calls of Learned and Changed are never
+	// not for each failed attempt, but for the first if there was no connection yet. Calls of Learned, Ended and Changed are never
 	// concurrent, and the same holds for Changed: it may call anything but Close.
 	Changed func(Change)
 

@@ -38,6 +38,7 @@ func NewHub(cfg Config) *Hub {
 	z.Properties = map[string]string{PropertyTTL: "1"}
 	h.router = zmtp.NewRouter(z, h.accept)
 	if cfg.Learned != nil {
+		h.table.noteEnded = cfg.Ended != nil
 		h.wg.Go(h.tell)
 	}
 	return h
@@ -114,6 +115,12 @@ func (h *Hub) tell() {
 	at := cursor{owner: h.table.local, application: true}
 	for {
 		changed := h.table.changed()
+		for _, key := range h.table.takeEnded() { // first, as one that came back is told again
+			if h.ctx.Err() != nil {
+				return
+			}
+			h.cfg.Ended(key)
+		}
 		batch := h.table.after(&at)
 		for _, t := range batch {
 			if h.ctx.Err() != nil {

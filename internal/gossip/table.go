@@ -26,6 +26,9 @@ type table struct {
 	timer   *time.Timer // for the tuple that ends first
 	next    time.Time   // when that is
 	closed  bool
+
+	noteEnded bool     // somebody calls takeEnded
+	ended     []string // keys of tuples that the application was told of, and that are gone
 }
 
 // An origin is where tuples come from: a connection, or this side.
@@ -158,6 +161,25 @@ func (t *table) drop(tu *tuple) {
 	t.uncount(tu)
 	tu.version = 0
 	delete(t.tuples, tu.key)
+	if tu.told && t.noteEnded {
+		t.ended = append(t.ended, tu.key)
+		t.stir()
+	}
+}
+
+// takeEnded returns the keys that ended since the last call.
+func (t *table) takeEnded() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	ended := t.ended
+	t.ended = nil
+	return ended
+}
+
+// stir wakes who waits for changes.
+func (t *table) stir() {
+	close(t.changes)
+	t.changes = make(chan struct{})
 }
 
 // bump makes a tuple the newest.
@@ -168,8 +190,7 @@ func (t *table) bump(tu *tuple) {
 	t.version++
 	tu.version = t.version
 	t.log = append(t.log, entry{t.version, tu})
-	close(t.changes)
-	t.changes = make(chan struct{})
+	t.stir()
 }
 
 // leave says that a connection has ended: what it published lingers.

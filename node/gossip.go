@@ -1,0 +1,183 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/gossip"
+)
+
+// maxGossipedNames bounds the endpoints with host names that gossip has looked up.
+const maxGossipedNames = 64
+
+// gossiper is a node's part in gossip. The control loop owns names.
+type gossiper struct {
+	hub       *gossip.Hub
+	published string                           // where we are
+	names     map[uuid.UUID]context.CancelFunc // who looks up the host names of endpoints
+}
+
+// checkGossip checks the endpoints of hubs.
+func (c *Config) checkGossip() error {
+	for _, endpoint := range c.GossipBind {
+		if _, port, err := listenAddress(endpoint); err != nil || port == 0 {
+			return fmt.Errorf("node: WithGossipBind: cannot listen on %q: want tcp://*:PORT or tcp://ADDRESS:PORT", endpoint)
+		}
+	}
+	for _, endpoint := range c.GossipConnect {
+		if _, _, err := splitEndpoint(endpoint); err != nil {
+			return fmt.Errorf("node: WithGossipConnect: %w", err)
+		}
+	}
+	return nil
+}
+
+// startGossip listens for clients and connects to hubs, if the configuration says so.
+func (n *Node) startGossip(ctx context.Context) error {
+	if len(n.cfg.GossipBind)+len(n.cfg.GossipConnect) == 0 {
+		return nil
+	}
+	hub := gossip.NewHub(gossip.Config{
+		Learned: n.learned,
+		Ended:   n.unlearned,
+		Changed: n.hubChanged,
+		Dial:    n.cfg.Network.Dial,
+		Log:     n.log,
+	})
+	var listeners []net.Listener
+	fail := func(err error) error {
+		for _, l := range listeners {
+			err = errors.Join(err, l.Close())
+		}
+		return errors.Join(err, hub.Close())
+	}
+	for _, endpoint := range n.cfg.GossipBind {
+		host, port, _ := listenAddress(endpoint) // was checked
+		l, err := n.cfg.Network.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(int(port))))
+		if err != nil {
+			return fail(fmt.Errorf("node: start: WithGossipBind: cannot listen on %s: %w", endpoint, err))
+		}
+		listeners = append(listeners, l)
+	}
+	for _, endpoint := range n.cfg.GossipConnect {
+		host, port, _ := splitEndpoint(endpoint) // was checked
+		if err := hub.Connect(net.JoinHostPort(host, strconv.Itoa(int(port)))); err != nil {
+			return fail(fmt.Errorf("node: WithGossipConnect: %w", err))
+		}
+	}
+	n.gossip = &gossiper{hub: hub, names: make(map[uuid.UUID]context.CancelFunc)}
+	for _, l := range listeners {
+		n.wg.Go(func() {
+			if err := hub.Serve(l); !errors.Is(err, gossip.ErrClosed) {
+				n.log.Error().Err(err).Stringer("listener", l.Addr()).Msg("gossip hub closed")
+			}
+		})
+	}
+	n.publish()
+	return nil
+}
+
+// publish tells the hubs where we are.
+func (n *Node) publish() {
+	if n.gossip == nil {
+		return
+	}
+	endpoint := n.endpoint()
+	if endpoint == n.gossip.published {
+		return
+	}
+	n.gossip.published = endpoint
+	err := n.gossip.hub.Publish(gossip.Tuple{Key: gossip.FormatKey(n.cfg.UUID), Value: gossip.FormatValue(endpoint, "")})
+	if err != nil {
+		n.log.Error().Err(err).Str("endpoint", endpoint).Msg("gossip: not published")
+	}
+}
+
+// stopGossip takes leave of the hubs.
+func (n *Node) stopGossip() error {
+	if n.gossip == nil {
+		return nil
+	}
+	return n.gossip.hub.Close()
+}
+
+func (n *Node) hubChanged(c gossip.Change) {
+	if c.Up {
+		n.log.Info().Str("hub", c.Address).Msg("gossip: connected")
+	} else {
+		n.log.Warn().Err(c.Err).Str("hub", c.Address).Msg("gossip: no connection to a hub, trying on")
+	}
+}
+
+// learned takes a tuple. It must not wait for the control loop's wait for the hub.
+func (n *Node) learned(t gossip.Tuple) {
+	id, endpoint, key, err := gossip.ParseTuple(t.Key, t.Value)
+	switch {
+	case err != nil:
+		n.log.Debug().Err(err).Msg("gossip: tuple ignored")
+		return
+	case id == n.cfg.UUID:
+		return
+	case key != "":
+		n.log.Warn().Stringer("peer", id).Msg("gossip: peer ignored, it wants CURVE, which this node does not speak")
+		return
+	}
+	n.post(func() { n.introduced(id, endpoint) })
+}
+
+// unlearned: a tuple has ended.
+func (n *Node) unlearned(key string) {
+	if id, err := uuid.Parse(key); err == nil {
+		n.post(func() { n.ungossip(id) })
+	}
+}
+
+// introduced: gossip tells where a peer is.
+func (n *Node) introduced(id uuid.UUID, endpoint string) {
+	n.ungossip(id)
+	host, _, err := splitEndpoint(endpoint)
+	if err != nil {
+		n.log.Debug().Err(err).Stringer("peer", id).Msg("gossip: peer ignored")
+		return
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		n.find(n.life, fromGossip+id.String(), endpoint)
+		return
+	}
+	if len(n.gossip.names) >= maxGossipedNames {
+		n.log.Warn().Str("endpoint", endpoint).Int("limit", maxGossipedNames).Msg("gossip: too many endpoints with host names, ignored")
+		return
+	}
+	ctx, cancel := context.WithCancel(n.life)
+	n.gossip.names[id] = cancel
+	n.find(ctx, fromGossip+id.String(), endpoint)
+}
+
+// ungossip: gossip does not name the peer any more.
+func (n *Node) ungossip(id uuid.UUID) {
+	if cancel := n.gossip.names[id]; cancel != nil {
+		cancel()
+		delete(n.gossip.names, id)
+	}
+	n.know(fromGossip+id.String(), nil)
+}
+
+// gossiped gives the peer that a source of contacts names, if that source is gossip.
+func gossiped(source string) (uuid.UUID, bool) {
+	text, ok := strings.CutPrefix(source, fromGossip)
+	if !ok {
+		return uuid.Nil, false
+	}
+	id, err := uuid.Parse(text)
+	return id, err == nil
+}
+
+// isGossiped tells whether gossip names a peer.
+func (n *Node) isGossiped(id uuid.UUID) bool { return n.sources[fromGossip+id.String()] != nil }

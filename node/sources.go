@@ -1,0 +1,141 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/srv"
+)
+
+const (
+	// A host name is looked up again after nameFresh, and after nameRetry as long as that fails.
+	nameFresh = 30 * time.Second
+	nameRetry = 5 * time.Second
+	// nameTimeout bounds one look-up.
+	nameTimeout = 5 * time.Second
+	// startTimeout bounds what Start waits for the DNS, whatever its context allows.
+	startTimeout = 10 * time.Second
+)
+
+// checkSources checks where else than by beacons peers are looked for.
+func (c *Config) checkSources() error {
+	if c.Advertise != "" {
+		if _, _, err := splitEndpoint(c.Advertise); err != nil {
+			return fmt.Errorf("node: WithAdvertise: %w", err)
+		}
+	}
+	for _, endpoint := range c.Peers {
+		if _, _, err := splitEndpoint(endpoint); err != nil {
+			return fmt.Errorf("node: WithPeers: %w", err)
+		}
+	}
+	for i, domain := range c.SRV {
+		name, err := srv.Name(domain)
+		if err != nil {
+			return fmt.Errorf("node: WithSRV: %w", err)
+		}
+		c.SRV = slices.Clone(c.SRV)
+		c.SRV[i] = name
+	}
+	if c.Resolver != "" {
+		if _, err := srv.Server(c.Resolver); err != nil {
+			return fmt.Errorf("node: WithResolver: %w", err)
+		}
+	}
+	return c.checkGossip()
+}
+
+// lookUp asks for the SRV records, all at a time. It returns who goes on asking.
+func (n *Node) lookUp(ctx context.Context) ([]*srv.Watcher, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, srv.ErrTimeout)
+	defer cancel()
+	watchers := make([]*srv.Watcher, len(n.cfg.SRV))
+	problems := make([]error, len(watchers))
+	var all sync.WaitGroup
+	for i, name := range n.cfg.SRV {
+		w := &srv.Watcher{
+			Name:     name,
+			Resolver: &srv.Resolver{Server: n.cfg.Resolver, Dial: n.cfg.Network.Dial},
+			OnChange: func(list []netip.AddrPort) { n.post(func() { n.know(fromSRV+name, list) }) },
+			Log:      n.log,
+		}
+		watchers[i] = w
+		all.Go(func() {
+			if err := w.Look(ctx); err != nil && !errors.Is(err, srv.ErrNoRecords) { // who comes first finds nobody
+				problems[i] = fmt.Errorf("node: start: WithSRV: %w", err)
+			}
+		})
+	}
+	all.Wait()
+	return watchers, errors.Join(problems...)
+}
+
+// findPeers begins to look for peers where the configuration says. It runs before the control loop does.
+func (n *Node) findPeers(watchers []*srv.Watcher) {
+	for _, endpoint := range n.cfg.Peers {
+		n.find(n.life, fromPeers+endpoint, endpoint)
+	}
+	for _, w := range watchers {
+		n.wg.Go(func() { w.Run(n.life) })
+	}
+}
+
+// find has a source name where an endpoint leads: its address, or those of its host name, which is looked up again and again until ctx
+// ends.
+func (n *Node) find(ctx context.Context, source, endpoint string) {
+	host, port, _ := splitEndpoint(endpoint) // was checked
+	if addr, err := netip.ParseAddr(host); err == nil {
+		n.after(0, func() { n.know(source, []netip.AddrPort{netip.AddrPortFrom(addr.Unmap(), port)}) })
+		return
+	}
+	n.wg.Go(func() {
+		problem := ""
+		for {
+			list, err := n.resolve(ctx, host, port)
+			if ctx.Err() != nil {
+				return
+			}
+			pause := nameFresh
+			switch {
+			case err == nil:
+				n.post(func() { n.know(source, list) })
+			case root(err) != problem:
+				n.log.Warn().Err(err).Str("endpoint", endpoint).Msg("host name not resolved, trying on")
+				fallthrough
+			default:
+				pause = nameRetry // what it was before stays
+			}
+			if problem = ""; err != nil {
+				problem = root(err)
+			}
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+}
+
+// resolve gives the addresses of a host, IPv4 first.
+func (n *Node) resolve(ctx context.Context, host string, port uint16) ([]netip.AddrPort, error) {
+	ctx, cancel := context.WithTimeout(ctx, nameTimeout)
+	defer cancel()
+	addrs, err := resolver(n.cfg.Network).LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, err
+	}
+	var list []netip.AddrPort
+	for _, addr := range addrs {
+		if at := netip.AddrPortFrom(addr.Unmap(), port); !slices.Contains(list, at) {
+			list = append(list, at)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b netip.AddrPort) int { return a.Addr().BitLen() - b.Addr().BitLen() })
+	return list, nil
+}
