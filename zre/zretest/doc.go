@@ -30,7 +30,8 @@
 //
 // What is simulated: IPv4 datagrams with broadcast and multicast; TCP connections as an application sees them, with
 // connecting, buffers that fill up, end of stream, resets, sending again after loss, and keepalive, in the times of Linux;
-// unix sockets between the processes of a host. What is not: IPv6, routers, congestion, host names.
+// unix sockets between the processes of a host; a router between subnets ([LAN.Route]) and host names ([LAN.Name]). What is not: IPv6,
+// multicast through a router, congestion.
 //
 // # The nodes
 //

@@ -16,7 +16,7 @@ import (
 // Process makes another process on the machine.
 //
 // A machine has the loopback interface lo, with index 1, and eth0, eth1, … with indexes from 2. Interfaces with an address
-// in the same subnet are on the same wire. There are no routers: hosts without a common subnet don't reach each other.
+// in the same subnet are on the same wire. Hosts without a common subnet reach each other only through a router: LAN.Route.
 type Host struct {
 	lan     *LAN
 	machine *machine

@@ -27,8 +27,10 @@ type LAN struct {
 	blocked   map[path]bool
 	busy      map[path]time.Duration // until when a path of bounded bandwidth is busy
 	routes    map[route][]target     // where datagrams go, until something changes
-	ends      int                    // counts the ends of connections so far
-	conns     map[*conn]struct{}     // both ends of every connection, until both are closed
+	routed    bool                   // a router joins all subnets
+	names     map[string][]netip.Addr
+	ends      int                // counts the ends of connections so far
+	conns     map[*conn]struct{} // both ends of every connection, until both are closed
 }
 
 // A path leads from one machine to another.
@@ -56,6 +58,7 @@ func NewLAN(t testing.TB, options ...Option) *LAN {
 		busy:    make(map[path]time.Duration),
 		routes:  make(map[route][]target),
 		conns:   make(map[*conn]struct{}),
+		names:   make(map[string][]netip.Addr),
 	}
 	for _, option := range options {
 		option(l)
@@ -126,6 +129,33 @@ func (l *LAN) reaches(from *machine, src netip.Addr, to *machine, dst netip.Addr
 	if l.blocked[path{from, to}] {
 		return false
 	}
-	wire := from.wireOf(src)
-	return wire.IsValid() && wire == to.wireOf(dst)
+	return l.joins(from.wireOf(src), to.wireOf(dst))
+}
+
+// joins reports whether what is sent on one wire to one address arrives on another. An interface that is down has no wire.
+func (l *LAN) joins(from, to netip.Prefix) bool {
+	return from.IsValid() && to.IsValid() && (from == to || l.routed)
+}
+
+// Route puts a router between all subnets, or takes it away: with it connections reach hosts of other subnets. Broadcasts and
+// multicasts stay on their own in any case, so nodes must be told of each other.
+func (l *LAN) Route(on bool) {
+	defer l.lock()()
+	l.routed = on
+	l.changed()
+}
+
+// Name makes a host name known to all hosts, with these addresses, in place of what it had; without any it is unknown.
+func (l *LAN) Name(name string, addresses ...string) {
+	l.t.Helper()
+	defer l.lock()()
+	var list []netip.Addr
+	for _, text := range addresses {
+		addr, err := netip.ParseAddr(text)
+		if err != nil {
+			l.t.Fatalf("zretest: address of %s: %v", name, err)
+		}
+		list = append(list, addr)
+	}
+	l.names[name] = list
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -163,6 +164,9 @@ func (h *Host) Dial(ctx context.Context, network, address string) (net.Conn, err
 	if network == "unix" {
 		return h.dialUnix(ctx, address)
 	}
+	if host, port, err := net.SplitHostPort(address); err == nil && len(h.lan.names[host]) > 0 {
+		address = net.JoinHostPort(h.lan.names[host][0].String(), port)
+	}
 	dst, err := parseTCP(network, address)
 	var remote net.Addr
 	if err == nil {
@@ -173,6 +177,15 @@ func (h *Host) Dial(ctx context.Context, network, address string) (net.Conn, err
 		}
 	}
 	return nil, opError("dial", network, nil, remote, err)
+}
+
+// LookupNetIP resolves the names that LAN.Name made known, in no time.
+func (h *Host) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	defer h.lan.lock()()
+	if list := h.lan.names[host]; len(list) > 0 {
+		return slices.Clone(list), nil
+	}
+	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 }
 
 func (h *Host) dialTCP(ctx context.Context, dst netip.AddrPort) (*conn, error) {
@@ -205,7 +218,7 @@ func (h *Host) dialTCP(ctx context.Context, dst netip.AddrPort) (*conn, error) {
 }
 
 // sourceFor returns the address from which the machine reaches another: the same if it is its own, else one of the same
-// subnet.
+// subnet, else, where there is a router, the first that is not loopback.
 func (h *Host) sourceFor(dst netip.Addr) netip.Addr {
 	if h.machine.has(dst) {
 		return dst
@@ -217,6 +230,11 @@ func (h *Host) sourceFor(dst netip.Addr) netip.Addr {
 			}
 		}
 	}
+	for _, i := range h.machine.interfaces {
+		if h.lan.routed && i.Flags&net.FlagUp != 0 && i.Flags&net.FlagLoopback == 0 && len(i.Addrs) > 0 {
+			return i.Addrs[0].Addr()
+		}
+	}
 	return netip.Addr{}
 }
 
@@ -225,7 +243,7 @@ func (h *Host) neighbour(src, dst netip.Addr) *machine {
 	if h.machine.has(dst) {
 		return h.machine
 	}
-	if m := h.lan.owner(dst); m != nil && m.wireOf(dst) == h.machine.wireOf(src) {
+	if m := h.lan.owner(dst); m != nil && h.lan.joins(h.machine.wireOf(src), m.wireOf(dst)) {
 		return m
 	}
 	return nil

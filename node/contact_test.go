@@ -1,0 +1,288 @@
+package node
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"github.com/go-zre/go-zre/msg"
+)
+
+// contact tells a node of an endpoint, as Config.Peers does.
+func (r *testNode) contact(endpoint string) {
+	r.t.Helper()
+	r.do(func() { r.find(r.life, fromPeers+endpoint, endpoint) })
+}
+
+// Who has no identity is said HELLO, once, and is known by its answer, be it found otherwise meanwhile.
+func TestContact(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		turn func(f *fakePeer) // between HELLO and its answer
+	}{
+		{"answers", func(*fakePeer) {}},
+		{"beacons too", func(f *fakePeer) { f.beacon(f.port()) }},
+		{"is named twice", func(f *fakePeer) { f.node.contact("tcp://localhost:" + fmt.Sprint(f.port())) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			n := start(t, onLoopback(beaconPort(), Config{}))
+			f := newFakePeer(t, n)
+			n.contact(f.endpoint())
+			f.expect(msg.Hello)
+			test.turn(f)
+			f.send(f.hello(1, nil))
+			n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)"})
+			if err := n.Whisper(t.Context(), f.uuid, []byte("you")); err != nil {
+				t.Fatal(err)
+			}
+			f.expect(msg.Whisper)
+			if got := len(f.hellos); got != 1 {
+				t.Errorf("%d HELLOs", got)
+			}
+			if got := n.of(f.uuid); len(got) != 2 {
+				t.Errorf("events: %q", got)
+			}
+		})
+	}
+}
+
+// A peer that is reached by another endpoint than the one in its HELLO, as through a NAT, takes the HELLO by the latter for a new session,
+// and answers it as C zyre does. That ends: our next HELLO is not answered with another.
+func TestContactBehindRelay(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeer(t, n)
+	answers := make(chan struct{}, 100)
+	answer := func(m *msg.Message) {
+		if m.ID == msg.Hello {
+			answers <- struct{}{}
+		}
+	}
+	f.listen.Store(&answer)
+	n.contact("tcp://" + relay(t, f.mailbox.Addr().String()))
+	<-answers
+	f.send(f.hello(1, nil))
+	<-answers // by the endpoint that the HELLO named
+	f.hangUp()
+	f.conn = nil
+	f.send(f.hello(1, nil))
+	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)"})
+	if err := n.Whisper(t.Context(), f.uuid, []byte("you")); err != nil {
+		t.Fatal(err)
+	}
+	f.expect(msg.Whisper)
+	if got := len(f.hellos); got != 2 || len(answers) > 0 {
+		t.Errorf("%d HELLOs", got)
+	}
+	if got := n.of(f.uuid); len(got) != 2 {
+		t.Errorf("events: %q", got)
+	}
+}
+
+// relay passes connections on to an address, and returns its own.
+func relay(t *testing.T, to string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var passing sync.WaitGroup
+	t.Cleanup(func() {
+		l.Close()
+		passing.Wait()
+	})
+	passing.Go(func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
+				passing.Go(func() {
+					io.Copy(pair[0], pair[1])
+					pair[0].Close()
+					pair[1].Close()
+				})
+			}
+		}
+	})
+	return l.Addr().String()
+}
+
+// An endpoint where nobody is, or that is the node's own, is tried on; what is wrong is logged once.
+func TestContactWithNobody(t *testing.T) {
+	t.Parallel()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := free.Addr().(*net.TCPAddr).AddrPort()
+	free.Close()
+	var log lockedBuffer
+	port := beaconPort()
+	n := start(t, onLoopback(port, Config{
+		Peers: []string{formatEndpoint(nobody), "tcp://does-not-exist.invalid:5671"},
+		Log:   zerolog.New(&log).Level(zerolog.WarnLevel),
+	}))
+	n.contact(n.Endpoint())
+	tries := func() (tries int) {
+		n.do(func() {
+			if c := n.contacts[nobody]; c != nil {
+				tries = c.attempts
+			}
+		})
+		return tries
+	}
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for deadline := time.After(patience); tries() < 4 || !strings.Contains(log.String(), "does-not-exist"); {
+		select {
+		case <-again.C:
+		case <-deadline:
+			t.Fatalf("%d tries; log: %s", tries(), log.String())
+		}
+	}
+	if lines := strings.Count(log.String(), "\n"); lines != 2 {
+		t.Errorf("log: %s", log.String())
+	}
+	if got := n.log(); got != "" {
+		t.Errorf("events: %s", got)
+	}
+	late, err := New(onLoopback(beaconPort(), Config{Listen: formatEndpoint(nobody)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := record(t, late)
+	n.waitKind(Enter, other.UUID())
+	other.waitKind(Enter, n.UUID())
+}
+
+// lockedBuffer is a buffer for logs.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// What an endpoint advertises goes into HELLO in place of the connection's own address.
+func TestAdvertise(t *testing.T) {
+	t.Parallel()
+	const endpoint = "tcp://203.0.113.7:5671"
+	n := start(t, onLoopback(beaconPort(), Config{Advertise: endpoint}))
+	f := newFakePeer(t, n)
+	f.beacon(f.port())
+	f.expect(msg.Hello)
+	if hello := <-f.hellos; string(hello.Endpoint) != endpoint {
+		t.Errorf("HELLO names %s", hello.Endpoint)
+	}
+	if got := n.Endpoint(); got != endpoint {
+		t.Errorf("Endpoint is %s", got)
+	}
+}
+
+// Configurations that cannot work name the option and the value.
+func TestBadSources(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		cfg  Config
+		want []string
+	}{
+		{Config{Peers: []string{"udp://a:1"}}, []string{"WithPeers", `"udp://a:1"`}},
+		{Config{Peers: []string{"tcp://a:0"}}, []string{"WithPeers", `"tcp://a:0"`}},
+		{Config{Peers: []string{"tcp://*:5671"}}, []string{"WithPeers", `"tcp://*:5671"`}},
+		{Config{Peers: []string{"tcp://[a]:5671"}}, []string{"WithPeers", `"tcp://[a]:5671"`}},
+		{Config{Advertise: "tcp://0.0.0.0:5671"}, []string{"WithAdvertise", `"tcp://0.0.0.0:5671"`}},
+		{Config{SRV: []string{"10.0.0.1"}}, []string{"WithSRV", `"10.0.0.1"`}},
+		{Config{Resolver: "a b"}, []string{"WithResolver", `"a b"`}},
+		{Config{GossipBind: []string{"tcp://*:*"}}, []string{"WithGossipBind", `"tcp://*:*"`}},
+		{Config{GossipConnect: []string{"hub:1"}}, []string{"WithGossipConnect", `"hub:1"`}},
+		{Config{Listen: "tcp://a:1"}, []string{"WithListen", `"tcp://a:1"`}},
+	} {
+		_, err := New(test.cfg)
+		for _, text := range test.want {
+			if err == nil || !strings.Contains(err.Error(), text) {
+				t.Errorf("%+v: %v", test.want, err)
+			}
+		}
+	}
+}
+
+func TestEndpoints(t *testing.T) {
+	t.Parallel()
+	for endpoint, want := range map[string]string{
+		"tcp://10.0.0.1:5671":         "10.0.0.1:5671",
+		"tcp://[fd77::1]:49152":       "[fd77::1]:49152",
+		"tcp://fd77::1:49152":         "[fd77::1]:49152", // C zyre
+		"tcp://[fe80::1%eth0]:49152":  "[fe80::1%eth0]:49152",
+		"tcp://[::ffff:10.0.0.1]:500": "10.0.0.1:500",
+		"tcp://host:1":                "",
+		"tcp://0.0.0.0:1":             "",
+		"tcp://[ff02::1]:1":           "",
+		"tcp://10.0.0.1:0":            "",
+		"tcp://10.0.0.1":              "",
+		"tcp://[10.0.0.1]:5":          "",
+		"tcp://[fd77::1:5":            "",
+		"ipc:///tmp/x":                "",
+		"":                            "",
+	} {
+		got, err := parseEndpoint(endpoint)
+		if (err == nil) != (want != "") || err == nil && got.String() != want {
+			t.Errorf("%q: %v, %v", endpoint, got, err)
+		}
+	}
+	told := netip.MustParseAddrPort("[fe80::1%eth7]:1")
+	if got := zoned(told, &net.TCPAddr{IP: net.ParseIP("fe80::2"), Zone: "eth0"}).String(); got != "[fe80::1%eth0]:1" {
+		t.Errorf("zoned: %s", got)
+	}
+	if got := bareEndpoint(netip.MustParseAddrPort("[fd77::1]:49152")); got != "tcp://fd77::1:49152" {
+		t.Errorf("bare: %s", got)
+	}
+}
+
+// Idle peers that do not beacon to us are asked in time, and never become evasive.
+func TestBeaconlessPeersAreNotEvasive(t *testing.T) {
+	t.Parallel()
+	timers := func(cfg Config) Config {
+		cfg.EvasiveTimeout, cfg.ExpiredTimeout = 400*time.Millisecond, 1200*time.Millisecond
+		return onLoopback(beaconPort(), cfg) // a port of its own
+	}
+	a := start(t, timers(Config{UUID: uuid.New(), Name: "a"}))
+	b := start(t, timers(Config{UUID: uuid.New(), Name: "b", Peers: []string{a.Endpoint()}, Transports: []string{TCP}}))
+	a.waitKind(Enter, b.UUID())
+	b.waitKind(Enter, a.UUID())
+	c := start(t, timers(Config{UUID: uuid.New(), Name: "c"})) // its silence shows that the time has passed
+	f := newFakePeer(t, c)
+	f.enter()
+	c.wait("EXIT", func(e Event) bool { return e.Kind == Exit && e.Peer.UUID == f.uuid && e.Reason == Expired })
+	for _, n := range []*testNode{a, b} {
+		if strings.Contains(n.log(), "EVASIVE") || strings.Contains(n.log(), "EXIT") {
+			t.Errorf("%s: %s", n.Name(), n.log())
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package zretest_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/zre"
+	"github.com/go-zre/go-zre/zre/zretest"
+)
+
+// counts tells how many events of each type a node has seen of others, and Exits with their reasons.
+func counts(w *zretest.Watched) map[string]int {
+	all := make(map[string]int)
+	for _, event := range w.Seen() {
+		name := fmt.Sprintf("%T", event)
+		if e, ok := event.(zre.Exit); ok {
+			name += " " + e.Reason.String()
+		}
+		all[name]++
+	}
+	return all
+}
+
+// expect compares what a node has seen: pairs of an event's type and how often.
+func expect(t *testing.T, w *zretest.Watched, want map[string]int) {
+	t.Helper()
+	if got := counts(w); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%s saw %v, want %v", w.Name(), got, want)
+	}
+}
+
+// Peers that beacons do not reach are met by their endpoints, by one side alone or both, by address and by name, once each, and stay.
+func TestStaticPeers(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		lan.Route(true)
+		lan.Name("a.example", "10.0.1.1")
+		a := zretest.Start(t, lan.Host("10.0.1.1"), zre.WithName("a"), zre.WithListen("tcp://*:5671"), zre.WithPeers("tcp://10.0.2.1:5671", "tcp://10.0.1.1:5671"))
+		b := zretest.Start(t, lan.Host("10.0.2.1"), zre.WithName("b"), zre.WithListen("tcp://*:5671"), zre.WithPeers("tcp://10.0.1.1:5671"))
+		c := zretest.Start(t, lan.Host("10.0.3.1"), zre.WithName("c"), zre.WithPeers("tcp://a.example:5671"))
+		pass(5 * time.Minute)
+		expect(t, a, map[string]int{"zre.Enter": 2})
+		expect(t, b, map[string]int{"zre.Enter": 1})
+		expect(t, c, map[string]int{"zre.Enter": 1})
+		if err := a.Whisper(t.Context(), c.UUID(), []byte("over the router")); err != nil {
+			t.Error(err)
+		}
+		zretest.Next[zre.Whisper](c)
+	})
+}
+
+// Whoever is at an endpoint is met: who comes later, and the successor of who left. A name leads to where it leads now.
+func TestStaticPeerComesAndGoes(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		lan.Route(true)
+		lan.Name("service", "10.0.1.1")
+		a := zretest.Start(t, lan.Host("10.0.2.1"), zre.WithName("a"), zre.WithPeers("tcp://service:5671"))
+		pass(time.Hour)
+		host := lan.Host("10.0.1.1")
+		for i, name := range []string{"first", "second", "third"} {
+			process := host.Process()
+			node := zretest.Start(t, process, zre.WithName(name), zre.WithListen("tcp://*:5671"))
+			if e := zretest.Next[zre.Enter](a); e.Peer.Name != name {
+				t.Fatalf("%s entered", e.Peer.Name)
+			}
+			if i%2 == 0 {
+				process.Kill()
+			} else {
+				node.Close()
+			}
+			if e := zretest.Next[zre.Exit](a); (e.Reason == zre.Left) != (i%2 != 0) {
+				t.Errorf("%s: %v", name, e.Reason)
+			}
+		}
+		zretest.Start(t, lan.Host("10.0.3.1"), zre.WithName("moved"), zre.WithListen("tcp://*:5671"))
+		lan.Name("service", "10.0.3.1")
+		began := time.Now()
+		if e := zretest.Next[zre.Enter](a); e.Peer.Name != "moved" || time.Since(began) > 40*time.Second {
+			t.Errorf("%s entered after %v", e.Peer.Name, time.Since(began))
+		}
+		lan.Name("service") // tells where to look, not who is there
+		pass(10 * time.Minute)
+		if _, here := a.Peer(a.Peers()[0].UUID); !here || len(a.Peers()) != 1 {
+			t.Errorf("%d peers", len(a.Peers()))
+		}
+	})
+}
+
+// Beacons and endpoints may name the same peer: it is one peer, and no session breaks.
+func TestAllSourcesAtOnce(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		var nodes []*zretest.Watched
+		for i := range 6 {
+			options := []zre.Option{zre.WithName(fmt.Sprint(i)), zre.WithListen("tcp://*:5671"), zre.WithGossipConnect("tcp://10.0.0.1:5672", "tcp://10.0.0.2:5672")}
+			for j := range 6 {
+				options = append(options, zre.WithPeers(fmt.Sprintf("tcp://10.0.0.%d:5671", j+1)))
+			}
+			if i < 2 {
+				options = append(options, zre.WithGossipBind("tcp://*:5672"))
+			}
+			nodes = append(nodes, zretest.Start(t, lan.Host(fmt.Sprintf("10.0.0.%d", i+1)), options...))
+		}
+		pass(2 * time.Minute)
+		for _, w := range nodes {
+			expect(t, w, map[string]int{"zre.Enter": 5})
+		}
+	})
+}
+
+// Gossip alone makes a mesh of nodes in different subnets; who leaves is gone at once, who is killed too, and the hub may restart.
+func TestGossip(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		lan.Route(true)
+		lan.Name("hub.example", "10.0.0.1")
+		hubHost := lan.Host("10.0.0.1")
+		process := hubHost.Process()
+		hub := zretest.Start(t, process, zre.WithName("hub"), zre.WithGossipBind("tcp://*:5672"))
+		hosts := make([]*zretest.Host, 4)
+		nodes := make([]*zretest.Watched, 4)
+		for i := range nodes {
+			hosts[i] = lan.Host(fmt.Sprintf("10.0.%d.1", i+1))
+			nodes[i] = zretest.Start(t, hosts[i], zre.WithName(fmt.Sprint(i)), zre.WithGossipConnect("tcp://hub.example:5672"))
+		}
+		pass(time.Minute)
+		expect(t, hub, map[string]int{"zre.Enter": 4})
+		for _, w := range nodes {
+			expect(t, w, map[string]int{"zre.Enter": 4})
+		}
+
+		nodes[3].Close()
+		hosts[2].Kill()
+		pass(200 * time.Millisecond)
+		want := map[string]int{"zre.Enter": 4, "zre.Exit left": 1, "zre.Exit crashed": 1}
+		for _, w := range []*zretest.Watched{hub, nodes[0], nodes[1]} {
+			expect(t, w, want)
+		}
+
+		process.Kill()
+		pass(10 * time.Second)
+		again := zretest.Start(t, hubHost.Process(), zre.WithName("hub again"), zre.WithGossipBind("tcp://*:5672"))
+		late := zretest.Start(t, lan.Host("10.0.9.1"), zre.WithName("late"), zre.WithGossipConnect("tcp://hub.example:5672"))
+		pass(2 * time.Minute)
+		for _, w := range []*zretest.Watched{again, late} {
+			expect(t, w, map[string]int{"zre.Enter": 3})
+		}
+		for _, w := range nodes[:2] {
+			expect(t, w, map[string]int{"zre.Enter": 6, "zre.Exit left": 1, "zre.Exit crashed": 2})
+			if got := len(w.Peers()); got != 3 {
+				t.Errorf("%s knows %d peers", w.Name(), got)
+			}
+		}
+	})
+}
+
+// A session is by UUID: a node that is found at several of its addresses is one peer.
+func TestSeveralAddressesOfOnePeer(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		lan.Route(true)
+		id := uuid.New()
+		b := zretest.Start(t, lan.Host("10.0.1.1", "10.0.2.1", "10.0.3.1"), zre.WithUUID(id), zre.WithListen("tcp://*:5671"))
+		a := zretest.Start(t, lan.Host("10.0.9.1"), zre.WithPeers("tcp://10.0.1.1:5671", "tcp://10.0.2.1:5671", "tcp://10.0.3.1:5671"))
+		pass(time.Minute)
+		expect(t, a, map[string]int{"zre.Enter": 1})
+		expect(t, b, map[string]int{"zre.Enter": 1})
+		if !slices.ContainsFunc(a.Peers(), func(p *zre.Peer) bool { return p.UUID == id }) {
+			t.Errorf("%v", a.Peers())
+		}
+	})
+}
