@@ -80,17 +80,25 @@ func (p pattern) exists(all []Interface) bool {
 	})
 }
 
-// pick returns the IPv4 addresses of an interface that may be used, and whether any was asked for by its own name or address.
-func (c choice) pick(i Interface) (addrs []netip.Prefix, named bool) {
+// pick returns the IPv4 addresses of an interface that may be used, whether any was asked for by its own name or address, and,
+// if there is none, why.
+func (c choice) pick(i Interface) (addrs []netip.Prefix, named bool, reason Reason) {
+	reason = NoAddress
 	for _, a := range i.Addrs {
 		means := func(p pattern) bool { return p.matches(i.Name, a.Addr()) }
-		if !a.Addr().Is4() || slices.ContainsFunc(c.exclude, means) || len(c.include) > 0 && !slices.ContainsFunc(c.include, means) {
-			continue
+		switch {
+		case !a.Addr().Is4():
+		case slices.ContainsFunc(c.exclude, means):
+			reason = max(reason, Excluded)
+		case len(c.include) > 0 && !slices.ContainsFunc(c.include, means):
+			reason = max(reason, NotChosen)
+		default:
+			reason = Used
+			addrs = append(addrs, a)
+			named = named || slices.ContainsFunc(c.include, func(p pattern) bool { return p.single && means(p) })
 		}
-		addrs = append(addrs, a)
-		named = named || slices.ContainsFunc(c.include, func(p pattern) bool { return p.single && means(p) })
 	}
-	return addrs, named
+	return addrs, named, reason
 }
 
 // check reports the first entry that must exist, and does not.

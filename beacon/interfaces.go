@@ -24,21 +24,48 @@ var everySubnet = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 // none) if the interface can broadcast, and state beacons go to the group once if it can multicast. Loopback can do
 // both, though Linux gives it neither flag.
 func usable(all []Interface, c choice) []Interface {
-	var list, loopback []Interface
-	for _, i := range all {
-		var named bool
-		i.Addrs, named = c.pick(i)
-		fit := i.Flags&net.FlagPointToPoint == 0 && (i.can(net.FlagBroadcast) || i.can(net.FlagMulticast))
-		switch {
-		case i.Flags&net.FlagUp == 0 || len(i.Addrs) == 0:
-		case i.Flags&net.FlagLoopback != 0 && !named:
-			loopback = append(loopback, i)
-		case fit || len(c.include) > 0:
-			list = append(list, i)
+	var list []Interface
+	for _, v := range judge(all, c) {
+		if v.reason == Used {
+			list = append(list, v.Interface)
 		}
 	}
-	if len(list) == 0 {
-		return loopback
+	return list
+}
+
+// A judgement says whether an agent uses an interface, which is cut to the addresses that the choice leaves, and why not.
+type judgement struct {
+	Interface
+	reason Reason
+}
+
+// judge applies the rules of usable to each interface.
+func judge(all []Interface, c choice) []judgement {
+	list := make([]judgement, len(all))
+	others := false // than loopback that was not named
+	for n, i := range all {
+		addrs, named, reason := c.pick(i)
+		i.Addrs = addrs
+		switch {
+		case reason == NotChosen || reason == Excluded:
+		case i.Flags&net.FlagUp == 0:
+			reason = Down
+		case reason != Used:
+		case i.Flags&net.FlagLoopback != 0 && !named:
+			reason = Spared
+		case len(c.include) > 0:
+		case i.Flags&net.FlagPointToPoint != 0:
+			reason = PointToPoint
+		case !i.can(net.FlagBroadcast) && !i.can(net.FlagMulticast):
+			reason = Mute
+		}
+		others = others || reason == Used
+		list[n] = judgement{i, reason}
+	}
+	for n := range list {
+		if list[n].reason == Spared && !others {
+			list[n].reason = Used
+		}
 	}
 	return list
 }

@@ -16,8 +16,8 @@ import (
 // Probe blocks until READY has come, or ctx or Config.HandshakeTimeout ends; of cfg only that and Limits count. Errors are those
 // of [Open]: *[ProtocolError] for whatever is no ROUTER with the NULL mechanism, os.ErrDeadlineExceeded for silence, io.EOF.
 //
-// That READY comes without ours is what RFC 23 says of NULL, and what libzmq does: 4.2, 4.3 and the one in C zyre send it as soon as
-// they have the greeting. An attempt without READY makes libzmq's monitor tell of a failed handshake; no socket shows a
+// That READY comes without ours is what RFC 23 says of NULL, and what libzmq does: 4.2.2, 4.3.5 and 4.3.6 send it as soon as they
+// have the greeting. An attempt without READY makes libzmq's monitor tell of a failed handshake; no socket shows a
 // message, and no ROUTER of any implementation an identity.
 func Probe(ctx context.Context, nc net.Conn, cfg Config) (identity []byte, err error) {
 	defer nc.Close()

@@ -1,0 +1,88 @@
+package beacon
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/google/uuid"
+)
+
+// A Reason says why an agent does not use an interface, or that it does.
+type Reason uint8
+
+// The reasons. Of several that apply the choice (Config.Interfaces) is told first.
+const (
+	// What one of the addresses can have is in the order of what counts for their interface: see pick.
+
+	NoAddress    Reason = iota + 1 // it has no IPv4 address
+	NotChosen                      // the choice names others
+	Excluded                       // the choice leaves it out
+	Used                           // it is used
+	Down                           // it is switched off
+	Spared                         // loopback, not named, while others are used
+	PointToPoint                   // a tunnel, not named: its far end is rarely a local network
+	Mute                           // it can neither broadcast nor multicast
+)
+
+var reasonNames = [...]string{
+	NoAddress: "no address", NotChosen: "not chosen", Excluded: "excluded", Used: "used", Down: "down", Spared: "spared",
+	PointToPoint: "point-to-point", Mute: "mute",
+}
+
+// String returns the reason in a word or two, as in "no address".
+func (r Reason) String() string {
+	if r == 0 || int(r) >= len(reasonNames) {
+		return fmt.Sprintf("reason(%d)", uint8(r))
+	}
+	return reasonNames[r]
+}
+
+// A Report says what an agent does with one interface of the machine.
+type Report struct {
+	Interface                 // with all its addresses
+	Reason     Reason         // Used, or why it is not
+	UsedAddrs  []netip.Prefix // the addresses that it uses there; none unless Used
+	Classic    []Destination  // where classic beacons go from there, one for each subnet; none if it cannot broadcast
+	State      []Destination  // where state beacons go; none if it cannot multicast
+	HasCarrier bool           // a cable is in, or the access point is in reach, as far as the system tells
+}
+
+// Survey says for each interface of the machine, in the system's order, what an agent of that configuration does with it now, by the
+// very rules that agents follow. It opens nothing, sends nothing, and does not wait. Of config the UUID may be missing; an
+// error says what else of it Open would refuse.
+func Survey(config Config) ([]Report, error) {
+	config = config.withDefaults()
+	if config.UUID == uuid.Nil {
+		config.UUID = uuid.Max // nobody sees it
+	}
+	all, err := config.Network.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	if err := config.check(all); err != nil {
+		return nil, err
+	}
+	chosen, _ := parseChoice(config.Interfaces) // check has seen the error
+	v := look(&config, all)
+	var reports []Report
+	for n, j := range judge(all, chosen) {
+		r := Report{Interface: all[n], Reason: j.reason, HasCarrier: j.Flags&net.FlagRunning != 0}
+		if j.reason == Used {
+			r.UsedAddrs = j.Addrs
+			r.Classic, r.State = leaving(v.classic, j.Index), leaving(v.state, j.Index)
+		}
+		reports = append(reports, r)
+	}
+	return reports, nil
+}
+
+// leaving returns those destinations that are reached by an interface.
+func leaving(list []Destination, ifIndex int) (by []Destination) {
+	for _, d := range list {
+		if d.IfIndex == ifIndex {
+			by = append(by, d)
+		}
+	}
+	return by
+}
