@@ -18,9 +18,10 @@ func TestImports(t *testing.T) {
 		"internal/gossip":  {"internal/zmtp"},
 		"internal/srv":     {},
 		"node":             {"beacon", "msg", "internal/zmtp", "internal/ipc", "internal/gossip", "internal/srv"},
+		"internal/doctor":  {"zre", "beacon", "internal/zmtp"},
 		"zre":              {"node", "beacon"},
 		"zre/zretest":      {"zre", "beacon"},
-		"cmd/zre":          {"zre"},
+		"cmd/zre":          {"zre", "internal/doctor"},
 		"cmd/zrechat":      {"zre"},
 		"internal/testbed": {},
 	}

@@ -12,6 +12,7 @@ const usage = `Zre is the tool for ZRE networks (ZeroMQ Realtime Exchange, RFC 3
 Usage: zre COMMAND [options]
 
 Commands:
+  doctor  tells why nodes do not find or reach each other
   pipe    a node driven by JSON: commands on standard input, events on standard output
   help    this text
 
@@ -20,7 +21,8 @@ Commands:
 
 // commands are the subcommands. Each returns its exit status: 0, 1 for a failure, 2 for wrong usage.
 var commands = map[string]func(args []string, in io.Reader, out, errs io.Writer) int{
-	"pipe": pipe,
+	"doctor": diagnose,
+	"pipe":   pipe,
 }
 
 func main() {

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/doctor"
+)
+
+const doctorUsage = `Tells why the ZRE nodes of this network do not find or reach each other: first a verdict and what to try, then all that was found.
+
+It runs a node, named "zre doctor", for some seconds, listens to the beacons of this machine and of others, tests whether the TCP port
+of each node answers, and sees which nodes connect back. So it tells what each network interface is used for and why not, whether
+this machine's own beacons are heard, who else is here, and where a firewall seems to be. Run it on both machines of a pair that do
+not find each other, and, with --peer, from one to the endpoint of the other (zre pipe prints that when it starts).
+
+Exit status: 0 all is well, also if nobody else is here; 1 something is wrong; 2 wrong usage.
+
+With --json it prints one object; keys and kinds stay, new ones may come:
+  well, verdict     whether anything is wrong, and the verdict in words
+  problems, notes   lists of kind (a word for programs), text, try, and the interface, node or endpoint that it concerns
+  self              uuid and port of the node that was run, or the error why it could not
+  listened_ms       how long it listened
+  udp_ports         port, kind (classic or state), taken by another program alone, error
+  interfaces        name, use (used, or why not), up, carrier, loopback, containers, addresses, used_addresses, endpoints that
+                    peers are told, beacons: kind, octets, from, to, heard_back
+  nodes             uuid, name, local, left, entered (it connected), entered_ms, known_ms,
+                    beacons: interface, address, octets, multicast, port, state, count, every_ms,
+                    mailboxes: endpoint, answer, uuid of who answers, error
+  peers             those of --peer: endpoint, error (of its name), mailboxes as above
+  complaints        what the node logged as warnings
+  unrecorded        beacons beyond what is kept
+An answer is zre (go-zre), zmtp (any other node), refused, silent, unreachable, mute, closed, other or untested.
+
+Usage: zre doctor [options]
+
+`
+
+// doctorOptions is what the options of zre doctor ask for.
+type doctorOptions struct {
+	doctor.Config
+	json bool
+}
+
+// newDoctorOptions reads the options. Asked for help it prints that on out and returns flag.ErrHelp.
+func newDoctorOptions(args []string, out io.Writer) (*doctorOptions, error) {
+	c := &doctorOptions{}
+	flags := flag.NewFlagSet("zre doctor", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // errors are printed once, by the caller
+	flags.BoolVar(&c.json, "json", false, "print one JSON object")
+	flags.Func("time", "`time` to listen, as 5s; a bare number counts milliseconds; at least 1s (default 3s)", func(s string) (err error) {
+		if c.Time, err = parseDuration(s); err == nil && (c.Time < time.Second || c.Time > time.Hour) {
+			err = errors.New("want 1s to 1h")
+		}
+		return err
+	})
+	flags.Func("interface", "a network `interface` to use: a name, a glob, an address or a CIDR, or after ! what to leave out (repeatable; default: every"+
+		" usable one)", func(s string) error {
+		c.Interfaces = append(c.Interfaces, s)
+		return nil
+	})
+	flags.Func("port", "the UDP `port` of the beacons (default 5670)", func(s string) (err error) {
+		if c.Port, err = strconv.Atoi(s); err == nil && (c.Port < 1 || c.Port > 55535) {
+			err = errors.New("want 1 to 55535")
+		}
+		return err
+	})
+	flags.Func("peer", "an `endpoint` to test, as tcp://192.168.1.7:5671 or tcp://host.example:5671, whether it beacons or not (repeatable)", func(s string) error {
+		e, err := doctor.ParseEndpoint(s)
+		c.Peers = append(c.Peers, e)
+		return err
+	})
+	flags.StringVar(&c.Listen, "listen", "", "the `endpoint` that the node listens at, as tcp://*:5671, to test whether peers reach that port (default: a"+
+		" free port from 49152 up)")
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(out, doctorUsage)
+		printOptions(out, flags)
+	}
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	return c, err
+}
+
+// diagnose is the subcommand doctor.
+func diagnose(args []string, _ io.Reader, out, errs io.Writer) int {
+	options, err := newDoctorOptions(args, out)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		fmt.Fprintf(errs, "zre doctor: %v; see zre doctor --help\n", err)
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	facts, err := doctor.Collect(ctx, options.Config)
+	if err != nil {
+		fmt.Fprintln(errs, "zre doctor:", err)
+		return 2
+	}
+	report := doctor.Diagnose(facts)
+	write := report.Print
+	if options.json {
+		write = report.JSON
+	}
+	if err := write(out); err != nil {
+		fmt.Fprintln(errs, "zre doctor:", err)
+		return 1
+	}
+	if !report.Well {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,251 @@
+package doctor
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/zre"
+)
+
+const (
+	// nodeName is by what others see the node that is run. Its header "role" says the same to programs.
+	nodeName = "zre doctor"
+	// maxProbes are under way at once, and lateProbes is how long those go on that are when the listening ends.
+	maxProbes  = 32
+	lateProbes = 2*probeTimeout + 500*time.Millisecond
+	// maxSightings wait for the loop; a burst of more is the next burst's.
+	maxSightings = 4096
+)
+
+// Collect listens for Config.Time, tests who is heard or named, which may take some seconds more, and returns what it found. It
+// announces a node of its own meanwhile, which others see enter and leave. When ctx ends it returns what it has by then. An
+// error says what of the configuration cannot be used; whatever fails in the examination is a fact.
+func Collect(ctx context.Context, cfg Config) (*Facts, error) {
+	cfg = cfg.withDefaults()
+	surveyed, err := beacon.Survey(cfg.beacons())
+	if err != nil {
+		return nil, err
+	}
+	complaints := new(complaints)
+	node, err := zre.NewNode(cfg.options(complaints)...)
+	if err != nil {
+		return nil, err
+	}
+	defer node.Close()
+
+	x := newExamination(cfg, node.UUID())
+	sightings := make(chan beacon.Sighting, maxSightings)
+	ear, err := cfg.listen(func(s beacon.Sighting) {
+		select {
+		case sightings <- s:
+		default:
+		}
+	})
+	if err != nil {
+		x.facts.Self.Error = plain(err)
+	} else {
+		defer ear.Close()
+		if err := node.Start(ctx); err != nil {
+			x.facts.Self.Error = err.Error()
+		} else if ap, err := netip.ParseAddrPort(trimScheme(node.Endpoint())); err == nil {
+			x.facts.Self.Port = int(ap.Port())
+		}
+	}
+	x.facts.Ports = cfg.ports(err)
+	x.facts.Interfaces = cfg.interfaces(surveyed, x.facts.Self.Port)
+	x.run(ctx, sightings, node.Events())
+	x.finish()
+	x.facts.Complaints = complaints.list()
+	return &x.facts, nil
+}
+
+// options returns those of the node that is run.
+func (c *Config) options(complaints *complaints) []zre.Option {
+	options := []zre.Option{
+		zre.WithName(nodeName), zre.WithHeader("role", "doctor"),
+		zre.WithBeaconPort(c.Port), zre.WithInterfaces(c.Interfaces...),
+		zre.WithTransports("tcp"), // which is to be tested, on this host too
+		zre.WithLogger(zerolog.New(complaints).Level(zerolog.WarnLevel)),
+	}
+	if c.Listen != "" {
+		options = append(options, zre.WithListen(c.Listen))
+	}
+	if c.Network != nil {
+		options = append(options, zre.WithNetwork(c.Network))
+	}
+	return options
+}
+
+// listen opens the second listener, which hears the node's own beacons too, since it has another UUID. It says nothing.
+func (c *Config) listen(handler func(beacon.Sighting)) (*beacon.Agent, error) {
+	b := c.beacons()
+	b.UUID, b.Handler = uuid.New(), handler
+	return beacon.Open(b)
+}
+
+// ports says what is wrong with which UDP port, given what opening both failed with.
+func (c *Config) ports(failed error) []Port {
+	list := []Port{{Port: c.Port, Kind: classic}, {Port: c.Port + stateOffset, Kind: state}}
+	for i := range list {
+		if failed == nil {
+			break
+		}
+		conn, err := c.listenPacket(list[i].Port)
+		if err != nil {
+			list[i].Taken, list[i].Error = isTaken(err), plain(err)
+			continue
+		}
+		conn.Close()
+	}
+	return list
+}
+
+// An examination is the loop that owns the facts while they grow, and what it works with.
+type examination struct {
+	cfg   Config
+	facts Facts
+	began time.Time
+	nodes map[uuid.UUID]*Node
+
+	probing context.Context
+	slots   chan struct{} // has a token for each probe under way
+	results chan func()   // run by the loop, each the end of a probe
+	pending int           // probes that have not ended
+}
+
+func newExamination(cfg Config, self uuid.UUID) *examination {
+	return &examination{
+		cfg:   cfg,
+		facts: Facts{Self: Self{UUID: self, Chosen: len(cfg.Interfaces) > 0}},
+		nodes: make(map[uuid.UUID]*Node), began: time.Now(),
+		slots: make(chan struct{}, maxProbes), results: make(chan func()),
+	}
+}
+
+// run listens, and tests, until time is over.
+func (x *examination) run(ctx context.Context, sightings <-chan beacon.Sighting, events <-chan zre.Event) {
+	var cancel context.CancelFunc
+	x.probing, cancel = context.WithCancel(ctx)
+	defer cancel()
+	for _, e := range x.cfg.Peers {
+		x.test(e)
+	}
+	end := time.NewTimer(x.cfg.Time)
+	defer end.Stop()
+	over := ctx.Done()
+	listening := x.facts.Self.Error == ""
+	if !listening {
+		end.Reset(x.cfg.Time + lateProbes)
+	}
+	for listening || x.pending > 0 {
+		select {
+		case s := <-sightings:
+			if listening {
+				x.sighted(s)
+			}
+		case e := <-events:
+			x.happened(e)
+		case end := <-x.results:
+			x.pending--
+			end()
+		case <-end.C:
+			if !listening {
+				cancel() // what is not known by now will not be
+				break
+			}
+			listening = false
+			end.Reset(lateProbes)
+		case <-over:
+			listening, over = false, nil
+		}
+	}
+	x.facts.ListenedMS = min(time.Since(x.began), x.cfg.Time).Milliseconds()
+}
+
+// probe tests a mailbox, on a goroutine; done gets the result, in the loop.
+func (x *examination) probe(address netip.AddrPort, done func(*Mailbox)) {
+	x.start(func() func() {
+		m := x.cfg.probe(x.probing, address)
+		return func() { done(m) }
+	})
+}
+
+// test tests an endpoint that was named: first its name, then each address.
+func (x *examination) test(e Endpoint) {
+	p := &Peer{Endpoint: e.String()}
+	x.facts.Peers = append(x.facts.Peers, p)
+	x.start(func() func() {
+		addresses, err := x.cfg.resolve(x.probing, e)
+		return func() {
+			p.Error = plain(err)
+			for _, a := range addresses {
+				x.probe(a, func(m *Mailbox) { p.Mailboxes = append(p.Mailboxes, m) })
+			}
+		}
+	})
+}
+
+// start does work on a goroutine, when there is a slot, and then what the work returned in the loop.
+func (x *examination) start(work func() func()) {
+	x.pending++
+	go func() {
+		x.slots <- struct{}{} // those before end within their time
+		end := work()
+		<-x.slots
+		x.results <- end // the loop waits for it
+	}()
+}
+
+// finish puts the facts in order.
+func (x *examination) finish() {
+	f := &x.facts
+	for _, n := range x.nodes {
+		n.KnownMS = (time.Since(x.began) - n.first).Milliseconds()
+		for _, h := range n.Beacons {
+			if h.Count > 1 {
+				h.EveryMS = (h.last - h.first).Milliseconds() / int64(h.Count-1)
+			}
+		}
+		slices.SortFunc(n.Beacons, byPlace)
+		n.Beacons, n.Mailboxes = some(n.Beacons), some(n.Mailboxes)
+		f.Nodes = append(f.Nodes, n)
+	}
+	slices.SortFunc(f.Nodes, func(a, b *Node) int { return slices.Compare(a.UUID[:], b.UUID[:]) })
+	for i := range f.Interfaces {
+		i := &f.Interfaces[i]
+		i.Addresses, i.Used, i.Endpoints, i.Beacons = some(i.Addresses), some(i.Used), some(i.Endpoints), some(i.Beacons)
+	}
+	for _, p := range f.Peers {
+		p.Mailboxes = some(p.Mailboxes)
+	}
+	f.Interfaces, f.Nodes, f.Peers = some(f.Interfaces), some(f.Nodes), some(f.Peers)
+}
+
+// some makes a list that JSON shows as one, be it empty.
+func some[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// happened takes an event of the node.
+func (x *examination) happened(event zre.Event) {
+	switch e := event.(type) {
+	case zre.Enter:
+		if n := x.node(e.Peer.UUID); n != nil && !n.Entered {
+			n.Entered, n.Name = true, clean(e.Peer.Name)
+			n.EnteredMS = time.Since(x.began).Milliseconds()
+		}
+	case zre.Exit:
+		if n := x.nodes[e.Peer.UUID]; n != nil && e.Reason == zre.Left {
+			n.Left = true
+		}
+	}
+}

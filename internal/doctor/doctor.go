@@ -1,0 +1,82 @@
+// Package doctor finds out why the ZRE nodes of a network do not find or reach each other. [Collect] runs a real node for some
+// seconds beside a second listener, tests the mailbox of whoever is heard, and gathers [Facts]; [Diagnose] says, from these
+// alone, what is well, what is wrong, and what to try; [Report.Print] tells it to a person, and the Report's JSON to a program.
+package doctor
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/zre"
+)
+
+// Config says what to examine. The zero value means the defaults of a node.
+type Config struct {
+	Interfaces []string      // as of zre.WithInterfaces
+	Port       int           // UDP port of the classic beacons; 0 means 5670
+	Listen     string        // endpoint of the mailbox, as of zre.WithListen
+	Peers      []Endpoint    // tested whether they beacon or not
+	Time       time.Duration // to listen; 0 means 3 s. Less than 1 s may miss nodes, which beacon once a second
+
+	// Network is what to examine instead of the operating system's network, in tests.
+	Network zre.Network
+	// Lookup finds the addresses of a host's name. By default the system's resolver does.
+	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+}
+
+// DefaultTime is how long Collect listens: every node in reach beacons two times at least.
+const DefaultTime = 3 * time.Second
+
+func (c Config) withDefaults() Config {
+	if c.Port == 0 {
+		c.Port = beacon.DefaultPort
+	}
+	if c.Time <= 0 {
+		c.Time = DefaultTime
+	}
+	if c.Lookup == nil {
+		c.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		}
+	}
+	// A node that listens at one address beacons there alone.
+	if host, ok := c.listenHost(); ok && len(c.Interfaces) == 0 {
+		c.Interfaces = []string{host}
+	}
+	return c
+}
+
+// listenHost returns the address that the mailbox is to listen at, if it is one alone.
+func (c *Config) listenHost() (string, bool) {
+	host, _, err := net.SplitHostPort(strings.TrimPrefix(c.Listen, "tcp://"))
+	return host, err == nil && host != "*"
+}
+
+// beacons returns the configuration of the beacons, which is that of the node.
+func (c *Config) beacons() beacon.Config {
+	b := beacon.Config{Port: c.Port, Interfaces: c.Interfaces}
+	if c.Network != nil {
+		b.Network = c.Network
+	}
+	return b
+}
+
+// listenPacket tries a UDP port.
+func (c *Config) listenPacket(port int) (beacon.PacketConn, error) {
+	if c.Network != nil {
+		return c.Network.ListenPacket(port)
+	}
+	return beacon.System.ListenPacket(port)
+}
+
+func (c *Config) dial(ctx context.Context, address string) (net.Conn, error) {
+	if c.Network != nil {
+		return c.Network.Dial(ctx, "tcp", address)
+	}
+	var dialer net.Dialer
+	return dialer.DialContext(ctx, "tcp", address)
+}

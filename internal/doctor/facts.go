@@ -1,0 +1,139 @@
+package doctor
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Facts is what Collect found out, with nothing inferred. Its JSON is part of a Report's: keys stay, new ones may come.
+type Facts struct {
+	Self       Self        `json:"self"`
+	ListenedMS int64       `json:"listened_ms"` // how long it listened
+	Ports      []Port      `json:"udp_ports"`
+	Interfaces []Interface `json:"interfaces"`
+	Nodes      []*Node     `json:"nodes"`      // the others, by UUID
+	Peers      []*Peer     `json:"peers"`      // those that were named (Config.Peers)
+	Complaints []string    `json:"complaints"` // what the node that was run logged as warnings and errors
+	Unrecorded int         `json:"unrecorded"` // beacons beyond what is kept of them: nodes, or lines of a node
+}
+
+// Self is the node that was run for the test.
+type Self struct {
+	UUID   uuid.UUID `json:"uuid"`
+	Port   int       `json:"port"`             // TCP port of its mailbox; 0 if it did not start
+	Error  string    `json:"error,omitempty"`  // why it did not start
+	Chosen bool      `json:"chosen,omitempty"` // the interfaces were chosen, not all that are fit for it
+}
+
+// Port is a UDP port of the beacons.
+type Port struct {
+	Port  int    `json:"port"`
+	Kind  string `json:"kind"`            // "classic" or "state"
+	Taken bool   `json:"taken"`           // another program holds it alone
+	Error string `json:"error,omitempty"` // why it cannot be listened on
+}
+
+// Interface is a network interface of this machine.
+type Interface struct {
+	Name       string         `json:"name"`
+	Use        string         `json:"use"` // "used", or why not: a beacon.Reason
+	Up         bool           `json:"up"`
+	Carrier    bool           `json:"carrier"`
+	Loopback   bool           `json:"loopback"`
+	Containers bool           `json:"containers"`     // by its name a bridge of containers or virtual machines
+	Addresses  []netip.Prefix `json:"addresses"`      // all of them
+	Used       []netip.Prefix `json:"used_addresses"` // those that beacons leave from and peers come to
+	Endpoints  []string       `json:"endpoints"`      // what peers are told, each those that are reached from its address
+	Beacons    []Sent         `json:"beacons"`        // what is sent from it
+}
+
+// Sent is one kind of beacon that is sent from an interface.
+type Sent struct {
+	Kind   string         `json:"kind"`   // "classic" or "state"
+	Octets int            `json:"octets"` // 22 or 23
+	From   netip.Addr     `json:"from"`
+	To     netip.AddrPort `json:"to"`
+	Back   int            `json:"heard_back"` // how many of them the second listener heard
+
+	ifIndex int
+}
+
+// Node is another node of the network.
+type Node struct {
+	UUID      uuid.UUID  `json:"uuid"`
+	Name      string     `json:"name,omitempty"` // of its HELLO
+	Local     bool       `json:"local"`          // on this machine
+	Left      bool       `json:"left"`           // it said farewell
+	Entered   bool       `json:"entered"`        // it connected to us and said HELLO
+	EnteredMS int64      `json:"entered_ms,omitempty"`
+	KnownMS   int64      `json:"known_ms"` // from the first that was heard of it to the end
+	Beacons   []*Heard   `json:"beacons"`
+	Mailboxes []*Mailbox `json:"mailboxes"`
+
+	first time.Duration
+}
+
+// Heard is one kind of beacon of a node, from one address and port, as it came to one interface.
+type Heard struct {
+	Interface string     `json:"interface"`
+	Address   netip.Addr `json:"address"`
+	Octets    int        `json:"octets"`    // 22, 23 with a state, 54 and 55 with a CURVE key
+	Multicast bool       `json:"multicast"` // else by broadcast
+	Port      uint16     `json:"port"`      // TCP port of its mailbox
+	State     string     `json:"state,omitempty"`
+	Count     int        `json:"count"`
+	EveryMS   int64      `json:"every_ms,omitempty"` // from one to the next, on average
+
+	first, last time.Duration
+}
+
+// Mailbox is an endpoint and what answers there.
+type Mailbox struct {
+	Endpoint string     `json:"endpoint"`
+	Answer   Answer     `json:"answer"`
+	UUID     *uuid.UUID `json:"uuid,omitempty"`  // who answers, if it tells
+	Error    string     `json:"error,omitempty"` // what went wrong
+}
+
+// Peer is an endpoint that was named to be tested.
+type Peer struct {
+	Endpoint  string     `json:"endpoint"`
+	Error     string     `json:"error,omitempty"` // why its host has no address
+	Mailboxes []*Mailbox `json:"mailboxes"`       // one for each address
+}
+
+// An Answer says how a TCP port reacts.
+type Answer string
+
+// The answers.
+const (
+	Untested    Answer = "untested"    // the time was over before
+	Zre         Answer = "zre"         // a ROUTER with the identity of a ZRE node: go-zre
+	Zmtp        Answer = "zmtp"        // a ROUTER that does not tell who it is: any other implementation
+	Refused     Answer = "refused"     // nobody listens there
+	Silent      Answer = "silent"      // no answer at all: filtered, or no such host
+	Unreachable Answer = "unreachable" // the system or the network says that there is no way
+	Mute        Answer = "mute"        // connected, and then nothing: a stopped process, or another program
+	Closed      Answer = "closed"      // connected, and hung up
+	Other       Answer = "other"       // something else than a ROUTER of ZMTP 3 with the NULL mechanism
+)
+
+// good reports whether a ZRE node can be there.
+func (a Answer) good() bool { return a == Zre || a == Zmtp }
+
+// reached reports whether a mailbox answers as that of the node.
+func (m *Mailbox) reached(id uuid.UUID) bool {
+	return m.Answer.good() && (m.UUID == nil || *m.UUID == id)
+}
+
+// keyed reports whether the node's beacons have a CURVE key.
+func (n *Node) keyed() bool {
+	for _, h := range n.Beacons {
+		if h.Octets >= 54 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,213 @@
+package doctor
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// lineWidth is where long texts are broken.
+const lineWidth = 100
+
+// JSON writes the report as one object.
+func (r *Report) JSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+// Print writes the report for a person: the verdict, what to do, then all that was found.
+func (r *Report) Print(w io.Writer) error {
+	var b bytes.Buffer
+	p := printer{&b}
+	if n := len(r.Problems); n > 1 {
+		p.line("%d things are wrong.", n)
+	} else {
+		p.wrap("", r.Verdict)
+	}
+	for i, f := range r.Problems {
+		if len(r.Problems) > 1 { // else the verdict has its text
+			p.wrap(fmt.Sprintf("%d. ", i+1), f.Text)
+		}
+		p.try(f)
+	}
+	for _, f := range r.Notes {
+		p.wrap("Note: ", f.Text)
+		p.try(f)
+	}
+	p.interfaces(r)
+	p.nodes(r)
+	p.peers(r)
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+type printer struct{ *bytes.Buffer }
+
+func (p printer) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+
+func (p printer) try(f Finding) {
+	if f.Try != "" {
+		p.wrap("   Try: ", f.Try)
+	}
+}
+
+// wrap writes a text behind a mark, in lines of lineWidth, those that follow under the first.
+func (p printer) wrap(mark, text string) {
+	indent := strings.Repeat(" ", len(mark))
+	line := mark
+	for _, word := range strings.Fields(text) {
+		if len(line)+1+len(word) > lineWidth && len(line) > len(mark) {
+			p.line("%s", strings.TrimRight(line, " "))
+			line = indent
+		}
+		if len(line) > len(mark) {
+			line += " "
+		}
+		line += word
+	}
+	p.line("%s", line)
+}
+
+// whys says in a few words why an interface is not used.
+var whys = map[string]string{
+	"no address":     "it has no IPv4 address",
+	"not chosen":     "--interface names others",
+	"excluded":       "--interface leaves it out",
+	"down":           "it is switched off",
+	"spared":         "loopback, while others are used; --interface lo to use it",
+	"point-to-point": "a point-to-point link, as VPNs have; --interface %s to use it",
+	"mute":           "it can neither broadcast nor multicast; --interface %s to use it for peers that find this machine otherwise",
+}
+
+func (p printer) interfaces(r *Report) {
+	p.line("\nInterfaces of this machine")
+	for _, i := range r.Interfaces {
+		if i.Use != "used" {
+			why, ok := whys[i.Use]
+			if !ok {
+				why = i.Use
+			}
+			if strings.Contains(why, "%s") {
+				why = fmt.Sprintf(why, i.Name)
+			}
+			p.line("  %s: not used: %s%s", i.Name, why, addresses(i.Addresses))
+			continue
+		}
+		carrier := ""
+		if !i.Carrier {
+			carrier = ", no carrier"
+		}
+		p.line("  %s: used%s%s", i.Name, carrier, addresses(i.Used))
+		for _, b := range i.Beacons {
+			back := "NOT heard back"
+			if b.Back > 0 {
+				back = "heard back"
+			}
+			if r.Self.Port == 0 {
+				back = "none was sent"
+			}
+			p.line("    %s beacons, %d octets, from %v to %v: %s", b.Kind, b.Octets, b.From, b.To, back)
+		}
+		if len(i.Endpoints) > 0 {
+			p.line("    peers reached from there are told %s", strings.Join(i.Endpoints, " or "))
+		}
+	}
+}
+
+func addresses(list []netip.Prefix) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return " (" + strings.Trim(fmt.Sprint(list), "[]") + ")"
+}
+
+func (p printer) nodes(r *Report) {
+	p.line("\nNodes heard in %v: %d", milliseconds(r.ListenedMS), len(r.Nodes))
+	for _, n := range r.Nodes {
+		name := n.Name
+		if name == "" {
+			name = "(no HELLO, so no name)"
+		}
+		p.line("  %s  %s", name, n.UUID)
+		for _, h := range n.Beacons {
+			p.line("    %s", h)
+		}
+		for _, m := range n.Mailboxes {
+			p.line("    %s: %s", m.Endpoint, m.describe())
+		}
+		switch {
+		case n.Entered:
+			p.line("    connected to this machine after %v", milliseconds(n.EnteredMS))
+		case !n.Left:
+			p.line("    did NOT connect to this machine")
+		}
+		if n.Left {
+			p.line("    left meanwhile")
+		}
+	}
+}
+
+// String describes a kind of beacon that was heard.
+func (h *Heard) String() string {
+	how, often := "broadcast", ""
+	if h.Multicast {
+		how = "multicast"
+	}
+	if h.EveryMS > 0 {
+		often = fmt.Sprintf(", every %v", milliseconds(h.EveryMS))
+	}
+	state := ""
+	if h.State != "" {
+		state = ", state " + h.State
+	}
+	return fmt.Sprintf("%s from %v by %s, %d octets, port %d%s: %s%s", h.Interface, h.Address, how, h.Octets, h.Port, state, count(h.Count, "beacon"), often)
+}
+
+func (p printer) peers(r *Report) {
+	if len(r.Peers) == 0 {
+		return
+	}
+	p.line("\nEndpoints named")
+	for _, peer := range r.Peers {
+		if peer.Error != "" {
+			p.line("  %s: %s", peer.Endpoint, peer.Error)
+		}
+		for _, m := range peer.Mailboxes {
+			if m.Endpoint == peer.Endpoint {
+				p.line("  %s: %s", peer.Endpoint, m.describe())
+			} else {
+				p.line("  %s at %s: %s", peer.Endpoint, trimScheme(m.Endpoint), m.describe())
+			}
+		}
+	}
+}
+
+// describe says in a few words what answers.
+func (m *Mailbox) describe() string {
+	text := map[Answer]string{
+		Untested: "not tested",
+		Zmtp:     "answers as a ROUTER that does not tell its UUID, as those of zyre and pyre",
+		Refused:  "refused",
+		Silent:   "no answer",
+		Mute:     "accepts connections and says nothing",
+		Closed:   "accepts connections and closes them",
+		Other:    "answers, but is no mailbox of ZRE",
+	}[m.Answer]
+	switch {
+	case m.UUID != nil:
+		return "answers as " + m.UUID.String()
+	case m.Answer == Unreachable:
+		return "no way there: " + m.Error
+	case m.Answer == Other:
+		return text + ": " + m.Error
+	}
+	return text
+}
+
+func milliseconds(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }

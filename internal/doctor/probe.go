@@ -1,0 +1,133 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+)
+
+const (
+	// probeTimeout is how long a port may take to accept, and then again to greet. It leaves room for one SYN that is lost.
+	probeTimeout = 2 * time.Second
+	// maxAddresses is how many addresses of a name are tested.
+	maxAddresses = 8
+)
+
+// probe asks who answers at an address. The node there does not learn of us.
+func (c *Config) probe(ctx context.Context, address netip.AddrPort) *Mailbox {
+	m := &Mailbox{Endpoint: "tcp://" + address.String()}
+	dialling, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	nc, err := c.dial(dialling, address.String())
+	if err != nil {
+		m.Answer, m.Error = notConnected(err), plain(err)
+	} else {
+		id, err := zmtp.Probe(ctx, nc, zmtp.Config{HandshakeTimeout: probeTimeout})
+		m.Answer, m.UUID = answerOf(id, err)
+		m.Error = plain(err)
+	}
+	if ctx.Err() != nil && !m.Answer.good() {
+		m.Answer, m.Error = Untested, ""
+	}
+	return m
+}
+
+// notConnected says what a failed attempt to connect means.
+func notConnected(err error) Answer {
+	var timeout net.Error
+	switch {
+	case isRefused(err):
+		return Refused
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return Silent
+	}
+	return Unreachable
+}
+
+// isRefused also knows what Windows calls it.
+func isRefused(err error) bool {
+	const windows = syscall.Errno(10061) // WSAECONNREFUSED
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, windows)
+}
+
+// isTaken reports whether a port is held by another program alone. Windows has other numbers, and says that it is forbidden.
+func isTaken(err error) bool {
+	const inUse, forbidden = syscall.Errno(10048), syscall.Errno(10013) // WSAEADDRINUSE, WSAEACCES
+	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, inUse) || errors.Is(err, forbidden)
+}
+
+// answerOf says what came of a probe, and who it was if that is told.
+func answerOf(identity []byte, err error) (Answer, *uuid.UUID) {
+	const mark = 1 // before the UUID (RFC 36)
+	var reset syscall.Errno
+	switch {
+	case err == nil && len(identity) == 17 && identity[0] == mark:
+		id := uuid.UUID(identity[1:])
+		return Zre, &id
+	case err == nil:
+		return Zmtp, nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return Mute, nil
+	case errors.Is(err, io.EOF), errors.As(err, &reset):
+		return Closed, nil
+	}
+	return Other, nil
+}
+
+// plain gives an error's words without what the reader knows already: which package, and to where.
+func plain(err error) string {
+	if err == nil {
+		return ""
+	}
+	if broken, ok := errors.AsType[*zmtp.ProtocolError](err); ok {
+		return broken.Reason
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {
+		err = op.Err
+	}
+	if call, ok := errors.AsType[*os.SyscallError](err); ok {
+		err = call.Err
+	}
+	return clean(strings.TrimPrefix(err.Error(), "zmtp: "))
+}
+
+// resolve returns the addresses of an endpoint's host.
+func (c *Config) resolve(ctx context.Context, e Endpoint) ([]netip.AddrPort, error) {
+	if a, err := netip.ParseAddr(e.Host); err == nil {
+		return []netip.AddrPort{netip.AddrPortFrom(a, e.Port)}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*probeTimeout)
+	defer cancel()
+	found, err := c.Lookup(ctx, e.Host)
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		switch {
+		case dns.IsNotFound:
+			return nil, errors.New("there is no such name")
+		case dns.IsTimeout, ctx.Err() != nil:
+			return nil, errors.New("the resolver (DNS) does not answer")
+		}
+		return nil, fmt.Errorf("the resolver (DNS) fails: %s", clean(dns.Err))
+	}
+	if err != nil {
+		return nil, err
+	}
+	var list []netip.AddrPort
+	for _, a := range found[:min(len(found), maxAddresses)] {
+		list = append(list, netip.AddrPortFrom(a.Unmap(), e.Port))
+	}
+	if list == nil {
+		return nil, errors.New("the name has no address")
+	}
+	return list, nil
+}

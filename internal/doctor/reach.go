@@ -1,0 +1,251 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// title names a node for a person.
+func (n *Node) title() string {
+	var words []string
+	if n.Name != "" {
+		words = append(words, n.Name)
+	}
+	words = append(words, n.UUID.String())
+	if len(n.Mailboxes) > 0 {
+		words = append(words, "at "+trimScheme(n.Mailboxes[0].Endpoint))
+	}
+	return strings.Join(words, " ")
+}
+
+// beacons: is what the node says of itself right?
+func (r *Report) beacons(n *Node) {
+	id := n.UUID.String()
+	if len(n.Beacons) == 0 && n.Entered && !n.Left {
+		r.note(Finding{Kind: "unheard", Node: id, Text: fmt.Sprintf("%s connected to this machine, but no beacon of it was heard in this time.", n.title()),
+			Try: "it hears this machine, so look for a firewall that eats incoming UDP here; or its beacons are more than this time apart, or it has none."})
+	}
+	if a, b := n.twins(); a != nil {
+		r.problem(Finding{Kind: "twins", Node: id,
+			Text: fmt.Sprintf("Two nodes have one UUID, %s: one at %v port %d, the other at %v port %d. Peers take them for one, and neither works.",
+				id, a.Address, a.Port, b.Address, b.Port),
+			Try: "give each node a UUID of its own. A copy of a machine or of a configuration file is the usual cause."})
+	}
+	if slices.ContainsFunc(n.Beacons, func(h *Heard) bool { return !h.Multicast && (h.Octets == 23 || h.Octets == 55) }) {
+		r.note(Finding{Kind: "state-by-broadcast", Node: id,
+			Text: fmt.Sprintf("%s broadcasts beacons with a state, of 23 octets: every pyre node in reach dies of the first, and zyre does not see the node.", n.title())})
+	}
+	if n.keyed() {
+		r.note(Finding{Kind: "curve", Node: id, Text: fmt.Sprintf("%s has a CURVE key in its beacons: only nodes with encryption can talk to it, so its port was not judged.", n.title())})
+	}
+}
+
+// twins returns beacons of two nodes with this UUID: from two ports by turns. A node that restarted has one after the other,
+// and a node with several addresses the same port everywhere.
+func (n *Node) twins() (a, b *Heard) {
+	for i, a := range n.Beacons {
+		for _, b := range n.Beacons[i+1:] {
+			if a.Port != b.Port && a.first < b.last && b.first < a.last {
+				return a, b
+			}
+		}
+	}
+	return nil, nil
+}
+
+// judged reports whether the node's mailbox must answer.
+func (n *Node) judged() bool { return !n.Left && !n.keyed() && len(n.Mailboxes) > 0 }
+
+// reached reports whether one of its endpoints leads to it.
+func (n *Node) reached() bool {
+	return slices.ContainsFunc(n.Mailboxes, func(m *Mailbox) bool { return m.reached(n.UUID) })
+}
+
+// mailboxes: does the node answer where its beacons say?
+func (r *Report) mailboxes(n *Node) {
+	if !n.judged() {
+		return
+	}
+	for _, m := range n.Mailboxes {
+		f, bad := m.finding(n)
+		switch {
+		case !bad:
+		case n.reached():
+			f.Text += " It is reached at another address all the same."
+			r.note(f)
+		default:
+			r.problem(f)
+		}
+	}
+}
+
+// finding says what is wrong with a mailbox of a node that beacons.
+func (m *Mailbox) finding(n *Node) (f Finding, bad bool) {
+	where := trimScheme(m.Endpoint)
+	who := "The node " + n.title()
+	f = Finding{Kind: "mailbox-" + string(m.Answer), Node: n.UUID.String(), Endpoint: m.Endpoint}
+	switch m.Answer {
+	case Untested:
+		return f, false
+	case Zre, Zmtp:
+		if m.reached(n.UUID) {
+			return f, false
+		}
+		f.Kind = "mailbox-another"
+		f.Text = fmt.Sprintf("%s beacons, but at %s another node answers, %s.", who, where, m.UUID)
+		f.Try = "the port was given to another node: restart the node that beacons. Or its beacons are forged, or were sent behind NAT."
+	case Silent:
+		f.Text = fmt.Sprintf("%s beacons, but nothing comes back from TCP %s: a firewall eats the connection, on that machine, or here on the way out.", who, where)
+		f.Try = "on that machine allow incoming TCP for the node's program, or for ports 49152 to 65535 (RFC 36). If no node's port answers, look at this machine's firewall."
+	case Refused:
+		f.Text = fmt.Sprintf("%s beacons, but TCP %s is refused: nobody listens there, or a firewall refuses for it.", who, where)
+		f.Try = "see on that machine whether the node runs and listens there (ss -tlnp): one behind NAT, or in a container, beacons an address that is not its own."
+	case Unreachable:
+		f.Text = fmt.Sprintf("%s beacons, but this machine has no way to TCP %s: %s.", who, where, m.Error)
+		f.Try = "look at this machine's routes and firewall (ip route get ADDRESS), and at those of that machine."
+	case Mute:
+		f.Text = fmt.Sprintf("%s beacons, and TCP %s accepts connections, but says nothing: the node hangs or is stopped.", who, where)
+		f.Try = "restart the node. If it is well, something between it and here, such as a proxy, accepts connections for it."
+	case Closed:
+		f.Text = fmt.Sprintf("%s beacons, and TCP %s accepts connections, but closes them at once.", who, where)
+		f.Try = "the node may have too many connections, or something between it and here closes them."
+	default:
+		f.Text = fmt.Sprintf("%s beacons, but what answers at TCP %s is no mailbox of ZRE: %s.", who, where, m.Error)
+		f.Try = "see on that machine which program listens there (ss -tlnp)."
+	}
+	return f, true
+}
+
+// hellos: did the nodes that we reach connect to us?
+func (r *Report) hellos() {
+	var missing []*Node
+	reached, entered := 0, 0
+	for _, n := range r.Nodes {
+		if !n.judged() || !n.reached() {
+			continue
+		}
+		reached++
+		switch {
+		case n.Entered:
+			entered++
+		case n.KnownMS >= enoughMS:
+			missing = append(missing, n)
+		default:
+			r.note(Finding{Kind: "too-late", Node: n.UUID.String(), Text: fmt.Sprintf("%s was heard too late to see whether it connects to this machine.", n.title()),
+				Try: "listen longer (--time)."})
+		}
+	}
+	if len(missing) == 0 {
+		return
+	}
+	if entered > 0 {
+		for _, n := range missing {
+			r.problem(Finding{Kind: "no-hello", Node: n.UUID.String(),
+				Text: fmt.Sprintf("%s answers, but never connected to this machine, as %s did: something eats its connections to TCP port %d here.",
+					n.title(), are1(entered, "other"), r.Self.Port),
+				Try: "look at that machine's firewall for what goes out, and at its route back to here."})
+		}
+		return
+	}
+	var names []string
+	for _, n := range missing {
+		names = append(names, n.title())
+	}
+	who, it := "One node answers, but", "it"
+	if len(missing) > 1 {
+		who, it = fmt.Sprintf("%d nodes answer, but none of them", len(missing)), "they"
+	}
+	f := Finding{Kind: "no-hello",
+		Text: fmt.Sprintf("%s never connected to this machine (%s): a firewall here eats incoming TCP on the mailbox's port, %d, or %s cannot reach the address"+
+			" that this machine beacons from.", who, strings.Join(names, "; "), r.Self.Port, it),
+		Try: "allow incoming TCP for the program that runs the node, or for ports 49152 to 65535 (RFC 36), or choose one port (--listen tcp://*:5671) and allow that." +
+			" Behind NAT, as many virtual machines and containers are, nobody can connect: give this machine an address of the network.",
+	}
+	if len(missing) == 1 {
+		f.Node = missing[0].UUID.String()
+	}
+	r.problem(f)
+}
+
+// are1 is "the other" or "3 others".
+func are1(n int, what string) string {
+	if n == 1 {
+		return "the " + what
+	}
+	return count(n, what)
+}
+
+// peer: does an endpoint that was named answer, and does it beacon?
+func (r *Report) peer(p *Peer) {
+	if p.Error != "" {
+		r.problem(Finding{Kind: "peer-name", Endpoint: p.Endpoint, Text: fmt.Sprintf("The host of %s cannot be looked up: %s.", p.Endpoint, p.Error),
+			Try: "check the spelling, or give the address."})
+		return
+	}
+	good := slices.ContainsFunc(p.Mailboxes, func(m *Mailbox) bool { return m.Answer.good() })
+	for _, m := range p.Mailboxes {
+		if m.Answer.good() {
+			r.unheard(p, m)
+			continue
+		}
+		f := m.namedFinding(p)
+		if good {
+			f.Text += " Another address of it answers."
+			r.note(f)
+		} else if m.Answer == Untested {
+			r.note(f)
+		} else {
+			r.problem(f)
+		}
+	}
+}
+
+// unheard: an endpoint answers, but whose beacons were not heard nodes will not find it.
+func (r *Report) unheard(p *Peer, m *Mailbox) {
+	if r.Self.Error != "" || m.UUID != nil && *m.UUID == r.Self.UUID {
+		return
+	}
+	for _, n := range r.Nodes {
+		if len(n.Beacons) == 0 {
+			continue
+		}
+		if m.UUID != nil && n.UUID == *m.UUID || slices.ContainsFunc(n.Mailboxes, func(o *Mailbox) bool { return o.Endpoint == m.Endpoint }) {
+			return
+		}
+	}
+	r.problem(Finding{Kind: "peer-unheard", Endpoint: p.Endpoint,
+		Text: fmt.Sprintf("%s answers, but no beacon of it was heard: the network between eats broadcast and multicast, or the node there does not beacon on this port.", p.Endpoint),
+		Try: "Wi-Fi access points that isolate their clients, switches that filter, and other subnets do that: put both into one subnet, have the network pass broadcast and" +
+			" multicast, or connect the nodes without beacons."})
+}
+
+// namedFinding says what is wrong with an endpoint that was named.
+func (m *Mailbox) namedFinding(p *Peer) Finding {
+	f := Finding{Kind: "peer-" + string(m.Answer), Endpoint: p.Endpoint}
+	at := p.Endpoint
+	if m.Endpoint != p.Endpoint {
+		at += " (" + trimScheme(m.Endpoint) + ")"
+	}
+	switch m.Answer {
+	case Untested:
+		f.Text = at + " was not tested: the time was over."
+	case Silent:
+		f.Text = at + " does not answer: a firewall eats the connection, there or here, or there is no such host."
+		f.Try = "allow incoming TCP for the node's program on that machine."
+	case Refused:
+		f.Text = at + " is refused: the host is there, but nobody listens on that port, or a firewall refuses for it."
+		f.Try = "check the port (zre pipe tells its endpoint when it starts), and that the node runs."
+	case Unreachable:
+		f.Text = fmt.Sprintf("This machine has no way to %s: %s.", at, m.Error)
+		f.Try = "look at this machine's routes and firewall (ip route get ADDRESS)."
+	case Mute:
+		f.Text = at + " accepts connections, but says nothing: a node that hangs, or a program that is no node."
+	case Closed:
+		f.Text = at + " accepts connections, but closes them at once."
+	default:
+		f.Text = fmt.Sprintf("What answers at %s is no mailbox of ZRE: %s.", at, m.Error)
+		f.Try = "check the port."
+	}
+	return f
+}
