@@ -113,6 +113,8 @@ type examination struct {
 	began time.Time
 	nodes map[uuid.UUID]*Node
 
+	mailboxes map[netip.AddrPort]*Mailbox // of nodes; several may name the same
+
 	probing context.Context
 	slots   chan struct{} // has a token for each probe under way
 	results chan func()   // run by the loop, each the end of a probe
@@ -123,7 +125,8 @@ func newExamination(cfg Config, self uuid.UUID) *examination {
 	return &examination{
 		cfg:   cfg,
 		facts: Facts{Self: Self{UUID: self, Chosen: len(cfg.Interfaces) > 0}},
-		nodes: make(map[uuid.UUID]*Node), began: time.Now(),
+		began: time.Now(),
+		nodes: make(map[uuid.UUID]*Node), mailboxes: make(map[netip.AddrPort]*Mailbox),
 		slots: make(chan struct{}, maxProbes), results: make(chan func()),
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/go-zre/go-zre/beacon"
@@ -50,10 +49,11 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// listenHost returns the address that the mailbox is to listen at, if it is one alone.
+// listenHost returns the address that the mailbox is to listen at, if it is one alone. What is no endpoint the node will refuse.
 func (c *Config) listenHost() (string, bool) {
-	host, _, err := net.SplitHostPort(strings.TrimPrefix(c.Listen, "tcp://"))
-	return host, err == nil && host != "*"
+	host, _, _ := net.SplitHostPort(trimScheme(c.Listen))
+	_, err := netip.ParseAddr(host)
+	return host, err == nil
 }
 
 // beacons returns the configuration of the beacons, which is that of the node.

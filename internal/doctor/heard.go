@@ -110,15 +110,18 @@ func number(b bool) int {
 	return 0
 }
 
-// meet has a mailbox tested the first time it is heard of.
+// meet has a mailbox tested the first time it is heard of, whichever nodes name it.
 func (x *examination) meet(n *Node, at netip.AddrPort) {
-	m := &Mailbox{Endpoint: endpointOf(at.Addr(), at.Port()), Answer: Untested}
-	known := slices.ContainsFunc(n.Mailboxes, func(o *Mailbox) bool { return o.Endpoint == m.Endpoint })
-	if known || len(n.Mailboxes) >= maxMailboxes {
+	m := x.mailboxes[at]
+	if m != nil && slices.Contains(n.Mailboxes, m) || len(n.Mailboxes) >= maxMailboxes {
 		return
 	}
+	if m == nil {
+		m = &Mailbox{Endpoint: endpointOf(at.Addr(), at.Port()), Answer: Untested}
+		x.mailboxes[at] = m
+		x.probe(at, func(found *Mailbox) { *m = *found })
+	}
 	n.Mailboxes = append(n.Mailboxes, m)
-	x.probe(at, func(found *Mailbox) { *m = *found })
 }
 
 // own takes a beacon of the node that is run.

@@ -1,0 +1,503 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/zre"
+	"github.com/go-zre/go-zre/zre/zretest"
+)
+
+// A faulty network is a host's with something wrong.
+type faulty struct {
+	*zretest.Host
+	listenPacket func(port int) error                 // what ListenPacket fails with
+	swallow      func(octets int) bool                // datagrams that never leave
+	dial         func(address string) error           // what Dial fails with
+	accept       func(net.Listener) (net.Conn, error) // in place of Accept
+}
+
+func (f *faulty) ListenPacket(port int) (beacon.PacketConn, error) {
+	if f.listenPacket != nil {
+		if err := f.listenPacket(port); err != nil {
+			return nil, fmt.Errorf("listening: %w", err)
+		}
+	}
+	c, err := f.Host.ListenPacket(port)
+	return faultyPacketConn{c, f}, err
+}
+
+type faultyPacketConn struct {
+	beacon.PacketConn
+	network *faulty
+}
+
+func (c faultyPacketConn) WriteTo(b []byte, to beacon.Destination) error {
+	if c.network.swallow != nil && c.network.swallow(len(b)) {
+		return nil
+	}
+	return c.PacketConn.WriteTo(b, to)
+}
+
+func (f *faulty) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if f.dial != nil {
+		if err := f.dial(address); err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) { // nothing comes back
+				<-ctx.Done()
+				err = ctx.Err()
+			}
+			return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+		}
+	}
+	return f.Host.Dial(ctx, network, address)
+}
+
+func (f *faulty) Listen(ctx context.Context, network, address string) (net.Listener, error) {
+	l, err := f.Host.Listen(ctx, network, address)
+	if err != nil || f.accept == nil {
+		return l, err
+	}
+	return faultyListener{l, f}, nil
+}
+
+type faultyListener struct {
+	net.Listener
+	network *faulty
+}
+
+func (l faultyListener) Accept() (net.Conn, error) { return l.network.accept(l.Listener) }
+
+// swallowed has connections vanish before anybody accepts them, as with a firewall that eats them, until the listener is closed.
+func swallowed(l net.Listener) (net.Conn, error) {
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			return nil, err
+		}
+		go func() { // held open; it is closed when the other side has hung up
+			for b := make([]byte, 1000); err == nil; {
+				_, err = nc.Read(b)
+			}
+			nc.Close()
+		}()
+	}
+}
+
+// speak sends datagrams from a host to the classic port until the test ends.
+func speak(t *testing.T, h *zretest.Host, beacons ...beacon.Beacon) {
+	t.Helper()
+	i, err := h.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := h.ListenPacket(9999)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := i[1].Addrs[0].Addr()
+	to := from.As4()
+	to[3] = 255
+	stop := make(chan struct{})
+	var speaking sync.WaitGroup
+	speaking.Go(func() {
+		for {
+			for _, b := range beacons {
+				_ = conn.WriteTo(b.Append(nil), beacon.Destination{Dst: netip.AddrPortFrom(netip.AddrFrom4(to), 5670), Src: from, IfIndex: 2})
+			}
+			select {
+			case <-time.After(time.Second):
+			case <-stop:
+				return
+			}
+		}
+	})
+	t.Cleanup(func() {
+		close(stop)
+		speaking.Wait()
+		conn.Close()
+	})
+}
+
+// serve answers every connection to a port of a host so, until the test ends.
+func serve(t *testing.T, h *zretest.Host, port int, answer func(net.Conn)) {
+	t.Helper()
+	l, err := h.Listen(t.Context(), "tcp", fmt.Sprint(":", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				defer nc.Close()
+				answer(nc)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		serving.Wait()
+	})
+}
+
+// untilClosed reads until the other side hangs up.
+func untilClosed(nc net.Conn) {
+	for b := make([]byte, 1000); ; {
+		if _, err := nc.Read(b); err != nil {
+			return
+		}
+	}
+}
+
+func said(id uuid.UUID, port uint16) beacon.Beacon {
+	return beacon.Beacon{UUID: id, Port: port, State: beacon.Unknown}
+}
+
+// What is found on a simulated network, and what Diagnose makes of it: kinds of problems and notes.
+func TestCollect(t *testing.T) {
+	endpoint := func(text string) []Endpoint {
+		e, err := ParseEndpoint(text)
+		if err != nil {
+			panic(err)
+		}
+		return []Endpoint{e}
+	}
+	type world struct {
+		t   *testing.T
+		lan *zretest.LAN
+		us  *faulty
+		cfg Config
+	}
+	them := func(w *world) *zretest.Host { return w.lan.Host("10.0.0.2") }
+	for _, c := range []struct {
+		name  string
+		build func(w *world)
+		want  string // problems | notes
+		check func(t *testing.T, r *Report)
+	}{
+		{"a healthy pair", func(w *world) { zretest.Start(w.t, them(w), zre.WithName("alice")) }, " | ", func(t *testing.T, r *Report) {
+			n, i := r.Nodes[0], r.Interfaces[1]
+			if n.Name != "alice" || !n.Entered || n.Local || n.Left || len(n.Beacons) != 2 || n.Mailboxes[0].Answer != Zre {
+				t.Errorf("alice is told as %+v", n)
+			}
+			if h := n.Beacons[0]; h.Octets != 22 || h.Multicast || h.Count < 3 || h.EveryMS < 300 || h.EveryMS > 1200 || h.State != "" {
+				t.Errorf("her classic beacons: %+v", h)
+			}
+			if h := n.Beacons[1]; h.Octets != 23 || !h.Multicast || h.State != "idle" {
+				t.Errorf("her state beacons: %+v", h)
+			}
+			if i.Name != "eth0" || i.Use != "used" || i.Beacons[0].Back < 3 || i.Beacons[1].Back < 3 || len(i.Endpoints) != 1 {
+				t.Errorf("eth0 is told as %+v", i)
+			}
+		}},
+		{"on one host", func(w *world) { zretest.Start(w.t, w.us.Process()) }, " | ", func(t *testing.T, r *Report) {
+			if n := r.Nodes[0]; !n.Local || !n.Entered {
+				t.Errorf("the node here is told as %+v", n)
+			}
+		}},
+		{"alone", func(*world) {}, " | alone", nil},
+		{"one that leaves", func(w *world) {
+			node := zretest.Start(w.t, them(w))
+			time.AfterFunc(2*time.Second, func() { node.Close() })
+		}, " | ", func(t *testing.T, r *Report) {
+			if !r.Nodes[0].Left {
+				t.Errorf("it left: %+v", r.Nodes[0])
+			}
+		}},
+
+		{"a firewall here eats incoming TCP", func(w *world) { zretest.Start(w.t, them(w)); w.us.accept = swallowed }, "no-hello | ", nil},
+		{"a firewall there eats it", func(w *world) {
+			zretest.Start(w.t, them(w))
+			w.us.dial = func(string) error { return os.ErrDeadlineExceeded }
+		}, "mailbox-silent | ", nil},
+		{"a firewall here forbids outgoing TCP", func(w *world) {
+			zretest.Start(w.t, them(w))
+			w.us.dial = func(string) error { return os.NewSyscallError("connect", syscall.EPERM) }
+		}, "mailbox-unreachable | ", nil},
+		{"a firewall here eats outgoing broadcasts", func(w *world) {
+			zretest.Start(w.t, them(w))
+			w.us.swallow = func(octets int) bool { return octets == 22 }
+		}, "beacons-lost | ", nil},
+		{"a firewall here eats all outgoing beacons", func(w *world) {
+			zretest.Start(w.t, them(w))
+			w.us.swallow = func(int) bool { return true }
+		}, "beacons-lost | ", nil},
+		{"UDP port taken", func(w *world) {
+			w.us.listenPacket = func(port int) error {
+				if port == 5670 {
+					return os.NewSyscallError("bind", syscall.EADDRINUSE)
+				}
+				return nil
+			}
+		}, "udp-port-taken | ", func(t *testing.T, r *Report) {
+			if !r.Ports[0].Taken || r.Ports[1].Taken || r.Self.Port != 0 {
+				t.Errorf("%+v, self %+v", r.Ports, r.Self)
+			}
+		}},
+		{"mailbox taken", func(w *world) {
+			serve(w.t, w.us.Host, 5671, untilClosed)
+			w.cfg.Listen = "tcp://*:5671"
+		}, "no-start | ", nil},
+		{"mailbox at one address", func(w *world) {
+			w.us.AddInterface("10.1.0.1")
+			w.cfg.Listen = "tcp://10.0.0.1:5671"
+			zretest.Start(w.t, them(w))
+		}, " | ", func(t *testing.T, r *Report) {
+			if got := fmt.Sprint(r.Interfaces[1].Endpoints, r.Interfaces[2].Use); got != "[tcp://10.0.0.1:5671]not chosen" || r.Self.Port != 5671 {
+				t.Errorf("endpoints, and the other interface: %s", got)
+			}
+		}},
+
+		{"nobody listens", func(w *world) { speak(w.t, them(w), said(bobID, 5671)) }, "mailbox-refused | ", nil},
+		{"it hangs", func(w *world) {
+			h := them(w)
+			serve(w.t, h, 5671, untilClosed)
+			speak(w.t, h, said(bobID, 5671))
+		}, "mailbox-mute | ", nil},
+		{"it hangs up", func(w *world) {
+			h := them(w)
+			serve(w.t, h, 5671, func(net.Conn) {})
+			speak(w.t, h, said(bobID, 5671))
+		}, "mailbox-closed | ", nil},
+		{"it is another program", func(w *world) {
+			h := them(w)
+			serve(w.t, h, 5671, func(nc net.Conn) { fmt.Fprint(nc, "SSH-2.0-OpenSSH\r\n"); untilClosed(nc) })
+			speak(w.t, h, said(bobID, 5671))
+		}, "mailbox-other | ", func(t *testing.T, r *Report) {
+			if m := r.Nodes[0].Mailboxes[0]; !strings.Contains(m.Error, "0x53") {
+				t.Errorf("it says %q", m.Error)
+			}
+		}},
+		{"it is another node", func(w *world) {
+			h := them(w)
+			zretest.Start(w.t, h, zre.WithUUID(aliceID), zre.WithListen("tcp://*:5671"))
+			speak(w.t, h, said(bobID, 5671))
+		}, "mailbox-another | ", func(t *testing.T, r *Report) {
+			if len(r.Nodes) != 2 || *r.Nodes[1].Mailboxes[0].UUID != aliceID {
+				t.Errorf("nodes: %+v", r.Nodes)
+			}
+		}},
+		{"twins", func(w *world) {
+			h := them(w)
+			zretest.Start(w.t, h, zre.WithUUID(aliceID), zre.WithListen("tcp://*:5671"))
+			zretest.Start(w.t, w.lan.Host("10.0.0.3"), zre.WithUUID(aliceID), zre.WithListen("tcp://*:5672"))
+		}, "twins | ", nil},
+		{"CURVE", func(w *world) {
+			b := said(bobID, 5671)
+			b.Key[0] = 1
+			speak(w.t, them(w), b)
+		}, " | curve", func(t *testing.T, r *Report) {
+			if h := r.Nodes[0].Beacons[0]; h.Octets != 54 {
+				t.Errorf("%+v", h)
+			}
+		}},
+		{"a state by broadcast", func(w *world) { zretest.Start(w.t, them(w), zre.WithStateByBroadcast()) }, " | state-by-broadcast", nil},
+
+		{"a named one that is heard", func(w *world) {
+			zretest.Start(w.t, them(w), zre.WithListen("tcp://*:5671"))
+			w.cfg.Peers = endpoint("tcp://alice.example:5671")
+			w.cfg.Lookup = func(_ context.Context, host string) ([]netip.Addr, error) {
+				return []netip.Addr{netip.MustParseAddr("10.0.0.2")}, map[bool]error{false: errors.New(host)}[host == "alice.example"]
+			}
+		}, " | ", func(t *testing.T, r *Report) {
+			if m := r.Peers[0].Mailboxes[0]; m.Endpoint != "tcp://10.0.0.2:5671" || m.Answer != Zre {
+				t.Errorf("%+v", m)
+			}
+		}},
+		{"a named one with other beacons", func(w *world) {
+			zretest.Start(w.t, them(w), zre.WithListen("tcp://*:5671"), zre.WithBeaconPort(6000))
+			w.cfg.Peers = endpoint("tcp://10.0.0.2:5671")
+		}, "peer-unheard | ", nil},
+		{"a named one that is not there", func(w *world) {
+			them(w)
+			w.cfg.Peers = endpoint("tcp://10.0.0.2:5671")
+		}, "peer-refused | ", nil},
+		{"no such name", func(w *world) {
+			w.cfg.Peers = endpoint("tcp://nobody.example:5671")
+			w.cfg.Lookup = func(_ context.Context, host string) ([]netip.Addr, error) {
+				return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+			}
+		}, "peer-name | ", nil},
+		{"no resolver", func(w *world) {
+			w.cfg.Peers = endpoint("tcp://nobody.example:5671")
+			w.cfg.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
+				<-ctx.Done()
+				return nil, &net.DNSError{Err: "timeout", Name: host, IsTimeout: true}
+			}
+		}, "peer-name | ", func(t *testing.T, r *Report) {
+			if !strings.Contains(r.Problems[0].Text, "does not answer") {
+				t.Error(r.Problems[0].Text)
+			}
+		}},
+
+		{"an interface that is down", func(w *world) {
+			w.us.AddInterface("10.1.0.1")
+			w.us.InterfaceDown("eth1")
+			zretest.Start(w.t, them(w))
+		}, " | ", func(t *testing.T, r *Report) {
+			if i := r.Interfaces[2]; i.Use != "down" || i.Up || len(i.Used) > 0 || len(i.Beacons) > 0 {
+				t.Errorf("eth1 is told as %+v", i)
+			}
+		}},
+		{"the only one is down", func(w *world) { w.us.InterfaceDown("eth0") }, "loopback-only | ", nil},
+		{"beacons on another port", func(w *world) {
+			w.cfg.Port = 6000
+			zretest.Start(w.t, them(w), zre.WithBeaconPort(6000))
+		}, " | ", func(t *testing.T, r *Report) {
+			if r.Ports[0].Port != 6000 || r.Ports[1].Port != 16000 || len(r.Nodes) != 1 {
+				t.Errorf("ports %+v, nodes %+v", r.Ports, r.Nodes)
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				lan := zretest.NewLAN(t)
+				us := &faulty{Host: lan.Host("10.0.0.1")}
+				w := &world{t: t, lan: lan, us: us, cfg: Config{Network: us}}
+				c.build(w)
+				begin := time.Now()
+				facts, err := Collect(t.Context(), w.cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(begin); took > DefaultTime+lateProbes+2*time.Second {
+					t.Errorf("it took %v", took)
+				}
+				r := Diagnose(facts)
+				kinds := func(list []Finding) string {
+					var kinds []string
+					for _, f := range list {
+						kinds = append(kinds, f.Kind)
+					}
+					return strings.Join(kinds, " ")
+				}
+				if got := kinds(r.Problems) + " | " + kinds(r.Notes); got != c.want {
+					t.Errorf("found %s; want %s\n%+v\n%+v", got, c.want, r.Problems, r.Notes)
+				}
+				if c.check != nil {
+					c.check(t, r)
+				}
+			})
+		})
+	}
+}
+
+// Others see the doctor for what it is, and see it leave.
+func TestCollectShowsItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := zretest.NewLAN(t)
+		alice := zretest.Start(t, lan.Host("10.0.0.2"))
+		if _, err := Collect(t.Context(), Config{Network: lan.Host("10.0.0.1")}); err != nil {
+			t.Fatal(err)
+		}
+		enter := zretest.Next[zre.Enter](alice)
+		if enter.Peer.Name != "zre doctor" || enter.Peer.Headers["role"] != "doctor" {
+			t.Errorf("alice saw %q, headers %v", enter.Peer.Name, enter.Peer.Headers)
+		}
+		if exit := zretest.Next[zre.Exit](alice); exit.Reason != zre.Left {
+			t.Errorf("it exited: %v", exit.Reason)
+		}
+	})
+}
+
+// A flood of beacons makes it keep, and take, no more than it should.
+func TestCollectFlooded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := zretest.NewLAN(t)
+		them := lan.Host("10.0.0.2")
+		var all []beacon.Beacon
+		for range 1500 {
+			all = append(all, said(uuid.New(), 5671))
+		}
+		for i := range 1500 {
+			all = append(all, said(uuid.New(), uint16(10_000+i)))
+		}
+		for port := range uint16(100) {
+			all = append(all, said(bobID, 6000+port))
+		}
+		var tested atomic.Int32
+		serve(t, them, 5671, func(nc net.Conn) { tested.Add(1); untilClosed(nc) })
+		speak(t, them, all...)
+		begin := time.Now()
+		facts, err := Collect(t.Context(), Config{Network: lan.Host("10.0.0.1")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begin); took > DefaultTime+lateProbes+2*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		// The node that is run dials on its own, within its limits: 128 strangers of an address.
+		if n := tested.Load(); n > 1+128 {
+			t.Errorf("one port was tested %d times", n)
+		}
+		if len(facts.Nodes) > maxNodes || facts.Unrecorded == 0 {
+			t.Errorf("%d nodes are kept, %d beacons are not", len(facts.Nodes), facts.Unrecorded)
+		}
+		for _, n := range facts.Nodes {
+			if len(n.Beacons) > maxHeard || len(n.Mailboxes) > maxMailboxes {
+				t.Errorf("%d beacons and %d mailboxes of a node", len(n.Beacons), len(n.Mailboxes))
+			}
+		}
+	})
+}
+
+// Who interrupts it gets what is known by then.
+func TestCollectInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := zretest.NewLAN(t)
+		us := &faulty{Host: lan.Host("10.0.0.1"), dial: func(string) error { return os.ErrDeadlineExceeded }}
+		zretest.Start(t, lan.Host("10.0.0.2"))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begin := time.Now()
+		facts, err := Collect(ctx, Config{Network: us, Time: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begin); took > 3*time.Second || facts.ListenedMS != 1000 {
+			t.Errorf("it took %v, and listened for %d ms", took, facts.ListenedMS)
+		}
+		if len(facts.Nodes) != 1 || facts.Nodes[0].Mailboxes[0].Answer != Untested {
+			t.Errorf("nodes: %+v", facts.Nodes)
+		}
+	})
+}
+
+// What of a configuration cannot be used is an error that says so.
+func TestCollectErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		us := zretest.NewLAN(t).Host("10.0.0.1")
+		for says, cfg := range map[string]Config{
+			"eth7":              {Interfaces: []string{"eth7"}},
+			"70000":             {Port: 70_000},
+			"60000":             {Port: 60_000},
+			"tcp://*:PORT":      {Listen: ":5671"},
+			"localhost":         {Listen: "tcp://localhost:5671"},
+			"not a glob":        {Interfaces: []string{"!eth["}},
+			"neither the name ": {Listen: "tcp://10.9.9.9:5671"},
+		} {
+			cfg.Network = us
+			if _, err := Collect(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), says) {
+				t.Errorf("%+v: %v, want it to say %q", cfg, err, says)
+			}
+		}
+	})
+}
