@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -122,9 +123,10 @@ type examination struct {
 }
 
 func newExamination(cfg Config, self uuid.UUID) *examination {
+	chosen := slices.ContainsFunc(cfg.Interfaces, func(entry string) bool { return !strings.HasPrefix(entry, "!") })
 	return &examination{
 		cfg:   cfg,
-		facts: Facts{Self: Self{UUID: self, Chosen: len(cfg.Interfaces) > 0}},
+		facts: Facts{Self: Self{UUID: self, Chosen: chosen}},
 		began: time.Now(),
 		nodes: make(map[uuid.UUID]*Node), mailboxes: make(map[netip.AddrPort]*Mailbox),
 		slots: make(chan struct{}, maxProbes), results: make(chan func()),

@@ -77,7 +77,11 @@ func (r *Report) verdict() string {
 	case len(r.Problems) > 1:
 		return fmt.Sprintf("%d things are wrong. The first: %s", len(r.Problems), r.Problems[0].Text)
 	case entered > 0 && entered == len(r.Nodes):
-		return fmt.Sprintf("All is well: %s heard %s, and each connected to this machine.", are(entered, "other node"), heard)
+		each := "each"
+		if entered == 1 {
+			each = "it"
+		}
+		return fmt.Sprintf("All is well: %s heard %s, and %s connected to this machine.", are(entered, "other node"), heard, each)
 	case entered > 0:
 		return fmt.Sprintf("All is well as far as could be tested: of %s heard %s %d connected to this machine; see the notes for the rest.",
 			count(len(r.Nodes), "other node"), heard, entered)
@@ -127,6 +131,7 @@ func (r *Report) start() {
 
 // carriers: is there an interface that leads somewhere?
 func (r *Report) carriers() {
+	const noCarrier = "no cable is in, no access point in reach, or nothing on the bridge"
 	var used, dead []string
 	loopback := true
 	for _, i := range r.Interfaces {
@@ -155,11 +160,11 @@ func (r *Report) carriers() {
 		r.problem(Finding{Kind: "loopback-only", Interface: used[0], Text: "Only loopback can be used: this machine has no network, so its nodes find each other and nobody else.",
 			Try: "see below why no other interface is used; switch one on and give it an IPv4 address, or name it (--interface)."})
 	case len(dead) == len(used):
-		r.problem(Finding{Kind: "no-carrier", Interface: dead[0], Text: strings.Join(dead, ", ") + ": no cable is in, or no access point in reach, so no beacon leaves this machine.",
+		r.problem(Finding{Kind: "no-carrier", Interface: dead[0], Text: strings.Join(dead, ", ") + ": " + noCarrier + ", so no beacon leaves this machine.",
 			Try: "plug the cable in, or connect to the access point."})
 	default:
 		for _, name := range dead {
-			r.note(Finding{Kind: "no-carrier", Interface: name, Text: name + ": no cable is in, or no access point in reach."})
+			r.note(Finding{Kind: "no-carrier", Interface: name, Text: name + ": " + noCarrier + "."})
 		}
 	}
 }
@@ -183,18 +188,17 @@ func (r *Report) echoes() {
 			}
 		}
 	}
-	const try = "look at this machine's firewall: it must let UDP ports %s pass, in and out, broadcast and multicast too."
-	both := fmt.Sprintf(try, r.portList())
+	const try = "look at this machine's firewall: it must let UDP %s pass, in and out, broadcast and multicast too."
 	if sent > 0 && len(lost) == sent {
 		r.problem(Finding{Kind: "beacons-lost", Text: "This machine does not hear its own beacons on any interface: a firewall here eats them, and with them those of" +
-			" others.", Try: both})
+			" others.", Try: fmt.Sprintf(try, r.portList())})
 		return
 	}
 	for _, l := range lost {
 		r.problem(Finding{Kind: "beacons-lost", Interface: l.interfaceName,
 			Text: fmt.Sprintf("This machine does not hear its own %s beacons to %v on %s, though it hears others of its own: a firewall here eats them.",
 				l.Kind, l.To, l.interfaceName),
-			Try: fmt.Sprintf(try, fmt.Sprint(l.To.Port()))})
+			Try: fmt.Sprintf(try, fmt.Sprintf("port %d", l.To.Port()))})
 	}
 }
 
@@ -203,7 +207,7 @@ func (r *Report) portList() string {
 	for _, p := range r.Ports {
 		ports = append(ports, fmt.Sprint(p.Port))
 	}
-	return strings.Join(ports, " and ")
+	return "ports " + strings.Join(ports, " and ")
 }
 
 // alone: nothing was heard, and nothing is known to be wrong.

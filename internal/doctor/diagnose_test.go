@@ -71,8 +71,8 @@ func TestDiagnose(t *testing.T) {
 		problems, note []string // kinds
 		says           []string // what verdict, texts and advice say among them
 	}{
-		{"all is well", func(*Facts) {}, nil, nil, []string{"All is well: one other node was heard in 3 s"}},
-		{"two nodes", func(f *Facts) { f.Nodes = append(f.Nodes, bob()) }, nil, nil, []string{"All is well: 2 other nodes were heard"}},
+		{"all is well", func(*Facts) {}, nil, nil, []string{"All is well: one other node was heard in 3 s, and it connected"}},
+		{"two nodes", func(f *Facts) { f.Nodes = append(f.Nodes, bob()) }, nil, nil, []string{"All is well: 2 other nodes were heard in 3 s, and each connected"}},
 		{"alone", func(f *Facts) { f.Nodes = nil }, nil, []string{"alone"},
 			[]string{"nobody else was heard in 3 s", "isolates its clients", "--peer tcp://"}},
 
@@ -110,7 +110,7 @@ func TestDiagnose(t *testing.T) {
 		{"no beacon comes back", func(f *Facts) { f.Interfaces[1].Beacons[0].Back, f.Interfaces[1].Beacons[1].Back, f.Nodes = 0, 0, nil },
 			[]string{"beacons-lost"}, nil, []string{"on any interface", "UDP ports 5670 and 15670"}},
 		{"no multicast comes back", func(f *Facts) { f.Interfaces[1].Beacons[1].Back = 0 },
-			[]string{"beacons-lost"}, nil, []string{"state beacons to 239.255.90.82:15670 on eth0", "ports 15670 pass"}},
+			[]string{"beacons-lost"}, nil, []string{"state beacons to 239.255.90.82:15670 on eth0", "UDP port 15670 pass"}},
 		{"nothing comes back where nothing was sent", func(f *Facts) {
 			f.Interfaces[1].Beacons[0].Back, f.Nodes, f.Self = 0, nil, Self{Error: "no port"}
 		}, []string{"no-start"}, nil, nil},

@@ -24,7 +24,7 @@ type Self struct {
 	UUID   uuid.UUID `json:"uuid"`
 	Port   int       `json:"port"`             // TCP port of its mailbox; 0 if it did not start
 	Error  string    `json:"error,omitempty"`  // why it did not start
-	Chosen bool      `json:"chosen,omitempty"` // the interfaces were chosen, not all that are fit for it
+	Chosen bool      `json:"chosen,omitempty"` // interfaces were named, in place of all that are fit for it
 }
 
 // Port is a UDP port of the beacons.

@@ -143,7 +143,7 @@ func (r *Report) hellos() {
 		for _, n := range missing {
 			r.problem(Finding{Kind: "no-hello", Node: n.UUID.String(),
 				Text: fmt.Sprintf("%s answers, but never connected to this machine, as %s did: something eats its connections to TCP port %d here.",
-					n.title(), are1(entered, "other"), r.Self.Port),
+					n.title(), others(entered), r.Self.Port),
 				Try: "look at that machine's firewall for what goes out, and at its route back to here."})
 		}
 		return
@@ -168,12 +168,12 @@ func (r *Report) hellos() {
 	r.problem(f)
 }
 
-// are1 is "the other" or "3 others".
-func are1(n int, what string) string {
+// others is "the other" or "3 others".
+func others(n int) string {
 	if n == 1 {
-		return "the " + what
+		return "the other"
 	}
-	return count(n, what)
+	return count(n, "other")
 }
 
 // peer: does an endpoint that was named answer, and does it beacon?

@@ -1,0 +1,207 @@
+package doctor
+
+import (
+	"bytes"
+	"encoding/json"
+	"net"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-zre/go-zre/internal/testbed"
+)
+
+func TestMain(m *testing.M) { testbed.Main(m) }
+
+// examine runs zre doctor on a host and returns its report. Its exit status must fit it.
+func examine(t *testing.T, h *testbed.Host, args ...string) *Report {
+	t.Helper()
+	cmd := h.Command(testbed.Tool(t), append([]string{"doctor", "--json"}, args...)...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	_ = cmd.Run() // how it ended is in the state
+	r := new(Report)
+	if err := json.Unmarshal(out.Bytes(), r); err != nil || errs.Len() > 0 {
+		t.Fatalf("zre doctor on %s: %v: %s%s", h.Name, err, &out, &errs)
+	}
+	if status := cmd.ProcessState.ExitCode(); status != number(!r.Well) {
+		t.Errorf("exit status %d where well is %v", status, r.Well)
+	}
+	if t.Failed() {
+		return r
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the report on %s:\n%s", h.Name, &out)
+		}
+	})
+	return r
+}
+
+// expect compares kinds of problems and notes.
+func (r *Report) expect(t *testing.T, problems, notes string) {
+	t.Helper()
+	for what, c := range map[string]struct {
+		list []Finding
+		want string
+	}{"problems": {r.Problems, problems}, "notes": {r.Notes, notes}} {
+		var kinds []string
+		for _, f := range c.list {
+			kinds = append(kinds, f.Kind)
+		}
+		if got := strings.Join(kinds, " "); got != c.want {
+			t.Errorf("%s: %q, want %q", what, got, c.want)
+		}
+	}
+}
+
+// run runs a tool on a host.
+func run(h *testbed.Host, args ...string) ([]byte, error) {
+	return h.Command(args[0], args[1:]...).CombinedOutput()
+}
+
+func mustRun(t *testing.T, h *testbed.Host, args ...string) {
+	t.Helper()
+	if out, err := run(h, args...); err != nil {
+		t.Fatalf("%q on %s: %v: %s", args, h.Name, err, out)
+	}
+}
+
+// filter makes a firewall of a host's routing rules: packets that they match are dropped (blackhole), or refused (prohibit).
+func filter(t *testing.T, h *testbed.Host, action string, match ...string) {
+	t.Helper()
+	mustRun(t, h, "ip", "rule", "add", "pref", "100", "lookup", "local")
+	mustRun(t, h, "ip", "rule", "del", "pref", "0")
+	if out, err := run(h, append(append([]string{"ip", "rule", "add", "pref", "10"}, match...), action)...); err != nil {
+		testbed.Missing(t, "routing rules by port: %v: %s", err, out)
+	}
+}
+
+// Nodes of all implementations are found well; they see the doctor come and go, and nothing else.
+func TestDoctorAndAllKinds(t *testing.T) {
+	for kind, answer := range map[testbed.Kind]Answer{testbed.Zre: Zre, testbed.Pyre: Zmtp, testbed.ZyreJS: Zmtp, testbed.Zyre: Zmtp} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			lan := testbed.NewLAN(t, "")
+			here, there := lan.Host("here"), lan.Host("there")
+			peer := testbed.Start(t, there, kind, testbed.Options{Name: "alice"})
+			r := examine(t, here)
+			r.expect(t, "", "")
+			if len(r.Nodes) != 1 || r.Nodes[0].UUID.String() != peer.UUID || r.Nodes[0].Name != "alice" || !r.Nodes[0].Entered {
+				t.Fatalf("nodes: %+v, want %s", r.Nodes, peer)
+			}
+			if m := r.Nodes[0].Mailboxes[0]; m.Answer != answer || !strings.HasPrefix(m.Endpoint, "tcp://"+there.Addr.String()+":") {
+				t.Errorf("mailbox: %+v", m)
+			}
+			exit := peer.Wait(t, "EXIT of the doctor", func(e testbed.Event) bool { return e.Event == "exit" })
+			enter := peer.Wait(t, "ENTER of the doctor", func(e testbed.Event) bool { return e.Event == "enter" })
+			if enter.Name != nodeName || enter.Headers["role"] != "doctor" || enter.Peer != r.Self.UUID.String() || exit.Peer != enter.Peer {
+				t.Errorf("it saw %v and %v", enter, exit)
+			}
+			peer.Never(t, testbed.Event{}, exit, "anybody else", func(e testbed.Event) bool { return e.Peer != "" && e.Peer != enter.Peer })
+		})
+	}
+}
+
+func TestDoctorAndInterfaces(t *testing.T) {
+	t.Parallel()
+	lan := testbed.NewLAN(t, "")
+	here := lan.Host("here")
+	mustRun(t, here, "ip", "link", "add", "docker0", "type", "veth", "peer", "name", "far0")
+	mustRun(t, here, "ip", "addr", "add", "10.200.0.1/24", "broadcast", "+", "dev", "docker0")
+	r := examine(t, here, "--time", "1s")
+	r.expect(t, "", "alone")
+	for name, use := range map[string]string{"lo": "spared", "docker0": "down", "eth0": "used"} {
+		if !slices.ContainsFunc(r.Interfaces, func(i Interface) bool { return i.Name == name && i.Use == use }) {
+			t.Errorf("%s should be %s: %+v", name, use, r.Interfaces)
+		}
+	}
+
+	mustRun(t, here, "ip", "link", "set", "docker0", "up") // its far end is down: no carrier
+	r = examine(t, here, "--time", "1s")
+	r.expect(t, "", "containers no-carrier alone")
+	r = examine(t, here, "--time", "1s", "--interface", "!docker*")
+	r.expect(t, "", "alone")
+
+	here.Link(false)
+	r = examine(t, here, "--time", "1s", "--interface", "!docker*")
+	r.expect(t, "loopback-only", "")
+	mustRun(t, here, "ip", "link", "set", "docker0", "down")
+	r = examine(t, here, "--time", "1s")
+	r.expect(t, "loopback-only", "")
+	mustRun(t, here, "ip", "link", "set", "lo", "down")
+	r = examine(t, here, "--time", "1s")
+	r.expect(t, "no-interface", "complaint")
+}
+
+func TestDoctorAndFirewalls(t *testing.T) {
+	for _, c := range []struct {
+		name            string
+		here, there     []string // what is filtered: the action, then what it matches
+		problems, notes string
+	}{
+		{"incoming TCP here", []string{"blackhole", "iif", "eth0", "ipproto", "tcp", "dport", "5671"}, nil, "no-hello", ""},
+		{"incoming TCP there", nil, []string{"blackhole", "iif", "eth0", "ipproto", "tcp", "dport", "5671"}, "mailbox-silent", ""},
+		{"outgoing broadcasts here", []string{"blackhole", "iif", "lo", "ipproto", "udp", "dport", "5670"}, nil, "beacons-lost", ""},
+		{"outgoing TCP here", []string{"prohibit", "iif", "lo", "ipproto", "tcp", "dport", "5671"}, nil, "mailbox-unreachable", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			lan := testbed.NewLAN(t, "")
+			here, there := lan.Host("here"), lan.Host("there")
+			if c.here != nil {
+				filter(t, here, c.here[0], c.here[1:]...)
+			}
+			if c.there != nil {
+				filter(t, there, c.there[0], c.there[1:]...)
+			}
+			peer := testbed.Start(t, there, testbed.Zre, testbed.Options{Name: "alice", Args: []string{"--listen", "tcp://*:5671"}})
+			r := examine(t, here, "--listen", "tcp://*:5671")
+			r.expect(t, c.problems, c.notes)
+			if len(r.Nodes) != 1 || r.Nodes[0].UUID.String() != peer.UUID {
+				t.Errorf("nodes: %+v", r.Nodes)
+			}
+		})
+	}
+}
+
+// Another program, which shares with nobody, has the port; and one that does share it.
+func TestDoctorAndPorts(t *testing.T) {
+	t.Parallel()
+	lan := testbed.NewLAN(t, "")
+	here := lan.Host("here")
+	for address, want := range map[string][2]string{
+		"0.0.0.0:5670":   {"udp-port-taken", ""},
+		"0.0.0.0:15670":  {"udp-port-taken", ""},
+		"127.0.0.1:5670": {"udp-port-taken", ""},
+	} {
+		var conn net.PacketConn
+		err := here.Do(func() (err error) {
+			conn, err = net.ListenPacket("udp4", address)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := examine(t, here, "--time", "1s")
+		r.expect(t, want[0], want[1])
+		conn.Close()
+	}
+	r := examine(t, here, "--time", "1s", "--peer", "tcp://127.0.0.1:1", "--peer", "tcp://no-such-host.invalid:1")
+	r.expect(t, "peer-refused peer-name", "")
+}
+
+// What a person reads, and wrong usage.
+func TestDoctorSpeaks(t *testing.T) {
+	t.Parallel()
+	here := testbed.NewLAN(t, "").Host("here")
+	out, err := here.Command(testbed.Tool(t), "doctor", "--time", "1s").Output()
+	if err != nil || !strings.HasPrefix(string(out), "Nothing is wrong on this machine, but nobody else was heard in 1 s.\nNote: Nobody else beacons") {
+		t.Errorf("%v: %s", err, out)
+	}
+	out, err = run(here, testbed.Tool(t), "doctor", "--interface", "eth7")
+	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 2 || !strings.Contains(string(out), `"eth7" is neither the name`) {
+		t.Errorf("%v: %s", err, out)
+	}
+}

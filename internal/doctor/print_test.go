@@ -1,0 +1,133 @@
+package doctor
+
+import (
+	"bytes"
+	"flag"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// sick is a machine on which many things are wrong, so that all of a report is shown.
+func sick() *Facts {
+	f := healthy()
+	f.Self.Chosen = true
+	f.Interfaces[1].Beacons[1].Back = 0
+	f.Interfaces = append(f.Interfaces,
+		Interface{Name: "wlan0", Use: "down", Addresses: []netip.Prefix{}},
+		Interface{Name: "tun0", Use: "point-to-point", Up: true, Carrier: true, Addresses: []netip.Prefix{netip.MustParsePrefix("10.8.0.2/24")}},
+		Interface{Name: "docker0", Use: "used", Up: true, Containers: true, Used: []netip.Prefix{netip.MustParsePrefix("172.17.0.1/16")}},
+	)
+	gone := bob()
+	gone.Left = true
+	f.Nodes = append(f.Nodes, answering(bob(), Silent), gone)
+	f.Peers = []*Peer{
+		{Endpoint: "tcp://10.0.0.2:49999", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.0.0.2:49999", Answer: Zmtp}}},
+		{Endpoint: "tcp://carol.example:5671", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.9.0.1:5671", Answer: Other, Error: "first octet 0x53 is no ZMTP greeting"}}},
+		{Endpoint: "tcp://nobody.example:5671", Error: "there is no such name"},
+	}
+	f.Complaints = []string{"sending beacons failed on docker0: no buffer space available"}
+	f.Unrecorded = 1
+	for i := range f.Interfaces {
+		i := &f.Interfaces[i]
+		i.Addresses, i.Used, i.Endpoints, i.Beacons = some(i.Addresses), some(i.Used), some(i.Endpoints), some(i.Beacons)
+	}
+	for _, p := range f.Peers {
+		p.Mailboxes = some(p.Mailboxes)
+	}
+	return f
+}
+
+// The words, and the keys of the JSON, which programs rely on.
+func TestGolden(t *testing.T) {
+	for name, f := range map[string]*Facts{"well": healthy(), "sick": sick()} {
+		r := Diagnose(f)
+		for file, write := range map[string]func(*bytes.Buffer) error{
+			name + ".txt":  func(b *bytes.Buffer) error { return r.Print(b) },
+			name + ".json": func(b *bytes.Buffer) error { return r.JSON(b) },
+		} {
+			var got bytes.Buffer
+			if err := write(&got); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join("testdata", file)
+			if *update {
+				if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil || got.String() != string(want) {
+				t.Errorf("%s (-update writes it anew): %v\n%s", path, err, &got)
+			}
+		}
+	}
+}
+
+func TestWrap(t *testing.T) {
+	long := strings.Repeat("word ", 60) + strings.Repeat("x", 2*lineWidth) + " end"
+	var b bytes.Buffer
+	printer{&b}.wrap("1. ", long)
+	for i, line := range strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n") {
+		if len(line) > lineWidth && !strings.Contains(line, "xxx") || strings.HasSuffix(line, " ") ||
+			!strings.HasPrefix(line, map[bool]string{true: "1. ", false: "   "}[i == 0]) {
+			t.Errorf("line %d is %q", i, line)
+		}
+	}
+	if got := strings.Join(strings.Fields(b.String()), " "); got != "1. "+long {
+		t.Errorf("words are lost: %q", got)
+	}
+}
+
+// What others name themselves does not steer the terminal.
+func TestClean(t *testing.T) {
+	if got := clean("bob\x1b[2J\r\n\u202e grün"); got != "bob�[2J��� grün" {
+		t.Errorf("%q", got)
+	}
+}
+
+// Of the log's lines what a person can use is kept, of the first of them.
+func TestComplaints(t *testing.T) {
+	c := new(complaints)
+	log := zerolog.New(c).Level(zerolog.WarnLevel)
+	log.Info().Msg("all is well")
+	log.Warn().Str("node", "x").Str("interface", "eth0").Str("to", "10.0.0.255:5670").Str("error", "no\nroom").Msg("beacon: sending beacons failed")
+	c.Write([]byte("no JSON"))
+	for range 2 * maxComplaints {
+		log.Error().Dur("took", time.Second).Msg("again")
+	}
+	got := c.list()
+	if len(got) != maxComplaints || got[0] != "sending beacons failed on eth0 to 10.0.0.255:5670: no�room" || got[1] != "again" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestParseEndpoint(t *testing.T) {
+	for text, want := range map[string]string{
+		"tcp://192.168.1.7:5671":    "tcp://192.168.1.7:5671",
+		"tcp://host.example:1":      "tcp://host.example:1",
+		"tcp://[fe80::1%eth0]:5671": "tcp://[fe80::1%eth0]:5671",
+		"192.168.1.7:5671":          "",
+		"tcp://192.168.1.7":         "",
+		"tcp://:5671":               "",
+		"tcp://*:5671":              "",
+		"tcp://host:0":              "",
+		"tcp://host:65536":          "",
+		"tcp://host:http":           "",
+		"ipc:///tmp/x":              "",
+		"tcp://fe80::1:5671":        "",
+		"":                          "",
+	} {
+		e, err := ParseEndpoint(text)
+		if got := e.String(); err == nil && got != want || (err != nil) != (want == "") {
+			t.Errorf("%q: %s, %v; want %q", text, got, err, want)
+		}
+	}
+}
