@@ -27,7 +27,7 @@ Exit status: 0 all is well, also if nobody else is here; 1 something is wrong; 2
 With --json it prints one object; keys and kinds stay, new ones may come:
   well, verdict     whether anything is wrong, and the verdict in words
   problems, notes   lists of kind (a word for programs), text, try, and the interface, node or endpoint that it concerns
-  self              uuid and port of the node that was run, or the error why it could not
+  self              uuid and port of the node that was run, or the error why it could not; chosen: interfaces were named
   listened_ms       how long it listened
   udp_ports         port, kind (classic or state), taken by another program alone, error
   interfaces        name, use (used, or why not), up, carrier, loopback, containers, addresses, used_addresses, endpoints that

@@ -424,10 +424,10 @@ func TestCollectFlooded(t *testing.T) {
 		lan := zretest.NewLAN(t)
 		them := lan.Host("10.0.0.2")
 		var all []beacon.Beacon
-		for range 1500 {
-			all = append(all, said(uuid.New(), 5671))
-		}
 		for i := range 1500 {
+			if i%4 == 0 {
+				all = append(all, said(uuid.New(), 5671))
+			}
 			all = append(all, said(uuid.New(), uint16(10_000+i)))
 		}
 		for port := range uint16(100) {
@@ -450,6 +450,18 @@ func TestCollectFlooded(t *testing.T) {
 		}
 		if len(facts.Nodes) > maxNodes || facts.Unrecorded == 0 {
 			t.Errorf("%d nodes are kept, %d beacons are not", len(facts.Nodes), facts.Unrecorded)
+		}
+		answers := make(map[Answer]map[string]bool)
+		for _, n := range facts.Nodes {
+			for _, m := range n.Mailboxes {
+				if answers[m.Answer] == nil {
+					answers[m.Answer] = make(map[string]bool)
+				}
+				answers[m.Answer][m.Endpoint] = true
+			}
+		}
+		if mute, refused := len(answers[Mute]), len(answers[Refused]); mute != 1 || refused > maxTested || refused < maxTested/2 || len(answers[Untested]) == 0 {
+			t.Errorf("%d ports are mute, %d refused, %d not tested", mute, refused, len(answers[Untested]))
 		}
 		for _, n := range facts.Nodes {
 			if len(n.Beacons) > maxHeard || len(n.Mailboxes) > maxMailboxes {

@@ -2,12 +2,16 @@ package doctor
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/testbed"
 )
 
 var (
@@ -61,6 +65,10 @@ func answering(n *Node, a Answer) *Node {
 }
 
 func TestDiagnose(t *testing.T) {
+	docs, err := os.ReadFile(filepath.Join(testbed.Root(), "docs", "doctor.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	unentered := func(n *Node) *Node { n.Entered = false; return n }
 	named := func(a Answer, id *uuid.UUID) *Peer {
 		return &Peer{Endpoint: "tcp://10.9.0.1:5671", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.9.0.1:5671", Answer: a, UUID: id, Error: "what went wrong"}}}
@@ -201,6 +209,9 @@ func TestDiagnose(t *testing.T) {
 			kinds := func(list []Finding) (kinds []string) {
 				for _, f := range list {
 					kinds = append(kinds, f.Kind)
+					if _, end, _ := strings.Cut(f.Kind, "-"); !strings.Contains(string(docs), "`"+f.Kind+"`") && !strings.Contains(string(docs), "`-"+end+"`") {
+						t.Errorf("docs/doctor.md does not explain %s", f.Kind)
+					}
 					text += "\n" + f.Text + "\n" + f.Try
 				}
 				return kinds

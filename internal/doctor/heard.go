@@ -17,8 +17,9 @@ import (
 // Bounds of what is kept of what anybody may send.
 const (
 	maxNodes     = 1000
-	maxHeard     = 32 // kinds of beacon of a node
-	maxMailboxes = 8  // of a node
+	maxHeard     = 32  // kinds of beacon of a node
+	maxMailboxes = 8   // of a node
+	maxTested    = 512 // of all: a beacon can name any address, and should not have us knock at many
 )
 
 // Kinds of beacon, and how far the port of those with a state is above the other (package beacon).
@@ -112,14 +113,18 @@ func number(b bool) int {
 
 // meet has a mailbox tested the first time it is heard of, whichever nodes name it.
 func (x *examination) meet(n *Node, at netip.AddrPort) {
-	m := x.mailboxes[at]
-	if m != nil && slices.Contains(n.Mailboxes, m) || len(n.Mailboxes) >= maxMailboxes {
+	endpoint := endpointOf(at.Addr(), at.Port())
+	known := slices.ContainsFunc(n.Mailboxes, func(o *Mailbox) bool { return o.Endpoint == endpoint })
+	if known || len(n.Mailboxes) >= maxMailboxes {
 		return
 	}
+	m := x.mailboxes[at]
 	if m == nil {
-		m = &Mailbox{Endpoint: endpointOf(at.Addr(), at.Port()), Answer: Untested}
-		x.mailboxes[at] = m
-		x.probe(at, func(found *Mailbox) { *m = *found })
+		m = &Mailbox{Endpoint: endpoint, Answer: Untested}
+		if len(x.mailboxes) < maxTested {
+			x.mailboxes[at] = m
+			x.probe(at, func(found *Mailbox) { *m = *found })
+		}
 	}
 	n.Mailboxes = append(n.Mailboxes, m)
 }

@@ -86,7 +86,7 @@ func TestDoctorAndAllKinds(t *testing.T) {
 			lan := testbed.NewLAN(t, "")
 			here, there := lan.Host("here"), lan.Host("there")
 			peer := testbed.Start(t, there, kind, testbed.Options{Name: "alice"})
-			r := examine(t, here)
+			r := examine(t, here, "--time", "5s")
 			r.expect(t, "", "")
 			if len(r.Nodes) != 1 || r.Nodes[0].UUID.String() != peer.UUID || r.Nodes[0].Name != "alice" || !r.Nodes[0].Entered {
 				t.Fatalf("nodes: %+v, want %s", r.Nodes, peer)
