@@ -156,9 +156,9 @@ func (x *examination) run(ctx context.Context, sightings <-chan beacon.Sighting,
 			}
 		case e := <-events:
 			x.happened(e)
-		case end := <-x.results:
+		case conclude := <-x.results:
 			x.pending--
-			end()
+			conclude()
 		case <-end.C:
 			if !listening {
 				cancel() // what is not known by now will not be
@@ -170,7 +170,9 @@ func (x *examination) run(ctx context.Context, sightings <-chan beacon.Sighting,
 			listening, over = false, nil
 		}
 	}
-	x.facts.ListenedMS = min(time.Since(x.began), x.cfg.Time).Milliseconds()
+	if x.facts.Self.Error == "" {
+		x.facts.ListenedMS = min(time.Since(x.began), x.cfg.Time).Milliseconds()
+	}
 }
 
 // probe tests a mailbox, on a goroutine; done gets the result, in the loop.
@@ -201,9 +203,9 @@ func (x *examination) start(work func() func()) {
 	x.pending++
 	go func() {
 		x.slots <- struct{}{} // those before end within their time
-		end := work()
+		conclude := work()
 		<-x.slots
-		x.results <- end // the loop waits for it
+		x.results <- conclude // the loop waits for it
 	}()
 }
 
