@@ -68,9 +68,9 @@ func (c *Config) beacons() beacon.Config {
 // listenPacket tries a UDP port.
 func (c *Config) listenPacket(port int) (beacon.PacketConn, error) {
 	if c.Network != nil {
-		return c.Network.ListenPacket(port)
+		return c.Network.ListenPacket("udp4", port)
 	}
-	return beacon.System.ListenPacket(port)
+	return beacon.System.ListenPacket("udp4", port)
 }
 
 func (c *Config) dial(ctx context.Context, address string) (net.Conn, error) {
