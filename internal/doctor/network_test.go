@@ -26,13 +26,13 @@ type faulty struct {
 	accept       func(net.Listener) (net.Conn, error) // in place of Accept
 }
 
-func (f *faulty) ListenPacket(port int) (beacon.PacketConn, error) {
+func (f *faulty) ListenPacket(network string, port int) (beacon.PacketConn, error) {
 	if f.listenPacket != nil {
 		if err := f.listenPacket(port); err != nil {
 			return nil, fmt.Errorf("listening: %w", err)
 		}
 	}
-	c, err := f.Host.ListenPacket(port)
+	c, err := f.Host.ListenPacket(network, port)
 	return faultyPacketConn{c, f}, err
 }
 
@@ -99,7 +99,7 @@ func speak(t *testing.T, h *zretest.Host, beacons ...beacon.Beacon) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := h.ListenPacket(9999)
+	conn, err := h.ListenPacket("udp4", 9999)
 	if err != nil {
 		t.Fatal(err)
 	}
