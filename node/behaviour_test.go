@@ -191,12 +191,12 @@ func TestManyEndpoints(t *testing.T) {
 	}
 	defer n.Close()
 	address := func(i int) netip.AddrPort { return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(i)}), 1) }
-	p := n.newPeer(uuid.New(), []netip.AddrPort{address(1)})
+	p := n.newPeer(uuid.New(), n.paths([]netip.AddrPort{address(1)}, true))
 	for i := range 10 {
-		p.addEndpoint(address(i))
+		p.addEndpoint(address(i), true)
 	}
 	want := []netip.AddrPort{address(6), address(7), address(8), address(9)}
-	if got := *p.endpoints.Load(); !slices.Equal(got, want) {
+	if got := p.endpoints(); !slices.Equal(got, want) {
 		t.Errorf("endpoints %v, want %v", got, want)
 	}
 }

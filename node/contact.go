@@ -154,7 +154,7 @@ func (n *Node) leadsThere(c *contact) bool {
 		}
 	}
 	for id, p := range n.peers {
-		if p.contact == nil && (p.reached == c.at || slices.Contains(*p.endpoints.Load(), c.at)) {
+		if p.contact == nil && (p.reached == c.at || slices.Contains(p.endpoints(), c.at)) {
 			c.peer = id
 			return true
 		}
@@ -199,7 +199,7 @@ func (n *Node) probed(c *contact, identity []byte, err error) {
 		n.schedule(c, ownPause)
 	case n.leadsThere(c):
 	case !named:
-		p := n.begin(uuid.New(), []netip.AddrPort{c.at}, false, 0, nil)
+		p := n.begin(uuid.New(), n.paths([]netip.AddrPort{c.at}, false), false, 0, nil)
 		if p == nil {
 			n.failed(c, errTooManyPeers)
 			return
@@ -209,8 +209,8 @@ func (n *Node) probed(c *contact, identity []byte, err error) {
 	default:
 		c.peer = id
 		if p := n.peers[id]; p != nil {
-			p.addEndpoint(c.at)
-		} else if n.meet(id, []netip.AddrPort{c.at}, n.agent.IsLocal(c.at.Addr())) == nil {
+			p.addEndpoint(c.at, false)
+		} else if n.meet(id, n.paths([]netip.AddrPort{c.at}, false), n.agent.IsLocal(c.at.Addr())) == nil {
 			n.failed(c, errTooManyPeers)
 		}
 	}

@@ -62,6 +62,7 @@ type Node struct {
 
 	ownGroups atomic.Pointer[map[string]string] // a copy of groups for the readers
 	state     atomic.Uint32                     // our beacon.State; the control loop writes it
+	clock     atomic.Uint32                     // ticks of the control loop, from 1
 	closing   atomic.Bool                       // Close has begun
 
 	complained atomic.Bool // of an ipc that failed
@@ -108,6 +109,7 @@ func New(cfg Config) (*Node, error) {
 		members:   make(map[string][]*peer),
 		tick:      min(max(cfg.EvasiveTimeout/4, 10*time.Millisecond), time.Second),
 	}
+	n.clock.Store(1)
 	n.life, n.die = context.WithCancel(context.Background())
 	n.ownGroups.Store(&map[string]string{})
 	if err := n.check(n.hello()); err != nil {

@@ -28,6 +28,8 @@ type peer struct {
 	connected       bool           // our connection to its mailbox is up
 	transport       string         // of that; presumed before
 	reached         netip.AddrPort // where that leads to by tcp; not valid otherwise
+	local           netip.Addr     // where it comes from, without a zone
+	suspected       time.Time      // since when its path may be dead; see checkPath
 	ours            bool           // it is a node of this implementation, as its ROUTER's READY told
 	extensions      extensions     // what it understands beyond RFC 36
 	statesByMessage bool           // it tells its state by messages, so its beacons do not count for that
@@ -54,10 +56,10 @@ type peer struct {
 	reason   Reason // for previous
 
 	// Written by the control loop, read by all.
-	snapshot  atomic.Pointer[Peer]
-	endpoints atomic.Pointer[[]netip.AddrPort] // where it may be reached, the newest last
-	state     atomic.Uint32                    // the beacon.State that it told last; beacon.Unknown before that
-	told      atomic.Uint32                    // ours, as it knows it
+	snapshot atomic.Pointer[Peer]
+	paths    atomic.Pointer[[]path] // where it may be reached, the newest last
+	state    atomic.Uint32          // the beacon.State that it told last; beacon.Unknown before that
+	told     atomic.Uint32          // ours, as it knows it
 
 	sameHost atomic.Bool // it is on this machine: ipc may lead to it
 	alive    atomic.Bool // beaconed since the control loop last looked
@@ -94,7 +96,7 @@ type peer struct {
 var errSessionOver = errors.New("session is over")
 
 // newPeer makes the session; run starts it.
-func (n *Node) newPeer(id uuid.UUID, endpoints []netip.AddrPort) *peer {
+func (n *Node) newPeer(id uuid.UUID, paths []path) *peer {
 	now := time.Now()
 	p := &peer{
 		node:      n,
@@ -113,7 +115,7 @@ func (n *Node) newPeer(id uuid.UUID, endpoints []netip.AddrPort) *peer {
 		p.queue = zmtp.NewQueue(n.cfg.Limits.QueueMessages, n.cfg.Limits.QueueOctets)
 	}
 	p.state.Store(uint32(beacon.Unknown))
-	p.endpoints.Store(&endpoints)
+	p.paths.Store(&paths)
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	return p
 }
@@ -132,6 +134,10 @@ func (p *peer) run(id uuid.UUID, hello msg.OutHello) {
 				conn.Close(errSessionOver)
 			}
 			return
+		}
+		if err == errBetterPath {
+			attempt = -1
+			continue
 		}
 		if err != nil {
 			n.log.Debug().Err(err).Stringer("peer", id).Msg("cannot connect")
@@ -174,20 +180,6 @@ func (p *peer) close(cause error) {
 	}
 }
 
-// addEndpoint makes known where else the peer may be reached. Of too many the oldest is forgotten: the peer may have moved.
-func (p *peer) addEndpoint(ap netip.AddrPort) {
-	old := *p.endpoints.Load()
-	if slices.Contains(old, ap) {
-		return
-	}
-	endpoints := append(slices.Clone(old[max(0, len(old)+1-maxEndpoints):]), ap)
-	p.endpoints.Store(&endpoints)
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
-}
-
 // publish makes a new snapshot of what the control loop knows.
 func (p *peer) publish() *Peer {
 	s := &Peer{
@@ -200,7 +192,7 @@ func (p *peer) publish() *Peer {
 	}
 	if p.reached.IsValid() {
 		s.Endpoint = formatEndpoint(p.reached)
-	} else if endpoints := *p.endpoints.Load(); len(endpoints) > 0 {
+	} else if endpoints := p.endpoints(); len(endpoints) > 0 {
 		s.Endpoint = formatEndpoint(endpoints[len(endpoints)-1])
 	}
 	p.snapshot.Store(s)

@@ -36,6 +36,7 @@ func (n *Node) moved() {
 // is connected is asked for a sign of life, which shows a connection that leads nowhere.
 func (n *Node) relocate() {
 	n.publish()
+	n.after(pathGrace, n.leavePaths)
 	for _, c := range n.contacts {
 		c.attempts = 0
 		n.try(c)
@@ -57,12 +58,7 @@ func (p *peer) knows(s beacon.Sighting) bool {
 	if s.State != beacon.Unknown && uint32(s.State) != p.state.Load() {
 		return false
 	}
-	for _, ap := range *p.endpoints.Load() {
-		if ap.Addr() == s.Addr && ap.Port() == s.Port {
-			return true
-		}
-	}
-	return false
+	return p.see(netip.AddrPortFrom(s.Addr, s.Port), true)
 }
 
 // sighted takes a beacon that brings news.
@@ -89,7 +85,7 @@ func (n *Node) sighted(s beacon.Sighting) {
 		if !n.strangers.admit(endpoint, time.Now()) {
 			return
 		}
-		if p = n.meet(s.UUID, []netip.AddrPort{endpoint}, s.Local); p == nil {
+		if p = n.meet(s.UUID, n.paths([]netip.AddrPort{endpoint}, true), s.Local); p == nil {
 			n.strangers.release(endpoint.Addr())
 			return
 		}
@@ -99,7 +95,7 @@ func (n *Node) sighted(s beacon.Sighting) {
 	if s.Local {
 		p.sameHost.Store(true)
 	}
-	p.addEndpoint(endpoint)
+	p.addEndpoint(endpoint, true)
 	n.stated(p, s.State, false)
 }
 
@@ -130,6 +126,7 @@ func (n *Node) farewell(p *peer) {
 func (n *Node) reap(now time.Time) {
 	stalled := now.Sub(n.reaped) > 2*n.tick+n.cfg.EvasiveTimeout/4
 	n.reaped = now
+	n.clock.Add(1)
 	n.strangers.prune(now)
 	n.farewells.prune(now)
 	for _, p := range n.peers {
@@ -141,6 +138,7 @@ func (n *Node) reap(now time.Time) {
 		beaconed, spoke := p.alive.Swap(false), p.spoke.Swap(false)
 		if beaconed || spoke || p.stuck.Load() || stalled {
 			p.heard, p.evasive, p.silent, p.asked = now, false, false, false
+			n.checkPath(p, now)
 			continue
 		}
 		switch quiet := now.Sub(p.heard); {

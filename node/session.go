@@ -97,12 +97,12 @@ func (n *Node) finish(p *peer) {
 }
 
 // meet begins a session with a peer that has none. It returns nil when there is no room for another.
-func (n *Node) meet(id uuid.UUID, endpoints []netip.AddrPort, sameHost bool) *peer {
-	return n.begin(id, endpoints, sameHost, 0, nil)
+func (n *Node) meet(id uuid.UUID, paths []path, sameHost bool) *peer {
+	return n.begin(id, paths, sameHost, 0, nil)
 }
 
 // begin is meet; last is the session before, if that broke, and flaps how many such there were.
-func (n *Node) begin(id uuid.UUID, endpoints []netip.AddrPort, sameHost bool, flaps int, last *peer) *peer {
+func (n *Node) begin(id uuid.UUID, paths []path, sameHost bool, flaps int, last *peer) *peer {
 	if n.stopping {
 		return nil
 	}
@@ -110,7 +110,7 @@ func (n *Node) begin(id uuid.UUID, endpoints []netip.AddrPort, sameHost bool, fl
 		n.log.Debug().Stringer("peer", id).Int("limit", n.cfg.Limits.Peers).Msg("peer ignored: too many")
 		return nil
 	}
-	p := n.newPeer(id, endpoints)
+	p := n.newPeer(id, paths)
 	p.sameHost.Store(sameHost)
 	p.flaps = flaps
 	if last != nil {
@@ -128,7 +128,7 @@ func (n *Node) begin(id uuid.UUID, endpoints []netip.AddrPort, sameHost bool, fl
 func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 	n.log.Debug().Stringer("peer", p.uuid).Stringer("endpoint", conn.RemoteAddr()).Msg("connected")
 	p.connected, p.linked = true, time.Now()
-	p.transport, p.reached = transportOf(conn), addrPortOf(conn.RemoteAddr())
+	p.transport, p.reached, p.local = transportOf(conn), addrPortOf(conn.RemoteAddr()), addrOf(conn.LocalAddr())
 	if p.entered {
 		p.publish()
 	}
@@ -189,7 +189,7 @@ func (n *Node) renew(p *peer, reason Reason) {
 	if !p.wraps() {
 		n.hide(p)
 	} // else it stays to be seen, and sent to, until its Exit: its heir sends all
-	q := n.begin(p.uuid, *p.endpoints.Load(), p.sameHost.Load(), flaps, p)
+	q := n.begin(p.uuid, *p.paths.Load(), p.sameHost.Load(), flaps, p)
 	p.close(errSessionOver)
 	if q == nil {
 		n.exit(previous, reason)
@@ -217,7 +217,7 @@ func (n *Node) remove(p *peer, reason Reason) {
 		return
 	}
 	if reason == Left {
-		n.farewells.add(p.uuid, *p.endpoints.Load())
+		n.farewells.add(p.uuid, p.endpoints())
 	}
 	n.forget(p)
 	n.settle(p)
@@ -306,28 +306,24 @@ func (n *Node) greeted(in *inbox) *peer {
 	case p == nil:
 		// Not seen by a beacon: its HELLO says where to connect.
 		if len(endpoints) > 0 {
-			p = n.meet(in.uuid, endpoints, in.isLocal())
+			p = n.meet(in.uuid, n.paths(endpoints, true), in.isLocal())
 		}
 	case p.entered:
 		// It began a new session: it restarted, or it lost ours. It waits for a HELLO of ours.
 		if p.inbox == in {
 			p.inbox = nil // this connection stays
 		}
-		if len(endpoints) == 0 {
-			endpoints = *p.endpoints.Load()
-		}
+		p.follow(endpoints, true)
 		old, reason := p, Replaced
 		if p.ending != 0 {
 			reason = p.ending
 		}
 		n.remove(old, reason)
-		if p = n.meet(in.uuid, endpoints, old.sameHost.Load() || in.isLocal()); p != nil {
+		if p = n.meet(in.uuid, *old.paths.Load(), old.sameHost.Load() || in.isLocal()); p != nil {
 			p.state.Store(old.state.Load()) // HELLO does not tell it
 		}
 	default:
-		for _, endpoint := range endpoints {
-			p.addEndpoint(endpoint)
-		}
+		p.follow(endpoints, false)
 	}
 	switch {
 	case p == nil:

@@ -90,11 +90,9 @@ func (p *peer) connect(id uuid.UUID, attempt int, hello msg.OutHello) (*zmtp.Con
 			n.log.WithLevel(level).Err(err).Stringer("peer", id).Msg("no ipc to this peer, trying tcp")
 		}
 	}
-	endpoints := *p.endpoints.Load()
-	if len(endpoints) == 0 {
-		return nil, errNoEndpoint
-	}
-	return p.open(ctx, id, "tcp", endpoints[len(endpoints)-1-attempt%len(endpoints)].String(), hello)
+	return p.dialBest(ctx, attempt, func(ctx context.Context, endpoint string) (*zmtp.Conn, error) {
+		return p.open(ctx, id, "tcp", endpoint, hello)
+	})
 }
 
 // open dials and shakes hands.

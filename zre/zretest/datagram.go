@@ -186,7 +186,7 @@ func (l *LAN) targets(r route) []target {
 	var list []target
 	wire := r.from.wireOf(r.src.Addr())
 	for _, m := range l.machines {
-		if m.off || l.blocked[path{r.from, m}] || wire.Addr().IsLoopback() && m != r.from {
+		if m.off || l.blocked[path{r.from, m}] || (wire.Addr().IsLoopback() || l.dead[wire]) && m != r.from {
 			continue
 		}
 		link := l.linkOf(r.from, m)

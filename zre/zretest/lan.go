@@ -28,6 +28,7 @@ type LAN struct {
 	busy      map[path]time.Duration // until when a path of bounded bandwidth is busy
 	routes    map[route][]target     // where datagrams go, until something changes
 	routed    bool                   // a router joins all subnets
+	dead      map[netip.Prefix]bool // wires whose switch is off
 	names     map[string][]netip.Addr
 	ends      int                // counts the ends of connections so far
 	conns     map[*conn]struct{} // both ends of every connection, until both are closed
@@ -58,6 +59,7 @@ func NewLAN(t testing.TB, options ...Option) *LAN {
 		busy:    make(map[path]time.Duration),
 		routes:  make(map[route][]target),
 		conns:   make(map[*conn]struct{}),
+		dead:    make(map[netip.Prefix]bool),
 		names:   make(map[string][]netip.Addr),
 	}
 	for _, option := range options {
@@ -134,7 +136,7 @@ func (l *LAN) reaches(from *machine, src netip.Addr, to *machine, dst netip.Addr
 
 // joins reports whether what is sent on one wire to one address arrives on another. An interface that is down has no wire.
 func (l *LAN) joins(from, to netip.Prefix) bool {
-	return from.IsValid() && to.IsValid() && (from == to || l.routed)
+	return !l.dead[from] && !l.dead[to] && from.IsValid() && to.IsValid() && (from == to || l.routed)
 }
 
 // Route puts a router between all subnets, or takes it away: with it connections reach hosts of other subnets. Broadcasts and
@@ -142,6 +144,19 @@ func (l *LAN) joins(from, to netip.Prefix) bool {
 func (l *LAN) Route(on bool) {
 	defer l.lock()()
 	l.routed = on
+	l.changed()
+}
+
+// Switch turns the switch of a subnet, such as "10.1.0.0/24", off or on again. Nothing gets through when it is off, but for what stays
+// within a host, and no interface tells that.
+func (l *LAN) Switch(subnet string, on bool) {
+	l.t.Helper()
+	wire, err := netip.ParsePrefix(subnet)
+	if err != nil {
+		l.t.Fatalf("zretest: subnet %q: %v", subnet, err)
+	}
+	defer l.lock()()
+	l.dead[wire.Masked()] = !on
 	l.changed()
 }
 

@@ -1,0 +1,238 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/zmtp"
+)
+
+// A path is an endpoint of a peer, and when it was last shown there, by a beacon or a HELLO. A peer that is seen through several
+// interfaces is one peer with several paths: it is dialled by the best, stays there, and is moved when that path dies.
+type path struct {
+	netip.AddrPort
+	seen *atomic.Uint32 // the node's tick; 0 for what is only hearsay
+}
+
+// pathGrace is how long a connection may be without its interface before it moves: an address that goes may be back at once.
+const pathGrace = 150 * time.Millisecond
+
+// paths makes paths of endpoints that were shown now, or that are hearsay.
+func (n *Node) paths(endpoints []netip.AddrPort, shown bool) []path {
+	list := make([]path, len(endpoints))
+	for i, ap := range endpoints {
+		list[i] = path{ap, new(atomic.Uint32)}
+		if shown {
+			list[i].seen.Store(n.clock.Load())
+		}
+	}
+	return list
+}
+
+// addEndpoint makes known where else the peer may be reached. Of too many the oldest is forgotten: the peer may have moved.
+func (p *peer) addEndpoint(ap netip.AddrPort, shown bool) {
+	if p.see(ap, shown) {
+		return
+	}
+	old := *p.paths.Load()
+	p.setPaths(append(slices.Clone(old[max(0, len(old)+1-maxEndpoints):]), p.node.paths([]netip.AddrPort{ap}, shown)...))
+}
+
+// follow makes the endpoints of the peer's HELLO, which came by a way that works, the newest. If it may have restarted, what has another
+// port is gone: the rest may be the same mailbox by another interface.
+func (p *peer) follow(endpoints []netip.AddrPort, restarted bool) {
+	var paths []path
+	for _, o := range *p.paths.Load() {
+		moved := restarted && len(endpoints) > 0 && o.Port() != endpoints[0].Port()
+		if !moved && !slices.Contains(endpoints, o.AddrPort) {
+			paths = append(paths, o)
+		}
+	}
+	paths = append(paths, p.node.paths(endpoints, true)...)
+	p.setPaths(paths[max(0, len(paths)-maxEndpoints):])
+}
+
+func (p *peer) setPaths(paths []path) {
+	p.paths.Store(&paths)
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// see notes that the peer was shown at an endpoint, if that is known.
+func (p *peer) see(ap netip.AddrPort, shown bool) bool {
+	for _, path := range *p.paths.Load() {
+		if path.AddrPort != ap {
+			continue
+		}
+		if now := p.node.clock.Load(); shown && path.seen.Load() != now {
+			path.seen.Store(now)
+		}
+		return true
+	}
+	return false
+}
+
+// endpoints returns where the peer may be reached, the newest last.
+func (p *peer) endpoints() []netip.AddrPort {
+	var list []netip.AddrPort
+	for _, path := range *p.paths.Load() {
+		list = append(list, path.AddrPort)
+	}
+	return list
+}
+
+// isFresh tells whether a path was shown of late.
+func (n *Node) isFresh(p path) bool {
+	seen := p.seen.Load()
+	return seen != 0 && n.clock.Load()-seen <= uint32(n.cfg.EvasiveTimeout/n.tick)+1
+}
+
+// bestPath returns the path for attempt number n (from 0) to dial: in turn those that were shown of late, of these the better links,
+// of these the newest, and then the others.
+func (p *peer) bestPath(attempt int) (netip.AddrPort, bool) {
+	paths := slices.Clone(*p.paths.Load())
+	if len(paths) == 0 {
+		return netip.AddrPort{}, false
+	}
+	slices.Reverse(paths)
+	interfaces := p.node.agent.Interfaces()
+	score := func(o path) int {
+		s := 0
+		if p.node.isFresh(o) {
+			s += 8
+		}
+		return s + quality(o.Addr(), onLink(o.Addr(), interfaces))
+	}
+	slices.SortStableFunc(paths, func(a, b path) int { return score(b) - score(a) })
+	return paths[attempt%len(paths)].AddrPort, true
+}
+
+// dialBest dials a peer for attempt number n. A path that becomes known meanwhile, and is better, ends that: errBetterPath.
+func (p *peer) dialBest(ctx context.Context, attempt int, dial func(ctx context.Context, endpoint string) (*zmtp.Conn, error)) (*zmtp.Conn, error) {
+	endpoint, ok := p.bestPath(attempt)
+	if !ok {
+		return nil, errNoEndpoint
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		for {
+			select {
+			case <-p.wake:
+				if best, _ := p.bestPath(0); best != endpoint {
+					cancel(errBetterPath)
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	conn, err := dial(ctx, endpoint.String())
+	if err != nil && context.Cause(ctx) == errBetterPath {
+		err = errBetterPath
+	}
+	return conn, err
+}
+
+var errBetterPath = errors.New("node: another path is better")
+
+// quality orders links: a subnet of our own, elsewhere, addresses that hosts give themselves, this host. Without a carrier nothing
+// gets through.
+func quality(addr netip.Addr, link *linkTo) int {
+	switch {
+	case addr.IsLoopback():
+		return 0
+	case link != nil && !link.carrier:
+		return 1
+	case addr.IsLinkLocalUnicast():
+		return 2
+	case link == nil:
+		return 3
+	}
+	return 4
+}
+
+// linkTo is what leads to an address without a router.
+type linkTo struct{ carrier bool }
+
+// onLink finds the link that an address is on; nil if it is on none.
+func onLink(addr netip.Addr, interfaces []beacon.Interface) *linkTo {
+	for _, i := range interfaces {
+		for _, prefix := range i.Addrs {
+			if prefix.Contains(addr.WithZone("")) && (addr.Zone() == "" || addr.Zone() == i.Name) {
+				return &linkTo{i.Flags&net.FlagRunning != 0}
+			}
+		}
+	}
+	return nil
+}
+
+// All that follows runs in the control loop.
+
+// leavePaths moves the peers whose connection has lost its interface: to another path if there is one, and to a new connection if our
+// address has gone for good, so that the old one cannot recover.
+func (n *Node) leavePaths() {
+	interfaces := n.agent.Interfaces()
+	carries := func(i beacon.Interface) bool { return i.Flags&net.FlagRunning != 0 }
+	for _, p := range n.peers {
+		if !p.isMovable() || slices.ContainsFunc(interfaces, func(i beacon.Interface) bool {
+			return carries(i) && slices.ContainsFunc(i.Addrs, func(a netip.Prefix) bool { return a.Addr().WithZone("") == p.local })
+		}) {
+			continue
+		}
+		other := slices.ContainsFunc(*p.paths.Load(), func(o path) bool {
+			link := onLink(o.Addr(), interfaces)
+			return o.AddrPort != p.reached && n.isFresh(o) && link != nil && link.carrier
+		})
+		if other || !n.agent.IsLocal(p.local) && slices.ContainsFunc(interfaces, carries) {
+			n.move(p)
+		}
+	}
+}
+
+// checkPath asks a peer for a sign of life on our connection when it is not shown any more where that leads to, but is elsewhere: a
+// switch between may have died, which neither end's interface tells. Without an answer it is moved.
+func (n *Node) checkPath(p *peer, now time.Time) {
+	if !p.isMovable() {
+		return
+	}
+	stale, other := false, false
+	for _, path := range *p.paths.Load() {
+		if path.AddrPort == p.reached {
+			stale = path.seen.Load() != 0 && !n.isFresh(path)
+		} else if n.isFresh(path) {
+			other = true
+		}
+	}
+	switch {
+	case !stale || !other:
+		p.suspected = time.Time{}
+	case p.suspected.IsZero():
+		p.suspected = now
+		p.answered.Store(false)
+		p.ping()
+	case p.answered.Load(): // it only does not beacon there
+		p.suspected = now.Add(n.cfg.EvasiveTimeout)
+	case now.Sub(p.suspected) >= max(2*n.tick, time.Second):
+		n.move(p)
+	}
+}
+
+// isMovable tells whether a session is one of tcp that is up.
+func (p *peer) isMovable() bool {
+	return p.connected && p.entered && p.ending == 0 && p.transport == TCP
+}
+
+// move gives a peer a new session, by another path or another address of ours.
+func (n *Node) move(p *peer) {
+	n.log.Debug().Stringer("peer", p.uuid).Stringer("from", p.reached).Msg("path died")
+	n.renew(p, Crashed)
+}

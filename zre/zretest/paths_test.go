@@ -1,0 +1,109 @@
+package zretest_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-zre/go-zre/zre"
+	"github.com/go-zre/go-zre/zre/zretest"
+)
+
+// Two hosts on two wires are one peer to each other, by the one wire; when that dies they go on by the other.
+func TestPathDies(t *testing.T) {
+	for name, die := range map[string]struct {
+		how    func(lan *zretest.LAN, host *zretest.Host, wire netip.Prefix)
+		within time.Duration
+	}{
+		"an interface goes down": {func(_ *zretest.LAN, host *zretest.Host, wire netip.Prefix) {
+			host.InterfaceDown(interfaceOn(host, wire))
+		}, time.Second},
+		"an interface is removed": {func(_ *zretest.LAN, host *zretest.Host, wire netip.Prefix) {
+			host.RemoveInterface(interfaceOn(host, wire))
+		}, time.Second},
+		"a switch dies": {func(lan *zretest.LAN, _ *zretest.Host, wire netip.Prefix) { lan.Switch(wire.String(), false) }, 10 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				host := lan.Host("10.0.1.1", "10.0.2.1")
+				a := zretest.Start(t, host, zre.WithName("a"))
+				b := zretest.Start(t, lan.Host("10.0.1.2", "10.0.2.2"), zre.WithName("b"))
+				pass(time.Minute)
+				expect(t, a, map[string]int{"zre.Enter": 1})
+				expect(t, b, map[string]int{"zre.Enter": 1})
+				began := time.Now()
+				die.how(lan, host, wireTo(t, a, b))
+				for _, w := range []*zretest.Watched{a, b} {
+					w.Wait("Exit", func(e zre.Event) bool { _, ok := e.(zre.Exit); return ok })
+					zretest.Next[zre.Enter](w)
+				}
+				if took := time.Since(began); took > die.within {
+					t.Errorf("it took %v", took)
+				}
+				pass(time.Second)
+				for w, o := range map[*zretest.Watched]*zretest.Watched{a: b, b: a} {
+					if err := w.Whisper(t.Context(), o.UUID(), []byte("by the other way")); err != nil {
+						t.Error(err)
+					}
+				}
+				zretest.Next[zre.Whisper](a)
+				zretest.Next[zre.Whisper](b)
+				pass(2 * time.Minute)
+				if got := counts(a)["zre.Enter"]; got > 3 || len(a.Peers()) != 1 {
+					t.Errorf("%d enters, %d peers", got, len(a.Peers()))
+				}
+			})
+		})
+	}
+}
+
+// wireTo returns the subnet by which a node reaches another.
+func wireTo(t *testing.T, from, to *zretest.Watched) netip.Prefix {
+	t.Helper()
+	p, ok := from.Peer(to.UUID())
+	if !ok {
+		t.Fatal("no such peer")
+	}
+	at := netip.MustParseAddrPort(strings.TrimPrefix(p.Endpoint, "tcp://"))
+	return netip.PrefixFrom(at.Addr(), 24).Masked()
+}
+
+// interfaceOn returns the name of a host's interface on a subnet.
+func interfaceOn(host *zretest.Host, wire netip.Prefix) string {
+	all, _ := host.Interfaces()
+	for _, i := range all {
+		for _, a := range i.Addrs {
+			if wire.Contains(a.Addr()) {
+				return i.Name
+			}
+		}
+	}
+	return ""
+}
+
+// A new address is a new beginning, at once: the old connections cannot recover.
+func TestNewAddressMovesPeers(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		host := lan.Host("10.0.0.1")
+		a := zretest.Start(t, host, zre.WithName("a"))
+		b := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("b"))
+		pass(time.Minute)
+		began := time.Now()
+		host.SetAddresses("eth0", "10.0.0.77")
+		for _, w := range []*zretest.Watched{a, b} {
+			zretest.Next[zre.Exit](w)
+			zretest.Next[zre.Enter](w)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+		if err := b.Whisper(t.Context(), a.UUID(), []byte("to the new address")); err != nil {
+			t.Error(err)
+		}
+		zretest.Next[zre.Whisper](a)
+		if p, _ := b.Peer(a.UUID()); !strings.Contains(p.Endpoint, "10.0.0.77") {
+			t.Errorf("at %s", p.Endpoint)
+		}
+	})
+}
