@@ -22,11 +22,11 @@ var firstPauses = [...]time.Duration{100 * time.Millisecond, 200 * time.Millisec
 // A Sighting is one beacon heard from another node.
 type Sighting struct {
 	Beacon
-	Addr      netip.Addr // where it came from; with Beacon.Port, the endpoint of the sender's mailbox
+	Addr      netip.Addr // where it came from; with Beacon.Port, the endpoint of the sender's mailbox. A link-local one of IPv6 has Interface as its zone
 	IfIndex   int        // the interface that it arrived on, by index
 	Interface string     // and by name
-	Local     bool       // Addr is an address of this machine
-	Multicast bool       // it came by multicast, else by broadcast
+	Local     bool       // Addr is an address of this machine; a link-local one: of Interface
+	Multicast bool       // it came by multicast, as all do by IPv6, else by broadcast
 }
 
 // An Agent hears the beacons of other nodes and sends those of one node. Its methods can be called from any goroutine.
@@ -120,8 +120,8 @@ func (a *Agent) Hush() {
 	a.hushed = true
 }
 
-// Interfaces returns the interfaces that the agent uses now, each with the IPv4 addresses it uses there. The caller owns
-// the result.
+// Interfaces returns the interfaces that the agent uses now, each with the addresses it uses there, those of IPv4 first. IPv6
+// addresses have no zone. The caller owns the result.
 func (a *Agent) Interfaces() []Interface {
 	list := slices.Clone(a.view.Load().interfaces)
 	for i := range list {
@@ -131,7 +131,8 @@ func (a *Agent) Interfaces() []Interface {
 }
 
 // IsLocal reports whether addr is an address of this machine, on any interface, as of the last scan, less than a second ago as a
-// rule.
+// rule. A zone, the name or the index of an interface, counts for a link-local address of IPv6: it is local if that
+// interface has it.
 func (a *Agent) IsLocal(addr netip.Addr) bool { return a.station.world.Load().isLocal(addr) }
 
 // Close says farewell if the agent has spoken: classic beacons with port 0, and state beacons with port 0 and state EXIT,
@@ -211,11 +212,13 @@ func (a *Agent) now() (Beacon, bool) {
 
 // say sends b as a classic and as a state beacon.
 func (a *Agent) say(b Beacon) {
-	if !a.config.StateByBroadcast || !b.State.valid() {
-		classic := b
-		classic.State = Unknown
-		a.station.send(classic, a.view.Load().classic)
+	classic := b
+	classic.State = Unknown
+	to := a.view.Load().classic
+	if a.config.StateByBroadcast && b.State.valid() { // which says it by IPv4
+		to = slices.DeleteFunc(slices.Clone(to), func(d Destination) bool { return d.Dst.Addr().Is4() })
 	}
+	a.station.send(classic, to)
 	a.sayState(b)
 }
 
@@ -242,19 +245,20 @@ func (a *Agent) pause(turn int) time.Duration {
 
 // hear hands the agent a sighting that arrived on an interface it uses.
 func (a *Agent) hear(s Sighting) {
-	if a.view.Load().uses(s.IfIndex) && !a.isEcho(s) {
+	if a.view.Load().uses(s.IfIndex, s.Addr.Is6()) && !a.isEcho(s) {
 		a.config.Handler(s)
 	}
 }
 
-// isEcho reports whether the agent sent that beacon itself. A farewell could be an old one of its own.
+// isEcho reports whether the agent sent that beacon itself. A farewell could be an old one of its own. What it says on one
+// interface may arrive on another, if both are on one link, so a zone is not looked at here.
 func (a *Agent) isEcho(s Sighting) bool {
 	if s.UUID != a.config.UUID {
 		return false
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return s.Port == 0 || s.Local && s.Port == a.port
+	return s.Port == 0 || s.Port == a.port && a.IsLocal(s.Addr.WithZone(""))
 }
 
 // adopt makes the agent use v, and reports whether that changes anything but a carrier. Where v leads to new places the agent

@@ -3,6 +3,7 @@ package beacon
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"path"
 	"slices"
@@ -16,6 +17,7 @@ type choice struct{ include, exclude []pattern }
 type pattern struct {
 	text   string
 	prefix netip.Prefix // of an address or a CIDR; invalid for a name or a glob
+	zone   string       // of an address: the name of its interface, or "" for any
 	single bool         // a name or an address, which must exist; else a glob or a CIDR, which need not
 }
 
@@ -40,7 +42,7 @@ func parseChoice(entries []string) (choice, error) {
 func parsePattern(text string) (pattern, error) {
 	p := pattern{text: text, single: true}
 	if addr, err := netip.ParseAddr(text); err == nil {
-		p.prefix = netip.PrefixFrom(addr, addr.BitLen())
+		p.prefix, p.zone = netip.PrefixFrom(addr, addr.BitLen()), addr.Zone()
 	} else if strings.Contains(text, "/") { // no name has one
 		if p.prefix, err = netip.ParsePrefix(text); err != nil {
 			return p, errors.New(`not a CIDR, want one such as "192.168.0.0/16"`)
@@ -54,9 +56,9 @@ func parsePattern(text string) (pattern, error) {
 	}
 	switch {
 	case text == "":
-		return p, errors.New("empty, want a name, an IPv4 address, a CIDR or a glob")
-	case p.prefix.IsValid() && !p.prefix.Addr().Is4():
-		return p, errors.New("not IPv4, which beacons are sent by")
+		return p, errors.New("empty, want a name, an address, a CIDR or a glob")
+	case p.prefix.Addr().Is4In6():
+		return p, errors.New(`IPv4 in the form of IPv6, want one such as "192.168.1.7" or "192.168.0.0/16"`)
 	}
 	return p, nil
 }
@@ -64,7 +66,7 @@ func parsePattern(text string) (pattern, error) {
 // matches reports whether the pattern means that address of the interface of that name.
 func (p pattern) matches(name string, addr netip.Addr) bool {
 	if p.prefix.IsValid() {
-		return p.prefix.Contains(addr)
+		return p.prefix.Contains(addr) && (p.zone == "" || p.zone == name)
 	}
 	if p.text == name {
 		return true
@@ -80,32 +82,52 @@ func (p pattern) exists(all []Interface) bool {
 	})
 }
 
-// pick returns the IPv4 addresses of an interface that may be used, whether any was asked for by its own name or address, and,
-// if there is none, why.
+// isFamily reports whether the pattern means all addresses of a family.
+func (p pattern) isFamily() bool { return p.prefix.IsValid() && p.prefix.Bits() == 0 }
+
+// pick returns the addresses of an interface that may be used, whether any was asked for by its own name or address, and, if there
+// is none, why. IPv6 addresses are of use where there is multicast, which loopback does not have for IPv6.
 func (c choice) pick(i Interface) (addrs []netip.Prefix, named bool, reason Reason) {
 	reason = NoAddress
+	left, lost := 0, 0 // of those that are of a network beyond the link
 	for _, a := range i.Addrs {
-		means := func(p pattern) bool { return p.matches(i.Name, a.Addr()) }
-		switch {
-		case !a.Addr().Is4():
-		case slices.ContainsFunc(c.exclude, means):
-			reason = max(reason, Excluded)
-		case len(c.include) > 0 && !slices.ContainsFunc(c.include, means):
-			reason = max(reason, NotChosen)
-		default:
-			reason = Used
-			addrs = append(addrs, a)
-			named = named || slices.ContainsFunc(c.include, func(p pattern) bool { return p.single && means(p) })
+		if is6(a) && (i.Flags&net.FlagMulticast == 0 || i.Flags&net.FlagLoopback != 0) {
+			continue
 		}
+		means := func(p pattern) bool { return p.matches(i.Name, a.Addr()) }
+		if at := slices.IndexFunc(c.exclude, means); at >= 0 {
+			if !isLinkLocal6(a) && !c.exclude[at].isFamily() {
+				lost++
+			}
+			reason = max(reason, Excluded)
+			continue
+		}
+		if !isLinkLocal6(a) {
+			left++
+		}
+		if len(c.include) > 0 && !slices.ContainsFunc(c.include, means) {
+			reason = max(reason, NotChosen)
+			continue
+		}
+		addrs = append(addrs, a)
+		named = named || slices.ContainsFunc(c.include, func(p pattern) bool { return p.single && means(p) })
 	}
-	return addrs, named, reason
+	if lost > 0 && left == 0 { // whoever leaves a network out means its link
+		addrs = slices.DeleteFunc(addrs, isLinkLocal6)
+	}
+	if len(addrs) > 0 {
+		reason = Used
+	}
+	return addrs, named && len(addrs) > 0, reason
 }
+
+func isLinkLocal6(p netip.Prefix) bool { return p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() }
 
 // check reports the first entry that must exist, and does not.
 func (c choice) check(all []Interface) error {
 	for _, p := range c.include {
 		if p.single && !p.exists(all) {
-			return fmt.Errorf("beacon: Interfaces: %q is neither the name nor an IPv4 address of an interface here (there are %s)",
+			return fmt.Errorf("beacon: Interfaces: %q is neither the name nor an address of an interface here (there are %s)",
 				p.text, list(all))
 		}
 	}

@@ -15,9 +15,16 @@ import (
 // Defaults of a Config.
 const (
 	DefaultPort     = 5670            // UDP port of the ZRE discovery service, for classic beacons (RFC 36)
-	DefaultGroup    = "239.255.90.82" // multicast group of the state beacons
+	DefaultGroup    = "239.255.90.82" // multicast group of the state beacons by IPv4
+	DefaultGroup6   = "ff12::5a:5245" // and by IPv6: of the link, "ZRE" in its last octets
 	DefaultInterval = time.Second
 	DefaultTTL      = 1 // state beacons stay on their link
+)
+
+// Other groups of IPv6.
+const (
+	AllNodes   = "ff02::1"       // all hosts of a link, where classic beacons go, those of C zyre too
+	SiteGroup6 = "ff15::5a:5245" // in place of DefaultGroup6 where TTL is more than 1: routers pass no group of a link on
 )
 
 // SiteTTL is the TTL for a site whose routers pass multicast on: through seven of them, more than lie between two hosts of
@@ -27,7 +34,12 @@ const SiteTTL = 8
 // minInterval keeps a mistaken unit from flooding a network.
 const minInterval = 10 * time.Millisecond
 
-var defaultGroup = netip.MustParseAddr(DefaultGroup)
+var (
+	defaultGroup  = netip.MustParseAddr(DefaultGroup)
+	defaultGroup6 = netip.MustParseAddr(DefaultGroup6)
+	siteGroup6    = netip.MustParseAddr(SiteGroup6)
+	allNodes      = netip.MustParseAddr(AllNodes)
+)
 
 // A Config says how an agent finds and is found. Only UUID is needed.
 type Config struct {
@@ -50,17 +62,24 @@ type Config struct {
 	// alone: with the same group and port, a TTL that is large enough (SiteTTL), and routers that are told to route
 	// multicast. A node that is heard need not hear. Windows does not tell the interface of a datagram, so there
 	// beacons from other subnets are not heard.
+	//
+	// By IPv6, more than 1 means SiteGroup6 in place of DefaultGroup6, and that state beacons come from an address that
+	// other subnets can reach where the interface has one, not from its link-local one. Both groups are heard, so
+	// neighbours with different TTLs hear each other.
 	TTL int
 
-	// Addresses says which beacons are sent, and where. A broadcast address means classic beacons: that of a subnet, or
-	// 255.255.255.255 for every subnet of the interfaces in use, each at its own broadcast address. A multicast address
-	// means state beacons to that group; there may be one. Empty means 255.255.255.255 and DefaultGroup. Whatever is
-	// sent, both kinds are heard, state beacons on the group named here or on DefaultGroup.
+	// Addresses says which beacons are sent, and where. A broadcast address means classic beacons by IPv4: that of a subnet, or
+	// 255.255.255.255 for every subnet of the interfaces in use, each at its own broadcast address. AllNodes means
+	// classic beacons by IPv6. Any other multicast address means state beacons to that group; there may be one of each
+	// address family. Without an IPv4 address in it, IPv4 does by default: 255.255.255.255 and DefaultGroup; likewise
+	// IPv6: AllNodes and DefaultGroup6. (To do without a family see Interfaces.) Whatever is sent, both kinds are
+	// heard, state beacons on the group named here or on the default ones.
 	Addresses []netip.Addr
 
 	// StateByBroadcast sends the proposal of 2013 to the letter: 23 octets, with the state, in place of the classic 22, to the
-	// classic port and addresses. Every pyre node of the network DIES of the first such beacon; C zyre and zyre.js
-	// ignore it, and so find this node no more. For networks of nodes that understand it.
+	// classic port and broadcast addresses. Every pyre node of the network DIES of the first such beacon; C zyre and
+	// zyre.js ignore it, and so find this node no more. For networks of nodes that understand it. IPv6, which the
+	// proposal does not know, is left as it is.
 	StateByBroadcast bool
 
 	// Interval is the time between two beacons, 10 % more or less so that nodes started together drift apart. 0 means
@@ -70,15 +89,18 @@ type Config struct {
 
 	// Interfaces chooses the network interfaces to use. An entry is
 	//
-	//   - a name, "eth0", or a glob of names as of path.Match, "en*" or "wl?0": with all IPv4 addresses of these interfaces;
-	//   - an IPv4 address, "192.168.1.7", or a CIDR, "192.168.0.0/16": the interfaces that have such an address, which then
-	//     speak from that address only;
-	//   - or, after "!", any of these to leave out, whatever other entries say: "!docker*", "!br-*", "!172.17.0.0/16".
+	//   - a name, "eth0", or a glob of names as of path.Match, "en*" or "wl?0": with all addresses of these interfaces;
+	//   - an address, "192.168.1.7" or "fe80::1%eth0", or a CIDR, "192.168.0.0/16" or "fd00::/8": the interfaces that have
+	//     such an address, which then speak from that address only, so not by the other address family;
+	//   - or, after "!", any of these to leave out, whatever other entries say: "!docker*", "!br-*", "!172.17.0.0/16". An
+	//     interface that has lost all its other addresses by this loses its link-local ones of IPv6 too. Only
+	//     "!0.0.0.0/0" and "!::/0" mean a family: do without IPv4, or without IPv6.
 	//
 	// Names and addresses to use must exist when the agent is opened. What else is chosen may come later: the choice is made
 	// anew whenever something changes. Empty, or with entries that only leave out, it means every interface fit for it: up,
-	// with an IPv4 address, able to broadcast or multicast, and not point-to-point (a VPN often is: name it). Bridges
-	// of containers and virtual machines are used. Loopback is used only if it is named, or if there is no other.
+	// with an IPv4 address and able to broadcast or multicast, or with an IPv6 address and able to multicast, and not
+	// point-to-point (a VPN often is: name it). Bridges of containers and virtual machines are used. Loopback is used, by
+	// IPv4, only if it is named, or if there is no other interface with an IPv4 address.
 	Interfaces []string
 
 	// Handler is called with each beacon heard from another node, also from a node of this process; nil hears none. A beacon
@@ -123,8 +145,11 @@ func (c Config) withDefaults() Config {
 	}
 	c.Interfaces = slices.Clone(c.Interfaces)
 	c.Addresses = slices.Clone(c.Addresses)
-	if len(c.Addresses) == 0 {
-		c.Addresses = []netip.Addr{everySubnet, defaultGroup}
+	if !slices.ContainsFunc(c.Addresses, netip.Addr.Is4) {
+		c.Addresses = append(c.Addresses, everySubnet, defaultGroup)
+	}
+	if !slices.ContainsFunc(c.Addresses, netip.Addr.Is6) {
+		c.Addresses = append(c.Addresses, allNodes, c.groups6()[0])
 	}
 	return c
 }
@@ -157,21 +182,27 @@ func (c *Config) check(all []Interface) error {
 }
 
 func (c *Config) checkAddresses(all []Interface) error {
-	groups := 0
+	groups, groups6 := 0, 0
 	for _, addr := range c.Addresses {
 		switch {
-		case !addr.Is4():
-			return fmt.Errorf("beacon: Addresses: %v is not an IPv4 address", addr)
-		case addr == everySubnet:
-		case addr.IsMulticast():
+		case !addr.IsValid() || addr.Is4In6() || addr.Zone() != "":
+			return fmt.Errorf("beacon: Addresses: %v is neither an IPv4 nor an IPv6 address (a zone is not for this: see Interfaces)", addr)
+		case addr == everySubnet || addr == allNodes:
+		case addr.Is4() && addr.IsMulticast():
 			groups++
+		case addr.IsMulticast():
+			groups6++
+		case addr.Is6():
+			return fmt.Errorf("beacon: Addresses: %v is not a multicast address, want %s for classic beacons, or the group of"+
+				" the state beacons", addr, AllNodes)
 		case !slices.ContainsFunc(all, func(i Interface) bool { return i.broadcasts(addr) }):
 			return fmt.Errorf("beacon: Addresses: %v is neither a multicast address nor the broadcast address of a subnet here"+
 				" (%v stands for every subnet's)", addr, everySubnet)
 		}
 	}
-	if groups > 1 {
-		return fmt.Errorf("beacon: Addresses: %v has %d multicast addresses, want one at most", c.Addresses, groups)
+	if groups > 1 || groups6 > 1 {
+		return fmt.Errorf("beacon: Addresses: %v has several multicast addresses for state beacons, want one at most of each"+
+			" address family", c.Addresses)
 	}
 	return nil
 }
@@ -181,15 +212,37 @@ func (c *Config) broadcastsTo(subnet netip.Addr) bool {
 	return slices.Contains(c.Addresses, everySubnet) || slices.Contains(c.Addresses, subnet)
 }
 
-// multicasts reports whether state beacons are sent.
-func (c *Config) multicasts() bool { return slices.ContainsFunc(c.Addresses, netip.Addr.IsMulticast) }
+// broadcasts6 reports whether classic beacons are sent by IPv6.
+func (c *Config) broadcasts6() bool { return slices.Contains(c.Addresses, allNodes) }
 
-// group returns the multicast group of the state beacons, sent or only heard.
+// multicastsTo returns the group to which state beacons are sent by IPv4, or by IPv6; invalid where none are.
+func (c *Config) multicastsTo(six bool) netip.Addr {
+	for _, a := range c.Addresses {
+		if a.IsMulticast() && a != allNodes && a.Is6() == six {
+			return a
+		}
+	}
+	return netip.Addr{}
+}
+
+// group returns the IPv4 multicast group on which state beacons are heard.
 func (c *Config) group() netip.Addr {
-	if i := slices.IndexFunc(c.Addresses, netip.Addr.IsMulticast); i >= 0 {
-		return c.Addresses[i]
+	if group := c.multicastsTo(false); group.IsValid() {
+		return group
 	}
 	return defaultGroup
+}
+
+// groups6 returns the IPv6 multicast groups on which state beacons are heard: the default ones, of which the first is the one
+// to send to, or one alone that is named.
+func (c *Config) groups6() [2]netip.Addr {
+	switch group := c.multicastsTo(true); {
+	case group.IsValid() && group != defaultGroup6 && group != siteGroup6:
+		return [2]netip.Addr{group}
+	case c.TTL > 1:
+		return [2]netip.Addr{siteGroup6, defaultGroup6}
+	}
+	return [2]netip.Addr{defaultGroup6, siteGroup6}
 }
 
 // statePort returns the UDP port of the state beacons.
@@ -210,7 +263,7 @@ func defaultStatePort(port int) uint16 {
 
 // stationKey tells with whom an agent of this configuration shares a station.
 func (c *Config) stationKey() stationKey {
-	return stationKey{c.Network, c.Port, c.statePort(), c.group(), c.TTL, c.poll}
+	return stationKey{c.Network, c.Port, c.statePort(), c.group(), c.groups6(), c.TTL, c.poll}
 }
 
 // list names the interfaces for a person.

@@ -31,7 +31,11 @@ func TestConfigCheck(t *testing.T) {
 		{"interval -1s", Config{Interval: -time.Second}, []string{"Interval", "-1s"}},
 		{"no such name", Config{Interfaces: []string{"eth0", "eth7"}}, []string{"Interfaces", `"eth7"`, "lo [127.0.0.1/8 ::1/128], eth0 [10.0.0.5/24"}},
 		{"no such address", Config{Interfaces: []string{"10.0.0.6"}}, []string{"Interfaces", `"10.0.0.6"`}},
-		{"IPv6 address", Config{Interfaces: []string{"fe80::1"}}, []string{"Interfaces", `"fe80::1"`, "IPv4"}},
+		{"IPv6 addresses", Config{Interfaces: []string{"fe80::1", "fe80::1%eth0", "fe80::/64", "!::/0", "!fe80::9"}}, nil},
+		{"no such IPv6 address", Config{Interfaces: []string{"fe80::2"}}, []string{"Interfaces", `"fe80::2"`}},
+		{"an IPv6 address of another interface", Config{Interfaces: []string{"fe80::1%wlan0"}}, []string{"Interfaces", `"fe80::1%wlan0"`}},
+		{"IPv4 in IPv6", Config{Interfaces: []string{"::ffff:10.0.0.5"}}, []string{"Interfaces", `"::ffff:10.0.0.5"`, "IPv4"}},
+		{"CIDR of IPv4 in IPv6", Config{Interfaces: []string{"!::ffff:10.0.0.0/104"}}, []string{"Interfaces", `"!::ffff:10.0.0.0/104"`, "IPv4"}},
 		{"empty name", Config{Interfaces: []string{""}}, []string{"Interfaces", `""`}},
 		{"empty exclusion", Config{Interfaces: []string{"!"}}, []string{"Interfaces", `"!"`}},
 		{"globs and CIDRs", Config{Interfaces: []string{"en*", "wl?0", "e[a-z]*", "192.168.0.0/16", "0.0.0.0/0"}}, nil},
@@ -40,7 +44,6 @@ func TestConfigCheck(t *testing.T) {
 		{"malformed exclusion", Config{Interfaces: []string{"!en[0"}}, []string{"Interfaces", `"!en[0"`, "glob"}},
 		{"malformed CIDR", Config{Interfaces: []string{"10.0.0.0/33"}}, []string{"Interfaces", `"10.0.0.0/33"`, "CIDR"}},
 		{"a path", Config{Interfaces: []string{"eth0/24"}}, []string{"Interfaces", `"eth0/24"`, "CIDR"}},
-		{"IPv6 CIDR", Config{Interfaces: []string{"fe80::/64"}}, []string{"Interfaces", `"fe80::/64"`, "IPv4"}},
 		{"half an address", Config{Interfaces: []string{"10.0.0"}}, []string{"Interfaces", `"10.0.0"`}},
 		{"state port", Config{StatePort: 7000, TTL: 255}, nil},
 		{"state port 65536", Config{StatePort: 65536}, []string{"StatePort", "65536", "15670"}},
@@ -51,7 +54,11 @@ func TestConfigCheck(t *testing.T) {
 		{"TTL -1", Config{TTL: -1}, []string{"TTL", "-1"}},
 		{"unicast", Config{Addresses: addrs("10.0.0.7")}, []string{"Addresses", "10.0.0.7"}},
 		{"broadcast of a foreign subnet", Config{Addresses: addrs("10.9.0.255")}, []string{"Addresses", "10.9.0.255"}},
-		{"IPv6 group", Config{Addresses: addrs("ff02::1")}, []string{"Addresses", "ff02::1", "IPv4"}},
+		{"IPv6 groups", Config{Addresses: addrs("ff02::1", "ff12::99", "224.0.0.99")}, nil},
+		{"two IPv6 groups", Config{Addresses: addrs("ff12::99", "ff12::98")}, []string{"Addresses", "ff12::98", "one"}},
+		{"IPv6 unicast", Config{Addresses: addrs("fe80::1")}, []string{"Addresses", "fe80::1", "ff02::1"}},
+		{"a group with a zone", Config{Addresses: addrs("ff12::99%eth0")}, []string{"Addresses", "ff12::99%eth0", "zone"}},
+		{"an IPv4 group in IPv6", Config{Addresses: addrs("::ffff:224.0.0.99")}, []string{"Addresses", "224.0.0.99"}},
 		{"no address", Config{Addresses: []netip.Addr{{}}}, []string{"Addresses", "invalid IP"}},
 		{"two groups", Config{Addresses: addrs("224.0.0.1", "224.0.0.2")}, []string{"Addresses", "224.0.0.1", "224.0.0.2"}},
 	} {
@@ -78,7 +85,19 @@ func TestConfigDefaults(t *testing.T) {
 	if c.Network != System || c.Port != 5670 || c.Interval != time.Second || c.Handler == nil {
 		t.Errorf("%+v", c)
 	}
-	equal(t, "addresses", c.Addresses, []netip.Addr{everySubnet, netip.MustParseAddr("239.255.90.82")})
+	addr := netip.MustParseAddr
+	ours := []netip.Addr{everySubnet, addr("239.255.90.82"), addr("ff02::1"), addr("ff12::5a:5245")}
+	equal(t, "addresses", c.Addresses, ours)
+	for name, given := range map[string]struct {
+		config Config
+		want   []netip.Addr
+	}{
+		"IPv4 given":     {Config{Addresses: ours[:1]}, []netip.Addr{ours[0], ours[2], ours[3]}},
+		"IPv6 given":     {Config{Addresses: ours[2:3]}, []netip.Addr{ours[2], ours[0], ours[1]}},
+		"beyond routers": {Config{TTL: 2}, []netip.Addr{ours[0], ours[1], ours[2], addr("ff15::5a:5245")}},
+	} {
+		equal(t, name, given.config.withDefaults().Addresses, given.want)
+	}
 }
 
 func TestStatePort(t *testing.T) {

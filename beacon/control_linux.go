@@ -15,9 +15,13 @@ func arrival(oob []byte) (dst netip.Addr, ifIndex int) {
 		if err != nil {
 			break
 		}
+		switch {
 		// struct in_pktinfo: interface, local address, destination in the header.
-		if header.Level == unix.IPPROTO_IP && header.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo {
+		case header.Level == unix.IPPROTO_IP && header.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
 			return netip.AddrFrom4([4]byte(data[8:12])), int(int32(binary.NativeEndian.Uint32(data)))
+		// struct in6_pktinfo: destination, interface.
+		case header.Level == unix.IPPROTO_IPV6 && header.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
+			return netip.AddrFrom16([16]byte(data[:16])), int(int32(binary.NativeEndian.Uint32(data[16:])))
 		}
 		oob = rest
 	}

@@ -9,20 +9,21 @@ import (
 // everySubnet is the address that stands for the broadcast address of each subnet.
 var everySubnet = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// usable picks the interfaces that an agent uses, each with the IPv4 addresses that the choice leaves. The rules:
+// usable picks the interfaces that an agent uses, each with the addresses that the choice leaves, IPv4 first. The rules:
 //
-//   - Without entries that include: every interface that is up, has an IPv4 address, can broadcast or multicast, and is not
+//   - Without entries that include: every interface that is up, has an address of use, can broadcast or multicast, and is not
 //     point-to-point (a tunnel: its far end is rarely a local network). Bridges are used like the rest: one may well be
 //     the LAN (br0, vmbr0, br-lan), and what is on the bridge of a container engine hears of this node by the bridge's own
-//     address, which it can reach. The host's ends of a container's cables (veth) have no address.
+//     address, which it can reach. The host's ends of a container's cables (veth) have no address that is listed.
 //   - With such entries: every interface that they leave an address and that is up, tunnels too.
-//   - Loopback is used if it is asked for by name or address, or else if there is no other, so that the nodes of a machine
-//     without a network find each other. Never beside others: C zyre and gyre would keep 127.0.0.1 as the address of
-//     a node that all their network can see.
+//   - IPv6 addresses are of use where there is multicast, which loopback does not have for IPv6.
+//   - Loopback is used if it is asked for by name or address, or else if no other interface has an IPv4 address, so that the
+//     nodes of a machine without a network find each other. Never beside others that have: C zyre and gyre would keep
+//     127.0.0.1 as the address of a node that all their network can see.
 //
-// On each, classic beacons go to the broadcast address of every subnet (not for prefixes of 31 and 32 bits, which have
+// By IPv4, classic beacons go to the broadcast address of every subnet (not for prefixes of 31 and 32 bits, which have
 // none) if the interface can broadcast, and state beacons go to the group once if it can multicast. Loopback can do
-// both, though Linux gives it neither flag.
+// both, though Linux gives it neither flag. By IPv6, both go out once.
 func usable(all []Interface, c choice) []Interface {
 	var list []Interface
 	for _, v := range judge(all, c) {
@@ -42,9 +43,10 @@ type judgement struct {
 // judge applies the rules of usable to each interface.
 func judge(all []Interface, c choice) []judgement {
 	list := make([]judgement, len(all))
-	others := false // than loopback that was not named
+	others := false // than loopback that was not named, with an IPv4 address
 	for n, i := range all {
 		addrs, named, reason := c.pick(i)
+		slices.SortStableFunc(addrs, func(a, b netip.Prefix) int { return a.Addr().BitLen() - b.Addr().BitLen() })
 		i.Addrs = addrs
 		switch {
 		case reason == NotChosen || reason == Excluded:
@@ -59,7 +61,7 @@ func judge(all []Interface, c choice) []judgement {
 		case !i.can(net.FlagBroadcast) && !i.can(net.FlagMulticast):
 			reason = Mute
 		}
-		others = others || reason == Used
+		others = others || reason == Used && i.has4()
 		list[n] = judgement{i, reason}
 	}
 	for n := range list {
@@ -68,6 +70,26 @@ func judge(all []Interface, c choice) []judgement {
 		}
 	}
 	return list
+}
+
+// has4 and has6 report whether the interface has an address of that family.
+func (i Interface) has4() bool { return slices.ContainsFunc(i.Addrs, is4) }
+func (i Interface) has6() bool { return slices.ContainsFunc(i.Addrs, is6) }
+
+func is4(p netip.Prefix) bool { return p.Addr().Is4() }
+func is6(p netip.Prefix) bool { return p.Addr().Is6() }
+
+// speaker6 returns the address from which the interface's IPv6 beacons come, invalid if it has none. All neighbours can reach
+// the link-local one, whatever subnets they are in; beyond the link only another one can be reached.
+func (i Interface) speaker6(beyond bool) netip.Addr {
+	at := slices.IndexFunc(i.Addrs, func(p netip.Prefix) bool { return is6(p) && p.Addr().IsLinkLocalUnicast() != beyond })
+	if at < 0 {
+		at = slices.IndexFunc(i.Addrs, is6)
+	}
+	if at < 0 {
+		return netip.Addr{}
+	}
+	return i.Addrs[at].Addr()
 }
 
 // can reports whether the interface can broadcast or multicast, whichever flag asks for.
@@ -102,8 +124,8 @@ func broadcast(p netip.Prefix) netip.Addr {
 // changes once made.
 type view struct {
 	interfaces []Interface
-	classic    []Destination // one for each subnet
-	state      []Destination // one for each interface
+	classic    []Destination // one for each subnet of IPv4, one for each interface with IPv6
+	state      []Destination // one for each interface, and address family that it has
 }
 
 // look makes the view of an agent with this configuration. Of several addresses in one subnet the first one speaks.
@@ -120,17 +142,27 @@ func look(c *Config, all []Interface) *view {
 			done = append(done, b)
 			v.classic = append(v.classic, Destination{netip.AddrPortFrom(b, uint16(c.Port)), p.Addr(), i.Index})
 		}
-		if i.can(net.FlagMulticast) && c.multicasts() {
-			dst := netip.AddrPortFrom(c.group(), c.statePort())
+		if group := c.multicastsTo(false); group.IsValid() && i.can(net.FlagMulticast) && i.has4() {
+			dst := netip.AddrPortFrom(group, c.statePort())
 			v.state = append(v.state, Destination{dst, i.Addrs[0].Addr(), i.Index})
+		}
+		if i.has6() && c.broadcasts6() {
+			dst := netip.AddrPortFrom(allNodes, uint16(c.Port))
+			v.classic = append(v.classic, Destination{dst, i.speaker6(false), i.Index})
+		}
+		if group := c.multicastsTo(true); group.IsValid() && i.has6() {
+			dst := netip.AddrPortFrom(group, c.statePort())
+			v.state = append(v.state, Destination{dst, i.speaker6(c.TTL > 1), i.Index})
 		}
 	}
 	return v
 }
 
-// uses reports whether the interface of that index is in the view.
-func (v *view) uses(index int) bool {
-	return slices.ContainsFunc(v.interfaces, func(i Interface) bool { return i.Index == index })
+// uses reports whether the interface of that index is in the view, with IPv4 or with IPv6.
+func (v *view) uses(index int, six bool) bool {
+	return slices.ContainsFunc(v.interfaces, func(i Interface) bool {
+		return i.Index == index && (six && i.has6() || !six && i.has4())
+	})
 }
 
 // widens reports whether v sends somewhere that old does not, or where old had no carrier.

@@ -3,6 +3,7 @@ package beacon
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 )
 
@@ -37,6 +38,16 @@ var (
 	tunnel = iface(9, "tun0", net.FlagUp|net.FlagPointToPoint|net.FlagMulticast, "10.8.0.2/24")
 )
 
+// only returns interfaces with their addresses of IPv4, or of IPv6.
+func only(six bool, all []Interface) (list []Interface) {
+	for _, i := range all {
+		i.Addrs = slices.DeleteFunc(slices.Clone(i.Addrs), func(p netip.Prefix) bool { return p.Addr().Is6() != six })
+		list = append(list, i)
+	}
+	return list
+}
+
+// TestLook is of IPv4.
 func TestLook(t *testing.T) {
 	const up = net.FlagUp
 	for _, c := range []struct {
@@ -156,7 +167,7 @@ func TestLook(t *testing.T) {
 				config.Addresses = append(config.Addresses, netip.MustParseAddr(a))
 			}
 			config = config.withDefaults()
-			v := look(&config, c.interfaces)
+			v := look(&config, only(false, c.interfaces))
 			got := []string{list(v.interfaces)}
 			for _, d := range append(v.classic, v.state...) {
 				got = append(got, d.Dst.String()+" "+d.Src.String()+"%"+string('0'+rune(d.IfIndex)))

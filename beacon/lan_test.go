@@ -27,9 +27,11 @@ type lan struct {
 // A host is a Network.
 type host struct {
 	lan        *lan
+	six        bool // it has IPv6; most tests look at IPv4 alone
 	interfaces []Interface
 	conns      []*conn
-	listenErr  map[int]error // what ListenPacket says for a port
+	listenErr  map[int]error // what ListenPacket says for a port of IPv4
+	listenErr6 error         // and for any of IPv6
 	scanErr    error         // what Interfaces says
 	joinErr    error
 	readErr    error         // what ReadFrom says, for ever
@@ -41,6 +43,7 @@ type host struct {
 
 type conn struct {
 	host   *host
+	six    bool
 	port   int
 	in     chan packet
 	closed chan struct{}
@@ -136,15 +139,18 @@ func (h *host) Interfaces() ([]Interface, error) {
 }
 
 func (h *host) ListenPacket(network string, port int) (PacketConn, error) {
-	if network != "udp4" {
-		return nil, errors.ErrUnsupported
-	}
 	h.lan.mu.Lock()
 	defer h.lan.mu.Unlock()
-	if err := h.listenErr[port]; err != nil {
-		return nil, err
+	six := network == "udp6"
+	switch {
+	case six && h.listenErr6 != nil:
+		return nil, h.listenErr6
+	case six && !h.six:
+		return nil, errors.ErrUnsupported
+	case !six && h.listenErr[port] != nil:
+		return nil, h.listenErr[port]
 	}
-	c := &conn{host: h, port: port, in: make(chan packet, 1000), closed: make(chan struct{}), member: make(map[membership]bool)}
+	c := &conn{host: h, six: six, port: port, in: make(chan packet, 1000), closed: make(chan struct{}), member: make(map[membership]bool)}
 	h.conns = append(h.conns, c)
 	h.opened++
 	return c, nil
@@ -193,7 +199,7 @@ func (h *host) deliver(link string, src, dst netip.AddrPort, b []byte) {
 			continue
 		}
 		for _, c := range h.conns {
-			if c.port == int(dst.Port()) && (c.member[membership{dst.Addr(), i.Index}] || i.broadcasts(dst.Addr())) {
+			if c.port == int(dst.Port()) && c.six == dst.Addr().Is6() && (c.member[membership{dst.Addr(), i.Index}] || i.broadcasts(dst.Addr())) {
 				c.in <- packet{b, Origin{src, dst.Addr(), i.Index}}
 			}
 		}

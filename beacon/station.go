@@ -1,8 +1,6 @@
 package beacon
 
 import (
-	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -30,22 +28,23 @@ type stationKey struct {
 	network   Network
 	port      int           // of the classic beacons
 	statePort uint16        // of the state beacons
-	group     netip.Addr    // and their multicast group
+	group     netip.Addr    // and their multicast group by IPv4
+	groups6   [2]netip.Addr // and those by IPv6
 	ttl       int           // and how many hops they live
 	poll      time.Duration // between two scans of the interfaces
 }
 
-// A station is a pair of sockets and what goes with them, for all agents of the process with the same key. Three goroutines
-// serve it: one for each socket, waiting for datagrams, and one that waits for the time to scan the interfaces; and what the
-// network's Watcher needs. They end when the last agent leaves. Sending is done by the agents' own goroutines.
+// A station is a pair of sockets for each address family and what goes with them, for all agents of the process with the same
+// key. A few goroutines serve it: one for each socket, waiting for datagrams, and one that waits for the time to scan the
+// interfaces; and what the network's Watcher needs. They end when the last agent leaves. Sending is done by the agents' own
+// goroutines.
 type station struct {
-	key     stationKey
-	classic PacketConn            // on the port: hears all four forms of a beacon, sends 22 octets only
-	state   PacketConn            // on statePort: hears and sends beacons with a state
+	key stationKey
+	sockets
 	world   atomic.Pointer[world] // the machine's interfaces as of the last scan
 	trigger chan struct{}         // holds one: scan soon. Whatever learns of changes leaves its token here
 	done    chan struct{}         // closed at the end
-	running sync.WaitGroup        // the three goroutines
+	running sync.WaitGroup        // the goroutines
 
 	refs int // agents; guarded by stations
 
@@ -87,7 +86,7 @@ func release(s *station) error {
 	if last {
 		delete(stations.open, s.key)
 		close(s.done)
-		err = errors.Join(s.classic.Close(), s.state.Close())
+		err = s.close()
 	}
 	stations.Unlock()
 	if last {
@@ -97,25 +96,22 @@ func release(s *station) error {
 }
 
 func newStation(key stationKey, log *zerolog.Logger) (*station, error) {
-	classic, err := key.network.ListenPacket("udp4", key.port)
+	sockets, err := key.open(log)
 	if err != nil {
 		return nil, err
 	}
-	state, err := key.listenState()
-	if err != nil {
-		return nil, errors.Join(err, classic.Close())
-	}
 	s := &station{
 		key:     key,
-		classic: classic,
-		state:   state,
+		sockets: sockets,
 		trigger: make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		failing: make(map[failure]string),
 	}
 	s.world.Store(newWorld(nil))
-	s.running.Go(func() { s.receive(s.classic, false) })
-	s.running.Go(func() { s.receive(s.state, true) })
+	for _, p := range sockets.pairs() {
+		s.running.Go(func() { s.receive(p.classic, false) })
+		s.running.Go(func() { s.receive(p.state, true) })
+	}
 	unfollow := s.follow(log)
 	s.running.Go(func() {
 		defer unfollow()
@@ -124,24 +120,10 @@ func newStation(key stationKey, log *zerolog.Logger) (*station, error) {
 	return s, nil
 }
 
-// listenState opens the socket of the state beacons.
-func (k *stationKey) listenState() (PacketConn, error) {
-	conn, err := k.network.ListenPacket("udp4", int(k.statePort))
-	if err != nil {
-		return nil, err
-	}
-	if routed, ok := conn.(TTLSetter); ok {
-		if err := routed.SetTTL(k.ttl); err != nil {
-			return nil, errors.Join(fmt.Errorf("beacon: setting the TTL of UDP port %d to %d: %w", k.statePort, k.ttl, err), conn.Close())
-		}
-	}
-	return conn, nil
-}
-
 // enrol makes the station serve a, and returns when it listens on all interfaces that a uses.
 func (s *station) enrol(a *Agent) error {
 	s.mu.Lock()
-	a.view.Store(look(&a.config, s.world.Load().interfaces))
+	a.view.Store(look(&a.config, s.reach(s.world.Load().interfaces)))
 	s.agents = append(s.agents, a)
 	s.mu.Unlock()
 	if err := s.scan(); err != nil {
@@ -167,24 +149,14 @@ func (s *station) send(b Beacon, to []Destination) {
 	}
 }
 
-// sendDeadly sends a beacon with a state to where the classic ones go. It is for Config.StateByBroadcast alone.
+// sendDeadly sends a beacon with a state to where the classic ones of IPv4 go. It is for Config.StateByBroadcast alone.
 func (s *station) sendDeadly(b Beacon, to []Destination) {
 	octets := b.Append(nil)
 	for _, d := range to {
-		s.report(failure{"sending beacons", d}, s.classic.WriteTo(octets, d))
+		if d.Dst.Addr().Is4() {
+			s.report(failure{"sending beacons", d}, s.four.classic.WriteTo(octets, d))
+		}
 	}
-}
-
-// write is where every other datagram leaves. Whatever its caller asks for, a broadcast address and UDP port 5670 get
-// 22 octets or nothing: any other length there ends every pyre node that receives it.
-func (s *station) write(b []byte, to Destination) error {
-	if len(b) == classicSize {
-		return s.classic.WriteTo(b, to)
-	}
-	if !to.Dst.Addr().IsMulticast() || to.Dst.Port() == DefaultPort {
-		return fmt.Errorf("beacon: %d octets must not go to %v, only %d may", len(b), to.Dst, classicSize)
-	}
-	return s.state.WriteTo(b, to)
 }
 
 // report notes that f failed, or with a nil error that it did not. What is new is logged, and makes the interfaces be
@@ -259,11 +231,14 @@ func (s *station) hear(b []byte, from Origin, onState bool) {
 	}
 	w := s.world.Load()
 	i, ok := w.arrival(from)
-	if !ok || !s.isMeant(i, from.Dst, onState) || !isHost(from.Src.Addr()) {
+	if !ok || !s.isMeant(i, from, onState) || !isHost(from.Src.Addr()) {
 		return
 	}
-	src := from.Src.Addr()
-	sighting := Sighting{beacon, src, i.Index, i.Name, w.isLocal(src), onState}
+	src := from.Src.Addr().WithZone("")
+	if src.Is6() && src.IsLinkLocalUnicast() {
+		src = src.WithZone(i.Name) // the system may call it by another one's old name
+	}
+	sighting := Sighting{beacon, src, i.Index, i.Name, w.isLocal(src), onState || src.Is6()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range s.agents {
@@ -273,17 +248,20 @@ func (s *station) hear(b []byte, from Origin, onState bool) {
 
 // isMeant reports whether a datagram that arrived on i for dst is one of those that the socket is for. The kernel hands over
 // more: unicast from anywhere, and on some systems the multicasts that other sockets joined.
-func (s *station) isMeant(i Interface, dst netip.Addr, onState bool) bool {
+func (s *station) isMeant(i Interface, from Origin, onState bool) bool {
+	dst := from.Dst
 	switch {
 	case !dst.IsValid(): // a system that does not tell
 		return true
+	case dst.Is4() != from.Src.Addr().Is4():
+		return false
 	case onState:
-		return dst == s.key.group
+		return dst == s.key.group || slices.Contains(s.key.groups6[:], dst)
 	}
-	return i.broadcasts(dst)
+	return dst == allNodes || i.broadcasts(dst)
 }
 
 // isHost reports whether a can be the address of one host, from which a node sends.
 func isHost(a netip.Addr) bool {
-	return a.Is4() && (a.IsGlobalUnicast() || a.IsLinkLocalUnicast() || a.IsLoopback())
+	return a.IsGlobalUnicast() && !a.Is4In6() || a.IsLinkLocalUnicast() || a.Is4() && a.IsLoopback()
 }

@@ -15,7 +15,7 @@ type Reason uint8
 const (
 	// What one of the addresses can have is in the order of what counts for their interface: see pick.
 
-	NoAddress    Reason = iota + 1 // it has no IPv4 address
+	NoAddress    Reason = iota + 1 // it has no address of use
 	NotChosen                      // the choice names others
 	Excluded                       // the choice leaves it out
 	Used                           // it is used

@@ -25,9 +25,9 @@ func TestSurvey(t *testing.T) {
 		want       []string
 	}{
 		{"nothing chosen", machine, nil, nil, []string{
-			"lo spared", "eth0 used [10.0.0.5/24] 10.0.0.255:5670 239.255.90.82:15670",
+			"lo spared", "eth0 used [10.0.0.5/24 fe80::1/64] 10.0.0.255:5670 [ff02::1]:5670 239.255.90.82:15670 [ff12::5a:5245]:15670",
 			"wlan0 used [192.168.1.7/16] 192.168.255.255:5670 239.255.90.82:15670",
-			"eth1 down no carrier", "eth2 no address", "eth3 no address", "dummy0 mute",
+			"eth1 down no carrier", "eth2 no address", "eth3 used [fe80::3/64] [ff02::1]:5670 [ff12::5a:5245]:15670", "dummy0 mute",
 			"eth4 used [10.8.0.1/24] 10.8.0.255:5670 239.255.90.82:15670 no carrier",
 			"tun0 point-to-point no carrier", "eth5 used [10.10.0.1/31 10.11.0.1/24] 10.11.0.255:5670",
 		}},
@@ -35,12 +35,12 @@ func TestSurvey(t *testing.T) {
 			"lo used [127.0.0.1/8] 127.255.255.255:5670 239.255.90.82:15670", "eth1 down no carrier",
 		}},
 		{"some chosen, among them a tunnel and one that is down", machine, []string{"tun0", "eth1", "dummy0", "10.10.0.1"}, nil, []string{
-			"lo not chosen", "eth0 not chosen", "wlan0 not chosen", "eth1 down no carrier", "eth2 no address", "eth3 no address",
+			"lo not chosen", "eth0 not chosen", "wlan0 not chosen", "eth1 down no carrier", "eth2 no address", "eth3 not chosen",
 			"dummy0 used [10.7.0.1/24]", "eth4 not chosen no carrier", "tun0 used [10.8.0.2/24] 239.255.90.82:15670 no carrier",
 			"eth5 used [10.10.0.1/31]",
 		}},
 		{"a glob spares lo", []Interface{lo, wired}, []string{"*"}, nil, []string{
-			"lo spared", "eth0 used [10.0.0.5/24] 10.0.0.255:5670 239.255.90.82:15670",
+			"lo spared", "eth0 used [10.0.0.5/24 fe80::1/64] 10.0.0.255:5670 [ff02::1]:5670 239.255.90.82:15670 [ff12::5a:5245]:15670",
 		}},
 		{"excluded, also where it is down", []Interface{lo, wired, wifi, off}, []string{"!eth*"}, nil, []string{
 			"lo spared", "eth0 excluded", "wlan0 used [192.168.1.7/16] 192.168.255.255:5670 239.255.90.82:15670", "eth1 excluded no carrier",
@@ -52,7 +52,9 @@ func TestSurvey(t *testing.T) {
 		{"one address of two", []Interface{iface(2, "br0", ethernet, "10.0.0.1/24", "10.1.0.1/24")}, []string{"!10.0.0.1"}, nil, []string{
 			"br0 used [10.1.0.1/24] 10.1.0.255:5670 239.255.90.82:15670",
 		}},
-		{"another group, no broadcast", []Interface{wired}, nil, []string{"224.0.0.99"}, []string{"eth0 used [10.0.0.5/24] 224.0.0.99:15670"}},
+		{"another group, no broadcast", []Interface{wired}, nil, []string{"224.0.0.99"}, []string{
+			"eth0 used [10.0.0.5/24 fe80::1/64] [ff02::1]:5670 224.0.0.99:15670 [ff12::5a:5245]:15670",
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config := Config{Network: &host{lan: newLAN(), interfaces: c.interfaces}, Interfaces: c.chosen}

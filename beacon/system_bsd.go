@@ -25,3 +25,8 @@ func control(_, _ string, conn syscall.RawConn) error {
 
 // alreadyJoined reports whether err says that the socket is a member of the group already.
 func alreadyJoined(err error) bool { return errors.Is(err, unix.EADDRINUSE) }
+
+// noFamily reports whether err says that this system has no addresses of a family.
+func noFamily(err error) bool {
+	return errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL)
+}

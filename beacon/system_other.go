@@ -9,3 +9,6 @@ func control(_, _ string, _ syscall.RawConn) error { return nil }
 
 // alreadyJoined reports whether err says that the socket is a member of the group already.
 func alreadyJoined(error) bool { return false }
+
+// noFamily reports whether err says that this system has no addresses of a family.
+func noFamily(error) bool { return false }

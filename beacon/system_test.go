@@ -210,8 +210,8 @@ func TestLoopbackTwoProcesses(t *testing.T) {
 	}
 }
 
-// pair opens two sockets of the system on the same random port.
-func pair(t *testing.T) (one, two *systemConn, port uint16) {
+// siblings opens two sockets of the system on the same random port.
+func siblings(t *testing.T) (one, two *systemConn, port uint16) {
 	t.Helper()
 	for range 20 {
 		port := 12_000 + rand.IntN(10_000)
@@ -243,7 +243,7 @@ func TestSystemConn(t *testing.T) {
 		"control message": (*systemConn).WriteTo, "plain": (*systemConn).writePlain,
 	} {
 		t.Run(name, func(t *testing.T) {
-			member, other, port := pair(t)
+			member, other, port := siblings(t)
 			group, everyone := netip.MustParseAddr("239.255.90.99"), netip.MustParseAddr("127.255.255.255")
 			for range 2 { // the second time is no error
 				if err := member.Join(group, lo.Index); err != nil {
@@ -279,7 +279,7 @@ func TestSystemConn(t *testing.T) {
 
 func TestSystemErrors(t *testing.T) {
 	t.Parallel()
-	one, two, port := pair(t)
+	one, two, port := siblings(t)
 	if err := one.Join(netip.MustParseAddr("127.0.0.1"), loopback(t).Index); err == nil {
 		t.Error("joined a group that is none")
 	}
@@ -320,14 +320,4 @@ func TestPortTaken(t *testing.T) {
 	if !strings.Contains(err.Error(), strconv.Itoa(port)) {
 		t.Error(err)
 	}
-}
-
-func TestPrefixes(t *testing.T) {
-	got := prefixes([]net.Addr{
-		&net.IPNet{IP: net.IPv4(10, 0, 0, 1), Mask: net.CIDRMask(24, 32)}, // 16 octets, as the net package gives it
-		&net.IPAddr{IP: net.IPv4(10, 0, 0, 2)},
-		&net.IPNet{IP: net.ParseIP("fe80::1"), Mask: net.CIDRMask(64, 128)},
-		&net.IPNet{},
-	})
-	equal(t, "prefixes", got, []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("fe80::1/64")})
 }

@@ -25,3 +25,8 @@ func control(_, _ string, conn syscall.RawConn) error {
 func alreadyJoined(err error) bool {
 	return errors.Is(err, windows.WSAEADDRNOTAVAIL) || errors.Is(err, windows.WSAEADDRINUSE) || errors.Is(err, windows.WSAEINVAL)
 }
+
+// noFamily reports whether err says that this system has no addresses of a family.
+func noFamily(err error) bool {
+	return errors.Is(err, windows.WSAEAFNOSUPPORT) || errors.Is(err, windows.WSAEADDRNOTAVAIL)
+}

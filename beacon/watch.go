@@ -3,7 +3,6 @@ package beacon
 import (
 	"errors"
 	"net"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -101,7 +100,7 @@ func (s *station) renew() {
 	s.log().Info().Msg("beacon: the machine has slept, or this process was stopped")
 }
 
-// scan looks at the interfaces, makes the agents use them as they are now, and joins the group. It joins at every scan,
+// scan looks at the interfaces, makes the agents use them as they are now, and joins the groups. It joins at every scan,
 // also where nothing seems to have changed: an interface deleted and made again can have got its old index.
 func (s *station) scan() error {
 	s.scanning.Lock()
@@ -111,15 +110,15 @@ func (s *station) scan() error {
 	if err != nil {
 		return err
 	}
-	for _, index := range s.adopt(all) {
-		to := Destination{Dst: netip.AddrPortFrom(s.key.group, s.key.statePort), IfIndex: index}
-		s.report(failure{"joining the multicast group", to}, s.state.Join(s.key.group, index))
+	for _, m := range s.adopt(all) {
+		to := Destination{Dst: m.group, IfIndex: m.ifIndex}
+		s.report(failure{"joining the multicast group", to}, m.conn.Join(m.group.Addr(), m.ifIndex))
 	}
 	return nil
 }
 
-// adopt makes all the station's world and returns the indexes of the interfaces on which its agents hear multicast.
-func (s *station) adopt(all []Interface) (multicast []int) {
+// adopt makes all the station's world and returns what its agents need to hear multicast.
+func (s *station) adopt(all []Interface) (needed []subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	changed := !slices.EqualFunc(all, s.world.Load().interfaces, Interface.same)
@@ -127,17 +126,23 @@ func (s *station) adopt(all []Interface) (multicast []int) {
 		s.world.Store(newWorld(all))
 		clear(s.failing)
 	}
-	told := false
+	told, reached := false, s.reach(all)
+	type use struct{ four, six bool }
+	uses := make(map[int]use) // by index of the interface
 	for _, a := range s.agents {
-		if changed && a.adopt(look(&a.config, all)) && !told {
+		if changed && a.adopt(look(&a.config, reached)) && !told {
 			told = true
 			a.config.Log.Info().Str("interfaces", list(a.view.Load().interfaces)).Msg("beacon: interfaces in use")
 		}
 		for _, i := range a.view.Load().interfaces {
-			if i.can(net.FlagMulticast) && !slices.Contains(multicast, i.Index) {
-				multicast = append(multicast, i.Index)
+			if i.can(net.FlagMulticast) {
+				u := uses[i.Index]
+				uses[i.Index] = use{u.four || i.has4(), u.six || i.has6()}
 			}
 		}
 	}
-	return multicast
+	for index, u := range uses {
+		needed = append(needed, s.subscriptions(&s.key, index, u.four, u.six)...)
+	}
+	return needed
 }

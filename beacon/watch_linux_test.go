@@ -328,3 +328,21 @@ func TestBareBridge(t *testing.T) {
 		})
 	}
 }
+
+// until waits for something that follows changes of the interfaces.
+func until(t *testing.T, r *resident, what string, happens func() bool) {
+	t.Helper()
+	news := make(chan struct{}, 1)
+	stop, err := r.Watch(func() { signal(news) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	for deadline := time.After(patience); !happens(); {
+		select {
+		case <-news:
+		case <-deadline:
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}

@@ -2,7 +2,10 @@ package testbed
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -15,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Host is a machine of a LAN: a network namespace with lo and one Ethernet interface. It shares the file system with
-// all the others.
+// Host is a machine of a LAN: a network namespace with lo and one Ethernet interface, which has an IPv4 address and, where the
+// kernel has IPv6, a link-local one of IPv6. It shares the file system with all the others.
 type Host struct {
 	Name      string
 	Addr      netip.Addr
@@ -58,6 +61,7 @@ func (l *LAN) host(name string) *Host {
 		end()
 		must(h.t, "netns", "del", h.namespace)
 	})
+	_ = h.setIPv6("default", "accept_dad", "0") // IPv6 addresses can be used at once; else after a second or two
 	return h
 }
 
@@ -70,10 +74,65 @@ func (h *Host) plug() {
 	must(h.t, "-n", h.namespace, "link", "set", h.Interface, "up")
 }
 
-// AddAddress gives the host's interface another address, of the LAN (see LAN.Address) or of any other subnet.
+// AddAddress gives the host's interface another address, of the LAN (see LAN.Address) or of any other subnet, of IPv4 or IPv6.
 func (h *Host) AddAddress(address netip.Prefix) {
 	h.t.Helper()
-	must(h.t, "-n", h.namespace, "addr", "add", address.String(), "broadcast", "+", "dev", h.Interface)
+	args := []string{"-n", h.namespace, "addr", "add", address.String(), "dev", h.Interface}
+	if address.Addr().Is4() {
+		args = append(args, "broadcast", "+")
+	}
+	must(h.t, args...)
+}
+
+// NoIPv4 takes the IPv4 addresses of the host's interface away.
+func (h *Host) NoIPv4() {
+	h.t.Helper()
+	must(h.t, "-n", h.namespace, "-4", "addr", "flush", "dev", h.Interface)
+}
+
+// NoIPv6 keeps the host from having IPv6 addresses, those of lo too, and takes away what it has.
+func (h *Host) NoIPv6() {
+	h.t.Helper()
+	h.SetIPv6("all", "disable_ipv6", "1")
+	h.SetIPv6("default", "disable_ipv6", "1")
+}
+
+// SetIPv6 changes one of the kernel's settings for IPv6 on this host (ip-sysctl), of one interface, or of those to come
+// ("default"). A kernel without IPv6 has none.
+func (h *Host) SetIPv6(name, setting, value string) {
+	h.t.Helper()
+	if err := h.setIPv6(name, setting, value); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		Missing(h.t, "a writable /proc/sys/net: %v", err)
+	}
+}
+
+func (h *Host) setIPv6(name, setting, value string) error {
+	return h.Do(func() error {
+		return os.WriteFile(filepath.Join("/proc/sys/net/ipv6/conf", name, setting), []byte(value), 0)
+	})
+}
+
+// LinkLocal returns the IPv6 address that the host's interface has by itself, without a zone.
+func (h *Host) LinkLocal() (addr netip.Addr) {
+	h.t.Helper()
+	err := h.Do(func() error {
+		i, err := net.InterfaceByName(h.Interface)
+		if err != nil {
+			return err
+		}
+		addrs, err := i.Addrs()
+		for _, a := range addrs {
+			p, err := netip.ParsePrefix(a.String())
+			if err == nil && p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() {
+				addr = p.Addr()
+			}
+		}
+		return err
+	})
+	if err != nil || !addr.IsValid() {
+		Missing(h.t, "a kernel with IPv6 (%s has no link-local address: %v)", h.Name, err)
+	}
+	return addr
 }
 
 // Readdress takes the host's first address away and gives it another, as a DHCP server may. Addr is the new one.

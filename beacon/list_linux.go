@@ -1,0 +1,112 @@
+package beacon
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// systemInterfaces lists the machine's interfaces. Package net asks the system once for each of them, and does not tell
+// which addresses are of use; this asks twice for all (rtnetlink(7)).
+func systemInterfaces() ([]Interface, error) {
+	var list []Interface
+	at := make(map[int]int)     // in the list, by index
+	ports := make(map[int]bool) // of a bridge or the like, by index
+	err := ask(unix.RTM_GETLINK, unix.RTM_NEWLINK, unix.SizeofIfInfomsg, func(header []byte, attributes map[uint16][]byte) {
+		i := Interface{
+			Index: int(int32(binary.NativeEndian.Uint32(header[4:]))),
+			Name:  unix.ByteSliceToString(attributes[unix.IFLA_IFNAME]),
+			Flags: linkFlags(binary.NativeEndian.Uint32(header[8:])),
+		}
+		at[i.Index] = len(list)
+		ports[i.Index] = isPort(attributes[unix.IFLA_LINKINFO])
+		list = append(list, i)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("beacon: listing the network interfaces: %w", err)
+	}
+	err = ask(unix.RTM_GETADDR, unix.RTM_NEWADDR, unix.SizeofIfAddrmsg, func(header []byte, attributes map[uint16][]byte) {
+		bits, flags, index := int(header[1]), header[2], int(binary.NativeEndian.Uint32(header[4:]))
+		own := attributes[unix.IFA_LOCAL] // where the other one is that of the far end
+		if own == nil {
+			own = attributes[unix.IFA_ADDRESS]
+		}
+		addr, ok := netip.AddrFromSlice(own)
+		i, known := at[index]
+		if !ok || !known || addr.Is6() && (ports[index] || isTentative(flags)) {
+			return
+		}
+		list[i].Addrs = append(list[i].Addrs, netip.PrefixFrom(addr, bits))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("beacon: listing the addresses of the network interfaces: %w", err)
+	}
+	return list, nil
+}
+
+// ask has the kernel list something, and calls each for every message of the kind wanted with its header, of that size, and
+// its attributes.
+func ask(question int, kind uint16, size int, each func(header []byte, attributes map[uint16][]byte)) error {
+	answer, err := syscall.NetlinkRIB(question, unix.AF_UNSPEC)
+	if err != nil {
+		return err
+	}
+	messages, err := syscall.ParseNetlinkMessage(answer)
+	if err != nil {
+		return err
+	}
+	for _, m := range messages {
+		if m.Header.Type == kind && len(m.Data) >= size {
+			each(m.Data[:size], attributes(m.Data[size:]))
+		}
+	}
+	return nil
+}
+
+// attributes reads the attributes in b, each of which has a length, a type and a value, padded to four octets.
+func attributes(b []byte) map[uint16][]byte {
+	list := make(map[uint16][]byte)
+	for len(b) >= unix.SizeofRtAttr {
+		length, kind := int(binary.NativeEndian.Uint16(b)), binary.NativeEndian.Uint16(b[2:])
+		if length < unix.SizeofRtAttr || length > len(b) {
+			break
+		}
+		list[kind&^(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER)] = b[unix.SizeofRtAttr:length]
+		b = b[min((length+unix.NLA_ALIGNTO-1)&^(unix.NLA_ALIGNTO-1), len(b)):]
+	}
+	return list
+}
+
+// isPort reports whether an interface, of which this is IFLA_LINKINFO, is a port of a bridge, a bond or the like. What
+// arrives there the bridge receives, so nobody can answer to the port's own IPv6 address, which it has all the same. Only
+// the interfaces of a VRF stay what they are.
+func isPort(info []byte) bool {
+	kind := unix.ByteSliceToString(attributes(info)[unix.IFLA_INFO_SLAVE_KIND])
+	return kind != "" && kind != "vrf"
+}
+
+// isTentative reports whether these flags are of an IPv6 address that cannot be used, as the system does not know yet
+// whether it is another's, or knows that it is. From an optimistic one datagrams are sent meanwhile (RFC 4429).
+func isTentative(flags byte) bool {
+	return flags&unix.IFA_F_TENTATIVE != 0 && flags&unix.IFA_F_OPTIMISTIC == 0
+}
+
+// linkFlags translates the flags of an interface into package net's.
+func linkFlags(raw uint32) (flags net.Flags) {
+	for _, f := range []struct {
+		raw  uint32
+		flag net.Flags
+	}{
+		{unix.IFF_UP, net.FlagUp}, {unix.IFF_RUNNING, net.FlagRunning}, {unix.IFF_BROADCAST, net.FlagBroadcast},
+		{unix.IFF_LOOPBACK, net.FlagLoopback}, {unix.IFF_POINTOPOINT, net.FlagPointToPoint}, {unix.IFF_MULTICAST, net.FlagMulticast},
+	} {
+		if raw&f.raw != 0 {
+			flags |= f.flag
+		}
+	}
+	return flags
+}

@@ -1,0 +1,57 @@
+package testbed
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// Hosts reach each other by their link-local addresses as soon as they are made, and by those that they are given.
+func TestIPv6(t *testing.T) {
+	lan := NewLAN(t, "")
+	alice, bob := lan.Host("alice"), lan.Host("bob")
+	bob.AddAddress(netip.MustParsePrefix("fd77::2/64"))
+	alice.AddAddress(netip.MustParsePrefix("fd77::1/64"))
+	alice.NoIPv4()
+	for _, to := range []string{bob.LinkLocal().WithZone(alice.Interface).String(), "fd77::2"} {
+		var server net.PacketConn
+		err := bob.Do(func() (err error) {
+			server, err = net.ListenPacket("udp6", "[::]:0")
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Close()
+		var client net.Conn
+		err = alice.Do(func() (err error) {
+			client, err = net.Dial("udp6", fmt.Sprintf("[%s]:%d", to, server.LocalAddr().(*net.UDPAddr).Port))
+			return err
+		})
+		if err != nil {
+			t.Fatalf("to %s: %v", to, err)
+		}
+		defer client.Close()
+		if _, err := client.Write([]byte(to)); err != nil {
+			t.Errorf("to %s: %v", to, err)
+		}
+		_ = server.SetReadDeadline(time.Now().Add(Patience))
+		if n, _, err := server.ReadFrom(make([]byte, 100)); err != nil || n != len(to) {
+			t.Errorf("bob got %d octets, %v; want %d", n, err, len(to))
+		}
+	}
+	bob.NoIPv6()
+	err := bob.Do(func() error {
+		conn, err := net.Dial("udp6", "[fd77::1]:1")
+		if err == nil {
+			conn.Close()
+			t.Error("bob still has IPv6")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
