@@ -5,6 +5,7 @@ package interop
 import (
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -84,13 +85,16 @@ func learn(t *testing.T, who, whom *testbed.Peer) {
 			t.Errorf("%s sees header %s of %s as %q, want %q", who, key, whom, enter.Headers[key], value)
 		}
 	}
-	if whom.Endpoint != "" && enter.Transport == "tcp" && enter.Endpoint != whom.Endpoint {
-		t.Errorf("%s sees the endpoint of %s as %q, want %q", who, whom, enter.Endpoint, whom.Endpoint)
-	}
 	if enter.Transport == "tcp" {
+		// Nodes of ours hear each other by IPv6 too, from the link-local address.
 		text, _ := strings.CutPrefix(enter.Endpoint, "tcp://")
-		if address, err := netip.ParseAddrPort(text); err != nil || address.Addr() != whom.Host.Addr {
+		address, err := netip.ParseAddrPort(text)
+		six := who.Kind == testbed.Zre && whom.Kind == testbed.Zre && address.Addr().Is6()
+		if err != nil || !six && address.Addr() != whom.Host.Addr || six && address.Addr().WithZone("") != whom.Host.LinkLocal() {
 			t.Errorf("%s sees the endpoint of %s as %q, which is not at %v", who, whom, enter.Endpoint, whom.Host.Addr)
+		}
+		if whom.Endpoint != "" && !strings.HasSuffix(whom.Endpoint, ":"+strconv.Itoa(int(address.Port()))) {
+			t.Errorf("%s sees the endpoint of %s as %q, want the port of %q", who, whom, enter.Endpoint, whom.Endpoint)
 		}
 	}
 	for _, group := range want.Groups {

@@ -18,6 +18,7 @@ const inboxSize = 1000
 // A packetConn is a UDP socket.
 type packetConn struct {
 	host   *Host
+	six    bool // of IPv6, else of IPv4
 	port   int
 	member map[membership]bool // guarded by the LAN's lock
 
@@ -57,14 +58,16 @@ type target struct {
 
 // ListenPacket implements zre.Network.
 func (h *Host) ListenPacket(network string, port int) (beacon.PacketConn, error) {
-	if network != "udp4" {
-		return nil, opError("listen", network, nil, nil, errors.ErrUnsupported)
-	}
 	defer h.lan.lock()()
-	if h.dead || h.machine.off {
+	switch {
+	case network != "udp4" && network != "udp6":
+		return nil, opError("listen", network, nil, nil, net.UnknownNetworkError(network))
+	case network == "udp6" && !h.lan.six:
+		return nil, opError("listen", network, nil, nil, errors.ErrUnsupported)
+	case h.dead || h.machine.off:
 		return nil, opError("listen", "udp", nil, nil, net.ErrClosed)
 	}
-	s := &packetConn{host: h, port: port, frozen: h.frozen, member: make(map[membership]bool)}
+	s := &packetConn{host: h, six: network == "udp6", port: port, frozen: h.frozen, member: make(map[membership]bool)}
 	s.ready.L = &s.mu
 	h.machine.sockets = append(h.machine.sockets, s)
 	clear(h.lan.routes)
@@ -165,7 +168,11 @@ func (s *packetConn) WriteTo(b []byte, to beacon.Destination) error {
 		return fail(syscall.ENODEV)
 	case m.interfaces[at].Flags&net.FlagUp == 0:
 		return fail(syscall.ENETDOWN)
+	case to.Src.Is6() != s.six || to.Dst.Addr().Is6() != s.six:
+		return fail(syscall.EAFNOSUPPORT)
 	case !slices.ContainsFunc(m.interfaces[at].Addrs, func(p netip.Prefix) bool { return p.Addr() == to.Src }):
+		return fail(syscall.ENETUNREACH)
+	case s.six && to.Dst.Addr().IsMulticast() && m.interfaces[at].Flags&net.FlagMulticast == 0:
 		return fail(syscall.ENETUNREACH)
 	case s.host.frozen:
 		return nil
@@ -185,17 +192,21 @@ func (s *packetConn) WriteTo(b []byte, to beacon.Destination) error {
 func (l *LAN) targets(r route) []target {
 	var list []target
 	wire := r.from.wireOf(r.src.Addr())
+	leaves, _ := r.from.interfaceOf(r.src.Addr())
 	for _, m := range l.machines {
 		if m.off || l.blocked[path{r.from, m}] || (wire.Addr().IsLoopback() || l.dead[wire]) && m != r.from {
 			continue
 		}
 		link := l.linkOf(r.from, m)
 		for _, i := range m.interfaces {
-			if m == r.from && i.Index != r.ifIndex || !isOn(wire, i) {
+			if m == r.from && i.Index != r.ifIndex {
+				continue
+			}
+			if r.dst.Addr().Is4() && !isOn(wire, i) || r.dst.Addr().Is6() && !share(leaves, i) {
 				continue
 			}
 			for _, s := range m.sockets {
-				if s.port == int(r.dst.Port()) && s.hears(r.dst.Addr(), i) {
+				if s.port == int(r.dst.Port()) && s.six == r.dst.Addr().Is6() && s.hears(r.dst.Addr(), i) {
 					from := beacon.Origin{Src: r.src, Dst: r.dst.Addr(), IfIndex: i.Index}
 					list = append(list, target{s, from, path{r.from, m}, link})
 				}
@@ -213,11 +224,11 @@ func isOn(wire netip.Prefix, i beacon.Interface) bool {
 // hears reports whether the socket gets what is sent to an address on an interface.
 func (s *packetConn) hears(dst netip.Addr, i beacon.Interface) bool {
 	return s.member[membership{dst, i.Index}] || slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool {
-		return p.Addr() == dst || broadcast(p) == dst || dst == netip.AddrFrom4([4]byte{255, 255, 255, 255})
+		return p.Addr() == dst || !s.six && p.Addr().Is4() && (broadcast(p) == dst || dst == netip.AddrFrom4([4]byte{255, 255, 255, 255}))
 	})
 }
 
-// broadcast returns the broadcast address of a subnet.
+// broadcast returns the broadcast address of a subnet of IPv4.
 func broadcast(p netip.Prefix) netip.Addr {
 	a := p.Addr().As4()
 	for bit := p.Bits(); bit < 32; bit++ {

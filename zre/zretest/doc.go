@@ -28,10 +28,10 @@
 // [Host.Kill], [Host.Crash] and [Host.ResetConnections] do what their names say; interfaces go down, come up, and get other
 // addresses.
 //
-// What is simulated: IPv4 datagrams with broadcast and multicast; TCP connections as an application sees them, with
-// connecting, buffers that fill up, end of stream, resets, sending again after loss, and keepalive, in the times of Linux;
-// unix sockets between the processes of a host; a router between subnets ([LAN.Route]) and host names ([LAN.Name]). What is not: IPv6,
-// multicast through a router, congestion.
+// What is simulated: datagrams with broadcast and multicast, of IPv4 and, with the option [IPv6], of IPv6 too; TCP
+// connections as an application sees them, with connecting, buffers that fill up, end of stream, resets, sending again
+// after loss, and keepalive, in the times of Linux; unix sockets between the processes of a host; a router between subnets
+// ([LAN.Route]) and host names ([LAN.Name]). What is not: multicast through a router, congestion.
 //
 // # The nodes
 //

@@ -47,6 +47,17 @@ func listen(t testing.TB, h *zretest.Host, port int, groups ...string) *ear {
 	if err != nil {
 		t.Fatal(err)
 	}
+	e := attach(t, s)
+	for _, group := range groups {
+		if err := s.Join(netip.MustParseAddr(group), 2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return e
+}
+
+// attach collects what a socket receives.
+func attach(t testing.TB, s beacon.PacketConn) *ear {
 	e := &ear{PacketConn: s}
 	var reading sync.WaitGroup
 	reading.Go(func() {
@@ -66,11 +77,6 @@ func listen(t testing.TB, h *zretest.Host, port int, groups ...string) *ear {
 		s.Close()
 		reading.Wait()
 	})
-	for _, group := range groups {
-		if err := s.Join(netip.MustParseAddr(group), 2); err != nil {
-			t.Fatal(err)
-		}
-	}
 	return e
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/zre"
@@ -16,7 +17,8 @@ import (
 // Process makes another process on the machine.
 //
 // A machine has the loopback interface lo, with index 1, and eth0, eth1, … with indexes from 2. Interfaces with an address
-// in the same subnet are on the same wire. Hosts without a common subnet reach each other only through a router: LAN.Route.
+// in the same subnet are on the same wire, and one that has link-local addresses alone is on all of them. Hosts without a
+// common subnet reach each other only through a router: LAN.Route.
 type Host struct {
 	lan     *LAN
 	machine *machine
@@ -41,6 +43,7 @@ func (h *Host) Int64N(n int64) int64 {
 // A machine is what the processes of one host have in common.
 type machine struct {
 	lan        *LAN
+	number     int  // from 1
 	off        bool // crashed
 	interfaces []beacon.Interface
 	lastIndex  int
@@ -53,16 +56,20 @@ type machine struct {
 const ethernet = net.FlagUp | net.FlagBroadcast | net.FlagMulticast | net.FlagRunning
 
 // Host adds a machine and returns a process on it. It has one interface for each address, which may say the length of its
-// subnet's prefix, as in "10.1.0.1/16"; without it is 24. Without any address it has loopback only. An address that cannot
-// be used ends the test.
+// subnet's prefix, as in "10.1.0.1/16"; without it is 24, or 64 for IPv6. Several addresses of one interface have spaces
+// between them, as in "10.0.0.1 fd00::1". Without any address it has loopback only. An address that cannot be used ends the
+// test.
 func (l *LAN) Host(addresses ...string) *Host {
 	l.t.Helper()
 	defer l.lock()()
-	m := &machine{lan: l, lastIndex: 1, lastPort: 32767, listeners: make(map[string]*listener)}
+	m := &machine{lan: l, number: len(l.machines) + 1, lastIndex: 1, lastPort: 32767, listeners: make(map[string]*listener)}
 	m.interfaces = []beacon.Interface{{
 		Index: 1, Name: "lo", Flags: net.FlagUp | net.FlagLoopback | net.FlagRunning,
 		Addrs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")},
 	}}
+	if l.six {
+		m.interfaces[0].Addrs = append(m.interfaces[0].Addrs, netip.MustParsePrefix("::1/128"))
+	}
 	for _, address := range addresses {
 		m.plug(l.parse(address))
 	}
@@ -75,19 +82,25 @@ func (l *LAN) Host(addresses ...string) *Host {
 	return m.process(name)
 }
 
-// parse reads addresses; the default prefix is 24.
+// parse reads the addresses of one interface; the default prefix is 24 for IPv4, 64 for IPv6.
 func (l *LAN) parse(addresses ...string) []netip.Prefix {
 	l.t.Helper()
 	var list []netip.Prefix
-	for _, text := range addresses {
+	for _, text := range strings.Fields(strings.Join(addresses, " ")) {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
 			var a netip.Addr
 			a, err = netip.ParseAddr(text)
 			p = netip.PrefixFrom(a, 24)
+			if a.Is6() {
+				p = netip.PrefixFrom(a, 64)
+			}
 		}
-		if err == nil && !p.Addr().Is4() {
-			err = errors.New("only IPv4 is simulated")
+		if err == nil && p.Addr().Is6() && !l.six {
+			err = errors.New("the LAN has no IPv6, make it with the option IPv6")
+		}
+		if err == nil && (p.Addr().Is4In6() || p.Addr().IsMulticast() || p.Addr().IsUnspecified()) {
+			err = errors.New("no host can have it")
 		}
 		if err == nil && l.owner(p.Addr()) != nil {
 			err = errors.New("another host has it")
@@ -99,6 +112,18 @@ func (l *LAN) parse(addresses ...string) []netip.Prefix {
 	}
 	return list
 }
+
+// assign gives an interface these addresses and, with IPv6, a link-local one of its own if there is none among them.
+func (m *machine) assign(i *beacon.Interface, addresses []netip.Prefix) {
+	i.Addrs = addresses
+	if m.lan.six && !slices.ContainsFunc(addresses, isLinkLocal) {
+		own := fmt.Sprintf("fe80::ff:%x:%x/64", m.number, i.Index)
+		i.Addrs = append(i.Addrs, netip.MustParsePrefix(own))
+	}
+}
+
+// isLinkLocal reports whether an address is of a single wire, whichever that is.
+func isLinkLocal(p netip.Prefix) bool { return p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() }
 
 // owner returns the machine that has an address.
 func (l *LAN) owner(a netip.Addr) *machine {
@@ -113,7 +138,9 @@ func (l *LAN) owner(a netip.Addr) *machine {
 func (m *machine) plug(addresses []netip.Prefix) string {
 	m.lastIndex++
 	name := fmt.Sprintf("eth%d", m.lastIndex-2)
-	m.interfaces = append(m.interfaces, beacon.Interface{Index: m.lastIndex, Name: name, Flags: ethernet, Addrs: addresses})
+	i := beacon.Interface{Index: m.lastIndex, Name: name, Flags: ethernet}
+	m.assign(&i, addresses)
+	m.interfaces = append(m.interfaces, i)
 	return name
 }
 
@@ -131,8 +158,9 @@ func (m *machine) has(a netip.Addr) bool {
 	return ok
 }
 
-// interfaceOf returns the interface with an address, if it is up. All of 127.0.0.0/8 is on lo.
+// interfaceOf returns the interface with an address, whose zone does not matter, if it is up. All of 127.0.0.0/8 is on lo.
 func (m *machine) interfaceOf(a netip.Addr) (beacon.Interface, bool) {
+	a = a.WithZone("")
 	for _, i := range m.interfaces {
 		for _, p := range i.Addrs {
 			if i.Flags&net.FlagUp != 0 && (p.Addr() == a || a.IsLoopback() && p.Contains(a)) {
@@ -152,6 +180,17 @@ func (m *machine) wireOf(a netip.Addr) netip.Prefix {
 		}
 	}
 	return netip.Prefix{}
+}
+
+// share reports whether two interfaces are on the same wire.
+func share(i, j beacon.Interface) bool {
+	alone := func(i beacon.Interface) bool {
+		return len(i.Addrs) > 0 && !slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool { return !isLinkLocal(p) })
+	}
+	ethernets := (i.Flags|j.Flags)&net.FlagLoopback == 0 && i.Flags&j.Flags&net.FlagUp != 0
+	return ethernets && (alone(i) || alone(j) || slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool {
+		return !isLinkLocal(p) && isOn(p.Masked(), j)
+	}))
 }
 
 // named returns the index of an interface in the list.
@@ -201,13 +240,14 @@ func (h *Host) flags(name string, change func(net.Flags) net.Flags) {
 	h.lan.changed()
 }
 
-// SetAddresses replaces the addresses of an interface; none is allowed. Connections from and to the old ones go silent.
+// SetAddresses replaces the addresses of an interface; none is allowed, which with IPv6 leaves it a link-local one. Connections
+// from and to the old ones go silent.
 func (h *Host) SetAddresses(name string, addresses ...string) {
 	h.lan.t.Helper()
 	defer h.lan.lock()()
 	i := &h.machine.interfaces[h.machine.named(name)]
 	i.Addrs = nil // may be given again
-	i.Addrs = h.lan.parse(addresses...)
+	h.machine.assign(i, h.lan.parse(addresses...))
 	h.lan.changed()
 }
 

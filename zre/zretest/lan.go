@@ -15,6 +15,7 @@ import (
 type LAN struct {
 	t      testing.TB
 	seed   uint64
+	six    bool       // has IPv6
 	random *rand.Rand // the test's own
 
 	mu        sync.Mutex // guards all that follows, and all of machines, hosts, listeners and connections
@@ -28,7 +29,7 @@ type LAN struct {
 	busy      map[path]time.Duration // until when a path of bounded bandwidth is busy
 	routes    map[route][]target     // where datagrams go, until something changes
 	routed    bool                   // a router joins all subnets
-	dead      map[netip.Prefix]bool // wires whose switch is off
+	dead      map[netip.Prefix]bool  // wires whose switch is off
 	names     map[string][]netip.Addr
 	ends      int                // counts the ends of connections so far
 	conns     map[*conn]struct{} // both ends of every connection, until both are closed
@@ -45,7 +46,13 @@ func Seed(seed uint64) Option {
 	return func(l *LAN) { l.seed = seed }
 }
 
-// NewLAN makes a network without hosts, with a latency of 200 µs and no faults. Call it inside the bubble of
+// IPv6 makes a LAN of both address families. Every Ethernet interface then has a link-local address, as it has by default on
+// any system, and may be given others.
+func IPv6() Option {
+	return func(l *LAN) { l.six = true }
+}
+
+// NewLAN makes a network of IPv4 without hosts, with a latency of 200 µs and no faults. Call it inside the bubble of
 // testing/synctest, so that its time is the bubble's. If the test fails, its log says how to repeat it with the same seed.
 // When the test ends, sockets that are still open fail it.
 func NewLAN(t testing.TB, options ...Option) *LAN {
@@ -131,12 +138,19 @@ func (l *LAN) reaches(from *machine, src netip.Addr, to *machine, dst netip.Addr
 	if l.blocked[path{from, to}] {
 		return false
 	}
-	return l.joins(from.wireOf(src), to.wireOf(dst))
+	return l.connected(from, src, to, dst)
 }
 
-// joins reports whether what is sent on one wire to one address arrives on another. An interface that is down has no wire.
-func (l *LAN) joins(from, to netip.Prefix) bool {
-	return !l.dead[from] && !l.dead[to] && from.IsValid() && to.IsValid() && (from == to || l.routed)
+// connected reports whether two machines have these addresses on the same wire, or on two that a router joins. An interface that is
+// down has no wire.
+func (l *LAN) connected(from *machine, src netip.Addr, to *machine, dst netip.Addr) bool {
+	if isLinkLocal(netip.PrefixFrom(src, 64)) && isLinkLocal(netip.PrefixFrom(dst, 64)) {
+		i, has := from.interfaceOf(src)
+		j, hasToo := to.interfaceOf(dst)
+		return has && hasToo && share(i, j)
+	}
+	here, there := from.wireOf(src), to.wireOf(dst)
+	return here.IsValid() && there.IsValid() && !l.dead[here] && !l.dead[there] && (here == there || l.routed && src.Is4() == dst.Is4())
 }
 
 // Route puts a router between all subnets, or takes it away: with it connections reach hosts of other subnets. Broadcasts and

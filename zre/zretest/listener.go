@@ -17,6 +17,7 @@ import (
 type listener struct {
 	host    *Host
 	network string
+	both    bool   // of both address families
 	key     string // in the machine's table
 	addr    net.Addr
 	ready   sync.Cond
@@ -24,8 +25,8 @@ type listener struct {
 	closed  bool
 }
 
-// Listen implements zre.Network, for "tcp" and "tcp4" with an address and a port, where no address means all and port 0 a free
-// one, and for "unix" with a path, which the machine's processes share.
+// Listen implements zre.Network, for "tcp", "tcp4" and "tcp6" with an address and a port, where no address means all and port 0
+// a free one, and for "unix" with a path, which the machine's processes share.
 func (h *Host) Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	defer h.lan.lock()()
 	m := h.machine
@@ -36,7 +37,7 @@ func (h *Host) Listen(ctx context.Context, network, address string) (net.Listene
 		li.addr = &net.UnixAddr{Net: network, Name: address}
 		li.key = unixKey(address)
 	} else {
-		ap, err := parseTCP(network, address)
+		ap, err := h.lan.parseTCP(network, address)
 		if err != nil {
 			return fail(err)
 		}
@@ -45,6 +46,7 @@ func (h *Host) Listen(ctx context.Context, network, address string) (net.Listene
 		}
 		li.addr = net.TCPAddrFromAddrPort(ap)
 		li.key = tcpKey(ap)
+		li.both = network == "tcp" && (strings.HasPrefix(address, ":") || ap.Addr() == netip.IPv6Unspecified())
 		if !ap.Addr().IsUnspecified() && !m.has(ap.Addr()) {
 			return fail(syscall.EADDRNOTAVAIL)
 		}
@@ -64,24 +66,50 @@ func (h *Host) Listen(ctx context.Context, network, address string) (net.Listene
 	return li, nil
 }
 
-func unixKey(name string) string         { return "unix " + name }
-func tcpKey(ap netip.AddrPort) string    { return "tcp " + ap.String() }
-func anyAddr(port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.IPv4Unspecified(), port) }
+func unixKey(name string) string          { return "unix " + name }
+func tcpKey(ap netip.AddrPort) string     { return "tcp " + ap.String() }
+func anyAddr(port uint16) netip.AddrPort  { return netip.AddrPortFrom(netip.IPv4Unspecified(), port) }
+func any6Addr(port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.IPv6Unspecified(), port) }
 
 // parseTCP reads "address:port"; no address means all of them.
-func parseTCP(network, address string) (netip.AddrPort, error) {
-	if network != "tcp" && network != "tcp4" {
+func (l *LAN) parseTCP(network, address string) (ap netip.AddrPort, err error) {
+	if network != "tcp" && network != "tcp4" && network != "tcp6" {
 		return netip.AddrPort{}, net.UnknownNetworkError(network)
 	}
 	if port, ok := strings.CutPrefix(address, ":"); ok {
 		n, err := strconv.ParseUint(port, 10, 16)
+		if network == "tcp6" {
+			return any6Addr(uint16(n)), err
+		}
 		return anyAddr(uint16(n)), err
 	}
-	ap, err := netip.ParseAddrPort(address)
-	if err == nil && !ap.Addr().Is4() {
-		err = fmt.Errorf("zretest: %v: only IPv4 is simulated", ap)
+	ap, err = netip.ParseAddrPort(address)
+	switch {
+	case err != nil:
+		return ap, err
+	case ap.Addr().Is4() && network == "tcp6" || ap.Addr().Is6() && network == "tcp4":
+		return ap, &net.AddrError{Err: "no suitable address", Addr: ap.Addr().String()}
+	case ap.Addr().Is6() && !l.six:
+		return ap, fmt.Errorf("zretest: %v: the LAN has no IPv6, make it with the option IPv6", ap)
 	}
-	return ap, err
+	return ap, nil
+}
+
+// listenerAt returns the one that takes connections to an address, or nil.
+func (m *machine) listenerAt(dst netip.AddrPort) *listener {
+	own, other := anyAddr(dst.Port()), any6Addr(dst.Port())
+	if dst.Addr().Is6() {
+		own, other = other, own
+	}
+	for _, ap := range []netip.AddrPort{netip.AddrPortFrom(dst.Addr().WithZone(""), dst.Port()), own} {
+		if li := m.listeners[tcpKey(ap)]; li != nil {
+			return li
+		}
+	}
+	if li := m.listeners[tcpKey(other)]; li != nil && li.both {
+		return li
+	}
+	return nil
 }
 
 // holds reports whether a listener has an address, or all of them where one is asked for, or one where all are.
@@ -167,7 +195,7 @@ func (h *Host) Dial(ctx context.Context, network, address string) (net.Conn, err
 	if host, port, err := net.SplitHostPort(address); err == nil && len(h.lan.names[host]) > 0 {
 		address = net.JoinHostPort(h.lan.names[host][0].String(), port)
 	}
-	dst, err := parseTCP(network, address)
+	dst, err := h.lan.parseTCP(network, address)
 	var remote net.Addr
 	if err == nil {
 		remote = net.TCPAddrFromAddrPort(dst)
@@ -191,7 +219,11 @@ func (h *Host) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, err
 func (h *Host) dialTCP(ctx context.Context, dst netip.AddrPort) (*conn, error) {
 	l := h.lan
 	local := netip.AddrPortFrom(h.sourceFor(dst.Addr()), h.machine.freePort())
-	if !local.Addr().IsValid() {
+	switch {
+	case local.Addr().IsValid():
+	case isLinkLocal(netip.PrefixFrom(dst.Addr(), 64)): // without a zone, or with one that is not here
+		return nil, syscall.EINVAL
+	default:
 		return nil, syscall.ENETUNREACH
 	}
 	for wait := synWait; ; wait *= 2 {
@@ -218,21 +250,33 @@ func (h *Host) dialTCP(ctx context.Context, dst netip.AddrPort) (*conn, error) {
 }
 
 // sourceFor returns the address from which the machine reaches another: the same if it is its own, else one of the same
-// subnet, else, where there is a router, the first that is not loopback.
+// subnet, whose zone says which interface if it is link-local, else, where there is a router, the first that is not loopback.
 func (h *Host) sourceFor(dst netip.Addr) netip.Addr {
-	if h.machine.has(dst) {
+	zone, linkLocal := dst.Zone(), isLinkLocal(netip.PrefixFrom(dst, 64))
+	if !linkLocal && h.machine.has(dst) {
 		return dst
 	}
 	for _, i := range h.machine.interfaces {
+		if i.Flags&net.FlagUp == 0 || linkLocal && i.Name != zone {
+			continue
+		}
+		if slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool { return p.Addr() == dst.WithZone("") }) {
+			return dst
+		}
 		for _, p := range i.Addrs {
-			if i.Flags&net.FlagUp != 0 && p.Contains(dst) && !dst.IsLoopback() {
+			if p.Contains(dst.WithZone("")) && !dst.IsLoopback() {
+				if linkLocal {
+					return p.Addr().WithZone(zone)
+				}
 				return p.Addr()
 			}
 		}
 	}
 	for _, i := range h.machine.interfaces {
-		if h.lan.routed && i.Flags&net.FlagUp != 0 && i.Flags&net.FlagLoopback == 0 && len(i.Addrs) > 0 {
-			return i.Addrs[0].Addr()
+		for _, p := range i.Addrs {
+			if h.lan.routed && i.Flags&net.FlagUp != 0 && !p.Addr().IsLoopback() && !isLinkLocal(p) && p.Addr().Is4() == dst.Is4() {
+				return p.Addr()
+			}
 		}
 	}
 	return netip.Addr{}
@@ -243,7 +287,7 @@ func (h *Host) neighbour(src, dst netip.Addr) *machine {
 	if h.machine.has(dst) {
 		return h.machine
 	}
-	if m := h.lan.owner(dst); m != nil && h.lan.joins(h.machine.wireOf(src), m.wireOf(dst)) {
+	if m := h.lan.owner(dst); m != nil && h.lan.connected(h.machine, src, m, dst) {
 		return m
 	}
 	return nil
@@ -263,10 +307,7 @@ func (h *Host) knock(ctx context.Context, local, dst netip.AddrPort, to *machine
 	if !l.reaches(from, local.Addr(), to, dst.Addr()) || !l.reaches(to, dst.Addr(), from, local.Addr()) || h.dead {
 		return nil, nil
 	}
-	li := to.listeners[tcpKey(dst)]
-	if li == nil {
-		li = to.listeners[tcpKey(anyAddr(dst.Port()))]
-	}
+	li := to.listenerAt(dst)
 	switch {
 	case li == nil:
 		if err := l.sleep(ctx, back); err != nil {
@@ -277,6 +318,10 @@ func (h *Host) knock(ctx context.Context, local, dst netip.AddrPort, to *machine
 		return nil, nil
 	}
 	c, s := l.connect("tcp", h, li.host, net.TCPAddrFromAddrPort(local), net.TCPAddrFromAddrPort(dst), local.Addr(), dst.Addr())
+	if i, ok := to.interfaceOf(dst.Addr()); ok && dst.Addr().Zone() != "" { // who accepts has its own name for the wire
+		s.local = net.TCPAddrFromAddrPort(netip.AddrPortFrom(dst.Addr().WithZone(i.Name), dst.Port()))
+		s.remote = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local.Addr().WithZone(i.Name), local.Port()))
+	}
 	li.waiting = append(li.waiting, s)
 	li.ready.Signal()
 	if err := l.sleep(ctx, back); err != nil {
