@@ -266,7 +266,7 @@ func (a *Agent) isEcho(s Sighting) bool {
 func (a *Agent) adopt(v *view) bool {
 	old := a.view.Swap(v)
 	changed, wider := !slices.EqualFunc(v.interfaces, old.interfaces, Interface.equal), v.widens(old)
-	if changed || wider {
+	if wider || !slices.EqualFunc(v.interfaces, old.interfaces, Interface.same) {
 		a.notice(wider)
 	}
 	return changed

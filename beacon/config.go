@@ -110,7 +110,7 @@ type Config struct {
 	Handler func(Sighting)
 
 	// Changed is called, between Announce and Close, when the interfaces in use or their addresses have changed, when a
-	// carrier has come back, and when the machine has slept: connections may be dead, and peers that were out of reach may
+	// carrier has gone or come back, and when the machine has slept: connections may be dead, and peers that were out of reach may
 	// be within it. It is called as Handler is, and must not block either. It may be nil.
 	Changed func()
 

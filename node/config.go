@@ -53,9 +53,10 @@ type Config struct {
 	// above it. Nodes with different beacon ports do not see each other.
 	BeaconPort int
 
-	// TTL is how far beacons with a state travel, Group and StatePort where to; see zre.WithTTL and its neighbours.
+	// TTL is how far beacons with a state travel, Groups (one for each address family) and StatePort where to; see zre.WithTTL and its
+	// neighbours.
 	TTL       int
-	Group     netip.Addr
+	Groups    []netip.Addr
 	StatePort int
 
 	// BeaconInterval is the time between two beacons, 1 s by default. A shorter one finds new peers sooner where datagrams

@@ -142,9 +142,13 @@ func (n *Node) Start(ctx context.Context) (err error) {
 	}
 	// The order matters: C zyre and gyre keep to the first endpoint that they hear, even if nobody listens there yet. So hear,
 	// then listen, then speak.
-	var addresses []netip.Addr // the default
-	if n.cfg.Group.IsValid() {
-		addresses = []netip.Addr{netip.AddrFrom4([4]byte{255, 255, 255, 255}), n.cfg.Group}
+	var addresses []netip.Addr // the default for a family that has none here
+	for _, group := range n.cfg.Groups {
+		everybody := netip.MustParseAddr(beacon.AllNodes)
+		if group.Is4() {
+			everybody = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+		}
+		addresses = append(addresses, everybody, group)
 	}
 	agent, err := beacon.Open(beacon.Config{
 		Network:    n.cfg.Network,

@@ -17,17 +17,18 @@ import (
 // interfaces is one peer with several paths: it is dialled by the best, stays there, and is moved when that path dies.
 type path struct {
 	netip.AddrPort
-	seen *atomic.Uint32 // the node's tick; 0 for what is only hearsay
+	seen  *atomic.Uint32 // the node's tick; 0 for what is only hearsay
+	ready bool           // its HELLO came this way, which so is known to work
 }
 
 // pathGrace is how long a connection may be without its interface before it moves: an address that goes may be back at once.
-const pathGrace = 150 * time.Millisecond
+const pathGrace = 100 * time.Millisecond
 
 // paths makes paths of endpoints that were shown now, or that are hearsay.
 func (n *Node) paths(endpoints []netip.AddrPort, shown bool) []path {
 	list := make([]path, len(endpoints))
 	for i, ap := range endpoints {
-		list[i] = path{ap, new(atomic.Uint32)}
+		list[i] = path{AddrPort: ap, seen: new(atomic.Uint32)}
 		if shown {
 			list[i].seen.Store(n.clock.Load())
 		}
@@ -49,12 +50,16 @@ func (p *peer) addEndpoint(ap netip.AddrPort, shown bool) {
 func (p *peer) follow(endpoints []netip.AddrPort, restarted bool) {
 	var paths []path
 	for _, o := range *p.paths.Load() {
+		o.ready = false
 		moved := restarted && len(endpoints) > 0 && o.Port() != endpoints[0].Port()
 		if !moved && !slices.Contains(endpoints, o.AddrPort) {
 			paths = append(paths, o)
 		}
 	}
-	paths = append(paths, p.node.paths(endpoints, true)...)
+	for _, o := range p.node.paths(endpoints, true) {
+		o.ready = true
+		paths = append(paths, o)
+	}
 	p.setPaths(paths[max(0, len(paths)-maxEndpoints):])
 }
 
@@ -95,39 +100,46 @@ func (n *Node) isFresh(p path) bool {
 	return seen != 0 && n.clock.Load()-seen <= uint32(n.cfg.EvasiveTimeout/n.tick)+1
 }
 
-// bestPath returns the path for attempt number n (from 0) to dial: in turn those that were shown of late, of these the better links,
-// of these the newest, and then the others.
-func (p *peer) bestPath(attempt int) (netip.AddrPort, bool) {
-	paths := slices.Clone(*p.paths.Load())
-	if len(paths) == 0 {
-		return netip.AddrPort{}, false
-	}
-	slices.Reverse(paths)
-	interfaces := p.node.agent.Interfaces()
-	score := func(o path) int {
-		s := 0
-		if p.node.isFresh(o) {
-			s += 8
-		}
-		return s + quality(o.Addr(), onLink(o.Addr(), interfaces))
-	}
-	slices.SortStableFunc(paths, func(a, b path) int { return score(b) - score(a) })
-	return paths[attempt%len(paths)].AddrPort, true
+// A route is a path and how good it is.
+type route struct {
+	path
+	score int
 }
 
-// dialBest dials a peer for attempt number n. A path that becomes known meanwhile, and is better, ends that: errBetterPath.
+// routes returns the paths, the best first: those that were shown of late, of these where the peer's HELLO came from, of these the
+// better links, of these the newest.
+func (p *peer) routes() []route {
+	interfaces := p.node.agent.Interfaces()
+	var list []route
+	for _, o := range *p.paths.Load() {
+		r := route{o, quality(o.Addr(), onLink(o.Addr(), interfaces))}
+		if o.ready {
+			r.score += 8
+		}
+		if p.node.isFresh(o) {
+			r.score += 16
+		}
+		list = append(list, r)
+	}
+	slices.Reverse(list)
+	slices.SortStableFunc(list, func(a, b route) int { return b.score - a.score })
+	return list
+}
+
+// dialBest dials a peer for attempt number n (from 0), by its paths in turn. A path that becomes known meanwhile, and is better, ends that: errBetterPath.
 func (p *peer) dialBest(ctx context.Context, attempt int, dial func(ctx context.Context, endpoint string) (*zmtp.Conn, error)) (*zmtp.Conn, error) {
-	endpoint, ok := p.bestPath(attempt)
-	if !ok {
+	routes := p.routes()
+	if len(routes) == 0 {
 		return nil, errNoEndpoint
 	}
+	now := routes[attempt%len(routes)]
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
 		for {
 			select {
 			case <-p.wake:
-				if best, _ := p.bestPath(0); best != endpoint {
+				if best := p.routes()[0]; best.score > now.score && best.AddrPort != now.AddrPort {
 					cancel(errBetterPath)
 				}
 			case <-ctx.Done():
@@ -135,7 +147,7 @@ func (p *peer) dialBest(ctx context.Context, attempt int, dial func(ctx context.
 			}
 		}
 	}()
-	conn, err := dial(ctx, endpoint.String())
+	conn, err := dial(ctx, now.String())
 	if err != nil && context.Cause(ctx) == errBetterPath {
 		err = errBetterPath
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
+	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/node"
 )
 
@@ -49,11 +50,12 @@ func WithHeader(name, value string) Option {
 	}
 }
 
-// WithInterfaces chooses the network interfaces: a name ("eth0"), a glob of names ("en*"), an IPv4 address ("192.168.1.7"), or a CIDR
-// ("192.168.0.0/16": only addresses within it are used); after "!" what to leave out ("!docker*", "!br-*", "!172.16.0.0/12"). Names and
-// addresses must exist when the node starts; what a glob or CIDR means may come later. By default it is every interface that is
-// up, has an IPv4 address and is not point-to-point, bridges too; loopback only where there is no other, so that nodes of one
-// machine find each other offline. Changes are followed while the node runs.
+// WithInterfaces chooses the network interfaces: a name ("eth0"), a glob of names ("en*"), an address ("192.168.1.7", "fd00::7"), or a
+// CIDR ("192.168.0.0/16": only addresses within it are used); after "!" what to leave out ("!docker*", "!br-*", "!172.16.0.0/12";
+// "!::/0" does without IPv6). Names and addresses must exist when the node starts; what a glob or CIDR means may come later. By
+// default it is every interface that is up, has an address, can broadcast or multicast, and is not point-to-point (name a VPN to use
+// it); bridges of containers are used too. Loopback is used only where there is no other with IPv4, so that nodes of one machine find
+// each other offline. Changes are followed while the node runs.
 func WithInterfaces(interfaces ...string) Option {
 	return func(c *config) error {
 		c.Interfaces = append(c.Interfaces[:len(c.Interfaces):len(c.Interfaces)], interfaces...)
@@ -157,8 +159,20 @@ func WithBeaconPort(port int) Option {
 	}
 }
 
-// WithTTL sets how far beacons with a state, which go by multicast, travel: one more than the routers that may pass them on, 1 to 255.
-// It is 1 by default, which is one LAN; 8 reaches a site whose routers route multicast. Broadcasts pass no router.
+// Reach is how far beacons with a state, which go by multicast, travel.
+type Reach int
+
+const (
+	ReachLAN  Reach = beacon.DefaultTTL // one LAN, the default
+	ReachSite Reach = beacon.SiteTTL    // a site whose routers route multicast, through seven of them
+)
+
+// WithReach has the node found on its LAN, or on its site: WithTTL with a name.
+func WithReach(reach Reach) Option { return WithTTL(int(reach)) }
+
+// WithTTL sets how far beacons with a state, which go by multicast, travel: one more than the routers that may pass them on, 1 to 255;
+// 1 by default. With more, IPv6 has another group, of site scope. Broadcasts pass no router, so nodes of different subnets find each
+// other by these beacons alone; other implementations have none (see WithPeers).
 func WithTTL(ttl int) Option {
 	return func(c *config) error {
 		if ttl < 1 || ttl > 255 {
@@ -169,14 +183,15 @@ func WithTTL(ttl int) Option {
 	}
 }
 
-// WithMulticastGroup sets the IPv4 group of the beacons with a state, 239.255.90.82 by default. Nodes of different groups still see
-// each other by broadcast on one link.
+// WithMulticastGroup sets the group of the beacons with a state: 239.255.90.82 by default, for IPv6 ff12::5a:5245 on one LAN and
+// ff15::5a:5245 beyond (WithTTL). Use it once for each address family. Nodes of different groups still see each other by the classic
+// beacons on one link.
 func WithMulticastGroup(group netip.Addr) Option {
 	return func(c *config) error {
-		if !group.Is4() || !group.IsMulticast() {
-			return fmt.Errorf("zre: WithMulticastGroup(%v): not an IPv4 multicast address", group)
+		if !group.IsMulticast() {
+			return fmt.Errorf("zre: WithMulticastGroup(%v): not a multicast address", group)
 		}
-		c.Group = group
+		c.Groups = append(c.Groups[:len(c.Groups):len(c.Groups)], group)
 		return nil
 	}
 }

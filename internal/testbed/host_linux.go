@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -112,10 +113,30 @@ func (h *Host) setIPv6(name, setting, value string) error {
 	})
 }
 
-// LinkLocal returns the IPv6 address that the host's interface has by itself, without a zone.
-func (h *Host) LinkLocal() (addr netip.Addr) {
+// LinkLocal returns the IPv6 address that the host's interface has by itself, without a zone. The kernel gives it one soon after the
+// cable is in.
+func (h *Host) LinkLocal() netip.Addr {
 	h.t.Helper()
-	err := h.Do(func() error {
+	if _, err := os.Stat("/proc/sys/net/ipv6"); err != nil {
+		Missing(h.t, "a kernel with IPv6 (%v)", err)
+	}
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for deadline := time.After(Patience); ; {
+		addr, err := h.linkLocal()
+		if err == nil && addr.IsValid() {
+			return addr
+		}
+		select {
+		case <-again.C:
+		case <-deadline:
+			h.t.Fatalf("testbed: %s has no link-local address: %v", h.Name, err)
+		}
+	}
+}
+
+func (h *Host) linkLocal() (addr netip.Addr, err error) {
+	err = h.Do(func() error {
 		i, err := net.InterfaceByName(h.Interface)
 		if err != nil {
 			return err
@@ -129,10 +150,7 @@ func (h *Host) LinkLocal() (addr netip.Addr) {
 		}
 		return err
 	})
-	if err != nil || !addr.IsValid() {
-		Missing(h.t, "a kernel with IPv6 (%s has no link-local address: %v)", h.Name, err)
-	}
-	return addr
+	return addr, err
 }
 
 // Readdress takes the host's first address away and gives it another, as a DHCP server may. Addr is the new one.
