@@ -18,7 +18,7 @@ import (
 type path struct {
 	netip.AddrPort
 	seen  *atomic.Uint32 // the node's tick; 0 for what is only hearsay
-	ready bool           // its HELLO came this way, which so is known to work
+	ready bool           // the HELLO of this session came this way, which so is known to work
 }
 
 // pathGrace is how long a connection may be without its interface before it moves: an address that goes may be back at once.
@@ -83,6 +83,15 @@ func (p *peer) see(ap netip.AddrPort, shown bool) bool {
 		return true
 	}
 	return false
+}
+
+// unproven returns the paths for another session, of which none has shown yet that it works.
+func (p *peer) unproven() []path {
+	paths := slices.Clone(*p.paths.Load())
+	for i := range paths {
+		paths[i].ready = false
+	}
+	return paths
 }
 
 // endpoints returns where the peer may be reached, the newest last.

@@ -189,7 +189,7 @@ func (n *Node) renew(p *peer, reason Reason) {
 	if !p.wraps() {
 		n.hide(p)
 	} // else it stays to be seen, and sent to, until its Exit: its heir sends all
-	q := n.begin(p.uuid, *p.paths.Load(), p.sameHost.Load(), flaps, p)
+	q := n.begin(p.uuid, p.unproven(), p.sameHost.Load(), flaps, p)
 	p.close(errSessionOver)
 	if q == nil {
 		n.exit(previous, reason)
