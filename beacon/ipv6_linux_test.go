@@ -2,9 +2,11 @@ package beacon
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/go-zre/go-zre/internal/testbed"
 )
@@ -82,4 +84,42 @@ func TestPair(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestZyreIPv6: C zyre in its IPv6 mode and an agent hear each other's 22 octets: the agent has a sighting of it, and it dials
+// the port that the agent announces.
+func TestZyreIPv6(t *testing.T) {
+	l := testbed.NewLAN(t, "")
+	here, there := l.Host("here"), l.Host("there")
+	here.LinkLocal()
+	here.NoIPv4() // C zyre hears IPv4 too, in any mode, and keeps to what it heard first
+	var mailbox net.Listener
+	err := here.Do(func() (err error) {
+		mailbox, err = net.Listen("tcp6", "[::]:0")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mailbox.Close()
+	heard := make(chan Sighting, 1000)
+	a := open(t, Config{Network: newResident(here), Handler: func(s Sighting) { heard <- s }})
+	zyre := testbed.Start(t, there, testbed.Zyre, testbed.Options{Name: "zyre", Args: []string{"--ipv6"}})
+	s := await(t, "C zyre", heard, func(s Sighting) bool { return s.UUID.String() == zyre.UUID })
+	want := Sighting{Beacon{s.UUID, s.Port, Unknown, Key{}}, there.LinkLocal().WithZone(here.Interface), s.IfIndex, here.Interface, false, true}
+	if s != want || s.Port == 0 {
+		t.Errorf("got %+v\nwant %+v", s, want)
+	}
+	a.Announce(uint16(mailbox.Addr().(*net.TCPAddr).Port), Idle)
+	_ = mailbox.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
+	conn, err := mailbox.Accept()
+	if err != nil {
+		t.Fatalf("C zyre does not dial: %v", err)
+	}
+	defer conn.Close()
+	if from := netip.MustParseAddrPort(conn.RemoteAddr().String()).Addr(); from != want.Addr {
+		t.Errorf("dialled from %v, want %v", from, want.Addr)
+	}
+	zyre.Quit(t)
+	await(t, "C zyre's farewell", heard, func(s Sighting) bool { return s.UUID == want.UUID && s.Port == 0 })
 }

@@ -4,6 +4,7 @@ package interop
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -12,17 +13,22 @@ import (
 	"time"
 
 	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
 
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// Where beacons go: classic ones by broadcast, those with a state octet by multicast on a port of their own.
+// Where beacons go: classic ones by broadcast, or to all nodes of a link, those with a state octet by multicast on a port of
+// their own.
 const (
 	classicPort = 5670
 	statePort   = 15670
 )
 
-var stateGroup = net.IPv4(239, 255, 90, 82)
+var (
+	stateGroup = net.IPv4(239, 255, 90, 82)
+	groups6    = []net.IP{net.IPv6linklocalallnodes, net.ParseIP("ff12::5a:5245")}
+)
 
 // wire listens on a port of a host that has no node: it hears what goes to everybody.
 type wire struct {
@@ -37,18 +43,24 @@ type beacon struct {
 	left  bool // with the last one
 }
 
-func listen(t *testing.T, host *testbed.Host, port, octets int) *wire {
+func listen(t *testing.T, host *testbed.Host, network string, port, octets int) *wire {
 	t.Helper()
 	w := &wire{octets: octets, heard: map[string]*beacon{}}
 	err := host.Do(func() (err error) {
-		if w.conn, err = net.ListenPacket("udp4", fmt.Sprint("0.0.0.0:", port)); err != nil {
+		if w.conn, err = net.ListenPacket(network, fmt.Sprint(":", port)); err != nil {
 			return err
 		}
 		card, err := net.InterfaceByName(host.Interface)
 		if err != nil {
 			return err
 		}
-		return ipv4.NewPacketConn(w.conn).JoinGroup(card, &net.UDPAddr{IP: stateGroup})
+		if network == "udp4" {
+			return ipv4.NewPacketConn(w.conn).JoinGroup(card, &net.UDPAddr{IP: stateGroup})
+		}
+		for _, group := range groups6 {
+			err = errors.Join(err, ipv6.NewPacketConn(w.conn).JoinGroup(card, &net.UDPAddr{IP: group}))
+		}
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +138,11 @@ func TestBeaconsOnTheWire(t *testing.T) {
 	t.Parallel()
 	lan := testbed.NewLAN(t, "")
 	stranger := lan.Host("stranger")
-	wires := []*wire{listen(t, stranger, classicPort, 22), listen(t, stranger, statePort, 23)}
+	stranger.LinkLocal() // or the kernel has no IPv6
+	var wires []*wire
+	for _, network := range []string{"udp4", "udp6"} {
+		wires = append(wires, listen(t, stranger, network, classicPort, 22), listen(t, stranger, network, statePort, 23))
+	}
 
 	host := lan.Host("a")
 	var nodes []*testbed.Peer

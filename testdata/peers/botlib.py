@@ -40,6 +40,7 @@ class Bot:
         p.add_argument("--evasive", type=_milliseconds)
         p.add_argument("--expired", type=_milliseconds)
         p.add_argument("--uuid", type=uuid.UUID)
+        p.add_argument("--ipv6", action="store_const", const=True, help="IPv6 in place of IPv4")
         self.options = p.parse_args()
 
     def say(self, event, **fields):

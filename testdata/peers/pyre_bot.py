@@ -23,7 +23,7 @@ class Node:
 
     def __init__(self, bot):
         options = bot.options
-        bot.refuse("uuid")
+        bot.refuse("uuid", "ipv6")
         # pyre has no settings for these.
         if options.interval is not None:
             zbeacon.INTERVAL_DFLT = options.interval / 1000

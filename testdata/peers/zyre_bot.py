@@ -61,6 +61,7 @@ FUNCTIONS = {
     "zsock_events": (c_int, [c_void_p], ""),
     "zstr_free": (None, [POINTER(c_void_p)], ""),
     "zsys_handler_set": (None, [c_void_p], ""),
+    "zsys_set_ipv6": (None, [c_int], ""),
 }
 
 ZMQ_POLLIN = 1
@@ -93,6 +94,8 @@ class Node:
         self._lib = lib = Library()
         self._names = {}
         lib.zsys_handler_set(None)  # signals are Python's business
+        if options.ipv6:
+            lib.zsys_set_ipv6(1)  # of all that czmq does, beacons included
         self._zyre = lib.zyre_new(options.name.encode() if options.name is not None else None)
         if len(options.interface) > 1:
             bot.refuse("interface")

@@ -1,0 +1,49 @@
+package interop
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/go-zre/go-zre/internal/testbed"
+)
+
+// TestIPv6: a node of ours, as it comes or without IPv4, and one of C zyre in its IPv6 mode meet and talk.
+func TestIPv6(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name            string
+		unique, sameOne bool // addresses; host
+		without4        bool
+	}{
+		{name: "link-local addresses"},
+		{name: "unique local ones too", unique: true},
+		{name: "no IPv4", without4: true},
+		{name: "no IPv4, unique local addresses", without4: true, unique: true},
+		{name: "on one host", sameOne: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			lan := testbed.NewLAN(t, "")
+			a, b := lan.Host("a"), lan.Host("b")
+			a.LinkLocal() // or the kernel has no IPv6
+			if c.unique {
+				a.AddAddress(netip.MustParsePrefix("fd77::1/64"))
+				b.AddAddress(netip.MustParsePrefix("fd77::2/64"))
+			}
+			if c.without4 {
+				a.NoIPv4()
+			}
+			if c.sameOne {
+				b = a
+			}
+			theirs := testbed.Start(t, b, testbed.Zyre, testbed.Options{Name: "theirs", Args: []string{"--ipv6"}})
+			ours := testbed.Start(t, a, testbed.Zre, testbed.Options{Name: "ours"})
+			for _, pair := range [][2]*testbed.Peer{{ours, theirs}, {theirs, ours}} {
+				who, whom := pair[0], pair[1]
+				enter := who.Wait(t, "ENTER of "+whom.String(), testbed.Is("enter", whom))
+				t.Logf("%s sees the endpoint of %s as %s", who, whom, enter.Endpoint)
+				who.Whisper(t, whom, []byte("hello"))
+				whom.Wait(t, "a whisper of "+who.String(), testbed.Whisper(who, []byte("hello")))
+			}
+		})
+	}
+}
