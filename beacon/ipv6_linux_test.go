@@ -4,9 +4,14 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/go-zre/go-zre/internal/testbed"
 )
@@ -83,6 +88,175 @@ func TestPair(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTentative: a link-local address is neither listed nor used before the system knows that nobody else has it, a second or
+// so after the link has come up. Then it is, at once: neither is a beacon due in this test, nor are the interfaces polled.
+func TestTentative(t *testing.T) {
+	h := testbed.NewLAN(t, "").Host("alice")
+	own := h.LinkLocal()
+	h.SetIPv6(h.Interface, "accept_dad", "1")
+	h.Link(false)
+	r := newResident(h)
+	a := open(t, Config{Network: r, Interval: time.Hour, poll: time.Hour})
+	a.Announce(49152, Idle)
+	awaitSpoken(t, a, r)
+	for seen := false; !seen; { // again, should this process have slept for the second that it takes
+		h.Link(false)
+		h.Link(true)
+		all, err := r.Interfaces()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = isTentativeOn(t, h, h.Interface)
+		if seen && slices.ContainsFunc(all, func(i Interface) bool { return slices.Contains(i.Addrs, netip.PrefixFrom(own, 64)) }) {
+			t.Errorf("listed: %v", all)
+		}
+	}
+	start := time.Now()
+	r.awaitSource(t, own.String())
+	t.Logf("spoken from after %v", time.Since(start).Round(time.Millisecond))
+}
+
+// isTentativeOn reports whether the system says so of the IPv6 address of an interface.
+func isTentativeOn(t *testing.T, h *testbed.Host, name string) bool {
+	t.Helper()
+	for line := range strings.Lines(addresses6(t, h)) {
+		// address, index, prefix, scope, flags, name
+		if fields := strings.Fields(line); len(fields) == 6 && fields[5] == name {
+			flags, err := strconv.ParseUint(fields[4], 16, 8)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return flags&unix.IFA_F_TENTATIVE != 0
+		}
+	}
+	return false
+}
+
+// addresses6 returns the system's list of a host's IPv6 addresses.
+func addresses6(t *testing.T, h *testbed.Host) string {
+	t.Helper()
+	var raw []byte
+	err := h.Do(func() (err error) {
+		raw, err = os.ReadFile("/proc/thread-self/net/if_inet6")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// TestBridgePort: an interface that is a port of a bridge has a link-local address too, but not one that can be reached.
+func TestBridgePort(t *testing.T) {
+	h := testbed.NewLAN(t, "").Host("alice")
+	h.LinkLocal()
+	cable(t, h, "10.98.0.1/24")
+	r := newResident(h)
+	six := func(name string) bool {
+		all, err := r.Interfaces()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(all, func(i Interface) bool { return i.Name == name && i.has6() })
+	}
+	until(t, r, "a link-local address", func() bool { return six("v0") })
+	run(t, h, "ip", "link", "add", "br0", "type", "bridge")
+	run(t, h, "ip", "link", "set", "br0", "up")
+	run(t, h, "ip", "link", "set", "v0", "master", "br0")
+	until(t, r, "the bridge's own", func() bool { return six("br0") })
+	if six("v0") {
+		t.Error("the port's address is listed")
+	}
+	if raw := addresses6(t, h); !strings.Contains(raw, " v0\n") {
+		t.Errorf("the system has given the port no address, so this has shown nothing:\n%s", raw)
+	}
+	run(t, h, "ip", "link", "set", "v0", "nomaster")
+	if !six("v0") {
+		t.Error("the address is not listed once it is no port any more")
+	}
+}
+
+// TestNetlinkIPv6: beacons by IPv6 follow the changes of a network, on a host that has no IPv4.
+func TestNetlinkIPv6(t *testing.T) {
+	bare := func(t *testing.T, h *testbed.Host) {
+		run(t, h, "ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1")
+		run(t, h, "ip", "link", "set", "v0", "address", "02:00:00:00:00:07", "up")
+		run(t, h, "ip", "link", "set", "v1", "up")
+	}
+	for _, c := range []struct {
+		name           string
+		before, change func(t *testing.T, h *testbed.Host)
+		source         string // of the first beacon that is new; empty: the host's link-local address
+	}{
+		{"link up", func(_ *testing.T, h *testbed.Host) { h.Link(false) }, func(_ *testing.T, h *testbed.Host) { h.Link(true) }, ""},
+		{"cable plugged in", func(_ *testing.T, h *testbed.Host) { h.Cable(false) }, func(_ *testing.T, h *testbed.Host) { h.Cable(true) }, ""},
+		{"new interface", nil, bare, "fe80::ff:fe00:7"},
+		{"interface deleted and made again", bare, func(t *testing.T, h *testbed.Host) {
+			run(t, h, "ip", "link", "del", "v0")
+			bare(t, h)
+		}, "fe80::ff:fe00:7"},
+		{"link-local address replaced", nil, func(t *testing.T, h *testbed.Host) {
+			run(t, h, "ip", "addr", "del", h.LinkLocal().String()+"/64", "dev", h.Interface)
+			h.AddAddress(netip.MustParsePrefix("fe80::7/64"))
+		}, "fe80::7"},
+		{"link-local address gone", func(_ *testing.T, h *testbed.Host) { h.AddAddress(netip.MustParsePrefix("fd77::7/64")) },
+			func(t *testing.T, h *testbed.Host) {
+				run(t, h, "ip", "addr", "del", h.LinkLocal().String()+"/64", "dev", h.Interface)
+			}, "fd77::7"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := testbed.NewLAN(t, "").Host("alice")
+			h.NoIPv4()
+			if c.source == "" {
+				c.source = h.LinkLocal().String()
+			}
+			h.LinkLocal()
+			r := newResident(h)
+			if c.before != nil {
+				c.before(t, h)
+			}
+			a := open(t, Config{Network: r, Interval: time.Hour, poll: time.Hour, Interfaces: []string{"!0.0.0.0/0"}})
+			a.Announce(49152, Idle)
+			awaitSpoken(t, a, r)
+			c.change(t, h)
+			start := time.Now()
+			r.awaitSource(t, c.source)
+			t.Logf("within %v", time.Since(start).Round(time.Millisecond))
+		})
+	}
+}
+
+// TestHeardAgainIPv6: who is on an interface made again is heard there, by both kinds of beacons.
+func TestHeardAgainIPv6(t *testing.T) {
+	l := testbed.NewLAN(t, "")
+	alice, bob := l.Host("alice"), l.Host("bob")
+	alice.LinkLocal()
+	const a, b = "fd98::1/64", "fd98::2/64"
+	connect(t, alice, a, bob, b)
+	heard := make(chan Sighting, 1000)
+	open(t, Config{Network: newResident(alice), poll: time.Hour, Interfaces: []string{"v0"}, Handler: func(s Sighting) { heard <- s }})
+	open(t, Config{Network: newResident(bob), poll: time.Hour, Interfaces: []string{"v0"}}).Announce(49152, Idle)
+	for _, state := range []State{Unknown, Idle} {
+		await(t, fmt.Sprint("bob, ", state), heard, func(s Sighting) bool { return s.State == state && s.Addr.Zone() == "v0" })
+	}
+	run(t, alice, "ip", "link", "del", "v0")
+	connect(t, alice, a, bob, b)
+	index := 0
+	err := alice.Do(func() error {
+		i, err := net.InterfaceByName("v0")
+		if err == nil {
+			index = i.Index
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, state := range []State{Unknown, Idle} {
+		await(t, fmt.Sprint("bob by the new cable, ", state), heard, func(s Sighting) bool { return s.State == state && s.IfIndex == index })
 	}
 }
 

@@ -239,7 +239,11 @@ func connect(t *testing.T, one *testbed.Host, address string, two *testbed.Host,
 	}
 	run(t, one, "ip", "link", "add", "v0", "type", "veth", "peer", "name", "v0", "netns", strconv.Itoa(there.Process.Pid))
 	for h, a := range map[*testbed.Host]string{one: address, two: peer} {
-		run(t, h, "ip", "addr", "add", a, "broadcast", "+", "dev", "v0")
+		args := []string{"ip", "addr", "add", a, "dev", "v0"}
+		if netip.MustParsePrefix(a).Addr().Is4() {
+			args = append(args, "broadcast", "+")
+		}
+		run(t, h, args...)
 		run(t, h, "ip", "link", "set", "v0", "up")
 	}
 }
