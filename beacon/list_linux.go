@@ -16,24 +16,24 @@ func systemInterfaces() ([]Interface, error) {
 	var list []Interface
 	at := make(map[int]int)     // in the list, by index
 	ports := make(map[int]bool) // of a bridge or the like, by index
-	err := ask(unix.RTM_GETLINK, unix.RTM_NEWLINK, unix.SizeofIfInfomsg, func(header []byte, attributes map[uint16][]byte) {
+	err := ask(unix.RTM_GETLINK, unix.RTM_NEWLINK, unix.SizeofIfInfomsg, func(header, attributes []byte) {
 		i := Interface{
 			Index: int(int32(binary.NativeEndian.Uint32(header[4:]))),
-			Name:  unix.ByteSliceToString(attributes[unix.IFLA_IFNAME]),
+			Name:  unix.ByteSliceToString(attribute(attributes, unix.IFLA_IFNAME)),
 			Flags: linkFlags(binary.NativeEndian.Uint32(header[8:])),
 		}
 		at[i.Index] = len(list)
-		ports[i.Index] = isPort(attributes[unix.IFLA_LINKINFO])
+		ports[i.Index] = isPort(attribute(attributes, unix.IFLA_LINKINFO))
 		list = append(list, i)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("beacon: listing the network interfaces: %w", err)
 	}
-	err = ask(unix.RTM_GETADDR, unix.RTM_NEWADDR, unix.SizeofIfAddrmsg, func(header []byte, attributes map[uint16][]byte) {
+	err = ask(unix.RTM_GETADDR, unix.RTM_NEWADDR, unix.SizeofIfAddrmsg, func(header, attributes []byte) {
 		bits, flags, index := int(header[1]), header[2], int(binary.NativeEndian.Uint32(header[4:]))
-		own := attributes[unix.IFA_LOCAL] // where the other one is that of the far end
+		own := attribute(attributes, unix.IFA_LOCAL) // where the other one is that of the far end
 		if own == nil {
-			own = attributes[unix.IFA_ADDRESS]
+			own = attribute(attributes, unix.IFA_ADDRESS)
 		}
 		addr, ok := netip.AddrFromSlice(own)
 		i, known := at[index]
@@ -50,7 +50,7 @@ func systemInterfaces() ([]Interface, error) {
 
 // ask has the kernel list something, and calls each for every message of the kind wanted with its header, of that size, and
 // its attributes.
-func ask(question int, kind uint16, size int, each func(header []byte, attributes map[uint16][]byte)) error {
+func ask(question int, kind uint16, size int, each func(header, attributes []byte)) error {
 	answer, err := syscall.NetlinkRIB(question, unix.AF_UNSPEC)
 	if err != nil {
 		return err
@@ -61,31 +61,33 @@ func ask(question int, kind uint16, size int, each func(header []byte, attribute
 	}
 	for _, m := range messages {
 		if m.Header.Type == kind && len(m.Data) >= size {
-			each(m.Data[:size], attributes(m.Data[size:]))
+			each(m.Data[:size], m.Data[size:])
 		}
 	}
 	return nil
 }
 
-// attributes reads the attributes in b, each of which has a length, a type and a value, padded to four octets.
-func attributes(b []byte) map[uint16][]byte {
-	list := make(map[uint16][]byte)
+// attribute returns the value of the attribute of that kind in b, or nil. Each has a length, a kind and a value, padded to four
+// octets.
+func attribute(b []byte, kind uint16) []byte {
 	for len(b) >= unix.SizeofRtAttr {
-		length, kind := int(binary.NativeEndian.Uint16(b)), binary.NativeEndian.Uint16(b[2:])
+		length := int(binary.NativeEndian.Uint16(b))
 		if length < unix.SizeofRtAttr || length > len(b) {
 			break
 		}
-		list[kind&^(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER)] = b[unix.SizeofRtAttr:length]
+		if binary.NativeEndian.Uint16(b[2:])&^(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER) == kind {
+			return b[unix.SizeofRtAttr:length]
+		}
 		b = b[min((length+unix.NLA_ALIGNTO-1)&^(unix.NLA_ALIGNTO-1), len(b)):]
 	}
-	return list
+	return nil
 }
 
 // isPort reports whether an interface, of which this is IFLA_LINKINFO, is a port of a bridge, a bond or the like. What
 // arrives there the bridge receives, so nobody can answer to the port's own IPv6 address, which it has all the same. Only
 // the interfaces of a VRF stay what they are.
 func isPort(info []byte) bool {
-	kind := unix.ByteSliceToString(attributes(info)[unix.IFLA_INFO_SLAVE_KIND])
+	kind := unix.ByteSliceToString(attribute(info, unix.IFLA_INFO_SLAVE_KIND))
 	return kind != "" && kind != "vrf"
 }
 
