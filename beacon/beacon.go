@@ -17,9 +17,14 @@
 // goes by multicast to a port of its own, 15670, because a beacon of any other length than 22 on port 5670 ends a pyre
 // node. Both are always heard; [Config].Addresses decides which are sent.
 //
-// All agents of a process share one pair of sockets and one read of each datagram, so that hundreds of nodes fit into a
-// process. They follow the network interfaces: when one comes, changes or gets its cable back, and when the machine has
-// slept, they look at once (on Linux the kernel tells; elsewhere within a second) and speak as newcomers do. What stands below the sockets is a [Network]: the operating system ([System]), or a simulated one in tests.
+// Both travel by IPv4 and by IPv6 at once, wherever an interface has an address of the family. IPv6 has no broadcast: there
+// classic beacons go to all nodes of the link ([AllNodes]), as those of C zyre do in its IPv6 mode, and state beacons to a
+// group of their own ([DefaultGroup6]). A node that is heard by both is one node, by its UUID, with two addresses.
+//
+// All agents of a process share the sockets, a pair for each address family, and one read of each datagram, so that hundreds
+// of nodes fit into a process. They follow the network interfaces: when one comes, changes or gets its cable back, and when
+// the machine has slept, they look at once (on Linux the kernel tells; elsewhere within a second) and speak as newcomers do.
+// What stands below the sockets is a [Network]: the operating system ([System]), or a simulated one in tests.
 package beacon
 
 import (

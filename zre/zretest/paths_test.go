@@ -107,3 +107,36 @@ func TestNewAddressMovesPeers(t *testing.T) {
 		}
 	})
 }
+
+// Nodes meet by whichever family they share; both families are one peer; what a HELLO names has no zone, and by IPv6's link-local
+// addresses alone all works too.
+func TestFamilies(t *testing.T) {
+	inBothFamilies(t, func(t *testing.T, lan *zretest.LAN) {
+		addresses := map[string]string{"both": "10.0.0.1 fd00::1", "six": "fd00::2", "link": "fe80::3", "both again": "10.0.0.4 fd00::4"}
+		nodes := make(map[string]*zretest.Watched)
+		for name, address := range addresses {
+			nodes[name] = zretest.Start(t, lan.Host(address), zre.WithName(name))
+		}
+		pass(2 * time.Minute)
+		for name, w := range nodes {
+			expect(t, w, map[string]int{"zre.Enter": len(nodes) - 1})
+			for _, p := range w.Peers() {
+				if err := w.Whisper(t.Context(), p.UUID, []byte(name)); err != nil {
+					t.Error(err)
+				}
+				at, err := netip.ParseAddrPort(strings.TrimPrefix(p.Endpoint, "tcp://"))
+				if err != nil {
+					t.Errorf("%s reaches %s at %s", name, p.Name, p.Endpoint)
+				} else if byFour := strings.HasPrefix(name, "both") && strings.HasPrefix(p.Name, "both"); at.Addr().Is4() != byFour {
+					t.Errorf("%s reaches %s at %s", name, p.Name, p.Endpoint)
+				}
+			}
+		}
+		pass(time.Second)
+		for _, w := range nodes {
+			if got := counts(w)["zre.Whisper"]; got != len(nodes)-1 {
+				t.Errorf("%s heard %d whispers", w.Name(), got)
+			}
+		}
+	})
+}
