@@ -17,7 +17,10 @@ func listenTo(f *fakePeer) chan string {
 		if len(m.Content) > 0 {
 			s += " " + string(m.Content[0])
 		}
-		heard <- s
+		select {
+		case heard <- s:
+		case <-f.done:
+		}
 	}
 	f.listen.Store(&listen)
 	return heard

@@ -24,6 +24,10 @@ func TestMain(m *testing.M) {
 		runCrowd(crowd)
 		return
 	}
+	if mesh := os.Getenv(meshVariable); mesh != "" {
+		runMesh(mesh)
+		return
+	}
 	os.Exit(m.Run())
 }
 
@@ -246,7 +250,7 @@ func BenchmarkTransports(b *testing.B) {
 
 // Ten nodes in one process: from the last start until all know each other.
 func BenchmarkTenNodesMeet(b *testing.B) {
-	var total time.Duration
+	var total, longest time.Duration
 	runs := 0
 	for b.Loop() {
 		port := port()
@@ -258,7 +262,8 @@ func BenchmarkTenNodesMeet(b *testing.B) {
 		for _, node := range nodes {
 			enters(b, node, 9)
 		}
-		total += time.Since(began)
+		took := time.Since(began)
+		total, longest = total+took, max(longest, took)
 		runs++
 		b.StopTimer()
 		for _, node := range nodes {
@@ -267,6 +272,7 @@ func BenchmarkTenNodesMeet(b *testing.B) {
 		b.StartTimer()
 	}
 	b.ReportMetric(float64(total.Microseconds())/1000/float64(runs), "ms-to-meet")
+	b.ReportMetric(float64(longest.Microseconds())/1000, "ms-at-most")
 }
 
 // An idle node with ten peers: what it allocates, and what a node without peers does, which is its beacons.
@@ -299,7 +305,7 @@ func BenchmarkIdle(b *testing.B) {
 
 // The growth of a process per peer that it meets: heap and stacks, and goroutines.
 func BenchmarkMemoryPerPeer(b *testing.B) {
-	const peers = 50
+	const peers = 100
 	port := port()
 	node := benchNode(b, port, "tcp")
 	before, goroutines := memoryInUse(), runtime.NumGoroutine()

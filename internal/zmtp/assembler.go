@@ -2,7 +2,7 @@ package zmtp
 
 // An assembler puts frames together into messages, within limits.
 type assembler struct {
-	limits  Limits
+	limits  *Limits
 	deliver func(frames [][]byte) error
 
 	slab    slab  // with the frames of the message that is arriving

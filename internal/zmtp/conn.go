@@ -3,18 +3,19 @@ package zmtp
 import (
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-zeromq/zmq4"
 )
 
 // A Conn is one connection to a peer, after its handshake.
 type Conn struct {
-	link   link
-	peer   metadata
-	queue  *Queue
-	limits Limits
-
-	receiver Receiver // of a ROUTER's connection, once accepted; see Neighbour
+	link     link
+	peer     metadata
+	queue    *Queue
+	limits   Limits
+	receiver Receiver // once it runs; its reader's own
+	router   *Router  // that accepted it; nil for a DEALER's
 
 	once     sync.Once
 	err      error         // set before done is closed
@@ -27,8 +28,9 @@ type link interface {
 	addressed
 	Close() error
 
-	// run carries messages both ways until the connection is closed, and closes it if it cannot go on.
-	run(c *Conn, recv Receiver)
+	// run carries messages both ways until the connection is closed, and closes it if it cannot go on. It does not wait; when
+	// all has ended it calls end.
+	run(c *Conn)
 }
 
 type addressed interface {
@@ -88,26 +90,58 @@ func (c *Conn) Err() error {
 	}
 }
 
-// run is the connection's life: all of it but Closed is its link's.
+// run begins the connection's life, whose messages recv gets. It does not wait.
 func (c *Conn) run(recv Receiver) {
-	c.link.run(c, recv)
-	recv.Closed(c.Err())
+	c.receiver = recv
+	c.link.run(c)
 }
+
+// end is the last act of a connection.
+func (c *Conn) end() {
+	if c.receiver != nil { // else it was refused
+		c.receiver.Closed(c.Err())
+	}
+	if c.router != nil {
+		c.router.ended(c)
+		defer c.router.wg.Done()
+	}
+	close(c.finished)
+}
+
+// deliver hands a message to the Receiver of the moment.
+func (c *Conn) deliver(frames [][]byte) error { return c.receiver.Receive(frames) }
 
 // A socket is a link that speaks ZMTP.
 type socket struct{ net.Conn }
 
-// run reads and writes. The calling goroutine is the reader.
-func (s socket) run(c *Conn, recv Receiver) {
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		w := writer{nc: s.Conn, queue: c.queue}
-		c.Close(w.run())
-	}()
-	r := reader{assembler: assembler{limits: c.limits, deliver: recv.Receive}, src: s.Conn, pong: c.pong}
-	c.Close(r.run())
-	<-written
+// run reads, and writes whenever there is something to write.
+func (s socket) run(c *Conn) {
+	var parts atomic.Int32 // which still run
+	parts.Store(2)
+	done := func(err error) {
+		c.Close(err)
+		if parts.Add(-1) == 0 {
+			c.end()
+		}
+	}
+	w := &writer{nc: s.Conn, queue: c.queue}
+	c.queue.drainBy(func() {
+		if err := w.run(); err != nil {
+			done(err)
+		}
+	})
+	r := &reader{assembler: assembler{limits: &c.limits, deliver: c.deliver}, src: s.Conn, pong: c.pong}
+	go r.life(done)
+}
+
+// life runs until the connection ends, or goes on on a fresh goroutine.
+func (r *reader) life(done func(error)) {
+	err := r.run()
+	if err == errQuiet {
+		go r.life(done)
+		return
+	}
+	done(err)
 }
 
 // pong answers a PING. A peer that sends PINGs and reads nothing misses answers once the queue is full.

@@ -33,9 +33,6 @@ func Open(ctx context.Context, nc net.Conn, cfg Config, q *Queue, first func(*Co
 		_ = nc.Close()
 		return nil, err
 	}
-	go func() {
-		defer close(c.finished)
-		c.run(recv)
-	}()
+	c.run(recv)
 	return c, nil
 }

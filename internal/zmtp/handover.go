@@ -16,15 +16,19 @@ type handover struct {
 	queue    *Queue
 	messages int   // delivered, not yet counted
 	octets   int64 // of those, on the wire
+	spare    []segment
 }
 
-// run delivers until one of the sides closes, or deliver says no, or a message breaks a limit.
+// run delivers until nothing waits: then it returns nil, and is to be called again when something does. If one of the sides closes,
+// or deliver says no, or a message breaks a limit, it returns why.
 func (h *handover) run() error {
-	var spare []segment
 	for {
-		all, err := h.queue.take(spare)
-		if err != nil {
+		all, err := h.queue.take(h.spare)
+		switch {
+		case err != nil:
 			return io.EOF
+		case all == nil:
+			return nil
 		}
 		h.busy = len(all) > 1
 		for rest := all; len(rest) > 0; {
@@ -38,8 +42,8 @@ func (h *handover) run() error {
 			return err
 		}
 		clear(all)
-		if spare = all; cap(spare) > keepSegments {
-			spare = nil
+		if h.spare = all; cap(all) > keepSegments {
+			h.spare = nil
 		}
 	}
 }

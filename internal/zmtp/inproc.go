@@ -46,11 +46,10 @@ func (r *Router) Link(cfg Config, q *Queue, first func(*Conn) ([][]byte, error),
 	if err := q.attach(c, frames); err != nil {
 		return nil, err
 	}
-	r.wg.Go(func() { r.serve(peer) })
-	go func() {
-		defer close(c.finished)
-		c.run(recv)
-	}()
+	r.wg.Add(1)
+	peer.router = r
+	go r.welcome(&newcomer{}, peer)
+	c.run(recv)
 	return c, nil
 }
 
@@ -66,6 +65,9 @@ type inproc struct {
 // connection is a socket's.
 func (c *Conn) Neighbour() Receiver {
 	if l, ok := c.link.(*inproc); ok && l.far != nil {
+		if g, ok := l.far.receiver.(*greeting); ok {
+			return g.Greeter
+		}
 		return l.far.receiver
 	}
 	return nil
@@ -89,14 +91,18 @@ func (c *Conn) inproc() bool {
 	return yes
 }
 
-// run delivers what the other side sends.
-func (l *inproc) run(c *Conn, recv Receiver) {
-	h := handover{
-		assembler: assembler{limits: c.limits, deliver: recv.Receive},
-		conn:      c,
-		queue:     l.in,
-	}
-	c.Close(h.run())
+// run delivers what the other side sends, whenever there is something.
+func (l *inproc) run(c *Conn) {
+	var h *handover // a DEALER hardly ever needs one
+	l.in.drainBy(func() {
+		if h == nil {
+			h = &handover{assembler: assembler{limits: &c.limits, deliver: c.deliver}, conn: c, queue: l.in}
+		}
+		if err := h.run(); err != nil {
+			c.Close(err)
+			c.end()
+		}
+	})
 }
 
 // inprocAddr is the address of a side of a link: its identity.

@@ -16,7 +16,7 @@ const (
 )
 
 // A Queue is the bounded mailbox of messages to one peer. It exists before the connection does and messages wait in it;
-// from Open on, that connection's writer drains it, in order. When the connection ends it closes its queue, and when the
+// from Open on, that connection's writer drains it, in order; it runs only while there is something. When the connection ends it closes its queue, and when the
 // queue is closed the connection ends. All methods may be called from any goroutine.
 type Queue struct {
 	maxMessages int
@@ -25,8 +25,9 @@ type Queue struct {
 	idle atomic.Bool // nothing waits or is in flight, and the queue is open: written under mu
 
 	mu       sync.Mutex
-	filled   sync.Cond // the batch is no longer empty, or the queue is closed
 	batch    batch
+	drain    func()    // see drainBy; nil before that
+	draining bool      // it runs
 	messages int       // waiting and in flight
 	octets   int64     // on the wire, of those
 	pushed   int64     // messages so far
@@ -42,9 +43,7 @@ type Queue struct {
 // NewQueue returns a queue that holds at most maxMessages messages and maxOctets octets, headers of frames included. What
 // the writer has taken but not yet written still counts. Each is at least 1.
 func NewQueue(maxMessages int, maxOctets int64) *Queue {
-	q := &Queue{maxMessages: max(maxMessages, 1), maxOctets: max(maxOctets, 1)}
-	q.filled.L = &q.mu
-	return q
+	return &Queue{maxMessages: max(maxMessages, 1), maxOctets: max(maxOctets, 1)}
 }
 
 // NewInprocQueue is NewQueue for messages to a Router of this process: its Push copies every frame, into memory that the
@@ -110,10 +109,27 @@ func (q *Queue) admit(size int64, moreMessages int, moreOctets int64) error {
 	q.messages++
 	q.idle.Store(false)
 	q.octets += size
-	if len(q.batch.segments) == 0 {
-		q.filled.Signal()
-	}
+	q.start()
 	return nil
+}
+
+// drainBy says who drains the queue. A goroutine of its own runs drain whenever there is something to take, and once more
+// when the queue is closed and there is nothing any more; it ends when take gives nothing.
+func (q *Queue) drainBy(drain func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.drain = drain
+	if len(q.batch.segments) > 0 || q.closed != nil {
+		q.start()
+	}
+}
+
+// start has the queue drained, if it isn't already. The caller holds the lock.
+func (q *Queue) start() {
+	if q.drain != nil && !q.draining {
+		q.draining = true
+		go q.drain()
+	}
 }
 
 // Room returns a channel that is closed once there is room again, or the queue is closed. Room is announced when the
@@ -241,7 +257,7 @@ func (q *Queue) shut(err error, discard bool) *Conn {
 		q.announce(&q.room)
 		q.announce(&q.drained)
 		q.announce(&q.progress)
-		q.filled.Broadcast()
+		q.start()
 	}
 	return q.conn
 }
@@ -279,18 +295,20 @@ func (q *Queue) attach(c *Conn, first [][]byte) error {
 	return nil
 }
 
-// take waits until there is something to write, and returns all of it; spare becomes the queue's own for the next ones.
-// The error is the reason why the queue was closed; what an inproc link may still take comes before it.
+// take returns all that waits; spare becomes the queue's own for the next ones. If it returns nothing, who drains the queue is
+// to end, and is started again in time. The error is the reason why the queue was closed; what an inproc link may still take
+// comes before it.
 func (q *Queue) take(spare []segment) ([]segment, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.batch.segments) == 0 && q.closed == nil {
-		q.filled.Wait()
+	switch {
+	case len(q.batch.segments) > 0:
+		return q.batch.take(spare), nil
+	case q.closed != nil:
+		return nil, q.closed.reason // and draining stays true: there is nothing to start for any more
 	}
-	if len(q.batch.segments) == 0 {
-		return nil, q.closed.reason
-	}
-	return q.batch.take(spare), nil
+	q.draining = false
+	return nil, nil
 }
 
 // wrote says that so much of what was taken is out.

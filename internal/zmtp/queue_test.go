@@ -213,15 +213,24 @@ func TestQueueNoLostWakeup(t *testing.T) {
 			}()
 		}
 		total := 0
-		for total < pushers*each {
-			segments, err := q.take(nil)
-			if err != nil {
-				t.Fatal(err)
+		q.drainBy(func() {
+			for {
+				segments, err := q.take(nil)
+				if err != nil {
+					t.Error(err)
+				}
+				if len(segments) == 0 {
+					return
+				}
+				for _, s := range segments {
+					total += s.messages
+					q.wrote(s.messages, int64(len(s.data)))
+				}
 			}
-			for _, s := range segments {
-				total += s.messages
-				q.wrote(s.messages, int64(len(s.data)))
-			}
+		})
+		synctest.Wait()
+		if total != pushers*each {
+			t.Errorf("%d messages went through, want %d", total, pushers*each)
 		}
 	})
 }
@@ -355,17 +364,17 @@ func TestPushAllocations(t *testing.T) {
 
 func ExampleQueue_Room() {
 	q := NewQueue(2, 1<<20)
-	go func() {
-		for { // in real life the connection's writer
+	q.drainBy(func() { // in real life the connection's writer
+		for {
 			all, err := q.take(nil)
-			if err != nil {
+			if err != nil || all == nil {
 				return
 			}
 			for _, s := range all {
 				q.wrote(s.messages, int64(len(s.data)))
 			}
 		}
-	}()
+	})
 	for i := range 5 {
 		err := q.Push([]byte{byte(i)})
 		for err == ErrFull {

@@ -141,26 +141,23 @@ func (r *Router) start(nc net.Conn) {
 		return
 	}
 	go func() {
-		defer r.wg.Done()
-		defer r.leave(n)
 		tune(nc)
 		peer, err := handshake(r.ctx, nc, r.cfg, zmq4.Router)
 		if err != nil {
 			_ = nc.Close()
 			r.refused(nc, err)
+			r.leave(n)
+			r.wg.Done()
 			return
 		}
-		r.welcome(n, newConn(socket{nc}, peer, NewQueue(routerMessages, routerOctets), r.cfg.Limits))
+		c := newConn(socket{nc}, peer, NewQueue(routerMessages, routerOctets), r.cfg.Limits)
+		c.router = r
+		r.welcome(n, c)
 	}()
 }
 
-// serve is the life of a connection that needed no handshake.
-func (r *Router) serve(c *Conn) { r.welcome(&newcomer{}, c) }
-
-// welcome is a connection's life after its handshake.
+// welcome begins a connection's life after its handshake.
 func (r *Router) welcome(n *newcomer, c *Conn) {
-	defer close(c.finished)
-	defer r.remove(c)
 	err := r.admit(c)
 	var recv Receiver
 	if err == nil {
@@ -169,19 +166,25 @@ func (r *Router) welcome(n *newcomer, c *Conn) {
 	if err != nil {
 		c.Close(err)
 		r.refused(c, err)
+		r.leave(n)
+		c.end()
 		return
 	}
-	c.receiver = recv
 	if g, ok := recv.(Greeter); ok {
 		recv = r.awaitGreeting(n, c, g)
 	} else {
 		r.leave(n)
 	}
-	_ = c.queue.attach(c, nil) // if the connection is closed already, so is its queue, and run ends at once
+	_ = c.queue.attach(c, nil) // if the connection is closed already, so is its queue, and it ends at once
 	c.run(recv)
+}
+
+// ended is what a connection's end comes to.
+func (r *Router) ended(c *Conn) {
 	if broken, ok := errors.AsType[*ProtocolError](c.Err()); ok {
 		r.refused(c, broken)
 	}
+	r.remove(c)
 }
 
 // A Greeter is a Receiver whose protocol begins with a greeting, as ZRE does with HELLO. Until it came the connection is
@@ -193,11 +196,11 @@ type Greeter interface {
 	Greeted() bool
 }
 
-// greeting is a Greeter until it has its greeting, and hands on to it from then on.
+// greeting is the Receiver of a connection until its Greeter has its greeting, and takes that place from then on.
 type greeting struct {
 	Greeter
-	came     bool
-	arrived  func()
+	conn     *Conn
+	newcomer *newcomer
 	deadline time.Time
 	timer    *time.Timer // ends the connection
 }
@@ -209,7 +212,8 @@ func (r *Router) awaitGreeting(n *newcomer, c *Conn, g Greeter) Receiver {
 	}
 	return &greeting{
 		Greeter:  g,
-		arrived:  func() { r.leave(n) },
+		conn:     c,
+		newcomer: n,
 		deadline: time.Now().Add(timeout),
 		timer:    time.AfterFunc(timeout, late),
 	}
@@ -217,13 +221,11 @@ func (r *Router) awaitGreeting(n *newcomer, c *Conn, g Greeter) Receiver {
 
 // Receive stops the time while the Receiver has a message: if it waits that is not the peer's fault.
 func (g *greeting) Receive(frames [][]byte) error {
-	if g.came {
-		return g.Greeter.Receive(frames)
-	}
 	g.timer.Stop()
 	err := g.Greeter.Receive(frames)
-	if g.came = g.Greeted(); g.came {
-		g.arrived()
+	if g.Greeted() {
+		g.conn.router.leave(g.newcomer)
+		g.conn.receiver = g.Greeter
 	} else {
 		g.timer.Reset(time.Until(g.deadline))
 	}
@@ -232,6 +234,7 @@ func (g *greeting) Receive(frames [][]byte) error {
 
 func (g *greeting) Closed(err error) {
 	g.timer.Stop()
+	g.conn.router.leave(g.newcomer)
 	g.Greeter.Closed(err)
 }
 

@@ -26,16 +26,19 @@ type writer struct {
 	queue *Queue
 	iovec [][]byte // backing of buffers
 	bufs  net.Buffers
-	limit int // of octets in a call
+	spare []segment // for the queue
+	limit int       // of octets in a call; 0 at first
 }
 
-// run writes until the queue is closed or the connection fails, and returns why.
+// run writes until nothing waits: then it returns nil, and is to be called again when something does. If the queue is closed or
+// the connection fails it returns why.
 func (w *writer) run() error {
-	var spare []segment
-	w.limit = writeOctets
+	if w.limit == 0 {
+		w.limit = writeOctets
+	}
 	for {
-		all, err := w.queue.take(spare)
-		if err != nil {
+		all, err := w.queue.take(w.spare)
+		if err != nil || all == nil {
 			return err
 		}
 		for rest := all; len(rest) > 0; {
@@ -45,8 +48,8 @@ func (w *writer) run() error {
 			}
 			rest = rest[n:]
 		}
-		if spare = all; cap(spare) > keepSegments {
-			spare, w.iovec = nil, nil
+		if w.spare = all; cap(all) > keepSegments {
+			w.spare, w.iovec = nil, nil
 		}
 	}
 }

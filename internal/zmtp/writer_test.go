@@ -9,6 +9,18 @@ import (
 	"time"
 )
 
+// write has a writer drain a queue; the channel gets why it ended.
+func write(q *Queue, nc net.Conn) (ended chan error) {
+	ended = make(chan error, 1)
+	w := &writer{nc: nc, queue: q}
+	q.drainBy(func() {
+		if err := w.run(); err != nil {
+			ended <- err
+		}
+	})
+	return ended
+}
+
 // TestWriterAllocations lets a writer work all the way to its connection. What it allocates is for the lists of a long
 // batch, and for Flush; the 30 chunks are used again.
 func TestWriterAllocations(t *testing.T) {
@@ -18,9 +30,7 @@ func TestWriterAllocations(t *testing.T) {
 	const messages = 20_000
 	header, body := make([]byte, 6), make([]byte, 16)
 	q := NewQueue(1<<20, 1<<40)
-	w := writer{nc: script{}, queue: q}
-	ended := make(chan error)
-	go func() { ended <- w.run() }()
+	ended := write(q, script{})
 	n := testing.AllocsPerRun(50, func() {
 		for range messages {
 			if err := q.Push(header, body); err != nil {
@@ -46,9 +56,7 @@ func TestRoomWhileWriting(t *testing.T) {
 			_ = q.Push(make([]byte, 4*LargeFrame))
 		}
 		_, before := q.Depth()
-		w := writer{nc: ours, queue: q}
-		ended := make(chan error)
-		go func() { ended <- w.run() }()
+		ended := write(q, ours)
 		synctest.Wait()
 		if _, now := q.Depth(); now > before-writeOctets || now < before-2*writeOctets {
 			t.Errorf("%d of %d octets wait", now, before)
@@ -78,8 +86,7 @@ func TestFewWrites(t *testing.T) {
 			_ = q.Push([]byte("header"), []byte("body"))
 			want = append(want, message("header", "body")...)
 		}
-		w := writer{nc: &out, queue: q}
-		go w.run()
+		write(q, &out)
 		_ = q.Flush(t.Context())
 		q.Close(nil)
 		if most := len(want)/chunkSize + 1; out.calls > most {
@@ -113,9 +120,7 @@ func TestSlowReaderIsSeen(t *testing.T) {
 			_ = q.Push([]byte("header"), body)
 			want = append(want, message("header", string(body))...)
 		}
-		w := writer{nc: ours, queue: q}
-		ended := make(chan error)
-		go func() { ended <- w.run() }()
+		ended := write(q, ours)
 		var got []byte
 		b := make([]byte, 20_000)
 		_, before := q.Depth()
