@@ -366,3 +366,9 @@ func (f *fakePeer) enter() {
 	f.send(f.hello(1, nil))
 	f.node.waitKind(Join, f.uuid)
 }
+
+// deaf is the Receiver of a fake peer's connection to the node's ROUTER, which sends nothing.
+type deaf struct{}
+
+func (deaf) Receive([][]byte) error { return nil }
+func (deaf) Closed(error)           {}

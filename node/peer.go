@@ -89,6 +89,8 @@ type peer struct {
 	inproc bool          // the queue copies all that it gets
 	wake   chan struct{} // holds a token when there is a new endpoint to try
 
+	dialling sync.WaitGroup // run
+
 	ctx    context.Context // ends with the session
 	cancel context.CancelCauseFunc
 }
@@ -120,42 +122,48 @@ func (n *Node) newPeer(id uuid.UUID, paths []path) *peer {
 	return p
 }
 
-// run dials until it is connected, and then waits until the connection or the session ends. It is the mailbox goroutine of
-// the peer; hello is what the connection begins with, but for the endpoint. The peer's UUID is given, since it may become known.
+// run dials until it is connected. From there on the mailbox hears of the connection's end. hello is what the connection begins
+// with, but for the endpoint. The peer's UUID is given, since it may become known meanwhile.
 func (p *peer) run(id uuid.UUID, hello msg.OutHello) {
 	n := p.node
+	p.dialling.Add(1)
+	defer p.dialling.Done()
 	for attempt := max(p.flaps-1, 0); ; attempt++ { // the first one at once
 		if attempt > 0 && !p.sleep(backoff(n.cfg.Network, attempt)) {
 			return
 		}
 		conn, err := p.connect(id, attempt, hello)
+		if err == nil {
+			n.wg.Add(1) // until mailbox.Closed
+			n.post(func() { n.connected(p, conn) })
+			return
+		}
 		if p.ctx.Err() != nil {
-			if conn != nil {
-				conn.Close(errSessionOver)
-			}
 			return
 		}
 		if err == errBetterPath {
 			attempt = -1
 			continue
 		}
-		if err != nil {
-			n.log.Debug().Err(err).Stringer("peer", id).Msg("cannot connect")
-			n.post(func() { n.dialFailed(p, err) })
-			continue
-		}
-		n.post(func() { n.connected(p, conn) })
-		select {
-		case <-conn.Done():
-			n.post(func() {
-				p.connected = false
-				n.lost(p, conn.Err())
-			})
-		case <-p.ctx.Done():
-			conn.Close(context.Cause(p.ctx))
-		}
-		return
+		n.log.Debug().Err(err).Stringer("peer", id).Msg("cannot connect")
+		n.post(func() { n.dialFailed(p, err) })
 	}
+}
+
+// A mailbox is our connection to a peer. It receives what a ROUTER sends us: RFC 36 forbids it to send anything.
+type mailbox struct{ peer *peer }
+
+func (mailbox) Receive([][]byte) error { return nil }
+
+// Closed is news, unless the session is over.
+func (m mailbox) Closed(err error) {
+	p, n := m.peer, m.peer.node
+	p.dialling.Wait() // connected comes first
+	defer n.wg.Done()
+	n.post(func() {
+		p.connected = false
+		n.lost(p, err)
+	})
 }
 
 // sleep waits before another attempt; a new endpoint ends the wait. It returns false when the session is over.

@@ -101,12 +101,12 @@ func (p *peer) open(ctx context.Context, id uuid.UUID, network, address string, 
 	if err != nil {
 		return nil, err
 	}
-	return zmtp.Open(ctx, nc, p.introduction(id), p.queue, p.first(hello), deaf{})
+	return zmtp.Open(ctx, nc, p.introduction(id), p.queue, p.first(hello), mailbox{p})
 }
 
 // link makes a connection within the process.
 func (p *peer) link(id uuid.UUID, other *Node, hello msg.OutHello) (*zmtp.Conn, error) {
-	return other.router.Link(p.introduction(id), p.queue, p.first(hello), deaf{})
+	return other.router.Link(p.introduction(id), p.queue, p.first(hello), mailbox{p})
 }
 
 // first makes the HELLO that a connection begins with. The endpoint that it names is the address by which we reach the peer, so it
@@ -125,12 +125,6 @@ func (p *peer) first(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
 		return [][]byte{header}, err
 	}
 }
-
-// deaf receives what a ROUTER sends us: RFC 36 forbids it to send anything.
-type deaf struct{}
-
-func (deaf) Receive([][]byte) error { return nil }
-func (deaf) Closed(error)           {}
 
 // transportOf names the transport of a connection.
 func transportOf(conn *zmtp.Conn) string {
