@@ -102,6 +102,7 @@ func (in *inbox) hello() error {
 		return errRefused
 	}
 	in.peer, in.last = p, 1
+	in.message = msg.Message{} // its octets need not stay
 	return nil
 }
 
@@ -158,6 +159,7 @@ const frameCost = 24
 
 func (in *inbox) deliver(e Event) error {
 	e.Peer, e.Frames = in.peer.snapshot.Load(), in.message.Content
+	in.message.Content, in.message.Group = nil, nil // while the peer is silent they need not stay
 	var octets int64
 	for _, frame := range e.Frames {
 		octets += frameCost + int64(len(frame))

@@ -17,6 +17,7 @@ type Conn struct {
 	receiver Receiver // once it runs; its reader's own
 	router   *Router  // that accepted it; nil for a DEALER's
 
+	parts    atomic.Int32 // reader and writer, which still run
 	once     sync.Once
 	err      error         // set before done is closed
 	done     chan struct{} // closing has begun
@@ -116,32 +117,32 @@ type socket struct{ net.Conn }
 
 // run reads, and writes whenever there is something to write.
 func (s socket) run(c *Conn) {
-	var parts atomic.Int32 // which still run
-	parts.Store(2)
-	done := func(err error) {
-		c.Close(err)
-		if parts.Add(-1) == 0 {
-			c.end()
-		}
-	}
+	c.parts.Store(2)
 	w := &writer{nc: s.Conn, queue: c.queue}
 	c.queue.drainBy(func() {
 		if err := w.run(); err != nil {
-			done(err)
+			c.ended(err)
 		}
 	})
-	r := &reader{assembler: assembler{limits: &c.limits, deliver: c.deliver}, src: s.Conn, pong: c.pong}
-	go r.life(done)
+	go c.read(&reader{assembler: assembler{limits: &c.limits, deliver: c.deliver}, src: s.Conn, pong: c.pong})
 }
 
-// life runs until the connection ends, or goes on on a fresh goroutine.
-func (r *reader) life(done func(error)) {
+// read runs until the connection ends, or goes on on a fresh goroutine.
+func (c *Conn) read(r *reader) {
 	err := r.run()
 	if err == errQuiet {
-		go r.life(done)
+		go c.read(r)
 		return
 	}
-	done(err)
+	c.ended(err)
+}
+
+// ended says that the reader or the writer has ended.
+func (c *Conn) ended(err error) {
+	c.Close(err)
+	if c.parts.Add(-1) == 0 {
+		c.end()
+	}
 }
 
 // pong answers a PING. A peer that sends PINGs and reads nothing misses answers once the queue is full.

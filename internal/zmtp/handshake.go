@@ -46,7 +46,11 @@ func shakeHands(ctx context.Context, nc net.Conn, cfg Config, mechanism *null, r
 		return nil, fmt.Errorf("zmtp: cannot limit the time of a handshake: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
-	err := open(&guard{Conn: nc, limit: uint64(cfg.Limits.CommandSize)}, mechanism, role, cfg.Identity)
+	g := &guard{Conn: nc, limit: uint64(cfg.Limits.CommandSize)}
+	err := open(g, mechanism, role, cfg.Identity)
+	if err == nil {
+		err = g.flush()
+	}
 	if !stop() {
 		return nil, fmt.Errorf("zmtp: handshake given up: %w", context.Cause(ctx))
 	}
@@ -94,9 +98,11 @@ func plain(err error, timeout time.Duration) error {
 
 // guard stands between the network and zmq4 while the handshake runs. It looks at each octet on its way in, so that zmq4
 // never sees a greeting that isn't ZMTP 3, and never allocates for a frame that is no command or too long. It holds
-// nothing back: zmq4 asks for exactly what it needs, so what follows the handshake stays in nc.
+// nothing back: zmq4 asks for exactly what it needs, so what follows the handshake stays in nc. What goes out it gathers until
+// zmq4 wants an answer: zmq4 writes the header of a command by itself, and each part would be a packet that wakes the peer.
 type guard struct {
 	net.Conn
+	out      []byte // not yet written
 	limit    uint64 // octets in a frame
 	greeting [greetingSize]byte
 	greeted  int // octets of greeting
@@ -105,7 +111,24 @@ type guard struct {
 	body     uint64 // octets of the frame to come
 }
 
+func (g *guard) Write(p []byte) (int, error) {
+	g.out = append(g.out, p...)
+	return len(p), nil
+}
+
+func (g *guard) flush() error {
+	if len(g.out) == 0 {
+		return nil
+	}
+	_, err := g.Conn.Write(g.out)
+	g.out = g.out[:0]
+	return err
+}
+
 func (g *guard) Read(p []byte) (int, error) {
+	if err := g.flush(); err != nil {
+		return 0, err
+	}
 	n, err := g.Conn.Read(p)
 	if bad := g.check(p[:n]); bad != nil {
 		return 0, bad

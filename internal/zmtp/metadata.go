@@ -66,14 +66,14 @@ func (m metadata) encode() []byte {
 
 // parseMetadata reads what a peer sent, strictly: nothing cut, no name that is empty, ill-formed or there twice.
 func parseMetadata(b []byte) (metadata, error) {
-	var m metadata
+	m := make(metadata, 0, 3) // as nodes of ours have
 	for len(b) > 0 {
 		n := int(b[0])
 		b = b[1:]
 		if n == 0 || n > len(b) {
 			return nil, violation("metadata: property name of %d octets where %d are left", n, len(b))
 		}
-		name := string(b[:n])
+		name := intern(b[:n])
 		b = b[n:]
 		if !isName(name) {
 			return nil, violation("metadata: property name %q", name)
@@ -89,10 +89,20 @@ func parseMetadata(b []byte) (metadata, error) {
 		if slices.ContainsFunc(m, func(p property) bool { return strings.EqualFold(p.name, name) }) {
 			return nil, violation("metadata: property %s is there twice", name)
 		}
-		m = append(m, property{name, string(b[:size])})
+		m = append(m, property{name, intern(b[:size])})
 		b = b[size:]
 	}
 	return m, nil
+}
+
+// intern returns the octets as a string; those that every READY has take no memory.
+func intern(b []byte) string {
+	for _, s := range [...]string{propSocketType, propIdentity, "DEALER", "ROUTER"} {
+		if string(b) == s {
+			return s
+		}
+	}
+	return string(b)
 }
 
 // isName reports whether s is made of RFC 23's name-char.
