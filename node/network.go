@@ -66,7 +66,7 @@ func (system) Listen(ctx context.Context, network, address string) (net.Listener
 		}
 		return ipc.Default().Listen(id)
 	}
-	var config net.ListenConfig
+	config := net.ListenConfig{KeepAlive: -1} // a connection sets its own
 	return config.Listen(ctx, network, address)
 }
 
@@ -78,7 +78,7 @@ func (system) Dial(ctx context.Context, network, address string) (net.Conn, erro
 		}
 		return ipc.Default().Dial(ctx, id)
 	}
-	var dialer net.Dialer
+	dialer := net.Dialer{KeepAlive: -1} // a connection sets its own
 	return dialer.DialContext(ctx, network, address)
 }
 

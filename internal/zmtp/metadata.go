@@ -3,7 +3,6 @@ package zmtp
 import (
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -37,7 +36,12 @@ func newMetadata(socketType string, cfg Config) (metadata, error) {
 		return nil, fmt.Errorf("zmtp: an identity has at most %d octets, this one %d", maxIdentity, len(cfg.Identity))
 	}
 	m := metadata{{propSocketType, socketType}, {propIdentity, string(cfg.Identity)}}
-	for _, name := range slices.Sorted(maps.Keys(cfg.Properties)) {
+	names := make([]string, 0, 4)
+	for name := range cfg.Properties {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
 		if len(name) > 255 || !isName(name) || !strings.HasPrefix(strings.ToUpper(name), "X-") {
 			return nil, fmt.Errorf("zmtp: property name %q must start with X- and have at most 255 of A-Z a-z 0-9 - _ . +", name)
 		}
@@ -46,15 +50,23 @@ func newMetadata(socketType string, cfg Config) (metadata, error) {
 		}
 		m = append(m, property{name, cfg.Properties[name]})
 	}
-	if size := int64(len(m.encode())) + int64(len("\x05READY")); size > cfg.Limits.CommandSize {
+	if size := int64(m.size() + len("\x05READY")); size > cfg.Limits.CommandSize {
 		return nil, fmt.Errorf("zmtp: READY would have %d octets, the limit is %d: use fewer or shorter properties",
 			size, cfg.Limits.CommandSize)
 	}
 	return m, nil
 }
 
+// size is the length of encode's result.
+func (m metadata) size() (size int) {
+	for _, p := range m {
+		size += 1 + len(p.name) + 4 + len(p.value)
+	}
+	return size
+}
+
 func (m metadata) encode() []byte {
-	var b []byte
+	b := make([]byte, 0, m.size())
 	for _, p := range m {
 		b = append(b, byte(len(p.name)))
 		b = append(b, p.name...)

@@ -386,6 +386,9 @@ func (r *Router) refused(c addressed, err error) {
 
 // ipOf returns the IP address in an address, the zero Addr if there is none: limits for one host don't hold for ipc.
 func ipOf(a net.Addr) netip.Addr {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap()
+	}
 	ap, err := netip.ParseAddrPort(a.String())
 	if err != nil {
 		return netip.Addr{}
