@@ -153,6 +153,7 @@ func BenchmarkMesh(b *testing.B) {
 				}
 				b.ReportMetric(time.Since(began).Seconds(), "s-from-first-start")
 				b.ReportMetric(time.Since(started).Seconds(), "s-from-last-start")
+				b.ReportMetric(processorTimeOf(b, all).Seconds(), "s-of-processor")
 				time.Sleep(3 * time.Second) // the buffers of the first messages shrink
 				spent := processorTimeOf(b, all)
 				time.Sleep(bench.idle)
