@@ -25,19 +25,23 @@ var everySubnet = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 // none) if the interface can broadcast, and state beacons go to the group once if it can multicast. Loopback can do
 // both, though Linux gives it neither flag. By IPv6, both go out once.
 func usable(all []Interface, c choice) []Interface {
-	var list []Interface
+	var list, last []Interface
 	for _, v := range judge(all, c) {
-		if v.reason == Used {
+		switch {
+		case v.reason == Used && v.stopgap:
+			last = append(last, v.Interface)
+		case v.reason == Used:
 			list = append(list, v.Interface)
 		}
 	}
-	return list
+	return append(list, last...)
 }
 
 // A judgement says whether an agent uses an interface, which is cut to the addresses that the choice leaves, and why not.
 type judgement struct {
 	Interface
-	reason Reason
+	reason  Reason
+	stopgap bool // loopback, used for want of another
 }
 
 // judge applies the rules of usable to each interface.
@@ -62,11 +66,11 @@ func judge(all []Interface, c choice) []judgement {
 			reason = Mute
 		}
 		others = others || reason == Used && i.has4()
-		list[n] = judgement{i, reason}
+		list[n] = judgement{Interface: i, reason: reason}
 	}
 	for n := range list {
 		if list[n].reason == Spared && !others {
-			list[n].reason = Used
+			list[n].reason, list[n].stopgap = Used, true
 		}
 	}
 	return list

@@ -112,7 +112,7 @@ func speak(t *testing.T, h *zretest.Host, beacons ...beacon.Beacon) {
 		for {
 			for n, b := range beacons {
 				if n%500 == 499 {
-					time.Sleep(time.Millisecond) // more at once a receive buffer does not hold
+					<-time.After(time.Millisecond) // more at once a receive buffer does not hold
 				}
 				_ = conn.WriteTo(b.Append(nil), beacon.Destination{Dst: netip.AddrPortFrom(netip.AddrFrom4(to), 5670), Src: from, IfIndex: 2})
 			}
