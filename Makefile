@@ -4,7 +4,7 @@ STATICCHECK = go tool -modfile=tools/go.mod staticcheck
 FUZZTIME   ?= 20s
 PLATFORMS   = linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
-.PHONY: help test test-faults soak peers check bench fuzz
+.PHONY: help test test-faults soak peers check bench bench-compare fuzz
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -32,8 +32,11 @@ check: ## gofmt, vet, staticcheck, and builds for the other systems, all without
 		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./... || exit 1; \
 	done
 
-bench: ## the benchmarks, on loopback
-	go test -run '^$$' -bench . -benchmem ./...
+bench: peers ## measures everything beside others, in some 5 minutes; BENCH=regexp: those rows alone; BENCH_LONG=1: longer
+	cd internal/bench/harness && go test -run '^TestBench$$' -count=1 -timeout 20m -harness.all -harness.rows='$(BENCH)'
+
+bench-compare: ## micro-benchmarks of BASE=revision and of the working tree, side by side; BENCH=regexp chooses
+	@tools/bench-compare.sh '$(BASE)' '$(BENCH)'
 
 fuzz: ## every fuzzer for FUZZTIME (20s)
 	@for dir in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \

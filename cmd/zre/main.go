@@ -12,6 +12,7 @@ const usage = `Zre is the tool for ZRE networks (ZeroMQ Realtime Exchange, RFC 3
 Usage: zre COMMAND [options]
 
 Commands:
+  bench   measures a network: messages a second, how long one takes, how soon nodes meet
   doctor  tells why nodes do not find or reach each other
   pipe    a node driven by JSON: commands on standard input, events on standard output
   help    this text
@@ -21,6 +22,7 @@ Commands:
 
 // commands are the subcommands. Each returns its exit status: 0, 1 for a failure, 2 for wrong usage.
 var commands = map[string]func(args []string, in io.Reader, out, errs io.Writer) int{
+	"bench":  runBench,
 	"doctor": diagnose,
 	"pipe":   pipe,
 }

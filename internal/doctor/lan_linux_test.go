@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { testbed.Main(m) }
 // examine runs zre doctor on a host and returns its report. Its exit status must fit it.
 func examine(t *testing.T, h *testbed.Host, args ...string) *Report {
 	t.Helper()
-	cmd := h.Command(testbed.Tool(t), append([]string{"doctor", "--json"}, args...)...)
+	cmd := h.Command(testbed.ZreTool(t), append([]string{"doctor", "--json"}, args...)...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	_ = cmd.Run() // how it ended is in the state
@@ -196,11 +196,11 @@ func TestDoctorAndPorts(t *testing.T) {
 func TestDoctorSpeaks(t *testing.T) {
 	t.Parallel()
 	here := testbed.NewLAN(t, "").Host("here")
-	out, err := here.Command(testbed.Tool(t), "doctor", "--time", "1s").Output()
+	out, err := here.Command(testbed.ZreTool(t), "doctor", "--time", "1s").Output()
 	if err != nil || !strings.HasPrefix(string(out), "Nothing is wrong on this machine, but nobody else was heard in 1 s.\nNote: Nobody else beacons") {
 		t.Errorf("%v: %s", err, out)
 	}
-	out, err = run(here, testbed.Tool(t), "doctor", "--interface", "eth7")
+	out, err = run(here, testbed.ZreTool(t), "doctor", "--interface", "eth7")
 	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 2 || !strings.Contains(string(out), `"eth7" is neither the name`) {
 		t.Errorf("%v: %s", err, out)
 	}

@@ -15,6 +15,8 @@ type Command struct {
 	Group  string   `json:"group,omitempty"`
 	Frames [][]byte `json:"frames,omitempty"`
 	Text   []string `json:"text,omitempty"`
+	Count  int      `json:"count,omitempty"` // flood, count
+	Size   int      `json:"size,omitempty"`  // flood
 }
 
 // Send hands the node commands, in order. It waits while the node is too busy to read them; an error says that it did
@@ -150,6 +152,9 @@ func (p *Peer) mayRead() {
 		<-paused
 	}
 }
+
+// Pid is the number of the node's process.
+func (p *Peer) Pid() int { return p.cmd.Process.Pid }
 
 // signal sends a signal to the process, which is the bot itself (ip netns exec becomes the program it starts), and to
 // those it started.

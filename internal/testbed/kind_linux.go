@@ -25,7 +25,7 @@ func (k Kind) command(t testing.TB) (args, env []string) {
 	bots := filepath.Join(Root(), "testdata", "peers")
 	switch k {
 	case Zre:
-		return []string{Tool(t), "pipe"}, nil
+		return []string{ZreTool(t), "pipe"}, nil
 	case Pyre:
 		return []string{Python(t), filepath.Join(bots, "pyre_bot.py")}, []string{"PYTHONDONTWRITEBYTECODE=1"}
 	case Zyre:
@@ -56,8 +56,8 @@ var buildZre = sync.OnceValues(func() (path string, err error) {
 	return path, nil
 })
 
-// Tool returns the path of our tool, zre: the one that ZRE_TOOL names, else one built from the source tree.
-func Tool(t testing.TB) string {
+// ZreTool returns the path of our tool: the one that ZRE_TOOL names, else one built from the source tree.
+func ZreTool(t testing.TB) string {
 	t.Helper()
 	if path := os.Getenv("ZRE_TOOL"); path != "" {
 		return path

@@ -27,6 +27,7 @@ class Bot:
         self._out = os.fdopen(os.dup(1), "wb", 1 << 16)
         os.dup2(2, 1)
         self._lock = threading.Lock()
+        self._to_count = 0  # whispers that are to come; the reader's thread alone changes it while there are any
         # A node whose thread died looks alive from outside: end the process instead.
         threading.excepthook = self._thread_died
 
@@ -59,6 +60,16 @@ class Bot:
         self.say("error", error=str(text))
         self.flush()
 
+    def counts(self):
+        """Tells the reader, who got a whisper, whether that is to be counted and not told."""
+        if self._to_count == 0:
+            return False
+        self._to_count -= 1
+        if self._to_count == 0:
+            self.say("counted")
+            self.flush()
+        return True
+
     def refuse(self, *options):
         """Ends the process if one of the named options was given: better than a node that is not what was asked for."""
         for name in options:
@@ -82,6 +93,14 @@ class Bot:
                     node.join(command["group"])
                 elif verb == "leave":
                     node.leave(command["group"])
+                elif verb == "flood":
+                    peer, frames = uuid.UUID(command["peer"]), [bytes(command["size"])]
+                    for _ in range(command["count"]):
+                        node.whisper(peer, frames)
+                elif verb == "count":
+                    self._to_count = command["count"]
+                    self.say("counting")
+                    self.flush()
                 elif verb == "peers":
                     self.say("peers", peers=node.peers())
                     self.flush()

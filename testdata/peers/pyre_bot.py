@@ -55,6 +55,8 @@ class Node:
             if not self._pyre.inbox.get(zmq.EVENTS) & zmq.POLLIN:
                 self._bot.flush()  # before the wait
             event = PyreEvent(self._pyre)
+            if event.type == "WHISPER" and self._bot.counts():
+                continue
             fields = {"peer": str(event.peer_uuid), "name": event.peer_name, "group": event.group}
             if event.type == "STOP":
                 return

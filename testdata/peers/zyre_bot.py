@@ -134,7 +134,7 @@ class Node:
             if not event:
                 return
             kind = lib.zyre_event_type(event)
-            if kind != b"STOP":
+            if kind != b"STOP" and not (kind == b"WHISPER" and self._bot.counts()):
                 self._bot.say(_text(kind.lower()), **self._fields(event))
             lib.zyre_event_destroy(byref(event))
             if kind == b"STOP":

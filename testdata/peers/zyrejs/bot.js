@@ -79,12 +79,29 @@ function frame(command) {
   return frames[0];
 }
 
+// counts tells whether a whisper that came is to be counted and not told.
+let toCount = 0;
+function counts() {
+  if (toCount === 0) return false;
+  if (--toCount === 0) say('counted');
+  return true;
+}
+
 function carryOut(zyre, command) {
   switch (command.cmd) {
     case 'join': zyre.join(command.group); break;
     case 'leave': zyre.leave(command.group); break;
     case 'whisper': zyre.whisper(hex(command.peer), frame(command)); break;
     case 'shout': zyre.shout(command.group, frame(command)); break;
+    case 'flood': {
+      const peer = hex(command.peer), zeros = Buffer.alloc(command.size);
+      for (let i = 0; i < command.count; i++) zyre.whisper(peer, zeros);
+      break;
+    }
+    case 'count':
+      toCount = command.count;
+      say('counting');
+      break;
     case 'peers':
       say('peers', {
         peers: Object.entries(zyre.getPeers()).map(([id, p]) => ({
@@ -106,7 +123,7 @@ function report(zyre) {
   zyre.on('disconnect', (id, name) => say('exit', { ...peer(id, name), reason: expired.delete(id) ? 'expired' : undefined }));
   zyre.on('join', (id, name, group) => say('join', { ...peer(id, name), group }));
   zyre.on('leave', (id, name, group) => say('leave', { ...peer(id, name), group }));
-  zyre.on('whisper', (id, name, message) => say('whisper', { ...peer(id, name), ...content(message) }));
+  zyre.on('whisper', (id, name, message) => counts() || say('whisper', { ...peer(id, name), ...content(message) }));
   zyre.on('shout', (id, name, message, group) => say('shout', { ...peer(id, name), group, ...content(message) }));
 }
 

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/bench"
+	"github.com/go-zre/go-zre/zre"
+)
+
+// meetTime is how long nodes may take to find each other.
+const meetTime = 30 * time.Second
+
+// start makes and starts a node.
+func (c *benchConfig) start(ctx context.Context) (*zre.Node, error) {
+	node, err := zre.NewNode(c.node...)
+	if err != nil {
+		return nil, err
+	}
+	if err := node.Start(ctx); err != nil {
+		node.Close()
+		return nil, err
+	}
+	return node, nil
+}
+
+// benchServe answers until ctx ends.
+func benchServe(ctx context.Context, c *benchConfig, s *screen) (any, error) {
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for range c.nodes {
+		node, err := c.start(ctx)
+		if err != nil {
+			return nil, err
+		}
+		serving.Go(func() {
+			defer node.Close()
+			_ = bench.Serve(ctx, node) // of the group's name nothing can be wrong
+		})
+	}
+	s.result(serveResult{Event: "ready", Nodes: c.nodes})
+	<-ctx.Done()
+	return nil, nil
+}
+
+// client starts a node, and waits for the servers.
+func (c *benchConfig) client(ctx context.Context, servers int) (*bench.Client, *zre.Node, error) {
+	node, err := c.start(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, meetTime, fmt.Errorf(
+		"no more came within %v; does \"zre bench serve\" run there, with the same --port?", meetTime))
+	defer cancel()
+	client, err := bench.Meet(ctx, node, servers)
+	if err != nil {
+		node.Close()
+		return nil, nil, err
+	}
+	return client, node, nil
+}
+
+func benchSend(ctx context.Context, c *benchConfig, s *screen) (any, error) {
+	client, node, err := c.client(ctx, c.peers)
+	if err != nil {
+		return nil, err
+	}
+	defer node.Close()
+	rate, err := client.Send(ctx, bench.Load{Shout: c.kind == "shout", Size: c.size, Time: c.time, Progress: s.progress.show})
+	if err != nil {
+		return nil, err
+	}
+	perMessage := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 / float64(rate.Delivered) }
+	return sendResult{
+		Bench: c.kind, Size: c.size, Peers: client.Peers(), Transport: strings.Join(client.Transports(), ", "),
+		Seconds: rate.Elapsed.Seconds(), Sent: rate.Sent, Delivered: rate.Delivered, MessagesPerSecond: rate.PerSecond(),
+		MegabytesPerSecond: float64(rate.Octets) / 1e6 / rate.Elapsed.Seconds(),
+		ProcessorHere:      perMessage(rate.Here.Processor), ProcessorThere: perMessage(rate.There.Processor),
+	}, nil
+}
+
+func benchLatency(ctx context.Context, c *benchConfig, s *screen) (any, error) {
+	client, node, err := c.client(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
+	defer node.Close()
+	if _, err := client.Latency(ctx, bench.Load{Size: c.size, Count: 100}); err != nil { // the first ones wake things up
+		return nil, err
+	}
+	took, err := client.Latency(ctx, bench.Load{Size: c.size, Time: c.time, Progress: s.progress.show})
+	if err != nil {
+		return nil, err
+	}
+	microseconds := func(p float64) float64 { return float64(bench.Percentile(took, p).Nanoseconds()) / 1000 }
+	return latencyResult{
+		Bench: c.kind, Size: c.size, Transport: strings.Join(client.Transports(), ", "), Messages: len(took),
+		P50: microseconds(50), P99: microseconds(99), Max: microseconds(100),
+	}, nil
+}
+
+func benchMesh(ctx context.Context, c *benchConfig, s *screen) (any, error) {
+	meet, cancel := context.WithTimeoutCause(ctx, meetTime, fmt.Errorf("no more did within %v", meetTime))
+	defer cancel()
+	mesh, err := bench.NewMesh(meet, c.nodes, c.peers, c.node...)
+	if err != nil {
+		return nil, err
+	}
+	defer mesh.Close()
+	result := meshResult{Bench: c.kind, Nodes: c.nodes, Peers: c.peers, Milliseconds: float64(mesh.Took.Microseconds()) / 1000}
+	s.met(result)
+	if err := s.progress.wait(ctx, min(c.time/4, time.Second)); err != nil { // what the start left to do is not what idling costs
+		return nil, err
+	}
+	began, before := time.Now(), bench.Spent()
+	if err := s.progress.wait(ctx, c.time); err != nil {
+		return nil, err
+	}
+	result.IdlePercent = 100 * float64(bench.Spent().Processor-before.Processor) / float64(time.Since(began))
+	now, most := bench.Resident()
+	result.ResidentMiB, result.ResidentPeakMiB = float64(now)/(1<<20), float64(most)/(1<<20)
+	result.Goroutines, result.Lost, result.Watched = runtime.NumGoroutine(), mesh.Lost(), c.time.Seconds()
+	return result, nil
+}

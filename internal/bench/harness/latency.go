@@ -1,0 +1,83 @@
+//go:build linux
+
+package harness
+
+import (
+	"testing"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/bench"
+	"github.com/go-zre/go-zre/zre"
+)
+
+// latencies compares messages of 16 octets there and back, one at a time, by tcp.
+func latencies(t testing.TB, r *run) {
+	z := newLibzmq(t, "tcp")
+	port := freePort()
+	serve(t, port, 1, "tcp")
+	client, _ := meet(t, port, 1, "tcp")
+	count := r.count(8000, 100)
+	ours := func() sample {
+		took := echoes(t, client, bench.Load{Size: 16, Count: count})
+		return sample{figures: []float64{microseconds(bench.Percentile(took, 50)), microseconds(bench.Percentile(took, 99))}}
+	}
+	r.compare([]string{"latency/16B/p50/libzmq", "latency/16B/p99/libzmq"}, 7, ours, func() sample { return z.echo(16, count) })
+}
+
+func echoes(t testing.TB, client *bench.Client, load bench.Load) []time.Duration {
+	t.Helper()
+	took, err := client.Latency(t.Context(), load)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return took
+}
+
+func microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
+
+// floods takes the time of small messages there and back while the node that answers is flooded with whispers of 16 octets by tcp: of
+// another peer than the one that floods, and of that one, whose messages wait behind the flood.
+func floods(t testing.TB, r *run) {
+	port := freePort()
+	serve(t, port, 1, "tcp")
+	flooder, node := meet(t, port, 1, "tcp")
+	other, _ := meet(t, port, 1, "tcp")
+	server := node.PeersIn(bench.Group)[0]
+	var samePeer, otherPeer samples
+	for range r.rounds(5) {
+		stop := flood(t, node, server)
+		load := bench.Load{Size: 16, Time: r.time(time.Second)}
+		otherPeer = append(otherPeer, microseconds(bench.Percentile(echoes(t, other, load), 99))/1000)
+		samePeer = append(samePeer, microseconds(bench.Percentile(echoes(t, flooder, load), 99))/1000)
+		stop()
+	}
+	r.row("flood/p99/other peer").set(otherPeer, nil)
+	r.row("flood/p99/same peer").set(samePeer, nil)
+}
+
+// flood whispers as fast as the peer takes it until stop.
+func flood(t testing.TB, node *zre.Node, peer *zre.Peer) (stop func()) {
+	done, ended := make(chan struct{}), make(chan error, 1)
+	frame := make([]byte, 16)
+	go func() {
+		for {
+			select {
+			case <-done:
+				ended <- nil
+				return
+			default:
+			}
+			if err := node.Whisper(t.Context(), peer.UUID, frame); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	return func() {
+		t.Helper()
+		close(done)
+		if err := <-ended; err != nil {
+			t.Fatalf("flood: %v", err)
+		}
+	}
+}

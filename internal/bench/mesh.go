@@ -1,0 +1,83 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-zre/go-zre/zre"
+)
+
+// Mesh is a number of nodes in this process that all know each other.
+type Mesh struct {
+	Took time.Duration // from the start of the last node until each knew all the others
+
+	nodes []*zre.Node
+	lost  atomic.Int64
+	group sync.WaitGroup
+}
+
+// NewMesh starts nodes with these options, and waits until each has that many peers, here and elsewhere.
+func NewMesh(ctx context.Context, nodes, peers int, options ...zre.Option) (*Mesh, error) {
+	m := new(Mesh)
+	met := make(chan struct{}, nodes)
+	var last time.Time
+	for range nodes {
+		node, err := zre.NewNode(options...)
+		if err == nil {
+			m.nodes = append(m.nodes, node)
+			last = time.Now()
+			err = node.Start(ctx)
+		}
+		if err != nil {
+			m.Close()
+			return nil, err
+		}
+		m.group.Go(func() { m.watch(node, peers, met) })
+	}
+	for done := range nodes {
+		select {
+		case <-met:
+		case <-ctx.Done():
+			m.Close()
+			return nil, fmt.Errorf("%d of %d nodes have met their %d peers: %w", done, nodes, peers, context.Cause(ctx))
+		}
+	}
+	m.Took = time.Since(last)
+	return m, nil
+}
+
+// watch counts a node's peers, tells once when they are enough, and then counts those that go without a farewell.
+func (m *Mesh) watch(node *zre.Node, peers int, met chan<- struct{}) {
+	present, told := 0, false
+	for event := range node.All(context.Background()) {
+		switch e := event.(type) {
+		case zre.Enter:
+			present++
+		case zre.Exit:
+			present--
+			if e.Reason != zre.Left {
+				m.lost.Add(1)
+			}
+		}
+		if present >= peers && !told {
+			told = true
+			met <- struct{}{}
+		}
+	}
+}
+
+// Lost is how many EXITs there were so far of peers that had not said farewell.
+func (m *Mesh) Lost() int { return int(m.lost.Load()) }
+
+// Close closes all nodes, at the same time.
+func (m *Mesh) Close() {
+	var closing sync.WaitGroup
+	for _, node := range m.nodes {
+		closing.Go(func() { node.Close() })
+	}
+	closing.Wait()
+	m.group.Wait()
+}
