@@ -74,3 +74,12 @@ func BenchmarkScan(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkAppend(b *testing.B) {
+	said := Beacon{UUID: testUUID, Port: 49152, State: Idle}
+	var octets []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		octets = said.Append(octets[:0])
+	}
+}

@@ -37,7 +37,7 @@ var benches = map[string]struct {
 	"whisper": {"time size peers", benchSend},
 	"shout":   {"time size peers", benchSend},
 	"latency": {"time size", benchLatency},
-	"mesh":    {"time nodes peers", benchMesh},
+	"mesh":    {"time nodes peers stay", benchMesh},
 }
 
 // benchConfig is what the options ask for.
@@ -46,7 +46,7 @@ type benchConfig struct {
 	time               time.Duration
 	size, peers, nodes int
 	node               []zre.Option
-	json               bool
+	stay, json         bool
 }
 
 // maxBenchSize is the largest message: the limit of a node is on all frames together.
@@ -144,6 +144,9 @@ func (c *benchConfig) flags(names string) *flag.FlagSet {
 	number("peers", "`number` of servers to wait for (default 1); mesh: of peers that each node is to meet, elsewhere too (default: all here)",
 		&c.peers, peers, 1, 4095)
 	number("nodes", "`number` of nodes to start here (default 1; mesh: 10)", &c.nodes, nodes, 1, 1000)
+	if has("stay") {
+		flags.BoolVar(&c.stay, "stay", false, "mesh: go on after the result until interrupted, since nodes elsewhere count those that end")
+	}
 	flags.Func("interface", "a network `interface` to use, by name or address (repeatable; default: every usable one)", func(s string) error {
 		c.node = append(c.node, zre.WithInterfaces(s))
 		return nil

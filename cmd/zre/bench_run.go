@@ -113,7 +113,8 @@ func benchMesh(ctx context.Context, c *benchConfig, s *screen) (any, error) {
 		return nil, err
 	}
 	defer mesh.Close()
-	result := meshResult{Bench: c.kind, Nodes: c.nodes, Peers: c.peers, Milliseconds: float64(mesh.Took.Microseconds()) / 1000}
+	result := meshResult{Bench: c.kind, Nodes: c.nodes, Peers: c.peers, Milliseconds: float64(mesh.Took.Microseconds()) / 1000,
+		LostBefore: mesh.Lost()}
 	s.met(result)
 	if err := s.progress.wait(ctx, min(c.time/4, time.Second)); err != nil { // what the start left to do is not what idling costs
 		return nil, err
@@ -126,5 +127,11 @@ func benchMesh(ctx context.Context, c *benchConfig, s *screen) (any, error) {
 	now, most := bench.Resident()
 	result.ResidentMiB, result.ResidentPeakMiB = float64(now)/(1<<20), float64(most)/(1<<20)
 	result.Goroutines, result.Lost, result.Watched = runtime.NumGoroutine(), mesh.Lost(), c.time.Seconds()
-	return result, nil
+	if !c.stay {
+		return result, nil
+	}
+	s.progress.clear()
+	s.result(result)
+	<-ctx.Done()
+	return nil, nil
 }

@@ -45,16 +45,17 @@ type (
 	}
 
 	meshResult struct {
-		Bench           string  `json:"bench"`
-		Nodes           int     `json:"nodes"`
-		Peers           int     `json:"peers"`
-		Milliseconds    float64 `json:"milliseconds"` // from the last start until all had met
-		Watched         float64 `json:"watched_seconds,omitempty"`
-		Lost            int     `json:"lost"` // EXITs without a farewell
-		IdlePercent     float64 `json:"idle_percent"`
-		ResidentMiB     float64 `json:"resident_mib"`
-		ResidentPeakMiB float64 `json:"resident_peak_mib"`
-		Goroutines      int     `json:"goroutines"`
+		Bench           string         `json:"bench"`
+		Nodes           int            `json:"nodes"`
+		Peers           int            `json:"peers"`
+		Milliseconds    float64        `json:"milliseconds"` // from the last start until all had met
+		Watched         float64        `json:"watched_seconds,omitempty"`
+		Lost            map[string]int `json:"lost,omitempty"`        // EXITs without a farewell while it was watched, by reason
+		LostBefore      map[string]int `json:"lost_before,omitempty"` // and while the nodes met
+		IdlePercent     float64        `json:"idle_percent"`
+		ResidentMiB     float64        `json:"resident_mib"`
+		ResidentPeakMiB float64        `json:"resident_peak_mib"`
+		Goroutines      int            `json:"goroutines"`
 	}
 )
 
@@ -75,11 +76,18 @@ func (r latencyResult) String() string {
 
 func (r meshResult) String() string {
 	met := fmt.Sprintf("%s here met %s each, %.1f ms after the last start", plural(r.Nodes, "node"), plural(r.Peers, "peer"), r.Milliseconds)
-	if r.Watched == 0 {
-		return met
+	if lost := sum(r.LostBefore); lost > 0 {
+		met += fmt.Sprintf(", after %d exits without a farewell", lost)
 	}
 	return fmt.Sprintf("%s\n  for %.0f s after that: %d exits without a farewell, %.1f %% of one core, %.0f MiB resident (%.0f at most), %d goroutines",
-		met, r.Watched, r.Lost, r.IdlePercent, r.ResidentMiB, r.ResidentPeakMiB, r.Goroutines)
+		met, r.Watched, sum(r.Lost), r.IdlePercent, r.ResidentMiB, r.ResidentPeakMiB, r.Goroutines)
+}
+
+func sum(counts map[string]int) (sum int) {
+	for _, count := range counts {
+		sum += count
+	}
+	return sum
 }
 
 func plural(n int, what string) string {

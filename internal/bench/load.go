@@ -17,9 +17,8 @@ type Load struct {
 	Progress func(part float64)
 }
 
-// each calls do until the load is over.
-func (l *Load) each(ctx context.Context, do func(i int) error) error {
-	const look = 64 // messages
+// each calls do until the load is over. It looks at the clock once in so many messages.
+func (l *Load) each(ctx context.Context, look int, do func(i int) error) error {
 	began := time.Now()
 	for i := 0; l.Count == 0 || i < l.Count; i++ {
 		if i%look == 0 {
@@ -73,7 +72,7 @@ func (c *Client) Send(ctx context.Context, load Load) (Rate, error) {
 	var rate Rate
 	frame := make([]byte, load.Size)
 	here, began := Spent(), time.Now()
-	err = load.each(ctx, func(i int) error {
+	err = load.each(ctx, 64, func(i int) error {
 		rate.Sent++
 		if load.Shout {
 			return c.node.Shout(ctx, Group, frame)
@@ -119,7 +118,7 @@ func (c *Client) Send(ctx context.Context, load Load) (Rate, error) {
 // Latency echoes messages, one at a time, and returns how long each took, in order.
 func (c *Client) Latency(ctx context.Context, load Load) ([]time.Duration, error) {
 	took := make([]time.Duration, 0, max(load.Count, 10_000))
-	err := load.each(ctx, func(int) error {
+	err := load.each(ctx, 1, func(int) error {
 		d, err := c.Echo(ctx, load.Size)
 		took = append(took, d)
 		return err

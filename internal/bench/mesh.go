@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-zre/go-zre/zre"
@@ -15,13 +14,15 @@ type Mesh struct {
 	Took time.Duration // from the start of the last node until each knew all the others
 
 	nodes []*zre.Node
-	lost  atomic.Int64
 	group sync.WaitGroup
+
+	mu   sync.Mutex // guards lost
+	lost map[zre.Reason]int
 }
 
 // NewMesh starts nodes with these options, and waits until each has that many peers, here and elsewhere.
 func NewMesh(ctx context.Context, nodes, peers int, options ...zre.Option) (*Mesh, error) {
-	m := new(Mesh)
+	m := &Mesh{lost: make(map[zre.Reason]int)}
 	met := make(chan struct{}, nodes)
 	var last time.Time
 	for range nodes {
@@ -59,7 +60,9 @@ func (m *Mesh) watch(node *zre.Node, peers int, met chan<- struct{}) {
 		case zre.Exit:
 			present--
 			if e.Reason != zre.Left {
-				m.lost.Add(1)
+				m.mu.Lock()
+				m.lost[e.Reason]++
+				m.mu.Unlock()
 			}
 		}
 		if present >= peers && !told {
@@ -69,8 +72,17 @@ func (m *Mesh) watch(node *zre.Node, peers int, met chan<- struct{}) {
 	}
 }
 
-// Lost is how many EXITs there were so far of peers that had not said farewell.
-func (m *Mesh) Lost() int { return int(m.lost.Load()) }
+// Lost is how many EXITs there were, since it was called before, of peers that had not said farewell; by reason.
+func (m *Mesh) Lost() map[string]int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	lost := make(map[string]int)
+	for reason, count := range m.lost {
+		lost[reason.String()] = count
+	}
+	clear(m.lost)
+	return lost
+}
 
 // Close closes all nodes, at the same time.
 func (m *Mesh) Close() {

@@ -57,7 +57,7 @@ func copies(t testing.TB, r *run) {
 // the processor's time that an idle peer costs.
 func growth(t testing.TB, r *run) {
 	peers := r.count(50, 3)
-	var memory, goroutines, idle samples
+	var memory, goroutines, idle, allocations samples
 	for range r.rounds(5) {
 		port := freePort()
 		node := node(t, port, "tcp")
@@ -84,13 +84,16 @@ func growth(t testing.TB, r *run) {
 		time.Sleep(r.time(2 * time.Second)) // buffers of the first messages shrink
 		memory = append(memory, float64(inUse()-alone)/1024/float64(peers))
 		goroutines = append(goroutines, float64(runtime.NumGoroutine()-before)/float64(peers))
-		idle = append(idle, (idleFor(r.time(2*time.Second))-spent)/float64(peers))
+		spentNow := idleFor(r.time(2 * time.Second))
+		idle = append(idle, (spentNow.processor-spent.processor)/float64(peers))
+		allocations = append(allocations, (spentNow.allocations-spent.allocations)/float64(peers))
 		node.Close()
 		end()
 	}
 	r.row("peer/memory").set(memory, nil)
 	r.row("peer/goroutines").set(goroutines, nil)
 	r.row("peer/idle").set(idle, nil)
+	r.row("peer/idle allocations").set(allocations, nil)
 }
 
 func inUse() int64 {
@@ -101,9 +104,16 @@ func inUse() int64 {
 	return int64(m.HeapInuse + m.StackInuse)
 }
 
-// idleFor is the processor time, in microseconds a second, that this process takes while nothing is asked of it.
-func idleFor(d time.Duration) float64 {
-	before := bench.Spent().Processor
+// spending is what this process spends a second: microseconds of the processor, and allocations.
+type spending struct{ processor, allocations float64 }
+
+// idleFor is what is spent while nothing is asked of the process.
+func idleFor(d time.Duration) spending {
+	before := bench.Spent()
 	time.Sleep(d)
-	return microseconds(bench.Spent().Processor-before) / d.Seconds()
+	now := bench.Spent()
+	return spending{
+		microseconds(now.Processor-before.Processor) / d.Seconds(),
+		float64(now.Allocations-before.Allocations) / d.Seconds(),
+	}
 }

@@ -16,12 +16,13 @@ import (
 
 // meshed is what "zre bench mesh" says.
 type meshed struct {
-	Milliseconds float64 `json:"milliseconds"`
-	Lost         int     `json:"lost"`
-	IdlePercent  float64 `json:"idle_percent"`
-	Resident     float64 `json:"resident_mib"`
-	Peak         float64 `json:"resident_peak_mib"`
-	Goroutines   int     `json:"goroutines"`
+	Milliseconds float64        `json:"milliseconds"`
+	Lost         map[string]int `json:"lost"`
+	LostBefore   map[string]int `json:"lost_before"`
+	IdlePercent  float64        `json:"idle_percent"`
+	Resident     float64        `json:"resident_mib"`
+	Peak         float64        `json:"resident_peak_mib"`
+	Goroutines   int            `json:"goroutines"`
 }
 
 // mesh10 starts ten nodes in this process, with every transport there is.
@@ -66,9 +67,9 @@ func mesh100(t testing.TB, r *run) {
 
 // mesh300 starts 300 nodes in four processes, and watches whether any is taken for lost.
 func mesh300(t testing.TB, r *run) {
-	const processes = 4
-	moreFiles()
-	nodes := r.count(75, 2)
+	total := r.count(300, 12)
+	processes, reason := processesFor(t, total)
+	nodes := total / processes
 	watch := r.time(15 * time.Second)
 	if r.config.Long {
 		watch = r.time(time.Minute)
@@ -77,30 +78,63 @@ func mesh300(t testing.TB, r *run) {
 	began := time.Now()
 	var all []*program
 	for range processes {
-		all = append(all, tool(t, port, "mesh", "--nodes", strconv.Itoa(nodes), "--peers", strconv.Itoa(processes*nodes-1), "--time", watch.String()))
+		all = append(all, tool(t, port, "mesh", "--nodes", strconv.Itoa(nodes), "--peers", strconv.Itoa(total-1), "--time", watch.String(), "--stay"))
 	}
-	var m meshed
 	for _, p := range all {
+		var m meshed
 		p.decode(t, &m)
 	}
 	took := time.Since(began)
-	lost, resident := 0.0, 0.0
+	lost, before, resident, reasons := 0, 0, 0.0, make(map[string]int)
 	for _, p := range all {
+		var m meshed
 		p.decode(t, &m)
-		lost += float64(m.Lost)
+		for why, count := range m.Lost {
+			lost += count
+			reasons[why] += count
+		}
+		for _, count := range m.LostBefore {
+			before += count
+		}
 		resident += m.Resident
 	}
 	row := r.row("mesh/300/time")
 	row.set(samples{microseconds(took) / 1000}, nil)
-	row.Note = fmt.Sprintf("one run, with the start of the processes; %.0f MiB resident in all", resident)
+	row.Note = fmt.Sprintf("one run, with the start of the processes%s; %.0f MiB resident in all", reason, resident)
 	row = r.row("mesh/300/lost")
-	row.set(samples{lost}, nil)
-	row.Note = fmt.Sprintf("watched for %v", watch)
+	row.set(samples{float64(lost)}, nil)
+	row.Note = fmt.Sprintf("watched for %v%s", watch, reason)
+	if before > 0 {
+		row.Note += fmt.Sprintf("; %d more while they met", before)
+	}
+	if lost > 0 {
+		row.Note += fmt.Sprintf("; by reason: %v", reasons)
+	}
 }
 
-// moreFiles lets the processes to come open as many files as the system allows, if this one may decide that: a node has two
-// connections to each peer in another process.
-func moreFiles() {
-	const many = 200_000
-	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: many, Max: many}) // if not, the mesh says what it lacks
+// processesFor tells in how many processes that many nodes run: in four, or where the system does not let a process open as many files
+// as its nodes have connections, two to each peer in another process, in as few as can be, and why.
+func processesFor(t testing.TB, nodes int) (processes int, reason string) {
+	t.Helper()
+	const more = 1000 // what else is open
+	files := func(processes int) uint64 {
+		here := nodes / processes
+		return uint64(2*here*(nodes-here) + more)
+	}
+	want := files(4)
+	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: want, Max: want}) // not everybody may
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	for processes = 4; processes < nodes; processes++ {
+		if nodes%processes == 0 && files(processes) <= limit.Max {
+			if processes > 4 {
+				reason = fmt.Sprintf("; in %d processes, as each of 4 needs %d files and may open %d", processes, want, limit.Max)
+			}
+			return processes, reason
+		}
+	}
+	t.Fatalf("%d nodes need more files than the %d that a process may open", nodes, limit.Max)
+	return 0, ""
 }

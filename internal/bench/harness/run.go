@@ -65,7 +65,7 @@ func measurements() []measurement {
 	add(mesh10, "mesh/10/time")
 	add(mesh100, "mesh/100/time", "mesh/100/resident", "mesh/100/idle")
 	add(mesh300, "mesh/300/time", "mesh/300/lost")
-	add(growth, "peer/memory", "peer/goroutines", "peer/idle")
+	add(growth, "peer/memory", "peer/goroutines", "peer/idle", "peer/idle allocations")
 	return all
 }
 

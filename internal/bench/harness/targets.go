@@ -95,6 +95,7 @@ var specs = []spec{
 	{"peer/memory", "KiB/peer", atMost(24)},
 	{"peer/goroutines", "goroutines/peer", atMost(4)},
 	{"peer/idle", "us of CPU/s/peer", target{}},
+	{"peer/idle allocations", "allocations/s/peer", target{}},
 }
 
 const perSecond = "messages/s"

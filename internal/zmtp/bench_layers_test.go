@@ -1,0 +1,81 @@
+package zmtp
+
+import (
+	"fmt"
+	"io"
+	"testing"
+	"time"
+)
+
+// BenchmarkQueue pushes messages and drains them as a writer does, a thousand at a time.
+func BenchmarkQueue(b *testing.B) {
+	for _, size := range []int{16, 1 << 10, 64 << 10} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			q := NewQueue(10_000, 1<<30)
+			frames := [][]byte{make([]byte, 6), make([]byte, size)}
+			var spare []segment
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if err := q.Push(frames...); err != nil {
+					b.Fatal(err)
+				}
+				if i%1000 < 999 {
+					continue
+				}
+				all, err := q.take(spare)
+				if err != nil {
+					b.Fatal(err)
+				}
+				messages, octets := 0, 0
+				for i := range all {
+					messages += all[i].messages
+					octets += len(all[i].data)
+				}
+				recycle(all)
+				q.wrote(messages, int64(octets))
+				spare = all
+			}
+		})
+	}
+}
+
+// loop is a stream that repeats itself.
+type loop struct {
+	octets []byte
+	at     int
+}
+
+func (l *loop) Read(p []byte) (n int, err error) {
+	for n < len(p) {
+		m := copy(p[n:], l.octets[l.at:])
+		n += m
+		l.at = (l.at + m) % len(l.octets)
+	}
+	return n, nil
+}
+
+func (l *loop) SetReadDeadline(time.Time) error { return nil }
+
+// BenchmarkReader takes a stream apart into messages, with no socket in the way.
+func BenchmarkReader(b *testing.B) {
+	for _, size := range []int{16, 1 << 10, 64 << 10} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			stream := appendFrame(appendFrame(nil, flagMore, make([]byte, 6)), 0, make([]byte, size))
+			left := b.N
+			deliver := func([][]byte) error {
+				if left--; left == 0 {
+					return io.EOF
+				}
+				return nil
+			}
+			r := reader{assembler: assembler{limits: Limits{}.withDefaults(), deliver: deliver}, src: &loop{octets: stream}}
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			b.ResetTimer()
+			if err := r.run(); err != io.EOF {
+				b.Fatal(err)
+			}
+		})
+	}
+}

@@ -1,0 +1,28 @@
+package node
+
+import "testing"
+
+// BenchmarkEvents is the way of a message through the queue of events: a reader delivers it, the application takes it with others.
+func BenchmarkEvents(b *testing.B) {
+	q := newEvents(4096, 64<<20)
+	p := new(peer)
+	e := Event{Kind: Whisper, Peer: new(Peer), Frames: [][]byte{make([]byte, 16)}}
+	stop := make(chan struct{})
+	defer close(stop)
+	taken := make(chan struct{})
+	go func() {
+		defer close(taken)
+		var batch []Event
+		for count := 0; count < b.N; count += len(batch) {
+			batch, _ = q.take(batch, stop)
+		}
+	}()
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		if !q.deliver(p, e, 40, stop) {
+			b.Fatal("not delivered")
+		}
+	}
+	<-taken
+}
