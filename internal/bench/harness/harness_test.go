@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -132,6 +133,38 @@ func TestMeasurementsAndRows(t *testing.T) {
 		t.Errorf("%s is measured, but is no row", name)
 	}
 }
+
+// A measurement that fails leaves its reason in its rows.
+func TestReasons(t *testing.T) {
+	for _, test := range []struct{ name, script, says string }{
+		{"it says why", "echo no luck today >&2; exit 1", "no luck today"},
+		{"it does not", "exit 0", "does not say why"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var reason string
+			done := make(chan struct{})
+			go func() { // Fatal ends a goroutine
+				defer close(done)
+				w := &witness{TB: new(failed)}
+				defer func() { reason = w.reason }()
+				start(w, "sh", "-c", test.script).next(w)
+			}()
+			<-done
+			row := new(Row)
+			row.missing(reason)
+			if !strings.Contains(row.Note, test.says) {
+				t.Errorf("the note is %q, want it to say %q", row.Note, test.says)
+			}
+		})
+	}
+}
+
+// failed is a test that fails by itself alone.
+type failed struct{ testing.TB }
+
+func (*failed) Helper()               {}
+func (*failed) Cleanup(func())        {}
+func (*failed) Fatalf(string, ...any) { runtime.Goexit() }
 
 func TestTargets(t *testing.T) {
 	for _, test := range []struct {

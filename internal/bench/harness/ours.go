@@ -4,14 +4,16 @@ package harness
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -44,12 +46,14 @@ type program struct {
 	lines *bufio.Scanner // what it says
 	pid   int
 	end   func()
+	errs  *bytes.Buffer // to be read after end
 }
 
 func start(t testing.TB, name string, args ...string) *program {
 	t.Helper()
 	cmd := exec.Command(name, args...)
-	cmd.Stderr = os.Stderr
+	errs := new(bytes.Buffer)
+	cmd.Stderr = errs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -67,7 +71,7 @@ func start(t testing.TB, name string, args ...string) *program {
 		_ = cmd.Wait() // killed
 	})
 	t.Cleanup(end)
-	return &program{in, bufio.NewScanner(out), cmd.Process.Pid, end}
+	return &program{in, bufio.NewScanner(out), cmd.Process.Pid, end, errs}
 }
 
 // next reads the program's next line. One that says nothing for far longer than any measurement takes is ended.
@@ -75,7 +79,8 @@ func (p *program) next(t testing.TB) string {
 	t.Helper()
 	defer time.AfterFunc(3*time.Minute, p.end).Stop()
 	if !p.lines.Scan() {
-		t.Fatalf("a program that is measured ended, or says what is no line: %v", p.lines.Err())
+		p.end()
+		t.Fatalf("a program that is measured ended, or said nothing for long: %s", cmp.Or(strings.TrimSpace(p.errs.String()), "it does not say why"))
 	}
 	return p.lines.Text()
 }
