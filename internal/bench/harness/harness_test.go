@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -32,7 +33,7 @@ func TestBench(t *testing.T) {
 	if !*all {
 		t.Skip("make bench runs it")
 	}
-	config := Config{Long: os.Getenv("BENCH_LONG") != ""}
+	config := Config{Long: os.Getenv("BENCH_LONG") != "", Progress: os.Stderr}
 	if *rows != "" {
 		match, err := regexp.Compile(*rows)
 		if err != nil {
@@ -41,6 +42,9 @@ func TestBench(t *testing.T) {
 		config.Match = match
 	}
 	result := Run(t, config)
+	if len(result) == 0 {
+		t.Fatalf("no row matches %q; docs/performance.md has their names", *rows)
+	}
 	fmt.Printf("\n%s\n\n%s", machine(), Table(result))
 	if config.Match != nil {
 		return
@@ -59,7 +63,7 @@ func TestSmoke(t *testing.T) {
 	if *all {
 		t.Skip("make bench needs the machine for itself")
 	}
-	result := Run(t, Config{Smoke: true})
+	result := Run(t, Config{Smoke: true, Progress: io.Discard})
 	if len(result) != len(specs) {
 		t.Fatalf("%d rows, want %d", len(result), len(specs))
 	}

@@ -21,7 +21,7 @@ func latencies(t testing.TB, r *run) {
 		took := echoes(t, client, bench.Load{Size: 16, Count: count})
 		return sample{figures: []float64{microseconds(bench.Percentile(took, 50)), microseconds(bench.Percentile(took, 99))}}
 	}
-	r.compare([]string{"latency/16B/p50/libzmq", "latency/16B/p99/libzmq"}, 7, ours, func() sample { return z.echo(16, count) })
+	r.compare([]string{"latency/16B/p50/libzmq", "latency/16B/p99/libzmq"}, 11, ours, func() sample { return z.echo(16, count) })
 }
 
 func echoes(t testing.TB, client *bench.Client, load bench.Load) []time.Duration {

@@ -4,6 +4,7 @@ package harness
 
 import (
 	"fmt"
+	"io"
 	"regexp"
 	"runtime/debug"
 	"strings"
@@ -16,6 +17,8 @@ type Config struct {
 	Match *regexp.Regexp // names of the rows to measure; nil means all
 	Smoke bool           // everything in a tiny form, to see that it works: the figures mean nothing
 	Long  bool           // watch the largest mesh for 60 s, not 15 s
+
+	Progress io.Writer // gets a line for each row as it is measured
 }
 
 // measurement fills the rows that it names.
@@ -95,10 +98,13 @@ func Run(t *testing.T, config Config) []*Row {
 			m.measure(witness, r)
 		})
 		for _, name := range m.rows {
-			r.row(name).missing(witness.reason)
+			row := r.row(name)
+			row.missing(witness.reason)
+			if row.Name != "" {
+				fmt.Fprintf(config.Progress, "%5.1f s  %-28s %s %s %s\n", time.Since(began).Seconds(), name, number(row.Ours), row.Unit, row.Note)
+			}
 		}
 		debug.FreeOSMemory() // no measurement pays for the one before
-		t.Logf("%-28s %5.1f s", m.rows[0], time.Since(began).Seconds())
 	}
 	return r.rows
 }

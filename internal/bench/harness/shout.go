@@ -26,7 +26,7 @@ func shouts(t testing.TB, r *run, members int, rows []string) {
 				return sample{[]float64{rate.PerSecond()}, rate.Processor()}
 			}
 		}
-		r.compare(rows[i:i+1], 5, load(true, deliveries/members), load(false, deliveries/members*members))
+		r.compare(rows[i:i+1], 7, load(true, deliveries/members), load(false, deliveries/members*members))
 		if !strings.Contains(rows[i], size.name) {
 			t.Fatalf("%s is of another size than %s", rows[i], size.name)
 		}
