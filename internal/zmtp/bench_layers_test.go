@@ -69,7 +69,7 @@ func BenchmarkReader(b *testing.B) {
 				}
 				return nil
 			}
-			r := reader{assembler: assembler{limits: Limits{}.withDefaults(), deliver: deliver}, src: &loop{octets: stream}}
+			r := newReader(&loop{octets: stream}, Limits{}, deliver)
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			b.ResetTimer()
