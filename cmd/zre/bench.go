@@ -159,7 +159,7 @@ func (c *benchConfig) flags(names string) *flag.FlagSet {
 		c.node = append(c.node, zre.WithBeaconPort(port))
 		return nil
 	})
-	flags.Func("transport", "how messages travel: tcp alone, ipc within this host, or inproc within a process (`name`; default: the best that leads there)",
+	flags.Func("transport", "`name` of how messages travel: tcp alone, ipc within a host, or inproc within a process (default: the best that leads there)",
 		func(s string) error {
 			switch s {
 			case "tcp", "ipc", "inproc":

@@ -50,11 +50,12 @@ func benchServe(ctx context.Context, c *benchConfig, s *screen) (any, error) {
 }
 
 // client starts a node, and waits for the servers.
-func (c *benchConfig) client(ctx context.Context, servers int) (*bench.Client, *zre.Node, error) {
+func (c *benchConfig) client(ctx context.Context, servers int, s *screen) (*bench.Client, *zre.Node, error) {
 	node, err := c.start(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
+	s.progress.say("looking for " + plural(servers, "server"))
 	ctx, cancel := context.WithTimeoutCause(ctx, meetTime, fmt.Errorf(
 		"no more came within %v; does \"zre bench serve\" run there, with the same --port?", meetTime))
 	defer cancel()
@@ -67,7 +68,7 @@ func (c *benchConfig) client(ctx context.Context, servers int) (*bench.Client, *
 }
 
 func benchSend(ctx context.Context, c *benchConfig, s *screen) (any, error) {
-	client, node, err := c.client(ctx, c.peers)
+	client, node, err := c.client(ctx, c.peers, s)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +87,7 @@ func benchSend(ctx context.Context, c *benchConfig, s *screen) (any, error) {
 }
 
 func benchLatency(ctx context.Context, c *benchConfig, s *screen) (any, error) {
-	client, node, err := c.client(ctx, 1)
+	client, node, err := c.client(ctx, 1, s)
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +109,7 @@ func benchLatency(ctx context.Context, c *benchConfig, s *screen) (any, error) {
 func benchMesh(ctx context.Context, c *benchConfig, s *screen) (any, error) {
 	meet, cancel := context.WithTimeoutCause(ctx, meetTime, fmt.Errorf("no more did within %v", meetTime))
 	defer cancel()
+	s.progress.say(fmt.Sprintf("%s start, and look for %s each", plural(c.nodes, "node"), plural(c.peers, "peer")))
 	mesh, err := bench.NewMesh(meet, c.nodes, c.peers, c.node...)
 	if err != nil {
 		return nil, err
@@ -116,7 +118,7 @@ func benchMesh(ctx context.Context, c *benchConfig, s *screen) (any, error) {
 	result := meshResult{Bench: c.kind, Nodes: c.nodes, Peers: c.peers, Milliseconds: float64(mesh.Took.Microseconds()) / 1000,
 		LostBefore: mesh.Lost()}
 	s.met(result)
-	if err := s.progress.wait(ctx, min(c.time/4, time.Second)); err != nil { // what the start left to do is not what idling costs
+	if err := new(progress).wait(ctx, min(c.time/4, time.Second)); err != nil { // what the start left to do is not what idling costs
 		return nil, err
 	}
 	began, before := time.Now(), bench.Spent()

@@ -152,14 +152,25 @@ func (p *progress) show(part float64) {
 	if p.terminal == nil || time.Since(p.shown) < 100*time.Millisecond {
 		return
 	}
+	if p.shown.IsZero() {
+		p.clear()
+	}
 	p.shown = time.Now()
 	full := int(width * min(max(part, 0), 1))
 	fmt.Fprintf(p.terminal, "\r[%s%s] %3.0f %%", strings.Repeat("#", full), strings.Repeat(" ", width-full), 100*part)
 }
 
+// say shows a line in place of the bar.
+func (p *progress) say(text string) {
+	p.clear()
+	if p.terminal != nil {
+		fmt.Fprint(p.terminal, text)
+	}
+}
+
 func (p *progress) clear() {
-	if p.terminal != nil && !p.shown.IsZero() {
-		fmt.Fprintf(p.terminal, "\r%50s\r", "")
+	if p.terminal != nil {
+		fmt.Fprintf(p.terminal, "\r%70s\r", "")
 	}
 }
 

@@ -193,13 +193,18 @@ func TestBenchHelp(t *testing.T) {
 func TestProgress(t *testing.T) {
 	var screen bytes.Buffer
 	p := progress{terminal: &screen}
+	p.say("looking")
 	p.show(0.5)
 	p.show(0.6) // too soon
 	p.clear()
-	if got := screen.String(); !strings.HasPrefix(got, "\r[####################                    ]  50 %\r   ") || strings.Contains(got, "60") {
+	clear := "\r" + strings.Repeat(" ", 70) + "\r"
+	if got := screen.String(); got != clear+"looking"+clear+"\r[####################                    ]  50 %"+clear {
 		t.Errorf("the bar is %q", got)
 	}
-	(&progress{}).show(1) // no terminal
+	none := new(progress) // no terminal
+	none.say("looking")
+	none.show(1)
+	none.clear()
 }
 
 func TestThousands(t *testing.T) {
