@@ -115,9 +115,8 @@ func benchMesh(ctx context.Context, c *benchConfig, s *screen) (any, error) {
 		return nil, err
 	}
 	defer mesh.Close()
-	result := meshResult{Bench: c.kind, Nodes: c.nodes, Peers: c.peers, Milliseconds: float64(mesh.Took.Microseconds()) / 1000,
-		LostBefore: mesh.Lost()}
-	s.met(result)
+	result := meshResult{Bench: c.kind, Nodes: c.nodes, Peers: c.peers, Milliseconds: float64(mesh.Took.Microseconds()) / 1000}
+	s.met(result, mesh.Met)
 	if err := new(progress).wait(ctx, min(c.time/4, time.Second)); err != nil { // what the start left to do is not what idling costs
 		return nil, err
 	}
@@ -128,7 +127,10 @@ func benchMesh(ctx context.Context, c *benchConfig, s *screen) (any, error) {
 	result.IdlePercent = 100 * float64(bench.Spent().Processor-before.Processor) / float64(time.Since(began))
 	now, most := bench.Resident()
 	result.ResidentMiB, result.ResidentPeakMiB = float64(now)/(1<<20), float64(most)/(1<<20)
-	result.Goroutines, result.Lost, result.Watched = runtime.NumGoroutine(), mesh.Lost(), c.time.Seconds()
+	result.Goroutines, result.Watched = runtime.NumGoroutine(), c.time.Seconds()
+	for _, loss := range mesh.Lost() {
+		result.Lost = append(result.Lost, lossResult{loss.Reason.String(), loss.When.Sub(mesh.Met).Seconds()})
+	}
 	if !c.stay {
 		return result, nil
 	}

@@ -44,18 +44,23 @@ type (
 		Max       float64 `json:"max_us"`
 	}
 
+	// lossResult is an EXIT without a farewell. Before all had met its time is negative.
+	lossResult struct {
+		Reason  string  `json:"reason"`
+		Seconds float64 `json:"seconds"`
+	}
+
 	meshResult struct {
-		Bench           string         `json:"bench"`
-		Nodes           int            `json:"nodes"`
-		Peers           int            `json:"peers"`
-		Milliseconds    float64        `json:"milliseconds"` // from the last start until all had met
-		Watched         float64        `json:"watched_seconds,omitempty"`
-		Lost            map[string]int `json:"lost,omitempty"`        // EXITs without a farewell while it was watched, by reason
-		LostBefore      map[string]int `json:"lost_before,omitempty"` // and while the nodes met
-		IdlePercent     float64        `json:"idle_percent"`
-		ResidentMiB     float64        `json:"resident_mib"`
-		ResidentPeakMiB float64        `json:"resident_peak_mib"`
-		Goroutines      int            `json:"goroutines"`
+		Bench           string       `json:"bench"`
+		Nodes           int          `json:"nodes"`
+		Peers           int          `json:"peers"`
+		Milliseconds    float64      `json:"milliseconds"` // from the last start until all had met
+		Watched         float64      `json:"watched_seconds,omitempty"`
+		Lost            []lossResult `json:"lost"`
+		IdlePercent     float64      `json:"idle_percent"`
+		ResidentMiB     float64      `json:"resident_mib"`
+		ResidentPeakMiB float64      `json:"resident_peak_mib"`
+		Goroutines      int          `json:"goroutines"`
 	}
 )
 
@@ -75,19 +80,20 @@ func (r latencyResult) String() string {
 }
 
 func (r meshResult) String() string {
-	met := fmt.Sprintf("%s here met %s each, %.1f ms after the last start", plural(r.Nodes, "node"), plural(r.Peers, "peer"), r.Milliseconds)
-	if lost := sum(r.LostBefore); lost > 0 {
-		met += fmt.Sprintf(", after %d exits without a farewell", lost)
+	before, after := 0, 0
+	for _, loss := range r.Lost {
+		if loss.Seconds < 0 {
+			before++
+		} else {
+			after++
+		}
 	}
-	return fmt.Sprintf("%s\n  for %.0f s after that: %d exits without a farewell, %.1f %% of one core, %.0f MiB resident (%.0f at most), %d goroutines",
-		met, r.Watched, sum(r.Lost), r.IdlePercent, r.ResidentMiB, r.ResidentPeakMiB, r.Goroutines)
-}
-
-func sum(counts map[string]int) (sum int) {
-	for _, count := range counts {
-		sum += count
+	text := fmt.Sprintf("%s here met %s each, %.1f ms after the last start", plural(r.Nodes, "node"), plural(r.Peers, "peer"), r.Milliseconds)
+	if before > 0 {
+		text += fmt.Sprintf(", with %s without a farewell meanwhile", plural(before, "exit"))
 	}
-	return sum
+	return text + fmt.Sprintf("\n  for %.0f s after that: %s without a farewell, %.1f %% of one core, %.0f MiB resident (%.0f at most), %d goroutines",
+		r.Watched, plural(after, "exit"), r.IdlePercent, r.ResidentMiB, r.ResidentPeakMiB, r.Goroutines)
 }
 
 func plural(n int, what string) string {
@@ -131,12 +137,13 @@ func (s *screen) result(result any) {
 }
 
 // met tells programs at once that the nodes of a mesh have met; people see it with the rest.
-func (s *screen) met(r meshResult) {
+func (s *screen) met(r meshResult, when time.Time) {
 	if s.json {
 		s.result(struct {
 			Event        string  `json:"event"`
 			Milliseconds float64 `json:"milliseconds"`
-		}{"met", r.Milliseconds})
+			When         int64   `json:"unix_ms"`
+		}{"met", r.Milliseconds, when.UnixMilli()})
 	}
 }
 

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,18 +12,19 @@ import (
 
 // Mesh is a number of nodes in this process that all know each other.
 type Mesh struct {
-	Took time.Duration // from the start of the last node until each knew all the others
+	Met  time.Time     // when each knew all the others
+	Took time.Duration // until then, from the start of the last node
 
 	nodes []*zre.Node
 	group sync.WaitGroup
 
 	mu   sync.Mutex // guards lost
-	lost map[zre.Reason]int
+	lost []Loss
 }
 
 // NewMesh starts nodes with these options, and waits until each has that many peers, here and elsewhere.
 func NewMesh(ctx context.Context, nodes, peers int, options ...zre.Option) (*Mesh, error) {
-	m := &Mesh{lost: make(map[zre.Reason]int)}
+	m := new(Mesh)
 	met := make(chan struct{}, nodes)
 	var last time.Time
 	for range nodes {
@@ -46,7 +48,8 @@ func NewMesh(ctx context.Context, nodes, peers int, options ...zre.Option) (*Mes
 			return nil, fmt.Errorf("%d of %d nodes have met their %d peers: %w", done, nodes, peers, context.Cause(ctx))
 		}
 	}
-	m.Took = time.Since(last)
+	m.Met = time.Now()
+	m.Took = m.Met.Sub(last)
 	return m, nil
 }
 
@@ -61,7 +64,7 @@ func (m *Mesh) watch(node *zre.Node, peers int, met chan<- struct{}) {
 			present--
 			if e.Reason != zre.Left {
 				m.mu.Lock()
-				m.lost[e.Reason]++
+				m.lost = append(m.lost, Loss{time.Now(), e.Reason})
 				m.mu.Unlock()
 			}
 		}
@@ -72,16 +75,17 @@ func (m *Mesh) watch(node *zre.Node, peers int, met chan<- struct{}) {
 	}
 }
 
-// Lost is how many EXITs there were, since it was called before, of peers that had not said farewell; by reason.
-func (m *Mesh) Lost() map[string]int {
+// Loss is an EXIT of a peer that had not said farewell.
+type Loss struct {
+	When   time.Time
+	Reason zre.Reason
+}
+
+// Lost is what was lost so far, from the first start on.
+func (m *Mesh) Lost() []Loss {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	lost := make(map[string]int)
-	for reason, count := range m.lost {
-		lost[reason.String()] = count
-	}
-	clear(m.lost)
-	return lost
+	return slices.Clone(m.lost)
 }
 
 // Close closes all nodes, at the same time.

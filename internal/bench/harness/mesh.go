@@ -16,13 +16,16 @@ import (
 
 // meshed is what "zre bench mesh" says.
 type meshed struct {
-	Milliseconds float64        `json:"milliseconds"`
-	Lost         map[string]int `json:"lost"`
-	LostBefore   map[string]int `json:"lost_before"`
-	IdlePercent  float64        `json:"idle_percent"`
-	Resident     float64        `json:"resident_mib"`
-	Peak         float64        `json:"resident_peak_mib"`
-	Goroutines   int            `json:"goroutines"`
+	Milliseconds float64 `json:"milliseconds"`
+	When         int64   `json:"unix_ms"` // of the first line
+	Lost         []struct {
+		Reason  string
+		Seconds float64 // since that
+	}
+	IdlePercent float64 `json:"idle_percent"`
+	Resident    float64 `json:"resident_mib"`
+	Peak        float64 `json:"resident_peak_mib"`
+	Goroutines  int     `json:"goroutines"`
 }
 
 // mesh10 starts ten nodes in this process, with every transport there is.
@@ -80,21 +83,25 @@ func mesh300(t testing.TB, r *run) {
 	for range processes {
 		all = append(all, tool(t, port, "mesh", "--nodes", strconv.Itoa(nodes), "--peers", strconv.Itoa(total-1), "--time", watch.String(), "--stay"))
 	}
-	for _, p := range all {
+	met, last := make([]int64, processes), int64(0)
+	for i, p := range all {
 		var m meshed
 		p.decode(t, &m)
+		met[i] = m.When
+		last = max(last, m.When)
 	}
-	took := time.Since(began)
-	lost, before, resident, reasons := 0, 0, 0.0, make(map[string]int)
-	for _, p := range all {
+	took := time.UnixMilli(last).Sub(began)
+	before, after, resident, reasons := 0, 0, 0.0, make(map[string]int)
+	for i, p := range all {
 		var m meshed
 		p.decode(t, &m)
-		for why, count := range m.Lost {
-			lost += count
-			reasons[why] += count
-		}
-		for _, count := range m.LostBefore {
-			before += count
+		for _, loss := range m.Lost {
+			if met[i]+int64(1000*loss.Seconds) <= last {
+				before++
+			} else {
+				after++
+				reasons[loss.Reason]++
+			}
 		}
 		resident += m.Resident
 	}
@@ -102,12 +109,9 @@ func mesh300(t testing.TB, r *run) {
 	row.set(samples{microseconds(took) / 1000}, nil)
 	row.Note = fmt.Sprintf("one run, with the start of the processes%s; %.0f MiB resident in all", reason, resident)
 	row = r.row("mesh/300/lost")
-	row.set(samples{float64(lost)}, nil)
-	row.Note = fmt.Sprintf("watched for %v%s", watch, reason)
-	if before > 0 {
-		row.Note += fmt.Sprintf("; %d more while they met", before)
-	}
-	if lost > 0 {
+	row.set(samples{float64(after)}, nil)
+	row.Note = fmt.Sprintf("watched for %v%s; while they met there were %d", watch, reason, before)
+	if after > 0 {
 		row.Note += fmt.Sprintf("; by reason: %v", reasons)
 	}
 }
