@@ -1,6 +1,7 @@
 package beacon
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -88,6 +89,21 @@ func TestPair(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNoFamily: which of the system's errors say that a machine has no IPv6.
+func TestNoFamily(t *testing.T) {
+	for err, want := range map[error]bool{
+		unix.EAFNOSUPPORT: true, unix.EADDRNOTAVAIL: true, unix.EADDRINUSE: false, unix.EMFILE: false, unix.EACCES: false,
+	} {
+		wrapped := &net.OpError{Op: "listen", Net: "udp6", Err: os.NewSyscallError("socket", err)}
+		if got := noFamily(wrapped); got != want {
+			t.Errorf("%v: %v", wrapped, got)
+		}
+	}
+	if _, err := System.ListenPacket("udp", 0); err == nil || errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("a network of no family: %v", err)
 	}
 }
 
