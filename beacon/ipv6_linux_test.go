@@ -92,6 +92,61 @@ func TestPair(t *testing.T) {
 	}
 }
 
+// TestSystemConn6: a multicast reaches the socket that joined and no other on its port, with all that is to be known of its
+// way. It goes once through control messages and once without them.
+func TestSystemConn6(t *testing.T) {
+	h := testbed.NewLAN(t, "").Host("alice")
+	own := h.LinkLocal()
+	all, err := newResident(h).Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := all[slices.IndexFunc(all, func(i Interface) bool { return i.Name == h.Interface })].Index
+	const port = 12345
+	var socket [2]*systemConn
+	for n := range socket {
+		err := h.Do(func() error {
+			c, err := System.ListenPacket("udp6", port)
+			if err == nil {
+				socket[n] = c.(*systemConn)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer socket[n].Close()
+	}
+	member, other := socket[0], socket[1]
+	for range 2 { // the second time is no error
+		if err := member.Join(defaultGroup6, index); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := other.Join(siteGroup6, index); err != nil {
+		t.Fatal(err)
+	}
+	for name, write := range map[string]func(*systemConn, []byte, Destination) error{
+		"control message": (*systemConn).WriteTo, "plain": (*systemConn).writePlain,
+	} {
+		for _, c := range []struct {
+			group netip.Addr
+			hears *systemConn
+		}{{defaultGroup6, member}, {siteGroup6, other}} { // other hears the second alone, and not the first before it
+			if err := write(other, []byte(c.group.String()), Destination{netip.AddrPortFrom(c.group, port), own, index}); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			c.hears.udp.SetReadDeadline(time.Now().Add(patience))
+			b := make([]byte, 100)
+			n, from, err := c.hears.ReadFrom(b)
+			from.Src = netip.AddrPortFrom(from.Src.Addr().WithZone(""), from.Src.Port())
+			if want := (Origin{netip.AddrPortFrom(own, port), c.group, index}); err != nil || string(b[:n]) != c.group.String() || from != want {
+				t.Errorf("%s: got %q from %v, %v; want %v", name, b[:n], from, err, want)
+			}
+		}
+	}
+}
+
 // TestNoFamily: which of the system's errors say that a machine has no IPv6.
 func TestNoFamily(t *testing.T) {
 	for err, want := range map[error]bool{

@@ -151,7 +151,7 @@ func TestGuard6(t *testing.T) {
 // TestFilter6: what is heard of what arrives at the sockets of IPv6.
 func TestFilter6(t *testing.T) {
 	const none, classicOnly, stateOnly, both = "", "C", "S", "CS"
-	eth := iface(2, "eth0", ethernet, "fe80::1/64")
+	eth := iface(2, "eth0", ethernet, "10.0.0.2/24", "fe80::1/64")
 	four := iface(3, "eth1", ethernet, "10.0.0.1/24") // used by IPv4 alone
 	for _, c := range []struct {
 		name     string
