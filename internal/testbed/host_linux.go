@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -31,7 +32,9 @@ type Host struct {
 	bridge    string
 	port      string // the bridge's end of the cable
 	prefix    netip.Prefix
-	wire      *Wire // the cable, if that is one
+	wire      *Wire             // the cable, if that is one
+	legs      int               // further interfaces
+	files     map[string]string // what the host has in place of files of the machine
 	life      context.Context
 }
 
@@ -168,11 +171,29 @@ func (h *Host) Command(name string, args ...string) *exec.Cmd {
 	if err != nil {
 		h.t.Fatalf("testbed: %v", err)
 	}
-	cmd := exec.CommandContext(h.life, tool, append([]string{"netns", "exec", h.namespace, name}, args...)...)
+	line := []string{"netns", "exec", h.namespace}
+	for path, own := range h.files { // ip netns exec has made mounts its own
+		line = append(line, "sh", "-c", `mount --bind "$0" "$1" && shift && exec "$@"`, own, path)
+	}
+	cmd := exec.CommandContext(h.life, tool, append(append(line, name), args...)...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+filepath.Join(scratch, "tmp"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // and its children
 	return cmd
+}
+
+// SetFile gives the host a file of its own in place of one that the machine has, such as /etc/hosts or /etc/resolv.conf. Commands
+// that begin from now on see it, as it then is: it may be changed.
+func (h *Host) SetFile(path, content string) {
+	h.t.Helper()
+	if h.files == nil {
+		h.files = make(map[string]string)
+	}
+	own := filepath.Join(scratch, h.namespace+strings.ReplaceAll(path, "/", "-"))
+	if err := os.WriteFile(own, []byte(content), 0o644); err != nil {
+		h.t.Fatalf("testbed: %v", err)
+	}
+	h.files[path] = own
 }
 
 // Do calls f in this host's network namespace, so that the sockets that f itself opens belong to the host, for as long

@@ -21,7 +21,8 @@ class Unsupported(Exception):
 class Bot:
     """The process's end of the protocol. say and flush may be called from any thread."""
 
-    def __init__(self, implementation):
+    def __init__(self, implementation, *more):
+        """more are options that this implementation alone has; each may be given several times."""
         self.implementation = implementation
         # Libraries print to standard output now and then: it goes to standard error, and the protocol to a copy.
         self._out = os.fdopen(os.dup(1), "wb", 1 << 16)
@@ -42,6 +43,8 @@ class Bot:
         p.add_argument("--expired", type=_milliseconds)
         p.add_argument("--uuid", type=uuid.UUID)
         p.add_argument("--ipv6", action="store_const", const=True, help="IPv6 in place of IPv4")
+        for option in more:
+            p.add_argument(option, action="append", default=[])
         self.options = p.parse_args()
 
     def say(self, event, **fields):

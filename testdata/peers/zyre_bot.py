@@ -30,6 +30,11 @@ FUNCTIONS = {
     "zyre_set_interval": (None, [c_void_p, c_size_t], "wait"),
     "zyre_set_evasive_timeout": (None, [c_void_p, c_int], "wait"),
     "zyre_set_expired_timeout": (None, [c_void_p, c_int], "wait"),
+    "zyre_set_endpoint": (c_int, [c_void_p, c_char_p, c_char_p], "wait"),
+    "zyre_set_advertised_endpoint": (None, [c_void_p, c_char_p], "wait"),
+    "zyre_gossip_bind": (None, [c_void_p, c_char_p, c_char_p], "wait"),
+    "zyre_gossip_connect": (None, [c_void_p, c_char_p, c_char_p], "wait"),
+    "zyre_require_peer": (c_int, [c_void_p, c_char_p, c_char_p, c_char_p], "wait"),
     "zyre_join": (c_int, [c_void_p, c_char_p], "wait"),
     "zyre_leave": (c_int, [c_void_p, c_char_p], "wait"),
     "zyre_whisper": (c_int, [c_void_p, c_char_p, POINTER(c_void_p)], "wait"),
@@ -113,8 +118,20 @@ class Node:
             lib.zyre_set_expired_timeout(self._zyre, options.expired)
         for group in options.group:
             lib.zyre_join(self._zyre, group.encode())
+        for endpoint in options.endpoint:  # no beacons from here on
+            if lib.zyre_set_endpoint(self._zyre, b"%s", endpoint.encode()) != 0:
+                sys.exit("zyre_set_endpoint failed: %s" % endpoint)
+        for endpoint in options.advertise:
+            lib.zyre_set_advertised_endpoint(self._zyre, endpoint.encode())
+        for endpoint in options.gossip_bind:
+            lib.zyre_gossip_bind(self._zyre, b"%s", endpoint.encode())
+        for endpoint in options.gossip_connect:
+            lib.zyre_gossip_connect(self._zyre, b"%s", endpoint.encode())
         if lib.zyre_start(self._zyre) != 0:
             sys.exit("zyre_start failed: no usable interface, or the beacon's port is taken")
+        for peer in options.require_peer:
+            identity, endpoint = peer.split("=")
+            lib.zyre_require_peer(self._zyre, uuid.UUID(identity).hex.upper().encode(), endpoint.encode(), None)
         # zyre has no function for its own endpoint; peers learn it from HELLO.
         bot.say(
             "ready",
@@ -221,7 +238,7 @@ def _text(octets):
 
 
 def main():
-    bot = Bot("C zyre")
+    bot = Bot("C zyre", "--endpoint", "--advertise", "--gossip-bind", "--gossip-connect", "--require-peer")
     node = Node(bot)
     bot.serve(node)
     node.stop()

@@ -1,0 +1,178 @@
+//go:build linux
+
+package beyond
+
+import (
+	"flag"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/testbed"
+)
+
+// TestMain lets many tests run at once: they mostly wait.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if !slices.ContainsFunc(flagsGiven(), func(name string) bool { return name == "test.parallel" }) {
+		_ = flag.Set("test.parallel", "10")
+	}
+	testbed.Main(m)
+}
+
+func flagsGiven() (names []string) {
+	flag.Visit(func(f *flag.Flag) { names = append(names, f.Name) })
+	return names
+}
+
+const (
+	group = "CHAT"
+	// port is where nodes listen that others must know; hub where gossip hubs do.
+	port = "5671"
+	hub  = "5672"
+	// calmTime is how long nobody may come or go where nothing happens: far longer than any grace of a session, and than what a
+	// storm of sessions takes for its next round.
+	calmTime = 3 * time.Second
+)
+
+// world is two networks with a router between them, and a host in each.
+type world struct {
+	here, there *testbed.LAN
+	router      *testbed.Router
+	a, b        *testbed.Host
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{here: testbed.NewLAN(t, ""), there: testbed.NewLAN(t, "")}
+	w.router = testbed.NewRouter(t, "router", w.here, w.there)
+	w.a, w.b = w.host(w.here, "a"), w.host(w.there, "b")
+	return w
+}
+
+// host adds a host that knows the way.
+func (w *world) host(l *testbed.LAN, name string) *testbed.Host {
+	h := l.Host(name)
+	h.Via(w.router)
+	return h
+}
+
+// endpoint is one at a host.
+func endpoint(h *testbed.Host, port string) string { return "tcp://" + h.Addr.String() + ":" + port }
+
+// options are those of a node that is quick to miss others.
+func options(name string, args ...string) testbed.Options {
+	return testbed.Options{Name: name, Groups: []string{group}, Evasive: time.Second, Expired: 4 * time.Second, Args: args}
+}
+
+// listening are options of a node that others know by its endpoint.
+func listening(name string, args ...string) testbed.Options {
+	return options(name, append(args, "--listen", "tcp://*:"+port)...)
+}
+
+func start(t *testing.T, h *testbed.Host, kind testbed.Kind, o testbed.Options) *testbed.Peer {
+	t.Helper()
+	return testbed.Start(t, h, kind, o)
+}
+
+// meet waits until two nodes know each other and their group, and messages pass both ways.
+func meet(t *testing.T, a, b *testbed.Peer) {
+	t.Helper()
+	met(t, a, b, testbed.Event{}, testbed.Event{})
+}
+
+// met is meet for what comes after an event of each.
+func met(t *testing.T, a, b *testbed.Peer, afterA, afterB testbed.Event) {
+	t.Helper()
+	a.WaitAfter(t, afterA, "JOIN of "+b.String(), testbed.InGroup("join", b, group))
+	b.WaitAfter(t, afterB, "JOIN of "+a.String(), testbed.InGroup("join", a, group))
+	a.WaitAfter(t, afterA, "ENTER of "+b.String(), testbed.Is("enter", b))
+	b.WaitAfter(t, afterB, "ENTER of "+a.String(), testbed.Is("enter", a))
+	converse(t, a, b)
+}
+
+// converse has two nodes that know each other whisper and shout to each other.
+func converse(t *testing.T, a, b *testbed.Peer) {
+	t.Helper()
+	for _, pair := range [][2]*testbed.Peer{{a, b}, {b, a}} {
+		from, to := pair[0], pair[1]
+		last := lastOf(to)
+		from.Whisper(t, to, []byte("whisper of "+from.Name))
+		from.Shout(t, group, []byte("shout of "+from.Name))
+		to.WaitAfter(t, last, "the whisper", testbed.Whisper(from, []byte("whisper of "+from.Name)))
+		to.WaitAfter(t, last, "the shout", testbed.Shout(from, group, []byte("shout of "+from.Name)))
+	}
+}
+
+// lastOf gives the latest event of a node.
+func lastOf(p *testbed.Peer) testbed.Event {
+	events := p.Events()
+	return events[len(events)-1]
+}
+
+// counts tells how many events of a type from a peer there were.
+func counts(p *testbed.Peer, event string, from *testbed.Peer) (n int) {
+	for _, e := range p.Events() {
+		if testbed.Is(event, from)(e) {
+			n++
+		}
+	}
+	return n
+}
+
+// comesOrGoes matches what tells of a session's beginning, end or doubt.
+func comesOrGoes(e testbed.Event) bool {
+	return slices.Contains([]string{"enter", "exit", "evasive", "silent"}, e.Event)
+}
+
+// calm fails the test if, of these nodes, any sees another one come, go or be evasive within calmTime.
+func calm(t *testing.T, peers ...*testbed.Peer) {
+	t.Helper()
+	deadline := time.Now().Add(calmTime)
+	from := make([]testbed.Event, len(peers))
+	for i, p := range peers {
+		from[i] = lastOf(p)
+	}
+	for i, p := range peers {
+		if e, ok := p.Try(from[i], time.Until(deadline), comesOrGoes); ok {
+			t.Errorf("%s saw, where nothing happens: %v\n%s", p, e, life(p))
+		}
+	}
+}
+
+// once fails the test unless each of these nodes saw each other one enter once, and none go.
+func once(t *testing.T, peers ...*testbed.Peer) {
+	t.Helper()
+	for _, p := range peers {
+		for _, o := range peers {
+			if enters, exits := counts(p, "enter", o), counts(p, "exit", o); p != o && (enters != 1 || exits != 0) {
+				t.Errorf("%s saw %d ENTERs and %d EXITs of %s\n%s", p, enters, exits, o, life(p))
+			}
+		}
+		if n := len(p.Peers(t)); n != len(peers)-1 {
+			t.Errorf("%s knows %d peers, want %d", p, n, len(peers)-1)
+		}
+	}
+}
+
+// gone waits for the EXIT of a peer, for a reason if the node is one of ours.
+func gone(t *testing.T, p, whom *testbed.Peer, reasons ...string) testbed.Event {
+	t.Helper()
+	exit := p.Wait(t, "EXIT of "+whom.String(), testbed.Is("exit", whom))
+	if p.Kind == testbed.Zre && !slices.Contains(reasons, exit.Reason) {
+		t.Errorf("%s says that %s has %s, want one of %v", p, whom, exit.Reason, reasons)
+	}
+	return exit
+}
+
+// life is all that a node saw of others' coming and going, for messages.
+func life(p *testbed.Peer) string {
+	var lines []string
+	for _, e := range p.Events() {
+		if comesOrGoes(e) {
+			lines = append(lines, "    "+e.String())
+		}
+	}
+	return strings.Join(lines, "\n")
+}
