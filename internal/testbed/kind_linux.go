@@ -4,8 +4,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Kind names an implementation of ZRE.
@@ -67,4 +69,25 @@ func ZreTool(t testing.TB) string {
 		t.Fatalf("testbed: building ./cmd/zre: %v\n%s", err, path)
 	}
 	return path
+}
+
+// Result is how a program ended.
+type Result struct {
+	Status         int
+	Stdout, Stderr string
+}
+
+// Run runs our tool on a host to its end, for what ends by itself. It waits as long as Patience.
+func Run(t testing.TB, host *Host, args ...string) Result {
+	t.Helper()
+	cmd := host.Command(zreTool(t), args...)
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("testbed: zre %v: %v", args, err)
+	}
+	late := time.AfterFunc(Patience, func() { _ = cmd.Cancel() })
+	defer late.Stop()
+	_ = cmd.Wait() // how it ended is in the state
+	return Result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }

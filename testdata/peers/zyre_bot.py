@@ -131,7 +131,7 @@ class Node:
             sys.exit("zyre_start failed: no usable interface, or the beacon's port is taken")
         for peer in options.require_peer:
             identity, endpoint = peer.split("=")
-            lib.zyre_require_peer(self._zyre, uuid.UUID(identity).hex.upper().encode(), endpoint.encode(), None)
+            lib.zyre_require_peer(self._zyre, uuid.UUID(identity).hex.upper().encode(), endpoint.encode(), b"")  # no CURVE
         # zyre has no function for its own endpoint; peers learn it from HELLO.
         bot.say(
             "ready",
