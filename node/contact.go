@@ -261,33 +261,45 @@ func root(err error) string {
 // recognise gives a session begun without its peer's UUID that UUID, if it leads to one of these endpoints, or to where gossip has the
 // peer. It returns nil if there is none.
 func (n *Node) recognise(id uuid.UUID, endpoints []netip.AddrPort) *peer {
-	for i, p := range n.unnamed {
-		c := p.contact
-		if !slices.Contains(endpoints, c.at) && !slices.Contains(c.sources, fromGossip+id.String()) {
-			continue
+	p := n.recognised(id, endpoints)
+	if p != nil {
+		n.name(p, id)
+	}
+	return p
+}
+
+// recognised tells which session recognise would take.
+func (n *Node) recognised(id uuid.UUID, endpoints []netip.AddrPort) *peer {
+	for _, p := range n.unnamed {
+		if slices.Contains(endpoints, p.contact.at) || slices.Contains(p.contact.sources, fromGossip+id.String()) {
+			return p
 		}
-		n.unnamed = slices.Delete(n.unnamed, i, i+1)
-		p.contact, c.session = nil, nil
-		c.peer, c.attempts = id, 0
-		n.mu.Lock()
-		delete(n.peers, p.uuid)
-		p.uuid = id
-		n.peers[id] = p
-		n.mu.Unlock()
-		return p
 	}
 	return nil
 }
 
-// doubts tells whether a HELLO, for which there is no session or that would replace p, may be the answer to a HELLO of ours, by another
-// address of the same peer or through a NAT. C zyre and pyre answer a second HELLO with one of their own and a new session; if we
-// answered that in turn there would be no end.
-func (n *Node) doubts(in *inbox, p *peer) bool {
-	if in.sure || in.extensions != 0 {
-		return false
+// name gives a session begun without its peer's UUID that UUID.
+func (n *Node) name(p *peer, id uuid.UUID) {
+	n.unnamed = slices.DeleteFunc(n.unnamed, func(o *peer) bool { return o == p })
+	c := p.contact
+	p.contact, c.session = nil, nil
+	c.peer, c.attempts = id, 0
+	n.mu.Lock()
+	delete(n.peers, p.uuid)
+	p.uuid = id
+	n.peers[id] = p
+	n.mu.Unlock()
+	if n.asking == p {
+		n.asking = nil
+		n.ask()
 	}
-	return p != nil && p.linked.After(p.greeted) && time.Since(p.linked) < doubtGrace ||
-		slices.ContainsFunc(n.unnamed, func(p *peer) bool { return p.connected })
+}
+
+// doubts tells whether a HELLO that would replace p may be the answer to a HELLO of ours, by another address of the same peer or
+// through a NAT. C zyre and pyre answer a second HELLO with one of their own and a new session; if we answered that in turn there
+// would be no end.
+func (n *Node) doubts(in *inbox, p *peer) bool {
+	return !in.sure && in.extensions == 0 && p.linked.After(p.greeted) && time.Since(p.linked) < doubtGrace
 }
 
 // freed: a session is over, so contacts that it led to are tried again.
@@ -295,6 +307,10 @@ func (n *Node) freed(p *peer) {
 	if c := p.contact; c != nil {
 		n.unnamed = slices.DeleteFunc(n.unnamed, func(o *peer) bool { return o == p })
 		p.contact, c.session = nil, nil
+		if n.asking == p {
+			n.asking = nil
+			n.after(0, n.ask)
+		}
 		n.failed(c, cmp.Or(p.failure, errNotNamed))
 		return
 	}

@@ -13,7 +13,8 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// inbox receives what one peer's DEALER sends to our ROUTER. All its fields belong to the reader goroutine of the connection.
+// inbox receives what one peer's DEALER sends to our ROUTER. All its fields belong to the reader goroutine of the connection; while
+// there is a doubt, to who holds its lock.
 type inbox struct {
 	node *Node
 	conn *zmtp.Conn
@@ -21,6 +22,7 @@ type inbox struct {
 
 	extensions extensions // what the peer may use
 	sure       bool       // its HELLO has waited for a better one
+	doubt      *doubt     // whose its HELLO is; nil mostly. The reader goroutine's
 
 	peer    *peer // the session that its last HELLO began; nil before
 	last    uint16
@@ -48,10 +50,18 @@ func (n *Node) accept(conn *zmtp.Conn) (zmtp.Receiver, error) {
 }
 
 // Greeted says whether a HELLO came. Until then the Router counts the connection as one in its handshake.
-func (in *inbox) Greeted() bool { return in.peer != nil }
+func (in *inbox) Greeted() bool { return in.doubt != nil || in.peer != nil }
 
 // Receive takes one message. An error ends the connection.
 func (in *inbox) Receive(frames [][]byte) error {
+	if d := in.doubt; d != nil {
+		return in.consider(d, frames)
+	}
+	return in.receive(frames)
+}
+
+// receive takes a message for which there is no doubt.
+func (in *inbox) receive(frames [][]byte) error {
 	m := &in.message
 	err := m.Decode(frames, in.node.cfg.Limits.msg())
 	if err != nil && !errors.Is(err, msg.ErrUnknownID) {
@@ -60,7 +70,7 @@ func (in *inbox) Receive(frames [][]byte) error {
 		return nil
 	}
 	if m.ID == msg.Hello {
-		return in.hello()
+		return in.hello(frames)
 	}
 	if in.peer == nil {
 		return nil // RFC 36: ignore what precedes HELLO
@@ -76,7 +86,7 @@ func (in *inbox) Receive(frames [][]byte) error {
 }
 
 // hello begins a session.
-func (in *inbox) hello() error {
+func (in *inbox) hello(frames [][]byte) error {
 	if in.message.Sequence != 1 {
 		return in.invalid(fmt.Errorf("%w: HELLO with sequence %d", errSequence, in.message.Sequence))
 	}
@@ -85,6 +95,10 @@ func (in *inbox) hello() error {
 	}
 	var p *peer
 	err := in.node.do(func() { p = in.node.greeted(in) })
+	if err == nil && p == suspected {
+		in.suspect(frames)
+		return nil
+	}
 	if err == nil && p == doubted {
 		// If it was the answer to a HELLO of ours, the one that we say now gets another answer, on a connection that ends this.
 		select {
@@ -180,7 +194,7 @@ func (in *inbox) invalid(err error) error {
 
 // Closed ends the inbox.
 func (in *inbox) Closed(err error) {
-	if p := in.peer; p != nil {
+	if p := in.settled(); p != nil {
 		in.node.post(func() {
 			if p.inbox == in {
 				p.inbox = nil

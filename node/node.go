@@ -49,6 +49,8 @@ type Node struct {
 	sources   map[string][]netip.AddrPort // what each names
 	unnamed   []*peer                     // sessions whose peer's UUID is not known yet
 	trying    int                         // attempts under way
+	doubtful  int                         // HELLOs of which it is not known whose they are
+	asking    *peer                       // the one of unnamed that was asked
 	stopping  bool                        // no more sessions begin: who hears our farewell hangs up, and must not be called back
 
 	conflicting netip.Addr // where another node with our UUID was last

@@ -143,6 +143,9 @@ func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 		p.counts(fullCycle)
 	}
 	n.tellState(p)
+	if p.contact != nil {
+		n.ask()
+	}
 	// The peer lives. Its HELLO tells the Exit of the session before, or its farewell: zyre.js hangs up before it says farewell,
 	// and only then stops listening.
 	if p.previous != nil && p.previous.heir == nil {
@@ -288,20 +291,28 @@ func (n *Node) withdraw(p *peer) {
 	clear(p.groups)
 }
 
-// doubted is what greeted returns for a HELLO that must wait.
-var doubted = new(peer)
+// What greeted returns for a HELLO that must wait.
+var (
+	doubted   = new(peer) // for a better one, see doubts
+	suspected = new(peer) // until it is known whose it is, see doubt
+)
 
-// greeted takes a HELLO; it returns the session that it begins, nil if the peer is refused, or doubted.
+// greeted takes a HELLO; it returns the session that it begins, nil if the peer is refused, doubted or suspected.
 func (n *Node) greeted(in *inbox) *peer {
 	endpoints := in.endpoints()
 	p := n.peers[in.uuid]
 	if n.stopping {
 		return nil
 	}
+	if n.suspects(in, p) {
+		n.doubtful++
+		n.ask()
+		return suspected
+	}
 	if p == nil {
 		p = n.recognise(in.uuid, endpoints)
 	}
-	doubt := (p == nil || p.entered) && n.doubts(in, p)
+	doubt := p != nil && p.entered && n.doubts(in, p)
 	switch {
 	case p == nil:
 		// Not seen by a beacon: its HELLO says where to connect.

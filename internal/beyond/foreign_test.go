@@ -28,6 +28,7 @@ func foreign(t *testing.T, h *testbed.Host, kind testbed.Kind, name string, args
 // A peer of another implementation, known by its endpoint alone. It has no identity: it tells who it is when it has heard
 // us, and must hear us once.
 func TestForeignStaticPeer(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []testbed.Kind{testbed.Zyre, testbed.Pyre, testbed.ZyreJS} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -72,6 +73,7 @@ func TestForeignStaticPeerAgain(t *testing.T) {
 
 // We are killed, and another one comes that knows the same peer; at our own endpoint, too.
 func TestForeignStaticPeerOutlivesUs(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []testbed.Kind{testbed.Zyre, testbed.Pyre, testbed.ZyreJS} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -91,6 +93,7 @@ func TestForeignStaticPeerOutlivesUs(t *testing.T) {
 
 // One C zyre by two of its addresses, of which one at least it does not name in its HELLO.
 func TestSecondAddress(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		both bool
@@ -123,6 +126,7 @@ func TestSecondAddress(t *testing.T) {
 
 // C zyre knows us: zyre_require_peer.
 func TestRequirePeer(t *testing.T) {
+	t.Parallel()
 	for _, both := range []bool{false, true} {
 		t.Run(map[bool]string{false: "one knows", true: "both know"}[both], func(t *testing.T) {
 			t.Parallel()
@@ -143,6 +147,7 @@ func TestRequirePeer(t *testing.T) {
 
 // On one network beacons find pyre and zyre.js as well: one session all the same.
 func TestForeignByBeaconAndEndpoint(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []testbed.Kind{testbed.Pyre, testbed.ZyreJS, testbed.Zyre} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()

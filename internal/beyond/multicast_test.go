@@ -11,6 +11,7 @@ import (
 
 // Routers that route multicast: nodes find each other by beacons if their TTL is large enough, and their group is that of the routers.
 func TestRoutedMulticast(t *testing.T) {
+	t.Parallel()
 	const usual, other = "239.255.90.82", "239.255.1.2"
 	for _, test := range []struct {
 		name   string

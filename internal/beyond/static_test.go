@@ -12,6 +12,7 @@ import (
 
 // Two nodes on two networks, of which one knows the other's endpoint: by its address, or by a host name.
 func TestOneKnowsTheOther(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		host string // instead of the address
