@@ -80,7 +80,7 @@ type Result struct {
 // Run runs our tool on a host to its end, for what ends by itself. It waits as long as Patience.
 func Run(t testing.TB, host *Host, args ...string) Result {
 	t.Helper()
-	cmd := host.Command(zreTool(t), args...)
+	cmd := host.Command(ZreTool(t), args...)
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {
