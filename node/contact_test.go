@@ -99,8 +99,10 @@ func relay(t *testing.T, to string) string {
 		t.Fatal(err)
 	}
 	var passing sync.WaitGroup
+	over := make(chan struct{})
 	t.Cleanup(func() {
 		l.Close()
+		close(over)
 		passing.Wait()
 	})
 	passing.Go(func() {
@@ -114,6 +116,11 @@ func relay(t *testing.T, to string) string {
 				in.Close()
 				continue
 			}
+			passing.Go(func() {
+				<-over
+				in.Close()
+				out.Close()
+			})
 			for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
 				passing.Go(func() {
 					io.Copy(pair[0], pair[1])
