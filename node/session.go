@@ -153,7 +153,7 @@ func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 	}
 }
 
-// dialFailed: an attempt to connect failed; the mailbox goroutine will try again. A stranger is forgotten until it beacons
+// dialFailed: an attempt to connect failed; peer.run will try again. A stranger is forgotten until it beacons
 // after a while.
 func (n *Node) dialFailed(p *peer, err error) {
 	switch {

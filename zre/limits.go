@@ -18,7 +18,7 @@ type Limits struct {
 	// GroupsPerPeer is how many groups a peer may be in; 1,000. Further JOINs of it are ignored.
 	GroupsPerPeer int
 
-	// Peers is how many peers there may be, entered or not; 4,096. One costs some 35 KiB.
+	// Peers is how many peers there may be, entered or not; 4,096. One costs some 16 KiB, of this process some 7.
 	Peers int
 
 	// Strangers is how many of these may be known by nothing but a beacon, which anybody can send for any address; 512, and

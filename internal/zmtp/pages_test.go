@@ -129,8 +129,8 @@ func TestLinkIdleMemory(t *testing.T) {
 	wait(t, got.done, "the last message")
 	idle := (inUse() - before) / links
 	t.Logf("octets for a link: fresh %d, idle after a burst %d", fresh, idle)
-	if fresh > 12<<10 || idle > 24<<10 {
-		t.Errorf("octets for a link: fresh %d, idle after a burst %d; at most 12 and 24 KiB are right", fresh, idle)
+	if fresh > 6<<10 || idle > 18<<10 {
+		t.Errorf("octets for a link: fresh %d, idle after a burst %d; at most 6 and 18 KiB are right", fresh, idle)
 	}
 	for _, c := range conns {
 		c.Close(nil)

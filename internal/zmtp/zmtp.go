@@ -5,8 +5,8 @@
 // The zmq4 module does the greeting and drives the handshake, on a guarded connection. From there on everything is here:
 // framing, queues, limits, and the life of each connection.
 //
-//   - A [Queue] holds the messages to one peer. Pushing never blocks; one writer goroutine a connection drains it,
-//     everything that waits with few system calls.
+//   - A [Queue] holds the messages to one peer. Pushing never blocks; a writer goroutine, which runs only while
+//     something waits, drains it, everything with few system calls.
 //   - A [Receiver] gets what one peer sends, from that connection's reader goroutine, whole messages in order. A Receive
 //     that waits makes the reader wait, so the peer meets TCP's backpressure.
 //   - A [Conn] ends once: because the peer left, broke the protocol, was replaced, or this side closed it. Its Receiver's
@@ -16,8 +16,8 @@
 // it, so a transport must honour deadlines.
 //
 // A Router of this process is reached by [Router.Link], without a socket and without ZMTP on the way. A queue of
-// [NewInprocQueue] copies frames into memory that the receiver will own, and one goroutine each way delivers them from
-// there. Rules, limits and ends of connections are the same, and so is backpressure: what was delivered but waits in
+// [NewInprocQueue] copies frames into memory that the receiver will own, and a goroutine that runs only while there are some
+// delivers them from there. Rules, limits and ends of connections are the same, and so is backpressure: what was delivered but waits in
 // Receive still has its place in the queue.
 package zmtp
 
