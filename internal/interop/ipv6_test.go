@@ -9,19 +9,23 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// TestIPv6: a node of ours, as it comes or without IPv4, and one of C zyre in its IPv6 mode meet and talk.
+// TestIPv6: a node of ours, as it comes or without IPv4, meets and talks with one of C zyre in its IPv6 mode, or with another of
+// ours.
 func TestIPv6(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name            string
 		unique, sameOne bool // addresses; host
 		without4        bool
+		kind            testbed.Kind // of the other; empty: C zyre
 	}{
 		{name: "link-local addresses"},
 		{name: "unique local ones too", unique: true},
 		{name: "no IPv4", without4: true},
 		{name: "no IPv4, unique local addresses", without4: true, unique: true},
 		{name: "on one host", sameOne: true},
+		{name: "two of ours, no IPv4", without4: true, kind: testbed.Zre},
+		{name: "two of ours, no IPv4, unique local addresses", without4: true, unique: true, kind: testbed.Zre},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			lan := testbed.NewLAN(t, "")
@@ -37,7 +41,11 @@ func TestIPv6(t *testing.T) {
 			if c.sameOne {
 				b = a
 			}
-			theirs := testbed.Start(t, b, testbed.Zyre, testbed.Options{Name: "theirs", Args: []string{"--ipv6"}})
+			o := testbed.Options{Name: "theirs"}
+			if c.kind == "" {
+				c.kind, o.Args = testbed.Zyre, []string{"--ipv6"}
+			}
+			theirs := testbed.Start(t, b, c.kind, o)
 			ours := testbed.Start(t, a, testbed.Zre, testbed.Options{Name: "ours"})
 			for _, pair := range [][2]*testbed.Peer{{ours, theirs}, {theirs, ours}} {
 				who, whom := pair[0], pair[1]
