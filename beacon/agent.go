@@ -19,10 +19,11 @@ const (
 // firstPauses follow the first beacons: who lost one beacon of a newcomer soon gets another.
 var firstPauses = [...]time.Duration{100 * time.Millisecond, 200 * time.Millisecond}
 
-// A Sighting is one beacon heard from another node.
+// A Sighting is one beacon heard from another node. Who sends by IPv4 and IPv6 is sighted by each. A link-local address of IPv6
+// has the interface's name as its zone, as in fe80::1%eth0, so that it can be dialled.
 type Sighting struct {
 	Beacon
-	Addr      netip.Addr // where it came from; with Beacon.Port, the endpoint of the sender's mailbox. A link-local one of IPv6 has Interface as its zone
+	Addr      netip.Addr // where it came from; with Beacon.Port, the endpoint of the sender's mailbox
 	IfIndex   int        // the interface that it arrived on, by index
 	Interface string     // and by name
 	Local     bool       // Addr is an address of this machine; a link-local one: of Interface
