@@ -20,7 +20,8 @@ const (
 var firstPauses = [...]time.Duration{100 * time.Millisecond, 200 * time.Millisecond}
 
 // A Sighting is one beacon heard from another node. Who sends by IPv4 and IPv6 is sighted by each. A link-local address of IPv6
-// has the interface's name as its zone, as in fe80::1%eth0, so that it can be dialled.
+// has the interface's name as its zone, as in fe80::1%eth0, so that it can be dialled; where the interface may have been made
+// again within the last minute, for which package net remembers the names of interfaces, dial fe80::1%IfIndex.
 type Sighting struct {
 	Beacon
 	Addr      netip.Addr // where it came from; with Beacon.Port, the endpoint of the sender's mailbox

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -15,7 +16,19 @@ func TestIPv6(t *testing.T) {
 	bob.AddAddress(netip.MustParsePrefix("fd77::2/64"))
 	alice.AddAddress(netip.MustParsePrefix("fd77::1/64"))
 	alice.NoIPv4()
-	for _, to := range []string{bob.LinkLocal().WithZone(alice.Interface).String(), "fd77::2"} {
+	// The zone is a number: package net remembers the names of interfaces for a minute, whatever namespace it met them in.
+	var index int
+	err := alice.Do(func() error {
+		i, err := net.InterfaceByName(alice.Interface)
+		if err == nil {
+			index = i.Index
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []string{bob.LinkLocal().WithZone(strconv.Itoa(index)).String(), "fd77::2"} {
 		var server net.PacketConn
 		err := bob.Do(func() (err error) {
 			server, err = net.ListenPacket("udp6", "[::]:0")
@@ -43,7 +56,7 @@ func TestIPv6(t *testing.T) {
 		}
 	}
 	bob.NoIPv6()
-	err := bob.Do(func() error {
+	err = bob.Do(func() error {
 		conn, err := net.Dial("udp6", "[fd77::1]:1")
 		if err == nil {
 			conn.Close()
