@@ -291,14 +291,20 @@ func (n *Node) endpoint() string {
 	if n.cfg.Advertise != "" {
 		return n.cfg.Advertise
 	}
-	best := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	best, rank := netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0
 	for _, i := range n.agent.Interfaces() {
 		for _, prefix := range i.Addrs {
-			switch addr := prefix.Addr(); {
-			case addr.Is4():
-				return formatEndpoint(netip.AddrPortFrom(addr, n.port))
-			case best.Is4() || best.IsLinkLocalUnicast(): // a link-local address is better than none
-				best = addr.WithZone("")
+			addr, r := prefix.Addr().WithZone(""), 3
+			switch {
+			case addr.IsLoopback():
+				r = 0
+			case addr.Is6() && addr.IsLinkLocalUnicast():
+				r = 1
+			case addr.Is6():
+				r = 2
+			}
+			if r > rank {
+				best, rank = addr, r
 			}
 		}
 	}
