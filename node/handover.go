@@ -1,5 +1,7 @@
 package node
 
+import "github.com/go-zre/go-zre/internal/zmtp"
+
 // Between nodes of one process a message passes no queue and no other goroutine: the sender's own copies the frames and appends
 // the event. All else (HELLO, JOIN, …) goes through the queue of the link; a message waits until that is empty, so that the order
 // holds, and for room at the application of the other end.
@@ -82,6 +84,10 @@ func (s *slab) copy(frames [][]byte) [][]byte {
 	list := s.lists[:len(frames):len(frames)]
 	s.lists = s.lists[len(frames):]
 	for i, frame := range frames {
+		if len(frame) > maxSlab/4 {
+			list[i] = zmtp.CopyFrame(frame)
+			continue
+		}
 		list[i] = s.cut(len(frame))
 		copy(list[i], frame)
 	}
@@ -91,9 +97,6 @@ func (s *slab) copy(frames [][]byte) [][]byte {
 // cut returns memory for a frame.
 func (s *slab) cut(n int) []byte {
 	if n > len(s.octets) {
-		if n > maxSlab/4 {
-			return make([]byte, n)
-		}
 		s.size = min(max(2*s.size, minSlab, 4*n), maxSlab)
 		s.octets = make([]byte, s.size)
 	}

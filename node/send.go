@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +23,9 @@ type target struct {
 // content is what the application sends.
 type content struct {
 	frames [][]byte
-	size   int64 // of all of them
-	owned  bool  // large frames are our own copies, as queues of sockets need
+	size   int64       // of all of them
+	owned  bool        // large frames are our own copies, as queues of sockets need
+	lease  *zmtp.Lease // of those; nil if there are none, or if it is left to the garbage collector
 }
 
 // own takes copies of the large frames, once.
@@ -34,15 +34,16 @@ func (c *content) own() {
 		return
 	}
 	c.owned = true
-	given := c.frames
-	for i, frame := range given {
-		if len(frame) < zmtp.LargeFrame {
-			continue
-		}
-		if &c.frames[0] == &given[0] { // the list is the caller's too
-			c.frames = slices.Clone(given)
-		}
-		c.frames[i] = bytes.Clone(frame)
+	if c.size >= zmtp.LargeFrame && slices.ContainsFunc(c.frames, func(f []byte) bool { return len(f) >= zmtp.LargeFrame }) {
+		c.lease = zmtp.NewLease(c.frames)
+		c.frames = c.lease.Frames()
+	}
+}
+
+// done: the content is pushed to whom it is for.
+func (c *content) done() {
+	if c.lease != nil {
+		c.lease.Release()
 	}
 }
 
@@ -54,6 +55,7 @@ func (n *Node) Whisper(ctx context.Context, id uuid.UUID, frames ...[]byte) erro
 	if err != nil {
 		return fmt.Errorf("whisper: %w", err)
 	}
+	defer c.done()
 	n.mu.RLock()
 	p := n.present[id]
 	n.mu.RUnlock()
@@ -79,6 +81,7 @@ func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error 
 	if err != nil {
 		return fmt.Errorf("shout: %w", err)
 	}
+	defer c.done()
 	to := target{shout: true, group: group}
 	n.mu.RLock()
 	members := n.members[group]
@@ -177,11 +180,12 @@ func (p *peer) enqueue(to target, c *content, crowd bool) error {
 		p.scratch = msg.AppendWhisper(p.scratch[:0], sequence)
 	}
 	p.frames = append(append(p.frames[:0], p.scratch), c.frames...)
-	push := (*zmtp.Queue).Push
+	var err error
 	if crowd {
-		push = (*zmtp.Queue).PushControl
+		err = p.queue.PushControl(p.frames...)
+	} else {
+		err = p.queue.PushLeased(c.lease, p.frames...)
 	}
-	err := push(p.queue, p.frames...)
 	if err == nil {
 		p.sequence = sequence
 	}

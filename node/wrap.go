@@ -48,13 +48,14 @@ func (p *peer) park(to target, c *content) error {
 		return zmtp.ErrFull
 	}
 	c.own()
+	c.lease = nil // what is parked has no end that anybody counts
 	frames := slices.Clone(c.frames)
 	for i, frame := range frames {
 		if len(frame) < zmtp.LargeFrame { // large ones are copies
 			frames[i] = bytes.Clone(frame)
 		}
 	}
-	w.messages = append(w.messages, parked{to, content{frames, c.size, true}})
+	w.messages = append(w.messages, parked{to, content{frames: frames, size: c.size, owned: true}})
 	w.octets += c.size
 	return nil
 }

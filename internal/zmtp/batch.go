@@ -1,9 +1,6 @@
 package zmtp
 
-import (
-	"bytes"
-	"sync"
-)
+import "sync"
 
 // LargeFrame is the length, in octets, from which a frame is kept by reference in a Queue instead of being copied.
 const LargeFrame = 16 << 10
@@ -28,22 +25,23 @@ type batch struct {
 type segment struct {
 	data     []byte
 	chunk    *chunk // what to reuse once data is written; nil if data is a large frame, or a later segment shares the chunk
+	lease    *Lease // holds data, if that is a large frame of one
 	messages int    // messages that end here
 }
 
-// message appends a message of one or more frames, which has that size on the wire.
-func (b *batch) message(frames [][]byte, size int64) {
+// message appends a message of one or more frames, which has that size on the wire; the large ones may be of a lease.
+func (b *batch) message(frames [][]byte, size int64, lease *Lease) {
 	if b.inproc != nil && size <= int64(b.inproc.small()) {
 		b.place(frames, int(size))
 	} else {
 		for i, f := range frames {
-			b.frame(more(i, frames), f)
+			b.frame(more(i, frames), f, lease)
 		}
 	}
 	b.segments[len(b.segments)-1].messages++
 }
 
-func (b *batch) frame(flags byte, body []byte) {
+func (b *batch) frame(flags byte, body []byte, lease *Lease) {
 	var header [longHeader]byte
 	switch {
 	case b.inproc != nil && len(header)+len(body) <= b.inproc.small():
@@ -52,11 +50,11 @@ func (b *batch) frame(flags byte, body []byte) {
 	case b.inproc != nil:
 		page := b.page(len(header))
 		page.data = append(page.data, frameHeader(&header, flags, len(body))...)
-		b.reference(bytes.Clone(body))
+		b.reference(CopyFrame(body), nil)
 	default:
 		b.copy(frameHeader(&header, flags, len(body)))
 		if len(body) >= LargeFrame {
-			b.reference(body)
+			b.reference(body, lease)
 		} else {
 			b.copy(body)
 		}
@@ -80,18 +78,24 @@ func (b *batch) copy(octets []byte) {
 }
 
 // reference appends a large frame without copying it; the rest of the chunk before it goes on behind it.
-func (b *batch) reference(frame []byte) {
+func (b *batch) reference(frame []byte, lease *Lease) {
+	if lease != nil {
+		lease.holders.Add(1)
+	}
 	before := &b.segments[len(b.segments)-1] // there is one: the frame's header
 	rest := segment{data: before.data[len(before.data):], chunk: before.chunk}
 	before.chunk = nil
-	b.segments = append(b.segments, segment{data: frame}, rest)
+	b.segments = append(b.segments, segment{data: frame, lease: lease}, rest)
 }
 
 func (s *segment) room() int { return cap(s.data) - len(s.data) }
 
-// recycle gives the chunks of written segments back and forgets their frames.
+// recycle gives the memory of written segments back and forgets their frames.
 func recycle(segments []segment) {
 	for i := range segments {
+		if l := segments[i].lease; l != nil {
+			l.Release()
+		}
 		if c := segments[i].chunk; c != nil {
 			chunks.Put(c)
 		}

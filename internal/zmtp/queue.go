@@ -59,15 +59,18 @@ func NewInprocQueue(maxMessages int, maxOctets int64) *Queue {
 //
 // Frames below LargeFrame octets are copied. Larger ones are kept by reference: the caller must not change them any more,
 // and may push the same one to many queues. A queue of NewInprocQueue copies those too.
-func (q *Queue) Push(frames ...[]byte) error { return q.push(frames, 0, 0) }
+func (q *Queue) Push(frames ...[]byte) error { return q.push(frames, nil, 0, 0) }
+
+// PushLeased is Push for a message whose large frames are those of a lease, nil for none: it holds the lease until they are written.
+func (q *Queue) PushLeased(lease *Lease, frames ...[]byte) error { return q.push(frames, lease, 0, 0) }
 
 // PushControl is Push for the small messages of a protocol that must not wait behind a full queue's bound: it may exceed
 // the limits by 1,000 messages and 1 MiB, and only then returns ErrFull.
 func (q *Queue) PushControl(frames ...[]byte) error {
-	return q.push(frames, controlMessages, controlOctets)
+	return q.push(frames, nil, controlMessages, controlOctets)
 }
 
-func (q *Queue) push(frames [][]byte, moreMessages int, moreOctets int64) error {
+func (q *Queue) push(frames [][]byte, lease *Lease, moreMessages int, moreOctets int64) error {
 	if len(frames) == 0 {
 		return errors.New("zmtp: a message has at least one frame")
 	}
@@ -77,7 +80,7 @@ func (q *Queue) push(frames [][]byte, moreMessages int, moreOctets int64) error 
 	if err := q.admit(size, moreMessages, moreOctets); err != nil {
 		return err
 	}
-	q.batch.message(frames, size)
+	q.batch.message(frames, size, lease)
 	q.pushed++
 	return nil
 }
@@ -89,7 +92,7 @@ func (q *Queue) pushCommand(body []byte) error {
 	if err := q.admit(shortHeader+int64(len(body)), controlMessages, controlOctets); err != nil {
 		return err
 	}
-	q.batch.frame(flagCommand, body)
+	q.batch.frame(flagCommand, body, nil)
 	q.batch.segments[len(q.batch.segments)-1].messages++ // it counts like one, so that commands are bounded too
 	q.pushed++
 	return nil
@@ -286,7 +289,7 @@ func (q *Queue) attach(c *Conn, first [][]byte) error {
 		return nil
 	}
 	ahead := batch{inproc: q.batch.inproc}
-	ahead.message(first, wireSize(first))
+	ahead.message(first, wireSize(first), nil)
 	q.batch.segments = append(ahead.segments, q.batch.segments...)
 	q.messages++
 	q.idle.Store(false)

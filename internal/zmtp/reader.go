@@ -132,7 +132,7 @@ func (r *reader) body(size int) ([]byte, error) {
 		pieces = append(pieces, piece)
 		have += len(piece)
 	}
-	body := make([]byte, size)
+	body := frameMemory(size)
 	rest := body
 	for _, piece := range pieces {
 		rest = rest[copy(rest, piece):]

@@ -23,7 +23,7 @@ func (s *slab) octets(n int, busy bool) []byte {
 			size = busyData
 		}
 		if n > size/4 { // a slab for so few would mostly waste its rest
-			return make([]byte, n)
+			return frameMemory(n)
 		}
 		s.data = make([]byte, size)
 	}
