@@ -1,10 +1,15 @@
 package node
 
-import "github.com/go-zre/go-zre/internal/zmtp"
+import (
+	"errors"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+)
 
 // Between nodes of one process a message passes no queue and no other goroutine: the sender's own copies the frames and appends
 // the event. All else (HELLO, JOIN, …) goes through the queue of the link; a message waits until that is empty, so that the order
-// holds, and for room at the application of the other end.
+// holds, and for room at the application of the other end. Where that lags, and so the queue does not become empty, what follows goes
+// through the queue too.
 
 // handOver hands a message over, or returns the error of a queue's Push. It returns false if the message is to go through
 // the queue: at the beginning, before the peer has taken our HELLO, and if it breaks a limit of the peer's, which is the link's end.
@@ -14,8 +19,9 @@ func (p *peer) handOver(to target, c *content) (bool, error) {
 		return false, nil
 	}
 	if err := p.queue.Idle(); err != nil {
-		return true, err
+		return !p.lagging || !errors.Is(err, zmtp.ErrFull), err
 	}
+	p.lagging = false
 	in, ok := p.conn.Neighbour().(*inbox)
 	if !ok || in.peer == nil {
 		return false, nil

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
 // neighbours are two nodes of one process that know each other.
@@ -161,6 +163,51 @@ func TestHandOverWaits(t *testing.T) {
 			short, end := context.WithTimeout(ctx, 10*time.Millisecond)
 			err = a.Whisper(short, b.UUID(), []byte("fills"))
 			end()
+		}
+	}
+}
+
+// Messages that had to go through the queue, as before the peer took our HELLO, and wait for its application, do not keep out those
+// behind them: the queue has room.
+func TestQueueBehindSlowApplication(t *testing.T) {
+	t.Parallel()
+	cfg := onLoopback(beaconPort(), Config{Limits: Limits{Events: 10}})
+	slow, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deaf := startDeaf(t, slow)
+	fast := start(t, onLoopback(cfg.BeaconPort, Config{}))
+	fast.waitKind(Enter, slow.UUID())
+	var p *peer
+	fast.until(t, "it is connected", func() bool { p = fast.peers[slow.UUID()]; return p.connected })
+	link := func(conn *zmtp.Conn) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.conn = conn
+	}
+	const count = 2000
+	conn := p.conn
+	link(nil)
+	for i := range count {
+		if i == 100 {
+			link(conn)
+		}
+		if err := fast.Whisper(t.Context(), slow.UUID(), fmt.Append(nil, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deaf.listen()
+	deaf.wait("the last", func(e Event) bool { return e.Kind == Whisper && string(e.Frames[0]) == fmt.Sprint(count-1) })
+	next := 0
+	deaf.mu.Lock()
+	defer deaf.mu.Unlock()
+	for _, e := range deaf.events {
+		if e.Kind == Whisper {
+			if string(e.Frames[0]) != fmt.Sprint(next) {
+				t.Fatalf("message %q, want %d", e.Frames[0], next)
+			}
+			next++
 		}
 	}
 }

@@ -81,6 +81,7 @@ type peer struct {
 	pongs    int   // answered
 	sequence uint16
 	conn     *zmtp.Conn // of inproc alone
+	lagging  bool       // its queue was not empty for lagTime: see handOver
 	slab     slab       // for messages past the queue
 	scratch  []byte
 	frames   [][]byte

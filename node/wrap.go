@@ -156,7 +156,7 @@ func (p *peer) room() <-chan struct{} {
 	switch {
 	case p.wrap != nil:
 		return p.wrap.settled
-	case p.conn != nil:
+	case p.conn != nil && !p.lagging:
 		return p.handOverRoom()
 	}
 	return p.queue.Room()
