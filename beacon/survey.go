@@ -43,14 +43,14 @@ type Report struct {
 	Interface                 // with all its addresses
 	Reason     Reason         // Used, or why it is not
 	UsedAddrs  []netip.Prefix // the addresses that it uses there; none unless Used
-	Classic    []Destination  // where classic beacons go from there, one for each subnet; none if it cannot broadcast
-	State      []Destination  // where state beacons go; none if it cannot multicast
+	Classic    []Destination  // where classic beacons go from there: one for each subnet of IPv4, if it can broadcast, and one by IPv6
+	State      []Destination  // where state beacons go, one for each address family that it has; none if it cannot multicast
 	HasCarrier bool           // a cable is in, or the access point is in reach, as far as the system tells
 }
 
 // Survey says for each interface of the machine, in the system's order, what an agent of that configuration does with it now, by the
-// very rules that agents follow. It opens nothing, sends nothing, and does not wait. Of config the UUID may be missing; an
-// error says what else of it Open would refuse.
+// very rules that agents follow. It opens nothing, sends nothing, and does not wait; so it takes for granted that there are
+// sockets of both address families. Of config the UUID may be missing; an error says what else of it Open would refuse.
 func Survey(config Config) ([]Report, error) {
 	config = config.withDefaults()
 	if config.UUID == uuid.Nil {
@@ -63,10 +63,21 @@ func Survey(config Config) ([]Report, error) {
 	if err := config.check(all); err != nil {
 		return nil, err
 	}
+	return survey(&config, all, all), nil
+}
+
+// Survey says what the agent does with each interface of the machine, in the system's order, as of its last look at them. What there is
+// no socket for, IPv6 on a machine that is without it, is not used.
+func (a *Agent) Survey() []Report {
+	all := a.station.world.Load().interfaces
+	return survey(&a.config, all, a.station.reach(all))
+}
+
+// survey reports on all interfaces, of which the addresses within reach can be used.
+func survey(config *Config, all, within []Interface) (reports []Report) {
 	chosen, _ := parseChoice(config.Interfaces) // check has seen the error
-	v := look(&config, all)
-	var reports []Report
-	for n, j := range judge(all, chosen) {
+	v := look(config, within)
+	for n, j := range judge(within, chosen) {
 		r := Report{Interface: all[n], Reason: j.reason, HasCarrier: j.Flags&net.FlagRunning != 0}
 		if j.reason == Used {
 			r.UsedAddrs = j.Addrs
@@ -74,7 +85,13 @@ func Survey(config Config) ([]Report, error) {
 		}
 		reports = append(reports, r)
 	}
-	return reports, nil
+	return reports
+}
+
+// Ports returns the UDP ports of classic and of state beacons, where 0 stands for their defaults as in the configuration.
+func (c Config) Ports() (classic, state int) {
+	c = c.withDefaults()
+	return c.Port, int(c.statePort())
 }
 
 // leaving returns those destinations that are reached by an interface.

@@ -93,6 +93,9 @@ func TestSurveyAgrees(t *testing.T) {
 		h := l.host(eth0("10.0.0.1/24"), iface(3, "eth1", ethernet, "10.1.0.1/24", "10.2.0.1/24"), iface(4, "eth2", ethernet))
 		a := open(t, Config{Network: h})
 		reports, err := Survey(Config{Network: h})
+		if own := a.Survey(); fmt.Sprint(own) != fmt.Sprint(reports) {
+			t.Errorf("the agent's own survey: %v, want %v", own, reports)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,5 +140,49 @@ func TestSurveyErrors(t *testing.T) {
 	}
 	if got := Reason(99).String() + Reason(0).String(); got != "reason(99)reason(0)" {
 		t.Errorf("unknown reasons are called %q", got)
+	}
+}
+
+// An agent's survey leaves out what it has no sockets for; Survey cannot know.
+func TestSurveyOfOneFamily(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, l *lan) {
+		six := iface(3, "eth1", ethernet, "fe80::2/64")
+		two := iface(2, "eth0", ethernet, "10.0.0.1/24", "fe80::1/64")
+		both := l.host(two, six)
+		both.six = true
+		for _, c := range []struct {
+			host *host
+			want string
+		}{
+			{l.host(two, six), "spared [] 0 0, used [10.0.0.1/24] 1 1, no address [] 0 0"},
+			{both, "spared [] 0 0, used [10.0.0.1/24 fe80::1/64] 2 2, used [fe80::2/64] 1 1"},
+		} {
+			var got []string
+			for _, r := range open(t, Config{Network: c.host}).Survey() {
+				got = append(got, fmt.Sprintf("%v %v %d %d", r.Reason, r.UsedAddrs, len(r.Classic), len(r.State)))
+				if len(r.Addrs) != 2 && r.Name == "eth0" {
+					t.Errorf("of eth0 %v is told", r.Addrs)
+				}
+			}
+			if got := strings.Join(got, ", "); got != c.want {
+				t.Errorf("%s; want %s", got, c.want)
+			}
+		}
+	})
+}
+
+func TestPorts(t *testing.T) {
+	for _, c := range []struct {
+		config         Config
+		classic, state int
+	}{
+		{Config{}, 5670, 15670},
+		{Config{Port: 6000}, 6000, 16000},
+		{Config{Port: 60_000}, 60_000, 50_000},
+		{Config{Port: 6000, StatePort: 7000}, 6000, 7000},
+	} {
+		if classic, state := c.config.Ports(); classic != c.classic || state != c.state {
+			t.Errorf("%+v: %d and %d, want %d and %d", c.config, classic, state, c.classic, c.state)
+		}
 	}
 }

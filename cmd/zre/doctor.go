@@ -20,22 +20,26 @@ const doctorUsage = `Tells why the ZRE nodes of this network do not find or reac
 It runs a node, named "zre doctor", for some seconds, listens to the beacons of this machine and of others, tests whether the TCP port
 of each node answers, and sees which nodes connect back. So it tells what each network interface is used for and why not, whether
 this machine's own beacons are heard, who else is here, and where a firewall seems to be. Run it on both machines of a pair that do
-not find each other, and, with --peer, from one to the endpoint of the other (zre pipe prints that when it starts).
+not find each other, and, with --peer, from one to the endpoint of the other (zre pipe prints that when it starts): the node connects
+there, as one that is told of a peer does, and sees whether the peer comes back.
 
 Exit status: 0 all is well, also if nobody else is here; 1 something is wrong; 2 wrong usage.
 
 With --json it prints one object; keys and kinds stay, new ones may come:
   well, verdict     whether anything is wrong, and the verdict in words
   problems, notes   lists of kind (a word for programs), text, try, and the interface, node or endpoint that it concerns
-  self              uuid and port of the node that was run, or the error why it could not; chosen: interfaces were named
+  self              uuid and port of the node that was run, or the error why it could not; chosen: interfaces were named;
+                    advertised: the endpoint of --advertise
   listened_ms       how long it listened
-  udp_ports         port, kind (classic or state), taken by another program alone, error
+  udp_ports         port, kind (classic or state), family (IPv4 or IPv6, of those that the machine has), taken by another program
+                    alone, error
   interfaces        name, use (used, or why not), up, carrier, loopback, containers, addresses, used_addresses, endpoints that
                     peers are told, beacons: kind, octets, from, to, heard_back
-  nodes             uuid, name, local, left, entered (it connected), entered_ms, known_ms,
+  nodes             uuid, name, local, left, entered (it connected), entered_ms, endpoint (where it was reached then), known_ms,
                     beacons: interface, address, octets, multicast, port, state, count, every_ms,
-                    mailboxes: endpoint, answer, uuid of who answers, error
-  peers             those of --peer: endpoint, error (of its name), mailboxes as above
+                    mailboxes: endpoint, answer, uuid of who answers, from (the address here by which it is reached), error
+  peers             those of --peer: endpoint, error (of its name), mailboxes as above, entered (it connected, too), uuid of who did,
+                    known_ms (since it answered)
   complaints        what the node logged as warnings
   unrecorded        beacons beyond what is kept
 An answer is zre (go-zre), zmtp (any other node), refused, silent, unreachable, mute, closed, other or untested.
@@ -73,13 +77,15 @@ func newDoctorOptions(args []string, out io.Writer) (*doctorOptions, error) {
 		}
 		return err
 	})
-	flags.Func("peer", "an `endpoint` to test, as tcp://192.168.1.7:5671 or tcp://host.example:5671, whether it beacons or not (repeatable)", func(s string) error {
+	flags.Func("peer", "an `endpoint` to test there and back, whether it beacons or not: tcp://192.168.1.7:5671, tcp://host.example:5671, or"+
+		" tcp://[fe80::7%eth0]:5671, a link-local address with the interface here (repeatable)", func(s string) error {
 		e, err := doctor.ParseEndpoint(s)
 		c.Peers = append(c.Peers, e)
 		return err
 	})
 	flags.StringVar(&c.Listen, "listen", "", "the `endpoint` that the node listens at, as tcp://*:5671, to test whether peers reach that port (default: a"+
 		" free port from 49152 up)")
+	flags.StringVar(&c.Advertise, "advertise", "", "the `endpoint` that peers are told, where a NAT leads from it to the port of --listen: tcp://203.0.113.7:5671")
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(out, doctorUsage)

@@ -2,8 +2,12 @@ package doctor
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,6 +37,9 @@ func Collect(ctx context.Context, cfg Config) (*Facts, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := cfg.check(surveyed); err != nil {
+		return nil, err
+	}
 	complaints := new(complaints)
 	node, err := zre.NewNode(cfg.options(complaints)...)
 	if err != nil {
@@ -41,6 +48,7 @@ func Collect(ctx context.Context, cfg Config) (*Facts, error) {
 	defer node.Close()
 
 	x := newExamination(cfg, node.UUID())
+	x.facts.Ports = cfg.ports()
 	sightings := make(chan beacon.Sighting, maxSightings)
 	ear, err := cfg.listen(func(s beacon.Sighting) {
 		select {
@@ -52,13 +60,13 @@ func Collect(ctx context.Context, cfg Config) (*Facts, error) {
 		x.facts.Self.Error = plain(err)
 	} else {
 		defer ear.Close()
+		surveyed = ear.Survey()
 		if err := node.Start(ctx); err != nil {
 			x.facts.Self.Error = err.Error()
-		} else if ap, err := netip.ParseAddrPort(trimScheme(node.Endpoint())); err == nil {
-			x.facts.Self.Port = int(ap.Port())
+		} else {
+			x.facts.Self.Port = cfg.mailboxPort(node)
 		}
 	}
-	x.facts.Ports = cfg.ports(err)
 	x.facts.Interfaces = cfg.interfaces(surveyed, x.facts.Self.Port)
 	x.run(ctx, sightings, node.Events())
 	x.finish()
@@ -73,6 +81,12 @@ func (c *Config) options(complaints *complaints) []zre.Option {
 		zre.WithBeaconPort(c.Port), zre.WithInterfaces(c.Interfaces...),
 		zre.WithTransports("tcp"), // which is to be tested, on this host too
 		zre.WithLogger(zerolog.New(complaints).Level(zerolog.WarnLevel)),
+	}
+	for _, e := range c.Peers {
+		options = append(options, zre.WithPeers(e.String()))
+	}
+	if c.Advertise != "" {
+		options = append(options, zre.WithAdvertise(c.Advertise))
 	}
 	if c.Listen != "" {
 		options = append(options, zre.WithListen(c.Listen))
@@ -90,19 +104,53 @@ func (c *Config) listen(handler func(beacon.Sighting)) (*beacon.Agent, error) {
 	return beacon.Open(b)
 }
 
-// ports says what is wrong with which UDP port, given what opening both failed with.
-func (c *Config) ports(failed error) []Port {
-	list := []Port{{Port: c.Port, Kind: classic}, {Port: c.Port + stateOffset, Kind: state}}
-	for i := range list {
-		if failed == nil {
-			break
+// check reports what of the peers and of what they are told cannot be, on a machine with these interfaces.
+func (c *Config) check(surveyed []beacon.Report) error {
+	for _, e := range c.Peers {
+		zone := e.zone()
+		if zone != "" && !slices.ContainsFunc(surveyed, func(r beacon.Report) bool { return r.Name == zone || strconv.Itoa(r.Index) == zone }) {
+			return fmt.Errorf("%s: there is no interface %s here", e, zone)
 		}
-		conn, err := c.listenPacket(list[i].Port)
-		if err != nil {
-			list[i].Taken, list[i].Error = isTaken(err), plain(err)
-			continue
+	}
+	if c.Advertise != "" && c.listenPort() == 0 {
+		return fmt.Errorf("%s is to be advertised: tell by --listen, too, at which port it leads to here", c.Advertise)
+	}
+	return nil
+}
+
+// listenPort returns the port that the mailbox is to listen at, 0 for any.
+func (c *Config) listenPort() int {
+	_, service, _ := net.SplitHostPort(trimScheme(c.Listen))
+	port, _ := strconv.ParseUint(service, 10, 16) // what is no port the node has refused
+	return int(port)
+}
+
+// mailboxPort returns the port of a node that has started. What it advertises may be a port of another machine.
+func (c *Config) mailboxPort(node *zre.Node) int {
+	if c.Advertise != "" {
+		return c.listenPort()
+	}
+	ap, _ := netip.ParseAddrPort(trimScheme(node.Endpoint())) // it is one
+	return int(ap.Port())
+}
+
+// ports tries the UDP ports of each address family that the machine has. Beside sockets of beacons there is room for another.
+func (c *Config) ports() (list []Port) {
+	classicPort, statePort := c.beacons().Ports()
+	for _, network := range []string{"udp4", "udp6"} {
+		for _, p := range []Port{{Port: classicPort, Kind: classic}, {Port: statePort, Kind: state}} {
+			p.Family = map[string]Family{"udp4": IPv4, "udp6": IPv6}[network]
+			conn, err := c.listenPacket(network, p.Port)
+			switch {
+			case err == nil:
+				conn.Close()
+			case errors.Is(err, errors.ErrUnsupported):
+				continue
+			default:
+				p.Taken, p.Error = isTaken(err), plain(err)
+			}
+			list = append(list, p)
 		}
-		conn.Close()
 	}
 	return list
 }
@@ -126,7 +174,7 @@ func newExamination(cfg Config, self uuid.UUID) *examination {
 	chosen := slices.ContainsFunc(cfg.Interfaces, func(entry string) bool { return !strings.HasPrefix(entry, "!") })
 	return &examination{
 		cfg:   cfg,
-		facts: Facts{Self: Self{UUID: self, Chosen: chosen}},
+		facts: Facts{Self: Self{UUID: self, Chosen: chosen, Advertised: cfg.Advertise}},
 		began: time.Now(),
 		nodes: make(map[uuid.UUID]*Node), mailboxes: make(map[netip.AddrPort]*Mailbox),
 		slots: make(chan struct{}, maxProbes), results: make(chan func()),
@@ -192,7 +240,12 @@ func (x *examination) test(e Endpoint) {
 		return func() {
 			p.Error = plain(err)
 			for _, a := range addresses {
-				x.probe(a, func(m *Mailbox) { p.Mailboxes = append(p.Mailboxes, m) })
+				x.probe(a, func(m *Mailbox) {
+					p.Mailboxes = append(p.Mailboxes, m)
+					if m.Answer.good() && p.answered == 0 {
+						p.answered = time.Since(x.began)
+					}
+				})
 			}
 		}
 	})
@@ -220,6 +273,7 @@ func (x *examination) finish() {
 			}
 		}
 		slices.SortFunc(n.Beacons, byPlace)
+		slices.SortStableFunc(n.Mailboxes, byFamily)
 		n.Beacons, n.Mailboxes = some(n.Beacons), some(n.Mailboxes)
 		f.Nodes = append(f.Nodes, n)
 	}
@@ -229,9 +283,43 @@ func (x *examination) finish() {
 		i.Addresses, i.Used, i.Endpoints, i.Beacons = some(i.Addresses), some(i.Used), some(i.Endpoints), some(i.Beacons)
 	}
 	for _, p := range f.Peers {
+		slices.SortStableFunc(p.Mailboxes, byFamily)
 		p.Mailboxes = some(p.Mailboxes)
+		if p.answered > 0 {
+			p.KnownMS = max(0, f.ListenedMS-p.answered.Milliseconds())
+		}
+		p.recognise(f.Nodes)
 	}
 	f.Interfaces, f.Nodes, f.Peers = some(f.Interfaces), some(f.Nodes), some(f.Peers)
+}
+
+// byFamily orders endpoints: IPv4 first, as a person knows those addresses.
+func byFamily(a, b *Mailbox) int { return number(a.family() == IPv6) - number(b.family() == IPv6) }
+
+func (m *Mailbox) family() Family {
+	at, _ := netip.ParseAddrPort(trimScheme(m.Endpoint)) // it is one
+	return familyOf(at.Addr())
+}
+
+// recognise finds who of the nodes that connected was met at an endpoint that was named: who says so, or else who is reached
+// there, or beacons it.
+func (p *Peer) recognise(nodes []*Node) {
+	for _, m := range p.Mailboxes {
+		for _, n := range nodes {
+			if !n.Entered || !m.Answer.good() {
+				continue
+			}
+			if m.UUID != nil && *m.UUID == n.UUID || m.UUID == nil && (m.Endpoint == n.Endpoint || n.beacons(m.Endpoint)) {
+				p.Entered, p.UUID = true, &n.UUID
+				return
+			}
+		}
+	}
+}
+
+// beacons reports whether the node's beacons lead to an endpoint.
+func (n *Node) beacons(endpoint string) bool {
+	return slices.ContainsFunc(n.Mailboxes, func(m *Mailbox) bool { return m.Endpoint == endpoint })
 }
 
 // some makes a list that JSON shows as one, be it empty.
@@ -249,6 +337,7 @@ func (x *examination) happened(event zre.Event) {
 		if n := x.node(e.Peer.UUID); n != nil && !n.Entered {
 			n.Entered, n.Name = true, clean(e.Peer.Name)
 			n.EnteredMS = time.Since(x.began).Milliseconds()
+			n.Endpoint = clean(e.Peer.Endpoint)
 		}
 	case zre.Exit:
 		if n := x.nodes[e.Peer.UUID]; n != nil && e.Reason == zre.Left {

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -21,21 +20,49 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
+// A world is a simulated network, and what of it is to be examined from where.
+type world struct {
+	t   *testing.T
+	lan *zretest.LAN
+	us  *faulty
+	cfg Config
+}
+
+// collect examines it, and compares the kinds of problems and notes, "problems | notes", with those wanted.
+func collect(t *testing.T, cfg Config, want string) *Report {
+	t.Helper()
+	begin := time.Now()
+	facts, err := Collect(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took > DefaultTime+lateProbes+2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	r := Diagnose(facts)
+	kinds := func(list []Finding) string {
+		var kinds []string
+		for _, f := range list {
+			kinds = append(kinds, f.Kind)
+		}
+		return strings.Join(kinds, " ")
+	}
+	if got := kinds(r.Problems) + " | " + kinds(r.Notes); got != want {
+		t.Errorf("found %s; want %s\n%+v\n%+v", got, want, r.Problems, r.Notes)
+	}
+	return r
+}
+
+func endpoint(text string) []Endpoint {
+	e, err := ParseEndpoint(text)
+	if err != nil {
+		panic(err)
+	}
+	return []Endpoint{e}
+}
+
 // What is found on a simulated network, and what Diagnose makes of it: kinds of problems and notes.
 func TestCollect(t *testing.T) {
-	endpoint := func(text string) []Endpoint {
-		e, err := ParseEndpoint(text)
-		if err != nil {
-			panic(err)
-		}
-		return []Endpoint{e}
-	}
-	type world struct {
-		t   *testing.T
-		lan *zretest.LAN
-		us  *faulty
-		cfg Config
-	}
 	them := func(w *world) *zretest.Host { return w.lan.Host("10.0.0.2") }
 	for _, c := range []struct {
 		name  string
@@ -84,14 +111,14 @@ func TestCollect(t *testing.T) {
 		}, "mailbox-unreachable | ", nil},
 		{"a firewall here eats outgoing broadcasts", func(w *world) {
 			zretest.Start(w.t, them(w))
-			w.us.swallow = func(octets int) bool { return octets == 22 }
+			w.us.swallow = func(to netip.AddrPort) bool { return to.Port() == 5670 }
 		}, "beacons-lost | ", nil},
 		{"a firewall here eats all outgoing beacons", func(w *world) {
 			zretest.Start(w.t, them(w))
-			w.us.swallow = func(int) bool { return true }
+			w.us.swallow = func(netip.AddrPort) bool { return true }
 		}, "beacons-lost | ", nil},
 		{"UDP port taken", func(w *world) {
-			w.us.listenPacket = func(port int) error {
+			w.us.listenPacket = func(network string, port int) error {
 				if port == 5670 {
 					return os.NewSyscallError("bind", syscall.EADDRINUSE)
 				}
@@ -164,9 +191,7 @@ func TestCollect(t *testing.T) {
 		{"a named one that is heard", func(w *world) {
 			zretest.Start(w.t, them(w), zre.WithListen("tcp://*:5671"))
 			w.cfg.Peers = endpoint("tcp://alice.example:5671")
-			w.cfg.Lookup = func(_ context.Context, host string) ([]netip.Addr, error) {
-				return []netip.Addr{netip.MustParseAddr("10.0.0.2")}, map[bool]error{false: errors.New(host)}[host == "alice.example"]
-			}
+			w.lan.Name("alice.example", "10.0.0.2")
 		}, " | ", func(t *testing.T, r *Report) {
 			if m := r.Peers[0].Mailboxes[0]; m.Endpoint != "tcp://10.0.0.2:5671" || m.Answer != Zre {
 				t.Errorf("%+v", m)
@@ -175,20 +200,51 @@ func TestCollect(t *testing.T) {
 		{"a named one with other beacons", func(w *world) {
 			zretest.Start(w.t, them(w), zre.WithListen("tcp://*:5671"), zre.WithBeaconPort(6000))
 			w.cfg.Peers = endpoint("tcp://10.0.0.2:5671")
-		}, "peer-unheard | ", nil},
+		}, " | peer-unheard", func(t *testing.T, r *Report) {
+			p := r.Peers[0]
+			if len(r.Nodes) != 1 || !p.Entered || *p.UUID != r.Nodes[0].UUID || p.KnownMS < 2000 || r.Nodes[0].Endpoint != p.Endpoint {
+				t.Errorf("%+v, nodes %+v", p, r.Nodes)
+			}
+			if m := p.Mailboxes[0]; m.From == nil || m.From.String() != "10.0.0.1" {
+				t.Errorf("reached from %v", m.From)
+			}
+		}},
+		{"a named one in another subnet", func(w *world) {
+			zretest.Start(w.t, w.lan.Host("10.9.0.2"), zre.WithListen("tcp://*:5671"))
+			w.lan.Route(true)
+			w.cfg.Peers = endpoint("tcp://10.9.0.2:5671")
+		}, " | peer-unheard", nil},
+		{"a named one that cannot come back", func(w *world) {
+			zretest.Start(w.t, them(w), zre.WithListen("tcp://*:5671"), zre.WithBeaconPort(6000))
+			w.us.accept = swallowed
+			w.cfg.Peers = endpoint("tcp://10.0.0.2:5671")
+		}, "peer-no-hello | ", func(t *testing.T, r *Report) {
+			if text := r.Problems[0].Text; !strings.Contains(text, fmt.Sprint("endpoint tcp://10.0.0.1:", r.Self.Port, " (")) {
+				t.Error(text)
+			}
+		}},
+		{"a named one that cannot come back, as we advertise a wrong endpoint", func(w *world) {
+			zretest.Start(w.t, them(w), zre.WithListen("tcp://*:5671"), zre.WithBeaconPort(6000))
+			w.cfg.Listen, w.cfg.Advertise = "tcp://*:5672", "tcp://10.0.0.77:9"
+			w.cfg.Peers = endpoint("tcp://10.0.0.2:5671")
+		}, "peer-no-hello | ", func(t *testing.T, r *Report) {
+			if text := r.Problems[0].Text; !strings.Contains(text, "endpoint tcp://10.0.0.77:9 (") || r.Self.Port != 5672 {
+				t.Errorf("port %d: %s", r.Self.Port, text)
+			}
+		}},
+		{"a named one that is us", func(w *world) {
+			w.cfg.Listen, w.cfg.Peers = "tcp://*:5671", endpoint("tcp://10.0.0.1:5671")
+		}, " | alone", nil},
 		{"a named one that is not there", func(w *world) {
 			them(w)
 			w.cfg.Peers = endpoint("tcp://10.0.0.2:5671")
 		}, "peer-refused | ", nil},
 		{"no such name", func(w *world) {
 			w.cfg.Peers = endpoint("tcp://nobody.example:5671")
-			w.cfg.Lookup = func(_ context.Context, host string) ([]netip.Addr, error) {
-				return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
-			}
 		}, "peer-name | ", nil},
 		{"no resolver", func(w *world) {
 			w.cfg.Peers = endpoint("tcp://nobody.example:5671")
-			w.cfg.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			w.us.lookUp = func(ctx context.Context, host string) ([]netip.Addr, error) {
 				<-ctx.Done()
 				return nil, &net.DNSError{Err: "timeout", Name: host, IsTimeout: true}
 			}
@@ -223,25 +279,7 @@ func TestCollect(t *testing.T) {
 				us := &faulty{Host: lan.Host("10.0.0.1")}
 				w := &world{t: t, lan: lan, us: us, cfg: Config{Network: us}}
 				c.build(w)
-				begin := time.Now()
-				facts, err := Collect(t.Context(), w.cfg)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if took := time.Since(begin); took > DefaultTime+lateProbes+2*time.Second {
-					t.Errorf("it took %v", took)
-				}
-				r := Diagnose(facts)
-				kinds := func(list []Finding) string {
-					var kinds []string
-					for _, f := range list {
-						kinds = append(kinds, f.Kind)
-					}
-					return strings.Join(kinds, " ")
-				}
-				if got := kinds(r.Problems) + " | " + kinds(r.Notes); got != c.want {
-					t.Errorf("found %s; want %s\n%+v\n%+v", got, c.want, r.Problems, r.Notes)
-				}
+				r := collect(t, w.cfg, c.want)
 				if c.check != nil {
 					c.check(t, r)
 				}
@@ -355,6 +393,8 @@ func TestCollectErrors(t *testing.T) {
 			"localhost":         {Listen: "tcp://localhost:5671"},
 			"not a glob":        {Interfaces: []string{"!eth["}},
 			"neither the name ": {Listen: "tcp://10.9.9.9:5671"},
+			"by --listen":       {Advertise: "tcp://203.0.113.7:5671"},
+			"no interface eth7": {Peers: []Endpoint{{"fe80::1%eth7", 5671}}},
 		} {
 			cfg.Network = us
 			if _, err := Collect(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), says) {

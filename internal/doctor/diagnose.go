@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -64,7 +63,7 @@ func (r *Report) note(f Finding)    { r.Notes = append(r.Notes, f) }
 
 // verdict is the first line of the report.
 func (r *Report) verdict() string {
-	heard := fmt.Sprintf("in %.3g s", float64(r.ListenedMS)/1000)
+	in := "in " + seconds(r.ListenedMS)
 	entered := 0
 	for _, n := range r.Nodes {
 		if n.Entered {
@@ -81,14 +80,14 @@ func (r *Report) verdict() string {
 		if entered == 1 {
 			each = "it"
 		}
-		return fmt.Sprintf("All is well: %s heard %s, and %s connected to this machine.", are(entered, "other node"), heard, each)
+		return fmt.Sprintf("All is well: %s found %s, and %s connected to this machine.", are(entered, "other node"), in, each)
 	case entered > 0:
-		return fmt.Sprintf("All is well as far as could be tested: of %s heard %s %d connected to this machine; see the notes for the rest.",
-			count(len(r.Nodes), "other node"), heard, entered)
+		return fmt.Sprintf("All is well as far as could be tested: of %s found %s %d connected to this machine; see the notes for the rest.",
+			count(len(r.Nodes), "other node"), in, entered)
 	case len(r.Nodes) > 0:
 		return fmt.Sprintf("Nothing is wrong as far as could be tested, which was little: see the notes on the %s.", count(len(r.Nodes), "node"))
 	}
-	return fmt.Sprintf("Nothing is wrong on this machine, but nobody else was heard %s.", heard)
+	return fmt.Sprintf("Nothing is wrong on this machine, but nobody else was heard %s.", in)
 }
 
 // are is "one node was" or "7 nodes were".
@@ -99,33 +98,49 @@ func are(n int, what string) string {
 	return count(n, what) + " were"
 }
 
-// start: could the node be run at all?
+// start: could the node be run at all, and with both address families?
 func (r *Report) start() {
-	taken := false
-	for _, p := range r.Ports {
-		switch {
-		case p.Taken:
-			taken = true
-			r.problem(Finding{
-				Kind: "udp-port-taken",
-				Text: fmt.Sprintf("UDP port %d, for %s, is held by another program that shares it with nobody, so no node can start here.",
-					p.Port, map[string]string{classic: "the beacons", state: "beacons with a state"}[p.Kind]),
-				Try: fmt.Sprintf("find the program and end it: `ss -ulpn sport = :%d` as root on Linux, `sudo lsof -nP -iUDP:%[1]d` on macOS,"+
-					" `netstat -abno -p UDP` as administrator on Windows. Nodes of zyre, pyre and the like share the port. Or have all nodes"+
-					" of the network use another one (--port).", p.Port),
-			})
-		case p.Error != "":
-			taken = true
-			r.problem(Finding{
-				Kind: "udp-port-unusable",
-				Text: fmt.Sprintf("UDP port %d cannot be listened on, so no node can start here: %s.", p.Port, p.Error),
-				Try:  "ports below 1024 need privileges on most systems; security software can forbid others.",
-			})
+	blamed := false
+	for _, kind := range []string{classic, state} {
+		for _, taken := range []bool{true, false} {
+			var families []string
+			var port Port
+			for _, p := range r.Ports {
+				if p.Kind == kind && p.Taken == taken && (taken || p.Error != "") {
+					port, families = p, append(families, string(p.Family))
+				}
+			}
+			switch {
+			case families == nil:
+			case r.Self.Error != "":
+				blamed = true
+				r.problem(port.finding(families, "so no node can start here"))
+			default: // which needs IPv4 alone, where the machine has it
+				r.note(port.finding(families, "so nodes here do without IPv6"))
+			}
 		}
 	}
-	if r.Self.Error != "" && !taken {
+	if r.Self.Error != "" && !blamed {
 		r.problem(Finding{Kind: "no-start", Text: "A node cannot start on this machine: " + r.Self.Error + ".",
 			Try: "without --listen a free port is taken; an address to listen at must be one of this machine."})
+	}
+}
+
+// finding says what is wrong with a UDP port, of these families, and what follows.
+func (p Port) finding(families []string, so string) Finding {
+	what := fmt.Sprintf("UDP port %d of %s, for %s,", p.Port, strings.Join(families, " and "),
+		map[string]string{classic: "the beacons", state: "beacons with a state"}[p.Kind])
+	if !p.Taken {
+		return Finding{
+			Kind: "udp-port-unusable", Text: fmt.Sprintf("%s cannot be listened on, %s: %s.", what, so, p.Error),
+			Try: "ports below 1024 need privileges on most systems; security software can forbid others.",
+		}
+	}
+	return Finding{
+		Kind: "udp-port-taken", Text: fmt.Sprintf("%s is held by another program that shares it with nobody, %s.", what, so),
+		Try: fmt.Sprintf("find the program and end it: `ss -ulpn sport = :%d` as root on Linux, `sudo lsof -nP -iUDP:%[1]d` on macOS,"+
+			" `netstat -abno -p UDP` (UDPv6 for IPv6) as administrator on Windows. Nodes of zyre, pyre and the like share the port. Or"+
+			" have all nodes of the network use another one (--port).", p.Port),
 	}
 }
 
@@ -149,16 +164,16 @@ func (r *Report) carriers() {
 		}
 		if len(i.Beacons) == 0 {
 			r.note(Finding{Kind: "no-beacons", Interface: i.Name, Text: i.Name + " is used, but no beacon leaves by it: it can neither broadcast nor multicast," +
-				" or its subnet has no broadcast address."})
+				" or its subnet has no broadcast address. Peers that find this machine otherwise can reach it there."})
 		}
 	}
 	switch {
 	case len(used) == 0:
 		r.problem(Finding{Kind: "no-interface", Text: "No network interface can be used: no beacon can leave this machine.",
-			Try: "see below why each is not used; switch one on and give it an IPv4 address, or name it (--interface)."})
+			Try: "see below why each is not used; switch one on and give it an IP address, or name it (--interface)."})
 	case loopback && !r.Self.Chosen:
 		r.problem(Finding{Kind: "loopback-only", Interface: used[0], Text: "Only loopback can be used: this machine has no network, so its nodes find each other and nobody else.",
-			Try: "see below why no other interface is used; switch one on and give it an IPv4 address, or name it (--interface)."})
+			Try: "see below why no other interface is used; switch one on and give it an IP address, or name it (--interface)."})
 	case len(dead) == len(used):
 		r.problem(Finding{Kind: "no-carrier", Interface: dead[0], Text: strings.Join(dead, ", ") + ": " + noCarrier + ", so no beacon leaves this machine.",
 			Try: "plug the cable in, or connect to the access point."})
@@ -169,47 +184,6 @@ func (r *Report) carriers() {
 	}
 }
 
-// echoes: does this machine hear its own beacons, as it should?
-func (r *Report) echoes() {
-	type missing struct {
-		interfaceName string
-		Sent
-	}
-	var lost []missing
-	sent := 0
-	for _, i := range r.Interfaces {
-		for _, b := range i.Beacons {
-			if !i.Carrier && !i.Loopback {
-				continue
-			}
-			sent++
-			if b.Back == 0 {
-				lost = append(lost, missing{i.Name, b})
-			}
-		}
-	}
-	const try = "look at this machine's firewall: it must let UDP %s pass, in and out, broadcast and multicast too."
-	if sent > 0 && len(lost) == sent {
-		r.problem(Finding{Kind: "beacons-lost", Text: "This machine does not hear its own beacons on any interface: a firewall here eats them, and with them those of" +
-			" others.", Try: fmt.Sprintf(try, r.portList())})
-		return
-	}
-	for _, l := range lost {
-		r.problem(Finding{Kind: "beacons-lost", Interface: l.interfaceName,
-			Text: fmt.Sprintf("This machine does not hear its own %s beacons to %v on %s, though it hears others of its own: a firewall here eats them.",
-				l.Kind, l.To, l.interfaceName),
-			Try: fmt.Sprintf(try, fmt.Sprintf("port %d", l.To.Port()))})
-	}
-}
-
-func (r *Report) portList() string {
-	var ports []string
-	for _, p := range r.Ports {
-		ports = append(ports, fmt.Sprint(p.Port))
-	}
-	return "ports " + strings.Join(ports, " and ")
-}
-
 // alone: nothing was heard, and nothing is known to be wrong.
 func (r *Report) alone() {
 	r.note(Finding{Kind: "alone",
@@ -217,34 +191,4 @@ func (r *Report) alone() {
 			" that isolates its clients, a switch that filters multicast, another subnet or VLAN.",
 		Try: "run `zre doctor` on the other machine too. Test the way to a node there: zre doctor --peer tcp://ADDRESS:PORT (zre pipe tells its endpoint" +
 			" when it starts). If that answers, the network eats the beacons; if not, it is a firewall or a route."})
-}
-
-// casts: do the beacons of our own kind of node arrive both ways?
-func (r *Report) casts() {
-	var both, broadcast, multicast int
-	for _, n := range r.Nodes {
-		if n.Local || n.Left || n.KnownMS < enoughMS || !slices.ContainsFunc(n.Mailboxes, func(m *Mailbox) bool { return m.Answer == Zre }) {
-			continue
-		}
-		by := func(multicast bool) bool {
-			return slices.ContainsFunc(n.Beacons, func(h *Heard) bool { return h.Multicast == multicast })
-		}
-		switch b, m := by(false), by(true); {
-		case b && m:
-			both++
-		case b:
-			broadcast++
-		case m:
-			multicast++
-		}
-	}
-	switch {
-	case both > 0:
-	case broadcast > 0 && multicast == 0:
-		r.note(Finding{Kind: "no-multicast", Text: "Beacons of other machines arrive by broadcast, but none by multicast, though nodes that send both are here.",
-			Try: "a switch or access point filters multicast (IGMP snooping without a querier does). Nodes find each other all the same, and tell their states by TCP."})
-	case multicast > 0 && broadcast == 0:
-		r.note(Finding{Kind: "no-broadcast", Text: "Beacons of other machines arrive by multicast, but none by broadcast, though nodes that send both are here.",
-			Try: "nodes of go-zre find each other all the same, zyre and pyre find nobody: have the network pass broadcasts, or put the nodes into one subnet."})
-	}
 }

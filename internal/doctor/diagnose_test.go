@@ -26,7 +26,10 @@ func healthy() *Facts {
 	return &Facts{
 		Self:       Self{UUID: selfID, Port: 50_000},
 		ListenedMS: 3000,
-		Ports:      []Port{{Port: 5670, Kind: classic}, {Port: 15670, Kind: state}},
+		Ports: []Port{
+			{Port: 5670, Kind: classic, Family: IPv4}, {Port: 15670, Kind: state, Family: IPv4},
+			{Port: 5670, Kind: classic, Family: IPv6}, {Port: 15670, Kind: state, Family: IPv6},
+		},
 		Interfaces: []Interface{
 			{Name: "lo", Use: "spared", Up: true, Carrier: true, Loopback: true, Addresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}},
 			{
@@ -40,6 +43,23 @@ func healthy() *Facts {
 		},
 		Nodes: []*Node{alice()},
 	}
+}
+
+// dual gives that machine and alice IPv6 beside IPv4.
+func dual(f *Facts) *Facts {
+	here, there := netip.MustParsePrefix("fe80::1/64"), netip.MustParseAddr("fe80::2%eth0")
+	i, n := &f.Interfaces[1], f.Nodes[0]
+	i.Addresses, i.Used = append(i.Addresses, here), append(i.Used, here)
+	i.Endpoints = append(i.Endpoints, "tcp://[fe80::1]:50000")
+	i.Beacons = append(i.Beacons,
+		Sent{Kind: classic, Octets: 22, From: here.Addr(), To: netip.MustParseAddrPort("[ff02::1]:5670"), Back: 5},
+		Sent{Kind: state, Octets: 23, From: here.Addr(), To: netip.MustParseAddrPort("[ff12::5a:5245]:15670"), Back: 5})
+	n.Beacons = append(n.Beacons,
+		&Heard{Interface: "eth0", Address: there, Octets: 22, Multicast: true, Port: 49_999, Count: 3, EveryMS: 1000, last: 2 * time.Second},
+		&Heard{Interface: "eth0", Address: there, Octets: 23, Multicast: true, Port: 49_999, State: "idle", Count: 3, EveryMS: 1000, last: 2 * time.Second})
+	from := here.Addr()
+	n.Mailboxes = append(n.Mailboxes, &Mailbox{Endpoint: "tcp://[fe80::2%eth0]:49999", Answer: Zre, UUID: &n.UUID, From: &from})
+	return f
 }
 
 func alice() *Node { return member(aliceID, "alice", "10.0.0.2") }
@@ -70,28 +90,37 @@ func TestDiagnose(t *testing.T) {
 		t.Fatal(err)
 	}
 	unentered := func(n *Node) *Node { n.Entered = false; return n }
+	here := netip.MustParseAddr("10.0.0.1")
 	named := func(a Answer, id *uuid.UUID) *Peer {
-		return &Peer{Endpoint: "tcp://10.9.0.1:5671", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.9.0.1:5671", Answer: a, UUID: id, Error: "what went wrong"}}}
+		return &Peer{Endpoint: "tcp://10.9.0.1:5671", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.9.0.1:5671", Answer: a, UUID: id, From: &here, Error: "what went wrong"}},
+			KnownMS: 2900}
 	}
+	back := func(p *Peer, id *uuid.UUID) *Peer { p.Entered, p.UUID = true, id; return p }
 	for _, c := range []struct {
 		name           string
 		change         func(f *Facts)
 		problems, note []string // kinds
 		says           []string // what verdict, texts and advice say among them
 	}{
-		{"all is well", func(*Facts) {}, nil, nil, []string{"All is well: one other node was heard in 3 s, and it connected"}},
-		{"two nodes", func(f *Facts) { f.Nodes = append(f.Nodes, bob()) }, nil, nil, []string{"All is well: 2 other nodes were heard in 3 s, and each connected"}},
+		{"all is well", func(*Facts) {}, nil, nil, []string{"All is well: one other node was found in 3 s, and it connected"}},
+		{"two nodes", func(f *Facts) { f.Nodes = append(f.Nodes, bob()) }, nil, nil, []string{"All is well: 2 other nodes were found in 3 s, and each connected"}},
 		{"alone", func(f *Facts) { f.Nodes = nil }, nil, []string{"alone"},
 			[]string{"nobody else was heard in 3 s", "isolates its clients", "--peer tcp://"}},
 
 		{"classic port taken", func(f *Facts) { f.Ports[0].Taken, f.Self, f.Nodes = true, Self{Error: "address already in use"}, nil },
-			[]string{"udp-port-taken"}, nil, []string{"UDP port 5670", "ss -ulpn sport = :5670", "lsof -nP -iUDP:5670", "netstat"}},
+			[]string{"udp-port-taken"}, nil, []string{"UDP port 5670 of IPv4, for the beacons, is held", "no node can start", "ss -ulpn sport = :5670", "lsof -nP -iUDP:5670", "netstat"}},
 		{"state port taken", func(f *Facts) { f.Ports[1].Taken, f.Self, f.Nodes = true, Self{Error: "address already in use"}, nil },
-			[]string{"udp-port-taken"}, nil, []string{"UDP port 15670, for beacons with a state"}},
+			[]string{"udp-port-taken"}, nil, []string{"UDP port 15670 of IPv4, for beacons with a state"}},
 		{"port forbidden", func(f *Facts) {
 			f.Ports[0].Error, f.Self, f.Nodes = "permission denied", Self{Error: "permission denied"}, nil
 		},
 			[]string{"udp-port-unusable"}, nil, []string{"permission denied"}},
+		{"ports of IPv6 taken and forbidden", func(f *Facts) { f.Ports[2].Taken, f.Ports[3].Error = true, "permission denied" }, nil,
+			[]string{"udp-port-taken", "udp-port-unusable"}, []string{"All is well", "UDP port 5670 of IPv6", "do without IPv6: permission denied"}},
+		{"a port of both families taken", func(f *Facts) {
+			f.Ports[0].Taken, f.Ports[2].Taken, f.Self, f.Nodes = true, true, Self{Error: "taken"}, nil
+		},
+			[]string{"udp-port-taken"}, nil, []string{"UDP port 5670 of IPv4 and IPv6, for"}},
 		{"mailbox taken", func(f *Facts) { f.Self, f.Nodes = Self{Error: "cannot listen on tcp://*:80: permission denied"}, nil },
 			[]string{"no-start"}, nil, []string{"tcp://*:80", "--listen"}},
 
@@ -166,6 +195,26 @@ func TestDiagnose(t *testing.T) {
 		{"a state by broadcast", func(f *Facts) { f.Nodes[0].Beacons[0].Octets = 23 }, nil, []string{"state-by-broadcast"}, []string{"pyre"}},
 		{"no multicast arrives", func(f *Facts) { f.Nodes[0].Beacons = f.Nodes[0].Beacons[:1] }, nil, []string{"no-multicast"}, []string{"IGMP"}},
 		{"no broadcast arrives", func(f *Facts) { f.Nodes[0].Beacons = f.Nodes[0].Beacons[1:] }, nil, []string{"no-broadcast"}, []string{"zyre and pyre find nobody"}},
+		{"no IPv6 arrives", func(f *Facts) { dual(f); f.Nodes[0].Beacons = f.Nodes[0].Beacons[:2] }, nil, []string{"no-ipv6"}, []string{"All is well"}},
+		{"no IPv4 arrives", func(f *Facts) { dual(f); f.Nodes[0].Beacons = f.Nodes[0].Beacons[2:] }, nil, []string{"no-ipv4"}, []string{"pyre"}},
+		{"both arrive", func(f *Facts) { dual(f) }, nil, nil, []string{"All is well"}},
+		{"IPv6 arrives where it is not sent", func(f *Facts) { dual(f); f.Interfaces[1].Beacons = f.Interfaces[1].Beacons[:2] }, nil, nil, nil},
+		{"no state arrives by IPv6", func(f *Facts) { dual(f); f.Nodes[0].Beacons = f.Nodes[0].Beacons[:3] }, nil, []string{"no-multicast"}, []string{"MLD"}},
+		{"IPv6 does not come back", func(f *Facts) { dual(f); f.Interfaces[1].Beacons[2].Back, f.Interfaces[1].Beacons[3].Back = 0, 0 }, nil, []string{"beacons-lost"},
+			[]string{"its own IPv6 beacons to [ff02::1]:5670 and [ff12::5a:5245]:15670 on eth0", "found by IPv4 all the same."}},
+		{"IPv6 does not come back, and nobody is there", func(f *Facts) {
+			dual(f)
+			f.Nodes, f.Interfaces[1].Beacons[2].Back, f.Interfaces[1].Beacons[3].Back = nil, 0, 0
+		}, []string{"beacons-lost"}, nil, nil},
+		{"IPv6 does not come back, and IPv4 half", func(f *Facts) { dual(f); f.Interfaces[1].Beacons[2].Back, f.Interfaces[1].Beacons[1].Back = 0, 0 },
+			[]string{"beacons-lost", "beacons-lost"}, nil, nil},
+		{"IPv6 does not come back, and peers are elsewhere", func(f *Facts) {
+			dual(f)
+			f.Interfaces[1].Beacons[2].Back = 0
+			for _, h := range f.Nodes[0].Beacons {
+				h.Interface = "eth1"
+			}
+		}, []string{"beacons-lost"}, nil, []string{"classic beacons to [ff02::1]:5670 on eth0"}},
 		{"a foreign node has no multicast", func(f *Facts) {
 			f.Nodes[0].Beacons, f.Nodes[0].Mailboxes[0] = f.Nodes[0].Beacons[:1], &Mailbox{Endpoint: f.Nodes[0].Mailboxes[0].Endpoint, Answer: Zmtp}
 		}, nil, nil, nil},
@@ -175,13 +224,26 @@ func TestDiagnose(t *testing.T) {
 		}, nil, nil, []string{"All is well"}},
 		{"a named one is heard elsewhere", func(f *Facts) { f.Peers = []*Peer{named(Zre, &aliceID)} }, nil, nil, []string{"All is well"}},
 		{"a named one is this node", func(f *Facts) { f.Peers = []*Peer{named(Zre, &selfID)} }, nil, nil, []string{"All is well"}},
-		{"a named one is not heard", func(f *Facts) { f.Nodes, f.Peers = nil, []*Peer{named(Zre, &bobID)} }, []string{"peer-unheard"}, nil,
-			[]string{"tcp://10.9.0.1:5671 answers, but no beacon of it was heard"}},
-		{"a named one connected, but is not heard", func(f *Facts) {
+		{"a named one is not heard, and came back", func(f *Facts) {
 			b := bob()
 			b.Beacons, b.Mailboxes = nil, nil
-			f.Nodes, f.Peers = []*Node{b}, []*Peer{named(Zre, &bobID)}
-		}, []string{"peer-unheard"}, []string{"unheard"}, nil},
+			f.Nodes, f.Peers = []*Node{b}, []*Peer{back(named(Zre, &bobID), &bobID)}
+		}, nil, []string{"peer-unheard"}, []string{"All is well: one other node was found", "tcp://10.9.0.1:5671 answers, and came back, but no beacon of it was heard", "WithPeers"}},
+		{"a foreign named one that is not heard", func(f *Facts) {
+			b := bob()
+			b.Beacons, b.Mailboxes = nil, nil
+			f.Nodes, f.Peers = []*Node{b}, []*Peer{back(named(Zmtp, nil), &bobID)}
+		}, nil, []string{"peer-unheard"}, []string{"All is well"}},
+		{"a named one does not come back", func(f *Facts) { f.Nodes, f.Peers = nil, []*Peer{named(Zre, &bobID)} }, []string{"peer-no-hello"}, nil,
+			[]string{"answers, but did not come back within 2.9 s", "endpoint tcp://10.0.0.1:50000 (a firewall", "NAT: see --advertise)."}},
+		{"a foreign named one does not come back", func(f *Facts) { f.Peers = []*Peer{named(Zmtp, nil)} }, []string{"peer-no-hello"}, nil, []string{"or it is no node of ZRE"}},
+		{"an endpoint is advertised", func(f *Facts) { f.Self.Advertised, f.Peers = "tcp://nat.example:7", []*Peer{named(Zre, &bobID)} },
+			[]string{"peer-no-hello"}, nil, []string{"endpoint tcp://nat.example:7 ("}},
+		{"a named one answered late", func(f *Facts) { f.Peers = []*Peer{named(Zre, &bobID)}; f.Peers[0].KnownMS = 500 }, nil, []string{"too-late"}, []string{"--time"}},
+		{"a named one is heard and does not come back", func(f *Facts) { unentered(f.Nodes[0]); f.Peers = []*Peer{named(Zre, &aliceID)} },
+			[]string{"no-hello"}, nil, nil},
+		{"nobody can come back where no node runs", func(f *Facts) { f.Self, f.Nodes, f.Peers = Self{Error: "no port"}, nil, []*Peer{named(Zre, &bobID)} },
+			[]string{"no-start"}, nil, nil},
 		{"a named one has no name", func(f *Facts) { f.Peers = []*Peer{{Endpoint: "tcp://nobody:1", Error: "there is no such name"}} }, []string{"peer-name"}, nil,
 			[]string{"tcp://nobody:1 cannot be looked up: there is no such name"}},
 		{"a named one, silent", func(f *Facts) { f.Peers = []*Peer{named(Silent, nil)} }, []string{"peer-silent"}, nil, []string{"does not answer"}},

@@ -18,13 +18,12 @@ type Config struct {
 	Interfaces []string      // as of zre.WithInterfaces
 	Port       int           // UDP port of the classic beacons; 0 means 5670
 	Listen     string        // endpoint of the mailbox, as of zre.WithListen
-	Peers      []Endpoint    // tested whether they beacon or not
+	Advertise  string        // endpoint that peers are told, as of zre.WithAdvertise
+	Peers      []Endpoint    // tested whether they beacon or not, and told to the node, as of zre.WithPeers
 	Time       time.Duration // to listen; 0 means 3 s. Less than 1 s may miss nodes, which beacon once a second
 
 	// Network is what to examine instead of the operating system's network, in tests.
 	Network zre.Network
-	// Lookup finds the addresses of a host's name. By default the system's resolver does.
-	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
 // DefaultTime is how long Collect listens: every node in reach beacons two times at least.
@@ -37,23 +36,18 @@ func (c Config) withDefaults() Config {
 	if c.Time <= 0 {
 		c.Time = DefaultTime
 	}
-	if c.Lookup == nil {
-		c.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
-			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-		}
-	}
 	// A node that listens at one address beacons there alone.
 	if host, ok := c.listenHost(); ok && len(c.Interfaces) == 0 {
-		c.Interfaces = []string{host}
+		c.Interfaces = []string{host.String()}
 	}
 	return c
 }
 
 // listenHost returns the address that the mailbox is to listen at, if it is one alone. What is no endpoint the node will refuse.
-func (c *Config) listenHost() (string, bool) {
+func (c *Config) listenHost() (netip.Addr, bool) {
 	host, _, _ := net.SplitHostPort(trimScheme(c.Listen))
-	_, err := netip.ParseAddr(host)
-	return host, err == nil
+	addr, err := netip.ParseAddr(host)
+	return addr, err == nil && !addr.IsUnspecified()
 }
 
 // beacons returns the configuration of the beacons, which is that of the node.
@@ -65,12 +59,12 @@ func (c *Config) beacons() beacon.Config {
 	return b
 }
 
-// listenPacket tries a UDP port.
-func (c *Config) listenPacket(port int) (beacon.PacketConn, error) {
+// listenPacket tries a UDP port of a family.
+func (c *Config) listenPacket(network string, port int) (beacon.PacketConn, error) {
 	if c.Network != nil {
-		return c.Network.ListenPacket("udp4", port)
+		return c.Network.ListenPacket(network, port)
 	}
-	return beacon.System.ListenPacket("udp4", port)
+	return beacon.System.ListenPacket(network, port)
 }
 
 func (c *Config) dial(ctx context.Context, address string) (net.Conn, error) {
@@ -79,4 +73,15 @@ func (c *Config) dial(ctx context.Context, address string) (net.Conn, error) {
 	}
 	var dialer net.Dialer
 	return dialer.DialContext(ctx, "tcp", address)
+}
+
+// lookUp finds the addresses of a host's name, as the node does.
+func (c *Config) lookUp(ctx context.Context, host string) ([]netip.Addr, error) {
+	type resolver interface { // node.Resolver
+		LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+	}
+	if r, ok := c.Network.(resolver); ok {
+		return r.LookupNetIP(ctx, "ip", host)
+	}
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 }

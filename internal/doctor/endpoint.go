@@ -14,13 +14,20 @@ type Endpoint struct {
 	Port uint16
 }
 
-// ParseEndpoint reads "tcp://host:port". An IPv6 address has brackets: "tcp://[fe80::1%eth0]:5671".
+// ParseEndpoint reads "tcp://host:port". An IPv6 address has brackets, a link-local one the interface too: "tcp://[fe80::1%eth0]:5671".
 func ParseEndpoint(text string) (Endpoint, error) {
 	address, ok := strings.CutPrefix(text, "tcp://")
 	host, port, err := net.SplitHostPort(address)
 	number, wrong := strconv.ParseUint(port, 10, 16)
 	if !ok || err != nil || wrong != nil || host == "" || host == "*" || number == 0 {
-		return Endpoint{}, fmt.Errorf("%q is no endpoint, want tcp://HOST:PORT", text)
+		return Endpoint{}, fmt.Errorf("%q is no endpoint, want tcp://HOST:PORT, with brackets around an IPv6 address", text)
+	}
+	switch a, err := netip.ParseAddr(host); {
+	case err == nil && (a.IsUnspecified() || a.IsMulticast()):
+		return Endpoint{}, fmt.Errorf("%q: %v is no address of a host", text, a)
+	case err == nil && a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == "":
+		return Endpoint{}, fmt.Errorf("%q: %v is an address of a link: tell by which interface of this machine, as in tcp://[%[2]v%%eth0]:%s",
+			text, a, port)
 	}
 	return Endpoint{host, uint16(number)}, nil
 }
@@ -28,6 +35,12 @@ func ParseEndpoint(text string) (Endpoint, error) {
 // String returns the endpoint as ParseEndpoint reads it.
 func (e Endpoint) String() string {
 	return "tcp://" + net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port)))
+}
+
+// zone is the interface that a link-local address names, if it does.
+func (e Endpoint) zone() string {
+	a, _ := netip.ParseAddr(e.Host)
+	return a.Zone()
 }
 
 func endpointOf(a netip.Addr, port uint16) string {

@@ -25,14 +25,17 @@ type Self struct {
 	Port   int       `json:"port"`             // TCP port of its mailbox; 0 if it did not start
 	Error  string    `json:"error,omitempty"`  // why it did not start
 	Chosen bool      `json:"chosen,omitempty"` // interfaces were named, in place of all that are fit for it
+
+	Advertised string `json:"advertised,omitempty"` // the endpoint that peers are told in place of those of the interfaces
 }
 
-// Port is a UDP port of the beacons.
+// Port is a UDP port of the beacons. A family that this machine has not is not listed.
 type Port struct {
-	Port  int    `json:"port"`
-	Kind  string `json:"kind"`            // "classic" or "state"
-	Taken bool   `json:"taken"`           // another program holds it alone
-	Error string `json:"error,omitempty"` // why it cannot be listened on
+	Port   int    `json:"port"`
+	Kind   string `json:"kind"` // "classic" or "state"
+	Family Family `json:"family"`
+	Taken  bool   `json:"taken"`           // another program holds it alone
+	Error  string `json:"error,omitempty"` // why it cannot be listened on
 }
 
 // Interface is a network interface of this machine.
@@ -53,7 +56,7 @@ type Interface struct {
 type Sent struct {
 	Kind   string         `json:"kind"`   // "classic" or "state"
 	Octets int            `json:"octets"` // 22 or 23
-	From   netip.Addr     `json:"from"`
+	From   netip.Addr     `json:"from"`   // a link-local one without the interface
 	To     netip.AddrPort `json:"to"`
 	Back   int            `json:"heard_back"` // how many of them the second listener heard
 
@@ -68,7 +71,8 @@ type Node struct {
 	Left      bool       `json:"left"`           // it said farewell
 	Entered   bool       `json:"entered"`        // it connected to us and said HELLO
 	EnteredMS int64      `json:"entered_ms,omitempty"`
-	KnownMS   int64      `json:"known_ms"` // from the first that was heard of it to the end
+	Endpoint  string     `json:"endpoint,omitempty"` // where the node that was run reached it, once it had entered
+	KnownMS   int64      `json:"known_ms"`           // from the first that was heard of it to the end
 	Beacons   []*Heard   `json:"beacons"`
 	Mailboxes []*Mailbox `json:"mailboxes"`
 
@@ -91,10 +95,11 @@ type Heard struct {
 
 // Mailbox is an endpoint and what answers there.
 type Mailbox struct {
-	Endpoint string     `json:"endpoint"`
-	Answer   Answer     `json:"answer"`
-	UUID     *uuid.UUID `json:"uuid,omitempty"`  // who answers, if it tells
-	Error    string     `json:"error,omitempty"` // what went wrong
+	Endpoint string      `json:"endpoint"`
+	Answer   Answer      `json:"answer"`
+	UUID     *uuid.UUID  `json:"uuid,omitempty"`  // who answers, if it tells
+	From     *netip.Addr `json:"from,omitempty"`  // which address of this machine leads there
+	Error    string      `json:"error,omitempty"` // what went wrong
 }
 
 // Peer is an endpoint that was named to be tested.
@@ -102,6 +107,27 @@ type Peer struct {
 	Endpoint  string     `json:"endpoint"`
 	Error     string     `json:"error,omitempty"` // why its host has no address
 	Mailboxes []*Mailbox `json:"mailboxes"`       // one for each address
+	Entered   bool       `json:"entered"`         // who is there connected to us and said HELLO
+	UUID      *uuid.UUID `json:"uuid,omitempty"`  // who that is
+	KnownMS   int64      `json:"known_ms"`        // from its first answer to the end
+
+	answered time.Duration // 0: not yet
+}
+
+// A Family is that of an IP address.
+type Family string
+
+// The families.
+const (
+	IPv4 Family = "IPv4"
+	IPv6 Family = "IPv6"
+)
+
+func familyOf(a netip.Addr) Family {
+	if a.Unmap().Is4() {
+		return IPv4
+	}
+	return IPv6
 }
 
 // An Answer says how a TCP port reacts.

@@ -22,11 +22,10 @@ const (
 	maxTested    = 512 // of all: a beacon can name any address, and should not have us knock at many
 )
 
-// Kinds of beacon, and how far the port of those with a state is above the other (package beacon).
+// Kinds of beacon.
 const (
-	classic     = "classic"
-	state       = "state"
-	stateOffset = 10_000
+	classic = "classic"
+	state   = "state"
 )
 
 // octets tells how long a beacon was.
@@ -135,13 +134,13 @@ func (x *examination) own(s beacon.Sighting) {
 		return
 	}
 	kind := classic
-	if s.Multicast {
+	if s.State != beacon.Unknown {
 		kind = state
 	}
 	for i := range x.facts.Interfaces {
 		for j := range x.facts.Interfaces[i].Beacons {
 			b := &x.facts.Interfaces[i].Beacons[j]
-			if b.Kind == kind && b.ifIndex == s.IfIndex && b.From == s.Addr {
+			if b.Kind == kind && b.ifIndex == s.IfIndex && b.From == s.Addr.WithZone("") {
 				b.Back++
 			}
 		}
@@ -150,7 +149,7 @@ func (x *examination) own(s beacon.Sighting) {
 
 // interfaces tells what a survey says, and what peers are told of a mailbox at that port.
 func (c *Config) interfaces(surveyed []beacon.Report, port int) []Interface {
-	host, alone := c.listenHost()
+	only, alone := c.listenHost()
 	var list []Interface
 	for _, r := range surveyed {
 		i := Interface{
@@ -158,7 +157,7 @@ func (c *Config) interfaces(surveyed []beacon.Report, port int) []Interface {
 			Loopback: r.Flags&net.FlagLoopback != 0, Containers: isBridge(r.Name), Addresses: r.Addrs, Used: r.UsedAddrs,
 		}
 		for _, a := range r.UsedAddrs {
-			if port > 0 && (!alone || a.Addr().String() == host) {
+			if port > 0 && (!alone || a.Addr() == only.WithZone("")) {
 				i.Endpoints = append(i.Endpoints, endpointOf(a.Addr(), uint16(port)))
 			}
 		}

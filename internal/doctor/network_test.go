@@ -20,20 +20,24 @@ import (
 // A faulty network is a host's with something wrong.
 type faulty struct {
 	*zretest.Host
-	listenPacket func(port int) error                 // what ListenPacket fails with
-	swallow      func(octets int) bool                // datagrams that never leave
+	listenPacket func(network string, port int) error // what ListenPacket fails with
+	swallow      func(to netip.AddrPort) bool         // datagrams that never leave
+	lookUp       func(ctx context.Context, host string) ([]netip.Addr, error)
 	dial         func(address string) error           // what Dial fails with
 	accept       func(net.Listener) (net.Conn, error) // in place of Accept
 }
 
 func (f *faulty) ListenPacket(network string, port int) (beacon.PacketConn, error) {
 	if f.listenPacket != nil {
-		if err := f.listenPacket(port); err != nil {
+		if err := f.listenPacket(network, port); err != nil {
 			return nil, fmt.Errorf("listening: %w", err)
 		}
 	}
 	c, err := f.Host.ListenPacket(network, port)
-	return faultyPacketConn{c, f}, err
+	if err != nil {
+		return nil, err
+	}
+	return faultyPacketConn{c, f}, nil
 }
 
 type faultyPacketConn struct {
@@ -42,10 +46,17 @@ type faultyPacketConn struct {
 }
 
 func (c faultyPacketConn) WriteTo(b []byte, to beacon.Destination) error {
-	if c.network.swallow != nil && c.network.swallow(len(b)) {
+	if c.network.swallow != nil && c.network.swallow(to.Dst) {
 		return nil
 	}
 	return c.PacketConn.WriteTo(b, to)
+}
+
+func (f *faulty) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	if f.lookUp != nil {
+		return f.lookUp(ctx, host)
+	}
+	return f.Host.LookupNetIP(ctx, network, host)
 }
 
 func (f *faulty) Dial(ctx context.Context, network, address string) (net.Conn, error) {

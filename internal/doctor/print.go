@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -76,7 +77,7 @@ func (p printer) wrap(mark, text string) {
 
 // whys says in a few words why an interface is not used.
 var whys = map[string]string{
-	"no address":     "it has no IPv4 address",
+	"no address":     "none of its addresses is of use: IPv6 needs multicast",
 	"not chosen":     "--interface names others",
 	"excluded":       "--interface leaves it out",
 	"down":           "it is switched off",
@@ -90,7 +91,10 @@ func (p printer) interfaces(r *Report) {
 	for _, i := range r.Interfaces {
 		if i.Use != "used" {
 			why, ok := whys[i.Use]
-			if !ok {
+			switch {
+			case i.Use == "no address" && len(i.Addresses) == 0:
+				why = "it has no IP address"
+			case !ok:
 				why = i.Use
 			}
 			if strings.Contains(why, "%s") {
@@ -99,11 +103,13 @@ func (p printer) interfaces(r *Report) {
 			p.line("  %s: not used: %s%s", i.Name, why, addresses(i.Addresses))
 			continue
 		}
-		carrier := ""
-		if !i.Carrier {
-			carrier = ", no carrier"
+		by := " by " + strings.Join(families(i.Used), " and ")
+		if i.Loopback {
+			by += ", by nodes of this machine alone"
+		} else if !i.Carrier {
+			by += ", no carrier"
 		}
-		p.line("  %s: used%s%s", i.Name, carrier, addresses(i.Used))
+		p.line("  %s: used%s%s", i.Name, by, addresses(i.Used))
 		for _, b := range i.Beacons {
 			back := "NOT heard back"
 			if b.Back > 0 {
@@ -114,10 +120,36 @@ func (p printer) interfaces(r *Report) {
 			}
 			p.line("    %s beacons, %d octets, from %v to %v: %s", b.Kind, b.Octets, b.From, b.To, back)
 		}
-		if len(i.Endpoints) > 0 {
-			p.line("    peers reached from there are told %s", strings.Join(i.Endpoints, " or "))
+		for _, e := range i.Endpoints {
+			told := "peers that are reached from there are told"
+			if r.Self.Advertised != "" {
+				told = "its beacons lead to"
+			}
+			p.line("    %s %s%s", told, e, onLink(e))
 		}
 	}
+	if r.Self.Advertised != "" {
+		p.line("  peers are told %s, wherever they are (--advertise)", r.Self.Advertised)
+	}
+}
+
+// families names those of the addresses.
+func families(list []netip.Prefix) (names []string) {
+	for _, f := range []Family{IPv4, IPv6} {
+		if slices.ContainsFunc(list, func(p netip.Prefix) bool { return familyOf(p.Addr()) == f }) {
+			names = append(names, string(f))
+		}
+	}
+	return names
+}
+
+// onLink says of a link-local address how far it leads.
+func onLink(endpoint string) string {
+	at, err := netip.ParseAddrPort(trimScheme(endpoint))
+	if err != nil || !at.Addr().Is6() || !at.Addr().IsLinkLocalUnicast() {
+		return ""
+	}
+	return " (for neighbours on this link alone)"
 }
 
 func addresses(list []netip.Prefix) string {
@@ -128,7 +160,7 @@ func addresses(list []netip.Prefix) string {
 }
 
 func (p printer) nodes(r *Report) {
-	p.line("\nNodes heard in %v: %d", milliseconds(r.ListenedMS), len(r.Nodes))
+	p.line("\nOther nodes found in %v: %d", milliseconds(r.ListenedMS), len(r.Nodes))
 	for _, n := range r.Nodes {
 		name := n.Name
 		if name == "" {
@@ -184,6 +216,14 @@ func (p printer) peers(r *Report) {
 			} else {
 				p.line("  %s at %s: %s", peer.Endpoint, trimScheme(m.Endpoint), m.describe())
 			}
+		}
+		switch good := slices.ContainsFunc(peer.Mailboxes, func(m *Mailbox) bool { return m.Answer.good() }); {
+		case slices.ContainsFunc(peer.Mailboxes, func(m *Mailbox) bool { return m.UUID != nil && *m.UUID == r.Self.UUID }):
+			p.line("    this is the node that was run for the test")
+		case peer.Entered:
+			p.line("    came back: it connected to this machine, as %v", peer.UUID)
+		case good && r.Self.Error == "":
+			p.line("    did NOT come back to this machine")
 		}
 	}
 }

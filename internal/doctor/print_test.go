@@ -18,7 +18,8 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // sick is a machine on which many things are wrong, so that all of a report is shown.
 func sick() *Facts {
 	f := healthy()
-	f.Self.Chosen = true
+	f.Self.Chosen, f.Self.Advertised = true, "tcp://203.0.113.7:50000"
+	from := netip.MustParseAddr("10.0.0.1")
 	f.Interfaces[1].Beacons[1].Back = 0
 	f.Interfaces = append(f.Interfaces,
 		Interface{Name: "wlan0", Use: "down", Addresses: []netip.Prefix{}},
@@ -29,9 +30,12 @@ func sick() *Facts {
 	gone.Left = true
 	f.Nodes = append(f.Nodes, answering(bob(), Silent), gone)
 	f.Peers = []*Peer{
-		{Endpoint: "tcp://10.0.0.2:49999", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.0.0.2:49999", Answer: Zmtp}}},
+		{Endpoint: "tcp://10.0.0.2:49999", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.0.0.2:49999", Answer: Zmtp}}, Entered: true, UUID: &aliceID},
 		{Endpoint: "tcp://carol.example:5671", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.9.0.1:5671", Answer: Other, Error: "first octet 0x53 is no ZMTP greeting"}}},
 		{Endpoint: "tcp://nobody.example:5671", Error: "there is no such name"},
+		{Endpoint: "tcp://10.9.0.2:5671", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.9.0.2:5671", Answer: Zmtp, From: &from}}, KnownMS: 2990},
+		{Endpoint: "tcp://10.9.0.3:5671", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.9.0.3:5671", Answer: Zre, UUID: &bobID, From: &from}}, KnownMS: 2990, Entered: true, UUID: &bobID},
+		{Endpoint: "tcp://10.0.0.1:50000", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.0.0.1:50000", Answer: Zre, UUID: &selfID}}},
 	}
 	f.Complaints = []string{"sending beacons failed on docker0: no buffer space available"}
 	f.Unrecorded = 1
@@ -47,7 +51,7 @@ func sick() *Facts {
 
 // The words, and the keys of the JSON, which programs rely on.
 func TestGolden(t *testing.T) {
-	for name, f := range map[string]*Facts{"well": healthy(), "sick": sick()} {
+	for name, f := range map[string]*Facts{"well": dual(healthy()), "sick": sick()} {
 		r := Diagnose(f)
 		for file, write := range map[string]func(*bytes.Buffer) error{
 			name + ".txt":  func(b *bytes.Buffer) error { return r.Print(b) },
@@ -114,6 +118,10 @@ func TestParseEndpoint(t *testing.T) {
 		"tcp://192.168.1.7:5671":    "tcp://192.168.1.7:5671",
 		"tcp://host.example:1":      "tcp://host.example:1",
 		"tcp://[fe80::1%eth0]:5671": "tcp://[fe80::1%eth0]:5671",
+		"tcp://[fd00::1]:5671":      "tcp://[fd00::1]:5671",
+		"tcp://[fe80::1]:5671":      "", // on which link?
+		"tcp://[::]:5671":           "",
+		"tcp://[ff02::1]:5671":      "",
 		"192.168.1.7:5671":          "",
 		"tcp://192.168.1.7":         "",
 		"tcp://:5671":               "",

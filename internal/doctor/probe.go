@@ -33,6 +33,10 @@ func (c *Config) probe(ctx context.Context, address netip.AddrPort) *Mailbox {
 	if err != nil {
 		m.Answer, m.Error = notConnected(err), plain(err)
 	} else {
+		if local, err := netip.ParseAddrPort(nc.LocalAddr().String()); err == nil {
+			from := local.Addr().Unmap().WithZone("")
+			m.From = &from
+		}
 		id, err := zmtp.Probe(ctx, nc, zmtp.Config{HandshakeTimeout: probeTimeout})
 		m.Answer, m.UUID = answerOf(id, err)
 		m.Error = plain(err)
@@ -109,7 +113,7 @@ func (c *Config) resolve(ctx context.Context, e Endpoint) ([]netip.AddrPort, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*probeTimeout)
 	defer cancel()
-	found, err := c.Lookup(ctx, e.Host)
+	found, err := c.lookUp(ctx, e.Host)
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		switch {
 		case dns.IsNotFound:

@@ -22,7 +22,7 @@ func (n *Node) title() string {
 // beacons: is what the node says of itself right?
 func (r *Report) beacons(n *Node) {
 	id := n.UUID.String()
-	if len(n.Beacons) == 0 && n.Entered && !n.Left {
+	if len(n.Beacons) == 0 && n.Entered && !n.Left && !slices.ContainsFunc(r.Peers, func(p *Peer) bool { return p.UUID != nil && *p.UUID == n.UUID }) {
 		r.note(Finding{Kind: "unheard", Node: id, Text: fmt.Sprintf("%s connected to this machine, but no beacon of it was heard in this time.", n.title()),
 			Try: "it hears this machine, so look for a firewall that eats incoming UDP here; or its beacons are more than this time apart, or it has none."})
 	}
@@ -174,78 +174,4 @@ func others(n int) string {
 		return "the other"
 	}
 	return count(n, "other")
-}
-
-// peer: does an endpoint that was named answer, and does it beacon?
-func (r *Report) peer(p *Peer) {
-	if p.Error != "" {
-		r.problem(Finding{Kind: "peer-name", Endpoint: p.Endpoint, Text: fmt.Sprintf("The host of %s cannot be looked up: %s.", p.Endpoint, p.Error),
-			Try: "check the spelling, or give the address."})
-		return
-	}
-	good := slices.ContainsFunc(p.Mailboxes, func(m *Mailbox) bool { return m.Answer.good() })
-	for _, m := range p.Mailboxes {
-		if m.Answer.good() {
-			r.unheard(p, m)
-			continue
-		}
-		f := m.namedFinding(p)
-		if good {
-			f.Text += " Another address of it answers."
-			r.note(f)
-		} else if m.Answer == Untested {
-			r.note(f)
-		} else {
-			r.problem(f)
-		}
-	}
-}
-
-// unheard: an endpoint answers, but whose beacons were not heard nodes will not find it.
-func (r *Report) unheard(p *Peer, m *Mailbox) {
-	if r.Self.Error != "" || m.UUID != nil && *m.UUID == r.Self.UUID {
-		return
-	}
-	for _, n := range r.Nodes {
-		if len(n.Beacons) == 0 {
-			continue
-		}
-		if m.UUID != nil && n.UUID == *m.UUID || slices.ContainsFunc(n.Mailboxes, func(o *Mailbox) bool { return o.Endpoint == m.Endpoint }) {
-			return
-		}
-	}
-	r.problem(Finding{Kind: "peer-unheard", Endpoint: p.Endpoint,
-		Text: fmt.Sprintf("%s answers, but no beacon of it was heard: the network between eats broadcast and multicast, or the node there does not beacon on this port.", p.Endpoint),
-		Try: "Wi-Fi access points that isolate their clients, switches that filter, and other subnets do that: put both into one subnet, have the network pass broadcast and" +
-			" multicast, or connect the nodes without beacons."})
-}
-
-// namedFinding says what is wrong with an endpoint that was named.
-func (m *Mailbox) namedFinding(p *Peer) Finding {
-	f := Finding{Kind: "peer-" + string(m.Answer), Endpoint: p.Endpoint}
-	at := p.Endpoint
-	if m.Endpoint != p.Endpoint {
-		at += " (" + trimScheme(m.Endpoint) + ")"
-	}
-	switch m.Answer {
-	case Untested:
-		f.Text = at + " was not tested: the time was over."
-	case Silent:
-		f.Text = at + " does not answer: a firewall eats the connection, there or here, or there is no such host."
-		f.Try = "allow incoming TCP for the node's program on that machine."
-	case Refused:
-		f.Text = at + " is refused: the host is there, but nobody listens on that port, or a firewall refuses for it."
-		f.Try = "check the port (zre pipe tells its endpoint when it starts), and that the node runs."
-	case Unreachable:
-		f.Text = fmt.Sprintf("This machine has no way to %s: %s.", at, m.Error)
-		f.Try = "look at this machine's routes and firewall (ip route get ADDRESS)."
-	case Mute:
-		f.Text = at + " accepts connections, but says nothing: a node that hangs, or a program that is no node."
-	case Closed:
-		f.Text = at + " accepts connections, but closes them at once."
-	default:
-		f.Text = fmt.Sprintf("What answers at %s is no mailbox of ZRE: %s.", at, m.Error)
-		f.Try = "check the port."
-	}
-	return f
 }

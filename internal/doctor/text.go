@@ -3,6 +3,7 @@ package doctor
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"unicode"
@@ -28,9 +29,13 @@ const maxComplaints = 20
 
 // Write takes one line of zerolog's.
 func (c *complaints) Write(line []byte) (int, error) {
-	var l struct{ Message, Interface, To, Error string }
-	if err := json.Unmarshal(line, &l); err != nil {
-		return len(line), nil // nothing a person can use
+	var l struct {
+		Message, Interface, To, Error string
+		Endpoint                      string   // of a peer that was named
+		Sources                       []string // of an address where a peer may be
+	}
+	if err := json.Unmarshal(line, &l); err != nil || l.Endpoint != "" || l.Sources != nil {
+		return len(line), nil // nothing a person can use, or about peers that were named, which are tested
 	}
 	text := strings.TrimPrefix(l.Message, "beacon: ")
 	if l.Interface != "" {
@@ -63,3 +68,6 @@ func count(n int, what string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }
+
+// seconds is "3 s" or "2.5 s".
+func seconds(ms int64) string { return fmt.Sprint(math.Round(float64(ms)/100)/10, " s") }

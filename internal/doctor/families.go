@@ -1,0 +1,186 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// What each address family does for the beacons, on this machine and on the network.
+
+func other(f Family) Family {
+	if f == IPv4 {
+		return IPv6
+	}
+	return IPv4
+}
+
+// An echo is what of the beacons of one family that leave an interface comes back.
+type echo struct {
+	*Interface
+	family Family
+	sent   int
+	lost   []Sent
+}
+
+// listEchoes tells what should come back, by interface and family. Without a carrier nothing does.
+func (r *Report) listEchoes() (list []echo) {
+	for n := range r.Interfaces {
+		i := &r.Interfaces[n]
+		for _, family := range []Family{IPv4, IPv6} {
+			e := echo{Interface: i, family: family}
+			for _, b := range i.Beacons {
+				if familyOf(b.From) != family || !i.Carrier && !i.Loopback {
+					continue
+				}
+				e.sent++
+				if b.Back == 0 {
+					e.lost = append(e.lost, b)
+				}
+			}
+			if e.sent > 0 {
+				list = append(list, e)
+			}
+		}
+	}
+	return list
+}
+
+// echoes: does this machine hear its own beacons, as it should?
+func (r *Report) echoes() {
+	const try = "look at this machine's firewall: it must let UDP %s pass%s, in and out, broadcast and multicast too."
+	list := r.listEchoes()
+	if len(list) > 0 && !slices.ContainsFunc(list, func(e echo) bool { return len(e.lost) < e.sent }) {
+		r.problem(Finding{Kind: "beacons-lost", Text: "This machine does not hear its own beacons on any interface: a firewall here eats them, and with them those of" +
+			" others.", Try: fmt.Sprintf(try, r.portList(), "")})
+		return
+	}
+	for _, e := range list {
+		if len(e.lost) == 0 {
+			continue
+		}
+		what := string(e.family)
+		if len(e.lost) == 1 {
+			what = e.lost[0].Kind
+		}
+		var to, ports []string
+		for _, b := range e.lost {
+			to = append(to, b.To.String())
+			if port := fmt.Sprint("port ", b.To.Port()); !slices.Contains(ports, port) {
+				ports = append(ports, port)
+			}
+		}
+		by := ""
+		if e.family == IPv6 {
+			by = " by IPv6 too, for which firewalls often have rules of their own"
+		}
+		f := Finding{Kind: "beacons-lost", Interface: e.Name,
+			Text: fmt.Sprintf("This machine does not hear its own %s beacons to %s on %s, though it hears others of its own: a firewall here eats them.",
+				what, strings.Join(to, " and "), e.Name),
+			Try: fmt.Sprintf(try, strings.Join(ports, " and "), by)}
+		if r.finds(list, e.Name, other(e.family)) {
+			f.Text += fmt.Sprintf(" Nodes are found by %s all the same", other(e.family))
+			if e.family == IPv4 {
+				f.Text += ", but hardly any of zyre, pyre and zyre.js, which use IPv4"
+			}
+			f.Text += "."
+			r.note(f)
+		} else {
+			r.problem(f)
+		}
+	}
+}
+
+// finds reports whether a family does on an interface all that is needed: beacons come back, and nodes of other machines were found.
+func (r *Report) finds(list []echo, name string, family Family) bool {
+	return slices.ContainsFunc(list, func(e echo) bool { return e.Name == name && e.family == family && len(e.lost) == 0 }) &&
+		slices.ContainsFunc(r.Nodes, func(n *Node) bool {
+			return n.Entered && !n.Local && n.heardBy(func(h *Heard) bool { return h.Interface == name && familyOf(h.Address) == family })
+		})
+}
+
+func (n *Node) heardBy(match func(*Heard) bool) bool { return slices.ContainsFunc(n.Beacons, match) }
+
+// portList names the ports of the beacons, each once.
+func (r *Report) portList() string {
+	var ports []string
+	for _, p := range r.Ports {
+		if port := fmt.Sprint(p.Port); !slices.Contains(ports, port) {
+			ports = append(ports, port)
+		}
+	}
+	return "ports " + strings.Join(ports, " and ")
+}
+
+// sends reports whether beacons of a family leave by an interface.
+func (r *Report) sends(name string, family Family) bool {
+	return slices.ContainsFunc(r.Interfaces, func(i Interface) bool {
+		return i.Name == name && slices.ContainsFunc(i.Beacons, func(b Sent) bool { return familyOf(b.From) == family })
+	})
+}
+
+// arrivals counts the nodes from which something arrives, and those from which of two things only the one or the other does.
+type arrivals struct{ both, first, second int }
+
+func (a *arrivals) add(first, second bool) {
+	switch {
+	case first && second:
+		a.both++
+	case first:
+		a.first++
+	case second:
+		a.second++
+	}
+}
+
+func (a arrivals) onlyFirst() bool  { return a.both == 0 && a.second == 0 && a.first > 0 }
+func (a arrivals) onlySecond() bool { return a.both == 0 && a.first == 0 && a.second > 0 }
+
+// casts: do the beacons of our own kind of node on other machines arrive both ways, and by both families?
+func (r *Report) casts() {
+	var casts4, casts6, families arrivals
+	for _, n := range r.Nodes {
+		if n.Local || n.Left || n.KnownMS < enoughMS || !slices.ContainsFunc(n.Mailboxes, func(m *Mailbox) bool { return m.Answer == Zre }) {
+			continue
+		}
+		by := func(family Family, stateful bool) bool {
+			return n.heardBy(func(h *Heard) bool {
+				if familyOf(h.Address) != family {
+					return false
+				}
+				return stateful == (family == IPv4 && h.Multicast || family == IPv6 && h.State != "")
+			})
+		}
+		casts4.add(by(IPv4, false), by(IPv4, true))
+		casts6.add(by(IPv6, false), by(IPv6, true))
+		onBoth := func(family Family) bool { // where this machine sends both, so that both can be expected
+			return n.heardBy(func(h *Heard) bool {
+				return familyOf(h.Address) == family && r.sends(h.Interface, IPv4) && r.sends(h.Interface, IPv6)
+			})
+		}
+		families.add(onBoth(IPv4), onBoth(IPv6))
+	}
+	const anyway = "Nodes find each other all the same, and tell their states by TCP."
+	if casts4.onlyFirst() {
+		r.note(Finding{Kind: "no-multicast", Text: "Beacons of other machines arrive by broadcast, but none by multicast of IPv4, though nodes that send both are here.",
+			Try: "a switch or access point filters multicast (IGMP snooping without a querier does). " + anyway})
+	}
+	if casts4.onlySecond() {
+		r.note(Finding{Kind: "no-broadcast", Text: "Beacons of other machines arrive by multicast of IPv4, but none by broadcast, though nodes that send both are here.",
+			Try: "nodes of go-zre find each other all the same, zyre and pyre find nobody: have the network pass broadcasts, or put the nodes into one subnet."})
+	}
+	if casts6.onlyFirst() {
+		r.note(Finding{Kind: "no-multicast", Text: "Classic beacons of other machines arrive by IPv6, but none with a state, though nodes that send both are here.",
+			Try: "a switch or access point filters multicast (MLD snooping without a querier does). " + anyway})
+	}
+	if families.onlyFirst() {
+		r.note(Finding{Kind: "no-ipv6", Text: "Beacons of other machines arrive by IPv4, but none by IPv6, though this machine sends both: either those machines do not" +
+			" use IPv6, or the network between eats its multicast. Nodes find each other all the same."})
+	}
+	if families.onlySecond() {
+		r.note(Finding{Kind: "no-ipv4", Text: "Beacons of other machines arrive by IPv6, but none by IPv4, though this machine sends both: either those machines do not" +
+			" use IPv4, or are in another subnet of it, or the network between eats broadcast and multicast of IPv4. Nodes of go-zre find each" +
+			" other all the same; those of zyre, pyre and zyre.js, which use IPv4, do not.",
+			Try: "give the machines IPv4 addresses of one subnet if nodes of other implementations are to be found."})
+	}
+}
