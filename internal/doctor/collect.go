@@ -67,8 +67,12 @@ func Collect(ctx context.Context, cfg Config) (*Facts, error) {
 			x.facts.Self.Port = cfg.mailboxPort(node)
 		}
 	}
-	x.facts.Interfaces = cfg.interfaces(surveyed, x.facts.Self.Port)
 	x.run(ctx, sightings, node.Events())
+	last := surveyed
+	if ear != nil {
+		last = ear.Survey()
+	}
+	x.facts.Interfaces = cfg.interfaces(surveyed, last, x.facts.Self.Port, x.echoes)
 	x.finish()
 	x.facts.Complaints = complaints.list()
 	return &x.facts, nil
@@ -162,6 +166,7 @@ type examination struct {
 	began time.Time
 	nodes map[uuid.UUID]*Node
 
+	echoes    map[heardBack]int           // of the node's own beacons: how many came back
 	mailboxes map[netip.AddrPort]*Mailbox // of nodes; several may name the same
 
 	probing context.Context
@@ -176,7 +181,7 @@ func newExamination(cfg Config, self uuid.UUID) *examination {
 		cfg:   cfg,
 		facts: Facts{Self: Self{UUID: self, Chosen: chosen, Advertised: cfg.Advertise}},
 		began: time.Now(),
-		nodes: make(map[uuid.UUID]*Node), mailboxes: make(map[netip.AddrPort]*Mailbox),
+		nodes: make(map[uuid.UUID]*Node), echoes: make(map[heardBack]int), mailboxes: make(map[netip.AddrPort]*Mailbox),
 		slots: make(chan struct{}, maxProbes), results: make(chan func()),
 	}
 }

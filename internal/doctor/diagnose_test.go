@@ -165,6 +165,18 @@ func TestDiagnose(t *testing.T) {
 		{"one of two addresses is silent", func(f *Facts) {
 			f.Nodes[0].Mailboxes = append(f.Nodes[0].Mailboxes, &Mailbox{Endpoint: "tcp://172.17.0.1:49999", Answer: Silent})
 		}, nil, []string{"mailbox-silent"}, []string{"All is well", "reached at another address"}},
+		{"two addresses are silent", func(f *Facts) {
+			answering(dual(f).Nodes[0], Silent)
+			*f.Nodes[0].Mailboxes[1] = Mailbox{Endpoint: "tcp://[fe80::2%eth0]:49999", Answer: Silent, Error: "what went wrong"}
+		}, []string{"mailbox-silent"}, nil, []string{"TCP 10.0.0.2:49999 and [fe80::2%eth0]:49999: a firewall"}},
+		{"at two addresses another node answers", func(f *Facts) {
+			answering(dual(f).Nodes[0], Zre).Mailboxes[0].UUID = &bobID
+			f.Nodes[0].Mailboxes[1].UUID, f.Nodes[0].Mailboxes[1].Error = &bobID, "what went wrong"
+		}, []string{"mailbox-another"}, nil, []string{"at 10.0.0.2:49999 and [fe80::2%eth0]:49999 another"}},
+		{"two addresses react differently", func(f *Facts) {
+			answering(dual(f).Nodes[0], Silent)
+			*f.Nodes[0].Mailboxes[1] = Mailbox{Endpoint: "tcp://[fe80::2%eth0]:49999", Answer: Refused}
+		}, []string{"mailbox-silent", "mailbox-refused"}, nil, nil},
 		{"one that left need not answer", func(f *Facts) { answering(f.Nodes[0], Refused).Left = true }, nil, nil, []string{"Nothing is wrong"}},
 		{"one with a key need not answer", func(f *Facts) { answering(f.Nodes[0], Other).Beacons[0].Octets = 54 }, nil, []string{"curve"}, []string{"CURVE key"}},
 

@@ -60,7 +60,7 @@ type Sent struct {
 	To     netip.AddrPort `json:"to"`
 	Back   int            `json:"heard_back"` // how many of them the second listener heard
 
-	ifIndex int
+	fresh bool // it began while the doctor listened, so that it may yet come back
 }
 
 // Node is another node of the network.

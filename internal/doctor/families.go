@@ -30,7 +30,7 @@ func (r *Report) listEchoes() (list []echo) {
 		for _, family := range []Family{IPv4, IPv6} {
 			e := echo{Interface: i, family: family}
 			for _, b := range i.Beacons {
-				if familyOf(b.From) != family || !i.Carrier && !i.Loopback {
+				if familyOf(b.From) != family || !i.Carrier && !i.Loopback || b.fresh && b.Back == 0 {
 					continue
 				}
 				e.sent++

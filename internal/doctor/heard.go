@@ -137,18 +137,19 @@ func (x *examination) own(s beacon.Sighting) {
 	if s.State != beacon.Unknown {
 		kind = state
 	}
-	for i := range x.facts.Interfaces {
-		for j := range x.facts.Interfaces[i].Beacons {
-			b := &x.facts.Interfaces[i].Beacons[j]
-			if b.Kind == kind && b.ifIndex == s.IfIndex && b.From == s.Addr.WithZone("") {
-				b.Back++
-			}
-		}
-	}
+	x.echoes[heardBack{kind, s.IfIndex, s.Addr.WithZone("")}]++
 }
 
-// interfaces tells what a survey says, and what peers are told of a mailbox at that port.
-func (c *Config) interfaces(surveyed []beacon.Report, port int) []Interface {
+// heardBack is a kind of the node's own beacons, by the interface and the address that they leave from.
+type heardBack struct {
+	kind    string
+	ifIndex int
+	from    netip.Addr
+}
+
+// interfaces tells what a survey says, and what peers are told of a mailbox at that port. An interface that has just been switched on
+// may have no carrier yet, and no IPv6 address, at the first survey.
+func (c *Config) interfaces(first, surveyed []beacon.Report, port int, echoes map[heardBack]int) []Interface {
 	only, alone := c.listenHost()
 	var list []Interface
 	for _, r := range surveyed {
@@ -161,11 +162,16 @@ func (c *Config) interfaces(surveyed []beacon.Report, port int) []Interface {
 				i.Endpoints = append(i.Endpoints, endpointOf(a.Addr(), uint16(port)))
 			}
 		}
-		for _, d := range r.Classic {
-			i.Beacons = append(i.Beacons, Sent{Kind: classic, Octets: 22, From: d.Src, To: d.Dst, ifIndex: d.IfIndex})
-		}
-		for _, d := range r.State {
-			i.Beacons = append(i.Beacons, Sent{Kind: state, Octets: 23, From: d.Src, To: d.Dst, ifIndex: d.IfIndex})
+		for _, d := range slices.Concat(r.Classic, r.State) {
+			b := Sent{Kind: classic, Octets: 22, From: d.Src, To: d.Dst}
+			if slices.Contains(r.State, d) {
+				b.Kind, b.Octets = state, 23
+			}
+			b.Back = echoes[heardBack{b.Kind, d.IfIndex, d.Src}]
+			b.fresh = !slices.ContainsFunc(first, func(o beacon.Report) bool {
+				return (o.HasCarrier || !r.HasCarrier) && (slices.Contains(o.Classic, d) || slices.Contains(o.State, d))
+			})
+			i.Beacons = append(i.Beacons, b)
 		}
 		list = append(list, i)
 	}

@@ -112,8 +112,11 @@ func (p printer) interfaces(r *Report) {
 		p.line("  %s: used%s%s", i.Name, by, addresses(i.Used))
 		for _, b := range i.Beacons {
 			back := "NOT heard back"
-			if b.Back > 0 {
+			switch {
+			case b.Back > 0:
 				back = "heard back"
+			case b.fresh:
+				back = "sent just now, not heard back yet"
 			}
 			if r.Self.Port == 0 {
 				back = "none was sent"

@@ -67,31 +67,37 @@ func (r *Report) mailboxes(n *Node) {
 	if !n.judged() {
 		return
 	}
-	for _, m := range n.Mailboxes {
-		f, bad := m.finding(n)
-		switch {
-		case !bad:
-		case n.reached():
+	for i, m := range n.Mailboxes {
+		if m.Answer == Untested || m.reached(n.UUID) || slices.ContainsFunc(n.Mailboxes[:i], m.alike) {
+			continue
+		}
+		var where []string
+		for _, o := range n.Mailboxes[i:] {
+			if m.alike(o) {
+				where = append(where, trimScheme(o.Endpoint))
+			}
+		}
+		f := m.finding(n, strings.Join(where, " and "))
+		if n.reached() {
 			f.Text += " It is reached at another address all the same."
 			r.note(f)
-		default:
+		} else {
 			r.problem(f)
 		}
 	}
 }
 
-// finding says what is wrong with a mailbox of a node that beacons.
-func (m *Mailbox) finding(n *Node) (f Finding, bad bool) {
-	where := trimScheme(m.Endpoint)
+// alike reports whether another mailbox of the node reacts in the same way.
+func (m *Mailbox) alike(o *Mailbox) bool {
+	return m.Answer == o.Answer && m.Error == o.Error && (m.UUID == o.UUID || m.UUID != nil && o.UUID != nil && *m.UUID == *o.UUID)
+}
+
+// finding says what is wrong with a mailbox of a node that beacons, and with others that react alike.
+func (m *Mailbox) finding(n *Node, where string) Finding {
 	who := "The node " + n.title()
-	f = Finding{Kind: "mailbox-" + string(m.Answer), Node: n.UUID.String(), Endpoint: m.Endpoint}
+	f := Finding{Kind: "mailbox-" + string(m.Answer), Node: n.UUID.String(), Endpoint: m.Endpoint}
 	switch m.Answer {
-	case Untested:
-		return f, false
 	case Zre, Zmtp:
-		if m.reached(n.UUID) {
-			return f, false
-		}
 		f.Kind = "mailbox-another"
 		f.Text = fmt.Sprintf("%s beacons, but at %s another node answers, %s.", who, where, m.UUID)
 		f.Try = "the port was given to another node: restart the node that beacons. Or its beacons are forged, or were sent behind NAT."
@@ -114,7 +120,7 @@ func (m *Mailbox) finding(n *Node) (f Finding, bad bool) {
 		f.Text = fmt.Sprintf("%s beacons, but what answers at TCP %s is no mailbox of ZRE: %s.", who, where, m.Error)
 		f.Try = "see on that machine which program listens there (ss -tlnp)."
 	}
-	return f, true
+	return f
 }
 
 // hellos: did the nodes that we reach connect to us?
