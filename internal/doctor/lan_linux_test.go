@@ -105,6 +105,48 @@ func TestDoctorAndAllKinds(t *testing.T) {
 	}
 }
 
+// Nodes of all implementations that no beacon tells of are met by their endpoint, and come back; one that cannot is told.
+func TestDoctorAndNamedPeers(t *testing.T) {
+	for kind, answer := range map[testbed.Kind]Answer{testbed.Zre: Zre, testbed.Pyre: Zmtp, testbed.ZyreJS: Zmtp, testbed.Zyre: Zmtp} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			lan := testbed.NewLAN(t, "")
+			here, there := lan.Host("here"), lan.Host("there")
+			peer := testbed.Start(t, there, kind, testbed.Options{Name: "alice", Port: otherPort})
+			at := endpointOn(t, lan, peer)
+			r := examine(t, here, "--peer", at)
+			r.expect(t, "", "peer-unheard")
+			if len(r.Nodes) != 1 || r.Nodes[0].UUID.String() != peer.UUID || r.Nodes[0].Name != "alice" || len(r.Nodes[0].Beacons) > 0 {
+				t.Fatalf("nodes: %+v, want %s", r.Nodes, peer)
+			}
+			if p := r.Peers[0]; !p.Entered || p.UUID.String() != peer.UUID || p.Mailboxes[0].Answer != answer || r.Nodes[0].Endpoint != at {
+				t.Errorf("%+v, mailbox %+v, node %+v", p, p.Mailboxes[0], r.Nodes[0])
+			}
+			peer.Wait(t, "ENTER of the doctor", func(e testbed.Event) bool { return e.Event == "enter" && e.Peer == r.Self.UUID.String() })
+
+			filter(t, here, "-4", "blackhole", "iif", "eth0", "ipproto", "tcp", "dport", "5671")
+			r = examine(t, here, "--peer", at, "--listen", "tcp://*:5671", "--time", "2s")
+			r.expect(t, "peer-no-hello", "")
+			if text := r.Problems[0].Text; !strings.Contains(text, "endpoint tcp://"+here.Addr.String()+":5671 (") {
+				t.Error(text)
+			}
+		})
+	}
+}
+
+// otherPort is one of beacons that the doctor does not hear.
+const otherPort = 5999
+
+// endpointOn returns the endpoint of a peer on otherPort, as a neighbour meets it: C zyre does not tell its own.
+func endpointOn(t *testing.T, lan *testbed.LAN, peer *testbed.Peer) string {
+	t.Helper()
+	if peer.Endpoint != "" {
+		return peer.Endpoint
+	}
+	neighbour := testbed.Start(t, lan.Host("neighbour"), testbed.Zre, testbed.Options{Port: otherPort})
+	return neighbour.Wait(t, "ENTER of the peer", testbed.Is("enter", peer)).Endpoint
+}
+
 func TestDoctorAndInterfaces(t *testing.T) {
 	t.Parallel()
 	lan := testbed.NewLAN(t, "")
