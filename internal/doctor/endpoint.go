@@ -24,10 +24,9 @@ func ParseEndpoint(text string) (Endpoint, error) {
 	}
 	switch a, err := netip.ParseAddr(host); {
 	case err == nil && (a.IsUnspecified() || a.IsMulticast()):
-		return Endpoint{}, fmt.Errorf("%q: %v is no address of a host", text, a)
+		return Endpoint{}, fmt.Errorf("%v is no address of a host", a)
 	case err == nil && a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == "":
-		return Endpoint{}, fmt.Errorf("%q: %v is an address of a link: tell by which interface of this machine, as in tcp://[%[2]v%%eth0]:%s",
-			text, a, port)
+		return Endpoint{}, fmt.Errorf("%v is an address of one link, so it needs the interface of this machine that leads there, as in tcp://[%[1]v%%eth0]:%s", a, port)
 	}
 	return Endpoint{host, uint16(number)}, nil
 }
