@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -48,6 +49,9 @@ func Diagnose(f *Facts) *Report {
 		r.alone()
 	}
 	for _, c := range r.Complaints {
+		if r.saysPort(c) {
+			continue
+		}
 		r.note(Finding{Kind: "complaint", Text: "The node that was run complained: " + c + "."})
 	}
 	if r.Unrecorded > 0 {
@@ -124,6 +128,12 @@ func (r *Report) start() {
 		r.problem(Finding{Kind: "no-start", Text: "A node cannot start on this machine: " + r.Self.Error + ".",
 			Try: "without --listen a free port is taken; an address to listen at must be one of this machine."})
 	}
+}
+
+// saysPort reports whether a complaint says again what start has said of a port of IPv6, in the words of package beacon.
+func (r *Report) saysPort(complaint string) bool {
+	return strings.HasPrefix(complaint, "IPv6 cannot be used") &&
+		slices.ContainsFunc(r.Ports, func(p Port) bool { return p.Family == IPv6 && (p.Taken || p.Error != "") })
 }
 
 // finding says what is wrong with a UDP port, of these families, and what follows.

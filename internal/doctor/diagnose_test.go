@@ -115,7 +115,10 @@ func TestDiagnose(t *testing.T) {
 			f.Ports[0].Error, f.Self, f.Nodes = "permission denied", Self{Error: "permission denied"}, nil
 		},
 			[]string{"udp-port-unusable"}, nil, []string{"permission denied"}},
-		{"ports of IPv6 taken and forbidden", func(f *Facts) { f.Ports[2].Taken, f.Ports[3].Error = true, "permission denied" }, nil,
+		{"ports of IPv6 taken and forbidden", func(f *Facts) {
+			f.Ports[2].Taken, f.Ports[3].Error = true, "permission denied"
+			f.Complaints = []string{"IPv6 cannot be used, IPv4 alone is: taken"}
+		}, nil,
 			[]string{"udp-port-taken", "udp-port-unusable"}, []string{"All is well", "UDP port 5670 of IPv6", "do without IPv6: permission denied"}},
 		{"a port of both families taken", func(f *Facts) {
 			f.Ports[0].Taken, f.Ports[2].Taken, f.Self, f.Nodes = true, true, Self{Error: "taken"}, nil

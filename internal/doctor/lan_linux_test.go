@@ -230,10 +230,12 @@ func TestDoctorAndPorts(t *testing.T) {
 		"0.0.0.0:5670":   {"udp-port-taken", ""},
 		"0.0.0.0:15670":  {"udp-port-taken", ""},
 		"127.0.0.1:5670": {"udp-port-taken", ""},
+		"[::]:5670":      {"", "udp-port-taken alone"},
+		"[::1]:15670":    {"", "udp-port-taken alone"},
 	} {
 		var conn net.PacketConn
 		err := here.Do(func() (err error) {
-			conn, err = net.ListenPacket("udp4", address)
+			conn, err = net.ListenPacket(map[bool]string{false: "udp4", true: "udp6"}[address[0] == '['], address)
 			return err
 		})
 		if err != nil {
