@@ -77,7 +77,7 @@ type slab struct {
 }
 
 const (
-	minSlab, maxSlab   = 512, 8 << 10
+	minSlab, maxSlab   = 512, 10 << 10 // see zmtp's slab
 	minLists, maxLists = 4, 64
 )
 

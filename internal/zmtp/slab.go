@@ -9,9 +9,10 @@ type slab struct {
 	open  int // length of the list that is being made
 }
 
-// Lengths of new slabs: busy connections have larger ones.
+// Lengths of new slabs: busy connections have larger ones. The runtime puts four of 10 KiB into one span; of 8 KiB each would have one
+// of its own, which costs a receiver an eighth more of its time.
 const (
-	idleData, busyData   = 512, 8 << 10
+	idleData, busyData   = 512, 10 << 10
 	idleLists, busyLists = 16, 64
 )
 
