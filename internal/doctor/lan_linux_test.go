@@ -226,6 +226,7 @@ func TestDoctorAndPorts(t *testing.T) {
 	t.Parallel()
 	lan := testbed.NewLAN(t, "")
 	here := lan.Host("here")
+	here.AwaitCarrier() // a doctor that cannot start tells of this moment
 	for address, want := range map[string][2]string{
 		"0.0.0.0:5670":   {"udp-port-taken", ""},
 		"0.0.0.0:15670":  {"udp-port-taken", ""},

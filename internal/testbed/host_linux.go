@@ -138,6 +138,29 @@ func (h *Host) LinkLocal() netip.Addr {
 	}
 }
 
+// AwaitCarrier waits until the kernel says that the host's cable is in, which may take it a second after both ends are up.
+func (h *Host) AwaitCarrier() {
+	h.t.Helper()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for deadline := time.After(Patience); ; {
+		running := false
+		err := h.Do(func() error {
+			i, err := net.InterfaceByName(h.Interface)
+			running = err == nil && i.Flags&net.FlagRunning != 0
+			return err
+		})
+		if running {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-deadline:
+			h.t.Fatalf("testbed: %s has no carrier: %v", h.Name, err)
+		}
+	}
+}
+
 func (h *Host) linkLocal() (addr netip.Addr, err error) {
 	err = h.Do(func() error {
 		i, err := net.InterfaceByName(h.Interface)
