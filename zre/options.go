@@ -74,8 +74,9 @@ func WithListen(endpoint string) Option {
 }
 
 // WithAdvertise has the node name another endpoint than its own to its peers, such as "tcp://203.0.113.7:5671": where a NAT or a port
-// mapping leads to it. HELLO and gossip carry it; beacons, which do not leave the network, do not. Without it the HELLO to each
-// peer names the address by which this node reaches that peer. Use it with WithListen, so that the port is known.
+// mapping leads to it. Gossip carries it, and HELLO to peers outside of this node's own networks; beacons, which do not leave them, do
+// not. Without it the HELLO to each peer names the address by which this node reaches that peer. Use it with WithListen, so that
+// the port is known.
 func WithAdvertise(endpoint string) Option {
 	return func(c *config) error {
 		c.Advertise = endpoint

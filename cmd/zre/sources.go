@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"net/netip"
 	"strconv"
@@ -10,7 +11,12 @@ import (
 
 // sourceFlags adds the options that say where a node is found, and where else than by beacons on its own network it finds others.
 func (c *pipeConfig) sourceFlags(flags *flag.FlagSet) {
-	add := func(option zre.Option) { c.node = append(c.node, option) }
+	// What is wrong with a value is said with the name of the flag.
+	add := func(option zre.Option) error {
+		_, err := zre.NewNode(option)
+		c.node = append(c.node, option)
+		return err
+	}
 	for _, o := range []struct {
 		name, usage string
 		option      func(string) zre.Option
@@ -28,18 +34,24 @@ func (c *pipeConfig) sourceFlags(flags *flag.FlagSet) {
 			func(s string) zre.Option { return zre.WithGossipConnect(s) }},
 	} {
 		flags.Func(o.name, o.usage, func(s string) error {
-			add(o.option(s))
-			return nil
+			if s == "" {
+				return errors.New("want a value; leave the option out for its default")
+			}
+			return add(o.option(s))
 		})
 	}
 	flags.Func("ttl", "how far beacons with a state travel: one more than the `routers` that may pass them on (default 1)", func(s string) error {
 		ttl, err := strconv.Atoi(s)
-		add(zre.WithTTL(ttl))
-		return err
+		if err != nil {
+			return errors.New("want a number from 1 to 255")
+		}
+		return add(zre.WithTTL(ttl))
 	})
 	flags.Func("group-address", "the multicast `address` of beacons with a state (default 239.255.90.82)", func(s string) error {
 		addr, err := netip.ParseAddr(s)
-		add(zre.WithMulticastGroup(addr))
-		return err
+		if err != nil {
+			return errors.New("want a multicast address of IPv4, such as 239.255.90.82")
+		}
+		return add(zre.WithMulticastGroup(addr))
 	})
 }

@@ -16,7 +16,7 @@ import (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if !slices.ContainsFunc(flagsGiven(), func(name string) bool { return name == "test.parallel" }) {
-		_ = flag.Set("test.parallel", "10")
+		_ = flag.Set("test.parallel", "16")
 	}
 	testbed.Main(m)
 }
@@ -134,14 +134,21 @@ func calm(t *testing.T, peers ...*testbed.Peer) {
 	for i, p := range peers {
 		from[i] = lastOf(p)
 	}
+	ours := func(id string) bool {
+		return slices.ContainsFunc(peers, func(p *testbed.Peer) bool { return p.UUID == id && p.Kind == testbed.Zre })
+	}
 	for i, p := range peers {
-		if e, ok := p.Try(from[i], time.Until(deadline), comesOrGoes); ok {
+		// C zyre calls each idle peer evasive and asks it then; we ask before.
+		news := func(e testbed.Event) bool {
+			return e.Event == "enter" || e.Event == "exit" || comesOrGoes(e) && (p.Kind == testbed.Zre || ours(e.Peer))
+		}
+		if e, ok := p.Try(from[i], time.Until(deadline), news); ok {
 			t.Errorf("%s saw, where nothing happens: %v\n%s", p, e, life(p))
 		}
 	}
 }
 
-// once fails the test unless each of these nodes saw each other one enter once, and none go.
+// once fails the test unless each of these nodes saw each other one enter once, and none of them go.
 func once(t *testing.T, peers ...*testbed.Peer) {
 	t.Helper()
 	for _, p := range peers {
@@ -149,9 +156,6 @@ func once(t *testing.T, peers ...*testbed.Peer) {
 			if enters, exits := counts(p, "enter", o), counts(p, "exit", o); p != o && (enters != 1 || exits != 0) {
 				t.Errorf("%s saw %d ENTERs and %d EXITs of %s\n%s", p, enters, exits, o, life(p))
 			}
-		}
-		if n := len(p.Peers(t)); n != len(peers)-1 {
-			t.Errorf("%s knows %d peers, want %d", p, n, len(peers)-1)
 		}
 	}
 }

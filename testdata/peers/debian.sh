@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need of the system and a bare Debian or Ubuntu lacks: a C compiler for the race detector, czmq and libzmq
-# to test and measure beside, ip for private networks, python3 and npm for the other implementations. It does so as root alone; others
+# to test and measure beside, ip and nft for private networks, python3 and npm for the other implementations. It does so as root alone; others
 # are told what is missing, and those tests are skipped, loudly.
 set -eu
 
@@ -10,6 +10,7 @@ want() { # COMMAND PACKAGE
 }
 want gcc "gcc libc6-dev"
 want ip iproute2
+want nft nftables
 want unshare util-linux
 want python3 python3
 want npm npm

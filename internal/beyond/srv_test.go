@@ -1,0 +1,177 @@
+//go:build linux
+
+package beyond
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/testbed"
+)
+
+const robots = "_zre._tcp.robots.example."
+
+// record is an SRV record with the address of its target.
+func record(name string, h *testbed.Host, port string) string {
+	return fmt.Sprintf("%s 1 SRV 0 0 %s %s.robots.example.\n%s.robots.example. 1 A %v\n", name, port, h.Name, h.Name, h.Addr)
+}
+
+// asked waits until a server has been asked anew, twice: the first answer is used by then.
+func asked(t *testing.T, s *server) {
+	t.Helper()
+	before := s.questions("udp") + s.questions("tcp")
+	for deadline := time.Now().Add(testbed.Patience); s.questions("udp")+s.questions("tcp") < before+2; {
+		if time.Now().After(deadline) {
+			t.Fatal("the DNS server is not asked any more")
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
+// The first finds only itself. Who comes later is dialled; whose record goes, stays; and without a server the last answer holds.
+func TestSRVChanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := serveDNS(t, w.host(w.there, "dns"))
+	own := record(robots, w.a, port)
+	s.set(own)
+	a := start(t, w.a, testbed.Zre, listening("a", "--srv", "robots.example", "--resolver", s.address))
+	b := start(t, w.b, testbed.Zre, listening("b"))
+	s.set(own + record(robots, w.b, port))
+	meet(t, a, b)
+	s.end()
+	b.Kill()
+	gone(t, a, b, "crashed")
+	c := start(t, w.b, testbed.Zre, listening("c"))
+	meet(t, a, c)
+	s.set(own)
+	s.start()
+	asked(t, s)
+	calm(t, a, c)
+	once(t, a, c)
+}
+
+// What does not fit into a datagram comes by TCP. Many records lead nowhere.
+func TestSRVLarge(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := serveDNS(t, w.host(w.there, "dns"))
+	var zone strings.Builder
+	for i := range 100 {
+		zone.WriteString(record(robots, w.b, fmt.Sprint(7000+i)))
+	}
+	s.set(zone.String() + record(robots, w.b, port))
+	b := start(t, w.b, testbed.Zre, listening("b"))
+	a := start(t, w.a, testbed.Zre, options("a", "--srv", "robots.example", "--resolver", s.address))
+	meet(t, a, b)
+	if s.questions("tcp") == 0 {
+		t.Error("nobody asked by TCP")
+	}
+}
+
+// The names that Kubernetes and Consul give, in the form in which their DNS servers answer.
+func TestSRVNames(t *testing.T) {
+	t.Parallel()
+	const search = "search default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"
+	const headless = "_zre._tcp.robots.default.svc.cluster.local."
+	for _, test := range []struct {
+		name, srv, resolver string
+		zone                string // %[1]v is the address of b
+		network             string // by which alone the server is asked
+	}{
+		{"Kubernetes", "_zre._tcp.robots.default.svc.cluster.local", "",
+			headless + " 5 SRV 0 100 5671 10-1-0-7.robots.default.svc.cluster.local.\n10-1-0-7.robots.default.svc.cluster.local. 5 A %[1]v", "udp"},
+		{"Kubernetes, within the namespace", "robots", "",
+			headless + " 5 SRV 0 100 5671 10-1-0-7.robots.default.svc.cluster.local.\n10-1-0-7.robots.default.svc.cluster.local. 5 A %[1]v", "udp"},
+		{"Consul", "_robots._tcp.service.consul", "tcp://%s:53",
+			"_robots._tcp.service.consul. 0 SRV 1 1 5671 0a010007.addr.dc1.consul.\n0a010007.addr.dc1.consul. 0 A %[1]v", "tcp"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			s := serveDNS(t, w.host(w.there, "dns"))
+			s.set(fmt.Sprintf(test.zone, w.b.Addr))
+			args := []string{"--srv", test.srv}
+			if test.resolver == "" {
+				w.a.SetFile("/etc/resolv.conf", "nameserver "+s.address+"\n"+search)
+			} else {
+				args = append(args, "--resolver", fmt.Sprintf(test.resolver, s.address))
+			}
+			b := start(t, w.b, testbed.Zre, listening("b"))
+			a := start(t, w.a, testbed.Zre, options("a", args...))
+			meet(t, a, b)
+			calm(t, a, b)
+			once(t, a, b)
+			for _, other := range []string{"udp", "tcp"} {
+				if n := s.questions(other); other != test.network && n > 0 {
+					t.Errorf("%d questions by %s", n, other)
+				}
+			}
+		})
+	}
+}
+
+// A host name of a static peer comes to be known, and then has two addresses, of which one leads nowhere.
+func TestHostNameByDNS(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := serveDNS(t, w.host(w.there, "dns"))
+	w.a.SetFile("/etc/resolv.conf", "nameserver "+s.address+"\n")
+	b := start(t, w.b, testbed.Zre, listening("b"))
+	a := start(t, w.a, testbed.Zre, options("a", "--peer", "tcp://robot.example:"+port))
+	s.set(fmt.Sprintf("robot.example. 1 A %v\nrobot.example. 1 A 10.99.0.1\n", w.b.Addr))
+	meet(t, a, b)
+	calm(t, a, b)
+	once(t, a, b)
+}
+
+// What cannot work is said at the start, with the option and its value.
+func TestSRVFailsAtStart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := serveDNS(t, w.host(w.there, "dns"))
+	deaf := serveDNS(t, w.host(w.there, "deaf"))
+	deaf.hush()
+	for _, test := range []struct{ name, resolver, want string }{
+		{"no such name", s.address, "no such name"},
+		{"no answer", deaf.address, "no answer in time"},
+		{"no server", w.b.Addr.String(), "refused"},
+		{"no server, by TCP", "tcp://" + w.b.Addr.String(), "refused"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			fails(t, w.a, 1, []string{"WithSRV", "_zre._tcp.nobody.example", test.want}, "--srv", "nobody.example", "--resolver", test.resolver)
+		})
+	}
+}
+
+// A host with an address of each family is one peer.
+func TestSRVBothFamilies(t *testing.T) {
+	t.Parallel()
+	lan := testbed.NewLAN(t, "")
+	ha, hb, hd := lan.Host("a"), lan.Host("b"), lan.Host("dns")
+	for i, h := range []*testbed.Host{ha, hb} {
+		out, err := h.Command("ip", "addr", "add", fmt.Sprintf("fd77::%d/64", i+1), "dev", h.Interface, "nodad").CombinedOutput()
+		if err != nil {
+			testbed.Missing(t, "IPv6: %s", out)
+		}
+	}
+	s := serveDNS(t, hd)
+	for _, kind := range []testbed.Kind{testbed.Zre, testbed.Zyre} {
+		s.set(record(robots, hb, port) + "b.robots.example. 1 AAAA fd77::2\n")
+		var b *testbed.Peer
+		if kind == testbed.Zre {
+			b = start(t, hb, kind, listening("b"))
+		} else {
+			b, _ = foreign(t, hb, kind, "b")
+		}
+		a := start(t, ha, testbed.Zre, options("a", "--srv", "robots.example", "--resolver", s.address))
+		meet(t, a, b)
+		calm(t, a, b)
+		once(t, a, b)
+		a.Quit(t)
+		b.Quit(t)
+	}
+}
