@@ -55,9 +55,14 @@ func TestGossip(t *testing.T) {
 			meet(t, b, c)
 			calm(t, h, b, c)
 			once(t, h, b, c)
+			before := map[*testbed.Peer]testbed.Event{h: lastOf(h), c: lastOf(c)}
 			b.Quit(t)
-			gone(t, h, b, "left")
-			gone(t, c, b, "left")
+			for p, from := range before {
+				exit := gone(t, p, b, "left")
+				p.Never(t, from, exit, "that "+b.String()+" is missed", func(e testbed.Event) bool {
+					return b.Kind == ours && comesOrGoes(e) && e.Peer == b.UUID
+				})
+			}
 			d := client(t, w.b, test.b, "d", at) // where C zyre is concerned, at the very endpoint of b
 			meet(t, d, h)
 			meet(t, d, c)

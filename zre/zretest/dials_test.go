@@ -1,0 +1,110 @@
+package zretest_test
+
+import (
+	"context"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-zre/go-zre/zre"
+	"github.com/go-zre/go-zre/zre/zretest"
+)
+
+// A counted host counts the dials to an address by tcp.
+type counted struct {
+	*zretest.Host
+	to    string // the address, without the port
+	dials *atomic.Int32
+}
+
+func newCounted(h *zretest.Host, to string) counted { return counted{h, to, new(atomic.Int32)} }
+
+func (c counted) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if strings.HasPrefix(address, c.to+":") {
+		c.dials.Add(1)
+	}
+	return c.Host.Dial(ctx, network, address)
+}
+
+// during tells how many dials there are while a time passes.
+func (c counted) during(d time.Duration) int {
+	before := c.dials.Load()
+	time.Sleep(d)
+	synctest.Wait()
+	return int(c.dials.Load() - before)
+}
+
+// Gossip names a node that died for a minute more. After that nobody dials it, and when it is back it is met.
+func TestGossipForgetsTheDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := zretest.NewLAN(t)
+		a, b, c := newCounted(lan.Host("10.0.1.1/16"), "10.0.2.1"), lan.Host("10.0.2.1/16"), newCounted(lan.Host("10.0.3.1/16"), "10.0.2.1")
+		// Beacons on other ports: gossip alone tells.
+		hub := zretest.Start(t, a, zre.WithName("hub"), zre.WithGossipBind("tcp://*:5672"), zre.WithBeaconPort(1001))
+		bob := zretest.Start(t, b, zre.WithName("bob"), zre.WithGossipConnect("tcp://10.0.1.1:5672"), zre.WithBeaconPort(1002))
+		carol := zretest.Start(t, c, zre.WithName("carol"), zre.WithGossipConnect("tcp://10.0.1.1:5672"), zre.WithBeaconPort(1003))
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		for _, n := range []*zretest.Watched{hub, bob, carol} {
+			if got := len(n.Peers()); got != 2 {
+				t.Fatalf("%s knows %d peers, want 2", n.Name(), got)
+			}
+		}
+		b.Kill()
+		for _, h := range []counted{a, c} {
+			if n := h.during(30 * time.Second); n > 20 {
+				t.Errorf("the dead one was dialled %d times in 30 s", n)
+			}
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		for _, h := range []counted{a, c} {
+			if n := h.during(time.Hour); n > 0 {
+				t.Errorf("the dead one was dialled %d times in an hour, long after its end", n)
+			}
+		}
+		zretest.Start(t, b.Process(), zre.WithName("bob again"), zre.WithGossipConnect("tcp://10.0.1.1:5672"), zre.WithBeaconPort(1002))
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		for _, n := range []*zretest.Watched{hub, carol} {
+			if got := len(n.Peers()); got != 2 {
+				t.Errorf("%s knows %d peers, want 2", n.Name(), got)
+			}
+		}
+	})
+}
+
+// A static peer is tried for as long as it takes, not too often, and met within seconds when it is there.
+func TestStaticPeerIsTriedForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := zretest.NewLAN(t)
+		a, b := newCounted(lan.Host("10.0.1.1/16"), "10.0.2.1"), lan.Host("10.0.2.1/16")
+		alice := zretest.Start(t, a, zre.WithName("alice"), zre.WithPeers("tcp://10.0.2.1:5671"), zre.WithBeaconPort(1001))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := a.during(time.Hour); n < 600 || n > 2400 {
+			t.Errorf("%d dials in an hour, want one in 1.5 to 6 s", n)
+		}
+		for range 2 {
+			bob := zretest.Start(t, b, zre.WithName("bob"), zre.WithListen("tcp://*:5671"), zre.WithBeaconPort(1002))
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			if _, ok := alice.Peer(bob.UUID()); !ok {
+				t.Fatal("alice has not met bob")
+			}
+			if n := a.during(time.Hour); n > 0 {
+				t.Errorf("bob was dialled %d times while he was there", n)
+			}
+			b.Kill()
+			b = b.Process()
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			if _, ok := alice.Peer(bob.UUID()); ok {
+				t.Fatal("alice still knows bob")
+			}
+		}
+	})
+}
