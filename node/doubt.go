@@ -12,7 +12,7 @@ import (
 // answer to our HELLO, though it names another endpoint than the one where we found it: a second address, or one behind a NAT. Then a
 // session of its own would be a second one for C zyre and pyre, which break off the first for it, and lead nowhere besides.
 //
-// So we ask such a session by PING. Who answers with PING-OK is who is there. Until then, or for doubtGrace, what comes behind
+// So we ask such a session by PING. Who answers with PING-OK is who is there. Until then, or for suspectGrace, what comes behind
 // the HELLO is held.
 //
 // mu guards all of it, and the inbox, while it is in doubt.
@@ -23,20 +23,23 @@ type doubt struct {
 	over   chan struct{} // closed when it is
 }
 
-// askGrace is how long who was asked has to answer, if others wait to be asked.
-const askGrace = 500 * time.Millisecond
-
-// Bounds of what is held; the reader waits beyond.
 const (
-	mostHeld       = 64
-	mostHeldOctets = 64 << 10
+	// askGrace is how long who was asked has to answer, if others wait to be asked.
+	askGrace = 2 * time.Second
+	// suspectGrace is how long a HELLO is held: two may be asked.
+	suspectGrace = 5 * time.Second
+
+	// Bounds of the HELLOs in doubt, and of what is held of each and what came behind it; the reader waits beyond.
+	maxDoubtful    = 64
+	mostHeld       = 1_000
+	mostHeldOctets = 256 << 10
 )
 
 // suspect begins a doubt with a HELLO.
 func (in *inbox) suspect(hello [][]byte) {
 	d := &doubt{held: [][][]byte{hello}, over: make(chan struct{})}
 	in.doubt = d
-	time.AfterFunc(doubtGrace, func() {
+	time.AfterFunc(suspectGrace, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if err := in.trust(d, in.node.certain); err != nil {
@@ -117,7 +120,7 @@ func (in *inbox) settled() *peer {
 // suspects tells whether a HELLO, for which there is no session but perhaps p, which entered, may be the answer to one of ours that
 // went to an address unknown so far.
 func (n *Node) suspects(in *inbox, p *peer) bool {
-	if in.sure || in.extensions != 0 || p != nil && (p.ours || !p.entered) {
+	if in.sure || in.extensions != 0 || n.doubtful >= maxDoubtful || p != nil && (p.ours || !p.entered) {
 		return false
 	}
 	known := n.recognised(in.uuid, in.endpoints())
@@ -151,16 +154,20 @@ func (n *Node) ask() {
 	n.excuse(newest)
 }
 
-// excuse gives who was asked some time. Where another is to be asked its answer must not be taken for that one's: the session ends.
+// excuse gives who was asked some time, and asks once more. Where another is to be asked the answer must not be taken for that
+// one's: the session ends.
 func (n *Node) excuse(p *peer) {
 	n.after(askGrace, func() {
 		switch {
 		case n.asking != p:
-		case n.doubtful > 0 && slices.ContainsFunc(n.unnamed, func(o *peer) bool { return o != p && o.connected }):
+		case n.doubtful == 0:
+			n.asking = nil
+		case slices.ContainsFunc(n.unnamed, func(o *peer) bool { return o != p && o.connected }):
 			n.asking = nil
 			n.remove(p, Crashed)
 			n.ask()
 		default:
+			p.ping()
 			n.excuse(p)
 		}
 	})

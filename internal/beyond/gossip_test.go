@@ -199,7 +199,10 @@ func TestHubAndNonsense(t *testing.T) {
 	b := client(t, w.b, testbed.Zre, "b", at)
 	meet(t, h, b)
 	stranger := w.host(w.there, "stranger")
-	for _, nonsense := range []string{"GET / HTTP/1.1\r\n\r\n", strings.Repeat("\xff", 100_000), "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x00NULL", "x"} {
+	greeting := "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x00NULL" + strings.Repeat("\x00", 48)
+	dealer := greeting + "\x04\x1c\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"
+	for _, nonsense := range []string{"GET / HTTP/1.1\r\n\r\n", strings.Repeat("\xff", 100_000), "x", greeting,
+		dealer + "\x00\x05hello", dealer + "\x00\x03\xaa\xa0\x01" + "\x00\x04\xaa\xa0\x02\xff" + "\x00\x02\xaa\xa0"} {
 		var conn net.Conn
 		err := stranger.Do(func() (err error) {
 			ctx, cancel := context.WithTimeout(t.Context(), testbed.Patience)

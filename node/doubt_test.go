@@ -1,0 +1,115 @@
+package node
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/msg"
+)
+
+// elsewhere has a HELLO name an endpoint that leads nowhere.
+func elsewhere(h *msg.OutHello) { h.Endpoint = "tcp://127.0.0.1:1" }
+
+// knowing starts a node that knows peers by their endpoints alone, which have no identity.
+func knowing(t *testing.T, fakes ...*fakePeer) *testNode {
+	t.Helper()
+	cfg := onLoopback(beaconPort(), Config{Transports: []string{TCP}})
+	for _, f := range fakes {
+		cfg.Peers = append(cfg.Peers, f.endpoint())
+	}
+	n := start(t, cfg)
+	for _, f := range fakes {
+		f.node = n
+		f.expect(msg.Hello)
+	}
+	return n
+}
+
+// want waits for the last of a peer's events, which must be these.
+func (r *testNode) want(id uuid.UUID, events ...string) {
+	r.t.Helper()
+	last := events[len(events)-1]
+	r.wait(last, func(e Event) bool { return e.Peer.UUID == id && describe(e) == last })
+	if got := r.of(id); !slices.Equal(got, events) {
+		r.t.Errorf("events %v, want %v", got, events)
+	}
+}
+
+// reaches checks that what the node sends to a peer comes to its mailbox, which got one HELLO.
+func (f *fakePeer) reaches() {
+	f.t.Helper()
+	if err := f.node.Whisper(f.t.Context(), f.uuid, []byte("x")); err != nil {
+		f.t.Fatal(err)
+	}
+	f.expect(msg.Whisper)
+	if more := len(f.hellos) - 1; more > 0 {
+		f.t.Errorf("%d HELLOs too many", more)
+	}
+}
+
+// A HELLO that names another endpoint is the peer's who answers the PING; what came before the answer is not lost.
+func TestPlacedByPing(t *testing.T) {
+	t.Parallel()
+	f := newFakePeer(t, nil)
+	n := knowing(t, f)
+	f.send(f.hello(1, elsewhere))
+	f.send(msg.AppendWhisper(nil, 2), []byte("x"))
+	f.expect(msg.Ping)
+	f.send(msg.AppendPingOK(nil, 3))
+	n.want(f.uuid, "ENTER(fake)", "JOIN(G)", "WHISPER:1f")
+	f.reaches()
+}
+
+// Who was asked in vain must not be taken for the one that is asked next.
+func TestAskedInVain(t *testing.T) {
+	t.Parallel()
+	f, mute := newFakePeer(t, nil), newFakePeer(t, nil)
+	n := knowing(t, f, mute)
+	f.send(f.hello(1, elsewhere))
+	f.expect(msg.Ping) // at once, or when the other one has not answered
+	f.send(msg.AppendPingOK(nil, 2))
+	n.want(f.uuid, "ENTER(fake)", "JOIN(G)")
+	f.reaches()
+}
+
+// A stranger has a session of its own when it is clear that it is not who was asked. More came from it than is held.
+func TestStrangerInDoubt(t *testing.T) {
+	t.Parallel()
+	f := newFakePeer(t, nil)
+	n := knowing(t, f)
+	g := newFakePeer(t, n)
+	g.send(g.hello(1, nil))
+	events := []string{"ENTER(fake)", "JOIN(G)"}
+	for i := range mostHeld + 100 {
+		g.send(msg.AppendWhisper(nil, uint16(i+2)), []byte("x"))
+		events = append(events, "WHISPER:1f")
+	}
+	g.send(msg.AppendWhisper(nil, mostHeld+102), []byte("x"), []byte("y"))
+	n.want(g.uuid, append(events, "WHISPER:2f")...)
+	g.expect(msg.Hello)
+	g.reaches()
+	f.send(f.hello(1, nil)) // names the endpoint where it was found
+	n.want(f.uuid, "ENTER(fake)", "JOIN(G)")
+	f.reaches()
+}
+
+// A stranger that goes while it is in doubt was never there. Who names the endpoint where it was found is not in doubt.
+func TestGoneInDoubt(t *testing.T) {
+	t.Parallel()
+	f := newFakePeer(t, nil)
+	n := knowing(t, f)
+	g, h := newFakePeer(t, n), newFakePeer(t, n)
+	g.send(g.hello(1, nil))
+	f.expect(msg.Ping)
+	g.hangUp()
+	h.send(h.hello(1, nil))
+	n.want(h.uuid, "ENTER(fake)", "JOIN(G)")
+	if events := n.of(g.uuid); len(events) > 0 {
+		t.Errorf("who was gone: %v", events)
+	}
+	f.send(f.hello(1, nil))
+	n.want(f.uuid, "ENTER(fake)", "JOIN(G)")
+	f.reaches()
+}
