@@ -218,6 +218,7 @@ func TestHubAndNonsense(t *testing.T) {
 	}
 	c := client(t, stranger, testbed.Zre, "c", at)
 	meet(t, h, c)
+	meet(t, b, c)
 	once(t, h, b, c)
 }
 

@@ -112,6 +112,7 @@ func TestSeveralOnOneHost(t *testing.T) {
 	a := start(t, w.a, testbed.Zre, options("a", "--peer", endpoint(w.b, port), "--peer", endpoint(w.b, "5673")))
 	meet(t, a, b)
 	meet(t, a, c)
+	meet(t, b, c)
 	calm(t, a, b, c)
 	once(t, a, b, c)
 }
