@@ -124,14 +124,19 @@ func (n *Node) suspects(in *inbox, p *peer) bool {
 		return false
 	}
 	known := n.recognised(in.uuid, in.endpoints())
-	candidates := 0
+	candidates := n.candidates()
+	return candidates > 1 || candidates == 1 && known == nil
+}
+
+// candidates counts the sessions whose peer may answer a HELLO of ours now.
+func (n *Node) candidates() (count int) {
 	for _, u := range n.unnamed {
 		// Its answer may overtake the word that our connection is up.
 		if u.connected || time.Since(u.began) < doubtGrace {
-			candidates++
+			count++
 		}
 	}
-	return candidates > 1 || candidates == 1 && known == nil
+	return count
 }
 
 // ask asks a session whose peer is not known for a sign of life, one at a time, while there is a HELLO in doubt. The newest comes

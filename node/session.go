@@ -43,6 +43,13 @@ func (n *Node) lost(p *peer, err error) {
 		n.remove(p, Crashed)
 	case p.stranger.IsValid():
 		n.dismiss(p)
+	case !p.ours && p.ending == 0 && n.candidates() > 0:
+		// It may have heard another HELLO of ours, and its answer is on its way. To dial it would make one more.
+		n.after(farewellGrace, func() {
+			if n.peers[p.uuid] == p {
+				n.end(p, Crashed)
+			}
+		})
 	default:
 		n.end(p, Crashed)
 	}

@@ -5,6 +5,7 @@ package beyond
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -18,7 +19,9 @@ func foreign(t *testing.T, h *testbed.Host, kind testbed.Kind, name string, args
 	if kind == testbed.Zyre {
 		args = append(args, "--endpoint", at) // from here on it knows no beacons
 	}
-	p := start(t, h, kind, options(name, args...))
+	o := options(name, args...)
+	o.Evasive = 2500 * time.Millisecond // we ask before
+	p := start(t, h, kind, o)
 	if p.Endpoint != "" {
 		at = p.Endpoint
 	}
@@ -153,6 +156,7 @@ func TestForeignByBeaconAndEndpoint(t *testing.T) {
 			t.Parallel()
 			lan := testbed.NewLAN(t, "")
 			o := options("b")
+			o.Evasive, o.Expired = 10*time.Second, 20*time.Second // C zyre takes no beacon for a sign of life; we do, and do not ask
 			b := start(t, lan.Host("b"), kind, o)
 			at := b.Endpoint
 			if at == "" {
