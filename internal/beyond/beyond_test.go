@@ -158,6 +158,17 @@ func calm(t *testing.T, peers ...*testbed.Peer) {
 	}
 }
 
+// settles waits until a node sees nobody come or go for a while; it must not take long.
+func settles(t *testing.T, p *testbed.Peer) {
+	t.Helper()
+	for range 4 {
+		if _, ok := p.Try(lastOf(p), calmTime/2, comesOrGoes); !ok {
+			return
+		}
+	}
+	t.Errorf("%s does not come to rest\n%s", p, life(p))
+}
+
 // once fails the test unless each of these nodes saw each other one enter once, and none of them go.
 func once(t *testing.T, peers ...*testbed.Peer) {
 	t.Helper()
