@@ -191,9 +191,10 @@ func (n *Node) place(in *inbox) bool {
 	n.name(p, in.uuid)
 	endpoints := in.endpoints()
 	for _, o := range slices.Clone(n.unnamed) {
-		if c := o.contact; slices.Contains(endpoints, c.at) {
+		if c := o.contact; slices.Contains(endpoints, c.at) { // it leads to the peer, too
+			n.unnamed = slices.DeleteFunc(n.unnamed, func(u *peer) bool { return u == o })
+			o.contact, c.session, c.peer = nil, nil, in.uuid
 			n.forget(o)
-			n.try(c) // is known now to lead to the peer
 		}
 	}
 	n.certain()

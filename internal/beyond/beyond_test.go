@@ -161,8 +161,8 @@ func calm(t *testing.T, peers ...*testbed.Peer) {
 // settles waits until a node sees nobody come or go for a while; it must not take long.
 func settles(t *testing.T, p *testbed.Peer) {
 	t.Helper()
-	for range 4 {
-		if _, ok := p.Try(lastOf(p), calmTime/2, comesOrGoes); !ok {
+	for deadline := time.Now().Add(5 * calmTime); time.Now().Before(deadline); {
+		if _, ok := p.Try(lastOf(p), calmTime, comesOrGoes); !ok {
 			return
 		}
 	}
