@@ -120,7 +120,6 @@ func TestSecondAddress(t *testing.T) {
 				a.Wait(t, "ENTER", testbed.Is("enter", b))
 				settles(t, a)
 				converse(t, a, b)
-				calm(t, a, b)
 				return
 			}
 			meet(t, a, b)
