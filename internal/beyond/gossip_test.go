@@ -139,7 +139,7 @@ func TestStaleTuples(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			_, at := hubAt(t, w.a, testbed.Zyre, "hub")
+			h, at := hubAt(t, w.a, testbed.Zyre, "hub")
 			args := []string{"--listen", "tcp://*:" + port}
 			if kind == testbed.Zyre {
 				args = nil
@@ -152,6 +152,7 @@ func TestStaleTuples(t *testing.T) {
 			c := client(t, w.b, kind, "c", at, args...)
 			d := client(t, w.host(w.here, "d"), testbed.Zre, "d", at)
 			meet(t, d, c)
+			meet(t, d, h)
 			calm(t, d)
 			once(t, c, d)
 		})
@@ -222,7 +223,7 @@ func TestHubAndNonsense(t *testing.T) {
 func TestWrongTuple(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	_, at := hubAt(t, w.a, testbed.Zyre, "hub")
+	h, at := hubAt(t, w.a, testbed.Zyre, "hub")
 	o := listening("b", "--gossip-connect", at)
 	o.UUID = uuid.NewString()
 	first := start(t, w.b, testbed.Zre, o)
@@ -233,6 +234,7 @@ func TestWrongTuple(t *testing.T) {
 	o.UUID = ""
 	second := start(t, w.b, testbed.Zre, o)
 	meet(t, a, second)
-	calm(t, a, second)
+	meet(t, a, h)
+	calm(t, a)
 	once(t, a, second)
 }
