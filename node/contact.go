@@ -50,6 +50,8 @@ const (
 	hearsayPause = 30 * time.Second
 	// maxTrying bounds the attempts at one time.
 	maxTrying = 64
+	// answerTime is how long who was said HELLO may take to answer before the next is.
+	answerTime = 3 * time.Second
 	// doubtGrace is how long a HELLO that may be the answer to one of ours waits for a sign whether it is.
 	doubtGrace = 2 * time.Second
 )
@@ -198,6 +200,8 @@ func (n *Node) probed(c *contact, identity []byte, err error) {
 	case named && id == n.cfg.UUID:
 		n.schedule(c, ownPause)
 	case n.leadsThere(c):
+	case !named && !c.isGossiped() && n.introducing():
+		n.schedule(c, backoff(n.cfg.Network, 3))
 	case !named:
 		p := n.begin(uuid.New(), n.paths([]netip.AddrPort{c.at}, false), false, 0, nil)
 		if p == nil {
@@ -214,6 +218,13 @@ func (n *Node) probed(c *contact, identity []byte, err error) {
 			n.failed(c, errTooManyPeers)
 		}
 	}
+}
+
+// introducing tells whether somebody without an identity has just been said HELLO and not answered yet. Others wait: two addresses may
+// be of the same peer, which would end each session over the HELLO of the other. Once the first has answered, the second is known by
+// its own answer.
+func (n *Node) introducing() bool {
+	return slices.ContainsFunc(n.unnamed, func(p *peer) bool { return time.Since(p.began) < answerTime })
 }
 
 var errTooManyPeers = errors.New("too many peers")
@@ -248,6 +259,11 @@ func (n *Node) noted(c *contact, problem string) {
 // isGiven tells whether the application itself gave the address.
 func (c *contact) isGiven() bool {
 	return slices.ContainsFunc(c.sources, func(s string) bool { return strings.HasPrefix(s, fromPeers) })
+}
+
+// isGossiped tells whether gossip says whose address it is.
+func (c *contact) isGossiped() bool {
+	return slices.ContainsFunc(c.sources, func(s string) bool { return strings.HasPrefix(s, fromGossip) })
 }
 
 // root is what an error is at bottom, without what changes from try to try, such as our port.

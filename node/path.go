@@ -45,8 +45,9 @@ func (p *peer) addEndpoint(ap netip.AddrPort, shown bool) {
 	p.setPaths(append(slices.Clone(old[max(0, len(old)+1-maxEndpoints):]), p.node.paths([]netip.AddrPort{ap}, shown)...))
 }
 
-// follow makes the endpoints of the peer's HELLO, which came by a way that works, the newest. If it may have restarted, what has another
-// port is gone: the rest may be the same mailbox by another interface.
+// follow makes the endpoints of the peer's HELLO the newest. One that names the address which it came from is known to work; of two, the
+// one that it names, as an advertised one, may lead nowhere from here, so beacons are believed more. If the peer may have restarted,
+// what has another port is gone: the rest may be the same mailbox by another interface.
 func (p *peer) follow(endpoints []netip.AddrPort, restarted bool) {
 	var paths []path
 	for _, o := range *p.paths.Load() {
@@ -56,8 +57,9 @@ func (p *peer) follow(endpoints []netip.AddrPort, restarted bool) {
 			paths = append(paths, o)
 		}
 	}
-	for _, o := range p.node.paths(endpoints, true) {
-		o.ready = true
+	proven := len(endpoints) == 1
+	for _, o := range p.node.paths(endpoints, proven) {
+		o.ready = proven
 		paths = append(paths, o)
 	}
 	p.setPaths(paths[max(0, len(paths)-maxEndpoints):])
@@ -249,7 +251,7 @@ func (n *Node) checkPath(p *peer, now time.Time) {
 
 // isMovable tells whether a session is one of tcp that is up.
 func (p *peer) isMovable() bool {
-	return p.connected && p.entered && p.ending == 0 && p.transport == TCP
+	return p.connected && p.contact == nil && p.ending == 0 && p.transport == TCP
 }
 
 // move gives a peer a new session, by another path or another address of ours.

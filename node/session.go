@@ -324,7 +324,7 @@ func (n *Node) greeted(in *inbox) *peer {
 	case p == nil:
 		// Not seen by a beacon: its HELLO says where to connect.
 		if len(endpoints) > 0 {
-			p = n.meet(in.uuid, n.paths(endpoints, true), in.isLocal())
+			p = n.meet(in.uuid, n.paths(endpoints, len(endpoints) == 1), in.isLocal())
 		}
 	case p.entered:
 		// It began a new session: it restarted, or it lost ours. It waits for a HELLO of ours.

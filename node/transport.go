@@ -110,12 +110,11 @@ func (p *peer) link(id uuid.UUID, other *Node, hello msg.OutHello) (*zmtp.Conn, 
 }
 
 // first makes the HELLO that a connection begins with. The endpoint that it names is the address by which we reach the peer, so it
-// can reach us by it; on this host any will do. What is advertised takes its place, but not for peers of our own networks: these need no
-// NAT, and many a NAT leads nobody from within to its own outside.
+// can reach us by it; on this host any will do. What is advertised takes its place.
 func (p *peer) first(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
 	return func(conn *zmtp.Conn) ([][]byte, error) {
 		hello.Endpoint = p.node.endpoint()
-		if local := addrOf(conn.LocalAddr()); local.IsValid() && (p.node.cfg.Advertise == "" || p.node.isNear(addrOf(conn.RemoteAddr()))) {
+		if local := addrOf(conn.LocalAddr()); local.IsValid() && p.node.cfg.Advertise == "" {
 			format := formatEndpoint
 			if len(conn.Identity()) == 0 { // C zyre: of the others none speaks IPv6
 				format = bareEndpoint
@@ -125,11 +124,6 @@ func (p *peer) first(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
 		header, err := msg.AppendHello(nil, 1, &hello, p.node.cfg.Limits.msg())
 		return [][]byte{header}, err
 	}
-}
-
-// isNear tells whether an address is in one of the networks that our interfaces are in.
-func (n *Node) isNear(addr netip.Addr) bool {
-	return n.agent.IsLocal(addr) || onLink(addr, n.agent.Interfaces()) != nil
 }
 
 // transportOf names the transport of a connection.

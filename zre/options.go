@@ -74,9 +74,8 @@ func WithListen(endpoint string) Option {
 }
 
 // WithAdvertise has the node name another endpoint than its own to its peers, such as "tcp://203.0.113.7:5671": where a NAT or a port
-// mapping leads to it. Gossip carries it, and HELLO to peers outside of this node's own networks; beacons, which do not leave them, do
-// not. Without it the HELLO to each peer names the address by which this node reaches that peer. Use it with WithListen, so that
-// the port is known.
+// mapping leads to it. HELLO and gossip carry it; beacons, which do not leave the node's own networks, do not. Without it the HELLO to
+// each peer names the address by which this node reaches that peer. Use it with WithListen, so that the port is known.
 func WithAdvertise(endpoint string) Option {
 	return func(c *config) error {
 		c.Advertise = endpoint
@@ -191,6 +190,9 @@ func WithMulticastGroup(group netip.Addr) Option {
 	return func(c *config) error {
 		if !group.IsMulticast() {
 			return fmt.Errorf("zre: WithMulticastGroup(%v): not a multicast address", group)
+		}
+		if group == netip.MustParseAddr(beacon.AllNodes) {
+			return fmt.Errorf("zre: WithMulticastGroup(%v): that is all nodes of the link, where the classic beacons go; choose another", group)
 		}
 		c.Groups = append(c.Groups[:len(c.Groups):len(c.Groups)], group)
 		return nil

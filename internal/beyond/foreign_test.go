@@ -4,7 +4,6 @@ package beyond
 
 import (
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -104,9 +103,6 @@ func TestSecondAddress(t *testing.T) {
 	}{{"alone", false}, {"and the first", true}} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if test.both && os.Getenv("ZRE_KNOWN") == "" {
-				t.Skip("on a very busy machine the sessions with both may replace each other for longer; ZRE_KNOWN=1 runs it")
-			}
 			w := newWorld(t)
 			second := w.b.AddLeg(w.there)
 			o := options("b", "--endpoint", "tcp://*:"+port)

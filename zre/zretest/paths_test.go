@@ -140,3 +140,29 @@ func TestFamilies(t *testing.T) {
 		}
 	})
 }
+
+// A peer that gets another address while the two are just meeting is met there, whatever was on its way.
+func TestMovesWhileMeeting(t *testing.T) {
+	for after := time.Duration(0); after < 1500*time.Millisecond; after += 50 * time.Millisecond {
+		inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+			lan.SetLink(zretest.Link{Latency: 200 * time.Millisecond})
+			a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"))
+			host := lan.Host("10.0.0.2")
+			b := zretest.Start(t, host, zre.WithName("b"))
+			pass(after)
+			host.SetAddresses("eth0", "10.0.0.77")
+			pass(25 * time.Second)
+			for w, o := range map[*zretest.Watched]*zretest.Watched{a: b, b: a} {
+				if _, met := w.Peer(o.UUID()); !met {
+					t.Errorf("moved after %v: %s has not met %s", after, w.Name(), o.Name())
+				} else if err := w.Whisper(t.Context(), o.UUID(), []byte("hello")); err != nil {
+					t.Error(err)
+				}
+			}
+			pass(10 * time.Second)
+			if counts(a)["zre.Whisper"] != 1 || counts(b)["zre.Whisper"] != 1 {
+				t.Errorf("moved after %v: a heard %d whispers, b %d", after, counts(a)["zre.Whisper"], counts(b)["zre.Whisper"])
+			}
+		})
+	}
+}
