@@ -13,38 +13,40 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// target says whether a message is a WHISPER or, to a group, a SHOUT. It is apart from the content so that the list of frames can
-// stay on the caller's stack.
+// target says whether a message is a WHISPER or, to a group, a SHOUT, and what its large frames are leased from. It is apart from the
+// content so that the list of frames can stay on the caller's stack.
 type target struct {
 	shout bool
 	group string
+	lease *zmtp.Lease // nil if there are none, or they are left to the garbage collector
+}
+
+// release gives the lease back, when the message is pushed to whom it is for.
+func (t target) release() {
+	if t.lease != nil {
+		t.lease.Release()
+	}
 }
 
 // content is what the application sends.
 type content struct {
 	frames [][]byte
-	size   int64       // of all of them
-	owned  bool        // large frames are our own copies, as queues of sockets need
-	lease  *zmtp.Lease // of those; nil if there are none, or if it is left to the garbage collector
+	size   int64 // of all of them
+	owned  bool  // large frames are our own copies, as queues of sockets need
 }
 
-// own takes copies of the large frames, once.
-func (c *content) own() {
+// own takes copies of the large frames, once. It returns what they are leased from, for a target.
+func (c *content) own() *zmtp.Lease {
 	if c.owned {
-		return
+		return nil
 	}
 	c.owned = true
-	if c.size >= zmtp.LargeFrame && slices.ContainsFunc(c.frames, func(f []byte) bool { return len(f) >= zmtp.LargeFrame }) {
-		c.lease = zmtp.NewLease(c.frames)
-		c.frames = c.lease.Frames()
+	if c.size < zmtp.LargeFrame || !slices.ContainsFunc(c.frames, func(f []byte) bool { return len(f) >= zmtp.LargeFrame }) {
+		return nil
 	}
-}
-
-// done: the content is pushed to whom it is for.
-func (c *content) done() {
-	if c.lease != nil {
-		c.lease.Release()
-	}
+	lease := zmtp.NewLease(c.frames)
+	c.frames = lease.Frames()
+	return lease
 }
 
 // Whisper sends a message to one peer. It returns when the message is queued; it waits only while the peer's queue is full.
@@ -55,15 +57,19 @@ func (n *Node) Whisper(ctx context.Context, id uuid.UUID, frames ...[]byte) erro
 	if err != nil {
 		return fmt.Errorf("whisper: %w", err)
 	}
-	defer c.done()
 	n.mu.RLock()
 	p := n.present[id]
 	n.mu.RUnlock()
 	if p == nil {
 		return fmt.Errorf("whisper: %w", &PeerError{UUID: id, Err: ErrUnknownPeer})
 	}
-	if err := p.send(target{}, &c); err != nil {
-		if err = n.await(ctx, p, target{}, &c, err, nil); err != nil {
+	var to target
+	if !p.inproc {
+		to.lease = c.own()
+		defer to.release()
+	}
+	if err := p.send(to, &c); err != nil {
+		if err = n.await(ctx, p, to, &c, err, nil); err != nil {
 			return fmt.Errorf("whisper: %w", err)
 		}
 	}
@@ -81,11 +87,14 @@ func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error 
 	if err != nil {
 		return fmt.Errorf("shout: %w", err)
 	}
-	defer c.done()
 	to := target{shout: true, group: group}
 	n.mu.RLock()
 	members := n.members[group]
 	n.mu.RUnlock()
+	if slices.ContainsFunc(members, func(p *peer) bool { return !p.inproc }) {
+		to.lease = c.own()
+		defer to.release()
+	}
 
 	var full []*peer
 	for _, p := range members {
@@ -151,7 +160,7 @@ var noContent = [][]byte{{}}
 // send queues a message, without waiting.
 func (p *peer) send(to target, c *content) error {
 	if !p.inproc {
-		c.own() // before anybody waits for the lock
+		c.own() // if it is not: for the heir of a peer of this process. Before anybody waits for the lock
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -187,7 +196,7 @@ func (p *peer) enqueue(to target, c *content, crowd bool) error {
 	if crowd {
 		err = p.queue.PushControl(p.frames...)
 	} else {
-		err = p.queue.PushLeased(c.lease, p.frames...)
+		err = p.queue.PushLeased(to.lease, p.frames...)
 	}
 	if err == nil {
 		p.sequence = sequence

@@ -48,7 +48,10 @@ func (p *peer) park(to target, c *content) error {
 		return zmtp.ErrFull
 	}
 	c.own()
-	c.lease = nil // what is parked has no end that anybody counts
+	if to.lease != nil {
+		to.lease.Hold() // for ever: what is parked has no end that anybody counts
+		to.lease = nil
+	}
 	frames := slices.Clone(c.frames)
 	for i, frame := range frames {
 		if len(frame) < zmtp.LargeFrame { // large ones are copies

@@ -80,7 +80,7 @@ func (b *batch) copy(octets []byte) {
 // reference appends a large frame without copying it; the rest of the chunk before it goes on behind it.
 func (b *batch) reference(frame []byte, lease *Lease) {
 	if lease != nil {
-		lease.holders.Add(1)
+		lease.Hold()
 	}
 	before := &b.segments[len(b.segments)-1] // there is one: the frame's header
 	rest := segment{data: before.data[len(before.data):], chunk: before.chunk}

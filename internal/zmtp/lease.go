@@ -133,6 +133,9 @@ func NewLease(frames [][]byte) *Lease {
 // Frames returns the message: copies of the large frames, and the others as they were given. The list is the lease's.
 func (l *Lease) Frames() [][]byte { return l.frames }
 
+// Hold holds the lease once more.
+func (l *Lease) Hold() { l.holders.Add(1) }
+
 // Release ends a hold. With the last one the memory is used for other messages.
 func (l *Lease) Release() {
 	if l.holders.Add(-1) > 0 {
