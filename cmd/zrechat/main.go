@@ -19,7 +19,7 @@ import (
 
 const usage = `Zrechat is a chat without a server: everybody who runs it on one network, in one group, sees what the others type.
 
-Usage: zrechat [--name NAME] [--group GROUP] [--interface NAME]
+Usage: zrechat [--name NAME] [--group GROUP] [--interface NAME] [--listen ENDPOINT] [--peer ENDPOINT]…
 
 `
 
@@ -41,6 +41,12 @@ func main() {
 	name := flag.String("name", os.Getenv("USER"), "the `name` that others see")
 	group := flag.String("group", "CHAT", "the `group` to join")
 	iface := flag.String("interface", "", "the network `interface` to use (default: every usable one)")
+	var peers []string
+	flag.Func("peer", "the `endpoint` of a chat on another network, as tcp://host:5671 (repeatable)", func(s string) error {
+		peers = append(peers, s)
+		return nil
+	})
+	listen := flag.String("listen", "", "the `endpoint` to listen at, as tcp://*:5671, for those who give it as --peer (default: any free port)")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "zrechat: unexpected argument %q; see zrechat --help\n", flag.Arg(0))
@@ -48,18 +54,23 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := chat(ctx, *name, *group, *iface); err != nil {
+	if err := chat(ctx, *group, options(*name, *iface, *listen, peers)); err != nil {
 		fmt.Fprintln(os.Stderr, "zrechat:", err)
 		os.Exit(1)
 	}
 }
 
-// chat runs until /quit, the end of input, or ctx.
-func chat(ctx context.Context, name, group, iface string) error {
-	options := []zre.Option{zre.WithName(name)}
+// options are those of the node.
+func options(name, iface, listen string, peers []string) []zre.Option {
+	list := []zre.Option{zre.WithName(name), zre.WithListen(listen), zre.WithPeers(peers...)}
 	if iface != "" {
-		options = append(options, zre.WithInterfaces(iface))
+		list = append(list, zre.WithInterfaces(iface))
 	}
+	return list
+}
+
+// chat runs until /quit, the end of input, or ctx.
+func chat(ctx context.Context, group string, options []zre.Option) error {
 	node, err := zre.NewNode(options...)
 	if err != nil {
 		return err
