@@ -185,7 +185,7 @@ func (n *Node) probe(at netip.AddrPort) (identity []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return zmtp.Probe(ctx, nc, n.zmtp)
+	return zmtp.Probe(n.life, nc, n.zmtp)
 }
 
 // probed takes what an attempt found.

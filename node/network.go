@@ -148,9 +148,13 @@ func listenMailbox(ctx context.Context, network Network, endpoint string) (net.L
 	return nil, fmt.Errorf("node: no free TCP port from %d to %d: %w", firstPort, lastPort, last)
 }
 
+// handshakeTimeout bounds greeting and handshake, and the wait for HELLO after them. Where hundreds of nodes start at once on a few
+// processors, each waits for thousands of others; one that is given up must be made again, and may be a session that ends.
+const handshakeTimeout = 10 * time.Second
+
 // Bounds of the wait between two attempts to reach one peer.
 const (
-	dialTimeout = 3 * time.Second
+	dialTimeout = 3 * time.Second // to connect, before the handshake
 	minBackoff  = 50 * time.Millisecond
 	maxBackoff  = 5 * time.Second
 )

@@ -91,6 +91,8 @@ func New(cfg Config) (*Node, error) {
 			Properties: map[string]string{extensionsProperty: ourExtensions},
 			Limits:     cfg.Limits.zmtp(),
 			Log:        cfg.Log,
+
+			HandshakeTimeout: handshakeTimeout,
 		},
 		events:    newEvents(cfg.Limits.Events, cfg.Limits.EventOctets),
 		calls:     make(chan func()),

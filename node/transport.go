@@ -72,8 +72,7 @@ func (p *peer) connect(id uuid.UUID, attempt int, hello msg.OutHello) (*zmtp.Con
 		}
 		n.log.Debug().Err(err).Stringer("peer", id).Msg("no inproc to this peer")
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, dialTimeout)
-	defer cancel()
+	ctx := p.ctx
 	if p.sameHost.Load() && n.cfg.uses(IPC) {
 		conn, err := p.open(ctx, id, "unix", ipcAddress(id), hello)
 		switch {
@@ -97,7 +96,9 @@ func (p *peer) connect(id uuid.UUID, attempt int, hello msg.OutHello) (*zmtp.Con
 
 // open dials and shakes hands.
 func (p *peer) open(ctx context.Context, id uuid.UUID, network, address string, hello msg.OutHello) (*zmtp.Conn, error) {
-	nc, err := p.node.cfg.Network.Dial(ctx, network, address)
+	dialling, cancel := context.WithTimeout(ctx, dialTimeout)
+	nc, err := p.node.cfg.Network.Dial(dialling, network, address)
+	cancel()
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ type Limits struct {
 	Strangers, StrangersPerAddress int
 
 	// Handshakes is how many connections may be in their handshake, 512, and HandshakesPerAddress those of one IP address, 128. A
-	// handshake that is not finished within 5 s is over.
+	// handshake that is not finished within 10 s is over.
 	Handshakes, HandshakesPerAddress int
 
 	// QueueMessages and QueueOctets are what may wait for one peer to take it: 10,000 messages, 64 MiB. Longer queues bridge longer
