@@ -55,12 +55,8 @@ const maxBenchSize = 63 << 20
 // runBench is the subcommand.
 func runBench(args []string, _ io.Reader, out, errs io.Writer) int {
 	c, err := newBenchConfig(args, out)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		fmt.Fprintf(errs, "zre bench: %v; see zre bench --help\n", err)
-		return 2
+	if err != nil {
+		return refuse("bench", err, errs)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -100,12 +100,8 @@ func newDoctorOptions(args []string, out io.Writer) (*doctorOptions, error) {
 // diagnose is the subcommand doctor.
 func diagnose(args []string, _ io.Reader, out, errs io.Writer) int {
 	options, err := newDoctorOptions(args, out)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		fmt.Fprintf(errs, "zre doctor: %v; see zre doctor --help\n", err)
-		return 2
+	if err != nil {
+		return refuse("doctor", err, errs)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -86,6 +86,15 @@ func newPipeConfig(args []string, out io.Writer) (*pipeConfig, error) {
 	return c, err
 }
 
+// refuse ends a command whose options ask for help, which was printed, or are wrong. It returns the exit status.
+func refuse(command string, err error, errs io.Writer) int {
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	fmt.Fprintf(errs, "zre %s: %v; see zre %s --help\n", command, err, command)
+	return 2
+}
+
 // printOptions lists the options of a command.
 func printOptions(out io.Writer, flags *flag.FlagSet) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)

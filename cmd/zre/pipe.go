@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -53,12 +52,8 @@ const maxLine = 100 << 20
 // pipe is the subcommand.
 func pipe(args []string, in io.Reader, out, errs io.Writer) int {
 	config, err := newPipeConfig(args, out)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		fmt.Fprintf(errs, "zre pipe: %v; see zre pipe --help\n", err)
-		return 2
+	if err != nil {
+		return refuse("pipe", err, errs)
 	}
 	node, err := zre.NewNode(config.node...)
 	if err != nil {
