@@ -109,5 +109,8 @@ func (z *libzmq) echo(octets, count int) sample {
 func whispersAndLibzmq(t testing.TB, r *run, transport string, size size, rows []string) {
 	z := newLibzmq(t, transport)
 	count := r.count(size.count, 200)
+	if transport == "inproc" {
+		count = r.count(size.within, 200)
+	}
 	r.compare(rows, 11, whispers(t, transport, size.octets, count), func() sample { return z.flood(size.octets, count) })
 }

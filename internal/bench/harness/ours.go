@@ -27,10 +27,11 @@ import (
 type size struct {
 	name   string
 	octets int
-	count  int // messages of a round of some 0.2 to 0.5 s
+	count  int // messages of a round of some 0.2 to 0.5 s between processes
+	within int // and within one
 }
 
-var sizes = []size{{"16B", 16, 1_000_000}, {"1KiB", 1 << 10, 250_000}, {"64KiB", 64 << 10, 8_000}}
+var sizes = []size{{"16B", 16, 1_000_000, 2_000_000}, {"1KiB", 1 << 10, 250_000, 600_000}, {"64KiB", 64 << 10, 8_000, 80_000}}
 
 // loopback are the options of a node on lo.
 func loopback(port int, transport string) []zre.Option {
