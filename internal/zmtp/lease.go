@@ -17,14 +17,62 @@ const (
 	classesToDouble = 4
 )
 
+// hotOctets is how much of a class is kept at hand: what was used last is still in a processor's cache, and comes first.
+const hotOctets = 512 << 10
+
+// A shelf keeps the memory of one class: a few pieces at hand, the last first, and the others in a pool that the collector empties.
+type shelf struct {
+	mu   sync.Mutex // guards hot
+	hot  [][]byte
+	pool sync.Pool // of full boxes
+}
+
 // A box carries a slice through a sync.Pool without an allocation.
 type box struct{ memory []byte }
 
 var (
-	boxes     [classesToDouble*(20-14) + 1]sync.Pool // of full boxes, by class: from LargeFrame (2^14) to largestPooled (2^20)
-	empty     sync.Pool                              // boxes
-	recycling atomic.Bool                            // the application has given memory back, so it may again
+	shelves   [classesToDouble*(20-14) + 1]shelf // by class: from LargeFrame (2^14) to largestPooled (2^20)
+	empty     sync.Pool                          // boxes
+	recycling atomic.Bool                        // the application has given memory back, so it may again
 )
+
+// get returns a piece, nil if there is none.
+func (s *shelf) get() []byte {
+	s.mu.Lock()
+	if last := len(s.hot) - 1; last >= 0 {
+		m := s.hot[last]
+		s.hot[last] = nil
+		s.hot = s.hot[:last]
+		s.mu.Unlock()
+		return m
+	}
+	s.mu.Unlock()
+	b, ok := s.pool.Get().(*box)
+	if !ok {
+		return nil
+	}
+	m := b.memory
+	b.memory = nil
+	empty.Put(b)
+	return m
+}
+
+// put keeps a piece.
+func (s *shelf) put(m []byte) {
+	s.mu.Lock()
+	if len(s.hot) < max(hotOctets/cap(m), 1) {
+		s.hot = append(s.hot, m)
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	b, ok := empty.Get().(*box)
+	if !ok {
+		b = new(box)
+	}
+	b.memory = m
+	s.pool.Put(b)
+}
 
 // classOf returns the smallest class that n octets fit into, and its size.
 func classOf(n int) (class, size int) {
@@ -40,10 +88,7 @@ func poolable(n int) bool { return n >= LargeFrame && n <= largestPooled }
 // memory returns n octets of any content, with the capacity of their class.
 func memory(n int) []byte {
 	class, size := classOf(n)
-	if b, ok := boxes[class].Get().(*box); ok {
-		m := b.memory
-		b.memory = nil
-		empty.Put(b)
+	if m := shelves[class].get(); m != nil {
 		return m[:n]
 	}
 	return make([]byte, n, size)
@@ -54,16 +99,9 @@ func giveBack(m []byte) {
 	if !poolable(cap(m)) {
 		return
 	}
-	class, size := classOf(cap(m))
-	if size != cap(m) {
-		return
+	if class, size := classOf(cap(m)); size == cap(m) {
+		shelves[class].put(m)
 	}
-	b, ok := empty.Get().(*box)
-	if !ok {
-		b = new(box)
-	}
-	b.memory = m
-	boxes[class].Put(b)
 }
 
 // Recycle takes the memory of received frames back, for others to come: of those of LargeFrame octets and more, up to 1 MiB. The

@@ -16,7 +16,7 @@ func TestClasses(t *testing.T) {
 		class, size := classOf(n)
 		again, same := classOf(size)
 		switch {
-		case class < 0 || class >= len(boxes), class < last, class > last+1:
+		case class < 0 || class >= len(shelves), class < last, class > last+1:
 			t.Fatalf("%d octets are of class %d, after %d", n, class, last)
 		case size < n || size-n > n/4:
 			t.Fatalf("%d octets get %d", n, size)
@@ -25,7 +25,7 @@ func TestClasses(t *testing.T) {
 		}
 		last = class
 	}
-	if class, size := classOf(largestPooled); class != len(boxes)-1 || size != largestPooled {
+	if class, size := classOf(largestPooled); class != len(shelves)-1 || size != largestPooled {
 		t.Errorf("the longest is of class %d, %d octets", class, size)
 	}
 }
