@@ -43,7 +43,9 @@ func floods(t testing.TB, r *run) {
 	flooder, node := meet(t, port, 1, "tcp")
 	server := node.PeersIn(bench.Group)[0]
 	load := bench.Load{Size: 16, Time: r.time(time.Second)}
-	p99 := func(client *bench.Client) float64 { return microseconds(bench.Percentile(echoes(t, client, load), 99)) / 1000 }
+	p99 := func(client *bench.Client) float64 {
+		return microseconds(bench.Percentile(echoes(t, client, load), 99)) / 1000
+	}
 	var samePeer, otherPeer samples
 	for range r.rounds(5) {
 		stop := flood(t, node, server)
