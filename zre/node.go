@@ -135,7 +135,7 @@ func (n *Node) take(stop <-chan struct{}) iter.Seq[Event] {
 					return
 				}
 			}
-			batch, ok := n.engine.Take(n.batch, stop)
+			batch, ok := n.engine.Take(n.batch[:0], stop) // all of it is cleared already
 			if n.batch, n.next = batch, 0; !ok {
 				return
 			}
