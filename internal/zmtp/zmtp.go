@@ -71,12 +71,22 @@ type Receiver interface {
 	Closed(err error)
 }
 
-// tune sets what TCP needs to notice within 30 seconds that the other host is gone. Nagle's algorithm is already off.
+// unsent is how much of what is written may wait in the kernel, in octets, beyond what is on its way. The rest waits in the Queue, where
+// it counts; else a peer that is slower than we are lets several MiB pile up there, which take tens of milliseconds of a flood of small
+// messages, and whatever follows waits behind them. What is on its way is bounded by the peer's window alone, so a long way is
+// filled as before.
+const unsent = 128 << 10
+
+// tune sets what TCP needs to notice within 30 seconds that the other host is gone, and to keep what waits short. Nagle's algorithm is
+// already off.
 func tune(nc net.Conn) {
 	if tcp, ok := nc.(*net.TCPConn); ok {
 		// Without keepalive probes a peer's timers above this layer still work, so an error here is no reason to stop.
 		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{
 			Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
 		})
+		if raw, err := tcp.SyscallConn(); err == nil {
+			_ = raw.Control(limitUnsent)
+		}
 	}
 }
