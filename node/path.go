@@ -65,10 +65,21 @@ func (p *peer) follow(endpoints []netip.AddrPort, restarted bool) {
 	p.setPaths(paths[max(0, len(paths)-maxEndpoints):])
 }
 
+// setPaths has a dial under way look whether there is a better path now. Who waits before another attempt, as after a session that
+// broke soon, waits on, unless there is a new endpoint to try.
 func (p *peer) setPaths(paths []path) {
+	known := p.endpoints()
 	p.paths.Store(&paths)
+	signal(p.better)
+	if slices.ContainsFunc(paths, func(o path) bool { return !slices.Contains(known, o.AddrPort) }) {
+		signal(p.wake)
+	}
+}
+
+// signal leaves a token in a channel that holds one.
+func signal(c chan struct{}) {
 	select {
-	case p.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -149,7 +160,7 @@ func (p *peer) dialBest(ctx context.Context, attempt int, dial func(ctx context.
 	go func() {
 		for {
 			select {
-			case <-p.wake:
+			case <-p.better:
 				if best := p.routes()[0]; best.score > now.score && best.AddrPort != now.AddrPort {
 					cancel(errBetterPath)
 				}

@@ -89,6 +89,7 @@ type peer struct {
 	queue  *zmtp.Queue
 	inproc bool          // the queue copies all that it gets
 	wake   chan struct{} // holds a token when there is a new endpoint to try
+	better chan struct{} // holds a token when a path may be better than the one that is dialled
 
 	dialling sync.WaitGroup // run
 
@@ -110,6 +111,7 @@ func (n *Node) newPeer(id uuid.UUID, paths []path) *peer {
 		heard:     now,
 		sequence:  1, // HELLO
 		wake:      make(chan struct{}, 1),
+		better:    make(chan struct{}, 1),
 	}
 	if n.neighbour(id) != nil {
 		p.inproc, p.transport = true, Inproc
