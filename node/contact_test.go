@@ -295,3 +295,23 @@ func TestBeaconlessPeersAreNotEvasive(t *testing.T) {
 		}
 	}
 }
+
+// A HELLO from where the peer was known to be ends nobody's wait before another attempt; one that shows a new endpoint does.
+func TestHelloWakesForNewEndpoints(t *testing.T) {
+	t.Parallel()
+	n, err := New(onLoopback(beaconPort(), Config{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	here, there := netip.MustParseAddrPort("10.0.0.1:1"), netip.MustParseAddrPort("10.0.0.2:1")
+	p := n.newPeer(uuid.New(), n.paths([]netip.AddrPort{here}, true))
+	p.follow([]netip.AddrPort{here}, false)
+	if len(p.wake) != 0 || len(p.better) != 1 {
+		t.Errorf("a known endpoint: %d wakes, %d better", len(p.wake), len(p.better))
+	}
+	p.follow([]netip.AddrPort{there}, false)
+	if len(p.wake) != 1 {
+		t.Error("a new endpoint does not wake")
+	}
+}
