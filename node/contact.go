@@ -200,7 +200,7 @@ func (n *Node) probed(c *contact, identity []byte, err error) {
 	case named && id == n.cfg.UUID:
 		n.schedule(c, ownPause)
 	case n.leadsThere(c):
-	case !named && !c.isGossiped() && n.introducing():
+	case !named && !c.isFrom(fromGossip) && n.introducing():
 		n.schedule(c, backoff(n.cfg.Network, 3))
 	case !named:
 		p := n.begin(uuid.New(), n.paths([]netip.AddrPort{c.at}, false), false, 0, nil)
@@ -234,7 +234,7 @@ func (n *Node) failed(c *contact, err error) {
 	c.attempts++
 	n.noted(c, root(err))
 	pause := backoff(n.cfg.Network, c.attempts)
-	if c.attempts > 8 && !c.isGiven() {
+	if c.attempts > 8 && !c.isFrom(fromPeers) {
 		pause += hearsayPause - maxBackoff
 	}
 	n.schedule(c, pause)
@@ -248,7 +248,7 @@ func (n *Node) noted(c *contact, problem string) {
 	level, text := zerolog.InfoLevel, "address answers now"
 	if problem != "" {
 		text = "nobody met at an address, trying on"
-		if c.isGiven() {
+		if c.isFrom(fromPeers) {
 			level = zerolog.WarnLevel
 		}
 	}
@@ -256,14 +256,9 @@ func (n *Node) noted(c *contact, problem string) {
 	n.log.WithLevel(level).Stringer("address", c.at).Strs("sources", c.sources).Str("reason", problem).Msg(text)
 }
 
-// isGiven tells whether the application itself gave the address.
-func (c *contact) isGiven() bool {
-	return slices.ContainsFunc(c.sources, func(s string) bool { return strings.HasPrefix(s, fromPeers) })
-}
-
-// isGossiped tells whether gossip says whose address it is.
-func (c *contact) isGossiped() bool {
-	return slices.ContainsFunc(c.sources, func(s string) bool { return strings.HasPrefix(s, fromGossip) })
+// isFrom tells whether a source of that kind names the address: fromPeers is the application itself, fromGossip says whose it is.
+func (c *contact) isFrom(kind string) bool {
+	return slices.ContainsFunc(c.sources, func(s string) bool { return strings.HasPrefix(s, kind) })
 }
 
 // root is what an error is at bottom, without what changes from try to try, such as our port.

@@ -67,19 +67,6 @@ func isHostName(s string) bool {
 	return true
 }
 
-// parseEndpoint reads an endpoint whose host is an address.
-func parseEndpoint(endpoint string) (netip.AddrPort, error) {
-	host, port, err := splitEndpoint(endpoint)
-	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("node: %w", err)
-	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("node: endpoint %q: the host is no IP address", endpoint)
-	}
-	return netip.AddrPortFrom(addr.Unmap(), port), nil
-}
-
 func formatEndpoint(ap netip.AddrPort) string { return "tcp://" + ap.String() }
 
 // bareEndpoint is formatEndpoint as C zyre does it: it writes addresses of IPv6 without brackets.

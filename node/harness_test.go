@@ -372,3 +372,16 @@ type deaf struct{}
 
 func (deaf) Receive([][]byte) error { return nil }
 func (deaf) Closed(error)           {}
+
+// parseEndpoint reads an endpoint whose host is an address.
+func parseEndpoint(endpoint string) (netip.AddrPort, error) {
+	host, port, err := splitEndpoint(endpoint)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("node: %w", err)
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("node: endpoint %q: the host is no IP address", endpoint)
+	}
+	return netip.AddrPortFrom(addr.Unmap(), port), nil
+}

@@ -26,10 +26,7 @@ func (n *Node) sighting(s beacon.Sighting) {
 
 // moved hears that our interfaces have changed, or that we slept. The beacon's receiver calls it: it must not wait.
 func (n *Node) moved() {
-	select {
-	case n.moves <- struct{}{}:
-	default:
-	}
+	signal(n.moves)
 }
 
 // relocate looks for the peers from where we are now: who waits before another attempt to dial does not wait any longer, and who
@@ -46,10 +43,7 @@ func (n *Node) relocate() {
 			p.ping()
 			continue
 		}
-		select {
-		case p.wake <- struct{}{}:
-		default:
-		}
+		signal(p.wake)
 	}
 }
 
