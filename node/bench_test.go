@@ -20,7 +20,7 @@ func BenchmarkEvents(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		if !q.deliver(p, e, 40, stop) {
+		if !q.deliver(p, &e, 40, stop) {
 			b.Fatal("not delivered")
 		}
 	}

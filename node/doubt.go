@@ -65,7 +65,7 @@ func (in *inbox) consider(d *doubt, frames [][]byte) error {
 	}
 	if len(d.held) == 0 { // it is over
 		in.doubt = nil
-		return in.receive(frames)
+		return in.receive(frames, nil)
 	}
 	d.held = append(d.held, frames)
 	var m msg.Message
@@ -99,7 +99,7 @@ func (in *inbox) trust(d *doubt, certain func()) error {
 	default:
 	}
 	for _, frames := range held {
-		if err := in.receive(frames); err != nil {
+		if err := in.receive(frames, nil); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -61,8 +62,9 @@ type Event struct {
 	Reason Reason       // Exit
 	State  beacon.State // State
 	Peer   *Peer
-	Group  string   // Join, Leave, Shout
-	Frames [][]byte // Whisper, Shout; the application owns them
+	Group  string       // Join, Leave, Shout
+	Frames [][]byte     // Whisper, Shout; the application owns them
+	Slab   *memory.Slab // of the frames, for who gives them back
 }
 
 // events is the queue between the readers and the control loop on one side and the application on the other.
@@ -123,14 +125,14 @@ func (q *events) push(p *peer, e Event) {
 		q.held += len(e.Peer.Groups)
 		q.last = e.Peer
 	}
-	q.append(e)
+	q.append(&e)
 }
 
 // isCrammed reports whether there is no room for what can wait or be lost.
 func (q *events) isCrammed() bool { return len(q.pending) >= q.maxCount+slack || q.held >= maxHeld }
 
 // deliver appends a WHISPER or SHOUT, waiting for room. It returns false once the peer is over, the node closed, or stop is.
-func (q *events) deliver(p *peer, e Event, octets int64, stop <-chan struct{}) bool {
+func (q *events) deliver(p *peer, e *Event, octets int64, stop <-chan struct{}) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for !p.over && q.full(octets, nil) {
@@ -179,7 +181,7 @@ func (q *events) roomLater() chan struct{} {
 }
 
 // offer appends a WHISPER or SHOUT that is handed over, and does not wait. Its errors are those of a queue.
-func (q *events) offer(p *peer, e Event, octets int64, sender *Limits) error {
+func (q *events) offer(p *peer, e *Event, octets int64, sender *Limits) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
@@ -193,7 +195,7 @@ func (q *events) offer(p *peer, e Event, octets int64, sender *Limits) error {
 }
 
 // data appends a WHISPER or SHOUT.
-func (q *events) data(e Event, octets int64) {
+func (q *events) data(e *Event, octets int64) {
 	q.count++
 	q.arrived++
 	q.octets += octets
@@ -205,7 +207,7 @@ func (q *events) announce(e Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.closed && !q.isCrammed() {
-		q.append(e)
+		q.append(&e)
 	}
 }
 
@@ -259,8 +261,8 @@ func (q *events) wake() {
 	}
 }
 
-func (q *events) append(e Event) {
-	q.pending = append(q.pending, e)
+func (q *events) append(e *Event) {
+	q.pending = append(q.pending, *e)
 	if q.waiting {
 		q.waiting = false
 		q.ready <- struct{}{} // never blocks: one token a wait

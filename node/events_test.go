@@ -11,10 +11,10 @@ func TestEventsOrderAndExit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, p := newEvents(2, 100), new(peer)
 		q.push(p, Event{Peer: nobody, Kind: Enter})
-		q.deliver(p, Event{Kind: Whisper}, 10, nil)
+		q.deliver(p, &Event{Kind: Whisper}, 10, nil)
 		q.push(p, Event{Peer: nobody, Kind: Exit})
 		q.push(p, Event{Peer: nobody, Kind: Join})
-		if q.deliver(p, Event{Kind: Whisper}, 10, nil) {
+		if q.deliver(p, &Event{Kind: Whisper}, 10, nil) {
 			t.Error("a message was delivered after the exit")
 		}
 		batch, ok := q.take(nil, nil)
@@ -39,7 +39,7 @@ func TestEventsBound(t *testing.T) {
 				delivered := 0
 				go func() {
 					for _, octets := range test.octets {
-						q.deliver(p, Event{Kind: Whisper}, octets, nil)
+						q.deliver(p, &Event{Kind: Whisper}, octets, nil)
 						delivered++
 					}
 				}()
@@ -73,9 +73,9 @@ func TestEventsRelease(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				q, p, stop := newEvents(1, 100), new(peer), make(chan struct{})
-				q.deliver(p, Event{Kind: Whisper}, 1, stop)
+				q.deliver(p, &Event{Kind: Whisper}, 1, stop)
 				result := make(chan bool, 1)
-				go func() { result <- q.deliver(p, Event{Kind: Whisper}, 1, stop) }()
+				go func() { result <- q.deliver(p, &Event{Kind: Whisper}, 1, stop) }()
 				synctest.Wait()
 				if !p.stuck.Load() {
 					t.Fatal("the reader does not wait")

@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 
+	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -26,7 +27,7 @@ func (p *peer) handOver(to target, c *content) (bool, error) {
 	if !ok || in.peer == nil {
 		return false, nil
 	}
-	return in.take(to, c, &p.slab, &p.node.cfg.Limits)
+	return in.take(to, c, &p.copies, &p.node.cfg.Limits)
 }
 
 // handOverRoom returns a channel that is closed when handing over may succeed. It needs the peer's mu.
@@ -41,7 +42,7 @@ func (p *peer) handOverRoom() <-chan struct{} {
 
 // take delivers a message without waiting. It runs in the sender's goroutine, while nothing is on its way through the queue: the
 // goroutine that the inbox belongs to is waiting for that.
-func (in *inbox) take(to target, c *content, s *slab, sender *Limits) (bool, error) {
+func (in *inbox) take(to target, c *content, copies *copies, sender *Limits) (bool, error) {
 	n, p := in.node, in.peer
 	for _, frame := range c.frames {
 		if int64(len(frame)) > n.cfg.Limits.FrameSize {
@@ -60,53 +61,46 @@ func (in *inbox) take(to target, c *content, s *slab, sender *Limits) (bool, err
 		}
 		e.Kind, e.Group = Shout, group
 	}
-	e.Frames = s.copy(c.frames)
+	e.Frames, e.Slab = copies.message(c)
 	if !p.spoke.Load() {
 		p.spoke.Store(true)
 	}
-	return true, n.events.offer(p, e, octets, sender)
+	return true, n.events.offer(p, &e, octets, sender)
 }
 
-// slab is memory that copies of small frames are cut from, each piece once: it belongs to the application that gets it. Slabs are
-// small at first and grow with use.
-type slab struct {
-	octets []byte
-	lists  [][]byte
-	size   int // of the last slab of octets
-	count  int // and of lists
+// copyBusy is after how many messages between two looks of the control loop more memory is taken at once.
+const copyBusy = 64
+
+// copies is where the copies of messages that are handed over come from.
+type copies struct {
+	cutter   memory.Cutter
+	messages int // since the control loop last looked
 }
 
-const (
-	minSlab, maxSlab   = 512, 10 << 10 // see zmtp's slab
-	minLists, maxLists = 4, 64
-)
-
-// copy copies the frames of a message.
-func (s *slab) copy(frames [][]byte) [][]byte {
-	if len(s.lists) < len(frames) {
-		s.count = min(max(2*s.count, minLists), maxLists)
-		s.lists = make([][]byte, max(s.count, len(frames)))
+// message copies one. If it was given, to the one who gets it, its list alone is ours to copy.
+func (c *copies) message(m *content) ([][]byte, *memory.Slab) {
+	if c.messages++; c.messages == copyBusy {
+		c.cutter.Busy = true
 	}
-	list := s.lists[:len(frames):len(frames)]
-	s.lists = s.lists[len(frames):]
-	for i, frame := range frames {
-		if len(frame) > maxSlab/4 {
-			list[i] = zmtp.CopyFrame(frame)
-			continue
+	for _, frame := range m.frames {
+		if !m.given || m.shared {
+			frame = c.cutter.Copy(frame)
 		}
-		list[i] = s.cut(len(frame))
-		copy(list[i], frame)
+		c.cutter.Add(frame)
 	}
-	return list
+	return c.cutter.Message()
 }
 
-// cut returns memory for a frame.
-func (s *slab) cut(n int) []byte {
-	if n > len(s.octets) {
-		s.size = min(max(2*s.size, minSlab, 4*n), maxSlab)
-		s.octets = make([]byte, s.size)
+// tidy lets go of memory for many messages if there were none since it was last called.
+func (p *peer) tidy() {
+	if !p.inproc {
+		return
 	}
-	piece := s.octets[:n:n]
-	s.octets = s.octets[n:]
-	return piece
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := &p.copies
+	if c.messages == 0 && c.cutter.Busy {
+		c.cutter.Shrink()
+	}
+	c.messages = 0
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -57,11 +58,11 @@ func (in *inbox) Receive(frames [][]byte) error {
 	if d := in.doubt; d != nil {
 		return in.consider(d, frames)
 	}
-	return in.receive(frames)
+	return in.receive(frames, in.conn.Slab())
 }
 
-// receive takes a message for which there is no doubt.
-func (in *inbox) receive(frames [][]byte) error {
+// receive takes a message for which there is no doubt; it is of that slab.
+func (in *inbox) receive(frames [][]byte, from *memory.Slab) error {
 	m := &in.message
 	err := m.Decode(frames, in.node.cfg.Limits.msg())
 	if err != nil && !errors.Is(err, msg.ErrUnknownID) {
@@ -82,7 +83,7 @@ func (in *inbox) receive(frames [][]byte) error {
 	if !in.peer.spoke.Load() {
 		in.peer.spoke.Store(true)
 	}
-	return in.traffic()
+	return in.traffic(from)
 }
 
 // hello begins a session.
@@ -121,15 +122,15 @@ func (in *inbox) hello(frames [][]byte) error {
 }
 
 // traffic handles all that follows a HELLO.
-func (in *inbox) traffic() error {
+func (in *inbox) traffic(from *memory.Slab) error {
 	n, m, p := in.node, &in.message, in.peer
 	switch m.ID {
 	case msg.Whisper:
-		return in.deliver(Event{Kind: Whisper})
+		return in.deliver(Event{Kind: Whisper, Slab: from})
 	case msg.Shout:
 		// A group that we left while the message was on its way; or its sender's mistake.
 		if group, ok := (*n.ownGroups.Load())[string(m.Group)]; ok {
-			return in.deliver(Event{Kind: Shout, Group: group})
+			return in.deliver(Event{Kind: Shout, Group: group, Slab: from})
 		}
 	case msg.Join:
 		return in.change(n.joined)
@@ -178,7 +179,7 @@ func (in *inbox) deliver(e Event) error {
 	for _, frame := range e.Frames {
 		octets += frameCost + int64(len(frame))
 	}
-	if !in.node.events.deliver(in.peer, e, octets, in.conn.Done()) {
+	if !in.node.events.deliver(in.peer, &e, octets, in.conn.Done()) {
 		return errSessionOver
 	}
 	return nil

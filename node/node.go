@@ -58,9 +58,10 @@ type Node struct {
 
 	// mu guards the tables below for all who read them outside of the control loop, which alone writes them.
 	mu      sync.RWMutex
-	peers   map[uuid.UUID]*peer // every session
-	present map[uuid.UUID]*peer // those that entered
-	members map[string][]*peer  // present peers by group; a slice is replaced, never changed
+	peers   map[uuid.UUID]*peer  // every session
+	present map[uuid.UUID]*peer  // those that entered
+	recent  atomic.Pointer[peer] // whom of present a message went to last; nil if there is none, or it is present no more
+	members map[string][]*peer   // present peers by group; a slice is replaced, never changed
 
 	ownGroups atomic.Pointer[map[string]string] // a copy of groups for the readers
 	state     atomic.Uint32                     // our beacon.State; the control loop writes it

@@ -82,7 +82,7 @@ type peer struct {
 	sequence uint16
 	conn     *zmtp.Conn // of inproc alone
 	lagging  bool       // its queue was not empty for lagTime: see handOver
-	slab     slab       // for messages past the queue
+	copies   copies     // for messages past the queue
 	scratch  []byte
 	frames   [][]byte
 

@@ -124,6 +124,7 @@ func (n *Node) reap(now time.Time) {
 	n.strangers.prune(now)
 	n.farewells.prune(now)
 	for _, p := range n.peers {
+		p.tidy()
 		if p.ending != 0 {
 			continue // drain looks after it
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -18,7 +19,7 @@ import (
 type target struct {
 	shout bool
 	group string
-	lease *zmtp.Lease // nil if there are none, or they are left to the garbage collector
+	lease *memory.Lease // nil if there are none, or they are left to the garbage collector
 }
 
 // release gives the lease back, when the message is pushed to whom it is for.
@@ -32,11 +33,13 @@ func (t target) release() {
 type content struct {
 	frames [][]byte
 	size   int64 // of all of them
-	owned  bool  // large frames are our own copies, as queues of sockets need
+	owned  bool  // large frames are our own, as queues of sockets need
+	given  bool  // all frames are, with their capacity, for whoever gets them first
+	shared bool  // if that is more than one
 }
 
-// own takes copies of the large frames, once. It returns what they are leased from, for a target.
-func (c *content) own() *zmtp.Lease {
+// own takes copies of the large frames that are not ours, once. It returns what they are leased from, for a target.
+func (c *content) own() *memory.Lease {
 	if c.owned {
 		return nil
 	}
@@ -44,7 +47,12 @@ func (c *content) own() *zmtp.Lease {
 	if c.size < zmtp.LargeFrame || !slices.ContainsFunc(c.frames, func(f []byte) bool { return len(f) >= zmtp.LargeFrame }) {
 		return nil
 	}
-	lease := zmtp.NewLease(c.frames)
+	var lease *memory.Lease
+	if c.given {
+		lease = memory.Given(c.frames)
+	} else {
+		lease = memory.Copies(c.frames)
+	}
 	c.frames = lease.Frames()
 	return lease
 }
@@ -53,13 +61,21 @@ func (c *content) own() *zmtp.Lease {
 // The caller may reuse the frames when it returns. A message of no frames is sent as one empty frame, because C zyre and pyre
 // cannot bear none.
 func (n *Node) Whisper(ctx context.Context, id uuid.UUID, frames ...[]byte) error {
+	return n.whisper(ctx, id, frames, false)
+}
+
+// WhisperGiven is Whisper for frames that the caller gives away, with all of their capacity: large ones are not copied.
+func (n *Node) WhisperGiven(ctx context.Context, id uuid.UUID, frames ...[]byte) error {
+	return n.whisper(ctx, id, frames, true)
+}
+
+func (n *Node) whisper(ctx context.Context, id uuid.UUID, frames [][]byte, given bool) error {
 	c, err := n.outgoing(ctx, frames)
 	if err != nil {
 		return fmt.Errorf("whisper: %w", err)
 	}
-	n.mu.RLock()
-	p := n.present[id]
-	n.mu.RUnlock()
+	c.given = given
+	p := n.addressee(id)
 	if p == nil {
 		return fmt.Errorf("whisper: %w", &PeerError{UUID: id, Err: ErrUnknownPeer})
 	}
@@ -76,10 +92,33 @@ func (n *Node) Whisper(ctx context.Context, id uuid.UUID, frames ...[]byte) erro
 	return nil
 }
 
+// addressee returns who is present by that UUID, nil if nobody is. Most messages go where the last one went.
+func (n *Node) addressee(id uuid.UUID) *peer {
+	if p := n.recent.Load(); p != nil && p.uuid == id {
+		return p
+	}
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	p := n.present[id]
+	if p != nil {
+		n.recent.Store(p) // under the lock, so that one who leaves is not put back
+	}
+	return p
+}
+
 // Shout sends a message to every peer in a group. It returns when the message is queued for each of them; it waits only for
 // those whose queue is full, all at the same time. If some could not be served the others still are, and the error joins a
 // PeerError for each. A group without other members is no error.
 func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error {
+	return n.shout(ctx, group, frames, false)
+}
+
+// ShoutGiven is Shout for frames that the caller gives away, with all of their capacity.
+func (n *Node) ShoutGiven(ctx context.Context, group string, frames ...[]byte) error {
+	return n.shout(ctx, group, frames, true)
+}
+
+func (n *Node) shout(ctx context.Context, group string, frames [][]byte, given bool) error {
 	c, err := n.outgoing(ctx, frames)
 	if err == nil {
 		err = msg.CheckGroup(group)
@@ -91,6 +130,7 @@ func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error 
 	n.mu.RLock()
 	members := n.members[group]
 	n.mu.RUnlock()
+	c.given, c.shared = given, len(members) > 1
 	if slices.ContainsFunc(members, func(p *peer) bool { return !p.inproc }) {
 		to.lease = c.own()
 		defer to.release()

@@ -291,6 +291,7 @@ func (n *Node) hide(p *peer) {
 func (n *Node) withdraw(p *peer) {
 	if n.present[p.uuid] == p {
 		delete(n.present, p.uuid)
+		n.recent.Store(nil)
 	}
 	for group := range p.groups {
 		n.removeMember(group, p)
@@ -379,6 +380,7 @@ func (n *Node) enter(p *peer, in *inbox) {
 		n.withdraw(p.previous) // in one step: who sends finds one session, never none or both
 	}
 	n.present[p.uuid] = p
+	n.recent.Store(nil)
 	joined := n.admit(p, hello.Groups)
 	n.mu.Unlock()
 	n.settle(p)

@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-
-	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
 // Peers returns the peers present, by name.
@@ -72,6 +70,3 @@ func (n *Node) PeerGroups() []string {
 func (n *Node) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 	return n.events.take(batch, stop)
 }
-
-// Recycle takes the memory of received frames back; see zre.Recycle.
-func Recycle(frames [][]byte) { zmtp.Recycle(frames) }

@@ -4,6 +4,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/node"
 )
 
@@ -69,6 +70,7 @@ type (
 	Whisper struct {
 		Peer   *Peer
 		Frames [][]byte
+		slab   *memory.Slab
 	}
 
 	// Shout: a peer sent a message to a group that this node is in. The frames belong to the application; there may be none.
@@ -76,6 +78,7 @@ type (
 		Peer   *Peer
 		Group  string
 		Frames [][]byte
+		slab   *memory.Slab
 	}
 
 	// StateChange: a peer told another state.
@@ -155,9 +158,9 @@ func eventOf(e *node.Event) Event {
 	case node.Leave:
 		return Leave{p, e.Group}
 	case node.Whisper:
-		return Whisper{p, e.Frames}
+		return Whisper{p, e.Frames, e.Slab}
 	case node.Shout:
-		return Shout{p, e.Group, e.Frames}
+		return Shout{p, e.Group, e.Frames, e.Slab}
 	case node.State:
 		return StateChange{p, e.State}
 	case node.Evasive:
@@ -177,10 +180,16 @@ func peersOf(list []*node.Peer) []*Peer {
 	return peers
 }
 
-// Recycle gives the memory of received frames back to the process' nodes, which use it for others to come, instead of leaving it to the
-// garbage collector: for programs that receive many large messages. It counts for frames of 16 KiB to 1 MiB; the rest is left alone.
-// It is never needed.
+// Recycle gives the message's memory back, to be used for others to come, instead of leaving it to the garbage collector: for programs
+// that receive much. It is never needed. It is to be called once at most, and then the frames must not be used any more, nor may any
+// slice of one be, since their octets will be another message's.
 //
-// The frames (Whisper.Frames, Shout.Frames) must not be used any more after it, nor may any slice of one be: its octets will be another
-// message's. The list's large frames are set to nil.
-func Recycle(frames [][]byte) { node.Recycle(frames) }
+// Whoever gives most messages back should not keep small ones for long without a copy: up to 44 KiB, that many others share, stay with it.
+func (e Whisper) Recycle() { memory.Recycle(e.Frames, e.slab) }
+
+// Recycle is as for Whisper.
+func (e Shout) Recycle() { memory.Recycle(e.Frames, e.slab) }
+
+// NewFrame returns memory for a frame of n octets, which hold anything: what Recycle gave back, if there is some that fits. It is for
+// WhisperGiven and ShoutGiven, with which large frames go round in this way without garbage.
+func NewFrame(n int) []byte { return memory.New(n) }

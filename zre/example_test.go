@@ -229,3 +229,42 @@ func ExampleNode_SetState() {
 	// worker changes: processing
 	// worker changes: idle
 }
+
+// Large messages need leave no garbage: whoever sends gives frames away, and whoever receives gives messages back.
+func ExampleNewFrame() {
+	camera, err := zre.NewNode(onLoopback(11507)...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer camera.Close()
+	screen, err := zre.NewNode(onLoopback(11507)...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer screen.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for _, node := range []*zre.Node{camera, screen} {
+		if err := node.Start(ctx); err != nil {
+			log.Fatal(err)
+		}
+	}
+	for event := range camera.All(ctx) {
+		if enter, ok := event.(zre.Enter); ok {
+			picture := zre.NewFrame(640 * 480)
+			copy(picture, "what the camera sees")
+			if err := camera.WhisperGiven(ctx, enter.Peer.UUID, picture); err != nil {
+				log.Fatal(err)
+			}
+			break
+		}
+	}
+	for event := range screen.All(ctx) {
+		if whisper, ok := event.(zre.Whisper); ok {
+			fmt.Println(len(whisper.Frames[0]), "octets:", string(whisper.Frames[0][:20]))
+			whisper.Recycle()
+			break
+		}
+	}
+	// Output: 307200 octets: what the camera sees
+}

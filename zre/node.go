@@ -90,11 +90,24 @@ func (n *Node) Whisper(ctx context.Context, peer uuid.UUID, frames ...[]byte) er
 	return n.engine.Whisper(ctx, peer, frames...)
 }
 
+// WhisperGiven is Whisper for frames that the caller gives away: it must not use them any more, whatever is returned, nor anything else
+// within their capacity. So nothing is copied: a peer of this process gets the very memory, and else frames of 16 KiB and more are
+// written from it, and it is used again if NewFrame made it.
+func (n *Node) WhisperGiven(ctx context.Context, peer uuid.UUID, frames ...[]byte) error {
+	return n.engine.WhisperGiven(ctx, peer, frames...)
+}
+
 // Shout sends a message of one or more frames to every peer in a group; this node need not be in it, and does not hear itself.
 // It returns once the message is queued for each member, and waits only for members whose queue is full. Where some could not
 // be served the others still are, and the error joins a *PeerError for each. A group without other members is no error.
 func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error {
 	return n.engine.Shout(ctx, group, frames...)
+}
+
+// ShoutGiven is Shout for frames that the caller gives away, as WhisperGiven has it. Where a group has several members, those of this
+// process get copies.
+func (n *Node) ShoutGiven(ctx context.Context, group string, frames ...[]byte) error {
+	return n.engine.ShoutGiven(ctx, group, frames...)
 }
 
 // Events returns the channel of the node's events. It is always the same one, and is closed by Close. Use either Events or All.

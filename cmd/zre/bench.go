@@ -34,8 +34,8 @@ var benches = map[string]struct {
 	run     func(ctx context.Context, c *benchConfig, s *screen) (any, error)
 }{
 	"serve":   {"nodes", benchServe},
-	"whisper": {"time size peers", benchSend},
-	"shout":   {"time size peers", benchSend},
+	"whisper": {"time size peers given", benchSend},
+	"shout":   {"time size peers given", benchSend},
 	"latency": {"time size", benchLatency},
 	"mesh":    {"time nodes peers stay", benchMesh},
 }
@@ -46,7 +46,7 @@ type benchConfig struct {
 	time               time.Duration
 	size, peers, nodes int
 	node               []zre.Option
-	stay, json         bool
+	stay, json, given  bool
 }
 
 // maxBenchSize is the largest message: the limit of a node is on all frames together.
@@ -140,6 +140,9 @@ func (c *benchConfig) flags(names string) *flag.FlagSet {
 	number("peers", "`number` of servers to wait for (default 1); mesh: of peers that each node is to meet, elsewhere too (default: all here)",
 		&c.peers, peers, 1, 4095)
 	number("nodes", "`number` of nodes to start here (default 1; mesh: 10)", &c.nodes, nodes, 1, 1000)
+	if has("given") {
+		flags.BoolVar(&c.given, "given", false, "give each message away in memory of its own, in place of having it copied")
+	}
 	if has("stay") {
 		flags.BoolVar(&c.stay, "stay", false, "mesh: go on after the result until interrupted, since nodes elsewhere count those that end")
 	}

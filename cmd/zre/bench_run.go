@@ -73,7 +73,7 @@ func benchSend(ctx context.Context, c *benchConfig, s *screen) (any, error) {
 		return nil, err
 	}
 	defer node.Close()
-	rate, err := client.Send(ctx, bench.Load{Shout: c.kind == "shout", Size: c.size, Time: c.time, Progress: s.progress.show})
+	rate, err := client.Send(ctx, bench.Load{Shout: c.kind == "shout", Given: c.given, Size: c.size, Time: c.time, Progress: s.progress.show})
 	if err != nil {
 		return nil, err
 	}

@@ -69,6 +69,8 @@ func TestSend(t *testing.T) {
 			{"whispers", Load{Size: 16, Count: 100}, 100, 100, 1600},
 			{"shouts", Load{Shout: true, Size: 1000, Count: 50}, 50, 100, 100_000},
 			{"empty ones", Load{Count: 10}, 10, 10, 0},
+			{"given whispers", Load{Given: true, Size: 20_000, Count: 100}, 100, 100, 2_000_000},
+			{"given shouts", Load{Given: true, Shout: true, Size: 20_000, Count: 50}, 50, 100, 2_000_000},
 		} {
 			rate, err := c.Send(t.Context(), test.load)
 			if err != nil || rate.Sent != test.sent || rate.Delivered != uint64(test.delivered) || rate.Octets != test.octets {

@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/go-zre/go-zre/zre"
 )
 
 // Load says what a client sends.
 type Load struct {
 	Shout bool // to the group; else WHISPERs, to the servers in turn
+	Given bool // in memory of their own that is given away, in place of a frame that is copied each time
 	Size  int  // octets of a message
 	Count int  // how many; 0 means for Time
 	Time  time.Duration
@@ -74,10 +77,21 @@ func (c *Client) Send(ctx context.Context, load Load) (Rate, error) {
 	here, began := Spent(), time.Now()
 	err = load.each(ctx, 64, func(i int) error {
 		rate.Sent++
-		if load.Shout {
-			return c.node.Shout(ctx, Group, frame)
+		peer := c.peers[i%len(c.peers)]
+		if load.Given {
+			if frame = zre.NewFrame(load.Size); load.Size > 0 {
+				frame[0] = 0 // no echo
+			}
 		}
-		return c.node.Whisper(ctx, c.peers[i%len(c.peers)], frame)
+		switch { // calls by name, as of other functions the compiler does not know that their arguments may be on the stack
+		case load.Shout && load.Given:
+			return c.node.ShoutGiven(ctx, Group, frame)
+		case load.Shout:
+			return c.node.Shout(ctx, Group, frame)
+		case load.Given:
+			return c.node.WhisperGiven(ctx, peer, frame)
+		}
+		return c.node.Whisper(ctx, peer, frame)
 	})
 	if err != nil {
 		return rate, err

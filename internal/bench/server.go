@@ -19,11 +19,11 @@ func Serve(ctx context.Context, node *zre.Node) error {
 		switch e := event.(type) {
 		case zre.Whisper:
 			serve(ctx, node, counts, e.Peer, e.Frames)
-			zre.Recycle(e.Frames)
+			e.Recycle()
 		case zre.Shout:
 			if e.Group == Group {
 				count(counts, e.Peer, e.Frames)
-				zre.Recycle(e.Frames)
+				e.Recycle()
 			}
 		case zre.Exit:
 			delete(counts, e.Peer.UUID)

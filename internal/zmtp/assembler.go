@@ -1,13 +1,14 @@
 package zmtp
 
+import "github.com/go-zre/go-zre/internal/memory"
+
 // An assembler puts frames together into messages, within limits.
 type assembler struct {
 	limits  *Limits
-	deliver func(frames [][]byte) error
+	deliver func(frames [][]byte, from *memory.Slab) error
 
-	slab    slab  // with the frames of the message that is arriving
-	message int64 // their octets
-	busy    bool  // much arrives: memory may be taken in larger pieces
+	cutter  memory.Cutter // with the frames of the message that is arriving
+	message int64         // their octets
 }
 
 // admit checks the length of the next frame, before it is taken.
@@ -17,7 +18,7 @@ func (a *assembler) admit(size uint64) error {
 		return violation("frame of %d octets, at most %d are allowed", size, a.limits.FrameSize)
 	case a.message+int64(size) > a.limits.MessageSize:
 		return violation("message of more than %d octets", a.limits.MessageSize)
-	case a.slab.open == a.limits.Frames:
+	case a.cutter.Open() == a.limits.Frames:
 		return violation("message of more than %d frames", a.limits.Frames)
 	}
 	return nil
@@ -25,11 +26,11 @@ func (a *assembler) admit(size uint64) error {
 
 // add takes a frame; the last one completes the message, which is delivered.
 func (a *assembler) add(flags byte, body []byte) error {
-	a.slab.add(body, a.busy)
+	a.cutter.Add(body)
 	a.message += int64(len(body))
 	if flags&flagMore != 0 {
 		return nil
 	}
 	a.message = 0
-	return a.deliver(a.slab.list())
+	return a.deliver(a.cutter.Message())
 }

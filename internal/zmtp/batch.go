@@ -1,9 +1,13 @@
 package zmtp
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/go-zre/go-zre/internal/memory"
+)
 
 // LargeFrame is the length, in octets, from which a frame is kept by reference in a Queue instead of being copied.
-const LargeFrame = 16 << 10
+const LargeFrame = memory.Large
 
 const chunkSize = 16 << 10
 
@@ -24,13 +28,13 @@ type batch struct {
 // segment into the next. Frames may too, on their way to a socket.
 type segment struct {
 	data     []byte
-	chunk    *chunk // what to reuse once data is written; nil if data is a large frame, or a later segment shares the chunk
-	lease    *Lease // holds data, if that is a large frame of one
-	messages int    // messages that end here
+	chunk    *chunk        // what to reuse once data is written; nil if data is a large frame, or a later segment shares the chunk
+	lease    *memory.Lease // holds data, if that is a large frame of one
+	messages int           // messages that end here
 }
 
 // message appends a message of one or more frames, which has that size on the wire; the large ones may be of a lease.
-func (b *batch) message(frames [][]byte, size int64, lease *Lease) {
+func (b *batch) message(frames [][]byte, size int64, lease *memory.Lease) {
 	if b.inproc != nil && size <= int64(b.inproc.small()) {
 		b.place(frames, int(size))
 	} else {
@@ -41,7 +45,7 @@ func (b *batch) message(frames [][]byte, size int64, lease *Lease) {
 	b.segments[len(b.segments)-1].messages++
 }
 
-func (b *batch) frame(flags byte, body []byte, lease *Lease) {
+func (b *batch) frame(flags byte, body []byte, lease *memory.Lease) {
 	var header [longHeader]byte
 	switch {
 	case b.inproc != nil && len(header)+len(body) <= b.inproc.small():
@@ -50,7 +54,7 @@ func (b *batch) frame(flags byte, body []byte, lease *Lease) {
 	case b.inproc != nil:
 		page := b.page(len(header))
 		page.data = append(page.data, frameHeader(&header, flags, len(body))...)
-		b.reference(CopyFrame(body), nil)
+		b.reference(memory.Clone(body), nil)
 	default:
 		b.copy(frameHeader(&header, flags, len(body)))
 		if len(body) >= LargeFrame {
@@ -78,7 +82,7 @@ func (b *batch) copy(octets []byte) {
 }
 
 // reference appends a large frame without copying it; the rest of the chunk before it goes on behind it.
-func (b *batch) reference(frame []byte, lease *Lease) {
+func (b *batch) reference(frame []byte, lease *memory.Lease) {
 	if lease != nil {
 		lease.Hold()
 	}

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 
 	"github.com/go-zeromq/zmq4"
+
+	"github.com/go-zre/go-zre/internal/memory"
 )
 
 // A Conn is one connection to a peer, after its handshake.
@@ -14,8 +16,9 @@ type Conn struct {
 	peer     metadata
 	queue    *Queue
 	limits   Limits
-	receiver Receiver // once it runs; its reader's own
-	router   *Router  // that accepted it; nil for a DEALER's
+	receiver Receiver     // once it runs; its reader's own
+	slab     *memory.Slab // of the message that is delivered; its reader's own
+	router   *Router      // that accepted it; nil for a DEALER's
 
 	parts    atomic.Int32 // reader and writer, which still run
 	once     sync.Once
@@ -110,7 +113,13 @@ func (c *Conn) end() {
 }
 
 // deliver hands a message to the Receiver of the moment.
-func (c *Conn) deliver(frames [][]byte) error { return c.receiver.Receive(frames) }
+func (c *Conn) deliver(frames [][]byte, from *memory.Slab) error {
+	c.slab = from
+	return c.receiver.Receive(frames)
+}
+
+// Slab returns, within Receive and for its message, what memory.Recycle wants to know of it.
+func (c *Conn) Slab() *memory.Slab { return c.slab }
 
 // A socket is a link that speaks ZMTP.
 type socket struct{ net.Conn }

@@ -58,8 +58,8 @@ func TestQuietReader(t *testing.T) {
 			if err := r.run(); err != errQuiet {
 				t.Fatalf("ended with %v", err)
 			}
-			if len(r.buf) != idleBuffer || r.slab.data != nil || len(r.slab.lists) != 0 {
-				t.Errorf("a buffer of %d and slabs of %d and %d octets are left", len(r.buf), len(r.slab.data), len(r.slab.lists))
+			if octets, places := r.cutter.Held(); len(r.buf) != idleBuffer || octets != 0 || places != 0 {
+				t.Errorf("a buffer of %d, %d octets, and lists of %d are left", len(r.buf), octets, places)
 			}
 		}
 		theirs.Close()

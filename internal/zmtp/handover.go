@@ -30,7 +30,7 @@ func (h *handover) run() error {
 		case all == nil:
 			return nil
 		}
-		h.busy = len(all) > 1
+		h.cutter.Busy = len(all) > 1
 		for rest := all; len(rest) > 0; {
 			n, err := h.segment(rest)
 			if err != nil {
@@ -40,6 +40,9 @@ func (h *handover) run() error {
 		}
 		if err := h.count(); err != nil {
 			return err
+		}
+		if h.cutter.Busy {
+			h.cutter.Shrink()
 		}
 		clear(all)
 		if h.spare = all; cap(all) > keepSegments {

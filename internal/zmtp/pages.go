@@ -2,6 +2,9 @@ package zmtp
 
 import "time"
 
+// Lengths of pages.
+const idleData, busyData = 512, 10 << 10
+
 // Pages are the memory that an inproc queue puts small frames into. Like what is cut from a slab, a frame belongs to the
 // application once it is delivered. A page is small again when the last one was enough for a while.
 type pages struct {

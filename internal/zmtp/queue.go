@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/go-zre/go-zre/internal/memory"
 )
 
 // What PushControl may take beyond a queue's limits.
@@ -62,7 +64,9 @@ func NewInprocQueue(maxMessages int, maxOctets int64) *Queue {
 func (q *Queue) Push(frames ...[]byte) error { return q.push(frames, nil, 0, 0) }
 
 // PushLeased is Push for a message whose large frames are those of a lease, nil for none: it holds the lease until they are written.
-func (q *Queue) PushLeased(lease *Lease, frames ...[]byte) error { return q.push(frames, lease, 0, 0) }
+func (q *Queue) PushLeased(lease *memory.Lease, frames ...[]byte) error {
+	return q.push(frames, lease, 0, 0)
+}
 
 // PushControl is Push for the small messages of a protocol that must not wait behind a full queue's bound: it may exceed
 // the limits by 1,000 messages and 1 MiB, and only then returns ErrFull.
@@ -70,7 +74,7 @@ func (q *Queue) PushControl(frames ...[]byte) error {
 	return q.push(frames, nil, controlMessages, controlOctets)
 }
 
-func (q *Queue) push(frames [][]byte, lease *Lease, moreMessages int, moreOctets int64) error {
+func (q *Queue) push(frames [][]byte, lease *memory.Lease, moreMessages int, moreOctets int64) error {
 	if len(frames) == 0 {
 		return errors.New("zmtp: a message has at least one frame")
 	}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/go-zre/go-zre/internal/memory"
 )
 
 // The buffer of a connection: each length follows when a read has filled the one before.
@@ -81,7 +83,7 @@ func (r *reader) header() (flags byte, size uint64, err error) {
 			return 0, 0, errQuiet
 		}
 		if err := r.fill(); err != nil {
-			if err == io.ErrUnexpectedEOF && r.start == r.end && r.slab.open == 0 {
+			if err == io.ErrUnexpectedEOF && r.start == r.end && r.cutter.Open() == 0 {
 				err = io.EOF
 			}
 			return 0, 0, err
@@ -119,7 +121,7 @@ func (r *reader) frame(flags byte, size uint64) error {
 // body reads a frame's body into memory of its own, which for a long frame is taken as the octets arrive.
 func (r *reader) body(size int) ([]byte, error) {
 	if size <= firstPiece {
-		body := r.slab.octets(size, r.busy)
+		body := r.cutter.Octets(size)
 		return body, r.read(body)
 	}
 	var pieces [][]byte
@@ -132,7 +134,7 @@ func (r *reader) body(size int) ([]byte, error) {
 		pieces = append(pieces, piece)
 		have += len(piece)
 	}
-	body := frameMemory(size)
+	body := memory.Own(size)
 	rest := body
 	for _, piece := range pieces {
 		rest = rest[copy(rest, piece):]
@@ -188,7 +190,7 @@ func (r *reader) fill() error {
 	case r.want == idleBuffer:
 		r.want = someBuffer
 	default:
-		r.want, r.busy = busyBuffer, true
+		r.want, r.cutter.Busy = busyBuffer, true
 	}
 	r.large = false
 	return r.judge(n, err)
@@ -212,8 +214,8 @@ func (r *reader) arrange() {
 // calmDown makes the reader that of a connection with little traffic. A large buffer is for one second of traffic; the read
 // deadline ends it, so that a connection gone silent is small again.
 func (r *reader) calmDown() {
-	r.awake, r.tired, r.busy, r.want = false, false, false, idleBuffer
-	r.slab.shrink()
+	r.awake, r.tired, r.want = false, false, idleBuffer
+	r.cutter.Shrink()
 	if r.start == r.end {
 		r.buf, r.start, r.end = r.idle[:], 0, 0
 	}

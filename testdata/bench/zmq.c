@@ -3,6 +3,7 @@
 //      zmq receive ENDPOINT    says "ready ENDPOINT", then "got MESSAGES CPU" after each flood
 //      zmq send ENDPOINT       does what its input says:
 //          flood COUNT SIZE        the last message has a frame more, which is empty
+//          give COUNT SIZE         the same, each message in memory of its own that is not copied, nor filled
 //          echo COUNT SIZE         there and back, one at a time: says "echo P50 P99"
 //          cpu                     says "cpu CPU"
 //      zmq both                receives and sends, in two threads of one process
@@ -116,6 +117,20 @@ flood (void *dealer, long count, size_t size)
     free (content);
 }
 
+static void
+give (void *dealer, long count, size_t size)
+{
+    zmq_msg_t content;
+    for (long i = 1; i <= count; i++) {
+        send_header (dealer);
+        zmq_msg_init_size (&content, size);
+        if (size > 0)
+            *(char *) zmq_msg_data (&content) = 0;
+        check (zmq_msg_send (&content, dealer, i < count? 0: ZMQ_SNDMORE) >= 0, "send");
+    }
+    check (zmq_send (dealer, "", 0, 0) >= 0, "send");
+}
+
 static int
 longer (const void *a, const void *b)
 {
@@ -156,6 +171,9 @@ send_what_input_says (const char *endpoint)
         long count = 0, size = 0;
         if (sscanf (line, "flood %ld %ld", &count, &size) == 2)
             flood (dealer, count, size);
+        else
+        if (sscanf (line, "give %ld %ld", &count, &size) == 2)
+            give (dealer, count, size);
         else
         if (sscanf (line, "echo %ld %ld", &count, &size) == 2)
             echo (dealer, count, size);

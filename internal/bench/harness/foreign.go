@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-zre/go-zre/internal/bench"
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
@@ -42,5 +43,5 @@ func whispersAndForeign(t testing.TB, r *run, kind testbed.Kind, row string) {
 		count := window * times
 		return sample{[]float64{float64(count) / time.Since(began).Seconds()}, perMessage(t, before, count, a.Pid(), b.Pid())}
 	}
-	r.compare([]string{row}, 5, whispers(t, "tcp", 16, r.count(sizes[0].count, 200)), theirs)
+	r.compare([]string{row}, 5, whispers(t, "tcp", bench.Load{Size: 16, Count: r.count(sizes[0].count, 200)}), theirs)
 }

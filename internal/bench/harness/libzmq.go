@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-zre/go-zre/internal/bench"
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
@@ -77,12 +78,16 @@ func (z *libzmq) expect(p *program, format string, values ...any) {
 }
 
 // flood is a round.
-func (z *libzmq) flood(octets, count int) sample {
+func (z *libzmq) flood(load bench.Load) sample {
 	z.t.Helper()
+	count, octets, how := load.Count, load.Size, "flood"
+	if load.Given {
+		how = "give"
+	}
 	var got int
 	var spent, spentThey int64
 	began := time.Now()
-	z.say("flood %d %d", count, octets)
+	z.say("%s %d %d", how, count, octets)
 	z.expect(z.router, "got %d %d", &got, &spentThey)
 	elapsed := time.Since(began)
 	if got != count {
@@ -106,11 +111,14 @@ func (z *libzmq) echo(octets, count int) sample {
 	return sample{figures: []float64{p50 / 1000, p99 / 1000}}
 }
 
-func whispersAndLibzmq(t testing.TB, r *run, transport string, size size, rows []string) {
+func whispersAndLibzmq(t testing.TB, r *run, transport string, size size, given bool, rows []string) {
 	z := newLibzmq(t, transport)
-	count := r.count(size.count, 200)
+	load := bench.Load{Given: given, Size: size.octets, Count: r.count(size.count, 200)}
 	if transport == "inproc" {
-		count = r.count(size.within, 200)
+		load.Count = r.count(size.within, 200)
 	}
-	r.compare(rows, 11, whispers(t, transport, size.octets, count), func() sample { return z.flood(size.octets, count) })
+	if given {
+		load.Count *= 10
+	}
+	r.compare(rows, 11, whispers(t, transport, load), func() sample { return z.flood(load) })
 }

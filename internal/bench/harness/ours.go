@@ -164,13 +164,13 @@ func send(t testing.TB, client *bench.Client, load bench.Load) bench.Rate {
 }
 
 // whispers returns rounds of whispers to one server.
-func whispers(t testing.TB, transport string, octets, count int) func() sample {
+func whispers(t testing.TB, transport string, load bench.Load) func() sample {
 	t.Helper()
 	port := freePort()
 	serve(t, port, 1, transport)
 	client, _ := meet(t, port, 1, transport)
 	return func() sample {
-		rate := send(t, client, bench.Load{Size: octets, Count: count})
+		rate := send(t, client, load)
 		return sample{[]float64{rate.PerSecond(), rate.Processor()}, rate.Processor()}
 	}
 }

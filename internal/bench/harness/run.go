@@ -40,9 +40,12 @@ func measurements() []measurement {
 			if transport == "tcp" && size.octets == 16 {
 				rows = append(rows, "processor/tcp/16B/libzmq")
 			}
-			add(func(t testing.TB, r *run) { whispersAndLibzmq(t, r, transport, size, rows) }, rows...)
+			add(func(t testing.TB, r *run) { whispersAndLibzmq(t, r, transport, size, false, rows) }, rows...)
 		}
 	}
+	given := sizes[2]
+	row := fmt.Sprintf("given/inproc/%s/libzmq", given.name)
+	add(func(t testing.TB, r *run) { whispersAndLibzmq(t, r, "inproc", given, true, []string{row}) }, row)
 	for _, size := range sizes {
 		row := fmt.Sprintf("whisper/tcp/%s/zmq4", size.name)
 		add(func(t testing.TB, r *run) { whispersAndZmq4(t, r, size, row) }, row)

@@ -64,6 +64,7 @@ var specs = []spec{
 	{"whisper/inproc/16B/libzmq", perSecond, ratioAtLeast(2)},
 	{"whisper/inproc/1KiB/libzmq", perSecond, ratioAtLeast(2)},
 	{"whisper/inproc/64KiB/libzmq", perSecond, ratioAtLeast(2)},
+	{"given/inproc/64KiB/libzmq", perSecond, ratioAtLeast(2)},
 	{"processor/tcp/16B/libzmq", "us of CPU/message", atMost(1.5)},
 	{"whisper/tcp/16B/zmq4", perSecond, target{}},
 	{"whisper/tcp/1KiB/zmq4", perSecond, target{}},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-zeromq/zmq4"
 
+	"github.com/go-zre/go-zre/internal/bench"
 	"github.com/go-zre/go-zre/msg"
 )
 
@@ -83,5 +84,5 @@ func whispersAndZmq4(t testing.TB, r *run, size size, row string) {
 		}
 		return sample{[]float64{float64(count) / time.Since(began).Seconds()}, perMessage(t, before, count, os.Getpid(), router.pid)}
 	}
-	r.compare([]string{row}, 5, whispers(t, "tcp", size.octets, r.count(size.count, 200)), theirs)
+	r.compare([]string{row}, 5, whispers(t, "tcp", bench.Load{Size: size.octets, Count: r.count(size.count, 200)}), theirs)
 }

@@ -1,0 +1,126 @@
+package memory
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// Every length that is pooled fits its class, wastes a quarter at most, and memory of a class goes back to it.
+func TestClasses(t *testing.T) {
+	t.Parallel()
+	last := -1
+	for n := Large; n <= largest; n += 1 + rand.IntN(300) {
+		class, size := classOf(n)
+		again, same := classOf(size)
+		switch {
+		case class < 0 || class >= len(large), class < last, class > last+1:
+			t.Fatalf("%d octets are of class %d, after %d", n, class, last)
+		case size < n || size-n > n/4:
+			t.Fatalf("%d octets get %d", n, size)
+		case again != class || same != size:
+			t.Fatalf("class %d of %d octets is %d of %d the second time", class, size, again, same)
+		}
+		last = class
+	}
+	for i := range large {
+		if class, size := classOf(int(large[i].octets)); class != i || int64(size) != large[i].octets {
+			t.Errorf("shelf %d has pieces of %d octets", i, large[i].octets)
+		}
+	}
+	if class, size := classOf(largest); class != len(large)-1 || size != largest {
+		t.Errorf("the longest is of class %d, %d octets", class, size)
+	}
+}
+
+// The last piece comes first, and there is a bound.
+func TestShelf(t *testing.T) {
+	t.Cleanup(func() { kept.Store(0) })
+	kept.Store(0)
+	s := shelf[int]{octets: mostOctets / 4}
+	for i := range 5 {
+		s.put(i)
+	}
+	for want := 3; want >= 0; want-- {
+		if got, ok := s.get(); !ok || got != want {
+			t.Errorf("%d (%t), want %d", got, ok, want)
+		}
+	}
+	if _, ok := s.get(); ok {
+		t.Error("there is one more")
+	}
+	if left := kept.Load(); left != 0 {
+		t.Errorf("%d octets are left", left)
+	}
+}
+
+// What was not needed between two trims goes, the oldest first.
+func TestTrim(t *testing.T) {
+	var s shelf[int]
+	for i := range 10 {
+		s.put(i)
+	}
+	s.trim() // all are new
+	for range 4 {
+		s.get()
+	}
+	for i := range 4 {
+		s.put(100 + i)
+	}
+	s.trim()
+	if len(s.stack) != 4 || s.stack[0] != 100 {
+		t.Errorf("%v is left", s.stack)
+	}
+	s.trim()
+	if len(s.stack) != 0 {
+		t.Errorf("%v is left though nobody needed it", s.stack)
+	}
+}
+
+// The garbage collector has shelves trimmed, again and again.
+func TestCollection(t *testing.T) {
+	deadline := time.Now().Add(time.Minute)
+	for range 3 {
+		m := New(Large)
+		giveBack(m)
+		class, _ := classOf(Large)
+		for {
+			runtime.GC()
+			large[class].mu.Lock()
+			left := len(large[class].stack)
+			large[class].mu.Unlock()
+			if left == 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d pieces are left", left)
+			}
+		}
+	}
+}
+
+// A lease copies what is large, holds what was given, and gives both back once who made it and all queues are done.
+func TestLease(t *testing.T) {
+	small, big, huge := []byte("small"), bytes.Repeat([]byte("l"), 20_000), bytes.Repeat([]byte("h"), largest+1)
+	for name, make := range map[string]func([][]byte) *Lease{"copies": Copies, "given": Given} {
+		l := make([][]byte{small, big, huge, small})
+		for i, want := range [][]byte{small, big, huge, small} {
+			got := l.Frames()[i]
+			same := &got[0] == &want[0]
+			if !bytes.Equal(got, want) || same != (len(want) < Large || name == "given") {
+				t.Errorf("%s: frame %d: %d octets, the same memory: %t", name, i, len(got), same)
+			}
+		}
+		l.Hold()
+		l.Release()
+		if len(l.frames) != 4 {
+			t.Errorf("%s: a lease that is held is over", name)
+		}
+		l.Release()
+		if len(l.frames) != 0 || len(l.owned) != 0 {
+			t.Errorf("%s: a lease that is over still has frames", name)
+		}
+	}
+}
