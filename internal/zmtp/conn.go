@@ -4,6 +4,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-zeromq/zmq4"
 
@@ -130,7 +131,7 @@ func (s socket) run(c *Conn) {
 	w := &writer{nc: s.Conn, queue: c.queue}
 	c.queue.drainBy(func() {
 		if err := w.run(); err != nil {
-			c.ended(err)
+			c.mute(err)
 		}
 	})
 	go c.read(&reader{assembler: assembler{limits: &c.limits, deliver: c.deliver}, src: s.Conn, pong: c.pong})
@@ -146,7 +147,20 @@ func (c *Conn) read(r *reader) {
 	c.ended(err)
 }
 
-// ended says that the reader or the writer has ended.
+// readOn is how long a connection is read at most once it cannot be written to.
+const readOn = time.Second
+
+// mute says that the writer has ended. If that is because the peer has hung up, what it sent before that, its farewell perhaps, is still
+// to be read: the reader comes to the end.
+func (c *Conn) mute(err error) {
+	c.queue.shut(err, true)
+	time.AfterFunc(readOn, func() { c.Close(err) }) // too late mostly, and then nothing
+	if c.parts.Add(-1) == 0 {
+		c.end()
+	}
+}
+
+// ended says that the reader has ended.
 func (c *Conn) ended(err error) {
 	c.Close(err)
 	if c.parts.Add(-1) == 0 {

@@ -229,7 +229,9 @@ func (r *reader) judge(n int, err error) error {
 			return nil
 		}
 		r.awake = true
-		return r.src.SetReadDeadline(time.Now().Add(busyTime))
+		// It fails on a pipe whose other end is closed. What came is to be parsed all the same, and the next Read tells.
+		_ = r.src.SetReadDeadline(time.Now().Add(busyTime))
+		return nil
 	case err == nil:
 		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded) && r.awake:
