@@ -1,6 +1,7 @@
 package zmtp
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/go-zre/go-zre/internal/memory"
@@ -11,6 +12,9 @@ const LargeFrame = memory.Large
 
 const chunkSize = 16 << 10
 
+// takeOctets is how much a writer takes at a time, up to the end of a message: what it has taken nothing can overtake.
+const takeOctets = 64 << 10
+
 // A chunk is memory for the octets of many small frames. All queues share one pool of them, so that an empty queue holds
 // none, and the garbage collector takes them back after a burst.
 type chunk [chunkSize]byte
@@ -20,8 +24,11 @@ var chunks = sync.Pool{New: func() any { return new(chunk) }}
 // A batch is a run of messages as they go on the wire. The last segment always has memory that small frames share, so that
 // what comes next may go into its rest.
 type batch struct {
-	segments []segment
-	inproc   *pages // where a receiver in this process gets its frames; nil for a socket, which leaves them to be reused
+	segments  []segment
+	head      int     // those before it are taken; a message or command begins there. 0 but for a socket
+	inproc    *pages  // where a receiver in this process gets its frames; nil for a socket, which leaves them to be reused
+	ahead     segment // messages that have overtaken all these
+	overtaken uint32  // how many ever did
 }
 
 // A segment is a piece of that run: octets of small frames, or one large frame by itself. Messages may cross from one
@@ -31,6 +38,8 @@ type segment struct {
 	chunk    *chunk        // what to reuse once data is written; nil if data is a large frame, or a later segment shares the chunk
 	lease    *memory.Lease // holds data, if that is a large frame of one
 	messages int           // messages that end here
+	first    int           // where the first message or command begins here; negative if none does. For a socket alone
+	since    uint32        // how many messages had overtaken before those came that begin here
 }
 
 // message appends a message of one or more frames, which has that size on the wire; the large ones may be of a lease.
@@ -38,11 +47,27 @@ func (b *batch) message(frames [][]byte, size int64, lease *memory.Lease) {
 	if b.inproc != nil && size <= int64(b.inproc.small()) {
 		b.place(frames, int(size))
 	} else {
+		b.begin()
 		for i, f := range frames {
 			b.frame(more(i, frames), f, lease)
 		}
 	}
 	b.segments[len(b.segments)-1].messages++
+}
+
+// begin says that a message or a command comes next. All those that begin in a segment were overtaken by the same messages.
+func (b *batch) begin() {
+	if b.inproc != nil {
+		return
+	}
+	s := b.chunk()
+	if s.first >= 0 && s.since != b.overtaken {
+		b.add(s.cut())
+		s = &b.segments[len(b.segments)-1]
+	}
+	if s.first < 0 {
+		s.first, s.since = len(s.data), b.overtaken
+	}
 }
 
 func (b *batch) frame(flags byte, body []byte, lease *memory.Lease) {
@@ -68,17 +93,32 @@ func (b *batch) frame(flags byte, body []byte, lease *memory.Lease) {
 // copy appends octets to the last chunk, and to new ones as it fills.
 func (b *batch) copy(octets []byte) {
 	for len(octets) > 0 {
-		last := len(b.segments) - 1
-		if last < 0 || b.segments[last].room() == 0 {
-			c := chunks.Get().(*chunk)
-			b.segments = append(b.segments, segment{data: c[:0], chunk: c})
-			last++
-		}
-		s := &b.segments[last]
+		s := b.chunk()
 		n := min(len(octets), s.room())
 		s.data = append(s.data, octets[:n]...)
 		octets = octets[n:]
 	}
+}
+
+// add appends to the list, which does not grow where most of it is taken.
+func (b *batch) add(segments ...segment) {
+	if len(b.segments)+len(segments) > cap(b.segments) && b.head > len(b.segments)/2 {
+		n := copy(b.segments, b.segments[b.head:])
+		clear(b.segments[n:])
+		b.segments, b.head = b.segments[:n], 0
+	}
+	b.segments = append(b.segments, segments...)
+}
+
+// chunk returns the last segment, with room for small frames.
+func (b *batch) chunk() *segment {
+	last := len(b.segments) - 1
+	if last < 0 || b.segments[last].room() == 0 {
+		c := chunks.Get().(*chunk)
+		b.add(segment{data: c[:0], chunk: c, first: -1})
+		last = len(b.segments) - 1
+	}
+	return &b.segments[last]
 }
 
 // reference appends a large frame without copying it; the rest of the chunk before it goes on behind it.
@@ -87,9 +127,15 @@ func (b *batch) reference(frame []byte, lease *memory.Lease) {
 		lease.Hold()
 	}
 	before := &b.segments[len(b.segments)-1] // there is one: the frame's header
-	rest := segment{data: before.data[len(before.data):], chunk: before.chunk}
-	before.chunk = nil
-	b.segments = append(b.segments, segment{data: frame, lease: lease}, rest)
+	rest := before.cut()
+	b.add(segment{data: frame, lease: lease, first: -1}, rest)
+}
+
+// cut leaves the rest of a segment's memory to another one.
+func (s *segment) cut() segment {
+	rest := segment{data: s.data[len(s.data):], chunk: s.chunk, first: -1}
+	s.chunk = nil
+	return rest
 }
 
 func (s *segment) room() int { return cap(s.data) - len(s.data) }
@@ -107,12 +153,46 @@ func recycle(segments []segment) {
 	clear(segments)
 }
 
-// take returns all segments; spare becomes the batch's own for the next ones.
+// take returns the first messages, for a socket some takeOctets of them, behind those that have overtaken them; spare becomes the
+// batch's own for the next ones, or what is returned.
 func (b *batch) take(spare []segment) []segment {
-	all := b.segments
+	n := len(b.segments)
 	if b.inproc != nil {
-		b.inproc.keep(&all[len(all)-1])
+		b.inproc.keep(&b.segments[n-1])
+	} else {
+		n = b.some()
 	}
-	b.segments = spare[:0]
+	all := b.segments[b.head:n]
+	if len(all) == len(b.segments) {
+		b.segments = spare[:0]
+	} else {
+		all = append(spare[:0], all...)
+		clear(b.segments[b.head:n])
+		b.head = n
+		if n == len(b.segments) {
+			b.segments, b.head = b.segments[:0], 0
+		} else if s := &b.segments[n]; s.first > 0 { // the end of a message that is taken
+			end := *s
+			end.data, end.chunk, end.messages, end.first = s.data[:s.first:s.first], nil, 1, -1
+			all = append(all, end)
+			s.data, s.messages, s.first = s.data[s.first:], s.messages-1, 0
+		}
+	}
+	if b.ahead.messages > 0 {
+		all = slices.Insert(all, 0, b.ahead)
+		b.ahead = segment{}
+	}
 	return all
+}
+
+// some gives the end of some takeOctets: a segment in which a message begins, or the end of all.
+func (b *batch) some() int {
+	octets := 0
+	for i := b.head; i < len(b.segments); i++ {
+		if octets >= takeOctets && b.segments[i].first >= 0 {
+			return i
+		}
+		octets += len(b.segments[i].data)
+	}
+	return len(b.segments)
 }

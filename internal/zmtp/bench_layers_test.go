@@ -23,18 +23,7 @@ func BenchmarkQueue(b *testing.B) {
 				if i%1000 < 999 {
 					continue
 				}
-				all, err := q.take(spare)
-				if err != nil {
-					b.Fatal(err)
-				}
-				messages, octets := 0, 0
-				for i := range all {
-					messages += all[i].messages
-					octets += len(all[i].data)
-				}
-				recycle(all)
-				q.wrote(messages, int64(octets))
-				spare = all
+				spare = drainTo(b, q, spare, func([]byte) {})
 			}
 		})
 	}

@@ -28,6 +28,8 @@ type Queue struct {
 
 	mu       sync.Mutex
 	batch    batch
+	numbers  Numbers   // of the messages, once one has overtaken others
+	taken    bool      // the first message, at least
 	drain    func()    // see drainBy; nil before that
 	draining bool      // it runs
 	messages int       // waiting and in flight
@@ -96,6 +98,7 @@ func (q *Queue) pushCommand(body []byte) error {
 	if err := q.admit(shortHeader+int64(len(body)), controlMessages, controlOctets); err != nil {
 		return err
 	}
+	q.batch.begin()
 	q.batch.frame(flagCommand, body, nil)
 	q.batch.segments[len(q.batch.segments)-1].messages++ // it counts like one, so that commands are bounded too
 	q.pushed++
@@ -302,19 +305,26 @@ func (q *Queue) attach(c *Conn, first [][]byte) error {
 	return nil
 }
 
-// take returns all that waits; spare becomes the queue's own for the next ones. If it returns nothing, who drains the queue is
-// to end, and is started again in time. The error is the reason why the queue was closed; what an inproc link may still take
-// comes before it.
+// take returns what is next of what waits, whole messages; spare becomes the queue's own for the next ones. If it returns nothing, who
+// drains the queue is to end, and is started again in time. The error is the reason why the queue was closed; what an inproc link may
+// still take comes before it.
 func (q *Queue) take(spare []segment) ([]segment, error) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	switch {
 	case len(q.batch.segments) > 0:
-		return q.batch.take(spare), nil
+		taken, overtaken, numbers := q.batch.take(spare), q.batch.overtaken, q.numbers
+		q.taken = true
+		q.mu.Unlock()
+		renumber(taken, overtaken, numbers)
+		return taken, nil
 	case q.closed != nil:
+		defer q.mu.Unlock()
 		return nil, q.closed.reason // and draining stays true: there is nothing to start for any more
 	}
-	q.draining = false
+	defer q.mu.Unlock()
+	if q.draining = false; cap(q.batch.segments) > keepSegments {
+		q.batch.segments = nil
+	}
 	return nil, nil
 }
 

@@ -15,22 +15,36 @@ import (
 // drain takes everything out of a queue as a writer does, and returns the octets.
 func drain(t testing.TB, q *Queue) []byte {
 	t.Helper()
-	if n, _ := q.Depth(); n == 0 {
-		return nil
+	var b []byte
+	drainTo(t, q, nil, func(octets []byte) { b = append(b, octets...) })
+	return b
+}
+
+// drainTo takes everything, and returns the spare list of a writer.
+func drainTo(t testing.TB, q *Queue, spare []segment, write func([]byte)) []segment {
+	t.Helper()
+	for left, _ := q.Depth(); left > 0; left, _ = q.Depth() {
+		spare = takeTo(t, q, spare, write)
 	}
-	segments, err := q.take(nil)
+	return spare
+}
+
+// takeTo takes what a writer takes at a time.
+func takeTo(t testing.TB, q *Queue, spare []segment, write func([]byte)) []segment {
+	t.Helper()
+	segments, err := q.take(spare)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var b []byte
-	messages := 0
-	for _, s := range segments {
-		b = append(b, s.data...)
-		messages += s.messages
+	messages, octets := 0, 0
+	for i := range segments {
+		write(segments[i].data)
+		messages += segments[i].messages
+		octets += len(segments[i].data)
 	}
 	recycle(segments)
-	q.wrote(messages, int64(len(b)))
-	return b
+	q.wrote(messages, int64(octets))
+	return segments
 }
 
 func TestQueueFraming(t *testing.T) {
@@ -347,13 +361,7 @@ func TestPushAllocations(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			all, err := q.take(spare)
-			if err != nil {
-				t.Fatal(err)
-			}
-			recycle(all)
-			q.wrote(100, 100*wireSize(frames))
-			spare = all
+			spare = drainTo(t, q, spare, func([]byte) {})
 		})
 		t.Logf("%s: %.2f allocations for 100 messages", name, n)
 		if n >= 1 && !raceEnabled { // the race detector makes sync.Pool forget

@@ -37,10 +37,15 @@ func (w *writer) run() error {
 		w.limit = writeOctets
 	}
 	for {
-		all, err := w.queue.take(w.spare)
+		spare, iovec := w.spare, w.iovec
+		if cap(spare) > keepSegments {
+			w.spare, w.iovec = nil, nil // for the next run, which may have begun when take returns nothing
+		}
+		all, err := w.queue.take(spare)
 		if err != nil || all == nil {
 			return err
 		}
+		w.iovec = iovec
 		for rest := all; len(rest) > 0; {
 			n, err := w.write(rest)
 			if err != nil {
@@ -48,9 +53,7 @@ func (w *writer) run() error {
 			}
 			rest = rest[n:]
 		}
-		if w.spare = all; cap(all) > keepSegments {
-			w.spare, w.iovec = nil, nil
-		}
+		w.spare = all
 	}
 }
 

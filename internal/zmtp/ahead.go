@@ -1,0 +1,129 @@
+package zmtp
+
+import "encoding/binary"
+
+// Numbers are those that a protocol gives its messages: each is one more than the last, in two octets of the first frame, big-endian. That
+// frame is shorter than LargeFrame.
+type Numbers struct {
+	At    int    // where the octets are
+	Cycle uint32 // how many numbers there are, at most 65536: 0 follows the last
+}
+
+// PushAhead is PushControl for a message that overtakes what waits. All is on the wire as if it had been pushed before: it gets the
+// number of the message that it is put in front of, and each behind that a number one higher, so frame has the number that
+// it would have as the last one, and the next message that is pushed the one after that.
+//
+// Nothing overtakes what the writer has taken, nor the first message of Open. Where it cannot be told who gets which number (a queue of
+// an inproc link, a command in front) it is PushControl. To overtake costs the same however much waits: the others get
+// their numbers when the writer takes them.
+func (q *Queue) PushAhead(numbers Numbers, frame []byte) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	size := wireSize([][]byte{frame})
+	if err := q.admit(size, controlMessages, controlOctets); err != nil {
+		return err
+	}
+	if q.taken && q.batch.overtake(numbers, frame) {
+		q.numbers = numbers
+		q.written-- // it is none of those that a Flush waits for already
+		return nil
+	}
+	q.batch.message([][]byte{frame}, size, nil)
+	q.pushed++
+	return nil
+}
+
+// overtake puts a message in front of all, but for those that are there already, if it can.
+func (b *batch) overtake(numbers Numbers, frame []byte) bool {
+	if b.inproc != nil || len(b.segments) == 0 || len(frame) < numbers.At+2 {
+		return false
+	}
+	front := &b.segments[b.head]
+	c := cursor{segments: b.segments[b.head:]}
+	flags, size := c.header()
+	if flags&flagCommand != 0 || size < uint64(numbers.At+2) {
+		return false
+	}
+	c.skip(uint64(numbers.At))
+	number := numbers.after(c.number(), b.overtaken-front.since)
+	b.overtaken++
+	b.ahead.data = appendFrame(b.ahead.data, 0, frame)
+	b.ahead.messages++
+	b.ahead.first = -1
+	own := b.ahead.data[len(b.ahead.data)-len(frame)+numbers.At:]
+	binary.BigEndian.PutUint16(own, number)
+	return true
+}
+
+// renumber gives messages that were taken the numbers that they have since others overtook them.
+func renumber(segments []segment, overtaken uint32, numbers Numbers) {
+	for i := range segments {
+		s := &segments[i]
+		if s.first < 0 || s.since == overtaken {
+			continue
+		}
+		c := cursor{segments[i:], s.first}
+		for len(c.segments) == len(segments)-i && c.at < len(s.data) {
+			c.message(numbers, overtaken-s.since)
+		}
+	}
+}
+
+// after gives the number that is so many behind n.
+func (n Numbers) after(number uint16, more uint32) uint16 {
+	return uint16((uint64(number) + uint64(more)) % uint64(n.Cycle))
+}
+
+// A cursor is a place in a run of segments: in the first of them.
+type cursor struct {
+	segments []segment
+	at       int
+}
+
+// message renumbers the message, or passes the command, that begins here.
+func (c *cursor) message(numbers Numbers, more uint32) {
+	flags, size := c.header()
+	if flags&flagCommand == 0 && size >= uint64(numbers.At+2) {
+		c.skip(uint64(numbers.At))
+		number := *c
+		high, low := number.octet(), number.octet()
+		n := numbers.after(uint16(*high)<<8|uint16(*low), more)
+		*high, *low = byte(n>>8), byte(n)
+		size -= uint64(numbers.At)
+	}
+	for c.skip(size); flags&flagMore != 0; c.skip(size) {
+		flags, size = c.header()
+	}
+}
+
+func (c *cursor) number() uint16 { return uint16(*c.octet())<<8 | uint16(*c.octet()) }
+
+// header reads that of a frame.
+func (c *cursor) header() (flags byte, size uint64) {
+	flags = *c.octet()
+	if flags&flagLong == 0 {
+		return flags, uint64(*c.octet())
+	}
+	for range 8 {
+		size = size<<8 | uint64(*c.octet())
+	}
+	return flags, size
+}
+
+// octet passes one.
+func (c *cursor) octet() *byte {
+	for c.at >= len(c.segments[0].data) {
+		c.segments, c.at = c.segments[1:], 0
+	}
+	c.at++
+	return &c.segments[0].data[c.at-1]
+}
+
+// skip passes octets.
+func (c *cursor) skip(n uint64) {
+	for rest := uint64(len(c.segments[0].data) - c.at); n > rest; rest = uint64(len(c.segments[0].data)) {
+		n -= rest
+		c.segments, c.at = c.segments[1:], 0
+	}
+	c.at += int(n)
+}
