@@ -137,7 +137,7 @@ func (in *inbox) traffic(from *memory.Slab) error {
 	case msg.Leave:
 		return in.change(n.departed)
 	case msg.Ping:
-		p.control(msg.AppendPingOK)
+		p.pong()
 	case msg.PingOK:
 		p.ponged()
 	case msg.State:

@@ -73,12 +73,13 @@ type peer struct {
 	// mu guards what is sent: the sequence and its order in the queue, and the scratch space. A session's mu may be held
 	// while its heir's is taken.
 	mu       sync.Mutex
-	finished bool  // our last message to it is queued
-	wrap     *wrap // what waits until it is known how to number it; nil mostly
-	isHeir   bool  // it is that of the session before
-	heir     *peer // the session that sends what this one could not; the control loop alone writes it
-	pings    int   // sent
-	pongs    int   // answered
+	finished bool       // our last message to it is queued
+	wrap     *wrap      // what waits until it is known how to number it; nil mostly
+	isHeir   bool       // it is that of the session before
+	heir     *peer      // the session that sends what this one could not; the control loop alone writes it
+	pings    int        // sent
+	pongs    int        // answered
+	waits    []pingWait // calls of Ping, in the order of their PINGs
 	sequence uint16
 	conn     *zmtp.Conn // of inproc alone
 	lagging  bool       // its queue was not empty for lagTime: see handOver

@@ -2,14 +2,206 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/msg"
 )
 
-// BenchmarkPing measures how long the answer to a PING takes by tcp, with nothing else on the way and behind a flood of whispers
-// that never ends. The PING has its place in the queue, as its number says.
+// A PING and a PING-OK overtake the messages that wait for a peer which reads nothing for a while; the sequence has no gap, and the
+// messages stay in order. So it is too where the numbers of what waits wrap.
+func TestPingOvertakes(t *testing.T) {
+	t.Parallel()
+	for name, sent := range map[string]uint16{"amid the numbers": 100, "across the wrap": 65_500} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := start(t, onLoopback(beaconPort(), Config{}))
+			f := newFakePeer(t, n)
+			f.enter()
+			n.sent(f, sent)
+			n.do(func() { n.peers[f.uuid].counts(fullCycle) })
+			read, all := make(chan struct{}), make(chan error, 1)
+			last, whispers, overtaken := sent, 0, 0
+			total := 0 // is set before read is closed
+			listen := func(m *msg.Message) {
+				<-read
+				last++
+				switch {
+				case m.Sequence != last:
+					all <- fmt.Errorf("%v has the number %d, want %d", m.ID, m.Sequence, last)
+				case m.ID != msg.Whisper:
+					overtaken = max(overtaken, total-whispers)
+				case string(m.Content[0]) != fmt.Sprint(whispers):
+					all <- fmt.Errorf("%q came where %d was due", m.Content[0], whispers)
+				default:
+					whispers++
+				}
+				if int(last-sent) == total+3 {
+					all <- nil
+				}
+			}
+			f.listen.Store(&listen)
+			depth := func() int { p, _ := n.Peer(f.uuid); return p.QueuedMessages }
+			for ; depth() < 1000; total++ {
+				if err := n.Whisper(t.Context(), f.uuid, fmt.Append(nil, total), make([]byte, 10_000)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := depth()
+			n.do(func() { n.peers[f.uuid].ping() })
+			f.send(msg.AppendPing(nil, 2))
+			f.send(msg.AppendPing(nil, 3))
+			eventually(t, "the answers wait", func() bool { return depth() >= before+3 })
+			close(read)
+			if err := <-all; err != nil {
+				t.Error(err)
+			}
+			if overtaken < 500 {
+				t.Errorf("%d of %d messages were overtaken", overtaken, total)
+			}
+		})
+	}
+}
+
+// Ping waits for its own answer: each of several calls, in their order.
+func TestPing(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeer(t, n)
+	f.enter()
+	const calls = 5
+	type result struct {
+		call int
+		err  error
+	}
+	results := make(chan result)
+	for i := range calls {
+		go func() {
+			_, err := n.Ping(t.Context(), f.uuid)
+			results <- result{i, err}
+		}()
+		f.expect(msg.Ping)
+	}
+	for i := range calls {
+		f.send(msg.AppendPingOK(nil, uint16(2+i)))
+		if r := <-results; r.err != nil || r.call != i {
+			t.Errorf("answer %d ends call %d with %v", i, r.call, r.err)
+		}
+	}
+	f.send(msg.AppendPingOK(nil, 2+calls)) // to nothing: it must not count for the next
+	f.send(must(msg.AppendJoin(nil, 3+calls, "seen", 2)))
+	n.wait("JOIN(seen)", func(e Event) bool { return e.Kind == Join && e.Group == "seen" })
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		_, err := n.Ping(ctx, f.uuid)
+		results <- result{err: err}
+	}()
+	f.expect(msg.Ping)
+	cancel()
+	if r := <-results; r.err == nil || errors.Is(r.err, ErrPeerBusy) || !errors.Is(r.err, context.Canceled) {
+		t.Errorf("Ping returns %v", r.err)
+	}
+	if _, err := n.Ping(ctx, f.uuid); !errors.Is(err, context.Canceled) {
+		t.Errorf("Ping returns %v", err)
+	}
+}
+
+// A peer that does not answer gets no more than a hundred; one that leaves answers none.
+func TestPingHasBounds(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeer(t, n)
+	f.enter()
+	results := make(chan error, maxPings)
+	for range maxPings {
+		go func() {
+			_, err := n.Ping(t.Context(), f.uuid)
+			results <- err
+		}()
+		f.expect(msg.Ping)
+	}
+	var failed *PeerError
+	if _, err := n.Ping(t.Context(), f.uuid); !errors.Is(err, ErrPeerBusy) || !errors.As(err, &failed) || failed.UUID != f.uuid || failed.Name != "fake" {
+		t.Errorf("Ping returns %v", err)
+	}
+	n.do(func() { n.remove(n.peers[f.uuid], Expired) })
+	for range maxPings {
+		if err := <-results; !errors.Is(err, ErrUnknownPeer) || !errors.As(err, &failed) || failed.Name != "fake" {
+			t.Errorf("Ping returns %v", err)
+		}
+	}
+	if _, err := n.Ping(t.Context(), uuid.New()); !errors.Is(err, ErrUnknownPeer) || !errors.As(err, &failed) {
+		t.Errorf("Ping of nobody returns %v", err)
+	}
+}
+
+// The end of the node ends a Ping.
+func TestPingOfClosed(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeer(t, n)
+	f.enter()
+	result := make(chan error)
+	go func() {
+		_, err := n.Ping(t.Context(), f.uuid)
+		result <- err
+	}()
+	f.expect(msg.Ping)
+	if err := n.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-result; !errors.Is(err, ErrClosed) {
+		t.Errorf("Ping returns %v", err)
+	}
+	if _, err := n.Ping(t.Context(), f.uuid); !errors.Is(err, ErrClosed) {
+		t.Errorf("Ping returns %v", err)
+	}
+}
+
+// Where the sequence may wrap the question how is the PING, and its answer comes in this session or the next.
+func TestPingAtWrap(t *testing.T) {
+	t.Parallel()
+	n, f, heard := nearWrap(t)
+	n.sent(f, 65534)
+	result := make(chan error)
+	ping := func() {
+		_, err := n.Ping(t.Context(), f.uuid)
+		result <- err
+	}
+	go ping()
+	next(t, heard, "PING 65535")
+	f.mailboxed.Load().Close(nil)
+	f.hangUp()
+	next(t, heard, "HELLO 1", "PING 2")
+	f.conn = nil
+	f.send(f.hello(1, nil))
+	f.send(msg.AppendPingOK(nil, 2))
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+}
+
+// A node of the same process answers too.
+func TestPingInproc(t *testing.T) {
+	t.Parallel()
+	a, b := neighbours(t, Config{}, Config{})
+	for range 100 {
+		if err := a.Whisper(t.Context(), b.UUID(), []byte("text")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Ping(t.Context(), b.UUID()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkPing measures how long the answer to a PING takes by tcp, with nothing else on the way and beside a flood of
+// whispers that never ends.
 func BenchmarkPing(b *testing.B) {
 	for _, size := range []int{0, 16, 1 << 10, 64 << 10} {
 		b.Run(fmt.Sprintf("flood-of-%d", size), func(b *testing.B) {
@@ -32,20 +224,15 @@ func BenchmarkPing(b *testing.B) {
 				}
 				sent <- i
 			}()
-			from.Node.mu.RLock()
-			p := from.present[to.UUID()]
-			from.Node.mu.RUnlock()
 			var took []time.Duration
 			began := time.Now()
 			for b.Loop() {
 				time.Sleep(2 * time.Millisecond)
-				p.answered.Store(false)
-				asked := time.Now()
-				p.ping()
-				for !p.answered.Load() {
-					time.Sleep(20 * time.Microsecond)
+				answer, err := from.Ping(b.Context(), to.UUID())
+				if err != nil {
+					b.Fatal(err)
 				}
-				took = append(took, time.Since(asked))
+				took = append(took, answer)
 			}
 			elapsed := time.Since(began)
 			cancel()

@@ -247,6 +247,11 @@ func (p *peer) enqueue(to target, c *content, crowd bool) error {
 
 // control queues a message of ours, which has room beyond the queue's bounds. A peer that exhausts even that is dropped.
 func (p *peer) control(encode func(dst []byte, sequence uint16) []byte) {
+	p.say(encode, p.enqueueControl)
+}
+
+// say is control, with the way into the queue.
+func (p *peer) say(encode func([]byte, uint16) []byte, enqueue func(func([]byte, uint16) []byte) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var err error
@@ -256,7 +261,7 @@ func (p *peer) control(encode func(dst []byte, sequence uint16) []byte) {
 	case p.wrapping():
 		err = p.parkControl(encode)
 	default:
-		err = p.enqueueControl(encode)
+		err = enqueue(encode)
 	}
 	if errors.Is(err, zmtp.ErrFull) {
 		p.drop()
@@ -273,21 +278,6 @@ func (p *peer) enqueueControl(encode func(dst []byte, sequence uint16) []byte) e
 		p.sequence = sequence
 	}
 	return err
-}
-
-// ping asks for a sign of life.
-func (p *peer) ping() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.finished || p.heir != nil || p.wrapping() { // that is a PING too
-		return
-	}
-	switch err := p.enqueueControl(msg.AppendPing); {
-	case err == nil:
-		p.pings++
-	case errors.Is(err, zmtp.ErrFull):
-		p.drop()
-	}
 }
 
 // goodbye ends what we send: with a GOODBYE if the peer understands it. Of others C zyre alone uses gossip, and wants one there.

@@ -20,17 +20,21 @@ func (c *cycle) isUnknown() bool { return c.learned.Load() == 0 && c.guess == 0 
 
 // next gives the number to send to the peer after n. It needs the peer's mu.
 func (c *cycle) next(n uint16) uint16 {
-	if n != shortCycle-1 {
-		return n + 1
-	}
-	length := c.learned.Load()
-	if length == 0 {
-		length = c.guess
-	}
-	if length == shortCycle {
+	if n == shortCycle-1 && c.length() == shortCycle {
 		return 0
 	}
 	return n + 1
+}
+
+// length is how many numbers the peer counts, as far as is known. It needs the peer's mu.
+func (c *cycle) length() uint32 {
+	if length := c.learned.Load(); length != 0 {
+		return length
+	}
+	if c.guess == shortCycle {
+		return shortCycle
+	}
+	return fullCycle
 }
 
 // follows says whether got is the right number after last from the peer, and learns its cycle where the two differ.

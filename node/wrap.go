@@ -72,18 +72,6 @@ func (p *peer) parkControl(encode func([]byte, uint16) []byte) error {
 	return nil
 }
 
-// ponged takes a PING-OK. The last one due is the answer to the question.
-func (p *peer) ponged() {
-	p.answered.Store(true)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.pongs = min(p.pongs+1, p.pings)
-	if p.wrap != nil && p.pongs == p.pings {
-		p.cycle.guess = fullCycle
-		p.unpark()
-	}
-}
-
 // unpark sends what is parked, in this session: all that was queued before is read, so there is room, but for a HELLO perhaps. It
 // needs mu.
 func (p *peer) unpark() {

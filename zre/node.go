@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -108,6 +109,17 @@ func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error 
 // process get copies.
 func (n *Node) ShoutGiven(ctx context.Context, group string, frames ...[]byte) error {
 	return n.engine.ShoutGiven(ctx, group, frames...)
+}
+
+// Ping asks a peer for a sign of life, by a PING, and returns how long the answer took. All implementations answer. PING and PING-OK overtake
+// the messages that wait in the queues of the two nodes; what the operating systems hold already, some hundred KiB on one
+// host, is ahead of them. A peer whose application takes no events answers late, once its own queue of these is full: then it reads nothing, the PING
+// neither. It blocks until the answer or until ctx ends. Of several calls at once each sends a PING, and they return in their order.
+//
+// Errors: ErrUnknownPeer, also if the peer leaves meanwhile, ErrPeerBusy if 100 PINGs to it are not answered yet or its queue
+// has no room at all (both within a *PeerError), ErrClosed, or the context's.
+func (n *Node) Ping(ctx context.Context, peer uuid.UUID) (time.Duration, error) {
+	return n.engine.Ping(ctx, peer)
 }
 
 // Events returns the channel of the node's events. It is always the same one, and is closed by Close. Use either Events or All.
