@@ -2,12 +2,13 @@ package zmtp
 
 import (
 	"net"
+	"net/netip"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
-// A connection keeps little unsent in the kernel.
+// A connection keeps little unsent in the kernel, and one on this host little unread. (The kernel doubles what it is told.)
 func TestUnsent(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -24,9 +25,54 @@ func TestUnsent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := 0
-	failed := raw.Control(func(fd uintptr) { got, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT) })
-	if failed != nil || err != nil || got != unsent {
-		t.Errorf("%d octets may wait unsent, want %d; %v, %v", got, unsent, failed, err)
+	for _, o := range []struct {
+		name                string
+		level, option, want int
+	}{
+		{"unsent", unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, near},
+		{"unread", unix.SOL_SOCKET, unix.SO_RCVBUF, 2 * near},
+	} {
+		got := 0
+		failed := raw.Control(func(fd uintptr) { got, err = unix.GetsockoptInt(int(fd), o.level, o.option) })
+		if failed != nil || err != nil || got != o.want {
+			t.Errorf("%d octets may wait %s, want %d; %v, %v", got, o.name, o.want, failed, err)
+		}
 	}
 }
+
+func TestIsNear(t *testing.T) {
+	for _, c := range []struct {
+		local, remote string
+		near          bool
+	}{
+		{"127.0.0.1", "127.0.0.2", true},
+		{"::1", "::1", true},
+		{"10.0.0.1", "10.0.0.1", true},
+		{"fe80::1%eth0", "fe80::1%eth0", true},
+		{"::ffff:10.0.0.1", "10.0.0.1", true},
+		{"10.0.0.1", "10.0.0.2", false},
+		{"fe80::1%eth0", "fe80::1%eth1", false},
+	} {
+		nc := addresses{local: tcpAddr(c.local), remote: tcpAddr(c.remote)}
+		if got := isNear(nc); got != c.near {
+			t.Errorf("from %s to %s: %v", c.local, c.remote, got)
+		}
+	}
+	ours, _ := memPair(1)
+	if isNear(ours) {
+		t.Error("an address that is none of IP is taken for one of this host")
+	}
+}
+
+func tcpAddr(addr string) net.Addr {
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(addr), 1))
+}
+
+// addresses is a connection that has nothing else.
+type addresses struct {
+	net.Conn
+	local, remote net.Addr
+}
+
+func (a addresses) LocalAddr() net.Addr  { return a.local }
+func (a addresses) RemoteAddr() net.Addr { return a.remote }

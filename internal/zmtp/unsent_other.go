@@ -3,4 +3,4 @@
 package zmtp
 
 // limitUnsent has no means on this system.
-func limitUnsent(uintptr) {}
+func limitUnsent(uintptr, int) {}
