@@ -70,6 +70,8 @@ type peer struct {
 
 	over bool // Exit was told; guarded by the lock of the node's events
 
+	urgent atomic.Int32 // how many want mu for a PING or its answer: who sends a flood lets them
+
 	// mu guards what is sent: the sequence and its order in the queue, and the scratch space. A session's mu may be held
 	// while its heir's is taken.
 	mu       sync.Mutex

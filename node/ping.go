@@ -73,7 +73,7 @@ func (n *Node) Ping(ctx context.Context, id uuid.UUID) (time.Duration, error) {
 // expectPong sends a PING for a call of Ping; the channel is closed when it is answered. Where the peer is asked how its sequence wraps, it
 // gets no other.
 func (p *peer) expectPong() (<-chan struct{}, error) {
-	p.mu.Lock()
+	p.lockFirst()
 	defer p.mu.Unlock()
 	switch {
 	case p.finished:
@@ -103,7 +103,7 @@ func (p *peer) giveUp(answered <-chan struct{}) {
 
 // ping asks for a sign of life.
 func (p *peer) ping() {
-	p.mu.Lock()
+	p.lockFirst()
 	defer p.mu.Unlock()
 	if p.finished || p.heir != nil || p.wrapping() { // that is a PING too
 		return
@@ -117,7 +117,29 @@ func (p *peer) ping() {
 }
 
 // pong answers a PING.
-func (p *peer) pong() { p.say(msg.AppendPingOK, p.enqueueAhead) }
+func (p *peer) pong() {
+	p.lockFirst()
+	defer p.mu.Unlock()
+	var err error
+	switch {
+	case p.finished || p.heir != nil:
+		return
+	case p.wrapping():
+		err = p.parkControl(msg.AppendPingOK)
+	default:
+		err = p.enqueueAhead(msg.AppendPingOK)
+	}
+	if errors.Is(err, zmtp.ErrFull) {
+		p.drop()
+	}
+}
+
+// lockFirst locks mu before those who send messages without a pause.
+func (p *peer) lockFirst() {
+	p.urgent.Add(1)
+	p.mu.Lock()
+	p.urgent.Add(-1)
+}
 
 // ponged takes a PING-OK. Where the peer was asked how its sequence wraps, the last one due is the answer to that.
 func (p *peer) ponged() {

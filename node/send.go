@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -202,6 +203,9 @@ func (p *peer) send(to target, c *content) error {
 	if !p.inproc {
 		c.own() // if it is not: for the heir of a peer of this process. Before anybody waits for the lock
 	}
+	if p.urgent.Load() > 0 {
+		runtime.Gosched() // else this goroutine may have the lock again and again for milliseconds
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -247,11 +251,6 @@ func (p *peer) enqueue(to target, c *content, crowd bool) error {
 
 // control queues a message of ours, which has room beyond the queue's bounds. A peer that exhausts even that is dropped.
 func (p *peer) control(encode func(dst []byte, sequence uint16) []byte) {
-	p.say(encode, p.enqueueControl)
-}
-
-// say is control, with the way into the queue.
-func (p *peer) say(encode func([]byte, uint16) []byte, enqueue func(func([]byte, uint16) []byte) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var err error
@@ -261,7 +260,7 @@ func (p *peer) say(encode func([]byte, uint16) []byte, enqueue func(func([]byte,
 	case p.wrapping():
 		err = p.parkControl(encode)
 	default:
-		err = enqueue(encode)
+		err = p.enqueueControl(encode)
 	}
 	if errors.Is(err, zmtp.ErrFull) {
 		p.drop()

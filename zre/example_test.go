@@ -191,6 +191,34 @@ func ExampleNode_Choose() {
 	// nobody has time: the next StateChange will tell who has
 }
 
+// Whether a peer answers, and how long that takes.
+func ExampleNode_Ping() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var nodes []*zre.Node
+	for _, name := range []string{"alice", "bob"} {
+		node, err := zre.NewNode(onLoopback(11507, zre.WithName(name))...)
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer node.Close()
+		if err := node.Start(ctx); err != nil {
+			log.Fatal(err)
+		}
+		nodes = append(nodes, node)
+	}
+
+	alice := nodes[0]
+	for event := range alice.All(ctx) {
+		if enter, ok := event.(zre.Enter); ok {
+			took, err := alice.Ping(ctx, enter.Peer.UUID)
+			fmt.Println(enter.Peer.Name, "answers:", took > 0, err)
+			break
+		}
+	}
+	// Output: bob answers: true <nil>
+}
+
 // A node says what it is doing, and its peers see it change.
 func ExampleNode_SetState() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
