@@ -36,7 +36,8 @@ func echoes(t testing.TB, client *bench.Client, load bench.Load) []time.Duration
 func microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
 
 // floods takes the time of small messages there and back while the node that answers is flooded with whispers of 16 octets by tcp: of
-// another peer than the one that floods, and of that one, whose messages wait behind the flood.
+// another peer than the one that floods, and of that one, whose messages wait behind the flood; and that of PING and PING-OK between those
+// two, for whispers of each size.
 func floods(t testing.TB, r *run) {
 	port := freePort()
 	serve(t, port, 1, "tcp")
@@ -48,7 +49,7 @@ func floods(t testing.TB, r *run) {
 	}
 	var samePeer, otherPeer samples
 	for range r.rounds(5) {
-		stop := flood(t, node, server)
+		stop := flood(t, node, server, 16)
 		samePeer = append(samePeer, p99(flooder))
 		stop()
 		// The other peer's flood is another process', or it would take the time of this one, which measures.
@@ -59,12 +60,36 @@ func floods(t testing.TB, r *run) {
 	}
 	r.row("flood/p99/other peer").set(otherPeer, nil)
 	r.row("flood/p99/same peer").set(samePeer, nil)
+	for _, size := range sizes {
+		var answers samples
+		for range r.rounds(5) {
+			stop := flood(t, node, server, size.octets)
+			answers = append(answers, microseconds(bench.Percentile(pings(t, node, server, load.Time), 99))/1000)
+			stop()
+		}
+		r.row("flood/p99/PING-OK/"+size.name).set(answers, nil)
+	}
 }
 
-// flood whispers as fast as the peer takes it until stop.
-func flood(t testing.TB, node *zre.Node, peer *zre.Peer) (stop func()) {
+// pings takes the time of PINGs, one each millisecond or as soon as the one before is answered.
+func pings(t testing.TB, node *zre.Node, peer *zre.Peer, during time.Duration) (took []time.Duration) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for began := time.Now(); time.Since(began) < during; <-tick.C {
+		answer, err := node.Ping(t.Context(), peer.UUID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		took = append(took, answer)
+	}
+	return took
+}
+
+// flood whispers so many octets as fast as the peer takes them, until stop.
+func flood(t testing.TB, node *zre.Node, peer *zre.Peer, octets int) (stop func()) {
 	done, ended := make(chan struct{}), make(chan error, 1)
-	frame := make([]byte, 16)
+	frame := make([]byte, octets)
 	go func() {
 		for {
 			select {

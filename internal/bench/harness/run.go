@@ -67,7 +67,8 @@ func measurements() []measurement {
 		add(func(t testing.TB, r *run) { allocations(t, r, size, sending, receiving) }, sending, receiving)
 	}
 	add(copies, "large/20MiB/copies")
-	add(floods, "flood/p99/other peer", "flood/p99/same peer")
+	add(floods, "flood/p99/other peer", "flood/p99/same peer",
+		"flood/p99/PING-OK/16B", "flood/p99/PING-OK/1KiB", "flood/p99/PING-OK/64KiB")
 	add(mesh10, "mesh/10/time")
 	add(mesh100, "mesh/100/time", "mesh/100/resident", "mesh/100/idle")
 	add(mesh300, "mesh/300/time", "mesh/300/lost")
