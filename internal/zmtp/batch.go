@@ -12,8 +12,12 @@ const LargeFrame = memory.Large
 
 const chunkSize = 16 << 10
 
-// takeOctets is how much a writer takes at a time, up to the end of a message: what it has taken nothing can overtake.
-const takeOctets = 64 << 10
+// takeOctets is how much a writer takes at a time, up to the end of a message: what it has taken nothing can overtake. Large frames go
+// many times faster, and count as a part.
+const (
+	takeOctets = 64 << 10
+	largePart  = 8
+)
 
 // A chunk is memory for the octets of many small frames. All queues share one pool of them, so that an empty queue holds
 // none, and the garbage collector takes them back after a burst.
@@ -192,7 +196,11 @@ func (b *batch) some() int {
 		if octets >= takeOctets && b.segments[i].first >= 0 {
 			return i
 		}
-		octets += len(b.segments[i].data)
+		if n := len(b.segments[i].data); n <= chunkSize {
+			octets += n
+		} else {
+			octets += n / largePart
+		}
 	}
 	return len(b.segments)
 }

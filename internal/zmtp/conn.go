@@ -134,7 +134,7 @@ func (s socket) run(c *Conn) {
 			c.mute(err)
 		}
 	})
-	go c.read(&reader{assembler: assembler{limits: &c.limits, deliver: c.deliver}, src: s.Conn, pong: c.pong})
+	go c.read(&reader{assembler: assembler{limits: &c.limits, deliver: c.deliver}, src: nearby(s.Conn), pong: c.pong})
 }
 
 // read runs until the connection ends, or goes on on a fresh goroutine.

@@ -21,6 +21,7 @@ func TestUnsent(t *testing.T) {
 	}
 	defer nc.Close()
 	tune(nc)
+	nearby(nc)
 	raw, err := nc.(*net.TCPConn).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
@@ -29,8 +30,8 @@ func TestUnsent(t *testing.T) {
 		name                string
 		level, option, want int
 	}{
-		{"unsent", unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, near},
-		{"unread", unix.SOL_SOCKET, unix.SO_RCVBUF, 2 * near},
+		{"unsent", unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, leastNear},
+		{"unread", unix.SOL_SOCKET, unix.SO_RCVBUF, 2 * leastNear},
 	} {
 		got := 0
 		failed := raw.Control(func(fd uintptr) { got, err = unix.GetsockoptInt(int(fd), o.level, o.option) })
@@ -76,3 +77,29 @@ type addresses struct {
 
 func (a addresses) LocalAddr() net.Addr  { return a.local }
 func (a addresses) RemoteAddr() net.Addr { return a.remote }
+
+// The bound follows what is read, and never falls.
+func TestNearBound(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	nc, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	n := nearby(nc).(*near)
+	for _, c := range []struct{ octets, want int }{
+		{1, leastNear}, {3*leastNear + 1, 3*leastNear + 1}, {2 * leastNear, 3*leastNear + 1}, {2 * mostNear, mostNear}, {0, mostNear},
+	} {
+		if n.limit(c.octets); n.bound != c.want {
+			t.Errorf("after %d octets a time the bound is %d, want %d", c.octets, n.bound, c.want)
+		}
+	}
+	ours, _ := memPair(1)
+	if nearby(ours) != source(ours) {
+		t.Error("a connection that is not TCP's has a bound")
+	}
+}

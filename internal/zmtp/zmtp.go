@@ -77,13 +77,6 @@ type Receiver interface {
 // filled as before.
 const unsent = 128 << 10
 
-// near is that bound between processes of one host, and that of what the receiver's kernel has unread. The system's own bound of the latter
-// adapts to what is read in a round trip; on one host that takes as long as what waits there, so it grows to its limit, 6 MiB and
-// more: 60 ms of a flood of small messages, which are 100 MB/s, and a PING waits behind them. A window is to hold the bandwidth times the
-// delay: some 2 GB/s by 50 µs, 100 KB, which Linux makes of this. To a host far away it may be MiBs (1 Gb/s by 100 ms: 12 MB), so there it
-// is the system's; a reader takes more than most links bring, and little waits.
-const near = 64 << 10
-
 // tune sets what TCP needs to notice within 30 seconds that the other host is gone, and to keep what waits short. Nagle's algorithm is
 // already off.
 func tune(nc net.Conn) {
@@ -94,17 +87,10 @@ func tune(nc net.Conn) {
 		})
 		bound := unsent
 		if isNear(nc) {
-			bound = near
-			_ = tcp.SetReadBuffer(near) // without it messages wait longer, and that is all
+			bound = leastNear
 		}
 		if raw, err := tcp.SyscallConn(); err == nil {
 			_ = raw.Control(func(fd uintptr) { limitUnsent(fd, bound) })
 		}
 	}
-}
-
-// isNear tells whether both ends are on this host: who connects to an address of its own has it too.
-func isNear(nc net.Conn) bool {
-	remote := ipOf(nc.RemoteAddr())
-	return remote.IsValid() && (remote.IsLoopback() || remote == ipOf(nc.LocalAddr()))
 }
