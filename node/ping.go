@@ -38,9 +38,7 @@ func (n *Node) Ping(ctx context.Context, id uuid.UUID) (time.Duration, error) {
 	if ctx.Err() != nil {
 		return 0, fmt.Errorf("ping: %w", context.Cause(ctx))
 	}
-	n.mu.RLock()
-	p := n.present[id]
-	n.mu.RUnlock()
+	p := n.addressee(id)
 	failed := &PeerError{UUID: id, Err: ErrUnknownPeer}
 	if p != nil {
 		failed.Name = p.snapshot.Load().Name

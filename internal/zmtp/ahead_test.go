@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/go-zre/go-zre/internal/memory"
 )
 
 // ahead is how messages of these tests are numbered: three octets, the number, what the test says.
@@ -30,7 +32,7 @@ func (n *numberer) next() uint16 {
 	return n.last
 }
 
-func (n *numberer) push(lease *Lease, text string, frames ...[]byte) {
+func (n *numberer) push(lease *memory.Lease, text string, frames ...[]byte) {
 	n.t.Helper()
 	if err := n.PushLeased(lease, append([][]byte{numbered(n.next(), text)}, frames...)...); err != nil {
 		n.t.Fatal(err)
@@ -135,7 +137,7 @@ func TestPushAhead(t *testing.T) {
 		}, []string{"PING", "a+16384*x+16384*x+x", "b+49152*x", "c"}},
 		{"leases", 2, func(n *numberer, _ *[]byte) {
 			for _, text := range []string{"a", "b"} {
-				lease := NewLease([][]byte{x(2 * LargeFrame)})
+				lease := memory.Copies([][]byte{x(2 * LargeFrame)})
 				n.push(lease, text, lease.Frames()...)
 				lease.Release()
 				n.overtake("PING " + text)
