@@ -9,13 +9,13 @@ import (
 // How much may wait unread in the kernel on a connection within this host: what was read within nearTime, in octets. (Linux makes it
 // twice as much.) The system's own bound adapts to what is read in a round trip; on one host that takes as long as what waits there, so it
 // grows to its limit, 6 MiB and more: 60 ms of a flood of small messages, which are 100 MB/s, and a PING waits behind them. Large ones are
-// 2 GB/s and go slower with less than a MiB. To a host far away a window is to hold the bandwidth times the delay, which may be MiBs
+// 2 GB/s and go slower with little. To a host far away a window is to hold the bandwidth times the delay, which may be MiBs
 // (1 Gb/s by 100 ms: 12 MB), so there it is the system's; a reader takes more than most links bring, and little waits.
 const (
-	nearTime  = time.Millisecond
+	nearTime  = time.Millisecond / 2
 	leastNear = 64 << 10 // also what may wait unsent there
 	mostNear  = 1 << 20
-	lookNear  = 1 << 20 // after so many octets the bound is looked at
+	lookNear  = 16 << 20 // after so many octets the bound is looked at: fewer may come out of a buffer at once
 )
 
 // near is a connection within this host, whose bound follows the messages.
