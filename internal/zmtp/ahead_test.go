@@ -204,7 +204,7 @@ func TestPushAhead(t *testing.T) {
 func TestPushAheadOfFirst(t *testing.T) {
 	n := &numberer{NewQueue(10, 1000), t, 1}
 	n.push(nil, "a")
-	if err := n.attach(newConn(nil, nil, n.Queue, Limits{}), [][]byte{numbered(1, "HELLO")}); err != nil {
+	if err := n.attach(newConn(nil, nil, n.Queue, Config{}), [][]byte{numbered(1, "HELLO")}); err != nil {
 		t.Fatal(err)
 	}
 	n.overtake("PING")

@@ -4,7 +4,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/go-zeromq/zmq4"
 
@@ -15,15 +14,18 @@ import (
 type Conn struct {
 	link     link
 	peer     metadata
-	queue    *Queue
+	told     map[string]string // properties of our own READY
 	limits   Limits
 	receiver Receiver     // once it runs; its reader's own
 	slab     *memory.Slab // of the message that is delivered; its reader's own
 	router   *Router      // that accepted it; nil for a DEALER's
 
-	parts    atomic.Int32 // reader and writer, which still run
-	once     sync.Once
-	err      error         // set before done is closed
+	mu     sync.Mutex  // guards what follows, up to the empty line
+	queue  *Queue      // which the reader, whose Receive alone changes it, reads without the lock
+	broken func(error) // see ReadOn
+	err    error       // why the connection was closed; may be read once done is closed
+
+	parts    atomic.Int32  // reader and writer, which still run
 	done     chan struct{} // closing has begun
 	finished chan struct{} // nothing of the connection runs any more, Closed has returned
 }
@@ -43,9 +45,9 @@ type addressed interface {
 	RemoteAddr() net.Addr
 }
 
-func newConn(l link, peer metadata, q *Queue, limits Limits) *Conn {
+func newConn(l link, peer metadata, q *Queue, cfg Config) *Conn {
 	return &Conn{
-		link: l, peer: peer, queue: q, limits: limits,
+		link: l, peer: peer, told: cfg.Properties, queue: q, limits: cfg.Limits,
 		done: make(chan struct{}), finished: make(chan struct{}),
 	}
 }
@@ -53,6 +55,9 @@ func newConn(l link, peer metadata, q *Queue, limits Limits) *Conn {
 // Identity returns the peer's identity, 0 to 255 octets: libzmq's ROUTERs have an empty one unless told otherwise. The
 // slice is the caller's.
 func (c *Conn) Identity() []byte { return []byte(c.peer.get(propIdentity)) }
+
+// Told returns a property of our own READY command by its name.
+func (c *Conn) Told(name string) string { return c.told[name] }
 
 // Property returns a property of the peer's READY command by name, in any case; "" if the peer didn't send it.
 func (c *Conn) Property(name string) string { return c.peer.get(name) }
@@ -64,8 +69,12 @@ func (c *Conn) LocalAddr() net.Addr { return c.link.LocalAddr() }
 func (c *Conn) RemoteAddr() net.Addr { return c.link.RemoteAddr() }
 
 // Queue returns the messages on their way to the peer: the queue that Open was given, or a ROUTER connection's own (of
-// 1,000 messages and 1 MiB).
-func (c *Conn) Queue() *Queue { return c.queue }
+// 1,000 messages and 1 MiB), or the one that it adopted.
+func (c *Conn) Queue() *Queue {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.queue
+}
 
 // Close closes the connection and its queue; what waits there is lost (Queue.Flush first, to have it written), unless it
 // is an inproc link, whose other side gets it. It returns at once and may be called from anywhere, also from Receive. The goroutines end, and Closed is called, soon after. Only the
@@ -74,12 +83,17 @@ func (c *Conn) Close(err error) {
 	if err == nil {
 		err = ErrClosed
 	}
-	c.once.Do(func() {
-		c.err = err
-		close(c.done)
-		c.queue.shut(err, false)
-		_ = c.link.Close() // the connection is over either way
-	})
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.err = err
+	close(c.done)
+	queue := c.queue
+	c.mu.Unlock()
+	queue.shut(err, false)
+	_ = c.link.Close() // the connection is over either way
 }
 
 // Done returns a channel that is closed as soon as the connection begins to close.
@@ -128,13 +142,18 @@ type socket struct{ net.Conn }
 // run reads, and writes whenever there is something to write.
 func (s socket) run(c *Conn) {
 	c.parts.Store(2)
-	w := &writer{nc: s.Conn, queue: c.queue}
-	c.queue.drainBy(func() {
+	s.drain(c, c.queue)
+	go c.read(&reader{assembler: assembler{limits: &c.limits, deliver: c.deliver}, src: nearby(s.Conn), pong: c.pong})
+}
+
+// drain has what is in a queue written, whenever there is something.
+func (s socket) drain(c *Conn, q *Queue) {
+	w := &writer{nc: s.Conn, queue: q}
+	q.drainBy(func() {
 		if err := w.run(); err != nil {
-			c.mute(err)
+			c.unwritten(q, err)
 		}
 	})
-	go c.read(&reader{assembler: assembler{limits: &c.limits, deliver: c.deliver}, src: nearby(s.Conn), pong: c.pong})
 }
 
 // read runs until the connection ends, or goes on on a fresh goroutine.
@@ -147,22 +166,14 @@ func (c *Conn) read(r *reader) {
 	c.ended(err)
 }
 
-// readOn is how long a connection is read at most once it cannot be written to.
-const readOn = time.Second
-
-// mute says that the writer has ended. If that is because the peer has hung up, what it sent before that, its farewell perhaps, is still
-// to be read: the reader comes to the end.
-func (c *Conn) mute(err error) {
-	c.queue.shut(err, true)
-	time.AfterFunc(readOn, func() { c.Close(err) }) // too late mostly, and then nothing
-	if c.parts.Add(-1) == 0 {
-		c.end()
-	}
-}
-
-// ended says that the reader has ended.
+// ended says that the reader or the writer has ended.
 func (c *Conn) ended(err error) {
 	c.Close(err)
+	c.leave()
+}
+
+// leave is the last act of the reader or the writer.
+func (c *Conn) leave() {
 	if c.parts.Add(-1) == 0 {
 		c.end()
 	}

@@ -21,13 +21,13 @@ func Open(ctx context.Context, nc net.Conn, cfg Config, q *Queue, first func(*Co
 		_ = nc.Close()
 		return nil, err
 	}
-	c := newConn(socket{nc}, peer, q, cfg.Limits)
+	c := newConn(socket{nc}, peer, q, cfg)
 	var frames [][]byte
 	if first != nil {
 		frames, err = first(c)
 	}
 	if err == nil {
-		err = q.attach(c, frames)
+		err = c.queue.attach(c, frames)
 	}
 	if err != nil {
 		_ = nc.Close()

@@ -29,8 +29,8 @@ func (r *Router) Link(cfg Config, q *Queue, first func(*Conn) ([][]byte, error),
 	}
 	back := NewInprocQueue(routerMessages, routerOctets)
 	here, there := inprocAddr(cfg.Identity), inprocAddr(r.cfg.Identity)
-	peer := newConn(&inproc{there, here, q, nil}, ours, back, r.cfg.Limits)
-	c := newConn(&inproc{here, there, back, peer}, theirs, q, cfg.Limits)
+	peer := newConn(&inproc{there, here, q, nil}, ours, back, r.cfg)
+	c := newConn(&inproc{here, there, back, peer}, theirs, q, cfg)
 
 	var frames [][]byte
 	if first != nil {

@@ -32,6 +32,7 @@ type Queue struct {
 	taken    bool      // the first message, at least
 	drain    func()    // see drainBy; nil before that
 	draining bool      // it runs
+	retired  func()    // called when it has nothing to do; nil mostly
 	messages int       // waiting and in flight
 	octets   int64     // on the wire, of those
 	pushed   int64     // messages so far
@@ -131,6 +132,26 @@ func (q *Queue) drainBy(drain func()) {
 	q.drain = drain
 	if len(q.batch.segments) > 0 || q.closed != nil {
 		q.start()
+	}
+}
+
+// retire has nobody drain the queue any more, and calls then, once there is nothing to do: nothing must be pushed from now on.
+func (q *Queue) retire(then func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.retired = then
+	if !q.draining {
+		q.leave()
+	}
+}
+
+// leave is what who drains the queue does last, for now or for ever. The caller holds the lock.
+func (q *Queue) leave() {
+	q.draining = false
+	if q.retired != nil {
+		q.drain = nil
+		q.retired()
+		q.retired = nil
 	}
 }
 
@@ -272,6 +293,12 @@ func (q *Queue) shut(err error, discard bool) *Conn {
 	return q.conn
 }
 
+func (q *Queue) isClosed() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.closed != nil
+}
+
 // queueClosedError is ErrQueueClosed with its reason.
 type queueClosedError struct{ reason error }
 
@@ -322,9 +349,10 @@ func (q *Queue) take(spare []segment) ([]segment, error) {
 		return nil, q.closed.reason // and draining stays true: there is nothing to start for any more
 	}
 	defer q.mu.Unlock()
-	if q.draining = false; cap(q.batch.segments) > keepSegments {
+	if cap(q.batch.segments) > keepSegments {
 		q.batch.segments = nil
 	}
+	q.leave()
 	return nil, nil
 }
 

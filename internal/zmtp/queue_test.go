@@ -296,7 +296,7 @@ func TestQueueFlush(t *testing.T) {
 		flushed := make(chan error, 2)
 		go func() { flushed <- q.Flush(t.Context()) }()
 		synctest.Wait()
-		if err := q.attach(newConn(socket{script{}}, nil, q, Limits{}), [][]byte{[]byte("first")}); err != nil {
+		if err := q.attach(newConn(socket{script{}}, nil, q, Config{}), [][]byte{[]byte("first")}); err != nil {
 			t.Fatal(err)
 		}
 		_ = q.Push([]byte("after"))

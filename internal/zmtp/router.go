@@ -25,6 +25,10 @@ type Router struct {
 	// connection. It must not block, and is called from each Serve's goroutine.
 	Allow func(local, remote net.Addr) bool
 
+	// Introduce, if set before Serve, returns the properties of READY for a connection that came in by a local address, in place of
+	// Config's, which those within the process have. They must be as valid, and not change any more.
+	Introduce func(local net.Addr) map[string]string
+
 	cfg    Config
 	accept func(*Conn) (Receiver, error)
 	ctx    context.Context // ends with Close
@@ -142,7 +146,11 @@ func (r *Router) start(nc net.Conn) {
 	}
 	go func() {
 		tune(nc)
-		peer, err := handshake(r.ctx, nc, r.cfg, zmq4.Router)
+		cfg := r.cfg
+		if r.Introduce != nil {
+			cfg.Properties = r.Introduce(nc.LocalAddr())
+		}
+		peer, err := handshake(r.ctx, nc, cfg, zmq4.Router)
 		if err != nil {
 			_ = nc.Close()
 			r.refused(nc, err)
@@ -150,7 +158,7 @@ func (r *Router) start(nc net.Conn) {
 			r.wg.Done()
 			return
 		}
-		c := newConn(socket{nc}, peer, NewQueue(routerMessages, routerOctets), r.cfg.Limits)
+		c := newConn(socket{nc}, peer, NewQueue(routerMessages, routerOctets), cfg)
 		c.router = r
 		r.welcome(n, c)
 	}()
