@@ -203,7 +203,7 @@ func (n *Node) probed(c *contact, identity []byte, err error) {
 	case !named && !c.isFrom(fromGossip) && n.introducing():
 		n.schedule(c, backoff(n.cfg.Network, 3))
 	case !named:
-		p := n.begin(uuid.New(), n.paths([]netip.AddrPort{c.at}, false), false, 0, nil)
+		p := n.begin(uuid.New(), n.paths([]netip.AddrPort{c.at}, false), false, 0, nil, nil)
 		if p == nil {
 			n.failed(c, errTooManyPeers)
 			return
@@ -214,7 +214,7 @@ func (n *Node) probed(c *contact, identity []byte, err error) {
 		c.peer = id
 		if p := n.peers[id]; p != nil {
 			p.addEndpoint(c.at, false)
-		} else if n.meet(id, n.paths([]netip.AddrPort{c.at}, false), n.agent.IsLocal(c.at.Addr())) == nil {
+		} else if n.meet(id, n.paths([]netip.AddrPort{c.at}, false), n.agent.IsLocal(c.at.Addr()), nil) == nil {
 			n.failed(c, errTooManyPeers)
 		}
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"net"
 	"strings"
 
 	"github.com/google/uuid"
@@ -20,12 +21,16 @@ type extensions uint8
 const (
 	extGoodbye extensions = 1 << iota // GOODBYE: the last message of a session, after which the peer is gone
 	extState                          // STATE: what the sender is doing
+	extDuplex                         // one connection may carry both directions; said on unix sockets alone
 )
 
-var extensionWords = map[string]extensions{"goodbye": extGoodbye, "state": extState}
+var extensionWords = map[string]extensions{"goodbye": extGoodbye, "state": extState, "duplex": extDuplex}
 
-// ourExtensions is the value of the property that we send.
-const ourExtensions = "goodbye state"
+// ourExtensions is the value of the property that we send, and ipcExtensions that on unix sockets.
+const (
+	ourExtensions = "goodbye state"
+	ipcExtensions = "duplex " + ourExtensions
+)
 
 // extensionsOf tells what the peer at the other end of a connection understands.
 func extensionsOf(conn *zmtp.Conn) extensions {
@@ -36,25 +41,49 @@ func extensionsOf(conn *zmtp.Conn) extensions {
 	return all
 }
 
-// stateProperty of a DEALER's READY tells the state of who connects, so that Enter can tell it.
+// stateProperty of READY tells the state of who connects, so that Enter can tell it; and on unix sockets that of the ROUTER's node, too.
 const stateProperty = "X-ZRE-State"
 
-// stateOf is the state that the peer at the other end told when it connected, or Unknown.
-func stateOf(conn *zmtp.Conn) beacon.State {
-	if s, err := beacon.ParseState(conn.Property(stateProperty)); err == nil {
+// stateIn is the state in that property, or Unknown.
+func stateIn(value string) beacon.State {
+	if s, err := beacon.ParseState(value); err == nil {
 		return s
 	}
 	return beacon.Unknown
 }
 
+// introductions are the properties of READY in each state, on unix sockets or elsewhere. All connections share them.
+var introductions = [2][beacon.Processing + 1]map[string]string{introduce(ourExtensions), introduce(ipcExtensions)}
+
+func introduce(words string) (list [beacon.Processing + 1]map[string]string) {
+	for s := range list {
+		list[s] = map[string]string{extensionsProperty: words, stateProperty: beacon.State(s).String()}
+	}
+	return list
+}
+
+// properties are those of our READY on a kind of network.
+func (n *Node) properties(network string) map[string]string {
+	if network == "unix" {
+		return introductions[1][n.State()]
+	}
+	return introductions[0][n.State()]
+}
+
 // introduction is our configuration of a connection to a peer.
-func (p *peer) introduction(id uuid.UUID) zmtp.Config {
-	s := p.node.State()
-	p.told.Store(uint32(s))
-	cfg := p.node.zmtp
+func (n *Node) introduction(id uuid.UUID, network string) zmtp.Config {
+	cfg := n.zmtp
 	cfg.Expect = identity(id)
-	cfg.Properties = map[string]string{extensionsProperty: ourExtensions, stateProperty: s.String()}
+	cfg.Properties = n.properties(network)
 	return cfg
+}
+
+// welcome tells the properties of the ROUTER's READY.
+func (n *Node) welcome(local net.Addr) map[string]string {
+	if local.Network() == "unix" {
+		return n.properties("unix")
+	}
+	return n.zmtp.Properties
 }
 
 func (e extensions) has(x extensions) bool { return e&x != 0 }

@@ -24,6 +24,8 @@ type inbox struct {
 	extensions extensions // what the peer may use
 	sure       bool       // its HELLO has waited for a better one
 	doubt      *doubt     // whose its HELLO is; nil mostly. The reader goroutine's
+	caller     *peer      // the session that made the connection, if we did
+	both       bool       // the connection carries both directions; the control loop's, once it runs
 
 	peer    *peer // the session that its last HELLO began; nil before
 	last    uint16
@@ -35,6 +37,7 @@ var (
 	errOwnUUID  = errors.New("peer has our own UUID")
 	errSequence = errors.New("message out of sequence")
 	errRefused  = errors.New("HELLO refused")
+	errAgain    = errors.New("another HELLO on a connection for both directions")
 )
 
 // accept begins the inbox of a connection that shook hands.
@@ -90,6 +93,9 @@ func (in *inbox) receive(frames [][]byte, from *memory.Slab) error {
 func (in *inbox) hello(frames [][]byte) error {
 	if in.message.Sequence != 1 {
 		return in.invalid(fmt.Errorf("%w: HELLO with sequence %d", errSequence, in.message.Sequence))
+	}
+	if in.both && in.peer != nil {
+		return in.invalid(errAgain)
 	}
 	if !in.node.events.admit(in.conn.Done()) {
 		return errSessionOver
@@ -197,7 +203,10 @@ func (in *inbox) invalid(err error) error {
 func (in *inbox) Closed(err error) {
 	if p := in.settled(); p != nil {
 		in.node.post(func() {
-			if p.inbox == in {
+			switch {
+			case in.both:
+				in.node.hungUp(p, in, err)
+			case p.inbox == in:
 				p.inbox = nil
 				in.node.lost(p, err)
 			}

@@ -68,7 +68,8 @@ type Node struct {
 	clock     atomic.Uint32                     // ticks of the control loop, from 1
 	closing   atomic.Bool                       // Close has begun
 
-	complained atomic.Bool // of an ipc that failed
+	calling    chan struct{} // holds a token for each call by ipc under way, see maxCalls
+	complained atomic.Bool   // of an ipc that failed
 
 	starting sync.Mutex // guards started, closed and the fields that Start sets
 	started  bool
@@ -99,6 +100,7 @@ func New(cfg Config) (*Node, error) {
 		calls:     make(chan func()),
 		sightings: make(chan beacon.Sighting, 256),
 		moves:     make(chan struct{}, 1),
+		calling:   make(chan struct{}, maxCalls),
 		done:      make(chan struct{}),
 		gone:      make(chan struct{}),
 		groups:    make(map[string]string),
@@ -183,7 +185,7 @@ func (n *Node) Start(ctx context.Context) (err error) {
 		return errors.Join(err, listener.Close(), agent.Close())
 	}
 	n.router = zmtp.NewRouter(n.zmtp, n.accept)
-	n.router.Allow = n.allow
+	n.router.Allow, n.router.Introduce = n.allow, n.welcome
 	n.started = true
 	n.reaped = time.Now()
 	n.state.CompareAndSwap(uint32(beacon.Init), uint32(n.chosen))

@@ -33,6 +33,9 @@ type peer struct {
 	ours            bool           // it is a node of this implementation, as its ROUTER's READY told
 	extensions      extensions     // what it understands beyond RFC 36
 	statesByMessage bool           // it tells its state by messages, so its beacons do not count for that
+	told            beacon.State   // ours, as it knows it
+	hello           *msg.OutHello  // what the session begins with, but for the endpoint, until our connection is up
+	stopDialling    func()         // ends run
 	inbox           *inbox         // where its messages come in; nil once that connection closed
 	ending          Reason         // why the session ends, while what the peer sent before is still read; 0 otherwise
 	name            string
@@ -59,7 +62,6 @@ type peer struct {
 	snapshot atomic.Pointer[Peer]
 	paths    atomic.Pointer[[]path] // where it may be reached, the newest last
 	state    atomic.Uint32          // the beacon.State that it told last; beacon.Unknown before that
-	told     atomic.Uint32          // ours, as it knows it
 
 	sameHost atomic.Bool // it is on this machine: ipc may lead to it
 	alive    atomic.Bool // beaconed since the control loop last looked
@@ -128,23 +130,22 @@ func (n *Node) newPeer(id uuid.UUID, paths []path) *peer {
 	return p
 }
 
-// run dials until it is connected. From there on the mailbox hears of the connection's end. hello is what the connection begins
-// with, but for the endpoint. The peer's UUID is given, since it may become known meanwhile.
-func (p *peer) run(id uuid.UUID, hello msg.OutHello) {
+// run dials until it is connected, or ctx ends. From there on the mailbox hears of the connection's end. hello is what the connection
+// begins with, but for the endpoint. The peer's UUID is given, since it may become known meanwhile.
+func (p *peer) run(ctx context.Context, id uuid.UUID, hello msg.OutHello) {
 	n := p.node
 	p.dialling.Add(1)
 	defer p.dialling.Done()
 	for attempt := max(p.flaps-1, 0); ; attempt++ { // the first one at once
-		if attempt > 0 && !p.sleep(backoff(n.cfg.Network, attempt)) {
+		if attempt > 0 && !p.sleep(ctx, backoff(n.cfg.Network, attempt)) {
 			return
 		}
-		conn, err := p.connect(id, attempt, hello)
+		conn, err := p.connect(ctx, id, attempt, hello)
 		if err == nil {
-			n.wg.Add(1) // until mailbox.Closed
 			n.post(func() { n.connected(p, conn) })
 			return
 		}
-		if p.ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return
 		}
 		if err == errBetterPath {
@@ -152,34 +153,21 @@ func (p *peer) run(id uuid.UUID, hello msg.OutHello) {
 			continue
 		}
 		n.log.Debug().Err(err).Stringer("peer", id).Msg("cannot connect")
+		if errors.Is(err, errOffer) { // its own call may be on its way
+			continue
+		}
 		n.post(func() { n.dialFailed(p, err) })
 	}
 }
 
-// A mailbox is our connection to a peer. It receives what a ROUTER sends us: RFC 36 forbids it to send anything.
-type mailbox struct{ peer *peer }
-
-func (mailbox) Receive([][]byte) error { return nil }
-
-// Closed is news, unless the session is over.
-func (m mailbox) Closed(err error) {
-	p, n := m.peer, m.peer.node
-	p.dialling.Wait() // connected comes first
-	defer n.wg.Done()
-	n.post(func() {
-		p.connected = false
-		n.lost(p, err)
-	})
-}
-
-// sleep waits before another attempt; a new endpoint ends the wait. It returns false when the session is over.
-func (p *peer) sleep(d time.Duration) bool {
+// sleep waits before another attempt; a new endpoint ends the wait. It returns false when there is to be none.
+func (p *peer) sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-p.wake:
-	case <-p.ctx.Done():
+	case <-ctx.Done():
 		return false
 	}
 	return true

@@ -79,7 +79,7 @@ func (n *Node) sighted(s beacon.Sighting) {
 		if !n.strangers.admit(endpoint, time.Now()) {
 			return
 		}
-		if p = n.meet(s.UUID, n.paths([]netip.AddrPort{endpoint}, true), s.Local); p == nil {
+		if p = n.meet(s.UUID, n.paths([]netip.AddrPort{endpoint}, true), s.Local, nil); p == nil {
 			n.strangers.release(endpoint.Addr())
 			return
 		}

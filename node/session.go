@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"time"
@@ -103,13 +104,14 @@ func (n *Node) finish(p *peer) {
 	n.renew(p, p.ending)
 }
 
-// meet begins a session with a peer that has none. It returns nil when there is no room for another.
-func (n *Node) meet(id uuid.UUID, paths []path, sameHost bool) *peer {
-	return n.begin(id, paths, sameHost, 0, nil)
+// meet begins a session with a peer that has none. It returns nil when there is no room for another. call is where its HELLO came
+// from, if one did.
+func (n *Node) meet(id uuid.UUID, paths []path, sameHost bool, call *inbox) *peer {
+	return n.begin(id, paths, sameHost, 0, nil, call)
 }
 
 // begin is meet; last is the session before, if that broke, and flaps how many such there were.
-func (n *Node) begin(id uuid.UUID, paths []path, sameHost bool, flaps int, last *peer) *peer {
+func (n *Node) begin(id uuid.UUID, paths []path, sameHost bool, flaps int, last *peer, call *inbox) *peer {
 	if n.stopping {
 		return nil
 	}
@@ -127,7 +129,15 @@ func (n *Node) begin(id uuid.UUID, paths []path, sameHost bool, flaps int, last 
 	n.peers[id] = p
 	n.mu.Unlock()
 	hello := n.hello() // as of now: what changes later follows as JOIN and LEAVE
-	n.wg.Go(func() { p.run(id, hello) })
+	p.hello = &hello
+	ctx, stop := context.WithCancel(p.ctx)
+	p.stopDialling = stop
+	if !n.answer(p, call) {
+		n.wg.Go(func() {
+			defer stop()
+			p.run(ctx, id, hello)
+		})
+	}
 	return p
 }
 
@@ -135,6 +145,7 @@ func (n *Node) begin(id uuid.UUID, paths []path, sameHost bool, flaps int, last 
 func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 	n.log.Debug().Stringer("peer", p.uuid).Stringer("endpoint", conn.RemoteAddr()).Msg("connected")
 	p.connected, p.linked = true, time.Now()
+	p.hello, p.stopDialling = nil, nil
 	p.transport, p.reached, p.local = transportOf(conn), addrPortOf(conn.RemoteAddr()), addrOf(conn.LocalAddr())
 	if p.entered {
 		p.publish()
@@ -145,7 +156,7 @@ func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 		p.mu.Unlock()
 	}
 	_, p.ours = parseIdentity(conn.Identity()) // libzmq's ROUTERs have none
-	p.extensions = extensionsOf(conn)
+	p.extensions, p.told = extensionsOf(conn), stateIn(conn.Told(stateProperty))
 	if p.ours {
 		p.counts(fullCycle)
 	}
@@ -199,7 +210,7 @@ func (n *Node) renew(p *peer, reason Reason) {
 	if !p.wraps() {
 		n.hide(p)
 	} // else it stays to be seen, and sent to, until its Exit: its heir sends all
-	q := n.begin(p.uuid, p.unproven(), p.sameHost.Load(), flaps, p)
+	q := n.begin(p.uuid, p.unproven(), p.sameHost.Load(), flaps, p, nil)
 	p.close(errSessionOver)
 	if q == nil {
 		n.exit(previous, reason)
@@ -309,8 +320,14 @@ var (
 func (n *Node) greeted(in *inbox) *peer {
 	endpoints := in.endpoints()
 	p := n.peers[in.uuid]
-	if n.stopping {
+	offer := n.isOffer(in)
+	switch {
+	case n.stopping:
 		return nil
+	case in.caller != nil && (in.caller != p || p.entered):
+		return nil
+	case offer && p != nil && p.connected && p.ending == 0:
+		return nil // it has our HELLO on another connection, and goes on there
 	}
 	if n.suspects(in, p) {
 		n.doubtful++
@@ -325,7 +342,7 @@ func (n *Node) greeted(in *inbox) *peer {
 	case p == nil:
 		// Not seen by a beacon: its HELLO says where to connect.
 		if len(endpoints) > 0 {
-			p = n.meet(in.uuid, n.paths(endpoints, len(endpoints) == 1), in.isLocal())
+			p = n.meet(in.uuid, n.paths(endpoints, len(endpoints) == 1), in.isLocal(), in)
 		}
 	case p.entered:
 		// It began a new session: it restarted, or it lost ours. It waits for a HELLO of ours.
@@ -338,11 +355,12 @@ func (n *Node) greeted(in *inbox) *peer {
 			reason = p.ending
 		}
 		n.remove(old, reason)
-		if p = n.meet(in.uuid, *old.paths.Load(), old.sameHost.Load() || in.isLocal()); p != nil {
+		if p = n.meet(in.uuid, *old.paths.Load(), old.sameHost.Load() || in.isLocal(), in); p != nil {
 			p.state.Store(old.state.Load()) // HELLO does not tell it
 		}
 	default:
 		p.follow(endpoints, false)
+		n.answer(p, in)
 	}
 	switch {
 	case p == nil:
@@ -350,6 +368,8 @@ func (n *Node) greeted(in *inbox) *peer {
 		return nil
 	case doubt:
 		return doubted
+	case !in.both && (offer || in.caller != nil || in.conn.Err() != nil):
+		return nil // it speaks elsewhere, or is gone
 	}
 	n.enter(p, in)
 	return p
@@ -358,7 +378,7 @@ func (n *Node) greeted(in *inbox) *peer {
 // enter tells the application of a peer whose HELLO came.
 func (n *Node) enter(p *peer, in *inbox) {
 	hello := &in.message.Hello
-	if s := stateOf(in.conn); in.extensions.has(extState) && in.last == 0 {
+	if s := stateIn(in.conn.Property(stateProperty)); in.extensions.has(extState) && in.last == 0 {
 		n.stated(p, s, true)
 	}
 	delete(n.strangers.failing, p.stranger)

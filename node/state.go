@@ -61,8 +61,9 @@ func (n *Node) tell() {
 
 // tellState tells our state to one peer, if it understands that and does not know it.
 func (n *Node) tellState(p *peer) {
-	state := uint32(n.State())
-	if p.connected && p.extensions.has(extState) && p.told.Swap(state) != state {
+	state := n.State()
+	if p.connected && p.extensions.has(extState) && p.told != state {
+		p.told = state
 		p.control(func(dst []byte, sequence uint16) []byte { return msg.AppendState(dst, sequence, uint8(state)) })
 	}
 }

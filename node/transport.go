@@ -63,7 +63,7 @@ func (n *Node) serveIPC(ctx context.Context) {
 }
 
 // connect makes one attempt to reach a peer, by the best transport that leads to it, and says HELLO.
-func (p *peer) connect(id uuid.UUID, attempt int, hello msg.OutHello) (*zmtp.Conn, error) {
+func (p *peer) connect(ctx context.Context, id uuid.UUID, attempt int, hello msg.OutHello) (*zmtp.Conn, error) {
 	n := p.node
 	if other := n.neighbour(id); other != nil {
 		conn, err := p.link(id, other, hello)
@@ -72,13 +72,12 @@ func (p *peer) connect(id uuid.UUID, attempt int, hello msg.OutHello) (*zmtp.Con
 		}
 		n.log.Debug().Err(err).Stringer("peer", id).Msg("no inproc to this peer")
 	}
-	ctx := p.ctx
 	if p.sameHost.Load() && n.cfg.uses(IPC) {
-		conn, err := p.open(ctx, id, "unix", ipcAddress(id), hello)
+		conn, err := p.openIPC(ctx, id, hello)
 		switch {
 		case err == nil:
 			return conn, nil
-		case p.ctx.Err() != nil:
+		case ctx.Err() != nil || errors.Is(err, errOffer):
 			return nil, err
 		case errors.Is(err, ipc.ErrAbsent) || errors.Is(err, errors.ErrUnsupported): // another user's, in a container, or foreign
 		default:
@@ -90,24 +89,40 @@ func (p *peer) connect(id uuid.UUID, attempt int, hello msg.OutHello) (*zmtp.Con
 		}
 	}
 	return p.dialBest(ctx, attempt, func(ctx context.Context, endpoint string) (*zmtp.Conn, error) {
-		return p.open(ctx, id, "tcp", endpoint, hello)
+		return p.open(ctx, "tcp", endpoint, n.introduction(id, "tcp"), hello, &mailbox{peer: p})
 	})
 }
 
 // open dials and shakes hands.
-func (p *peer) open(ctx context.Context, id uuid.UUID, network, address string, hello msg.OutHello) (*zmtp.Conn, error) {
+func (p *peer) open(ctx context.Context, network, address string, cfg zmtp.Config, hello msg.OutHello, box *mailbox) (*zmtp.Conn, error) {
+	n := p.node
 	dialling, cancel := context.WithTimeout(ctx, dialTimeout)
-	nc, err := p.node.cfg.Network.Dial(dialling, network, address)
+	nc, err := n.cfg.Network.Dial(dialling, network, address)
 	cancel()
 	if err != nil {
 		return nil, err
 	}
-	return zmtp.Open(ctx, nc, p.introduction(id), p.queue, p.first(hello), mailbox{p})
+	first := p.first(hello)
+	n.wg.Add(1) // until mailbox.Closed
+	conn, err := zmtp.Open(ctx, nc, cfg, p.queue, func(conn *zmtp.Conn) ([][]byte, error) {
+		box.open(conn)
+		return first(conn)
+	}, box)
+	if err != nil {
+		n.wg.Done()
+	}
+	return conn, err
 }
 
 // link makes a connection within the process.
 func (p *peer) link(id uuid.UUID, other *Node, hello msg.OutHello) (*zmtp.Conn, error) {
-	return other.router.Link(p.introduction(id), p.queue, p.first(hello), mailbox{p})
+	n := p.node
+	n.wg.Add(1) // until mailbox.Closed
+	conn, err := other.router.Link(n.introduction(id, Inproc), p.queue, p.first(hello), &mailbox{peer: p})
+	if err != nil {
+		n.wg.Done()
+	}
+	return conn, err
 }
 
 // first makes the HELLO that a connection begins with. The endpoint that it names is the address by which we reach the peer, so it
