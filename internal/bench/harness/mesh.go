@@ -117,13 +117,13 @@ func mesh300(t testing.TB, r *run) {
 }
 
 // processesFor tells in how many processes that many nodes run: in four, or where the system does not let a process open as many files
-// as its nodes have connections, two to each peer in another process, in as few as can be, and why.
+// as its nodes have connections, one to each peer in another process, in as few as can be, and why.
 func processesFor(t testing.TB, nodes int) (processes int, reason string) {
 	t.Helper()
-	const more = 1000 // what else is open
+	const more = 1000 // what else is open, such as a call that is not needed
 	files := func(processes int) uint64 {
 		here := nodes / processes
-		return uint64(2*here*(nodes-here) + more)
+		return uint64(here*(nodes-here) + more)
 	}
 	want := files(4)
 	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: want, Max: want}) // not everybody may
