@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"time"
 
 	"github.com/google/uuid"
@@ -144,6 +145,7 @@ func (in *inbox) traffic(from *memory.Slab) error {
 		return in.change(n.departed)
 	case msg.Ping:
 		p.pong()
+		runtime.Gosched() // to the writer: else it waits until this goroutine does
 	case msg.PingOK:
 		p.ponged()
 	case msg.State:
