@@ -14,7 +14,7 @@ import (
 const (
 	nearTime  = time.Millisecond / 2
 	leastNear = 64 << 10 // also what may wait unsent there
-	mostNear  = 1 << 20
+	mostNear  = 256 << 10
 	lookNear  = 16 << 20 // after so many octets the bound is looked at: fewer may come out of a buffer at once
 )
 
