@@ -188,18 +188,8 @@ func (c *Cutter) next(added []byte) []byte {
 	return added
 }
 
-// leave goes on without the slab.
-func (c *Cutter) leave() {
-	if c.slab == nil {
-		return
-	}
-	if c.open > 0 {
-		c.torn = true
-		c.cut++
-	}
-	c.slab.count(c.cut)
-	c.slab, c.cut = nil, 0
-}
+// leave goes on without the slab, which is not used again: a frame may be cut from it that is not added yet.
+func (c *Cutter) leave() { c.slab, c.cut = nil, 0 }
 
 // Shrink lets go of what it holds for busy times.
 func (c *Cutter) Shrink() {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 )
@@ -96,6 +97,10 @@ func TestCutter(t *testing.T) {
 						c.Add(c.Copy(content))
 					} else {
 						p := c.Octets(size)
+						if rand.IntN(500) == 0 { // a reader that was quiet in the midst of a frame
+							c.Shrink()
+							runtime.Gosched() // to who would get its memory
+						}
 						copy(p, content)
 						c.Add(p)
 					}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/go-zre/go-zre/internal/memory"
@@ -51,6 +52,7 @@ type reader struct {
 	want  int  // length that the buffer should have
 	awake bool // octets came, and a read deadline is set
 	tired bool // it has passed
+	full  bool // the last read filled the buffer: more waits
 	large bool // the last octets were read directly
 	idle  [idleBuffer]byte
 }
@@ -178,6 +180,9 @@ func (r *reader) need(n int) error {
 
 // fill reads once into the buffer, behind the few octets that are unparsed.
 func (r *reader) fill() error {
+	if r.full {
+		runtime.Gosched() // to who takes what was delivered, before it is out of the caches
+	}
 	r.arrange()
 	into := r.buf[r.end:]
 	if r.large {
@@ -185,6 +190,7 @@ func (r *reader) fill() error {
 	}
 	n, err := r.src.Read(into)
 	r.end += n
+	r.full = r.end == len(r.buf) && r.end >= busyBuffer
 	switch {
 	case r.end < len(r.buf):
 	case r.want == idleBuffer:

@@ -19,14 +19,16 @@ func shouts(t testing.TB, r *run, members int, rows []string) {
 	serve(t, port, members, "tcp")
 	client, _ := meet(t, port, members, "tcp")
 	for i, size := range sizes[:2] {
-		deliveries := r.count(size.count*2/3, 100*members)
+		// Longer and more rounds than of others: whether the system has both processes take turns on one processor, or each on its own, changes
+		// now and then, and with it all doubles.
+		deliveries := r.count(size.count*2, 100*members)
 		load := func(shout bool, count int) func() sample {
 			return func() sample {
 				rate := send(t, client, bench.Load{Shout: shout, Size: size.octets, Count: count})
 				return sample{[]float64{rate.PerSecond()}, rate.Processor()}
 			}
 		}
-		r.compare(rows[i:i+1], 7, load(true, deliveries/members), load(false, deliveries/members*members))
+		r.compare(rows[i:i+1], 15, load(true, deliveries/members), load(false, deliveries/members*members))
 		if !strings.Contains(rows[i], size.name) {
 			t.Fatalf("%s is of another size than %s", rows[i], size.name)
 		}
