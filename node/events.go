@@ -1,6 +1,7 @@
 package node
 
 import (
+	"runtime"
 	"sync"
 
 	"github.com/go-zre/go-zre/beacon"
@@ -85,6 +86,7 @@ type events struct {
 	octets  int64 // their content
 	waiting bool  // the application waits on ready
 	at      int   // events that it took last and has not come back from
+	large   bool  // they were, on average
 	taken   uint64
 	arrived uint64 // WHISPER and SHOUT so far
 	closed  bool
@@ -97,6 +99,13 @@ type events struct {
 const (
 	slack   = 65_536
 	maxHeld = 1 << 20
+)
+
+// Where messages are large, who takes them looks for more so often before it sleeps. While it is being woken a sender within the process
+// would fill several more, in memory that is in no cache any more; some 10 us of looking save a third of the time of 64 KiB.
+const (
+	largeEvent = 16 << 10 // octets
+	largeLooks = 40
 )
 
 func newEvents(maxCount int, maxOctets int64) *events {
@@ -274,7 +283,7 @@ func (q *events) append(e *Event) {
 func (q *events) take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 	clear(batch) // what was delivered must not stay reachable
 	batch = batch[:0]
-	for {
+	for looks := 0; ; looks++ {
 		q.mu.Lock()
 		if q.closed {
 			q.mu.Unlock()
@@ -284,10 +293,16 @@ func (q *events) take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 		q.taken++
 		if len(q.pending) > 0 {
 			q.pending, batch = batch, q.pending
+			q.large = q.octets > largeEvent*int64(len(batch))
 			q.count, q.octets, q.held, q.at, q.last = 0, 0, 0, len(batch), nil
 			q.wake()
 			q.mu.Unlock()
 			return batch, true
+		}
+		if q.large && looks < largeLooks {
+			q.mu.Unlock()
+			runtime.Gosched()
+			continue
 		}
 		q.waiting = true
 		q.mu.Unlock()
