@@ -118,18 +118,7 @@ func (p *peer) ping() {
 func (p *peer) pong() {
 	p.lockFirst()
 	defer p.mu.Unlock()
-	var err error
-	switch {
-	case p.finished || p.heir != nil:
-		return
-	case p.wrapping():
-		err = p.parkControl(msg.AppendPingOK)
-	default:
-		err = p.enqueueAhead(msg.AppendPingOK)
-	}
-	if errors.Is(err, zmtp.ErrFull) {
-		p.drop()
-	}
+	p.say(msg.AppendPingOK, p.enqueueAhead)
 }
 
 // lockFirst locks mu before those who send messages without a pause.

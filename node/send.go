@@ -253,6 +253,11 @@ func (p *peer) enqueue(to target, c *content, crowd bool) error {
 func (p *peer) control(encode func(dst []byte, sequence uint16) []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.say(encode, p.enqueueControl)
+}
+
+// say is control, with the way into the queue. It needs mu.
+func (p *peer) say(encode func([]byte, uint16) []byte, enqueue func(func([]byte, uint16) []byte) error) {
 	var err error
 	switch {
 	case p.finished || p.heir != nil:
@@ -260,7 +265,7 @@ func (p *peer) control(encode func(dst []byte, sequence uint16) []byte) {
 	case p.wrapping():
 		err = p.parkControl(encode)
 	default:
-		err = p.enqueueControl(encode)
+		err = enqueue(encode)
 	}
 	if errors.Is(err, zmtp.ErrFull) {
 		p.drop()
