@@ -42,7 +42,7 @@ var defaultLimits = Limits{
 	HandshakesPerAddress: 128,
 	QueueMessages:        10_000,
 	QueueOctets:          64 << 20,
-	Events:               4_096,
+	Events:               1_024,
 	EventOctets:          64 << 20,
 }
 

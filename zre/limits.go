@@ -35,9 +35,9 @@ type Limits struct {
 	QueueMessages int
 	QueueOctets   int64
 
-	// Events and EventOctets are how many messages may wait for the application to take them, 4,096, and their size, 64 MiB. Then the
-	// node stops reading from the peers that send. Those of its own process may hand over as many more as their QueueMessages
-	// and QueueOctets say, in place of a queue.
+	// Events and EventOctets are how many messages may wait for the application to take them, 1,024, and their size, 64 MiB. Then the
+	// node stops reading from the peers that send, so an answer to PING waits for them too. Those of its own process may hand over as many
+	// more as their QueueMessages and QueueOctets say, in place of a queue.
 	Events      int
 	EventOctets int64
 }
