@@ -48,12 +48,7 @@ func (c *content) own() *memory.Lease {
 	if c.size < zmtp.LargeFrame || !slices.ContainsFunc(c.frames, func(f []byte) bool { return len(f) >= zmtp.LargeFrame }) {
 		return nil
 	}
-	var lease *memory.Lease
-	if c.given {
-		lease = memory.Given(c.frames)
-	} else {
-		lease = memory.Copies(c.frames)
-	}
+	lease := memory.NewLease(c.frames, c.given)
 	c.frames = lease.Frames()
 	return lease
 }

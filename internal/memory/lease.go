@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"bytes"
 	"sync"
 	"sync/atomic"
 )
@@ -16,38 +15,20 @@ type Lease struct {
 
 var leases = sync.Pool{New: func() any { return new(Lease) }}
 
-// Copies returns a lease with copies of those frames that are large. The caller holds the lease until Release.
-func Copies(frames [][]byte) *Lease {
-	l := newLease()
+// NewLease returns a lease of a message, which the caller holds until Release. Large frames are copied, unless they are given: then they
+// are ours already, with all of their capacity.
+func NewLease(frames [][]byte, given bool) *Lease {
+	l := leases.Get().(*Lease)
+	l.holders.Store(1)
 	for _, frame := range frames {
 		if len(frame) >= Large {
-			if isPooled(len(frame)) {
-				frame = append(New(len(frame))[:0], frame...)
-			} else {
-				frame = bytes.Clone(frame)
+			if !given {
+				frame = pooled(frame)
 			}
 			l.owned = append(l.owned, frame)
 		}
 		l.frames = append(l.frames, frame)
 	}
-	return l
-}
-
-// Given is Copies for frames that are ours already.
-func Given(frames [][]byte) *Lease {
-	l := newLease()
-	for _, frame := range frames {
-		if len(frame) >= Large {
-			l.owned = append(l.owned, frame)
-		}
-		l.frames = append(l.frames, frame)
-	}
-	return l
-}
-
-func newLease() *Lease {
-	l := leases.Get().(*Lease)
-	l.holders.Store(1)
 	return l
 }
 

@@ -130,12 +130,18 @@ func Own(n int) []byte {
 
 // Clone returns a copy of a frame, for a receiver that will own it.
 func Clone(frame []byte) []byte {
-	if recycling.Load() && isPooled(len(frame)) {
-		m := New(len(frame))
-		copy(m, frame)
-		return m
+	if recycling.Load() {
+		return pooled(frame)
 	}
 	return bytes.Clone(frame) // which does not clear the memory first
+}
+
+// pooled returns a copy of a frame, in memory that may have been used before.
+func pooled(frame []byte) []byte {
+	if !isPooled(len(frame)) {
+		return bytes.Clone(frame)
+	}
+	return append(New(len(frame))[:0], frame...)
 }
 
 // giveBack keeps memory for another frame. What is not of a class exactly is left to the garbage collector.

@@ -104,12 +104,12 @@ func TestCollection(t *testing.T) {
 // A lease copies what is large, holds what was given, and gives both back once who made it and all queues are done.
 func TestLease(t *testing.T) {
 	small, big, huge := []byte("small"), bytes.Repeat([]byte("l"), 20_000), bytes.Repeat([]byte("h"), largest+1)
-	for name, make := range map[string]func([][]byte) *Lease{"copies": Copies, "given": Given} {
-		l := make([][]byte{small, big, huge, small})
+	for name, given := range map[string]bool{"copies": false, "given": true} {
+		l := NewLease([][]byte{small, big, huge, small}, given)
 		for i, want := range [][]byte{small, big, huge, small} {
 			got := l.Frames()[i]
 			same := &got[0] == &want[0]
-			if !bytes.Equal(got, want) || same != (len(want) < Large || name == "given") {
+			if !bytes.Equal(got, want) || same != (len(want) < Large || given) {
 				t.Errorf("%s: frame %d: %d octets, the same memory: %t", name, i, len(got), same)
 			}
 		}

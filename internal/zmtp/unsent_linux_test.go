@@ -10,16 +10,7 @@ import (
 
 // A connection keeps little unsent in the kernel, and one on this host little unread. (The kernel doubles what it is told.)
 func TestUnsent(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	nc, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
+	nc := loopback(t)
 	tune(nc)
 	nearby(nc)
 	raw, err := nc.(*net.TCPConn).SyscallConn()
@@ -39,6 +30,17 @@ func TestUnsent(t *testing.T) {
 			t.Errorf("%d octets may wait %s, want %d; %v, %v", got, o.name, o.want, failed, err)
 		}
 	}
+}
+
+// loopback returns a connection within this host.
+func loopback(t *testing.T) net.Conn {
+	t.Helper()
+	nc, err := net.Dial("tcp", listen(t).Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	return nc
 }
 
 func TestIsNear(t *testing.T) {
@@ -80,16 +82,7 @@ func (a addresses) RemoteAddr() net.Addr { return a.remote }
 
 // The bound follows what is read, and never falls.
 func TestNearBound(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	nc, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
+	nc := loopback(t)
 	n := nearby(nc).(*near)
 	for _, c := range []struct{ octets, want int }{
 		{1, leastNear}, {3*leastNear + 1, 3*leastNear + 1}, {2 * leastNear, 3*leastNear + 1}, {2 * mostNear, mostNear}, {0, mostNear},
