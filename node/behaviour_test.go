@@ -124,7 +124,7 @@ func TestWrongNode(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	f := newFakePeerWith(t, n, zmtp.Config{Identity: identity(uuid.New())})
 	f.datagram(beacon.Beacon{UUID: uuid.New(), Port: f.port(), State: beacon.Unknown}.Append(nil)) // a stale beacon of somebody else
-	n.until(t, "the stranger is dismissed", func() bool { return len(n.strangers.failing) == 1 && len(n.peers) == 0 })
+	n.until(t, "the stranger is dismissed", func() bool { return len(n.strangers.failing) == 1 && len(n.sessions) == 0 })
 	f.enter()
 	if len(f.hellos) != 1 {
 		t.Errorf("%d HELLOs", len(f.hellos))
@@ -191,7 +191,7 @@ func TestManyEndpoints(t *testing.T) {
 	}
 	defer n.Close()
 	address := func(i int) netip.AddrPort { return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(i)}), 1) }
-	p := n.newPeer(uuid.New(), n.paths([]netip.AddrPort{address(1)}, true))
+	p := n.newSession(uuid.New(), n.paths([]netip.AddrPort{address(1)}, true))
 	for i := range 10 {
 		p.addEndpoint(address(i), true)
 	}
@@ -208,7 +208,7 @@ func TestStall(t *testing.T) {
 	f := newFakePeer(t, n)
 	f.enter()
 	later := time.Now().Add(time.Hour)
-	if err := n.do(func() { n.reap(later) }); err != nil {
+	if err := n.do(func() { n.checkTimeouts(later) }); err != nil {
 		t.Fatal(err)
 	}
 	if _, present := n.Peer(f.uuid); !present {
@@ -217,7 +217,7 @@ func TestStall(t *testing.T) {
 	// Without a stall the same silence ends it.
 	if err := n.do(func() {
 		for step := n.tick; step <= n.cfg.ExpiredTimeout+2*n.tick; step += n.tick {
-			n.reap(later.Add(step))
+			n.checkTimeouts(later.Add(step))
 		}
 	}); err != nil {
 		t.Fatal(err)
@@ -276,7 +276,7 @@ func TestNoSessionWhileClosing(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.hangUp()
-	n.until(t, "the session ends", func() bool { return len(n.peers) == 0 })
+	n.until(t, "the session ends", func() bool { return len(n.sessions) == 0 })
 	late := newFakePeer(t, n)
 	late.beacon(late.port())
 	late.send(late.hello(1, nil))

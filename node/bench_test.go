@@ -5,7 +5,7 @@ import "testing"
 // BenchmarkEvents is the way of a message through the queue of events: a reader delivers it, the application takes it with others.
 func BenchmarkEvents(b *testing.B) {
 	q := newEvents(1024, 64<<20)
-	p := new(peer)
+	p := new(session)
 	e := Event{Kind: Whisper, Peer: new(Peer), Frames: [][]byte{make([]byte, 16)}}
 	stop := make(chan struct{})
 	defer close(stop)

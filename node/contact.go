@@ -29,7 +29,7 @@ type contact struct {
 	sources []string
 
 	peer     uuid.UUID // who was met there, or is known to be there; Nil so far
-	session  *peer     // with who is there and has not told its UUID yet
+	session  *session  // with who is there and has not told its UUID yet
 	trying   bool
 	attempts int // that failed, since the last success
 	turn     int // counts what was scheduled; an older one is void
@@ -52,8 +52,8 @@ const (
 	maxTrying = 64
 	// answerTime is how long who was said HELLO may take to answer before the next is.
 	answerTime = 3 * time.Second
-	// doubtGrace is how long a HELLO that may be the answer to one of ours waits for a sign whether it is.
-	doubtGrace = 2 * time.Second
+	// answerGrace is how long a session without its peer's UUID may wait for its connection, as its answer may overtake the word that it is up.
+	answerGrace = 2 * time.Second
 )
 
 // All functions here run in the control loop, but for probe.
@@ -103,7 +103,7 @@ func (n *Node) unknow(source string, at netip.AddrPort) {
 	}
 	delete(n.contacts, at)
 	if p := c.session; p != nil {
-		n.forget(p)
+		n.end(p)
 	}
 }
 
@@ -146,16 +146,16 @@ func (n *Node) try(c *contact) {
 
 // leadsThere tells whether there is a session with who is at the contact, and notes with whom.
 func (n *Node) leadsThere(c *contact) bool {
-	if n.peers[c.peer] != nil {
+	if n.sessions[c.peer] != nil {
 		return true
 	}
 	for _, source := range c.sources {
-		if id, ok := gossiped(source); ok && n.peers[id] != nil {
+		if id, ok := gossiped(source); ok && n.sessions[id] != nil {
 			c.peer = id
 			return true
 		}
 	}
-	for id, p := range n.peers {
+	for id, p := range n.sessions {
 		if p.contact == nil && (p.reached == c.at || slices.Contains(p.endpoints(), c.at)) {
 			c.peer = id
 			return true
@@ -168,7 +168,7 @@ func (n *Node) leadsThere(c *contact) bool {
 			if o == nil || o == c || at.Addr().Is4() == c.at.Addr().Is4() || !strings.HasPrefix(source, fromPeers) {
 				continue
 			}
-			if p := n.peers[o.peer]; o.session != nil || p != nil && !p.ours {
+			if p := n.sessions[o.peer]; o.session != nil || p != nil && !p.isOurs {
 				c.peer = o.peer
 				return true
 			}
@@ -212,9 +212,10 @@ func (n *Node) probed(c *contact, identity []byte, err error) {
 		n.unnamed = append(n.unnamed, p)
 	default:
 		c.peer = id
-		if p := n.peers[id]; p != nil {
+		if p := n.sessions[id]; p != nil {
 			p.addEndpoint(c.at, false)
-		} else if n.meet(id, n.paths([]netip.AddrPort{c.at}, false), n.agent.IsLocal(c.at.Addr()), nil) == nil {
+			n.index(p)
+		} else if n.meet(id, n.paths([]netip.AddrPort{c.at}, false), n.agent.IsLocal(c.at.Addr())) == nil {
 			n.failed(c, errTooManyPeers)
 		}
 	}
@@ -224,7 +225,7 @@ func (n *Node) probed(c *contact, identity []byte, err error) {
 // be of the same peer, which would end each session over the HELLO of the other. Once the first has answered, the second is known by
 // its own answer.
 func (n *Node) introducing() bool {
-	return slices.ContainsFunc(n.unnamed, func(p *peer) bool { return time.Since(p.began) < answerTime })
+	return slices.ContainsFunc(n.unnamed, func(p *session) bool { return time.Since(p.began) < answerTime })
 }
 
 var errTooManyPeers = errors.New("too many peers")
@@ -269,67 +270,74 @@ func root(err error) string {
 	return err.Error()
 }
 
-// recognise gives a session begun without its peer's UUID that UUID, if it leads to one of these endpoints, or to where gossip has the
-// peer. It returns nil if there is none.
-func (n *Node) recognise(id uuid.UUID, endpoints []netip.AddrPort) *peer {
-	p := n.recognised(id, endpoints)
-	if p != nil {
-		n.name(p, id)
+// recognise gives a session that waits for the answer to its HELLO the UUID of the peer that answers, if it leads to one of these
+// endpoints, or to where gossip has the peer. It returns nil if there is none.
+func (n *Node) recognise(id uuid.UUID, endpoints []netip.AddrPort) *session {
+	s := n.recognised(id, endpoints)
+	if s != nil {
+		n.assignUUID(s, id)
 	}
-	return p
+	return s
 }
 
-// recognised tells which session recognise would take.
-func (n *Node) recognised(id uuid.UUID, endpoints []netip.AddrPort) *peer {
-	for _, p := range n.unnamed {
-		if slices.Contains(endpoints, p.contact.at) || slices.Contains(p.contact.sources, fromGossip+id.String()) {
-			return p
+// recognised tells which session recognise would take: one without UUID, or one whose peer is not at its address any more. Its HELLO went
+// to the peer that has the address now.
+func (n *Node) recognised(id uuid.UUID, endpoints []netip.AddrPort) *session {
+	for _, s := range n.unnamed {
+		if slices.Contains(endpoints, s.contact.at) || slices.Contains(s.contact.sources, fromGossip+id.String()) {
+			return s
+		}
+	}
+	for _, at := range endpoints {
+		for _, other := range n.addresses.At(at) {
+			s := n.sessions[other]
+			if s != nil && s.state == greeting && !s.isOurs && s.contact == nil && s.reached == at && !n.isFreshAt(s, at) {
+				return s
+			}
 		}
 	}
 	return nil
 }
 
-// name gives a session begun without its peer's UUID that UUID.
-func (n *Node) name(p *peer, id uuid.UUID) {
-	n.unnamed = slices.DeleteFunc(n.unnamed, func(o *peer) bool { return o == p })
-	c := p.contact
-	p.contact, c.session = nil, nil
-	c.peer, c.attempts = id, 0
+// assignUUID gives a session the UUID of the peer that it proves to be with.
+func (n *Node) assignUUID(s *session, id uuid.UUID) {
+	n.unnamed = slices.DeleteFunc(n.unnamed, func(o *session) bool { return o == s })
+	if c := s.contact; c != nil {
+		s.contact, c.session = nil, nil
+		c.peer, c.attempts = id, 0
+	}
+	n.reportPrevious(s)
+	n.verify(s)
+	n.unindex(s)
 	n.mu.Lock()
-	delete(n.peers, p.uuid)
-	p.uuid = id
-	n.peers[id] = p
+	delete(n.sessions, s.uuid)
+	s.uuid = id
+	n.sessions[id] = s
 	n.mu.Unlock()
-	if n.asking == p {
+	n.index(s)
+	if n.asking == s {
 		n.asking = nil
-		n.ask()
+		n.askWhose()
 	}
 }
 
-// doubts tells whether a HELLO that would replace p may be the answer to a HELLO of ours, by another address of the same peer or
-// through a NAT. C zyre and pyre answer a second HELLO with one of their own and a new session; if we answered that in turn there
-// would be no end.
-func (n *Node) doubts(in *inbox, p *peer) bool {
-	return !in.sure && in.extensions == 0 && p.linked.After(p.greeted) && time.Since(p.linked) < doubtGrace
-}
-
 // freed: a session is over, so contacts that it led to are tried again.
-func (n *Node) freed(p *peer) {
+func (n *Node) freed(p *session) {
 	if c := p.contact; c != nil {
-		n.unnamed = slices.DeleteFunc(n.unnamed, func(o *peer) bool { return o == p })
+		n.unnamed = slices.DeleteFunc(n.unnamed, func(o *session) bool { return o == p })
 		p.contact, c.session = nil, nil
 		if n.asking == p {
 			n.asking = nil
-			n.after(0, n.ask)
+			n.after(0, n.askWhose)
 		}
-		n.failed(c, cmp.Or(p.failure, errNotNamed))
+		n.failed(c, cmp.Or(p.dialErr, errNotNamed))
 		return
 	}
 	for _, c := range n.contacts {
 		if c.peer != p.uuid {
 			continue
 		}
-		if p.entered {
+		if p.state.isPresent() {
 			c.attempts = 0
 		}
 		c.attempts++
@@ -342,9 +350,9 @@ var errNotNamed = errors.New("who answers there says no HELLO to us: if it canno
 // alias: a session whose peer did not tell its UUID was closed by the other side. If another session with a peer of a foreign
 // implementation has just been connected, it is most likely the same peer, which knows us by our newest connection only: the
 // contact is one more address of that peer.
-func (n *Node) alias(p *peer) {
-	for id, o := range n.peers {
-		if o.contact == nil && o.connected && !o.ours && time.Since(o.linked) < steady {
+func (n *Node) alias(p *session) {
+	for id, o := range n.sessions {
+		if o.contact == nil && o.mailbox != nil && !o.isOurs && time.Since(o.linked) < steady {
 			p.contact.peer = id
 			return
 		}

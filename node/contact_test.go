@@ -305,7 +305,7 @@ func TestHelloWakesForNewEndpoints(t *testing.T) {
 	}
 	defer n.Close()
 	here, there := netip.MustParseAddrPort("10.0.0.1:1"), netip.MustParseAddrPort("10.0.0.2:1")
-	p := n.newPeer(uuid.New(), n.paths([]netip.AddrPort{here}, true))
+	p := n.newSession(uuid.New(), n.paths([]netip.AddrPort{here}, true))
 	p.follow([]netip.AddrPort{here}, false)
 	if len(p.wake) != 0 || len(p.better) != 1 {
 		t.Errorf("a known endpoint: %d wakes, %d better", len(p.wake), len(p.better))

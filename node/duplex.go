@@ -45,7 +45,7 @@ const (
 )
 
 // openIPC dials a peer of this host and shakes hands; who offers waits for the answer.
-func (p *peer) openIPC(ctx context.Context, id uuid.UUID, hello msg.OutHello) (*zmtp.Conn, error) {
+func (p *session) openIPC(ctx context.Context, id uuid.UUID, hello msg.OutHello) (*zmtp.Conn, error) {
 	n := p.node
 	select {
 	case n.calling <- struct{}{}:
@@ -72,7 +72,7 @@ func (p *peer) openIPC(ctx context.Context, id uuid.UUID, hello msg.OutHello) (*
 
 // answer has a session without a connection go on where its peer's HELLO came, if that is a connection for both directions. It runs
 // in the control loop, while the reader of that one waits.
-func (n *Node) answer(p *peer, in *inbox) bool {
+func (n *Node) answer(p *session, in *inbox) bool {
 	if in == nil || p.hello == nil || p.inproc || !duplex(in.conn) {
 		return false
 	}
@@ -91,30 +91,35 @@ func (n *Node) answer(p *peer, in *inbox) bool {
 	in.both = true
 	p.sameHost.Store(true)
 	p.stopDialling()
-	n.connected(p, in.conn)
+	n.handle(p, connected, detail{conn: in.conn})
 	return true
 }
 
 // muted: nothing can be sent any more on a connection for both directions. What the peer sent before is still read.
-func (n *Node) muted(p *peer, err error) {
-	if p.connected {
-		p.connected = false
-		n.lost(p, err)
+func (n *Node) muted(p *session, err error) {
+	if p.mailbox != nil {
+		n.closedMailbox(p, err)
 	}
 }
 
 // hungUp: the connection that we send on is over. in is what came in by it; nil if nothing does.
-func (n *Node) hungUp(p *peer, in *inbox, err error) {
-	p.connected = false
+func (n *Node) hungUp(p *session, in *inbox, err error) {
 	if in != nil && p.inbox == in {
 		p.inbox = nil
 	}
-	n.lost(p, err)
+	n.closedMailbox(p, err)
+}
+
+// closedMailbox: our connection to the peer is over.
+func (n *Node) closedMailbox(s *session, err error) {
+	n.log.Debug().AnErr("reason", err).Stringer("peer", s.uuid).Msg("connection lost")
+	s.mailbox, s.outOfReach = nil, time.Now()
+	n.handle(s, mailboxClosed, detail{err: err})
 }
 
 // A mailbox is our connection to a peer. RFC 36 forbids the ROUTER there to send anything, unless the connection is for both directions.
 type mailbox struct {
-	peer  *peer
+	peer  *session
 	offer bool   // the queue waits for the answer
 	in    *inbox // nil if nothing comes in
 }

@@ -52,7 +52,7 @@ func together(t *testing.T, open *atomic.Int32, a, b *testNode) {
 	for _, pair := range [][2]*testNode{{a, b}, {b, a}} {
 		one, other := pair[0], pair[1]
 		one.waitKind(Enter, other.UUID())
-		one.until(t, "it is connected", func() bool { return one.peers[other.UUID()].connected })
+		one.until(t, "it is connected", func() bool { return one.sessions[other.UUID()].mailbox != nil })
 		if p, _ := one.Peer(other.UUID()); p == nil || p.Transport != IPC {
 			t.Errorf("%s speaks to %+v", one.Name(), p)
 		}
@@ -149,7 +149,7 @@ func TestOneConnectionRestart(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := dies.do(func() {
-				for _, p := range dies.peers {
+				for _, p := range dies.sessions {
 					p.close(ErrClosed)
 				}
 			}); err != nil {
@@ -204,7 +204,7 @@ func TestOneConnectionOfMany(t *testing.T) {
 		for _, o := range nodes {
 			if o != n {
 				n.waitKind(Enter, o.UUID())
-				n.until(t, "it is connected", func() bool { return n.peers[o.UUID()].connected })
+				n.until(t, "it is connected", func() bool { return n.sessions[o.UUID()].mailbox != nil })
 			}
 		}
 	}
@@ -304,6 +304,6 @@ func TestLastWordsToTheSlow(t *testing.T) {
 func (r *testNode) queueFull(id uuid.UUID) bool {
 	r.Node.mu.RLock()
 	defer r.Node.mu.RUnlock()
-	messages, _ := r.peers[id].queue.Depth()
+	messages, _ := r.sessions[id].queue.Depth()
 	return messages >= r.cfg.Limits.QueueMessages
 }

@@ -37,6 +37,7 @@ const (
 	LostMessages                    // a gap in its sequence numbers, or one out of order
 	Replaced                        // it greeted anew: restarted, or began a new session
 	NotResponding                   // its queue stayed full for the send timeout
+	Unreachable                     // no connection to it could be made for the expired timeout
 )
 
 func (r Reason) String() string {
@@ -53,6 +54,8 @@ func (r Reason) String() string {
 		return "replaced"
 	case NotResponding:
 		return "not responding"
+	case Unreachable:
+		return "unreachable"
 	}
 	return "unknown"
 }
@@ -61,6 +64,7 @@ func (r Reason) String() string {
 type Event struct {
 	Kind   Kind
 	Reason Reason       // Exit
+	Err    error        // Exit for Unreachable: of the last attempt to dial
 	State  beacon.State // State
 	Peer   *Peer
 	Group  string       // Join, Leave, Shout
@@ -113,7 +117,7 @@ func newEvents(maxCount int, maxOctets int64) *events {
 }
 
 // push appends an event of membership or presence. An Exit ends its peer: nothing of it follows. It never waits.
-func (q *events) push(p *peer, e Event) {
+func (q *events) push(p *session, e Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed || p.over {
@@ -141,7 +145,7 @@ func (q *events) push(p *peer, e Event) {
 func (q *events) isCrammed() bool { return len(q.pending) >= q.maxCount+slack || q.held >= maxHeld }
 
 // deliver appends a WHISPER or SHOUT, waiting for room. It returns false once the peer is over, the node closed, or stop is.
-func (q *events) deliver(p *peer, e *Event, octets int64, stop <-chan struct{}) bool {
+func (q *events) deliver(p *session, e *Event, octets int64, stop <-chan struct{}) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for !p.over && q.full(octets, nil) {
@@ -190,7 +194,7 @@ func (q *events) roomLater() chan struct{} {
 }
 
 // offer appends a WHISPER or SHOUT that is handed over, and does not wait. Its errors are those of a queue.
-func (q *events) offer(p *peer, e *Event, octets int64, sender *Limits) error {
+func (q *events) offer(p *session, e *Event, octets int64, sender *Limits) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {

@@ -9,7 +9,7 @@ var nobody = &Peer{}
 
 func TestEventsOrderAndExit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, p := newEvents(2, 100), new(peer)
+		q, p := newEvents(2, 100), new(session)
 		q.push(p, Event{Peer: nobody, Kind: Enter})
 		q.deliver(p, &Event{Kind: Whisper}, 10, nil)
 		q.push(p, Event{Peer: nobody, Kind: Exit})
@@ -35,7 +35,7 @@ func TestEventsBound(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				q, p := newEvents(2, 100), new(peer)
+				q, p := newEvents(2, 100), new(session)
 				delivered := 0
 				go func() {
 					for _, octets := range test.octets {
@@ -64,15 +64,15 @@ func TestEventsBound(t *testing.T) {
 func TestEventsRelease(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		end  func(q *events, p *peer, stop chan struct{})
+		end  func(q *events, p *session, stop chan struct{})
 	}{
-		{"exit", func(q *events, p *peer, _ chan struct{}) { q.push(p, Event{Peer: nobody, Kind: Exit}) }},
-		{"connection", func(_ *events, _ *peer, stop chan struct{}) { close(stop) }},
-		{"node", func(q *events, _ *peer, _ chan struct{}) { q.close() }},
+		{"exit", func(q *events, p *session, _ chan struct{}) { q.push(p, Event{Peer: nobody, Kind: Exit}) }},
+		{"connection", func(_ *events, _ *session, stop chan struct{}) { close(stop) }},
+		{"node", func(q *events, _ *session, _ chan struct{}) { q.close() }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				q, p, stop := newEvents(1, 100), new(peer), make(chan struct{})
+				q, p, stop := newEvents(1, 100), new(session), make(chan struct{})
 				q.deliver(p, &Event{Kind: Whisper}, 1, stop)
 				result := make(chan bool, 1)
 				go func() { result <- q.deliver(p, &Event{Kind: Whisper}, 1, stop) }()
@@ -94,7 +94,7 @@ func TestEventsRelease(t *testing.T) {
 
 func TestEventsTakeStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, p, stop := newEvents(1, 100), new(peer), make(chan struct{})
+		q, p, stop := newEvents(1, 100), new(session), make(chan struct{})
 		ended := make(chan bool, 1)
 		go func() {
 			_, ok := q.take(nil, stop)
@@ -124,7 +124,7 @@ func TestEventsTakeStops(t *testing.T) {
 // What repeats without end is dropped, not stored, when nobody reads; admit makes readers wait then.
 func TestEventsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, p := newEvents(1, 100), new(peer)
+		q, p := newEvents(1, 100), new(session)
 		for range slack + 1 {
 			q.push(p, Event{Peer: nobody, Kind: Join})
 		}

@@ -67,7 +67,7 @@ func (n *Node) changed(group string, encode func([]byte, uint16, string, uint8) 
 	n.status++
 	groups := maps.Clone(n.groups)
 	n.ownGroups.Store(&groups)
-	for _, p := range n.peers {
+	for _, p := range n.sessions {
 		p.control(func(dst []byte, sequence uint16) []byte {
 			dst, err := encode(dst, sequence, group, n.status)
 			if err != nil {
@@ -98,7 +98,7 @@ func (n *Node) check(hello msg.OutHello) error {
 }
 
 // joined takes a peer's JOIN.
-func (n *Node) joined(p *peer, group string) {
+func (n *Node) joined(p *session, group string) {
 	if n.present[p.uuid] != p {
 		return
 	}
@@ -110,7 +110,7 @@ func (n *Node) joined(p *peer, group string) {
 
 // admit adds a peer to groups, and returns those that are new. It needs mu. The status octet of a JOIN is not checked: RFC 36 says
 // MAY, and implementations that insist on it die of a mismatch.
-func (n *Node) admit(p *peer, groups [][]byte) (joined []string) {
+func (n *Node) admit(p *session, groups [][]byte) (joined []string) {
 	for _, octets := range groups {
 		group := string(octets)
 		if _, in := p.groups[group]; in {
@@ -128,7 +128,7 @@ func (n *Node) admit(p *peer, groups [][]byte) (joined []string) {
 }
 
 // tellJoined tells the application of groups that a peer has entered, with one snapshot for all.
-func (n *Node) tellJoined(p *peer, groups []string) {
+func (n *Node) tellJoined(p *session, groups []string) {
 	if len(groups) == 0 {
 		return
 	}
@@ -139,7 +139,7 @@ func (n *Node) tellJoined(p *peer, groups []string) {
 }
 
 // departed takes a peer's LEAVE.
-func (n *Node) departed(p *peer, group string) {
+func (n *Node) departed(p *session, group string) {
 	if _, in := p.groups[group]; !in || n.present[p.uuid] != p {
 		return
 	}
@@ -151,8 +151,8 @@ func (n *Node) departed(p *peer, group string) {
 }
 
 // removeMember needs mu.
-func (n *Node) removeMember(group string, p *peer) {
-	others := make([]*peer, 0, len(n.members[group]))
+func (n *Node) removeMember(group string, p *session) {
+	others := make([]*session, 0, len(n.members[group]))
 	for _, member := range n.members[group] {
 		if member != p {
 			others = append(others, member)

@@ -15,7 +15,7 @@ import (
 // handOver hands a message over, or returns the error of a queue's Push. It returns false if the message is to go through
 // the queue: at the beginning, before the peer has taken our HELLO, and if it breaks a limit of the peer's, which is the link's end.
 // It needs the peer's mu.
-func (p *peer) handOver(to target, c *content) (bool, error) {
+func (p *session) handOver(to target, c *content) (bool, error) {
 	if p.conn == nil {
 		return false, nil
 	}
@@ -24,14 +24,14 @@ func (p *peer) handOver(to target, c *content) (bool, error) {
 	}
 	p.lagging = false
 	in, ok := p.conn.Neighbour().(*inbox)
-	if !ok || in.peer == nil {
+	if !ok || in.session == nil {
 		return false, nil
 	}
 	return in.take(to, c, &p.copies, &p.node.cfg.Limits)
 }
 
 // handOverRoom returns a channel that is closed when handing over may succeed. It needs the peer's mu.
-func (p *peer) handOverRoom() <-chan struct{} {
+func (p *session) handOverRoom() <-chan struct{} {
 	if p.queue.Idle() == nil {
 		if in, ok := p.conn.Neighbour().(*inbox); ok {
 			return in.node.events.space()
@@ -43,7 +43,7 @@ func (p *peer) handOverRoom() <-chan struct{} {
 // take delivers a message without waiting. It runs in the sender's goroutine, while nothing is on its way through the queue: the
 // goroutine that the inbox belongs to is waiting for that.
 func (in *inbox) take(to target, c *content, copies *copies, sender *Limits) (bool, error) {
-	n, p := in.node, in.peer
+	n, p := in.node, in.session
 	for _, frame := range c.frames {
 		if int64(len(frame)) > n.cfg.Limits.FrameSize {
 			return false, nil
@@ -92,7 +92,7 @@ func (c *copies) message(m *content) ([][]byte, *memory.Slab) {
 }
 
 // tidy lets go of memory for many messages if there were none since it was last called.
-func (p *peer) tidy() {
+func (p *session) tidy() {
 	if !p.inproc {
 		return
 	}

@@ -131,7 +131,7 @@ func TestHandOverWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.waitKind(Enter, b.UUID())
-	a.until(t, "the link is idle", func() bool { p := a.peers[b.UUID()]; return p.connected && p.queue.Idle() == nil })
+	a.until(t, "the link is idle", func() bool { p := a.sessions[b.UUID()]; return p.mailbox != nil && p.queue.Idle() == nil })
 	ctx, cancel := context.WithCancel(t.Context())
 	for range 5 {
 		if err := a.Whisper(ctx, b.UUID(), []byte("fits")); err != nil {
@@ -179,8 +179,8 @@ func TestQueueBehindSlowApplication(t *testing.T) {
 	deaf := startDeaf(t, slow)
 	fast := start(t, onLoopback(cfg.BeaconPort, Config{}))
 	fast.waitKind(Enter, slow.UUID())
-	var p *peer
-	fast.until(t, "it is connected", func() bool { p = fast.peers[slow.UUID()]; return p.connected })
+	var p *session
+	fast.until(t, "it is connected", func() bool { p = fast.sessions[slow.UUID()]; return p.mailbox != nil })
 	link := func(conn *zmtp.Conn) {
 		p.mu.Lock()
 		defer p.mu.Unlock()

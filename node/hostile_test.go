@@ -59,7 +59,7 @@ func TestForgedFarewell(t *testing.T) {
 				f.expect(msg.Ping)
 				sequence++
 				f.send(msg.AppendPingOK(nil, sequence))
-				n.until(t, "the farewell is forgotten", func() bool { return n.peers[f.uuid] != nil && n.peers[f.uuid].ending == 0 })
+				n.until(t, "the farewell is forgotten", func() bool { return n.sessions[f.uuid] != nil && n.sessions[f.uuid].state == ready })
 			}
 			f.send(msg.AppendWhisper(nil, sequence+1), []byte("still here"))
 			n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "WHISPER:1f"})
@@ -126,7 +126,7 @@ func TestBeaconFlood(t *testing.T) {
 			}
 			served(t, n)
 			var peers, strangers, failing int
-			n.do(func() { peers, strangers, failing = len(n.peers), n.strangers.count, len(n.strangers.failing) })
+			n.do(func() { peers, strangers, failing = len(n.sessions), n.strangers.count, len(n.strangers.failing) })
 			if limit := n.cfg.Limits.StrangersPerAddress; strangers > limit || peers > limit+1 || failing > maxFailing {
 				t.Errorf("%d peers, %d strangers, %d failing endpoints", peers, strangers, failing)
 			}
@@ -260,9 +260,11 @@ func TestFlapping(t *testing.T) {
 		f.expect(msg.Hello)
 		f.connect()
 		f.send(f.hello(1, nil))
+		f.expect(msg.Ping)
+		f.send(msg.AppendPingOK(nil, 2))
 		n.until(t, "the peer is back", func() bool {
-			p := n.peers[f.uuid]
-			return p != nil && p.entered && p.flaps == round+1
+			p := n.sessions[f.uuid]
+			return p != nil && p.state.isPresent() && p.flaps == round+1
 		})
 	}
 	if events := n.of(f.uuid); !alternates(events) {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
-	"time"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 
@@ -22,13 +22,15 @@ type inbox struct {
 	conn *zmtp.Conn
 	uuid uuid.UUID
 
-	extensions extensions // what the peer may use
-	sure       bool       // its HELLO has waited for a better one
-	doubt      *doubt     // whose its HELLO is; nil mostly. The reader goroutine's
-	caller     *peer      // the session that made the connection, if we did
-	both       bool       // the connection carries both directions; the control loop's, once it runs
+	extensions extensions           // what the peer may use
+	sure       bool                 // its HELLO has waited, if it had to
+	held       atomic.Pointer[held] // its HELLO, while that waits
+	caller     *session             // the session that made the connection, if we did
+	both       bool                 // the connection carries both directions; the control loop's, once it runs
 
-	peer    *peer // the session that its last HELLO began; nil before
+	verdict verdict  // of the control loop, which writes it while the reader waits
+	session *session // that its last HELLO began, or that it goes on with; nil before
+	passed  bool     // messages without a HELLO before them have been passed over
 	last    uint16
 	message msg.Message
 }
@@ -55,17 +57,17 @@ func (n *Node) accept(conn *zmtp.Conn) (zmtp.Receiver, error) {
 }
 
 // Greeted says whether a HELLO came. Until then the Router counts the connection as one in its handshake.
-func (in *inbox) Greeted() bool { return in.doubt != nil || in.peer != nil }
+func (in *inbox) Greeted() bool { return in.held.Load() != nil || in.session != nil }
 
 // Receive takes one message. An error ends the connection.
 func (in *inbox) Receive(frames [][]byte) error {
-	if d := in.doubt; d != nil {
-		return in.consider(d, frames)
+	if h := in.held.Load(); h != nil {
+		return in.consider(h, frames)
 	}
 	return in.receive(frames, in.conn.Slab())
 }
 
-// receive takes a message for which there is no doubt; it is of that slab.
+// receive takes a message while no HELLO is held; it is of that slab.
 func (in *inbox) receive(frames [][]byte, from *memory.Slab) error {
 	m := &in.message
 	err := m.Decode(frames, in.node.cfg.Limits.msg())
@@ -77,17 +79,39 @@ func (in *inbox) receive(frames [][]byte, from *memory.Slab) error {
 	if m.ID == msg.Hello {
 		return in.hello(frames)
 	}
-	if in.peer == nil {
+	if in.session == nil && !in.resumes() {
 		return nil // RFC 36: ignore what precedes HELLO
 	}
-	if !in.peer.cycle.follows(in.last, m.Sequence) {
+	if !in.session.cycle.follows(in.last, m.Sequence) {
 		return in.invalid(fmt.Errorf("%w: %v with sequence %d after %d", errSequence, m.ID, m.Sequence, in.last))
 	}
 	in.last = m.Sequence
-	if !in.peer.spoke.Load() {
-		in.peer.spoke.Store(true)
+	if !in.session.spoke.Load() {
+		in.session.spoke.Store(true)
 	}
 	return in.traffic(from)
+}
+
+// resumes tells whether a connection goes on with a session, though it does not begin with a HELLO: a DEALER of libzmq that was reset
+// connects again by itself and goes on with the next message.
+func (in *inbox) resumes() bool {
+	if in.passed {
+		return false
+	}
+	in.passed = true
+	number := in.message.Sequence
+	_ = in.node.do(func() {
+		s := in.node.sessions[in.uuid]
+		if s == nil || s.state != awaiting {
+			return
+		}
+		in.verdict = ignore
+		in.node.handle(s, resumed, detail{in: in, isNext: s.cycle.follows(s.last, number)})
+		if in.verdict == accept {
+			in.session, in.last = s, s.last
+		}
+	})
+	return in.session != nil
 }
 
 // hello begins a session.
@@ -95,42 +119,32 @@ func (in *inbox) hello(frames [][]byte) error {
 	if in.message.Sequence != 1 {
 		return in.invalid(fmt.Errorf("%w: HELLO with sequence %d", errSequence, in.message.Sequence))
 	}
-	if in.both && in.peer != nil {
+	if in.both && in.session != nil {
 		return in.invalid(errAgain)
 	}
 	if !in.node.events.admit(in.conn.Done()) {
 		return errSessionOver
 	}
-	var p *peer
-	err := in.node.do(func() { p = in.node.greeted(in) })
-	if err == nil && p == suspected {
-		in.suspect(frames)
-		return nil
-	}
-	if err == nil && p == doubted {
-		// If it was the answer to a HELLO of ours, the one that we say now gets another answer, on a connection that ends this.
-		select {
-		case <-in.conn.Done():
-			return errSessionOver
-		case <-time.After(doubtGrace):
-		}
-		in.sure = true
-		err = in.node.do(func() { p = in.node.greeted(in) })
-	}
-	switch {
-	case err != nil:
+	if err := in.node.do(func() { in.node.greeted(in) }); err != nil {
 		return err
-	case p == nil:
+	}
+	switch in.verdict {
+	case wait:
+		h := in.held.Load()
+		h.messages = append(h.messages, frames)
+		h.mu.Unlock()
+		return nil
+	case refuse:
 		return errRefused
 	}
-	in.peer, in.last = p, 1
+	in.last = 1
 	in.message = msg.Message{} // its octets need not stay
 	return nil
 }
 
 // traffic handles all that follows a HELLO.
 func (in *inbox) traffic(from *memory.Slab) error {
-	n, m, p := in.node, &in.message, in.peer
+	n, m, s := in.node, &in.message, in.session
 	switch m.ID {
 	case msg.Whisper:
 		return in.deliver(Event{Kind: Whisper, Slab: from})
@@ -144,24 +158,27 @@ func (in *inbox) traffic(from *memory.Slab) error {
 	case msg.Leave:
 		return in.change(n.departed)
 	case msg.Ping:
-		p.pong()
+		s.pong()
 		runtime.Gosched() // to the writer: else it waits until this goroutine does
 	case msg.PingOK:
-		p.ponged()
+		s.ponged()
+		if s.isAsked.Load() {
+			n.post(func() { n.handle(s, pingOKCame, detail{in: in}) })
+		}
 	case msg.State:
 		if in.extensions.has(extState) {
 			state := beacon.State(m.State)
-			return n.do(func() { n.stated(p, state, true) })
+			return n.do(func() { n.stated(s, state, true) })
 		}
 	case msg.Goodbye:
 		if in.extensions.has(extGoodbye) {
-			n.post(func() { n.depart(p) })
+			n.post(func() { n.handle(s, goodbyeCame, detail{}) })
 			return errSessionOver
 		}
 		// C zyre says it where it uses gossip, to those too who know it by beacons: these believe its beacons alone.
 		n.post(func() {
-			if n.isGossiped(p.uuid) {
-				n.depart(p)
+			if n.isGossiped(s.uuid) {
+				n.handle(s, goodbyeCame, detail{})
 			}
 		})
 	}
@@ -170,24 +187,24 @@ func (in *inbox) traffic(from *memory.Slab) error {
 }
 
 // change has the control loop take a JOIN or LEAVE.
-func (in *inbox) change(take func(p *peer, group string)) error {
+func (in *inbox) change(take func(s *session, group string)) error {
 	if !in.node.events.admit(in.conn.Done()) {
 		return errSessionOver
 	}
-	return in.node.do(func() { take(in.peer, string(in.message.Group)) })
+	return in.node.do(func() { take(in.session, string(in.message.Group)) })
 }
 
 // frameCost is what a frame holds beside its octets.
 const frameCost = 24
 
 func (in *inbox) deliver(e Event) error {
-	e.Peer, e.Frames = in.peer.snapshot.Load(), in.message.Content
+	e.Peer, e.Frames = in.session.snapshot.Load(), in.message.Content
 	in.message.Content, in.message.Group = nil, nil // while the peer is silent they need not stay
 	var octets int64
 	for _, frame := range e.Frames {
 		octets += frameCost + int64(len(frame))
 	}
-	if !in.node.events.deliver(in.peer, &e, octets, in.conn.Done()) {
+	if !in.node.events.deliver(in.session, &e, octets, in.conn.Done()) {
 		return errSessionOver
 	}
 	return nil
@@ -195,25 +212,28 @@ func (in *inbox) deliver(e Event) error {
 
 // invalid ends the session with a peer that broke the sequence (RFC 36, "ZRE Commands").
 func (in *inbox) invalid(err error) error {
-	if p := in.peer; p != nil {
-		in.node.post(func() { in.node.remove(p, LostMessages) })
+	if s := in.session; s != nil {
+		in.node.post(func() { in.node.handle(s, gapCame, detail{}) })
 	}
 	return err
 }
 
 // Closed ends the inbox.
 func (in *inbox) Closed(err error) {
-	if p := in.settled(); p != nil {
-		in.node.post(func() {
-			switch {
-			case in.both:
-				in.node.hungUp(p, in, err)
-			case p.inbox == in:
-				p.inbox = nil
-				in.node.lost(p, err)
-			}
-		})
-	}
+	s, last := in.settled(), in.last
+	in.node.post(func() {
+		if s == nil { // its HELLO waited
+			s = in.node.sessions[in.uuid]
+		}
+		switch {
+		case s == nil:
+		case in.both:
+			in.node.hungUp(s, in, err)
+		case s.inbox == in:
+			s.inbox, s.last = nil, last
+			in.node.handle(s, inboxClosed, detail{in: in})
+		}
+	})
 	in.node.log.Debug().AnErr("reason", err).Stringer("peer", in.uuid).Msg("connection from peer closed")
 }
 

@@ -114,7 +114,7 @@ func TestDuplexProtocol(t *testing.T) {
 	whisper := func(t *testing.T, n *testNode, f *ipcPeer, by *ipcCall) {
 		t.Helper()
 		n.waitKind(Enter, f.id)
-		n.until(t, "it is connected", func() bool { return n.peers[f.id].connected })
+		n.until(t, "it is connected", func() bool { return n.sessions[f.id].mailbox != nil })
 		if err := n.Whisper(t.Context(), f.id, []byte("x")); err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +136,7 @@ func TestDuplexProtocol(t *testing.T) {
 		n.meetNear(t, f.id)
 		called := <-f.came
 		called.next(msg.Hello)
-		n.until(t, "it is connected", func() bool { return n.peers[f.id].connected })
+		n.until(t, "it is connected", func() bool { return n.sessions[f.id].mailbox != nil })
 		f.call().next(0) // it hangs up, and says nothing
 		if err := called.conn.Queue().Push(f.hello()); err != nil {
 			t.Fatal(err)
@@ -200,7 +200,7 @@ func TestDuplexProtocol(t *testing.T) {
 // meetNear has a node learn of a peer on this host.
 func (r *testNode) meetNear(t *testing.T, id uuid.UUID) {
 	t.Helper()
-	if err := r.do(func() { r.meet(id, nil, true, nil) }); err != nil {
+	if err := r.do(func() { r.meet(id, nil, true) }); err != nil {
 		t.Fatal(err)
 	}
 }

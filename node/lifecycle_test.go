@@ -275,7 +275,7 @@ func TestSequenceWrap(t *testing.T) {
 			f.send(msg.AppendWhisper(nil, c.next(sequence)), []byte("last"))
 			n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "WHISPER:1f"})
 			n.Node.mu.RLock()
-			learned := n.peers[f.uuid].cycle.learned.Load()
+			learned := n.sessions[f.uuid].cycle.learned.Load()
 			n.Node.mu.RUnlock()
 			if learned != length {
 				t.Errorf("learned a cycle of %d", learned)

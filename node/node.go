@@ -35,33 +35,35 @@ type Node struct {
 	wg        sync.WaitGroup
 
 	// The control loop's own (before Start: whoever holds starting).
-	chosen    beacon.State      // by SetState
-	auto      autoState         // with Config.AutoState
-	telling   bool              // a STATE message was sent a moment ago
-	groups    map[string]string // joined by us, by name
-	status    uint8             // counts our joins and leaves (RFC 36, "The HELLO Command")
-	tick      time.Duration
-	reaped    time.Time
-	former    map[uuid.UUID]struct{} // peers whose last session ended without a farewell
-	strangers strangers
-	farewells farewells
-	contacts  map[netip.AddrPort]*contact
-	sources   map[string][]netip.AddrPort // what each names
-	unnamed   []*peer                     // sessions whose peer's UUID is not known yet
-	trying    int                         // attempts under way
-	doubtful  int                         // HELLOs of which it is not known whose they are
-	asking    *peer                       // the one of unnamed that was asked
-	stopping  bool                        // no more sessions begin: who hears our farewell hangs up, and must not be called back
+	chosen      beacon.State      // by SetState
+	auto        autoState         // with Config.AutoState
+	telling     bool              // a STATE message was sent a moment ago
+	groups      map[string]string // joined by us, by name
+	status      uint8             // counts our joins and leaves (RFC 36, "The HELLO Command")
+	tick        time.Duration
+	checked     time.Time  // when checkTimeouts last ran
+	former      remembered // foreign peers whose last session ended without a farewell
+	unreachable remembered // peers that must be reached before they enter
+	strangers   strangers
+	farewells   farewells
+	contacts    map[netip.AddrPort]*contact
+	sources     map[string][]netip.AddrPort // what each names
+	addresses   *addressIndex               // where sessions lead, and may lead
+	unnamed     []*session                  // sessions whose peer's UUID is not known yet
+	trying      int                         // attempts under way
+	undecided   int                         // HELLOs of which it is not known whose answer they are
+	asking      *session                    // the one of unnamed that was asked
+	stopping    bool                        // no more sessions begin: who hears our farewell hangs up, and must not be called back
 
 	conflicting netip.Addr // where another node with our UUID was last
 	conflicted  time.Time  // when that was told
 
 	// mu guards the tables below for all who read them outside of the control loop, which alone writes them.
-	mu      sync.RWMutex
-	peers   map[uuid.UUID]*peer  // every session
-	present map[uuid.UUID]*peer  // those that entered
-	recent  atomic.Pointer[peer] // whom of present a message went to last; nil if there is none, or it is present no more
-	members map[string][]*peer   // present peers by group; a slice is replaced, never changed
+	mu       sync.RWMutex
+	sessions map[uuid.UUID]*session  // every one
+	present  map[uuid.UUID]*session  // those that entered
+	recent   atomic.Pointer[session] // whom of present a message went to last; nil if there is none, or it is present no more
+	members  map[string][]*session   // present peers by group; a slice is replaced, never changed
 
 	ownGroups atomic.Pointer[map[string]string] // a copy of groups for the readers
 	state     atomic.Uint32                     // our beacon.State; the control loop writes it
@@ -96,25 +98,27 @@ func New(cfg Config) (*Node, error) {
 
 			HandshakeTimeout: handshakeTimeout,
 		},
-		events:    newEvents(cfg.Limits.Events, cfg.Limits.EventOctets),
-		calls:     make(chan func()),
-		sightings: make(chan beacon.Sighting, 256),
-		moves:     make(chan struct{}, 1),
-		calling:   make(chan struct{}, maxCalls),
-		done:      make(chan struct{}),
-		gone:      make(chan struct{}),
-		groups:    make(map[string]string),
-		former:    make(map[uuid.UUID]struct{}),
-		chosen:    beacon.Idle,
-		auto:      autoState{state: beacon.Idle},
-		strangers: newStrangers(cfg.Network, cfg.Limits.Strangers, cfg.Limits.StrangersPerAddress),
-		farewells: make(farewells),
-		contacts:  make(map[netip.AddrPort]*contact),
-		sources:   make(map[string][]netip.AddrPort),
-		peers:     make(map[uuid.UUID]*peer),
-		present:   make(map[uuid.UUID]*peer),
-		members:   make(map[string][]*peer),
-		tick:      min(max(cfg.EvasiveTimeout/4, 10*time.Millisecond), time.Second),
+		events:      newEvents(cfg.Limits.Events, cfg.Limits.EventOctets),
+		calls:       make(chan func()),
+		sightings:   make(chan beacon.Sighting, 256),
+		moves:       make(chan struct{}, 1),
+		calling:     make(chan struct{}, maxCalls),
+		done:        make(chan struct{}),
+		gone:        make(chan struct{}),
+		groups:      make(map[string]string),
+		former:      newRemembered(cfg.Limits.Peers, formerFor),
+		unreachable: newRemembered(cfg.Limits.Peers, unreachableFor),
+		addresses:   newAddressIndex(),
+		chosen:      beacon.Idle,
+		auto:        autoState{state: beacon.Idle},
+		strangers:   newStrangers(cfg.Network, cfg.Limits.Strangers, cfg.Limits.StrangersPerAddress),
+		farewells:   make(farewells),
+		contacts:    make(map[netip.AddrPort]*contact),
+		sources:     make(map[string][]netip.AddrPort),
+		sessions:    make(map[uuid.UUID]*session),
+		present:     make(map[uuid.UUID]*session),
+		members:     make(map[string][]*session),
+		tick:        min(max(cfg.EvasiveTimeout/4, 10*time.Millisecond), time.Second),
 	}
 	n.clock.Store(1)
 	n.life, n.die = context.WithCancel(context.Background())
@@ -187,7 +191,7 @@ func (n *Node) Start(ctx context.Context) (err error) {
 	n.router = zmtp.NewRouter(n.zmtp, n.accept)
 	n.router.Allow, n.router.Introduce = n.allow, n.welcome
 	n.started = true
-	n.reaped = time.Now()
+	n.checked = time.Now()
 	n.state.CompareAndSwap(uint32(beacon.Init), uint32(n.chosen))
 	n.serve(listener)
 	n.serveIPC(ctx)
@@ -227,11 +231,11 @@ func (n *Node) control() {
 		case <-n.moves:
 			n.relocate()
 		case now := <-ticker.C:
-			n.reap(now)
+			n.checkTimeouts(now)
 		case <-samples:
 			n.observe()
 		case <-n.done:
-			for _, p := range n.peers {
+			for _, p := range n.sessions {
 				p.close(ErrClosed)
 			}
 			return
@@ -358,11 +362,11 @@ func (n *Node) stop() {
 	n.stopping = true
 	n.state.Store(uint32(beacon.Exit))
 	n.agent.Hush()
-	for _, p := range n.peers {
-		if p.connected {
+	for _, p := range n.sessions {
+		if p.mailbox != nil {
 			p.goodbye()
 		} else {
-			n.forget(p)
+			n.end(p)
 		}
 	}
 }
@@ -376,7 +380,7 @@ func (n *Node) flush() {
 	defer cancel()
 	var all sync.WaitGroup
 	n.mu.RLock()
-	for _, p := range n.peers {
+	for _, p := range n.sessions {
 		all.Go(func() { p.queue.Flush(ctx) })
 	}
 	n.mu.RUnlock()

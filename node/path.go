@@ -37,7 +37,7 @@ func (n *Node) paths(endpoints []netip.AddrPort, shown bool) []path {
 }
 
 // addEndpoint makes known where else the peer may be reached. Of too many the oldest is forgotten: the peer may have moved.
-func (p *peer) addEndpoint(ap netip.AddrPort, shown bool) {
+func (p *session) addEndpoint(ap netip.AddrPort, shown bool) {
 	if p.see(ap, shown) {
 		return
 	}
@@ -48,7 +48,7 @@ func (p *peer) addEndpoint(ap netip.AddrPort, shown bool) {
 // follow makes the endpoints of the peer's HELLO the newest. One that names the address which it came from is known to work; of two, the
 // one that it names, as an advertised one, may lead nowhere from here, so beacons are believed more. If the peer may have restarted,
 // what has another port is gone: the rest may be the same mailbox by another interface.
-func (p *peer) follow(endpoints []netip.AddrPort, restarted bool) {
+func (p *session) follow(endpoints []netip.AddrPort, restarted bool) {
 	var paths []path
 	for _, o := range *p.paths.Load() {
 		o.ready = false
@@ -67,7 +67,7 @@ func (p *peer) follow(endpoints []netip.AddrPort, restarted bool) {
 
 // setPaths has a dial under way look whether there is a better path now. Who waits before another attempt, as after a session that
 // broke soon, waits on, unless there is a new endpoint to try.
-func (p *peer) setPaths(paths []path) {
+func (p *session) setPaths(paths []path) {
 	known := p.endpoints()
 	p.paths.Store(&paths)
 	signal(p.better)
@@ -85,7 +85,7 @@ func signal(c chan struct{}) {
 }
 
 // see notes that the peer was shown at an endpoint, if that is known.
-func (p *peer) see(ap netip.AddrPort, shown bool) bool {
+func (p *session) see(ap netip.AddrPort, shown bool) bool {
 	for _, path := range *p.paths.Load() {
 		if path.AddrPort != ap {
 			continue
@@ -99,7 +99,7 @@ func (p *peer) see(ap netip.AddrPort, shown bool) bool {
 }
 
 // unproven returns the paths for another session, of which none has shown yet that it works.
-func (p *peer) unproven() []path {
+func (p *session) unproven() []path {
 	paths := slices.Clone(*p.paths.Load())
 	for i := range paths {
 		paths[i].ready = false
@@ -108,7 +108,7 @@ func (p *peer) unproven() []path {
 }
 
 // endpoints returns where the peer may be reached, the newest last.
-func (p *peer) endpoints() []netip.AddrPort {
+func (p *session) endpoints() []netip.AddrPort {
 	var list []netip.AddrPort
 	for _, path := range *p.paths.Load() {
 		list = append(list, path.AddrPort)
@@ -130,7 +130,7 @@ type route struct {
 
 // routes returns the paths, the best first: those that were shown of late, of these where the peer's HELLO came from, of these the
 // better links, of these the newest.
-func (p *peer) routes() []route {
+func (p *session) routes() []route {
 	interfaces := p.node.agent.Interfaces()
 	var list []route
 	for _, o := range *p.paths.Load() {
@@ -149,7 +149,7 @@ func (p *peer) routes() []route {
 }
 
 // dialBest dials a peer for attempt number n (from 0), by its paths in turn. A path that becomes known meanwhile, and is better, ends that: errBetterPath.
-func (p *peer) dialBest(ctx context.Context, attempt int, dial func(ctx context.Context, endpoint string) (*zmtp.Conn, error)) (*zmtp.Conn, error) {
+func (p *session) dialBest(ctx context.Context, attempt int, dial func(ctx context.Context, at netip.AddrPort) (*zmtp.Conn, error)) (*zmtp.Conn, error) {
 	routes := p.routes()
 	if len(routes) == 0 {
 		return nil, errNoEndpoint
@@ -169,7 +169,7 @@ func (p *peer) dialBest(ctx context.Context, attempt int, dial func(ctx context.
 			}
 		}
 	}()
-	conn, err := dial(ctx, now.String())
+	conn, err := dial(ctx, now.AddrPort)
 	if err != nil && context.Cause(ctx) == errBetterPath {
 		err = errBetterPath
 	}
@@ -216,7 +216,7 @@ func onLink(addr netip.Addr, interfaces []beacon.Interface) *linkTo {
 func (n *Node) leavePaths() {
 	interfaces := n.agent.Interfaces()
 	carries := func(i beacon.Interface) bool { return i.Flags&net.FlagRunning != 0 }
-	for _, p := range n.peers {
+	for _, p := range n.sessions {
 		if !p.isMovable() || slices.ContainsFunc(interfaces, func(i beacon.Interface) bool {
 			return carries(i) && slices.ContainsFunc(i.Addrs, func(a netip.Prefix) bool { return a.Addr().WithZone("") == p.local })
 		}) {
@@ -227,46 +227,51 @@ func (n *Node) leavePaths() {
 			return o.AddrPort != p.reached && n.isFresh(o) && link != nil && link.carrier
 		})
 		if other || !n.agent.IsLocal(p.local) && slices.ContainsFunc(interfaces, carries) {
-			n.move(p)
+			n.handle(p, pathGone, detail{})
 		}
 	}
 }
 
 // checkPath asks a peer for a sign of life on our connection when it is not shown any more where that leads to, but is elsewhere: a
 // switch between may have died, which neither end's interface tells. Without an answer it is moved.
-func (n *Node) checkPath(p *peer, now time.Time) {
-	if !p.isMovable() {
+func (n *Node) checkPath(s *session) {
+	if !s.isMovable() {
 		return
 	}
 	stale, other := false, false
-	for _, path := range *p.paths.Load() {
-		if path.AddrPort == p.reached {
+	for _, path := range *s.paths.Load() {
+		if path.AddrPort == s.reached {
 			stale = path.seen.Load() != 0 && !n.isFresh(path)
 		} else if n.isFresh(path) {
 			other = true
 		}
 	}
-	switch {
-	case !stale || !other:
-		p.suspected = time.Time{}
-	case p.suspected.IsZero():
-		p.suspected = now
-		p.answered.Store(false)
-		p.ping()
-	case p.answered.Load(): // it only does not beacon there
-		p.suspected = now.Add(n.cfg.EvasiveTimeout)
-	case now.Sub(p.suspected) >= max(2*n.tick, time.Second):
-		n.move(p)
+	if stale && other {
+		n.demand(s, max(2*n.tick, time.Second), pathGone)
 	}
 }
 
 // isMovable tells whether a session is one of tcp that is up.
-func (p *peer) isMovable() bool {
-	return p.connected && p.contact == nil && p.ending == 0 && p.transport == TCP
+func (s *session) isMovable() bool {
+	return s.mailbox != nil && s.contact == nil && s.state != draining && s.state != leaving && s.transport == TCP
 }
 
-// move gives a peer a new session, by another path or another address of ours.
-func (n *Node) move(p *peer) {
-	n.log.Debug().Stringer("peer", p.uuid).Stringer("from", p.reached).Msg("path died")
-	n.renew(p, Crashed)
+// seenAt is the tick at which the peer was last shown at an address; 0 if it was not.
+func (s *session) seenAt(at netip.AddrPort) uint32 {
+	for _, path := range *s.paths.Load() {
+		if path.AddrPort == at {
+			return path.seen.Load()
+		}
+	}
+	return 0
+}
+
+// isFreshAt tells whether the peer was shown at an address of late.
+func (n *Node) isFreshAt(s *session, at netip.AddrPort) bool {
+	for _, path := range *s.paths.Load() {
+		if path.AddrPort == at {
+			return n.isFresh(path)
+		}
+	}
+	return false
 }

@@ -70,7 +70,7 @@ func (n *Node) Ping(ctx context.Context, id uuid.UUID) (time.Duration, error) {
 
 // expectPong sends a PING for a call of Ping; the channel is closed when it is answered. Where the peer is asked how its sequence wraps, it
 // gets no other.
-func (p *peer) expectPong() (<-chan struct{}, error) {
+func (p *session) expectPong() (<-chan struct{}, error) {
 	p.lockFirst()
 	defer p.mu.Unlock()
 	switch {
@@ -93,14 +93,14 @@ func (p *peer) expectPong() (<-chan struct{}, error) {
 }
 
 // giveUp ends the wait of a call of Ping.
-func (p *peer) giveUp(answered <-chan struct{}) {
+func (p *session) giveUp(answered <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waits = slices.DeleteFunc(p.waits, func(w pingWait) bool { return w.done == answered })
 }
 
 // ping asks for a sign of life.
-func (p *peer) ping() {
+func (p *session) ping() {
 	p.lockFirst()
 	defer p.mu.Unlock()
 	if p.finished || p.heir != nil || p.wrapping() { // that is a PING too
@@ -115,21 +115,21 @@ func (p *peer) ping() {
 }
 
 // pong answers a PING.
-func (p *peer) pong() {
+func (p *session) pong() {
 	p.lockFirst()
 	defer p.mu.Unlock()
 	p.say(msg.AppendPingOK, p.enqueueAhead)
 }
 
 // lockFirst locks mu before those who send messages without a pause.
-func (p *peer) lockFirst() {
+func (p *session) lockFirst() {
 	p.urgent.Add(1)
 	p.mu.Lock()
 	p.urgent.Add(-1)
 }
 
 // ponged takes a PING-OK. Where the peer was asked how its sequence wraps, the last one due is the answer to that.
-func (p *peer) ponged() {
+func (p *session) ponged() {
 	p.answered.Store(true)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -145,7 +145,7 @@ func (p *peer) ponged() {
 }
 
 // enqueueAhead is enqueueControl for a message that overtakes what waits. It needs mu.
-func (p *peer) enqueueAhead(encode func(dst []byte, sequence uint16) []byte) error {
+func (p *session) enqueueAhead(encode func(dst []byte, sequence uint16) []byte) error {
 	sequence := p.cycle.next(p.sequence)
 	p.scratch = encode(p.scratch[:0], sequence)
 	err := p.queue.PushAhead(zmtp.Numbers{At: sequenceAt, Cycle: p.cycle.length()}, p.scratch)

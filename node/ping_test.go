@@ -25,7 +25,7 @@ func TestPingOvertakes(t *testing.T) {
 			f := newFakePeer(t, n)
 			f.enter()
 			n.sent(f, sent)
-			n.do(func() { n.peers[f.uuid].counts(fullCycle) })
+			n.do(func() { n.sessions[f.uuid].counts(fullCycle) })
 			read, all := make(chan struct{}), make(chan error, 1)
 			release := sync.OnceFunc(func() { close(read) })
 			defer release() // else the peer reads on after a failure for ever
@@ -61,8 +61,8 @@ func TestPingOvertakes(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			var p *peer
-			n.do(func() { p = n.peers[f.uuid]; p.ping() })
+			var p *session
+			n.do(func() { p = n.sessions[f.uuid]; p.ping() })
 			f.send(msg.AppendPing(nil, 2))
 			f.send(msg.AppendPing(nil, 3))
 			eventually(t, "the answers wait", func() bool {
@@ -142,7 +142,7 @@ func TestPingHasBounds(t *testing.T) {
 	if _, err := n.Ping(t.Context(), f.uuid); !errors.Is(err, ErrPeerBusy) || !errors.As(err, &failed) || failed.UUID != f.uuid || failed.Name != "fake" {
 		t.Errorf("Ping returns %v", err)
 	}
-	n.do(func() { n.remove(n.peers[f.uuid], Expired) })
+	n.do(func() { n.remove(n.sessions[f.uuid], Expired) })
 	for range maxPings {
 		if err := <-results; !errors.Is(err, ErrUnknownPeer) || !errors.As(err, &failed) || failed.Name != "fake" {
 			t.Errorf("Ping returns %v", err)

@@ -10,7 +10,7 @@ import (
 // sighting takes what a beacon told. The beacon's receiver calls it, for every beacon on the network: it must be quick.
 func (n *Node) sighting(s beacon.Sighting) {
 	n.mu.RLock()
-	p := n.peers[s.UUID]
+	p := n.sessions[s.UUID]
 	n.mu.RUnlock()
 	if p != nil && s.Port != 0 && p.knows(s) {
 		if !p.alive.Load() {
@@ -38,8 +38,8 @@ func (n *Node) relocate() {
 		c.attempts = 0
 		n.try(c)
 	}
-	for _, p := range n.peers {
-		if p.connected && p.entered {
+	for _, p := range n.sessions {
+		if p.mailbox != nil && p.state.isPresent() {
 			p.ping()
 			continue
 		}
@@ -48,8 +48,8 @@ func (n *Node) relocate() {
 }
 
 // knows says that a sighting brings nothing new.
-func (p *peer) knows(s beacon.Sighting) bool {
-	if s.State != beacon.Unknown && uint32(s.State) != p.state.Load() {
+func (p *session) knows(s beacon.Sighting) bool {
+	if s.State != beacon.Unknown && uint32(s.State) != p.peerState.Load() {
 		return false
 	}
 	return p.see(netip.AddrPortFrom(s.Addr, s.Port), true)
@@ -57,10 +57,10 @@ func (p *peer) knows(s beacon.Sighting) bool {
 
 // sighted takes a beacon that brings news.
 func (n *Node) sighted(s beacon.Sighting) {
-	p := n.peers[s.UUID]
+	p := n.sessions[s.UUID]
 	if s.Port == 0 || s.State == beacon.Exit {
 		if p != nil && !n.farewells.repeats(s.UUID) {
-			n.farewell(p)
+			n.handle(p, farewellCame, detail{})
 		}
 		return
 	}
@@ -79,78 +79,75 @@ func (n *Node) sighted(s beacon.Sighting) {
 		if !n.strangers.admit(endpoint, time.Now()) {
 			return
 		}
-		if p = n.meet(s.UUID, n.paths([]netip.AddrPort{endpoint}, true), s.Local, nil); p == nil {
+		if p = n.meet(s.UUID, n.paths([]netip.AddrPort{endpoint}, true), s.Local); p == nil {
 			n.strangers.release(endpoint.Addr())
 			return
 		}
-		p.stranger = endpoint
+		p.unverified = endpoint
 	}
 	p.alive.Store(true)
 	if s.Local {
 		p.sameHost.Store(true)
 	}
 	p.addEndpoint(endpoint, true)
+	n.index(p)
+	n.contest(p, []netip.AddrPort{endpoint})
 	n.stated(p, s.State, false)
 }
 
-// depart: the peer said GOODBYE, on the connection itself: all it sent before has been read.
-func (n *Node) depart(p *peer) {
-	if n.peers[p.uuid] == p {
-		p.reason = Left // of the session before, whose Exit may wait for this
-		n.remove(p, Left)
-	}
-}
-
-// farewell: the peer leaves.
-func (n *Node) farewell(p *peer) {
-	if !p.entered {
-		p.reason = Left // of the session before, whose Exit may wait for this
-		n.remove(p, Left)
-		return
-	}
-	if p.ending != Left {
-		// Anybody can send a farewell: one who answers has not left.
-		p.answered.Store(false)
-		p.ping()
-	}
-	n.end(p, Left)
-}
-
-// reap looks at every peer once a tick: who was silent for too long is PINGed, and given up at last.
-func (n *Node) reap(now time.Time) {
-	stalled := now.Sub(n.reaped) > 2*n.tick+n.cfg.EvasiveTimeout/4
-	n.reaped = now
+// checkTimeouts looks at every session once a tick: a peer that was silent for too long is PINGed, and given up at last; so is one that
+// could not be reached for as long.
+func (n *Node) checkTimeouts(now time.Time) {
+	stalled := now.Sub(n.checked) > 2*n.tick+n.cfg.EvasiveTimeout/4
+	n.checked = now
 	n.clock.Add(1)
 	n.strangers.prune(now)
 	n.farewells.prune(now)
-	for _, p := range n.peers {
-		p.tidy()
-		if p.ending != 0 {
-			continue // drain looks after it
-		}
-		// Whose messages wait for the application is not silent. After a stall of our own (a stopped process, a suspended laptop)
+	n.former.prune(now)
+	n.unreachable.prune(now)
+	for _, s := range n.sessions {
+		s.tidy()
+		n.checkReach(s, now, stalled)
+		// A peer whose messages wait for the application is not silent. After a stall of our own (a stopped process, a suspended laptop)
 		// what peers said meanwhile is not yet read.
-		beaconed, spoke := p.alive.Swap(false), p.spoke.Swap(false)
-		if beaconed || spoke || p.stuck.Load() || stalled {
-			p.heard, p.evasive, p.silent, p.asked = now, false, false, false
-			n.checkPath(p, now)
+		beaconed, spoke := s.alive.Swap(false), s.spoke.Load()
+		if s.state != draining && s.state != leaving { // readOn looks at it there
+			s.spoke.Store(false)
+		}
+		if beaconed || spoke || s.stuck.Load() || stalled {
+			s.heard, s.isEvasive, s.isSilent, s.asked = now, false, false, false
+			n.checkPath(s)
 			continue
 		}
-		switch quiet := now.Sub(p.heard); {
-		case quiet >= n.cfg.ExpiredTimeout:
-			n.remove(p, Expired)
-		case !p.entered:
-		case quiet >= 2*n.cfg.EvasiveTimeout && !p.silent:
-			p.silent = true
-			n.events.push(p, Event{Kind: Silent, Peer: p.snapshot.Load()})
-			p.ping()
-		case quiet >= n.cfg.EvasiveTimeout && !p.evasive:
-			p.evasive = true
-			n.events.push(p, Event{Kind: Evasive, Peer: p.snapshot.Load()})
-			p.ping()
-		case quiet >= n.cfg.EvasiveTimeout/2 && !p.asked:
-			p.asked = true // who does not beacon to us, where none get through, need not be evasive
-			p.ping()
-		}
+		n.checkSilence(s, now.Sub(s.heard))
+	}
+}
+
+// checkReach ends the session of a peer that could not be reached for the expired timeout.
+func (n *Node) checkReach(s *session, now time.Time, stalled bool) {
+	if s.mailbox != nil || stalled {
+		s.outOfReach = now
+	} else if now.Sub(s.outOfReach) >= n.cfg.ExpiredTimeout {
+		n.handle(s, unreachableExpired, detail{})
+	}
+}
+
+// checkSilence takes note of how long a peer has been silent.
+func (n *Node) checkSilence(s *session, quiet time.Duration) {
+	switch {
+	case quiet >= n.cfg.ExpiredTimeout:
+		n.handle(s, silenceExpired, detail{})
+	case !s.state.isPresent() || s.state == draining || s.state == leaving:
+	case quiet >= 2*n.cfg.EvasiveTimeout && !s.isSilent:
+		s.isSilent = true
+		n.events.push(s, Event{Kind: Silent, Peer: s.snapshot.Load()})
+		s.ping()
+	case quiet >= n.cfg.EvasiveTimeout && !s.isEvasive:
+		s.isEvasive = true
+		n.events.push(s, Event{Kind: Evasive, Peer: s.snapshot.Load()})
+		s.ping()
+	case quiet >= n.cfg.EvasiveTimeout/2 && !s.asked:
+		s.asked = true // a peer that does not beacon to us, where none get through, need not be evasive
+		s.ping()
 	}
 }

@@ -89,7 +89,7 @@ func (n *Node) whisper(ctx context.Context, id uuid.UUID, frames [][]byte, given
 }
 
 // addressee returns who is present by that UUID, nil if nobody is. Most messages go where the last one went.
-func (n *Node) addressee(id uuid.UUID) *peer {
+func (n *Node) addressee(id uuid.UUID) *session {
 	if p := n.recent.Load(); p != nil && p.uuid == id {
 		return p
 	}
@@ -127,12 +127,12 @@ func (n *Node) shout(ctx context.Context, group string, frames [][]byte, given b
 	members := n.members[group]
 	n.mu.RUnlock()
 	c.given, c.shared = given, len(members) > 1
-	if slices.ContainsFunc(members, func(p *peer) bool { return !p.inproc }) {
+	if slices.ContainsFunc(members, func(p *session) bool { return !p.inproc }) {
 		to.lease = c.own()
 		defer to.release()
 	}
 
-	var full []*peer
+	var full []*session
 	for _, p := range members {
 		switch err := p.send(to, &c); {
 		case errors.Is(err, zmtp.ErrFull):
@@ -194,7 +194,7 @@ const headerSize = 6 + 1 + msg.MaxString
 var noContent = [][]byte{{}}
 
 // send queues a message, without waiting.
-func (p *peer) send(to target, c *content) error {
+func (p *session) send(to target, c *content) error {
 	if !p.inproc {
 		c.own() // if it is not: for the heir of a peer of this process. Before anybody waits for the lock
 	}
@@ -215,7 +215,7 @@ func (p *peer) send(to target, c *content) error {
 }
 
 // enqueue numbers a message and appends it to the queue, beyond the bounds of that if it may crowd it. It needs mu.
-func (p *peer) enqueue(to target, c *content, crowd bool) error {
+func (p *session) enqueue(to target, c *content, crowd bool) error {
 	if p.inproc {
 		if done, err := p.handOver(to, c); done {
 			return err
@@ -245,14 +245,14 @@ func (p *peer) enqueue(to target, c *content, crowd bool) error {
 }
 
 // control queues a message of ours, which has room beyond the queue's bounds. A peer that exhausts even that is dropped.
-func (p *peer) control(encode func(dst []byte, sequence uint16) []byte) {
+func (p *session) control(encode func(dst []byte, sequence uint16) []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.say(encode, p.enqueueControl)
 }
 
 // say is control, with the way into the queue. It needs mu.
-func (p *peer) say(encode func([]byte, uint16) []byte, enqueue func(func([]byte, uint16) []byte) error) {
+func (p *session) say(encode func([]byte, uint16) []byte, enqueue func(func([]byte, uint16) []byte) error) {
 	var err error
 	switch {
 	case p.finished || p.heir != nil:
@@ -268,7 +268,7 @@ func (p *peer) say(encode func([]byte, uint16) []byte, enqueue func(func([]byte,
 }
 
 // enqueueControl is enqueue for a message of ours.
-func (p *peer) enqueueControl(encode func(dst []byte, sequence uint16) []byte) error {
+func (p *session) enqueueControl(encode func(dst []byte, sequence uint16) []byte) error {
 	sequence := p.cycle.next(p.sequence)
 	p.scratch = encode(p.scratch[:0], sequence)
 	p.frames = append(p.frames[:0], p.scratch)
@@ -280,8 +280,8 @@ func (p *peer) enqueueControl(encode func(dst []byte, sequence uint16) []byte) e
 }
 
 // goodbye ends what we send: with a GOODBYE if the peer understands it. Of others C zyre alone uses gossip, and wants one there.
-func (p *peer) goodbye() {
-	if p.extensions.has(extGoodbye) || !p.ours && p.node.isGossiped(p.uuid) {
+func (p *session) goodbye() {
+	if p.extensions.has(extGoodbye) || !p.isOurs && p.node.isGossiped(p.uuid) {
 		p.control(msg.AppendGoodbye)
 	}
 	p.mu.Lock()
@@ -291,13 +291,13 @@ func (p *peer) goodbye() {
 
 // drop has the control loop end the session of a peer that does not take its messages. It does not wait: the control loop
 // itself may call it.
-func (p *peer) drop() {
-	p.node.after(0, func() { p.node.remove(p, NotResponding) })
+func (p *session) drop() {
+	p.node.after(0, func() { p.node.handle(p, queueStuck, detail{}) })
 }
 
 // await queues a message for a peer whose queue is full (err, of the first attempt), when there is room. timeout is the send
 // timeout where several waits share one.
-func (n *Node) await(ctx context.Context, p *peer, to target, c *content, err error, timeout *time.Timer) error {
+func (n *Node) await(ctx context.Context, p *session, to target, c *content, err error, timeout *time.Timer) error {
 	name := p.snapshot.Load().Name // that its heir may not have yet
 	fail := func(err error) error {
 		select {

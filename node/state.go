@@ -48,7 +48,7 @@ func (n *Node) tell() {
 	}
 	n.telling = true
 	told := n.State()
-	for _, p := range n.peers {
+	for _, p := range n.sessions {
 		n.tellState(p)
 	}
 	n.after(tellGap, func() {
@@ -60,23 +60,23 @@ func (n *Node) tell() {
 }
 
 // tellState tells our state to one peer, if it understands that and does not know it.
-func (n *Node) tellState(p *peer) {
+func (n *Node) tellState(p *session) {
 	state := n.State()
-	if p.connected && p.extensions.has(extState) && p.told != state {
-		p.told = state
+	if p.mailbox != nil && p.extensions.has(extState) && p.advertised != state {
+		p.advertised = state
 		p.control(func(dst []byte, sequence uint16) []byte { return msg.AppendState(dst, sequence, uint8(state)) })
 	}
 }
 
 // stated takes the state that a peer told, by beacon or by message. Who sends messages is believed them alone: they come in order.
-func (n *Node) stated(p *peer, s beacon.State, byMessage bool) {
+func (n *Node) stated(p *session, s beacon.State, byMessage bool) {
 	switch {
-	case s > beacon.Processing || s == beacon.Exit || n.peers[p.uuid] != p || p.statesByMessage && !byMessage:
+	case s > beacon.Processing || s == beacon.Exit || n.sessions[p.uuid] != p || p.statesByMessage && !byMessage:
 		return
 	case byMessage:
 		p.statesByMessage = true
 	}
-	if p.state.Swap(uint32(s)) != uint32(s) && p.entered {
+	if p.peerState.Swap(uint32(s)) != uint32(s) && p.state.isPresent() {
 		n.events.push(p, Event{Kind: State, Peer: p.publish(), State: s})
 	}
 }

@@ -37,14 +37,14 @@ func TestStateByMessage(t *testing.T) {
 			f := newFakePeerWith(t, n, c.cfg)
 			heard := listenTo(f)
 			f.enter()
-			n.until(t, "it is connected", func() bool { return n.peers[f.uuid].connected })
+			n.until(t, "it is connected", func() bool { return n.sessions[f.uuid].mailbox != nil })
 			for _, s := range []beacon.State{beacon.Processing, beacon.Error} {
 				if err := n.SetState(s); err != nil {
 					t.Fatal(err)
 				}
 				n.until(t, "it is told", func() bool { return !n.telling })
 			}
-			if !n.peers[f.uuid].extensions.has(extGoodbye) {
+			if !n.sessions[f.uuid].extensions.has(extGoodbye) {
 				if err := n.Join("end"); err != nil {
 					t.Fatal(err)
 				}

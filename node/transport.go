@@ -63,7 +63,7 @@ func (n *Node) serveIPC(ctx context.Context) {
 }
 
 // connect makes one attempt to reach a peer, by the best transport that leads to it, and says HELLO.
-func (p *peer) connect(ctx context.Context, id uuid.UUID, attempt int, hello msg.OutHello) (*zmtp.Conn, error) {
+func (p *session) connect(ctx context.Context, id uuid.UUID, attempt int, hello msg.OutHello) (*zmtp.Conn, error) {
 	n := p.node
 	if other := n.neighbour(id); other != nil {
 		conn, err := p.link(id, other, hello)
@@ -88,13 +88,16 @@ func (p *peer) connect(ctx context.Context, id uuid.UUID, attempt int, hello msg
 			n.log.WithLevel(level).Err(err).Stringer("peer", id).Msg("no ipc to this peer, trying tcp")
 		}
 	}
-	return p.dialBest(ctx, attempt, func(ctx context.Context, endpoint string) (*zmtp.Conn, error) {
-		return p.open(ctx, "tcp", endpoint, n.introduction(id, "tcp"), hello, &mailbox{peer: p})
+	return p.dialBest(ctx, attempt, func(ctx context.Context, at netip.AddrPort) (*zmtp.Conn, error) {
+		if err := p.mayDial(at); err != nil {
+			return nil, err
+		}
+		return p.open(ctx, "tcp", at.String(), n.introduction(id, "tcp"), hello, &mailbox{peer: p})
 	})
 }
 
 // open dials and shakes hands.
-func (p *peer) open(ctx context.Context, network, address string, cfg zmtp.Config, hello msg.OutHello, box *mailbox) (*zmtp.Conn, error) {
+func (p *session) open(ctx context.Context, network, address string, cfg zmtp.Config, hello msg.OutHello, box *mailbox) (*zmtp.Conn, error) {
 	n := p.node
 	dialling, cancel := context.WithTimeout(ctx, dialTimeout)
 	nc, err := n.cfg.Network.Dial(dialling, network, address)
@@ -115,7 +118,7 @@ func (p *peer) open(ctx context.Context, network, address string, cfg zmtp.Confi
 }
 
 // link makes a connection within the process.
-func (p *peer) link(id uuid.UUID, other *Node, hello msg.OutHello) (*zmtp.Conn, error) {
+func (p *session) link(id uuid.UUID, other *Node, hello msg.OutHello) (*zmtp.Conn, error) {
 	n := p.node
 	n.wg.Add(1) // until mailbox.Closed
 	conn, err := other.router.Link(n.introduction(id, Inproc), p.queue, p.first(hello), &mailbox{peer: p})
@@ -127,7 +130,7 @@ func (p *peer) link(id uuid.UUID, other *Node, hello msg.OutHello) (*zmtp.Conn, 
 
 // first makes the HELLO that a connection begins with. The endpoint that it names is the address by which we reach the peer, so it
 // can reach us by it; on this host any will do. What is advertised takes its place.
-func (p *peer) first(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
+func (p *session) first(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
 	return func(conn *zmtp.Conn) ([][]byte, error) {
 		hello.Endpoint = p.node.endpoint()
 		if local := addrOf(conn.LocalAddr()); local.IsValid() && p.node.cfg.Advertise == "" {

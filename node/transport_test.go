@@ -57,7 +57,7 @@ func TestTransports(t *testing.T) {
 			for _, pair := range [][2]*testNode{{a, b}, {b, a}} {
 				one, other := pair[0], pair[1]
 				one.waitKind(Enter, other.UUID())
-				one.until(t, "it is connected", func() bool { return one.peers[other.UUID()].connected })
+				one.until(t, "it is connected", func() bool { return one.sessions[other.UUID()].mailbox != nil })
 				p, _ := one.Peer(other.UUID())
 				if p == nil || p.Transport != c.want || p.Endpoint != other.Endpoint() {
 					t.Errorf("the peer is %+v, want %s and %s", p, c.want, other.Endpoint())
@@ -99,7 +99,7 @@ func TestForeignPeerByTCP(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	f := newFakePeer(t, n)
 	f.enter()
-	n.until(t, "it is connected", func() bool { return n.peers[f.uuid].connected })
+	n.until(t, "it is connected", func() bool { return n.sessions[f.uuid].mailbox != nil })
 	if p, _ := n.Peer(f.uuid); p == nil || p.Transport != TCP {
 		t.Errorf("%+v", p)
 	}
@@ -119,7 +119,7 @@ func TestShoutOverAll(t *testing.T) {
 		speaker.waitKind(Join, m.UUID())
 		members = append(members, m)
 		want := []string{Inproc, Inproc, IPC, TCP}[i]
-		speaker.until(t, "it is connected", func() bool { return speaker.peers[m.UUID()].connected })
+		speaker.until(t, "it is connected", func() bool { return speaker.sessions[m.UUID()].mailbox != nil })
 		if p, _ := speaker.Peer(m.UUID()); p.Transport != want {
 			t.Errorf("member %d by %s, want %s", i, p.Transport, want)
 		}

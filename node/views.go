@@ -23,7 +23,7 @@ func (n *Node) PeersIn(group string) []*Peer {
 	return snapshots(slices.Values(members), len(members))
 }
 
-func snapshots(peers func(func(*peer) bool), count int) []*Peer {
+func snapshots(peers func(func(*session) bool), count int) []*Peer {
 	list := make([]*Peer, 0, count)
 	for p := range peers {
 		list = append(list, p.now())
@@ -49,7 +49,7 @@ func (n *Node) Peer(id uuid.UUID) (*Peer, bool) {
 }
 
 // now is the snapshot with what changes at every message.
-func (p *peer) now() *Peer {
+func (p *session) now() *Peer {
 	s := *p.snapshot.Load()
 	s.QueuedMessages, s.QueuedOctets = p.queue.Depth()
 	return &s

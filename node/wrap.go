@@ -33,7 +33,7 @@ type parked struct {
 const maxParkedControls = 1_000
 
 // wrapping tells whether the next message must wait, and asks the peer when the time has come. It needs mu.
-func (p *peer) wrapping() bool {
+func (p *session) wrapping() bool {
 	if p.wrap == nil && p.sequence == shortCycle-1 && p.cycle.isUnknown() && p.enqueueControl(msg.AppendPing) == nil {
 		p.pings++
 		p.wrap = &wrap{since: time.Now(), settled: make(chan struct{})}
@@ -42,7 +42,7 @@ func (p *peer) wrapping() bool {
 }
 
 // park keeps a message until it is known how to number it, within the bounds of a queue. It needs mu.
-func (p *peer) park(to target, c *content) error {
+func (p *session) park(to target, c *content) error {
 	w, limits := p.wrap, &p.node.cfg.Limits
 	if len(w.messages) >= limits.QueueMessages || len(w.messages) > 0 && w.octets+c.size > limits.QueueOctets {
 		return zmtp.ErrFull
@@ -64,7 +64,7 @@ func (p *peer) park(to target, c *content) error {
 }
 
 // parkControl is park for a message of ours.
-func (p *peer) parkControl(encode func([]byte, uint16) []byte) error {
+func (p *session) parkControl(encode func([]byte, uint16) []byte) error {
 	if len(p.wrap.controls) >= maxParkedControls {
 		return zmtp.ErrFull
 	}
@@ -74,7 +74,7 @@ func (p *peer) parkControl(encode func([]byte, uint16) []byte) error {
 
 // unpark sends what is parked, in this session: all that was queued before is read, so there is room, but for a HELLO perhaps. It
 // needs mu.
-func (p *peer) unpark() {
+func (p *session) unpark() {
 	w := p.wrap
 	p.wrap = nil
 	close(w.settled)
@@ -91,7 +91,7 @@ func (p *peer) unpark() {
 }
 
 // counts says how the peer's sequence wraps.
-func (p *peer) counts(length uint32) {
+func (p *session) counts(length uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cycle.guess = length
@@ -100,10 +100,10 @@ func (p *peer) counts(length uint32) {
 // inherit has this session know what the last one with the same peer learned, and send what is parked there. If something is,
 // the peer ended it over its number 65535, so it counts the short way; or its process ended just then, so this is but a guess.
 // One that is an heir itself, and broke before its peer entered, passes on what is still to come.
-func (p *peer) inherit(last *peer) {
+func (p *session) inherit(last *session) {
 	last.mu.Lock()
 	w := last.wrap
-	if w != nil || last.isHeir && !last.entered {
+	if w != nil || last.isHeir && !last.state.isPresent() {
 		last.wrap, last.heir = nil, p
 	}
 	last.mu.Unlock()
@@ -120,28 +120,28 @@ func (p *peer) inherit(last *peer) {
 }
 
 // wraps tells whether something is parked.
-func (p *peer) wraps() bool {
+func (p *session) wraps() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.wrap != nil
 }
 
 // wrapsSince tells whether something is parked, and not for longer than d.
-func (p *peer) wrapsSince(d time.Duration) bool {
+func (p *session) wrapsSince(d time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.wrap != nil && time.Since(p.wrap.since) < d
 }
 
 // successor is the session that sends what this one could not, if there is one.
-func (p *peer) successor() *peer {
+func (p *session) successor() *session {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.heir
 }
 
 // room returns a channel that is closed when another attempt to send makes sense.
-func (p *peer) room() <-chan struct{} {
+func (p *session) room() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {

@@ -43,7 +43,7 @@ func next(t *testing.T, heard chan string, want ...string) {
 // sent has the node believe that it sent the peer messages up to this number.
 func (r *testNode) sent(f *fakePeer, sequence uint16) {
 	r.do(func() {
-		p := r.peers[f.uuid]
+		p := r.sessions[f.uuid]
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.sequence = sequence
@@ -96,7 +96,7 @@ func TestWrapOfFullCycle(t *testing.T) {
 func TestWrapWithEarlierPing(t *testing.T) {
 	t.Parallel()
 	n, f, heard := nearWrap(t)
-	n.do(func() { n.peers[f.uuid].ping() })
+	n.do(func() { n.sessions[f.uuid].ping() })
 	whisper(t, n, f, "a", "b")
 	next(t, heard, "PING 65533", "WHISPER 65534 a", "PING 65535")
 	f.send(msg.AppendPingOK(nil, 2))

@@ -1,0 +1,266 @@
+package node
+
+import (
+	"errors"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+)
+
+// The actions of the table. All run in the control loop. Those that a HELLO causes are in hello.go.
+
+const (
+	// refusalGrace is how long the Exit of a peer that refuses connections waits for its farewell, which may still be in the
+	// socket for beacons; farewellGrace that of one which does not, and may be about to say it.
+	refusalGrace  = 30 * time.Millisecond
+	farewellGrace = 150 * time.Millisecond
+
+	// redialGrace is how long the Exit of a peer with a broken connection waits for the first attempt to dial it again.
+	redialGrace = time.Second
+
+	// steady is how long a session must live for its end not to count as flapping.
+	steady = 10 * time.Second
+
+	// maxRegreets is how often a peer that does not show that it knows our HELLO is said another.
+	maxRegreets = 2
+)
+
+// noteConnection takes note of our connection to the peer.
+func (n *Node) noteConnection(s *session, d detail) {
+	conn := d.conn
+	n.log.Debug().Stringer("peer", s.uuid).Stringer("endpoint", conn.RemoteAddr()).Msg("connected")
+	s.mailbox, s.linked, s.dialErr = conn, time.Now(), nil
+	s.hello, s.stopDialling = nil, nil
+	s.transport, s.reached, s.local = transportOf(conn), addrPortOf(conn.RemoteAddr()), addrOf(conn.LocalAddr())
+	n.index(s)
+	n.unreachable.remove(s.uuid)
+	if s.state.isPresent() {
+		s.publish()
+	}
+	if s.transport == Inproc {
+		s.mu.Lock()
+		s.conn = conn
+		s.mu.Unlock()
+	}
+	_, s.isOurs = parseIdentity(conn.Identity()) // libzmq's ROUTERs have none
+	s.extensions, s.advertised = extensionsOf(conn), stateIn(conn.Told(stateProperty))
+	if s.isOurs {
+		s.counts(fullCycle)
+	}
+	n.tellState(s)
+	// The peer lives. Its HELLO tells the Exit of the session before, or its farewell: zyre.js hangs up before it says farewell,
+	// and only then stops listening.
+	if s.previous != nil && s.previous.heir == nil {
+		n.after(farewellGrace, func() { n.reportPrevious(s) })
+	}
+}
+
+// greet: our HELLO is said.
+func (n *Node) greet(s *session, d detail) {
+	n.noteConnection(s, d)
+	n.enterState(s, greeting)
+	if s.contact != nil {
+		n.askWhose()
+	}
+}
+
+// complete: our HELLO is said to a peer that entered.
+func (n *Node) complete(s *session, d detail) {
+	n.noteConnection(s, d)
+	n.enterState(s, ready)
+}
+
+// askToConfirm: our HELLO is said, and the peer's waits for proof that it is known. A node of ours answers with none that is older.
+func (n *Node) askToConfirm(s *session, d detail) {
+	n.noteConnection(s, d)
+	if s.inbox.extensions != 0 {
+		s.inbox.releaseSoon()
+		return
+	}
+	s.ping()
+	n.startGrace(s)
+}
+
+// confirm: the peer has answered a PING of the session that our HELLO began.
+func (n *Node) confirm(s *session, _ detail) {
+	n.former.remove(s.uuid)
+	s.inbox.verdict = accept
+}
+
+// insist: the peer does not show that it knows our HELLO. It gets another one; a peer that answers no PING is believed then.
+func (n *Node) insist(s *session, d detail) {
+	if s.regreets < maxRegreets {
+		n.greetAnew(s, d)
+		return
+	}
+	s.inbox.releaseSoon()
+}
+
+// withdrawHello: the connection has closed that brought the HELLO which waits. If our HELLO made the peer close it, another HELLO is on its
+// way; if our PING did, twice, the peer does not know our HELLO.
+func (n *Node) withdrawHello(s *session, d detail) {
+	switch {
+	case s.mailbox == nil:
+		n.enterState(s, dialling)
+		return
+	case s.unconfirmed > 0:
+		n.greetAnew(s, d)
+		return
+	}
+	s.unconfirmed++
+	n.enterState(s, greeting)
+}
+
+// greetAnew begins another session with a peer that has not entered, which hears another HELLO. If its own is here, that waits on.
+func (n *Node) greetAnew(s *session, _ detail) {
+	in := s.inbox
+	s.inbox = nil
+	q := n.renew(s, Crashed)
+	if q == nil {
+		if in != nil {
+			in.conn.Close(errSessionOver)
+		}
+		return
+	}
+	q.regreets = s.regreets + 1
+	if in != nil {
+		q.inbox = in
+		n.enterState(q, confirming)
+	}
+}
+
+// considerDial: an attempt to connect failed; session.run will try again. A peer that a beacon showed is forgotten until it beacons
+// after a while.
+func (n *Node) considerDial(s *session, d detail) {
+	s.dialErr = d.err
+	switch {
+	case s.contact != nil:
+		n.remove(s, Crashed)
+	case s.unverified.IsValid():
+		n.dismiss(s)
+	case isRefused(d.err) || errors.Is(d.err, zmtp.ErrWrongPeer):
+		// The process is gone. Its farewell may still wait in the socket for beacons.
+		n.after(refusalGrace, func() {
+			if s.state == dialling {
+				n.remove(s, Crashed)
+			}
+		})
+	} // else it has another endpoint, or it may be us who lack something
+}
+
+// noteDial keeps why the peer cannot be reached.
+func (n *Node) noteDial(s *session, d detail) { s.dialErr = d.err }
+
+// loseUnanswered: our connection closed before the peer's HELLO came.
+func (n *Node) loseUnanswered(s *session, d detail) {
+	switch {
+	case s.contact != nil:
+		n.alias(s)
+		n.remove(s, Crashed)
+	case s.unverified.IsValid():
+		n.dismiss(s)
+	default:
+		n.redial(s, d)
+	}
+}
+
+// awaitPeer: the peer closed its connection, and ours stands.
+func (n *Node) awaitPeer(s *session, _ detail) { n.enterState(s, awaiting) }
+
+// drain: our connection closed, so messages may be lost and the session is over. What the peer sent before is still read, up to the end of
+// its connection.
+func (n *Node) drain(s *session, d detail) {
+	if s.inbox == nil {
+		n.redial(s, d)
+		return
+	}
+	s.spoke.Store(false)
+	n.enterState(s, draining)
+}
+
+// hearOut: the peer says farewell. What it sent before is still read. Anybody can send a farewell: a peer that answers has not left.
+func (n *Node) hearOut(s *session, _ detail) {
+	s.spoke.Store(false)
+	n.enterState(s, leaving)
+	if s.inbox == nil {
+		n.remove(s, Left)
+		return
+	}
+	s.answered.Store(false)
+	s.ping()
+}
+
+// stay: the peer whose farewell came answers.
+func (n *Node) stay(s *session, _ detail) {
+	if s.mailbox == nil {
+		return
+	}
+	n.log.Debug().Stringer("peer", s.uuid).Msg("farewell ignored: the peer answers")
+	n.enterState(s, ready)
+}
+
+// readOn waits on for a session that ends, for as long as its peer's messages come in or wait for the application. One that cannot
+// be spoken to any more, and goes on speaking, gets another session soon.
+func (n *Node) readOn(s *session, d detail) {
+	busy := s.spoke.Swap(false) || s.stuck.Load()
+	switch {
+	case busy && (s.state == leaving || time.Since(s.since) < ourEndingGrace):
+		n.startGrace(s)
+	case s.state == draining && !s.isOurs && n.candidates() > 0 && time.Since(s.since) < answerTime:
+		// The peer may have heard another HELLO of ours, and its answer is on its way: to dial it would make one more.
+		n.startGrace(s)
+	case s.state == leaving:
+		n.remove(s, Left)
+	default:
+		n.redial(s, d)
+	}
+}
+
+// redial replaces the session by one that dials: that tells whether the peer is gone.
+func (n *Node) redial(s *session, _ detail) {
+	reason := Crashed
+	if s.wraps() {
+		reason = Replaced // the peer ended the session over a number, as it had to
+	}
+	n.renew(s, reason)
+}
+
+// loseMessages ends a session whose peer broke the sequence (RFC 36, "ZRE Commands"), and begins another.
+func (n *Node) loseMessages(s *session, _ detail) {
+	paths, sameHost, flaps := s.unproven(), s.sameHost.Load(), s.nextFlaps()
+	n.remove(s, LostMessages)
+	n.begin(s.uuid, paths, sameHost, flaps, nil, nil)
+}
+
+// resume goes on with a connection of the peer that begins without HELLO, as libzmq makes one after a reset.
+func (n *Node) resume(s *session, d detail) {
+	if !d.isNext {
+		n.loseMessages(s, d)
+		return
+	}
+	n.log.Debug().Stringer("peer", s.uuid).Msg("the peer goes on by another connection")
+	s.inbox = d.in
+	d.in.verdict = accept
+	n.enterState(s, ready)
+}
+
+// leave ends the session of a peer that left.
+func (n *Node) leave(s *session, _ detail) {
+	s.reason = Left // of the session before, whose Exit may wait for this
+	n.remove(s, Left)
+}
+
+// expire ends the session of a peer that is silent.
+func (n *Node) expire(s *session, _ detail) { n.remove(s, Expired) }
+
+// drop ends the session of a peer that does not take its messages.
+func (n *Node) drop(s *session, _ detail) { n.remove(s, NotResponding) }
+
+// yield ends the session of a peer whose address another one has.
+func (n *Node) yield(s *session, _ detail) { n.remove(s, Crashed) }
+
+// giveUp ends the session of a peer that we hear and cannot reach. It does not enter again before a dial works.
+func (n *Node) giveUp(s *session, _ detail) {
+	n.unreachable.add(s.uuid)
+	n.remove(s, Unreachable)
+}

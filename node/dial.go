@@ -1,0 +1,145 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/msg"
+)
+
+// run dials until it is connected, or ctx ends. From there on the mailbox hears of the connection's end. hello is what the connection
+// begins with, but for the endpoint. The peer's UUID is given, since it may become known meanwhile.
+func (s *session) run(ctx context.Context, id uuid.UUID, hello msg.OutHello) {
+	n := s.node
+	s.dialling.Add(1)
+	defer s.dialling.Done()
+	for attempt := max(s.flaps-1, 0); ; attempt++ { // the first one at once
+		if attempt > 0 && !s.sleep(ctx, backoff(n.cfg.Network, attempt)) {
+			return
+		}
+		conn, err := s.connect(ctx, id, attempt, hello)
+		if err == nil {
+			n.post(func() { n.handle(s, connected, detail{conn: conn}) })
+			return
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if err == errBetterPath {
+			attempt = -1
+			continue
+		}
+		n.log.Debug().Err(err).Stringer("peer", id).Msg("cannot connect")
+		if errors.Is(err, errOffer) { // its own call may be on its way
+			continue
+		}
+		n.post(func() { n.handle(s, dialFailed, detail{err: err}) })
+	}
+}
+
+// sleep waits before another attempt; a new endpoint ends the wait. It returns false when there is to be none.
+func (s *session) sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.wake:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// errAddressTaken: a ROUTER without identity may be anybody's. Where another peer is known to be, a HELLO would be a second one to it, and
+// end its session.
+var errAddressTaken = errors.New("another peer has this address")
+
+// mayDial tells whether a session may dial an address. It asks the control loop.
+func (s *session) mayDial(at netip.AddrPort) (err error) {
+	n := s.node
+	closed := n.do(func() {
+		if o := n.occupant(s, at); o != nil {
+			err = fmt.Errorf("%v: %w: %s (%v)", at, errAddressTaken, o.name, o.uuid)
+		} else if o := n.successor(s, at); o != nil {
+			err = fmt.Errorf("%v: %w since: %v", at, errAddressTaken, o.uuid)
+		}
+	})
+	if closed != nil {
+		return closed
+	}
+	return err
+}
+
+// All that follows runs in the control loop.
+
+// index makes known where a session leads, and may lead.
+func (n *Node) index(s *session) {
+	addrs := s.endpoints()
+	if s.reached.IsValid() {
+		addrs = append(addrs, s.reached)
+	}
+	n.addresses.Set(s.uuid, addrs)
+}
+
+func (n *Node) unindex(s *session) { n.addresses.Remove(s.uuid) }
+
+// occupant returns the session, not s, whose connection leads to a ROUTER without identity at an address; nil if there is none.
+func (n *Node) occupant(s *session, at netip.AddrPort) *session {
+	for _, id := range n.addresses.At(at) {
+		if o := n.sessions[id]; o != nil && o != s && o.mailbox != nil && !o.isOurs && o.reached == at {
+			return o
+		}
+	}
+	return nil
+}
+
+// successor returns a session whose peer was shown at an address after that of s was shown there; nil if there is none.
+func (n *Node) successor(s *session, at netip.AddrPort) *session {
+	if s.isOurs || s.contact != nil {
+		return nil
+	}
+	mine := s.seenAt(at)
+	if mine == 0 {
+		return nil
+	}
+	for _, id := range n.addresses.At(at) {
+		if o := n.sessions[id]; o != nil && o != s && o.contact == nil && o.seenAt(at) > mine {
+			return o
+		}
+	}
+	return nil
+}
+
+// contestGrace is how long a peer has to show that it is still where another one has appeared: several round trips.
+const contestGrace = 2 * time.Second
+
+// contest: a peer is shown at addresses. Another one that our connection leads to there must show that it is still there.
+func (n *Node) contest(s *session, at []netip.AddrPort) {
+	for _, at := range at {
+		if o := n.occupant(s, at); o != nil {
+			n.demand(o, contestGrace, addressTaken)
+		}
+	}
+}
+
+// demand asks a peer for a sign of life on our connection to it; without one in time the event happens to the session. It does not ask again
+// before the evasive timeout is over.
+func (n *Node) demand(s *session, within time.Duration, e event) {
+	now := time.Now()
+	if s.mailbox == nil || now.Sub(s.askedFor) < n.cfg.EvasiveTimeout {
+		return
+	}
+	s.askedFor = now
+	s.answered.Store(false)
+	s.ping()
+	n.after(within, func() {
+		if !s.answered.Load() {
+			n.handle(s, e, detail{})
+		}
+	})
+}

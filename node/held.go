@@ -1,0 +1,233 @@
+package node
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-zre/go-zre/msg"
+)
+
+// held is a HELLO that waits, and what came behind it. It waits for one of two things:
+//
+//   - whether the peer knows our last HELLO (state confirming), or
+//   - whose answer it is: a HELLO of somebody unknown, while there is a session whose peer has not told its UUID, may be that peer's
+//     answer to our HELLO, though it names another endpoint than the one where we found it: a second address, or one behind a NAT. Then
+//     a session of its own would be a second one for zyre and pyre, which break off the first for it, and lead nowhere besides.
+//
+// In both cases a PING of ours is on its way, and the PING-OK, which comes behind the HELLO, decides.
+//
+// mu guards all of it, and the inbox, while its HELLO is held.
+type held struct {
+	mu       sync.Mutex
+	messages [][][]byte // the HELLO, and what came behind it; nil once it was released
+	octets   int
+	over     chan struct{} // closed then
+	unknown  bool          // it is not known whose answer it is
+}
+
+const (
+	// askGrace is how long a peer that was asked has to answer, if others wait to be asked.
+	askGrace = 2 * time.Second
+	// unknownGrace is how long a HELLO of which it is not known whose answer it is waits: two may be asked.
+	unknownGrace = 5 * time.Second
+
+	// Bounds of the HELLOs that wait so, and of what is held of each and what came behind it; the reader waits beyond.
+	maxUndecided   = 64
+	mostHeld       = 1_000
+	mostHeldOctets = 256 << 10
+)
+
+// hold begins to hold a HELLO, in the control loop. The reader, which waits for the verdict, puts the HELLO in and unlocks.
+func (in *inbox) hold(unknown bool) {
+	in.verdict = wait
+	h := &held{over: make(chan struct{}), unknown: unknown}
+	h.mu.Lock()
+	in.held.Store(h)
+	if unknown {
+		time.AfterFunc(unknownGrace, in.release)
+	}
+}
+
+// consider takes a message while the HELLO is held. It waits for the end of that if there is no room for more.
+func (in *inbox) consider(h *held, frames [][]byte) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, frame := range frames {
+		h.octets += frameCost + len(frame)
+	}
+	if len(h.messages) >= mostHeld || h.octets > mostHeldOctets {
+		h.mu.Unlock()
+		select {
+		case <-h.over:
+		case <-in.conn.Done():
+		}
+		h.mu.Lock()
+	}
+	if h.messages == nil {
+		in.held.Store(nil)
+		return in.receive(frames, nil)
+	}
+	h.messages = append(h.messages, frames)
+	var m msg.Message
+	if m.Decode(frames, in.node.cfg.Limits.msg()) != nil || m.ID != msg.PingOK {
+		return nil
+	}
+	in.verdict = wait
+	if err := in.node.do(func() { in.node.pingOKHeld(in, h) }); err != nil || in.verdict != accept {
+		return err
+	}
+	return in.replay(h)
+}
+
+// replay takes what was held, unless that was done. It needs the lock.
+func (in *inbox) replay(h *held) error {
+	if h.messages == nil {
+		return nil
+	}
+	messages := h.messages
+	h.messages = nil
+	close(h.over)
+	in.sure = true
+	if h.unknown {
+		if err := in.node.do(in.node.decided); err != nil {
+			return err
+		}
+	}
+	select {
+	case <-in.conn.Done():
+		return errSessionOver
+	default:
+	}
+	for _, frames := range messages {
+		if err := in.receive(frames, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// release ends the wait of a HELLO, whatever came of it.
+func (in *inbox) release() {
+	h := in.held.Load()
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := in.replay(h); err != nil {
+		in.conn.Close(err)
+	}
+}
+
+// releaseSoon is release for the control loop, which must not wait for the readers.
+func (in *inbox) releaseSoon() { in.node.wg.Go(in.release) }
+
+// settled waits while what was held is taken, and tells the session of the inbox: for the reader goroutine, when it is not in Receive.
+func (in *inbox) settled() *session {
+	if h := in.held.Load(); h != nil {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+	}
+	return in.session
+}
+
+// The rest runs in the control loop.
+
+// pingOKHeld takes a PING-OK that came behind a HELLO which is held.
+func (n *Node) pingOKHeld(in *inbox, h *held) {
+	if h.unknown {
+		n.place(in)
+	} else if s := n.sessions[in.uuid]; s != nil && s.inbox == in {
+		n.handle(s, pingOKCame, detail{in: in})
+	}
+}
+
+// mayAnswerAnother tells whether a HELLO, for which there is no session but perhaps s, of a peer that entered, may be the answer to one of
+// ours that went to an address unknown so far.
+func (n *Node) mayAnswerAnother(in *inbox, s *session) bool {
+	if in.sure || in.extensions != 0 || n.undecided >= maxUndecided || s != nil && (s.isOurs || !s.state.isPresent()) {
+		return false
+	}
+	known := n.recognised(in.uuid, in.endpoints())
+	candidates := n.candidates()
+	return candidates > 1 || candidates == 1 && known == nil
+}
+
+// candidates counts the sessions whose peer may answer a HELLO of ours now, and has not told its UUID.
+func (n *Node) candidates() (count int) {
+	for _, u := range n.unnamed {
+		// Its answer may overtake the word that our connection is up.
+		if u.mailbox != nil || time.Since(u.began) < answerGrace {
+			count++
+		}
+	}
+	return count
+}
+
+// askWhose asks a session whose peer is not known for a sign of life, one at a time, while a HELLO waits. The newest comes
+// first: of two with one peer that is the one which the peer hears, since a ROUTER of libzmq is deaf to the others.
+func (n *Node) askWhose() {
+	if n.asking != nil || n.undecided == 0 {
+		return
+	}
+	var newest *session
+	for _, s := range n.unnamed {
+		if s.mailbox != nil && (newest == nil || s.linked.After(newest.linked)) {
+			newest = s
+		}
+	}
+	if newest == nil {
+		return
+	}
+	n.asking = newest
+	newest.ping()
+	n.awaitAnswer(newest)
+}
+
+// awaitAnswer gives a session that was asked some time, and asks once more. Where another is to be asked the answer must not be taken for
+// that one's: the session ends.
+func (n *Node) awaitAnswer(s *session) {
+	n.after(askGrace, func() {
+		switch {
+		case n.asking != s:
+		case n.undecided == 0:
+			n.asking = nil
+		case slices.ContainsFunc(n.unnamed, func(o *session) bool { return o != s && o.mailbox != nil }):
+			n.asking = nil
+			n.remove(s, Crashed)
+			n.askWhose()
+		default:
+			s.ping()
+			n.awaitAnswer(s)
+		}
+	})
+}
+
+// place gives the session that was asked the UUID of the peer that answered. Other sessions with that one are over: it does not hear them.
+func (n *Node) place(in *inbox) {
+	s := n.asking
+	if s == nil || n.sessions[s.uuid] != s || s.contact == nil {
+		return
+	}
+	n.asking = nil
+	if old := n.sessions[in.uuid]; old != nil {
+		n.remove(old, Replaced)
+	}
+	n.assignUUID(s, in.uuid)
+	endpoints := in.endpoints()
+	for _, o := range slices.Clone(n.unnamed) {
+		if c := o.contact; slices.Contains(endpoints, c.at) { // it leads to the peer, too
+			n.unnamed = slices.DeleteFunc(n.unnamed, func(u *session) bool { return u == o })
+			o.contact, c.session, c.peer = nil, nil, in.uuid
+			n.end(o)
+		}
+	}
+	in.verdict = accept
+}
+
+// decided: it is known now what a HELLO that waited was, or too late to ask.
+func (n *Node) decided() {
+	n.undecided--
+	n.askWhose()
+}

@@ -1,0 +1,140 @@
+package node
+
+// A verdict is what the control loop makes of a connection's HELLO, or of its first message without one.
+type verdict uint8
+
+const (
+	refuse verdict = iota // the connection ends
+	ignore                // the message is passed over
+	wait                  // the HELLO waits, and what comes behind it
+	accept                // it is the session's
+)
+
+// greeted takes a HELLO. The reader of the connection waits for the verdict.
+func (n *Node) greeted(in *inbox) {
+	in.verdict = refuse
+	s := n.sessions[in.uuid]
+	offer := n.isOffer(in)
+	switch {
+	case n.stopping:
+		return
+	case in.caller != nil && (in.caller != s || s.state.isPresent()):
+		return
+	case offer && s != nil && s.mailbox != nil && s.state != draining && s.state != leaving:
+		return // it has our HELLO on another connection, and goes on there
+	}
+	if n.mayAnswerAnother(in, s) {
+		in.hold(true)
+		n.undecided++
+		n.askWhose()
+		return
+	}
+	endpoints := in.endpoints()
+	if s == nil {
+		s = n.recognise(in.uuid, endpoints)
+	}
+	if s == nil && len(endpoints) > 0 { // not seen by a beacon: its HELLO says where to connect
+		s = n.begin(in.uuid, n.paths(endpoints, len(endpoints) == 1), in.isLocal(), 0, nil, in)
+	}
+	if s == nil {
+		n.log.Debug().Stringer("peer", in.uuid).Msg("HELLO refused: no usable endpoint, or too many peers")
+		return
+	}
+	n.contest(s, endpoints)
+	n.handle(s, helloCame, detail{in: in})
+}
+
+// welcomePeer takes the HELLO of a peer that has not entered.
+func (n *Node) welcomePeer(s *session, d detail) {
+	in := d.in
+	s.follow(in.endpoints(), false)
+	n.index(s)
+	n.answer(s, in)
+	switch {
+	case !in.both && (n.isOffer(in) || in.caller != nil || in.conn.Err() != nil): // it speaks elsewhere, or is gone
+	case !in.sure && n.mustConfirm(s, in):
+		n.hold(s, in)
+	default:
+		n.enter(s, in)
+	}
+}
+
+// mustConfirm tells whether a HELLO needs proof that the peer knows ours: a peer of another implementation may take ours for a
+// second one, and one that could not be reached must be reached first.
+func (n *Node) mustConfirm(s *session, in *inbox) bool {
+	return in.extensions == 0 && n.mayHaveUs(s.uuid) || s.mailbox == nil && n.unreachable.has(s.uuid)
+}
+
+// hold has a HELLO wait for that proof.
+func (n *Node) hold(s *session, in *inbox) {
+	in.hold(false)
+	s.inbox = in
+	n.enterState(s, confirming)
+	if s.mailbox != nil {
+		s.ping()
+	}
+}
+
+// replace takes the HELLO of a peer that entered before: it began a new session, since it restarted, or lost ours. It waits for a HELLO of
+// ours.
+func (n *Node) replace(s *session, d detail) {
+	in, reason := d.in, Replaced
+	switch s.state {
+	case draining:
+		reason = Crashed
+	case leaving:
+		reason = Left
+	}
+	if s.inbox == in {
+		s.inbox = nil // this connection stays
+	}
+	s.follow(in.endpoints(), true)
+	flaps := 0
+	if in.extensions == 0 {
+		flaps = s.nextFlaps()
+	}
+	n.remove(s, reason)
+	q := n.begin(in.uuid, *s.paths.Load(), s.sameHost.Load() || in.isLocal(), flaps, nil, in)
+	if q == nil {
+		return
+	}
+	q.peerState.Store(s.peerState.Load()) // HELLO does not tell it
+	n.handle(q, helloCame, d)
+}
+
+// enter tells the application of a peer whose HELLO came.
+func (n *Node) enter(s *session, in *inbox) {
+	hello := &in.message.Hello
+	if told := stateIn(in.conn.Property(stateProperty)); in.extensions.has(extState) && in.last == 0 {
+		n.stated(s, told, true)
+	}
+	delete(n.strangers.failing, s.unverified)
+	n.verify(s)
+	in.verdict, in.session = accept, s
+	s.inbox = in
+	if s.mailbox == nil {
+		s.transport = transportOf(in.conn) // as it came, so shall we go
+		n.enterState(s, answering)
+	} else {
+		n.enterState(s, ready)
+	}
+	s.alive.Store(true)
+	s.name = string(hello.Name)
+	s.headers = make(map[string]string, len(hello.Headers))
+	for _, h := range hello.Headers {
+		s.headers[string(h.Name)] = string(h.Value)
+	}
+	snapshot := s.publish()
+	n.mu.Lock()
+	if s.previous != nil {
+		n.withdraw(s.previous) // in one step: who sends finds one session, never none or both
+	}
+	n.present[s.uuid] = s
+	n.recent.Store(nil)
+	joined := n.admit(s, hello.Groups)
+	n.mu.Unlock()
+	n.reportPrevious(s)
+	n.log.Debug().Stringer("peer", s.uuid).Str("name", s.name).Str("endpoint", snapshot.Endpoint).Msg("enter")
+	n.events.push(s, Event{Kind: Enter, Peer: snapshot})
+	n.tellJoined(s, joined)
+}

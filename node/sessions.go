@@ -1,0 +1,167 @@
+package node
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// The table of sessions: how one begins, is followed by another, and ends. All of it runs in the control loop.
+
+// meet begins a session with a peer that has none, and that a beacon or a source showed. It returns nil when there is no room for another.
+func (n *Node) meet(id uuid.UUID, paths []path, sameHost bool) *session {
+	return n.begin(id, paths, sameHost, 0, nil, nil)
+}
+
+// begin is meet; last is the session before, if that broke, flaps how many such there were, and call where the peer's HELLO came from, if
+// one did.
+func (n *Node) begin(id uuid.UUID, paths []path, sameHost bool, flaps int, last *session, call *inbox) *session {
+	if n.stopping {
+		return nil
+	}
+	if len(n.sessions) >= n.cfg.Limits.Peers {
+		n.log.Debug().Stringer("peer", id).Int("limit", n.cfg.Limits.Peers).Msg("peer ignored: too many")
+		return nil
+	}
+	s := n.newSession(id, paths)
+	s.sameHost.Store(sameHost)
+	s.flaps = flaps
+	if last != nil {
+		s.inherit(last)
+	}
+	n.mu.Lock()
+	n.sessions[id] = s
+	n.mu.Unlock()
+	n.index(s)
+	hello := n.hello() // as of now: what changes later follows as JOIN and LEAVE
+	s.hello = &hello
+	ctx, stop := context.WithCancel(s.ctx)
+	s.stopDialling = stop
+	if !n.answer(s, call) {
+		n.wg.Go(func() {
+			defer stop()
+			s.run(ctx, id, hello)
+		})
+	}
+	return s
+}
+
+// renew replaces a session by a new one with the same peer. The Exit of the old one, if it needs one, waits a little. It returns nil if no
+// new one began.
+func (n *Node) renew(s *session, reason Reason) *session {
+	previous := s
+	if !s.state.isPresent() {
+		previous, reason = s.previous, s.reason
+		s.previous = nil
+	}
+	n.unlist(s)
+	if !s.wraps() {
+		n.hide(s)
+	} // else it stays to be seen, and sent to, until its Exit: its heir sends all
+	q := n.begin(s.uuid, s.unproven(), s.sameHost.Load(), s.nextFlaps(), s, nil)
+	s.close(errSessionOver)
+	if q == nil {
+		n.reportExit(previous, reason)
+		return nil
+	}
+	q.peerState.Store(s.peerState.Load()) // HELLO does not tell it
+	if previous != nil {
+		q.previous, q.reason = previous, reason
+		if previous.heir == nil { // else it is sent to until its heir enters, or ends
+			n.after(redialGrace, func() { n.reportPrevious(q) })
+		}
+	}
+	return q
+}
+
+// remove ends a session for good.
+func (n *Node) remove(s *session, reason Reason) {
+	if n.sessions[s.uuid] != s {
+		return
+	}
+	if reason == Left {
+		n.farewells.add(s.uuid, s.endpoints())
+	}
+	n.end(s)
+	n.reportPrevious(s)
+	n.reportExit(s, reason)
+}
+
+// reportPrevious tells the Exit of the session before this one.
+func (n *Node) reportPrevious(s *session) {
+	previous := s.previous
+	s.previous = nil
+	n.reportExit(previous, s.reason)
+}
+
+// reportExit tells the application that a session ended, if it was told of its beginning.
+func (n *Node) reportExit(s *session, reason Reason) {
+	if s == nil {
+		return
+	}
+	n.hide(s)
+	if !s.state.isPresent() || n.stopping { // while we close it is we who leave
+		return
+	}
+	n.log.Debug().Stringer("peer", s.uuid).Str("name", s.name).Stringer("reason", reason).Msg("exit")
+	e := Event{Kind: Exit, Peer: s.snapshot.Load(), Reason: reason}
+	if reason == Unreachable {
+		e.Err = s.dialErr
+	}
+	n.events.push(s, e)
+	if reason != Left && !s.isOurs {
+		n.former.add(s.uuid)
+	}
+}
+
+// dismiss ends the session with a peer that a beacon showed, and that could not be reached, or hung up before its HELLO.
+func (n *Node) dismiss(s *session) {
+	n.strangers.failed(s.unverified, time.Now())
+	n.remove(s, Crashed)
+}
+
+// verify: a peer that a beacon showed has entered, or is gone.
+func (n *Node) verify(s *session) {
+	if s.unverified.IsValid() {
+		n.strangers.release(s.unverified.Addr())
+		s.unverified = netip.AddrPort{}
+	}
+}
+
+// end takes a session out of all tables and closes it.
+func (n *Node) end(s *session) {
+	n.unlist(s)
+	n.hide(s)
+	s.close(errSessionOver)
+}
+
+// unlist takes a session out of the table of sessions.
+func (n *Node) unlist(s *session) {
+	n.verify(s)
+	n.mu.Lock()
+	delete(n.sessions, s.uuid)
+	n.mu.Unlock()
+	n.unindex(s)
+	n.freed(s)
+}
+
+// hide takes a session out of the tables that the application sees.
+func (n *Node) hide(s *session) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.withdraw(s)
+}
+
+// withdraw is hide for who holds mu.
+func (n *Node) withdraw(s *session) {
+	if n.present[s.uuid] == s {
+		delete(n.present, s.uuid)
+		n.recent.Store(nil)
+	}
+	for group := range s.groups {
+		n.removeMember(group, s)
+	}
+	clear(s.groups)
+}

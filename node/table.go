@@ -1,0 +1,206 @@
+package node
+
+import (
+	"time"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+)
+
+// A session with a peer is in one state at a time. The table below says what happens to it at each event; docs/architecture.md shows
+// it as a picture and as a table, and a test holds the three together.
+//
+// Two connections belong to a session: ours to the peer's mailbox, on which we say HELLO, and the peer's to ours. The rules:
+//
+//   - A HELLO of the peer that comes after ours was said answers ours, and needs no other.
+//   - A HELLO that comes when none of ours is unanswered begins a new session of the peer's: it gets a new HELLO of ours.
+//   - What a foreign peer does because of our HELLO (zyre and pyre close their connection, make another and greet; zyre.js closes it and
+//     greets at our next beacon) is not a failure of its own. So where a peer may have had us in an older session, its HELLO waits in
+//     state confirming until a PING-OK proves that it knows our last HELLO.
+//   - A close of the peer's connection, while ours stands, is the beginning of such a HELLO, or libzmq connects again and goes on: we
+//     wait for that, for our own connection's end, or for awaitGrace.
+type state uint8
+
+const (
+	dialling   state = iota // our connection is not up; the peer's HELLO has not come
+	greeting                // our HELLO is said; the peer's has not come
+	confirming              // the peer's HELLO is here and waits for proof that the peer knows ours
+	answering               // the peer entered; our connection is not up
+	ready                   // the peer entered; both connections are up
+	awaiting                // the peer entered, and has closed its connection: it is about to greet, or to go on
+	draining                // the peer entered; our connection is over, and what the peer sent before is still read
+	leaving                 // the peer entered and said farewell; what it sent before is still read
+	stateCount              // how many there are
+)
+
+var stateNames = [stateCount]string{"dialling", "greeting", "confirming", "answering", "ready", "awaiting", "draining", "leaving"}
+
+func (s state) String() string { return stateNames[s] }
+
+// isPresent tells whether the application knows of the peer.
+func (s state) isPresent() bool { return s >= answering }
+
+// An event is what can happen to a session.
+type event uint8
+
+const (
+	helloCame          event = iota // the peer's HELLO, on a connection of its
+	resumed                         // a connection of the peer's begins without HELLO
+	connected                       // our connection is up, our HELLO is said
+	dialFailed                      // an attempt to connect failed; there will be another
+	mailboxClosed                   // our connection closed
+	inboxClosed                     // the peer's connection closed
+	farewellCame                    // a beacon says that the peer leaves
+	goodbyeCame                     // the peer says so itself
+	gapCame                         // a message is out of sequence
+	pingOKCame                      // the peer answered a PING
+	graceEnded                      // the time that the state allows is over
+	silenceExpired                  // no sign of life for the expired timeout
+	unreachableExpired              // no connection of ours for the expired timeout
+	pathGone                        // our connection leads nowhere any more
+	addressTaken                    // another peer is where our connection leads
+	queueStuck                      // the peer did not take its messages for the send timeout
+	eventCount                      // how many there are
+)
+
+var eventNames = [eventCount]string{"HELLO", "resumed", "connected", "dial failed", "our connection closed", "its connection closed",
+	"farewell", "GOODBYE", "gap", "PING-OK", "grace ended", "silence expired", "unreachable expired", "path gone", "address taken",
+	"queue stuck"}
+
+func (e event) String() string { return eventNames[e] }
+
+// detail is what an event brings along.
+type detail struct {
+	in     *inbox     // helloCame, resumed, inboxClosed: the peer's connection
+	conn   *zmtp.Conn // connected: ours
+	err    error      // dialFailed, mailboxClosed
+	isNext bool       // resumed: its first message has the number that was due
+}
+
+type action func(n *Node, s *session, d detail)
+
+// table says what to do. An empty cell: nothing.
+var table [eventCount][stateCount]action
+
+func init() { // not in the declaration: the actions refer to the table
+	table = [eventCount][stateCount]action{
+		helloCame: {
+			dialling: (*Node).welcomePeer, greeting: (*Node).welcomePeer, confirming: (*Node).welcomePeer, answering: (*Node).replace,
+			ready: (*Node).replace, awaiting: (*Node).replace, draining: (*Node).replace, leaving: (*Node).replace,
+		},
+		resumed: {awaiting: (*Node).resume},
+		connected: {
+			dialling: (*Node).greet, confirming: (*Node).askToConfirm, answering: (*Node).complete, leaving: (*Node).noteConnection,
+		},
+		dialFailed: {
+			dialling: (*Node).considerDial, confirming: (*Node).noteDial, answering: (*Node).noteDial, leaving: (*Node).noteDial,
+		},
+		mailboxClosed: {
+			greeting: (*Node).loseUnanswered, confirming: (*Node).greetAnew, ready: (*Node).drain, awaiting: (*Node).redial,
+		},
+		inboxClosed: {
+			confirming: (*Node).withdrawHello, answering: (*Node).redial, ready: (*Node).awaitPeer, draining: (*Node).redial,
+			leaving: (*Node).leave,
+		},
+		farewellCame: {
+			dialling: (*Node).leave, greeting: (*Node).leave, confirming: (*Node).leave, answering: (*Node).hearOut,
+			ready: (*Node).hearOut, awaiting: (*Node).leave, draining: (*Node).hearOut,
+		},
+		goodbyeCame: {
+			dialling: (*Node).leave, greeting: (*Node).leave, confirming: (*Node).leave, answering: (*Node).leave, ready: (*Node).leave,
+			awaiting: (*Node).leave, draining: (*Node).leave, leaving: (*Node).leave,
+		},
+		gapCame: {
+			answering: (*Node).loseMessages, ready: (*Node).loseMessages, awaiting: (*Node).loseMessages, draining: (*Node).loseMessages,
+			leaving: (*Node).loseMessages,
+		},
+		pingOKCame: {confirming: (*Node).confirm, leaving: (*Node).stay},
+		graceEnded: {
+			greeting: (*Node).greetAnew, confirming: (*Node).insist, awaiting: (*Node).redial, draining: (*Node).readOn, leaving: (*Node).readOn,
+		},
+		silenceExpired: {
+			dialling: (*Node).expire, greeting: (*Node).expire, confirming: (*Node).expire, answering: (*Node).expire, ready: (*Node).expire,
+			awaiting: (*Node).expire,
+		},
+		unreachableExpired: {confirming: (*Node).giveUp, answering: (*Node).giveUp},
+		pathGone:           {greeting: (*Node).redial, ready: (*Node).redial, awaiting: (*Node).redial},
+		addressTaken:       {greeting: (*Node).yield, ready: (*Node).yield, awaiting: (*Node).yield, draining: (*Node).yield},
+		queueStuck: {
+			dialling: (*Node).drop, greeting: (*Node).drop, confirming: (*Node).drop, answering: (*Node).drop, ready: (*Node).drop,
+			awaiting: (*Node).drop, draining: (*Node).drop, leaving: (*Node).drop,
+		},
+	}
+}
+
+// handle has an event happen to a session, if it is not over. It runs in the control loop.
+func (n *Node) handle(s *session, e event, d detail) {
+	if n.sessions[s.uuid] != s {
+		return
+	}
+	if act := table[e][s.state]; act != nil {
+		n.log.Debug().Stringer("peer", s.uuid).Stringer("state", s.state).Stringer("event", e).Msg("session")
+		act(n, s, d)
+	}
+}
+
+// enterState has a session enter a state, and sets the time that the state allows.
+func (n *Node) enterState(s *session, next state) {
+	s.state, s.since = next, time.Now()
+	s.isAsked.Store(next == leaving)
+	n.startGrace(s)
+}
+
+// startGrace gives a session the time that its state allows from now.
+func (n *Node) startGrace(s *session) {
+	s.turn++
+	turn, d := s.turn, n.grace(s)
+	if d == 0 {
+		return
+	}
+	n.after(d, func() {
+		if s.turn == turn {
+			n.handle(s, graceEnded, detail{})
+		}
+	})
+}
+
+// Where time alone can decide: how long a state lasts at most.
+const (
+	// greetGrace is how long a HELLO of ours may go unanswered by a foreign peer that may have had us in an older session: zyre.js drops us
+	// for it, and where it hears no beacons only another HELLO helps. Others answer within seven times the latency: 1.8 s at 250 ms.
+	greetGrace = 4 * time.Second
+
+	// confirmGrace is how long a PING that shall confirm a session may go unanswered: six times the latency, at 250 ms.
+	confirmGrace = 1500 * time.Millisecond
+
+	// awaitGrace is how long a peer may be without a connection to us while ours stands. libzmq connects again after 100 to 200 ms; a peer
+	// that dropped us greets at our next beacon, so two intervals of that count if they are longer.
+	awaitGrace = 2 * time.Second
+
+	// endingGrace is how long the connection of a peer that ends may bring nothing and stay open before the session is over all the same.
+	// zyre stays connected for a while after its farewell. Nodes of ours hang up at once: what is still open brings more, or the machine
+	// is busy.
+	endingGrace    = 250 * time.Millisecond
+	ourEndingGrace = 2 * time.Second
+)
+
+// grace is how long a session may be in its state; 0 for as long as it likes.
+func (n *Node) grace(s *session) time.Duration {
+	switch s.state {
+	case greeting:
+		if !s.isOurs && s.contact == nil && n.mayHaveUs(s.uuid) && s.regreets < maxRegreets {
+			return greetGrace
+		}
+	case confirming:
+		if s.mailbox != nil {
+			return confirmGrace
+		}
+	case awaiting:
+		return max(awaitGrace, 2*n.cfg.BeaconInterval)
+	case draining, leaving:
+		if s.isOurs {
+			return ourEndingGrace
+		}
+		return endingGrace
+	}
+	return 0
+}
