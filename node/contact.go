@@ -156,7 +156,7 @@ func (n *Node) leadsThere(c *contact) bool {
 		}
 	}
 	for id, p := range n.peers {
-		if p.contact == nil && (p.reached == c.at || slices.Contains(p.endpoints(), c.at)) {
+		if p.contact == nil && (p.reached == c.at || p.paths.Contains(c.at)) {
 			c.peer = id
 			return true
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/internal/gossip"
+	"github.com/go-zre/go-zre/internal/paths"
 )
 
 // maxGossipedNames bounds the endpoints with host names that gossip has looked up.
@@ -32,7 +33,7 @@ func (c *Config) checkGossip() error {
 		}
 	}
 	for _, endpoint := range c.GossipConnect {
-		if _, _, err := splitEndpoint(endpoint); err != nil {
+		if _, _, err := paths.Parse(endpoint); err != nil {
 			return fmt.Errorf("node: WithGossipConnect: %w", err)
 		}
 	}
@@ -67,7 +68,7 @@ func (n *Node) startGossip(ctx context.Context) error {
 		listeners = append(listeners, l)
 	}
 	for _, endpoint := range n.cfg.GossipConnect {
-		host, port, _ := splitEndpoint(endpoint) // was checked
+		host, port, _ := paths.Parse(endpoint) // was checked
 		if err := hub.Connect(net.JoinHostPort(host, strconv.Itoa(int(port)))); err != nil {
 			return fail(fmt.Errorf("node: WithGossipConnect: %w", err))
 		}
@@ -142,7 +143,7 @@ func (n *Node) unlearned(key string) {
 // introduced: gossip tells where a peer is.
 func (n *Node) introduced(id uuid.UUID, endpoint string) {
 	n.ungossip(id)
-	host, _, err := splitEndpoint(endpoint)
+	host, _, err := paths.Parse(endpoint)
 	if err != nil {
 		n.log.Debug().Err(err).Stringer("peer", id).Msg("gossip: peer ignored")
 		return

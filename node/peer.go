@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -50,7 +51,7 @@ type peer struct {
 	linked          time.Time      // when our connection came up, with our HELLO
 	greeted         time.Time      // when its HELLO came
 	asked           bool           // for a sign of life, since it was heard
-	stranger        netip.AddrPort // where a beacon showed it, until it entered; not valid otherwise
+	unverified      netip.AddrPort // where a beacon showed it, until it entered; not valid otherwise
 	flaps           int            // how many sessions just before this one ended young; they delay its first dial
 
 	// previous is the session that this one replaces, while its Exit waits: the first attempt to dial tells whether the peer
@@ -60,8 +61,8 @@ type peer struct {
 
 	// Written by the control loop, read by all.
 	snapshot atomic.Pointer[Peer]
-	paths    atomic.Pointer[[]path] // where it may be reached, the newest last
-	state    atomic.Uint32          // the beacon.State that it told last; beacon.Unknown before that
+	paths    *paths.Set    // where it may be reached, the newest last
+	state    atomic.Uint32 // the beacon.State that it told last; beacon.Unknown before that
 
 	sameHost atomic.Bool // it is on this machine: ipc may lead to it
 	alive    atomic.Bool // beaconed since the control loop last looked
@@ -105,11 +106,12 @@ type peer struct {
 var errSessionOver = errors.New("session is over")
 
 // newPeer makes the session; run starts it.
-func (n *Node) newPeer(id uuid.UUID, paths []path) *peer {
+func (n *Node) newPeer(id uuid.UUID, at *paths.Set) *peer {
 	now := time.Now()
 	p := &peer{
 		node:      n,
 		uuid:      id,
+		paths:     at,
 		transport: TCP,
 		groups:    make(map[string]struct{}),
 		began:     now,
@@ -125,7 +127,6 @@ func (n *Node) newPeer(id uuid.UUID, paths []path) *peer {
 		p.queue = zmtp.NewQueue(n.cfg.Limits.QueueMessages, n.cfg.Limits.QueueOctets)
 	}
 	p.state.Store(uint32(beacon.Unknown))
-	p.paths.Store(&paths)
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	return p
 }
@@ -193,9 +194,9 @@ func (p *peer) publish() *Peer {
 		State:     beacon.State(p.state.Load()),
 	}
 	if p.reached.IsValid() {
-		s.Endpoint = formatEndpoint(p.reached)
-	} else if endpoints := p.endpoints(); len(endpoints) > 0 {
-		s.Endpoint = formatEndpoint(endpoints[len(endpoints)-1])
+		s.Endpoint = paths.Format(p.reached)
+	} else if newest := p.paths.Newest(); newest.IsValid() {
+		s.Endpoint = paths.Format(newest)
 	}
 	p.snapshot.Store(s)
 	return s

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -42,7 +43,7 @@ func (n *Node) lost(p *peer, err error) {
 	case p.contact != nil:
 		n.alias(p)
 		n.remove(p, Crashed)
-	case p.stranger.IsValid():
+	case p.unverified.IsValid():
 		n.dismiss(p)
 	case !p.ours && p.ending == 0 && n.candidates() > 0:
 		// It may have heard another HELLO of ours, and its answer is on its way. To dial it would make one more.
@@ -106,12 +107,12 @@ func (n *Node) finish(p *peer) {
 
 // meet begins a session with a peer that has none. It returns nil when there is no room for another. call is where its HELLO came
 // from, if one did.
-func (n *Node) meet(id uuid.UUID, paths []path, sameHost bool, call *inbox) *peer {
-	return n.begin(id, paths, sameHost, 0, nil, call)
+func (n *Node) meet(id uuid.UUID, at *paths.Set, sameHost bool, call *inbox) *peer {
+	return n.begin(id, at, sameHost, 0, nil, call)
 }
 
 // begin is meet; last is the session before, if that broke, and flaps how many such there were.
-func (n *Node) begin(id uuid.UUID, paths []path, sameHost bool, flaps int, last *peer, call *inbox) *peer {
+func (n *Node) begin(id uuid.UUID, at *paths.Set, sameHost bool, flaps int, last *peer, call *inbox) *peer {
 	if n.stopping {
 		return nil
 	}
@@ -119,7 +120,7 @@ func (n *Node) begin(id uuid.UUID, paths []path, sameHost bool, flaps int, last 
 		n.log.Debug().Stringer("peer", id).Int("limit", n.cfg.Limits.Peers).Msg("peer ignored: too many")
 		return nil
 	}
-	p := n.newPeer(id, paths)
+	p := n.newPeer(id, at)
 	p.sameHost.Store(sameHost)
 	p.flaps = flaps
 	if last != nil {
@@ -146,7 +147,7 @@ func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 	n.log.Debug().Stringer("peer", p.uuid).Stringer("endpoint", conn.RemoteAddr()).Msg("connected")
 	p.connected, p.linked = true, time.Now()
 	p.hello, p.stopDialling = nil, nil
-	p.transport, p.reached, p.local = transportOf(conn), addrPortOf(conn.RemoteAddr()), addrOf(conn.LocalAddr())
+	p.transport, p.reached, p.local = transportOf(conn), paths.AddrPortOf(conn.RemoteAddr()), paths.AddrOf(conn.LocalAddr())
 	if p.entered {
 		p.publish()
 	}
@@ -171,8 +172,8 @@ func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 	}
 }
 
-// dialFailed: an attempt to connect failed; peer.run will try again. A stranger is forgotten until it beacons
-// after a while.
+// dialFailed: an attempt to connect failed; peer.run will try again. A peer that a beacon
+// alone revealed is forgotten until it beacons after a while.
 func (n *Node) dialFailed(p *peer, err error) {
 	switch {
 	case n.peers[p.uuid] != p:
@@ -181,7 +182,7 @@ func (n *Node) dialFailed(p *peer, err error) {
 		p.failure = err
 		n.remove(p, Crashed)
 		return
-	case p.stranger.IsValid():
+	case p.unverified.IsValid():
 		n.dismiss(p)
 		return
 	case p.entered || !isRefused(err) && !errors.Is(err, zmtp.ErrWrongPeer):
@@ -210,7 +211,7 @@ func (n *Node) renew(p *peer, reason Reason) {
 	if !p.wraps() {
 		n.hide(p)
 	} // else it stays to be seen, and sent to, until its Exit: its heir sends all
-	q := n.begin(p.uuid, p.unproven(), p.sameHost.Load(), flaps, p, nil)
+	q := n.begin(p.uuid, p.paths.Unproven(), p.sameHost.Load(), flaps, p, nil)
 	p.close(errSessionOver)
 	if q == nil {
 		n.exit(previous, reason)
@@ -238,7 +239,7 @@ func (n *Node) remove(p *peer, reason Reason) {
 		return
 	}
 	if reason == Left {
-		n.farewells.add(p.uuid, p.endpoints())
+		n.departures.Add(p.uuid, p.paths.Endpoints(), time.Now())
 	}
 	n.forget(p)
 	n.settle(p)
@@ -261,17 +262,17 @@ func (n *Node) exit(p *peer, reason Reason) {
 	}
 }
 
-// dismiss ends the session with a stranger that could not be reached, or hung up before its HELLO.
+// dismiss ends a session that a beacon began, and whose peer could not be reached, or hung up before its HELLO.
 func (n *Node) dismiss(p *peer) {
-	n.strangers.failed(p.stranger, time.Now())
+	n.unverified.Failed(p.unverified, time.Now())
 	n.remove(p, Crashed)
 }
 
-// acquaint: a peer that a beacon revealed is no stranger any more, or gone.
+// acquaint: a peer that a beacon revealed has said HELLO, or is gone.
 func (n *Node) acquaint(p *peer) {
-	if p.stranger.IsValid() {
-		n.strangers.release(p.stranger.Addr())
-		p.stranger = netip.AddrPort{}
+	if p.unverified.IsValid() {
+		n.unverified.Release(p.unverified)
+		p.unverified = netip.AddrPort{}
 	}
 }
 
@@ -355,7 +356,7 @@ func (n *Node) greeted(in *inbox) *peer {
 			reason = p.ending
 		}
 		n.remove(old, reason)
-		if p = n.meet(in.uuid, *old.paths.Load(), old.sameHost.Load() || in.isLocal(), in); p != nil {
+		if p = n.meet(in.uuid, old.paths.Clone(), old.sameHost.Load() || in.isLocal(), in); p != nil {
 			p.state.Store(old.state.Load()) // HELLO does not tell it
 		}
 	default:
@@ -381,7 +382,7 @@ func (n *Node) enter(p *peer, in *inbox) {
 	if s := stateIn(in.conn.Property(stateProperty)); in.extensions.has(extState) && in.last == 0 {
 		n.stated(p, s, true)
 	}
-	delete(n.strangers.failing, p.stranger)
+	n.unverified.Reached(p.unverified)
 	n.acquaint(p)
 	p.inbox = in
 	p.entered, p.greeted = true, time.Now()

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/srv"
 )
 
@@ -25,12 +26,12 @@ const (
 // checkSources checks where else than by beacons peers are looked for.
 func (c *Config) checkSources() error {
 	if c.Advertise != "" {
-		if _, _, err := splitEndpoint(c.Advertise); err != nil {
+		if _, _, err := paths.Parse(c.Advertise); err != nil {
 			return fmt.Errorf("node: WithAdvertise: %w", err)
 		}
 	}
 	for _, endpoint := range c.Peers {
-		if _, _, err := splitEndpoint(endpoint); err != nil {
+		if _, _, err := paths.Parse(endpoint); err != nil {
 			return fmt.Errorf("node: WithPeers: %w", err)
 		}
 	}
@@ -88,7 +89,7 @@ func (n *Node) findPeers(watchers []*srv.Watcher) {
 // find has a source name where an endpoint leads: its address, or those of its host name, which is looked up again and again until ctx
 // ends.
 func (n *Node) find(ctx context.Context, source, endpoint string) {
-	host, port, _ := splitEndpoint(endpoint) // was checked
+	host, port, _ := paths.Parse(endpoint) // was checked
 	if addr, err := netip.ParseAddr(host); err == nil {
 		n.after(0, func() { n.know(source, []netip.AddrPort{netip.AddrPortFrom(addr.Unmap(), port)}) })
 		return
