@@ -21,7 +21,7 @@ import (
 // contact tells a node of an endpoint, as Config.Peers does.
 func (r *testNode) contact(endpoint string) {
 	r.t.Helper()
-	r.do(func() { r.find(r.life, fromPeers+endpoint, endpoint) })
+	r.do(func() { r.find(r.life, fromPeers+endpoint, endpoint, nil) })
 }
 
 // Who has no identity is said HELLO, once, and is known by its answer, be it found otherwise meanwhile.

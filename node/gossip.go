@@ -130,7 +130,7 @@ func (n *Node) learned(t gossip.Tuple) {
 		n.log.Warn().Stringer("peer", id).Msg("gossip: peer ignored, it wants CURVE, which this node does not speak")
 		return
 	}
-	n.post(func() { n.introduced(id, endpoint) })
+	n.post(func() { n.introduced(id, endpoint, t.From) })
 }
 
 // unlearned: a tuple has ended.
@@ -140,16 +140,23 @@ func (n *Node) unlearned(key string) {
 	}
 }
 
-// introduced: gossip tells where a peer is.
-func (n *Node) introduced(id uuid.UUID, endpoint string) {
+// introduced: gossip tells where a peer is, by a connection from that address.
+func (n *Node) introduced(id uuid.UUID, endpoint string, from netip.Addr) {
 	n.ungossip(id)
 	host, _, err := paths.Parse(endpoint)
 	if err != nil {
 		n.log.Debug().Err(err).Stringer("peer", id).Msg("gossip: peer ignored")
 		return
 	}
+	usable := func(at netip.AddrPort) bool {
+		if !paths.UsableHearsay(at, from, n.agent.IsLocal) {
+			n.log.Debug().Stringer("peer", id).Stringer("address", at).Stringer("from", from).Msg("gossip: address ignored, it is not for others to name")
+			return false
+		}
+		return true
+	}
 	if _, err := netip.ParseAddr(host); err == nil {
-		n.find(n.life, fromGossip+id.String(), endpoint)
+		n.find(n.life, fromGossip+id.String(), endpoint, usable)
 		return
 	}
 	if len(n.gossip.names) >= maxGossipedNames {
@@ -158,7 +165,7 @@ func (n *Node) introduced(id uuid.UUID, endpoint string) {
 	}
 	ctx, cancel := context.WithCancel(n.life)
 	n.gossip.names[id] = cancel
-	n.find(ctx, fromGossip+id.String(), endpoint)
+	n.find(ctx, fromGossip+id.String(), endpoint, usable)
 }
 
 // ungossip: gossip does not name the peer any more.

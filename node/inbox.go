@@ -225,17 +225,22 @@ func (in *inbox) isLocal() bool {
 }
 
 // endpoints gives where the sender of a HELLO may be reached: at the endpoint that it names, and at the address that it
-// connects from, for an endpoint that is a host name of its own network (C zyre with interface "*") or not routed to us.
+// connects from, for an endpoint that is a host name of its own network (C zyre with interface "*"), not routed to us, or not the
+// sender's to name.
 func (in *inbox) endpoints() []netip.AddrPort {
 	host, port, err := paths.Split(string(in.message.Hello.Endpoint))
 	if err != nil {
 		return nil
 	}
 	var endpoints []netip.AddrPort // the best last
-	seen := netip.AddrPortFrom(paths.AddrPortOf(in.conn.RemoteAddr()).Addr(), port)
+	from := paths.AddrPortOf(in.conn.RemoteAddr()).Addr()
+	seen := netip.AddrPortFrom(from, port)
 	named := seen
-	if addr, err := netip.ParseAddr(host); err == nil && !addr.IsUnspecified() && !addr.IsMulticast() {
-		named = paths.OnLinkOf(in.conn.RemoteAddr(), netip.AddrPortFrom(addr.Unmap(), port))
+	if addr, err := netip.ParseAddr(host); err == nil {
+		at := paths.OnLinkOf(in.conn.RemoteAddr(), netip.AddrPortFrom(addr.Unmap(), port))
+		if paths.Usable(at, from, in.node.agent.IsLocal) {
+			named = at
+		}
 	}
 	if seen.IsValid() && seen != named {
 		endpoints = append(endpoints, seen)
