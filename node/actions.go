@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -31,7 +32,7 @@ func (n *Node) noteConnection(s *session, d detail) {
 	n.log.Debug().Stringer("peer", s.uuid).Stringer("endpoint", conn.RemoteAddr()).Msg("connected")
 	s.mailbox, s.linked, s.dialErr = conn, time.Now(), nil
 	s.hello, s.stopDialling = nil, nil
-	s.transport, s.reached, s.local = transportOf(conn), addrPortOf(conn.RemoteAddr()), addrOf(conn.LocalAddr())
+	s.transport, s.reached, s.local = transportOf(conn), paths.AddrPortOf(conn.RemoteAddr()), paths.AddrOf(conn.LocalAddr())
 	n.index(s)
 	n.unreachable.remove(s.uuid)
 	if s.state.isPresent() {
@@ -227,9 +228,9 @@ func (n *Node) redial(s *session, _ detail) {
 
 // loseMessages ends a session whose peer broke the sequence (RFC 36, "ZRE Commands"), and begins another.
 func (n *Node) loseMessages(s *session, _ detail) {
-	paths, sameHost, flaps := s.unproven(), s.sameHost.Load(), s.nextFlaps()
+	at, sameHost, flaps := s.paths.Unproven(), s.sameHost.Load(), s.nextFlaps()
 	n.remove(s, LostMessages)
-	n.begin(s.uuid, paths, sameHost, flaps, nil, nil)
+	n.begin(s.uuid, at, sameHost, flaps, nil, nil)
 }
 
 // resume goes on with a connection of the peer that begins without HELLO, as libzmq makes one after a reset.

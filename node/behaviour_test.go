@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -16,31 +15,6 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
-
-func TestParseEndpoint(t *testing.T) {
-	for _, test := range []struct{ endpoint, want string }{
-		{"tcp://10.0.0.1:49152", "10.0.0.1:49152"},
-		{"tcp://[fd00::1]:49152", "[fd00::1]:49152"},
-		{"tcp://[::ffff:10.0.0.1]:49152", "10.0.0.1:49152"},
-		{"tcp://10.0.0.1:0", ""},
-		{"tcp://0.0.0.0:49152", ""},
-		{"tcp://239.255.90.82:49152", ""},
-		{"tcp://host:49152", ""},
-		{"tcp://10.0.0.1", ""},
-		{"ipc:///tmp/socket", ""},
-		{"tcp://", ""},
-		{"", ""},
-	} {
-		got, err := parseEndpoint(test.endpoint)
-		if test.want == "" {
-			if err == nil {
-				t.Errorf("%q: accepted as %v", test.endpoint, got)
-			}
-		} else if err != nil || got != netip.MustParseAddrPort(test.want) {
-			t.Errorf("%q: %v, %v", test.endpoint, got, err)
-		}
-	}
-}
 
 func TestBackoff(t *testing.T) {
 	for n := 1; n < 100; n++ {
@@ -124,7 +98,7 @@ func TestWrongNode(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	f := newFakePeerWith(t, n, zmtp.Config{Identity: identity(uuid.New())})
 	f.datagram(beacon.Beacon{UUID: uuid.New(), Port: f.port(), State: beacon.Unknown}.Append(nil)) // a stale beacon of somebody else
-	n.until(t, "the stranger is dismissed", func() bool { return len(n.strangers.failing) == 1 && len(n.sessions) == 0 })
+	n.until(t, "the stranger is dismissed", func() bool { return n.unverified.Failing() == 1 && len(n.sessions) == 0 })
 	f.enter()
 	if len(f.hellos) != 1 {
 		t.Errorf("%d HELLOs", len(f.hellos))
@@ -181,24 +155,6 @@ func TestLimits(t *testing.T) {
 	n.waitKind(Exit, f.uuid)
 	third.conn = nil
 	third.enter() // there is room again
-}
-
-// A peer with more addresses than we remember is reached at the newest.
-func TestManyEndpoints(t *testing.T) {
-	n, err := New(onLoopback(beaconPort(), Config{}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.Close()
-	address := func(i int) netip.AddrPort { return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(i)}), 1) }
-	p := n.newSession(uuid.New(), n.paths([]netip.AddrPort{address(1)}, true))
-	for i := range 10 {
-		p.addEndpoint(address(i), true)
-	}
-	want := []netip.AddrPort{address(6), address(7), address(8), address(9)}
-	if got := p.endpoints(); !slices.Equal(got, want) {
-		t.Errorf("endpoints %v, want %v", got, want)
-	}
 }
 
 // After a stall of our own nobody expires before a fresh grace.

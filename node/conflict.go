@@ -3,6 +3,8 @@ package node
 import (
 	"net/netip"
 	"time"
+
+	"github.com/go-zre/go-zre/internal/paths"
 )
 
 // conflictPause is how long nothing more is said of another node with our UUID at the same address.
@@ -17,6 +19,6 @@ func (n *Node) conflict(at netip.AddrPort) {
 	}
 	n.conflicting, n.conflicted = at.Addr(), now
 	n.log.Error().Stringer("uuid", n.cfg.UUID).Stringer("address", at.Addr()).Msg("another node has our UUID")
-	p := &Peer{UUID: n.cfg.UUID, Endpoint: formatEndpoint(at), Transport: TCP}
+	p := &Peer{UUID: n.cfg.UUID, Endpoint: paths.Format(at), Transport: TCP}
 	n.events.announce(Event{Kind: Conflict, Peer: p})
 }

@@ -156,7 +156,7 @@ func (n *Node) leadsThere(c *contact) bool {
 		}
 	}
 	for id, p := range n.sessions {
-		if p.contact == nil && (p.reached == c.at || slices.Contains(p.endpoints(), c.at)) {
+		if p.contact == nil && (p.reached == c.at || p.paths.Contains(c.at)) {
 			c.peer = id
 			return true
 		}
@@ -291,7 +291,7 @@ func (n *Node) recognised(id uuid.UUID, endpoints []netip.AddrPort) *session {
 	for _, at := range endpoints {
 		for _, other := range n.addresses.At(at) {
 			s := n.sessions[other]
-			if s != nil && s.state == greeting && !s.isOurs && s.contact == nil && s.reached == at && !n.isFreshAt(s, at) {
+			if s != nil && s.state == greeting && !s.isOurs && s.contact == nil && s.reached == at && !s.paths.IsFreshAt(at) {
 				return s
 			}
 		}

@@ -14,13 +14,14 @@ import (
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
+	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/msg"
 )
 
 // contact tells a node of an endpoint, as Config.Peers does.
 func (r *testNode) contact(endpoint string) {
 	r.t.Helper()
-	r.do(func() { r.find(r.life, fromPeers+endpoint, endpoint) })
+	r.do(func() { r.find(r.life, fromPeers+endpoint, endpoint, nil) })
 }
 
 // Who has no identity is said HELLO, once, and is known by its answer, be it found otherwise meanwhile.
@@ -145,7 +146,7 @@ func TestContactWithNobody(t *testing.T) {
 	var log lockedBuffer
 	port := beaconPort()
 	n := start(t, onLoopback(port, Config{
-		Peers: []string{formatEndpoint(nobody), "tcp://does-not-exist.invalid:5671"},
+		Peers: []string{paths.Format(nobody), "tcp://does-not-exist.invalid:5671"},
 		Log:   zerolog.New(&log).Level(zerolog.WarnLevel),
 	}))
 	n.contact(n.Endpoint())
@@ -172,7 +173,7 @@ func TestContactWithNobody(t *testing.T) {
 	if got := n.log(); got != "" {
 		t.Errorf("events: %s", got)
 	}
-	late, err := New(onLoopback(beaconPort(), Config{Listen: formatEndpoint(nobody)}))
+	late, err := New(onLoopback(beaconPort(), Config{Listen: paths.Format(nobody)}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,38 +240,6 @@ func TestBadSources(t *testing.T) {
 				t.Errorf("%+v: %v", test.want, err)
 			}
 		}
-	}
-}
-
-func TestEndpoints(t *testing.T) {
-	t.Parallel()
-	for endpoint, want := range map[string]string{
-		"tcp://10.0.0.1:5671":         "10.0.0.1:5671",
-		"tcp://[fd77::1]:49152":       "[fd77::1]:49152",
-		"tcp://fd77::1:49152":         "[fd77::1]:49152", // C zyre
-		"tcp://[fe80::1%eth0]:49152":  "[fe80::1%eth0]:49152",
-		"tcp://[::ffff:10.0.0.1]:500": "10.0.0.1:500",
-		"tcp://host:1":                "",
-		"tcp://0.0.0.0:1":             "",
-		"tcp://[ff02::1]:1":           "",
-		"tcp://10.0.0.1:0":            "",
-		"tcp://10.0.0.1":              "",
-		"tcp://[10.0.0.1]:5":          "",
-		"tcp://[fd77::1:5":            "",
-		"ipc:///tmp/x":                "",
-		"":                            "",
-	} {
-		got, err := parseEndpoint(endpoint)
-		if (err == nil) != (want != "") || err == nil && got.String() != want {
-			t.Errorf("%q: %v, %v", endpoint, got, err)
-		}
-	}
-	told := netip.MustParseAddrPort("[fe80::1%eth7]:1")
-	if got := zoned(told, &net.TCPAddr{IP: net.ParseIP("fe80::2"), Zone: "eth0"}).String(); got != "[fe80::1%eth0]:1" {
-		t.Errorf("zoned: %s", got)
-	}
-	if got := bareEndpoint(netip.MustParseAddrPort("[fd77::1]:49152")); got != "tcp://fd77::1:49152" {
-		t.Errorf("bare: %s", got)
 	}
 }
 

@@ -79,7 +79,7 @@ func (s *session) mayDial(at netip.AddrPort) (err error) {
 
 // index makes known where a session leads, and may lead.
 func (n *Node) index(s *session) {
-	addrs := s.endpoints()
+	addrs := s.paths.Endpoints()
 	if s.reached.IsValid() {
 		addrs = append(addrs, s.reached)
 	}
@@ -103,12 +103,12 @@ func (n *Node) successor(s *session, at netip.AddrPort) *session {
 	if s.isOurs || s.contact != nil {
 		return nil
 	}
-	mine := s.seenAt(at)
+	mine := s.paths.ShownAt(at)
 	if mine == 0 {
 		return nil
 	}
 	for _, id := range n.addresses.At(at) {
-		if o := n.sessions[id]; o != nil && o != s && o.contact == nil && o.seenAt(at) > mine {
+		if o := n.sessions[id]; o != nil && o != s && o.contact == nil && o.paths.ShownAt(at) > mine {
 			return o
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/internal/gossip"
+	"github.com/go-zre/go-zre/internal/paths"
 )
 
 // maxGossipedNames bounds the endpoints with host names that gossip has looked up.
@@ -32,7 +33,7 @@ func (c *Config) checkGossip() error {
 		}
 	}
 	for _, endpoint := range c.GossipConnect {
-		if _, _, err := splitEndpoint(endpoint); err != nil {
+		if _, _, err := paths.Parse(endpoint); err != nil {
 			return fmt.Errorf("node: WithGossipConnect: %w", err)
 		}
 	}
@@ -67,7 +68,7 @@ func (n *Node) startGossip(ctx context.Context) error {
 		listeners = append(listeners, l)
 	}
 	for _, endpoint := range n.cfg.GossipConnect {
-		host, port, _ := splitEndpoint(endpoint) // was checked
+		host, port, _ := paths.Parse(endpoint) // was checked
 		if err := hub.Connect(net.JoinHostPort(host, strconv.Itoa(int(port)))); err != nil {
 			return fail(fmt.Errorf("node: WithGossipConnect: %w", err))
 		}
@@ -129,7 +130,7 @@ func (n *Node) learned(t gossip.Tuple) {
 		n.log.Warn().Stringer("peer", id).Msg("gossip: peer ignored, it wants CURVE, which this node does not speak")
 		return
 	}
-	n.post(func() { n.introduced(id, endpoint) })
+	n.post(func() { n.introduced(id, endpoint, t.From) })
 }
 
 // unlearned: a tuple has ended.
@@ -139,16 +140,23 @@ func (n *Node) unlearned(key string) {
 	}
 }
 
-// introduced: gossip tells where a peer is.
-func (n *Node) introduced(id uuid.UUID, endpoint string) {
+// introduced: gossip tells where a peer is, by a connection from that address.
+func (n *Node) introduced(id uuid.UUID, endpoint string, from netip.Addr) {
 	n.ungossip(id)
-	host, _, err := splitEndpoint(endpoint)
+	host, _, err := paths.Parse(endpoint)
 	if err != nil {
 		n.log.Debug().Err(err).Stringer("peer", id).Msg("gossip: peer ignored")
 		return
 	}
+	usable := func(at netip.AddrPort) bool {
+		if !paths.UsableHearsay(at, from, n.agent.IsLocal) {
+			n.log.Debug().Stringer("peer", id).Stringer("address", at).Stringer("from", from).Msg("gossip: address ignored, it is not for others to name")
+			return false
+		}
+		return true
+	}
 	if _, err := netip.ParseAddr(host); err == nil {
-		n.find(n.life, fromGossip+id.String(), endpoint)
+		n.find(n.life, fromGossip+id.String(), endpoint, usable)
 		return
 	}
 	if len(n.gossip.names) >= maxGossipedNames {
@@ -157,7 +165,7 @@ func (n *Node) introduced(id uuid.UUID, endpoint string) {
 	}
 	ctx, cancel := context.WithCancel(n.life)
 	n.gossip.names[id] = cancel
-	n.find(ctx, fromGossip+id.String(), endpoint)
+	n.find(ctx, fromGossip+id.String(), endpoint, usable)
 }
 
 // ungossip: gossip does not name the peer any more.

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -375,7 +376,7 @@ func (deaf) Closed(error)           {}
 
 // parseEndpoint reads an endpoint whose host is an address.
 func parseEndpoint(endpoint string) (netip.AddrPort, error) {
-	host, port, err := splitEndpoint(endpoint)
+	host, port, err := paths.Parse(endpoint)
 	if err != nil {
 		return netip.AddrPort{}, fmt.Errorf("node: %w", err)
 	}

@@ -94,7 +94,7 @@ func (n *Node) replace(s *session, d detail) {
 		flaps = s.nextFlaps()
 	}
 	n.remove(s, reason)
-	q := n.begin(in.uuid, *s.paths.Load(), s.sameHost.Load() || in.isLocal(), flaps, nil, in)
+	q := n.begin(in.uuid, s.paths.Clone(), s.sameHost.Load() || in.isLocal(), flaps, nil, in)
 	if q == nil {
 		return
 	}
@@ -108,7 +108,7 @@ func (n *Node) enter(s *session, in *inbox) {
 	if told := stateIn(in.conn.Property(stateProperty)); in.extensions.has(extState) && in.last == 0 {
 		n.stated(s, told, true)
 	}
-	delete(n.strangers.failing, s.unverified)
+	n.unverified.Reached(s.unverified)
 	n.verify(s)
 	in.verdict, in.session = accept, s
 	s.inbox = in

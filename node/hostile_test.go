@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/msg"
 )
 
@@ -126,61 +127,14 @@ func TestBeaconFlood(t *testing.T) {
 			}
 			served(t, n)
 			var peers, strangers, failing int
-			n.do(func() { peers, strangers, failing = len(n.sessions), n.strangers.count, len(n.strangers.failing) })
-			if limit := n.cfg.Limits.StrangersPerAddress; strangers > limit || peers > limit+1 || failing > maxFailing {
+			n.do(func() { peers, strangers, failing = len(n.sessions), n.unverified.Count(), n.unverified.Failing() })
+			if limit := n.cfg.Limits.StrangersPerAddress; strangers > limit || peers > limit+1 || failing > paths.MaxFailing {
 				t.Errorf("%d peers, %d strangers, %d failing endpoints", peers, strangers, failing)
 			}
 			if grown := heap() - before; grown > heapBound {
 				t.Errorf("the heap grew by %d octets", grown)
 			}
 		})
-	}
-}
-
-// A stranger that cannot be reached is left alone for a while, and met once it can be.
-func TestStrangers(t *testing.T) {
-	s := newStrangers(System, 3, 2)
-	now := time.Now()
-	at := func(host byte, port uint16) netip.AddrPort {
-		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, host}), port)
-	}
-	for i, test := range []struct {
-		endpoint netip.AddrPort
-		want     bool
-	}{
-		{at(1, 1), true}, {at(1, 2), true},
-		{at(1, 3), false}, // two of this address
-		{at(2, 1), true},
-		{at(3, 1), false}, // three in all
-	} {
-		if got := s.admit(test.endpoint, now); got != test.want {
-			t.Errorf("%d: admit(%v) = %v", i, test.endpoint, got)
-		}
-	}
-	s.release(at(1, 1).Addr())
-	s.failed(at(1, 1), now)
-	if s.admit(at(1, 1), now) {
-		t.Error("an endpoint that failed is dialled at once")
-	}
-	if !s.admit(at(1, 1), now.Add(minBackoff)) {
-		t.Error("an endpoint that failed is never dialled again")
-	}
-	for i := range 2 * maxFailing {
-		s.failed(at(9, uint16(i)), now)
-	}
-	if len(s.failing) > maxFailing {
-		t.Errorf("%d endpoints remembered", len(s.failing))
-	}
-	s.prune(now.Add(time.Hour))
-	if len(s.failing) != 0 {
-		t.Errorf("%d endpoints not forgotten", len(s.failing))
-	}
-	for range 3 {
-		s.release(at(1, 1).Addr())
-		s.release(at(2, 1).Addr())
-	}
-	if len(s.from) != 0 {
-		t.Errorf("counts left: %v", s.from)
 	}
 }
 

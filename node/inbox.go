@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/internal/memory"
+	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -50,7 +51,7 @@ func (n *Node) accept(conn *zmtp.Conn) (zmtp.Receiver, error) {
 	case !ok:
 		return nil, fmt.Errorf("%w: %x", errIdentity, conn.Identity())
 	case id == n.cfg.UUID:
-		n.post(func() { n.conflict(addrPortOf(conn.RemoteAddr())) })
+		n.post(func() { n.conflict(paths.AddrPortOf(conn.RemoteAddr())) })
 		return nil, errOwnUUID
 	}
 	return &inbox{node: n, conn: conn, uuid: id, extensions: extensionsOf(conn)}, nil
@@ -239,22 +240,27 @@ func (in *inbox) Closed(err error) {
 
 // isLocal tells whether the peer is on this machine.
 func (in *inbox) isLocal() bool {
-	addr := addrOf(in.conn.RemoteAddr())
+	addr := paths.AddrOf(in.conn.RemoteAddr())
 	return !addr.IsValid() || in.node.agent.IsLocal(addr) // inproc and ipc have no IP address
 }
 
 // endpoints gives where the sender of a HELLO may be reached: at the endpoint that it names, and at the address that it
-// connects from, for an endpoint that is a host name of its own network (C zyre with interface "*") or not routed to us.
+// connects from, for an endpoint that is a host name of its own network (C zyre with interface "*"), not routed to us, or not the
+// sender's to name.
 func (in *inbox) endpoints() []netip.AddrPort {
-	host, port, err := cutEndpoint(string(in.message.Hello.Endpoint))
+	host, port, err := paths.Split(string(in.message.Hello.Endpoint))
 	if err != nil {
 		return nil
 	}
 	var endpoints []netip.AddrPort // the best last
-	seen := netip.AddrPortFrom(addrPortOf(in.conn.RemoteAddr()).Addr(), port)
+	from := paths.AddrPortOf(in.conn.RemoteAddr()).Addr()
+	seen := netip.AddrPortFrom(from, port)
 	named := seen
-	if addr, err := netip.ParseAddr(host); err == nil && !addr.IsUnspecified() && !addr.IsMulticast() {
-		named = zoned(netip.AddrPortFrom(addr.Unmap(), port), in.conn.RemoteAddr())
+	if addr, err := netip.ParseAddr(host); err == nil {
+		at := paths.OnLinkOf(in.conn.RemoteAddr(), netip.AddrPortFrom(addr.Unmap(), port))
+		if paths.Usable(at, from, in.node.agent.IsLocal) {
+			named = at
+		}
 	}
 	if seen.IsValid() && seen != named {
 		endpoints = append(endpoints, seen)

@@ -46,9 +46,6 @@ var defaultLimits = Limits{
 	EventOctets:          64 << 20,
 }
 
-// maxEndpoints is how many addresses of one peer are remembered.
-const maxEndpoints = 4
-
 // complete checks the limits and fills in the defaults.
 func (l *Limits) complete() error {
 	return errors.Join(

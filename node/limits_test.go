@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/msg"
 )
 
@@ -187,7 +188,7 @@ func strange(t *testing.T, n *testNode, most int) {
 			t.Skip("this system has 127.0.0.1 alone")
 		}
 		t.Cleanup(func() { silent.Close() })
-		endpoints = append(endpoints, addrPortOf(silent.Addr()))
+		endpoints = append(endpoints, paths.AddrPortOf(silent.Addr()))
 	}
 	counted := n.cfg.Network.(*dials)
 	began, before := time.Now(), counted.count.Load()
@@ -195,8 +196,8 @@ func strange(t *testing.T, n *testNode, most int) {
 		for _, endpoint := range endpoints {
 			if err := n.do(func() {
 				n.sighted(beacon.Sighting{Beacon: beacon.Beacon{UUID: uuid.New(), Port: endpoint.Port(), State: beacon.Unknown}, Addr: endpoint.Addr()})
-				if n.strangers.count > most {
-					t.Errorf("%d strangers, want %d at most", n.strangers.count, most)
+				if n.unverified.Count() > most {
+					t.Errorf("%d strangers, want %d at most", n.unverified.Count(), most)
 				}
 			}); err != nil {
 				t.Fatal(err)
@@ -216,7 +217,7 @@ func backsOff(t *testing.T, n *testNode) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	endpoint := addrPortOf(gone.Addr())
+	endpoint := paths.AddrPortOf(gone.Addr())
 	gone.Close()
 	counted := n.cfg.Network.(*dials)
 	began, before := time.Now(), counted.count.Load()

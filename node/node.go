@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -41,14 +42,14 @@ type Node struct {
 	groups      map[string]string // joined by us, by name
 	status      uint8             // counts our joins and leaves (RFC 36, "The HELLO Command")
 	tick        time.Duration
-	checked     time.Time  // when checkTimeouts last ran
-	former      remembered // foreign peers whose last session ended without a farewell
-	unreachable remembered // peers that must be reached before they enter
-	strangers   strangers
-	farewells   farewells
+	checked     time.Time         // when checkTimeouts last ran
+	former      remembered        // foreign peers whose last session ended without a farewell
+	unreachable remembered        // peers that must be reached before they enter
+	unverified  *paths.Unverified // bounds the sessions that beacons began
+	departures  paths.Departures  // peers that have just left
 	contacts    map[netip.AddrPort]*contact
 	sources     map[string][]netip.AddrPort // what each names
-	addresses   *addressIndex               // where sessions lead, and may lead
+	addresses   paths.Index                 // where sessions lead, and may lead
 	unnamed     []*session                  // sessions whose peer's UUID is not known yet
 	trying      int                         // attempts under way
 	undecided   int                         // HELLOs of which it is not known whose answer they are
@@ -67,7 +68,7 @@ type Node struct {
 
 	ownGroups atomic.Pointer[map[string]string] // a copy of groups for the readers
 	state     atomic.Uint32                     // our beacon.State; the control loop writes it
-	clock     atomic.Uint32                     // ticks of the control loop, from 1
+	clock     *paths.Clock                      // the control loop advances it at each tick
 	closing   atomic.Bool                       // Close has begun
 
 	calling    chan struct{} // holds a token for each call by ipc under way, see maxCalls
@@ -108,11 +109,8 @@ func New(cfg Config) (*Node, error) {
 		groups:      make(map[string]string),
 		former:      newRemembered(cfg.Limits.Peers, formerFor),
 		unreachable: newRemembered(cfg.Limits.Peers, unreachableFor),
-		addresses:   newAddressIndex(),
 		chosen:      beacon.Idle,
 		auto:        autoState{state: beacon.Idle},
-		strangers:   newStrangers(cfg.Network, cfg.Limits.Strangers, cfg.Limits.StrangersPerAddress),
-		farewells:   make(farewells),
 		contacts:    make(map[netip.AddrPort]*contact),
 		sources:     make(map[string][]netip.AddrPort),
 		sessions:    make(map[uuid.UUID]*session),
@@ -120,7 +118,9 @@ func New(cfg Config) (*Node, error) {
 		members:     make(map[string][]*session),
 		tick:        min(max(cfg.EvasiveTimeout/4, 10*time.Millisecond), time.Second),
 	}
-	n.clock.Store(1)
+	n.clock = paths.NewClock(int(cfg.EvasiveTimeout/n.tick) + 1)
+	pause := func(attempts int) time.Duration { return backoff(cfg.Network, attempts) }
+	n.unverified = paths.NewUnverified(cfg.Limits.Strangers, cfg.Limits.StrangersPerAddress, pause, 2*maxBackoff)
 	n.life, n.die = context.WithCancel(context.Background())
 	n.ownGroups.Store(&map[string]string{})
 	if err := n.check(n.hello()); err != nil {
@@ -184,7 +184,7 @@ func (n *Node) Start(ctx context.Context) (err error) {
 		return errors.Join(err, agent.Close())
 	}
 	n.agent = agent
-	n.port = addrPortOf(listener.Addr()).Port()
+	n.port = paths.AddrPortOf(listener.Addr()).Port()
 	if err := n.startGossip(ctx); err != nil {
 		return errors.Join(err, listener.Close(), agent.Close())
 	}
@@ -273,7 +273,7 @@ func (n *Node) allow(local, _ net.Addr) bool {
 	if len(n.cfg.Interfaces) == 0 || local.Network() == "unix" {
 		return true
 	}
-	addr := addrOf(local)
+	addr := paths.AddrOf(local)
 	for _, i := range n.agent.Interfaces() {
 		for _, prefix := range i.Addrs {
 			if prefix.Addr() == addr {
@@ -317,7 +317,7 @@ func (n *Node) endpoint() string {
 			}
 		}
 	}
-	return formatEndpoint(netip.AddrPortFrom(best, n.port))
+	return paths.Format(netip.AddrPortFrom(best, n.port))
 }
 
 // Close hands queued messages to the operating system, for as long as Linger allows, says farewell to the network and ends

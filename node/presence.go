@@ -52,14 +52,14 @@ func (p *session) knows(s beacon.Sighting) bool {
 	if s.State != beacon.Unknown && uint32(s.State) != p.peerState.Load() {
 		return false
 	}
-	return p.see(netip.AddrPortFrom(s.Addr, s.Port), true)
+	return p.paths.See(netip.AddrPortFrom(s.Addr, s.Port))
 }
 
 // sighted takes a beacon that brings news.
 func (n *Node) sighted(s beacon.Sighting) {
 	p := n.sessions[s.UUID]
 	if s.Port == 0 || s.State == beacon.Exit {
-		if p != nil && !n.farewells.repeats(s.UUID) {
+		if p != nil && !n.departures.Recent(s.UUID, time.Now()) {
 			n.handle(p, farewellCame, detail{})
 		}
 		return
@@ -73,14 +73,14 @@ func (n *Node) sighted(s beacon.Sighting) {
 		p = n.recognise(s.UUID, []netip.AddrPort{endpoint})
 	}
 	if p == nil {
-		if n.farewells.has(s.UUID, endpoint) {
+		if n.departures.RecentFrom(s.UUID, endpoint, time.Now()) {
 			return
 		}
-		if !n.strangers.admit(endpoint, time.Now()) {
+		if !n.unverified.Admit(endpoint, time.Now()) {
 			return
 		}
 		if p = n.meet(s.UUID, n.paths([]netip.AddrPort{endpoint}, true), s.Local); p == nil {
-			n.strangers.release(endpoint.Addr())
+			n.unverified.Release(endpoint)
 			return
 		}
 		p.unverified = endpoint
@@ -100,9 +100,9 @@ func (n *Node) sighted(s beacon.Sighting) {
 func (n *Node) checkTimeouts(now time.Time) {
 	stalled := now.Sub(n.checked) > 2*n.tick+n.cfg.EvasiveTimeout/4
 	n.checked = now
-	n.clock.Add(1)
-	n.strangers.prune(now)
-	n.farewells.prune(now)
+	n.clock.Advance()
+	n.unverified.Prune(now)
+	n.departures.Prune(now)
 	n.former.prune(now)
 	n.unreachable.prune(now)
 	for _, s := range n.sessions {

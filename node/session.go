@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -69,8 +70,8 @@ type session struct {
 
 	// Written by the control loop, read by all.
 	snapshot  atomic.Pointer[Peer]
-	paths     atomic.Pointer[[]path] // where it may be reached, the newest last
-	peerState atomic.Uint32          // the beacon.State that it told last; beacon.Unknown before that
+	paths     *paths.Set    // where it may be reached, the newest last
+	peerState atomic.Uint32 // the beacon.State that it told last; beacon.Unknown before that
 
 	sameHost atomic.Bool // it is on this machine: ipc may lead to it
 	alive    atomic.Bool // beaconed since the control loop last looked
@@ -115,11 +116,12 @@ type session struct {
 var errSessionOver = errors.New("session is over")
 
 // newSession makes a session; run starts it.
-func (n *Node) newSession(id uuid.UUID, paths []path) *session {
+func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 	now := time.Now()
 	s := &session{
 		node:       n,
 		uuid:       id,
+		paths:      at,
 		transport:  TCP,
 		groups:     make(map[string]struct{}),
 		since:      now,
@@ -137,7 +139,6 @@ func (n *Node) newSession(id uuid.UUID, paths []path) *session {
 		s.queue = zmtp.NewQueue(n.cfg.Limits.QueueMessages, n.cfg.Limits.QueueOctets)
 	}
 	s.peerState.Store(uint32(beacon.Unknown))
-	s.paths.Store(&paths)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s
 }
@@ -170,9 +171,9 @@ func (s *session) publish() *Peer {
 		State:     beacon.State(s.peerState.Load()),
 	}
 	if s.reached.IsValid() {
-		p.Endpoint = formatEndpoint(s.reached)
-	} else if endpoints := s.endpoints(); len(endpoints) > 0 {
-		p.Endpoint = formatEndpoint(endpoints[len(endpoints)-1])
+		p.Endpoint = paths.Format(s.reached)
+	} else if newest := s.paths.Newest(); newest.IsValid() {
+		p.Endpoint = paths.Format(newest)
 	}
 	s.snapshot.Store(p)
 	return p

@@ -6,18 +6,20 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/paths"
 )
 
 // The table of sessions: how one begins, is followed by another, and ends. All of it runs in the control loop.
 
 // meet begins a session with a peer that has none, and that a beacon or a source showed. It returns nil when there is no room for another.
-func (n *Node) meet(id uuid.UUID, paths []path, sameHost bool) *session {
-	return n.begin(id, paths, sameHost, 0, nil, nil)
+func (n *Node) meet(id uuid.UUID, at *paths.Set, sameHost bool) *session {
+	return n.begin(id, at, sameHost, 0, nil, nil)
 }
 
 // begin is meet; last is the session before, if that broke, flaps how many such there were, and call where the peer's HELLO came from, if
 // one did.
-func (n *Node) begin(id uuid.UUID, paths []path, sameHost bool, flaps int, last *session, call *inbox) *session {
+func (n *Node) begin(id uuid.UUID, at *paths.Set, sameHost bool, flaps int, last *session, call *inbox) *session {
 	if n.stopping {
 		return nil
 	}
@@ -25,7 +27,7 @@ func (n *Node) begin(id uuid.UUID, paths []path, sameHost bool, flaps int, last 
 		n.log.Debug().Stringer("peer", id).Int("limit", n.cfg.Limits.Peers).Msg("peer ignored: too many")
 		return nil
 	}
-	s := n.newSession(id, paths)
+	s := n.newSession(id, at)
 	s.sameHost.Store(sameHost)
 	s.flaps = flaps
 	if last != nil {
@@ -60,7 +62,7 @@ func (n *Node) renew(s *session, reason Reason) *session {
 	if !s.wraps() {
 		n.hide(s)
 	} // else it stays to be seen, and sent to, until its Exit: its heir sends all
-	q := n.begin(s.uuid, s.unproven(), s.sameHost.Load(), s.nextFlaps(), s, nil)
+	q := n.begin(s.uuid, s.paths.Unproven(), s.sameHost.Load(), s.nextFlaps(), s, nil)
 	s.close(errSessionOver)
 	if q == nil {
 		n.reportExit(previous, reason)
@@ -82,7 +84,7 @@ func (n *Node) remove(s *session, reason Reason) {
 		return
 	}
 	if reason == Left {
-		n.farewells.add(s.uuid, s.endpoints())
+		n.departures.Add(s.uuid, s.paths.Endpoints(), time.Now())
 	}
 	n.end(s)
 	n.reportPrevious(s)
@@ -118,14 +120,14 @@ func (n *Node) reportExit(s *session, reason Reason) {
 
 // dismiss ends the session with a peer that a beacon showed, and that could not be reached, or hung up before its HELLO.
 func (n *Node) dismiss(s *session) {
-	n.strangers.failed(s.unverified, time.Now())
+	n.unverified.Failed(s.unverified, time.Now())
 	n.remove(s, Crashed)
 }
 
 // verify: a peer that a beacon showed has entered, or is gone.
 func (n *Node) verify(s *session) {
 	if s.unverified.IsValid() {
-		n.strangers.release(s.unverified.Addr())
+		n.unverified.Release(s.unverified)
 		s.unverified = netip.AddrPort{}
 	}
 }

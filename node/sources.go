@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/srv"
 )
 
@@ -25,12 +26,12 @@ const (
 // checkSources checks where else than by beacons peers are looked for.
 func (c *Config) checkSources() error {
 	if c.Advertise != "" {
-		if _, _, err := splitEndpoint(c.Advertise); err != nil {
+		if _, _, err := paths.Parse(c.Advertise); err != nil {
 			return fmt.Errorf("node: WithAdvertise: %w", err)
 		}
 	}
 	for _, endpoint := range c.Peers {
-		if _, _, err := splitEndpoint(endpoint); err != nil {
+		if _, _, err := paths.Parse(endpoint); err != nil {
 			return fmt.Errorf("node: WithPeers: %w", err)
 		}
 	}
@@ -78,7 +79,7 @@ func (n *Node) lookUp(ctx context.Context) ([]*srv.Watcher, error) {
 // findPeers begins to look for peers where the configuration says. It runs before the control loop does.
 func (n *Node) findPeers(watchers []*srv.Watcher) {
 	for _, endpoint := range n.cfg.Peers {
-		n.find(n.life, fromPeers+endpoint, endpoint)
+		n.find(n.life, fromPeers+endpoint, endpoint, nil)
 	}
 	for _, w := range watchers {
 		n.wg.Go(func() { w.Run(n.life) })
@@ -86,11 +87,14 @@ func (n *Node) findPeers(watchers []*srv.Watcher) {
 }
 
 // find has a source name where an endpoint leads: its address, or those of its host name, which is looked up again and again until ctx
-// ends.
-func (n *Node) find(ctx context.Context, source, endpoint string) {
-	host, port, _ := splitEndpoint(endpoint) // was checked
+// ends. Addresses that are not usable are left out; usable may be nil.
+func (n *Node) find(ctx context.Context, source, endpoint string, usable func(netip.AddrPort) bool) {
+	know := func(list []netip.AddrPort) {
+		n.know(source, slices.DeleteFunc(list, func(at netip.AddrPort) bool { return usable != nil && !usable(at) }))
+	}
+	host, port, _ := paths.Parse(endpoint) // was checked
 	if addr, err := netip.ParseAddr(host); err == nil {
-		n.after(0, func() { n.know(source, []netip.AddrPort{netip.AddrPortFrom(addr.Unmap(), port)}) })
+		n.after(0, func() { know([]netip.AddrPort{netip.AddrPortFrom(addr.Unmap(), port)}) })
 		return
 	}
 	n.wg.Go(func() {
@@ -103,7 +107,7 @@ func (n *Node) find(ctx context.Context, source, endpoint string) {
 			pause := nameFresh
 			switch {
 			case err == nil:
-				n.post(func() { n.know(source, list) })
+				n.post(func() { know(list) })
 			case root(err) != problem:
 				n.log.Warn().Err(err).Str("endpoint", endpoint).Msg("host name not resolved, trying on")
 				fallthrough

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/go-zre/go-zre/internal/ipc"
+	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -133,10 +134,10 @@ func (p *session) link(id uuid.UUID, other *Node, hello msg.OutHello) (*zmtp.Con
 func (p *session) first(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
 	return func(conn *zmtp.Conn) ([][]byte, error) {
 		hello.Endpoint = p.node.endpoint()
-		if local := addrOf(conn.LocalAddr()); local.IsValid() && p.node.cfg.Advertise == "" {
-			format := formatEndpoint
+		if local := paths.AddrOf(conn.LocalAddr()); local.IsValid() && p.node.cfg.Advertise == "" {
+			format := paths.Format
 			if len(conn.Identity()) == 0 { // C zyre: of the others none speaks IPv6
-				format = bareEndpoint
+				format = paths.FormatBare
 			}
 			hello.Endpoint = format(netip.AddrPortFrom(local, p.node.port))
 		}

@@ -124,6 +124,7 @@ func (c *Client) connect() error {
 	if err != nil {
 		return fmt.Errorf("gossip: cannot reach the hub %s: %w", c.address, err)
 	}
+	c.origin.from = ipOf(nc.RemoteAddr())
 	s := &stream{messages: make(chan Message), closed: make(chan error, 1), log: c.cfg.Log}
 	queue := zmtp.NewQueue(1000, 1<<20)
 	hello := func(conn *zmtp.Conn) ([][]byte, error) {

@@ -98,7 +98,7 @@ func TestClient(t *testing.T) {
 		p.send(pub("x", "y", 0).AppendTo(nil), nil)
 		p.sendAll(hello, ping, pub("a", "1", 5*time.Second), pub("own", "1", 0), pub("long", string(make([]byte, 9)), 0))
 		synctest.Wait()
-		if got.size() != 1 || got.tuples["a"] != (Tuple{"a", "1", 0}) {
+		if got.size() != 1 || got.tuples["a"] != (Tuple{Key: "a", Value: "1"}) {
 			t.Errorf("learned %+v; a TTL of a hub that may be czmq's means nothing", got.tuples)
 		}
 		publish(l, c, "own", "2")
@@ -302,7 +302,7 @@ func TestRefresh(t *testing.T) {
 		p.sendAll(pub("own", "stolen", 0), pub("own", "stolen", 0))
 		elapse(pingEvery)
 		p.expect(pub("own", "1", 0))
-		if err := c.Publish(Tuple{"own", "1", 6 * time.Second}); err != nil {
+		if err := c.Publish(Tuple{Key: "own", Value: "1", TTL: 6 * time.Second}); err != nil {
 			t.Fatal(err)
 		}
 		p.expect(pub("own", "1", 6*time.Second))

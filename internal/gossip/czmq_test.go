@@ -179,7 +179,9 @@ func TestMalformedForCzmqsClient(t *testing.T) {
 // TestCzmqFacts pins what this package does for the sake of czmq: should a test here fail, then some of it is needless.
 func TestCzmqFacts(t *testing.T) {
 	hello, ping := Message{Kind: Hello}, Message{Kind: Ping}
-	tuple := func(k, v string, ttl time.Duration) Message { return Message{Publish, Tuple{k, v, ttl}} }
+	tuple := func(k, v string, ttl time.Duration) Message {
+		return Message{Publish, Tuple{Key: k, Value: v, TTL: ttl}}
+	}
 	t.Run("HELLO twice is INVALID", func(t *testing.T) {
 		r := dialRaw(t, startCzmq(t).bind("127.0.0.1:*"))
 		r.sendAll(hello, hello)

@@ -31,6 +31,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -46,6 +47,10 @@ type Tuple struct {
 	Key   string        // at most 255 octets, without NUL
 	Value string        // at most Limits.ValueSize octets, without NUL
 	TTL   time.Duration // how long it is valid from now on; 0 for ever. Milliseconds on the wire, at most 49 days
+
+	// From is the remote IP address of the connection by which a Hub learned the value: that of a client or a hub, which may have
+	// passed it on. It is not valid where there is none. A Hub sets it for Learned, and ignores it elsewhere.
+	From netip.Addr
 }
 
 // A Change says that a connection to a hub came up or went down.

@@ -3,7 +3,9 @@ package gossip
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -190,7 +192,7 @@ func TestLog(t *testing.T) {
 	}
 	got := tab.after(&at)
 	slices.SortFunc(got, func(a, b Tuple) int { return strings.Compare(a.Key, b.Key) })
-	if want := []Tuple{{"0", "9999", 0}, {"1", "9997", 0}, {"2", "9998", 0}}; !slices.Equal(got, want) {
+	if want := []Tuple{{Key: "0", Value: "9999"}, {Key: "1", Value: "9997"}, {Key: "2", Value: "9998"}}; !slices.Equal(got, want) {
 		t.Errorf("%+v", got)
 	}
 	if more := tab.after(&at); more != nil {
@@ -221,6 +223,36 @@ func TestHubTells(t *testing.T) {
 			t.Errorf("Connect after Close: %v", err)
 		}
 	})
+}
+
+// Learned is told which connection a value came by: that of the client or hub whose value it is now.
+func TestHubTellsFromWhere(t *testing.T) {
+	first, second, above := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.3")
+	told := make(map[string]netip.Addr)
+	tab := newTable(Config{Linger: time.Minute}.withDefaults())
+	defer tab.close()
+	at := cursor{owner: tab.local, application: true}
+	for _, put := range []struct {
+		from       *origin
+		key, value string
+	}{
+		{&origin{addr: first, from: first}, "k", "1"},
+		{&origin{addr: second, from: second}, "k", "1"}, // it came another way before
+		{&origin{from: above}, "l", "1"},
+		{&origin{addr: second, from: second}, "l", "2"},
+		{new(origin), "m", "1"}, // not by IP
+	} {
+		if err := tab.put(put.from, Tuple{Key: put.key, Value: put.value, From: above}); err != nil {
+			t.Fatal(err)
+		}
+		for _, tuple := range tab.after(&at) {
+			told[tuple.Key+tuple.Value] = tuple.From
+		}
+	}
+	want := map[string]netip.Addr{"k1": first, "l1": above, "l2": second, "m1": {}}
+	if !maps.Equal(told, want) {
+		t.Errorf("told %v, want %v", told, want)
+	}
 }
 
 // FuzzHub is a client that sends anything; another one must be served as if it weren't there.

@@ -71,5 +71,5 @@ var (
 )
 
 func pub(key, value string, ttl time.Duration) Message {
-	return Message{Publish, Tuple{key, value, ttl}}
+	return Message{Publish, Tuple{Key: key, Value: value, TTL: ttl}}
 }

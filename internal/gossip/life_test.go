@@ -168,7 +168,7 @@ func TestHubs(t *testing.T) {
 		c := l.client("hub:0", Config{})
 		publish(l, c, "node", "1")
 		publish(l, hubs[1], "hub", "1")
-		if err := c.Publish(Tuple{"ttl", "1", 20 * time.Second}); err != nil {
+		if err := c.Publish(Tuple{Key: "ttl", Value: "1", TTL: 20 * time.Second}); err != nil {
 			t.Fatal(err)
 		}
 		elapse(time.Second)

@@ -27,7 +27,8 @@ const (
 )
 
 func newSession(h *Hub, conn *zmtp.Conn) *session {
-	s := &session{hub: h, conn: conn, origin: &origin{ipOf(conn.RemoteAddr())}, wake: make(chan struct{}, 1)}
+	from := ipOf(conn.RemoteAddr())
+	s := &session{hub: h, conn: conn, origin: &origin{addr: from, from: from}, wake: make(chan struct{}, 1)}
 	s.prompt = time.AfterFunc(promptTime, s.invalid)
 	return s
 }

@@ -34,11 +34,13 @@ type table struct {
 // An origin is where tuples come from: a connection, or this side.
 type origin struct {
 	addr netip.Addr // of the other side, for the limit; the zero Addr has none
+	from netip.Addr // of the other side, for Tuple.From
 }
 
 type tuple struct {
 	key, value string
 	version    uint64        // of the last change that concerns others; 0: no longer in the table
+	from       netip.Addr    // where the value came from
 	owner      *origin       // who stands for it; nil if that connection has ended
 	counted    netip.Addr    // whose place it takes
 	ttl        time.Duration // of a local tuple
@@ -80,7 +82,7 @@ func (t *table) put(from *origin, in Tuple) error {
 		if err := t.makeRoom(from); err != nil {
 			return err
 		}
-		old = &tuple{key: in.Key, value: in.Value}
+		old = &tuple{key: in.Key, value: in.Value, from: from.from}
 		t.tuples[in.Key] = old
 	case old.owner == t.local && from != t.local:
 		if old.value != in.Value {
@@ -88,7 +90,7 @@ func (t *table) put(from *origin, in Tuple) error {
 		}
 		return nil
 	case old.value != in.Value:
-		old.value, old.told = in.Value, false
+		old.value, old.from, old.told = in.Value, from.from, false
 	case old.owner != from && old.owner != nil && (in.TTL > 0 || old.ends.IsZero()):
 		return nil // somebody stands for it already: this came another way
 	case !old.renews(from, in.TTL, from == t.local):
@@ -342,7 +344,7 @@ func (t *table) lookup(key string) (Tuple, bool) {
 
 // export is the tuple as it is sent now.
 func (t *tuple) export() Tuple {
-	out := Tuple{Key: t.key, Value: t.value, TTL: t.ttl}
+	out := Tuple{Key: t.key, Value: t.value, TTL: t.ttl, From: t.from}
 	if !t.ends.IsZero() {
 		out.TTL = max(time.Until(t.ends), time.Millisecond)
 	}

@@ -1,0 +1,22 @@
+package paths
+
+import "sync/atomic"
+
+// A Clock counts the ticks of a node's control loop. All Sets of a node share one.
+type Clock struct {
+	now   atomic.Uint32 // in ticks, from 1; the control loop advances it, any goroutine reads it
+	fresh uint32        // a path is fresh for that many ticks after the peer was shown there
+}
+
+// NewClock makes a clock by which a path is fresh for a number of ticks after the peer was shown there.
+func NewClock(fresh int) *Clock {
+	c := &Clock{fresh: uint32(fresh)}
+	c.now.Store(1)
+	return c
+}
+
+// Advance counts a tick.
+func (c *Clock) Advance() { c.now.Add(1) }
+
+// isFresh reports whether less than the clock's time has passed since a tick.
+func (c *Clock) isFresh(shown uint32) bool { return shown != 0 && c.now.Load()-shown <= c.fresh }

@@ -1,0 +1,89 @@
+package paths
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/go-zre/go-zre/beacon"
+)
+
+// A Route is a path to a peer. Of two the one with the higher Score is better.
+type Route struct {
+	netip.AddrPort
+	Score int
+}
+
+// What a path gains beyond the quality of its link.
+const (
+	provenScore = 8  // the HELLO of this session came that way
+	freshScore  = 16 // the peer was shown there of late
+)
+
+// Routes returns the paths, the best first: paths where the peer was shown of late, of these the one that its HELLO came from, of these
+// the better links, of these the newest. interfaces are ours, with their addresses.
+func (s *Set) Routes(interfaces []beacon.Interface) []Route {
+	list := *s.list.Load()
+	routes := make([]Route, 0, len(list))
+	for _, p := range list {
+		r := Route{p.AddrPort, quality(p.Addr(), linkTo(p.Addr(), interfaces))}
+		if p.proven {
+			r.Score += provenScore
+		}
+		if s.clock.isFresh(p.shown.Load()) {
+			r.Score += freshScore
+		}
+		routes = append(routes, r)
+	}
+	slices.Reverse(routes)
+	slices.SortStableFunc(routes, func(a, b Route) int { return b.Score - a.Score })
+	return routes
+}
+
+// HasAlternative reports whether the peer was shown of late at another endpoint than this one, on a link of ours that has a carrier.
+func (s *Set) HasAlternative(to netip.AddrPort, interfaces []beacon.Interface) bool {
+	return slices.ContainsFunc(*s.list.Load(), func(p path) bool {
+		return p.AddrPort != to && s.clock.isFresh(p.shown.Load()) && linkTo(p.Addr(), interfaces) == linkUp
+	})
+}
+
+// A link says whether an address is reached without a router, by an interface of ours.
+type link uint8
+
+const (
+	noLink   link = iota // by a router, if at all
+	linkDown             // by an interface without a carrier
+	linkUp
+)
+
+// linkTo finds the link that an address is on.
+func linkTo(addr netip.Addr, interfaces []beacon.Interface) link {
+	for _, i := range interfaces {
+		for _, prefix := range i.Addrs {
+			if !prefix.Contains(addr.WithZone("")) || addr.Zone() != "" && addr.Zone() != i.Name {
+				continue
+			}
+			if i.Flags&net.FlagRunning == 0 {
+				return linkDown
+			}
+			return linkUp
+		}
+	}
+	return noLink
+}
+
+// quality orders addresses by their links: a subnet of our own, elsewhere, addresses that hosts give themselves, this host. Nothing gets
+// through without a carrier.
+func quality(addr netip.Addr, l link) int {
+	switch {
+	case addr.IsLoopback():
+		return 0
+	case l == linkDown:
+		return 1
+	case addr.IsLinkLocalUnicast():
+		return 2
+	case l == noLink:
+		return 3
+	}
+	return 4
+}

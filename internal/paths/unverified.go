@@ -1,0 +1,89 @@
+package paths
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Unverified bounds the dials that beacons cause: anyone can send a beacon, for any address. It counts the sessions that a beacon began
+// and whose peer has not said HELLO yet, and remembers endpoints that could not be reached. A peer that is refused for that is not lost:
+// its own connection to us, with its HELLO, begins a session too.
+//
+// One goroutine at a time may use it.
+type Unverified struct {
+	max, maxPerAddress int
+	backoff            func(attempts int) time.Duration
+	forget             time.Duration
+
+	count   int
+	from    map[netip.Addr]int
+	failing map[netip.AddrPort]failure
+}
+
+// A failure is the back-off of an endpoint that could not be reached.
+type failure struct {
+	attempts int
+	until    time.Time
+}
+
+// MaxFailing is how many endpoints that could not be reached are remembered. Beyond it the counts alone bound a flood.
+const MaxFailing = 4_096
+
+// NewUnverified admits a number of sessions in all and for each address. An endpoint that failed is left alone for backoff(attempts),
+// where attempts counts from 1, and forgotten when nothing was heard of it for the time forget after that.
+func NewUnverified(max, maxPerAddress int, backoff func(attempts int) time.Duration, forget time.Duration) *Unverified {
+	return &Unverified{
+		max: max, maxPerAddress: maxPerAddress, backoff: backoff, forget: forget,
+		from:    make(map[netip.Addr]int),
+		failing: make(map[netip.AddrPort]failure),
+	}
+}
+
+// Admit reports whether an endpoint may be dialled now, and counts it if so. The caller calls Release when the session ends or the
+// peer has said HELLO.
+func (u *Unverified) Admit(endpoint netip.AddrPort, now time.Time) bool {
+	if u.count >= u.max || u.from[endpoint.Addr()] >= u.maxPerAddress || now.Before(u.failing[endpoint].until) {
+		return false
+	}
+	u.count++
+	u.from[endpoint.Addr()]++
+	return true
+}
+
+// Release takes back what Admit counted.
+func (u *Unverified) Release(endpoint netip.AddrPort) {
+	u.count--
+	from := endpoint.Addr()
+	if u.from[from]--; u.from[from] <= 0 {
+		delete(u.from, from)
+	}
+}
+
+// Failed has an endpoint left alone for a while, longer each time.
+func (u *Unverified) Failed(endpoint netip.AddrPort, now time.Time) {
+	f, known := u.failing[endpoint]
+	if !known && len(u.failing) >= MaxFailing {
+		return
+	}
+	f.attempts++
+	f.until = now.Add(u.backoff(f.attempts))
+	u.failing[endpoint] = f
+}
+
+// Reached ends the back-off of an endpoint.
+func (u *Unverified) Reached(endpoint netip.AddrPort) { delete(u.failing, endpoint) }
+
+// Prune forgets endpoints that were left alone for long.
+func (u *Unverified) Prune(now time.Time) {
+	for endpoint, f := range u.failing {
+		if now.Sub(f.until) > u.forget {
+			delete(u.failing, endpoint)
+		}
+	}
+}
+
+// Count returns how many sessions are admitted and not released.
+func (u *Unverified) Count() int { return u.count }
+
+// Failing returns how many endpoints that could not be reached are remembered.
+func (u *Unverified) Failing() int { return len(u.failing) }

@@ -1,0 +1,77 @@
+package paths
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestUnverified(t *testing.T) {
+	now := time.Now()
+	backoff := func(attempts int) time.Duration { return time.Duration(attempts) * time.Second }
+	u := NewUnverified(3, 2, backoff, time.Minute)
+	for i, step := range []struct {
+		do       string
+		endpoint string
+		after    time.Duration
+		want     bool // of admit
+	}{
+		{"admit", "10.0.0.1:1", 0, true},
+		{"admit", "10.0.0.1:2", 0, true},
+		{"admit", "10.0.0.1:3", 0, false}, // two of this address
+		{"admit", "10.0.0.2:1", 0, true},
+		{"admit", "10.0.0.3:1", 0, false}, // three in all
+		{"release", "10.0.0.1:1", 0, false},
+		{"fail", "10.0.0.1:1", 0, false},
+		{"admit", "10.0.0.1:1", 0, false}, // it failed just now
+		{"admit", "10.0.0.1:1", time.Second, true},
+		{"release", "10.0.0.1:1", 0, false},
+		{"fail", "10.0.0.1:1", time.Second, false},
+		{"admit", "10.0.0.1:1", 2 * time.Second, false}, // the second wait is longer
+		{"reach", "10.0.0.1:1", 0, false},
+		{"admit", "10.0.0.1:1", 2 * time.Second, true}, // it was reached meanwhile
+	} {
+		endpoint, at := at(step.endpoint), now.Add(step.after)
+		switch step.do {
+		case "admit":
+			if got := u.Admit(endpoint, at); got != step.want {
+				t.Fatalf("step %d: admit %v after %v: %v", i, endpoint, step.after, got)
+			}
+		case "release":
+			u.Release(endpoint)
+		case "fail":
+			u.Failed(endpoint, at)
+		case "reach":
+			u.Reached(endpoint)
+		}
+	}
+	if u.Count() != 3 || u.Failing() != 0 {
+		t.Errorf("%d sessions, %d failing", u.Count(), u.Failing())
+	}
+	for _, endpoint := range list("10.0.0.1:1 10.0.0.1:2 10.0.0.2:1") {
+		u.Release(endpoint)
+	}
+	if u.Count() != 0 || len(u.from) != 0 {
+		t.Errorf("counts left: %d, %v", u.Count(), u.from)
+	}
+}
+
+// Endpoints that failed are remembered in bounded number, and not for ever.
+func TestUnverifiedFlood(t *testing.T) {
+	now := time.Now()
+	u := NewUnverified(1, 1, func(int) time.Duration { return time.Second }, time.Minute)
+	for i := range 2 * MaxFailing {
+		u.Failed(at(fmt.Sprintf("10.0.0.9:%d", i+1)), now)
+	}
+	if u.Failing() != MaxFailing {
+		t.Errorf("%d endpoints remembered", u.Failing())
+	}
+	for _, step := range []struct {
+		after time.Duration
+		want  int
+	}{{time.Second, MaxFailing}, {61 * time.Second, MaxFailing}, {62 * time.Second, 0}} {
+		if u.Prune(now.Add(step.after)); u.Failing() != step.want {
+			t.Errorf("after %v: %d endpoints, want %d", step.after, u.Failing(), step.want)
+		}
+	}
+}
