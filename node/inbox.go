@@ -98,7 +98,7 @@ func (in *inbox) hello(frames [][]byte) error {
 	if in.both && in.peer != nil {
 		return in.invalid(errAgain)
 	}
-	if !in.node.events.admit(in.conn.Done()) {
+	if !in.node.events.Admit(in.conn.Done()) {
 		return errSessionOver
 	}
 	var p *peer
@@ -171,7 +171,7 @@ func (in *inbox) traffic(from *memory.Slab) error {
 
 // change has the control loop take a JOIN or LEAVE.
 func (in *inbox) change(take func(p *peer, group string)) error {
-	if !in.node.events.admit(in.conn.Done()) {
+	if !in.node.events.Admit(in.conn.Done()) {
 		return errSessionOver
 	}
 	return in.node.do(func() { take(in.peer, string(in.message.Group)) })
@@ -187,7 +187,7 @@ func (in *inbox) deliver(e Event) error {
 	for _, frame := range e.Frames {
 		octets += frameCost + int64(len(frame))
 	}
-	if !in.node.events.deliver(in.peer, &e, octets, in.conn.Done()) {
+	if !in.node.events.Deliver(&in.peer.stream, &e, octets, in.conn.Done()) {
 		return errSessionOver
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/eventqueue"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -23,7 +24,7 @@ type Node struct {
 	log  zerolog.Logger
 	zmtp zmtp.Config
 
-	events    *events
+	events    *eventqueue.Queue
 	calls     chan func() // run by the control loop
 	sightings chan beacon.Sighting
 	moves     chan struct{}   // holds a token when our interfaces have changed
@@ -35,11 +36,11 @@ type Node struct {
 	wg        sync.WaitGroup
 
 	// The control loop's own (before Start: whoever holds starting).
-	chosen    beacon.State      // by SetState
-	auto      autoState         // with Config.AutoState
-	telling   bool              // a STATE message was sent a moment ago
-	groups    map[string]string // joined by us, by name
-	status    uint8             // counts our joins and leaves (RFC 36, "The HELLO Command")
+	chosen    beacon.State         // by SetState
+	auto      eventqueue.AutoState // with Config.AutoState
+	telling   bool                 // a STATE message was sent a moment ago
+	groups    map[string]string    // joined by us, by name
+	status    uint8                // counts our joins and leaves (RFC 36, "The HELLO Command")
 	tick      time.Duration
 	reaped    time.Time
 	former    map[uuid.UUID]struct{} // peers whose last session ended without a farewell
@@ -96,7 +97,7 @@ func New(cfg Config) (*Node, error) {
 
 			HandshakeTimeout: handshakeTimeout,
 		},
-		events:    newEvents(cfg.Limits.Events, cfg.Limits.EventOctets),
+		events:    eventqueue.New(eventqueue.Limits{Messages: cfg.Limits.Events, Octets: cfg.Limits.EventOctets}),
 		calls:     make(chan func()),
 		sightings: make(chan beacon.Sighting, 256),
 		moves:     make(chan struct{}, 1),
@@ -106,7 +107,7 @@ func New(cfg Config) (*Node, error) {
 		groups:    make(map[string]string),
 		former:    make(map[uuid.UUID]struct{}),
 		chosen:    beacon.Idle,
-		auto:      autoState{state: beacon.Idle},
+		auto:      eventqueue.NewAutoState(),
 		strangers: newStrangers(cfg.Network, cfg.Limits.Strangers, cfg.Limits.StrangersPerAddress),
 		farewells: make(farewells),
 		contacts:  make(map[netip.AddrPort]*contact),
@@ -214,7 +215,7 @@ func (n *Node) control() {
 	defer ticker.Stop()
 	var samples <-chan time.Time
 	if n.cfg.AutoState {
-		sampler := time.NewTicker(samplePause)
+		sampler := time.NewTicker(eventqueue.SamplePause)
 		defer sampler.Stop()
 		samples = sampler.C
 	}
@@ -336,14 +337,14 @@ func (n *Node) shutDown(started bool) error {
 	if !started {
 		close(n.done)
 		n.die()
-		n.events.close()
+		n.events.Close()
 		return nil
 	}
 	n.moveOut()
 	n.do(n.stop)
 	n.flush()
 	err := errors.Join(n.stopGossip(), n.agent.Close())
-	n.events.close()
+	n.events.Close()
 	close(n.done)
 	n.die()
 	err = errors.Join(err, n.router.Close())

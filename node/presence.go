@@ -131,7 +131,7 @@ func (n *Node) reap(now time.Time) {
 		// Whose messages wait for the application is not silent. After a stall of our own (a stopped process, a suspended laptop)
 		// what peers said meanwhile is not yet read.
 		beaconed, spoke := p.alive.Swap(false), p.spoke.Swap(false)
-		if beaconed || spoke || p.stuck.Load() || stalled {
+		if beaconed || spoke || p.stream.Stalled() || stalled {
 			p.heard, p.evasive, p.silent, p.asked = now, false, false, false
 			n.checkPath(p, now)
 			continue
@@ -142,11 +142,11 @@ func (n *Node) reap(now time.Time) {
 		case !p.entered:
 		case quiet >= 2*n.cfg.EvasiveTimeout && !p.silent:
 			p.silent = true
-			n.events.push(p, Event{Kind: Silent, Peer: p.snapshot.Load()})
+			n.events.Push(&p.stream, Event{Kind: Silent, Peer: p.snapshot.Load()})
 			p.ping()
 		case quiet >= n.cfg.EvasiveTimeout && !p.evasive:
 			p.evasive = true
-			n.events.push(p, Event{Kind: Evasive, Peer: p.snapshot.Load()})
+			n.events.Push(&p.stream, Event{Kind: Evasive, Peer: p.snapshot.Load()})
 			p.ping()
 		case quiet >= n.cfg.EvasiveTimeout/2 && !p.asked:
 			p.asked = true // who does not beacon to us, where none get through, need not be evasive

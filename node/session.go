@@ -83,7 +83,7 @@ func (n *Node) drain(p *peer, since time.Time) {
 		case p.connected && p.answered.Load():
 			n.log.Debug().Stringer("peer", p.uuid).Msg("farewell ignored: the peer answers")
 			p.ending = 0
-		case (p.spoke.Swap(false) || p.stuck.Load()) && (p.ending == Left || time.Since(since) < ourEndingGrace):
+		case (p.spoke.Swap(false) || p.stream.Stalled()) && (p.ending == Left || time.Since(since) < ourEndingGrace):
 			n.drain(p, since)
 		default:
 			n.finish(p)
@@ -255,7 +255,7 @@ func (n *Node) exit(p *peer, reason Reason) {
 		return
 	}
 	n.log.Debug().Stringer("peer", p.uuid).Str("name", p.name).Stringer("reason", reason).Msg("exit")
-	n.events.push(p, Event{Kind: Exit, Peer: p.snapshot.Load(), Reason: reason})
+	n.events.Push(&p.stream, Event{Kind: Exit, Peer: p.snapshot.Load(), Reason: reason})
 	if reason != Left && len(n.former) < n.cfg.Limits.Peers {
 		n.former[p.uuid] = struct{}{}
 	}
@@ -405,7 +405,7 @@ func (n *Node) enter(p *peer, in *inbox) {
 	n.mu.Unlock()
 	n.settle(p)
 	n.log.Debug().Stringer("peer", p.uuid).Str("name", p.name).Str("endpoint", snapshot.Endpoint).Msg("enter")
-	n.events.push(p, Event{Kind: Enter, Peer: snapshot})
+	n.events.Push(&p.stream, Event{Kind: Enter, Peer: snapshot})
 	n.tellJoined(p, joined)
 	// A session after one that broke: zyre.js, if it still had the old one, has dropped us for our HELLO and greets us at our next
 	// beacon, but now waits for another HELLO. It drops us again for whatever else we send, so we notice and begin anew.

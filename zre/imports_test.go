@@ -18,7 +18,7 @@ func TestImports(t *testing.T) {
 		"internal/ipc":     {},
 		"internal/gossip":  {"internal/zmtp"},
 		"internal/srv":     {},
-		"node":             {"beacon", "msg", "internal/memory", "internal/zmtp", "internal/ipc", "internal/gossip", "internal/srv"},
+		"node":             {"beacon", "msg", "internal/eventqueue", "internal/memory", "internal/zmtp", "internal/ipc", "internal/gossip", "internal/srv"},
 		"internal/doctor":  {"zre", "beacon", "internal/zmtp"},
 		"zre":              {"node", "beacon", "internal/memory"},
 		"zre/zretest":      {"zre", "beacon"},
@@ -28,6 +28,8 @@ func TestImports(t *testing.T) {
 		"internal/bench":   {"zre"},
 
 		"internal/bench/harness": {"zre", "msg", "internal/bench", "internal/testbed"},
+
+		"internal/eventqueue": {"beacon", "internal/memory"},
 	}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, module+"...").Output()
 	if err != nil {
