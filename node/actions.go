@@ -203,7 +203,7 @@ func (n *Node) stay(s *session, _ detail) {
 // readOn waits on for a session that ends, for as long as its peer's messages come in or wait for the application. One that cannot
 // be spoken to any more, and goes on speaking, gets another session soon.
 func (n *Node) readOn(s *session, d detail) {
-	busy := s.spoke.Swap(false) || s.stuck.Load()
+	busy := s.spoke.Swap(false) || s.stream.Stalled()
 	switch {
 	case busy && (s.state == leaving || time.Since(s.since) < ourEndingGrace):
 		n.startGrace(s)

@@ -20,5 +20,5 @@ func (n *Node) conflict(at netip.AddrPort) {
 	n.conflicting, n.conflicted = at.Addr(), now
 	n.log.Error().Stringer("uuid", n.cfg.UUID).Stringer("address", at.Addr()).Msg("another node has our UUID")
 	p := &Peer{UUID: n.cfg.UUID, Endpoint: paths.Format(at), Transport: TCP}
-	n.events.announce(Event{Kind: Conflict, Peer: p})
+	n.events.Announce(Event{Kind: Conflict, Peer: p})
 }

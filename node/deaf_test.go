@@ -53,10 +53,8 @@ func TestNothingTaken(t *testing.T) {
 			for i := range test.messages {
 				test.send(hostile, uint16(i+2))
 			}
-			eventually(t, "the reader waits for the application", n.events.waiters)
-			n.events.mu.Lock()
-			count, octets := n.events.count, n.events.octets
-			n.events.mu.Unlock()
+			eventually(t, "the reader waits for the application", n.events.HasWaiters)
+			count, octets := n.events.Depth()
 			if most := test.limits; most.Events > 0 && count > most.Events || most.EventOctets > 0 && octets > most.EventOctets {
 				t.Errorf("%d messages of %d octets wait, of %d and %d", count, octets, most.Events, most.EventOctets)
 			}

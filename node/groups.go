@@ -134,7 +134,7 @@ func (n *Node) tellJoined(p *session, groups []string) {
 	}
 	snapshot := p.publish()
 	for _, group := range groups {
-		n.events.push(p, Event{Kind: Join, Peer: snapshot, Group: group})
+		n.events.Push(&p.stream, Event{Kind: Join, Peer: snapshot, Group: group})
 	}
 }
 
@@ -147,7 +147,7 @@ func (n *Node) departed(p *session, group string) {
 	n.mu.Lock()
 	n.removeMember(group, p)
 	n.mu.Unlock()
-	n.events.push(p, Event{Kind: Leave, Peer: p.publish(), Group: group})
+	n.events.Push(&p.stream, Event{Kind: Leave, Peer: p.publish(), Group: group})
 }
 
 // removeMember needs mu.

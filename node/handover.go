@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 
+	"github.com/go-zre/go-zre/internal/eventqueue"
 	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
@@ -34,7 +35,7 @@ func (p *session) handOver(to target, c *content) (bool, error) {
 func (p *session) handOverRoom() <-chan struct{} {
 	if p.queue.Idle() == nil {
 		if in, ok := p.conn.Neighbour().(*inbox); ok {
-			return in.node.events.space()
+			return in.node.events.Room()
 		}
 	}
 	return p.queue.Drained()
@@ -65,7 +66,14 @@ func (in *inbox) take(to target, c *content, copies *copies, sender *Limits) (bo
 	if !p.spoke.Load() {
 		p.spoke.Store(true)
 	}
-	return true, n.events.offer(p, &e, octets, sender)
+	more := eventqueue.Limits{Messages: sender.QueueMessages, Octets: sender.QueueOctets}
+	switch n.events.Offer(&p.stream, &e, octets, more) {
+	case eventqueue.ErrFull:
+		return true, zmtp.ErrFull
+	case eventqueue.ErrEnded:
+		return true, zmtp.ErrQueueClosed
+	}
+	return true, nil
 }
 
 // copyBusy is after how many messages between two looks of the control loop more memory is taken at once.

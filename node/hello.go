@@ -135,6 +135,6 @@ func (n *Node) enter(s *session, in *inbox) {
 	n.mu.Unlock()
 	n.reportPrevious(s)
 	n.log.Debug().Stringer("peer", s.uuid).Str("name", s.name).Str("endpoint", snapshot.Endpoint).Msg("enter")
-	n.events.push(s, Event{Kind: Enter, Peer: snapshot})
+	n.events.Push(&s.stream, Event{Kind: Enter, Peer: snapshot})
 	n.tellJoined(s, joined)
 }

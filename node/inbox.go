@@ -123,7 +123,7 @@ func (in *inbox) hello(frames [][]byte) error {
 	if in.both && in.session != nil {
 		return in.invalid(errAgain)
 	}
-	if !in.node.events.admit(in.conn.Done()) {
+	if !in.node.events.Admit(in.conn.Done()) {
 		return errSessionOver
 	}
 	if err := in.node.do(func() { in.node.greeted(in) }); err != nil {
@@ -189,7 +189,7 @@ func (in *inbox) traffic(from *memory.Slab) error {
 
 // change has the control loop take a JOIN or LEAVE.
 func (in *inbox) change(take func(s *session, group string)) error {
-	if !in.node.events.admit(in.conn.Done()) {
+	if !in.node.events.Admit(in.conn.Done()) {
 		return errSessionOver
 	}
 	return in.node.do(func() { take(in.session, string(in.message.Group)) })
@@ -205,7 +205,7 @@ func (in *inbox) deliver(e Event) error {
 	for _, frame := range e.Frames {
 		octets += frameCost + int64(len(frame))
 	}
-	if !in.node.events.deliver(in.session, &e, octets, in.conn.Done()) {
+	if !in.node.events.Deliver(&in.session.stream, &e, octets, in.conn.Done()) {
 		return errSessionOver
 	}
 	return nil

@@ -240,10 +240,7 @@ func TestNobodyReads(t *testing.T) {
 	if err := fill(a.Node, deafNode.UUID(), make([]byte, 10_000)); !errors.Is(err, ErrPeerBusy) {
 		t.Fatal(err)
 	}
-	deafNode.events.mu.Lock()
-	octets := deafNode.events.octets
-	deafNode.events.mu.Unlock()
-	if octets > deafNode.events.maxOctets+a.cfg.Limits.QueueOctets {
+	if _, octets := deafNode.events.Depth(); octets > deafNode.cfg.Limits.EventOctets+a.cfg.Limits.QueueOctets {
 		t.Errorf("%d octets wait for the application", octets)
 	}
 	if err := deafNode.Join("G"); err != nil {

@@ -250,14 +250,7 @@ func flood(t *testing.T, n *testNode, content []byte) {
 			}
 		}
 	})
-	eventually(t, "its reader waits for the application", n.Node.events.waiters)
-}
-
-// waiters says whether a reader waits for room.
-func (q *events) waiters() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.room != nil
+	eventually(t, "its reader waits for the application", n.Node.events.HasWaiters)
 }
 
 // handshakes: connections that say nothing, from some addresses, take all places and try to take more.

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/eventqueue"
 	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
@@ -24,7 +25,7 @@ type Node struct {
 	log  zerolog.Logger
 	zmtp zmtp.Config
 
-	events    *events
+	events    *eventqueue.Queue
 	calls     chan func() // run by the control loop
 	sightings chan beacon.Sighting
 	moves     chan struct{}   // holds a token when our interfaces have changed
@@ -36,11 +37,11 @@ type Node struct {
 	wg        sync.WaitGroup
 
 	// The control loop's own (before Start: whoever holds starting).
-	chosen      beacon.State      // by SetState
-	auto        autoState         // with Config.AutoState
-	telling     bool              // a STATE message was sent a moment ago
-	groups      map[string]string // joined by us, by name
-	status      uint8             // counts our joins and leaves (RFC 36, "The HELLO Command")
+	chosen      beacon.State         // by SetState
+	auto        eventqueue.AutoState // with Config.AutoState
+	telling     bool                 // a STATE message was sent a moment ago
+	groups      map[string]string    // joined by us, by name
+	status      uint8                // counts our joins and leaves (RFC 36, "The HELLO Command")
 	tick        time.Duration
 	checked     time.Time         // when checkTimeouts last ran
 	former      remembered        // foreign peers whose last session ended without a farewell
@@ -99,7 +100,7 @@ func New(cfg Config) (*Node, error) {
 
 			HandshakeTimeout: handshakeTimeout,
 		},
-		events:      newEvents(cfg.Limits.Events, cfg.Limits.EventOctets),
+		events:      eventqueue.New(eventqueue.Limits{Messages: cfg.Limits.Events, Octets: cfg.Limits.EventOctets}),
 		calls:       make(chan func()),
 		sightings:   make(chan beacon.Sighting, 256),
 		moves:       make(chan struct{}, 1),
@@ -110,7 +111,7 @@ func New(cfg Config) (*Node, error) {
 		former:      newRemembered(cfg.Limits.Peers, formerFor),
 		unreachable: newRemembered(cfg.Limits.Peers, unreachableFor),
 		chosen:      beacon.Idle,
-		auto:        autoState{state: beacon.Idle},
+		auto:        eventqueue.NewAutoState(),
 		contacts:    make(map[netip.AddrPort]*contact),
 		sources:     make(map[string][]netip.AddrPort),
 		sessions:    make(map[uuid.UUID]*session),
@@ -218,7 +219,7 @@ func (n *Node) control() {
 	defer ticker.Stop()
 	var samples <-chan time.Time
 	if n.cfg.AutoState {
-		sampler := time.NewTicker(samplePause)
+		sampler := time.NewTicker(eventqueue.SamplePause)
 		defer sampler.Stop()
 		samples = sampler.C
 	}
@@ -340,14 +341,14 @@ func (n *Node) shutDown(started bool) error {
 	if !started {
 		close(n.done)
 		n.die()
-		n.events.close()
+		n.events.Close()
 		return nil
 	}
 	n.moveOut()
 	n.do(n.stop)
 	n.flush()
 	err := errors.Join(n.stopGossip(), n.agent.Close())
-	n.events.close()
+	n.events.Close()
 	close(n.done)
 	n.die()
 	err = errors.Join(err, n.router.Close())

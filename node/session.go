@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/eventqueue"
 	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
@@ -76,12 +77,11 @@ type session struct {
 	sameHost atomic.Bool // it is on this machine: ipc may lead to it
 	alive    atomic.Bool // beaconed since the control loop last looked
 	spoke    atomic.Bool // sent a message since then
-	stuck    atomic.Bool // its reader waits for the application
 	answered atomic.Bool // a PING-OK came since this was last cleared
 	isAsked  atomic.Bool // the control loop wants to hear of a PING-OK
 	cycle    cycle
 
-	over bool // Exit was told; guarded by the lock of the node's events
+	stream eventqueue.Stream // its events
 
 	urgent atomic.Int32 // how many want mu for a PING or its answer: who sends a flood lets them
 

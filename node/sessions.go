@@ -112,7 +112,7 @@ func (n *Node) reportExit(s *session, reason Reason) {
 	if reason == Unreachable {
 		e.Err = s.dialErr
 	}
-	n.events.push(s, e)
+	n.events.Push(&s.stream, e)
 	if reason != Left && !s.isOurs {
 		n.former.add(s.uuid)
 	}

@@ -21,7 +21,7 @@ func (n *Node) SetState(s beacon.State) error {
 	return n.change(func() error {
 		n.chosen = s
 		if s == beacon.Idle && n.cfg.AutoState {
-			s = n.auto.state
+			s = n.auto.State()
 		}
 		n.become(s)
 		return nil
@@ -31,6 +31,13 @@ func (n *Node) SetState(s beacon.State) error {
 // State returns what the node is doing: INIT until it is started, then IDLE unless something else was set, EXIT once it
 // is closed.
 func (n *Node) State() beacon.State { return beacon.State(n.state.Load()) }
+
+// observe takes a sample for the automatic state, in the control loop.
+func (n *Node) observe() {
+	if s := n.auto.Sample(n.events.Activity()); n.chosen == beacon.Idle {
+		n.become(s)
+	}
+}
 
 // become changes the state. It runs in the control loop, or before the start.
 func (n *Node) become(s beacon.State) {
@@ -77,6 +84,6 @@ func (n *Node) stated(p *session, s beacon.State, byMessage bool) {
 		p.statesByMessage = true
 	}
 	if p.peerState.Swap(uint32(s)) != uint32(s) && p.state.isPresent() {
-		n.events.push(p, Event{Kind: State, Peer: p.publish(), State: s})
+		n.events.Push(&p.stream, Event{Kind: State, Peer: p.publish(), State: s})
 	}
 }

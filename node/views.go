@@ -68,5 +68,5 @@ func (n *Node) PeerGroups() []string {
 // Take waits for events and returns all that are pending, in order; batch, which the caller is done with, is reused. It
 // returns false once the node is closed or stop is. One goroutine at a time may take.
 func (n *Node) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
-	return n.events.take(batch, stop)
+	return n.events.Take(batch, stop)
 }

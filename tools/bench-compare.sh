@@ -7,7 +7,7 @@ base=${1:?BASE is missing; as: make bench-compare BASE=HEAD~1}
 benchmarks=${2:-.}
 rounds=${ROUNDS:-8}
 time=${TIME:-200ms}
-packages="msg beacon internal/zmtp internal/ipc node zre"
+packages="msg beacon internal/zmtp internal/ipc internal/eventqueue node zre"
 
 scratch=$(mktemp -d)
 cleanup() {

@@ -3,6 +3,7 @@ package zre_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"testing"
 
 	"github.com/google/uuid"
@@ -28,8 +29,28 @@ func benchNode(b *testing.B, port int, transport string) *zre.Node {
 	return node
 }
 
-// members starts nodes in a group, and another one that knows them all. arrived waits until each has got so many messages.
+// The two ways to take events, until the node closes.
+func byAll(node *zre.Node) iter.Seq[zre.Event] { return node.All(context.Background()) }
+
+func byChannel(node *zre.Node) iter.Seq[zre.Event] {
+	return func(yield func(zre.Event) bool) {
+		for event := range node.Events() {
+			if !yield(event) {
+				return
+			}
+		}
+	}
+}
+
+// members starts nodes in a group, which take their events by All, and another one that knows them all. arrived waits until each has got
+// so many messages.
 func members(b *testing.B, count int, transport string) (speaker *zre.Node, ids []uuid.UUID, arrived func(messages int)) {
+	b.Helper()
+	return membersTaking(b, count, transport, byAll)
+}
+
+func membersTaking(b *testing.B, count int, transport string, taking func(*zre.Node) iter.Seq[zre.Event]) (
+	speaker *zre.Node, ids []uuid.UUID, arrived func(messages int)) {
 	b.Helper()
 	port, want := port(), make([]chan int, count)
 	done := make(chan struct{}, count)
@@ -41,7 +62,7 @@ func members(b *testing.B, count int, transport string) (speaker *zre.Node, ids 
 		ids, want[i] = append(ids, node.UUID()), make(chan int, 1)
 		go func() {
 			got, last := 0, false
-			for event := range node.All(context.Background()) { // until the node closes
+			for event := range taking(node) {
 				switch e := event.(type) {
 				case zre.Whisper:
 					got, last = got+1, len(e.Frames) > 1
@@ -117,5 +138,21 @@ func BenchmarkShout(b *testing.B) {
 				each(b, size, func(frames ...[]byte) error { return speaker.Shout(b.Context(), benchGroup, frames...) }, arrived)
 			})
 		}
+	}
+}
+
+// BenchmarkReceive has small messages from within the process, of which the receiver's part is large.
+func BenchmarkReceive(b *testing.B) {
+	for _, way := range []struct {
+		name   string
+		taking func(*zre.Node) iter.Seq[zre.Event]
+	}{
+		{"All", byAll},
+		{"Events", byChannel},
+	} {
+		b.Run(way.name, func(b *testing.B) {
+			speaker, ids, arrived := membersTaking(b, 1, "inproc", way.taking)
+			each(b, 16, func(frames ...[]byte) error { return speaker.Whisper(b.Context(), ids[0], frames...) }, arrived)
+		})
 	}
 }

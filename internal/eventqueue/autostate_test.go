@@ -1,4 +1,4 @@
-package node
+package eventqueue
 
 import (
 	"strings"
@@ -21,23 +21,19 @@ func TestAutoState(t *testing.T) {
 		{"half full", "ff.......", "ipppppiii"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			n, err := New(Config{AutoState: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer n.Close()
-			var now activity
+			auto := NewAutoState()
+			var now Activity
 			var got strings.Builder
 			for _, s := range c.samples {
 				if strings.ContainsRune("ab", s) {
 					now.arrived++
 				}
 				if strings.ContainsRune(".a", s) {
-					now.taken++
+					now.takes++
 				}
 				now.work = strings.ContainsRune("wb", s)
-				now.crowded = s == 'f'
-				got.WriteByte(n.auto.sample(now).String()[0])
+				now.halfFull = s == 'f'
+				got.WriteByte(auto.Sample(now).String()[0])
 			}
 			if got.String() != c.want {
 				t.Errorf("%s gives\n%s, want\n%s", c.samples, got.String(), c.want)

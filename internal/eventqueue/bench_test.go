@@ -1,11 +1,11 @@
-package node
+package eventqueue
 
 import "testing"
 
 // BenchmarkEvents is the way of a message through the queue of events: a reader delivers it, the application takes it with others.
 func BenchmarkEvents(b *testing.B) {
-	q := newEvents(1024, 64<<20)
-	p := new(session)
+	q := New(Limits{1024, 64 << 20})
+	s := new(Stream)
 	e := Event{Kind: Whisper, Peer: new(Peer), Frames: [][]byte{make([]byte, 16)}}
 	stop := make(chan struct{})
 	defer close(stop)
@@ -14,13 +14,13 @@ func BenchmarkEvents(b *testing.B) {
 		defer close(taken)
 		var batch []Event
 		for count := 0; count < b.N; count += len(batch) {
-			batch, _ = q.take(batch, stop)
+			batch, _ = q.Take(batch, stop)
 		}
 	}()
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		if !q.deliver(p, &e, 40, stop) {
+		if !q.Deliver(s, &e, 40, stop) {
 			b.Fatal("not delivered")
 		}
 	}

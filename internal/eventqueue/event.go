@@ -1,0 +1,87 @@
+package eventqueue
+
+import (
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/memory"
+)
+
+// Kind says what an Event tells.
+type Kind uint8
+
+// The kinds of event. Per peer: one Enter, then any of the others, then one Exit.
+const (
+	Enter Kind = iota + 1
+	Exit
+	Join
+	Leave
+	Whisper
+	Shout
+	Evasive
+	Silent
+	State
+	Conflict // of no peer: another node has our own UUID
+)
+
+// Reason says why a peer exited.
+type Reason uint8
+
+// The reasons of an Exit.
+const (
+	Left          Reason = iota + 1 // it said farewell
+	Crashed                         // its connection closed without a farewell
+	Expired                         // it was silent for the expired timeout
+	LostMessages                    // a gap in its sequence numbers, or one out of order
+	Replaced                        // it greeted anew: restarted, or began a new session
+	NotResponding                   // its queue stayed full for the send timeout
+	Unreachable                     // no connection to it could be made for the expired timeout
+)
+
+func (r Reason) String() string {
+	switch r {
+	case Left:
+		return "left"
+	case Crashed:
+		return "crashed"
+	case Expired:
+		return "expired"
+	case LostMessages:
+		return "lost messages"
+	case Replaced:
+		return "replaced"
+	case NotResponding:
+		return "not responding"
+	case Unreachable:
+		return "unreachable"
+	}
+	return "unknown"
+}
+
+// Event is what the application hears of a peer.
+type Event struct {
+	Kind   Kind
+	Reason Reason       // Exit
+	Err    error        // Exit for Unreachable: of the last attempt to dial
+	State  beacon.State // State
+	Peer   *Peer
+	Group  string       // Join, Leave, Shout
+	Frames [][]byte     // Whisper, Shout; the application owns them
+	Slab   *memory.Slab // of the frames, to give them back
+}
+
+// Peer is what is known of a peer at one moment. It never changes after it was made: many events share one. Treat its map and
+// slice as read-only.
+type Peer struct {
+	UUID      uuid.UUID
+	Name      string            // as its HELLO gave it
+	Endpoint  string            // where its mailbox is on the network, "tcp://address:port"
+	Headers   map[string]string // as its HELLO gave them
+	Groups    []string          // the groups it is in, sorted
+	Transport string            // how messages reach it: "tcp", "ipc" or "inproc"
+	State     beacon.State      // what it told last; beacon.Unknown if it tells no state
+
+	// What waited to be sent to it when Peer, Peers or PeersIn was called; 0 in events.
+	QueuedMessages int
+	QueuedOctets   int64 // with the headers of frames
+}

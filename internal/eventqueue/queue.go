@@ -1,0 +1,302 @@
+package eventqueue
+
+import (
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// Queue is the queue between the readers and the control loop on one side and the application on the other.
+//
+// WHISPER and SHOUT have room for a bounded count and size: beyond it their reader waits, and reads nothing more from its peer.
+// Events of membership always find room, because the control loop must not wait; Admit bounds what leads to them.
+type Queue struct {
+	limits Limits
+
+	mu         sync.Mutex    // guards all below, and every Stream's ended
+	roomMade   chan struct{} // closed when those that wait for room shall look again; nil if none waits
+	pending    []Event
+	membership int   // what the events of membership in pending hold: 1 each, and 1 for each group of each snapshot
+	snapshot   *Peer // of the last of these
+	messages   int   // WHISPER and SHOUT in pending
+	octets     int64 // their content
+	asleep     bool  // the application waits on ready
+	unfinished int   // events that it took last, until it comes for more
+	large      bool  // they were, on average
+	takes      uint64
+	arrived    uint64 // WHISPER and SHOUT so far
+	closed     bool
+
+	ready chan struct{} // holds one token when a waiting application shall look again
+	done  chan struct{} // closed with the queue
+}
+
+// Limits bounds the WHISPER and SHOUT that wait for the application. An empty queue has room for one of any size.
+type Limits struct {
+	Messages int
+	Octets   int64 // of content
+}
+
+// Stream is the events of one session. The zero value is one before its Enter. It belongs to one queue, and must not be copied.
+type Stream struct {
+	ended   bool        // Exit was told; guarded by the lock of the queue
+	stalled atomic.Bool // its reader waits for room
+}
+
+// Stalled reports whether a message of the session waits in Deliver, and so nothing more is read from its peer.
+func (s *Stream) Stalled() bool { return s.stalled.Load() }
+
+// Errors of Offer.
+var (
+	ErrFull  = errors.New("eventqueue: no room for a message")
+	ErrEnded = errors.New("eventqueue: the stream or the queue has ended")
+)
+
+// Events of membership that may be pending before readers wait in Admit.
+const (
+	membershipEvents = 65_536  // beside Limits.Messages
+	membershipTotal  = 1 << 20 // events, and groups of their snapshots
+)
+
+// Where messages are large, Take looks for more several times before it sleeps. While the application is being woken a sender within
+// the process would fill several more, in memory that is in no cache any more; some 10 us of looking save a third of the time of 64 KiB.
+const (
+	largeEvent = 16 << 10 // octets
+	largeLooks = 40
+)
+
+// New returns an empty queue. Close ends it; it has no goroutine of its own.
+func New(limits Limits) *Queue {
+	return &Queue{limits: limits, ready: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+// Push appends an event of membership or presence to a stream. An Exit ends the stream: nothing follows it. It never waits.
+func (q *Queue) Push(s *Stream, e Event) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed || s.ended {
+		return
+	}
+	switch e.Kind {
+	case Exit:
+		s.ended = true
+		q.wake() // its reader may wait
+	case Evasive, Silent, State:
+		// These repeat for ever: an application that does not read loses them rather than memory.
+		if q.membershipFull() {
+			return
+		}
+	}
+	q.membership++
+	if e.Peer != q.snapshot { // events share snapshots
+		q.membership += len(e.Peer.Groups)
+		q.snapshot = e.Peer
+	}
+	q.append(&e)
+}
+
+// membershipFull reports whether there is no room for what can wait or be lost.
+func (q *Queue) membershipFull() bool {
+	return len(q.pending) >= q.limits.Messages+membershipEvents || q.membership >= membershipTotal
+}
+
+// Deliver appends a WHISPER or SHOUT of so many octets to a stream, and waits for room. It returns false, and appends nothing, once the
+// stream has ended, or the queue or stop is closed.
+func (q *Queue) Deliver(s *Stream, e *Event, octets int64, stop <-chan struct{}) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for !s.ended && q.full(octets, Limits{}) {
+		s.stalled.Store(true)
+		ok := q.wait(stop)
+		s.stalled.Store(false)
+		if !ok {
+			return false
+		}
+	}
+	if q.closed || s.ended {
+		return false
+	}
+	q.message(e, octets)
+	return true
+}
+
+// Offer is Deliver for a message that a node of this process hands over: it does not wait, and may use that much room more. The sender
+// gives the size of its own queue, in which the message does not wait. The errors are ErrFull and ErrEnded.
+func (q *Queue) Offer(s *Stream, e *Event, octets int64, more Limits) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed || s.ended:
+		return ErrEnded
+	case q.full(octets, more):
+		return ErrFull
+	}
+	q.message(e, octets)
+	return nil
+}
+
+// full reports whether there is no room for a WHISPER or SHOUT.
+func (q *Queue) full(octets int64, more Limits) bool {
+	return q.messages > 0 && (q.messages >= q.limits.Messages+more.Messages || q.octets+octets > q.limits.Octets+more.Octets)
+}
+
+// message appends a WHISPER or SHOUT.
+func (q *Queue) message(e *Event, octets int64) {
+	q.messages++
+	q.arrived++
+	q.octets += octets
+	q.append(e)
+}
+
+// Announce appends an event that is about no peer. It never waits; an application that does not read may lose it.
+func (q *Queue) Announce(e Event) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.closed && !q.membershipFull() {
+		q.append(&e)
+	}
+}
+
+// Admit waits until there is room for one more event of membership that a peer causes. It returns false once the queue or stop is
+// closed.
+func (q *Queue) Admit(stop <-chan struct{}) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.membershipFull() {
+		if !q.wait(stop) {
+			return false
+		}
+	}
+	return !q.closed
+}
+
+// Room returns a channel that is closed once the application has taken what is pending, or earlier. It is for a sender whose Offer found
+// none, and is not closed with the queue.
+func (q *Queue) Room() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.messages == 0 {
+		return alreadyClosed
+	}
+	return q.nextRoom()
+}
+
+var alreadyClosed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+func (q *Queue) nextRoom() chan struct{} {
+	if q.roomMade == nil {
+		q.roomMade = make(chan struct{})
+	}
+	return q.roomMade
+}
+
+// wait releases the lock until there may be room. It returns false if the queue or stop is closed.
+func (q *Queue) wait(stop <-chan struct{}) bool {
+	if q.closed {
+		return false
+	}
+	room := q.nextRoom()
+	q.mu.Unlock()
+	defer q.mu.Lock()
+	select {
+	case <-room:
+		return true
+	case <-q.done:
+	case <-stop:
+	}
+	return false
+}
+
+// wake has all that wait for room look again.
+func (q *Queue) wake() {
+	if q.roomMade != nil {
+		close(q.roomMade)
+		q.roomMade = nil
+	}
+}
+
+func (q *Queue) append(e *Event) {
+	q.pending = append(q.pending, *e)
+	if q.asleep {
+		q.asleep = false
+		q.ready <- struct{}{} // never blocks: one token a wait
+	}
+}
+
+// Take returns all that is pending, in order, and keeps batch, emptied, for what comes next; the caller must not use batch any more.
+// With nothing pending it waits. It returns false once the queue or stop is closed. One goroutine at a time may call it.
+func (q *Queue) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
+	clear(batch) // what was delivered must not stay reachable
+	batch = batch[:0]
+	for looks := 0; ; looks++ {
+		q.mu.Lock()
+		if q.closed {
+			q.mu.Unlock()
+			return nil, false
+		}
+		q.unfinished = 0
+		q.takes++
+		if len(q.pending) > 0 {
+			q.pending, batch = batch, q.pending
+			q.large = q.octets > largeEvent*int64(len(batch))
+			q.messages, q.octets, q.membership, q.snapshot = 0, 0, 0, nil
+			q.unfinished = len(batch)
+			q.wake()
+			q.mu.Unlock()
+			return batch, true
+		}
+		if q.large && looks < largeLooks {
+			q.mu.Unlock()
+			runtime.Gosched()
+			continue
+		}
+		q.asleep = true
+		q.mu.Unlock()
+		select {
+		case <-q.ready:
+		case <-q.done:
+			return nil, false
+		case <-stop:
+			q.cancelSleep()
+			return nil, false
+		}
+	}
+}
+
+// cancelSleep ends the sleep of a Take that was stopped.
+func (q *Queue) cancelSleep() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.asleep = false
+	select {
+	case <-q.ready:
+	default:
+	}
+}
+
+// Depth returns how many WHISPER and SHOUT wait for the application, and the octets of their content.
+func (q *Queue) Depth() (messages int, octets int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.messages, q.octets
+}
+
+// HasWaiters reports whether any reader or sender waits for room.
+func (q *Queue) HasWaiters() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.roomMade != nil
+}
+
+// Close ends the queue: pending events are dropped, and every call that waits returns. It may be called twice.
+func (q *Queue) Close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return
+	}
+	q.closed = true
+	q.pending = nil
+	close(q.done)
+}

@@ -1,0 +1,43 @@
+package node
+
+import "github.com/go-zre/go-zre/internal/eventqueue"
+
+// What Take returns, and the views of the peers, are of the queue's own types.
+type (
+	// Event is what the application hears of a peer.
+	Event = eventqueue.Event
+
+	// Kind says what an Event tells.
+	Kind = eventqueue.Kind
+
+	// Reason says why a peer exited.
+	Reason = eventqueue.Reason
+
+	// Peer is what is known of a peer at one moment.
+	Peer = eventqueue.Peer
+)
+
+// The kinds of event.
+const (
+	Enter    = eventqueue.Enter
+	Exit     = eventqueue.Exit
+	Join     = eventqueue.Join
+	Leave    = eventqueue.Leave
+	Whisper  = eventqueue.Whisper
+	Shout    = eventqueue.Shout
+	Evasive  = eventqueue.Evasive
+	Silent   = eventqueue.Silent
+	State    = eventqueue.State
+	Conflict = eventqueue.Conflict
+)
+
+// The reasons of an Exit.
+const (
+	Left          = eventqueue.Left
+	Crashed       = eventqueue.Crashed
+	Expired       = eventqueue.Expired
+	LostMessages  = eventqueue.LostMessages
+	Replaced      = eventqueue.Replaced
+	NotResponding = eventqueue.NotResponding
+	Unreachable   = eventqueue.Unreachable
+)
