@@ -166,7 +166,13 @@ func (n *Node) loseUnanswered(s *session, d detail) {
 }
 
 // awaitPeer: the peer closed its connection, and ours stands.
-func (n *Node) awaitPeer(s *session, _ detail) { n.enterState(s, awaiting) }
+func (n *Node) awaitPeer(s *session, d detail) {
+	if s.wraps() { // it ended the session over a number, as it had to
+		n.redial(s, d)
+		return
+	}
+	n.enterState(s, awaiting)
+}
 
 // drain: our connection closed, so messages may be lost and the session is over. What the peer sent before is still read, up to the end of
 // its connection.
@@ -221,7 +227,7 @@ func (n *Node) readOn(s *session, d detail) {
 func (n *Node) redial(s *session, _ detail) {
 	reason := Crashed
 	if s.wraps() {
-		reason = Replaced // the peer ended the session over a number, as it had to
+		reason = Replaced
 	}
 	n.renew(s, reason)
 }

@@ -59,3 +59,10 @@ const (
 
 // mayHaveUs tells whether a peer may have us in a session that is over for us.
 func (n *Node) mayHaveUs(id uuid.UUID) bool { return n.former.has(id) }
+
+// noteFormer: a session ended, of which its peer may not know.
+func (n *Node) noteFormer(s *session) {
+	if s.state.isPresent() && !s.isOurs {
+		n.former.add(s.uuid)
+	}
+}

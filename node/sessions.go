@@ -58,10 +58,12 @@ func (n *Node) renew(s *session, reason Reason) *session {
 		previous, reason = s.previous, s.reason
 		s.previous = nil
 	}
+	wraps := s.wraps()
 	n.unlist(s)
-	if !s.wraps() {
+	if !wraps { // else it stays to be seen, and sent to, until its Exit: its heir sends all
 		n.hide(s)
-	} // else it stays to be seen, and sent to, until its Exit: its heir sends all
+		n.noteFormer(s)
+	}
 	q := n.begin(s.uuid, s.paths.Unproven(), s.sameHost.Load(), s.nextFlaps(), s, nil)
 	s.close(errSessionOver)
 	if q == nil {
@@ -113,8 +115,8 @@ func (n *Node) reportExit(s *session, reason Reason) {
 		e.Err = s.dialErr
 	}
 	n.events.Push(&s.stream, e)
-	if reason != Left && !s.isOurs {
-		n.former.add(s.uuid)
+	if reason != Left && s.heir == nil {
+		n.noteFormer(s)
 	}
 }
 
