@@ -155,7 +155,7 @@ func (n *Node) ask() {
 		return
 	}
 	n.asking = newest
-	newest.ping()
+	newest.out.Ping()
 	n.excuse(newest)
 }
 
@@ -172,7 +172,7 @@ func (n *Node) excuse(p *peer) {
 			n.remove(p, Crashed)
 			n.ask()
 		default:
-			p.ping()
+			p.out.Ping()
 			n.excuse(p)
 		}
 	})

@@ -80,7 +80,7 @@ func (in *inbox) receive(frames [][]byte, from *memory.Slab) error {
 	if in.peer == nil {
 		return nil // RFC 36: ignore what precedes HELLO
 	}
-	if !in.peer.cycle.follows(in.last, m.Sequence) {
+	if !in.peer.out.Follows(in.last, m.Sequence) {
 		return in.invalid(fmt.Errorf("%w: %v with sequence %d after %d", errSequence, m.ID, m.Sequence, in.last))
 	}
 	in.last = m.Sequence
@@ -144,10 +144,11 @@ func (in *inbox) traffic(from *memory.Slab) error {
 	case msg.Leave:
 		return in.change(n.departed)
 	case msg.Ping:
-		p.pong()
+		p.out.Pong()
 		runtime.Gosched() // to the writer: else it waits until this goroutine does
 	case msg.PingOK:
-		p.ponged()
+		p.answered.Store(true)
+		p.out.Ponged()
 	case msg.State:
 		if in.extensions.has(extState) {
 			state := beacon.State(m.State)

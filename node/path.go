@@ -252,7 +252,7 @@ func (n *Node) checkPath(p *peer, now time.Time) {
 	case p.suspected.IsZero():
 		p.suspected = now
 		p.answered.Store(false)
-		p.ping()
+		p.out.Ping()
 	case p.answered.Load(): // it only does not beacon there
 		p.suspected = now.Add(n.cfg.EvasiveTimeout)
 	case now.Sub(p.suspected) >= max(2*n.tick, time.Second):

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
-	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/internal/outbox"
 	"github.com/go-zre/go-zre/msg"
 )
 
@@ -68,31 +68,11 @@ type peer struct {
 	spoke    atomic.Bool // sent a message since then
 	stuck    atomic.Bool // its reader waits for the application
 	answered atomic.Bool // a PING-OK came since this was last cleared
-	cycle    cycle
 
 	over bool // Exit was told; guarded by the lock of the node's events
 
-	urgent atomic.Int32 // how many want mu for a PING or its answer: who sends a flood lets them
+	out *outbox.Outbox // what is sent to it
 
-	// mu guards what is sent: the sequence and its order in the queue, and the scratch space. A session's mu may be held
-	// while its heir's is taken.
-	mu       sync.Mutex
-	finished bool       // our last message to it is queued
-	wrap     *wrap      // what waits until it is known how to number it; nil mostly
-	isHeir   bool       // it is that of the session before
-	heir     *peer      // the session that sends what this one could not; the control loop alone writes it
-	pings    int        // sent
-	pongs    int        // answered
-	waits    []pingWait // calls of Ping, in the order of their PINGs
-	sequence uint16
-	conn     *zmtp.Conn // of inproc alone
-	lagging  bool       // its queue was not empty for lagTime: see handOver
-	copies   copies     // for messages past the queue
-	scratch  []byte
-	frames   [][]byte
-
-	queue  *zmtp.Queue
-	inproc bool          // the queue copies all that it gets
 	wake   chan struct{} // holds a token when there is a new endpoint to try
 	better chan struct{} // holds a token when a path may be better than the one that is dialled
 
@@ -114,16 +94,19 @@ func (n *Node) newPeer(id uuid.UUID, paths []path) *peer {
 		groups:    make(map[string]struct{}),
 		began:     now,
 		heard:     now,
-		sequence:  1, // HELLO
 		wake:      make(chan struct{}, 1),
 		better:    make(chan struct{}, 1),
 	}
-	if n.neighbour(id) != nil {
-		p.inproc, p.transport = true, Inproc
-		p.queue = zmtp.NewInprocQueue(n.cfg.Limits.QueueMessages, n.cfg.Limits.QueueOctets)
-	} else {
-		p.queue = zmtp.NewQueue(n.cfg.Limits.QueueMessages, n.cfg.Limits.QueueOctets)
+	inproc := n.neighbour(id) != nil
+	if inproc {
+		p.transport = Inproc
 	}
+	p.out = outbox.New(outbox.Config{
+		QueueMessages: n.cfg.Limits.QueueMessages,
+		QueueOctets:   n.cfg.Limits.QueueOctets,
+		Inproc:        inproc,
+		Drop:          p.drop,
+	})
 	p.state.Store(uint32(beacon.Unknown))
 	p.paths.Store(&paths)
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
@@ -173,9 +156,23 @@ func (p *peer) sleep(ctx context.Context, d time.Duration) bool {
 	return true
 }
 
+// drop has the control loop end the session of a peer that does not take its messages. It does not wait: the control loop
+// itself may call it.
+func (p *peer) drop() {
+	p.node.after(0, func() { p.node.remove(p, NotResponding) })
+}
+
+// goodbye ends what we send: with a GOODBYE if the peer understands it. Of others C zyre alone uses gossip, and wants one there.
+func (p *peer) goodbye() {
+	if p.extensions.has(extGoodbye) || !p.ours && p.node.isGossiped(p.uuid) {
+		p.out.Control(msg.AppendGoodbye)
+	}
+	p.out.Finish(ErrClosed)
+}
+
 // close ends the session: its queue takes no more, its goroutine and connections end. It does not wait.
 func (p *peer) close(cause error) {
-	p.queue.Close(cause)
+	p.out.Close(cause)
 	p.cancel(cause)
 	if p.inbox != nil {
 		p.inbox.conn.Close(cause)

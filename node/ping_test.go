@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/go-zre/go-zre/internal/outbox"
 	"github.com/go-zre/go-zre/msg"
 )
 
@@ -25,7 +26,7 @@ func TestPingOvertakes(t *testing.T) {
 			f := newFakePeer(t, n)
 			f.enter()
 			n.sent(f, sent)
-			n.do(func() { n.peers[f.uuid].counts(fullCycle) })
+			n.do(func() { n.peers[f.uuid].out.CountsFully() })
 			read, all := make(chan struct{}), make(chan error, 1)
 			release := sync.OnceFunc(func() { close(read) })
 			defer release() // else the peer reads on after a failure for ever
@@ -62,14 +63,10 @@ func TestPingOvertakes(t *testing.T) {
 				}
 			}
 			var p *peer
-			n.do(func() { p = n.peers[f.uuid]; p.ping() })
+			n.do(func() { p = n.peers[f.uuid]; p.out.Ping() })
 			f.send(msg.AppendPing(nil, 2))
 			f.send(msg.AppendPing(nil, 3))
-			eventually(t, "the answers wait", func() bool {
-				p.mu.Lock()
-				defer p.mu.Unlock()
-				return p.sequence == sent+uint16(total)+3
-			})
+			eventually(t, "the answers wait", func() bool { return p.out.Sequence() == sent+uint16(total)+3 })
 			release()
 			if err := <-all; err != nil {
 				t.Error(err)
@@ -130,8 +127,8 @@ func TestPingHasBounds(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	f := newFakePeer(t, n)
 	f.enter()
-	results := make(chan error, maxPings)
-	for range maxPings {
+	results := make(chan error, outbox.MaxPings)
+	for range outbox.MaxPings {
 		go func() {
 			_, err := n.Ping(t.Context(), f.uuid)
 			results <- err
@@ -143,7 +140,7 @@ func TestPingHasBounds(t *testing.T) {
 		t.Errorf("Ping returns %v", err)
 	}
 	n.do(func() { n.remove(n.peers[f.uuid], Expired) })
-	for range maxPings {
+	for range outbox.MaxPings {
 		if err := <-results; !errors.Is(err, ErrUnknownPeer) || !errors.As(err, &failed) || failed.Name != "fake" {
 			t.Errorf("Ping returns %v", err)
 		}

@@ -40,7 +40,7 @@ func (n *Node) relocate() {
 	}
 	for _, p := range n.peers {
 		if p.connected && p.entered {
-			p.ping()
+			p.out.Ping()
 			continue
 		}
 		signal(p.wake)
@@ -111,7 +111,7 @@ func (n *Node) farewell(p *peer) {
 	if p.ending != Left {
 		// Anybody can send a farewell: one who answers has not left.
 		p.answered.Store(false)
-		p.ping()
+		p.out.Ping()
 	}
 	n.end(p, Left)
 }
@@ -124,7 +124,7 @@ func (n *Node) reap(now time.Time) {
 	n.strangers.prune(now)
 	n.farewells.prune(now)
 	for _, p := range n.peers {
-		p.tidy()
+		p.out.Tidy()
 		if p.ending != 0 {
 			continue // drain looks after it
 		}
@@ -143,14 +143,14 @@ func (n *Node) reap(now time.Time) {
 		case quiet >= 2*n.cfg.EvasiveTimeout && !p.silent:
 			p.silent = true
 			n.events.push(p, Event{Kind: Silent, Peer: p.snapshot.Load()})
-			p.ping()
+			p.out.Ping()
 		case quiet >= n.cfg.EvasiveTimeout && !p.evasive:
 			p.evasive = true
 			n.events.push(p, Event{Kind: Evasive, Peer: p.snapshot.Load()})
-			p.ping()
+			p.out.Ping()
 		case quiet >= n.cfg.EvasiveTimeout/2 && !p.asked:
 			p.asked = true // who does not beacon to us, where none get through, need not be evasive
-			p.ping()
+			p.out.Ping()
 		}
 	}
 }

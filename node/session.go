@@ -98,7 +98,7 @@ func (n *Node) finish(p *peer) {
 		n.remove(p, Left)
 		return
 	}
-	if p.wraps() {
+	if p.out.Wraps() {
 		p.ending = Replaced // the peer ended the session over a number, as it had to
 	}
 	n.renew(p, p.ending)
@@ -123,7 +123,7 @@ func (n *Node) begin(id uuid.UUID, paths []path, sameHost bool, flaps int, last 
 	p.sameHost.Store(sameHost)
 	p.flaps = flaps
 	if last != nil {
-		p.inherit(last)
+		p.out.Inherit(last.out, last.entered)
 	}
 	n.mu.Lock()
 	n.peers[id] = p
@@ -151,14 +151,12 @@ func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 		p.publish()
 	}
 	if p.transport == Inproc {
-		p.mu.Lock()
-		p.conn = conn
-		p.mu.Unlock()
+		p.out.HandOverTo(p.receiver(conn))
 	}
 	_, p.ours = parseIdentity(conn.Identity()) // libzmq's ROUTERs have none
 	p.extensions, p.told = extensionsOf(conn), stateIn(conn.Told(stateProperty))
 	if p.ours {
-		p.counts(fullCycle)
+		p.out.CountsFully()
 	}
 	n.tellState(p)
 	if p.contact != nil {
@@ -166,7 +164,7 @@ func (n *Node) connected(p *peer, conn *zmtp.Conn) {
 	}
 	// The peer lives. Its HELLO tells the Exit of the session before, or its farewell: zyre.js hangs up before it says farewell,
 	// and only then stops listening.
-	if p.previous != nil && p.previous.heir == nil {
+	if p.previous != nil && p.previous.out.Successor() == nil {
 		n.after(farewellGrace, func() { n.settle(p) })
 	}
 }
@@ -207,9 +205,9 @@ func (n *Node) renew(p *peer, reason Reason) {
 		p.previous = nil
 	}
 	n.unlist(p)
-	if !p.wraps() {
+	if !p.out.Wraps() {
 		n.hide(p)
-	} // else it stays to be seen, and sent to, until its Exit: its heir sends all
+	} // else it stays to be seen, and sent to, until its Exit: its successor sends all
 	q := n.begin(p.uuid, p.unproven(), p.sameHost.Load(), flaps, p, nil)
 	p.close(errSessionOver)
 	if q == nil {
@@ -219,7 +217,7 @@ func (n *Node) renew(p *peer, reason Reason) {
 	q.state.Store(p.state.Load()) // HELLO does not tell it
 	if previous != nil {
 		q.previous, q.reason = previous, reason
-		if previous.heir == nil { // else it is sent to until its heir enters, or ends
+		if previous.out.Successor() == nil { // else it is sent to until its successor enters, or ends
 			n.after(redialGrace, func() { n.settle(q) })
 		}
 	}
@@ -412,6 +410,6 @@ func (n *Node) enter(p *peer, in *inbox) {
 	// Others answer.
 	if _, former := n.former[p.uuid]; former {
 		delete(n.former, p.uuid)
-		p.ping()
+		p.out.Ping()
 	}
 }

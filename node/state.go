@@ -64,7 +64,7 @@ func (n *Node) tellState(p *peer) {
 	state := n.State()
 	if p.connected && p.extensions.has(extState) && p.told != state {
 		p.told = state
-		p.control(func(dst []byte, sequence uint16) []byte { return msg.AppendState(dst, sequence, uint8(state)) })
+		p.out.Control(func(dst []byte, sequence uint16) []byte { return msg.AppendState(dst, sequence, uint8(state)) })
 	}
 }
 
