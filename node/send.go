@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -42,7 +41,7 @@ func (n *Node) whisper(ctx context.Context, id uuid.UUID, frames [][]byte, given
 		defer to.Release()
 	}
 	if err := p.out.Send(to, &c); err != nil {
-		if err = n.await(ctx, p, to, &c, err, nil); err != nil {
+		if err = n.await(ctx, p, to, &c, err); err != nil {
 			return fmt.Errorf("whisper: %w", err)
 		}
 	}
@@ -106,17 +105,7 @@ func (n *Node) shout(ctx context.Context, group string, frames [][]byte, given b
 	if len(full) == 0 {
 		return nil
 	}
-	timeout := time.NewTimer(n.cfg.SendTimeout)
-	defer timeout.Stop()
-	var failed []error
-	for _, p := range full {
-		// It may have had room for long, while this waited for another.
-		err := n.await(ctx, p, to, &c, p.out.Send(to, &c), timeout)
-		if err != nil && !errors.Is(err, ErrUnknownPeer) {
-			failed = append(failed, fmt.Errorf("shout: %w", err))
-		}
-	}
-	return errors.Join(failed...)
+	return n.awaitAll(ctx, full, to, &c)
 }
 
 // outgoing checks a message.
@@ -147,76 +136,3 @@ func (n *Node) outgoing(ctx context.Context, frames [][]byte) (outbox.Content, e
 }
 
 var noContent = [][]byte{{}}
-
-// catchUp is how long a sender waits for a peer of this process to take the messages ahead, before it queues behind them.
-const catchUp = 10 * time.Millisecond
-
-// await queues a message for a peer whose queue is full (err, of the first attempt), when there is room. timeout is the send
-// timeout where several waits share one.
-func (n *Node) await(ctx context.Context, p *peer, to outbox.Target, c *outbox.Content, err error, timeout *time.Timer) error {
-	name := p.snapshot.Load().Name // that its successor may not have yet
-	fail := func(err error) error {
-		select {
-		case <-n.done:
-			return ErrClosed // which ends all sessions
-		default:
-			return &PeerError{UUID: p.uuid, Name: name, Err: err}
-		}
-	}
-	if timeout == nil {
-		timeout = time.NewTimer(n.cfg.SendTimeout)
-		defer timeout.Stop()
-	}
-	since := time.Now()
-	var behind <-chan time.Time
-	out := p.out
-	if out.Inproc() {
-		behind = time.After(catchUp)
-	}
-	for {
-		switch {
-		case err == nil:
-			return nil
-		case errors.Is(err, ErrClosed):
-			return ErrClosed
-		case errors.Is(err, zmtp.ErrQueueClosed):
-			next := out.Successor()
-			if next == nil {
-				return fail(ErrUnknownPeer)
-			}
-			out, err = next, next.Send(to, c)
-			continue
-		case !errors.Is(err, zmtp.ErrFull):
-			return fail(err)
-		}
-		select {
-		case <-out.Room():
-			err = out.Send(to, c)
-		case <-behind:
-			behind = nil
-			out.QueueBehind()
-			err = out.Send(to, c)
-		case <-ctx.Done():
-			return fail(fmt.Errorf("%w: %w", ErrPeerBusy, context.Cause(ctx)))
-		case <-timeout.C:
-			if out.WrapsWithin(n.cfg.ExpiredTimeout) {
-				timeout.Reset(n.cfg.SendTimeout)
-				continue
-			}
-			// Room is told of when there is plenty. A peer that is slow, but has taken something since we wait, may have made some;
-			// what one that hangs takes at first goes into buffers.
-			if out.Advanced().After(since.Add(n.cfg.SendTimeout / 10)) {
-				since, err = time.Now(), out.Send(to, c)
-				timeout.Reset(n.cfg.SendTimeout)
-				continue
-			}
-			timeout.Reset(0) // the others that share it have no time left either
-			out.Drop()
-			return fail(fmt.Errorf("%w: dropped after %v", ErrPeerBusy, n.cfg.SendTimeout))
-		case <-out.Done():
-			err = zmtp.ErrQueueClosed
-		case <-n.done:
-			return ErrClosed
-		}
-	}
-}
