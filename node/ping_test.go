@@ -150,6 +150,33 @@ func TestPingHasBounds(t *testing.T) {
 	}
 }
 
+// PINGs of the node's own that wait for an answer do not keep the application from asking.
+func TestPingBesideTheNodesOwn(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeer(t, n)
+	f.enter()
+	n.do(func() {
+		for range outbox.MaxPings {
+			n.peers[f.uuid].out.Ping()
+		}
+	})
+	result := make(chan error)
+	go func() {
+		_, err := n.Ping(t.Context(), f.uuid)
+		result <- err
+	}()
+	for range outbox.MaxPings + 1 {
+		f.expect(msg.Ping)
+	}
+	for i := range uint16(outbox.MaxPings + 1) {
+		f.send(msg.AppendPingOK(nil, 2+i))
+	}
+	if err := <-result; err != nil {
+		t.Errorf("Ping returns %v", err)
+	}
+}
+
 // The end of the node ends a Ping.
 func TestPingOfClosed(t *testing.T) {
 	t.Parallel()

@@ -16,17 +16,18 @@ import (
 // sequenceAt is where a message has its sequence number: behind signature, id and version.
 const sequenceAt = 4
 
-// MaxPings bounds the PINGs on the way to a peer: they take room that a queue has for messages of ours alone.
+// MaxPings bounds the PINGs that an application has on the way to a peer: they take room that a queue has for messages of ours alone.
 const MaxPings = 100
 
-// An ask is a wait for the answer to a PING.
+// An ask is a PING of the application's that is not answered yet.
 type ask struct {
 	due  int           // which PING of the session it waits for
-	done chan struct{} // closed when that is answered
+	done chan struct{} // closed when that is answered; nil when nobody waits any more
 }
 
 // Ask sends a PING for the application, ahead of what waits; the channel is closed when it is answered. It returns zmtp.ErrFull while
-// MaxPings are not answered. Where the peer is asked how its sequence wraps, it gets no other.
+// MaxPings of the application's are not answered, those included that it gave up. PINGs of the node's own do not count. Where the peer is asked
+// how its sequence wraps, it gets no other.
 func (o *Outbox) Ask() (answered <-chan struct{}, err error) {
 	o.lockFirst()
 	defer o.mu.Unlock()
@@ -35,7 +36,7 @@ func (o *Outbox) Ask() (answered <-chan struct{}, err error) {
 		return nil, o.finished
 	case o.successor != nil:
 		return nil, zmtp.ErrQueueClosed
-	case len(o.asked) >= MaxPings || o.pings-o.pongs >= MaxPings:
+	case len(o.asked) >= MaxPings:
 		return nil, zmtp.ErrFull
 	case o.wrapping():
 	default:
@@ -53,7 +54,14 @@ func (o *Outbox) Ask() (answered <-chan struct{}, err error) {
 func (o *Outbox) GiveUp(answered <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.asked = slices.DeleteFunc(o.asked, func(a ask) bool { return a.done == answered })
+	i := slices.IndexFunc(o.asked, func(a ask) bool { return a.done == answered })
+	switch {
+	case i < 0:
+	case o.wrap != nil && o.asked[i].due == o.pings: // no PING of the application's
+		o.asked = slices.Delete(o.asked, i, i+1)
+	default:
+		o.asked[i].done = nil
+	}
 }
 
 // Ping asks for a sign of life, ahead of what waits.
@@ -84,7 +92,9 @@ func (o *Outbox) Ponged() {
 	defer o.mu.Unlock()
 	o.pongs = min(o.pongs+1, o.pings)
 	for len(o.asked) > 0 && o.asked[0].due <= o.pongs {
-		close(o.asked[0].done)
+		if done := o.asked[0].done; done != nil {
+			close(done)
+		}
 		o.asked = slices.Delete(o.asked, 0, 1)
 	}
 	if o.wrap != nil && o.pongs == o.pings {

@@ -48,3 +48,43 @@ func TestAskHasBounds(t *testing.T) {
 		t.Errorf("%d PINGs were sent", messages)
 	}
 }
+
+// PINGs of the node's own that a peer does not answer leave the application all of its.
+func TestAskBesidePings(t *testing.T) {
+	o := New(roomy)
+	for range 2 * MaxPings {
+		o.Ping()
+	}
+	for i := range MaxPings {
+		if _, err := o.Ask(); err != nil {
+			t.Fatalf("PING %d: %v", i, err)
+		}
+	}
+	if _, err := o.Ask(); !errors.Is(err, zmtp.ErrFull) {
+		t.Errorf("one more: %v", err)
+	}
+}
+
+// While the sequence wraps the application asks by the PING that is on its way, and none is added; what it gave up does not count.
+func TestAskWhileWrapping(t *testing.T) {
+	o := New(roomy)
+	o.Skip(65534)
+	for i := range 2 * MaxPings {
+		answered, err := o.Ask()
+		if err != nil {
+			t.Fatalf("PING %d: %v", i, err)
+		}
+		o.GiveUp(answered)
+	}
+	answered, err := o.Ask()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if messages, _ := o.Depth(); messages != 1 {
+		t.Errorf("%d PINGs were sent", messages)
+	}
+	o.Ponged()
+	if !isClosed(answered) {
+		t.Error("the answer to the PING of the wrap is none")
+	}
+}
