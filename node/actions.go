@@ -39,19 +39,17 @@ func (n *Node) noteConnection(s *session, d detail) {
 		s.publish()
 	}
 	if s.transport == Inproc {
-		s.mu.Lock()
-		s.conn = conn
-		s.mu.Unlock()
+		s.out.HandOverTo(s.receiver(conn))
 	}
 	_, s.isOurs = parseIdentity(conn.Identity()) // libzmq's ROUTERs have none
 	s.extensions, s.advertised = extensionsOf(conn), stateIn(conn.Told(stateProperty))
 	if s.isOurs {
-		s.counts(fullCycle)
+		s.out.CountsFully()
 	}
 	n.tellState(s)
 	// The peer lives. Its HELLO tells the Exit of the session before, or its farewell: zyre.js hangs up before it says farewell,
 	// and only then stops listening.
-	if s.previous != nil && s.previous.heir == nil {
+	if s.previous != nil && s.previous.out.Successor() == nil {
 		n.after(farewellGrace, func() { n.reportPrevious(s) })
 	}
 }
@@ -78,7 +76,7 @@ func (n *Node) askToConfirm(s *session, d detail) {
 		s.inbox.releaseSoon()
 		return
 	}
-	s.ping()
+	s.out.Ping()
 	n.startGrace(s)
 }
 
@@ -167,7 +165,7 @@ func (n *Node) loseUnanswered(s *session, d detail) {
 
 // awaitPeer: the peer closed its connection, and ours stands.
 func (n *Node) awaitPeer(s *session, d detail) {
-	if s.wraps() { // it ended the session over a number, as it had to
+	if s.out.Wraps() { // it ended the session over a number, as it had to
 		n.redial(s, d)
 		return
 	}
@@ -194,7 +192,7 @@ func (n *Node) hearOut(s *session, _ detail) {
 		return
 	}
 	s.answered.Store(false)
-	s.ping()
+	s.out.Ping()
 }
 
 // stay: the peer whose farewell came answers.
@@ -226,7 +224,7 @@ func (n *Node) readOn(s *session, d detail) {
 // redial replaces the session by one that dials: that tells whether the peer is gone.
 func (n *Node) redial(s *session, _ detail) {
 	reason := Crashed
-	if s.wraps() {
+	if s.out.Wraps() {
 		reason = Replaced
 	}
 	n.renew(s, reason)

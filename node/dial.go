@@ -136,7 +136,7 @@ func (n *Node) demand(s *session, within time.Duration, e event) {
 	}
 	s.askedFor = now
 	s.answered.Store(false)
-	s.ping()
+	s.out.Ping()
 	n.after(within, func() {
 		if !s.answered.Load() {
 			n.handle(s, e, detail{})

@@ -73,7 +73,7 @@ func (p *session) openIPC(ctx context.Context, id uuid.UUID, hello msg.OutHello)
 // answer has a session without a connection go on where its peer's HELLO came, if that is a connection for both directions. It runs
 // in the control loop, while the reader of that one waits.
 func (n *Node) answer(p *session, in *inbox) bool {
-	if in == nil || p.hello == nil || p.inproc || !duplex(in.conn) {
+	if in == nil || p.hello == nil || p.out.Inproc() || !duplex(in.conn) {
 		return false
 	}
 	var hello [][]byte
@@ -82,7 +82,7 @@ func (n *Node) answer(p *session, in *inbox) bool {
 		hello, err = p.first(*p.hello)(in.conn)
 	}
 	if err == nil {
-		err = in.conn.Adopt(p.queue, hello, func(err error) { n.post(func() { n.muted(p, err) }) })
+		err = in.conn.Adopt(p.out.Queue(), hello, func(err error) { n.post(func() { n.muted(p, err) }) })
 	}
 	if err != nil { // our own call is through, mostly
 		n.log.Debug().Err(err).Stringer("peer", p.uuid).Msg("no answer on this connection")
@@ -148,7 +148,7 @@ func (m *mailbox) await(ctx context.Context, conn *zmtp.Conn) error {
 	case <-conn.Done():
 		return fmt.Errorf("%w: %w", errOffer, conn.Err())
 	case <-ctx.Done():
-		if conn.Queue() != m.peer.queue {
+		if conn.Queue() != m.peer.out.Queue() {
 			conn.Close(errAnswered)
 		}
 		return errAnswered

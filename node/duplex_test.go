@@ -304,6 +304,6 @@ func TestLastWordsToTheSlow(t *testing.T) {
 func (r *testNode) queueFull(id uuid.UUID) bool {
 	r.Node.mu.RLock()
 	defer r.Node.mu.RUnlock()
-	messages, _ := r.sessions[id].queue.Depth()
+	messages, _ := r.sessions[id].out.Depth()
 	return messages >= r.cfg.Limits.QueueMessages
 }

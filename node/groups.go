@@ -68,7 +68,7 @@ func (n *Node) changed(group string, encode func([]byte, uint16, string, uint8) 
 	groups := maps.Clone(n.groups)
 	n.ownGroups.Store(&groups)
 	for _, p := range n.sessions {
-		p.control(func(dst []byte, sequence uint16) []byte {
+		p.out.Control(func(dst []byte, sequence uint16) []byte {
 			dst, err := encode(dst, sequence, group, n.status)
 			if err != nil {
 				panic(err) // the group's name was checked

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/internal/outbox"
 )
 
 // neighbours are two nodes of one process that know each other.
@@ -131,7 +131,7 @@ func TestHandOverWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.waitKind(Enter, b.UUID())
-	a.until(t, "the link is idle", func() bool { p := a.sessions[b.UUID()]; return p.mailbox != nil && p.queue.Idle() == nil })
+	a.until(t, "the link is idle", func() bool { p := a.sessions[b.UUID()]; return p.mailbox != nil && p.out.Queue().Idle() == nil })
 	ctx, cancel := context.WithCancel(t.Context())
 	for range 5 {
 		if err := a.Whisper(ctx, b.UUID(), []byte("fits")); err != nil {
@@ -181,17 +181,13 @@ func TestQueueBehindSlowApplication(t *testing.T) {
 	fast.waitKind(Enter, slow.UUID())
 	var p *session
 	fast.until(t, "it is connected", func() bool { p = fast.sessions[slow.UUID()]; return p.mailbox != nil })
-	link := func(conn *zmtp.Conn) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.conn = conn
-	}
+	var in *inbox
+	deaf.until(t, "the other end took our HELLO", func() bool { in = slow.sessions[fast.UUID()].inbox; return in != nil })
 	const count = 2000
-	conn := p.conn
-	link(nil)
+	p.out.HandOverTo(nil)
 	for i := range count {
 		if i == 100 {
-			link(conn)
+			p.out.HandOverTo(func() outbox.Receiver { return receiver{in, &fast.cfg.Limits} })
 		}
 		if err := fast.Whisper(t.Context(), slow.UUID(), fmt.Append(nil, i)); err != nil {
 			t.Fatal(err)

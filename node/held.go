@@ -40,7 +40,7 @@ const (
 
 // hold begins to hold a HELLO, in the control loop. The reader, which waits for the verdict, puts the HELLO in and unlocks.
 func (in *inbox) hold(unknown bool) {
-	in.verdict = wait
+	in.verdict = hold
 	h := &held{over: make(chan struct{}), unknown: unknown}
 	h.mu.Lock()
 	in.held.Store(h)
@@ -73,7 +73,7 @@ func (in *inbox) consider(h *held, frames [][]byte) error {
 	if m.Decode(frames, in.node.cfg.Limits.msg()) != nil || m.ID != msg.PingOK {
 		return nil
 	}
-	in.verdict = wait
+	in.verdict = hold
 	if err := in.node.do(func() { in.node.pingOKHeld(in, h) }); err != nil || in.verdict != accept {
 		return err
 	}
@@ -181,7 +181,7 @@ func (n *Node) askWhose() {
 		return
 	}
 	n.asking = newest
-	newest.ping()
+	newest.out.Ping()
 	n.awaitAnswer(newest)
 }
 
@@ -198,7 +198,7 @@ func (n *Node) awaitAnswer(s *session) {
 			n.remove(s, Crashed)
 			n.askWhose()
 		default:
-			s.ping()
+			s.out.Ping()
 			n.awaitAnswer(s)
 		}
 	})

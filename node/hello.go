@@ -6,7 +6,7 @@ type verdict uint8
 const (
 	refuse verdict = iota // the connection ends
 	ignore                // the message is passed over
-	wait                  // the HELLO waits, and what comes behind it
+	hold                  // the HELLO waits, and what comes behind it
 	accept                // it is the session's
 )
 
@@ -71,7 +71,7 @@ func (n *Node) hold(s *session, in *inbox) {
 	s.inbox = in
 	n.enterState(s, confirming)
 	if s.mailbox != nil {
-		s.ping()
+		s.out.Ping()
 	}
 }
 

@@ -83,7 +83,7 @@ func (in *inbox) receive(frames [][]byte, from *memory.Slab) error {
 	if in.session == nil && !in.resumes() {
 		return nil // RFC 36: ignore what precedes HELLO
 	}
-	if !in.session.cycle.follows(in.last, m.Sequence) {
+	if !in.session.out.Follows(in.last, m.Sequence) {
 		return in.invalid(fmt.Errorf("%w: %v with sequence %d after %d", errSequence, m.ID, m.Sequence, in.last))
 	}
 	in.last = m.Sequence
@@ -107,7 +107,7 @@ func (in *inbox) resumes() bool {
 			return
 		}
 		in.verdict = ignore
-		in.node.handle(s, resumed, detail{in: in, isNext: s.cycle.follows(s.last, number)})
+		in.node.handle(s, resumed, detail{in: in, isNext: s.out.Follows(s.last, number)})
 		if in.verdict == accept {
 			in.session, in.last = s, s.last
 		}
@@ -130,7 +130,7 @@ func (in *inbox) hello(frames [][]byte) error {
 		return err
 	}
 	switch in.verdict {
-	case wait:
+	case hold:
 		h := in.held.Load()
 		h.messages = append(h.messages, frames)
 		h.mu.Unlock()
@@ -159,10 +159,11 @@ func (in *inbox) traffic(from *memory.Slab) error {
 	case msg.Leave:
 		return in.change(n.departed)
 	case msg.Ping:
-		s.pong()
+		s.out.Pong()
 		runtime.Gosched() // to the writer: else it waits until this goroutine does
 	case msg.PingOK:
-		s.ponged()
+		s.answered.Store(true)
+		s.out.Ponged()
 		if s.isAsked.Load() {
 			n.post(func() { n.handle(s, pingOKCame, detail{in: in}) })
 		}

@@ -289,7 +289,7 @@ func (f *fakePeer) queued() (octets int64) {
 	f.node.Node.mu.RLock()
 	defer f.node.Node.mu.RUnlock()
 	if p := f.node.Node.present[f.uuid]; p != nil {
-		_, octets = p.queue.Depth()
+		_, octets = p.out.Depth()
 	}
 	return octets
 }

@@ -382,7 +382,7 @@ func (n *Node) flush() {
 	var all sync.WaitGroup
 	n.mu.RLock()
 	for _, p := range n.sessions {
-		all.Go(func() { p.queue.Flush(ctx) })
+		all.Go(func() { p.out.Queue().Flush(ctx) })
 	}
 	n.mu.RUnlock()
 	all.Wait()

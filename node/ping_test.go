@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/go-zre/go-zre/internal/outbox"
 	"github.com/go-zre/go-zre/msg"
 )
 
@@ -25,7 +26,7 @@ func TestPingOvertakes(t *testing.T) {
 			f := newFakePeer(t, n)
 			f.enter()
 			n.sent(f, sent)
-			n.do(func() { n.sessions[f.uuid].counts(fullCycle) })
+			n.do(func() { n.sessions[f.uuid].out.CountsFully() })
 			read, all := make(chan struct{}), make(chan error, 1)
 			release := sync.OnceFunc(func() { close(read) })
 			defer release() // else the peer reads on after a failure for ever
@@ -62,14 +63,10 @@ func TestPingOvertakes(t *testing.T) {
 				}
 			}
 			var p *session
-			n.do(func() { p = n.sessions[f.uuid]; p.ping() })
+			n.do(func() { p = n.sessions[f.uuid]; p.out.Ping() })
 			f.send(msg.AppendPing(nil, 2))
 			f.send(msg.AppendPing(nil, 3))
-			eventually(t, "the answers wait", func() bool {
-				p.mu.Lock()
-				defer p.mu.Unlock()
-				return p.sequence == sent+uint16(total)+3
-			})
+			eventually(t, "the answers wait", func() bool { return p.out.Sequence() == sent+uint16(total)+3 })
 			release()
 			if err := <-all; err != nil {
 				t.Error(err)
@@ -130,8 +127,8 @@ func TestPingHasBounds(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	f := newFakePeer(t, n)
 	f.enter()
-	results := make(chan error, maxPings)
-	for range maxPings {
+	results := make(chan error, outbox.MaxPings)
+	for range outbox.MaxPings {
 		go func() {
 			_, err := n.Ping(t.Context(), f.uuid)
 			results <- err
@@ -143,13 +140,40 @@ func TestPingHasBounds(t *testing.T) {
 		t.Errorf("Ping returns %v", err)
 	}
 	n.do(func() { n.remove(n.sessions[f.uuid], Expired) })
-	for range maxPings {
+	for range outbox.MaxPings {
 		if err := <-results; !errors.Is(err, ErrUnknownPeer) || !errors.As(err, &failed) || failed.Name != "fake" {
 			t.Errorf("Ping returns %v", err)
 		}
 	}
 	if _, err := n.Ping(t.Context(), uuid.New()); !errors.Is(err, ErrUnknownPeer) || !errors.As(err, &failed) {
 		t.Errorf("Ping of nobody returns %v", err)
+	}
+}
+
+// PINGs of the node's own that wait for an answer do not keep the application from asking.
+func TestPingBesideTheNodesOwn(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeer(t, n)
+	f.enter()
+	n.do(func() {
+		for range outbox.MaxPings {
+			n.sessions[f.uuid].out.Ping()
+		}
+	})
+	result := make(chan error)
+	go func() {
+		_, err := n.Ping(t.Context(), f.uuid)
+		result <- err
+	}()
+	for range outbox.MaxPings + 1 {
+		f.expect(msg.Ping)
+	}
+	for i := range uint16(outbox.MaxPings + 1) {
+		f.send(msg.AppendPingOK(nil, 2+i))
+	}
+	if err := <-result; err != nil {
+		t.Errorf("Ping returns %v", err)
 	}
 }
 

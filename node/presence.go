@@ -40,7 +40,7 @@ func (n *Node) relocate() {
 	}
 	for _, p := range n.sessions {
 		if p.mailbox != nil && p.state.isPresent() {
-			p.ping()
+			p.out.Ping()
 			continue
 		}
 		signal(p.wake)
@@ -106,7 +106,7 @@ func (n *Node) checkTimeouts(now time.Time) {
 	n.former.prune(now)
 	n.unreachable.prune(now)
 	for _, s := range n.sessions {
-		s.tidy()
+		s.out.Tidy()
 		n.checkReach(s, now, stalled)
 		// A peer whose messages wait for the application is not silent. After a stall of our own (a stopped process, a suspended laptop)
 		// what peers said meanwhile is not yet read.
@@ -141,13 +141,13 @@ func (n *Node) checkSilence(s *session, quiet time.Duration) {
 	case quiet >= 2*n.cfg.EvasiveTimeout && !s.isSilent:
 		s.isSilent = true
 		n.events.Push(&s.stream, Event{Kind: Silent, Peer: s.snapshot.Load()})
-		s.ping()
+		s.out.Ping()
 	case quiet >= n.cfg.EvasiveTimeout && !s.isEvasive:
 		s.isEvasive = true
 		n.events.Push(&s.stream, Event{Kind: Evasive, Peer: s.snapshot.Load()})
-		s.ping()
+		s.out.Ping()
 	case quiet >= n.cfg.EvasiveTimeout/2 && !s.asked:
 		s.asked = true // a peer that does not beacon to us, where none get through, need not be evasive
-		s.ping()
+		s.out.Ping()
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/internal/eventqueue"
+	"github.com/go-zre/go-zre/internal/outbox"
 	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
@@ -79,31 +80,10 @@ type session struct {
 	spoke    atomic.Bool // sent a message since then
 	answered atomic.Bool // a PING-OK came since this was last cleared
 	isAsked  atomic.Bool // the control loop wants to hear of a PING-OK
-	cycle    cycle
 
 	stream eventqueue.Stream // its events
+	out    *outbox.Outbox    // what is sent to it
 
-	urgent atomic.Int32 // how many want mu for a PING or its answer: who sends a flood lets them
-
-	// mu guards what is sent: the sequence and its order in the queue, and the scratch space. A session's mu may be held
-	// while its heir's is taken.
-	mu       sync.Mutex
-	finished bool       // our last message to it is queued
-	wrap     *wrap      // what waits until it is known how to number it; nil mostly
-	isHeir   bool       // it is that of the session before
-	heir     *session   // the session that sends what this one could not; the control loop alone writes it
-	pings    int        // sent
-	pongs    int        // answered
-	waits    []pingWait // calls of Ping, in the order of their PINGs
-	sequence uint16
-	conn     *zmtp.Conn // of inproc alone
-	lagging  bool       // its queue was not empty for lagTime: see handOver
-	copies   copies     // for messages past the queue
-	scratch  []byte
-	frames   [][]byte
-
-	queue  *zmtp.Queue
-	inproc bool          // the queue copies all that it gets
 	wake   chan struct{} // holds a token when there is a new endpoint to try
 	better chan struct{} // holds a token when a path may be better than the one that is dialled
 
@@ -128,24 +108,41 @@ func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 		began:      now,
 		heard:      now,
 		outOfReach: now,
-		sequence:   1, // HELLO
 		wake:       make(chan struct{}, 1),
 		better:     make(chan struct{}, 1),
 	}
-	if n.neighbour(id) != nil {
-		s.inproc, s.transport = true, Inproc
-		s.queue = zmtp.NewInprocQueue(n.cfg.Limits.QueueMessages, n.cfg.Limits.QueueOctets)
-	} else {
-		s.queue = zmtp.NewQueue(n.cfg.Limits.QueueMessages, n.cfg.Limits.QueueOctets)
+	inproc := n.neighbour(id) != nil
+	if inproc {
+		s.transport = Inproc
 	}
+	s.out = outbox.New(outbox.Config{
+		QueueMessages: n.cfg.Limits.QueueMessages,
+		QueueOctets:   n.cfg.Limits.QueueOctets,
+		Inproc:        inproc,
+		Drop:          s.dropSoon,
+	})
 	s.peerState.Store(uint32(beacon.Unknown))
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s
 }
 
+// dropSoon has the control loop end the session of a peer that does not take its messages. It does not wait: the control loop
+// itself may call it.
+func (s *session) dropSoon() {
+	s.node.after(0, func() { s.node.handle(s, queueStuck, detail{}) })
+}
+
+// goodbye ends what we send: with a GOODBYE if the peer understands it. Of others zyre alone uses gossip, and wants one there.
+func (s *session) goodbye() {
+	if s.extensions.has(extGoodbye) || !s.isOurs && s.node.isGossiped(s.uuid) {
+		s.out.Control(msg.AppendGoodbye)
+	}
+	s.out.Finish(ErrClosed)
+}
+
 // close ends the session: its queue takes no more, its goroutine and connections end. It does not wait.
 func (s *session) close(cause error) {
-	s.queue.Close(cause)
+	s.out.Close(cause)
 	s.cancel(cause)
 	if s.inbox != nil {
 		s.inbox.conn.Close(cause)

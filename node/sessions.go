@@ -31,7 +31,7 @@ func (n *Node) begin(id uuid.UUID, at *paths.Set, sameHost bool, flaps int, last
 	s.sameHost.Store(sameHost)
 	s.flaps = flaps
 	if last != nil {
-		s.inherit(last)
+		s.out.Inherit(last.out, last.state.isPresent())
 	}
 	n.mu.Lock()
 	n.sessions[id] = s
@@ -58,9 +58,9 @@ func (n *Node) renew(s *session, reason Reason) *session {
 		previous, reason = s.previous, s.reason
 		s.previous = nil
 	}
-	wraps := s.wraps()
+	wraps := s.out.Wraps()
 	n.unlist(s)
-	if !wraps { // else it stays to be seen, and sent to, until its Exit: its heir sends all
+	if !wraps { // else it stays to be seen, and sent to, until its Exit: its successor sends all
 		n.hide(s)
 		n.noteFormer(s)
 	}
@@ -73,7 +73,7 @@ func (n *Node) renew(s *session, reason Reason) *session {
 	q.peerState.Store(s.peerState.Load()) // HELLO does not tell it
 	if previous != nil {
 		q.previous, q.reason = previous, reason
-		if previous.heir == nil { // else it is sent to until its heir enters, or ends
+		if previous.out.Successor() == nil { // else it is sent to until its successor enters, or ends
 			n.after(redialGrace, func() { n.reportPrevious(q) })
 		}
 	}
@@ -115,7 +115,7 @@ func (n *Node) reportExit(s *session, reason Reason) {
 		e.Err = s.dialErr
 	}
 	n.events.Push(&s.stream, e)
-	if reason != Left && s.heir == nil {
+	if reason != Left && s.out.Successor() == nil {
 		n.noteFormer(s)
 	}
 }

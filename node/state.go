@@ -71,7 +71,7 @@ func (n *Node) tellState(p *session) {
 	state := n.State()
 	if p.mailbox != nil && p.extensions.has(extState) && p.advertised != state {
 		p.advertised = state
-		p.control(func(dst []byte, sequence uint16) []byte { return msg.AppendState(dst, sequence, uint8(state)) })
+		p.out.Control(func(dst []byte, sequence uint16) []byte { return msg.AppendState(dst, sequence, uint8(state)) })
 	}
 }
 

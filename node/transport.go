@@ -108,7 +108,7 @@ func (p *session) open(ctx context.Context, network, address string, cfg zmtp.Co
 	}
 	first := p.first(hello)
 	n.wg.Add(1) // until mailbox.Closed
-	conn, err := zmtp.Open(ctx, nc, cfg, p.queue, func(conn *zmtp.Conn) ([][]byte, error) {
+	conn, err := zmtp.Open(ctx, nc, cfg, p.out.Queue(), func(conn *zmtp.Conn) ([][]byte, error) {
 		box.open(conn)
 		return first(conn)
 	}, box)
@@ -122,7 +122,7 @@ func (p *session) open(ctx context.Context, network, address string, cfg zmtp.Co
 func (p *session) link(id uuid.UUID, other *Node, hello msg.OutHello) (*zmtp.Conn, error) {
 	n := p.node
 	n.wg.Add(1) // until mailbox.Closed
-	conn, err := other.router.Link(n.introduction(id, Inproc), p.queue, p.first(hello), &mailbox{peer: p})
+	conn, err := other.router.Link(n.introduction(id, Inproc), p.out.Queue(), p.first(hello), &mailbox{peer: p})
 	if err != nil {
 		n.wg.Done()
 	}

@@ -51,7 +51,7 @@ func (n *Node) Peer(id uuid.UUID) (*Peer, bool) {
 // now is the snapshot with what changes at every message.
 func (p *session) now() *Peer {
 	s := *p.snapshot.Load()
-	s.QueuedMessages, s.QueuedOctets = p.queue.Depth()
+	s.QueuedMessages, s.QueuedOctets = p.out.Depth()
 	return &s
 }
 

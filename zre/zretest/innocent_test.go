@@ -1,6 +1,7 @@
 package zretest_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,4 +41,54 @@ func TestShoutSparesTheInnocent(t *testing.T) {
 		}
 		h.Thaw()
 	})
+}
+
+// A member on a slow link, which takes each message in more than the send timeout, is served as long as it makes progress, whether or not
+// another one hangs.
+func TestShoutSparesTheSlow(t *testing.T) {
+	for _, beside := range []bool{false, true} {
+		t.Run(fmt.Sprint("beside a hung one ", beside), func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				const messages, size = 12, 3 << 20
+				from, far, stopped := lan.Host("10.0.0.1"), lan.Host("10.0.0.2"), lan.Host("10.0.0.3")
+				sender := zretest.Start(t, from, zre.WithLimits(zre.Limits{QueueOctets: 4 << 20}))
+				join := func(n *zretest.Watched) {
+					if err := n.Join("G"); err != nil {
+						t.Fatal(err)
+					}
+					zretest.Next[zre.Join](sender)
+				}
+				if beside { // the first of the members
+					join(zretest.Start(t, stopped, zre.WithName("hung")))
+				}
+				slow := zretest.Start(t, far, zre.WithName("slow"))
+				join(slow)
+				lan.SetLinkBetween(from, far, zretest.Link{Latency: time.Millisecond, Bandwidth: 200_000})
+				if beside {
+					stopped.Freeze()
+					defer stopped.Thaw()
+				}
+				for range messages {
+					if err := sender.Shout(t.Context(), "G", make([]byte, size)); err != nil && !beside {
+						t.Error(err)
+					}
+				}
+				pass(2 * time.Minute)
+				for _, e := range sender.Seen() {
+					if exit, ok := e.(zre.Exit); ok && exit.Peer.Name == "slow" {
+						t.Errorf("slow was dropped: %v", exit.Reason)
+					}
+				}
+				got := 0
+				for _, e := range slow.Seen() {
+					if shout, ok := e.(zre.Shout); ok && len(shout.Frames[0]) == size {
+						got++
+					}
+				}
+				if got != messages {
+					t.Errorf("slow got %d of %d messages", got, messages)
+				}
+			})
+		})
+	}
 }

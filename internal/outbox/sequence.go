@@ -1,4 +1,4 @@
-package node
+package outbox
 
 import "sync/atomic"
 
@@ -12,13 +12,13 @@ const (
 // cycle is how a peer's numbers wrap: 0 for what is not known.
 type cycle struct {
 	learned atomic.Uint32 // from its own numbers
-	guess   uint32        // from what it made of ours (see wrap); guarded by the peer's mu
+	guess   uint32        // from what it made of ours (see wrap); guarded by the outbox's mu
 }
 
-// isUnknown needs the peer's mu.
+// isUnknown needs mu.
 func (c *cycle) isUnknown() bool { return c.learned.Load() == 0 && c.guess == 0 }
 
-// next gives the number to send to the peer after n. It needs the peer's mu.
+// next gives the number to send to the peer after n. It needs mu.
 func (c *cycle) next(n uint16) uint16 {
 	if n == shortCycle-1 && c.length() == shortCycle {
 		return 0
@@ -26,7 +26,7 @@ func (c *cycle) next(n uint16) uint16 {
 	return n + 1
 }
 
-// length is how many numbers the peer counts, as far as is known. It needs the peer's mu.
+// length is how many numbers the peer counts, as far as is known. It needs mu.
 func (c *cycle) length() uint32 {
 	if length := c.learned.Load(); length != 0 {
 		return length
@@ -52,4 +52,29 @@ func (c *cycle) follows(last, got uint16) bool {
 		return false
 	}
 	return true
+}
+
+// Follows says whether got is the right number after last in what the peer sends. It learns from that how the peer counts, so how to number
+// what is sent to it. It takes no lock.
+func (o *Outbox) Follows(last, got uint16) bool { return o.cycle.follows(last, got) }
+
+// CountsFully says that the peer's sequence wraps after 65535, as RFC 36 has it.
+func (o *Outbox) CountsFully() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.cycle.guess = fullCycle
+}
+
+// Sequence returns the number of the last message that was sent.
+func (o *Outbox) Sequence() uint16 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.sequence
+}
+
+// Skip has the outbox go on as if messages up to this number had been sent. It is for tests of the wrap.
+func (o *Outbox) Skip(to uint16) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.sequence = to
 }

@@ -1,0 +1,148 @@
+package outbox
+
+import (
+	"errors"
+
+	"github.com/go-zre/go-zre/internal/memory"
+	"github.com/go-zre/go-zre/internal/zmtp"
+)
+
+// Between nodes of one process a message passes no queue and no other goroutine: the sender's own copies the frames and appends
+// the event. All else (HELLO, JOIN, …) goes through the queue of the link; a message waits until that is empty, so that the order
+// holds, and for room at the application of the other end. Where that is slow, and so the queue does not become empty, what follows goes
+// through the queue too.
+
+// A Receiver is the other end of a link within the process: it takes messages past the queue.
+type Receiver interface {
+	// Limits are those of what it takes. What breaks them goes through the queue, to be refused there.
+	Limits() Limits
+
+	// Take takes a message without waiting: its frames are the receiver's from now on. It returns zmtp.ErrFull if there is no room, and
+	// zmtp.ErrQueueClosed when it takes no more. Calls come one at a time, while nothing is on its way through the queue.
+	Take(Message) error
+
+	// Room returns a channel that is closed when Take may have room again.
+	Room() <-chan struct{}
+}
+
+// Limits are those of a message: octets of a frame, octets with the header frame, and frames with that.
+type Limits struct {
+	FrameSize   int64
+	MessageSize int64
+	Frames      int
+}
+
+// Message is what a Receiver gets.
+type Message struct {
+	Shout  bool
+	Group  string // of a SHOUT
+	Frames [][]byte
+	Size   int64        // octets of all of them
+	Slab   *memory.Slab // that they are of
+}
+
+// neighbours is what an Outbox has for the handing over. Its mu guards it.
+type neighbours struct {
+	find     func() Receiver // nil before HandOverTo
+	receiver Receiver        // once it is found
+	limits   Limits          // the receiver's
+	queueing bool            // messages go through the queue, until that is empty: see QueueBehind
+	copies   memory.Cutter   // where the copies of messages come from
+	handed   int             // messages since Tidy
+}
+
+// copyBusy is after how many messages between two calls of Tidy more memory is taken at once.
+const copyBusy = 64
+
+// HandOverTo has messages handed over to the receiver that find returns, nil if there is none yet. It is called, with the lock held, when the
+// queue was empty, until it has found one.
+func (o *Outbox) HandOverTo(find func() Receiver) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.find, o.receiver = find, nil
+}
+
+// QueueBehind has messages go through the queue, behind those that the receiver did not take for a while, until it is empty.
+func (o *Outbox) QueueBehind() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.queueing = true
+}
+
+// handOver hands a message over, or returns the error of a queue's Push. It returns false if the message is to go through
+// the queue: at the beginning, before the peer has taken our HELLO, and if it breaks a limit of the peer's, which is the link's end.
+// It needs mu.
+func (o *Outbox) handOver(to Target, c *Content) (done bool, err error) {
+	if o.find == nil {
+		return false, nil
+	}
+	if err := o.queue.Idle(); err != nil {
+		return !o.queueing || !errors.Is(err, zmtp.ErrFull), err
+	}
+	o.queueing = false
+	if !o.found() || !o.limits.allow(c) {
+		return false, nil
+	}
+	frames, slab := o.copy(c)
+	return true, o.receiver.Take(Message{to.Shout, to.Group, frames, c.Size, slab})
+}
+
+// found looks for the receiver. It needs mu.
+func (o *Outbox) found() bool {
+	if o.receiver != nil {
+		return true
+	}
+	if o.receiver = o.find(); o.receiver == nil {
+		return false
+	}
+	o.limits = o.receiver.Limits()
+	return true
+}
+
+// allow tells whether a message keeps the limits.
+func (l *Limits) allow(c *Content) bool {
+	for _, frame := range c.Frames {
+		if int64(len(frame)) > l.FrameSize {
+			return false
+		}
+	}
+	return HeaderSize+c.Size <= l.MessageSize && len(c.Frames) < l.Frames
+}
+
+// copy copies a message. If it was given, to the one that gets it, its list alone is ours to copy. It needs mu.
+func (o *Outbox) copy(c *Content) ([][]byte, *memory.Slab) {
+	if o.handed++; o.handed == copyBusy {
+		o.copies.Busy = true
+	}
+	for _, frame := range c.Frames {
+		if !c.Given || c.Shared {
+			frame = o.copies.Copy(frame)
+		}
+		o.copies.Add(frame)
+	}
+	return o.copies.Message()
+}
+
+// handsOver tells whether messages are handed over. It needs mu.
+func (o *Outbox) handsOver() bool { return o.find != nil && !o.queueing }
+
+// handOverRoom returns a channel that is closed when handing over may succeed. It needs mu.
+func (o *Outbox) handOverRoom() <-chan struct{} {
+	if o.receiver != nil && o.queue.Idle() == nil {
+		return o.receiver.Room()
+	}
+	return o.queue.Drained()
+}
+
+// Tidy lets go of memory for many messages if there were none since it was last called.
+func (o *Outbox) Tidy() {
+	if !o.cfg.Inproc {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.handed == 0 && o.copies.Busy {
+		o.copies.Shrink()
+	}
+	o.handed = 0
+}

@@ -1,0 +1,214 @@
+package outbox
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+)
+
+// A neighbour is a Receiver with room for so many messages.
+type neighbour struct {
+	room  int
+	space chan struct{}
+	got   []Message
+}
+
+func (n *neighbour) Limits() Limits {
+	return Limits{FrameSize: 10, MessageSize: HeaderSize + 15, Frames: 4}
+}
+
+func (n *neighbour) Take(m Message) error {
+	if len(n.got) >= n.room {
+		return zmtp.ErrFull
+	}
+	n.got = append(n.got, m)
+	return nil
+}
+
+func (n *neighbour) Room() <-chan struct{} { return n.space }
+
+func (n *neighbour) texts() (texts []string) {
+	for _, m := range n.got {
+		s := "WHISPER"
+		if m.Shout {
+			s = "SHOUT " + m.Group
+		}
+		for _, frame := range m.Frames {
+			s += " " + string(frame)
+		}
+		texts = append(texts, s)
+	}
+	return texts
+}
+
+// beside makes an outbox that hands over to a neighbour, once its reader has read a first message.
+func beside(t *testing.T, room int) (*Outbox, *reader, *neighbour) {
+	t.Helper()
+	o, r, _ := opened(t, roomy)
+	o.Control(appendJoin)
+	r.expect(t, "JOIN 2 J")
+	n := &neighbour{room: room, space: make(chan struct{})}
+	o.HandOverTo(func() Receiver { return n })
+	return o, r, n
+}
+
+// Messages go past the queue and take no number; what breaks a limit of the receiver's goes through it.
+func TestHandOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, r, n := beside(t, 10)
+		whisper(t, o, "a")
+		if err := o.Send(Target{Shout: true, Group: "G"}, &Content{Frames: [][]byte{[]byte("b"), nil, []byte("c")}, Size: 2}); err != nil {
+			t.Fatal(err)
+		}
+		r.expect(t)
+		want := []string{"WHISPER a", "SHOUT G b  c"}
+		if got := n.texts(); !slices.Equal(got, want) || n.got[1].Size != 2 {
+			t.Errorf("handed over: %q, want %q", got, want)
+		}
+		for i, c := range []Content{
+			{Frames: [][]byte{make([]byte, 11)}, Size: 11},
+			{Frames: [][]byte{make([]byte, 8), make([]byte, 8)}, Size: 16},
+			{Frames: make([][]byte, 4)},
+		} {
+			if err := o.Send(Target{}, &c); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if len(r.got) != 1 {
+				t.Errorf("message %d did not go through the queue", i)
+			}
+			<-r.got
+		}
+		if got := n.texts(); !slices.Equal(got, want) {
+			t.Errorf("handed over: %q, want %q", got, want)
+		}
+	})
+}
+
+// As long as there is no receiver yet, messages go through the queue.
+func TestHandOverBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, r, _ := opened(t, roomy)
+		whisper(t, o, "a")
+		n := &neighbour{room: 1}
+		there := false
+		o.HandOverTo(func() Receiver {
+			if !there {
+				return nil
+			}
+			return n
+		})
+		r.expect(t, "WHISPER 2 a")
+		whisper(t, o, "b")
+		r.expect(t, "WHISPER 3 b")
+		there = true
+		whisper(t, o, "c")
+		r.expect(t)
+		if got := n.texts(); !slices.Equal(got, []string{"WHISPER c"}) {
+			t.Errorf("handed over: %q", got)
+		}
+	})
+}
+
+// A message does not overtake what is in the queue: it finds no room until that is read, or goes behind it.
+func TestHandOverKeepsOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := New(roomy)
+		r := stopped(t, o)
+		n := &neighbour{room: 1}
+		o.HandOverTo(func() Receiver { return n })
+		o.Control(appendJoin)
+		if err := send(o, "a"); !errors.Is(err, zmtp.ErrFull) {
+			t.Fatalf("behind a JOIN: %v", err)
+		}
+		room := o.Room()
+		if synctest.Wait(); isClosed(room) {
+			t.Error("there is room while the JOIN waits")
+		}
+		o.QueueBehind()
+		whisper(t, o, "a", "b")
+		r.start()
+		<-room
+		r.expect(t, "JOIN 2 J", "WHISPER 3 a", "WHISPER 4 b")
+		whisper(t, o, "c") // past the queue, since that is empty
+		r.expect(t)
+		if got := n.texts(); !slices.Equal(got, []string{"WHISPER c"}) {
+			t.Errorf("handed over: %q", got)
+		}
+	})
+}
+
+// The receiver tells when there is room at its application.
+func TestHandOverWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, r, n := beside(t, 1)
+		whisper(t, o, "a")
+		if err := send(o, "b"); !errors.Is(err, zmtp.ErrFull) {
+			t.Fatalf("without room: %v", err)
+		}
+		room := o.Room()
+		if isClosed(room) {
+			t.Error("there is room")
+		}
+		n.room++
+		close(n.space)
+		<-room
+		whisper(t, o, "b")
+		r.expect(t)
+		o.Close(errTest)
+		if err := send(o, "c"); !errors.Is(err, zmtp.ErrQueueClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	})
+}
+
+// What was handed over belongs to the receiver, whatever either side does with it, with much traffic and with little.
+func TestHandOverCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, _, n := beside(t, 1000)
+		frame := make([]byte, 10)
+		for i := range 1000 {
+			for j := range frame {
+				frame[j] = byte(i)
+			}
+			if err := o.Send(Target{}, &Content{Frames: [][]byte{frame[:i%6], frame[:9]}, Size: int64(i%6 + 9)}); err != nil {
+				t.Fatal(err)
+			}
+			if i%300 == 0 {
+				o.Tidy()
+			}
+		}
+		for i, m := range n.got {
+			for j, size := range []int{i % 6, 9} {
+				if want := bytes.Repeat([]byte{byte(i)}, size); !bytes.Equal(m.Frames[j], want) {
+					t.Fatalf("message %d holds %x", i, m.Frames[j])
+				}
+				clear(m.Frames[j][:cap(m.Frames[j])]) // it must not show in the next
+			}
+			_ = append(m.Frames[:2], []byte("more"))
+		}
+	})
+}
+
+// A frame that is given is not copied, unless more than one gets it.
+func TestHandOverOfGiven(t *testing.T) {
+	for _, shared := range []bool{false, true} {
+		t.Run(fmt.Sprint("shared ", shared), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, _, n := beside(t, 1)
+				frame := []byte("a")
+				if err := o.Send(Target{}, &Content{Frames: [][]byte{frame}, Size: 1, Given: true, Shared: shared}); err != nil {
+					t.Fatal(err)
+				}
+				if same := &n.got[0].Frames[0][0] == &frame[0]; same == shared {
+					t.Errorf("the same memory: %v", same)
+				}
+			})
+		})
+	}
+}

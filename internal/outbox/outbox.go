@@ -1,0 +1,208 @@
+// Package outbox numbers and queues what is sent to one peer in one session.
+//
+// An [Outbox] is the lock around the sequence number (RFC 36, "ZRE Commands") and the order in the queue: what is sent gets its number
+// and its place in one step. It keeps messages back while it is not known how the peer's sequence wraps (wrap.go), has PING and PING-OK
+// overtake what waits (ping.go), and hands messages over without the queue where the peer is a node of this process (handover.go).
+//
+// It knows neither nodes nor peers. Nothing here waits: who finds the queue full waits for [Outbox.Room].
+package outbox
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+)
+
+// Config is what an Outbox needs to know.
+type Config struct {
+	// QueueMessages and QueueOctets bound what waits for the peer; see zmtp.NewQueue. The same bounds hold once more for what is kept
+	// back while the sequence wraps.
+	QueueMessages int
+	QueueOctets   int64
+
+	// Inproc says that the peer is a node of this process: the queue copies all that it gets, and HandOverTo may follow.
+	Inproc bool
+
+	// Drop has the session end, since the peer does not take its messages. It is called with the lock held: it must neither wait nor call
+	// the Outbox.
+	Drop func()
+}
+
+// Outbox is what is sent to one peer in one session, which begins with HELLO, number 1. Its methods may be called from any goroutine
+// and do not wait. What they return as an error wraps zmtp.ErrFull or zmtp.ErrQueueClosed, or is what Finish was given.
+type Outbox struct {
+	cfg     Config
+	queue   *zmtp.Queue
+	closing sync.Once
+	done    chan struct{} // closed by Close
+
+	urgent atomic.Int32 // how many want mu for a PING or its answer: who sends a flood lets them
+
+	// mu guards the rest, but for what cycle says of itself. It may be held while that of the successor is taken.
+	mu         sync.Mutex
+	cycle      cycle
+	sequence   uint16  // of the last message
+	finished   error   // our last message is queued: what later calls return
+	wrap       *wrap   // what waits until it is known how to number it; nil mostly
+	successor  *Outbox // of the session that sends what this one could not
+	succeeds   bool    // it is the successor of another
+	pings      int     // sent
+	pongs      int     // answered
+	asked      []ask   // PINGs of the application's that are not answered, in their order
+	neighbours         // what the handing over within the process needs
+	scratch    []byte
+	frames     [][]byte
+}
+
+// New returns the outbox of a session that begins.
+func New(cfg Config) *Outbox {
+	o := &Outbox{cfg: cfg, done: make(chan struct{}), sequence: 1} // HELLO
+	if cfg.Inproc {
+		o.queue = zmtp.NewInprocQueue(cfg.QueueMessages, cfg.QueueOctets)
+	} else {
+		o.queue = zmtp.NewQueue(cfg.QueueMessages, cfg.QueueOctets)
+	}
+	return o
+}
+
+// Queue returns the queue, for the connection that drains it. Nothing else may push to it.
+func (o *Outbox) Queue() *zmtp.Queue { return o.queue }
+
+// Inproc tells whether the outbox was made for a node of this process.
+func (o *Outbox) Inproc() bool { return o.cfg.Inproc }
+
+// Depth returns how much waits in the queue or is in flight: messages, and octets with headers of frames.
+func (o *Outbox) Depth() (messages int, octets int64) { return o.queue.Depth() }
+
+// Advanced returns when octets were last handed to the operating system; the zero time before the first.
+func (o *Outbox) Advanced() time.Time { return o.queue.Advanced() }
+
+// Done returns a channel that Close closes.
+func (o *Outbox) Done() <-chan struct{} { return o.done }
+
+// Close ends the session: what waits is discarded, and later calls fail with zmtp.ErrQueueClosed and err. A successor inherits before.
+func (o *Outbox) Close(err error) {
+	o.queue.Close(err)
+	o.mu.Lock()
+	o.dropParked()
+	o.mu.Unlock()
+	o.closing.Do(func() { close(o.done) })
+}
+
+// Finish ends what is sent, behind what is queued: later calls return err and change nothing.
+func (o *Outbox) Finish(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.finished == nil {
+		o.finished = err
+	}
+}
+
+// Drop has the session end, since the peer does not take its messages.
+func (o *Outbox) Drop() { o.cfg.Drop() }
+
+// Send numbers a message and queues it, or hands it over. It takes what it needs of the caller's frames before it returns; large ones it
+// keeps, see Content.Own. After zmtp.ErrFull another attempt makes sense when Room says so.
+func (o *Outbox) Send(to Target, c *Content) error {
+	if !o.cfg.Inproc {
+		c.Own() // if it is not: for the successor of a session within this process. Before anybody waits for the lock
+	}
+	o.yield()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.finished != nil:
+		return o.finished
+	case o.successor != nil:
+		return o.successor.Send(to, c)
+	case o.wrapping():
+		return o.park(to, c)
+	}
+	return o.enqueue(to, c, false)
+}
+
+// enqueue numbers a message and appends it to the queue, beyond the bounds of that if it may crowd it. It needs mu.
+func (o *Outbox) enqueue(to Target, c *Content, crowd bool) error {
+	if o.cfg.Inproc {
+		if done, err := o.handOver(to, c); done {
+			return err
+		}
+	}
+	sequence := o.cycle.next(o.sequence)
+	if to.Shout {
+		var err error
+		if o.scratch, err = msg.AppendShout(o.scratch[:0], sequence, to.Group); err != nil {
+			return err
+		}
+	} else {
+		o.scratch = msg.AppendWhisper(o.scratch[:0], sequence)
+	}
+	o.frames = append(append(o.frames[:0], o.scratch), c.Frames...)
+	var err error
+	if crowd {
+		err = o.queue.PushControl(o.frames...)
+	} else {
+		err = o.queue.PushLeased(to.Lease, o.frames...)
+	}
+	if err == nil {
+		o.sequence = sequence
+	}
+	clear(o.frames) // the caller's frames must not stay reachable
+	return err
+}
+
+// An Encode appends a message of one frame, with its number, to dst.
+type Encode = func(dst []byte, sequence uint16) []byte
+
+// Control queues a message of the node's own, which has room beyond the queue's bounds. A peer that exhausts even that is dropped.
+func (o *Outbox) Control(encode Encode) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.control(encode, o.enqueueControl)
+}
+
+// control is Control, with the way into the queue. It needs mu.
+func (o *Outbox) control(encode Encode, enqueue func(Encode) error) {
+	var err error
+	switch {
+	case o.finished != nil || o.successor != nil:
+		return
+	case o.wrapping():
+		err = o.parkControl(encode)
+	default:
+		err = enqueue(encode)
+	}
+	if errors.Is(err, zmtp.ErrFull) {
+		o.Drop()
+	}
+}
+
+// enqueueControl is enqueue for a message of the node's own.
+func (o *Outbox) enqueueControl(encode Encode) error {
+	sequence := o.cycle.next(o.sequence)
+	o.scratch = encode(o.scratch[:0], sequence)
+	o.frames = append(o.frames[:0], o.scratch)
+	err := o.queue.PushControl(o.frames...)
+	if err == nil {
+		o.sequence = sequence
+	}
+	return err
+}
+
+// Room returns a channel that is closed when another attempt to Send makes sense. It may be closed already; no wake-up is lost between
+// Send and Room. Where there is a Successor, its Room is the one to wait for.
+func (o *Outbox) Room() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.wrap != nil:
+		return o.wrap.settled
+	case o.handsOver():
+		return o.handOverRoom()
+	}
+	return o.queue.Room()
+}

@@ -1,0 +1,130 @@
+package outbox
+
+import (
+	"errors"
+	"runtime"
+	"slices"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+)
+
+// A PING and its answer overtake the messages that wait in a queue, of whatever size and count: they are put in front of them and take
+// their place in the sequence, so for the peer they were sent a moment earlier. Where the sequence wraps and it is not known
+// how, nothing waits behind the wrap (see wrap), so what waits always has numbers of one cycle.
+
+// sequenceAt is where a message has its sequence number: behind signature, id and version.
+const sequenceAt = 4
+
+// MaxPings bounds the PINGs that an application has on the way to a peer: they take room that a queue has for messages of ours alone.
+const MaxPings = 100
+
+// An ask is a PING of the application's that is not answered yet.
+type ask struct {
+	due  int           // which PING of the session it waits for
+	done chan struct{} // closed when that is answered; nil when nobody waits any more
+}
+
+// Ask sends a PING for the application, ahead of what waits; the channel is closed when it is answered. It returns zmtp.ErrFull while
+// MaxPings of the application's are not answered, those included that it gave up. PINGs of the node's own do not count. Where the peer is asked
+// how its sequence wraps, it gets no other.
+func (o *Outbox) Ask() (answered <-chan struct{}, err error) {
+	o.lockFirst()
+	defer o.mu.Unlock()
+	switch {
+	case o.finished != nil:
+		return nil, o.finished
+	case o.successor != nil:
+		return nil, zmtp.ErrQueueClosed
+	case len(o.asked) >= MaxPings:
+		return nil, zmtp.ErrFull
+	case o.wrapping():
+	default:
+		if err := o.enqueueAhead(msg.AppendPing); err != nil {
+			return nil, err
+		}
+		o.pings++
+	}
+	done := make(chan struct{})
+	o.asked = append(o.asked, ask{o.pings, done})
+	return done, nil
+}
+
+// GiveUp ends the wait for an answer that Ask returned. The PING is still on its way.
+func (o *Outbox) GiveUp(answered <-chan struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	i := slices.IndexFunc(o.asked, func(a ask) bool { return a.done == answered })
+	switch {
+	case i < 0:
+	case o.wrap != nil && o.asked[i].due == o.pings: // no PING of the application's
+		o.asked = slices.Delete(o.asked, i, i+1)
+	default:
+		o.asked[i].done = nil
+	}
+}
+
+// Ping asks for a sign of life, ahead of what waits.
+func (o *Outbox) Ping() {
+	o.lockFirst()
+	defer o.mu.Unlock()
+	if o.finished != nil || o.successor != nil || o.wrapping() { // that is a PING too
+		return
+	}
+	switch err := o.enqueueAhead(msg.AppendPing); {
+	case err == nil:
+		o.pings++
+	case errors.Is(err, zmtp.ErrFull):
+		o.Drop()
+	}
+}
+
+// Pong answers a PING, ahead of what waits.
+func (o *Outbox) Pong() {
+	o.lockFirst()
+	defer o.mu.Unlock()
+	o.control(msg.AppendPingOK, o.enqueueAhead)
+}
+
+// Ponged takes a PING-OK. Where the peer was asked how its sequence wraps, the last one due is the answer to that.
+func (o *Outbox) Ponged() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.pongs = min(o.pongs+1, o.pings)
+	for len(o.asked) > 0 && o.asked[0].due <= o.pongs {
+		if done := o.asked[0].done; done != nil {
+			close(done)
+		}
+		o.asked = slices.Delete(o.asked, 0, 1)
+	}
+	if o.wrap != nil && o.pongs == o.pings {
+		o.cycle.guess = fullCycle
+		o.sendParked()
+	}
+}
+
+// lockFirst locks mu before those who send messages without a pause.
+func (o *Outbox) lockFirst() {
+	o.urgent.Add(1)
+	o.mu.Lock()
+	o.urgent.Add(-1)
+}
+
+// yield lets those lock mu first who are in lockFirst: else a goroutine that sends without a pause may have the lock again and again for
+// milliseconds.
+func (o *Outbox) yield() {
+	if o.urgent.Load() > 0 {
+		runtime.Gosched()
+	}
+}
+
+// enqueueAhead is enqueueControl for a message that overtakes what waits. It needs mu.
+func (o *Outbox) enqueueAhead(encode Encode) error {
+	sequence := o.cycle.next(o.sequence)
+	o.scratch = encode(o.scratch[:0], sequence)
+	err := o.queue.PushAhead(zmtp.Numbers{At: sequenceAt, Cycle: o.cycle.length()}, o.scratch)
+	if err == nil {
+		o.sequence = sequence
+	}
+	return err
+}

@@ -1,0 +1,90 @@
+package outbox
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+)
+
+// Each answer ends the wait for one PING, in their order, and one too many counts for none.
+func TestAsk(t *testing.T) {
+	o := New(roomy)
+	o.Ponged()
+	o.Ping()
+	first, err := o.Ask()
+	second, err2 := o.Ask()
+	if err != nil || err2 != nil {
+		t.Fatal(err, err2)
+	}
+	for i, want := range [][2]bool{{false, false}, {true, false}, {true, true}} {
+		o.Ponged()
+		if got := [2]bool{isClosed(first), isClosed(second)}; got != want {
+			t.Errorf("after %d answers: answered %v, want %v", i+1, got, want)
+		}
+	}
+}
+
+// The bound is of the application's PINGs that are on the way, whether or not their answer is waited for.
+func TestAskHasBounds(t *testing.T) {
+	o := New(roomy)
+	for i := range MaxPings {
+		answered, err := o.Ask()
+		if err != nil {
+			t.Fatalf("PING %d: %v", i, err)
+		}
+		if i%2 == 0 {
+			o.GiveUp(answered)
+		}
+	}
+	if _, err := o.Ask(); !errors.Is(err, zmtp.ErrFull) {
+		t.Errorf("one more: %v", err)
+	}
+	o.Ponged()
+	if _, err := o.Ask(); err != nil {
+		t.Errorf("after an answer: %v", err)
+	}
+	if messages, _ := o.Depth(); messages != MaxPings+1 {
+		t.Errorf("%d PINGs were sent", messages)
+	}
+}
+
+// PINGs of the node's own that a peer does not answer leave the application all of its.
+func TestAskBesidePings(t *testing.T) {
+	o := New(roomy)
+	for range 2 * MaxPings {
+		o.Ping()
+	}
+	for i := range MaxPings {
+		if _, err := o.Ask(); err != nil {
+			t.Fatalf("PING %d: %v", i, err)
+		}
+	}
+	if _, err := o.Ask(); !errors.Is(err, zmtp.ErrFull) {
+		t.Errorf("one more: %v", err)
+	}
+}
+
+// While the sequence wraps the application asks by the PING that is on its way, and none is added; what it gave up does not count.
+func TestAskWhileWrapping(t *testing.T) {
+	o := New(roomy)
+	o.Skip(65534)
+	for i := range 2 * MaxPings {
+		answered, err := o.Ask()
+		if err != nil {
+			t.Fatalf("PING %d: %v", i, err)
+		}
+		o.GiveUp(answered)
+	}
+	answered, err := o.Ask()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if messages, _ := o.Depth(); messages != 1 {
+		t.Errorf("%d PINGs were sent", messages)
+	}
+	o.Ponged()
+	if !isClosed(answered) {
+		t.Error("the answer to the PING of the wrap is none")
+	}
+}

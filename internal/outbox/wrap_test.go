@@ -1,0 +1,209 @@
+package outbox
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+)
+
+// A peer that counts to 65535 answers the PING of that number, and what was parked follows. From then on it is known.
+func TestWrapOfFullCycle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, r, drops := opened(t, roomy)
+		o.Skip(65532)
+		whisper(t, o, "a", "b")
+		if o.Wraps() {
+			t.Error("it wraps before there is anything to number")
+		}
+		whisper(t, o, "c", "d")
+		o.Control(appendJoin)
+		o.Ping() // it was sent one
+		r.expect(t, "WHISPER 65533 a", "WHISPER 65534 b", "PING 65535")
+		room := o.Room()
+		time.Sleep(time.Second)
+		if !o.Wraps() || isClosed(room) || !o.WrapsWithin(2*time.Second) || o.WrapsWithin(time.Second) {
+			t.Error("it does not wait for the answer")
+		}
+		o.Ponged()
+		if o.Wraps() || !isClosed(room) || o.WrapsWithin(time.Hour) {
+			t.Error("it waits on after the answer")
+		}
+		r.expect(t, "JOIN 0 J", "WHISPER 1 c", "WHISPER 2 d")
+		o.Skip(65534)
+		whisper(t, o, "e", "f")
+		r.expect(t, "WHISPER 65535 e", "WHISPER 0 f")
+		if n := drops.Load(); n != 0 {
+			t.Errorf("dropped %d times", n)
+		}
+	})
+}
+
+// A peer whose count is known is not asked: ours told, or its own numbers have shown.
+func TestWrapThatIsKnown(t *testing.T) {
+	for name, c := range map[string]struct {
+		learn func(o *Outbox)
+		want  string
+	}{
+		"one of ours":       {(*Outbox).CountsFully, "WHISPER 65535 a"},
+		"it sent a 65535":   {func(o *Outbox) { o.Follows(65534, 65535) }, "WHISPER 65535 a"},
+		"it sent no 65535":  {func(o *Outbox) { o.Follows(65534, 0) }, "WHISPER 0 a"},
+		"it lost a message": {func(o *Outbox) { o.Follows(65534, 1) }, "PING 65535"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, r, _ := opened(t, roomy)
+				c.learn(o)
+				o.Skip(65534)
+				whisper(t, o, "a")
+				r.expect(t, c.want)
+			})
+		})
+	}
+}
+
+// An answer to an earlier PING is not one to that of the wrap.
+func TestWrapWithEarlierPing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, r, _ := opened(t, roomy)
+		o.Skip(65532)
+		o.Ping()
+		whisper(t, o, "a", "b")
+		r.expect(t, "PING 65533", "WHISPER 65534 a", "PING 65535")
+		o.Ponged()
+		r.expect(t)
+		if !o.Wraps() {
+			t.Error("the answer to an earlier PING ends the wrap")
+		}
+		o.Ponged()
+		r.expect(t, "WHISPER 0 b")
+	})
+}
+
+// A peer that counts to 65534 ends the session: the next one sends what was parked, and what still comes by the old one. It numbers as
+// the peer counts.
+func TestWrapOfShortCycle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, r, _ := opened(t, roomy)
+		o.Skip(65533)
+		whisper(t, o, "a", "b", "c")
+		o.Control(appendJoin) // its HELLO says that
+		r.expect(t, "WHISPER 65534 a", "PING 65535")
+		room := o.Room()
+		next, s, _ := opened(t, roomy)
+		next.Inherit(o, true)
+		o.Close(errTest)
+		if !isClosed(room) || o.Wraps() || o.Successor() != next || next.Successor() != nil {
+			t.Error("what waits does not go on in the next session")
+		}
+		whisper(t, o, "d")
+		o.Control(appendJoin)
+		o.Ping()
+		o.Pong()
+		if _, err := o.Ask(); !errors.Is(err, zmtp.ErrQueueClosed) {
+			t.Errorf("Ask returns %v", err)
+		}
+		whisper(t, next, "e")
+		s.expect(t, "WHISPER 2 b", "WHISPER 3 c", "WHISPER 4 d", "WHISPER 5 e")
+		next.Skip(65533)
+		whisper(t, next, "f", "g")
+		s.expect(t, "WHISPER 65534 f", "WHISPER 0 g")
+		r.expect(t)
+	})
+}
+
+// A session that broke with nothing parked has no successor, unless it is one itself whose peer has not entered.
+func TestSuccessors(t *testing.T) {
+	for name, c := range map[string]struct {
+		wraps, entered bool
+		want           bool
+	}{
+		"nothing parked":                   {false, false, false},
+		"a successor that entered":         {true, true, false},
+		"a successor that has not entered": {true, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			first, second, third := New(roomy), New(roomy), New(roomy)
+			if c.wraps {
+				first.Skip(65534)
+				whisper(t, first, "a")
+			}
+			second.Inherit(first, true)
+			third.Inherit(second, c.entered)
+			if got := second.Successor() == third; got != c.want {
+				t.Errorf("a successor: %v, want %v", got, c.want)
+			}
+			if got := first.Successor() == second; got != c.wraps {
+				t.Errorf("of the first, a successor: %v, want %v", got, c.wraps)
+			}
+			first.Close(errTest)
+			second.Close(errTest)
+			if err := send(first, "b"); (err == nil) != c.want {
+				t.Errorf("Send returns %v", err)
+			}
+		})
+	}
+}
+
+// What is parked has the bounds of a queue, and ends with the session.
+func TestWrapHasBounds(t *testing.T) {
+	for name, cfg := range map[string]Config{
+		"messages": {QueueMessages: 2, QueueOctets: 1 << 20},
+		"octets":   {QueueMessages: 10, QueueOctets: 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := New(cfg)
+			o.Skip(65534)
+			whisper(t, o, "abc", "de")
+			if err := send(o, "f"); !errors.Is(err, zmtp.ErrFull) {
+				t.Errorf("a third message: %v", err)
+			}
+			room := o.Room()
+			if isClosed(room) {
+				t.Error("there is room")
+			}
+			o.Close(errTest)
+			if !isClosed(room) || o.Wraps() {
+				t.Error("what is parked outlives the session")
+			}
+			if err := send(o, "f"); !errors.Is(err, zmtp.ErrQueueClosed) {
+				t.Errorf("after Close: %v", err)
+			}
+		})
+	}
+}
+
+// A peer that takes none of the node's own messages while they are parked is dropped.
+func TestParkedControlsHaveBounds(t *testing.T) {
+	drops := 0
+	o := New(Config{QueueMessages: 10, QueueOctets: 1 << 20, Drop: func() { drops++ }})
+	o.Skip(65534)
+	for range maxParkedControls {
+		o.Control(appendJoin)
+	}
+	if drops != 0 {
+		t.Fatal("dropped within the bounds")
+	}
+	o.Control(appendJoin)
+	if drops != 1 {
+		t.Errorf("dropped %d times", drops)
+	}
+}
+
+// The caller may reuse its frames while they are parked, and what they are leased from goes on being held.
+func TestParkedIsCopied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, r, _ := opened(t, roomy)
+		o.Skip(65534)
+		frame, frames := []byte("a"), make([][]byte, 1)
+		frames[0] = frame
+		if err := o.Send(Target{}, &Content{Frames: frames, Size: 1}); err != nil {
+			t.Fatal(err)
+		}
+		frame[0], frames[0] = 'x', nil
+		o.Ponged()
+		r.expect(t, "PING 65535", "WHISPER 0 a")
+	})
+}

@@ -1,0 +1,137 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/outbox"
+	"github.com/go-zre/go-zre/internal/zmtp"
+)
+
+// catchUp is how long a sender waits for a peer of this process to take the messages ahead, before it queues behind them.
+const catchUp = 10 * time.Millisecond
+
+// A wait is that of one message for room at one peer, with a send timeout and a view of the peer's progress of its own.
+type wait struct {
+	node    *Node
+	peer    *session         // the session that was addressed
+	name    string           // of the peer, which a successor may not know yet
+	out     *outbox.Outbox   // where the message goes: into that session, or one that took over from it
+	began   time.Time        // when the timeout began
+	timeout *time.Timer      // the send timeout
+	behind  <-chan time.Time // the end of catchUp, while that is waited for
+}
+
+// await queues a message for a peer, when there is room; err is what the first attempt returned.
+func (n *Node) await(ctx context.Context, p *session, to outbox.Target, c *outbox.Content, err error) error {
+	w := &wait{
+		node:    n,
+		peer:    p,
+		name:    p.snapshot.Load().Name,
+		out:     p.out,
+		began:   time.Now(),
+		timeout: time.NewTimer(n.cfg.SendTimeout),
+	}
+	defer w.timeout.Stop()
+	if p.out.Inproc() {
+		w.behind = time.After(catchUp)
+	}
+	for {
+		moved := w.follow()
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, ErrClosed):
+			return ErrClosed
+		case errors.Is(err, zmtp.ErrQueueClosed):
+			if !moved {
+				return w.failed(ErrUnknownPeer)
+			}
+		case !errors.Is(err, zmtp.ErrFull):
+			return w.failed(err)
+		case !moved:
+			if err := w.room(ctx); err != nil {
+				return err
+			}
+		}
+		err = w.out.Send(to, c)
+	}
+}
+
+// awaitAll is await for a SHOUT to members whose queues were full. They are waited for at the same time, each by a goroutine of its own, so
+// that which of them are served does not depend on the others.
+func (n *Node) awaitAll(ctx context.Context, full []*session, to outbox.Target, c *outbox.Content) error {
+	failed := make([]error, len(full))
+	var all sync.WaitGroup
+	for i, p := range full {
+		content := c.Clone() // each may come to need frames of its own, for a successor
+		all.Go(func() { failed[i] = n.await(ctx, p, to, &content, zmtp.ErrFull) })
+	}
+	all.Wait()
+	for i, err := range failed {
+		switch {
+		case errors.Is(err, ErrUnknownPeer):
+			failed[i] = nil // it is no member any more
+		case err != nil:
+			failed[i] = fmt.Errorf("shout: %w", err)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// follow has the message go to the newest session that took over from the one that it was for; it tells whether there is another.
+func (w *wait) follow() (moved bool) {
+	for next := w.out.Successor(); next != nil; next = w.out.Successor() {
+		w.out, moved = next, true
+	}
+	return moved
+}
+
+// room waits until another attempt makes sense. It returns an error if there is to be none.
+func (w *wait) room(ctx context.Context) error {
+	select {
+	case <-w.out.Room():
+	case <-w.out.Done(): // the attempt tells
+	case <-w.behind: // a peer of this process is slow, but the queue may have room
+		w.behind = nil
+		w.out.QueueBehind()
+	case <-w.timeout.C:
+		return w.timedOut()
+	case <-ctx.Done():
+		return w.failed(fmt.Errorf("%w: %w", ErrPeerBusy, context.Cause(ctx)))
+	case <-w.node.done:
+		return ErrClosed
+	}
+	return nil
+}
+
+// timedOut drops the peer as not responding, unless there is a reason to give it another send timeout.
+func (w *wait) timedOut() error {
+	timeout := w.node.cfg.SendTimeout
+	switch {
+	case w.out.WrapsWithin(w.node.cfg.ExpiredTimeout):
+		// It was asked how its sequence wraps, and may be as silent as any peer.
+	case w.out.Advanced().After(w.began.Add(timeout / 10)):
+		// Room is told of when there is plenty. A peer that is slow, but has taken something since we wait, may have made some;
+		// what one that hangs takes at first goes into buffers.
+		w.began = time.Now()
+	default:
+		w.out.Drop()
+		return w.failed(fmt.Errorf("%w: dropped after %v", ErrPeerBusy, timeout))
+	}
+	w.timeout.Reset(timeout)
+	return nil
+}
+
+// failed says which peer did not get the message.
+func (w *wait) failed(err error) error {
+	select {
+	case <-w.node.done:
+		return ErrClosed // which ends all sessions
+	default:
+		return &PeerError{UUID: w.peer.uuid, Name: w.name, Err: err}
+	}
+}
