@@ -23,7 +23,8 @@ const (
 	Evasive
 	Silent
 	State
-	Conflict // of no peer: another node has our own UUID
+	Conflict       // of no peer: another node has our own UUID
+	ProblemChanged // of no session: a problem began, has another cause, or is solved
 )
 
 // Reason says why a peer exited.
@@ -66,6 +67,8 @@ type Event struct {
 	Group  string       // Join, Leave, Shout
 	Frames [][]byte     // Whisper, Shout; the application owns them
 	Slab   *memory.Slab // of the frames, for who gives them back
+
+	Problem *Problem // ProblemChanged; Peer is that of the problem, or empty
 }
 
 // events is the queue between the readers and the control loop on one side and the application on the other.

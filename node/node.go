@@ -24,6 +24,7 @@ type Node struct {
 	zmtp zmtp.Config
 
 	events    *events
+	problems  problems
 	calls     chan func() // run by the control loop
 	sightings chan beacon.Sighting
 	moves     chan struct{}   // holds a token when our interfaces have changed
@@ -116,6 +117,7 @@ func New(cfg Config) (*Node, error) {
 		members:   make(map[string][]*peer),
 		tick:      min(max(cfg.EvasiveTimeout/4, 10*time.Millisecond), time.Second),
 	}
+	n.problems.log, n.problems.events = n.log, n.events
 	n.clock.Store(1)
 	n.life, n.die = context.WithCancel(context.Background())
 	n.ownGroups.Store(&map[string]string{})

@@ -180,6 +180,16 @@ func (n *Node) Peer(id uuid.UUID) (*Peer, bool) {
 	return (*Peer)(p), ok
 }
 
+// Problems returns what keeps the node from working as it should and is not solved, by kind and what it is about. They come as events, too.
+func (n *Node) Problems() []Problem {
+	list := n.engine.Problems()
+	problems := make([]Problem, len(list))
+	for i := range list {
+		problems[i] = problemOf(&list[i])
+	}
+	return problems
+}
+
 // Groups returns the groups that this node is in, sorted.
 func (n *Node) Groups() []string { return n.engine.Groups() }
 
