@@ -194,6 +194,7 @@ func (n *Node) place(in *inbox) bool {
 		if c := o.contact; slices.Contains(endpoints, c.at) { // it leads to the peer, too
 			n.unnamed = slices.DeleteFunc(n.unnamed, func(u *peer) bool { return u == o })
 			o.contact, c.session, c.peer = nil, nil, in.uuid
+			n.noted(c, nil)
 			n.forget(o)
 		}
 	}

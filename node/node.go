@@ -46,6 +46,7 @@ type Node struct {
 	former    map[uuid.UUID]struct{} // peers whose last session ended without a farewell
 	strangers strangers
 	farewells farewells
+	crowded   bool // a newcomer was turned away since checkRoom looked last
 	contacts  map[netip.AddrPort]*contact
 	sources   map[string][]netip.AddrPort // what each names
 	unnamed   []*peer                     // sessions whose peer's UUID is not known yet
@@ -54,8 +55,7 @@ type Node struct {
 	asking    *peer                       // the one of unnamed that was asked
 	stopping  bool                        // no more sessions begin: who hears our farewell hangs up, and must not be called back
 
-	conflicting netip.Addr // where another node with our UUID was last
-	conflicted  time.Time  // when that was told
+	conflicted time.Time // when another node with our UUID was told of last
 
 	// mu guards the tables below for all who read them outside of the control loop, which alone writes them.
 	mu      sync.RWMutex

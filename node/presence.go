@@ -33,6 +33,7 @@ func (n *Node) moved() {
 // is connected is asked for a sign of life, which shows a connection that leads nowhere.
 func (n *Node) relocate() {
 	n.publish()
+	n.checkPeers()
 	n.after(pathGrace, n.leavePaths)
 	for _, c := range n.contacts {
 		c.attempts = 0
@@ -123,6 +124,7 @@ func (n *Node) reap(now time.Time) {
 	n.clock.Add(1)
 	n.strangers.prune(now)
 	n.farewells.prune(now)
+	n.checkRoom()
 	for _, p := range n.peers {
 		p.tidy()
 		if p.ending != 0 {

@@ -116,7 +116,7 @@ func (n *Node) begin(id uuid.UUID, paths []path, sameHost bool, flaps int, last 
 		return nil
 	}
 	if len(n.peers) >= n.cfg.Limits.Peers {
-		n.log.Debug().Stringer("peer", id).Int("limit", n.cfg.Limits.Peers).Msg("peer ignored: too many")
+		n.turnAway(id)
 		return nil
 	}
 	p := n.newPeer(id, paths)
