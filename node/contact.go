@@ -262,8 +262,10 @@ func (n *Node) noted(c *contact, err error) {
 	if c.isFrom(fromPeers) {
 		level = zerolog.WarnLevel
 	}
-	n.problems.raiseAt(level, ProblemUnreachable, about, &Peer{UUID: c.peer, Endpoint: about, Transport: TCP},
-		fmt.Errorf("named by %s: %w", strings.Join(c.sources, ", "), err))
+	if by := strings.Join(c.sources, ", "); by != fromPeers+about {
+		err = fmt.Errorf("named by %s: %w", by, err)
+	}
+	n.problems.raiseAt(level, ProblemUnreachable, about, &Peer{UUID: c.peer, Endpoint: about, Transport: TCP}, err)
 }
 
 // isFrom tells whether a source of that kind names the address: fromPeers is the application itself, fromGossip says whose it is.

@@ -32,7 +32,7 @@ func (n *Node) checkPeers() {
 			n.problems.solve(ProblemContradiction, about)
 		} else {
 			n.problems.raise(ProblemContradiction, about, &Peer{Endpoint: about, Transport: TCP}, fmt.Errorf(
-				"WithPeers names %s, on the network of %s, which WithInterfaces leaves out: choose it too, since the peer cannot connect to this node", about, i))
+				"%s is on the network of %s, an interface that is left out, so the peer cannot connect to this node: choose that one too", about, i))
 		}
 	}
 }
