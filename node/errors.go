@@ -16,6 +16,9 @@ var (
 	// ErrStarted: the node was started before.
 	ErrStarted = errors.New("node is started already")
 
+	// ErrNotStarted: the node is not started yet.
+	ErrNotStarted = errors.New("node is not started")
+
 	// ErrUnknownPeer: no peer of that UUID is present (never entered, or it has left).
 	ErrUnknownPeer = errors.New("no such peer")
 

@@ -42,25 +42,6 @@ func (n *Node) Leave(group string) error {
 	})
 }
 
-// change runs f in the control loop, or here if the node is not started yet.
-func (n *Node) change(f func() error) (err error) {
-	n.starting.Lock()
-	started, closed := n.started, n.closed
-	if !started && !closed {
-		err = f()
-	}
-	n.starting.Unlock()
-	switch {
-	case closed:
-		return ErrClosed
-	case started:
-		if closed := n.do(func() { err = f() }); closed != nil {
-			return closed
-		}
-	}
-	return err
-}
-
 // changed counts a change of our groups and tells it to all peers, those too that are not connected yet: their HELLO was
 // made before.
 func (n *Node) changed(group string, encode func([]byte, uint16, string, uint8) ([]byte, error)) {

@@ -50,7 +50,7 @@ func (p *problemsTest) told(t *testing.T) (list []string) {
 	return list
 }
 
-// A problem is told when it begins, when it has another cause, and when it is solved; never for each try.
+// A problem is told when it begins, when it has another cause, and when it is solved; never for each try. It runs in fake time.
 func TestProblemIsToldOnce(t *testing.T) {
 	refused := func() error { return fmt.Errorf("dial from port %d: %w", time.Now().UnixNano(), syscall.ECONNREFUSED) }
 	for _, c := range []struct {

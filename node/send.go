@@ -160,8 +160,8 @@ func (n *Node) shout(ctx context.Context, group string, frames [][]byte, given b
 
 // outgoing checks a message.
 func (n *Node) outgoing(ctx context.Context, frames [][]byte) (content, error) {
-	if n.closing.Load() {
-		return content{}, ErrClosed
+	if err := n.lifecycle.usable(); err != nil {
+		return content{}, err
 	}
 	if err := ctx.Err(); err != nil {
 		return content{}, context.Cause(ctx)

@@ -7,8 +7,11 @@ var (
 	// ErrClosed: the node is closed. errors.Is(err, net.ErrClosed) holds too.
 	ErrClosed = node.ErrClosed
 
-	// ErrStarted: Start was called before.
+	// ErrStarted: Start was called before, and has not failed.
 	ErrStarted = node.ErrStarted
+
+	// ErrNotStarted: the node is not started yet, so there is nobody to send to.
+	ErrNotStarted = node.ErrNotStarted
 
 	// ErrUnknownPeer: no peer of that UUID is present; it never entered, or has left.
 	ErrUnknownPeer = node.ErrUnknownPeer

@@ -42,7 +42,8 @@ func NewNode(options ...Option) (*Node, error) {
 
 // Start opens the node's mailbox and begins to look for peers and to be seen by them. It does not wait for peers: they come as
 // events. The context bounds the start alone, not the node's life. It fails where no address can be listened on, with
-// ErrStarted or ErrClosed; after any other failure it may be called again.
+// ErrStarted or ErrClosed; after any other failure it may be called again. Other calls do not wait for a start: what is joined and set
+// meanwhile is what the node starts with, and Close ends the start, which then returns ErrClosed.
 func (n *Node) Start(ctx context.Context) error { return n.engine.Start(ctx) }
 
 // Close says farewell to the network and ends the node. Messages that are queued are sent first, for up to the linger time
@@ -83,7 +84,7 @@ func (n *Node) State() State { return n.engine.State() }
 // Whisper sends a message of one or more frames to one peer. It returns once the message is queued, and waits only while the
 // peer's queue is full, until ctx or the send timeout ends. The caller may reuse the frames when it returns.
 //
-// Errors: ErrUnknownPeer, ErrPeerBusy (both within a *PeerError), ErrTooLarge, ErrClosed, or the context's.
+// Errors: ErrUnknownPeer, ErrPeerBusy (both within a *PeerError), ErrTooLarge, ErrNotStarted, ErrClosed, or the context's.
 //
 // A message without frames is sent as one empty frame, since zyre and pyre cannot receive none. zyre.js shows its application
 // the first frame alone.
@@ -117,7 +118,7 @@ func (n *Node) ShoutGiven(ctx context.Context, group string, frames ...[]byte) e
 // neither. It blocks until the answer or until ctx ends. Of several calls at once each sends a PING, and they return in their order.
 //
 // Errors: ErrUnknownPeer, also if the peer leaves meanwhile, ErrPeerBusy if 100 PINGs to it are not answered yet or its queue
-// has no room at all (both within a *PeerError), ErrClosed, or the context's.
+// has no room at all (both within a *PeerError), ErrNotStarted, ErrClosed, or the context's.
 func (n *Node) Ping(ctx context.Context, peer uuid.UUID) (time.Duration, error) {
 	return n.engine.Ping(ctx, peer)
 }
