@@ -10,7 +10,7 @@ import (
 
 // Join enters a group and tells all peers. Joining a group twice does nothing. It may be called before Start.
 func (n *Node) Join(group string) error {
-	if err := msg.CheckGroup(group); err != nil {
+	if err := checkGroup(group); err != nil {
 		return fmt.Errorf("join: %w", err)
 	}
 	return n.change(func() error {
@@ -30,7 +30,7 @@ func (n *Node) Join(group string) error {
 
 // Leave leaves a group and tells all peers. Leaving a group that the node is not in does nothing.
 func (n *Node) Leave(group string) error {
-	if err := msg.CheckGroup(group); err != nil {
+	if err := checkGroup(group); err != nil {
 		return fmt.Errorf("leave: %w", err)
 	}
 	return n.change(func() error {

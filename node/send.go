@@ -117,7 +117,7 @@ func (n *Node) ShoutGiven(ctx context.Context, group string, frames ...[]byte) e
 func (n *Node) shout(ctx context.Context, group string, frames [][]byte, given bool) error {
 	c, err := n.outgoing(ctx, frames)
 	if err == nil {
-		err = msg.CheckGroup(group)
+		err = checkGroup(group)
 	}
 	if err != nil {
 		return fmt.Errorf("shout: %w", err)
@@ -357,7 +357,7 @@ func (n *Node) await(ctx context.Context, p *peer, to target, c *content, err er
 			}
 			timeout.Reset(0) // the others that share it have no time left either
 			p.drop()
-			return fail(fmt.Errorf("%w: dropped after %v", ErrPeerBusy, n.cfg.SendTimeout))
+			return dropped(fail(fmt.Errorf("%w: dropped after %v", ErrPeerBusy, n.cfg.SendTimeout)))
 		case <-p.ctx.Done():
 			err = zmtp.ErrQueueClosed
 		case <-n.done:

@@ -66,11 +66,11 @@ func (n *Node) Name() string { return n.engine.Name() }
 // Endpoint returns where peers of the first network interface reach this node, as "tcp://address:port". It is empty before Start.
 func (n *Node) Endpoint() string { return n.engine.Endpoint() }
 
-// Join enters a group and tells all peers. Names are 1 to 255 octets of UTF-8; case matters. Joining twice does nothing. It may
-// be called before Start, and does not wait for the network.
+// Join enters a group and tells all peers. Names are 1 to 255 bytes of UTF-8 without NUL, else the error is ErrGroup; case matters. Joining
+// twice does nothing. It may be called before Start, and does not wait for the network.
 func (n *Node) Join(group string) error { return n.engine.Join(group) }
 
-// Leave leaves a group and tells all peers. Leaving a group that the node is not in does nothing.
+// Leave leaves a group and tells all peers. Leaving a group that the node is not in does nothing. A name that no group can have is ErrGroup.
 func (n *Node) Leave(group string) error { return n.engine.Leave(group) }
 
 // SetState says what the node is doing. Peers of this implementation learn it at once, and see a StateChange; of changes within
@@ -101,7 +101,8 @@ func (n *Node) WhisperGiven(ctx context.Context, peer uuid.UUID, frames ...[]byt
 
 // Shout sends a message of one or more frames to every peer in a group; this node need not be in it, and does not hear itself.
 // It returns once the message is queued for each member, and waits only for members whose queue is full. Where some could not
-// be served the others still are, and the error joins a *PeerError for each. A group without other members is no error.
+// be served the others still are, and the error joins a *PeerError for each. A group without other members is no error; a name that no
+// group can have is (ErrGroup).
 func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error {
 	return n.engine.Shout(ctx, group, frames...)
 }
