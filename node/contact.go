@@ -238,6 +238,7 @@ var errTooManyPeers = errors.New("too many peers")
 // failed: an attempt came to nothing, or the session that it began did.
 func (n *Node) failed(c *contact, err error) {
 	c.attempts++
+	n.lookAgain(c)
 	switch {
 	case n.leadsThere(c):
 		n.noted(c, nil)
@@ -346,6 +347,7 @@ func (n *Node) freed(p *peer) {
 			c.attempts = 0
 		}
 		c.attempts++
+		n.lookAgain(c)
 		n.schedule(c, backoff(n.cfg.Network, c.attempts))
 	}
 }

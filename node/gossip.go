@@ -174,6 +174,7 @@ func (n *Node) ungossip(id uuid.UUID) {
 	if cancel := n.gossip.names[id]; cancel != nil {
 		cancel()
 		delete(n.gossip.names, id)
+		delete(n.lookups, fromGossip+id.String())
 	}
 	n.know(fromGossip+id.String(), nil)
 }

@@ -229,8 +229,8 @@ func (n *Node) live(o *opening) bool {
 	}
 	n.serveGossip()
 	n.settleIn()
-	n.wg.Go(n.control)
 	n.findPeers(o.watchers)
+	n.wg.Go(n.control)
 	n.agent.Announce(n.port, n.State())
 	n.log.Debug().Uint16("port", n.port).Msg("started")
 	return true

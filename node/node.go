@@ -49,6 +49,7 @@ type Node struct {
 	crowded   bool // a newcomer was turned away since checkRoom looked last
 	contacts  map[netip.AddrPort]*contact
 	sources   map[string][]netip.AddrPort // what each names
+	lookups   map[string]chan struct{}    // of those that are host names; a token has the name looked up at once
 	unnamed   []*peer                     // sessions whose peer's UUID is not known yet
 	trying    int                         // attempts under way
 	doubtful  int                         // HELLOs of which it is not known whose they are
@@ -109,6 +110,7 @@ func New(cfg Config) (*Node, error) {
 		farewells: make(farewells),
 		contacts:  make(map[netip.AddrPort]*contact),
 		sources:   make(map[string][]netip.AddrPort),
+		lookups:   make(map[string]chan struct{}),
 		peers:     make(map[uuid.UUID]*peer),
 		present:   make(map[uuid.UUID]*peer),
 		members:   make(map[string][]*peer),
