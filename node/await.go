@@ -120,7 +120,7 @@ func (w *wait) timedOut() error {
 		w.began = time.Now()
 	default:
 		w.out.Drop()
-		return w.failed(fmt.Errorf("%w: dropped after %v", ErrPeerBusy, timeout))
+		return dropped(w.failed(fmt.Errorf("%w: dropped after %v", ErrPeerBusy, timeout)))
 	}
 	w.timeout.Reset(timeout)
 	return nil

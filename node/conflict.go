@@ -7,17 +7,18 @@ import (
 	"github.com/go-zre/go-zre/internal/paths"
 )
 
-// conflictPause is how long nothing more is said of another node with our UUID at the same address.
+// conflictPause is how long nothing more is said of other nodes with our UUID, wherever they are: one that has several addresses is seen at
+// each, and datagrams are forged for any.
 const conflictPause = time.Minute
 
 // conflict: another node uses our UUID. Neither can be told from the other by their peers, so the application must know.
 // Nothing else is done about it: whoever answers would start a storm.
 func (n *Node) conflict(at netip.AddrPort) {
 	now := time.Now()
-	if at.Addr() == n.conflicting && now.Sub(n.conflicted) < conflictPause {
+	if !n.conflicted.IsZero() && now.Sub(n.conflicted) < conflictPause {
 		return
 	}
-	n.conflicting, n.conflicted = at.Addr(), now
+	n.conflicted = now
 	n.log.Error().Stringer("uuid", n.cfg.UUID).Stringer("address", at.Addr()).Msg("another node has our UUID")
 	p := &Peer{UUID: n.cfg.UUID, Endpoint: paths.Format(at), Transport: TCP}
 	n.events.Announce(Event{Kind: Conflict, Peer: p})

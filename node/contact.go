@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
+	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -33,7 +35,6 @@ type contact struct {
 	trying   bool
 	attempts int // that failed, since the last success
 	turn     int // counts what was scheduled; an older one is void
-	problem  string
 }
 
 // Sources of contacts.
@@ -88,6 +89,7 @@ func (n *Node) know(source string, now []netip.AddrPort) {
 	if n.sources[source] = slices.Clone(now); len(now) == 0 {
 		delete(n.sources, source)
 	}
+	n.checkPeers()
 }
 
 // unknow: the source does not name the address any more. Sessions with who entered stay: a source tells where to look, not who is
@@ -102,6 +104,8 @@ func (n *Node) unknow(source string, at netip.AddrPort) {
 		return
 	}
 	delete(n.contacts, at)
+	n.noted(c, nil)
+	n.problems.solve(ProblemContradiction, paths.Format(at))
 	if p := c.session; p != nil {
 		n.end(p)
 	}
@@ -126,6 +130,7 @@ func (n *Node) try(c *contact) {
 	case n.agent.IsLocal(c.at.Addr()) && c.at.Port() == n.port:
 		n.schedule(c, ownPause)
 	case n.leadsThere(c): // until that ends, see freed
+		n.noted(c, nil)
 	case n.trying >= maxTrying:
 		n.schedule(c, backoff(n.cfg.Network, 4))
 	default:
@@ -194,8 +199,10 @@ func (n *Node) probed(c *contact, identity []byte, err error) {
 		n.failed(c, err)
 		return
 	}
-	n.noted(c, "")
 	id, named := parseIdentity(identity)
+	if named || n.leadsThere(c) { // else it is solved by a HELLO that comes back, see name
+		n.noted(c, nil)
+	}
 	switch {
 	case named && id == n.cfg.UUID:
 		n.schedule(c, ownPause)
@@ -233,7 +240,13 @@ var errTooManyPeers = errors.New("too many peers")
 // failed: an attempt came to nothing, or the session that it began did.
 func (n *Node) failed(c *contact, err error) {
 	c.attempts++
-	n.noted(c, root(err))
+	n.lookAgain(c)
+	switch {
+	case n.leadsThere(c):
+		n.noted(c, nil)
+	case !errors.Is(err, errTooManyPeers): // that is a problem of its own
+		n.noted(c, err)
+	}
 	pause := backoff(n.cfg.Network, c.attempts)
 	if c.attempts > 8 && !c.isFrom(fromPeers) {
 		pause += hearsayPause - maxBackoff
@@ -241,20 +254,21 @@ func (n *Node) failed(c *contact, err error) {
 	n.schedule(c, pause)
 }
 
-// noted logs a problem with a contact when it begins, changes and ends, and not for each attempt.
-func (n *Node) noted(c *contact, problem string) {
-	if problem == c.problem {
+// noted raises the problem that nobody is met at a contact, or solves it.
+func (n *Node) noted(c *contact, err error) {
+	about := paths.Format(c.at)
+	if err == nil {
+		n.problems.solve(ProblemUnreachable, about)
 		return
 	}
-	level, text := zerolog.InfoLevel, "address answers now"
-	if problem != "" {
-		text = "nobody met at an address, trying on"
-		if c.isFrom(fromPeers) {
-			level = zerolog.WarnLevel
-		}
+	level := zerolog.InfoLevel // the DNS and gossip may name the dead
+	if c.isFrom(fromPeers) {
+		level = zerolog.WarnLevel
 	}
-	c.problem = problem
-	n.log.WithLevel(level).Stringer("address", c.at).Strs("sources", c.sources).Str("reason", problem).Msg(text)
+	if by := strings.Join(c.sources, ", "); by != fromPeers+about {
+		err = fmt.Errorf("named by %s: %w", by, err)
+	}
+	n.problems.raiseAt(level, ProblemUnreachable, about, &Peer{UUID: c.peer, Endpoint: about, Transport: TCP}, err)
 }
 
 // isFrom tells whether a source of that kind names the address: fromPeers is the application itself, fromGossip says whose it is.
@@ -305,6 +319,7 @@ func (n *Node) assignUUID(s *session, id uuid.UUID) {
 	if c := s.contact; c != nil {
 		s.contact, c.session = nil, nil
 		c.peer, c.attempts = id, 0
+		n.noted(c, nil)
 	}
 	n.reportPrevious(s)
 	n.verify(s)
@@ -341,6 +356,7 @@ func (n *Node) freed(p *session) {
 			c.attempts = 0
 		}
 		c.attempts++
+		n.lookAgain(c)
 		n.schedule(c, backoff(n.cfg.Network, c.attempts))
 	}
 }

@@ -57,6 +57,23 @@ func TestContact(t *testing.T) {
 	}
 }
 
+// An address where connections are taken but no HELLO comes back is one problem, told once, however often it is tried; a HELLO solves it.
+func TestContactThatSaysNothing(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{EvasiveTimeout: 40 * time.Millisecond, ExpiredTimeout: 100 * time.Millisecond}))
+	f := newFakePeer(t, n)
+	n.contact(f.endpoint())
+	for range 3 {
+		f.expect(msg.Hello)
+	}
+	problem := "unreachable " + f.endpoint()
+	if got, want := n.log(), "PROBLEM("+problem+")"; got != want {
+		t.Errorf("events: %s, want %s", got, want)
+	}
+	f.send(f.hello(1, nil))
+	n.wait("SOLVED", func(e Event) bool { return describe(e) == "SOLVED("+problem+")" })
+}
+
 // A peer that is reached by another endpoint than the one in its HELLO, as through a NAT, is known by its answer to a PING: it is said
 // no second HELLO, at an endpoint that may lead nowhere.
 func TestContactBehindRelay(t *testing.T) {
@@ -170,7 +187,7 @@ func TestContactWithNobody(t *testing.T) {
 	if lines := strings.Count(log.String(), "\n"); lines != 2 {
 		t.Errorf("log: %s", log.String())
 	}
-	if got := n.log(); got != "" {
+	if got, want := n.log(), fmt.Sprintf("PROBLEM(unreachable %s)", paths.Format(nobody)); got != want {
 		t.Errorf("events: %s", got)
 	}
 	late, err := New(onLoopback(beaconPort(), Config{Listen: paths.Format(nobody)}))

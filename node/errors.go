@@ -6,6 +6,8 @@ import (
 	"net"
 
 	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/msg"
 )
 
 // Errors that the calls of a node return, to be tested with errors.Is.
@@ -15,6 +17,9 @@ var (
 
 	// ErrStarted: the node was started before.
 	ErrStarted = errors.New("node is started already")
+
+	// ErrNotStarted: the node is not started yet.
+	ErrNotStarted = errors.New("node is not started")
 
 	// ErrUnknownPeer: no peer of that UUID is present (never entered, or it has left).
 	ErrUnknownPeer = errors.New("no such peer")
@@ -26,6 +31,9 @@ var (
 	// ErrState: a state that cannot be set.
 	ErrState = errors.New("not a state that a node can be set to")
 
+	// ErrGroup: the string cannot name a group. The error says why, and names the string.
+	ErrGroup = errors.New("not a group name")
+
 	// ErrTooLarge: the message is larger than what a peer would accept.
 	ErrTooLarge = errors.New("message is too large")
 )
@@ -35,6 +43,9 @@ type PeerError struct {
 	UUID uuid.UUID
 	Name string // empty if unknown
 	Err  error  // ErrUnknownPeer, ErrPeerBusy, with the context's error where that ended the wait
+
+	// Dropped: the peer took nothing for the send timeout, so its session was ended. It exits as not responding.
+	Dropped bool
 }
 
 func (e *PeerError) Error() string {
@@ -45,3 +56,29 @@ func (e *PeerError) Error() string {
 }
 
 func (e *PeerError) Unwrap() error { return e.Err }
+
+// dropped notes in a PeerError, if it is one, that the peer was dropped.
+func dropped(err error) error {
+	var failed *PeerError
+	if errors.As(err, &failed) {
+		failed.Dropped = true
+	}
+	return err
+}
+
+// checkGroup tells whether an application may use a group's name. The protocol knows the empty one too.
+func checkGroup(group string) error {
+	var reason error
+	var wrong *msg.StringError
+	switch {
+	case group == "":
+		reason = msg.ErrEmpty
+	case errors.As(msg.CheckGroup(group), &wrong):
+		if reason = wrong.Reason; wrong.Limit > 0 {
+			reason = fmt.Errorf("%w, it has %d", reason, len(group))
+		}
+	default:
+		return nil
+	}
+	return fmt.Errorf("group %.40q: %w (%w): want 1 to %d bytes of UTF-8, without NUL", group, ErrGroup, reason, msg.MaxString)
+}

@@ -15,20 +15,38 @@ type (
 
 	// Peer is what is known of a peer at one moment.
 	Peer = eventqueue.Peer
+
+	// Problem is something that keeps the node from working as it should.
+	Problem = eventqueue.Problem
+
+	// ProblemKind says what a Problem is.
+	ProblemKind = eventqueue.ProblemKind
+)
+
+// The kinds of problem.
+const (
+	ProblemUnreachable   = eventqueue.ProblemUnreachable
+	ProblemFlapping      = eventqueue.ProblemFlapping
+	ProblemConflict      = eventqueue.ProblemConflict
+	ProblemAddressTaken  = eventqueue.ProblemAddressTaken
+	ProblemTooManyPeers  = eventqueue.ProblemTooManyPeers
+	ProblemContradiction = eventqueue.ProblemContradiction
+	ProblemUnlisted      = eventqueue.ProblemUnlisted
 )
 
 // The kinds of event.
 const (
-	Enter    = eventqueue.Enter
-	Exit     = eventqueue.Exit
-	Join     = eventqueue.Join
-	Leave    = eventqueue.Leave
-	Whisper  = eventqueue.Whisper
-	Shout    = eventqueue.Shout
-	Evasive  = eventqueue.Evasive
-	Silent   = eventqueue.Silent
-	State    = eventqueue.State
-	Conflict = eventqueue.Conflict
+	Enter          = eventqueue.Enter
+	Exit           = eventqueue.Exit
+	Join           = eventqueue.Join
+	Leave          = eventqueue.Leave
+	Whisper        = eventqueue.Whisper
+	Shout          = eventqueue.Shout
+	Evasive        = eventqueue.Evasive
+	Silent         = eventqueue.Silent
+	State          = eventqueue.State
+	Conflict       = eventqueue.Conflict
+	ProblemChanged = eventqueue.ProblemChanged
 )
 
 // The reasons of an Exit.

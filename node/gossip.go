@@ -21,6 +21,7 @@ const maxGossipedNames = 64
 // gossiper is a node's part in gossip. The control loop owns names.
 type gossiper struct {
 	hub       *gossip.Hub
+	listeners []net.Listener                   // for clients
 	published string                           // where we are
 	names     map[uuid.UUID]context.CancelFunc // who looks up the host names of endpoints
 }
@@ -40,10 +41,10 @@ func (c *Config) checkGossip() error {
 	return nil
 }
 
-// startGossip listens for clients and connects to hubs, if the configuration says so.
-func (n *Node) startGossip(ctx context.Context) error {
+// openGossip listens for clients and connects to hubs, if the configuration says so.
+func (n *Node) openGossip(ctx context.Context) (*gossiper, error) {
 	if len(n.cfg.GossipBind)+len(n.cfg.GossipConnect) == 0 {
-		return nil
+		return nil, nil
 	}
 	hub := gossip.NewHub(gossip.Config{
 		Learned: n.learned,
@@ -52,37 +53,45 @@ func (n *Node) startGossip(ctx context.Context) error {
 		Dial:    n.cfg.Network.Dial,
 		Log:     n.log,
 	})
-	var listeners []net.Listener
-	fail := func(err error) error {
-		for _, l := range listeners {
-			err = errors.Join(err, l.Close())
-		}
-		return errors.Join(err, hub.Close())
-	}
+	g := &gossiper{hub: hub, names: make(map[uuid.UUID]context.CancelFunc)}
 	for _, endpoint := range n.cfg.GossipBind {
 		host, port, _ := listenAddress(endpoint) // was checked
 		l, err := n.cfg.Network.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(int(port))))
 		if err != nil {
-			return fail(fmt.Errorf("node: start: WithGossipBind: cannot listen on %s: %w", endpoint, err))
+			return g, fmt.Errorf("node: start: WithGossipBind: cannot listen on %s: %w", endpoint, err)
 		}
-		listeners = append(listeners, l)
+		g.listeners = append(g.listeners, l)
 	}
 	for _, endpoint := range n.cfg.GossipConnect {
 		host, port, _ := paths.Parse(endpoint) // was checked
 		if err := hub.Connect(net.JoinHostPort(host, strconv.Itoa(int(port)))); err != nil {
-			return fail(fmt.Errorf("node: WithGossipConnect: %w", err))
+			return g, fmt.Errorf("node: WithGossipConnect: %w", err)
 		}
 	}
-	n.gossip = &gossiper{hub: hub, names: make(map[uuid.UUID]context.CancelFunc)}
-	for _, l := range listeners {
+	return g, nil
+}
+
+// close ends gossip that was opened and not served. Its callbacks must not wait: the hub waits for them.
+func (g *gossiper) close() (err error) {
+	for _, l := range g.listeners {
+		err = errors.Join(err, l.Close())
+	}
+	return errors.Join(err, g.hub.Close())
+}
+
+// serveGossip takes clients, until the hub is closed, and tells where we are.
+func (n *Node) serveGossip() {
+	if n.gossip == nil {
+		return
+	}
+	for _, l := range n.gossip.listeners {
 		n.wg.Go(func() {
-			if err := hub.Serve(l); !errors.Is(err, gossip.ErrClosed) {
+			if err := n.gossip.hub.Serve(l); !errors.Is(err, gossip.ErrClosed) {
 				n.log.Error().Err(err).Stringer("listener", l.Addr()).Msg("gossip hub closed")
 			}
 		})
 	}
 	n.publish()
-	return nil
 }
 
 // publish tells the hubs where we are.
@@ -173,6 +182,7 @@ func (n *Node) ungossip(id uuid.UUID) {
 	if cancel := n.gossip.names[id]; cancel != nil {
 		cancel()
 		delete(n.gossip.names, id)
+		delete(n.lookups, fromGossip+id.String())
 	}
 	n.know(fromGossip+id.String(), nil)
 }

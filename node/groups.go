@@ -10,7 +10,7 @@ import (
 
 // Join enters a group and tells all peers. Joining a group twice does nothing. It may be called before Start.
 func (n *Node) Join(group string) error {
-	if err := msg.CheckGroup(group); err != nil {
+	if err := checkGroup(group); err != nil {
 		return fmt.Errorf("join: %w", err)
 	}
 	return n.change(func() error {
@@ -30,7 +30,7 @@ func (n *Node) Join(group string) error {
 
 // Leave leaves a group and tells all peers. Leaving a group that the node is not in does nothing.
 func (n *Node) Leave(group string) error {
-	if err := msg.CheckGroup(group); err != nil {
+	if err := checkGroup(group); err != nil {
 		return fmt.Errorf("leave: %w", err)
 	}
 	return n.change(func() error {
@@ -40,25 +40,6 @@ func (n *Node) Leave(group string) error {
 		}
 		return nil
 	})
-}
-
-// change runs f in the control loop, or here if the node is not started yet.
-func (n *Node) change(f func() error) (err error) {
-	n.starting.Lock()
-	started, closed := n.started, n.closed
-	if !started && !closed {
-		err = f()
-	}
-	n.starting.Unlock()
-	switch {
-	case closed:
-		return ErrClosed
-	case started:
-		if closed := n.do(func() { err = f() }); closed != nil {
-			return closed
-		}
-	}
-	return err
 }
 
 // changed counts a change of our groups and tells it to all peers, those too that are not connected yet: their HELLO was

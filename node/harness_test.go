@@ -170,6 +170,11 @@ func describe(e Event) string {
 		return "EVASIVE"
 	case Silent:
 		return "SILENT"
+	case ProblemChanged:
+		if e.Problem.Solved {
+			return fmt.Sprintf("SOLVED(%v %s)", e.Problem.Kind, e.Problem.About)
+		}
+		return fmt.Sprintf("PROBLEM(%v %s)", e.Problem.Kind, e.Problem.About)
 	}
 	return "?"
 }

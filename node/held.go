@@ -220,6 +220,7 @@ func (n *Node) place(in *inbox) {
 		if c := o.contact; slices.Contains(endpoints, c.at) { // it leads to the peer, too
 			n.unnamed = slices.DeleteFunc(n.unnamed, func(u *session) bool { return u == o })
 			o.contact, c.session, c.peer = nil, nil, in.uuid
+			n.noted(c, nil)
 			n.end(o)
 		}
 	}

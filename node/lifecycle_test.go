@@ -191,7 +191,7 @@ func TestNotResponding(t *testing.T) {
 	frame := make([]byte, 1<<20)
 	err := fill(n.Node, f.uuid, frame)
 	var failed *PeerError
-	if !errors.Is(err, ErrPeerBusy) || !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &failed) || failed.UUID != f.uuid {
+	if !errors.Is(err, ErrPeerBusy) || !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &failed) || failed.UUID != f.uuid || failed.Dropped {
 		t.Fatalf("with the context at its end: %v", err)
 	}
 	if _, present := n.Peer(f.uuid); !present {
@@ -331,6 +331,7 @@ func TestMisuse(t *testing.T) {
 		{"group not UTF-8", func() error { return n.Join("\xff") }, msg.ErrNotUTF8},
 		{"group too long", func() error { return n.Join(strings.Repeat("g", 256)) }, msg.ErrTooLong},
 		{"shout to a group too long", func() error { return n.Shout(t.Context(), strings.Repeat("g", 256), nil) }, msg.ErrTooLong},
+		{"shout to the empty group", func() error { return n.Shout(t.Context(), "", nil) }, ErrGroup},
 		{"leave of a group not joined", func() error { return n.Leave("never") }, nil},
 		{"close", n.Close, nil},
 		{"close twice", n.Close, nil},

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -75,6 +77,21 @@ func limit[N int | int64](name string, field *N, standard N) error {
 		return fmt.Errorf("node: limit %s is %d; it must be positive, or 0 for the default, %d", name, *field, standard)
 	}
 	return nil
+}
+
+// turnAway takes note of a newcomer for which there is no room. It runs in the control loop.
+func (n *Node) turnAway(id uuid.UUID) {
+	n.crowded = true
+	n.log.Debug().Stringer("peer", id).Msg("peer ignored: too many")
+	n.problems.raise(ProblemTooManyPeers, "Limits.Peers", nil, fmt.Errorf("%w: there is room for %d", errTooManyPeers, n.cfg.Limits.Peers))
+}
+
+// checkRoom, once a tick, solves that once there is room again and nothing was turned away for a tick.
+func (n *Node) checkRoom() {
+	if len(n.sessions) < n.cfg.Limits.Peers && !n.crowded {
+		n.problems.solve(ProblemTooManyPeers, "Limits.Peers")
+	}
+	n.crowded = false
 }
 
 // msg gives those that the decoder of messages keeps.

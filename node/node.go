@@ -26,6 +26,7 @@ type Node struct {
 	zmtp zmtp.Config
 
 	events    *eventqueue.Queue
+	problems  problems
 	calls     chan func() // run by the control loop
 	sightings chan beacon.Sighting
 	moves     chan struct{}   // holds a token when our interfaces have changed
@@ -36,7 +37,7 @@ type Node struct {
 	err       error         // the result of Close
 	wg        sync.WaitGroup
 
-	// The control loop's own (before Start: whoever holds starting).
+	// The control loop's own (until the node is started: who holds lifecycle.mu).
 	chosen      beacon.State         // by SetState
 	auto        eventqueue.AutoState // with Config.AutoState
 	telling     bool                 // a STATE message was sent a moment ago
@@ -48,8 +49,10 @@ type Node struct {
 	unreachable remembered        // peers that must be reached before they enter
 	unverified  *paths.Unverified // bounds the sessions that beacons began
 	departures  paths.Departures  // peers that have just left
+	crowded     bool              // a newcomer was turned away since checkRoom looked last
 	contacts    map[netip.AddrPort]*contact
 	sources     map[string][]netip.AddrPort // what each names
+	lookups     map[string]chan struct{}    // of those that are host names; a token has the name looked up at once
 	addresses   paths.Index                 // where sessions lead, and may lead
 	unnamed     []*session                  // sessions whose peer's UUID is not known yet
 	trying      int                         // attempts under way
@@ -57,8 +60,7 @@ type Node struct {
 	asking      *session                    // the one of unnamed that was asked
 	stopping    bool                        // no more sessions begin: who hears our farewell hangs up, and must not be called back
 
-	conflicting netip.Addr // where another node with our UUID was last
-	conflicted  time.Time  // when that was told
+	conflicted time.Time // when another node with our UUID was told of last
 
 	// mu guards the tables below for all who read them outside of the control loop, which alone writes them.
 	mu       sync.RWMutex
@@ -70,18 +72,15 @@ type Node struct {
 	ownGroups atomic.Pointer[map[string]string] // a copy of groups for the readers
 	state     atomic.Uint32                     // our beacon.State; the control loop writes it
 	clock     *paths.Clock                      // the control loop advances it at each tick
-	closing   atomic.Bool                       // Close has begun
 
 	calling    chan struct{} // holds a token for each call by ipc under way, see maxCalls
 	complained atomic.Bool   // of an ipc that failed
 
-	starting sync.Mutex // guards started, closed and the fields that Start sets
-	started  bool
-	closed   bool
-	agent    *beacon.Agent
-	gossip   *gossiper // nil without gossip
-	router   *zmtp.Router
-	port     uint16
+	lifecycle lifecycle
+	agent     *beacon.Agent // nil until the node is started, when this and the rest is set
+	gossip    *gossiper     // nil without gossip
+	router    *zmtp.Router
+	port      uint16
 }
 
 // New makes a node. It is silent and invisible until Start.
@@ -114,11 +113,13 @@ func New(cfg Config) (*Node, error) {
 		auto:        eventqueue.NewAutoState(),
 		contacts:    make(map[netip.AddrPort]*contact),
 		sources:     make(map[string][]netip.AddrPort),
+		lookups:     make(map[string]chan struct{}),
 		sessions:    make(map[uuid.UUID]*session),
 		present:     make(map[uuid.UUID]*session),
 		members:     make(map[string][]*session),
 		tick:        min(max(cfg.EvasiveTimeout/4, 10*time.Millisecond), time.Second),
 	}
+	n.problems.log, n.problems.events = n.log, n.events
 	n.clock = paths.NewClock(int(cfg.EvasiveTimeout/n.tick) + 1)
 	pause := func(attempts int) time.Duration { return backoff(cfg.Network, attempts) }
 	n.unverified = paths.NewUnverified(cfg.Limits.Strangers, cfg.Limits.StrangersPerAddress, pause, 2*maxBackoff)
@@ -135,74 +136,6 @@ func (n *Node) UUID() uuid.UUID { return n.cfg.UUID }
 
 // Name returns the node's public name.
 func (n *Node) Name() string { return n.cfg.Name }
-
-// Start listens and begins to beacon. The context bounds the start, not the node's life. A start that failed may be tried again.
-func (n *Node) Start(ctx context.Context) (err error) {
-	n.starting.Lock()
-	defer n.starting.Unlock()
-	switch {
-	case n.closed:
-		return fmt.Errorf("node: start: %w", ErrClosed)
-	case n.started:
-		return fmt.Errorf("node: start: %w", ErrStarted)
-	case ctx.Err() != nil:
-		return fmt.Errorf("node: start: %w", context.Cause(ctx))
-	}
-	watchers, err := n.lookUp(ctx)
-	if err != nil {
-		return err
-	}
-	// The order matters: C zyre and gyre keep to the first endpoint that they hear, even if nobody listens there yet. So hear,
-	// then listen, then speak.
-	var addresses []netip.Addr // the default for a family that has none here
-	for _, group := range n.cfg.Groups {
-		everybody := netip.MustParseAddr(beacon.AllNodes)
-		if group.Is4() {
-			everybody = netip.AddrFrom4([4]byte{255, 255, 255, 255})
-		}
-		addresses = append(addresses, everybody, group)
-	}
-	agent, err := beacon.Open(beacon.Config{
-		Network:    n.cfg.Network,
-		UUID:       n.cfg.UUID,
-		Port:       n.cfg.BeaconPort,
-		Interval:   n.cfg.BeaconInterval,
-		Interfaces: n.cfg.Interfaces,
-		Addresses:  addresses,
-		TTL:        n.cfg.TTL,
-		StatePort:  n.cfg.StatePort,
-		Handler:    n.sighting,
-		Changed:    n.moved,
-		Log:        n.log,
-
-		StateByBroadcast: n.cfg.StateByBroadcast,
-	})
-	if err != nil {
-		return fmt.Errorf("node: start: %w", err)
-	}
-	listener, err := listenMailbox(ctx, n.cfg.Network, n.cfg.Listen)
-	if err != nil {
-		return errors.Join(err, agent.Close())
-	}
-	n.agent = agent
-	n.port = paths.AddrPortOf(listener.Addr()).Port()
-	if err := n.startGossip(ctx); err != nil {
-		return errors.Join(err, listener.Close(), agent.Close())
-	}
-	n.router = zmtp.NewRouter(n.zmtp, n.accept)
-	n.router.Allow, n.router.Introduce = n.allow, n.welcome
-	n.started = true
-	n.checked = time.Now()
-	n.state.CompareAndSwap(uint32(beacon.Init), uint32(n.chosen))
-	n.serve(listener)
-	n.serveIPC(ctx)
-	n.settleIn()
-	n.wg.Go(n.control)
-	n.findPeers(watchers)
-	agent.Announce(n.port, n.State())
-	n.log.Debug().Uint16("port", n.port).Msg("started")
-	return nil
-}
 
 // serve takes the peers that connect to a listener, until the router is closed.
 func (n *Node) serve(l net.Listener) {
@@ -288,9 +221,9 @@ func (n *Node) allow(local, _ net.Addr) bool {
 // Endpoint returns where peers reach the node, "tcp://address:port": what it advertises, else an address of the first network
 // interface; "" before Start.
 func (n *Node) Endpoint() string {
-	n.starting.Lock()
-	defer n.starting.Unlock()
-	if !n.started {
+	n.lifecycle.mu.Lock()
+	defer n.lifecycle.mu.Unlock()
+	if n.agent == nil {
 		return ""
 	}
 	return n.endpoint()
@@ -321,29 +254,8 @@ func (n *Node) endpoint() string {
 	return paths.Format(netip.AddrPortFrom(best, n.port))
 }
 
-// Close hands queued messages to the operating system, for as long as Linger allows, says farewell to the network and ends
-// the node with all its goroutines. Events that were not yet taken are dropped. It is safe to call twice and from anywhere.
-func (n *Node) Close() error {
-	n.starting.Lock()
-	first, started := !n.closed, n.started
-	n.closed = true
-	n.closing.Store(true)
-	n.starting.Unlock()
-	if first {
-		n.err = n.shutDown(started)
-		close(n.gone)
-	}
-	<-n.gone
-	return n.err
-}
-
-func (n *Node) shutDown(started bool) error {
-	if !started {
-		close(n.done)
-		n.die()
-		n.events.Close()
-		return nil
-	}
+// shutDown ends a node that was started.
+func (n *Node) shutDown() error {
 	n.moveOut()
 	n.do(n.stop)
 	n.flush()

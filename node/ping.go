@@ -15,8 +15,8 @@ import (
 // Ping sends a PING to a peer, waits for the answer and returns how long that took. It overtakes the messages that wait for the peer,
 // and the answer those that wait for us, but not what is in the hands of the operating systems already.
 func (n *Node) Ping(ctx context.Context, id uuid.UUID) (time.Duration, error) {
-	if n.closing.Load() {
-		return 0, fmt.Errorf("ping: %w", ErrClosed)
+	if err := n.lifecycle.usable(); err != nil {
+		return 0, fmt.Errorf("ping: %w", err)
 	}
 	if ctx.Err() != nil {
 		return 0, fmt.Errorf("ping: %w", context.Cause(ctx))
@@ -45,8 +45,8 @@ func (n *Node) Ping(ctx context.Context, id uuid.UUID) (time.Duration, error) {
 		case <-n.done:
 		}
 	}
-	if n.closing.Load() {
-		return 0, fmt.Errorf("ping: %w", ErrClosed)
+	if err := n.lifecycle.usable(); err != nil {
+		return 0, fmt.Errorf("ping: %w", err)
 	}
 	return 0, fmt.Errorf("ping: %w", failed)
 }

@@ -33,6 +33,7 @@ func (n *Node) moved() {
 // is connected is asked for a sign of life, which shows a connection that leads nowhere.
 func (n *Node) relocate() {
 	n.publish()
+	n.checkPeers()
 	n.after(pathGrace, n.leavePaths)
 	for _, c := range n.contacts {
 		c.attempts = 0
@@ -105,6 +106,7 @@ func (n *Node) checkTimeouts(now time.Time) {
 	n.departures.Prune(now)
 	n.former.prune(now)
 	n.unreachable.prune(now)
+	n.checkRoom()
 	for _, s := range n.sessions {
 		s.out.Tidy()
 		n.checkReach(s, now, stalled)

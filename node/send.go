@@ -10,7 +10,6 @@ import (
 
 	"github.com/go-zre/go-zre/internal/outbox"
 	"github.com/go-zre/go-zre/internal/zmtp"
-	"github.com/go-zre/go-zre/msg"
 )
 
 // Whisper sends a message to one peer. It returns when the message is queued; it waits only while the peer's queue is full.
@@ -77,7 +76,7 @@ func (n *Node) ShoutGiven(ctx context.Context, group string, frames ...[]byte) e
 func (n *Node) shout(ctx context.Context, group string, frames [][]byte, given bool) error {
 	c, err := n.outgoing(ctx, frames)
 	if err == nil {
-		err = msg.CheckGroup(group)
+		err = checkGroup(group)
 	}
 	if err != nil {
 		return fmt.Errorf("shout: %w", err)
@@ -110,8 +109,8 @@ func (n *Node) shout(ctx context.Context, group string, frames [][]byte, given b
 
 // outgoing checks a message.
 func (n *Node) outgoing(ctx context.Context, frames [][]byte) (outbox.Content, error) {
-	if n.closing.Load() {
-		return outbox.Content{}, ErrClosed
+	if err := n.lifecycle.usable(); err != nil {
+		return outbox.Content{}, err
 	}
 	if err := ctx.Err(); err != nil {
 		return outbox.Content{}, context.Cause(ctx)

@@ -24,7 +24,7 @@ func (n *Node) begin(id uuid.UUID, at *paths.Set, sameHost bool, flaps int, last
 		return nil
 	}
 	if len(n.sessions) >= n.cfg.Limits.Peers {
-		n.log.Debug().Stringer("peer", id).Int("limit", n.cfg.Limits.Peers).Msg("peer ignored: too many")
+		n.turnAway(id)
 		return nil
 	}
 	s := n.newSession(id, at)

@@ -14,9 +14,11 @@ import (
 )
 
 const (
-	// A host name is looked up again after nameFresh, and after nameRetry as long as that fails.
+	// A host name is looked up again after nameFresh, after nameRetry as long as that fails, and when one of its addresses does, or who
+	// was met there is gone: then not before nameGap.
 	nameFresh = 30 * time.Second
 	nameRetry = 5 * time.Second
+	nameGap   = time.Second
 	// nameTimeout bounds one look-up.
 	nameTimeout = 5 * time.Second
 	// startTimeout bounds what Start waits for the DNS, whatever its context allows.
@@ -87,7 +89,7 @@ func (n *Node) findPeers(watchers []*srv.Watcher) {
 }
 
 // find has a source name where an endpoint leads: its address, or those of its host name, which is looked up again and again until ctx
-// ends. Addresses that are not usable are left out; usable may be nil.
+// ends. Addresses that are not usable are left out; usable may be nil. It runs in the control loop, or before that does.
 func (n *Node) find(ctx context.Context, source, endpoint string, usable func(netip.AddrPort) bool) {
 	know := func(list []netip.AddrPort) {
 		n.know(source, slices.DeleteFunc(list, func(at netip.AddrPort) bool { return usable != nil && !usable(at) }))
@@ -97,9 +99,12 @@ func (n *Node) find(ctx context.Context, source, endpoint string, usable func(ne
 		n.after(0, func() { know([]netip.AddrPort{netip.AddrPortFrom(addr.Unmap(), port)}) })
 		return
 	}
+	again := make(chan struct{}, 1)
+	n.lookups[source] = again
 	n.wg.Go(func() {
 		problem := ""
 		for {
+			began := time.Now()
 			list, err := n.resolve(ctx, host, port)
 			if ctx.Err() != nil {
 				return
@@ -119,11 +124,26 @@ func (n *Node) find(ctx context.Context, source, endpoint string, usable func(ne
 			}
 			select {
 			case <-time.After(pause):
+			case <-again:
+				select {
+				case <-time.After(nameGap - time.Since(began)):
+				case <-ctx.Done():
+					return
+				}
 			case <-ctx.Done():
 				return
 			}
 		}
 	})
+}
+
+// lookAgain has the host names looked up that a contact comes from: they may lead elsewhere now.
+func (n *Node) lookAgain(c *contact) {
+	for _, source := range c.sources {
+		if again := n.lookups[source]; again != nil {
+			signal(again)
+		}
+	}
 }
 
 // resolve gives the addresses of a host, IPv4 first.

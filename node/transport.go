@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 
@@ -47,10 +48,10 @@ func (c *Config) checkTransports() error {
 // ipcAddress is what stands for a node's unix socket at a Network.
 func ipcAddress(id uuid.UUID) string { return id.String() }
 
-// serveIPC listens for processes on this host. Without it they come by tcp.
-func (n *Node) serveIPC(ctx context.Context) {
+// listenIPC listens for processes on this host. It returns nil where it cannot: then they come by tcp.
+func (n *Node) listenIPC(ctx context.Context) net.Listener {
 	if !n.cfg.uses(IPC) {
-		return
+		return nil
 	}
 	listener, err := n.cfg.Network.Listen(ctx, "unix", ipcAddress(n.cfg.UUID))
 	switch {
@@ -59,8 +60,9 @@ func (n *Node) serveIPC(ctx context.Context) {
 	case err != nil:
 		n.log.Warn().Err(err).Msg("no ipc: other processes of this host come by tcp")
 	default:
-		n.serve(listener)
+		return listener
 	}
+	return nil
 }
 
 // connect makes one attempt to reach a peer, by the best transport that leads to it, and says HELLO.

@@ -25,8 +25,13 @@
 //
 // A node has one stream of events, ordered per peer: one [Enter], then any of [Join], [Leave], [Whisper], [Shout], [StateChange],
 // [Evasive] and [Silent], then one [Exit]. Nothing of a peer comes before its Enter or after its Exit, and between them no
-// message is lost or out of order. A peer that comes back, or whose connection broke, enters anew. [Conflict] alone is about no
-// peer: another node has this node's UUID.
+// message is lost or out of order. A peer that comes back, or whose connection broke, enters anew. Two events stand outside of that order:
+// [Conflict], since another node has this node's UUID, and [Problem].
+//
+// # Problems
+//
+// A [Problem] says what keeps the node from working as it should, such as a peer that cannot be reached, and why: as an event when it begins and
+// when it is solved, and by [Node.Problems] for as long as it lasts.
 //
 // Read the events, always: while a program does not, at most a few thousand messages (and 64 MiB) wait in memory, then the
 // node stops reading from the peers that send them, and they see this node as busy. Who is present is known all the same.

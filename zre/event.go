@@ -8,9 +8,9 @@ import (
 	"github.com/go-zre/go-zre/node"
 )
 
-// Event is one of Enter, Exit, Join, Leave, Whisper, Shout, StateChange, Evasive, Silent and Conflict: use a type switch.
+// Event is one of Enter, Exit, Join, Leave, Whisper, Shout, StateChange, Evasive, Silent, Conflict and Problem: use a type switch.
 type Event interface {
-	// From returns the peer that the event is about, as it was at that moment.
+	// From returns the peer that the event is about, as it was at that moment. It is never nil.
 	From() *Peer
 }
 
@@ -167,6 +167,8 @@ func eventOf(e *node.Event) Event {
 		return Evasive{p}
 	case node.Silent:
 		return Silent{p}
+	case node.ProblemChanged:
+		return problemOf(e.Problem)
 	default:
 		return Conflict{p}
 	}

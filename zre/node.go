@@ -42,7 +42,8 @@ func NewNode(options ...Option) (*Node, error) {
 
 // Start opens the node's mailbox and begins to look for peers and to be seen by them. It does not wait for peers: they come as
 // events. The context bounds the start alone, not the node's life. It fails where no address can be listened on, with
-// ErrStarted or ErrClosed; after any other failure it may be called again.
+// ErrStarted or ErrClosed; after any other failure it may be called again. Other calls do not wait for a start: what is joined and set
+// meanwhile is what the node starts with, and Close ends the start, which then returns ErrClosed.
 func (n *Node) Start(ctx context.Context) error { return n.engine.Start(ctx) }
 
 // Close says farewell to the network and ends the node. Messages that are queued are sent first, for up to the linger time
@@ -65,11 +66,11 @@ func (n *Node) Name() string { return n.engine.Name() }
 // Endpoint returns where peers of the first network interface reach this node, as "tcp://address:port". It is empty before Start.
 func (n *Node) Endpoint() string { return n.engine.Endpoint() }
 
-// Join enters a group and tells all peers. Names are 1 to 255 octets of UTF-8; case matters. Joining twice does nothing. It may
-// be called before Start, and does not wait for the network.
+// Join enters a group and tells all peers. Names are 1 to 255 bytes of UTF-8 without NUL, else the error is ErrGroup; case matters. Joining
+// twice does nothing. It may be called before Start, and does not wait for the network.
 func (n *Node) Join(group string) error { return n.engine.Join(group) }
 
-// Leave leaves a group and tells all peers. Leaving a group that the node is not in does nothing.
+// Leave leaves a group and tells all peers. Leaving a group that the node is not in does nothing. A name that no group can have is ErrGroup.
 func (n *Node) Leave(group string) error { return n.engine.Leave(group) }
 
 // SetState says what the node is doing. Peers of this implementation learn it at once, and see a StateChange; of changes within
@@ -83,7 +84,7 @@ func (n *Node) State() State { return n.engine.State() }
 // Whisper sends a message of one or more frames to one peer. It returns once the message is queued, and waits only while the
 // peer's queue is full, until ctx or the send timeout ends. The caller may reuse the frames when it returns.
 //
-// Errors: ErrUnknownPeer, ErrPeerBusy (both within a *PeerError), ErrTooLarge, ErrClosed, or the context's.
+// Errors: ErrUnknownPeer, ErrPeerBusy (both within a *PeerError), ErrTooLarge, ErrNotStarted, ErrClosed, or the context's.
 //
 // A message without frames is sent as one empty frame, since zyre and pyre cannot receive none. zyre.js shows its application
 // the first frame alone.
@@ -100,7 +101,8 @@ func (n *Node) WhisperGiven(ctx context.Context, peer uuid.UUID, frames ...[]byt
 
 // Shout sends a message of one or more frames to every peer in a group; this node need not be in it, and does not hear itself.
 // It returns once the message is queued for each member, and waits only for members whose queue is full. Where some could not
-// be served the others still are, and the error joins a *PeerError for each. A group without other members is no error.
+// be served the others still are, and the error joins a *PeerError for each. A group without other members is no error; a name that no
+// group can have is (ErrGroup).
 func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error {
 	return n.engine.Shout(ctx, group, frames...)
 }
@@ -117,7 +119,7 @@ func (n *Node) ShoutGiven(ctx context.Context, group string, frames ...[]byte) e
 // neither. It blocks until the answer or until ctx ends. Of several calls at once each sends a PING, and they return in their order.
 //
 // Errors: ErrUnknownPeer, also if the peer leaves meanwhile, ErrPeerBusy if 100 PINGs to it are not answered yet or its queue
-// has no room at all (both within a *PeerError), ErrClosed, or the context's.
+// has no room at all (both within a *PeerError), ErrNotStarted, ErrClosed, or the context's.
 func (n *Node) Ping(ctx context.Context, peer uuid.UUID) (time.Duration, error) {
 	return n.engine.Ping(ctx, peer)
 }
@@ -178,6 +180,16 @@ func (n *Node) PeersIn(group string) []*Peer { return peersOf(n.engine.PeersIn(g
 func (n *Node) Peer(id uuid.UUID) (*Peer, bool) {
 	p, ok := n.engine.Peer(id)
 	return (*Peer)(p), ok
+}
+
+// Problems returns what keeps the node from working as it should and is not solved, by kind and what it is about. They come as events, too.
+func (n *Node) Problems() []Problem {
+	list := n.engine.Problems()
+	problems := make([]Problem, len(list))
+	for i := range list {
+		problems[i] = problemOf(&list[i])
+	}
+	return problems
 }
 
 // Groups returns the groups that this node is in, sorted.

@@ -85,7 +85,8 @@ func WithAdvertise(endpoint string) Option {
 
 // WithPeers adds endpoints of peers that beacons do not reach, such as "tcp://robot.example.org:5671" or "tcp://10.1.0.7:5671". Whose
 // they are is learned from the peer. Each is dialled, with back-off, for as long as the node runs and no peer is met there; a
-// host name is looked up again and again (every 30 s), and each of its addresses may be another peer's. The peers may be of any
+// host name is looked up every 30 s, and when an attempt fails or a peer met there is gone (once a second at most), and each of its
+// addresses may be another peer's. The peers may be of any
 // implementation; they need a way back to this node (see WithAdvertise), and only one of the two must know the other.
 func WithPeers(endpoints ...string) Option {
 	return func(c *config) error {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -27,6 +29,9 @@ type line struct {
 	State     string            `json:"state,omitempty"`
 	Peers     *[]peerLine       `json:"peers,omitempty"`
 	Error     string            `json:"error,omitempty"`
+	Kind      string            `json:"kind,omitempty"` // of a problem, as About and Solved are
+	About     string            `json:"about,omitempty"`
+	Solved    *bool             `json:"solved,omitempty"`
 }
 
 // peerLine is a peer in the list of peers.
@@ -78,6 +83,20 @@ func lineOf(event zre.Event) line {
 		l.Event = "silent"
 	case zre.Conflict: // of no peer
 		return line{Event: "conflict", UUID: p.UUID.String(), Endpoint: p.Endpoint}
+	case zre.Problem:
+		return problemLine(e)
+	}
+	return l
+}
+
+// problemLine gives the line of a problem.
+func problemLine(e zre.Problem) line {
+	l := line{Event: "problem", Kind: e.Kind.String(), About: e.About, Name: e.From().Name, Solved: &e.Solved}
+	if id := e.From().UUID; id != uuid.Nil {
+		l.Peer = id.String()
+	}
+	if e.Err != nil {
+		l.Error = e.Err.Error()
 	}
 	return l
 }

@@ -204,7 +204,7 @@ func TestPipeBadOptions(t *testing.T) {
 		t.Errorf("--help: status %d, %q", code, &errs)
 	}
 	for _, word := range []string{"--evasive", "--listen endpoint", "--linger time", "--send-timeout time", "--state state", "IT KILLS PYRE",
-		`{"cmd":"state"`, "conflict", "queued_messages", "transport", "reason"} {
+		`{"cmd":"state"`, "conflict", "problem", "kind", "solved", "queued_messages", "transport", "reason"} {
 		if !strings.Contains(out.String(), word) {
 			t.Errorf("--help does not say %q:\n%s", word, &out)
 		}

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/zre"
 )
@@ -187,6 +190,26 @@ func TestOthers(t *testing.T) {
 	}
 	start(t, group, zre.WithName("twin"), zre.WithUUID(alice.UUID))
 	chat.sees("! another chat, at tcp://127.0.0.1:")
+}
+
+// A peer that was asked for and cannot be reached is told of, in one line, and no other problem is.
+func TestUnreachable(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint := "tcp://" + free.Addr().String()
+	free.Close()
+	startChat(t, "--group", fmt.Sprint("test", rand.Uint64()), "--peer", endpoint).sees("! cannot reach " + endpoint + ": dial tcp")
+
+	var out strings.Builder
+	r := &room{out: &out, told: make(map[uuid.UUID]zre.State)}
+	r.show(zre.Problem{Kind: zre.ProblemTooManyPeers, About: "Limits.Peers"})
+	r.show(zre.Problem{Kind: zre.ProblemUnreachable, About: endpoint, Solved: true})
+	r.show(zre.Problem{Kind: zre.ProblemUnreachable, About: "x", Peer: &zre.Peer{Name: "bob\x1b"}, Err: io.EOF})
+	if got, want := out.String(), "! cannot reach bob\uFFFD: EOF\n"; got != want {
+		t.Errorf("it prints %q, want %q", got, want)
+	}
 }
 
 // start starts a node in the group where chats of this test process's machine meet.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -48,6 +49,10 @@ func (r *room) show(event zre.Event) {
 	case zre.Conflict:
 		r.print("! another chat, at %s, goes by the same identity as yours, so the others take the two for one: "+
 			"/quit, and start again", clean(peer.Endpoint))
+	case zre.Problem:
+		if e.Kind == zre.ProblemUnreachable && !e.Solved {
+			r.print("! cannot reach %s: %s", clean(cmp.Or(peer.Name, e.About)), clean(fmt.Sprint(e.Err)))
+		}
 	}
 }
 

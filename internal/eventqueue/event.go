@@ -21,7 +21,8 @@ const (
 	Evasive
 	Silent
 	State
-	Conflict // of no peer: another node has our own UUID
+	Conflict       // of no peer: another node has our own UUID
+	ProblemChanged // of no session: a problem began, has another cause, or is solved
 )
 
 // Reason says why a peer exited.
@@ -68,6 +69,8 @@ type Event struct {
 	Group  string       // Join, Leave, Shout
 	Frames [][]byte     // Whisper, Shout; the application owns them
 	Slab   *memory.Slab // of the frames, to give them back
+
+	Problem *Problem // ProblemChanged; Peer is that of the problem, or empty
 }
 
 // Peer is what is known of a peer at one moment. It never changes after it was made: many events share one. Treat its map and

@@ -16,6 +16,9 @@ import (
 func counts(w *zretest.Watched) map[string]int {
 	all := make(map[string]int)
 	for _, event := range w.Seen() {
+		if _, ok := event.(zre.Problem); ok {
+			continue // of this node
+		}
 		name := fmt.Sprintf("%T", event)
 		if e, ok := event.(zre.Exit); ok {
 			name += " " + e.Reason.String()

@@ -179,6 +179,8 @@ func describe(event zre.Event) string {
 		detail = ", " + e.Group
 	case zre.StateChange:
 		detail = ", " + e.State.String()
+	case zre.Problem:
+		return fmt.Sprintf("Problem(%v)", e)
 	}
 	return fmt.Sprintf("%s(%s%s)", reflect.TypeOf(event).Name(), event.From().Name, detail)
 }

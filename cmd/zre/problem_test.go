@@ -1,0 +1,53 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/zre"
+)
+
+// A peer that cannot be reached is told of, and told of again when it is there.
+func TestPipeProblem(t *testing.T) {
+	t.Parallel()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint := "tcp://" + free.Addr().String()
+	free.Close()
+	a := startPipe(t, 12_000+rand.IntN(10_000), "--peer", endpoint)
+	p := a.next("problem")
+	if p["kind"] != "unreachable" || p["about"] != endpoint || p["solved"] != false || p["peer"] != nil || !strings.Contains(p["error"].(string), "refused") {
+		t.Errorf("problem: %v", p)
+	}
+	startPipe(t, 12_000+rand.IntN(10_000), "--listen", endpoint).next("ready")
+	if p := a.next("problem"); p["kind"] != "unreachable" || p["about"] != endpoint || p["solved"] != true {
+		t.Errorf("problem: %v", p)
+	}
+}
+
+// The line of a problem has what is known of it.
+func TestProblemLine(t *testing.T) {
+	id := uuid.MustParse("01234567-89ab-cdef-0123-456789abcdef")
+	for _, c := range []struct {
+		problem zre.Problem
+		want    string
+	}{
+		{zre.Problem{Kind: zre.ProblemTooManyPeers, About: "Limits.Peers"},
+			`{"event":"problem","kind":"too many peers","about":"Limits.Peers","solved":false}`},
+		{zre.Problem{Kind: zre.ProblemFlapping, About: "x", Peer: &zre.Peer{UUID: id, Name: "bob"}, Err: errors.New("why"), Solved: true},
+			`{"event":"problem","peer":"` + id.String() + `","name":"bob","error":"why","kind":"flapping","about":"x","solved":true}`},
+	} {
+		got, err := json.Marshal(lineOf(c.problem))
+		if err != nil || string(got) != c.want {
+			t.Errorf("%s, %v; want %s", got, err, c.want)
+		}
+	}
+}

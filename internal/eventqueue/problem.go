@@ -1,0 +1,48 @@
+package eventqueue
+
+import (
+	"fmt"
+	"time"
+)
+
+// ProblemKind says what a Problem is.
+type ProblemKind uint8
+
+// The kinds of problem. zre documents them.
+const (
+	ProblemUnreachable ProblemKind = iota + 1
+	ProblemFlapping
+	ProblemConflict
+	ProblemAddressTaken
+	ProblemTooManyPeers
+	ProblemContradiction
+	ProblemUnlisted
+)
+
+var problemNames = [...]string{
+	ProblemUnreachable:   "unreachable",
+	ProblemFlapping:      "flapping",
+	ProblemConflict:      "conflict",
+	ProblemAddressTaken:  "address taken",
+	ProblemTooManyPeers:  "too many peers",
+	ProblemContradiction: "contradiction",
+	ProblemUnlisted:      "unlisted",
+}
+
+// String returns the kind in words, such as "too many peers".
+func (k ProblemKind) String() string {
+	if int(k) < len(problemNames) && problemNames[k] != "" {
+		return problemNames[k]
+	}
+	return fmt.Sprintf("problem %d", uint8(k))
+}
+
+// Problem is something that keeps the node from working as it should. zre.Problem documents the fields.
+type Problem struct {
+	Kind   ProblemKind
+	About  string
+	Peer   *Peer // nil if it is about none
+	Err    error // nil if the kind says all
+	Since  time.Time
+	Solved bool
+}

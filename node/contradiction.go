@@ -1,0 +1,59 @@
+package node
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/paths"
+)
+
+// Config.Peers and Config.Interfaces contradict each other where a peer is on the network of an interface that is not used: we reach it, but
+// the connection that it makes comes in by that interface, and is refused (see allow).
+
+// checkPeers raises a problem for each address from Config.Peers that contradicts Config.Interfaces, and solves those that do so no more. It
+// runs in the control loop.
+func (n *Node) checkPeers() {
+	if len(n.cfg.Interfaces) == 0 || n.cfg.Advertise != "" { // who advertises says where to come in
+		return
+	}
+	var reports []beacon.Report
+	for _, c := range n.contacts {
+		if !c.isFrom(fromPeers) {
+			continue
+		}
+		if reports == nil {
+			reports = n.agent.Survey()
+		}
+		about := paths.Format(c.at)
+		if i := leftOut(c.at.Addr(), reports); i == "" || n.agent.IsLocal(c.at.Addr()) {
+			n.problems.solve(ProblemContradiction, about)
+		} else {
+			n.problems.raise(ProblemContradiction, about, &Peer{Endpoint: about, Transport: TCP}, fmt.Errorf(
+				"%s is on the network of %s, an interface that is left out, so the peer cannot connect to this node: choose that one too", about, i))
+		}
+	}
+}
+
+// leftOut gives the interface, in words, on whose network an address is, if all of those are left out; "" else.
+func leftOut(addr netip.Addr, reports []beacon.Report) (name string) {
+	zone := addr.Zone()
+	for _, r := range reports {
+		if r.Flags&net.FlagUp == 0 || zone != "" && zone != r.Name && zone != strconv.Itoa(r.Index) {
+			continue
+		}
+		for _, prefix := range r.Addrs {
+			if !prefix.Contains(addr.WithZone("")) {
+				continue
+			}
+			if slices.Contains(r.UsedAddrs, prefix) {
+				return ""
+			}
+			name = fmt.Sprintf("%s (%v)", r.Name, prefix.Masked())
+		}
+	}
+	return name
+}

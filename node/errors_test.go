@@ -1,0 +1,58 @@
+package node
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/go-zre/go-zre/msg"
+)
+
+// What cannot name a group is refused by all calls that take one, with the reason and the value.
+func TestBadGroups(t *testing.T) {
+	n, err := New(Config{Network: System})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	long := strings.Repeat("ä", 128)
+	for _, c := range []struct {
+		group string
+		want  error // nil for a good one
+		says  string
+	}{
+		{"", msg.ErrEmpty, `group "": not a group name (empty): want 1 to 255 bytes`},
+		{"\xff", msg.ErrNotUTF8, `group "\xff": not a group name (not UTF-8)`},
+		{"a\x00b", msg.ErrNUL, `group "a\x00b": not a group name (contains a NUL octet)`},
+		{long, msg.ErrTooLong, `group "` + long[:80] + `": not a group name (too long, it has 256)`},
+		{long[1:255] + "x", msg.ErrNotUTF8, "not UTF-8"},
+		{long[:254] + "x", nil, ""},
+		{" ", nil, ""},
+	} {
+		for call, err := range map[string]error{"join: ": n.Join(c.group), "leave: ": n.Leave(c.group), "": checkGroup(c.group)} {
+			if c.want == nil {
+				if err != nil {
+					t.Errorf("%s%q: %v", call, c.group, err)
+				}
+				continue
+			}
+			if !errors.Is(err, ErrGroup) || !errors.Is(err, c.want) || !strings.HasPrefix(err.Error(), call) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%s%q: %v, want %v and %q", call, c.group, err, c.want, c.says)
+			}
+		}
+	}
+	if got := n.Groups(); len(got) != 0 {
+		t.Errorf("it is in %q", got)
+	}
+}
+
+// Only a PeerError can tell that its peer was dropped.
+func TestDropped(t *testing.T) {
+	var failed *PeerError
+	if err := dropped(&PeerError{Err: ErrPeerBusy}); !errors.As(err, &failed) || !failed.Dropped || !errors.Is(err, ErrPeerBusy) {
+		t.Errorf("%#v", err)
+	}
+	if err := dropped(ErrClosed); err != ErrClosed {
+		t.Error(err)
+	}
+}

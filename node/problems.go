@@ -1,0 +1,154 @@
+package node
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/go-zre/go-zre/internal/eventqueue"
+)
+
+// problemTexts has of each kind what the log says when one begins, and when it is solved.
+var problemTexts = map[ProblemKind]struct{ begins, ends string }{
+	ProblemUnreachable:   {"cannot reach a peer, trying on", "the peer is reached, or not looked for any more"},
+	ProblemFlapping:      {"sessions with a peer break again and again", "the session with the peer lasts"},
+	ProblemConflict:      {"two nodes have the same UUID", "one node has the UUID"},
+	ProblemAddressTaken:  {"another node answers at the address of a peer", "the address is the peer's"},
+	ProblemTooManyPeers:  {"too many peers, newcomers are ignored", "there is room for peers again"},
+	ProblemContradiction: {"two settings contradict each other", "the settings agree"},
+	ProblemUnlisted:      {"too many problems, others are not listed", "all problems are listed"},
+}
+
+// cause is a problem's in words that stay the same from try to try.
+func cause(err error) string {
+	if err == nil {
+		return ""
+	}
+	return root(err)
+}
+
+const (
+	// maxProblems bounds the problems that are listed: others can cause some.
+	maxProblems = 256
+	// causePause is the least time between two words about one problem whose cause changes.
+	causePause = time.Minute
+)
+
+// problems are those that stand. Each change is told by one line of the log and one event: that a problem begins, that it has another cause,
+// once in causePause at most, and that it is solved. Its methods may be called from any goroutine, and do not wait.
+type problems struct {
+	log    zerolog.Logger
+	events *eventqueue.Queue
+
+	mu       sync.Mutex // guards all below, and the order of the events
+	standing map[problemKey]*standing
+	unlisted int // raised, while there was no room
+}
+
+// problemKey is what a problem is known by.
+type problemKey struct {
+	kind  ProblemKind
+	about string
+}
+
+// standing is a problem that stands.
+type standing struct {
+	problem Problem
+	told    string // its cause, as it was told last
+	at      time.Time
+	level   zerolog.Level
+}
+
+// raise says that there is a problem of a kind, which concerns about (an endpoint, a UUID, an interface); of peer, which may be nil, and for
+// the reason err, which may be nil too. A problem that stands already is raised for each try: it keeps its Since, and gets this cause.
+func (s *problems) raise(kind ProblemKind, about string, peer *Peer, err error) {
+	s.raiseAt(zerolog.WarnLevel, kind, about, peer, err)
+}
+
+// raiseAt is raise, with the level of the line in the log.
+func (s *problems) raiseAt(level zerolog.Level, kind ProblemKind, about string, peer *Peer, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	key := problemKey{kind, about}
+	p := s.standing[key]
+	if p == nil {
+		if len(s.standing) >= maxProblems && kind != ProblemUnlisted {
+			s.unlisted++
+			s.log.WithLevel(zerolog.DebugLevel).Stringer("problem", kind).Str("about", about).AnErr("reason", err).Msg("problem not listed")
+			key = problemKey{kind: ProblemUnlisted}
+			if s.standing[key] != nil {
+				return
+			}
+			kind, about, peer, err, level = ProblemUnlisted, "", nil, nil, zerolog.WarnLevel
+		}
+		if s.standing == nil {
+			s.standing = make(map[problemKey]*standing)
+		}
+		p = &standing{problem: Problem{Kind: kind, About: about, Since: now}, level: level}
+		s.standing[key] = p
+	}
+	p.problem.Peer, p.problem.Err = cmp.Or(peer, p.problem.Peer), err
+	text := cause(p.problem.Err)
+	if !p.at.IsZero() && (text == p.told || now.Sub(p.at) < causePause) {
+		return
+	}
+	p.told, p.at = text, now
+	s.log.WithLevel(p.level).Stringer("problem", kind).Str("about", about).AnErr("reason", err).Msg(problemTexts[kind].begins)
+	s.tell(p.problem)
+}
+
+// solve says that a problem is there no more. It does nothing if there is none.
+func (s *problems) solve(kind ProblemKind, about string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end(problemKey{kind, about})
+	if s.unlisted > 0 && len(s.standing) <= maxProblems/2 { // not at once: one more would begin it again
+		s.unlisted = 0
+		s.end(problemKey{kind: ProblemUnlisted})
+	}
+}
+
+// end needs mu.
+func (s *problems) end(key problemKey) {
+	p := s.standing[key]
+	if p == nil {
+		return
+	}
+	delete(s.standing, key)
+	p.problem.Solved = true
+	level := min(p.level, zerolog.InfoLevel)
+	s.log.WithLevel(level).Stringer("problem", key.kind).Str("about", key.about).Time("since", p.problem.Since).Msg(problemTexts[key.kind].ends)
+	s.tell(p.problem)
+}
+
+// tell needs mu.
+func (s *problems) tell(p Problem) {
+	s.events.Announce(Event{Kind: ProblemChanged, Peer: cmp.Or(p.Peer, &Peer{}), Problem: &p})
+}
+
+// list returns the problems that stand, by kind and what they concern.
+func (s *problems) list() []Problem {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]Problem, 0, len(s.standing))
+	for _, p := range s.standing {
+		list = append(list, p.problem)
+	}
+	slices.SortFunc(list, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.About, b.About))
+	})
+	for i := range list {
+		if list[i].Kind == ProblemUnlisted {
+			list[i].Err = fmt.Errorf("raised %d times without room to list them", s.unlisted)
+		}
+	}
+	return list
+}
+
+// Problems returns the problems that stand, by kind and what they concern.
+func (n *Node) Problems() []Problem { return n.problems.list() }

@@ -1,0 +1,105 @@
+package zretest_test
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-zre/go-zre/zre"
+	"github.com/go-zre/go-zre/zre/zretest"
+)
+
+// A phoneBook is a network that notes when a name was looked up.
+type phoneBook struct {
+	*zretest.Host
+	mu sync.Mutex
+	at []time.Time
+}
+
+func (p *phoneBook) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	p.mu.Lock()
+	p.at = append(p.at, time.Now())
+	p.mu.Unlock()
+	return p.Host.LookupNetIP(ctx, network, host)
+}
+
+// count tells how often names were looked up, and fails the test if that was twice within a second.
+func (p *phoneBook) count(t *testing.T) int {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.at[1:] {
+		if gap := p.at[i+1].Sub(p.at[i]); gap < time.Second {
+			t.Errorf("looked up again after %v", gap)
+		}
+	}
+	return len(p.at)
+}
+
+// A name that leads elsewhere is followed when the peer that was met there is gone, however that ended, or the address leads to nobody.
+func TestNameLeadsElsewhere(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		gone func(host *zretest.Host, node *zretest.Watched) // nil: there was nobody
+		most time.Duration
+	}{
+		{"left", func(_ *zretest.Host, node *zretest.Watched) { node.Close() }, 1500 * time.Millisecond},
+		{"killed", func(host *zretest.Host, _ *zretest.Watched) { host.Kill() }, 1500 * time.Millisecond},
+		{"crashed", func(host *zretest.Host, _ *zretest.Watched) { host.Crash() }, 40 * time.Second}, // noticed after the expired timeout
+		{"never there", nil, 7 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				lan.Route(true)
+				lan.Name("service", "10.0.1.1")
+				book := &phoneBook{Host: lan.Host("10.0.9.1")}
+				a := zretest.Start(t, book, zre.WithPeers("tcp://service:5671"))
+				host := lan.Host("10.0.1.1")
+				var first *zretest.Watched
+				if c.gone != nil {
+					first = zretest.Start(t, host, zre.WithName("first"), zre.WithListen("tcp://*:5671"))
+					zretest.Next[zre.Enter](a)
+				}
+				pass(5*time.Minute + 500*time.Millisecond)
+				before := book.count(t)
+				if most := 5 * 60; before > most || c.gone != nil && before > 15 {
+					t.Errorf("looked up %d times in 5 minutes", before)
+				}
+				zretest.Start(t, lan.Host("10.0.2.1"), zre.WithName("second"), zre.WithListen("tcp://*:5671"))
+				lan.Name("service", "10.0.2.1")
+				changed := time.Now()
+				if c.gone != nil {
+					c.gone(host, first)
+				}
+				if e := zretest.Next[zre.Enter](a); e.Peer.Name != "second" || time.Since(changed) > c.most {
+					t.Errorf("%s entered after %v, want it after %v at most", e.Peer.Name, time.Since(changed), c.most)
+				}
+				book.count(t)
+			})
+		})
+	}
+}
+
+// A name that is wrong for a while after the peer has gone, as names in caches are, is asked for until it is right.
+func TestNameLeadsElsewhereLater(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		lan.Route(true)
+		lan.Name("service", "10.0.1.1")
+		book := &phoneBook{Host: lan.Host("10.0.9.1")}
+		a := zretest.Start(t, book, zre.WithPeers("tcp://service:5671"))
+		first := zretest.Start(t, lan.Host("10.0.1.1"), zre.WithListen("tcp://*:5671"))
+		zretest.Next[zre.Enter](a)
+		pass(10 * time.Second)
+		first.Close()
+		pass(20 * time.Second)
+		zretest.Start(t, lan.Host("10.0.2.1"), zre.WithName("second"), zre.WithListen("tcp://*:5671"))
+		lan.Name("service", "10.0.2.1")
+		changed := time.Now()
+		if zretest.Next[zre.Enter](a); time.Since(changed) > 7*time.Second {
+			t.Errorf("entered after %v", time.Since(changed))
+		}
+		book.count(t)
+	})
+}
