@@ -124,7 +124,7 @@ func (n *Node) shout(ctx context.Context, group string, frames [][]byte, given b
 	}
 	to := target{shout: true, group: group}
 	n.mu.RLock()
-	members := n.members[group]
+	members := n.members[group].lend()
 	n.mu.RUnlock()
 	c.given, c.shared = given, len(members) > 1
 	if slices.ContainsFunc(members, func(p *session) bool { return !p.inproc }) {
