@@ -93,17 +93,21 @@ func (n *Node) joined(p *session, group string) {
 // MAY, and implementations that insist on it die of a mismatch.
 func (n *Node) admit(p *session, groups [][]byte) (joined []string) {
 	for _, octets := range groups {
-		group := string(octets)
-		if _, in := p.groups[group]; in {
+		if _, in := p.groups[string(octets)]; in {
 			continue
 		}
 		if limit := n.cfg.Limits.GroupsPerPeer; len(p.groups) >= limit {
 			n.log.Debug().Stringer("peer", p.uuid).Int("limit", limit).Msg("JOIN ignored: too many groups")
 			break
 		}
-		p.groups[group] = struct{}{}
-		n.members[group] = append(slices.Clip(n.members[group]), p)
-		joined = append(joined, group)
+		r := n.members[string(octets)]
+		if r == nil {
+			r = &roster{group: string(octets)}
+			n.members[r.group] = r
+		}
+		p.groups[r.group] = r.add(p)
+		p.joined = append(p.joined, r.group)
+		joined = append(joined, r.group)
 	}
 	return joined
 }
@@ -124,24 +128,36 @@ func (n *Node) departed(p *session, group string) {
 	if _, in := p.groups[group]; !in || n.present[p.uuid] != p {
 		return
 	}
-	delete(p.groups, group)
 	n.mu.Lock()
 	n.removeMember(group, p)
 	n.mu.Unlock()
+	p.joined = without(p.joined, group)
 	n.events.Push(&p.stream, Event{Kind: Leave, Peer: p.publish(), Group: group})
 }
 
-// removeMember needs mu.
+// without returns a list without one of its members. Snapshots share the list, so the result is a copy, unless the member is the first, as
+// where a peer leaves its groups in the order in which it joined them, or the last.
+func without(list []string, member string) []string {
+	i, last := slices.Index(list, member), len(list)-1
+	switch {
+	case last == 0:
+		return nil
+	case i == 0:
+		return list[1:]
+	case i == last:
+		return list[:last:last] // what is appended must not be in the place of the member
+	}
+	return append(append(make([]string, 0, len(list)), list[:i]...), list[i+1:]...)
+}
+
+// removeMember takes a peer out of a group that it is in. It needs mu.
 func (n *Node) removeMember(group string, p *session) {
-	others := make([]*session, 0, len(n.members[group]))
-	for _, member := range n.members[group] {
-		if member != p {
-			others = append(others, member)
-		}
+	r, place := n.members[group], p.groups[group]
+	delete(p.groups, group)
+	if moved := r.remove(place); moved != nil {
+		moved.groups[group] = place
 	}
-	if len(others) == 0 {
+	if len(r.list) == 0 {
 		delete(n.members, group)
-		return
 	}
-	n.members[group] = others
 }

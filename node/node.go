@@ -67,7 +67,7 @@ type Node struct {
 	sessions map[uuid.UUID]*session  // every one
 	present  map[uuid.UUID]*session  // those that entered
 	recent   atomic.Pointer[session] // whom of present a message went to last; nil if there is none, or it is present no more
-	members  map[string][]*session   // present peers by group; a slice is replaced, never changed
+	members  map[string]*roster      // present peers by group; none is empty
 
 	ownGroups atomic.Pointer[map[string]string] // a copy of groups for the readers
 	state     atomic.Uint32                     // our beacon.State; the control loop writes it
@@ -116,7 +116,7 @@ func New(cfg Config) (*Node, error) {
 		lookups:     make(map[string]chan struct{}),
 		sessions:    make(map[uuid.UUID]*session),
 		present:     make(map[uuid.UUID]*session),
-		members:     make(map[string][]*session),
+		members:     make(map[string]*roster),
 		tick:        min(max(cfg.EvasiveTimeout/4, 10*time.Millisecond), time.Second),
 	}
 	n.problems.log, n.problems.events = n.log, n.events

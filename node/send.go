@@ -83,7 +83,7 @@ func (n *Node) shout(ctx context.Context, group string, frames [][]byte, given b
 	}
 	to := outbox.Target{Shout: true, Group: group}
 	n.mu.RLock()
-	members := n.members[group]
+	members := n.members[group].lend()
 	n.mu.RUnlock()
 	c.Given, c.Shared = given, len(members) > 1
 	if slices.ContainsFunc(members, func(p *session) bool { return !p.out.Inproc() }) {

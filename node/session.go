@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -38,6 +37,7 @@ type session struct {
 	transport    string         // of it; presumed before
 	reached      netip.AddrPort // where it leads to by tcp; not valid otherwise
 	local        netip.Addr     // where it comes from, without a zone
+	shownAt      netip.AddrPort // the endpoint in the snapshot
 	isOurs       bool           // the peer is a node of this implementation, as its ROUTER's READY told
 	extensions   extensions     // what it understands beyond RFC 36
 	advertised   beacon.State   // our state, as it knows it
@@ -53,8 +53,9 @@ type session struct {
 	last            uint16 // the number of its last message, once that connection closed
 	name            string
 	headers         map[string]string
-	groups          map[string]struct{}
-	statesByMessage bool // it tells its state by messages, so its beacons do not count for that
+	groups          map[string]int // and its place in the roster of each
+	joined          []string       // the same groups as it joined them; snapshots share it, so it only grows, or is replaced
+	statesByMessage bool           // it tells its state by messages, so its beacons do not count for that
 
 	heard      time.Time      // last sign of life that the control loop took note of
 	asked      bool           // for a sign of life, since then
@@ -103,7 +104,7 @@ func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 		uuid:       id,
 		paths:      at,
 		transport:  TCP,
-		groups:     make(map[string]struct{}),
+		groups:     make(map[string]int),
 		since:      now,
 		began:      now,
 		heard:      now,
@@ -163,15 +164,21 @@ func (s *session) publish() *Peer {
 		UUID:      s.uuid,
 		Name:      s.name,
 		Headers:   s.headers,
-		Groups:    slices.Sorted(maps.Keys(s.groups)),
+		Groups:    slices.Clip(s.joined),
 		Transport: s.transport,
 		State:     beacon.State(s.peerState.Load()),
 	}
-	if s.reached.IsValid() {
-		p.Endpoint = paths.Format(s.reached)
-	} else if newest := s.paths.Newest(); newest.IsValid() {
-		p.Endpoint = paths.Format(newest)
+	at := s.reached
+	if !at.IsValid() {
+		at = s.paths.Newest()
 	}
+	switch last := s.snapshot.Load(); {
+	case last != nil && at == s.shownAt:
+		p.Endpoint = last.Endpoint
+	case at.IsValid():
+		p.Endpoint = paths.Format(at)
+	}
+	s.shownAt = at
 	s.snapshot.Store(p)
 	return p
 }

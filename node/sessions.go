@@ -167,5 +167,5 @@ func (n *Node) withdraw(s *session) {
 	for group := range s.groups {
 		n.removeMember(group, s)
 	}
-	clear(s.groups)
+	s.joined = nil
 }

@@ -19,7 +19,10 @@ func (n *Node) Peers() []*Peer {
 func (n *Node) PeersIn(group string) []*Peer {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	members := n.members[group]
+	var members []*session
+	if r := n.members[group]; r != nil {
+		members = r.list
+	}
 	return snapshots(slices.Values(members), len(members))
 }
 

@@ -80,7 +80,7 @@ type Peer struct {
 	Name      string            // as its HELLO gave it
 	Endpoint  string            // where its mailbox is on the network, "tcp://address:port"
 	Headers   map[string]string // as its HELLO gave them
-	Groups    []string          // the groups it is in, sorted
+	Groups    []string          // the groups it is in, in the order in which it joined them
 	Transport string            // how messages reach it: "tcp", "ipc" or "inproc"
 	State     beacon.State      // what it told last; beacon.Unknown if it tells no state
 
