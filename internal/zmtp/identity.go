@@ -63,7 +63,7 @@ func (r *Router) takeOver(c, older *Conn) error {
 	case <-older.finished:
 		return nil
 	case <-c.done: // an even newer one replaced it, or the Router closes
-		return c.err
+		return c.Err()
 	case <-timeout.C:
 		return errors.New("zmtp: an older connection of this identity still delivers a message")
 	}
