@@ -1,6 +1,7 @@
 package zmtp
 
 import (
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -23,7 +24,8 @@ type Conn struct {
 	mu     sync.Mutex  // guards what follows, up to the empty line
 	queue  *Queue      // which the reader, whose Receive alone changes it, reads without the lock
 	broken func(error) // see ReadOn
-	err    error       // why the connection was closed; may be read once done is closed
+	err    error       // why the connection was closed
+	failed error       // what the system said of a write, unless the peer had closed before
 
 	parts    atomic.Int32  // reader and writer, which still run
 	done     chan struct{} // closing has begun
@@ -103,10 +105,16 @@ func (c *Conn) Done() <-chan struct{} { return c.done }
 func (c *Conn) Err() error {
 	select {
 	case <-c.done:
-		return c.err
 	default:
 		return nil
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// Linux tells of a reset or a timeout once. If that was the writer, the reader finds the end of a stream.
+	if c.failed != nil && (c.err == io.EOF || c.err == io.ErrUnexpectedEOF) {
+		return c.failed
+	}
+	return c.err
 }
 
 // run begins the connection's life, whose messages recv gets. It does not wait.

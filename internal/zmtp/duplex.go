@@ -2,6 +2,7 @@ package zmtp
 
 import (
 	"errors"
+	"syscall"
 	"time"
 )
 
@@ -44,6 +45,11 @@ const readOn = time.Second
 // unwritten says that the writer has ended, because its queue was closed or a write failed. If that is because the peer has hung up, what
 // it sent before, its farewell perhaps, is still to be read: the reader comes to the end.
 func (c *Conn) unwritten(q *Queue, err error) {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok && errno != syscall.EPIPE {
+		c.mu.Lock()
+		c.failed = err
+		c.mu.Unlock()
+	}
 	if q.isClosed() {
 		c.ended(err)
 		return

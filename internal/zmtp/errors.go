@@ -22,6 +22,12 @@ var (
 
 	// ErrReplaced says that the peer connected anew under the same identity, and the new connection took over.
 	ErrReplaced = errors.New("zmtp: replaced by a newer connection with the same identity")
+
+	// ErrIdentityInUse says that another connection has the identity, and that Router.Rival lets that one go on.
+	ErrIdentityInUse = errors.New("zmtp: another connection has this identity, and goes on")
+
+	// errGaveWay says that this side closed the connection before its greeting came, since its address had the most of those.
+	errGaveWay = fmt.Errorf("zmtp: its place went to a handshake of another address: %w", net.ErrClosed)
 )
 
 // A ProtocolError says that the peer broke ZMTP (RFC 23, RFC 37), is no peer for this role, or went over one of [Limits].

@@ -9,7 +9,7 @@ import (
 )
 
 // Link makes a connection to a Router of this process, as Open does over a socket, and with the same rules: accept is
-// called, Allow is not, a new connection with an identity that is in use takes over. It does not block. q must be a queue
+// called, Allow is not, a new connection with an identity that is in use takes over, unless Rival says no. It does not block. q must be a queue
 // of NewInprocQueue. The error is ErrClosed if the Router is closed; a connection that the Router refuses ends with io.EOF.
 //
 // Messages are handed over without a socket and without ZMTP: Push copies each frame once, into memory that the Receiver

@@ -29,6 +29,17 @@ type Router struct {
 	// Config's, which those within the process have. They must be as valid, and not change any more.
 	Introduce func(local net.Addr) map[string]string
 
+	// Rival, if set before Serve and Link, is asked when a connection comes whose identity an older one has. It reports whether the newer
+	// one takes over: then the older one is closed with ErrReplaced. If not, the newer one is closed with ErrIdentityInUse, and the older
+	// one goes on. Without Rival the newer one always takes over. It is not asked about an older one that is closing already.
+	//
+	// It is called from the newer connection's goroutine, perhaps before accept has returned for the older one. It may block until
+	// Done of either connection is closed, or until a deadline of its own. Meanwhile the newer one keeps its place among the pending
+	// handshakes, and nothing is read from it, so that its peer hangs up is not noticed. Its Done is closed, and the answer ignored, when
+	// an even newer one of the same identity comes (about which Rival is asked while the first call may still be under way), when its
+	// place goes to the handshake of another address, and when the Router closes.
+	Rival func(older, newer *Conn) bool
+
 	cfg    Config
 	accept func(*Conn) (Receiver, error)
 	ctx    context.Context // ends with Close
@@ -49,13 +60,23 @@ type Router struct {
 type newcomer struct {
 	nc   net.Conn
 	from netip.Addr
+	conn *Conn // after the handshake
+}
+
+// close ends a newcomer that must go. The caller holds the Router's lock.
+func (n *newcomer) close(err error) {
+	if n.conn != nil {
+		n.conn.Close(err)
+	} else {
+		_ = n.nc.Close()
+	}
 }
 
 // NewRouter returns a Router that serves nothing yet. After a handshake, and before any message of the connection, accept
 // is called from the connection's goroutine and says who receives; an error refuses the connection. The Receiver gets
 // its Closed even if the connection is closed before accept returns.
 //
-// A new connection with an identity that is in use takes over: the older one is closed with ErrReplaced. At most one
+// A new connection with an identity that is in use takes over, unless Rival says no: the older one is closed with ErrReplaced. At most one
 // connection of an identity is between its accept and the end of its Closed: the new one's accept waits for that, other
 // connections don't. As a Receive gives up when Done is closed, that is at once, even if the application reads nothing; if
 // it is not within Config.HandshakeTimeout, the new connection is refused.
@@ -166,7 +187,7 @@ func (r *Router) start(nc net.Conn) {
 
 // welcome begins a connection's life after its handshake.
 func (r *Router) welcome(n *newcomer, c *Conn) {
-	err := r.admit(c)
+	err := r.admit(n, c)
 	var recv Receiver
 	if err == nil {
 		recv, err = r.accept(c)
@@ -280,7 +301,7 @@ func (r *Router) makeRoom(have int) bool {
 		return false
 	}
 	r.forget(oldest)
-	_ = oldest.nc.Close()
+	oldest.close(errGaveWay)
 	return true
 }
 
@@ -304,70 +325,6 @@ func (r *Router) forget(n *newcomer) {
 		r.pendingFrom[n.from] = slices.Delete(list, i, i+1)
 	}
 	r.pending--
-}
-
-// admit gives the connection its place among the others. If another has its identity, that one is closed and admit waits
-// for its end.
-func (r *Router) admit(c *Conn) error {
-	identity := string(c.Identity())
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	older := r.active[identity]
-	switch {
-	case r.closed:
-		return ErrClosed
-	case older == nil && len(r.conns) >= r.cfg.Limits.Connections:
-		return fmt.Errorf("zmtp: there are %d connections, no more are allowed", r.cfg.Limits.Connections)
-	}
-	r.conns[c] = struct{}{}
-	if identity == "" {
-		return nil
-	}
-	if rival := r.next[identity]; rival != nil {
-		delete(r.next, identity)
-		rival.Close(ErrReplaced)
-	}
-	if older != nil {
-		r.next[identity] = c
-		older.Close(ErrReplaced)
-		r.mu.Unlock()
-		err := r.await(c, older)
-		r.mu.Lock()
-		if r.next[identity] != c {
-			return ErrReplaced
-		}
-		delete(r.next, identity)
-		if err != nil {
-			return err
-		}
-	}
-	r.active[identity] = c
-	return nil
-}
-
-// await waits for the end of an older connection, whose place c is to take.
-func (r *Router) await(c, older *Conn) error {
-	timeout := time.NewTimer(r.cfg.HandshakeTimeout)
-	defer timeout.Stop()
-	select {
-	case <-older.finished:
-		return nil
-	case <-c.done: // an even newer one replaced it, or the Router closes
-		return c.err
-	case <-timeout.C:
-		return errors.New("zmtp: an older connection of this identity still delivers a message")
-	}
-}
-
-// remove forgets a connection.
-func (r *Router) remove(c *Conn) {
-	identity := string(c.Identity())
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.conns, c)
-	if r.active[identity] == c {
-		delete(r.active, identity)
-	}
 }
 
 // Close closes the listeners and all connections, and waits until every goroutine has ended and every Closed has

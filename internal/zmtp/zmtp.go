@@ -66,8 +66,16 @@ type Receiver interface {
 	// that error.
 	Receive(frames [][]byte) error
 
-	// Closed is the last call, exactly one, after the connection is closed and its socket's writer has ended: io.EOF if the
-	// peer closed it, ErrReplaced, ErrClosed, *ProtocolError, an error of Receive or of the network.
+	// Closed is the last call, exactly one, after the connection is closed and its socket's writer has ended. The error says who ended it:
+	//
+	//   - The peer: io.EOF between two messages, after all that it sent was received; io.ErrUnexpectedEOF within a message. With TCP that
+	//     was a FIN. A link within the process always gives io.EOF, whatever the other side closed it with.
+	//   - The network or the peer's system: an error that wraps a syscall.Errno. A reset is syscall.ECONNRESET (on Windows
+	//     syscall.WSAECONNRESET), and does not prove that the peer crashed: systems reset too when a process closes, or ends, before it has read all that
+	//     came. Silence beyond TCP's patience is syscall.ETIMEDOUT. syscall.EPIPE: the peer takes no more, and its stream was not read to an end within a second.
+	//   - This side, for what the peer did: a *ProtocolError, or a *PeerError.
+	//   - This side, for reasons of its own: ErrClosed, ErrReplaced, what Conn.Close or Queue.Close was given, an error of Receive, or that a
+	//     greeting did not come in time.
 	Closed(err error)
 }
 

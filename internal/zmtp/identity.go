@@ -1,0 +1,81 @@
+package zmtp
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// admit gives the connection its place among the others. If another has its identity, and the newcomer may take over, that one is
+// closed and admit waits for its end.
+func (r *Router) admit(n *newcomer, c *Conn) error {
+	identity := string(c.Identity())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n.conn = c
+	older := r.active[identity]
+	switch {
+	case r.closed:
+		return ErrClosed
+	case older == nil && len(r.conns) >= r.cfg.Limits.Connections:
+		return fmt.Errorf("zmtp: there are %d connections, no more are allowed", r.cfg.Limits.Connections)
+	}
+	r.conns[c] = struct{}{}
+	if identity == "" {
+		return nil
+	}
+	if waiting := r.next[identity]; waiting != nil {
+		delete(r.next, identity)
+		waiting.Close(ErrReplaced)
+	}
+	if older != nil {
+		r.next[identity] = c
+		r.mu.Unlock()
+		err := r.takeOver(c, older)
+		r.mu.Lock()
+		if r.next[identity] != c {
+			return ErrReplaced
+		}
+		delete(r.next, identity)
+		if err != nil {
+			return err
+		}
+	}
+	r.active[identity] = c
+	return nil
+}
+
+// takeOver closes an older connection, whose place c is to take if it may, and waits for its end.
+func (r *Router) takeOver(c, older *Conn) error {
+	if r.Rival != nil && older.Err() == nil {
+		may := r.Rival(older, c)
+		switch err := c.Err(); {
+		case err != nil:
+			return err
+		case !may:
+			return ErrIdentityInUse
+		}
+	}
+	older.Close(ErrReplaced)
+	timeout := time.NewTimer(r.cfg.HandshakeTimeout)
+	defer timeout.Stop()
+	select {
+	case <-older.finished:
+		return nil
+	case <-c.done: // an even newer one replaced it, or the Router closes
+		return c.Err()
+	case <-timeout.C:
+		return errors.New("zmtp: an older connection of this identity still delivers a message")
+	}
+}
+
+// remove forgets a connection.
+func (r *Router) remove(c *Conn) {
+	identity := string(c.Identity())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.conns, c)
+	if r.active[identity] == c {
+		delete(r.active, identity)
+	}
+}
