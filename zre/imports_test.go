@@ -21,7 +21,7 @@ func TestImports(t *testing.T) {
 		"node":             {"beacon", "msg", "internal/memory", "internal/zmtp", "internal/ipc", "internal/gossip", "internal/srv"},
 		"internal/doctor":  {"zre", "beacon", "internal/zmtp"},
 		"zre":              {"node", "beacon", "internal/memory"},
-		"zre/zretest":      {"zre", "beacon"},
+		"zre/zretest":      {"zre", "beacon", "msg", "internal/zmtp"},
 		"cmd/zre":          {"zre", "internal/bench", "internal/doctor"},
 		"cmd/zrechat":      {"zre"},
 		"internal/testbed": {},
