@@ -232,7 +232,7 @@ func TestStrangers(t *testing.T) {
 		runs = 40
 	}
 	zretest.Run(t, runs, func(t *testing.T, lan *zretest.LAN) {
-		x := newMix(t, lan, zretest.Zyre)
+		x := newMix(t, lan, zretest.Zyre, zretest.Pyre, zretest.ZyreJS)
 		defer func() {
 			if t.Failed() {
 				t.Logf("story: %s", strings.Join(x.story, "; "))
