@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/libzmq"
 	"github.com/go-zre/go-zre/msg"
 	"github.com/go-zre/go-zre/zre"
 )
@@ -36,7 +37,7 @@ type Foreign struct {
 	iface    string
 
 	running sync.WaitGroup // all goroutines, but for those of the inbox
-	inbox   *inbox
+	inbox   *libzmq.Inbox
 	udp     beacon.PacketConn
 	done    chan struct{} // closed to end the loop
 	over    chan struct{} // closed when it has ended
@@ -71,6 +72,11 @@ func ForeignGroups(groups ...string) ForeignOption {
 	return func(f *Foreign) { f.groups, f.status = slices.Clone(groups), len(groups) }
 }
 
+// ForeignTimeouts sets after how much silence a peer is PINGed, and given up; by default they are those of its implementation.
+func ForeignTimeouts(evasive, expired time.Duration) ForeignOption {
+	return func(f *Foreign) { f.evasive, f.expired = evasive, expired }
+}
+
 // NewForeign starts a model of an implementation on a host. It ends with the test. It may be used in fake time and in real time.
 func NewForeign(t testing.TB, host *Host, kind Implementation, options ...ForeignOption) *Foreign {
 	t.Helper()
@@ -92,7 +98,7 @@ func NewForeign(t testing.TB, host *Host, kind Implementation, options ...Foreig
 		listener.Close()
 		t.Fatalf("zretest: %s: %v", f.name, err)
 	}
-	f.inbox = openInbox(listener, func(from *sender, frames [][]byte) { f.post(func() { f.received(from, frames) }) })
+	f.inbox = libzmq.Bind(listener, func(from *libzmq.Sender, frames [][]byte) { f.post(func() { f.received(from, frames) }) })
 	f.running.Go(f.hear)
 	f.running.Go(f.run)
 	t.Cleanup(f.Kill)
@@ -270,7 +276,7 @@ func (f *Foreign) Kill() {
 		close(f.done)
 		_ = f.udp.Close()
 	}
-	f.inbox.close()
+	f.inbox.Close()
 	f.running.Wait()
 }
 

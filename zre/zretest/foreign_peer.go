@@ -2,7 +2,9 @@ package zretest
 
 import (
 	"bytes"
+	"context"
 	"maps"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/libzmq"
 	"github.com/go-zre/go-zre/msg"
 	"github.com/go-zre/go-zre/zre"
 )
@@ -19,8 +22,8 @@ import (
 type foreignPeer struct {
 	id       uuid.UUID
 	endpoint string
-	mailbox  *mailbox // nil while it is disconnected
-	ready    bool     // it has said HELLO
+	mailbox  *libzmq.Mailbox // nil while it is disconnected
+	ready    bool            // it has said HELLO
 	name     string
 	groups   map[string]bool
 	status   uint8
@@ -92,7 +95,8 @@ func (f *Foreign) add(id uuid.UUID, endpoint string) *foreignPeer {
 		return nil
 	}
 	f.peers[id] = p
-	p.mailbox = openMailbox(f.host, to, identityOf(f.id), &f.running)
+	p.mailbox = libzmq.Connect(func(ctx context.Context) (net.Conn, error) { return f.host.Dial(ctx, "tcp", to) },
+		slices.Concat([]byte{1}, f.id[:]), f.host.Int64N, &f.running)
 	return p
 }
 
@@ -111,7 +115,7 @@ func (f *Foreign) send(p *foreignPeer, message func(sequence uint16) [][]byte) b
 		return false
 	}
 	p.sent = (p.sent + 1) % f.wrap
-	if !p.mailbox.send(message(uint16(p.sent)), f.highWater) {
+	if !p.mailbox.Send(message(uint16(p.sent)), f.highWater) {
 		p.drop()
 		return false
 	}
@@ -128,7 +132,7 @@ func (f *Foreign) remove(p *foreignPeer) {
 // drop closes the DEALER. The peer is disconnected then, and no more in a session.
 func (p *foreignPeer) drop() {
 	if p.mailbox != nil {
-		p.mailbox.close()
+		p.mailbox.Close()
 		p.mailbox, p.ready = nil, false
 	}
 }
@@ -158,8 +162,8 @@ func (p *foreignPeer) told() *zre.Peer {
 }
 
 // received takes a message that came to the ROUTER.
-func (f *Foreign) received(from *sender, frames [][]byte) {
-	if !from.isActive() {
+func (f *Foreign) received(from *libzmq.Sender, frames [][]byte) {
+	if !from.IsActive() {
 		return
 	}
 	var m msg.Message
@@ -167,10 +171,10 @@ func (f *Foreign) received(from *sender, frames [][]byte) {
 		f.t.Errorf("%s: the model does not know what the real one does with %x: %v", f, frames, err)
 		return
 	}
-	if len(from.identity) != 17 {
+	if len(from.Identity) != 17 {
 		return // zyre.js takes any
 	}
-	id := uuid.UUID([]byte(from.identity[1:]))
+	id := uuid.UUID([]byte(from.Identity[1:]))
 	var p *foreignPeer
 	if f.greetsFirst {
 		p = f.strictly(id, &m)

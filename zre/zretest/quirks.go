@@ -13,9 +13,9 @@ const (
 )
 
 // quirks is how an implementation differs from the others. The three are one program otherwise, and all of them stand on
-// libzmq, whose sockets are in foreign_mailbox.go and foreign_inbox.go.
+// libzmq, whose sockets are in internal/libzmq.
 //
-// The sources: zyre_node.c and zyre_peer.c of C zyre d8370f7, pyre_node.py and pyre_peer.py of pyre 0.3.5, zyre_node.js,
+// The sources: zyre_node.c and zyre_peer.c of C zyre d8370f7, pyre_node.py and pyre_peer.py of pyre 0.3.4, zyre_node.js,
 // zyre_peer.js and zyre_peers.js of zyre.js 1.3.0. Package internal/interop checks the models against the programs
 // themselves, message by message.
 type quirks struct {

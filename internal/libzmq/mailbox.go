@@ -1,23 +1,30 @@
-package zretest
+package libzmq
 
 import (
 	"context"
+	"math/rand/v2"
+	"net"
 	"sync"
 	"time"
 
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// A mailbox is a DEALER socket of libzmq, connected to one endpoint.
+// What libzmq does by default.
+const (
+	reconnectInterval = 100 * time.Millisecond // ZMQ_RECONNECT_IVL; up to as much again is added by chance
+	handshakeInterval = 30 * time.Second       // ZMQ_HANDSHAKE_IVL
+)
+
+// A Mailbox is a DEALER socket, connected to one endpoint.
 //
 // A message waits in the socket until a connection takes it. Then it is on its own: if the connection breaks, what was
 // handed to the kernel is lost, and what waits still is sent on the next connection, with no word of what is missing.
-// The socket connects again by itself, 100 to 199 ms after a connection broke or could not be made, for as long as it lives
-// (ZMQ_RECONNECT_IVL, without a limit). It notices nothing else, and tells the program nothing. A socket that is closed drops
-// what waits (ZMQ_LINGER is 0 in all three implementations).
-type mailbox struct {
-	host     *Host
-	to       string // "address:port"
+// The socket connects again by itself, 100 to 199 ms after a connection broke or could not be made, for as long as it lives.
+// It tells the program nothing of that. A socket that is closed drops what waits, as with ZMQ_LINGER 0, and does not connect again.
+type Mailbox struct {
+	dial     func(ctx context.Context) (net.Conn, error)
+	chance   func(n int64) int64
 	identity []byte
 	end      context.CancelFunc
 
@@ -26,18 +33,21 @@ type mailbox struct {
 	more    chan struct{} // has one element if waiting grew
 }
 
-const reconnectInterval = 100 * time.Millisecond
-
-// openMailbox makes a DEALER that lives until it is closed. The WaitGroup has its goroutine.
-func openMailbox(host *Host, to string, identity []byte, running *sync.WaitGroup) *mailbox {
+// Connect makes a DEALER with an identity, which connects by dial. chance returns a random number below n; nil stands for one of
+// package rand. Its goroutine is counted by running, and ends soon after Close.
+func Connect(dial func(ctx context.Context) (net.Conn, error), identity []byte, chance func(n int64) int64, running *sync.WaitGroup) *Mailbox {
+	if chance == nil {
+		chance = rand.Int64N
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	m := &mailbox{host: host, to: to, identity: identity, end: cancel, more: make(chan struct{}, 1)}
+	m := &Mailbox{dial: dial, chance: chance, identity: identity, end: cancel, more: make(chan struct{}, 1)}
 	running.Go(func() { m.run(ctx) })
 	return m
 }
 
-// send has a message sent, and reports whether fewer than bound waited.
-func (m *mailbox) send(frames [][]byte, bound int) bool {
+// Send has a message sent, unless bound messages wait already: then it does nothing and returns false, as libzmq returns EAGAIN at
+// the high-water mark. A bound of 0 is none. It does not wait.
+func (m *Mailbox) Send(frames [][]byte, bound int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if bound > 0 && len(m.waiting) >= bound {
@@ -51,23 +61,24 @@ func (m *mailbox) send(frames [][]byte, bound int) bool {
 	return true
 }
 
-func (m *mailbox) close() { m.end() }
+// Close ends the socket. It does not wait.
+func (m *Mailbox) Close() { m.end() }
 
-func (m *mailbox) run(ctx context.Context) {
+func (m *Mailbox) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		if conn, q, err := m.connect(ctx); err == nil {
 			m.drain(ctx, conn, q)
 			conn.Close(nil)
 		}
 		select {
-		case <-time.After(reconnectInterval + time.Duration(m.host.Int64N(100))*time.Millisecond):
+		case <-time.After(reconnectInterval + time.Duration(m.chance(100))*time.Millisecond):
 		case <-ctx.Done():
 		}
 	}
 }
 
-func (m *mailbox) connect(ctx context.Context) (*zmtp.Conn, *zmtp.Queue, error) {
-	nc, err := m.host.Dial(ctx, "tcp", m.to)
+func (m *Mailbox) connect(ctx context.Context) (*zmtp.Conn, *zmtp.Queue, error) {
+	nc, err := m.dial(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -77,7 +88,7 @@ func (m *mailbox) connect(ctx context.Context) (*zmtp.Conn, *zmtp.Queue, error) 
 }
 
 // drain hands one message after the other to a connection, until that or the socket ends.
-func (m *mailbox) drain(ctx context.Context, conn *zmtp.Conn, q *zmtp.Queue) {
+func (m *Mailbox) drain(ctx context.Context, conn *zmtp.Conn, q *zmtp.Queue) {
 	for {
 		frames := m.next()
 		if frames == nil {
@@ -103,7 +114,7 @@ func (m *mailbox) drain(ctx context.Context, conn *zmtp.Conn, q *zmtp.Queue) {
 	}
 }
 
-func (m *mailbox) next() (frames [][]byte) {
+func (m *Mailbox) next() (frames [][]byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.waiting) > 0 {
