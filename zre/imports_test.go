@@ -24,11 +24,12 @@ func TestImports(t *testing.T) {
 		"node":                {"beacon", "msg", "internal/eventqueue", "internal/memory", "internal/zmtp", "internal/ipc", "internal/gossip", "internal/outbox", "internal/paths", "internal/srv"},
 		"internal/doctor":     {"zre", "beacon", "internal/zmtp"},
 		"zre":                 {"node", "beacon", "internal/memory"},
-		"zre/zretest":         {"zre", "beacon"},
+		"zre/zretest":         {"zre", "beacon", "msg", "internal/libzmq"},
 		"cmd/zre":             {"zre", "internal/bench", "internal/doctor"},
 		"cmd/zrechat":         {"zre"},
 		"internal/testbed":    {},
 		"internal/bench":      {"zre"},
+		"internal/script":     {"zre", "beacon", "msg", "internal/libzmq", "internal/zmtp"},
 
 		"internal/bench/harness": {"zre", "msg", "internal/bench", "internal/testbed"},
 	}

@@ -26,6 +26,7 @@ type member struct {
 	host *zretest.Host
 	id   uuid.UUID
 	name string
+	more []zre.Option
 
 	stop    context.CancelFunc
 	talking sync.WaitGroup
@@ -37,15 +38,15 @@ type member struct {
 
 const group = "ALL"
 
-func newMember(t testing.TB, host *zretest.Host, name string) *member {
-	m := &member{t: t, host: host, name: name, id: uuid.New()}
+func newMember(t testing.TB, host *zretest.Host, name string, more ...zre.Option) *member {
+	m := &member{t: t, host: host, name: name, id: uuid.New(), more: more}
 	m.start()
 	return m
 }
 
 func (m *member) start() {
 	m.whispers, m.shouts = make(map[uuid.UUID]uint64), 0
-	options := []zre.Option{zre.WithName(m.name), zre.WithUUID(m.id)}
+	options := append([]zre.Option{zre.WithName(m.name), zre.WithUUID(m.id)}, m.more...)
 	if flag.Lookup("zretest.seed").Value.String() != "0" { // somebody wants to know
 		options = append(options, zre.WithLogger(zerolog.New(zerolog.NewTestWriter(m.t)).With().Timestamp().Logger()))
 	}

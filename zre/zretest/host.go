@@ -367,3 +367,15 @@ func (h *Host) ResetConnections() {
 		}
 	}
 }
+
+// ResetConnectionsTo breaks the connections that the process has made to processes of another machine at both ends, at once. Those
+// that it has accepted from there stay.
+func (h *Host) ResetConnectionsTo(other *Host) {
+	defer h.lan.lock()()
+	for _, c := range h.lan.streams() {
+		if c.host == h && c.dialled && c.peer.host.machine == other.machine {
+			c.fail(errReset)
+			c.peer.fail(errReset)
+		}
+	}
+}

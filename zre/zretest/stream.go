@@ -23,6 +23,7 @@ type conn struct {
 	order         int // of its beginning
 	peer          *conn
 	network       string // "tcp" or "unix"
+	dialled       bool   // by this end
 	local, remote net.Addr
 	src, dst      netip.Addr // of tcp
 
@@ -52,7 +53,7 @@ type segment struct {
 
 // connect makes both ends of a connection, from client to server.
 func (l *LAN) connect(network string, client, server *Host, local, remote net.Addr, src, dst netip.Addr) (c, s *conn) {
-	c = &conn{host: client, network: network, local: local, remote: remote, src: src, dst: dst}
+	c = &conn{host: client, network: network, dialled: true, local: local, remote: remote, src: src, dst: dst}
 	s = &conn{host: server, network: network, local: remote, remote: local, src: dst, dst: src}
 	c.peer, s.peer = s, c
 	for _, end := range []*conn{c, s} {

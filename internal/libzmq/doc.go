@@ -1,0 +1,6 @@
+// Package libzmq has sockets that behave as those of libzmq do, where that is not what a ZRE node of ours does: a [Mailbox] is a
+// DEALER, an [Inbox] is a ROUTER. They are for models of other implementations, all of which stand on libzmq, and speak ZMTP by
+// internal/zmtp. Nothing else should use them: they lose messages in silence.
+//
+// The source is libzmq's session_base.cpp, stream_connecter_base.cpp and router.cpp at 4.3.6.
+package libzmq

@@ -1,0 +1,250 @@
+package script
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/libzmq"
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+	"github.com/go-zre/go-zre/zre"
+)
+
+const beaconPort = 5670
+
+// A Player is a peer without a will of its own.
+type Player struct {
+	host    zre.Network
+	subject Subject
+	id      uuid.UUID
+	second  uuid.UUID // for a script with two peers
+	udp     beacon.PacketConn
+	to      string // the subject's mailbox, "address:port"
+	local   netip.Addr
+	port    uint16
+
+	inbox    *libzmq.Acceptor
+	outgoing map[string]*outgoing
+
+	mu       sync.Mutex
+	accepted []*incoming
+	changes  int
+}
+
+// An outgoing connection is a DEALER's, to the subject.
+type outgoing struct {
+	conn  *zmtp.Conn
+	queue *zmtp.Queue
+	done  bool // we closed it
+}
+
+func newPlayer(ctx context.Context, host zre.Network, subject Subject) (*Player, error) {
+	p := &Player{host: host, subject: subject, id: uuid.New(), second: uuid.New(), outgoing: make(map[string]*outgoing)}
+	var err error
+	if p.udp, err = host.ListenPacket("udp4", beaconPort); err != nil {
+		return nil, err
+	}
+	if err := p.find(ctx); err != nil {
+		p.udp.Close()
+		return nil, err
+	}
+	_, prefix, err := p.card()
+	if err == nil {
+		p.local = prefix.Addr()
+		err = p.listen(ctx)
+	}
+	if err != nil {
+		p.udp.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// find learns from beacons where the subject is.
+func (p *Player) find(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { p.udp.Close() })
+	defer stop()
+	b := make([]byte, 2000)
+	for {
+		n, from, err := p.udp.ReadFrom(b)
+		if err != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		if heard, err := beacon.Parse(b[:n]); err == nil && heard.UUID == p.subject.UUID() && heard.Port != 0 {
+			p.to = netip.AddrPortFrom(from.Src.Addr().Unmap(), heard.Port).String()
+			return nil
+		}
+	}
+}
+
+// card returns the host's interface and its first IPv4 address.
+func (p *Player) card() (index int, prefix netip.Prefix, err error) {
+	all, err := p.host.Interfaces()
+	for _, i := range all {
+		for _, a := range i.Addrs {
+			if i.Flags&net.FlagLoopback == 0 && a.Addr().Is4() {
+				return i.Index, a, nil
+			}
+		}
+	}
+	return 0, netip.Prefix{}, errors.Join(err, errors.New("script: the host has no interface with IPv4"))
+}
+
+// endpoint is what its HELLOs name.
+func (p *Player) endpoint() string { return "tcp://" + netip.AddrPortFrom(p.local, p.port).String() }
+
+// listen makes a ROUTER which reads all its connections, at the port that it had before.
+func (p *Player) listen(ctx context.Context) error {
+	l, err := p.host.Listen(ctx, "tcp", netip.AddrPortFrom(p.local, p.port).String())
+	if err != nil {
+		return err
+	}
+	p.port = netip.MustParseAddrPort(l.Addr().String()).Port()
+	p.inbox = libzmq.Accept(l, func(c *zmtp.Conn) (zmtp.Receiver, error) {
+		if own := p.subject.UUID(); string(c.Identity()) != "\x01"+string(own[:]) {
+			return nil, errors.New("script: another node heard the Player's beacon")
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		in := &incoming{player: p, conn: c}
+		p.accepted = append(p.accepted, in)
+		p.changes++
+		return in, nil
+	})
+	return nil
+}
+
+// unlisten closes the ROUTER with all its connections.
+func (p *Player) unlisten() {
+	p.drop()
+	p.inbox.Close()
+}
+
+// drop closes the connections that the subject made.
+func (p *Player) drop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, in := range p.accepted {
+		if !in.ended {
+			in.dropped = true
+			in.conn.Close(nil)
+		}
+	}
+}
+
+func (p *Player) close() {
+	for _, o := range p.outgoing {
+		o.conn.Close(nil)
+	}
+	p.drop()
+	p.inbox.Close()
+	_ = p.udp.Close()
+}
+
+// rest waits until nothing has happened for a while.
+func (p *Player) rest(ctx context.Context) error {
+	for now := p.count(); ; {
+		select {
+		case <-time.After(settle):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		before := now
+		if now = p.count(); now == before {
+			return nil
+		}
+	}
+}
+
+func (p *Player) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.changes + len(p.subject.Events(p.id)) + len(p.subject.Events(p.second))
+}
+
+// outcome tells what has come of it.
+func (p *Player) outcome() (o Outcome) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, in := range p.accepted {
+		o.Connections = append(o.Connections, in.String())
+	}
+	events := p.subject.Events(p.id)
+	if more := p.subject.Events(p.second); len(more) > 0 {
+		events = append(append(events, "second"), more...)
+	}
+	o.Events = strings.Join(events, " ")
+	return o
+}
+
+// trouble says which connection of ours the subject closed: none of the implementations does that.
+func (p *Player) trouble() error {
+	for name, o := range p.outgoing {
+		if err := o.conn.Err(); err != nil && !o.done {
+			return fmt.Errorf("script: the subject ended our connection %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// An incoming connection is one of the subject's DEALERs.
+type incoming struct {
+	player  *Player
+	conn    *zmtp.Conn
+	said    []string
+	dropped bool // by us
+	ended   bool
+}
+
+// Receive implements zmtp.Receiver.
+func (in *incoming) Receive(frames [][]byte) error {
+	var m msg.Message
+	text := ""
+	if err := m.Decode(frames, msg.DefaultLimits()); err != nil {
+		text = err.Error()
+	} else {
+		text = fmt.Sprintf("%v %d", m.ID, m.Sequence)
+	}
+	in.player.mu.Lock()
+	defer in.player.mu.Unlock()
+	in.player.changes++
+	last := len(in.said) - 1
+	switch {
+	case m.ID == msg.Ping && last >= 0 && strings.HasPrefix(in.said[last], "PING"):
+		in.said[last] = "PINGs"
+	case m.ID == msg.Ping:
+		in.said = append(in.said, "PING")
+	default:
+		in.said = append(in.said, text)
+	}
+	return nil
+}
+
+// Closed implements zmtp.Receiver.
+func (in *incoming) Closed(error) {
+	in.player.mu.Lock()
+	defer in.player.mu.Unlock()
+	in.ended = true
+	in.player.changes++
+}
+
+func (in *incoming) String() string {
+	said := slices.Clone(in.said)
+	switch {
+	case in.dropped:
+		said = append(said, "dropped")
+	case in.ended:
+		said = append(said, "closed")
+	}
+	return strings.Join(said, ", ")
+}
