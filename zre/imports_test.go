@@ -15,6 +15,7 @@ func TestImports(t *testing.T) {
 		"beacon":              {},
 		"internal/memory":     {},
 		"internal/zmtp":       {"internal/memory"},
+		"internal/libzmq":     {"internal/zmtp"},
 		"internal/ipc":        {},
 		"internal/gossip":     {"internal/zmtp"},
 		"internal/srv":        {},
