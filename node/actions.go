@@ -22,7 +22,7 @@ const (
 	// steady is how long a session must live for its end not to count as flapping.
 	steady = 10 * time.Second
 
-	// maxRegreets is how often a peer that does not show that it knows our HELLO is said another.
+	// maxRegreets is how often a peer that does not show that it knows our HELLO is said another; one that does not answer at all, once.
 	maxRegreets = 2
 )
 
@@ -30,7 +30,7 @@ const (
 func (n *Node) noteConnection(s *session, d detail) {
 	conn := d.conn
 	n.log.Debug().Stringer("peer", s.uuid).Stringer("endpoint", conn.RemoteAddr()).Msg("connected")
-	s.mailbox, s.linked, s.dialErr = conn, time.Now(), nil
+	s.mailbox, s.linked, s.shook, s.dialErr = conn, time.Now(), d.took, nil
 	s.hello, s.stopDialling = nil, nil
 	s.transport, s.reached, s.local = transportOf(conn), paths.AddrPortOf(conn.RemoteAddr()), paths.AddrOf(conn.LocalAddr())
 	n.index(s)
@@ -77,11 +77,15 @@ func (n *Node) askToConfirm(s *session, d detail) {
 		return
 	}
 	s.out.Ping()
+	s.unconfirmed++
 	n.startGrace(s)
 }
 
 // confirm: the peer has answered a PING of the session that our HELLO began.
 func (n *Node) confirm(s *session, _ detail) {
+	if s.mailbox == nil {
+		return // it answers a PING of an older session
+	}
 	n.former.remove(s.uuid)
 	s.inbox.verdict = accept
 }
@@ -96,17 +100,17 @@ func (n *Node) insist(s *session, d detail) {
 }
 
 // withdrawHello: the connection has closed that brought the HELLO which waits. If our HELLO made the peer close it, another HELLO is on its
-// way; if our PING did, twice, the peer does not know our HELLO.
+// way. If our PING did, the peer does not know our HELLO: so it is if it happens twice, or if the peer had our HELLO before it said its own,
+// since that came later than a round trip after ours.
 func (n *Node) withdrawHello(s *session, d detail) {
 	switch {
 	case s.mailbox == nil:
 		n.enterState(s, dialling)
 		return
-	case s.unconfirmed > 0:
+	case s.unconfirmed > 1, s.regreets < maxRegreets && s.held.Sub(s.linked) > s.shook:
 		n.greetAnew(s, d)
 		return
 	}
-	s.unconfirmed++
 	n.enterState(s, greeting)
 }
 
@@ -165,7 +169,7 @@ func (n *Node) loseUnanswered(s *session, d detail) {
 
 // awaitPeer: the peer closed its connection, and ours stands.
 func (n *Node) awaitPeer(s *session, d detail) {
-	if s.out.Wraps() { // it ended the session over a number, as it had to
+	if s.out.Wraps() || s.unconfirmed > 0 && !s.answered.Load() { // it did so over a number, as it had to
 		n.redial(s, d)
 		return
 	}

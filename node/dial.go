@@ -22,9 +22,11 @@ func (s *session) run(ctx context.Context, id uuid.UUID, hello msg.OutHello) {
 		if attempt > 0 && !s.sleep(ctx, backoff(n.cfg.Network, attempt)) {
 			return
 		}
+		began := time.Now()
 		conn, err := s.connect(ctx, id, attempt, hello)
 		if err == nil {
-			n.post(func() { n.handle(s, connected, detail{conn: conn}) })
+			took := time.Since(began)
+			n.post(func() { n.handle(s, connected, detail{conn: conn, took: took}) })
 			return
 		}
 		if ctx.Err() != nil {

@@ -1,5 +1,10 @@
 package node
 
+import (
+	"net/netip"
+	"time"
+)
+
 // A verdict is what the control loop makes of a connection's HELLO, or of its first message without one.
 type verdict uint8
 
@@ -30,9 +35,7 @@ func (n *Node) greeted(in *inbox) {
 		return
 	}
 	endpoints := in.endpoints()
-	if s == nil {
-		s = n.recognise(in.uuid, endpoints)
-	}
+	s = n.answered(in, s, endpoints)
 	if s == nil && len(endpoints) > 0 { // not seen by a beacon: its HELLO says where to connect
 		s = n.begin(in.uuid, n.paths(endpoints, len(endpoints) == 1), in.isLocal(), 0, nil, in)
 	}
@@ -42,6 +45,23 @@ func (n *Node) greeted(in *inbox) {
 	}
 	n.contest(s, endpoints)
 	n.handle(s, helloCame, detail{in: in})
+}
+
+// answered returns the session whose HELLO a HELLO answers, if one can be told: of two that lead to the peer the newer one, since a ROUTER
+// of libzmq is deaf to older connections. s is that with the peer, if there is one.
+func (n *Node) answered(in *inbox, s *session, endpoints []netip.AddrPort) *session {
+	other := n.recognised(in.uuid, endpoints)
+	switch {
+	case in.extensions != 0 && s != nil || other == nil:
+		return s
+	case s == nil:
+	case other.contact == nil || other.mailbox == nil || s.mailbox != nil && !other.linked.After(s.linked):
+		return s
+	default:
+		n.remove(s, Replaced)
+	}
+	n.assignUUID(other, in.uuid)
+	return other
 }
 
 // welcomePeer takes the HELLO of a peer that has not entered.
@@ -55,7 +75,15 @@ func (n *Node) welcomePeer(s *session, d detail) {
 	case !in.sure && n.mustConfirm(s, in):
 		n.hold(s, in)
 	default:
+		said := s.state == greeting
 		n.enter(s, in)
+		if said && in.extensions == 0 && !in.sure {
+			// zyre.js drops a peer that it has in a session, for our HELLO, greets at our next beacon, and then waits for another HELLO. It
+			// hangs up for whatever else comes, which shows that.
+			s.answered.Store(false)
+			s.out.Ping()
+			s.unconfirmed++
+		}
 	}
 }
 
@@ -68,10 +96,11 @@ func (n *Node) mustConfirm(s *session, in *inbox) bool {
 // hold has a HELLO wait for that proof.
 func (n *Node) hold(s *session, in *inbox) {
 	in.hold(false)
-	s.inbox = in
+	s.inbox, s.held = in, time.Now()
 	n.enterState(s, confirming)
 	if s.mailbox != nil {
 		s.out.Ping()
+		s.unconfirmed++
 	}
 }
 

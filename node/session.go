@@ -34,6 +34,7 @@ type session struct {
 	// Our connection to the peer's mailbox.
 	mailbox      *zmtp.Conn     // nil while it is not up
 	linked       time.Time      // when it came up, with our HELLO
+	shook        time.Duration  // how long it took to come up: several round trips
 	transport    string         // of it; presumed before
 	reached      netip.AddrPort // where it leads to by tcp; not valid otherwise
 	local        netip.Addr     // where it comes from, without a zone
@@ -45,7 +46,8 @@ type session struct {
 	stopDialling func()         // ends run
 	dialErr      error          // of the last attempt to dial
 	regreets     int            // sessions just before this one whose HELLO the peer did not show to know
-	unconfirmed  int            // HELLOs of the peer that were withdrawn before it showed to know ours
+	unconfirmed  int            // PINGs that ask whether the peer knows our HELLO, not answered so far
+	held         time.Time      // when the HELLO came that waits in confirming
 	askedFor     time.Time      // when a sign of life on this connection was last asked for, for a reason of its own; see demand
 
 	// The peer's connection to ours, and what it told by it.

@@ -70,10 +70,11 @@ func (e event) String() string { return eventNames[e] }
 
 // detail is what an event brings along.
 type detail struct {
-	in     *inbox     // helloCame, resumed, inboxClosed: the peer's connection
-	conn   *zmtp.Conn // connected: ours
-	err    error      // dialFailed, mailboxClosed
-	isNext bool       // resumed: its first message has the number that was due
+	in     *inbox        // helloCame, resumed, inboxClosed: the peer's connection
+	conn   *zmtp.Conn    // connected: ours
+	took   time.Duration // connected: the attempt
+	err    error         // dialFailed, mailboxClosed
+	isNext bool          // resumed: its first message has the number that was due
 }
 
 type action func(n *Node, s *session, d detail)
@@ -165,9 +166,9 @@ func (n *Node) startGrace(s *session) {
 
 // Where time alone can decide: how long a state lasts at most.
 const (
-	// greetGrace is how long a HELLO of ours may go unanswered by a foreign peer that may have had us in an older session: zyre.js drops us
-	// for it, and where it hears no beacons only another HELLO helps. Others answer within seven times the latency: 1.8 s at 250 ms.
-	greetGrace = 4 * time.Second
+	// greetGrace is how long a HELLO of ours may go unanswered by a foreign peer, once. It may have had us in an older session: zyre.js drops
+	// us for it, or keeps answering where we were before. Others answer within eight times the latency: 2 s at 250 ms.
+	greetGrace = 2500 * time.Millisecond
 
 	// confirmGrace is how long a PING that shall confirm a session may go unanswered: six times the latency, at 250 ms.
 	confirmGrace = 1500 * time.Millisecond
@@ -187,7 +188,7 @@ const (
 func (n *Node) grace(s *session) time.Duration {
 	switch s.state {
 	case greeting:
-		if !s.isOurs && s.contact == nil && n.mayHaveUs(s.uuid) && s.regreets < maxRegreets {
+		if !s.isOurs && s.contact == nil && s.regreets == 0 {
 			return greetGrace
 		}
 	case confirming:
