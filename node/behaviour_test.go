@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -132,6 +133,39 @@ func TestAllow(t *testing.T) {
 	nc.SetReadDeadline(time.Now().Add(patience))
 	if octets, err := io.ReadAll(nc); len(octets) > 0 {
 		t.Errorf("the node answered %q, %v", octets, err)
+	}
+}
+
+// A message without frames comes as one empty frame, whoever sends it and however, since applications look at the first one.
+func TestNoFrames(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	if err := n.Join("G"); err != nil {
+		t.Fatal(err)
+	}
+	f := newFakePeer(t, n)
+	f.enter()
+	neighbour := start(t, onLoopback(n.cfg.BeaconPort, Config{}))
+	neighbour.waitKind(Join, n.UUID())
+	for _, test := range []struct {
+		name string
+		from uuid.UUID
+		send func() error
+		kind Kind
+	}{
+		{"WHISPER", f.uuid, func() error { f.send(msg.AppendWhisper(nil, 2)); return nil }, Whisper},
+		{"SHOUT", f.uuid, func() error { f.send(must(msg.AppendShout(nil, 3, "G"))); return nil }, Shout},
+		{"WHISPER handed over", neighbour.UUID(), func() error { return neighbour.Whisper(t.Context(), n.UUID()) }, Whisper},
+		{"SHOUT handed over", neighbour.UUID(), func() error { return neighbour.Shout(t.Context(), "G") }, Shout},
+	} {
+		if err := test.send(); err != nil {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		e := n.waitKind(test.kind, test.from)
+		if len(e.Frames) != 1 || len(e.Frames[0]) != 0 {
+			t.Errorf("%s: it came as %q", test.name, e.Frames)
+		}
+		memory.Recycle(e.Frames, e.Slab)
 	}
 }
 

@@ -101,13 +101,13 @@ func TestCases(t *testing.T) {
 		}, []string{entered, "WHISPER:1f"}, false, ""},
 
 		// Content.
-		{"whisper and shout of 0 and 3 frames", func(f *fakePeer) {
+		{"whisper and shout of 0 and 3 frames: none comes as one", func(f *fakePeer) {
 			f.enter()
 			f.send(msg.AppendWhisper(nil, 2))
 			f.send(msg.AppendWhisper(nil, 3), []byte("a"), nil, []byte("c"))
 			f.send(must(msg.AppendShout(nil, 4, "ours")))
 			f.send(must(msg.AppendShout(nil, 5, "ours")), []byte("a"), nil, []byte("c"))
-		}, []string{entered, "JOIN(G)", "WHISPER:0f", "WHISPER:3f", "SHOUT(ours):0f", "SHOUT(ours):3f"}, false, ""},
+		}, []string{entered, "JOIN(G)", "WHISPER:1f", "WHISPER:3f", "SHOUT(ours):1f", "SHOUT(ours):3f"}, false, ""},
 		{"shout to a group that we are not in", func(f *fakePeer) {
 			f.enter()
 			f.send(must(msg.AppendShout(nil, 2, "other")), []byte("x"))

@@ -201,6 +201,9 @@ const frameCost = 24
 
 func (in *inbox) deliver(e Event) error {
 	e.Peer, e.Frames = in.session.snapshot.Load(), in.message.Content
+	if len(e.Frames) == 0 { // RFC 36 allows it, and applications look at the first one. What is handed over has one: see outgoing
+		e.Frames = [][]byte{{}}
+	}
 	in.message.Content, in.message.Group = nil, nil // while the peer is silent they need not stay
 	var octets int64
 	for _, frame := range e.Frames {

@@ -66,18 +66,20 @@ type (
 		Group string
 	}
 
-	// Whisper: a peer sent a message to this node. The frames belong to the application; there may be none.
+	// Whisper: a peer sent a message to this node. The frames belong to the application. There is at least one: a message that came
+	// without any has an empty one.
 	Whisper struct {
 		Peer   *Peer
-		Frames [][]byte
+		Frames [][]byte // len(Frames) >= 1
 		slab   *memory.Slab
 	}
 
-	// Shout: a peer sent a message to a group that this node is in. The frames belong to the application; there may be none.
+	// Shout: a peer sent a message to a group that this node is in. The frames belong to the application. There is at least one, as in a
+	// Whisper.
 	Shout struct {
 		Peer   *Peer
 		Group  string
-		Frames [][]byte
+		Frames [][]byte // len(Frames) >= 1
 		slab   *memory.Slab
 	}
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,12 +18,21 @@ type Node struct {
 	batch  []node.Event // taken; whoever takes owns it
 	next   int          // the first of it that is not yet received
 
-	once   sync.Once // starts the goroutine that fills events
+	taker  atomic.Int32 // which of the takers below has batch and next
+	once   sync.Once    // starts the goroutine that fills events
 	events chan Event
 	done   chan struct{} // closed by Close
 	closed sync.Once
+	ended  atomic.Bool // Close returns: no event follows
 	pump   sync.WaitGroup
 }
+
+// What takes events from the engine. One at a time may; the channel keeps them once Events was called.
+const (
+	noTaker = iota
+	loop    // over All
+	channel // of Events
+)
 
 // NewNode makes a node. It is silent and invisible until Start. An option with a value that cannot be used is an error that
 // names it.
@@ -47,13 +57,17 @@ func NewNode(options ...Option) (*Node, error) {
 func (n *Node) Start(ctx context.Context) error { return n.engine.Start(ctx) }
 
 // Close says farewell to the network and ends the node. Messages that are queued are sent first, for up to the linger time
-// (WithLinger). The channel of Events is closed, events not yet received are dropped, and every other call returns ErrClosed
-// from now on. Close waits until all is done; it may be called twice and from anywhere.
+// (WithLinger). The channel of Events is closed, and every other call returns ErrClosed from now on. Events not yet received are
+// dropped: once Close has returned, neither Events nor All gives one. Close waits until all is done; it may be called twice and from
+// anywhere, also from the loop over the events.
 func (n *Node) Close() error {
 	n.closed.Do(func() { close(n.done) })
 	err := n.engine.Close()
 	n.once.Do(func() { close(n.events) })
 	n.pump.Wait()
+	for range n.events { // what the channel still holds
+	}
+	n.ended.Store(true)
 	return err
 }
 
@@ -124,48 +138,70 @@ func (n *Node) Ping(ctx context.Context, peer uuid.UUID) (time.Duration, error) 
 	return n.engine.Ping(ctx, peer)
 }
 
-// Events returns the channel of the node's events. It is always the same one, and is closed by Close. Use either Events or All.
+// Events returns the channel of the node's events. It is always the same one, and is closed by Close. Each event is given once, so from
+// the first call on the channel has all of them: use either Events or All. Events panics while a loop over All runs.
 func (n *Node) Events() <-chan Event {
+	if !n.taker.CompareAndSwap(noTaker, channel) && n.taker.Load() != channel && !n.ended.Load() {
+		panic("zre: Node.Events was called while a loop over Node.All takes the events; use one of the two, or end the loop first")
+	}
 	n.once.Do(func() {
 		n.pump.Go(func() {
 			defer close(n.events)
-			for event := range n.take(n.done) {
+			n.take(n.done, func(event Event) bool {
 				select {
 				case n.events <- event:
+					return true
 				case <-n.done:
-					return
+					return false
 				}
-			}
+			})
 		})
 	})
 	return n.events
 }
 
-// All returns the node's events as a sequence, which ends when ctx or the node does. It costs less than the channel of Events.
-// Use one or the other, and All in one goroutine at a time.
-func (n *Node) All(ctx context.Context) iter.Seq[Event] { return n.take(ctx.Done()) }
-
-// take waits for events until the node closes or stop does.
-func (n *Node) take(stop <-chan struct{}) iter.Seq[Event] {
+// All returns the node's events as a sequence, which ends when ctx or the node does. It costs less than the channel of Events. A loop
+// over it may end and another go on where it stopped, but one runs at a time, in whatever goroutine: a second one panics, and so does a
+// loop after Events was called. A loop over the events of a closed node ends at once.
+func (n *Node) All(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
-		for {
-			for n.next < len(n.batch) {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				event := eventOf(&n.batch[n.next])
-				n.batch[n.next] = node.Event{} // what was delivered must not stay reachable
-				n.next++
-				if !yield(event) {
-					return
-				}
+		switch {
+		case n.ended.Load():
+			return
+		case n.taker.CompareAndSwap(noTaker, loop):
+		case n.taker.Load() == channel:
+			panic("zre: a loop over Node.All began after Node.Events was called, whose channel takes the events; use one of the two")
+		default:
+			panic("zre: a loop over Node.All began while another one takes the events; run one at a time, and hand events on from it")
+		}
+		defer n.taker.Store(noTaker)
+		n.take(ctx.Done(), yield)
+	}
+}
+
+// take waits for events and yields them, until yield returns false or the node or stop is closed.
+func (n *Node) take(stop <-chan struct{}, yield func(Event) bool) {
+	for {
+		for n.next < len(n.batch) {
+			select {
+			case <-stop:
+				return
+			default:
 			}
-			batch, ok := n.engine.Take(n.batch[:0], stop) // all of it is cleared already
-			if n.batch, n.next = batch, 0; !ok {
+			if n.ended.Load() { // by Close in the body of the loop, or elsewhere
+				n.batch, n.next = nil, 0
 				return
 			}
+			event := eventOf(&n.batch[n.next])
+			n.batch[n.next] = node.Event{} // what was delivered must not stay reachable
+			n.next++
+			if !yield(event) {
+				return
+			}
+		}
+		batch, ok := n.engine.Take(n.batch[:0], stop) // all of it is cleared already
+		if n.batch, n.next = batch, 0; !ok {
+			return
 		}
 	}
 }

@@ -67,7 +67,7 @@ type Event struct {
 	State  beacon.State // State
 	Peer   *Peer
 	Group  string       // Join, Leave, Shout
-	Frames [][]byte     // Whisper, Shout; the application owns them
+	Frames [][]byte     // Whisper, Shout; one at least. The application owns them
 	Slab   *memory.Slab // of the frames, to give them back
 
 	Problem *Problem // ProblemChanged; Peer is that of the problem, or empty

@@ -17,7 +17,7 @@ import (
 // patience bounds Wait and Next. In fake time it costs nothing.
 const patience = 5 * time.Minute
 
-// A Watched node is a node whose events are taken, checked and kept. Do not use Events and All of the node beside it.
+// A Watched node is a node whose events are taken, checked and kept. Do not use Events and All of the node beside it: they panic.
 type Watched struct {
 	*zre.Node
 	t testing.TB
