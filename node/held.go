@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/go-zre/go-zre/msg"
 )
 
@@ -149,9 +151,33 @@ func (n *Node) mayAnswerAnother(in *inbox, s *session) bool {
 	if in.sure || in.extensions != 0 || n.undecided >= maxUndecided || s != nil && (s.isOurs || !s.state.isPresent()) {
 		return false
 	}
+	n.mergeOlder(s)
 	known := n.recognised(in.uuid, in.endpoints())
 	candidates := n.candidates()
 	return candidates > 1 || candidates == 1 && known == nil
+}
+
+// mergeOlder takes the HELLO of a foreign peer that entered for what it tells: it greets anew although we said one HELLO to it, so another of
+// ours has reached it before, by another of its addresses.
+func (n *Node) mergeOlder(s *session) {
+	if s == nil || s.mailbox == nil || n.candidates() != 1 {
+		return
+	}
+	if o := n.unnamed[len(n.unnamed)-1]; o.mailbox != nil && o.linked.Before(s.linked) {
+		n.mergeInto(o, s.uuid)
+	}
+}
+
+// mergeInto ends a session that leads to a peer whose session is another one.
+func (n *Node) mergeInto(o *session, id uuid.UUID) {
+	c := o.contact
+	n.unnamed = slices.DeleteFunc(n.unnamed, func(u *session) bool { return u == o })
+	o.contact, c.session, c.peer = nil, nil, id
+	n.noted(c, nil)
+	if n.asking == o {
+		n.asking = nil
+	}
+	n.end(o)
 }
 
 // candidates counts the sessions whose peer may answer a HELLO of ours now, and has not told its UUID.
@@ -217,11 +243,8 @@ func (n *Node) place(in *inbox) {
 	n.assignUUID(s, in.uuid)
 	endpoints := in.endpoints()
 	for _, o := range slices.Clone(n.unnamed) {
-		if c := o.contact; slices.Contains(endpoints, c.at) { // it leads to the peer, too
-			n.unnamed = slices.DeleteFunc(n.unnamed, func(u *session) bool { return u == o })
-			o.contact, c.session, c.peer = nil, nil, in.uuid
-			n.noted(c, nil)
-			n.end(o)
+		if slices.Contains(endpoints, o.contact.at) {
+			n.mergeInto(o, in.uuid)
 		}
 	}
 	in.verdict = accept
