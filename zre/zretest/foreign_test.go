@@ -51,6 +51,9 @@ func (s subject) Events(of uuid.UUID) (list []string) {
 func TestScripts(t *testing.T) {
 	for _, kind := range foreign {
 		for _, s := range script.Scripts {
+			if s.Long && underRace {
+				continue
+			}
 			t.Run(string(kind)+"/"+s.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					lan := zretest.NewLAN(t)
