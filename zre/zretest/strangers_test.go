@@ -245,7 +245,7 @@ func (ignore) Closed(error)           {}
 func TestStrangers(t *testing.T) {
 	runs := 300
 	if underRace {
-		runs = 40
+		runs = 30
 	}
 	zretest.Run(t, runs, func(t *testing.T, lan *zretest.LAN) {
 		x := newMix(t, lan, zretest.Zyre, zretest.Pyre, zretest.ZyreJS)
