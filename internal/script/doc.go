@@ -37,14 +37,17 @@ type Script struct {
 	// Idle says that the subject is to have its own timeouts. The others have so long ones that it sends no PINGs.
 	Idle bool
 
+	// Long says that it has tens of thousands of messages.
+	Long bool
+
 	// Want is what comes of it, by implementation: "zyre", "pyre", "zyre.js".
 	Want map[string]Outcome
 }
 
 // An Outcome is what a subject did.
 type Outcome struct {
-	// Connections are those that the subject made to the Player, in their order: what came by each, as in "HELLO 1, PING-OK 2", and
-	// "closed" at the end if the subject closed it. Several PINGs in a row are "PINGs", without their numbers.
+	// Connections are those that the subject made to the Player, in their order: what came by each, as in "HELLO 1, PING-OK 2 to 4",
+	// and "closed" at the end if the subject closed it. Several PINGs in a row are "PINGs", without their numbers.
 	Connections []string
 
 	// Events are what its application was told of the Player, by the names of testbed.Event, and of a second one with that UUID after

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -35,6 +36,7 @@ type Player struct {
 
 	inbox    *libzmq.Acceptor
 	outgoing map[string]*outgoing
+	answers  atomic.Int64 // PING-OKs so far
 
 	mu       sync.Mutex
 	accepted []*incoming
@@ -116,7 +118,7 @@ func (p *Player) listen(ctx context.Context) error {
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		in := &incoming{player: p, conn: c}
+		in := &incoming{player: p, conn: c, first: -1}
 		p.accepted = append(p.accepted, in)
 		p.changes++
 		return in, nil
@@ -202,6 +204,8 @@ type incoming struct {
 	player  *Player
 	conn    *zmtp.Conn
 	said    []string
+	first   int  // number of the first of several PING-OKs in a row, -1 for none
+	last    int  // and of the last
 	dropped bool // by us
 	ended   bool
 }
@@ -224,8 +228,19 @@ func (in *incoming) Receive(frames [][]byte) error {
 		in.said[last] = "PINGs"
 	case m.ID == msg.Ping:
 		in.said = append(in.said, "PING")
+	case m.ID == msg.PingOK:
+		in.player.answers.Add(1)
+		if in.last++; in.first < 0 || in.last != int(m.Sequence) {
+			in.first, in.last = int(m.Sequence), int(m.Sequence)
+			in.said = append(in.said, text)
+		} else {
+			in.said[last] = fmt.Sprintf("PING-OK %d to %d", in.first, in.last)
+		}
 	default:
 		in.said = append(in.said, text)
+	}
+	if m.ID != msg.PingOK {
+		in.first = -1
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ var Scripts = []Script{
 	{
 		Name:  "PING",
 		Steps: []Step{greet("a"), ping("a", 2), ping("a", 3)},
-		Want:  alike(did("enter", "HELLO 1, PING-OK 2, PING-OK 3")),
+		Want:  alike(did("enter", "HELLO 1, PING-OK 2 to 3")),
 	},
 	{
 		Name:  "JOIN and LEAVE",
@@ -157,6 +157,26 @@ var Scripts = []Script{
 		Name:  "a farewell, and a return",
 		Steps: []Step{greet("a"), farewell, ping("a", 2), beckon, hello("a")},
 		Want:  alike(did("enter exit enter", "HELLO 1, closed", "HELLO 1")),
+	},
+	{
+		Name:  "after 65534 comes 65535",
+		Long:  true,
+		Steps: []Step{greet("a"), pings("a", 2, 65534), ping("a", 65535), ping("a", 0), ping("a", 1)},
+		Want: map[string]Outcome{
+			"zyre":    did("enter", "HELLO 1, PING-OK 2 to 65535, PING-OK 0 to 1"),
+			"pyre":    did("enter exit", "HELLO 1, PING-OK 2 to 65534, closed"),
+			"zyre.js": did("enter exit", "HELLO 1, PING-OK 2 to 65534, closed"),
+		},
+	},
+	{
+		Name:  "after 65534 comes 0",
+		Long:  true,
+		Steps: []Step{greet("a"), pings("a", 2, 65534), ping("a", 0), ping("a", 1)},
+		Want: map[string]Outcome{
+			"zyre":    did("enter exit", "HELLO 1, PING-OK 2 to 65534, closed"),
+			"pyre":    did("enter", "HELLO 1, PING-OK 2 to 65534, PING-OK 0 to 1"),
+			"zyre.js": did("enter", "HELLO 1, PING-OK 2 to 65534, PING-OK 0 to 1"),
+		},
 	},
 	{
 		Name:  "silence",

@@ -28,7 +28,7 @@ func (p *Player) open(ctx context.Context, name string, id uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	o := &outgoing{queue: zmtp.NewQueue(100, 1<<20)}
+	o := &outgoing{queue: zmtp.NewQueue(1000, 1<<20)}
 	if o.conn, err = zmtp.Open(ctx, nc, zmtp.Config{Identity: append([]byte{1}, id[:]...)}, o.queue, nil, nobody{}); err != nil {
 		return err
 	}
@@ -73,6 +73,31 @@ func both(a, b Step) Step {
 func ping(name string, sequence uint16) Step {
 	return Step{fmt.Sprintf("PING %d on %s", sequence, name), func(ctx context.Context, p *Player) error {
 		return p.push(ctx, name, msg.AppendPing(nil, sequence))
+	}}
+}
+
+// pings says PING with each sequence number from first to last, some at a time, and waits for the answers.
+func pings(name string, first, last uint16) Step {
+	const some = 200 // far below the high-water mark of any
+	return Step{fmt.Sprintf("PING %d to %d on %s", first, last, name), func(ctx context.Context, p *Player) error {
+		for at := int(first); at <= int(last); {
+			goal := p.answers.Load()
+			for range min(some, int(last)-at+1) {
+				if err := p.outgoing[name].queue.Push(msg.AppendPing(nil, uint16(at))); err != nil {
+					return err
+				}
+				at++
+				goal++
+			}
+			for p.answers.Load() < goal {
+				select {
+				case <-time.After(time.Millisecond):
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+		}
+		return nil
 	}}
 }
 

@@ -38,6 +38,12 @@
 // [Start] and [Watch] record a node's events, and check each against what package zre promises: a [Grammar]. [Number] lets
 // them check that no message is lost or out of order.
 //
+// # Other implementations
+//
+// A [Foreign] is a model of a node of C zyre, pyre or zyre.js, with what is peculiar to each: what they make of a broken connection
+// and of a second HELLO, when they PING, which beacons they take, and how a ROUTER of libzmq treats two connections of one
+// identity. The models are compared with the real ones, message by message.
+//
 // # Fake time
 //
 // A LAN works in real time too, where a test takes as long as it says. In a bubble time stands still while any goroutine can
