@@ -67,6 +67,7 @@ func TestContactThatSaysNothing(t *testing.T) {
 		f.expect(msg.Hello)
 	}
 	problem := "unreachable " + f.endpoint()
+	n.wait("PROBLEM", func(e Event) bool { return e.Kind == ProblemChanged })
 	if got, want := n.log(), "PROBLEM("+problem+")"; got != want {
 		t.Errorf("events: %s, want %s", got, want)
 	}

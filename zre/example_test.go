@@ -131,6 +131,30 @@ func ExampleNode_Peers() {
 	// Output: 0 peers
 }
 
+// What goes wrong comes as an event when it begins and when it is solved; Problems has what stands.
+func ExampleProblem() {
+	node, err := zre.NewNode(onLoopback(11510, zre.WithPeers("tcp://127.0.0.1:9"))...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer node.Close()
+	if err := node.Start(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	for event := range node.Events() {
+		if problem, ok := event.(zre.Problem); ok && problem.Kind == zre.ProblemUnreachable && !problem.Solved {
+			fmt.Println("cannot reach", problem.About) // and problem.Err tells why
+			break
+		}
+	}
+	for _, problem := range node.Problems() {
+		fmt.Println(problem.Kind, problem.About)
+	}
+	// Output:
+	// cannot reach tcp://127.0.0.1:9
+	// unreachable tcp://127.0.0.1:9
+}
+
 // An option with a value that cannot be used is an error that names it.
 func ExampleWithBeaconPort() {
 	_, err := zre.NewNode(zre.WithBeaconPort(70_000))

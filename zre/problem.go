@@ -10,7 +10,7 @@ import (
 // Problem is something that keeps the node from working as it should. It is an event, and what Node.Problems returns.
 //
 // As an event it comes when the problem begins, again when the cause becomes another (once a minute at most), and when it is solved, which
-// Solved tells: never for each attempt that fails. What it is known by, in all of these, is Kind and About. An application that does not take its
+// Solved tells (one type for all of it, so that a type switch needs one case): never for each attempt that fails. What it is known by, in all of these, is Kind and About. An application that does not take its
 // events may miss some; Node.Problems has what stands. At most 256 problems are listed (ProblemUnlisted).
 type Problem struct {
 	Kind   ProblemKind
