@@ -241,6 +241,15 @@ func (n *Node) loseMessages(s *session, _ detail) {
 	n.begin(s.uuid, at, sameHost, flaps, nil, nil)
 }
 
+// expectHello: the peer talks to us as if its HELLO had come; that was lost with a connection. Another HELLO of ours has it say its own again,
+// unless that is on its way already.
+func (n *Node) expectHello(s *session, _ detail) {
+	if !s.goesOn {
+		s.goesOn = true
+		n.startGrace(s)
+	}
+}
+
 // resume goes on with a connection of the peer that begins without HELLO, as libzmq makes one after a reset.
 func (n *Node) resume(s *session, d detail) {
 	if !d.isNext {

@@ -103,11 +103,11 @@ func (in *inbox) resumes() bool {
 	number := in.message.Sequence
 	_ = in.node.do(func() {
 		s := in.node.sessions[in.uuid]
-		if s == nil || s.state != awaiting {
+		if s == nil {
 			return
 		}
 		in.verdict = ignore
-		in.node.handle(s, resumed, detail{in: in, isNext: s.out.Follows(s.last, number)})
+		in.node.handle(s, resumed, detail{in: in, isNext: s.state == awaiting && s.out.Follows(s.last, number)})
 		if in.verdict == accept {
 			in.session, in.last = s, s.last
 		}

@@ -88,7 +88,7 @@ func init() { // not in the declaration: the actions refer to the table
 			dialling: (*Node).welcomePeer, greeting: (*Node).welcomePeer, confirming: (*Node).welcomePeer, answering: (*Node).replace,
 			ready: (*Node).replace, awaiting: (*Node).replace, draining: (*Node).replace, leaving: (*Node).replace,
 		},
-		resumed: {awaiting: (*Node).resume},
+		resumed: {greeting: (*Node).expectHello, awaiting: (*Node).resume},
 		connected: {
 			dialling: (*Node).greet, confirming: (*Node).askToConfirm, answering: (*Node).complete, leaving: (*Node).noteConnection,
 		},
@@ -168,6 +168,7 @@ func (n *Node) startGrace(s *session) {
 const (
 	// greetGrace is how long a HELLO of ours may go unanswered by a foreign peer, once. It may have had us in an older session: zyre.js drops
 	// us for it, or keeps answering where we were before. Others answer within eight times the latency: 2 s at 250 ms.
+	// A peer that talks to us without a HELLO gets more of ours, each after twice the time.
 	greetGrace = 2500 * time.Millisecond
 
 	// confirmGrace is how long a PING that shall confirm a session may go unanswered: six times the latency, at 250 ms.
@@ -188,8 +189,8 @@ const (
 func (n *Node) grace(s *session) time.Duration {
 	switch s.state {
 	case greeting:
-		if !s.isOurs && s.contact == nil && s.regreets == 0 {
-			return greetGrace
+		if !s.isOurs && s.contact == nil && (s.regreets == 0 || s.goesOn) {
+			return greetGrace << min(s.regreets, 4)
 		}
 	case confirming:
 		if s.mailbox != nil {
