@@ -192,7 +192,7 @@ func TestParkedControlsHaveBounds(t *testing.T) {
 	}
 }
 
-// The caller may reuse its frames while they are parked, and what they are leased from goes on being held.
+// The caller may reuse its frames while they are parked.
 func TestParkedIsCopied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, r, _ := opened(t, roomy)
