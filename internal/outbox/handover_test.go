@@ -140,6 +140,10 @@ func TestHandOverKeepsOrder(t *testing.T) {
 		if got := n.texts(); !slices.Equal(got, []string{"WHISPER c"}) {
 			t.Errorf("handed over: %q", got)
 		}
+		n.space = make(chan struct{})
+		if err := send(o, "d"); !errors.Is(err, zmtp.ErrFull) || isClosed(o.Room()) {
+			t.Errorf("Send returns %v, and does not wait for room at the receiver", err)
+		}
 	})
 }
 
