@@ -20,23 +20,24 @@ func (p *session) receiver(conn *zmtp.Conn) func() outbox.Receiver {
 		if !ok || in.session == nil {
 			return nil
 		}
-		return receiver{in, &p.node.cfg.Limits}
+		return &receiver{in, &p.node.cfg.Limits}
 	}
 }
 
 // Limits are those that a socket of the receiver's would keep.
-func (r receiver) Limits() outbox.Limits {
+func (r *receiver) Limits() outbox.Limits {
 	l := &r.in.node.cfg.Limits
 	return outbox.Limits{FrameSize: l.FrameSize, MessageSize: l.MessageSize, Frames: l.Frames}
 }
 
 // Room tells when the application has taken what is pending.
-func (r receiver) Room() <-chan struct{} { return r.in.node.events.Room() }
+func (r *receiver) Room() <-chan struct{} { return r.in.node.events.Room() }
 
 // Take delivers a message without waiting.
-func (r receiver) Take(m outbox.Message) error {
+func (r *receiver) Take(m outbox.Message) error {
 	n, p := r.in.node, r.in.session
-	e := Event{Kind: Whisper, Peer: p.snapshot.Load(), Frames: m.Frames, Slab: m.Slab}
+	var e Event // a literal would be made elsewhere and copied, which waits for what was just written
+	e.Kind, e.Peer, e.Frames, e.Slab = Whisper, p.snapshot.Load(), m.Frames, m.Slab
 	if m.Shout {
 		group, in := (*n.ownGroups.Load())[m.Group]
 		if !in {

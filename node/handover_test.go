@@ -187,7 +187,7 @@ func TestQueueBehindSlowApplication(t *testing.T) {
 	p.out.HandOverTo(nil)
 	for i := range count {
 		if i == 100 {
-			p.out.HandOverTo(func() outbox.Receiver { return receiver{in, &fast.cfg.Limits} })
+			p.out.HandOverTo(func() outbox.Receiver { return &receiver{in, &fast.cfg.Limits} })
 		}
 		if err := fast.Whisper(t.Context(), slow.UUID(), fmt.Append(nil, i)); err != nil {
 			t.Fatal(err)

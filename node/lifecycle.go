@@ -221,7 +221,7 @@ func (n *Node) live(o *opening) bool {
 	n.lifecycle.set(phaseStarted)
 	n.agent, n.gossip, n.port = o.agent, o.gossip, paths.AddrPortOf(o.mailbox.Addr()).Port()
 	n.router = zmtp.NewRouter(n.zmtp, n.accept)
-	n.router.Allow, n.router.Introduce = n.allow, n.welcome
+	n.router.Allow, n.router.Introduce, n.router.Rival = n.allow, n.welcome, n.rival
 	n.checked = time.Now()
 	n.state.CompareAndSwap(uint32(beacon.Init), uint32(n.chosen))
 	n.serve(o.mailbox)

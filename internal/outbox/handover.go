@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/internal/zmtp"
@@ -41,14 +42,14 @@ type Message struct {
 	Slab   *memory.Slab // that they are of
 }
 
-// neighbours is what an Outbox has for the handing over. Its mu guards it.
-type neighbours struct {
+// neighbour is what an Outbox knows of the other end of a link within the process. The outbox's mu guards it.
+type neighbour struct {
 	find     func() Receiver // nil before HandOverTo
 	receiver Receiver        // once it is found
 	limits   Limits          // the receiver's
 	queueing bool            // messages go through the queue, until that is empty: see QueueBehind
-	copies   memory.Cutter   // where the copies of messages come from
 	handed   int             // messages since Tidy
+	copies   memory.Cutter   // where the copies of messages come from
 }
 
 // copyBusy is after how many messages between two calls of Tidy more memory is taken at once.
@@ -101,10 +102,8 @@ func (o *Outbox) found() bool {
 
 // allow tells whether a message keeps the limits.
 func (l *Limits) allow(c *Content) bool {
-	for _, frame := range c.Frames {
-		if int64(len(frame)) > l.FrameSize {
-			return false
-		}
+	if c.Size > l.FrameSize && slices.ContainsFunc(c.Frames, func(f []byte) bool { return int64(len(f)) > l.FrameSize }) {
+		return false
 	}
 	return HeaderSize+c.Size <= l.MessageSize && len(c.Frames) < l.Frames
 }

@@ -11,18 +11,18 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// A neighbour is a Receiver with room for so many messages.
-type neighbour struct {
+// A fakeReceiver is one with room for so many messages.
+type fakeReceiver struct {
 	room  int
 	space chan struct{}
 	got   []Message
 }
 
-func (n *neighbour) Limits() Limits {
+func (n *fakeReceiver) Limits() Limits {
 	return Limits{FrameSize: 10, MessageSize: HeaderSize + 15, Frames: 4}
 }
 
-func (n *neighbour) Take(m Message) error {
+func (n *fakeReceiver) Take(m Message) error {
 	if len(n.got) >= n.room {
 		return zmtp.ErrFull
 	}
@@ -30,9 +30,9 @@ func (n *neighbour) Take(m Message) error {
 	return nil
 }
 
-func (n *neighbour) Room() <-chan struct{} { return n.space }
+func (n *fakeReceiver) Room() <-chan struct{} { return n.space }
 
-func (n *neighbour) texts() (texts []string) {
+func (n *fakeReceiver) texts() (texts []string) {
 	for _, m := range n.got {
 		s := "WHISPER"
 		if m.Shout {
@@ -46,13 +46,13 @@ func (n *neighbour) texts() (texts []string) {
 	return texts
 }
 
-// beside makes an outbox that hands over to a neighbour, once its reader has read a first message.
-func beside(t *testing.T, room int) (*Outbox, *reader, *neighbour) {
+// beside makes an outbox that hands over to one, once its reader has read a first message.
+func beside(t *testing.T, room int) (*Outbox, *reader, *fakeReceiver) {
 	t.Helper()
 	o, r, _ := opened(t, roomy)
 	o.Control(appendJoin)
 	r.expect(t, "JOIN 2 J")
-	n := &neighbour{room: room, space: make(chan struct{})}
+	n := &fakeReceiver{room: room, space: make(chan struct{})}
 	o.HandOverTo(func() Receiver { return n })
 	return o, r, n
 }
@@ -95,7 +95,7 @@ func TestHandOverBegins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, r, _ := opened(t, roomy)
 		whisper(t, o, "a")
-		n := &neighbour{room: 1}
+		n := &fakeReceiver{room: 1}
 		there := false
 		o.HandOverTo(func() Receiver {
 			if !there {
@@ -120,7 +120,7 @@ func TestHandOverKeepsOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := New(roomy)
 		r := stopped(t, o)
-		n := &neighbour{room: 1}
+		n := &fakeReceiver{room: 1}
 		o.HandOverTo(func() Receiver { return n })
 		o.Control(appendJoin)
 		if err := send(o, "a"); !errors.Is(err, zmtp.ErrFull) {
@@ -139,6 +139,10 @@ func TestHandOverKeepsOrder(t *testing.T) {
 		r.expect(t)
 		if got := n.texts(); !slices.Equal(got, []string{"WHISPER c"}) {
 			t.Errorf("handed over: %q", got)
+		}
+		n.space = make(chan struct{})
+		if err := send(o, "d"); !errors.Is(err, zmtp.ErrFull) || isClosed(o.Room()) {
+			t.Errorf("Send returns %v, and does not wait for room at the receiver", err)
 		}
 	})
 }

@@ -43,19 +43,19 @@ type Outbox struct {
 	urgent atomic.Int32 // how many want mu for a PING or its answer: who sends a flood lets them
 
 	// mu guards the rest, but for what cycle says of itself. It may be held while that of the successor is taken.
-	mu         sync.Mutex
-	cycle      cycle
-	sequence   uint16  // of the last message
-	finished   error   // our last message is queued: what later calls return
-	wrap       *wrap   // what waits until it is known how to number it; nil mostly
-	successor  *Outbox // of the session that sends what this one could not
-	succeeds   bool    // it is the successor of another
-	pings      int     // sent
-	pongs      int     // answered
-	asked      []ask   // PINGs of the application's that are not answered, in their order
-	neighbours         // what the handing over within the process needs
-	scratch    []byte
-	frames     [][]byte
+	mu        sync.Mutex
+	cycle     cycle
+	sequence  uint16  // of the last message
+	finished  error   // our last message is queued: what later calls return
+	wrap      *wrap   // what waits until it is known how to number it; nil mostly
+	successor *Outbox // of the session that sends what this one could not
+	neighbour         // the other end of a link within the process
+	scratch   []byte
+	frames    [][]byte
+	succeeds  bool  // it is the successor of another
+	pings     int   // sent
+	pongs     int   // answered
+	asked     []ask // PINGs of the application's that are not answered, in their order
 }
 
 // New returns the outbox of a session that begins.

@@ -114,6 +114,19 @@ func TestWrapOfShortCycle(t *testing.T) {
 	})
 }
 
+// What a session learned of the peer's sequence the next one knows.
+func TestInheritCycle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		last := New(roomy)
+		last.Follows(65534, 0)
+		o, r, _ := opened(t, roomy)
+		o.Inherit(last, true)
+		o.Skip(65534)
+		whisper(t, o, "a")
+		r.expect(t, "WHISPER 0 a")
+	})
+}
+
 // A session that broke with nothing parked has no successor, unless it is one itself whose peer has not entered.
 func TestSuccessors(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -192,7 +205,7 @@ func TestParkedControlsHaveBounds(t *testing.T) {
 	}
 }
 
-// The caller may reuse its frames while they are parked, and what they are leased from goes on being held.
+// The caller may reuse its frames while they are parked.
 func TestParkedIsCopied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, r, _ := opened(t, roomy)
