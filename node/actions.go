@@ -132,6 +132,15 @@ func (n *Node) greetAnew(s *session, _ detail) {
 	}
 }
 
+// askAgain: our HELLO is not answered. The peer gets another one.
+func (n *Node) askAgain(s *session, d detail) {
+	if s.contact == nil {
+		n.greetAnew(s, d)
+	} else if o := n.nearest(s); o != nil {
+		n.mergeInto(s, o.uuid)
+	}
+}
+
 // considerDial: an attempt to connect failed; session.run will try again. A peer that a beacon showed is forgotten until it beacons
 // after a while.
 func (n *Node) considerDial(s *session, d detail) {
@@ -169,7 +178,7 @@ func (n *Node) loseUnanswered(s *session, d detail) {
 
 // awaitPeer: the peer closed its connection, and ours stands.
 func (n *Node) awaitPeer(s *session, d detail) {
-	if s.out.Wraps() || s.unconfirmed > 0 && !s.answered.Load() { // it did so over a number, as it had to
+	if s.out.Wraps() || s.unconfirmed > 0 && !s.answered.Load() && n.candidates() == 0 { // it did so over a number, as it had to
 		n.redial(s, d)
 		return
 	}

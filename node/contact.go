@@ -366,11 +366,23 @@ var errNotNamed = errors.New("who answers there says no HELLO to us: if it canno
 // alias: a session whose peer did not tell its UUID was closed by the other side. If another session with a peer of a foreign
 // implementation has just been connected, it is most likely the same peer, which knows us by our newest connection only: the
 // contact is one more address of that peer.
-func (n *Node) alias(p *session) {
-	for id, o := range n.sessions {
-		if o.contact == nil && o.mailbox != nil && !o.isOurs && time.Since(o.linked) < steady {
-			p.contact.peer = id
-			return
+func (n *Node) alias(s *session) {
+	if o := n.nearest(s); o != nil {
+		s.contact.peer = o.uuid
+	}
+}
+
+// nearest returns the session with a peer of a foreign implementation that was connected next to a session without UUID, in time; nil if there
+// is none. A peer with two addresses, where both have just been said HELLO, has answered both by one HELLO.
+func (n *Node) nearest(s *session) (nearest *session) {
+	least := steady
+	for _, o := range n.sessions {
+		if o.contact != nil || o.mailbox == nil || o.isOurs {
+			continue
+		}
+		if apart := o.linked.Sub(s.linked).Abs(); apart < least {
+			nearest, least = o, apart
 		}
 	}
+	return nearest
 }

@@ -116,7 +116,7 @@ func init() { // not in the declaration: the actions refer to the table
 		},
 		pingOKCame: {confirming: (*Node).confirm, leaving: (*Node).stay},
 		graceEnded: {
-			greeting: (*Node).greetAnew, confirming: (*Node).insist, awaiting: (*Node).redial, draining: (*Node).readOn, leaving: (*Node).readOn,
+			greeting: (*Node).askAgain, confirming: (*Node).insist, awaiting: (*Node).redial, draining: (*Node).readOn, leaving: (*Node).readOn,
 		},
 		silenceExpired: {
 			dialling: (*Node).expire, greeting: (*Node).expire, confirming: (*Node).expire, answering: (*Node).expire, ready: (*Node).expire,
@@ -189,7 +189,10 @@ const (
 func (n *Node) grace(s *session) time.Duration {
 	switch s.state {
 	case greeting:
-		if !s.isOurs && s.contact == nil && (s.regreets == 0 || s.goesOn) {
+		switch {
+		case s.contact != nil:
+			return answerTime
+		case !s.isOurs && (s.regreets == 0 || s.goesOn):
 			return greetGrace << min(s.regreets, 4)
 		}
 	case confirming:
