@@ -107,7 +107,7 @@ func (n *Node) withdrawHello(s *session, d detail) {
 	case s.mailbox == nil:
 		n.enterState(s, dialling)
 		return
-	case s.unconfirmed > 1, s.regreets < maxRegreets && s.held.Sub(s.linked) > s.shook:
+	case s.unconfirmed > 1, s.regreets < maxRegreets && s.helloAt.Sub(s.linked) > s.shook:
 		n.greetAnew(s, d)
 		return
 	}
@@ -178,11 +178,16 @@ func (n *Node) loseUnanswered(s *session, d detail) {
 
 // awaitPeer: the peer closed its connection, and ours stands.
 func (n *Node) awaitPeer(s *session, d detail) {
-	if s.out.Wraps() || s.unconfirmed > 0 && !s.answered.Load() && n.candidates() == 0 { // it did so over a number, as it had to
+	switch {
+	case s.out.Wraps(): // it did so over a number, as it had to
 		n.redial(s, d)
-		return
+	case !s.isOurs && s.helloAt.After(s.linked) && !s.answered.Load() && n.candidates() == 0:
+		// It never showed that it knew our HELLO: zyre.js, which had us in a session, drops us for a HELLO, greets at our next beacon, and hangs
+		// up for whatever comes but another HELLO.
+		n.redial(s, d)
+	default:
+		n.enterState(s, awaiting)
 	}
-	n.enterState(s, awaiting)
 }
 
 // drain: our connection closed, so messages may be lost and the session is over. What the peer sent before is still read, up to the end of

@@ -26,9 +26,13 @@ func (s *session) run(ctx context.Context, id uuid.UUID, hello msg.OutHello) {
 		conn, err := s.connect(ctx, id, attempt, hello)
 		if err == nil {
 			took := time.Since(began)
-			n.post(func() { n.handle(s, connected, detail{conn: conn, took: took}) })
+			n.post(func() {
+				n.unreserve(s)
+				n.handle(s, connected, detail{conn: conn, took: took})
+			})
 			return
 		}
+		n.post(func() { n.unreserve(s) })
 		if ctx.Err() != nil {
 			return
 		}
@@ -61,14 +65,15 @@ func (s *session) sleep(ctx context.Context, d time.Duration) bool {
 // end its session.
 var errAddressTaken = errors.New("another peer has this address")
 
-// mayDial tells whether a session may dial an address. It asks the control loop.
-func (s *session) mayDial(at netip.AddrPort) (err error) {
+// reserve makes sure that no other session leads to an address, and that none comes to while this one dials it: a ROUTER of libzmq is deaf to
+// all but the newest of our connections. It asks the control loop.
+func (s *session) reserve(at netip.AddrPort) (err error) {
 	n := s.node
 	closed := n.do(func() {
-		if o := n.occupant(s, at); o != nil {
+		if o := n.holder(s, at); o != nil {
 			err = fmt.Errorf("%v: %w: %s (%v)", at, errAddressTaken, o.name, o.uuid)
-		} else if o := n.successor(s, at); o != nil {
-			err = fmt.Errorf("%v: %w since: %v", at, errAddressTaken, o.uuid)
+		} else {
+			n.reserved[at] = s
 		}
 	})
 	if closed != nil {
@@ -89,6 +94,26 @@ func (n *Node) index(s *session) {
 }
 
 func (n *Node) unindex(s *session) { n.addresses.Remove(s.uuid) }
+
+// unreserve gives back what a session has reserved.
+func (n *Node) unreserve(s *session) {
+	for at, o := range n.reserved {
+		if o == s {
+			delete(n.reserved, at)
+		}
+	}
+}
+
+// holder returns the session that keeps s from dialling an address; nil if there is none.
+func (n *Node) holder(s *session, at netip.AddrPort) *session {
+	if o := n.reserved[at]; o != nil && o != s && n.sessions[o.uuid] == o && !o.isOurs {
+		return o
+	}
+	if o := n.occupant(s, at); o != nil {
+		return o
+	}
+	return n.successor(s, at)
+}
 
 // occupant returns the session, not s, whose connection leads to a ROUTER without identity at an address; nil if there is none.
 func (n *Node) occupant(s *session, at netip.AddrPort) *session {
@@ -136,12 +161,35 @@ func (n *Node) demand(s *session, within time.Duration, e event) {
 	if s.mailbox == nil || now.Sub(s.askedFor) < n.cfg.EvasiveTimeout {
 		return
 	}
-	s.askedFor = now
-	s.answered.Store(false)
-	s.out.Ping()
+	n.askProof(s, now)
 	n.after(within, func() {
-		if !s.answered.Load() {
+		if s.askedFor == now && !s.answered.Load() {
 			n.handle(s, e, detail{})
 		}
 	})
+}
+
+// askProof asks a peer to show that it hears us.
+func (n *Node) askProof(s *session, now time.Time) {
+	s.askedFor = now
+	s.answered.Store(false)
+	s.out.Ping()
+}
+
+// checkHearing makes sure that a foreign peer hears us: a ROUTER of libzmq to which another program connects with our identity is deaf to us
+// from then on, and tells nothing. A peer that answers no PING for the expired timeout is said HELLO again.
+func (n *Node) checkHearing(s *session, now time.Time) {
+	if s.isOurs || s.state != ready {
+		return
+	}
+	if s.askedFor.Before(s.linked) {
+		s.askedFor = s.linked
+		s.answered.Store(true)
+	}
+	switch asked := now.Sub(s.askedFor); {
+	case s.answered.Load() && asked >= n.cfg.ExpiredTimeout/3:
+		n.askProof(s, now)
+	case !s.answered.Load() && asked >= n.cfg.ExpiredTimeout:
+		n.handle(s, pathGone, detail{})
+	}
 }

@@ -75,15 +75,7 @@ func (n *Node) welcomePeer(s *session, d detail) {
 	case !in.sure && n.mustConfirm(s, in):
 		n.hold(s, in)
 	default:
-		said := s.state == greeting
 		n.enter(s, in)
-		if said && in.extensions == 0 && !in.sure {
-			// zyre.js drops a peer that it has in a session, for our HELLO, greets at our next beacon, and then waits for another HELLO. It
-			// hangs up for whatever else comes, which shows that.
-			s.answered.Store(false)
-			s.out.Ping()
-			s.unconfirmed++
-		}
 	}
 }
 
@@ -96,7 +88,7 @@ func (n *Node) mustConfirm(s *session, in *inbox) bool {
 // hold has a HELLO wait for that proof.
 func (n *Node) hold(s *session, in *inbox) {
 	in.hold(false)
-	s.inbox, s.held = in, time.Now()
+	s.inbox, s.helloAt = in, time.Now()
 	n.enterState(s, confirming)
 	if s.mailbox != nil {
 		s.out.Ping()
@@ -140,7 +132,7 @@ func (n *Node) enter(s *session, in *inbox) {
 	n.unverified.Reached(s.unverified)
 	n.verify(s)
 	in.verdict, in.session = accept, s
-	s.inbox = in
+	s.inbox, s.helloAt = in, time.Now()
 	if s.mailbox == nil {
 		s.transport = transportOf(in.conn) // as it came, so shall we go
 		n.enterState(s, answering)

@@ -107,12 +107,18 @@ func (in *inbox) resumes() bool {
 			return
 		}
 		in.verdict = ignore
-		in.node.handle(s, resumed, detail{in: in, isNext: s.state == awaiting && s.out.Follows(s.last, number)})
+		in.node.handle(s, resumed, detail{in: in, isNext: s.goesOnWith(number)})
 		if in.verdict == accept {
 			in.session, in.last = s, s.last
 		}
 	})
 	return in.session != nil
+}
+
+// goesOnWith tells whether a message is the next one of a session whose connection from the peer has closed. A HELLO alone, with number 1, does
+// not show that: the peer may have begun anew, and that HELLO is lost.
+func (s *session) goesOnWith(number uint16) bool {
+	return s.state == awaiting && s.last > 1 && s.out.Follows(s.last, number)
 }
 
 // hello begins a session.

@@ -54,6 +54,7 @@ type Node struct {
 	sources     map[string][]netip.AddrPort // what each names
 	lookups     map[string]chan struct{}    // of those that are host names; a token has the name looked up at once
 	addresses   paths.Index                 // where sessions lead, and may lead
+	reserved    map[netip.AddrPort]*session // addresses that are being dialled
 	unnamed     []*session                  // sessions whose peer's UUID is not known yet
 	trying      int                         // attempts under way
 	undecided   int                         // HELLOs of which it is not known whose answer they are
@@ -113,6 +114,7 @@ func New(cfg Config) (*Node, error) {
 		auto:        eventqueue.NewAutoState(),
 		contacts:    make(map[netip.AddrPort]*contact),
 		sources:     make(map[string][]netip.AddrPort),
+		reserved:    make(map[netip.AddrPort]*session),
 		lookups:     make(map[string]chan struct{}),
 		sessions:    make(map[uuid.UUID]*session),
 		present:     make(map[uuid.UUID]*session),

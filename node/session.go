@@ -48,7 +48,7 @@ type session struct {
 	goesOn       bool           // the peer talks to us without having said HELLO
 	regreets     int            // sessions just before this one whose HELLO the peer did not show to know
 	unconfirmed  int            // PINGs that ask whether the peer knows our HELLO, not answered so far
-	held         time.Time      // when the HELLO came that waits in confirming
+	helloAt      time.Time      // when the peer's HELLO came
 	askedFor     time.Time      // when a sign of life on this connection was last asked for, for a reason of its own; see demand
 
 	// The peer's connection to ours, and what it told by it.

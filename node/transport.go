@@ -92,7 +92,7 @@ func (p *session) connect(ctx context.Context, id uuid.UUID, attempt int, hello 
 		}
 	}
 	return p.dialBest(ctx, attempt, func(ctx context.Context, at netip.AddrPort) (*zmtp.Conn, error) {
-		if err := p.mayDial(at); err != nil {
+		if err := p.reserve(at); err != nil {
 			return nil, err
 		}
 		return p.open(ctx, "tcp", at.String(), n.introduction(id, "tcp"), hello, &mailbox{peer: p})
