@@ -72,9 +72,11 @@ func ForeignGroups(groups ...string) ForeignOption {
 	return func(f *Foreign) { f.groups, f.status = slices.Clone(groups), len(groups) }
 }
 
-// ForeignTimeouts sets after how much silence a peer is PINGed, and given up; by default they are those of its implementation.
+// ForeignTimeouts sets after how much silence a peer is PINGed, and given up; 0 stands for what its implementation has.
 func ForeignTimeouts(evasive, expired time.Duration) ForeignOption {
-	return func(f *Foreign) { f.evasive, f.expired = evasive, expired }
+	return func(f *Foreign) {
+		f.evasive, f.expired = cmp.Or(evasive, f.evasive), cmp.Or(expired, f.expired)
+	}
 }
 
 // NewForeign starts a model of an implementation on a host. It ends with the test. It may be used in fake time and in real time.
