@@ -250,6 +250,7 @@ func (f *Foreign) Seen() []zre.Event {
 }
 
 func (f *Foreign) saw(event zre.Event) {
+	f.trace("tells its application: %s", describe(event))
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.seen = append(f.seen, event)
@@ -364,6 +365,13 @@ func (f *Foreign) announce(port uint16) {
 
 func (f *Foreign) beacon(port uint16) []byte {
 	return beacon.Beacon{UUID: f.id, Port: port, State: beacon.Unknown}.Append(nil)
+}
+
+// trace logs what happens, if the seed is given: then somebody wants to know.
+func (f *Foreign) trace(format string, args ...any) {
+	if *seedFlag != 0 {
+		f.t.Logf("%s %s: %s", time.Now().Format("15:04:05.000"), f.name, fmt.Sprintf(format, args...))
+	}
 }
 
 // dies fails the test: the real one would not have survived.

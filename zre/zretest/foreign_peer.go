@@ -115,7 +115,9 @@ func (f *Foreign) send(p *foreignPeer, message func(sequence uint16) [][]byte) b
 		return false
 	}
 	p.sent = (p.sent + 1) % f.wrap
-	if !p.mailbox.Send(message(uint16(p.sent)), f.highWater) {
+	frames := message(uint16(p.sent))
+	f.trace("to %s at %s: %v %d", p.id, p.endpoint, msg.ID(frames[0][2]), p.sent)
+	if !p.mailbox.Send(frames, f.highWater) {
 		p.drop()
 		return false
 	}
@@ -175,6 +177,7 @@ func (f *Foreign) received(from *libzmq.Sender, frames [][]byte) {
 		return // zyre.js takes any
 	}
 	id := uuid.UUID([]byte(from.Identity[1:]))
+	f.trace("from %s: %v %d", id, m.ID, m.Sequence)
 	var p *foreignPeer
 	if f.greetsFirst {
 		p = f.strictly(id, &m)
