@@ -51,7 +51,7 @@ type Temper uint8
 const (
 	Patient Temper = iota // after a minute, and two
 	Usual                 // after what its implementation has by default
-	Hasty                 // after 3 seconds, and 5
+	Hasty                 // after 3 seconds, and 7
 )
 
 // Timeouts returns the evasive and the expired timeout, 0 for the implementation's own.
@@ -60,7 +60,7 @@ func (t Temper) Timeouts() (evasive, expired time.Duration) {
 	case Patient:
 		return time.Minute, 2 * time.Minute
 	case Hasty:
-		return 3 * time.Second, 5 * time.Second
+		return 3 * time.Second, 7 * time.Second
 	}
 	return 0, 0
 }

@@ -201,7 +201,7 @@ var Scripts = []Script{
 	{
 		Name:   "silence to the end",
 		Temper: Hasty,
-		Steps:  []Step{greet("a"), wait(7*time.Second, false), beckon},
+		Steps:  []Step{greet("a"), wait(9*time.Second, false), beckon},
 		Want: map[string]Outcome{
 			"zyre":    did("enter exit", "HELLO 1, PINGs, closed", "HELLO 1"),
 			"pyre":    did("enter exit", "HELLO 1, PINGs, closed", "HELLO 1"),
@@ -211,7 +211,7 @@ var Scripts = []Script{
 	{
 		Name:   "silence to the end, but for beacons",
 		Temper: Hasty,
-		Steps:  []Step{greet("a"), wait(6*time.Second, true)},
+		Steps:  []Step{greet("a"), wait(9*time.Second, true)},
 		Want: map[string]Outcome{
 			"zyre":    did("enter exit", "HELLO 1, PINGs, closed", "HELLO 1"),
 			"pyre":    did("enter", "HELLO 1"),

@@ -222,6 +222,7 @@ func (f *Foreign) Shout(group string, content ...[]byte) {
 	})
 }
 
+// good fails the test if a message cannot be encoded.
 func (f *Foreign) good(frame []byte, err error) [][]byte {
 	if err != nil {
 		f.t.Errorf("%s: %v", f, err)
@@ -250,7 +251,11 @@ func (f *Foreign) Seen() []zre.Event {
 }
 
 func (f *Foreign) saw(event zre.Event) {
-	f.trace("tells its application: %s", describe(event))
+	switch event.(type) {
+	case zre.Whisper, zre.Shout:
+	default:
+		f.trace("tells its application: %s", describe(event))
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.seen = append(f.seen, event)
@@ -371,6 +376,13 @@ func (f *Foreign) beacon(port uint16) []byte {
 func (f *Foreign) trace(format string, args ...any) {
 	if *seedFlag != 0 {
 		f.t.Logf("%s %s: %s", time.Now().Format("15:04:05.000"), f.name, fmt.Sprintf(format, args...))
+	}
+}
+
+// traceMessage logs a message, unless it is content.
+func (f *Foreign) traceMessage(how string, peer uuid.UUID, id msg.ID, sequence int) {
+	if id != msg.Whisper && id != msg.Shout {
+		f.trace("%s %v: %v %d", how, peer, id, sequence)
 	}
 }
 

@@ -114,9 +114,13 @@ func (f *Foreign) send(p *foreignPeer, message func(sequence uint16) [][]byte) b
 	if p.mailbox == nil {
 		return false
 	}
-	p.sent = (p.sent + 1) % f.wrap
-	frames := message(uint16(p.sent))
-	f.trace("to %s at %s: %v %d", p.id, p.endpoint, msg.ID(frames[0][2]), p.sent)
+	next := (p.sent + 1) % f.wrap
+	frames := message(uint16(next))
+	if len(frames[0]) == 0 {
+		return false // it cannot be said, see good
+	}
+	p.sent = next
+	f.traceMessage("to "+p.endpoint, p.id, msg.ID(frames[0][2]), int(next))
 	if !p.mailbox.Send(frames, f.highWater) {
 		p.drop()
 		return false
@@ -177,7 +181,7 @@ func (f *Foreign) received(from *libzmq.Sender, frames [][]byte) {
 		return // zyre.js takes any
 	}
 	id := uuid.UUID([]byte(from.Identity[1:]))
-	f.trace("from %s: %v %d", id, m.ID, m.Sequence)
+	f.traceMessage("from", id, m.ID, int(m.Sequence))
 	var p *foreignPeer
 	if f.greetsFirst {
 		p = f.strictly(id, &m)
