@@ -89,7 +89,7 @@ func (f *Foreign) add(id uuid.UUID, endpoint string) *foreignPeer {
 	p := &foreignPeer{id: id, endpoint: endpoint, groups: make(map[string]bool)}
 	to, ok := strings.CutPrefix(endpoint, "tcp://")
 	if _, err := netip.ParseAddrPort(to); !ok || err != nil {
-		if f.kind != Zyre {
+		if f.goodEndpoints {
 			f.dies("endpoint %q", endpoint)
 		}
 		return nil
@@ -216,7 +216,7 @@ func (f *Foreign) strictly(id uuid.UUID, m *msg.Message) *foreignPeer {
 			f.refresh(p)
 		}
 		p.ready = true // of a peer that was purged too, which has no DEALER
-		if f.kind == Zyre {
+		if f.countsFromHello {
 			p.received = 0
 		}
 	}
