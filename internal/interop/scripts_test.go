@@ -6,7 +6,6 @@ import (
 	"context"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -44,22 +43,19 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, kind testbed.Kind) {
 		lan := testbed.NewLAN(t, "")
-		start := func(host string, evasive, expired time.Duration) subject {
+		subjects := make(map[script.Temper]subject)
+		for temper, host := range map[script.Temper]string{script.Patient: "patient", script.Usual: "usual", script.Hasty: "hasty"} {
+			evasive, expired := temper.Timeouts()
 			p := testbed.Start(t, lan.Host(host), kind, testbed.Options{Name: host, Evasive: evasive, Expired: expired})
-			return subject{p, uuid.MustParse(p.UUID)}
+			subjects[temper] = subject{p, uuid.MustParse(p.UUID)}
 		}
-		patient, usual := start("patient", time.Minute, 2*time.Minute), start("usual", 0, 0)
 		player := hostNetwork{lan.Host("player")}
 		ctx, cancel := context.WithTimeout(t.Context(), 2*testbed.Patience)
 		defer cancel()
 		var playing sync.WaitGroup
 		for _, s := range script.Scripts { // all at once: they are mostly waiting
 			playing.Go(func() {
-				to := patient
-				if s.Idle {
-					to = usual
-				}
-				got, err := script.Play(ctx, player, to, s)
+				got, err := script.Play(ctx, player, subjects[s.Temper], s)
 				if err != nil {
 					t.Errorf("%s: %v", s.Name, err)
 				}

@@ -34,14 +34,35 @@ type Script struct {
 	Name  string
 	Steps []Step
 
-	// Idle says that the subject is to have its own timeouts. The others have so long ones that it sends no PINGs.
-	Idle bool
+	// Temper is how patient the subject is to be.
+	Temper Temper
 
 	// Long says that it has tens of thousands of messages.
 	Long bool
 
 	// Want is what comes of it, by implementation: "zyre", "pyre", "zyre.js".
 	Want map[string]Outcome
+}
+
+// A Temper is how soon a subject PINGs and gives up.
+type Temper uint8
+
+// The tempers. Most scripts want no PINGs.
+const (
+	Patient Temper = iota // after a minute, and two
+	Usual                 // after what its implementation has by default
+	Hasty                 // after 3 seconds, and 7
+)
+
+// Timeouts returns the evasive and the expired timeout, 0 for the implementation's own.
+func (t Temper) Timeouts() (evasive, expired time.Duration) {
+	switch t {
+	case Patient:
+		return time.Minute, 2 * time.Minute
+	case Hasty:
+		return 3 * time.Second, 7 * time.Second
+	}
+	return 0, 0
 }
 
 // An Outcome is what a subject did.

@@ -174,6 +174,13 @@ func (p *Player) count() int {
 	return p.changes + len(p.subject.Events(p.id)) + len(p.subject.Events(p.second))
 }
 
+// connections returns how many the subject made.
+func (p *Player) connections() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.accepted)
+}
+
 // outcome tells what has come of it.
 func (p *Player) outcome() (o Outcome) {
 	p.mu.Lock()

@@ -179,9 +179,9 @@ var Scripts = []Script{
 		},
 	},
 	{
-		Name:  "silence",
-		Idle:  true,
-		Steps: []Step{greet("a"), wait(14*time.Second, false)},
+		Name:   "silence",
+		Temper: Usual,
+		Steps:  []Step{greet("a"), wait(14*time.Second, false)},
 		Want: map[string]Outcome{
 			"zyre":    did("enter", "HELLO 1, PINGs"),
 			"pyre":    did("enter", "HELLO 1, PINGs"),
@@ -189,11 +189,31 @@ var Scripts = []Script{
 		},
 	},
 	{
-		Name:  "silence, but for beacons",
-		Idle:  true,
-		Steps: []Step{greet("a"), wait(14*time.Second, true)},
+		Name:   "silence, but for beacons",
+		Temper: Usual,
+		Steps:  []Step{greet("a"), wait(14*time.Second, true)},
 		Want: map[string]Outcome{
 			"zyre":    did("enter", "HELLO 1, PINGs"),
+			"pyre":    did("enter", "HELLO 1"),
+			"zyre.js": did("enter", "HELLO 1"),
+		},
+	},
+	{
+		Name:   "silence to the end",
+		Temper: Hasty,
+		Steps:  []Step{greet("a"), wait(9*time.Second, false), beckon},
+		Want: map[string]Outcome{
+			"zyre":    did("enter exit", "HELLO 1, PINGs, closed", "HELLO 1"),
+			"pyre":    did("enter exit", "HELLO 1, PINGs, closed", "HELLO 1"),
+			"zyre.js": did("enter exit", "HELLO 1, PING, closed", "HELLO 1"),
+		},
+	},
+	{
+		Name:   "silence to the end, but for beacons",
+		Temper: Hasty,
+		Steps:  []Step{greet("a"), wait(9*time.Second, true)},
+		Want: map[string]Outcome{
+			"zyre":    did("enter exit", "HELLO 1, PINGs, closed", "HELLO 1"),
 			"pyre":    did("enter", "HELLO 1"),
 			"zyre.js": did("enter", "HELLO 1"),
 		},

@@ -189,11 +189,14 @@ func says(text string) Step {
 	return Step{"the subject says " + text, func(_ context.Context, p *Player) error { return p.subject.Whisper(p.id, text) }}
 }
 
-// wait lets time pass; with beacons, one a second.
+// wait lets time pass; with beacons, one a second, and then not longer than until the subject has connected a second time.
 func wait(d time.Duration, beacons bool) Step {
 	return Step{fmt.Sprint("wait ", d), func(ctx context.Context, p *Player) error {
 		for end := time.Now().Add(d); time.Now().Before(end); {
 			if beacons {
+				if p.connections() > 1 {
+					return nil
+				}
 				if err := p.announce(p.id, p.port); err != nil {
 					return err
 				}

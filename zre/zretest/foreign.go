@@ -72,9 +72,11 @@ func ForeignGroups(groups ...string) ForeignOption {
 	return func(f *Foreign) { f.groups, f.status = slices.Clone(groups), len(groups) }
 }
 
-// ForeignTimeouts sets after how much silence a peer is PINGed, and given up; by default they are those of its implementation.
+// ForeignTimeouts sets after how much silence a peer is PINGed, and given up; 0 stands for what its implementation has.
 func ForeignTimeouts(evasive, expired time.Duration) ForeignOption {
-	return func(f *Foreign) { f.evasive, f.expired = evasive, expired }
+	return func(f *Foreign) {
+		f.evasive, f.expired = cmp.Or(evasive, f.evasive), cmp.Or(expired, f.expired)
+	}
 }
 
 // NewForeign starts a model of an implementation on a host. It ends with the test. It may be used in fake time and in real time.
@@ -220,6 +222,7 @@ func (f *Foreign) Shout(group string, content ...[]byte) {
 	})
 }
 
+// good fails the test if a message cannot be encoded.
 func (f *Foreign) good(frame []byte, err error) [][]byte {
 	if err != nil {
 		f.t.Errorf("%s: %v", f, err)
@@ -248,6 +251,11 @@ func (f *Foreign) Seen() []zre.Event {
 }
 
 func (f *Foreign) saw(event zre.Event) {
+	switch event.(type) {
+	case zre.Whisper, zre.Shout:
+	default:
+		f.trace("tells its application: %s", describe(event))
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.seen = append(f.seen, event)
@@ -362,6 +370,20 @@ func (f *Foreign) announce(port uint16) {
 
 func (f *Foreign) beacon(port uint16) []byte {
 	return beacon.Beacon{UUID: f.id, Port: port, State: beacon.Unknown}.Append(nil)
+}
+
+// trace logs what happens, if the seed is given: then somebody wants to know.
+func (f *Foreign) trace(format string, args ...any) {
+	if *seedFlag != 0 {
+		f.t.Logf("%s %s: %s", time.Now().Format("15:04:05.000"), f.name, fmt.Sprintf(format, args...))
+	}
+}
+
+// traceMessage logs a message, unless it is content.
+func (f *Foreign) traceMessage(how string, peer uuid.UUID, id msg.ID, sequence int) {
+	if id != msg.Whisper && id != msg.Shout {
+		f.trace("%s %v: %v %d", how, peer, id, sequence)
+	}
 }
 
 // dies fails the test: the real one would not have survived.

@@ -89,7 +89,7 @@ func (f *Foreign) add(id uuid.UUID, endpoint string) *foreignPeer {
 	p := &foreignPeer{id: id, endpoint: endpoint, groups: make(map[string]bool)}
 	to, ok := strings.CutPrefix(endpoint, "tcp://")
 	if _, err := netip.ParseAddrPort(to); !ok || err != nil {
-		if f.kind != Zyre {
+		if f.goodEndpoints {
 			f.dies("endpoint %q", endpoint)
 		}
 		return nil
@@ -114,8 +114,14 @@ func (f *Foreign) send(p *foreignPeer, message func(sequence uint16) [][]byte) b
 	if p.mailbox == nil {
 		return false
 	}
-	p.sent = (p.sent + 1) % f.wrap
-	if !p.mailbox.Send(message(uint16(p.sent)), f.highWater) {
+	next := (p.sent + 1) % f.wrap
+	frames := message(uint16(next))
+	if len(frames[0]) == 0 {
+		return false // it cannot be said, see good
+	}
+	p.sent = next
+	f.traceMessage("to "+p.endpoint, p.id, msg.ID(frames[0][2]), int(next))
+	if !p.mailbox.Send(frames, f.highWater) {
 		p.drop()
 		return false
 	}
@@ -175,6 +181,7 @@ func (f *Foreign) received(from *libzmq.Sender, frames [][]byte) {
 		return // zyre.js takes any
 	}
 	id := uuid.UUID([]byte(from.Identity[1:]))
+	f.traceMessage("from", id, m.ID, int(m.Sequence))
 	var p *foreignPeer
 	if f.greetsFirst {
 		p = f.strictly(id, &m)
@@ -209,7 +216,7 @@ func (f *Foreign) strictly(id uuid.UUID, m *msg.Message) *foreignPeer {
 			f.refresh(p)
 		}
 		p.ready = true // of a peer that was purged too, which has no DEALER
-		if f.kind == Zyre {
+		if f.countsFromHello {
 			p.received = 0
 		}
 	}

@@ -64,11 +64,7 @@ func TestScripts(t *testing.T) {
 					lan := zretest.NewLAN(t)
 					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 					defer cancel()
-					var options []zretest.ForeignOption
-					if !s.Idle {
-						options = append(options, zretest.ForeignTimeouts(time.Minute, 2*time.Minute))
-					}
-					f := zretest.NewForeign(t, lan.Host("10.0.0.2"), kind, options...)
+					f := zretest.NewForeign(t, lan.Host("10.0.0.2"), kind, zretest.ForeignTimeouts(s.Temper.Timeouts()))
 					got, err := script.Play(ctx, lan.Host("10.0.0.1"), subject{f}, s)
 					if err != nil {
 						t.Error(err)

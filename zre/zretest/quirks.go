@@ -42,6 +42,10 @@ type quirks struct {
 	// DEALER is closed, and there is no answer. The peer's next beacon, or its next HELLO, makes it a new peer, which is greeted.
 	greetsFirst bool
 
+	// countsFromHello: a HELLO must have number 1, whatever came before. pyre means that too, but a slip has it count on, so that a
+	// peer whose DEALER it gave up for its high-water mark enters only at the second HELLO.
+	countsFromHello bool
+
 	// opensFirst: where the peer begins anew, the new DEALER connects before the old one is closed. In pyre the old object
 	// lives as long as a variable refers to it.
 	opensFirst bool
@@ -64,6 +68,9 @@ type quirks struct {
 
 	// wrapStatus is how many values the count of joins and leaves has.
 	wrapStatus int
+
+	// goodEndpoints: it dies of a HELLO whose endpoint it cannot connect to, from a peer that no beacon told of.
+	goodEndpoints bool
 
 	// strictStatus: the process dies of a JOIN or LEAVE with a wrong status; strictBeacons: it dies of a beacon that does not
 	// have 22 octets; needsContent: it dies of a WHISPER or SHOUT without content, or mixes up its events.
@@ -95,7 +102,7 @@ var quirksOf = map[Implementation]quirks{
 	Zyre: {
 		evasive: 5 * time.Second, expired: 30 * time.Second,
 		wrap: 1 << 16, wrapStatus: 256,
-		greetsFirst: true, purge: disconnects,
+		greetsFirst: true, countsFromHello: true, purge: disconnects,
 		highWater: 3_000_000, firstPort: 49152,
 		strictStatus: true, needsContent: true,
 	},
@@ -103,13 +110,13 @@ var quirksOf = map[Implementation]quirks{
 		evasive: 10 * time.Second, expired: 30 * time.Second, beaconsCount: true, hears: ownBroadcast,
 		wrap: 1<<16 - 1, wrapStatus: 256,
 		greetsFirst: true, opensFirst: true, purge: removes,
-		highWater: 3000, bindsAll: true,
+		highWater: 3000, bindsAll: true, goodEndpoints: true,
 		strictStatus: true, strictBeacons: true, needsContent: true,
 	},
 	ZyreJS: {
 		evasive: 5 * time.Second, expired: 30 * time.Second, pingsOnce: true, beaconsCount: true, hears: ownSubnet,
 		wrap: 1<<16 - 1, wrapStatus: 255,
-		purge: keeps, firstPort: 49152,
+		purge: keeps, firstPort: 49152, goodEndpoints: true,
 		oneFrame: true, ownGroups: true, closesFirst: true,
 	},
 }

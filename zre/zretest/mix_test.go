@@ -1,0 +1,278 @@
+package zretest_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+	"github.com/go-zre/go-zre/zre"
+	"github.com/go-zre/go-zre/zre/zretest"
+)
+
+// A stranger is a node of another implementation that talks all the time, as a member does.
+type stranger struct {
+	*zretest.Foreign
+	t    testing.TB
+	host *zretest.Host
+	kind zretest.Implementation
+	port uint16
+	up   bool
+
+	stop    context.CancelFunc
+	talking sync.WaitGroup
+
+	mu       sync.Mutex
+	whispers map[uuid.UUID]uint64
+	shouts   uint64
+}
+
+func (s *stranger) start(id uuid.UUID, name string) {
+	s.whispers, s.shouts, s.up = make(map[uuid.UUID]uint64), 0, true
+	s.Foreign = zretest.NewForeign(s.t, s.host, s.kind, zretest.ForeignUUID(id), zretest.ForeignName(name),
+		zretest.ForeignPort(s.port), zretest.ForeignGroups(group))
+	s.speak()
+}
+
+func (s *stranger) speak() {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	s.stop = cancel
+	s.talking.Go(func() {
+		tick := time.NewTicker(400 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				s.talk()
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+}
+
+func (s *stranger) talk() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, peer := range s.Peers() {
+		if s.Whisper(peer, zretest.Number(s.whispers[peer])) {
+			s.whispers[peer]++
+		}
+	}
+	s.Shout(group, zretest.Number(s.shouts))
+	s.shouts++
+}
+
+func (s *stranger) silence() {
+	s.stop()
+	s.talking.Wait()
+}
+
+// end ends the program as how says.
+func (s *stranger) end(how func()) {
+	s.silence()
+	how()
+	s.Kill()
+	s.up = false
+}
+
+// A mix is a cluster of nodes of ours and of others.
+type mix struct {
+	t         *testing.T
+	lan       *zretest.LAN
+	r         *rand.Rand
+	members   []*member
+	strangers []*stranger
+	latency   time.Duration
+	doubles   *zretest.Host // where those with the identity of another are
+	calmAt    time.Time
+	count     int
+	story     []string
+	start     time.Time
+}
+
+func (x *mix) tell(format string, args ...any) {
+	x.story = append(x.story, fmt.Sprintf("%v %s", time.Since(x.start).Round(time.Millisecond), fmt.Sprintf(format, args...)))
+}
+
+// disturb says that something happened that may take so long to get over.
+func (x *mix) disturb(d time.Duration) {
+	d += trips * 2 * x.latency
+	if slices.ContainsFunc(x.strangers, func(s *stranger) bool { return s.kind == zretest.ZyreJS }) {
+		d += calmAfterDrop + dropTrips*2*x.latency
+	}
+	if at := time.Now().Add(d); at.After(x.calmAt) {
+		x.calmAt = at
+	}
+}
+
+func (x *mix) pause(most time.Duration) { time.Sleep(time.Duration(x.r.Int64N(int64(most)))) }
+
+// A mixFault happens to one stranger s, or one member m, or both.
+type mixFault struct {
+	name string
+	do   func(x *mix, s *stranger, m *member)
+}
+
+var mixFaults = []mixFault{
+	{"reset all of", func(x *mix, s *stranger, _ *member) { s.host.ResetConnections() }},
+	{"reset all of ours,", func(x *mix, _ *stranger, m *member) { m.host.ResetConnections() }},
+	{"reset its connection to ours,", func(x *mix, s *stranger, m *member) { s.host.ResetConnectionsTo(m.host) }},
+	{"reset our connection to it,", func(x *mix, s *stranger, m *member) { m.host.ResetConnectionsTo(s.host) }},
+	{"reset again and again", func(x *mix, s *stranger, _ *member) {
+		for range 2 + x.r.IntN(4) {
+			s.host.ResetConnections()
+			x.pause(1500 * time.Millisecond)
+		}
+	}},
+	{"another UUID at the address of", func(x *mix, s *stranger, _ *member) {
+		s.end(s.host.Kill)
+		x.pause(2 * time.Second)
+		s.host = s.host.Process()
+		s.start(uuid.New(), s.Name())
+	}},
+	{"another UUID in place of ours,", func(x *mix, _ *stranger, m *member) {
+		m.end(m.host.Kill)
+		x.pause(2 * time.Second)
+		m.id = uuid.New()
+		m.restart()
+	}},
+	{"killed and restarted", func(x *mix, s *stranger, _ *member) {
+		s.end(s.host.Kill)
+		x.pause(10 * time.Second)
+		s.host = s.host.Process()
+		s.start(s.UUID(), s.Name())
+	}},
+	{"stopped and restarted", func(x *mix, s *stranger, _ *member) {
+		s.end(s.Stop)
+		x.pause(10 * time.Second)
+		s.host = s.host.Process()
+		s.start(s.UUID(), s.Name())
+	}},
+	{"killed and restarted ours,", func(x *mix, _ *stranger, m *member) {
+		m.end(m.host.Kill)
+		x.pause(10 * time.Second)
+		m.restart()
+	}},
+	{"closed and restarted ours,", func(x *mix, _ *stranger, m *member) {
+		m.end(func() {})
+		x.pause(10 * time.Second)
+		m.restart()
+	}},
+	{"power lost for a while by", func(x *mix, s *stranger, _ *member) {
+		s.end(s.host.Crash)
+		x.disturb(calmAfterPower)
+		x.pause(40 * time.Second)
+		s.host.Boot()
+		s.host = s.host.Process()
+		s.start(s.UUID(), s.Name())
+	}},
+	{"power lost for good by", func(x *mix, s *stranger, _ *member) {
+		s.end(s.host.Crash)
+		x.disturb(calmAfterPower)
+	}},
+	{"power lost for a while by ours,", func(x *mix, _ *stranger, m *member) {
+		m.end(m.host.Crash)
+		x.disturb(calmAfterPower)
+		x.pause(40 * time.Second)
+		m.host.Boot()
+		m.restart()
+	}},
+	{"power lost for good by ours,", func(x *mix, _ *stranger, m *member) {
+		if len(x.members) > 1 {
+			m.end(m.host.Crash)
+			x.members = slices.DeleteFunc(x.members, func(o *member) bool { return o == m })
+			x.disturb(calmAfterPower)
+		}
+	}},
+	{"our identity used by another towards", func(x *mix, s *stranger, m *member) {
+		x.impersonate(m, s.Endpoint())
+	}},
+	{"our identity used by another towards one of ours,", func(x *mix, _ *stranger, m *member) {
+		if o := x.members[x.r.IntN(len(x.members))]; o != m {
+			x.impersonate(m, o.Endpoint())
+		}
+	}},
+}
+
+// impersonate has another program say HELLO once with the identity and all else of a member, and close.
+func (x *mix) impersonate(m *member, to string) {
+	nc, err := x.doubles.Dial(x.t.Context(), "tcp", strings.TrimPrefix(to, "tcp://"))
+	if err != nil {
+		return
+	}
+	q := zmtp.NewQueue(10, 1<<20)
+	identity := append([]byte{1}, m.id[:]...)
+	conn, err := zmtp.Open(x.t.Context(), nc, zmtp.Config{Identity: identity}, q, nil, ignore{})
+	if err != nil {
+		return
+	}
+	defer conn.Close(nil)
+	hello := msg.OutHello{Endpoint: m.Endpoint(), Groups: []string{group}, Status: 1, Name: m.name}
+	frame, err := msg.AppendHello(nil, 1, &hello, msg.Limits{})
+	if err == nil {
+		err = q.Push(frame)
+	}
+	if err != nil {
+		x.t.Error(err)
+	}
+	_ = q.Flush(x.t.Context()) // if the connection breaks, nothing was said
+}
+
+type ignore struct{}
+
+func (ignore) Receive([][]byte) error { return nil }
+func (ignore) Closed(error)           {}
+
+// newMix starts a cluster.
+func newMix(t *testing.T, lan *zretest.LAN, kinds ...zretest.Implementation) *mix {
+	r := lan.Rand()
+	x := &mix{t: t, lan: lan, r: r, start: time.Now(), doubles: lan.Host("10.0.0.99/16")}
+	x.latency = time.Duration(r.Int64N(int64(250 * time.Millisecond)))
+	lan.SetLink(zretest.Link{Latency: x.latency})
+	two := r.IntN(4) == 0
+	host := func() *zretest.Host {
+		x.count++
+		addresses := []string{fmt.Sprintf("10.0.0.%d/16", x.count)}
+		if two {
+			addresses = append(addresses, fmt.Sprintf("10.1.0.%d/16", x.count))
+		}
+		return lan.Host(addresses...)
+	}
+	var static []string
+	for i := range 1 + r.IntN(3) {
+		s := &stranger{t: t, host: host(), kind: kinds[r.IntN(len(kinds))], port: 50_000}
+		x.strangers = append(x.strangers, s)
+		s.start(uuid.New(), fmt.Sprintf("%s%d", s.kind, i))
+		if r.IntN(4) == 0 {
+			static = append(static, s.Endpoint())
+			if two && s.kind == zretest.Pyre { // which listens there too
+				static = append(static, strings.Replace(s.Endpoint(), "10.0.", "10.1.", 1))
+			}
+		}
+		x.pause(2 * time.Second)
+	}
+	options := []zre.Option{zre.WithPeers(static...)}
+	if r.IntN(2) == 0 { // who comes after it is at the same endpoint
+		options = append(options, zre.WithListen("tcp://*:50001"))
+	}
+	for i := range 1 + r.IntN(3) {
+		x.members = append(x.members, newMember(t, host(), string(rune('a'+i)), options...))
+		x.pause(2 * time.Second)
+	}
+	var names []string
+	for _, s := range x.strangers {
+		names = append(names, s.Name())
+	}
+	x.tell("%d of ours, %v, latency %v, two addresses %v, static %v", len(x.members), names, x.latency, two, static)
+	x.disturb(calmAfterFault)
+	return x
+}
