@@ -30,7 +30,7 @@ const (
 func (n *Node) noteConnection(s *session, d detail) {
 	conn := d.conn
 	n.log.Debug().Stringer("peer", s.uuid).Stringer("endpoint", conn.RemoteAddr()).Msg("connected")
-	s.mailbox, s.linked, s.shook, s.dialErr = conn, time.Now(), d.took, nil
+	s.mailbox, s.linked, s.linkedTick, s.shook, s.dialErr = conn, time.Now(), n.clock.Now(), d.took, nil
 	s.hello, s.stopDialling = nil, nil
 	s.transport, s.reached, s.local = transportOf(conn), paths.AddrPortOf(conn.RemoteAddr()), paths.AddrOf(conn.LocalAddr())
 	n.index(s)

@@ -294,8 +294,8 @@ func (n *Node) recognise(id uuid.UUID, endpoints []netip.AddrPort) *session {
 	return s
 }
 
-// recognised tells which session recognise would take: one without UUID, or one whose peer is not at its address any more. Its HELLO went
-// to the peer that has the address now.
+// recognised tells which session recognise would take: one without UUID, or one whose peer has not been seen at its address since we connected
+// to it. Its HELLO went to the peer that has the address now.
 func (n *Node) recognised(id uuid.UUID, endpoints []netip.AddrPort) *session {
 	for _, s := range n.unnamed {
 		if slices.Contains(endpoints, s.contact.at) || slices.Contains(s.contact.sources, fromGossip+id.String()) {
@@ -305,7 +305,7 @@ func (n *Node) recognised(id uuid.UUID, endpoints []netip.AddrPort) *session {
 	for _, at := range endpoints {
 		for _, other := range n.addresses.At(at) {
 			s := n.sessions[other]
-			if s != nil && s.state == greeting && !s.isOurs && s.contact == nil && s.reached == at && !s.paths.IsFreshAt(at) {
+			if s != nil && s.state == greeting && !s.isOurs && s.contact == nil && s.reached == at && s.paths.ShownAt(at) <= s.linkedTick {
 				return s
 			}
 		}

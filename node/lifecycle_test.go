@@ -33,31 +33,45 @@ func TestTimers(t *testing.T) {
 	}
 }
 
-// A peer that answers PINGs, or only beacons, stays.
-func TestSignsOfLife(t *testing.T) {
-	for _, test := range []struct {
-		name string
-		live func(f *fakePeer, sequence uint16)
-	}{
-		{"answers", func(f *fakePeer, sequence uint16) { f.send(msg.AppendPingOK(nil, sequence)) }},
-		{"beacons", func(f *fakePeer, _ uint16) { f.beacon(f.port()) }},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			n := start(t, onLoopback(beaconPort(), Config{EvasiveTimeout: 40 * time.Millisecond, ExpiredTimeout: 2 * time.Second}))
-			f := newFakePeer(t, n)
-			f.enter()
-			// Silent until it is asked, again and again, for longer than the expired timeout.
-			sequence := uint16(1)
-			for began := time.Now(); time.Since(began) < 3*time.Second; {
-				f.expect(msg.Ping)
-				sequence++
-				test.live(f, sequence)
-			}
-			if events := n.of(f.uuid); slices.Contains(events, "EXIT(expired)") {
-				t.Errorf("the peer expired: %q", events)
-			}
-		})
+// A peer that answers PINGs stays.
+func TestAnswersAreLife(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{EvasiveTimeout: 40 * time.Millisecond, ExpiredTimeout: 2 * time.Second}))
+	f := newFakePeer(t, n)
+	f.enter()
+	// Silent until it is asked, again and again, for longer than the expired timeout.
+	sequence := uint16(1)
+	for began := time.Now(); time.Since(began) < 3*time.Second; {
+		f.expect(msg.Ping)
+		sequence++
+		f.send(msg.AppendPingOK(nil, sequence))
+	}
+	if events := n.of(f.uuid); slices.Contains(events, "EXIT(expired)") {
+		t.Errorf("the peer expired: %q", events)
+	}
+}
+
+// A peer that beacons is not silent. One that answers no PING for the expired timeout does not hear us, and is said HELLO anew.
+func TestBeaconsAreLife(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{EvasiveTimeout: 500 * time.Millisecond, ExpiredTimeout: 2 * time.Second}))
+	f := newFakePeer(t, n)
+	f.enter()
+	<-f.hellos
+	beacons := time.NewTicker(20 * time.Millisecond)
+	defer beacons.Stop()
+	deadline := time.After(patience)
+	for len(f.hellos) == 0 {
+		select {
+		case <-beacons.C:
+			f.beacon(f.port())
+		case <-deadline:
+			t.Fatalf("no second HELLO; events %q", n.of(f.uuid))
+		}
+	}
+	n.waitKind(Exit, f.uuid)
+	if events := n.of(f.uuid); !slices.Equal(events, []string{"ENTER(fake)", "JOIN(G)", "EXIT(crashed)"}) {
+		t.Errorf("events %q", events)
 	}
 }
 

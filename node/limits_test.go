@@ -178,12 +178,12 @@ func (d *dials) Dial(ctx context.Context, network, address string) (net.Conn, er
 	return d.Network.Dial(ctx, network, address)
 }
 
-// strange: beacons of ever new UUIDs, from eight addresses where somebody accepts connections and says nothing. No more than
-// most are dialled, until one is given up after 3 s.
+// strange: beacons of ever new UUIDs, from eight addresses with eight ports each, where somebody accepts connections and says nothing. No more
+// than most are dialled, until one is given up after 3 s.
 func strange(t *testing.T, n *testNode, most int) {
 	var endpoints []netip.AddrPort
-	for host := range byte(8) {
-		silent, err := net.Listen("tcp", fmt.Sprintf("127.0.0.%d:0", host+1))
+	for i := range byte(64) {
+		silent, err := net.Listen("tcp", fmt.Sprintf("127.0.0.%d:0", i%8+1))
 		if err != nil {
 			t.Skip("this system has 127.0.0.1 alone")
 		}
@@ -192,7 +192,7 @@ func strange(t *testing.T, n *testNode, most int) {
 	}
 	counted := n.cfg.Network.(*dials)
 	began, before := time.Now(), counted.count.Load()
-	for range 1_000 {
+	for range 125 {
 		for _, endpoint := range endpoints {
 			if err := n.do(func() {
 				n.sighted(beacon.Sighting{Beacon: beacon.Beacon{UUID: uuid.New(), Port: endpoint.Port(), State: beacon.Unknown}, Addr: endpoint.Addr()})

@@ -34,6 +34,7 @@ type session struct {
 	// Our connection to the peer's mailbox.
 	mailbox      *zmtp.Conn     // nil while it is not up
 	linked       time.Time      // when it came up, with our HELLO
+	linkedTick   uint32         // likewise
 	shook        time.Duration  // how long it took to come up: several round trips
 	transport    string         // of it; presumed before
 	reached      netip.AddrPort // where it leads to by tcp; not valid otherwise

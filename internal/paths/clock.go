@@ -18,5 +18,8 @@ func NewClock(fresh int) *Clock {
 // Advance counts a tick.
 func (c *Clock) Advance() { c.now.Add(1) }
 
+// Now returns the tick.
+func (c *Clock) Now() uint32 { return c.now.Load() }
+
 // isFresh reports whether less than the clock's time has passed since a tick.
 func (c *Clock) isFresh(shown uint32) bool { return shown != 0 && c.now.Load()-shown <= c.fresh }

@@ -158,6 +158,3 @@ func (s *Set) ShownAt(at netip.AddrPort) uint32 {
 	}
 	return 0
 }
-
-// IsFreshAt reports whether the peer was shown at an endpoint of late.
-func (s *Set) IsFreshAt(at netip.AddrPort) bool { return s.clock.isFresh(s.ShownAt(at)) }
