@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/eventqueue"
 	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/zmtp"
@@ -129,7 +130,7 @@ func (in *inbox) hello(frames [][]byte) error {
 	if in.both && in.session != nil {
 		return in.invalid(errAgain)
 	}
-	if !in.node.events.Admit(in.conn.Done()) {
+	if !in.node.events.Admit(in.expected(), in.conn.Done()) {
 		return errSessionOver
 	}
 	if err := in.node.do(func() { in.node.greeted(in) }); err != nil {
@@ -147,6 +148,16 @@ func (in *inbox) hello(frames [][]byte) error {
 	in.last = 1
 	in.message = msg.Message{} // its octets need not stay
 	return nil
+}
+
+// expected gives the stream of the session that a HELLO comes for; an empty one if there is none.
+func (in *inbox) expected() *eventqueue.Stream {
+	in.node.mu.RLock()
+	defer in.node.mu.RUnlock()
+	if s := in.node.sessions[in.uuid]; s != nil {
+		return &s.stream
+	}
+	return new(eventqueue.Stream)
 }
 
 // traffic handles all that follows a HELLO.
@@ -196,7 +207,7 @@ func (in *inbox) traffic(from *memory.Slab) error {
 
 // change has the control loop take a JOIN or LEAVE.
 func (in *inbox) change(take func(s *session, group string)) error {
-	if !in.node.events.Admit(in.conn.Done()) {
+	if !in.node.events.Admit(&in.session.stream, in.conn.Done()) {
 		return errSessionOver
 	}
 	return in.node.do(func() { take(in.session, string(in.message.Group)) })
