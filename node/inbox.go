@@ -81,8 +81,11 @@ func (in *inbox) receive(frames [][]byte, from *memory.Slab) error {
 	if m.ID == msg.Hello {
 		return in.hello(frames)
 	}
-	if in.session == nil && !in.resumes() {
-		return nil // RFC 36: ignore what precedes HELLO
+	if in.session == nil {
+		in.live()
+		if !in.resumes() {
+			return nil // RFC 36: ignore what precedes HELLO
+		}
 	}
 	if !in.session.out.Follows(in.last, m.Sequence) {
 		return in.invalid(fmt.Errorf("%w: %v with sequence %d after %d", errSequence, m.ID, m.Sequence, in.last))
@@ -148,6 +151,16 @@ func (in *inbox) hello(frames [][]byte) error {
 	in.last = 1
 	in.message = msg.Message{} // its octets need not stay
 	return nil
+}
+
+// live notes that a peer is not silent whose message is not taken, or not yet, since its HELLO waits or is missing.
+func (in *inbox) live() {
+	in.node.mu.RLock()
+	s := in.node.sessions[in.uuid]
+	in.node.mu.RUnlock()
+	if s != nil && s.snapshot.Load() == nil && !s.alive.Load() { // once it entered its own connection tells
+		s.alive.Store(true)
+	}
 }
 
 // expected gives the stream of the session that a HELLO comes for; an empty one if there is none.
