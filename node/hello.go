@@ -137,6 +137,7 @@ func (n *Node) enter(s *session, in *inbox) {
 		s.transport = transportOf(in.conn) // as it came, so shall we go
 		n.enterState(s, answering)
 	} else {
+		n.noteReached(s.uuid) // where it was connected before its UUID was known
 		n.enterState(s, ready)
 	}
 	s.alive.Store(true)

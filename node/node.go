@@ -61,7 +61,8 @@ type Node struct {
 	asking      *session                    // the one of unnamed that was asked
 	stopping    bool                        // no more sessions begin: who hears our farewell hangs up, and must not be called back
 
-	conflicted time.Time // when another node with our UUID was told of last
+	troubles   map[uuid.UUID]*trouble // with peers, of late
+	conflicted time.Time              // when another node with our UUID last showed itself; zero if that is over
 
 	// mu guards the tables below for all who read them outside of the control loop, which alone writes them.
 	mu       sync.RWMutex
@@ -116,6 +117,7 @@ func New(cfg Config) (*Node, error) {
 		sources:     make(map[string][]netip.AddrPort),
 		reserved:    make(map[netip.AddrPort]*session),
 		lookups:     make(map[string]chan struct{}),
+		troubles:    make(map[uuid.UUID]*trouble),
 		sessions:    make(map[uuid.UUID]*session),
 		present:     make(map[uuid.UUID]*session),
 		members:     make(map[string]*roster),
