@@ -3,6 +3,8 @@ package node
 import (
 	"net/netip"
 	"time"
+
+	"github.com/go-zre/go-zre/internal/eventqueue"
 )
 
 // A verdict is what the control loop makes of a connection's HELLO, or of its first message without one.
@@ -100,6 +102,10 @@ func (n *Node) hold(s *session, in *inbox) {
 // ours.
 func (n *Node) replace(s *session, d detail) {
 	in, reason := d.in, Replaced
+	if s.mailbox != nil && s.state != leaving && in.conn.Property(answersProperty) == s.number {
+		n.reenter(s, in)
+		return
+	}
 	switch s.state {
 	case draining:
 		reason = Crashed
@@ -123,6 +129,16 @@ func (n *Node) replace(s *session, d detail) {
 	n.handle(q, helloCame, d)
 }
 
+// reenter takes a HELLO of a node of ours that answers our last one, though another HELLO of its came before and was taken for the answer. What
+// it sent in between may be lost. It has our HELLO, so it needs no other.
+func (n *Node) reenter(s *session, in *inbox) {
+	s.follow(in.endpoints(), true)
+	n.index(s)
+	n.reportExit(s, Replaced)
+	s.stream = new(eventqueue.Stream)
+	n.enter(s, in)
+}
+
 // enter tells the application of a peer whose HELLO came.
 func (n *Node) enter(s *session, in *inbox) {
 	hello := &in.message.Hello
@@ -132,6 +148,9 @@ func (n *Node) enter(s *session, in *inbox) {
 	n.unverified.Reached(s.unverified)
 	n.verify(s)
 	in.verdict, in.session = accept, s
+	if number := in.conn.Property(helloProperty); number != "" {
+		s.answers.Store(&number)
+	}
 	s.inbox, s.helloAt = in, time.Now()
 	if s.mailbox == nil {
 		s.transport = transportOf(in.conn) // as it came, so shall we go
@@ -156,6 +175,6 @@ func (n *Node) enter(s *session, in *inbox) {
 	n.mu.Unlock()
 	n.reportPrevious(s)
 	n.log.Debug().Stringer("peer", s.uuid).Str("name", s.name).Str("endpoint", snapshot.Endpoint).Msg("enter")
-	n.events.Push(&s.stream, Event{Kind: Enter, Peer: snapshot})
+	n.events.Push(s.stream, Event{Kind: Enter, Peer: snapshot})
 	n.tellJoined(s, joined)
 }

@@ -215,7 +215,7 @@ func (in *inbox) deliver(e Event) error {
 	for _, frame := range e.Frames {
 		octets += frameCost + int64(len(frame))
 	}
-	if !in.node.events.Deliver(&in.session.stream, &e, octets, in.conn.Done()) {
+	if !in.node.events.Deliver(in.session.stream, &e, octets, in.conn.Done()) {
 		return errSessionOver
 	}
 	return nil

@@ -114,7 +114,7 @@ func (n *Node) reportExit(s *session, reason Reason) {
 	if reason == Unreachable {
 		e.Err = s.dialErr
 	}
-	n.events.Push(&s.stream, e)
+	n.events.Push(s.stream, e)
 	if reason != Left && s.out.Successor() == nil {
 		n.noteFormer(s)
 	}
