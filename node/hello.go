@@ -92,10 +92,12 @@ func (n *Node) hold(s *session, in *inbox) {
 	in.hold(false)
 	s.inbox, s.helloAt = in, time.Now()
 	n.enterState(s, confirming)
-	if s.mailbox != nil {
-		s.out.Ping()
-		s.unconfirmed++
+	if s.mailbox == nil {
+		s.outOfReach = s.helloAt // until now it may have been gone
+		return
 	}
+	s.out.Ping()
+	s.unconfirmed++
 }
 
 // replace takes the HELLO of a peer that entered before: it began a new session, since it restarted, or lost ours. It waits for a HELLO of
@@ -154,6 +156,7 @@ func (n *Node) enter(s *session, in *inbox) {
 	s.inbox, s.helloAt = in, time.Now()
 	if s.mailbox == nil {
 		s.transport = transportOf(in.conn) // as it came, so shall we go
+		s.outOfReach = s.helloAt
 		n.enterState(s, answering)
 	} else {
 		n.enterState(s, ready)
