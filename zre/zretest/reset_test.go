@@ -161,3 +161,49 @@ func TestResetsSettle(t *testing.T) {
 		}
 	}
 }
+
+// A foreign peer's connection breaks, and after a while the peer says HELLO anew, whatever it has done about ours meanwhile. That is one Exit
+// and one Enter.
+func TestHelloAfterReset(t *testing.T) {
+	delays := []time.Duration{
+		0, 500 * time.Microsecond, time.Millisecond, 3 * time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond,
+		160 * time.Millisecond, 300 * time.Millisecond,
+	}
+	for _, manner := range []manner{silent, replying, renewing} {
+		for _, latency := range []time.Duration{200 * time.Microsecond, time.Millisecond, 20 * time.Millisecond} {
+			for _, delay := range delays {
+				for _, keeps := range []bool{false, true} {
+					t.Run(fmt.Sprintf("%s/%v/after %v/keeps %v", manner, latency, delay, keeps), func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) {
+							lan := zretest.NewLAN(t)
+							lan.SetLink(zretest.Link{Latency: latency})
+							node := zretest.Start(t, lan.Host("10.0.0.1"), logged(t, zre.WithName("node"))...)
+							peer := newCaller(t, lan.Host("10.0.0.2"), manner, "10.0.0.2:50000", node.Endpoint())
+							peer.call()
+							pass(30 * time.Second)
+							if got := comings(node.Seen()); !slices.Equal(got, []string{"Enter(peer)"}) {
+								t.Fatalf("they met like this: %v", got)
+							}
+							before := len(node.Seen())
+							broken := peer.hangUp()
+							time.Sleep(delay)
+							if !keeps && peer.current() != broken { // it has answered a HELLO of ours
+								peer.hangUp()
+							}
+							peer.call()
+							pass(10 * time.Second)
+							got := comings(node.Seen()[before:])
+							if len(got) != 2 || !strings.HasPrefix(got[0], "Exit") {
+								t.Errorf("after the break: %v, want one Exit and one Enter", got)
+							}
+							pass(quiet)
+							if late := comings(node.Seen()[before+len(got):]); len(late) > 0 {
+								t.Errorf("not calm: %v", late)
+							}
+						})
+					})
+				}
+			}
+		}
+	}
+}
