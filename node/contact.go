@@ -305,12 +305,17 @@ func (n *Node) recognised(id uuid.UUID, endpoints []netip.AddrPort) *session {
 	for _, at := range endpoints {
 		for _, other := range n.addresses.At(at) {
 			s := n.sessions[other]
-			if s != nil && s.state == greeting && !s.isOurs && s.contact == nil && s.reached == at && s.paths.ShownAt(at) <= s.linkedTick {
+			if s != nil && s.greetsAt(at) && !s.isOurs && s.contact == nil && s.paths.ShownAt(at) <= s.linkedTick {
 				return s
 			}
 		}
 	}
 	return nil
+}
+
+// greetsAt tells whether a session has said HELLO at an address, or is about to, and the peer's has not come.
+func (s *session) greetsAt(at netip.AddrPort) bool {
+	return s.state == greeting && s.reached == at || s.state == dialling && s.greets && s.node.reserved[at] == s
 }
 
 // assignUUID gives a session the UUID of the peer that it proves to be with.

@@ -66,14 +66,17 @@ func (s *session) sleep(ctx context.Context, d time.Duration) bool {
 var errAddressTaken = errors.New("another peer has this address")
 
 // reserve makes sure that no other session leads to an address, and that none comes to while this one dials it: a ROUTER of libzmq is deaf to
-// all but the newest of our connections. It asks the control loop.
-func (s *session) reserve(at netip.AddrPort) (err error) {
+// all but the newest of our connections. greets says that this one is about to say HELLO there. It asks the control loop.
+func (s *session) reserve(at netip.AddrPort, greets bool) (err error) {
 	n := s.node
 	closed := n.do(func() {
 		if o := n.holder(s, at); o != nil {
 			err = fmt.Errorf("%v: %w: %s (%v)", at, errAddressTaken, o.name, o.uuid)
 		} else {
 			n.reserved[at] = s
+			if s.greets = greets; greets {
+				s.linkedTick = n.clock.Now()
+			}
 		}
 	})
 	if closed != nil {

@@ -35,6 +35,7 @@ type session struct {
 	mailbox      *zmtp.Conn     // nil while it is not up
 	linked       time.Time      // when it came up, with our HELLO
 	linkedTick   uint32         // likewise
+	greets       bool           // the attempt to dial that is under way has shaken hands, and says HELLO
 	shook        time.Duration  // how long it took to come up: several round trips
 	transport    string         // of it; presumed before
 	reached      netip.AddrPort // where it leads to by tcp; not valid otherwise

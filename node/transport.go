@@ -92,7 +92,7 @@ func (p *session) connect(ctx context.Context, id uuid.UUID, attempt int, hello 
 		}
 	}
 	return p.dialBest(ctx, attempt, func(ctx context.Context, at netip.AddrPort) (*zmtp.Conn, error) {
-		if err := p.reserve(at); err != nil {
+		if err := p.reserve(at, false); err != nil {
 			return nil, err
 		}
 		return p.open(ctx, "tcp", at.String(), p.introduction(id, "tcp"), hello, &mailbox{peer: p})
@@ -135,6 +135,11 @@ func (p *session) link(id uuid.UUID, other *Node, hello msg.OutHello) (*zmtp.Con
 // can reach us by it; on this host any will do. What is advertised takes its place.
 func (p *session) first(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
 	return func(conn *zmtp.Conn) ([][]byte, error) {
+		if len(conn.Identity()) == 0 { // while it was dialled, another peer may have been shown there
+			if err := p.reserve(paths.AddrPortOf(conn.RemoteAddr()), true); err != nil {
+				return nil, err
+			}
+		}
 		hello.Endpoint = p.node.endpoint()
 		if local := paths.AddrOf(conn.LocalAddr()); local.IsValid() && p.node.cfg.Advertise == "" {
 			format := paths.Format
