@@ -118,6 +118,7 @@ func (n *Node) checkTimeouts(now time.Time) {
 		}
 		if beaconed || spoke || s.stream.Stalled() || stalled {
 			s.heard, s.isEvasive, s.isSilent, s.asked = now, false, false, false
+			n.showLife(s, now)
 			n.checkPath(s)
 			n.checkHearing(s, now)
 			continue

@@ -63,7 +63,7 @@ type session struct {
 	joined          []string       // the same groups as it joined them; snapshots share it, so it only grows, or is replaced
 	statesByMessage bool           // it tells its state by messages, so its beacons do not count for that
 
-	heard      time.Time      // last sign of life that the control loop took note of
+	heard      time.Time      // last sign of life that the control loop took note of; a session that follows one that never entered has its
 	asked      bool           // for a sign of life, since then
 	isEvasive  bool           // and was told to be
 	isSilent   bool           // likewise
