@@ -168,7 +168,7 @@ func (in *inbox) expected() *eventqueue.Stream {
 	in.node.mu.RLock()
 	defer in.node.mu.RUnlock()
 	if s := in.node.sessions[in.uuid]; s != nil {
-		return &s.stream
+		return s.stream
 	}
 	return new(eventqueue.Stream)
 }
@@ -220,7 +220,7 @@ func (in *inbox) traffic(from *memory.Slab) error {
 
 // change has the control loop take a JOIN or LEAVE.
 func (in *inbox) change(take func(s *session, group string)) error {
-	if !in.node.events.Admit(&in.session.stream, in.conn.Done()) {
+	if !in.node.events.Admit(in.session.stream, in.conn.Done()) {
 		return errSessionOver
 	}
 	return in.node.do(func() { take(in.session, string(in.message.Group)) })
