@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,6 +45,8 @@ type Node struct {
 	telling     bool                 // a STATE message was sent a moment ago
 	groups      map[string]string    // joined by us, by name
 	status      uint8                // counts our joins and leaves (RFC 36, "The HELLO Command")
+	hellos      uint64               // sessions so far
+	lifeWord    string               // a word for the life of this node: random, so that no other has it
 	tick        time.Duration
 	checked     time.Time         // when checkTimeouts last ran
 	former      remembered        // foreign peers whose last session ended without a farewell
@@ -115,6 +119,7 @@ func New(cfg Config) (*Node, error) {
 		contacts:    make(map[netip.AddrPort]*contact),
 		sources:     make(map[string][]netip.AddrPort),
 		reserved:    make(map[netip.AddrPort]*session),
+		lifeWord:    strconv.FormatUint(rand.Uint64(), 36),
 		lookups:     make(map[string]chan struct{}),
 		sessions:    make(map[uuid.UUID]*session),
 		present:     make(map[uuid.UUID]*session),

@@ -116,7 +116,7 @@ func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 		began:      now,
 		heard:      now,
 		outOfReach: now,
-		number:     newHelloNumber(),
+		number:     n.newHelloNumber(),
 		stream:     new(eventqueue.Stream),
 		wake:       make(chan struct{}, 1),
 		better:     make(chan struct{}, 1),
