@@ -21,7 +21,7 @@ import (
 // contact tells a node of an endpoint, as Config.Peers does.
 func (r *testNode) contact(endpoint string) {
 	r.t.Helper()
-	r.do(func() { r.find(r.life, fromPeers+endpoint, endpoint, nil) })
+	r.do(func() { r.seeker.AddEndpoint(configured(endpoint), endpoint, nil) })
 }
 
 // Who has no identity is said HELLO, once, and is known by its answer, be it found otherwise meanwhile.
@@ -170,9 +170,7 @@ func TestContactWithNobody(t *testing.T) {
 	n.contact(n.Endpoint())
 	tries := func() (tries int) {
 		n.do(func() {
-			if c := n.contacts[nobody]; c != nil {
-				tries = c.attempts
-			}
+			tries = n.seeker.Failures(nobody)
 		})
 		return tries
 	}

@@ -21,21 +21,30 @@ func (n *Node) checkPeers() {
 		return
 	}
 	var reports []beacon.Report
-	for _, c := range n.contacts {
-		if !c.isFrom(fromPeers) {
-			continue
-		}
+	n.seeker.Configured(func(at netip.AddrPort) {
 		if reports == nil {
 			reports = n.agent.Survey()
 		}
-		about := paths.Format(c.at)
-		if i := leftOut(c.at.Addr(), reports); i == "" || n.agent.IsLocal(c.at.Addr()) {
+		about := paths.Format(at)
+		if i := leftOut(at.Addr(), reports); i == "" || n.agent.IsLocal(at.Addr()) {
 			n.problems.solve(ProblemContradiction, about)
 		} else {
 			n.problems.raise(ProblemContradiction, about, &Peer{Endpoint: about, Transport: TCP}, fmt.Errorf(
 				"%s is on the network of %s, an interface that is left out, so the peer cannot connect to this node: choose that one too", about, i))
 		}
+	})
+}
+
+// checkPeersSoon has checkPeers run once for all that changes now.
+func (n *Node) checkPeersSoon() {
+	if n.isChecking {
+		return
 	}
+	n.isChecking = true
+	n.after(0, func() {
+		n.isChecking = false
+		n.checkPeers()
+	})
 }
 
 // leftOut gives the interface, in words, on whose network an address is, if all of those are left out; "" else.

@@ -7,23 +7,20 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"strings"
 
 	"github.com/google/uuid"
+	"github.com/rs/zerolog"
 
 	"github.com/go-zre/go-zre/internal/gossip"
 	"github.com/go-zre/go-zre/internal/paths"
+	"github.com/go-zre/go-zre/internal/seek"
 )
 
-// maxGossipedNames bounds the endpoints with host names that gossip has looked up.
-const maxGossipedNames = 64
-
-// gossiper is a node's part in gossip. The control loop owns names.
+// gossiper is a node's part in gossip.
 type gossiper struct {
 	hub       *gossip.Hub
-	listeners []net.Listener                   // for clients
-	published string                           // where we are
-	names     map[uuid.UUID]context.CancelFunc // who looks up the host names of endpoints
+	listeners []net.Listener // for clients
+	published string         // where we are
 }
 
 // checkGossip checks the endpoints of hubs.
@@ -53,7 +50,7 @@ func (n *Node) openGossip(ctx context.Context) (*gossiper, error) {
 		Dial:    n.cfg.Network.Dial,
 		Log:     n.log,
 	})
-	g := &gossiper{hub: hub, names: make(map[uuid.UUID]context.CancelFunc)}
+	g := &gossiper{hub: hub}
 	for _, endpoint := range n.cfg.GossipBind {
 		host, port, _ := listenAddress(endpoint) // was checked
 		l, err := n.cfg.Network.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(int(port))))
@@ -145,18 +142,12 @@ func (n *Node) learned(t gossip.Tuple) {
 // unlearned: a tuple has ended.
 func (n *Node) unlearned(key string) {
 	if id, err := uuid.Parse(key); err == nil {
-		n.post(func() { n.ungossip(id) })
+		n.post(func() { n.seeker.RemoveSource(gossiped(id)) })
 	}
 }
 
 // introduced: gossip tells where a peer is, by a connection from that address.
 func (n *Node) introduced(id uuid.UUID, endpoint string, from netip.Addr) {
-	n.ungossip(id)
-	host, _, err := paths.Parse(endpoint)
-	if err != nil {
-		n.log.Debug().Err(err).Stringer("peer", id).Msg("gossip: peer ignored")
-		return
-	}
 	usable := func(at netip.AddrPort) bool {
 		if !paths.UsableHearsay(at, from, n.agent.IsLocal) {
 			n.log.Debug().Stringer("peer", id).Stringer("address", at).Stringer("from", from).Msg("gossip: address ignored, it is not for others to name")
@@ -164,38 +155,14 @@ func (n *Node) introduced(id uuid.UUID, endpoint string, from netip.Addr) {
 		}
 		return true
 	}
-	if _, err := netip.ParseAddr(host); err == nil {
-		n.find(n.life, fromGossip+id.String(), endpoint, usable)
-		return
+	if err := n.seeker.AddEndpoint(gossiped(id), endpoint, usable); err != nil {
+		level := zerolog.DebugLevel // it is the peer's mistake
+		if errors.Is(err, seek.ErrTooManyHosts) {
+			level = zerolog.WarnLevel
+		}
+		n.log.WithLevel(level).Err(err).Stringer("peer", id).Msg("gossip: peer ignored")
 	}
-	if len(n.gossip.names) >= maxGossipedNames {
-		n.log.Warn().Str("endpoint", endpoint).Int("limit", maxGossipedNames).Msg("gossip: too many endpoints with host names, ignored")
-		return
-	}
-	ctx, cancel := context.WithCancel(n.life)
-	n.gossip.names[id] = cancel
-	n.find(ctx, fromGossip+id.String(), endpoint, usable)
 }
 
-// ungossip: gossip does not name the peer any more.
-func (n *Node) ungossip(id uuid.UUID) {
-	if cancel := n.gossip.names[id]; cancel != nil {
-		cancel()
-		delete(n.gossip.names, id)
-		delete(n.lookups, fromGossip+id.String())
-	}
-	n.know(fromGossip+id.String(), nil)
-}
-
-// gossiped gives the peer that a source of contacts names, if that source is gossip.
-func gossiped(source string) (uuid.UUID, bool) {
-	text, ok := strings.CutPrefix(source, fromGossip)
-	if !ok {
-		return uuid.Nil, false
-	}
-	id, err := uuid.Parse(text)
-	return id, err == nil
-}
-
-// isGossiped tells whether gossip names a peer.
-func (n *Node) isGossiped(id uuid.UUID) bool { return n.sources[fromGossip+id.String()] != nil }
+// gossiped is the source that gossip about a peer is.
+func gossiped(id uuid.UUID) seek.Source { return seek.Source{Kind: seek.Gossip, Peer: id} }
