@@ -22,14 +22,19 @@ type world struct {
 	routers map[netip.AddrPort]router
 	hosts   map[string][]netip.Addr
 	own     netip.AddrPort
-	full    bool // there is no room for peers
+	full    bool          // there is no room for peers
+	silence time.Duration // of an attempt that comes to nothing
 
 	sessions map[uuid.UUID]bool // by peer; whether it is foreign
 	at       map[netip.AddrPort]uuid.UUID
 	greeted  []*Candidate // and not over
 	asked    int          // questions to sessions
 	story    []string
+	reported map[netip.AddrPort]error
 	looked   int // look-ups of host names
+	turns    int // of the control loop
+	tries    int
+	most     int // probes at one time
 }
 
 // A router answers at an address.
@@ -48,6 +53,7 @@ func inWorld(t *testing.T, test func(w *world)) {
 		w := &world{
 			t: t, loop: make(chan func()), routers: make(map[netip.AddrPort]router), hosts: make(map[string][]netip.Addr),
 			sessions: make(map[uuid.UUID]bool), at: make(map[netip.AddrPort]uuid.UUID),
+			reported: make(map[netip.AddrPort]error), silence: time.Millisecond,
 		}
 		w.Seeker = New(Config{
 			Sessions: w, Self: uuid.UUID{255}, Candidates: 5_000, Life: life,
@@ -68,6 +74,7 @@ func inWorld(t *testing.T, test func(w *world)) {
 		})
 		all.Go(func() {
 			for {
+				w.turns++
 				select {
 				case f := <-w.loop:
 					f()
@@ -106,7 +113,7 @@ func (w *world) told(want ...string) {
 		if !slices.Equal(w.story, want) {
 			w.t.Errorf("told %q, want %q", w.story, want)
 		}
-		w.story = nil
+		w.story, w.reported = nil, make(map[netip.AddrPort]error)
 	})
 }
 
@@ -114,6 +121,8 @@ func (w *world) probe(ctx context.Context, at netip.AddrPort) (id uuid.UUID, nam
 	answer := make(chan router, 1)
 	select {
 	case w.loop <- func() {
+		w.tries++
+		w.most = max(w.most, w.probes)
 		r, ok := w.routers[at]
 		if !ok {
 			close(answer)
@@ -125,10 +134,11 @@ func (w *world) probe(ctx context.Context, at netip.AddrPort) (id uuid.UUID, nam
 		return uuid.Nil, false, ctx.Err()
 	}
 	r, ok := <-answer
-	time.Sleep(max(r.delay, time.Millisecond))
 	if !ok {
+		time.Sleep(w.silence)
 		return uuid.Nil, false, errRefused
 	}
+	time.Sleep(max(r.delay, time.Millisecond))
 	return r.id, r.id != uuid.Nil, nil
 }
 
@@ -152,8 +162,10 @@ func (w *world) LookupNetIP(ctx context.Context, _, host string) (list []netip.A
 
 func (w *world) report(c *Candidate, err error) {
 	if err == nil {
+		delete(w.reported, c.At())
 		w.tell("solved %v", c.At())
-	} else if !slices.Contains(w.story, fmt.Sprintf("%v: %v", c.At(), err)) {
+	} else if w.reported[c.At()] != err {
+		w.reported[c.At()] = err
 		w.tell("%v: %v", c.At(), err)
 	}
 }
