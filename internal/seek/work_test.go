@@ -18,7 +18,7 @@ func dead(count int) (list []netip.AddrPort) {
 // Many addresses that lead nowhere cost a bounded number of attempts, each of which a few turns of the control loop and questions to the
 // sessions; none where nothing is due. The application's own are not delayed by the others.
 func TestWork(t *testing.T) {
-	const count, minutes = 4_000, 10
+	const count, minutes = 1_000, 3
 	for _, test := range []struct {
 		name     string
 		silence  time.Duration // of an attempt
@@ -57,7 +57,7 @@ func TestWork(t *testing.T) {
 // The end of a session concerns the candidates where its peer was met, and no others; a source that names the same again changes nothing.
 func TestWorkOfEvents(t *testing.T) {
 	inWorld(t, func(w *world) {
-		all := dead(4_000)
+		all := dead(1_000)
 		for i, at := range all {
 			w.routers[at] = router{id: uuid.UUID{1, byte(i >> 8), byte(i)}}
 		}
