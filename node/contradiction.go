@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/internal/paths"
@@ -35,13 +36,16 @@ func (n *Node) checkPeers() {
 	})
 }
 
-// checkPeersSoon has checkPeers run once for all that changes now.
+// checkPause is how long checkPeersSoon waits, so that one check serves many changes.
+const checkPause = 50 * time.Millisecond
+
+// checkPeersSoon has checkPeers run, now that addresses were looked up.
 func (n *Node) checkPeersSoon() {
 	if n.isChecking {
 		return
 	}
 	n.isChecking = true
-	n.after(0, func() {
+	n.after(checkPause, func() {
 		n.isChecking = false
 		n.checkPeers()
 	})

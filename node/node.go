@@ -78,7 +78,7 @@ type Node struct {
 
 	lifecycle lifecycle
 	agent     *beacon.Agent // nil until the node is started, when this and the rest is set
-	gossip    *gossiper     // nil without gossip
+	gossip    *seek.Hub     // nil without gossip
 	router    *zmtp.Router
 	port      uint16
 }

@@ -32,7 +32,7 @@ func (n *Node) newSeeker() *seek.Seeker {
 		Pause:      func(attempts int) time.Duration { return backoff(n.cfg.Network, attempts) },
 		Report:     n.reportCandidate,
 		Removed:    func(c *seek.Candidate) { n.problems.solve(ProblemContradiction, paths.Format(c.At())) },
-		Changed:    n.checkPeersSoon,
+		Looked:     n.checkPeersSoon,
 		Log:        n.log,
 	})
 }

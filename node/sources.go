@@ -2,11 +2,8 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/go-zre/go-zre/internal/paths"
@@ -14,10 +11,8 @@ import (
 	"github.com/go-zre/go-zre/internal/srv"
 )
 
-const (
-	// startTimeout bounds what Start waits for the DNS, whatever its context allows.
-	startTimeout = 10 * time.Second
-)
+// startTimeout bounds what Start waits for the DNS, whatever its context allows.
+const startTimeout = 10 * time.Second
 
 // checkSources checks where else than by beacons peers are looked for.
 func (c *Config) checkSources() error {
@@ -47,39 +42,21 @@ func (c *Config) checkSources() error {
 	return c.checkGossip()
 }
 
-// lookUp asks for the SRV records, all at a time. It returns who goes on asking.
-func (n *Node) lookUp(ctx context.Context) ([]*srv.Watcher, error) {
+// lookUp asks for the SRV records, all at a time, and returns what goes on asking.
+func (n *Node) lookUp(ctx context.Context) (*seek.Watchers, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, srv.ErrTimeout)
 	defer cancel()
-	watchers := make([]*srv.Watcher, len(n.cfg.SRV))
-	problems := make([]error, len(watchers))
-	var all sync.WaitGroup
-	for i, name := range n.cfg.SRV {
-		w := &srv.Watcher{
-			Name:     name,
-			Resolver: &srv.Resolver{Server: n.cfg.Resolver, Dial: n.cfg.Network.Dial},
-			OnChange: func(list []netip.AddrPort) {
-				n.post(func() { n.seeker.SetSource(seek.Source{Kind: seek.SRV, Name: name}, list) })
-			},
-			Log: n.log,
-		}
-		watchers[i] = w
-		all.Go(func() {
-			if err := w.Look(ctx); err != nil && !errors.Is(err, srv.ErrNoRecords) { // who comes first finds nobody
-				problems[i] = fmt.Errorf("node: start: WithSRV: %w", err)
-			}
-		})
+	watchers, err := n.seeker.LookUpSRV(ctx, seek.SRVConfig{Names: n.cfg.SRV, Server: n.cfg.Resolver, Dial: n.cfg.Network.Dial})
+	if err != nil {
+		return watchers, fmt.Errorf("node: start: WithSRV: %w", err)
 	}
-	all.Wait()
-	return watchers, errors.Join(problems...)
+	return watchers, nil
 }
 
 // findPeers begins to look for peers where the configuration says. It runs before the control loop does.
-func (n *Node) findPeers(watchers []*srv.Watcher) {
+func (n *Node) findPeers(watchers *seek.Watchers) {
 	for _, endpoint := range n.cfg.Peers {
 		_ = n.seeker.AddEndpoint(configured(endpoint), endpoint, nil) // checkSources has seen the error
 	}
-	for _, w := range watchers {
-		n.wg.Go(func() { w.Run(n.life) })
-	}
+	watchers.Run()
 }

@@ -84,8 +84,8 @@ func TestHosts(t *testing.T) {
 		{"addresses that are not usable are left out", func(w *world) {
 			w.routers[a], w.routers[b], w.hosts["h"] = router{id: one}, router{id: two}, addrs(a, b)
 			w.do(func() {
-				w.AddEndpoint(gossip(two), "tcp://h:1", func(at netip.AddrPort) bool { return at == b })
-				w.AddEndpoint(gossip(one), "tcp://10.0.0.1:1", func(netip.AddrPort) bool { return false })
+				w.AddEndpoint(gossiped(two), "tcp://h:1", func(at netip.AddrPort) bool { return at == b })
+				w.AddEndpoint(gossiped(one), "tcp://10.0.0.1:1", func(netip.AddrPort) bool { return false })
 			})
 			w.pass(time.Minute)
 			w.told("meet 2 at 10.0.0.2:1")
@@ -95,8 +95,8 @@ func TestHosts(t *testing.T) {
 		}},
 		{"an endpoint takes the place of a name", func(w *world) {
 			w.routers[a], w.routers[b], w.hosts["h"] = router{id: one}, router{id: one}, addrs(a)
-			w.do(func() { w.AddEndpoint(gossip(one), "tcp://h:1", nil) })
-			w.do(func() { w.AddEndpoint(gossip(one), "tcp://10.0.0.2:1", nil) })
+			w.do(func() { w.AddEndpoint(gossiped(one), "tcp://h:1", nil) })
+			w.do(func() { w.AddEndpoint(gossiped(one), "tcp://10.0.0.2:1", nil) })
 			w.pass(time.Minute)
 			if len(w.candidates) != 1 || w.candidates[b] == nil || w.Seeker.hosts != 0 {
 				w.t.Errorf("candidates %v, %d host names", w.candidates, w.Seeker.hosts)
@@ -139,22 +139,22 @@ func TestHosts(t *testing.T) {
 func TestHostErrors(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.do(func() {
-			if err := w.AddEndpoint(gossip(one), "udp://h:1", nil); err == nil {
+			if err := w.AddEndpoint(gossiped(one), "udp://h:1", nil); err == nil {
 				t.Error("no error")
 			}
 			for i := range maxGossipHosts {
-				if err := w.AddEndpoint(gossip(uuid.UUID{2, byte(i)}), "tcp://h:1", nil); err != nil {
+				if err := w.AddEndpoint(gossiped(uuid.UUID{2, byte(i)}), "tcp://h:1", nil); err != nil {
 					t.Error(err)
 				}
 			}
-			if err := w.AddEndpoint(gossip(one), "tcp://h:1", nil); err == nil {
+			if err := w.AddEndpoint(gossiped(one), "tcp://h:1", nil); err == nil {
 				t.Error("there is room for one more")
 			}
 			if err := w.AddEndpoint(static("tcp://h:1"), "tcp://h:1", nil); err != nil {
 				t.Error(err)
 			}
-			w.RemoveSource(gossip(uuid.UUID{2}))
-			if err := w.AddEndpoint(gossip(one), "tcp://h:1", nil); err != nil {
+			w.RemoveSource(gossiped(uuid.UUID{2}))
+			if err := w.AddEndpoint(gossiped(one), "tcp://h:1", nil); err != nil {
 				t.Error(err)
 			}
 		})

@@ -70,7 +70,7 @@ func inWorld(t *testing.T, test func(w *world)) {
 			Pause:    func(attempts int) time.Duration { return min(50*time.Millisecond<<min(attempts-1, 10), 5*time.Second) },
 			Report:   w.report,
 			Removed:  func(c *Candidate) { w.tell("removed %v", c.At()) },
-			Changed:  func() {},
+			Looked:   func() {},
 		})
 		all.Go(func() {
 			for {
@@ -247,4 +247,4 @@ var domain = Source{Kind: SRV, Name: "x"}
 
 func static(endpoint string) Source { return Source{Kind: Configured, Name: endpoint} }
 
-func gossip(id uuid.UUID) Source { return Source{Kind: Gossip, Peer: id} }
+func gossiped(id uuid.UUID) Source { return Source{Kind: Gossip, Peer: id} }

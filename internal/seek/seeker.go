@@ -29,7 +29,7 @@ type Config struct {
 	Pause    func(attempts int) time.Duration // the back-off after a number of failures, from 1
 	Report   func(c *Candidate, err error)    // a peer is not met at a candidate, for this reason; nil: it is, or is not looked for any more
 	Removed  func(c *Candidate)               // no source names the candidate
-	Changed  func()                           // the application names other addresses
+	Looked   func()                           // the addresses that the application names may be others
 	Log      zerolog.Logger
 }
 

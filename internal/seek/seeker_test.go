@@ -96,7 +96,7 @@ func TestSeeker(t *testing.T) {
 		{"a session with the peer that gossip names leads elsewhere", func(w *world) {
 			w.do(func() {
 				w.sessions[one] = true
-				w.SetSource(gossip(one), list(a))
+				w.SetSource(gossiped(one), list(a))
 			})
 			w.pass(time.Minute)
 			w.told()
@@ -117,7 +117,7 @@ func TestSeeker(t *testing.T) {
 		}},
 		{"another source names it still", func(w *world) {
 			w.routers[a] = router{}
-			w.do(func() { w.SetSource(domain, list(a)); w.SetSource(gossip(two), list(a)) })
+			w.do(func() { w.SetSource(domain, list(a)); w.SetSource(gossiped(two), list(a)) })
 			w.pass(time.Second)
 			w.do(func() { w.RemoveSource(domain) })
 			w.pass(time.Minute)
@@ -176,7 +176,7 @@ func TestSeeker(t *testing.T) {
 		}},
 		{"gossip tells whose it is, so it does not wait", func(w *world) {
 			w.routers[a], w.routers[b] = router{}, router{delay: 2 * time.Millisecond}
-			w.do(func() { w.SetSource(gossip(one), list(a)); w.SetSource(gossip(two), list(b)) })
+			w.do(func() { w.SetSource(gossiped(one), list(a)); w.SetSource(gossiped(two), list(b)) })
 			w.pass(100 * time.Millisecond)
 			w.told("greet 10.0.0.1:1", "greet 10.0.0.2:1")
 		}},
@@ -255,7 +255,7 @@ func TestMaxSources(t *testing.T) {
 		w.do(func() {
 			w.SetSource(static("x"), list(a))
 			for i := range 3 * maxSources {
-				w.SetSource(gossip(uuid.UUID{2, byte(i)}), list(a))
+				w.SetSource(gossiped(uuid.UUID{2, byte(i)}), list(a))
 			}
 		})
 		c := w.candidates[a]
@@ -265,7 +265,7 @@ func TestMaxSources(t *testing.T) {
 		w.do(func() {
 			w.RemoveSource(static("x"))
 			for i := range 3 * maxSources {
-				w.RemoveSource(gossip(uuid.UUID{2, byte(i)}))
+				w.RemoveSource(gossiped(uuid.UUID{2, byte(i)}))
 			}
 		})
 		if len(w.candidates)+len(w.sources) > 0 {

@@ -113,11 +113,9 @@ func (s *Seeker) set(src *source, addrs []netip.AddrPort) {
 	}
 	before := src.candidates
 	src.candidates = make([]*Candidate, 0, len(addrs))
-	changed := false
 	for _, c := range before {
 		if c.round != s.round {
 			s.drop(src, c)
-			changed = true
 		}
 	}
 	s.round++ // now it marks what has been added
@@ -138,7 +136,6 @@ func (s *Seeker) set(src *source, addrs []netip.AddrPort) {
 		c.round = s.round
 		src.candidates = append(src.candidates, c)
 		if c.add(src) {
-			changed = true
 			c.attempts = 0
 			if c.stage != probing && c.stage != greeting {
 				s.schedule(c, 0)
@@ -151,8 +148,8 @@ func (s *Seeker) set(src *source, addrs []netip.AddrPort) {
 	if len(src.candidates) == 0 && src.look == nil {
 		delete(s.sources, src.Source)
 	}
-	if changed && src.Kind == Configured {
-		s.cfg.Changed()
+	if src.Kind == Configured {
+		s.cfg.Looked()
 	}
 	s.Run()
 }
