@@ -124,7 +124,7 @@ func configured(endpoint string) seek.Source {
 	return seek.Source{Kind: seek.Configured, Name: endpoint}
 }
 
-var errNotNamed = errors.New("who answers there says no HELLO to us: if it cannot reach this node's endpoint, advertise another")
+var errNotNamed = errors.New("what answers there says no HELLO to us: if it cannot reach this node's endpoint, advertise another")
 
 // sessionOver tells the seeker that a session is over.
 func (n *Node) sessionOver(s *session) {
