@@ -45,13 +45,13 @@ type Node struct {
 	groups      map[string]string    // joined by us, by name
 	status      uint8                // counts our joins and leaves (RFC 36, "The HELLO Command")
 	tick        time.Duration
-	checked     time.Time                   // when checkTimeouts last ran
-	former      remembered                  // foreign peers whose last session ended without a farewell
-	unreachable remembered                  // peers that must be reached before they enter
-	unverified  *paths.Unverified           // bounds the sessions that beacons began
-	departures  paths.Departures            // peers that have just left
-	crowded     bool                        // a newcomer was turned away since checkRoom looked last
-	seeker      *seek.Seeker                // where peers may be that no beacon shows
+	checked     time.Time         // when checkTimeouts last ran
+	former      remembered        // foreign peers whose last session ended without a farewell
+	unreachable remembered        // peers that must be reached before they enter
+	unverified  *paths.Unverified // bounds the sessions that beacons began
+	departures  paths.Departures  // peers that have just left
+	crowded     bool              // a newcomer was turned away since checkRoom looked last
+	seeker      *seek.Seeker
 	isChecking  bool                        // checkPeers will run soon
 	addresses   paths.Index                 // where sessions lead, and may lead
 	reserved    map[netip.AddrPort]*session // addresses that are being dialled

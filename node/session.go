@@ -62,14 +62,15 @@ type session struct {
 	joined          []string       // the same groups as it joined them; snapshots share it, so it only grows, or is replaced
 	statesByMessage bool           // it tells its state by messages, so its beacons do not count for that
 
-	heard      time.Time       // last sign of life that the control loop took note of
-	asked      bool            // for a sign of life, since then
-	isEvasive  bool            // and was told to be
-	isSilent   bool            // likewise
-	outOfReach time.Time       // since when there is no connection to it
-	candidate  *seek.Candidate // where it was found, while its UUID is not known
-	unverified netip.AddrPort  // where a beacon showed it, until it entered; not valid otherwise
-	flaps      int             // how many sessions just before this one ended young; they delay its first dial
+	heard      time.Time      // last sign of life that the control loop took note of
+	asked      bool           // for a sign of life, since then
+	isEvasive  bool           // and was told to be
+	isSilent   bool           // likewise
+	outOfReach time.Time      // since when there is no connection to it
+	unverified netip.AddrPort // where a beacon showed it, until it entered; not valid otherwise
+	flaps      int            // how many sessions just before this one ended young; they delay its first dial
+
+	candidate *seek.Candidate // where it was found, while its UUID is not known
 
 	// previous is the session that this one replaces, while its Exit waits: the first attempt to dial tells whether the peer
 	// crashed, and a farewell may still be in another socket.
