@@ -209,7 +209,7 @@ func (in *inbox) traffic(from *memory.Slab) error {
 		}
 		// C zyre says it where it uses gossip, to those too who know it by beacons: these believe its beacons alone.
 		n.post(func() {
-			if n.isGossiped(s.uuid) {
+			if n.seeker.IsGossiped(s.uuid) {
 				n.handle(s, goodbyeCame, detail{})
 			}
 		})

@@ -157,7 +157,7 @@ func (n *Node) unlist(s *session) {
 	delete(n.sessions, s.uuid)
 	n.mu.Unlock()
 	n.unindex(s)
-	n.freed(s)
+	n.sessionOver(s)
 }
 
 // hide takes a session out of the tables that the application sees.
