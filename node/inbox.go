@@ -18,7 +18,7 @@ import (
 )
 
 // inbox receives what one peer's DEALER sends to our ROUTER. All its fields belong to the reader goroutine of the connection; while
-// there is a doubt, to who holds its lock.
+// its HELLO is held, to the holder of that lock.
 type inbox struct {
 	node *Node
 	conn *zmtp.Conn
