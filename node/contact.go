@@ -339,6 +339,7 @@ func (n *Node) assignUUID(s *session, id uuid.UUID) {
 		n.asking = nil
 		n.askWhose()
 	}
+	n.settleUndecided()
 }
 
 // freed: a session is over, so contacts that it led to are tried again.
@@ -351,6 +352,7 @@ func (n *Node) freed(p *session) {
 			n.after(0, n.askWhose)
 		}
 		n.failed(c, cmp.Or(p.dialErr, errNotNamed))
+		n.settleUndecided()
 		return
 	}
 	for _, c := range n.contacts {

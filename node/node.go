@@ -57,7 +57,7 @@ type Node struct {
 	reserved    map[netip.AddrPort]*session // addresses that are being dialled
 	unnamed     []*session                  // sessions whose peer's UUID is not known yet
 	trying      int                         // attempts under way
-	undecided   int                         // HELLOs of which it is not known whose answer they are
+	undecided   map[*inbox]bool             // those whose HELLO waits, as it is not known whose answer it is
 	asking      *session                    // the one of unnamed that was asked
 	stopping    bool                        // no more sessions begin: who hears our farewell hangs up, and must not be called back
 
@@ -115,6 +115,7 @@ func New(cfg Config) (*Node, error) {
 		contacts:    make(map[netip.AddrPort]*contact),
 		sources:     make(map[string][]netip.AddrPort),
 		reserved:    make(map[netip.AddrPort]*session),
+		undecided:   make(map[*inbox]bool),
 		lookups:     make(map[string]chan struct{}),
 		sessions:    make(map[uuid.UUID]*session),
 		present:     make(map[uuid.UUID]*session),
