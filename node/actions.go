@@ -132,9 +132,11 @@ func (n *Node) greetAnew(s *session, _ detail) {
 	}
 }
 
-// askAgain: our HELLO is not answered. The peer gets another one.
+// askAgain: our HELLO is not answered. The peer gets another one, unless its own is here and waits for the application.
 func (n *Node) askAgain(s *session, d detail) {
-	if s.contact == nil {
+	if s.stream.Stalled() {
+		n.startGrace(s)
+	} else if s.contact == nil {
 		n.greetAnew(s, d)
 	} else if o := n.nearest(s); o != nil {
 		n.mergeInto(s, o.uuid)

@@ -166,7 +166,7 @@ func (n *Node) demand(s *session, within time.Duration, e event) {
 	}
 	n.askProof(s, now)
 	n.after(within, func() {
-		if s.askedFor == now && !s.answered.Load() {
+		if s.askedFor == now && !s.answered.Load() && !s.stream.Stalled() {
 			n.handle(s, e, detail{})
 		}
 	})
@@ -177,6 +177,14 @@ func (n *Node) askProof(s *session, now time.Time) {
 	s.askedFor = now
 	s.answered.Store(false)
 	s.out.Ping()
+}
+
+// showLife has a peer know that we live, though we read nothing of it: its PINGs wait for the application, with all else that it says. A PING
+// of ours is a sign of life; its answer waits too.
+func (n *Node) showLife(s *session, now time.Time) {
+	if s.stream.Stalled() && s.mailbox != nil && now.Sub(s.askedFor) >= n.cfg.EvasiveTimeout/2 {
+		n.askProof(s, now)
+	}
 }
 
 // checkHearing makes sure that a foreign peer hears us: a ROUTER of libzmq to which another program connects with our identity is deaf to us

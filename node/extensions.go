@@ -1,7 +1,10 @@
 package node
 
 import (
+	"maps"
+	"math/rand/v2"
 	"net"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -70,13 +73,28 @@ func (n *Node) properties(network string) map[string]string {
 	return introductions[0][n.State()]
 }
 
-// introduction is our configuration of a connection to a peer.
-func (n *Node) introduction(id uuid.UUID, network string) zmtp.Config {
-	cfg := n.zmtp
+// introduction is our configuration of a connection to the peer of a session. Nodes of ours number their HELLOs, and tell which one of the
+// peer's theirs answers.
+func (s *session) introduction(id uuid.UUID, network string) zmtp.Config {
+	cfg := s.node.zmtp
 	cfg.Expect = identity(id)
-	cfg.Properties = n.properties(network)
+	cfg.Properties = maps.Clone(s.node.properties(network))
+	cfg.Properties[helloProperty] = s.number
+	if answers := s.answers.Load(); answers != nil {
+		cfg.Properties[answersProperty] = *answers
+	}
 	return cfg
 }
+
+// Properties of READY with the number of the HELLO that a connection begins with, which is any word, and with that of the HELLO that it
+// answers, if it does.
+const (
+	helloProperty   = "X-ZRE-Hello"
+	answersProperty = "X-ZRE-Answers"
+)
+
+// newHelloNumber makes a word that no other session has.
+func newHelloNumber() string { return strconv.FormatUint(rand.Uint64(), 36) }
 
 // welcome tells the properties of the ROUTER's READY.
 func (n *Node) welcome(local net.Addr) map[string]string {

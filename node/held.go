@@ -53,6 +53,7 @@ func (in *inbox) hold(unknown bool) {
 
 // consider takes a message while the HELLO is held. It waits for the end of that if there is no room for more.
 func (in *inbox) consider(h *held, frames [][]byte) error {
+	in.live()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, frame := range frames {

@@ -48,6 +48,7 @@ type session struct {
 	stopDialling func()         // ends run
 	dialErr      error          // of the last attempt to dial
 	goesOn       bool           // the peer talks to us without having said HELLO
+	number       string         // of our HELLO
 	regreets     int            // sessions just before this one whose HELLO the peer did not show to know
 	unconfirmed  int            // PINGs that ask whether the peer knows our HELLO, not answered so far
 	helloAt      time.Time      // when the peer's HELLO came
@@ -62,7 +63,7 @@ type session struct {
 	joined          []string       // the same groups as it joined them; snapshots share it, so it only grows, or is replaced
 	statesByMessage bool           // it tells its state by messages, so its beacons do not count for that
 
-	heard      time.Time      // last sign of life that the control loop took note of
+	heard      time.Time      // last sign of life that the control loop took note of; a session that follows one that never entered has its
 	asked      bool           // for a sign of life, since then
 	isEvasive  bool           // and was told to be
 	isSilent   bool           // likewise
@@ -81,14 +82,15 @@ type session struct {
 	paths     *paths.Set    // where it may be reached, the newest last
 	peerState atomic.Uint32 // the beacon.State that it told last; beacon.Unknown before that
 
-	sameHost atomic.Bool // it is on this machine: ipc may lead to it
-	alive    atomic.Bool // beaconed since the control loop last looked
-	spoke    atomic.Bool // sent a message since then
-	answered atomic.Bool // a PING-OK came since this was last cleared
-	isAsked  atomic.Bool // the control loop wants to hear of a PING-OK
+	sameHost atomic.Bool            // it is on this machine: ipc may lead to it
+	alive    atomic.Bool            // beaconed since the control loop last looked
+	spoke    atomic.Bool            // sent a message since then
+	answers  atomic.Pointer[string] // the number of the peer's HELLO, if that came
+	answered atomic.Bool            // a PING-OK came since this was last cleared
+	isAsked  atomic.Bool            // the control loop wants to hear of a PING-OK
 
-	stream eventqueue.Stream // its events
-	out    *outbox.Outbox    // what is sent to it
+	stream *eventqueue.Stream // its events; another one where the peer enters again in the same session
+	out    *outbox.Outbox     // what is sent to it
 
 	wake   chan struct{} // holds a token when there is a new endpoint to try
 	better chan struct{} // holds a token when a path may be better than the one that is dialled
@@ -114,6 +116,8 @@ func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 		began:      now,
 		heard:      now,
 		outOfReach: now,
+		number:     newHelloNumber(),
+		stream:     new(eventqueue.Stream),
 		wake:       make(chan struct{}, 1),
 		better:     make(chan struct{}, 1),
 	}

@@ -95,7 +95,7 @@ func (p *session) connect(ctx context.Context, id uuid.UUID, attempt int, hello 
 		if err := p.reserve(at, false); err != nil {
 			return nil, err
 		}
-		return p.open(ctx, "tcp", at.String(), n.introduction(id, "tcp"), hello, &mailbox{peer: p})
+		return p.open(ctx, "tcp", at.String(), p.introduction(id, "tcp"), hello, &mailbox{peer: p})
 	})
 }
 
@@ -124,7 +124,7 @@ func (p *session) open(ctx context.Context, network, address string, cfg zmtp.Co
 func (p *session) link(id uuid.UUID, other *Node, hello msg.OutHello) (*zmtp.Conn, error) {
 	n := p.node
 	n.wg.Add(1) // until mailbox.Closed
-	conn, err := other.router.Link(n.introduction(id, Inproc), p.out.Queue(), p.first(hello), &mailbox{peer: p})
+	conn, err := other.router.Link(p.introduction(id, Inproc), p.out.Queue(), p.first(hello), &mailbox{peer: p})
 	if err != nil {
 		n.wg.Done()
 	}
