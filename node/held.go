@@ -95,7 +95,7 @@ func (in *inbox) replay(h *held) error {
 	close(h.over)
 	in.sure = true
 	if h.unknown {
-		if err := in.node.do(in.node.decided); err != nil {
+		if err := in.node.do(func() { in.node.decided(in) }); err != nil {
 			return err
 		}
 	}
@@ -151,7 +151,7 @@ func (n *Node) pingOKHeld(in *inbox, h *held) {
 // mayAnswerAnother tells whether a HELLO, for which there is no session but perhaps s, of a peer that entered, may be the answer to one of
 // ours that went to an address unknown so far.
 func (n *Node) mayAnswerAnother(in *inbox, s *session) bool {
-	if in.sure || in.extensions != 0 || n.undecided >= maxUndecided || s != nil && (s.isOurs || !s.state.isPresent()) {
+	if in.sure || in.extensions != 0 || len(n.undecided) >= maxUndecided || s != nil && (s.isOurs || !s.state.isPresent()) {
 		return false
 	}
 	n.mergeOlder(s)
@@ -180,6 +180,7 @@ func (n *Node) mergeInto(o *session, id uuid.UUID) {
 		n.asking = nil
 	}
 	n.end(o)
+	n.settleUndecided()
 }
 
 // candidates counts the sessions whose peer may answer a HELLO of ours now, and has not told its UUID.
@@ -196,7 +197,7 @@ func (n *Node) candidates() (count int) {
 // askWhose asks a session whose peer is not known for a sign of life, one at a time, while a HELLO waits. The newest comes
 // first: of two with one peer that is the one which the peer hears, since a ROUTER of libzmq is deaf to the others.
 func (n *Node) askWhose() {
-	if n.asking != nil || n.undecided == 0 {
+	if n.asking != nil || len(n.undecided) == 0 {
 		return
 	}
 	var newest *session
@@ -219,7 +220,7 @@ func (n *Node) awaitAnswer(s *session) {
 	n.after(askGrace, func() {
 		switch {
 		case n.asking != s:
-		case n.undecided == 0:
+		case len(n.undecided) == 0:
 			n.asking = nil
 		case slices.ContainsFunc(n.unnamed, func(o *session) bool { return o != s && o.mailbox != nil }):
 			n.asking = nil
@@ -253,7 +254,17 @@ func (n *Node) place(in *inbox) {
 }
 
 // decided: it is known now what a HELLO that waited was, or too late to ask.
-func (n *Node) decided() {
-	n.undecided--
+func (n *Node) decided(in *inbox) {
+	delete(n.undecided, in)
 	n.askWhose()
+}
+
+// settleUndecided: there is one session less whose HELLO a HELLO that waits may answer. After the last one there is nothing to wait for.
+func (n *Node) settleUndecided() {
+	if n.candidates() > 0 {
+		return
+	}
+	for in := range n.undecided {
+		in.releaseSoon()
+	}
 }

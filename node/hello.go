@@ -32,7 +32,7 @@ func (n *Node) greeted(in *inbox) {
 	}
 	if n.mayAnswerAnother(in, s) {
 		in.hold(true)
-		n.undecided++
+		n.undecided[in] = true
 		n.askWhose()
 		return
 	}

@@ -60,7 +60,7 @@ type Node struct {
 	addresses   paths.Index                 // where sessions lead, and may lead
 	reserved    map[netip.AddrPort]*session // addresses that are being dialled
 	unnamed     []*session                  // sessions whose peer's UUID is not known yet
-	undecided   int                         // HELLOs of which it is not known whose answer they are
+	undecided   map[*inbox]bool             // those whose HELLO waits, as it is not known whose answer it is
 	asking      *session                    // the one of unnamed that was asked
 	stopping    bool                        // no more sessions begin: who hears our farewell hangs up, and must not be called back
 
@@ -117,6 +117,7 @@ func New(cfg Config) (*Node, error) {
 		auto:        eventqueue.NewAutoState(),
 		reserved:    make(map[netip.AddrPort]*session),
 		lifeWord:    strconv.FormatUint(rand.Uint64(), 36),
+		undecided:   make(map[*inbox]bool),
 		sessions:    make(map[uuid.UUID]*session),
 		present:     make(map[uuid.UUID]*session),
 		members:     make(map[string]*roster),

@@ -145,6 +145,7 @@ func (n *Node) sessionOver(s *session) {
 func (n *Node) takeCandidate(s *session) {
 	n.unnamed = slices.DeleteFunc(n.unnamed, func(o *session) bool { return o == s })
 	s.candidate = nil
+	n.settleUndecided()
 }
 
 // recognise gives a session that waits for the answer to its HELLO the UUID of the peer that answers, if it leads to one of these

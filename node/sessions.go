@@ -121,6 +121,7 @@ func (n *Node) reportExit(s *session, reason Reason) {
 		e.Err = cmp.Or(s.dialErr, errNoDialEnded)
 	}
 	n.events.Push(s.stream, e)
+	n.problems.solve(ProblemConflict, s.uuid.String()) // the other node may come in its place
 	if reason != Left && s.out.Successor() == nil {
 		n.noteFormer(s)
 	}

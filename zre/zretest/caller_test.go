@@ -4,8 +4,10 @@ import (
 	"context"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -26,6 +28,7 @@ type caller struct {
 	manner   manner
 	inbox    *libzmq.Inbox
 	hellos   atomic.Int32 // HELLOs that came
+	heard    atomic.Int32 // and WHISPERs
 
 	busy     chan struct{} // a lock, which may be held while fake time passes
 	conn     *zmtp.Conn    // nil before the first greet
@@ -98,6 +101,32 @@ func (c *caller) greetBy(nc net.Conn) {
 	c.conn, c.queue, c.sequence = conn, q, 1
 }
 
+// persist has it call, ask for a sign of life now and then, and call again where its connection was closed, until stop is called.
+func (c *caller) persist(pause time.Duration) (stop func()) {
+	ctx, cancel := context.WithCancel(c.t.Context())
+	var calling sync.WaitGroup
+	calling.Go(func() {
+		again := time.NewTicker(pause)
+		defer again.Stop()
+		for c.call(); ; {
+			select {
+			case <-again.C:
+			case <-ctx.Done():
+				return
+			}
+			if conn := c.current(); conn == nil || conn.Err() != nil {
+				c.call()
+			} else {
+				c.send(msg.AppendPing)
+			}
+		}
+	})
+	return func() {
+		cancel()
+		calling.Wait()
+	}
+}
+
 // send says something by its connection, with the next number.
 func (c *caller) send(encode func(dst []byte, sequence uint16) []byte, content ...[]byte) {
 	defer c.lock()()
@@ -137,6 +166,8 @@ func (c *caller) received(_ *libzmq.Sender, frames [][]byte) {
 	switch m.ID {
 	case msg.Ping:
 		c.say(msg.AppendPingOK)
+	case msg.Whisper:
+		c.heard.Add(1)
 	case msg.Hello:
 		c.hellos.Add(1)
 		answer := c.asked
