@@ -98,7 +98,7 @@ func (w *world) do(f func()) {
 }
 
 func (w *world) pass(d time.Duration) {
-	time.Sleep(d)
+	time.Sleep(d) // fake time
 	synctest.Wait()
 }
 
@@ -135,10 +135,10 @@ func (w *world) probe(ctx context.Context, at netip.AddrPort) (id uuid.UUID, nam
 	}
 	r, ok := <-answer
 	if !ok {
-		time.Sleep(w.silence)
+		time.Sleep(w.silence) // fake time
 		return uuid.Nil, false, errRefused
 	}
-	time.Sleep(max(r.delay, time.Millisecond))
+	time.Sleep(max(r.delay, time.Millisecond)) // fake time
 	return r.id, r.id != uuid.Nil, nil
 }
 
