@@ -94,7 +94,7 @@ func TestArchitectureGraces(t *testing.T) {
 	graces := map[string]time.Duration{
 		"greetGrace": greetGrace, "confirmGrace": confirmGrace, "awaitGrace": awaitGrace, "endingGrace": endingGrace, "ourEndingGrace": ourEndingGrace,
 		"refusalGrace": refusalGrace, "farewellGrace": farewellGrace, "redialGrace": redialGrace, "contestGrace": contestGrace,
-		"rivalGrace": rivalGrace, "askGrace": askGrace, "unknownGrace": unknownGrace, "pathGrace": pathGrace, "steady": steady,
+		"askGrace": askGrace, "unknownGrace": unknownGrace, "pathGrace": pathGrace, "steady": steady,
 		"formerFor": formerFor, "unreachableFor": unreachableFor,
 	}
 	for _, rows := range architecture(t) {
