@@ -66,14 +66,17 @@ func (s *session) sleep(ctx context.Context, d time.Duration) bool {
 var errAddressTaken = errors.New("another peer has this address")
 
 // reserve makes sure that no other session leads to an address, and that none comes to while this one dials it: a ROUTER of libzmq is deaf to
-// all but the newest of our connections. It asks the control loop.
-func (s *session) reserve(at netip.AddrPort) (err error) {
+// all but the newest of our connections. greets says that this one is about to say HELLO there. It asks the control loop.
+func (s *session) reserve(at netip.AddrPort, greets bool) (err error) {
 	n := s.node
 	closed := n.do(func() {
 		if o := n.holder(s, at); o != nil {
 			err = fmt.Errorf("%v: %w: %s (%v)", at, errAddressTaken, o.name, o.uuid)
 		} else {
 			n.reserved[at] = s
+			if s.greets = greets; greets {
+				s.linkedTick = n.clock.Now()
+			}
 		}
 	})
 	if closed != nil {
@@ -127,7 +130,7 @@ func (n *Node) occupant(s *session, at netip.AddrPort) *session {
 
 // successor returns a session whose peer was shown at an address after that of s was shown there; nil if there is none.
 func (n *Node) successor(s *session, at netip.AddrPort) *session {
-	if s.isOurs || s.contact != nil {
+	if s.isOurs || s.candidate != nil {
 		return nil
 	}
 	mine := s.paths.ShownAt(at)
@@ -135,7 +138,7 @@ func (n *Node) successor(s *session, at netip.AddrPort) *session {
 		return nil
 	}
 	for _, id := range n.addresses.At(at) {
-		if o := n.sessions[id]; o != nil && o != s && o.contact == nil && o.paths.ShownAt(at) > mine {
+		if o := n.sessions[id]; o != nil && o != s && o.candidate == nil && o.paths.ShownAt(at) > mine {
 			return o
 		}
 	}
@@ -163,7 +166,7 @@ func (n *Node) demand(s *session, within time.Duration, e event) {
 	}
 	n.askProof(s, now)
 	n.after(within, func() {
-		if s.askedFor == now && !s.answered.Load() {
+		if s.askedFor == now && !s.answered.Load() && !s.stream.Stalled() {
 			n.handle(s, e, detail{})
 		}
 	})
@@ -174,6 +177,14 @@ func (n *Node) askProof(s *session, now time.Time) {
 	s.askedFor = now
 	s.answered.Store(false)
 	s.out.Ping()
+}
+
+// showLife has a peer know that we live, though we read nothing of it: its PINGs wait for the application, with all else that it says. A PING
+// of ours is a sign of life; its answer waits too.
+func (n *Node) showLife(s *session, now time.Time) {
+	if s.stream.Stalled() && s.mailbox != nil && now.Sub(s.askedFor) >= n.cfg.EvasiveTimeout/2 {
+		n.askProof(s, now)
+	}
 }
 
 // checkHearing makes sure that a foreign peer hears us: a ROUTER of libzmq to which another program connects with our identity is deaf to us

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/eventqueue"
 	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/zmtp"
@@ -80,8 +81,11 @@ func (in *inbox) receive(frames [][]byte, from *memory.Slab) error {
 	if m.ID == msg.Hello {
 		return in.hello(frames)
 	}
-	if in.session == nil && !in.resumes() {
-		return nil // RFC 36: ignore what precedes HELLO
+	if in.session == nil {
+		in.live()
+		if !in.resumes() {
+			return nil // RFC 36: ignore what precedes HELLO
+		}
 	}
 	if !in.session.out.Follows(in.last, m.Sequence) {
 		return in.invalid(fmt.Errorf("%w: %v with sequence %d after %d", errSequence, m.ID, m.Sequence, in.last))
@@ -129,7 +133,7 @@ func (in *inbox) hello(frames [][]byte) error {
 	if in.both && in.session != nil {
 		return in.invalid(errAgain)
 	}
-	if !in.node.events.Admit(in.conn.Done()) {
+	if !in.node.events.Admit(in.expected(), in.conn.Done()) {
 		return errSessionOver
 	}
 	if err := in.node.do(func() { in.node.greeted(in) }); err != nil {
@@ -147,6 +151,26 @@ func (in *inbox) hello(frames [][]byte) error {
 	in.last = 1
 	in.message = msg.Message{} // its octets need not stay
 	return nil
+}
+
+// live notes that a peer is not silent whose message is not taken, or not yet, since its HELLO waits or is missing.
+func (in *inbox) live() {
+	in.node.mu.RLock()
+	s := in.node.sessions[in.uuid]
+	in.node.mu.RUnlock()
+	if s != nil && s.snapshot.Load() == nil && !s.alive.Load() { // once it entered its own connection tells
+		s.alive.Store(true)
+	}
+}
+
+// expected gives the stream of the session that a HELLO comes for; an empty one if there is none.
+func (in *inbox) expected() *eventqueue.Stream {
+	in.node.mu.RLock()
+	defer in.node.mu.RUnlock()
+	if s := in.node.sessions[in.uuid]; s != nil {
+		return s.stream
+	}
+	return new(eventqueue.Stream)
 }
 
 // traffic handles all that follows a HELLO.
@@ -185,7 +209,7 @@ func (in *inbox) traffic(from *memory.Slab) error {
 		}
 		// C zyre says it where it uses gossip, to those too who know it by beacons: these believe its beacons alone.
 		n.post(func() {
-			if n.isGossiped(s.uuid) {
+			if n.seeker.IsGossiped(s.uuid) {
 				n.handle(s, goodbyeCame, detail{})
 			}
 		})
@@ -196,7 +220,7 @@ func (in *inbox) traffic(from *memory.Slab) error {
 
 // change has the control loop take a JOIN or LEAVE.
 func (in *inbox) change(take func(s *session, group string)) error {
-	if !in.node.events.Admit(in.conn.Done()) {
+	if !in.node.events.Admit(in.session.stream, in.conn.Done()) {
 		return errSessionOver
 	}
 	return in.node.do(func() { take(in.session, string(in.message.Group)) })
@@ -215,7 +239,7 @@ func (in *inbox) deliver(e Event) error {
 	for _, frame := range e.Frames {
 		octets += frameCost + int64(len(frame))
 	}
-	if !in.node.events.Deliver(&in.session.stream, &e, octets, in.conn.Done()) {
+	if !in.node.events.Deliver(in.session.stream, &e, octets, in.conn.Done()) {
 		return errSessionOver
 	}
 	return nil

@@ -1,7 +1,9 @@
 package node
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -71,6 +73,10 @@ func (n *Node) renew(s *session, reason Reason) *session {
 		return nil
 	}
 	q.peerState.Store(s.peerState.Load()) // HELLO does not tell it
+	if !s.state.isPresent() {             // it goes on: a peer that never enters must not have all of its time anew, again and again
+		q.heard = s.heard
+		q.alive.Store(s.alive.Load())
+	}
 	if previous != nil {
 		q.previous, q.reason = previous, reason
 		if previous.out.Successor() == nil { // else it is sent to until its successor enters, or ends
@@ -112,13 +118,17 @@ func (n *Node) reportExit(s *session, reason Reason) {
 	n.log.Debug().Stringer("peer", s.uuid).Str("name", s.name).Stringer("reason", reason).Msg("exit")
 	e := Event{Kind: Exit, Peer: s.snapshot.Load(), Reason: reason}
 	if reason == Unreachable {
-		e.Err = s.dialErr
+		e.Err = cmp.Or(s.dialErr, errNoDialEnded)
 	}
-	n.events.Push(&s.stream, e)
+	n.events.Push(s.stream, e)
+	n.problems.solve(ProblemConflict, s.uuid.String()) // the other node may come in its place
 	if reason != Left && s.out.Successor() == nil {
 		n.noteFormer(s)
 	}
 }
+
+// errNoDialEnded stands for the error of the last attempt to connect, where the expired timeout is shorter than an attempt takes.
+var errNoDialEnded = errors.New("the first attempt to connect has not ended")
 
 // dismiss ends the session with a peer that a beacon showed, and that could not be reached, or hung up before its HELLO.
 func (n *Node) dismiss(s *session) {
@@ -148,7 +158,7 @@ func (n *Node) unlist(s *session) {
 	delete(n.sessions, s.uuid)
 	n.mu.Unlock()
 	n.unindex(s)
-	n.freed(s)
+	n.sessionOver(s)
 }
 
 // hide takes a session out of the tables that the application sees.

@@ -52,6 +52,7 @@ type (
 	Exit struct {
 		Peer   *Peer
 		Reason Reason
+		Err    error // why the last attempt to connect failed, if Reason is Unreachable; else nil
 	}
 
 	// Join: a peer entered a group.
@@ -142,6 +143,10 @@ const (
 	LostMessages  = Reason(node.LostMessages)  // its messages had a gap, or came out of sequence
 	Replaced      = Reason(node.Replaced)      // it greeted anew: it restarted, or began a new session
 	NotResponding = Reason(node.NotResponding) // it did not take its messages for the send timeout
+
+	// Unreachable: the peer is heard, but for the expired timeout this node could not connect to it: a firewall, or an endpoint that leads
+	// nowhere from here. Exit.Err has the cause. It enters again once a connection succeeds.
+	Unreachable = Reason(node.Unreachable)
 )
 
 // String returns the reason in words, such as "left" or "lost messages".
@@ -154,7 +159,7 @@ func eventOf(e *node.Event) Event {
 	case node.Enter:
 		return Enter{p}
 	case node.Exit:
-		return Exit{p, Reason(e.Reason)}
+		return Exit{p, Reason(e.Reason), e.Err}
 	case node.Join:
 		return Join{p, e.Group}
 	case node.Leave:

@@ -65,6 +65,9 @@ func lineOf(event zre.Event) line {
 		l.Event, l.Headers, l.Endpoint, l.Transport, l.State = "enter", p.Headers, p.Endpoint, p.Transport, stateOf(p.State)
 	case zre.Exit:
 		l.Event, l.Reason, l.Transport, l.State = "exit", e.Reason.String(), p.Transport, stateOf(p.State)
+		if e.Err != nil {
+			l.Error = e.Err.Error()
+		}
 	case zre.Join:
 		l.Event, l.Group = "join", e.Group
 	case zre.Leave:

@@ -33,7 +33,7 @@ Events, on standard output, each with the fields named here if they apply:
   whisper, shout  peer, name, group of a shout, frames (base64), text (the same, if all of it is UTF-8)
   state           a peer does something else now: peer, name, state
   evasive, silent a peer is silent, and still is when asked for a sign of life: peer, name
-  exit            a peer is gone: peer, name, reason, transport, state (its last)
+  exit            a peer is gone: peer, name, reason, transport, state (its last), and error (the cause) if it was unreachable
   peers           the answer to that command: a list with peer, name, endpoint, transport, headers, groups and state of each,
                   and queued_messages and queued_octets if some wait to be sent to it
   conflict        another node, at endpoint, has the uuid of this one: neither works until one of them is changed
@@ -42,8 +42,8 @@ Events, on standard output, each with the fields named here if they apply:
                   solved (false when it begins or its cause changes, true when it is over), and peer and name where they are known
   error           error says which line of input was wrong, or what failed
 
-The transport is tcp, ipc or inproc; the reason of an exit left, crashed, expired, lost messages, replaced or not responding. Peers
-of other implementations have no state.
+The transport is tcp, ipc or inproc; the reason of an exit left, crashed, expired, lost messages, replaced, not responding
+or unreachable. Peers of other implementations have no state.
 
 Usage: zre pipe [options]
 

@@ -33,6 +33,24 @@ func TestPipeProblem(t *testing.T) {
 	}
 }
 
+// The line of an exit has the error of one that was unreachable.
+func TestExitLine(t *testing.T) {
+	peer := &zre.Peer{Name: "bob", Transport: "tcp", State: zre.StateUnknown}
+	const begins, ends = `{"event":"exit","peer":"00000000-0000-0000-0000-000000000000","name":"bob","transport":"tcp","reason":"`, `}`
+	for _, c := range []struct {
+		exit zre.Exit
+		want string
+	}{
+		{zre.Exit{Peer: peer, Reason: zre.Left}, `left"`},
+		{zre.Exit{Peer: peer, Reason: zre.Unreachable, Err: errors.New("no route")}, `unreachable","error":"no route"`},
+	} {
+		got, err := json.Marshal(lineOf(c.exit))
+		if err != nil || string(got) != begins+c.want+ends {
+			t.Errorf("%s, %v; want %s", got, err, begins+c.want+ends)
+		}
+	}
+}
+
 // The line of a problem has what is known of it.
 func TestProblemLine(t *testing.T) {
 	id := uuid.MustParse("01234567-89ab-cdef-0123-456789abcdef")

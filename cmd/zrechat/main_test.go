@@ -207,7 +207,8 @@ func TestUnreachable(t *testing.T) {
 	r.show(zre.Problem{Kind: zre.ProblemTooManyPeers, About: "Limits.Peers"})
 	r.show(zre.Problem{Kind: zre.ProblemUnreachable, About: endpoint, Solved: true})
 	r.show(zre.Problem{Kind: zre.ProblemUnreachable, About: "x", Peer: &zre.Peer{Name: "bob\x1b"}, Err: io.EOF})
-	if got, want := out.String(), "! cannot reach bob\uFFFD: EOF\n"; got != want {
+	r.show(zre.Exit{Peer: &zre.Peer{Name: "bob"}, Reason: zre.Unreachable, Err: io.EOF})
+	if got, want := out.String(), "! cannot reach bob\uFFFD: EOF\n* bob is gone: unreachable (EOF)\n"; got != want {
 		t.Errorf("it prints %q, want %q", got, want)
 	}
 }

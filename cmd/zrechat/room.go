@@ -39,6 +39,10 @@ func (r *room) show(event zre.Event) {
 		}
 	case zre.Exit:
 		delete(r.told, peer.UUID)
+		if e.Err != nil {
+			r.print("* %s is gone: %s (%s)", clean(peer.Name), e.Reason, clean(e.Err.Error()))
+			return
+		}
 		r.print("* %s is gone: %s", clean(peer.Name), e.Reason)
 	case zre.StateChange:
 		r.changed(peer)

@@ -40,12 +40,12 @@ type Limits struct {
 
 // Stream is the events of one session. The zero value is one before its Enter. It belongs to one queue, and must not be copied.
 type Stream struct {
-	ended   bool        // Exit was told; guarded by the lock of the queue
-	stalled atomic.Bool // its reader waits for room
+	ended   bool         // Exit was told; guarded by the lock of the queue
+	stalled atomic.Int32 // how many readers wait for room: one for each connection of the peer
 }
 
-// Stalled reports whether a message of the session waits in Deliver, and so nothing more is read from its peer.
-func (s *Stream) Stalled() bool { return s.stalled.Load() }
+// Stalled reports whether a message of the peer waits in Deliver or Admit, and so nothing more is read from a connection of it.
+func (s *Stream) Stalled() bool { return s.stalled.Load() > 0 }
 
 // Errors of Offer.
 var (
@@ -107,10 +107,7 @@ func (q *Queue) Deliver(s *Stream, e *Event, octets int64, stop <-chan struct{})
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for !s.ended && q.full(octets, Limits{}) {
-		s.stalled.Store(true)
-		ok := q.wait(stop)
-		s.stalled.Store(false)
-		if !ok {
+		if !q.waitIn(s, stop) {
 			return false
 		}
 	}
@@ -158,13 +155,13 @@ func (q *Queue) Announce(e Event) {
 	}
 }
 
-// Admit waits until there is room for one more event of membership that a peer causes. It returns false once the queue or stop is
-// closed.
-func (q *Queue) Admit(stop <-chan struct{}) bool {
+// Admit waits until there is room for one more event of membership that a peer causes; its stream is stalled meanwhile. It returns false
+// once the queue or stop is closed, not once the stream has ended: a HELLO begins another.
+func (q *Queue) Admit(s *Stream, stop <-chan struct{}) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.membershipFull() {
-		if !q.wait(stop) {
+		if !q.waitIn(s, stop) {
 			return false
 		}
 	}
@@ -189,6 +186,13 @@ func (q *Queue) nextRoom() chan struct{} {
 		q.roomMade = make(chan struct{})
 	}
 	return q.roomMade
+}
+
+// waitIn is wait for the reader of a stream.
+func (q *Queue) waitIn(s *Stream, stop <-chan struct{}) bool {
+	s.stalled.Add(1)
+	defer s.stalled.Add(-1)
+	return q.wait(stop)
 }
 
 // wait releases the lock until there may be room. It returns false if the queue or stop is closed.

@@ -133,7 +133,7 @@ func TestEventsFull(t *testing.T) {
 			t.Errorf("%d events pending, want %d", got, membershipEvents+1)
 		}
 		admitted := make(chan bool, 1)
-		go func() { admitted <- q.Admit(nil) }()
+		go func() { admitted <- q.Admit(s, nil) }()
 		synctest.Wait()
 		select {
 		case <-admitted:
@@ -145,6 +145,46 @@ func TestEventsFull(t *testing.T) {
 			t.Error("not admitted though there is room")
 		}
 	})
+}
+
+// A stream is stalled as long as one of its readers waits, in Admit or in Deliver.
+func TestStalled(t *testing.T) {
+	deliver := func(q *Queue, s *Stream, stop chan struct{}) { q.Deliver(s, &Event{Kind: Whisper}, 1, stop) }
+	admit := func(q *Queue, s *Stream, stop chan struct{}) { q.Admit(s, stop) }
+	for _, test := range []struct {
+		name    string
+		readers []func(q *Queue, s *Stream, stop chan struct{})
+	}{
+		{"one in Deliver", []func(*Queue, *Stream, chan struct{}){deliver}},
+		{"one in Admit", []func(*Queue, *Stream, chan struct{}){admit}},
+		{"one in each", []func(*Queue, *Stream, chan struct{}){admit, deliver}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q, s, other := New(Limits{1, 100}), new(Stream), new(Stream)
+				for range membershipEvents {
+					q.Push(other, Event{Peer: nobody, Kind: Join})
+				}
+				q.Deliver(other, &Event{Kind: Whisper}, 1, nil)
+				stops := make([]chan struct{}, len(test.readers))
+				for i, read := range test.readers {
+					stops[i] = make(chan struct{})
+					go read(q, s, stops[i])
+				}
+				for _, stop := range stops {
+					synctest.Wait()
+					if !s.Stalled() {
+						t.Error("a reader waits, and the stream is not stalled")
+					}
+					close(stop)
+				}
+				synctest.Wait()
+				if s.Stalled() || other.Stalled() {
+					t.Error("no reader waits, and a stream is stalled")
+				}
+			})
+		})
+	}
 }
 
 // What a node of this process hands over has room beyond the limits, and never waits for it.

@@ -1,0 +1,103 @@
+package zretest_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/go-zre/go-zre/zre"
+	"github.com/go-zre/go-zre/zre/zretest"
+)
+
+// What a peer says waits while the application takes no events, and so do its answers to PINGs. That is no fault of the peer's, which stays,
+// though no beacons come from it; nor does it miss a sign of life of ours.
+func TestReaderThatWaitsForTheApplication(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		fill int                                  // JOIN and LEAVE of another peer, in many groups
+		late bool                                 // the peer comes while the application takes no events
+		says func(a, peer *zretest.Watched) error // what waits then
+	}{
+		{"message", 0, false, func(a, peer *zretest.Watched) error {
+			whisper := func() error { return peer.Whisper(t.Context(), a.UUID(), []byte("x")) }
+			return errors.Join(whisper(), whisper(), whisper())
+		}},
+		{"JOIN", 1500, false, func(_, peer *zretest.Watched) error { return peer.Join("G") }},
+		{"LEAVE", 1500, false, func(_, peer *zretest.Watched) error { return peer.Leave("H") }},
+		{"HELLO", 1500, true, func(_, _ *zretest.Watched) error { return nil }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				lan.Route(true)
+				far := lan.Host("10.0.2.1")
+				a := zretest.Start(t, lan.Host("10.0.1.1"), zre.WithPeers("tcp://10.0.2.1:5671"), zre.WithLimits(zre.Limits{Events: 1}))
+				loud := zretest.Start(t, lan.Host("10.0.1.2"), zre.WithName("loud"))
+				var err error
+				for i := range 999 {
+					err = errors.Join(err, loud.Join(fmt.Sprint(i)))
+				}
+				var peer *zretest.Watched
+				start := func() {
+					peer = zretest.Start(t, far, zre.WithName("far"), zre.WithListen("tcp://*:5671"))
+					err = errors.Join(err, peer.Join("H"))
+				}
+				if !c.late {
+					start()
+				}
+				pass(10 * time.Second)
+				a.Pause()
+				for range c.fill / 2 {
+					err = errors.Join(err, loud.Join("more"), loud.Leave("more"))
+				}
+				pass(time.Second)
+				if c.late {
+					start()
+				}
+				if err = errors.Join(err, c.says(a, peer)); err != nil {
+					t.Fatal(err)
+				}
+				pass(5 * time.Minute)
+				if _, present := a.Peer(peer.UUID()); present == c.late {
+					t.Errorf("while its HELLO waits the peer is present: %v", present)
+				}
+				a.Resume()
+				pass(time.Minute)
+				for _, w := range []*zretest.Watched{a, peer} {
+					for _, event := range w.Seen() {
+						switch event.(type) {
+						case zre.Evasive, zre.Silent, zre.Exit:
+							t.Errorf("%s was told of a %T of %s", w.Name(), event, event.From().Name)
+						}
+					}
+				}
+				if _, present := a.Peer(peer.UUID()); !present {
+					t.Error("the peer is not present")
+				}
+			})
+		})
+	}
+}
+
+// Foreign peers are not asked in vain whether they hear us, and said HELLO again, while their answers wait for the application.
+func TestForeignPeerOfABusyApplication(t *testing.T) {
+	for _, kind := range foreign {
+		t.Run(string(kind), func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithLimits(zre.Limits{Events: 1}))
+				f := zretest.NewForeign(t, lan.Host("10.0.0.2"), kind)
+				zretest.Next[zre.Enter](a)
+				pass(10 * time.Second)
+				a.Pause()
+				for range 5 {
+					f.Whisper(a.UUID(), []byte("x"))
+				}
+				pass(5 * time.Minute)
+				a.Resume()
+				pass(time.Minute)
+				equal(t, "exits", exits(a), nil)
+				equal(t, "what it saw", subject{f}.Events(a.UUID()), []string{"enter"})
+			})
+		})
+	}
+}
