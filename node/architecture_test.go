@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-zre/go-zre/internal/seek"
 )
 
 // nameOf is that of an action; empty for an empty cell.
@@ -94,7 +96,8 @@ func TestArchitectureGraces(t *testing.T) {
 	graces := map[string]time.Duration{
 		"greetGrace": greetGrace, "confirmGrace": confirmGrace, "awaitGrace": awaitGrace, "endingGrace": endingGrace, "ourEndingGrace": ourEndingGrace,
 		"refusalGrace": refusalGrace, "farewellGrace": farewellGrace, "redialGrace": redialGrace, "contestGrace": contestGrace,
-		"rivalGrace": rivalGrace, "askGrace": askGrace, "unknownGrace": unknownGrace, "pathGrace": pathGrace, "steady": steady,
+		"shortestRivalGrace": shortestRivalGrace, "longestRivalGrace": longestRivalGrace, "helloGrace": helloGrace, "answerGrace": answerGrace,
+		"seek.AnswerTime": seek.AnswerTime, "askGrace": askGrace, "unknownGrace": unknownGrace, "pathGrace": pathGrace, "steady": steady,
 		"formerFor": formerFor, "unreachableFor": unreachableFor,
 	}
 	for _, rows := range architecture(t) {

@@ -32,11 +32,12 @@ type cables struct {
 
 func newCables() *cables { return &cables{mailbox: newOutlet(), verdict: make(chan error)} }
 
-// holdDials has dials from now on wait for a verdict, or go through.
-func (c *cables) holdDials(hold bool) {
+// holdDials has dials from now on wait for a verdict, or go through. It tells what they did before.
+func (c *cables) holdDials(hold bool) (before bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.hold = hold
+	before, c.hold = c.hold, hold
+	return before
 }
 
 // dialled tells how many dials have begun.

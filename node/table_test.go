@@ -74,6 +74,8 @@ var cells = []cell{
 	{helloCame, answering, ours, outcome{"new answering", "dial former", "EXIT(replaced) ENTER JOIN", ""}},
 	{helloCame, ready, 0, outcome{"new confirming", "dial -ours former", "EXIT(replaced)", ""}},
 	{helloCame, ready, ours, outcome{"new answering", "dial -ours", "EXIT(replaced) ENTER JOIN", ""}},
+	{helloCame, ready, ours | matched, outcome{"ready", "grace", "EXIT(replaced) ENTER JOIN", ""}},
+	{helloCame, awaiting, ours | matched, outcome{"ready", "", "EXIT(replaced) ENTER JOIN", ""}},
 	{helloCame, awaiting, 0, outcome{"new confirming", "dial -ours former", "EXIT(replaced)", ""}},
 	{helloCame, awaiting, ours, outcome{"new answering", "dial -ours", "EXIT(replaced) ENTER JOIN", ""}},
 	{helloCame, draining, 0, outcome{"new confirming", "dial former", "EXIT(crashed)", ""}},
@@ -275,7 +277,7 @@ func (w *tableWorld) give(e event, s state) {
 	linked := w.look().out != nil
 	switch {
 	case e == helloCame:
-		if s == confirming {
+		if s == confirming || w.given.has(matched) {
 			p.connect()
 		}
 		p.hello()

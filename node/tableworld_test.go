@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -35,11 +36,12 @@ const (
 	refused                      // the dial is refused
 	wrongPeer                    // the dial leads to another node
 	skipped                      // the message has not the number that was due
+	matched                      // the HELLO says that it answers ours
 	givenCount = iota
 )
 
 var givenNames = [givenCount]string{"ours", "shown by a beacon", "found at an address", "may have us", "not reached before", "not linked",
-	"proven", "greeted often", "pinged twice", "duplex", "speaking", "previous exit waits", "refused", "wrong peer", "number skipped"}
+	"proven", "greeted often", "pinged twice", "duplex", "speaking", "previous exit waits", "refused", "wrong peer", "number skipped", "answers ours"}
 
 func (g given) has(x given) bool { return g&x != 0 }
 
@@ -150,21 +152,33 @@ func (w *tableWorld) bring(to state) {
 
 // meet begins the session.
 func (w *tableWorld) meet() {
-	n, at := w.node, []netip.AddrPort{peerAt}
+	if w.given.has(unnamed) {
+		w.meetUnnamed()
+		return
+	}
+	n := w.node
 	w.do(func() {
-		switch {
-		case w.given.has(unnamed):
-			c := &contact{at: peerAt, sources: []string{fromPeers}}
-			n.contacts[peerAt] = c
-			n.probed(c, nil, nil)
-			w.session = c.session
-		case w.given.has(beaconed):
+		if w.given.has(beaconed) {
 			n.sighted(w.peer.beacon(peerAt.Port()))
-			w.session = n.sessions[w.peer.id]
-		default:
-			w.session = n.meet(w.peer.id, n.paths(at, true), false)
+		} else {
+			n.meet(w.peer.id, n.paths([]netip.AddrPort{peerAt}, true), false)
 		}
+		w.session = n.sessions[w.peer.id]
 	})
+}
+
+// meetUnnamed has the peer's address named, so that it is looked who is there first.
+func (w *tableWorld) meetUnnamed() {
+	hold := w.network.holdDials(true)
+	w.do(func() { w.node.seeker.SetSource(configured(paths.Format(peerAt)), []netip.AddrPort{peerAt}) })
+	w.network.verdict <- nil
+	synctest.Wait()
+	w.do(func() { w.session = w.node.unnamed[0] })
+	if !hold {
+		w.network.verdict <- nil
+		synctest.Wait()
+	}
+	w.network.holdDials(hold)
 }
 
 // prepare makes true what else is given.
@@ -173,6 +187,9 @@ func (w *tableWorld) prepare() {
 		s := w.session
 		if w.given.has(regreeted) {
 			s.regreets = maxRegreets
+		}
+		if w.given.has(matched) {
+			w.peer.properties = map[string]string{extensionsProperty: ourExtensions, answersProperty: s.number}
 		}
 		if w.given.has(pinged) {
 			s.unconfirmed = 2
