@@ -62,8 +62,8 @@ func (s *session) sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // reserve makes sure that no other session leads to an address, and that none comes to while this one dials it: a ROUTER of libzmq is deaf to
-// all but the newest of our connections. It asks the control loop.
-func (s *session) reserve(at netip.AddrPort) (err error) {
+// all but the newest of our connections. greets says that this one is about to say HELLO there. It asks the control loop.
+func (s *session) reserve(at netip.AddrPort, greets bool) (err error) {
 	n := s.node
 	closed := n.do(func() {
 		if o := n.holder(s, at); o != nil {
@@ -73,6 +73,9 @@ func (s *session) reserve(at netip.AddrPort) (err error) {
 			err = fmt.Errorf("%v: %w: %s (%v)", at, err, o.name, o.uuid)
 		} else {
 			n.reserved[at] = s
+			if s.greets = greets; greets {
+				s.linkedTick = n.clock.Now()
+			}
 		}
 	})
 	if closed != nil {
@@ -126,7 +129,7 @@ func (n *Node) occupant(s *session, at netip.AddrPort) *session {
 
 // successor returns a session whose peer was shown at an address after that of s was shown there; nil if there is none.
 func (n *Node) successor(s *session, at netip.AddrPort) *session {
-	if s.isOurs || s.contact != nil {
+	if s.isOurs || s.candidate != nil {
 		return nil
 	}
 	mine := s.paths.ShownAt(at)
@@ -134,7 +137,7 @@ func (n *Node) successor(s *session, at netip.AddrPort) *session {
 		return nil
 	}
 	for _, id := range n.addresses.At(at) {
-		if o := n.sessions[id]; o != nil && o != s && o.contact == nil && o.paths.ShownAt(at) > mine {
+		if o := n.sessions[id]; o != nil && o != s && o.candidate == nil && o.paths.ShownAt(at) > mine {
 			return o
 		}
 	}

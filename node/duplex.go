@@ -54,13 +54,13 @@ func (p *session) openIPC(ctx context.Context, id uuid.UUID, hello msg.OutHello)
 	}
 	done := sync.OnceFunc(func() { <-n.calling })
 	defer time.AfterFunc(longCall, done).Stop()
-	box, cfg := &mailbox{peer: p}, n.introduction(id, "unix")
+	box, cfg := &mailbox{peer: p}, p.introduction(id, "unix")
 	switch {
 	case n.decides(id):
 	case p.snapshot.Load() == nil:
 		box.offer = true
 	default: // its HELLO came by a connection of its own: so shall ours
-		cfg = n.introduction(id, "tcp")
+		cfg = p.introduction(id, "tcp")
 	}
 	conn, err := p.open(ctx, "unix", ipcAddress(id), cfg, hello, box)
 	done()

@@ -1,7 +1,9 @@
 package node
 
 import (
+	"maps"
 	"net"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -70,12 +72,37 @@ func (n *Node) properties(network string) map[string]string {
 	return introductions[0][n.State()]
 }
 
-// introduction is our configuration of a connection to a peer.
-func (n *Node) introduction(id uuid.UUID, network string) zmtp.Config {
-	cfg := n.zmtp
+// introduction is our configuration of a connection to the peer of a session. Nodes of ours number their HELLOs, and tell which one of the
+// peer's theirs answers.
+func (s *session) introduction(id uuid.UUID, network string) zmtp.Config {
+	cfg := s.node.zmtp
 	cfg.Expect = identity(id)
-	cfg.Properties = n.properties(network)
+	cfg.Properties = maps.Clone(s.node.properties(network))
+	cfg.Properties[helloProperty] = s.number
+	if answers := s.answers.Load(); answers != nil {
+		cfg.Properties[answersProperty] = *answers
+	}
 	return cfg
+}
+
+// Properties of READY with the number of the HELLO that a connection begins with, and with that of the HELLO that it answers, if it does. A number
+// is a word for the node's life, a dot, and a count.
+const (
+	helloProperty   = "X-ZRE-Hello"
+	answersProperty = "X-ZRE-Answers"
+)
+
+// newHelloNumber makes a number that no other session has. It runs in the control loop.
+func (n *Node) newHelloNumber() string {
+	n.hellos++
+	return n.lifeWord + "." + strconv.FormatUint(n.hellos, 10)
+}
+
+// isSameLife tells whether two connections are of one life of a node of ours.
+func isSameLife(a, b *zmtp.Conn) bool {
+	life, _, ok := strings.Cut(a.Property(helloProperty), ".")
+	other, _, _ := strings.Cut(b.Property(helloProperty), ".")
+	return ok && life == other
 }
 
 // welcome tells the properties of the ROUTER's READY.

@@ -31,6 +31,8 @@ type held struct {
 const (
 	// askGrace is how long a peer that was asked has to answer, if others wait to be asked.
 	askGrace = 2 * time.Second
+	// answerGrace is how long a session without its peer's UUID may wait for its connection, as its answer may overtake the word that it is up.
+	answerGrace = 2 * time.Second
 	// unknownGrace is how long a HELLO of which it is not known whose answer it is waits: two may be asked.
 	unknownGrace = 5 * time.Second
 
@@ -93,7 +95,7 @@ func (in *inbox) replay(h *held) error {
 	close(h.over)
 	in.sure = true
 	if h.unknown {
-		if err := in.node.do(in.node.decided); err != nil {
+		if err := in.node.do(func() { in.node.decided(in) }); err != nil {
 			return err
 		}
 	}
@@ -149,7 +151,7 @@ func (n *Node) pingOKHeld(in *inbox, h *held) {
 // mayAnswerAnother tells whether a HELLO, for which there is no session but perhaps s, of a peer that entered, may be the answer to one of
 // ours that went to an address unknown so far.
 func (n *Node) mayAnswerAnother(in *inbox, s *session) bool {
-	if in.sure || in.extensions != 0 || n.undecided >= maxUndecided || s != nil && (s.isOurs || !s.state.isPresent()) {
+	if in.sure || in.extensions != 0 || len(n.undecided) >= maxUndecided || s != nil && (s.isOurs || !s.state.isPresent()) {
 		return false
 	}
 	n.mergeOlder(s)
@@ -171,14 +173,14 @@ func (n *Node) mergeOlder(s *session) {
 
 // mergeInto ends a session that leads to a peer whose session is another one.
 func (n *Node) mergeInto(o *session, id uuid.UUID) {
-	c := o.contact
-	n.unnamed = slices.DeleteFunc(n.unnamed, func(u *session) bool { return u == o })
-	o.contact, c.session, c.peer = nil, nil, id
-	n.noted(c, nil)
+	c := o.candidate
+	n.takeCandidate(o)
+	n.seeker.Proved(c, id)
 	if n.asking == o {
 		n.asking = nil
 	}
 	n.end(o)
+	n.settleUndecided()
 }
 
 // candidates counts the sessions whose peer may answer a HELLO of ours now, and has not told its UUID.
@@ -195,7 +197,7 @@ func (n *Node) candidates() (count int) {
 // askWhose asks a session whose peer is not known for a sign of life, one at a time, while a HELLO waits. The newest comes
 // first: of two with one peer that is the one which the peer hears, since a ROUTER of libzmq is deaf to the others.
 func (n *Node) askWhose() {
-	if n.asking != nil || n.undecided == 0 {
+	if n.asking != nil || len(n.undecided) == 0 {
 		return
 	}
 	var newest *session
@@ -218,7 +220,7 @@ func (n *Node) awaitAnswer(s *session) {
 	n.after(askGrace, func() {
 		switch {
 		case n.asking != s:
-		case n.undecided == 0:
+		case len(n.undecided) == 0:
 			n.asking = nil
 		case slices.ContainsFunc(n.unnamed, func(o *session) bool { return o != s && o.mailbox != nil }):
 			n.asking = nil
@@ -234,7 +236,7 @@ func (n *Node) awaitAnswer(s *session) {
 // place gives the session that was asked the UUID of the peer that answered. Other sessions with that one are over: it does not hear them.
 func (n *Node) place(in *inbox) {
 	s := n.asking
-	if s == nil || n.sessions[s.uuid] != s || s.contact == nil {
+	if s == nil || n.sessions[s.uuid] != s || s.candidate == nil {
 		return
 	}
 	n.asking = nil
@@ -244,7 +246,7 @@ func (n *Node) place(in *inbox) {
 	n.assignUUID(s, in.uuid)
 	endpoints := in.endpoints()
 	for _, o := range slices.Clone(n.unnamed) {
-		if slices.Contains(endpoints, o.contact.at) {
+		if slices.Contains(endpoints, o.candidate.At()) {
 			n.mergeInto(o, in.uuid)
 		}
 	}
@@ -252,7 +254,17 @@ func (n *Node) place(in *inbox) {
 }
 
 // decided: it is known now what a HELLO that waited was, or too late to ask.
-func (n *Node) decided() {
-	n.undecided--
+func (n *Node) decided(in *inbox) {
+	delete(n.undecided, in)
 	n.askWhose()
+}
+
+// settleUndecided: there is one session less whose HELLO a HELLO that waits may answer. After the last one there is nothing to wait for.
+func (n *Node) settleUndecided() {
+	if n.candidates() > 0 {
+		return
+	}
+	for in := range n.undecided {
+		in.releaseSoon()
+	}
 }

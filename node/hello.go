@@ -3,6 +3,8 @@ package node
 import (
 	"net/netip"
 	"time"
+
+	"github.com/go-zre/go-zre/internal/eventqueue"
 )
 
 // A verdict is what the control loop makes of a connection's HELLO, or of its first message without one.
@@ -30,7 +32,7 @@ func (n *Node) greeted(in *inbox) {
 	}
 	if n.mayAnswerAnother(in, s) {
 		in.hold(true)
-		n.undecided++
+		n.undecided[in] = true
 		n.askWhose()
 		return
 	}
@@ -55,7 +57,7 @@ func (n *Node) answered(in *inbox, s *session, endpoints []netip.AddrPort) *sess
 	case in.extensions != 0 && s != nil || other == nil:
 		return s
 	case s == nil:
-	case other.contact == nil || other.mailbox == nil || s.mailbox != nil && !other.linked.After(s.linked):
+	case other.candidate == nil || other.mailbox == nil || s.mailbox != nil && !other.linked.After(s.linked):
 		return s
 	default:
 		n.remove(s, Replaced)
@@ -90,16 +92,22 @@ func (n *Node) hold(s *session, in *inbox) {
 	in.hold(false)
 	s.inbox, s.helloAt = in, time.Now()
 	n.enterState(s, confirming)
-	if s.mailbox != nil {
-		s.out.Ping()
-		s.unconfirmed++
+	if s.mailbox == nil {
+		s.outOfReach = s.helloAt // until now it may have been gone
+		return
 	}
+	s.out.Ping()
+	s.unconfirmed++
 }
 
 // replace takes the HELLO of a peer that entered before: it began a new session, since it restarted, or lost ours. It waits for a HELLO of
 // ours.
 func (n *Node) replace(s *session, d detail) {
 	in, reason := d.in, Replaced
+	if s.mailbox != nil && s.state != leaving && in.conn.Property(answersProperty) == s.number {
+		n.reenter(s, in)
+		return
+	}
 	switch s.state {
 	case draining:
 		reason = Crashed
@@ -123,6 +131,16 @@ func (n *Node) replace(s *session, d detail) {
 	n.handle(q, helloCame, d)
 }
 
+// reenter takes a HELLO of a node of ours that answers our last one, though another HELLO of its came before and was taken for the answer. What
+// it sent in between may be lost. It has our HELLO, so it needs no other.
+func (n *Node) reenter(s *session, in *inbox) {
+	s.follow(in.endpoints(), true)
+	n.index(s)
+	n.reportExit(s, Replaced)
+	s.stream = new(eventqueue.Stream)
+	n.enter(s, in)
+}
+
 // enter tells the application of a peer whose HELLO came.
 func (n *Node) enter(s *session, in *inbox) {
 	hello := &in.message.Hello
@@ -132,9 +150,13 @@ func (n *Node) enter(s *session, in *inbox) {
 	n.unverified.Reached(s.unverified)
 	n.verify(s)
 	in.verdict, in.session = accept, s
+	if number := in.conn.Property(helloProperty); number != "" {
+		s.answers.Store(&number)
+	}
 	s.inbox, s.helloAt = in, time.Now()
 	if s.mailbox == nil {
 		s.transport = transportOf(in.conn) // as it came, so shall we go
+		s.outOfReach = s.helloAt
 		n.enterState(s, answering)
 	} else {
 		n.noteReached(s.uuid) // where it was connected before its UUID was known
@@ -157,6 +179,6 @@ func (n *Node) enter(s *session, in *inbox) {
 	n.mu.Unlock()
 	n.reportPrevious(s)
 	n.log.Debug().Stringer("peer", s.uuid).Str("name", s.name).Str("endpoint", snapshot.Endpoint).Msg("enter")
-	n.events.Push(&s.stream, Event{Kind: Enter, Peer: snapshot})
+	n.events.Push(s.stream, Event{Kind: Enter, Peer: snapshot})
 	n.tellJoined(s, joined)
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // inbox receives what one peer's DEALER sends to our ROUTER. All its fields belong to the reader goroutine of the connection; while
-// there is a doubt, to who holds its lock.
+// its HELLO is held, to the holder of that lock.
 type inbox struct {
 	node *Node
 	conn *zmtp.Conn
@@ -168,7 +168,7 @@ func (in *inbox) expected() *eventqueue.Stream {
 	in.node.mu.RLock()
 	defer in.node.mu.RUnlock()
 	if s := in.node.sessions[in.uuid]; s != nil {
-		return &s.stream
+		return s.stream
 	}
 	return new(eventqueue.Stream)
 }
@@ -209,7 +209,7 @@ func (in *inbox) traffic(from *memory.Slab) error {
 		}
 		// C zyre says it where it uses gossip, to those too who know it by beacons: these believe its beacons alone.
 		n.post(func() {
-			if n.isGossiped(s.uuid) {
+			if n.seeker.IsGossiped(s.uuid) {
 				n.handle(s, goodbyeCame, detail{})
 			}
 		})
@@ -220,7 +220,7 @@ func (in *inbox) traffic(from *memory.Slab) error {
 
 // change has the control loop take a JOIN or LEAVE.
 func (in *inbox) change(take func(s *session, group string)) error {
-	if !in.node.events.Admit(&in.session.stream, in.conn.Done()) {
+	if !in.node.events.Admit(in.session.stream, in.conn.Done()) {
 		return errSessionOver
 	}
 	return in.node.do(func() { take(in.session, string(in.message.Group)) })
@@ -239,7 +239,7 @@ func (in *inbox) deliver(e Event) error {
 	for _, frame := range e.Frames {
 		octets += frameCost + int64(len(frame))
 	}
-	if !in.node.events.Deliver(&in.session.stream, &e, octets, in.conn.Done()) {
+	if !in.node.events.Deliver(in.session.stream, &e, octets, in.conn.Done()) {
 		return errSessionOver
 	}
 	return nil

@@ -35,10 +35,7 @@ func (n *Node) relocate() {
 	n.publish()
 	n.checkPeers()
 	n.after(pathGrace, n.leavePaths)
-	for _, c := range n.contacts {
-		c.attempts = 0
-		n.try(c)
-	}
+	n.seeker.Retry()
 	for _, p := range n.sessions {
 		if p.mailbox != nil && p.state.isPresent() {
 			p.out.Ping()
@@ -147,11 +144,11 @@ func (n *Node) checkSilence(s *session, quiet time.Duration) {
 	case !s.state.isPresent() || s.state == draining || s.state == leaving:
 	case quiet >= 2*n.cfg.EvasiveTimeout && !s.isSilent:
 		s.isSilent = true
-		n.events.Push(&s.stream, Event{Kind: Silent, Peer: s.snapshot.Load()})
+		n.events.Push(s.stream, Event{Kind: Silent, Peer: s.snapshot.Load()})
 		s.out.Ping()
 	case quiet >= n.cfg.EvasiveTimeout && !s.isEvasive:
 		s.isEvasive = true
-		n.events.Push(&s.stream, Event{Kind: Evasive, Peer: s.snapshot.Load()})
+		n.events.Push(s.stream, Event{Kind: Evasive, Peer: s.snapshot.Load()})
 		s.out.Ping()
 	case quiet >= n.cfg.EvasiveTimeout/2 && !s.asked:
 		s.asked = true // a peer that does not beacon to us, where none get through, need not be evasive

@@ -3,33 +3,76 @@ package node
 import (
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// rivalGrace is how long a peer has to show that its older connection is in use, when another one comes with its identity.
-const rivalGrace = 2 * time.Second
+const (
+	// A peer has this long to show that its older connection is in use, when another one comes with its identity: at least five times as long as
+	// the round trip took when we connected to it.
+	shortestRivalGrace = 300 * time.Millisecond
+	longestRivalGrace  = 2 * time.Second
+	// helloGrace is how long a peer that has said HELLO by its older connection, and cannot be asked before ours is up, is safe from newer ones.
+	helloGrace = 6 * time.Second
+	// rivalPause is between two looks at it.
+	rivalPause = 100 * time.Millisecond
+)
 
 // rival says whether a connection takes over from an older one of the same identity. It does, unless the peer answers a PING by the older
 // one: then the newcomer is another program with that identity, or an older DEALER of the peer's own (zyre.js keeps one to a node that is gone,
 // which connects to whatever listens there now), and would end a session that works. It runs in the newcomer's goroutine and waits.
 func (n *Node) rival(older, newer *zmtp.Conn) bool {
-	id, _ := parseIdentity(newer.Identity())
-	var s *session
-	var answered <-chan struct{}
-	err := n.do(func() {
-		s = n.sessions[id]
-		if s == nil || s.mailbox == nil || s.inbox == nil || s.inbox.conn != older || !s.state.isPresent() {
-			return
-		}
-		answered, _ = s.out.Ask() // where too many are asked for already, time tells
-	})
-	if err != nil || answered == nil {
-		return true
+	if isSameLife(older, newer) {
+		return true // it has begun a new session, or is on another path now
 	}
-	timeout := time.NewTimer(rivalGrace)
+	id, _ := parseIdentity(newer.Identity())
+	deadline := time.Now().Add(helloGrace)
+	for {
+		s, answered, grace, err := n.askRival(id, older)
+		switch {
+		case s == nil || err != nil:
+			return err == nil
+		case answered == nil && time.Now().After(deadline):
+			return true
+		case answered != nil:
+			return n.awaitRival(s, answered, grace, older, newer)
+		}
+		select {
+		case <-older.Done():
+			return true
+		case <-newer.Done():
+			return false
+		case <-n.done:
+			return false
+		case <-time.After(rivalPause):
+		}
+	}
+}
+
+// askRival asks the peer of a session that an older connection belongs to for a sign of life, if our own connection to it is up. The session is
+// nil if the older one belongs to none, or to one that is over.
+func (n *Node) askRival(id uuid.UUID, older *zmtp.Conn) (s *session, answered <-chan struct{}, grace time.Duration, err error) {
+	err = n.do(func() {
+		if s = n.sessions[id]; s == nil || s.inbox == nil || s.inbox.conn != older {
+			s = nil
+		} else if s.state == ready {
+			answered, _ = s.out.Ask() // where too many are asked for already, time tells
+			grace = min(max(2*s.shook, shortestRivalGrace), longestRivalGrace)
+		}
+	})
+	return s, answered, grace, err
+}
+
+// awaitRival waits for the answer.
+func (n *Node) awaitRival(s *session, answered <-chan struct{}, grace time.Duration, older, newer *zmtp.Conn) bool {
+	timeout := time.NewTimer(grace)
 	defer timeout.Stop()
 	select {
 	case <-answered:
+		n.log.Debug().Stringer("peer", s.uuid).Stringer("remote", newer.RemoteAddr()).Msg("connection refused: the peer answers by its older one")
+		n.after(0, func() { n.twin(s, older, newer) })
+		return false
 	case <-older.Done():
 		return true
 	case <-timeout.C:
@@ -41,7 +84,4 @@ func (n *Node) rival(older, newer *zmtp.Conn) bool {
 	case <-n.done:
 		return false
 	}
-	n.log.Debug().Stringer("peer", id).Stringer("remote", newer.RemoteAddr()).Msg("connection refused: the peer answers by its older one")
-	n.after(0, func() { n.twin(s, older, newer) })
-	return false
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/go-zre/go-zre/internal/eventqueue"
 	"github.com/go-zre/go-zre/internal/outbox"
 	"github.com/go-zre/go-zre/internal/paths"
+	"github.com/go-zre/go-zre/internal/seek"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -23,7 +24,7 @@ import (
 // one with the same peer is another of these, so nothing of an old session can leak into a new one.
 type session struct {
 	node *Node
-	uuid uuid.UUID // a makeshift while contact is set
+	uuid uuid.UUID // a makeshift while candidate is set
 
 	// The control loop's own.
 	state state
@@ -35,6 +36,7 @@ type session struct {
 	mailbox      *zmtp.Conn     // nil while it is not up
 	linked       time.Time      // when it came up, with our HELLO
 	linkedTick   uint32         // likewise
+	greets       bool           // the attempt to dial that is under way has shaken hands, and says HELLO
 	shook        time.Duration  // how long it took to come up: several round trips
 	transport    string         // of it; presumed before
 	reached      netip.AddrPort // where it leads to by tcp; not valid otherwise
@@ -47,6 +49,7 @@ type session struct {
 	stopDialling func()         // ends run
 	dialErr      error          // of the last attempt to dial
 	goesOn       bool           // the peer talks to us without having said HELLO
+	number       string         // of our HELLO
 	regreets     int            // sessions just before this one whose HELLO the peer did not show to know
 	unconfirmed  int            // PINGs that ask whether the peer knows our HELLO, not answered so far
 	helloAt      time.Time      // when the peer's HELLO came
@@ -66,9 +69,10 @@ type session struct {
 	isEvasive  bool           // and was told to be
 	isSilent   bool           // likewise
 	outOfReach time.Time      // since when there is no connection to it
-	contact    *contact       // where it was found, while its UUID is not known
 	unverified netip.AddrPort // where a beacon showed it, until it entered; not valid otherwise
 	flaps      int            // how many sessions just before this one ended young; they delay its first dial
+
+	candidate *seek.Candidate // where it was found, while its UUID is not known
 
 	// previous is the session that this one replaces, while its Exit waits: the first attempt to dial tells whether the peer
 	// crashed, and a farewell may still be in another socket.
@@ -80,14 +84,15 @@ type session struct {
 	paths     *paths.Set    // where it may be reached, the newest last
 	peerState atomic.Uint32 // the beacon.State that it told last; beacon.Unknown before that
 
-	sameHost atomic.Bool // it is on this machine: ipc may lead to it
-	alive    atomic.Bool // beaconed since the control loop last looked
-	spoke    atomic.Bool // sent a message since then
-	answered atomic.Bool // a PING-OK came since this was last cleared
-	isAsked  atomic.Bool // the control loop wants to hear of a PING-OK
+	sameHost atomic.Bool            // it is on this machine: ipc may lead to it
+	alive    atomic.Bool            // beaconed since the control loop last looked
+	spoke    atomic.Bool            // sent a message since then
+	answers  atomic.Pointer[string] // the number of the peer's HELLO, if that came
+	answered atomic.Bool            // a PING-OK came since this was last cleared
+	isAsked  atomic.Bool            // the control loop wants to hear of a PING-OK
 
-	stream eventqueue.Stream // its events
-	out    *outbox.Outbox    // what is sent to it
+	stream *eventqueue.Stream // its events; another one where the peer enters again in the same session
+	out    *outbox.Outbox     // what is sent to it
 
 	wake   chan struct{} // holds a token when there is a new endpoint to try
 	better chan struct{} // holds a token when a path may be better than the one that is dialled
@@ -113,6 +118,8 @@ func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 		began:      now,
 		heard:      now,
 		outOfReach: now,
+		number:     n.newHelloNumber(),
+		stream:     new(eventqueue.Stream),
 		wake:       make(chan struct{}, 1),
 		better:     make(chan struct{}, 1),
 	}
@@ -139,7 +146,7 @@ func (s *session) dropSoon() {
 
 // goodbye ends what we send: with a GOODBYE if the peer understands it. Of others zyre alone uses gossip, and wants one there.
 func (s *session) goodbye() {
-	if s.extensions.has(extGoodbye) || !s.isOurs && s.node.isGossiped(s.uuid) {
+	if s.extensions.has(extGoodbye) || !s.isOurs && s.node.seeker.IsGossiped(s.uuid) {
 		s.out.Control(msg.AppendGoodbye)
 	}
 	s.out.Finish(ErrClosed)

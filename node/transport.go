@@ -92,8 +92,8 @@ func (p *session) connect(ctx context.Context, id uuid.UUID, attempt int, hello 
 		}
 	}
 	return p.dialBest(ctx, attempt, func(ctx context.Context, at netip.AddrPort) (conn *zmtp.Conn, err error) {
-		if err = p.reserve(at); err == nil {
-			conn, err = p.open(ctx, "tcp", at.String(), n.introduction(id, "tcp"), hello, &mailbox{peer: p})
+		if err = p.reserve(at, false); err == nil {
+			conn, err = p.open(ctx, "tcp", at.String(), p.introduction(id, "tcp"), hello, &mailbox{peer: p})
 		}
 		if err != nil {
 			return nil, &dialError{at, err}
@@ -127,7 +127,7 @@ func (p *session) open(ctx context.Context, network, address string, cfg zmtp.Co
 func (p *session) link(id uuid.UUID, other *Node, hello msg.OutHello) (*zmtp.Conn, error) {
 	n := p.node
 	n.wg.Add(1) // until mailbox.Closed
-	conn, err := other.router.Link(n.introduction(id, Inproc), p.out.Queue(), p.first(hello), &mailbox{peer: p})
+	conn, err := other.router.Link(p.introduction(id, Inproc), p.out.Queue(), p.first(hello), &mailbox{peer: p})
 	if err != nil {
 		n.wg.Done()
 	}
@@ -138,6 +138,11 @@ func (p *session) link(id uuid.UUID, other *Node, hello msg.OutHello) (*zmtp.Con
 // can reach us by it; on this host any will do. What is advertised takes its place.
 func (p *session) first(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
 	return func(conn *zmtp.Conn) ([][]byte, error) {
+		if len(conn.Identity()) == 0 { // while it was dialled, another peer may have been shown there
+			if err := p.reserve(paths.AddrPortOf(conn.RemoteAddr()), true); err != nil {
+				return nil, err
+			}
+		}
 		hello.Endpoint = p.node.endpoint()
 		if local := paths.AddrOf(conn.LocalAddr()); local.IsValid() && p.node.cfg.Advertise == "" {
 			format := paths.Format

@@ -57,12 +57,7 @@ func TestTheirsHangs(t *testing.T) {
 			t.Errorf("%s reported EVASIVE after EXIT", a)
 		}
 		b.Continue()
-		enter := again(t, a, b, testbed.Event{})
-		if traitsOf[kind].ignoresSecondHello {
-			b.Wait(t, "EXIT", testbed.Is("exit", a))
-			a.Whisper(t, b, []byte("do you hear?"))
-			again(t, a, b, enter)
-		}
+		again(t, a, b, testbed.Event{})
 		again(t, b, a, testbed.Event{})
 		settle(t, a, b)
 		converse(t, a, b)

@@ -55,11 +55,13 @@ func (s *Slab) count(n int64) {
 // zero value is ready. It belongs to one goroutine, or to who holds its owner's lock.
 type Cutter struct {
 	Busy bool // much comes: memory may be taken in larger pieces
+	Once bool // no slabs: its memory is used once
 
 	slab   *Slab // nil if what follows is used once
 	cut    int64 // messages of it
 	torn   bool  // the message that is being made has frames in another slab too
 	octets []byte
+	used   int // how many of the octets are cut
 	lists  [][]byte
 	open   int // length of the list that is being made
 }
@@ -69,9 +71,7 @@ func (c *Cutter) Octets(n int) []byte {
 	if !c.fits(n) {
 		return Own(n)
 	}
-	cut := c.octets[:n:n]
-	c.octets = c.octets[n:]
-	return cut
+	return c.take(n)
 }
 
 // Copy returns a copy of a frame, as Octets gives it.
@@ -79,36 +79,43 @@ func (c *Cutter) Copy(frame []byte) []byte {
 	if !c.fits(len(frame)) {
 		return Clone(frame)
 	}
-	m := c.Octets(len(frame))
+	m := c.take(len(frame))
 	copy(m, frame)
 	return m
+}
+
+// take cuts off n octets, which fit.
+func (c *Cutter) take(n int) []byte {
+	c.used += n
+	return c.octets[c.used-n : c.used : c.used]
 }
 
 // fits tells whether there are n octets to be cut off, now if there were none before. Memory of which a frame takes much would mostly
 // waste its rest, and a frame that Recycle takes for one by itself must be one.
 func (c *Cutter) fits(n int) bool {
-	switch {
-	case n > slabOctets/4:
-		return false
-	case n <= len(c.octets):
-	case c.again():
+	return n <= slabOctets/4 && (n <= len(c.octets)-c.used || c.renew(n))
+}
+
+// renew takes other memory to cut n octets from, if they are little of it.
+func (c *Cutter) renew(n int) bool {
+	if c.again() {
 		c.next(nil)
-	default:
-		size := idleOctets
-		if c.Busy {
-			size = onceOctets
-		}
-		if n > size/4 {
-			return false
-		}
-		c.leave()
-		c.octets = make([]byte, size)
+		return true
 	}
+	size := idleOctets
+	if c.Busy {
+		size = onceOctets
+	}
+	if n > size/4 {
+		return false
+	}
+	c.leave()
+	c.octets, c.used = make([]byte, size), 0
 	return true
 }
 
 // again tells whether the next memory is to be a slab.
-func (c *Cutter) again() bool { return c.Busy && recycling.Load() }
+func (c *Cutter) again() bool { return c.Busy && !c.Once && recycling.Load() }
 
 // Add appends a frame to the message that is being made.
 func (c *Cutter) Add(frame []byte) {
@@ -158,7 +165,7 @@ func (c *Cutter) next(added []byte) []byte {
 	if !ok {
 		s = &Slab{octets: make([]byte, slabOctets), lists: make([][]byte, slabLists)}
 	}
-	c.slab, c.cut, c.octets, c.lists = s, 0, s.octets, s.lists
+	c.slab, c.cut, c.octets, c.used, c.lists = s, 0, s.octets, 0, s.lists
 	if len(open) > slabLists/2 {
 		c.lists = make([][]byte, 2*len(open))
 	}
@@ -194,9 +201,9 @@ func (c *Cutter) leave() { c.slab, c.cut = nil, 0 }
 // Shrink lets go of what it holds for busy times.
 func (c *Cutter) Shrink() {
 	c.leave()
-	c.Busy, c.octets = false, nil
+	c.Busy, c.octets, c.used = false, nil, 0
 	c.lists = append([][]byte(nil), c.lists[:c.open]...)
 }
 
 // Held returns what it holds for frames and messages to come: octets, and places in lists.
-func (c *Cutter) Held() (octets, places int) { return len(c.octets), len(c.lists) - c.open }
+func (c *Cutter) Held() (octets, places int) { return len(c.octets) - c.used, len(c.lists) - c.open }

@@ -164,3 +164,15 @@ func TestUsedOnce(t *testing.T) {
 		}
 	}
 }
+
+// A Cutter whose memory is used once tells of no slab, however busy it is.
+func TestOnce(t *testing.T) {
+	Recycle(nil, nil) // so that others do
+	for _, once := range []bool{false, true} {
+		c := Cutter{Busy: true, Once: once}
+		c.Add(c.Copy([]byte("frame")))
+		if _, slab := c.Message(); (slab == nil) != once {
+			t.Errorf("once %v, and a slab %v", once, slab != nil)
+		}
+	}
+}

@@ -28,14 +28,14 @@ func (q *Queue) PushAhead(numbers Numbers, frame []byte) error {
 		q.written-- // it is none of those that a Flush waits for already
 		return nil
 	}
-	q.batch.message([][]byte{frame}, size, nil)
+	q.add([][]byte{frame}, nil)
 	q.pushed++
 	return nil
 }
 
 // overtake puts a message in front of all, but for those that are there already, if it can.
 func (b *batch) overtake(numbers Numbers, frame []byte) bool {
-	if b.inproc != nil || len(b.segments) == 0 || len(frame) < numbers.At+2 {
+	if len(b.segments) == 0 || len(frame) < numbers.At+2 {
 		return false
 	}
 	front := &b.segments[b.head]
@@ -47,7 +47,8 @@ func (b *batch) overtake(numbers Numbers, frame []byte) bool {
 	c.skip(uint64(numbers.At))
 	number := numbers.after(c.number(), b.overtaken-front.since)
 	b.overtaken++
-	b.ahead.data = appendFrame(b.ahead.data, 0, frame)
+	var header [longHeader]byte
+	b.ahead.data = append(append(b.ahead.data, frameHeader(&header, 0, len(frame))...), frame...)
 	b.ahead.messages++
 	b.ahead.first = -1
 	own := b.ahead.data[len(b.ahead.data)-len(frame)+numbers.At:]

@@ -217,9 +217,15 @@ func TestPushAheadOfFirst(t *testing.T) {
 func TestPushAheadInproc(t *testing.T) {
 	n := &numberer{NewInprocQueue(10, 1000), t, 0}
 	n.push(nil, "a")
-	drain(t, n.Queue)
+	if taken, err := n.takeCopies(nil); len(taken) != 1 || err != nil {
+		t.Fatalf("%d runs, %v", len(taken), err)
+	}
+	n.wrote(n.Depth())
 	n.push(nil, "b")
 	n.overtake("PING")
+	if err := n.attach(new(Conn), nil); err != nil { // a socket's
+		t.Fatal(err)
+	}
 	if got := read(t, drain(t, n.Queue), 2); !slices.Equal(got, []string{"b", "PING"}) {
 		t.Errorf("got %q", got)
 	}

@@ -29,41 +29,33 @@ var chunks = sync.Pool{New: func() any { return new(chunk) }}
 // what comes next may go into its rest.
 type batch struct {
 	segments  []segment
-	head      int     // those before it are taken; a message or command begins there. 0 but for a socket
-	inproc    *pages  // where a receiver in this process gets its frames; nil for a socket, which leaves them to be reused
+	head      int     // those before it are taken; a message or command begins there
 	ahead     segment // messages that have overtaken all these
 	overtaken uint32  // how many ever did
 }
 
 // A segment is a piece of that run: octets of small frames, or one large frame by itself. Messages may cross from one
-// segment into the next. Frames may too, on their way to a socket.
+// segment into the next, and so may frames.
 type segment struct {
 	data     []byte
 	chunk    *chunk        // what to reuse once data is written; nil if data is a large frame, or a later segment shares the chunk
 	lease    *memory.Lease // holds data, if that is a large frame of one
 	messages int           // messages that end here
-	first    int           // where the first message or command begins here; negative if none does. For a socket alone
+	first    int           // where the first message or command begins here; negative if none does
 	since    uint32        // how many messages had overtaken before those came that begin here
 }
 
-// message appends a message of one or more frames, which has that size on the wire; the large ones may be of a lease.
-func (b *batch) message(frames [][]byte, size int64, lease *memory.Lease) {
-	if b.inproc != nil && size <= int64(b.inproc.small()) {
-		b.place(frames, int(size))
-	} else {
-		b.begin()
-		for i, f := range frames {
-			b.frame(more(i, frames), f, lease)
-		}
+// message appends a message of one or more frames; the large ones may be of a lease.
+func (b *batch) message(frames [][]byte, lease *memory.Lease) {
+	b.begin()
+	for i, f := range frames {
+		b.frame(more(i, frames), f, lease)
 	}
 	b.segments[len(b.segments)-1].messages++
 }
 
 // begin says that a message or a command comes next. All those that begin in a segment were overtaken by the same messages.
 func (b *batch) begin() {
-	if b.inproc != nil {
-		return
-	}
 	s := b.chunk()
 	if s.first >= 0 && s.since != b.overtaken {
 		b.add(s.cut())
@@ -76,21 +68,11 @@ func (b *batch) begin() {
 
 func (b *batch) frame(flags byte, body []byte, lease *memory.Lease) {
 	var header [longHeader]byte
-	switch {
-	case b.inproc != nil && len(header)+len(body) <= b.inproc.small():
-		page := b.page(len(header) + len(body))
-		page.data = appendFrame(page.data, flags, body)
-	case b.inproc != nil:
-		page := b.page(len(header))
-		page.data = append(page.data, frameHeader(&header, flags, len(body))...)
-		b.reference(memory.Clone(body), nil)
-	default:
-		b.copy(frameHeader(&header, flags, len(body)))
-		if len(body) >= LargeFrame {
-			b.reference(body, lease)
-		} else {
-			b.copy(body)
-		}
+	b.copy(frameHeader(&header, flags, len(body)))
+	if len(body) >= LargeFrame {
+		b.reference(body, lease)
+	} else {
+		b.copy(body)
 	}
 }
 
@@ -157,15 +139,10 @@ func recycle(segments []segment) {
 	clear(segments)
 }
 
-// take returns the first messages, for a socket some takeOctets of them, behind those that have overtaken them; spare becomes the
+// take returns the first messages, some takeOctets of them, behind those that have overtaken them; spare becomes the
 // batch's own for the next ones, or what is returned.
 func (b *batch) take(spare []segment) []segment {
-	n := len(b.segments)
-	if b.inproc != nil {
-		b.inproc.keep(&b.segments[n-1])
-	} else {
-		n = b.some()
-	}
+	n := b.some()
 	all := b.segments[b.head:n]
 	if len(all) == len(b.segments) {
 		b.segments = spare[:0]

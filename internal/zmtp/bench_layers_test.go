@@ -3,6 +3,7 @@ package zmtp
 import (
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 )
@@ -50,7 +51,7 @@ func (l *loop) SetReadDeadline(time.Time) error { return nil }
 func BenchmarkReader(b *testing.B) {
 	for _, size := range []int{16, 1 << 10, 64 << 10} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			stream := appendFrame(appendFrame(nil, flagMore, make([]byte, 6)), 0, make([]byte, size))
+			stream := message("header", strings.Repeat("x", size))
 			left := b.N
 			deliver := func([][]byte) error {
 				if left--; left == 0 {

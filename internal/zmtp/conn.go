@@ -151,7 +151,7 @@ type socket struct{ net.Conn }
 func (s socket) run(c *Conn) {
 	c.parts.Store(2)
 	s.drain(c, c.queue)
-	go c.read(&reader{assembler: assembler{limits: &c.limits, deliver: c.deliver}, src: nearby(s.Conn), pong: c.pong})
+	go c.read(&reader{src: nearby(s.Conn), limits: &c.limits, deliver: c.deliver, pong: c.pong})
 }
 
 // drain has what is in a queue written, whenever there is something.

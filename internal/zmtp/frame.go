@@ -24,24 +24,6 @@ func frameHeader(b *[longHeader]byte, flags byte, size int) []byte {
 	return b[:]
 }
 
-// appendFrame appends a whole frame.
-func appendFrame(dst []byte, flags byte, body []byte) []byte {
-	if len(body) <= 255 {
-		dst = append(dst, flags, byte(len(body)))
-	} else {
-		dst = binary.BigEndian.AppendUint64(append(dst, flags|flagLong), uint64(len(body)))
-	}
-	return append(dst, body...)
-}
-
-// parseHeader reads a header that appendFrame or frameHeader wrote.
-func parseHeader(b []byte) (flags byte, size uint64, header int) {
-	if b[0]&flagLong == 0 {
-		return b[0], uint64(b[1]), shortHeader
-	}
-	return b[0] &^ flagLong, binary.BigEndian.Uint64(b[1:]), longHeader
-}
-
 // more returns the flags of a message's frame.
 func more(i int, frames [][]byte) byte {
 	if i < len(frames)-1 {

@@ -11,74 +11,53 @@ const (
 // A handover takes messages out of an inproc queue and delivers them: it is both the writer of one side and the reader of
 // the other.
 type handover struct {
-	assembler
 	conn     *Conn // whose Receiver gets the messages
 	queue    *Queue
 	messages int   // delivered, not yet counted
 	octets   int64 // of those, on the wire
-	spare    []segment
+	spare    []run // for the queue
 }
 
 // run delivers until nothing waits: then it returns nil, and is to be called again when something does. If one of the sides closes,
 // or deliver says no, or a message breaks a limit, it returns why.
 func (h *handover) run() error {
 	for {
-		all, err := h.queue.take(h.spare)
+		all, err := h.queue.takeCopies(h.spare)
 		switch {
 		case err != nil:
 			return io.EOF
 		case all == nil:
 			return nil
 		}
-		h.cutter.Busy = len(all) > 1
-		for rest := all; len(rest) > 0; {
-			n, err := h.segment(rest)
-			if err != nil {
-				return err
+		for i, r := range all {
+			all[i] = run{}
+			for len(r.frames) > 0 {
+				if err := h.deliver(r.next()); err != nil {
+					return err
+				}
 			}
-			rest = rest[n:]
 		}
 		if err := h.count(); err != nil {
 			return err
 		}
-		if h.cutter.Busy {
-			h.cutter.Shrink()
-		}
-		clear(all)
 		if h.spare = all; cap(all) > keepSegments {
 			h.spare = nil
 		}
 	}
 }
 
-// segment delivers the frames in the first segment. The body of the last one may be the second segment; it returns how
-// many these were.
-func (h *handover) segment(segments []segment) (n int, err error) {
-	data := segments[0].data
-	for len(data) > 0 {
-		flags, size, header := parseHeader(data)
-		data = data[header:]
-		if err := h.admit(size); err != nil {
-			return 0, err
+// deliver hands over a message, within the receiver's limits.
+func (h *handover) deliver(frames [][]byte) error {
+	octets := int64(0)
+	for i, f := range frames {
+		if err := h.conn.limits.admit(i, octets, uint64(len(f))); err != nil {
+			return err
 		}
-		h.octets += int64(header) + int64(size)
-		if uint64(len(data)) < size {
-			return 2, h.frame(flags, segments[1].data)
-		}
-		if err := h.frame(flags, data[:size:size]); err != nil {
-			return 0, err
-		}
-		data = data[size:]
+		octets += int64(len(f))
 	}
-	return 1, nil
-}
-
-func (h *handover) frame(flags byte, body []byte) error {
-	if err := h.add(flags, body); err != nil {
+	h.octets += wireSize(frames)
+	if err := h.conn.deliver(frames, nil); err != nil {
 		return err
-	}
-	if flags&flagMore != 0 {
-		return nil
 	}
 	if h.messages++; h.messages >= countMessages || h.octets >= countOctets {
 		return h.count()

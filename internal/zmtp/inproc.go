@@ -93,11 +93,8 @@ func (c *Conn) inproc() bool {
 
 // run delivers what the other side sends, whenever there is something.
 func (l *inproc) run(c *Conn) {
-	var h *handover // a DEALER hardly ever needs one
+	h := &handover{conn: c, queue: l.in}
 	l.in.drainBy(func() {
-		if h == nil {
-			h = &handover{assembler: assembler{limits: &c.limits, deliver: c.deliver}, conn: c, queue: l.in}
-		}
 		if err := h.run(); err != nil {
 			c.Close(err)
 			c.end()

@@ -93,7 +93,7 @@ func TestLinkFails(t *testing.T) {
 		"closed queue":    {queue: func(q *Queue) { q.Close(errTest) }, want: errTest.Error()},
 		"first says no":   {first: errTest, want: errTest.Error()},
 		"queue in use":    {queue: func(q *Queue) { _ = q.attach(new(Conn), nil) }, want: "another connection"},
-		"socket's queue":  {queue: func(q *Queue) { q.batch.inproc = nil }, want: "NewInprocQueue"},
+		"socket's queue":  {queue: func(q *Queue) { q.inproc = false }, want: "NewInprocQueue"},
 		"closed Router":   {closed: true, want: ErrClosed.Error()},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -170,7 +170,7 @@ func TestLinkEnds(t *testing.T) {
 					if err := q.Flush(t.Context()); q.pushed > 0 && q.written < q.pushed && !errors.Is(err, ErrQueueClosed) {
 						t.Errorf("Flush says %v", err)
 					}
-					if len(q.batch.segments) > 0 {
+					if q.waits() {
 						t.Error("a queue holds messages that nobody will take")
 					}
 				}
@@ -293,7 +293,7 @@ func TestLinkHandover(t *testing.T) {
 				if err := recv.end(t); err != io.EOF && (transport == "inproc" || err != io.ErrClosedPipe) { // its writer was quicker
 					t.Errorf("%d ended with %v", i, err)
 				}
-				if len(c.Queue().batch.segments) > 0 {
+				if c.Queue().waits() {
 					t.Errorf("%d holds messages that nobody will take", i)
 				}
 			})

@@ -52,3 +52,16 @@ func orDefault[T int | int64](value, standard T) T {
 	}
 	return value
 }
+
+// admit checks the next frame of a message, of which there are so many frames and octets, before it is taken.
+func (l *Limits) admit(frames int, octets int64, size uint64) error {
+	switch {
+	case size > uint64(l.FrameSize):
+		return violation("frame of %d octets, at most %d are allowed", size, l.FrameSize)
+	case octets+int64(size) > l.MessageSize:
+		return violation("message of more than %d octets", l.MessageSize)
+	case frames == l.Frames:
+		return violation("message of more than %d frames", l.Frames)
+	}
+	return nil
+}

@@ -27,7 +27,9 @@ type Queue struct {
 	idle atomic.Bool // nothing waits or is in flight, and the queue is open: written under mu
 
 	mu       sync.Mutex
-	batch    batch
+	inproc   bool      // for a receiver in this process: what waits is in copies, not in batch
+	batch    batch     // for a socket
+	copies   copies    // for that receiver
 	numbers  Numbers   // of the messages, once one has overtaken others
 	taken    bool      // the first message, at least
 	drain    func()    // see drainBy; nil before that
@@ -55,7 +57,7 @@ func NewQueue(maxMessages int, maxOctets int64) *Queue {
 // receiver will own. It counts octets as if the messages went on a wire. A socket may drain it too.
 func NewInprocQueue(maxMessages int, maxOctets int64) *Queue {
 	q := NewQueue(maxMessages, maxOctets)
-	q.batch.inproc = new(pages)
+	q.inproc, q.copies.cutter.Once = true, true
 	return q
 }
 
@@ -87,10 +89,22 @@ func (q *Queue) push(frames [][]byte, lease *memory.Lease, moreMessages int, mor
 	if err := q.admit(size, moreMessages, moreOctets); err != nil {
 		return err
 	}
-	q.batch.message(frames, size, lease)
+	q.add(frames, lease)
 	q.pushed++
 	return nil
 }
+
+// add appends a message. The caller holds the lock.
+func (q *Queue) add(frames [][]byte, lease *memory.Lease) {
+	if q.inproc {
+		q.copies.add(frames)
+	} else {
+		q.batch.message(frames, lease)
+	}
+}
+
+// waits tells whether there is something to take. The caller holds the lock.
+func (q *Queue) waits() bool { return len(q.batch.segments)+len(q.copies.runs) > 0 }
 
 // pushCommand appends a command. Like a control message it may exceed the limits.
 func (q *Queue) pushCommand(body []byte) error {
@@ -117,50 +131,12 @@ func (q *Queue) admit(size int64, moreMessages int, moreOctets int64) error {
 		}
 		return ErrFull
 	}
-	q.messages++
-	q.idle.Store(false)
+	if q.messages++; q.messages == 1 { // else it is not idle anyway, and an atomic store takes a while
+		q.idle.Store(false)
+	}
 	q.octets += size
 	q.start()
 	return nil
-}
-
-// drainBy says who drains the queue. A goroutine of its own runs drain whenever there is something to take, and once more
-// when the queue is closed and there is nothing any more; it ends when take gives nothing.
-func (q *Queue) drainBy(drain func()) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.drain = drain
-	if len(q.batch.segments) > 0 || q.closed != nil {
-		q.start()
-	}
-}
-
-// retire has nobody drain the queue any more, and calls then, once there is nothing to do: nothing must be pushed from now on.
-func (q *Queue) retire(then func()) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.retired = then
-	if !q.draining {
-		q.leave()
-	}
-}
-
-// leave is what who drains the queue does last, for now or for ever. The caller holds the lock.
-func (q *Queue) leave() {
-	q.draining = false
-	if q.retired != nil {
-		q.drain = nil
-		q.retired()
-		q.retired = nil
-	}
-}
-
-// start has the queue drained, if it isn't already. The caller holds the lock.
-func (q *Queue) start() {
-	if q.drain != nil && !q.draining {
-		q.draining = true
-		go q.drain()
-	}
 }
 
 // Room returns a channel that is closed once there is room again, or the queue is closed. Room is announced when the
@@ -279,7 +255,7 @@ func (q *Queue) shut(err error, discard bool) *Conn {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if discard || !q.conn.inproc() {
-		q.batch = batch{}
+		q.batch, q.copies = batch{}, copies{}
 	}
 	if q.closed == nil {
 		q.closed = &queueClosedError{err}
@@ -304,78 +280,6 @@ type queueClosedError struct{ reason error }
 
 func (e *queueClosedError) Error() string   { return ErrQueueClosed.Error() + ": " + e.reason.Error() }
 func (e *queueClosedError) Unwrap() []error { return []error{ErrQueueClosed, e.reason} }
-
-// attach makes the queue a connection's, with first ahead of everything that waits.
-func (q *Queue) attach(c *Conn, first [][]byte) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	switch {
-	case q.closed != nil:
-		return q.closed
-	case q.conn != nil:
-		return errors.New("zmtp: another connection drains this queue already")
-	case q.batch.inproc == nil && c.inproc():
-		return errors.New("zmtp: Link needs a queue that NewInprocQueue made")
-	}
-	q.conn = c
-	q.announce(&q.progress)
-	if len(first) == 0 {
-		return nil
-	}
-	ahead := batch{inproc: q.batch.inproc}
-	ahead.message(first, wireSize(first), nil)
-	q.batch.segments = append(ahead.segments, q.batch.segments...)
-	q.messages++
-	q.idle.Store(false)
-	q.octets += wireSize(first)
-	q.written-- // so that a Flush that waits already doesn't take it for one of its messages
-	return nil
-}
-
-// take returns what is next of what waits, whole messages; spare becomes the queue's own for the next ones. If it returns nothing, who
-// drains the queue is to end, and is started again in time. The error is the reason why the queue was closed; what an inproc link may
-// still take comes before it.
-func (q *Queue) take(spare []segment) ([]segment, error) {
-	q.mu.Lock()
-	switch {
-	case len(q.batch.segments) > 0:
-		taken, overtaken, numbers := q.batch.take(spare), q.batch.overtaken, q.numbers
-		q.taken = true
-		q.mu.Unlock()
-		renumber(taken, overtaken, numbers)
-		return taken, nil
-	case q.closed != nil:
-		defer q.mu.Unlock()
-		return nil, q.closed.reason // and draining stays true: there is nothing to start for any more
-	}
-	defer q.mu.Unlock()
-	if cap(q.batch.segments) > keepSegments {
-		q.batch.segments = nil
-	}
-	q.leave()
-	return nil, nil
-}
-
-// wrote says that so much of what was taken is out.
-func (q *Queue) wrote(messages int, octets int64) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed != nil {
-		return
-	}
-	q.messages -= messages
-	q.octets -= octets
-	q.written += int64(messages)
-	q.advanced = time.Now()
-	q.announce(&q.progress)
-	if q.messages == 0 {
-		q.idle.Store(true)
-		q.announce(&q.drained)
-	}
-	if q.messages <= q.maxMessages/2 && q.octets <= q.maxOctets/2 {
-		q.announce(&q.room)
-	}
-}
 
 func (q *Queue) announce(c *chan struct{}) {
 	if *c != nil {

@@ -42,9 +42,13 @@ type source interface {
 
 // A reader takes a stream of octets apart into messages.
 type reader struct {
-	assembler
-	src  source
-	pong func(context []byte)
+	src     source
+	limits  *Limits
+	deliver func(frames [][]byte, from *memory.Slab) error
+	pong    func(context []byte)
+
+	cutter  memory.Cutter // with the frames of the message that is arriving
+	message int64         // their octets
 
 	buf   []byte // idle itself, or a longer one
 	start int    // of what is read but not parsed
@@ -110,14 +114,20 @@ func (r *reader) header() (flags byte, size uint64, err error) {
 
 // frame reads the body of a message's frame; the last one completes the message. With CURVE the body would be opened here.
 func (r *reader) frame(flags byte, size uint64) error {
-	if err := r.admit(size); err != nil {
+	if err := r.limits.admit(r.cutter.Open(), r.message, size); err != nil {
 		return err
 	}
 	body, err := r.body(int(size))
 	if err != nil {
 		return err
 	}
-	return r.add(flags, body)
+	r.cutter.Add(body)
+	r.message += int64(size)
+	if flags&flagMore != 0 {
+		return nil
+	}
+	r.message = 0
+	return r.deliver(r.cutter.Message())
 }
 
 // body reads a frame's body into memory of its own, which for a long frame is taken as the octets arrive.

@@ -25,7 +25,7 @@ func (stream) SetReadDeadline(time.Time) error { return nil }
 func newReader(src source, limits Limits, deliver func(frames [][]byte) error) *reader {
 	limits = limits.withDefaults()
 	all := func(frames [][]byte, _ *memory.Slab) error { return deliver(frames) }
-	return &reader{assembler: assembler{limits: &limits, deliver: all}, src: src}
+	return &reader{src: src, limits: &limits, deliver: all}
 }
 
 // parse reads a stream to its end.

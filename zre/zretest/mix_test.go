@@ -194,6 +194,7 @@ var mixFaults = []mixFault{
 		}
 	}},
 	{"our identity used by another towards", func(x *mix, s *stranger, m *member) {
+		x.disturb(calmAfterTheft)
 		x.impersonate(m, s.Endpoint())
 	}},
 	{"our identity used by another towards one of ours,", func(x *mix, _ *stranger, m *member) {

@@ -18,6 +18,9 @@ import (
 const (
 	calmAfterFault = 5 * time.Second
 	calmAfterPower = 30*time.Second + calmAfterFault
+	// A ROUTER of libzmq that is taken over by another program with our identity is deaf to us without a word: we ask every 10 s, and give up
+	// after the expired timeout.
+	calmAfterTheft = 10*time.Second + calmAfterPower
 	quiet          = 10 * time.Minute
 )
 

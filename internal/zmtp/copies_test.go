@@ -2,9 +2,13 @@ package zmtp
 
 import (
 	"bytes"
+	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // TestInprocQueueOverSocket opens a connection over a socket with an inproc queue, as when a link turns out to be none.
@@ -41,29 +45,70 @@ func TestInprocQueueOverSocket(t *testing.T) {
 	})
 }
 
-// TestPages checks how much memory is taken at once, in quiet and in busy times.
-func TestPages(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q := NewInprocQueue(1<<20, 1<<30)
-		room := func() int {
-			_ = q.Push(make([]byte, 100))
-			drain(t, q)
-			return cap(q.batch.inproc.rest)
+// TestCopies has messages of few and many frames wait, and be taken now and then: they come out as they went in.
+func TestCopies(t *testing.T) {
+	for name, counts := range map[string][]int{
+		"one frame each":        slices.Repeat([]int{1}, 200),
+		"few frames":            slices.Repeat([]int{2, 3, 1}, 100),
+		"no room for the last":  {firstFrames - 1, 2, moreFrames - 1, 2},
+		"exactly room":          {firstFrames, moreFrames, moreFrames - 1, 1, 1},
+		"more than a run marks": {1, moreFrames + 1, 1, 2 * moreFrames, moreFrames, moreFrames + 1},
+	} {
+		for _, every := range []int{1, 2, 7, len(counts)} { // messages
+			t.Run(fmt.Sprintf("%s, %d at a time", name, every), func(t *testing.T) {
+				var c copies
+				var spare []run
+				var want, got [][]string
+				for i, count := range counts {
+					frames := make([][]byte, count)
+					for j := range frames {
+						frames[j] = fmt.Append(nil, i, j)
+					}
+					c.add(frames)
+					want = append(want, strs(frames))
+					if i%every < every-1 && i < len(counts)-1 {
+						continue
+					}
+					spare = c.take(spare)
+					for _, r := range spare {
+						for len(r.frames) > 0 {
+							frames := r.next()
+							got = append(got, strs(frames))
+							_ = append(frames, []byte("no neighbour's"))
+						}
+					}
+				}
+				if !reflect.DeepEqual(got, want) {
+					t.Errorf("got %.500q, want %.500q", fmt.Sprint(got), fmt.Sprint(want))
+				}
+			})
 		}
-		for _, want := range []int{410, 308, 206, 104, 2, busyData - 102} {
-			if got := room(); got != want {
-				t.Errorf("%d octets left, want %d", got, want)
-			}
-		}
-		elapse(2 * busyTime)
-		left := room()
-		for room() < left { // to the end of that page
-			left -= 102
-		}
-		if got := cap(q.batch.inproc.rest); got != idleData-102 {
-			t.Errorf("%d octets left of a page in quiet times", got)
-		}
-	})
+	}
+}
+
+// TestCopiesMemory checks how much memory is taken at once, in quiet and in busy times.
+func TestCopiesMemory(t *testing.T) {
+	for _, test := range []struct {
+		every time.Duration
+		most  int // octets that are left, at some time
+	}{{time.Second, 512 - 100}, {busyTime / firstFrames, 512 - 100}, {busyTime/firstFrames - 1, 10<<10 - 100}} {
+		t.Run(test.every.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var c copies
+				most := 0
+				for range 100 {
+					c.add([][]byte{make([]byte, 100)})
+					c.take(nil)
+					octets, _ := c.cutter.Held()
+					most = max(most, octets)
+					elapse(test.every)
+				}
+				if most != test.most {
+					t.Errorf("%d octets were left at most, want %d", most, test.most)
+				}
+			})
+		})
+	}
 }
 
 func TestLinkAllocations(t *testing.T) {

@@ -1,0 +1,78 @@
+package zmtp
+
+import (
+	"math/bits"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/memory"
+)
+
+// How many frames a run has room for, at least: the first that waits, and those behind it.
+const firstFrames, moreFrames = 16, 64 // moreFrames is how many bits a run has, too
+
+// Copies are the messages that wait in an inproc queue, in memory that their receiver will own. Octets are taken in larger pieces while
+// room for frames is used up within busyTime.
+type copies struct {
+	runs   []run
+	rest   [][]byte      // room behind the run that was taken last
+	cutter memory.Cutter // of octets alone
+	made   time.Time     // when room for frames was last taken
+}
+
+// A run is some messages: all their frames, and a bit for the last frame of each. A message with more than moreFrames frames is a run by
+// itself, without a bit.
+type run struct {
+	frames [][]byte
+	ends   uint64 // the lowest bit for the first frame
+}
+
+// add appends a copy of a message.
+func (c *copies) add(frames [][]byte) {
+	last := len(c.runs) - 1
+	if last < 0 || cap(c.runs[last].frames)-len(c.runs[last].frames) < len(frames) {
+		c.runs = append(c.runs, run{frames: c.room(len(frames))})
+		last++
+	}
+	r := &c.runs[last]
+	all := r.frames
+	for _, f := range frames {
+		all = append(all, c.cutter.Copy(f))
+	}
+	r.frames, r.ends = all, r.ends|1<<(len(all)-1)
+}
+
+// room returns room for so many frames, or more.
+func (c *copies) room(frames int) [][]byte {
+	if cap(c.rest) >= frames {
+		rest := c.rest
+		c.rest = nil
+		return rest
+	}
+	now := time.Now()
+	c.cutter.Busy = now.Sub(c.made) < busyTime
+	c.made = now
+	if len(c.runs) == 0 {
+		return make([][]byte, 0, max(frames, firstFrames))
+	}
+	return make([][]byte, 0, max(frames, moreFrames))
+}
+
+// take returns what waits; spare becomes the list of what comes next.
+func (c *copies) take(spare []run) []run {
+	all := c.runs
+	if c.runs = spare[:0]; len(all) == 1 { // else it is long, and would keep alive what the receiver has let go of
+		c.rest = all[0].frames[len(all[0].frames):]
+	}
+	return all
+}
+
+// next cuts off the first message.
+func (r *run) next() [][]byte {
+	n := len(r.frames)
+	if r.ends != 0 {
+		n = bits.TrailingZeros64(r.ends) + 1
+	}
+	frames := r.frames[:n:n]
+	r.frames, r.ends = r.frames[n:], r.ends>>n
+	return frames
+}

@@ -1,0 +1,143 @@
+package zmtp
+
+import (
+	"errors"
+	"time"
+)
+
+// drainBy says who drains the queue. A goroutine of its own runs drain whenever there is something to take, and once more
+// when the queue is closed and there is nothing any more; it ends when take gives nothing.
+func (q *Queue) drainBy(drain func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.drain = drain
+	if q.waits() || q.closed != nil {
+		q.start()
+	}
+}
+
+// retire has nobody drain the queue any more, and calls then, once there is nothing to do: nothing must be pushed from now on.
+func (q *Queue) retire(then func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.retired = then
+	if !q.draining {
+		q.leave()
+	}
+}
+
+// leave is what who drains the queue does last, for now or for ever. The caller holds the lock.
+func (q *Queue) leave() {
+	q.draining = false
+	if q.retired != nil {
+		q.drain = nil
+		q.retired()
+		q.retired = nil
+	}
+}
+
+// start has the queue drained, if it isn't already. The caller holds the lock.
+func (q *Queue) start() {
+	if q.drain != nil && !q.draining {
+		q.draining = true
+		go q.drain()
+	}
+}
+
+// attach makes the queue a connection's, with first ahead of everything that waits.
+func (q *Queue) attach(c *Conn, first [][]byte) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed != nil:
+		return q.closed
+	case q.conn != nil:
+		return errors.New("zmtp: another connection drains this queue already")
+	case !q.inproc && c.inproc():
+		return errors.New("zmtp: Link needs a queue that NewInprocQueue made")
+	}
+	q.conn = c
+	q.announce(&q.progress)
+	segments, runs := q.batch.segments, q.copies.runs
+	q.batch.segments, q.copies.runs, q.inproc = nil, nil, c.inproc()
+	if len(first) > 0 {
+		q.add(first, nil)
+		q.messages++
+		q.idle.Store(false)
+		q.octets += wireSize(first)
+		q.written-- // so that a Flush that waits already doesn't take it for one of its messages
+	}
+	q.batch.segments = append(q.batch.segments, segments...)
+	if q.inproc {
+		q.copies.runs = append(q.copies.runs, runs...)
+		return nil
+	}
+	q.copies = copies{}
+	for _, r := range runs {
+		for len(r.frames) > 0 {
+			q.add(r.next(), nil)
+		}
+	}
+	return nil
+}
+
+// take returns what is next of what waits for a socket, whole messages; spare becomes the queue's own for the next ones. If it returns
+// nothing, who drains the queue is to end, and is started again in time. The error is the reason why the queue was closed.
+func (q *Queue) take(spare []segment) ([]segment, error) {
+	q.mu.Lock()
+	if len(q.batch.segments) == 0 {
+		defer q.mu.Unlock()
+		return nil, q.empty()
+	}
+	taken, overtaken, numbers := q.batch.take(spare), q.batch.overtaken, q.numbers
+	q.taken = true
+	q.mu.Unlock()
+	renumber(taken, overtaken, numbers)
+	return taken, nil
+}
+
+// takeCopies is take for a link within the process, of all that waits, which it still gets when the queue was closed.
+func (q *Queue) takeCopies(spare []run) ([]run, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.copies.runs) == 0 {
+		return nil, q.empty()
+	}
+	return q.copies.take(spare), nil
+}
+
+// empty has who drains the queue end, for now or, with the reason why the queue was closed, for ever. The caller holds the lock.
+func (q *Queue) empty() error {
+	if q.closed != nil {
+		return q.closed.reason // and draining stays true: there is nothing to start for any more
+	}
+	if cap(q.batch.segments) > keepSegments {
+		q.batch.segments = nil
+	}
+	if cap(q.copies.runs) > keepSegments {
+		q.copies.runs = nil
+	}
+	q.leave()
+	return nil
+}
+
+// wrote says that so much of what was taken is out.
+func (q *Queue) wrote(messages int, octets int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed != nil {
+		return
+	}
+	q.messages -= messages
+	q.octets -= octets
+	q.written += int64(messages)
+	q.advanced = time.Now()
+	q.announce(&q.progress)
+	if q.messages == 0 {
+		q.idle.Store(true)
+		q.announce(&q.drained)
+	}
+	if q.messages <= q.maxMessages/2 && q.octets <= q.maxOctets/2 {
+		q.announce(&q.room)
+	}
+}

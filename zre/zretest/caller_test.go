@@ -1,0 +1,187 @@
+package zretest_test
+
+import (
+	"context"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/libzmq"
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+	"github.com/go-zre/go-zre/zre/zretest"
+)
+
+// A caller is a bare peer of no implementation: it sends no beacons, says HELLO when the test says so, and answers PINGs. What it makes of our
+// HELLOs is its manner.
+type caller struct {
+	t        testing.TB
+	host     *zretest.Host
+	id       uuid.UUID
+	endpoint string // that its HELLOs name
+	to       string // the node's mailbox, "address:port"
+	manner   manner
+	inbox    *libzmq.Inbox
+	hellos   atomic.Int32 // HELLOs that came
+	heard    atomic.Int32 // and WHISPERs
+
+	busy     chan struct{} // a lock, which may be held while fake time passes
+	conn     *zmtp.Conn    // nil before the first greet
+	queue    *zmtp.Queue
+	sequence uint16
+	asked    bool // it has said a HELLO which ours may answer
+}
+
+// A manner is what a caller does about a HELLO that answers none of its own. None of them answers an answer.
+type manner string
+
+const (
+	silent   manner = "silent"   // it does nothing
+	replying manner = "replying" // it says HELLO by another connection, and closes the older one then
+	renewing manner = "renewing" // it closes its connection, makes another, and says HELLO, as C zyre does
+)
+
+// newCaller makes a caller that listens at an address, "address:port", and calls the node at another.
+func newCaller(t testing.TB, host *zretest.Host, manner manner, listen, to string) *caller {
+	t.Helper()
+	c := &caller{
+		t: t, host: host, id: uuid.New(), endpoint: "tcp://" + listen, to: strings.TrimPrefix(to, "tcp://"), manner: manner,
+		busy: make(chan struct{}, 1),
+	}
+	l, err := host.Listen(t.Context(), "tcp", listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.inbox = libzmq.Bind(l, c.received)
+	t.Cleanup(func() {
+		c.hangUp()
+		c.inbox.Close()
+	})
+	return c
+}
+
+func (c *caller) lock() (unlock func()) {
+	c.busy <- struct{}{}
+	return func() { <-c.busy }
+}
+
+// call says HELLO by a new connection. An older one stays open.
+func (c *caller) call() {
+	defer c.lock()()
+	c.asked = true
+	c.greet()
+}
+
+// greet needs the lock.
+func (c *caller) greet() {
+	nc, err := c.host.Dial(context.Background(), "tcp", c.to)
+	if err != nil {
+		return
+	}
+	c.greetBy(nc)
+}
+
+func (c *caller) greetBy(nc net.Conn) {
+	q := zmtp.NewQueue(100, 1<<20)
+	conn, err := zmtp.Open(context.Background(), nc, zmtp.Config{Identity: append([]byte{1}, c.id[:]...)}, q, nil, ignore{})
+	if err != nil {
+		return
+	}
+	hello := msg.OutHello{Endpoint: c.endpoint, Groups: []string{group}, Status: 1, Name: "peer"}
+	frame, err := msg.AppendHello(nil, 1, &hello, msg.Limits{})
+	if err != nil {
+		c.t.Error(err)
+	}
+	_ = q.Push(frame) // if the connection broke already, the HELLO is lost
+	c.conn, c.queue, c.sequence = conn, q, 1
+}
+
+// persist has it call, ask for a sign of life now and then, and call again where its connection was closed, until stop is called.
+func (c *caller) persist(pause time.Duration) (stop func()) {
+	ctx, cancel := context.WithCancel(c.t.Context())
+	var calling sync.WaitGroup
+	calling.Go(func() {
+		again := time.NewTicker(pause)
+		defer again.Stop()
+		for c.call(); ; {
+			select {
+			case <-again.C:
+			case <-ctx.Done():
+				return
+			}
+			if conn := c.current(); conn == nil || conn.Err() != nil {
+				c.call()
+			} else {
+				c.send(msg.AppendPing)
+			}
+		}
+	})
+	return func() {
+		cancel()
+		calling.Wait()
+	}
+}
+
+// send says something by its connection, with the next number.
+func (c *caller) send(encode func(dst []byte, sequence uint16) []byte, content ...[]byte) {
+	defer c.lock()()
+	c.say(encode, content...)
+}
+
+// say is send for who has the lock.
+func (c *caller) say(encode func(dst []byte, sequence uint16) []byte, content ...[]byte) {
+	if c.queue != nil {
+		c.sequence++
+		_ = c.queue.Push(append([][]byte{encode(nil, c.sequence)}, content...)...)
+	}
+}
+
+// hangUp closes its connection, and returns that.
+func (c *caller) hangUp() *zmtp.Conn {
+	defer c.lock()()
+	if c.conn != nil {
+		c.conn.Close(nil)
+	}
+	return c.conn
+}
+
+// current returns its connection.
+func (c *caller) current() *zmtp.Conn {
+	defer c.lock()()
+	return c.conn
+}
+
+// received takes a message of the node.
+func (c *caller) received(_ *libzmq.Sender, frames [][]byte) {
+	var m msg.Message
+	if m.Decode(frames, msg.DefaultLimits()) != nil {
+		return
+	}
+	defer c.lock()()
+	switch m.ID {
+	case msg.Ping:
+		c.say(msg.AppendPingOK)
+	case msg.Whisper:
+		c.heard.Add(1)
+	case msg.Hello:
+		c.hellos.Add(1)
+		answer := c.asked
+		c.asked = false
+		if answer && (c.manner == renewing || c.conn.Err() == nil) || c.manner == silent {
+			return
+		}
+		older := c.conn
+		if older != nil && c.manner == renewing {
+			older.Close(nil)
+		}
+		c.greet()
+		if older != nil {
+			older.Close(nil)
+		}
+	}
+}
