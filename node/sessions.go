@@ -66,6 +66,9 @@ func (n *Node) renew(s *session, reason Reason) *session {
 		n.hide(s)
 		n.noteFormer(s)
 	}
+	if !wraps {
+		n.noteEnd(s, reason, false)
+	}
 	q := n.begin(s.uuid, s.paths.Unproven(), s.sameHost.Load(), s.nextFlaps(), s, nil)
 	s.close(errSessionOver)
 	if q == nil {
@@ -94,6 +97,7 @@ func (n *Node) remove(s *session, reason Reason) {
 	if reason == Left {
 		n.departures.Add(s.uuid, s.paths.Endpoints(), time.Now())
 	}
+	n.noteEnd(s, reason, true)
 	n.end(s)
 	n.reportPrevious(s)
 	n.reportExit(s, reason)

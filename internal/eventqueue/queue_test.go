@@ -276,13 +276,13 @@ func TestMembershipTotal(t *testing.T) {
 	if q.membershipFull() {
 		t.Fatal("a snapshot counts more than once")
 	}
-	q.Announce(Event{Kind: Conflict})
+	q.Announce(Event{Kind: ProblemChanged})
 	q.Push(s, Event{Peer: &Peer{Groups: inMany.Groups}, Kind: Join})
 	if !q.membershipFull() {
 		t.Fatal("there is still room")
 	}
-	q.Announce(Event{Kind: Conflict})
-	if batch, _ := q.Take(nil, nil); len(batch) != 5 || batch[3].Kind != Conflict {
+	q.Announce(Event{Kind: ProblemChanged})
+	if batch, _ := q.Take(nil, nil); len(batch) != 5 || batch[3].Kind != ProblemChanged {
 		t.Errorf("got %v", batch)
 	}
 	if q.membershipFull() {
