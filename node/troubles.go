@@ -80,9 +80,9 @@ func (t *trouble) known(s *session) *Peer {
 	return p
 }
 
-// noteFailure takes note that an attempt to connect to a peer failed. A session without its peer's UUID has a contact, whose problem it is.
+// noteFailure takes note that an attempt to connect to a peer failed. A session without its peer's UUID has a candidate address, whose problem it is.
 func (n *Node) noteFailure(s *session, err error) {
-	if s.contact != nil {
+	if s.candidate != nil {
 		return
 	}
 	t := n.troubleWith(s)
@@ -138,29 +138,25 @@ func (n *Node) noteFree(t *trouble) {
 	}
 }
 
-// noteEnd takes note of the end of a session. isLast tells that none follows it at once.
-func (n *Node) noteEnd(s *session, reason Reason, isLast bool) {
-	if s.contact != nil || n.stopping {
+// noteEnd takes note of the end of a session.
+func (n *Node) noteEnd(s *session, reason Reason) {
+	switch {
+	case s.candidate != nil || n.stopping:
 		return
-	}
-	switch t := n.troubles[s.uuid]; {
-	case t == nil:
 	case reason == Left:
 		n.forgetTrouble(s.uuid)
+		return
 	case reason == Expired:
 		n.noteReached(s.uuid) // it is not seen any more
-		fallthrough
-	case isLast && reason == Crashed && s.state.isPresent():
-		n.noteSingle(s.uuid, t)
 	}
-	if reason != Left && s.state.isPresent() {
+	if s.state.isPresent() {
 		n.noteShort(s, reason.String())
 	}
 }
 
 // noteShort counts a session that ended, if it was short.
 func (n *Node) noteShort(s *session, end string) {
-	if s.contact != nil || time.Since(s.began) >= steady {
+	if s.candidate != nil || time.Since(s.began) >= steady {
 		return
 	}
 	t := n.troubleWith(s)
@@ -182,8 +178,8 @@ func (n *Node) noteRival(s *session, err error) {
 }
 
 // noteSingle takes note that no other one has a peer's UUID any more.
-func (n *Node) noteSingle(id uuid.UUID, t *trouble) {
-	if !t.rival.IsZero() {
+func (n *Node) noteSingle(id uuid.UUID) {
+	if t := n.troubles[id]; t != nil && !t.rival.IsZero() {
 		t.rival = time.Time{}
 		n.problems.solve(ProblemConflict, id.String())
 	}
@@ -200,7 +196,7 @@ func (n *Node) forgetTrouble(id uuid.UUID) {
 	if t := n.troubles[id]; t != nil {
 		n.noteReached(id)
 		n.noteSteady(id, t)
-		n.noteSingle(id, t)
+		n.noteSingle(id)
 		delete(n.troubles, id)
 	}
 }
@@ -221,7 +217,7 @@ func (n *Node) checkTroubles(now time.Time) {
 			n.noteSteady(id, t)
 		}
 		if now.Sub(t.rival) >= conflictPause {
-			n.noteSingle(id, t)
+			n.noteSingle(id)
 		}
 		if t.failing.IsZero() && !t.taken.IsValid() && t.short == 0 && t.rival.IsZero() {
 			delete(n.troubles, id)
