@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/go-zre/go-zre/internal/paths"
+	"github.com/go-zre/go-zre/internal/seek"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -58,7 +59,7 @@ func (n *Node) noteConnection(s *session, d detail) {
 func (n *Node) greet(s *session, d detail) {
 	n.noteConnection(s, d)
 	n.enterState(s, greeting)
-	if s.contact != nil {
+	if s.candidate != nil {
 		n.askWhose()
 	}
 }
@@ -136,7 +137,7 @@ func (n *Node) greetAnew(s *session, _ detail) {
 func (n *Node) askAgain(s *session, d detail) {
 	if s.stream.Stalled() {
 		n.startGrace(s)
-	} else if s.contact == nil {
+	} else if s.candidate == nil {
 		n.greetAnew(s, d)
 	} else if o := n.nearest(s); o != nil {
 		n.mergeInto(s, o.uuid)
@@ -148,7 +149,7 @@ func (n *Node) askAgain(s *session, d detail) {
 func (n *Node) considerDial(s *session, d detail) {
 	s.dialErr = d.err
 	switch {
-	case s.contact != nil:
+	case s.candidate != nil:
 		n.remove(s, Crashed)
 	case s.unverified.IsValid():
 		n.dismiss(s)
@@ -168,8 +169,8 @@ func (n *Node) noteDial(s *session, d detail) { s.dialErr = d.err }
 // loseUnanswered: our connection closed before the peer's HELLO came.
 func (n *Node) loseUnanswered(s *session, d detail) {
 	switch {
-	case s.contact != nil:
-		n.alias(s)
+	case s.candidate != nil:
+		n.presume(s)
 		n.remove(s, Crashed)
 	case s.unverified.IsValid():
 		n.dismiss(s)
@@ -231,7 +232,7 @@ func (n *Node) readOn(s *session, d detail) {
 	switch {
 	case busy && (s.state == leaving || time.Since(s.since) < ourEndingGrace):
 		n.startGrace(s)
-	case s.state == draining && !s.isOurs && n.candidates() > 0 && time.Since(s.since) < answerTime:
+	case s.state == draining && !s.isOurs && n.candidates() > 0 && time.Since(s.since) < seek.AnswerTime:
 		// The peer may have heard another HELLO of ours, and its answer is on its way: to dial it would make one more.
 		n.startGrace(s)
 	case s.state == leaving:

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/internal/paths"
@@ -21,21 +22,33 @@ func (n *Node) checkPeers() {
 		return
 	}
 	var reports []beacon.Report
-	for _, c := range n.contacts {
-		if !c.isFrom(fromPeers) {
-			continue
-		}
+	n.seeker.Configured(func(at netip.AddrPort) {
 		if reports == nil {
 			reports = n.agent.Survey()
 		}
-		about := paths.Format(c.at)
-		if i := leftOut(c.at.Addr(), reports); i == "" || n.agent.IsLocal(c.at.Addr()) {
+		about := paths.Format(at)
+		if i := leftOut(at.Addr(), reports); i == "" || n.agent.IsLocal(at.Addr()) {
 			n.problems.solve(ProblemContradiction, about)
 		} else {
 			n.problems.raise(ProblemContradiction, about, &Peer{Endpoint: about, Transport: TCP}, fmt.Errorf(
 				"%s is on the network of %s, an interface that is left out, so the peer cannot connect to this node: choose that one too", about, i))
 		}
+	})
+}
+
+// checkPause is how long checkPeersSoon waits, so that one check serves many changes.
+const checkPause = 50 * time.Millisecond
+
+// checkPeersSoon has checkPeers run, now that addresses were looked up.
+func (n *Node) checkPeersSoon() {
+	if n.isChecking {
+		return
 	}
+	n.isChecking = true
+	n.after(checkPause, func() {
+		n.isChecking = false
+		n.checkPeers()
+	})
 }
 
 // leftOut gives the interface, in words, on whose network an address is, if all of those are left out; "" else.

@@ -130,7 +130,7 @@ func (n *Node) occupant(s *session, at netip.AddrPort) *session {
 
 // successor returns a session whose peer was shown at an address after that of s was shown there; nil if there is none.
 func (n *Node) successor(s *session, at netip.AddrPort) *session {
-	if s.isOurs || s.contact != nil {
+	if s.isOurs || s.candidate != nil {
 		return nil
 	}
 	mine := s.paths.ShownAt(at)
@@ -138,7 +138,7 @@ func (n *Node) successor(s *session, at netip.AddrPort) *session {
 		return nil
 	}
 	for _, id := range n.addresses.At(at) {
-		if o := n.sessions[id]; o != nil && o != s && o.contact == nil && o.paths.ShownAt(at) > mine {
+		if o := n.sessions[id]; o != nil && o != s && o.candidate == nil && o.paths.ShownAt(at) > mine {
 			return o
 		}
 	}

@@ -4,10 +4,10 @@
 //
 // # Goroutines
 //
-// One control loop a node alone owns the table of peers: every change of it is a function that the loop runs (Node.do,
+// One control loop a node alone owns the sessions: every change of them is a function that the loop runs (Node.do,
 // Node.post). The loop never waits for the application, for the network or for another goroutine.
 //
-// Each peer has a mailbox goroutine (peer.run) until it is connected; the connections themselves have a reader each, and a
+// Each session has a goroutine that dials (session.run) until it is connected; the connections themselves have a reader each, and a
 // writer while there is something to write (internal/zmtp). A reader decodes messages and checks
 // their sequence; it hands HELLO, JOIN and LEAVE to the control loop and waits until they are done, and appends WHISPER
 // and SHOUT to the event queue itself, so the events of one peer stay in the order in which it sent them.

@@ -2,7 +2,6 @@ package node
 
 import (
 	"maps"
-	"math/rand/v2"
 	"net"
 	"strconv"
 	"strings"
@@ -86,15 +85,25 @@ func (s *session) introduction(id uuid.UUID, network string) zmtp.Config {
 	return cfg
 }
 
-// Properties of READY with the number of the HELLO that a connection begins with, which is any word, and with that of the HELLO that it
-// answers, if it does.
+// Properties of READY with the number of the HELLO that a connection begins with, and with that of the HELLO that it answers, if it does. A number
+// is a word for the node's life, a dot, and a count.
 const (
 	helloProperty   = "X-ZRE-Hello"
 	answersProperty = "X-ZRE-Answers"
 )
 
-// newHelloNumber makes a word that no other session has.
-func newHelloNumber() string { return strconv.FormatUint(rand.Uint64(), 36) }
+// newHelloNumber makes a number that no other session has. It runs in the control loop.
+func (n *Node) newHelloNumber() string {
+	n.hellos++
+	return n.lifeWord + "." + strconv.FormatUint(n.hellos, 10)
+}
+
+// isSameLife tells whether two connections are of one life of a node of ours.
+func isSameLife(a, b *zmtp.Conn) bool {
+	life, _, ok := strings.Cut(a.Property(helloProperty), ".")
+	other, _, _ := strings.Cut(b.Property(helloProperty), ".")
+	return ok && life == other
+}
 
 // welcome tells the properties of the ROUTER's READY.
 func (n *Node) welcome(local net.Addr) map[string]string {

@@ -7,24 +7,10 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"strings"
 
-	"github.com/google/uuid"
-
-	"github.com/go-zre/go-zre/internal/gossip"
 	"github.com/go-zre/go-zre/internal/paths"
+	"github.com/go-zre/go-zre/internal/seek"
 )
-
-// maxGossipedNames bounds the endpoints with host names that gossip has looked up.
-const maxGossipedNames = 64
-
-// gossiper is a node's part in gossip. The control loop owns names.
-type gossiper struct {
-	hub       *gossip.Hub
-	listeners []net.Listener                   // for clients
-	published string                           // where we are
-	names     map[uuid.UUID]context.CancelFunc // who looks up the host names of endpoints
-}
 
 // checkGossip checks the endpoints of hubs.
 func (c *Config) checkGossip() error {
@@ -42,71 +28,41 @@ func (c *Config) checkGossip() error {
 }
 
 // openGossip listens for clients and connects to hubs, if the configuration says so.
-func (n *Node) openGossip(ctx context.Context) (*gossiper, error) {
+func (o *opening) openGossip(ctx context.Context) error {
+	n := o.node
 	if len(n.cfg.GossipBind)+len(n.cfg.GossipConnect) == 0 {
-		return nil, nil
+		return nil
 	}
-	hub := gossip.NewHub(gossip.Config{
-		Learned: n.learned,
-		Ended:   n.unlearned,
-		Changed: n.hubChanged,
-		Dial:    n.cfg.Network.Dial,
-		Log:     n.log,
-	})
-	g := &gossiper{hub: hub, names: make(map[uuid.UUID]context.CancelFunc)}
+	var listeners []net.Listener
 	for _, endpoint := range n.cfg.GossipBind {
 		host, port, _ := listenAddress(endpoint) // was checked
 		l, err := n.cfg.Network.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(int(port))))
 		if err != nil {
-			return g, fmt.Errorf("node: start: WithGossipBind: cannot listen on %s: %w", endpoint, err)
+			return fmt.Errorf("node: start: WithGossipBind: cannot listen on %s: %w", endpoint, errors.Join(err, closeAll(listeners)))
 		}
-		g.listeners = append(g.listeners, l)
+		listeners = append(listeners, l)
 	}
+	o.gossip = n.seeker.NewHub(seek.HubConfig{Dial: n.cfg.Network.Dial, IsLocal: func(addr netip.Addr) bool { return n.agent.IsLocal(addr) }}, listeners)
+	o.closers = append(o.closers, o.gossip.Close)
 	for _, endpoint := range n.cfg.GossipConnect {
-		host, port, _ := paths.Parse(endpoint) // was checked
-		if err := hub.Connect(net.JoinHostPort(host, strconv.Itoa(int(port)))); err != nil {
-			return g, fmt.Errorf("node: WithGossipConnect: %w", err)
+		if err := o.gossip.Connect(endpoint); err != nil {
+			return fmt.Errorf("node: WithGossipConnect: %w", err)
 		}
 	}
-	return g, nil
+	return nil
 }
 
-// close ends gossip that was opened and not served. Its callbacks must not wait: the hub waits for them.
-func (g *gossiper) close() (err error) {
-	for _, l := range g.listeners {
+func closeAll(listeners []net.Listener) (err error) {
+	for _, l := range listeners {
 		err = errors.Join(err, l.Close())
 	}
-	return errors.Join(err, g.hub.Close())
+	return err
 }
 
-// serveGossip takes clients, until the hub is closed, and tells where we are.
-func (n *Node) serveGossip() {
-	if n.gossip == nil {
-		return
-	}
-	for _, l := range n.gossip.listeners {
-		n.wg.Go(func() {
-			if err := n.gossip.hub.Serve(l); !errors.Is(err, gossip.ErrClosed) {
-				n.log.Error().Err(err).Stringer("listener", l.Addr()).Msg("gossip hub closed")
-			}
-		})
-	}
-	n.publish()
-}
-
-// publish tells the hubs where we are.
+// publish tells the hubs of gossip where we are.
 func (n *Node) publish() {
-	if n.gossip == nil {
-		return
-	}
-	endpoint := n.endpoint()
-	if endpoint == n.gossip.published {
-		return
-	}
-	n.gossip.published = endpoint
-	err := n.gossip.hub.Publish(gossip.Tuple{Key: gossip.FormatKey(n.cfg.UUID), Value: gossip.FormatValue(endpoint, "")})
-	if err != nil {
-		n.log.Error().Err(err).Str("endpoint", endpoint).Msg("gossip: not published")
+	if n.gossip != nil {
+		n.gossip.Publish(n.endpoint())
 	}
 }
 
@@ -115,87 +71,5 @@ func (n *Node) stopGossip() error {
 	if n.gossip == nil {
 		return nil
 	}
-	return n.gossip.hub.Close()
+	return n.gossip.Close()
 }
-
-func (n *Node) hubChanged(c gossip.Change) {
-	if c.Up {
-		n.log.Info().Str("hub", c.Address).Msg("gossip: connected")
-	} else {
-		n.log.Warn().Err(c.Err).Str("hub", c.Address).Msg("gossip: no connection to a hub, trying on")
-	}
-}
-
-// learned takes a tuple. It must not wait for the control loop's wait for the hub.
-func (n *Node) learned(t gossip.Tuple) {
-	id, endpoint, key, err := gossip.ParseTuple(t.Key, t.Value)
-	switch {
-	case err != nil:
-		n.log.Debug().Err(err).Msg("gossip: tuple ignored")
-		return
-	case id == n.cfg.UUID:
-		return
-	case key != "":
-		n.log.Warn().Stringer("peer", id).Msg("gossip: peer ignored, it wants CURVE, which this node does not speak")
-		return
-	}
-	n.post(func() { n.introduced(id, endpoint, t.From) })
-}
-
-// unlearned: a tuple has ended.
-func (n *Node) unlearned(key string) {
-	if id, err := uuid.Parse(key); err == nil {
-		n.post(func() { n.ungossip(id) })
-	}
-}
-
-// introduced: gossip tells where a peer is, by a connection from that address.
-func (n *Node) introduced(id uuid.UUID, endpoint string, from netip.Addr) {
-	n.ungossip(id)
-	host, _, err := paths.Parse(endpoint)
-	if err != nil {
-		n.log.Debug().Err(err).Stringer("peer", id).Msg("gossip: peer ignored")
-		return
-	}
-	usable := func(at netip.AddrPort) bool {
-		if !paths.UsableHearsay(at, from, n.agent.IsLocal) {
-			n.log.Debug().Stringer("peer", id).Stringer("address", at).Stringer("from", from).Msg("gossip: address ignored, it is not for others to name")
-			return false
-		}
-		return true
-	}
-	if _, err := netip.ParseAddr(host); err == nil {
-		n.find(n.life, fromGossip+id.String(), endpoint, usable)
-		return
-	}
-	if len(n.gossip.names) >= maxGossipedNames {
-		n.log.Warn().Str("endpoint", endpoint).Int("limit", maxGossipedNames).Msg("gossip: too many endpoints with host names, ignored")
-		return
-	}
-	ctx, cancel := context.WithCancel(n.life)
-	n.gossip.names[id] = cancel
-	n.find(ctx, fromGossip+id.String(), endpoint, usable)
-}
-
-// ungossip: gossip does not name the peer any more.
-func (n *Node) ungossip(id uuid.UUID) {
-	if cancel := n.gossip.names[id]; cancel != nil {
-		cancel()
-		delete(n.gossip.names, id)
-		delete(n.lookups, fromGossip+id.String())
-	}
-	n.know(fromGossip+id.String(), nil)
-}
-
-// gossiped gives the peer that a source of contacts names, if that source is gossip.
-func gossiped(source string) (uuid.UUID, bool) {
-	text, ok := strings.CutPrefix(source, fromGossip)
-	if !ok {
-		return uuid.Nil, false
-	}
-	id, err := uuid.Parse(text)
-	return id, err == nil
-}
-
-// isGossiped tells whether gossip names a peer.
-func (n *Node) isGossiped(id uuid.UUID) bool { return n.sources[fromGossip+id.String()] != nil }

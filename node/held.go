@@ -31,6 +31,8 @@ type held struct {
 const (
 	// askGrace is how long a peer that was asked has to answer, if others wait to be asked.
 	askGrace = 2 * time.Second
+	// answerGrace is how long a session without its peer's UUID may wait for its connection, as its answer may overtake the word that it is up.
+	answerGrace = 2 * time.Second
 	// unknownGrace is how long a HELLO of which it is not known whose answer it is waits: two may be asked.
 	unknownGrace = 5 * time.Second
 
@@ -171,10 +173,9 @@ func (n *Node) mergeOlder(s *session) {
 
 // mergeInto ends a session that leads to a peer whose session is another one.
 func (n *Node) mergeInto(o *session, id uuid.UUID) {
-	c := o.contact
-	n.unnamed = slices.DeleteFunc(n.unnamed, func(u *session) bool { return u == o })
-	o.contact, c.session, c.peer = nil, nil, id
-	n.noted(c, nil)
+	c := o.candidate
+	n.takeCandidate(o)
+	n.seeker.Proved(c, id)
 	if n.asking == o {
 		n.asking = nil
 	}
@@ -235,7 +236,7 @@ func (n *Node) awaitAnswer(s *session) {
 // place gives the session that was asked the UUID of the peer that answered. Other sessions with that one are over: it does not hear them.
 func (n *Node) place(in *inbox) {
 	s := n.asking
-	if s == nil || n.sessions[s.uuid] != s || s.contact == nil {
+	if s == nil || n.sessions[s.uuid] != s || s.candidate == nil {
 		return
 	}
 	n.asking = nil
@@ -245,7 +246,7 @@ func (n *Node) place(in *inbox) {
 	n.assignUUID(s, in.uuid)
 	endpoints := in.endpoints()
 	for _, o := range slices.Clone(n.unnamed) {
-		if slices.Contains(endpoints, o.contact.at) {
+		if slices.Contains(endpoints, o.candidate.At()) {
 			n.mergeInto(o, in.uuid)
 		}
 	}

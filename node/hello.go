@@ -57,7 +57,7 @@ func (n *Node) answered(in *inbox, s *session, endpoints []netip.AddrPort) *sess
 	case in.extensions != 0 && s != nil || other == nil:
 		return s
 	case s == nil:
-	case other.contact == nil || other.mailbox == nil || s.mailbox != nil && !other.linked.After(s.linked):
+	case other.candidate == nil || other.mailbox == nil || s.mailbox != nil && !other.linked.After(s.linked):
 		return s
 	default:
 		n.remove(s, Replaced)

@@ -18,7 +18,7 @@ import (
 )
 
 // inbox receives what one peer's DEALER sends to our ROUTER. All its fields belong to the reader goroutine of the connection; while
-// there is a doubt, to who holds its lock.
+// its HELLO is held, to the holder of that lock.
 type inbox struct {
 	node *Node
 	conn *zmtp.Conn
@@ -213,7 +213,7 @@ func (in *inbox) traffic(from *memory.Slab) error {
 		}
 		// C zyre says it where it uses gossip, to those too who know it by beacons: these believe its beacons alone.
 		n.post(func() {
-			if n.isGossiped(s.uuid) {
+			if n.seeker.IsGossiped(s.uuid) {
 				n.handle(s, goodbyeCame, detail{})
 			}
 		})

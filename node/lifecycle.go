@@ -13,7 +13,7 @@ import (
 
 	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/internal/paths"
-	"github.com/go-zre/go-zre/internal/srv"
+	"github.com/go-zre/go-zre/internal/seek"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -117,11 +117,11 @@ func (n *Node) Start(ctx context.Context) error {
 // opening is what a start opens, step by step. A later step may fail, and Close may come, so nothing of it is the node's before all is open.
 type opening struct {
 	node     *Node
-	watchers []*srv.Watcher
+	watchers *seek.Watchers
 	agent    *beacon.Agent
 	mailbox  net.Listener
 	ipc      net.Listener // nil if there is none
-	gossip   *gossiper    // nil without gossip
+	gossip   *seek.Hub    // nil without gossip
 	closers  []func() error
 }
 
@@ -204,13 +204,6 @@ func (o *opening) openIPC(ctx context.Context) error {
 	return nil
 }
 
-func (o *opening) openGossip(ctx context.Context) (err error) {
-	if o.gossip, err = o.node.openGossip(ctx); o.gossip != nil {
-		o.closers = append(o.closers, o.gossip.close)
-	}
-	return err
-}
-
 // live begins the node's life with all that was opened, unless Close has come.
 func (n *Node) live(o *opening) bool {
 	n.lifecycle.mu.Lock() // nothing below waits
@@ -228,7 +221,10 @@ func (n *Node) live(o *opening) bool {
 	if o.ipc != nil {
 		n.serve(o.ipc)
 	}
-	n.serveGossip()
+	if n.gossip != nil {
+		n.gossip.Serve()
+		n.publish()
+	}
 	n.settleIn()
 	n.findPeers(o.watchers)
 	n.wg.Go(n.control)

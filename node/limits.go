@@ -79,6 +79,8 @@ func limit[N int | int64](name string, field *N, standard N) error {
 	return nil
 }
 
+var errTooManyPeers = errors.New("too many peers")
+
 // turnAway takes note of a newcomer for which there is no room. It runs in the control loop.
 func (n *Node) turnAway(id uuid.UUID) {
 	n.crowded = true

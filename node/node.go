@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/internal/eventqueue"
 	"github.com/go-zre/go-zre/internal/paths"
+	"github.com/go-zre/go-zre/internal/seek"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -43,6 +46,8 @@ type Node struct {
 	telling     bool                 // a STATE message was sent a moment ago
 	groups      map[string]string    // joined by us, by name
 	status      uint8                // counts our joins and leaves (RFC 36, "The HELLO Command")
+	hellos      uint64               // sessions so far
+	lifeWord    string               // a word for the life of this node: random, so that no other has it
 	tick        time.Duration
 	checked     time.Time         // when checkTimeouts last ran
 	former      remembered        // foreign peers whose last session ended without a farewell
@@ -50,13 +55,11 @@ type Node struct {
 	unverified  *paths.Unverified // bounds the sessions that beacons began
 	departures  paths.Departures  // peers that have just left
 	crowded     bool              // a newcomer was turned away since checkRoom looked last
-	contacts    map[netip.AddrPort]*contact
-	sources     map[string][]netip.AddrPort // what each names
-	lookups     map[string]chan struct{}    // of those that are host names; a token has the name looked up at once
+	seeker      *seek.Seeker
+	isChecking  bool                        // checkPeers will run soon
 	addresses   paths.Index                 // where sessions lead, and may lead
 	reserved    map[netip.AddrPort]*session // addresses that are being dialled
 	unnamed     []*session                  // sessions whose peer's UUID is not known yet
-	trying      int                         // attempts under way
 	undecided   map[*inbox]bool             // those whose HELLO waits, as it is not known whose answer it is
 	asking      *session                    // the one of unnamed that was asked
 	stopping    bool                        // no more sessions begin: who hears our farewell hangs up, and must not be called back
@@ -79,7 +82,7 @@ type Node struct {
 
 	lifecycle lifecycle
 	agent     *beacon.Agent // nil until the node is started, when this and the rest is set
-	gossip    *gossiper     // nil without gossip
+	gossip    *seek.Hub     // nil without gossip
 	router    *zmtp.Router
 	port      uint16
 }
@@ -112,11 +115,9 @@ func New(cfg Config) (*Node, error) {
 		unreachable: newRemembered(cfg.Limits.Peers, unreachableFor),
 		chosen:      beacon.Idle,
 		auto:        eventqueue.NewAutoState(),
-		contacts:    make(map[netip.AddrPort]*contact),
-		sources:     make(map[string][]netip.AddrPort),
 		reserved:    make(map[netip.AddrPort]*session),
+		lifeWord:    strconv.FormatUint(rand.Uint64(), 36),
 		undecided:   make(map[*inbox]bool),
-		lookups:     make(map[string]chan struct{}),
 		sessions:    make(map[uuid.UUID]*session),
 		present:     make(map[uuid.UUID]*session),
 		members:     make(map[string]*roster),
@@ -127,6 +128,7 @@ func New(cfg Config) (*Node, error) {
 	pause := func(attempts int) time.Duration { return backoff(cfg.Network, attempts) }
 	n.unverified = paths.NewUnverified(cfg.Limits.Strangers, cfg.Limits.StrangersPerAddress, pause, 2*maxBackoff)
 	n.life, n.die = context.WithCancel(context.Background())
+	n.seeker = n.newSeeker()
 	n.ownGroups.Store(&map[string]string{})
 	if err := n.check(n.hello()); err != nil {
 		return nil, fmt.Errorf("node: %w", err)
@@ -165,6 +167,8 @@ func (n *Node) control() {
 			call()
 		case s := <-n.sightings:
 			n.sighted(s)
+		case <-n.seeker.C:
+			n.seeker.Run()
 		case <-n.moves:
 			n.relocate()
 		case now := <-ticker.C:
@@ -276,6 +280,7 @@ func (n *Node) shutDown() error {
 // is queued for them. They leave us at once, and must not find us by a beacon again.
 func (n *Node) stop() {
 	n.stopping = true
+	n.seeker.Stop()
 	n.state.Store(uint32(beacon.Exit))
 	n.agent.Hush()
 	for _, p := range n.sessions {

@@ -114,5 +114,5 @@ func (n *Node) checkPath(s *session) {
 
 // isMovable tells whether a session is one of tcp that is up.
 func (s *session) isMovable() bool {
-	return s.mailbox != nil && s.contact == nil && s.state != draining && s.state != leaving && s.transport == TCP
+	return s.mailbox != nil && s.candidate == nil && s.state != draining && s.state != leaving && s.transport == TCP
 }

@@ -35,10 +35,7 @@ func (n *Node) relocate() {
 	n.publish()
 	n.checkPeers()
 	n.after(pathGrace, n.leavePaths)
-	for _, c := range n.contacts {
-		c.attempts = 0
-		n.try(c)
-	}
+	n.seeker.Retry()
 	for _, p := range n.sessions {
 		if p.mailbox != nil && p.state.isPresent() {
 			p.out.Ping()

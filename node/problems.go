@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -29,6 +30,14 @@ func cause(err error) string {
 		return ""
 	}
 	return root(err)
+}
+
+// root is what an error is at bottom, without what changes from try to try, such as our port.
+func root(err error) string {
+	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
+		err = next
+	}
+	return err.Error()
 }
 
 const (

@@ -9,9 +9,10 @@ import (
 )
 
 const (
-	// rivalGrace is how long a peer has to show that its older connection is in use, when another one comes with its identity: several round
-	// trips.
-	rivalGrace = 2 * time.Second
+	// A peer has this long to show that its older connection is in use, when another one comes with its identity: at least five times as long as
+	// the round trip took when we connected to it.
+	shortestRivalGrace = 300 * time.Millisecond
+	longestRivalGrace  = 2 * time.Second
 	// helloGrace is how long a peer that has said HELLO by its older connection, and cannot be asked before ours is up, is safe from newer ones.
 	helloGrace = 6 * time.Second
 	// rivalPause is between two looks at it.
@@ -22,17 +23,20 @@ const (
 // one: then the newcomer is another program with that identity, or an older DEALER of the peer's own (zyre.js keeps one to a node that is gone,
 // which connects to whatever listens there now), and would end a session that works. It runs in the newcomer's goroutine and waits.
 func (n *Node) rival(older, newer *zmtp.Conn) bool {
+	if isSameLife(older, newer) {
+		return true // it has begun a new session, or is on another path now
+	}
 	id, _ := parseIdentity(newer.Identity())
 	deadline := time.Now().Add(helloGrace)
 	for {
-		s, answered, err := n.askRival(id, older)
+		s, answered, grace, err := n.askRival(id, older)
 		switch {
 		case s == nil || err != nil:
 			return err == nil
 		case answered == nil && time.Now().After(deadline):
 			return true
 		case answered != nil:
-			return n.awaitRival(s, answered, older, newer)
+			return n.awaitRival(s, answered, grace, older, newer)
 		}
 		select {
 		case <-older.Done():
@@ -48,20 +52,21 @@ func (n *Node) rival(older, newer *zmtp.Conn) bool {
 
 // askRival asks the peer of a session that an older connection belongs to for a sign of life, if our own connection to it is up. The session is
 // nil if the older one belongs to none, or to one that is over.
-func (n *Node) askRival(id uuid.UUID, older *zmtp.Conn) (s *session, answered <-chan struct{}, err error) {
+func (n *Node) askRival(id uuid.UUID, older *zmtp.Conn) (s *session, answered <-chan struct{}, grace time.Duration, err error) {
 	err = n.do(func() {
 		if s = n.sessions[id]; s == nil || s.inbox == nil || s.inbox.conn != older {
 			s = nil
 		} else if s.state == ready {
 			answered, _ = s.out.Ask() // where too many are asked for already, time tells
+			grace = min(max(2*s.shook, shortestRivalGrace), longestRivalGrace)
 		}
 	})
-	return s, answered, err
+	return s, answered, grace, err
 }
 
 // awaitRival waits for the answer.
-func (n *Node) awaitRival(s *session, answered <-chan struct{}, older, newer *zmtp.Conn) bool {
-	timeout := time.NewTimer(rivalGrace)
+func (n *Node) awaitRival(s *session, answered <-chan struct{}, grace time.Duration, older, newer *zmtp.Conn) bool {
+	timeout := time.NewTimer(grace)
 	defer timeout.Stop()
 	select {
 	case <-answered:

@@ -15,6 +15,7 @@ import (
 	"github.com/go-zre/go-zre/internal/eventqueue"
 	"github.com/go-zre/go-zre/internal/outbox"
 	"github.com/go-zre/go-zre/internal/paths"
+	"github.com/go-zre/go-zre/internal/seek"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -23,7 +24,7 @@ import (
 // one with the same peer is another of these, so nothing of an old session can leak into a new one.
 type session struct {
 	node *Node
-	uuid uuid.UUID // a makeshift while contact is set
+	uuid uuid.UUID // a makeshift while candidate is set
 
 	// The control loop's own.
 	state state
@@ -69,9 +70,10 @@ type session struct {
 	isEvasive  bool           // and was told to be
 	isSilent   bool           // likewise
 	outOfReach time.Time      // since when there is no connection to it
-	contact    *contact       // where it was found, while its UUID is not known
 	unverified netip.AddrPort // where a beacon showed it, until it entered; not valid otherwise
 	flaps      int            // how many sessions just before this one ended young; they delay its first dial
+
+	candidate *seek.Candidate // where it was found, while its UUID is not known
 
 	// previous is the session that this one replaces, while its Exit waits: the first attempt to dial tells whether the peer
 	// crashed, and a farewell may still be in another socket.
@@ -117,7 +119,7 @@ func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 		began:      now,
 		heard:      now,
 		outOfReach: now,
-		number:     newHelloNumber(),
+		number:     n.newHelloNumber(),
 		stream:     new(eventqueue.Stream),
 		wake:       make(chan struct{}, 1),
 		better:     make(chan struct{}, 1),
@@ -145,7 +147,7 @@ func (s *session) dropSoon() {
 
 // goodbye ends what we send: with a GOODBYE if the peer understands it. Of others zyre alone uses gossip, and wants one there.
 func (s *session) goodbye() {
-	if s.extensions.has(extGoodbye) || !s.isOurs && s.node.isGossiped(s.uuid) {
+	if s.extensions.has(extGoodbye) || !s.isOurs && s.node.seeker.IsGossiped(s.uuid) {
 		s.out.Control(msg.AppendGoodbye)
 	}
 	s.out.Finish(ErrClosed)

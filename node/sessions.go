@@ -73,7 +73,7 @@ func (n *Node) renew(s *session, reason Reason) *session {
 		return nil
 	}
 	q.peerState.Store(s.peerState.Load()) // HELLO does not tell it
-	if !s.state.isPresent() { // it goes on: a peer that never enters must not have all of its time anew, again and again
+	if !s.state.isPresent() {             // it goes on: a peer that never enters must not have all of its time anew, again and again
 		q.heard = s.heard
 		q.alive.Store(s.alive.Load())
 	}
@@ -158,7 +158,7 @@ func (n *Node) unlist(s *session) {
 	delete(n.sessions, s.uuid)
 	n.mu.Unlock()
 	n.unindex(s)
-	n.freed(s)
+	n.sessionOver(s)
 }
 
 // hide takes a session out of the tables that the application sees.

@@ -3,6 +3,7 @@ package node
 import (
 	"time"
 
+	"github.com/go-zre/go-zre/internal/seek"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -190,8 +191,8 @@ func (n *Node) grace(s *session) time.Duration {
 	switch s.state {
 	case greeting:
 		switch {
-		case s.contact != nil:
-			return answerTime
+		case s.candidate != nil:
+			return seek.AnswerTime
 		case !s.isOurs && (s.regreets == 0 || s.goesOn):
 			return greetGrace << min(s.regreets, 4)
 		}

@@ -18,27 +18,27 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// contact tells a node of an endpoint, as Config.Peers does.
-func (r *testNode) contact(endpoint string) {
+// addPeer tells a node of an endpoint, as Config.Peers does.
+func (r *testNode) addPeer(endpoint string) {
 	r.t.Helper()
-	r.do(func() { r.find(r.life, fromPeers+endpoint, endpoint, nil) })
+	r.do(func() { r.seeker.AddEndpoint(configured(endpoint), endpoint, nil) })
 }
 
 // Who has no identity is said HELLO, once, and is known by its answer, be it found otherwise meanwhile.
-func TestContact(t *testing.T) {
+func TestCandidate(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		turn func(f *fakePeer) // between HELLO and its answer
 	}{
 		{"answers", func(*fakePeer) {}},
 		{"beacons too", func(f *fakePeer) { f.beacon(f.port()) }},
-		{"is named twice", func(f *fakePeer) { f.node.contact("tcp://localhost:" + fmt.Sprint(f.port())) }},
+		{"is named twice", func(f *fakePeer) { f.node.addPeer("tcp://localhost:" + fmt.Sprint(f.port())) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			n := start(t, onLoopback(beaconPort(), Config{}))
 			f := newFakePeer(t, n)
-			n.contact(f.endpoint())
+			n.addPeer(f.endpoint())
 			f.expect(msg.Hello)
 			test.turn(f)
 			f.send(f.hello(1, nil))
@@ -58,11 +58,11 @@ func TestContact(t *testing.T) {
 }
 
 // An address where connections are taken but no HELLO comes back is one problem, told once, however often it is tried; a HELLO solves it.
-func TestContactThatSaysNothing(t *testing.T) {
+func TestCandidateThatSaysNothing(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{EvasiveTimeout: 40 * time.Millisecond, ExpiredTimeout: 100 * time.Millisecond}))
 	f := newFakePeer(t, n)
-	n.contact(f.endpoint())
+	n.addPeer(f.endpoint())
 	for range 3 {
 		f.expect(msg.Hello)
 	}
@@ -77,7 +77,7 @@ func TestContactThatSaysNothing(t *testing.T) {
 
 // A peer that is reached by another endpoint than the one in its HELLO, as through a NAT, is known by its answer to a PING: it is said
 // no second HELLO, at an endpoint that may lead nowhere.
-func TestContactBehindRelay(t *testing.T) {
+func TestCandidateBehindRelay(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	f := newFakePeer(t, n)
@@ -89,7 +89,7 @@ func TestContactBehindRelay(t *testing.T) {
 	}
 	f.listen.Store(&answer)
 	at := relay(t, f.mailbox.Addr().String())
-	n.contact("tcp://" + at)
+	n.addPeer("tcp://" + at)
 	f.expect(msg.Hello)
 	f.send(f.hello(1, nil))
 	<-asked
@@ -153,7 +153,7 @@ func relay(t *testing.T, to string) string {
 }
 
 // An endpoint where nobody is, or that is the node's own, is tried on; what is wrong is logged once.
-func TestContactWithNobody(t *testing.T) {
+func TestCandidateWithNobody(t *testing.T) {
 	t.Parallel()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -167,12 +167,10 @@ func TestContactWithNobody(t *testing.T) {
 		Peers: []string{paths.Format(nobody), "tcp://does-not-exist.invalid:5671"},
 		Log:   zerolog.New(&log).Level(zerolog.WarnLevel),
 	}))
-	n.contact(n.Endpoint())
+	n.addPeer(n.Endpoint())
 	tries := func() (tries int) {
 		n.do(func() {
-			if c := n.contacts[nobody]; c != nil {
-				tries = c.attempts
-			}
+			tries = n.seeker.Failures(nobody)
 		})
 		return tries
 	}

@@ -1,0 +1,219 @@
+package seek
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+var errTooManyPeers = errors.New("too many peers")
+
+// schedule has a candidate tried in a while.
+func (s *Seeker) schedule(c *Candidate, d time.Duration) {
+	if s.stopped {
+		return
+	}
+	c.stage = queued
+	q := &s.queues[1]
+	if c.IsFrom(Configured) {
+		q = &s.queues[0]
+	}
+	s.put(c, q, time.Now().Add(d))
+	s.arm()
+}
+
+// try begins an attempt, unless there is no need. The candidate is in no queue.
+func (s *Seeker) try(c *Candidate) {
+	switch {
+	case s.cfg.IsOwn(c.at):
+		s.pass(c)
+		s.schedule(c, ownPause)
+	case s.isReached(c):
+		s.pass(c)
+		s.rest(c)
+	default:
+		c.stage = probing
+		s.probes++
+		s.cfg.Go(func() {
+			id, named, err := s.cfg.Probe(s.cfg.Life, c.at)
+			s.cfg.Post(func() {
+				s.probes--
+				s.pass(c)
+				if !s.stopped && c.stage == probing {
+					s.probed(c, id, named, err)
+				}
+				s.Run()
+			})
+		})
+	}
+}
+
+// pass lets another candidate be the next that is said HELLO.
+func (s *Seeker) pass(c *Candidate) {
+	if s.next == c {
+		s.next = nil
+	}
+}
+
+// probed takes what an attempt found.
+func (s *Seeker) probed(c *Candidate, id uuid.UUID, named bool, err error) {
+	if err != nil {
+		s.failed(c, err)
+		return
+	}
+	switch {
+	case named && id == s.cfg.Self:
+		s.solve(c)
+		s.schedule(c, ownPause)
+	case s.isReached(c):
+		s.rest(c)
+	case named:
+		s.solve(c)
+		s.setPeer(c, id)
+		c.stage = resting
+		if !s.cfg.Sessions.Meet(id, c.at) {
+			s.failed(c, errTooManyPeers)
+		}
+	case !c.IsFrom(Gossip) && s.isIntroducing(time.Now()):
+		c.stage = waiting
+		s.put(c, &s.waiting, time.Now())
+	default: // what was wrong is solved by the HELLO that comes back
+		s.greet(c)
+	}
+}
+
+// greet begins a session with a peer that has no identity.
+func (s *Seeker) greet(c *Candidate) {
+	c.stage, c.greeted = greeting, time.Now()
+	s.greeted = append(s.greeted, c)
+	c.note()
+	if !s.cfg.Sessions.Greet(c) {
+		s.leaveGreeting(c)
+		s.failed(c, errTooManyPeers)
+	}
+}
+
+// leaveGreeting takes note that a session that Greet began is over, or has its peer's UUID.
+func (s *Seeker) leaveGreeting(c *Candidate) {
+	if c.stage == greeting {
+		c.stage = resting
+		s.greeted = slices.DeleteFunc(s.greeted, func(o *Candidate) bool { return o == c })
+		s.arm()
+	}
+}
+
+// rest leaves a candidate alone until the session that leads there is over.
+func (s *Seeker) rest(c *Candidate) {
+	c.stage = resting
+	s.solve(c)
+}
+
+// failed: an attempt came to nothing, or the session that it began did.
+func (s *Seeker) failed(c *Candidate, err error) {
+	c.attempts++
+	c.lookAgain()
+	if s.isReached(c) {
+		s.rest(c)
+		return
+	}
+	if !errors.Is(err, errTooManyPeers) { // which the node reports itself
+		c.isReported = true
+		s.cfg.Report(c, err)
+	}
+	pause := s.cfg.Pause(c.attempts)
+	if c.attempts > hearsayAttempts && !c.IsFrom(Configured) {
+		pause += hearsayPause
+	}
+	s.schedule(c, pause)
+}
+
+// solve reports that a peer is met at a candidate, or that it is not looked for any more.
+func (s *Seeker) solve(c *Candidate) {
+	if c.isReported {
+		c.isReported = false
+		s.cfg.Report(c, nil)
+	}
+}
+
+// isReached reports whether there is a session with the peer at a candidate, and takes note of the peer.
+func (s *Seeker) isReached(c *Candidate) bool {
+	if s.hasSession(c.peer) {
+		return true
+	}
+	for _, src := range c.sources {
+		if src.Kind == Gossip && s.hasSession(src.Peer) {
+			s.setPeer(c, src.Peer)
+			return true
+		}
+	}
+	if id, ok := s.cfg.Sessions.At(c.at); ok {
+		s.setPeer(c, id)
+		return true
+	}
+	return s.isReachedBeside(c)
+}
+
+func (s *Seeker) hasSession(id uuid.UUID) bool {
+	if id == uuid.Nil {
+		return false
+	}
+	found, _ := s.cfg.Sessions.With(id)
+	return found
+}
+
+// isReachedBeside is isReached for the other address of a host name that has one of each family: a peer without identity would take the
+// HELLO to the second one for a new session.
+func (s *Seeker) isReachedBeside(c *Candidate) bool {
+	for _, src := range c.sources {
+		for _, o := range src.met {
+			if o == c || o.at.Addr().Is4() == c.at.Addr().Is4() {
+				continue
+			}
+			if o.stage == greeting {
+				o.beside = append(o.beside, c)
+				return true
+			}
+			if found, isForeign := s.cfg.Sessions.With(o.peer); found && isForeign {
+				s.setPeer(c, o.peer)
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// freeBeside has those tried that waited for what comes of a candidate.
+func (s *Seeker) freeBeside(c *Candidate) {
+	beside := c.beside
+	c.beside = nil
+	for _, o := range beside {
+		if o.stage == resting {
+			s.schedule(o, s.cfg.Pause(max(c.attempts, 1)))
+		}
+	}
+}
+
+// setPeer takes note of the peer that is at a candidate; of none if it is Nil.
+func (s *Seeker) setPeer(c *Candidate, id uuid.UUID) {
+	if c.peer == id {
+		return
+	}
+	if c.peer != uuid.Nil {
+		list := s.met[c.peer]
+		last := len(list) - 1
+		list[c.place] = list[last]
+		list[c.place].place = c.place
+		list[last] = nil
+		if s.met[c.peer] = list[:last]; last == 0 {
+			delete(s.met, c.peer)
+		}
+	}
+	if c.peer = id; id == uuid.Nil {
+		return
+	}
+	c.place = len(s.met[id])
+	s.met[id] = append(s.met[id], c)
+	c.note()
+}

@@ -1,0 +1,102 @@
+package seek
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// A Candidate is an address where a peer may be. The control loop owns it.
+type Candidate struct {
+	at      netip.AddrPort
+	sources []*source
+	stage   stage
+	round   uint64 // the call of set that saw it last
+
+	peer  uuid.UUID // which was met there, or is known to be there; Nil so far
+	place int       // in Seeker.met[peer]
+	isMet bool      // it is in the met of its sources
+
+	attempts   int // that failed, since the last success
+	isReported bool
+
+	queue *queue // that it waits in; nil if it waits in none
+	index int    // its place there
+	due   time.Time
+	order uint64 // decides between equal times
+
+	greeted time.Time    // when the session began that learns the peer's UUID
+	beside  []*Candidate // of a host name with both families, while this one is greeted: they wait for what comes of it
+}
+
+// A stage is what happens to a candidate.
+type stage uint8
+
+const (
+	resting  stage = iota // a session leads there; it is tried again when that is over
+	queued                // it is tried when it is due
+	probing               // an attempt is under way
+	waiting               // it has no identity, and waits until another one has answered its HELLO
+	greeting              // a session leads there whose peer has not told its UUID
+	removed               // no source names it
+)
+
+// maxSources bounds the sources that a candidate keeps: gossip may name one address for any number of peers. It keeps the newest.
+const maxSources = 32
+
+// At returns the address.
+func (c *Candidate) At() netip.AddrPort { return c.at }
+
+// Peer returns the peer that was met there last, or is presumed to be there; uuid.Nil if none was.
+func (c *Candidate) Peer() uuid.UUID { return c.peer }
+
+// IsFrom reports whether a source of a kind names the address.
+func (c *Candidate) IsFrom(kind Kind) bool {
+	return slices.ContainsFunc(c.sources, func(s *source) bool { return s.Kind == kind })
+}
+
+// IsGossiped reports whether gossip names the address for a peer.
+func (c *Candidate) IsGossiped(peer uuid.UUID) bool {
+	return slices.ContainsFunc(c.sources, func(s *source) bool { return s.Kind == Gossip && s.Peer == peer })
+}
+
+// Sources returns the sources in words, such as "peer tcp://10.0.0.1:5670, SRV _zre._tcp.example".
+func (c *Candidate) Sources() string {
+	names := make([]string, len(c.sources))
+	for i, s := range c.sources {
+		names[i] = s.String()
+	}
+	return strings.Join(names, ", ")
+}
+
+// add has a source name the candidate. It returns false if that did before.
+func (c *Candidate) add(src *source) bool {
+	if slices.Contains(c.sources, src) {
+		return false
+	}
+	if len(c.sources) >= maxSources {
+		if oldest := slices.IndexFunc(c.sources, func(s *source) bool { return s.Kind == Gossip }); oldest >= 0 {
+			c.sources[oldest].forget(c)
+			c.sources = slices.Delete(c.sources, oldest, oldest+1)
+		}
+	}
+	c.sources = append(c.sources, src)
+	if c.isMet {
+		src.note(c)
+	}
+	return true
+}
+
+// note makes known to the sources that a peer was met at the candidate.
+func (c *Candidate) note() {
+	if c.isMet {
+		return
+	}
+	c.isMet = true
+	for _, src := range c.sources {
+		src.note(c)
+	}
+}

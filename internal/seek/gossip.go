@@ -1,0 +1,137 @@
+package seek
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strconv"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"github.com/go-zre/go-zre/internal/gossip"
+	"github.com/go-zre/go-zre/internal/paths"
+)
+
+// Hub is a node's part in gossip: it learns where peers are, tells where this node is, and passes on what others tell.
+type Hub struct {
+	seeker    *Seeker
+	hub       *gossip.Hub
+	listeners []net.Listener // for clients
+	published string         // where this node is
+}
+
+// HubConfig is what a Hub needs of the network.
+type HubConfig struct {
+	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	IsLocal func(netip.Addr) bool // whether an address is one of this machine
+}
+
+// NewHub makes a Hub. It serves the listeners once Serve is called; they are the Hub's to close. What it learns waits for the control loop.
+func (s *Seeker) NewHub(cfg HubConfig, listeners []net.Listener) *Hub {
+	h := &Hub{seeker: s, listeners: listeners}
+	h.hub = gossip.NewHub(gossip.Config{
+		Learned: func(t gossip.Tuple) { s.learned(t, cfg.IsLocal) },
+		Ended:   s.unlearned,
+		Changed: s.hubChanged,
+		Dial:    cfg.Dial,
+		Log:     s.cfg.Log,
+	})
+	return h
+}
+
+// Connect connects to another hub, and connects again whenever that connection is lost. It does not wait. An endpoint that cannot be dialled
+// is an error.
+func (h *Hub) Connect(endpoint string) error {
+	host, port, err := paths.Parse(endpoint)
+	if err != nil {
+		return err
+	}
+	return h.hub.Connect(net.JoinHostPort(host, strconv.Itoa(int(port))))
+}
+
+// Serve takes clients until Close.
+func (h *Hub) Serve() {
+	for _, l := range h.listeners {
+		h.seeker.cfg.Go(func() {
+			if err := h.hub.Serve(l); !errors.Is(err, gossip.ErrClosed) {
+				h.seeker.cfg.Log.Error().Err(err).Stringer("listener", l.Addr()).Msg("gossip hub closed")
+			}
+		})
+	}
+}
+
+// Publish tells the hubs where this node is. One goroutine at a time may call it.
+func (h *Hub) Publish(endpoint string) {
+	if endpoint == h.published {
+		return
+	}
+	h.published = endpoint
+	err := h.hub.Publish(gossip.Tuple{Key: gossip.FormatKey(h.seeker.cfg.Self), Value: gossip.FormatValue(endpoint, "")})
+	if err != nil {
+		h.seeker.cfg.Log.Error().Err(err).Str("endpoint", endpoint).Msg("gossip: not published")
+	}
+}
+
+// Close takes leave of the hubs, and closes the listeners. It waits until what the Hub is just telling the control loop has been taken up, so
+// that must run, or the node must have ended.
+func (h *Hub) Close() error {
+	err := h.hub.Close()
+	for _, l := range h.listeners {
+		if closing := l.Close(); !errors.Is(closing, net.ErrClosed) { // else Serve has closed it
+			err = errors.Join(err, closing)
+		}
+	}
+	return err
+}
+
+func (s *Seeker) hubChanged(c gossip.Change) {
+	if c.Up {
+		s.cfg.Log.Info().Str("hub", c.Address).Msg("gossip: connected")
+	} else {
+		s.cfg.Log.Warn().Err(c.Err).Str("hub", c.Address).Msg("gossip: no connection to a hub, trying on")
+	}
+}
+
+// learned takes a tuple.
+func (s *Seeker) learned(t gossip.Tuple, isLocal func(netip.Addr) bool) {
+	id, endpoint, key, err := gossip.ParseTuple(t.Key, t.Value)
+	switch {
+	case err != nil:
+		s.cfg.Log.Debug().Err(err).Msg("gossip: tuple ignored")
+		return
+	case id == s.cfg.Self:
+		return
+	case key != "":
+		s.cfg.Log.Warn().Stringer("peer", id).Msg("gossip: peer ignored, it wants CURVE, which this node does not speak")
+		return
+	}
+	s.cfg.Post(func() { s.introduce(id, endpoint, t.From, isLocal) })
+}
+
+// unlearned: a tuple has ended.
+func (s *Seeker) unlearned(key string) {
+	if id, err := uuid.Parse(key); err == nil {
+		s.cfg.Post(func() { s.RemoveSource(Source{Kind: Gossip, Peer: id}) })
+	}
+}
+
+// introduce takes note of where gossip says that a peer is, by a connection from an address.
+func (s *Seeker) introduce(id uuid.UUID, endpoint string, from netip.Addr, isLocal func(netip.Addr) bool) {
+	log := s.cfg.Log.With().Stringer("peer", id).Logger()
+	err := s.AddEndpoint(Source{Kind: Gossip, Peer: id}, endpoint, func(at netip.AddrPort) bool {
+		if paths.UsableHearsay(at, from, isLocal) {
+			return true
+		}
+		log.Debug().Stringer("address", at).Stringer("from", from).Msg("gossip: address ignored, it is not for others to name")
+		return false
+	})
+	if err != nil {
+		level := zerolog.DebugLevel // it is the peer's mistake
+		if errors.Is(err, ErrTooManyHosts) {
+			level = zerolog.WarnLevel
+		}
+		log.WithLevel(level).Err(err).Msg("gossip: peer ignored")
+	}
+}

@@ -1,0 +1,165 @@
+package seek
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/paths"
+)
+
+const (
+	// A host name is looked up again after hostFresh, after hostRetry as long as that fails, and when one of its addresses does, or the
+	// peer that was met there is gone: then not before hostGap.
+	hostFresh = 30 * time.Second
+	hostRetry = 5 * time.Second
+	hostGap   = time.Second
+
+	// hostTimeout bounds one look-up.
+	hostTimeout = 5 * time.Second
+
+	// maxGossipHosts bounds the host names that gossip has looked up.
+	maxGossipHosts = 64
+)
+
+// ErrTooManyHosts says that gossip names more host names than are looked up.
+var ErrTooManyHosts = errors.New("gossip names too many host names")
+
+// AddEndpoint has a source name where an endpoint leads: its address, or those of its host name, which is looked up again and again until
+// the source is removed. It takes the place of what the source named before. Addresses that are not usable are left out; usable, which the
+// control loop calls, may be nil. An endpoint that cannot be dialled is an error, and so is a host name from
+// gossip that is one too many: ErrTooManyHosts.
+func (s *Seeker) AddEndpoint(key Source, endpoint string, usable func(netip.AddrPort) bool) error {
+	if s.stopped {
+		return nil
+	}
+	host, port, err := paths.Parse(endpoint)
+	if err != nil {
+		s.RemoveSource(key)
+		return err
+	}
+	keep := func(list []netip.AddrPort) []netip.AddrPort {
+		return slices.DeleteFunc(list, func(at netip.AddrPort) bool { return usable != nil && !usable(at) })
+	}
+	src := s.source(key)
+	if src.look != nil {
+		s.RemoveSource(key)
+		src = s.source(key)
+	}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		s.set(src, keep([]netip.AddrPort{netip.AddrPortFrom(addr.Unmap(), port)}))
+		return nil
+	}
+	s.set(src, nil)
+	if key.Kind == Gossip && s.hosts >= maxGossipHosts {
+		return fmt.Errorf("endpoint %q: %w: %d", endpoint, ErrTooManyHosts, maxGossipHosts)
+	}
+	s.beginLookUp(key, host, port, keep)
+	return nil
+}
+
+func (s *Seeker) beginLookUp(key Source, host string, port uint16, keep func([]netip.AddrPort) []netip.AddrPort) {
+	ctx, cancel := context.WithCancel(s.cfg.Life)
+	look := &lookUp{again: make(chan struct{}, 1), end: cancel}
+	src := s.source(key)
+	src.isHost, src.look = true, look
+	if key.Kind == Gossip {
+		s.hosts++
+	}
+	s.cfg.Go(func() {
+		defer cancel()
+		s.resolveOn(ctx, host, port, look.again, func(list []netip.AddrPort) {
+			s.cfg.Post(func() {
+				if src.look == look && !s.stopped {
+					s.set(src, keep(list))
+				}
+			})
+		})
+	})
+}
+
+// endLookUp ends the look-ups of a source's host name, if it has one.
+func (s *Seeker) endLookUp(src *source) {
+	if src.look == nil {
+		return
+	}
+	src.look.end()
+	src.look = nil
+	if src.Kind == Gossip {
+		s.hosts--
+	}
+}
+
+// resolveOn looks up a host name until ctx ends, and gives each answer to found. It waits; a token in again has it look at once.
+func (s *Seeker) resolveOn(ctx context.Context, host string, port uint16, again <-chan struct{}, found func([]netip.AddrPort)) {
+	problem := ""
+	for {
+		began := time.Now()
+		list, err := s.resolve(ctx, host, port)
+		if ctx.Err() != nil {
+			return
+		}
+		pause := hostFresh
+		if err == nil {
+			problem = ""
+			found(list)
+		} else { // what it was before stays
+			pause = hostRetry
+			if text := root(err); text != problem {
+				problem = text
+				s.cfg.Log.Warn().Err(err).Str("host", host).Msg("host name not resolved, trying on")
+			}
+		}
+		select {
+		case <-time.After(pause):
+		case <-again:
+			select {
+			case <-time.After(hostGap - time.Since(began)):
+			case <-ctx.Done():
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// resolve gives the addresses of a host, IPv4 first.
+func (s *Seeker) resolve(ctx context.Context, host string, port uint16) ([]netip.AddrPort, error) {
+	ctx, cancel := context.WithTimeout(ctx, hostTimeout)
+	defer cancel()
+	addrs, err := s.cfg.Resolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]netip.AddrPort, len(addrs))
+	for i, addr := range addrs {
+		list[i] = netip.AddrPortFrom(addr.Unmap(), port)
+	}
+	slices.SortStableFunc(list, func(a, b netip.AddrPort) int { return a.Addr().BitLen() - b.Addr().BitLen() })
+	return list, nil
+}
+
+// lookAgain has the host names looked up that a candidate comes from: they may lead elsewhere now.
+func (c *Candidate) lookAgain() {
+	for _, src := range c.sources {
+		if src.look == nil {
+			continue
+		}
+		select {
+		case src.look.again <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// root is what an error is at bottom, without what changes from try to try.
+func root(err error) string {
+	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
+		err = next
+	}
+	return err.Error()
+}

@@ -1,0 +1,162 @@
+package seek
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// addrs are those of hosts in tests.
+func addrs(list ...netip.AddrPort) (all []netip.Addr) {
+	for _, at := range list {
+		all = append(all, at.Addr())
+	}
+	return all
+}
+
+// What becomes of the addresses of host names.
+func TestHosts(t *testing.T) {
+	host := static("tcp://h:1")
+	add := func(w *world) { w.AddEndpoint(host, "tcp://h:1", nil) }
+	for _, test := range []struct {
+		name string
+		do   func(w *world)
+	}{
+		{"an address needs no look-up", func(w *world) {
+			w.routers[a] = router{id: one}
+			w.do(func() { w.AddEndpoint(static("x"), "tcp://10.0.0.1:1", nil) })
+			w.pass(time.Minute)
+			w.told("meet 1 at 10.0.0.1:1")
+			if w.looked != 0 {
+				w.t.Errorf("%d look-ups", w.looked)
+			}
+		}},
+		{"a name leads elsewhere", func(w *world) {
+			w.routers[a], w.routers[b] = router{id: one}, router{id: two}
+			w.hosts["h"] = addrs(a)
+			w.do(func() { add(w) })
+			w.pass(time.Minute)
+			w.do(func() { w.hosts["h"] = addrs(b) })
+			w.pass(hostFresh + time.Second)
+			w.told("meet 1 at 10.0.0.1:1", "removed 10.0.0.1:1", "meet 2 at 10.0.0.2:1")
+		}},
+		{"a name is unknown for a while", func(w *world) {
+			w.routers[a] = router{id: one}
+			w.do(func() { add(w) })
+			w.pass(time.Minute)
+			w.do(func() { w.hosts["h"] = addrs(a) })
+			w.pass(hostRetry + time.Second)
+			w.told("meet 1 at 10.0.0.1:1")
+		}},
+		{"what was is kept while the name is unknown", func(w *world) {
+			w.routers[a], w.hosts["h"] = router{id: one}, addrs(a)
+			w.do(func() { add(w) })
+			w.pass(time.Second)
+			w.do(func() { delete(w.hosts, "h") })
+			w.pass(time.Minute)
+			w.do(func() { w.over(one, true) })
+			w.pass(time.Second)
+			w.told("meet 1 at 10.0.0.1:1", "meet 1 at 10.0.0.1:1")
+		}},
+		{"the peer is gone: looked up again soon, and not at once", func(w *world) {
+			w.routers[a], w.hosts["h"] = router{id: one}, addrs(a)
+			w.do(func() { add(w) })
+			w.pass(10 * time.Second)
+			before := w.looked
+			w.do(func() { delete(w.routers, a); w.over(one, true) })
+			w.pass(10 * time.Second)
+			if n := w.looked - before; n < 2 || n > 11 {
+				w.t.Errorf("%d look-ups in 10 s", n)
+			}
+		}},
+		{"a source that is removed looks up nothing", func(w *world) {
+			w.hosts["h"] = addrs(a)
+			w.do(func() { add(w) })
+			w.do(func() { w.RemoveSource(host) })
+			before := w.looked
+			w.pass(time.Hour)
+			if w.looked != before || len(w.sources)+len(w.candidates) > 0 {
+				w.t.Errorf("%d look-ups; left: %v, %v", w.looked-before, w.sources, w.candidates)
+			}
+		}},
+		{"addresses that are not usable are left out", func(w *world) {
+			w.routers[a], w.routers[b], w.hosts["h"] = router{id: one}, router{id: two}, addrs(a, b)
+			w.do(func() {
+				w.AddEndpoint(gossiped(two), "tcp://h:1", func(at netip.AddrPort) bool { return at == b })
+				w.AddEndpoint(gossiped(one), "tcp://10.0.0.1:1", func(netip.AddrPort) bool { return false })
+			})
+			w.pass(time.Minute)
+			w.told("meet 2 at 10.0.0.2:1")
+			if w.IsGossiped(one) || !w.IsGossiped(two) {
+				w.t.Error("gossip names the first, or not the second")
+			}
+		}},
+		{"an endpoint takes the place of a name", func(w *world) {
+			w.routers[a], w.routers[b], w.hosts["h"] = router{id: one}, router{id: one}, addrs(a)
+			w.do(func() { w.AddEndpoint(gossiped(one), "tcp://h:1", nil) })
+			w.do(func() { w.AddEndpoint(gossiped(one), "tcp://10.0.0.2:1", nil) })
+			w.pass(time.Minute)
+			if len(w.candidates) != 1 || w.candidates[b] == nil || w.Seeker.hosts != 0 {
+				w.t.Errorf("candidates %v, %d host names", w.candidates, w.Seeker.hosts)
+			}
+		}},
+		{"both families: the other rests while the first is said HELLO", func(w *world) {
+			w.routers[a], w.routers[c6], w.hosts["h"] = router{}, router{}, addrs(c6, a)
+			w.routers[c6] = router{delay: 2 * time.Millisecond}
+			w.do(func() { add(w) })
+			w.pass(time.Second)
+			w.do(func() { w.answers(one) })
+			w.pass(time.Minute)
+			w.told("greet 10.0.0.1:1")
+			w.do(func() { w.over(one, true) })
+			w.pass(time.Second)
+			if len(w.story) != 1 {
+				w.t.Errorf("told %q", w.story)
+			}
+		}},
+		{"both families: the other is tried when the first hangs up", func(w *world) {
+			w.routers[a], w.routers[c6], w.hosts["h"] = router{}, router{delay: 2 * time.Millisecond}, addrs(a, c6)
+			w.do(func() { add(w) })
+			w.pass(time.Second)
+			w.do(func() { delete(w.routers, a); w.hangsUp() })
+			w.pass(time.Second)
+			w.told("greet 10.0.0.1:1", "10.0.0.1:1: refused", "greet [fd00::1]:1", "solved 10.0.0.1:1")
+		}},
+		{"both families of a node of ours", func(w *world) {
+			w.routers[a], w.routers[c6], w.hosts["h"] = router{id: one}, router{id: one, delay: 2 * time.Millisecond}, addrs(a, c6)
+			w.do(func() { add(w) })
+			w.pass(time.Minute)
+			w.told("meet 1 at 10.0.0.1:1", "meet 1 at [fd00::1]:1")
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) { inWorld(t, test.do) })
+	}
+}
+
+// Endpoints of gossip that cannot be used are errors, and bounds hold.
+func TestHostErrors(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.do(func() {
+			if err := w.AddEndpoint(gossiped(one), "udp://h:1", nil); err == nil {
+				t.Error("no error")
+			}
+			for i := range maxGossipHosts {
+				if err := w.AddEndpoint(gossiped(uuid.UUID{2, byte(i)}), "tcp://h:1", nil); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := w.AddEndpoint(gossiped(one), "tcp://h:1", nil); err == nil {
+				t.Error("there is room for one more")
+			}
+			if err := w.AddEndpoint(static("tcp://h:1"), "tcp://h:1", nil); err != nil {
+				t.Error(err)
+			}
+			w.RemoveSource(gossiped(uuid.UUID{2}))
+			if err := w.AddEndpoint(gossiped(one), "tcp://h:1", nil); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}

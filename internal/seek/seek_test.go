@@ -1,0 +1,250 @@
+package seek
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// A world is all that a Seeker in a test sees: sessions, which it counts the questions to, and ROUTERs. All of it runs in fake time.
+type world struct {
+	t *testing.T
+	*Seeker
+	loop    chan func()
+	routers map[netip.AddrPort]router
+	hosts   map[string][]netip.Addr
+	own     netip.AddrPort
+	full    bool          // there is no room for peers
+	silence time.Duration // of an attempt that comes to nothing
+
+	sessions map[uuid.UUID]bool // by peer; whether it is foreign
+	at       map[netip.AddrPort]uuid.UUID
+	greeted  []*Candidate // and not over
+	asked    int          // questions to sessions
+	story    []string
+	reported map[netip.AddrPort]error
+	looked   int // look-ups of host names
+	turns    int // of the control loop
+	tries    int
+	most     int // probes at one time
+}
+
+// A router answers at an address.
+type router struct {
+	id    uuid.UUID // Nil: it has no identity
+	delay time.Duration
+}
+
+var errRefused = errors.New("refused")
+
+// inWorld runs a test of a Seeker in fake time.
+func inWorld(t *testing.T, test func(w *world)) {
+	synctest.Test(t, func(t *testing.T) {
+		var all sync.WaitGroup
+		life, die := context.WithCancel(t.Context())
+		w := &world{
+			t: t, loop: make(chan func()), routers: make(map[netip.AddrPort]router), hosts: make(map[string][]netip.Addr),
+			sessions: make(map[uuid.UUID]bool), at: make(map[netip.AddrPort]uuid.UUID),
+			reported: make(map[netip.AddrPort]error), silence: time.Millisecond,
+		}
+		w.Seeker = New(Config{
+			Sessions: w, Self: uuid.UUID{255}, Candidates: 5_000, Life: life,
+			Go: all.Go,
+			Post: func(f func()) {
+				select {
+				case w.loop <- f:
+				case <-life.Done():
+				}
+			},
+			Probe:    w.probe,
+			Resolver: w,
+			IsOwn:    func(at netip.AddrPort) bool { return at == w.own },
+			Pause:    func(attempts int) time.Duration { return min(50*time.Millisecond<<min(attempts-1, 10), 5*time.Second) },
+			Report:   w.report,
+			Removed:  func(c *Candidate) { w.tell("removed %v", c.At()) },
+			Looked:   func() {},
+		})
+		all.Go(func() {
+			for {
+				w.turns++
+				select {
+				case f := <-w.loop:
+					f()
+				case <-w.C:
+					w.Run()
+				case <-life.Done():
+					return
+				}
+			}
+		})
+		defer all.Wait()
+		defer die()
+		test(w)
+	})
+}
+
+// do runs a function in the control loop, and waits until nothing is left to do at this time.
+func (w *world) do(f func()) {
+	w.loop <- f
+	synctest.Wait()
+}
+
+func (w *world) pass(d time.Duration) {
+	time.Sleep(d) // fake time
+	synctest.Wait()
+}
+
+func (w *world) tell(format string, args ...any) {
+	w.story = append(w.story, fmt.Sprintf(format, args...))
+}
+
+// told takes the story so far.
+func (w *world) told(want ...string) {
+	w.t.Helper()
+	w.do(func() {
+		if !slices.Equal(w.story, want) {
+			w.t.Errorf("told %q, want %q", w.story, want)
+		}
+		w.story, w.reported = nil, make(map[netip.AddrPort]error)
+	})
+}
+
+func (w *world) probe(ctx context.Context, at netip.AddrPort) (id uuid.UUID, named bool, err error) {
+	answer := make(chan router, 1)
+	select {
+	case w.loop <- func() {
+		w.tries++
+		w.most = max(w.most, w.probes)
+		r, ok := w.routers[at]
+		if !ok {
+			close(answer)
+			return
+		}
+		answer <- r
+	}:
+	case <-ctx.Done():
+		return uuid.Nil, false, ctx.Err()
+	}
+	r, ok := <-answer
+	if !ok {
+		time.Sleep(w.silence) // fake time
+		return uuid.Nil, false, errRefused
+	}
+	time.Sleep(max(r.delay, time.Millisecond)) // fake time
+	return r.id, r.id != uuid.Nil, nil
+}
+
+func (w *world) LookupNetIP(ctx context.Context, _, host string) (list []netip.Addr, err error) {
+	ran := make(chan struct{})
+	select {
+	case w.loop <- func() {
+		w.looked++
+		list = slices.Clone(w.hosts[host])
+		close(ran)
+	}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	<-ran
+	if list == nil {
+		return nil, errors.New("no such host")
+	}
+	return list, nil
+}
+
+func (w *world) report(c *Candidate, err error) {
+	if err == nil {
+		delete(w.reported, c.At())
+		w.tell("solved %v", c.At())
+	} else if w.reported[c.At()] != err {
+		w.reported[c.At()] = err
+		w.tell("%v: %v", c.At(), err)
+	}
+}
+
+// At implements Sessions.
+func (w *world) At(at netip.AddrPort) (uuid.UUID, bool) {
+	w.asked++
+	id, ok := w.at[at]
+	return id, ok
+}
+
+// With implements Sessions.
+func (w *world) With(id uuid.UUID) (found, isForeign bool) {
+	w.asked++
+	isForeign, found = w.sessions[id]
+	return found, isForeign
+}
+
+// Meet implements Sessions.
+func (w *world) Meet(id uuid.UUID, at netip.AddrPort) bool {
+	if w.full {
+		return false
+	}
+	w.tell("meet %d at %v", id[0], at)
+	w.sessions[id], w.at[at] = false, id
+	return true
+}
+
+// Greet implements Sessions.
+func (w *world) Greet(c *Candidate) bool {
+	if w.full {
+		return false
+	}
+	w.tell("greet %v", c.At())
+	w.greeted = append(w.greeted, c)
+	return true
+}
+
+// End implements Sessions.
+func (w *world) End(c *Candidate) {
+	w.tell("end %v", c.At())
+	w.ended(c)
+	w.GreetingOver(c, errRefused) // as the sessions do for each that is over
+}
+
+func (w *world) ended(c *Candidate) {
+	w.greeted = slices.DeleteFunc(w.greeted, func(o *Candidate) bool { return o == c })
+}
+
+// over ends the session with a peer.
+func (w *world) over(id uuid.UUID, entered bool) {
+	delete(w.sessions, id)
+	for at, other := range w.at {
+		if other == id {
+			delete(w.at, at)
+		}
+	}
+	w.SessionOver(id, entered)
+}
+
+// answers has the peer that was said HELLO first tell its UUID.
+func (w *world) answers(id uuid.UUID) {
+	c := w.greeted[0]
+	w.ended(c)
+	w.sessions[id], w.at[c.At()] = true, id
+	w.Proved(c, id)
+}
+
+// hangsUp ends the session with the peer that was said HELLO first.
+func (w *world) hangsUp() {
+	c := w.greeted[0]
+	w.ended(c)
+	w.GreetingOver(c, errRefused)
+}
+
+func at(text string) netip.AddrPort { return netip.MustParseAddrPort(text) }
+
+var domain = Source{Kind: SRV, Name: "x"}
+
+func static(endpoint string) Source { return Source{Kind: Configured, Name: endpoint} }
+
+func gossiped(id uuid.UUID) Source { return Source{Kind: Gossip, Peer: id} }

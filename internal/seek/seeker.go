@@ -1,0 +1,204 @@
+package seek
+
+import (
+	"container/heap"
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+)
+
+// Config is what a Seeker needs.
+type Config struct {
+	Sessions   Sessions
+	Self       uuid.UUID       // of this node
+	Candidates int             // how many there may be at most
+	Life       context.Context // ends with the node
+
+	Go   func(f func()) // runs f in a goroutine that the node's end waits for
+	Post func(f func()) // has the control loop run f; it may wait for the loop
+
+	// Probe asks the ROUTER at an address for its identity. It waits for the network, for a bounded time. named is false if the ROUTER has no
+	// identity of a ZRE node.
+	Probe func(ctx context.Context, at netip.AddrPort) (id uuid.UUID, named bool, err error)
+
+	Resolver Resolver
+	IsOwn    func(at netip.AddrPort) bool     // whether an address is this node's
+	Pause    func(attempts int) time.Duration // the back-off after a number of failures, from 1
+	Report   func(c *Candidate, err error)    // a peer is not met at a candidate, for this reason; nil: it is, or is not looked for any more
+	Removed  func(c *Candidate)               // no source names the candidate
+	Looked   func()                           // the addresses that the application names may be others
+	Log      zerolog.Logger
+}
+
+// Resolver looks up host names.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+const (
+	// ownPause is the time between two looks at an address that is our own: another node may get it.
+	ownPause = time.Minute
+
+	// hearsayPause bounds the back-off where the DNS or gossip alone name an address: they may name the dead for ever. It is that of
+	// Config.Pause up to hearsayAttempts failures.
+	hearsayPause    = 25 * time.Second // beyond Config.Pause
+	hearsayAttempts = 8
+
+	// maxProbes bounds the attempts at one time.
+	maxProbes = 64
+
+	// maxBatch bounds the candidates that the control loop looks at before it serves others.
+	maxBatch = 256
+
+	// AnswerTime is how long a peer that was said HELLO may take to answer before the next one is said HELLO.
+	AnswerTime = 3 * time.Second
+)
+
+// A Seeker looks for peers. Its methods are for the control loop alone, unless they say otherwise.
+type Seeker struct {
+	// C fires when the control loop shall call Run.
+	C     <-chan time.Time
+	timer *time.Timer
+	armed time.Time // for when the timer is set; zero if it is not
+
+	cfg        Config
+	sources    map[Source]*source
+	candidates map[netip.AddrPort]*Candidate
+	met        map[uuid.UUID][]*Candidate // by their peer
+	round      uint64
+	hosts      int // host names that gossip has looked up
+	stopped    bool
+
+	// The candidates to try: those that the application names, and the others. They are taken in turn, so that dead addresses of the DNS
+	// do not delay the application's own.
+	queues [2]queue
+	turn   int
+	order  uint64
+	probes int // attempts under way
+
+	// Peers without identity are said HELLO one at a time: two addresses may be of the same peer, which would end each session over the
+	// HELLO of the other. Once the first has answered, the second is known by its own answer.
+	greeted []*Candidate // in stage greeting, the newest last
+	waiting queue
+	next    *Candidate // of waiting, while it is probed once more
+}
+
+// New makes a Seeker.
+func New(cfg Config) *Seeker {
+	s := &Seeker{
+		cfg:        cfg,
+		sources:    make(map[Source]*source),
+		candidates: make(map[netip.AddrPort]*Candidate),
+		met:        make(map[uuid.UUID][]*Candidate),
+		timer:      time.NewTimer(time.Hour),
+	}
+	s.timer.Stop()
+	s.C = s.timer.C
+	return s
+}
+
+// Stop has the Seeker try nothing any more.
+func (s *Seeker) Stop() {
+	s.stopped = true
+	s.timer.Stop()
+}
+
+// Run tries the candidates that are due. The control loop calls it when C fires.
+func (s *Seeker) Run() {
+	if s.stopped {
+		return
+	}
+	s.armed = time.Time{}
+	now := time.Now()
+	for range maxBatch {
+		c := s.take(now)
+		if c == nil {
+			break
+		}
+		s.try(c)
+	}
+	s.arm()
+}
+
+// take returns the candidate whose turn it is; nil if none is due, or too many are tried now.
+func (s *Seeker) take(now time.Time) *Candidate {
+	if s.probes >= maxProbes {
+		return nil
+	}
+	if len(s.waiting) > 0 && !s.isIntroducing(now) {
+		s.next = s.waiting.first()
+		return s.next
+	}
+	for range s.queues {
+		s.turn = (s.turn + 1) % len(s.queues)
+		if q := &s.queues[s.turn]; q.isDue(now) {
+			return q.first()
+		}
+	}
+	return nil
+}
+
+// arm sets the timer for the next candidate.
+func (s *Seeker) arm() {
+	var next time.Time
+	if s.probes < maxProbes { // else the end of an attempt calls Run
+		for _, q := range s.queues {
+			if len(q) > 0 && (next.IsZero() || q[0].due.Before(next)) {
+				next = q[0].due
+			}
+		}
+		if len(s.waiting) > 0 && s.next == nil {
+			if end := s.introducedBy(); next.IsZero() || end.Before(next) {
+				next = end
+			}
+		}
+	}
+	switch {
+	case next.Equal(s.armed):
+		return
+	case next.IsZero():
+		s.timer.Stop()
+	default:
+		s.timer.Reset(time.Until(next))
+	}
+	s.armed = next
+}
+
+// isIntroducing reports whether a peer without identity has just been said HELLO, or is about to be.
+func (s *Seeker) isIntroducing(now time.Time) bool {
+	return s.next != nil || now.Before(s.introducedBy())
+}
+
+// introducedBy returns when the peer that was said HELLO last shall have answered; a time in the past if all have.
+func (s *Seeker) introducedBy() time.Time {
+	if len(s.greeted) == 0 {
+		return time.Unix(0, 0)
+	}
+	return s.greeted[len(s.greeted)-1].greeted.Add(AnswerTime)
+}
+
+// Failures returns how many attempts at an address failed since the last success; 0 if no source names it.
+func (s *Seeker) Failures(at netip.AddrPort) int {
+	if c := s.candidates[at]; c != nil {
+		return c.attempts
+	}
+	return 0
+}
+
+// Retry has every candidate tried now: this node has moved, or slept.
+func (s *Seeker) Retry() {
+	for _, c := range s.candidates {
+		c.attempts = 0
+	}
+	now := time.Now()
+	for i := range s.queues {
+		for _, c := range s.queues[i] {
+			c.due = now
+		}
+		heap.Init(&s.queues[i])
+	}
+	s.Run()
+}

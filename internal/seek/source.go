@@ -1,0 +1,186 @@
+package seek
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+
+	"github.com/google/uuid"
+)
+
+// Kind is a kind of source.
+type Kind uint8
+
+const (
+	Configured Kind = iota // the application
+	SRV                    // records of the DNS
+	Gossip                 // gossip, which tells whose an address is
+)
+
+var kindNames = [...]string{Configured: "peer", SRV: "SRV", Gossip: "gossip"}
+
+// Source is what names addresses.
+type Source struct {
+	Kind Kind
+	Name string    // Configured: the endpoint; SRV: the domain name; empty for Gossip
+	Peer uuid.UUID // Gossip: the peer whose addresses it names; Nil for the others
+}
+
+// String returns the source in words, such as "SRV _zre._tcp.example".
+func (s Source) String() string {
+	if s.Kind == Gossip {
+		return kindNames[s.Kind] + " " + s.Peer.String()
+	}
+	return kindNames[s.Kind] + " " + s.Name
+}
+
+// source is a Source with what it names.
+type source struct {
+	Source
+	candidates []*Candidate
+	isHost     bool         // it is a host name
+	met        []*Candidate // those of a host name where a peer was met: one peer may have addresses of both families
+	look       *lookUp      // of its host name; nil if it has none
+}
+
+// note takes note that a peer was met at a candidate.
+func (src *source) note(c *Candidate) {
+	if src.isHost {
+		src.met = append(src.met, c)
+	}
+}
+
+// forget undoes note.
+func (src *source) forget(c *Candidate) {
+	if i := slices.Index(src.met, c); i >= 0 {
+		src.met = slices.Delete(src.met, i, i+1)
+	}
+}
+
+// SetSource has a source name these addresses, and no others. It does not keep the slice.
+func (s *Seeker) SetSource(key Source, addrs []netip.AddrPort) {
+	if s.stopped {
+		return
+	}
+	s.set(s.source(key), addrs)
+}
+
+// RemoveSource has a source name nothing any longer, and ends the look-ups of its host name.
+func (s *Seeker) RemoveSource(key Source) {
+	src := s.sources[key]
+	if src == nil || s.stopped {
+		return
+	}
+	s.endLookUp(src)
+	s.set(src, nil)
+}
+
+// IsGossiped reports whether gossip names addresses of a peer.
+func (s *Seeker) IsGossiped(peer uuid.UUID) bool {
+	src := s.sources[Source{Kind: Gossip, Peer: peer}]
+	return src != nil && len(src.candidates) > 0
+}
+
+// Configured calls f with each address that the application names.
+func (s *Seeker) Configured(f func(at netip.AddrPort)) {
+	for key, src := range s.sources {
+		if key.Kind != Configured {
+			continue
+		}
+		for _, c := range src.candidates {
+			f(c.at)
+		}
+	}
+}
+
+// source returns a source, a new one if it is not known.
+func (s *Seeker) source(key Source) *source {
+	src := s.sources[key]
+	if src == nil {
+		src = &source{Source: key}
+		s.sources[key] = src
+	}
+	return src
+}
+
+// set has a source name these addresses, and no others.
+func (s *Seeker) set(src *source, addrs []netip.AddrPort) {
+	s.round++
+	for _, at := range addrs {
+		if c := s.candidates[at]; c != nil {
+			c.round = s.round
+		}
+	}
+	before := src.candidates
+	src.candidates = make([]*Candidate, 0, len(addrs))
+	for _, c := range before {
+		if c.round != s.round {
+			s.drop(src, c)
+		}
+	}
+	s.round++ // now it marks what has been added
+	ignored := 0
+	for _, at := range addrs {
+		c := s.candidates[at]
+		if c == nil {
+			if len(s.candidates) >= s.cfg.Candidates {
+				ignored++
+				continue
+			}
+			c = &Candidate{at: at}
+			s.candidates[at] = c
+		}
+		if c.round == s.round {
+			continue // it is named twice
+		}
+		c.round = s.round
+		src.candidates = append(src.candidates, c)
+		if c.add(src) {
+			c.attempts = 0
+			if c.stage != probing && c.stage != greeting {
+				s.schedule(c, 0)
+			}
+		}
+	}
+	if ignored > 0 {
+		s.cfg.Log.Warn().Stringer("source", src).Int("ignored", ignored).Int("limit", s.cfg.Candidates).Msg("too many addresses to try")
+	}
+	if len(src.candidates) == 0 && src.look == nil {
+		delete(s.sources, src.Source)
+	}
+	if src.Kind == Configured {
+		s.cfg.Looked()
+	}
+	s.Run()
+}
+
+// drop has a source not name a candidate any longer.
+func (s *Seeker) drop(src *source, c *Candidate) {
+	i := slices.Index(c.sources, src)
+	if i < 0 {
+		return // there were too many
+	}
+	c.sources = slices.Delete(c.sources, i, i+1)
+	src.forget(c)
+	if len(c.sources) > 0 {
+		return
+	}
+	delete(s.candidates, c.at)
+	c.leaveQueue()
+	s.setPeer(c, uuid.Nil)
+	wasGreeting := c.stage == greeting
+	s.leaveGreeting(c)
+	c.stage = removed
+	s.solve(c)
+	s.freeBeside(c)
+	s.cfg.Removed(c)
+	if wasGreeting {
+		s.cfg.Sessions.End(c)
+	}
+}
+
+// lookUp is the repeated look-up of a host name.
+type lookUp struct {
+	again chan struct{} // a token has the name looked up at once
+	end   context.CancelFunc
+}

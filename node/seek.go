@@ -1,0 +1,231 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"github.com/go-zre/go-zre/internal/paths"
+	"github.com/go-zre/go-zre/internal/seek"
+	"github.com/go-zre/go-zre/internal/zmtp"
+)
+
+// newSeeker makes what looks for peers that no beacon shows.
+func (n *Node) newSeeker() *seek.Seeker {
+	return seek.New(seek.Config{
+		Sessions:   seekSessions{n},
+		Self:       n.cfg.UUID,
+		Candidates: n.cfg.Limits.Peers,
+		Life:       n.life,
+		Go:         n.wg.Go,
+		Post:       n.post,
+		Probe:      n.probe,
+		Resolver:   resolver(n.cfg.Network),
+		IsOwn:      func(at netip.AddrPort) bool { return at.Port() == n.port && n.agent.IsLocal(at.Addr()) },
+		Pause:      func(attempts int) time.Duration { return backoff(n.cfg.Network, attempts) },
+		Report:     n.reportCandidate,
+		Removed:    func(c *seek.Candidate) { n.problems.solve(ProblemContradiction, paths.Format(c.At())) },
+		Looked:     n.checkPeersSoon,
+		Log:        n.log,
+	})
+}
+
+// probe asks the ROUTER at an address for its identity. It waits for the network.
+func (n *Node) probe(ctx context.Context, at netip.AddrPort) (id uuid.UUID, named bool, err error) {
+	dialling, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	nc, err := n.cfg.Network.Dial(dialling, "tcp", at.String())
+	if err != nil {
+		return uuid.Nil, false, err
+	}
+	octets, err := zmtp.Probe(ctx, nc, n.zmtp)
+	if err != nil {
+		return uuid.Nil, false, err
+	}
+	id, named = parseIdentity(octets)
+	return id, named, nil
+}
+
+// All that follows runs in the control loop.
+
+// seekSessions is what package seek sees of the sessions.
+type seekSessions struct{ *Node }
+
+// At implements seek.Sessions.
+func (n seekSessions) At(at netip.AddrPort) (uuid.UUID, bool) {
+	for _, id := range n.addresses.At(at) {
+		if s := n.sessions[id]; s != nil && s.candidate == nil {
+			return id, true
+		}
+	}
+	return uuid.Nil, false
+}
+
+// With implements seek.Sessions.
+func (n seekSessions) With(id uuid.UUID) (found, isForeign bool) {
+	s := n.sessions[id]
+	return s != nil, s != nil && !s.isOurs
+}
+
+// Meet implements seek.Sessions.
+func (n seekSessions) Meet(id uuid.UUID, at netip.AddrPort) bool {
+	if s := n.sessions[id]; s != nil {
+		s.addEndpoint(at, false)
+		n.index(s)
+		return true
+	}
+	return n.meet(id, n.paths([]netip.AddrPort{at}, false), n.agent.IsLocal(at.Addr())) != nil
+}
+
+// Greet implements seek.Sessions.
+func (n seekSessions) Greet(c *seek.Candidate) bool {
+	s := n.begin(uuid.New(), n.paths([]netip.AddrPort{c.At()}, false), false, 0, nil, nil)
+	if s == nil {
+		return false
+	}
+	s.candidate = c
+	n.unnamed = append(n.unnamed, s)
+	return true
+}
+
+// End implements seek.Sessions.
+func (n seekSessions) End(c *seek.Candidate) {
+	if i := slices.IndexFunc(n.unnamed, func(s *session) bool { return s.candidate == c }); i >= 0 {
+		n.end(n.unnamed[i])
+	}
+}
+
+// reportCandidate raises the problem that no peer is met at a candidate, or solves it.
+func (n *Node) reportCandidate(c *seek.Candidate, err error) {
+	about := paths.Format(c.At())
+	if err == nil {
+		n.problems.solve(ProblemUnreachable, about)
+		return
+	}
+	level := zerolog.InfoLevel // the DNS and gossip may name the dead
+	if c.IsFrom(seek.Configured) {
+		level = zerolog.WarnLevel
+	}
+	if by := c.Sources(); by != configured(about).String() {
+		err = fmt.Errorf("named by %s: %w", by, err)
+	}
+	n.problems.raiseAt(level, ProblemUnreachable, about, &Peer{UUID: c.Peer(), Endpoint: about, Transport: TCP}, err)
+}
+
+// configured is the source of an endpoint of Config.Peers.
+func configured(endpoint string) seek.Source {
+	return seek.Source{Kind: seek.Configured, Name: endpoint}
+}
+
+var errNotNamed = errors.New("what answers there says no HELLO to us: if it cannot reach this node's endpoint, advertise another")
+
+// sessionOver tells the seeker that a session is over.
+func (n *Node) sessionOver(s *session) {
+	c := s.candidate
+	if c == nil {
+		n.seeker.SessionOver(s.uuid, s.state.isPresent())
+		return
+	}
+	n.takeCandidate(s)
+	if n.asking == s {
+		n.asking = nil
+		n.after(0, n.askWhose)
+	}
+	n.seeker.GreetingOver(c, cmp.Or(s.dialErr, errNotNamed))
+}
+
+// takeCandidate takes the candidate from a session that it began: the session is over, or has its peer's UUID.
+func (n *Node) takeCandidate(s *session) {
+	n.unnamed = slices.DeleteFunc(n.unnamed, func(o *session) bool { return o == s })
+	s.candidate = nil
+	n.settleUndecided()
+}
+
+// recognise gives a session that waits for the answer to its HELLO the UUID of the peer that answers, if it leads to one of these
+// endpoints, or to where gossip has the peer. It returns nil if there is none.
+func (n *Node) recognise(id uuid.UUID, endpoints []netip.AddrPort) *session {
+	s := n.recognised(id, endpoints)
+	if s != nil {
+		n.assignUUID(s, id)
+	}
+	return s
+}
+
+// recognised tells which session recognise would take: one without UUID, or one whose peer has not been seen at its address since we connected
+// to it. Its HELLO went to the peer that has the address now.
+func (n *Node) recognised(id uuid.UUID, endpoints []netip.AddrPort) *session {
+	for _, s := range n.unnamed {
+		if slices.Contains(endpoints, s.candidate.At()) || s.candidate.IsGossiped(id) {
+			return s
+		}
+	}
+	for _, at := range endpoints {
+		for _, other := range n.addresses.At(at) {
+			s := n.sessions[other]
+			if s != nil && s.greetsAt(at) && !s.isOurs && s.candidate == nil && s.paths.ShownAt(at) <= s.linkedTick {
+				return s
+			}
+		}
+	}
+	return nil
+}
+
+// greetsAt tells whether a session has said HELLO at an address, or is about to, and the peer's has not come.
+func (s *session) greetsAt(at netip.AddrPort) bool {
+	return s.state == greeting && s.reached == at || s.state == dialling && s.greets && s.node.reserved[at] == s
+}
+
+// assignUUID gives a session the UUID of the peer that it proves to be with.
+func (n *Node) assignUUID(s *session, id uuid.UUID) {
+	c, was := s.candidate, s.uuid
+	n.takeCandidate(s)
+	n.reportPrevious(s)
+	n.verify(s)
+	n.unindex(s)
+	n.mu.Lock()
+	delete(n.sessions, s.uuid)
+	s.uuid = id
+	n.sessions[id] = s
+	n.mu.Unlock()
+	n.index(s)
+	if c != nil {
+		n.seeker.Proved(c, id)
+	} else {
+		n.seeker.Renamed(was, id)
+	}
+	if n.asking == s {
+		n.asking = nil
+		n.askWhose()
+	}
+}
+
+// presume: a session whose peer did not tell its UUID was closed by the other side. If another session with a peer of a foreign
+// implementation has just been connected, it is most likely the same peer, which knows us by our newest connection only: the
+// candidate is one more address of that peer.
+func (n *Node) presume(s *session) {
+	if o := n.nearest(s); o != nil {
+		n.seeker.Presume(s.candidate, o.uuid)
+	}
+}
+
+// nearest returns the session with a peer of a foreign implementation that was connected next to a session without UUID, in time; nil if there
+// is none. A peer with two addresses, where both have just been said HELLO, has answered both by one HELLO.
+func (n *Node) nearest(s *session) (nearest *session) {
+	least := steady
+	for _, o := range n.sessions {
+		if o.candidate != nil || o.mailbox == nil || o.isOurs {
+			continue
+		}
+		if apart := o.linked.Sub(s.linked).Abs(); apart < least {
+			nearest, least = o, apart
+		}
+	}
+	return nearest
+}
