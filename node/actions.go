@@ -190,7 +190,7 @@ func (n *Node) awaitPeer(s *session, d detail) {
 	switch {
 	case s.out.Wraps(): // it did so over a number, as it had to
 		n.redial(s, d)
-	case !s.isOurs && s.helloAt.After(s.linked) && !s.answered.Load() && n.candidates() == 0:
+	case !s.isOurs && s.helloAt.After(s.linked) && !s.isProven && !s.answered.Load() && n.candidates() == 0:
 		// It never showed that it knew our HELLO: zyre.js, which had us in a session, drops us for a HELLO, greets at our next beacon, and hangs
 		// up for whatever comes but another HELLO.
 		n.redial(s, d)

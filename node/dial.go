@@ -174,6 +174,7 @@ func (n *Node) demand(s *session, within time.Duration, e event) {
 // askProof asks a peer to show that it hears us.
 func (n *Node) askProof(s *session, now time.Time) {
 	s.askedFor = now
+	s.isProven = s.isProven || s.answered.Load()
 	s.answered.Store(false)
 	s.out.Ping()
 }

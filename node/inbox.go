@@ -55,7 +55,11 @@ func (n *Node) accept(conn *zmtp.Conn) (zmtp.Receiver, error) {
 		n.post(func() { n.conflict(netip.AddrPortFrom(paths.AddrOf(conn.RemoteAddr()), 0)) })
 		return nil, errOwnUUID
 	}
-	return &inbox{node: n, conn: conn, uuid: id, extensions: extensionsOf(conn)}, nil
+	in := &inbox{node: n, conn: conn, uuid: id, extensions: extensionsOf(conn)}
+	if in.extensions == 0 {
+		n.post(func() { n.invite(in) })
+	}
+	return in, nil
 }
 
 // Greeted says whether a HELLO came. Until then the Router counts the connection as one in its handshake.

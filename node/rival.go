@@ -85,3 +85,20 @@ func (n *Node) awaitRival(s *session, answered <-chan struct{}, grace time.Durat
 		return false
 	}
 }
+
+// inviteGrace is how long a foreign peer may be silent by its new connection before it is asked for a sign of life.
+const inviteGrace = 100 * time.Millisecond
+
+// invite: a foreign peer has made a connection. If its older one broke, and it says no HELLO by this one, libzmq has connected again by itself
+// and goes on with the next message; an idle peer would have none in time. Its HELLO would come a round trip after the handshake.
+func (n *Node) invite(in *inbox) {
+	s := n.sessions[in.uuid]
+	if s == nil || s.mailbox == nil || !s.state.isPresent() {
+		return
+	}
+	n.after(max(inviteGrace, s.shook), func() {
+		if n.sessions[in.uuid] == s && s.state == awaiting && in.held.Load() == nil && in.conn.Err() == nil {
+			s.out.Ping()
+		}
+	})
+}
