@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/go-zre/go-zre/zre"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -104,11 +106,16 @@ func TestComplaints(t *testing.T) {
 	log.Info().Msg("all is well")
 	log.Warn().Str("node", "x").Str("interface", "eth0").Str("to", "10.0.0.255:5670").Str("error", "no\nroom").Msg("beacon: sending beacons failed")
 	c.Write([]byte("no JSON"))
+	for _, kind := range []zre.ProblemKind{zre.ProblemUnreachable, zre.ProblemConflict} { // these the doctor finds itself
+		log.Warn().Stringer("problem", kind).Str("about", "x").Msg("trouble")
+	}
+	log.Warn().Str("host", "x").Msg("host name not resolved, trying on")
+	log.Warn().Stringer("problem", zre.ProblemFlapping).Str("about", "x").Str("reason", "why").Msg("trouble")
 	for range 2 * maxComplaints {
 		log.Error().Dur("took", time.Second).Msg("again")
 	}
 	got := c.list()
-	if len(got) != maxComplaints || got[0] != "sending beacons failed on eth0 to 10.0.0.255:5670: no�room" || got[1] != "again" {
+	if len(got) != maxComplaints || got[0] != "sending beacons failed on eth0 to 10.0.0.255:5670: no�room" || got[1] != "trouble (x): why" || got[2] != "again" {
 		t.Errorf("%q", got)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"unicode"
+
+	"github.com/go-zre/go-zre/zre"
 )
 
 // clean makes text of others fit for a terminal: what is not printable could steer it.
@@ -31,17 +33,24 @@ const maxComplaints = 20
 func (c *complaints) Write(line []byte) (int, error) {
 	var l struct {
 		Message, Interface, To, Error string
-		Endpoint                      string   // of a peer that was named
-		Sources                       []string // of an address where a peer may be
+		Host                          string // of a peer that was named
+		Problem, About, Reason        string
 	}
-	if err := json.Unmarshal(line, &l); err != nil || l.Endpoint != "" || l.Sources != nil {
-		return len(line), nil // nothing a person can use, or about peers that were named, which are tested
+	err := json.Unmarshal(line, &l)
+	switch {
+	case err != nil || l.Host != "", l.Problem == zre.ProblemUnreachable.String(), l.Problem == zre.ProblemConflict.String():
+		return len(line), nil // nothing a person can use, or about named peers and twins, which are looked for
+	case l.Problem != "":
+		l.Error = l.Reason
 	}
 	text := strings.TrimPrefix(l.Message, "beacon: ")
 	if l.Interface != "" {
 		text += " on " + l.Interface
 	}
-	if l.To != "" {
+	switch {
+	case l.Problem != "":
+		text += " (" + l.About + ")"
+	case l.To != "":
 		text += " to " + l.To
 	}
 	if l.Error != "" {
