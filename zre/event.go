@@ -21,7 +21,7 @@ type Peer struct {
 	Name      string            // as its HELLO gave it; not unique
 	Endpoint  string            // where its mailbox is on the network, "tcp://address:port"
 	Headers   map[string]string // the properties that its HELLO gave
-	Groups    []string          // the groups it is in, in the order in which it joined them
+	Groups    []string          // the groups it is in, as it joined them: the newest last; sort a copy to show them by name
 	Transport string            // how messages reach it: "tcp", "ipc" on this host, "inproc" in this process
 	State     State             // what it told last; StateUnknown for implementations without states
 
