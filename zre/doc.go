@@ -28,13 +28,13 @@
 // message is lost or out of order. A peer that comes back, or whose connection broke, enters anew. One event stands outside of that order:
 // a [Problem] may concern a peer that is not present.
 //
+// Always read the events. While a program does not, at most a few thousand messages (and 64 MiB) wait in memory; then the
+// node stops reading from the peers that send them, and they see this node as busy. Who is present is known all the same.
+//
 // # Problems
 //
-// A [Problem] says what keeps the node from working as it should, such as a peer that cannot be reached, and why: as an event when it begins and
-// when it is solved, and by [Node.Problems] for as long as it lasts.
-//
-// Read the events, always: while a program does not, at most a few thousand messages (and 64 MiB) wait in memory, then the
-// node stops reading from the peers that send them, and they see this node as busy. Who is present is known all the same.
+// A [Problem] says what keeps the node from working as it should, such as a peer that cannot be reached, and why. It comes as an event when it
+// begins and when it is solved, and [Node.Problems] returns it for as long as it lasts.
 //
 // # States
 //

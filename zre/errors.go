@@ -10,7 +10,7 @@ var (
 	// ErrStarted: Start was called before, and has not failed.
 	ErrStarted = node.ErrStarted
 
-	// ErrNotStarted: the node is not started yet, so there is nobody to send to.
+	// ErrNotStarted: Whisper, Shout or Ping was called before Start has returned.
 	ErrNotStarted = node.ErrNotStarted
 
 	// ErrUnknownPeer: no peer of that UUID is present; it never entered, or has left.
@@ -23,13 +23,15 @@ var (
 	// ErrState: a node cannot be set to this state.
 	ErrState = node.ErrState
 
-	// ErrGroup: Join, Leave or Shout was given a string that cannot name a group. The error says which, and why.
+	// ErrGroup: Join, Leave or Shout was given a string that cannot name a group: one that is empty, longer than 255 bytes, not UTF-8, or has
+	// a NUL. The error quotes it and says why.
 	ErrGroup = node.ErrGroup
 
 	// ErrTooLarge: the message is larger than peers accept: 64 MiB, or 1,023 frames.
 	ErrTooLarge = node.ErrTooLarge
 )
 
-// PeerError tells which peer a Whisper or Shout failed for: its UUID, its Name, Err, which is ErrUnknownPeer or ErrPeerBusy, and whether
-// it was Dropped: it took nothing for the send timeout, and exits as not responding. Get it with errors.As.
+// PeerError tells for which peer a Whisper, Shout or Ping failed: its UUID, and its Name if that is known. Err is ErrUnknownPeer or ErrPeerBusy;
+// errors.Is finds these, and the context's error if that ended the wait. Dropped is set if the peer took nothing for the send timeout and its
+// session was ended for that: it exits as NotResponding. Get a PeerError with errors.As.
 type PeerError = node.PeerError

@@ -48,7 +48,8 @@ type (
 	// Enter: a peer is present. It may be whispered to from now on.
 	Enter struct{ Peer *Peer }
 
-	// Exit: a peer is gone, for the reason given. Messages to it that were still on their way may be lost.
+	// Exit: a peer is gone, for the reason given. Messages to it that were still on their way may be lost. A peer whose session broke enters
+	// again soon, in a session of its own.
 	Exit struct {
 		Peer   *Peer
 		Reason Reason
@@ -90,10 +91,10 @@ type (
 		State State
 	}
 
-	// Evasive: a peer was silent for the evasive timeout, and is asked for a sign of life (PING).
+	// Evasive: a peer was silent for the evasive timeout, and is asked for a sign of life (PING). Nothing comes when it is heard again.
 	Evasive struct{ Peer *Peer }
 
-	// Silent: a peer did not answer that for another evasive timeout. It exits at the expired timeout.
+	// Silent: a peer that is Evasive has not answered for another evasive timeout. It exits if it stays silent for the expired timeout.
 	Silent struct{ Peer *Peer }
 )
 
@@ -136,8 +137,8 @@ const (
 	Replaced      = Reason(node.Replaced)      // it greeted anew: it restarted, or began a new session
 	NotResponding = Reason(node.NotResponding) // it did not take its messages for the send timeout
 
-	// Unreachable: the peer is heard, but for the expired timeout this node could not connect to it: a firewall, or an endpoint that leads
-	// nowhere from here. Exit.Err has the cause. It enters again once a connection succeeds.
+	// Unreachable: this node heard the peer, but could not connect to it for the expired timeout: a firewall, for example, or an endpoint that
+	// leads nowhere from here. Exit.Err is the cause. The peer enters again when a connection succeeds.
 	Unreachable = Reason(node.Unreachable)
 )
 

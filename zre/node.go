@@ -51,14 +51,16 @@ func NewNode(options ...Option) (*Node, error) {
 }
 
 // Start opens the node's mailbox and begins to look for peers and to be seen by them. It does not wait for peers: they come as
-// events. The context bounds the start alone, not the node's life. It fails where no address can be listened on, with
-// ErrStarted or ErrClosed; after any other failure it may be called again. Other calls do not wait for a start: what is joined and set
-// meanwhile is what the node starts with, and Close ends the start, which then returns ErrClosed.
+// events. The context bounds the start alone, not the node's life.
+//
+// It fails if an address or port cannot be listened on, if WithSRV gets no answer, or if ctx ends; then it may be called again. A second call
+// returns ErrStarted, one after Close ErrClosed. Other calls do not wait for Start: Join and SetState, before it and beside it, are part of
+// what the node starts with, and Close ends it: then it returns ErrClosed.
 func (n *Node) Start(ctx context.Context) error { return n.engine.Start(ctx) }
 
 // Close says farewell to the network and ends the node. Messages that are queued are sent first, for up to the linger time
-// (WithLinger). The channel of Events is closed, and every other call returns ErrClosed from now on. Events not yet received are
-// dropped: once Close has returned, neither Events nor All gives one. Close waits until all is done; it may be called twice and from
+// (WithLinger). From now on every other call that returns an error returns ErrClosed. Close waits until all is done. Then the channel of
+// Events is closed, and neither it nor All gives an event any more: those not yet received are dropped. It may be called twice and from
 // anywhere, also from the loop over the events.
 func (n *Node) Close() error {
 	n.closed.Do(func() { close(n.done) })
@@ -138,8 +140,8 @@ func (n *Node) Ping(ctx context.Context, peer uuid.UUID) (time.Duration, error) 
 	return n.engine.Ping(ctx, peer)
 }
 
-// Events returns the channel of the node's events. It is always the same one, and is closed by Close. Each event is given once, so from
-// the first call on the channel has all of them: use either Events or All. Events panics while a loop over All runs.
+// Events returns the channel of the node's events. It is always the same one, and is closed by Close. From the first call on all events go to
+// the channel: use either Events or All. Events panics while a loop over All runs.
 func (n *Node) Events() <-chan Event {
 	if !n.taker.CompareAndSwap(noTaker, channel) && n.taker.Load() != channel && !n.ended.Load() {
 		panic("zre: Node.Events was called while a loop over Node.All takes the events; use one of the two, or end the loop first")
@@ -160,9 +162,9 @@ func (n *Node) Events() <-chan Event {
 	return n.events
 }
 
-// All returns the node's events as a sequence, which ends when ctx or the node does. It costs less than the channel of Events. A loop
-// over it may end and another go on where it stopped, but one runs at a time, in whatever goroutine: a second one panics, and so does a
-// loop after Events was called. A loop over the events of a closed node ends at once.
+// All returns the node's events as a sequence, which ends when ctx or the node does. It costs less than the channel of Events. A loop may
+// end, and another one goes on where it stopped. One loop runs at a time: a second one panics, in whatever goroutine, and so does a loop
+// after Events was called. A loop over the events of a closed node ends at once.
 func (n *Node) All(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		switch {
@@ -218,7 +220,7 @@ func (n *Node) Peer(id uuid.UUID) (*Peer, bool) {
 	return (*Peer)(p), ok
 }
 
-// Problems returns what keeps the node from working as it should and is not solved, by kind and what it is about. They come as events, too.
+// Problems returns the problems that are not solved, sorted by Kind and About. Each comes as an event, too.
 func (n *Node) Problems() []Problem {
 	list := n.engine.Problems()
 	problems := make([]Problem, len(list))

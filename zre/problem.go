@@ -9,9 +9,9 @@ import (
 
 // Problem is something that keeps the node from working as it should. It is an event, and what Node.Problems returns.
 //
-// As an event it comes when the problem begins, again when the cause becomes another (once a minute at most), and when it is solved, which
-// Solved tells (one type for all of it, so that a type switch needs one case): never for each attempt that fails. What it is known by, in all of these, is Kind and About. An application that does not take its
-// events may miss some; Node.Problems has what stands. At most 256 problems are listed (ProblemUnlisted).
+// As an event it comes when the problem begins, when its cause changes (once a minute at most), and when it is solved: then Solved is set. It
+// does not come for each attempt that fails. Kind and About together identify a problem in all of these. An application that does not take its
+// events may miss some; Node.Problems returns those that stand. At most 256 are listed (ProblemUnlisted).
 type Problem struct {
 	Kind   ProblemKind
 	About  string    // what it concerns: an endpoint ("tcp://10.1.0.7:5671"), a UUID, or the name of an interface or setting; see the kinds
@@ -21,25 +21,33 @@ type Problem struct {
 	Solved bool      // it is over; false in what Node.Problems returns
 }
 
-// ProblemKind says what a Problem is. More kinds may come: treat one that you do not know by its String and Err.
+// ProblemKind says what a Problem is. Later versions may have more kinds: show one that you do not know by Problem.String.
 type ProblemKind uint8
 
 // The kinds of problem.
 const (
-	// ProblemUnreachable: a peer, or an address that WithPeers, WithSRV or gossip gave, cannot be reached, and is tried again and again.
-	// About is its endpoint, or its UUID if that is known.
+	// ProblemUnreachable: this node cannot connect to an address that WithPeers, WithSRV or gossip names; then About is that endpoint. Or it
+	// could not connect for the expired timeout to a peer that shows itself by beacons or a HELLO; then About is the peer's UUID. It tries on. It
+	// is solved when a connection succeeds, when the address is not named any more, or when the peer has left or was not seen for the
+	// expired timeout.
 	ProblemUnreachable = ProblemKind(node.ProblemUnreachable)
 
-	// ProblemFlapping: the sessions with a peer break soon after they begin, again and again. About is its UUID.
+	// ProblemFlapping: four sessions in a row with a peer ended within 10 s of their beginning, for another reason than Left. About is the peer's
+	// UUID. It is solved when a session lasts for 10 s, or when the peer is gone.
 	ProblemFlapping = ProblemKind(node.ProblemFlapping)
 
-	// ProblemConflict: two nodes have one UUID, so that others take the two for one. About is that UUID.
+	// ProblemConflict: two nodes have one UUID, so that others take the two for one, and neither works as it should. Give each node a UUID of its
+	// own. About is that UUID. If it is this node's own, Peer.Endpoint is where the other node is. If it is a peer's, that peer stays, and the
+	// other node is refused. It is solved when the other node was not seen for a minute, or when the peer exits.
 	ProblemConflict = ProblemKind(node.ProblemConflict)
 
-	// ProblemAddressTaken: at the address of a peer another node answers. About is the endpoint.
+	// ProblemAddressTaken: another node answers at the address of a peer, so this node cannot connect to that peer: two peers name one
+	// endpoint, or beacons are out of date. About is the endpoint, Peer the one that is not reached. It is solved when the address is free, or
+	// when the peer has left or was not seen for the expired timeout.
 	ProblemAddressTaken = ProblemKind(node.ProblemAddressTaken)
 
-	// ProblemTooManyPeers: there are as many peers as Limits.Peers allows, and others were ignored. About is "Limits.Peers".
+	// ProblemTooManyPeers: there are as many peers as Limits.Peers allows, and others are ignored. About is "Limits.Peers". It is solved when
+	// there is room, and none was ignored of late.
 	ProblemTooManyPeers = ProblemKind(node.ProblemTooManyPeers)
 
 	// ProblemContradiction: two settings contradict each other, for example WithPeers names an address on the network of an interface that
@@ -53,7 +61,7 @@ const (
 // String returns the kind in words, such as "too many peers".
 func (k ProblemKind) String() string { return node.ProblemKind(k).String() }
 
-// From implements Event. It is never nil: where the problem concerns no peer, an empty Peer.
+// From implements Event. It returns an empty Peer, never nil, if the problem concerns none.
 func (p Problem) From() *Peer {
 	if p.Peer == nil {
 		return &Peer{}
