@@ -36,6 +36,7 @@ func (n *Node) noteConnection(s *session, d detail) {
 	s.transport, s.reached, s.local = transportOf(conn), paths.AddrPortOf(conn.RemoteAddr()), paths.AddrOf(conn.LocalAddr())
 	n.index(s)
 	n.unreachable.remove(s.uuid)
+	n.noteReached(s.uuid)
 	if s.state.isPresent() {
 		s.publish()
 	}
@@ -147,7 +148,7 @@ func (n *Node) askAgain(s *session, d detail) {
 // considerDial: an attempt to connect failed; session.run will try again. A peer that a beacon showed is forgotten until it beacons
 // after a while.
 func (n *Node) considerDial(s *session, d detail) {
-	s.dialErr = d.err
+	n.noteDial(s, d)
 	switch {
 	case s.candidate != nil:
 		n.remove(s, Crashed)
@@ -164,7 +165,10 @@ func (n *Node) considerDial(s *session, d detail) {
 }
 
 // noteDial keeps why the peer cannot be reached.
-func (n *Node) noteDial(s *session, d detail) { s.dialErr = d.err }
+func (n *Node) noteDial(s *session, d detail) {
+	s.dialErr = d.err
+	n.noteFailure(s, d.err)
+}
 
 // loseUnanswered: our connection closed before the peer's HELLO came.
 func (n *Node) loseUnanswered(s *session, d detail) {
@@ -172,11 +176,13 @@ func (n *Node) loseUnanswered(s *session, d detail) {
 	case s.candidate != nil:
 		n.presume(s)
 		n.remove(s, Crashed)
+		return
 	case s.unverified.IsValid():
 		n.dismiss(s)
 	default:
 		n.redial(s, d)
 	}
+	n.noteShort(s, "it hung up before its HELLO")
 }
 
 // awaitPeer: the peer closed its connection, and ours stands.
@@ -299,5 +305,6 @@ func (n *Node) yield(s *session, _ detail) { n.remove(s, Crashed) }
 // giveUp ends the session of a peer that we hear and cannot reach. It does not enter again before a dial works.
 func (n *Node) giveUp(s *session, _ detail) {
 	n.unreachable.add(s.uuid)
+	n.noteGivenUp(s)
 	n.remove(s, Unreachable)
 }

@@ -1,29 +1,37 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// conflictPause is how long nothing more is said of other nodes with our UUID, wherever they are: one that has several addresses is seen at
-// each, and datagrams are forged for any.
+// conflictPause is how long no other node with a UUID must show itself before there is none: a conflict is told once for as long as it lasts.
 const conflictPause = time.Minute
 
+var errTwins = errors.New("give each node a UUID of its own")
+
 // conflict: another node uses our UUID. Neither can be told from the other by their peers, so the application must know.
-// Nothing else is done about it: whoever answers would start a storm.
+// Nothing else is done about it: to answer would start a storm. The address has no port where only a connection came from it.
 func (n *Node) conflict(at netip.AddrPort) {
-	now := time.Now()
-	if !n.conflicted.IsZero() && now.Sub(n.conflicted) < conflictPause {
-		return
+	where, p := at.Addr().String(), &Peer{UUID: n.cfg.UUID, Transport: TCP, State: beacon.Unknown}
+	switch {
+	case at.Port() != 0:
+		where = paths.Format(at)
+		p.Endpoint = where
+	case !n.conflicted.IsZero():
+		p = nil // a beacon may have told its endpoint
 	}
-	n.conflicted = now
-	n.log.Error().Stringer("uuid", n.cfg.UUID).Stringer("address", at.Addr()).Msg("another node has our UUID")
-	p := &Peer{UUID: n.cfg.UUID, Endpoint: paths.Format(at), Transport: TCP}
-	n.events.Announce(Event{Kind: Conflict, Peer: p})
+	n.conflicted = time.Now()
+	n.problems.raiseAt(zerolog.ErrorLevel, ProblemConflict, n.cfg.UUID.String(), p,
+		fmt.Errorf("this node has that UUID, and so has another one at %s: %w", where, errTwins))
 }
 
 // twin: a connection came with the identity of a peer that is present, and is not that peer's. From another host it is another node with the
@@ -32,6 +40,6 @@ func (n *Node) twin(s *session, older, newer *zmtp.Conn) {
 	if paths.AddrOf(older.RemoteAddr()) == paths.AddrOf(newer.RemoteAddr()) || n.sessions[s.uuid] != s {
 		return
 	}
-	err := fmt.Errorf("it answers at %v; a connection with its UUID came from %v and is refused", older.RemoteAddr(), paths.AddrOf(newer.RemoteAddr()))
-	n.problems.raise(ProblemConflict, s.uuid.String(), s.snapshot.Load(), err)
+	n.noteRival(s, fmt.Errorf("a peer at %v has that UUID, and another one at %v, which is refused: %w",
+		older.RemoteAddr(), paths.AddrOf(newer.RemoteAddr()), errTwins))
 }

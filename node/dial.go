@@ -61,17 +61,16 @@ func (s *session) sleep(ctx context.Context, d time.Duration) bool {
 	return true
 }
 
-// errAddressTaken: a ROUTER without identity may be anybody's. Where another peer is known to be, a HELLO would be a second one to it, and
-// end its session.
-var errAddressTaken = errors.New("another peer has this address")
-
 // reserve makes sure that no other session leads to an address, and that none comes to while this one dials it: a ROUTER of libzmq is deaf to
 // all but the newest of our connections. greets says that this one is about to say HELLO there. It asks the control loop.
 func (s *session) reserve(at netip.AddrPort, greets bool) (err error) {
 	n := s.node
 	closed := n.do(func() {
 		if o := n.holder(s, at); o != nil {
-			err = fmt.Errorf("%v: %w: %s (%v)", at, errAddressTaken, o.name, o.uuid)
+			if err = errAddressAwaited; o.mailbox != nil && o.reached == at {
+				err = errAddressTaken
+			}
+			err = fmt.Errorf("%v: %w: %s (%v)", at, err, o.name, o.uuid)
 		} else {
 			n.reserved[at] = s
 			if s.greets = greets; greets {

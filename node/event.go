@@ -45,7 +45,6 @@ const (
 	Evasive        = eventqueue.Evasive
 	Silent         = eventqueue.Silent
 	State          = eventqueue.State
-	Conflict       = eventqueue.Conflict
 	ProblemChanged = eventqueue.ProblemChanged
 )
 

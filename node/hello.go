@@ -159,6 +159,7 @@ func (n *Node) enter(s *session, in *inbox) {
 		s.outOfReach = s.helloAt
 		n.enterState(s, answering)
 	} else {
+		n.noteReached(s.uuid) // where it was connected before its UUID was known
 		n.enterState(s, ready)
 	}
 	s.alive.Store(true)

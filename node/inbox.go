@@ -52,7 +52,7 @@ func (n *Node) accept(conn *zmtp.Conn) (zmtp.Receiver, error) {
 	case !ok:
 		return nil, fmt.Errorf("%w: %x", errIdentity, conn.Identity())
 	case id == n.cfg.UUID:
-		n.post(func() { n.conflict(paths.AddrPortOf(conn.RemoteAddr())) })
+		n.post(func() { n.conflict(netip.AddrPortFrom(paths.AddrOf(conn.RemoteAddr()), 0)) })
 		return nil, errOwnUUID
 	}
 	in := &inbox{node: n, conn: conn, uuid: id, extensions: extensionsOf(conn)}

@@ -64,7 +64,8 @@ type Node struct {
 	asking      *session                    // the one of unnamed that was asked
 	stopping    bool                        // no more sessions begin: who hears our farewell hangs up, and must not be called back
 
-	conflicted time.Time // when another node with our UUID was told of last
+	troubles   map[uuid.UUID]*trouble // with peers, of late
+	conflicted time.Time              // when another node with our UUID last showed itself; zero if that is over
 
 	// mu guards the tables below for all who read them outside of the control loop, which alone writes them.
 	mu       sync.RWMutex
@@ -118,6 +119,7 @@ func New(cfg Config) (*Node, error) {
 		reserved:    make(map[netip.AddrPort]*session),
 		lifeWord:    strconv.FormatUint(rand.Uint64(), 36),
 		undecided:   make(map[*inbox]bool),
+		troubles:    make(map[uuid.UUID]*trouble),
 		sessions:    make(map[uuid.UUID]*session),
 		present:     make(map[uuid.UUID]*session),
 		members:     make(map[string]*roster),

@@ -59,6 +59,8 @@ func (n *Node) sighted(s beacon.Sighting) {
 	if s.Port == 0 || s.State == beacon.Exit {
 		if p != nil && !n.departures.Recent(s.UUID, time.Now()) {
 			n.handle(p, farewellCame, detail{})
+		} else if p == nil {
+			n.forgetTrouble(s.UUID)
 		}
 		return
 	}
@@ -104,6 +106,7 @@ func (n *Node) checkTimeouts(now time.Time) {
 	n.former.prune(now)
 	n.unreachable.prune(now)
 	n.checkRoom()
+	n.checkTroubles(now)
 	for _, s := range n.sessions {
 		s.out.Tidy()
 		n.checkReach(s, now, stalled)

@@ -66,6 +66,9 @@ func (n *Node) renew(s *session, reason Reason) *session {
 		n.hide(s)
 		n.noteFormer(s)
 	}
+	if !wraps {
+		n.noteEnd(s, reason)
+	}
 	q := n.begin(s.uuid, s.paths.Unproven(), s.sameHost.Load(), s.nextFlaps(), s, nil)
 	s.close(errSessionOver)
 	if q == nil {
@@ -94,6 +97,7 @@ func (n *Node) remove(s *session, reason Reason) {
 	if reason == Left {
 		n.departures.Add(s.uuid, s.paths.Endpoints(), time.Now())
 	}
+	n.noteEnd(s, reason)
 	n.end(s)
 	n.reportPrevious(s)
 	n.reportExit(s, reason)
@@ -121,7 +125,7 @@ func (n *Node) reportExit(s *session, reason Reason) {
 		e.Err = cmp.Or(s.dialErr, errNoDialEnded)
 	}
 	n.events.Push(s.stream, e)
-	n.problems.solve(ProblemConflict, s.uuid.String()) // the other node may come in its place
+	n.noteSingle(s.uuid) // the other node may come in its place
 	if reason != Left && s.out.Successor() == nil {
 		n.noteFormer(s)
 	}

@@ -164,6 +164,8 @@ func TestManyStates(t *testing.T) {
 	}
 }
 
+func isConflict(e Event) bool { return e.Kind == ProblemChanged && e.Problem.Kind == ProblemConflict }
+
 // Another node with our UUID is told of, once, and nothing is said to it.
 func TestConflict(t *testing.T) {
 	t.Parallel()
@@ -173,9 +175,9 @@ func TestConflict(t *testing.T) {
 	for range 5 {
 		f.beacon(f.port())
 	}
-	e := n.wait("conflict", func(e Event) bool { return e.Kind == Conflict })
-	if e.Peer.UUID != n.UUID() || e.Peer.Endpoint != f.endpoint() {
-		t.Errorf("%+v", e.Peer)
+	e := n.wait("conflict", isConflict)
+	if e.Peer.UUID != n.UUID() || e.Peer.Endpoint != f.endpoint() || e.Problem.About != n.UUID().String() {
+		t.Errorf("%+v, %+v", e.Problem, e.Peer)
 	}
 	f.connect()
 	<-f.conn.Done()

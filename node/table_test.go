@@ -172,8 +172,8 @@ var cells = []cell{
 	{silenceExpired, ready, ours, outcome{"over", "-ours -its", "EXIT(expired)", ""}},
 	{silenceExpired, awaiting, 0, outcome{"over", "-ours former", "EXIT(expired)", ""}},
 
-	{unreachableExpired, confirming, unlinked, outcome{"over", "-its unreached", "", ""}},
-	{unreachableExpired, answering, 0, outcome{"over", "-its former unreached", "EXIT(unreachable)", ""}},
+	{unreachableExpired, confirming, unlinked, outcome{"over", "-its unreached", "PROBLEM", ""}},
+	{unreachableExpired, answering, 0, outcome{"over", "-its former unreached", "PROBLEM EXIT(unreachable)", ""}},
 
 	{pathGone, greeting, 0, outcome{"new dialling", "dial -ours", "", ""}},
 	{pathGone, ready, 0, outcome{"new dialling", "dial -ours -its former", "", "EXIT(crashed)"}},

@@ -91,11 +91,14 @@ func (p *session) connect(ctx context.Context, id uuid.UUID, attempt int, hello 
 			n.log.WithLevel(level).Err(err).Stringer("peer", id).Msg("no ipc to this peer, trying tcp")
 		}
 	}
-	return p.dialBest(ctx, attempt, func(ctx context.Context, at netip.AddrPort) (*zmtp.Conn, error) {
-		if err := p.reserve(at, false); err != nil {
-			return nil, err
+	return p.dialBest(ctx, attempt, func(ctx context.Context, at netip.AddrPort) (conn *zmtp.Conn, err error) {
+		if err = p.reserve(at, false); err == nil {
+			conn, err = p.open(ctx, "tcp", at.String(), p.introduction(id, "tcp"), hello, &mailbox{peer: p})
 		}
-		return p.open(ctx, "tcp", at.String(), p.introduction(id, "tcp"), hello, &mailbox{peer: p})
+		if err != nil {
+			return nil, &dialError{at, err}
+		}
+		return conn, nil
 	})
 }
 

@@ -147,8 +147,8 @@ func TestTwinsInOneProcess(t *testing.T) {
 	first := start(t, onLoopback(port, Config{UUID: id, Name: "first"}))
 	first.waitKind(Enter, a.UUID())
 	second := start(t, onLoopback(port, Config{UUID: id, Name: "second"}))
-	first.wait("conflict", func(e Event) bool { return e.Kind == Conflict })
-	second.wait("conflict", func(e Event) bool { return e.Kind == Conflict })
+	first.wait("conflict", isConflict)
+	second.wait("conflict", isConflict)
 	if err := second.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -25,8 +25,8 @@
 //
 // A node has one stream of events, ordered per peer: one [Enter], then any of [Join], [Leave], [Whisper], [Shout], [StateChange],
 // [Evasive] and [Silent], then one [Exit]. Nothing of a peer comes before its Enter or after its Exit, and between them no
-// message is lost or out of order. A peer that comes back, or whose connection broke, enters anew. Two events stand outside of that order:
-// [Conflict], since another node has this node's UUID, and [Problem].
+// message is lost or out of order. A peer that comes back, or whose connection broke, enters anew. One event stands outside of that order:
+// a [Problem] may concern a peer that is not present.
 //
 // # Problems
 //

@@ -8,7 +8,7 @@ import (
 	"github.com/go-zre/go-zre/node"
 )
 
-// Event is one of Enter, Exit, Join, Leave, Whisper, Shout, StateChange, Evasive, Silent, Conflict and Problem: use a type switch.
+// Event is one of Enter, Exit, Join, Leave, Whisper, Shout, StateChange, Evasive, Silent and Problem: use a type switch.
 type Event interface {
 	// From returns the peer that the event is about, as it was at that moment. It is never nil.
 	From() *Peer
@@ -21,7 +21,7 @@ type Peer struct {
 	Name      string            // as its HELLO gave it; not unique
 	Endpoint  string            // where its mailbox is on the network, "tcp://address:port"
 	Headers   map[string]string // the properties that its HELLO gave
-	Groups    []string          // the groups it is in, in the order in which it joined them
+	Groups    []string          // the groups it is in, as it joined them: the newest last; sort a copy to show them by name
 	Transport string            // how messages reach it: "tcp", "ipc" on this host, "inproc" in this process
 	State     State             // what it told last; StateUnknown for implementations without states
 
@@ -95,11 +95,6 @@ type (
 
 	// Silent: a peer did not answer that for another evasive timeout. It exits at the expired timeout.
 	Silent struct{ Peer *Peer }
-
-	// Conflict: another node, at Peer.Endpoint, has this node's own UUID, so that peers take the two for one, and neither works
-	// as it should. Give each node a UUID of its own. It comes once a minute at most while this lasts, and the other node is
-	// not among the peers.
-	Conflict struct{ Peer *Peer }
 )
 
 // From implements Event.
@@ -107,9 +102,6 @@ func (e Enter) From() *Peer { return e.Peer }
 
 // From implements Event.
 func (e Exit) From() *Peer { return e.Peer }
-
-// From implements Event. The Peer has the UUID, and where the other node is; nothing else is known of it.
-func (e Conflict) From() *Peer { return e.Peer }
 
 // From implements Event.
 func (e Join) From() *Peer { return e.Peer }
@@ -174,10 +166,8 @@ func eventOf(e *node.Event) Event {
 		return Evasive{p}
 	case node.Silent:
 		return Silent{p}
-	case node.ProblemChanged:
-		return problemOf(e.Problem)
 	default:
-		return Conflict{p}
+		return problemOf(e.Problem)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // line is one line of output. Fields that do not apply are absent.
 type line struct {
 	Event     string            `json:"event"`
-	UUID      string            `json:"uuid,omitempty"` // this node's: ready, conflict
+	UUID      string            `json:"uuid,omitempty"` // this node's: ready
 	Peer      string            `json:"peer,omitempty"`
 	Name      string            `json:"name,omitempty"`
 	Group     string            `json:"group,omitempty"`
@@ -84,8 +84,6 @@ func lineOf(event zre.Event) line {
 		l.Event = "evasive"
 	case zre.Silent:
 		l.Event = "silent"
-	case zre.Conflict: // of no peer
-		return line{Event: "conflict", UUID: p.UUID.String(), Endpoint: p.Endpoint}
 	case zre.Problem:
 		return problemLine(e)
 	}
@@ -94,7 +92,7 @@ func lineOf(event zre.Event) line {
 
 // problemLine gives the line of a problem.
 func problemLine(e zre.Problem) line {
-	l := line{Event: "problem", Kind: e.Kind.String(), About: e.About, Name: e.From().Name, Solved: &e.Solved}
+	l := line{Event: "problem", Kind: e.Kind.String(), About: e.About, Name: e.From().Name, Endpoint: e.From().Endpoint, Solved: &e.Solved}
 	if id := e.From().UUID; id != uuid.Nil {
 		l.Peer = id.String()
 	}

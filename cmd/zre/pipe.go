@@ -36,10 +36,10 @@ Events, on standard output, each with the fields named here if they apply:
   exit            a peer is gone: peer, name, reason, transport, state (its last), and error (the cause) if it was unreachable
   peers           the answer to that command: a list with peer, name, endpoint, transport, headers, groups and state of each,
                   and queued_messages and queued_octets if some wait to be sent to it
-  conflict        another node, at endpoint, has the uuid of this one: neither works until one of them is changed
   problem         what keeps this node from working as it should: kind (unreachable, flapping, conflict, address taken, too many peers,
                   contradiction or unlisted; more may come), about (an endpoint, a uuid, an interface or a setting), error (the cause),
-                  solved (false when it begins or its cause changes, true when it is over), and peer and name where they are known
+                  solved (false when it begins or its cause changes, true when it is over), and peer, name and endpoint where they are
+                  known. A conflict about the uuid of this node: another node, at endpoint, has it too
   error           error says which line of input was wrong, or what failed
 
 The transport is tcp, ipc or inproc; the reason of an exit left, crashed, expired, lost messages, replaced, not responding

@@ -74,11 +74,11 @@ func TestPipeConflict(t *testing.T) {
 	first := one.next("ready")
 	other := startPipe(t, port, "--uuid", id, "--interval", "100")
 	second := other.next("ready")
-	conflict := one.next("conflict")
-	if conflict["uuid"] != id || conflict["endpoint"] != second["endpoint"] || conflict["peer"] != nil || conflict["name"] != nil {
+	conflict := one.next("problem")
+	if conflict["kind"] != "conflict" || conflict["about"] != id || conflict["endpoint"] != second["endpoint"] || conflict["solved"] != false {
 		t.Errorf("conflict: %v, the other is %v", conflict, second)
 	}
-	if conflict := other.next("conflict"); conflict["endpoint"] != first["endpoint"] {
+	if conflict := other.next("problem"); conflict["kind"] != "conflict" || conflict["endpoint"] != first["endpoint"] {
 		t.Errorf("conflict: %v, the other is %v", conflict, first)
 	}
 }

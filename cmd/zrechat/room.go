@@ -50,13 +50,20 @@ func (r *room) show(event zre.Event) {
 		r.print("%s: %s", name, text(e.Frames))
 	case zre.Whisper:
 		r.print("(%s whispers) %s", name, text(e.Frames))
-	case zre.Conflict:
-		r.print("! another chat, at %s, goes by the same identity as yours, so the others take the two for one: "+
-			"/quit, and start again", clean(peer.Endpoint))
 	case zre.Problem:
-		if e.Kind == zre.ProblemUnreachable && !e.Solved {
-			r.print("! cannot reach %s: %s", clean(cmp.Or(peer.Name, e.About)), clean(fmt.Sprint(e.Err)))
-		}
+		r.trouble(e)
+	}
+}
+
+// trouble prints a problem that somebody who chats can do something about.
+func (r *room) trouble(e zre.Problem) {
+	switch {
+	case e.Solved:
+	case e.Kind == zre.ProblemUnreachable:
+		r.print("! cannot reach %s: %s", clean(cmp.Or(e.From().Name, e.About)), clean(fmt.Sprint(e.Err)))
+	case e.Kind == zre.ProblemConflict && e.From().UUID == r.node.UUID():
+		r.print("! another chat, at %s, goes by the same identity as yours, so the others take the two for one: "+
+			"/quit, and start again", clean(e.From().Endpoint))
 	}
 }
 

@@ -21,7 +21,6 @@ const (
 	Evasive
 	Silent
 	State
-	Conflict       // of no peer: another node has our own UUID
 	ProblemChanged // of no session: a problem began, has another cause, or is solved
 )
 

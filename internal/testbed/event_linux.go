@@ -12,7 +12,7 @@ import (
 // not apply are empty.
 type Event struct {
 	Event     string            `json:"event"`
-	UUID      string            `json:"uuid,omitempty"` // the node's own: ready, conflict
+	UUID      string            `json:"uuid,omitempty"` // the node's own: ready
 	Peer      string            `json:"peer,omitempty"` // the UUID of the peer it came from
 	Name      string            `json:"name,omitempty"`
 	Group     string            `json:"group,omitempty"`

@@ -29,9 +29,8 @@ type session struct {
 //   - a message made with [Number] that does not follow the one before it in this session: whispers are one
 //     sequence, and the shouts to each group are one, as long as the node stays in the group.
 func (g *Grammar) Check(event zre.Event) error {
-	switch event.(type) {
-	case zre.Conflict, zre.Problem:
-		return nil // they are of no session
+	if _, ok := event.(zre.Problem); ok {
+		return nil // it is of no session
 	}
 	peer := event.From()
 	s := g.present[peer.UUID]

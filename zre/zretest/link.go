@@ -24,14 +24,14 @@ type Link struct {
 
 // What TCP does, with the values of Linux and of the keepalive that package zre asks for.
 const (
-	retransmission = 200 * time.Millisecond // the first one, and then twice as long each time
-	synWait        = time.Second            // until a connection is tried again, then twice as long
-	resolveWait    = 3 * time.Second        // until an address that no host has is found unreachable
-	keepaliveIdle  = 15 * time.Second       // until a silent connection is probed
-	keepaliveEnd   = 30 * time.Second       // until it is given up for want of an answer
-	sendEnd        = 15 * time.Minute       // the same, while octets wait for their acknowledgement
-	window         = 256 << 10              // octets sent and not yet read
-	backlog        = 128                    // connections not yet accepted
+	retransmission = 200 * time.Millisecond  // the first one, and then twice as long each time
+	synWait        = time.Second             // until a connection is tried again, then twice as long
+	resolveWait    = 2990 * time.Millisecond // until an address that no host has is found unreachable; 3 s are the end of a node's patience
+	keepaliveIdle  = 15 * time.Second        // until a silent connection is probed
+	keepaliveEnd   = 30 * time.Second        // until it is given up for want of an answer
+	sendEnd        = 15 * time.Minute        // the same, while octets wait for their acknowledgement
+	window         = 256 << 10               // octets sent and not yet read
+	backlog        = 128                     // connections not yet accepted
 )
 
 var onHost = Link{Latency: 20 * time.Microsecond}

@@ -126,20 +126,7 @@ func TestPeerThatNeverEnters(t *testing.T) {
 				endpoint := strings.TrimPrefix(f.Endpoint(), "tcp://")
 				m.serve(t, host.Process(), endpoint, c.zmtp)
 				if c.sign != nil {
-					sign := c.sign(t, host.Process(), a, f)
-					stop, done := make(chan struct{}), make(chan struct{})
-					go func() {
-						defer close(done)
-						for {
-							sign()
-							select {
-							case <-time.After(time.Second):
-							case <-stop:
-								return
-							}
-						}
-					}()
-					defer func() { close(stop); <-done }()
+					every(t, c.sign(t, host.Process(), a, f))
 				}
 				pass(time.Minute)
 				first := m.conns.Load()

@@ -165,7 +165,7 @@ func TestDial(t *testing.T) {
 		try("open", mailbox, time.Minute, 2*time.Millisecond, nil)
 		try("refused", addrB+":8", time.Minute, 2*time.Millisecond, syscall.ECONNREFUSED)
 		try("no route", "10.1.0.2:7", time.Minute, 0, syscall.ENETUNREACH)
-		try("nobody", "10.0.0.9:7", time.Minute, 3*time.Second, syscall.EHOSTUNREACH)
+		try("nobody", "10.0.0.9:7", time.Minute, 2990*time.Millisecond, syscall.EHOSTUNREACH)
 		try("not an address", "bob:7", time.Minute, 0, errNotNil)
 		lan.Block(b, a)
 		try("blocked", mailbox, time.Minute, time.Minute, context.DeadlineExceeded)

@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/zre"
 	"github.com/go-zre/go-zre/zre/zretest"
 )
@@ -72,6 +77,275 @@ func TestExitOfUnreachablePeer(t *testing.T) {
 				zretest.Next[zre.Enter](a)
 				pass(5 * time.Minute)
 				equal(t, "exits", exits(a), []string{"unreachable"})
+			})
+		})
+	}
+}
+
+// every does something at once and then each second, until the end of the test or until the function that it returns is called.
+func every(t *testing.T, do func()) (end func()) {
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			do()
+			select {
+			case <-time.After(time.Second):
+			case <-stop:
+				return
+			}
+		}
+	}()
+	end = sync.OnceFunc(func() { close(stop); <-done })
+	t.Cleanup(end)
+	return end
+}
+
+// A peer that we cannot connect to is a problem after the expired timeout, told once, until we can, or it is gone.
+func TestUnreachablePeerThatIsSeen(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		solve func(a walled, host *zretest.Host, f *zretest.Foreign)
+		after time.Duration // at most
+	}{
+		{"reached", func(a walled, _ *zretest.Host, _ *zretest.Foreign) { a.up.Store(false) }, 20 * time.Second},
+		{"left", func(_ walled, _ *zretest.Host, f *zretest.Foreign) { f.Stop() }, time.Second},
+		{"gone", func(_ walled, host *zretest.Host, f *zretest.Foreign) { host.Crash(); f.Kill() }, 75 * time.Second},
+	} {
+		for _, kind := range foreign {
+			t.Run(c.name+"/"+string(kind), func(t *testing.T) {
+				inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+					host, far := newWalled(lan.Host("10.0.0.1")), lan.Host("10.0.0.2")
+					a := zretest.Start(t, host)
+					f := zretest.NewForeign(t, far, kind)
+					problem := "unreachable " + f.UUID().String()
+					pass(28 * time.Second)
+					equal(t, "problems", problems(a), nil)
+					pass(5 * time.Second)
+					equal(t, "problems that stand", standing(a), []string{problem})
+					p := a.Problems()[0]
+					if !errors.Is(p.Err, syscall.EHOSTUNREACH) || p.From().UUID != f.UUID() || p.From().Endpoint != f.Endpoint() || p.From().Name != f.Name() {
+						t.Errorf("problem: %v of %+v", p, p.From())
+					}
+					pass(5 * time.Minute)
+					c.solve(host, far, f)
+					pass(c.after)
+					equal(t, "problems that stand", standing(a), nil)
+					pass(5 * time.Minute)
+					equal(t, "problems", problems(a), []string{problem, problem + ": solved"})
+				})
+			})
+		}
+	}
+}
+
+// The same goes for a peer that only beacons: here neither of two nodes can connect to the other.
+func TestUnreachableBothWays(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		hosts := []walled{newWalled(lan.Host("10.0.0.1")), newWalled(lan.Host("10.0.0.2"))}
+		a, b := zretest.Start(t, hosts[0]), zretest.Start(t, hosts[1])
+		pass(28 * time.Second)
+		equal(t, "problems", append(problems(a), problems(b)...), nil)
+		pass(5 * time.Minute)
+		equal(t, "problems of a", problems(a), []string{"unreachable " + b.UUID().String()})
+		equal(t, "problems of b", problems(b), []string{"unreachable " + a.UUID().String()})
+		if p := a.Problems()[0]; !errors.Is(p.Err, syscall.EHOSTUNREACH) || p.From().UUID != b.UUID() || p.From().Endpoint != b.Endpoint() {
+			t.Errorf("problem: %v of %+v", p, p.From())
+		}
+		hosts[0].up.Store(false)
+		hosts[1].up.Store(false)
+		pass(10 * time.Second)
+		equal(t, "problems that stand", append(standing(a), standing(b)...), nil)
+		expect(t, a, map[string]int{"zre.Enter": 1})
+	})
+}
+
+// Sessions with one peer that break soon, one after the other, are a problem, until one lasts or the peer is gone.
+func TestFlappingPeer(t *testing.T) {
+	type lab struct {
+		a       *zretest.Watched
+		network *zretest.Host // of a
+		host    *zretest.Host // of the peer
+		f       *zretest.Foreign
+		start   func()
+	}
+	reset := func(l *lab) { l.network.ResetConnectionsTo(l.host) }
+	restart := func(end func(*zretest.Foreign)) func(l *lab) {
+		return func(l *lab) {
+			end(l.f)
+			l.host = l.host.Process()
+			pass(100 * time.Millisecond)
+			l.start()
+		}
+	}
+	kill := func(l *lab) {
+		l.host.Kill()
+		restart((*zretest.Foreign).Kill)(l)
+	}
+	for _, c := range []struct {
+		name  string
+		each  time.Duration
+		times int
+		do    func(*lab)
+		told  bool
+	}{
+		{"connections broken", 3 * time.Second, 8, reset, true},
+		{"connections broken four times", 3 * time.Second, 4, reset, true},
+		{"connections broken three times", 3 * time.Second, 3, reset, false},
+		{"connections broken now and then", 15 * time.Second, 8, reset, false},
+		{"killed", 3 * time.Second, 8, kill, true},
+		{"leaves and comes back", 3 * time.Second, 8, restart((*zretest.Foreign).Stop), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				l := &lab{network: lan.Host("10.0.0.1"), host: lan.Host("10.0.0.2")}
+				l.a = zretest.Start(t, l.network)
+				id := uuid.New()
+				l.start = func() {
+					l.f = zretest.NewForeign(t, l.host, zretest.Zyre, zretest.ForeignUUID(id), zretest.ForeignName("bob"))
+				}
+				l.start()
+				pass(3 * time.Second)
+				for range c.times {
+					c.do(l)
+					pass(c.each)
+				}
+				problem := "flapping " + id.String()
+				var want []string
+				if c.told {
+					want = append(want, problem)
+					if p := l.a.Problems(); len(p) != 1 || p[0].From().Name != "bob" || !strings.Contains(p[0].Err.Error(), "crashed") {
+						t.Errorf("problems: %v", p)
+					}
+				}
+				equal(t, "problems", problems(l.a), want)
+				pass(15 * time.Second)
+				if c.told {
+					want = append(want, problem+": solved")
+				}
+				equal(t, "problems", problems(l.a), want)
+				equal(t, "problems that stand", standing(l.a), nil)
+			})
+		})
+	}
+}
+
+// Flapping ends with the peer.
+func TestFlappingPeerGoes(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  func(*zretest.Host, *zretest.Foreign)
+		in   time.Duration
+	}{
+		{"left", func(_ *zretest.Host, f *zretest.Foreign) { f.Stop() }, time.Second},
+		{"killed", func(h *zretest.Host, f *zretest.Foreign) { h.Kill(); f.Kill() }, 35 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				network, host := lan.Host("10.0.0.1"), lan.Host("10.0.0.2")
+				a := zretest.Start(t, network)
+				f := zretest.NewForeign(t, host, zretest.Pyre)
+				for range 5 {
+					pass(3 * time.Second)
+					network.ResetConnectionsTo(host)
+				}
+				pass(time.Second)
+				equal(t, "problems that stand", standing(a), []string{"flapping " + f.UUID().String()})
+				c.end(host, f)
+				pass(c.in)
+				equal(t, "problems that stand", standing(a), nil)
+			})
+		})
+	}
+}
+
+// A peer that beacons the address of another, which answers there, is not dialled, or hung up on: a problem until its beacons end, or
+// the address is free.
+func TestAddressTaken(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		peer func(t *testing.T, h *zretest.Host) (endpoint string, end func())
+	}{
+		{"by zyre", func(t *testing.T, h *zretest.Host) (string, func()) {
+			f := zretest.NewForeign(t, h, zretest.Zyre)
+			return f.Endpoint(), f.Stop
+		}},
+		{"by a node of ours", func(t *testing.T, h *zretest.Host) (string, func()) {
+			b := zretest.Start(t, h)
+			return b.Endpoint(), func() { b.Close() }
+		}},
+	} {
+		for _, solved := range []string{"silent", "free"} {
+			t.Run(c.name+"/"+solved, func(t *testing.T) {
+				inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+					host := lan.Host("10.0.0.2")
+					a := zretest.Start(t, lan.Host("10.0.0.1"))
+					endpoint, end := c.peer(t, host)
+					zretest.Next[zre.Enter](a)
+					id := uuid.New()
+					at := netip.MustParseAddrPort(strings.TrimPrefix(endpoint, "tcp://"))
+					socket := listen(t, host.Process(), 15670) // zyre does not hear that
+					datagram := beacon.Beacon{UUID: id, Port: at.Port(), State: beacon.Idle}.Append(nil)
+					silence := every(t, func() { socket.say(t, string(datagram), "10.0.0.2", "239.255.90.82:15670") })
+					problem := "address taken " + endpoint
+					pass(4 * time.Second)
+					equal(t, "problems", problems(a), nil)
+					pass(10 * time.Second)
+					equal(t, "problems that stand", standing(a), []string{problem})
+					if p := a.Problems()[0]; p.From().UUID != id || p.Err == nil {
+						t.Errorf("problem: %v of %+v", p, p.From())
+					}
+					pass(5 * time.Minute)
+					equal(t, "problems", problems(a), []string{problem})
+					equal(t, "exits", exits(a), nil)
+					want := []string{problem, problem + ": solved"}
+					if solved == "free" {
+						end()
+						pass(10 * time.Second)
+						equal(t, "problems", problems(a), want)
+						pass(time.Minute)
+						want = append(want, "unreachable "+id.String()) // it is dialled now, and is not there
+						equal(t, "problems", problems(a), want)
+						want = append(want, "unreachable "+id.String()+": solved")
+					}
+					silence()
+					pass(40 * time.Second)
+					equal(t, "problems", problems(a), want)
+					equal(t, "problems that stand", standing(a), nil)
+				})
+			})
+		}
+	}
+}
+
+// Another one with the UUID of a peer that is present and answers is refused, and is a problem until it ends, or that peer exits.
+func TestConflictOfAPeer(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  func(first, second *zretest.Foreign)
+		in   time.Duration
+	}{
+		{"the second one ends", func(_, second *zretest.Foreign) { second.Kill() }, 65 * time.Second},
+		{"the first one ends", func(first, _ *zretest.Foreign) { first.Stop() }, 10 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				a := zretest.Start(t, lan.Host("10.0.0.1"))
+				id := zretest.ForeignUUID(uuid.New())
+				first := zretest.NewForeign(t, lan.Host("10.0.0.2"), zretest.Zyre, id, zretest.ForeignName("bob"))
+				pass(15 * time.Second)
+				second := zretest.NewForeign(t, lan.Host("10.0.0.3"), zretest.Zyre, id, zretest.ForeignName("twin"))
+				pass(10 * time.Minute)
+				problem := "conflict " + first.UUID().String()
+				equal(t, "problems", problems(a), []string{problem})
+				if p := a.Problems(); len(p) != 1 || p[0].From().Name != "bob" || !strings.Contains(p[0].Err.Error(), "10.0.0.3") {
+					t.Errorf("problems: %v", p)
+				}
+				equal(t, "exits", exits(a), nil)
+				c.end(first, second)
+				pass(c.in)
+				equal(t, "problems", problems(a), []string{problem, problem + ": solved"})
+				equal(t, "problems that stand", standing(a), nil)
 			})
 		})
 	}

@@ -1,0 +1,226 @@
+package node
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/paths"
+	"github.com/go-zre/go-zre/internal/zmtp"
+)
+
+// Problems of sessions. A session ends at the first failure, so what goes wrong with a peer again and again is counted here, from session to
+// session. All of it runs in the control loop.
+
+// trouble is what goes wrong with one peer. A time that is zero means that it does not, or not any more.
+type trouble struct {
+	peer    *Peer          // as it was known when it was present last; nil if it never was
+	last    time.Time      // when something went wrong
+	failing time.Time      // since when no attempt to connect has worked
+	taken   netip.AddrPort // where another peer answers; not valid if none does
+	takenAt time.Time      // since when
+	short   int            // sessions in a row that lived shorter than steady
+	rival   time.Time      // when another one with its UUID was refused last
+}
+
+const (
+	// takenGrace is how long another peer must answer at the address of one before that is a problem: a peer that is gone is noticed
+	// within contestGrace, where another one has its address.
+	takenGrace = 5 * time.Second
+	// flapping is how many sessions in a row must live shorter than steady.
+	flapping = 4
+)
+
+var (
+	// errAddressTaken: a ROUTER without identity may be anybody's. Where another peer answers a HELLO would be a second one to it, and end its
+	// session.
+	errAddressTaken = errors.New("another peer answers at this address")
+	// errAddressAwaited: the same, where it is not known yet whether the other one answers.
+	errAddressAwaited = errors.New("another peer of this address is dialled first")
+)
+
+// dialError is an error of an attempt to connect by tcp, with where that was to lead.
+type dialError struct {
+	at  netip.AddrPort
+	err error
+}
+
+func (e *dialError) Error() string { return e.err.Error() }
+func (e *dialError) Unwrap() error { return e.err }
+
+// troubleWith returns the trouble with a peer; nil if there is no room for it.
+func (n *Node) troubleWith(s *session) *trouble {
+	t := n.troubles[s.uuid]
+	if t == nil {
+		if len(n.troubles) >= n.cfg.Limits.Peers || n.stopping {
+			return nil
+		}
+		t = new(trouble)
+		n.troubles[s.uuid] = t
+	}
+	t.last = time.Now()
+	t.peer = cmp.Or(s.snapshot.Load(), t.peer)
+	return t
+}
+
+// known is what a problem says of a peer.
+func (t *trouble) known(s *session) *Peer {
+	if t.peer != nil {
+		return t.peer
+	}
+	p := &Peer{UUID: s.uuid, Transport: TCP, State: beacon.Unknown}
+	if at := s.paths.Newest(); at.IsValid() {
+		p.Endpoint = paths.Format(at)
+	}
+	return p
+}
+
+// noteFailure takes note that an attempt to connect to a peer failed. A session without its peer's UUID has a candidate address, whose problem it is.
+func (n *Node) noteFailure(s *session, err error) {
+	if s.candidate != nil {
+		return
+	}
+	t := n.troubleWith(s)
+	if t == nil {
+		return
+	}
+	var failed *dialError
+	var at netip.AddrPort
+	if errors.As(err, &failed) {
+		at = failed.at
+	}
+	switch isTaken := errors.Is(err, errAddressTaken) || errors.Is(err, zmtp.ErrWrongPeer); {
+	case !isTaken:
+		if at == t.taken {
+			n.noteFree(t)
+		}
+		if t.failing.IsZero() {
+			t.failing = t.last
+		}
+		if t.last.Sub(t.failing) >= n.cfg.ExpiredTimeout {
+			n.problems.raise(ProblemUnreachable, s.uuid.String(), t.known(s), err)
+		}
+	case at != t.taken:
+		n.noteFree(t)
+		t.taken, t.takenAt = at, t.last
+	case t.last.Sub(t.takenAt) >= takenGrace:
+		n.problems.raise(ProblemAddressTaken, paths.Format(at), t.known(s), err)
+	}
+}
+
+// noteGivenUp takes note that a peer exits as unreachable.
+func (n *Node) noteGivenUp(s *session) {
+	if t := n.troubleWith(s); t != nil {
+		t.failing = t.last.Add(-n.cfg.ExpiredTimeout)
+		n.problems.raise(ProblemUnreachable, s.uuid.String(), t.known(s), cmp.Or(s.dialErr, errNoDialEnded))
+	}
+}
+
+// noteReached takes note that our connection to a peer is up.
+func (n *Node) noteReached(id uuid.UUID) {
+	if t := n.troubles[id]; t != nil {
+		t.failing = time.Time{}
+		n.problems.solve(ProblemUnreachable, id.String())
+		n.noteFree(t)
+	}
+}
+
+// noteFree takes note that no other peer answers any more where one is dialled, or that it is not dialled there any more.
+func (n *Node) noteFree(t *trouble) {
+	if t.taken.IsValid() {
+		n.problems.solve(ProblemAddressTaken, paths.Format(t.taken))
+		t.taken, t.takenAt = netip.AddrPort{}, time.Time{}
+	}
+}
+
+// noteEnd takes note of the end of a session.
+func (n *Node) noteEnd(s *session, reason Reason) {
+	switch {
+	case s.candidate != nil || n.stopping:
+		return
+	case reason == Left:
+		n.forgetTrouble(s.uuid)
+		return
+	case reason == Expired:
+		n.noteReached(s.uuid) // it is not seen any more
+	}
+	if s.state.isPresent() {
+		n.noteShort(s, reason.String())
+	}
+}
+
+// noteShort counts a session that ended, if it was short.
+func (n *Node) noteShort(s *session, end string) {
+	if s.candidate != nil || time.Since(s.began) >= steady {
+		return
+	}
+	t := n.troubleWith(s)
+	if t == nil {
+		return
+	}
+	if t.short++; t.short >= flapping {
+		n.problems.raise(ProblemFlapping, s.uuid.String(), t.known(s),
+			fmt.Errorf("%d sessions in a row, or more, ended within %v of their beginning; the last: %s", flapping, steady, end))
+	}
+}
+
+// noteRival takes note that another one with a peer's UUID was refused.
+func (n *Node) noteRival(s *session, err error) {
+	if t := n.troubleWith(s); t != nil {
+		t.rival = t.last
+		n.problems.raise(ProblemConflict, s.uuid.String(), t.known(s), err)
+	}
+}
+
+// noteSingle takes note that no other one has a peer's UUID any more.
+func (n *Node) noteSingle(id uuid.UUID) {
+	if t := n.troubles[id]; t != nil && !t.rival.IsZero() {
+		t.rival = time.Time{}
+		n.problems.solve(ProblemConflict, id.String())
+	}
+}
+
+// noteSteady takes note that a session with a peer lasts.
+func (n *Node) noteSteady(id uuid.UUID, t *trouble) {
+	t.short = 0
+	n.problems.solve(ProblemFlapping, id.String())
+}
+
+// forgetTrouble solves all problems with a peer: it is gone.
+func (n *Node) forgetTrouble(id uuid.UUID) {
+	if t := n.troubles[id]; t != nil {
+		n.noteReached(id)
+		n.noteSteady(id, t)
+		n.noteSingle(id)
+		delete(n.troubles, id)
+	}
+}
+
+// checkTroubles solves, once a tick, what time solves.
+func (n *Node) checkTroubles(now time.Time) {
+	if !n.conflicted.IsZero() && now.Sub(n.conflicted) >= conflictPause {
+		n.conflicted = time.Time{}
+		n.problems.solve(ProblemConflict, n.cfg.UUID.String())
+	}
+	for id, t := range n.troubles {
+		s := n.sessions[id]
+		if s == nil && now.Sub(t.last) >= n.cfg.ExpiredTimeout {
+			n.forgetTrouble(id)
+			continue
+		}
+		if t.short > 0 && s != nil && s.state.isPresent() && now.Sub(s.began) >= steady {
+			n.noteSteady(id, t)
+		}
+		if now.Sub(t.rival) >= conflictPause {
+			n.noteSingle(id)
+		}
+		if t.failing.IsZero() && !t.taken.IsValid() && t.short == 0 && t.rival.IsZero() {
+			delete(n.troubles, id)
+		}
+	}
+}
