@@ -187,16 +187,18 @@ func (n *Node) loseUnanswered(s *session, d detail) {
 
 // awaitPeer: the peer closed its connection, and ours stands.
 func (n *Node) awaitPeer(s *session, d detail) {
-	switch {
-	case s.out.Wraps(): // it did so over a number, as it had to
+	if s.out.Wraps() { // it did so over a number, as it had to
 		n.redial(s, d)
-	case !s.isOurs && s.helloAt.After(s.linked) && !s.isProven && !s.answered.Load() && n.candidates() == 0:
-		// It never showed that it knew our HELLO: zyre.js, which had us in a session, drops us for a HELLO, greets at our next beacon, and hangs
-		// up for whatever comes but another HELLO.
-		n.redial(s, d)
-	default:
-		n.enterState(s, awaiting)
+		return
 	}
+	s.isBack = false
+	n.enterState(s, awaiting)
+}
+
+// isDoubtful tells whether a peer never showed that it knew our HELLO: zyre.js, which had us in a session, drops us for a HELLO, greets at our
+// next beacon, and hangs up for whatever comes but another HELLO.
+func (n *Node) isDoubtful(s *session) bool {
+	return !s.isOurs && s.helloAt.After(s.linked) && !s.isProven && !s.answered.Load() && n.candidates() == 0
 }
 
 // drain: our connection closed, so messages may be lost and the session is over. What the peer sent before is still read, up to the end of

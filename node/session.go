@@ -53,6 +53,7 @@ type session struct {
 	regreets     int            // sessions just before this one whose HELLO the peer did not show to know
 	unconfirmed  int            // PINGs that ask whether the peer knows our HELLO, not answered so far
 	helloAt      time.Time      // when the peer's HELLO came
+	isBack       bool           // the peer has made another connection since it closed the last one
 	isProven     bool           // the peer has answered a PING before the last one that asked for a sign of life, so it knew our HELLO
 	askedFor     time.Time      // when a sign of life on this connection was last asked for, for a reason of its own; see demand
 

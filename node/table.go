@@ -179,6 +179,9 @@ const (
 	// that dropped us greets at our next beacon, so two intervals of that count if they are longer.
 	awaitGrace = 2 * time.Second
 
+	// backGrace, and the time that a connection takes, is the same for a peer that never showed that it knew our HELLO, up to its next connection.
+	backGrace = 300 * time.Millisecond
+
 	// endingGrace is how long the connection of a peer that ends may bring nothing and stay open before the session is over all the same.
 	// zyre stays connected for a while after its farewell. Nodes of ours hang up at once: what is still open brings more, or the machine
 	// is busy.
@@ -201,6 +204,9 @@ func (n *Node) grace(s *session) time.Duration {
 			return confirmGrace
 		}
 	case awaiting:
+		if !s.isBack && n.isDoubtful(s) {
+			return backGrace + s.shook
+		}
 		return max(awaitGrace, 2*n.cfg.BeaconInterval)
 	case draining, leaving:
 		if s.isOurs {
