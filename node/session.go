@@ -48,7 +48,7 @@ type session struct {
 	hello        *msg.OutHello  // what the session begins with, but for the endpoint, until the connection is up
 	stopDialling func()         // ends run
 	dialErr      error          // of the last attempt to dial
-	goesOn       bool           // the peer talks to us without having said HELLO
+	skipsHello   bool           // the peer talks to us without having said HELLO
 	number       string         // of our HELLO
 	regreets     int            // sessions just before this one whose HELLO the peer did not show to know
 	unconfirmed  int            // PINGs that ask whether the peer knows our HELLO, not answered so far

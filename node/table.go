@@ -125,7 +125,7 @@ func init() { // not in the declaration: the actions refer to the table
 		},
 		unreachableExpired: {confirming: (*Node).giveUp, answering: (*Node).giveUp},
 		pathGone:           {greeting: (*Node).redial, ready: (*Node).redial, awaiting: (*Node).redial},
-		addressTaken:       {greeting: (*Node).yield, ready: (*Node).yield, awaiting: (*Node).yield, draining: (*Node).yield},
+		addressTaken:       {greeting: (*Node).loseAddress, ready: (*Node).loseAddress, awaiting: (*Node).loseAddress, draining: (*Node).loseAddress},
 		queueStuck: {
 			dialling: (*Node).drop, greeting: (*Node).drop, confirming: (*Node).drop, answering: (*Node).drop, ready: (*Node).drop,
 			awaiting: (*Node).drop, draining: (*Node).drop, leaving: (*Node).drop,
@@ -196,7 +196,7 @@ func (n *Node) grace(s *session) time.Duration {
 		switch {
 		case s.candidate != nil:
 			return seek.AnswerTime
-		case !s.isOurs && (s.regreets == 0 || s.goesOn):
+		case !s.isOurs && (s.regreets == 0 || s.skipsHello):
 			return greetGrace << min(s.regreets, 4)
 		}
 	case confirming:
@@ -204,7 +204,7 @@ func (n *Node) grace(s *session) time.Duration {
 			return confirmGrace
 		}
 	case awaiting:
-		if !s.isBack && n.isDoubtful(s) {
+		if !s.isBack && n.mayBeUnheard(s) {
 			return backGrace + s.shook
 		}
 		return max(awaitGrace, 2*n.cfg.BeaconInterval)
