@@ -2,9 +2,10 @@
 
 STATICCHECK = go tool -modfile=tools/go.mod staticcheck
 FUZZTIME   ?= 20s
+PKG        ?= ./internal/zmtp
 PLATFORMS   = linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
-.PHONY: help test test-faults soak peers check bench bench-compare fuzz
+.PHONY: help test test-faults soak peers check bench bench-compare fuzz mutants
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -46,3 +47,8 @@ fuzz: ## every fuzzer for FUZZTIME (20s)
 			echo "$$dir $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$dir || exit 1; \
 		done; \
 	done
+
+mutants: ## changes the code of PKG (./internal/zmtp), one operator at a time, and lists what no test notices; some seconds a change
+	@go mod download && gremlins=$$(go tool -modfile=tools/go.mod -n gremlins) && \
+		unshare -rn sh -c 'ip link set lo up && exec nice -n 19 "$$@"' sh \
+		"$$gremlins" unleash --workers 1 --timeout-coefficient 4 --output-statuses lt $(PKG)

@@ -187,16 +187,18 @@ func (n *Node) loseUnanswered(s *session, d detail) {
 
 // awaitPeer: the peer closed its connection, and ours stands.
 func (n *Node) awaitPeer(s *session, d detail) {
-	switch {
-	case s.out.Wraps(): // it did so over a number, as it had to
+	if s.out.Wraps() { // it did so over a number, as it had to
 		n.redial(s, d)
-	case !s.isOurs && s.helloAt.After(s.linked) && !s.isProven && !s.answered.Load() && n.candidates() == 0:
-		// It never showed that it knew our HELLO: zyre.js, which had us in a session, drops us for a HELLO, greets at our next beacon, and hangs
-		// up for whatever comes but another HELLO.
-		n.redial(s, d)
-	default:
-		n.enterState(s, awaiting)
+		return
 	}
+	s.isBack = false
+	n.enterState(s, awaiting)
+}
+
+// mayBeUnheard tells whether a peer never showed that it knew our HELLO: zyre.js, which had us in a session, drops us for a HELLO, greets at our
+// next beacon, and hangs up for whatever comes but another HELLO.
+func (n *Node) mayBeUnheard(s *session) bool {
+	return !s.isOurs && s.helloAt.After(s.linked) && !s.isProven && !s.answered.Load() && n.countUnnamed() == 0
 }
 
 // drain: our connection closed, so messages may be lost and the session is over. What the peer sent before is still read, up to the end of
@@ -238,7 +240,7 @@ func (n *Node) readOn(s *session, d detail) {
 	switch {
 	case busy && (s.state == leaving || time.Since(s.since) < ourEndingGrace):
 		n.startGrace(s)
-	case s.state == draining && !s.isOurs && n.candidates() > 0 && time.Since(s.since) < seek.AnswerTime:
+	case s.state == draining && !s.isOurs && n.countUnnamed() > 0 && time.Since(s.since) < seek.AnswerTime:
 		// The peer may have heard another HELLO of ours, and its answer is on its way: to dial it would make one more.
 		n.startGrace(s)
 	case s.state == leaving:
@@ -267,8 +269,8 @@ func (n *Node) loseMessages(s *session, _ detail) {
 // expectHello: the peer talks to us as if its HELLO had come; that was lost with a connection. Another HELLO of ours has it say its own again,
 // unless that is on its way already.
 func (n *Node) expectHello(s *session, _ detail) {
-	if !s.goesOn {
-		s.goesOn = true
+	if !s.skipsHello {
+		s.skipsHello = true
 		n.startGrace(s)
 	}
 }
@@ -297,8 +299,8 @@ func (n *Node) expire(s *session, _ detail) { n.remove(s, Expired) }
 // drop ends the session of a peer that does not take its messages.
 func (n *Node) drop(s *session, _ detail) { n.remove(s, NotResponding) }
 
-// yield ends the session of a peer whose address another one has.
-func (n *Node) yield(s *session, _ detail) { n.remove(s, Crashed) }
+// loseAddress ends the session of a peer whose address another one has.
+func (n *Node) loseAddress(s *session, _ detail) { n.remove(s, Crashed) }
 
 // giveUp ends the session of a peer that we hear and cannot reach. It does not enter again before a dial works.
 func (n *Node) giveUp(s *session, _ detail) {

@@ -94,7 +94,7 @@ func TestArchitecture(t *testing.T) {
 // The graces are those of docs/architecture.md.
 func TestArchitectureGraces(t *testing.T) {
 	graces := map[string]time.Duration{
-		"greetGrace": greetGrace, "confirmGrace": confirmGrace, "awaitGrace": awaitGrace, "endingGrace": endingGrace, "ourEndingGrace": ourEndingGrace,
+		"greetGrace": greetGrace, "confirmGrace": confirmGrace, "awaitGrace": awaitGrace, "backGrace": backGrace, "inviteGrace": inviteGrace, "endingGrace": endingGrace, "ourEndingGrace": ourEndingGrace,
 		"refusalGrace": refusalGrace, "farewellGrace": farewellGrace, "redialGrace": redialGrace, "contestGrace": contestGrace,
 		"shortestRivalGrace": shortestRivalGrace, "longestRivalGrace": longestRivalGrace, "helloGrace": helloGrace, "answerGrace": answerGrace,
 		"seek.AnswerTime": seek.AnswerTime, "askGrace": askGrace, "unknownGrace": unknownGrace, "pathGrace": pathGrace, "steady": steady,

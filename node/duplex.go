@@ -54,7 +54,7 @@ func (p *session) openIPC(ctx context.Context, id uuid.UUID, hello msg.OutHello)
 	}
 	done := sync.OnceFunc(func() { <-n.calling })
 	defer time.AfterFunc(longCall, done).Stop()
-	box, cfg := &mailbox{peer: p}, p.introduction(id, "unix")
+	box, cfg := &mailbox{session: p}, p.introduction(id, "unix")
 	switch {
 	case n.decides(id):
 	case p.snapshot.Load() == nil:
@@ -70,9 +70,9 @@ func (p *session) openIPC(ctx context.Context, id uuid.UUID, hello msg.OutHello)
 	return conn, err
 }
 
-// answer has a session without a connection go on where its peer's HELLO came, if that is a connection for both directions. It runs
+// answerOn has a session without a connection go on where its peer's HELLO came, if that is a connection for both directions. It runs
 // in the control loop, while the reader of that one waits.
-func (n *Node) answer(p *session, in *inbox) bool {
+func (n *Node) answerOn(p *session, in *inbox) bool {
 	if in == nil || p.hello == nil || p.out.Inproc() || !duplex(in.conn) {
 		return false
 	}
@@ -119,14 +119,14 @@ func (n *Node) closedMailbox(s *session, err error) {
 
 // A mailbox is our connection to a peer. RFC 36 forbids the ROUTER there to send anything, unless the connection is for both directions.
 type mailbox struct {
-	peer  *session
-	offer bool   // the queue waits for the answer
-	in    *inbox // nil if nothing comes in
+	session *session
+	offer   bool   // the queue waits for the answer
+	in      *inbox // nil if nothing comes in
 }
 
 // open begins the life of a connection that shook hands.
 func (m *mailbox) open(conn *zmtp.Conn) {
-	p, n := m.peer, m.peer.node
+	p, n := m.session, m.session.node
 	if !duplex(conn) {
 		m.offer = false
 		return
@@ -148,7 +148,7 @@ func (m *mailbox) await(ctx context.Context, conn *zmtp.Conn) error {
 	case <-conn.Done():
 		return fmt.Errorf("%w: %w", errOffer, conn.Err())
 	case <-ctx.Done():
-		if conn.Queue() != m.peer.out.Queue() {
+		if conn.Queue() != m.session.out.Queue() {
 			conn.Close(errAnswered)
 		}
 		return errAnswered
@@ -164,7 +164,7 @@ func (m *mailbox) Receive(frames [][]byte) error {
 
 // Closed is news, unless the session is over.
 func (m *mailbox) Closed(err error) {
-	p, n := m.peer, m.peer.node
+	p, n := m.session, m.session.node
 	if !m.offer {
 		p.dialling.Wait() // connected comes first
 	}

@@ -142,7 +142,7 @@ func (in *inbox) settled() *session {
 // pingOKHeld takes a PING-OK that came behind a HELLO which is held.
 func (n *Node) pingOKHeld(in *inbox, h *held) {
 	if h.unknown {
-		n.place(in)
+		n.takeAnswer(in)
 	} else if s := n.sessions[in.uuid]; s != nil && s.inbox == in {
 		n.handle(s, pingOKCame, detail{in: in})
 	}
@@ -156,14 +156,14 @@ func (n *Node) mayAnswerAnother(in *inbox, s *session) bool {
 	}
 	n.mergeOlder(s)
 	known := n.recognised(in.uuid, in.endpoints())
-	candidates := n.candidates()
+	candidates := n.countUnnamed()
 	return candidates > 1 || candidates == 1 && known == nil
 }
 
 // mergeOlder takes the HELLO of a foreign peer that entered for what it tells: it greets anew although we said one HELLO to it, so another of
 // ours has reached it before, by another of its addresses.
 func (n *Node) mergeOlder(s *session) {
-	if s == nil || s.mailbox == nil || n.candidates() != 1 {
+	if s == nil || s.mailbox == nil || n.countUnnamed() != 1 {
 		return
 	}
 	if o := n.unnamed[len(n.unnamed)-1]; o.mailbox != nil && o.linked.Before(s.linked) {
@@ -183,8 +183,8 @@ func (n *Node) mergeInto(o *session, id uuid.UUID) {
 	n.settleUndecided()
 }
 
-// candidates counts the sessions whose peer may answer a HELLO of ours now, and has not told its UUID.
-func (n *Node) candidates() (count int) {
+// countUnnamed counts the sessions whose peer may answer a HELLO of ours now, and has not told its UUID.
+func (n *Node) countUnnamed() (count int) {
 	for _, u := range n.unnamed {
 		// Its answer may overtake the word that our connection is up.
 		if u.mailbox != nil || time.Since(u.began) < answerGrace {
@@ -233,8 +233,8 @@ func (n *Node) awaitAnswer(s *session) {
 	})
 }
 
-// place gives the session that was asked the UUID of the peer that answered. Other sessions with that one are over: it does not hear them.
-func (n *Node) place(in *inbox) {
+// takeAnswer gives the session that was asked the UUID of the peer that answered. Other sessions with that one are over: it does not hear them.
+func (n *Node) takeAnswer(in *inbox) {
 	s := n.asking
 	if s == nil || n.sessions[s.uuid] != s || s.candidate == nil {
 		return
@@ -261,7 +261,7 @@ func (n *Node) decided(in *inbox) {
 
 // settleUndecided: there is one session less whose HELLO a HELLO that waits may answer. After the last one there is nothing to wait for.
 func (n *Node) settleUndecided() {
-	if n.candidates() > 0 {
+	if n.countUnnamed() > 0 {
 		return
 	}
 	for in := range n.undecided {

@@ -37,7 +37,7 @@ func (n *Node) greeted(in *inbox) {
 		return
 	}
 	endpoints := in.endpoints()
-	s = n.answered(in, s, endpoints)
+	s = n.sessionOf(in, s, endpoints)
 	if s == nil && len(endpoints) > 0 { // not seen by a beacon: its HELLO says where to connect
 		s = n.begin(in.uuid, n.paths(endpoints, len(endpoints) == 1), in.isLocal(), 0, nil, in)
 	}
@@ -49,9 +49,9 @@ func (n *Node) greeted(in *inbox) {
 	n.handle(s, helloCame, detail{in: in})
 }
 
-// answered returns the session whose HELLO a HELLO answers, if one can be told: of two that lead to the peer the newer one, since a ROUTER
+// sessionOf returns the session whose HELLO a HELLO answers, if one can be told: of two that lead to the peer the newer one, since a ROUTER
 // of libzmq is deaf to older connections. s is that with the peer, if there is one.
-func (n *Node) answered(in *inbox, s *session, endpoints []netip.AddrPort) *session {
+func (n *Node) sessionOf(in *inbox, s *session, endpoints []netip.AddrPort) *session {
 	other := n.recognised(in.uuid, endpoints)
 	switch {
 	case in.extensions != 0 && s != nil || other == nil:
@@ -71,7 +71,7 @@ func (n *Node) welcomePeer(s *session, d detail) {
 	in := d.in
 	s.follow(in.endpoints(), false)
 	n.index(s)
-	n.answer(s, in)
+	n.answerOn(s, in)
 	switch {
 	case !in.both && (n.isOffer(in) || in.caller != nil || in.conn.Err() != nil): // it speaks elsewhere, or is gone
 	case !in.sure && n.mustConfirm(s, in):

@@ -26,28 +26,28 @@ func TestRemembered(t *testing.T) {
 		{"more than there is room for", func(m *remembered) {
 			for _, id := range ids {
 				m.add(id)
-				time.Sleep(time.Second)
+				time.Sleep(time.Second) // fake time
 			}
 		}, []int{7, 8, 9}},
 		{"one that is added again is among the newest", func(m *remembered) {
 			for _, i := range []int{0, 1, 2, 0, 3} {
 				m.add(ids[i])
-				time.Sleep(time.Second)
+				time.Sleep(time.Second) // fake time
 			}
 		}, []int{0, 2, 3}},
 		{"just before the time is over", func(m *remembered) {
 			m.add(ids[0])
-			time.Sleep(keep - 1)
+			time.Sleep(keep - 1) // fake time
 		}, []int{0}},
 		{"when the time is over", func(m *remembered) {
 			m.add(ids[0])
-			time.Sleep(keep)
+			time.Sleep(keep) // fake time
 		}, nil},
 		{"added again, the time begins anew", func(m *remembered) {
 			m.add(ids[0])
-			time.Sleep(keep - 1)
+			time.Sleep(keep - 1) // fake time
 			m.add(ids[0])
-			time.Sleep(keep - 1)
+			time.Sleep(keep - 1) // fake time
 		}, []int{0}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -96,6 +96,10 @@ func (n *Node) invite(in *inbox) {
 	if s == nil || s.mailbox == nil || !s.state.isPresent() {
 		return
 	}
+	if s.state == awaiting && !s.isBack {
+		s.isBack = true
+		n.startGrace(s)
+	}
 	n.after(max(inviteGrace, s.shook), func() {
 		if n.sessions[in.uuid] == s && s.state == awaiting && in.held.Load() == nil && in.conn.Err() == nil {
 			s.out.Ping()

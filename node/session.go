@@ -48,11 +48,12 @@ type session struct {
 	hello        *msg.OutHello  // what the session begins with, but for the endpoint, until the connection is up
 	stopDialling func()         // ends run
 	dialErr      error          // of the last attempt to dial
-	goesOn       bool           // the peer talks to us without having said HELLO
+	skipsHello   bool           // the peer talks to us without having said HELLO
 	number       string         // of our HELLO
 	regreets     int            // sessions just before this one whose HELLO the peer did not show to know
 	unconfirmed  int            // PINGs that ask whether the peer knows our HELLO, not answered so far
 	helloAt      time.Time      // when the peer's HELLO came
+	isBack       bool           // the peer has made another connection since it closed the last one
 	isProven     bool           // the peer has answered a PING before the last one that asked for a sign of life, so it knew our HELLO
 	askedFor     time.Time      // when a sign of life on this connection was last asked for, for a reason of its own; see demand
 

@@ -43,7 +43,7 @@ func (n *Node) begin(id uuid.UUID, at *paths.Set, sameHost bool, flaps int, last
 	s.hello = &hello
 	ctx, stop := context.WithCancel(s.ctx)
 	s.stopDialling = stop
-	if !n.answer(s, call) {
+	if !n.answerOn(s, call) {
 		n.wg.Go(func() {
 			defer stop()
 			s.run(ctx, id, hello)

@@ -125,7 +125,7 @@ func init() { // not in the declaration: the actions refer to the table
 		},
 		unreachableExpired: {confirming: (*Node).giveUp, answering: (*Node).giveUp},
 		pathGone:           {greeting: (*Node).redial, ready: (*Node).redial, awaiting: (*Node).redial},
-		addressTaken:       {greeting: (*Node).yield, ready: (*Node).yield, awaiting: (*Node).yield, draining: (*Node).yield},
+		addressTaken:       {greeting: (*Node).loseAddress, ready: (*Node).loseAddress, awaiting: (*Node).loseAddress, draining: (*Node).loseAddress},
 		queueStuck: {
 			dialling: (*Node).drop, greeting: (*Node).drop, confirming: (*Node).drop, answering: (*Node).drop, ready: (*Node).drop,
 			awaiting: (*Node).drop, draining: (*Node).drop, leaving: (*Node).drop,
@@ -179,6 +179,9 @@ const (
 	// that dropped us greets at our next beacon, so two intervals of that count if they are longer.
 	awaitGrace = 2 * time.Second
 
+	// backGrace, and the time that a connection takes, is the same for a peer that never showed that it knew our HELLO, up to its next connection.
+	backGrace = 300 * time.Millisecond
+
 	// endingGrace is how long the connection of a peer that ends may bring nothing and stay open before the session is over all the same.
 	// zyre stays connected for a while after its farewell. Nodes of ours hang up at once: what is still open brings more, or the machine
 	// is busy.
@@ -193,7 +196,7 @@ func (n *Node) grace(s *session) time.Duration {
 		switch {
 		case s.candidate != nil:
 			return seek.AnswerTime
-		case !s.isOurs && (s.regreets == 0 || s.goesOn):
+		case !s.isOurs && (s.regreets == 0 || s.skipsHello):
 			return greetGrace << min(s.regreets, 4)
 		}
 	case confirming:
@@ -201,6 +204,9 @@ func (n *Node) grace(s *session) time.Duration {
 			return confirmGrace
 		}
 	case awaiting:
+		if !s.isBack && n.mayBeUnheard(s) {
+			return backGrace + s.shook
+		}
 		return max(awaitGrace, 2*n.cfg.BeaconInterval)
 	case draining, leaving:
 		if s.isOurs {

@@ -115,7 +115,7 @@ var cells = []cell{
 	{inboxClosed, confirming, regreeted, outcome{"greeting", "", "", ""}},
 	{inboxClosed, confirming, regreeted | pinged, outcome{"new dialling", "dial again -ours", "", ""}},
 	{inboxClosed, answering, 0, outcome{"new dialling", "dial former", "", "EXIT(crashed)"}},
-	{inboxClosed, ready, 0, outcome{"new dialling", "dial -ours former", "", "EXIT(crashed)"}},
+	{inboxClosed, ready, 0, outcome{"awaiting", "", "", ""}},
 	{inboxClosed, ready, proven, outcome{"awaiting", "", "", ""}},
 	{inboxClosed, ready, ours, outcome{"awaiting", "", "", ""}},
 	{inboxClosed, draining, 0, outcome{"new dialling", "dial former", "", "EXIT(crashed)"}},

@@ -129,7 +129,7 @@ func (w *tableWorld) bring(to state) {
 		w.do(func() { w.node.former.add(w.peer.id) })
 	}
 	if to > greeting || w.given.has(previous) {
-		time.Sleep(10 * time.Millisecond) // a round trip
+		time.Sleep(10 * time.Millisecond) // fake time: a round trip
 		w.peer.hello()
 	}
 	if w.given.has(proven) || to == awaiting {

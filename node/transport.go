@@ -93,7 +93,7 @@ func (p *session) connect(ctx context.Context, id uuid.UUID, attempt int, hello 
 	}
 	return p.dialBest(ctx, attempt, func(ctx context.Context, at netip.AddrPort) (conn *zmtp.Conn, err error) {
 		if err = p.reserve(at, false); err == nil {
-			conn, err = p.open(ctx, "tcp", at.String(), p.introduction(id, "tcp"), hello, &mailbox{peer: p})
+			conn, err = p.open(ctx, "tcp", at.String(), p.introduction(id, "tcp"), hello, &mailbox{session: p})
 		}
 		if err != nil {
 			return nil, &dialError{at, err}
@@ -127,7 +127,7 @@ func (p *session) open(ctx context.Context, network, address string, cfg zmtp.Co
 func (p *session) link(id uuid.UUID, other *Node, hello msg.OutHello) (*zmtp.Conn, error) {
 	n := p.node
 	n.wg.Add(1) // until mailbox.Closed
-	conn, err := other.router.Link(p.introduction(id, Inproc), p.out.Queue(), p.first(hello), &mailbox{peer: p})
+	conn, err := other.router.Link(p.introduction(id, Inproc), p.out.Queue(), p.first(hello), &mailbox{session: p})
 	if err != nil {
 		n.wg.Done()
 	}

@@ -41,3 +41,31 @@ func TestAutoState(t *testing.T) {
 		})
 	}
 }
+
+// What a sample shows of the queue: it is half full beyond half of either bound.
+func TestActivity(t *testing.T) {
+	noMore := make(chan struct{})
+	close(noMore)
+	for _, test := range []struct {
+		name string
+		do   func(q *Queue, s *Stream)
+		want Activity
+	}{
+		{"nothing", func(*Queue, *Stream) {}, Activity{}},
+		{"half of the messages", func(q *Queue, s *Stream) { fill(q, s, 2, 1) }, Activity{arrived: 2, work: true}},
+		{"more than half of them", func(q *Queue, s *Stream) { fill(q, s, 3, 1) }, Activity{arrived: 3, work: true, halfFull: true}},
+		{"half of the octets", func(q *Queue, s *Stream) { fill(q, s, 1, 50) }, Activity{arrived: 1, work: true}},
+		{"more than half of them", func(q *Queue, s *Stream) { fill(q, s, 1, 51) }, Activity{arrived: 1, work: true, halfFull: true}},
+		{"membership", func(q *Queue, s *Stream) { q.Push(s, Event{Peer: nobody, Kind: Enter}) }, Activity{work: true}},
+		{"taken", func(q *Queue, s *Stream) { fill(q, s, 3, 1); q.Take(nil, nil) }, Activity{arrived: 3, takes: 1, work: true}},
+		{"come back", func(q *Queue, s *Stream) { fill(q, s, 3, 1); q.Take(nil, nil); q.Take(nil, noMore) }, Activity{arrived: 3, takes: 2}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			q, s := New(Limits{4, 100}), new(Stream)
+			test.do(q, s)
+			if got := q.Activity(); got != test.want {
+				t.Errorf("%+v, want %+v", got, test.want)
+			}
+		})
+	}
+}

@@ -289,3 +289,32 @@ func TestMembershipTotal(t *testing.T) {
 		t.Error("no room in an empty queue")
 	}
 }
+
+// Take looks for more before it sleeps where messages are large on average, a bounded number of times.
+func TestTakeLooks(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		count  int
+		octets int64 // of each message
+		looks  uint64
+	}{
+		{"at the bound", 1, largeEvent, 1},
+		{"above it", 1, largeEvent + 1, 1 + largeLooks},
+		{"many small ones", 10, largeEvent / 2, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q, s := New(Limits{100, 100 * largeEvent}), new(Stream)
+				fill(q, s, test.count, test.octets)
+				batch, _ := q.Take(nil, nil)
+				before := q.takes
+				go q.Take(batch, nil)
+				synctest.Wait()
+				if got := q.takes - before; got != test.looks {
+					t.Errorf("%d looks, want %d", got, test.looks)
+				}
+				q.Close()
+			})
+		})
+	}
+}

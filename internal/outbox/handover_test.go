@@ -70,6 +70,14 @@ func TestHandOver(t *testing.T) {
 		if got := n.texts(); !slices.Equal(got, want) || n.got[1].Size != 2 {
 			t.Errorf("handed over: %q, want %q", got, want)
 		}
+		if err := o.Send(Target{}, &Content{Frames: [][]byte{[]byte("0123456789"), []byte("01234")}, Size: 15}); err != nil {
+			t.Fatal(err)
+		}
+		r.expect(t)
+		want = append(want, "WHISPER 0123456789 01234") // it is as large as may be
+		if got := n.texts(); !slices.Equal(got, want) {
+			t.Errorf("handed over: %q, want %q", got, want)
+		}
 		for i, c := range []Content{
 			{Frames: [][]byte{make([]byte, 11)}, Size: 11},
 			{Frames: [][]byte{make([]byte, 8), make([]byte, 8)}, Size: 16},
@@ -215,4 +223,24 @@ func TestHandOverOfGiven(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Memory for many messages is taken once there are many between two calls of Tidy, and kept until there are none.
+func TestTidy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, _, _ := beside(t, 1000)
+		for i, step := range []struct {
+			messages int // before Tidy
+			busy     bool
+		}{
+			{copyBusy - 1, false}, {1, false}, {copyBusy, true}, {1, true}, {0, false}, {0, false}, {copyBusy + 1, true},
+		} {
+			for range step.messages {
+				whisper(t, o, "a")
+			}
+			if o.Tidy(); o.copies.Busy != step.busy {
+				t.Errorf("step %d: busy %v", i, o.copies.Busy)
+			}
+		}
+	})
 }

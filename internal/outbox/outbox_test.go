@@ -50,6 +50,9 @@ func TestNumbers(t *testing.T) {
 				t.Fatalf("%v has the number %d, want %d (%v)", id, sequence, i+7, err)
 			}
 		}
+		if n := o.urgent.Load(); n != 0 {
+			t.Errorf("%d still want the lock", n)
+		}
 	})
 }
 

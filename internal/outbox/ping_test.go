@@ -25,6 +25,32 @@ func TestAsk(t *testing.T) {
 	}
 }
 
+// A wait that was given up is the only one that ends without an answer.
+func TestGiveUp(t *testing.T) {
+	for given := range 3 {
+		o := New(roomy)
+		var answered []<-chan struct{}
+		for range 3 {
+			c, err := o.Ask()
+			if err != nil {
+				t.Fatal(err)
+			}
+			answered = append(answered, c)
+		}
+		for range 2 {
+			o.GiveUp(answered[given])
+		}
+		for range 3 {
+			o.Ponged()
+		}
+		for i := range answered {
+			if got, want := isClosed(answered[i]), i != given; got != want {
+				t.Errorf("%d given up: %d answered: %v", given, i, got)
+			}
+		}
+	}
+}
+
 // The bound is of the application's PINGs that are on the way, whether or not their answer is waited for.
 func TestAskHasBounds(t *testing.T) {
 	o := New(roomy)

@@ -188,6 +188,16 @@ func TestWrapHasBounds(t *testing.T) {
 	}
 }
 
+// Where nothing is parked there is room for a message of any size, as in a queue.
+func TestWrapTakesOneOfAnySize(t *testing.T) {
+	o := New(Config{QueueMessages: 2, QueueOctets: 5})
+	o.Skip(65534)
+	whisper(t, o, "abcdef")
+	if err := send(o, "g"); !errors.Is(err, zmtp.ErrFull) {
+		t.Errorf("a second message: %v", err)
+	}
+}
+
 // A peer that takes none of the node's own messages while they are parked is dropped.
 func TestParkedControlsHaveBounds(t *testing.T) {
 	drops := 0
@@ -219,4 +229,17 @@ func TestParkedIsCopied(t *testing.T) {
 		o.Ponged()
 		r.expect(t, "PING 65535", "WHISPER 0 a")
 	})
+}
+
+// A large frame that was given is parked as it is: nobody else has it.
+func TestParkedIsGiven(t *testing.T) {
+	o := New(Config{QueueMessages: 2, QueueOctets: 1 << 20})
+	o.Skip(65534)
+	frame := make([]byte, zmtp.LargeFrame)
+	if err := o.Send(Target{}, &Content{Frames: [][]byte{frame}, Size: int64(len(frame)), Given: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.wrap.messages[0].Frames[0]; len(got) != len(frame) || &got[0] != &frame[0] {
+		t.Error("it was copied")
+	}
 }

@@ -48,7 +48,7 @@ func Parse(endpoint string) (host string, port uint16, err error) {
 
 // isHostName reports whether the DNS may know such a name.
 func isHostName(s string) bool {
-	if s == "" || len(s) > 253 {
+	if len(s) > 253 {
 		return false
 	}
 	for label := range strings.SplitSeq(strings.TrimSuffix(s, "."), ".") {

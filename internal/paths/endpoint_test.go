@@ -58,6 +58,25 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestIsHostName(t *testing.T) {
+	label := strings.Repeat("a", 63)
+	longest := strings.Join([]string{label, label, label, label[:61]}, ".")
+	for _, test := range []struct {
+		name string
+		want bool
+	}{
+		{"0-9.a_z.AZ", true}, // the ends of the ranges of octets
+		{"a/", false}, {"a:", false}, {"a@", false}, {"a[", false}, {"a`", false}, {"a{", false},
+		{label, true}, {label + "a", false},
+		{longest, true}, {longest + "a", false},
+		{"", false}, {".", false}, {"a.", true}, {"a..", false},
+	} {
+		if got := isHostName(test.name); got != test.want {
+			t.Errorf("%q of %d octets: %v", test.name, len(test.name), got)
+		}
+	}
+}
+
 func TestFormat(t *testing.T) {
 	for _, test := range []struct{ at, brackets, bare string }{
 		{"10.0.0.1:5671", "tcp://10.0.0.1:5671", "tcp://10.0.0.1:5671"},

@@ -143,6 +143,11 @@ func TestSee(t *testing.T) {
 	if s.HasMoved(at("10.0.0.1:1")) {
 		t.Error("moved within the time that a path is fresh")
 	}
+	for endpoint, want := range map[string]uint32{"10.0.0.1:1": 1, "10.0.0.2:1": 3, "10.0.0.3:1": 0} {
+		if got := s.ShownAt(at(endpoint)); got != want {
+			t.Errorf("shown at %s in tick %d, want %d", endpoint, got, want)
+		}
+	}
 	advance(1)
 	if got, want := describe(s), "10.0.0.1:1 10.0.0.2:1*"; got != want {
 		t.Errorf("%q, want %q", got, want)

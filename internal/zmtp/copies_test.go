@@ -51,7 +51,7 @@ func TestCopies(t *testing.T) {
 		"one frame each":        slices.Repeat([]int{1}, 200),
 		"few frames":            slices.Repeat([]int{2, 3, 1}, 100),
 		"no room for the last":  {firstFrames - 1, 2, moreFrames - 1, 2},
-		"exactly room":          {firstFrames, moreFrames, moreFrames - 1, 1, 1},
+		"exactly room":          {8, firstFrames - 8, moreFrames, moreFrames - 1, 1, 1},
 		"more than a run marks": {1, moreFrames + 1, 1, 2 * moreFrames, moreFrames, moreFrames + 1},
 	} {
 		for _, every := range []int{1, 2, 7, len(counts)} { // messages
@@ -77,6 +77,9 @@ func TestCopies(t *testing.T) {
 							_ = append(frames, []byte("no neighbour's"))
 						}
 					}
+				}
+				if name == "exactly room" && every == len(counts) && len(spare) != 4 {
+					t.Errorf("%d runs for what has room in 4", len(spare))
 				}
 				if !reflect.DeepEqual(got, want) {
 					t.Errorf("got %.500q, want %.500q", fmt.Sprint(got), fmt.Sprint(want))
