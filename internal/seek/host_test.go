@@ -2,6 +2,8 @@ package seek
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +43,9 @@ func TestHosts(t *testing.T) {
 			w.do(func() { w.hosts["h"] = addrs(b) })
 			w.pass(hostFresh + time.Second)
 			w.told("meet 1 at 10.0.0.1:1", "removed 10.0.0.1:1", "meet 2 at 10.0.0.2:1")
+			if met := w.sources[host].met; len(met) != 1 || met[0].at != b {
+				w.t.Errorf("%d addresses met", len(met))
+			}
 		}},
 		{"a name is unknown for a while", func(w *world) {
 			w.routers[a] = router{id: one}
@@ -116,6 +121,16 @@ func TestHosts(t *testing.T) {
 				w.t.Errorf("told %q", w.story)
 			}
 		}},
+		{"both families: the peer comes back by the other", func(w *world) {
+			w.routers[a], w.routers[c6], w.hosts["h"] = router{}, router{delay: 2 * time.Millisecond}, addrs(a, c6)
+			w.do(func() { add(w) })
+			w.pass(time.Second)
+			w.do(func() { w.answers(one) })
+			w.pass(time.Minute)
+			w.do(func() { delete(w.routers, a); w.over(one, true) })
+			w.pass(time.Second)
+			w.told("greet 10.0.0.1:1", "10.0.0.1:1: refused", "greet [fd00::1]:1", "solved 10.0.0.1:1")
+		}},
 		{"both families: the other is tried when the first hangs up", func(w *world) {
 			w.routers[a], w.routers[c6], w.hosts["h"] = router{}, router{delay: 2 * time.Millisecond}, addrs(a, c6)
 			w.do(func() { add(w) })
@@ -158,5 +173,33 @@ func TestHostErrors(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	})
+}
+
+// Addresses of IPv4 come first, and else keep their order.
+func TestResolve(t *testing.T) {
+	inWorld(t, func(w *world) {
+		first6 := at("[fd00::7]:1")
+		w.hosts["h"] = addrs(first6, b, c6, a)
+		got, err := w.resolve(w.t.Context(), "h", 1)
+		if want := list(b, a, first6, c6); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%v, want %v (%v)", got, want, err)
+		}
+	})
+}
+
+// That a host name is unknown is logged when it begins, and not for each look-up.
+func TestHostLog(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.do(func() { w.AddEndpoint(static("tcp://h:1"), "tcp://h:1", nil) })
+		for i := range 2 {
+			w.pass(time.Minute)
+			if got := strings.Count(w.log.String(), "host name not resolved"); got != i+1 {
+				t.Errorf("logged %d times, want %d", got, i+1)
+			}
+			w.do(func() { w.hosts["h"] = addrs(a) })
+			w.pass(time.Minute)
+			w.do(func() { delete(w.hosts, "h") })
+		}
 	})
 }

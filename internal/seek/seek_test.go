@@ -1,6 +1,7 @@
 package seek
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/rs/zerolog"
 )
 
 // A world is all that a Seeker in a test sees: sessions, which it counts the questions to, and ROUTERs. All of it runs in fake time.
@@ -32,6 +34,8 @@ type world struct {
 	story    []string
 	reported map[netip.AddrPort]error
 	looked   int // look-ups of host names
+	changes  int // of what the application names, as Looked tells
+	log      bytes.Buffer
 	turns    int // of the control loop
 	tries    int
 	most     int // probes at one time
@@ -70,7 +74,8 @@ func inWorld(t *testing.T, test func(w *world)) {
 			Pause:    func(attempts int) time.Duration { return min(50*time.Millisecond<<min(attempts-1, 10), 5*time.Second) },
 			Report:   w.report,
 			Removed:  func(c *Candidate) { w.tell("removed %v", c.At()) },
-			Looked:   func() {},
+			Looked:   func() { w.changes++ },
+			Log:      zerolog.New(zerolog.SyncWriter(&w.log)),
 		})
 		all.Go(func() {
 			for {

@@ -205,6 +205,44 @@ func TestSeeker(t *testing.T) {
 			w.pass(time.Second)
 			w.told("meet 1 at 10.0.0.1:1", "meet 1 at 10.0.0.1:1")
 		}},
+		{"two addresses of one peer: one is named no longer", func(w *world) {
+			w.routers[a], w.routers[b] = router{id: one}, router{id: one, delay: 2 * time.Millisecond}
+			w.do(func() { w.SetSource(domain, list(a, b)) })
+			w.pass(time.Second)
+			w.do(func() { w.SetSource(domain, list(b)) })
+			w.do(func() { w.over(one, true) })
+			w.pass(time.Second)
+			w.told("meet 1 at 10.0.0.1:1", "meet 1 at 10.0.0.2:1", "removed 10.0.0.1:1", "meet 1 at 10.0.0.2:1")
+			w.do(func() { w.SetSource(domain, nil) })
+			if len(w.met) > 0 {
+				w.t.Errorf("left: %v", w.met)
+			}
+		}},
+		{"another session with the peer is over while its address is tried again", func(w *world) {
+			w.routers[a] = router{id: one, delay: time.Second}
+			w.do(func() { w.SetSource(domain, list(a)) })
+			w.pass(2 * time.Second)
+			w.do(func() { w.over(one, true) })
+			w.pass(500 * time.Millisecond)
+			w.do(func() { w.over(one, true) })
+			w.pass(time.Minute)
+			w.told("meet 1 at 10.0.0.1:1", "meet 1 at 10.0.0.1:1")
+			if w.tries != 2 {
+				w.t.Errorf("%d attempts", w.tries)
+			}
+		}},
+		{"another session with the peer is over while its address waits to be tried again", func(w *world) {
+			w.routers[a] = router{id: one}
+			w.do(func() { w.SetSource(domain, list(a)) })
+			w.pass(time.Second)
+			w.do(func() { w.over(one, true) })
+			w.pass(40 * time.Millisecond)
+			w.do(func() { w.over(one, true) })
+			w.pass(40 * time.Millisecond)
+			w.told("meet 1 at 10.0.0.1:1")
+			w.pass(20 * time.Millisecond)
+			w.told("meet 1 at 10.0.0.1:1")
+		}},
 		{"we moved", func(w *world) {
 			w.do(func() { w.SetSource(domain, list(a)) })
 			w.pass(time.Hour)
@@ -271,7 +309,48 @@ func TestMaxSources(t *testing.T) {
 		if len(w.candidates)+len(w.sources) > 0 {
 			t.Errorf("left: %v, %v", w.candidates, w.sources)
 		}
+		w.do(func() {
+			for i := range maxSources + 1 {
+				w.SetSource(gossiped(uuid.UUID{2, byte(i)}), list(b))
+			}
+		})
+		if c := w.candidates[b]; len(c.sources) != maxSources || c.IsGossiped(uuid.UUID{2}) {
+			t.Errorf("gossip alone: %d sources: %s", len(c.sources), c.Sources())
+		}
 	})
+}
+
+// Where the application names an address the pauses are those of Config; where hearsay alone does, they are longer after a while.
+func TestPauses(t *testing.T) {
+	for _, test := range []struct {
+		source   Source
+		failures int
+		want     time.Duration
+	}{
+		{domain, 1, 50 * time.Millisecond},
+		{domain, hearsayAttempts, 5 * time.Second},
+		{domain, hearsayAttempts + 1, 5*time.Second + hearsayPause},
+		{gossiped(one), hearsayAttempts + 1, 5*time.Second + hearsayPause},
+		{static("x"), hearsayAttempts + 1, 5 * time.Second},
+	} {
+		t.Run(fmt.Sprint(test.source, test.failures), func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.do(func() { w.SetSource(test.source, list(a)) })
+				w.pass(10 * time.Millisecond)
+				w.do(func() {
+					c := w.candidates[a]
+					c.attempts = test.failures - 1
+					w.failed(c, errRefused)
+					if got := time.Until(c.due); got != test.want {
+						t.Errorf("tried after %v, want %v", got, test.want)
+					}
+					if got := w.Failures(a); got != test.failures {
+						t.Errorf("%d failures, want %d", got, test.failures)
+					}
+				})
+			})
+		})
+	}
 }
 
 func address(i int) netip.AddrPort { return at(fmt.Sprintf("10.2.%d.%d:1", i>>8, i&255)) }
