@@ -76,9 +76,9 @@ func (r *Router) MapPort(outside *LAN, port uint16, to *Host, toPort uint16) net
 	return at
 }
 
-// nft runs a command of the kernel's packet filter on the router.
-func (r *Router) nft(command string) {
-	r.t.Helper()
+// nft runs a command of the kernel's packet filter on the host.
+func (h *Host) nft(command string) {
+	h.t.Helper()
 	path := ""
 	for _, name := range []string{"nft", "/usr/sbin/nft", "/sbin/nft"} {
 		if found, err := exec.LookPath(name); err == nil {
@@ -87,17 +87,31 @@ func (r *Router) nft(command string) {
 		}
 	}
 	if path == "" {
-		Missing(r.t, "the tool nft (package nftables), for NAT")
+		Missing(h.t, "the tool nft (package nftables), for NAT and firewalls")
 	}
 	for _, c := range []string{"add table ip testbed", command} {
-		out, err := r.Command(path, c).CombinedOutput()
+		out, err := h.Command(path, c).CombinedOutput()
 		if err != nil && strings.Contains(string(out), "not supported") {
-			Missing(r.t, "a kernel with NAT: %s", out)
+			Missing(h.t, "a kernel with NAT and firewalls: %s", out)
 		}
 		if err != nil {
-			r.t.Fatalf("testbed: nft %s: %v: %s", c, err, out)
+			h.t.Fatalf("testbed: nft %s: %v: %s", c, err, out)
 		}
 	}
+}
+
+// BlockDials has the host make no connections to another one, by IPv4: a firewall drops their first packet. Those that the other one makes
+// are let through.
+func (h *Host) BlockDials(to *Host) {
+	h.t.Helper()
+	h.nft("add chain ip testbed out { type filter hook output priority 0; }")
+	h.nft(fmt.Sprintf("add rule ip testbed out ip daddr %v tcp flags & (syn | ack) == syn drop", to.Addr))
+}
+
+// AllowDials ends all that BlockDials began.
+func (h *Host) AllowDials() {
+	h.t.Helper()
+	h.nft("flush chain ip testbed out")
 }
 
 // AddLeg gives the host another interface, in another network.

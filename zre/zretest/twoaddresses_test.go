@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -62,7 +63,11 @@ func TestTwoAddressesOfOnePeer(t *testing.T) {
 					zretest.Run(t, runs, func(t *testing.T, lan *zretest.LAN) {
 						lan.SetLink(zretest.Link{Latency: time.Duration(lan.Rand().Int64N(int64(20 * time.Millisecond)))})
 						p := &pair{t: t, lan: lan, here: lan.Host("10.0.0.1", "10.1.0.1"), far: lan.Host("10.0.0.2", "10.1.0.2")}
-						options := logged(t, zre.WithName("node"), zre.WithPeers("tcp://10.0.0.2:50000", "tcp://10.1.0.2:50000"))
+						addresses := []string{"tcp://10.0.0.2:50000", "tcp://10.1.0.2:50000"}
+						if lan.Rand().IntN(2) == 0 {
+							slices.Reverse(addresses)
+						}
+						options := logged(t, zre.WithName("node"), zre.WithPeers(addresses...))
 						if !beacons {
 							options = append(options, zre.WithBeaconPort(1001))
 						}
