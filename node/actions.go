@@ -142,6 +142,8 @@ func (n *Node) askAgain(s *session, d detail) {
 		n.greetAnew(s, d)
 	} else if o := n.nearest(s); o != nil {
 		n.mergeInto(s, o.uuid)
+	} else { // the session with the same peer by another address may be about to begin anew
+		n.startGrace(s)
 	}
 }
 

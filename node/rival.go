@@ -96,7 +96,7 @@ func (n *Node) invite(in *inbox) {
 	if s == nil || s.mailbox == nil || !s.state.isPresent() {
 		return
 	}
-	if s.state == awaiting && !s.isBack {
+	if s.state == awaiting && !s.isBack && n.mayBeUnheard(s) {
 		s.isBack = true
 		n.startGrace(s)
 	}

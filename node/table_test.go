@@ -154,7 +154,7 @@ var cells = []cell{
 	{pingOKCame, leaving, unlinked, outcome{"leaving", "", "", ""}},
 
 	{graceEnded, greeting, 0, outcome{"new dialling", "dial again -ours", "", ""}},
-	{graceEnded, greeting, unnamed, outcome{"greeting", "", "", ""}},
+	{graceEnded, greeting, unnamed, outcome{"greeting", "grace", "", ""}},
 	{graceEnded, confirming, 0, outcome{"new confirming", "dial again -ours", "", ""}},
 	{graceEnded, confirming, regreeted, outcome{"ready", "", "ENTER JOIN", ""}},
 	{graceEnded, awaiting, 0, outcome{"new dialling", "dial -ours former", "", "EXIT(crashed)"}},
