@@ -197,6 +197,7 @@ func TestStall(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	f := newFakePeer(t, n)
 	f.enter()
+	n.until(t, "it is connected", func() bool { return n.sessions[f.uuid].state == ready })
 	later := time.Now().Add(time.Hour)
 	if err := n.do(func() { n.checkTimeouts(later) }); err != nil {
 		t.Fatal(err)

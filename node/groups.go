@@ -119,7 +119,7 @@ func (n *Node) tellJoined(p *session, groups []string) {
 	}
 	snapshot := p.publish()
 	for _, group := range groups {
-		n.events.Push(p.stream, Event{Kind: Join, Peer: snapshot, Group: group})
+		n.events.Push(p.stream.Load(), Event{Kind: Join, Peer: snapshot, Group: group})
 	}
 }
 
@@ -132,7 +132,7 @@ func (n *Node) departed(p *session, group string) {
 	n.removeMember(group, p)
 	n.mu.Unlock()
 	p.joined = without(p.joined, group)
-	n.events.Push(p.stream, Event{Kind: Leave, Peer: p.publish(), Group: group})
+	n.events.Push(p.stream.Load(), Event{Kind: Leave, Peer: p.publish(), Group: group})
 }
 
 // without returns a list without one of its members. Snapshots share the list, so the result is a copy, unless the member is the first, as

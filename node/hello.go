@@ -137,7 +137,7 @@ func (n *Node) reenter(s *session, in *inbox) {
 	s.follow(in.endpoints(), true)
 	n.index(s)
 	n.reportExit(s, Replaced)
-	s.stream = new(eventqueue.Stream)
+	s.stream.Store(new(eventqueue.Stream))
 	n.enter(s, in)
 }
 
@@ -149,7 +149,7 @@ func (n *Node) enter(s *session, in *inbox) {
 	}
 	n.unverified.Reached(s.unverified)
 	n.verify(s)
-	in.verdict, in.session = accept, s
+	in.verdict, in.session, in.stream = accept, s, s.stream.Load()
 	if number := in.conn.Property(helloProperty); number != "" {
 		s.answers.Store(&number)
 	}
@@ -179,6 +179,6 @@ func (n *Node) enter(s *session, in *inbox) {
 	n.mu.Unlock()
 	n.reportPrevious(s)
 	n.log.Debug().Stringer("peer", s.uuid).Str("name", s.name).Str("endpoint", snapshot.Endpoint).Msg("enter")
-	n.events.Push(s.stream, Event{Kind: Enter, Peer: snapshot})
+	n.events.Push(s.stream.Load(), Event{Kind: Enter, Peer: snapshot})
 	n.tellJoined(s, joined)
 }

@@ -30,9 +30,10 @@ type inbox struct {
 	caller     *session             // the session that made the connection, if we did
 	both       bool                 // the connection carries both directions; the control loop's, once it runs
 
-	verdict verdict  // of the control loop, which writes it while the reader waits
-	session *session // that its last HELLO began, or that it goes on with; nil before
-	passed  bool     // messages without a HELLO before them have been passed over
+	verdict verdict            // of the control loop, which writes it while the reader waits
+	session *session           // that its last HELLO began, or that it goes on with; nil before
+	stream  *eventqueue.Stream // of its events, while that was so
+	passed  bool               // messages without a HELLO before them have been passed over
 	last    uint16
 	message msg.Message
 }
@@ -117,7 +118,7 @@ func (in *inbox) resumes() bool {
 		in.verdict = ignore
 		in.node.handle(s, resumed, detail{in: in, isNext: s.goesOnWith(number)})
 		if in.verdict == accept {
-			in.session, in.last = s, s.last
+			in.session, in.stream, in.last = s, s.stream.Load(), s.last
 		}
 	})
 	return in.session != nil
@@ -172,7 +173,7 @@ func (in *inbox) expected() *eventqueue.Stream {
 	in.node.mu.RLock()
 	defer in.node.mu.RUnlock()
 	if s := in.node.sessions[in.uuid]; s != nil {
-		return s.stream
+		return s.stream.Load()
 	}
 	return new(eventqueue.Stream)
 }
@@ -224,7 +225,7 @@ func (in *inbox) traffic(from *memory.Slab) error {
 
 // change has the control loop take a JOIN or LEAVE.
 func (in *inbox) change(take func(s *session, group string)) error {
-	if !in.node.events.Admit(in.session.stream, in.conn.Done()) {
+	if !in.node.events.Admit(in.stream, in.conn.Done()) {
 		return errSessionOver
 	}
 	return in.node.do(func() { take(in.session, string(in.message.Group)) })
@@ -243,7 +244,7 @@ func (in *inbox) deliver(e Event) error {
 	for _, frame := range e.Frames {
 		octets += frameCost + int64(len(frame))
 	}
-	if !in.node.events.Deliver(in.session.stream, &e, octets, in.conn.Done()) {
+	if !in.node.events.Deliver(in.stream, &e, octets, in.conn.Done()) {
 		return errSessionOver
 	}
 	return nil

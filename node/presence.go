@@ -116,7 +116,7 @@ func (n *Node) checkTimeouts(now time.Time) {
 		if s.state != draining && s.state != leaving { // readOn looks at it there
 			s.spoke.Store(false)
 		}
-		if beaconed || spoke || s.stream.Stalled() || stalled {
+		if beaconed || spoke || s.stream.Load().Stalled() || stalled {
 			s.heard, s.isEvasive, s.isSilent, s.asked = now, false, false, false
 			n.showLife(s, now)
 			n.checkPath(s)
@@ -144,11 +144,11 @@ func (n *Node) checkSilence(s *session, quiet time.Duration) {
 	case !s.state.isPresent() || s.state == draining || s.state == leaving:
 	case quiet >= 2*n.cfg.EvasiveTimeout && !s.isSilent:
 		s.isSilent = true
-		n.events.Push(s.stream, Event{Kind: Silent, Peer: s.snapshot.Load()})
+		n.events.Push(s.stream.Load(), Event{Kind: Silent, Peer: s.snapshot.Load()})
 		s.out.Ping()
 	case quiet >= n.cfg.EvasiveTimeout && !s.isEvasive:
 		s.isEvasive = true
-		n.events.Push(s.stream, Event{Kind: Evasive, Peer: s.snapshot.Load()})
+		n.events.Push(s.stream.Load(), Event{Kind: Evasive, Peer: s.snapshot.Load()})
 		s.out.Ping()
 	case quiet >= n.cfg.EvasiveTimeout/2 && !s.asked:
 		s.asked = true // a peer that does not beacon to us, where none get through, need not be evasive

@@ -93,8 +93,8 @@ type session struct {
 	answered atomic.Bool            // a PING-OK came since this was last cleared
 	isAsked  atomic.Bool            // the control loop wants to hear of a PING-OK
 
-	stream *eventqueue.Stream // its events; another one where the peer enters again in the same session
-	out    *outbox.Outbox     // what is sent to it
+	stream atomic.Pointer[eventqueue.Stream] // its events; the control loop puts another one in where the peer enters again in the same session
+	out    *outbox.Outbox                    // what is sent to it
 
 	wake   chan struct{} // holds a token when there is a new endpoint to try
 	better chan struct{} // holds a token when a path may be better than the one that is dialled
@@ -121,7 +121,6 @@ func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 		heard:      now,
 		outOfReach: now,
 		number:     n.newHelloNumber(),
-		stream:     new(eventqueue.Stream),
 		wake:       make(chan struct{}, 1),
 		better:     make(chan struct{}, 1),
 	}
@@ -135,6 +134,7 @@ func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 		Inproc:        inproc,
 		Drop:          s.dropSoon,
 	})
+	s.stream.Store(new(eventqueue.Stream))
 	s.peerState.Store(uint32(beacon.Unknown))
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s

@@ -124,7 +124,7 @@ func (n *Node) reportExit(s *session, reason Reason) {
 	if reason == Unreachable {
 		e.Err = cmp.Or(s.dialErr, errNoDialEnded)
 	}
-	n.events.Push(s.stream, e)
+	n.events.Push(s.stream.Load(), e)
 	n.noteSingle(s.uuid) // the other node may come in its place
 	if reason != Left && s.out.Successor() == nil {
 		n.noteFormer(s)

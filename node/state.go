@@ -84,6 +84,6 @@ func (n *Node) stated(p *session, s beacon.State, byMessage bool) {
 		p.statesByMessage = true
 	}
 	if p.peerState.Swap(uint32(s)) != uint32(s) && p.state.isPresent() {
-		n.events.Push(p.stream, Event{Kind: State, Peer: p.publish(), State: s})
+		n.events.Push(p.stream.Load(), Event{Kind: State, Peer: p.publish(), State: s})
 	}
 }

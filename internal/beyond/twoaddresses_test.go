@@ -34,15 +34,16 @@ func TestTwoAddressesOfOnePeer(t *testing.T) {
 				at = b.Endpoint[strings.LastIndex(b.Endpoint, ":")+1:]
 			}
 			a := start(t, ha, testbed.Zre, options("a", "--interface", leg.Interface, "--peer", endpoint(hb, at), "--peer", "tcp://"+second.Addr.String()+":"+at))
-			meet(t, a, b)
-			time.Sleep(window)
+			a.Wait(t, "ENTER of "+b.String(), testbed.Is("enter", b))
+			b.Wait(t, "ENTER of "+a.String(), testbed.Is("enter", a))
+			a.Watch(window) // what is said meanwhile may be lost with the first of two sessions
 			for _, pair := range [][2]*testbed.Peer{{a, b}, {b, a}} {
 				if enters, exits := counts(pair[0], "enter", pair[1]), counts(pair[0], "exit", pair[1]); enters > 2 || exits != enters-1 {
 					t.Errorf("%s saw %d ENTERs and %d EXITs of %s\n%s", pair[0], enters, exits, pair[1], life(pair[0]))
 				}
 			}
 			from := []testbed.Event{lastOf(a), lastOf(b)}
-			time.Sleep(quiet)
+			a.Watch(quiet)
 			for i, p := range []*testbed.Peer{a, b} {
 				if e, ok := p.Try(from[i], time.Millisecond, func(e testbed.Event) bool { return e.Event == "enter" || e.Event == "exit" }); ok {
 					t.Errorf("%s saw, where nothing happens: %v\n%s", p, e, life(p))

@@ -75,9 +75,9 @@ func TestOurIdentityIsUsedByAnother(t *testing.T) {
 		address := strings.TrimPrefix(a.Wait(t, "ENTER", testbed.Is("enter", b)).Endpoint, "tcp://")
 		before := []testbed.Event{last(a), last(b)}
 		sayHello(t, lan.Host("other"), a, address)
-		time.Sleep(window - calm)
+		a.Watch(window - calm)
 		soon := []testbed.Event{last(a), last(b)}
-		time.Sleep(calm)
+		a.Watch(calm)
 		for i, pair := range [][2]*testbed.Peer{{a, b}, {b, a}} {
 			if all := comings(pair[0], pair[1], before[i]); len(all) > 4 {
 				t.Errorf("%s saw %d ENTERs and EXITs in %v: %v", pair[0], len(all), window, all)
@@ -109,7 +109,7 @@ func TestTheirConnectionIsReset(t *testing.T) {
 		}
 		a.Whisper(t, b, []byte("ours goes on"))
 		b.Wait(t, "the whisper", testbed.Whisper(a, []byte("ours goes on")))
-		time.Sleep(5 * time.Second) // longer than any grace
+		a.Watch(5 * time.Second) // longer than any grace
 		b.Whisper(t, a, []byte("theirs goes on"))
 		a.Wait(t, "the whisper", testbed.Whisper(b, []byte("theirs goes on")))
 		for i, pair := range [][2]*testbed.Peer{{a, b}, {b, a}} {

@@ -155,6 +155,54 @@ func TestHandOverKeepsOrder(t *testing.T) {
 	})
 }
 
+// A message that finds the queue full waits for room there, and not until it is empty; one that is to be handed over waits for that.
+func TestHandOverRoom(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		handOver bool
+		behind   bool
+		want     int // how many messages are read before there is room
+	}{
+		{"no receiver", false, false, 1},
+		{"behind the queue", true, true, 1},
+		{"past the queue", true, false, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := roomy
+				cfg.QueueMessages = 2
+				o := New(cfg)
+				r := stopped(t, o)
+				n := &fakeReceiver{room: 2, space: make(chan struct{})}
+				close(n.space) // it has room
+				if test.handOver {
+					o.HandOverTo(func() Receiver { return n })
+					whisper(t, o, "a")
+				}
+				o.Control(appendJoin)
+				synctest.Wait() // it is on its way by itself, and the next one behind it
+				o.Control(appendJoin)
+				if test.behind {
+					o.QueueBehind()
+				}
+				if err := send(o, "b"); !errors.Is(err, zmtp.ErrFull) {
+					t.Fatalf("Send returns %v", err)
+				}
+				room := o.Room()
+				read := 0
+				for ; !isClosed(room) && read < cfg.QueueMessages; read++ {
+					r.read <- struct{}{}
+					synctest.Wait()
+				}
+				if !isClosed(room) || read != test.want {
+					t.Errorf("room %v after %d messages, want it after %d", isClosed(room), read, test.want)
+				}
+				r.start()
+			})
+		})
+	}
+}
+
 // The receiver tells when there is room at its application.
 func TestHandOverWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -168,7 +168,7 @@ func (s *Seeker) hasSession(id uuid.UUID) bool {
 func (s *Seeker) isReachedBeside(c *Candidate) bool {
 	for _, src := range c.sources {
 		for _, o := range src.met {
-			if o == c || o.at.Addr().Is4() == c.at.Addr().Is4() {
+			if o.at.Addr().Is4() == c.at.Addr().Is4() {
 				continue
 			}
 			if o.stage == greeting {

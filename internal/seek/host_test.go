@@ -121,6 +121,22 @@ func TestHosts(t *testing.T) {
 				w.t.Errorf("told %q", w.story)
 			}
 		}},
+		{"one family: two peers", func(w *world) {
+			w.routers[a], w.routers[b], w.hosts["h"] = router{}, router{delay: 2 * time.Millisecond}, addrs(a, b)
+			w.do(func() { add(w) })
+			w.pass(time.Second)
+			w.do(func() { w.answers(one) })
+			w.pass(time.Second)
+			w.told("greet 10.0.0.1:1", "greet 10.0.0.2:1")
+		}},
+		{"the node stops before the name is looked up", func(w *world) {
+			w.hosts["h"] = addrs(a)
+			w.do(func() { add(w); w.Stop() })
+			w.pass(time.Minute)
+			if w.looked == 0 || len(w.candidates) > 0 {
+				w.t.Errorf("%d look-ups, candidates %v", w.looked, w.candidates)
+			}
+		}},
 		{"both families: the peer comes back by the other", func(w *world) {
 			w.routers[a], w.routers[c6], w.hosts["h"] = router{}, router{delay: 2 * time.Millisecond}, addrs(a, c6)
 			w.do(func() { add(w) })

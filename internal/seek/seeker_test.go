@@ -122,6 +122,9 @@ func TestSeeker(t *testing.T) {
 			w.do(func() { w.RemoveSource(domain) })
 			w.pass(time.Minute)
 			w.told("greet 10.0.0.1:1")
+			if w.tries != 1 {
+				w.t.Errorf("%d attempts", w.tries)
+			}
 		}},
 		{"removed while it is probed", func(w *world) {
 			w.routers[a] = router{id: one, delay: time.Second}

@@ -207,6 +207,11 @@ func (p *Peer) WaitAfter(t testing.TB, after Event, what string, match Match) Ev
 	return e
 }
 
+// Watch takes the peer's events for a while, in which a test wants to see that something does not happen.
+func (p *Peer) Watch(d time.Duration) {
+	p.Try(Event{}, d, func(Event) bool { return false })
+}
+
 // Try returns the first event after another one that matches, and true, or false if none came within the given time or
 // the node ended.
 func (p *Peer) Try(after Event, within time.Duration, match Match) (Event, bool) {
