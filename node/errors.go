@@ -68,17 +68,23 @@ func dropped(err error) error {
 
 // checkGroup tells whether an application may use a group's name. The protocol knows the empty one too.
 func checkGroup(group string) error {
-	var reason error
-	var wrong *msg.StringError
-	switch {
-	case group == "":
-		reason = msg.ErrEmpty
-	case errors.As(msg.CheckGroup(group), &wrong):
-		if reason = wrong.Reason; wrong.Limit > 0 {
-			reason = fmt.Errorf("%w, it has %d", reason, len(group))
-		}
-	default:
+	err := msg.CheckGroup(group)
+	if group == "" {
+		err = msg.ErrEmpty
+	}
+	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("group %.40q: %w (%w): want 1 to %d bytes of UTF-8, without NUL", group, ErrGroup, reason, msg.MaxString)
+	return groupError(group, err)
+}
+
+// groupError says what is wrong with a group's name, apart from checkGroup, which each Shout calls and which so needs no memory.
+func groupError(group string, err error) error {
+	var wrong *msg.StringError
+	if errors.As(err, &wrong) {
+		if err = wrong.Reason; wrong.Limit > 0 {
+			err = fmt.Errorf("%w, it has %d", err, len(group))
+		}
+	}
+	return fmt.Errorf("group %.40q: %w (%w): want 1 to %d bytes of UTF-8, without NUL", group, ErrGroup, err, msg.MaxString)
 }

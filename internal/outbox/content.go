@@ -52,5 +52,7 @@ func (c *Content) Own() *memory.Lease {
 
 // Clone returns the content for another goroutine, with a list of the same frames. The caller's list does not leave its stack for it.
 func (c *Content) Clone() Content {
-	return Content{Frames: slices.Clone(c.Frames), Size: c.Size, Given: c.Given, Shared: c.Shared, owned: c.owned}
+	frames := make([][]byte, len(c.Frames)) // slices.Clone would have the caller's list on the heap
+	copy(frames, c.Frames)
+	return Content{Frames: frames, Size: c.Size, Given: c.Given, Shared: c.Shared, owned: c.owned}
 }
