@@ -28,8 +28,7 @@ type member struct {
 	name string
 	more []zre.Option
 
-	stop    context.CancelFunc
-	talking sync.WaitGroup
+	talking talk
 
 	mu       sync.Mutex
 	whispers map[uuid.UUID]uint64 // queued so far
@@ -57,23 +56,37 @@ func (m *member) start() {
 	m.speak()
 }
 
-// speak begins the talk.
-func (m *member) speak() {
-	ctx, cancel := context.WithCancel(m.t.Context())
-	m.stop = cancel
-	m.talking.Go(func() {
+// A talk is what a node says again and again, until it is silenced.
+type talk struct {
+	stop context.CancelFunc
+	wait sync.WaitGroup
+}
+
+// begin has say called every 400 ms.
+func (c *talk) begin(ctx context.Context, say func(ctx context.Context)) {
+	ctx, c.stop = context.WithCancel(ctx)
+	c.wait.Go(func() {
 		tick := time.NewTicker(400 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			select {
 			case <-tick.C:
-				m.talk(ctx)
+				say(ctx)
 			case <-ctx.Done():
 				return
 			}
 		}
 	})
 }
+
+// end waits until nothing is said any more.
+func (c *talk) end() {
+	c.stop()
+	c.wait.Wait()
+}
+
+// speak begins the talk.
+func (m *member) speak() { m.talking.begin(m.t.Context(), m.talk) }
 
 // talk sends one message to each peer and one to the group.
 func (m *member) talk(ctx context.Context) {
@@ -96,10 +109,7 @@ func (m *member) talk(ctx context.Context) {
 }
 
 // silence ends the talk.
-func (m *member) silence() {
-	m.stop()
-	m.talking.Wait()
-}
+func (m *member) silence() { m.talking.end() }
 
 // end ends the node as how says, before it is closed.
 func (m *member) end(how func()) {

@@ -27,8 +27,7 @@ type stranger struct {
 	port uint16
 	up   bool
 
-	stop    context.CancelFunc
-	talking sync.WaitGroup
+	talking talk
 
 	mu       sync.Mutex
 	whispers map[uuid.UUID]uint64
@@ -43,20 +42,7 @@ func (s *stranger) start(id uuid.UUID, name string) {
 }
 
 func (s *stranger) speak() {
-	ctx, cancel := context.WithCancel(s.t.Context())
-	s.stop = cancel
-	s.talking.Go(func() {
-		tick := time.NewTicker(400 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				s.talk()
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
+	s.talking.begin(s.t.Context(), func(context.Context) { s.talk() })
 }
 
 func (s *stranger) talk() {
@@ -71,10 +57,7 @@ func (s *stranger) talk() {
 	s.shouts++
 }
 
-func (s *stranger) silence() {
-	s.stop()
-	s.talking.Wait()
-}
+func (s *stranger) silence() { s.talking.end() }
 
 // end ends the program as how says.
 func (s *stranger) end(how func()) {
