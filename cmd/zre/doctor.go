@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/term"
+
 	"github.com/go-zre/go-zre/internal/doctor"
 )
 
@@ -37,9 +39,10 @@ With --json it prints one object; keys and kinds stay, new ones may come:
                     peers are told, beacons: kind, octets, from, to, heard_back
   nodes             uuid, name, local, left, entered (it connected), entered_ms, endpoint (where it was reached then), known_ms,
                     beacons: interface, address, octets, multicast, port, state, count, every_ms,
-                    mailboxes: endpoint, answer, uuid of who answers, from (the address here by which it is reached), error
-  peers             those of --peer: endpoint, error (of its name), mailboxes as above, entered (it connected, too), uuid of who did,
-                    known_ms (since it answered)
+                    mailboxes: endpoint, answer, uuid of who answers, from (the address here by which it is reached), error, here (it is this machine's own)
+  peers             those of --peer: endpoint, error (of its name), mailboxes as above, with large_packets: pass, and mtu of the path;
+                    else passed and lost, the octets of the longest packet that came through and of the shortest that did not;
+                    entered (it connected, too), uuid of who did, known_ms (since it answered)
   complaints        what the node logged as warnings
   unrecorded        beacons beyond what is kept
 An answer is zre (go-zre), zmtp (any other node), refused, silent, unreachable, mute, closed, other or untested.
@@ -111,7 +114,7 @@ func diagnose(args []string, _ io.Reader, out, errs io.Writer) int {
 		return 2
 	}
 	report := doctor.Diagnose(facts)
-	write := report.Print
+	write := func(w io.Writer) error { return report.Print(w, columns(w)) }
 	if options.json {
 		write = report.JSON
 	}
@@ -121,6 +124,16 @@ func diagnose(args []string, _ io.Reader, out, errs io.Writer) int {
 	}
 	if !report.Well {
 		return 1
+	}
+	return 0
+}
+
+// columns returns the width of a terminal, 0 for what is none.
+func columns(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return width
+		}
 	}
 	return 0
 }

@@ -247,9 +247,16 @@ func (x *examination) test(e Endpoint) {
 			for _, a := range addresses {
 				x.probe(a, func(m *Mailbox) {
 					p.Mailboxes = append(p.Mailboxes, m)
-					if m.Answer.good() && p.answered == 0 {
+					if !m.Answer.good() {
+						return
+					}
+					if p.answered == 0 {
 						p.answered = time.Since(x.began)
 					}
+					x.start(func() func() {
+						large := x.cfg.large(x.probing, a)
+						return func() { m.Large = large }
+					})
 				})
 			}
 		}
@@ -271,6 +278,7 @@ func (x *examination) start(work func() func()) {
 func (x *examination) finish() {
 	f := &x.facts
 	for _, n := range x.nodes {
+		n.Local = n.Local || f.has(n.Endpoint)
 		n.KnownMS = (time.Since(x.began) - n.first).Milliseconds()
 		for _, h := range n.Beacons {
 			if h.Count > 1 {
@@ -296,6 +304,14 @@ func (x *examination) finish() {
 		p.recognise(f.Nodes)
 	}
 	f.Interfaces, f.Nodes, f.Peers = some(f.Interfaces), some(f.Nodes), some(f.Peers)
+}
+
+// has reports whether the address of an endpoint is one of this machine.
+func (f *Facts) has(endpoint string) bool {
+	at, err := netip.ParseAddrPort(trimScheme(endpoint))
+	return err == nil && slices.ContainsFunc(f.Interfaces, func(i Interface) bool {
+		return slices.ContainsFunc(i.Addresses, func(p netip.Prefix) bool { return p.Addr() == at.Addr().WithZone("") })
+	})
 }
 
 // byFamily orders endpoints: IPv4 first, as a person knows those addresses.

@@ -85,7 +85,7 @@ func TestCollect(t *testing.T) {
 				t.Errorf("eth0 is told as %+v", i)
 			}
 		}},
-		{"on one host", func(w *world) { zretest.Start(w.t, w.us.Process()) }, " | ", func(t *testing.T, r *Report) {
+		{"on one host", func(w *world) { zretest.Start(w.t, w.us.Process()) }, " | alone", func(t *testing.T, r *Report) {
 			if n := r.Nodes[0]; !n.Local || !n.Entered {
 				t.Errorf("the node here is told as %+v", n)
 			}

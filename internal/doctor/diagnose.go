@@ -45,7 +45,7 @@ func Diagnose(f *Facts) *Report {
 	for _, p := range r.Peers {
 		r.peer(p)
 	}
-	if r.Self.Error == "" && len(r.Problems) == 0 && len(r.Nodes) == 0 {
+	if r.Self.Error == "" && len(r.Problems) == 0 && r.isAlone() {
 		r.alone()
 	}
 	for _, c := range r.Complaints {
@@ -79,6 +79,8 @@ func (r *Report) verdict() string {
 		return "Something is wrong: " + r.Problems[0].Text
 	case len(r.Problems) > 1:
 		return fmt.Sprintf("%d things are wrong. The first: %s", len(r.Problems), r.Problems[0].Text)
+	case entered > 0 && r.isAlone():
+		return fmt.Sprintf("Nothing is wrong on this machine, and %s of it connected, but nobody else was heard %s.", count(entered, "node"), in)
 	case entered > 0 && entered == len(r.Nodes):
 		each := "each"
 		if entered == 1 {
@@ -194,10 +196,19 @@ func (r *Report) carriers() {
 	}
 }
 
-// alone: nothing was heard, and nothing is known to be wrong.
+// isAlone reports whether there is no node of another machine.
+func (r *Report) isAlone() bool {
+	return !slices.ContainsFunc(r.Nodes, func(n *Node) bool { return !n.Local })
+}
+
+// alone: nothing was heard of other machines, and nothing is known to be wrong.
 func (r *Report) alone() {
+	nobody := "Nobody else beacons in reach."
+	if len(r.Nodes) > 0 {
+		nobody = "Nobody but nodes of this machine beacons in reach, and these tell nothing of the network."
+	}
 	r.note(Finding{Kind: "alone",
-		Text: "Nobody else beacons in reach. Either there is no other node, or the network between eats broadcast and multicast: a Wi-Fi access point" +
+		Text: nobody + " Either there is no other node, or the network between eats broadcast and multicast: a Wi-Fi access point" +
 			" that isolates its clients, a switch that filters multicast, another subnet or VLAN.",
 		Try: "run `zre doctor` on the other machine too. Test the way to a node there: zre doctor --peer tcp://ADDRESS:PORT (zre pipe tells its endpoint" +
 			" when it starts). If that answers, the network eats the beacons; if not, it is a firewall or a route."})

@@ -100,6 +100,10 @@ type Mailbox struct {
 	UUID     *uuid.UUID  `json:"uuid,omitempty"`  // who answers, if it tells
 	From     *netip.Addr `json:"from,omitempty"`  // which address of this machine leads there
 	Error    string      `json:"error,omitempty"` // what went wrong
+
+	Large *Large `json:"large_packets,omitempty"` // of an endpoint that was named, and answers
+
+	Here bool `json:"here,omitempty"` // it is unreachable by this machine itself, which has no route there, or whose firewall forbids it
 }
 
 // Peer is an endpoint that was named to be tested.

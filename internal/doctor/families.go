@@ -51,8 +51,11 @@ func (r *Report) echoes() {
 	const try = "look at this machine's firewall: it must let UDP %s pass%s, in and out, broadcast and multicast too."
 	list := r.listEchoes()
 	if len(list) > 0 && !slices.ContainsFunc(list, func(e echo) bool { return len(e.lost) < e.sent }) {
-		r.problem(Finding{Kind: "beacons-lost", Text: "This machine does not hear its own beacons on any interface: a firewall here eats them, and with them those of" +
-			" others.", Try: fmt.Sprintf(try, r.portList(), "")})
+		text := "This machine does not hear its own beacons on any interface: a firewall here eats them, and with them those of others."
+		if r.hearsOthers() {
+			text = "This machine hears beacons of others, but not its own on any interface: a firewall here eats them on the way out."
+		}
+		r.problem(Finding{Kind: "beacons-lost", Text: text, Try: fmt.Sprintf(try, r.portList(), "")})
 		return
 	}
 	for _, e := range list {
@@ -91,6 +94,11 @@ func (r *Report) echoes() {
 	}
 }
 
+// hearsOthers reports whether a beacon of another machine arrived.
+func (r *Report) hearsOthers() bool {
+	return slices.ContainsFunc(r.Nodes, func(n *Node) bool { return !n.Local && len(n.Beacons) > 0 })
+}
+
 // finds reports whether a family does on an interface all that is needed: beacons come back, and nodes of other machines were found.
 func (r *Report) finds(list []echo, name string, family Family) bool {
 	return slices.ContainsFunc(list, func(e echo) bool { return e.Name == name && e.family == family && len(e.lost) == 0 }) &&
@@ -114,8 +122,12 @@ func (r *Report) portList() string {
 
 // sends reports whether beacons of a family leave by an interface.
 func (r *Report) sends(name string, family Family) bool {
+	return r.sendsKind(name, family, classic) || r.sendsKind(name, family, state)
+}
+
+func (r *Report) sendsKind(name string, family Family, kind string) bool {
 	return slices.ContainsFunc(r.Interfaces, func(i Interface) bool {
-		return i.Name == name && slices.ContainsFunc(i.Beacons, func(b Sent) bool { return familyOf(b.From) == family })
+		return i.Name == name && slices.ContainsFunc(i.Beacons, func(b Sent) bool { return familyOf(b.From) == family && b.Kind == kind })
 	})
 }
 
@@ -151,7 +163,11 @@ func (r *Report) casts() {
 				return stateful == (family == IPv4 && h.Multicast || family == IPv6 && h.State != "")
 			})
 		}
-		casts4.add(by(IPv4, false), by(IPv4, true))
+		if n.heardBy(func(h *Heard) bool {
+			return r.sendsKind(h.Interface, IPv4, classic) && r.sendsKind(h.Interface, IPv4, state)
+		}) {
+			casts4.add(by(IPv4, false), by(IPv4, true)) // a subnet without a broadcast address has one of the two
+		}
 		casts6.add(by(IPv6, false), by(IPv6, true))
 		onBoth := func(family Family) bool { // where this machine sends both, so that both can be expected
 			return n.heardBy(func(h *Heard) bool {

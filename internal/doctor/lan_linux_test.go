@@ -188,7 +188,7 @@ func TestDoctorAndFirewalls(t *testing.T) {
 		// Who is reached by IPv4 first tries the other path when that has failed for 3 s.
 		{"incoming TCP here", "blackhole iif eth0 ipproto tcp dport 5671", "", "no-hello | ", "no-hello | ", " | "},
 		{"incoming TCP there", "", "blackhole iif eth0 ipproto tcp dport 5671", "mailbox-silent | ", " | mailbox-silent", " | mailbox-silent"},
-		{"outgoing TCP here", "prohibit iif lo ipproto tcp dport 5671", "", "mailbox-unreachable | ", " | mailbox-unreachable", " | mailbox-unreachable"},
+		{"outgoing TCP here", "prohibit iif lo ipproto tcp dport 5671", "", "mailbox-rejected | ", " | mailbox-rejected", " | mailbox-rejected"},
 		// By IPv6 sending fails, and by IPv4 the datagram just does not come back.
 		{"outgoing classic beacons here", "blackhole iif lo ipproto udp dport 5670", "", "beacons-lost beacons-lost | complaint", " | beacons-lost", " | beacons-lost complaint"},
 		// These rules let multicast of IPv4 pass.
@@ -217,6 +217,23 @@ func TestDoctorAndFirewalls(t *testing.T) {
 					t.Errorf("nodes: %+v", r.Nodes)
 				}
 			})
+		}
+	}
+}
+
+// A firewall that refuses, as firewalld does, says so by another error in each address family. It is one cause, and neither routes nor the node are
+// to blame.
+func TestDoctorAndRejectingFirewall(t *testing.T) {
+	t.Parallel()
+	lan := testbed.NewLAN(t, "")
+	here, there := lan.Host("here"), lan.Host("there")
+	mustRun(t, there, "nft", "add table inet f; add chain inet f in { type filter hook input priority 0; }; add rule inet f in tcp dport 5671 reject with icmpx admin-prohibited")
+	testbed.Start(t, there, testbed.Zre, testbed.Options{Name: "alice", Args: []string{"--listen", "tcp://*:5671"}})
+	r := examine(t, here, "--time", "2s")
+	r.expect(t, "mailbox-rejected", "")
+	for _, words := range []string{"it connected to this machine", "no route to host; permission denied", there.Addr.String() + ":5671 and [fe80:"} {
+		if !strings.Contains(r.Problems[0].Text, words) {
+			t.Errorf("it does not say %q: %s", words, r.Problems[0].Text)
 		}
 	}
 }

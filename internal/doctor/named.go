@@ -16,10 +16,14 @@ func (r *Report) peer(p *Peer) {
 	judged := false
 	for _, m := range p.Mailboxes {
 		if m.Answer.good() {
+			r.largePackets(p, m)
 			if !judged { // several addresses of a name may be one node's, which comes back once
 				judged = true
 				r.wayBack(p, m)
 			}
+			continue
+		}
+		if r.tells(m) {
 			continue
 		}
 		f := m.namedFinding(p)
@@ -32,6 +36,27 @@ func (r *Report) peer(p *Peer) {
 			r.problem(f)
 		}
 	}
+}
+
+// largePackets: does what is long come through?
+func (r *Report) largePackets(p *Peer, m *Mailbox) {
+	if m.Large == nil || m.Large.Pass {
+		return
+	}
+	f := Finding{Kind: "large-packets-lost", Endpoint: p.Endpoint,
+		Text: fmt.Sprintf("%s answers, but large packets vanish on the way there: connections come about, and long messages never arrive.", p.Endpoint),
+		Try: "have the network pass ICMP (fragmentation needed, packet too big), or set a smaller MTU on the interface here and there" +
+			" (ip link set dev eth0 mtu 1280), or have the router or tunnel clamp the MSS of TCP.",
+	}
+	if l := m.Large; l.Passed > 0 && l.Lost > l.Passed {
+		f.Text += fmt.Sprintf(" Packets of %d octets pass, of %d they don't, so the MTU of the path lies between.", l.Passed, l.Lost)
+	}
+	r.problem(f)
+}
+
+// tells reports whether mailboxes has said of a node that is heard how this endpoint reacts.
+func (r *Report) tells(m *Mailbox) bool {
+	return m.Answer != Untested && slices.ContainsFunc(r.Nodes, func(n *Node) bool { return n.judged() && n.beacons(m.Endpoint) })
 }
 
 // wayBack: an endpoint answers. Did who is there connect to this machine, and is it heard?

@@ -9,10 +9,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
-// lineWidth is where long texts are broken.
-const lineWidth = 100
+// Where long texts are broken: MaxWidth is what reads well, and below minWidth nothing does.
+const (
+	MaxWidth = 100
+	minWidth = 40
+)
 
 // JSON writes the report as one object.
 func (r *Report) JSON(w io.Writer) error {
@@ -22,10 +26,14 @@ func (r *Report) JSON(w io.Writer) error {
 	return e.Encode(r)
 }
 
-// Print writes the report for a person: the verdict, what to do, then all that was found.
-func (r *Report) Print(w io.Writer) error {
+// Print writes the report for a person: the verdict, what to do, then all that was found. Lines have so many columns, MaxWidth at most; 0 means
+// that.
+func (r *Report) Print(w io.Writer, columns int) error {
 	var b bytes.Buffer
-	p := printer{&b}
+	if columns <= 0 {
+		columns = MaxWidth
+	}
+	p := printer{&b, min(max(columns, minWidth), MaxWidth)}
 	if n := len(r.Problems); n > 1 {
 		p.line("%d things are wrong.", n)
 	} else {
@@ -48,9 +56,19 @@ func (r *Report) Print(w io.Writer) error {
 	return err
 }
 
-type printer struct{ *bytes.Buffer }
+type printer struct {
+	*bytes.Buffer
+	width int
+}
 
-func (p printer) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+// line writes a line; one that is too long goes on below, further in than it began.
+func (p printer) line(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	rest := strings.TrimLeft(text, " \n")
+	p.WriteString(strings.Repeat("\n", strings.Count(text[:len(text)-len(rest)], "\n")))
+	begin := strings.Repeat(" ", strings.Count(text[:len(text)-len(rest)], " "))
+	p.broken(begin, begin+"  ", rest)
+}
 
 func (p printer) try(f Finding) {
 	if f.Try != "" {
@@ -58,21 +76,28 @@ func (p printer) try(f Finding) {
 	}
 }
 
-// wrap writes a text behind a mark, in lines of lineWidth, those that follow under the first.
+// wrap writes a text behind a mark, in lines of the width, those that follow under the first.
 func (p printer) wrap(mark, text string) {
-	indent := strings.Repeat(" ", len(mark))
-	line := mark
+	p.broken(mark, strings.Repeat(" ", len(mark)), text)
+}
+
+// broken writes a text in lines of the width: the first begins with one indent, those that follow with another.
+func (p printer) broken(first, later, text string) {
+	line, length := first, len(first)
+	begin := length
 	for _, word := range strings.Fields(text) {
-		if len(line)+1+len(word) > lineWidth && len(line) > len(mark) {
-			p.line("%s", strings.TrimRight(line, " "))
-			line = indent
+		n := utf8.RuneCountInString(word)
+		if length+1+n > p.width && length > begin {
+			fmt.Fprintln(p, line)
+			line, length = later, len(later)
+			begin = length
 		}
-		if len(line) > len(mark) {
-			line += " "
+		if length > begin {
+			line, length = line+" ", length+1
 		}
-		line += word
+		line, length = line+word, length+n
 	}
-	p.line("%s", line)
+	fmt.Fprintln(p, strings.TrimRight(line, " "))
 }
 
 // whys says in a few words why an interface is not used.
@@ -169,7 +194,7 @@ func (p printer) nodes(r *Report) {
 		if name == "" {
 			name = "(no HELLO, so no name)"
 		}
-		p.line("  %s  %s", name, n.UUID)
+		p.line("  %s, %s", name, n.UUID)
 		for _, h := range n.Beacons {
 			p.line("    %s", h)
 		}
@@ -244,13 +269,28 @@ func (m *Mailbox) describe() string {
 	}[m.Answer]
 	switch {
 	case m.UUID != nil:
-		return "answers as " + m.UUID.String()
+		return "answers as " + m.UUID.String() + m.Large.describe()
+	case m.Answer == Zmtp:
+		return text + m.Large.describe()
 	case m.Answer == Unreachable:
 		return "no way there: " + m.Error
 	case m.Answer == Other:
 		return text + ": " + m.Error
 	}
 	return text
+}
+
+// describe says in a few words what became of large packets, if they were tried.
+func (l *Large) describe() string {
+	switch {
+	case l == nil:
+		return ""
+	case l.Pass && l.MTU > 0:
+		return fmt.Sprintf("; large packets pass (the path's MTU is %d octets)", l.MTU)
+	case l.Pass:
+		return "; large packets pass"
+	}
+	return "; large packets are LOST"
 }
 
 func milliseconds(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }

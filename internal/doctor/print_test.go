@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rs/zerolog"
 
@@ -56,8 +57,9 @@ func TestGolden(t *testing.T) {
 	for name, f := range map[string]*Facts{"well": dual(healthy()), "sick": sick()} {
 		r := Diagnose(f)
 		for file, write := range map[string]func(*bytes.Buffer) error{
-			name + ".txt":  func(b *bytes.Buffer) error { return r.Print(b) },
-			name + ".json": func(b *bytes.Buffer) error { return r.JSON(b) },
+			name + ".txt":        func(b *bytes.Buffer) error { return r.Print(b, 0) },
+			name + "-narrow.txt": func(b *bytes.Buffer) error { return r.Print(b, 50) },
+			name + ".json":       func(b *bytes.Buffer) error { return r.JSON(b) },
 		} {
 			var got bytes.Buffer
 			if err := write(&got); err != nil {
@@ -78,17 +80,27 @@ func TestGolden(t *testing.T) {
 }
 
 func TestWrap(t *testing.T) {
-	long := strings.Repeat("word ", 60) + strings.Repeat("x", 2*lineWidth) + " end"
-	var b bytes.Buffer
-	printer{&b}.wrap("1. ", long)
-	for i, line := range strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n") {
-		if len(line) > lineWidth && !strings.Contains(line, "xxx") || strings.HasSuffix(line, " ") ||
-			!strings.HasPrefix(line, map[bool]string{true: "1. ", false: "   "}[i == 0]) {
-			t.Errorf("line %d is %q", i, line)
+	const width = 60
+	long := strings.Repeat("wörd ", 60) + strings.Repeat("x", 2*width) + " end"
+	for _, c := range []struct {
+		write        func(p printer)
+		first, later string
+		want         string
+	}{
+		{func(p printer) { p.wrap("1. ", long) }, "1. ", "   ", "1. " + long},
+		{func(p printer) { p.line("  %s", long) }, "  ", "    ", long},
+	} {
+		var b bytes.Buffer
+		c.write(printer{&b, width})
+		for i, line := range strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n") {
+			if utf8.RuneCountInString(line) > width && !strings.Contains(line, "xxx") || strings.HasSuffix(line, " ") ||
+				!strings.HasPrefix(line, map[bool]string{true: c.first, false: c.later}[i == 0]) {
+				t.Errorf("line %d is %q", i, line)
+			}
 		}
-	}
-	if got := strings.Join(strings.Fields(b.String()), " "); got != "1. "+long {
-		t.Errorf("words are lost: %q", got)
+		if got := strings.Join(strings.Fields(b.String()), " "); got != c.want {
+			t.Errorf("words are lost: %q", got)
+		}
 	}
 }
 

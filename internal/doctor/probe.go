@@ -31,7 +31,7 @@ func (c *Config) probe(ctx context.Context, address netip.AddrPort) *Mailbox {
 	defer cancel()
 	nc, err := c.dial(dialling, address.String())
 	if err != nil {
-		m.Answer, m.Error = notConnected(err), plain(err)
+		m.Answer, m.Error, m.Here = notConnected(err), plain(err), isOwn(err)
 	} else {
 		if local, err := netip.ParseAddrPort(nc.LocalAddr().String()); err == nil {
 			from := local.Addr().Unmap().WithZone("")
@@ -63,6 +63,12 @@ func notConnected(err error) Answer {
 func isRefused(err error) bool {
 	const windows = syscall.Errno(10061) // WSAECONNREFUSED
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, windows)
+}
+
+// isOwn reports whether an attempt to connect failed by this machine itself: no word of the network comes as these errors.
+func isOwn(err error) bool {
+	const windows = syscall.Errno(10051) // WSAENETUNREACH
+	return errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, windows) || errors.Is(err, syscall.EPERM)
 }
 
 // isTaken reports whether a port is held by another program alone. Windows has other numbers, and says that it is forbidden.

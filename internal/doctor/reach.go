@@ -23,8 +23,13 @@ func (n *Node) title() string {
 func (r *Report) beacons(n *Node) {
 	id := n.UUID.String()
 	if len(n.Beacons) == 0 && n.Entered && !n.Left && !slices.ContainsFunc(r.Peers, func(p *Peer) bool { return p.UUID != nil && *p.UUID == n.UUID }) {
-		r.note(Finding{Kind: "unheard", Node: id, Text: fmt.Sprintf("%s connected to this machine, but no beacon of it was heard in this time.", n.title()),
-			Try: "it hears this machine, so look for a firewall that eats incoming UDP here; or its beacons are more than this time apart, or it has none."})
+		f := Finding{Kind: "unheard", Node: id, Text: fmt.Sprintf("%s connected to this machine, but no beacon of it was heard in this time.", n.title()),
+			Try: "it hears this machine, so look for a firewall that eats incoming UDP here; or its beacons are more than this time apart, or it has none."}
+		if n.Local {
+			f.Text = fmt.Sprintf("%s, of this machine, connected, but no beacon of it was heard in this time.", n.title())
+			f.Try = "it has no beacons, or they are more than this time apart, or leave by other interfaces."
+		}
+		r.note(f)
 	}
 	if a, b := n.twins(); a != nil {
 		r.problem(Finding{Kind: "twins", Node: id,
@@ -62,22 +67,39 @@ func (n *Node) reached() bool {
 	return slices.ContainsFunc(n.Mailboxes, func(m *Mailbox) bool { return m.reached(n.UUID) })
 }
 
+// rejected is a reaction that is not seen but follows: a firewall refuses connections for a node that is there.
+const rejected Answer = "rejected"
+
+// reaction is what an answer means beside what else is known of the node. Who came here runs, and who is heard is not without a way: the
+// error of the system alone would blame the routes, or a node that is not running.
+func (n *Node) reaction(m *Mailbox) Answer {
+	switch {
+	case m.Answer == Refused && n.Entered, m.Answer == Unreachable && !m.Here && (n.Entered || len(n.Beacons) > 0):
+		return rejected
+	}
+	return m.Answer
+}
+
 // mailboxes: does the node answer where its beacons say?
 func (r *Report) mailboxes(n *Node) {
 	if !n.judged() {
 		return
 	}
 	for i, m := range n.Mailboxes {
-		if m.Answer == Untested || m.reached(n.UUID) || slices.ContainsFunc(n.Mailboxes[:i], m.alike) {
+		alike := func(o *Mailbox) bool { return n.alike(m, o) }
+		if m.Answer == Untested || m.reached(n.UUID) || slices.ContainsFunc(n.Mailboxes[:i], alike) {
 			continue
 		}
-		var where []string
+		var where, errors []string
 		for _, o := range n.Mailboxes[i:] {
-			if m.alike(o) {
+			if alike(o) {
 				where = append(where, trimScheme(o.Endpoint))
+				if !slices.Contains(errors, o.Error) {
+					errors = append(errors, o.Error)
+				}
 			}
 		}
-		f := m.finding(n, strings.Join(where, " and "))
+		f := n.finding(m, strings.Join(where, " and "), strings.Join(errors, "; "))
 		if n.reached() {
 			f.Text += " It is reached at another address all the same."
 			r.note(f)
@@ -87,20 +109,31 @@ func (r *Report) mailboxes(n *Node) {
 	}
 }
 
-// alike reports whether another mailbox of the node reacts in the same way.
-func (m *Mailbox) alike(o *Mailbox) bool {
-	return m.Answer == o.Answer && m.Error == o.Error && (m.UUID == o.UUID || m.UUID != nil && o.UUID != nil && *m.UUID == *o.UUID)
+// alike reports whether two mailboxes of the node react in the same way. A firewall may reject by another error in each address family.
+func (n *Node) alike(m, o *Mailbox) bool {
+	reaction := n.reaction(m)
+	return reaction == n.reaction(o) && (reaction == rejected || m.Error == o.Error) &&
+		(m.UUID == o.UUID || m.UUID != nil && o.UUID != nil && *m.UUID == *o.UUID)
 }
 
 // finding says what is wrong with a mailbox of a node that beacons, and with others that react alike.
-func (m *Mailbox) finding(n *Node, where string) Finding {
+func (n *Node) finding(m *Mailbox, where, errors string) Finding {
 	who := "The node " + n.title()
-	f := Finding{Kind: "mailbox-" + string(m.Answer), Node: n.UUID.String(), Endpoint: m.Endpoint}
-	switch m.Answer {
+	reaction := n.reaction(m)
+	f := Finding{Kind: "mailbox-" + string(reaction), Node: n.UUID.String(), Endpoint: m.Endpoint}
+	switch reaction {
 	case Zre, Zmtp:
 		f.Kind = "mailbox-another"
 		f.Text = fmt.Sprintf("%s beacons, but at %s another node answers, %s.", who, where, m.UUID)
 		f.Try = "the port was given to another node: restart the node that beacons. Or its beacons are forged, or were sent behind NAT."
+	case rejected:
+		known := "its beacons arrive"
+		if n.Entered {
+			known = "it connected to this machine"
+		}
+		f.Text = fmt.Sprintf("%s is there, since %s, but TCP %s is rejected (%s): a firewall refuses connections, on that machine as a rule, or here on the way out.",
+			who, known, where, errors)
+		f.Try = "on that machine allow incoming TCP for the node's program, or for ports 49152 to 65535 (RFC 36). If the node is in a container, have its port led to it."
 	case Silent:
 		f.Text = fmt.Sprintf("%s beacons, but nothing comes back from TCP %s: a firewall eats the connection, on that machine, or here on the way out.", who, where)
 		f.Try = "on that machine allow incoming TCP for the node's program, or for ports 49152 to 65535 (RFC 36). If no node's port answers, look at this machine's firewall."
@@ -108,7 +141,7 @@ func (m *Mailbox) finding(n *Node, where string) Finding {
 		f.Text = fmt.Sprintf("%s beacons, but TCP %s is refused: nobody listens there, or a firewall refuses for it.", who, where)
 		f.Try = "see on that machine whether the node runs and listens there (ss -tlnp): one behind NAT, or in a container, beacons an address that is not its own."
 	case Unreachable:
-		f.Text = fmt.Sprintf("%s beacons, but this machine has no way to TCP %s: %s.", who, where, m.Error)
+		f.Text = fmt.Sprintf("%s beacons, but this machine has no way to TCP %s: %s.", who, where, errors)
 		f.Try = "look at this machine's routes and firewall (ip route get ADDRESS), and at those of that machine."
 	case Mute:
 		f.Text = fmt.Sprintf("%s beacons, and TCP %s accepts connections, but says nothing: the node hangs or is stopped.", who, where)
@@ -117,29 +150,30 @@ func (m *Mailbox) finding(n *Node, where string) Finding {
 		f.Text = fmt.Sprintf("%s beacons, and TCP %s accepts connections, but closes them at once.", who, where)
 		f.Try = "the node may have too many connections, or something between it and here closes them."
 	default:
-		f.Text = fmt.Sprintf("%s beacons, but what answers at TCP %s is no mailbox of ZRE: %s.", who, where, m.Error)
+		f.Text = fmt.Sprintf("%s beacons, but what answers at TCP %s is no mailbox of ZRE: %s.", who, where, errors)
 		f.Try = "see on that machine which program listens there (ss -tlnp)."
 	}
 	return f
 }
 
-// hellos: did the nodes that we reach connect to us?
+// hellos: did the nodes that we reach connect to us? One of this machine comes by no network, so it is no witness of what that lets pass.
 func (r *Report) hellos() {
-	var missing []*Node
-	reached, entered := 0, 0
+	var missing []*Node // of other machines
+	entered := 0        // of those
 	for _, n := range r.Nodes {
-		if !n.judged() || !n.reached() {
-			continue
-		}
-		reached++
 		switch {
 		case n.Entered:
-			entered++
-		case n.KnownMS >= enoughMS:
-			missing = append(missing, n)
-		default:
+			entered += number(!n.Local)
+		case !n.judged() || !n.reached():
+		case n.KnownMS < enoughMS:
 			r.note(Finding{Kind: "too-late", Node: n.UUID.String(), Text: fmt.Sprintf("%s was heard too late to see whether it connects to this machine.", n.title()),
 				Try: "listen longer (--time)."})
+		case n.Local:
+			r.problem(Finding{Kind: "no-hello", Node: n.UUID.String(),
+				Text: fmt.Sprintf("%s runs on this machine and answers, but never connected to the node that was run: it does not hear its beacons, or hangs.", n.title()),
+				Try:  "see which interfaces it uses, and restart it."})
+		default:
+			missing = append(missing, n)
 		}
 	}
 	if len(missing) == 0 {
@@ -154,6 +188,11 @@ func (r *Report) hellos() {
 		}
 		return
 	}
+	r.nobodyCame(missing)
+}
+
+// nobodyCame: of the nodes of other machines none connected.
+func (r *Report) nobodyCame(missing []*Node) {
 	var names []string
 	for _, n := range missing {
 		names = append(names, n.title())

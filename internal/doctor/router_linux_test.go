@@ -44,6 +44,34 @@ func TestDoctorAcrossRouter(t *testing.T) {
 	}
 }
 
+// A way that carries less than its ends believe: where the router's word of that arrives all is well, else large packets vanish.
+func TestDoctorAndLargePackets(t *testing.T) {
+	for _, kind := range []testbed.Kind{testbed.Zre, testbed.Zyre, testbed.Pyre, testbed.ZyreJS} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			near, far := testbed.NewLAN(t, ""), testbed.NewLAN(t, "")
+			router := testbed.NewRouter(t, "router", near, far)
+			here, there := near.Host("here"), far.Host("there")
+			here.Via(router)
+			there.Via(router)
+			mustRun(t, router.Host, "ip", "link", "set", "dev", "eth1", "mtu", "1430")
+			_, at := beyond(t, there, kind)
+			filter(t, here, "-4", "blackhole", "iif", "eth0", "ipproto", "icmp")
+			r := examine(t, here, "--peer", at)
+			r.expect(t, "large-packets-lost", "peer-unheard")
+			if l := r.Peers[0].Mailboxes[0].Large; l.Pass || l.Passed != 1420 || l.Lost != 1440 {
+				t.Errorf("%+v", l)
+			}
+			mustRun(t, here, "ip", "-4", "rule", "del", "pref", "10")
+			r = examine(t, here, "--peer", at)
+			r.expect(t, "", "peer-unheard")
+			if l := r.Peers[0].Mailboxes[0].Large; l == nil || !l.Pass || l.MTU != 1430 {
+				t.Errorf("%+v", l)
+			}
+		})
+	}
+}
+
 // Nobody can come back to a machine behind a NAT that does not say which port leads to it.
 func TestDoctorBehindNAT(t *testing.T) {
 	for _, kind := range []testbed.Kind{testbed.Zre, testbed.Zyre} {

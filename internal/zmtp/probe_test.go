@@ -99,6 +99,41 @@ func TestProbeEnds(t *testing.T) {
 	})
 }
 
+// What ProbeLarge says has the length that is asked for, arrives at a ROUTER of ours, which hangs up on it, and is no peer to it.
+func TestProbeLarge(t *testing.T) {
+	for _, octets := range []int{524, 1228, 1448, 6 << 10} {
+		if got := len(largeReady(octets)); got != octets {
+			t.Errorf("%d octets for %d", got, octets)
+		}
+		synctest.Test(t, func(t *testing.T) {
+			in, l := newInbox(), newMemListener()
+			serve(t, NewRouter(Config{}, in.accept), l)
+			if answered, err := ProbeLarge(t.Context(), l.dial(), Config{}, octets); !answered || err != nil {
+				t.Errorf("%d octets: answered %v, %v", octets, answered, err)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		ours, theirs := memPair(64 << 10)
+		theirs.Write(hello("ROUTER", ""))
+		if answered, err := ProbeLarge(t.Context(), ours, Config{HandshakeTimeout: time.Second}, 1000); answered || err != nil || time.Since(begin) != time.Second {
+			t.Errorf("no answer: %v, %v after %v", answered, err, time.Since(begin))
+		}
+		ours, _ = memPair(64)
+		if answered, err := ProbeLarge(t.Context(), ours, Config{HandshakeTimeout: time.Second}, 1000); answered || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("no greeting: %v, %v", answered, err)
+		}
+		ours, theirs = memPair(64 << 10)
+		theirs.Write(hello("ROUTER", ""))
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		if answered, err := ProbeLarge(ctx, ours, Config{}, 1000); answered || !errors.Is(err, context.Canceled) {
+			t.Errorf("a context that ended: %v, %v", answered, err)
+		}
+	})
+}
+
 // libzmq's ROUTER says READY without waiting for ours. The connection that it has from us, under the identity that we would have
 // told, goes on; with ZMQ_ROUTER_HANDOVER it would not if we had told it.
 func TestProbeOfTheirs(t *testing.T) {

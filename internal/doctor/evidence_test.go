@@ -1,0 +1,55 @@
+package doctor
+
+import (
+	"net/netip"
+	"testing"
+)
+
+// What is known already decides, before the error of the system and before silence.
+func TestEvidence(t *testing.T) {
+	local := func(n *Node) *Node { n.Local = true; return n }
+	unentered := func(n *Node) *Node { n.Entered = false; return n }
+	came := func(n *Node, a Answer) *Node { answering(n, a).Entered = true; return n }
+	for _, c := range []diagnosis{
+		{"a node of this machine alone", func(f *Facts) { local(f.Nodes[0]) }, nil, []string{"alone"},
+			[]string{"Nothing is wrong on this machine, and one node of it connected, but nobody else was heard in 3 s", "tell nothing of the network"}},
+		{"a node of this machine is no witness", func(f *Facts) { local(f.Nodes[0]); f.Nodes = append(f.Nodes, unentered(bob())) },
+			[]string{"no-hello"}, nil, []string{"One node answers, but never connected", "a firewall here eats incoming TCP on the mailbox's port, 50000", "allow incoming TCP"}},
+		{"a node of this machine does not connect", func(f *Facts) { unentered(local(f.Nodes[0])); f.Nodes = append(f.Nodes, bob()) },
+			[]string{"no-hello"}, nil, []string{"runs on this machine and answers, but never connected"}},
+		{"one that connected and is not reached is a witness", func(f *Facts) { came(f.Nodes[0], Silent); f.Nodes = append(f.Nodes, unentered(bob())) },
+			[]string{"mailbox-silent", "no-hello"}, nil, []string{"as the other did"}},
+		{"no beacon of a node of this machine", func(f *Facts) { local(f.Nodes[0]).Beacons, f.Nodes[0].Mailboxes = nil, nil }, nil, []string{"unheard", "alone"},
+			[]string{"of this machine, connected, but no beacon of it was heard"}},
+
+		{"a firewall rejects one that is heard", func(f *Facts) { answering(f.Nodes[0], Unreachable) }, []string{"mailbox-rejected"}, nil,
+			[]string{"is there, since its beacons arrive, but TCP 10.0.0.2:49999 is rejected (what went wrong): a firewall refuses", "allow incoming TCP"}},
+		{"a firewall rejects one that connected", func(f *Facts) { came(f.Nodes[0], Refused) }, []string{"mailbox-rejected"}, nil,
+			[]string{"is there, since it connected to this machine, but TCP 10.0.0.2:49999 is rejected"}},
+		{"a firewall rejects both families, each by its error", func(f *Facts) {
+			came(dual(f).Nodes[0], Unreachable)
+			*f.Nodes[0].Mailboxes[1] = Mailbox{Endpoint: "tcp://[fe80::2%eth0]:49999", Answer: Unreachable, Error: "permission denied"}
+		}, []string{"mailbox-rejected"}, nil, []string{"TCP 10.0.0.2:49999 and [fe80::2%eth0]:49999 is rejected (what went wrong; permission denied)"}},
+		{"one that is named is heard, and rejected", func(f *Facts) {
+			came(f.Nodes[0], Unreachable)
+			f.Peers = []*Peer{{Endpoint: "tcp://10.0.0.2:49999", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.0.0.2:49999", Answer: Unreachable}}}}
+		}, []string{"mailbox-rejected"}, nil, nil},
+
+		{"beacons of others arrive, our own do not come back", func(f *Facts) { f.Interfaces[1].Beacons[0].Back, f.Interfaces[1].Beacons[1].Back = 0, 0 },
+			[]string{"beacons-lost"}, nil, []string{"hears beacons of others, but not its own", "on the way out"}},
+		{"a subnet without a broadcast address", func(f *Facts) {
+			f.Interfaces[1].Used[0] = netip.MustParsePrefix("10.0.0.1/31")
+			f.Interfaces[1].Beacons = f.Interfaces[1].Beacons[1:]
+			f.Nodes[0].Beacons = f.Nodes[0].Beacons[1:]
+		}, nil, nil, []string{"All is well"}},
+
+		{"large packets vanish", func(f *Facts) {
+			f.Peers = []*Peer{{Endpoint: "tcp://10.0.0.2:49999", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.0.0.2:49999", Answer: Zre, UUID: &aliceID, Large: &Large{Passed: 1420, Lost: 1440}}}}}
+		}, []string{"large-packets-lost"}, nil, []string{"Packets of 1420 octets pass, of 1440 they don't", "MTU"}},
+		{"large packets pass", func(f *Facts) {
+			f.Peers = []*Peer{{Endpoint: "tcp://10.0.0.2:49999", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.0.0.2:49999", Answer: Zre, UUID: &aliceID, Large: &Large{Pass: true, MTU: 1500}}}}}
+		}, nil, nil, []string{"All is well"}},
+	} {
+		t.Run(c.name, c.check)
+	}
+}

@@ -1,0 +1,26 @@
+package doctor
+
+import (
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// pathMTU returns the MTU of the path that a connection takes, in octets, as far as the system has learned of it; 0 if it is not known.
+func pathMTU(nc net.Conn) (octets int) {
+	c, ok := nc.(syscall.Conn)
+	if !ok {
+		return 0
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = raw.Control(func(fd uintptr) {
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			octets = int(info.Pmtu)
+		}
+	})
+	return octets
+}
