@@ -144,7 +144,7 @@ func (o *Outbox) enqueue(to Target, c *Content, crowd bool) error {
 	o.frames = append(append(o.frames[:0], o.scratch), c.Frames...)
 	var err error
 	if crowd {
-		err = o.queue.PushControl(o.frames...)
+		err = o.queue.PushBeyond(o.frames...)
 	} else {
 		err = o.queue.PushLeased(to.Lease, o.frames...)
 	}

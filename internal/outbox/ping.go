@@ -122,7 +122,7 @@ func (o *Outbox) yield() {
 func (o *Outbox) enqueueAhead(encode Encode) error {
 	sequence := o.cycle.next(o.sequence)
 	o.scratch = encode(o.scratch[:0], sequence)
-	err := o.queue.PushAhead(zmtp.Numbers{At: sequenceAt, Cycle: o.cycle.length()}, o.scratch)
+	_, _, err := o.queue.PushAhead(zmtp.Numbers{At: sequenceAt, Cycle: o.cycle.length()}, o.scratch)
 	if err == nil {
 		o.sequence = sequence
 	}
