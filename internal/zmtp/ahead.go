@@ -17,7 +17,7 @@ type Numbers struct {
 // an inproc link, a command in front) it is PushControl. To overtake costs the same however much waits: the others get
 // their numbers when the writer takes them.
 //
-// It returns the place of the first message that it overtook, as PushControl counts them; if it overtook none, its own.
+// It returns the place of the first message that it overtook, as PushControlAt has it; if it overtook none, its own.
 func (q *Queue) PushAhead(numbers Numbers, frame []byte) (place int64, overtook bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -46,6 +46,13 @@ func (q *Queue) Sent(ctx context.Context) error {
 	return nil
 }
 
+// Unsent returns how much waits or is in flight, without the protocol's own messages.
+func (q *Queue) Unsent() (messages int, octets int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.messages - q.own.messages, q.octets - q.own.octets
+}
+
 // Lost returns how many messages were discarded that the queue had accepted, since it was closed before they were fully written, and how
 // many of their octets, headers of frames included. The protocol's own do not count. Once the connection has ended it is final: until then
 // something may be on its way. An inproc link loses nothing when our side closes it: the other side gets all.

@@ -83,6 +83,21 @@ func (q *Queue) PushControl(frames ...[]byte) error {
 	return q.push(frames, nil, controlMessages, controlOctets, true)
 }
 
+// PushControlAt is PushControl, and returns the message's place in the order of all that was pushed: what PushAhead overtakes it knows by
+// that.
+func (q *Queue) PushControlAt(frame []byte) (place int64, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	size := wireSize([][]byte{frame})
+	if err := q.admit(size, controlMessages, controlOctets); err != nil {
+		return 0, err
+	}
+	q.own.add(1, size)
+	q.add([][]byte{frame}, nil, true)
+	q.pushed++
+	return q.pushed, nil
+}
+
 // PushBeyond is Push with the limits of PushControl.
 func (q *Queue) PushBeyond(frames ...[]byte) error {
 	return q.push(frames, nil, controlMessages, controlOctets, false)
