@@ -219,7 +219,7 @@ func (n *Node) hearOut(s *session, _ detail) {
 	s.spoke.Store(false)
 	n.enterState(s, leaving)
 	if s.inbox == nil {
-		n.remove(s, Left)
+		n.cutShort(s, detail{})
 		return
 	}
 	s.answered.Store(false)
@@ -246,7 +246,7 @@ func (n *Node) readOn(s *session, d detail) {
 		// The peer may have heard another HELLO of ours, and its answer is on its way: to dial it would make one more.
 		n.startGrace(s)
 	case s.state == leaving:
-		n.remove(s, Left)
+		n.cutShort(s, d)
 	default:
 		n.redial(s, d)
 	}
@@ -289,10 +289,17 @@ func (n *Node) resume(s *session, d detail) {
 	n.enterState(s, ready)
 }
 
-// leave ends the session of a peer that left.
-func (n *Node) leave(s *session, _ detail) {
-	s.reason = Left // of the session before, whose Exit may wait for this
-	n.remove(s, Left)
+// leave ends the session of a peer that left, after all that it sent.
+func (n *Node) leave(s *session, _ detail) { n.depart(s, Left) }
+
+// cutShort ends the session of a peer that left without a GOODBYE, which nodes of ours say behind all that they sent.
+func (n *Node) cutShort(s *session, _ detail) { n.depart(s, s.farewellReason()) }
+
+// hearNoMore: our connection to a peer that leaves closed. If the peer sent by the same one, nothing more comes.
+func (n *Node) hearNoMore(s *session, d detail) {
+	if s.inbox == nil {
+		n.cutShort(s, d)
+	}
 }
 
 // expire ends the session of a peer that is silent.

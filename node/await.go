@@ -102,7 +102,7 @@ func (w *wait) room(ctx context.Context) error {
 		return w.timedOut()
 	case <-ctx.Done():
 		return w.failed(fmt.Errorf("%w: %w", ErrPeerBusy, context.Cause(ctx)))
-	case <-w.node.done:
+	case <-w.node.ending.refused:
 		return ErrClosed
 	}
 	return nil

@@ -81,7 +81,7 @@ type Config struct {
 	// StateByBroadcast sends beacons with a state where RFC 36 has those without, which kills pyre; see zre.WithStateByBroadcast.
 	StateByBroadcast bool
 
-	// Linger is how long Close waits until queued messages are handed to the operating system; 1 s by default, negative for not at all.
+	// Linger is how long Close waits until queued messages are handed to the operating system; 5 s by default, negative for not at all.
 	Linger time.Duration
 
 	// Network is what the node runs on; the operating system's by default.
@@ -136,7 +136,7 @@ func (c *Config) complete() error {
 		return fmt.Errorf("node: expired timeout %v: it must be longer than the evasive timeout, %v", c.ExpiredTimeout, c.EvasiveTimeout)
 	}
 	if c.Linger == 0 {
-		c.Linger = time.Second
+		c.Linger = 5 * time.Second
 	}
 	if c.Network == nil {
 		c.Network = System

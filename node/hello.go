@@ -112,7 +112,7 @@ func (n *Node) replace(s *session, d detail) {
 	case draining:
 		reason = Crashed
 	case leaving:
-		reason = Left
+		reason = s.farewellReason()
 	}
 	if s.inbox == in {
 		s.inbox = nil // this connection stays
@@ -122,7 +122,11 @@ func (n *Node) replace(s *session, d detail) {
 	if in.extensions == 0 {
 		flaps = s.nextFlaps()
 	}
-	n.remove(s, reason)
+	if s.state == leaving {
+		n.depart(s, reason)
+	} else {
+		n.remove(s, reason)
+	}
 	q := n.begin(in.uuid, s.paths.Clone(), s.sameHost.Load() || in.isLocal(), flaps, nil, in)
 	if q == nil {
 		return
@@ -153,7 +157,7 @@ func (n *Node) enter(s *session, in *inbox) {
 	if number := in.conn.Property(helloProperty); number != "" {
 		s.answers.Store(&number)
 	}
-	s.inbox, s.helloAt = in, time.Now()
+	s.inbox, s.helloAt, s.saysGoodbye = in, time.Now(), in.extensions.has(extGoodbye)
 	if s.mailbox == nil {
 		s.transport = transportOf(in.conn) // as it came, so shall we go
 		s.outOfReach = s.helloAt

@@ -250,28 +250,3 @@ func (n *Node) change(f func() error) (err error) {
 	n.lifecycle.mu.Unlock()
 	return ErrClosed
 }
-
-// Close hands queued messages to the operating system, for as long as Linger allows, says farewell to the network and ends
-// the node with all its goroutines. Events that were not yet taken are dropped. A start that is under way ends. It is safe to call twice and
-// from anywhere.
-func (n *Node) Close() error {
-	was := n.lifecycle.end()
-	switch was {
-	case phaseStarted:
-		n.err = n.shutDown()
-	case phaseNew, phaseStarting:
-		n.events.Close()
-		close(n.done)
-		n.die()
-		if was == phaseStarting {
-			n.lifecycle.abort(ErrClosed)
-			<-n.lifecycle.ended
-		}
-	}
-	if was < phaseClosing {
-		n.lifecycle.set(phaseClosed)
-		close(n.gone)
-	}
-	<-n.gone
-	return n.err
-}

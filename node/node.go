@@ -38,6 +38,7 @@ type Node struct {
 	die       context.CancelFunc
 	gone      chan struct{} // closed when all has ended; err is set before
 	err       error         // the result of Close
+	ending    ending
 	wg        sync.WaitGroup
 
 	// The control loop's own (until the node is started: who holds lifecycle.mu).
@@ -62,6 +63,7 @@ type Node struct {
 	unnamed     []*session                  // sessions whose peer's UUID is not known yet
 	undecided   map[*inbox]bool             // those whose HELLO waits, as it is not known whose answer it is
 	asking      *session                    // the one of unnamed that was asked
+	finishing   bool                        // the application sends no more, what is queued is sent
 	stopping    bool                        // no more sessions begin: who hears our farewell hangs up, and must not be called back
 
 	troubles   map[uuid.UUID]*trouble // with peers, of late
@@ -130,6 +132,7 @@ func New(cfg Config) (*Node, error) {
 	pause := func(attempts int) time.Duration { return backoff(cfg.Network, attempts) }
 	n.unverified = paths.NewUnverified(cfg.Limits.Strangers, cfg.Limits.StrangersPerAddress, pause, 2*maxBackoff)
 	n.life, n.die = context.WithCancel(context.Background())
+	n.ending = newEnding()
 	n.seeker = n.newSeeker()
 	n.ownGroups.Store(&map[string]string{})
 	if err := n.check(n.hello()); err != nil {
@@ -261,51 +264,4 @@ func (n *Node) endpoint() string {
 		}
 	}
 	return paths.Format(netip.AddrPortFrom(best, n.port))
-}
-
-// shutDown ends a node that was started.
-func (n *Node) shutDown() error {
-	n.moveOut()
-	n.do(n.stop)
-	n.flush()
-	err := errors.Join(n.stopGossip(), n.agent.Close())
-	n.events.Close()
-	close(n.done)
-	n.die()
-	err = errors.Join(err, n.router.Close())
-	n.wg.Wait()
-	n.log.Debug().Msg("closed")
-	return err
-}
-
-// stop keeps sessions from beginning and beacons from being sent, and says GOODBYE to those who understand it, behind what
-// is queued for them. They leave us at once, and must not find us by a beacon again.
-func (n *Node) stop() {
-	n.stopping = true
-	n.seeker.Stop()
-	n.state.Store(uint32(beacon.Exit))
-	n.agent.Hush()
-	for _, p := range n.sessions {
-		if p.mailbox != nil {
-			p.goodbye()
-		} else {
-			n.end(p)
-		}
-	}
-}
-
-// flush waits until what is queued for the peers was handed to the operating system.
-func (n *Node) flush() {
-	if n.cfg.Linger < 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), n.cfg.Linger)
-	defer cancel()
-	var all sync.WaitGroup
-	n.mu.RLock()
-	for _, p := range n.sessions {
-		all.Go(func() { p.out.Queue().Flush(ctx) })
-	}
-	n.mu.RUnlock()
-	all.Wait()
 }

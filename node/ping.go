@@ -15,38 +15,73 @@ import (
 // Ping sends a PING to a peer, waits for the answer and returns how long that took. It overtakes the messages that wait for the peer,
 // and the answer those that wait for us, but not what is in the hands of the operating systems already.
 func (n *Node) Ping(ctx context.Context, id uuid.UUID) (time.Duration, error) {
-	if err := n.lifecycle.usable(); err != nil {
+	asked := time.Now()
+	if err := n.ask(ctx, id, (*outbox.Outbox).Ask); err != nil {
 		return 0, fmt.Errorf("ping: %w", err)
 	}
+	return time.Since(asked), nil
+}
+
+// Flush returns when a peer's node has read all that was sent to it before. It sends a PING behind that, which overtakes nothing, and waits for
+// the answer.
+func (n *Node) Flush(ctx context.Context, id uuid.UUID) error {
+	if err := n.ask(ctx, id, (*outbox.Outbox).AskBehind); err != nil {
+		return fmt.Errorf("flush: %w", err)
+	}
+	return nil
+}
+
+// errUnanswered says that a peer was asked, and is gone.
+var errUnanswered = fmt.Errorf("%w any more: it left, or was lost, before it answered", ErrUnknownPeer)
+
+// ask has a PING sent to a peer and waits for the answer.
+func (n *Node) ask(ctx context.Context, id uuid.UUID, ask func(*outbox.Outbox) (<-chan struct{}, error)) error {
+	if err := n.lifecycle.usable(); err != nil {
+		return err
+	}
 	if ctx.Err() != nil {
-		return 0, fmt.Errorf("ping: %w", context.Cause(ctx))
+		return context.Cause(ctx)
 	}
 	failed := &PeerError{UUID: id, Err: ErrUnknownPeer}
 	var out *outbox.Outbox
 	if p := n.addressee(id); p != nil {
 		failed.Name, out = p.snapshot.Load().Name, p.out
 	}
-	for asked := time.Now(); out != nil; out = out.Successor() {
-		answered, err := out.Ask()
-		if errors.Is(err, zmtp.ErrFull) {
+	for out != nil {
+		answered, err := ask(out)
+		switch {
+		case err == nil:
+			failed.Err = errUnanswered
+		case errors.Is(err, zmtp.ErrFull):
 			failed.Err = ErrPeerBusy
-			break
+			return failed
+		case errors.Is(err, outbox.ErrParked):
+			answered = nil
+		default: // the session is over
+			out = out.Successor()
+			continue
 		}
-		if err != nil {
-			continue // the session is over
+		var settled <-chan struct{}
+		if answered == nil {
+			settled = out.Settled()
 		}
 		select {
 		case <-answered:
-			return time.Since(asked), nil
+			return nil
+		case <-settled: // the next attempt is behind what was parked
+			continue
 		case <-ctx.Done():
-			out.GiveUp(answered)
-			return 0, fmt.Errorf("ping: %w", context.Cause(ctx))
+			if answered != nil {
+				out.GiveUp(answered)
+			}
+			return context.Cause(ctx)
 		case <-out.Done():
 		case <-n.done:
 		}
+		out = out.Successor()
 	}
 	if err := n.lifecycle.usable(); err != nil {
-		return 0, fmt.Errorf("ping: %w", err)
+		return err
 	}
-	return 0, fmt.Errorf("ping: %w", failed)
+	return failed
 }

@@ -80,6 +80,9 @@ type session struct {
 	// crashed, and a farewell may still be in another socket.
 	previous *session
 	reason   Reason // for previous
+	fate     error  // how it ended while the node sent what was left; nil if it did not
+
+	saysGoodbye bool // the peer says GOODBYE behind all that it sends, as the READY of its connection told
 
 	// Written by the control loop, read by all.
 	snapshot  atomic.Pointer[Peer]

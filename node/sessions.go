@@ -35,6 +35,9 @@ func (n *Node) begin(id uuid.UUID, at *paths.Set, sameHost bool, flaps int, last
 	if last != nil {
 		s.out.Inherit(last.out, last.state.isPresent())
 	}
+	if n.finishing {
+		s.out.Refuse(ErrClosed)
+	}
 	n.mu.Lock()
 	n.sessions[id] = s
 	n.mu.Unlock()
@@ -68,6 +71,7 @@ func (n *Node) renew(s *session, reason Reason) *session {
 	}
 	if !wraps {
 		n.noteEnd(s, reason)
+		n.noteFate(s, reason)
 	}
 	q := n.begin(s.uuid, s.paths.Unproven(), s.sameHost.Load(), s.nextFlaps(), s, nil)
 	s.close(errSessionOver)
@@ -94,13 +98,37 @@ func (n *Node) remove(s *session, reason Reason) {
 	if n.sessions[s.uuid] != s {
 		return
 	}
-	if reason == Left {
-		n.departures.Add(s.uuid, s.paths.Endpoints(), time.Now())
-	}
 	n.noteEnd(s, reason)
+	n.noteFate(s, reason)
 	n.end(s)
 	n.reportPrevious(s)
 	n.reportExit(s, reason)
+}
+
+// depart ends the session of a peer that left, with the reason for the application.
+func (n *Node) depart(s *session, reason Reason) {
+	if n.sessions[s.uuid] != s {
+		return
+	}
+	n.departures.Add(s.uuid, s.paths.Endpoints(), time.Now())
+	n.noteEnd(s, Left)
+	n.noteFate(s, Left)
+	n.end(s)
+	s.reason = reason // of the session before, whose Exit may wait for this
+	n.reportPrevious(s)
+	n.reportExit(s, reason)
+}
+
+// farewellReason is the reason for the Exit of a peer that says farewell by beacon alone. A node of ours says GOODBYE behind all that it sent:
+// without that it was cut short.
+func (s *session) farewellReason() Reason {
+	if !s.state.isPresent() && s.previous != nil {
+		s = s.previous
+	}
+	if s.saysGoodbye {
+		return LostMessages
+	}
+	return Left
 }
 
 // reportPrevious tells the Exit of the session before this one.

@@ -98,14 +98,15 @@ func init() { // not in the declaration: the actions refer to the table
 		},
 		mailboxClosed: {
 			greeting: (*Node).loseUnanswered, confirming: (*Node).greetAnew, ready: (*Node).drain, awaiting: (*Node).redial,
+			leaving: (*Node).hearNoMore,
 		},
 		inboxClosed: {
 			confirming: (*Node).withdrawHello, answering: (*Node).redial, ready: (*Node).awaitPeer, draining: (*Node).redial,
-			leaving: (*Node).leave,
+			leaving: (*Node).cutShort,
 		},
 		farewellCame: {
-			dialling: (*Node).leave, greeting: (*Node).leave, confirming: (*Node).leave, answering: (*Node).hearOut,
-			ready: (*Node).hearOut, awaiting: (*Node).leave, draining: (*Node).hearOut,
+			dialling: (*Node).cutShort, greeting: (*Node).cutShort, confirming: (*Node).cutShort, answering: (*Node).hearOut,
+			ready: (*Node).hearOut, awaiting: (*Node).cutShort, draining: (*Node).hearOut,
 		},
 		goodbyeCame: {
 			dialling: (*Node).leave, greeting: (*Node).leave, confirming: (*Node).leave, answering: (*Node).leave, ready: (*Node).leave,

@@ -80,6 +80,7 @@ var cells = []cell{
 	{helloCame, awaiting, ours, outcome{"new answering", "dial -ours", "EXIT(replaced) ENTER JOIN", ""}},
 	{helloCame, draining, 0, outcome{"new confirming", "dial former", "EXIT(crashed)", ""}},
 	{helloCame, leaving, 0, outcome{"new answering", "dial -ours departed", "EXIT(left) ENTER JOIN", ""}},
+	{helloCame, leaving, ours, outcome{"new answering", "dial -ours departed", "EXIT(lost messages) ENTER JOIN", ""}},
 
 	{resumed, greeting, 0, outcome{"greeting", "grace", "", ""}},
 	{resumed, awaiting, 0, outcome{"ready", "", "WHISPER", ""}},
@@ -108,6 +109,9 @@ var cells = []cell{
 	{mailboxClosed, confirming, regreeted, outcome{"new confirming", "dial again", "", ""}},
 	{mailboxClosed, ready, 0, outcome{"draining", "", "", ""}},
 	{mailboxClosed, ready, duplexOver, outcome{"new dialling", "dial former", "", "EXIT(crashed)"}},
+	{mailboxClosed, leaving, 0, outcome{"leaving", "", "", ""}},
+	{mailboxClosed, leaving, duplexOver, outcome{"over", "departed", "EXIT(left)", ""}},
+	{mailboxClosed, leaving, duplexOver | ours, outcome{"over", "departed", "EXIT(lost messages)", ""}},
 	{mailboxClosed, awaiting, 0, outcome{"new dialling", "dial former", "", "EXIT(crashed)"}},
 
 	{inboxClosed, confirming, 0, outcome{"new dialling", "dial again -ours", "", ""}},
@@ -121,15 +125,18 @@ var cells = []cell{
 	{inboxClosed, draining, 0, outcome{"new dialling", "dial former", "", "EXIT(crashed)"}},
 	{inboxClosed, draining, speaking, outcome{"new dialling", "dial former", "", "EXIT(crashed)"}},
 	{inboxClosed, leaving, 0, outcome{"over", "-ours departed", "EXIT(left)", ""}},
+	{inboxClosed, leaving, ours, outcome{"over", "-ours departed", "EXIT(lost messages)", ""}},
 	{inboxClosed, leaving, speaking, outcome{"over", "-ours departed", "EXIT(left)", ""}},
 
 	{farewellCame, dialling, 0, outcome{"over", "departed", "", ""}},
 	{farewellCame, dialling, previous, outcome{"over", "departed", "EXIT(left)", ""}},
+	{farewellCame, dialling, previous | ours, outcome{"over", "departed", "EXIT(lost messages)", ""}},
 	{farewellCame, greeting, 0, outcome{"over", "-ours departed", "", ""}},
 	{farewellCame, confirming, 0, outcome{"over", "-ours -its departed", "", ""}},
 	{farewellCame, answering, 0, outcome{"leaving", "PING", "", ""}},
 	{farewellCame, ready, 0, outcome{"leaving", "PING", "", ""}},
 	{farewellCame, awaiting, 0, outcome{"over", "-ours departed", "EXIT(left)", ""}},
+	{farewellCame, awaiting, ours, outcome{"over", "-ours departed", "EXIT(lost messages)", ""}},
 	{farewellCame, draining, 0, outcome{"leaving", "", "", ""}},
 
 	{goodbyeCame, dialling, 0, outcome{"over", "departed", "", ""}},
@@ -140,6 +147,7 @@ var cells = []cell{
 	{goodbyeCame, awaiting, 0, outcome{"over", "-ours departed", "EXIT(left)", ""}},
 	{goodbyeCame, draining, 0, outcome{"over", "-its departed", "EXIT(left)", ""}},
 	{goodbyeCame, leaving, 0, outcome{"over", "-ours -its departed", "EXIT(left)", ""}},
+	{goodbyeCame, leaving, ours, outcome{"over", "-ours -its departed", "EXIT(left)", ""}},
 	{goodbyeCame, leaving, speaking, outcome{"over", "-ours -its departed", "EXIT(left)", ""}},
 
 	{gapCame, answering, 0, outcome{"new dialling", "dial -its former", "EXIT(lost messages)", ""}},
@@ -161,6 +169,7 @@ var cells = []cell{
 	{graceEnded, draining, 0, outcome{"new dialling", "dial -its former", "", "EXIT(crashed)"}},
 	{graceEnded, draining, speaking, outcome{"draining", "grace", "", ""}},
 	{graceEnded, leaving, 0, outcome{"over", "-ours -its departed", "EXIT(left)", ""}},
+	{graceEnded, leaving, ours, outcome{"over", "-ours -its departed", "EXIT(lost messages)", ""}},
 	{graceEnded, leaving, speaking, outcome{"leaving", "grace", "", ""}},
 
 	{silenceExpired, dialling, 0, outcome{"over", "", "", ""}},

@@ -10,7 +10,7 @@ var (
 	// ErrStarted: Start was called before, and has not failed.
 	ErrStarted = node.ErrStarted
 
-	// ErrNotStarted: Whisper, Shout or Ping was called before Start has returned.
+	// ErrNotStarted: Whisper, Shout, Ping or Flush was called before Start has returned.
 	ErrNotStarted = node.ErrNotStarted
 
 	// ErrUnknownPeer: no peer of that UUID is present; it never entered, or has left.
@@ -31,7 +31,16 @@ var (
 	ErrTooLarge = node.ErrTooLarge
 )
 
-// PeerError tells for which peer a Whisper, Shout or Ping failed: its UUID, and its Name if that is known. Err is ErrUnknownPeer or ErrPeerBusy;
+// PeerError tells for which peer a Whisper, Shout, Ping or Flush failed: its UUID, and its Name if that is known. Err is ErrUnknownPeer or ErrPeerBusy;
 // errors.Is finds these, and the context's error if that ended the wait. Dropped is set if the peer took nothing for the send timeout and its
 // session was ended for that: it exits as NotResponding. Get a PeerError with errors.As.
 type PeerError = node.PeerError
+
+// LostError tells that Close or Shutdown ended with messages to a peer that Whisper or Shout had accepted, and that were not fully written: how
+// many (Messages), how much of them was not (Octets, headers included), and why (Err): errors.Is finds context.DeadlineExceeded where the
+// linger time ended, or the error of Shutdown's context; else it says how the session with the peer ended. The node's own messages, such as
+// JOIN, do not count.
+type LostError = node.LostError
+
+// Losses returns all LostErrors in an error of Close or Shutdown; none if there are none.
+func Losses(err error) []*LostError { return node.Losses(err) }

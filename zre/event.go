@@ -133,7 +133,7 @@ const (
 	Left          = Reason(node.Left)          // it said farewell
 	Crashed       = Reason(node.Crashed)       // its connection closed without a farewell
 	Expired       = Reason(node.Expired)       // it was silent for the expired timeout
-	LostMessages  = Reason(node.LostMessages)  // its messages had a gap, or came out of sequence
+	LostMessages  = Reason(node.LostMessages)  // its messages had a gap, or came out of sequence; or it left before all were sent
 	Replaced      = Reason(node.Replaced)      // it greeted anew: it restarted, or began a new session
 	NotResponding = Reason(node.NotResponding) // it did not take its messages for the send timeout
 

@@ -58,13 +58,29 @@ func NewNode(options ...Option) (*Node, error) {
 // what the node starts with, and Close ends it: then it returns ErrClosed.
 func (n *Node) Start(ctx context.Context) error { return n.engine.Start(ctx) }
 
-// Close says farewell to the network and ends the node. Messages that are queued are sent first, for up to the linger time
-// (WithLinger). From now on every other call that returns an error returns ErrClosed. Close waits until all is done. Then the channel of
-// Events is closed, and neither it nor All gives an event any more: those not yet received are dropped. It may be called twice and from
-// anywhere, also from the loop over the events.
-func (n *Node) Close() error {
+// Close is Shutdown that gives what is queued the linger time (WithLinger, 5 s by default) to be sent.
+func (n *Node) Close() error { return n.end(n.engine.Close) }
+
+// Shutdown sends what is queued, says farewell to the network and ends the node. From now on every other call that returns an error returns
+// ErrClosed. Shutdown waits until all messages that Whisper and Shout accepted are handed to the operating system, also those to peers
+// that are not connected yet, or their peer is gone, or ctx ends: without an end of ctx a peer that hangs may keep it for as long as that
+// is seen by its beacons. Then the node says farewell; the channel of Events is closed, and neither it nor All gives an event any more: those not
+// yet received are dropped.
+//
+// If messages were not fully written the error joins a *LostError for each peer that they were for; get them with Losses, or one with
+// errors.As. A peer of this implementation that lost some sees this node exit with the reason LostMessages, and not Left. What was written may still
+// be lost if the peer or the network fails: Flush tells what a peer has read.
+//
+// It may be called twice, beside Close, and from anywhere, also from the loop over the events. Of several calls the context, or linger time,
+// that ends first counts for all, and all return the same error when the node has ended.
+func (n *Node) Shutdown(ctx context.Context) error {
+	return n.end(func() error { return n.engine.Shutdown(ctx) })
+}
+
+// end ends the node.
+func (n *Node) end(engine func() error) error {
 	n.closed.Do(func() { close(n.done) })
-	err := n.engine.Close()
+	err := engine()
 	n.once.Do(func() { close(n.events) })
 	n.pump.Wait()
 	for range n.events { // what the channel still holds
@@ -138,6 +154,17 @@ func (n *Node) ShoutGiven(ctx context.Context, group string, frames ...[]byte) e
 // has no room at all (both within a *PeerError), ErrNotStarted, ErrClosed, or the context's.
 func (n *Node) Ping(ctx context.Context, peer uuid.UUID) (time.Duration, error) {
 	return n.engine.Ping(ctx, peer)
+}
+
+// Flush waits until a peer has read all messages that Whisper and Shout accepted for it before. Read means read by the peer's node: its
+// application may not have taken them, and a peer of this implementation reads no more than some while its application takes nothing. It
+// sends a PING behind them, which all implementations answer in order, and waits for the answer, or until ctx ends; Shutdown does not
+// end it before its own end.
+//
+// Errors: ErrUnknownPeer, also if the peer leaves or is lost meanwhile, ErrPeerBusy if 100 PINGs to it are not answered yet or its queue
+// has no room at all (both within a *PeerError), ErrNotStarted, ErrClosed, or the context's.
+func (n *Node) Flush(ctx context.Context, peer uuid.UUID) error {
+	return n.engine.Flush(ctx, peer)
 }
 
 // Events returns the channel of the node's events. It is always the same one, and is closed by Close. From the first call on all events go to

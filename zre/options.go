@@ -257,7 +257,7 @@ func WithStateByBroadcast() Option {
 	}
 }
 
-// WithLinger sets for how long Close may go on sending what is queued; 1 s by default. 0 means not at all.
+// WithLinger sets for how long Close may go on sending what is queued; 5 s by default. 0 means not at all. Shutdown has its context instead.
 func WithLinger(d time.Duration) Option {
 	return func(c *config) error {
 		if d < 0 {

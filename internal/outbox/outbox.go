@@ -46,7 +46,8 @@ type Outbox struct {
 	mu        sync.Mutex
 	cycle     cycle
 	sequence  uint16  // of the last message
-	finished  error   // our last message is queued: what later calls return
+	finished  error   // the application sends no more: what its calls return
+	over      bool    // nor does the node: our last message is queued
 	wrap      *wrap   // what waits until it is known how to number it; nil mostly
 	successor *Outbox // of the session that sends what this one could not
 	neighbour         // the other end of a link within the process
@@ -56,6 +57,7 @@ type Outbox struct {
 	pings     int   // sent
 	pongs     int   // answered
 	asked     []ask // PINGs of the application's that are not answered, in their order
+	lost      lost  // what was parked and came to nothing
 }
 
 // New returns the outbox of a session that begins.
@@ -88,7 +90,7 @@ func (o *Outbox) Done() <-chan struct{} { return o.done }
 func (o *Outbox) Close(err error) {
 	o.queue.Close(err)
 	o.mu.Lock()
-	o.dropParked()
+	o.loseParked()
 	o.mu.Unlock()
 	o.closing.Do(func() { close(o.done) })
 }
@@ -97,6 +99,19 @@ func (o *Outbox) Close(err error) {
 func (o *Outbox) Finish(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.refuse(err)
+	o.over = true
+}
+
+// Refuse has the application send no more: Send, Ask and AskBehind return err. The node's own messages go on.
+func (o *Outbox) Refuse(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.refuse(err)
+}
+
+// refuse needs mu.
+func (o *Outbox) refuse(err error) {
 	if o.finished == nil {
 		o.finished = err
 	}
@@ -144,7 +159,7 @@ func (o *Outbox) enqueue(to Target, c *Content, crowd bool) error {
 	o.frames = append(append(o.frames[:0], o.scratch), c.Frames...)
 	var err error
 	if crowd {
-		err = o.queue.PushControl(o.frames...)
+		err = o.queue.PushBeyond(o.frames...)
 	} else {
 		err = o.queue.PushLeased(to.Lease, o.frames...)
 	}
@@ -169,7 +184,7 @@ func (o *Outbox) Control(encode Encode) {
 func (o *Outbox) control(encode Encode, enqueue func(Encode) error) {
 	var err error
 	switch {
-	case o.finished != nil || o.successor != nil:
+	case o.over || o.successor != nil:
 		return
 	case o.wrapping():
 		err = o.parkControl(encode)

@@ -21,8 +21,9 @@ const MaxPings = 100
 
 // An ask is a PING of the application's that is not answered yet.
 type ask struct {
-	due  int           // which PING of the session it waits for
-	done chan struct{} // closed when that is answered; nil when nobody waits any more
+	due   int           // which PING of the session it waits for
+	done  chan struct{} // closed when that is answered; nil when nobody waits any more
+	place int64         // in the queue, where it may be overtaken; 0 for one that overtook
 }
 
 // Ask sends a PING for the application, ahead of what waits; the channel is closed when it is answered. It returns zmtp.ErrFull while
@@ -39,15 +40,39 @@ func (o *Outbox) Ask() (answered <-chan struct{}, err error) {
 	case len(o.asked) >= MaxPings:
 		return nil, zmtp.ErrFull
 	case o.wrapping():
-	default:
-		if err := o.enqueueAhead(msg.AppendPing); err != nil {
-			return nil, err
-		}
-		o.pings++
+		return o.await(len(o.asked), ask{due: o.pings}), nil
 	}
-	done := make(chan struct{})
-	o.asked = append(o.asked, ask{o.pings, done})
-	return done, nil
+	at, a, err := o.pingAhead()
+	if err != nil {
+		return nil, err
+	}
+	return o.await(at, a), nil
+}
+
+// await adds to what is asked. It needs mu.
+func (o *Outbox) await(at int, a ask) <-chan struct{} {
+	a.done = make(chan struct{})
+	o.asked = slices.Insert(o.asked, at, a)
+	return a.done
+}
+
+// pingAhead sends a PING ahead of what waits. Of the PINGs of AskBehind it overtakes those that wait. It returns what to await, and where in
+// the list of that. It needs mu.
+func (o *Outbox) pingAhead() (at int, a ask, err error) {
+	place, overtook, err := o.enqueueAhead(msg.AppendPing)
+	if err != nil {
+		return 0, ask{}, err
+	}
+	o.pings++
+	at = len(o.asked)
+	if !overtook {
+		return at, ask{due: o.pings, place: place}, nil
+	}
+	for at > 0 && o.asked[at-1].place >= place {
+		at--
+		o.asked[at].due++
+	}
+	return at, ask{due: o.pings - (len(o.asked) - at)}, nil
 }
 
 // GiveUp ends the wait for an answer that Ask returned. The PING is still on its way.
@@ -68,13 +93,10 @@ func (o *Outbox) GiveUp(answered <-chan struct{}) {
 func (o *Outbox) Ping() {
 	o.lockFirst()
 	defer o.mu.Unlock()
-	if o.finished != nil || o.successor != nil || o.wrapping() { // that is a PING too
+	if o.over || o.successor != nil || o.wrapping() { // that is a PING too
 		return
 	}
-	switch err := o.enqueueAhead(msg.AppendPing); {
-	case err == nil:
-		o.pings++
-	case errors.Is(err, zmtp.ErrFull):
+	if _, _, err := o.pingAhead(); errors.Is(err, zmtp.ErrFull) {
 		o.Drop()
 	}
 }
@@ -83,7 +105,10 @@ func (o *Outbox) Ping() {
 func (o *Outbox) Pong() {
 	o.lockFirst()
 	defer o.mu.Unlock()
-	o.control(msg.AppendPingOK, o.enqueueAhead)
+	o.control(msg.AppendPingOK, func(encode Encode) error {
+		_, _, err := o.enqueueAhead(encode)
+		return err
+	})
 }
 
 // Ponged takes a PING-OK. Where the peer was asked how its sequence wraps, the last one due is the answer to that.
@@ -118,13 +143,13 @@ func (o *Outbox) yield() {
 	}
 }
 
-// enqueueAhead is enqueueControl for a message that overtakes what waits. It needs mu.
-func (o *Outbox) enqueueAhead(encode Encode) error {
+// enqueueAhead is enqueueControl for a message that overtakes what waits; see zmtp.Queue.PushAhead for what it returns. It needs mu.
+func (o *Outbox) enqueueAhead(encode Encode) (place int64, overtook bool, err error) {
 	sequence := o.cycle.next(o.sequence)
 	o.scratch = encode(o.scratch[:0], sequence)
-	err := o.queue.PushAhead(zmtp.Numbers{At: sequenceAt, Cycle: o.cycle.length()}, o.scratch)
+	place, overtook, err = o.queue.PushAhead(zmtp.Numbers{At: sequenceAt, Cycle: o.cycle.length()}, o.scratch)
 	if err == nil {
 		o.sequence = sequence
 	}
-	return err
+	return place, overtook, err
 }

@@ -82,7 +82,11 @@ func (o *Outbox) sendParked() {
 		err = errors.Join(err, o.enqueueControl(encode))
 	}
 	for i := range w.messages {
-		err = errors.Join(err, o.enqueue(w.messages[i].Target, &w.messages[i].Content, true))
+		failed := o.enqueue(w.messages[i].Target, &w.messages[i].Content, true)
+		if failed != nil {
+			o.lost.add(1, w.messages[i].Size)
+		}
+		err = errors.Join(err, failed)
 	}
 	if errors.Is(err, zmtp.ErrFull) {
 		o.Drop() // it answered before it read what came first
@@ -110,6 +114,7 @@ func (o *Outbox) Inherit(last *Outbox, entered bool) {
 	w := last.wrap
 	o.succeeds = w != nil || last.succeeds && !entered
 	o.cycle.learned.Store(last.cycle.learned.Load())
+	o.finished = last.finished
 	if o.succeeds {
 		last.wrap, last.successor = nil, o
 	}

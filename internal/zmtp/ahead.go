@@ -16,21 +16,24 @@ type Numbers struct {
 // Nothing overtakes what the writer has taken, nor the first message of Open. Where it cannot be told who gets which number (a queue of
 // an inproc link, a command in front) it is PushControl. To overtake costs the same however much waits: the others get
 // their numbers when the writer takes them.
-func (q *Queue) PushAhead(numbers Numbers, frame []byte) error {
+//
+// It returns the place of the first message that it overtook, as PushControlAt has it; if it overtook none, its own.
+func (q *Queue) PushAhead(numbers Numbers, frame []byte) (place int64, overtook bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	size := wireSize([][]byte{frame})
 	if err := q.admit(size, controlMessages, controlOctets); err != nil {
-		return err
+		return 0, false, err
 	}
+	q.own.add(1, size)
 	if q.taken && q.batch.overtake(numbers, frame) {
 		q.numbers = numbers
 		q.written-- // it is none of those that a Flush waits for already
-		return nil
+		return q.took + 1, true, nil
 	}
-	q.add([][]byte{frame}, nil)
+	q.add([][]byte{frame}, nil, true)
 	q.pushed++
-	return nil
+	return q.pushed, false, nil
 }
 
 // overtake puts a message in front of all, but for those that are there already, if it can.
@@ -50,7 +53,7 @@ func (b *batch) overtake(numbers Numbers, frame []byte) bool {
 	var header [longHeader]byte
 	b.ahead.data = append(append(b.ahead.data, frameHeader(&header, 0, len(frame))...), frame...)
 	b.ahead.messages++
-	b.ahead.first = -1
+	b.ahead.first, b.ahead.own = -1, true
 	own := b.ahead.data[len(b.ahead.data)-len(frame)+numbers.At:]
 	binary.BigEndian.PutUint16(own, number)
 	return true
@@ -79,6 +82,15 @@ func (n Numbers) after(number uint16, more uint32) uint16 {
 type cursor struct {
 	segments []segment
 	at       int
+}
+
+// passMessage passes the message or command that begins here.
+func (c *cursor) passMessage() {
+	for more := true; more; {
+		flags, size := c.header()
+		c.skip(size)
+		more = flags&flagMore != 0
+	}
 }
 
 // message renumbers the message, or passes the command, that begins here.

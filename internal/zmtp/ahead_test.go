@@ -41,7 +41,7 @@ func (n *numberer) push(lease *memory.Lease, text string, frames ...[]byte) {
 
 func (n *numberer) overtake(text string) {
 	n.t.Helper()
-	if err := n.PushAhead(ahead, numbered(n.next(), text)); err != nil {
+	if _, _, err := n.PushAhead(ahead, numbered(n.next(), text)); err != nil {
 		n.t.Fatal(err)
 	}
 }
@@ -239,11 +239,11 @@ func TestPushAheadHasBounds(t *testing.T) {
 	for range controlMessages {
 		n.overtake("PING")
 	}
-	if err := n.PushAhead(ahead, numbered(1, "")); err != ErrFull {
+	if _, _, err := n.PushAhead(ahead, numbered(1, "")); err != ErrFull {
 		t.Errorf("one more: %v", err)
 	}
 	n.Close(errTest)
-	if err := n.PushAhead(ahead, numbered(1, "")); err == nil {
+	if _, _, err := n.PushAhead(ahead, numbered(1, "")); err == nil {
 		t.Error("a closed queue takes something")
 	}
 }

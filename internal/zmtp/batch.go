@@ -41,26 +41,33 @@ type segment struct {
 	chunk    *chunk        // what to reuse once data is written; nil if data is a large frame, or a later segment shares the chunk
 	lease    *memory.Lease // holds data, if that is a large frame of one
 	messages int           // messages that end here
+	own      bool          // all octets are of the protocol's own messages: see PushControl
 	first    int           // where the first message or command begins here; negative if none does
 	since    uint32        // how many messages had overtaken before those came that begin here
 }
 
-// message appends a message of one or more frames; the large ones may be of a lease.
-func (b *batch) message(frames [][]byte, lease *memory.Lease) {
-	b.begin()
+// message appends a message of one or more frames; the large ones may be of a lease. own says that it is the protocol's.
+func (b *batch) message(frames [][]byte, lease *memory.Lease, own bool) {
+	b.begin(own)
 	for i, f := range frames {
 		b.frame(more(i, frames), f, lease)
 	}
-	b.segments[len(b.segments)-1].messages++
+	last := len(b.segments) - 1
+	if len(b.segments[last].data) == 0 { // behind a large frame
+		last--
+	}
+	b.segments[last].messages++
 }
 
-// begin says that a message or a command comes next. All those that begin in a segment were overtaken by the same messages.
-func (b *batch) begin() {
+// begin says that a message or a command comes next. All those that begin in a segment were overtaken by the same messages, and either
+// all or none are the protocol's own.
+func (b *batch) begin(own bool) {
 	s := b.chunk()
-	if s.first >= 0 && s.since != b.overtaken {
+	if s.first >= 0 && s.since != b.overtaken || s.own != own && len(s.data) > 0 {
 		b.add(s.cut())
 		s = &b.segments[len(b.segments)-1]
 	}
+	s.own = own
 	if s.first < 0 {
 		s.first, s.since = len(s.data), b.overtaken
 	}
@@ -101,7 +108,7 @@ func (b *batch) chunk() *segment {
 	last := len(b.segments) - 1
 	if last < 0 || b.segments[last].room() == 0 {
 		c := chunks.Get().(*chunk)
-		b.add(segment{data: c[:0], chunk: c, first: -1})
+		b.add(segment{data: c[:0], chunk: c, first: -1, own: last >= 0 && b.segments[last].own})
 		last = len(b.segments) - 1
 	}
 	return &b.segments[last]
@@ -114,12 +121,12 @@ func (b *batch) reference(frame []byte, lease *memory.Lease) {
 	}
 	before := &b.segments[len(b.segments)-1] // there is one: the frame's header
 	rest := before.cut()
-	b.add(segment{data: frame, lease: lease, first: -1}, rest)
+	b.add(segment{data: frame, lease: lease, first: -1, own: rest.own}, rest)
 }
 
 // cut leaves the rest of a segment's memory to another one.
 func (s *segment) cut() segment {
-	rest := segment{data: s.data[len(s.data):], chunk: s.chunk, first: -1}
+	rest := segment{data: s.data[len(s.data):], chunk: s.chunk, first: -1, own: s.own}
 	s.chunk = nil
 	return rest
 }

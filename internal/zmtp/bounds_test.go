@@ -27,7 +27,7 @@ func TestPushAheadShort(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := begun(t, 1)
 			_ = n.Push([]byte(test.waits), []byte("behind"))
-			if err := n.PushAhead(ahead, []byte(test.overtakes)); err != nil {
+			if _, _, err := n.PushAhead(ahead, []byte(test.overtakes)); err != nil {
 				t.Fatal(err)
 			}
 			if got := drain(t, n.Queue); !bytes.Equal(got, test.want) {
@@ -38,7 +38,7 @@ func TestPushAheadShort(t *testing.T) {
 	n := begun(t, 1) // one without a number passes unchanged behind one that is overtaken
 	_ = n.Push([]byte(two))
 	_ = n.Push([]byte(within))
-	_ = n.PushAhead(ahead, []byte(three))
+	_, _, _ = n.PushAhead(ahead, []byte(three))
 	if got, want := drain(t, n.Queue), join(message(two), message(three), message(within)); !bytes.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -24,10 +24,11 @@ type copies struct {
 type run struct {
 	frames [][]byte
 	ends   uint64 // the lowest bit for the first frame
+	own    uint64 // likewise, for the last frame of each of the protocol's own messages
 }
 
-// add appends a copy of a message.
-func (c *copies) add(frames [][]byte) {
+// add appends a copy of a message; own says that it is the protocol's.
+func (c *copies) add(frames [][]byte, own bool) {
 	last := len(c.runs) - 1
 	if last < 0 || cap(c.runs[last].frames)-len(c.runs[last].frames) < len(frames) {
 		c.runs = append(c.runs, run{frames: c.room(len(frames))})
@@ -38,7 +39,10 @@ func (c *copies) add(frames [][]byte) {
 	for _, f := range frames {
 		all = append(all, c.cutter.Copy(f))
 	}
-	r.frames, r.ends = all, r.ends|1<<(len(all)-1)
+	last = len(all) - 1
+	if r.frames, r.ends = all, r.ends|1<<last; own {
+		r.own |= 1 << last
+	}
 }
 
 // room returns room for so many frames, or more.
@@ -66,6 +70,9 @@ func (c *copies) take(spare []run) []run {
 	return all
 }
 
+// isOwn tells whether the first message is the protocol's own.
+func (r *run) isOwn() bool { return r.own>>bits.TrailingZeros64(r.ends)&1 != 0 }
+
 // next cuts off the first message.
 func (r *run) next() [][]byte {
 	n := len(r.frames)
@@ -73,6 +80,6 @@ func (r *run) next() [][]byte {
 		n = bits.TrailingZeros64(r.ends) + 1
 	}
 	frames := r.frames[:n:n]
-	r.frames, r.ends = r.frames[n:], r.ends>>n
+	r.frames, r.ends, r.own = r.frames[n:], r.ends>>n, r.own>>n
 	return frames
 }

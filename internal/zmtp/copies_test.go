@@ -64,7 +64,7 @@ func TestCopies(t *testing.T) {
 					for j := range frames {
 						frames[j] = fmt.Append(nil, i, j)
 					}
-					c.add(frames)
+					c.add(frames, false)
 					want = append(want, strs(frames))
 					if i%every < every-1 && i < len(counts)-1 {
 						continue
@@ -100,7 +100,7 @@ func TestCopiesMemory(t *testing.T) {
 				var c copies
 				most := 0
 				for range 100 {
-					c.add([][]byte{make([]byte, 100)})
+					c.add([][]byte{make([]byte, 100)}, false)
 					c.take(nil)
 					octets, _ := c.cutter.Held()
 					most = max(most, octets)

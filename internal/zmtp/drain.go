@@ -61,10 +61,12 @@ func (q *Queue) attach(c *Conn, first [][]byte) error {
 	segments, runs := q.batch.segments, q.copies.runs
 	q.batch.segments, q.copies.runs, q.inproc = nil, nil, c.inproc()
 	if len(first) > 0 {
-		q.add(first, nil)
+		q.add(first, nil, true)
 		q.messages++
 		q.idle.Store(false)
 		q.octets += wireSize(first)
+		q.own.add(1, wireSize(first))
+		q.took--
 		q.written-- // so that a Flush that waits already doesn't take it for one of its messages
 	}
 	q.batch.segments = append(q.batch.segments, segments...)
@@ -75,7 +77,8 @@ func (q *Queue) attach(c *Conn, first [][]byte) error {
 	q.copies = copies{}
 	for _, r := range runs {
 		for len(r.frames) > 0 {
-			q.add(r.next(), nil)
+			own := r.isOwn()
+			q.add(r.next(), nil, own)
 		}
 	}
 	return nil
@@ -89,8 +92,12 @@ func (q *Queue) take(spare []segment) ([]segment, error) {
 		defer q.mu.Unlock()
 		return nil, q.empty()
 	}
+	q.took -= int64(q.batch.ahead.messages)
 	taken, overtaken, numbers := q.batch.take(spare), q.batch.overtaken, q.numbers
 	q.taken = true
+	for i := range taken {
+		q.took += int64(taken[i].messages)
+	}
 	q.mu.Unlock()
 	renumber(taken, overtaken, numbers)
 	return taken, nil
@@ -121,15 +128,20 @@ func (q *Queue) empty() error {
 	return nil
 }
 
-// wrote says that so much of what was taken is out.
-func (q *Queue) wrote(messages int, octets int64) {
+// wrote says that so much of what was taken is out, and none of it is the protocol's own.
+func (q *Queue) wrote(messages int, octets int64) { q.wroteWith(messages, octets, amount{}) }
+
+// wroteWith is wrote; own is the part that is the protocol's own.
+func (q *Queue) wroteWith(messages int, octets int64, own amount) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed != nil {
+	if q.closed != nil { // meanwhile
+		q.lost.add(own.messages-messages, own.octets-octets)
 		return
 	}
 	q.messages -= messages
 	q.octets -= octets
+	q.own.add(-own.messages, -own.octets)
 	q.written += int64(messages)
 	q.advanced = time.Now()
 	q.announce(&q.progress)

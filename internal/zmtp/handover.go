@@ -13,9 +13,10 @@ const (
 type handover struct {
 	conn     *Conn // whose Receiver gets the messages
 	queue    *Queue
-	messages int   // delivered, not yet counted
-	octets   int64 // of those, on the wire
-	spare    []run // for the queue
+	messages int    // delivered, not yet counted
+	octets   int64  // of those, on the wire
+	own      amount // of those, what is the protocol's own
+	spare    []run  // for the queue
 }
 
 // run delivers until nothing waits: then it returns nil, and is to be called again when something does. If one of the sides closes,
@@ -32,7 +33,9 @@ func (h *handover) run() error {
 		for i, r := range all {
 			all[i] = run{}
 			for len(r.frames) > 0 {
-				if err := h.deliver(r.next()); err != nil {
+				own := r.isOwn()
+				if err := h.deliver(r.next(), own); err != nil {
+					_ = h.count() // what was delivered before is not lost
 					return err
 				}
 			}
@@ -47,7 +50,7 @@ func (h *handover) run() error {
 }
 
 // deliver hands over a message, within the receiver's limits.
-func (h *handover) deliver(frames [][]byte) error {
+func (h *handover) deliver(frames [][]byte, own bool) error {
 	octets := int64(0)
 	for i, f := range frames {
 		if err := h.conn.limits.admit(i, octets, uint64(len(f))); err != nil {
@@ -55,9 +58,12 @@ func (h *handover) deliver(frames [][]byte) error {
 		}
 		octets += int64(len(f))
 	}
-	h.octets += wireSize(frames)
+	size := wireSize(frames)
 	if err := h.conn.deliver(frames, nil); err != nil {
 		return err
+	}
+	if h.octets += size; own {
+		h.own.add(1, size)
 	}
 	if h.messages++; h.messages >= countMessages || h.octets >= countOctets {
 		return h.count()
@@ -67,7 +73,7 @@ func (h *handover) deliver(frames [][]byte) error {
 
 // count makes room in the queue for what was delivered. The error is that of a connection that was closed meanwhile.
 func (h *handover) count() error {
-	h.queue.wrote(h.messages, h.octets)
-	h.messages, h.octets = 0, 0
+	h.queue.wroteWith(h.messages, h.octets, h.own)
+	h.messages, h.octets, h.own = 0, 0, amount{}
 	return h.conn.Err()
 }

@@ -39,6 +39,10 @@ type Queue struct {
 	octets   int64     // on the wire, of those
 	pushed   int64     // messages so far
 	written  int64     // messages so far
+	took     int64     // of those pushed, the writer has taken so many
+	own      amount    // of messages and octets: the protocol's own
+	lost     amount    // what of the others was not written when the queue was closed, or just after
+	refused  bool      // the other end of an inproc link takes no more
 	advanced time.Time // when octets were last written
 	conn     *Conn     // drains this queue; nil before
 	closed   *queueClosedError
@@ -66,20 +70,40 @@ func NewInprocQueue(maxMessages int, maxOctets int64) *Queue {
 //
 // Frames below LargeFrame octets are copied. Larger ones are kept by reference: the caller must not change them any more,
 // and may push the same one to many queues. A queue of NewInprocQueue copies those too.
-func (q *Queue) Push(frames ...[]byte) error { return q.push(frames, nil, 0, 0) }
+func (q *Queue) Push(frames ...[]byte) error { return q.push(frames, nil, 0, 0, false) }
 
 // PushLeased is Push for a message whose large frames are those of a lease, nil for none: it holds the lease until they are written.
 func (q *Queue) PushLeased(lease *memory.Lease, frames ...[]byte) error {
-	return q.push(frames, lease, 0, 0)
+	return q.push(frames, lease, 0, 0, false)
 }
 
 // PushControl is Push for the small messages of a protocol that must not wait behind a full queue's bound: it may exceed
-// the limits by 1,000 messages and 1 MiB, and only then returns ErrFull.
+// the limits by 1,000 messages and 1 MiB, and only then returns ErrFull. They are the protocol's own: Lost does not count them.
 func (q *Queue) PushControl(frames ...[]byte) error {
-	return q.push(frames, nil, controlMessages, controlOctets)
+	return q.push(frames, nil, controlMessages, controlOctets, true)
 }
 
-func (q *Queue) push(frames [][]byte, lease *memory.Lease, moreMessages int, moreOctets int64) error {
+// PushControlAt is PushControl, and returns the message's place in the order of all that was pushed: what PushAhead overtakes it knows by
+// that.
+func (q *Queue) PushControlAt(frame []byte) (place int64, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	size := wireSize([][]byte{frame})
+	if err := q.admit(size, controlMessages, controlOctets); err != nil {
+		return 0, err
+	}
+	q.own.add(1, size)
+	q.add([][]byte{frame}, nil, true)
+	q.pushed++
+	return q.pushed, nil
+}
+
+// PushBeyond is Push with the limits of PushControl.
+func (q *Queue) PushBeyond(frames ...[]byte) error {
+	return q.push(frames, nil, controlMessages, controlOctets, false)
+}
+
+func (q *Queue) push(frames [][]byte, lease *memory.Lease, moreMessages int, moreOctets int64, own bool) error {
 	if len(frames) == 0 {
 		return errors.New("zmtp: a message has at least one frame")
 	}
@@ -89,17 +113,20 @@ func (q *Queue) push(frames [][]byte, lease *memory.Lease, moreMessages int, mor
 	if err := q.admit(size, moreMessages, moreOctets); err != nil {
 		return err
 	}
-	q.add(frames, lease)
+	if own {
+		q.own.add(1, size)
+	}
+	q.add(frames, lease, own)
 	q.pushed++
 	return nil
 }
 
 // add appends a message. The caller holds the lock.
-func (q *Queue) add(frames [][]byte, lease *memory.Lease) {
+func (q *Queue) add(frames [][]byte, lease *memory.Lease, own bool) {
 	if q.inproc {
-		q.copies.add(frames)
+		q.copies.add(frames, own)
 	} else {
-		q.batch.message(frames, lease)
+		q.batch.message(frames, lease, own)
 	}
 }
 
@@ -113,7 +140,8 @@ func (q *Queue) pushCommand(body []byte) error {
 	if err := q.admit(shortHeader+int64(len(body)), controlMessages, controlOctets); err != nil {
 		return err
 	}
-	q.batch.begin()
+	q.own.add(1, shortHeader+int64(len(body)))
+	q.batch.begin(true)
 	q.batch.frame(flagCommand, body, nil)
 	q.batch.segments[len(q.batch.segments)-1].messages++ // it counts like one, so that commands are bounded too
 	q.pushed++
@@ -257,9 +285,11 @@ func (q *Queue) shut(err error, discard bool) *Conn {
 	if discard || !q.conn.inproc() {
 		q.batch, q.copies = batch{}, copies{}
 	}
+	q.refused = q.refused || discard
 	if q.closed == nil {
 		q.closed = &queueClosedError{err}
-		q.messages, q.octets = 0, 0
+		q.lost = amount{q.messages - q.own.messages, q.octets - q.own.octets}
+		q.messages, q.octets, q.own = 0, 0, amount{}
 		q.idle.Store(false)
 		q.announce(&q.room)
 		q.announce(&q.drained)

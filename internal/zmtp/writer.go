@@ -70,13 +70,12 @@ func (w *writer) write(segments []segment) (n int, err error) {
 	}
 	written, err := w.send(octets)
 	clear(w.iovec)
-	if err != nil {
-		return 0, err
-	}
-	n, messages := advance(segments, written)
+	n, messages, own := advance(segments, written)
 	recycle(segments[:n])
-	w.queue.wrote(messages, int64(written))
-	return n, nil
+	if written > 0 || err == nil {
+		w.queue.wroteWith(messages, int64(written), own)
+	}
+	return n, err
 }
 
 // send writes what iovec holds, or some of it if that takes long.
@@ -117,15 +116,45 @@ func (w *writer) send(octets int) (written int, err error) {
 	return written, err
 }
 
-// advance takes what was written off the segments, and returns how many of them are done with, and the messages that end there.
-func advance(segments []segment, written int) (n, messages int) {
+// advance takes what was written off the segments, and returns how many of them are done with, the messages that are out, and what of all
+// that is the protocol's own.
+func advance(segments []segment, written int) (n, messages int, own amount) {
 	for n < len(segments) && written >= len(segments[n].data) {
-		written -= len(segments[n].data)
-		messages += segments[n].messages
+		s := &segments[n]
+		if messages += s.messages; s.own {
+			own.add(s.messages, int64(len(s.data)))
+		}
+		written -= len(s.data)
 		n++
 	}
 	if written > 0 {
-		segments[n].data = segments[n].data[written:]
+		s := &segments[n]
+		ended := advanceWithin(segments[n:], written)
+		if messages += ended; s.own {
+			own.add(ended, int64(written))
+		}
 	}
-	return n, messages
+	return n, messages, own
+}
+
+// advanceWithin takes what was written off the first segment, of which it is a part, and returns how many messages end there.
+func advanceWithin(segments []segment, written int) (messages int) {
+	s := &segments[0]
+	if s.first > 0 && s.first <= written {
+		messages++ // the end of one that began before
+	}
+	for s.first >= 0 && s.first <= written {
+		c := cursor{segments, s.first}
+		c.passMessage()
+		if len(c.segments) < len(segments) || c.at == len(s.data) {
+			s.first = -1 // it is the last that begins here
+		} else if s.first = c.at; c.at <= written {
+			messages++
+		}
+	}
+	s.data = s.data[written:]
+	if s.messages -= messages; s.first >= 0 {
+		s.first -= written
+	}
+	return messages
 }

@@ -1,0 +1,53 @@
+package outbox
+
+import (
+	"errors"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+)
+
+// ErrParked: messages are parked, so nothing can be sent behind them yet; see Settled.
+var ErrParked = errors.New("messages wait until it is known how the sequence wraps")
+
+// AskBehind is Ask with a PING behind all that was sent, which it does not overtake: its answer shows that the peer has read that. Where
+// messages are parked it returns ErrParked; another attempt makes sense when Settled says so.
+//
+// PINGs are answered in the order in which they are read. So what comes later by Ask or Ping, and overtakes this one, is answered before it.
+func (o *Outbox) AskBehind() (answered <-chan struct{}, err error) {
+	o.lockFirst()
+	defer o.mu.Unlock()
+	switch {
+	case o.finished != nil:
+		return nil, o.finished
+	case o.successor != nil:
+		return nil, zmtp.ErrQueueClosed
+	case len(o.asked) >= MaxPings:
+		return nil, zmtp.ErrFull
+	case o.wrapping() && len(o.wrap.messages) > 0:
+		return nil, ErrParked
+	case o.wrap != nil: // its PING is behind all, too
+		return o.await(len(o.asked), ask{due: o.pings}), nil
+	}
+	sequence := o.cycle.next(o.sequence)
+	o.scratch = msg.AppendPing(o.scratch[:0], sequence)
+	place, err := o.queue.PushControlAt(o.scratch)
+	if err != nil {
+		return nil, err
+	}
+	o.sequence = sequence
+	o.pings++
+	return o.await(len(o.asked), ask{due: o.pings, place: place}), nil
+}
+
+// Settled returns a channel that is closed when nothing is parked any more.
+func (o *Outbox) Settled() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.wrap != nil {
+		return o.wrap.settled
+	}
+	return settled
+}
+
+var settled = func() chan struct{} { c := make(chan struct{}); close(c); return c }()

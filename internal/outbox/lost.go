@@ -1,0 +1,59 @@
+package outbox
+
+import "context"
+
+// lost counts messages, and octets of them, that were accepted and come to nothing. The outbox's mu guards it.
+type lost struct {
+	messages int
+	octets   int64
+}
+
+func (l *lost) add(messages int, octets int64) {
+	l.messages += messages
+	l.octets += octets
+}
+
+// Sent waits until all that Send has accepted was handed to the operating system, by this session or its successors, or the session is over,
+// or ctx ends. Within a process that is as soon as there is a connection.
+func (o *Outbox) Sent(ctx context.Context) {
+	for out := o; out != nil && ctx.Err() == nil; out = out.Successor() {
+		out.sent(ctx)
+	}
+}
+
+// sent is Sent for this session.
+func (o *Outbox) sent(ctx context.Context) {
+	for ctx.Err() == nil {
+		over := o.queue.Sent(ctx) != nil
+		if over || !o.Wraps() {
+			return
+		}
+		select {
+		case <-o.Settled():
+		case <-ctx.Done():
+		}
+	}
+}
+
+// IsSent tells whether all that Send has accepted was handed to the operating system.
+func (o *Outbox) IsSent() bool {
+	messages, _ := o.queue.Unsent()
+	return messages == 0 && !o.Wraps()
+}
+
+// Lost returns how many messages that Send had accepted were not fully written when the session ended, and how many of their octets: of those
+// in the queue with headers of frames. A successor counts what went there. It is final once the session's connection has ended.
+func (o *Outbox) Lost() (messages int, octets int64) {
+	messages, octets = o.queue.Lost()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return messages + o.lost.messages, octets + o.lost.octets
+}
+
+// loseParked has what is parked come to nothing, and nothing wait any more. It needs mu.
+func (o *Outbox) loseParked() {
+	if o.wrap != nil {
+		o.lost.add(len(o.wrap.messages), o.wrap.octets)
+	}
+	o.dropParked()
+}

@@ -1,0 +1,66 @@
+package zmtp
+
+import (
+	"context"
+	"fmt"
+)
+
+// An amount is of messages, and of their octets on the wire.
+type amount struct {
+	messages int
+	octets   int64
+}
+
+func (a *amount) add(messages int, octets int64) {
+	a.messages += messages
+	a.octets += octets
+}
+
+// Sent waits until all messages that were pushed were handed to the operating system, but for the protocol's own (PushControl, PushAhead).
+// With a Router of this process that is as soon as there is a connection: see Flush. It returns nil then, ctx's error if that ends first,
+// or one that wraps ErrQueueClosed.
+func (q *Queue) Sent(ctx context.Context) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.closed != nil || q.messages > q.own.messages {
+		if q.closed != nil {
+			return q.closed
+		}
+		if q.conn.inproc() {
+			return nil
+		}
+		if q.progress == nil {
+			q.progress = make(chan struct{})
+		}
+		progress := q.progress
+		q.mu.Unlock()
+		select {
+		case <-progress:
+		case <-ctx.Done():
+		}
+		q.mu.Lock()
+		if left := q.messages - q.own.messages; ctx.Err() != nil && left > 0 {
+			return fmt.Errorf("zmtp: %d messages are not written yet: %w", left, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// Unsent returns how much waits or is in flight, without the protocol's own messages.
+func (q *Queue) Unsent() (messages int, octets int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.messages - q.own.messages, q.octets - q.own.octets
+}
+
+// Lost returns how many messages were discarded that the queue had accepted, since it was closed before they were fully written, and how
+// many of their octets, headers of frames included. The protocol's own do not count. Once the connection has ended it is final: until then
+// something may be on its way. An inproc link loses nothing when our side closes it: the other side gets all.
+func (q *Queue) Lost() (messages int, octets int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.conn.inproc() && !q.refused {
+		return 0, 0
+	}
+	return q.lost.messages, q.lost.octets
+}

@@ -1,0 +1,279 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/outbox"
+)
+
+// The end of a node has two parts. First the application sends no more, and all else goes on, beacons too, until what is queued is written
+// or lost: a peer that is sent to must not think that we are gone, and one that is not connected yet connects. Then the node says GOODBYE and
+// farewell, and ends. What was not written by then is told.
+
+// ending is what callers of Shutdown have in common.
+type ending struct {
+	refused  chan struct{}           // closed when the application sends no more
+	patience context.Context         // ends when the first of the callers waits no longer
+	hurry    context.CancelCauseFunc // ends it
+	unsent   []*session              // those that may have something to send when the application sends no more
+}
+
+func newEnding() ending {
+	e := ending{refused: make(chan struct{})}
+	e.patience, e.hurry = context.WithCancelCause(context.Background())
+	return e
+}
+
+// goodbyeTime is how long GOODBYE may take, where there is no hurry; hurriedGoodbye where there is, to peers that were sent all else.
+const (
+	goodbyeTime    = time.Second
+	hurriedGoodbye = 100 * time.Millisecond
+)
+
+// Close is Shutdown that sends what is queued for as long as Config.Linger allows.
+func (n *Node) Close() error {
+	linger := max(n.cfg.Linger, 0)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), linger, lingerError(linger))
+	defer cancel()
+	return n.Shutdown(ctx)
+}
+
+// lingerError says that the time which Close has is over.
+type lingerError time.Duration
+
+func (e lingerError) Error() string {
+	return fmt.Sprintf("the linger time of %v was over", time.Duration(e))
+}
+func (e lingerError) Unwrap() error { return context.DeadlineExceeded }
+
+// Shutdown hands queued messages to the operating system until all are written or ctx ends, says farewell to the network and ends the node
+// with all its goroutines. Events that were not yet taken are dropped. A start that is under way ends. It is safe to call twice and from
+// anywhere: all calls return when the node has ended, with the same result, and the context that ends first counts for all of them.
+//
+// The error joins a LostError for each peer to which something was not fully written.
+func (n *Node) Shutdown(ctx context.Context) error {
+	if ctx.Err() != nil {
+		n.ending.hurry(context.Cause(ctx))
+	} else {
+		defer context.AfterFunc(ctx, func() { n.ending.hurry(context.Cause(ctx)) })()
+	}
+	was := n.lifecycle.end()
+	switch was {
+	case phaseStarted:
+		n.err = n.shutDown()
+	case phaseNew, phaseStarting:
+		n.events.Close()
+		close(n.done)
+		n.die()
+		if was == phaseStarting {
+			n.lifecycle.abort(ErrClosed)
+			<-n.lifecycle.ended
+		}
+	}
+	if was < phaseClosing {
+		n.lifecycle.set(phaseClosed)
+		close(n.gone)
+	}
+	<-n.gone
+	return n.err
+}
+
+// shutDown ends a node that was started.
+func (n *Node) shutDown() error {
+	n.do(n.refuse)
+	n.sendQueued()
+	n.moveOut()
+	n.do(n.stop)
+	n.flush()
+	err := errors.Join(n.stopGossip(), n.agent.Close())
+	n.events.Close()
+	close(n.done)
+	n.die()
+	err = errors.Join(err, n.router.Close())
+	n.wg.Wait()
+	n.log.Debug().Msg("closed")
+	return errors.Join(append(n.losses(), err)...)
+}
+
+// refuse has the application send no more.
+func (n *Node) refuse() {
+	n.finishing = true
+	for _, s := range n.sessions {
+		n.ending.unsent = append(n.ending.unsent, s)
+		if s.previous != nil { // of whose Exit the application has not heard
+			s.previous.fate = errBroken
+			n.ending.unsent = append(n.ending.unsent, s.previous)
+		}
+	}
+	for _, s := range n.ending.unsent {
+		s.out.Refuse(ErrClosed)
+	}
+	close(n.ending.refused)
+}
+
+// sendQueued waits until what is queued for the peers was handed to the operating system.
+func (n *Node) sendQueued() {
+	if n.ending.patience.Err() != nil {
+		return
+	}
+	var all sync.WaitGroup
+	for _, s := range n.ending.unsent {
+		all.Go(func() { s.out.Sent(n.ending.patience) })
+	}
+	all.Wait()
+}
+
+// stop keeps sessions from beginning and beacons from being sent, and says GOODBYE to those who understand it, behind what
+// is queued for them. They leave us at once, and must not find us by a beacon again.
+func (n *Node) stop() {
+	n.stopping = true
+	n.seeker.Stop()
+	n.state.Store(uint32(beacon.Exit))
+	n.agent.Hush()
+	for _, p := range n.sessions {
+		if p.mailbox != nil {
+			p.goodbye()
+			continue
+		}
+		if p.fate == nil && !p.linked.IsZero() {
+			p.fate = errBroken
+		}
+		n.end(p)
+	}
+}
+
+// flush waits until our last words were handed to the operating system.
+func (n *Node) flush() {
+	limit := goodbyeTime
+	if n.ending.patience.Err() != nil {
+		limit = hurriedGoodbye
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	var all sync.WaitGroup
+	n.mu.RLock()
+	for _, p := range n.sessions {
+		if p.out.IsSent() {
+			all.Go(func() { p.out.Queue().Flush(ctx) })
+		}
+	}
+	n.mu.RUnlock()
+	all.Wait()
+}
+
+// LostError tells that messages to a peer were accepted, by Whisper or Shout, and not fully written when the node ended. The peer may have
+// got none of them, or, of the first, a part that its node drops.
+type LostError struct {
+	UUID     uuid.UUID
+	Name     string // empty if unknown
+	Messages int    // at least 1
+	Octets   int64  // of these, those that were not written, with headers of frames
+	Err      error  // why: the context's error, or how the session with the peer ended
+}
+
+func (e *LostError) Error() string {
+	of := e.UUID.String()
+	if e.Name != "" {
+		of = fmt.Sprintf("%s (%s)", e.Name, e.UUID)
+	}
+	messages := "messages were"
+	if e.Messages == 1 {
+		messages = "message was"
+	}
+	return fmt.Sprintf("peer %s: %d %s not sent (%d bytes): %v", of, e.Messages, messages, e.Octets, e.Err)
+}
+
+func (e *LostError) Unwrap() error { return e.Err }
+
+// Losses returns the LostErrors in what Close or Shutdown returned.
+func Losses(err error) (list []*LostError) {
+	switch e := err.(type) {
+	case *LostError:
+		return []*LostError{e}
+	case interface{ Unwrap() error }:
+		return Losses(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, each := range e.Unwrap() {
+			list = append(list, Losses(each)...)
+		}
+	}
+	return list
+}
+
+// Why a session ended with messages unsent.
+var (
+	errBroken = errors.New("the connection broke")
+	errLeft   = errors.New("the peer left")
+)
+
+// noteFate keeps how a session ended, for a LostError. It runs in the control loop.
+func (n *Node) noteFate(s *session, reason Reason) {
+	switch {
+	case !n.finishing || n.stopping || s.fate != nil:
+	case reason == Left:
+		s.fate = errLeft
+	case reason == Crashed:
+		s.fate = errBroken
+	default:
+		s.fate = fmt.Errorf("the peer is gone (%v)", reason)
+	}
+}
+
+// losses are the LostErrors, sorted by name and UUID, once all has ended.
+func (n *Node) losses() (list []error) {
+	why := cmp.Or(context.Cause(n.ending.patience), error(errBroken))
+	counted := make(map[*outbox.Outbox]bool)
+	byPeer := make(map[uuid.UUID]*LostError)
+	for _, s := range n.ending.unsent {
+		for out := s.out; out != nil && !counted[out]; out = out.Successor() {
+			counted[out] = true
+			messages, octets := out.Lost()
+			if messages == 0 {
+				continue
+			}
+			e := byPeer[s.uuid]
+			if e == nil {
+				e = &LostError{UUID: s.uuid, Err: s.whyUnsent(why)}
+				byPeer[s.uuid] = e
+			}
+			if known := s.snapshot.Load(); known != nil {
+				e.Name = known.Name
+			}
+			e.Messages += messages
+			e.Octets += octets
+		}
+	}
+	lost := make([]*LostError, 0, len(byPeer))
+	for _, e := range byPeer {
+		lost = append(lost, e)
+	}
+	slices.SortFunc(lost, func(a, b *LostError) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), slices.Compare(a.UUID[:], b.UUID[:]))
+	})
+	for _, e := range lost {
+		list = append(list, fmt.Errorf("close: %w", e))
+	}
+	return list
+}
+
+// whyUnsent tells why messages of a session were not sent; why is the reason where the session did not end by itself.
+func (s *session) whyUnsent(why error) error {
+	switch {
+	case s.fate != nil:
+		return s.fate
+	case s.linked.IsZero() && s.dialErr != nil:
+		return fmt.Errorf("%w, and there was no connection: %w", why, s.dialErr)
+	case s.linked.IsZero():
+		return fmt.Errorf("%w, and there was no connection", why)
+	}
+	return why
+}
