@@ -49,7 +49,7 @@ func (r *receiver) Take(m outbox.Message) error {
 		p.spoke.Store(true)
 	}
 	more := eventqueue.Limits{Messages: r.sender.QueueMessages, Octets: r.sender.QueueOctets}
-	switch n.events.Offer(r.in.stream, &e, m.Size+frameCost*int64(len(m.Frames)), more) {
+	switch n.events.Offer(r.in.stream, &e, m.Size+eventqueue.FrameCost*int64(len(m.Frames)), more) {
 	case eventqueue.ErrFull:
 		return zmtp.ErrFull
 	case eventqueue.ErrEnded:

@@ -197,6 +197,7 @@ func (n *Node) take(stop <-chan struct{}, yield func(Event) bool) {
 			event := eventOf(&n.batch[n.next])
 			n.batch[n.next] = node.Event{} // what was delivered must not stay reachable
 			n.next++
+			n.engine.NoteRead()
 			if !yield(event) {
 				return
 			}

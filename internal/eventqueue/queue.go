@@ -19,6 +19,7 @@ type Queue struct {
 	pending    []Event
 	membership int   // what the events of membership in pending hold: 1 each, and 1 for each group of each snapshot
 	snapshot   *Peer // of the last of these
+	taken      *Peer // of the last of these that was taken while others were left
 	messages   int   // WHISPER and SHOUT in pending
 	octets     int64 // their content
 	asleep     bool  // the application waits on ready
@@ -27,6 +28,7 @@ type Queue struct {
 	takes      uint64
 	arrived    uint64 // WHISPER and SHOUT so far
 	closed     bool
+	sends      sends
 
 	ready chan struct{} // holds one token when a waiting application shall look again
 	done  chan struct{} // closed with the queue
@@ -55,7 +57,7 @@ var (
 
 // Events of membership that may be pending before readers wait in Admit.
 const (
-	membershipEvents = 65_536  // beside Limits.Messages
+	membershipEvents = 65_536  // beside the WHISPER and SHOUT
 	membershipTotal  = 1 << 20 // events, and groups of their snapshots
 )
 
@@ -66,9 +68,14 @@ const (
 	largeLooks = 40
 )
 
+// keepEvents is how many events a list has room for that is used again.
+const keepEvents = 32 << 10
+
 // New returns an empty queue. Close ends it; it has no goroutine of its own.
 func New(limits Limits) *Queue {
-	return &Queue{limits: limits, ready: make(chan struct{}, 1), done: make(chan struct{})}
+	q := &Queue{limits: limits, ready: make(chan struct{}, 1), done: make(chan struct{})}
+	q.sends.ceiling = limits.Messages
+	return q
 }
 
 // Push appends an event of membership or presence to a stream. An Exit ends the stream: nothing follows it. It never waits.
@@ -98,7 +105,7 @@ func (q *Queue) Push(s *Stream, e Event) {
 
 // membershipFull reports whether there is no room for what can wait or be lost.
 func (q *Queue) membershipFull() bool {
-	return len(q.pending) >= q.limits.Messages+membershipEvents || q.membership >= membershipTotal
+	return len(q.pending)-q.messages >= membershipEvents || q.membership >= membershipTotal
 }
 
 // Deliver appends a WHISPER or SHOUT of so many octets to a stream, and waits for room. It returns false, and appends nothing, once the
@@ -131,11 +138,6 @@ func (q *Queue) Offer(s *Stream, e *Event, octets int64, more Limits) error {
 	}
 	q.message(e, octets)
 	return nil
-}
-
-// full reports whether there is no room for a WHISPER or SHOUT.
-func (q *Queue) full(octets int64, more Limits) bool {
-	return q.messages > 0 && (q.messages >= q.limits.Messages+more.Messages || q.octets+octets > q.limits.Octets+more.Octets)
 }
 
 // message appends a WHISPER or SHOUT.
@@ -228,11 +230,15 @@ func (q *Queue) append(e *Event) {
 	}
 }
 
-// Take returns all that is pending, in order, and keeps batch, emptied, for what comes next; the caller must not use batch any more.
-// With nothing pending it waits. It returns false once the queue or stop is closed. One goroutine at a time may call it.
+// Take returns what is pending, in order, and keeps batch, emptied, for what comes next; the caller must not use batch any more. It is
+// all, unless that is much. With nothing pending it waits. It returns false once the queue or stop is closed. One goroutine at a time may call it.
 func (q *Queue) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 	clear(batch) // what was delivered must not stay reachable
 	batch = batch[:0]
+	if cap(batch) > keepEvents {
+		batch = nil
+	}
+	q.NoteRead()
 	for looks := 0; ; looks++ {
 		q.mu.Lock()
 		if q.closed {
@@ -242,9 +248,14 @@ func (q *Queue) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 		q.unfinished = 0
 		q.takes++
 		if len(q.pending) > 0 {
-			q.pending, batch = batch, q.pending
-			q.large = q.octets > largeEvent*int64(len(batch))
-			q.messages, q.octets, q.membership, q.snapshot = 0, 0, 0, nil
+			q.large = q.octets > largeEvent*int64(len(q.pending))
+			if n := q.portion(); n < len(q.pending) {
+				batch = q.takeFirst(n)
+			} else {
+				q.pending, batch = batch, q.pending
+				q.messages, q.octets, q.membership, q.snapshot, q.taken = 0, 0, 0, nil, nil
+				q.sends.ceiling = q.limits.Messages
+			}
 			q.unfinished = len(batch)
 			q.wake()
 			q.mu.Unlock()
