@@ -80,16 +80,18 @@ func (q *Queue) full(octets int64, more Limits) bool {
 	return room < eventCost*int64(q.messages+1)
 }
 
-// takeOctets is about what Take gives at a time, so that peers find room again long before a slow application is through with all.
+// takeOctets is about what Take gives at a time of large messages, so that peers find room again long before a slow application is through
+// with all. Small ones are bounded by their count.
 const takeOctets = 4 << 20
 
 // portion returns how many of the pending events Take gives: all of them, mostly.
 func (q *Queue) portion() int {
 	n := len(q.pending)
-	if q.messages > q.limits.Messages && (q.sends.lifts > 0 || q.sends.ceiling > q.limits.Messages) {
+	lifted := q.sends.lifts > 0 || q.sends.ceiling > q.limits.Messages
+	if lifted && q.messages > q.limits.Messages {
 		n = min(n, q.limits.Messages)
 	}
-	if q.octets <= takeOctets {
+	if q.octets <= takeOctets || !lifted && !q.large {
 		return n
 	}
 	octets := int64(0)
