@@ -237,10 +237,23 @@ func (in *inbox) deliver(e Event) error {
 		e.Frames = [][]byte{{}}
 	}
 	in.message.Content, in.message.Group = nil, nil // while the peer is silent they need not stay
+	if in.node.discards(&e) {
+		return nil
+	}
 	if !in.node.events.Deliver(in.stream, &e, eventqueue.Size(e.Frames), in.conn.Done()) {
 		return errSessionOver
 	}
 	return nil
+}
+
+// discards tells whether a message is not for the application, and takes its memory back then.
+func (n *Node) discards(e *Event) bool {
+	if !n.cfg.Discard {
+		return false
+	}
+	n.discarded.Add(1)
+	memory.Recycle(e.Frames, e.Slab)
+	return true
 }
 
 // invalid ends the session with a peer that broke the sequence (RFC 36, "ZRE Commands").

@@ -221,6 +221,9 @@ func (n *Node) Peer(id uuid.UUID) (*Peer, bool) {
 	return (*Peer)(p), ok
 }
 
+// Discarded returns how many whispers and shouts came and were discarded (WithDiscard).
+func (n *Node) Discarded() uint64 { return n.engine.Discarded() }
+
 // Problems returns the problems that are not solved, sorted by Kind and About. Each comes as an event, too.
 func (n *Node) Problems() []Problem {
 	list := n.engine.Problems()

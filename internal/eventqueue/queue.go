@@ -29,6 +29,8 @@ type Queue struct {
 	arrived    uint64 // WHISPER and SHOUT so far
 	closed     bool
 	sends      sends
+	void       int  // how many events in pending may lead to nothing, about
+	noMessages bool // there are no WHISPER and SHOUT, so what waits may be condensed
 
 	ready chan struct{} // holds one token when a waiting application shall look again
 	done  chan struct{} // closed with the queue
@@ -91,16 +93,25 @@ func (q *Queue) Push(s *Stream, e Event) {
 		q.wake() // its reader may wait
 	case Evasive, Silent, State:
 		// These repeat for ever: an application that does not read loses them rather than memory.
-		if q.membershipFull() {
+		if q.membershipFull() && !q.condense() {
 			return
 		}
+	}
+	q.count(&e)
+	q.mayVoid(&e)
+	q.append(&e)
+}
+
+// count counts what an event of membership holds.
+func (q *Queue) count(e *Event) {
+	if e.Kind == ProblemChanged {
+		return
 	}
 	q.membership++
 	if e.Peer != q.snapshot { // events share snapshots
 		q.membership += len(e.Peer.Groups)
 		q.snapshot = e.Peer
 	}
-	q.append(&e)
 }
 
 // membershipFull reports whether there is no room for what can wait or be lost.
@@ -152,7 +163,8 @@ func (q *Queue) message(e *Event, octets int64) {
 func (q *Queue) Announce(e Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.closed && !q.membershipFull() {
+	if !q.closed && (!q.membershipFull() || q.condense()) {
+		q.mayVoid(&e)
 		q.append(&e)
 	}
 }
@@ -163,6 +175,9 @@ func (q *Queue) Admit(s *Stream, stop <-chan struct{}) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.membershipFull() {
+		if q.condense() {
+			break
+		}
 		if !q.waitIn(s, stop) {
 			return false
 		}
@@ -253,7 +268,7 @@ func (q *Queue) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 				batch = q.takeFirst(n)
 			} else {
 				q.pending, batch = batch, q.pending
-				q.messages, q.octets, q.membership, q.snapshot, q.taken = 0, 0, 0, nil, nil
+				q.messages, q.octets, q.membership, q.snapshot, q.taken, q.void = 0, 0, 0, nil, nil, 0
 				q.sends.ceiling = q.limits.Messages
 			}
 			q.unfinished = len(batch)
