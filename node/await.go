@@ -14,6 +14,9 @@ import (
 // catchUp is how long a sender waits for a peer of this process to take the messages ahead, before it queues behind them.
 const catchUp = 10 * time.Millisecond
 
+// lookAfter is how long a sender waits before it looks whether the application reads events meanwhile.
+const lookAfter = 20 * time.Millisecond
+
 // A wait is that of one message for room at one peer, with a send timeout and a view of the peer's progress of its own.
 type wait struct {
 	node    *Node
@@ -23,10 +26,15 @@ type wait struct {
 	began   time.Time        // when the timeout began
 	timeout *time.Timer      // the send timeout
 	behind  <-chan time.Time // the end of catchUp, while that is waited for
+
+	looks  *time.Timer // runs until the bound on our own events is lifted
+	read   uint64      // how far the application was with its events when that was last looked at
+	lifted bool        // it reads none, so that bound is
 }
 
 // await queues a message for a peer, when there is room; err is what the first attempt returned.
 func (n *Node) await(ctx context.Context, p *session, to outbox.Target, c *outbox.Content, err error) error {
+	n.events.BeginWait()
 	w := &wait{
 		node:    n,
 		peer:    p,
@@ -34,8 +42,10 @@ func (n *Node) await(ctx context.Context, p *session, to outbox.Target, c *outbo
 		out:     p.out,
 		began:   time.Now(),
 		timeout: time.NewTimer(n.cfg.SendTimeout),
+		looks:   time.NewTimer(min(lookAfter, n.cfg.SendTimeout/4)),
+		read:    n.events.Read(),
 	}
-	defer w.timeout.Stop()
+	defer w.end()
 	if p.out.Inproc() {
 		w.behind = time.After(catchUp)
 	}
@@ -59,6 +69,13 @@ func (n *Node) await(ctx context.Context, p *session, to outbox.Target, c *outbo
 		}
 		err = w.out.Send(to, c)
 	}
+}
+
+// end ends a wait.
+func (w *wait) end() {
+	w.timeout.Stop()
+	w.looks.Stop()
+	w.node.events.EndWait(w.lifted)
 }
 
 // awaitAll is await for a SHOUT to members whose queues were full. They are waited for at the same time, each by a goroutine of its own, so
@@ -98,14 +115,36 @@ func (w *wait) room(ctx context.Context) error {
 	case <-w.behind: // a peer of this process is slow, but the queue may have room
 		w.behind = nil
 		w.out.QueueBehind()
+	case <-w.looks.C:
+		w.look()
 	case <-w.timeout.C:
 		return w.timedOut()
 	case <-ctx.Done():
+		if w.isUnread() {
+			return w.failed(fmt.Errorf("%w: %w; %w", ErrPeerBusy, context.Cause(ctx), ErrUnreadEvents))
+		}
 		return w.failed(fmt.Errorf("%w: %w", ErrPeerBusy, context.Cause(ctx)))
 	case <-w.node.ending.refused:
 		return ErrClosed
 	}
 	return nil
+}
+
+// look lifts the bound on our own events if the application has read none since it was last looked at: it may be what waits here, and the
+// peer may be waiting for us in the same way.
+func (w *wait) look() {
+	if read := w.node.events.Read(); read != w.read {
+		w.read = read
+		w.looks.Reset(lookAfter)
+		return
+	}
+	w.node.events.Lift()
+	w.lifted = true
+}
+
+// isUnread tells whether the application has read no events for long, and there is no room for more.
+func (w *wait) isUnread() bool {
+	return w.lifted && w.node.events.Read() == w.read && w.node.events.HasWaiters()
 }
 
 // timedOut drops the peer as not responding, unless there is a reason to give it another send timeout.
@@ -118,6 +157,8 @@ func (w *wait) timedOut() error {
 		// Room is told of when there is plenty. A peer that is slow, but has taken something since we wait, may have made some;
 		// what one that hangs takes at first goes into buffers.
 		w.began = time.Now()
+	case w.isUnread():
+		return w.failed(fmt.Errorf("%w for %v; %w", ErrPeerBusy, timeout, ErrUnreadEvents)) // not dropped: it may be waiting for us
 	default:
 		w.out.Drop()
 		return dropped(w.failed(fmt.Errorf("%w: dropped after %v", ErrPeerBusy, timeout)))

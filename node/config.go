@@ -81,6 +81,9 @@ type Config struct {
 	// StateByBroadcast sends beacons with a state where RFC 36 has those without, which kills pyre; see zre.WithStateByBroadcast.
 	StateByBroadcast bool
 
+	// Discard has WHISPER and SHOUT that come counted and discarded; see zre.WithDiscard.
+	Discard bool
+
 	// Linger is how long Close waits until queued messages are handed to the operating system; 5 s by default, negative for not at all.
 	Linger time.Duration
 

@@ -28,6 +28,10 @@ var (
 	// message was not queued.
 	ErrPeerBusy = errors.New("peer is busy")
 
+	// ErrUnreadEvents: a send waited in vain while this node's own events waited to be read, so that nothing more could be read from its peers.
+	// It comes with ErrPeerBusy.
+	ErrUnreadEvents = errors.New("this node's own events wait to be read: read them in one goroutine, and send in another")
+
 	// ErrState: a state that cannot be set.
 	ErrState = errors.New("not a state that a node can be set to")
 

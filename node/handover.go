@@ -48,8 +48,11 @@ func (r *receiver) Take(m outbox.Message) error {
 	if !p.spoke.Load() {
 		p.spoke.Store(true)
 	}
+	if n.discards(&e) {
+		return nil
+	}
 	more := eventqueue.Limits{Messages: r.sender.QueueMessages, Octets: r.sender.QueueOctets}
-	switch n.events.Offer(r.in.stream, &e, m.Size+frameCost*int64(len(m.Frames)), more) {
+	switch n.events.Offer(r.in.stream, &e, m.Size+eventqueue.FrameCost*int64(len(m.Frames)), more) {
 	case eventqueue.ErrFull:
 		return zmtp.ErrFull
 	case eventqueue.ErrEnded:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/go-zre/go-zre/internal/eventqueue"
 	"github.com/go-zre/go-zre/msg"
 )
 
@@ -59,7 +60,7 @@ func (in *inbox) consider(h *held, frames [][]byte) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, frame := range frames {
-		h.octets += frameCost + len(frame)
+		h.octets += eventqueue.FrameCost + len(frame)
 	}
 	if len(h.messages) >= mostHeld || h.octets > mostHeldOctets {
 		h.mu.Unlock()

@@ -231,23 +231,29 @@ func (in *inbox) change(take func(s *session, group string)) error {
 	return in.node.do(func() { take(in.session, string(in.message.Group)) })
 }
 
-// frameCost is what a frame holds beside its octets.
-const frameCost = 24
-
 func (in *inbox) deliver(e Event) error {
 	e.Peer, e.Frames = in.session.snapshot.Load(), in.message.Content
 	if len(e.Frames) == 0 { // RFC 36 allows it, and applications look at the first one. What is handed over has one: see outgoing
 		e.Frames = [][]byte{{}}
 	}
 	in.message.Content, in.message.Group = nil, nil // while the peer is silent they need not stay
-	var octets int64
-	for _, frame := range e.Frames {
-		octets += frameCost + int64(len(frame))
+	if in.node.discards(&e) {
+		return nil
 	}
-	if !in.node.events.Deliver(in.stream, &e, octets, in.conn.Done()) {
+	if !in.node.events.Deliver(in.stream, &e, eventqueue.Size(e.Frames), in.conn.Done()) {
 		return errSessionOver
 	}
 	return nil
+}
+
+// discards tells whether a message is not for the application, and takes its memory back then.
+func (n *Node) discards(e *Event) bool {
+	if !n.cfg.Discard {
+		return false
+	}
+	n.discarded.Add(1)
+	memory.Recycle(e.Frames, e.Slab)
+	return true
 }
 
 // invalid ends the session with a peer that broke the sequence (RFC 36, "ZRE Commands").

@@ -77,6 +77,7 @@ type Node struct {
 	members  map[string]*roster      // present peers by group; none is empty
 
 	ownGroups atomic.Pointer[map[string]string] // a copy of groups for the readers
+	discarded atomic.Uint64                     // WHISPER and SHOUT, with Config.Discard
 	state     atomic.Uint32                     // our beacon.State; the control loop writes it
 	clock     *paths.Clock                      // the control loop advances it at each tick
 
@@ -106,7 +107,7 @@ func New(cfg Config) (*Node, error) {
 
 			HandshakeTimeout: handshakeTimeout,
 		},
-		events:      eventqueue.New(eventqueue.Limits{Messages: cfg.Limits.Events, Octets: cfg.Limits.EventOctets}),
+		events:      newEvents(&cfg),
 		calls:       make(chan func()),
 		sightings:   make(chan beacon.Sighting, 256),
 		moves:       make(chan struct{}, 1),
@@ -139,6 +140,14 @@ func New(cfg Config) (*Node, error) {
 		return nil, fmt.Errorf("node: %w", err)
 	}
 	return n, nil
+}
+
+func newEvents(cfg *Config) *eventqueue.Queue {
+	limits := eventqueue.Limits{Messages: cfg.Limits.Events, Octets: cfg.Limits.EventOctets}
+	if cfg.Discard {
+		return eventqueue.NewWithoutMessages(limits)
+	}
+	return eventqueue.New(limits)
 }
 
 // UUID returns the node's identity.

@@ -68,8 +68,15 @@ func (n *Node) PeerGroups() []string {
 	return slices.Sorted(maps.Keys(n.members))
 }
 
-// Take waits for events and returns all that are pending, in order; batch, which the caller is done with, is reused. It
+// Discarded returns how many WHISPER and SHOUT were discarded, with Config.Discard.
+func (n *Node) Discarded() uint64 { return n.discarded.Load() }
+
+// Take waits for events and returns those that are pending, in order; batch, which the caller is done with, is reused. It
 // returns false once the node is closed or stop is. One goroutine at a time may take.
 func (n *Node) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 	return n.events.Take(batch, stop)
 }
+
+// NoteRead takes note that the application comes for another event of those that it took, so that a send which waits knows that events are
+// read.
+func (n *Node) NoteRead() { n.events.NoteRead() }

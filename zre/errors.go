@@ -20,6 +20,11 @@ var (
 	// not queued for it. After the send timeout, not after the context, the peer is dropped as not responding.
 	ErrPeerBusy = node.ErrPeerBusy
 
+	// ErrUnreadEvents comes with ErrPeerBusy, and says what to do: the call waited in vain, while as many events of this node waited to be read as
+	// Limits.EventOctets allows, and none was read. The peer may be waiting for this node in the same way, so it is not dropped. A program that
+	// sends much reads its events in one goroutine, and sends in another; or it goes on reading, and sends the rest later.
+	ErrUnreadEvents = node.ErrUnreadEvents
+
 	// ErrState: a node cannot be set to this state.
 	ErrState = node.ErrState
 

@@ -224,6 +224,7 @@ func (n *Node) take(stop <-chan struct{}, yield func(Event) bool) {
 			event := eventOf(&n.batch[n.next])
 			n.batch[n.next] = node.Event{} // what was delivered must not stay reachable
 			n.next++
+			n.engine.NoteRead()
 			if !yield(event) {
 				return
 			}
@@ -246,6 +247,9 @@ func (n *Node) Peer(id uuid.UUID) (*Peer, bool) {
 	p, ok := n.engine.Peer(id)
 	return (*Peer)(p), ok
 }
+
+// Discarded returns how many whispers and shouts came and were discarded (WithDiscard).
+func (n *Node) Discarded() uint64 { return n.engine.Discarded() }
 
 // Problems returns the problems that are not solved, sorted by Kind and About. Each comes as an event, too.
 func (n *Node) Problems() []Problem {

@@ -257,6 +257,18 @@ func WithStateByBroadcast() Option {
 	}
 }
 
+// WithDiscard is for a program that only sends: whispers and shouts that come are discarded at once, and counted (Node.Discarded), so that no
+// peer ever sees this node as busy. The other events come as ever. A program that does not want them either need not read them: of
+// what waits for it the queue then keeps only what it would have to know, so the coming and going of peers takes no more memory and stops
+// nothing. A node of this kind that has 65,536 such events to tell (a peer present is one, and one for each of its groups) takes in no further
+// peers before some are read.
+func WithDiscard() Option {
+	return func(c *config) error {
+		c.Discard = true
+		return nil
+	}
+}
+
 // WithLinger sets for how long Close may go on sending what is queued; 5 s by default. 0 means not at all. Shutdown has its context instead.
 func WithLinger(d time.Duration) Option {
 	return func(c *config) error {

@@ -19,6 +19,7 @@ type Queue struct {
 	pending    []Event
 	membership int   // what the events of membership in pending hold: 1 each, and 1 for each group of each snapshot
 	snapshot   *Peer // of the last of these
+	taken      *Peer // of the last of these that was taken while others were left
 	messages   int   // WHISPER and SHOUT in pending
 	octets     int64 // their content
 	asleep     bool  // the application waits on ready
@@ -27,6 +28,9 @@ type Queue struct {
 	takes      uint64
 	arrived    uint64 // WHISPER and SHOUT so far
 	closed     bool
+	sends      sends
+	void       int  // how many events in pending may lead to nothing, about
+	noMessages bool // there are no WHISPER and SHOUT, so what waits may be condensed
 
 	ready chan struct{} // holds one token when a waiting application shall look again
 	done  chan struct{} // closed with the queue
@@ -55,7 +59,7 @@ var (
 
 // Events of membership that may be pending before readers wait in Admit.
 const (
-	membershipEvents = 65_536  // beside Limits.Messages
+	membershipEvents = 65_536  // beside the WHISPER and SHOUT
 	membershipTotal  = 1 << 20 // events, and groups of their snapshots
 )
 
@@ -66,9 +70,14 @@ const (
 	largeLooks = 40
 )
 
+// keepEvents is how many events a list has room for that is used again.
+const keepEvents = 32 << 10
+
 // New returns an empty queue. Close ends it; it has no goroutine of its own.
 func New(limits Limits) *Queue {
-	return &Queue{limits: limits, ready: make(chan struct{}, 1), done: make(chan struct{})}
+	q := &Queue{limits: limits, ready: make(chan struct{}, 1), done: make(chan struct{})}
+	q.sends.ceiling = limits.Messages
+	return q
 }
 
 // Push appends an event of membership or presence to a stream. An Exit ends the stream: nothing follows it. It never waits.
@@ -84,21 +93,30 @@ func (q *Queue) Push(s *Stream, e Event) {
 		q.wake() // its reader may wait
 	case Evasive, Silent, State:
 		// These repeat for ever: an application that does not read loses them rather than memory.
-		if q.membershipFull() {
+		if q.membershipFull() && !q.condense() {
 			return
 		}
+	}
+	q.count(&e)
+	q.mayVoid(&e)
+	q.append(&e)
+}
+
+// count counts what an event of membership holds.
+func (q *Queue) count(e *Event) {
+	if e.Kind == ProblemChanged {
+		return
 	}
 	q.membership++
 	if e.Peer != q.snapshot { // events share snapshots
 		q.membership += len(e.Peer.Groups)
 		q.snapshot = e.Peer
 	}
-	q.append(&e)
 }
 
 // membershipFull reports whether there is no room for what can wait or be lost.
 func (q *Queue) membershipFull() bool {
-	return len(q.pending) >= q.limits.Messages+membershipEvents || q.membership >= membershipTotal
+	return len(q.pending)-q.messages >= membershipEvents || q.membership >= membershipTotal
 }
 
 // Deliver appends a WHISPER or SHOUT of so many octets to a stream, and waits for room. It returns false, and appends nothing, once the
@@ -133,11 +151,6 @@ func (q *Queue) Offer(s *Stream, e *Event, octets int64, more Limits) error {
 	return nil
 }
 
-// full reports whether there is no room for a WHISPER or SHOUT.
-func (q *Queue) full(octets int64, more Limits) bool {
-	return q.messages > 0 && (q.messages >= q.limits.Messages+more.Messages || q.octets+octets > q.limits.Octets+more.Octets)
-}
-
 // message appends a WHISPER or SHOUT.
 func (q *Queue) message(e *Event, octets int64) {
 	q.messages++
@@ -150,7 +163,8 @@ func (q *Queue) message(e *Event, octets int64) {
 func (q *Queue) Announce(e Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.closed && !q.membershipFull() {
+	if !q.closed && (!q.membershipFull() || q.condense()) {
+		q.mayVoid(&e)
 		q.append(&e)
 	}
 }
@@ -161,6 +175,9 @@ func (q *Queue) Admit(s *Stream, stop <-chan struct{}) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.membershipFull() {
+		if q.condense() {
+			break
+		}
 		if !q.waitIn(s, stop) {
 			return false
 		}
@@ -228,11 +245,15 @@ func (q *Queue) append(e *Event) {
 	}
 }
 
-// Take returns all that is pending, in order, and keeps batch, emptied, for what comes next; the caller must not use batch any more.
-// With nothing pending it waits. It returns false once the queue or stop is closed. One goroutine at a time may call it.
+// Take returns what is pending, in order, and keeps batch, emptied, for what comes next; the caller must not use batch any more. It is
+// all, unless that is much. With nothing pending it waits. It returns false once the queue or stop is closed. One goroutine at a time may call it.
 func (q *Queue) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 	clear(batch) // what was delivered must not stay reachable
 	batch = batch[:0]
+	if cap(batch) > keepEvents {
+		batch = nil
+	}
+	q.NoteRead()
 	for looks := 0; ; looks++ {
 		q.mu.Lock()
 		if q.closed {
@@ -242,9 +263,14 @@ func (q *Queue) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 		q.unfinished = 0
 		q.takes++
 		if len(q.pending) > 0 {
-			q.pending, batch = batch, q.pending
-			q.large = q.octets > largeEvent*int64(len(batch))
-			q.messages, q.octets, q.membership, q.snapshot = 0, 0, 0, nil
+			q.large = q.octets > largeEvent*int64(len(q.pending))
+			if n := q.portion(); n < len(q.pending) {
+				batch = q.takeFirst(n)
+			} else {
+				q.pending, batch = batch, q.pending
+				q.messages, q.octets, q.membership, q.snapshot, q.taken, q.void = 0, 0, 0, nil, nil, 0
+				q.sends.ceiling = q.limits.Messages
+			}
 			q.unfinished = len(batch)
 			q.wake()
 			q.mu.Unlock()
