@@ -25,12 +25,13 @@ var (
 
 	// ErrMalformed: not in RFC 36's grammar. A length or count exceeds the octets
 	// that are left, octets follow the last field, or frames follow a message
-	// without content. A sender that does this cannot be trusted to keep its
-	// sequence either: end the connection. The text of the error says what is wrong.
+	// without content. Discard it silently and do not count it in the sequence: if
+	// its sender counted it, the number of the next message shows that. The text of
+	// the error says what is wrong.
 	ErrMalformed = errors.New("msg: malformed message")
 
-	// ErrLimit: within the grammar, but over one of the Limits. End the connection.
-	// The text of the error says which.
+	// ErrLimit: within the grammar, but over one of the Limits. Discard it as one
+	// that is malformed. The text of the error says which limit.
 	ErrLimit = errors.New("msg: over the limit")
 )
 

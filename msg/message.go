@@ -69,11 +69,29 @@ type Message struct {
 // [ErrLimit]; each says what the receiver should do. After the last three, ID and
 // Sequence are set as far as the frame holds them. All else is zero after an error.
 func (m *Message) Decode(frames [][]byte, limits Limits) error {
-	*m = Message{}
 	var header []byte
 	if len(frames) > 0 {
 		header = frames[0]
 	}
+	if err := m.DecodeHeader(header, limits); err != nil {
+		return err
+	}
+	switch {
+	case m.ID == Whisper || m.ID == Shout:
+		m.Content = frames[1:len(frames):len(frames)]
+	case len(frames) > 1:
+		err := malformed(m.ID, "%d frames, want 1", len(frames))
+		*m = Message{ID: m.ID, Sequence: m.Sequence}
+		return err
+	}
+	return nil
+}
+
+// DecodeHeader is Decode for the header frame alone, for instance while the frames behind
+// it are still on their way. Content is left nil. That a message has frames behind its
+// header which it must not have is for Decode to tell.
+func (m *Message) DecodeHeader(header []byte, limits Limits) error {
+	*m = Message{}
 	if len(header) < 2 || header[0] != signature0 || header[1] != signature1 {
 		return ErrSignature
 	}
@@ -86,7 +104,6 @@ func (m *Message) Decode(frames [][]byte, limits Limits) error {
 	}
 	m.Sequence = binary.BigEndian.Uint16(header[4:])
 
-	hasContent := m.ID == Whisper || m.ID == Shout
 	r := reader{id: m.ID, rest: header[prefixSize:]}
 	switch m.ID {
 	case Hello:
@@ -105,15 +122,9 @@ func (m *Message) Decode(frames [][]byte, limits Limits) error {
 	default:
 		return ErrUnknownID
 	}
-	if r.end(); r.err == nil && len(frames) > 1 && !hasContent {
-		r.err = malformed(m.ID, "%d frames, want 1", len(frames))
-	}
-	if r.err != nil {
+	if r.end(); r.err != nil {
 		*m = Message{ID: m.ID, Sequence: m.Sequence}
 		return r.err
-	}
-	if hasContent {
-		m.Content = frames[1:len(frames):len(frames)]
 	}
 	return nil
 }

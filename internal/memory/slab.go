@@ -139,6 +139,9 @@ func (c *Cutter) Add(frame []byte) {
 // Open returns how many frames the message has that is being made.
 func (c *Cutter) Open() int { return c.open }
 
+// First returns the first frame of the message that is being made, which has one.
+func (c *Cutter) First() []byte { return c.lists[0] }
+
 // Message returns the frames added since it was last called, which are the caller's, and what Recycle wants to know of them.
 func (c *Cutter) Message() ([][]byte, *Slab) {
 	frames := c.lists[:c.open:c.open]

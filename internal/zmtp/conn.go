@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-zeromq/zmq4"
 
@@ -17,9 +18,12 @@ type Conn struct {
 	peer     metadata
 	told     map[string]string // properties of our own READY
 	limits   Limits
-	receiver Receiver     // once it runs; its reader's own
-	slab     *memory.Slab // of the message that is delivered; its reader's own
-	router   *Router      // that accepted it; nil for a DEALER's
+	stall    time.Duration // Config.StallTimeout
+	budget   *Budget       // Config.Budget
+	waits    atomic.Bool   // the reader waits for room in it
+	receiver Receiver      // once it runs; its reader's own
+	slab     *memory.Slab  // of the message that is delivered; its reader's own
+	router   *Router       // that accepted it; nil for a DEALER's
 
 	mu     sync.Mutex  // guards what follows, up to the empty line
 	queue  *Queue      // which the reader, whose Receive alone changes it, reads without the lock
@@ -50,6 +54,7 @@ type addressed interface {
 func newConn(l link, peer metadata, q *Queue, cfg Config) *Conn {
 	return &Conn{
 		link: l, peer: peer, told: cfg.Properties, queue: q, limits: cfg.Limits,
+		stall: cfg.StallTimeout, budget: cfg.Budget,
 		done: make(chan struct{}), finished: make(chan struct{}),
 	}
 }
@@ -151,7 +156,10 @@ type socket struct{ net.Conn }
 func (s socket) run(c *Conn) {
 	c.parts.Store(2)
 	s.drain(c, c.queue)
-	go c.read(&reader{src: nearby(s.Conn), limits: &c.limits, deliver: c.deliver, pong: c.pong})
+	go c.read(&reader{
+		src: nearby(s.Conn), limits: &c.limits, deliver: c.deliver, pong: c.pong,
+		screen: c.screener(), account: account{conn: c}, pace: pace{timeout: c.stall},
+	})
 }
 
 // drain has what is in a queue written, whenever there is something.
@@ -171,6 +179,7 @@ func (c *Conn) read(r *reader) {
 		go c.read(r)
 		return
 	}
+	r.account.close()
 	c.ended(err)
 }
 

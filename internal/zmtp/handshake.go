@@ -22,6 +22,7 @@ const (
 	majorVersion   = 3    // octet 10, at least
 	mechanismAt    = 12   // 20 octets, padded with zeros
 	mechanismEnd   = 32
+	asServerAt     = 32 // means nothing with NULL, so it may be any octet; libzmq does not look at it either
 )
 
 // handshake performs greeting and handshake in the given role, until ctx or the handshake timeout ends, and returns the
@@ -146,6 +147,9 @@ func (g *guard) check(p []byte) error {
 		}
 		var err error
 		if g.greeted < greetingSize {
+			if g.greeted == asServerAt {
+				p[0] = 0 // zmq4 takes no other than 0 and 1
+			}
 			err = g.greet(p[0])
 		} else {
 			err = g.head(p[0])

@@ -77,7 +77,6 @@ func attacks(peer string) map[string]struct {
 		"CURVE":                        {edit(mechanismAt, "CURVE"), `mechanism "CURVE"`},
 		"no mechanism":                 {edit(mechanismAt, "\x00\x00\x00\x00"), `mechanism ""`},
 		"mechanism NULL with a tail":   {edit(mechanismAt, "NULL\x00x"), "mechanism"},
-		"as-server 2":                  {edit(32, "\x02"), "handshake failed"},
 		"message first":                {join(greet(), message("a")), "only commands"},
 		"endless frames with MORE":     {join(greet(), []byte(strings.Repeat("\x05\x00", 1000))), "only commands"},
 		"reserved flag":                {join(greet(), []byte{0x0c, 0}), "only commands"},

@@ -29,6 +29,7 @@ const (
 	wholeAfter = 8
 
 	direct = 8 << 10 // a rest of a frame this long is read to its place without the buffer
+	asking = 8 << 10 // the longest message that is received without asking a Screener
 )
 
 // errQuiet ends a run of the reader when a connection has been silent for a while: see run.
@@ -46,6 +47,9 @@ type reader struct {
 	limits  *Limits
 	deliver func(frames [][]byte, from *memory.Slab) error
 	pong    func(context []byte)
+	screen  screen
+	account account
+	pace    pace
 
 	cutter  memory.Cutter // with the frames of the message that is arriving
 	message int64         // their octets
@@ -56,6 +60,7 @@ type reader struct {
 	want  int  // length that the buffer should have
 	awake bool // octets came, and a read deadline is set
 	tired bool // it has passed
+	idles bool // a read waits for the first octet of a message or command
 	full  bool // the last read filled the buffer: more waits
 	large bool // the last octets were read directly
 	idle  [idleBuffer]byte
@@ -88,10 +93,13 @@ func (r *reader) header() (flags byte, size uint64, err error) {
 			r.calmDown()
 			return 0, 0, errQuiet
 		}
-		if err := r.fill(); err != nil {
-			if err == io.ErrUnexpectedEOF && r.start == r.end && r.cutter.Open() == 0 {
-				err = io.EOF
-			}
+		r.idles = r.start == r.end && r.cutter.Open() == 0
+		err := r.fill()
+		if err == io.ErrUnexpectedEOF && r.idles {
+			err = io.EOF
+		}
+		r.idles = false
+		if err != nil {
 			return 0, 0, err
 		}
 	}
@@ -117,21 +125,35 @@ func (r *reader) frame(flags byte, size uint64) error {
 	if err := r.limits.admit(r.cutter.Open(), r.message, size); err != nil {
 		return err
 	}
-	body, err := r.body(int(size))
+	r.message += int64(size)
+	keep := int(size)
+	if r.message > asking {
+		keep = r.screen.keep(keep, &r.cutter)
+	}
+	body, err := r.body(keep)
+	if err == nil && keep < int(size) {
+		err = r.skip(int(size) - keep)
+	}
 	if err != nil {
 		return err
 	}
 	r.cutter.Add(body)
-	r.message += int64(size)
 	if flags&flagMore != 0 {
 		return nil
 	}
 	r.message = 0
-	return r.deliver(r.cutter.Message())
+	r.screen.asked = false
+	err = r.deliver(r.cutter.Message())
+	r.account.close()
+	r.pace.restart()
+	return err
 }
 
 // body reads a frame's body into memory of its own, which for a long frame is taken as the octets arrive.
 func (r *reader) body(size int) ([]byte, error) {
+	if err := r.charge(frameCost + min(size, firstPiece)); err != nil {
+		return nil, err
+	}
 	if size <= firstPiece {
 		body := r.cutter.Octets(size)
 		return body, r.read(body)
@@ -139,12 +161,21 @@ func (r *reader) body(size int) ([]byte, error) {
 	var pieces [][]byte
 	have, early := 0, max(firstPiece, size/wholeAfter)
 	for have < early {
-		piece := make([]byte, min(early-have, max(firstPiece, have)))
+		n := min(early-have, max(firstPiece, have))
+		if have > 0 {
+			if err := r.charge(n); err != nil {
+				return nil, err
+			}
+		}
+		piece := make([]byte, n)
 		if err := r.read(piece); err != nil {
 			return nil, err
 		}
 		pieces = append(pieces, piece)
 		have += len(piece)
+	}
+	if err := r.charge(size); err != nil {
+		return nil, err
 	}
 	body := memory.Own(size)
 	rest := body
@@ -152,7 +183,22 @@ func (r *reader) body(size int) ([]byte, error) {
 		rest = rest[copy(rest, piece):]
 	}
 	pieces = nil // while the rest arrives
+	r.account.give(have)
 	return body, r.read(rest)
+}
+
+// skip reads n octets that nobody wants.
+func (r *reader) skip(n int) error {
+	for {
+		some := min(n, r.end-r.start)
+		r.start += some
+		if n -= some; n == 0 {
+			return nil
+		}
+		if err := r.fill(); err != nil {
+			return err
+		}
+	}
 }
 
 // read fills p. A stream that ends before gives io.ErrUnexpectedEOF.
@@ -239,6 +285,7 @@ func (r *reader) calmDown() {
 
 // judge sorts out the error of a Read.
 func (r *reader) judge(n int, err error) error {
+	r.pace.octets += int64(n)
 	switch {
 	case n > 0: // if there is an error with octets it will come again
 		if r.awake {
@@ -246,13 +293,12 @@ func (r *reader) judge(n int, err error) error {
 		}
 		r.awake = true
 		// It fails on a pipe whose other end is closed. What came is to be parsed all the same, and the next Read tells.
-		_ = r.src.SetReadDeadline(time.Now().Add(busyTime))
+		_ = r.setDeadline(busyTime)
 		return nil
 	case err == nil:
 		return nil
-	case errors.Is(err, os.ErrDeadlineExceeded) && r.awake:
-		r.tired = true
-		return r.src.SetReadDeadline(time.Time{})
+	case errors.Is(err, os.ErrDeadlineExceeded) && r.pace.armed:
+		return r.late()
 	case err == io.EOF:
 		return io.ErrUnexpectedEOF
 	}

@@ -114,7 +114,7 @@ func TestAcceptRefuses(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if len(r.conns)+len(r.active)+len(r.next)+len(r.pendingFrom)+r.pending != 0 {
+		if len(r.conns)+len(r.active)+len(r.next)+r.pending()+len(r.strangers.from)+len(r.strangers.in) != 0 {
 			t.Error("the Router still knows a connection that is gone")
 		}
 		if len(seen) != 2 {
@@ -203,9 +203,13 @@ func TestRouterLimits(t *testing.T) {
 			good.Write(hello("DEALER", "good"))
 			<-in.conns
 			more := []*memConn{from("192.0.2.3:2"), from("192.0.2.4:1"), from("192.0.2.5:1")} // one has a free place, two make room
-			closedAtOnce(t, from("192.0.2.6:1"))                                              // now each address has one
+			closedAtOnce(t, from("192.0.2.5:2"))                                              // now each address has one
 			if !gone(hostile[1]) || gone(hostile[3]) || !gone(hostile[2]) || gone(hostile[4]) || slices.ContainsFunc(more, gone) {
 				t.Error("others than the oldest of each address gave way")
+			}
+			more = append(more, from("192.0.2.6:1")) // and this one has none
+			if !gone(hostile[3]) || gone(hostile[4]) || slices.ContainsFunc(more, gone) {
+				t.Error("not the oldest of all gave way to an address that has none")
 			}
 			for _, nc := range append(append(hostile, more...), good) {
 				nc.Close()
@@ -274,18 +278,37 @@ func TestAcceptErrors(t *testing.T) {
 			}
 		})
 	})
-	t.Run("lasting", func(t *testing.T) {
+	t.Run("the listener is gone", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := newMemListener()
 			r := NewRouter(Config{}, newInbox().accept)
 			served := make(chan error)
 			go func() { served <- r.Serve(l) }()
-			l.fail <- errTest
-			if err := <-served; !errors.Is(err, errTest) {
+			gone := os.NewSyscallError("accept", syscall.EBADF)
+			l.fail <- gone
+			if err := <-served; !errors.Is(err, gone) {
 				t.Errorf("Serve returned %v", err)
 			}
 			r.Close()
 		})
+	})
+	// Whatever the system says of one connection, the next one is served.
+	t.Run("unusual", func(t *testing.T) {
+		for _, failure := range []error{syscall.ENOMEM, syscall.ENOBUFS, syscall.EPERM, syscall.EPROTO, syscall.EMFILE, errTest} {
+			synctest.Test(t, func(t *testing.T) {
+				l, in := newMemListener(), newInbox()
+				r := NewRouter(Config{}, in.accept)
+				var told []error
+				r.Failing = func(_ net.Listener, err error) { told = append(told, err) }
+				serve(t, r, l)
+				l.fail <- &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", failure)}
+				_, _ = dialMem(t, l, Config{})
+				<-in.conns
+				if len(told) != 1 || !errors.Is(told[0], failure) {
+					t.Errorf("%v: told of %v", failure, told)
+				}
+			})
+		}
 	})
 	t.Run("listener closed", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -396,8 +419,8 @@ func TestGreeter(t *testing.T) {
 			goodIn.next(t)
 		}
 		synctest.Wait()
-		if r.pending != 0 || len(r.conns) != 1 {
-			t.Errorf("%d newcomers, %d connections", r.pending, len(r.conns))
+		if r.pending() != 0 || len(r.conns) != 1 {
+			t.Errorf("%d newcomers, %d connections", r.pending(), len(r.conns))
 		}
 		if err := badIn.end(t); err == nil || !strings.Contains(err.Error(), "within 5s") {
 			t.Errorf("closed with %v", err)

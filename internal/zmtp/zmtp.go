@@ -46,6 +46,14 @@ type Config struct {
 	// HandshakeTimeout is how long greeting and handshake may take together. Default 5 seconds.
 	HandshakeTimeout time.Duration
 
+	// Budget bounds what is held of messages that are partly received, over all connections with this Budget; nil for no bound but Limits.
+	Budget *Budget
+
+	// StallTimeout is how long a peer may send nothing in the midst of a message before the connection ends; 0 for ever. A message that holds a
+	// share of the Budget, while others wait for room, must grow by 32 KiB a second, on the average of that time. While the reader itself waits, for
+	// room or in Receive, that does not count.
+	StallTimeout time.Duration
+
 	// Log gets a debug line for each connection refused or broken off. The zero Logger is silent.
 	Log zerolog.Logger
 }
@@ -75,7 +83,7 @@ type Receiver interface {
 	//     came. Silence beyond TCP's patience is syscall.ETIMEDOUT. syscall.EPIPE: the peer takes no more, and its stream was not read to an end within a second.
 	//   - This side, for what the peer did: a *ProtocolError, or a *PeerError.
 	//   - This side, for reasons of its own: ErrClosed, ErrReplaced, what Conn.Close or Queue.Close was given, an error of Receive, or that a
-	//     greeting did not come in time.
+	//     greeting, or the rest of a message, did not come in time: os.ErrDeadlineExceeded.
 	Closed(err error)
 }
 

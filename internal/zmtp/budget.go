@@ -1,0 +1,227 @@
+package zmtp
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// freeOctets is what each connection may hold of a message that arrives without a share of the Budget: so much that small messages
+// cost nothing more.
+const freeOctets = 16 << 10
+
+// frameCost is what a frame holds beside its octets: its place in the list.
+const frameCost = 24
+
+// newcomersPart is the part of a Budget that connections have before their greeting: an eighth.
+const newcomersPart = 8
+
+// A Budget bounds the memory of all messages that are partly received, over the connections that share it: each has 16 KiB without
+// it, and takes the rest from here, until its Receiver has the message. A connection that finds no room reads no more until there is
+// some. Of those that wait the one that holds least is served first.
+//
+// So that messages which fill the budget can be finished, one at a time may go beyond it. All of them together hold no more than the
+// budget, that one message, and an eighth of the largest message, which is there twice for a moment.
+//
+// Connections whose Greeter has no greeting yet share a budget of their own, an eighth of this one beside it: what strangers send takes
+// no room from peers.
+type Budget struct {
+	peers, newcomers pool
+}
+
+// NewBudget returns a Budget of so many octets.
+func NewBudget(octets int64) *Budget {
+	return &Budget{peers: pool{limit: octets}, newcomers: pool{limit: octets / newcomersPart}}
+}
+
+// Held returns how many octets are held, and whether a connection waits for room.
+func (b *Budget) Held() (octets int64, waits bool) {
+	return b.peers.used.Load() + b.newcomers.used.Load(), b.peers.isShort() || b.newcomers.isShort()
+}
+
+// A pool is room that connections share.
+type pool struct {
+	limit   int64
+	used    atomic.Int64
+	waiting atomic.Int32 // how many wait; changed under mu
+
+	mu      sync.Mutex
+	waiters []*share // those that hold least first; of equals, who came first
+	guest   *share   // the one that may go beyond the limit
+}
+
+// A share is what one connection holds of a pool. Its fields belong to the connection's reader; while that waits, to who holds mu.
+type share struct {
+	pool    *pool
+	held    int64
+	wanted  int64
+	granted chan struct{} // closed then
+}
+
+func (p *pool) isShort() bool { return p.waiting.Load() > 0 }
+
+// reserve takes n octets, if there is room.
+func (p *pool) reserve(n int64) bool {
+	for {
+		used := p.used.Load()
+		if used+n > p.limit {
+			return false
+		}
+		if p.used.CompareAndSwap(used, used+n) {
+			return true
+		}
+	}
+}
+
+// reserve takes n octets more, if there is room.
+func (s *share) reserve(n int64) bool {
+	if !s.pool.reserve(n) {
+		return false
+	}
+	s.held += n
+	return true
+}
+
+// await takes n octets more as soon as there is room. It returns false if stop is closed before.
+func (s *share) await(n int64, stop <-chan struct{}) bool {
+	p := s.pool
+	p.mu.Lock()
+	if p.guest == s {
+		p.grant(s, n)
+		p.mu.Unlock()
+		return true
+	}
+	s.wanted, s.granted = n, make(chan struct{})
+	at, _ := slices.BinarySearchFunc(p.waiters, s.held, func(w *share, held int64) int {
+		if w.held <= held {
+			return -1
+		}
+		return 1
+	})
+	p.waiters = slices.Insert(p.waiters, at, s)
+	p.serve()
+	p.mu.Unlock()
+	select {
+	case <-s.granted:
+		return true
+	case <-stop:
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(p.waiters, s); i >= 0 {
+		p.waiters = slices.Delete(p.waiters, i, i+1)
+		p.waiting.Store(int32(len(p.waiters)))
+	}
+	return false
+}
+
+// give gives n octets back, or all if that is less.
+func (s *share) give(n int64) {
+	p := s.pool
+	if n = min(n, s.held); n == 0 {
+		return
+	}
+	s.held -= n
+	if p.used.Add(-n) > p.limit-n || p.isShort() { // else nobody waits, and there is no guest that is over the limit
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.guest == s && s.held == 0 {
+			p.guest = nil
+		}
+		p.serve()
+	}
+}
+
+// grant needs mu.
+func (p *pool) grant(s *share, n int64) {
+	p.used.Add(n)
+	s.held += n
+}
+
+// serve gives room to those that wait, as far as there is some. It needs mu.
+func (p *pool) serve() {
+	p.waiting.Store(int32(len(p.waiters))) // before the look at what is used: who gives room back looks at it after that
+	if p.guest != nil && p.used.Load() <= p.limit {
+		p.guest = nil
+	}
+	left := p.waiters[:0]
+	for _, w := range p.waiters {
+		switch {
+		case p.reserve(w.wanted):
+			w.held += w.wanted
+		case p.guest == nil:
+			p.guest = w
+			p.grant(w, w.wanted)
+		default:
+			left = append(left, w)
+			continue
+		}
+		close(w.granted)
+	}
+	clear(p.waiters[len(left):])
+	p.waiters = left
+	p.waiting.Store(int32(len(left)))
+}
+
+// An account is what a reader holds for the message that arrives.
+type account struct {
+	conn  *Conn // nil in tests of the reader alone
+	size  int64 // what it holds
+	share share
+}
+
+// charge counts n octets more, and waits for room for them. The error is that of a connection that was closed meanwhile.
+func (r *reader) charge(n int) error {
+	a := &r.account
+	if a.size += int64(n); a.size <= freeOctets+a.share.held {
+		return nil
+	}
+	return r.borrow()
+}
+
+// borrow takes room for what is charged.
+func (r *reader) borrow() error {
+	a := &r.account
+	if a.conn == nil || a.conn.budget == nil {
+		return nil
+	}
+	if a.share.held == 0 {
+		a.share.pool = a.conn.pool()
+	}
+	more := max(a.size-freeOctets-a.share.held, freeOctets)
+	if a.share.reserve(more) {
+		return nil
+	}
+	a.conn.waits.Store(true)
+	defer a.conn.waits.Store(false)
+	defer r.pace.restart()
+	if !a.share.await(more, a.conn.done) {
+		return a.conn.Err()
+	}
+	return nil
+}
+
+// give counts n octets less.
+func (a *account) give(n int) {
+	a.size -= int64(n)
+	a.share.give(int64(n))
+}
+
+// close gives all room back, at the end of a message or of the connection.
+func (a *account) close() {
+	a.size = 0
+	if a.share.held > 0 {
+		a.share.give(a.share.held)
+	}
+}
+
+// pool returns the room that a connection shares.
+func (c *Conn) pool() *pool {
+	if _, isNew := c.receiver.(*greeting); isNew {
+		return &c.budget.newcomers
+	}
+	return &c.budget.peers
+}
+
+// Waits reports whether nothing is read from the peer because there is no room in the Budget.
+func (c *Conn) Waits() bool { return c.waits.Load() }

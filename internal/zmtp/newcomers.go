@@ -1,0 +1,150 @@
+package zmtp
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+)
+
+// A newcomer is an accepted connection in its handshake, up to its greeting if its Receiver waits for one.
+type newcomer struct {
+	nc      net.Conn
+	from    netip.Addr
+	isKnown bool // by Router.Known, or of a transport without IP addresses
+	number  uint64
+	conn    *Conn // after the handshake
+}
+
+// close ends a newcomer that must go. The caller holds the Router's lock.
+func (n *newcomer) close(err error) {
+	if n.conn != nil {
+		n.conn.Close(err)
+	} else {
+		_ = n.nc.Close()
+	}
+}
+
+// newcomers are some by where they come from. The Router's lock guards them.
+type newcomers struct {
+	count int
+	from  map[netip.Addr][]*newcomer // the oldest first
+	in    map[netip.Prefix]int       // how many there are of each network
+}
+
+// networkOf returns the addresses that one host may have: an IPv6 address and its neighbours, of which it may use any.
+func networkOf(a netip.Addr) netip.Prefix {
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	network, _ := a.WithZone("").Prefix(bits) // the zero Prefix for the zero Addr
+	return network
+}
+
+func (s *newcomers) add(n *newcomer) {
+	if s.from == nil {
+		s.from, s.in = make(map[netip.Addr][]*newcomer), make(map[netip.Prefix]int)
+	}
+	s.count++
+	s.from[n.from] = append(s.from[n.from], n)
+	s.in[networkOf(n.from)]++
+}
+
+// remove takes a newcomer out, if it is there.
+func (s *newcomers) remove(n *newcomer) {
+	list, network := s.from[n.from], networkOf(n.from)
+	i := slices.Index(list, n)
+	if i < 0 {
+		return
+	}
+	s.count--
+	if s.in[network]--; s.in[network] == 0 {
+		delete(s.in, network)
+	}
+	if s.from[n.from] = slices.Delete(list, i, i+1); len(list) == 1 {
+		delete(s.from, n.from)
+	}
+}
+
+// foremost returns the oldest newcomer of the address that has the most, in the network that has the most; nil if there is none.
+func (s *newcomers) foremost() *newcomer {
+	var best *newcomer
+	for addr, list := range s.from {
+		if n := list[0]; best == nil || s.compare(addr, best.from) > 0 || s.compare(addr, best.from) == 0 && n.number < best.number {
+			best = n
+		}
+	}
+	return best
+}
+
+// compare compares how many newcomers two addresses have, their networks first.
+func (s *newcomers) compare(a, b netip.Addr) int {
+	return cmp.Or(cmp.Compare(s.in[networkOf(a)], s.in[networkOf(b)]), cmp.Compare(len(s.from[a]), len(s.from[b])))
+}
+
+// enter gives a connection a place among the newcomers, or says why there is none for it.
+func (r *Router) enter(nc net.Conn) (*newcomer, error) {
+	n := &newcomer{nc: nc, from: ipOf(nc.RemoteAddr())}
+	n.isKnown = !n.from.IsValid() || r.Known != nil && r.Known(nc.RemoteAddr())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	others := len(r.strangers.from[n.from]) + len(r.known.from[n.from])
+	switch {
+	case r.closed:
+		return nil, ErrClosed
+	case n.from.IsValid() && others >= r.cfg.Limits.PendingPerAddress:
+		return nil, fmt.Errorf("zmtp: %d handshakes with %v are under way, no more are allowed", others, n.from)
+	case r.pending() >= r.cfg.Limits.PendingHandshakes && !r.makeRoom(n):
+		return nil, fmt.Errorf("zmtp: %d handshakes are under way, no more are allowed", r.pending())
+	}
+	r.entered++
+	n.number = r.entered
+	r.yard(n).add(n)
+	r.wg.Add(1)
+	return n, nil
+}
+
+// pending counts all newcomers.
+func (r *Router) pending() int { return r.strangers.count + r.known.count }
+
+// yard returns the newcomers that a newcomer belongs to.
+func (r *Router) yard(n *newcomer) *newcomers {
+	if n.isKnown {
+		return &r.known
+	}
+	return &r.strangers
+}
+
+// makeRoom has another newcomer give way, if that is fair: a stranger's to one that is known, whatever they have. Among strangers, and among the
+// known, the oldest of the address that has the most gives way to one whose address has less. Where each stranger has one place, as a host can that
+// has any number of addresses, the oldest gives way, so that a flood keeps nobody out that is quick enough.
+func (r *Router) makeRoom(n *newcomer) bool {
+	yard := &r.strangers
+	oldest := yard.foremost()
+	if oldest == nil {
+		yard = &r.known
+		oldest = yard.foremost()
+	}
+	isFirst := len(yard.from[n.from]) == 0
+	switch {
+	case oldest == nil:
+		return false
+	case yard == &r.strangers && (n.isKnown || isFirst):
+	case yard.in[networkOf(oldest.from)] > yard.in[networkOf(n.from)]+1:
+	case len(yard.from[oldest.from]) > len(yard.from[n.from])+1:
+	default:
+		return false
+	}
+	yard.remove(oldest)
+	oldest.close(errGaveWay)
+	return true
+}
+
+// leave ends the time of a newcomer.
+func (r *Router) leave(n *newcomer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.yard(n).remove(n)
+}

@@ -1,0 +1,120 @@
+package zmtp
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A message must go on coming; how fast matters only where others wait for room.
+func TestStall(t *testing.T) {
+	const timeout = 30 * time.Second
+	long := message("head", strings.Repeat("x", 2<<20))
+	for _, test := range []struct {
+		name  string
+		short bool                                   // others wait for room
+		send  func(nc *memConn, in <-chan *recorder) // what follows the handshake
+		ends  time.Duration                          // at most so long after that; 0 for never
+	}{
+		{"nothing", false, func(*memConn, <-chan *recorder) {}, 0},
+		{"whole messages, now and then", false, func(nc *memConn, _ <-chan *recorder) {
+			for range 5 {
+				nc.Write(message("small"))
+				elapse(2 * timeout)
+			}
+		}, 0},
+		{"half of a header", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(long[:1]) }, timeout + busyTime},
+		{"a frame, and not the next", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(message("head", "body")[:6]) }, timeout + busyTime},
+		{"half of a frame", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(long[:1<<20]) }, timeout + busyTime},
+		{"half of a command", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(command("PING", "\x00\x00context")[:5]) }, timeout + busyTime},
+		{"half of a frame behind whole messages", false, func(nc *memConn, _ <-chan *recorder) {
+			nc.Write(join(message("small"), message("small"), long[:1<<20]))
+		}, timeout + busyTime},
+		{"an octet now and then", false, func(nc *memConn, _ <-chan *recorder) {
+			nc.Write(long[:1<<20])
+			for range 20 {
+				elapse(timeout * 9 / 10)
+				nc.Write([]byte("x"))
+			}
+		}, 0},
+		{"an octet now and then, and others wait", true, func(nc *memConn, _ <-chan *recorder) {
+			for range 20 {
+				elapse(timeout / 10)
+				nc.Write([]byte("x"))
+			}
+		}, timeout + busyTime},
+		{"slow, and others wait", true, func(nc *memConn, _ <-chan *recorder) {
+			for at := 1 << 20; at < len(long); at += 40 << 10 {
+				elapse(time.Second)
+				nc.Write(long[at:min(at+40<<10, len(long))])
+			}
+		}, 0},
+		{"the receiver waits", false, func(nc *memConn, in <-chan *recorder) {
+			for range 3 {
+				nc.Write(message("small")) // there is room for one
+			}
+			nc.Write(long[:32<<10])
+			elapse(3 * timeout)
+			recv := <-in
+			for range 3 {
+				<-recv.messages
+			}
+			elapse(timeout / 2)
+			nc.Write(long[32<<10:])
+			<-recv.messages
+		}, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, in := newMemListener(), make(chan *recorder, 1)
+				budget := NewBudget(8 << 20)
+				r := NewRouter(Config{StallTimeout: timeout, Budget: budget}, func(c *Conn) (Receiver, error) {
+					recv := newRecorder(1)
+					if !strings.HasPrefix(test.name, "the receiver") {
+						recv = newRecorder(100)
+					}
+					recv.conn = c
+					in <- recv
+					return recv, nil
+				})
+				serve(t, r, l)
+				nc := l.dial()
+				defer nc.Close()
+				nc.Write(hello("DEALER", "x"))
+				synctest.Wait()
+				if test.short {
+					nc.Write(long[:1<<20]) // it has all its memory
+					synctest.Wait()
+					for range 2 { // the first goes beyond the limit, the second waits
+						go (&share{pool: &budget.peers}).await(100<<20, t.Context().Done())
+						synctest.Wait()
+					}
+				}
+				recv := <-in
+				in <- recv
+				begin := time.Now()
+				sent := make(chan struct{})
+				go func() {
+					defer close(sent)
+					test.send(nc, in)
+				}()
+				defer func() { <-sent }()
+				if test.ends == 0 {
+					<-sent
+					synctest.Wait()
+					if err := recv.conn.Err(); err != nil {
+						t.Errorf("closed with %v", err)
+					}
+					return
+				}
+				<-recv.conn.Done()
+				if err := recv.conn.Err(); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begin) > test.ends {
+					t.Errorf("closed with %v after %v", err, time.Since(begin))
+				}
+			})
+		})
+	}
+}
