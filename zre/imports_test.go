@@ -14,6 +14,7 @@ func TestImports(t *testing.T) {
 		"msg":                 {},
 		"beacon":              {},
 		"internal/memory":     {},
+		"internal/curve":      {},
 		"internal/zmtp":       {"internal/memory"},
 		"internal/libzmq":     {"internal/zmtp"},
 		"internal/ipc":        {},
