@@ -15,6 +15,8 @@ func TestImports(t *testing.T) {
 		"beacon":              {},
 		"internal/memory":     {},
 		"internal/curve":      {},
+		"internal/cert":       {"internal/z85"},
+		"internal/z85":        {},
 		"internal/zmtp":       {"internal/memory"},
 		"internal/libzmq":     {"internal/zmtp"},
 		"internal/ipc":        {},
