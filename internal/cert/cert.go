@@ -1,0 +1,124 @@
+// Package cert reads and writes certificates of CURVE as czmq has them (zcert, zmakecert, zauth): a key pair and what its owner says
+// of itself, in two files of text.
+//
+//	PATH           the public key, for others
+//	PATH_secret    both keys, for the owner alone (mode 0600)
+//
+// [Load] reads what a node needs, the secret key included; [OpenStore] the public keys of those that may enter, from a file or from
+// all the files of a folder.
+package cert
+
+import (
+	"crypto/ecdh"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// SecretSuffix is what the name of a secret certificate's file ends with.
+const SecretSuffix = "_secret"
+
+// A Key is a public or a secret key of CURVE.
+type Key = [32]byte
+
+var (
+	// ErrFormat says that a file is no certificate.
+	ErrFormat = errors.New("no certificate")
+
+	// ErrNoSecret says that a certificate has no secret key, and one is needed.
+	ErrNoSecret = errors.New("a public certificate, without a secret key")
+
+	// ErrMismatch says that a public key is not that of the secret key beside it.
+	ErrMismatch = errors.New("the public and the secret key do not belong together")
+
+	// ErrMeta says that a property cannot be written.
+	ErrMeta = errors.New("cannot be written in a certificate")
+)
+
+// A Certificate is a public key, mostly the secret key to it, and properties.
+type Certificate struct {
+	public Key
+	secret Key // zero: it has none
+	meta   []Meta
+}
+
+// Meta is one property, such as a name or an address. Nothing proves it.
+type Meta struct{ Name, Value string }
+
+// New makes a certificate with new keys. It draws again while the first octet of one of them is 0, as C zyre and czmq take such a key for none.
+func New() (*Certificate, error) { return generate(rand.Reader) }
+
+func generate(random io.Reader) (*Certificate, error) {
+	for {
+		var secret Key
+		if _, err := io.ReadFull(random, secret[:]); err != nil {
+			return nil, fmt.Errorf("cert: no random octets: %w", err)
+		}
+		public, err := publicOf(secret)
+		if err != nil {
+			return nil, err
+		}
+		if public[0] != 0 && secret[0] != 0 {
+			return &Certificate{public: public, secret: secret}, nil
+		}
+	}
+}
+
+func publicOf(secret Key) (Key, error) {
+	private, err := ecdh.X25519().NewPrivateKey(secret[:])
+	if err != nil {
+		return Key{}, fmt.Errorf("cert: cannot use the secret key: %w", err)
+	}
+	return Key(private.PublicKey().Bytes()), nil
+}
+
+// Public returns the public key.
+func (c *Certificate) Public() Key { return c.public }
+
+// Secret returns the secret key, if the certificate has one.
+func (c *Certificate) Secret() (secret Key, ok bool) { return c.secret, c.secret != Key{} }
+
+// Meta returns the properties in their order; the list is the caller's.
+func (c *Certificate) Meta() []Meta { return append([]Meta(nil), c.meta...) }
+
+// Get returns the property of that name, or "".
+func (c *Certificate) Get(name string) string {
+	for _, m := range c.meta {
+		if m.Name == name {
+			return m.Value
+		}
+	}
+	return ""
+}
+
+// SetMeta sets a property. A name has letters, digits and $-_@.&+/, a value anything but ends of lines, NUL, and both kinds of quotes in one;
+// both together have 1,000 octets at most. The error wraps ErrMeta.
+func (c *Certificate) SetMeta(name, value string) error {
+	if err := writable(name, value); err != nil {
+		return err
+	}
+	for i := range c.meta {
+		if c.meta[i].Name == name {
+			c.meta[i].Value = value
+			return nil
+		}
+	}
+	if len(c.meta) == maxMeta {
+		return fmt.Errorf("cert: property %q: %w: it has %d properties already", name, ErrMeta, maxMeta)
+	}
+	c.meta = append(c.meta, Meta{name, value})
+	return nil
+}
+
+// fit checks that the two keys belong together.
+func (c *Certificate) fit() error {
+	if c.secret == (Key{}) {
+		return nil
+	}
+	public, err := publicOf(c.secret)
+	if err == nil && public != c.public {
+		err = ErrMismatch
+	}
+	return err
+}

@@ -1,0 +1,120 @@
+package cert
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Load reads a certificate with its secret key, from PATH_secret, or from PATH if that does not exist; PATH may be the secret file's whole name
+// too. If both files exist their public keys must be the same. Errors wrap what the system says, or ErrFormat, ErrNoSecret or ErrMismatch.
+func Load(path string) (*Certificate, error) {
+	c, err := read(path + SecretSuffix)
+	if errors.Is(err, fs.ErrNotExist) {
+		if c, err = read(path); err == nil && c.secret == (Key{}) {
+			return nil, fmt.Errorf("cert: %s: %w; it is in the file that ends in %s", path, ErrNoSecret, SecretSuffix)
+		}
+		return c, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c.secret == (Key{}) {
+		return nil, fmt.Errorf("cert: %s%s: %w", path, SecretSuffix, ErrNoSecret)
+	}
+	public, err := read(path)
+	if err == nil && public.public != c.public {
+		return nil, fmt.Errorf("cert: %s and %s%s: %w", path, path, SecretSuffix, ErrMismatch)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return c, nil
+}
+
+// LoadPublic reads one file, of either kind; the secret key, if there is one, is left out.
+func LoadPublic(path string) (*Certificate, error) {
+	c, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	c.secret = Key{}
+	return c, nil
+}
+
+// read reads one file, which must be a regular one: a pipe might never end.
+func read(path string) (*Certificate, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("cert: cannot read a certificate: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("cert: %s: %w: not a regular file", path, ErrFormat)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cert: cannot read a certificate: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("cert: cannot read %s: %w", path, err)
+	}
+	c, err := Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("cert: %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Save writes PATH and PATH_secret. It never overwrites: if one of them exists, it fails with an error that wraps fs.ErrExist. After
+// any error neither is there that was not there before. A folder that does not exist is not made.
+func (c *Certificate) Save(path string) error {
+	if c.secret == (Key{}) {
+		return fmt.Errorf("cert: cannot save %s: %w", path, ErrNoSecret)
+	}
+	now := time.Now()
+	secret := path + SecretSuffix
+	if err := write(secret, 0o600, c.text(true, now)); err != nil {
+		return err
+	}
+	if err := write(path, 0o644, c.text(false, now)); err != nil {
+		_ = os.Remove(secret)
+		return err
+	}
+	return nil
+}
+
+// write makes a file that does not exist yet.
+func write(path string, mode fs.FileMode, text []byte) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("cert: %s exists, and is not overwritten: %w", path, fs.ErrExist)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("cert: cannot write %s: the folder %s does not exist: %w", path, filepath.Dir(path), fs.ErrNotExist)
+	case err != nil:
+		return fmt.Errorf("cert: cannot write a certificate: %w", err)
+	}
+	if err = writeAll(file, text); err != nil {
+		_ = os.Remove(path)
+		return fmt.Errorf("cert: cannot write %s: %w", path, err)
+	}
+	return nil
+}
+
+// writeAll writes, so that it lasts, and closes.
+func writeAll(file *os.File, text []byte) error {
+	_, err := file.Write(text)
+	if err == nil {
+		err = file.Sync()
+	}
+	if failed := file.Close(); err == nil {
+		err = failed
+	}
+	return err
+}

@@ -1,0 +1,181 @@
+package cert
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// folder writes files, with the folders they are in.
+func folder(t *testing.T, files map[string]string) string {
+	t.Helper()
+	root := t.TempDir()
+	for name, text := range files {
+		put(t, filepath.Join(root, name), text)
+	}
+	return root
+}
+
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// someone gives the text of a public certificate, and its key.
+func someone(t *testing.T) (string, Key) {
+	c := fresh(t)
+	return string(c.text(false, time.Now())), c.public
+}
+
+func TestStore(t *testing.T) {
+	alice, a := someone(t)
+	bob, b := someone(t)
+	carol, c := someone(t)
+	tests := []struct {
+		name    string
+		files   map[string]string
+		path    string // below the folder
+		knows   []Key
+		open    error
+		problem error
+	}{
+		{"one file", map[string]string{"alice": alice, "bob": bob}, "alice", []Key{a}, nil, nil},
+		{"a folder", map[string]string{"alice": alice, "bob": bob}, "", []Key{a, b}, nil, nil},
+		{"folders in it", map[string]string{"alice": alice, "x/y/bob": bob}, "", []Key{a, b}, nil, nil},
+		{"one key twice", map[string]string{"alice": alice, "again": alice}, "", []Key{a}, nil, nil},
+		{"secret and hidden files", map[string]string{"alice": alice, "bob_secret": bob, ".carol": carol, ".hidden/carol": carol}, "", []Key{a}, nil, nil},
+		{"a file that is none", map[string]string{"alice": alice, "README": "Keys of the exhibition"}, "", []Key{a}, nil, ErrFormat},
+		{"an empty folder", map[string]string{".keep": ""}, "", nil, nil, nil},
+		{"files that are none", map[string]string{"README": "x"}, "", nil, ErrFormat, nil},
+		{"one file that is none", map[string]string{"README": "x"}, "README", nil, ErrFormat, nil},
+		{"nothing", nil, "missing", nil, fs.ErrNotExist, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s, err := OpenStore(filepath.Join(folder(t, test.files), test.path))
+			if !errors.Is(err, test.open) || err != nil && test.open == nil {
+				t.Fatalf("%v, want %v", err, test.open)
+			}
+			if err != nil {
+				return
+			}
+			for _, key := range []Key{a, b, c, {}} {
+				known := false
+				for _, k := range test.knows {
+					known = known || k == key
+				}
+				if found := s.Lookup(key); (found != nil) != known || known && found.Public() != key {
+					t.Errorf("key %x: found %v, want %v", key[:3], found != nil, known)
+				}
+			}
+			if err := s.Problem(); !errors.Is(err, test.problem) || err != nil && test.problem == nil {
+				t.Errorf("problem %v, want %v", err, test.problem)
+			}
+		})
+	}
+}
+
+// TestStoreChanges: within 8 s, whatever the change is.
+func TestStoreChanges(t *testing.T) {
+	alice, a := someone(t)
+	bob, b := someone(t)
+	if len(alice) != len(bob) {
+		t.Fatal("the two differ in length")
+	}
+	moment := time.Now().Add(-time.Hour)
+	age := func(path string) { _ = os.Chtimes(path, moment, moment) }
+	tests := []struct {
+		name   string
+		change func(root string)
+		knows  []Key
+	}{
+		{"none", func(string) {}, []Key{a}},
+		{"a new file", func(root string) { put(t, root+"/bob", bob) }, []Key{a, b}},
+		{"a file removed", func(root string) { _ = os.Remove(root + "/alice") }, nil},
+		{"a file replaced", func(root string) { put(t, root+"/alice", bob) }, []Key{b}},
+		{"a file renamed over", func(root string) { put(t, root+"/.new", bob); _ = os.Rename(root+"/.new", root+"/alice") }, []Key{b}},
+		{"a file that becomes junk", func(root string) { put(t, root+"/alice", "junk") }, nil},
+		{"the folder removed", func(root string) { _ = os.RemoveAll(root) }, nil},
+		{"a file instead of the folder", func(root string) { _ = os.RemoveAll(root); put(t, root, bob) }, []Key{b}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				root := folder(t, map[string]string{"alice": alice})
+				age(root + "/alice")
+				s, err := OpenStore(root)
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Minute) // fake time
+				if s.Lookup(a) == nil {
+					t.Error("alice is lost")
+				}
+				test.change(root)
+				time.Sleep(8 * time.Second) // fake time
+				for _, key := range []Key{a, b} {
+					known := len(test.knows) > 0 && (test.knows[0] == key || test.knows[len(test.knows)-1] == key)
+					if (s.Lookup(key) != nil) != known {
+						t.Errorf("key %x: known should be %v (%v)", key[:3], known, s.Problem())
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestStoreReadsWhatChanged: a folder of many files costs a look at each, and no more.
+func TestStoreReadsWhatChanged(t *testing.T) {
+	alice, a := someone(t)
+	root := folder(t, map[string]string{"alice": alice})
+	s, err := OpenStore(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(root+"/alice", old, old); err != nil {
+		t.Fatal(err)
+	}
+	s.look()
+	first := s.keys[a]
+	s.look()
+	if s.keys[a] != first {
+		t.Error("a file that did not change was read again")
+	}
+	put(t, root+"/alice", alice)
+	s.look()
+	second := s.keys[a]
+	if second == first {
+		t.Error("a file that changed was not read again")
+	}
+	if s.look(); s.keys[a] == second {
+		t.Error("a file that changed just now was not read again: it may have changed once more within the clock's step")
+	}
+}
+
+func TestStoreBounds(t *testing.T) {
+	root := folder(t, map[string]string{"long": "#" + strings.Repeat(" ", maxFile)})
+	if _, err := OpenStore(root); !errors.Is(err, ErrFormat) {
+		t.Errorf("a long file: %v", err)
+	}
+	alice, _ := someone(t)
+	root = folder(t, map[string]string{"alice": alice})
+	for i := range maxFiles {
+		if err := os.Mkdir(filepath.Join(root, "d"+string(rune('a'+i%26))+time.Duration(i).String()), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := OpenStore(root); err == nil || !strings.Contains(err.Error(), "more than 10000 files") {
+		t.Errorf("many files: %v", err)
+	}
+}

@@ -1,0 +1,159 @@
+package curve
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"encoding/binary"
+)
+
+// A Client is the handshake of the side that connects, on one connection.
+type Client struct {
+	keys   *KeyPair
+	server PublicKey
+	random draw
+	most   int // octets of a READY
+	next   step
+
+	ours    *KeyPair   // of this connection
+	hello   *sharedKey // with the server's own key
+	session *sharedKey // with its key for this connection
+	theirs  PublicKey  // that key
+	cookie  []byte
+	nonce   uint64 // of the last command that was sent
+}
+
+// step is what a handshake waits for. None is met twice.
+type step int
+
+const (
+	sayHello step = iota
+	hearWelcome
+	sayInitiate
+	hearReady
+	hearHello
+	hearInitiate
+	sayReady
+	finished
+)
+
+// NewClient begins a handshake with the server that has that public key, with keys of our own. A READY of more than maxCommand
+// octets is not taken. The error is ErrKey if the server's key cannot be one.
+func NewClient(keys *KeyPair, server PublicKey, maxCommand int) (*Client, error) {
+	return newClient(keys, server, maxCommand, fromSystem)
+}
+
+func newClient(keys *KeyPair, server PublicKey, maxCommand int, random draw) (*Client, error) {
+	ours, err := random.keyPair()
+	if err != nil {
+		return nil, err
+	}
+	hello, err := share(ours.secret, server[:])
+	if err != nil {
+		return nil, err
+	}
+	return &Client{keys: keys, server: server, random: random, most: maxCommand, ours: ours, hello: hello}, nil
+}
+
+// Expects returns how many octets the next command from the server may have, ERROR included; zero if none is due.
+func (c *Client) Expects() (least, most int) {
+	switch c.next {
+	case hearWelcome:
+		return ErrorSize, max(WelcomeSize, MaxErrorSize)
+	case hearReady:
+		return ErrorSize, max(c.most, MaxErrorSize)
+	}
+	return 0, 0
+}
+
+// Hello returns the first command, HELLO.
+func (c *Client) Hello() ([]byte, error) {
+	if c.next != sayHello {
+		return nil, ErrOrder
+	}
+	c.next, c.nonce = hearWelcome, 1
+	b := make([]byte, 0, HelloSize)
+	b = append(b, nameHello+version...)
+	b = append(b, make([]byte, padding)...)
+	b = append(b, c.ours.public[:]...)
+	b = binary.BigEndian.AppendUint64(b, c.nonce)
+	return c.hello.seal(b, make([]byte, helloPlain), short(nonceHello, c.nonce)), nil
+}
+
+// Welcome takes the server's WELCOME. If it returns nil, the server has proven its key, and has learnt nothing of ours: now is the
+// time to decide whether it may. A *RefusedError means that ERROR came instead.
+func (c *Client) Welcome(command []byte) error {
+	if c.next != hearWelcome {
+		return ErrOrder
+	}
+	c.next = finished
+	if err := refusal(command); err != nil {
+		return err
+	}
+	rest, ok := cutName(command, nameWelcome)
+	if !ok || len(command) != WelcomeSize {
+		return wrong("WELCOME was due")
+	}
+	plain, err := c.hello.open(rest[longNonce:], long(nonceWelcome, rest[:longNonce]))
+	if err != nil {
+		return err
+	}
+	c.theirs, c.cookie = PublicKey(plain), plain[keySize:]
+	if c.session, err = share(c.ours.secret, c.theirs[:]); err != nil {
+		return err
+	}
+	c.next = sayInitiate
+	return nil
+}
+
+// Initiate returns INITIATE, with which we prove our key and tell our metadata.
+func (c *Client) Initiate(metadata []byte) ([]byte, error) {
+	if c.next != sayInitiate {
+		return nil, ErrOrder
+	}
+	c.next = finished
+	vouching, err := share(c.keys.secret, c.theirs[:])
+	if err != nil {
+		return nil, err
+	}
+	c.next, c.nonce = hearReady, 2
+	nonce := c.random.longNonce()
+	plain := make([]byte, 0, keySize+longNonce+vouchSize+len(metadata))
+	plain = append(plain, c.keys.public[:]...)
+	plain = append(plain, nonce[:]...)
+	plain = vouching.seal(plain, bytes.Join([][]byte{c.ours.public[:], c.server[:]}, nil), long(nonceVouch, nonce[:]))
+	plain = append(plain, metadata...)
+
+	b := make([]byte, 0, InitiateSize+len(metadata))
+	b = append(b, nameInitiate...)
+	b = append(b, c.cookie...)
+	b = binary.BigEndian.AppendUint64(b, c.nonce)
+	b = c.session.seal(b, plain, short(nonceInitiate, c.nonce))
+	c.cookie, c.hello = nil, nil
+	return b, nil
+}
+
+// Ready takes the server's READY, and returns its metadata as it came, and what seals and opens messages from now on. A
+// *RefusedError means that ERROR came instead.
+func (c *Client) Ready(command []byte) (metadata []byte, s *Sealer, o *Opener, err error) {
+	if c.next != hearReady {
+		return nil, nil, nil, ErrOrder
+	}
+	c.next = finished
+	if err := refusal(command); err != nil {
+		return nil, nil, nil, err
+	}
+	rest, ok := cutName(command, nameReady)
+	if !ok || len(command) < ReadySize || len(command) > c.most {
+		return nil, nil, nil, wrong("READY was due, of %d octets at most", c.most)
+	}
+	nonce := binary.BigEndian.Uint64(rest)
+	if metadata, err = c.session.open(rest[shortNonce:], short(nonceReady, nonce)); err != nil {
+		return nil, nil, nil, err
+	}
+	s, o = newSealer(c.session, nonceMessageClient, c.nonce), newOpener(c.session, nonceMessageServer, nonce)
+	c.session, c.ours = nil, nil
+	return metadata, s, o, nil
+}
+
+// same compares without telling by its time how much is alike.
+func same(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }

@@ -1,0 +1,179 @@
+package curve
+
+import (
+	"crypto/subtle"
+	"encoding/binary"
+	"slices"
+
+	"golang.org/x/crypto/poly1305"      //lint:ignore SA1019 it is the half of a NaCl box that nacl/secretbox does not give separately
+	"golang.org/x/crypto/salsa20/salsa" //lint:ignore SA1019 NaCl's boxes have it inside, and RFC 26 has NaCl's boxes
+)
+
+// The flags of a frame, inside the box. Outside a MESSAGE has none but that of a long frame.
+const (
+	More    = 1 // more frames of this message follow
+	Command = 2 // a command of ZMTP, such as PING
+)
+
+// The outer frame of a MESSAGE (RFC 23, framing).
+const (
+	shortHeader  = 2
+	longHeader   = 9
+	flagLong     = 2
+	longestShort = 255
+)
+
+// boxes makes or opens the boxes of one direction. A box is what NaCl's crypto_secretbox makes: octets in Salsa20's stream, with Poly1305's
+// tag in front. The two are put together here, and not by nacl/secretbox, because the flags and the body of a frame lie apart, so that
+// would copy each body; and because the first 16 octets of the nonce, which the key is derived with (HSalsa20), are the same for all
+// messages of a direction.
+type boxes struct {
+	key     [keySize]byte
+	counter [16]byte     // the short nonce, and the number of a block of the stream
+	first   [atOnce]byte // the stream's beginning: 32 octets of a key for the tag, then those for the box's first ones
+	last    [atOnce]byte // its end, for what is left of a body
+	tag     [tagSize]byte
+}
+
+// The stream comes in blocks. Four of them together take little longer than one by itself.
+const (
+	block  = 64
+	atOnce = 4 * block
+
+	macKey = 32         // octets of the stream
+	ahead  = macKey + 1 // and one for the flags; the body's follow
+)
+
+func (b *boxes) init(shared *sharedKey, prefix string) {
+	salsa.HSalsa20(&b.key, (*[16]byte)([]byte(prefix)), (*[keySize]byte)(shared), &salsa.Sigma)
+}
+
+// begin makes the stream's first octets for a nonce and a body of that size.
+func (b *boxes) begin(nonce uint64, size int) {
+	binary.BigEndian.PutUint64(b.counter[:], nonce)
+	n := atOnce
+	if size <= block-ahead {
+		n = block
+	}
+	b.stream(b.first[:n], 0)
+}
+
+// stream makes octets of the stream from a block on.
+func (b *boxes) stream(dst []byte, block int) {
+	clear(dst)
+	b.add(dst, dst, block)
+}
+
+// add adds the stream from a block on.
+func (b *boxes) add(dst, src []byte, block int) {
+	binary.LittleEndian.PutUint64(b.counter[8:], uint64(block))
+	salsa.XORKeyStream(dst, src, &b.counter, &b.key)
+}
+
+func (b *boxes) macKey() *[keySize]byte { return (*[keySize]byte)(b.first[:macKey]) }
+
+// flags seals or opens the octet before the body.
+func (b *boxes) flags(octet byte) byte { return octet ^ b.first[macKey] }
+
+// xor seals or opens a body. dst and src have one length, and are the same memory or apart.
+func (b *boxes) xor(dst, src []byte) {
+	n := subtle.XORBytes(dst, src, b.first[ahead:])
+	dst, src = dst[n:], src[n:]
+	most := len(src) / atOnce * atOnce
+	b.add(dst[:most], src[:most], atOnce/block)
+	dst, src = dst[most:], src[most:]
+	next := (atOnce + most) / block
+	if len(src) <= block {
+		b.add(dst, src, next)
+		return
+	}
+	b.stream(b.last[:], next)
+	subtle.XORBytes(dst, src, b.last[:])
+}
+
+// A Sealer makes MESSAGEs of the frames that one side of a connection sends. Its nonces go on from the handshake's. It is for one goroutine.
+type Sealer struct {
+	boxes
+	nonce uint64 // of the last MESSAGE, or of the handshake
+}
+
+func newSealer(shared *sharedKey, prefix string, nonce uint64) *Sealer {
+	s := &Sealer{nonce: nonce}
+	s.init(shared, prefix)
+	return s
+}
+
+// SealedSize returns how many octets [Sealer.Append] appends for a body of that length.
+func SealedSize(body int) int {
+	if body += Overhead; body > longestShort {
+		return longHeader + body
+	}
+	return shortHeader + body
+}
+
+// Append appends a frame as it goes on the wire to dst: the header of a ZMTP frame, and in it a MESSAGE with the flags (More, Command or none)
+// and the body, which stays as it is and must not overlap what dst has room for. Each call takes a nonce, so what it gave must be sent as it is,
+// all of it, and in order. It does not allocate if dst has room for SealedSize. ErrNoncesUsed is its only error; then dst is as it was.
+func (s *Sealer) Append(dst []byte, flags byte, body []byte) ([]byte, error) {
+	if s.nonce == 1<<64-1 {
+		return dst, ErrNoncesUsed
+	}
+	s.nonce++
+	size := Overhead + len(body)
+	dst = slices.Grow(dst, longHeader+size)
+	if size > longestShort {
+		dst = binary.BigEndian.AppendUint64(append(dst, flagLong), uint64(size))
+	} else {
+		dst = append(dst, 0, byte(size))
+	}
+	dst = append(dst, nameMessage...)
+	dst = binary.BigEndian.AppendUint64(dst, s.nonce)
+	at := len(dst)
+	dst = dst[:at+tagSize+1+len(body)]
+
+	s.begin(s.nonce, len(body))
+	box := dst[at+tagSize:]
+	box[0] = s.flags(flags)
+	s.xor(box[1:], body)
+	poly1305.Sum(&s.tag, box, s.macKey())
+	copy(dst[at:], s.tag[:])
+	return dst, nil
+}
+
+// An Opener takes apart the MESSAGEs that one side of a connection receives. It is for one goroutine.
+type Opener struct {
+	boxes
+	nonce uint64 // of the last MESSAGE, or of the handshake
+}
+
+func newOpener(shared *sharedKey, prefix string, nonce uint64) *Opener {
+	o := &Opener{nonce: nonce}
+	o.init(shared, prefix)
+	return o
+}
+
+// Open opens a MESSAGE, the body of a frame: head is its first Overhead octets, and sealed the rest, which may lie apart. The frame's body goes to
+// dst, which has the length of sealed, and is either the same memory or apart from it. The flags are those of the frame, as they came.
+//
+// The frame around the MESSAGE must have had no flag but that of a long frame: nothing protects those. After an error, nothing that the
+// connection brings is to be believed; dst is then undefined, and holds no octet that was in the box.
+func (o *Opener) Open(dst, head, sealed []byte) (flags byte, err error) {
+	rest, ok := cutName(head, nameMessage)
+	if !ok || len(head) != Overhead {
+		return 0, wrong("MESSAGE was due")
+	}
+	nonce := binary.BigEndian.Uint64(rest)
+	if nonce <= o.nonce {
+		return 0, ErrNonce
+	}
+	o.begin(nonce, len(sealed))
+	mac := poly1305.New(o.macKey())
+	_, _ = mac.Write(rest[shortNonce+tagSize:])
+	_, _ = mac.Write(sealed)
+	if !same(mac.Sum(o.tag[:0]), rest[shortNonce:shortNonce+tagSize]) {
+		return 0, ErrBox
+	}
+	o.nonce = nonce
+	o.xor(dst, sealed)
+	return o.flags(rest[shortNonce+tagSize]), nil
+}

@@ -1,0 +1,183 @@
+package curve
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"golang.org/x/crypto/nacl/box"
+)
+
+// TestBoxes: what a Sealer makes is NaCl's box, for every length around the edges of Salsa20's and Poly1305's blocks.
+func TestBoxes(t *testing.T) {
+	m := met(t)
+	shared := m.clientShared(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	for size := range 650 {
+		if size >= 600 {
+			size = random.IntN(200_000)
+		}
+		plain := make([]byte, 1+size)
+		for i := range plain {
+			plain[i] = byte(random.Uint32())
+		}
+		got := sealed(t, m.fromClient, plain[0], string(plain[1:]))
+		want := box.SealAfterPrecomputation(nil, plain, short(nonceMessageClient, m.fromClient.nonce), (*[32]byte)(shared))
+		if !bytes.Equal(got[len(nameMessage)+shortNonce:], want) {
+			t.Fatalf("%d octets: %x instead of %x", size, got, want)
+		}
+		flags, back, err := opened(m.atServer, got)
+		if err != nil || flags != plain[0] || !bytes.Equal(back, plain[1:]) {
+			t.Fatalf("%d octets: %v", size, err)
+		}
+	}
+}
+
+// clientShared is the key between the two for this connection, computed by nacl/box.
+func (m *meeting) clientShared(t *testing.T) *sharedKey {
+	ours, _ := numbered("of the client").keyPair()
+	var shared sharedKey
+	box.Precompute((*[32]byte)(&shared), (*[32]byte)(&m.client.theirs), (*[32]byte)(ours.secret.Bytes()))
+	return &shared
+}
+
+func TestOpenPlaces(t *testing.T) {
+	m := met(t)
+	for _, size := range []int{0, 1, 30, 31, 32, 64, 1000, 70_000} {
+		plain := bytes.Repeat([]byte("abc"), size)[:size]
+		message := sealed(t, m.fromClient, More, string(plain))
+		if _, err := m.atServer.Open(message[Overhead:], message[:Overhead], message[Overhead:]); err != nil || !bytes.Equal(message[Overhead:], plain) {
+			t.Errorf("%d octets in place: %v", size, err)
+		}
+		message = sealed(t, m.fromClient, More, string(plain))
+		head, rest := bytes.Clone(message[:Overhead]), bytes.Clone(message[Overhead:])
+		if flags, err := m.atServer.Open(rest, head, rest); err != nil || flags != More || !bytes.Equal(rest, plain) {
+			t.Errorf("%d octets in two places: %v", size, err)
+		}
+	}
+}
+
+// TestMessages: only what was sealed for this direction of this connection is opened, once, in its order.
+func TestMessages(t *testing.T) {
+	tests := []struct {
+		name string
+		take func(m *meeting, one, two, three []byte) []byte // one is opened before
+		want error
+	}{
+		{"the next one", func(_ *meeting, _, two, _ []byte) []byte { return two }, nil},
+		{"a leap", func(_ *meeting, _, _, three []byte) []byte { return three }, nil},
+		{"once more", func(_ *meeting, one, _, _ []byte) []byte { return one }, ErrNonce},
+		{"from the other side", func(m *meeting, _, _, _ []byte) []byte {
+			m.fromServer.nonce = 100
+			b, _ := m.fromServer.Append(nil, 0, []byte("hello"))
+			return b[2:]
+		}, ErrBox},
+		{"another nonce", func(_ *meeting, _, two, _ []byte) []byte {
+			binary.BigEndian.PutUint64(two[8:], math.MaxUint64)
+			return two
+		}, ErrBox},
+		{"the nonce 0", func(_ *meeting, _, two, _ []byte) []byte {
+			binary.BigEndian.PutUint64(two[8:], 0)
+			return two
+		}, ErrNonce},
+		{"cut by one", func(_ *meeting, _, two, _ []byte) []byte { return two[:len(two)-1] }, ErrBox},
+		{"cut to no flags", func(_ *meeting, _, two, _ []byte) []byte { return two[:Overhead-1] }, ErrCommand},
+		{"cut within the name", func(_ *meeting, _, two, _ []byte) []byte { return two[:5] }, ErrCommand},
+		{"nothing", func(_ *meeting, _, _, _ []byte) []byte { return nil }, ErrCommand},
+		{"longer by one", func(_ *meeting, _, two, _ []byte) []byte { return append(two, 0) }, ErrBox},
+		{"a frame in clear", func(_ *meeting, _, _, _ []byte) []byte { return make([]byte, 100) }, ErrCommand},
+		{"another command", func(_ *meeting, _, two, _ []byte) []byte { return append([]byte(nameReady), two[6:]...) }, ErrCommand},
+		{"READY again", func(m *meeting, _, _, _ []byte) []byte { return append(m.ready, make([]byte, 40)...) }, ErrCommand},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			m := met(t)
+			one, two, three := sealed(t, m.fromClient, 0, "one"), sealed(t, m.fromClient, 0, "two"), sealed(t, m.fromClient, 0, "three")
+			if _, _, err := opened(m.atServer, one); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := opened(m.atServer, test.take(m, one, two, three)); !errors.Is(err, test.want) {
+				t.Errorf("%v, want %v", err, test.want)
+			}
+		})
+	}
+	t.Run("moved", func(t *testing.T) {
+		m := met(t)
+		one, two := sealed(t, m.fromClient, 0, "one"), sealed(t, m.fromClient, 0, "two")
+		if _, _, err := opened(m.atServer, two); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := opened(m.atServer, one); err != ErrNonce {
+			t.Error(err)
+		}
+	})
+	t.Run("each octet", func(t *testing.T) {
+		m := met(t)
+		message := sealed(t, m.fromClient, 0, "some text that is longer than what the first block has room for")
+		for at := range message {
+			changed := bytes.Clone(message)
+			changed[at] ^= 4
+			flags, plain, err := opened(m.atServer, changed)
+			if err == nil {
+				t.Fatalf("octet %d: opened", at)
+			}
+			if flags != 0 || !bytes.Equal(plain, make([]byte, len(plain))) {
+				t.Errorf("octet %d: something of it is told", at)
+			}
+		}
+		if _, _, err := opened(m.atServer, message); err != nil {
+			t.Errorf("and the true one: %v", err)
+		}
+	})
+}
+
+// TestNonces: they go on from the handshake, and never come again.
+func TestNonces(t *testing.T) {
+	m := met(t)
+	number := func(s *Sealer) uint64 { return binary.BigEndian.Uint64(sealed(t, s, 0, "x")[8:]) }
+	if n := number(m.fromClient); n != 3 {
+		t.Errorf("the client's first message has the nonce %d", n)
+	}
+	if n := number(m.fromServer); n != 2 {
+		t.Errorf("the server's first message has the nonce %d", n)
+	}
+	m.fromClient.nonce = math.MaxUint64 - 1
+	last := sealed(t, m.fromClient, 0, "the last one")
+	if _, _, err := opened(m.atServer, last); err != nil {
+		t.Errorf("the last nonce: %v", err)
+	}
+	for range 3 {
+		if b, err := m.fromClient.Append([]byte("before"), 0, []byte("one more")); err != ErrNoncesUsed || string(b) != "before" {
+			t.Errorf("one more: %q, %v", b, err)
+		}
+	}
+	if _, _, err := opened(m.atServer, last); err != ErrNonce {
+		t.Errorf("the last one again: %v", err)
+	}
+	// The nonces of HELLO and READY count, so that no message of the other side may have them.
+	m = met(t)
+	for at, o := range map[uint64]*Opener{2: m.atServer, 1: m.atClient} {
+		if o.nonce != at {
+			t.Errorf("last nonce %d instead of %d", o.nonce, at)
+		}
+	}
+}
+
+func TestAllocations(t *testing.T) {
+	m := met(t)
+	plain := make([]byte, 1000)
+	buffer, dst := make([]byte, 0, SealedSize(len(plain))+longHeader), make([]byte, len(plain))
+	allocations := testing.AllocsPerRun(100, func() {
+		frame, _ := m.fromClient.Append(buffer, 0, plain)
+		message := frame[longHeader:]
+		if _, err := m.atServer.Open(dst, message[:Overhead], message[Overhead:]); err != nil {
+			t.Error(err)
+		}
+	})
+	if allocations != 0 {
+		t.Errorf("%v allocations for a message", allocations)
+	}
+}

@@ -1,0 +1,166 @@
+package curve
+
+import (
+	"bytes"
+	"encoding/binary"
+	"time"
+)
+
+// A Server is the handshake of the side that accepts, on one connection. The zero value is of no use.
+type Server struct {
+	keys   *KeyPair
+	random draw
+	most   int // octets of an INITIATE
+	next   step
+
+	client    PublicKey // its key for this connection, as HELLO has it
+	ours      *KeyPair  // ours for this connection; the cookie has it too, but to unpack it would cost one product more
+	cookieKey sharedKey // it opens no other connection's cookie, so nothing that was sent on one is of use on another
+	welcomed  time.Time
+	session   *sharedKey
+	heard     uint64 // the nonce of INITIATE
+}
+
+// NewServer waits for a client on a connection that was accepted. An INITIATE of more than maxCommand octets is not taken.
+func NewServer(keys *KeyPair, maxCommand int) *Server {
+	return &Server{keys: keys, random: fromSystem, most: maxCommand, next: hearHello}
+}
+
+// Expects returns how many octets the next command from the client may have; zero if none is due.
+func (s *Server) Expects() (least, most int) {
+	switch s.next {
+	case hearHello:
+		return HelloSize, HelloSize
+	case hearInitiate:
+		return InitiateSize, max(s.most, InitiateSize)
+	}
+	return 0, 0
+}
+
+// Hello takes the client's HELLO and returns WELCOME. It takes two products of X25519, for a client that has proven nothing: limit
+// how many of those there are at a time.
+func (s *Server) Hello(command []byte) (welcome []byte, err error) {
+	if s.next != hearHello {
+		return nil, ErrOrder
+	}
+	s.next = finished
+	rest, ok := cutName(command, nameHello+version)
+	if !ok || len(command) != HelloSize {
+		return nil, wrong("HELLO of CurveZMQ 1.0 was due")
+	}
+	if !same(rest[:padding], make([]byte, padding)) {
+		return nil, wrong("HELLO with a padding that is not zero")
+	}
+	s.client = PublicKey(rest[padding:])
+	rest = rest[padding+keySize:]
+	shared, err := share(s.keys.secret, s.client[:])
+	if err != nil {
+		return nil, err
+	}
+	plain, err := shared.open(rest[shortNonce:], short(nonceHello, binary.BigEndian.Uint64(rest)))
+	if err != nil {
+		return nil, err
+	}
+	if !same(plain, make([]byte, helloPlain)) {
+		return nil, wrong("HELLO with a signature that is not zero")
+	}
+	return s.welcome(shared)
+}
+
+// welcome makes WELCOME with a key pair for this connection.
+func (s *Server) welcome(shared *sharedKey) ([]byte, error) {
+	var err error
+	if s.ours, err = s.random.keyPair(); err != nil {
+		return nil, err
+	}
+	s.random(s.cookieKey[:])
+	plain := make([]byte, 0, keySize+cookieSize)
+	plain = append(plain, s.ours.public[:]...)
+	nonce := s.random.longNonce()
+	plain = append(plain, nonce[:]...)
+	plain = s.cookieKey.seal(plain, s.cookiePlain(), long(nonceCookie, nonce[:]))
+
+	nonce = s.random.longNonce()
+	b := make([]byte, 0, WelcomeSize)
+	b = append(b, nameWelcome...)
+	b = append(b, nonce[:]...)
+	b = shared.seal(b, plain, long(nonceWelcome, nonce[:]))
+	s.next, s.welcomed = hearInitiate, time.Now()
+	return b, nil
+}
+
+func (s *Server) cookiePlain() []byte {
+	return bytes.Join([][]byte{s.client[:], s.ours.secret.Bytes()}, nil)
+}
+
+// Initiate takes the client's INITIATE, and returns the key that the client has proven, and its metadata as it came. Now is the time to decide
+// whether it may enter: answer with Ready, or with an ErrorCommand.
+func (s *Server) Initiate(command []byte) (client PublicKey, metadata []byte, err error) {
+	if s.next != hearInitiate {
+		return PublicKey{}, nil, ErrOrder
+	}
+	s.next = finished
+	client, metadata, err = s.initiate(command)
+	if err == nil {
+		s.next = sayReady
+	}
+	s.ours, s.cookieKey = nil, sharedKey{}
+	return client, metadata, err
+}
+
+func (s *Server) initiate(command []byte) (client PublicKey, metadata []byte, err error) {
+	rest, ok := cutName(command, nameInitiate)
+	if !ok || len(command) < InitiateSize || len(command) > s.most {
+		return client, nil, wrong("INITIATE was due, of %d octets at most", s.most)
+	}
+	cookie, rest := rest[:cookieSize], rest[cookieSize:]
+	known, err := s.cookieKey.open(cookie[longNonce:], long(nonceCookie, cookie[:longNonce]))
+	if err != nil || !same(known, s.cookiePlain()) || time.Since(s.welcomed) > CookieLife {
+		return client, nil, ErrCookie
+	}
+	if s.session, err = share(s.ours.secret, s.client[:]); err != nil {
+		return client, nil, err
+	}
+	s.heard = binary.BigEndian.Uint64(rest)
+	plain, err := s.session.open(rest[shortNonce:], short(nonceInitiate, s.heard))
+	if err != nil {
+		return client, nil, err
+	}
+	claimed, vouch := PublicKey(plain), plain[keySize:]
+	if err := s.vouched(claimed, vouch[:longNonce], vouch[longNonce:longNonce+vouchSize]); err != nil {
+		return client, nil, err
+	}
+	return claimed, vouch[longNonce+vouchSize:], nil
+}
+
+// vouched checks that the owner of the key means this connection, and this server.
+func (s *Server) vouched(client PublicKey, nonce, vouch []byte) error {
+	shared, err := share(s.ours.secret, client[:])
+	if err != nil {
+		return err
+	}
+	plain, err := shared.open(vouch, long(nonceVouch, nonce))
+	if err != nil {
+		return err
+	}
+	if !same(plain, bytes.Join([][]byte{s.client[:], s.keys.public[:]}, nil)) {
+		return ErrVouch
+	}
+	return nil
+}
+
+// Ready returns READY, which lets the client in, and what seals and opens messages from now on.
+func (s *Server) Ready(metadata []byte) (ready []byte, sealer *Sealer, opener *Opener, err error) {
+	if s.next != sayReady {
+		return nil, nil, nil, ErrOrder
+	}
+	s.next = finished
+	const nonce = 1
+	b := make([]byte, 0, ReadySize+len(metadata))
+	b = append(b, nameReady...)
+	b = binary.BigEndian.AppendUint64(b, nonce)
+	b = s.session.seal(b, metadata, short(nonceReady, nonce))
+	sealer, opener = newSealer(s.session, nonceMessageServer, nonce), newOpener(s.session, nonceMessageClient, s.heard)
+	s.session = nil
+	return b, sealer, opener, nil
+}
