@@ -40,6 +40,7 @@ With --json it prints one object; keys and kinds stay, new ones may come:
                     mailboxes: endpoint, answer, uuid of who answers, from (the address here by which it is reached), error
   peers             those of --peer: endpoint, error (of its name), mailboxes as above, entered (it connected, too), uuid of who did,
                     known_ms (since it answered)
+  failures          what beacons fail in: call, interface, to, error, since
   complaints        what the node logged as warnings
   unrecorded        beacons beyond what is kept
 An answer is zre (go-zre), zmtp (any other node), refused, silent, unreachable, mute, closed, other or untested.
