@@ -1,7 +1,6 @@
 package beacon
 
 import (
-	"errors"
 	"net/netip"
 	"slices"
 	"sync"
@@ -50,9 +49,13 @@ type Agent struct {
 	speaking bool // Announce has been called: the goroutine of speak runs until closing
 	hushed   bool // Hush has been called: of all that it has to say only the farewell is left
 	closed   bool // Close has been called
+
+	missing []Failure // what the configuration names and there is not; guarded by the station's mu
 }
 
-// Open listens for beacons on the interfaces that config names; it sends none. It does not wait for the network.
+// Open listens for beacons on the interfaces that config names; it sends none. It does not wait for the network, nor need it be there: an
+// interface or address that is not, a port that another program holds, interfaces that cannot be listed, all that may become right is tried
+// again every 0.8 s or sooner, and told by Failures. An error says what of config cannot become right.
 func Open(config Config) (*Agent, error) {
 	a := &Agent{
 		config:  config.withDefaults(),
@@ -62,19 +65,11 @@ func Open(config Config) (*Agent, error) {
 		silent:  make(chan struct{}),
 		gone:    make(chan struct{}),
 	}
-	all, err := a.config.Network.Interfaces()
-	if err != nil {
+	if err := a.config.check(); err != nil {
 		return nil, err
 	}
-	if err := a.config.check(all); err != nil {
-		return nil, err
-	}
-	if a.station, err = acquire(a.config.stationKey(), &a.config.Log); err != nil {
-		return nil, err
-	}
-	if err := a.station.enrol(a); err != nil {
-		return nil, errors.Join(err, release(a.station))
-	}
+	a.station = acquire(a.config.stationKey(), &a.config.Log)
+	a.station.enrol(a)
 	if len(a.Interfaces()) == 0 {
 		a.config.Log.Warn().Msg("beacon: no usable network interface, waiting for one")
 	}
@@ -198,6 +193,9 @@ func (a *Agent) speak() {
 // farewell sends the last beacons.
 func (a *Agent) farewell() {
 	for i := range farewells {
+		if v := a.view.Load(); len(v.classic)+len(v.state) == 0 {
+			return
+		}
 		if i > 0 {
 			time.Sleep(farewellGap)
 		}

@@ -18,7 +18,7 @@ type pattern struct {
 	text   string
 	prefix netip.Prefix // of an address or a CIDR; invalid for a name or a glob
 	zone   string       // of an address: the name of its interface, or "" for any
-	single bool         // a name or an address, which must exist; else a glob or a CIDR, which need not
+	single bool         // a name or an address, which is missing if it is not there; else a glob or a CIDR
 }
 
 // parseChoice understands a list of entries; the first malformed one is an error.
@@ -57,6 +57,8 @@ func parsePattern(text string) (pattern, error) {
 	switch {
 	case text == "":
 		return p, errors.New("empty, want a name, an address, a CIDR or a glob")
+	case p.single && !p.prefix.IsValid() && (strings.Trim(text, "0123456789.") == "" || strings.Contains(text, ":")):
+		return p, errors.New(`neither a name nor an address, want one such as "eth0", "192.168.1.7" or "fe80::1%eth0"`)
 	case p.prefix.Addr().Is4In6():
 		return p, errors.New(`IPv4 in the form of IPv6, want one such as "192.168.1.7" or "192.168.0.0/16"`)
 	}
@@ -122,14 +124,3 @@ func (c choice) pick(i Interface) (addrs []netip.Prefix, named bool, reason Reas
 }
 
 func isLinkLocal6(p netip.Prefix) bool { return p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() }
-
-// check reports the first entry that must exist, and does not.
-func (c choice) check(all []Interface) error {
-	for _, p := range c.include {
-		if p.single && !p.exists(all) {
-			return fmt.Errorf("beacon: Interfaces: %q is neither the name nor an address of an interface here (there are %s)",
-				p.text, list(all))
-		}
-	}
-	return nil
-}

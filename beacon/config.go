@@ -96,8 +96,8 @@ type Config struct {
 	//     interface that has lost all its other addresses by this loses its link-local ones of IPv6 too. Only
 	//     "!0.0.0.0/0" and "!::/0" mean a family: do without IPv4, or without IPv6.
 	//
-	// Names and addresses to use must exist when the agent is opened. What else is chosen may come later: the choice is made
-	// anew whenever something changes. Empty, or with entries that only leave out, it means every interface fit for it: up,
+	// What is chosen may come later: the choice is made anew whenever something changes. A name or address that is not there
+	// is told by Failures, so that a mistake shows. Empty, or with entries that only leave out, it means every interface fit for it: up,
 	// with an IPv4 address and able to broadcast or multicast, or with an IPv6 address and able to multicast, and not
 	// point-to-point (a VPN often is: name it). Bridges of containers and virtual machines are used. Loopback is used, by
 	// IPv4, only if it is named, or if there is no other interface with an IPv4 address.
@@ -113,6 +113,13 @@ type Config struct {
 	// carrier has gone or come back, and when the machine has slept: connections may be dead, and peers that were out of reach may
 	// be within it. It is called as Handler is, and must not block either. It may be nil.
 	Changed func()
+
+	// Failing is called when what Agent.Failures returns has changed, also before Open has returned. It is called as Handler is, must not
+	// block either, and must not call Failures. It may be nil.
+	Failing func()
+
+	// Mute opens no sockets: no beacon is heard or sent. What the agent knows of the interfaces works as ever.
+	Mute bool
 
 	// Log gets changes of the interfaces in use and failures, each once. Silent by default.
 	Log zerolog.Logger
@@ -143,6 +150,9 @@ func (c Config) withDefaults() Config {
 	if c.Changed == nil {
 		c.Changed = func() {}
 	}
+	if c.Failing == nil {
+		c.Failing = func() {}
+	}
 	c.Interfaces = slices.Clone(c.Interfaces)
 	c.Addresses = slices.Clone(c.Addresses)
 	if !slices.ContainsFunc(c.Addresses, netip.Addr.Is4) {
@@ -154,8 +164,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// check reports the first thing wrong with a complete configuration on a machine with these interfaces.
-func (c *Config) check(all []Interface) error {
+// check reports the first thing wrong with a complete configuration, whatever the machine's interfaces are.
+func (c *Config) check() error {
 	switch {
 	case c.UUID == uuid.Nil:
 		return errors.New("beacon: UUID: missing, every node needs one of its own (uuid.New())")
@@ -171,17 +181,13 @@ func (c *Config) check(all []Interface) error {
 	case c.Interval < minInterval:
 		return fmt.Errorf("beacon: Interval: %v is too short, want %v or more, or 0 for %v", c.Interval, minInterval, DefaultInterval)
 	}
-	chosen, err := parseChoice(c.Interfaces)
-	if err != nil {
+	if _, err := parseChoice(c.Interfaces); err != nil {
 		return err
 	}
-	if err := chosen.check(all); err != nil {
-		return err
-	}
-	return c.checkAddresses(all)
+	return c.checkAddresses()
 }
 
-func (c *Config) checkAddresses(all []Interface) error {
+func (c *Config) checkAddresses() error {
 	groups, groups6 := 0, 0
 	for _, addr := range c.Addresses {
 		switch {
@@ -195,9 +201,6 @@ func (c *Config) checkAddresses(all []Interface) error {
 		case addr.Is6():
 			return fmt.Errorf("beacon: Addresses: %v is not a multicast address, want %s for classic beacons, or the group of"+
 				" the state beacons", addr, AllNodes)
-		case !slices.ContainsFunc(all, func(i Interface) bool { return i.broadcasts(addr) }):
-			return fmt.Errorf("beacon: Addresses: %v is neither a multicast address nor the broadcast address of a subnet here"+
-				" (%v stands for every subnet's)", addr, everySubnet)
 		}
 	}
 	if groups > 1 || groups6 > 1 {
@@ -205,6 +208,23 @@ func (c *Config) checkAddresses(all []Interface) error {
 			" address family", c.Addresses)
 	}
 	return nil
+}
+
+// missing returns the entries of Interfaces that name what is not on a machine with these interfaces, and the broadcast addresses of
+// Addresses that none of its subnets has.
+func (c *Config) missing(all []Interface) (entries []string) {
+	chosen, _ := parseChoice(c.Interfaces) // check has seen the error
+	for _, p := range chosen.include {
+		if p.single && !p.exists(all) && !slices.Contains(entries, p.text) {
+			entries = append(entries, p.text)
+		}
+	}
+	for _, addr := range c.Addresses {
+		if addr.Is4() && !addr.IsMulticast() && addr != everySubnet && !slices.ContainsFunc(all, func(i Interface) bool { return i.broadcasts(addr) }) {
+			entries = append(entries, addr.String())
+		}
+	}
+	return entries
 }
 
 // broadcastsTo reports whether classic beacons go to this subnet's broadcast address.
@@ -263,7 +283,7 @@ func defaultStatePort(port int) uint16 {
 
 // stationKey tells with whom an agent of this configuration shares a station.
 func (c *Config) stationKey() stationKey {
-	return stationKey{c.Network, c.Port, c.statePort(), c.group(), c.groups6(), c.TTL, c.poll}
+	return stationKey{c.Network, c.Mute, c.Port, c.statePort(), c.group(), c.groups6(), c.TTL, c.poll}
 }
 
 // list names the interfaces for a person.

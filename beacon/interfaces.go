@@ -132,29 +132,33 @@ type view struct {
 	state      []Destination // one for each interface, and address family that it has
 }
 
-// look makes the view of an agent with this configuration. Of several addresses in one subnet the first one speaks.
-func look(c *Config, all []Interface) *view {
+// look makes the view of an agent with this configuration, whose beacons leave by the sockets that are open. Of several addresses in one
+// subnet the first one speaks.
+func look(c *Config, all []Interface, isOpen func(six, isState bool) bool) *view {
 	chosen, _ := parseChoice(c.Interfaces) // check has seen the error
 	v := &view{interfaces: usable(all, chosen)}
+	if c.Mute {
+		return v
+	}
 	for _, i := range v.interfaces {
 		var done []netip.Addr
 		for _, p := range i.Addrs {
 			b := broadcast(p)
-			if !i.can(net.FlagBroadcast) || !b.IsValid() || slices.Contains(done, b) || !c.broadcastsTo(b) {
+			if !isOpen(false, false) || !i.can(net.FlagBroadcast) || !b.IsValid() || slices.Contains(done, b) || !c.broadcastsTo(b) {
 				continue
 			}
 			done = append(done, b)
 			v.classic = append(v.classic, Destination{netip.AddrPortFrom(b, uint16(c.Port)), p.Addr(), i.Index})
 		}
-		if group := c.multicastsTo(false); group.IsValid() && i.can(net.FlagMulticast) && i.has4() {
+		if group := c.multicastsTo(false); group.IsValid() && i.can(net.FlagMulticast) && i.has4() && isOpen(false, true) {
 			dst := netip.AddrPortFrom(group, c.statePort())
 			v.state = append(v.state, Destination{dst, i.Addrs[0].Addr(), i.Index})
 		}
-		if i.has6() && c.broadcasts6() {
+		if i.has6() && c.broadcasts6() && isOpen(true, false) {
 			dst := netip.AddrPortFrom(allNodes, uint16(c.Port))
 			v.classic = append(v.classic, Destination{dst, i.speaker6(false), i.Index})
 		}
-		if group := c.multicastsTo(true); group.IsValid() && i.has6() {
+		if group := c.multicastsTo(true); group.IsValid() && i.has6() && isOpen(true, true) {
 			dst := netip.AddrPortFrom(group, c.statePort())
 			v.state = append(v.state, Destination{dst, i.speaker6(c.TTL > 1), i.Index})
 		}

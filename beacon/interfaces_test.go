@@ -167,7 +167,7 @@ func TestLook(t *testing.T) {
 				config.Addresses = append(config.Addresses, netip.MustParseAddr(a))
 			}
 			config = config.withDefaults()
-			v := look(&config, only(false, c.interfaces))
+			v := look(&config, only(false, c.interfaces), allOpen)
 			got := []string{list(v.interfaces)}
 			for _, d := range append(v.classic, v.state...) {
 				got = append(got, d.Dst.String()+" "+d.Src.String()+"%"+string('0'+rune(d.IfIndex)))
@@ -179,7 +179,7 @@ func TestLook(t *testing.T) {
 
 func TestWidens(t *testing.T) {
 	config := Config{}.withDefaults()
-	one, two := look(&config, []Interface{wired}), look(&config, []Interface{wired, wifi})
+	one, two := look(&config, []Interface{wired}, allOpen), look(&config, []Interface{wired, wifi}, allOpen)
 	unplugged := wired
 	unplugged.Flags &^= net.FlagRunning
 	groupless := Config{Addresses: []netip.Addr{everySubnet}}.withDefaults()
@@ -190,10 +190,10 @@ func TestWidens(t *testing.T) {
 	}{
 		{"the same", one, one, false},
 		{"another interface", one, two, true},
-		{"a carrier that came back", look(&config, []Interface{unplugged}), one, true},
-		{"a carrier that went", one, look(&config, []Interface{unplugged}), false},
+		{"a carrier that came back", look(&config, []Interface{unplugged}, allOpen), one, true},
+		{"a carrier that went", one, look(&config, []Interface{unplugged}, allOpen), false},
 		{"one less", two, one, false},
-		{"a group more", look(&groupless, []Interface{wired}), one, true},
+		{"a group more", look(&groupless, []Interface{wired}, allOpen), one, true},
 	} {
 		if got := c.next.widens(c.old); got != c.want {
 			t.Errorf("%s: %v", c.name, got)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -74,7 +75,7 @@ func TestLook6(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			c.config.Interfaces = c.chosen
 			config := c.config.withDefaults()
-			v := look(&config, c.interfaces)
+			v := look(&config, c.interfaces, allOpen)
 			if got := list(v.interfaces); got != c.uses {
 				t.Errorf("uses %s, want %s", got, c.uses)
 			}
@@ -251,56 +252,72 @@ func TestFamilies(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		err4, err6 error
-		told       string // the level of one line; empty: none
+		told       string // the level of the lines; empty: none
 		sent       []string
-		fails      bool
+		failures   int
+		uses       int // addresses
 	}{
-		{name: "both", sent: []string{classic1, classic6, state1, state6}},
-		{name: "no IPv6", err6: errors.ErrUnsupported, told: "debug", sent: []string{classic1, state1}},
-		{name: "IPv6 broken", err6: errBusy, told: "warn", sent: []string{classic1, state1}},
-		{name: "no IPv4", err4: errors.ErrUnsupported, told: "debug", sent: []string{classic6, state6}},
-		{name: "IPv4 broken", err4: errBusy, fails: true},
-		{name: "neither", err4: errors.ErrUnsupported, err6: errors.ErrUnsupported, fails: true},
-		{name: "no IPv4, IPv6 broken", err4: errors.ErrUnsupported, err6: errBusy, fails: true},
+		{name: "both", sent: []string{classic1, classic6, state1, state6}, uses: 2},
+		{name: "no IPv6", err6: errors.ErrUnsupported, told: "debug", sent: []string{classic1, state1}, uses: 1},
+		{name: "IPv6 broken", err6: errBusy, told: "warn", sent: []string{classic1, state1}, failures: 2, uses: 2},
+		{name: "no IPv4", err4: errors.ErrUnsupported, told: "debug", sent: []string{classic6, state6}, uses: 1},
+		{name: "IPv4 broken", err4: errBusy, told: "warn", sent: []string{classic6, state6}, failures: 2, uses: 2},
+		{name: "no IPv4, IPv6 broken", err4: errors.ErrUnsupported, err6: errBusy, told: "debug warn", failures: 2, uses: 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, l *lan) {
 				h := l.host6(dual("10.0.0.1/24", "fe80::1/64"))
-				h.listenErr[5670], h.listenErr6 = c.err4, c.err6
+				h.listenErr[5670], h.listenErr[15670], h.listenErr6 = c.err4, c.err4, c.err6
 				log, lines := logger()
-				config := Config{Network: h, Log: log, UUID: testUUID}
-				a, err := Open(config)
-				if c.fails {
-					if err == nil || len(h.conns) > 0 {
-						t.Errorf("%v, %d sockets left open", err, len(h.conns))
-					}
-					return
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer a.Close()
+				a := open(t, Config{Network: h, Log: log})
 				a.Announce(49152, Idle)
 				pass(0)
 				equal(t, "said", texts(l.take()), c.sent)
-				told := lines()
-				want := []int{0, 0}
-				switch c.told {
-				case "debug":
-					want[0] = 1
-				case "warn":
-					want[1] = 1
+				want := []int{strings.Count(c.told, "debug"), c.failures}
+				equal(t, "told", counts(lines(), `"level":"debug"`, `"level":"warn"`), want)
+				if failures := a.Failures(); len(failures) != c.failures {
+					t.Errorf("failures: %v", failures)
 				}
-				equal(t, "told", counts(told, `"level":"debug"`, `"level":"warn"`), want)
 				if !a.IsLocal(netip.MustParseAddr("fe80::1")) {
 					t.Error("an address without a socket is foreign")
 				}
-				if got := len(a.Interfaces()[0].Addrs); got != len(c.sent)/2 {
+				if got := len(a.Interfaces()[0].Addrs); got != c.uses {
 					t.Errorf("uses %s", list(a.Interfaces()))
+				}
+				l.take()
+				h.do(func() { clear(h.listenErr); h.listenErr6 = nil })
+				pass(4 * scanInterval)
+				sent, whole := texts(l.take()), []string{classic1, classic6, state1, state6}
+				if len(sent) < 12 || !slices.Equal(sent[len(sent)-4:], whole) {
+					t.Errorf("said once all works: %v", sent)
+				}
+				if failures := a.Failures(); len(failures) > 0 {
+					t.Errorf("failures once all works: %v", failures)
 				}
 			})
 		})
 	}
+}
+
+// TestNeitherFamily: a machine with neither address family has an agent that waits for one.
+func TestNeitherFamily(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, l *lan) {
+		h := l.host6(dual("10.0.0.1/24", "fe80::1/64"))
+		unsupported := errors.ErrUnsupported
+		h.listenErr[5670], h.listenErr[15670], h.listenErr6 = unsupported, unsupported, unsupported
+		a := open(t, Config{Network: h})
+		a.Announce(49152, Idle)
+		pass(10 * time.Second)
+		equal(t, "said", texts(l.take()), nil)
+		if f := a.Failures(); len(f) != 1 || f[0].Call != CallListen || !errors.Is(f[0].Err, errors.ErrUnsupported) {
+			t.Errorf("failures: %v", f)
+		}
+		h.do(func() { clear(h.listenErr) })
+		pass(2 * scanInterval)
+		if len(l.take()) == 0 || len(a.Failures()) > 0 {
+			t.Errorf("does not speak, failures: %v", a.Failures())
+		}
+	})
 }
 
 // TestLateAddress: an IPv6 address that can be used a while after the rest makes a newcomer.

@@ -50,11 +50,6 @@ type conn struct {
 	member map[membership]bool
 }
 
-type membership struct {
-	group netip.Addr
-	index int
-}
-
 type packet struct {
 	b    []byte
 	from Origin
@@ -109,7 +104,7 @@ func (h *host) set(interfaces ...Interface) {
 	h.interfaces = interfaces
 	for _, c := range h.conns {
 		for m := range c.member {
-			if _, ok := h.byIndex(m.index); !ok {
+			if _, ok := h.byIndex(m.ifIndex); !ok {
 				delete(c.member, m)
 			}
 		}

@@ -44,6 +44,8 @@ type Interface struct {
 	Name  string         // as in "eth0"
 	Flags net.Flags      // up, broadcast, multicast, loopback, point-to-point; running: it has a carrier
 	Addrs []netip.Prefix // its addresses, each with the length of its subnet's prefix
+
+	virtual bool // it is no hardware, such as a bridge or a container's cable, as far as the system tells
 }
 
 // A PacketConn is a UDP socket. ReadFrom is called by one goroutine, everything else by any.
@@ -62,6 +64,12 @@ type PacketConn interface {
 type TTLSetter interface {
 	// SetTTL sets how many hops the socket's multicasts live, from 1, which is also the default.
 	SetTTL(ttl int) error
+}
+
+// Leaver is what a PacketConn may implement beside the rest, where the number of memberships is limited.
+type Leaver interface {
+	// Leave ends the membership of a group on an interface, also one that is gone.
+	Leave(group netip.Addr, ifIndex int) error
 }
 
 // An Origin tells where a datagram came from and how it arrived.

@@ -16,6 +16,7 @@ type options interface {
 	setHops(n int) error             // of multicasts
 	SetMulticastInterface(*net.Interface) error
 	JoinGroup(*net.Interface, net.Addr) error
+	LeaveGroup(*net.Interface, net.Addr) error
 }
 
 func optionsOf(network string, pc net.PacketConn) options {

@@ -1,6 +1,9 @@
 package beacon
 
 import (
+	"errors"
+	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -26,6 +29,7 @@ var stations = struct {
 // A stationKey tells which agents can share a station.
 type stationKey struct {
 	network   Network
+	mute      bool          // it has no sockets
 	port      int           // of the classic beacons
 	statePort uint16        // of the state beacons
 	group     netip.Addr    // and their multicast group by IPv4
@@ -48,33 +52,26 @@ type station struct {
 
 	refs int // agents; guarded by stations
 
-	scanning sync.Mutex // held during a scan, so that an older one cannot overtake
+	scanning sync.Mutex // held during a scan, so that an older one cannot overtake; guards closed, and what sockets leave to the scan
+	closed   bool       // no more sockets are opened
 
-	mu      sync.Mutex // guards what follows; held while handlers run, so that an agent that left hears nothing
+	sound   atomic.Bool // nothing fails
+	mu      sync.Mutex  // guards what follows; held while handlers run, so that an agent that left hears nothing
 	agents  []*Agent
-	failing map[failure]string // what does not work now, and why: told once
-}
-
-// A failure is something that can fail, for what or whom.
-type failure struct {
-	what string
-	Destination
+	failing map[action]failed // what does not work now, and why: told once
 }
 
 // acquire returns the station of that key, with one more agent counted.
-func acquire(key stationKey, log *zerolog.Logger) (*station, error) {
+func acquire(key stationKey, log *zerolog.Logger) *station {
 	stations.Lock()
 	defer stations.Unlock()
 	s := stations.open[key]
 	if s == nil {
-		var err error
-		if s, err = newStation(key, log); err != nil {
-			return nil, err
-		}
+		s = newStation(key, log)
 		stations.open[key] = s
 	}
 	s.refs++
-	return s, nil
+	return s
 }
 
 // release counts one agent less; the last one ends the station and waits for its goroutines.
@@ -86,7 +83,10 @@ func release(s *station) error {
 	if last {
 		delete(stations.open, s.key)
 		close(s.done)
+		s.scanning.Lock()
+		s.closed = true
 		err = s.close()
+		s.scanning.Unlock()
 	}
 	stations.Unlock()
 	if last {
@@ -95,42 +95,112 @@ func release(s *station) error {
 	return err
 }
 
-func newStation(key stationKey, log *zerolog.Logger) (*station, error) {
-	sockets, err := key.open(log)
-	if err != nil {
-		return nil, err
-	}
+func newStation(key stationKey, log *zerolog.Logger) *station {
 	s := &station{
 		key:     key,
-		sockets: sockets,
+		sockets: key.sockets(),
 		trigger: make(chan struct{}, 1),
 		done:    make(chan struct{}),
-		failing: make(map[failure]string),
+		failing: make(map[action]failed),
 	}
-	s.world.Store(newWorld(nil))
-	for _, p := range sockets.pairs() {
-		s.running.Go(func() { s.receive(p.classic, false) })
-		s.running.Go(func() { s.receive(p.state, true) })
-	}
+	s.sound.Store(true)
+	s.world.Store(new(world))
 	unfollow := s.follow(log)
 	s.running.Go(func() {
 		defer unfollow()
 		s.watch()
 	})
-	return s, nil
+	return s
 }
 
-// enrol makes the station serve a, and returns when it listens on all interfaces that a uses.
-func (s *station) enrol(a *Agent) error {
+// enrol makes the station serve a, and returns when it listens on all interfaces that a uses, as far as the system lets it.
+func (s *station) enrol(a *Agent) {
 	s.mu.Lock()
-	a.view.Store(look(&a.config, s.reach(s.world.Load().interfaces)))
+	world := s.world.Load()
+	a.view.Store(s.look(a))
 	s.agents = append(s.agents, a)
-	s.mu.Unlock()
-	if err := s.scan(); err != nil {
-		s.leave(a)
-		return err
+	if world.known {
+		a.noteMissing(world.interfaces)
 	}
-	return nil
+	s.mu.Unlock()
+	_ = s.scan() // which has logged its error, and is tried again
+}
+
+// listen opens the sockets that are not open yet. Where another program holds a port each scan tries again.
+func (s *station) listen() {
+	if s.key.mute || s.closed {
+		return
+	}
+	changed := false
+	for _, socket := range s.all() {
+		if socket.conn() == nil && s.open(socket) {
+			changed = true
+		}
+	}
+	var err error
+	if !s.has(false) && !s.has(true) {
+		err = fmt.Errorf("beacon: neither IPv4 nor IPv6 can be used: %w", errors.ErrUnsupported)
+	}
+	s.report(action{call: CallListen}, err)
+	if changed {
+		s.adoptAgain()
+	}
+}
+
+// open tries to open a socket, and reports whether anything is new.
+func (s *station) open(socket *socket) bool {
+	conn, err := s.key.listen(socket)
+	unsupported := errors.Is(err, errors.ErrUnsupported)
+	changed := socket.unsupported.Swap(unsupported) != unsupported
+	listening := action{CallListen, Destination{Dst: socket.any()}}
+	if unsupported {
+		s.report(listening, nil) // there is nothing to wait for
+		if changed && !socket.isState {
+			s.mu.Lock()
+			s.log().Debug().Err(err).Msg("beacon: this machine lacks an address family, the other one is used")
+			s.mu.Unlock()
+		}
+		return changed
+	}
+	s.report(listening, err)
+	if err != nil {
+		return changed
+	}
+	s.serve(socket, conn)
+	return true
+}
+
+// adoptAgain makes the agents use the sockets that there are now.
+func (s *station) adoptAgain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.agents {
+		a.adopt(s.look(a))
+	}
+}
+
+// look makes the view of an agent from what is known now.
+func (s *station) look(a *Agent) *view {
+	return look(&a.config, s.reach(s.world.Load().interfaces), s.isOpen)
+}
+
+// serve receives by conn, a part of socket.
+func (s *station) serve(socket *socket, conn PacketConn) {
+	socket.add(conn)
+	s.running.Go(func() { s.receive(conn, socket) })
+}
+
+// more opens another part of a socket, for groups beyond what one may be a member of.
+func (s *station) more(socket *socket) (PacketConn, error) {
+	if s.closed {
+		return nil, net.ErrClosed
+	}
+	conn, err := s.key.listen(socket)
+	if err != nil {
+		return nil, err
+	}
+	s.serve(socket, conn)
+	return conn, nil
 }
 
 // leave ends the service for a: its handler is not called any more.
@@ -145,7 +215,9 @@ func (s *station) leave(a *Agent) {
 func (s *station) send(b Beacon, to []Destination) {
 	octets := b.Append(nil)
 	for _, d := range to {
-		s.report(failure{"sending beacons", d}, s.write(octets, d))
+		if err := s.write(octets, d); err != errNotOpen {
+			s.report(action{CallSend, d}, err)
+		}
 	}
 }
 
@@ -153,26 +225,9 @@ func (s *station) send(b Beacon, to []Destination) {
 func (s *station) sendDeadly(b Beacon, to []Destination) {
 	octets := b.Append(nil)
 	for _, d := range to {
-		if d.Dst.Addr().Is4() {
-			s.report(failure{"sending beacons", d}, s.four.classic.WriteTo(octets, d))
+		if conn := s.classic4.conn(); conn != nil && d.Dst.Addr().Is4() {
+			s.report(action{CallSend, d}, conn.WriteTo(octets, d))
 		}
-	}
-}
-
-// report notes that f failed, or with a nil error that it did not. What is new is logged, and makes the interfaces be
-// scanned at once.
-func (s *station) report(f failure, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	before, failing := s.failing[f]
-	switch {
-	case err == nil && failing:
-		delete(s.failing, f)
-		s.describe(s.log().Info(), f).Msg("beacon: " + f.what + " works again")
-	case err != nil && before != err.Error():
-		s.failing[f] = err.Error()
-		s.describe(s.log().Warn(), f).Err(err).Msg("beacon: " + f.what + " failed")
-		signal(s.trigger)
 	}
 }
 
@@ -185,27 +240,29 @@ func (s *station) log() *zerolog.Logger {
 	return &s.agents[0].config.Log
 }
 
-// describe adds to a line of the log what f concerns.
-func (s *station) describe(line *zerolog.Event, f failure) *zerolog.Event {
-	if i, ok := s.world.Load().arrival(Origin{IfIndex: f.IfIndex}); ok {
-		line.Str("interface", i.Name)
+// describe adds to a line of the log what an action concerns.
+func (s *station) describe(line *zerolog.Event, what action) *zerolog.Event {
+	if name := s.nameOf(what.IfIndex); name != "" {
+		line.Str("interface", name)
 	}
-	if f.Dst.IsValid() {
-		line.Stringer("to", f.Dst)
+	if what.Dst.IsValid() {
+		line.Stringer("to", what.Dst)
 	}
-	if f.Src.IsValid() {
-		line.Stringer("from", f.Src)
+	if what.Src.IsValid() {
+		line.Stringer("from", what.Src)
 	}
 	return line
 }
 
-// receive reads datagrams from one of the sockets until it is closed.
-func (s *station) receive(conn PacketConn, onState bool) {
+// receive reads datagrams from a part of a socket until it is closed.
+func (s *station) receive(conn PacketConn, socket *socket) {
+	receiving := action{CallReceive, Destination{Dst: socket.any()}}
 	b := make([]byte, maxDatagram)
 	for {
 		n, from, err := conn.ReadFrom(b)
 		if err == nil {
-			s.hear(b[:n], from, onState)
+			s.report(receiving, nil)
+			s.hear(b[:n], from, socket.isState)
 			continue
 		}
 		select {
@@ -213,7 +270,7 @@ func (s *station) receive(conn PacketConn, onState bool) {
 			return
 		default:
 		}
-		s.report(failure{what: "receiving beacons"}, err)
+		s.report(receiving, err)
 		select {
 		case <-s.done:
 			return

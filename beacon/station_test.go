@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 )
 
@@ -332,71 +331,127 @@ func TestReadError(t *testing.T) {
 	})
 }
 
-func TestOpenErrors(t *testing.T) {
-	boom := errors.New("boom")
+// TestOpenError: what cannot become right ends Open, which leaves nothing behind.
+func TestOpenError(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, l *lan) {
+		h := l.host(eth0("10.0.0.1/24"))
+		a, err := Open(Config{Network: h, UUID: testUUID, Port: -1})
+		if err == nil || a != nil || !strings.Contains(err.Error(), "Port: -1") {
+			t.Errorf("%v, %v", a, err)
+		}
+		if len(h.conns) > 0 {
+			t.Errorf("%d sockets left open", len(h.conns))
+		}
+	})
+}
+
+// TestMayCome: an agent opens without what may come later, says once what is missing, and speaks within a second once it is there.
+func TestMayCome(t *testing.T) {
+	wlan := iface(3, "wlan0", ethernet, "192.168.1.7/24")
+	const classicW = "5670: 22 port 49152 to 192.168.1.255:5670 from 192.168.1.7%3"
+	const stateW = "15670: 23 port 49152 idle to 239.255.90.82:15670 from 192.168.1.7%3"
 	for _, c := range []struct {
 		name   string
 		config Config
 		breaks func(h *host)
-		says   string
+		heals  func(h *host)
+		want   Failure  // without Since
+		told   string   // in the log
+		first  []string // said while it is missing
+		then   []string // said when it is there
 	}{
-		{"bad option", Config{Port: -1}, func(*host) {}, "Port: -1"},
-		{"interface that is not there", Config{Interfaces: []string{"eth9"}}, func(*host) {}, `Interfaces: "eth9"`},
-		{"no interfaces", Config{}, func(h *host) { h.scanErr = boom }, "boom"},
-		{"classic port taken", Config{}, func(h *host) { h.listenErr[5670] = boom }, "boom"},
-		{"state port taken", Config{}, func(h *host) { h.listenErr[15670] = boom }, "boom"},
+		{
+			"an interface", Config{Interfaces: []string{"wlan0"}}, nil, func(h *host) { h.interfaces = append(h.interfaces, wlan) },
+			Failure{Call: CallChoose, Interface: "wlan0", Err: ErrMissing}, "no such interface", nil, []string{classicW, stateW},
+		},
+		{
+			"an address", Config{Interfaces: []string{"192.168.1.7"}}, nil, func(h *host) { h.interfaces = append(h.interfaces, wlan) },
+			Failure{Call: CallChoose, Interface: "192.168.1.7", Err: ErrMissing}, "no such interface", nil, []string{classicW, stateW},
+		},
+		{
+			"the list of interfaces", Config{Interfaces: []string{"eth0"}}, func(h *host) { h.scanErr = errBusy }, func(h *host) { h.scanErr = nil },
+			Failure{Call: CallList, Err: errBusy}, "listing interfaces failed", nil, []string{classic1, state1},
+		},
+		{
+			"the classic port", Config{}, func(h *host) { h.listenErr[5670] = errBusy }, func(h *host) { clear(h.listenErr) },
+			Failure{Call: CallListen, Dst: netip.MustParseAddrPort("0.0.0.0:5670"), Err: errBusy}, "listening failed", []string{state1}, []string{classic1, state1},
+		},
+		{
+			"the state port", Config{}, func(h *host) { h.listenErr[15670] = errBusy }, func(h *host) { clear(h.listenErr) },
+			Failure{Call: CallListen, Dst: netip.MustParseAddrPort("0.0.0.0:15670"), Err: errBusy}, "listening failed", []string{classic1}, []string{classic1, state1},
+		},
+		{
+			"the carrier of a group", Config{}, func(h *host) { h.joinErr = errNoDevice }, func(h *host) { h.joinErr = nil },
+			Failure{Call: CallJoin, Interface: "eth0", Dst: netip.MustParseAddrPort("239.255.90.82:15670"), Err: errNoDevice}, "joining the multicast group failed",
+			[]string{classic1, state1}, []string{classic1, state1},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, l *lan) {
 				h := l.host(eth0("10.0.0.1/24"))
-				c.breaks(h)
-				c.config.Network, c.config.UUID = h, uuid.New()
-				a, err := Open(c.config)
-				if err == nil || a != nil || !strings.Contains(err.Error(), c.says) {
-					t.Errorf("%v, %v", a, err)
+				if c.breaks != nil {
+					c.breaks(h)
 				}
-				if len(h.conns) > 0 {
-					t.Errorf("%d sockets left open", len(h.conns))
+				log, lines := logger()
+				changes := 0
+				c.config.Network, c.config.Log, c.config.Failing = h, log, func() { changes++ }
+				a := open(t, c.config)
+				began := time.Now()
+				a.Announce(49152, Idle)
+				pass(0)
+				equal(t, "said first", texts(l.take()), c.first)
+				pass(time.Minute)
+				l.take()
+				told := lines()
+				equal(t, "told", counts(told, c.told), []int{1})
+				failures := a.Failures()
+				if len(failures) != 1 || failures[0].Since != began {
+					t.Fatalf("failures: %v", failures)
+				}
+				failures[0].Since = time.Time{}
+				if failures[0] != c.want || !errors.Is(&failures[0], c.want.Err) {
+					t.Errorf("failure %+v, want %+v", failures[0], c.want)
+				}
+				if changes != 1 {
+					t.Errorf("%d changes told, want 1", changes)
+				}
+				h.do(func() { c.heals(h) })
+				pass(time.Second)
+				if sent := texts(l.take()); len(sent) < len(c.then) {
+					t.Errorf("said within a second: %v", sent)
+				}
+				pass(1100 * time.Millisecond)
+				sent := texts(l.take())
+				equal(t, "said then", sent[:min(len(sent), len(c.then))], c.then)
+				if failures := a.Failures(); len(failures) > 0 || changes != 2 {
+					t.Errorf("failures when it is there: %v, %d changes told", failures, changes)
 				}
 			})
 		})
 	}
 }
 
-// flaky is a network on which the interfaces cannot be listed the next time but one.
-type flaky struct {
-	*host
-	left int
-}
-
-func (f *flaky) Interfaces() ([]Interface, error) {
-	all, err := f.host.Interfaces()
-	if f.left--; f.left == 0 {
-		err = errBusy
-	}
-	return all, err
-}
-
-// TestFirstScanFails: an agent that fails to open leaves nothing behind, alone or beside another.
-func TestFirstScanFails(t *testing.T) {
+// TestMute: an agent without beacons opens no socket, and follows the interfaces.
+func TestMute(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		h := l.host(eth0("10.0.0.1/24"))
-		network := &flaky{h, 2}
-		var ears ears
-		if a, err := Open(Config{Network: network, UUID: testUUID, Handler: ears.hear}); err == nil || a != nil {
-			t.Errorf("%v, %v", a, err)
+		h.listenErr[5670] = errBusy
+		changes := 0
+		a := open(t, Config{Network: h, Mute: true, Changed: func() { changes++ }})
+		a.Announce(49152, Idle)
+		a.SetState(Error)
+		pass(10 * time.Second)
+		h.set(eth0("10.0.0.2/24"))
+		pass(time.Second)
+		if got := list(a.Interfaces()); got != "eth0 [10.0.0.2/24]" || changes != 1 || !a.IsLocal(netip.MustParseAddr("10.0.0.2")) {
+			t.Errorf("uses %s, %d changes told", got, changes)
 		}
-		if len(h.conns) > 0 {
-			t.Errorf("%d sockets left open", len(h.conns))
+		if f := a.Failures(); len(f) > 0 {
+			t.Errorf("failures: %v", f)
 		}
-		other := open(t, Config{Network: network})
-		network.left = 2
-		if a, err := Open(Config{Network: network, UUID: testUUID, Handler: ears.hear}); err == nil || a != nil {
-			t.Errorf("%v, %v", a, err)
+		if a.Close(); h.opened > 0 || len(l.take()) > 0 {
+			t.Errorf("%d sockets opened", h.opened)
 		}
-		other.Announce(49152, Idle)
-		pass(0)
-		equal(t, "heard by the agent that did not open", ears.take(), nil)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -48,35 +49,39 @@ type Report struct {
 	HasCarrier bool           // a cable is in, or the access point is in reach, as far as the system tells
 }
 
+// allOpen is for who has no sockets, and takes for granted that they can be had.
+func allOpen(six, isState bool) bool { return true }
+
 // Survey says for each interface of the machine, in the system's order, what an agent of that configuration does with it now, by the
 // very rules that agents follow. It opens nothing, sends nothing, and does not wait; so it takes for granted that there are
-// sockets of both address families. Of config the UUID may be missing; an error says what else of it Open would refuse.
+// sockets of both address families. Of config the UUID may be missing; an error is a
+// [*Failure] if the interfaces cannot be listed, else it says what else of config Open would refuse.
 func Survey(config Config) ([]Report, error) {
 	config = config.withDefaults()
 	if config.UUID == uuid.Nil {
 		config.UUID = uuid.Max // nobody sees it
 	}
+	if err := config.check(); err != nil {
+		return nil, err
+	}
 	all, err := config.Network.Interfaces()
 	if err != nil {
-		return nil, err
+		return nil, &Failure{Call: CallList, Err: err, Since: time.Now()}
 	}
-	if err := config.check(all); err != nil {
-		return nil, err
-	}
-	return survey(&config, all, all), nil
+	return survey(&config, all, all, allOpen), nil
 }
 
 // Survey says what the agent does with each interface of the machine, in the system's order, as of its last look at them. What there is
-// no socket for, IPv6 on a machine that is without it, is not used.
+// no socket for is not used: IPv6 on a machine that is without it. By a port that another program holds nothing leaves.
 func (a *Agent) Survey() []Report {
 	all := a.station.world.Load().interfaces
-	return survey(&a.config, all, a.station.reach(all))
+	return survey(&a.config, all, a.station.reach(all), a.station.isOpen)
 }
 
 // survey reports on all interfaces, of which the addresses within reach can be used.
-func survey(config *Config, all, within []Interface) (reports []Report) {
+func survey(config *Config, all, within []Interface, isOpen func(six, isState bool) bool) (reports []Report) {
 	chosen, _ := parseChoice(config.Interfaces) // check has seen the error
-	v := look(config, within)
+	v := look(config, within, isOpen)
 	for n, j := range judge(within, chosen) {
 		r := Report{Interface: all[n], Reason: j.reason, HasCarrier: j.Flags&net.FlagRunning != 0}
 		if j.reason == Used {

@@ -125,7 +125,6 @@ func TestSurveyAgrees(t *testing.T) {
 func TestSurveyErrors(t *testing.T) {
 	h := newLAN().host(eth0("10.0.0.1/24"))
 	for says, config := range map[string]Config{
-		"eth7":      {Interfaces: []string{"eth7"}},
 		"70000":     {Port: 70_000},
 		"not a glo": {Interfaces: []string{"eth["}},
 	} {
@@ -137,6 +136,9 @@ func TestSurveyErrors(t *testing.T) {
 	h.scanErr = errors.New("no files left")
 	if _, err := Survey(Config{Network: h}); !errors.Is(err, h.scanErr) {
 		t.Errorf("%v, want %v", err, h.scanErr)
+	}
+	if reports, err := Survey(Config{Network: newLAN().host(eth0("10.0.0.1/24")), Interfaces: []string{"eth7"}}); err != nil || len(reports) != 2 {
+		t.Errorf("an interface that is not there: %v, %v", reports, err)
 	}
 	if got := Reason(99).String() + Reason(0).String(); got != "reason(99)reason(0)" {
 		t.Errorf("unknown reasons are called %q", got)

@@ -108,6 +108,11 @@ func (c *systemConn) Join(group netip.Addr, ifIndex int) error {
 	return err
 }
 
+// Leave implements [Leaver].
+func (c *systemConn) Leave(group netip.Addr, ifIndex int) error {
+	return c.options.LeaveGroup(&net.Interface{Index: ifIndex}, &net.UDPAddr{IP: group.AsSlice()})
+}
+
 // SetTTL implements [TTLSetter].
 func (c *systemConn) SetTTL(ttl int) error { return c.options.setHops(ttl) }
 

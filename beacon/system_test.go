@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -44,7 +45,7 @@ func loopback(t testing.TB) Interface {
 // openOnLo opens an agent on the loopback interface, on a random port if none is given.
 func openOnLo(t testing.TB, port int, heard chan Sighting) *Agent {
 	t.Helper()
-	var err error
+	var failures []Failure
 	for range 20 {
 		c := Config{UUID: uuid.New(), Port: port, Interfaces: []string{loopback(t).Name}, Handler: func(s Sighting) {
 			select {
@@ -55,13 +56,17 @@ func openOnLo(t testing.TB, port int, heard chan Sighting) *Agent {
 		if port == 0 {
 			c.Port = 12_000 + rand.IntN(10_000)
 		}
-		var a *Agent
-		if a, err = Open(c); err == nil {
+		a, err := Open(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if failures = a.Failures(); len(failures) == 0 {
 			t.Cleanup(func() { a.Close() })
 			return a
 		}
+		a.Close()
 	}
-	t.Fatal(err)
+	t.Fatal(failures)
 	return nil
 }
 
@@ -303,7 +308,7 @@ func TestSystemErrors(t *testing.T) {
 	}
 }
 
-// TestPortTaken: a port that another program holds alone is named in the error.
+// TestPortTaken: a port that another program holds alone is told, and taken as soon as it is free.
 func TestPortTaken(t *testing.T) {
 	t.Parallel()
 	alone, err := net.ListenPacket("udp4", "0.0.0.0:0") // no SO_REUSEADDR
@@ -312,12 +317,21 @@ func TestPortTaken(t *testing.T) {
 	}
 	defer alone.Close()
 	port := alone.LocalAddr().(*net.UDPAddr).Port
-	a, err := Open(Config{UUID: testUUID, Port: port, Interfaces: []string{loopback(t).Name}})
-	if err == nil {
-		a.Close()
-		t.Fatal("no error")
+	changed := make(chan struct{}, 100)
+	a := open(t, Config{Port: port, Interfaces: []string{loopback(t).Name}, Failing: func() { changed <- struct{}{} }})
+	f := a.Failures()
+	if len(f) != 1 || f[0].Call != CallListen || int(f[0].Dst.Port()) != port || !errors.Is(f[0].Err, syscall.EADDRINUSE) {
+		t.Fatalf("failures: %v", f)
 	}
-	if !strings.Contains(err.Error(), strconv.Itoa(port)) {
-		t.Error(err)
+	if !strings.Contains(f[0].Error(), strconv.Itoa(port)) {
+		t.Error(f[0].Error())
+	}
+	alone.Close()
+	for deadline := time.After(patience); len(a.Failures()) > 0; {
+		select {
+		case <-changed:
+		case <-deadline:
+			t.Fatalf("failures after %v: %v", patience, a.Failures())
+		}
 	}
 }

@@ -31,7 +31,9 @@ func (s *station) follow(log *zerolog.Logger) (stop func()) {
 			return stop
 		}
 		if !errors.Is(err, errors.ErrUnsupported) {
-			log.Warn().Err(err).Msgf("beacon: changes of the interfaces are not told, looking every %v", s.key.poll)
+			log.Warn().Stringer("call", CallWatch).Err(err).Msgf("beacon: changes of the interfaces are not told, looking every %v", s.key.poll)
+			s.failing[action{call: CallWatch}] = failed{err, time.Now()} // nobody else knows the station yet
+			s.sound.Store(false)
 		}
 	}
 	return func() {}
@@ -60,7 +62,7 @@ func (s *station) watch() {
 		_ = s.scan() // it has logged its error, and the next one may fare better
 		took = time.Since(start)
 		if slept {
-			s.renew()
+			s.renew("beacon: the machine has slept, or this process was stopped")
 		}
 		if pause = min(2*pause, s.key.poll); s.world.Load() != before {
 			pause = changePause
@@ -90,14 +92,14 @@ func (s *station) wall() time.Time {
 	return time.Now().Round(0) // without the reading of the other clock
 }
 
-// renew makes all agents speak as newcomers.
-func (s *station) renew() {
+// renew makes all agents speak as newcomers, for a reason that is logged.
+func (s *station) renew(reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range s.agents {
 		a.notice(true)
 	}
-	s.log().Info().Msg("beacon: the machine has slept, or this process was stopped")
+	s.log().Info().Msg(reason)
 }
 
 // scan looks at the interfaces, makes the agents use them as they are now, and joins the groups. It joins at every scan,
@@ -105,35 +107,61 @@ func (s *station) renew() {
 func (s *station) scan() error {
 	s.scanning.Lock()
 	defer s.scanning.Unlock()
+	s.listen()
 	all, err := s.key.network.Interfaces()
-	s.report(failure{what: "listing interfaces"}, err)
+	s.report(action{call: CallList}, err)
 	if err != nil {
 		return err
 	}
-	for _, m := range s.adopt(all) {
-		to := Destination{Dst: m.group, IfIndex: m.ifIndex}
-		s.report(failure{"joining the multicast group", to}, m.conn.Join(m.group.Addr(), m.ifIndex))
-	}
+	s.join(s.adopt(all))
 	return nil
 }
 
+// join joins the groups that the agents need, those of physical interfaces first.
+func (s *station) join(needed []subscription) {
+	for _, n := range needed {
+		s.report(action{CallJoin, n.where()}, n.socket.join(n.membership, func() (PacketConn, error) { return s.more(n.socket) }))
+	}
+	for _, socket := range s.all() {
+		if len(socket.memberships) > 0 {
+			socket.leave(func(m membership) bool { return slices.Contains(needed, subscription{socket, m}) })
+		}
+	}
+}
+
 // adopt makes all the station's world and returns what its agents need to hear multicast.
-func (s *station) adopt(all []Interface) (needed []subscription) {
+func (s *station) adopt(all []Interface) []subscription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	changed := !slices.EqualFunc(all, s.world.Load().interfaces, Interface.same)
+	before := s.world.Load()
+	changed := !before.known || !slices.EqualFunc(all, before.interfaces, Interface.same)
 	if changed {
 		s.world.Store(newWorld(all))
-		clear(s.failing)
 	}
-	told, reached := false, s.reach(all)
-	type use struct{ four, six bool }
-	uses := make(map[int]use) // by index of the interface
+	told := false
 	for _, a := range s.agents {
-		if changed && a.adopt(look(&a.config, reached)) && !told {
+		if !changed {
+			break
+		}
+		if a.adopt(s.look(a)) && !told {
 			told = true
 			a.config.Log.Info().Str("interfaces", list(a.view.Load().interfaces)).Msg("beacon: interfaces in use")
 		}
+		a.noteMissing(all)
+	}
+	needed := s.needed()
+	if changed {
+		s.forget(func(what action) bool { return s.tries(what, needed) })
+	}
+	return needed
+}
+
+// needed returns what the agents need to hear multicast, in a fixed order: the interfaces as the system lists them, but those that are
+// no hardware last. The caller holds mu.
+func (s *station) needed() (needed []subscription) {
+	type use struct{ four, six bool }
+	uses := make(map[int]use) // by index of the interface
+	for _, a := range s.agents {
 		for _, i := range a.view.Load().interfaces {
 			if i.can(net.FlagMulticast) {
 				u := uses[i.Index]
@@ -141,8 +169,23 @@ func (s *station) adopt(all []Interface) (needed []subscription) {
 			}
 		}
 	}
-	for index, u := range uses {
-		needed = append(needed, s.subscriptions(&s.key, index, u.four, u.six)...)
+	for _, virtual := range []bool{false, true} {
+		for _, i := range s.world.Load().interfaces {
+			if u, ok := uses[i.Index]; ok && i.virtual == virtual {
+				needed = append(needed, s.subscriptions(&s.key, i.Index, u.four, u.six)...)
+			}
+		}
 	}
 	return needed
+}
+
+// tries reports whether an action on an interface is still taken from time to time. The caller holds mu.
+func (s *station) tries(what action, needed []subscription) bool {
+	if what.call == CallJoin {
+		return slices.ContainsFunc(needed, func(n subscription) bool { return n.where() == what.Destination })
+	}
+	return slices.ContainsFunc(s.agents, func(a *Agent) bool {
+		v := a.view.Load()
+		return slices.Contains(v.classic, what.Destination) || slices.Contains(v.state, what.Destination)
+	})
 }

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // A watched host is a Watcher whose changes are told when the test calls changed.
@@ -302,11 +300,12 @@ func TestTTL(t *testing.T) {
 		site.Close()
 		one.Close()
 		r.err = errBusy
-		if _, err := Open(Config{Network: r, UUID: uuid.New()}); !errors.Is(err, errBusy) || !strings.Contains(err.Error(), "TTL") {
-			t.Errorf("error: %v", err)
+		failing := open(t, Config{Network: r})
+		if f := failing.Failures(); len(f) != 1 || !errors.Is(f[0].Err, errBusy) || !strings.Contains(f[0].Err.Error(), "TTL") {
+			t.Errorf("failures: %v", f)
 		}
-		if len(r.conns) > 0 {
-			t.Errorf("%d sockets left open", len(r.conns))
+		if len(r.conns) != 1 {
+			t.Errorf("%d sockets open, want that of the classic beacons", len(r.conns))
 		}
 	})
 }

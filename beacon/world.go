@@ -8,13 +8,16 @@ import (
 
 // A world is all interfaces of the machine at one moment. It never changes once made.
 type world struct {
+	known      bool // there was a look; else the rest is empty
 	interfaces []Interface
+	index      map[int]int         // of an interface in them, by its number
 	local      map[netip.Addr]bool // their addresses; link-local ones of IPv6 both without a zone and with theirs
 }
 
 func newWorld(all []Interface) *world {
-	w := &world{interfaces: all, local: make(map[netip.Addr]bool)}
-	for _, i := range all {
+	w := &world{known: true, interfaces: all, index: make(map[int]int), local: make(map[netip.Addr]bool)}
+	for at, i := range all {
+		w.index[i.Index] = at
 		for _, p := range i.Addrs {
 			w.local[p.Addr()] = true
 			if isLinkLocal6(p) {
@@ -38,12 +41,24 @@ func (w *world) isLocal(a netip.Addr) bool {
 
 // arrival returns the interface on which a datagram arrived: as the system told, else by the sender's zone or subnet.
 func (w *world) arrival(from Origin) (Interface, bool) {
+	if from.IfIndex != 0 {
+		return w.byIndex(from.IfIndex)
+	}
 	for _, i := range w.interfaces {
-		if i.Index == from.IfIndex || from.IfIndex == 0 && i.leadsTo(from.Src.Addr()) {
+		if i.leadsTo(from.Src.Addr()) {
 			return i, true
 		}
 	}
 	return Interface{}, false
+}
+
+// byIndex returns the interface of that number.
+func (w *world) byIndex(index int) (Interface, bool) {
+	at, ok := w.index[index]
+	if !ok {
+		return Interface{}, false
+	}
+	return w.interfaces[at], true
 }
 
 // leadsTo reports whether a host of that address must be on the interface's link.

@@ -49,6 +49,9 @@ type Config struct {
 	// Transports are those that may be used, of Inproc, IPC and TCP; all by default. TCP is always needed.
 	Transports []string
 
+	// NoBeacons neither sends nor hears beacons.
+	NoBeacons bool
+
 	// BeaconPort is the UDP port of the classic beacons, 5670 by default. Beacons that carry a state go to the port 10,000
 	// above it. Nodes with different beacon ports do not see each other.
 	BeaconPort int

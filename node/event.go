@@ -31,6 +31,10 @@ const (
 	ProblemAddressTaken  = eventqueue.ProblemAddressTaken
 	ProblemTooManyPeers  = eventqueue.ProblemTooManyPeers
 	ProblemContradiction = eventqueue.ProblemContradiction
+	ProblemInterface     = eventqueue.ProblemInterface
+	ProblemInterfaces    = eventqueue.ProblemInterfaces
+	ProblemBeaconPort    = eventqueue.ProblemBeaconPort
+	ProblemBeacons       = eventqueue.ProblemBeacons
 	ProblemUnlisted      = eventqueue.ProblemUnlisted
 )
 

@@ -166,6 +166,8 @@ func (o *opening) openAgent(context.Context) (err error) {
 		StatePort:  n.cfg.StatePort,
 		Handler:    n.sighting,
 		Changed:    n.moved,
+		Failing:    n.failing,
+		Mute:       n.cfg.NoBeacons,
 		Log:        n.log,
 
 		StateByBroadcast: n.cfg.StateByBroadcast,
@@ -225,6 +227,7 @@ func (n *Node) live(o *opening) bool {
 		n.gossip.Serve()
 		n.publish()
 	}
+	n.checkBeacons()
 	n.settleIn()
 	n.findPeers(o.watchers)
 	n.wg.Go(n.control)

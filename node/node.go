@@ -33,6 +33,7 @@ type Node struct {
 	calls     chan func() // run by the control loop
 	sightings chan beacon.Sighting
 	moves     chan struct{}   // holds a token when our interfaces have changed
+	failures  chan struct{}   // holds a token when what our beacons fail in has changed
 	done      chan struct{}   // closed when the node stops
 	life      context.Context // ends then
 	die       context.CancelFunc
@@ -67,6 +68,7 @@ type Node struct {
 	stopping    bool                        // no more sessions begin: who hears our farewell hangs up, and must not be called back
 
 	troubles   map[uuid.UUID]*trouble // with peers, of late
+	hindered   map[problemKey]bool    // problems of our beacons
 	conflicted time.Time              // when another node with our UUID last showed itself; zero if that is over
 
 	// mu guards the tables below for all who read them outside of the control loop, which alone writes them.
@@ -111,6 +113,7 @@ func New(cfg Config) (*Node, error) {
 		calls:       make(chan func()),
 		sightings:   make(chan beacon.Sighting, 256),
 		moves:       make(chan struct{}, 1),
+		failures:    make(chan struct{}, 1),
 		calling:     make(chan struct{}, maxCalls),
 		done:        make(chan struct{}),
 		gone:        make(chan struct{}),
@@ -185,6 +188,8 @@ func (n *Node) control() {
 			n.seeker.Run()
 		case <-n.moves:
 			n.relocate()
+		case <-n.failures:
+			n.checkBeacons()
 		case now := <-ticker.C:
 			n.checkTimeouts(now)
 		case <-samples:

@@ -21,6 +21,10 @@ var problemTexts = map[ProblemKind]struct{ begins, ends string }{
 	ProblemAddressTaken:  {"another node answers at the address of a peer", "the address is the peer's"},
 	ProblemTooManyPeers:  {"too many peers, newcomers are ignored", "there is room for peers again"},
 	ProblemContradiction: {"two settings contradict each other", "the settings agree"},
+	ProblemInterface:     {"a chosen interface or address is missing, waiting for it", "the interface or address is there"},
+	ProblemInterfaces:    {"the network interfaces cannot be listed, no beacons meanwhile", "the network interfaces are known"},
+	ProblemBeaconPort:    {"a UDP port of the beacons cannot be opened, trying on", "the UDP port of the beacons is open"},
+	ProblemBeacons:       {"beacons are hindered", "beacons are hindered no more"},
 	ProblemUnlisted:      {"too many problems, others are not listed", "all problems are listed"},
 }
 

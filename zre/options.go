@@ -52,7 +52,7 @@ func WithHeader(name, value string) Option {
 
 // WithInterfaces chooses the network interfaces: a name ("eth0"), a glob of names ("en*"), an address ("192.168.1.7", "fd00::7"), or a
 // CIDR ("192.168.0.0/16": only addresses within it are used); after "!" what to leave out ("!docker*", "!br-*", "!172.16.0.0/12";
-// "!::/0" does without IPv6). Names and addresses must exist when the node starts; what a glob or CIDR means may come later. By
+// "!::/0" does without IPv6). All may come later; a name or address that is not there is a ProblemInterface until it is. By
 // default it is every interface that is up, has an address, can broadcast or multicast, and is not point-to-point (name a VPN to use
 // it); bridges of containers are used too. Loopback is used only where there is no other with IPv4, so that nodes of one machine find
 // each other offline. Changes are followed while the node runs.
@@ -216,6 +216,15 @@ func WithMulticastPort(port int) Option {
 // receives every beacon, so traffic and work grow with the square of the number of nodes.
 func WithBeaconInterval(d time.Duration) Option {
 	return duration("WithBeaconInterval", d, func(c *config) *time.Duration { return &c.BeaconInterval })
+}
+
+// WithoutBeacons neither sends nor hears beacons, and opens no UDP port: for networks that carry none, or should not. Then peers are found by
+// WithPeers, WithSRV or gossip alone, on either side.
+func WithoutBeacons() Option {
+	return func(c *config) error {
+		c.NoBeacons = true
+		return nil
+	}
 }
 
 // WithEvasiveTimeout sets how long a peer may be silent before it is PINGed and an Evasive event comes; 5 s by default.

@@ -54,6 +54,22 @@ const (
 	// WithInterfaces left out. About is the endpoint.
 	ProblemContradiction = ProblemKind(node.ProblemContradiction)
 
+	// ProblemInterface: WithInterfaces names an interface or address that is not there. About is that name. The node waits for it; with no other
+	// interface it sends no beacons meanwhile, and is found by static peers alone. It is solved when the interface or address is there.
+	ProblemInterface = ProblemKind(node.ProblemInterface)
+
+	// ProblemInterfaces: the system does not tell which network interfaces there are, so that no beacons are sent. (On Linux a service without
+	// AF_NETLINK among its address families is told in another way.) It is solved when it tells. About is empty.
+	ProblemInterfaces = ProblemKind(node.ProblemInterfaces)
+
+	// ProblemBeaconPort: a UDP port of the beacons cannot be opened. Another program holds it alone, or this one may not. About is the port, such
+	// as "UDP port 5670". It is solved when the port is open.
+	ProblemBeaconPort = ProblemKind(node.ProblemBeaconPort)
+
+	// ProblemBeacons: beacons cannot be sent or heard by an interface, for example because of a firewall on this host. About is its name. It is
+	// solved when they can, or when the interface is not used any more.
+	ProblemBeacons = ProblemKind(node.ProblemBeacons)
+
 	// ProblemUnlisted: there are so many problems that others are not listed. About is empty.
 	ProblemUnlisted = ProblemKind(node.ProblemUnlisted)
 )

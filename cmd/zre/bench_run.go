@@ -21,7 +21,11 @@ func (c *benchConfig) start(ctx context.Context) (*zre.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := node.Start(ctx); err != nil {
+	err = node.Start(ctx)
+	if err == nil {
+		err = bench.Findable(node)
+	}
+	if err != nil {
 		node.Close()
 		return nil, err
 	}

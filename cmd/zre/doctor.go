@@ -43,6 +43,7 @@ With --json it prints one object; keys and kinds stay, new ones may come:
   peers             those of --peer: endpoint, error (of its name), mailboxes as above, with large_packets: pass, and mtu of the path;
                     else passed and lost, the octets of the longest packet that came through and of the shortest that did not;
                     entered (it connected, too), uuid of who did, known_ms (since it answered)
+  failures          what beacons fail in: call, interface, to, error, since
   complaints        what the node logged as warnings
   unrecorded        beacons beyond what is kept
 An answer is zre (go-zre), zmtp (any other node), refused, silent, unreachable, mute, closed, other or untested.

@@ -32,7 +32,7 @@ func TestDoctorOptions(t *testing.T) {
 		{[]string{"--peer", "tcp://host"}, "tcp://HOST:PORT"},
 		{[]string{"--listen", ":5671"}, "tcp://*:PORT"},
 		{[]string{"--listen", "tcp://localhost:5671"}, "localhost"},
-		{[]string{"--interface", "no-such-interface"}, "no-such-interface"},
+		{[]string{"--interface", "10.0.0"}, `"10.0.0"`},
 		{[]string{"--interface", "!eth["}, "not a glob"},
 	} {
 		var out, errs bytes.Buffer

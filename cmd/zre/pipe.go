@@ -37,7 +37,7 @@ Events, on standard output, each with the fields named here if they apply:
   peers           the answer to that command: a list with peer, name, endpoint, transport, headers, groups and state of each,
                   and queued_messages and queued_octets if some wait to be sent to it
   problem         what keeps this node from working as it should: kind (unreachable, flapping, conflict, address taken, too many peers,
-                  contradiction or unlisted; more may come), about (an endpoint, a uuid, an interface or a setting), error (the cause),
+                  contradiction, interface missing, interfaces unknown, beacon port, beacons or unlisted; more may come), about (an endpoint, a uuid, an interface or a setting), error (the cause),
                   solved (false when it begins or its cause changes, true when it is over), and peer, name and endpoint where they are
                   known. A conflict about the uuid of this node: another node, at endpoint, has it too
   error           error says which line of input was wrong, or what failed

@@ -191,7 +191,8 @@ func TestPipeBadOptions(t *testing.T) {
 		{[]string{"--send-timeout", "0"}, 2, "positive"},
 		{[]string{"--evasive", "40s"}, 2, "longer than the evasive timeout"},
 		{[]string{"--group", strings.Repeat("g", 256)}, 2, "--group"},
-		{[]string{"--interface", "no-such-interface"}, 1, "no-such-interface"},
+		{[]string{"--no-beacons=perhaps"}, 2, "true or false"},
+		{[]string{"--interface", "10.0.0"}, 1, "10.0.0"},
 	} {
 		var out, errs bytes.Buffer
 		code := pipe(test.args, strings.NewReader(""), &out, &errs)

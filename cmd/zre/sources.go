@@ -40,6 +40,15 @@ func (c *pipeConfig) sourceFlags(flags *flag.FlagSet) {
 			return add(o.option(s))
 		})
 	}
+	flags.BoolFunc("no-beacons", "neither send nor hear beacons: find peers by --peer, --srv and gossip alone", func(s string) error {
+		switch without, err := strconv.ParseBool(s); {
+		case err != nil:
+			return errors.New("want true or false")
+		case without:
+			c.node = append(c.node, zre.WithoutBeacons())
+		}
+		return nil
+	})
 	flags.Func("ttl", "how far beacons with a state travel: one more than the `routers` that may pass them on (default 1)", func(s string) error {
 		ttl, err := strconv.Atoi(s)
 		if err != nil {

@@ -19,7 +19,7 @@ import (
 
 const usage = `Zrechat is a chat without a server: everybody who runs it on one network, in one group, sees what the others type.
 
-Usage: zrechat [--name NAME] [--group GROUP] [--interface NAME] [--listen ENDPOINT] [--peer ENDPOINT]…
+Usage: zrechat [--name NAME] [--group GROUP] [--interface NAME] [--listen ENDPOINT] [--peer ENDPOINT]… [--no-beacons]
 
 `
 
@@ -47,6 +47,7 @@ func main() {
 		return nil
 	})
 	listen := flag.String("listen", "", "the `endpoint` to listen at, as tcp://*:5671, for those who give it as --peer (default: any free port)")
+	noBeacons := flag.Bool("no-beacons", false, "neither send nor hear beacons: find others by --peer alone")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "zrechat: unexpected argument %q; see zrechat --help\n", flag.Arg(0))
@@ -54,17 +55,20 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := chat(ctx, *group, options(*name, *iface, *listen, peers)); err != nil {
+	if err := chat(ctx, *group, options(*name, *iface, *listen, peers, *noBeacons)); err != nil {
 		fmt.Fprintln(os.Stderr, "zrechat:", err)
 		os.Exit(1)
 	}
 }
 
 // options are those of the node.
-func options(name, iface, listen string, peers []string) []zre.Option {
+func options(name, iface, listen string, peers []string, noBeacons bool) []zre.Option {
 	list := []zre.Option{zre.WithName(name), zre.WithListen(listen), zre.WithPeers(peers...)}
 	if iface != "" {
 		list = append(list, zre.WithInterfaces(iface))
+	}
+	if noBeacons {
+		list = append(list, zre.WithoutBeacons())
 	}
 	return list
 }

@@ -32,7 +32,9 @@ func NewMesh(ctx context.Context, nodes, peers int, options ...zre.Option) (*Mes
 		if err == nil {
 			m.nodes = append(m.nodes, node)
 			last = time.Now()
-			err = node.Start(ctx)
+			if err = node.Start(ctx); err == nil {
+				err = Findable(node)
+			}
 		}
 		if err != nil {
 			m.Close()

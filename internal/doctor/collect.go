@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,8 @@ const (
 func Collect(ctx context.Context, cfg Config) (*Facts, error) {
 	cfg = cfg.withDefaults()
 	surveyed, err := beacon.Survey(cfg.beacons())
-	if err != nil {
+	var unlisted *beacon.Failure // the system's word, which is a fact
+	if err != nil && !errors.As(err, &unlisted) {
 		return nil, err
 	}
 	if err := cfg.check(surveyed); err != nil {
@@ -58,6 +60,9 @@ func Collect(ctx context.Context, cfg Config) (*Facts, error) {
 	})
 	if err != nil {
 		x.facts.Self.Error = plain(err)
+	} else if port := x.facts.unusable(); port != nil {
+		ear.Close() // what it heard by the other ports would mislead
+		ear, x.facts.Self.Error = nil, cmp.Or(port.Error, "the port is taken")
 	} else {
 		defer ear.Close()
 		surveyed = ear.Survey()
@@ -71,6 +76,7 @@ func Collect(ctx context.Context, cfg Config) (*Facts, error) {
 	last := surveyed
 	if ear != nil {
 		last = ear.Survey()
+		x.facts.Failures = failuresOf(ear)
 	}
 	x.facts.Interfaces = cfg.interfaces(surveyed, last, x.facts.Self.Port, x.echoes)
 	x.finish()
@@ -99,6 +105,27 @@ func (c *Config) options(complaints *complaints) []zre.Option {
 		options = append(options, zre.WithNetwork(c.Network))
 	}
 	return options
+}
+
+// unusable returns the first port of IPv4 that cannot be listened on, without which nodes here are not found; nil if there is none.
+func (f *Facts) unusable() *Port {
+	at := slices.IndexFunc(f.Ports, func(p Port) bool { return p.Family == IPv4 && (p.Taken || p.Error != "") })
+	if at < 0 {
+		return nil
+	}
+	return &f.Ports[at]
+}
+
+// failuresOf returns what an agent cannot do.
+func failuresOf(agent *beacon.Agent) (list []Failure) {
+	for _, f := range agent.Failures() {
+		failure := Failure{Call: f.Call.String(), Interface: f.Interface, Error: plain(f.Err), Since: f.Since, call: f.Call}
+		if f.Dst.IsValid() {
+			failure.To = f.Dst.String()
+		}
+		list = append(list, failure)
+	}
+	return list
 }
 
 // listen opens the second listener, which hears the node's own beacons too, since it has another UUID. It says nothing.

@@ -108,10 +108,10 @@ func TestCollectIPv6(t *testing.T) {
 			}
 			start(w, nil)
 		}, " | udp-port-taken", func(t *testing.T, r *Report) {
-			if i := r.Interfaces[1]; len(i.Beacons) != 2 || len(i.Used) != 1 || len(i.Addresses) != 2 {
+			if i := r.Interfaces[1]; len(i.Beacons) != 3 || len(i.Used) != 2 || len(i.Addresses) != 2 {
 				t.Errorf("eth0 is told as %+v", i)
 			}
-			if p := r.Ports; len(p) != 4 || p[1].Taken || !p[3].Taken || !strings.HasSuffix(r.Notes[0].Text, "so nodes here do without IPv6.") {
+			if p := r.Ports; len(p) != 4 || p[1].Taken || !p[3].Taken || !strings.HasSuffix(r.Notes[0].Text, "so nodes here do without them.") {
 				t.Errorf("ports %+v: %+v", r.Ports, r.Notes)
 			}
 		}},

@@ -386,13 +386,11 @@ func TestCollectErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		us := zretest.NewLAN(t).Host("10.0.0.1")
 		for says, cfg := range map[string]Config{
-			"eth7":              {Interfaces: []string{"eth7"}},
 			"70000":             {Port: 70_000},
 			"60000":             {Port: 60_000},
 			"tcp://*:PORT":      {Listen: ":5671"},
 			"localhost":         {Listen: "tcp://localhost:5671"},
 			"not a glob":        {Interfaces: []string{"!eth["}},
-			"neither the name ": {Listen: "tcp://10.9.9.9:5671"},
 			"by --listen":       {Advertise: "tcp://203.0.113.7:5671"},
 			"no interface eth7": {Peers: []Endpoint{{"fe80::1%eth7", 5671}}},
 		} {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/go-zre/go-zre/beacon"
 )
 
 // A Report is the facts and what they mean. Its JSON is what zre doctor --json prints: keys and kinds stay, new ones may come.
@@ -32,6 +34,7 @@ const enoughMS = 1000
 func Diagnose(f *Facts) *Report {
 	r := &Report{Facts: *f, Problems: []Finding{}, Notes: []Finding{}}
 	r.start()
+	r.failures()
 	r.carriers()
 	if r.Self.Error == "" {
 		r.echoes()
@@ -49,9 +52,6 @@ func Diagnose(f *Facts) *Report {
 		r.alone()
 	}
 	for _, c := range r.Complaints {
-		if r.saysPort(c) {
-			continue
-		}
 		r.note(Finding{Kind: "complaint", Text: "The node that was run complained: " + c + "."})
 	}
 	if r.Unrecorded > 0 {
@@ -120,9 +120,9 @@ func (r *Report) start() {
 			case families == nil:
 			case r.Self.Error != "":
 				blamed = true
-				r.problem(port.finding(families, "so no node can start here"))
-			default: // which needs IPv4 alone, where the machine has it
-				r.note(port.finding(families, "so nodes here do without IPv6"))
+				r.problem(port.finding(families, "so no node here is found by them until it is free"))
+			default: // which IPv4 does for
+				r.note(port.finding(families, "so nodes here do without them"))
 			}
 		}
 	}
@@ -132,10 +132,21 @@ func (r *Report) start() {
 	}
 }
 
-// saysPort reports whether a complaint says again what start has said of a port of IPv6, in the words of package beacon.
-func (r *Report) saysPort(complaint string) bool {
-	return strings.HasPrefix(complaint, "IPv6 cannot be used") &&
-		slices.ContainsFunc(r.Ports, func(p Port) bool { return p.Family == IPv6 && (p.Taken || p.Error != "") })
+// failures: what does the system refuse? Ports are looked at elsewhere; what concerns one destination is among the complaints.
+func (r *Report) failures() {
+	for _, f := range r.Failures {
+		switch f.call {
+		case beacon.CallChoose:
+			r.problem(Finding{Kind: "interface-missing", Interface: f.Interface, Text: fmt.Sprintf("%s is neither the name nor an address of an"+
+				" interface here. Nodes wait for it.", f.Interface), Try: "see below which interfaces there are."})
+		case beacon.CallList:
+			r.problem(Finding{Kind: "interfaces-unknown", Text: "The system does not tell the network interfaces, so no beacon leaves this machine: " + f.Error + ".",
+				Try: "if a sandbox forbids it, permit netlink (RestrictAddressFamilies=AF_NETLINK in a unit of systemd), or find peers by --peer, --srv or gossip."})
+		case beacon.CallWatch:
+			r.problem(Finding{Kind: "no-netlink", Text: "The system does not tell of changes of the network interfaces, which are noticed late: " + f.Error + ".",
+				Try: "permit netlink: in a unit of systemd, RestrictAddressFamilies needs AF_NETLINK too."})
+		}
+	}
 }
 
 // finding says what is wrong with a UDP port, of these families, and what follows.

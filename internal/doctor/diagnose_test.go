@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
@@ -107,7 +108,7 @@ func TestDiagnose(t *testing.T) {
 			[]string{"nobody else was heard in 3 s", "isolates its clients", "--peer tcp://"}},
 
 		{"classic port taken", func(f *Facts) { f.Ports[0].Taken, f.Self, f.Nodes = true, Self{Error: "address already in use"}, nil },
-			[]string{"udp-port-taken"}, nil, []string{"UDP port 5670 of IPv4, for the beacons, is held", "no node can start", "ss -ulpn sport = :5670", "lsof -nP -iUDP:5670", "netstat"}},
+			[]string{"udp-port-taken"}, nil, []string{"UDP port 5670 of IPv4, for the beacons, is held", "no node here is found by them", "ss -ulpn sport = :5670", "lsof -nP -iUDP:5670", "netstat"}},
 		{"state port taken", func(f *Facts) { f.Ports[1].Taken, f.Self, f.Nodes = true, Self{Error: "address already in use"}, nil },
 			[]string{"udp-port-taken"}, nil, []string{"UDP port 15670 of IPv4, for beacons with a state"}},
 		{"port forbidden", func(f *Facts) {
@@ -116,9 +117,8 @@ func TestDiagnose(t *testing.T) {
 			[]string{"udp-port-unusable"}, nil, []string{"permission denied"}},
 		{"ports of IPv6 taken and forbidden", func(f *Facts) {
 			f.Ports[2].Taken, f.Ports[3].Error = true, "permission denied"
-			f.Complaints = []string{"IPv6 cannot be used, IPv4 alone is: taken"}
 		}, nil,
-			[]string{"udp-port-taken", "udp-port-unusable"}, []string{"All is well", "UDP port 5670 of IPv6", "do without IPv6: permission denied"}},
+			[]string{"udp-port-taken", "udp-port-unusable"}, []string{"All is well", "UDP port 5670 of IPv6", "do without them: permission denied"}},
 		{"a port of both families taken", func(f *Facts) {
 			f.Ports[0].Taken, f.Ports[2].Taken, f.Self, f.Nodes = true, true, Self{Error: "taken"}, nil
 		},
@@ -126,6 +126,12 @@ func TestDiagnose(t *testing.T) {
 		{"mailbox taken", func(f *Facts) { f.Self, f.Nodes = Self{Error: "cannot listen on tcp://*:80: permission denied"}, nil },
 			[]string{"no-start"}, nil, []string{"tcp://*:80", "--listen"}},
 
+		{"an interface is missing", func(f *Facts) {
+			f.Failures = []Failure{{call: beacon.CallChoose, Interface: "wlan0", Error: "missing"}}
+		}, []string{"interface-missing"}, nil, []string{"wlan0 is neither the name"}},
+		{"interfaces unknown", func(f *Facts) {
+			f.Failures = []Failure{{call: beacon.CallList, Error: "address family not supported"}, {call: beacon.CallWatch, Error: "address family not supported"}}
+		}, []string{"interfaces-unknown", "no-netlink"}, nil, []string{"no beacon leaves this machine", "AF_NETLINK"}},
 		{"no interface", func(f *Facts) { f.Interfaces[1].Use, f.Interfaces[1].Beacons, f.Nodes = "down", nil, nil },
 			[]string{"no-interface"}, nil, []string{"No network interface"}},
 		{"loopback only", func(f *Facts) {

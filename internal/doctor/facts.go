@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/beacon"
 )
 
 // Facts is what Collect found out, with nothing inferred. Its JSON is part of a Report's: keys stay, new ones may come.
@@ -13,10 +15,11 @@ type Facts struct {
 	ListenedMS int64       `json:"listened_ms"` // how long it listened
 	Ports      []Port      `json:"udp_ports"`
 	Interfaces []Interface `json:"interfaces"`
-	Nodes      []*Node     `json:"nodes"`      // the others, by UUID
-	Peers      []*Peer     `json:"peers"`      // those that were named (Config.Peers)
-	Complaints []string    `json:"complaints"` // what the node that was run logged as warnings and errors
-	Unrecorded int         `json:"unrecorded"` // beacons beyond what is kept of them: nodes, or lines of a node
+	Nodes      []*Node     `json:"nodes"`              // the others, by UUID
+	Peers      []*Peer     `json:"peers"`              // those that were named (Config.Peers)
+	Failures   []Failure   `json:"failures,omitempty"` // what beacons fail in, by the system's word
+	Complaints []string    `json:"complaints"`         // what the node that was run logged as warnings and errors
+	Unrecorded int         `json:"unrecorded"`         // beacons beyond what is kept of them: nodes, or lines of a node
 }
 
 // Self is the node that was run for the test.
@@ -27,6 +30,17 @@ type Self struct {
 	Chosen bool      `json:"chosen,omitempty"` // interfaces were named, in place of all that are fit for it
 
 	Advertised string `json:"advertised,omitempty"` // the endpoint that peers are told in place of those of the interfaces
+}
+
+// Failure is what beacons fail in: a beacon.Failure.
+type Failure struct {
+	Call      string    `json:"call"`                // a beacon.Call in words
+	Interface string    `json:"interface,omitempty"` // the interface, or what was named and is not there
+	To        string    `json:"to,omitempty"`
+	Error     string    `json:"error"`
+	Since     time.Time `json:"since"`
+
+	call beacon.Call
 }
 
 // Port is a UDP port of the beacons. A family that this machine has not is not listed.

@@ -148,6 +148,11 @@ func (a *arrivals) add(first, second bool) {
 func (a arrivals) onlyFirst() bool  { return a.both == 0 && a.second == 0 && a.first > 0 }
 func (a arrivals) onlySecond() bool { return a.both == 0 && a.first == 0 && a.second > 0 }
 
+// listens reports whether both ports of the beacons are open for an address family.
+func (r *Report) listens(family Family) bool {
+	return !slices.ContainsFunc(r.Ports, func(p Port) bool { return p.Family == family && (p.Taken || p.Error != "") })
+}
+
 // casts: do the beacons of our own kind of node on other machines arrive both ways, and by both families?
 func (r *Report) casts() {
 	var casts4, casts6, families arrivals
@@ -168,7 +173,9 @@ func (r *Report) casts() {
 		}) {
 			casts4.add(by(IPv4, false), by(IPv4, true)) // a subnet without a broadcast address has one of the two
 		}
-		casts6.add(by(IPv6, false), by(IPv6, true))
+		if r.listens(IPv6) { // else one of the two cannot arrive
+			casts6.add(by(IPv6, false), by(IPv6, true))
+		}
 		onBoth := func(family Family) bool { // where this machine sends both, so that both can be expected
 			return n.heardBy(func(h *Heard) bool {
 				return familyOf(h.Address) == family && r.sends(h.Interface, IPv4) && r.sends(h.Interface, IPv6)

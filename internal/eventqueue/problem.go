@@ -16,6 +16,10 @@ const (
 	ProblemAddressTaken
 	ProblemTooManyPeers
 	ProblemContradiction
+	ProblemInterface
+	ProblemInterfaces
+	ProblemBeaconPort
+	ProblemBeacons
 	ProblemUnlisted
 )
 
@@ -26,6 +30,10 @@ var problemNames = [...]string{
 	ProblemAddressTaken:  "address taken",
 	ProblemTooManyPeers:  "too many peers",
 	ProblemContradiction: "contradiction",
+	ProblemInterface:     "interface missing",
+	ProblemInterfaces:    "interfaces unknown",
+	ProblemBeaconPort:    "beacon port",
+	ProblemBeacons:       "beacons",
 	ProblemUnlisted:      "unlisted",
 }
 

@@ -1,0 +1,180 @@
+package beacon
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// A Call is what an agent asks of the system, and may be refused.
+type Call uint8
+
+// The calls. Errors that the system gives are told by errors.Is with those of package syscall, such as syscall.ENOBUFS.
+const (
+	CallChoose  Call = iota + 1 // finding what Config.Interfaces or Config.Addresses names; Interface is that entry
+	CallList                    // listing the interfaces: EAFNOSUPPORT where a service may not use netlink. None are known then
+	CallWatch                   // having the system tell of changes: they are noticed 0.8 s later then
+	CallListen                  // opening a UDP port, Dst: EADDRINUSE while another program holds it alone, EACCES
+	CallJoin                    // joining a multicast group, Dst, on Interface: ENOBUFS where a socket is in too many groups
+	CallSend                    // sending from Src to Dst by Interface: EPERM (a firewall), ENETUNREACH, EACCES
+	CallReceive                 // receiving from a socket
+)
+
+var callNames = [...]string{
+	CallChoose: "finding an interface or address", CallList: "listing interfaces", CallWatch: "watching interfaces",
+	CallListen: "listening", CallJoin: "joining the multicast group", CallSend: "sending beacons", CallReceive: "receiving beacons",
+}
+
+// String says what is asked, as in "listening".
+func (c Call) String() string {
+	if c == 0 || int(c) >= len(callNames) {
+		return fmt.Sprintf("call(%d)", uint8(c))
+	}
+	return callNames[c]
+}
+
+// A Failure is something that an agent cannot do at present. It tries on.
+type Failure struct {
+	Call      Call
+	Interface string         // the name of the interface; empty where the call concerns none
+	Dst       netip.AddrPort // where to: the group, the destination, or the port; not valid where the call concerns none
+	Src       netip.Addr     // the address that is sent from; not valid for other calls
+	Err       error          // what the system says
+	Since     time.Time
+}
+
+// Error makes a Failure an error, as in "sending beacons to 10.0.0.255:5670 by eth0: operation not permitted".
+func (f *Failure) Error() string {
+	text := "beacon: " + f.Call.String()
+	switch {
+	case f.Call == CallListen: // its error names the port
+		return f.Err.Error()
+	case f.Call == CallChoose:
+		return fmt.Sprintf("beacon: Interfaces: %q: %v", f.Interface, f.Err)
+	}
+	if f.Dst.IsValid() {
+		text += fmt.Sprintf(" to %v", f.Dst)
+	}
+	if f.Interface != "" {
+		text += " by " + f.Interface
+	}
+	return fmt.Sprintf("%s: %v", text, f.Err)
+}
+
+// Unwrap returns what the system says.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// ErrMissing is the error of CallChoose.
+var ErrMissing = errors.New("no such interface or address here")
+
+// compareFailures puts them in a fixed order: what others follow from first.
+func compareFailures(a, b Failure) int {
+	return cmp.Or(cmp.Compare(a.Call, b.Call), cmp.Compare(a.Interface, b.Interface), a.Dst.Compare(b.Dst), a.Src.Compare(b.Src))
+}
+
+// An action is what a station does, and may fail in: what it knows a failure by.
+type action struct {
+	call Call
+	Destination
+}
+
+// failed says since when an action has failed, and why.
+type failed struct {
+	err   error
+	since time.Time
+}
+
+// Failures returns what the agent cannot do now, in a fixed order, the most basic first: what concerns the interfaces that it uses, and
+// what concerns all. There is at most one for each call, interface and destination. The caller owns the result. It does not block.
+func (a *Agent) Failures() (list []Failure) {
+	s, v := a.station, a.view.Load()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for what, f := range s.failing {
+		if what.IfIndex != 0 && !v.uses(what.IfIndex, what.Dst.Addr().Is6()) {
+			continue
+		}
+		list = append(list, Failure{what.call, s.nameOf(what.IfIndex), what.Dst, what.Src, f.err, f.since})
+	}
+	list = append(list, a.missing...)
+	slices.SortFunc(list, compareFailures)
+	return list
+}
+
+// nameOf returns the name of an interface, or "".
+func (s *station) nameOf(index int) string {
+	if i, ok := s.world.Load().byIndex(index); ok {
+		return i.Name
+	}
+	return ""
+}
+
+// report notes that an action failed, or with a nil error that it did not. What is new is logged, and makes the interfaces be scanned at
+// once.
+func (s *station) report(what action, err error) {
+	if err == nil && s.sound.Load() {
+		return // as nearly always
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, failing := s.failing[what]
+	switch {
+	case err == nil && failing:
+		delete(s.failing, what)
+		s.describe(s.log().Info(), what).Msg("beacon: " + what.call.String() + " works again")
+	case err != nil && (!failing || before.err.Error() != err.Error()):
+		if !failing {
+			before.since = time.Now()
+		}
+		s.failing[what] = failed{err, before.since}
+		s.describe(s.log().Warn(), what).Stringer("call", what.call).Err(err).Msg("beacon: " + what.call.String() + " failed")
+		signal(s.trigger)
+	default:
+		return
+	}
+	s.tellFailures()
+}
+
+// tellFailures has all agents know that what fails has changed. The caller holds mu.
+func (s *station) tellFailures() {
+	s.sound.Store(len(s.failing) == 0)
+	for _, a := range s.agents {
+		a.config.Failing()
+	}
+}
+
+// forget drops what failed and is not tried any more, as its interface or address is not in use. The caller holds mu.
+func (s *station) forget(tried func(action) bool) {
+	before := len(s.failing)
+	for what := range s.failing {
+		if what.IfIndex != 0 && !tried(what) {
+			delete(s.failing, what)
+		}
+	}
+	if len(s.failing) != before {
+		s.tellFailures()
+	}
+}
+
+// noteMissing compares what the configuration names with what there is on a machine of these interfaces. It logs what is new. The caller
+// holds the station's mu.
+func (a *Agent) noteMissing(all []Interface) {
+	var list []Failure
+	for _, entry := range a.config.missing(all) {
+		f := Failure{Call: CallChoose, Interface: entry, Err: ErrMissing, Since: time.Now()}
+		if at := slices.IndexFunc(a.missing, func(o Failure) bool { return o.Interface == entry }); at >= 0 {
+			f = a.missing[at]
+		} else {
+			a.config.Log.Warn().Str("interface", entry).Stringer("call", CallChoose).Msg("beacon: no such interface or address here, waiting for it")
+		}
+		list = append(list, f)
+	}
+	changed := !slices.EqualFunc(list, a.missing, func(f, o Failure) bool { return f.Interface == o.Interface })
+	a.missing = list
+	if changed {
+		a.config.Failing()
+	}
+}

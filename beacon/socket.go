@@ -1,0 +1,236 @@
+package beacon
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"syscall"
+)
+
+// A socket is where a station hears and sends the beacons of one kind by one address family. It may have to wait until the system lets
+// it open; and it is several of the system's where there are more interfaces than one may be a member of a group on (20 on Linux).
+type socket struct {
+	network string // "udp4" or "udp6"
+	port    int
+	isState bool
+
+	unsupported atomic.Bool // the machine has no addresses of this family
+	parts       atomic.Pointer[[]PacketConn]
+
+	// What follows is that of the scan.
+	memberships map[membership]PacketConn // what was joined, and by which part
+}
+
+// A membership is of a group on an interface.
+type membership struct {
+	group   netip.Addr
+	ifIndex int
+}
+
+func newSocket(network string, port int, isState bool) *socket {
+	s := &socket{network: network, port: port, isState: isState, memberships: make(map[membership]PacketConn)}
+	s.parts.Store(new([]PacketConn))
+	return s
+}
+
+// conn returns what sends; nil if the socket is not open.
+func (s *socket) conn() PacketConn {
+	if parts := *s.parts.Load(); len(parts) > 0 {
+		return parts[0]
+	}
+	return nil
+}
+
+// any returns the address that the socket listens on.
+func (s *socket) any() netip.AddrPort {
+	if s.network == "udp4" {
+		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(s.port))
+	}
+	return netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(s.port))
+}
+
+// sockets are those of a station.
+type sockets struct{ classic4, state4, classic6, state6 *socket }
+
+func (k *stationKey) sockets() sockets {
+	return sockets{
+		newSocket("udp4", k.port, false), newSocket("udp4", int(k.statePort), true),
+		newSocket("udp6", k.port, false), newSocket("udp6", int(k.statePort), true),
+	}
+}
+
+func (s *sockets) all() [4]*socket { return [4]*socket{s.classic4, s.state4, s.classic6, s.state6} }
+
+// of returns the socket of an address's family and a kind of beacon.
+func (s *sockets) of(a netip.Addr, isState bool) *socket {
+	switch {
+	case a.Is4() && isState:
+		return s.state4
+	case a.Is4():
+		return s.classic4
+	case isState:
+		return s.state6
+	}
+	return s.classic6
+}
+
+// has reports whether the machine has the address family, as far as is known.
+func (s *sockets) has(six bool) bool {
+	if six {
+		return !s.classic6.unsupported.Load()
+	}
+	return !s.classic4.unsupported.Load()
+}
+
+// isOpen reports whether the socket of an address family and a kind of beacon is open.
+func (s *sockets) isOpen(six, isState bool) bool {
+	at := number(six)*2 + number(isState)
+	return s.all()[at].conn() != nil
+}
+
+func number(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// reach returns the interfaces with those of their addresses that are of a family which the machine's sockets have.
+func (s *sockets) reach(all []Interface) []Interface {
+	if s.has(false) && s.has(true) {
+		return all
+	}
+	list := make([]Interface, len(all))
+	for at, i := range all {
+		list[at] = i
+		list[at].Addrs = nil
+		for _, p := range i.Addrs {
+			if s.has(p.Addr().Is6()) {
+				list[at].Addrs = append(list[at].Addrs, p)
+			}
+		}
+	}
+	return list
+}
+
+// errNotOpen: the socket waits until its port is free, which is told elsewhere.
+var errNotOpen = errors.New("beacon: the socket is not open")
+
+// write is where every datagram leaves, but for those of sendDeadly. Whatever its caller asks for, a broadcast address, all
+// nodes of a link, and UDP port 5670 get 22 octets or nothing: any other length there ends every pyre node that receives it.
+func (s *sockets) write(b []byte, to Destination) error {
+	isState := len(b) != classicSize
+	if isState && (!to.Dst.Addr().IsMulticast() || to.Dst.Addr() == allNodes || to.Dst.Port() == DefaultPort) {
+		return fmt.Errorf("beacon: %d octets must not go to %v, only %d may", len(b), to.Dst, classicSize)
+	}
+	conn := s.of(to.Dst.Addr(), isState).conn()
+	if conn == nil {
+		return errNotOpen
+	}
+	return conn.WriteTo(b, to)
+}
+
+// A subscription is what a socket must have joined to hear multicast.
+type subscription struct {
+	socket *socket
+	membership
+}
+
+// where is the group and interface as a failure has them.
+func (s subscription) where() Destination {
+	return Destination{Dst: netip.AddrPortFrom(s.group, uint16(s.socket.port)), IfIndex: s.ifIndex}
+}
+
+// subscriptions returns those that agents need on an interface which they use with these address families.
+func (s *sockets) subscriptions(key *stationKey, ifIndex int, four, six bool) (list []subscription) {
+	add := func(socket *socket, group netip.Addr) {
+		if group.IsValid() && socket.conn() != nil {
+			list = append(list, subscription{socket, membership{group, ifIndex}})
+		}
+	}
+	if four {
+		add(s.state4, key.group)
+	}
+	if six {
+		add(s.classic6, allNodes)
+		for _, group := range key.groups6 {
+			add(s.state6, group)
+		}
+	}
+	return list
+}
+
+// join makes the socket a member of a group on an interface. It joins again what it has joined, since an interface that was deleted and
+// made again may have its old index. more opens another part, where those that there are can join no more.
+func (s *socket) join(m membership, more func() (PacketConn, error)) error {
+	if conn := s.memberships[m]; conn != nil {
+		return conn.Join(m.group, m.ifIndex)
+	}
+	parts := *s.parts.Load()
+	for at := len(parts) - 1; at >= 0; at-- { // the last one has room, as a rule
+		err := parts[at].Join(m.group, m.ifIndex)
+		if err == nil {
+			s.memberships[m] = parts[at]
+		}
+		if err == nil || !isFull(err) {
+			return err
+		}
+	}
+	conn, err := more()
+	if err != nil {
+		return err
+	}
+	if err := conn.Join(m.group, m.ifIndex); err != nil {
+		return err
+	}
+	s.memberships[m] = conn
+	return nil
+}
+
+// leave gives up what is not needed any more, so that there is room for more. An interface that is gone has a membership still.
+func (s *socket) leave(needed func(membership) bool) {
+	for m, conn := range s.memberships {
+		if needed(m) {
+			continue
+		}
+		delete(s.memberships, m)
+		if l, ok := conn.(Leaver); ok {
+			_ = l.Leave(m.group, m.ifIndex) // what is no member any more need not leave
+		}
+	}
+}
+
+// isFull reports whether err says that a socket can join no more groups.
+func isFull(err error) bool { return errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM) }
+
+// add makes conn a part of the socket.
+func (s *socket) add(conn PacketConn) {
+	parts := append(slices.Clone(*s.parts.Load()), conn)
+	s.parts.Store(&parts)
+}
+
+// close closes all sockets.
+func (s *sockets) close() (err error) {
+	for _, socket := range s.all() {
+		for _, conn := range *socket.parts.Load() {
+			err = errors.Join(err, conn.Close())
+		}
+	}
+	return err
+}
+
+// listen opens a part of a socket.
+func (k *stationKey) listen(s *socket) (PacketConn, error) {
+	conn, err := k.network.ListenPacket(s.network, s.port)
+	if err != nil {
+		return nil, err
+	}
+	if routed, ok := conn.(TTLSetter); ok && s.isState {
+		if err := routed.SetTTL(k.ttl); err != nil {
+			return nil, errors.Join(fmt.Errorf("beacon: setting the TTL of UDP port %d to %d: %w", s.port, k.ttl, err), conn.Close())
+		}
+	}
+	return conn, nil
+}

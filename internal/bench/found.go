@@ -1,0 +1,19 @@
+package bench
+
+import (
+	"fmt"
+
+	"github.com/go-zre/go-zre/zre"
+)
+
+// Findable returns an error if beacons of a node that has started lack what they need. A node waits for it, and there is nothing to measure
+// meanwhile.
+func Findable(node *zre.Node) error {
+	for _, p := range node.Problems() {
+		switch p.Kind {
+		case zre.ProblemInterface, zre.ProblemInterfaces, zre.ProblemBeaconPort:
+			return fmt.Errorf("no peer can be found: %v", p)
+		}
+	}
+	return nil
+}
