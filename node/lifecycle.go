@@ -156,7 +156,7 @@ func (o *opening) lookUp(ctx context.Context) (err error) {
 func (o *opening) openAgent(context.Context) (err error) {
 	n := o.node
 	o.agent, err = beacon.Open(beacon.Config{
-		Network:    n.cfg.Network,
+		Network:    beaconNetwork(n.cfg.Network),
 		UUID:       n.cfg.UUID,
 		Port:       n.cfg.BeaconPort,
 		Interval:   n.cfg.BeaconInterval,

@@ -50,12 +50,12 @@ var System Network = system{beacon.System}
 
 type system struct{ beacon.Network }
 
-// Watch implements beacon.Watcher, where the system tells of changes of its interfaces.
-func (s system) Watch(changed func()) (stop func(), err error) {
-	if w, ok := s.Network.(beacon.Watcher); ok {
-		return w.Watch(changed)
+// beaconNetwork returns what beacons run on. Of the system's it is what plain agents have, so that all of a process share sockets.
+func beaconNetwork(n Network) beacon.Network {
+	if s, ok := n.(system); ok {
+		return s.Network
 	}
-	return nil, errors.ErrUnsupported
+	return n
 }
 
 func (system) Listen(ctx context.Context, network, address string) (net.Listener, error) {

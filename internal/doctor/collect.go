@@ -119,7 +119,7 @@ func (f *Facts) unusable() *Port {
 // failuresOf returns what an agent cannot do.
 func failuresOf(agent *beacon.Agent) (list []Failure) {
 	for _, f := range agent.Failures() {
-		failure := Failure{Call: f.Call.String(), Interface: f.Interface, Error: plain(f.Err), Since: f.Since, call: f.Call}
+		failure := Failure{Call: f.Call.String(), Interface: f.Interface, Error: plain(f.Err), Since: f.Since, call: f.Call, dst: f.Dst, err: f.Err}
 		if f.Dst.IsValid() {
 			failure.To = f.Dst.String()
 		}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/go-zre/go-zre/beacon"
 )
 
 // A Report is the facts and what they mean. Its JSON is what zre doctor --json prints: keys and kinds stay, new ones may come.
@@ -129,23 +127,6 @@ func (r *Report) start() {
 	if r.Self.Error != "" && !blamed {
 		r.problem(Finding{Kind: "no-start", Text: "A node cannot start on this machine: " + r.Self.Error + ".",
 			Try: "without --listen a free port is taken; an address to listen at must be one of this machine."})
-	}
-}
-
-// failures: what does the system refuse? Ports are looked at elsewhere; what concerns one destination is among the complaints.
-func (r *Report) failures() {
-	for _, f := range r.Failures {
-		switch f.call {
-		case beacon.CallChoose:
-			r.problem(Finding{Kind: "interface-missing", Interface: f.Interface, Text: fmt.Sprintf("%s is neither the name nor an address of an"+
-				" interface here. Nodes wait for it.", f.Interface), Try: "see below which interfaces there are."})
-		case beacon.CallList:
-			r.problem(Finding{Kind: "interfaces-unknown", Text: "The system does not tell the network interfaces, so no beacon leaves this machine: " + f.Error + ".",
-				Try: "if a sandbox forbids it, permit netlink (RestrictAddressFamilies=AF_NETLINK in a unit of systemd), or find peers by --peer, --srv or gossip."})
-		case beacon.CallWatch:
-			r.problem(Finding{Kind: "no-netlink", Text: "The system does not tell of changes of the network interfaces, which are noticed late: " + f.Error + ".",
-				Try: "permit netlink: in a unit of systemd, RestrictAddressFamilies needs AF_NETLINK too."})
-		}
 	}
 }
 

@@ -1,9 +1,26 @@
 package doctor
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
+	"syscall"
 	"testing"
+
+	"github.com/go-zre/go-zre/beacon"
 )
+
+// refuse has the system refuse something on eth0, so that what goes to these destinations does not come back.
+func refuse(f *Facts, call beacon.Call, err syscall.Errno, to ...string) {
+	for _, dst := range to {
+		f.Failures = append(f.Failures, Failure{Interface: "eth0", To: dst, Error: err.Error(), call: call, dst: netip.MustParseAddrPort(dst), err: err})
+		for i := range f.Interfaces[1].Beacons {
+			if b := &f.Interfaces[1].Beacons[i]; slices.Contains(to, b.To.String()) {
+				b.Back = 0
+			}
+		}
+	}
+}
 
 // What is known already decides, before the error of the system and before silence.
 func TestEvidence(t *testing.T) {
@@ -42,6 +59,22 @@ func TestEvidence(t *testing.T) {
 			f.Interfaces[1].Beacons = f.Interfaces[1].Beacons[1:]
 			f.Nodes[0].Beacons = f.Nodes[0].Beacons[1:]
 		}, nil, nil, []string{"All is well"}},
+
+		{"the firewall forbids all beacons", func(f *Facts) { refuse(f, beacon.CallSend, syscall.EPERM, "10.0.0.255:5670", "239.255.90.82:15670") },
+			[]string{"beacons-refused"}, nil, []string{"A firewall of this machine forbids its beacons by eth0 to 10.0.0.255:5670, 239.255.90.82:15670: operation not permitted", "allow outgoing UDP"}},
+		{"the firewall forbids one kind", func(f *Facts) { refuse(f, beacon.CallSend, syscall.EPERM, "239.255.90.82:15670") },
+			nil, []string{"beacons-refused"}, []string{"All is well", "another kind work there"}},
+		{"no route for beacons", func(f *Facts) {
+			refuse(f, beacon.CallSend, syscall.ENETUNREACH, "10.0.0.255:5670", "239.255.90.82:15670")
+		}, []string{"beacons-refused"}, nil, []string{"The system refuses to send", "network is unreachable", "ip route"}},
+		{"too many groups", func(f *Facts) {
+			refuse(f, beacon.CallJoin, syscall.ENOBUFS, "239.255.90.82:15670")
+			for i := range 20 {
+				f.Failures = append(f.Failures, f.Failures[0])
+				f.Failures[i+1].Interface = fmt.Sprint("veth", i)
+			}
+			f.Nodes, f.Interfaces[1].Beacons = nil, nil
+		}, []string{"multicast-refused"}, []string{"no-beacons"}, []string{"eth0, veth0, veth1, veth2, veth3, 16 more cannot be joined", "igmp_max_memberships"}},
 
 		{"large packets vanish", func(f *Facts) {
 			f.Peers = []*Peer{{Endpoint: "tcp://10.0.0.2:49999", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.0.0.2:49999", Answer: Zre, UUID: &aliceID, Large: &Large{Passed: 1420, Lost: 1440}}}}}

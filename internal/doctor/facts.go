@@ -41,6 +41,8 @@ type Failure struct {
 	Since     time.Time `json:"since"`
 
 	call beacon.Call
+	dst  netip.AddrPort
+	err  error
 }
 
 // Port is a UDP port of the beacons. A family that this machine has not is not listed.

@@ -21,9 +21,11 @@ type echo struct {
 	family Family
 	sent   int
 	lost   []Sent
+
+	refused bool // the system refuses to send some, or to join their groups
 }
 
-// listEchoes tells what should come back, by interface and family. Without a carrier nothing does.
+// listEchoes tells what should come back, by interface and family. Without a carrier nothing does, nor what the system refuses.
 func (r *Report) listEchoes() (list []echo) {
 	for n := range r.Interfaces {
 		i := &r.Interfaces[n]
@@ -31,6 +33,10 @@ func (r *Report) listEchoes() (list []echo) {
 			e := echo{Interface: i, family: family}
 			for _, b := range i.Beacons {
 				if familyOf(b.From) != family || !i.Carrier && !i.Loopback || b.fresh && b.Back == 0 {
+					continue
+				}
+				if b.Back == 0 && r.explained(i.Name, b.To) {
+					e.refused = true
 					continue
 				}
 				e.sent++
@@ -101,7 +107,7 @@ func (r *Report) hearsOthers() bool {
 
 // finds reports whether a family does on an interface all that is needed: beacons come back, and nodes of other machines were found.
 func (r *Report) finds(list []echo, name string, family Family) bool {
-	return slices.ContainsFunc(list, func(e echo) bool { return e.Name == name && e.family == family && len(e.lost) == 0 }) &&
+	return slices.ContainsFunc(list, func(e echo) bool { return e.Name == name && e.family == family && len(e.lost) == 0 && !e.refused }) &&
 		slices.ContainsFunc(r.Nodes, func(n *Node) bool {
 			return n.Entered && !n.Local && n.heardBy(func(h *Heard) bool { return h.Interface == name && familyOf(h.Address) == family })
 		})

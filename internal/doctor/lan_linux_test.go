@@ -190,7 +190,7 @@ func TestDoctorAndFirewalls(t *testing.T) {
 		{"incoming TCP there", "", "blackhole iif eth0 ipproto tcp dport 5671", "mailbox-silent | ", " | mailbox-silent", " | mailbox-silent"},
 		{"outgoing TCP here", "prohibit iif lo ipproto tcp dport 5671", "", "mailbox-rejected | ", " | mailbox-rejected", " | mailbox-rejected"},
 		// By IPv6 sending fails, and by IPv4 the datagram just does not come back.
-		{"outgoing classic beacons here", "blackhole iif lo ipproto udp dport 5670", "", "beacons-lost beacons-lost | complaint", " | beacons-lost", " | beacons-lost complaint"},
+		{"outgoing classic beacons here", "blackhole iif lo ipproto udp dport 5670", "", "beacons-lost | beacons-refused", " | beacons-lost", " | beacons-refused"},
 		// These rules let multicast of IPv4 pass.
 		{"incoming beacons here", "blackhole iif eth0 ipproto udp", "", " | no-broadcast no-ipv6", " | no-broadcast", " | no-ipv6"},
 	} {

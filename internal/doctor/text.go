@@ -4,12 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"sync"
 	"unicode"
 
-	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -31,20 +29,17 @@ type complaints struct {
 
 const maxComplaints = 20
 
-// told are the calls of beacons whose failures are told of elsewhere.
-var told = []string{beacon.CallChoose.String(), beacon.CallList.String(), beacon.CallWatch.String(), beacon.CallListen.String()}
-
 // Write takes one line of zerolog's.
 func (c *complaints) Write(line []byte) (int, error) {
 	var l struct {
 		Message, Interface, To, Error string
 		Host                          string // of a peer that was named
-		Call                          string // what beacons fail in
+		Call                          string // of package beacon, whose failures are facts
 		Problem, About, Reason        string
 	}
 	err := json.Unmarshal(line, &l)
 	switch {
-	case err != nil || l.Host != "", slices.Contains(told, l.Call), l.Problem == zre.ProblemUnreachable.String(), l.Problem == zre.ProblemConflict.String():
+	case err != nil || l.Host != "" || l.Call != "", l.Problem == zre.ProblemUnreachable.String(), l.Problem == zre.ProblemConflict.String():
 		return len(line), nil // nothing a person can use, or about named peers and twins, which are looked for
 	case l.Problem != "":
 		l.Error = l.Reason

@@ -1,0 +1,116 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/go-zre/go-zre/beacon"
+)
+
+// failures: what does the system refuse? Its word comes before all that silence could mean. Of the ports start tells.
+func (r *Report) failures() {
+	for _, f := range r.Failures {
+		switch f.call {
+		case beacon.CallChoose:
+			r.problem(Finding{Kind: "interface-missing", Interface: f.Interface, Text: fmt.Sprintf("%s is neither the name nor an address of an"+
+				" interface here. Nodes wait for it.", f.Interface), Try: "see below which interfaces there are."})
+		case beacon.CallList:
+			r.problem(Finding{Kind: "interfaces-unknown", Text: "The system does not tell the network interfaces, so no beacon leaves this machine: " + f.Error + ".",
+				Try: "if a sandbox forbids it, permit netlink (RestrictAddressFamilies=AF_NETLINK in a unit of systemd), or find peers by --peer, --srv or gossip."})
+		case beacon.CallWatch:
+			r.problem(Finding{Kind: "no-netlink", Text: "The system does not tell of changes of the network interfaces, which are noticed late: " + f.Error + ".",
+				Try: "permit netlink: in a unit of systemd, RestrictAddressFamilies needs AF_NETLINK too."})
+		}
+	}
+	for _, call := range []beacon.Call{beacon.CallJoin, beacon.CallSend, beacon.CallReceive} {
+		for _, alike := range r.failuresOf(call) {
+			f := refusal(alike)
+			if r.comesBack(alike) {
+				f.Text += " Beacons of another kind work there."
+				r.note(f)
+			} else {
+				r.problem(f)
+			}
+		}
+	}
+}
+
+// failuresOf returns the failures of a call, those with the same error together.
+func (r *Report) failuresOf(call beacon.Call) (lists [][]Failure) {
+	for _, f := range r.Failures {
+		if f.call != call {
+			continue
+		}
+		at := slices.IndexFunc(lists, func(l []Failure) bool { return l[0].Error == f.Error })
+		if at < 0 {
+			at, lists = len(lists), append(lists, nil)
+		}
+		lists[at] = append(lists[at], f)
+	}
+	return lists
+}
+
+// maxListed is how many interfaces or destinations a finding names.
+const maxListed = 5
+
+// listed names some things, each once, and counts the others.
+func listed(list []Failure, name func(Failure) string) string {
+	var names []string
+	for _, f := range list {
+		if n := name(f); n != "" && !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	if more := len(names) - maxListed; more > 0 {
+		names = append(names[:maxListed], fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, ", ")
+}
+
+// refusal says what the system refuses, of failures with the same error.
+func refusal(alike []Failure) Finding {
+	f, err := Finding{Interface: alike[0].Interface}, alike[0].err
+	by := listed(alike, func(f Failure) string { return f.Interface })
+	to := listed(alike, func(f Failure) string { return f.To })
+	switch alike[0].call {
+	case beacon.CallJoin:
+		f.Kind = "multicast-refused"
+		f.Text = fmt.Sprintf("%s cannot be joined to the multicast groups of the beacons (%s), so those of others do not arrive there: %s.", by, to, alike[0].Error)
+		f.Try = "leave out interfaces without nodes (--interface)."
+		if errors.Is(err, syscall.ENOBUFS) {
+			f.Try = "the system's limit of groups is reached: raise it (sysctl net.ipv4.igmp_max_memberships), or leave out interfaces without nodes (--interface)."
+		}
+	case beacon.CallSend:
+		f.Kind = "beacons-refused"
+		f.Text = fmt.Sprintf("The system refuses to send beacons by %s to %s: %s.", by, to, alike[0].Error)
+		f.Try = "see the routes and addresses of that interface (ip route, ip addr)."
+		if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
+			f.Text = fmt.Sprintf("A firewall of this machine forbids its beacons by %s to %s: %s.", by, to, alike[0].Error)
+			f.Try = "allow outgoing UDP to these ports, broadcast and multicast too."
+		}
+	default:
+		f.Kind = "beacons-unreceived"
+		f.Text = fmt.Sprintf("Beacons cannot be received: %s.", alike[0].Error)
+	}
+	return f
+}
+
+// comesBack reports whether on each interface of these failures some beacon of this machine comes back.
+func (r *Report) comesBack(alike []Failure) bool {
+	return !slices.ContainsFunc(alike, func(f Failure) bool {
+		return !slices.ContainsFunc(r.Interfaces, func(i Interface) bool {
+			return i.Name == f.Interface && slices.ContainsFunc(i.Beacons, func(b Sent) bool { return b.Back > 0 })
+		})
+	})
+}
+
+// explained reports whether the system says why beacons to a destination do not come back by an interface.
+func (r *Report) explained(name string, to netip.AddrPort) bool {
+	return slices.ContainsFunc(r.Failures, func(f Failure) bool {
+		return (f.call == beacon.CallSend || f.call == beacon.CallJoin) && f.Interface == name && f.dst == to
+	})
+}
