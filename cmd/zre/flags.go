@@ -24,7 +24,7 @@ type pipeConfig struct {
 
 // newPipeConfig reads the options of zre pipe. Asked for help it prints that on out and returns flag.ErrHelp.
 func newPipeConfig(args []string, out io.Writer) (*pipeConfig, error) {
-	c := &pipeConfig{node: []zre.Option{zre.WithLinger(5 * time.Second)}}
+	c := &pipeConfig{}
 	flags := flag.NewFlagSet("zre pipe", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors are printed once, by the caller
 	set := func(name, usage string, parse func(string) (zre.Option, error)) {

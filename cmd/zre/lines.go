@@ -32,6 +32,8 @@ type line struct {
 	Kind      string            `json:"kind,omitempty"` // of a problem, as About and Solved are
 	About     string            `json:"about,omitempty"`
 	Solved    *bool             `json:"solved,omitempty"`
+	Messages  int               `json:"messages,omitempty"` // that were not sent, as Octets
+	Octets    int64             `json:"octets,omitempty"`
 }
 
 // peerLine is a peer in the list of peers.
@@ -100,6 +102,11 @@ func problemLine(e zre.Problem) line {
 		l.Error = e.Err.Error()
 	}
 	return l
+}
+
+// lossLine gives the line of messages to a peer that were not sent.
+func lossLine(l *zre.LostError) line {
+	return line{Event: "error", Error: l.Error(), Peer: l.UUID.String(), Name: l.Name, Messages: l.Messages, Octets: l.Octets}
 }
 
 func (l *line) setFrames(frames [][]byte) {

@@ -17,7 +17,8 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-const pipeUsage = `A node driven by JSON, one object a line. The end of input quits, as {"cmd":"quit"} does.
+const pipeUsage = `A node driven by JSON, one object a line. The end of input quits, as {"cmd":"quit"} does: what is queued is sent first, for up to the
+time of --linger. The exit status is 0, 1 if something failed or was not sent, 2 if an option is wrong.
 
 Commands, on standard input:
   {"cmd":"join","group":G}  {"cmd":"leave","group":G}
@@ -40,7 +41,8 @@ Events, on standard output, each with the fields named here if they apply:
                   contradiction, interface missing, interfaces unknown, beacon port, beacons or unlisted; more may come), about (an endpoint, a uuid, an interface or a setting), error (the cause),
                   solved (false when it begins or its cause changes, true when it is over), and peer, name and endpoint where they are
                   known. A conflict about the uuid of this node: another node, at endpoint, has it too
-  error           error says which line of input was wrong, or what failed
+  error           error says which line of input was wrong, or what failed. The last ones are of messages that were not sent before
+                  the end: peer, name, messages (how many), octets (of them, those not sent)
 
 The transport is tcp, ipc or inproc; the reason of an exit left, crashed, expired, lost messages, replaced, not responding
 or unreachable. Peers of other implementations have no state.
@@ -92,8 +94,15 @@ func pipe(args []string, in io.Reader, out, errs io.Writer) int {
 		p.commands(ctx, in)
 	}()
 	<-ctx.Done()
-	node.Close()
+	stop() // another signal ends the process at once
+	lost := zre.Losses(node.Close())
 	events.Wait()
+	for _, l := range lost {
+		p.out.write(lossLine(l), true)
+	}
+	if len(lost) > 0 {
+		return 1
+	}
 	return 0
 }
 

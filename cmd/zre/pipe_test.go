@@ -4,12 +4,17 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-zre/go-zre/zre"
 )
 
 // run is a zre pipe on loopback within the test.
@@ -209,5 +214,71 @@ func TestPipeBadOptions(t *testing.T) {
 		if !strings.Contains(out.String(), word) {
 			t.Errorf("--help does not say %q:\n%s", word, &out)
 		}
+	}
+}
+
+// asPipe has the test binary be zre pipe itself, when this variable is set.
+const asPipe = "ZRE_TEST_AS_PIPE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asPipe) != "" {
+		os.Exit(pipe(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// What was not sent before the end is an error event for each peer, and the exit status. It is a process of its own: within a process
+// nothing is lost.
+func TestPipeTellsWhatIsLost(t *testing.T) {
+	t.Parallel()
+	port := 12_000 + rand.IntN(10_000)
+	sink, err := zre.NewNode(zre.WithName("sink"), zre.WithInterfaces("127.0.0.1"), zre.WithBeaconPort(port),
+		zre.WithLimits(zre.Limits{Events: 1})) // it takes no events
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sink.Close()
+	if err := sink.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0], "--interface", "127.0.0.1", "--port", fmt.Sprint(port), "--linger", "100ms")
+	cmd.Env, cmd.Stderr = append(os.Environ(), asPipe+"=1"), os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	const count = 20
+	var lost map[string]any
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		var line map[string]any
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+			t.Fatal(err)
+		}
+		switch line["event"] {
+		case "enter":
+			for range count {
+				fmt.Fprintf(in, `{"cmd":"whisper","peer":"%s","text":["%s"]}`+"\n", sink.UUID(), strings.Repeat("x", 1<<20))
+			}
+			in.Close()
+		case "error":
+			lost = line
+		}
+	}
+	messages, _ := lost["messages"].(float64)
+	octets, _ := lost["octets"].(float64)
+	if lost["peer"] != sink.UUID().String() || lost["name"] != "sink" || messages < 5 || messages > count ||
+		octets < (messages-1)*(1<<20) || octets > count*(1<<20+100) || !strings.Contains(fmt.Sprint(lost["error"]), "linger time") {
+		t.Errorf("error: %v", lost)
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Errorf("it ends with %v, want the exit status 1", err)
 	}
 }

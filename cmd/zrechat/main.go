@@ -4,6 +4,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -61,6 +62,19 @@ func main() {
 	}
 }
 
+// unsent says, of an error of Close, whose messages were not sent; nil if all were.
+func unsent(err error) error {
+	var list []error
+	for _, l := range zre.Losses(err) {
+		messages := "messages"
+		if l.Messages == 1 {
+			messages = "message"
+		}
+		list = append(list, fmt.Errorf("%d %s to %s not sent: %w", l.Messages, messages, clean(l.Name), l.Err))
+	}
+	return errors.Join(list...)
+}
+
 // options are those of the node.
 func options(name, iface, listen string, peers []string, noBeacons bool) []zre.Option {
 	list := []zre.Option{zre.WithName(name), zre.WithListen(listen), zre.WithPeers(peers...)}
@@ -74,12 +88,12 @@ func options(name, iface, listen string, peers []string, noBeacons bool) []zre.O
 }
 
 // chat runs until /quit, the end of input, or ctx.
-func chat(ctx context.Context, group string, options []zre.Option) error {
+func chat(ctx context.Context, group string, options []zre.Option) (err error) {
 	node, err := zre.NewNode(options...)
 	if err != nil {
 		return err
 	}
-	defer node.Close()
+	defer func() { err = errors.Join(err, unsent(node.Close())) }()
 	if err := node.Join(group); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -210,6 +211,20 @@ func TestUnreachable(t *testing.T) {
 	r.show(zre.Exit{Peer: &zre.Peer{Name: "bob"}, Reason: zre.Unreachable, Err: io.EOF})
 	if got, want := out.String(), "! cannot reach bob\uFFFD: EOF\n* bob is gone: unreachable (EOF)\n"; got != want {
 		t.Errorf("it prints %q, want %q", got, want)
+	}
+}
+
+// What was not sent before the end is said of each who missed it; other errors of Close are not for those who chat.
+func TestUnsent(t *testing.T) {
+	one := fmt.Errorf("close: %w", &zre.LostError{Name: "bob\a", Messages: 1, Octets: 9, Err: io.EOF})
+	two := fmt.Errorf("close: %w", &zre.LostError{Name: "carol", Messages: 2, Octets: 9, Err: io.EOF})
+	if got, want := fmt.Sprint(unsent(errors.Join(one, two, net.ErrClosed))), "1 message to bob\uFFFD not sent: EOF\n2 messages to carol not sent: EOF"; got != want {
+		t.Errorf("it says %q, want %q", got, want)
+	}
+	for _, err := range []error{nil, net.ErrClosed} {
+		if got := unsent(err); got != nil {
+			t.Errorf("of %v it says %v", err, got)
+		}
 	}
 }
 

@@ -40,30 +40,38 @@ func (h hostNetwork) Dial(ctx context.Context, network, address string) (nc net.
 	return nc, err
 }
 
+// meetOurs has a node of this process, a, and a peer, b, on two hosts, who know each other.
+func meetOurs(t *testing.T, kind testbed.Kind) (ctx context.Context, a *zre.Node, b *testbed.Peer) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), testbed.Patience)
+	t.Cleanup(cancel)
+	lan := testbed.NewLAN(t, "")
+	b = testbed.Start(t, lan.Host("b"), kind, options("b"))
+	id := uuid.MustParse(b.UUID)
+	a, err := zre.NewNode(zre.WithName("a"), zre.WithNetwork(hostNetwork{lan.Host("a")}), zre.WithTransports("tcp"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	if err := a.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for event := range a.All(ctx) {
+		if enter, ok := event.(zre.Enter); ok && enter.Peer.UUID == id {
+			break
+		}
+	}
+	b.Wait(t, "ENTER of a", func(e testbed.Event) bool { return e.Event == "enter" && e.Peer == a.UUID().String() })
+	return ctx, a, b
+}
+
 // Everybody answers PINGs, and sees nothing strange in the numbers where they overtake messages.
 func TestPing(t *testing.T) {
 	for _, kind := range append([]testbed.Kind{testbed.Zre}, theirs...) {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), testbed.Patience)
-			defer cancel()
-			lan := testbed.NewLAN(t, "")
-			b := testbed.Start(t, lan.Host("b"), kind, options("b"))
+			ctx, a, b := meetOurs(t, kind)
 			id := uuid.MustParse(b.UUID)
-			a, err := zre.NewNode(zre.WithName("a"), zre.WithNetwork(hostNetwork{lan.Host("a")}), zre.WithTransports("tcp"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer a.Close()
-			if err := a.Start(ctx); err != nil {
-				t.Fatal(err)
-			}
-			for event := range a.All(ctx) {
-				if enter, ok := event.(zre.Enter); ok && enter.Peer.UUID == id {
-					break
-				}
-			}
-			b.Wait(t, "ENTER of a", func(e testbed.Event) bool { return e.Event == "enter" && e.Peer == a.UUID().String() })
 			answered := make(chan error, 1)
 			go func() {
 				var err error
@@ -90,6 +98,36 @@ func TestPing(t *testing.T) {
 			if _, err := a.Ping(ctx, id); err != nil {
 				t.Error(err)
 			}
+		})
+	}
+}
+
+// Everybody answers a PING behind messages when it has read these.
+func TestFlush(t *testing.T) {
+	for _, kind := range append([]testbed.Kind{testbed.Zre}, theirs...) {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			ctx, a, b := meetOurs(t, kind)
+			id := uuid.MustParse(b.UUID)
+			for i := range window {
+				if err := a.Whisper(ctx, id, []byte(strconv.Itoa(i)), bytes.Repeat([]byte("x"), 10_000)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := a.Flush(ctx, id); err != nil {
+				t.Fatal(err)
+			}
+			next := 0
+			b.Wait(t, "the last message", func(e testbed.Event) bool {
+				if e.Event == "whisper" && e.Text[0] == strconv.Itoa(next) {
+					next++
+				}
+				return next == window
+			})
+			if err := a.Close(); err != nil {
+				t.Error(err)
+			}
+			b.Wait(t, "EXIT of a", func(e testbed.Event) bool { return e.Event == "exit" && e.Peer == a.UUID().String() })
 		})
 	}
 }

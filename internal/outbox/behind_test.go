@@ -1,0 +1,161 @@
+package outbox
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/zmtp"
+)
+
+// behind asks by a PING behind all that was sent.
+func behind(t *testing.T, o *Outbox) <-chan struct{} {
+	t.Helper()
+	answered, err := o.AskBehind()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answered
+}
+
+// The PING of AskBehind has its place in the order, and each answer is that to one PING.
+func TestAskBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, r, _ := opened(t, roomy)
+		whisper(t, o, "a")
+		first := behind(t, o)
+		whisper(t, o, "b")
+		second := behind(t, o)
+		o.Ping()
+		third, err := o.Ask()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.expect(t, "WHISPER 2 a", "PING 3", "WHISPER 4 b", "PING 5", "PING 6", "PING 7")
+		for i, want := range [][3]bool{{}, {true}, {true, true}, {true, true}, {true, true, true}, {true, true, true}} {
+			if got := [3]bool{isClosed(first), isClosed(second), isClosed(third)}; got != want {
+				t.Errorf("after %d answers: %v, want %v", i, got, want)
+			}
+			o.Ponged()
+		}
+	})
+}
+
+// Where the sequence wraps AskBehind waits for what is parked, and with nothing parked the PING of the wrap serves.
+func TestAskBehindWrap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, r, _ := opened(t, roomy)
+		if !isClosed(o.Settled()) {
+			t.Error("something is parked at first")
+		}
+		o.Skip(65534)
+		answered := behind(t, o)
+		r.expect(t, "PING 65535")
+		whisper(t, o, "parked")
+		if _, err := o.AskBehind(); !errors.Is(err, ErrParked) {
+			t.Errorf("with a message parked: %v", err)
+		}
+		settled := o.Settled()
+		if isClosed(settled) || isClosed(answered) {
+			t.Error("it is settled, or answered, before the answer")
+		}
+		o.Ponged()
+		if !isClosed(settled) || !isClosed(answered) {
+			t.Error("it is not settled, or not answered, by the answer")
+		}
+		again := behind(t, o)
+		r.expect(t, "WHISPER 0 parked", "PING 1")
+		if o.Ponged(); !isClosed(again) {
+			t.Error("no answer")
+		}
+	})
+}
+
+// Refuse ends what the application sends, and nothing else; for a successor, too.
+func TestRefuse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, r, _ := opened(t, roomy)
+		o.Skip(65533)
+		whisper(t, o, "a", "parked")
+		o.Refuse(errTest)
+		o.Refuse(errors.New("too late"))
+		next, follows, _ := opened(t, roomy)
+		next.Inherit(o, true)
+		for _, out := range []*Outbox{o, next} {
+			if err := send(out, "b"); err != errTest {
+				t.Errorf("Send returns %v", err)
+			}
+			if _, err := out.Ask(); err != errTest {
+				t.Errorf("Ask returns %v", err)
+			}
+			if _, err := out.AskBehind(); err != errTest {
+				t.Errorf("AskBehind returns %v", err)
+			}
+		}
+		next.Control(appendJoin)
+		next.Ping()
+		next.Pong()
+		r.expect(t, "WHISPER 65534 a", "PING 65535")
+		follows.expect(t, "WHISPER 2 parked", "JOIN 3 J", "PING 4", "PING-OK 5")
+	})
+}
+
+// What was accepted and never left is lost, parked or queued; of a session that has a successor, what did not go there.
+func TestLost(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		given      func(t *testing.T, o *Outbox)
+		messages   int
+		octets     int64
+		successors int // what those lost
+	}{
+		{"nothing", func(*testing.T, *Outbox) {}, 0, 0, 0},
+		{"our own", func(_ *testing.T, o *Outbox) { o.Control(appendJoin); o.Ping(); o.Pong() }, 0, 0, 0},
+		{"queued", func(t *testing.T, o *Outbox) { whisper(t, o, "four", "more") }, 2, 2 * (2 + 6 + 2 + 4), 0},
+		{"parked", func(t *testing.T, o *Outbox) { o.Skip(65534); whisper(t, o, "four", "more") }, 2, 8, 0},
+		{"both", func(t *testing.T, o *Outbox) { o.Skip(65533); whisper(t, o, "four", "more") }, 2, 2 + 6 + 2 + 4 + 4, 0},
+		{"at a successor", func(t *testing.T, o *Outbox) {
+			o.Skip(65533)
+			whisper(t, o, "four", "more")
+			next := New(Config{QueueMessages: 10, QueueOctets: 1000})
+			next.Inherit(o, true)
+			next.Close(errTest)
+		}, 1, 2 + 6 + 2 + 4, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := New(Config{QueueMessages: 10, QueueOctets: 1000})
+			test.given(t, o)
+			if o.IsSent() != (test.messages == 0) {
+				t.Errorf("IsSent: %v", o.IsSent())
+			}
+			o.Close(errTest)
+			if messages, octets := o.Lost(); messages != test.messages || octets != test.octets {
+				t.Errorf("%d messages of %d octets are lost, want %d of %d", messages, octets, test.messages, test.octets)
+			}
+			if next := o.Successor(); next != nil {
+				if messages, _ := next.Lost(); messages != test.successors {
+					t.Errorf("the successor lost %d, want %d", messages, test.successors)
+				}
+			}
+		})
+	}
+}
+
+// Sent waits for what is queued, and for what is parked.
+func TestSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := New(Config{QueueMessages: 10, QueueOctets: 1000, Drop: func() {}})
+		o.Sent(t.Context())
+		o.Skip(65534)
+		whisper(t, o, "parked")
+		ended := make(chan time.Time)
+		began := time.Now()
+		go func() { o.Sent(t.Context()); ended <- time.Now() }()
+		time.Sleep(time.Second) // fake time
+		o.Close(zmtp.ErrClosed)
+		if took := (<-ended).Sub(began); took != time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
