@@ -95,6 +95,8 @@ func (n *Node) remove(s *session, reason Reason) {
 		return
 	}
 	if reason == Left {
+		s.credit.lost.Store(false)
+		n.dropped.remove(s.uuid)
 		n.departures.Add(s.uuid, s.paths.Endpoints(), time.Now())
 	}
 	n.noteEnd(s, reason)
@@ -163,6 +165,9 @@ func (n *Node) unlist(s *session) {
 	n.mu.Unlock()
 	n.unindex(s)
 	n.sessionOver(s)
+	if s.credit.lost.Load() { // for its next session
+		n.dropped.add(s.uuid)
+	}
 }
 
 // hide takes a session out of the tables that the application sees.

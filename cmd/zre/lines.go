@@ -32,6 +32,7 @@ type line struct {
 	Kind      string            `json:"kind,omitempty"` // of a problem, as About and Solved are
 	About     string            `json:"about,omitempty"`
 	Solved    *bool             `json:"solved,omitempty"`
+	Messages  *uint64           `json:"messages,omitempty"` // discarded
 }
 
 // peerLine is a peer in the list of peers.

@@ -40,6 +40,7 @@ Events, on standard output, each with the fields named here if they apply:
                   contradiction or unlisted; more may come), about (an endpoint, a uuid, an interface or a setting), error (the cause),
                   solved (false when it begins or its cause changes, true when it is over), and peer, name and endpoint where they are
                   known. A conflict about the uuid of this node: another node, at endpoint, has it too
+  discarded       the last line, with --discard: messages, how many were
   error           error says which line of input was wrong, or what failed
 
 The transport is tcp, ipc or inproc; the reason of an exit left, crashed, expired, lost messages, replaced, not responding
@@ -94,6 +95,10 @@ func pipe(args []string, in io.Reader, out, errs io.Writer) int {
 	<-ctx.Done()
 	node.Close()
 	events.Wait()
+	if config.discards {
+		count := node.Discarded()
+		p.out.write(line{Event: "discarded", Messages: &count}, true)
+	}
 	return 0
 }
 
