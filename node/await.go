@@ -137,10 +137,10 @@ func (w *wait) room(ctx context.Context) error {
 	return nil
 }
 
-// look lifts the bound on our own events if the application has read none since it was last looked at: it may be what waits here, and the
-// peer may be waiting for us in the same way.
+// look lifts the bound on our own events if there is no room for more, and the application has read none since it was last looked at: it may be
+// what waits here, and the peer may be waiting for us in the same way.
 func (w *wait) look() {
-	if read := w.node.events.Read(); read != w.read {
+	if read := w.node.events.Read(); read != w.read || !w.node.events.HasWaiters() {
 		w.read = read
 		w.looks.Reset(lookAfter)
 		return
