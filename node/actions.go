@@ -306,7 +306,10 @@ func (n *Node) hearNoMore(s *session, d detail) {
 func (n *Node) expire(s *session, _ detail) { n.remove(s, Expired) }
 
 // drop ends the session of a peer that does not take its messages.
-func (n *Node) drop(s *session, _ detail) { n.remove(s, NotResponding) }
+func (n *Node) drop(s *session, _ detail) {
+	n.dropped.add(s.uuid)
+	n.remove(s, NotResponding)
+}
 
 // loseAddress ends the session of a peer whose address another one has.
 func (n *Node) loseAddress(s *session, _ detail) { n.remove(s, Crashed) }

@@ -34,6 +34,9 @@ type wait struct {
 
 // await queues a message for a peer, when there is room; err is what the first attempt returned.
 func (n *Node) await(ctx context.Context, p *session, to outbox.Target, c *outbox.Content, err error) error {
+	if errors.Is(err, zmtp.ErrFull) && !p.isWaitedFor() {
+		return n.sendNow(p, to, c, errNotCaughtUp)
+	}
 	n.events.BeginWait()
 	w := &wait{
 		node:    n,
@@ -79,11 +82,15 @@ func (w *wait) end() {
 }
 
 // awaitAll is await for a SHOUT to members whose queues were full. They are waited for at the same time, each by a goroutine of its own, so
-// that which of them are served does not depend on the others.
+// that which of them are served does not depend on the others. With Config.SkipBusy they are left out.
 func (n *Node) awaitAll(ctx context.Context, full []*session, to outbox.Target, c *outbox.Content) error {
 	failed := make([]error, len(full))
 	var all sync.WaitGroup
 	for i, p := range full {
+		if n.cfg.SkipBusy {
+			failed[i] = n.sendNow(p, to, c, ErrPeerBusy)
+			continue
+		}
 		content := c.Clone() // each may come to need frames of its own, for a successor
 		all.Go(func() { failed[i] = n.await(ctx, p, to, &content, zmtp.ErrFull) })
 	}
@@ -130,10 +137,10 @@ func (w *wait) room(ctx context.Context) error {
 	return nil
 }
 
-// look lifts the bound on our own events if the application has read none since it was last looked at: it may be what waits here, and the
-// peer may be waiting for us in the same way.
+// look lifts the bound on our own events if there is no room for more, and the application has read none since it was last looked at: it may be
+// what waits here, and the peer may be waiting for us in the same way.
 func (w *wait) look() {
-	if read := w.node.events.Read(); read != w.read {
+	if read := w.node.events.Read(); read != w.read || !w.node.events.HasWaiters() {
 		w.read = read
 		w.looks.Reset(lookAfter)
 		return

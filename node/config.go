@@ -78,6 +78,9 @@ type Config struct {
 	// 5 s by default. Then the peer is dropped as not responding.
 	SendTimeout time.Duration
 
+	// SkipBusy has Shout leave out members whose queue is full, instead of waiting for them; see zre.WithShoutPolicy.
+	SkipBusy bool
+
 	// AutoState has the node's state follow what it does, see zre.WithAutoState.
 	AutoState bool
 

@@ -48,6 +48,7 @@ func (r *receiver) Take(m outbox.Message) error {
 	if !p.spoke.Load() {
 		p.spoke.Store(true)
 	}
+	p.work.note()
 	if n.discards(&e) {
 		return nil
 	}

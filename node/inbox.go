@@ -237,6 +237,7 @@ func (in *inbox) deliver(e Event) error {
 		e.Frames = [][]byte{{}}
 	}
 	in.message.Content, in.message.Group = nil, nil // while the peer is silent they need not stay
+	in.session.work.note()
 	if in.node.discards(&e) {
 		return nil
 	}

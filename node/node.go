@@ -45,6 +45,7 @@ type Node struct {
 	// The control loop's own (until the node is started: who holds lifecycle.mu).
 	chosen      beacon.State         // by SetState
 	auto        eventqueue.AutoState // with Config.AutoState
+	stateTurns  uint64               // so far
 	telling     bool                 // a STATE message was sent a moment ago
 	groups      map[string]string    // joined by us, by name
 	status      uint8                // counts our joins and leaves (RFC 36, "The HELLO Command")
@@ -54,6 +55,7 @@ type Node struct {
 	checked     time.Time         // when checkTimeouts last ran
 	former      remembered        // foreign peers whose last session ended without a farewell
 	unreachable remembered        // peers that must be reached before they enter
+	dropped     remembered        // peers that did not take their messages
 	unverified  *paths.Unverified // bounds the sessions that beacons began
 	departures  paths.Departures  // peers that have just left
 	crowded     bool              // a newcomer was turned away since checkRoom looked last
@@ -82,6 +84,8 @@ type Node struct {
 	discarded atomic.Uint64                     // WHISPER and SHOUT, with Config.Discard
 	state     atomic.Uint32                     // our beacon.State; the control loop writes it
 	clock     *paths.Clock                      // the control loop advances it at each tick
+
+	chooser chooser
 
 	calling    chan struct{} // holds a token for each call by ipc under way, see maxCalls
 	complained atomic.Bool   // of an ipc that failed
@@ -120,6 +124,7 @@ func New(cfg Config) (*Node, error) {
 		groups:      make(map[string]string),
 		former:      newRemembered(cfg.Limits.Peers, formerFor),
 		unreachable: newRemembered(cfg.Limits.Peers, unreachableFor),
+		dropped:     newRemembered(cfg.Limits.Peers, droppedFor),
 		chosen:      beacon.Idle,
 		auto:        eventqueue.NewAutoState(),
 		reserved:    make(map[netip.AddrPort]*session),

@@ -105,6 +105,7 @@ func (n *Node) checkTimeouts(now time.Time) {
 	n.departures.Prune(now)
 	n.former.prune(now)
 	n.unreachable.prune(now)
+	n.dropped.prune(now)
 	n.checkRoom()
 	n.checkTroubles(now)
 	for _, s := range n.sessions {

@@ -98,6 +98,8 @@ type session struct {
 
 	stream atomic.Pointer[eventqueue.Stream] // its events; the control loop puts another one in where the peer enters again in the same session
 	out    *outbox.Outbox                    // what is sent to it
+	work   work                              // what it was given
+	credit credit                            // whether it is waited for
 
 	wake   chan struct{} // holds a token when there is a new endpoint to try
 	better chan struct{} // holds a token when a path may be better than the one that is dialled

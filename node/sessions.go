@@ -110,6 +110,8 @@ func (n *Node) depart(s *session, reason Reason) {
 	if n.sessions[s.uuid] != s {
 		return
 	}
+	s.credit.lost.Store(false)
+	n.dropped.remove(s.uuid)
 	n.departures.Add(s.uuid, s.paths.Endpoints(), time.Now())
 	n.noteEnd(s, Left)
 	n.noteFate(s, Left)
@@ -191,6 +193,9 @@ func (n *Node) unlist(s *session) {
 	n.mu.Unlock()
 	n.unindex(s)
 	n.sessionOver(s)
+	if s.credit.lost.Load() { // for its next session
+		n.dropped.add(s.uuid)
+	}
 }
 
 // hide takes a session out of the tables that the application sees.

@@ -44,6 +44,7 @@ func (n *Node) become(s beacon.State) {
 	if beacon.State(n.state.Swap(uint32(s))) == s || n.agent == nil || n.stopping {
 		return
 	}
+	n.stateTurns++
 	n.agent.SetState(s)
 	n.tell()
 }
@@ -54,13 +55,19 @@ func (n *Node) tell() {
 		return
 	}
 	n.telling = true
-	told := n.State()
+	told, changes := n.State(), n.stateTurns
 	for _, p := range n.sessions {
 		n.tellState(p)
 	}
 	n.after(tellGap, func() {
 		n.telling = false
-		if n.State() != told {
+		switch {
+		case n.State() != told:
+			n.tell()
+		case n.stateTurns != changes: // and back: what a peer gave us meanwhile is done, which it does not know else
+			for _, p := range n.sessions {
+				p.advertised = beacon.Unknown
+			}
 			n.tell()
 		}
 	})
@@ -83,7 +90,9 @@ func (n *Node) stated(p *session, s beacon.State, byMessage bool) {
 	case byMessage:
 		p.statesByMessage = true
 	}
-	if p.peerState.Swap(uint32(s)) != uint32(s) && p.state.isPresent() {
+	changed := p.peerState.Swap(uint32(s)) != uint32(s)
+	p.work.note() // after it: who looks sees the state that was told
+	if changed && p.state.isPresent() {
 		n.events.Push(p.stream.Load(), Event{Kind: State, Peer: p.publish(), State: s})
 	}
 }

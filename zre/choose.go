@@ -1,44 +1,23 @@
 package zre
 
-import (
-	"math/rand/v2"
-	"slices"
-)
-
-// Choose picks a member of a group to give work to: one whose state is the first of those given that any member has, and of
-// several such the one with the fewest messages waiting to be sent to it, or any of them. Members in other states are left
-// alone, be the group ever so small; then, as in a group without members, ok is false: try again on the next StateChange or Join.
+// Choose picks a member of a group to give work to, by Whisper: one whose state is the first of those given that any member has. Of several it is
+// the one that has the fewest messages before it, which wait to be sent to it, or were whispered to it since it last spoke; of equal ones the
+// one that was not chosen for the longest time. Members in other states are left alone, be the group ever so small.
 //
-// Without states it takes StateIdle, then StateUnknown (implementations that have no states), then StateReceiving.
+// A member's state lags behind what it was just given. So one that is idle, was chosen and was sent a whisper is not chosen again before it
+// speaks: it tells a state, or sends a message, such as the result. If it does neither within a second it had nothing to tell, and may be chosen.
+// This way each idle worker has one job, and none gets a whole backlog before it can say that it is busy.
+//
+// If nobody is to be chosen, ok is false: try again when a StateChange, a Join or a message comes, and after a second.
+//
+// Without states it takes StateIdle, then StateUnknown (implementations that have no states), then StateReceiving. Members in these last two
+// may have several jobs each. Choose looks at each member once, without waiting.
 func (n *Node) Choose(group string, states ...State) (peer *Peer, ok bool) {
 	if len(states) == 0 {
-		states = []State{StateIdle, StateUnknown, StateReceiving}
+		states = chosenFirst
 	}
-	var best []*Peer
-	for _, p := range n.PeersIn(group) {
-		if !slices.Contains(states, p.State) {
-			continue
-		}
-		if len(best) > 0 {
-			switch c := compare(states, p, best[0]); {
-			case c > 0:
-				continue
-			case c < 0:
-				best = best[:0]
-			}
-		}
-		best = append(best, p)
-	}
-	if len(best) == 0 {
-		return nil, false
-	}
-	return best[rand.IntN(len(best))], true
+	p, ok := n.engine.Choose(group, states)
+	return (*Peer)(p), ok
 }
 
-// compare is negative if a is the better choice, 0 if both are as good.
-func compare(states []State, a, b *Peer) int {
-	if c := slices.Index(states, a.State) - slices.Index(states, b.State); c != 0 {
-		return c
-	}
-	return a.QueuedMessages - b.QueuedMessages
-}
+var chosenFirst = []State{StateIdle, StateUnknown, StateReceiving}

@@ -29,7 +29,8 @@
 // a [Problem] may concern a peer that is not present.
 //
 // Always read the events. While a program does not, at most a few thousand messages (and 64 MiB) wait in memory; then the
-// node stops reading from the peers that send them, and they see this node as busy. Who is present is known all the same.
+// node stops reading from the peers that send them, and they see this node as busy. Who is present is known all the same. A program that only
+// sends has messages discarded ([WithDiscard]), and need not read.
 //
 // # Problems
 //
@@ -46,6 +47,13 @@
 // Whisper and Shout queue a message and return. They wait only while a peer's queue is full (10,000 messages or 64 MiB), until
 // the context or the send timeout ends; then they say which peer is busy. Nothing is dropped in silence. A message that is
 // queued may still be lost if the peer or its connection fails; the peer's Exit tells of that.
+//
+// To send in the loop over the events is right for a welcome, or for some ten thousand messages: what comes meanwhile is kept, up to 64 MiB. Where two
+// nodes send each other more than that in their loops, each waits for the other to read, and the error is ErrUnreadEvents. A program that sends as
+// much does it in a goroutine of its own, beside the loop, and then there is no bound.
+//
+// A member of a group that is slow sets the pace of Shout, or is left out ([WithShoutPolicy]). One that takes nothing for the send timeout is
+// dropped. If it comes back it is not waited for before it has taken what is queued for it: calls leave it out, and say so.
 //
 // Messages to a node of the same process are handed over, to a process of the same user on the same host they go through a unix
 // socket, and to all others by tcp; Peer.Transport tells.

@@ -17,7 +17,8 @@ var (
 	ErrUnknownPeer = node.ErrUnknownPeer
 
 	// ErrPeerBusy: the queue of messages to the peer stayed full until the context or the send timeout ended. The message was
-	// not queued for it. After the send timeout, not after the context, the peer is dropped as not responding.
+	// not queued for it. After the send timeout, not after the context, the peer is dropped as not responding. It comes at once for a peer
+	// that was dropped before and has not caught up since, and with ShoutSkipsBusy.
 	ErrPeerBusy = node.ErrPeerBusy
 
 	// ErrUnreadEvents comes with ErrPeerBusy, and says what to do: the call waited in vain, while as many events of this node waited to be read as

@@ -37,7 +37,8 @@ type Limits struct {
 
 	// Events and EventOctets are how many messages may wait for the application to take them, 1,024, and their size, 64 MiB. Then the
 	// node stops reading from the peers that send, so an answer to PING waits for them too. Those of its own process may hand over as many
-	// more as their QueueMessages and QueueOctets say, in place of a queue.
+	// more as their QueueMessages and QueueOctets say, in place of a queue. While a Whisper or Shout of the application waits and it reads no
+	// events, the size alone counts, with what an event takes itself (some 200 octets, and 24 for each frame).
 	Events      int
 	EventOctets int64
 }

@@ -118,6 +118,11 @@ func (n *Node) State() State { return n.engine.State() }
 //
 // Errors: ErrUnknownPeer, ErrPeerBusy (both within a *PeerError), ErrTooLarge, ErrNotStarted, ErrClosed, or the context's.
 //
+// While it waits events need not be read: what comes is kept, up to Limits.EventOctets. If that is full, and the peer waits for this
+// node in the same way, the error is ErrUnreadEvents, with ErrPeerBusy: a program that sends much from the loop over its events sends in
+// another goroutine instead. A peer that was dropped as not responding, and has not taken what was queued for it since, is not waited for
+// (ErrPeerBusy at once).
+//
 // A message without frames is sent as one empty frame, since zyre and pyre cannot receive none. zyre.js shows its application
 // the first frame alone.
 func (n *Node) Whisper(ctx context.Context, peer uuid.UUID, frames ...[]byte) error {
@@ -133,7 +138,9 @@ func (n *Node) WhisperGiven(ctx context.Context, peer uuid.UUID, frames ...[]byt
 
 // Shout sends a message of one or more frames to every peer in a group; this node need not be in it, and does not hear itself.
 // It returns once the message is queued for each member, and waits only for members whose queue is full. Where some could not
-// be served the others still are, and the error joins a *PeerError for each. A group without other members is no error; a name that no
+// be served the others still are, and the error joins a *PeerError for each. Members that were dropped as not responding, and have not caught
+// up since, are left out in this way without waiting, and with ShoutSkipsBusy all whose queue is full (WithShoutPolicy). Events need not be
+// read meanwhile, as for Whisper. A group without other members is no error; a name that no
 // group can have is (ErrGroup).
 func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error {
 	return n.engine.Shout(ctx, group, frames...)

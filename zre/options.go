@@ -244,6 +244,31 @@ func WithSendTimeout(d time.Duration) Option {
 	return duration("WithSendTimeout", d, func(c *config) *time.Duration { return &c.SendTimeout })
 }
 
+// ShoutPolicy says what Shout and ShoutGiven do about members of the group whose queue is full.
+type ShoutPolicy uint8
+
+const (
+	// ShoutWaits has them wait until there is room, ctx ends, or the send timeout; then the member is dropped as not responding. Nobody misses a
+	// message, and the slowest member sets the pace.
+	ShoutWaits ShoutPolicy = iota
+
+	// ShoutSkipsBusy has them leave out such members, without waiting: the error joins a *PeerError with ErrPeerBusy for each. A member stays
+	// present, however long it is busy, and gets what is sent once it has room again: for what is of no use later, such as pictures of a
+	// camera. What waits for it is held meanwhile (Limits.QueueMessages, QueueOctets).
+	ShoutSkipsBusy
+)
+
+// WithShoutPolicy sets what Shout does about members that are busy; ShoutWaits by default. Whisper waits all the same.
+func WithShoutPolicy(policy ShoutPolicy) Option {
+	return func(c *config) error {
+		if policy > ShoutSkipsBusy {
+			return fmt.Errorf("zre: WithShoutPolicy(%d): choose ShoutWaits or ShoutSkipsBusy", policy)
+		}
+		c.SkipBusy = policy == ShoutSkipsBusy
+		return nil
+	}
+}
+
 // WithAutoState has the node's state follow what it does: RECEIVING while messages arrive, PROCESSING while the application lags
 // behind its events (for 100 ms it has not come back for more), IDLE when it has caught up. A state begins at once and ends a quarter
 // of a second after its cause, so that it does not flap. A state other than IDLE that SetState sets holds until SetState sets IDLE.

@@ -20,6 +20,8 @@ type pipeConfig struct {
 	node   []zre.Option
 	groups []string
 	state  *zre.State // from the start, if one was given
+
+	discards bool
 }
 
 // newPipeConfig reads the options of zre pipe. Asked for help it prints that on out and returns flag.ErrHelp.
@@ -58,6 +60,9 @@ func newPipeConfig(args []string, out io.Writer) (*pipeConfig, error) {
 		port, err := strconv.Atoi(s)
 		return zre.WithBeaconPort(port), err
 	})
+	switchFlag(flags, "discard", "discard whispers and shouts that come, for programs that only send; the last line tells how many", func(on bool) { c.discards = on })
+	switchFlag(flags, "skip-busy", "leave members of a group that are busy out of a shout, with an error, instead of waiting for them",
+		c.optionIf(zre.WithShoutPolicy(zre.ShoutSkipsBusy)))
 	c.stateFlags(flags)
 	c.sourceFlags(flags)
 	for _, d := range []struct {
@@ -76,6 +81,9 @@ func newPipeConfig(args []string, out io.Writer) (*pipeConfig, error) {
 		})
 	}
 	err := flags.Parse(args)
+	if c.discards {
+		c.node = append(c.node, zre.WithDiscard())
+	}
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(out, pipeUsage)
 		printOptions(out, flags)
@@ -84,6 +92,27 @@ func newPipeConfig(args []string, out io.Writer) (*pipeConfig, error) {
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	return c, err
+}
+
+// optionIf gives the node an option if a flag is on.
+func (c *pipeConfig) optionIf(option zre.Option) func(on bool) {
+	return func(on bool) {
+		if on {
+			c.node = append(c.node, option)
+		}
+	}
+}
+
+// switchFlag adds an option that is on or off, and off by default.
+func switchFlag(flags *flag.FlagSet, name, usage string, set func(on bool)) {
+	flags.BoolFunc(name, usage, func(s string) error {
+		on, err := strconv.ParseBool(s)
+		if err != nil {
+			return errors.New("want true or false")
+		}
+		set(on)
+		return nil
+	})
 }
 
 // refuse ends a command whose options ask for help, which was printed, or are wrong. It returns the exit status.

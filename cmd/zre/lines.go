@@ -32,7 +32,7 @@ type line struct {
 	Kind      string            `json:"kind,omitempty"` // of a problem, as About and Solved are
 	About     string            `json:"about,omitempty"`
 	Solved    *bool             `json:"solved,omitempty"`
-	Messages  int               `json:"messages,omitempty"` // that were not sent, as Octets
+	Messages  *uint64           `json:"messages,omitempty"` // that were discarded, or not sent, as Octets
 	Octets    int64             `json:"octets,omitempty"`
 }
 
@@ -106,7 +106,8 @@ func problemLine(e zre.Problem) line {
 
 // lossLine gives the line of messages to a peer that were not sent.
 func lossLine(l *zre.LostError) line {
-	return line{Event: "error", Error: l.Error(), Peer: l.UUID.String(), Name: l.Name, Messages: l.Messages, Octets: l.Octets}
+	messages := uint64(l.Messages)
+	return line{Event: "error", Error: l.Error(), Peer: l.UUID.String(), Name: l.Name, Messages: &messages, Octets: l.Octets}
 }
 
 func (l *line) setFrames(frames [][]byte) {

@@ -41,6 +41,7 @@ Events, on standard output, each with the fields named here if they apply:
                   contradiction, interface missing, interfaces unknown, beacon port, beacons or unlisted; more may come), about (an endpoint, a uuid, an interface or a setting), error (the cause),
                   solved (false when it begins or its cause changes, true when it is over), and peer, name and endpoint where they are
                   known. A conflict about the uuid of this node: another node, at endpoint, has it too
+  discarded       with --discard, at the end: messages, how many were
   error           error says which line of input was wrong, or what failed. The last ones are of messages that were not sent before
                   the end: peer, name, messages (how many), octets (of them, those not sent)
 
@@ -97,6 +98,10 @@ func pipe(args []string, in io.Reader, out, errs io.Writer) int {
 	stop() // another signal ends the process at once
 	lost := zre.Losses(node.Close())
 	events.Wait()
+	if config.discards {
+		count := node.Discarded()
+		p.out.write(line{Event: "discarded", Messages: &count}, true)
+	}
 	for _, l := range lost {
 		p.out.write(lossLine(l), true)
 	}

@@ -136,6 +136,27 @@ func TestPipe(t *testing.T) {
 	a.exits(0)
 }
 
+// A pipe that discards messages says how many there were.
+func TestPipeDiscards(t *testing.T) {
+	t.Parallel()
+	port := 12_000 + rand.IntN(10_000)
+	a := startPipe(t, port, "--discard", "--skip-busy")
+	peer := a.next("ready")["uuid"]
+	b := startPipe(t, port)
+	b.next("enter")
+	for range 3 {
+		b.send(fmt.Sprintf(`{"cmd":"whisper","peer":"%s","text":["x"]}`, peer))
+	}
+	b.send(`{"cmd":"quit"}`)
+	b.exits(0)
+	a.next("exit") // after all that it sent
+	a.send(`{"cmd":"quit"}`)
+	if last := a.next("discarded"); last["messages"] != 3.0 {
+		t.Errorf("discarded: %v", last)
+	}
+	a.exits(0)
+}
+
 // A bad line gives an error event that says what is wrong, and the next line is taken.
 func TestPipeBadLines(t *testing.T) {
 	t.Parallel()
@@ -190,6 +211,8 @@ func TestPipeBadOptions(t *testing.T) {
 		{[]string{"--state", "exit"}, 2, `"exit"`},
 		{[]string{"--state", "unknown"}, 2, `"unknown"`},
 		{[]string{"--state-by-broadcast=perhaps"}, 2, "true or false"},
+		{[]string{"--discard=perhaps"}, 2, "true or false"},
+		{[]string{"--skip-busy=perhaps"}, 2, "true or false"},
 		{[]string{"--listen", ":5671"}, 2, "tcp://*:PORT"},
 		{[]string{"--listen", "tcp://localhost:5671"}, 2, "localhost"},
 		{[]string{"--linger", "-1s"}, 2, "negative"},

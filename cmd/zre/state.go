@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/go-zre/go-zre/zre"
@@ -49,14 +47,5 @@ func (c *pipeConfig) stateFlags(flags *flag.FlagSet) {
 		return nil
 	})
 	const broadcast = "beacons with a state by broadcast, in place of RFC 36's; IT KILLS PYRE: every pyre node that hears one dies"
-	flags.BoolFunc("state-by-broadcast", broadcast, func(s string) error {
-		on, err := strconv.ParseBool(s)
-		if err != nil {
-			return errors.New("want true or false")
-		}
-		if on {
-			c.node = append(c.node, zre.WithStateByBroadcast())
-		}
-		return nil
-	})
+	switchFlag(flags, "state-by-broadcast", broadcast, c.optionIf(zre.WithStateByBroadcast()))
 }

@@ -53,6 +53,7 @@ type Outbox struct {
 	neighbour         // the other end of a link within the process
 	scratch   []byte
 	frames    [][]byte
+	whispers  uint64
 	succeeds  bool  // it is the successor of another
 	pings     int   // sent
 	pongs     int   // answered
@@ -129,15 +130,28 @@ func (o *Outbox) Send(to Target, c *Content) error {
 	o.yield()
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	var err error
 	switch {
 	case o.finished != nil:
 		return o.finished
 	case o.successor != nil:
 		return o.successor.Send(to, c)
 	case o.wrapping():
-		return o.park(to, c)
+		err = o.park(to, c)
+	default:
+		err = o.enqueue(to, c, false)
 	}
-	return o.enqueue(to, c, false)
+	if err == nil && !to.Shout {
+		o.whispers++
+	}
+	return err
+}
+
+// Whispers returns how many WHISPERs Send has taken.
+func (o *Outbox) Whispers() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.whispers
 }
 
 // enqueue numbers a message and appends it to the queue, beyond the bounds of that if it may crowd it. It needs mu.
@@ -206,6 +220,16 @@ func (o *Outbox) enqueueControl(encode Encode) error {
 		o.sequence = sequence
 	}
 	return err
+}
+
+// Drained returns a channel that is closed once the queue is empty or closed, or a receiver to which messages are handed over has taken some.
+func (o *Outbox) Drained() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.handsOver() {
+		return o.handOverRoom()
+	}
+	return o.queue.Drained()
 }
 
 // Room returns a channel that is closed when another attempt to Send makes sense. It may be closed already; no wake-up is lost between

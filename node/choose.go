@@ -1,0 +1,101 @@
+package node
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-zre/go-zre/beacon"
+)
+
+// A peer's state lags behind what this node has just given it, so what was given counts until the peer speaks again: a state, or a message, such
+// as the result.
+
+// answerTime is how long what was given to a peer counts if it says nothing: changes of state are told at once, so one that has not told any
+// by then has none to tell.
+const answerTime = time.Second
+
+// work is what a peer was given. Node.choosing guards all but spoke.
+type work struct {
+	spoke atomic.Bool // it told a state, or sent a message, since Choose looked last
+
+	before uint64    // WHISPERs to it before it spoke
+	since  time.Time // when it was first chosen after that; the zero time if it was not
+	turn   uint64    // when it was last chosen, as a number; 0 if it was not
+}
+
+// chooser is what Choose remembers.
+type chooser struct {
+	mu   sync.Mutex
+	turn uint64
+}
+
+// note takes note that a peer spoke.
+func (w *work) note() {
+	if !w.spoke.Load() {
+		w.spoke.Store(true)
+	}
+}
+
+// given returns how many WHISPERs a peer was sent since it spoke.
+func (p *session) given(now time.Time) uint64 {
+	w, whispers := &p.work, p.out.Whispers()
+	if w.spoke.Swap(false) || now.Sub(w.since) >= answerTime {
+		w.before, w.since = whispers, time.Time{}
+	}
+	return whispers - w.before
+}
+
+// Choose picks a member of a group whose state is the first of those given that any has; see zre.Node.Choose.
+func (n *Node) Choose(group string, states []beacon.State) (*Peer, bool) {
+	n.mu.RLock()
+	members := n.members[group].lend()
+	n.mu.RUnlock()
+	n.chooser.mu.Lock()
+	defer n.chooser.mu.Unlock()
+	best, now := choice{}, time.Now()
+	for _, p := range members {
+		if rank := slices.Index(states, beacon.State(p.peerState.Load())); rank >= 0 && (best.peer == nil || rank <= best.rank) {
+			best.consider(p, rank, now)
+		}
+	}
+	p := best.peer
+	if p == nil {
+		return nil, false
+	}
+	n.chooser.turn++
+	p.work.turn = n.chooser.turn
+	if p.work.since.IsZero() {
+		p.work.since = now
+	}
+	return p.now(), true
+}
+
+// A choice is the best peer so far.
+type choice struct {
+	peer *session
+	rank int    // of its state
+	load uint64 // messages that it has before it, as far as is known
+	turn uint64
+	ties int // how many are as good
+}
+
+// consider takes a peer if it is better. An idle one that was given something is about to be busy.
+func (c *choice) consider(p *session, rank int, now time.Time) {
+	given := p.given(now)
+	if given > 0 && beacon.State(p.peerState.Load()) == beacon.Idle {
+		return
+	}
+	queued, _ := p.out.Depth()
+	load, turn := max(given, uint64(queued)), p.work.turn
+	switch {
+	case c.peer == nil || rank < c.rank || rank == c.rank && (load < c.load || load == c.load && turn < c.turn):
+		*c = choice{peer: p, rank: rank, load: load, turn: turn, ties: 1}
+	case rank == c.rank && load == c.load && turn == c.turn: // neither was chosen so far
+		if c.ties++; rand.IntN(c.ties) == 0 {
+			c.peer = p
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package zretest_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-zre/go-zre/zre"
+	"github.com/go-zre/go-zre/zre/zretest"
+)
+
+// A shouter is what a sender shouts to a group, with a number each, and what comes of that.
+type shouter struct {
+	*zretest.Watched
+	sent    int
+	held    time.Duration // by calls of more than 100 ms
+	holdUps int
+	errors  []error // of those that left somebody out
+}
+
+// shout sends 500 messages of 1,000 octets a second.
+func (s *shouter) shout(t *testing.T, d time.Duration) {
+	t.Helper()
+	frame := make([]byte, 1000)
+	for began := time.Now(); time.Since(began) < d; {
+		pass(20 * time.Millisecond)
+		for range 10 {
+			called := time.Now()
+			if err := s.Shout(t.Context(), "G", frame); err != nil {
+				s.errors = append(s.errors, err)
+			}
+			s.sent++
+			if took := time.Since(called); took > 100*time.Millisecond {
+				s.held, s.holdUps = s.held+took, s.holdUps+1
+			}
+		}
+	}
+}
+
+// heard counts the shouts that a member has got.
+func heard(n *zretest.Watched) (count int) {
+	for _, e := range n.Seen() {
+		if _, ok := e.(zre.Shout); ok {
+			count++
+		}
+	}
+	return count
+}
+
+// busyGroup starts a sender and two members of its group, of which the first has ceased to take events.
+func busyGroup(t *testing.T, lan *zretest.LAN, near bool, options ...zre.Option) (s *shouter, busy, well *zretest.Watched) {
+	hosts := []*zretest.Host{lan.Host("10.0.0.1"), lan.Host("10.0.0.2"), lan.Host("10.0.0.3")}
+	if near {
+		hosts[1] = hosts[0]
+	}
+	limits := zre.WithLimits(zre.Limits{QueueMessages: 1000, Events: 100})
+	s = &shouter{Watched: zretest.Start(t, hosts[0], append(options, limits, zre.WithName("sender"))...)}
+	busy = zretest.Start(t, hosts[1], limits, zre.WithName("busy"))
+	well = zretest.Start(t, hosts[2], zre.WithName("well"))
+	for _, n := range []*zretest.Watched{busy, well} {
+		if err := n.Join("G"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	zretest.Next[zre.Join](s.Watched)
+	zretest.Next[zre.Join](s.Watched)
+	pass(time.Second)
+	busy.Pause()
+	return s, busy, well
+}
+
+// expectBusy checks that an error names a peer as busy, and no other.
+func expectBusy(t *testing.T, err error, peer *zretest.Watched) {
+	t.Helper()
+	var failed *zre.PeerError
+	if !errors.Is(err, zre.ErrPeerBusy) || !errors.As(err, &failed) || failed.UUID != peer.UUID() || failed.Name != peer.Name() {
+		t.Fatalf("the error is %v", err)
+	}
+	if all, ok := errors.Unwrap(err).(interface{ Unwrap() []error }); ok && len(all.Unwrap()) != 1 {
+		t.Fatalf("the error names others too: %v", err)
+	}
+}
+
+// A member whose application hangs holds up the group once, until the send timeout. It comes back at once, and is left out, by name, until its
+// application goes on.
+func TestBusyMemberHoldsUpOnce(t *testing.T) {
+	for _, near := range []bool{false, true} {
+		t.Run(map[bool]string{false: "tcp", true: "inproc"}[near], func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				s, busy, well := busyGroup(t, lan, near)
+				s.shout(t, time.Minute)
+				if s.holdUps != 1 || s.held > 5100*time.Millisecond {
+					t.Errorf("the group was held up %d times, for %v", s.holdUps, s.held)
+				}
+				for _, err := range s.errors {
+					expectBusy(t, err, busy)
+				}
+				pass(time.Second)
+				if got := heard(well); got != s.sent {
+					t.Errorf("the other member got %d of %d messages", got, s.sent)
+				}
+				var failed *zre.PeerError
+				if err := s.Whisper(t.Context(), busy.UUID(), nil); !errors.As(err, &failed) || !errors.Is(err, zre.ErrPeerBusy) || failed.Dropped {
+					t.Errorf("a whisper to it: %v", err)
+				}
+
+				busy.Resume()
+				pass(time.Second)
+				before := heard(busy)
+				s.errors = nil
+				sent := s.sent
+				s.shout(t, 5*time.Second)
+				pass(time.Second)
+				if got := heard(busy) - before; got != s.sent-sent || len(s.errors) > 0 {
+					t.Errorf("it went on, and got %d of %d messages; %v", got, s.sent-sent, errors.Join(s.errors...))
+				}
+				busy.Pause() // and it is waited for again
+				s.holdUps, s.held = 0, 0
+				s.shout(t, time.Minute)
+				if s.holdUps != 1 {
+					t.Errorf("the group was held up %d times, for %v, when it hung again", s.holdUps, s.held)
+				}
+				busy.Resume()
+			})
+		})
+	}
+}
+
+// Where busy members are left out, no Shout waits, nobody is dropped, and the others get all.
+func TestShoutSkipsBusy(t *testing.T) {
+	for _, near := range []bool{false, true} {
+		t.Run(map[bool]string{false: "tcp", true: "inproc"}[near], func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				s, busy, well := busyGroup(t, lan, near, zre.WithShoutPolicy(zre.ShoutSkipsBusy))
+				s.shout(t, 30*time.Second)
+				if s.holdUps > 0 || len(s.errors) == 0 {
+					t.Errorf("%d calls waited, %v; %d left it out", s.holdUps, s.held, len(s.errors))
+				}
+				for _, err := range s.errors {
+					expectBusy(t, err, busy)
+				}
+				pass(time.Second)
+				left := len(s.errors)
+				if got := heard(well); got != s.sent {
+					t.Errorf("the other member got %d of %d messages", got, s.sent)
+				}
+				busy.Resume()
+				pass(time.Second)
+				if got := heard(busy); got != s.sent-left {
+					t.Errorf("it got %d messages, %d of %d were to leave it out", got, left, s.sent)
+				}
+				synctest.Wait()
+				for _, e := range s.Seen() {
+					if exit, ok := e.(zre.Exit); ok {
+						t.Errorf("%s exited: %v", exit.Peer.Name, exit.Reason)
+					}
+				}
+			})
+		})
+	}
+}
