@@ -31,6 +31,7 @@ const (
 	ProblemAddressTaken  = eventqueue.ProblemAddressTaken
 	ProblemTooManyPeers  = eventqueue.ProblemTooManyPeers
 	ProblemContradiction = eventqueue.ProblemContradiction
+	ProblemNotAccepting  = eventqueue.ProblemNotAccepting
 	ProblemUnlisted      = eventqueue.ProblemUnlisted
 )
 

@@ -21,6 +21,7 @@ var problemTexts = map[ProblemKind]struct{ begins, ends string }{
 	ProblemAddressTaken:  {"another node answers at the address of a peer", "the address is the peer's"},
 	ProblemTooManyPeers:  {"too many peers, newcomers are ignored", "there is room for peers again"},
 	ProblemContradiction: {"two settings contradict each other", "the settings agree"},
+	ProblemNotAccepting:  {"cannot accept now, trying on", "connections are accepted again"},
 	ProblemUnlisted:      {"too many problems, others are not listed", "all problems are listed"},
 }
 

@@ -16,6 +16,7 @@ const (
 	ProblemAddressTaken
 	ProblemTooManyPeers
 	ProblemContradiction
+	ProblemNotAccepting
 	ProblemUnlisted
 )
 
@@ -26,6 +27,7 @@ var problemNames = [...]string{
 	ProblemAddressTaken:  "address taken",
 	ProblemTooManyPeers:  "too many peers",
 	ProblemContradiction: "contradiction",
+	ProblemNotAccepting:  "not accepting",
 	ProblemUnlisted:      "unlisted",
 }
 
