@@ -136,7 +136,7 @@ func (n *Node) greetAnew(s *session, _ detail) {
 
 // askAgain: our HELLO is not answered. The peer gets another one, unless its own is here and waits for the application.
 func (n *Node) askAgain(s *session, d detail) {
-	if s.stream.Load().Stalled() {
+	if s.isStalled() {
 		n.startGrace(s)
 	} else if s.candidate == nil {
 		n.greetAnew(s, d)
@@ -238,7 +238,7 @@ func (n *Node) stay(s *session, _ detail) {
 // readOn waits on for a session that ends, for as long as its peer's messages come in or wait for the application. One that cannot
 // be spoken to any more, and goes on speaking, gets another session soon.
 func (n *Node) readOn(s *session, d detail) {
-	busy := s.spoke.Swap(false) || s.stream.Load().Stalled()
+	busy := s.spoke.Swap(false) || s.isStalled()
 	switch {
 	case busy && (s.state == leaving || time.Since(s.since) < ourEndingGrace):
 		n.startGrace(s)

@@ -161,7 +161,7 @@ func newChild(t testing.TB, port int) *child {
 
 func (c *child) read(log io.Reader) {
 	for lines := bufio.NewScanner(log); lines.Scan(); {
-		var line struct{ Level, Message, Error string }
+		var line struct{ Level, Message, Error, About string }
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
 			c.t.Logf("the child: %s", lines.Text())
 			continue
@@ -169,7 +169,7 @@ func (c *child) read(log io.Reader) {
 		c.mu.Lock()
 		c.messages[line.Message]++
 		if line.Level != "debug" && line.Level != "info" {
-			c.warnings[line.Message+": "+line.Error]++
+			c.warnings[line.Message+": "+line.About+line.Error]++
 		}
 		c.mu.Unlock()
 	}

@@ -165,7 +165,7 @@ func (n *Node) demand(s *session, within time.Duration, e event) {
 	}
 	n.askProof(s, now)
 	n.after(within, func() {
-		if s.askedFor == now && !s.answered.Load() && !s.stream.Load().Stalled() {
+		if s.askedFor == now && !s.answered.Load() && !s.isStalled() {
 			n.handle(s, e, detail{})
 		}
 	})
@@ -182,7 +182,7 @@ func (n *Node) askProof(s *session, now time.Time) {
 // showLife has a peer know that we live, though we read nothing of it: its PINGs wait for the application, with all else that it says. A PING
 // of ours is a sign of life; its answer waits too.
 func (n *Node) showLife(s *session, now time.Time) {
-	if s.stream.Load().Stalled() && s.mailbox != nil && now.Sub(s.askedFor) >= n.cfg.EvasiveTimeout/2 {
+	if s.isStalled() && s.mailbox != nil && now.Sub(s.askedFor) >= n.cfg.EvasiveTimeout/2 {
 		n.askProof(s, now)
 	}
 }

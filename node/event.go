@@ -35,6 +35,7 @@ const (
 	ProblemInterfaces    = eventqueue.ProblemInterfaces
 	ProblemBeaconPort    = eventqueue.ProblemBeaconPort
 	ProblemBeacons       = eventqueue.ProblemBeacons
+	ProblemNotAccepting  = eventqueue.ProblemNotAccepting
 	ProblemUnlisted      = eventqueue.ProblemUnlisted
 )
 

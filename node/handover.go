@@ -2,6 +2,7 @@ package node
 
 import (
 	"github.com/go-zre/go-zre/internal/eventqueue"
+	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/internal/outbox"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
@@ -49,7 +50,9 @@ func (r *receiver) Take(m outbox.Message) error {
 		p.spoke.Store(true)
 	}
 	p.work.note()
-	if n.discards(&e) {
+	if n.cfg.Discard {
+		n.discarded.Add(1)
+		memory.Recycle(e.Frames, e.Slab)
 		return nil
 	}
 	more := eventqueue.Limits{Messages: r.sender.QueueMessages, Octets: r.sender.QueueOctets}

@@ -105,6 +105,7 @@ func (in *inbox) replay(h *held) error {
 		return errSessionOver
 	default:
 	}
+	defer func() { in.message = msg.Message{} }()
 	for _, frames := range messages {
 		if err := in.receive(frames, nil); err != nil {
 			return err

@@ -179,6 +179,7 @@ func (n *Node) enter(s *session, in *inbox) {
 		n.withdraw(s.previous) // in one step: who sends finds one session, never none or both
 	}
 	n.present[s.uuid] = s
+	n.enterHost(s, in.conn.RemoteAddr())
 	n.recent.Store(nil)
 	joined := n.admit(s, hello.Groups)
 	n.mu.Unlock()

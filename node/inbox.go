@@ -36,6 +36,9 @@ type inbox struct {
 	passed  bool               // messages without a HELLO before them have been passed over
 	last    uint16
 	message msg.Message
+
+	unwanted bool // the content of the message that arrives: see Wants
+	kept     bool // the message was handed on
 }
 
 var (
@@ -74,8 +77,22 @@ func (in *inbox) Receive(frames [][]byte) error {
 	return in.receive(frames, in.conn.Slab())
 }
 
-// receive takes a message while no HELLO is held; it is of that slab.
+// receive takes a message while no HELLO is held; it is of that slab. Unless it is handed on, nothing of it stays: neither here nor in the
+// list of frames, which the reader of the connection may have a part of.
 func (in *inbox) receive(frames [][]byte, from *memory.Slab) error {
+	in.kept = false
+	err := in.take(frames, from)
+	if in.held.Load() != nil { // then the HELLO is needed, and all this is whose who has the lock
+		return err
+	}
+	if !in.kept {
+		clear(frames)
+	}
+	in.message, in.unwanted = msg.Message{}, false
+	return err
+}
+
+func (in *inbox) take(frames [][]byte, from *memory.Slab) error {
 	m := &in.message
 	err := m.Decode(frames, in.node.cfg.Limits.msg())
 	if err != nil && !errors.Is(err, msg.ErrUnknownID) {
@@ -154,7 +171,6 @@ func (in *inbox) hello(frames [][]byte) error {
 		return errRefused
 	}
 	in.last = 1
-	in.message = msg.Message{} // its octets need not stay
 	return nil
 }
 
@@ -185,8 +201,9 @@ func (in *inbox) traffic(from *memory.Slab) error {
 	case msg.Whisper:
 		return in.deliver(Event{Kind: Whisper, Slab: from})
 	case msg.Shout:
-		// A group that we left while the message was on its way; or its sender's mistake.
-		if group, ok := (*n.ownGroups.Load())[string(m.Group)]; ok {
+		// A group that we left while the message was on its way; or its sender's mistake. What was not wanted when it began to arrive is not
+		// whole, though we have joined the group meanwhile.
+		if group, ok := (*n.ownGroups.Load())[string(m.Group)]; ok && (!in.unwanted || n.cfg.Discard) {
 			return in.deliver(Event{Kind: Shout, Group: group, Slab: from})
 		}
 	case msg.Join:
@@ -232,29 +249,20 @@ func (in *inbox) change(take func(s *session, group string)) error {
 }
 
 func (in *inbox) deliver(e Event) error {
+	in.session.work.note()
+	if in.node.cfg.Discard {
+		in.node.discarded.Add(1)
+		return nil
+	}
 	e.Peer, e.Frames = in.session.snapshot.Load(), in.message.Content
 	if len(e.Frames) == 0 { // RFC 36 allows it, and applications look at the first one. What is handed over has one: see outgoing
 		e.Frames = [][]byte{{}}
 	}
-	in.message.Content, in.message.Group = nil, nil // while the peer is silent they need not stay
-	in.session.work.note()
-	if in.node.discards(&e) {
-		return nil
-	}
+	in.kept = true
 	if !in.node.events.Deliver(in.stream, &e, eventqueue.Size(e.Frames), in.conn.Done()) {
 		return errSessionOver
 	}
 	return nil
-}
-
-// discards tells whether a message is not for the application, and takes its memory back then.
-func (n *Node) discards(e *Event) bool {
-	if !n.cfg.Discard {
-		return false
-	}
-	n.discarded.Add(1)
-	memory.Recycle(e.Frames, e.Slab)
-	return true
 }
 
 // invalid ends the session with a peer that broke the sequence (RFC 36, "ZRE Commands").

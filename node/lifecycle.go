@@ -217,11 +217,12 @@ func (n *Node) live(o *opening) bool {
 	n.agent, n.gossip, n.port = o.agent, o.gossip, paths.AddrPortOf(o.mailbox.Addr()).Port()
 	n.router = zmtp.NewRouter(n.zmtp, n.accept)
 	n.router.Allow, n.router.Introduce, n.router.Rival = n.allow, n.welcome, n.rival
+	n.router.Known, n.router.Failing = n.isHost, n.noteAccept
 	n.checked = time.Now()
 	n.state.CompareAndSwap(uint32(beacon.Init), uint32(n.chosen))
-	n.serve(o.mailbox)
+	n.serve(o.mailbox, n.relistenMailbox)
 	if o.ipc != nil {
-		n.serve(o.ipc)
+		n.serve(o.ipc, n.relistenIPC)
 	}
 	if n.gossip != nil {
 		n.gossip.Serve()

@@ -28,6 +28,7 @@ type Limits struct {
 	QueueOctets          int64
 	Events               int
 	EventOctets          int64
+	PartialOctets        int64
 }
 
 var defaultLimits = Limits{
@@ -46,6 +47,7 @@ var defaultLimits = Limits{
 	QueueOctets:          64 << 20,
 	Events:               1_024,
 	EventOctets:          64 << 20,
+	PartialOctets:        64 << 20,
 }
 
 // complete checks the limits and fills in the defaults.
@@ -66,6 +68,7 @@ func (l *Limits) complete() error {
 		limit("QueueOctets", &l.QueueOctets, defaultLimits.QueueOctets),
 		limit("Events", &l.Events, defaultLimits.Events),
 		limit("EventOctets", &l.EventOctets, defaultLimits.EventOctets),
+		limit("PartialOctets", &l.PartialOctets, defaultLimits.PartialOctets),
 	)
 }
 

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -79,6 +78,7 @@ type Node struct {
 	present  map[uuid.UUID]*session  // those that entered
 	recent   atomic.Pointer[session] // whom of present a message went to last; nil if there is none, or it is present no more
 	members  map[string]*roster      // present peers by group; none is empty
+	hosts    map[netip.Addr]int      // how many of present came from each address
 
 	ownGroups atomic.Pointer[map[string]string] // a copy of groups for the readers
 	discarded atomic.Uint64                     // WHISPER and SHOUT, with Config.Discard
@@ -94,7 +94,9 @@ type Node struct {
 	agent     *beacon.Agent // nil until the node is started, when this and the rest is set
 	gossip    *seek.Hub     // nil without gossip
 	router    *zmtp.Router
-	port      uint16
+	port      uint16        // of the mailbox, unless movedTo says another
+	movedTo   atomic.Uint32 // the port that the mailbox has since its listener was gone
+	refusing  sync.Map      // by what it is about, when accepting failed last
 }
 
 // New makes a node. It is silent and invisible until Start.
@@ -109,9 +111,11 @@ func New(cfg Config) (*Node, error) {
 			Identity:   identity(cfg.UUID),
 			Properties: map[string]string{extensionsProperty: ourExtensions},
 			Limits:     cfg.Limits.zmtp(),
+			Budget:     zmtp.NewBudget(cfg.Limits.PartialOctets),
 			Log:        cfg.Log,
 
 			HandshakeTimeout: handshakeTimeout,
+			StallTimeout:     cfg.ExpiredTimeout,
 		},
 		events:      newEvents(&cfg),
 		calls:       make(chan func()),
@@ -134,6 +138,7 @@ func New(cfg Config) (*Node, error) {
 		sessions:    make(map[uuid.UUID]*session),
 		present:     make(map[uuid.UUID]*session),
 		members:     make(map[string]*roster),
+		hosts:       make(map[netip.Addr]int),
 		tick:        min(max(cfg.EvasiveTimeout/4, 10*time.Millisecond), time.Second),
 	}
 	n.problems.log, n.problems.events = n.log, n.events
@@ -163,15 +168,6 @@ func (n *Node) UUID() uuid.UUID { return n.cfg.UUID }
 
 // Name returns the node's public name.
 func (n *Node) Name() string { return n.cfg.Name }
-
-// serve takes the peers that connect to a listener, until the router is closed.
-func (n *Node) serve(l net.Listener) {
-	n.wg.Go(func() {
-		if err := n.router.Serve(l); err != nil && !errors.Is(err, net.ErrClosed) {
-			n.log.Error().Err(err).Stringer("listener", l.Addr()).Msg("mailbox closed")
-		}
-	})
-}
 
 // control is the control loop. It waits for calls, sightings and its ticker, and ends when the node is closed.
 func (n *Node) control() {
@@ -282,5 +278,5 @@ func (n *Node) endpoint() string {
 			}
 		}
 	}
-	return paths.Format(netip.AddrPortFrom(best, n.port))
+	return paths.Format(netip.AddrPortFrom(best, n.mailboxPort()))
 }

@@ -108,6 +108,7 @@ func (n *Node) checkTimeouts(now time.Time) {
 	n.dropped.prune(now)
 	n.checkRoom()
 	n.checkTroubles(now)
+	n.checkAccepting(now)
 	for _, s := range n.sessions {
 		s.out.Tidy()
 		n.checkReach(s, now, stalled)
@@ -117,7 +118,7 @@ func (n *Node) checkTimeouts(now time.Time) {
 		if s.state != draining && s.state != leaving { // readOn looks at it there
 			s.spoke.Store(false)
 		}
-		if beaconed || spoke || s.stream.Load().Stalled() || stalled {
+		if beaconed || spoke || s.isStalled() || stalled {
 			s.heard, s.isEvasive, s.isSilent, s.asked = now, false, false, false
 			n.showLife(s, now)
 			n.checkPath(s)

@@ -25,6 +25,7 @@ var problemTexts = map[ProblemKind]struct{ begins, ends string }{
 	ProblemInterfaces:    {"the network interfaces cannot be listed, no beacons meanwhile", "the network interfaces are known"},
 	ProblemBeaconPort:    {"a UDP port of the beacons cannot be opened, trying on", "the UDP port of the beacons is open"},
 	ProblemBeacons:       {"beacons are hindered", "beacons are hindered no more"},
+	ProblemNotAccepting:  {"cannot accept now, trying on", "connections are accepted again"},
 	ProblemUnlisted:      {"too many problems, others are not listed", "all problems are listed"},
 }
 

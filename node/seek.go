@@ -28,7 +28,7 @@ func (n *Node) newSeeker() *seek.Seeker {
 		Post:       n.post,
 		Probe:      n.probe,
 		Resolver:   resolver(n.cfg.Network),
-		IsOwn:      func(at netip.AddrPort) bool { return at.Port() == n.port && n.agent.IsLocal(at.Addr()) },
+		IsOwn:      func(at netip.AddrPort) bool { return at.Port() == n.mailboxPort() && n.agent.IsLocal(at.Addr()) },
 		Pause:      func(attempts int) time.Duration { return backoff(n.cfg.Network, attempts) },
 		Report:     n.reportCandidate,
 		Removed:    func(c *seek.Candidate) { n.problems.solve(ProblemContradiction, paths.Format(c.At())) },

@@ -64,6 +64,7 @@ type session struct {
 	headers         map[string]string
 	groups          map[string]int // and its place in the roster of each
 	joined          []string       // the same groups as it joined them; snapshots share it, so it only grows, or is replaced
+	host            netip.Addr     // where its connection came from, while it is present; Node.mu guards it
 	statesByMessage bool           // it tells its state by messages, so its beacons do not count for that
 
 	heard      time.Time      // last sign of life that the control loop took note of; a session that follows one that never entered has its
@@ -108,6 +109,12 @@ type session struct {
 
 	ctx    context.Context // ends with the session
 	cancel context.CancelCauseFunc
+}
+
+// isStalled tells whether nothing is read from the peer for a reason of ours: its messages wait for the application, or for room. It runs in the
+// control loop.
+func (s *session) isStalled() bool {
+	return s.stream.Load().Stalled() || s.inbox != nil && s.inbox.conn.Waits()
 }
 
 var errSessionOver = errors.New("session is over")

@@ -209,6 +209,7 @@ func (n *Node) hide(s *session) {
 func (n *Node) withdraw(s *session) {
 	if n.present[s.uuid] == s {
 		delete(n.present, s.uuid)
+		n.leaveHost(s)
 		n.recent.Store(nil)
 	}
 	for group := range s.groups {

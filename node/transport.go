@@ -149,7 +149,7 @@ func (p *session) first(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
 			if len(conn.Identity()) == 0 { // C zyre: of the others none speaks IPv6
 				format = paths.FormatBare
 			}
-			hello.Endpoint = format(netip.AddrPortFrom(local, p.node.port))
+			hello.Endpoint = format(netip.AddrPortFrom(local, p.node.mailboxPort()))
 		}
 		header, err := msg.AppendHello(nil, 1, &hello, p.node.cfg.Limits.msg())
 		return [][]byte{header}, err

@@ -4,8 +4,8 @@ package zre
 // of whoever sent it: a connection, a HELLO, a peer, a beacon. A field that is 0 means its default.
 type Limits struct {
 	// FrameSize and MessageSize are the octets of a frame and of a whole message that are received; 64 MiB each. Larger messages
-	// are refused by Whisper and Shout too. Memory is taken as octets arrive, so the limit alone costs nothing; a hostile peer can
-	// make the node hold about one message a connection.
+	// are refused by Whisper and Shout too. Memory is taken as octets arrive, so the limit alone costs nothing; PartialOctets bounds what all
+	// peers together can make the node hold so.
 	FrameSize, MessageSize int64
 
 	// Frames is how many frames a message may have, its header included; 1,024. An empty frame has no size, yet costs 24 octets.
@@ -41,4 +41,12 @@ type Limits struct {
 	// events, the size alone counts, with what an event takes itself (some 200 octets, and 24 for each frame).
 	Events      int
 	EventOctets int64
+
+	// PartialOctets is what the node holds of all messages that have not arrived whole, or wait for room among the events; 64 MiB, and as much
+	// as one message beyond it, so that there is always one that can be finished. Each connection has 16 KiB besides, so small messages never
+	// wait for this; connections that have not said HELLO share an eighth of it, of their own. Where it is used up, the node reads no more
+	// from the peers that want more, and those that hold least come first. More lets more peers send large messages at once; less is
+	// enough where messages are small. A peer that sends nothing for the expired timeout in the midst of a message loses its connection; so does one
+	// that sends less than 32 KiB a second while others wait.
+	PartialOctets int64
 }

@@ -70,6 +70,11 @@ const (
 	// solved when they can, or when the interface is not used any more.
 	ProblemBeacons = ProblemKind(node.ProblemBeacons)
 
+	// ProblemNotAccepting: the system does not let this node accept connections, for example since the process has no file descriptor left, or its
+	// listener is gone; so no new peer can enter. About is where it listens, such as "tcp://[::]:49152", Err says why. The node tries on. It is
+	// solved when accepting did not fail for 5 s.
+	ProblemNotAccepting = ProblemKind(node.ProblemNotAccepting)
+
 	// ProblemUnlisted: there are so many problems that others are not listed. About is empty.
 	ProblemUnlisted = ProblemKind(node.ProblemUnlisted)
 )

@@ -20,6 +20,7 @@ const (
 	ProblemInterfaces
 	ProblemBeaconPort
 	ProblemBeacons
+	ProblemNotAccepting
 	ProblemUnlisted
 )
 
@@ -34,6 +35,7 @@ var problemNames = [...]string{
 	ProblemInterfaces:    "interfaces unknown",
 	ProblemBeaconPort:    "beacon port",
 	ProblemBeacons:       "beacons",
+	ProblemNotAccepting:  "not accepting",
 	ProblemUnlisted:      "unlisted",
 }
 

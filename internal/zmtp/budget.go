@@ -18,7 +18,7 @@ const newcomersPart = 8
 
 // A Budget bounds the memory of all messages that are partly received, over the connections that share it: each has 16 KiB without
 // it, and takes the rest from here, until its Receiver has the message. A connection that finds no room reads no more until there is
-// some. Of those that wait the one that holds least is served first.
+// some. Of those that wait the one that would hold least is served first.
 //
 // So that messages which fill the budget can be finished, one at a time may go beyond it. All of them together hold no more than the
 // budget, that one message, and an eighth of the largest message, which is there twice for a moment.
@@ -46,7 +46,7 @@ type pool struct {
 	waiting atomic.Int32 // how many wait; changed under mu
 
 	mu      sync.Mutex
-	waiters []*share // those that hold least first; of equals, who came first
+	waiters []*share // those that would hold least first; of equals, the one that came first
 	guest   *share   // the one that may go beyond the limit
 }
 
@@ -92,8 +92,8 @@ func (s *share) await(n int64, stop <-chan struct{}) bool {
 		return true
 	}
 	s.wanted, s.granted = n, make(chan struct{})
-	at, _ := slices.BinarySearchFunc(p.waiters, s.held, func(w *share, held int64) int {
-		if w.held <= held {
+	at, _ := slices.BinarySearchFunc(p.waiters, s.held+n, func(w *share, total int64) int {
+		if w.held+w.wanted <= total {
 			return -1
 		}
 		return 1

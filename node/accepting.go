@@ -1,0 +1,144 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/paths"
+)
+
+// acceptQuiet is how long accepting from a listener must not fail before it is taken to work again: a flood takes each descriptor that becomes
+// free, and it fails and works in turn.
+const acceptQuiet = 5 * time.Second
+
+// samePort is how often the mailbox's old port is tried, when its listener is gone, before it moves to another one.
+const samePort = 3
+
+var errListenerGone = errors.New("the listener is gone")
+
+// serve takes the peers that connect to a listener. If that is gone, though nobody closed it, it listens anew.
+func (n *Node) serve(l net.Listener, listen func(ctx context.Context, try int) (net.Listener, error)) {
+	n.wg.Go(func() {
+		for l != nil {
+			err := n.router.Serve(l)
+			if n.life.Err() != nil {
+				return
+			}
+			if errors.Is(err, net.ErrClosed) {
+				err = errListenerGone
+			}
+			n.noteAccept(l, err)
+			l = n.listenAnew(l, listen)
+		}
+	})
+}
+
+// listenAnew listens until that works, with pauses; nil is for a node that ends meanwhile.
+func (n *Node) listenAnew(old net.Listener, listen func(ctx context.Context, try int) (net.Listener, error)) net.Listener {
+	for try := 1; ; try++ {
+		l, err := listen(n.life, try)
+		if err == nil {
+			return l
+		}
+		if n.life.Err() != nil {
+			return nil
+		}
+		n.noteAccept(old, err)
+		select {
+		case <-time.After(backoff(n.cfg.Network, try)):
+		case <-n.life.Done():
+			return nil
+		}
+	}
+}
+
+// relistenMailbox listens where the mailbox was, or on another port if it may be any and that one is taken; beacons tell then.
+func (n *Node) relistenMailbox(ctx context.Context, try int) (net.Listener, error) {
+	host, port, err := listenAddress(n.cfg.Listen)
+	if err != nil {
+		return nil, err
+	}
+	if port == 0 && try > samePort {
+		l, err := listenMailbox(ctx, n.cfg.Network, n.cfg.Listen)
+		if err == nil {
+			n.post(func() { n.move(paths.AddrPortOf(l.Addr()).Port()) })
+		}
+		return l, err
+	}
+	return n.cfg.Network.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(int(n.mailboxPort()))))
+}
+
+func (n *Node) relistenIPC(ctx context.Context, _ int) (net.Listener, error) {
+	return n.cfg.Network.Listen(ctx, "unix", ipcAddress(n.cfg.UUID))
+}
+
+// move tells that the mailbox has another port. It runs in the control loop. Sessions stay: their connections do.
+func (n *Node) move(port uint16) {
+	n.movedTo.Store(uint32(port))
+	if !n.stopping {
+		n.agent.Announce(port, n.State())
+		n.publish()
+	}
+}
+
+// mailboxPort returns the port of the mailbox.
+func (n *Node) mailboxPort() uint16 {
+	if port := n.movedTo.Load(); port != 0 {
+		return uint16(port)
+	}
+	return n.port
+}
+
+// noteAccept takes note that accepting from a listener failed, or listening in its place. It does not wait.
+func (n *Node) noteAccept(l net.Listener, err error) {
+	about := "tcp://" + l.Addr().String()
+	if l.Addr().Network() == "unix" {
+		about = "ipc://" + l.Addr().String()
+	}
+	n.refusing.Store(about, time.Now())
+	n.problems.raise(ProblemNotAccepting, about, nil, fmt.Errorf("cannot accept connections: %w", err))
+}
+
+// checkAccepting solves, once a tick, what did not fail again.
+func (n *Node) checkAccepting(now time.Time) {
+	n.refusing.Range(func(about, last any) bool {
+		if now.Sub(last.(time.Time)) >= acceptQuiet {
+			n.refusing.CompareAndDelete(about, last)
+			n.problems.solve(ProblemNotAccepting, about.(string))
+		}
+		return true
+	})
+}
+
+// isHost tells whether a peer that is present came from an address: connections from there have places of their own among the handshakes.
+func (n *Node) isHost(remote net.Addr) bool {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.hosts[hostOf(remote)] > 0
+}
+
+func hostOf(a net.Addr) netip.Addr { return paths.AddrPortOf(a).Addr() }
+
+// enterHost needs mu.
+func (n *Node) enterHost(s *session, from net.Addr) {
+	n.leaveHost(s)
+	if s.host = hostOf(from); s.host.IsValid() {
+		n.hosts[s.host]++
+	}
+}
+
+// leaveHost needs mu.
+func (n *Node) leaveHost(s *session) {
+	if !s.host.IsValid() {
+		return
+	}
+	if n.hosts[s.host]--; n.hosts[s.host] == 0 {
+		delete(n.hosts, s.host)
+	}
+	s.host = netip.Addr{}
+}
