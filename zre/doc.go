@@ -45,7 +45,11 @@
 //
 // Whisper and Shout queue a message and return. They wait only while a peer's queue is full (10,000 messages or 64 MiB), until
 // the context or the send timeout ends; then they say which peer is busy. Nothing is dropped in silence. A message that is
-// queued may still be lost if the peer or its connection fails; the peer's Exit tells of that.
+// queued may still be lost if the peer or its connection fails; the peer's Exit tells of that. Flush waits until a peer has read all
+// that was queued for it.
+//
+// At the end Close sends what is queued, for up to the linger time, and Shutdown until its context ends; their error names each peer to which
+// something was not sent.
 //
 // Messages to a node of the same process are handed over, to a process of the same user on the same host they go through a unix
 // socket, and to all others by tcp; Peer.Transport tells.
