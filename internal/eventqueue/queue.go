@@ -27,6 +27,7 @@ type Queue struct {
 	takes      uint64
 	arrived    uint64 // WHISPER and SHOUT so far
 	closed     bool
+	drops      bool // messages are dropped, see Drop
 
 	ready chan struct{} // holds one token when a waiting application shall look again
 	done  chan struct{} // closed with the queue
@@ -135,15 +136,26 @@ func (q *Queue) Offer(s *Stream, e *Event, octets int64, more Limits) error {
 
 // full reports whether there is no room for a WHISPER or SHOUT.
 func (q *Queue) full(octets int64, more Limits) bool {
-	return q.messages > 0 && (q.messages >= q.limits.Messages+more.Messages || q.octets+octets > q.limits.Octets+more.Octets)
+	return q.messages > 0 && !q.drops && (q.messages >= q.limits.Messages+more.Messages || q.octets+octets > q.limits.Octets+more.Octets)
 }
 
 // message appends a WHISPER or SHOUT.
 func (q *Queue) message(e *Event, octets int64) {
+	if q.drops {
+		return
+	}
 	q.messages++
 	q.arrived++
 	q.octets += octets
 	q.append(e)
+}
+
+// Drop has every WHISPER and SHOUT from now on be dropped, as if the application had taken it: there is always room.
+func (q *Queue) Drop() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.drops = true
+	q.wake()
 }
 
 // Announce appends an event that is about no peer. It never waits; an application that does not read may lose it.
