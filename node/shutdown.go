@@ -15,7 +15,7 @@ import (
 	"github.com/go-zre/go-zre/internal/outbox"
 )
 
-// The end of a node has two parts. First the application sends no more, and all else goes on, beacons too, until what is queued is written
+// The end of a node has two parts. First the application sends no more, and gets no more messages. All else goes on, beacons too, until what is queued is written
 // or lost: a peer that is sent to must not think that we are gone, and one that is not connected yet connects. Then the node says GOODBYE and
 // farewell, and ends. What was not written by then is told.
 
@@ -118,6 +118,7 @@ func (n *Node) refuse() {
 		s.out.Refuse(ErrClosed)
 	}
 	close(n.ending.refused)
+	n.events.Drop() // nobody may take them any more, and peers must not wait for that: they would drop us, and what is queued for them
 }
 
 // sendQueued waits until what is queued for the peers was handed to the operating system.

@@ -46,7 +46,11 @@
 //
 // Whisper and Shout queue a message and return. They wait only while a peer's queue is full (10,000 messages or 64 MiB), until
 // the context or the send timeout ends; then they say which peer is busy. Nothing is dropped in silence. A message that is
-// queued may still be lost if the peer or its connection fails; the peer's Exit tells of that.
+// queued may still be lost if the peer or its connection fails; the peer's Exit tells of that. Flush waits until a peer has read all
+// that was queued for it.
+//
+// At the end Close sends what is queued, for up to the linger time, and Shutdown until its context ends; their error names each peer to which
+// something was not sent.
 //
 // To send in the loop over the events is right for a welcome, or for some ten thousand messages: what comes meanwhile is kept, up to 64 MiB. Where two
 // nodes send each other more than that in their loops, each waits for the other to read, and the error is ErrUnreadEvents. A program that sends as

@@ -243,6 +243,53 @@ func ExampleNode_Ping() {
 	// Output: bob answers: true <nil>
 }
 
+// A program sends something, makes sure that it was read, and ends.
+func ExampleNode_Shutdown() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	alice, err := zre.NewNode(onLoopback(11509, zre.WithName("alice"))...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	bob, err := zre.NewNode(onLoopback(11509, zre.WithName("bob"))...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer bob.Close()
+	for _, node := range []*zre.Node{alice, bob} {
+		if err := node.Start(ctx); err != nil {
+			log.Fatal(err)
+		}
+	}
+	for event := range alice.All(ctx) {
+		if enter, ok := event.(zre.Enter); ok {
+			if err := alice.Whisper(ctx, enter.Peer.UUID, []byte("the file")); err != nil {
+				log.Fatal(err)
+			}
+			if err := alice.Flush(ctx, enter.Peer.UUID); err != nil {
+				log.Fatal(err) // it may not have all
+			}
+			break
+		}
+	}
+	err = alice.Shutdown(ctx)
+	for _, lost := range zre.Losses(err) {
+		fmt.Printf("%d messages to %s were not sent: %v\n", lost.Messages, lost.Name, lost.Err)
+	}
+	for event := range bob.All(ctx) {
+		switch e := event.(type) {
+		case zre.Whisper:
+			fmt.Printf("bob has %s\n", e.Frames[0])
+		case zre.Exit:
+			fmt.Println(e.Peer.Name, e.Reason)
+			return
+		}
+	}
+	// Output:
+	// bob has the file
+	// alice left
+}
+
 // A node says what it is doing, and its peers see it change.
 func ExampleNode_SetState() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

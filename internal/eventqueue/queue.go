@@ -31,6 +31,7 @@ type Queue struct {
 	sends      sends
 	void       int  // how many events in pending may lead to nothing, about
 	noMessages bool // there are no WHISPER and SHOUT, so what waits may be condensed
+	drops      bool // messages are dropped, see Drop
 
 	ready chan struct{} // holds one token when a waiting application shall look again
 	done  chan struct{} // closed with the queue
@@ -153,10 +154,21 @@ func (q *Queue) Offer(s *Stream, e *Event, octets int64, more Limits) error {
 
 // message appends a WHISPER or SHOUT.
 func (q *Queue) message(e *Event, octets int64) {
+	if q.drops {
+		return
+	}
 	q.messages++
 	q.arrived++
 	q.octets += octets
 	q.append(e)
+}
+
+// Drop has every WHISPER and SHOUT from now on be dropped, as if the application had taken it: there is always room.
+func (q *Queue) Drop() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.drops = true
+	q.wake()
 }
 
 // Announce appends an event that is about no peer. It never waits; an application that does not read may lose it.

@@ -318,3 +318,27 @@ func TestTakeLooks(t *testing.T) {
 		})
 	}
 }
+
+// After Drop messages count as taken, also those that wait for room; what was pending and events of membership stay.
+func TestDrop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, s := New(Limits{2, 100}), new(Stream)
+		fill(q, s, 2, 1)
+		delivered := make(chan bool)
+		go func() { delivered <- q.Deliver(s, &Event{Kind: Whisper}, 1, nil) }()
+		synctest.Wait()
+		if !s.Stalled() {
+			t.Fatal("there is room")
+		}
+		q.Drop()
+		if !<-delivered || !q.Deliver(s, &Event{Kind: Shout}, 1, nil) || q.Offer(s, &Event{Kind: Whisper}, 1000, moreRoom) != nil {
+			t.Error("a message is refused")
+		}
+		q.Push(s, Event{Peer: nobody, Kind: Join})
+		q.Push(s, Event{Peer: nobody, Kind: Exit})
+		batch, _ := q.Take(nil, nil)
+		if len(batch) != 4 || batch[1].Kind != Whisper || batch[2].Kind != Join || batch[3].Kind != Exit {
+			t.Errorf("pending: %v", batch)
+		}
+	})
+}

@@ -70,7 +70,7 @@ func (q *Queue) Lift() {
 func (q *Queue) full(octets int64, more Limits) bool {
 	room := q.limits.Octets + more.Octets - q.octets - octets
 	switch {
-	case q.messages == 0:
+	case q.messages == 0 || q.drops:
 		return false
 	case q.messages < q.limits.Messages+more.Messages:
 		return room < 0

@@ -75,7 +75,7 @@ func (c *cell) expects(reasons []string) bool {
 	case c.fault.gentle:
 		return c.ending.exits(c, reasons)
 	case c.fault.carries && c.ending.name == "stop":
-		return len(reasons) > 0 && reasons[len(reasons)-1] == "left"
+		return len(reasons) > 0 && (reasons[len(reasons)-1] == "left" || reasons[len(reasons)-1] == "lost messages")
 	}
 	return len(reasons) > 0 || c.ending.name == "freeze"
 }
@@ -86,7 +86,7 @@ func (c *cell) reasons(m, o *member) []string {
 	case m != c.victim && o != c.victim:
 		return nil
 	case o == c.victim && c.ending.name == "stop":
-		return []string{"left", "crashed", "expired", "replaced"}
+		return []string{"left", "lost messages", "crashed", "expired", "replaced"}
 	}
 	return []string{"crashed", "expired", "replaced"}
 }

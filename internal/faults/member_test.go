@@ -55,12 +55,13 @@ func (m *member) options() testbed.Options {
 	}
 }
 
-// mayFail: a message to a peer that is not there is no fault, where peers may be lost.
+// mayFail: a message to a peer that is not there is no fault, where peers may be lost, nor one that was not sent before the end.
 func (m *member) mayFail(e testbed.Event) bool {
 	for _, o := range m.cell.members {
 		for _, l := range o.all() {
 			if strings.Contains(e.Error, l.peer.UUID) {
-				return (m == m.cell.victim || o == m.cell.victim) && strings.Contains(e.Error, "no such peer")
+				lost := e.Messages > 0 && !(m.cell.fault.gentle && m.cell.fault.carries) // what it could not send before its end
+				return (m == m.cell.victim || o == m.cell.victim) && (lost || strings.Contains(e.Error, "no such peer"))
 			}
 		}
 	}

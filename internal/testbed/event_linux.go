@@ -25,10 +25,14 @@ type Event struct {
 	State     string            `json:"state,omitempty"`
 	Error     string            `json:"error,omitempty"`
 	Peers     []Known           `json:"peers,omitempty"`
+	Messages  int               `json:"messages,omitempty"` // that were not sent before the end, of an error
 
 	index int           // its place in the log, from 1
 	age   time.Duration // of the process when it was read
 }
+
+// isLoss tells whether a node says that it could not send all before its end.
+func (e Event) isLoss() bool { return e.Event == "error" && e.Messages > 0 }
 
 // Known is a peer in the answer to the command peers. Implementations differ in what they know besides the UUID.
 type Known struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -190,6 +191,59 @@ func TestShutdownWaits(t *testing.T) {
 				}
 				if got := whispers(bob.Seen(), alice.UUID()); !test.lost && got != 60 {
 					t.Errorf("bob got %d of 60", got)
+				}
+			})
+		})
+	}
+}
+
+// A node that ends takes no more events. Peers that send to it must not give it up for that while it sends.
+func TestShutdownUnderFlood(t *testing.T) {
+	for _, all := range []bool{true, false} {
+		t.Run(fmt.Sprint("with All ", all), func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				lan.SetLink(slow)
+				bob := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("bob"))
+				alice, err := zre.NewNode(zre.WithNetwork(lan.Host("10.0.0.1")), zre.WithName("alice"), zre.WithLimits(zre.Limits{Events: 10}))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := alice.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if all {
+					for e := range alice.All(t.Context()) {
+						if _, ok := e.(zre.Enter); ok {
+							break
+						}
+					}
+				} else {
+					<-alice.Events()
+				}
+				zretest.Next[zre.Enter](bob)
+				var flood sync.WaitGroup
+				flood.Go(func() {
+					for {
+						if err := bob.Whisper(t.Context(), alice.UUID(), make([]byte, 10_000)); err != nil {
+							if errors.Is(err, zre.ErrPeerBusy) {
+								t.Error(err)
+							}
+							return
+						}
+					}
+				})
+				for range 60 {
+					if err := alice.Whisper(t.Context(), bob.UUID(), make([]byte, mebibyte)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := alice.Shutdown(t.Context()); err != nil {
+					t.Error(err)
+				}
+				flood.Wait()
+				exit := exitOf(bob, alice.UUID())
+				if got := whispers(bob.Seen(), alice.UUID()); got != 60 || exit.Reason != zre.Left {
+					t.Errorf("bob got %d of 60, and alice %v", got, exit.Reason)
 				}
 			})
 		})
