@@ -12,8 +12,13 @@ import (
 // WHISPER and SHOUT have room for a bounded count and size: beyond it their reader waits, and reads nothing more from its peer.
 // Events of membership always find room, because the control loop must not wait; Admit bounds what leads to them.
 type Queue struct {
-	limits Limits
+	limits     Limits
+	sends      sends
+	noMessages bool          // there are no WHISPER and SHOUT, so what waits may be condensed
+	ready      chan struct{} // holds one token when a waiting application shall look again
+	done       chan struct{} // closed with the queue
 
+	_          [64]byte      // what is below changes with each message, in another processor's cache than that of who reads
 	mu         sync.Mutex    // guards all below, and every Stream's ended
 	roomMade   chan struct{} // closed when those that wait for room shall look again; nil if none waits
 	pending    []Event
@@ -28,13 +33,10 @@ type Queue struct {
 	takes      uint64
 	arrived    uint64 // WHISPER and SHOUT so far
 	closed     bool
-	sends      sends
-	void       int  // how many events in pending may lead to nothing, about
-	noMessages bool // there are no WHISPER and SHOUT, so what waits may be condensed
+	void       int // how many events in pending may lead to nothing, about
+	lifts      int // how many sends that wait have lifted the bound on messages
+	ceiling    int // how many messages have room now: Limits.Messages, or more where the bound was lifted and they still wait
 	drops      bool // messages are dropped, see Drop
-
-	ready chan struct{} // holds one token when a waiting application shall look again
-	done  chan struct{} // closed with the queue
 }
 
 // Limits bounds the WHISPER and SHOUT that wait for the application. An empty queue has room for one of any size.
@@ -77,7 +79,7 @@ const keepEvents = 32 << 10
 // New returns an empty queue. Close ends it; it has no goroutine of its own.
 func New(limits Limits) *Queue {
 	q := &Queue{limits: limits, ready: make(chan struct{}, 1), done: make(chan struct{})}
-	q.sends.ceiling = limits.Messages
+	q.ceiling = limits.Messages
 	return q
 }
 
@@ -281,7 +283,7 @@ func (q *Queue) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 			} else {
 				q.pending, batch = batch, q.pending
 				q.messages, q.octets, q.membership, q.snapshot, q.taken, q.void = 0, 0, 0, nil, nil, 0
-				q.sends.ceiling = q.limits.Messages
+				q.ceiling = q.limits.Messages
 			}
 			q.unfinished = len(batch)
 			q.wake()

@@ -13,8 +13,6 @@ import (
 type sends struct {
 	waiting atomic.Int32  // how many
 	read    atomic.Uint64 // how often the application came for an event while one waited
-	lifts   int           // how many of them have lifted the bound; guarded by the lock of the queue, as is ceiling
-	ceiling int           // how many messages have room now: Limits.Messages, or more where the bound was lifted and they still wait
 }
 
 // FrameCost is what a frame holds beside its octets: its place in the list.
@@ -42,8 +40,8 @@ func (q *Queue) EndWait(lifted bool) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.sends.lifts--; q.sends.lifts == 0 {
-		q.sends.ceiling = max(q.limits.Messages, q.messages)
+	if q.lifts--; q.lifts == 0 {
+		q.ceiling = max(q.limits.Messages, q.messages)
 	}
 }
 
@@ -62,7 +60,7 @@ func (q *Queue) Read() uint64 { return q.sends.read.Load() }
 func (q *Queue) Lift() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.sends.lifts++
+	q.lifts++
 	q.wake()
 }
 
@@ -74,7 +72,7 @@ func (q *Queue) full(octets int64, more Limits) bool {
 		return false
 	case q.messages < q.limits.Messages+more.Messages:
 		return room < 0
-	case q.sends.lifts == 0 && q.messages >= q.sends.ceiling+more.Messages:
+	case q.lifts == 0 && q.messages >= q.ceiling+more.Messages:
 		return true
 	}
 	return room < eventCost*int64(q.messages+1)
@@ -87,7 +85,7 @@ const takeOctets = 4 << 20
 // portion returns how many of the pending events Take gives: all of them, mostly.
 func (q *Queue) portion() int {
 	n := len(q.pending)
-	lifted := q.sends.lifts > 0 || q.sends.ceiling > q.limits.Messages
+	lifted := q.lifts > 0 || q.ceiling > q.limits.Messages
 	if lifted && q.messages > q.limits.Messages {
 		n = min(n, q.limits.Messages)
 	}
@@ -124,6 +122,6 @@ func (q *Queue) takeFirst(n int) []Event {
 	}
 	q.taken = last
 	// Half of what is taken makes room, so that peers get on, and the rest becomes less.
-	q.sends.ceiling = max(q.limits.Messages, before-(before-q.messages)/2)
+	q.ceiling = max(q.limits.Messages, before-(before-q.messages)/2)
 	return taken
 }

@@ -13,6 +13,8 @@ import (
 // A shouter is what a sender shouts to a group, with a number each, and what comes of that.
 type shouter struct {
 	*zretest.Watched
+	lan     *zretest.LAN
+	host    *zretest.Host // of the busy member
 	sent    int
 	held    time.Duration // by calls of more than 100 ms
 	holdUps int
@@ -55,7 +57,7 @@ func busyGroup(t *testing.T, lan *zretest.LAN, near bool, options ...zre.Option)
 		hosts[1] = hosts[0]
 	}
 	limits := zre.WithLimits(zre.Limits{QueueMessages: 1000, Events: 100})
-	s = &shouter{Watched: zretest.Start(t, hosts[0], append(options, limits, zre.WithName("sender"))...)}
+	s = &shouter{lan: lan, host: hosts[1], Watched: zretest.Start(t, hosts[0], append(options, limits, zre.WithName("sender"))...)}
 	busy = zretest.Start(t, hosts[1], limits, zre.WithName("busy"))
 	well = zretest.Start(t, hosts[2], zre.WithName("well"))
 	for _, n := range []*zretest.Watched{busy, well} {
@@ -155,6 +157,46 @@ func TestShoutSkipsBusy(t *testing.T) {
 					if exit, ok := e.(zre.Exit); ok {
 						t.Errorf("%s exited: %v", exit.Peer.Name, exit.Reason)
 					}
+				}
+			})
+		})
+	}
+}
+
+// That a member hangs is remembered beyond its session, for ten minutes.
+func TestBusyMemberIsRemembered(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		after func(s *shouter)
+		waits int // calls that wait for it, afterwards
+	}{
+		{"it comes back", func(*shouter) {}, 0},
+		{"its connections break", func(s *shouter) { s.host.ResetConnections() }, 0},
+		{"they break again and again", func(s *shouter) {
+			for range 5 {
+				s.host.ResetConnections()
+				pass(time.Second)
+			}
+		}, 0},
+		{"it is out of reach for long", func(s *shouter) { s.lan.Partition(s.host); pass(9 * time.Minute); s.lan.Heal() }, 0},
+		{"and is forgotten in time", func(s *shouter) { s.lan.Partition(s.host); pass(11 * time.Minute); s.lan.Heal() }, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				s, busy, _ := busyGroup(t, lan, false)
+				s.shout(t, 20*time.Second)
+				if s.holdUps != 1 {
+					t.Fatalf("the group was held up %d times", s.holdUps)
+				}
+				test.after(s)
+				pass(5 * time.Second)
+				if _, present := s.Peer(busy.UUID()); !present {
+					t.Fatal("it did not come back")
+				}
+				s.holdUps = 0
+				s.shout(t, 20*time.Second)
+				if s.holdUps != test.waits {
+					t.Errorf("the group was held up %d times more, want %d", s.holdUps, test.waits)
 				}
 			})
 		})
