@@ -16,6 +16,7 @@ func TestImports(t *testing.T) {
 		"internal/memory":     {},
 		"internal/curve":      {},
 		"internal/cert":       {"internal/z85"},
+		"internal/election":   {},
 		"internal/z85":        {},
 		"internal/zmtp":       {"internal/memory"},
 		"internal/libzmq":     {"internal/zmtp"},

@@ -1,0 +1,243 @@
+package election
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"time"
+)
+
+// SelfGrace is how long a node has been the lowest contestant when it names itself: a beacon's interval, in which it meets those that are there.
+const SelfGrace = time.Second
+
+// An ID is a node's UUID. C zyre compares them as upper-case hexadecimal digits, which is the order of these octets.
+type ID = [16]byte
+
+// Kind says what an [Output] is.
+type Kind int
+
+// The kinds of outputs.
+const (
+	SendElect  Kind = iota + 1 // send ELECT to the member To, with the UUID Node
+	SendLeader                 // send LEADER to the member To, with the UUID Node
+	Named                      // Node leads the group from now on; it may be this node
+	Lost                       // no leader is known, though one was
+)
+
+// An Output is what the node has to do, in order.
+type Output struct {
+	Kind Kind
+	To   ID
+	Node ID
+}
+
+// An Election is one group as one of its members sees it. Make one when the node joins the group, with Join for each member that is there;
+// forget it when the node leaves. Its methods return what is to be done, after the JOIN or the HELLO that tells a member of this node's
+// membership. They are not for several goroutines at once.
+type Election struct {
+	self     ID
+	all      bool
+	contests bool
+	members  map[ID]*member
+
+	best     ID // the lowest contestant
+	has      bool
+	named    ID // what was told
+	isNamed  bool
+	selfAt   time.Time // when this node names itself, if it is the best then
+	declared bool      // the wave of C zyre's nodes has come to LEADER
+
+	joined   time.Time // when a member came last
+	waveAt   time.Time // when this node began its last wave
+	repeats  int       // how often the wave of this node is still repeated
+	repeatAt time.Time // when the wave of this node is repeated; zero: it is not
+	answerAt time.Time // when the first of the foreign members is answered; zero: none waits
+	out      []Output
+}
+
+// member is another node in the group.
+type member struct {
+	ours     bool
+	contests bool
+
+	// Of foreign members. The rest is the wave as that one sees it, since it began anew the last time.
+	speaks   bool      // it knows ELECT and LEADER
+	supports ID        // the challenger that it sent last
+	heard    bool      // it has sent one
+	led      bool      // it has sent LEADER
+	said     ID        // the challenger that we sent
+	answered bool      // we have sent one
+	told     bool      // we have sent LEADER
+	due      time.Time // when we send ELECT, if that is still to be sent; zero: not by itself
+}
+
+// New begins with a group without other members. If all is true, foreign members are sent ELECT and LEADER unasked: for groups with C zyre nodes
+// that do not contest, and without pyre, zyre.js and gyre.
+func New(self ID, all bool) *Election {
+	return &Election{self: self, all: all, members: map[ID]*member{}}
+}
+
+// Leader returns who leads, as far as was told by Named.
+func (e *Election) Leader() (leader ID, ok bool) { return e.named, e.isNamed }
+
+// Next returns when Tick is to be called; ok is false if it need not be.
+func (e *Election) Next() (at time.Time, ok bool) {
+	if e.answerAt.IsZero() || !e.selfAt.IsZero() && e.selfAt.Before(e.answerAt) {
+		return e.selfAt, !e.selfAt.IsZero()
+	}
+	return e.answerAt, true
+}
+
+// Contest says that this node contests, from now on. A second call does nothing.
+func (e *Election) Contest(now time.Time) []Output {
+	if e.contests {
+		return nil
+	}
+	e.contests = true
+	for _, id := range e.sorted() {
+		if e.members[id].ours {
+			e.send(SendElect, id, e.self)
+		}
+	}
+	return e.done(now)
+}
+
+// Join says that a node is a member now: its HELLO listed the group, or it joined. ours says that it is a node of ours. One that is a member
+// already has begun a new session.
+func (e *Election) Join(now time.Time, id ID, ours bool) []Output {
+	if id == e.self {
+		return nil
+	}
+	m := &member{ours: ours, speaks: !ours && e.all}
+	e.members[id], e.joined = m, now
+	for _, m := range e.members {
+		if !m.due.IsZero() {
+			e.answerIn(now, answerGrace, m)
+		}
+	}
+	if m.speaks {
+		e.answerIn(now, answerGrace, m)
+	}
+	if ours && e.contests {
+		e.send(SendElect, id, e.self)
+	}
+	return e.done(now)
+}
+
+// Leave says that a node is not a member any more: it left the group, or exited.
+func (e *Election) Leave(now time.Time, id ID) []Output {
+	delete(e.members, id)
+	return e.done(now)
+}
+
+// Elect takes an ELECT of a member.
+func (e *Election) Elect(now time.Time, from, challenger ID) []Output {
+	m := e.members[from]
+	if m == nil {
+		return nil // it has left; if it comes back it says so again
+	}
+	if challenger == from {
+		m.contests = true
+	}
+	if !m.ours {
+		m.speaks = true
+		if challenger == from || m.led || m.heard && bytes.Compare(challenger[:], m.supports[:]) > 0 {
+			m.begin()
+			e.declared = false
+			e.challenge(now)
+		}
+		m.supports, m.heard = challenger, true
+		e.answerIn(now, e.patience(now, m), m)
+	}
+	return e.done(now)
+}
+
+// Led takes a LEADER of a member.
+func (e *Election) Led(now time.Time, from, leader ID) []Output {
+	m := e.members[from]
+	if m == nil || m.ours {
+		return nil
+	}
+	if leader == from {
+		m.contests = true
+	}
+	m.speaks, m.led = true, true
+	e.declared = e.declared || e.has && leader == e.best
+	e.tickIn(now, answerGrace)
+	return e.done(now)
+}
+
+// Tick does what was put off until now.
+func (e *Election) Tick(now time.Time) []Output {
+	if !e.answerAt.IsZero() && !now.Before(e.answerAt) {
+		e.answer(now)
+	}
+	if !e.selfAt.IsZero() && !now.Before(e.selfAt) {
+		e.selfAt = time.Time{}
+		e.name(e.self)
+	}
+	return e.done(now)
+}
+
+// done looks who is the lowest contestant now, and returns what has to be done.
+func (e *Election) done(now time.Time) []Output {
+	best, has := e.lowest()
+	if best != e.best || has != e.has {
+		gone := e.has && (!has || bytes.Compare(best[:], e.best[:]) > 0)
+		e.best, e.has, e.declared = best, has, false
+		e.rename(now)
+		e.inform(now, gone)
+	}
+	out := e.out
+	e.out = nil
+	return out
+}
+
+// rename is for a new lowest contestant.
+func (e *Election) rename(now time.Time) {
+	e.selfAt = time.Time{}
+	switch {
+	case !e.has:
+		e.unname()
+	case e.best == e.self:
+		e.unname()
+		e.selfAt = now.Add(SelfGrace)
+	default:
+		e.name(e.best)
+	}
+}
+
+func (e *Election) lowest() (best ID, has bool) {
+	if e.contests {
+		best, has = e.self, true
+	}
+	for id, m := range e.members {
+		if m.contests && (!has || bytes.Compare(id[:], best[:]) < 0) {
+			best, has = id, true
+		}
+	}
+	return best, has
+}
+
+func (e *Election) name(leader ID) {
+	if !e.isNamed || e.named != leader {
+		e.named, e.isNamed = leader, true
+		e.out = append(e.out, Output{Kind: Named, Node: leader})
+	}
+}
+
+func (e *Election) unname() {
+	if e.isNamed {
+		e.named, e.isNamed = ID{}, false
+		e.out = append(e.out, Output{Kind: Lost})
+	}
+}
+
+func (e *Election) send(kind Kind, to, node ID) {
+	e.out = append(e.out, Output{Kind: kind, To: to, Node: node})
+}
+
+// sorted gives the members in an order that does not change.
+func (e *Election) sorted() []ID {
+	return slices.SortedFunc(maps.Keys(e.members), func(a, b ID) int { return bytes.Compare(a[:], b[:]) })
+}
