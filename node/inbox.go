@@ -85,10 +85,13 @@ func (in *inbox) receive(frames [][]byte, from *memory.Slab) error {
 	if in.held.Load() != nil { // then the HELLO is needed, and all this is whose who has the lock
 		return err
 	}
-	if !in.kept {
+	if in.kept {
+		in.message.Content, in.message.Group = nil, nil // all that it has
+	} else {
 		clear(frames)
+		in.message = msg.Message{}
 	}
-	in.message, in.unwanted = msg.Message{}, false
+	in.unwanted = false
 	return err
 }
 

@@ -27,7 +27,8 @@ type Limits struct {
 	Strangers, StrangersPerAddress int
 
 	// Handshakes is how many connections may be in their handshake, 512, and HandshakesPerAddress those of one IP address, 128. A
-	// handshake that is not finished within 10 s is over.
+	// handshake that is not finished within 10 s is over. Where all places are taken, the oldest of the address with the most gives way to a
+	// newcomer, and strangers to addresses of peers.
 	Handshakes, HandshakesPerAddress int
 
 	// QueueMessages and QueueOctets are what may wait for one peer to take it: 10,000 messages, 64 MiB. Longer queues bridge longer

@@ -166,14 +166,14 @@ func (p *pool) serve() {
 // An account is what a reader holds for the message that arrives.
 type account struct {
 	conn  *Conn // nil in tests of the reader alone
-	size  int64 // what it holds
+	size  int   // octets that it holds
 	share share
 }
 
 // charge counts n octets more, and waits for room for them. The error is that of a connection that was closed meanwhile.
 func (r *reader) charge(n int) error {
 	a := &r.account
-	if a.size += int64(n); a.size <= freeOctets+a.share.held {
+	if a.size += n; int64(a.size) <= freeOctets+a.share.held {
 		return nil
 	}
 	return r.borrow()
@@ -188,7 +188,7 @@ func (r *reader) borrow() error {
 	if a.share.held == 0 {
 		a.share.pool = a.conn.pool()
 	}
-	more := max(a.size-freeOctets-a.share.held, freeOctets)
+	more := max(int64(a.size)-freeOctets-a.share.held, freeOctets)
 	if a.share.reserve(more) {
 		return nil
 	}
@@ -203,7 +203,7 @@ func (r *reader) borrow() error {
 
 // give counts n octets less.
 func (a *account) give(n int) {
-	a.size -= int64(n)
+	a.size -= n
 	a.share.give(int64(n))
 }
 

@@ -26,7 +26,7 @@ var (
 	// ErrIdentityInUse says that another connection has the identity, and that Router.Rival lets that one go on.
 	ErrIdentityInUse = errors.New("zmtp: another connection has this identity, and goes on")
 
-	// errGaveWay says that this side closed the connection before its greeting came, since its address had the most of those.
+	// errGaveWay says that this side closed the connection before its greeting came, since its address had the most of those, or it was the oldest.
 	errGaveWay = fmt.Errorf("zmtp: its place went to a handshake of another address: %w", net.ErrClosed)
 )
 

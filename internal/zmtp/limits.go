@@ -22,8 +22,8 @@ type Limits struct {
 	CommandSize int64
 
 	// PendingHandshakes is how many accepted connections may be in their handshake at once, over all listeners of a
-	// Router. Default 512, each some 10 KiB and a file descriptor for HandshakeTimeout at most. One more is closed at
-	// once; a well-meaning peer dials again.
+	// Router. Default 512, each some 10 KiB and a file descriptor for HandshakeTimeout at most. For one more the oldest of the
+	// address that has the most is closed, or else the one that comes; a well-meaning peer dials again.
 	PendingHandshakes int
 
 	// PendingPerAddress is the same for one IP address, so that one host cannot take all of them. Default 128, since a

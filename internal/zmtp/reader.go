@@ -29,7 +29,10 @@ const (
 	wholeAfter = 8
 
 	direct = 8 << 10 // a rest of a frame this long is read to its place without the buffer
-	asking = 8 << 10 // the longest message that is received without asking a Screener
+
+	// A message is long from so many octets or frames on: then a Screener is asked, and the Budget. One that is shorter holds less than freeOctets.
+	longMessage = 8 << 10
+	manyFrames  = 256
 )
 
 // errQuiet ends a run of the reader when a connection has been silent for a while: see run.
@@ -53,6 +56,7 @@ type reader struct {
 
 	cutter  memory.Cutter // with the frames of the message that is arriving
 	message int64         // their octets
+	isLong  bool          // it is a long one
 
 	buf   []byte // idle itself, or a longer one
 	start int    // of what is read but not parsed
@@ -127,8 +131,8 @@ func (r *reader) frame(flags byte, size uint64) error {
 	}
 	r.message += int64(size)
 	keep := int(size)
-	if r.message > asking {
-		keep = r.screen.keep(keep, &r.cutter)
+	if r.message > longMessage || r.cutter.Open() >= manyFrames {
+		keep = r.goOn(keep)
 	}
 	body, err := r.body(keep)
 	if err == nil && keep < int(size) {
@@ -142,17 +146,30 @@ func (r *reader) frame(flags byte, size uint64) error {
 		return nil
 	}
 	r.message = 0
-	r.screen.asked = false
 	err = r.deliver(r.cutter.Message())
-	r.account.close()
 	r.pace.restart()
+	if r.isLong {
+		r.isLong, r.screen.asked = false, false
+		r.account.close()
+	}
 	return err
+}
+
+// goOn takes note that a message is long, and returns how many octets are to be kept of its next frame.
+func (r *reader) goOn(size int) int {
+	if !r.isLong {
+		r.isLong = true
+		r.account.size = int(r.message) - size + frameCost*r.cutter.Open()
+	}
+	return r.screen.keep(size, &r.cutter)
 }
 
 // body reads a frame's body into memory of its own, which for a long frame is taken as the octets arrive.
 func (r *reader) body(size int) ([]byte, error) {
-	if err := r.charge(frameCost + min(size, firstPiece)); err != nil {
-		return nil, err
+	if r.isLong {
+		if err := r.charge(frameCost + min(size, firstPiece)); err != nil {
+			return nil, err
+		}
 	}
 	if size <= firstPiece {
 		body := r.cutter.Octets(size)

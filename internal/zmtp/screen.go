@@ -7,8 +7,8 @@ import (
 )
 
 // A Screener is a Receiver that can tell by the head of a message, its first frame, whether it needs the rest. What it does not need is
-// read and dropped as it arrives, so that nothing is held for it. Limits count it all the same. Messages of 8 KiB or less are received
-// without asking, and so are those of a link within the process, where they are in memory already.
+// read and dropped as it arrives, so that nothing is held for it. Limits count it all the same. Messages of 8 KiB or less, with 256 frames or
+// fewer, are received without asking, and so are those of a link within the process, where they are in memory already.
 type Screener interface {
 	Receiver
 
@@ -31,7 +31,7 @@ type screen struct {
 	drop  bool // the answer
 }
 
-// keep returns how many octets are kept of a frame of so many, which makes the message longer than a Screener is not asked about.
+// keep returns how many octets are kept of the next frame, of so many, of a message that is long.
 func (s *screen) keep(size int, message *memory.Cutter) int {
 	switch {
 	case s.wants == nil:

@@ -9,6 +9,7 @@
 //     something waits, drains it, everything with few system calls.
 //   - A [Receiver] gets what one peer sends, from that connection's reader goroutine, whole messages in order. A Receive
 //     that waits makes the reader wait, so the peer meets TCP's backpressure.
+//   - A [Budget] bounds the messages that are partly received, over all connections. A [Screener] tells which need not be received at all.
 //   - A [Conn] ends once: because the peer left, broke the protocol, was replaced, or this side closed it. Its Receiver's
 //     Closed is told which.
 //

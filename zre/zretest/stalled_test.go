@@ -101,3 +101,44 @@ func TestForeignPeerOfABusyApplication(t *testing.T) {
 		})
 	}
 }
+
+// Long messages of several peers wait for the application, and others for room beside them. None of these peers is silent.
+func TestReadersThatWaitForRoom(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		const count, size = 5, 1 << 20
+		lan.Route(true)
+		options := []zre.Option{zre.WithLimits(zre.Limits{Events: 1, PartialOctets: size})}
+		for i := range count {
+			options = append(options, zre.WithPeers(fmt.Sprintf("tcp://10.0.2.%d:5671", i+1)))
+		}
+		a := zretest.Start(t, lan.Host("10.0.1.1"), options...)
+		var peers []*zretest.Watched
+		for i := range count {
+			peers = append(peers, zretest.Start(t, lan.Host(fmt.Sprintf("10.0.2.%d", i+1)), zre.WithListen("tcp://*:5671")))
+		}
+		pass(10 * time.Second)
+		a.Pause()
+		for _, peer := range peers {
+			for range 3 {
+				if err := peer.Whisper(t.Context(), a.UUID(), make([]byte, size)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		pass(5 * time.Minute)
+		a.Resume()
+		pass(time.Minute)
+		whispers := 0
+		for _, event := range a.Seen() {
+			switch event.(type) {
+			case zre.Whisper:
+				whispers++
+			case zre.Evasive, zre.Silent, zre.Exit:
+				t.Errorf("a was told of a %T of %s", event, event.From().Name)
+			}
+		}
+		if whispers != 3*count {
+			t.Errorf("%d messages, want %d", whispers, 3*count)
+		}
+	})
+}
