@@ -31,6 +31,8 @@ const (
 	ProblemAddressTaken  = eventqueue.ProblemAddressTaken
 	ProblemTooManyPeers  = eventqueue.ProblemTooManyPeers
 	ProblemContradiction = eventqueue.ProblemContradiction
+	ProblemDNS           = eventqueue.ProblemDNS
+	ProblemGossip        = eventqueue.ProblemGossip
 	ProblemUnlisted      = eventqueue.ProblemUnlisted
 )
 

@@ -21,6 +21,8 @@ var problemTexts = map[ProblemKind]struct{ begins, ends string }{
 	ProblemAddressTaken:  {"another node answers at the address of a peer", "the address is the peer's"},
 	ProblemTooManyPeers:  {"too many peers, newcomers are ignored", "there is room for peers again"},
 	ProblemContradiction: {"two settings contradict each other", "the settings agree"},
+	ProblemDNS:           {"the DNS does not resolve a name, trying on", "the name is resolved, or not looked up any more"},
+	ProblemGossip:        {"no connection to a gossip hub, trying on", "the gossip hub is connected, or not wanted any more"},
 	ProblemUnlisted:      {"too many problems, others are not listed", "all problems are listed"},
 }
 

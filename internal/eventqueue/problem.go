@@ -16,6 +16,8 @@ const (
 	ProblemAddressTaken
 	ProblemTooManyPeers
 	ProblemContradiction
+	ProblemDNS
+	ProblemGossip
 	ProblemUnlisted
 )
 
@@ -26,6 +28,8 @@ var problemNames = [...]string{
 	ProblemAddressTaken:  "address taken",
 	ProblemTooManyPeers:  "too many peers",
 	ProblemContradiction: "contradiction",
+	ProblemDNS:           "DNS",
+	ProblemGossip:        "gossip",
 	ProblemUnlisted:      "unlisted",
 }
 
