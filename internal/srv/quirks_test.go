@@ -159,8 +159,12 @@ func TestNames(t *testing.T) {
 				for name := range strings.FieldsSeq(c.want) {
 					want = append(want, service+name)
 				}
-				if got := config.names(service + c.domain); !slices.Equal(got, want) {
+				got, first := config.names(service + c.domain)
+				if !slices.Equal(got, want) {
 					t.Errorf("%s, want %s", got, want)
+				}
+				if asItIs := got[0] == service+strings.TrimSuffix(c.domain, ".")+"."; asItIs && first != 1 || !asItIs && first != len(got)-1 {
+					t.Errorf("%d of %s count", first, got)
 				}
 			})
 		}
@@ -243,4 +247,49 @@ func TestServerComes(t *testing.T) {
 			t.Errorf("the server came at %v, the answer was told at %v", came, told)
 		}
 	})
+}
+
+// A network without a way to the Internet: nobody answers for the name as it is, which is tried last. That is no failure of those before it, and does not
+// slow down each look-up.
+func TestNobodyAnswersForTheLast(t *testing.T) {
+	for name, fail := range map[string]answerer{"SERVFAIL": refuse(dns.RcodeServerFailure), "silence": silent} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fake{handler: func(network string, q *dns.Msg) *dns.Msg {
+					if strings.HasSuffix(q.Question[0].Name, ".cluster.local.") {
+						return zone{}.answer(network, q)
+					}
+					return fail(network, q)
+				}}
+				r := resolver(t, "nameserver 10.0.0.1\nsearch cluster.local\noptions ndots:5\n", nil)
+				r.Dial = f.dial
+				count := func() (it, last int) {
+					for _, asked := range f.questions() {
+						if asked == "_zre._tcp.robots." {
+							last++
+						} else {
+							it++
+						}
+					}
+					return it, last
+				}
+				for i := range 29 {
+					began := time.Now()
+					_, err := r.Lookup(t.Context(), "_zre._tcp.robots")
+					if !errors.Is(err, ErrNoName) {
+						t.Fatal(err)
+					}
+					if it, last := count(); it != i+1 || last != 2 || i > 0 && time.Since(began) > 0 {
+						t.Errorf("look-up %d: asked %d times for it, %d for the last, in %v", i+1, it, last, time.Since(began))
+					}
+					time.Sleep(time.Second) // fake time
+				}
+				time.Sleep(2 * time.Second) // fake time
+				_, _ = r.Lookup(t.Context(), "_zre._tcp.robots")
+				if _, last := count(); last != 4 {
+					t.Errorf("asked %d times for the last, after a while", last)
+				}
+			})
+		})
+	}
 }

@@ -94,14 +94,20 @@ func (c config) timeout(wanted time.Duration) time.Duration {
 
 // names gives what to ask for in turn: a name that is not complete is searched. As everywhere, a domain with ndots dots or more is tried as it
 // is first, and others last. The labels of the service do not count as such: they are not what a user takes for the domain.
-func (c config) names(name string) (names []string) {
+//
+// The first of the names are those that count: that one, or else those that the search list makes. The others are tried in case, and that they
+// fail means nothing, where these do not exist.
+func (c config) names(name string) (names []string, first int) {
 	service, domain := cutService(name)
 	for _, full := range c.list.NameList(domain) {
 		if full = service + full; badName(strings.TrimSuffix(full, ".")) == "" { // it may have become too long
 			names = append(names, full)
 		}
 	}
-	return names
+	if len(names) == 1 || names[0] == dns.Fqdn(name) {
+		return names, 1
+	}
+	return names, len(names) - 1
 }
 
 // cutService cuts a name behind its leading labels that begin with an underscore.

@@ -21,6 +21,7 @@ const (
 	defaultTries   = 2
 	patience       = 10 // a lookup may take so many timeouts, whatever it asks
 	longest        = time.Minute
+	lastPause      = 30 * time.Second // names that are tried last are left out for so long when they are not answered
 )
 
 // A Resolver looks up SRV records. The zero Resolver is ready. Its methods may be called from any goroutine; its fields must not
@@ -40,6 +41,9 @@ type Resolver struct {
 
 	path string // instead of /etc/resolv.conf, for tests
 	turn atomic.Uint32
+
+	mu     sync.Mutex
+	failed time.Time // when a name of those that are tried last was not answered
 }
 
 // An asker puts questions.
@@ -52,6 +56,7 @@ type asker interface {
 type plan struct {
 	asker
 	names []string // to ask for, in turn
+	first int      // how many of them count; the others are tried in case
 	time  time.Duration
 }
 
@@ -69,10 +74,18 @@ func (r *Resolver) Lookup(ctx context.Context, name string) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.time)
 	defer cancel()
 	var problem error
-	for _, name := range p.names {
+	for i, name := range p.names {
+		isLast := i >= p.first && isNobody(problem)
+		if isLast && r.leavesOut() {
+			break
+		}
 		answer, err := lookup(ctx, p, name)
 		if err == nil {
 			return answer, nil
+		}
+		if isLast && !isNobody(err) && parent.Err() == nil {
+			r.leaveOut()
+			break
 		}
 		// Of the names that a search makes, the one that is there, but does not work, tells more than those that are not.
 		if problem == nil || errors.Is(problem, ErrNoName) {
@@ -86,6 +99,20 @@ func (r *Resolver) Lookup(ctx context.Context, name string) (Answer, error) {
 		}
 	}
 	return Answer{}, problem
+}
+
+// leaveOut leaves the names that are tried last out for a while: a network without a way to the Internet has nobody to ask for "robots.", and each
+// look-up would wait for that.
+func (r *Resolver) leaveOut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed = time.Now()
+}
+
+func (r *Resolver) leavesOut() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.failed.IsZero() && time.Since(r.failed) < lastPause
 }
 
 // isAnswer reports whether an error is a server's word about this name, which another name may have no share in.
@@ -106,11 +133,11 @@ func (r *Resolver) plan(name string) (plan, error) {
 	if r.Server != "" {
 		s, err := parseServer(r.Server)
 		c.servers = []server{s}
-		return c.plan(dns.Fqdn(name)), err
+		return c.plan([]string{dns.Fqdn(name)}, 1), err
 	}
 	config, err := readConfig(cmp.Or(r.path, configPath()))
 	if errors.Is(err, fs.ErrNotExist) {
-		return plan{system{net.DefaultResolver}, []string{name}, min(patience*c.timeout, longest)}, nil
+		return plan{system{net.DefaultResolver}, []string{name}, 1, min(patience*c.timeout, longest)}, nil
 	}
 	if err != nil {
 		return plan{}, err
@@ -120,10 +147,12 @@ func (r *Resolver) plan(name string) (plan, error) {
 		first := int(r.turn.Add(1)-1) % len(c.servers)
 		c.servers = slices.Concat(c.servers[first:], c.servers[:first])
 	}
-	return c.plan(config.names(name)...), nil
+	return c.plan(config.names(name)), nil
 }
 
-func (c *client) plan(names ...string) plan { return plan{c, names, min(patience*c.timeout, longest)} }
+func (c *client) plan(names []string, first int) plan {
+	return plan{c, names, first, min(patience*c.timeout, longest)}
+}
 
 // lookup asks for the records of a name and for the addresses of their targets.
 func lookup(ctx context.Context, a asker, name string) (Answer, error) {
