@@ -36,6 +36,8 @@ const (
 	ProblemBeaconPort    = eventqueue.ProblemBeaconPort
 	ProblemBeacons       = eventqueue.ProblemBeacons
 	ProblemNotAccepting  = eventqueue.ProblemNotAccepting
+	ProblemDNS           = eventqueue.ProblemDNS
+	ProblemGossip        = eventqueue.ProblemGossip
 	ProblemUnlisted      = eventqueue.ProblemUnlisted
 )
 

@@ -27,10 +27,10 @@ func (c *Config) checkGossip() error {
 	return nil
 }
 
-// openGossip listens for clients and connects to hubs, if the configuration says so.
+// openGossip listens for clients, if the configuration says so.
 func (o *opening) openGossip(ctx context.Context) error {
 	n := o.node
-	if len(n.cfg.GossipBind)+len(n.cfg.GossipConnect) == 0 {
+	if len(n.cfg.GossipBind) == 0 {
 		return nil
 	}
 	var listeners []net.Listener
@@ -42,14 +42,22 @@ func (o *opening) openGossip(ctx context.Context) error {
 		}
 		listeners = append(listeners, l)
 	}
-	o.gossip = n.seeker.NewHub(seek.HubConfig{Dial: n.cfg.Network.Dial, IsLocal: func(addr netip.Addr) bool { return n.agent.IsLocal(addr) }}, listeners)
+	o.gossip = n.newHub(listeners)
 	o.closers = append(o.closers, o.gossip.Close)
-	for _, endpoint := range n.cfg.GossipConnect {
-		if err := o.gossip.Connect(endpoint); err != nil {
-			return fmt.Errorf("node: WithGossipConnect: %w", err)
-		}
-	}
 	return nil
+}
+
+func (n *Node) newHub(listeners []net.Listener) *seek.Hub {
+	return n.seeker.NewHub(seek.HubConfig{Dial: n.cfg.Network.Dial, IsLocal: func(addr netip.Addr) bool { return n.agent.IsLocal(addr) }}, listeners)
+}
+
+// connectGossip connects to a hub of gossip.
+func (n *Node) connectGossip(endpoint string) error {
+	if n.gossip == nil {
+		n.gossip = n.newHub(nil)
+		n.publish()
+	}
+	return n.gossip.Connect(endpoint)
 }
 
 func closeAll(listeners []net.Listener) (err error) {

@@ -116,19 +116,18 @@ func (n *Node) Start(ctx context.Context) error {
 
 // opening is what a start opens, step by step. A later step may fail, and Close may come, so nothing of it is the node's before all is open.
 type opening struct {
-	node     *Node
-	watchers *seek.Watchers
-	agent    *beacon.Agent
-	mailbox  net.Listener
-	ipc      net.Listener // nil if there is none
-	gossip   *seek.Hub    // nil without gossip
-	closers  []func() error
+	node    *Node
+	agent   *beacon.Agent
+	mailbox net.Listener
+	ipc     net.Listener // nil if there is none
+	gossip  *seek.Hub    // nil unless it listens for clients
+	closers []func() error
 }
 
 // open takes the steps. Their order matters: C zyre and gyre keep to the first endpoint that they hear, even if nobody listens there yet. So
-// hear, then listen, then speak. Gossip is last: its hubs tell of peers, and wait for the control loop, as soon as they are connected.
+// hear, then listen, then speak. What waits for the network, as the DNS and hubs of gossip, is asked once the node lives.
 func (o *opening) open(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{o.lookUp, o.openAgent, o.openMailbox, o.openIPC, o.openGossip} {
+	for _, step := range []func(context.Context) error{o.openAgent, o.openMailbox, o.openIPC, o.openGossip} {
 		if ctx.Err() != nil {
 			return fmt.Errorf("node: start: %w", context.Cause(ctx))
 		}
@@ -144,11 +143,6 @@ func (o *opening) undo() (err error) {
 	for _, closer := range slices.Backward(o.closers) {
 		err = errors.Join(err, closer())
 	}
-	return err
-}
-
-func (o *opening) lookUp(ctx context.Context) (err error) {
-	o.watchers, err = o.node.lookUp(ctx)
 	return err
 }
 
@@ -230,7 +224,7 @@ func (n *Node) live(o *opening) bool {
 	}
 	n.checkBeacons()
 	n.settleIn()
-	n.findPeers(o.watchers)
+	n.findPeers()
 	n.wg.Go(n.control)
 	n.agent.Announce(n.port, n.State())
 	n.log.Debug().Uint16("port", n.port).Msg("started")

@@ -26,6 +26,8 @@ var problemTexts = map[ProblemKind]struct{ begins, ends string }{
 	ProblemBeaconPort:    {"a UDP port of the beacons cannot be opened, trying on", "the UDP port of the beacons is open"},
 	ProblemBeacons:       {"beacons are hindered", "beacons are hindered no more"},
 	ProblemNotAccepting:  {"cannot accept now, trying on", "connections are accepted again"},
+	ProblemDNS:           {"the DNS does not resolve a name, trying on", "the name is resolved, or not looked up any more"},
+	ProblemGossip:        {"no connection to a gossip hub, trying on", "the gossip hub is connected, or not wanted any more"},
 	ProblemUnlisted:      {"too many problems, others are not listed", "all problems are listed"},
 }
 

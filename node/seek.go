@@ -28,11 +28,15 @@ func (n *Node) newSeeker() *seek.Seeker {
 		Post:       n.post,
 		Probe:      n.probe,
 		Resolver:   resolver(n.cfg.Network),
+		DNSServer:  n.cfg.Resolver,
+		Dial:       n.cfg.Network.Dial,
 		IsOwn:      func(at netip.AddrPort) bool { return at.Port() == n.mailboxPort() && n.agent.IsLocal(at.Addr()) },
 		Pause:      func(attempts int) time.Duration { return backoff(n.cfg.Network, attempts) },
 		Report:     n.reportCandidate,
 		Removed:    func(c *seek.Candidate) { n.problems.solve(ProblemContradiction, paths.Format(c.At())) },
 		Looked:     n.checkPeersSoon,
+		ReportDNS:  func(src seek.Source, err error) { n.report(ProblemDNS, src.Name, err) },
+		ReportHub:  func(endpoint string, err error) { n.report(ProblemGossip, endpoint, err) },
 		Log:        n.log,
 	})
 }
@@ -117,6 +121,15 @@ func (n *Node) reportCandidate(c *seek.Candidate, err error) {
 		err = fmt.Errorf("named by %s: %w", by, err)
 	}
 	n.problems.raiseAt(level, ProblemUnreachable, about, &Peer{UUID: c.Peer(), Endpoint: about, Transport: TCP}, err)
+}
+
+// report raises a problem of no peer, or solves it if err is nil.
+func (n *Node) report(kind ProblemKind, about string, err error) {
+	if err == nil {
+		n.problems.solve(kind, about)
+	} else {
+		n.problems.raise(kind, about, nil, err)
+	}
 }
 
 // configured is the source of an endpoint of Config.Peers.

@@ -1,18 +1,13 @@
 package node
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/go-zre/go-zre/internal/paths"
-	"github.com/go-zre/go-zre/internal/seek"
 	"github.com/go-zre/go-zre/internal/srv"
 )
-
-// startTimeout bounds what Start waits for the DNS, whatever its context allows.
-const startTimeout = 10 * time.Second
 
 // checkSources checks where else than by beacons peers are looked for.
 func (c *Config) checkSources() error {
@@ -21,19 +16,14 @@ func (c *Config) checkSources() error {
 			return fmt.Errorf("node: WithAdvertise: %w", err)
 		}
 	}
-	for _, endpoint := range c.Peers {
-		if _, _, err := paths.Parse(endpoint); err != nil {
-			return fmt.Errorf("node: WithPeers: %w", err)
-		}
+	if err := checkEndpoints("WithPeers", c.Peers); err != nil {
+		return err
 	}
-	for i, domain := range c.SRV {
-		name, err := srv.Name(domain)
-		if err != nil {
-			return fmt.Errorf("node: WithSRV: %w", err)
-		}
-		c.SRV = slices.Clone(c.SRV)
-		c.SRV[i] = name
+	names, err := namesOf("WithSRV", c.SRV)
+	if err != nil {
+		return err
 	}
+	c.SRV = names
 	if c.Resolver != "" {
 		if _, err := srv.Server(c.Resolver); err != nil {
 			return fmt.Errorf("node: WithResolver: %w", err)
@@ -42,21 +32,145 @@ func (c *Config) checkSources() error {
 	return c.checkGossip()
 }
 
-// lookUp asks for the SRV records, all at a time, and returns what goes on asking.
-func (n *Node) lookUp(ctx context.Context) (*seek.Watchers, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, srv.ErrTimeout)
-	defer cancel()
-	watchers, err := n.seeker.LookUpSRV(ctx, seek.SRVConfig{Names: n.cfg.SRV, Server: n.cfg.Resolver, Dial: n.cfg.Network.Dial})
-	if err != nil {
-		return watchers, fmt.Errorf("node: start: WithSRV: %w", err)
+// findPeers begins to look for peers where the configuration says. It does not wait, and runs before the control loop does. checkSources has seen
+// the errors.
+func (n *Node) findPeers() {
+	for _, endpoint := range n.cfg.Peers {
+		_ = n.addPeer(endpoint)
 	}
-	return watchers, nil
+	for _, name := range n.cfg.SRV {
+		_ = n.addSRV(name)
+	}
+	for _, endpoint := range n.cfg.GossipConnect {
+		_ = n.connectGossip(endpoint)
+	}
 }
 
-// findPeers begins to look for peers where the configuration says. It runs before the control loop does.
-func (n *Node) findPeers(watchers *seek.Watchers) {
-	for _, endpoint := range n.cfg.Peers {
-		_ = n.seeker.AddEndpoint(configured(endpoint), endpoint, nil) // checkSources has seen the error
+func (n *Node) addPeer(endpoint string) error {
+	return n.seeker.AddEndpoint(configured(endpoint), endpoint, nil)
+}
+
+func (n *Node) addSRV(name string) error {
+	n.seeker.AddSRV(name)
+	return nil
+}
+
+// What follows changes the sources of a node, whether it is started or not. Nothing of it waits for the network. Of a call with a value that
+// cannot be right nothing is done.
+
+// AddPeers is zre.Node.AddPeers.
+func (n *Node) AddPeers(endpoints ...string) error {
+	if err := checkEndpoints("AddPeers", endpoints); err != nil {
+		return err
 	}
-	watchers.Run()
+	return n.addSources(&n.cfg.Peers, endpoints, n.addPeer)
+}
+
+// RemovePeers is zre.Node.RemovePeers.
+func (n *Node) RemovePeers(endpoints ...string) error {
+	if err := checkEndpoints("RemovePeers", endpoints); err != nil {
+		return err
+	}
+	return n.removeSources(&n.cfg.Peers, endpoints, func(endpoint string) error {
+		n.seeker.RemoveSource(configured(endpoint))
+		return nil
+	})
+}
+
+// AddSRV is zre.Node.AddSRV.
+func (n *Node) AddSRV(domains ...string) error {
+	names, err := namesOf("AddSRV", domains)
+	if err != nil {
+		return err
+	}
+	return n.addSources(&n.cfg.SRV, names, n.addSRV)
+}
+
+// RemoveSRV is zre.Node.RemoveSRV.
+func (n *Node) RemoveSRV(domains ...string) error {
+	names, err := namesOf("RemoveSRV", domains)
+	if err != nil {
+		return err
+	}
+	return n.removeSources(&n.cfg.SRV, names, func(name string) error {
+		n.seeker.RemoveSRV(name)
+		return nil
+	})
+}
+
+// ConnectGossip is zre.Node.ConnectGossip.
+func (n *Node) ConnectGossip(endpoints ...string) error {
+	if err := checkEndpoints("ConnectGossip", endpoints); err != nil {
+		return err
+	}
+	return n.addSources(&n.cfg.GossipConnect, endpoints, n.connectGossip)
+}
+
+// DisconnectGossip is zre.Node.DisconnectGossip.
+func (n *Node) DisconnectGossip(endpoints ...string) error {
+	if err := checkEndpoints("DisconnectGossip", endpoints); err != nil {
+		return err
+	}
+	return n.removeSources(&n.cfg.GossipConnect, endpoints, func(endpoint string) error { return n.gossip.Disconnect(endpoint) })
+}
+
+// addSources adds values to a list of the configuration, and has add take each that is new once the node is started.
+func (n *Node) addSources(list *[]string, values []string, add func(value string) error) error {
+	return n.change(func() (err error) {
+		if n.stopping {
+			return ErrClosed
+		}
+		for _, value := range values {
+			if slices.Contains(*list, value) {
+				continue
+			}
+			*list = append(slices.Clip(*list), value) // the array may be the application's
+			if n.agent != nil {
+				err = errors.Join(err, add(value))
+			}
+		}
+		return err
+	})
+}
+
+// removeSources removes values from a list of the configuration, and has remove take each that was there once the node is started.
+func (n *Node) removeSources(list *[]string, values []string, remove func(value string) error) error {
+	return n.change(func() (err error) {
+		if n.stopping {
+			return ErrClosed
+		}
+		for _, value := range values {
+			if !slices.Contains(*list, value) {
+				continue
+			}
+			*list = slices.DeleteFunc(slices.Clone(*list), func(other string) bool { return other == value })
+			if n.agent != nil {
+				err = errors.Join(err, remove(value))
+			}
+		}
+		return err
+	})
+}
+
+// checkEndpoints checks endpoints that are to be dialled.
+func checkEndpoints(what string, endpoints []string) error {
+	for _, endpoint := range endpoints {
+		if _, _, err := paths.Parse(endpoint); err != nil {
+			return fmt.Errorf("node: %s: %w", what, err)
+		}
+	}
+	return nil
+}
+
+// namesOf gives the names to look up for domains.
+func namesOf(what string, domains []string) ([]string, error) {
+	names := make([]string, len(domains))
+	for i, domain := range domains {
+		name, err := srv.Name(domain)
+		if err != nil {
+			return nil, fmt.Errorf("node: %s: %w", what, err)
+		}
+		names[i] = name
+	}
+	return names, nil
 }

@@ -53,7 +53,8 @@ func NewNode(options ...Option) (*Node, error) {
 // Start opens the node's mailbox and begins to look for peers and to be seen by them. It does not wait for peers: they come as
 // events. The context bounds the start alone, not the node's life.
 //
-// It fails if an address or port cannot be listened on, if WithSRV gets no answer, or if ctx ends; then it may be called again. A second call
+// It fails if an address or port cannot be listened on, or if ctx ends; then it may be called again. What may still come, such as a DNS record, a
+// server or a peer, is a Problem and not an error. A second call
 // returns ErrStarted, one after Close ErrClosed. Other calls do not wait for Start: Join and SetState, before it and beside it, are part of
 // what the node starts with, and Close ends it: then it returns ErrClosed.
 func (n *Node) Start(ctx context.Context) error { return n.engine.Start(ctx) }
@@ -87,6 +88,32 @@ func (n *Node) end(engine func() error) error {
 	}
 	n.ended.Store(true)
 	return err
+}
+
+// AddPeers adds endpoints of peers, as WithPeers does, also while the node runs. An endpoint that is none is an error, and then nothing is added; one
+// where nobody answers is a Problem (ProblemUnreachable), as is a host name that is not resolved (ProblemDNS). One that was added before is left as it is. Like
+// the five methods below it may be called before Start, and does not wait for the network.
+func (n *Node) AddPeers(endpoints ...string) error { return n.engine.AddPeers(endpoints...) }
+
+// RemovePeers has the node not look for peers any longer at endpoints that WithPeers or AddPeers named in these words. A peer that entered stays until
+// it leaves or is lost. An endpoint that was not added does nothing, one that is none is an error.
+func (n *Node) RemovePeers(endpoints ...string) error { return n.engine.RemovePeers(endpoints...) }
+
+// AddSRV adds domains whose SRV records name peers, as WithSRV does, also while the node runs. A domain that is none is an error, and then nothing is added;
+// one that the DNS does not resolve is a Problem (ProblemDNS).
+func (n *Node) AddSRV(domains ...string) error { return n.engine.AddSRV(domains...) }
+
+// RemoveSRV has the node not look up domains any longer that WithSRV or AddSRV named. A peer that entered stays until it leaves or is lost.
+func (n *Node) RemoveSRV(domains ...string) error { return n.engine.RemoveSRV(domains...) }
+
+// ConnectGossip connects the node to gossip hubs, as WithGossipConnect does, also while the node runs. An endpoint that is none is an error, and then
+// nothing is connected; a hub that cannot be reached is a Problem (ProblemGossip).
+func (n *Node) ConnectGossip(endpoints ...string) error { return n.engine.ConnectGossip(endpoints...) }
+
+// DisconnectGossip takes leave of gossip hubs that WithGossipConnect or ConnectGossip named in these words. They forget this node within seconds, if they are
+// of this implementation. A peer that entered stays until it leaves or is lost.
+func (n *Node) DisconnectGossip(endpoints ...string) error {
+	return n.engine.DisconnectGossip(endpoints...)
 }
 
 // UUID returns the node's identity on the network.

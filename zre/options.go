@@ -97,12 +97,12 @@ func WithPeers(endpoints ...string) Option {
 
 // WithSRV finds peers by the DNS: "example.org" asks for the SRV records of _zre._tcp.example.org; a name that begins with an underscore
 // is taken as it is, such as "_zre._tcp.robots.default.svc.cluster.local" for the port named "zre" of a headless service of Kubernetes,
-// or "_robots._tcp.service.consul". What is found is dialled as with WithPeers; the node's own entry is skipped. It is asked for again
-// when its TTL ends (after 5 s at least), and the last good answer stays while there is none. A record that goes says nothing of its
-// peer: nobody exits for that.
+// or "_robots._tcp.service.consul". What is found is dialled as with WithPeers; the node's own entry is skipped. A name without a dot at its
+// end is searched as those of hosts are, by search and ndots of /etc/resolv.conf.
 //
-// Start waits for the first answer, 10 s at most, and fails if the name does not exist or no server answers. A name without records is
-// no error: who comes first finds nobody.
+// Start does not wait for the DNS. A name is looked up again when the TTL of its records ends (after 5 s at least); every second while nobody is known by
+// it, so that a new record is soon seen; and after a failure in 0.5 s, 1 s, and so on up to 5 s. The last good answer stays while there is no
+// other. A record that goes does not end the session with its peer. What fails is a Problem (ProblemDNS).
 func WithSRV(domains ...string) Option {
 	return func(c *config) error {
 		c.SRV = append(c.SRV[:len(c.SRV):len(c.SRV)], domains...)
@@ -111,7 +111,8 @@ func WithSRV(domains ...string) Option {
 }
 
 // WithResolver sets the DNS server that WithSRV asks: "10.0.0.2", "10.0.0.2:8600", or "tcp://10.0.0.2:8600" for one that is to be asked
-// by TCP alone, as Consul's is if answers are many. By default it is the system's, /etc/resolv.conf.
+// by TCP alone, as Consul's is if answers are many. By default it is the system's, /etc/resolv.conf with its options ndots, timeout,
+// attempts, rotate, use-vc and no-aaaa. A server that is named here is asked for names as they are, without a search list.
 func WithResolver(server string) Option {
 	return func(c *config) error {
 		c.Resolver = server

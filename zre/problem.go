@@ -14,7 +14,7 @@ import (
 // events may miss some; Node.Problems returns those that stand. At most 256 are listed (ProblemUnlisted).
 type Problem struct {
 	Kind   ProblemKind
-	About  string    // what it concerns: an endpoint ("tcp://10.1.0.7:5671"), a UUID, or the name of an interface or setting; see the kinds
+	About  string    // what it concerns: an endpoint ("tcp://10.1.0.7:5671"), a UUID, a domain name, or the name of an interface or setting; see the kinds
 	Peer   *Peer     // the peer that it concerns, with what is known of it; nil if there is none
 	Err    error     // the cause, for errors.Is and errors.As; nil if Kind and About say all
 	Since  time.Time // when it began
@@ -74,6 +74,16 @@ const (
 	// listener is gone; so no new peer can enter. About is where it listens, such as "tcp://[::]:49152", Err says why. The node tries on. It is
 	// solved when accepting did not fail for 5 s.
 	ProblemNotAccepting = ProblemKind(node.ProblemNotAccepting)
+
+	// ProblemDNS: a name is not resolved: no server answers, or none that can; the records cannot be used; or there is no such name. About is the name
+	// that WithSRV makes ("_zre._tcp.robots.example.org"), or the endpoint of WithPeers with the host name. It is looked up on, and what it led to before is
+	// kept. That nobody is there by a name of WithSRV is a problem only if it has been so for 30 s from the start, since a node often runs before its
+	// record is there. It is solved by an answer, or when the name is removed.
+	ProblemDNS = ProblemKind(node.ProblemDNS)
+
+	// ProblemGossip: there is no connection to a gossip hub of WithGossipConnect. About is its endpoint. The node tries on. It is solved when there is a
+	// connection, or by DisconnectGossip.
+	ProblemGossip = ProblemKind(node.ProblemGossip)
 
 	// ProblemUnlisted: there are so many problems that others are not listed. About is empty.
 	ProblemUnlisted = ProblemKind(node.ProblemUnlisted)

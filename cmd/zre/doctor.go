@@ -87,6 +87,11 @@ func newDoctorOptions(args []string, out io.Writer) (*doctorOptions, error) {
 		c.Peers = append(c.Peers, e)
 		return err
 	})
+	flags.Func("srv", "a `domain` whose SRV records (_zre._tcp) name peers: tells whether they are there (repeatable)", func(s string) error {
+		c.SRV = append(c.SRV, s)
+		return nil
+	})
+	flags.StringVar(&c.Resolver, "resolver", "", "the DNS `server` that --srv asks (default: the system's)")
 	flags.StringVar(&c.Listen, "listen", "", "the `endpoint` that the node listens at, as tcp://*:5671, to test whether peers reach that port (default: a"+
 		" free port from 49152 up)")
 	flags.StringVar(&c.Advertise, "advertise", "", "the `endpoint` that peers are told, where a NAT leads from it to the port of --listen: tcp://203.0.113.7:5671")

@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/miekg/dns"
 
 	"github.com/go-zre/go-zre/internal/testbed"
 )
@@ -32,6 +35,8 @@ func TestDoctorOptions(t *testing.T) {
 		{[]string{"--peer", "tcp://host"}, "tcp://HOST:PORT"},
 		{[]string{"--listen", ":5671"}, "tcp://*:PORT"},
 		{[]string{"--listen", "tcp://localhost:5671"}, "localhost"},
+		{[]string{"--srv", "10.0.0.1"}, "10.0.0.1"},
+		{[]string{"--resolver", "udp://x"}, "udp://x"},
 		{[]string{"--interface", "10.0.0"}, `"10.0.0"`},
 		{[]string{"--interface", "!eth["}, "not a glob"},
 	} {
@@ -49,7 +54,7 @@ func TestDoctorHelp(t *testing.T) {
 	if code := diagnose([]string{"--help"}, nil, &out, &errs); code != 0 || errs.Len() > 0 {
 		t.Errorf("--help: status %d, %q", code, &errs)
 	}
-	words := []string{"--json", "--time time", "--interface interface", "--port port", "--peer endpoint", "--listen endpoint", "Exit status"}
+	words := []string{"--json", "--time time", "--interface interface", "--port port", "--peer endpoint", "--srv domain", "--resolver server", "--listen endpoint", "Exit status"}
 	golden, err := os.ReadFile(filepath.Join(testbed.Root(), "internal", "doctor", "testdata", "sick.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -112,5 +117,34 @@ func TestDoctor(t *testing.T) {
 	code := diagnose(append(args, "--peer", "tcp://127.0.0.1:1"), nil, &out, &errs)
 	if want := "Something is wrong: tcp://127.0.0.1:1 is refused"; code != 1 || errs.Len() > 0 || !strings.HasPrefix(out.String(), want) {
 		t.Errorf("status %d, %s%s; want it to begin with %q", code, &errs, &out, want)
+	}
+}
+
+// A name for SRV records that leads nowhere is told: it may be mistyped, or the server may not answer.
+func TestDoctorSRV(t *testing.T) {
+	t.Parallel()
+	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &dns.Server{PacketConn: packets, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
+		_ = w.WriteMsg(new(dns.Msg).SetRcode(q, dns.RcodeNameError))
+	})}
+	done := make(chan error)
+	go func() { done <- server.ActivateAndServe() }()
+	t.Cleanup(func() { packets.Close(); <-done })
+	for resolver, want := range map[string]string{
+		packets.LocalAddr().String(): "nobody is there by this name",
+		"127.0.0.1:1":                "the DNS does not resolve a name, trying on (_zre._tcp.robots.example)",
+	} {
+		t.Run(resolver, func(t *testing.T) {
+			t.Parallel()
+			var out, errs bytes.Buffer
+			code := diagnose([]string{"--interface", "127.0.0.1", "--port", fmt.Sprint(12_000 + rand.IntN(10_000)), "--time", "1s", "--json",
+				"--srv", "robots.example", "--resolver", resolver}, nil, &out, &errs)
+			if code != 0 || errs.Len() > 0 || strings.Count(out.String(), want) != 2 || !strings.Contains(out.String(), "_zre._tcp.robots.example") {
+				t.Errorf("status %d, %s%s; want %q", code, &errs, &out, want)
+			}
+		})
 	}
 }

@@ -25,6 +25,9 @@ Commands, on standard input:
   {"cmd":"shout","group":G,"text":["…"]}      or "frames":[base64, …] in place of "text"
   {"cmd":"whisper","peer":UUID,"text":["…"]}  likewise
   {"cmd":"state","state":S}                   says what the node is doing: ` + choices + `
+  {"cmd":"add-peer","endpoint":E}        {"cmd":"remove-peer","endpoint":E}        as --peer, from now on and no longer
+  {"cmd":"add-srv","domain":D}           {"cmd":"remove-srv","domain":D}           as --srv
+  {"cmd":"connect-gossip","endpoint":E}  {"cmd":"disconnect-gossip","endpoint":E}  as --gossip-connect
   {"cmd":"peers"}  {"cmd":"quit"}
 
 Events, on standard output, each with the fields named here if they apply:
@@ -38,7 +41,8 @@ Events, on standard output, each with the fields named here if they apply:
   peers           the answer to that command: a list with peer, name, endpoint, transport, headers, groups and state of each,
                   and queued_messages and queued_octets if some wait to be sent to it
   problem         what keeps this node from working as it should: kind (unreachable, flapping, conflict, address taken, too many peers,
-                  contradiction, interface missing, interfaces unknown, beacon port, beacons or unlisted; more may come), about (an endpoint, a uuid, an interface or a setting), error (the cause),
+                  contradiction, interface missing, interfaces unknown, beacon port, beacons, not accepting, DNS, gossip or unlisted; more
+                  may come), about (an endpoint, a uuid, a domain name, an interface or a setting), error (the cause),
                   solved (false when it begins or its cause changes, true when it is over), and peer, name and endpoint where they are
                   known. A conflict about the uuid of this node: another node, at endpoint, has it too
   discarded       with --discard, at the end: messages, how many were
@@ -155,12 +159,14 @@ func (p *piper) fail(err error) { p.out.write(line{Event: "error", Error: err.Er
 
 // command is one line of input.
 type command struct {
-	Cmd    string    `json:"cmd"`
-	Group  string    `json:"group"`
-	Peer   string    `json:"peer"`
-	State  string    `json:"state"`
-	Frames *[][]byte `json:"frames"`
-	Text   *[]string `json:"text"`
+	Cmd      string    `json:"cmd"`
+	Group    string    `json:"group"`
+	Peer     string    `json:"peer"`
+	State    string    `json:"state"`
+	Endpoint string    `json:"endpoint"`
+	Domain   string    `json:"domain"`
+	Frames   *[][]byte `json:"frames"`
+	Text     *[]string `json:"text"`
 }
 
 func (p *piper) do(ctx context.Context, c *command) error {
@@ -188,6 +194,18 @@ func (p *piper) do(ctx context.Context, c *command) error {
 			return err
 		}
 		return p.node.SetState(state)
+	case "add-peer":
+		return p.node.AddPeers(c.Endpoint)
+	case "remove-peer":
+		return p.node.RemovePeers(c.Endpoint)
+	case "add-srv":
+		return p.node.AddSRV(c.Domain)
+	case "remove-srv":
+		return p.node.RemoveSRV(c.Domain)
+	case "connect-gossip":
+		return p.node.ConnectGossip(c.Endpoint)
+	case "disconnect-gossip":
+		return p.node.DisconnectGossip(c.Endpoint)
 	case "peers":
 		list := make([]peerLine, 0)
 		for _, peer := range p.node.Peers() {

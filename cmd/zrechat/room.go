@@ -59,7 +59,7 @@ func (r *room) show(event zre.Event) {
 func (r *room) trouble(e zre.Problem) {
 	switch {
 	case e.Solved:
-	case e.Kind == zre.ProblemUnreachable:
+	case e.Kind == zre.ProblemUnreachable, e.Kind == zre.ProblemDNS:
 		r.print("! cannot reach %s: %s", clean(cmp.Or(e.From().Name, e.About)), clean(fmt.Sprint(e.Err)))
 	case e.Kind == zre.ProblemConflict && e.From().UUID == r.node.UUID():
 		r.print("! another chat, at %s, goes by the same identity as yours, so the others take the two for one: "+

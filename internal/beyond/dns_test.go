@@ -111,11 +111,11 @@ func (s *server) set(zone string) {
 	s.records = records
 }
 
-// hush has the server answer nothing at all.
-func (s *server) hush() {
+// hush has the server answer nothing at all, or answer again.
+func (s *server) hush(silent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.silent = true
+	s.silent = silent
 }
 
 func (s *server) questions(network string) int {

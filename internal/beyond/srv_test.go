@@ -4,6 +4,7 @@ package beyond
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,8 @@ func TestSRVNames(t *testing.T) {
 	}{
 		{"Kubernetes", "_zre._tcp.robots.default.svc.cluster.local", "",
 			headless + " 5 SRV 0 100 5671 10-1-0-7.robots.default.svc.cluster.local.\n10-1-0-7.robots.default.svc.cluster.local. 5 A %[1]v", "udp"},
+		{"Kubernetes, from another namespace", "robots.default", "",
+			headless + " 5 SRV 0 100 5671 10-1-0-7.robots.default.svc.cluster.local.\n10-1-0-7.robots.default.svc.cluster.local. 5 A %[1]v", "udp"},
 		{"Kubernetes, within the namespace", "robots", "",
 			headless + " 5 SRV 0 100 5671 10-1-0-7.robots.default.svc.cluster.local.\n10-1-0-7.robots.default.svc.cluster.local. 5 A %[1]v", "udp"},
 		{"Consul", "_robots._tcp.service.consul", "tcp://%s:53",
@@ -127,22 +130,97 @@ func TestHostNameByDNS(t *testing.T) {
 	once(t, a, b)
 }
 
-// What cannot work is said at the start, with the option and its value.
-func TestSRVFailsAtStart(t *testing.T) {
+// A node does not wait for the DNS: it is up at once, and tells what is wrong. When the DNS works it meets others.
+func TestSRVFails(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	s := serveDNS(t, w.host(w.there, "dns"))
-	deaf := serveDNS(t, w.host(w.there, "deaf"))
-	deaf.hush()
-	for _, test := range []struct{ name, resolver, want string }{
-		{"no such name", s.address, "no such name"},
-		{"no answer", deaf.address, "no answer in time"},
-		{"no server", w.b.Addr.String(), "refused"},
-		{"no server, by TCP", "tcp://" + w.b.Addr.String(), "refused"},
+	for _, test := range []struct {
+		name string
+		fail func(s *server)
+		tcp  string
+		want string // of the problem; "" if there is none yet
+	}{
+		{"no such name", func(s *server) {}, "", ""},
+		{"no answer", func(s *server) { s.hush(true) }, "", "no answer in time"},
+		{"no server", (*server).end, "", "refused"},
+		{"no server, by TCP", (*server).end, "tcp://", "refused"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			fails(t, w.a, 1, []string{"WithSRV", "_zre._tcp.nobody.example", test.want}, "--srv", "nobody.example", "--resolver", test.resolver)
+			w := newWorld(t)
+			b := start(t, w.b, testbed.Zre, listening("b"))
+			s := serveDNS(t, w.host(w.there, "dns"))
+			test.fail(s)
+			began := time.Now()
+			a := start(t, w.a, testbed.Zre, listening("a", "--srv", "robots.example", "--resolver", test.tcp+s.address))
+			t.Logf("ready after %v", time.Since(began).Round(time.Millisecond))
+			isProblem := func(e testbed.Event) bool { return e.Event == "problem" }
+			if test.want != "" {
+				if e := a.Wait(t, "the problem", isProblem); !strings.Contains(e.Error, test.want) || !strings.Contains(e.Error, robots) {
+					t.Errorf("%+v", e)
+				}
+			} else if e, ok := a.Try(testbed.Event{}, calmTime, isProblem); ok {
+				t.Errorf("%v", e)
+			}
+			s.set(record(robots, w.b, port))
+			s.hush(false)
+			if s.stop == nil {
+				s.start()
+			}
+			meet(t, a, b)
+		})
+	}
+}
+
+// Two nodes that start before there is a record of either, as pods of Kubernetes do: the name does not exist until one is ready. And Consul's check, which
+// passes when the port listens.
+func TestSRVFirstOfTwo(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		ready func(t *testing.T, w *world) // waits until a is ready
+	}{
+		{"Kubernetes", func(*testing.T, *world) {}},
+		{"Consul", func(t *testing.T, w *world) {
+			for deadline := time.Now().Add(testbed.Patience); ; {
+				err := w.b.Do(func() error {
+					conn, err := net.DialTimeout("tcp", net.JoinHostPort(w.a.Addr.String(), port), time.Second)
+					if err == nil {
+						conn.Close()
+					}
+					return err
+				})
+				if err == nil {
+					return
+				}
+				if time.Now().After(deadline) {
+					t.Fatal(err)
+				}
+				<-time.After(100 * time.Millisecond)
+			}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			s := serveDNS(t, w.host(w.there, "dns"))
+			args := []string{"--srv", "robots.example", "--resolver", s.address}
+			a := start(t, w.a, testbed.Zre, listening("a", args...))
+			b := start(t, w.b, testbed.Zre, listening("b", args...))
+			asked(t, s)
+			test.ready(t, w)
+			came := time.Now()
+			s.set(record(robots, w.a, port))
+			b.Wait(t, "ENTER of a", testbed.Is("enter", a))
+			if took := time.Since(came); took > 2*time.Second {
+				t.Errorf("they met %v after the record came", took)
+			} else {
+				t.Logf("they met %v after the record came", took.Round(time.Millisecond))
+			}
+			meet(t, a, b)
+			s.set(record(robots, w.a, port) + record(robots, w.b, port))
+			asked(t, s)
+			calm(t, a, b)
+			once(t, a, b)
 		})
 	}
 }

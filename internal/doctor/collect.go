@@ -95,6 +95,7 @@ func (c *Config) options(complaints *complaints) []zre.Option {
 	for _, e := range c.Peers {
 		options = append(options, zre.WithPeers(e.String()))
 	}
+	options = append(options, zre.WithSRV(c.SRV...), zre.WithResolver(c.Resolver))
 	if c.Advertise != "" {
 		options = append(options, zre.WithAdvertise(c.Advertise))
 	}

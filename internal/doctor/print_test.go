@@ -121,7 +121,7 @@ func TestComplaints(t *testing.T) {
 	for _, kind := range []zre.ProblemKind{zre.ProblemUnreachable, zre.ProblemConflict} { // these the doctor finds itself
 		log.Warn().Stringer("problem", kind).Str("about", "x").Msg("trouble")
 	}
-	log.Warn().Str("host", "x").Msg("host name not resolved, trying on")
+	log.Warn().Stringer("problem", zre.ProblemDNS).Str("about", "tcp://x:5671").Msg("the name of a peer that was named")
 	log.Warn().Stringer("problem", zre.ProblemFlapping).Str("about", "x").Str("reason", "why").Msg("trouble")
 	for range 2 * maxComplaints {
 		log.Error().Dur("took", time.Second).Msg("again")

@@ -33,13 +33,12 @@ const maxComplaints = 20
 func (c *complaints) Write(line []byte) (int, error) {
 	var l struct {
 		Message, Interface, To, Error string
-		Host                          string // of a peer that was named
 		Call                          string // of package beacon, whose failures are facts
 		Problem, About, Reason        string
 	}
 	err := json.Unmarshal(line, &l)
 	switch {
-	case err != nil || l.Host != "" || l.Call != "", l.Problem == zre.ProblemUnreachable.String(), l.Problem == zre.ProblemConflict.String():
+	case err != nil || l.Call != "", l.Problem == zre.ProblemDNS.String() && strings.HasPrefix(l.About, "tcp://"), l.Problem == zre.ProblemUnreachable.String(), l.Problem == zre.ProblemConflict.String():
 		return len(line), nil // nothing a person can use, or about named peers and twins, which are looked for
 	case l.Problem != "":
 		l.Error = l.Reason

@@ -21,6 +21,8 @@ const (
 	ProblemBeaconPort
 	ProblemBeacons
 	ProblemNotAccepting
+	ProblemDNS
+	ProblemGossip
 	ProblemUnlisted
 )
 
@@ -36,6 +38,8 @@ var problemNames = [...]string{
 	ProblemBeaconPort:    "beacon port",
 	ProblemBeacons:       "beacons",
 	ProblemNotAccepting:  "not accepting",
+	ProblemDNS:           "DNS",
+	ProblemGossip:        "gossip",
 	ProblemUnlisted:      "unlisted",
 }
 

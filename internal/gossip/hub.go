@@ -74,6 +74,19 @@ func (h *Hub) Connect(address string) error {
 	return nil
 }
 
+// Disconnect undoes Connect: the Hub takes leave of that hub, and keeps what came from there for Config.Linger. It does not block.
+func (h *Hub) Disconnect(address string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := h.clients[address]
+	if c == nil || h.closed {
+		return
+	}
+	delete(h.clients, address)
+	c.cancel()
+	h.wg.Go(func() { <-c.done })
+}
+
 // Publish publishes a tuple of this application, until Unpublish. Others cannot replace it. It does not block. The error says
 // that the tuple does not fit, or that the Hub is closed.
 func (h *Hub) Publish(t Tuple) error { return h.table.put(h.table.local, t) }

@@ -18,8 +18,9 @@ import (
 type Hub struct {
 	seeker    *Seeker
 	hub       *gossip.Hub
-	listeners []net.Listener // for clients
-	published string         // where this node is
+	listeners []net.Listener  // for clients
+	published string          // where this node is
+	connected map[string]bool // endpoints of other hubs, as Connect was given them
 }
 
 // HubConfig is what a Hub needs of the network.
@@ -30,11 +31,11 @@ type HubConfig struct {
 
 // NewHub makes a Hub. It serves the listeners once Serve is called; they are the Hub's to close. What it learns waits for the control loop.
 func (s *Seeker) NewHub(cfg HubConfig, listeners []net.Listener) *Hub {
-	h := &Hub{seeker: s, listeners: listeners}
+	h := &Hub{seeker: s, listeners: listeners, connected: make(map[string]bool)}
 	h.hub = gossip.NewHub(gossip.Config{
 		Learned: func(t gossip.Tuple) { s.learned(t, cfg.IsLocal) },
 		Ended:   s.unlearned,
-		Changed: s.hubChanged,
+		Changed: h.changed,
 		Dial:    cfg.Dial,
 		Log:     s.cfg.Log,
 	})
@@ -42,13 +43,35 @@ func (s *Seeker) NewHub(cfg HubConfig, listeners []net.Listener) *Hub {
 }
 
 // Connect connects to another hub, and connects again whenever that connection is lost. It does not wait. An endpoint that cannot be dialled
-// is an error.
+// is an error. Like Disconnect it is for the control loop.
 func (h *Hub) Connect(endpoint string) error {
-	host, port, err := paths.Parse(endpoint)
-	if err != nil {
+	address, err := hubAddress(endpoint)
+	if err == nil {
+		h.connected[address] = true
+		err = h.hub.Connect(address)
+	}
+	return err
+}
+
+// Disconnect undoes Connect: it takes leave of that hub. It does not wait. What the hub told is forgotten after a while, as when the connection
+// is lost.
+func (h *Hub) Disconnect(endpoint string) error {
+	address, err := hubAddress(endpoint)
+	if err != nil || !h.connected[address] {
 		return err
 	}
-	return h.hub.Connect(net.JoinHostPort(host, strconv.Itoa(int(port))))
+	delete(h.connected, address)
+	h.hub.Disconnect(address)
+	h.seeker.cfg.ReportHub(scheme+address, nil)
+	return nil
+}
+
+const scheme = "tcp://"
+
+// hubAddress is that of an endpoint, as package gossip takes it.
+func hubAddress(endpoint string) (string, error) {
+	host, port, err := paths.Parse(endpoint)
+	return net.JoinHostPort(host, strconv.Itoa(int(port))), err
 }
 
 // Serve takes clients until Close.
@@ -86,12 +109,16 @@ func (h *Hub) Close() error {
 	return err
 }
 
-func (s *Seeker) hubChanged(c gossip.Change) {
+// changed takes note that a connection to a hub is up or down.
+func (h *Hub) changed(c gossip.Change) {
 	if c.Up {
-		s.cfg.Log.Info().Str("hub", c.Address).Msg("gossip: connected")
-	} else {
-		s.cfg.Log.Warn().Err(c.Err).Str("hub", c.Address).Msg("gossip: no connection to a hub, trying on")
+		h.seeker.cfg.Log.Info().Str("hub", c.Address).Msg("gossip: connected")
 	}
+	h.seeker.cfg.Post(func() {
+		if h.connected[c.Address] {
+			h.seeker.cfg.ReportHub(scheme+c.Address, c.Err)
+		}
+	})
 }
 
 // learned takes a tuple.

@@ -71,14 +71,34 @@ func (s *Seeker) beginLookUp(key Source, host string, port uint16, keep func([]n
 	}
 	s.cfg.Go(func() {
 		defer cancel()
-		s.resolveOn(ctx, host, port, look.again, func(list []netip.AddrPort) {
+		s.resolveOn(ctx, host, port, look.again, func(list []netip.AddrPort, err error) {
 			s.cfg.Post(func() {
-				if src.look == look && !s.stopped {
+				if src.look != look || s.stopped {
+					return
+				}
+				s.noteResolved(src, err)
+				if err == nil { // else what it was before stays
 					s.set(src, keep(list))
 				}
 			})
 		})
 	})
+}
+
+// noteResolved takes note of a look-up of a host name. That of one which gossip names is no problem of this node: it is logged once for each change.
+func (s *Seeker) noteResolved(src *source, err error) {
+	if src.Kind == Configured {
+		s.cfg.ReportDNS(src.Source, err)
+		return
+	}
+	text := ""
+	if err != nil {
+		text = root(err)
+	}
+	if text != src.look.problem && err != nil {
+		s.cfg.Log.Warn().Err(err).Stringer("source", src).Msg("host name not resolved, trying on")
+	}
+	src.look.problem = text
 }
 
 // endLookUp ends the look-ups of a source's host name, if it has one.
@@ -88,30 +108,26 @@ func (s *Seeker) endLookUp(src *source) {
 	}
 	src.look.end()
 	src.look = nil
-	if src.Kind == Gossip {
+	switch src.Kind {
+	case Gossip:
 		s.hosts--
+	case Configured:
+		s.cfg.ReportDNS(src.Source, nil)
 	}
 }
 
-// resolveOn looks up a host name until ctx ends, and gives each answer to found. It waits; a token in again has it look at once.
-func (s *Seeker) resolveOn(ctx context.Context, host string, port uint16, again <-chan struct{}, found func([]netip.AddrPort)) {
-	problem := ""
+// resolveOn looks up a host name until ctx ends, and gives each answer or error to found. It waits; a token in again has it look at once.
+func (s *Seeker) resolveOn(ctx context.Context, host string, port uint16, again <-chan struct{}, found func([]netip.AddrPort, error)) {
 	for {
 		began := time.Now()
 		list, err := s.resolve(ctx, host, port)
 		if ctx.Err() != nil {
 			return
 		}
+		found(list, err)
 		pause := hostFresh
-		if err == nil {
-			problem = ""
-			found(list)
-		} else { // what it was before stays
+		if err != nil {
 			pause = hostRetry
-			if text := root(err); text != problem {
-				problem = text
-				s.cfg.Log.Warn().Err(err).Str("host", host).Msg("host name not resolved, trying on")
-			}
 		}
 		select {
 		case <-time.After(pause):

@@ -53,7 +53,7 @@ func TestHosts(t *testing.T) {
 			w.pass(time.Minute)
 			w.do(func() { w.hosts["h"] = addrs(a) })
 			w.pass(hostRetry + time.Second)
-			w.told("meet 1 at 10.0.0.1:1")
+			w.told("trouble with tcp://h:1", "solved tcp://h:1", "meet 1 at 10.0.0.1:1")
 		}},
 		{"what was is kept while the name is unknown", func(w *world) {
 			w.routers[a], w.hosts["h"] = router{id: one}, addrs(a)
@@ -63,7 +63,7 @@ func TestHosts(t *testing.T) {
 			w.pass(time.Minute)
 			w.do(func() { w.over(one, true) })
 			w.pass(time.Second)
-			w.told("meet 1 at 10.0.0.1:1", "meet 1 at 10.0.0.1:1")
+			w.told("meet 1 at 10.0.0.1:1", "trouble with tcp://h:1", "meet 1 at 10.0.0.1:1")
 		}},
 		{"the peer is gone: looked up again soon, and not at once", func(w *world) {
 			w.routers[a], w.hosts["h"] = router{id: one}, addrs(a)
@@ -204,10 +204,10 @@ func TestResolve(t *testing.T) {
 	})
 }
 
-// That a host name is unknown is logged when it begins, and not for each look-up.
+// That a host name from gossip is unknown is logged when it begins, and not for each look-up.
 func TestHostLog(t *testing.T) {
 	inWorld(t, func(w *world) {
-		w.do(func() { w.AddEndpoint(static("tcp://h:1"), "tcp://h:1", nil) })
+		w.do(func() { w.AddEndpoint(gossiped(one), "tcp://h:1", nil) })
 		for i := range 2 {
 			w.pass(time.Minute)
 			if got := strings.Count(w.log.String(), "host name not resolved"); got != i+1 {

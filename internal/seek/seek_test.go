@@ -33,8 +33,10 @@ type world struct {
 	asked    int          // questions to sessions
 	story    []string
 	reported map[netip.AddrPort]error
-	looked   int // look-ups of host names
-	changes  int // of what the application names, as Looked tells
+	troubles map[string]error // of names and hubs
+	zone     []string         // SRV records, in the form of zone files; nil: the DNS does not answer
+	looked   int              // look-ups of host names
+	changes  int              // of what the application names, as Looked tells
 	log      bytes.Buffer
 	turns    int // of the control loop
 	tries    int
@@ -57,7 +59,7 @@ func inWorld(t *testing.T, test func(w *world)) {
 		w := &world{
 			t: t, loop: make(chan func()), routers: make(map[netip.AddrPort]router), hosts: make(map[string][]netip.Addr),
 			sessions: make(map[uuid.UUID]bool), at: make(map[netip.AddrPort]uuid.UUID),
-			reported: make(map[netip.AddrPort]error), silence: time.Millisecond,
+			reported: make(map[netip.AddrPort]error), silence: time.Millisecond, troubles: make(map[string]error),
 		}
 		w.Seeker = New(Config{
 			Sessions: w, Self: uuid.UUID{255}, Candidates: 5_000, Life: life,
@@ -68,14 +70,17 @@ func inWorld(t *testing.T, test func(w *world)) {
 				case <-life.Done():
 				}
 			},
-			Probe:    w.probe,
-			Resolver: w,
-			IsOwn:    func(at netip.AddrPort) bool { return at == w.own },
-			Pause:    func(attempts int) time.Duration { return min(50*time.Millisecond<<min(attempts-1, 10), 5*time.Second) },
-			Report:   w.report,
-			Removed:  func(c *Candidate) { w.tell("removed %v", c.At()) },
-			Looked:   func() { w.changes++ },
-			Log:      zerolog.New(zerolog.SyncWriter(&w.log)),
+			Probe:     w.probe,
+			Resolver:  w,
+			IsOwn:     func(at netip.AddrPort) bool { return at == w.own },
+			Pause:     func(attempts int) time.Duration { return min(50*time.Millisecond<<min(attempts-1, 10), 5*time.Second) },
+			Report:    w.report,
+			Removed:   func(c *Candidate) { w.tell("removed %v", c.At()) },
+			Looked:    func() { w.changes++ },
+			Dial:      w.dial,
+			ReportDNS: func(src Source, err error) { w.tellChange(src.Name, err) },
+			ReportHub: func(endpoint string, err error) { w.tellChange(endpoint, err) },
+			Log:       zerolog.New(zerolog.SyncWriter(&w.log)),
 		})
 		all.Go(func() {
 			for {
@@ -172,6 +177,19 @@ func (w *world) report(c *Candidate, err error) {
 	} else if w.reported[c.At()] != err {
 		w.reported[c.At()] = err
 		w.tell("%v: %v", c.At(), err)
+	}
+}
+
+// tellChange tells of trouble with a name or a hub, when it begins and when it is over.
+func (w *world) tellChange(about string, err error) {
+	if (w.troubles[about] != nil) == (err != nil) {
+		return
+	}
+	w.troubles[about] = err
+	if err == nil {
+		w.tell("solved %s", about)
+	} else {
+		w.tell("trouble with %s", about)
 	}
 }
 

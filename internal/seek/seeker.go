@@ -3,6 +3,7 @@ package seek
 import (
 	"container/heap"
 	"context"
+	"net"
 	"net/netip"
 	"time"
 
@@ -24,13 +25,24 @@ type Config struct {
 	// identity of a ZRE node.
 	Probe func(ctx context.Context, at netip.AddrPort) (id uuid.UUID, named bool, err error)
 
-	Resolver Resolver
-	IsOwn    func(at netip.AddrPort) bool     // whether an address is this node's
-	Pause    func(attempts int) time.Duration // the back-off after a number of failures, from 1
-	Report   func(c *Candidate, err error)    // a peer is not met at a candidate, for this reason; nil: it is, or is not looked for any more
-	Removed  func(c *Candidate)               // no source names the candidate
-	Looked   func()                           // the addresses that the application names may be others
-	Log      zerolog.Logger
+	Resolver  Resolver
+	DNSServer string // for SRV records; the system's if empty
+	Dial      func(ctx context.Context, network, address string) (net.Conn, error)
+
+	IsOwn   func(at netip.AddrPort) bool     // whether an address is this node's; any goroutine may call it
+	Pause   func(attempts int) time.Duration // the back-off after a number of failures, from 1
+	Report  func(c *Candidate, err error)    // a peer is not met at a candidate, for this reason; nil: it is, or is not looked for any more
+	Removed func(c *Candidate)               // no source names the candidate
+
+	// ReportDNS tells that the name of a source, of kind SRV or Configured, is not resolved, for this reason, again for each try; nil: it is, or is
+	// not looked up any more.
+	ReportDNS func(src Source, err error)
+
+	// ReportHub tells that there is no connection to the gossip hub at an endpoint, for this reason; nil: there is, or none is wanted any more.
+	ReportHub func(endpoint string, err error)
+
+	Looked func() // the addresses that the application names may be others
+	Log    zerolog.Logger
 }
 
 // Resolver looks up host names.
@@ -69,7 +81,8 @@ type Seeker struct {
 	candidates map[netip.AddrPort]*Candidate
 	met        map[uuid.UUID][]*Candidate // by their peer
 	round      uint64
-	hosts      int // host names that gossip has looked up
+	hosts      int                           // host names that gossip has looked up
+	watched    map[string]context.CancelFunc // names with SRV records; ends the look-ups
 	stopped    bool
 
 	// The candidates to try: those that the application names, and the others. They are taken in turn, so that dead addresses of the DNS
@@ -93,6 +106,7 @@ func New(cfg Config) *Seeker {
 		sources:    make(map[Source]*source),
 		candidates: make(map[netip.AddrPort]*Candidate),
 		met:        make(map[uuid.UUID][]*Candidate),
+		watched:    make(map[string]context.CancelFunc),
 		timer:      time.NewTimer(time.Hour),
 	}
 	s.timer.Stop()

@@ -181,6 +181,7 @@ func (s *Seeker) drop(src *source, c *Candidate) {
 
 // lookUp is the repeated look-up of a host name.
 type lookUp struct {
-	again chan struct{} // a token has the name looked up at once
-	end   context.CancelFunc
+	again   chan struct{} // a token has the name looked up at once
+	end     context.CancelFunc
+	problem string // what was last logged
 }

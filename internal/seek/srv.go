@@ -2,55 +2,50 @@ package seek
 
 import (
 	"context"
-	"errors"
-	"net"
 	"net/netip"
-	"sync"
 
 	"github.com/go-zre/go-zre/internal/srv"
 )
 
-// Watchers ask the DNS for the endpoints in SRV records, again and again.
-type Watchers struct {
-	seeker *Seeker
-	list   []*srv.Watcher
-}
-
-// SRVConfig says which records to look up, and where.
-type SRVConfig struct {
-	Names  []string // from [srv.Name]
-	Server string   // the DNS server; the system's if empty
-	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
-}
-
-// LookUpSRV asks for all records at once, and waits for the answers, or the end of ctx. After an error Run asks on all the same.
-func (s *Seeker) LookUpSRV(ctx context.Context, cfg SRVConfig) (*Watchers, error) {
-	w := &Watchers{seeker: s, list: make([]*srv.Watcher, len(cfg.Names))}
-	problems := make([]error, len(w.list))
-	var all sync.WaitGroup
-	for i, name := range cfg.Names {
-		watcher := &srv.Watcher{
-			Name:     name,
-			Resolver: &srv.Resolver{Server: cfg.Server, Dial: cfg.Dial},
-			OnChange: func(list []netip.AddrPort) {
-				s.cfg.Post(func() { s.SetSource(Source{Kind: SRV, Name: name}, list) })
-			},
-			Log: s.cfg.Log,
-		}
-		w.list[i] = watcher
-		all.Go(func() {
-			if err := watcher.Look(ctx); err != nil && !errors.Is(err, srv.ErrNoRecords) { // the first node finds no other
-				problems[i] = err
+// AddSRV has a domain name, as [srv.Name] gives it, name the endpoints in its SRV records, which are looked up at once and again and again until
+// RemoveSRV. It does not wait for the DNS.
+func (s *Seeker) AddSRV(name string) {
+	if s.stopped || s.watched[name] != nil {
+		return
+	}
+	ctx, end := context.WithCancel(s.cfg.Life)
+	s.watched[name] = end
+	source := Source{Kind: SRV, Name: name}
+	post := func(f func()) {
+		s.cfg.Post(func() {
+			if ctx.Err() == nil && !s.stopped {
+				f()
 			}
 		})
 	}
-	all.Wait()
-	return w, errors.Join(problems...)
+	watcher := &srv.Watcher{
+		Name:      name,
+		Resolver:  &srv.Resolver{Server: s.cfg.DNSServer, Dial: s.cfg.Dial},
+		OnChange:  func(list []netip.AddrPort) { post(func() { s.SetSource(source, list) }) },
+		OnProblem: func(err error) { post(func() { s.cfg.ReportDNS(source, err) }) },
+		Skip:      s.cfg.IsOwn,
+		Log:       s.cfg.Log,
+	}
+	s.cfg.Go(func() {
+		defer end()
+		watcher.Run(ctx)
+	})
 }
 
-// Run tells the Seeker what is found, until the node ends. It does not wait.
-func (w *Watchers) Run() {
-	for _, watcher := range w.list {
-		w.seeker.cfg.Go(func() { watcher.Run(w.seeker.cfg.Life) })
+// RemoveSRV undoes AddSRV.
+func (s *Seeker) RemoveSRV(name string) {
+	end := s.watched[name]
+	if end == nil || s.stopped {
+		return
 	}
+	end()
+	delete(s.watched, name)
+	source := Source{Kind: SRV, Name: name}
+	s.cfg.ReportDNS(source, nil)
+	s.RemoveSource(source)
 }

@@ -2,30 +2,28 @@ package srv
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
+	"github.com/miekg/dns"
 )
-
-// tries is how often each server is asked before a question is given up: datagrams get lost.
-const tries = 2
 
 // A client asks servers, for one lookup.
 type client struct {
 	servers []server // the one that answered last comes first
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	timeout time.Duration // of one question to one server
+	tries   int           // how often each server is asked before a question is given up: datagrams get lost
+	noAAAA  bool          // addresses of IPv6 are not asked for
+	plain   sync.Map      // servers that know no EDNS
 }
 
 func (c *client) records(ctx context.Context, name string) (*reply, error) {
-	i, r, err := c.ask(ctx, name, dnsmessage.TypeSRV)
+	i, r, err := c.ask(ctx, name, dns.TypeSRV)
 	if err != nil {
 		return nil, err
 	}
@@ -38,8 +36,11 @@ func (c *client) records(ctx context.Context, name string) (*reply, error) {
 func (c *client) host(ctx context.Context, name string) (addresses, error) {
 	var found addresses
 	var problem error
-	for _, family := range []dnsmessage.Type{dnsmessage.TypeA, dnsmessage.TypeAAAA} {
-		_, r, err := c.ask(ctx, name+".", family)
+	for _, family := range []uint16{dns.TypeA, dns.TypeAAAA} {
+		if family == dns.TypeAAAA && c.noAAAA {
+			break
+		}
+		_, r, err := c.ask(ctx, dns.Fqdn(name), family)
 		if errors.Is(err, ErrNoName) {
 			break
 		}
@@ -58,13 +59,13 @@ func (c *client) host(ctx context.Context, name string) (addresses, error) {
 }
 
 // ask asks one server after the other, until one knows. It tells which.
-func (c *client) ask(ctx context.Context, name string, kind dnsmessage.Type) (int, *reply, error) {
-	n, err := dnsmessage.NewName(name)
-	if err != nil {
-		return 0, nil, err
+func (c *client) ask(ctx context.Context, name string, kind uint16) (int, *reply, error) {
+	if _, ok := dns.IsDomainName(name); !ok {
+		return 0, nil, fmt.Errorf("%q is no domain name", name)
 	}
-	q := dnsmessage.Question{Name: n, Type: kind, Class: dnsmessage.ClassINET}
-	for range tries {
+	q := dns.Question{Name: name, Qtype: kind, Qclass: dns.ClassINET}
+	var err error
+	for range c.tries {
 		for i, s := range c.servers {
 			var r *reply
 			if r, err = c.exchange(ctx, s, q); err == nil {
@@ -80,73 +81,91 @@ func (c *client) ask(ctx context.Context, name string, kind dnsmessage.Type) (in
 }
 
 // exchange asks one server, by UDP first.
-func (c *client) exchange(ctx context.Context, s server, q dnsmessage.Question) (*reply, error) {
-	if !s.tcp {
-		r, err := c.over(ctx, "udp", s.address, q)
-		if err != nil || !r.cut {
-			return r, err
-		}
+func (c *client) exchange(ctx context.Context, s server, q dns.Question) (*reply, error) {
+	if s.tcp {
+		return c.over(ctx, "tcp", s, q)
 	}
-	r, err := c.over(ctx, "tcp", s.address, q)
-	if err != nil && !s.tcp && !errors.Is(err, ErrNoName) {
-		return nil, fmt.Errorf("%v, and by TCP: %w", errTruncated, err)
+	r, err := c.over(ctx, "udp", s, q)
+	if err != nil || !r.cut {
+		return r, err
 	}
-	return r, err
+	whole, err := c.over(ctx, "tcp", s, q)
+	switch {
+	case err == nil || errors.Is(err, ErrNoName):
+		return whole, err
+	case len(r.records) > 0 || len(r.host.list) > 0: // some peers are better than none
+		r.whole = fmt.Errorf("%v: %v, and by TCP: %w", s, errTruncated, err)
+		return r, nil
+	}
+	return nil, fmt.Errorf("%v, and by TCP: %w", errTruncated, err)
 }
 
-// over asks by UDP or TCP.
-func (c *client) over(ctx context.Context, network, address string, q dnsmessage.Question) (*reply, error) {
+// over asks by UDP or TCP: with EDNS, so that more fits into a datagram, and without if the server does not know that (RFC 6891, section 7).
+func (c *client) over(ctx context.Context, network string, s server, q dns.Question) (*reply, error) {
+	for {
+		_, plain := c.plain.Load(s)
+		r, err := c.talk(ctx, network, s.address, q, !plain)
+		if plain || !refusesEDNS(err) {
+			return r, timely(err)
+		}
+		c.plain.Store(s, true)
+	}
+}
+
+// refusesEDNS reports whether an error may be that of a server which does not know EDNS, or no version of it.
+func refusesEDNS(err error) bool {
+	var code RCode
+	return errors.As(err, &code) && (code == dns.RcodeFormatError || code == dns.RcodeNotImplemented || code == dns.RcodeBadVers)
+}
+
+// talk puts a question by a new connection.
+func (c *client) talk(ctx context.Context, network, address string, q dns.Question, edns bool) (*reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	r, err := c.talk(ctx, network, address, q)
-	return r, timely(err)
-}
-
-func (c *client) talk(ctx context.Context, network, address string, q dnsmessage.Question) (*reply, error) {
 	conn, err := c.dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	r, err := converse(conn, network, q, edns)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return r, err
+}
 
-	id := uint16(rand.Uint32())
-	packet, err := question(id, q)
-	if err != nil {
+// converse puts a question and reads the answer, until the connection is closed.
+func converse(conn net.Conn, network string, q dns.Question, edns bool) (*reply, error) {
+	m := &dns.Msg{MsgHdr: dns.MsgHdr{Id: dns.Id(), RecursionDesired: true}, Question: []dns.Question{q}}
+	if edns {
+		m.SetEdns0(datagram, false)
+	}
+	talk := dns.Conn{Conn: conn, UDPSize: datagram}
+	if network == "udp" {
+		talk.Conn = datagrams{conn}
+	}
+	if err := talk.WriteMsg(m); err != nil {
 		return nil, err
 	}
-	if network == "tcp" {
-		return stream(conn, packet, id, q)
-	}
-	if _, err := conn.Write(packet); err != nil {
-		return nil, err
-	}
-	buffer := make([]byte, datagram)
 	for {
-		n, err := conn.Read(buffer)
-		if err != nil {
+		packet, err := talk.ReadMsgHeader(nil)
+		if err != nil && !errors.Is(err, dns.ErrShortRead) {
 			return nil, err
 		}
 		// Anybody may send a datagram: what is no answer to this question is not the server's word.
-		if r, err := parse(buffer[:n], id, q); !errors.Is(err, errOther) {
+		if r, err := parse(packet, m.Id, q); network == "tcp" || !errors.Is(err, errOther) {
 			return r, err
 		}
 	}
 }
 
-// stream asks by TCP, where the length goes before each message.
-func stream(conn net.Conn, packet []byte, id uint16, q dnsmessage.Question) (*reply, error) {
-	packet = slices.Concat(binary.BigEndian.AppendUint16(nil, uint16(len(packet))), packet)
-	if _, err := conn.Write(packet); err != nil {
-		return nil, err
-	}
-	var length [2]byte
-	if _, err := io.ReadFull(conn, length[:]); err != nil {
-		return nil, err
-	}
-	answer := make([]byte, binary.BigEndian.Uint16(length[:]))
-	if _, err := io.ReadFull(conn, answer); err != nil {
-		return nil, err
-	}
-	return parse(answer, id, q)
+// datagrams is a connection of which dns.Conn knows that it has datagrams, whatever Network made it.
+type datagrams struct{ net.Conn }
+
+func (d datagrams) ReadFrom(p []byte) (int, net.Addr, error) {
+	n, err := d.Read(p)
+	return n, d.RemoteAddr(), err
 }
+
+func (d datagrams) WriteTo(p []byte, _ net.Addr) (int, error) { return d.Write(p) }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"strconv"
+
+	"github.com/miekg/dns"
 )
 
 // Why there is no answer. Errors of Lookup wrap one of these, an RCode, or an error of the network or the context.
@@ -25,9 +27,8 @@ type RCode uint16
 
 // Error gives the code's usual name, such as SERVFAIL.
 func (c RCode) Error() string {
-	names := [...]string{1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
-	if int(c) < len(names) && names[c] != "" {
-		return names[c]
+	if name, ok := dns.RcodeToString[int(c)]; ok {
+		return name
 	}
 	return "rcode " + strconv.Itoa(int(c))
 }

@@ -23,8 +23,10 @@ var good = zone{
 
 const goodEndpoint = "a.robots.example 10.1.2.3:5671"
 
+// only answers with these records alone.
+func only(records string) answerer { return zone{answers: records}.answer }
+
 func TestFailures(t *testing.T) {
-	only := func(records string) answerer { return zone{answers: records}.answer }
 	for _, c := range []struct {
 		name   string
 		answer answerer
@@ -310,7 +312,10 @@ func TestSearch(t *testing.T) {
 		{"others", "", "_zre._tcp.others.svc.example. _zre._tcp.others.example. _zre._tcp.others.broken. _zre._tcp.others.broken. _zre._tcp.others.", "SERVFAIL"},
 		{"robots.", "", "_zre._tcp.robots.", "no such name"},
 		{"robots.example", "", "_zre._tcp.robots.example.", "yes"},
-		{"robots.svc", "", "_zre._tcp.robots.svc.", "no such name"},
+		{"robots.svc", "", "_zre._tcp.robots.svc. _zre._tcp.robots.svc.svc.example. _zre._tcp.robots.svc.example. _zre._tcp.robots.svc.broken. " +
+			"_zre._tcp.robots.svc.broken.", "no such name"},
+		{"robots.lab", "", "_zre._tcp.robots.lab.", "no such name"}, // the others are left out, as one has just failed
+		{"_zre._tcp.robots", "", "_zre._tcp.robots.svc.example. _zre._tcp.robots.example.", "yes"},
 		{"robots", "10.0.0.2", "_zre._tcp.robots.", "no such name"},
 	} {
 		t.Run(c.domain+c.server, func(t *testing.T) {
@@ -348,13 +353,16 @@ func TestConfig(t *testing.T) {
 			"10.0.0.1:53 10.0.0.2:53 10.0.0.3:53", "a b c d e f"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := parseConfig(c.text)
+			got, err := parseConfig(c.text)
+			if err != nil {
+				t.Fatal(err)
+			}
 			var servers []string
 			for _, s := range got.servers {
 				servers = append(servers, s.String())
 			}
-			if strings.Join(servers, " ") != c.servers || strings.Join(got.search, " ") != c.search {
-				t.Errorf("%v, %v", servers, got.search)
+			if strings.Join(servers, " ") != c.servers || strings.Join(got.list.Search, " ") != c.search {
+				t.Errorf("%v, %v", servers, got.list.Search)
 			}
 		})
 	}
@@ -366,9 +374,9 @@ func TestConfig(t *testing.T) {
 // Without a resolv.conf the net package asks.
 func TestSystem(t *testing.T) {
 	r := &Resolver{path: filepath.Join(t.TempDir(), "none")}
-	a, names, err := r.prepare("_zre._tcp.robots")
-	if _, ok := a.(system); !ok || err != nil || len(names) != 1 || names[0] != "_zre._tcp.robots" {
-		t.Fatalf("%T, %v, %v", a, names, err)
+	p, err := r.plan("_zre._tcp.robots")
+	if _, ok := p.asker.(system); !ok || err != nil || len(p.names) != 1 || p.names[0] != "_zre._tcp.robots" {
+		t.Fatalf("%T, %v, %v", p.asker, p.names, err)
 	}
 	for _, c := range []struct {
 		name   string

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-	"golang.org/x/net/dns/dnsmessage"
 )
 
 // A canned connection answers each question with the same octets, but for the id and, if it is to be heard, the question.
@@ -50,6 +49,7 @@ func (c *canned) Read(p []byte) (int, error) {
 }
 
 func (c *canned) Close() error                { return nil }
+func (c *canned) LocalAddr() net.Addr         { return nil }
 func (c *canned) SetDeadline(time.Time) error { return nil }
 
 // seeds gives answers of which the first octets are the flags and the counts, and the question is left out.
@@ -101,7 +101,7 @@ func FuzzLookup(f *testing.F) {
 		if (err == nil) != (len(got.Endpoints) > 0) {
 			t.Fatalf("%v, %v", got, err)
 		}
-		if n := *<-asked; n > (1+2*maxAsked)*tries*2 {
+		if n := *<-asked; n > (1+2*maxAsked)*defaultTries*2+askers { // a server without EDNS is noticed by as many at once
 			t.Fatalf("%d questions", n)
 		}
 		if got.TTL < 0 || got.TTL > 1<<31*time.Second {
@@ -115,7 +115,7 @@ func FuzzLookup(f *testing.F) {
 	})
 }
 
-// The parser agrees with another library on what is well-formed to both.
+// What is read record by record is what the library reads as a whole, where that can.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("\x00\x01\x84\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x21\x00\x01"), uint16(1))
 	for _, c := range lookups {
@@ -126,7 +126,7 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(packet, m.Id)
 	}
-	q := dnsmessage.Question{Name: dnsmessage.MustNewName(robots), Type: dnsmessage.TypeSRV, Class: dnsmessage.ClassINET}
+	q := dns.Question{Name: robots, Qtype: dns.TypeSRV, Qclass: dns.ClassINET}
 	f.Fuzz(func(t *testing.T, packet []byte, id uint16) {
 		r, err := parse(packet, id, q)
 		if err != nil {

@@ -104,7 +104,7 @@ var lookups = []struct {
 			a.robots.example. 60 AAAA ::ffff:10.0.0.1`},
 		want:    "a.robots.example 10.0.0.1:1",
 		ttl:     time.Minute,
-		partial: `3 problems, the first: not a host name and a port: "a b.robots.example", 1`,
+		partial: `3 problems, the first: not a host name and a port: "a.robots.example", 0`,
 	},
 	{
 		name: "TTL 0",

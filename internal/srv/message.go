@@ -1,18 +1,23 @@
 package srv
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"net/netip"
 	"strings"
 	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
+	"github.com/miekg/dns"
 )
 
 // datagram is the largest answer that we take by UDP, in octets: it passes everywhere in one piece.
 const datagram = 1232
+
+// headerSize is that of a message, in octets (RFC 1035, section 4.1.1).
+const headerSize = 12
 
 // A record is an SRV record.
 type record struct {
@@ -26,129 +31,169 @@ type reply struct {
 	ttl     time.Duration // the least of the answer, CNAMEs included
 	host    addresses     // of the host that was asked for
 	extra   map[string]addresses
-	cut     bool // there were more
+	cut     bool  // there were more
+	whole   error // if cut: why the whole answer was not had by TCP; nil if TCP gave no more
 }
 
-// question makes the octets of a question.
-func question(id uint16, q dnsmessage.Question) ([]byte, error) {
-	b := dnsmessage.NewBuilder(nil, dnsmessage.Header{ID: id, RecursionDesired: true})
-	var opt dnsmessage.ResourceHeader
-	err := errors.Join(
-		b.StartQuestions(), b.Question(q),
-		b.StartAdditionals(), opt.SetEDNS0(datagram, dnsmessage.RCodeSuccess, false), b.OPTResource(opt, dnsmessage.OPTResource{}))
-	if err != nil {
-		return nil, err
-	}
-	return b.Finish()
-}
+var (
+	// errOther means that a message answers another question, or none.
+	errOther = errors.New("the answer is to another question")
 
-// errOther means that a message answers another question, or none.
-var errOther = errors.New("the answer is to another question")
+	errShort = errors.New("it ends within a record")
+)
+
+// A message is a packet that is read record by record. dns.Msg would unpack all of it: then a record of a kind that nobody asked for may take
+// a thousand times its octets in memory, and of a truncated answer nothing is left if it ends within a record.
+type message struct {
+	dns.MsgHdr
+	packet []byte
+	off    int // where the next record begins
+}
 
 // parse reads an answer. Whose records they are is not checked in the answer section: a server puts there what it found by
 // following CNAMEs, in whatever order.
-func parse(packet []byte, id uint16, q dnsmessage.Question) (*reply, error) {
-	var p dnsmessage.Parser
-	header, err := p.Start(packet)
-	if err != nil || !header.Response || header.ID != id {
-		return nil, errOther
+func parse(packet []byte, id uint16, q dns.Question) (*reply, error) {
+	m, err := open(packet, id, q)
+	if err != nil {
+		return nil, err
 	}
-	asked, err := p.AllQuestions()
-	if err != nil || len(asked) != 1 || asked[0].Type != q.Type || asked[0].Class != q.Class ||
-		!strings.EqualFold(asked[0].Name.String(), q.Name.String()) {
-		return nil, errOther
-	}
-	switch header.RCode {
-	case dnsmessage.RCodeSuccess:
-	case dnsmessage.RCodeNameError:
+	switch m.Rcode {
+	case dns.RcodeSuccess:
+	case dns.RcodeNameError:
 		return nil, ErrNoName
 	default:
-		return nil, RCode(header.RCode)
+		return nil, RCode(m.Rcode)
 	}
-	r := &reply{ttl: math.MaxInt64, extra: map[string]addresses{}, cut: header.Truncated}
-	count, err := r.answers(&p)
+	r := &reply{ttl: math.MaxInt64, extra: map[string]addresses{}, cut: m.Truncated}
+	err = m.answers(r)
 	if r.cut {
 		return r, nil // it may end anywhere
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the answer is ill-formed: %w", err)
 	}
-	if count == 0 && !header.Authoritative && !header.RecursionAvailable {
+	if code := m.additionals(r); code != dns.RcodeSuccess {
+		return nil, RCode(code)
+	}
+	if m.count(answerCount) == 0 && !m.Authoritative && !m.RecursionAvailable {
 		return nil, errLame
 	}
-	r.additionals(&p)
 	return r, nil
 }
 
-// answers reads the answer section and counts its records.
-func (r *reply) answers(p *dnsmessage.Parser) (count int, err error) {
-	for ; ; count++ {
-		h, err := p.AnswerHeader()
-		if errors.Is(err, dnsmessage.ErrSectionDone) {
-			return count, nil
-		}
-		if err != nil {
-			return count, err
-		}
-		if h.Class == dnsmessage.ClassINET && h.Type == dnsmessage.TypeSRV && h.Length > 6 { // else the parser would read beyond
-			s, err := p.SRVResource()
-			if err != nil {
-				return count, err
-			}
-			r.records = append(r.records, record{host(s.Target), s.Port, s.Priority, s.Weight})
-			r.ttl = min(r.ttl, ttl(h))
-			continue
-		}
-		if addr, ok := address(p, h); ok {
-			r.host.add(addr, ttl(h))
-		} else if err := p.SkipAnswer(); err != nil {
-			return count, err
-		}
-		if h.Type == dnsmessage.TypeCNAME {
-			r.ttl = min(r.ttl, ttl(h))
-		}
+// open reads the header and the question, which must be the one that was asked. A server that cannot read the question repeats none, as one
+// that knows no EDNS: its code is taken all the same, but not its word that there is no such name.
+func open(packet []byte, id uint16, q dns.Question) (*message, error) {
+	var header dns.Msg
+	if len(packet) < headerSize || header.Unpack(packet[:headerSize]) != nil || !header.Response || header.Id != id {
+		return nil, errOther
 	}
+	m := &message{MsgHdr: header.MsgHdr, packet: packet, off: headerSize}
+	if m.count(questionCount) == 0 || len(packet) == headerSize {
+		if m.Rcode == dns.RcodeSuccess || m.Rcode == dns.RcodeNameError {
+			return nil, errOther
+		}
+		return m, nil
+	}
+	name, off, err := dns.UnpackDomainName(packet, m.off)
+	if err != nil || off+4 > len(packet) || m.count(questionCount) != 1 || !strings.EqualFold(name, q.Name) ||
+		binary.BigEndian.Uint16(packet[off:]) != q.Qtype || binary.BigEndian.Uint16(packet[off+2:]) != q.Qclass {
+		return nil, errOther
+	}
+	m.off = off + 4
+	return m, nil
 }
 
-// additionals takes addresses from the additional section. What is ill-formed there is not missed.
-func (r *reply) additionals(p *dnsmessage.Parser) {
-	if p.SkipAllAuthorities() != nil {
-		return
+// Where the header has the counts.
+const (
+	questionCount   = 4
+	answerCount     = 6
+	authorityCount  = 8
+	additionalCount = 10
+)
+
+func (m *message) count(at int) int { return int(binary.BigEndian.Uint16(m.packet[at:])) }
+
+// next reads the head of a record, and returns where its data begins.
+func (m *message) next() (h dns.RR_Header, data int, err error) {
+	h.Name, data, err = dns.UnpackDomainName(m.packet, m.off)
+	if err != nil {
+		return h, 0, err
 	}
-	for {
-		h, err := p.AdditionalHeader()
+	if data+10 > len(m.packet) {
+		return h, 0, errShort
+	}
+	fixed := m.packet[data : data+10]
+	h.Rrtype, h.Class = binary.BigEndian.Uint16(fixed), binary.BigEndian.Uint16(fixed[2:])
+	h.Ttl, h.Rdlength = binary.BigEndian.Uint32(fixed[4:]), binary.BigEndian.Uint16(fixed[8:])
+	data += len(fixed)
+	if m.off = data + int(h.Rdlength); m.off > len(m.packet) {
+		return h, 0, errShort
+	}
+	return h, data, nil
+}
+
+// answers reads the answer section, up to what is ill-formed.
+func (m *message) answers(r *reply) error {
+	for range m.count(answerCount) {
+		h, data, err := m.next()
 		if err != nil {
-			return
+			return err
 		}
-		if addr, ok := address(p, h); ok {
-			owner := host(h.Name)
+		switch {
+		case h.Rrtype == dns.TypeCNAME:
+			r.ttl = min(r.ttl, ttl(h))
+		case h.Rrtype == dns.TypeSRV && h.Class == dns.ClassINET:
+			rr, _, err := dns.UnpackRRWithHeader(h, m.packet, data)
+			if err != nil {
+				return err
+			}
+			if s, ok := rr.(*dns.SRV); ok && s.Target != "" {
+				r.records = append(r.records, record{lower(s.Target), s.Port, s.Priority, s.Weight})
+				r.ttl = min(r.ttl, ttl(h))
+			}
+		default:
+			if addr, ok := m.address(h, data); ok {
+				r.host.add(addr, ttl(h))
+			}
+		}
+	}
+	return nil
+}
+
+// additionals takes addresses from the additional section, and returns the code that an OPT record there adds to. What is ill-formed there is
+// not missed.
+func (m *message) additionals(r *reply) (code int) {
+	for range m.count(authorityCount) {
+		if _, _, err := m.next(); err != nil {
+			return m.Rcode
+		}
+	}
+	code = m.Rcode
+	for range m.count(additionalCount) {
+		h, data, err := m.next()
+		if err != nil {
+			break
+		}
+		if h.Rrtype == dns.TypeOPT {
+			code |= (&dns.OPT{Hdr: h}).ExtendedRcode()
+		} else if addr, ok := m.address(h, data); ok {
+			owner := lower(h.Name)
 			a := r.extra[owner]
 			a.add(addr, ttl(h))
 			r.extra[owner] = a
-		} else if p.SkipAdditional() != nil {
-			return
 		}
 	}
+	return code
 }
 
-// address reads the record that follows h if it is an A or AAAA.
-func address(p *dnsmessage.Parser, h dnsmessage.ResourceHeader) (netip.Addr, bool) {
-	if h.Class != dnsmessage.ClassINET {
+// address reads the data of a record if it is an A or AAAA.
+func (m *message) address(h dns.RR_Header, data int) (netip.Addr, bool) {
+	isA, isAAAA := h.Rrtype == dns.TypeA && h.Rdlength == net.IPv4len, h.Rrtype == dns.TypeAAAA && h.Rdlength == net.IPv6len
+	if h.Class != dns.ClassINET || !isA && !isAAAA {
 		return netip.Addr{}, false
 	}
-	switch {
-	case h.Type == dnsmessage.TypeA && h.Length == 4:
-		a, err := p.AResource()
-		return netip.AddrFrom4(a.A), err == nil
-	case h.Type == dnsmessage.TypeAAAA && h.Length == 16:
-		a, err := p.AAAAResource()
-		return netip.AddrFrom16(a.AAAA), err == nil
-	}
-	return netip.Addr{}, false
-}
-
-func host(name dnsmessage.Name) string {
-	return lower(name.String())
+	return netip.AddrFromSlice(m.packet[data : data+int(h.Rdlength)])
 }
 
 // lower gives the form of names in which they are compared.
@@ -157,9 +202,9 @@ func lower(name string) string {
 }
 
 // ttl gives a record's time to live; one with the highest bit set counts as 0 (RFC 2181, section 8).
-func ttl(h dnsmessage.ResourceHeader) time.Duration {
-	if h.TTL > math.MaxInt32 {
+func ttl(h dns.RR_Header) time.Duration {
+	if h.Ttl > math.MaxInt32 {
 		return 0
 	}
-	return time.Duration(h.TTL) * time.Second
+	return time.Duration(h.Ttl) * time.Second
 }

@@ -11,11 +11,11 @@ import (
 // service is what RFC 2782 puts before the domain.
 const service = "_zre._tcp."
 
-// Name gives the name to look up for a domain: "example.org" makes "_zre._tcp.example.org.". A name whose first label begins
+// Name gives the name to look up for a domain: "example.org" makes "_zre._tcp.example.org". A name whose first label begins
 // with an underscore is taken as it is: "_robots._tcp.service.consul".
 //
-// A result with a dot at its end is complete. One without is completed from the search list of /etc/resolv.conf: that is so for
-// a domain of one label, "robots", which has no dot either. The error names the value.
+// A name with a dot at its end is complete. One without is searched, by search and ndots of /etc/resolv.conf, as those of hosts are. The error
+// names the value.
 func Name(domain string) (string, error) {
 	fail := func(why string) (string, error) {
 		return "", fmt.Errorf("srv: %q is not a domain with SRV records: %s; want one such as example.org or _zre._tcp.example.org",
@@ -39,10 +39,10 @@ func Name(domain string) (string, error) {
 	if strings.HasPrefix(labels[len(labels)-1], "_") {
 		return fail("it names a service without a domain")
 	}
-	if !complete && len(labels) > 1 && strings.HasPrefix(labels[len(labels)-2], "_") {
-		return name, nil
+	if complete {
+		name += "."
 	}
-	return name + ".", nil
+	return name, nil
 }
 
 // badName tells what keeps a name without its last dot from being one of hosts or services, or "".

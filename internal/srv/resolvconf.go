@@ -1,24 +1,34 @@
 package srv
 
 import (
+	"cmp"
 	"io/fs"
 	"net"
 	"net/netip"
 	"os"
 	"runtime"
 	"strings"
+	"time"
+
+	"github.com/miekg/dns"
 )
 
-// As the C library does it.
+// As the C library does it, but for the time that a server has: there it is 5 s by default, and we have another server to ask.
 const (
-	maxServers = 3
-	maxSearch  = 6
+	maxServers  = 3
+	maxSearch   = 6
+	maxTimeout  = 30 // s
+	maxAttempts = 5
+
+	defaults = "options timeout:2 attempts:2\n"
 )
 
 // A config is what matters of resolv.conf(5).
 type config struct {
 	servers []server
-	search  []string // domains without dots around them
+	list    *dns.ClientConfig // Search has domains without dots around them
+	rotate  bool              // begin with another server each time
+	noAAAA  bool              // do not ask for addresses of IPv6
 }
 
 // configPath gives the path, or "" where there is no such thing: on Windows it could be anybody's file.
@@ -38,33 +48,77 @@ func readConfig(path string) (config, error) {
 	if err != nil {
 		return config{}, err
 	}
-	return parseConfig(string(text)), nil
+	return parseConfig(string(text))
 }
 
-func parseConfig(text string) config {
-	var c config
-	for line := range strings.Lines(text) {
+func parseConfig(text string) (config, error) {
+	list, err := dns.ClientConfigFromReader(strings.NewReader(defaults + text))
+	if err != nil {
+		return config{}, err
+	}
+	c := config{list: list}
+	byTCP := false
+	for line := range strings.Lines(text) { // the options that dns does not know
 		fields := strings.Fields(line)
-		if len(fields) < 2 {
-			continue
+		for _, option := range fields[min(1, len(fields)):] {
+			set := fields[0] == "options"
+			c.rotate = c.rotate || set && option == "rotate"
+			c.noAAAA = c.noAAAA || set && option == "no-aaaa"
+			byTCP = byTCP || set && (option == "use-vc" || option == "usevc" || option == "tcp") // the latter as the BSDs write it
 		}
-		switch fields[0] {
-		case "nameserver":
-			if _, err := netip.ParseAddr(fields[1]); err == nil && len(c.servers) < maxServers {
-				c.servers = append(c.servers, server{address: net.JoinHostPort(fields[1], "53")})
-			}
-		case "domain", "search":
-			c.search = nil
-			for _, domain := range fields[1:] {
-				domain = strings.Trim(domain, ".")
-				if badName(domain) == "" && len(c.search) < maxSearch {
-					c.search = append(c.search, domain)
-				}
-			}
+	}
+	for _, address := range list.Servers {
+		if _, err := netip.ParseAddr(address); err == nil && len(c.servers) < maxServers {
+			c.servers = append(c.servers, server{net.JoinHostPort(address, list.Port), byTCP})
 		}
 	}
 	if len(c.servers) == 0 {
-		c.servers = []server{{address: "127.0.0.1:53"}, {address: "[::1]:53"}}
+		c.servers = []server{{"127.0.0.1:53", byTCP}, {"[::1]:53", byTCP}}
 	}
-	return c
+	search := list.Search
+	list.Search = nil
+	for _, domain := range search {
+		domain = strings.Trim(domain, ".")
+		if badName(domain) == "" && len(list.Search) < maxSearch {
+			list.Search = append(list.Search, domain)
+		}
+	}
+	list.Timeout, list.Attempts = min(list.Timeout, maxTimeout), min(list.Attempts, maxAttempts)
+	return c, nil
+}
+
+// timeout is how long a server has for a question; wanted, if that is not 0.
+func (c config) timeout(wanted time.Duration) time.Duration {
+	return cmp.Or(wanted, time.Duration(c.list.Timeout)*time.Second)
+}
+
+// names gives what to ask for in turn: a name that is not complete is searched. As everywhere, a domain with ndots dots or more is tried as it
+// is first, and others last. The labels of the service do not count as such: they are not what a user takes for the domain.
+//
+// The first of the names are those that count: that one, or else those that the search list makes. The others are tried in case, and that they
+// fail means nothing, where these do not exist.
+func (c config) names(name string) (names []string, first int) {
+	service, domain := cutService(name)
+	for _, full := range c.list.NameList(domain) {
+		if full = service + full; badName(strings.TrimSuffix(full, ".")) == "" { // it may have become too long
+			names = append(names, full)
+		}
+	}
+	if len(names) == 1 || names[0] == dns.Fqdn(name) {
+		return names, 1
+	}
+	return names, len(names) - 1
+}
+
+// cutService cuts a name behind its leading labels that begin with an underscore.
+func cutService(name string) (service, domain string) {
+	domain = name
+	for strings.HasPrefix(domain, "_") {
+		_, rest, ok := strings.Cut(domain, ".")
+		if !ok {
+			break
+		}
+		domain = rest
+	}
+	return name[:len(name)-len(domain)], domain
 }

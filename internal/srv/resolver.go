@@ -8,38 +8,56 @@ import (
 	"io/fs"
 	"net"
 	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/miekg/dns"
 )
 
 const (
 	defaultTTL     = 30 * time.Second
 	defaultTimeout = 2 * time.Second
+	defaultTries   = 2
 	patience       = 10 // a lookup may take so many timeouts, whatever it asks
+	longest        = time.Minute
+	lastPause      = 30 * time.Second // names that are tried last are left out for so long when they are not answered
 )
 
 // A Resolver looks up SRV records. The zero Resolver is ready. Its methods may be called from any goroutine; its fields must not
 // change meanwhile.
 type Resolver struct {
 	// Server is the DNS server to ask, as [Server] takes it. By default the servers of /etc/resolv.conf are asked in turn; the
-	// file is read anew for each lookup. Nothing of it counts when there is a Server.
+	// file is read anew for each lookup. Of its options ndots, timeout, attempts, rotate, use-vc and no-aaaa are heeded. EDNS is used without
+	// edns0 too, where the server knows it. Nothing of the file counts when there is a Server.
 	Server string
 
-	// Timeout is how long one server has for one question, 2 s by default. Each is asked twice. A lookup takes ten times that
-	// at most, whatever it asks: then it gives what it has.
+	// Timeout is how long one server has for one question; by default what /etc/resolv.conf says, or 2 s. Each is asked twice, or as
+	// often as that file says. A lookup takes ten times that at most, and not more than a minute, whatever it asks: then it gives what it has.
 	Timeout time.Duration
 
 	// Dial connects to a server by "udp" or "tcp", as net.Dialer.DialContext does, which is the default.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	path string // instead of /etc/resolv.conf, for tests
+	turn atomic.Uint32
+
+	mu     sync.Mutex
+	failed time.Time // when a name of those that are tried last was not answered
 }
 
 // An asker puts questions.
 type asker interface {
 	records(ctx context.Context, name string) (*reply, error) // the SRV records of a name
 	host(ctx context.Context, name string) (addresses, error) // the addresses of a target
+}
+
+// A plan is how a name is looked up.
+type plan struct {
+	asker
+	names []string // to ask for, in turn
+	first int      // how many of them count; the others are tried in case
+	time  time.Duration
 }
 
 // Lookup finds the endpoints that the SRV records of a name from [Name] give. It asks for the addresses of targets that the
@@ -49,17 +67,25 @@ type asker interface {
 // an RCode, or what the network said; the cause of ctx if that has ended.
 func (r *Resolver) Lookup(ctx context.Context, name string) (Answer, error) {
 	parent := ctx
-	ctx, cancel := context.WithTimeout(ctx, patience*r.timeout())
-	defer cancel()
-	a, names, err := r.prepare(name)
+	p, err := r.plan(name)
 	if err != nil {
 		return Answer{}, fmt.Errorf("srv: cannot look up %s: %w", name, err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, p.time)
+	defer cancel()
 	var problem error
-	for _, name := range names {
-		answer, err := lookup(ctx, a, name)
+	for i, name := range p.names {
+		isLast := i >= p.first && isNobody(problem)
+		if isLast && r.leavesOut() {
+			break
+		}
+		answer, err := lookup(ctx, p, name)
 		if err == nil {
 			return answer, nil
+		}
+		if isLast && !isNobody(err) && parent.Err() == nil {
+			r.leaveOut()
+			break
 		}
 		// Of the names that a search makes, the one that is there, but does not work, tells more than those that are not.
 		if problem == nil || errors.Is(problem, ErrNoName) {
@@ -68,42 +94,64 @@ func (r *Resolver) Lookup(ctx context.Context, name string) (Answer, error) {
 		if parent.Err() != nil {
 			return Answer{}, fmt.Errorf("srv: cannot look up %s: %w", name, context.Cause(parent))
 		}
+		if !isAnswer(err) {
+			break // servers that are silent now will be so for the next name
+		}
 	}
 	return Answer{}, problem
 }
 
-func (r *Resolver) timeout() time.Duration {
-	if r.Timeout > 0 {
-		return r.Timeout
-	}
-	return defaultTimeout
+// leaveOut leaves the names that are tried last out for a while: a network without a way to the Internet has nobody to ask for "robots.", and each
+// look-up would wait for that.
+func (r *Resolver) leaveOut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed = time.Now()
 }
 
-// prepare tells whom to ask and for which names.
-func (r *Resolver) prepare(name string) (asker, []string, error) {
-	c := &client{timeout: r.timeout(), dial: r.Dial}
+func (r *Resolver) leavesOut() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.failed.IsZero() && time.Since(r.failed) < lastPause
+}
+
+// isAnswer reports whether an error is a server's word about this name, which another name may have no share in.
+func isAnswer(err error) bool {
+	var code RCode
+	return isNobody(err) || errors.As(err, &code) || errors.Is(err, errLame)
+}
+
+// isNobody reports whether an error of Lookup is an answer: nobody is there by that name.
+func isNobody(err error) bool { return errors.Is(err, ErrNoName) || errors.Is(err, ErrNoRecords) }
+
+// plan tells whom to ask and for which names.
+func (r *Resolver) plan(name string) (plan, error) {
+	c := &client{timeout: cmp.Or(r.Timeout, defaultTimeout), dial: r.Dial, tries: defaultTries}
 	if c.dial == nil {
 		c.dial = new(net.Dialer).DialContext
 	}
-	complete := strings.TrimSuffix(name, ".") + "."
 	if r.Server != "" {
 		s, err := parseServer(r.Server)
 		c.servers = []server{s}
-		return c, []string{complete}, err
+		return c.plan([]string{dns.Fqdn(name)}, 1), err
 	}
 	config, err := readConfig(cmp.Or(r.path, configPath()))
 	if errors.Is(err, fs.ErrNotExist) {
-		return system{net.DefaultResolver}, []string{name}, nil
+		return plan{system{net.DefaultResolver}, []string{name}, 1, min(patience*c.timeout, longest)}, nil
 	}
-	c.servers = config.servers
-	if strings.HasSuffix(name, ".") {
-		return c, []string{name}, err
+	if err != nil {
+		return plan{}, err
 	}
-	var names []string
-	for _, domain := range config.search {
-		names = append(names, complete+domain+".")
+	c.timeout, c.tries, c.noAAAA, c.servers = config.timeout(r.Timeout), config.list.Attempts, config.noAAAA, config.servers
+	if config.rotate {
+		first := int(r.turn.Add(1)-1) % len(c.servers)
+		c.servers = slices.Concat(c.servers[first:], c.servers[:first])
 	}
-	return c, append(names, complete), err
+	return c.plan(config.names(name)), nil
+}
+
+func (c *client) plan(names []string, first int) plan {
+	return plan{c, names, first, min(patience*c.timeout, longest)}
 }
 
 // lookup asks for the records of a name and for the addresses of their targets.
@@ -158,7 +206,7 @@ func sift(r *reply) (good []record, problems []error) {
 		}
 	}
 	if r.cut {
-		problems = append(problems, errCut)
+		problems = append(problems, cmp.Or(r.whole, errCut))
 	}
 	return good, problems
 }

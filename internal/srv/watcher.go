@@ -12,12 +12,16 @@ import (
 
 // When a Watcher looks again.
 const (
-	minWait  = 5 * time.Second // also after the first failure; twice as long after each more
-	maxWait  = 5 * time.Minute
-	maxRetry = 30 * time.Second
+	firstRetry = 500 * time.Millisecond // after the first failure; twice as long after each more
+	loneWait   = time.Second            // at most, while nobody is known by the name
+	minWait    = 5 * time.Second        // else, and also the longest after failures
+	maxWait    = 5 * time.Minute
+
+	// nobodyFor is how long there may be nobody by a name before that is a problem: the first of many comes before its record does.
+	nobodyFor = 30 * time.Second
 )
 
-// A Watcher looks up a name again and again, and tells of changes. Set the fields, call Look or not, then Run.
+// A Watcher looks up a name again and again, and tells of changes. Set the fields, then call Run.
 type Watcher struct {
 	Name     string    // from the function Name
 	Resolver *Resolver // not nil
@@ -26,10 +30,15 @@ type Watcher struct {
 	// changed; nil or an empty slice if there are only our own. It may keep the slice. It is called by Run, which waits for it.
 	OnChange func([]netip.AddrPort)
 
+	// OnProblem gets the error of each look-up that failed. That nobody is there by the name is an answer, and an error only if it has been so
+	// for 30 s, and never was another way. OnProblem gets nil once when that is over. It is called by Run, which waits for it. Nil tells nobody.
+	OnProblem func(error)
+
 	// Skip tells our own endpoints, which are left out. Run calls it, for each endpoint of each answer. Nil skips none.
 	Skip func(netip.AddrPort) bool
 
-	// Log gets a line when a problem begins, becomes another, or ends, and not for each try. The zero Logger is silent.
+	// Log gets a line when there is nobody by the name, or when some records cannot be used, and when that is over, not for each try. The zero
+	// Logger is silent.
 	Log zerolog.Logger
 
 	// Roll gives a random duration from 0 up to, not including, d, which is positive. By default the process' own random
@@ -37,35 +46,21 @@ type Watcher struct {
 	Roll func(d time.Duration) time.Duration
 
 	answer   Answer           // the last good one
+	others   int              // endpoints in it that are not our own
 	told     []netip.AddrPort // to OnChange, sorted; nil before the first call
 	wait     time.Duration    // until the next lookup
 	failures int              // since the last good answer
-	problem  string           // the kind of what was last logged
+	noted    string           // the kind of what was last logged
+	nobody   time.Time        // since when there is nobody by the name; zero if there is
+	failing  bool             // OnProblem has an error
 }
 
-// Look looks up the name once, and returns Lookup's error. It calls neither OnChange nor Log: what it finds is for Run to tell,
-// and whether an error matters is the caller's to decide; Run tries again in any case. It must not be called beside Run.
-func (w *Watcher) Look(ctx context.Context) error {
-	answer, err := w.Resolver.Lookup(ctx, w.Name)
-	if err != nil {
-		w.wait = w.jitter(min(minWait<<min(w.failures, 8), maxRetry))
-		w.failures++
-		return err
-	}
-	w.answer, w.failures = answer, 0
-	w.wait = w.jitter(min(max(answer.TTL, minWait), maxWait))
-	return nil
-}
-
-// Run keeps looking until ctx ends, and blocks that long; it is called once. It begins with what Look found, or looks at once if
-// that was not called. The next lookup comes when the answer's TTL ends, though not within 5 s nor after more than 5 min; or,
-// after a failure, in 5, 10, 20, then 30 s; all of them +-10 %. After a failure the last good answer stays.
+// Run keeps looking until ctx ends, and blocks that long; it is called once. It looks at once, and again when the answer's TTL ends, though not
+// within 5 s (1 s while nobody else is known by the name) nor after more than 5 min. After a failure, or while nobody is there, it looks again in
+// 0.5 s, then 1, 2, 4 and 5 s, but not more than 1 s where nobody is known by the name. All of them +-10 %. After a failure the last good
+// answer stays.
 func (w *Watcher) Run(ctx context.Context) {
-	if len(w.answer.Endpoints) > 0 {
-		w.note(nil)
-		w.tell()
-	}
-	timer := time.NewTimer(w.wait)
+	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
@@ -73,11 +68,12 @@ func (w *Watcher) Run(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		err := w.Look(ctx)
+		err := w.look(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		w.note(err)
+		w.report(err)
 		if err == nil {
 			w.tell()
 		}
@@ -85,14 +81,49 @@ func (w *Watcher) Run(ctx context.Context) {
 	}
 }
 
-// tell calls OnChange if it has not heard of this set yet.
-func (w *Watcher) tell() {
+// look looks up the name once, and returns Lookup's error.
+func (w *Watcher) look(ctx context.Context) error {
+	answer, err := w.Resolver.Lookup(ctx, w.Name)
+	if err == nil {
+		w.answer, w.failures, w.nobody = answer, 0, time.Time{}
+		w.others = len(w.list())
+		w.wait = w.jitter(min(max(answer.TTL, w.shortest()), maxWait))
+		return nil
+	}
+	longest := w.shortest()
+	if isNobody(err) {
+		longest = loneWait
+		if w.nobody.IsZero() {
+			w.nobody = time.Now()
+		}
+	}
+	w.wait = w.jitter(min(firstRetry<<min(w.failures, 8), longest))
+	w.failures++
+	return err
+}
+
+// shortest is how soon an answer that is good is asked for anew, and how late one that is not.
+func (w *Watcher) shortest() time.Duration {
+	if w.others == 0 {
+		return loneWait
+	}
+	return minWait
+}
+
+// list gives the endpoints of the last good answer but for our own.
+func (w *Watcher) list() []netip.AddrPort {
 	list := make([]netip.AddrPort, 0, len(w.answer.Endpoints))
 	for _, e := range w.answer.Endpoints {
 		if w.Skip == nil || !w.Skip(e.AddrPort) {
 			list = append(list, e.AddrPort)
 		}
 	}
+	return list
+}
+
+// tell calls OnChange if it has not heard of this set yet.
+func (w *Watcher) tell() {
+	list := w.list()
 	set := slices.SortedFunc(slices.Values(list), netip.AddrPort.Compare)
 	if w.told != nil && slices.Equal(set, w.told) {
 		return
@@ -102,21 +133,34 @@ func (w *Watcher) tell() {
 	w.OnChange(list)
 }
 
-// note logs what is wrong, once for each change of its kind.
+// report calls OnProblem if there is one, or was.
+func (w *Watcher) report(err error) {
+	if isNobody(err) && (len(w.answer.Endpoints) > 0 || time.Since(w.nobody) < nobodyFor) {
+		err = nil
+	}
+	if w.OnProblem != nil && (err != nil || w.failing) {
+		w.OnProblem(err)
+	}
+	w.failing = err != nil
+}
+
+// note logs what OnProblem does not get, once for each change of its kind.
 func (w *Watcher) note(err error) {
-	problem, text := "", ""
+	noted, text := "", ""
 	switch {
+	case isNobody(err):
+		noted, text = "nobody: "+kind(err), "SRV: nobody is there by this name, looking on"
 	case err != nil:
-		problem, text = "failed: "+kind(err), "SRV: no answer, the last good one stays"
+		return // OnProblem's
 	case w.answer.Partial != nil:
 		err = w.answer.Partial
-		problem, text = "partial: "+kind(err), "SRV: some of the records cannot be used"
+		noted, text = "partial: "+kind(err), "SRV: some of the records cannot be used"
 	}
-	if problem == w.problem {
+	if noted == w.noted {
 		return
 	}
-	w.problem = problem
-	if problem == "" {
+	w.noted = noted
+	if noted == "" {
 		w.Log.Info().Str("name", w.Name).Msg("SRV: all is well again")
 		return
 	}

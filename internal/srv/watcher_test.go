@@ -3,7 +3,6 @@ package srv
 import (
 	"bytes"
 	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -20,9 +19,10 @@ import (
 // A watch is a Watcher in a bubble, with a fake server, and a diary of what it did.
 type watch struct {
 	*Watcher
-	fake  *fake
-	calls [][]netip.AddrPort
-	log   diary
+	fake    *fake
+	calls   [][]netip.AddrPort
+	log     diary
+	problem string // the last one
 }
 
 // A diary is a log that may be read while it is written.
@@ -53,7 +53,13 @@ func newWatch(a answerer) *watch {
 		Resolver: &Resolver{Server: "10.0.0.2", Dial: w.fake.dial},
 		OnChange: func(set []netip.AddrPort) { w.calls = append(w.calls, set) },
 		Log:      zerolog.New(&w.log).Level(zerolog.InfoLevel),
-		Roll:     func(d time.Duration) time.Duration { return d / 2 },
+		OnProblem: func(err error) {
+			if k := kind(err); k != w.problem {
+				w.problem = k
+				w.Log.Warn().Str("error", ": "+k).Msg(map[bool]string{true: "problem", false: "solved"}[err != nil])
+			}
+		},
+		Roll: func(d time.Duration) time.Duration { return d / 2 },
 	}
 	return w
 }
@@ -87,6 +93,11 @@ func withTTL(ttl string) answerer {
 	return zone{answers: robots + " " + ttl + " SRV 0 0 5671 a.robots.example.", extra: "a.robots.example. " + ttl + " A 10.1.2.3"}.answer
 }
 
+// ours answers with our own endpoint, of port 1, and a TTL in seconds.
+func ours(ttl string) answerer {
+	return zone{answers: robots + " " + ttl + " SRV 0 0 1 a.robots.example.", extra: "a.robots.example. " + ttl + " A 10.1.2.3"}.answer
+}
+
 func TestWatcherWaits(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -100,19 +111,33 @@ func TestWatcherWaits(t *testing.T) {
 		{"TTL 60", withTTL("60"), "0s 1m0s 2m0s 3m0s", 200 * time.Second},
 		{"TTL huge", withTTL("2147483647"), "0s 5m0s 10m0s 15m0s", 1000 * time.Second},
 		{"TTL negative", withTTL("4294967295"), "0s 5s 10s", 10 * time.Second},
-		{"failures and luck", inTurn(zone{}.answer, zone{}.answer, withTTL("60"), zone{}.answer, zone{}.answer),
-			"0s 5s 15s 1m15s 1m20s 1m30s", 100 * time.Second},
-		{"failure", zone{}.answer, "0s 5s 15s 35s 1m5s 1m35s 2m5s", 130 * time.Second},
+		{"our own alone, TTL 0", ours("0"), "0s 1s 2s 3s", 3 * time.Second},
+		{"our own alone, TTL 7", ours("7"), "0s 7s 14s", 15 * time.Second},
+		{"nobody", zone{}.answer, "0s 500ms 1.5s 2.5s 3.5s", 3500 * time.Millisecond},
+		{"nobody, and then one", inTurn(zone{}.answer, zone{}.answer, withTTL("60")), "0s 500ms 1.5s 1m1.5s", 70 * time.Second},
+		{"nobody any more", inTurn(withTTL("60"), zone{}.answer), "0s 1m0s 1m0.5s 1m1.5s 1m2.5s", 63 * time.Second},
+		{"failures", refuse(dns.RcodeRefused), "0s 500ms 1.5s 2.5s 3.5s", 3500 * time.Millisecond},
+		{"failures after an answer", inTurn(withTTL("60"), refuse(dns.RcodeRefused)), "0s 1m0s 1m0.5s 1m1.5s 1m3.5s 1m7.5s 1m12.5s 1m17.5s",
+			80 * time.Second},
+		{"silence", silent, "0s 2s 4.5s 6.5s 9.5s 11.5s", 12 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex // guards times
 				var times []string
 				begin := time.Now()
 				w := newWatch(func(network string, q *dns.Msg) *dns.Msg {
-					times = append(times, time.Since(begin).String())
+					mu.Lock()
+					defer mu.Unlock()
+					if at := time.Since(begin).String(); len(times) == 0 || times[len(times)-1] != at { // else it is a second try
+						times = append(times, at)
+					}
 					return c.answer(network, q)
 				})
-				w.run(t, c.last+time.Second)
+				w.Skip = func(at netip.AddrPort) bool { return at.Port() == 1 }
+				w.run(t, c.last+time.Second/4)
+				mu.Lock()
+				defer mu.Unlock()
 				if got := strings.Join(times, " "); got != c.want {
 					t.Errorf("asked after %s, not %s", got, c.want)
 				}
@@ -163,12 +188,6 @@ func TestWatcherTellsChanges(t *testing.T) {
 			zone{}.answer,                 // gone: the last answer stays
 			zone{b, extra}.answer,
 		))
-		if err := w.Look(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if len(w.calls) != 0 {
-			t.Error("Look calls OnChange")
-		}
 		w.run(t, time.Minute)
 		want := [][]netip.AddrPort{ports("10.0.0.1:1"), ports("10.0.0.2:1", "10.0.0.1:1"), ports("10.0.0.2:1")}
 		if !slices.EqualFunc(w.calls, want, slices.Equal) {
@@ -206,7 +225,6 @@ func TestWatcherLogs(t *testing.T) {
 		done := make(chan struct{})
 		go func() { w.Run(ctx); close(done) }()
 
-		const kept = "SRV: no answer, the last good one stays: "
 		partly := zone{
 			answers: robots + " 5 SRV 0 0 5671 a.robots.example.\n" + robots + " 5 SRV 0 0 5671 missing.robots.example.",
 			extra:   "a.robots.example. 5 A 10.1.2.3",
@@ -217,12 +235,16 @@ func TestWatcherLogs(t *testing.T) {
 			want   []string
 		}{
 			{"well", withTTL("5"), nil},
-			{"silent", silent, []string{"warn " + kept + "no answer in time"}},
-			{"SERVFAIL", refuse(dns.RcodeServerFailure), []string{"warn " + kept + "SERVFAIL"}},
-			{"NXDOMAIN", zone{}.answer, []string{"warn " + kept + "no such name"}},
+			{"silent", silent, []string{"warn problem: no answer in time"}},
+			{"SERVFAIL", refuse(dns.RcodeServerFailure), []string{"warn problem: SERVFAIL"}},
+			{"NXDOMAIN", zone{}.answer, []string{"warn SRV: nobody is there by this name, looking on: no such name", "warn solved: "}},
+			{"SERVFAIL after NXDOMAIN", refuse(dns.RcodeServerFailure), []string{"warn problem: SERVFAIL"}},
+			{"NXDOMAIN again", zone{}.answer, []string{"warn solved: "}},
 			{"back", withTTL("5"), []string{"info SRV: all is well again"}},
+			{"no records", only(robots + " 5 A 10.0.0.1"), []string{"warn SRV: nobody is there by this name, looking on: the name has no SRV records"}},
 			{"in part", partly.answer, []string{"warn SRV: some of the records cannot be used: no usable address"}},
-			{"back again", withTTL("5"), []string{"info SRV: all is well again"}},
+			{"port 0 alone", only(robots + " 5 SRV 0 0 0 a.robots.example."), []string{`warn problem: not a host name and a port`}},
+			{"back again", withTTL("5"), []string{"info SRV: all is well again", "warn solved: "}},
 		} {
 			w.fake.set(step.answer)
 			time.Sleep(5 * time.Minute) // in fake time
@@ -239,47 +261,71 @@ func TestWatcherLogs(t *testing.T) {
 	})
 }
 
-// Whoever starts a node learns of the first failure, may go on, and is told when there is an answer.
-func TestWatcherFirstFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWatch(zone{}.answer)
-		if err := w.Look(t.Context()); !errors.Is(err, ErrNoName) {
-			t.Fatal(err)
-		}
-		w.run(t, 4*time.Second)
-		if got := len(w.fake.questions()); got != 1 {
-			t.Errorf("asked %d times", got)
-		}
-		w.fake.set(withTTL("5"))
-		w.run(t, 6*time.Second)
-		if len(w.calls) != 1 || !slices.Equal(w.calls[0], ports("10.1.2.3:5671")) {
-			t.Errorf("told %v", w.calls)
-		}
-		if got := w.lines(); len(got) != 0 {
-			t.Errorf("logged %q", got)
-		}
-	})
+// That nobody is there by a name is told once at once, and is a problem if it stays so: the name may be mistyped.
+func TestWatcherNobody(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		answer answerer
+		cause  string
+	}{
+		{"no such name", zone{}.answer, "no such name"},
+		{"no records", only(robots + " 5 A 10.0.0.1"), "the name has no SRV records"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWatch(c.answer)
+				ctx, stop := context.WithCancel(t.Context())
+				defer stop()
+				done := make(chan struct{})
+				go func() { w.Run(ctx); close(done) }()
+				for _, step := range []struct {
+					after  time.Duration
+					answer answerer
+					want   []string
+				}{
+					{29 * time.Second, withTTL("5"), []string{"warn SRV: nobody is there by this name, looking on: " + c.cause}},
+					{1500 * time.Millisecond, c.answer, []string{"info SRV: all is well again"}},
+					{10 * time.Minute, nil, []string{"warn SRV: nobody is there by this name, looking on: " + c.cause}},
+				} {
+					time.Sleep(step.after) // fake time
+					synctest.Wait()
+					if got := w.lines(); !slices.Equal(got, step.want) {
+						t.Errorf("logged %q, not %q", got, step.want)
+					}
+					w.fake.set(step.answer)
+				}
+				if len(w.calls) != 1 || !slices.Equal(w.calls[0], ports("10.1.2.3:5671")) {
+					t.Errorf("told %v", w.calls)
+				}
+				stop()
+				<-done
+				w = newWatch(c.answer)
+				w.run(t, 32*time.Second)
+				want := []string{"warn SRV: nobody is there by this name, looking on: " + c.cause, "warn problem: " + c.cause}
+				if got := w.lines(); !slices.Equal(got, want) {
+					t.Errorf("logged %q, not %q", got, want)
+				}
+			})
+		})
+	}
 }
 
-// A first answer that can be used in part is no error of Look, so Run logs it; and failures without end do no harm.
+// An answer that can be used in part is told, and failures without end do no harm.
 func TestWatcherLongLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatch(zone{
 			answers: robots + " 60 SRV 0 0 5671 a.robots.example.\n" + robots + " 60 SRV 0 0 5671 missing.robots.example.",
 			extra:   "a.robots.example. 60 A 10.1.2.3",
 		}.answer)
-		if err := w.Look(t.Context()); err != nil {
-			t.Fatal(err)
-		}
 		w.run(t, time.Second)
 		if got := w.lines(); len(got) != 1 || !strings.HasPrefix(got[0], "warn SRV: some of the records") {
 			t.Errorf("logged %q", got)
 		}
-		w.fake.set(zone{}.answer)
+		w.fake.set(refuse(dns.RcodeServerFailure))
 		for w.failures < 100 {
-			_ = w.Look(t.Context())
+			_ = w.look(t.Context())
 		}
-		if w.wait != maxRetry {
+		if w.wait != minWait {
 			t.Errorf("after 100 failures the wait is %v", w.wait)
 		}
 	})
@@ -307,21 +353,21 @@ func TestWatcherRealServer(t *testing.T) {
 	stop := start(t, packets, listener, good.answer)
 	told := make(chan []netip.AddrPort)
 	w := &Watcher{Name: robots, Resolver: &Resolver{Server: address}, OnChange: func(set []netip.AddrPort) { told <- set }}
-	if err := w.Look(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	stop()
-	if err := w.Look(t.Context()); err == nil {
-		t.Fatal("a server that is gone answers")
-	}
 	ctx, end := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { w.Run(ctx); close(done) }()
 	if got := <-told; !slices.Equal(got, ports("10.1.2.3:5671")) {
-		t.Errorf("told %v, not the last good answer", got)
+		t.Errorf("told %v", got)
 	}
 	end()
 	<-done
+	stop()
+	if err := w.look(t.Context()); err == nil {
+		t.Fatal("a server that is gone answers")
+	}
+	if got := w.list(); !slices.Equal(got, ports("10.1.2.3:5671")) {
+		t.Errorf("left is %v, not the last good answer", got)
+	}
 
 	packets, err := net.ListenPacket("udp", address)
 	if err != nil {
@@ -333,7 +379,7 @@ func TestWatcherRealServer(t *testing.T) {
 		t.Skipf("somebody took %s meanwhile: %v", address, err)
 	}
 	defer start(t, packets, listener, good.answer)()
-	if err := w.Look(t.Context()); err != nil {
+	if err := w.look(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

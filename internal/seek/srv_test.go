@@ -1,0 +1,151 @@
+package seek
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// dial connects to the DNS server of the world, by UDP.
+func (w *world) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	known := make(chan []string, 1)
+	select {
+	case w.loop <- func() { known <- slices.Clone(w.zone) }:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	zone := <-known
+	if zone == nil {
+		return nil, errRefused
+	}
+	ours, theirs := net.Pipe()
+	go func() {
+		defer theirs.Close()
+		buffer := make([]byte, 2000)
+		for {
+			n, err := theirs.Read(buffer)
+			if err != nil {
+				return
+			}
+			q := new(dns.Msg)
+			if q.Unpack(buffer[:n]) != nil {
+				return
+			}
+			packet, err := answer(zone, q).Pack()
+			if err != nil {
+				return
+			}
+			if _, err := theirs.Write(packet); err != nil {
+				return
+			}
+		}
+	}()
+	return ours, nil
+}
+
+func answer(zone []string, q *dns.Msg) *dns.Msg {
+	m := new(dns.Msg).SetRcode(q, dns.RcodeNameError)
+	m.Authoritative = true
+	for _, text := range zone {
+		rr, err := dns.NewRR(text)
+		if err != nil {
+			panic(err)
+		}
+		if rr.Header().Name == q.Question[0].Name {
+			m.Rcode = dns.RcodeSuccess
+			if rr.Header().Rrtype == q.Question[0].Qtype {
+				m.Answer = append(m.Answer, rr)
+			}
+		}
+	}
+	return m
+}
+
+// Names with SRV records are looked up from AddSRV to RemoveSRV, and what is wrong with them is told.
+func TestAddAndRemoveSRV(t *testing.T) {
+	inWorld(t, func(w *world) {
+		const x, y = "_zre._tcp.x.example.", "_zre._tcp.y.example."
+		w.routers[a], w.routers[b] = router{id: one}, router{id: two}
+		w.do(func() {
+			w.cfg.DNSServer = "10.0.0.53"
+			w.AddSRV(x)
+			w.AddSRV(x)
+			w.AddSRV(y)
+		})
+		w.pass(10 * time.Second)
+		w.do(func() { slices.Sort(w.story) })
+		w.told("trouble with "+x, "trouble with "+y)
+		w.do(func() {
+			w.zone = []string{x + " 5 SRV 0 0 1 a.example.", "a.example. 5 A 10.0.0.1"}
+			w.troubles[y] = nil
+		})
+		w.pass(2 * time.Second)
+		w.told("solved "+x, "meet 1 at 10.0.0.1:1")
+		w.pass(nobodyFor)
+		w.told("trouble with " + y)
+		w.do(func() {
+			w.RemoveSRV(y)
+			w.RemoveSRV(y)
+			w.RemoveSRV(x)
+		})
+		w.told("solved "+y, "removed 10.0.0.1:1")
+		w.do(func() { w.zone = []string{x + " 5 SRV 0 0 1 b.example.", "b.example. 5 A 10.0.0.2"} })
+		w.pass(time.Minute)
+		w.told()
+		w.do(func() { w.AddSRV(x) })
+		w.pass(time.Second)
+		w.told("meet 2 at 10.0.0.2:1")
+		if n := strings.Count(w.log.String(), "nobody is there"); n != 1 {
+			t.Errorf("logged %d times that nobody is there: %s", n, w.log.String())
+		}
+	})
+}
+
+// nobodyFor is how long there may be nobody by a name, and some more.
+const nobodyFor = 35 * time.Second
+
+// A hub that cannot be reached is told of until it is disconnected, or the connection is there.
+func TestDisconnect(t *testing.T) {
+	inWorld(t, func(w *world) {
+		dialled := 0
+		h := w.NewHub(HubConfig{Dial: func(context.Context, string, string) (net.Conn, error) {
+			dialled++
+			return nil, errRefused
+		}}, nil)
+		const hub = "tcp://hub.example:5672"
+		w.do(func() {
+			if err := h.Connect(hub); err != nil {
+				t.Error(err)
+			}
+		})
+		w.pass(10 * time.Second)
+		w.told("trouble with " + hub)
+		w.do(func() {
+			for _, endpoint := range []string{hub, hub, "tcp://other:1"} {
+				if err := h.Disconnect(endpoint); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := h.Disconnect("tcp://hub"); err == nil {
+				t.Error("an endpoint that is none is disconnected")
+			}
+		})
+		w.told("solved " + hub)
+		before := dialled
+		w.pass(time.Minute)
+		if dialled != before {
+			t.Errorf("dialled %d times after it was disconnected", dialled-before)
+		}
+		w.told()
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+	})
+}

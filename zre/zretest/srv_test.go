@@ -1,0 +1,431 @@
+package zretest_test
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/go-zre/go-zre/zre"
+	"github.com/go-zre/go-zre/zre/zretest"
+)
+
+// A nameServer is the DNS server 10.0.0.53 of a cluster. Its records, and how it fails, may be changed.
+type nameServer struct {
+	mu      sync.Mutex
+	records []string // in the form of zone files
+	err     error    // of who dials it
+	silent  bool
+	code    int // of all answers, if it is not 0
+	asked   int
+}
+
+func (s *nameServer) set(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+func (s *nameServer) answer(q *dns.Msg) *dns.Msg {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked++
+	switch {
+	case s.silent:
+		return nil
+	case s.code != 0:
+		return new(dns.Msg).SetRcode(q, s.code)
+	}
+	m := new(dns.Msg).SetRcode(q, dns.RcodeNameError)
+	m.Authoritative = true
+	for _, text := range s.records {
+		rr, err := dns.NewRR(text)
+		if err != nil {
+			panic(err)
+		}
+		if rr.Header().Name == q.Question[0].Name {
+			m.Rcode = dns.RcodeSuccess
+			if rr.Header().Rrtype == q.Question[0].Qtype {
+				m.Answer = append(m.Answer, rr)
+			}
+		}
+	}
+	return m
+}
+
+// serve answers on a connection, by UDP or TCP.
+func (s *nameServer) serve(conn net.Conn, byTCP bool) {
+	defer conn.Close()
+	buffer := make([]byte, 2000)
+	for {
+		n, err := conn.Read(buffer)
+		if err != nil {
+			return
+		}
+		packet := buffer[:n]
+		if byTCP {
+			packet = packet[2:]
+		}
+		q := new(dns.Msg)
+		if q.Unpack(packet) != nil {
+			return
+		}
+		m := s.answer(q)
+		if m == nil {
+			continue
+		}
+		if packet, err = m.Pack(); err != nil {
+			panic(err)
+		}
+		if byTCP {
+			packet = append(binary.BigEndian.AppendUint16(nil, uint16(len(packet))), packet...)
+		}
+		if _, err := conn.Write(packet); err != nil {
+			return
+		}
+	}
+}
+
+// A pod is a host that reaches the DNS server.
+type pod struct {
+	*zretest.Host
+	dns *nameServer
+}
+
+func (p *pod) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if address != "10.0.0.53:53" {
+		return p.Host.Dial(ctx, network, address)
+	}
+	p.dns.mu.Lock()
+	defer p.dns.mu.Unlock()
+	if err := cmp.Or(p.dns.err, ctx.Err()); err != nil {
+		return nil, err
+	}
+	ours, theirs := net.Pipe()
+	go p.dns.serve(theirs, network == "tcp")
+	return ours, nil
+}
+
+const service = "_zre._tcp.robots.example."
+
+// appear has the records of a pod appear, with a TTL of some seconds.
+func (s *nameServer) appear(ip string, ttl int) {
+	host := strings.ReplaceAll(ip, ".", "-") + ".robots.example."
+	s.set(func() {
+		s.records = append(s.records, fmt.Sprintf("%s %d SRV 0 100 5671 %s", service, ttl, host), fmt.Sprintf("%s %d A %s", host, ttl, ip))
+	})
+}
+
+// startPod starts a node that looks for others by the DNS. It must be up at once.
+func startPod(t *testing.T, lan *zretest.LAN, s *nameServer, ip string, options ...zre.Option) *zretest.Watched {
+	t.Helper()
+	began := time.Now()
+	w := zretest.Start(t, &pod{lan.Host(ip), s}, append(options, zre.WithName(ip), zre.WithListen("tcp://*:5671"),
+		zre.WithSRV("robots.example"), zre.WithResolver("10.0.0.53"))...)
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("Start took %v", took)
+	}
+	return w
+}
+
+// A headless service of Kubernetes: the name does not exist before a pod is ready, which it is some time after its node has started. The second
+// meets the first as soon as there is a record of it.
+func TestFirstOfTwoPods(t *testing.T) {
+	for _, ttl := range []int{0, 5, 30} {
+		t.Run(fmt.Sprint("TTL ", ttl), func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				lan.Route(true)
+				var s nameServer
+				a := startPod(t, lan, &s, "10.0.1.1")
+				b := startPod(t, lan, &s, "10.0.2.1")
+				pass(20 * time.Second)
+				equal(t, "problems", problems(b), nil)
+				s.appear("10.0.1.1", ttl)
+				ready := time.Now()
+				zretest.Next[zre.Enter](b)
+				zretest.Next[zre.Enter](a)
+				if took := time.Since(ready); took > 2*time.Second {
+					t.Errorf("they met %v after the record came", took)
+				}
+				s.appear("10.0.2.1", ttl)
+				pass(time.Minute)
+				c := startPod(t, lan, &s, "10.0.3.1")
+				pass(2 * time.Second)
+				expect(t, c, map[string]int{"zre.Enter": 2})
+				s.set(func() { s.records = nil }) // none is ready any more: no session ends for that
+				pass(5 * time.Minute)
+				expect(t, c, map[string]int{"zre.Enter": 2})
+			})
+		})
+	}
+}
+
+// Consul has a service's record as long as its check passes: a connection to the node's port.
+func TestServiceWithCheck(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		lan.Route(true)
+		var s nameServer
+		agent := lan.Host("10.0.9.1")
+		passes := make(map[string]time.Time)
+		for _, ip := range []string{"10.0.1.1", "10.0.2.1"} {
+			go func() {
+				for {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					conn, err := agent.Dial(ctx, "tcp", ip+":5671")
+					cancel()
+					if t.Context().Err() != nil {
+						return
+					}
+					if err == nil {
+						conn.Close()
+						s.appear(ip, 0)
+						s.set(func() { passes[ip] = time.Now() })
+						return
+					}
+					time.Sleep(10 * time.Second) // fake time
+				}
+			}()
+		}
+		pass(5 * time.Second)
+		a := startPod(t, lan, &s, "10.0.1.1")
+		b := startPod(t, lan, &s, "10.0.2.1")
+		zretest.Next[zre.Enter](a)
+		zretest.Next[zre.Enter](b)
+		s.set(func() {
+			if first := passes["10.0.1.1"]; first.IsZero() || time.Since(first) > 2*time.Second {
+				t.Errorf("the check passed at %v, they met %v later", first, time.Since(first))
+			}
+		})
+	})
+}
+
+// Whatever the DNS does, a node is up at once, seen by its neighbours, tells what is wrong once, and closes at once.
+func TestStartDoesNotWaitForDNS(t *testing.T) {
+	const problem = "DNS _zre._tcp.robots.example"
+	for _, c := range []struct {
+		name  string
+		fail  func(s *nameServer)
+		after time.Duration // when it is a problem
+		cause string
+	}{
+		{"no such name", func(*nameServer) {}, 30 * time.Second, "no such name"},
+		{"no records", func(s *nameServer) { s.records = []string{service + " 5 TXT x"} }, 30 * time.Second, "no SRV records"},
+		{"port 0", func(s *nameServer) { s.records = []string{service + " 5 SRV 0 0 0 a.example."} }, 0, "not a host name and a port"},
+		{"SERVFAIL", func(s *nameServer) { s.code = dns.RcodeServerFailure }, 0, "SERVFAIL"},
+		{"refused", func(s *nameServer) { s.err = syscall.ECONNREFUSED }, 0, "connection refused"},
+		{"no route", func(s *nameServer) { s.err = syscall.ENETUNREACH }, 0, "unreachable"},
+		{"silence", func(s *nameServer) { s.silent = true }, 4 * time.Second, "no answer in time"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				lan.Route(true)
+				var s nameServer
+				c.fail(&s)
+				neighbour := zretest.Start(t, lan.Host("10.0.1.2"), zre.WithName("neighbour"))
+				a := startPod(t, lan, &s, "10.0.1.1")
+				began := time.Now()
+				zretest.Next[zre.Enter](neighbour)
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("the neighbour saw it after %v", took)
+				}
+				if c.after > 0 {
+					pass(time.Until(began.Add(c.after)) - 10*time.Millisecond)
+					equal(t, "problems", problems(a), nil)
+				}
+				pass(2 * time.Second)
+				equal(t, "problems", problems(a), []string{problem})
+				if list := a.Problems(); len(list) != 1 || list[0].Kind != zre.ProblemDNS || !strings.Contains(list[0].Err.Error(), c.cause) {
+					t.Errorf("problems: %v", list)
+				}
+				pass(5 * time.Minute)
+				equal(t, "problems", problems(a), []string{problem})
+
+				s.set(func() { s.err, s.silent, s.code, s.records = nil, false, 0, nil })
+				zretest.Start(t, lan.Host("10.0.5.1"), zre.WithName("far"), zre.WithListen("tcp://*:5671"))
+				s.appear("10.0.5.1", 5)
+				came := time.Now()
+				far := a.Wait("far", func(e zre.Event) bool { enter, ok := e.(zre.Enter); return ok && enter.Peer.Name == "far" })
+				limit := 2 * time.Second
+				if c.name == "silence" {
+					limit = 4 * time.Second // a question that is lost is asked again after 2 s
+				}
+				if took := time.Since(came); took > limit {
+					t.Errorf("%v entered %v after the DNS answers", far, took)
+				}
+				pass(time.Second)
+				equal(t, "problems", problems(a), []string{problem, problem + ": solved"})
+
+				s.set(func() { s.silent = true })
+				pass(6 * time.Second) // now a look-up waits
+				began = time.Now()
+				if err := a.Close(); err != nil || time.Since(began) > 100*time.Millisecond {
+					t.Errorf("Close: %v after %v", err, time.Since(began))
+				}
+			})
+		})
+	}
+}
+
+// Sources may be changed while the node runs, and before.
+func TestSourcesAtRunTime(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		lan.Route(true)
+		var s nameServer
+		s.appear("10.0.2.1", 5)
+		lan.Name("later.example", "10.0.3.1")
+		far, hosts := make(map[string]*zretest.Watched), make(map[string]*zretest.Host)
+		for ip, name := range map[string]string{"10.0.2.1": "by SRV", "10.0.3.1": "by name", "10.0.4.1": "by address"} {
+			hosts[name] = lan.Host(ip)
+			far[name] = zretest.Start(t, hosts[name], zre.WithName(name), zre.WithListen("tcp://*:5671"))
+		}
+		far["hub"] = zretest.Start(t, lan.Host("10.0.5.1"), zre.WithName("hub"), zre.WithGossipBind("tcp://*:5672"))
+		far["member"] = zretest.Start(t, lan.Host("10.0.6.1"), zre.WithName("member"), zre.WithGossipConnect("tcp://10.0.5.1:5672"))
+
+		node, err := zre.NewNode(zre.WithNetwork(&pod{lan.Host("10.0.1.1"), &s}), zre.WithResolver("10.0.0.53"), zre.WithPeers("tcp://10.0.9.9:5671"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer node.Close()
+		w := zretest.Watch(t, node)
+		at := func(what string, err error, peers ...string) {
+			t.Helper()
+			if err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+			pass(3 * time.Second)
+			var names []string
+			for _, p := range node.Peers() {
+				names = append(names, p.Name)
+			}
+			slices.Sort(names)
+			equal(t, what, names, peers)
+		}
+		at("before Start", errors.Join(node.RemovePeers("tcp://10.0.9.9:5671"), node.AddPeers("tcp://10.0.4.1:5671", "tcp://10.0.4.1:5671")))
+		at("Start", node.Start(t.Context()), "by address")
+		equal(t, "problems", problems(w), nil)
+		at("AddPeers", node.AddPeers("tcp://later.example:5671"), "by address", "by name")
+		at("AddSRV", node.AddSRV("robots.example"), "by SRV", "by address", "by name")
+		at("ConnectGossip", node.ConnectGossip("tcp://10.0.5.1:5672"), "by SRV", "by address", "by name", "hub", "member")
+
+		// What is not named any more stays as long as it lives, and is not looked for again.
+		at("remove", errors.Join(node.RemovePeers("tcp://later.example:5671", "tcp://10.0.4.1:5671", "tcp://never:1"), node.RemoveSRV("robots.example"),
+			node.DisconnectGossip("tcp://10.0.5.1:5672")), "by SRV", "by address", "by name", "hub", "member")
+		for _, name := range []string{"by SRV", "by name", "by address", "member"} {
+			far[name].Close()
+		}
+		pass(2 * time.Minute)
+		s.set(func() { s.asked = 0 })
+		for _, host := range hosts {
+			zretest.Start(t, host.Process(), zre.WithName("again"), zre.WithListen("tcp://*:5671"))
+		}
+		zretest.Start(t, lan.Host("10.0.7.1"), zre.WithName("again"), zre.WithGossipConnect("tcp://10.0.5.1:5672"))
+		at("removed", nil, "hub")
+		pass(2 * time.Minute)
+		at("removed", nil, "hub")
+		s.set(func() {
+			if s.asked > 0 {
+				t.Errorf("the DNS was asked %d times", s.asked)
+			}
+		})
+		equal(t, "problems that stand", standing(w), nil)
+
+		// What does not work is a problem, until it is not wanted any more.
+		s.set(func() { s.code = dns.RcodeServerFailure })
+		at("what does not work", errors.Join(node.AddPeers("tcp://10.0.9.9:5671", "tcp://nowhere.example:1"), node.AddSRV("robots.example"),
+			node.ConnectGossip("tcp://10.0.9.9:5672")), "hub")
+		pass(10 * time.Second)
+		all := []string{"unreachable tcp://10.0.9.9:5671", "DNS _zre._tcp.robots.example", "DNS tcp://nowhere.example:1", "gossip tcp://10.0.9.9:5672"}
+		equal(t, "problems that stand", standing(w), all)
+		at("remove it", errors.Join(node.RemovePeers("tcp://10.0.9.9:5671", "tcp://nowhere.example:1"), node.RemoveSRV("robots.example"),
+			node.DisconnectGossip("tcp://10.0.9.9:5672")), "hub")
+		equal(t, "problems that stand", standing(w), nil)
+	})
+}
+
+// What is malformed is an error that names the call and the value, and nothing of the call is done. A closed node says so.
+func TestWrongSources(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		w := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"))
+		for name, c := range map[string]struct {
+			call        func(...string) error
+			good, wrong string
+		}{
+			"AddPeers":         {w.AddPeers, "tcp://10.0.0.9:1", "robot:1"},
+			"RemovePeers":      {w.RemovePeers, "tcp://10.0.0.9:1", "tcp://robot"},
+			"AddSRV":           {w.AddSRV, "example.org", "10.0.0.1"},
+			"RemoveSRV":        {w.RemoveSRV, "example.org", ""},
+			"ConnectGossip":    {w.ConnectGossip, "tcp://10.0.0.9:1", "tcp://*:1"},
+			"DisconnectGossip": {w.DisconnectGossip, "tcp://10.0.0.9:1", "tcp://hub:0"},
+		} {
+			err := c.call(c.good, c.wrong)
+			if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), fmt.Sprintf("%q", c.wrong)) {
+				t.Errorf("%s(%q): %v", name, c.wrong, err)
+			}
+		}
+		pass(time.Minute)
+		equal(t, "problems", problems(w), nil)
+		w.Close()
+		for _, call := range []func(...string) error{w.AddPeers, w.RemovePeers, w.ConnectGossip, w.DisconnectGossip} {
+			if err := call("tcp://10.0.0.9:1"); !errors.Is(err, zre.ErrClosed) {
+				t.Errorf("of a closed node: %v", err)
+			}
+		}
+		for _, call := range []func(...string) error{w.AddSRV, w.RemoveSRV} {
+			if err := call("example.org"); !errors.Is(err, zre.ErrClosed) {
+				t.Errorf("of a closed node: %v", err)
+			}
+		}
+		synctest.Wait()
+	})
+}
+
+// Sources that change from many goroutines while the node starts and closes do no harm.
+func TestSourcesBesideStartAndClose(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		for i := range 20 {
+			var s nameServer
+			s.silent = i%2 == 0
+			node, err := zre.NewNode(zre.WithNetwork(&pod{lan.Host(fmt.Sprintf("10.0.1.%d", i+1)), &s}), zre.WithResolver("10.0.0.53"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var all sync.WaitGroup
+			for _, call := range []func() error{
+				func() error { return node.AddPeers("tcp://10.0.9.9:1", "tcp://x.example:1") },
+				func() error { return node.AddSRV("robots.example") },
+				func() error { return node.ConnectGossip("tcp://10.0.9.9:2") },
+				func() error { return node.RemovePeers("tcp://10.0.9.9:1", "tcp://x.example:1") },
+				func() error { return node.RemoveSRV("robots.example") },
+				func() error { return node.DisconnectGossip("tcp://10.0.9.9:2") },
+			} {
+				all.Go(func() {
+					for range 10 {
+						if err := call(); err != nil && !errors.Is(err, zre.ErrClosed) {
+							t.Error(err)
+						}
+						time.Sleep(time.Millisecond) // fake time
+					}
+				})
+			}
+			if err := node.Start(t.Context()); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(time.Duration(i) * time.Millisecond) // fake time
+			if err := node.Close(); err != nil {
+				t.Error(err)
+			}
+			all.Wait()
+		}
+	})
+}
