@@ -2,6 +2,7 @@ package beacon
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -10,9 +11,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// systemInterfaces lists the machine's interfaces. Package net asks the system once for each of them, and does not tell
-// which addresses are of use; this asks twice for all (rtnetlink(7)).
+// systemInterfaces lists the machine's interfaces: by netlink, else by what a sandbox leaves.
 func systemInterfaces() ([]Interface, error) {
+	list, err := netlinkInterfaces()
+	if err != nil && isForbidden(err) {
+		if list, err2 := ioctlInterfaces(); err2 == nil {
+			return list, nil
+		}
+	}
+	return list, err
+}
+
+// isForbidden reports whether err says that a sandbox allows no netlink, rather than that the system is short of something.
+func isForbidden(err error) bool {
+	for _, errno := range []syscall.Errno{unix.EAFNOSUPPORT, unix.EACCES, unix.EPERM, unix.EPROTONOSUPPORT, unix.EINVAL, unix.ENOSYS} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
+// netlinkInterfaces lists the machine's interfaces by netlink. Package net asks the system once for each of them, and does not tell
+// which addresses are of use; this asks twice for all (rtnetlink(7)).
+func netlinkInterfaces() ([]Interface, error) {
 	var list []Interface
 	at := make(map[int]int)     // in the list, by index
 	ports := make(map[int]bool) // of a bridge or the like, by index

@@ -45,7 +45,8 @@ type Interface struct {
 	Flags net.Flags      // up, broadcast, multicast, loopback, point-to-point; running: it has a carrier
 	Addrs []netip.Prefix // its addresses, each with the length of its subnet's prefix
 
-	virtual bool // it is no hardware, such as a bridge or a container's cable, as far as the system tells
+	nameless bool // package net does not know its name: a zone is its index
+	virtual  bool // it is no hardware, such as a bridge or a container's cable, as far as the system tells
 }
 
 // A PacketConn is a UDP socket. ReadFrom is called by one goroutine, everything else by any.

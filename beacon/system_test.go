@@ -3,6 +3,7 @@ package beacon
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -124,7 +126,32 @@ func TestLoopbackOneProcess(t *testing.T) {
 // childPort, in the environment, makes the test binary a node on the loopback interface of that port, until its input ends.
 const childPort = "BEACON_TEST_CHILD_PORT"
 
+// childList, in the environment, makes the test binary list the interfaces that it sees.
+const childList = "BEACON_TEST_CHILD_LIST"
+
+// listing gives the interfaces in words, and what fails.
+func listing() (lines []string) {
+	all, err := System.Interfaces()
+	if err != nil {
+		lines = append(lines, err.Error())
+	}
+	for _, i := range all {
+		slices.SortFunc(i.Addrs, netip.Prefix.Compare)
+		lines = append(lines, fmt.Sprintf("%d %s %v %v", i.Index, i.Name, i.Flags, i.Addrs))
+	}
+	slices.Sort(lines)
+	return lines
+}
+
 func TestMain(m *testing.M) {
+	testbed.Sandbox()
+	if os.Getenv(childList) != "" {
+		if err := json.NewEncoder(os.Stdout).Encode(listing()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if port := os.Getenv(childPort); port != "" {
 		if err := child(port); err != nil {
 			fmt.Fprintln(os.Stderr, err)
