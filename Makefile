@@ -3,7 +3,7 @@
 STATICCHECK = go tool -modfile=tools/go.mod staticcheck
 FUZZTIME   ?= 200000x
 PKG        ?= ./internal/zmtp
-PLATFORMS   = linux/amd64 linux/arm64 darwin/arm64 windows/amd64
+PLATFORMS   = linux/amd64 linux/arm64 darwin/arm64 windows/amd64 android/arm64
 
 .PHONY: help test test-faults soak peers check bench bench-compare fuzz mutants
 

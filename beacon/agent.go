@@ -1,6 +1,7 @@
 package beacon
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -20,7 +21,8 @@ var firstPauses = [...]time.Duration{100 * time.Millisecond, 200 * time.Millisec
 
 // A Sighting is one beacon heard from another node. Who sends by IPv4 and IPv6 is sighted by each. A link-local address of IPv6
 // has the interface's name as its zone, as in fe80::1%eth0, so that it can be dialled; where the interface may have been made
-// again within the last minute, for which package net remembers the names of interfaces, dial fe80::1%IfIndex.
+// again within the last minute, for which package net remembers the names of interfaces, dial fe80::1%IfIndex. In a sandbox without
+// netlink, where package net knows no names, the zone is the index.
 type Sighting struct {
 	Beacon
 	Addr      netip.Addr // where it came from; with Beacon.Port, the endpoint of the sender's mailbox
@@ -123,6 +125,8 @@ func (a *Agent) Interfaces() []Interface {
 	list := slices.Clone(a.view.Load().interfaces)
 	for i := range list {
 		list[i].Addrs = slices.Clone(list[i].Addrs)
+		list[i].Broadcasts = maps.Clone(list[i].Broadcasts)
+		list[i].AltNames = slices.Clone(list[i].AltNames)
 	}
 	return list
 }

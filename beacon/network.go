@@ -45,7 +45,14 @@ type Interface struct {
 	Flags net.Flags      // up, broadcast, multicast, loopback, point-to-point; running: it has a carrier
 	Addrs []netip.Prefix // its addresses, each with the length of its subnet's prefix
 
-	virtual bool // it is no hardware, such as a bridge or a container's cable, as far as the system tells
+	// Broadcasts has the broadcast addresses of those Addrs whose is configured, and not the last address of the subnet. Both are used.
+	Broadcasts map[netip.Prefix]netip.Addr
+
+	AltNames []string // other names, which Linux allows
+
+	nameless bool // package net does not know its name: a zone is its index
+	life     int  // how many of its index went before, as far as is known
+	virtual  bool // it is no hardware, such as a bridge or a container's cable, as far as the system tells
 }
 
 // A PacketConn is a UDP socket. ReadFrom is called by one goroutine, everything else by any.
@@ -58,6 +65,13 @@ type PacketConn interface {
 	Join(group netip.Addr, ifIndex int) error
 	// Close ends the socket and a waiting ReadFrom.
 	Close() error
+}
+
+// GroupListener is what a Network may implement beside the rest, where a socket is better made otherwise for multicast.
+type GroupListener interface {
+	// ListenGroups is ListenPacket for a socket that hears multicast alone, and shares its port with sockets of ListenGroups alone. State
+	// beacons are heard by such.
+	ListenGroups(network string, port int) (PacketConn, error)
 }
 
 // TTLSetter is what a PacketConn may implement beside the rest, where there are routers.

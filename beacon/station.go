@@ -293,7 +293,7 @@ func (s *station) hear(b []byte, from Origin, onState bool) {
 	}
 	src := from.Src.Addr().WithZone("")
 	if src.Is6() && src.IsLinkLocalUnicast() {
-		src = src.WithZone(i.Name) // the system may call it by another one's old name
+		src = src.WithZone(i.zone()) // the system may call it by another one's old name
 	}
 	sighting := Sighting{beacon, src, i.Index, i.Name, w.isLocal(src), onState || src.Is6()}
 	s.mu.Lock()

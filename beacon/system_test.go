@@ -3,6 +3,7 @@ package beacon
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -124,7 +126,32 @@ func TestLoopbackOneProcess(t *testing.T) {
 // childPort, in the environment, makes the test binary a node on the loopback interface of that port, until its input ends.
 const childPort = "BEACON_TEST_CHILD_PORT"
 
+// childList, in the environment, makes the test binary list the interfaces that it sees.
+const childList = "BEACON_TEST_CHILD_LIST"
+
+// listing gives the interfaces in words, and what fails.
+func listing() (lines []string) {
+	all, err := System.Interfaces()
+	if err != nil {
+		lines = append(lines, err.Error())
+	}
+	for _, i := range all {
+		slices.SortFunc(i.Addrs, netip.Prefix.Compare)
+		lines = append(lines, fmt.Sprintf("%d %s %v %v", i.Index, i.Name, i.Flags, i.Addrs))
+	}
+	slices.Sort(lines)
+	return lines
+}
+
 func TestMain(m *testing.M) {
+	testbed.Sandbox()
+	if os.Getenv(childList) != "" {
+		if err := json.NewEncoder(os.Stdout).Encode(listing()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if port := os.Getenv(childPort); port != "" {
 		if err := child(port); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -215,16 +242,16 @@ func TestLoopbackTwoProcesses(t *testing.T) {
 	}
 }
 
-// siblings opens two sockets of the system on the same random port.
+// siblings opens two sockets of the system, for groups, on the same random port.
 func siblings(t *testing.T) (one, two *systemConn, port uint16) {
 	t.Helper()
 	for range 20 {
 		port := 12_000 + rand.IntN(10_000)
-		a, err := System.ListenPacket("udp4", port)
+		a, err := System.(GroupListener).ListenGroups("udp4", port)
 		if err != nil {
 			continue
 		}
-		b, err := System.ListenPacket("udp4", port)
+		b, err := System.(GroupListener).ListenGroups("udp4", port)
 		if err != nil {
 			t.Fatalf("the port cannot be shared: %v", err)
 		}

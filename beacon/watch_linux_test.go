@@ -67,6 +67,14 @@ func (r *resident) ListenPacket(network string, port int) (conn PacketConn, err 
 	return residentConn{conn, r}, err
 }
 
+func (r *resident) ListenGroups(network string, port int) (conn PacketConn, err error) {
+	err = r.Do(func() error {
+		conn, err = System.(GroupListener).ListenGroups(network, port)
+		return err
+	})
+	return residentConn{conn, r}, err
+}
+
 func (r *resident) Watch(changed func()) (stop func(), err error) {
 	err = r.Do(func() error {
 		stop, err = System.(Watcher).Watch(changed)
@@ -89,6 +97,10 @@ func (c residentConn) WriteTo(b []byte, to Destination) error {
 		}
 	}
 	return err
+}
+
+func (c residentConn) Leave(group netip.Addr, index int) error {
+	return c.PacketConn.(Leaver).Leave(group, index)
 }
 
 func (c residentConn) SetTTL(ttl int) error { return c.PacketConn.(TTLSetter).SetTTL(ttl) }

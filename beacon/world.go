@@ -61,6 +61,14 @@ func (w *world) byIndex(index int) (Interface, bool) {
 	return w.interfaces[at], true
 }
 
+// zone returns how the interface is called in an address that is to be dialled.
+func (i Interface) zone() string {
+	if i.nameless {
+		return strconv.Itoa(i.Index)
+	}
+	return i.Name
+}
+
 // leadsTo reports whether a host of that address must be on the interface's link.
 func (i Interface) leadsTo(a netip.Addr) bool {
 	if zone := a.Zone(); zone != "" {

@@ -17,7 +17,11 @@ func TestMain(m *testing.M) { testbed.Main(m) }
 // examine runs zre doctor on a host and returns its report. Its exit status must fit it.
 func examine(t *testing.T, h *testbed.Host, args ...string) *Report {
 	t.Helper()
-	cmd := h.Command(testbed.ZreTool(t), append([]string{"doctor", "--json"}, args...)...)
+	return examineBy(t, h, h.Command(testbed.ZreTool(t), append([]string{"doctor", "--json"}, args...)...))
+}
+
+func examineBy(t *testing.T, h *testbed.Host, cmd *exec.Cmd) *Report {
+	t.Helper()
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	_ = cmd.Run() // how it ended is in the state
@@ -265,6 +269,21 @@ func TestDoctorAndPorts(t *testing.T) {
 	}
 	r := examine(t, here, "--time", "1s", "--peer", "tcp://127.0.0.1:1", "--peer", "tcp://no-such-host.invalid:1")
 	r.expect(t, "peer-refused peer-name", "")
+}
+
+// A service that may not use netlink: its nodes work, and meet others.
+func TestDoctorInSandbox(t *testing.T) {
+	t.Parallel()
+	lan := testbed.NewLAN(t, "")
+	here, there := lan.Host("here"), lan.Host("there")
+	peer := testbed.Start(t, there, testbed.Zre, testbed.Options{Name: "alice"})
+	r := examineBy(t, here, here.Sandboxed(testbed.ZreTool(t), "doctor", "--json", "--time", "2s"))
+	r.expect(t, "no-netlink", "")
+	if len(r.Nodes) != 1 || r.Nodes[0].UUID.String() != peer.UUID || !r.Nodes[0].Entered {
+		t.Errorf("nodes: %+v", r.Nodes)
+	}
+	r = examineBy(t, here, here.Sandboxed(testbed.ZreTool(t), "doctor", "--json", "--time", "1s", "--interface", "wlan0"))
+	r.expect(t, "interface-missing no-netlink no-interface", "complaint")
 }
 
 // What a person reads, and wrong usage.

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 
 	"github.com/go-zre/go-zre/beacon"
 )
@@ -60,7 +61,7 @@ const (
 func linkTo(addr netip.Addr, interfaces []beacon.Interface) link {
 	for _, i := range interfaces {
 		for _, prefix := range i.Addrs {
-			if !prefix.Contains(addr.WithZone("")) || addr.Zone() != "" && addr.Zone() != i.Name {
+			if !prefix.Contains(addr.WithZone("")) || addr.Zone() != "" && addr.Zone() != i.Name && addr.Zone() != strconv.Itoa(i.Index) {
 				continue
 			}
 			if i.Flags&net.FlagRunning == 0 {

@@ -23,6 +23,7 @@ const (
 
 // separate is Main without the exit.
 func separate(m *testing.M) int {
+	Sandbox()
 	if os.Getenv(innerEnv) != "" {
 		return inner(m)
 	}
