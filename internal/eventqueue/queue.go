@@ -33,9 +33,9 @@ type Queue struct {
 	takes      uint64
 	arrived    uint64 // WHISPER and SHOUT so far
 	closed     bool
-	void       int // how many events in pending may lead to nothing, about
-	lifts      int // how many sends that wait have lifted the bound on messages
-	ceiling    int // how many messages have room now: Limits.Messages, or more where the bound was lifted and they still wait
+	void       int  // how many events in pending may lead to nothing, about
+	lifts      int  // how many sends that wait have lifted the bound on messages
+	ceiling    int  // how many messages have room now: Limits.Messages, or more where the bound was lifted and they still wait
 	drops      bool // messages are dropped, see Drop
 }
 
