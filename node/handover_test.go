@@ -160,7 +160,7 @@ func TestHandOverWaits(t *testing.T) {
 		}
 		ctx = t.Context()
 		for c.want == nil && err == nil { // full again
-			short, end := context.WithTimeout(ctx, 10*time.Millisecond)
+			short, end := context.WithTimeout(ctx, 10*catchUp) // the queue behind is full, too
 			err = a.Whisper(short, b.UUID(), []byte("fills"))
 			end()
 		}
