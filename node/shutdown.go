@@ -118,7 +118,9 @@ func (n *Node) refuse() {
 		s.out.Refuse(ErrClosed)
 	}
 	close(n.ending.refused)
-	n.events.Drop() // nobody may take them any more, and peers must not wait for that: they would drop us, and what is queued for them
+	if slices.ContainsFunc(n.ending.unsent, func(s *session) bool { return !s.out.IsSent() }) && n.ending.patience.Err() == nil {
+		n.events.Drop() // nobody may take them any more, and peers must not wait for that: they would drop us, and what is queued for them
+	}
 }
 
 // sendQueued waits until what is queued for the peers was handed to the operating system.
