@@ -4,10 +4,11 @@
 # and a second run does nothing unless the pinned versions changed.
 #
 #   venv/    pyre, pyzmq, and the library ingescape, which holds C zyre, czmq and libzmq   (requirements.txt)
+#   coredns/ CoreDNS, the DNS server of Kubernetes                                         (coredns/go.mod)
 #   zyrejs/  zyre.js and the Node 18 that its prebuilt libzmq fits, Linux on x86-64 only   (zyrejs/package-lock.json)
 #
-# It needs python3 with its venv module, npm, and the usual package registries. One half failing does not stop the other;
-# the exit status says whether both are there.
+# It needs python3 with its venv module, npm, Go, and the usual package registries. One part failing does not stop the others;
+# the exit status says whether all are there.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
@@ -74,6 +75,20 @@ install_zyrejs() {
 	echo "zyre.js: installed"
 }
 
+install_coredns() {
+	dir=$peers/coredns
+	want="$(stamp "$here/coredns/main.go" "$here/coredns/go.mod" "$here/coredns/go.sum") $(go version)" || return
+	if fresh "$dir" "$want"; then
+		echo "CoreDNS: up to date"
+		return
+	fi
+	mkdir -p "$dir" && rm -f "$dir/.stamp" || return
+	(cd "$here/coredns" && CGO_ENABLED=0 go build -trimpath -o "$dir/coredns" .) || fail "CoreDNS could not be built" || return
+	echo "$want" >"$dir/.stamp"
+	echo "CoreDNS: installed"
+}
+
 install_python || failed=1
+install_coredns || failed=1
 install_zyrejs || failed=1
 exit $failed
