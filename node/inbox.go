@@ -71,11 +71,11 @@ func (in *inbox) Receive(frames [][]byte) error {
 	if h := in.held.Load(); h != nil {
 		return in.consider(h, frames)
 	}
-	return in.receive(frames, in.conn.Slab())
+	return in.receive(frames, in.conn.Origin())
 }
 
-// receive takes a message while no HELLO is held; it is of that slab.
-func (in *inbox) receive(frames [][]byte, from *memory.Slab) error {
+// receive takes a message while no HELLO is held; with that origin.
+func (in *inbox) receive(frames [][]byte, from memory.Origin) error {
 	m := &in.message
 	err := m.Decode(frames, in.node.cfg.Limits.msg())
 	if err != nil && !errors.Is(err, msg.ErrUnknownID) {
@@ -179,15 +179,15 @@ func (in *inbox) expected() *eventqueue.Stream {
 }
 
 // traffic handles all that follows a HELLO.
-func (in *inbox) traffic(from *memory.Slab) error {
+func (in *inbox) traffic(from memory.Origin) error {
 	n, m, s := in.node, &in.message, in.session
 	switch m.ID {
 	case msg.Whisper:
-		return in.deliver(Event{Kind: Whisper, Slab: from})
+		return in.deliver(Event{Kind: Whisper, Origin: from})
 	case msg.Shout:
 		// A group that we left while the message was on its way; or its sender's mistake.
 		if group, ok := (*n.ownGroups.Load())[string(m.Group)]; ok {
-			return in.deliver(Event{Kind: Shout, Group: group, Slab: from})
+			return in.deliver(Event{Kind: Shout, Group: group, Origin: from})
 		}
 	case msg.Join:
 		return in.change(n.joined)

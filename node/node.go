@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/internal/eventqueue"
+	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/seek"
 	"github.com/go-zre/go-zre/internal/zmtp"
@@ -101,6 +102,7 @@ func New(cfg Config) (*Node, error) {
 			Properties: map[string]string{extensionsProperty: ourExtensions},
 			Limits:     cfg.Limits.zmtp(),
 			Log:        cfg.Log,
+			Memory:     memory.NewPool(),
 
 			HandshakeTimeout: handshakeTimeout,
 		},

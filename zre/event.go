@@ -73,7 +73,7 @@ type (
 	Whisper struct {
 		Peer   *Peer
 		Frames [][]byte // len(Frames) >= 1
-		slab   *memory.Slab
+		origin memory.Origin
 	}
 
 	// Shout: a peer sent a message to a group that this node is in. The frames belong to the application. There is at least one, as in a
@@ -82,7 +82,7 @@ type (
 		Peer   *Peer
 		Group  string
 		Frames [][]byte // len(Frames) >= 1
-		slab   *memory.Slab
+		origin memory.Origin
 	}
 
 	// StateChange: a peer told another state.
@@ -158,9 +158,9 @@ func eventOf(e *node.Event) Event {
 	case node.Leave:
 		return Leave{p, e.Group}
 	case node.Whisper:
-		return Whisper{p, e.Frames, e.Slab}
+		return Whisper{p, e.Frames, e.Origin}
 	case node.Shout:
-		return Shout{p, e.Group, e.Frames, e.Slab}
+		return Shout{p, e.Group, e.Frames, e.Origin}
 	case node.State:
 		return StateChange{p, e.State}
 	case node.Evasive:
@@ -185,10 +185,10 @@ func peersOf(list []*node.Peer) []*Peer {
 // slice of one be, since their octets will be another message's.
 //
 // Whoever gives most messages back should not keep small ones for long without a copy: up to 44 KiB, that many others share, stay with it.
-func (e Whisper) Recycle() { memory.Recycle(e.Frames, e.slab) }
+func (e Whisper) Recycle() { memory.Recycle(e.Frames, e.origin) }
 
 // Recycle is as for Whisper.
-func (e Shout) Recycle() { memory.Recycle(e.Frames, e.slab) }
+func (e Shout) Recycle() { memory.Recycle(e.Frames, e.origin) }
 
 // NewFrame returns memory for a frame of n octets, which hold anything: what Recycle gave back, if there is some that fits. It is for
 // WhisperGiven and ShoutGiven, with which large frames go round in this way without garbage.

@@ -1,16 +1,89 @@
 package memory
 
-import "sync/atomic"
+import (
+	"bytes"
+	"math/rand/v2"
+	"sync/atomic"
+)
+
+// A Pool is what the cutters of one node have in common: whether its application gives messages back. The shelves belong to the process.
+// A nil Pool is that of an application that does not.
+type Pool struct {
+	recycles atomic.Bool // the application has given a message back, so it may do so again
+	once     Slab        // stands for memory that is used once
+}
+
+// NewPool returns the pool of a node.
+func NewPool() *Pool {
+	p := new(Pool)
+	p.once.pool = p
+	return p
+}
+
+// Recycles tells whether the application gives messages back.
+func (p *Pool) Recycles() bool { return p != nil && p.recycles.Load() }
+
+// Once is the origin of a message whose memory is used once.
+func (p *Pool) Once() Origin {
+	if p == nil {
+		return Origin{}
+	}
+	return Origin{slab: &p.once}
+}
+
+// An Origin is what Recycle wants to know of a message. The zero value stands for memory that is used once.
+type Origin struct {
+	slab    *Slab
+	life    uint32 // of the slab
+	message uint32 // its large frames are marked with it
+}
+
+// Recycle gives back a message that was received. Its frames are set to nil in the list. Those that are nil already belong to others by now,
+// and then a slab that the message was cut from is not used again. So a second call does nothing, nor does one that comes after
+// the frames were given away.
+func Recycle(frames [][]byte, from Origin) {
+	s := from.slab
+	switch {
+	case s == nil:
+	case s.pool != nil:
+		if !s.pool.recycles.Load() {
+			s.pool.recycles.Store(true)
+		}
+		s = nil
+	case !s.lives(from.life):
+		return // and even the list is another message's
+	}
+	whole := len(frames) > 0
+	for i, frame := range frames {
+		switch {
+		case frame == nil:
+			whole = false
+			continue
+		case cap(frame) < Large:
+			poison(frame)
+		case !giveBack(frame, by(from.message)) && ownerOf(frame) == nil:
+			poison(frame)
+		}
+		frames[i] = nil
+	}
+	if s != nil && whole {
+		s.release(1)
+	}
+}
 
 // A Slab is memory that the frames of many messages are cut from, and the lists of frames. It is used again when each of these
 // messages was given back; if one is not, the garbage collector takes it.
 type Slab struct {
-	// held is how many of its messages are not given back. Until there is no more to come their number is not counted, so that
-	// it is negative.
-	held   atomic.Int64
+	// state has which life the slab is in in its upper half: one ends when all is given back, and no message of that can reach a later one.
+	// The lower half is how many messages are not given back. Until there is no more to come their number is not known: it is unknownHolds,
+	// less those that are given back.
+	state  atomic.Uint64
 	octets []byte
 	lists  [][]byte
+	pool   *Pool // of the one that stands for memory that is used once; nil otherwise
 }
+
+const unknownHolds = 1 << 31
 
 const (
 	slabOctets = 32 << 10
@@ -24,29 +97,27 @@ const (
 
 var slabs = &shelf[*Slab]{octets: slabOctets + slabLists*24}
 
-// recycling is whether the application has given a message back, so that it may do so again.
-var recycling atomic.Bool
-
-// Recycle gives back a message that was received: its list of frames, and the slab that the Cutter told. Nothing of it may be used any
-// more. Large frames are set to nil in the list.
-func Recycle(frames [][]byte, s *Slab) {
-	for i, frame := range frames {
-		if cap(frame) >= Large {
-			giveBack(frame)
-			frames[i] = nil
-		}
-	}
-	if !recycling.Load() {
-		recycling.Store(true)
-	}
-	if s != nil {
-		s.count(-1)
-	}
+func newSlab() *Slab {
+	s := &Slab{octets: make([]byte, slabOctets), lists: make([][]byte, slabLists)}
+	s.state.Store(unknownHolds)
+	return s
 }
 
-// count adds to the messages that are held.
-func (s *Slab) count(n int64) {
-	if s.held.Add(n) == 0 {
+func (s *Slab) life() uint32 { return uint32(s.state.Load() >> 32) }
+
+func (s *Slab) lives(life uint32) bool { return s.life() == life }
+
+// holds returns how many messages are not given back, or unknownHolds less those that are.
+func (s *Slab) holds() uint32 { return uint32(s.state.Load()) }
+
+// release takes from what holds the slab. With the last hold its life ends, and another one may begin.
+func (s *Slab) release(n uint32) {
+	state := s.state.Add(-uint64(n))
+	switch left := uint32(state); {
+	case left > unknownHolds:
+		panic("zre: a message was recycled twice, by two goroutines at once")
+	case left == 0:
+		s.state.Store((state>>32+1)<<32 | unknownHolds)
 		slabs.put(s)
 	}
 }
@@ -54,34 +125,71 @@ func (s *Slab) count(n int64) {
 // A Cutter cuts messages from memory of their own: slabs, where the application gives messages back, or what is used once. The
 // zero value is ready. It belongs to one goroutine, or to who holds its owner's lock.
 type Cutter struct {
-	Busy bool // much comes: memory may be taken in larger pieces
-	Once bool // no slabs: its memory is used once
+	Pool *Pool // of who gets the messages
+	Busy bool  // much comes: memory may be taken in larger pieces
+	Once bool  // no slabs: its memory is used once, and Message is not used
 
 	slab   *Slab // nil if what follows is used once
-	cut    int64 // messages of it
-	torn   bool  // the message that is being made has frames in another slab too
+	life   uint32
+	cut    uint32 // messages of it
+	torn   bool   // the message that is being made has frames in another slab too
 	octets []byte
 	used   int // how many of the octets are cut
 	lists  [][]byte
 	open   int // length of the list that is being made
+
+	message uint32 // marks the large frames of the message that is being made; 0 if there was none yet
+	marked  bool   // it has some
 }
 
-// Octets returns n octets for a frame, which hold anything. A short one's capacity is n, so that an append cannot reach a neighbour.
+// Octets returns n octets for a frame, which hold anything. A short one's capacity is n, so that an append cannot reach a neighbour. They
+// are not nil, even if they are none.
 func (c *Cutter) Octets(n int) []byte {
-	if !c.fits(n) {
-		return Own(n)
+	switch {
+	case n == 0:
+		return []byte{}
+	case c.fits(n):
+		return c.take(n)
+	case isPooled(n) && c.Pool.Recycles():
+		return newPiece(n, c.mark())
 	}
-	return c.take(n)
+	return make([]byte, n) // as long as the frame: nobody gives it back
 }
 
 // Copy returns a copy of a frame, as Octets gives it.
 func (c *Cutter) Copy(frame []byte) []byte {
-	if !c.fits(len(frame)) {
-		return Clone(frame)
+	n := len(frame)
+	switch {
+	case n == 0:
+		return []byte{}
+	case c.fits(n):
+		m := c.take(n)
+		copy(m, frame)
+		return m
+	case isPooled(n) && c.Pool.Recycles():
+		return pooled(frame, c.mark())
 	}
-	m := c.take(len(frame))
-	copy(m, frame)
-	return m
+	return bytes.Clone(frame) // which does not clear the memory first
+}
+
+// Hand makes a large frame that is ours one of the message that is being made.
+func (c *Cutter) Hand(frame []byte) []byte {
+	if o := ownerOf(frame); o != nil {
+		o.Store(uint64(c.mark()))
+	}
+	return frame
+}
+
+// mark is the owner of the large frames of the message that is being made.
+func (c *Cutter) mark() owner {
+	if c.Once {
+		return by(0)
+	}
+	if c.message == 0 {
+		c.message = 1 + rand.Uint32N(1<<32-1) // others that get the same memory count from elsewhere
+	}
+	c.marked = true
+	return by(c.message)
 }
 
 // take cuts off n octets, which fit.
@@ -115,7 +223,7 @@ func (c *Cutter) renew(n int) bool {
 }
 
 // again tells whether the next memory is to be a slab.
-func (c *Cutter) again() bool { return c.Busy && !c.Once && recycling.Load() }
+func (c *Cutter) again() bool { return c.Busy && !c.Once && c.Pool.Recycles() }
 
 // Add appends a frame to the message that is being made.
 func (c *Cutter) Add(frame []byte) {
@@ -140,21 +248,27 @@ func (c *Cutter) Add(frame []byte) {
 func (c *Cutter) Open() int { return c.open }
 
 // Message returns the frames added since it was last called, which are the caller's, and what Recycle wants to know of them.
-func (c *Cutter) Message() ([][]byte, *Slab) {
+func (c *Cutter) Message() ([][]byte, Origin) {
 	frames := c.lists[:c.open:c.open]
 	c.lists = c.lists[c.open:]
 	c.open = 0
-	s := c.slab
-	if s != nil {
+	from := c.Pool.Once()
+	if c.slab != nil {
 		c.cut++
+		if !c.torn { // else none of its slabs is used again
+			from.slab, from.life = c.slab, c.life
+		}
 	}
-	if c.torn { // so that none of its slabs is used again
-		c.torn, s = false, nil
+	c.torn = false
+	from.message = c.message
+	if c.marked {
+		c.marked = false
+		c.message = max(c.message+1, 1)
 	}
 	if c.slab == nil && len(frames) > onceLists {
 		c.lists = nil // the rest of such a list is more than an idle connection should hold
 	}
-	return frames, s
+	return frames, from
 }
 
 // next goes on with another slab. What there is of the message that is being made moves there, and a frame that is to be added; if it
@@ -163,9 +277,9 @@ func (c *Cutter) next(added []byte) []byte {
 	old, cut, open := c.slab, c.cut, c.lists[:c.open]
 	s, ok := slabs.get()
 	if !ok {
-		s = &Slab{octets: make([]byte, slabOctets), lists: make([][]byte, slabLists)}
+		s = newSlab()
 	}
-	c.slab, c.cut, c.octets, c.used, c.lists = s, 0, s.octets, 0, s.lists
+	c.slab, c.life, c.cut, c.octets, c.used, c.lists = s, s.life(), 0, s.octets, 0, s.lists
 	if len(open) > slabLists/2 {
 		c.lists = make([][]byte, 2*len(open))
 	}
@@ -191,7 +305,7 @@ func (c *Cutter) next(added []byte) []byte {
 	if c.torn {
 		cut++
 	}
-	old.count(cut) // the last that is done with it: somebody else may get it now
+	old.release(unknownHolds - cut) // the last that is done with it: another may get it now
 	return added
 }
 

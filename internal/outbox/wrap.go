@@ -47,7 +47,10 @@ func (o *Outbox) park(to Target, c *Content) error {
 	if len(w.messages) >= o.cfg.QueueMessages || len(w.messages) > 0 && w.octets+c.Size > o.cfg.QueueOctets {
 		return zmtp.ErrFull
 	}
-	c.Own()
+	if c.mustCopy() {
+		return errLease
+	}
+	c.own(to.Lease)
 	if to.Lease != nil {
 		to.Lease.Hold() // for ever: what is parked has no end that anybody counts
 		to.Lease = nil
@@ -58,7 +61,7 @@ func (o *Outbox) park(to Target, c *Content) error {
 			frames[i] = bytes.Clone(frame)
 		}
 	}
-	w.messages = append(w.messages, parked{to, Content{Frames: frames, Size: c.Size, owned: true}})
+	w.messages = append(w.messages, parked{to, Content{Frames: frames, Size: c.Size, holder: theLease}})
 	w.octets += c.Size
 	return nil
 }

@@ -19,7 +19,7 @@ type Numbers struct {
 func (q *Queue) PushAhead(numbers Numbers, frame []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	size := wireSize([][]byte{frame})
+	size := wireSize([][]byte{frame}) + q.frameCosts(1)
 	if err := q.admit(size, controlMessages, controlOctets); err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (q *Queue) PushAhead(numbers Numbers, frame []byte) error {
 		q.written-- // it is none of those that a Flush waits for already
 		return nil
 	}
-	q.add([][]byte{frame}, nil)
+	q.add([][]byte{frame}, nil, false)
 	q.pushed++
 	return nil
 }

@@ -61,10 +61,10 @@ func (q *Queue) attach(c *Conn, first [][]byte) error {
 	segments, runs := q.batch.segments, q.copies.runs
 	q.batch.segments, q.copies.runs, q.inproc = nil, nil, c.inproc()
 	if len(first) > 0 {
-		q.add(first, nil)
+		q.add(first, nil, false)
 		q.messages++
 		q.idle.Store(false)
-		q.octets += wireSize(first)
+		q.octets += wireSize(first) + q.frameCosts(len(first))
 		q.written-- // so that a Flush that waits already doesn't take it for one of its messages
 	}
 	q.batch.segments = append(q.batch.segments, segments...)
@@ -74,8 +74,9 @@ func (q *Queue) attach(c *Conn, first [][]byte) error {
 	}
 	q.copies = copies{}
 	for _, r := range runs {
+		q.octets -= frameCost * int64(len(r.frames)) // they count as on a wire from now on
 		for len(r.frames) > 0 {
-			q.add(r.next(), nil)
+			q.add(r.next(), nil, false)
 		}
 	}
 	return nil

@@ -55,8 +55,8 @@ func (h *handover) deliver(frames [][]byte) error {
 		}
 		octets += int64(len(f))
 	}
-	h.octets += wireSize(frames)
-	if err := h.conn.deliver(frames, nil); err != nil {
+	h.octets += wireSize(frames) + frameCost*int64(len(frames))
+	if err := h.conn.deliver(frames, h.conn.memory.Once()); err != nil {
 		return err
 	}
 	if h.messages++; h.messages >= countMessages || h.octets >= countOctets {

@@ -54,7 +54,7 @@ func NewQueue(maxMessages int, maxOctets int64) *Queue {
 }
 
 // NewInprocQueue is NewQueue for messages to a Router of this process: its Push copies every frame, into memory that the
-// receiver will own. It counts octets as if the messages went on a wire. A socket may drain it too.
+// receiver will own. It counts octets as if the messages went on a wire, and frameCost for each frame. A socket may drain it too.
 func NewInprocQueue(maxMessages int, maxOctets int64) *Queue {
 	q := NewQueue(maxMessages, maxOctets)
 	q.inproc, q.copies.cutter.Once = true, true
@@ -66,38 +66,42 @@ func NewInprocQueue(maxMessages int, maxOctets int64) *Queue {
 //
 // Frames below LargeFrame octets are copied. Larger ones are kept by reference: the caller must not change them any more,
 // and may push the same one to many queues. A queue of NewInprocQueue copies those too.
-func (q *Queue) Push(frames ...[]byte) error { return q.push(frames, nil, 0, 0) }
+func (q *Queue) Push(frames ...[]byte) error { return q.push(frames, nil, false, 0, 0) }
 
 // PushLeased is Push for a message whose large frames are those of a lease, nil for none: it holds the lease until they are written.
 func (q *Queue) PushLeased(lease *memory.Lease, frames ...[]byte) error {
-	return q.push(frames, lease, 0, 0)
+	return q.push(frames, lease, false, 0, 0)
 }
+
+// PushOwned is Push for a message whose large frames belong to it alone: a queue of NewInprocQueue passes them on as they are.
+func (q *Queue) PushOwned(frames ...[]byte) error { return q.push(frames, nil, true, 0, 0) }
 
 // PushControl is Push for the small messages of a protocol that must not wait behind a full queue's bound: it may exceed
 // the limits by 1,000 messages and 1 MiB, and only then returns ErrFull.
 func (q *Queue) PushControl(frames ...[]byte) error {
-	return q.push(frames, nil, controlMessages, controlOctets)
+	return q.push(frames, nil, false, controlMessages, controlOctets)
 }
 
-func (q *Queue) push(frames [][]byte, lease *memory.Lease, moreMessages int, moreOctets int64) error {
+func (q *Queue) push(frames [][]byte, lease *memory.Lease, owned bool, moreMessages int, moreOctets int64) error {
 	if len(frames) == 0 {
 		return errors.New("zmtp: a message has at least one frame")
 	}
 	size := wireSize(frames)
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	size += q.frameCosts(len(frames))
 	if err := q.admit(size, moreMessages, moreOctets); err != nil {
 		return err
 	}
-	q.add(frames, lease)
+	q.add(frames, lease, owned)
 	q.pushed++
 	return nil
 }
 
 // add appends a message. The caller holds the lock.
-func (q *Queue) add(frames [][]byte, lease *memory.Lease) {
+func (q *Queue) add(frames [][]byte, lease *memory.Lease, owned bool) {
 	if q.inproc {
-		q.copies.add(frames)
+		q.copies.add(frames, owned)
 	} else {
 		q.batch.message(frames, lease)
 	}
@@ -120,8 +124,29 @@ func (q *Queue) pushCommand(body []byte) error {
 	return nil
 }
 
+// Admits tells, for a message of so many octets, what Push would return at present: nil, ErrFull, or an error that wraps ErrQueueClosed. It
+// keeps no room: it is for a message that takes long to make.
+func (q *Queue) Admits(octets int64) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.refusal(octets, 0, 0)
+}
+
 // admit finds room for a message of that size and counts it. The caller holds the lock.
 func (q *Queue) admit(size int64, moreMessages int, moreOctets int64) error {
+	if err := q.refusal(size, moreMessages, moreOctets); err != nil {
+		return err
+	}
+	if q.messages++; q.messages == 1 { // else it is not idle anyway, and an atomic store takes a while
+		q.idle.Store(false)
+	}
+	q.octets += size
+	q.start()
+	return nil
+}
+
+// refusal is why there is no room for a message of that size; nil if there is. The caller holds the lock.
+func (q *Queue) refusal(size int64, moreMessages int, moreOctets int64) error {
 	if q.closed != nil {
 		return q.closed
 	}
@@ -131,11 +156,6 @@ func (q *Queue) admit(size int64, moreMessages int, moreOctets int64) error {
 		}
 		return ErrFull
 	}
-	if q.messages++; q.messages == 1 { // else it is not idle anyway, and an atomic store takes a while
-		q.idle.Store(false)
-	}
-	q.octets += size
-	q.start()
 	return nil
 }
 

@@ -44,7 +44,7 @@ type source interface {
 type reader struct {
 	src     source
 	limits  *Limits
-	deliver func(frames [][]byte, from *memory.Slab) error
+	deliver func(frames [][]byte, from memory.Origin) error
 	pong    func(context []byte)
 
 	cutter  memory.Cutter // with the frames of the message that is arriving
@@ -146,7 +146,7 @@ func (r *reader) body(size int) ([]byte, error) {
 		pieces = append(pieces, piece)
 		have += len(piece)
 	}
-	body := memory.Own(size)
+	body := r.cutter.Octets(size)
 	rest := body
 	for _, piece := range pieces {
 		rest = rest[copy(rest, piece):]

@@ -26,6 +26,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/go-zre/go-zre/internal/memory"
 )
 
 // Config is what a Router and Open need to know. The zero value works.
@@ -45,6 +47,9 @@ type Config struct {
 
 	// HandshakeTimeout is how long greeting and handshake may take together. Default 5 seconds.
 	HandshakeTimeout time.Duration
+
+	// Memory is where frames that are received come from; nil for an application that gives none back.
+	Memory *memory.Pool
 
 	// Log gets a debug line for each connection refused or broken off. The zero Logger is silent.
 	Log zerolog.Logger
