@@ -148,11 +148,3 @@ func pooled(frame []byte, o owner) []byte {
 	}
 	return append(newPiece(len(frame), o)[:0], frame...)
 }
-
-// Copy returns a copy of a large frame, which is ours, for a receiver with that pool.
-func (p *Pool) Copy(frame []byte) []byte {
-	if p.Recycles() {
-		return pooled(frame, library)
-	}
-	return bytes.Clone(frame)
-}

@@ -69,6 +69,7 @@ func watch() {
 	type sentinel struct{ _ *byte } // not of the kind that shares its memory with others
 	runtime.AddCleanup(new(sentinel), func(struct{}) {
 		slabs.trim()
+		shortSlabs.trim()
 		for i := range large {
 			large[i].trim()
 		}

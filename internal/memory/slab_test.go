@@ -34,7 +34,7 @@ func (m *message) check(t *testing.T) {
 		if !bytes.Equal(m.frames[i], pattern(m.number, i, size)) {
 			t.Errorf("message %d: frame %d of %d octets is spoiled", m.number, i, size)
 		}
-		if c := cap(m.frames[i]); size <= slabOctets/4 && c >= Large {
+		if c := cap(m.frames[i]); size <= longestCut && c >= Large {
 			t.Errorf("a frame of %d octets reaches over %d", size, c)
 		}
 	}
@@ -51,7 +51,7 @@ func TestCutter(t *testing.T) {
 		{"small", func() int { return 2 }, func() int { return rand.IntN(30) }},
 		{"medium", func() int { return 1 + rand.IntN(4) }, func() int { return rand.IntN(4000) }},
 		{"large", func() int { return 2 }, func() int { return rand.IntN(60_000) }},
-		{"at the bounds", func() int { return 1 + rand.IntN(3) }, func() int { return slabOctets/4 - 1 + rand.IntN(3) }},
+		{"at the bounds", func() int { return 1 + rand.IntN(3) }, func() int { return longestCut - 1 + rand.IntN(3) }},
 		{"many frames", func() int { return rand.IntN(2 * slabLists) }, func() int { return rand.IntN(20) }},
 		{"long", func() int { return rand.IntN(50) }, func() int { return rand.IntN(3000) }},
 	} {
@@ -273,7 +273,7 @@ func TestNoFrameIsNil(t *testing.T) {
 
 // More messages given back than there are: the program did so at the same time.
 func TestSlabReleasedTooOften(t *testing.T) {
-	s := newSlab()
+	s := aSlab(true)
 	s.release(3)
 	defer func() {
 		if recover() == nil {
@@ -281,4 +281,47 @@ func TestSlabReleasedTooOften(t *testing.T) {
 		}
 	}()
 	s.release(unknownHolds - 2)
+}
+
+// A frame that is kept holds no more than its messages' length is worth, with much traffic too.
+func TestWhatAFrameHolds(t *testing.T) {
+	const longEvery = 5000
+	for _, test := range []struct {
+		name           string
+		size, frames   int
+		rare           int // length of one in longEvery
+		recycles, once int // octets held
+	}{
+		{"short messages", 16, 2, 16, shortOctets, shortOnceOctets},
+		{"the longest of them", shortFrame, 2, shortFrame, shortOctets, shortOnceOctets},
+		{"with a long one now and then", 16, 2, 4000, shortOctets, shortOnceOctets},
+		{"long messages", 1 << 10, 1, 1 << 10, slabOctets, onceOctets},
+		{"messages of many frames", 16, fewFrames + 1, 16, slabOctets, onceOctets},
+	} {
+		for want, pool := range map[int]*Pool{test.recycles: recycled(), test.once: NewPool()} {
+			c := Cutter{Pool: pool, Busy: true}
+			lost := 0 // messages that cannot be used again
+			holds := make(map[int]int)
+			const messages = 10_000
+			for i := range messages {
+				for range test.frames {
+					size := test.size
+					if i%longEvery == 0 {
+						size = test.rare
+					}
+					c.Add(c.Octets(size))
+				}
+				if _, from := c.Message(); pool.Recycles() && from.slab.pool != nil {
+					lost++
+				}
+				holds[len(c.octets)]++
+			}
+			if got := holds[want]; got < messages*9/10 {
+				t.Errorf("%s: %d of %d hold %d octets: %v", test.name, got, messages, want, holds)
+			}
+			if lost > messages/20 {
+				t.Errorf("%s: %d of %d messages are not used again", test.name, lost, messages)
+			}
+		}
+	}
 }

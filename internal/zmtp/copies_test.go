@@ -122,7 +122,7 @@ func TestCopiesMemory(t *testing.T) {
 	for _, test := range []struct {
 		every time.Duration
 		most  int // octets that are left, at some time
-	}{{time.Second, 512 - 100}, {busyTime / firstFrames, 512 - 100}, {busyTime/firstFrames - 1, 10<<10 - 100}} {
+	}{{time.Second, 512 - 100}, {busyTime / firstFrames, 512 - 100}, {busyTime/firstFrames - 1, 2<<10 - 100}} {
 		t.Run(test.every.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var c copies
