@@ -108,8 +108,8 @@ func (o *Outbox) Drop() { o.cfg.Drop() }
 // Send numbers a message and queues it, or hands it over. It takes what it needs of the caller's frames before it returns. After zmtp.ErrFull
 // another attempt makes sense when Room says so.
 //
-// Large frames are copied only where there is room, and with no lock held. Another sender may take the room meanwhile: then it returns zmtp.ErrFull
-// after all, and copies of a lease serve the next attempt.
+// Large frames for a socket, and messages of 1 MiB and more for a node of this process, are copied only where there is room, and with no lock held.
+// Another sender may take the room meanwhile: then it returns zmtp.ErrFull after all. Copies for a socket serve the next attempt.
 func (o *Outbox) Send(to Target, c *Content) error {
 	for {
 		o.yield()

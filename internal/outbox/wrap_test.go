@@ -164,7 +164,7 @@ func TestSuccessors(t *testing.T) {
 func TestWrapHasBounds(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"messages": {QueueMessages: 2, QueueOctets: 1 << 20},
-		"octets":   {QueueMessages: 10, QueueOctets: 5},
+		"octets":   {QueueMessages: 10, QueueOctets: 5 + 2*frameCost},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := New(cfg)
