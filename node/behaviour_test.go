@@ -165,7 +165,7 @@ func TestNoFrames(t *testing.T) {
 		if len(e.Frames) != 1 || len(e.Frames[0]) != 0 {
 			t.Errorf("%s: it came as %q", test.name, e.Frames)
 		}
-		memory.Recycle(e.Frames, e.Slab)
+		memory.Recycle(e.Frames, e.Origin)
 	}
 }
 

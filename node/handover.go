@@ -31,6 +31,9 @@ func (r *receiver) Limits() outbox.Limits {
 	return outbox.Limits{FrameSize: l.FrameSize, MessageSize: l.MessageSize, Frames: l.Frames}
 }
 
+// Memory is that of the receiver's node.
+func (r *receiver) Memory() *memory.Pool { return r.in.node.zmtp.Memory }
+
 // Room tells when the application has taken what is pending.
 func (r *receiver) Room() <-chan struct{} { return r.in.node.events.Room() }
 
@@ -38,7 +41,7 @@ func (r *receiver) Room() <-chan struct{} { return r.in.node.events.Room() }
 func (r *receiver) Take(m outbox.Message) error {
 	n, p := r.in.node, r.in.session
 	var e Event // a literal would be made elsewhere and copied, which waits for what was just written
-	e.Kind, e.Peer, e.Frames, e.Slab = Whisper, p.snapshot.Load(), m.Frames, m.Slab
+	e.Kind, e.Peer, e.Frames, e.Origin = Whisper, p.snapshot.Load(), m.Frames, m.Origin
 	if m.Shout {
 		group, in := (*n.ownGroups.Load())[m.Group]
 		if !in {
@@ -52,11 +55,24 @@ func (r *receiver) Take(m outbox.Message) error {
 	p.work.note()
 	if n.cfg.Discard {
 		n.discarded.Add(1)
-		memory.Recycle(e.Frames, e.Slab)
+		memory.Recycle(e.Frames, e.Origin)
 		return nil
 	}
-	more := eventqueue.Limits{Messages: r.sender.QueueMessages, Octets: r.sender.QueueOctets}
-	switch n.events.Offer(r.in.stream, &e, m.Size+eventqueue.FrameCost*int64(len(m.Frames)), more) {
+	return r.queueError(n.events.Offer(r.in.stream, &e, m.Size+eventqueue.FrameCost*int64(len(m.Frames)), r.more()))
+}
+
+// Admits tells whether there is room.
+func (r *receiver) Admits(octets int64, frames int) error {
+	return r.queueError(r.in.node.events.Admits(r.in.stream, octets+eventqueue.FrameCost*int64(frames), r.more()))
+}
+
+// more is the room that the sender adds to that of the receiver.
+func (r *receiver) more() eventqueue.Limits {
+	return eventqueue.Limits{Messages: r.sender.QueueMessages, Octets: r.sender.QueueOctets}
+}
+
+func (r *receiver) queueError(err error) error {
+	switch err {
 	case eventqueue.ErrFull:
 		return zmtp.ErrFull
 	case eventqueue.ErrEnded:

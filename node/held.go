@@ -72,7 +72,7 @@ func (in *inbox) consider(h *held, frames [][]byte) error {
 	}
 	if h.messages == nil {
 		in.held.Store(nil)
-		return in.receive(frames, nil)
+		return in.receive(frames, in.node.zmtp.Memory.Once())
 	}
 	h.messages = append(h.messages, frames)
 	var m msg.Message
@@ -107,7 +107,7 @@ func (in *inbox) replay(h *held) error {
 	}
 	defer func() { in.message = msg.Message{} }()
 	for _, frames := range messages {
-		if err := in.receive(frames, nil); err != nil {
+		if err := in.receive(frames, in.node.zmtp.Memory.Once()); err != nil {
 			return err
 		}
 	}

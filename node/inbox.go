@@ -74,12 +74,12 @@ func (in *inbox) Receive(frames [][]byte) error {
 	if h := in.held.Load(); h != nil {
 		return in.consider(h, frames)
 	}
-	return in.receive(frames, in.conn.Slab())
+	return in.receive(frames, in.conn.Origin())
 }
 
-// receive takes a message while no HELLO is held; it is of that slab. Unless it is handed on, nothing of it stays: neither here nor in the
+// receive takes a message while no HELLO is held; with that origin. Unless it is handed on, nothing of it stays: neither here nor in the
 // list of frames, which the reader of the connection may have a part of.
-func (in *inbox) receive(frames [][]byte, from *memory.Slab) error {
+func (in *inbox) receive(frames [][]byte, from memory.Origin) error {
 	in.kept = false
 	err := in.take(frames, from)
 	if in.held.Load() != nil { // then the HELLO is needed, and all this is whose who has the lock
@@ -95,7 +95,7 @@ func (in *inbox) receive(frames [][]byte, from *memory.Slab) error {
 	return err
 }
 
-func (in *inbox) take(frames [][]byte, from *memory.Slab) error {
+func (in *inbox) take(frames [][]byte, from memory.Origin) error {
 	m := &in.message
 	err := m.Decode(frames, in.node.cfg.Limits.msg())
 	if err != nil && !errors.Is(err, msg.ErrUnknownID) {
@@ -198,16 +198,16 @@ func (in *inbox) expected() *eventqueue.Stream {
 }
 
 // traffic handles all that follows a HELLO.
-func (in *inbox) traffic(from *memory.Slab) error {
+func (in *inbox) traffic(from memory.Origin) error {
 	n, m, s := in.node, &in.message, in.session
 	switch m.ID {
 	case msg.Whisper:
-		return in.deliver(Event{Kind: Whisper, Slab: from})
+		return in.deliver(Event{Kind: Whisper, Origin: from})
 	case msg.Shout:
 		// A group that we left while the message was on its way; or its sender's mistake. What was not wanted when it began to arrive is not
 		// whole, though we have joined the group meanwhile.
 		if group, ok := (*n.ownGroups.Load())[string(m.Group)]; ok && (!in.unwanted || n.cfg.Discard) {
-			return in.deliver(Event{Kind: Shout, Group: group, Slab: from})
+			return in.deliver(Event{Kind: Shout, Group: group, Origin: from})
 		}
 	case msg.Join:
 		return in.change(n.joined)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/internal/eventqueue"
+	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/seek"
 	"github.com/go-zre/go-zre/internal/zmtp"
@@ -113,6 +114,7 @@ func New(cfg Config) (*Node, error) {
 			Limits:     cfg.Limits.zmtp(),
 			Budget:     zmtp.NewBudget(cfg.Limits.PartialOctets),
 			Log:        cfg.Log,
+			Memory:     memory.NewPool(),
 
 			HandshakeTimeout: handshakeTimeout,
 			StallTimeout:     cfg.ExpiredTimeout,

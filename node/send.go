@@ -19,8 +19,10 @@ func (n *Node) Whisper(ctx context.Context, id uuid.UUID, frames ...[]byte) erro
 	return n.whisper(ctx, id, frames, false)
 }
 
-// WhisperGiven is Whisper for frames that the caller gives away, with all of their capacity: large ones are not copied.
+// WhisperGiven is Whisper for frames that the caller gives away, with all of their capacity: large ones are not copied. All are set to nil in
+// the caller's list.
 func (n *Node) WhisperGiven(ctx context.Context, id uuid.UUID, frames ...[]byte) error {
+	defer clear(frames) // so that the caller cannot use them again by that list
 	return n.whisper(ctx, id, frames, true)
 }
 
@@ -29,14 +31,16 @@ func (n *Node) whisper(ctx context.Context, id uuid.UUID, frames [][]byte, given
 	if err != nil {
 		return fmt.Errorf("whisper: %w", err)
 	}
-	c.Given = given
 	p := n.addressee(id)
 	if p == nil {
 		return fmt.Errorf("whisper: %w", &PeerError{UUID: id, Err: ErrUnknownPeer})
 	}
+	if given {
+		c.Give(1)
+	}
 	var to outbox.Target
 	if !p.out.Inproc() {
-		to.Lease = c.Own()
+		to.Lease = c.NewLease()
 		defer to.Release()
 	}
 	if err := p.out.Send(to, &c); err != nil {
@@ -68,8 +72,9 @@ func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error 
 	return n.shout(ctx, group, frames, false)
 }
 
-// ShoutGiven is Shout for frames that the caller gives away, with all of their capacity.
+// ShoutGiven is Shout for frames that the caller gives away, as WhisperGiven has it.
 func (n *Node) ShoutGiven(ctx context.Context, group string, frames ...[]byte) error {
+	defer clear(frames)
 	return n.shout(ctx, group, frames, true)
 }
 
@@ -85,9 +90,11 @@ func (n *Node) shout(ctx context.Context, group string, frames [][]byte, given b
 	n.mu.RLock()
 	members := n.members[group].lend()
 	n.mu.RUnlock()
-	c.Given, c.Shared = given, len(members) > 1
+	if given {
+		c.Give(len(members))
+	}
 	if slices.ContainsFunc(members, func(p *session) bool { return !p.out.Inproc() }) {
-		to.Lease = c.Own()
+		to.Lease = c.NewLease()
 		defer to.Release()
 	}
 

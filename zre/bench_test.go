@@ -46,10 +46,10 @@ func byChannel(node *zre.Node) iter.Seq[zre.Event] {
 // so many messages.
 func members(b *testing.B, count int, transport string) (speaker *zre.Node, ids []uuid.UUID, arrived func(messages int)) {
 	b.Helper()
-	return membersTaking(b, count, transport, byAll)
+	return membersTaking(b, count, transport, byAll, false)
 }
 
-func membersTaking(b *testing.B, count int, transport string, taking func(*zre.Node) iter.Seq[zre.Event]) (
+func membersTaking(b *testing.B, count int, transport string, taking func(*zre.Node) iter.Seq[zre.Event], recycles bool) (
 	speaker *zre.Node, ids []uuid.UUID, arrived func(messages int)) {
 	b.Helper()
 	port, want := port(), make([]chan int, count)
@@ -66,6 +66,9 @@ func membersTaking(b *testing.B, count int, transport string, taking func(*zre.N
 				switch e := event.(type) {
 				case zre.Whisper:
 					got, last = got+1, len(e.Frames) > 1
+					if recycles {
+						e.Recycle()
+					}
 				case zre.Shout:
 					got, last = got+1, len(e.Frames) > 1
 				}
@@ -151,8 +154,34 @@ func BenchmarkReceive(b *testing.B) {
 		{"Events", byChannel},
 	} {
 		b.Run(way.name, func(b *testing.B) {
-			speaker, ids, arrived := membersTaking(b, 1, "inproc", way.taking)
+			speaker, ids, arrived := membersTaking(b, 1, "inproc", way.taking, false)
 			each(b, 16, func(frames ...[]byte) error { return speaker.Whisper(b.Context(), ids[0], frames...) }, arrived)
+		})
+	}
+}
+
+// BenchmarkRecycle has a receiver that gives messages back.
+func BenchmarkRecycle(b *testing.B) {
+	for _, transport := range []string{"tcp", "inproc"} {
+		for _, size := range []int{16, 1 << 10, 64 << 10} {
+			b.Run(fmt.Sprintf("%s/%d", transport, size), func(b *testing.B) {
+				speaker, ids, arrived := membersTaking(b, 1, transport, byAll, true)
+				each(b, size, func(frames ...[]byte) error { return speaker.Whisper(b.Context(), ids[0], frames...) }, arrived)
+			})
+		}
+	}
+}
+
+// BenchmarkGiven has frames go round within the process, and to a socket.
+func BenchmarkGiven(b *testing.B) {
+	for _, transport := range []string{"tcp", "inproc"} {
+		b.Run(transport, func(b *testing.B) {
+			speaker, ids, arrived := membersTaking(b, 1, transport, byAll, true)
+			const size = 64 << 10
+			each(b, size, func(frames ...[]byte) error {
+				frames[0] = zre.NewFrame(size)
+				return speaker.WhisperGiven(b.Context(), ids[0], frames...)
+			}, arrived)
 		})
 	}
 }

@@ -27,7 +27,7 @@ type Peer struct {
 
 	// What waited to be sent to it when Peer, Peers, PeersIn or Choose was called; 0 in events.
 	QueuedMessages int
-	QueuedOctets   int64 // with the headers of frames
+	QueuedOctets   int64 // with the headers of frames; for a node of this process 24 more a frame
 }
 
 // State is what a node does at present, as its beacon tells.
@@ -68,21 +68,26 @@ type (
 		Group string
 	}
 
-	// Whisper: a peer sent a message to this node. The frames belong to the application. There is at least one: a message that came
-	// without any has an empty one.
+	// Whisper: a peer sent a message to this node.
 	Whisper struct {
-		Peer   *Peer
-		Frames [][]byte // len(Frames) >= 1
-		slab   *memory.Slab
+		Peer *Peer
+
+		// Frames belong to the application, for as long as it likes. There is at least one: a message that came without any has an
+		// empty one; none is nil. Small frames share memory: one that is kept holds all that it was cut from, 2 to 10 KiB, or 4 to 16
+		// KiB where Recycle is called, and one that keeps the list holds 1.5 or 6 KiB more. To keep a few frames of many, keep copies: bytes.Clone(e.Frames[0]).
+		Frames [][]byte
+		origin memory.Origin
 	}
 
-	// Shout: a peer sent a message to a group that this node is in. The frames belong to the application. There is at least one, as in a
-	// Whisper.
+	// Shout: a peer sent a message to a group that this node is in.
 	Shout struct {
-		Peer   *Peer
-		Group  string
-		Frames [][]byte // len(Frames) >= 1
-		slab   *memory.Slab
+		Peer  *Peer
+		Group string
+
+		// Frames belong to the application. There is at least one, and one that is kept holds more memory than its own, as in a
+		// Whisper: keep copies (bytes.Clone).
+		Frames [][]byte
+		origin memory.Origin
 	}
 
 	// StateChange: a peer told another state.
@@ -158,9 +163,9 @@ func eventOf(e *node.Event) Event {
 	case node.Leave:
 		return Leave{p, e.Group}
 	case node.Whisper:
-		return Whisper{p, e.Frames, e.Slab}
+		return Whisper{p, e.Frames, e.Origin}
 	case node.Shout:
-		return Shout{p, e.Group, e.Frames, e.Slab}
+		return Shout{p, e.Group, e.Frames, e.Origin}
 	case node.State:
 		return StateChange{p, e.State}
 	case node.Evasive:
@@ -181,15 +186,25 @@ func peersOf(list []*node.Peer) []*Peer {
 }
 
 // Recycle gives the message's memory back, to be used for others to come, instead of leaving it to the garbage collector: for programs
-// that receive much. It is never needed. It is to be called once at most, and then the frames must not be used any more, nor may any
-// slice of one be, since their octets will be another message's.
+// that receive much. It is never needed. The frames must not be used any more, nor may any slice of one be, since their octets will be
+// another message's.
 //
-// Whoever gives most messages back should not keep small ones for long without a copy: up to 44 KiB, that many others share, stay with it.
-func (e Whisper) Recycle() { memory.Recycle(e.Frames, e.slab) }
+// All frames are set to nil in the list e.Frames, as those are that WhisperGiven or ShoutGiven took from it. Recycle leaves alone what is nil
+// already: a second call does nothing, a deferred one may follow WhisperGiven(ctx, peer, e.Frames...), and a frame that is to be kept may be
+// taken out of the list before. (What a small one shares with others is not used again then, so a program that keeps many had better copy them.)
+// Calls for one message must not come from two goroutines at the same time.
+//
+// What the list cannot tell is that another slice of the same memory is still in use. In a program that is built with -race, or with
+// -tags zrepoison, memory that is given back is overwritten with 0xDB, and the race detector reports who uses it meanwhile: run tests with it.
+func (e Whisper) Recycle() { memory.Recycle(e.Frames, e.origin) }
 
 // Recycle is as for Whisper.
-func (e Shout) Recycle() { memory.Recycle(e.Frames, e.slab) }
+func (e Shout) Recycle() { memory.Recycle(e.Frames, e.origin) }
 
 // NewFrame returns memory for a frame of n octets, which hold anything: what Recycle gave back, if there is some that fits. It is for
 // WhisperGiven and ShoutGiven, with which large frames go round in this way without garbage.
+//
+// The memory is used again only with the capacity that it comes with: some octets at its end tell whose it is. A frame may be made shorter
+// (f[:k]), and an append may use its capacity; but if that is cut off (f[:k:k]) or used up, the garbage collector takes the memory in the end. In
+// a program that is built with -race or -tags zrepoison memory that was used before is full of 0xDB.
 func NewFrame(n int) []byte { return memory.New(n) }

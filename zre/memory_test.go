@@ -2,7 +2,9 @@ package zre_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -159,5 +161,168 @@ func TestGivenWithinTheProcess(t *testing.T) {
 	}
 	if x, y := next[zre.Shout](t, b), next[zre.Shout](t, c); unsafe.SliceData(x.Frames[0]) == unsafe.SliceData(y.Frames[0]) {
 		t.Error("two have the same memory")
+	}
+}
+
+// one gives what is in a slice that must have one element.
+func one(t *testing.T, frames [][]byte) []byte {
+	t.Helper()
+	if len(frames) != 1 {
+		t.Fatalf("%d frames", len(frames))
+	}
+	return frames[0]
+}
+
+// Frames are set to nil in the list of which they were given away or back.
+func TestListsAreEmptied(t *testing.T) {
+	t.Parallel()
+	port := port()
+	a, b := start(t, port), start(t, port)
+	next[zre.Enter](t, a)
+	next[zre.Enter](t, b)
+	for _, size := range []int{0, 10, 64 << 10} {
+		frames := [][]byte{zre.NewFrame(size)}
+		if err := a.WhisperGiven(t.Context(), b.UUID(), frames...); err != nil {
+			t.Fatal(err)
+		}
+		w := next[zre.Whisper](t, b)
+		if frames[0] != nil || len(one(t, w.Frames)) != size {
+			t.Errorf("%d octets: given away, and still in the list", size)
+		}
+		if w.Recycle(); w.Frames[0] != nil {
+			t.Errorf("%d octets: given back, and still in the list", size)
+		}
+	}
+	frames := [][]byte{zre.NewFrame(10)}
+	if err := a.ShoutGiven(t.Context(), "nobody", frames...); err != nil || frames[0] != nil {
+		t.Errorf("a shout to nobody: %v, still in the list: %v", err, frames[0] != nil)
+	}
+}
+
+// A program that is mistaken about whose a frame is spoils no message but those that it is mistaken about: every frame of NewFrame is one's own.
+func TestMistakenOwners(t *testing.T) {
+	t.Parallel()
+	const size = 64 << 10
+	for _, test := range []struct {
+		name string
+		do   func(ctx context.Context, a, b *zre.Node, received zre.Whisper) error // by b, which received it from a
+		want int                                                                   // frames that a gets
+	}{
+		{"a frame twice in a message", func(ctx context.Context, a, b *zre.Node, _ zre.Whisper) error {
+			f := zre.NewFrame(size)
+			return b.WhisperGiven(ctx, a.UUID(), f, f)
+		}, 2},
+		{"two halves of a frame", func(ctx context.Context, a, b *zre.Node, _ zre.Whisper) error {
+			f := zre.NewFrame(size)
+			return b.WhisperGiven(ctx, a.UUID(), f[:size/2], f[size/2:])
+		}, 2},
+		{"two halves of other memory", func(ctx context.Context, a, b *zre.Node, _ zre.Whisper) error {
+			f := make([]byte, size)
+			return b.WhisperGiven(ctx, a.UUID(), f[:size/2], f[size/2:])
+		}, 2},
+		{"given on, and recycled", func(ctx context.Context, a, b *zre.Node, w zre.Whisper) error {
+			defer w.Recycle()
+			return b.WhisperGiven(ctx, a.UUID(), w.Frames...)
+		}, 1},
+		{"a frame of it given on, and recycled", func(ctx context.Context, a, b *zre.Node, w zre.Whisper) error {
+			defer w.Recycle()
+			return b.WhisperGiven(ctx, a.UUID(), w.Frames[0])
+		}, 1},
+		{"recycled twice", func(ctx context.Context, a, b *zre.Node, w zre.Whisper) error {
+			w.Recycle()
+			w.Recycle()
+			return b.Whisper(ctx, a.UUID(), nil)
+		}, 1},
+		{"a copy of it recycled", func(ctx context.Context, a, b *zre.Node, w zre.Whisper) error {
+			copied := w
+			w.Recycle()
+			err := b.WhisperGiven(ctx, a.UUID(), zre.NewFrame(size))
+			copied.Recycle()
+			return err
+		}, 1},
+	} {
+		for _, transport := range []string{"tcp", "inproc"} {
+			t.Run(fmt.Sprint(test.name, " by ", transport), func(t *testing.T) {
+				t.Parallel()
+				port := port()
+				only := zre.WithTransports("tcp", transport)
+				a, b := start(t, port, only), start(t, port, only)
+				next[zre.Enter](t, a)
+				next[zre.Enter](t, b)
+				(zre.Whisper{}).Recycle()
+				for range 2 { // from the second on what was recycled is used again
+					if err := a.Whisper(t.Context(), b.UUID(), make([]byte, size)); err != nil {
+						t.Fatal(err)
+					}
+					if err := test.do(t.Context(), a, b, next[zre.Whisper](t, b)); err != nil {
+						t.Fatal(err)
+					}
+					w := next[zre.Whisper](t, a)
+					if len(w.Frames) != test.want {
+						t.Fatalf("%d frames arrive", len(w.Frames))
+					}
+					checkAppends(t, w.Frames)
+					apart(t, w.Frames...) // while it is held
+					w.Recycle()
+					apart(t)
+				}
+			})
+		}
+	}
+}
+
+// checkAppends checks that an append to a frame does not change the next one.
+func checkAppends(t *testing.T, frames [][]byte) {
+	t.Helper()
+	for i := range frames[1:] {
+		before := bytes.Clone(frames[i+1])
+		if _ = append(frames[i], 1, 2, 3); !bytes.Equal(before, frames[i+1]) {
+			t.Errorf("an append to frame %d reaches the next", i)
+		}
+	}
+}
+
+// apart checks that new frames share memory neither with each other nor with those that are held.
+func apart(t *testing.T, held ...[]byte) {
+	t.Helper()
+	all := held
+	for range 20 {
+		all = append(all, zre.NewFrame(64<<10), zre.NewFrame(32<<10))
+	}
+	end := func(f []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(f))) + uintptr(cap(f)) }
+	for i, x := range all {
+		for _, y := range all[max(i+1, len(held)):] {
+			if end(x)-uintptr(cap(x)) < end(y) && end(y)-uintptr(cap(y)) < end(x) {
+				t.Fatal("two frames share memory")
+			}
+		}
+	}
+}
+
+// Memory that NewFrame did not make is not handed out by it, however it came to the node.
+func TestForeignMemory(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{"tcp", "inproc"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			port := port()
+			only := zre.WithTransports("tcp", transport)
+			a, b := start(t, port, only), start(t, port, only)
+			next[zre.Enter](t, a)
+			next[zre.Enter](t, b)
+			region := make([]byte, 256<<10) // such as an arena or a mapped file
+			for _, f := range [][]byte{region[64<<10 : 128<<10 : 128<<10], region[128<<10 : 192<<10]} {
+				if err := a.WhisperGiven(t.Context(), b.UUID(), f); err != nil {
+					t.Fatal(err)
+				}
+				w := next[zre.Whisper](t, b)
+				w.Recycle()
+				if err := a.Whisper(t.Context(), b.UUID(), nil); err != nil { // behind what was written
+					t.Fatal(err)
+				}
+				next[zre.Whisper](t, b)
+				apart(t, region)
+			}
+		})
 	}
 }

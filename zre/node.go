@@ -157,8 +157,11 @@ func (n *Node) Whisper(ctx context.Context, peer uuid.UUID, frames ...[]byte) er
 }
 
 // WhisperGiven is Whisper for frames that the caller gives away: it must not use them any more, whatever is returned, nor anything else
-// within their capacity. So nothing is copied: a peer of this process gets the very memory, and else frames of 16 KiB and more are
-// written from it, and it is used again if NewFrame made it.
+// within their capacity. So frames of 16 KiB and more are not copied: a peer of this process gets the very memory; to another one they are
+// written from it, and then it is used again if NewFrame made it, or a node received it.
+//
+// The frames are set to nil in the list that is passed, so that Recycle does not give back what was given away. A frame of NewFrame that is in
+// the list twice, or that was given away or back before, and a part that is not the beginning of one, are copied.
 func (n *Node) WhisperGiven(ctx context.Context, peer uuid.UUID, frames ...[]byte) error {
 	return n.engine.WhisperGiven(ctx, peer, frames...)
 }

@@ -62,12 +62,12 @@ func (r Reason) String() string {
 type Event struct {
 	Kind   Kind
 	Reason Reason       // Exit
-	Err    error        // Exit for Unreachable: of the last attempt to dial
 	State  beacon.State // State
+	Err    error        // Exit for Unreachable: of the last attempt to dial
 	Peer   *Peer
-	Group  string       // Join, Leave, Shout
-	Frames [][]byte     // Whisper, Shout; one at least. The application owns them
-	Slab   *memory.Slab // of the frames, to give them back
+	Group  string        // Join, Leave, Shout
+	Frames [][]byte      // Whisper, Shout; one at least. The application owns them
+	Origin memory.Origin // of the frames, to give them back
 
 	Problem *Problem // ProblemChanged; Peer is that of the problem, or empty
 }

@@ -154,6 +154,19 @@ func (q *Queue) Offer(s *Stream, e *Event, octets int64, more Limits) error {
 	return nil
 }
 
+// Admits tells what Offer would return at present, but keeps no room.
+func (q *Queue) Admits(s *Stream, octets int64, more Limits) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed || s.ended:
+		return ErrEnded
+	case q.full(octets, more):
+		return ErrFull
+	}
+	return nil
+}
+
 // message appends a WHISPER or SHOUT.
 func (q *Queue) message(e *Event, octets int64) {
 	if q.drops {

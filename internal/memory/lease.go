@@ -6,48 +6,67 @@ import (
 )
 
 // A Lease holds the large frames of a message that is sent, until the last of the queues that it is pushed to has written them. What was
-// pushed and is discarded instead is left to the garbage collector.
+// pushed and is discarded instead is left to the garbage collector. Its methods may be called from any goroutine, while it is held.
 type Lease struct {
 	holders atomic.Int32
-	frames  [][]byte // of the message
-	owned   [][]byte // those that are ours
+
+	mu     sync.Mutex // guards what follows
+	taken  bool
+	frames [][]byte // of the message
+	owned  [][]byte // those that are pieces
 }
 
 var leases = sync.Pool{New: func() any { return new(Lease) }}
 
-// NewLease returns a lease of a message, which the caller holds until Release. Large frames are copied, unless they are given: then they
-// are ours already, with all of their capacity.
-func NewLease(frames [][]byte, given bool) *Lease {
+// NewLease returns a lease of nothing, which the caller holds until Release.
+func NewLease() *Lease {
 	l := leases.Get().(*Lease)
 	l.holders.Store(1)
-	for _, frame := range frames {
-		if len(frame) >= Large {
-			if !given {
-				frame = pooled(frame)
-			}
-			l.owned = append(l.owned, frame)
-		}
-		l.frames = append(l.frames, frame)
-	}
 	return l
 }
 
-// Frames returns the message: large frames are the lease's, the others as they were given. The list is the lease's.
-func (l *Lease) Frames() [][]byte { return l.frames }
+// Take has the lease hold a message, the first time. It returns the message: large frames are the lease's, the others as they were passed. Large
+// ones are copied, unless they were claimed: then they are ours already. The list is the lease's.
+func (l *Lease) Take(frames [][]byte, claimed bool) [][]byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.taken {
+		return l.frames
+	}
+	l.taken = true
+	for _, frame := range frames {
+		if len(frame) >= Large {
+			if !claimed {
+				frame = pooled(frame, library)
+			}
+			if o := ownerOf(frame); o != nil {
+				o.Store(uint64(library)) // also after an attempt to hand it over
+				l.owned = append(l.owned, frame)
+			}
+		}
+		l.frames = append(l.frames, frame)
+	}
+	return l.frames
+}
 
 // Hold holds the lease once more.
 func (l *Lease) Hold() { l.holders.Add(1) }
 
 // Release ends a hold. With the last one the memory is used for other messages.
 func (l *Lease) Release() {
-	if l.holders.Add(-1) > 0 {
+	switch left := l.holders.Add(-1); {
+	case left > 0:
 		return
+	case left < 0:
+		panic("memory: a lease is released that nobody holds")
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, m := range l.owned {
-		giveBack(m)
+		giveBack(m, library)
 	}
 	clear(l.frames)
 	clear(l.owned)
-	l.frames, l.owned = l.frames[:0], l.owned[:0]
+	l.frames, l.owned, l.taken = l.frames[:0], l.owned[:0], false
 	leases.Put(l)
 }

@@ -83,8 +83,7 @@ func TestTrim(t *testing.T) {
 func TestCollection(t *testing.T) {
 	deadline := time.Now().Add(time.Minute)
 	for range 3 {
-		m := New(Large)
-		giveBack(m)
+		giveBack(New(Large), by(0))
 		class, _ := classOf(Large)
 		for {
 			runtime.GC()
@@ -105,9 +104,10 @@ func TestCollection(t *testing.T) {
 func TestLease(t *testing.T) {
 	small, big, huge := []byte("small"), bytes.Repeat([]byte("l"), 20_000), bytes.Repeat([]byte("h"), largest+1)
 	for name, given := range map[string]bool{"copies": false, "given": true} {
-		l := NewLease([][]byte{small, big, huge, small}, given)
+		l := NewLease()
+		l.Take([][]byte{small, big, huge, small}, given)
 		for i, want := range [][]byte{small, big, huge, small} {
-			got := l.Frames()[i]
+			got := l.Take(nil, false)[i]
 			same := &got[0] == &want[0]
 			if !bytes.Equal(got, want) || same != (len(want) < Large || given) {
 				t.Errorf("%s: frame %d: %d octets, the same memory: %t", name, i, len(got), same)

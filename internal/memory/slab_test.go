@@ -13,7 +13,7 @@ import (
 // message is one that was cut, and what is in it.
 type message struct {
 	frames [][]byte
-	slab   *Slab
+	origin Origin
 	number uint64
 	sizes  []int
 }
@@ -34,7 +34,7 @@ func (m *message) check(t *testing.T) {
 		if !bytes.Equal(m.frames[i], pattern(m.number, i, size)) {
 			t.Errorf("message %d: frame %d of %d octets is spoiled", m.number, i, size)
 		}
-		if c := cap(m.frames[i]); size <= slabOctets/4 && c >= Large {
+		if c := cap(m.frames[i]); size <= longestCut && c >= Large {
 			t.Errorf("a frame of %d octets reaches over %d", size, c)
 		}
 	}
@@ -51,7 +51,7 @@ func TestCutter(t *testing.T) {
 		{"small", func() int { return 2 }, func() int { return rand.IntN(30) }},
 		{"medium", func() int { return 1 + rand.IntN(4) }, func() int { return rand.IntN(4000) }},
 		{"large", func() int { return 2 }, func() int { return rand.IntN(60_000) }},
-		{"at the bounds", func() int { return 1 + rand.IntN(3) }, func() int { return slabOctets/4 - 1 + rand.IntN(3) }},
+		{"at the bounds", func() int { return 1 + rand.IntN(3) }, func() int { return longestCut - 1 + rand.IntN(3) }},
 		{"many frames", func() int { return rand.IntN(2 * slabLists) }, func() int { return rand.IntN(20) }},
 		{"long", func() int { return rand.IntN(50) }, func() int { return rand.IntN(3000) }},
 	} {
@@ -75,7 +75,7 @@ func TestCutter(t *testing.T) {
 					case rand.IntN(10) == 0 && len(kept) < 200:
 						kept = append(kept, m)
 					default:
-						Recycle(m.frames, m.slab)
+						Recycle(m.frames, m.origin)
 					}
 				}
 				for _, m := range kept {
@@ -83,7 +83,7 @@ func TestCutter(t *testing.T) {
 				}
 			})
 			defer close(made)
-			var c Cutter
+			c := Cutter{Pool: recycled()}
 			for number := range uint64(5000) {
 				if rand.IntN(50) > 0 {
 					c.Busy = true
@@ -108,7 +108,7 @@ func TestCutter(t *testing.T) {
 						c.Shrink()
 					}
 				}
-				m.frames, m.slab = c.Message()
+				m.frames, m.origin = c.Message()
 				made <- m
 			}
 		})
@@ -117,34 +117,33 @@ func TestCutter(t *testing.T) {
 
 // A slab is used again when all of its messages were given back, and not before.
 func TestSlabIsUsedAgain(t *testing.T) {
-	recycling.Store(true)
 	for _, forget := range []bool{false, true} {
 		t.Run(fmt.Sprintf("one forgotten: %t", forget), func(t *testing.T) {
-			c := Cutter{Busy: true}
+			c := Cutter{Pool: recycled(), Busy: true}
 			cut := func() *message {
 				for range 2 {
 					c.Add(c.Copy(make([]byte, 100)))
 				}
-				frames, slab := c.Message()
-				return &message{frames: frames, slab: slab}
+				frames, origin := c.Message()
+				return &message{frames: frames, origin: origin}
 			}
 			var all []*message
 			first := cut()
-			for m := first; m.slab == first.slab; m = cut() {
+			for m := first; m.origin.slab == first.origin.slab; m = cut() {
 				all = append(all, m)
 			}
 			if forget {
 				all = all[1:]
 			}
 			for i, m := range all {
-				if used := first.slab.held.Load(); !forget && used != int64(len(all)-i) {
+				if used := first.origin.slab.holds(); !forget && used != uint32(len(all)-i) {
 					t.Fatalf("%d messages are held, not %d", used, len(all)-i)
 				}
-				Recycle(m.frames, m.slab)
+				Recycle(m.frames, m.origin)
 			}
 			again := false
 			for range 2 * slabLists {
-				again = again || cut().slab == first.slab
+				again = again || cut().origin.slab == first.origin.slab
 			}
 			if again == forget {
 				t.Errorf("it is used again: %t", again)
@@ -153,26 +152,176 @@ func TestSlabIsUsedAgain(t *testing.T) {
 	}
 }
 
-// Without anybody who gives messages back there are no slabs that wait for it.
-func TestUsedOnce(t *testing.T) {
-	recycling.Store(false)
-	c := Cutter{Busy: true}
-	for range 1000 {
+// A node whose application gives nothing back takes no memory in larger pieces for it, whatever others of the process do.
+func TestPoolIsOfOneNode(t *testing.T) {
+	keeps, gives := NewPool(), recycled()
+	for _, test := range []struct {
+		name  string
+		pool  *Pool
+		once  bool
+		slabs bool
+	}{
+		{"an application that gives back", gives, false, true},
+		{"beside one that does", keeps, false, false},
+		{"memory that is used once", gives, true, false},
+		{"no pool", nil, false, false},
+	} {
+		c := Cutter{Pool: test.pool, Busy: true, Once: test.once}
+		for range 1000 {
+			c.Add(c.Copy(make([]byte, 100)))
+			_, from := c.Message()
+			if got := from.slab != nil && from.slab.pool == nil; got != test.slabs {
+				t.Fatalf("%s: a slab: %v", test.name, got)
+			}
+		}
+		for _, large := range [][]byte{c.Octets(Large), c.Copy(make([]byte, Large))} {
+			want := test.slabs || test.once
+			if got := ownerOf(large) != nil; got != want {
+				t.Errorf("%s: a piece for a large frame: %v, want %v", test.name, got, want)
+			}
+		}
+	}
+	c := Cutter{Pool: keeps, Busy: true}
+	c.Add(c.Copy([]byte("a")))
+	if Recycle(c.Message()); !keeps.Recycles() {
+		t.Error("the first message that is given back does not count")
+	}
+}
+
+// recycled returns the pool of a node whose application gives messages back.
+func recycled() *Pool {
+	p := NewPool()
+	p.recycles.Store(true)
+	return p
+}
+
+// small cuts a message of small frames.
+func small(c *Cutter) *message {
+	for range 2 {
 		c.Add(c.Copy(make([]byte, 100)))
-		if _, slab := c.Message(); slab != nil {
-			t.Fatal("a message has a slab")
+	}
+	m := new(message)
+	m.frames, m.origin = c.Message()
+	return m
+}
+
+// A message that is given back again does nothing, neither while others hold its slab nor in the slab's next life.
+func TestRecycleTwice(t *testing.T) {
+	c := Cutter{Pool: recycled(), Busy: true}
+	first := small(&c)
+	s := first.origin.slab
+	for range 2 {
+		Recycle(first.frames, first.origin)
+	}
+	if given := unknownHolds - s.holds(); given != 1 || first.frames[0] != nil {
+		t.Fatalf("%d messages are given back", given)
+	}
+	all := []*message{}
+	m := small(&c)
+	for ; m.origin.slab == s; m = small(&c) {
+		all = append(all, m)
+	}
+	for _, m := range all {
+		Recycle(m.frames, m.origin)
+	}
+	if s.lives(first.origin.life) {
+		t.Fatal("its life has not ended")
+	}
+	for i := 0; m.origin.slab != s && i < 2*slabLists; i++ {
+		m = small(&c)
+	}
+	if m.origin.slab != s {
+		t.Fatal("it is not used again")
+	}
+	for _, old := range append(all, first) { // of which one has the list of m
+		Recycle(old.frames, old.origin)
+	}
+	if s.holds() != unknownHolds || m.frames[0] == nil {
+		t.Error("a message of the life before reaches it")
+	}
+}
+
+// Frames that were taken out of the list are kept: what they were cut from is not used again, but what is left of the message is given back.
+func TestRecycleWhatIsLeft(t *testing.T) {
+	c := Cutter{Pool: recycled(), Busy: true}
+	c.Add(c.Copy(make([]byte, 100)))
+	c.Add(c.Copy(make([]byte, Large)))
+	frames, from := c.Message()
+	kept, big := frames[0], frames[1]
+	copy(kept, "kept")
+	frames[0] = nil
+	Recycle(frames, from)
+	if owner(ownerOf(big).Load()) != nobody || frames[1] != nil {
+		t.Error("the frame that is left is not given back")
+	}
+	if from.slab.holds() != unknownHolds || string(kept[:4]) != "kept" {
+		t.Error("the frame that is kept is given back")
+	}
+}
+
+// No frame is nil, which stands for one that is given back or away: one of no octets is not nil either.
+func TestNoFrameIsNil(t *testing.T) {
+	for _, busy := range []bool{false, true} {
+		c := Cutter{Pool: recycled(), Busy: busy}
+		for i, frame := range [][]byte{c.Copy(nil), c.Octets(0), c.Copy([]byte{})} {
+			if frame == nil {
+				t.Errorf("busy %v: frame %d is", busy, i)
+			}
 		}
 	}
 }
 
-// A Cutter whose memory is used once tells of no slab, however busy it is.
-func TestOnce(t *testing.T) {
-	Recycle(nil, nil) // so that others do
-	for _, once := range []bool{false, true} {
-		c := Cutter{Busy: true, Once: once}
-		c.Add(c.Copy([]byte("frame")))
-		if _, slab := c.Message(); (slab == nil) != once {
-			t.Errorf("once %v, and a slab %v", once, slab != nil)
+// More messages given back than there are: the program did so at the same time.
+func TestSlabReleasedTooOften(t *testing.T) {
+	s := aSlab(true)
+	s.release(3)
+	defer func() {
+		if recover() == nil {
+			t.Error("nothing tells")
+		}
+	}()
+	s.release(unknownHolds - 2)
+}
+
+// A frame that is kept holds no more than its messages' length is worth, with much traffic too.
+func TestWhatAFrameHolds(t *testing.T) {
+	const longEvery = 5000
+	for _, test := range []struct {
+		name           string
+		size, frames   int
+		rare           int // length of one in longEvery
+		recycles, once int // octets held
+	}{
+		{"short messages", 16, 2, 16, shortOctets, shortOnceOctets},
+		{"the longest of them", shortFrame, 2, shortFrame, shortOctets, shortOnceOctets},
+		{"with a long one now and then", 16, 2, 4000, shortOctets, shortOnceOctets},
+		{"long messages", 1 << 10, 1, 1 << 10, slabOctets, onceOctets},
+		{"messages of many frames", 16, fewFrames + 1, 16, slabOctets, onceOctets},
+	} {
+		for want, pool := range map[int]*Pool{test.recycles: recycled(), test.once: NewPool()} {
+			c := Cutter{Pool: pool, Busy: true}
+			lost := 0 // messages that cannot be used again
+			holds := make(map[int]int)
+			const messages = 10_000
+			for i := range messages {
+				for range test.frames {
+					size := test.size
+					if i%longEvery == 0 {
+						size = test.rare
+					}
+					c.Add(c.Octets(size))
+				}
+				if _, from := c.Message(); pool.Recycles() && from.slab.pool != nil {
+					lost++
+				}
+				holds[len(c.octets)]++
+			}
+			if got := holds[want]; got < messages*9/10 {
+				t.Errorf("%s: %d of %d hold %d octets: %v", test.name, got, messages, want, holds)
+			}
+			if lost > messages/20 {
+				t.Errorf("%s: %d of %d messages are not used again", test.name, lost, messages)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,17 +34,20 @@ func TestOwn(t *testing.T) {
 		{"given", []int{1, large}, true, true, []bool{false, false}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := Content{Given: test.given}
+			var c Content
 			var frames [][]byte
 			for _, size := range test.sizes {
 				frames = append(frames, make([]byte, size))
 				c.Size += int64(size)
 			}
-			c.Frames = frames
-			lease := c.Own()
+			if c.Frames = slices.Clone(frames); test.given {
+				c.Give(1)
+			}
+			lease := c.NewLease()
 			if got := lease != nil; got != test.leased {
 				t.Errorf("leased: %v", got)
 			}
+			c.own(lease)
 			if len(c.Frames) != len(frames) {
 				t.Fatalf("%d frames of %d", len(c.Frames), len(frames))
 			}
@@ -52,11 +56,12 @@ func TestOwn(t *testing.T) {
 					t.Errorf("frame %d copied: %v", i, got)
 				}
 			}
-			if c.Own() != nil {
+			before := c.Frames
+			if c.own(lease); &c.Frames[0] != &before[0] || c.holder != theLease {
 				t.Error("leased twice")
 			}
 			Target{Lease: lease}.Release()
-			if test.leased && len(lease.Frames()) > 0 {
+			if test.leased && before[0] != nil {
 				t.Error("the lease is still held")
 			}
 		})

@@ -22,6 +22,12 @@ type Receiver interface {
 	// zmtp.ErrQueueClosed when it takes no more. Calls come one at a time, while nothing is on its way through the queue.
 	Take(Message) error
 
+	// Admits tells what Take would return at present for a message of so many octets and frames. It keeps no room.
+	Admits(octets int64, frames int) error
+
+	// Memory is the pool that the frames are to come from.
+	Memory() *memory.Pool
+
 	// Room returns a channel that is closed when Take may have room again.
 	Room() <-chan struct{}
 }
@@ -38,8 +44,8 @@ type Message struct {
 	Shout  bool
 	Group  string // of a SHOUT
 	Frames [][]byte
-	Size   int64        // octets of all of them
-	Slab   *memory.Slab // that they are of
+	Size   int64 // octets of all of them
+	Origin memory.Origin
 }
 
 // neighbour is what an Outbox knows of the other end of a link within the process. The outbox's mu guards it.
@@ -71,9 +77,10 @@ func (o *Outbox) QueueBehind() {
 }
 
 // handOver hands a message over, or returns the error of a queue's Push. It returns false if the message is to go through
-// the queue: at the beginning, before the peer has taken our HELLO, and if it breaks a limit of the peer's, which is the link's end.
+// the queue: at the beginning, before the peer has taken our HELLO, and if it breaks a limit of the peer's, which is the link's end. A long
+// message is to be copied first, unless it may crowd the queue.
 // It needs mu.
-func (o *Outbox) handOver(to Target, c *Content) (done bool, err error) {
+func (o *Outbox) handOver(to Target, c *Content, crowd bool) (done bool, err error) {
 	if o.find == nil {
 		return false, nil
 	}
@@ -84,8 +91,18 @@ func (o *Outbox) handOver(to Target, c *Content) (done bool, err error) {
 	if !o.found() || !o.limits.allow(c) {
 		return false, nil
 	}
-	frames, slab := o.copy(c)
-	return true, o.receiver.Take(Message{to.Shout, to.Group, frames, c.Size, slab})
+	if c.isLong() && !crowd {
+		if err := o.receiver.Admits(c.Size, len(c.Frames)); err != nil {
+			return true, err
+		}
+		return true, errCopy
+	}
+	frames, origin := o.copy(c)
+	err = o.receiver.Take(Message{to.Shout, to.Group, frames, c.Size, origin})
+	if err == nil && c.holder == theMessage {
+		c.holder = theReceiver
+	}
+	return true, err
 }
 
 // found looks for the receiver. It needs mu.
@@ -96,7 +113,7 @@ func (o *Outbox) found() bool {
 	if o.receiver = o.find(); o.receiver == nil {
 		return false
 	}
-	o.limits = o.receiver.Limits()
+	o.limits, o.copies.Pool = o.receiver.Limits(), o.receiver.Memory()
 	return true
 }
 
@@ -108,13 +125,15 @@ func (l *Limits) allow(c *Content) bool {
 	return HeaderSize+c.Size <= l.MessageSize && len(c.Frames) < l.Frames
 }
 
-// copy copies a message. If it was given, to the one that gets it, its list alone is ours to copy. It needs mu.
-func (o *Outbox) copy(c *Content) ([][]byte, *memory.Slab) {
+// copy copies a message, but for large frames that the receiver may have. It needs mu.
+func (o *Outbox) copy(c *Content) ([][]byte, memory.Origin) {
 	if o.handed++; o.handed == copyBusy {
 		o.copies.Busy = true
 	}
 	for _, frame := range c.Frames {
-		if !c.Given || c.Shared {
+		if c.holder == theMessage && len(frame) >= memory.Large {
+			frame = o.copies.Hand(frame)
+		} else {
 			frame = o.copies.Copy(frame)
 		}
 		o.copies.Add(frame)

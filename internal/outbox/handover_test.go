@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -15,10 +16,15 @@ import (
 type fakeReceiver struct {
 	room  int
 	space chan struct{}
+	pool  *memory.Pool
+	large bool // it takes frames of any size
 	got   []Message
 }
 
 func (n *fakeReceiver) Limits() Limits {
+	if n.large {
+		return Limits{FrameSize: 1 << 30, MessageSize: 1 << 30, Frames: 100}
+	}
 	return Limits{FrameSize: 10, MessageSize: HeaderSize + 15, Frames: 4}
 }
 
@@ -29,6 +35,15 @@ func (n *fakeReceiver) Take(m Message) error {
 	n.got = append(n.got, m)
 	return nil
 }
+
+func (n *fakeReceiver) Admits(int64, int) error {
+	if len(n.got) >= n.room {
+		return zmtp.ErrFull
+	}
+	return nil
+}
+
+func (n *fakeReceiver) Memory() *memory.Pool { return n.pool }
 
 func (n *fakeReceiver) Room() <-chan struct{} { return n.space }
 
@@ -255,17 +270,24 @@ func TestHandOverCopies(t *testing.T) {
 	})
 }
 
-// A frame that is given is not copied, unless more than one gets it.
+// A large frame that is given is not copied, unless more than one gets it.
 func TestHandOverOfGiven(t *testing.T) {
-	for _, shared := range []bool{false, true} {
-		t.Run(fmt.Sprint("shared ", shared), func(t *testing.T) {
+	for _, test := range []struct {
+		size    int
+		targets int
+		same    bool
+	}{{1, 1, false}, {1, 2, false}, {memory.Large, 1, true}, {memory.Large, 2, false}, {longCopy, 1, true}, {longCopy, 2, false}} {
+		t.Run(fmt.Sprintf("%d octets to %d", test.size, test.targets), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o, _, n := beside(t, 1)
-				frame := []byte("a")
-				if err := o.Send(Target{}, &Content{Frames: [][]byte{frame}, Size: 1, Given: true, Shared: shared}); err != nil {
+				n.large = true
+				frame := make([]byte, test.size)
+				c := Content{Frames: [][]byte{frame}, Size: int64(test.size)}
+				c.Give(test.targets)
+				if err := o.Send(Target{}, &c); err != nil {
 					t.Fatal(err)
 				}
-				if same := &n.got[0].Frames[0][0] == &frame[0]; same == shared {
+				if same := &n.got[0].Frames[0][0] == &frame[0]; same != test.same {
 					t.Errorf("the same memory: %v", same)
 				}
 			})

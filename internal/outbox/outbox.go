@@ -121,21 +121,47 @@ func (o *Outbox) refuse(err error) {
 // Drop has the session end, since the peer does not take its messages.
 func (o *Outbox) Drop() { o.cfg.Drop() }
 
-// Send numbers a message and queues it, or hands it over. It takes what it needs of the caller's frames before it returns; large ones it
-// keeps, see Content.Own. After zmtp.ErrFull another attempt makes sense when Room says so.
+// Send numbers a message and queues it, or hands it over. It takes what it needs of the caller's frames before it returns. After zmtp.ErrFull
+// another attempt makes sense when Room says so.
+//
+// Large frames for a socket, and messages of 1 MiB and more for a node of this process, are copied only where there is room, and with no lock held.
+// Another sender may take the room meanwhile: then it returns zmtp.ErrFull after all. Copies for a socket serve the next attempt.
 func (o *Outbox) Send(to Target, c *Content) error {
-	if !o.cfg.Inproc {
-		c.Own() // if it is not: for the successor of a session within this process. Before anybody waits for the lock
+	for {
+		o.yield()
+		o.mu.Lock()
+		err := o.attempt(to, c)
+		next, pool := o.successor, o.copies.Pool
+		o.mu.Unlock()
+		switch err {
+		case errSuccessor:
+			return next.Send(to, c)
+		case errLease:
+			c.own(to.Lease)
+		case errCopy:
+			mine := c.copyFor(pool)
+			c = &mine
+		default:
+			return err
+		}
 	}
-	o.yield()
-	o.mu.Lock()
-	defer o.mu.Unlock()
+}
+
+// What Send has to do before another attempt.
+var (
+	errSuccessor = errors.New("outbox: the successor is to send it")
+	errLease     = errors.New("outbox: a lease must have the large frames first")
+	errCopy      = errors.New("outbox: the receiver's copies must be made first")
+)
+
+// attempt is Send, once. It needs mu.
+func (o *Outbox) attempt(to Target, c *Content) error {
 	var err error
 	switch {
 	case o.finished != nil:
 		return o.finished
 	case o.successor != nil:
-		return o.successor.Send(to, c)
+		return errSuccessor
 	case o.wrapping():
 		err = o.park(to, c)
 	default:
@@ -157,9 +183,12 @@ func (o *Outbox) Whispers() uint64 {
 // enqueue numbers a message and appends it to the queue, beyond the bounds of that if it may crowd it. It needs mu.
 func (o *Outbox) enqueue(to Target, c *Content, crowd bool) error {
 	if o.cfg.Inproc {
-		if done, err := o.handOver(to, c); done {
+		if done, err := o.handOver(to, c, crowd); done {
 			return err
 		}
+	}
+	if err := o.prepared(to, c, crowd); err != nil {
+		return err
 	}
 	sequence := o.cycle.next(o.sequence)
 	if to.Shout {
@@ -172,9 +201,14 @@ func (o *Outbox) enqueue(to Target, c *Content, crowd bool) error {
 	}
 	o.frames = append(append(o.frames[:0], o.scratch), c.Frames...)
 	var err error
-	if crowd {
+	switch {
+	case crowd:
 		err = o.queue.PushBeyond(o.frames...)
-	} else {
+	case o.cfg.Inproc && c.holder == theMessage:
+		if err = o.queue.PushOwned(o.frames...); err == nil {
+			c.holder = theReceiver
+		}
+	default:
 		err = o.queue.PushLeased(to.Lease, o.frames...)
 	}
 	if err == nil {
@@ -182,6 +216,27 @@ func (o *Outbox) enqueue(to Target, c *Content, crowd bool) error {
 	}
 	clear(o.frames) // the caller's frames must not stay reachable
 	return err
+}
+
+// prepared returns what is to be done before the queue may get a message, or why it would not take it. It needs mu.
+func (o *Outbox) prepared(to Target, c *Content, crowd bool) error {
+	var first error
+	switch {
+	case crowd: // it is parked, so all is done
+	case o.cfg.Inproc && c.isLong():
+		first = errCopy
+	case !o.cfg.Inproc && c.mustCopy():
+		first = errLease
+	case !o.cfg.Inproc:
+		c.own(to.Lease) // copies nothing
+	}
+	if first == nil {
+		return nil
+	}
+	if err := o.queue.Admits(c.Size); err != nil {
+		return err
+	}
+	return first
 }
 
 // An Encode appends a message of one frame, with its number, to dst.

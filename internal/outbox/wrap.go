@@ -29,6 +29,9 @@ type parked struct {
 	Content
 }
 
+// frameCost is what a parked frame takes beside its octets.
+const frameCost = 24
+
 // maxParkedControls bounds the controls, as those of a queue are.
 const maxParkedControls = 1_000
 
@@ -44,10 +47,14 @@ func (o *Outbox) wrapping() bool {
 // park keeps a message until it is known how to number it, within the bounds of a queue. It needs mu.
 func (o *Outbox) park(to Target, c *Content) error {
 	w := o.wrap
-	if len(w.messages) >= o.cfg.QueueMessages || len(w.messages) > 0 && w.octets+c.Size > o.cfg.QueueOctets {
+	size := c.Size + frameCost*int64(len(c.Frames))
+	if len(w.messages) >= o.cfg.QueueMessages || len(w.messages) > 0 && w.octets+size > o.cfg.QueueOctets {
 		return zmtp.ErrFull
 	}
-	c.Own()
+	if c.mustCopy() {
+		return errLease
+	}
+	c.own(to.Lease)
 	if to.Lease != nil {
 		to.Lease.Hold() // for ever: what is parked has no end that anybody counts
 		to.Lease = nil
@@ -58,8 +65,8 @@ func (o *Outbox) park(to Target, c *Content) error {
 			frames[i] = bytes.Clone(frame)
 		}
 	}
-	w.messages = append(w.messages, parked{to, Content{Frames: frames, Size: c.Size, owned: true}})
-	w.octets += c.Size
+	w.messages = append(w.messages, parked{to, Content{Frames: frames, Size: c.Size, holder: theLease}})
+	w.octets += size
 	return nil
 }
 

@@ -164,7 +164,7 @@ func TestSuccessors(t *testing.T) {
 func TestWrapHasBounds(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"messages": {QueueMessages: 2, QueueOctets: 1 << 20},
-		"octets":   {QueueMessages: 10, QueueOctets: 5},
+		"octets":   {QueueMessages: 10, QueueOctets: 5 + 2*frameCost},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := New(cfg)
@@ -236,7 +236,9 @@ func TestParkedIsGiven(t *testing.T) {
 	o := New(Config{QueueMessages: 2, QueueOctets: 1 << 20})
 	o.Skip(65534)
 	frame := make([]byte, zmtp.LargeFrame)
-	if err := o.Send(Target{}, &Content{Frames: [][]byte{frame}, Size: int64(len(frame)), Given: true}); err != nil {
+	c := Content{Frames: [][]byte{frame}, Size: int64(len(frame))}
+	c.Give(1)
+	if err := o.Send(Target{}, &c); err != nil {
 		t.Fatal(err)
 	}
 	if got := o.wrap.messages[0].Frames[0]; len(got) != len(frame) || &got[0] != &frame[0] {

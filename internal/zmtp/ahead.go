@@ -21,7 +21,7 @@ type Numbers struct {
 func (q *Queue) PushAhead(numbers Numbers, frame []byte) (place int64, overtook bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	size := wireSize([][]byte{frame})
+	size := wireSize([][]byte{frame}) + q.frameCosts(1)
 	if err := q.admit(size, controlMessages, controlOctets); err != nil {
 		return 0, false, err
 	}
@@ -31,7 +31,7 @@ func (q *Queue) PushAhead(numbers Numbers, frame []byte) (place int64, overtook 
 		q.written-- // it is none of those that a Flush waits for already
 		return q.took + 1, true, nil
 	}
-	q.add([][]byte{frame}, nil, true)
+	q.add([][]byte{frame}, nil, control)
 	q.pushed++
 	return q.pushed, false, nil
 }

@@ -137,8 +137,8 @@ func TestPushAhead(t *testing.T) {
 		}, []string{"PING", "a+16384*x+16384*x+x", "b+49152*x", "c"}},
 		{"leases", 2, func(n *numberer, _ *[]byte) {
 			for _, text := range []string{"a", "b"} {
-				lease := memory.NewLease([][]byte{x(2 * LargeFrame)}, false)
-				n.push(lease, text, lease.Frames()...)
+				lease := memory.NewLease()
+				n.push(lease, text, lease.Take([][]byte{x(2 * LargeFrame)}, false)...)
 				lease.Release()
 				n.overtake("PING " + text)
 			}

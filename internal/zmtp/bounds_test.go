@@ -205,7 +205,7 @@ func TestLinkRoomByOctets(t *testing.T) {
 		defer close(theirs.release)
 		q := NewInprocQueue(1000, 1<<30)
 		for range 10 {
-			_ = q.Push(make([]byte, countOctets-longHeader)) // exactly what is counted at once
+			_ = q.Push(make([]byte, countOctets-longHeader-frameCost)) // exactly what is counted at once
 		}
 		if _, err := r.Link(Config{}, q, nil, nobody{}); err != nil {
 			t.Fatal(err)

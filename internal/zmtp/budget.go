@@ -10,9 +10,6 @@ import (
 // cost nothing more.
 const freeOctets = 16 << 10
 
-// frameCost is what a frame holds beside its octets: its place in the list.
-const frameCost = 24
-
 // newcomersPart is the part of a Budget that connections have before their greeting: an eighth.
 const newcomersPart = 8
 

@@ -22,7 +22,8 @@ type Conn struct {
 	budget   *Budget       // Config.Budget
 	waits    atomic.Bool   // the reader waits for room in it
 	receiver Receiver      // once it runs; its reader's own
-	slab     *memory.Slab  // of the message that is delivered; its reader's own
+	memory   *memory.Pool
+	origin   memory.Origin // of the message that is delivered; its reader's own
 	router   *Router       // that accepted it; nil for a DEALER's
 
 	mu     sync.Mutex  // guards what follows, up to the empty line
@@ -54,7 +55,7 @@ type addressed interface {
 func newConn(l link, peer metadata, q *Queue, cfg Config) *Conn {
 	return &Conn{
 		link: l, peer: peer, told: cfg.Properties, queue: q, limits: cfg.Limits,
-		stall: cfg.StallTimeout, budget: cfg.Budget,
+		stall: cfg.StallTimeout, budget: cfg.Budget, memory: cfg.Memory,
 		done: make(chan struct{}), finished: make(chan struct{}),
 	}
 }
@@ -141,13 +142,13 @@ func (c *Conn) end() {
 }
 
 // deliver hands a message to the Receiver of the moment.
-func (c *Conn) deliver(frames [][]byte, from *memory.Slab) error {
-	c.slab = from
+func (c *Conn) deliver(frames [][]byte, from memory.Origin) error {
+	c.origin = from
 	return c.receiver.Receive(frames)
 }
 
-// Slab returns, within Receive and for its message, what memory.Recycle wants to know of it.
-func (c *Conn) Slab() *memory.Slab { return c.slab }
+// Origin returns, within Receive and for its message, what memory.Recycle wants to know of it.
+func (c *Conn) Origin() memory.Origin { return c.origin }
 
 // A socket is a link that speaks ZMTP.
 type socket struct{ net.Conn }
@@ -156,10 +157,12 @@ type socket struct{ net.Conn }
 func (s socket) run(c *Conn) {
 	c.parts.Store(2)
 	s.drain(c, c.queue)
-	go c.read(&reader{
+	r := &reader{
 		src: nearby(s.Conn), limits: &c.limits, deliver: c.deliver, pong: c.pong,
 		screen: c.screener(), account: account{conn: c}, pace: pace{timeout: c.stall},
-	})
+	}
+	r.cutter.Pool = c.memory
+	go c.read(r)
 }
 
 // drain has what is in a queue written, whenever there is something.

@@ -10,6 +10,17 @@ import (
 // How many frames a run has room for, at least: the first that waits, and those behind it.
 const firstFrames, moreFrames = 16, 64 // moreFrames is how many bits a run has, too
 
+// frameCost is what a frame that waits in an inproc queue takes beside its octets: its place in a list.
+const frameCost = 24
+
+// frameCosts returns what so many frames count in the queue beside their octets. The caller holds the lock.
+func (q *Queue) frameCosts(frames int) int64 {
+	if q.inproc {
+		return frameCost * int64(frames)
+	}
+	return 0
+}
+
 // Copies are the messages that wait in an inproc queue, in memory that their receiver will own. Octets are taken in larger pieces while
 // room for frames is used up within busyTime.
 type copies struct {
@@ -27,8 +38,8 @@ type run struct {
 	own    uint64 // likewise, for the last frame of each of the protocol's own messages
 }
 
-// add appends a copy of a message; own says that it is the protocol's.
-func (c *copies) add(frames [][]byte, own bool) {
+// add appends a copy of a message; large frames that are handed on are the receiver's as they are.
+func (c *copies) add(frames [][]byte, what kind) {
 	last := len(c.runs) - 1
 	if last < 0 || cap(c.runs[last].frames)-len(c.runs[last].frames) < len(frames) {
 		c.runs = append(c.runs, run{frames: c.room(len(frames))})
@@ -37,12 +48,24 @@ func (c *copies) add(frames [][]byte, own bool) {
 	r := &c.runs[last]
 	all := r.frames
 	for _, f := range frames {
-		all = append(all, c.cutter.Copy(f))
+		if what == handed && len(f) >= LargeFrame {
+			f = c.cutter.Hand(f)
+		} else {
+			f = c.cutter.Copy(f)
+		}
+		all = append(all, f)
 	}
 	last = len(all) - 1
-	if r.frames, r.ends = all, r.ends|1<<last; own {
+	if r.frames, r.ends = all, r.ends|1<<last; what == control {
 		r.own |= 1 << last
 	}
+}
+
+// copyInto has large frames copied into memory of the receiver's pool.
+func (q *Queue) copyInto(pool *memory.Pool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.copies.cutter.Pool = pool
 }
 
 // room returns room for so many frames, or more.

@@ -37,6 +37,9 @@ func TestInprocQueueOverSocket(t *testing.T) {
 		if q.written != q.pushed {
 			t.Errorf("%d of %d written after Flush", q.written, q.pushed)
 		}
+		if messages, octets := q.Depth(); messages != 0 || octets != 0 {
+			t.Errorf("%d messages and %d octets wait after Flush", messages, octets)
+		}
 		c.Close(nil)
 		<-c.finished
 		if got := <-said; !bytes.HasSuffix(got, want) {
@@ -64,7 +67,7 @@ func TestCopies(t *testing.T) {
 					for j := range frames {
 						frames[j] = fmt.Append(nil, i, j)
 					}
-					c.add(frames, false)
+					c.add(frames, copied)
 					want = append(want, strs(frames))
 					if i%every < every-1 && i < len(counts)-1 {
 						continue
@@ -89,18 +92,43 @@ func TestCopies(t *testing.T) {
 	}
 }
 
+// TestInprocQueueCountsFrames has frames without an octet wait: what they take is bounded as octets are, and comes back.
+func TestInprocQueueCountsFrames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const frames, most = 1000, 1 << 20
+		q := NewInprocQueue(1_000_000, most)
+		message, fit := make([][]byte, frames), 0
+		for q.Push(message...) == nil {
+			fit++
+		}
+		if want := most / (frames * (frameCost + shortHeader)); fit != want {
+			t.Errorf("%d messages of %d frames fit, want %d", fit, frames, want)
+		}
+		theirs := newRecorder(1000)
+		r := NewRouter(Config{}, func(*Conn) (Receiver, error) { return theirs, nil })
+		defer r.Close()
+		if _, err := r.Link(Config{}, q, nil, nobody{}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if messages, octets := q.Depth(); messages != 0 || octets != 0 {
+			t.Errorf("%d messages and %d octets wait when all are delivered", messages, octets)
+		}
+	})
+}
+
 // TestCopiesMemory checks how much memory is taken at once, in quiet and in busy times.
 func TestCopiesMemory(t *testing.T) {
 	for _, test := range []struct {
 		every time.Duration
 		most  int // octets that are left, at some time
-	}{{time.Second, 512 - 100}, {busyTime / firstFrames, 512 - 100}, {busyTime/firstFrames - 1, 10<<10 - 100}} {
+	}{{time.Second, 512 - 100}, {busyTime / firstFrames, 512 - 100}, {busyTime/firstFrames - 1, 2<<10 - 100}} {
 		t.Run(test.every.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var c copies
 				most := 0
 				for range 100 {
-					c.add([][]byte{make([]byte, 100)}, false)
+					c.add([][]byte{make([]byte, 100)}, copied)
 					c.take(nil)
 					octets, _ := c.cutter.Held()
 					most = max(most, octets)

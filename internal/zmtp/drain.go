@@ -61,11 +61,12 @@ func (q *Queue) attach(c *Conn, first [][]byte) error {
 	segments, runs := q.batch.segments, q.copies.runs
 	q.batch.segments, q.copies.runs, q.inproc = nil, nil, c.inproc()
 	if len(first) > 0 {
-		q.add(first, nil, true)
+		size := wireSize(first) + q.frameCosts(len(first))
+		q.add(first, nil, control)
 		q.messages++
 		q.idle.Store(false)
-		q.octets += wireSize(first)
-		q.own.add(1, wireSize(first))
+		q.octets += size
+		q.own.add(1, size)
 		q.took--
 		q.written-- // so that a Flush that waits already doesn't take it for one of its messages
 	}
@@ -77,8 +78,16 @@ func (q *Queue) attach(c *Conn, first [][]byte) error {
 	q.copies = copies{}
 	for _, r := range runs {
 		for len(r.frames) > 0 {
-			own := r.isOwn()
-			q.add(r.next(), nil, own)
+			what := copied
+			if r.isOwn() {
+				what = control
+			}
+			frames := r.next()
+			cost := frameCost * int64(len(frames)) // they count as on a wire from now on
+			if q.octets -= cost; what == control {
+				q.own.add(0, -cost)
+			}
+			q.add(frames, nil, what)
 		}
 	}
 	return nil

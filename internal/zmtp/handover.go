@@ -58,8 +58,8 @@ func (h *handover) deliver(frames [][]byte, own bool) error {
 		}
 		octets += int64(len(f))
 	}
-	size := wireSize(frames)
-	if err := h.conn.deliver(frames, nil); err != nil {
+	size := wireSize(frames) + frameCost*int64(len(frames))
+	if err := h.conn.deliver(frames, h.conn.memory.Once()); err != nil {
 		return err
 	}
 	if h.octets += size; own {

@@ -28,6 +28,8 @@ func (r *Router) Link(cfg Config, q *Queue, first func(*Conn) ([][]byte, error),
 		return nil, err
 	}
 	back := NewInprocQueue(routerMessages, routerOctets)
+	back.copyInto(cfg.Memory)
+	q.copyInto(r.cfg.Memory)
 	here, there := inprocAddr(cfg.Identity), inprocAddr(r.cfg.Identity)
 	peer := newConn(&inproc{there, here, q, nil}, ours, back, r.cfg)
 	c := newConn(&inproc{here, there, back, peer}, theirs, q, cfg)

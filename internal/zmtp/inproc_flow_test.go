@@ -47,7 +47,7 @@ func TestLinkBackpressure(t *testing.T) {
 		messages int
 		octets   int64
 		fit      int
-	}{"messages": {100, 1 << 30, 100}, "octets": {1 << 30, 100_900, 100}} {
+	}{"messages": {100, 1 << 30, 100}, "octets": {1 << 30, 100_900 + 100*frameCost, 100}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				theirs := newRecorder(0)

@@ -17,6 +17,15 @@ const (
 	controlOctets   = 1 << 20
 )
 
+// kind says whose a message is that is pushed.
+type kind uint8
+
+const (
+	copied  kind = iota // an application's; its frames are the caller's, or a lease's
+	handed              // an application's; its large frames belong to it alone
+	control             // the protocol's own
+)
+
 // A Queue is the bounded mailbox of messages to one peer. It exists before the connection does and messages wait in it;
 // from Open on, that connection's writer drains it, in order; it runs only while there is something. When the connection ends it closes its queue, and when the
 // queue is closed the connection ends. All methods may be called from any goroutine.
@@ -58,7 +67,7 @@ func NewQueue(maxMessages int, maxOctets int64) *Queue {
 }
 
 // NewInprocQueue is NewQueue for messages to a Router of this process: its Push copies every frame, into memory that the
-// receiver will own. It counts octets as if the messages went on a wire. A socket may drain it too.
+// receiver will own. It counts octets as if the messages went on a wire, and frameCost for each frame. A socket may drain it too.
 func NewInprocQueue(maxMessages int, maxOctets int64) *Queue {
 	q := NewQueue(maxMessages, maxOctets)
 	q.inproc, q.copies.cutter.Once = true, true
@@ -70,17 +79,20 @@ func NewInprocQueue(maxMessages int, maxOctets int64) *Queue {
 //
 // Frames below LargeFrame octets are copied. Larger ones are kept by reference: the caller must not change them any more,
 // and may push the same one to many queues. A queue of NewInprocQueue copies those too.
-func (q *Queue) Push(frames ...[]byte) error { return q.push(frames, nil, 0, 0, false) }
+func (q *Queue) Push(frames ...[]byte) error { return q.push(frames, nil, copied, 0, 0) }
 
 // PushLeased is Push for a message whose large frames are those of a lease, nil for none: it holds the lease until they are written.
 func (q *Queue) PushLeased(lease *memory.Lease, frames ...[]byte) error {
-	return q.push(frames, lease, 0, 0, false)
+	return q.push(frames, lease, copied, 0, 0)
 }
+
+// PushOwned is Push for a message whose large frames belong to it alone: a queue of NewInprocQueue passes them on as they are.
+func (q *Queue) PushOwned(frames ...[]byte) error { return q.push(frames, nil, handed, 0, 0) }
 
 // PushControl is Push for the small messages of a protocol that must not wait behind a full queue's bound: it may exceed
 // the limits by 1,000 messages and 1 MiB, and only then returns ErrFull. They are the protocol's own: Lost does not count them.
 func (q *Queue) PushControl(frames ...[]byte) error {
-	return q.push(frames, nil, controlMessages, controlOctets, true)
+	return q.push(frames, nil, control, controlMessages, controlOctets)
 }
 
 // PushControlAt is PushControl, and returns the message's place in the order of all that was pushed: what PushAhead overtakes it knows by
@@ -88,45 +100,46 @@ func (q *Queue) PushControl(frames ...[]byte) error {
 func (q *Queue) PushControlAt(frame []byte) (place int64, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	size := wireSize([][]byte{frame})
+	size := wireSize([][]byte{frame}) + q.frameCosts(1)
 	if err := q.admit(size, controlMessages, controlOctets); err != nil {
 		return 0, err
 	}
 	q.own.add(1, size)
-	q.add([][]byte{frame}, nil, true)
+	q.add([][]byte{frame}, nil, control)
 	q.pushed++
 	return q.pushed, nil
 }
 
 // PushBeyond is Push with the limits of PushControl.
 func (q *Queue) PushBeyond(frames ...[]byte) error {
-	return q.push(frames, nil, controlMessages, controlOctets, false)
+	return q.push(frames, nil, copied, controlMessages, controlOctets)
 }
 
-func (q *Queue) push(frames [][]byte, lease *memory.Lease, moreMessages int, moreOctets int64, own bool) error {
+func (q *Queue) push(frames [][]byte, lease *memory.Lease, what kind, moreMessages int, moreOctets int64) error {
 	if len(frames) == 0 {
 		return errors.New("zmtp: a message has at least one frame")
 	}
 	size := wireSize(frames)
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	size += q.frameCosts(len(frames))
 	if err := q.admit(size, moreMessages, moreOctets); err != nil {
 		return err
 	}
-	if own {
+	if what == control {
 		q.own.add(1, size)
 	}
-	q.add(frames, lease, own)
+	q.add(frames, lease, what)
 	q.pushed++
 	return nil
 }
 
 // add appends a message. The caller holds the lock.
-func (q *Queue) add(frames [][]byte, lease *memory.Lease, own bool) {
+func (q *Queue) add(frames [][]byte, lease *memory.Lease, what kind) {
 	if q.inproc {
-		q.copies.add(frames, own)
+		q.copies.add(frames, what)
 	} else {
-		q.batch.message(frames, lease, own)
+		q.batch.message(frames, lease, what == control)
 	}
 }
 
@@ -148,8 +161,29 @@ func (q *Queue) pushCommand(body []byte) error {
 	return nil
 }
 
+// Admits tells, for a message of so many octets, what Push would return at present: nil, ErrFull, or an error that wraps ErrQueueClosed. It
+// keeps no room: it is for a message that takes long to make.
+func (q *Queue) Admits(octets int64) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.refusal(octets, 0, 0)
+}
+
 // admit finds room for a message of that size and counts it. The caller holds the lock.
 func (q *Queue) admit(size int64, moreMessages int, moreOctets int64) error {
+	if err := q.refusal(size, moreMessages, moreOctets); err != nil {
+		return err
+	}
+	if q.messages++; q.messages == 1 { // else it is not idle anyway, and an atomic store takes a while
+		q.idle.Store(false)
+	}
+	q.octets += size
+	q.start()
+	return nil
+}
+
+// refusal is why there is no room for a message of that size; nil if there is. The caller holds the lock.
+func (q *Queue) refusal(size int64, moreMessages int, moreOctets int64) error {
 	if q.closed != nil {
 		return q.closed
 	}
@@ -159,11 +193,6 @@ func (q *Queue) admit(size int64, moreMessages int, moreOctets int64) error {
 		}
 		return ErrFull
 	}
-	if q.messages++; q.messages == 1 { // else it is not idle anyway, and an atomic store takes a while
-		q.idle.Store(false)
-	}
-	q.octets += size
-	q.start()
 	return nil
 }
 

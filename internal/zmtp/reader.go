@@ -48,7 +48,7 @@ type source interface {
 type reader struct {
 	src     source
 	limits  *Limits
-	deliver func(frames [][]byte, from *memory.Slab) error
+	deliver func(frames [][]byte, from memory.Origin) error
 	pong    func(context []byte)
 	screen  screen
 	account account
@@ -194,7 +194,7 @@ func (r *reader) body(size int) ([]byte, error) {
 	if err := r.charge(size); err != nil {
 		return nil, err
 	}
-	body := memory.Own(size)
+	body := r.cutter.Octets(size)
 	rest := body
 	for _, piece := range pieces {
 		rest = rest[copy(rest, piece):]

@@ -24,7 +24,7 @@ func (stream) SetReadDeadline(time.Time) error { return nil }
 
 func newReader(src source, limits Limits, deliver func(frames [][]byte) error) *reader {
 	limits = limits.withDefaults()
-	all := func(frames [][]byte, _ *memory.Slab) error { return deliver(frames) }
+	all := func(frames [][]byte, _ memory.Origin) error { return deliver(frames) }
 	return &reader{src: src, limits: &limits, deliver: all}
 }
 

@@ -27,6 +27,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/go-zre/go-zre/internal/memory"
 )
 
 // Config is what a Router and Open need to know. The zero value works.
@@ -54,6 +56,9 @@ type Config struct {
 	// share of the Budget, while others wait for room, must grow by 32 KiB a second, on the average of that time. While the reader itself waits, for
 	// room or in Receive, that does not count.
 	StallTimeout time.Duration
+
+	// Memory is where frames that are received come from; nil for an application that gives none back.
+	Memory *memory.Pool
 
 	// Log gets a debug line for each connection refused or broken off. The zero Logger is silent.
 	Log zerolog.Logger

@@ -1,0 +1,215 @@
+package memory
+
+import (
+	"bytes"
+	"math/rand/v2"
+)
+
+// A Cutter cuts messages from memory of their own: slabs, where the application gives messages back, or what is used once. The
+// zero value is ready. It belongs to one goroutine, or to who holds its owner's lock.
+type Cutter struct {
+	Pool *Pool // of who gets the messages
+	Busy bool  // much comes: memory may be taken in larger pieces
+	Once bool  // no slabs: its memory is used once, and Message is not used
+
+	slab   *Slab // nil if what follows is used once
+	life   uint32
+	cut    uint32 // messages of it
+	torn   bool   // the message that is being made has frames in another slab too
+	octets []byte
+	used   int // how many of the octets are cut
+	lists  [][]byte
+	open   int // length of the list that is being made
+
+	message uint32 // marks the large frames of the message that is being made; 0 if there was none yet
+	marked  bool   // it has some
+	long    bool   // since memory was last taken there was a message of longer frames than short ones, or of more than a few
+}
+
+// Octets returns n octets for a frame, which hold anything. A short one's capacity is n, so that an append cannot reach a neighbour. They
+// are not nil, even if they are none.
+func (c *Cutter) Octets(n int) []byte {
+	switch {
+	case n == 0:
+		return []byte{}
+	case c.fits(n):
+		return c.take(n)
+	case isPooled(n) && c.Pool.Recycles():
+		return newPiece(n, c.mark())
+	}
+	return make([]byte, n) // as long as the frame: nobody gives it back
+}
+
+// Copy returns a copy of a frame, as Octets gives it.
+func (c *Cutter) Copy(frame []byte) []byte {
+	n := len(frame)
+	switch {
+	case n == 0:
+		return []byte{}
+	case c.fits(n):
+		m := c.take(n)
+		copy(m, frame)
+		return m
+	case isPooled(n) && c.Pool.Recycles():
+		return pooled(frame, c.mark())
+	}
+	return bytes.Clone(frame) // which does not clear the memory first
+}
+
+// Hand makes a large frame that is ours one of the message that is being made.
+func (c *Cutter) Hand(frame []byte) []byte {
+	if o := ownerOf(frame); o != nil {
+		o.Store(uint64(c.mark()))
+	}
+	return frame
+}
+
+// mark is the owner of the large frames of the message that is being made.
+func (c *Cutter) mark() owner {
+	if c.Once {
+		return by(0)
+	}
+	if c.message == 0 {
+		c.message = 1 + rand.Uint32N(1<<32-1) // others that get the same memory count from elsewhere
+	}
+	c.marked = true
+	return by(c.message)
+}
+
+// take cuts off n octets, which fit.
+func (c *Cutter) take(n int) []byte {
+	c.used += n
+	return c.octets[c.used-n : c.used : c.used]
+}
+
+// fits tells whether there are n octets to be cut off, now if there were none before. Memory of which a frame takes much would mostly
+// waste its rest, and a frame that Recycle takes for one by itself must be one.
+func (c *Cutter) fits(n int) bool {
+	if n > shortFrame {
+		c.long = true
+	}
+	return n <= longestCut && (n <= len(c.octets)-c.used || c.renew(n))
+}
+
+// renew takes other memory to cut n octets from, if they are little of it.
+func (c *Cutter) renew(n int) bool {
+	if c.again() {
+		c.next(nil)
+		c.long = n > shortFrame
+		return true
+	}
+	size := idleOctets
+	switch {
+	case c.Busy && c.long:
+		size = onceOctets
+	case c.Busy:
+		size = shortOnceOctets
+	}
+	if n > size/4 {
+		return false
+	}
+	c.leave()
+	c.octets, c.used, c.long = make([]byte, size), 0, n > shortFrame
+	return true
+}
+
+// again tells whether the next memory is to be a slab.
+func (c *Cutter) again() bool { return c.Busy && !c.Once && c.Pool.Recycles() }
+
+// Add appends a frame to the message that is being made.
+func (c *Cutter) Add(frame []byte) {
+	switch {
+	case c.open < len(c.lists):
+	case c.again() && c.open <= shortLists/2:
+		frame = c.next(frame)
+	default:
+		size := idleLists
+		if c.Busy {
+			size = onceLists
+		}
+		lists := make([][]byte, max(size, 2*c.open))
+		copy(lists, c.lists)
+		c.lists = lists
+	}
+	c.lists[c.open] = frame
+	c.open++
+}
+
+// Open returns how many frames the message has that is being made.
+func (c *Cutter) Open() int { return c.open }
+
+// First returns the first frame of the message that is being made, which has one.
+func (c *Cutter) First() []byte { return c.lists[0] }
+
+// Message returns the frames added since it was last called, which are the caller's, and what Recycle wants to know of them.
+func (c *Cutter) Message() ([][]byte, Origin) {
+	frames := c.lists[:c.open:c.open]
+	c.lists = c.lists[c.open:]
+	c.long = c.long || c.open > fewFrames
+	c.open = 0
+	from := c.Pool.Once()
+	if c.slab != nil {
+		c.cut++
+		if !c.torn { // else none of its slabs is used again
+			from.slab, from.life = c.slab, c.life
+		}
+	}
+	c.torn = false
+	from.message = c.message
+	if c.marked {
+		c.marked = false
+		c.message = max(c.message+1, 1)
+	}
+	if c.slab == nil && len(frames) > onceLists {
+		c.lists = nil // the rest of such a list is more than an idle connection should hold
+	}
+	return frames, from
+}
+
+// next goes on with another slab. What there is of the message that is being made moves there, and a frame that is to be added; if it
+// is much it stays, and that message is not used again.
+func (c *Cutter) next(added []byte) []byte {
+	old, cut, open := c.slab, c.cut, c.lists[:c.open]
+	s := aSlab(c.long || c.open > fewFrames)
+	c.slab, c.life, c.cut, c.octets, c.used, c.lists, c.long = s, s.life(), 0, s.octets, 0, s.lists, false
+	if len(open) > len(s.lists)/2 {
+		c.lists = make([][]byte, 2*len(open))
+	}
+	copy(c.lists, open)
+	if old == nil {
+		return added
+	}
+	size := 0
+	move := func(frame []byte) []byte {
+		if len(frame) > longestCut { // has memory of its own
+			return frame
+		}
+		if size += len(frame); size > len(s.octets)/4 {
+			c.torn = true
+			return frame
+		}
+		return c.Copy(frame)
+	}
+	for i, frame := range open {
+		c.lists[i] = move(frame)
+	}
+	added = move(added)
+	if c.torn {
+		cut++
+	}
+	old.release(unknownHolds - cut) // the last that is done with it: another may get it now
+	return added
+}
+
+// leave goes on without the slab, which is not used again: a frame may be cut from it that is not added yet.
+func (c *Cutter) leave() { c.slab, c.cut = nil, 0 }
+
+// Shrink lets go of what it holds for busy times.
+func (c *Cutter) Shrink() {
+	c.leave()
+	c.Busy, c.octets, c.used = false, nil, 0
+	c.lists = append([][]byte(nil), c.lists[:c.open]...)
+}
+
+// Held returns what it holds for frames and messages to come: octets, and places in lists.
+func (c *Cutter) Held() (octets, places int) { return len(c.octets) - c.used, len(c.lists) - c.open }

@@ -1,0 +1,5 @@
+//go:build !race && !zrepoison
+
+package memory
+
+const poisons = false
