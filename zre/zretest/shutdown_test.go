@@ -298,6 +298,7 @@ func TestShutdownBeforeConnection(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
+				pass(10 * time.Millisecond) // the first dial has failed
 				time.AfterFunc(time.Second, func() { wall.Store(false) })
 				err := alice.Close()
 				pass(2 * time.Second)
