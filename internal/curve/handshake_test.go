@@ -144,23 +144,52 @@ func TestExpects(t *testing.T) {
 	}
 }
 
-func TestMaxCommand(t *testing.T) {
-	long := make([]byte, maxCommand-InitiateSize+1)
-	m := newMeeting(t)
-	hello, _ := m.client.Hello()
-	welcome, _ := m.server.Hello(hello)
-	_ = m.client.Welcome(welcome)
-	initiate, err := m.client.Initiate(long)
-	if err != nil {
-		t.Fatal(err)
+// TestMetadataSizes: from none to what maxCommand allows, and no octet more, whatever the other side is.
+func TestMetadataSizes(t *testing.T) {
+	for _, test := range []struct {
+		client, server int
+		side           string
+	}{
+		{0, 0, ""},
+		{maxCommand - InitiateSize, maxCommand - ReadySize, ""},
+		{maxCommand - InitiateSize + 1, 0, "server"},
+		{0, maxCommand - ReadySize + 1, "client"},
+	} {
+		m := newMeeting(t)
+		m.metaOfClient, m.metaOfServer = make([]byte, test.client), make([]byte, test.server)
+		side, err := m.run()
+		if side != test.side || err != nil && !errors.Is(err, ErrCommand) {
+			t.Errorf("%d and %d octets: %q, %v", test.client, test.server, side, err)
+		}
+		if side == "" && (len(m.clientMeta) != test.client || len(m.serverMeta) != test.server) {
+			t.Errorf("%d and %d octets became %d and %d", test.client, test.server, len(m.clientMeta), len(m.serverMeta))
+		}
 	}
-	if _, _, err := m.server.Initiate(initiate); !errors.Is(err, ErrCommand) {
-		t.Errorf("an INITIATE of %d octets: %v", len(initiate), err)
+}
+
+// TestEncodings: a key has one encoding. These, but for the low orders among them, are ones that X25519 would take.
+func TestEncodings(t *testing.T) {
+	key := func(first, middle, last byte) (k PublicKey) {
+		for i := range k {
+			k[i] = 0xff
+		}
+		k[0], k[16], k[31] = first, middle, last
+		return k
 	}
-	m = met(t)
-	m.client.next, m.client.most = hearReady, len(m.ready)-1
-	if _, _, _, err := m.client.Ready(m.ready); !errors.Is(err, ErrCommand) {
-		t.Errorf("a READY of %d octets: %v", len(m.ready), err)
+	for first := 0xed; first <= 0xff; first++ {
+		if err := key(byte(first), 0xff, 0x7f).Check(); err != ErrKey {
+			t.Errorf("2^255 - 19 + %d: %v", first-0xed, err)
+		}
+	}
+	honest := pair(t, "server").Public()
+	for _, good := range []PublicKey{honest, key(0xeb, 0xff, 0x7f), key(0xff, 0xfe, 0x7f), key(0xff, 0xff, 0x7e)} {
+		if err := good.Check(); err != nil {
+			t.Errorf("%x: %v", good, err)
+		}
+		good[31] |= 0x80
+		if err := good.Check(); err != ErrKey {
+			t.Errorf("%x: %v", good, err)
+		}
 	}
 }
 

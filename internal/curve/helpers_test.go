@@ -50,6 +50,8 @@ type meeting struct {
 
 	alter func(name string, command []byte) []byte
 
+	metaOfClient, metaOfServer []byte
+
 	clientKey  PublicKey
 	clientMeta []byte
 	serverMeta []byte
@@ -66,6 +68,7 @@ func newMeeting(t testing.TB) *meeting {
 		t.Fatal(err)
 	}
 	m := &meeting{client: client, server: NewServer(server, maxCommand)}
+	m.metaOfClient, m.metaOfServer = []byte("metadata of the client"), []byte("metadata of the server")
 	m.server.random = numbered("of the server")
 	m.alter = func(_ string, command []byte) []byte { return command }
 	return m
@@ -82,13 +85,13 @@ func (m *meeting) run() (side string, err error) {
 	if err = m.client.Welcome(m.alter("WELCOME", m.welcome)); err != nil {
 		return "client", err
 	}
-	if m.initiate, err = m.client.Initiate([]byte("metadata of the client")); err != nil {
+	if m.initiate, err = m.client.Initiate(m.metaOfClient); err != nil {
 		return "client", err
 	}
 	if m.clientKey, m.clientMeta, err = m.server.Initiate(m.alter("INITIATE", m.initiate)); err != nil {
 		return "server", err
 	}
-	if m.ready, m.fromServer, m.atServer, err = m.server.Ready([]byte("metadata of the server")); err != nil {
+	if m.ready, m.fromServer, m.atServer, err = m.server.Ready(m.metaOfServer); err != nil {
 		return "server", err
 	}
 	if m.serverMeta, m.fromClient, m.atClient, err = m.client.Ready(m.alter("READY", m.ready)); err != nil {
