@@ -53,7 +53,9 @@ func (o *Outbox) Lost() (messages int, octets int64) {
 // loseParked has what is parked come to nothing, and nothing wait any more. It needs mu.
 func (o *Outbox) loseParked() {
 	if o.wrap != nil {
-		o.lost.add(len(o.wrap.messages), o.wrap.octets)
+		for i := range o.wrap.messages {
+			o.lost.add(1, o.wrap.messages[i].Size)
+		}
 	}
 	o.dropParked()
 }

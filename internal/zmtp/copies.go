@@ -96,6 +96,19 @@ func (c *copies) take(spare []run) []run {
 // isOwn tells whether the first message is the protocol's own.
 func (r *run) isOwn() bool { return r.own>>bits.TrailingZeros64(r.ends)&1 != 0 }
 
+// frames counts those that wait, but for the protocol's own.
+func (c *copies) frames() (n int) {
+	for _, r := range c.runs {
+		for len(r.frames) > 0 {
+			own := r.isOwn()
+			if frames := len(r.next()); !own {
+				n += frames
+			}
+		}
+	}
+	return n
+}
+
 // next cuts off the first message.
 func (r *run) next() [][]byte {
 	n := len(r.frames)

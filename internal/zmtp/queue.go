@@ -311,13 +311,14 @@ func (q *Queue) Close(err error) {
 func (q *Queue) shut(err error, discard bool) *Conn {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	places := frameCost * int64(q.copies.frames()) // which are lost with them, and were nobody's
 	if discard || !q.conn.inproc() {
 		q.batch, q.copies = batch{}, copies{}
 	}
 	q.refused = q.refused || discard
 	if q.closed == nil {
 		q.closed = &queueClosedError{err}
-		q.lost = amount{q.messages - q.own.messages, q.octets - q.own.octets}
+		q.lost = amount{q.messages - q.own.messages, q.octets - q.own.octets - places}
 		q.messages, q.octets, q.own = 0, 0, amount{}
 		q.idle.Store(false)
 		q.announce(&q.room)
