@@ -91,9 +91,9 @@ func (l *lister) named(name string) *Interface {
 	}
 	l.list = append(l.list, Interface{
 		nameless: true, // it asks by netlink
-		Name:  name,
-		Index: int(int32(binary.NativeEndian.Uint32(index.value[:]))),
-		Flags: linkFlags(uint32(binary.NativeEndian.Uint16(flags.value[:]))),
+		Name:     name,
+		Index:    int(int32(binary.NativeEndian.Uint32(index.value[:]))),
+		Flags:    linkFlags(uint32(binary.NativeEndian.Uint16(flags.value[:]))),
 	})
 	return &l.list[len(l.list)-1]
 }

@@ -61,6 +61,13 @@ type PacketConn interface {
 	Close() error
 }
 
+// GroupListener is what a Network may implement beside the rest, where a socket is better made otherwise for multicast.
+type GroupListener interface {
+	// ListenGroups is ListenPacket for a socket that hears multicast alone, and shares its port with sockets of ListenGroups alone. State
+	// beacons are heard by such.
+	ListenGroups(network string, port int) (PacketConn, error)
+}
+
 // TTLSetter is what a PacketConn may implement beside the rest, where there are routers.
 type TTLSetter interface {
 	// SetTTL sets how many hops the socket's multicasts live, from 1, which is also the default.

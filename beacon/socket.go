@@ -223,7 +223,11 @@ func (s *sockets) close() (err error) {
 
 // listen opens a part of a socket.
 func (k *stationKey) listen(s *socket) (PacketConn, error) {
-	conn, err := k.network.ListenPacket(s.network, s.port)
+	listen := k.network.ListenPacket
+	if l, ok := k.network.(GroupListener); ok && s.isState {
+		listen = l.ListenGroups
+	}
+	conn, err := listen(s.network, s.port)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -33,6 +34,16 @@ func (system) Interfaces() ([]Interface, error) { return systemInterfaces() }
 
 // ListenPacket implements [Network]. Datagrams live for one hop: no router passes a beacon on, unless SetTTL is called.
 func (system) ListenPacket(network string, port int) (PacketConn, error) {
+	return listenPacket(network, port, control)
+}
+
+// ListenGroups implements [GroupListener].
+func (system) ListenGroups(network string, port int) (PacketConn, error) {
+	return listenPacket(network, port, controlGroups)
+}
+
+// listenPacket opens a socket, which control prepares before it is bound.
+func listenPacket(network string, port int, control func(network, address string, conn syscall.RawConn) error) (PacketConn, error) {
 	address := map[string]string{"udp4": "0.0.0.0", "udp6": "::"}[network]
 	if address == "" {
 		return nil, fmt.Errorf(`beacon: listening on UDP port %d: network %q, want "udp4" or "udp6"`, port, network)

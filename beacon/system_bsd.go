@@ -23,6 +23,11 @@ func control(_, _ string, conn syscall.RawConn) error {
 	return errors.Join(failed, err)
 }
 
+// controlGroups is control for a socket of state beacons.
+func controlGroups(network, address string, conn syscall.RawConn) error {
+	return control(network, address, conn)
+}
+
 // alreadyJoined reports whether err says that the socket is a member of the group already.
 func alreadyJoined(err error) bool { return errors.Is(err, unix.EADDRINUSE) }
 

@@ -7,24 +7,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// control prepares a socket before it is bound.
+// control prepares a socket of classic beacons before it is bound. It shares its port with all implementations: C zyre and pyre set both
+// SO_REUSEADDR and SO_REUSEPORT, zyre.js and gyre the first alone. With both it can be bound beside each of them, in any order; with the
+// first alone not beside one that has the second alone.
 //
-// SO_REUSEADDR alone lets every process of the machine, of any implementation and user, hear every beacon. SO_REUSEPORT
-// would lock out implementations that do not set it, and would hand a multicast datagram to one socket of the port only.
-// Without IP_MULTICAST_ALL (IPV6_MULTICAST_ALL from Linux 4.20 on) the socket receives from the groups and interfaces that
-// it has joined itself, and no others; not every kernel that calls itself Linux has the option, and hear checks the
-// destination in any case.
+// IP_MULTICAST_ALL must stay on here, as it is by default: where one socket alone wants a multicast from another host, Linux hands that to
+// a random one of those that have SO_REUSEPORT (early demultiplexing chooses anew among them). While all sockets want all multicasts,
+// none is alone. So a neighbour that has joined a group on this port, as pyre does without a broadcast interface, hears it all. IPv6 has
+// no such haste.
 func control(network, _ string, conn syscall.RawConn) error {
+	return prepare(conn, network == "udp6", unix.SO_REUSEADDR, unix.SO_REUSEPORT)
+}
+
+// controlGroups prepares a socket of state beacons. It hears the groups and interfaces that it has joined itself, and no others, so it
+// must not have SO_REUSEPORT, as above; none but ours are on that port.
+func controlGroups(_, _ string, conn syscall.RawConn) error {
+	return prepare(conn, true, unix.SO_REUSEADDR)
+}
+
+// prepare sets options that share the port, and, with groups, has the socket receive only of the groups that it joins. Not every kernel
+// that calls itself Linux has that option, nor has it for IPv6 before 4.20; hear checks the destination in any case.
+func prepare(conn syscall.RawConn, groups bool, sharing ...int) error {
 	var err error
 	failed := conn.Control(func(fd uintptr) {
-		err = errors.Join(
-			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
-			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 1),
-		)
-		if network == "udp6" {
-			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0)
-		} else {
+		for _, option := range append(sharing, unix.SO_BROADCAST) {
+			err = errors.Join(err, unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, option, 1))
+		}
+		if groups { // of the other family it fails
 			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0)
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0)
 		}
 	})
 	return errors.Join(failed, err)

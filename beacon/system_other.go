@@ -7,6 +7,11 @@ import "syscall"
 // control leaves a socket as it is: on this system one process at a time can use the port.
 func control(_, _ string, _ syscall.RawConn) error { return nil }
 
+// controlGroups is control for a socket of state beacons.
+func controlGroups(network, address string, conn syscall.RawConn) error {
+	return control(network, address, conn)
+}
+
 // alreadyJoined reports whether err says that the socket is a member of the group already.
 func alreadyJoined(error) bool { return false }
 

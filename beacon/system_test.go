@@ -242,16 +242,16 @@ func TestLoopbackTwoProcesses(t *testing.T) {
 	}
 }
 
-// siblings opens two sockets of the system on the same random port.
+// siblings opens two sockets of the system, for groups, on the same random port.
 func siblings(t *testing.T) (one, two *systemConn, port uint16) {
 	t.Helper()
 	for range 20 {
 		port := 12_000 + rand.IntN(10_000)
-		a, err := System.ListenPacket("udp4", port)
+		a, err := System.(GroupListener).ListenGroups("udp4", port)
 		if err != nil {
 			continue
 		}
-		b, err := System.ListenPacket("udp4", port)
+		b, err := System.(GroupListener).ListenGroups("udp4", port)
 		if err != nil {
 			t.Fatalf("the port cannot be shared: %v", err)
 		}

@@ -20,6 +20,11 @@ func control(_, _ string, conn syscall.RawConn) error {
 	return errors.Join(failed, err)
 }
 
+// controlGroups is control for a socket of state beacons.
+func controlGroups(network, address string, conn syscall.RawConn) error {
+	return control(network, address, conn)
+}
+
 // alreadyJoined reports whether err may say that the socket is a member of the group already. Microsoft documents
 // WSAEADDRNOTAVAIL, others are seen; should one of them mean a true failure, the next scan tries again.
 func alreadyJoined(err error) bool {

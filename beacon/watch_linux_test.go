@@ -67,6 +67,14 @@ func (r *resident) ListenPacket(network string, port int) (conn PacketConn, err 
 	return residentConn{conn, r}, err
 }
 
+func (r *resident) ListenGroups(network string, port int) (conn PacketConn, err error) {
+	err = r.Do(func() error {
+		conn, err = System.(GroupListener).ListenGroups(network, port)
+		return err
+	})
+	return residentConn{conn, r}, err
+}
+
 func (r *resident) Watch(changed func()) (stop func(), err error) {
 	err = r.Do(func() error {
 		stop, err = System.(Watcher).Watch(changed)

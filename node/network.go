@@ -58,6 +58,14 @@ func (s system) Watch(changed func()) (stop func(), err error) {
 	return nil, errors.ErrUnsupported
 }
 
+// ListenGroups implements beacon.GroupListener.
+func (s system) ListenGroups(network string, port int) (beacon.PacketConn, error) {
+	if l, ok := s.Network.(beacon.GroupListener); ok {
+		return l.ListenGroups(network, port)
+	}
+	return s.Network.ListenPacket(network, port)
+}
+
 func (system) Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	if network == "unix" {
 		id, err := uuid.Parse(address)
