@@ -1,6 +1,7 @@
 package beacon
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -124,6 +125,8 @@ func (a *Agent) Interfaces() []Interface {
 	list := slices.Clone(a.view.Load().interfaces)
 	for i := range list {
 		list[i].Addrs = slices.Clone(list[i].Addrs)
+		list[i].Broadcasts = maps.Clone(list[i].Broadcasts)
+		list[i].AltNames = slices.Clone(list[i].AltNames)
 	}
 	return list
 }

@@ -65,11 +65,16 @@ func parsePattern(text string) (pattern, error) {
 	return p, nil
 }
 
-// matches reports whether the pattern means that address of the interface of that name.
-func (p pattern) matches(name string, addr netip.Addr) bool {
+// matches reports whether the pattern means that address of that interface.
+func (p pattern) matches(i Interface, addr netip.Addr) bool {
 	if p.prefix.IsValid() {
-		return p.prefix.Contains(addr) && (p.zone == "" || p.zone == name)
+		return p.prefix.Contains(addr) && (p.zone == "" || i.isCalled(func(name string) bool { return name == p.zone }))
 	}
+	return i.isCalled(p.fits)
+}
+
+// fits reports whether the pattern, a name or a glob, means that name.
+func (p pattern) fits(name string) bool {
 	if p.text == name {
 		return true
 	}
@@ -80,7 +85,7 @@ func (p pattern) matches(name string, addr netip.Addr) bool {
 // exists reports whether there is something that the pattern means, be it down.
 func (p pattern) exists(all []Interface) bool {
 	return slices.ContainsFunc(all, func(i Interface) bool {
-		return p.text == i.Name || slices.ContainsFunc(i.Addrs, func(a netip.Prefix) bool { return p.matches(i.Name, a.Addr()) })
+		return i.isCalled(p.fits) || slices.ContainsFunc(i.Addrs, func(a netip.Prefix) bool { return p.matches(i, a.Addr()) })
 	})
 }
 
@@ -96,7 +101,7 @@ func (c choice) pick(i Interface) (addrs []netip.Prefix, named bool, reason Reas
 		if is6(a) && (i.Flags&net.FlagMulticast == 0 || i.Flags&net.FlagLoopback != 0) {
 			continue
 		}
-		means := func(p pattern) bool { return p.matches(i.Name, a.Addr()) }
+		means := func(p pattern) bool { return p.matches(i, a.Addr()) }
 		if at := slices.IndexFunc(c.exclude, means); at >= 0 {
 			if !isLinkLocal6(a) && !c.exclude[at].isFamily() {
 				lost++

@@ -89,7 +89,7 @@ type Config struct {
 
 	// Interfaces chooses the network interfaces to use. An entry is
 	//
-	//   - a name, "eth0", or a glob of names as of path.Match, "en*" or "wl?0": with all addresses of these interfaces;
+	//   - a name, "eth0", also one of Linux's alternative names, or a glob of names as of path.Match, "en*" or "wl?0": with all addresses of these interfaces;
 	//   - an address, "192.168.1.7" or "fe80::1%eth0", or a CIDR, "192.168.0.0/16" or "fd00::/8": the interfaces that have
 	//     such an address, which then speak from that address only, so not by the other address family;
 	//   - or, after "!", any of these to leave out, whatever other entries say: "!docker*", "!br-*", "!172.17.0.0/16". An

@@ -1,6 +1,7 @@
 package beacon
 
 import (
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -17,6 +18,7 @@ var everySubnet = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 //     address, which it can reach. The host's ends of a container's cables (veth) have no address that is listed.
 //   - With such entries: every interface that they leave an address and that is up, tunnels too.
 //   - IPv6 addresses are of use where there is multicast, which loopback does not have for IPv6.
+//   - A broadcast address that is configured otherwise is used beside the subnet's last.
 //   - Loopback is used if it is asked for by name or address, or else if no other interface has an IPv4 address, so that the
 //     nodes of a machine without a network find each other. Never beside others that have: C zyre and gyre would keep
 //     127.0.0.1 as the address of a node that all their network can see.
@@ -104,12 +106,24 @@ func (i Interface) same(o Interface) bool { return i.equal(o) && i.Flags == o.Fl
 
 // equal reports whether two interfaces are the same but for the carrier.
 func (i Interface) equal(o Interface) bool {
-	return i.Index == o.Index && i.Name == o.Name && (i.Flags^o.Flags)&^net.FlagRunning == 0 && slices.Equal(i.Addrs, o.Addrs)
+	return i.Index == o.Index && i.life == o.life && i.Name == o.Name && (i.Flags^o.Flags)&^net.FlagRunning == 0 && slices.Equal(i.Addrs, o.Addrs) &&
+		maps.Equal(i.Broadcasts, o.Broadcasts) && slices.Equal(i.AltNames, o.AltNames)
 }
 
 // broadcasts reports whether dst is a broadcast address on this interface.
 func (i Interface) broadcasts(dst netip.Addr) bool {
-	return dst == everySubnet || slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool { return broadcast(p) == dst })
+	return dst == everySubnet || slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool { return broadcast(p) == dst || i.Broadcasts[p] == dst })
+}
+
+// broadcastsOf returns the broadcast addresses of one of the interface's addresses, invalid where there is none: the configured one, if
+// it is another than the subnet's last, and that. Neighbours may be configured either way.
+func (i Interface) broadcastsOf(p netip.Prefix) [2]netip.Addr {
+	return [2]netip.Addr{i.Broadcasts[p], broadcast(p)}
+}
+
+// isCalled reports whether one of the interface's names fits.
+func (i Interface) isCalled(fits func(name string) bool) bool {
+	return fits(i.Name) || slices.ContainsFunc(i.AltNames, fits)
 }
 
 // broadcast returns the broadcast address of an IPv4 prefix, invalid if it has none.
@@ -143,12 +157,13 @@ func look(c *Config, all []Interface, isOpen func(six, isState bool) bool) *view
 	for _, i := range v.interfaces {
 		var done []netip.Addr
 		for _, p := range i.Addrs {
-			b := broadcast(p)
-			if !isOpen(false, false) || !i.can(net.FlagBroadcast) || !b.IsValid() || slices.Contains(done, b) || !c.broadcastsTo(b) {
-				continue
+			for _, b := range i.broadcastsOf(p) {
+				if !isOpen(false, false) || !i.can(net.FlagBroadcast) || !b.IsValid() || slices.Contains(done, b) || !c.broadcastsTo(b) {
+					continue
+				}
+				done = append(done, b)
+				v.classic = append(v.classic, Destination{netip.AddrPortFrom(b, uint16(c.Port)), p.Addr(), i.Index})
 			}
-			done = append(done, b)
-			v.classic = append(v.classic, Destination{netip.AddrPortFrom(b, uint16(c.Port)), p.Addr(), i.Index})
 		}
 		if group := c.multicastsTo(false); group.IsValid() && i.can(net.FlagMulticast) && i.has4() && isOpen(false, true) {
 			dst := netip.AddrPortFrom(group, c.statePort())

@@ -219,3 +219,26 @@ func TestInterfaceEqual(t *testing.T) {
 		}
 	}
 }
+
+// TestConfiguredBroadcast: beacons go to a broadcast address that is configured, and to the subnet's last; both are heard.
+func TestConfiguredBroadcast(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, l *lan) {
+		i := eth0("10.0.0.1/24")
+		i.Broadcasts = map[netip.Prefix]netip.Addr{i.Addrs[0]: netip.MustParseAddr("10.0.255.255")}
+		i.AltNames = []string{"enp1s0"}
+		a := open(t, Config{Network: l.host(i), Interfaces: []string{"enp*"}, Addresses: []netip.Addr{everySubnet}})
+		a.Announce(49152, Idle)
+		pass(0)
+		equal(t, "sent", texts(l.take()), []string{"5670: 22 port 49152 to 10.0.255.255:5670 from 10.0.0.1%2", classic1})
+		for _, addr := range []string{"10.0.255.255", "10.0.0.255", "255.255.255.255"} {
+			if !i.broadcasts(netip.MustParseAddr(addr)) {
+				t.Errorf("%s is not heard", addr)
+			}
+		}
+		one, other := i, i
+		other.Broadcasts = nil
+		if one.same(other) || !one.same(i) {
+			t.Error("a configured broadcast address makes no difference")
+		}
+	})
+}

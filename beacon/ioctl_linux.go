@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -135,7 +136,15 @@ func (l *lister) address4(r ifreq) {
 			bits++
 		}
 	}
-	i.Addrs = append(i.Addrs, netip.PrefixFrom(addr, bits))
+	i.add(netip.PrefixFrom(addr, bits), l.broadcast(*i, r))
+}
+
+// broadcast returns the broadcast address that is configured for an address, nil if there is none.
+func (l *lister) broadcast(i Interface, r ifreq) []byte {
+	if i.Flags&net.FlagBroadcast == 0 || l.ask(unix.SIOCGIFBRDADDR, &r) != nil {
+		return nil
+	}
+	return r.value[4:8]
 }
 
 // addrOf returns the IPv4 address in a struct sockaddr_in.

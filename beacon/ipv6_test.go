@@ -332,7 +332,7 @@ func TestLateAddress(t *testing.T) {
 		pass(scanInterval)
 		once := []string{classic1, classic6, state1, state6}
 		equal(t, "said", texts(l.take()), slices.Concat(once, once, once))
-		for _, m := range []membership{{allNodes, 2}, {defaultGroup6, 2}, {siteGroup6, 2}} {
+		for _, m := range []membership{{allNodes, 2, 0}, {defaultGroup6, 2, 0}, {siteGroup6, 2, 0}} {
 			if !slices.ContainsFunc(h.conns, func(c *conn) bool { return c.member[m] }) {
 				t.Errorf("%v is not joined", m.group)
 			}

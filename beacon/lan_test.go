@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,6 +35,7 @@ type host struct {
 	listenErr6 error         // and for any of IPv6
 	scanErr    error         // what Interfaces says
 	joinErr    error
+	room       int           // in how many groups a socket can be; 0 for any number
 	readErr    error         // what ReadFrom says, for ever
 	lateRead   time.Duration // from Close to the end of ReadFrom
 	readers    int           // calls of ReadFrom that wait
@@ -194,7 +196,7 @@ func (h *host) deliver(link string, src, dst netip.AddrPort, b []byte) {
 			continue
 		}
 		for _, c := range h.conns {
-			if c.port == int(dst.Port()) && c.six == dst.Addr().Is6() && (c.member[membership{dst.Addr(), i.Index}] || i.broadcasts(dst.Addr())) {
+			if c.port == int(dst.Port()) && c.six == dst.Addr().Is6() && (c.member[membership{dst.Addr(), i.Index, 0}] || i.broadcasts(dst.Addr())) {
 				c.in <- packet{b, Origin{src, dst.Addr(), i.Index}}
 			}
 		}
@@ -207,7 +209,17 @@ func (c *conn) Join(group netip.Addr, index int) error {
 	if c.host.joinErr != nil {
 		return c.host.joinErr
 	}
-	c.member[membership{group, index}] = true
+	if h := c.host; h.room > 0 && len(c.member) >= h.room && !c.member[membership{group, index, 0}] {
+		return syscall.ENOBUFS
+	}
+	c.member[membership{group, index, 0}] = true
+	return nil
+}
+
+func (c *conn) Leave(group netip.Addr, index int) error {
+	c.host.lan.mu.Lock()
+	defer c.host.lan.mu.Unlock()
+	delete(c.member, membership{group, index, 0})
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/netip"
 	"syscall"
@@ -44,8 +45,14 @@ func netlinkInterfaces() ([]Interface, error) {
 			Name:  unix.ByteSliceToString(attribute(attributes, unix.IFLA_IFNAME)),
 			Flags: linkFlags(binary.NativeEndian.Uint32(header[8:])),
 		}
+		for name := range values(attribute(attributes, unix.IFLA_PROP_LIST), unix.IFLA_ALT_IFNAME) {
+			i.AltNames = append(i.AltNames, unix.ByteSliceToString(name))
+		}
+		i.life = removed.of(i.Index)
 		at[i.Index] = len(list)
-		ports[i.Index] = isPort(attribute(attributes, unix.IFLA_LINKINFO))
+		info := attribute(attributes, unix.IFLA_LINKINFO)
+		i.virtual = attribute(info, unix.IFLA_INFO_KIND) != nil || i.Flags&net.FlagLoopback != 0
+		ports[i.Index] = isPort(info)
 		list = append(list, i)
 	})
 	if err != nil {
@@ -62,12 +69,25 @@ func netlinkInterfaces() ([]Interface, error) {
 		if !ok || !known || addr.Is6() && (ports[index] || isTentative(flags)) {
 			return
 		}
-		list[i].Addrs = append(list[i].Addrs, netip.PrefixFrom(addr, bits))
+		list[i].add(netip.PrefixFrom(addr, bits), attribute(attributes, unix.IFA_BROADCAST))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("beacon: listing the addresses of the network interfaces: %w", err)
 	}
 	return list, nil
+}
+
+// add adds an address, with the broadcast address that is configured for it, if there is one.
+func (i *Interface) add(p netip.Prefix, configured []byte) {
+	i.Addrs = append(i.Addrs, p)
+	b, ok := netip.AddrFromSlice(configured)
+	if !ok || !b.Is4() || b.IsUnspecified() || b == everySubnet || b == broadcast(p) {
+		return
+	}
+	if i.Broadcasts == nil {
+		i.Broadcasts = make(map[netip.Prefix]netip.Addr)
+	}
+	i.Broadcasts[p] = b
 }
 
 // ask has the kernel list something, and calls each for every message of the kind wanted with its header, of that size, and
@@ -89,20 +109,28 @@ func ask(question int, kind uint16, size int, each func(header, attributes []byt
 	return nil
 }
 
-// attribute returns the value of the attribute of that kind in b, or nil. Each has a length, a kind and a value, padded to four
-// octets.
+// attribute returns the value of the first attribute of that kind in b, or nil.
 func attribute(b []byte, kind uint16) []byte {
-	for len(b) >= unix.SizeofRtAttr {
-		length := int(binary.NativeEndian.Uint16(b))
-		if length < unix.SizeofRtAttr || length > len(b) {
-			break
-		}
-		if binary.NativeEndian.Uint16(b[2:])&^(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER) == kind {
-			return b[unix.SizeofRtAttr:length]
-		}
-		b = b[min((length+unix.NLA_ALIGNTO-1)&^(unix.NLA_ALIGNTO-1), len(b)):]
+	for value := range values(b, kind) {
+		return value
 	}
 	return nil
+}
+
+// values yields those of the attributes of that kind in b. Each has a length, a kind and a value, padded to four octets.
+func values(b []byte, kind uint16) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for len(b) >= unix.SizeofRtAttr {
+			length := int(binary.NativeEndian.Uint16(b))
+			if length < unix.SizeofRtAttr || length > len(b) {
+				return
+			}
+			if binary.NativeEndian.Uint16(b[2:])&^(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER) == kind && !yield(b[unix.SizeofRtAttr:length]) {
+				return
+			}
+			b = b[min((length+unix.NLA_ALIGNTO-1)&^(unix.NLA_ALIGNTO-1), len(b)):]
+		}
+	}
 }
 
 // isPort reports whether an interface, of which this is IFLA_LINKINFO, is a port of a bridge, a bond or the like. What

@@ -49,7 +49,11 @@ func TestListAgrees(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := usable(); !slices.EqualFunc(got, want, Interface.same) {
+	got := usable()
+	for at := range got {
+		got[at].life = 0 // package net does not know
+	}
+	if !slices.EqualFunc(got, want, Interface.same) {
 		t.Errorf("got %v\nwant %v", got, want)
 	}
 }

@@ -45,7 +45,13 @@ type Interface struct {
 	Flags net.Flags      // up, broadcast, multicast, loopback, point-to-point; running: it has a carrier
 	Addrs []netip.Prefix // its addresses, each with the length of its subnet's prefix
 
+	// Broadcasts has the broadcast addresses of those Addrs whose is configured, and not the last address of the subnet. Both are used.
+	Broadcasts map[netip.Prefix]netip.Addr
+
+	AltNames []string // other names, which Linux allows
+
 	nameless bool // package net does not know its name: a zone is its index
+	life     int  // how many of its index went before, as far as is known
 	virtual  bool // it is no hardware, such as a bridge or a container's cable, as far as the system tells
 }
 

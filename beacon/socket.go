@@ -27,6 +27,7 @@ type socket struct {
 type membership struct {
 	group   netip.Addr
 	ifIndex int
+	life    int // of the interface
 }
 
 func newSocket(network string, port int, isState bool) *socket {
@@ -144,10 +145,10 @@ func (s subscription) where() Destination {
 }
 
 // subscriptions returns those that agents need on an interface which they use with these address families.
-func (s *sockets) subscriptions(key *stationKey, ifIndex int, four, six bool) (list []subscription) {
+func (s *sockets) subscriptions(key *stationKey, i Interface, four, six bool) (list []subscription) {
 	add := func(socket *socket, group netip.Addr) {
 		if group.IsValid() && socket.conn() != nil {
-			list = append(list, subscription{socket, membership{group, ifIndex}})
+			list = append(list, subscription{socket, membership{group, i.Index, i.life}})
 		}
 	}
 	if four {
@@ -162,8 +163,7 @@ func (s *sockets) subscriptions(key *stationKey, ifIndex int, four, six bool) (l
 	return list
 }
 
-// join makes the socket a member of a group on an interface. It joins again what it has joined, since an interface that was deleted and
-// made again may have its old index. more opens another part, where those that there are can join no more.
+// join makes the socket a member of a group on an interface. It joins again what it has joined, should the system have forgotten. more opens another part, where those that there are can join no more.
 func (s *socket) join(m membership, more func() (PacketConn, error)) error {
 	if conn := s.memberships[m]; conn != nil {
 		return conn.Join(m.group, m.ifIndex)
@@ -189,10 +189,17 @@ func (s *socket) join(m membership, more func() (PacketConn, error)) error {
 	return nil
 }
 
-// leave gives up what is not needed any more, so that there is room for more. An interface that is gone has a membership still.
-func (s *socket) leave(needed func(membership) bool) {
+// leave gives up what is not among the needed, so that there is room for more. Of an interface that is gone there is a membership still.
+func (s *socket) leave(needed []subscription) {
+	if len(s.memberships) == 0 {
+		return
+	}
+	kept := make(map[membership]bool, len(s.memberships))
+	for _, n := range needed {
+		kept[n.membership] = kept[n.membership] || n.socket == s
+	}
 	for m, conn := range s.memberships {
-		if needed(m) {
+		if kept[m] {
 			continue
 		}
 		delete(s.memberships, m)

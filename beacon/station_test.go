@@ -3,6 +3,7 @@ package beacon
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -194,7 +195,7 @@ func TestChanges(t *testing.T) {
 		h.set(lo, eth0("10.0.0.1/24"))
 		step("an interface appears", 2500*time.Millisecond, classic1, state1)
 		equal(t, "told", counts(lines(), `eth0 [10.0.0.1/24]`, "warn"), []int{1, 0})
-		if !h.conns[1].member[membership{defaultGroup, 2}] {
+		if !h.conns[1].member[membership{defaultGroup, 2, 0}] {
 			t.Error("not joined")
 		}
 
@@ -210,14 +211,14 @@ func TestChanges(t *testing.T) {
 		h.set(lo, iface(9, "eth0", ethernet, "10.0.0.1/24"))
 		step("made again with another index", 2500*time.Millisecond,
 			"5670: 22 port 49152 to 10.0.0.255:5670 from 10.0.0.1%9", "15670: 23 port 49152 idle to 239.255.90.82:15670 from 10.0.0.1%9")
-		if !h.conns[1].member[membership{defaultGroup, 9}] {
+		if !h.conns[1].member[membership{defaultGroup, 9, 0}] {
 			t.Error("not joined again")
 		}
 		equal(t, "told", counts(lines(), "10.0.0.1/24", "warn"), []int{1, 0})
 
 		h.do(func() { clear(h.conns[1].member) }) // as if made again with the same index between two scans
 		pass(1500 * time.Millisecond)
-		if !h.conns[1].member[membership{defaultGroup, 9}] {
+		if !h.conns[1].member[membership{defaultGroup, 9, 0}] {
 			t.Error("membership lost")
 		}
 
@@ -453,6 +454,69 @@ func TestMute(t *testing.T) {
 			t.Errorf("%d sockets opened", h.opened)
 		}
 	})
+}
+
+// TestJoinOrder: more sockets join what one cannot. Where no more can be had hardware has joined, in the order of the system.
+func TestJoinOrder(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		refuses bool // the system, another socket
+		joined  int
+	}{{"as many as are needed", false, 30}, {"one socket", true, 20}} {
+		t.Run(c.name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, l *lan) {
+				var all []Interface
+				for n := range 30 {
+					i := iface(n+2, fmt.Sprint("eth", n), ethernet, fmt.Sprintf("10.0.%d.1/24", n))
+					i.virtual = n < 15
+					all = append(all, i)
+				}
+				h := l.host(all...)
+				h.room = 20
+				log, lines := logger()
+				network := &stingy{h, c.refuses, 2}
+				a := open(t, Config{Network: network, Log: log})
+				pass(10 * time.Second)
+				joined := make(map[int]bool)
+				for _, conn := range h.conns {
+					for m := range conn.member {
+						joined[m.ifIndex] = true
+					}
+				}
+				if len(joined) != c.joined {
+					t.Errorf("joined on %d interfaces", len(joined))
+				}
+				for _, i := range all {
+					if !i.virtual && !joined[i.Index] {
+						t.Errorf("%s is hardware and not joined", i.Name)
+					}
+				}
+				if f := a.Failures(); len(f) != 30-c.joined || len(f) > 0 && !errors.Is(f[0].Err, errBusy) {
+					t.Errorf("failures: %v", f)
+				}
+				if n := counts(lines(), "joining the multicast group failed"); n[0] != 30-c.joined {
+					t.Errorf("told %d times", n[0])
+				}
+			})
+		})
+	}
+}
+
+// stingy is a host that opens so many sockets, if it refuses more.
+type stingy struct {
+	*host
+	refuses bool
+	left    int
+}
+
+func (s *stingy) ListenPacket(network string, port int) (PacketConn, error) {
+	if network == "udp6" {
+		return nil, errors.ErrUnsupported
+	}
+	if s.left--; s.left < 0 && s.refuses {
+		return nil, errBusy
+	}
+	return s.host.ListenPacket(network, port)
 }
 
 // TestNoInterface: an agent opens on a machine without any, and speaks when one comes.

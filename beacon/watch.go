@@ -117,15 +117,13 @@ func (s *station) scan() error {
 	return nil
 }
 
-// join joins the groups that the agents need, those of physical interfaces first.
+// join leaves the groups that the agents do not need any more, and joins those that they need, those of hardware first.
 func (s *station) join(needed []subscription) {
+	for _, socket := range s.all() {
+		socket.leave(needed)
+	}
 	for _, n := range needed {
 		s.report(action{CallJoin, n.where()}, n.socket.join(n.membership, func() (PacketConn, error) { return s.more(n.socket) }))
-	}
-	for _, socket := range s.all() {
-		if len(socket.memberships) > 0 {
-			socket.leave(func(m membership) bool { return slices.Contains(needed, subscription{socket, m}) })
-		}
 	}
 }
 
@@ -172,7 +170,7 @@ func (s *station) needed() (needed []subscription) {
 	for _, virtual := range []bool{false, true} {
 		for _, i := range s.world.Load().interfaces {
 			if u, ok := uses[i.Index]; ok && i.virtual == virtual {
-				needed = append(needed, s.subscriptions(&s.key, i.Index, u.four, u.six)...)
+				needed = append(needed, s.subscriptions(&s.key, i, u.four, u.six)...)
 			}
 		}
 	}

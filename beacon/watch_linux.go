@@ -1,6 +1,7 @@
 package beacon
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -32,14 +33,47 @@ func (system) Watch(changed func()) (stop func(), err error) {
 	}, nil
 }
 
-// tell calls changed for each message. What it says a scan will find out, so it is cut to its first octet; and where the
-// system had no room for messages there were some.
+// tell calls changed for each message. What it says a scan will find out, so it is cut to its headers; and where the system had no room
+// for messages there were some. That a link went away is noted, since a scan may be too late to see it: see removals.
 func tell(messages io.Reader, changed func()) {
-	var first [1]byte
+	var b [unix.SizeofNlMsghdr + unix.SizeofIfInfomsg]byte
 	for {
-		if _, err := messages.Read(first[:]); err != nil && !errors.Is(err, unix.ENOBUFS) {
+		n, err := messages.Read(b[:])
+		if err != nil && !errors.Is(err, unix.ENOBUFS) {
 			return
+		}
+		info := b[unix.SizeofNlMsghdr:]
+		if err == nil && n == len(b) && binary.NativeEndian.Uint16(b[4:]) == unix.RTM_DELLINK && info[0] == unix.AF_UNSPEC { // not of a bridge's port
+			removed.add(int(int32(binary.NativeEndian.Uint32(info[4:]))))
 		}
 		changed()
 	}
+}
+
+// removals counts the interfaces that went away, by index. One that comes with the index of one that went is another one, though a socket
+// seems to be in its groups still: Linux keeps that in its list, and does not let it join again before it has left.
+type removals struct {
+	mu    sync.Mutex
+	times map[int]int
+}
+
+// removed is those of this process, whichever watch told.
+var removed = removals{times: make(map[int]int)}
+
+// maxRemovals bounds what is remembered. To forget costs a needless leave and join.
+const maxRemovals = 4096
+
+func (r *removals) add(index int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.times) >= maxRemovals {
+		clear(r.times)
+	}
+	r.times[index]++
+}
+
+func (r *removals) of(index int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.times[index]
 }

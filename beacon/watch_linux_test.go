@@ -99,6 +99,10 @@ func (c residentConn) WriteTo(b []byte, to Destination) error {
 	return err
 }
 
+func (c residentConn) Leave(group netip.Addr, index int) error {
+	return c.PacketConn.(Leaver).Leave(group, index)
+}
+
 func (c residentConn) SetTTL(ttl int) error { return c.PacketConn.(TTLSetter).SetTTL(ttl) }
 
 // awaitSource waits for a beacon from that address.
