@@ -144,6 +144,7 @@ type view struct {
 	interfaces []Interface
 	classic    []Destination // one for each subnet of IPv4, one for each interface with IPv6
 	state      []Destination // one for each interface, and address family that it has
+	first      map[int]kind  // of beacon that goes on in the calm, by index of the interface
 }
 
 // look makes the view of an agent with this configuration, whose beacons leave by the sockets that are open. Of several addresses in one
@@ -178,6 +179,7 @@ func look(c *Config, all []Interface, isOpen func(six, isState bool) bool) *view
 			v.state = append(v.state, Destination{dst, i.speaker6(c.TTL > 1), i.Index})
 		}
 	}
+	v.lead()
 	return v
 }
 

@@ -149,6 +149,7 @@ func (n *Node) enter(s *session, in *inbox) {
 	}
 	n.unverified.Reached(s.unverified)
 	n.verify(s)
+	n.stir()
 	in.verdict, in.session, in.stream = accept, s, s.stream.Load()
 	if number := in.conn.Property(helloProperty); number != "" {
 		s.answers.Store(&number)

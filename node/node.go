@@ -51,6 +51,7 @@ type Node struct {
 	lifeWord    string               // a word for the life of this node: random, so that no other has it
 	tick        time.Duration
 	checked     time.Time         // when checkTimeouts last ran
+	stirred     time.Time         // when something changed last: see stir
 	former      remembered        // foreign peers whose last session ended without a farewell
 	unreachable remembered        // peers that must be reached before they enter
 	unverified  *paths.Unverified // bounds the sessions that beacons began

@@ -45,6 +45,7 @@ func (n *Node) become(s beacon.State) {
 		return
 	}
 	n.agent.SetState(s)
+	n.stir()
 	n.tell()
 }
 
