@@ -38,6 +38,7 @@ type Agent struct {
 	station *station
 	view    atomic.Pointer[view] // replaced by the station when interfaces change
 
+	calm    atomic.Bool   // SetCalm
 	changed chan struct{} // holds one: the state is another one
 	restart chan struct{} // holds one: speak as a newcomer does
 	closing chan struct{} // closed by the first Close: the agent shall stop speaking
@@ -93,6 +94,7 @@ func (a *Agent) Announce(port uint16, state State) {
 		return
 	}
 	a.port, a.state = port, state
+	a.SetCalm(false)
 	if a.speaking {
 		signal(a.restart)
 		return
@@ -108,6 +110,7 @@ func (a *Agent) SetState(state State) {
 	defer a.mu.Unlock()
 	if a.speaking && !a.closed && a.state != state {
 		a.state = state
+		a.SetCalm(false)
 		signal(a.changed)
 	}
 }
@@ -173,7 +176,8 @@ func (a *Agent) speak() {
 		select {
 		case <-beat.C:
 			if b, ok := a.now(); ok {
-				a.say(b)
+				classic, state := a.due(turn, a.view.Load())
+				a.say(b, classic, state)
 			}
 			beat.Reset(a.pause(turn))
 			turn++
@@ -182,7 +186,8 @@ func (a *Agent) speak() {
 			beat.Reset(0)
 		case <-changed:
 			if b, ok := a.now(); ok {
-				a.sayState(b)
+				v := a.view.Load()
+				a.sayState(b, v.classic, v.state)
 			}
 			changed, quiet = nil, time.After(stateGap)
 		case <-quiet:
@@ -197,13 +202,14 @@ func (a *Agent) speak() {
 // farewell sends the last beacons.
 func (a *Agent) farewell() {
 	for i := range farewells {
-		if v := a.view.Load(); len(v.classic)+len(v.state) == 0 {
+		v := a.view.Load()
+		if len(v.classic)+len(v.state) == 0 {
 			return
 		}
 		if i > 0 {
 			time.Sleep(farewellGap)
 		}
-		a.say(Beacon{UUID: a.config.UUID, Port: 0, State: Exit})
+		a.say(Beacon{UUID: a.config.UUID, Port: 0, State: Exit}, v.classic, v.state)
 	}
 }
 
@@ -214,27 +220,27 @@ func (a *Agent) now() (Beacon, bool) {
 	return Beacon{UUID: a.config.UUID, Port: a.port, State: a.state}, !a.hushed
 }
 
-// say sends b as a classic and as a state beacon.
-func (a *Agent) say(b Beacon) {
-	classic := b
-	classic.State = Unknown
-	to := a.view.Load().classic
+// say sends b as a classic and as a state beacon, to these destinations.
+func (a *Agent) say(b Beacon, classic, state []Destination) {
+	plain := b
+	plain.State = Unknown
+	to := classic
 	if a.config.StateByBroadcast && b.State.valid() { // which says it by IPv4
 		to = slices.DeleteFunc(slices.Clone(to), func(d Destination) bool { return d.Dst.Addr().Is4() })
 	}
-	a.station.send(classic, to)
-	a.sayState(b)
+	a.station.send(plain, to)
+	a.sayState(b, classic, state)
 }
 
 // sayState sends b with its state, if it has one.
-func (a *Agent) sayState(b Beacon) {
+func (a *Agent) sayState(b Beacon, classic, state []Destination) {
 	if !b.State.valid() {
 		return
 	}
 	if a.config.StateByBroadcast {
-		a.station.sendDeadly(b, a.view.Load().classic)
+		a.station.sendDeadly(b, classic)
 	}
-	a.station.send(b, a.view.Load().state)
+	a.station.send(b, state)
 }
 
 // pause returns the time to wait after the beacons of a turn, counted from 0.
@@ -281,6 +287,7 @@ func (a *Agent) notice(missed bool) {
 	a.mu.Lock()
 	speaking := a.speaking && !a.closed
 	if speaking && missed {
+		a.SetCalm(false)
 		signal(a.restart)
 	}
 	a.mu.Unlock()

@@ -53,7 +53,7 @@ func judge(all []Interface, c choice) []judgement {
 	for n, i := range all {
 		addrs, named, reason := c.pick(i)
 		slices.SortStableFunc(addrs, func(a, b netip.Prefix) int { return a.Addr().BitLen() - b.Addr().BitLen() })
-		i.Addrs = addrs
+		i.Addrs, i.unusable = addrs, nil
 		switch {
 		case reason == NotChosen || reason == Excluded:
 		case i.Flags&net.FlagUp == 0:
@@ -106,7 +106,7 @@ func (i Interface) same(o Interface) bool { return i.equal(o) && i.Flags == o.Fl
 
 // equal reports whether two interfaces are the same but for the carrier.
 func (i Interface) equal(o Interface) bool {
-	return i.Index == o.Index && i.life == o.life && i.Name == o.Name && (i.Flags^o.Flags)&^net.FlagRunning == 0 && slices.Equal(i.Addrs, o.Addrs) &&
+	return i.Index == o.Index && i.life == o.life && i.Name == o.Name && (i.Flags^o.Flags)&^net.FlagRunning == 0 && slices.Equal(i.Addrs, o.Addrs) && slices.Equal(i.unusable, o.unusable) &&
 		maps.Equal(i.Broadcasts, o.Broadcasts) && slices.Equal(i.AltNames, o.AltNames)
 }
 
@@ -144,6 +144,7 @@ type view struct {
 	interfaces []Interface
 	classic    []Destination // one for each subnet of IPv4, one for each interface with IPv6
 	state      []Destination // one for each interface, and address family that it has
+	first      map[int]kind  // of beacon that goes on in the calm, by index of the interface
 }
 
 // look makes the view of an agent with this configuration, whose beacons leave by the sockets that are open. Of several addresses in one
@@ -178,6 +179,7 @@ func look(c *Config, all []Interface, isOpen func(six, isState bool) bool) *view
 			v.state = append(v.state, Destination{dst, i.speaker6(c.TTL > 1), i.Index})
 		}
 	}
+	v.lead()
 	return v
 }
 

@@ -241,6 +241,14 @@ func TestBridgePort(t *testing.T) {
 	if six("v0") {
 		t.Error("the port's address is listed")
 	}
+	all, err := r.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := all[slices.IndexFunc(all, func(i Interface) bool { return i.Name == "v0" })]
+	if len(port.unusable) == 0 || !newWorld(all).isLocal(port.unusable[0].Addr().WithZone("v0")) {
+		t.Error("the port's address is not known as one of this host")
+	}
 	if raw := addresses6(t, h); !strings.Contains(raw, " v0\n") {
 		t.Errorf("the system has given the port no address, so this has shown nothing:\n%s", raw)
 	}

@@ -66,7 +66,11 @@ func netlinkInterfaces() ([]Interface, error) {
 		}
 		addr, ok := netip.AddrFromSlice(own)
 		i, known := at[index]
-		if !ok || !known || addr.Is6() && (ports[index] || isTentative(flags)) {
+		if !ok || !known {
+			return
+		}
+		if addr.Is6() && (ports[index] || isTentative(flags)) {
+			list[i].unusable = append(list[i].unusable, netip.PrefixFrom(addr, bits))
 			return
 		}
 		list[i].add(netip.PrefixFrom(addr, bits), attribute(attributes, unix.IFA_BROADCAST))

@@ -190,3 +190,33 @@ func cpuTime(t testing.TB, pid int) time.Duration {
 	}
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
+
+// TestAppearsLater: an interface that is chosen by name and comes seconds later is told as missing, and beacons within a second.
+func TestAppearsLater(t *testing.T) {
+	t.Parallel()
+	host := testbed.NewLAN(t, "").Host("later")
+	r := newResident(host)
+	a := open(t, Config{Network: r, Interfaces: []string{"wlan0"}})
+	a.Announce(49152, Idle)
+	if f := a.Failures(); len(f) != 1 || f[0].Call != CallChoose || f[0].Interface != "wlan0" {
+		t.Errorf("failures: %v", f)
+	}
+	<-time.After(5 * time.Second)
+	select {
+	case to := <-r.sent:
+		t.Errorf("a beacon to %v before there is an interface", to)
+	default:
+	}
+	run(t, host, "ip", "link", "add", "wlan0", "type", "veth", "peer", "name", "ap0")
+	run(t, host, "ip", "link", "set", "ap0", "up")
+	run(t, host, "ip", "addr", "add", "192.168.7.1/24", "broadcast", "+", "dev", "wlan0")
+	began := time.Now()
+	run(t, host, "ip", "link", "set", "wlan0", "up")
+	awaitDestination(t, r, "192.168.7.255")
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("the first beacon came after %v", took)
+	}
+	if f := a.Failures(); len(f) > 0 {
+		t.Errorf("failures: %v", f)
+	}
+}

@@ -50,6 +50,8 @@ type Interface struct {
 
 	AltNames []string // other names, which Linux allows
 
+	unusable []netip.Prefix // other addresses, from which no beacon can be answered
+
 	nameless bool // package net does not know its name: a zone is its index
 	life     int  // how many of its index went before, as far as is known
 	virtual  bool // it is no hardware, such as a bridge or a container's cable, as far as the system tells

@@ -59,6 +59,7 @@ type station struct {
 	mu      sync.Mutex  // guards what follows; held while handlers run, so that an agent that left hears nothing
 	agents  []*Agent
 	failing map[action]failed // what does not work now, and why: told once
+	audible map[int]*audible  // what is heard, by index of the interface
 }
 
 // acquire returns the station of that key, with one more agent counted.
@@ -102,6 +103,7 @@ func newStation(key stationKey, log *zerolog.Logger) *station {
 		trigger: make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		failing: make(map[action]failed),
+		audible: make(map[int]*audible),
 	}
 	s.sound.Store(true)
 	s.world.Store(new(world))
@@ -298,6 +300,7 @@ func (s *station) hear(b []byte, from Origin, onState bool) {
 	sighting := Sighting{beacon, src, i.Index, i.Name, w.isLocal(src), onState || src.Is6()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.note(&sighting)
 	for _, a := range s.agents {
 		a.hear(sighting)
 	}

@@ -135,6 +135,7 @@ func (s *station) adopt(all []Interface) []subscription {
 	changed := !before.known || !slices.EqualFunc(all, before.interfaces, Interface.same)
 	if changed {
 		s.world.Store(newWorld(all))
+		clear(s.audible)
 	}
 	told := false
 	for _, a := range s.agents {

@@ -18,7 +18,7 @@ func newWorld(all []Interface) *world {
 	w := &world{known: true, interfaces: all, index: make(map[int]int), local: make(map[netip.Addr]bool)}
 	for at, i := range all {
 		w.index[i.Index] = at
-		for _, p := range i.Addrs {
+		for _, p := range slices.Concat(i.Addrs, i.unusable) {
 			w.local[p.Addr()] = true
 			if isLinkLocal6(p) {
 				w.local[p.Addr().WithZone(i.Name)] = true

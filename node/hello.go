@@ -153,6 +153,7 @@ func (n *Node) enter(s *session, in *inbox) {
 	}
 	n.unverified.Reached(s.unverified)
 	n.verify(s)
+	n.stir()
 	s.credit.lost.Store(n.dropped.has(s.uuid))
 	in.verdict, in.session, in.stream = accept, s, s.stream.Load()
 	if number := in.conn.Property(helloProperty); number != "" {

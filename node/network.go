@@ -58,14 +58,6 @@ func beaconNetwork(n Network) beacon.Network {
 	return n
 }
 
-// ListenGroups implements beacon.GroupListener.
-func (s system) ListenGroups(network string, port int) (beacon.PacketConn, error) {
-	if l, ok := s.Network.(beacon.GroupListener); ok {
-		return l.ListenGroups(network, port)
-	}
-	return s.Network.ListenPacket(network, port)
-}
-
 func (system) Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	if network == "unix" {
 		id, err := uuid.Parse(address)

@@ -53,6 +53,7 @@ type Node struct {
 	lifeWord    string               // a word for the life of this node: random, so that no other has it
 	tick        time.Duration
 	checked     time.Time         // when checkTimeouts last ran
+	stirred     time.Time         // when something changed last: see stir
 	former      remembered        // foreign peers whose last session ended without a farewell
 	unreachable remembered        // peers that must be reached before they enter
 	dropped     remembered        // peers that did not take their messages

@@ -32,6 +32,7 @@ func (n *Node) moved() {
 // relocate looks for the peers from where we are now: who waits before another attempt to dial does not wait any longer, and who
 // is connected is asked for a sign of life, which shows a connection that leads nowhere.
 func (n *Node) relocate() {
+	n.stir()
 	n.publish()
 	n.checkPeers()
 	n.after(pathGrace, n.leavePaths)
@@ -84,6 +85,7 @@ func (n *Node) sighted(s beacon.Sighting) {
 			return
 		}
 		p.unverified = endpoint
+		n.stir()
 	}
 	p.alive.Store(true)
 	if s.Local {
@@ -109,6 +111,7 @@ func (n *Node) checkTimeouts(now time.Time) {
 	n.checkRoom()
 	n.checkTroubles(now)
 	n.checkAccepting(now)
+	n.calmDown(now)
 	for _, s := range n.sessions {
 		s.out.Tidy()
 		n.checkReach(s, now, stalled)

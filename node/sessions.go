@@ -149,6 +149,7 @@ func (n *Node) reportExit(s *session, reason Reason) {
 	if !s.state.isPresent() || n.stopping { // while we close it is we who leave
 		return
 	}
+	n.stir()
 	n.log.Debug().Stringer("peer", s.uuid).Str("name", s.name).Stringer("reason", reason).Msg("exit")
 	e := Event{Kind: Exit, Peer: s.snapshot.Load(), Reason: reason}
 	if reason == Unreachable {

@@ -46,6 +46,7 @@ func (n *Node) become(s beacon.State) {
 	}
 	n.stateTurns++
 	n.agent.SetState(s)
+	n.stir()
 	n.tell()
 }
 

@@ -111,6 +111,9 @@ func (p *session) open(ctx context.Context, network, address string, cfg zmtp.Co
 	if err != nil {
 		return nil, err
 	}
+	if network == "tcp" && n.isOwn(nc) {
+		return nil, errors.Join(errOwnMailbox, nc.Close())
+	}
 	first := p.first(hello)
 	n.wg.Add(1) // until mailbox.Closed
 	conn, err := zmtp.Open(ctx, nc, cfg, p.out.Queue(), func(conn *zmtp.Conn) ([][]byte, error) {
@@ -121,6 +124,19 @@ func (p *session) open(ctx context.Context, network, address string, cfg zmtp.Co
 		n.wg.Done()
 	}
 	return conn, err
+}
+
+// errOwnMailbox: an endpoint of a peer led to ourselves.
+var errOwnMailbox = errors.New("this node listens at that address itself")
+
+// isOwn tells whether a connection leads to our own mailbox. A peer may name an address that only its host has, and so has ours: then it
+// is not dialled (see paths.Usable), unless we do not know our own addresses.
+func (n *Node) isOwn(nc net.Conn) bool {
+	local, remote := paths.AddrPortOf(nc.LocalAddr()), paths.AddrPortOf(nc.RemoteAddr())
+	if host, _, _ := listenAddress(n.cfg.Listen); host != "" && host != remote.Addr().String() {
+		return false // another process may have the port at that address
+	}
+	return remote.IsValid() && remote.Port() == n.port && local.Addr() == remote.Addr()
 }
 
 // link makes a connection within the process.

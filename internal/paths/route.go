@@ -59,18 +59,26 @@ const (
 
 // linkTo finds the link that an address is on.
 func linkTo(addr netip.Addr, interfaces []beacon.Interface) link {
+	switch i, ok := interfaceTo(addr, interfaces); {
+	case !ok:
+		return noLink
+	case i.Flags&net.FlagRunning == 0:
+		return linkDown
+	}
+	return linkUp
+}
+
+// interfaceTo finds the interface on whose subnets an address is.
+func interfaceTo(addr netip.Addr, interfaces []beacon.Interface) (beacon.Interface, bool) {
 	for _, i := range interfaces {
 		for _, prefix := range i.Addrs {
 			if !prefix.Contains(addr.WithZone("")) || addr.Zone() != "" && addr.Zone() != i.Name && addr.Zone() != strconv.Itoa(i.Index) {
 				continue
 			}
-			if i.Flags&net.FlagRunning == 0 {
-				return linkDown
-			}
-			return linkUp
+			return i, true
 		}
 	}
-	return noLink
+	return beacon.Interface{}, false
 }
 
 // quality orders addresses by their links: a subnet of our own, elsewhere, addresses that hosts give themselves, this host. Nothing gets

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync/atomic"
+
+	"github.com/go-zre/go-zre/beacon"
 )
 
 // maxPaths is how many endpoints of one peer a Set keeps.
@@ -147,6 +149,20 @@ func (s *Set) HasMoved(from netip.AddrPort) bool {
 		}
 	}
 	return stale && other
+}
+
+// IsRare reports whether an endpoint of IPv6 that was shown within so many ticks may be shown rarely because the peer, by the same link, is
+// shown by IPv4: where all is calm a node beacons by one of the two alone. interfaces are ours.
+func (s *Set) IsRare(at netip.AddrPort, ticks uint32, interfaces []beacon.Interface) bool {
+	shown := s.ShownAt(at)
+	if !at.Addr().Is6() || shown == 0 || s.clock.Now()-shown > ticks {
+		return false
+	}
+	i, ok := interfaceTo(at.Addr(), interfaces)
+	return ok && slices.ContainsFunc(*s.list.Load(), func(p path) bool {
+		j, ok := interfaceTo(p.Addr(), interfaces)
+		return ok && j.Index == i.Index && p.Addr().Is4() && s.clock.isFresh(p.shown.Load())
+	})
 }
 
 // ShownAt returns the tick at which the peer was last shown at an endpoint; 0 if it was not.

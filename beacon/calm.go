@@ -1,0 +1,115 @@
+package beacon
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+)
+
+// A node sends up to four beacons an interface: classic and with a state, by IPv4 and by IPv6. Fifty of them on one Wi-Fi would send 200
+// multicasts a second, at its lowest rate, while one of the four tells all. So where all is calm the others become rare.
+
+const (
+	// calmPause is the time between two rare beacons.
+	calmPause = 20 * time.Second
+	// RareAfter is how long after a rare beacon the next one has come, if none was lost.
+	RareAfter = calmPause + 5*time.Second
+	// missedTurns is how many beacons in a row may be lost before others are sent in their place.
+	missedTurns = 3
+)
+
+// A kind of beacon, by what it carries and its address family.
+type kind uint8
+
+// In the order of what goes on in the calm: classic ones, for all implementations, by IPv4 where it is.
+const (
+	kindClassic4 kind = iota
+	kindClassic6
+	kindState4
+	kindState6
+	kinds
+)
+
+func kindOf(a netip.Addr, isState bool) kind {
+	k := kindClassic4
+	if isState {
+		k = kindState4
+	}
+	if a.Is6() {
+		k++
+	}
+	return k
+}
+
+// audible is when each kind was last heard by one interface, from other machines: those of one hear each other whatever the network carries.
+type audible [kinds]time.Time
+
+// note notes a beacon of another machine. The caller holds mu.
+func (s *station) note(at *Sighting) {
+	if at.Local {
+		return
+	}
+	heard := s.audible[at.IfIndex]
+	if heard == nil {
+		heard = new(audible)
+		s.audible[at.IfIndex] = heard
+	}
+	heard[kindOf(at.Addr, at.State != Unknown)] = time.Now()
+}
+
+// carries reports whether the beacons of that kind, of nodes that speak every interval, can be relied on by an interface: they are heard, or
+// nothing is. What is not heard of others is not heard of us, as a rule.
+func (s *station) carries(ifIndex int, k kind, interval time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	heard := s.audible[ifIndex]
+	if heard == nil || time.Since(heard[k]) < missedTurns*max(interval, DefaultInterval) {
+		return true
+	}
+	for _, at := range heard {
+		if time.Since(at) < RareAfter {
+			return false
+		}
+	}
+	return true
+}
+
+// SetCalm says whether all is calm: the node has peers, and nothing has changed for a while, neither who they are nor how it is itself. Then
+// of the beacons of an interface one kind goes on every interval, the classic ones of IPv4 where there are any, and those of other kinds
+// go out every 20 s; where other machines are heard, but not by that kind, all go on. It is not calm after Announce, SetState and changes
+// of interfaces until SetCalm says so again. A change of state and the farewell are sent by all kinds at once.
+func (a *Agent) SetCalm(calm bool) { a.calm.Store(calm) }
+
+// due chooses the destinations of a turn.
+func (a *Agent) due(turn int, v *view) (classic, state []Destination) {
+	if !a.calm.Load() {
+		return v.classic, v.state
+	}
+	rare := max(1, int(calmPause/a.config.Interval))       // in turns
+	turn += int(binary.BigEndian.Uint16(a.config.UUID[:])) // so that nodes started together do not send theirs together
+	choose := func(list []Destination, isState bool) (chosen []Destination) {
+		for _, d := range list {
+			k, first := kindOf(d.Dst.Addr(), isState), v.first[d.IfIndex]
+			if k == first || (turn+int(k)*rare/int(kinds))%rare == 0 || !a.station.carries(d.IfIndex, first, a.config.Interval) {
+				chosen = append(chosen, d)
+			}
+		}
+		return chosen
+	}
+	return choose(v.classic, false), choose(v.state, true)
+}
+
+// lead notes which kind of beacon goes on in the calm by each interface.
+func (v *view) lead() {
+	v.first = make(map[int]kind)
+	note := func(list []Destination, isState bool) {
+		for _, d := range list {
+			k := kindOf(d.Dst.Addr(), isState)
+			if best, ok := v.first[d.IfIndex]; !ok || k < best {
+				v.first[d.IfIndex] = k
+			}
+		}
+	}
+	note(v.classic, false)
+	note(v.state, true)
+}
