@@ -110,12 +110,12 @@ func New(cfg Config) (*Node, error) {
 		cfg: cfg,
 		log: cfg.Log.With().Str("node", cfg.Name).Logger(),
 		zmtp: zmtp.Config{
-			Identity:   identity(cfg.UUID),
-			Properties: map[string]string{extensionsProperty: ourExtensions},
-			Limits:     cfg.Limits.zmtp(),
-			Budget:     zmtp.NewBudget(cfg.Limits.PartialOctets),
-			Log:        cfg.Log,
-			Memory:     memory.NewPool(),
+			Identity:      identity(cfg.UUID),
+			Properties:    map[string]string{extensionsProperty: ourExtensions},
+			Limits:        cfg.Limits.zmtp(),
+			ReceiveBudget: zmtp.NewReceiveBudget(cfg.Limits.PartialOctets),
+			Log:           cfg.Log,
+			Memory:        memory.NewPool(),
 
 			HandshakeTimeout: handshakeTimeout,
 			StallTimeout:     cfg.ExpiredTimeout,

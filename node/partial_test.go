@@ -72,7 +72,7 @@ func TestHalfMessages(t *testing.T) {
 	if grown > partial+message*9/8+100*(100<<10) { // and the buffers of each connection
 		t.Errorf("the heap grew by %d octets", grown)
 	}
-	held, waits := n.zmtp.Budget.Held()
+	held, waits := n.zmtp.ReceiveBudget.Held()
 	if held > partial+message*9/8 || !waits {
 		t.Errorf("%d octets are held; waits: %v", held, waits)
 	}
@@ -83,7 +83,7 @@ func TestHalfMessages(t *testing.T) {
 	n.waitKind(Whisper, f.uuid)
 	eventually(t, "the first of them are closed", func() bool { return a.open() < 100 })
 	a.close()
-	eventually(t, "all room is given back", func() bool { held, waits := n.zmtp.Budget.Held(); return held == 0 && !waits })
+	eventually(t, "all room is given back", func() bool { held, waits := n.zmtp.ReceiveBudget.Held(); return held == 0 && !waits })
 }
 
 // What comes before a HELLO, however long, is dropped as it arrives. HELLO may follow.

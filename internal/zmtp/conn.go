@@ -18,10 +18,10 @@ type Conn struct {
 	peer     metadata
 	told     map[string]string // properties of our own READY
 	limits   Limits
-	stall    time.Duration // Config.StallTimeout
-	budget   *Budget       // Config.Budget
-	waits    atomic.Bool   // the reader waits for room in it
-	receiver Receiver      // once it runs; its reader's own
+	stall    time.Duration  // Config.StallTimeout
+	budget   *ReceiveBudget // Config.ReceiveBudget
+	waits    atomic.Bool    // the reader waits for room in it
+	receiver Receiver       // once it runs; its reader's own
 	memory   *memory.Pool
 	origin   memory.Origin // of the message that is delivered; its reader's own
 	router   *Router       // that accepted it; nil for a DEALER's
@@ -55,7 +55,7 @@ type addressed interface {
 func newConn(l link, peer metadata, q *Queue, cfg Config) *Conn {
 	return &Conn{
 		link: l, peer: peer, told: cfg.Properties, queue: q, limits: cfg.Limits,
-		stall: cfg.StallTimeout, budget: cfg.Budget, memory: cfg.Memory,
+		stall: cfg.StallTimeout, budget: cfg.ReceiveBudget, memory: cfg.Memory,
 		done: make(chan struct{}), finished: make(chan struct{}),
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// leastPace is how many octets a second a message must grow that holds a share of the Budget, while others wait for room: slower ones
+// leastPace is how many octets a second a message must grow that holds a share of the ReceiveBudget, while others wait for room: slower ones
 // would keep all others waiting, at no cost.
 const leastPace = 32 << 10
 

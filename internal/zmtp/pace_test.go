@@ -70,8 +70,8 @@ func TestStall(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l, in := newMemListener(), make(chan *recorder, 1)
-				budget := NewBudget(8 << 20)
-				r := NewRouter(Config{StallTimeout: timeout, Budget: budget}, func(c *Conn) (Receiver, error) {
+				budget := NewReceiveBudget(8 << 20)
+				r := NewRouter(Config{StallTimeout: timeout, ReceiveBudget: budget}, func(c *Conn) (Receiver, error) {
 					recv := newRecorder(1)
 					if !strings.HasPrefix(test.name, "the receiver") {
 						recv = newRecorder(100)

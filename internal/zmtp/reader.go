@@ -30,7 +30,7 @@ const (
 
 	direct = 8 << 10 // a rest of a frame this long is read to its place without the buffer
 
-	// A message is long from so many octets or frames on: then a Screener is asked, and the Budget. One that is shorter holds less than freeOctets.
+	// A message is long from so many octets or frames on: then a Screener is asked, and the ReceiveBudget. One that is shorter holds less than freeOctets.
 	longMessage = 8 << 10
 	manyFrames  = 256
 )

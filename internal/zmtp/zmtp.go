@@ -9,7 +9,7 @@
 //     something waits, drains it, everything with few system calls.
 //   - A [Receiver] gets what one peer sends, from that connection's reader goroutine, whole messages in order. A Receive
 //     that waits makes the reader wait, so the peer meets TCP's backpressure.
-//   - A [Budget] bounds the messages that are partly received, over all connections. A [Screener] tells which need not be received at all.
+//   - A [ReceiveBudget] bounds the messages that are partly received, over all connections. A [Screener] tells which need not be received at all.
 //   - A [Conn] ends once: because the peer left, broke the protocol, was replaced, or this side closed it. Its Receiver's
 //     Closed is told which.
 //
@@ -49,11 +49,11 @@ type Config struct {
 	// HandshakeTimeout is how long greeting and handshake may take together. Default 5 seconds.
 	HandshakeTimeout time.Duration
 
-	// Budget bounds what is held of messages that are partly received, over all connections with this Budget; nil for no bound but Limits.
-	Budget *Budget
+	// ReceiveBudget bounds what is held of messages that are partly received, over all connections with this ReceiveBudget; nil for no bound but Limits.
+	ReceiveBudget *ReceiveBudget
 
 	// StallTimeout is how long a peer may send nothing in the midst of a message before the connection ends; 0 for ever. A message that holds a
-	// share of the Budget, while others wait for room, must grow by 32 KiB a second, on the average of that time. While the reader itself waits, for
+	// share of the ReceiveBudget, while others wait for room, must grow by 32 KiB a second, on the average of that time. While the reader itself waits, for
 	// room or in Receive, that does not count.
 	StallTimeout time.Duration
 

@@ -108,15 +108,15 @@ type halves struct {
 	t      *testing.T
 	l      *memListener
 	in     *inbox
-	budget *Budget
+	budget *ReceiveBudget
 	size   int
 	peers  []*memConn
 	wrote  []atomic.Int64
 }
 
 func newHalves(t *testing.T, budget int64, size, count int) *halves {
-	h := &halves{t: t, l: newMemListener(), in: newInbox(), budget: NewBudget(budget), size: size, wrote: make([]atomic.Int64, count)}
-	serve(t, NewRouter(Config{Budget: h.budget, StallTimeout: time.Minute}, h.in.accept), h.l)
+	h := &halves{t: t, l: newMemListener(), in: newInbox(), budget: NewReceiveBudget(budget), size: size, wrote: make([]atomic.Int64, count)}
+	serve(t, NewRouter(Config{ReceiveBudget: h.budget, StallTimeout: time.Minute}, h.in.accept), h.l)
 	for i := range count {
 		nc := h.l.dial()
 		t.Cleanup(func() { nc.Close() })
@@ -220,7 +220,7 @@ func TestLargestMessageWithinBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 4 << 20
 		l, in := newMemListener(), newInbox()
-		serve(t, NewRouter(Config{Budget: NewBudget(size), Limits: Limits{MessageSize: size}}, in.accept), l)
+		serve(t, NewRouter(Config{ReceiveBudget: NewReceiveBudget(size), Limits: Limits{MessageSize: size}}, in.accept), l)
 		nc := l.dial()
 		defer nc.Close()
 		nc.Write(hello("DEALER", "x"))

@@ -6,14 +6,14 @@ import (
 	"sync/atomic"
 )
 
-// freeOctets is what each connection may hold of a message that arrives without a share of the Budget: so much that small messages
+// freeOctets is what each connection may hold of a message that arrives without a share of the ReceiveBudget: so much that small messages
 // cost nothing more.
 const freeOctets = 16 << 10
 
-// newcomersPart is the part of a Budget that connections have before their greeting: an eighth.
+// newcomersPart is the part of a ReceiveBudget that connections have before their greeting: an eighth.
 const newcomersPart = 8
 
-// A Budget bounds the memory of all messages that are partly received, over the connections that share it: each has 16 KiB without
+// A ReceiveBudget bounds the memory of all messages that are partly received, over the connections that share it: each has 16 KiB without
 // it, and takes the rest from here, until its Receiver has the message. A connection that finds no room reads no more until there is
 // some. Of those that wait the one that would hold least is served first.
 //
@@ -22,17 +22,17 @@ const newcomersPart = 8
 //
 // Connections whose Greeter has no greeting yet share a budget of their own, an eighth of this one beside it: what strangers send takes
 // no room from peers.
-type Budget struct {
+type ReceiveBudget struct {
 	peers, newcomers pool
 }
 
-// NewBudget returns a Budget of so many octets.
-func NewBudget(octets int64) *Budget {
-	return &Budget{peers: pool{limit: octets}, newcomers: pool{limit: octets / newcomersPart}}
+// NewReceiveBudget returns a ReceiveBudget of so many octets.
+func NewReceiveBudget(octets int64) *ReceiveBudget {
+	return &ReceiveBudget{peers: pool{limit: octets}, newcomers: pool{limit: octets / newcomersPart}}
 }
 
 // Held returns how many octets are held, and whether a connection waits for room.
-func (b *Budget) Held() (octets int64, waits bool) {
+func (b *ReceiveBudget) Held() (octets int64, waits bool) {
 	return b.peers.used.Load() + b.newcomers.used.Load(), b.peers.isShort() || b.newcomers.isShort()
 }
 
@@ -220,5 +220,5 @@ func (c *Conn) pool() *pool {
 	return &c.budget.peers
 }
 
-// Waits reports whether nothing is read from the peer because there is no room in the Budget.
+// Waits reports whether nothing is read from the peer because there is no room in the ReceiveBudget.
 func (c *Conn) Waits() bool { return c.waits.Load() }
