@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -271,6 +272,7 @@ func (in *inbox) Closed(err error) {
 			in.node.hungUp(s, in, err)
 		case s.inbox == in:
 			s.inbox, s.last = nil, last
+			in.node.judgeWay(s, time.Now(), in.node.cfg.EvasiveTimeout) // zyre hangs up if it hears nothing
 			in.node.handle(s, inboxClosed, detail{in: in})
 		}
 	})

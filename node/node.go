@@ -52,6 +52,7 @@ type Node struct {
 	checked     time.Time         // when checkTimeouts last ran
 	former      remembered        // foreign peers whose last session ended without a farewell
 	unreachable remembered        // peers that must be reached before they enter
+	blocked     remembered        // peers that must show that they know our HELLO before they enter: see giveUpWay
 	unverified  *paths.Unverified // bounds the sessions that beacons began
 	departures  paths.Departures  // peers that have just left
 	crowded     bool              // a newcomer was turned away since checkRoom looked last
@@ -114,6 +115,7 @@ func New(cfg Config) (*Node, error) {
 		groups:      make(map[string]string),
 		former:      newRemembered(cfg.Limits.Peers, formerFor),
 		unreachable: newRemembered(cfg.Limits.Peers, unreachableFor),
+		blocked:     newRemembered(cfg.Limits.Peers, unreachableFor),
 		chosen:      beacon.Idle,
 		auto:        eventqueue.NewAutoState(),
 		reserved:    make(map[netip.AddrPort]*session),

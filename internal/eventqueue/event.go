@@ -35,7 +35,7 @@ const (
 	LostMessages                    // a gap in its sequence numbers, or one out of order
 	Replaced                        // it greeted anew: restarted, or began a new session
 	NotResponding                   // its queue stayed full for the send timeout
-	Unreachable                     // no connection to it could be made for the expired timeout
+	Unreachable                     // no connection to it could be made, or ours took no data, for the expired timeout
 )
 
 func (r Reason) String() string {
@@ -62,7 +62,7 @@ func (r Reason) String() string {
 type Event struct {
 	Kind   Kind
 	Reason Reason       // Exit
-	Err    error        // Exit for Unreachable: of the last attempt to dial
+	Err    error        // Exit for Unreachable: of the last attempt to dial, or that the way takes no data
 	State  beacon.State // State
 	Peer   *Peer
 	Group  string       // Join, Leave, Shout

@@ -27,6 +27,7 @@ type Conn struct {
 	err    error       // why the connection was closed
 	failed error       // what the system said of a write, unless the peer had closed before
 
+	heard    atomic.Bool   // octets came since Heard last told
 	parts    atomic.Int32  // reader and writer, which still run
 	done     chan struct{} // closing has begun
 	finished chan struct{} // nothing of the connection runs any more, Closed has returned
@@ -151,7 +152,7 @@ type socket struct{ net.Conn }
 func (s socket) run(c *Conn) {
 	c.parts.Store(2)
 	s.drain(c, c.queue)
-	go c.read(&reader{src: nearby(s.Conn), limits: &c.limits, deliver: c.deliver, pong: c.pong})
+	go c.read(&reader{src: nearby(s.Conn), limits: &c.limits, deliver: c.deliver, pong: c.pong, heard: &c.heard})
 }
 
 // drain has what is in a queue written, whenever there is something.

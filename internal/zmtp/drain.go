@@ -130,6 +130,7 @@ func (q *Queue) wrote(messages int, octets int64) {
 	}
 	q.messages -= messages
 	q.octets -= octets
+	q.sent += octets
 	q.written += int64(messages)
 	q.advanced = time.Now()
 	q.announce(&q.progress)

@@ -40,6 +40,7 @@ type Queue struct {
 	pushed   int64     // messages so far
 	written  int64     // messages so far
 	advanced time.Time // when octets were last written
+	sent     int64     // octets written so far
 	conn     *Conn     // drains this queue; nil before
 	closed   *queueClosedError
 	room     chan struct{} // closed when there is room again; nil unless a Push found none

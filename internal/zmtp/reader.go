@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-zre/go-zre/internal/memory"
@@ -46,6 +47,7 @@ type reader struct {
 	limits  *Limits
 	deliver func(frames [][]byte, from *memory.Slab) error
 	pong    func(context []byte)
+	heard   *atomic.Bool // set when octets come; nil if nobody asks
 
 	cutter  memory.Cutter // with the frames of the message that is arriving
 	message int64         // their octets
@@ -241,6 +243,9 @@ func (r *reader) calmDown() {
 func (r *reader) judge(n int, err error) error {
 	switch {
 	case n > 0: // if there is an error with octets it will come again
+		if r.heard != nil && !r.heard.Load() {
+			r.heard.Store(true)
+		}
 		if r.awake {
 			return nil
 		}
