@@ -101,7 +101,7 @@ func (w *wait) room(ctx context.Context) error {
 	case <-w.timeout.C:
 		return w.timedOut()
 	case <-ctx.Done():
-		return w.failed(fmt.Errorf("%w: %w", ErrPeerBusy, context.Cause(ctx)))
+		return w.failed(fmt.Errorf("%w: %w", w.busy(), context.Cause(ctx)))
 	case <-w.node.done:
 		return ErrClosed
 	}
@@ -118,6 +118,10 @@ func (w *wait) timedOut() error {
 		// Room is told of when there is plenty. A peer that is slow, but has taken something since we wait, may have made some;
 		// what one that hangs takes at first goes into buffers.
 		w.began = time.Now()
+	case w.dropHeaviest():
+		w.began = time.Now() // there is room soon
+	case w.out.IsShort() && w.busy() != ErrPeerBusy:
+		return w.failed(w.busy()) // the others take theirs, if slowly
 	default:
 		w.out.Drop()
 		return dropped(w.failed(fmt.Errorf("%w: dropped after %v", ErrPeerBusy, timeout)))

@@ -11,6 +11,16 @@ type Lease struct {
 	holders atomic.Int32
 	frames  [][]byte // of the message
 	owned   [][]byte // those that are ours
+
+	octets  int64       // of memory, of the large frames
+	counted atomic.Bool // in account
+	account Account
+	isLeft  atomic.Bool // somebody has the frames who does not hold the lease
+}
+
+// An Account counts octets of memory.
+type Account interface {
+	Add(octets int64)
 }
 
 var leases = sync.Pool{New: func() any { return new(Lease) }}
@@ -26,6 +36,7 @@ func NewLease(frames [][]byte, given bool) *Lease {
 				frame = pooled(frame)
 			}
 			l.owned = append(l.owned, frame)
+			l.octets += int64(cap(frame))
 		}
 		l.frames = append(l.frames, frame)
 	}
@@ -38,11 +49,39 @@ func (l *Lease) Frames() [][]byte { return l.frames }
 // Hold holds the lease once more.
 func (l *Lease) Hold() { l.holders.Add(1) }
 
+// Count has an account count the memory until the lease is released, if none does yet. The caller holds the lease.
+func (l *Lease) Count(in Account) {
+	if !l.counted.Load() && l.counted.CompareAndSwap(false, true) {
+		l.account = in
+		in.Add(l.octets)
+	}
+}
+
+// Counted returns how many octets an account counts; 0 if none does yet. The caller holds the lease.
+func (l *Lease) Counted() int64 {
+	if l.counted.Load() {
+		return l.octets
+	}
+	return 0
+}
+
+// Leave has the memory left to the garbage collector when the lease is released, since the frames may be in use then. The caller holds the
+// lease.
+func (l *Lease) Leave() { l.isLeft.Store(true) }
+
 // Release ends a hold. With the last one the memory is used for other messages.
 func (l *Lease) Release() {
 	if l.holders.Add(-1) > 0 {
 		return
 	}
+	if l.counted.Load() {
+		l.account.Add(-l.octets)
+	}
+	if l.isLeft.Load() {
+		return
+	}
+	l.octets, l.account = 0, nil
+	l.counted.Store(false)
 	for _, m := range l.owned {
 		giveBack(m)
 	}

@@ -20,6 +20,8 @@ type wrap struct {
 	since    time.Time
 	messages []parked
 	octets   int64
+	memory   int64         // octets, with what messages and frames take beside their own
+	small    int64         // of that, what is not leased
 	controls []Encode      // for this session alone
 	settled  chan struct{} // closed when nothing is parked any more
 }
@@ -28,6 +30,12 @@ type parked struct {
 	Target
 	Content
 }
+
+// What a parked message and each of its frames take beside their octets, in octets of memory, about.
+const (
+	parkedCost      = 128
+	parkedFrameCost = 32
+)
 
 // maxParkedControls bounds the controls, as those of a queue are.
 const maxParkedControls = 1_000
@@ -44,22 +52,34 @@ func (o *Outbox) wrapping() bool {
 // park keeps a message until it is known how to number it, within the bounds of a queue. It needs mu.
 func (o *Outbox) park(to Target, c *Content) error {
 	w := o.wrap
+	budget, memory := o.cfg.Budget, c.Size+parkedCost+parkedFrameCost*int64(len(c.Frames))
 	if len(w.messages) >= o.cfg.QueueMessages || len(w.messages) > 0 && w.octets+c.Size > o.cfg.QueueOctets {
 		return zmtp.ErrFull
 	}
-	c.Own()
-	if to.Lease != nil {
-		to.Lease.Hold() // for ever: what is parked has no end that anybody counts
-		to.Lease = nil
+	if _, waiting := o.queue.Depth(); budget != nil && !budget.Affords(waiting+w.memory+memory) {
+		return zmtp.ErrFull
 	}
+	c.Own()
 	frames := slices.Clone(c.Frames)
+	small := memory - c.Size
 	for i, frame := range frames {
 		if len(frame) < zmtp.LargeFrame { // large ones are copies
 			frames[i] = bytes.Clone(frame)
+			small += int64(len(frame))
+		}
+	}
+	if to.Lease != nil {
+		to.Lease.Hold()
+	}
+	if w.small += small; budget != nil {
+		budget.Add(small)
+		if to.Lease != nil {
+			to.Lease.Count(budget)
 		}
 	}
 	w.messages = append(w.messages, parked{to, Content{Frames: frames, Size: c.Size, owned: true}})
 	w.octets += c.Size
+	w.memory += memory
 	return nil
 }
 
@@ -76,25 +96,41 @@ func (o *Outbox) parkControl(encode Encode) error {
 // needs mu.
 func (o *Outbox) sendParked() {
 	w := o.wrap
-	o.dropParked()
+	o.settleWrap()
+	if o.cfg.Budget != nil {
+		o.cfg.Budget.Add(-w.small)
+	}
 	var err error
 	for _, encode := range w.controls {
 		err = errors.Join(err, o.enqueueControl(encode))
 	}
 	for i := range w.messages {
 		err = errors.Join(err, o.enqueue(w.messages[i].Target, &w.messages[i].Content, true))
+		w.messages[i].Target.Release()
 	}
 	if errors.Is(err, zmtp.ErrFull) {
 		o.Drop() // it answered before it read what came first
 	}
 }
 
-// dropParked has nothing wait any more. It needs mu.
+// settleWrap has nothing wait any more. It needs mu.
+func (o *Outbox) settleWrap() {
+	close(o.wrap.settled)
+	o.wrap = nil
+}
+
+// dropParked discards what is parked. It needs mu.
 func (o *Outbox) dropParked() {
-	if o.wrap != nil {
-		close(o.wrap.settled)
-		o.wrap = nil
+	if o.wrap == nil {
+		return
 	}
+	for _, m := range o.wrap.messages {
+		m.Target.Release()
+	}
+	if o.cfg.Budget != nil {
+		o.cfg.Budget.Add(-o.wrap.small)
+	}
+	o.settleWrap()
 }
 
 // Inherit has a session that begins know what the last one with the same peer learned, and send what is parked there: this is its successor

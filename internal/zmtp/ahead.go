@@ -20,7 +20,7 @@ func (q *Queue) PushAhead(numbers Numbers, frame []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	size := wireSize([][]byte{frame})
-	if err := q.admit(size, controlMessages, controlOctets); err != nil {
+	if err := q.admit(size, controlMessages, controlOctets, nil); err != nil {
 		return err
 	}
 	if q.taken && q.batch.overtake(numbers, frame) {

@@ -122,7 +122,10 @@ func (q *Queue) empty() error {
 }
 
 // wrote says that so much of what was taken is out.
-func (q *Queue) wrote(messages int, octets int64) {
+func (q *Queue) wrote(messages int, octets int64) { q.wroteOf(messages, octets, 0) }
+
+// wroteOf is wrote, and says how many chunks are not needed for it any more.
+func (q *Queue) wroteOf(messages int, octets int64, chunks int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed != nil {
@@ -130,6 +133,8 @@ func (q *Queue) wrote(messages int, octets int64) {
 	}
 	q.messages -= messages
 	q.octets -= octets
+	q.batch.chunks -= chunks
+	q.settle()
 	q.sent += octets
 	q.written += int64(messages)
 	q.advanced = time.Now()
@@ -138,7 +143,8 @@ func (q *Queue) wrote(messages int, octets int64) {
 		q.idle.Store(true)
 		q.announce(&q.drained)
 	}
-	if q.messages <= q.maxMessages/2 && q.octets <= q.maxOctets/2 {
+	if q.messages <= q.maxMessages/2 && q.octets <= q.maxOctets/2 &&
+		(!q.isShort || q.octets <= max(q.budget.free(), freeOctets)/2) {
 		q.announce(&q.room)
 	}
 }

@@ -15,6 +15,7 @@ import (
 const (
 	controlMessages = 1000
 	controlOctets   = 1 << 20
+	parkedOctets    = controlOctets + 1 // PushParked: as much, and whatever the budget says
 )
 
 // A Queue is the bounded mailbox of messages to one peer. It exists before the connection does and messages wait in it;
@@ -40,12 +41,16 @@ type Queue struct {
 	pushed   int64     // messages so far
 	written  int64     // messages so far
 	advanced time.Time // when octets were last written
-	sent     int64     // octets written so far
+	sent     int64     // written so far
 	conn     *Conn     // drains this queue; nil before
 	closed   *queueClosedError
 	room     chan struct{} // closed when there is room again; nil unless a Push found none
 	drained  chan struct{} // closed when there is nothing; nil unless somebody waits for that
 	progress chan struct{} // closed when more was written; nil unless somebody waits for that
+
+	budget  *Budget // that many queues share; nil for none
+	counted int64   // octets there
+	isShort bool    // the last Push found that it has no room
 }
 
 // NewQueue returns a queue that holds at most maxMessages messages and maxOctets octets, headers of frames included. What
@@ -80,17 +85,32 @@ func (q *Queue) PushControl(frames ...[]byte) error {
 	return q.push(frames, nil, controlMessages, controlOctets)
 }
 
+// PushParked is PushControl for a message that was counted by the budget up to now, and so needs no room there: with the lease, if it has
+// one, that of its large frames.
+func (q *Queue) PushParked(lease *memory.Lease, frames ...[]byte) error {
+	return q.push(frames, lease, controlMessages, parkedOctets)
+}
+
 func (q *Queue) push(frames [][]byte, lease *memory.Lease, moreMessages int, moreOctets int64) error {
 	if len(frames) == 0 {
 		return errors.New("zmtp: a message has at least one frame")
 	}
 	size := wireSize(frames)
+	if lease == nil && q.budget != nil && hasLarge(size, frames) { // so that it is counted
+		lease = memory.NewLease(frames, true)
+		lease.Leave()
+		defer lease.Release()
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if err := q.admit(size, moreMessages, moreOctets); err != nil {
+	if err := q.admit(size, moreMessages, moreOctets, lease); err != nil {
 		return err
 	}
+	if lease != nil && q.budget != nil {
+		lease.Count(q.budget)
+	}
 	q.add(frames, lease)
+	q.settle()
 	q.pushed++
 	return nil
 }
@@ -111,7 +131,7 @@ func (q *Queue) waits() bool { return len(q.batch.segments)+len(q.copies.runs) >
 func (q *Queue) pushCommand(body []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if err := q.admit(shortHeader+int64(len(body)), controlMessages, controlOctets); err != nil {
+	if err := q.admit(shortHeader+int64(len(body)), controlMessages, controlOctets, nil); err != nil {
 		return err
 	}
 	q.batch.begin()
@@ -121,12 +141,16 @@ func (q *Queue) pushCommand(body []byte) error {
 	return nil
 }
 
-// admit finds room for a message of that size and counts it. The caller holds the lock.
-func (q *Queue) admit(size int64, moreMessages int, moreOctets int64) error {
+// admit finds room for a message of that size and counts it. The caller holds the lock, and of the message its lease, if there is one.
+func (q *Queue) admit(size int64, moreMessages int, moreOctets int64, lease *memory.Lease) error {
 	if q.closed != nil {
 		return q.closed
 	}
-	if q.messages > 0 && (q.messages >= q.maxMessages+moreMessages || q.octets+size > q.maxOctets+moreOctets) {
+	if moreOctets == 0 { // a control message tells senders nothing
+		q.isShort = false
+	}
+	if q.messages > 0 && (q.messages >= q.maxMessages+moreMessages || q.octets+size > q.maxOctets+moreOctets) ||
+		!q.affords(size, moreOctets, lease) {
 		if q.room == nil {
 			q.room = make(chan struct{})
 		}
@@ -256,11 +280,13 @@ func (q *Queue) shut(err error, discard bool) *Conn {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if discard || !q.conn.inproc() {
+		discardSegments(q.batch.segments)
 		q.batch, q.copies = batch{}, copies{}
 	}
 	if q.closed == nil {
 		q.closed = &queueClosedError{err}
 		q.messages, q.octets = 0, 0
+		q.unshare()
 		q.idle.Store(false)
 		q.announce(&q.room)
 		q.announce(&q.drained)

@@ -49,6 +49,7 @@ func (w *writer) run() error {
 		for rest := all; len(rest) > 0; {
 			n, err := w.write(rest)
 			if err != nil {
+				discardSegments(rest)
 				return err
 			}
 			rest = rest[n:]
@@ -74,8 +75,7 @@ func (w *writer) write(segments []segment) (n int, err error) {
 		return 0, err
 	}
 	n, messages := advance(segments, written)
-	recycle(segments[:n])
-	w.queue.wrote(messages, int64(written))
+	w.queue.wroteOf(messages, int64(written), recycle(segments[:n]))
 	return n, nil
 }
 
