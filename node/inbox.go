@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"runtime"
 	"sync/atomic"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -272,7 +271,7 @@ func (in *inbox) Closed(err error) {
 			in.node.hungUp(s, in, err)
 		case s.inbox == in:
 			s.inbox, s.last = nil, last
-			in.node.judgeWay(s, time.Now(), in.node.cfg.EvasiveTimeout) // zyre hangs up if it hears nothing
+			in.node.judgeWay(s, in.node.checked, hangUpTime) // zyre hangs up if it hears nothing
 			in.node.handle(s, inboxClosed, detail{in: in})
 		}
 	})

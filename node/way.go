@@ -18,6 +18,9 @@ type way struct {
 	asked        int64     // octets that are acknowledged once the peer has the PING that asked for a sign of life
 }
 
+// hangUpTime is how long nothing must have been acknowledged before a peer hung up for that to be why: TCP has sent it five times by then.
+const hangUpTime = 5 * time.Second
+
 // errWayStuck is the cause of a wayError.
 var errWayStuck = errors.New("the way takes no data")
 
@@ -56,7 +59,8 @@ func (n *Node) checkWay(s *session, now time.Time, stalled bool) (isTaken bool) 
 	return moves && d.Acknowledged < w.asked
 }
 
-// judgeWay gives a session up if nothing was acknowledged for so long, as far as is known. A peer that hangs up meanwhile shows it too.
+// judgeWay gives a session up if at some time nothing had been acknowledged for so long. A peer that hangs up shows it too; then the time is that
+// of the last look, since we may have been stalled after it.
 func (n *Node) judgeWay(s *session, now time.Time, after time.Duration) {
 	if w := &s.way; !w.stuck.IsZero() && now.Sub(w.stuck) >= after {
 		n.handle(s, deliveryExpired, detail{err: &wayError{w.waiting, now.Sub(w.stuck)}})
