@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// All queues of messages to peers share one budget of memory (zmtp.Budget). It gives each a fair part, so mostly a sender waits for its own
+// All queues of messages to peers share one budget of memory (zmtp.SendBudget). It gives each a fair part, so mostly a sender waits for its own
 // peer. Where peers that take nothing hold so much that a message finds no room though its own peer takes all, it is one of those that is
 // dropped.
 

@@ -30,8 +30,8 @@ type Node struct {
 
 	events    *eventqueue.Queue
 	problems  problems
-	queues    *zmtp.Budget // of all of them
-	calls     chan func()  // run by the control loop
+	queues    *zmtp.SendBudget // of all of them
+	calls     chan func()      // run by the control loop
 	sightings chan beacon.Sighting
 	moves     chan struct{}   // holds a token when our interfaces have changed
 	done      chan struct{}   // closed when the node stops
@@ -107,7 +107,7 @@ func New(cfg Config) (*Node, error) {
 			HandshakeTimeout: handshakeTimeout,
 		},
 		events:      eventqueue.New(eventqueue.Limits{Messages: cfg.Limits.Events, Octets: cfg.Limits.EventOctets}),
-		queues:      zmtp.NewBudget(cfg.Limits.TotalQueueOctets),
+		queues:      zmtp.NewSendBudget(cfg.Limits.TotalQueueOctets),
 		calls:       make(chan func()),
 		sightings:   make(chan beacon.Sighting, 256),
 		moves:       make(chan struct{}, 1),

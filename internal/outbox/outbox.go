@@ -24,8 +24,8 @@ type Config struct {
 	QueueMessages int
 	QueueOctets   int64
 
-	// Budget bounds what all outboxes of a node hold together; nil for no bound.
-	Budget *zmtp.Budget
+	// SendBudget bounds what all outboxes of a node hold together; nil for no bound.
+	SendBudget *zmtp.SendBudget
 
 	// Inproc says that the peer is a node of this process: the queue copies all that it gets, and HandOverTo may follow.
 	Inproc bool
@@ -69,7 +69,7 @@ func New(cfg Config) *Outbox {
 	} else {
 		o.queue = zmtp.NewQueue(cfg.QueueMessages, cfg.QueueOctets)
 	}
-	o.queue.Share(cfg.Budget)
+	o.queue.Share(cfg.SendBudget)
 	return o
 }
 

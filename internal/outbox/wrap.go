@@ -52,7 +52,7 @@ func (o *Outbox) wrapping() bool {
 // park keeps a message until it is known how to number it, within the bounds of a queue. It needs mu.
 func (o *Outbox) park(to Target, c *Content) error {
 	w := o.wrap
-	budget, memory := o.cfg.Budget, c.Size+parkedCost+parkedFrameCost*int64(len(c.Frames))
+	budget, memory := o.cfg.SendBudget, c.Size+parkedCost+parkedFrameCost*int64(len(c.Frames))
 	if len(w.messages) >= o.cfg.QueueMessages || len(w.messages) > 0 && w.octets+c.Size > o.cfg.QueueOctets {
 		return zmtp.ErrFull
 	}
@@ -97,8 +97,8 @@ func (o *Outbox) parkControl(encode Encode) error {
 func (o *Outbox) sendParked() {
 	w := o.wrap
 	o.settleWrap()
-	if o.cfg.Budget != nil {
-		o.cfg.Budget.Add(-w.small)
+	if o.cfg.SendBudget != nil {
+		o.cfg.SendBudget.Add(-w.small)
 	}
 	var err error
 	for _, encode := range w.controls {
@@ -127,8 +127,8 @@ func (o *Outbox) dropParked() {
 	for _, m := range o.wrap.messages {
 		m.Target.Release()
 	}
-	if o.cfg.Budget != nil {
-		o.cfg.Budget.Add(-o.wrap.small)
+	if o.cfg.SendBudget != nil {
+		o.cfg.SendBudget.Add(-o.wrap.small)
 	}
 	o.settleWrap()
 }

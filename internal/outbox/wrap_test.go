@@ -261,8 +261,8 @@ func TestParkedIsCounted(t *testing.T) {
 	} {
 		t.Run(end.name, func(t *testing.T) {
 			const octets = 1 << 20
-			budget := zmtp.NewBudget(octets)
-			o := New(Config{QueueMessages: 1 << 20, QueueOctets: octets, Budget: budget, Drop: func() { t.Error("dropped") }})
+			budget := zmtp.NewSendBudget(octets)
+			o := New(Config{QueueMessages: 1 << 20, QueueOctets: octets, SendBudget: budget, Drop: func() { t.Error("dropped") }})
 			o.Skip(shortCycle - 1)
 			send := func(frames ...[]byte) error {
 				c := Content{Frames: frames}

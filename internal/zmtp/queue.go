@@ -48,9 +48,9 @@ type Queue struct {
 	drained  chan struct{} // closed when there is nothing; nil unless somebody waits for that
 	progress chan struct{} // closed when more was written; nil unless somebody waits for that
 
-	budget  *Budget // that many queues share; nil for none
-	counted int64   // octets there
-	isShort bool    // the last Push found that it has no room
+	budget  *SendBudget // that many queues share; nil for none
+	counted int64       // octets there
+	isShort bool        // the last Push found that it has no room
 }
 
 // NewQueue returns a queue that holds at most maxMessages messages and maxOctets octets, headers of frames included. What

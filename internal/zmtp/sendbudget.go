@@ -9,16 +9,16 @@ import (
 	"github.com/go-zre/go-zre/internal/memory"
 )
 
-// A Budget bounds the memory that many queues hold together. A queue may grow while it holds no more than what is free: of n queues that
+// A SendBudget bounds the memory that many queues hold together. A queue may grow while it holds no more than what is free: of n queues that
 // nobody drains each comes to hold the n+1st part, and as much is left for others. So the queue that holds most waits first, a single one
 // may have half of the budget, and there is always some room for one that holds little.
 //
 // What counts is memory. The octets of small frames are in chunks, and chunks count, whole. A large frame that is pushed to many queues
 // counts once, as long as one of them holds it. The first chunk of each queue is free, so that queues which hold little never wait for the
-// others, and cost the Budget nothing: queues count themselves when a chunk comes or goes, not for each message.
+// others, and cost the SendBudget nothing: queues count themselves when a chunk comes or goes, not for each message.
 //
 // All methods may be called from any goroutine. They do not wait.
-type Budget struct {
+type SendBudget struct {
 	most int64
 	used atomic.Int64
 
@@ -30,30 +30,30 @@ type Budget struct {
 // freeOctets is what each queue may hold without counting it.
 const freeOctets = chunkSize
 
-// NewBudget returns a budget of so many octets.
-func NewBudget(octets int64) *Budget {
-	b := &Budget{most: octets, short: make(map[*Queue]int64)}
+// NewSendBudget returns a budget of so many octets.
+func NewSendBudget(octets int64) *SendBudget {
+	b := &SendBudget{most: octets, short: make(map[*Queue]int64)}
 	b.least.Store(math.MaxInt64)
 	return b
 }
 
 // Add counts octets that something holds from now on, or, if negative, no longer. It implements memory.Account.
-func (b *Budget) Add(octets int64) {
+func (b *SendBudget) Add(octets int64) {
 	if used := b.used.Add(octets); octets < 0 && b.most-used >= b.least.Load() {
 		b.wake()
 	}
 }
 
 // Used returns how many octets are counted.
-func (b *Budget) Used() int64 { return b.used.Load() }
+func (b *SendBudget) Used() int64 { return b.used.Load() }
 
 // Affords tells whether something that would then hold so many octets may do so, without counting them.
-func (b *Budget) Affords(octets int64) bool { return octets <= max(b.free(), freeOctets) }
+func (b *SendBudget) Affords(octets int64) bool { return octets <= max(b.free(), freeOctets) }
 
-func (b *Budget) free() int64 { return b.most - b.used.Load() }
+func (b *SendBudget) free() int64 { return b.most - b.used.Load() }
 
 // await has a queue announce room once so much is free. The caller holds the queue's lock.
-func (b *Budget) await(q *Queue, octets int64) {
+func (b *SendBudget) await(q *Queue, octets int64) {
 	octets = min(octets, b.most)
 	b.mu.Lock()
 	b.short[q] = octets
@@ -65,7 +65,7 @@ func (b *Budget) await(q *Queue, octets int64) {
 }
 
 // forget ends await. The caller holds the queue's lock.
-func (b *Budget) forget(q *Queue) {
+func (b *SendBudget) forget(q *Queue) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.short, q)
@@ -73,7 +73,7 @@ func (b *Budget) forget(q *Queue) {
 }
 
 // relist needs mu.
-func (b *Budget) relist() {
+func (b *SendBudget) relist() {
 	least := int64(math.MaxInt64)
 	for _, octets := range b.short {
 		least = min(least, octets)
@@ -82,7 +82,7 @@ func (b *Budget) relist() {
 }
 
 // wake has queues announce room for which there is enough. The caller may hold the lock of any queue, so a goroutine does that.
-func (b *Budget) wake() {
+func (b *SendBudget) wake() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var queues []*Queue
@@ -112,7 +112,7 @@ func hasLarge(size int64, frames [][]byte) bool {
 }
 
 // Share has the queue keep within a budget too, from now on. It is to be called before anything is pushed.
-func (q *Queue) Share(b *Budget) { q.budget = b }
+func (q *Queue) Share(b *SendBudget) { q.budget = b }
 
 // IsShort tells whether the queue has room, and the budget has not, as the last Push that failed found.
 func (q *Queue) IsShort() bool {

@@ -10,7 +10,7 @@ import (
 )
 
 // sharing returns queues with one budget.
-func sharing(b *Budget, count int) []*Queue {
+func sharing(b *SendBudget, count int) []*Queue {
 	queues := make([]*Queue, count)
 	for i := range queues {
 		queues[i] = NewQueue(1<<30, 64<<20)
@@ -66,7 +66,7 @@ func TestBudgetIsFair(t *testing.T) {
 	for _, size := range []int{100, 3_000, 20_000, 100_000} {
 		for _, count := range []int{1, 2, 5, 20} {
 			t.Run(fmt.Sprintf("%d of %d", count, size), func(t *testing.T) {
-				b := NewBudget(budget)
+				b := NewSendBudget(budget)
 				queues := sharing(b, count)
 				part := int64(budget / (count + 1))
 				for i, octets := range fill(t, queues, size) {
@@ -106,7 +106,7 @@ func TestBudgetIsFair(t *testing.T) {
 
 // A queue always has room for a chunk, and a message that the budget could never hold goes when nothing else is there.
 func TestBudgetHasLeastRoom(t *testing.T) {
-	b := NewBudget(1 << 20)
+	b := NewSendBudget(1 << 20)
 	queues := sharing(b, 2)
 	for _, q := range queues {
 		if err := q.Push(make([]byte, 100)); err != nil {
@@ -133,7 +133,7 @@ func TestBudgetHasLeastRoom(t *testing.T) {
 // A large frame counts once, however many queues hold it, until the last of them has written or discarded it.
 func TestBudgetOfSharedFrames(t *testing.T) {
 	const size, count = 1 << 20, 10
-	b := NewBudget(2 * size)
+	b := NewSendBudget(2 * size)
 	queues := sharing(b, count)
 	lease := memory.NewLease([][]byte{[]byte("header"), make([]byte, size)}, false)
 	for i, q := range queues {
@@ -167,7 +167,7 @@ func TestBudgetAnnouncesRoom(t *testing.T) {
 		{"closed", func(_ *testing.T, q *Queue) { q.Close(nil) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			b := NewBudget(1 << 20)
+			b := NewSendBudget(1 << 20)
 			queues := sharing(b, 3)
 			fill(t, queues[:2], 1_000)
 			q, large := queues[2], make([]byte, 600_000)
@@ -193,7 +193,7 @@ func TestBudgetAnnouncesRoom(t *testing.T) {
 // Senders that wait for room, of their queue or of the budget, all come to an end where all is taken: no wake-up is lost.
 func TestBudgetLosesNoWakeUp(t *testing.T) {
 	const count, messages = 8, 2_000
-	b := NewBudget(256 << 10)
+	b := NewSendBudget(256 << 10)
 	var all sync.WaitGroup
 	for i, q := range sharing(b, count) {
 		size := 1_000 * (1 + i*i)
