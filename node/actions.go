@@ -32,7 +32,7 @@ func (n *Node) noteConnection(s *session, d detail) {
 	conn := d.conn
 	n.log.Debug().Stringer("peer", s.uuid).Stringer("endpoint", conn.RemoteAddr()).Msg("connected")
 	s.mailbox, s.linked, s.linkedTick, s.shook, s.dialErr = conn, time.Now(), n.clock.Now(), d.took, nil
-	s.hello, s.stopDialling = nil, nil
+	s.hello, s.stopDialling, s.way = nil, nil, way{}
 	s.transport, s.reached, s.local = transportOf(conn), paths.AddrPortOf(conn.RemoteAddr()), paths.AddrOf(conn.LocalAddr())
 	n.index(s)
 	n.unreachable.remove(s.uuid)
@@ -74,7 +74,7 @@ func (n *Node) complete(s *session, d detail) {
 // askToConfirm: our HELLO is said, and the peer's waits for proof that it is known. A node of ours answers with none that is older.
 func (n *Node) askToConfirm(s *session, d detail) {
 	n.noteConnection(s, d)
-	if s.inbox.extensions != 0 {
+	if s.inbox.extensions != 0 && !n.isUnproven(s, s.inbox) {
 		s.inbox.releaseSoon()
 		return
 	}
@@ -89,11 +89,16 @@ func (n *Node) confirm(s *session, _ detail) {
 		return // it answers a PING of an older session
 	}
 	n.former.remove(s.uuid)
+	n.blocked.remove(s.uuid)
 	s.inbox.verdict = accept
 }
 
 // insist: the peer does not show that it knows our HELLO. It gets another one; a peer that answers no PING is believed then.
 func (n *Node) insist(s *session, d detail) {
+	if n.isUnproven(s, s.inbox) && s.mailbox != nil && s.mailbox.Delivery().OnWay { // it cannot know of it
+		n.startGrace(s)
+		return
+	}
 	if s.regreets < maxRegreets {
 		n.greetAnew(s, d)
 		return
@@ -210,13 +215,13 @@ func (n *Node) drain(s *session, d detail) {
 		n.redial(s, d)
 		return
 	}
-	s.spoke.Store(false)
+	s.forgetSpeech()
 	n.enterState(s, draining)
 }
 
 // hearOut: the peer says farewell. What it sent before is still read. Anybody can send a farewell: a peer that answers has not left.
 func (n *Node) hearOut(s *session, _ detail) {
-	s.spoke.Store(false)
+	s.forgetSpeech()
 	n.enterState(s, leaving)
 	if s.inbox == nil {
 		n.cutShort(s, detail{})
@@ -238,9 +243,13 @@ func (n *Node) stay(s *session, _ detail) {
 // readOn waits on for a session that ends, for as long as its peer's messages come in or wait for the application. One that cannot
 // be spoken to any more, and goes on speaking, gets another session soon.
 func (n *Node) readOn(s *session, d detail) {
-	busy := s.spoke.Swap(false) || s.isStalled()
+	isHeard, spoke, ends := s.isHeard(), s.spoke.Swap(false), ourEndingGrace
+	if s.isOurs || !spoke { // ours hang up soon, and a message that takes long to arrive may be the last
+		ends = n.cfg.ExpiredTimeout
+	}
+	busy := spoke || isHeard || s.isStalled()
 	switch {
-	case busy && (s.state == leaving || time.Since(s.since) < ourEndingGrace):
+	case busy && (s.state == leaving || time.Since(s.since) < ends):
 		n.startGrace(s)
 	case s.state == draining && !s.isOurs && n.countUnnamed() > 0 && time.Since(s.since) < seek.AnswerTime:
 		// The peer may have heard another HELLO of ours, and its answer is on its way: to dial it would make one more.

@@ -130,7 +130,7 @@ func (w *wait) room(ctx context.Context) error {
 		if w.isUnread() {
 			return w.failed(fmt.Errorf("%w: %w; %w", ErrPeerBusy, context.Cause(ctx), ErrUnreadEvents))
 		}
-		return w.failed(fmt.Errorf("%w: %w", ErrPeerBusy, context.Cause(ctx)))
+		return w.failed(fmt.Errorf("%w: %w", w.busy(), context.Cause(ctx)))
 	case <-w.node.ending.refused:
 		return ErrClosed
 	}
@@ -166,6 +166,10 @@ func (w *wait) timedOut() error {
 		w.began = time.Now()
 	case w.isUnread():
 		return w.failed(fmt.Errorf("%w for %v; %w", ErrPeerBusy, timeout, ErrUnreadEvents)) // not dropped: it may be waiting for us
+	case w.dropHeaviest():
+		w.began = time.Now() // there is room soon
+	case w.out.IsShort() && w.busy() != ErrPeerBusy:
+		return w.failed(w.busy()) // the others take theirs, if slowly
 	default:
 		w.out.Drop()
 		return dropped(w.failed(fmt.Errorf("%w: dropped after %v", ErrPeerBusy, timeout)))

@@ -177,6 +177,7 @@ func (n *Node) askProof(s *session, now time.Time) {
 	s.isProven = s.isProven || s.answered.Load()
 	s.answered.Store(false)
 	s.out.Ping()
+	s.noteAsked()
 }
 
 // showLife has a peer know that we live, though we read nothing of it: its PINGs wait for the application, with all else that it says. A PING

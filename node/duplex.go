@@ -113,6 +113,7 @@ func (n *Node) hungUp(p *session, in *inbox, err error) {
 // closedMailbox: our connection to the peer is over.
 func (n *Node) closedMailbox(s *session, err error) {
 	n.log.Debug().AnErr("reason", err).Stringer("peer", s.uuid).Msg("connection lost")
+	n.judgeWay(s, n.checked, hangUpTime) // a node of ours hangs up if our HELLO does not arrive
 	s.mailbox, s.outOfReach = nil, time.Now()
 	n.handle(s, mailboxClosed, detail{err: err})
 }

@@ -82,9 +82,9 @@ func (n *Node) welcomePeer(s *session, d detail) {
 }
 
 // mustConfirm tells whether a HELLO needs proof that the peer knows ours: a peer of another implementation may take ours for a
-// second one, and one that could not be reached must be reached first.
+// second one, and one that could not be reached, or to which the way took no data, must be reached first.
 func (n *Node) mustConfirm(s *session, in *inbox) bool {
-	return in.extensions == 0 && n.mayHaveUs(s.uuid) || s.mailbox == nil && n.unreachable.has(s.uuid)
+	return in.extensions == 0 && n.mayHaveUs(s.uuid) || s.mailbox == nil && n.unreachable.has(s.uuid) || n.isUnproven(s, in)
 }
 
 // hold has a HELLO wait for that proof.

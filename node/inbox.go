@@ -289,6 +289,7 @@ func (in *inbox) Closed(err error) {
 			in.node.hungUp(s, in, err)
 		case s.inbox == in:
 			s.inbox, s.last = nil, last
+			in.node.judgeWay(s, in.node.checked, hangUpTime) // zyre hangs up if it hears nothing
 			in.node.handle(s, inboxClosed, detail{in: in})
 		}
 	})

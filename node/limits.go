@@ -26,6 +26,7 @@ type Limits struct {
 	HandshakesPerAddress int
 	QueueMessages        int
 	QueueOctets          int64
+	TotalQueueOctets     int64
 	Events               int
 	EventOctets          int64
 	PartialOctets        int64
@@ -45,6 +46,7 @@ var defaultLimits = Limits{
 	HandshakesPerAddress: 128,
 	QueueMessages:        10_000,
 	QueueOctets:          64 << 20,
+	TotalQueueOctets:     128 << 20,
 	Events:               1_024,
 	EventOctets:          64 << 20,
 	PartialOctets:        64 << 20,
@@ -66,6 +68,7 @@ func (l *Limits) complete() error {
 		limit("HandshakesPerAddress", &l.HandshakesPerAddress, defaultLimits.HandshakesPerAddress),
 		limit("QueueMessages", &l.QueueMessages, defaultLimits.QueueMessages),
 		limit("QueueOctets", &l.QueueOctets, defaultLimits.QueueOctets),
+		limit("TotalQueueOctets", &l.TotalQueueOctets, max(defaultLimits.TotalQueueOctets, 2*l.QueueOctets)),
 		limit("Events", &l.Events, defaultLimits.Events),
 		limit("EventOctets", &l.EventOctets, defaultLimits.EventOctets),
 		limit("PartialOctets", &l.PartialOctets, defaultLimits.PartialOctets),

@@ -30,7 +30,8 @@ type Node struct {
 
 	events    *eventqueue.Queue
 	problems  problems
-	calls     chan func() // run by the control loop
+	queues    *zmtp.SendBudget // of all of them
+	calls     chan func()      // run by the control loop
 	sightings chan beacon.Sighting
 	moves     chan struct{}   // holds a token when our interfaces have changed
 	failures  chan struct{}   // holds a token when what our beacons fail in has changed
@@ -57,6 +58,7 @@ type Node struct {
 	former      remembered        // foreign peers whose last session ended without a farewell
 	unreachable remembered        // peers that must be reached before they enter
 	dropped     remembered        // peers that did not take their messages
+	blocked     remembered        // peers that must show that they know our HELLO before they enter: see giveUpWay
 	unverified  *paths.Unverified // bounds the sessions that beacons began
 	departures  paths.Departures  // peers that have just left
 	crowded     bool              // a newcomer was turned away since checkRoom looked last
@@ -121,6 +123,7 @@ func New(cfg Config) (*Node, error) {
 			StallTimeout:     cfg.ExpiredTimeout,
 		},
 		events:      newEvents(&cfg),
+		queues:      zmtp.NewSendBudget(cfg.Limits.TotalQueueOctets),
 		calls:       make(chan func()),
 		sightings:   make(chan beacon.Sighting, 256),
 		moves:       make(chan struct{}, 1),
@@ -132,6 +135,7 @@ func New(cfg Config) (*Node, error) {
 		former:      newRemembered(cfg.Limits.Peers, formerFor),
 		unreachable: newRemembered(cfg.Limits.Peers, unreachableFor),
 		dropped:     newRemembered(cfg.Limits.Peers, droppedFor),
+		blocked:     newRemembered(cfg.Limits.Peers, unreachableFor),
 		chosen:      beacon.Idle,
 		auto:        eventqueue.NewAutoState(),
 		reserved:    make(map[netip.AddrPort]*session),

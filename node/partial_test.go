@@ -89,7 +89,7 @@ func TestHalfMessages(t *testing.T) {
 // What comes before a HELLO, however long, is dropped as it arrives. HELLO may follow.
 func TestLongBeforeHello(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{}))
-	const octets = 32 << 20
+	const octets = 8 << 20
 	header := msg.AppendWhisper(nil, 7)
 	for _, test := range []struct {
 		name  string

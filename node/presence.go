@@ -108,6 +108,7 @@ func (n *Node) checkTimeouts(now time.Time) {
 	n.former.prune(now)
 	n.unreachable.prune(now)
 	n.dropped.prune(now)
+	n.blocked.prune(now)
 	n.checkRoom()
 	n.checkTroubles(now)
 	n.checkAccepting(now)
@@ -115,11 +116,16 @@ func (n *Node) checkTimeouts(now time.Time) {
 	for _, s := range n.sessions {
 		s.out.Tidy()
 		n.checkReach(s, now, stalled)
+		isTaken := n.checkWay(s, now, stalled)
 		// A peer whose messages wait for the application is not silent. After a stall of our own (a stopped process, a suspended laptop)
 		// what peers said meanwhile is not yet read.
 		beaconed, spoke := s.alive.Swap(false), s.spoke.Load()
 		if s.state != draining && s.state != leaving { // readOn looks at it there
 			s.spoke.Store(false)
+			spoke = s.isHeard() || spoke
+		}
+		if isTaken {
+			s.heard, s.askedFor, s.isEvasive, s.isSilent = now, now, false, false
 		}
 		if beaconed || spoke || s.isStalled() || stalled {
 			s.heard, s.isEvasive, s.isSilent, s.asked = now, false, false, false
@@ -156,7 +162,6 @@ func (n *Node) checkSilence(s *session, quiet time.Duration) {
 		n.events.Push(s.stream.Load(), Event{Kind: Evasive, Peer: s.snapshot.Load()})
 		s.out.Ping()
 	case quiet >= n.cfg.EvasiveTimeout/2 && !s.asked:
-		s.asked = true // a peer that does not beacon to us, where none get through, need not be evasive
-		s.out.Ping()
+		n.askForLife(s) // a peer that does not beacon to us, where none get through, need not be evasive
 	}
 }

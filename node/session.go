@@ -55,6 +55,7 @@ type session struct {
 	helloAt      time.Time      // when the peer's HELLO came
 	isBack       bool           // the peer has made another connection since it closed the last one
 	isProven     bool           // the peer has answered a PING before the last one that asked for a sign of life, so it knew our HELLO
+	way          way            // what became of our octets there
 	askedFor     time.Time      // when a sign of life on this connection was last asked for, for a reason of its own; see demand
 
 	// The peer's connection to ours, and what it told by it.
@@ -143,6 +144,7 @@ func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 	s.out = outbox.New(outbox.Config{
 		QueueMessages: n.cfg.Limits.QueueMessages,
 		QueueOctets:   n.cfg.Limits.QueueOctets,
+		SendBudget:    n.queues,
 		Inproc:        inproc,
 		Drop:          s.dropSoon,
 	})

@@ -57,6 +57,7 @@ const (
 	graceEnded                      // the time that the state allows is over
 	silenceExpired                  // no sign of life for the expired timeout
 	unreachableExpired              // no connection of ours for the expired timeout
+	deliveryExpired                 // nothing of ours was acknowledged for the expired timeout, though the peer lives
 	pathGone                        // our connection leads nowhere any more
 	addressTaken                    // another peer is where our connection leads
 	queueStuck                      // the peer did not take its messages for the send timeout
@@ -64,8 +65,8 @@ const (
 )
 
 var eventNames = [eventCount]string{"HELLO", "resumed", "connected", "dial failed", "our connection closed", "its connection closed",
-	"farewell", "GOODBYE", "gap", "PING-OK", "grace ended", "silence expired", "unreachable expired", "path gone", "address taken",
-	"queue stuck"}
+	"farewell", "GOODBYE", "gap", "PING-OK", "grace ended", "silence expired", "unreachable expired", "delivery expired", "path gone",
+	"address taken", "queue stuck"}
 
 func (e event) String() string { return eventNames[e] }
 
@@ -74,7 +75,7 @@ type detail struct {
 	in     *inbox        // helloCame, resumed, inboxClosed: the peer's connection
 	conn   *zmtp.Conn    // connected: ours
 	took   time.Duration // connected: the attempt
-	err    error         // dialFailed, mailboxClosed
+	err    error         // dialFailed, mailboxClosed, deliveryExpired
 	isNext bool          // resumed: its first message has the number that was due
 }
 
@@ -125,8 +126,11 @@ func init() { // not in the declaration: the actions refer to the table
 			awaiting: (*Node).expire,
 		},
 		unreachableExpired: {confirming: (*Node).giveUp, answering: (*Node).giveUp},
-		pathGone:           {greeting: (*Node).redial, ready: (*Node).redial, awaiting: (*Node).redial},
-		addressTaken:       {greeting: (*Node).loseAddress, ready: (*Node).loseAddress, awaiting: (*Node).loseAddress, draining: (*Node).loseAddress},
+		deliveryExpired: {
+			greeting: (*Node).giveUpWay, confirming: (*Node).giveUpWay, ready: (*Node).giveUpWay, awaiting: (*Node).giveUpWay,
+		},
+		pathGone:     {greeting: (*Node).redial, ready: (*Node).redial, awaiting: (*Node).redial},
+		addressTaken: {greeting: (*Node).loseAddress, ready: (*Node).loseAddress, awaiting: (*Node).loseAddress, draining: (*Node).loseAddress},
 		queueStuck: {
 			dialling: (*Node).drop, greeting: (*Node).drop, confirming: (*Node).drop, answering: (*Node).drop, ready: (*Node).drop,
 			awaiting: (*Node).drop, draining: (*Node).drop, leaving: (*Node).drop,

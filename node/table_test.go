@@ -184,6 +184,13 @@ var cells = []cell{
 	{unreachableExpired, confirming, unlinked, outcome{"over", "-its unreached", "PROBLEM", ""}},
 	{unreachableExpired, answering, 0, outcome{"over", "-its former unreached", "PROBLEM EXIT(unreachable)", ""}},
 
+	{deliveryExpired, greeting, 0, outcome{"over", "cause -ours unreached", "PROBLEM", ""}},
+	{deliveryExpired, greeting, unnamed, outcome{"over", "-ours", "PROBLEM", ""}},
+	{deliveryExpired, confirming, 0, outcome{"over", "cause -ours -its unreached", "PROBLEM", ""}},
+	{deliveryExpired, ready, 0, outcome{"over", "cause -ours -its former unreached", "PROBLEM EXIT(unreachable)", ""}},
+	{deliveryExpired, ready, ours, outcome{"over", "cause -ours -its unreached", "PROBLEM EXIT(unreachable)", ""}},
+	{deliveryExpired, awaiting, 0, outcome{"over", "cause -ours former unreached", "PROBLEM EXIT(unreachable)", ""}},
+
 	{pathGone, greeting, 0, outcome{"new dialling", "dial -ours", "", ""}},
 	{pathGone, ready, 0, outcome{"new dialling", "dial -ours -its former", "", "EXIT(crashed)"}},
 	{pathGone, ready, proven, outcome{"new dialling", "dial -ours -its former", "", "EXIT(crashed)"}},

@@ -22,6 +22,7 @@ type trouble struct {
 	peer    *Peer          // as it was known when it was present last; nil if it never was
 	last    time.Time      // when something went wrong
 	failing time.Time      // since when no attempt to connect has worked
+	blocked time.Time      // when the way to it was last given up, since that took no data
 	taken   netip.AddrPort // where another peer answers; not valid if none does
 	takenAt time.Time      // since when
 	short   int            // sessions in a row that lived shorter than steady
@@ -125,7 +126,9 @@ func (n *Node) noteGivenUp(s *session) {
 func (n *Node) noteReached(id uuid.UUID) {
 	if t := n.troubles[id]; t != nil {
 		t.failing = time.Time{}
-		n.problems.solve(ProblemUnreachable, id.String())
+		if t.blocked.IsZero() { // else it takes more than a connection to show that the way is well
+			n.problems.solve(ProblemUnreachable, id.String())
+		}
 		n.noteFree(t)
 	}
 }
@@ -194,6 +197,7 @@ func (n *Node) noteSteady(id uuid.UUID, t *trouble) {
 // forgetTrouble solves all problems with a peer: it is gone.
 func (n *Node) forgetTrouble(id uuid.UUID) {
 	if t := n.troubles[id]; t != nil {
+		t.blocked = time.Time{}
 		n.noteReached(id)
 		n.noteSteady(id, t)
 		n.noteSingle(id)
@@ -219,7 +223,11 @@ func (n *Node) checkTroubles(now time.Time) {
 		if now.Sub(t.rival) >= conflictPause {
 			n.noteSingle(id)
 		}
-		if t.failing.IsZero() && !t.taken.IsValid() && t.short == 0 && t.rival.IsZero() {
+		if !t.blocked.IsZero() && now.Sub(t.blocked) >= 2*n.cfg.ExpiredTimeout && s != nil && s.mailbox != nil && s.way.stuck.IsZero() {
+			t.blocked = time.Time{}
+			n.noteReached(id)
+		}
+		if t.failing.IsZero() && t.blocked.IsZero() && !t.taken.IsValid() && t.short == 0 && t.rival.IsZero() {
 			delete(n.troubles, id)
 		}
 	}

@@ -53,7 +53,7 @@ type (
 	Exit struct {
 		Peer   *Peer
 		Reason Reason
-		Err    error // why the last attempt to connect failed, if Reason is Unreachable; else nil
+		Err    error // if Reason is Unreachable: why the last attempt to connect failed, or that the way takes no data; else nil
 	}
 
 	// Join: a peer entered a group.
@@ -143,7 +143,9 @@ const (
 	NotResponding = Reason(node.NotResponding) // it did not take its messages for the send timeout
 
 	// Unreachable: this node heard the peer, but could not connect to it for the expired timeout: a firewall, for example, or an endpoint that
-	// leads nowhere from here. Exit.Err is the cause. The peer enters again when a connection succeeds.
+	// leads nowhere from here. Or its system acknowledged nothing of what was sent to it for as long, though the peer was heard: large packets
+	// get lost on the way, for example (Linux alone tells). Exit.Err is the cause. The peer enters again when a connection succeeds, and
+	// carries a HELLO.
 	Unreachable = Reason(node.Unreachable)
 )
 

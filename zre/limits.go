@@ -36,6 +36,11 @@ type Limits struct {
 	QueueMessages int
 	QueueOctets   int64
 
+	// TotalQueueOctets is what the queues of all peers may hold together, as octets of memory: 128 MiB, or twice QueueOctets if that is more.
+	// What a Shout sends to many counts once where its frames are large. The queue that holds most waits first: a single peer that hangs gets
+	// a half, of n such each the n+1st part, and as much stays free for the others. A queue may always hold 16 KiB.
+	TotalQueueOctets int64
+
 	// Events and EventOctets are how many messages may wait for the application to take them, 1,024, and their size, 64 MiB. Then the
 	// node stops reading from the peers that send, so an answer to PING waits for them too. Those of its own process may hand over as many
 	// more as their QueueMessages and QueueOctets say, in place of a queue. While a Whisper or Shout of the application waits and it reads no

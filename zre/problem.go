@@ -27,9 +27,9 @@ type ProblemKind uint8
 // The kinds of problem.
 const (
 	// ProblemUnreachable: this node cannot connect to an address that WithPeers, WithSRV or gossip names; then About is that endpoint. Or it
-	// could not connect for the expired timeout to a peer that shows itself by beacons or a HELLO; then About is the peer's UUID. It tries on. It
-	// is solved when a connection succeeds, when the address is not named any more, or when the peer has left or was not seen for the
-	// expired timeout.
+	// could not connect for the expired timeout to a peer that shows itself by beacons or a HELLO, or the way to it took no data; then About is
+	// the peer's UUID. It tries on. It is solved when a connection succeeds (and was well for twice the expired timeout, if the way took no
+	// data), when the address is not named any more, or when the peer has left or was not seen for the expired timeout.
 	ProblemUnreachable = ProblemKind(node.ProblemUnreachable)
 
 	// ProblemFlapping: four sessions in a row with a peer ended within 10 s of their beginning, for another reason than Left. About is the peer's

@@ -35,7 +35,7 @@ const (
 	LostMessages                    // a gap in its sequence numbers, or one out of order
 	Replaced                        // it greeted anew: restarted, or began a new session
 	NotResponding                   // its queue stayed full for the send timeout
-	Unreachable                     // no connection to it could be made for the expired timeout
+	Unreachable                     // no connection to it could be made, or ours took no data, for the expired timeout
 )
 
 func (r Reason) String() string {
@@ -63,7 +63,7 @@ type Event struct {
 	Kind   Kind
 	Reason Reason       // Exit
 	State  beacon.State // State
-	Err    error        // Exit for Unreachable: of the last attempt to dial
+	Err    error        // Exit for Unreachable: of the last attempt to dial, or that the way takes no data
 	Peer   *Peer
 	Group  string        // Join, Leave, Shout
 	Frames [][]byte      // Whisper, Shout; one at least. The application owns them

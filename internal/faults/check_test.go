@@ -88,7 +88,11 @@ func (c *cell) reasons(m, o *member) []string {
 	case o == c.victim && c.ending.name == "stop":
 		return []string{"left", "lost messages", "crashed", "expired", "replaced"}
 	}
-	return []string{"crashed", "expired", "replaced"}
+	reasons := []string{"crashed", "expired", "replaced"}
+	if c.fault.name == "one-way" { // what is said is not acknowledged, and the other one is heard
+		reasons = append(reasons, "unreachable")
+	}
+	return reasons
 }
 
 // checkPeers compares the answer to the command peers with what lives.

@@ -6,14 +6,24 @@ import (
 )
 
 // A Lease holds the large frames of a message that is sent, until the last of the queues that it is pushed to has written them. What was
-// pushed and is discarded instead is left to the garbage collector. Its methods may be called from any goroutine, while it is held.
+// pushed and is discarded instead is left to the garbage collector, see Leave. Its methods may be called from any goroutine, while it is held.
 type Lease struct {
 	holders atomic.Int32
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards what follows, to the empty line
 	taken  bool
 	frames [][]byte // of the message
 	owned  [][]byte // those that are pieces
+	octets int64    // of memory, of the large frames
+
+	counted atomic.Bool // in account
+	account Account
+	isLeft  atomic.Bool // somebody has the frames who does not hold the lease
+}
+
+// An Account counts octets of memory.
+type Account interface {
+	Add(octets int64)
 }
 
 var leases = sync.Pool{New: func() any { return new(Lease) }}
@@ -43,6 +53,7 @@ func (l *Lease) Take(frames [][]byte, claimed bool) [][]byte {
 				o.Store(uint64(library)) // also after an attempt to hand it over
 				l.owned = append(l.owned, frame)
 			}
+			l.octets += int64(cap(frame))
 		}
 		l.frames = append(l.frames, frame)
 	}
@@ -51,6 +62,26 @@ func (l *Lease) Take(frames [][]byte, claimed bool) [][]byte {
 
 // Hold holds the lease once more.
 func (l *Lease) Hold() { l.holders.Add(1) }
+
+// Count has an account count the memory until the lease is released, if none does yet. The caller holds the lease, which has taken its message.
+func (l *Lease) Count(in Account) {
+	if !l.counted.Load() && l.counted.CompareAndSwap(false, true) {
+		l.account = in
+		in.Add(l.octets)
+	}
+}
+
+// Counted returns how many octets an account counts; 0 if none does yet. The caller holds the lease.
+func (l *Lease) Counted() int64 {
+	if l.counted.Load() {
+		return l.octets
+	}
+	return 0
+}
+
+// Leave has the memory left to the garbage collector when the lease is released, since the frames may be in use then. The caller holds the
+// lease.
+func (l *Lease) Leave() { l.isLeft.Store(true) }
 
 // Release ends a hold. With the last one the memory is used for other messages.
 func (l *Lease) Release() {
@@ -62,6 +93,14 @@ func (l *Lease) Release() {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.counted.Load() {
+		l.account.Add(-l.octets)
+	}
+	if l.isLeft.Load() {
+		return
+	}
+	l.octets, l.account = 0, nil
+	l.counted.Store(false)
 	for _, m := range l.owned {
 		giveBack(m, library)
 	}

@@ -24,6 +24,9 @@ type Config struct {
 	QueueMessages int
 	QueueOctets   int64
 
+	// SendBudget bounds what all outboxes of a node hold together; nil for no bound.
+	SendBudget *zmtp.SendBudget
+
 	// Inproc says that the peer is a node of this process: the queue copies all that it gets, and HandOverTo may follow.
 	Inproc bool
 
@@ -69,6 +72,7 @@ func New(cfg Config) *Outbox {
 	} else {
 		o.queue = zmtp.NewQueue(cfg.QueueMessages, cfg.QueueOctets)
 	}
+	o.queue.Share(cfg.SendBudget)
 	return o
 }
 
@@ -80,6 +84,9 @@ func (o *Outbox) Inproc() bool { return o.cfg.Inproc }
 
 // Depth returns how much waits in the queue or is in flight: messages, and octets with headers of frames.
 func (o *Outbox) Depth() (messages int, octets int64) { return o.queue.Depth() }
+
+// IsShort tells whether it is the budget that has no room, and not the queue, as the last attempt to Send that failed found.
+func (o *Outbox) IsShort() bool { return o.queue.IsShort() }
 
 // Advanced returns when octets were last handed to the operating system; the zero time before the first.
 func (o *Outbox) Advanced() time.Time { return o.queue.Advanced() }
@@ -203,7 +210,7 @@ func (o *Outbox) enqueue(to Target, c *Content, crowd bool) error {
 	var err error
 	switch {
 	case crowd:
-		err = o.queue.PushBeyond(o.frames...)
+		err = o.queue.PushParked(to.Lease, o.frames...)
 	case o.cfg.Inproc && c.holder == theMessage:
 		if err = o.queue.PushOwned(o.frames...); err == nil {
 			c.holder = theReceiver

@@ -20,6 +20,8 @@ type wrap struct {
 	since    time.Time
 	messages []parked
 	octets   int64
+	memory   int64         // octets, with what messages and frames take beside their own
+	small    int64         // of that, what is not leased
 	controls []Encode      // for this session alone
 	settled  chan struct{} // closed when nothing is parked any more
 }
@@ -29,8 +31,14 @@ type parked struct {
 	Content
 }
 
-// frameCost is what a parked frame takes beside its octets.
+// frameCost is what a parked frame takes beside its octets, as in a queue.
 const frameCost = 24
+
+// What a parked message and each of its frames take beside their octets, in octets of memory, about.
+const (
+	parkedCost      = 128
+	parkedFrameCost = 32
+)
 
 // maxParkedControls bounds the controls, as those of a queue are.
 const maxParkedControls = 1_000
@@ -51,22 +59,34 @@ func (o *Outbox) park(to Target, c *Content) error {
 	if len(w.messages) >= o.cfg.QueueMessages || len(w.messages) > 0 && w.octets+size > o.cfg.QueueOctets {
 		return zmtp.ErrFull
 	}
+	budget, memory := o.cfg.SendBudget, c.Size+parkedCost+parkedFrameCost*int64(len(c.Frames))
+	if _, waiting := o.queue.Depth(); budget != nil && !budget.Affords(waiting+w.memory+memory) {
+		return zmtp.ErrFull
+	}
 	if c.mustCopy() {
 		return errLease
 	}
 	c.own(to.Lease)
-	if to.Lease != nil {
-		to.Lease.Hold() // for ever: what is parked has no end that anybody counts
-		to.Lease = nil
-	}
 	frames := slices.Clone(c.Frames)
+	small := memory - c.Size
 	for i, frame := range frames {
 		if len(frame) < zmtp.LargeFrame { // large ones are copies
 			frames[i] = bytes.Clone(frame)
+			small += int64(len(frame))
+		}
+	}
+	if to.Lease != nil {
+		to.Lease.Hold()
+	}
+	if w.small += small; budget != nil {
+		budget.Add(small)
+		if to.Lease != nil {
+			to.Lease.Count(budget)
 		}
 	}
 	w.messages = append(w.messages, parked{to, Content{Frames: frames, Size: c.Size, holder: theLease}})
 	w.octets += size
+	w.memory += memory
 	return nil
 }
 
@@ -83,7 +103,10 @@ func (o *Outbox) parkControl(encode Encode) error {
 // needs mu.
 func (o *Outbox) sendParked() {
 	w := o.wrap
-	o.dropParked()
+	o.settleWrap()
+	if o.cfg.SendBudget != nil {
+		o.cfg.SendBudget.Add(-w.small)
+	}
 	var err error
 	for _, encode := range w.controls {
 		err = errors.Join(err, o.enqueueControl(encode))
@@ -94,18 +117,31 @@ func (o *Outbox) sendParked() {
 			o.lost.add(1, w.messages[i].Size)
 		}
 		err = errors.Join(err, failed)
+		w.messages[i].Target.Release()
 	}
 	if errors.Is(err, zmtp.ErrFull) {
 		o.Drop() // it answered before it read what came first
 	}
 }
 
-// dropParked has nothing wait any more. It needs mu.
+// settleWrap has nothing wait any more. It needs mu.
+func (o *Outbox) settleWrap() {
+	close(o.wrap.settled)
+	o.wrap = nil
+}
+
+// dropParked discards what is parked. It needs mu.
 func (o *Outbox) dropParked() {
-	if o.wrap != nil {
-		close(o.wrap.settled)
-		o.wrap = nil
+	if o.wrap == nil {
+		return
 	}
+	for _, m := range o.wrap.messages {
+		m.Target.Release()
+	}
+	if o.cfg.SendBudget != nil {
+		o.cfg.SendBudget.Add(-o.wrap.small)
+	}
+	o.settleWrap()
 }
 
 // Inherit has a session that begins know what the last one with the same peer learned, and send what is parked there: this is its successor

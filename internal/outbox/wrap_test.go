@@ -245,3 +245,55 @@ func TestParkedIsGiven(t *testing.T) {
 		t.Error("it was copied")
 	}
 }
+
+// What is parked counts in the budget like what is queued, until it is sent or discarded.
+func TestParkedIsCounted(t *testing.T) {
+	for _, end := range []struct {
+		name string
+		end  func(o *Outbox)
+	}{
+		{"sent", func(o *Outbox) { o.Ponged() }},
+		{"discarded", func(o *Outbox) { o.Close(errTest) }},
+		{"inherited and discarded", func(o *Outbox) {
+			next := New(o.cfg)
+			next.Inherit(o, true)
+			o.Close(errTest)
+			next.Close(errTest)
+		}},
+	} {
+		t.Run(end.name, func(t *testing.T) {
+			const octets = 1 << 20
+			budget := zmtp.NewSendBudget(octets)
+			o := New(Config{QueueMessages: 1 << 20, QueueOctets: octets, SendBudget: budget, Drop: func() { t.Error("dropped") }})
+			o.Skip(shortCycle - 1)
+			send := func(frames ...[]byte) error {
+				c := Content{Frames: frames}
+				for _, f := range frames {
+					c.Size += int64(len(f))
+				}
+				to := Target{Lease: c.NewLease()}
+				defer to.Release()
+				return o.Send(to, &c)
+			}
+			if err := send(make([]byte, 100_000), make([]byte, 1_000)); err != nil {
+				t.Fatal(err)
+			}
+			if used := budget.Used(); used < 101_000 || used > 140_000 {
+				t.Errorf("%d octets are counted for 101,000", used)
+			}
+			count := 1
+			for ; send([]byte("x")) == nil; count++ {
+			}
+			if used := budget.Used(); used < octets/3 || used > octets*2/3 {
+				t.Errorf("%d octets are counted when no more is parked, want a half of %d", used, octets)
+			}
+			if !o.Wraps() {
+				t.Fatal("it is not parked")
+			}
+			end.end(o)
+			if o.queue.Close(nil); budget.Used() != 0 {
+				t.Errorf("%d octets are counted at the end, of %d messages", budget.Used(), count)
+			}
+		})
+	}
+}

@@ -27,6 +27,9 @@ const maxUnderWay = 2000
 // maxFrame is more than an interface of Ethernet's usual MTU sends.
 const maxFrame = 2048
 
+// ethernetHeader is the length of one, ahead of the IP packet.
+const ethernetHeader = 14
+
 func newLane(from, to tap, random *rand.Rand) *lane {
 	return &lane{from: from, to: to, random: random, wake: make(chan struct{}, 1)}
 }
@@ -48,7 +51,7 @@ func (l *lane) send(frame []byte, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	happens := func(share float64) bool { return share > 0 && l.random.Float64() < share }
-	if l.blocked || happens(l.trouble.Loss) {
+	if l.blocked || happens(l.trouble.Loss) || l.trouble.Largest > 0 && len(frame)-ethernetHeader > l.trouble.Largest {
 		return
 	}
 	copies := 1

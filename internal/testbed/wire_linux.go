@@ -24,6 +24,7 @@ type Trouble struct {
 	Reorder   float64 // share that is held back for 20 ms, while others pass
 	Delay     time.Duration
 	Jitter    time.Duration // up to so much is added to the delay; frames stay in order
+	Largest   int           // longer IP packets never arrive, and nobody is told; 0 for none
 }
 
 const heldBack = 20 * time.Millisecond

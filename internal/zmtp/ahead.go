@@ -22,7 +22,7 @@ func (q *Queue) PushAhead(numbers Numbers, frame []byte) (place int64, overtook 
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	size := wireSize([][]byte{frame}) + q.frameCosts(1)
-	if err := q.admit(size, controlMessages, controlOctets); err != nil {
+	if err := q.admit(size, controlMessages, controlOctets, nil); err != nil {
 		return 0, false, err
 	}
 	q.own.add(1, size)

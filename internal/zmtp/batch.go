@@ -32,6 +32,7 @@ type batch struct {
 	head      int     // those before it are taken; a message or command begins there
 	ahead     segment // messages that have overtaken all these
 	overtaken uint32  // how many ever did
+	chunks    int     // that are held, those included that are taken and not yet recycled
 }
 
 // A segment is a piece of that run: octets of small frames, or one large frame by itself. Messages may cross from one
@@ -108,6 +109,7 @@ func (b *batch) chunk() *segment {
 	last := len(b.segments) - 1
 	if last < 0 || b.segments[last].room() == 0 {
 		c := chunks.Get().(*chunk)
+		b.chunks++
 		b.add(segment{data: c[:0], chunk: c, first: -1, own: last >= 0 && b.segments[last].own})
 		last = len(b.segments) - 1
 	}
@@ -133,17 +135,30 @@ func (s *segment) cut() segment {
 
 func (s *segment) room() int { return cap(s.data) - len(s.data) }
 
-// recycle gives the memory of written segments back and forgets their frames.
-func recycle(segments []segment) {
+// discardSegments lets go of what is not written. Its memory is left to the garbage collector.
+func discardSegments(segments []segment) {
+	for i := range segments {
+		if l := segments[i].lease; l != nil {
+			l.Leave()
+			l.Release()
+			segments[i].lease = nil
+		}
+	}
+}
+
+// recycle gives the memory of written segments back and forgets their frames. It returns how many chunks there were.
+func recycle(segments []segment) (count int) {
 	for i := range segments {
 		if l := segments[i].lease; l != nil {
 			l.Release()
 		}
 		if c := segments[i].chunk; c != nil {
 			chunks.Put(c)
+			count++
 		}
 	}
 	clear(segments)
+	return count
 }
 
 // take returns the first messages, some takeOctets of them, behind those that have overtaken them; spare becomes the

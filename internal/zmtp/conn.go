@@ -32,6 +32,7 @@ type Conn struct {
 	err    error       // why the connection was closed
 	failed error       // what the system said of a write, unless the peer had closed before
 
+	heard    atomic.Bool   // octets came since Heard last told
 	parts    atomic.Int32  // reader and writer, which still run
 	done     chan struct{} // closing has begun
 	finished chan struct{} // nothing of the connection runs any more, Closed has returned
@@ -158,7 +159,7 @@ func (s socket) run(c *Conn) {
 	c.parts.Store(2)
 	s.drain(c, c.queue)
 	r := &reader{
-		src: nearby(s.Conn), limits: &c.limits, deliver: c.deliver, pong: c.pong,
+		src: nearby(s.Conn), limits: &c.limits, deliver: c.deliver, pong: c.pong, heard: &c.heard,
 		screen: c.screener(), account: account{conn: c}, pace: pace{timeout: c.stall},
 	}
 	r.cutter.Pool = c.memory

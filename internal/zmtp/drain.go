@@ -138,10 +138,10 @@ func (q *Queue) empty() error {
 }
 
 // wrote says that so much of what was taken is out, and none of it is the protocol's own.
-func (q *Queue) wrote(messages int, octets int64) { q.wroteWith(messages, octets, amount{}) }
+func (q *Queue) wrote(messages int, octets int64) { q.wroteWith(messages, octets, amount{}, 0) }
 
-// wroteWith is wrote; own is the part that is the protocol's own.
-func (q *Queue) wroteWith(messages int, octets int64, own amount) {
+// wroteWith is wrote; own is the part that is the protocol's own, and chunks how many chunks are not needed for it any more.
+func (q *Queue) wroteWith(messages int, octets int64, own amount, chunks int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed != nil { // meanwhile
@@ -151,6 +151,9 @@ func (q *Queue) wroteWith(messages int, octets int64, own amount) {
 	q.messages -= messages
 	q.octets -= octets
 	q.own.add(-own.messages, -own.octets)
+	q.batch.chunks -= chunks
+	q.settle()
+	q.sent += octets
 	q.written += int64(messages)
 	q.advanced = time.Now()
 	q.announce(&q.progress)
@@ -158,7 +161,8 @@ func (q *Queue) wroteWith(messages int, octets int64, own amount) {
 		q.idle.Store(true)
 		q.announce(&q.drained)
 	}
-	if q.messages <= q.maxMessages/2 && q.octets <= q.maxOctets/2 {
+	if q.messages <= q.maxMessages/2 && q.octets <= q.maxOctets/2 &&
+		(!q.isShort || q.octets <= max(q.budget.free(), freeOctets)/2) {
 		q.announce(&q.room)
 	}
 }

@@ -73,7 +73,7 @@ func (h *handover) deliver(frames [][]byte, own bool) error {
 
 // count makes room in the queue for what was delivered. The error is that of a connection that was closed meanwhile.
 func (h *handover) count() error {
-	h.queue.wroteWith(h.messages, h.octets, h.own)
+	h.queue.wroteWith(h.messages, h.octets, h.own, 0)
 	h.messages, h.octets, h.own = 0, 0, amount{}
 	return h.conn.Err()
 }

@@ -45,7 +45,7 @@ func (m *mixture) push(t *testing.T) {
 	}
 	push := m.Push
 	if m.rnd.IntN(9) == 0 {
-		push = m.PushBeyond
+		push = func(frames ...[]byte) error { return m.PushParked(nil, frames...) }
 	}
 	if err := push(frames...); err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestLost(t *testing.T) {
 // TestLostWithoutConnection closes a queue that no connection drains.
 func TestLostWithoutConnection(t *testing.T) {
 	for name, q := range map[string]*Queue{"tcp": NewQueue(10, 1000), "inproc": NewInprocQueue(10, 1000)} {
-		for _, push := range []func(...[]byte) error{q.Push, q.PushControl, q.PushBeyond} {
+		for _, push := range []func(...[]byte) error{q.Push, q.PushControl, func(frames ...[]byte) error { return q.PushParked(nil, frames...) }} {
 			if err := push([]byte("four")); err != nil {
 				t.Fatal(err)
 			}

@@ -15,6 +15,7 @@ import (
 const (
 	controlMessages = 1000
 	controlOctets   = 1 << 20
+	parkedOctets    = controlOctets + 1 // PushParked: as much, and whatever the budget says
 )
 
 // kind says whose a message is that is pushed.
@@ -53,11 +54,16 @@ type Queue struct {
 	lost     amount    // what of the others was not written when the queue was closed, or just after
 	refused  bool      // the other end of an inproc link takes no more
 	advanced time.Time // when octets were last written
+	sent     int64     // written so far
 	conn     *Conn     // drains this queue; nil before
 	closed   *queueClosedError
 	room     chan struct{} // closed when there is room again; nil unless a Push found none
 	drained  chan struct{} // closed when there is nothing; nil unless somebody waits for that
 	progress chan struct{} // closed when more was written; nil unless somebody waits for that
+
+	budget  *SendBudget // that many queues share; nil for none
+	counted int64       // octets there
+	isShort bool        // the last Push found that it has no room
 }
 
 // NewQueue returns a queue that holds at most maxMessages messages and maxOctets octets, headers of frames included. What
@@ -101,7 +107,7 @@ func (q *Queue) PushControlAt(frame []byte) (place int64, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	size := wireSize([][]byte{frame}) + q.frameCosts(1)
-	if err := q.admit(size, controlMessages, controlOctets); err != nil {
+	if err := q.admit(size, controlMessages, controlOctets, nil); err != nil {
 		return 0, err
 	}
 	q.own.add(1, size)
@@ -110,9 +116,10 @@ func (q *Queue) PushControlAt(frame []byte) (place int64, err error) {
 	return q.pushed, nil
 }
 
-// PushBeyond is Push with the limits of PushControl.
-func (q *Queue) PushBeyond(frames ...[]byte) error {
-	return q.push(frames, nil, copied, controlMessages, controlOctets)
+// PushParked is Push for a message that was counted by the budget up to now, and so needs no room there, with the limits of PushControl; with the
+// lease, if it has one, that of its large frames.
+func (q *Queue) PushParked(lease *memory.Lease, frames ...[]byte) error {
+	return q.push(frames, lease, copied, controlMessages, parkedOctets)
 }
 
 func (q *Queue) push(frames [][]byte, lease *memory.Lease, what kind, moreMessages int, moreOctets int64) error {
@@ -122,14 +129,24 @@ func (q *Queue) push(frames [][]byte, lease *memory.Lease, what kind, moreMessag
 	size := wireSize(frames)
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if lease == nil && what == copied && !q.inproc && q.budget != nil && hasLarge(size, frames) { // so that it is counted
+		lease = memory.NewLease()
+		lease.Take(frames, true)
+		lease.Leave()
+		defer lease.Release()
+	}
 	size += q.frameCosts(len(frames))
-	if err := q.admit(size, moreMessages, moreOctets); err != nil {
+	if err := q.admit(size, moreMessages, moreOctets, lease); err != nil {
 		return err
 	}
 	if what == control {
 		q.own.add(1, size)
 	}
+	if lease != nil && q.budget != nil && !q.inproc {
+		lease.Count(q.budget)
+	}
 	q.add(frames, lease, what)
+	q.settle()
 	q.pushed++
 	return nil
 }
@@ -150,7 +167,7 @@ func (q *Queue) waits() bool { return len(q.batch.segments)+len(q.copies.runs) >
 func (q *Queue) pushCommand(body []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if err := q.admit(shortHeader+int64(len(body)), controlMessages, controlOctets); err != nil {
+	if err := q.admit(shortHeader+int64(len(body)), controlMessages, controlOctets, nil); err != nil {
 		return err
 	}
 	q.own.add(1, shortHeader+int64(len(body)))
@@ -166,12 +183,12 @@ func (q *Queue) pushCommand(body []byte) error {
 func (q *Queue) Admits(octets int64) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.refusal(octets, 0, 0)
+	return q.refusal(octets, 0, 0, nil)
 }
 
-// admit finds room for a message of that size and counts it. The caller holds the lock.
-func (q *Queue) admit(size int64, moreMessages int, moreOctets int64) error {
-	if err := q.refusal(size, moreMessages, moreOctets); err != nil {
+// admit finds room for a message of that size and counts it. The caller holds the lock, and of the message its lease, if there is one.
+func (q *Queue) admit(size int64, moreMessages int, moreOctets int64, lease *memory.Lease) error {
+	if err := q.refusal(size, moreMessages, moreOctets, lease); err != nil {
 		return err
 	}
 	if q.messages++; q.messages == 1 { // else it is not idle anyway, and an atomic store takes a while
@@ -183,11 +200,15 @@ func (q *Queue) admit(size int64, moreMessages int, moreOctets int64) error {
 }
 
 // refusal is why there is no room for a message of that size; nil if there is. The caller holds the lock.
-func (q *Queue) refusal(size int64, moreMessages int, moreOctets int64) error {
+func (q *Queue) refusal(size int64, moreMessages int, moreOctets int64, lease *memory.Lease) error {
 	if q.closed != nil {
 		return q.closed
 	}
-	if q.messages > 0 && (q.messages >= q.maxMessages+moreMessages || q.octets+size > q.maxOctets+moreOctets) {
+	if moreOctets == 0 { // a control message tells senders nothing
+		q.isShort = false
+	}
+	if q.messages > 0 && (q.messages >= q.maxMessages+moreMessages || q.octets+size > q.maxOctets+moreOctets) ||
+		!q.affords(size, moreOctets, lease) {
 		if q.room == nil {
 			q.room = make(chan struct{})
 		}
@@ -313,6 +334,7 @@ func (q *Queue) shut(err error, discard bool) *Conn {
 	defer q.mu.Unlock()
 	places := frameCost * int64(q.copies.frames()) // which are lost with them, and were nobody's
 	if discard || !q.conn.inproc() {
+		discardSegments(q.batch.segments)
 		q.batch, q.copies = batch{}, copies{}
 	}
 	q.refused = q.refused || discard
@@ -320,6 +342,7 @@ func (q *Queue) shut(err error, discard bool) *Conn {
 		q.closed = &queueClosedError{err}
 		q.lost = amount{q.messages - q.own.messages, q.octets - q.own.octets - places}
 		q.messages, q.octets, q.own = 0, 0, amount{}
+		q.unshare()
 		q.idle.Store(false)
 		q.announce(&q.room)
 		q.announce(&q.drained)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-zre/go-zre/internal/memory"
@@ -53,6 +54,7 @@ type reader struct {
 	screen  screen
 	account account
 	pace    pace
+	heard   *atomic.Bool // set when octets come; nil if nobody asks
 
 	cutter  memory.Cutter // with the frames of the message that is arriving
 	message int64         // their octets
@@ -305,6 +307,9 @@ func (r *reader) judge(n int, err error) error {
 	r.pace.octets += int64(n)
 	switch {
 	case n > 0: // if there is an error with octets it will come again
+		if r.heard != nil && !r.heard.Load() {
+			r.heard.Store(true)
+		}
 		if r.awake {
 			return nil
 		}

@@ -49,6 +49,7 @@ func (w *writer) run() error {
 		for rest := all; len(rest) > 0; {
 			n, err := w.write(rest)
 			if err != nil {
+				discardSegments(rest)
 				return err
 			}
 			rest = rest[n:]
@@ -71,9 +72,9 @@ func (w *writer) write(segments []segment) (n int, err error) {
 	written, err := w.send(octets)
 	clear(w.iovec)
 	n, messages, own := advance(segments, written)
-	recycle(segments[:n])
+	chunks := recycle(segments[:n])
 	if written > 0 || err == nil {
-		w.queue.wroteWith(messages, int64(written), own)
+		w.queue.wroteWith(messages, int64(written), own, chunks)
 	}
 	return n, err
 }

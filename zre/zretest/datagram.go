@@ -271,7 +271,7 @@ func (l *LAN) throw(octets []byte, to target) {
 	}
 	for range copies {
 		delay, ok := l.travel(to.path, to.link, len(octets), queueing)
-		if l.chance(to.link.Loss) || !ok {
+		if l.chance(to.link.Loss) || !ok || !to.link.fits(len(octets)) {
 			continue
 		}
 		if l.chance(to.link.Reorder) {

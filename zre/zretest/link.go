@@ -20,6 +20,11 @@ type Link struct {
 	// Bandwidth is how many octets a second go from one host to another; 0 means any number. A datagram that would have
 	// to wait for more than a second is lost.
 	Bandwidth int
+
+	// MaxPacket is the longest packet that arrives, in octets; 0 for any. A longer one gets lost, each time, and nobody is told, as in a
+	// tunnel whose router sends no ICMP: a datagram, or all that one Write sends to a connection. That connection takes nothing more in
+	// this direction; others, and what is shorter, pass.
+	MaxPacket int
 }
 
 // What TCP does, with the values of Linux and of the keepalive that package zre asks for.
@@ -44,7 +49,7 @@ func (l *LAN) SetLink(link Link) {
 	defer l.lock()()
 	clear(l.links)
 	l.link = link
-	clear(l.routes)
+	l.changed()
 }
 
 // SetLinkBetween makes the link between two hosts be like this, in both directions.
@@ -52,7 +57,7 @@ func (l *LAN) SetLinkBetween(a, b *Host, link Link) {
 	defer l.lock()()
 	l.links[path{a.machine, b.machine}] = link
 	l.links[path{b.machine, a.machine}] = link
-	clear(l.routes)
+	l.changed()
 }
 
 func (l *LAN) linkOf(from, to *machine) Link {
@@ -64,6 +69,9 @@ func (l *LAN) linkOf(from, to *machine) Link {
 	}
 	return l.link
 }
+
+// fits tells whether so many octets pass as one packet.
+func (l *Link) fits(octets int) bool { return l.MaxPacket == 0 || octets <= l.MaxPacket }
 
 // chance decides by the dice.
 func (l *LAN) chance(share float64) bool { return share > 0 && l.rng.Float64() < share }

@@ -36,6 +36,7 @@ type conn struct {
 	closed                  bool
 	out                     []segment // on their way to the peer
 	outOctets               int
+	delivered               int64         // octets
 	lastDue                 time.Duration // of what was sent
 	coming                  bool          // there is an alarm for the first segment
 	open                    bool          // the way to the peer is free, and back
@@ -198,6 +199,13 @@ func opError(op, network string, source, addr net.Addr, err error) error {
 		err = os.NewSyscallError(op, errno)
 	}
 	return &net.OpError{Op: op, Net: network, Source: source, Addr: addr, Err: err}
+}
+
+// Delivery tells what became of the octets that were written, as a node asks the system for a connection of its own: how many have
+// arrived, how many have not, and whether some of those are on their way.
+func (c *conn) Delivery() (acknowledged, unacknowledged int64, onWay bool) {
+	defer c.host.lan.lock()()
+	return c.delivered, int64(c.outOctets), c.outOctets > 0
 }
 
 // LocalAddr implements net.Conn.

@@ -38,10 +38,15 @@ func (c *conn) arrive() {
 		return
 	}
 	for len(c.out) > 0 && c.out[0].due <= now {
+		if !c.fits() {
+			c.update()
+			return
+		}
 		s := c.out[0]
 		c.out[0] = segment{}
 		c.out = c.out[1:]
 		c.outOctets -= len(s.octets)
+		c.delivered += int64(len(s.octets))
 		c.peer.receive(s)
 	}
 	if len(c.out) > 0 {
@@ -87,7 +92,7 @@ func (c *conn) refuse() {
 // update looks whether the way is free after something has changed.
 func (c *conn) update() {
 	l := c.host.lan
-	open := c.isOpen()
+	open := c.isOpen() && c.fits()
 	if open == c.open {
 		return
 	}
@@ -119,6 +124,15 @@ func (c *conn) update() {
 			}
 		})
 	}
+}
+
+// fits reports whether what is due next, if anything, is a packet that passes.
+func (c *conn) fits() bool {
+	if len(c.out) == 0 || c.out[0].due > c.host.lan.now() {
+		return true
+	}
+	link := c.host.lan.linkOf(c.host.machine, c.peer.host.machine)
+	return link.fits(len(c.out[0].octets))
 }
 
 // isOpen reports whether both ends reach each other.

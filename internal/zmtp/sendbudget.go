@@ -1,0 +1,170 @@
+package zmtp
+
+import (
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/go-zre/go-zre/internal/memory"
+)
+
+// A SendBudget bounds the memory that many queues hold together. A queue may grow while it holds no more than what is free: of n queues that
+// nobody drains each comes to hold the n+1st part, and as much is left for others. So the queue that holds most waits first, a single one
+// may have half of the budget, and there is always some room for one that holds little.
+//
+// What counts is memory. The octets of small frames are in chunks, and chunks count, whole. A large frame that is pushed to many queues
+// counts once, as long as one of them holds it. The first chunk of each queue is free, so that queues which hold little never wait for the
+// others, and cost the SendBudget nothing: queues count themselves when a chunk comes or goes, not for each message.
+//
+// All methods may be called from any goroutine. They do not wait.
+type SendBudget struct {
+	most int64
+	used atomic.Int64
+
+	mu    sync.Mutex
+	short map[*Queue]int64 // queues that found no room, and how much must be free before they look again
+	least atomic.Int64     // the smallest of those; the largest number if there is none
+}
+
+// freeQueue is what each queue may hold without counting it.
+const freeQueue = chunkSize
+
+// NewSendBudget returns a budget of so many octets.
+func NewSendBudget(octets int64) *SendBudget {
+	b := &SendBudget{most: octets, short: make(map[*Queue]int64)}
+	b.least.Store(math.MaxInt64)
+	return b
+}
+
+// Add counts octets that something holds from now on, or, if negative, no longer. It implements memory.Account.
+func (b *SendBudget) Add(octets int64) {
+	if used := b.used.Add(octets); octets < 0 && b.most-used >= b.least.Load() {
+		b.wake()
+	}
+}
+
+// Used returns how many octets are counted.
+func (b *SendBudget) Used() int64 { return b.used.Load() }
+
+// Affords tells whether something that would then hold so many octets may do so, without counting them.
+func (b *SendBudget) Affords(octets int64) bool { return octets <= max(b.free(), freeQueue) }
+
+func (b *SendBudget) free() int64 { return b.most - b.used.Load() }
+
+// await has a queue announce room once so much is free. The caller holds the queue's lock.
+func (b *SendBudget) await(q *Queue, octets int64) {
+	octets = min(octets, b.most)
+	b.mu.Lock()
+	b.short[q] = octets
+	b.least.Store(min(b.least.Load(), octets))
+	b.mu.Unlock()
+	if b.free() >= octets { // it came meanwhile, from somebody who did not see that it is waited for
+		b.wake()
+	}
+}
+
+// forget ends await. The caller holds the queue's lock.
+func (b *SendBudget) forget(q *Queue) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.short, q)
+	b.relist()
+}
+
+// relist needs mu.
+func (b *SendBudget) relist() {
+	least := int64(math.MaxInt64)
+	for _, octets := range b.short {
+		least = min(least, octets)
+	}
+	b.least.Store(least)
+}
+
+// wake has queues announce room for which there is enough. The caller may hold the lock of any queue, so a goroutine does that.
+func (b *SendBudget) wake() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var queues []*Queue
+	for q, octets := range b.short {
+		if octets <= b.free() {
+			queues = append(queues, q)
+			delete(b.short, q)
+		}
+	}
+	if len(queues) == 0 {
+		return
+	}
+	b.relist()
+	go func() {
+		for _, q := range queues {
+			q.mu.Lock()
+			q.isShort = false
+			q.announce(&q.room)
+			q.mu.Unlock()
+		}
+	}()
+}
+
+// hasLarge tells whether a message of that size has a large frame.
+func hasLarge(size int64, frames [][]byte) bool {
+	return size >= LargeFrame && slices.ContainsFunc(frames, func(f []byte) bool { return len(f) >= LargeFrame })
+}
+
+// Share has the queue keep within a budget too, from now on. It is to be called before anything is pushed.
+func (q *Queue) Share(b *SendBudget) { q.budget = b }
+
+// IsShort tells whether the queue has room, and the budget has not, as the last Push that failed found.
+func (q *Queue) IsShort() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.isShort
+}
+
+// affords tells whether the budget has room for a message of that size, of a lease if that is not nil, and for more octets. The caller
+// holds the lock.
+func (q *Queue) affords(size, moreOctets int64, lease *memory.Lease) bool {
+	octets := q.octets + size
+	if q.budget == nil || octets <= freeQueue || moreOctets == parkedOctets {
+		return true
+	}
+	free := q.budget.free()
+	if lease != nil {
+		free += lease.Counted() // it is held already
+	}
+	if octets <= max(free, freeQueue)+moreOctets || q.messages == 0 && free >= q.budget.most {
+		return true
+	}
+	q.isShort = true
+	q.budget.await(q, octets+q.octets/4) // so that it does not wake for each message
+	return false
+}
+
+// settle has the budget know what the queue holds beyond what is free. The caller holds the lock.
+func (q *Queue) settle() {
+	if q.budget == nil {
+		return
+	}
+	held := int64(q.batch.chunks) * chunkSize
+	if q.inproc {
+		held = q.octets
+	}
+	held = max(held-freeQueue, 0)
+	if change := held - q.counted; change >= chunkSize || change <= -chunkSize || held == 0 && change < 0 {
+		q.counted = held
+		q.budget.Add(change)
+	}
+}
+
+// unshare has the queue count no more, since it is closed. The caller holds the lock.
+func (q *Queue) unshare() {
+	if q.budget == nil {
+		return
+	}
+	q.budget.forget(q)
+	q.isShort = false
+	if q.counted > 0 {
+		q.budget.Add(-q.counted)
+		q.counted = 0
+	}
+}

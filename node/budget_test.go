@@ -1,0 +1,117 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hang has a peer that reads nothing, to which messages of that size are sent until there is no room.
+func hang(t *testing.T, n *testNode, size int) *fakePeer {
+	t.Helper()
+	f := newFakePeer(t, n)
+	f.enter()
+	f.freeze()
+	message := make([]byte, size)
+	for {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		err := n.Whisper(ctx, f.uuid, message)
+		cancel()
+		if errors.Is(err, ErrPeerBusy) {
+			return f
+		}
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) { // which a busy machine may do before there is an attempt
+			t.Fatal(err)
+		}
+	}
+}
+
+// Peers that hang hold no more than the budget together, however many they are; one of them holds its queue and half as much again at most.
+func TestHungPeersHoldTheBudget(t *testing.T) {
+	for _, test := range []struct {
+		peers, size   int
+		heap, process int64 // MiB that are added
+	}{
+		{1, 8_000, 72, 96},
+		{1, 20_000, 72, 96},
+		{100, 8_000, 144, 300},
+		{100, 20_000, 144, 300},
+	} {
+		t.Run(fmt.Sprintf("%d of %d", test.peers, test.size), func(t *testing.T) {
+			n := start(t, onLoopback(beaconPort(), Config{Linger: -1, SendTimeout: time.Hour, Limits: Limits{QueueMessages: 60_000}}))
+			debug.FreeOSMemory()
+			before, resident := live(), residentOctets()
+			for range test.peers {
+				hang(t, n, test.size)
+			}
+			if process := residentOctets() - resident; !raceDetector && process>>20 > test.process {
+				t.Errorf("the process holds %d MiB more, want %d at most", process>>20, test.process)
+			}
+			if heap := live() - before; heap>>20 > test.heap {
+				t.Errorf("the heap holds %d MiB more, want %d at most", heap>>20, test.heap)
+			}
+			if used := n.queues.Used(); used > n.cfg.Limits.TotalQueueOctets || used < n.cfg.Limits.TotalQueueOctets/3 {
+				t.Errorf("%d octets are counted", used)
+			}
+			good := newBystander(t, n)
+			good.servedOld()
+		})
+	}
+}
+
+// live is what the heap holds.
+func live() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// residentOctets is what the process holds; 0 where the system does not tell.
+func residentOctets() (octets int64) {
+	status, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(status)) {
+		if kib, is := strings.CutPrefix(line, "VmRSS:"); is {
+			_, _ = fmt.Sscan(kib, &octets)
+		}
+	}
+	return octets << 10
+}
+
+// A message that finds no room because of others says whose messages take it up. When one of those has taken nothing for the send timeout it
+// is dropped, and not the peer that the message is for.
+func TestHungPeerMakesRoomForOthers(t *testing.T) {
+	const budget = 12 << 20
+	n := start(t, onLoopback(beaconPort(), Config{Linger: -1, SendTimeout: time.Second, Limits: Limits{TotalQueueOctets: budget}}))
+	hung := []*fakePeer{hang(t, n, 20_000), hang(t, n, 20_000)}
+	good := newFakePeer(t, n)
+	good.enter()
+	message := make([]byte, budget/2)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	err := n.Whisper(ctx, good.uuid, message)
+	if !errors.Is(err, ErrPeerBusy) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("whisper: %v", err)
+	}
+	named := false
+	for _, f := range hung {
+		named = named || strings.Contains(err.Error(), f.uuid.String())
+	}
+	if !named || !strings.Contains(err.Error(), "TotalQueueOctets") {
+		t.Errorf("%q does not say whose messages take up the room", err)
+	}
+	if err := n.Whisper(t.Context(), good.uuid, message); err != nil {
+		t.Errorf("whisper: %v", err)
+	}
+	exit := n.wait("exit of a peer that hangs", func(e Event) bool { return e.Kind == Exit })
+	if exit.Peer.UUID == good.uuid || exit.Reason != NotResponding {
+		t.Errorf("events: %s", n.log())
+	}
+}
