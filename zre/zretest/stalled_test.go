@@ -18,14 +18,18 @@ func TestReaderThatWaitsForTheApplication(t *testing.T) {
 		fill int                                  // JOIN and LEAVE of another peer, in many groups
 		late bool                                 // the peer comes while the application takes no events
 		says func(a, peer *zretest.Watched) error // what waits then
+		came func(a, peer *zretest.Watched) bool  // what it said has come
 	}{
 		{"message", 0, false, func(a, peer *zretest.Watched) error {
 			whisper := func() error { return peer.Whisper(t.Context(), a.UUID(), []byte("x")) }
 			return errors.Join(whisper(), whisper(), whisper())
-		}},
-		{"JOIN", 1500, false, func(_, peer *zretest.Watched) error { return peer.Join("G") }},
-		{"LEAVE", 1500, false, func(_, peer *zretest.Watched) error { return peer.Leave("H") }},
-		{"HELLO", 1500, true, func(_, _ *zretest.Watched) error { return nil }},
+		}, func(a, peer *zretest.Watched) bool { return whispers(a.Seen(), peer.UUID()) == 3 }},
+		{"JOIN", 1500, false, func(_, peer *zretest.Watched) error { return peer.Join("G") },
+			func(a, _ *zretest.Watched) bool { return len(a.PeersIn("G")) == 1 }},
+		{"LEAVE", 1500, false, func(_, peer *zretest.Watched) error { return peer.Leave("H") },
+			func(a, _ *zretest.Watched) bool { return len(a.PeersIn("H")) == 0 }},
+		{"HELLO", 1500, true, func(_, _ *zretest.Watched) error { return nil },
+			func(a, _ *zretest.Watched) bool { return len(a.PeersIn("H")) == 1 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
@@ -61,6 +65,9 @@ func TestReaderThatWaitsForTheApplication(t *testing.T) {
 				if _, present := a.Peer(peer.UUID()); present == c.late {
 					t.Errorf("while its HELLO waits the peer is present: %v", present)
 				}
+				if c.came(a, peer) {
+					t.Error("what it said did not wait")
+				}
 				a.Resume()
 				pass(time.Minute)
 				for _, w := range []*zretest.Watched{a, peer} {
@@ -73,6 +80,9 @@ func TestReaderThatWaitsForTheApplication(t *testing.T) {
 				}
 				if _, present := a.Peer(peer.UUID()); !present {
 					t.Error("the peer is not present")
+				}
+				if !c.came(a, peer) {
+					t.Error("what it said did not come afterwards")
 				}
 			})
 		})

@@ -27,23 +27,23 @@ type Watched struct {
 	grammar Grammar
 	read    int           // what Wait and Next have looked at
 	news    chan struct{} // closed with the next event
-	paused  chan struct{} // closed to go on; nil while not paused
+
+	loop   sync.Mutex     // guards what is below; the loop over the events never takes it
+	stop   func()         // ends the loop; nil while there is none
+	taking sync.WaitGroup // the loop
+	over   bool           // the test has ended
 }
 
 // Watch takes the events of a node, from now to the end of the test, and fails the test at the first event of each that breaks
 // the rules of [Grammar]. The node may be started before or after; its Close is the caller's.
 func Watch(t testing.TB, node *zre.Node) *Watched {
 	w := &Watched{Node: node, t: t, news: make(chan struct{})}
-	ctx, cancel := context.WithCancel(context.Background())
-	var taking sync.WaitGroup
-	taking.Go(func() {
-		for event := range node.All(ctx) {
-			w.take(ctx, event)
-		}
-	})
+	w.Resume()
 	t.Cleanup(func() {
-		cancel()
-		taking.Wait()
+		w.Pause()
+		w.loop.Lock()
+		defer w.loop.Unlock()
+		w.over = true
 	})
 	return w
 }
@@ -68,17 +68,9 @@ func Start(t testing.TB, network zre.Network, options ...zre.Option) *Watched {
 }
 
 // take keeps an event.
-func (w *Watched) take(ctx context.Context, event zre.Event) {
+func (w *Watched) take(event zre.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if paused := w.paused; paused != nil {
-		w.mu.Unlock()
-		select {
-		case <-paused:
-		case <-ctx.Done():
-		}
-		w.mu.Lock()
-	}
 	if err := w.grammar.Check(event); err != nil {
 		w.t.Errorf("%s: %v; its events: %s", w.Name(), err, w.log(event.From().UUID))
 	}
@@ -87,23 +79,34 @@ func (w *Watched) take(ctx context.Context, event zre.Event) {
 	w.news = make(chan struct{})
 }
 
-// Pause stops taking events until Resume, as an application does that is busy. One more event may be taken.
+// Pause stops taking events until Resume, as an application does that is busy. Once it returns no event is taken: all that comes then
+// waits in the node's queue of events, and fills it.
 func (w *Watched) Pause() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.paused == nil {
-		w.paused = make(chan struct{})
+	w.loop.Lock()
+	defer w.loop.Unlock()
+	if w.stop == nil {
+		return
 	}
+	w.stop()
+	// A loop that slept could still wake up late and take a whole queue at once, which would be empty again.
+	w.taking.Wait()
+	w.stop = nil
 }
 
 // Resume ends Pause.
 func (w *Watched) Resume() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.paused != nil {
-		close(w.paused)
-		w.paused = nil
+	w.loop.Lock()
+	defer w.loop.Unlock()
+	if w.stop != nil || w.over {
+		return
 	}
+	var ctx context.Context
+	ctx, w.stop = context.WithCancel(context.Background())
+	w.taking.Go(func() {
+		for event := range w.All(ctx) {
+			w.take(event)
+		}
+	})
 }
 
 // Wait returns the first event that matches, of those after the one that Wait or Next returned before. It waits for it, for up
