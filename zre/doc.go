@@ -28,7 +28,7 @@
 // message is lost or out of order. A peer that comes back, or whose connection broke, enters anew. One event stands outside of that order:
 // a [Problem] may concern a peer that is not present.
 //
-// Always read the events. While a program does not, at most a few thousand messages (and 64 MiB) wait in memory; then the
+// Always read the events. While a program does not, at most 1,024 messages (and 64 MiB) wait in memory; then the
 // node stops reading from the peers that send them, and they see this node as busy. Who is present is known all the same. A program that only
 // sends has messages discarded ([WithDiscard]), and need not read.
 //
