@@ -1,7 +1,7 @@
 # The few commands of this project. `make test` is the one to know.
 
 STATICCHECK = go tool -modfile=tools/go.mod staticcheck
-FUZZTIME   ?= 200000x
+FUZZTIME   ?= 100000x
 PKG        ?= ./internal/zmtp
 PLATFORMS   = linux/amd64 linux/arm64 darwin/arm64 windows/amd64 android/arm64
 
@@ -43,7 +43,7 @@ bench-compare: ## micro-benchmarks of BASE=revision and of the working tree, sid
 	@tools/bench-compare.sh '$(BASE)' '$(BENCH)'
 
 # A count of inputs: with a time, Go up to 1.26 may fail at its end for nothing (go.dev/issue/75804).
-fuzz: ## every fuzzer for FUZZTIME (200000x) inputs
+fuzz: ## every fuzzer for FUZZTIME (100000x) inputs
 	@for dir in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
 		for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | sed 's/func //'); do \
 			echo "$$dir $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$dir || exit 1; \
