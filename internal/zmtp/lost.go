@@ -1,9 +1,6 @@
 package zmtp
 
-import (
-	"context"
-	"fmt"
-)
+import "context"
 
 // An amount is of messages, and of their octets on the wire.
 type amount struct {
@@ -22,28 +19,10 @@ func (a *amount) add(messages int, octets int64) {
 func (q *Queue) Sent(ctx context.Context) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.closed != nil || q.messages > q.own.messages {
-		if q.closed != nil {
-			return q.closed
-		}
-		if q.conn.inproc() {
-			return nil
-		}
-		if q.progress == nil {
-			q.progress = make(chan struct{})
-		}
-		progress := q.progress
-		q.mu.Unlock()
-		select {
-		case <-progress:
-		case <-ctx.Done():
-		}
-		q.mu.Lock()
-		if left := q.messages - q.own.messages; ctx.Err() != nil && left > 0 {
-			return fmt.Errorf("zmtp: %d messages are not written yet: %w", left, context.Cause(ctx))
-		}
+	if err := q.until(ctx, func() int64 { return int64(q.messages - q.own.messages) }); err != nil || q.closed == nil {
+		return err
 	}
-	return nil
+	return q.closed // which counts nothing any more
 }
 
 // Unsent returns how much waits or is in flight, without the protocol's own messages.

@@ -248,7 +248,13 @@ var alreadyClosed = func() chan struct{} { c := make(chan struct{}); close(c); r
 func (q *Queue) Flush(ctx context.Context) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for goal := q.pushed; q.written < goal; {
+	goal := q.pushed
+	return q.until(ctx, func() int64 { return goal - q.written })
+}
+
+// until waits until so many messages are not left any more, as Flush does. It releases the lock, which the caller holds, while it waits.
+func (q *Queue) until(ctx context.Context, left func() int64) error {
+	for left() > 0 {
 		if q.closed != nil {
 			return q.closed
 		}
@@ -265,8 +271,8 @@ func (q *Queue) Flush(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 		q.mu.Lock()
-		if ctx.Err() != nil && q.written < goal {
-			return fmt.Errorf("zmtp: %d messages are not written yet: %w", goal-q.written, context.Cause(ctx))
+		if n := left(); ctx.Err() != nil && n > 0 {
+			return fmt.Errorf("zmtp: %d messages are not written yet: %w", n, context.Cause(ctx))
 		}
 	}
 	return nil
