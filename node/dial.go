@@ -180,6 +180,13 @@ func (n *Node) askProof(s *session, now time.Time) {
 	s.noteAsked()
 }
 
+// extendAsk gives a peer more time to answer: octets come that are a part of a message, and its answer comes behind that.
+func (s *session) extendAsk(now time.Time) {
+	if !s.answered.Load() && s.askedFor.After(s.linked) {
+		s.askedFor = now
+	}
+}
+
 // showLife has a peer know that we live, though we read nothing of it: its PINGs wait for the application, with all else that it says. A PING
 // of ours is a sign of life; its answer waits too.
 func (n *Node) showLife(s *session, now time.Time) {

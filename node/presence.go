@@ -122,7 +122,7 @@ func (n *Node) checkTimeouts(now time.Time) {
 		beaconed, spoke := s.alive.Swap(false), s.spoke.Load()
 		if s.state != draining && s.state != leaving { // readOn looks at it there
 			s.spoke.Store(false)
-			spoke = s.isHeard() || spoke
+			spoke = n.hears(s, now, spoke) || spoke
 		}
 		if isTaken {
 			s.heard, s.askedFor, s.isEvasive, s.isSilent = now, now, false, false
@@ -136,6 +136,26 @@ func (n *Node) checkTimeouts(now time.Time) {
 		}
 		n.checkSilence(s, now.Sub(s.heard))
 	}
+}
+
+// hears tells whether octets of a peer came since the last look; spoke says that whole messages did. Where a part of one came alone, its answers come
+// behind that, and so do its PINGs: it gets more time to answer, and one that is not ours hears from us in time.
+func (n *Node) hears(s *session, now time.Time, spoke bool) bool {
+	isHeard := s.isHeard()
+	switch {
+	case spoke:
+		s.within = time.Time{}
+	case !isHeard:
+	case s.within.IsZero():
+		s.within = now
+		s.extendAsk(now)
+	case !s.isOurs && s.mailbox != nil && s.state == ready && now.Sub(s.within) >= n.cfg.EvasiveTimeout/2:
+		s.within = now
+		n.askProof(s, now)
+	default:
+		s.extendAsk(now)
+	}
+	return isHeard
 }
 
 // checkReach ends the session of a peer that could not be reached for the expired timeout.

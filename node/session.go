@@ -68,6 +68,7 @@ type session struct {
 	host            netip.Addr     // where its connection came from, while it is present; Node.mu guards it
 	statesByMessage bool           // it tells its state by messages, so its beacons do not count for that
 
+	within     time.Time      // when a part of a message came, and no whole one since, or it was asked for a sign of life after that
 	heard      time.Time      // last sign of life that the control loop took note of; a session that follows one that never entered has its
 	asked      bool           // for a sign of life, since then
 	isEvasive  bool           // and was told to be

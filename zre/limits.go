@@ -48,11 +48,11 @@ type Limits struct {
 	Events      int
 	EventOctets int64
 
-	// PartialOctets is what the node holds of all messages that have not arrived whole, or wait for room among the events; 64 MiB, and as much
-	// as one message beyond it, so that there is always one that can be finished. Each connection has 16 KiB besides, so small messages never
-	// wait for this; connections that have not said HELLO share an eighth of it, of their own. Where it is used up, the node reads no more
-	// from the peers that want more, and those that hold least come first. More lets more peers send large messages at once; less is
-	// enough where messages are small. A peer that sends nothing for the expired timeout in the midst of a message loses its connection; so does one
-	// that sends less than 32 KiB a second while others wait.
+	// PartialOctets is for all messages that have not arrived whole, or wait for room among the events; 64 MiB. They share a half of it, and one at a
+	// time may go beyond that, whatever its size, so that there is always one that can be finished: with messages of 64 MiB all hold 104 MiB at
+	// most. Each connection has 16 KiB besides, so small messages never wait for this; connections that have not said HELLO share an eighth of
+	// it, of their own. Where it is used up, the node reads no more from the peers that want more, and those that hold least come first. More
+	// lets more peers send large messages at once; less is enough where messages are small. A peer that sends nothing for the expired timeout
+	// in the midst of a message loses its connection; so does one that sends less than 32 KiB a second while others wait.
 	PartialOctets int64
 }

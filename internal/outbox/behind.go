@@ -24,7 +24,7 @@ func (o *Outbox) AskBehind() (answered <-chan struct{}, err error) {
 		return nil, zmtp.ErrQueueClosed
 	case len(o.asked) >= MaxPings:
 		return nil, zmtp.ErrFull
-	case o.wrapping() && len(o.wrap.messages) > 0:
+	case o.wrapping() && o.wrap.count > 0:
 		return nil, ErrParked
 	case o.wrap != nil: // its PING is behind all, too
 		return o.await(len(o.asked), ask{due: o.pings}), nil

@@ -53,8 +53,8 @@ func (o *Outbox) Lost() (messages int, octets int64) {
 // loseParked has what is parked come to nothing, and nothing wait any more. It needs mu.
 func (o *Outbox) loseParked() {
 	if o.wrap != nil {
-		for i := range o.wrap.messages {
-			o.lost.add(1, o.wrap.messages[i].Size)
+		for m := range o.wrap.all {
+			o.lost.add(1, m.Size)
 		}
 	}
 	o.dropParked()

@@ -18,7 +18,8 @@ import (
 // wrap is what is parked while a peer is asked how its sequence wraps. The outbox's mu guards it.
 type wrap struct {
 	since    time.Time
-	messages []parked
+	blocks   [][]parked // of messages: a single list would have to be copied as it grows
+	count    int        // of messages
 	octets   int64
 	memory   int64         // octets, with what messages and frames take beside their own
 	small    int64         // of that, what is not leased
@@ -29,6 +30,35 @@ type wrap struct {
 type parked struct {
 	Target
 	Content
+}
+
+// How many messages a block of them has: the first, and those behind it.
+const firstParked, moreParked = 8, 256
+
+// add appends a message.
+func (w *wrap) add(m parked) {
+	last := len(w.blocks) - 1
+	if last < 0 || len(w.blocks[last]) == cap(w.blocks[last]) {
+		size := firstParked
+		if last >= 0 {
+			size = moreParked
+		}
+		w.blocks = append(w.blocks, make([]parked, 0, size))
+		last++
+	}
+	w.blocks[last] = append(w.blocks[last], m)
+	w.count++
+}
+
+// all yields the messages.
+func (w *wrap) all(yield func(*parked) bool) {
+	for _, block := range w.blocks {
+		for i := range block {
+			if !yield(&block[i]) {
+				return
+			}
+		}
+	}
 }
 
 // frameCost is what a parked frame takes beside its octets, as in a queue.
@@ -56,10 +86,17 @@ func (o *Outbox) wrapping() bool {
 func (o *Outbox) park(to Target, c *Content) error {
 	w := o.wrap
 	size := c.Size + frameCost*int64(len(c.Frames))
-	if len(w.messages) >= o.cfg.QueueMessages || len(w.messages) > 0 && w.octets+size > o.cfg.QueueOctets {
+	if w.count >= o.cfg.QueueMessages || w.count > 0 && w.octets+size > o.cfg.QueueOctets {
 		return zmtp.ErrFull
 	}
-	budget, memory := o.cfg.SendBudget, c.Size+parkedCost+parkedFrameCost*int64(len(c.Frames))
+	budget, small := o.cfg.SendBudget, parkedCost+parkedFrameCost*int64(len(c.Frames))
+	memory := c.Size + small
+	for _, frame := range c.Frames {
+		if n := int64(len(frame)); n < zmtp.LargeFrame {
+			small += 2 * n // it is copied twice: now, and into the queue when it is sent
+			memory += n
+		}
+	}
 	if _, waiting := o.queue.Depth(); budget != nil && !budget.Affords(waiting+w.memory+memory) {
 		return zmtp.ErrFull
 	}
@@ -68,11 +105,9 @@ func (o *Outbox) park(to Target, c *Content) error {
 	}
 	c.own(to.Lease)
 	frames := slices.Clone(c.Frames)
-	small := memory - c.Size
 	for i, frame := range frames {
 		if len(frame) < zmtp.LargeFrame { // large ones are copies
 			frames[i] = bytes.Clone(frame)
-			small += int64(len(frame))
 		}
 	}
 	if to.Lease != nil {
@@ -84,7 +119,7 @@ func (o *Outbox) park(to Target, c *Content) error {
 			to.Lease.Count(budget)
 		}
 	}
-	w.messages = append(w.messages, parked{to, Content{Frames: frames, Size: c.Size, holder: theLease}})
+	w.add(parked{to, Content{Frames: frames, Size: c.Size, holder: theLease}})
 	w.octets += size
 	w.memory += memory
 	return nil
@@ -107,19 +142,19 @@ func (o *Outbox) sendParked() {
 	if o.cfg.SendBudget != nil {
 		o.cfg.SendBudget.Add(-w.small)
 	}
-	var err error
+	isFull := false
 	for _, encode := range w.controls {
-		err = errors.Join(err, o.enqueueControl(encode))
+		isFull = errors.Is(o.enqueueControl(encode), zmtp.ErrFull) || isFull
 	}
-	for i := range w.messages {
-		failed := o.enqueue(w.messages[i].Target, &w.messages[i].Content, true)
-		if failed != nil {
-			o.lost.add(1, w.messages[i].Size)
+	for m := range w.all {
+		if err := o.enqueue(m.Target, &m.Content, true); err != nil {
+			o.lost.add(1, m.Size)
+			isFull = isFull || errors.Is(err, zmtp.ErrFull)
 		}
-		err = errors.Join(err, failed)
-		w.messages[i].Target.Release()
+		m.Target.Release()
+		*m = parked{}
 	}
-	if errors.Is(err, zmtp.ErrFull) {
+	if isFull {
 		o.Drop() // it answered before it read what came first
 	}
 }
@@ -135,7 +170,7 @@ func (o *Outbox) dropParked() {
 	if o.wrap == nil {
 		return
 	}
-	for _, m := range o.wrap.messages {
+	for m := range o.wrap.all {
 		m.Target.Release()
 	}
 	if o.cfg.SendBudget != nil {

@@ -2,6 +2,8 @@ package outbox
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -231,6 +233,31 @@ func TestParkedIsCopied(t *testing.T) {
 	})
 }
 
+// However many messages are parked, they keep their order, and nothing of them stays when they are sent.
+func TestManyAreParked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, r, drops := opened(t, roomy)
+		o.Skip(shortCycle - 1)
+		want := []string{"PING 65535"}
+		for i := range firstParked + 2*moreParked + 1 {
+			text := strconv.Itoa(i)
+			whisper(t, o, text)
+			want = append(want, fmt.Sprintf("WHISPER %d %s", i, text))
+		}
+		w := o.wrap
+		o.Ponged()
+		r.expect(t, want...)
+		for m := range w.all {
+			if m.Frames != nil {
+				t.Fatal("frames stay")
+			}
+		}
+		if drops.Load() > 0 {
+			t.Error("dropped")
+		}
+	})
+}
+
 // A large frame that was given is parked as it is: nobody else has it.
 func TestParkedIsGiven(t *testing.T) {
 	o := New(Config{QueueMessages: 2, QueueOctets: 1 << 20})
@@ -241,7 +268,7 @@ func TestParkedIsGiven(t *testing.T) {
 	if err := o.Send(Target{}, &c); err != nil {
 		t.Fatal(err)
 	}
-	if got := o.wrap.messages[0].Frames[0]; len(got) != len(frame) || &got[0] != &frame[0] {
+	if got := o.wrap.blocks[0][0].Frames[0]; len(got) != len(frame) || &got[0] != &frame[0] {
 		t.Error("it was copied")
 	}
 }

@@ -21,6 +21,17 @@ func (q *Queue) frameCosts(frames int) int64 {
 	return 0
 }
 
+// forgetPlaces has the places of frames that were taken, and are lost, count no more: they were no octets of theirs.
+func (q *Queue) forgetPlaces(frames int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if places := frameCost * int64(frames); q.closed != nil {
+		q.lost.octets -= places
+	} else {
+		q.octets -= places
+	}
+}
+
 // Copies are the messages that wait in an inproc queue, in memory that their receiver will own. Octets are taken in larger pieces while
 // room for frames is used up within busyTime.
 type copies struct {

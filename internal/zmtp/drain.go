@@ -87,9 +87,16 @@ func (q *Queue) attach(c *Conn, first [][]byte) error {
 			if q.octets -= cost; what == control {
 				q.own.add(0, -cost)
 			}
-			q.add(frames, nil, what)
+			lease := q.ownLease(wireSize(frames), frames)
+			if lease != nil {
+				lease.Count(q.budget)
+			}
+			if q.add(frames, lease, what); lease != nil {
+				lease.Release()
+			}
 		}
 	}
+	q.settle()
 	return nil
 }
 
@@ -162,7 +169,7 @@ func (q *Queue) wroteWith(messages int, octets int64, own amount, chunks int) {
 		q.announce(&q.drained)
 	}
 	if q.messages <= q.maxMessages/2 && q.octets <= q.maxOctets/2 &&
-		(!q.isShort || q.octets <= max(q.budget.free(), freeOctets)/2) {
+		(!q.isShort || q.octets <= max(q.budget.free(), freeQueue)/2) {
 		q.announce(&q.room)
 	}
 }

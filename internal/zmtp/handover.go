@@ -30,23 +30,37 @@ func (h *handover) run() error {
 		case all == nil:
 			return nil
 		}
-		for i, r := range all {
-			all[i] = run{}
-			for len(r.frames) > 0 {
-				own := r.isOwn()
-				if err := h.deliver(r.next(), own); err != nil {
-					_ = h.count() // what was delivered before is not lost
-					return err
-				}
-			}
-		}
-		if err := h.count(); err != nil {
+		if err := h.deliverAll(all); err != nil {
 			return err
 		}
 		if h.spare = all; cap(all) > keepSegments {
 			h.spare = nil
 		}
 	}
+}
+
+// deliverAll delivers what was taken from the queue.
+func (h *handover) deliverAll(all []run) error {
+	for i := range all {
+		for r := &all[i]; len(r.frames) > 0; {
+			rest := *r
+			own := r.isOwn()
+			err := h.deliver(r.next(), own)
+			if err != nil {
+				_ = h.count() // what was delivered before is not lost
+				*r = rest
+			} else if h.messages >= countMessages || h.octets >= countOctets {
+				err = h.count()
+			}
+			if err != nil {
+				left := copies{runs: all[i:]}
+				h.queue.forgetPlaces(left.frames())
+				return err
+			}
+		}
+		all[i] = run{}
+	}
+	return h.count()
 }
 
 // deliver hands over a message, within the receiver's limits.
@@ -65,9 +79,7 @@ func (h *handover) deliver(frames [][]byte, own bool) error {
 	if h.octets += size; own {
 		h.own.add(1, size)
 	}
-	if h.messages++; h.messages >= countMessages || h.octets >= countOctets {
-		return h.count()
-	}
+	h.messages++
 	return nil
 }
 

@@ -161,6 +161,7 @@ func TestLostInproc(t *testing.T) {
 	}{
 		{"by us", func(c *Conn, _ *recorder) { c.Close(nil) }, 0},
 		{"by the receiver", func(_ *Conn, r *recorder) { close(r.release) }, 98}, // two were taken
+		{"by us, then by the receiver", func(c *Conn, r *recorder) { c.Close(nil); synctest.Wait(); close(r.release) }, 98},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -184,8 +185,8 @@ func TestLostInproc(t *testing.T) {
 				synctest.Wait()
 				test.ends(c, theirs)
 				synctest.Wait()
-				if messages, _ := q.Lost(); messages != test.lost {
-					t.Errorf("%d messages are lost, want %d", messages, test.lost)
+				if messages, octets := q.Lost(); messages != test.lost || octets != 2*int64(test.lost) {
+					t.Errorf("%d messages of %d octets are lost, want %d of 2 each", messages, octets, test.lost)
 				}
 				for len(theirs.messages) > 0 {
 					<-theirs.messages

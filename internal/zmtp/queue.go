@@ -129,11 +129,10 @@ func (q *Queue) push(frames [][]byte, lease *memory.Lease, what kind, moreMessag
 	size := wireSize(frames)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if lease == nil && what == copied && !q.inproc && q.budget != nil && hasLarge(size, frames) { // so that it is counted
-		lease = memory.NewLease()
-		lease.Take(frames, true)
-		lease.Leave()
-		defer lease.Release()
+	if lease == nil && what != control {
+		if lease = q.ownLease(size, frames); lease != nil {
+			defer lease.Release()
+		}
 	}
 	size += q.frameCosts(len(frames))
 	if err := q.admit(size, moreMessages, moreOctets, lease); err != nil {
@@ -338,13 +337,16 @@ func (q *Queue) Close(err error) {
 func (q *Queue) shut(err error, discard bool) *Conn {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	places := frameCost * int64(q.copies.frames()) // which are lost with them, and were nobody's
+	places := int64(0) // of frames that are lost, which were no octets of theirs
 	if discard || !q.conn.inproc() {
+		places = frameCost * int64(q.copies.frames())
 		discardSegments(q.batch.segments)
 		q.batch, q.copies = batch{}, copies{}
 	}
 	q.refused = q.refused || discard
-	if q.closed == nil {
+	if q.closed != nil {
+		q.lost.octets -= places
+	} else {
 		q.closed = &queueClosedError{err}
 		q.lost = amount{q.messages - q.own.messages, q.octets - q.own.octets - places}
 		q.messages, q.octets, q.own = 0, 0, amount{}

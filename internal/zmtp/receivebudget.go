@@ -10,15 +10,19 @@ import (
 // cost nothing more.
 const freeOctets = 16 << 10
 
-// newcomersPart is the part of a ReceiveBudget that connections have before their greeting: an eighth.
-const newcomersPart = 8
+// The parts of a ReceiveBudget: what all share, a half, as the rest is for the message that goes beyond that; and what connections share that have
+// no greeting yet, an eighth.
+const (
+	commonPart    = 2
+	newcomersPart = 8
+)
 
 // A ReceiveBudget bounds the memory of all messages that are partly received, over the connections that share it: each has 16 KiB without
 // it, and takes the rest from here, until its Receiver has the message. A connection that finds no room reads no more until there is
 // some. Of those that wait the one that would hold least is served first.
 //
-// So that messages which fill the budget can be finished, one at a time may go beyond it. All of them together hold no more than the
-// budget, that one message, and an eighth of the largest message, which is there twice for a moment.
+// All share a half of the budget. So that messages which fill that can be finished, one at a time may go beyond it. Together they hold no more than
+// this half, that one message, and an eighth of the largest message, which is there twice for a moment.
 //
 // Connections whose Greeter has no greeting yet share a budget of their own, an eighth of this one beside it: what strangers send takes
 // no room from peers.
@@ -28,7 +32,7 @@ type ReceiveBudget struct {
 
 // NewReceiveBudget returns a ReceiveBudget of so many octets.
 func NewReceiveBudget(octets int64) *ReceiveBudget {
-	return &ReceiveBudget{peers: pool{limit: octets}, newcomers: pool{limit: octets / newcomersPart}}
+	return &ReceiveBudget{peers: pool{limit: octets / commonPart}, newcomers: pool{limit: octets / newcomersPart}}
 }
 
 // Held returns how many octets are held, and whether a connection waits for room.

@@ -137,11 +137,11 @@ func newHalves(t *testing.T, budget int64, size, count int) *halves {
 	return h
 }
 
-// Half messages hold no more than the budget and one message; that one can be finished, and then the next.
+// Half messages hold no more than half of the budget and one message; that one can be finished, and then the next.
 func TestBudgetOfHalfMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit, size, count = 4 << 20, 1 << 20, 12
-		h := newHalves(t, limit, size, count)
+		h := newHalves(t, commonPart*limit, size, count)
 		for left := count; left > 0; left-- {
 			held, waits := h.budget.Held()
 			if held > limit+size*9/8 || waits != (left > limit/size+1) {
@@ -193,7 +193,7 @@ func TestSmallMessagesBesideHalfOnes(t *testing.T) {
 // A connection that waits for room ends when it is closed, and leaves nothing behind.
 func TestCloseWhileWaitingForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHalves(t, 1<<20, 1<<20, 4)
+		h := newHalves(t, commonPart<<20, 1<<20, 4)
 		waiting := 0
 		var all []*recorder
 		for range 4 {

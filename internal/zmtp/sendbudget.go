@@ -140,6 +140,18 @@ func (q *Queue) affords(size, moreOctets int64, lease *memory.Lease) bool {
 	return false
 }
 
+// ownLease returns a lease for large frames that come without one, so that they are counted; nil if there are none, or nothing counts them. The
+// caller holds the lock.
+func (q *Queue) ownLease(size int64, frames [][]byte) *memory.Lease {
+	if q.inproc || q.budget == nil || !hasLarge(size, frames) {
+		return nil
+	}
+	lease := memory.NewLease()
+	lease.Take(frames, true)
+	lease.Leave()
+	return lease
+}
+
 // settle has the budget know what the queue holds beyond what is free. The caller holds the lock.
 func (q *Queue) settle() {
 	if q.budget == nil {

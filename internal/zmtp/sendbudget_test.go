@@ -158,6 +158,49 @@ func TestBudgetOfSharedFrames(t *testing.T) {
 	}
 }
 
+// Large frames count without a lease too, also where they were queued for a link within the process and go by a socket after all.
+func TestBudgetOfFramesWithoutLease(t *testing.T) {
+	const size = 1 << 20
+	for name, push := range map[string]func(*Queue) error{
+		"pushed": func(q *Queue) error { return q.Push([]byte("header"), make([]byte, size)) },
+		"owned":  func(q *Queue) error { return q.PushOwned([]byte("header"), make([]byte, size)) },
+	} {
+		for _, inproc := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, inproc %v", name, inproc), func(t *testing.T) {
+				b, q := NewSendBudget(4*size), NewQueue(10, 4*size)
+				if inproc {
+					q = NewInprocQueue(10, 4*size)
+				}
+				q.Share(b)
+				if err := push(q); err != nil {
+					t.Fatal(err)
+				}
+				check := func(when string) {
+					t.Helper()
+					if used := b.Used(); used < size-freeQueue || used > size+size/4 {
+						t.Errorf("%d octets are counted %s, want some %d", used, when, size)
+					}
+				}
+				check("when it waits")
+				if err := q.attach(&Conn{queue: q, link: socket{}}, nil); err != nil {
+					t.Fatal(err)
+				}
+				check("with a socket")
+				if takeAll(t, q, 1); b.Used() != 0 {
+					t.Errorf("%d octets are counted when all is written", b.Used())
+				}
+				if err := push(q); err != nil {
+					t.Fatal(err)
+				}
+				check("again")
+				if q.shut(nil, false); b.Used() != 0 {
+					t.Errorf("%d octets are counted in the end", b.Used())
+				}
+			})
+		}
+	}
+}
+
 // Room is announced when others give back what they hold: by writing it, or with their end.
 func TestBudgetAnnouncesRoom(t *testing.T) {
 	for _, test := range []struct {

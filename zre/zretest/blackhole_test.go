@@ -257,3 +257,39 @@ func TestAcknowledgedIsNotAlive(t *testing.T) {
 		}
 	})
 }
+
+// A peer of another implementation may send one message for longer than the expired timeout: its PINGs and answers come behind that. C zyre, which
+// hears no beacon as a sign of life, hears from us meanwhile. (What takes as long to get there, to a C zyre, ends the session at its end.)
+func TestLongMessageOfForeignPeer(t *testing.T) {
+	for _, kind := range foreign {
+		for _, sends := range []bool{true, false} {
+			if kind == zretest.Zyre && !sends {
+				continue
+			}
+			t.Run(fmt.Sprintf("%v sends %v", kind, sends), func(t *testing.T) {
+				inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+					lan.SetLink(zretest.Link{Latency: time.Millisecond, Bandwidth: 625_000})
+					n := zretest.Start(t, lan.Host("10.0.0.1"), logged(t, zre.WithName("node"))...)
+					f := zretest.NewForeign(t, lan.Host("10.0.0.2"), kind)
+					zretest.Next[zre.Enter](n)
+					pass(15 * time.Second)
+					sent := make([]byte, 40<<20) // 67 s
+					if sends {
+						f.Whisper(n.UUID(), sent)
+						if got := zretest.Next[zre.Whisper](n); len(got.Frames[0]) != len(sent) {
+							t.Error("another message arrived")
+						}
+					} else if err := n.Whisper(t.Context(), f.UUID(), sent); err != nil {
+						t.Fatal(err)
+					}
+					pass(2 * time.Minute)
+					for who, seen := range map[string][]zre.Event{"the node": n.Seen(), "the peer": f.Seen()} {
+						if comings := comings(seen); len(comings) != 1 {
+							t.Errorf("%s saw %v", who, comings)
+						}
+					}
+				})
+			})
+		}
+	}
+}
