@@ -45,6 +45,9 @@ func Diagnose(f *Facts) *Report {
 	}
 	r.hellos()
 	r.casts()
+	for _, s := range r.SRV {
+		r.srv(s)
+	}
 	for _, p := range r.Peers {
 		r.peer(p)
 	}
