@@ -42,6 +42,7 @@ func TestWrongOptions(t *testing.T) {
 		"resolver":       {"", "10.0.0.2:", "10.0.0.2:0", "10.0.0.2:99999", "udp://10.0.0.2", "tcp://"},
 		"gossip-bind":    {"", "5672", "tcp://*:0", "tcp://*", "tcp://hub:5672"},
 		"gossip-connect": {"", "hub:5672", "tcp://hub", "tcp://*:5672", "tcp://hub:0"},
+		"interface":      {"", "!", "[", "300.1.2.3", "10.0.0.0/99", "fe80::1%"},
 		"ttl":            {"", "0", "-1", "256", "far"},
 		"group-address":  {"", "10.0.0.1", "239.255.90", "ff02::1", "everybody"},
 	} {

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,7 +43,7 @@ func (c *Config) lookUpSRV(ctx context.Context, domain string) (s *SRV, found []
 		s.Nobody = true
 	}
 	if err != nil {
-		s.Error = clean(err.Error())
+		s.Error = clean(cmp.Or(errors.Unwrap(err), err).Error()) // without the name
 	}
 	if answer.Partial != nil {
 		s.Partial = clean(answer.Partial.Error())
