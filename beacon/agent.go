@@ -73,8 +73,8 @@ func Open(config Config) (*Agent, error) {
 	}
 	a.station = acquire(a.config.stationKey(), &a.config.Log)
 	a.station.enrol(a)
-	if len(a.Interfaces()) == 0 {
-		a.config.Log.Warn().Msg("beacon: no usable network interface, waiting for one")
+	if len(a.Interfaces()) == 0 && len(a.Failures()) == 0 { // else the log has said why
+		a.config.Log.Warn().Stringer("call", CallChoose).Msg("beacon: no usable network interface, waiting for one")
 	}
 	return a, nil
 }

@@ -164,6 +164,12 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// Check reports what of the configuration cannot become right, as Open does. It looks at nothing else.
+func (c Config) Check() error {
+	c = c.withDefaults()
+	return c.check()
+}
+
 // check reports the first thing wrong with a complete configuration, whatever the machine's interfaces are.
 func (c *Config) check() error {
 	switch {

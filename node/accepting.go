@@ -64,8 +64,8 @@ func (n *Node) relistenMailbox(ctx context.Context, try int) (net.Listener, erro
 		return nil, err
 	}
 	if port == 0 && try > samePort {
-		l, err := listenMailbox(ctx, n.cfg.Network, n.cfg.Listen)
-		if err == nil {
+		l, err := n.listenMailbox(ctx)
+		if err == nil && !isLate(l) {
 			n.post(func() { n.move(paths.AddrPortOf(l.Addr()).Port()) })
 		}
 		return l, err

@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
+
+	"github.com/go-zre/go-zre/beacon"
 )
 
 // Config says what a node is and how it behaves. The zero value of a field means its default.
@@ -120,6 +122,9 @@ func (c *Config) complete() error {
 	}
 	if err := c.checkSources(); err != nil {
 		return err
+	}
+	if err := (beacon.Config{UUID: c.UUID, Interfaces: c.Interfaces}).Check(); err != nil {
+		return fmt.Errorf("node: %w", err)
 	}
 	if c.BeaconPort < 0 || c.BeaconPort > 55535 {
 		return fmt.Errorf("node: beacon port %d: choose one from 1 to 55535 (beacons with a state use the port 10,000 above)", c.BeaconPort)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strconv"
 
 	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/seek"
@@ -36,7 +35,7 @@ func (o *opening) openGossip(ctx context.Context) error {
 	var listeners []net.Listener
 	for _, endpoint := range n.cfg.GossipBind {
 		host, port, _ := listenAddress(endpoint) // was checked
-		l, err := n.cfg.Network.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(int(port))))
+		l, err := n.listenTCP(ctx, host, port, nil)
 		if err != nil {
 			return fmt.Errorf("node: start: WithGossipBind: cannot listen on %s: %w", endpoint, errors.Join(err, closeAll(listeners)))
 		}

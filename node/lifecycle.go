@@ -187,7 +187,7 @@ func (c *Config) destinations() (addresses []netip.Addr) {
 }
 
 func (o *opening) openMailbox(ctx context.Context) (err error) {
-	if o.mailbox, err = listenMailbox(ctx, o.node.cfg.Network, o.node.cfg.Listen); err == nil {
+	if o.mailbox, err = o.node.listenMailbox(ctx); err == nil {
 		o.closers = append(o.closers, o.mailbox.Close)
 	}
 	return err
@@ -214,6 +214,7 @@ func (n *Node) live(o *opening) bool {
 	n.router.Known, n.router.Failing = n.isHost, n.noteAccept
 	n.checked = time.Now()
 	n.state.CompareAndSwap(uint32(beacon.Init), uint32(n.chosen))
+	late := isLate(o.mailbox)
 	n.serve(o.mailbox, n.relistenMailbox)
 	if o.ipc != nil {
 		n.serve(o.ipc, n.relistenIPC)
@@ -226,7 +227,9 @@ func (n *Node) live(o *opening) bool {
 	n.settleIn()
 	n.findPeers()
 	n.wg.Go(n.control)
-	n.agent.Announce(n.port, n.State())
+	if !late { // else when it listens
+		n.agent.Announce(n.port, n.State())
+	}
 	n.log.Debug().Uint16("port", n.port).Msg("started")
 	return true
 }

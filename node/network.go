@@ -118,14 +118,15 @@ func listenAddress(endpoint string) (host string, port uint16, err error) {
 }
 
 // listenMailbox listens where it is told to, or on a free port of RFC 36's range. It starts at a random one, so that a node that
-// restarts is not taken for the one that had the port before.
-func listenMailbox(ctx context.Context, network Network, endpoint string) (net.Listener, error) {
+// restarts is not taken for the one that had the port before. An address that is not there yet is waited for.
+func (n *Node) listenMailbox(ctx context.Context) (net.Listener, error) {
+	network, endpoint := n.cfg.Network, n.cfg.Listen
 	host, fixed, err := listenAddress(endpoint)
 	if err != nil {
 		return nil, err
 	}
 	if fixed != 0 {
-		l, err := network.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(int(fixed))))
+		l, err := n.listenTCP(ctx, host, fixed, func() { n.post(func() { n.move(fixed) }) })
 		if err != nil {
 			return nil, fmt.Errorf("node: WithListen: cannot listen on %s: %w", endpoint, err)
 		}
@@ -135,8 +136,8 @@ func listenMailbox(ctx context.Context, network Network, endpoint string) (net.L
 	start := int(beacon.Roll(network, count))
 	var last error
 	for i := range count {
-		port := firstPort + (start+i)%count
-		l, err := network.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+		port := uint16(firstPort + (start+i)%count)
+		l, err := n.listenTCP(ctx, host, port, func() { n.post(func() { n.move(port) }) })
 		if err == nil {
 			return l, nil
 		}

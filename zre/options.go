@@ -65,7 +65,8 @@ func WithInterfaces(interfaces ...string) Option {
 
 // WithListen has the node's mailbox listen at an endpoint: "tcp://*:5671" for a port on every address, "tcp://192.168.1.7:5671" for
 // one address. By default it is a free port from 49152 up. An endpoint that is none is an error of NewNode, one that is taken
-// of Start.
+// of Start. An address that this machine does not have yet is waited for: until it is there the node has a ProblemNotAccepting, and does
+// not beacon.
 func WithListen(endpoint string) Option {
 	return func(c *config) error {
 		c.Listen = endpoint

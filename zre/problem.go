@@ -71,8 +71,8 @@ const (
 	ProblemBeacons = ProblemKind(node.ProblemBeacons)
 
 	// ProblemNotAccepting: the system does not let this node accept connections, for example since the process has no file descriptor left, or its
-	// listener is gone; so no new peer can enter. About is where it listens, such as "tcp://[::]:49152", Err says why. The node tries on. It is
-	// solved when accepting did not fail for 5 s.
+	// listener is gone, or the address to listen at is not there yet; so no new peer can enter. About is where it listens, such as "tcp://[::]:49152", Err says why. The node tries on. It is
+	// solved when accepting did not fail for 5 s, or the node listens.
 	ProblemNotAccepting = ProblemKind(node.ProblemNotAccepting)
 
 	// ProblemDNS: a name is not resolved: no server answers, or none that can; the records cannot be used; or there is no such name. About is the name

@@ -40,7 +40,8 @@ With --json it prints one object; keys and kinds stay, new ones may come:
   nodes             uuid, name, local, left, entered (it connected), entered_ms, endpoint (where it was reached then), known_ms,
                     beacons: interface, address, octets, multicast, port, state, count, every_ms,
                     mailboxes: endpoint, answer, uuid of who answers, from (the address here by which it is reached), error, here (it is this machine's own)
-  peers             those of --peer: endpoint, error (of its name), mailboxes as above, with large_packets: pass, and mtu of the path;
+  srv               of each --srv: name, endpoints, nobody (the DNS says that there are none), partial (why some records give none), error
+  peers             those of --peer and of SRV records: endpoint, error (of its name), mailboxes as above, with large_packets: pass, and mtu of the path;
                     else passed and lost, the octets of the longest packet that came through and of the shortest that did not;
                     entered (it connected, too), uuid of who did, known_ms (since it answered)
   failures          what beacons fail in: call, interface, to, error, since
@@ -87,7 +88,7 @@ func newDoctorOptions(args []string, out io.Writer) (*doctorOptions, error) {
 		c.Peers = append(c.Peers, e)
 		return err
 	})
-	flags.Func("srv", "a `domain` whose SRV records (_zre._tcp) name peers: tells whether they are there (repeatable)", func(s string) error {
+	flags.Func("srv", "a `domain` whose SRV records (_zre._tcp) name peers, which are tested as those of --peer (repeatable)", func(s string) error {
 		c.SRV = append(c.SRV, s)
 		return nil
 	})

@@ -55,7 +55,10 @@ func newPipeConfig(args []string, out io.Writer) (*pipeConfig, error) {
 		return zre.WithHeader(name, value), nil
 	})
 	set("interface", "a network `interface` to use, by name or address (repeatable; default: every usable one)",
-		func(s string) (zre.Option, error) { return zre.WithInterfaces(s), nil })
+		func(s string) (zre.Option, error) {
+			_, err := zre.NewNode(zre.WithInterfaces(s))
+			return zre.WithInterfaces(s), err
+		})
 	set("port", "the UDP `port` of the beacons (default 5670)", func(s string) (zre.Option, error) {
 		port, err := strconv.Atoi(s)
 		return zre.WithBeaconPort(port), err

@@ -220,7 +220,7 @@ func TestPipeBadOptions(t *testing.T) {
 		{[]string{"--evasive", "40s"}, 2, "longer than the evasive timeout"},
 		{[]string{"--group", strings.Repeat("g", 256)}, 2, "--group"},
 		{[]string{"--no-beacons=perhaps"}, 2, "true or false"},
-		{[]string{"--interface", "10.0.0"}, 1, "10.0.0"},
+		{[]string{"--interface", "10.0.0"}, 2, "10.0.0"},
 	} {
 		var out, errs bytes.Buffer
 		code := pipe(test.args, strings.NewReader(""), &out, &errs)

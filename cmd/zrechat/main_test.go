@@ -193,7 +193,7 @@ func TestOthers(t *testing.T) {
 	chat.sees("! another chat, at tcp://127.0.0.1:")
 }
 
-// A peer that was asked for and cannot be reached is told of, in one line, and no other problem is.
+// A peer that was asked for and cannot be reached is told of, in one line, and so is what keeps others from finding this chat.
 func TestUnreachable(t *testing.T) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -209,7 +209,13 @@ func TestUnreachable(t *testing.T) {
 	r.show(zre.Problem{Kind: zre.ProblemUnreachable, About: endpoint, Solved: true})
 	r.show(zre.Problem{Kind: zre.ProblemUnreachable, About: "x", Peer: &zre.Peer{Name: "bob\x1b"}, Err: io.EOF})
 	r.show(zre.Exit{Peer: &zre.Peer{Name: "bob"}, Reason: zre.Unreachable, Err: io.EOF})
-	if got, want := out.String(), "! cannot reach bob\uFFFD: EOF\n* bob is gone: unreachable (EOF)\n"; got != want {
+	r.show(zre.Problem{Kind: zre.ProblemInterface, About: "wlan0"})
+	r.show(zre.Problem{Kind: zre.ProblemInterface, About: "wlan0", Solved: true})
+	r.show(zre.Problem{Kind: zre.ProblemBeaconPort, About: "UDP port 5670", Err: io.EOF})
+	r.show(zre.Problem{Kind: zre.ProblemNotAccepting, About: endpoint, Err: io.EOF})
+	if got, want := out.String(), "! cannot reach bob\uFFFD: EOF\n* bob is gone: unreachable (EOF)\n"+
+		"! there is no interface or address wlan0 here, waiting for it\n* wlan0 is there\n"+
+		"! others may not find this chat (zre doctor tells more): EOF\n! others cannot connect: EOF\n"; got != want {
 		t.Errorf("it prints %q, want %q", got, want)
 	}
 }

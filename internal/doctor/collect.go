@@ -42,7 +42,7 @@ func Collect(ctx context.Context, cfg Config) (*Facts, error) {
 	if err := cfg.check(surveyed); err != nil {
 		return nil, err
 	}
-	complaints := new(complaints)
+	complaints := cfg.complaints()
 	node, err := zre.NewNode(cfg.options(complaints)...)
 	if err != nil {
 		return nil, err
@@ -222,6 +222,9 @@ func (x *examination) run(ctx context.Context, sightings <-chan beacon.Sighting,
 	for _, e := range x.cfg.Peers {
 		x.test(e)
 	}
+	for _, domain := range x.cfg.SRV {
+		x.testSRV(domain)
+	}
 	end := time.NewTimer(x.cfg.Time)
 	defer end.Stop()
 	over := ctx.Done()
@@ -331,6 +334,7 @@ func (x *examination) finish() {
 		}
 		p.recognise(f.Nodes)
 	}
+	slices.SortFunc(f.SRV, func(a, b *SRV) int { return strings.Compare(a.Name, b.Name) })
 	f.Interfaces, f.Nodes, f.Peers = some(f.Interfaces), some(f.Nodes), some(f.Peers)
 }
 

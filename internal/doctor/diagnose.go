@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/go-zre/go-zre/beacon"
 )
 
 // A Report is the facts and what they mean. Its JSON is what zre doctor --json prints: keys and kinds stay, new ones may come.
@@ -43,6 +45,9 @@ func Diagnose(f *Facts) *Report {
 	}
 	r.hellos()
 	r.casts()
+	for _, s := range r.SRV {
+		r.srv(s)
+	}
 	for _, p := range r.Peers {
 		r.peer(p)
 	}
@@ -172,6 +177,7 @@ func (r *Report) carriers() {
 		}
 	}
 	switch {
+	case len(used) == 0 && r.awaits():
 	case len(used) == 0:
 		r.problem(Finding{Kind: "no-interface", Text: "No network interface can be used: no beacon can leave this machine.",
 			Try: "see below why each is not used; switch one on and give it an IP address, or name it (--interface)."})
@@ -186,6 +192,11 @@ func (r *Report) carriers() {
 			r.note(Finding{Kind: "no-carrier", Interface: name, Text: name + ": " + noCarrier + "."})
 		}
 	}
+}
+
+// awaits reports whether failures has told why no interface is used: what was named is not there, or none is known.
+func (r *Report) awaits() bool {
+	return slices.ContainsFunc(r.Failures, func(f Failure) bool { return f.call == beacon.CallChoose || f.call == beacon.CallList })
 }
 
 // isAlone reports whether there is no node of another machine.

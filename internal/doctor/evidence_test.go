@@ -47,6 +47,16 @@ func TestEvidence(t *testing.T) {
 			came(dual(f).Nodes[0], Unreachable)
 			*f.Nodes[0].Mailboxes[1] = Mailbox{Endpoint: "tcp://[fe80::2%eth0]:49999", Answer: Unreachable, Error: "permission denied"}
 		}, []string{"mailbox-rejected"}, nil, []string{"TCP 10.0.0.2:49999 and [fe80::2%eth0]:49999 is rejected (what went wrong; permission denied)"}},
+		{"a firewall rejects one family, and the other gets no answer", func(f *Facts) {
+			came(dual(f).Nodes[0], Silent)
+			*f.Nodes[0].Mailboxes[1] = Mailbox{Endpoint: "tcp://[fe80::2%eth0]:49999", Answer: Unreachable, Error: "permission denied"}
+		}, []string{"mailbox-rejected"}, nil, []string{"TCP 10.0.0.2:49999 and [fe80::2%eth0]:49999 is rejected (no answer; permission denied)"}},
+		{"the firewall here rejects one of this machine", func(f *Facts) { answering(local(f.Nodes[0]), Unreachable) }, []string{"mailbox-rejected"}, nil,
+			[]string{"runs on this machine, but TCP 10.0.0.2:49999 is rejected (what went wrong): a firewall of this machine refuses connections"}},
+		{"the firewall here eats connections to one of this machine", func(f *Facts) { answering(local(f.Nodes[0]), Silent) }, []string{"mailbox-silent"}, nil,
+			[]string{"runs on this machine, but nothing comes back from TCP 10.0.0.2:49999: a firewall of this machine eats the connection"}},
+		{"one that connected is not heard, and what this machine sends comes back", func(f *Facts) { f.Nodes[0].Beacons, f.Nodes[0].Mailboxes = nil, nil }, nil, []string{"unheard"},
+			[]string{"so look on that machine for a firewall that eats outgoing UDP"}},
 		{"one that is named is heard, and rejected", func(f *Facts) {
 			came(f.Nodes[0], Unreachable)
 			f.Peers = []*Peer{{Endpoint: "tcp://10.0.0.2:49999", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.0.0.2:49999", Answer: Unreachable}}}}

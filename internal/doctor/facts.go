@@ -16,7 +16,8 @@ type Facts struct {
 	Ports      []Port      `json:"udp_ports"`
 	Interfaces []Interface `json:"interfaces"`
 	Nodes      []*Node     `json:"nodes"`              // the others, by UUID
-	Peers      []*Peer     `json:"peers"`              // those that were named (Config.Peers)
+	Peers      []*Peer     `json:"peers"`              // those that were named (Config.Peers), and those that SRV records name
+	SRV        []*SRV      `json:"srv,omitempty"`      // of the names that were given (Config.SRV)
 	Failures   []Failure   `json:"failures,omitempty"` // what beacons fail in, by the system's word
 	Complaints []string    `json:"complaints"`         // what the node that was run logged as warnings and errors
 	Unrecorded int         `json:"unrecorded"`         // beacons beyond what is kept of them: nodes, or lines of a node

@@ -17,7 +17,7 @@ func (r *Report) failures() {
 		switch f.call {
 		case beacon.CallChoose:
 			r.problem(Finding{Kind: "interface-missing", Interface: f.Interface, Text: fmt.Sprintf("%s is neither the name nor an address of an"+
-				" interface here. Nodes wait for it.", f.Interface), Try: "see below which interfaces there are."})
+				" interface here. Nodes wait for it, and no beacon leaves by it.", f.Interface), Try: "see below which interfaces there are; switch it on, or give it that address."})
 		case beacon.CallList:
 			r.problem(Finding{Kind: "interfaces-unknown", Text: "The system does not tell the network interfaces, so no beacon leaves this machine: " + f.Error + ".",
 				Try: "if a sandbox forbids it, permit netlink (RestrictAddressFamilies=AF_NETLINK in a unit of systemd), or find peers by --peer, --srv or gossip."})

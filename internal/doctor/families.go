@@ -105,6 +105,12 @@ func (r *Report) hearsOthers() bool {
 	return slices.ContainsFunc(r.Nodes, func(n *Node) bool { return !n.Local && len(n.Beacons) > 0 })
 }
 
+// hearsItself reports whether all beacons of this machine came back that should.
+func (r *Report) hearsItself() bool {
+	list := r.listEchoes()
+	return len(list) > 0 && !slices.ContainsFunc(list, func(e echo) bool { return len(e.lost) > 0 || e.refused })
+}
+
 // finds reports whether a family does on an interface all that is needed: beacons come back, and nodes of other machines were found.
 func (r *Report) finds(list []echo, name string, family Family) bool {
 	return slices.ContainsFunc(list, func(e echo) bool { return e.Name == name && e.family == family && len(e.lost) == 0 && !e.refused }) &&

@@ -230,10 +230,13 @@ func (h *Heard) String() string {
 }
 
 func (p printer) peers(r *Report) {
-	if len(r.Peers) == 0 {
+	if len(r.Peers) == 0 && len(r.SRV) == 0 {
 		return
 	}
 	p.line("\nEndpoints named")
+	for _, s := range r.SRV {
+		p.line("  %s: %s", s.Name, s.describe())
+	}
 	for _, peer := range r.Peers {
 		if peer.Error != "" {
 			p.line("  %s: %s", peer.Endpoint, peer.Error)

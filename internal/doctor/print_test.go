@@ -40,6 +40,11 @@ func sick() *Facts {
 		{Endpoint: "tcp://10.9.0.3:5671", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.9.0.3:5671", Answer: Zre, UUID: &bobID, From: &from}}, KnownMS: 2990, Entered: true, UUID: &bobID},
 		{Endpoint: "tcp://10.0.0.1:50000", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.0.0.1:50000", Answer: Zre, UUID: &selfID}}},
 	}
+	f.SRV = []*SRV{
+		{Name: "_zre._tcp.fleet.example", Endpoints: []string{"tcp://10.9.0.3:5671"}, Partial: "no usable address"},
+		{Name: "_zre._tcp.robots.example", Endpoints: []string{}, Nobody: true, Error: "no such name"},
+		{Name: "_zre._tcp.silent.example", Endpoints: []string{}, Error: "no answer in time"},
+	}
 	f.Complaints = []string{"sending beacons failed on docker0: no buffer space available"}
 	f.Unrecorded = 1
 	for i := range f.Interfaces {
@@ -113,7 +118,9 @@ func TestClean(t *testing.T) {
 
 // Of the log's lines what a person can use is kept, of the first of them.
 func TestComplaints(t *testing.T) {
-	c := new(complaints)
+	c := (&Config{SRV: []string{"robots"}}).complaints()
+	c.Write([]byte(`{"level":"warn","name":"_zre._tcp.robots","message":"nobody is there"}`)) // what is looked up anyhow
+	c.Write([]byte(`{"level":"warn","problem":"DNS","about":"_zre._tcp.robots","message":"no answer"}`))
 	log := zerolog.New(c).Level(zerolog.WarnLevel)
 	log.Info().Msg("all is well")
 	log.Warn().Str("node", "x").Str("interface", "eth0").Str("to", "10.0.0.255:5670").Str("error", "no\nroom").Msg("beacon: sending beacons failed")

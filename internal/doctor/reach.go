@@ -25,6 +25,10 @@ func (r *Report) beacons(n *Node) {
 	if len(n.Beacons) == 0 && n.Entered && !n.Left && !slices.ContainsFunc(r.Peers, func(p *Peer) bool { return p.UUID != nil && *p.UUID == n.UUID }) {
 		f := Finding{Kind: "unheard", Node: id, Text: fmt.Sprintf("%s connected to this machine, but no beacon of it was heard in this time.", n.title()),
 			Try: "it hears this machine, so look for a firewall that eats incoming UDP here; or its beacons are more than this time apart, or it has none."}
+		if r.hearsItself() {
+			f.Try = "this machine hears its own beacons, so look on that machine for a firewall that eats outgoing UDP (run `zre doctor` there), then for one" +
+				" here that eats incoming UDP of others; or its beacons are more than this time apart, or it has none, or the network eats them."
+		}
 		if n.Local {
 			f.Text = fmt.Sprintf("%s, of this machine, connected, but no beacon of it was heard in this time.", n.title())
 			f.Try = "it has no beacons, or they are more than this time apart, or leave by other interfaces."
@@ -73,8 +77,11 @@ const rejected Answer = "rejected"
 // reaction is what an answer means beside what else is known of the node. Who came here runs, and who is heard is not without a way: the
 // error of the system alone would blame the routes, or a node that is not running.
 func (n *Node) reaction(m *Mailbox) Answer {
-	switch {
-	case m.Answer == Refused && n.Entered, m.Answer == Unreachable && !m.Here && (n.Entered || len(n.Beacons) > 0):
+	isRejected := func(m *Mailbox) bool {
+		return m.Answer == Refused && n.Entered || m.Answer == Unreachable && !m.Here && (n.Entered || len(n.Beacons) > 0)
+	}
+	// Systems send few errors a second, so of several attempts some get no answer.
+	if isRejected(m) || m.Answer == Silent && slices.ContainsFunc(n.Mailboxes, isRejected) {
 		return rejected
 	}
 	return m.Answer
@@ -94,8 +101,12 @@ func (r *Report) mailboxes(n *Node) {
 		for _, o := range n.Mailboxes[i:] {
 			if alike(o) {
 				where = append(where, trimScheme(o.Endpoint))
-				if !slices.Contains(errors, o.Error) {
-					errors = append(errors, o.Error)
+				why := o.Error
+				if o.Answer == Silent {
+					why = "no answer"
+				}
+				if !slices.Contains(errors, why) {
+					errors = append(errors, why)
 				}
 			}
 		}
@@ -133,9 +144,15 @@ func (n *Node) finding(m *Mailbox, where, errors string) Finding {
 		}
 		f.Text = fmt.Sprintf("%s is there, since %s, but TCP %s is rejected (%s): a firewall refuses connections, on that machine as a rule, or here on the way out.",
 			who, known, where, errors)
+		if n.Local {
+			f.Text = fmt.Sprintf("%s runs on this machine, but TCP %s is rejected (%s): a firewall of this machine refuses connections.", who, where, errors)
+		}
 		f.Try = "on that machine allow incoming TCP for the node's program, or for ports 49152 to 65535 (RFC 36). If the node is in a container, have its port led to it."
 	case Silent:
 		f.Text = fmt.Sprintf("%s beacons, but nothing comes back from TCP %s: a firewall eats the connection, on that machine, or here on the way out.", who, where)
+		if n.Local {
+			f.Text = fmt.Sprintf("%s runs on this machine, but nothing comes back from TCP %s: a firewall of this machine eats the connection.", who, where)
+		}
 		f.Try = "on that machine allow incoming TCP for the node's program, or for ports 49152 to 65535 (RFC 36). If no node's port answers, look at this machine's firewall."
 	case Refused:
 		f.Text = fmt.Sprintf("%s beacons, but TCP %s is refused: nobody listens there, or a firewall refuses for it.", who, where)

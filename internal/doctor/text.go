@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
 
+	"github.com/go-zre/go-zre/internal/srv"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -23,8 +25,20 @@ func clean(s string) string {
 
 // complaints is where the node logs. It keeps what a person can use of the first lines.
 type complaints struct {
+	names []string // of SRV records, which are looked up anyhow
+
 	mu    sync.Mutex
 	lines []string
+}
+
+func (c *Config) complaints() *complaints {
+	list := new(complaints)
+	for _, domain := range c.SRV {
+		if name, err := srv.Name(domain); err == nil { // else the node refuses it
+			list.names = append(list.names, name)
+		}
+	}
+	return list
 }
 
 const maxComplaints = 20
@@ -35,11 +49,12 @@ func (c *complaints) Write(line []byte) (int, error) {
 		Message, Interface, To, Error string
 		Call                          string // of package beacon, whose failures are facts
 		Problem, About, Reason        string
+		Name                          string // of SRV records
 	}
 	err := json.Unmarshal(line, &l)
 	switch {
-	case err != nil || l.Call != "", l.Problem == zre.ProblemDNS.String() && strings.HasPrefix(l.About, "tcp://"), l.Problem == zre.ProblemUnreachable.String(), l.Problem == zre.ProblemConflict.String():
-		return len(line), nil // nothing a person can use, or about named peers and twins, which are looked for
+	case err != nil || l.Call != "", slices.Contains(c.names, l.Name), slices.Contains(c.names, l.About), l.Problem == zre.ProblemDNS.String() && strings.HasPrefix(l.About, "tcp://"), l.Problem == zre.ProblemUnreachable.String(), l.Problem == zre.ProblemConflict.String():
+		return len(line), nil // nothing a person can use, or about names, named peers and twins, which are looked for
 	case l.Problem != "":
 		l.Error = l.Reason
 	}

@@ -25,6 +25,9 @@ type Event struct {
 	State     string            `json:"state,omitempty"`
 	Error     string            `json:"error,omitempty"`
 	Peers     []Known           `json:"peers,omitempty"`
+	Kind      string            `json:"kind,omitempty"` // of a problem, as About and Solved are
+	About     string            `json:"about,omitempty"`
+	Solved    bool              `json:"solved,omitempty"`
 	Messages  int               `json:"messages,omitempty"` // that were not sent before the end, of an error
 
 	index int           // its place in the log, from 1

@@ -1,0 +1,124 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// latePause is how often an address is tried that is not there yet. It bounds how long after its appearance the node listens.
+const latePause = 500 * time.Millisecond
+
+// isAbsent reports whether an attempt to listen failed as the machine has no such address. It may come: by DHCP, or with its interface.
+func isAbsent(err error) bool {
+	const windows = syscall.Errno(10049) // WSAEADDRNOTAVAIL
+	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, windows)
+}
+
+// listenTCP listens at one address and port. Where the address is not there yet, what it returns waits for it: see lateListener.
+func (n *Node) listenTCP(ctx context.Context, host string, port uint16, begun func()) (net.Listener, error) {
+	address := net.JoinHostPort(host, fmt.Sprint(port))
+	l, err := n.cfg.Network.Listen(ctx, "tcp", address)
+	at, wrong := netip.ParseAddrPort(address)
+	if !isAbsent(err) || wrong != nil {
+		return l, err
+	}
+	late := &lateListener{node: n, address: address, at: net.TCPAddrFromAddrPort(at), begun: begun}
+	late.life, late.end = context.WithCancel(context.Background())
+	return late, nil
+}
+
+// A lateListener listens once its address is there. Until then that is a problem of the node, and nobody is accepted.
+type lateListener struct {
+	node    *Node
+	address string
+	at      net.Addr
+	begun   func() // called when it listens; may be nil
+
+	life context.Context // ends with Close
+	end  context.CancelFunc
+
+	mu       sync.Mutex // guards listener
+	listener net.Listener
+}
+
+func (l *lateListener) Addr() net.Addr { return l.at }
+
+// Accept is called by one goroutine, once the node lives.
+func (l *lateListener) Accept() (net.Conn, error) {
+	listener, err := l.await()
+	if err != nil {
+		return nil, err
+	}
+	return listener.Accept()
+}
+
+// await listens as soon as that can be done.
+func (l *lateListener) await() (net.Listener, error) {
+	about := "tcp://" + l.address
+	for {
+		l.mu.Lock()
+		listener := l.listener
+		l.mu.Unlock()
+		if listener != nil {
+			return listener, nil
+		}
+		listener, err := l.node.cfg.Network.Listen(l.life, "tcp", l.address)
+		switch {
+		case l.life.Err() != nil:
+			if err == nil {
+				_ = listener.Close()
+			}
+			return nil, net.ErrClosed
+		case err == nil:
+			l.start(listener)
+			l.node.problems.solve(ProblemNotAccepting, about)
+			continue
+		}
+		l.node.problems.raise(ProblemNotAccepting, about, nil, fmt.Errorf("cannot listen yet: %w", err))
+		select {
+		case <-time.After(latePause):
+		case <-l.life.Done():
+			return nil, net.ErrClosed
+		}
+	}
+}
+
+// start keeps a listener, or closes it if Close has come.
+func (l *lateListener) start(listener net.Listener) {
+	l.mu.Lock()
+	l.listener = listener
+	closed := l.life.Err() != nil
+	l.mu.Unlock()
+	if closed {
+		_ = listener.Close()
+	} else if l.begun != nil {
+		l.begun()
+	}
+}
+
+func (l *lateListener) Close() error {
+	l.end()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.listener != nil {
+		return l.listener.Close()
+	}
+	return nil
+}
+
+// isLate reports whether a listener still waits for its address.
+func isLate(l net.Listener) bool {
+	late, ok := l.(*lateListener)
+	if !ok {
+		return false
+	}
+	late.mu.Lock()
+	defer late.mu.Unlock()
+	return late.listener == nil
+}
