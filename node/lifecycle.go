@@ -225,6 +225,7 @@ func (n *Node) live(o *opening) bool {
 	n.checkBeacons()
 	n.settleIn()
 	n.findPeers()
+	n.challengeAll()
 	n.wg.Go(n.control)
 	n.agent.Announce(n.port, n.State())
 	n.log.Debug().Uint16("port", n.port).Msg("started")

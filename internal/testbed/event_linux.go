@@ -25,6 +25,7 @@ type Event struct {
 	State     string            `json:"state,omitempty"`
 	Error     string            `json:"error,omitempty"`
 	Peers     []Known           `json:"peers,omitempty"`
+	Self      bool              `json:"self,omitempty"`     // leader: it is the node itself
 	Messages  int               `json:"messages,omitempty"` // that were not sent before the end, of an error
 
 	index int           // its place in the log, from 1
