@@ -89,6 +89,11 @@ type Config struct {
 	// StateByBroadcast sends beacons with a state where RFC 36 has those without, which kills pyre; see zre.WithStateByBroadcast.
 	StateByBroadcast bool
 
+	// Contest names groups that the node is in from the start, and for whose leadership it contests. ElectAll sends ELECT and LEADER to every
+	// member, see zre.WithElectionsToAll.
+	Contest  []string
+	ElectAll bool
+
 	// Discard has WHISPER and SHOUT that come counted and discarded; see zre.WithDiscard.
 	Discard bool
 

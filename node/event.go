@@ -52,6 +52,7 @@ const (
 	Evasive        = eventqueue.Evasive
 	Silent         = eventqueue.Silent
 	State          = eventqueue.State
+	Leader         = eventqueue.Leader
 	ProblemChanged = eventqueue.ProblemChanged
 )
 

@@ -14,18 +14,26 @@ func (n *Node) Join(group string) error {
 		return fmt.Errorf("join: %w", err)
 	}
 	return n.change(func() error {
-		if _, in := n.groups[group]; in {
-			return nil
-		}
-		hello := n.hello()
-		hello.Groups = append(hello.Groups, group)
-		if err := n.check(hello); err != nil {
+		if err := n.enterGroup(group); err != nil {
 			return fmt.Errorf("join %q: %w", group, err)
 		}
-		n.groups[group] = group
-		n.changed(group, msg.AppendJoin)
 		return nil
 	})
+}
+
+// enterGroup is Join, in the control loop or before the start.
+func (n *Node) enterGroup(group string) error {
+	if _, in := n.groups[group]; in {
+		return nil
+	}
+	hello := n.hello()
+	hello.Groups = append(hello.Groups, group)
+	if err := n.check(hello); err != nil {
+		return err
+	}
+	n.groups[group] = group
+	n.changed(group, msg.AppendJoin)
+	return nil
 }
 
 // Leave leaves a group and tells all peers. Leaving a group that the node is not in does nothing.
@@ -37,6 +45,7 @@ func (n *Node) Leave(group string) error {
 		if _, in := n.groups[group]; in {
 			delete(n.groups, group)
 			n.changed(group, msg.AppendLeave)
+			n.endElection(group)
 		}
 		return nil
 	})
@@ -121,6 +130,7 @@ func (n *Node) tellJoined(p *session, groups []string) {
 	for _, group := range groups {
 		n.events.Push(p.stream.Load(), Event{Kind: Join, Peer: snapshot, Group: group})
 	}
+	n.admitToElections(p, groups)
 }
 
 // departed takes a peer's LEAVE.
@@ -133,6 +143,7 @@ func (n *Node) departed(p *session, group string) {
 	n.mu.Unlock()
 	p.joined = without(p.joined, group)
 	n.events.Push(p.stream.Load(), Event{Kind: Leave, Peer: p.publish(), Group: group})
+	n.leftElection(p.uuid, group)
 }
 
 // without returns a list without one of its members. Snapshots share the list, so the result is a copy, unless the member is the first, as

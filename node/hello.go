@@ -159,7 +159,8 @@ func (n *Node) enter(s *session, in *inbox) {
 	if number := in.conn.Property(helloProperty); number != "" {
 		s.answers.Store(&number)
 	}
-	s.inbox, s.helloAt, s.saysGoodbye = in, time.Now(), in.extensions.has(extGoodbye)
+	s.inbox, s.helloAt = in, time.Now()
+	s.isExtended, s.saysGoodbye = in.extensions != 0, in.extensions.has(extGoodbye)
 	if s.mailbox == nil {
 		s.transport = transportOf(in.conn) // as it came, so shall we go
 		s.outOfReach = s.helloAt

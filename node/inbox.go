@@ -213,6 +213,8 @@ func (in *inbox) traffic(from memory.Origin) error {
 		return in.change(n.joined)
 	case msg.Leave:
 		return in.change(n.departed)
+	case msg.Elect, msg.Leader:
+		return in.elect()
 	case msg.Ping:
 		s.out.Pong()
 		runtime.Gosched() // to the writer: else it waits until this goroutine does
@@ -239,8 +241,22 @@ func (in *inbox) traffic(from memory.Origin) error {
 			}
 		})
 	}
-	// ELECT, LEADER and ids that we don't know count in the sequence only.
+	// Ids that we don't know count in the sequence only.
 	return nil
+}
+
+// elect has the control loop take an ELECT or LEADER. What leads to nothing counts in the sequence only.
+func (in *inbox) elect() error {
+	n, m := in.node, &in.message
+	group, joined := (*n.ownGroups.Load())[string(m.Group)]
+	node, ok := parseNode(m.Node)
+	if !joined || !ok {
+		return nil
+	}
+	if !n.events.Admit(in.stream, in.conn.Done()) {
+		return errSessionOver
+	}
+	return n.do(func() { n.elected(in.session, group, m.ID, node) })
 }
 
 // change has the control loop take a JOIN or LEAVE.

@@ -226,6 +226,7 @@ func (n *Node) live(o *opening) bool {
 	n.checkBeacons()
 	n.settleIn()
 	n.findPeers()
+	n.challengeAll()
 	n.wg.Go(n.control)
 	if !late { // else when it listens
 		n.agent.Announce(n.port, n.State())

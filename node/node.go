@@ -72,6 +72,10 @@ type Node struct {
 	finishing   bool                        // the application sends no more, what is queued is sent
 	stopping    bool                        // no more sessions begin: who hears our farewell hangs up, and must not be called back
 
+	contests  map[string]bool // those of groups where we contest
+	elections map[string]*groupElection
+	own       eventqueue.Stream // of events about this node itself
+
 	troubles   map[uuid.UUID]*trouble // with peers, of late
 	hindered   map[problemKey]bool    // problems of our beacons
 	conflicted time.Time              // when another node with our UUID last showed itself; zero if that is over
@@ -83,6 +87,7 @@ type Node struct {
 	recent   atomic.Pointer[session] // whom of present a message went to last; nil if there is none, or it is present no more
 	members  map[string]*roster      // present peers by group; none is empty
 	hosts    map[netip.Addr]int      // how many of present came from each address
+	leaders  map[string]*Peer        // of the groups that have one; as it was when it was named
 
 	ownGroups atomic.Pointer[map[string]string] // a copy of groups for the readers
 	discarded atomic.Uint64                     // WHISPER and SHOUT, with Config.Discard
@@ -132,6 +137,9 @@ func New(cfg Config) (*Node, error) {
 		done:        make(chan struct{}),
 		gone:        make(chan struct{}),
 		groups:      make(map[string]string),
+		contests:    make(map[string]bool),
+		elections:   make(map[string]*groupElection),
+		leaders:     make(map[string]*Peer),
 		former:      newRemembered(cfg.Limits.Peers, formerFor),
 		unreachable: newRemembered(cfg.Limits.Peers, unreachableFor),
 		dropped:     newRemembered(cfg.Limits.Peers, droppedFor),
@@ -158,6 +166,11 @@ func New(cfg Config) (*Node, error) {
 	n.ownGroups.Store(&map[string]string{})
 	if err := n.check(n.hello()); err != nil {
 		return nil, fmt.Errorf("node: %w", err)
+	}
+	for _, group := range cfg.Contest {
+		if err := n.Contest(group); err != nil {
+			return nil, fmt.Errorf("node: %w", err)
+		}
 	}
 	return n, nil
 }

@@ -43,6 +43,7 @@ type session struct {
 	local        netip.Addr     // where it comes from, without a zone
 	shownAt      netip.AddrPort // the endpoint in the snapshot
 	isOurs       bool           // the peer is a node of this implementation, as its ROUTER's READY told
+	isExtended   bool           // likewise, as the READY of its DEALER told when its HELLO came: it may be sent ELECT
 	extensions   extensions     // what it understands beyond RFC 36
 	advertised   beacon.State   // our state, as it knows it
 	hello        *msg.OutHello  // what the session begins with, but for the endpoint, until the connection is up

@@ -213,6 +213,7 @@ func (n *Node) withdraw(s *session) {
 		n.leaveHost(s)
 		n.recent.Store(nil)
 	}
+	n.withdrawFromElections(s)
 	for group := range s.groups {
 		n.removeMember(group, s)
 	}

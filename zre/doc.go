@@ -24,9 +24,9 @@
 // # Events
 //
 // A node has one stream of events, ordered per peer: one [Enter], then any of [Join], [Leave], [Whisper], [Shout], [StateChange],
-// [Evasive] and [Silent], then one [Exit]. Nothing of a peer comes before its Enter or after its Exit, and between them no
-// message is lost or out of order. A peer that comes back, or whose connection broke, enters anew. One event stands outside of that order:
-// a [Problem] may concern a peer that is not present.
+// [Leader], [Evasive] and [Silent], then one [Exit]. Nothing of a peer comes before its Enter or after its Exit, and between them no
+// message is lost or out of order. A peer that comes back, or whose connection broke, enters anew. Two events stand outside of that order:
+// a [Problem] may concern a peer that is not present, and a [Leader] may be this node.
 //
 // Always read the events. While a program does not, at most 1,024 messages (and 64 MiB) wait in memory; then the
 // node stops reading from the peers that send them, and they see this node as busy. Who is present is known all the same. A program that only
@@ -41,6 +41,12 @@
 //
 // A node says what it is doing (Node.SetState, or by itself with [WithAutoState]); peers see it change, and Node.Choose picks a member
 // of a group that has time. Nodes of other implementations have no states.
+//
+// # Elections
+//
+// Members of a group choose a leader if some contest for it ([Node.Contest], or [WithContest]): the contestant with the lowest UUID. It comes as an
+// event, [Leader], to all members, and [Node.Leader] returns it. Members that lost contact with each other have a leader each, until they meet
+// again: use it to divide work, not to guard what must never be done twice. C zyre's nodes take part in the elections; its own do not always end.
 //
 // # Sending
 //

@@ -8,7 +8,7 @@ import (
 	"github.com/go-zre/go-zre/node"
 )
 
-// Event is one of Enter, Exit, Join, Leave, Whisper, Shout, StateChange, Evasive, Silent and Problem: use a type switch.
+// Event is one of Enter, Exit, Join, Leave, Whisper, Shout, StateChange, Leader, Evasive, Silent and Problem: use a type switch.
 type Event interface {
 	// From returns the peer that the event is about, as it was at that moment. It is never nil.
 	From() *Peer
@@ -96,6 +96,14 @@ type (
 		State State
 	}
 
+	// Leader: a member of a group leads it from now on: the one with the lowest UUID of those that contest (Node.Contest). Peer may be this
+	// node, whose UUID it has then, and no Transport. If the leader exits or leaves the group, and no other member contests, nothing more comes:
+	// Node.Leader returns false.
+	Leader struct {
+		Peer  *Peer
+		Group string
+	}
+
 	// Evasive: a peer was silent for the evasive timeout, and is asked for a sign of life (PING). Nothing comes when it is heard again.
 	Evasive struct{ Peer *Peer }
 
@@ -123,6 +131,9 @@ func (e Shout) From() *Peer { return e.Peer }
 
 // From implements Event.
 func (e StateChange) From() *Peer { return e.Peer }
+
+// From implements Event.
+func (e Leader) From() *Peer { return e.Peer }
 
 // From implements Event.
 func (e Evasive) From() *Peer { return e.Peer }
@@ -170,6 +181,8 @@ func eventOf(e *node.Event) Event {
 		return Shout{p, e.Group, e.Frames, e.Origin}
 	case node.State:
 		return StateChange{p, e.State}
+	case node.Leader:
+		return Leader{p, e.Group}
 	case node.Evasive:
 		return Evasive{p}
 	case node.Silent:

@@ -7,6 +7,8 @@ import (
 	"log"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -213,6 +215,40 @@ func ExampleNode_Choose() {
 	// Output:
 	// the job goes to ben
 	// nobody has time: the next StateChange will tell who has
+}
+
+// Members of a group that contest for its leadership: the lowest UUID leads, and another one when its node ends.
+func ExampleNode_Contest() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var nodes []*zre.Node
+	for i, name := range []string{"ann", "ben"} {
+		node, err := zre.NewNode(onLoopback(11512, zre.WithName(name), zre.WithUUID(uuid.UUID{byte(i), 15: 1}), zre.WithContest("ROBOTS"))...)
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer node.Close()
+		if err := node.Start(ctx); err != nil {
+			log.Fatal(err)
+		}
+		nodes = append(nodes, node)
+	}
+	ann, ben := nodes[0], nodes[1]
+
+	for event := range ben.All(ctx) {
+		e, ok := event.(zre.Leader)
+		switch {
+		case ok && e.Peer.UUID == ann.UUID():
+			fmt.Println(e.Peer.Name, "leads", e.Group)
+			ann.Close()
+		case ok && ann.State() == zre.StateExit: // else ann was slow to start
+			fmt.Println("now I lead", e.Group)
+			return
+		}
+	}
+	// Output:
+	// ann leads ROBOTS
+	// now I lead ROBOTS
 }
 
 // Whether a peer answers, and how long that takes.

@@ -27,7 +27,7 @@ func TestImports(t *testing.T) {
 		"internal/eventqueue": {"beacon", "internal/memory"},
 		"internal/paths":      {"beacon"},
 		"internal/seek":       {"internal/gossip", "internal/paths", "internal/srv"},
-		"node":                {"beacon", "msg", "internal/eventqueue", "internal/memory", "internal/zmtp", "internal/ipc", "internal/outbox", "internal/paths", "internal/seek", "internal/srv"},
+		"node":                {"beacon", "msg", "internal/eventqueue", "internal/memory", "internal/zmtp", "internal/election", "internal/ipc", "internal/outbox", "internal/paths", "internal/seek", "internal/srv"},
 		"internal/doctor":     {"zre", "beacon", "internal/srv", "internal/zmtp"},
 		"zre":                 {"node", "beacon", "internal/memory"},
 		"zre/zretest":         {"zre", "beacon", "msg", "internal/libzmq"},

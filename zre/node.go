@@ -298,6 +298,19 @@ func (n *Node) Problems() []Problem {
 	return problems
 }
 
+// Contest has this node contest for the leadership of a group. The contestant with the lowest UUID leads, and all nodes of this implementation in
+// the group name it, contestants or not: as an event, Leader, and by the method Leader. Contest joins the group if the node is not in it; to leave the
+// group ends it. A second call does nothing. The errors are those of Join. It may be called before Start, and does not wait for the network.
+func (n *Node) Contest(group string) error { return n.engine.Contest(group) }
+
+// Leader returns the member that leads a group that this node is in; it may be this node (Peer.UUID is UUID() then, and Transport is empty). ok is
+// false where none contests, as far as is known here: a node names others at once, and itself a second after it has become the lowest contestant that it
+// knows. After the last change that the members of this implementation can know of they agree within 3 seconds.
+func (n *Node) Leader(group string) (leader *Peer, ok bool) {
+	p, ok := n.engine.Leader(group)
+	return (*Peer)(p), ok
+}
+
 // Groups returns the groups that this node is in, sorted.
 func (n *Node) Groups() []string { return n.engine.Groups() }
 

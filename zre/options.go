@@ -271,6 +271,25 @@ func WithShoutPolicy(policy ShoutPolicy) Option {
 	}
 }
 
+// WithContest has the node join groups when it starts, and contest for their leadership, as Node.Contest does.
+func WithContest(groups ...string) Option {
+	return func(c *config) error {
+		c.Contest = append(c.Contest[:len(c.Contest):len(c.Contest)], groups...)
+		return nil
+	}
+}
+
+// WithElectionsToAll has the node send ELECT and LEADER, the messages of elections, to every member of a group, as C zyre does: for groups with
+// nodes of C zyre that do not contest, which name a leader only if all members send them these. IT MUST NOT BE USED BESIDE OTHERS: pyre and zyre.js drop a peer that
+// sends these messages, and gyre dies of them. Without it they go to nodes of this implementation, and to those that have sent one themselves. A node
+// sends none in groups that nobody contests.
+func WithElectionsToAll() Option {
+	return func(c *config) error {
+		c.ElectAll = true
+		return nil
+	}
+}
+
 // WithAutoState has the node's state follow what it does: RECEIVING while messages arrive, PROCESSING while the application lags
 // behind its events (for 100 ms it has not come back for more), IDLE when it has caught up. A state begins at once and ends a quarter
 // of a second after its cause, so that it does not flap. A state other than IDLE that SetState sets holds until SetState sets IDLE.

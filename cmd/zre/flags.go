@@ -21,6 +21,7 @@ type pipeConfig struct {
 	groups []string
 	state  *zre.State // from the start, if one was given
 
+	contests []string
 	discards bool
 }
 
@@ -47,6 +48,12 @@ func newPipeConfig(args []string, out io.Writer) (*pipeConfig, error) {
 		c.groups = append(c.groups, s)
 		return nil
 	})
+	flags.Func("contest", "a `group` to join before starting, and to contest for the leadership of (repeatable)", func(s string) error {
+		c.contests = append(c.contests, s)
+		return nil
+	})
+	switchFlag(flags, "elections-to-all", "send ELECT and LEADER to every member of a group, for C zyre's that do not contest; pyre and zyre.js drop this node for them, gyre dies",
+		c.optionIf(zre.WithElectionsToAll()))
 	set("header", "a header `K=V` that peers see (repeatable)", func(s string) (zre.Option, error) {
 		name, value, ok := strings.Cut(s, "=")
 		if !ok {

@@ -32,6 +32,7 @@ type line struct {
 	Kind      string            `json:"kind,omitempty"` // of a problem, as About and Solved are
 	About     string            `json:"about,omitempty"`
 	Solved    *bool             `json:"solved,omitempty"`
+	Self      bool              `json:"self,omitempty"`     // leader: it is this node
 	Messages  *uint64           `json:"messages,omitempty"` // that were discarded, or not sent, as Octets
 	Octets    int64             `json:"octets,omitempty"`
 }
@@ -82,6 +83,8 @@ func lineOf(event zre.Event) line {
 		l.setFrames(e.Frames)
 	case zre.StateChange:
 		l.Event, l.State = "state", stateOf(e.State)
+	case zre.Leader:
+		l.Event, l.Group = "leader", e.Group
 	case zre.Evasive:
 		l.Event = "evasive"
 	case zre.Silent:

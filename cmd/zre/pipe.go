@@ -22,6 +22,7 @@ time of --linger. The exit status is 0, 1 if something failed or was not sent, 2
 
 Commands, on standard input:
   {"cmd":"join","group":G}  {"cmd":"leave","group":G}
+  {"cmd":"contest","group":G}                 as --contest
   {"cmd":"shout","group":G,"text":["…"]}      or "frames":[base64, …] in place of "text"
   {"cmd":"whisper","peer":UUID,"text":["…"]}  likewise
   {"cmd":"state","state":S}                   says what the node is doing: ` + choices + `
@@ -36,6 +37,8 @@ Events, on standard output, each with the fields named here if they apply:
   join, leave     peer, name, group
   whisper, shout  peer, name, group of a shout, frames (base64), text (the same, if all of it is UTF-8)
   state           a peer does something else now: peer, name, state
+  leader          a member leads a group from now on: peer, name, group, and self (true) if it is this node. Of the members that contest it
+                  is the one with the lowest UUID; where none does there is no event
   evasive, silent a peer is silent, and still is when asked for a sign of life: peer, name
   exit            a peer is gone: peer, name, reason, transport, state (its last), and error (the cause) if it was unreachable
   peers           the answer to that command: a list with peer, name, endpoint, transport, headers, groups and state of each,
@@ -74,6 +77,12 @@ func pipe(args []string, in io.Reader, out, errs io.Writer) int {
 	for _, group := range config.groups {
 		if err := node.Join(group); err != nil {
 			fmt.Fprintln(errs, "zre pipe: --group:", err)
+			return 2
+		}
+	}
+	for _, group := range config.contests {
+		if err := node.Contest(group); err != nil {
+			fmt.Fprintln(errs, "zre pipe: --contest:", err)
 			return 2
 		}
 	}
@@ -125,7 +134,11 @@ type piper struct {
 func (p *piper) events() {
 	events := p.node.Events()
 	for event := range events {
-		p.out.write(lineOf(event), len(events) == 0)
+		l := lineOf(event)
+		if _, ok := event.(zre.Leader); ok {
+			l.Self = event.From().UUID == p.node.UUID()
+		}
+		p.out.write(l, len(events) == 0)
 	}
 }
 
@@ -175,6 +188,8 @@ func (p *piper) do(ctx context.Context, c *command) error {
 		return p.node.Join(c.Group)
 	case "leave":
 		return p.node.Leave(c.Group)
+	case "contest":
+		return p.node.Contest(c.Group)
 	case "shout", "whisper":
 		frames, err := c.content()
 		if err != nil {

@@ -136,6 +136,33 @@ func TestPipe(t *testing.T) {
 	a.exits(0)
 }
 
+// Of those that contest the lowest UUID leads.
+func TestPipeLeader(t *testing.T) {
+	t.Parallel()
+	port := 12_000 + rand.IntN(10_000)
+	low, high := "01234567-89ab-cdef-0123-456789abcdef", "11234567-89ab-cdef-0123-456789abcdef"
+	a := startPipe(t, port, "--name", "a", "--uuid", high, "--contest", "G")
+	if l := a.next("leader"); l["peer"] != high || l["name"] != "a" || l["group"] != "G" || l["self"] != true {
+		t.Errorf("alone: %v", l)
+	}
+	b := startPipe(t, port, "--name", "b", "--uuid", low, "--elections-to-all")
+	b.next("enter")
+	b.send(`{"cmd":"contest","group":"G"}`)
+	if l := a.next("leader"); l["peer"] != low || l["name"] != "b" || l["group"] != "G" || l["self"] != nil {
+		t.Errorf("a heard of %v", l)
+	}
+	if l := b.next("leader"); l["peer"] == high {
+		b.next("leader")
+	}
+	b.send(`{"cmd":"quit"}`)
+	b.exits(0)
+	if l := a.next("leader"); l["peer"] != high || l["self"] != true {
+		t.Errorf("alone again: %v", l)
+	}
+	a.send(`{"cmd":"quit"}`)
+	a.exits(0)
+}
+
 // A pipe that discards messages says how many there were.
 func TestPipeDiscards(t *testing.T) {
 	t.Parallel()
@@ -219,6 +246,8 @@ func TestPipeBadOptions(t *testing.T) {
 		{[]string{"--send-timeout", "0"}, 2, "positive"},
 		{[]string{"--evasive", "40s"}, 2, "longer than the evasive timeout"},
 		{[]string{"--group", strings.Repeat("g", 256)}, 2, "--group"},
+		{[]string{"--contest", ""}, 2, "--contest"},
+		{[]string{"--elections-to-all=perhaps"}, 2, "true or false"},
 		{[]string{"--no-beacons=perhaps"}, 2, "true or false"},
 		{[]string{"--interface", "10.0.0"}, 2, "10.0.0"},
 	} {

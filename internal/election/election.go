@@ -42,6 +42,7 @@ type Election struct {
 
 	best     ID // the lowest contestant
 	has      bool
+	stale    bool // it may be another one by now: to look costs time where there are many members
 	named    ID // what was told
 	isNamed  bool
 	selfAt   time.Time // when this node names itself, if it is the best then
@@ -93,7 +94,7 @@ func (e *Election) Contest(now time.Time) []Output {
 	if e.contests {
 		return nil
 	}
-	e.contests = true
+	e.contests, e.stale = true, true
 	for _, id := range e.sorted() {
 		if e.members[id].ours {
 			e.send(SendElect, id, e.self)
@@ -108,6 +109,7 @@ func (e *Election) Join(now time.Time, id ID, ours bool) []Output {
 	if id == e.self {
 		return nil
 	}
+	e.forget(id)
 	m := &member{ours: ours, speaks: !ours && e.all}
 	e.members[id], e.joined = m, now
 	for _, m := range e.members {
@@ -126,8 +128,22 @@ func (e *Election) Join(now time.Time, id ID, ours bool) []Output {
 
 // Leave says that a node is not a member any more: it left the group, or exited.
 func (e *Election) Leave(now time.Time, id ID) []Output {
-	delete(e.members, id)
+	e.forget(id)
 	return e.done(now)
+}
+
+// forget is for a member that is gone, or begins anew.
+func (e *Election) forget(id ID) {
+	if m := e.members[id]; m != nil {
+		e.stale = e.stale || m.contests
+		delete(e.members, id)
+	}
+}
+
+// believe is for a member that says that it contests.
+func (e *Election) believe(m *member) {
+	e.stale = e.stale || !m.contests
+	m.contests = true
 }
 
 // Elect takes an ELECT of a member.
@@ -137,7 +153,7 @@ func (e *Election) Elect(now time.Time, from, challenger ID) []Output {
 		return nil // it has left; if it comes back it says so again
 	}
 	if challenger == from {
-		m.contests = true
+		e.believe(m)
 	}
 	if !m.ours {
 		m.speaks = true
@@ -159,7 +175,7 @@ func (e *Election) Led(now time.Time, from, leader ID) []Output {
 		return nil
 	}
 	if leader == from {
-		m.contests = true
+		e.believe(m)
 	}
 	m.speaks, m.led = true, true
 	e.declared = e.declared || e.has && leader == e.best
@@ -181,7 +197,11 @@ func (e *Election) Tick(now time.Time) []Output {
 
 // done looks who is the lowest contestant now, and returns what has to be done.
 func (e *Election) done(now time.Time) []Output {
-	best, has := e.lowest()
+	best, has := e.best, e.has
+	if e.stale {
+		best, has = e.lowest()
+		e.stale = false
+	}
 	if best != e.best || has != e.has {
 		gone := e.has && (!has || bytes.Compare(best[:], e.best[:]) > 0)
 		e.best, e.has, e.declared = best, has, false

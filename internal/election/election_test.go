@@ -216,6 +216,9 @@ func FuzzElection(f *testing.F) {
 					t.Errorf("a node of ours is sent %v", o)
 				}
 			}
+			if best, has := e.lowest(); best != e.best || has != e.has {
+				t.Errorf("%x is taken for the lowest contestant, and not %x", e.best[0], best[0])
+			}
 			if leader, ok := e.Leader(); ok && leader != e.self && !e.members[leader].contests || ok && leader == e.self && !contests {
 				t.Errorf("%x leads, and does not contest", leader[0])
 			}

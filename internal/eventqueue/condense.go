@@ -4,7 +4,7 @@ import "github.com/google/uuid"
 
 // NewWithoutMessages is New for an application that gets no WHISPER and SHOUT, and perhaps never comes for events. Where there is no room
 // for another event of membership, those are left out that lead to nothing: a peer's coming and going that the application
-// heard nothing of, a group joined and left, a state that is not the last one. What is left tells the same in the end.
+// heard nothing of, a group joined and left, a state or leader that is not the last one. What is left tells the same in the end.
 func NewWithoutMessages(limits Limits) *Queue {
 	q := New(limits)
 	q.noMessages = true
@@ -19,7 +19,7 @@ func (q *Queue) mayVoid(e *Event) {
 	switch e.Kind {
 	case Exit:
 		q.void += 2 + len(e.Peer.Groups)
-	case Join, Leave, Evasive, Silent, State, ProblemChanged:
+	case Join, Leave, Evasive, Silent, State, Leader, ProblemChanged:
 		q.void++
 	}
 }
@@ -58,7 +58,7 @@ type condenser struct {
 type changeable struct {
 	peer    uuid.UUID
 	session int
-	kind    Kind // Join, for groups; or Evasive, Silent, State
+	kind    Kind // Join, for groups; or Evasive, Silent, State; or Leader, of no peer
 	group   string
 }
 
@@ -131,6 +131,10 @@ func (c *condenser) follow(i int, e *Event) {
 		c.last[about] = i
 		about.kind = Silent
 		c.drop(about)
+	case Leader: // of a group there is one
+		about = changeable{kind: Leader, group: e.Group}
+		c.drop(about)
+		c.last[about] = i
 	case Exit:
 		c.sessions[e.Peer.UUID]++
 	}

@@ -18,11 +18,13 @@ type view struct {
 	present map[uuid.UUID]bool
 	groups  map[string]bool // of all peers: "UUID group"
 	states  map[uuid.UUID]beacon.State
-	wrong   string // the first event that the contract forbids
+	leaders map[string]uuid.UUID // by group
+	wrong   string               // the first event that the contract forbids
 }
 
 func newView() *view {
-	return &view{present: make(map[uuid.UUID]bool), groups: make(map[string]bool), states: make(map[uuid.UUID]beacon.State)}
+	return &view{present: make(map[uuid.UUID]bool), groups: make(map[string]bool), states: make(map[uuid.UUID]beacon.State),
+		leaders: make(map[string]uuid.UUID)}
 }
 
 // hear takes an event.
@@ -38,6 +40,7 @@ func (v *view) hear(e *Event) {
 	case Exit:
 		delete(v.present, id)
 		delete(v.states, id)
+		maps.DeleteFunc(v.leaders, func(_ string, leader uuid.UUID) bool { return leader == id })
 		maps.DeleteFunc(v.groups, func(g string, _ bool) bool { return g[:36] == id.String() })
 	case Join:
 		v.groups[group] = true
@@ -45,6 +48,8 @@ func (v *view) hear(e *Event) {
 		delete(v.groups, group)
 	case State:
 		v.states[id] = e.State
+	case Leader:
+		v.leaders[e.Group] = id
 	}
 }
 
@@ -79,12 +84,14 @@ func (c *crowd) do() {
 		e.Kind, e.State = State, beacon.State(c.random.IntN(6))
 	case c.random.IntN(4) == 0:
 		e.Kind = []Kind{Evasive, Silent}[c.random.IntN(2)]
+	case c.random.IntN(4) == 0:
+		e.Kind = Leader
 	case c.truth.groups[p.UUID.String()+" "+e.Group]:
 		e.Kind = Leave
 	default:
 		e.Kind = Join
 	}
-	if e.Kind != Join && e.Kind != Leave {
+	if e.Kind != Join && e.Kind != Leave && e.Kind != Leader {
 		e.Group = ""
 	}
 	c.truth.hear(&e)
@@ -120,14 +127,19 @@ func TestCondense(t *testing.T) {
 		}
 		q.void = worthwhile
 		q.condense()
-		// A peer may have the rest of a session and another one, with a state, evasive, silent, and three groups each.
-		if most := 4*2*(2+3+3) + 1; len(q.pending) > most {
+		// A peer may have the rest of a session and another one, with a state, evasive, silent, and three groups each. Each group has a leader.
+		if most := 4*2*(2+3+3) + 1 + 3; len(q.pending) > most {
 			t.Errorf("seed %d: %d events are left, want %d at most", seed, len(q.pending), most)
 		}
 		take()
 		if told.wrong != "" || !maps.Equal(told.present, c.truth.present) || !maps.Equal(told.groups, c.truth.groups) ||
 			!maps.Equal(told.states, c.truth.states) {
 			t.Fatalf("seed %d: told %v, want %v", seed, told, c.truth)
+		}
+		for group, leader := range c.truth.leaders {
+			if told.leaders[group] != leader {
+				t.Fatalf("seed %d: told that %v leads %s, want %v", seed, told.leaders[group], group, leader)
+			}
 		}
 	}
 }

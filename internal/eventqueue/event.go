@@ -21,6 +21,7 @@ const (
 	Evasive
 	Silent
 	State
+	Leader         // of a group; Peer is it, which may be this node
 	ProblemChanged // of no session: a problem began, has another cause, or is solved
 )
 
@@ -65,7 +66,7 @@ type Event struct {
 	State  beacon.State // State
 	Err    error        // Exit for Unreachable: of the last attempt to dial, or that the way takes no data
 	Peer   *Peer
-	Group  string        // Join, Leave, Shout
+	Group  string        // Join, Leave, Shout, Leader
 	Frames [][]byte      // Whisper, Shout; one at least. The application owns them
 	Origin memory.Origin // of the frames, to give them back
 

@@ -28,6 +28,7 @@ type Event struct {
 	Kind      string            `json:"kind,omitempty"` // of a problem, as About and Solved are
 	About     string            `json:"about,omitempty"`
 	Solved    bool              `json:"solved,omitempty"`
+	Self      bool              `json:"self,omitempty"`     // leader: it is the node itself
 	Messages  int               `json:"messages,omitempty"` // that were not sent before the end, of an error
 
 	index int           // its place in the log, from 1

@@ -35,6 +35,7 @@ FUNCTIONS = {
     "zyre_gossip_bind": (None, [c_void_p, c_char_p, c_char_p], "wait"),
     "zyre_gossip_connect": (None, [c_void_p, c_char_p, c_char_p], "wait"),
     "zyre_require_peer": (c_int, [c_void_p, c_char_p, c_char_p, c_char_p], "wait"),
+    "zyre_set_contest_in_group": (None, [c_void_p, c_char_p], "wait"),
     "zyre_join": (c_int, [c_void_p, c_char_p], "wait"),
     "zyre_leave": (c_int, [c_void_p, c_char_p], "wait"),
     "zyre_whisper": (c_int, [c_void_p, c_char_p, POINTER(c_void_p)], "wait"),
@@ -116,6 +117,9 @@ class Node:
             lib.zyre_set_evasive_timeout(self._zyre, options.evasive)
         if options.expired is not None:
             lib.zyre_set_expired_timeout(self._zyre, options.expired)
+        for group in options.contest:  # it does not join the group
+            lib.zyre_set_contest_in_group(self._zyre, group.encode())
+            lib.zyre_join(self._zyre, group.encode())
         for group in options.group:
             lib.zyre_join(self._zyre, group.encode())
         for endpoint in options.endpoint:  # no beacons from here on
@@ -238,7 +242,7 @@ def _text(octets):
 
 
 def main():
-    bot = Bot("C zyre", "--endpoint", "--advertise", "--gossip-bind", "--gossip-connect", "--require-peer")
+    bot = Bot("C zyre", "--endpoint", "--advertise", "--gossip-bind", "--gossip-connect", "--require-peer", "--contest")
     node = Node(bot)
     bot.serve(node)
     node.stop()

@@ -42,7 +42,7 @@
 //
 // A [Foreign] is a model of a node of C zyre, pyre or zyre.js, with what is peculiar to each: what they make of a broken connection
 // and of a second HELLO, when they PING, which beacons they take, and how a ROUTER of libzmq treats two connections of one
-// identity. The models are compared with the real ones, message by message.
+// identity; that of C zyre elects leaders ([ForeignContests]). The models are compared with the real ones, message by message.
 //
 // # Fake time
 //

@@ -52,6 +52,8 @@ type Foreign struct {
 	peers  map[uuid.UUID]*foreignPeer
 	groups []string
 	status int
+
+	elections map[string]*foreignElection // by group
 }
 
 // A ForeignOption sets something of a Foreign when it is made.
@@ -242,7 +244,7 @@ func (f *Foreign) Peers() (ids []uuid.UUID) {
 	return ids
 }
 
-// Seen returns what its application was told so far: Enter, Exit, Join, Leave, Whisper, Shout and Evasive. The real ones break the rules
+// Seen returns what its application was told so far: Enter, Exit, Join, Leave, Whisper, Shout, Evasive and Leader. The real ones break the rules
 // of [Grammar], and so does this: an Exit of a peer that never entered, an Enter of one that did not exit.
 func (f *Foreign) Seen() []zre.Event {
 	f.mu.Lock()

@@ -131,6 +131,11 @@ func (f *Foreign) send(p *foreignPeer, message func(sequence uint16) [][]byte) b
 // remove forgets a peer and tells the application. Its DEALER is left to the caller to drop.
 func (f *Foreign) remove(p *foreignPeer) {
 	f.saw(zre.Exit{Peer: p.told()})
+	if f.elects {
+		for _, group := range slices.Sorted(maps.Keys(p.groups)) {
+			f.election(group).exits(p)
+		}
+	}
 	delete(f.peers, p.id)
 	p.stopTimers()
 }
@@ -300,6 +305,11 @@ func (f *Foreign) handle(p *foreignPeer, m *msg.Message) {
 		p.status++
 		f.saw(zre.Leave{Peer: p.told(), Group: string(m.Group)})
 		f.checkStatus(p, m)
+		if f.elects {
+			f.election(string(m.Group)).left(p)
+		}
+	case msg.Elect, msg.Leader:
+		f.elected(p, m)
 	}
 }
 
@@ -307,6 +317,9 @@ func (f *Foreign) joined(p *foreignPeer, group string) {
 	p.groups[group] = true
 	p.status++
 	f.saw(zre.Join{Peer: p.told(), Group: group})
+	if f.elects {
+		f.election(group).joined()
+	}
 }
 
 func (f *Foreign) checkStatus(p *foreignPeer, m *msg.Message) {

@@ -25,12 +25,15 @@ type session struct {
 // Check takes the next event. An error says what is wrong with it:
 //
 //   - an Enter of a peer that is present, or anything else of one that is not;
-//   - a Join of a group that the peer is in, or a Leave of one that it is not in;
+//   - a Join of a group that the peer is in, or a Leave of one that it is not in, or a Leader that is not in the group;
 //   - a message made with [Number] that does not follow the one before it in this session: whispers are one
 //     sequence, and the shouts to each group are one, as long as the node stays in the group.
 func (g *Grammar) Check(event zre.Event) error {
 	if _, ok := event.(zre.Problem); ok {
 		return nil // it is of no session
+	}
+	if e, ok := event.(zre.Leader); ok && e.Peer.Transport == "" {
+		return nil // this node leads
 	}
 	peer := event.From()
 	s := g.present[peer.UUID]
@@ -60,6 +63,10 @@ func (g *Grammar) Check(event zre.Event) error {
 			return fmt.Errorf("zretest: %s left %q without being in it", peer.Name, e.Group)
 		}
 		delete(s.groups, e.Group)
+	case zre.Leader:
+		if !s.groups[e.Group] {
+			return fmt.Errorf("zretest: %s leads %q without being in it", peer.Name, e.Group)
+		}
 	case zre.Whisper:
 		return s.count(peer, "", e.Frames)
 	case zre.Shout:

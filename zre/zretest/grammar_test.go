@@ -12,6 +12,7 @@ import (
 
 func TestGrammar(t *testing.T) {
 	p, q := &zre.Peer{Name: "p", UUID: uuid.New()}, &zre.Peer{Name: "q", UUID: uuid.New()}
+	member := &zre.Peer{Name: p.Name, UUID: p.UUID, Transport: "tcp"} // q has none: it is the node itself
 	whisper := func(n uint64) zre.Event { return zre.Whisper{Peer: p, Frames: [][]byte{zretest.Number(n), nil}} }
 	shout := func(group string, n uint64) zre.Event {
 		return zre.Shout{Peer: p, Group: group, Frames: [][]byte{zretest.Number(n)}}
@@ -27,6 +28,9 @@ func TestGrammar(t *testing.T) {
 		{"two lives", []zre.Event{enter, join, exit, enter, join, exit}, ""},
 		{"two peers", []zre.Event{enter, zre.Enter{Peer: q}, exit, zre.Join{Peer: q, Group: "G"}}, ""},
 		{"no numbers", []zre.Event{enter, zre.Whisper{Peer: p}, zre.Whisper{Peer: p, Frames: [][]byte{{1}}}}, ""},
+		{"leaders", []zre.Event{enter, join, zre.Leader{Peer: member, Group: "G"}, zre.Leader{Peer: q, Group: "G"}}, ""},
+		{"a leader that is not in the group", []zre.Event{enter, join, zre.Leader{Peer: member, Group: "H"}}, `p leads "H" without being in it`},
+		{"a leader that is gone", []zre.Event{enter, exit, zre.Leader{Peer: member, Group: "G"}}, "zre.Leader of p, which is not present"},
 		{"starts anywhere", []zre.Event{enter, whisper(7), whisper(8), exit, enter, whisper(3)}, ""},
 		{"three sequences", []zre.Event{enter, whisper(7), shout("G", 2), shout("H", 9), whisper(8), shout("G", 3)}, ""},
 		{"exit first", []zre.Event{exit}, "zre.Exit of p, which is not present"},

@@ -76,6 +76,9 @@ type quirks struct {
 	// have 22 octets; needsContent: it dies of a WHISPER or SHOUT without content, or mixes up its events.
 	strictStatus, strictBeacons, needsContent bool
 
+	// elects: it takes part in elections. Of the others pyre and zyre.js drop a peer that sends ELECT or LEADER.
+	elects bool
+
 	// closesFirst: when it stops, the DEALERs are closed before the farewell.
 	closesFirst bool
 }
@@ -104,7 +107,7 @@ var quirksOf = map[Implementation]quirks{
 		wrap: 1 << 16, wrapStatus: 256,
 		greetsFirst: true, countsFromHello: true, purge: disconnects,
 		highWater: 3_000_000, firstPort: 49152,
-		strictStatus: true, needsContent: true,
+		strictStatus: true, needsContent: true, elects: true,
 	},
 	Pyre: {
 		evasive: 10 * time.Second, expired: 30 * time.Second, beaconsCount: true, hears: ownBroadcast,

@@ -180,6 +180,8 @@ func describe(event zre.Event) string {
 		detail = ", " + e.Group
 	case zre.Shout:
 		detail = ", " + e.Group
+	case zre.Leader:
+		detail = ", " + e.Group
 	case zre.StateChange:
 		detail = ", " + e.State.String()
 	case zre.Problem:

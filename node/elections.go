@@ -1,0 +1,255 @@
+package node
+
+import (
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/election"
+	"github.com/go-zre/go-zre/msg"
+)
+
+// groupElection is the election in a group that this node is in. The control loop owns it. It begins when this node or a member contests, or says
+// something of an election: a group without contestants costs nothing.
+type groupElection struct {
+	*election.Election
+	group string
+	timer *time.Timer // for Tick
+	at    time.Time   // when it rings; zero if it does not
+}
+
+// Contest has this node contest for the leadership of a group, which it joins if it is not in it. It ends when the node leaves the
+// group. A second call does nothing. It may be called before Start.
+func (n *Node) Contest(group string) error {
+	if err := checkGroup(group); err != nil {
+		return fmt.Errorf("contest: %w", err)
+	}
+	return n.change(func() error {
+		if err := n.enterGroup(group); err != nil {
+			return fmt.Errorf("contest %q: %w", group, err)
+		}
+		n.contests[n.groups[group]] = true
+		if n.agent != nil {
+			n.challenge(group)
+		}
+		return nil
+	})
+}
+
+// Leader returns who leads a group that this node is in; false if no member contests, as far as is known, or the node is not in the group.
+func (n *Node) Leader(group string) (*Peer, bool) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	leader := n.leaders[group]
+	if leader == nil || leader.UUID == n.cfg.UUID {
+		return leader, leader != nil
+	}
+	p := n.present[leader.UUID]
+	if p == nil {
+		return nil, false // it exited this moment
+	}
+	return p.now(), true
+}
+
+// challengeAll begins the contests that were asked for before the start.
+func (n *Node) challengeAll() {
+	for _, group := range slices.Sorted(maps.Keys(n.contests)) {
+		n.challenge(group)
+	}
+}
+
+func (n *Node) challenge(group string) {
+	e := n.electionIn(group)
+	n.act(e, e.Contest(time.Now()))
+}
+
+// electionIn returns the election in a group that we are in. If there is none it begins one.
+func (n *Node) electionIn(group string) *groupElection {
+	e := n.elections[group]
+	if e != nil {
+		return e
+	}
+	e = &groupElection{Election: election.New(n.cfg.UUID, n.cfg.ElectAll), group: n.groups[group]}
+	n.elections[e.group] = e
+	if r := n.members[group]; r != nil {
+		for _, p := range r.list {
+			n.act(e, e.Join(time.Now(), p.uuid, p.isExtended))
+		}
+	}
+	return e
+}
+
+// endElection is for a group that we have left.
+func (n *Node) endElection(group string) {
+	delete(n.contests, group)
+	if e := n.elections[group]; e != nil {
+		e.stop()
+		delete(n.elections, group)
+		n.setLeader(group, nil)
+	}
+}
+
+// admitToElections is for a peer that has entered groups.
+func (n *Node) admitToElections(p *session, groups []string) {
+	if len(n.elections) == 0 {
+		return
+	}
+	for _, group := range groups {
+		if e := n.elections[group]; e != nil {
+			n.act(e, e.Join(time.Now(), p.uuid, p.isExtended))
+		}
+	}
+}
+
+// withdrawFromElections is for a peer that is about to be withdrawn from its groups. It takes effect once what is under way is done: the
+// application hears of a new leader after the Exit, and not at all if the peer enters again in the same step. It may be called with mu held.
+func (n *Node) withdrawFromElections(p *session) {
+	var groups []string
+	for group := range n.elections {
+		if _, in := p.groups[group]; in {
+			groups = append(groups, group)
+		}
+	}
+	if groups == nil {
+		return
+	}
+	slices.Sort(groups)
+	n.after(0, func() {
+		for _, group := range groups {
+			if q := n.present[p.uuid]; q == nil || !q.isIn(group) {
+				n.leftElection(p.uuid, group)
+			}
+		}
+	})
+}
+
+func (s *session) isIn(group string) bool {
+	_, in := s.groups[group]
+	return in
+}
+
+// leftElection is for a peer that is no member of a group any more.
+func (n *Node) leftElection(id uuid.UUID, group string) {
+	if e := n.elections[group]; e != nil {
+		n.act(e, e.Election.Leave(time.Now(), id))
+	}
+}
+
+// elected takes an ELECT or LEADER of a peer.
+func (n *Node) elected(p *session, group string, id msg.ID, node uuid.UUID) {
+	if _, in := n.groups[group]; !in || n.present[p.uuid] != p || !p.isIn(group) {
+		return
+	}
+	e := n.electionIn(group)
+	if id == msg.Elect {
+		n.act(e, e.Elect(time.Now(), p.uuid, node))
+	} else {
+		n.act(e, e.Led(time.Now(), p.uuid, node))
+	}
+}
+
+// act does what an election wants. All peers that it names know of our membership: HELLO or JOIN was queued before.
+func (n *Node) act(e *groupElection, outputs []election.Output) {
+	for _, o := range outputs {
+		switch o.Kind {
+		case election.SendElect:
+			n.sendElection(e.group, o, msg.AppendElect)
+		case election.SendLeader:
+			n.sendElection(e.group, o, msg.AppendLeader)
+		case election.Named:
+			n.lead(e.group, o.Node)
+		case election.Lost: // there is no event: an Exit or Leave tells
+			n.setLeader(e.group, nil)
+		}
+	}
+	n.wind(e)
+}
+
+func (n *Node) sendElection(group string, o election.Output, encode func([]byte, uint16, string, [16]byte) ([]byte, error)) {
+	p := n.present[o.To]
+	if p == nil || !p.isIn(group) {
+		return
+	}
+	p.out.Control(func(dst []byte, sequence uint16) []byte {
+		dst, err := encode(dst, sequence, group, o.Node)
+		if err != nil {
+			panic(err) // the group's name was checked
+		}
+		return dst
+	})
+}
+
+// lead tells the application of a leader.
+func (n *Node) lead(group string, id uuid.UUID) {
+	leader, stream := n.asPeer(), &n.own
+	if id != n.cfg.UUID {
+		p := n.present[id]
+		if p == nil {
+			n.setLeader(group, nil)
+			return // it exited in this step: the election hears of it next
+		}
+		leader, stream = p.snapshot.Load(), p.stream.Load()
+	}
+	n.setLeader(group, leader)
+	if !n.stopping {
+		n.events.Push(stream, Event{Kind: Leader, Peer: leader, Group: group})
+	}
+}
+
+func (n *Node) setLeader(group string, leader *Peer) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if leader == nil {
+		delete(n.leaders, group)
+	} else {
+		n.leaders[group] = leader
+	}
+}
+
+// asPeer is what a peer would know of this node.
+func (n *Node) asPeer() *Peer {
+	return &Peer{
+		UUID: n.cfg.UUID, Name: n.cfg.Name, Headers: n.cfg.Headers, Groups: n.Groups(), Endpoint: n.endpoint(), State: n.State(),
+	}
+}
+
+// wind sets the timer of an election.
+func (n *Node) wind(e *groupElection) {
+	at, ok := e.Next()
+	if ok && e.at.Equal(at) {
+		return
+	}
+	e.stop()
+	if !ok {
+		return
+	}
+	e.at = at
+	e.timer = time.AfterFunc(time.Until(at), func() { n.post(func() { n.tickElection(e, at) }) })
+}
+
+func (n *Node) tickElection(e *groupElection, at time.Time) {
+	if n.elections[e.group] == e && e.at.Equal(at) {
+		e.at = time.Time{}
+		n.act(e, e.Tick(time.Now()))
+	}
+}
+
+func (e *groupElection) stop() {
+	e.at = time.Time{}
+	if e.timer != nil {
+		e.timer.Stop()
+	}
+}
+
+// parseNode reads the UUID in an ELECT or LEADER, 32 hex digits.
+func parseNode(text []byte) (id uuid.UUID, ok bool) {
+	if len(text) != 2*len(id) {
+		return uuid.Nil, false
+	}
+	_, err := hex.Decode(id[:], text)
+	return id, err == nil
+}
