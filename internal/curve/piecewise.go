@@ -11,7 +11,7 @@ import (
 // long one needs no memory of its length. What is received and not wanted needs none either: it is authenticated as it comes.
 
 // pieceOctets is how much of a body is done at a time; atOnce divides it.
-const pieceOctets = 16 << 10
+const pieceOctets = 8 << 10
 
 // A Stream is a MESSAGE whose body is sealed piece by piece: see Sealer.Begin.
 type Stream struct {
