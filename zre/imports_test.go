@@ -18,7 +18,7 @@ func TestImports(t *testing.T) {
 		"internal/cert":       {"internal/z85"},
 		"internal/election":   {},
 		"internal/z85":        {},
-		"internal/zmtp":       {"internal/memory"},
+		"internal/zmtp":       {"internal/curve", "internal/memory"},
 		"internal/libzmq":     {"internal/zmtp"},
 		"internal/ipc":        {},
 		"internal/gossip":     {"internal/zmtp"},

@@ -119,15 +119,7 @@ func (s *Sealer) Append(dst []byte, flags byte, body []byte) ([]byte, error) {
 		return dst, ErrNoncesUsed
 	}
 	s.nonce++
-	size := Overhead + len(body)
-	dst = slices.Grow(dst, longHeader+size)
-	if size > longestShort {
-		dst = binary.BigEndian.AppendUint64(append(dst, flagLong), uint64(size))
-	} else {
-		dst = append(dst, 0, byte(size))
-	}
-	dst = append(dst, nameMessage...)
-	dst = binary.BigEndian.AppendUint64(dst, s.nonce)
+	dst = frameHead(slices.Grow(dst, longHeader+Overhead+len(body)), s.nonce, len(body))
 	at := len(dst)
 	dst = dst[:at+tagSize+1+len(body)]
 
@@ -158,22 +150,18 @@ func newOpener(shared *sharedKey, prefix string, nonce uint64) *Opener {
 // The frame around the MESSAGE must have had no flag but that of a long frame: nothing protects those. After an error, nothing that the
 // connection brings is to be believed; dst is then undefined, and holds no octet that was in the box.
 func (o *Opener) Open(dst, head, sealed []byte) (flags byte, err error) {
-	rest, ok := cutName(head, nameMessage)
-	if !ok || len(head) != Overhead {
-		return 0, wrong("MESSAGE was due")
-	}
-	nonce := binary.BigEndian.Uint64(rest)
-	if nonce <= o.nonce {
-		return 0, ErrNonce
+	nonce, err := o.next(head)
+	if err != nil {
+		return 0, err
 	}
 	o.begin(nonce, len(sealed))
 	mac := poly1305.New(o.macKey())
-	_, _ = mac.Write(rest[shortNonce+tagSize:])
+	_, _ = mac.Write(head[Overhead-1:])
 	_, _ = mac.Write(sealed)
-	if !same(mac.Sum(o.tag[:0]), rest[shortNonce:shortNonce+tagSize]) {
+	if !same(mac.Sum(o.tag[:0]), head[Overhead-1-tagSize:Overhead-1]) {
 		return 0, ErrBox
 	}
 	o.nonce = nonce
 	o.xor(dst, sealed)
-	return o.flags(rest[shortNonce+tagSize]), nil
+	return o.flags(head[Overhead-1]), nil
 }

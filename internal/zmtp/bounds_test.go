@@ -301,11 +301,11 @@ func TestIPOf(t *testing.T) {
 // TestLimitsDefaults has fields of no sense mean their defaults, and others stay.
 func TestLimitsDefaults(t *testing.T) {
 	standard := Limits{FrameSize: 64 << 20, MessageSize: 64 << 20, Frames: 1024, CommandSize: 8 << 10,
-		PendingHandshakes: 512, PendingPerAddress: 128, Connections: 4096}
-	one := Limits{1, 1, 1, 1, 1, 1, 1}
+		PendingHandshakes: 512, PendingPerAddress: 128, CurvePerAddress: 64, Connections: 4096}
+	one := Limits{1, 1, 1, 1, 1, 1, 1, 1}
 	for _, test := range []struct{ given, want Limits }{
 		{Limits{}, standard},
-		{Limits{-1, -1, -1, -1, -1, -1, -1}, standard},
+		{Limits{-1, -1, -1, -1, -1, -1, -1, -1}, standard},
 		{one, one},
 		{Limits{MessageSize: 10}, func() Limits { l := standard; l.FrameSize, l.MessageSize = 10, 10; return l }()},
 	} {

@@ -20,6 +20,11 @@ func (r *reader) command(flags byte, size uint64) error {
 	if err := r.read(command); err != nil {
 		return err
 	}
+	return r.obey(command)
+}
+
+// obey does what a command says, which it does not keep.
+func (r *reader) obey(command []byte) error {
 	if len(command) == 0 || command[0] == 0 || int(command[0]) > len(command)-1 {
 		return violation("command without a whole name")
 	}

@@ -25,6 +25,7 @@ type Conn struct {
 	memory   *memory.Pool
 	origin   memory.Origin // of the message that is delivered; its reader's own
 	router   *Router       // that accepted it; nil for a DEALER's
+	secured  *secured      // nil without CURVE
 
 	mu     sync.Mutex  // guards what follows, up to the empty line
 	queue  *Queue      // which the reader, whose Receive alone changes it, reads without the lock
@@ -160,7 +161,7 @@ func (s socket) run(c *Conn) {
 	s.drain(c, c.queue)
 	r := &reader{
 		src: nearby(s.Conn), limits: &c.limits, deliver: c.deliver, pong: c.pong, heard: &c.heard,
-		screen: c.screener(), account: account{conn: c}, pace: pace{timeout: c.stall},
+		screen: c.screener(), account: account{conn: c}, pace: pace{timeout: c.stall}, sealed: c.unsealing(),
 	}
 	r.cutter.Pool = c.memory
 	go c.read(r)
@@ -168,7 +169,7 @@ func (s socket) run(c *Conn) {
 
 // drain has what is in a queue written, whenever there is something.
 func (s socket) drain(c *Conn, q *Queue) {
-	w := &writer{nc: s.Conn, queue: q}
+	w := &writer{nc: s.Conn, queue: q, sealing: c.sealing()}
 	q.drainBy(func() {
 		if err := w.run(); err != nil {
 			c.unwritten(q, err)

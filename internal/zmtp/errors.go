@@ -3,6 +3,7 @@ package zmtp
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 )
 
@@ -26,9 +27,15 @@ var (
 	// ErrIdentityInUse says that another connection has the identity, and that Router.Rival lets that one go on.
 	ErrIdentityInUse = errors.New("zmtp: another connection has this identity, and goes on")
 
+	// errNoWelcome is how a server of CURVE, ours and libzmq's, answers a HELLO that it cannot open.
+	errNoWelcome = fmt.Errorf("zmtp: the peer hung up on our HELLO: it has another public key than expected, or too many handshakes: %w", io.EOF)
+
 	// errGaveWay says that this side closed the connection before its greeting came, since its address had the most of those, or it was the oldest.
 	errGaveWay = fmt.Errorf("zmtp: its place went to a handshake of another address: %w", net.ErrClosed)
 )
+
+// An ownError is one of a mechanism that says all by itself: zmq4 puts its words around what Handshake returns.
+type ownError struct{ error }
 
 // A ProtocolError says that the peer broke ZMTP (RFC 23, RFC 37), is no peer for this role, or went over one of [Limits].
 type ProtocolError struct {

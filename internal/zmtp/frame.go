@@ -24,6 +24,14 @@ func frameHeader(b *[longHeader]byte, flags byte, size int) []byte {
 	return b[:]
 }
 
+// headerSize returns how many octets the header of a frame with such a body has.
+func headerSize(body int) int {
+	if body <= 255 {
+		return shortHeader
+	}
+	return longHeader
+}
+
 // more returns the flags of a message's frame.
 func more(i int, frames [][]byte) byte {
 	if i < len(frames)-1 {
@@ -36,9 +44,7 @@ func more(i int, frames [][]byte) byte {
 func wireSize(frames [][]byte) int64 {
 	var size int64
 	for _, f := range frames {
-		if size += shortHeader + int64(len(f)); len(f) > 255 {
-			size += longHeader - shortHeader
-		}
+		size += int64(headerSize(len(f)) + len(f))
 	}
 	return size
 }

@@ -2,6 +2,7 @@ package zmtp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -26,42 +27,43 @@ const (
 )
 
 // handshake performs greeting and handshake in the given role, until ctx or the handshake timeout ends, and returns the
-// peer's metadata. Not an octet beyond the handshake is read. It leaves nc open, without a deadline if all went well.
-func handshake(ctx context.Context, nc net.Conn, cfg Config, role zmq4.SocketType) (metadata, error) {
-	ours, err := newMetadata(string(role), cfg)
+// peer's metadata, and what seals and opens messages with CURVE. Not an octet beyond the handshake is read. It leaves nc open, without a deadline
+// if all went well.
+func handshake(ctx context.Context, nc net.Conn, cfg Config, role zmq4.SocketType) (agreed, error) {
+	m, err := newMechanism(cfg, role)
 	if err != nil {
-		return nil, err
+		return agreed{}, err
 	}
-	mechanism := &null{ours: ours, want: zmq4.Router}
-	if role == zmq4.Router {
-		mechanism.want = zmq4.Dealer
-	} else {
-		mechanism.name = cfg.Expect
-	}
-	return shakeHands(ctx, nc, cfg, mechanism, role)
+	return shakeHands(ctx, nc, cfg, m, role)
 }
 
 // shakeHands is handshake with a mechanism that is made.
-func shakeHands(ctx context.Context, nc net.Conn, cfg Config, mechanism *null, role zmq4.SocketType) (metadata, error) {
-	if err := nc.SetDeadline(time.Now().Add(cfg.HandshakeTimeout)); err != nil {
-		return nil, fmt.Errorf("zmtp: cannot limit the time of a handshake: %w", err)
+func shakeHands(ctx context.Context, nc net.Conn, cfg Config, m mechanism, role zmq4.SocketType) (agreed, error) {
+	deadline := time.Now().Add(cfg.HandshakeTimeout)
+	if err := nc.SetDeadline(deadline); err != nil {
+		return agreed{}, fmt.Errorf("zmtp: cannot limit the time of a handshake: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
-	g := &guard{Conn: nc, limit: uint64(cfg.Limits.CommandSize)}
-	err := open(g, mechanism, role, cfg.Identity)
+	g := &guard{Conn: nc, limit: uint64(cfg.Limits.CommandSize), mechanism: string(m.Type()), shy: m.shy()}
+	if cfg.Curve != nil { // for Authorize
+		limited, cancel := context.WithDeadline(ctx, deadline)
+		defer cancel()
+		m.begin(limited, g)
+	}
+	err := open(g, m, role, cfg.Identity)
 	if err == nil {
 		err = g.flush()
 	}
 	if !stop() {
-		return nil, fmt.Errorf("zmtp: handshake given up: %w", context.Cause(ctx))
+		return agreed{}, fmt.Errorf("zmtp: handshake given up: %w", context.Cause(ctx))
 	}
 	if err == nil {
 		err = nc.SetDeadline(time.Time{})
 	}
 	if err != nil {
-		return nil, plain(err, cfg.HandshakeTimeout)
+		return agreed{}, plain(err, cfg.HandshakeTimeout)
 	}
-	return mechanism.peer, nil
+	return m.result(), nil
 }
 
 // open runs zmq4's part. zmq4 panics on some input; the guard and the mechanism keep all that is known from it, and what
@@ -80,8 +82,17 @@ func open(nc net.Conn, mechanism zmq4.Security, role zmq4.SocketType, identity [
 
 // plain takes zmq4's layers of words off an error.
 func plain(err error, timeout time.Duration) error {
+	if other, ok := errors.AsType[*MechanismError](err); ok {
+		return other
+	}
 	if broken, ok := errors.AsType[*ProtocolError](err); ok {
 		return broken
+	}
+	if refused, ok := errors.AsType[*RefusedError](err); ok {
+		return refused
+	}
+	if own, ok := errors.AsType[ownError](err); ok {
+		return own.error
 	}
 	if refused, ok := errors.AsType[*PeerError](err); ok {
 		return refused
@@ -103,13 +114,16 @@ func plain(err error, timeout time.Duration) error {
 // zmq4 wants an answer: zmq4 writes the header of a command by itself, and each part would be a packet that wakes the peer.
 type guard struct {
 	net.Conn
-	out      []byte // not yet written
-	limit    uint64 // octets in a frame
-	greeting [greetingSize]byte
-	greeted  int // octets of greeting
-	header   [longHeader]byte
-	headed   int    // octets of header
-	body     uint64 // octets of the frame to come
+	out       []byte // not yet written
+	limit     uint64 // octets in a frame
+	mechanism string // that the peer must speak; "" stands for NULL
+	shy       bool   // show our mechanism when we know the peer's
+	shown     int    // octets written
+	greeting  [greetingSize]byte
+	greeted   int // octets of greeting
+	header    [longHeader]byte
+	headed    int    // octets of header
+	body      uint64 // octets of the frame to come
 }
 
 func (g *guard) Write(p []byte) (int, error) {
@@ -118,11 +132,15 @@ func (g *guard) Write(p []byte) (int, error) {
 }
 
 func (g *guard) flush() error {
-	if len(g.out) == 0 {
+	n := len(g.out)
+	if g.shy && g.greeted < mechanismEnd {
+		n = min(n, mechanismAt-g.shown)
+	}
+	if n == 0 {
 		return nil
 	}
-	_, err := g.Conn.Write(g.out)
-	g.out = g.out[:0]
+	_, err := g.Conn.Write(g.out[:n])
+	g.out, g.shown = append(g.out[:0], g.out[n:]...), g.shown+n
 	return err
 }
 
@@ -177,8 +195,8 @@ func (g *guard) greet(octet byte) error {
 		return violation("ZMTP version %d; 3 is needed", int(octet)+1) // ZMTP 1 and 2 say 0 and 1 here
 	case at == mechanismEnd-1:
 		name := bytes.TrimRight(g.greeting[mechanismAt:mechanismEnd], "\x00")
-		if string(name) != string(zmq4.NullSecurity) {
-			return violation("mechanism %q; NULL is needed", name)
+		if ours := cmp.Or(g.mechanism, string(zmq4.NullSecurity)); string(name) != ours {
+			return &MechanismError{Ours: ours, Theirs: string(name)}
 		}
 	}
 	return nil
@@ -205,4 +223,24 @@ func (g *guard) head(octet byte) error {
 		return violation("command of %d octets in the handshake, at most %d are allowed", g.body, g.limit)
 	}
 	return nil
+}
+
+// command reads a command of CURVE, of so many octets at least and at most; nothing is allocated for another one.
+func (g *guard) command(least, most int) ([]byte, error) {
+	var header [longHeader]byte
+	if _, err := io.ReadFull(g, header[:shortHeader]); err != nil {
+		return nil, err
+	}
+	if header[0]&flagLong != 0 {
+		if _, err := io.ReadFull(g, header[shortHeader:]); err != nil {
+			return nil, err
+		}
+	}
+	size := g.body
+	if size < uint64(least) || size > uint64(most) {
+		return nil, violation("command of %d octets in the handshake, where %d to %d are due", size, least, most)
+	}
+	command := make([]byte, size)
+	_, err := io.ReadFull(g, command)
+	return command, err
 }

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-zeromq/zmq4"
+
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
@@ -232,10 +234,8 @@ func readAll(nc io.Reader) <-chan []byte {
 
 // shake makes the handshake in a bubble's fake time.
 func shake(nc net.Conn, cfg Config, role string) (metadata, error) {
-	if role == "ROUTER" {
-		return handshake(context.Background(), nc, cfg.withDefaults(), "ROUTER")
-	}
-	return handshake(context.Background(), nc, cfg.withDefaults(), "DEALER")
+	shaken, err := handshake(context.Background(), nc, cfg.withDefaults(), zmq4.SocketType(role))
+	return shaken.peer, err
 }
 
 // goroutines returns the stacks of those that run code of this package.

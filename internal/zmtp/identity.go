@@ -47,6 +47,9 @@ func (r *Router) admit(n *newcomer, c *Conn) error {
 
 // takeOver closes an older connection, whose place c is to take if it may, and waits for its end.
 func (r *Router) takeOver(c, older *Conn) error {
+	if c.secured != nil && older.secured != nil && c.secured.key != older.secured.key && older.Err() == nil {
+		return ErrIdentityInUse
+	}
 	if r.Rival != nil && older.Err() == nil {
 		may := r.Rival(older, c)
 		switch err := c.Err(); {

@@ -1,7 +1,9 @@
 package zmtp
 
 import (
+	"context"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"net"
 
@@ -14,6 +16,9 @@ import (
 //
 // Messages are handed over without a socket and without ZMTP: Push copies each frame once, into memory that the Receiver
 // owns. What this side pushed before it closes is delivered before the Receiver's Closed.
+//
+// With CURVE nothing is sealed, since nothing leaves the process; but keys must fit and both sides authorise, so Link blocks for as long as
+// Curve.Authorize of cfg does. Both sides have CURVE or neither has.
 func (r *Router) Link(cfg Config, q *Queue, first func(*Conn) ([][]byte, error), recv Receiver) (*Conn, error) {
 	cfg = cfg.withDefaults()
 	ours, err := newMetadata(string(zmq4.Dealer), cfg)
@@ -27,12 +32,18 @@ func (r *Router) Link(cfg Config, q *Queue, first func(*Conn) ([][]byte, error),
 	if err := theirs.expect(cfg.Expect); err != nil {
 		return nil, err
 	}
+	if err := r.allowLink(cfg); err != nil {
+		return nil, err
+	}
 	back := NewInprocQueue(routerMessages, routerOctets)
 	back.copyInto(cfg.Memory)
 	q.copyInto(r.cfg.Memory)
 	here, there := inprocAddr(cfg.Identity), inprocAddr(r.cfg.Identity)
 	peer := newConn(&inproc{there, here, q, nil}, ours, back, r.cfg)
 	c := newConn(&inproc{here, there, back, peer}, theirs, q, cfg)
+	if cfg.Curve != nil {
+		peer.secured, c.secured = &secured{key: cfg.Curve.Keys.Public()}, &secured{key: cfg.Curve.Server}
+	}
 
 	var frames [][]byte
 	if first != nil {
@@ -50,9 +61,38 @@ func (r *Router) Link(cfg Config, q *Queue, first func(*Conn) ([][]byte, error),
 	}
 	r.wg.Add(1)
 	peer.router = r
-	go r.welcome(&newcomer{}, peer)
+	go r.welcomeLink(peer)
 	c.run(recv)
 	return c, nil
+}
+
+// allowLink judges the Router for a link, as Open does before it tells who we are.
+func (r *Router) allowLink(cfg Config) error {
+	switch ours, theirs := cfg.Curve, r.cfg.Curve; {
+	case (ours == nil) != (theirs == nil):
+		return &MechanismError{Ours: string(cfg.mechanism()), Theirs: string(r.cfg.mechanism())}
+	case ours == nil:
+		return nil
+	case ours.Server != theirs.Keys.Public():
+		return fmt.Errorf("zmtp: the node of this process has another public key than expected: %w", ErrWrongPeer)
+	}
+	ctx, cancel := context.WithTimeout(r.ctx, cfg.HandshakeTimeout)
+	defer cancel()
+	return cfg.Curve.authorize(ctx, Candidate{RemoteAddr: inprocAddr(r.cfg.Identity), PublicKey: cfg.Curve.Server})
+}
+
+// welcomeLink is welcome for the Router's side of a link, which is judged first.
+func (r *Router) welcomeLink(c *Conn) {
+	if r.cfg.Curve != nil {
+		ctx, cancel := context.WithTimeout(r.ctx, r.cfg.HandshakeTimeout)
+		err := r.cfg.Curve.authorize(ctx, Candidate{c.RemoteAddr(), c.secured.key, c.Identity(), c.peer})
+		cancel()
+		if err != nil {
+			r.turnAway(&newcomer{}, c, err)
+			return
+		}
+	}
+	r.welcome(&newcomer{}, c)
 }
 
 // inproc is one side's view of a link within the process.

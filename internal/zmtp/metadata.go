@@ -50,8 +50,8 @@ func newMetadata(socketType string, cfg Config) (metadata, error) {
 		}
 		m = append(m, property{name, cfg.Properties[name]})
 	}
-	if size := int64(m.size() + len("\x05READY")); size > cfg.Limits.CommandSize {
-		return nil, fmt.Errorf("zmtp: READY would have %d octets, the limit is %d: use fewer or shorter properties",
+	if size := int64(m.size() + cfg.commandOverhead()); size > cfg.Limits.CommandSize {
+		return nil, fmt.Errorf("zmtp: READY or INITIATE would have %d octets, the limit is %d: use fewer or shorter properties",
 			size, cfg.Limits.CommandSize)
 	}
 	return m, nil

@@ -1,6 +1,7 @@
 package zmtp
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -8,8 +9,7 @@ import (
 )
 
 // null is the NULL mechanism (RFC 23): each side says READY with its metadata. It replaces zmq4's own, whose metadata
-// parser panics on hostile input. One instance serves one handshake. CURVE would be another zmq4.Security like it: four
-// commands through the same zmq4.Conn, and a key pair in the end that the reader and the writer then use.
+// parser panics on hostile input.
 type null struct {
 	ours metadata
 	want zmq4.SocketType // what the peer must be
@@ -19,6 +19,10 @@ type null struct {
 }
 
 func (n *null) Type() zmq4.SecurityType { return zmq4.NullSecurity }
+
+func (n *null) begin(context.Context, *guard) {}
+func (n *null) shy() bool                     { return n.mute }
+func (n *null) result() agreed                { return agreed{peer: n.peer} }
 
 func (n *null) Handshake(conn *zmq4.Conn, _ bool) error {
 	if n.mute {
@@ -51,14 +55,8 @@ func (n *null) receive(conn *zmq4.Conn) error {
 	default:
 		return violation("command %q where READY was due", cmd.Name)
 	}
-	if n.peer, err = parseMetadata(cmd.Body); err != nil {
+	if n.peer, err = parsePeer(cmd.Body, n.want); err != nil {
 		return err
-	}
-	if got := n.peer.get(propSocketType); got != string(n.want) {
-		return violation("socket type %q where %q was due", got, n.want)
-	}
-	if size := len(n.peer.get(propIdentity)); size > maxIdentity {
-		return violation("identity of %d octets, at most %d are allowed", size, maxIdentity)
 	}
 	if err := n.peer.expect(n.name); err != nil {
 		return err
@@ -66,6 +64,21 @@ func (n *null) receive(conn *zmq4.Conn) error {
 	// zmq4 checks the socket type once more, and panics on one that it doesn't know; so it sees only this one.
 	conn.Peer.Meta[propSocketType] = string(n.want)
 	return nil
+}
+
+// parsePeer reads the metadata of a peer, which must be of that socket type.
+func parsePeer(b []byte, want zmq4.SocketType) (metadata, error) {
+	m, err := parseMetadata(b)
+	if err != nil {
+		return nil, err
+	}
+	if got := m.get(propSocketType); got != string(want) {
+		return nil, violation("socket type %q where %q was due", got, want)
+	}
+	if size := len(m.get(propIdentity)); size > maxIdentity {
+		return nil, violation("identity of %d octets, at most %d are allowed", size, maxIdentity)
+	}
+	return m, nil
 }
 
 // expect compares the peer's identity, if it has one, to the one that is wanted, if one is.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-zre/go-zre/internal/curve"
 	"github.com/go-zre/go-zre/internal/memory"
 )
 
@@ -54,6 +55,7 @@ type reader struct {
 	screen  screen
 	account account
 	pace    pace
+	sealed  *unsealing   // nil for plain
 	heard   *atomic.Bool // set when octets come; nil if nobody asks
 
 	cutter  memory.Cutter // with the frames of the message that is arriving
@@ -76,6 +78,9 @@ type reader struct {
 // gives io.EOF. When the stream goes silent after some traffic, run gives errQuiet and is to be called again, on another goroutine:
 // a stack that has grown stays large for as long as its goroutine does.
 func (r *reader) run() error {
+	if r.sealed != nil {
+		return r.runSealed()
+	}
 	for {
 		flags, size, err := r.header()
 		if err != nil {
@@ -126,7 +131,7 @@ func (r *reader) header() (flags byte, size uint64, err error) {
 	return flags, size, nil
 }
 
-// frame reads the body of a message's frame; the last one completes the message. With CURVE the body would be opened here.
+// frame reads the body of a message's frame.
 func (r *reader) frame(flags byte, size uint64) error {
 	if err := r.limits.admit(r.cutter.Open(), r.message, size); err != nil {
 		return err
@@ -138,7 +143,7 @@ func (r *reader) frame(flags byte, size uint64) error {
 	}
 	body, err := r.body(keep)
 	if err == nil && keep < int(size) {
-		err = r.skip(int(size) - keep)
+		err = r.skip(int(size)-keep, nil)
 	}
 	if err != nil {
 		return err
@@ -147,8 +152,13 @@ func (r *reader) frame(flags byte, size uint64) error {
 	if flags&flagMore != 0 {
 		return nil
 	}
+	return r.complete()
+}
+
+// complete delivers a message that is whole.
+func (r *reader) complete() error {
 	r.message = 0
-	err = r.deliver(r.cutter.Message())
+	err := r.deliver(r.cutter.Message())
 	r.pace.restart()
 	if r.isLong {
 		r.isLong, r.screen.asked = false, false
@@ -168,10 +178,8 @@ func (r *reader) goOn(size int) int {
 
 // body reads a frame's body into memory of its own, which for a long frame is taken as the octets arrive.
 func (r *reader) body(size int) ([]byte, error) {
-	if r.isLong {
-		if err := r.charge(frameCost + min(size, firstPiece)); err != nil {
-			return nil, err
-		}
+	if err := r.chargeFrame(size); err != nil {
+		return nil, err
 	}
 	if size <= firstPiece {
 		body := r.cutter.Octets(size)
@@ -206,10 +214,21 @@ func (r *reader) body(size int) ([]byte, error) {
 	return body, r.read(rest)
 }
 
-// skip reads n octets that nobody wants.
-func (r *reader) skip(n int) error {
+// chargeFrame counts a frame, or its first piece, if it is one of a long message.
+func (r *reader) chargeFrame(size int) error {
+	if !r.isLong {
+		return nil
+	}
+	return r.charge(frameCost + min(size, firstPiece))
+}
+
+// skip reads n octets that nobody wants, but for the check, if there is one.
+func (r *reader) skip(n int, check *curve.Check) error {
 	for {
 		some := min(n, r.end-r.start)
+		if check != nil {
+			check.Add(r.buf[r.start : r.start+some])
+		}
 		r.start += some
 		if n -= some; n == 0 {
 			return nil

@@ -36,7 +36,8 @@ type Router struct {
 
 	// Rival, if set before Serve and Link, is asked when a connection comes whose identity an older one has. It reports whether the newer
 	// one takes over: then the older one is closed with ErrReplaced. If not, the newer one is closed with ErrIdentityInUse, and the older
-	// one goes on. Without Rival the newer one always takes over. It is not asked about an older one that is closing already.
+	// one goes on. Without Rival the newer one always takes over. It is not asked about an older one that is closing already. With CURVE
+	// the newer one has been authorised before, and never takes over if it has another key than the older one, nor is Rival asked then.
 	//
 	// It is called from the newer connection's goroutine, perhaps before accept has returned for the older one. It may block until
 	// Done of either connection is closed, or until a deadline of its own. Meanwhile the newer one keeps its place among the pending
@@ -60,6 +61,8 @@ type Router struct {
 	strangers newcomers
 	known     newcomers
 	entered   uint64 // newcomers so far
+
+	hellos buckets // of CURVE
 }
 
 // NewRouter returns a Router that serves nothing yet. After a handshake, and before any message of the connection, accept
@@ -101,7 +104,7 @@ func (r *Router) start(nc net.Conn) {
 		if r.Introduce != nil {
 			cfg.Properties = r.Introduce(nc.LocalAddr())
 		}
-		peer, err := handshake(r.ctx, nc, cfg, zmq4.Router)
+		shaken, err := r.handshake(nc, n, cfg)
 		if err != nil {
 			_ = nc.Close()
 			r.refused(nc, err)
@@ -109,10 +112,22 @@ func (r *Router) start(nc net.Conn) {
 			r.wg.Done()
 			return
 		}
-		c := newConn(socket{nc}, peer, NewQueue(routerMessages, routerOctets), cfg)
-		c.router = r
+		c := newConn(socket{nc}, shaken.peer, NewQueue(routerMessages, routerOctets), cfg)
+		c.router, c.secured = r, shaken.secured
 		r.welcome(n, c)
 	}()
+}
+
+// handshake performs that of a newcomer.
+func (r *Router) handshake(nc net.Conn, n *newcomer, cfg Config) (agreed, error) {
+	m, err := newMechanism(cfg, zmq4.Router)
+	if err != nil {
+		return agreed{}, err
+	}
+	if s, ok := m.(*curveServer); ok {
+		s.admit = func() error { return r.hellos.take(n.from, cfg.Limits.CurvePerAddress) }
+	}
+	return shakeHands(r.ctx, nc, cfg, m, zmq4.Router)
 }
 
 // welcome begins a connection's life after its handshake.
@@ -123,10 +138,7 @@ func (r *Router) welcome(n *newcomer, c *Conn) {
 		recv, err = r.accept(c)
 	}
 	if err != nil {
-		c.Close(err)
-		r.refused(c, err)
-		r.leave(n)
-		c.end()
+		r.turnAway(n, c, err)
 		return
 	}
 	if g, ok := recv.(Greeter); ok {
@@ -136,6 +148,14 @@ func (r *Router) welcome(n *newcomer, c *Conn) {
 	}
 	_ = c.queue.attach(c, nil) // if the connection is closed already, so is its queue, and it ends at once
 	c.run(recv)
+}
+
+// turnAway ends a connection that has no Receiver.
+func (r *Router) turnAway(n *newcomer, c *Conn, err error) {
+	c.Close(err)
+	r.refused(c, err)
+	r.leave(n)
+	c.end()
 }
 
 // ended is what a connection's end comes to.

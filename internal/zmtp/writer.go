@@ -19,15 +19,15 @@ const (
 	slowWrite = 50 * time.Millisecond
 )
 
-// A writer drains a queue into a connection. With CURVE it would seal here, between take and write: walk the frames of
-// what it took, and write a MESSAGE for each.
+// A writer drains a queue into a connection. With CURVE it seals between take and write, when nothing can overtake any more.
 type writer struct {
-	nc    net.Conn
-	queue *Queue
-	iovec [][]byte // backing of buffers
-	bufs  net.Buffers
-	spare []segment // for the queue
-	limit int       // of octets in a call; 0 at first
+	nc      net.Conn
+	queue   *Queue
+	iovec   [][]byte // backing of buffers
+	bufs    net.Buffers
+	spare   []segment // for the queue
+	limit   int       // of octets in a call; 0 at first
+	sealing *sealing  // nil for plain
 }
 
 // run writes until nothing waits: then it returns nil, and is to be called again when something does. If the queue is closed or
@@ -46,16 +46,27 @@ func (w *writer) run() error {
 			return err
 		}
 		w.iovec = iovec
-		for rest := all; len(rest) > 0; {
-			n, err := w.write(rest)
-			if err != nil {
-				discardSegments(rest)
-				return err
-			}
-			rest = rest[n:]
+		if err := w.writeAll(all); err != nil {
+			return err
 		}
 		w.spare = all
 	}
+}
+
+// writeAll writes what was taken. It keeps no buffer: another run may begin as soon as there is nothing more to take.
+func (w *writer) writeAll(segments []segment) (err error) {
+	write := w.write
+	if w.sealing != nil {
+		write = w.writeSealed
+		defer w.sealing.release()
+	}
+	for n := 0; len(segments) > 0; segments = segments[n:] {
+		if n, err = write(segments); err != nil {
+			discardSegments(segments)
+			return err
+		}
+	}
+	return nil
 }
 
 // write writes from the first segments with one call, and returns how many of them are done with.
@@ -71,12 +82,18 @@ func (w *writer) write(segments []segment) (n int, err error) {
 	}
 	written, err := w.send(octets)
 	clear(w.iovec)
-	n, messages, own := advance(segments, written)
+	return w.count(segments, written, written > 0 || err == nil), err
+}
+
+// count takes so many plain octets off the segments, of which it returns how many are done with, and tells the queue of progress, if there
+// was some.
+func (w *writer) count(segments []segment, octets int, progress bool) (n int) {
+	n, messages, own := advance(segments, octets)
 	chunks := recycle(segments[:n])
-	if written > 0 || err == nil {
-		w.queue.wroteWith(messages, int64(written), own, chunks)
+	if progress {
+		w.queue.wroteWith(messages, int64(octets), own, chunks)
 	}
-	return n, err
+	return n
 }
 
 // send writes what iovec holds, or some of it if that takes long.

@@ -1,6 +1,6 @@
 // Package zmtp makes the connections that ZRE runs on: a [Router] accepts peers' DEALER connections (the inbox of RFC 36),
 // [Open] makes a DEALER connection to a peer's ROUTER (the mailbox). It speaks ZMTP 3.0 (RFC 23) and its successor 3.1
-// (RFC 37) with the NULL mechanism.
+// (RFC 37) with the NULL mechanism, or with CURVE (RFC 26).
 //
 // The zmq4 module does the greeting and drives the handshake, on a guarded connection. From there on everything is here:
 // framing, queues, limits, and the life of each connection.
@@ -42,6 +42,9 @@ type Config struct {
 
 	// Properties go into READY too. Names start with "X-" (RFC 23, metadata); peers that don't know them ignore them.
 	Properties map[string]string
+
+	// Curve has every connection speak CURVE and nothing else; nil for NULL and nothing else. The two never mix.
+	Curve *Curve
 
 	// Limits bound what a peer can make us spend.
 	Limits Limits

@@ -23,7 +23,7 @@ def do_socket(c):
     socket = context.socket(getattr(zmq, c["type"]))
     socket.linger = 0
     for name, value in (c.get("options") or {}).items():
-        socket.setsockopt(getattr(zmq, name), value)
+        socket.setsockopt(getattr(zmq, name), value.encode() if isinstance(value, str) else value)
     if c.get("identity"):
         socket.setsockopt(zmq.ROUTING_ID, bytes.fromhex(c["identity"]))
     monitor = socket.get_monitor_socket()
@@ -32,6 +32,21 @@ def do_socket(c):
         return {}
     socket.bind("tcp://127.0.0.1:*")
     return {"endpoint": socket.last_endpoint.decode()}
+
+
+def do_auth(c):
+    """lets only clients with these keys (Z85) in, from now on; none at all if there is none"""
+    from zmq.auth.thread import ThreadAuthenticator
+
+    class Keys:
+        def callback(self, domain, key):
+            return key.decode() in c["keys"]
+
+    global auth
+    auth = ThreadAuthenticator(context)
+    auth.start()
+    auth.configure_curve_callback("*", Keys())
+    return {}
 
 
 def do_send(c):

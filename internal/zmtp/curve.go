@@ -1,0 +1,236 @@
+package zmtp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/go-zeromq/zmq4"
+
+	"github.com/go-zre/go-zre/internal/curve"
+)
+
+// Curve is what a Router, Open, Link and Probe need for the CURVE mechanism.
+type Curve struct {
+	// Keys is our long-term key pair, in both roles.
+	Keys *curve.KeyPair
+
+	// Server is the public key that the ROUTER must have. A Router does not look at it.
+	Server curve.PublicKey
+
+	// Authorize, if set, judges a peer that has proven its key, within the handshake: a Router asks before READY, and tells a peer that is
+	// refused ERROR "400" and nothing else; Open asks before it tells anything of ours, and then closes. An error refuses the peer; it ends up in a
+	// RefusedError. Without Authorize any key may enter a Router.
+	//
+	// It is called from the goroutine of the handshake, also by many at once. It may block until ctx ends, which is when the time for the
+	// handshake is over, or the Router or the caller of Open gives up.
+	Authorize func(ctx context.Context, peer Candidate) error
+}
+
+// A Candidate is a peer in its handshake, whose key is proven.
+type Candidate struct {
+	RemoteAddr net.Addr
+	PublicKey  curve.PublicKey
+
+	// Identity is what a DEALER calls itself, 0 to 255 octets: proven as the words of the owner of the key, which says nothing of
+	// who may have that identity. Nil of a ROUTER, which has not told yet.
+	Identity []byte
+
+	metadata metadata
+}
+
+// Property returns a property of the peer's metadata by name, in any case; "" if there is none. A ROUTER has told none yet.
+func (c Candidate) Property(name string) string { return c.metadata.get(name) }
+
+// A RefusedError says that Curve.Authorize refused a peer.
+type RefusedError struct {
+	PublicKey curve.PublicKey
+	Err       error // what Authorize returned
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("zmtp: the peer is not authorised: %v", e.Err)
+}
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// refusedReason is what a peer is told that is refused. libzmq does not come back then by itself.
+const refusedReason = "400"
+
+// authorize asks whether a peer may go on. It is nil if c has no Authorize.
+func (c *Curve) authorize(ctx context.Context, peer Candidate) error {
+	if c.Authorize == nil {
+		return nil
+	}
+	if err := c.Authorize(ctx, peer); err != nil {
+		return &RefusedError{peer.PublicKey, err}
+	}
+	return ctx.Err()
+}
+
+// secured is what a connection has of its handshake with CURVE; a link within the process has the key alone.
+type secured struct {
+	key    curve.PublicKey // the peer's
+	sealer *curve.Sealer   // the writer's, whichever writes at present
+	opener *curve.Opener   // the reader's
+}
+
+// PublicKey returns the key that the peer has proven; false without CURVE.
+func (c *Conn) PublicKey() (key curve.PublicKey, ok bool) {
+	if c.secured == nil {
+		return key, false
+	}
+	return c.secured.key, true
+}
+
+// sealing returns what seals all that a writer writes, nil for plain. The writers of a connection come one after the other.
+func (c *Conn) sealing() *sealing {
+	if c.secured == nil {
+		return nil
+	}
+	return &sealing{sealer: c.secured.sealer}
+}
+
+// unsealing returns what opens all that is read, nil for plain.
+func (c *Conn) unsealing() *unsealing {
+	if c.secured == nil {
+		return nil
+	}
+	return &unsealing{opener: c.secured.opener}
+}
+
+// exchange is what client and server have in common. It takes the commands from the guard: zmq4 makes the greeting alone.
+type exchange struct {
+	config *Curve
+	wire   *guard
+	ctx    context.Context // of Authorize
+	shared agreed
+}
+
+func (*exchange) Type() zmq4.SecurityType { return zmq4.CurveSecurity }
+
+func (e *exchange) begin(ctx context.Context, g *guard) { e.ctx, e.wire = ctx, g }
+func (e *exchange) result() agreed                      { return e.shared }
+
+// Encrypt and Decrypt are not used.
+func (*exchange) Encrypt(w io.Writer, data []byte) (int, error) { return w.Write(data) }
+func (*exchange) Decrypt(w io.Writer, data []byte) (int, error) { return w.Write(data) }
+
+func (e *exchange) say(command []byte) { _, _ = e.wire.Write(frame(flagCommand, command)) }
+
+// curveClient is the handshake of a DEALER.
+type curveClient struct {
+	exchange
+	ours   metadata
+	expect []byte // Config.Expect
+	most   int    // octets of a command
+	mute   bool   // no more than HELLO: Probe
+}
+
+func (c *curveClient) shy() bool { return c.mute }
+
+func (c *curveClient) Handshake(conn *zmq4.Conn, _ bool) error {
+	client, err := curve.NewClient(c.config.Keys, c.config.Server, c.most)
+	if err != nil {
+		return ownError{fmt.Errorf("zmtp: no node can have the public key that is expected: %w", err)}
+	}
+	command, err := client.Hello()
+	if err != nil {
+		return err
+	}
+	c.say(command)
+	if command, err = c.wire.command(client.Expects()); err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return ownError{errNoWelcome}
+		}
+		return err
+	}
+	if err := client.Welcome(command); err != nil {
+		return broken(err)
+	}
+	c.shared.secured = &secured{key: c.config.Server}
+	conn.Peer.Meta[propSocketType] = string(zmq4.Router) // zmq4 looks at this last
+	if c.mute {
+		return nil
+	}
+	if err := c.config.authorize(c.ctx, Candidate{RemoteAddr: c.wire.RemoteAddr(), PublicKey: c.config.Server}); err != nil {
+		return err
+	}
+	if command, err = client.Initiate(c.ours.encode()); err != nil {
+		return broken(err)
+	}
+	c.say(command)
+	if command, err = c.wire.command(client.Expects()); err != nil {
+		return err
+	}
+	theirs, sealer, opener, err := client.Ready(command)
+	if err != nil {
+		return broken(err)
+	}
+	c.shared.secured.sealer, c.shared.secured.opener = sealer, opener
+	if c.shared.peer, err = parsePeer(theirs, zmq4.Router); err != nil {
+		return err
+	}
+	return c.shared.peer.expect(c.expect)
+}
+
+// curveServer is the handshake of a ROUTER.
+type curveServer struct {
+	exchange
+	ours  metadata
+	most  int          // octets of a command
+	admit func() error // before a HELLO costs anything; nil to admit all
+}
+
+func (*curveServer) shy() bool { return false }
+
+func (s *curveServer) Handshake(conn *zmq4.Conn, _ bool) error {
+	server := curve.NewServer(s.config.Keys, s.most)
+	command, err := s.wire.command(server.Expects())
+	if err != nil {
+		return err
+	}
+	if s.admit != nil {
+		if err := s.admit(); err != nil {
+			return ownError{err}
+		}
+	}
+	if command, err = server.Hello(command); err != nil {
+		return broken(err)
+	}
+	s.say(command)
+	if command, err = s.wire.command(server.Expects()); err != nil {
+		return err
+	}
+	key, theirs, err := server.Initiate(command)
+	if err != nil {
+		return broken(err)
+	}
+	peer, err := parsePeer(theirs, zmq4.Dealer)
+	if err != nil {
+		return err
+	}
+	candidate := Candidate{s.wire.RemoteAddr(), key, []byte(peer.get(propIdentity)), peer}
+	if err := s.config.authorize(s.ctx, candidate); err != nil {
+		s.say(curve.ErrorCommand(refusedReason))
+		_ = s.wire.flush()
+		return err
+	}
+	command, sealer, opener, err := server.Ready(s.ours.encode())
+	if err != nil {
+		return broken(err)
+	}
+	s.say(command)
+	s.shared = agreed{peer, &secured{key, sealer, opener}}
+	conn.Peer.Meta[propSocketType] = string(zmq4.Dealer) // zmq4 looks at this last
+	return nil
+}
+
+// broken says what an error of a handshake, or of a MESSAGE, is to this package.
+func broken(err error) error {
+	if refused, ok := errors.AsType[*curve.RefusedError](err); ok {
+		return &PeerError{Reason: refused.Reason}
+	}
+	return violation("%v", err)
+}

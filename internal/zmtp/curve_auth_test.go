@@ -1,0 +1,322 @@
+package zmtp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/curve"
+)
+
+// Plain and secure never mix, on any transport, and the error says what is wrong.
+func TestNoDowngrade(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		router, dealer bool
+		want           string
+	}{
+		{"secure router", true, false, `the peer speaks the mechanism "CURVE", this node demands NULL`},
+		{"secure dealer", false, true, `the peer speaks the mechanism "NULL", this node demands CURVE`},
+	} {
+		for _, transport := range []string{"socket", "inproc"} {
+			t.Run(c.name+" by "+transport, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var router, dealer Config
+					if c.router {
+						router.Curve = secure(t, "server", "")
+					}
+					if c.dealer {
+						dealer.Curve = secure(t, "client", "server")
+					}
+					in, l := newInbox(), newMemListener()
+					r := NewRouter(router, in.accept)
+					serve(t, r, l)
+					var err error
+					if transport == "inproc" {
+						_, err = r.Link(dealer, NewInprocQueue(1, 1), nil, newRecorder(1))
+					} else {
+						_, err = Open(t.Context(), l.dial(), dealer, NewQueue(1, 1), nil, newRecorder(1))
+					}
+					if _, ok := errors.AsType[*MechanismError](err); !ok || !isViolation(err) || !strings.Contains(err.Error(), c.want) {
+						t.Errorf("got %v", err)
+					}
+					if len(in.conns) != 0 {
+						t.Error("the connection was accepted")
+					}
+				})
+			})
+		}
+	}
+}
+
+// An authoriser judges a proven key, an address, an identity and properties, in both roles; nothing of ours is told before.
+func TestAuthorize(t *testing.T) {
+	for _, transport := range []string{"socket", "inproc"} {
+		t.Run(transport, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				no := errors.New("not on the list")
+				server, client := secure(t, "server", ""), secure(t, "client", "server")
+				var judged []Candidate
+				var verdict error
+				server.Authorize = func(ctx context.Context, c Candidate) error {
+					if _, ok := ctx.Deadline(); !ok || c.PublicKey != client.Keys.Public() {
+						t.Errorf("asked about %x, deadline %v", c.PublicKey, ok)
+					}
+					judged = append(judged, c)
+					return verdict
+				}
+				in, l := newInbox(), newMemListener()
+				r := NewRouter(Config{Curve: server}, in.accept)
+				serve(t, r, l)
+				cfg := Config{Identity: ourID, Curve: client, Properties: map[string]string{"X-Colour": "red"}}
+				connect := func() (*Conn, error) {
+					if transport == "inproc" {
+						return r.Link(cfg, NewInprocQueue(1, 1), nil, newRecorder(1))
+					}
+					return Open(t.Context(), l.dial(), cfg, NewQueue(1, 1), nil, newRecorder(1))
+				}
+				c, err := connect()
+				if err != nil {
+					t.Fatal(err)
+				}
+				first := wait(t, in.conns, "the connection")
+				if len(judged) != 1 || !bytes.Equal(judged[0].Identity, ourID) || judged[0].Property("x-colour") != "red" || judged[0].RemoteAddr == nil {
+					t.Errorf("judged %+v", judged)
+				}
+
+				verdict = no // the connection from before goes on
+				again, err := connect()
+				switch transport {
+				case "inproc":
+					if err != nil || again == nil {
+						t.Fatal(err)
+					}
+					<-again.finished
+				default:
+					if refused, ok := errors.AsType[*PeerError](err); !ok || refused.Reason != "400" {
+						t.Errorf("refused with %v", err)
+					}
+				}
+				synctest.Wait()
+				if len(judged) != 2 || c.Err() != nil || first.conn.Err() != nil || len(in.conns) != 0 {
+					t.Errorf("judged %d times; from before: %v, %v; new ones: %d", len(judged), c.Err(), first.conn.Err(), len(in.conns))
+				}
+
+				verdict = nil
+				client.Authorize = func(_ context.Context, c Candidate) error {
+					if c.PublicKey != server.Keys.Public() || c.Identity != nil || c.RemoteAddr == nil {
+						t.Errorf("asked about %+v", c)
+					}
+					return no
+				}
+				_, err = connect()
+				if refused, ok := errors.AsType[*RefusedError](err); !ok || !errors.Is(err, no) || refused.PublicKey != server.Keys.Public() {
+					t.Errorf("refusing the server gave %v", err)
+				}
+				synctest.Wait()
+				if len(judged) != 2 {
+					t.Error("the server was told who we are")
+				}
+				c.Close(nil)
+				r.Close()
+			})
+		})
+	}
+}
+
+// An authoriser that takes long is told when the time is over.
+func TestAuthorizeSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := secure(t, "server", "")
+		ended := make(chan error, 1)
+		server.Authorize = func(ctx context.Context, _ Candidate) error {
+			<-ctx.Done()
+			ended <- ctx.Err()
+			return nil
+		}
+		in, l := newInbox(), newMemListener()
+		serve(t, NewRouter(Config{Curve: server, HandshakeTimeout: time.Second}, in.accept), l)
+		begin := time.Now()
+		if _, err := Open(t.Context(), l.dial(), Config{Curve: secure(t, "client", "server")}, NewQueue(1, 1), nil, newRecorder(1)); err == nil {
+			t.Error("the peer was let in")
+		}
+		if err := <-ended; err == nil || time.Since(begin) > 2*time.Second {
+			t.Errorf("ended by %v after %v", err, time.Since(begin))
+		}
+	})
+}
+
+// An identity that another key claims is not taken from its owner, nor is Rival asked; the owner itself may come anew.
+func TestClaimedIdentity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, l := newInbox(), newMemListener()
+		r := NewRouter(Config{Curve: secure(t, "server", "")}, in.accept)
+		asked := 0
+		r.Rival = func(_, _ *Conn) bool { asked++; return true }
+		serve(t, r, l)
+		owner, _ := dialMem(t, l, Config{Identity: ourID, Curve: secure(t, "owner", "server")})
+		thief, _ := dialMem(t, l, Config{Identity: ourID, Curve: secure(t, "thief", "server")})
+		<-thief.Done()
+		synctest.Wait()
+		if owner.Err() != nil || asked != 0 {
+			t.Errorf("the owner: %v; asked %d times", owner.Err(), asked)
+		}
+		again, _ := dialMem(t, l, Config{Identity: ourID, Curve: secure(t, "owner", "server")})
+		<-owner.Done()
+		if again.Err() != nil || asked != 1 {
+			t.Errorf("the owner's new connection: %v; asked %d times", again.Err(), asked)
+		}
+		again.Close(nil)
+		<-again.finished
+		synctest.Wait()
+		if other, _ := dialMem(t, l, Config{Identity: ourID, Curve: secure(t, "thief", "server")}); other.Err() != nil {
+			t.Errorf("nobody had the identity: %v", other.Err())
+		}
+	})
+}
+
+// Keys that do not fit, or that no node can have.
+func TestWrongKeys(t *testing.T) {
+	for name, c := range map[string]struct {
+		server curve.PublicKey
+		want   string
+	}{
+		"another":   {keys(t, "another").Public(), "another public key than expected"},
+		"zero":      {curve.PublicKey{}, "no valid public key"},
+		"low order": {curve.PublicKey{1}, "no valid public key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				in, l := newInbox(), newMemListener()
+				serve(t, NewRouter(Config{Curve: secure(t, "server", "")}, in.accept), l)
+				_, err := Open(t.Context(), l.dial(), Config{Curve: &Curve{Keys: keys(t, "client"), Server: c.server}}, NewQueue(1, 1), nil, newRecorder(1))
+				if err == nil || !strings.Contains(err.Error(), c.want) || len(in.conns) != 0 {
+					t.Errorf("got %v", err)
+				}
+			})
+		})
+	}
+}
+
+// Probe tells a CURVE ROUTER from others, and is not introduced.
+func TestProbeCurve(t *testing.T) {
+	probe := func(t *testing.T, router, prober Config) ([]byte, error) {
+		in, l := newInbox(), newMemListener()
+		if router.Curve != nil {
+			router.Curve.Authorize = func(context.Context, Candidate) error { t.Error("the probe was introduced"); return nil }
+		}
+		serve(t, NewRouter(router, in.accept), l)
+		id, err := Probe(t.Context(), l.dial(), prober)
+		if _, large := ProbeLarge(t.Context(), l.dial(), prober, 4000); (large == nil) != (err == nil) {
+			t.Errorf("Probe: %v, ProbeLarge: %v", err, large)
+		}
+		synctest.Wait()
+		if len(in.conns) != 0 {
+			t.Error("the probe was accepted")
+		}
+		return id, err
+	}
+	synctest.Test(t, func(t *testing.T) {
+		_, err := probe(t, Config{Identity: ourID, Curve: secure(t, "server", "")}, Config{})
+		if other, ok := errors.AsType[*MechanismError](err); !ok || other.Theirs != "CURVE" {
+			t.Errorf("plain at secure: %v", err)
+		}
+		_, err = probe(t, Config{Identity: ourID}, Config{Curve: secure(t, "client", "server")})
+		if other, ok := errors.AsType[*MechanismError](err); !ok || other.Theirs != "NULL" {
+			t.Errorf("secure at plain: %v", err)
+		}
+		id, err := probe(t, Config{Identity: ourID, Curve: secure(t, "server", "")}, Config{Curve: secure(t, "client", "server")})
+		if err != nil || len(id) != 0 {
+			t.Errorf("secure at secure: %q, %v", id, err)
+		}
+		if _, err = probe(t, Config{Curve: secure(t, "server", "")}, Config{Curve: secure(t, "client", "other")}); !errors.Is(err, io.EOF) {
+			t.Errorf("another key: %v", err)
+		}
+	})
+}
+
+// libzmq closes as soon as it sees another mechanism than its own. A probe shows none before it has seen the peer's.
+func TestProbeIsShy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := memPair(64 << 10)
+		go func() {
+			b := make([]byte, mechanismAt)
+			_, _ = io.ReadFull(theirs, b)
+			synctest.Wait()
+			theirs.in.mu.Lock()
+			if n := len(theirs.in.data); n != 0 {
+				t.Errorf("%d octets too many are shown", n)
+			}
+			theirs.in.mu.Unlock()
+			curved := greet()
+			copy(curved[mechanismAt:], "CURVE")
+			_, _ = theirs.Write(curved)
+		}()
+		_, err := Probe(t.Context(), ours, Config{})
+		if other, ok := errors.AsType[*MechanismError](err); !ok || other.Theirs != "CURVE" {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// The CPU that one address can have for handshakes is limited; others are not concerned.
+func TestHelloLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, l := newInbox(), newMemListener()
+		serve(t, NewRouter(Config{Curve: secure(t, "server", ""), Limits: Limits{CurvePerAddress: 5}}, in.accept), l)
+		try := func(ip string) error {
+			nc := l.dialFrom(&net.TCPAddr{IP: net.ParseIP(ip), Port: 1})
+			c, err := Open(t.Context(), nc, Config{Curve: secure(t, "client", "server")}, NewQueue(1, 1), nil, newRecorder(1))
+			if err == nil {
+				(<-in.conns).conn.Close(nil)
+				c.Close(nil)
+			}
+			return err
+		}
+		many := func(ip string) (ok int) {
+			for range 30 {
+				if try(ip) == nil {
+					ok++
+				}
+			}
+			return ok
+		}
+		if n := many("10.0.0.1"); n != 10 {
+			t.Errorf("%d handshakes at once, want 10", n)
+		}
+		if n := many("10.0.0.2"); n != 10 {
+			t.Errorf("%d handshakes of another address, want 10", n)
+		}
+		elapse(time.Second)
+		if n := many("10.0.0.1"); n != 5 {
+			t.Errorf("%d handshakes a second later, want 5", n)
+		}
+	})
+}
+
+// The table of buckets is bounded, and forgets.
+func TestBuckets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b buckets
+		refused := 0
+		for i := range 3 * mostBuckets {
+			if b.take(ipOf(memAddr(fmt.Sprintf("10.%d.%d.%d:1", i>>16, i>>8&255, i&255))), 10) != nil {
+				refused++
+			}
+		}
+		if len(b.of) > mostBuckets+1 || refused != 2*mostBuckets-20 {
+			t.Errorf("%d buckets, %d refused", len(b.of), refused)
+		}
+		elapse(2 * burstTime)
+		if err := b.take(ipOf(memAddr("10.200.0.1:1")), 10); err != nil || len(b.of) > 2 {
+			t.Errorf("%v; %d buckets later", err, len(b.of))
+		}
+	})
+}

@@ -1,0 +1,71 @@
+package zmtp
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// A HELLO of CURVE costs two products of X25519, some 0.2 ms, before its sender has proven anything. So each network (networkOf) has a
+// bucket of tokens, one for a HELLO.
+const (
+	mostBuckets = 4096 // what comes from more networks at a time shares one bucket
+	burstTime   = 2 * time.Second
+)
+
+// buckets are those that are not full. The zero value has none.
+type buckets struct {
+	mu sync.Mutex
+	of map[netip.Prefix]bucket
+}
+
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+// take takes a token for an address, of which so many come back in a second, and twice as many may be there. The zero Addr, of transports
+// within this host, is not limited.
+func (b *buckets) take(from netip.Addr, rate int) error {
+	if !from.IsValid() {
+		return nil
+	}
+	now, network := time.Now(), networkOf(from)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.of == nil {
+		b.of = make(map[netip.Prefix]bucket)
+	}
+	have, ok := b.of[network]
+	if !ok && len(b.of) >= mostBuckets {
+		b.sweep(now)
+	}
+	if !ok && len(b.of) >= mostBuckets {
+		network = netip.Prefix{}
+		have, ok = b.of[network]
+	}
+	full := float64(rate) * burstTime.Seconds()
+	if ok {
+		have.tokens = min(have.tokens+float64(rate)*now.Sub(have.at).Seconds(), full)
+	} else {
+		have.tokens = full
+	}
+	have.at = now
+	if have.tokens < 1 {
+		b.of[network] = have
+		return fmt.Errorf("zmtp: more than %d handshakes with CURVE a second from %v", rate, from)
+	}
+	have.tokens--
+	b.of[network] = have
+	return nil
+}
+
+// sweep forgets buckets that are full again. It needs mu.
+func (b *buckets) sweep(now time.Time) {
+	for network, have := range b.of {
+		if now.Sub(have.at) > burstTime {
+			delete(b.of, network)
+		}
+	}
+}
