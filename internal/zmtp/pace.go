@@ -19,10 +19,15 @@ type pace struct {
 	since  time.Time // when the timeout began
 	mark   int64     // octets then
 	counts bool      // it has begun
+	looked bool      // it is over, and what waits is read
 }
 
+// lastLook is how long a reader looks once more before too little has come: where this process was stopped the timeout ends before what
+// came meanwhile is read.
+const lastLook = 100 * time.Millisecond
+
 // restart has the timeout begin anew: the message is over, or the reader waited for something of ours.
-func (p *pace) restart() { p.counts = false }
+func (p *pace) restart() { p.counts, p.looked = false, false }
 
 // setDeadline sets the deadline of reading; 0 is none.
 func (r *reader) setDeadline(after time.Duration) error {
@@ -48,10 +53,14 @@ func (r *reader) late() error {
 			return r.setDeadline(left)
 		}
 		if came := p.octets - p.mark; came < r.leastProgress() {
+			if !p.looked {
+				p.looked = true
+				return r.setDeadline(lastLook)
+			}
 			return fmt.Errorf("zmtp: %d octets of a message came within %v: %w", came, p.timeout, os.ErrDeadlineExceeded)
 		}
 	}
-	p.since, p.mark, p.counts = now, p.octets, true
+	p.since, p.mark, p.counts, p.looked = now, p.octets, true, false
 	return r.setDeadline(p.timeout)
 }
 

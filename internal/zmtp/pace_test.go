@@ -2,11 +2,14 @@ package zmtp
 
 import (
 	"errors"
+	"io"
 	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/go-zre/go-zre/internal/memory"
 )
 
 // A message must go on coming; how fast matters only where others wait for room.
@@ -26,13 +29,13 @@ func TestStall(t *testing.T) {
 				elapse(2 * timeout)
 			}
 		}, 0},
-		{"half of a header", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(long[:1]) }, timeout + busyTime},
-		{"a frame, and not the next", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(message("head", "body")[:6]) }, timeout + busyTime},
-		{"half of a frame", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(long[:1<<20]) }, timeout + busyTime},
-		{"half of a command", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(command("PING", "\x00\x00context")[:5]) }, timeout + busyTime},
+		{"half of a header", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(long[:1]) }, timeout + busyTime + lastLook},
+		{"a frame, and not the next", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(message("head", "body")[:6]) }, timeout + busyTime + lastLook},
+		{"half of a frame", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(long[:1<<20]) }, timeout + busyTime + lastLook},
+		{"half of a command", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(command("PING", "\x00\x00context")[:5]) }, timeout + busyTime + lastLook},
 		{"half of a frame behind whole messages", false, func(nc *memConn, _ <-chan *recorder) {
 			nc.Write(join(message("small"), message("small"), long[:1<<20]))
-		}, timeout + busyTime},
+		}, timeout + busyTime + lastLook},
 		{"an octet now and then", false, func(nc *memConn, _ <-chan *recorder) {
 			nc.Write(long[:1<<20])
 			for range 20 {
@@ -45,7 +48,7 @@ func TestStall(t *testing.T) {
 				elapse(timeout / 10)
 				nc.Write([]byte("x"))
 			}
-		}, timeout + busyTime},
+		}, timeout + busyTime + lastLook},
 		{"slow, and others wait", true, func(nc *memConn, _ <-chan *recorder) {
 			for at := 1 << 20; at < len(long); at += 40 << 10 {
 				elapse(time.Second)
@@ -118,3 +121,45 @@ func TestStall(t *testing.T) {
 		})
 	}
 }
+
+// A process that was stopped finds its deadline over before it reads what came meanwhile. That is no reason to end the connection.
+func TestStoppedProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		long := message("head", strings.Repeat("x", 1<<20))
+		src := &stoppedSource{parts: [][]byte{long[:100], nil, nil, long[100:]}}
+		delivered := 0
+		r := &reader{src: src, limits: &Limits{FrameSize: 2 << 20, MessageSize: 2 << 20, Frames: 10}, pace: pace{timeout: time.Minute},
+			deliver: func([][]byte, memory.Origin) error { delivered++; return nil }}
+		err := r.run()
+		for err == errQuiet {
+			err = r.run()
+		}
+		if err != io.EOF || delivered != 1 {
+			t.Errorf("%d messages came, then %v", delivered, err)
+		}
+	})
+}
+
+// stoppedSource gives its parts, and for an empty one what a deadline gives that has passed.
+type stoppedSource struct {
+	parts    [][]byte
+	deadline time.Time
+}
+
+func (s *stoppedSource) Read(p []byte) (int, error) {
+	if len(s.parts) == 0 {
+		return 0, io.EOF
+	}
+	if len(s.parts[0]) == 0 {
+		s.parts = s.parts[1:]
+		time.Sleep(time.Until(s.deadline)) // fake time
+		return 0, os.ErrDeadlineExceeded
+	}
+	n := copy(p, s.parts[0])
+	if s.parts[0] = s.parts[0][n:]; len(s.parts[0]) == 0 {
+		s.parts = s.parts[1:]
+	}
+	return n, nil
+}
+
+func (s *stoppedSource) SetReadDeadline(at time.Time) error { s.deadline = at; return nil }
