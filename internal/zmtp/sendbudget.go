@@ -164,7 +164,9 @@ func (q *Queue) settle() {
 	if q.inproc {
 		held = q.octets
 	}
-	held = max(held-freeQueue, 0)
+	if held = max(held-freeQueue, 0); q.octets <= freeQueue {
+		held = 0 // it may lie in two chunks, of which the writer has one
+	}
 	if change := held - q.counted; change >= chunkSize || change <= -chunkSize || held == 0 && change < 0 {
 		q.counted = held
 		q.budget.Add(change)
