@@ -160,14 +160,14 @@ func (w *wait) timedOut() error {
 	switch {
 	case w.out.WrapsWithin(w.node.cfg.ExpiredTimeout):
 		// It was asked how its sequence wraps, and may be as silent as any peer.
+	case w.dropHeaviest():
+		w.began = time.Now() // there is room soon
 	case w.out.Advanced().After(w.began.Add(timeout / 10)):
 		// Room is told of when there is plenty. A peer that is slow, but has taken something since we wait, may have made some;
 		// what one that hangs takes at first goes into buffers.
 		w.began = time.Now()
 	case w.isUnread():
 		return w.failed(fmt.Errorf("%w for %v; %w", ErrPeerBusy, timeout, ErrUnreadEvents)) // not dropped: it may be waiting for us
-	case w.dropHeaviest():
-		w.began = time.Now() // there is room soon
 	case w.out.IsShort() && w.busy() != ErrPeerBusy:
 		return w.failed(w.busy()) // the others take theirs, if slowly
 	default:

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-zre/go-zre/msg"
 )
 
 // hang has a peer that reads nothing, to which messages of that size are sent until there is no room.
@@ -114,5 +116,32 @@ func TestHungPeerMakesRoomForOthers(t *testing.T) {
 	exit := n.wait("exit of a peer that hangs", func(e Event) bool { return e.Kind == Exit })
 	if exit.Peer.UUID == good.uuid || exit.Reason != NotResponding {
 		t.Errorf("events: %s", n.log())
+	}
+}
+
+// The same, where the peer that the message is for takes answers to its PINGs meanwhile: these show nothing of the room that others hold.
+func TestHungPeerMakesRoomBesidePings(t *testing.T) {
+	const budget = 12 << 20
+	n := start(t, onLoopback(beaconPort(), Config{Linger: -1, SendTimeout: time.Second, Limits: Limits{TotalQueueOctets: budget}}))
+	hang(t, n, 20_000)
+	hang(t, n, 20_000)
+	good := newFakePeer(t, n)
+	good.enter()
+	sent := make(chan error, 1)
+	go func() { sent <- n.Whisper(t.Context(), good.uuid, make([]byte, budget/2)) }()
+	ticker, deadline := time.NewTicker(50*time.Millisecond), time.After(patience)
+	defer ticker.Stop()
+	for sequence := uint16(2); ; sequence++ {
+		select {
+		case err := <-sent:
+			if err != nil {
+				t.Errorf("whisper: %v", err)
+			}
+			return
+		case <-ticker.C:
+			good.send(msg.AppendPing(nil, sequence))
+		case <-deadline:
+			t.Fatal("it waits without an end")
+		}
 	}
 }

@@ -96,7 +96,7 @@ func (q *Queue) PushLeased(lease *memory.Lease, frames ...[]byte) error {
 func (q *Queue) PushOwned(frames ...[]byte) error { return q.push(frames, nil, handed, 0, 0) }
 
 // PushControl is Push for the small messages of a protocol that must not wait behind a full queue's bound: it may exceed
-// the limits by 1,000 messages and 1 MiB, and only then returns ErrFull. They are the protocol's own: Lost does not count them.
+// the limits by 1,000 messages and 1 MiB, whatever the budget has, and only then returns ErrFull. They are the protocol's own: Lost does not count them.
 func (q *Queue) PushControl(frames ...[]byte) error {
 	return q.push(frames, nil, control, controlMessages, controlOctets)
 }

@@ -125,7 +125,10 @@ func (q *Queue) IsShort() bool {
 // holds the lock.
 func (q *Queue) affords(size, moreOctets int64, lease *memory.Lease) bool {
 	octets := q.octets + size
-	if q.budget == nil || octets <= freeQueue || moreOctets == parkedOctets {
+	switch {
+	case q.budget == nil || octets <= freeQueue || moreOctets == parkedOctets:
+		return true
+	case moreOctets > 0 && q.own.octets+size <= moreOctets: // the protocol's own: a peer that is slow must not end for what others hold
 		return true
 	}
 	free := q.budget.free()
@@ -161,7 +164,9 @@ func (q *Queue) settle() {
 	if q.inproc {
 		held = q.octets
 	}
-	held = max(held-freeQueue, 0)
+	if held = max(held-freeQueue, 0); q.octets <= freeQueue {
+		held = 0 // it may lie in two chunks, of which the writer has one
+	}
 	if change := held - q.counted; change >= chunkSize || change <= -chunkSize || held == 0 && change < 0 {
 		q.counted = held
 		q.budget.Add(change)

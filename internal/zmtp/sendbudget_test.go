@@ -158,6 +158,28 @@ func TestBudgetOfSharedFrames(t *testing.T) {
 	}
 }
 
+// A queue that holds more than is free, since others came after it, takes control messages all the same: its peer may be slow, and well.
+func TestBudgetHasRoomForControl(t *testing.T) {
+	b := NewSendBudget(64 << 20)
+	queues := sharing(b, 6)
+	for i := range queues {
+		fill(t, queues[i:i+1], 10_000)
+	}
+	for i, q := range queues {
+		for range controlMessages / 2 {
+			if err := q.PushControl([]byte("control")); err != nil {
+				t.Fatalf("queue %d: %v", i, err)
+			}
+			if _, _, err := q.PushAhead(Numbers{At: 0, Cycle: 65536}, []byte("ahead")); err != nil {
+				t.Fatalf("queue %d: %v", i, err)
+			}
+		}
+		if err := q.Push(make([]byte, 10_000)); !errors.Is(err, ErrFull) {
+			t.Errorf("queue %d takes another message: %v", i, err)
+		}
+	}
+}
+
 // Large frames count without a lease too, also where they were queued for a link within the process and go by a socket after all.
 func TestBudgetOfFramesWithoutLease(t *testing.T) {
 	const size = 1 << 20
