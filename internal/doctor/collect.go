@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,9 +59,6 @@ func Collect(ctx context.Context, cfg Config) (*Facts, error) {
 	})
 	if err != nil {
 		x.facts.Self.Error = plain(err)
-	} else if port := x.facts.unusable(); port != nil {
-		ear.Close() // what it heard by the other ports would mislead
-		ear, x.facts.Self.Error = nil, cmp.Or(port.Error, "the port is taken")
 	} else {
 		defer ear.Close()
 		surveyed = ear.Survey()
@@ -106,15 +102,6 @@ func (c *Config) options(complaints *complaints) []zre.Option {
 		options = append(options, zre.WithNetwork(c.Network))
 	}
 	return options
-}
-
-// unusable returns the first port of IPv4 that cannot be listened on, without which nodes here are not found; nil if there is none.
-func (f *Facts) unusable() *Port {
-	at := slices.IndexFunc(f.Ports, func(p Port) bool { return p.Family == IPv4 && (p.Taken || p.Error != "") })
-	if at < 0 {
-		return nil
-	}
-	return &f.Ports[at]
 }
 
 // failuresOf returns what an agent cannot do.

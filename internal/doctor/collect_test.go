@@ -118,6 +118,7 @@ func TestCollect(t *testing.T) {
 			w.us.swallow = func(netip.AddrPort) bool { return true }
 		}, "beacons-lost | ", nil},
 		{"UDP port taken", func(w *world) {
+			zretest.Start(w.t, them(w)) // which is found by other beacons
 			w.us.listenPacket = func(network string, port int) error {
 				if port == 5670 {
 					return os.NewSyscallError("bind", syscall.EADDRINUSE)
@@ -125,8 +126,8 @@ func TestCollect(t *testing.T) {
 				return nil
 			}
 		}, "udp-port-taken | ", func(t *testing.T, r *Report) {
-			if !r.Ports[0].Taken || r.Ports[1].Taken || r.Self.Port != 0 {
-				t.Errorf("%+v, self %+v", r.Ports, r.Self)
+			if !r.Ports[0].Taken || r.Ports[1].Taken || r.Self.Port == 0 || len(r.Nodes) != 1 || !r.Nodes[0].Entered {
+				t.Errorf("%+v, self %+v, nodes %+v", r.Ports, r.Self, r.Nodes)
 			}
 		}},
 		{"mailbox taken", func(w *world) {

@@ -121,7 +121,7 @@ func (r *Report) start() {
 			}
 			switch {
 			case families == nil:
-			case r.Self.Error != "":
+			case r.Self.Error != "" || slices.Contains(families, string(IPv4)):
 				blamed = true
 				r.problem(port.finding(families, "so no node here is found by them until it is free"))
 			default: // which IPv4 does for
@@ -171,7 +171,7 @@ func (r *Report) carriers() {
 			r.note(Finding{Kind: "containers", Interface: i.Name, Text: i.Name + ", by its name a bridge of containers or virtual machines, is used like the rest.",
 				Try: fmt.Sprintf("leave it out with --interface '!%s' (WithInterfaces(%q) in a program) if no node is on it.", i.Name, "!"+i.Name)})
 		}
-		if len(i.Beacons) == 0 {
+		if len(i.Beacons) == 0 && r.listens(IPv4) {
 			r.note(Finding{Kind: "no-beacons", Interface: i.Name, Text: i.Name + " is used, but no beacon leaves by it: it can neither broadcast nor multicast," +
 				" or its subnet has no broadcast address. Peers that find this machine otherwise can reach it there."})
 		}

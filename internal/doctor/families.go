@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/go-zre/go-zre/beacon"
 )
 
 // What each address family does for the beacons, on this machine and on the network.
@@ -165,6 +167,11 @@ func (r *Report) listens(family Family) bool {
 	return !slices.ContainsFunc(r.Ports, func(p Port) bool { return p.Family == family && (p.Taken || p.Error != "") })
 }
 
+// canHear reports whether the system lets all beacons of an address family in, so that what does not arrive is the network's doing.
+func (r *Report) canHear(family Family) bool {
+	return r.listens(family) && !slices.ContainsFunc(r.Failures, func(f Failure) bool { return f.call == beacon.CallJoin && familyOf(f.dst.Addr()) == family })
+}
+
 // casts: do the beacons of our own kind of node on other machines arrive both ways, and by both families?
 func (r *Report) casts() {
 	var casts4, casts6, families arrivals
@@ -180,12 +187,12 @@ func (r *Report) casts() {
 				return stateful == (family == IPv4 && h.Multicast || family == IPv6 && h.State != "")
 			})
 		}
-		if n.heardBy(func(h *Heard) bool {
+		if r.canHear(IPv4) && n.heardBy(func(h *Heard) bool {
 			return r.sendsKind(h.Interface, IPv4, classic) && r.sendsKind(h.Interface, IPv4, state)
 		}) {
 			casts4.add(by(IPv4, false), by(IPv4, true)) // a subnet without a broadcast address has one of the two
 		}
-		if r.listens(IPv6) { // else one of the two cannot arrive
+		if r.canHear(IPv6) { // else one of the two cannot arrive
 			casts6.add(by(IPv6, false), by(IPv6, true))
 		}
 		onBoth := func(family Family) bool { // where this machine sends both, so that both can be expected
@@ -193,7 +200,9 @@ func (r *Report) casts() {
 				return familyOf(h.Address) == family && r.sends(h.Interface, IPv4) && r.sends(h.Interface, IPv6)
 			})
 		}
-		families.add(onBoth(IPv4), onBoth(IPv6))
+		if r.canHear(IPv4) && r.canHear(IPv6) {
+			families.add(onBoth(IPv4), onBoth(IPv6))
+		}
 	}
 	const anyway = "Nodes find each other all the same, and tell their states by TCP."
 	if casts4.onlyFirst() {
