@@ -147,6 +147,7 @@ func TestElection(t *testing.T) {
 				a.start(testbed.Zyre, true, "")
 				a.start(testbed.Zre, false, "")
 				a.start(testbed.Zyre, true, "")
+				a.start(testbed.Zyre, true, "")
 				last = max(last, a.agree())
 				late := time.Duration(0)
 				isRight := a.settle(3 * time.Second)
