@@ -91,7 +91,7 @@ func (a *assembly) agree() (took time.Duration) {
 // settle gives C zyre's nodes that time to agree with ours, and tells whether they do then. Ours must not have changed their minds.
 func (a *assembly) settle(d time.Duration) bool {
 	a.t.Helper()
-	a.ours[0].Watch(d)
+	a.theirs[0].Watch(d)
 	want := a.lowest()
 	for _, p := range a.ours {
 		if named(p) != want {
@@ -101,6 +101,14 @@ func (a *assembly) settle(d time.Duration) bool {
 	return !slices.ContainsFunc(a.theirs, func(p *testbed.Peer) bool { return named(p) != want })
 }
 
+// killTheirs kills a leader that is of C zyre.
+func killTheirs(a *assembly) (late time.Duration) {
+	p := a.theirs[slices.IndexFunc(a.theirs, func(p *testbed.Peer) bool { return p.UUID == a.lowest() })]
+	p.Kill()
+	a.remove(p)
+	return zyreExpired
+}
+
 // TestElection: nodes of ours and of C zyre elect. All of ours name the lowest contestant, always and soon. C zyre's own elections hang in many runs, and so do
 // those with ours among them, if in fewer, so that is told and not asked for.
 func TestElection(t *testing.T) {
@@ -108,19 +116,15 @@ func TestElection(t *testing.T) {
 	for _, story := range []struct {
 		name     string
 		contests bool   // ours
-		uuid     string // of the one of ours that does
+		uuid     string // of the one of ours that does; empty: there are none
 		then     func(a *assembly) (late time.Duration)
 	}{
+		{"C zyre alone", false, "", nil},
+		{"C zyre alone, and the leader is killed", false, "", killTheirs},
 		{"all start", true, highestUUID, nil},
 		{"all start, and one of ours leads", true, lowestUUID, nil},
 		{"ours do not contest", false, highestUUID, nil},
-		{"the leader is killed", true, highestUUID, func(a *assembly) time.Duration {
-			leader := slices.IndexFunc(a.theirs, func(p *testbed.Peer) bool { return p.UUID == a.lowest() })
-			p := a.theirs[leader]
-			p.Kill()
-			a.remove(p)
-			return zyreExpired
-		}},
+		{"the leader is killed", true, highestUUID, killTheirs},
 		{"the leader is killed, and it is ours", true, lowestUUID, func(a *assembly) time.Duration {
 			p := a.ours[0]
 			p.Kill()
@@ -143,9 +147,15 @@ func TestElection(t *testing.T) {
 			agreed, last := 0, time.Duration(0)
 			for range *electionRuns {
 				a := &assembly{t: t, lan: testbed.NewLAN(t, "")}
-				a.start(testbed.Zre, story.contests, story.uuid)
+				withOurs := story.uuid != ""
+				if withOurs {
+					a.start(testbed.Zre, story.contests, story.uuid)
+				}
 				a.start(testbed.Zyre, true, "")
-				a.start(testbed.Zre, false, "")
+				if withOurs {
+					a.start(testbed.Zre, false, "")
+				}
+				a.start(testbed.Zyre, true, "")
 				a.start(testbed.Zyre, true, "")
 				last = max(last, a.agree())
 				late := time.Duration(0)

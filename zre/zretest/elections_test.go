@@ -1,11 +1,8 @@
 package zretest_test
 
 import (
-	"bytes"
 	"fmt"
-	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,9 +14,6 @@ import (
 
 // agreement is how long after the last change that they can know of the members of a group name the same leader.
 const agreement = 3 * time.Second
-
-// foreignGap is how long it may take until it shows that a reset swallowed an ELECT of C zyre: at its next message, which is a PING at the latest.
-const foreignGap = 7 * time.Second
 
 // leads waits until a node names a leader.
 func leads(t *testing.T, n *zretest.Watched, leader uuid.UUID) {
@@ -33,55 +27,72 @@ func leads(t *testing.T, n *zretest.Watched, leader uuid.UUID) {
 // nth is a UUID whose first octet is that.
 func nth(first byte) uuid.UUID { return uuid.UUID{first, 15: 1} }
 
+// TestElection: by tcp, on unix sockets, and within a process.
 func TestElection(t *testing.T) {
-	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		start := func(i byte, options ...zre.Option) *zretest.Watched {
-			return zretest.Start(t, lan.Host(fmt.Sprintf("10.0.0.%d/16", i)),
-				append(options, zre.WithUUID(nth(i)), zre.WithName(fmt.Sprint(i)))...)
+	for _, layout := range []string{"tcp", "ipc", "inproc"} {
+		t.Run(layout, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				one := lan.Host("10.0.0.100/16")
+				elect(t, func(i byte) *zretest.Host {
+					switch layout {
+					case "ipc":
+						return one.Process()
+					case "inproc":
+						return one
+					}
+					return lan.Host(fmt.Sprintf("10.0.0.%d/16", i))
+				})
+			})
+		})
+	}
+}
+
+func elect(t *testing.T, host func(i byte) *zretest.Host) {
+	start := func(i byte, options ...zre.Option) *zretest.Watched {
+		return zretest.Start(t, host(i), append(options, zre.WithUUID(nth(i)), zre.WithName(fmt.Sprint(i)))...)
+	}
+	five, three := start(5, zre.WithContest(group)), start(3, zre.WithContest(group))
+	nine := start(9) // which does not contest
+	if err := nine.Join(group); err != nil {
+		t.Error(err)
+	}
+	for _, n := range []*zretest.Watched{five, three, nine} {
+		leads(t, n, nth(3))
+	}
+	if p, _ := three.Leader(group); p.Name != "3" || p.Transport != "" || !slices.Equal(p.Groups, []string{group}) || p.Endpoint != three.Endpoint() {
+		t.Errorf("the leader knows itself as %+v", p)
+	}
+	two := start(2)
+	if err := two.Contest(group); err != nil {
+		t.Error(err)
+	}
+	for _, n := range []*zretest.Watched{five, three, nine, two} {
+		leads(t, n, nth(2))
+	}
+	if err := two.Leave(group); err != nil {
+		t.Error(err)
+	}
+	if p, ok := two.Leader(group); ok {
+		t.Errorf("a node that has left names %v", p)
+	}
+	for _, n := range []*zretest.Watched{five, three, nine} {
+		leads(t, n, nth(3))
+	}
+	if err := two.Join(group); err != nil { // it does not contest any more
+		t.Error(err)
+	}
+	leads(t, two, nth(3))
+	three.Close()
+	for _, n := range []*zretest.Watched{five, nine, two} {
+		leads(t, n, nth(5))
+	}
+	five.Close()
+	pass(agreement)
+	for _, n := range []*zretest.Watched{nine, two} {
+		if p, ok := n.Leader(group); ok {
+			t.Errorf("%s names %v, and nobody contests", n.Name(), p)
 		}
-		five, three := start(5, zre.WithContest(group)), start(3, zre.WithContest(group))
-		nine := start(9) // which does not contest
-		if err := nine.Join(group); err != nil {
-			t.Error(err)
-		}
-		for _, n := range []*zretest.Watched{five, three, nine} {
-			leads(t, n, nth(3))
-		}
-		if p, _ := three.Leader(group); p.Name != "3" || p.Transport != "" || !slices.Equal(p.Groups, []string{group}) || p.Endpoint != three.Endpoint() {
-			t.Errorf("the leader knows itself as %+v", p)
-		}
-		two := start(2)
-		if err := two.Contest(group); err != nil {
-			t.Error(err)
-		}
-		for _, n := range []*zretest.Watched{five, three, nine, two} {
-			leads(t, n, nth(2))
-		}
-		if err := two.Leave(group); err != nil {
-			t.Error(err)
-		}
-		if p, ok := two.Leader(group); ok {
-			t.Errorf("a node that has left names %v", p)
-		}
-		for _, n := range []*zretest.Watched{five, three, nine} {
-			leads(t, n, nth(3))
-		}
-		if err := two.Join(group); err != nil { // it does not contest any more
-			t.Error(err)
-		}
-		leads(t, two, nth(3))
-		three.Close()
-		for _, n := range []*zretest.Watched{five, nine, two} {
-			leads(t, n, nth(5))
-		}
-		five.Close()
-		pass(agreement)
-		for _, n := range []*zretest.Watched{nine, two} {
-			if p, ok := n.Leader(group); ok {
-				t.Errorf("%s names %v, and nobody contests", n.Name(), p)
-			}
-		}
-	})
+	}
 }
 
 // Groups that nobody contests have no leader, no event, and nothing on the wire: foreign nodes in them live. Of those in a group that is contested, too.
@@ -136,333 +147,5 @@ func TestElectionsToAll(t *testing.T) {
 				t.Errorf("to all %v: it named us: %v", toAll, named)
 			}
 		})
-	}
-}
-
-// An elector is a node of ours in a world of elections.
-type elector struct {
-	*zretest.Watched
-	host     *zretest.Host
-	id       uuid.UUID
-	up       bool
-	read     int // events
-	view     []uuid.UUID
-	changed  time.Time // when the last of them came that may change its leader
-	side     int
-	joined   bool
-	contests bool
-}
-
-// A ballot is nodes that elect a leader while things happen to them.
-type ballot struct {
-	t        *testing.T
-	lan      *zretest.LAN
-	r        *rand.Rand
-	electors []*elector
-	foreign  []*zretest.Foreign
-	count    int
-	parted   time.Time // zero: all reach each other
-	quiet    time.Time // the last change that is no event of a node's, and what it may take to arrive
-	story    []string
-}
-
-func (b *ballot) tell(format string, args ...any) {
-	b.story = append(b.story, time.Now().Format("04:05.000 ")+fmt.Sprintf(format, args...))
-	b.disturb(0)
-}
-
-func (b *ballot) disturb(d time.Duration) {
-	if at := time.Now().Add(d); at.After(b.quiet) {
-		b.quiet = at
-	}
-}
-
-func (b *ballot) id() (id uuid.UUID) {
-	for i := range id {
-		id[i] = byte(b.r.Uint32())
-	}
-	return id
-}
-
-func (b *ballot) newHost() *zretest.Host {
-	b.count++
-	return b.lan.Host(fmt.Sprintf("10.0.0.%d/16", b.count))
-}
-
-func (b *ballot) start(e *elector) {
-	e.joined, e.contests = b.r.IntN(4) > 0, b.r.IntN(2) == 0
-	e.joined = e.joined || e.contests
-	options := []zre.Option{zre.WithUUID(e.id), zre.WithName(fmt.Sprintf("%x", e.id[:2]))}
-	if e.contests {
-		options = append(options, zre.WithContest(group))
-	}
-	b.tell("start %x, in the group %v, contests %v", e.id[:2], e.joined, e.contests)
-	e.Watched, e.up, e.read = zretest.Start(b.t, e.host, options...), true, 0
-	if e.joined {
-		b.do(e.Join(group))
-	}
-}
-
-func (b *ballot) do(err error) {
-	if err != nil {
-		b.t.Error(err)
-	}
-}
-
-// happen has one thing happen.
-func (b *ballot) happen() {
-	e := b.electors[b.r.IntN(len(b.electors))]
-	switch b.r.IntN(7) {
-	case 0:
-		b.cut()
-	case 1, 2:
-		b.end(e)
-	case 3:
-		if e.up && !e.contests {
-			b.tell("contest %x", e.id[:2])
-			e.joined, e.contests = true, true
-			b.do(e.Contest(group))
-		}
-	case 4:
-		if e.up && b.parted.IsZero() {
-			b.tell("reset %x", e.id[:2])
-			e.host.ResetConnections()
-			if len(b.foreign) > 0 {
-				b.disturb(foreignGap)
-			}
-		}
-	default:
-		switch {
-		case !e.up:
-			b.start(e)
-		case e.joined:
-			b.tell("leave %x", e.id[:2])
-			e.joined, e.contests = false, false
-			b.do(e.Leave(group))
-		default:
-			b.tell("join %x", e.id[:2])
-			e.joined = true
-			b.do(e.Join(group))
-		}
-	}
-}
-
-// end ends a node: politely, by the end of its process, or by that of its power, which is noticed when it expires.
-func (b *ballot) end(e *elector) {
-	if !e.up {
-		return
-	}
-	how := b.r.IntN(3)
-	b.tell("end %x (%d)", e.id[:2], how)
-	e.up = false
-	switch how {
-	case 1:
-		e.host.Kill()
-	case 2:
-		e.host.Crash()
-	}
-	_ = e.Close() // it may lose what it had to say
-	switch how {
-	case 1:
-		e.host = e.host.Process()
-	case 2:
-		b.pause(40 * time.Second)
-		e.host.Boot()
-		e.host = e.host.Process()
-	}
-	if b.r.IntN(2) == 0 {
-		e.id = b.id()
-	}
-}
-
-// cut parts the network, or joins it.
-func (b *ballot) cut() {
-	if !b.parted.IsZero() {
-		b.lan.Heal()
-		b.tell("heal")
-		b.disturb(min(2*time.Since(b.parted), time.Minute)) // TCP sends again after twice the time that it waited before
-		b.parted = time.Time{}
-		return
-	}
-	var away []*zretest.Host
-	for _, e := range b.electors {
-		if e.side = b.r.IntN(2); e.side == 1 {
-			away = append(away, e.host)
-		}
-	}
-	if len(away) > 0 {
-		b.tell("part: %v", away)
-		b.lan.Partition(away...)
-		b.parted = time.Now()
-	}
-}
-
-// pause lets time pass, and looks again and again whether those agree that should.
-func (b *ballot) pause(most time.Duration) {
-	for end := time.Now().Add(time.Duration(b.r.Int64N(int64(most)))); time.Now().Before(end); {
-		time.Sleep(100 * time.Millisecond) // fake time
-		for _, e := range b.electors {
-			b.listen(e)
-		}
-		for side := range 2 {
-			b.check(side, false)
-		}
-	}
-}
-
-// check looks at the members on one side: if all of them have the same view of it, and have had it for a while, they name the same leader, which
-// is the lowest contestant. In the end they must have.
-func (b *ballot) check(side int, end bool) {
-	var members []*elector
-	var want uuid.UUID
-	for _, e := range b.electors {
-		if e.up && e.joined && (b.parted.IsZero() || e.side == side) {
-			members = append(members, e)
-			if e.contests && (want == uuid.Nil || bytes.Compare(e.id[:], want[:]) < 0) {
-				want = e.id
-			}
-		}
-	}
-	settled := time.Since(b.quiet) >= agreement
-	for _, e := range members {
-		settled = settled && b.isSettled(e, members)
-	}
-	if !settled {
-		if end {
-			for _, e := range members {
-				b.t.Logf("%x: %v since its last change, sees %d in the group", e.id[:2], time.Since(e.changed), len(e.PeersIn(group)))
-			}
-			b.t.Errorf("%d do not come to rest; the story:\n%s", len(members), strings.Join(b.story, "\n"))
-		}
-		return
-	}
-	var first uuid.UUID
-	for i, e := range members {
-		var got uuid.UUID
-		if p, ok := e.Leader(group); ok {
-			got = p.UUID
-		}
-		lower := b.isForeign(got) && (want == uuid.Nil || bytes.Compare(got[:], want[:]) < 0)
-		if i == 0 {
-			first = got
-		}
-		if got != first || got != want && !lower {
-			b.t.Fatalf("%s: %x names %x, %x names %x, the lowest of ours is %x; the story:\n%s", time.Now().Format("04:05.000"),
-				e.id[:2], got[:2], members[0].id[:2], first[:2], want[:2], strings.Join(b.story, "\n"))
-		}
-	}
-}
-
-func (b *ballot) isForeign(id uuid.UUID) bool {
-	return slices.ContainsFunc(b.foreign, func(f *zretest.Foreign) bool { return f.UUID() == id })
-}
-
-// listen takes note of what a node hears that may change its leader. Whether a node of C zyre contests it knows when that says so.
-func (b *ballot) listen(e *elector) {
-	if !e.up {
-		return
-	}
-	var view []uuid.UUID // a session that broke is not listed, and its Exit may come later
-	for _, p := range e.PeersIn(group) {
-		view = append(view, p.UUID)
-	}
-	slices.SortFunc(view, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
-	if !slices.Equal(view, e.view) {
-		e.view, e.changed = view, time.Now()
-	}
-	seen := e.Seen()
-	for _, event := range seen[e.read:] {
-		switch event := event.(type) {
-		case zre.Enter, zre.Exit, zre.Join, zre.Leave:
-			e.changed = time.Now()
-		case zre.Leader:
-			if b.isForeign(event.Peer.UUID) {
-				e.changed = time.Now()
-			}
-		}
-	}
-	e.read = len(seen)
-}
-
-// isSettled tells whether a node sees these members and no other of ours, nor one beyond the cut, and heard of no change for a while.
-func (b *ballot) isSettled(e *elector, members []*elector) bool {
-	seen := e.PeersIn(group)
-	ours := 0
-	for _, p := range seen {
-		switch {
-		case !b.isForeign(p.UUID):
-			ours++
-		case !b.parted.IsZero() && e.side != 0:
-			return false
-		}
-	}
-	for _, m := range members {
-		if m != e && !slices.ContainsFunc(seen, func(p *zre.Peer) bool { return p.UUID == m.id }) {
-			return false
-		}
-	}
-	return ours == len(members)-1 && time.Since(e.changed) >= agreement
-}
-
-// TestElections: whatever happens, three seconds after the last change that they can know of all members of a group name the same leader: the
-// lowest of those that contest, as far as they reach each other.
-func TestElections(t *testing.T) {
-	zretest.Run(t, 60, func(t *testing.T, lan *zretest.LAN) { newBallot(t, lan, false).run() })
-}
-
-// TestElectionsWithOthers: the same with models of other implementations in the group. Nodes of C zyre contest, or do not.
-func TestElectionsWithOthers(t *testing.T) {
-	zretest.Run(t, 60, func(t *testing.T, lan *zretest.LAN) { newBallot(t, lan, true).run() })
-}
-
-func newBallot(t *testing.T, lan *zretest.LAN, others bool) *ballot {
-	b := &ballot{t: t, lan: lan, r: lan.Rand()}
-	lan.SetLink(zretest.Link{Latency: time.Duration(b.r.Int64N(int64(100 * time.Millisecond)))})
-	if others {
-		kinds := []zretest.Implementation{zretest.Zyre}
-		mayContest := b.r.IntN(3) > 0 // then C zyre sends ELECT to all, and the others would drop it
-		if !mayContest {
-			kinds = append(kinds, zretest.Pyre, zretest.ZyreJS)
-		}
-		for range 1 + b.r.IntN(3) {
-			kind := kinds[b.r.IntN(len(kinds))]
-			option := zretest.ForeignGroups(group)
-			if mayContest && b.r.IntN(2) == 0 {
-				option = zretest.ForeignContests(group)
-			}
-			f := zretest.NewForeign(t, b.newHost(), kind, zretest.ForeignUUID(b.id()), option)
-			b.foreign = append(b.foreign, f)
-			id := f.UUID()
-			b.tell("%s %x", kind, id[:2])
-			b.pause(time.Second)
-		}
-	}
-	for range 2 + b.r.IntN(5) {
-		e := &elector{host: b.newHost(), id: b.id()}
-		b.electors = append(b.electors, e)
-		b.start(e)
-		b.pause(2 * time.Second)
-	}
-	return b
-}
-
-func (b *ballot) run() {
-	for range 5 + b.r.IntN(15) {
-		b.happen()
-		b.pause(time.Second << b.r.IntN(7))
-	}
-	if !b.parted.IsZero() {
-		b.cut()
-	}
-	time.Sleep(3 * time.Minute) // fake time
-	for _, e := range b.electors {
-		b.listen(e)
-	}
-	time.Sleep(agreement + time.Second) // fake time
-	b.check(0, true)
-	for _, e := range b.electors {
-		if e.up {
-			_ = e.Close()
-		}
 	}
 }
