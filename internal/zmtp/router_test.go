@@ -163,6 +163,7 @@ func TestRouterLimits(t *testing.T) {
 			closedAtOnce(t, from("[::ffff:192.0.2.1]:3"))
 			a.Write(hello("DEALER", "a"))
 			<-in.conns
+			synctest.Wait() // its place is free when accept has returned
 			b := from("192.0.2.1:4")
 			b.Write(hello("DEALER", "b"))
 			<-in.conns
