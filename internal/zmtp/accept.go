@@ -13,10 +13,10 @@ import (
 // Serve accepts connections from l until it is closed, or the Router is; then it returns ErrClosed. Serve closes l. When
 // Accept fails for another reason (no file descriptor left, no memory) it waits a little and goes on, for ever: 5 ms at first, 1 s at most.
 // It fails if the system says that l is no listening socket any more, and at once if Config has a property or an identity that READY
-// cannot carry.
+// cannot carry, or CURVE without keys.
 func (r *Router) Serve(l net.Listener) error {
 	defer l.Close()
-	if _, err := newMetadata(string(zmq4.Router), r.cfg); err != nil {
+	if _, err := newMechanism(r.cfg, zmq4.Router); err != nil {
 		return err
 	}
 	r.mu.Lock()

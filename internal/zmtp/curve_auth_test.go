@@ -205,6 +205,22 @@ func TestWrongKeys(t *testing.T) {
 	}
 }
 
+// Without a key pair nothing begins.
+func TestNoKeys(t *testing.T) {
+	bare := Config{Curve: &Curve{}}
+	r := NewRouter(bare, newInbox().accept)
+	if err := r.Serve(newMemListener()); err != errNoKeys {
+		t.Errorf("Serve: %v", err)
+	}
+	if _, err := r.Link(bare, NewInprocQueue(1, 1), nil, newRecorder(1)); err != errNoKeys {
+		t.Errorf("Link: %v", err)
+	}
+	ours, _ := memPair(1)
+	if _, err := Open(t.Context(), ours, bare, NewQueue(1, 1), nil, newRecorder(1)); err != errNoKeys {
+		t.Errorf("Open: %v", err)
+	}
+}
+
 // Probe tells a CURVE ROUTER from others, and is not introduced.
 func TestProbeCurve(t *testing.T) {
 	probe := func(t *testing.T, router, prober Config) ([]byte, error) {

@@ -189,7 +189,11 @@ func TestHalfOpen(t *testing.T) {
 		curved := greet()
 		copy(curved[mechanismAt:], "CURVE")
 		open, pending, before := 0, Limits{}.withDefaults().PendingHandshakes, heap()
-		for i := range 10_000 {
+		many := 10_000
+		if raceEnabled {
+			many = 2000 // each is slow then
+		}
+		for i := range many {
 			nc := l.dialFrom(&net.TCPAddr{IP: net.IPv4(10, 0, byte(i>>8), byte(i)), Port: 1})
 			_, _ = nc.Write(join(curved, frame(flagCommand, command)))
 			if i%100 == 0 {

@@ -130,11 +130,12 @@ func TestCurveTheirDealerOurRouter(t *testing.T) {
 	}
 }
 
-// TestCurveHeartbeat has libzmq watch an idle connection for a second, with PINGs inside MESSAGE.
+// TestCurveHeartbeat has libzmq watch an idle connection for some seconds, with PINGs inside MESSAGE.
 func TestCurveHeartbeat(t *testing.T) {
+	patient := args{"HEARTBEAT_IVL": 50, "HEARTBEAT_TIMEOUT": 1500, "HEARTBEAT_TTL": 1500}
 	check := func(t *testing.T, b *bot, c *Conn) {
 		t.Helper()
-		if events := b.do("events", args{"ms": 1000}).Events; slices.Contains(events, "DISCONNECTED") {
+		if events := b.do("events", args{"ms": 2500}).Events; slices.Contains(events, "DISCONNECTED") {
 			t.Errorf("libzmq cut the connection: %q", events)
 		}
 		if err := c.Err(); err != nil {
@@ -149,7 +150,7 @@ func TestCurveHeartbeat(t *testing.T) {
 	}
 	t.Run("our DEALER", func(t *testing.T) {
 		b := startBot(t)
-		endpoint := b.do("socket", args{"type": "ROUTER", "options": curveOptions(t, "server", "", heartbeat)}).Endpoint
+		endpoint := b.do("socket", args{"type": "ROUTER", "options": curveOptions(t, "server", "", patient)}).Endpoint
 		c, _, err := curveToBot(t, endpoint, secure(t, "client", "server"))
 		if err != nil {
 			t.Fatal(err)
@@ -158,7 +159,7 @@ func TestCurveHeartbeat(t *testing.T) {
 	})
 	t.Run("our ROUTER", func(t *testing.T) {
 		b := startBot(t)
-		in := serveBotCurve(t, b, secure(t, "server", ""), heartbeat)
+		in := serveBotCurve(t, b, secure(t, "server", ""), patient)
 		check(t, b, wait(t, in.conns, "libzmq's connection").conn)
 	})
 }

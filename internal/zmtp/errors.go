@@ -27,6 +27,8 @@ var (
 	// ErrIdentityInUse says that another connection has the identity, and that Router.Rival lets that one go on.
 	ErrIdentityInUse = errors.New("zmtp: another connection has this identity, and goes on")
 
+	errNoKeys = errors.New("zmtp: CURVE needs a key pair of ours")
+
 	// errNoWelcome is how a server of CURVE, ours and libzmq's, answers a HELLO that it cannot open.
 	errNoWelcome = fmt.Errorf("zmtp: the peer hung up on our HELLO: it has another public key than expected, or too many handshakes: %w", io.EOF)
 

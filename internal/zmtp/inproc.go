@@ -73,6 +73,8 @@ func (r *Router) allowLink(cfg Config) error {
 		return &MechanismError{Ours: string(cfg.mechanism()), Theirs: string(r.cfg.mechanism())}
 	case ours == nil:
 		return nil
+	case ours.Keys == nil || theirs.Keys == nil:
+		return errNoKeys
 	case ours.Server != theirs.Keys.Public():
 		return fmt.Errorf("zmtp: the node of this process has another public key than expected: %w", ErrWrongPeer)
 	}

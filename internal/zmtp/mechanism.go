@@ -37,6 +37,9 @@ func newMechanism(cfg Config, role zmq4.SocketType) (mechanism, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Curve != nil && cfg.Curve.Keys == nil {
+		return nil, errNoKeys
+	}
 	most := int(cfg.Limits.CommandSize)
 	switch {
 	case cfg.Curve == nil && role == zmq4.Router:

@@ -163,6 +163,7 @@ func TestRouterLimits(t *testing.T) {
 			closedAtOnce(t, from("[::ffff:192.0.2.1]:3"))
 			a.Write(hello("DEALER", "a"))
 			<-in.conns
+			synctest.Wait() // its place is free when accept has returned
 			b := from("192.0.2.1:4")
 			b.Write(hello("DEALER", "b"))
 			<-in.conns
@@ -202,6 +203,7 @@ func TestRouterLimits(t *testing.T) {
 			}
 			good.Write(hello("DEALER", "good"))
 			<-in.conns
+			synctest.Wait()                                                                   // as above
 			more := []*memConn{from("192.0.2.3:2"), from("192.0.2.4:1"), from("192.0.2.5:1")} // one has a free place, two make room
 			closedAtOnce(t, from("192.0.2.5:2"))                                              // now each address has one
 			if !gone(hostile[1]) || gone(hostile[3]) || !gone(hostile[2]) || gone(hostile[4]) || slices.ContainsFunc(more, gone) {

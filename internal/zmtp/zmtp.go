@@ -16,6 +16,12 @@
 // Anything with net.Conn's methods will do as a transport; ipc is a unix listener given to Serve. Reading has a timer in
 // it, so a transport must honour deadlines.
 //
+// With CURVE ([Config.Curve]) every frame after the handshake is a MESSAGE with a frame in it, and anything else ends the connection. Queues, limits
+// and budgets count plain octets. Beside them a connection that is being written to has a buffer with what is sealed: of 16 KiB, or of
+// 128 KiB for at most 64 connections of the process at a time. A frame that is longer is sealed piece by piece. What a Screener does not
+// want is authenticated before the next frame is believed, and takes no memory. An altered length of a frame shows when as
+// much has come, or when StallTimeout is over.
+//
 // A Router of this process is reached by [Router.Link], without a socket and without ZMTP on the way. A queue of
 // [NewInprocQueue] copies frames into memory that the receiver will own, and a goroutine that runs only while there are some
 // delivers them from there. Rules, limits and ends of connections are the same, and so is backpressure: what was delivered but waits in
