@@ -43,7 +43,7 @@ type Election struct {
 	best     ID // the lowest contestant
 	has      bool
 	stale    bool // it may be another one by now: to look costs time where there are many members
-	named    ID // what was told
+	named    ID   // what was told
 	isNamed  bool
 	selfAt   time.Time // when this node names itself, if it is the best then
 	declared bool      // the wave of C zyre's nodes has come to LEADER
