@@ -78,8 +78,9 @@ func (q *Queue) full(octets int64, more Limits) bool {
 	return room < eventCost*int64(q.messages+1)
 }
 
-// takeOctets is about what Take gives at a time of large messages, so that peers find room again long before a slow application is through
-// with all. Small ones are bounded by their count.
+// takeOctets is about what Take gives at a time of large messages while a send waits, so that peers find room again long before a slow
+// application is through with all. Small ones are bounded by their count. While none waits Take gives all: else a sender of this process would
+// have more on the way than memory is kept for.
 const takeOctets = 4 << 20
 
 // portion returns how many of the pending events Take gives: all of them, mostly.
@@ -89,7 +90,7 @@ func (q *Queue) portion() int {
 	if lifted && q.messages > q.limits.Messages {
 		n = min(n, q.limits.Messages)
 	}
-	if q.octets <= takeOctets || !lifted && !q.large {
+	if q.octets <= takeOctets || !lifted && !(q.large && q.sends.waiting.Load() > 0) {
 		return n
 	}
 	octets := int64(0)

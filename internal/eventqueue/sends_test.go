@@ -132,13 +132,18 @@ func countMessages(events []Event) (count int) {
 	return count
 }
 
-// A portion of large messages is some of them, though their count would let all pass.
+// A portion of large messages is some of them, though their count would let all pass. Where no send waits it is all.
 func TestPortionOfLargeMessages(t *testing.T) {
 	q, s := New(Limits{100, 64 << 20}), new(Stream)
+	q.BeginWait()
 	offer(q, s, 1<<20, 20)
 	batch, _ := q.Take(nil, nil)
 	if messages, octets := q.Depth(); len(batch) != 4 || messages != 16 || octets != 16*(1<<20+FrameCost) {
 		t.Errorf("%d taken; %d messages of %d octets are left", len(batch), messages, octets)
+	}
+	q.EndWait(false)
+	if batch, _ = q.Take(batch, nil); len(batch) != 16 {
+		t.Errorf("%d taken while no send waits, want 16", len(batch))
 	}
 }
 
