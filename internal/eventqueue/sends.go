@@ -3,6 +3,8 @@ package eventqueue
 import (
 	"sync/atomic"
 	"unsafe"
+
+	"github.com/go-zre/go-zre/internal/memory"
 )
 
 // An application that waits in a send, in the loop that takes its events, takes none meanwhile; and the peer that it waits for may be
@@ -16,7 +18,7 @@ type sends struct {
 }
 
 // FrameCost is what a frame holds beside its octets: its place in the list.
-const FrameCost = 24
+const FrameCost = memory.PlaceOctets
 
 // eventCost is what an Event itself takes, with the room that a growing list has to spare.
 const eventCost = 2 * int64(unsafe.Sizeof(Event{}))

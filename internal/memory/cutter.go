@@ -5,6 +5,9 @@ import (
 	"math/rand/v2"
 )
 
+// PlaceOctets is what a frame takes beside its octets: its place in a list.
+const PlaceOctets = 24
+
 // A Cutter cuts messages from memory of their own: slabs, where the application gives messages back, or what is used once. The
 // zero value is ready. It belongs to one goroutine, or to who holds its owner's lock.
 type Cutter struct {

@@ -3,7 +3,6 @@ package outbox
 import (
 	"errors"
 
-	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
 
@@ -17,13 +16,10 @@ var ErrParked = errors.New("messages wait until it is known how the sequence wra
 func (o *Outbox) AskBehind() (answered <-chan struct{}, err error) {
 	o.lockFirst()
 	defer o.mu.Unlock()
+	if err := o.refusesToAsk(); err != nil {
+		return nil, err
+	}
 	switch {
-	case o.finished != nil:
-		return nil, o.finished
-	case o.successor != nil:
-		return nil, zmtp.ErrQueueClosed
-	case len(o.asked) >= MaxPings:
-		return nil, zmtp.ErrFull
 	case o.wrapping() && o.wrap.count > 0:
 		return nil, ErrParked
 	case o.wrap != nil: // its PING is behind all, too

@@ -32,14 +32,10 @@ type ask struct {
 func (o *Outbox) Ask() (answered <-chan struct{}, err error) {
 	o.lockFirst()
 	defer o.mu.Unlock()
-	switch {
-	case o.finished != nil:
-		return nil, o.finished
-	case o.successor != nil:
-		return nil, zmtp.ErrQueueClosed
-	case len(o.asked) >= MaxPings:
-		return nil, zmtp.ErrFull
-	case o.wrapping():
+	if err := o.refusesToAsk(); err != nil {
+		return nil, err
+	}
+	if o.wrapping() {
 		return o.await(len(o.asked), ask{due: o.pings}), nil
 	}
 	at, a, err := o.pingAhead()
@@ -47,6 +43,19 @@ func (o *Outbox) Ask() (answered <-chan struct{}, err error) {
 		return nil, err
 	}
 	return o.await(at, a), nil
+}
+
+// refusesToAsk is why no PING of the application's can be sent; nil if one can. It needs mu.
+func (o *Outbox) refusesToAsk() error {
+	switch {
+	case o.finished != nil:
+		return o.finished
+	case o.successor != nil:
+		return zmtp.ErrQueueClosed
+	case len(o.asked) >= MaxPings:
+		return zmtp.ErrFull
+	}
+	return nil
 }
 
 // await adds to what is asked. It needs mu.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -62,7 +63,7 @@ func (w *wrap) all(yield func(*parked) bool) {
 }
 
 // frameCost is what a parked frame takes beside its octets, as in a queue.
-const frameCost = 24
+const frameCost = memory.PlaceOctets
 
 // What a parked message and each of its frames take beside their octets, in octets of memory, about.
 const (

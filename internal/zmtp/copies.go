@@ -11,7 +11,7 @@ import (
 const firstFrames, moreFrames = 16, 64 // moreFrames is how many bits a run has, too
 
 // frameCost is what a frame that waits in an inproc queue takes beside its octets: its place in a list.
-const frameCost = 24
+const frameCost = memory.PlaceOctets
 
 // frameCosts returns what so many frames count in the queue beside their octets. The caller holds the lock.
 func (q *Queue) frameCosts(frames int) int64 {

@@ -104,22 +104,7 @@ func TestCurveTheirDealerOurRouter(t *testing.T) {
 	if key, ok := recv.conn.PublicKey(); !ok || key != keys(t, "client").Public() || !bytes.Equal(recv.conn.Identity(), ourID) {
 		t.Errorf("key %x, identity %x", key, recv.conn.Identity())
 	}
-	for i, body := range bodies() {
-		var frames []string
-		for _, f := range body {
-			frames = append(frames, hex.EncodeToString(f))
-		}
-		b.do("send", args{"frames": frames})
-		got := recv.next(t)
-		if !equal(got, body) {
-			t.Errorf("message %d arrived changed", i)
-		}
-		_ = recv.conn.Queue().Push(got...)
-		back := b.do("recv", args{"property": "X-Colour"})
-		if !slices.Equal(back.Frames, frames) || back.Property != "red" {
-			t.Errorf("message %d: libzmq got it back changed, or property %q", i, back.Property)
-		}
-	}
+	sendThereAndBack(t, b, recv)
 	const many = 50_000
 	b.start("flood", args{"n": many, "size": 16})
 	for i := range many {

@@ -183,22 +183,7 @@ func TestTheirDealerOurRouter(t *testing.T) {
 	if !bytes.Equal(recv.conn.Identity(), ourID) {
 		t.Errorf("identity %x", recv.conn.Identity())
 	}
-	for i, body := range bodies() {
-		var frames []string
-		for _, f := range body {
-			frames = append(frames, hex.EncodeToString(f))
-		}
-		b.do("send", args{"frames": frames})
-		got := recv.next(t)
-		if !equal(got, body) {
-			t.Errorf("message %d arrived changed", i)
-		}
-		_ = recv.conn.Queue().Push(got...)
-		back := b.do("recv", args{"property": "X-Colour"})
-		if !slices.Equal(back.Frames, frames) || back.Property != "red" {
-			t.Errorf("message %d: libzmq got it back changed, or property %q", i, back.Property)
-		}
-	}
+	sendThereAndBack(t, b, recv)
 	const many = 100_000
 	b.start("flood", args{"n": many, "size": 16})
 	for i := range many {
@@ -317,5 +302,26 @@ func BenchmarkDialHandshake(b *testing.B) {
 		}
 		c.Close(nil)
 		<-c.finished
+	}
+}
+
+// sendThereAndBack has libzmq send messages of all kinds, and sends each back to it.
+func sendThereAndBack(t *testing.T, b *bot, recv *recorder) {
+	t.Helper()
+	for i, body := range bodies() {
+		var frames []string
+		for _, f := range body {
+			frames = append(frames, hex.EncodeToString(f))
+		}
+		b.do("send", args{"frames": frames})
+		got := recv.next(t)
+		if !equal(got, body) {
+			t.Errorf("message %d arrived changed", i)
+		}
+		_ = recv.conn.Queue().Push(got...)
+		back := b.do("recv", args{"property": "X-Colour"})
+		if !slices.Equal(back.Frames, frames) || back.Property != "red" {
+			t.Errorf("message %d: libzmq got it back changed, or property %q", i, back.Property)
+		}
 	}
 }
