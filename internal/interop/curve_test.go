@@ -78,7 +78,12 @@ func (k *keyring) admit(name string) {
 // zyre starts a node of C zyre with CURVE, and with zauth unless that is noZauth.
 func (k *keyring) zyre(host *testbed.Host, zauth string, args ...string) *testbed.Peer {
 	k.t.Helper()
-	o := options("theirs")
+	return k.zyreNamed("theirs", host, zauth, args...)
+}
+
+func (k *keyring) zyreNamed(name string, host *testbed.Host, zauth string, args ...string) *testbed.Peer {
+	k.t.Helper()
+	o := options(name)
 	o.Args = append([]string{"--cert", k.path(o.Name)}, args...)
 	if zauth != noZauth {
 		o.Args = append(o.Args, "--zauth", zauth)
