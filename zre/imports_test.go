@@ -26,7 +26,7 @@ func TestImports(t *testing.T) {
 		"internal/outbox":     {"msg", "internal/memory", "internal/zmtp"},
 		"internal/eventqueue": {"beacon", "internal/cert", "internal/memory"},
 		"internal/paths":      {"beacon"},
-		"internal/seek":       {"internal/gossip", "internal/paths", "internal/srv"},
+		"internal/seek":       {"internal/cert", "internal/gossip", "internal/paths", "internal/srv", "internal/zmtp"},
 		"node":                {"beacon", "msg", "internal/cert", "internal/curve", "internal/eventqueue", "internal/memory", "internal/zmtp", "internal/election", "internal/ipc", "internal/outbox", "internal/paths", "internal/seek", "internal/srv"},
 		"internal/doctor":     {"zre", "beacon", "internal/srv", "internal/zmtp"},
 		"zre":                 {"node", "beacon", "internal/cert", "internal/memory"},
