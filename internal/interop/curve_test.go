@@ -228,15 +228,21 @@ func quiet(t *testing.T, d time.Duration, peers ...*testbed.Peer) (dials []int) 
 				t.Errorf("%s saw: %v", p, e)
 			}
 		}
-		if known := p.Peers(t); len(known) > 0 {
-			t.Errorf("%s knows %v", p, known)
+		for _, known := range p.Peers(t) {
+			if known.Name != "" || p.Kind != testbed.Zyre { // C zyre lists those that it dials, too
+				t.Errorf("%s knows %v", p, known)
+			}
 		}
 	}
 	return dials
 }
 
-// watched is how long the tests watch nodes that must not meet.
-const watched = 8 * time.Second
+// watched is how long the tests watch nodes that must not meet, and mostDials how often one may try another in that time: each pause is longer, up
+// to 5 s. libzmq tries some 50 times where a connection closes without ERROR.
+const (
+	watched   = 8 * time.Second
+	mostDials = 12
+)
 
 // TestCurveWeRefuse: a node of C zyre whose key ours does not let in learns nothing of ours, is told to be a problem, and does not come back
 // again and again.
@@ -252,14 +258,14 @@ func TestCurveWeRefuse(t *testing.T) {
 			}
 			dials := quiet(t, watched, a, b)
 			t.Logf("in %v ours dialled %d times, C zyre %d times", watched, dials[0], dials[1])
-			if max(dials[0], dials[1]) > 8 {
-				t.Errorf("%v dials, of ours and of C zyre, want fewer than one a second", dials)
+			if max(dials[0], dials[1]) > mostDials {
+				t.Errorf("%v dials, of ours and of C zyre, want %d at most", dials, mostDials)
 			}
-			k.admit(b.Name) // C zyre comes again when it has expired us, so another one shows it
-			if a.Kind == testbed.Zre {
-				c := k.zyre(lan.Host("c"), zauth)
-				k.acquainted(a, c)
-			}
+			k.admit("late") // C zyre dials again when it has expired us, so another one shows that ours has looked at the folder again
+			c := k.zyreNamed("late", lan.Host("c"), zauth)
+			a.Wait(t, "ENTER of "+c.String(), testbed.Is("enter", c))
+			c.Wait(t, "ENTER of "+a.String(), testbed.Is("enter", a))
+			converse(t, a, c)
 		})
 	}
 }
@@ -285,8 +291,8 @@ func TestCurveTheyRefuse(t *testing.T) {
 	a.Watch(watched)
 	dials := dialsOf(t, a.Host) - before
 	t.Logf("in %v ours dialled %d times", watched, dials)
-	if dials > 8 {
-		t.Errorf("%d dials, want fewer than one a second", dials)
+	if dials > mostDials {
+		t.Errorf("%d dials, want %d at most", dials, mostDials)
 	}
 	for _, e := range b.Events() {
 		if e.Event == "enter" {
