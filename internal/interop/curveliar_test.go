@@ -71,6 +71,7 @@ func (l *liar) listen(d time.Duration, until string) (heard []string) {
 
 // TestCurveLiar: a peer whose key is proven must say the same one in its HELLO, and must not speak in the name of another one.
 func TestCurveLiar(t *testing.T) {
+	needsOptions(t)
 	const within = 3 * time.Second
 	for _, c := range []struct {
 		name   string
