@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/srv"
 )
@@ -112,6 +114,21 @@ func (n *Node) DisconnectGossip(endpoints ...string) error {
 		return err
 	}
 	return n.removeSources(&n.cfg.GossipConnect, endpoints, func(endpoint string) error { return n.gossip.Disconnect(endpoint) })
+}
+
+// ForgetGossip is zre.Node.ForgetGossip.
+func (n *Node) ForgetGossip(peers ...uuid.UUID) error {
+	return n.change(func() error {
+		if n.stopping {
+			return ErrClosed
+		}
+		for _, peer := range peers {
+			if n.gossip != nil {
+				n.gossip.Forget(peer)
+			}
+		}
+		return nil
+	})
 }
 
 // addSources adds values to a list of the configuration, and has add take each that is new once the node is started.

@@ -234,6 +234,12 @@ func WithEvasiveTimeout(d time.Duration) Option {
 	return duration("WithEvasiveTimeout", d, func(c *config) *time.Duration { return &c.EvasiveTimeout })
 }
 
+// WithSilentTimeout sets how long a peer may be silent, the PING unanswered too, before a Silent event comes; twice the evasive timeout by default. It must lie
+// between the evasive and the expired timeout.
+func WithSilentTimeout(d time.Duration) Option {
+	return duration("WithSilentTimeout", d, func(c *config) *time.Duration { return &c.SilentTimeout })
+}
+
 // WithExpiredTimeout sets how long a peer may be silent before it exits; 30 s by default. Only peers whose host vanished wait for
 // it: one whose process ends is noticed at once. It must be longer than the evasive timeout.
 func WithExpiredTimeout(d time.Duration) Option {
