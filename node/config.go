@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/cert"
 )
 
 // Config says what a node is and how it behaves. The zero value of a field means its default.
@@ -35,6 +37,12 @@ type Config struct {
 	// Advertise is the endpoint that HELLO and gossip name in place of the node's own, such as "tcp://203.0.113.7:5671": where peers
 	// beyond a NAT reach it.
 	Advertise string
+
+	// Certificate makes the node a secure one: it speaks CURVE with these keys, and nothing else; nil for a plain node. It must have a secret
+	// key. Authorize, if set, judges each peer within the handshake; an error refuses it. It may block until ctx ends, and is called by many
+	// goroutines. Without it any key is let in.
+	Certificate *cert.Certificate
+	Authorize   func(ctx context.Context, peer Identity) error
 
 	// Peers are endpoints where peers may be, "tcp://host:port", known by neither beacon nor UUID.
 	Peers []string
@@ -128,6 +136,9 @@ func (c *Config) complete() error {
 	}
 	if host != "" && len(c.Interfaces) == 0 {
 		c.Interfaces = []string{host} // beacons elsewhere would lead to where nobody listens
+	}
+	if err := c.checkCertificate(); err != nil {
+		return err
 	}
 	if err := c.checkSources(); err != nil {
 		return err

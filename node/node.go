@@ -119,6 +119,7 @@ func New(cfg Config) (*Node, error) {
 		zmtp: zmtp.Config{
 			Identity:      identity(cfg.UUID),
 			Properties:    map[string]string{extensionsProperty: ourExtensions},
+			Curve:         cfg.curve(),
 			Limits:        cfg.Limits.zmtp(),
 			ReceiveBudget: zmtp.NewReceiveBudget(cfg.Limits.PartialOctets),
 			Log:           cfg.Log,

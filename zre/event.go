@@ -24,6 +24,7 @@ type Peer struct {
 	Groups    []string          // the groups it is in, as it joined them: the newest last; sort a copy to show them by name
 	Transport string            // how messages reach it: "tcp", "ipc" on this host, "inproc" in this process
 	State     State             // what it told last; StateUnknown for implementations without states
+	PublicKey PublicKey         // which it has proven; zero if this node has no certificate
 
 	// What waited to be sent to it when Peer, Peers, PeersIn or Choose was called; 0 in events.
 	QueuedMessages int
