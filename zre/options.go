@@ -100,8 +100,11 @@ func WithCertificate(certificate *Certificate) Option {
 // WithAuthorizer sets what decides which peers are let in: an error of authorize refuses a peer. It needs WithCertificate. It is called within the
 // handshake of each connection, when the peer has proven its key and before it is told anything; by several goroutines at once. It may block
 // until ctx ends, 10 s at most, and should not take long, as the peer waits.
-func WithAuthorizer(authorize func(ctx context.Context, peer Identity) error) Option {
+func WithAuthorizer(authorize Authorizer) Option {
 	return func(c *config) error {
+		if c.Authorize != nil {
+			return fmt.Errorf("zre: WithAuthorizer: the node has an authorizer already; make one function of the two")
+		}
 		if authorize == nil {
 			return fmt.Errorf("zre: WithAuthorizer: the function is nil; leave the option out to let in any key")
 		}

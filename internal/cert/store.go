@@ -114,7 +114,7 @@ func (s *Store) note(problem error) {
 func (s *Store) walk(found func(path string, info fs.FileInfo)) error {
 	info, err := os.Stat(s.path)
 	if err != nil {
-		return fmt.Errorf("cert: cannot read certificates: %w", err)
+		return fmt.Errorf("cannot read certificates: %w", err)
 	}
 	if !info.IsDir() {
 		found(s.path, info)
@@ -122,7 +122,7 @@ func (s *Store) walk(found func(path string, info fs.FileInfo)) error {
 	}
 	root, err := filepath.EvalSymlinks(s.path)
 	if err != nil {
-		return fmt.Errorf("cert: cannot read certificates: %w", err)
+		return fmt.Errorf("cannot read certificates: %w", err)
 	}
 	count := 0
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -136,7 +136,7 @@ func (s *Store) walk(found func(path string, info fs.FileInfo)) error {
 		case isHidden && d.IsDir():
 			return fs.SkipDir
 		case err != nil:
-			s.note(fmt.Errorf("cert: cannot read certificates: %w", err))
+			s.note(fmt.Errorf("cannot read certificates: %w", err))
 			return fs.SkipDir
 		case isHidden || d.IsDir() || strings.HasSuffix(d.Name(), SecretSuffix):
 			return nil
@@ -148,7 +148,7 @@ func (s *Store) walk(found func(path string, info fs.FileInfo)) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("cert: cannot read the certificates in %s: %w", s.path, err)
+		return fmt.Errorf("cannot read the certificates in %s: %w", s.path, err)
 	}
 	return nil
 }
