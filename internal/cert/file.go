@@ -99,8 +99,13 @@ func read(path string) (*Certificate, error) {
 // Save writes PATH and PATH_secret. It never overwrites: if one of them exists, it fails with an error that wraps fs.ErrExist. After
 // any error neither is there that was not there before. A folder that does not exist is not made.
 func (c *Certificate) Save(path string) error {
-	if c.secret == (Key{}) {
+	switch {
+	case c.secret == (Key{}):
 		return fmt.Errorf("cannot save %s: %w", path, ErrNoSecret)
+	case path == "" || os.IsPathSeparator(path[len(path)-1]):
+		return fmt.Errorf("%q names no file: %w", path, fs.ErrInvalid)
+	case strings.HasSuffix(path, SecretSuffix):
+		return fmt.Errorf("%s: a name that ends in %s is for the secret file: leave that end out: %w", path, SecretSuffix, fs.ErrInvalid)
 	}
 	now := time.Now()
 	secret := path + SecretSuffix

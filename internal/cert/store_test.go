@@ -106,7 +106,11 @@ func TestStoreChanges(t *testing.T) {
 		{"a file replaced", func(root string) { put(t, root+"/alice", bob) }, []Key{b}},
 		{"a file renamed over", func(root string) { put(t, root+"/.new", bob); _ = os.Rename(root+"/.new", root+"/alice") }, []Key{b}},
 		{"a file replaced, of the same time and size", func(root string) { put(t, root+"/alice", bob); age(root + "/alice") }, []Key{b}},
-		{"a file renamed over, of the same time and size", func(root string) { put(t, root+"/.new", bob); age(root + "/.new"); _ = os.Rename(root+"/.new", root+"/alice") }, []Key{b}},
+		{"a file renamed over, of the same time and size", func(root string) {
+			put(t, root+"/.new", bob)
+			age(root + "/.new")
+			_ = os.Rename(root+"/.new", root+"/alice")
+		}, []Key{b}},
 		{"a key that moved to another file", func(root string) { put(t, root+"/alice", bob); put(t, root+"/bob", alice) }, []Key{a, b}},
 		{"two files with one key", func(root string) { put(t, root+"/again", alice) }, []Key{a}},
 		{"one of two files with one key removed", func(root string) { put(t, root+"/again", alice); _ = os.Remove(root + "/alice") }, []Key{a}},
