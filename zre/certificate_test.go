@@ -180,7 +180,7 @@ func TestAllowCertificatesErrors(t *testing.T) {
 		want  string
 	}{
 		{nil, "no path is given"},
-		{[]string{dir + "/alice", dir + "/missing"}, "/missing: no such file"},
+		{[]string{dir + "/alice", dir + "/missing"}, "there is no file or folder " + dir + "/missing"},
 		{[]string{dir + "/junk"}, "/junk/README: no certificate"},
 		{[]string{dir + "/junk/README"}, "/junk/README: no certificate"},
 	} {

@@ -113,7 +113,10 @@ func (s *Store) note(problem error) {
 // walk calls found for each file that should be a certificate.
 func (s *Store) walk(found func(path string, info fs.FileInfo)) error {
 	info, err := os.Stat(s.path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no file or folder %s: %w", s.path, fs.ErrNotExist)
+	case err != nil:
 		return fmt.Errorf("cannot read certificates: %w", err)
 	}
 	if !info.IsDir() {
