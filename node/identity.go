@@ -41,6 +41,9 @@ func (c *Config) checkCertificate() error {
 	case c.Certificate.Public()[0] == 0 || secret[0] == 0:
 		return errors.New("node: certificate: a key begins with a zero octet, and so is none to C zyre: make a new one")
 	}
+	if value, ok := c.Headers[keyHeader]; ok && value != PublicKey(c.Certificate.Public()).String() {
+		return fmt.Errorf("node: header %s: a node with a certificate says its public key by it", keyHeader)
+	}
 	pair, err := curve.NewKeyPair(secret)
 	switch {
 	case err != nil:
@@ -51,15 +54,16 @@ func (c *Config) checkCertificate() error {
 	return nil
 }
 
-// curve is what connections need for CURVE; nil for a plain node. checkCertificate has seen the errors.
-func (c *Config) curve() *zmtp.Curve {
-	if c.Certificate == nil {
+// secure has the node's connections speak CURVE, if it has a certificate.
+func (n *Node) secure() error {
+	if !n.isSecure() {
 		return nil
 	}
-	secret, _ := c.Certificate.Secret()
+	secret, _ := n.cfg.Certificate.Secret()
 	pair, err := curve.NewKeyPair(secret)
 	if err != nil {
-		panic(err) // not checked
+		return fmt.Errorf("node: certificate: %w", err)
 	}
-	return &zmtp.Curve{Keys: pair}
+	n.zmtp.Curve = &zmtp.Curve{Keys: pair, Authorize: n.judgeCaller}
+	return nil
 }

@@ -30,6 +30,7 @@ type Node struct {
 
 	events    *eventqueue.Queue
 	problems  problems
+	refusals  refusals
 	queues    *zmtp.SendBudget // of all of them
 	calls     chan func()      // run by the control loop
 	sightings chan beacon.Sighting
@@ -119,7 +120,6 @@ func New(cfg Config) (*Node, error) {
 		zmtp: zmtp.Config{
 			Identity:      identity(cfg.UUID),
 			Properties:    map[string]string{extensionsProperty: ourExtensions},
-			Curve:         cfg.curve(),
 			Limits:        cfg.Limits.zmtp(),
 			ReceiveBudget: zmtp.NewReceiveBudget(cfg.Limits.PartialOctets),
 			Log:           cfg.Log,
@@ -156,6 +156,9 @@ func New(cfg Config) (*Node, error) {
 		members:     make(map[string]*roster),
 		hosts:       make(map[netip.Addr]int),
 		tick:        min(max(cfg.EvasiveTimeout/4, 10*time.Millisecond), time.Second),
+	}
+	if err := n.secure(); err != nil {
+		return nil, err
 	}
 	n.problems.log, n.problems.events = n.log, n.events
 	n.clock = paths.NewClock(int(cfg.EvasiveTimeout/n.tick) + 1)

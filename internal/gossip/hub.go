@@ -55,8 +55,13 @@ func (h *Hub) Serve(l net.Listener) error {
 // Connect makes the Hub a client of the hub at address, host:port, for as long as it lives: tuples pass both ways. It does
 // not block. The error says that this is no such address, or that the Hub is closed. A second Connect to the same address
 // does nothing.
-func (h *Hub) Connect(address string) error {
-	c, err := newClient(address, h.cfg, h.table)
+func (h *Hub) Connect(address string) error { return h.ConnectCurve(address, nil) }
+
+// ConnectCurve is Connect to a hub that speaks CURVE; without curve, to a plain one.
+func (h *Hub) ConnectCurve(address string, curve *zmtp.Curve) error {
+	cfg := h.cfg
+	cfg.Curve = curve
+	c, err := newClient(address, cfg, h.table)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package credentials_test
+package keyfiles_test
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-zre/go-zre/internal/credentials"
+	"github.com/go-zre/go-zre/internal/keyfiles"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -67,7 +67,7 @@ func TestOptions(t *testing.T) {
 			for _, path := range c.authorize {
 				authorize = append(authorize, dir+path)
 			}
-			options, err := credentials.Options(cert, authorize)
+			options, err := keyfiles.Options(cert, authorize)
 			if len(options) != c.count {
 				t.Errorf("%d options", len(options))
 			}

@@ -1,5 +1,5 @@
-// Package credentials turns the options --cert and --authorize, which several commands have, into options of a node.
-package credentials
+// Package keyfiles turns the options --cert and --authorize, which several commands have, into options of a node.
+package keyfiles
 
 import (
 	"errors"
