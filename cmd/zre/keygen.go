@@ -14,8 +14,9 @@ const keygenUsage = `Zre keygen makes a certificate of CURVE: new keys, in two f
 
 Usage: zre keygen [options] PATH
 
-It writes PATH, with the public key, for those that shall let the owner in, and PATH_secret, with both keys, for the owner alone (mode 0600). The format
-is that of czmq's zmakecert. It overwrites nothing, and makes no folder. Exit status: 0 all is well; 1 it failed, and there is no new file; 2 wrong usage.
+It writes PATH, with the public key, for the nodes that are to let this one in, and PATH_secret, with both keys, for this node alone (mode 0600). The
+format is that of czmq's zmakecert. It overwrites nothing, and makes no folder. docs/security.md tells what to do with the files.
+Exit status: 0 all is well; 1 it failed, and there is no new file; 2 wrong usage.
 
 Options:
 `
@@ -79,8 +80,8 @@ func saveKeys(certificate *zre.Certificate, path string, out io.Writer) error {
 	if err := certificate.Save(path); err != nil {
 		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "zre: "))
 	}
-	_, err := fmt.Fprintf(out, `%s: the public key, for those that shall let this one in
-%[1]s_secret: both keys, for this one alone; do not give it away
+	_, err := fmt.Fprintf(out, `%s: the public key; copy it to the nodes that are to let this one in
+%[1]s_secret: both keys; keep it where the node runs, and give it to nobody
 public key: %v
 `, path, certificate.PublicKey())
 	return err

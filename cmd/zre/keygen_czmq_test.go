@@ -70,3 +70,32 @@ func TestCertificatesOfCzmq(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestKeygenForPyzmq: certificates go both ways between zre keygen and pyzmq, the name of which ends in .key.
+func TestKeygenForPyzmq(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "alice.key")
+	if status, _, errs := runKeygen(t, path); status != 0 {
+		t.Fatal(errs)
+	}
+	const program = `import sys, zmq.auth
+zmq.auth.create_certificates(sys.argv[1], "bob", {"name": "Bob"})
+print(*(k.decode() for k in zmq.auth.load_certificate(sys.argv[1] + "/alice.key_secret")))
+print(*(k.decode() for k in zmq.auth.load_certificates(sys.argv[1])))`
+	out, err := exec.Command(testbed.Python(t), "-c", program, dir).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice, err := zre.LoadCertificate(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob, err := zre.LoadCertificate(filepath.Join(dir, "bob.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if !strings.HasPrefix(lines[0], alice.String()+" ") || !strings.Contains(lines[1], alice.String()) || !strings.Contains(lines[1], bob.String()) || bob.Meta("name") != "Bob" {
+		t.Errorf("alice %v, bob %v (%s), pyzmq %q", alice, bob, bob.Meta("name"), lines)
+	}
+}

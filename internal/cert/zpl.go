@@ -174,13 +174,13 @@ func writable(name, value string) error {
 const (
 	headPublic = `#   ****  Generated on %s by go-zre  ****
 #   ZeroMQ CURVE Public Certificate
-#   Whoever has this file can tell the owner of its key from others, no more.
-#   Give it to those that shall let the owner in, by a way that you trust.
+#   Copy this file to the nodes that are to let its owner in, by a way
+#   that you trust. It is no secret.
 
 `
 	headSecret = `#   ****  Generated on %s by go-zre  ****
 #   ZeroMQ CURVE **Secret** Certificate
-#   DO NOT GIVE THIS FILE TO OTHERS, nor change its permissions.
+#   DO NOT GIVE THIS FILE AWAY, nor change its permissions.
 
 `
 )
