@@ -30,16 +30,16 @@ func AllowKeys(keys ...PublicKey) Authorizer {
 	}
 }
 
-// AllowCertificates lets in those whose certificates are at one of these paths: each is a file, or a folder, of which all files count, also those in folders
-// within. Left out are hidden files, and those whose names end in _secret; links to files are followed, those to folders are not. It is
-// what czmq's zauth takes: a folder serves both.
+// AllowCertificates lets in those whose certificates are at one of these paths. Each is a file, or a folder: of that all files count, also those in folders
+// within. Left out are hidden files, and those whose names end in _secret; links to files are followed, those to folders are not. A folder may hold 10,000
+// files. It is what czmq's zauth takes, so one folder serves both.
 //
 // Paths are looked at again while peers connect: a file that is added, changed or removed counts within 8 s. Removing one refuses new connections, and
-// does not end those that exist. A path that cannot be read any more lets in none; a file that is no certificate does not count, and
-// the error that refuses a peer tells of it.
+// does not end those that exist. A path that cannot be read any more lets in none. A file that is no certificate does not count, and the error that refuses
+// a peer tells of it.
 //
-// The error says that a path does not exist, that a file is no certificate, or that of a folder's files none is one. An empty folder lets in none until
-// it has a file.
+// The error says that a path does not exist, that a file is no certificate, or that of a folder's files none is one. An empty folder is no error: it lets
+// in none until it has a file.
 func AllowCertificates(paths ...string) (Authorizer, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("zre: AllowCertificates: no path is given, so that nobody would be let in")

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -229,6 +230,37 @@ func TestStoreBounds(t *testing.T) {
 	if _, err := OpenStore(root); err == nil || !strings.Contains(err.Error(), "more than 10000 files") {
 		t.Errorf("many files: %v", err)
 	}
+}
+
+// TestStoreManyAsk: handshakes ask at the same time, while the folder changes.
+func TestStoreManyAsk(t *testing.T) {
+	alice, a := someone(t)
+	bob, b := someone(t)
+	root := folder(t, map[string]string{"alice": alice})
+	s, err := OpenStore(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asking sync.WaitGroup
+	for range 8 {
+		asking.Go(func() {
+			for range 100 {
+				s.mu.Lock()
+				s.looked = time.Time{} // each one looks
+				s.mu.Unlock()
+				if s.Lookup(a) == nil {
+					t.Error("alice is lost")
+				}
+				s.Lookup(b)
+				_ = s.Problem()
+			}
+		})
+	}
+	for range 50 {
+		put(t, root+"/bob", bob)
+		_ = os.Remove(root + "/bob")
+	}
+	asking.Wait()
 }
 
 // BenchmarkLookup: what a handshake pays, with a folder of so many files.
