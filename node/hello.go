@@ -26,7 +26,10 @@ func (n *Node) greeted(in *inbox) {
 	}
 	offer := n.isOffer(in)
 	switch {
-	case n.stopping || s != nil && s.key != in.key():
+	case n.stopping:
+		return
+	case s != nil && s.key != in.key():
+		n.noteRefused(in.identity(), errOtherKey)
 		return
 	case in.caller != nil && (in.caller != s || s.state.isPresent()):
 		return

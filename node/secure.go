@@ -130,7 +130,7 @@ func (in *inbox) checkKey() error {
 	if !in.node.isSecure() {
 		return nil
 	}
-	key := keyOf(in.conn)
+	key := in.key()
 	isNamed, isAnother := false, false
 	for _, h := range in.message.Hello.Headers {
 		if string(h.Name) == keyHeader {
@@ -140,9 +140,14 @@ func (in *inbox) checkKey() error {
 	if isNamed && !isAnother {
 		return nil
 	}
-	addr := in.conn.RemoteAddr()
-	in.node.noteRefused(Identity{PublicKey: key, UUID: in.uuid, Addr: paths.AddrPortOf(addr), Transport: transportTo(addr)}, errKeyHeader)
+	in.node.noteRefused(in.identity(), errKeyHeader)
 	return errKeyHeader
+}
+
+// identity is that of the peer, as Config.Authorize was told it.
+func (in *inbox) identity() Identity {
+	addr := in.conn.RemoteAddr()
+	return Identity{PublicKey: in.key(), UUID: in.uuid, Addr: paths.AddrPortOf(addr), Transport: transportTo(addr), Outgoing: in.caller != nil}
 }
 
 // doubt tells whether a session began with a hint that another key's word outweighs: then it is over. A key that is bound stays, and the other one is
@@ -158,8 +163,13 @@ func (n *Node) doubt(s *session, key PublicKey) (isOver bool) {
 
 // isKeyFailure tells whether an attempt to connect failed for the key that was tried: it is not the one of the peer there, or one side refuses the other.
 func isKeyFailure(err error) bool {
+	return isOurRefusal(err) || isRefusedBy(err) || errors.Is(err, zmtp.ErrNoWelcome) || errors.Is(err, curve.ErrKey)
+}
+
+// isOurRefusal tells whether this side refused the other, which is a problem of its own.
+func isOurRefusal(err error) bool {
 	_, isOurs := errors.AsType[*zmtp.RefusedError](err)
-	return isOurs || isRefusedBy(err) || errors.Is(err, zmtp.ErrNoWelcome) || errors.Is(err, curve.ErrKey)
+	return isOurs
 }
 
 // isRefusedBy tells whether the other side refused us in words.

@@ -129,6 +129,9 @@ func (n *Node) reportCandidate(c *seek.Candidate, err error) {
 		n.problems.solve(ProblemRefusedBy, about)
 		return
 	}
+	if isOurRefusal(err) {
+		return
+	}
 	kind := ProblemUnreachable
 	if n.isSecure() && isRefusedBy(err) {
 		kind = ProblemRefusedBy

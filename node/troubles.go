@@ -84,7 +84,7 @@ func (t *trouble) known(s *session) *Peer {
 
 // noteFailure takes note that an attempt to connect to a peer failed. A session without its peer's UUID has a candidate address, whose problem it is.
 func (n *Node) noteFailure(s *session, err error) {
-	if s.candidate != nil {
+	if s.candidate != nil || isOurRefusal(err) {
 		return
 	}
 	t := n.troubleWith(s)

@@ -289,3 +289,60 @@ func TestAuthorizer(t *testing.T) {
 		})
 	}
 }
+
+// Within one process and one host the authoriser is asked too, on both sides, and who is refused is met by no other way.
+func TestAuthorizerOnOneHost(t *testing.T) {
+	for _, c := range []struct {
+		name, transport string
+		refuses         int // which of the two: 2 is nobody
+	}{
+		{"one process", "inproc", 2}, {"one process, the first refuses", "inproc", 0}, {"one process, the second refuses", "inproc", 1},
+		{"two processes", "ipc", 2}, {"two processes, the first refuses", "ipc", 0}, {"two processes, the second refuses", "ipc", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				home := lan.Host("10.0.0.1")
+				var nodes [2]*zretest.Watched
+				var keys [2]zre.PublicKey
+				var asked [2]chan zre.Identity
+				for i := range nodes {
+					asked[i] = make(chan zre.Identity, 1000)
+					place := home
+					if i == 1 && c.transport == "ipc" {
+						place = home.Process()
+					}
+					nodes[i], keys[i] = startSecure(t, place, fmt.Sprint(i), zre.WithAuthorizer(func(_ context.Context, peer zre.Identity) error {
+						asked[i] <- peer
+						if c.refuses == i {
+							return errors.New("no")
+						}
+						return nil
+					}))
+				}
+				pass(time.Minute)
+				for i, w := range nodes {
+					transports := make(map[string]int)
+					for len(asked[i]) > 0 {
+						p := <-asked[i]
+						transports[p.Transport]++
+						if p.UUID != nodes[1-i].UUID() || p.PublicKey != keys[1-i] || p.Addr.IsValid() != (p.Transport == "tcp") || p.Gossip {
+							t.Errorf("%d is asked about %+v", i, p)
+						}
+					}
+					switch p, ok := w.Peer(nodes[1-i].UUID()); {
+					case ok != (c.refuses == 2):
+						t.Errorf("%d knows %+v", i, p)
+					case ok && (p.Transport != c.transport || transports[c.transport] == 0 || len(transports) > 1):
+						t.Errorf("%d reaches it by %s, and judged %v", i, p.Transport, transports)
+					}
+					if len(comings(w.Seen())) > 0 != (c.refuses == 2) {
+						t.Errorf("%d saw %v", i, w.Seen())
+					}
+					if c.refuses == i && !slices.Equal(kinds(w), []string{"refused"}) {
+						t.Errorf("%d has %v", i, w.Problems())
+					}
+				}
+			})
+		})
+	}
+}
