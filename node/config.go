@@ -77,8 +77,12 @@ type Config struct {
 	BeaconInterval time.Duration
 
 	// EvasiveTimeout is how long a peer may be silent (no beacon and no message) before it is PINGed and reported as
-	// evasive; 5 s by default. After twice that time it is reported as silent.
+	// evasive; 5 s by default.
 	EvasiveTimeout time.Duration
+
+	// SilentTimeout is how long a peer may be silent before it is reported as silent, if it has not answered the PING either; twice
+	// EvasiveTimeout by default. If set, it must lie between EvasiveTimeout and ExpiredTimeout.
+	SilentTimeout time.Duration
 
 	// ExpiredTimeout is how long a peer may be silent before it is given up; 30 s by default. It must be longer than
 	// EvasiveTimeout. A shorter one notices vanished hosts sooner, and loses peers of a bad Wi-Fi sooner.
@@ -153,6 +157,7 @@ func (c *Config) complete() error {
 		{&c.BeaconInterval, "beacon interval", time.Second},
 		{&c.EvasiveTimeout, "evasive timeout", 5 * time.Second},
 		{&c.ExpiredTimeout, "expired timeout", 30 * time.Second},
+		{&c.SilentTimeout, "silent timeout", 0},
 		{&c.SendTimeout, "send timeout", 5 * time.Second},
 	} {
 		if *d.field < 0 {
@@ -164,6 +169,12 @@ func (c *Config) complete() error {
 	}
 	if c.ExpiredTimeout <= c.EvasiveTimeout {
 		return fmt.Errorf("node: expired timeout %v: it must be longer than the evasive timeout, %v", c.ExpiredTimeout, c.EvasiveTimeout)
+	}
+	switch {
+	case c.SilentTimeout == 0:
+		c.SilentTimeout = 2 * c.EvasiveTimeout
+	case c.SilentTimeout <= c.EvasiveTimeout || c.SilentTimeout >= c.ExpiredTimeout:
+		return fmt.Errorf("node: silent timeout %v: choose one between the evasive timeout, %v, and the expired timeout, %v", c.SilentTimeout, c.EvasiveTimeout, c.ExpiredTimeout)
 	}
 	if c.Linger == 0 {
 		c.Linger = 5 * time.Second

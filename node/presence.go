@@ -198,7 +198,7 @@ func (n *Node) checkSilence(s *session, quiet time.Duration) {
 	case quiet >= n.cfg.ExpiredTimeout:
 		n.handle(s, silenceExpired, detail{})
 	case !s.state.isPresent() || s.state == draining || s.state == leaving:
-	case quiet >= 2*n.cfg.EvasiveTimeout && !s.isSilent:
+	case quiet >= n.cfg.SilentTimeout && s.isEvasive && !s.isSilent:
 		s.isSilent = true
 		n.events.Push(s.stream.Load(), Event{Kind: Silent, Peer: s.snapshot.Load()})
 		s.out.Ping()

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/seek"
@@ -126,6 +128,21 @@ func (n *Node) DisconnectGossip(endpoints ...string) error {
 	return n.removeSources(&n.cfg.GossipConnect, endpoints, func(endpoint string) error {
 		n.problems.solve(ProblemNoKey, endpoint)
 		return n.gossip.Disconnect(endpoint)
+	})
+}
+
+// ForgetGossip is zre.Node.ForgetGossip.
+func (n *Node) ForgetGossip(peers ...uuid.UUID) error {
+	return n.change(func() error {
+		if n.stopping {
+			return ErrClosed
+		}
+		for _, peer := range peers {
+			if n.gossip != nil {
+				n.gossip.Forget(peer)
+			}
+		}
+		return nil
 	})
 }
 

@@ -108,7 +108,7 @@ type (
 	// Evasive: a peer was silent for the evasive timeout, and is asked for a sign of life (PING). Nothing comes when it is heard again.
 	Evasive struct{ Peer *Peer }
 
-	// Silent: a peer that is Evasive has not answered for another evasive timeout. It exits if it stays silent for the expired timeout.
+	// Silent: a peer that is Evasive has not answered, and was silent for the silent timeout. It exits if it stays silent for the expired timeout.
 	Silent struct{ Peer *Peer }
 )
 

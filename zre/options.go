@@ -100,8 +100,11 @@ func WithCertificate(certificate *Certificate) Option {
 // WithAuthorizer sets what decides which peers are let in: an error of authorize refuses a peer. It needs WithCertificate. It is called within the
 // handshake of each connection, when the peer has proven its key and before it is told anything; by several goroutines at once. It may block
 // until ctx ends, 10 s at most, and should not take long, as the peer waits.
-func WithAuthorizer(authorize func(ctx context.Context, peer Identity) error) Option {
+func WithAuthorizer(authorize Authorizer) Option {
 	return func(c *config) error {
+		if c.Authorize != nil {
+			return fmt.Errorf("zre: WithAuthorizer: the node has an authorizer already; make one function of the two")
+		}
 		if authorize == nil {
 			return fmt.Errorf("zre: WithAuthorizer: the function is nil; leave the option out to let in any key")
 		}
@@ -260,6 +263,12 @@ func WithoutBeacons() Option {
 // WithEvasiveTimeout sets how long a peer may be silent before it is PINGed and an Evasive event comes; 5 s by default.
 func WithEvasiveTimeout(d time.Duration) Option {
 	return duration("WithEvasiveTimeout", d, func(c *config) *time.Duration { return &c.EvasiveTimeout })
+}
+
+// WithSilentTimeout sets how long a peer may be silent, the PING unanswered too, before a Silent event comes; twice the evasive timeout by default. It must lie
+// between the evasive and the expired timeout.
+func WithSilentTimeout(d time.Duration) Option {
+	return duration("WithSilentTimeout", d, func(c *config) *time.Duration { return &c.SilentTimeout })
 }
 
 // WithExpiredTimeout sets how long a peer may be silent before it exits; 30 s by default. Only peers whose host vanished wait for

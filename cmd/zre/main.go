@@ -14,6 +14,7 @@ Usage: zre COMMAND [options]
 Commands:
   bench   measures a network: messages a second, how long one takes, how soon nodes meet
   doctor  tells why nodes do not find or reach each other
+  keygen  makes the keys of a secure node, in files
   pipe    a node driven by JSON: commands on standard input, events on standard output
   help    this text
 
@@ -24,6 +25,7 @@ Commands:
 var commands = map[string]func(args []string, in io.Reader, out, errs io.Writer) int{
 	"bench":  runBench,
 	"doctor": diagnose,
+	"keygen": keygen,
 	"pipe":   pipe,
 }
 

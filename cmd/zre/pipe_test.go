@@ -276,6 +276,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asPipe) != "" {
 		os.Exit(pipe(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
+	if os.Getenv(asKeygen) != "" {
+		os.Exit(keygen(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
 	os.Exit(m.Run())
 }
 

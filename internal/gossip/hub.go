@@ -103,6 +103,10 @@ func (h *Hub) Unpublish(key string) { h.table.withdraw(key) }
 // application that knows better.
 func (h *Hub) Forget(key string) { h.table.forget(key) }
 
+// Retire lets a tuple of others end within a second, here and in hubs and clients of this package, whether its connection has ended or not.
+// A client of this package that lives publishes it anew within 10 s.
+func (h *Hub) Retire(key string) { h.table.retire(key) }
+
 // Len returns how many tuples there are.
 func (h *Hub) Len() int { return h.table.size() }
 

@@ -238,6 +238,16 @@ func (t *table) forget(key string) {
 	}
 }
 
+// retire lets a tuple of others end soon, and passes that on. It stays if it is published anew.
+func (t *table) retire(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if tu := t.tuples[key]; tu != nil && tu.owner != t.local {
+		t.end(tu, time.Now().Add(farewellTTL))
+		t.bump(tu)
+	}
+}
+
 // end sets when a tuple ends.
 func (t *table) end(tu *tuple, at time.Time) {
 	tu.ends = at

@@ -126,6 +126,9 @@ func (h *Hub) Publish(endpoint string) {
 	}
 }
 
+// Forget has gossip forget where a peer is, unless that is told anew.
+func (h *Hub) Forget(peer uuid.UUID) { h.hub.Retire(gossip.FormatKey(peer)) }
+
 // Close takes leave of the hubs, and closes the listeners. It waits until what the Hub is just telling the control loop has been taken up, so
 // that must run, or the node must have ended.
 func (h *Hub) Close() error {
