@@ -258,7 +258,7 @@ func (n *Node) take(stop <-chan struct{}, yield func(Event) bool) {
 				n.batch, n.next = nil, 0
 				return
 			}
-			event := eventOf(&n.batch[n.next])
+			event := n.eventOf(&n.batch[n.next])
 			n.batch[n.next] = node.Event{} // what was delivered must not stay reachable
 			n.next++
 			n.engine.NoteRead()

@@ -111,7 +111,7 @@ func (q *Queue) takeFirst(n int) []Event {
 	q.pending = q.pending[n:]
 	for i := range taken {
 		switch e := &taken[i]; e.Kind {
-		case Whisper, Shout:
+		case Whisper, Shout, Request:
 			q.messages--
 			q.octets = max(q.octets-Size(e.Frames), 0)
 		case ProblemChanged: // counts nowhere
