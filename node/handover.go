@@ -36,7 +36,7 @@ func (r *receiver) Limits() outbox.Limits {
 func (r *receiver) Memory() *memory.Pool { return r.in.node.zmtp.Memory }
 
 // Room tells when the application has taken what is pending.
-func (r *receiver) Room() <-chan struct{} { return r.in.node.events.Room() }
+func (r *receiver) Room() <-chan struct{} { return r.in.node.events.Room(r.in.stream) }
 
 // Take delivers a message without waiting.
 func (r *receiver) Take(m outbox.Message) error {

@@ -13,30 +13,37 @@ import (
 
 // Requests of peers, and how they are answered.
 
-// RequestID returns the ID of a request that came as an event, and its content.
-func RequestID(e *Event) (uint64, [][]byte) {
+// A Ticket is what the answer to a request needs. One answer at a time may use it.
+type Ticket struct {
+	id   uint64
+	head [request.HeadSize]byte // of the answer
+}
+
+// RequestOf sets a ticket for the answer to a request that came as an event, and returns the request's content.
+func (t *Ticket) RequestOf(e *Event) [][]byte {
 	head, _ := request.Parse(e.Frames)
+	t.id = head.ID
 	if len(e.Frames) == 1 {
-		return head.ID, [][]byte{{}} // as with a whisper
+		return [][]byte{{}} // as with a whisper
 	}
-	return head.ID, e.Frames[1:]
+	return e.Frames[1:]
 }
 
 // Reply answers a request of a peer. It waits, fails and treats the frames as Whisper does.
-func (n *Node) Reply(ctx context.Context, id uuid.UUID, to uint64, frames ...[]byte) error {
+func (n *Node) Reply(ctx context.Context, id uuid.UUID, to *Ticket, frames ...[]byte) error {
 	if len(frames) == 0 {
 		frames = noContent
 	}
-	return n.answer(ctx, id, request.Head{Kind: request.Reply, ID: to}, frames)
+	return n.answer(ctx, id, to, request.Reply, frames)
 }
 
 // ReplyError answers a request of a peer with an error.
-func (n *Node) ReplyError(ctx context.Context, id uuid.UUID, to uint64, text string) error {
+func (n *Node) ReplyError(ctx context.Context, id uuid.UUID, to *Ticket, text string) error {
 	var few [2][]byte
-	return n.answer(ctx, id, request.Head{Kind: request.Error, ID: to}, request.AppendFailure(few[:0], request.Failed, text))
+	return n.answer(ctx, id, to, request.Error, request.AppendFailure(few[:0], request.Failed, text))
 }
 
-func (n *Node) answer(ctx context.Context, id uuid.UUID, head request.Head, frames [][]byte) error {
+func (n *Node) answer(ctx context.Context, id uuid.UUID, to *Ticket, kind request.Kind, frames [][]byte) error {
 	if err := n.lifecycle.usable(); err != nil {
 		return fmt.Errorf("reply: %w", err)
 	}
@@ -45,25 +52,31 @@ func (n *Node) answer(ctx context.Context, id uuid.UUID, head request.Head, fram
 		return fmt.Errorf("reply: %w", &PeerError{UUID: id, Err: ErrUnknownPeer})
 	}
 	var few [8][]byte
-	first := new([request.HeadSize]byte)
-	head.Put(first)
-	if err := n.transmit(ctx, p, append(append(few[:0], first[:]), frames...)); err != nil {
+	request.Head{Kind: kind, ID: to.id}.Put(&to.head)
+	if err := n.transmit(ctx, p, append(append(few[:0], to.head[:]), frames...)); err != nil {
 		return fmt.Errorf("reply: %w", err)
 	}
 	return nil
 }
 
 // Refuse tells a peer that nothing here handles its request. It does not wait: a peer that is gone, or whose queue is full, hears nothing.
-func (n *Node) Refuse(id uuid.UUID, to uint64) {
+func (n *Node) Refuse(id uuid.UUID, to *Ticket) {
 	if p := n.addressee(id); p != nil {
-		p.refuse(to)
+		p.refuse(to.id, request.NoHandler, "")
 	}
 }
 
-func (p *session) refuse(to uint64) {
+// Fail is ReplyError that does not wait, as Refuse.
+func (n *Node) Fail(id uuid.UUID, to *Ticket, text string) {
+	if p := n.addressee(id); p != nil {
+		p.refuse(to.id, request.Failed, text)
+	}
+}
+
+func (p *session) refuse(to uint64, code request.Code, text string) {
 	var first [request.HeadSize]byte
 	request.Head{Kind: request.Error, ID: to}.Put(&first)
-	c := outbox.Content{Frames: request.AppendFailure([][]byte{first[:]}, request.NoHandler, "")}
+	c := outbox.Content{Frames: request.AppendFailure([][]byte{first[:]}, code, text)}
 	for _, frame := range c.Frames {
 		c.Size += int64(len(frame))
 	}
@@ -86,7 +99,7 @@ func (n *Node) refuseAll() {
 	for {
 		select {
 		case r := <-n.refusals:
-			r.peer.refuse(r.to)
+			r.peer.refuse(r.to, request.NoHandler, "")
 		case <-n.done:
 			return
 		}

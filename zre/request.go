@@ -99,14 +99,14 @@ type Request struct {
 // answer is what copies of a Request share.
 type answer struct {
 	engine *node.Node
-	to     uint64
+	to     node.Ticket
 	given  atomic.Bool
 }
 
 // requestOf makes the event of a request.
 func (n *Node) requestOf(e *node.Event) Request {
-	id, content := node.RequestID(e)
-	return Request{(*Peer)(e.Peer), content, e.Origin, &answer{engine: n.engine, to: id}}
+	a := &answer{engine: n.engine}
+	return Request{(*Peer)(e.Peer), a.to.RequestOf(e), e.Origin, a}
 }
 
 // From implements Event.
@@ -123,19 +123,27 @@ func (r Request) Name() string {
 // Reply answers the request with one or more frames. It waits and fails as Whisper does, and the caller may reuse the frames when it returns. A second
 // answer is ErrReplied, unless the first one failed.
 func (r Request) Reply(ctx context.Context, frames ...[]byte) error {
-	return r.once(func(a *answer) error { return a.engine.Reply(ctx, r.Peer.UUID, a.to, frames...) })
+	return r.once(func(a *answer) error { return a.engine.Reply(ctx, r.Peer.UUID, &a.to, frames...) })
 }
 
 // ReplyError answers the request with an error, which the peer's program gets as a *ReplyError with this text; at most 4,096 bytes of UTF-8 are sent. Else it
 // is as Reply.
 func (r Request) ReplyError(ctx context.Context, text string) error {
-	return r.once(func(a *answer) error { return a.engine.ReplyError(ctx, r.Peer.UUID, a.to, text) })
+	return r.once(func(a *answer) error { return a.engine.ReplyError(ctx, r.Peer.UUID, &a.to, text) })
 }
 
 // refuse answers, unless that was done, that nothing handles the request. It does not wait.
 func (r Request) refuse() {
 	_ = r.once(func(a *answer) error {
-		a.engine.Refuse(r.Peer.UUID, a.to)
+		a.engine.Refuse(r.Peer.UUID, &a.to)
+		return nil
+	})
+}
+
+// fail is ReplyError that does not wait, and does nothing where an answer was given.
+func (r Request) fail(text string) {
+	_ = r.once(func(a *answer) error {
+		a.engine.Fail(r.Peer.UUID, &a.to, text)
 		return nil
 	})
 }
