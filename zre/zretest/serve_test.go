@@ -230,7 +230,7 @@ func TestServeEnds(t *testing.T) {
 		pass(time.Second)
 		began := time.Now()
 		err := stop()
-		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "2 peers") {
+		if !errors.Is(err, context.Canceled) || !strings.HasSuffix(err.Error(), "returned: 2") {
 			t.Errorf("Serve returned %v", err)
 		}
 		if took := time.Since(began); took != 5*time.Second {
@@ -253,6 +253,30 @@ func TestServeEnds(t *testing.T) {
 		close(release)
 		synctest.Wait()
 	})
+}
+
+// Each peer gets a worker, also when several have something at the same moment: one whose handler blocks never has two lanes.
+func TestEachPeerHasAWorker(t *testing.T) {
+	for round := range 20 {
+		inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+			var running atomic.Int32
+			release := make(chan struct{})
+			mux := zre.NewMux()
+			mux.HandleWhisper(func(context.Context, zre.Whisper) { running.Add(1); <-release })
+			node, a, b, _ := trio(t, lan, func(*zre.Node) zre.Handler { return mux })
+			pass(time.Duration(round) * time.Millisecond)
+			for _, w := range []*zretest.Watched{a, b} {
+				if err := w.Whisper(t.Context(), node.UUID(), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			pass(time.Second)
+			if running.Load() != 2 {
+				t.Errorf("round %d: %d handlers run", round, running.Load())
+			}
+			close(release)
+		})
+	}
 }
 
 // One at a time may take the events.
