@@ -172,6 +172,9 @@ func (w *wait) look() {
 
 // isUnread tells whether the application has read no events for long, and there is no room for more.
 func (w *wait) isUnread() bool {
+	if w.node.events.IsHeld(w.peer.stream.Load()) { // it serves handlers, and as much waits for those
+		return true
+	}
 	return w.lifted && w.node.events.Read() == w.read && w.node.events.HasWaiters()
 }
 
