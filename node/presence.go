@@ -113,6 +113,7 @@ func (n *Node) checkTimeouts(now time.Time) {
 	n.checkTroubles(now)
 	n.checkAccepting(now)
 	n.calmDown(now)
+	n.figures.settle()
 	for _, s := range n.sessions {
 		s.out.Tidy()
 		n.checkReach(s, now, stalled)

@@ -30,6 +30,7 @@ func (n *Node) begin(id uuid.UUID, at *paths.Set, sameHost bool, flaps int, last
 		return nil
 	}
 	s := n.newSession(id, at)
+	n.figures.begin(s)
 	s.sameHost.Store(sameHost)
 	s.flaps = flaps
 	if last != nil {
@@ -155,6 +156,7 @@ func (n *Node) reportExit(s *session, reason Reason) {
 	if reason == Unreachable {
 		e.Err = cmp.Or(s.dialErr, errNoDialEnded)
 	}
+	n.figures.exits[reason].Add(1)
 	n.events.Push(s.stream.Load(), e)
 	n.noteSingle(s.uuid) // the other node may come in its place
 	if reason != Left && s.out.Successor() == nil {

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-zre/go-zre/internal/traffic"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -62,6 +63,9 @@ type Outbox struct {
 	pongs     int   // answered
 	asked     []ask // PINGs of the application's that are not answered, in their order
 	lost      lost  // what was parked and came to nothing
+	via       traffic.Transport
+	accepted  traffic.Table // what Send has taken, by how it travels
+	trip      trip
 }
 
 // New returns the outbox of a session that begins.
@@ -174,8 +178,11 @@ func (o *Outbox) attempt(to Target, c *Content) error {
 	default:
 		err = o.enqueue(to, c, false)
 	}
-	if err == nil && !to.Shout {
-		o.whispers++
+	if err == nil {
+		o.accepted[o.via].Note(to.Shout, c.Size)
+		if !to.Shout {
+			o.whispers++
+		}
 	}
 	return err
 }
