@@ -170,7 +170,7 @@ func (n *Node) enter(s *session, in *inbox) {
 		n.enterState(s, ready)
 	}
 	s.out.SetTransport(via(s.transport))
-	n.events.SetTransport(in.stream, via(transportOf(in.conn)))
+	n.events.Begin(in.stream, via(transportOf(in.conn)))
 	s.alive.Store(true)
 	s.name = string(hello.Name)
 	s.headers = make(map[string]string, len(hello.Headers))

@@ -33,8 +33,9 @@ type Queue struct {
 	unfinished int   // events that it took last, until it comes for more
 	large      bool  // they were, on average
 	takes      uint64
-	arrived    uint64        // WHISPER and SHOUT so far
-	received   traffic.Table // the same, by how they came
+	arrived    uint64               // WHISPER and SHOUT so far
+	streams    map[*Stream]struct{} // that have a transport, and have not ended
+	received   traffic.Table        // WHISPER and SHOUT of those that have
 	closed     bool
 	void       int  // how many events in pending may lead to nothing, about
 	lifts      int  // how many sends that wait have lifted the bound on messages
@@ -100,6 +101,7 @@ func (q *Queue) Push(s *Stream, e Event) {
 	switch e.Kind {
 	case Exit:
 		s.ended = true
+		q.forget(s)
 		q.wake() // its reader may wait
 	case Evasive, Silent, State:
 		// These repeat for ever: an application that does not read loses them rather than memory.
@@ -182,9 +184,7 @@ func (q *Queue) message(s *Stream, e *Event, octets int64) {
 	q.messages++
 	q.arrived++
 	q.octets += octets
-	content := octets - FrameCost*int64(len(e.Frames))
-	q.received[s.via].Note(e.Kind == Shout, content)
-	s.received.Note(e.Kind == Shout, content)
+	s.received.Note(e.Kind == Shout, octets-FrameCost*int64(len(e.Frames)))
 	q.append(e)
 }
 

@@ -10,7 +10,8 @@ import (
 func TestReceived(t *testing.T) {
 	q := New(Limits{Messages: 3, Octets: 1 << 20})
 	var here, there, over Stream
-	q.SetTransport(&here, traffic.Inproc)
+	q.Begin(&here, traffic.Inproc)
+	q.Begin(&there, traffic.TCP)
 	q.Push(&over, Event{Kind: Exit, Peer: &Peer{}})
 	e := Event{Peer: &Peer{}, Frames: [][]byte{[]byte("abc"), []byte("de")}}
 	for _, m := range []struct {
@@ -26,6 +27,11 @@ func TestReceived(t *testing.T) {
 	want := traffic.Table{traffic.Inproc: {Whispers: 1, Shouts: 1, Octets: 10}, traffic.TCP: {Whispers: 1, Octets: 5}}
 	if got := q.Received(); got != want {
 		t.Errorf("received %+v, want %+v", got, want)
+	}
+	q.Push(&here, Event{Kind: Exit, Peer: &Peer{}})
+	q.Push(&here, Event{Kind: Exit, Peer: &Peer{}})
+	if got := q.Received(); got != want {
+		t.Errorf("received %+v after the end of a stream, want %+v", got, want)
 	}
 	if got := q.ReceivedFrom(&here); got != want[traffic.Inproc] {
 		t.Errorf("received in the stream %+v, want %+v", got, want[traffic.Inproc])

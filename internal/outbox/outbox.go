@@ -57,14 +57,14 @@ type Outbox struct {
 	neighbour         // the other end of a link within the process
 	scratch   []byte
 	frames    [][]byte
-	whispers  uint64
 	succeeds  bool  // it is the successor of another
 	pings     int   // sent
 	pongs     int   // answered
 	asked     []ask // PINGs of the application's that are not answered, in their order
 	lost      lost  // what was parked and came to nothing
 	via       traffic.Transport
-	accepted  traffic.Table // what Send has taken, by how it travels
+	accepted  traffic.Count // what Send has taken, and travels so
+	earlier   traffic.Table // what it took before that was said
 	trip      trip
 }
 
@@ -179,19 +179,9 @@ func (o *Outbox) attempt(to Target, c *Content) error {
 		err = o.enqueue(to, c, false)
 	}
 	if err == nil {
-		o.accepted[o.via].Note(to.Shout, c.Size)
-		if !to.Shout {
-			o.whispers++
-		}
+		o.accepted.Note(to.Shout, c.Size)
 	}
 	return err
-}
-
-// Whispers returns how many WHISPERs Send has taken.
-func (o *Outbox) Whispers() uint64 {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.whispers
 }
 
 // enqueue numbers a message and appends it to the queue, beyond the bounds of that if it may crowd it. It needs mu.

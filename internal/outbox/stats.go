@@ -10,14 +10,25 @@ import (
 func (o *Outbox) SetTransport(via traffic.Transport) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.via = via
+	if via != o.via {
+		o.earlier[o.via].Add(o.accepted)
+		o.via, o.accepted = via, traffic.Count{}
+	}
+}
+
+// Whispers returns how many WHISPERs Send has taken.
+func (o *Outbox) Whispers() uint64 {
+	all := o.Accepted()
+	return all.Sum().Whispers
 }
 
 // Accepted returns what Send has taken, by how it travels: queued, kept back, or handed over.
 func (o *Outbox) Accepted() traffic.Table {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.accepted
+	all := o.earlier
+	all[o.via].Add(o.accepted)
+	return all
 }
 
 // A trip is a PING whose way there and back is timed. One at a time is, and only one that is the first that is not answered, so that the next
