@@ -40,7 +40,9 @@ func TestSlogFields(t *testing.T) {
 			`level=WARN msg="cannot connect" app=sensor zre.node=alice zre.error="connection \"x\" refused"`},
 		{"numbers", func() { log.Error().Int64("a", -1<<63).Uint64("b", 1<<64-1).Float64("c", 1.5).Bool("d", true).Msg("m") },
 			`level=ERROR msg=m app=sensor zre.node=alice zre.a=-9223372036854775808 zre.b=18446744073709551615 zre.c=1.5 zre.d=true`},
-		{"an object is a group", func() { log.Info().Dict("d", zerolog.Dict().Str("x", "1").Dict("e", zerolog.Dict().Int("y", 2))).Msg("m") },
+		{"an object is a group", func() {
+			log.Info().Dict("d", zerolog.Dict().Str("x", "1").Dict("e", zerolog.Dict().Int("y", 2))).Msg("m")
+		},
 			`level=INFO msg=m app=sensor zre.node=alice zre.d.x=1 zre.d.e.y=2`},
 		{"a list and null", func() { log.Info().Strs("l", []string{"a", "b"}).Interface("n", nil).Msg("m") },
 			`level=INFO msg=m app=sensor zre.node=alice zre.l="[a b]" zre.n=<nil>`},

@@ -12,7 +12,7 @@ import (
 type Traffic struct {
 	Whispers uint64
 	Shouts   uint64 // a shout counts once for each member that it goes to
-	Octets   uint64 // bytes of their frames, without headers
+	Bytes    uint64 // of their frames, without headers
 }
 
 // TransportStats are the figures of one transport.
@@ -40,11 +40,11 @@ type Stats struct {
 
 	// Memory, now. Each has its bound among the Limits.
 	QueuedMessages int    // of all queues to peers, with the node's own messages
-	QueuedOctets   int64  // bytes, with headers of frames
+	QueuedBytes    int64  // of these, with headers of frames
 	QueueMemory    int64  // bytes that queues hold beyond 16 KiB each; Limits.TotalQueueOctets bounds it
 	ReceiveMemory  int64  // bytes of messages that are partly received, beyond 16 KiB each; Limits.PartialOctets bounds it
 	WaitingEvents  int    // whispers and shouts that wait to be read; Limits.Events bounds it
-	WaitingOctets  int64  // their bytes; Limits.EventOctets bounds it
+	WaitingBytes   int64  // of these; Limits.EventOctets bounds it
 	Limits         Limits // with its defaults filled in
 
 	Peers    int               // present now
@@ -73,7 +73,7 @@ type PeerStats struct {
 	Since          time.Time // when the session began
 	Sent, Received Traffic
 	QueuedMessages int           // wait to be sent, now
-	QueuedOctets   int64         // bytes, with headers of frames
+	QueuedBytes    int64         // of these, with headers of frames
 	RTT            time.Duration // how long the last PING took there and back, of Ping or of the node itself; 0 if none did
 }
 
@@ -83,19 +83,19 @@ func (n *Node) Stats() Stats {
 	s := n.engine.Stats()
 	st := Stats{
 		Started:          s.Started,
-		Sent:             Traffic(s.Sent),
-		Received:         Traffic(s.Received),
+		Sent:             trafficOf(s.Sent),
+		Received:         trafficOf(s.Received),
 		Transports:       make(map[string]TransportStats, len(s.Transports)),
 		Lost:             s.Lost,
 		Discarded:        s.Discarded,
 		Unwanted:         s.Unwanted,
 		Invalid:          s.Invalid,
 		QueuedMessages:   s.QueuedMessages,
-		QueuedOctets:     s.QueuedOctets,
+		QueuedBytes:      s.QueuedOctets,
 		QueueMemory:      s.QueueMemory,
 		ReceiveMemory:    s.ReceiveMemory,
 		WaitingEvents:    s.WaitingEvents,
-		WaitingOctets:    s.WaitingOctets,
+		WaitingBytes:     s.WaitingOctets,
 		Limits:           Limits(s.Limits),
 		Peers:            s.Peers,
 		Sessions:         s.Sessions,
@@ -113,7 +113,7 @@ func (n *Node) Stats() Stats {
 		LeaderChanges:    s.LeaderChanges,
 	}
 	for name, t := range s.Transports {
-		st.Transports[name] = TransportStats{t.Peers, Traffic(t.Sent), Traffic(t.Received)}
+		st.Transports[name] = TransportStats{t.Peers, trafficOf(t.Sent), trafficOf(t.Received)}
 	}
 	for reason, count := range s.Exits {
 		st.Exits[Reason(reason)] = count
@@ -127,9 +127,11 @@ func (n *Node) PeerStats(peer uuid.UUID) (PeerStats, bool) {
 	return peerStatsOf(s), ok
 }
 
+func trafficOf(t node.Traffic) Traffic { return Traffic{t.Whispers, t.Shouts, t.Octets} }
+
 func peerStatsOf(s node.PeerStats) PeerStats {
 	return PeerStats{
-		Session: s.Session, Since: s.Since, Sent: Traffic(s.Sent), Received: Traffic(s.Received),
-		QueuedMessages: s.QueuedMessages, QueuedOctets: s.QueuedOctets, RTT: s.RTT,
+		Session: s.Session, Since: s.Since, Sent: trafficOf(s.Sent), Received: trafficOf(s.Received),
+		QueuedMessages: s.QueuedMessages, QueuedBytes: s.QueuedOctets, RTT: s.RTT,
 	}
 }

@@ -42,8 +42,8 @@ func TestStats(t *testing.T) {
 		}
 		pass(time.Second)
 
-		each := zre.Traffic{Whispers: 3, Shouts: 2, Octets: 3*7 + 2*4}
-		all := zre.Traffic{Whispers: 9, Shouts: 6, Octets: 3 * each.Octets}
+		each := zre.Traffic{Whispers: 3, Shouts: 2, Bytes: 3*7 + 2*4}
+		all := zre.Traffic{Whispers: 9, Shouts: 6, Bytes: 3 * each.Bytes}
 		st := a.Stats()
 		for name, o := range others {
 			if got, want := st.Transports[name], (zre.TransportStats{Peers: 1, Sent: each}); got != want {
@@ -104,10 +104,10 @@ func TestStatsOfSlowPeer(t *testing.T) {
 		}
 		pass(time.Second)
 		st, theirs := a.Stats(), b.Stats()
-		if st.Sent.Whispers != count || st.QueuedMessages == 0 || st.QueuedOctets < size || st.QueueMemory == 0 {
+		if st.Sent.Whispers != count || st.QueuedMessages == 0 || st.QueuedBytes < size || st.QueueMemory == 0 {
 			t.Errorf("figures of the sender: %+v", st)
 		}
-		if theirs.WaitingEvents < 10 || theirs.WaitingOctets < 10*size {
+		if theirs.WaitingEvents < 10 || theirs.WaitingBytes < 10*size {
 			t.Errorf("figures of the receiver: %+v", theirs)
 		}
 		far.Kill()
