@@ -32,6 +32,7 @@ func TestImports(t *testing.T) {
 		"internal/doctor":     {"zre", "beacon", "internal/srv", "internal/zmtp"},
 		"zre":                 {"node", "beacon", "internal/memory"},
 		"zre/zretest":         {"zre", "beacon", "msg", "internal/libzmq"},
+		"zre/zreprom":         {"zre"},
 		"cmd/zre":             {"zre", "internal/bench", "internal/doctor"},
 		"cmd/zrechat":         {"zre"},
 		"internal/testbed":    {},
