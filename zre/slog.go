@@ -82,41 +82,73 @@ func slogLevel(level zerolog.Level) slog.Level {
 func parseFields(object []byte) ([]slog.Attr, error) {
 	d := json.NewDecoder(bytes.NewReader(object))
 	d.UseNumber()
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, errors.Join(err, errors.New("zre: a log record is no object"))
+	v, err := parseValue(d)
+	if err != nil {
+		return nil, err
 	}
-	var attrs []slog.Attr
+	if v.Kind() != slog.KindGroup {
+		return nil, errors.New("zre: a log record is no object")
+	}
+	return v.Group(), nil
+}
+
+// parseValue returns the next JSON value as slog has it: an object is a group.
+func parseValue(d *json.Decoder) (slog.Value, error) {
+	token, err := d.Token()
+	if err != nil {
+		return slog.Value{}, err
+	}
+	switch t := token.(type) {
+	case json.Number:
+		return numberValue(string(t)), nil
+	case json.Delim:
+		if t == '{' {
+			return parseObject(d)
+		}
+		return parseList(d)
+	}
+	return slog.AnyValue(token), nil
+}
+
+// parseObject is parseValue behind a brace.
+func parseObject(d *json.Decoder) (slog.Value, error) {
+	attrs := make([]slog.Attr, 0, 8)
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
-			return nil, err
+			return slog.Value{}, err
 		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, err
-		}
-		v, err := parseValue(value)
+		value, err := parseValue(d)
 		if err != nil {
-			return nil, err
+			return slog.Value{}, err
 		}
-		attrs = append(attrs, slog.Attr{Key: key.(string), Value: v})
+		attrs = append(attrs, slog.Attr{Key: key.(string), Value: value})
 	}
-	return attrs, nil
+	_, err := d.Token()
+	return slog.GroupValue(attrs...), err
 }
 
-// parseValue returns a JSON value as slog has it: an object is a group.
-func parseValue(value json.RawMessage) (slog.Value, error) {
-	if value[0] == '{' {
-		attrs, err := parseFields(value)
-		return slog.GroupValue(attrs...), err
+// parseList is parseValue behind a bracket.
+func parseList(d *json.Decoder) (slog.Value, error) {
+	list := []any{}
+	for d.More() {
+		value, err := parseValue(d)
+		if err != nil {
+			return slog.Value{}, err
+		}
+		list = append(list, value.Any())
 	}
-	if n, err := strconv.ParseInt(string(value), 10, 64); err == nil {
-		return slog.Int64Value(n), nil
+	_, err := d.Token()
+	return slog.AnyValue(list), err
+}
+
+func numberValue(s string) slog.Value {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return slog.Int64Value(n)
 	}
-	if n, err := strconv.ParseUint(string(value), 10, 64); err == nil {
-		return slog.Uint64Value(n), nil
+	if n, err := strconv.ParseUint(s, 10, 64); err == nil {
+		return slog.Uint64Value(n)
 	}
-	var v any
-	err := json.Unmarshal(value, &v)
-	return slog.AnyValue(v), err
+	n, _ := strconv.ParseFloat(s, 64)
+	return slog.Float64Value(n)
 }

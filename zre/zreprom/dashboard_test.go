@@ -58,6 +58,7 @@ var (
 	matchers   = regexp.MustCompile(`(zre_\w+)\{([^}]*)\}`)
 	inRate     = regexp.MustCompile(`(?:rate|increase)\((zre_\w+)\{[^}]*\}\[`)
 	labelOf    = regexp.MustCompile(`variableLabels: \{([^}]*)\}`)
+	helpOf     = regexp.MustCompile(`help: "([^"]*)"`)
 )
 
 // The dashboard shows every metric, and none that there is not; with labels that they have; and counters as rates alone. (The tools module has
@@ -107,6 +108,24 @@ func TestDashboard(t *testing.T) {
 	for _, m := range metrics {
 		if !shown[m.name] {
 			t.Errorf("the dashboard does not show %s", m.name)
+		}
+	}
+}
+
+// The page lists each metric, with its labels and in the words of its help.
+func TestDocs(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range metrics {
+		labels := ""
+		if of := labelOf.FindStringSubmatch(m.desc.String())[1]; of != "" {
+			labels = "`" + strings.ReplaceAll(of, ",", "`, `") + "`"
+		}
+		row := "| `" + m.name + "` | " + labels + " | " + helpOf.FindStringSubmatch(m.desc.String())[1] + " |\n"
+		if !strings.Contains(string(docs), row) {
+			t.Errorf("docs/operating.md does not have %s", row)
 		}
 	}
 }

@@ -97,7 +97,7 @@ zre_node_start_time_seconds 9.466848e+08
 zre_peers{transport="inproc"} 0
 zre_peers{transport="ipc"} 0
 zre_peers{transport="tcp"} 1
-# HELP zre_sent_bytes_total Bytes of these, without headers.
+# HELP zre_sent_bytes_total Bytes of whispers and shouts that were accepted to be sent, without headers.
 # TYPE zre_sent_bytes_total counter
 zre_sent_bytes_total{transport="inproc"} 9
 zre_sent_bytes_total{transport="ipc"} 0
