@@ -93,6 +93,7 @@ type session struct {
 
 	// Written by the control loop, read by all.
 	snapshot  atomic.Pointer[Peer]
+	shown     atomic.Uint32 // state
 	paths     *paths.Set    // where it may be reached, the newest last
 	peerState atomic.Uint32 // the beacon.State that it told last; beacon.Unknown before that
 
@@ -155,6 +156,7 @@ func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 		Inproc:        inproc,
 		Drop:          s.dropSoon,
 	})
+	s.out.SetTransport(via(s.transport))
 	s.stream.Store(new(eventqueue.Stream))
 	s.peerState.Store(uint32(beacon.Unknown))
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
@@ -179,6 +181,7 @@ func (s *session) goodbye() {
 func (s *session) close(cause error) {
 	s.out.Close(cause)
 	s.node.requests.endSession(s, cause == ErrClosed)
+	s.node.figures.close(s)
 	s.cancel(cause)
 	if s.inbox != nil {
 		s.inbox.conn.Close(cause)
