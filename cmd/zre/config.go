@@ -89,6 +89,9 @@ func readConfig(path string) (*configFile, error) {
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return nil, fmt.Errorf("%s: there is no key %s; there are network, and tables [networks.NAME]", path, unknown[0])
 	}
+	if kind := meta.Type("networks"); kind != "" && kind != "Hash" { // which the decoder takes for no networks
+		return nil, fmt.Errorf("%s: networks: want tables [networks.NAME]", path)
+	}
 	known := make([]string, len(nodeOptions))
 	for i, o := range nodeOptions {
 		known[i] = o.name

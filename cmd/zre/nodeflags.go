@@ -376,9 +376,19 @@ func (f *nodeFlags) start(ctx context.Context, cmd *cobra.Command, groups []stri
 			return nil, &usageError{err: cause(err)}
 		}
 	}
-	if err := node.Start(ctx); err != nil {
+	if err := begin(ctx, node); err != nil {
 		node.Close()
-		return nil, cause(err)
+		return nil, err
 	}
 	return node, nil
+}
+
+// startTime is how long a node may take to start. It does not wait for the network.
+const startTime = 10 * time.Second
+
+// begin starts a node. A signal does not stop it halfway, when others may have met it already: it says farewell afterwards.
+func begin(ctx context.Context, node *zre.Node) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTime)
+	defer cancel()
+	return cause(node.Start(ctx))
 }

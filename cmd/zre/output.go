@@ -36,6 +36,16 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// fail has it broken by an error.
+func (o *output) fail(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		o.err = err
+		o.broken()
+	}
+}
+
 func (o *output) failure() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()

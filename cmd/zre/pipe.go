@@ -165,8 +165,8 @@ func (c *cli) runPipe(cmd *cobra.Command, o *pipeOptions) error {
 	}
 	defer node.Close()
 	p.node = node
-	if err := node.Start(ctx); err != nil {
-		return cause(err)
+	if err := begin(ctx, node); err != nil {
+		return err
 	}
 	p.out.write(line{Event: "ready", UUID: node.UUID().String(), Name: node.Name(), Endpoint: node.Endpoint()}, true)
 

@@ -48,6 +48,7 @@ func (c *cli) execute(args []string, out io.Writer) int {
 	defer cancel()
 	c.out = &output{writer: out, broken: cancel}
 	c.width, c.colour = columns(out), hasColour(out)
+	hangup(ctx, out, func() { c.out.fail(syscall.EPIPE) })
 
 	root := c.root()
 	root.SetArgs(append([]string{}, args...))

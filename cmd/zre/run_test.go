@@ -1,7 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
 
 	"github.com/spf13/cobra"
 
@@ -30,3 +36,21 @@ func pipeNode(args []string) ([]zre.Option, error) {
 	}
 	return append(o.options(), o.flags.options()...), nil
 }
+
+// run runs a command to its end, within the test. Its standard input is empty.
+func runZre(args ...string) (status int, out, errs string) {
+	var stdout, stderr bytes.Buffer
+	status = execute(args, strings.NewReader(""), &stdout, &stderr)
+	return status, stdout.String(), stderr.String()
+}
+
+// process makes a command that is a process of its own.
+func process(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env, cmd.Stderr = append(os.Environ(), asZre+"=1"), os.Stderr
+	return cmd
+}
+
+// freePort is a UDP port for the nodes of a test.
+func freePort() int { return 12_000 + rand.IntN(10_000) }

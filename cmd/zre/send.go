@@ -110,7 +110,7 @@ func readAll(ctx context.Context, in io.Reader) ([]byte, error) {
 		}
 		return r.text, r.err
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, errInterrupted
 	}
 }
 
@@ -141,8 +141,8 @@ func readLines(ctx context.Context, in io.Reader) (lines <-chan []byte, failed f
 		}
 	}()
 	return list, func() error {
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
+		if ctx.Err() != nil {
+			return errInterrupted
 		}
 		return err
 	}
@@ -310,6 +310,8 @@ func (r *receipt) flush(ctx context.Context, node *zre.Node, d time.Duration) {
 			var peer *zre.PeerError
 			if errors.Is(err, zre.ErrUnknownPeer) {
 				err = errors.New("it left before it had read all")
+			} else if ctx.Err() != nil {
+				err = context.Cause(ctx)
 			} else if errors.As(err, &peer) {
 				err = peer.Err
 			}

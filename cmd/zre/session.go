@@ -63,10 +63,13 @@ func (s *session) until(ctx context.Context, d time.Duration, done func() bool) 
 		case <-timer.C:
 			return errLate
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return errInterrupted
 		}
 	}
 }
+
+// errInterrupted is the end of a wait by a signal.
+var errInterrupted = errors.New("interrupted")
 
 // members waits for those that list returns, as w asks for it, and returns them. whom says what they are.
 func (s *session) members(ctx context.Context, w waiting, whom string, list func() []*zre.Peer) ([]*zre.Peer, error) {
@@ -105,7 +108,7 @@ func (s *session) peer(ctx context.Context, text string, d time.Duration) (*zre.
 	}
 	switch {
 	case errors.Is(err, errLate):
-		return nil, fmt.Errorf("no node %q came within %v; there are: %s", plain.Text(text), d, listOf(namesOf(s.node.Peers()), "none"))
+		return nil, fmt.Errorf("no node %s came within %v; there are: %s", inQuotes(text), d, listOf(namesOf(s.node.Peers()), "none"))
 	case err != nil:
 		return nil, err
 	case len(found) == 0:
@@ -155,9 +158,13 @@ func namesOf(peers []*zre.Peer) (names []string) {
 func quoted(name string) string {
 	s := plain.Text(name)
 	if s == "" || strings.ContainsAny(s, " ,:;()\"'\u3000\u00a0") {
-		return `"` + s + `"`
+		return inQuotes(name)
 	}
 	return s
+}
+
+func inQuotes(name string) string {
+	return `"` + strings.ReplaceAll(plain.Text(name), `"`, `\"`) + `"`
 }
 
 // close ends the node, and tells what was not sent.
