@@ -92,6 +92,9 @@ func lineOf(event zre.Event) line {
 	case zre.Shout:
 		l.Event, l.Group = "shout", e.Group
 		l.setFrames(e.Frames)
+	case zre.Request:
+		l.Event = "request"
+		l.setFrames(e.Frames)
 	case zre.StateChange:
 		l.Event, l.State = "state", stateOf(e.State)
 	case zre.Leader:

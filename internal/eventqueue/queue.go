@@ -17,6 +17,8 @@ type Queue struct {
 	noMessages bool          // there are no WHISPER and SHOUT, so what waits may be condensed
 	ready      chan struct{} // holds one token when a waiting application shall look again
 	done       chan struct{} // closed with the queue
+	serving    atomic.Int64  // events that were taken, and are not handled yet, see Serving
+	handled    atomic.Uint64 // those that were
 
 	_          [64]byte      // what is below changes with each message, in another processor's cache than that of who reads
 	mu         sync.Mutex    // guards all below, and every Stream's ended
@@ -48,6 +50,7 @@ type Limits struct {
 // Stream is the events of one session. The zero value is one before its Enter. It belongs to one queue, and must not be copied.
 type Stream struct {
 	ended   bool         // Exit was told; guarded by the lock of the queue
+	hold    hold         // likewise
 	stalled atomic.Int32 // how many readers wait for room: one for each connection of the peer
 }
 
@@ -93,6 +96,7 @@ func (q *Queue) Push(s *Stream, e Event) {
 	switch e.Kind {
 	case Exit:
 		s.ended = true
+		q.release(s)
 		q.wake() // its reader may wait
 	case Evasive, Silent, State:
 		// These repeat for ever: an application that does not read loses them rather than memory.
@@ -127,7 +131,7 @@ func (q *Queue) membershipFull() bool {
 func (q *Queue) Deliver(s *Stream, e *Event, octets int64, stop <-chan struct{}) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for !s.ended && q.full(octets, Limits{}) {
+	for !s.ended && (q.isHeld(s) || q.full(octets, Limits{})) {
 		if !q.waitIn(s, stop) {
 			return false
 		}
@@ -147,7 +151,7 @@ func (q *Queue) Offer(s *Stream, e *Event, octets int64, more Limits) error {
 	switch {
 	case q.closed || s.ended:
 		return ErrEnded
-	case q.full(octets, more):
+	case q.isHeld(s) || q.full(octets, more):
 		return ErrFull
 	}
 	q.message(e, octets)
@@ -161,7 +165,7 @@ func (q *Queue) Admits(s *Stream, octets int64, more Limits) error {
 	switch {
 	case q.closed || s.ended:
 		return ErrEnded
-	case q.full(octets, more):
+	case q.isHeld(s) || q.full(octets, more):
 		return ErrFull
 	}
 	return nil
@@ -212,12 +216,12 @@ func (q *Queue) Admit(s *Stream, stop <-chan struct{}) bool {
 	return !q.closed
 }
 
-// Room returns a channel that is closed once the application has taken what is pending, or earlier. It is for a sender whose Offer found
+// Room returns a channel that is closed once the application has taken what is pending, or earlier. It is for a sender to a stream whose Offer found
 // none, and is not closed with the queue.
-func (q *Queue) Room() <-chan struct{} {
+func (q *Queue) Room(s *Stream) <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.messages == 0 {
+	if q.messages == 0 && !q.isHeld(s) {
 		return alreadyClosed
 	}
 	return q.nextRoom()
