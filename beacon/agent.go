@@ -140,7 +140,7 @@ func (a *Agent) Interfaces() []Interface {
 func (a *Agent) IsLocal(addr netip.Addr) bool { return a.station.world.Load().isLocal(addr) }
 
 // Close says farewell if the agent has spoken: classic beacons with port 0, and state beacons with port 0 and state EXIT,
-// three times each within about 10 ms. Then it gives back its share of the sockets, which close with the last agent.
+// three times each within about 10 ms, with the key if there is one. Then it gives back its share of the sockets, which close with the last agent.
 // It can be called twice and at once; every call returns when all is done.
 func (a *Agent) Close() error {
 	a.mu.Lock()
@@ -209,7 +209,7 @@ func (a *Agent) farewell() {
 		if i > 0 {
 			time.Sleep(farewellGap)
 		}
-		a.say(Beacon{UUID: a.config.UUID, Port: 0, State: Exit}, v.classic, v.state)
+		a.say(Beacon{UUID: a.config.UUID, Port: 0, State: Exit, Key: a.config.Key}, v.classic, v.state)
 	}
 }
 
@@ -217,18 +217,18 @@ func (a *Agent) farewell() {
 func (a *Agent) now() (Beacon, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return Beacon{UUID: a.config.UUID, Port: a.port, State: a.state}, !a.hushed
+	return Beacon{UUID: a.config.UUID, Port: a.port, State: a.state, Key: a.config.Key}, !a.hushed
 }
 
 // say sends b as a classic and as a state beacon, to these destinations.
 func (a *Agent) say(b Beacon, classic, state []Destination) {
-	plain := b
-	plain.State = Unknown
+	stateless := b
+	stateless.State = Unknown
 	to := classic
 	if a.config.StateByBroadcast && b.State.valid() { // which says it by IPv4
 		to = slices.DeleteFunc(slices.Clone(to), func(d Destination) bool { return d.Dst.Addr().Is4() })
 	}
-	a.station.send(plain, to)
+	a.station.send(stateless, to)
 	a.sayState(b, classic, state)
 }
 
@@ -260,10 +260,10 @@ func (a *Agent) hear(s Sighting) {
 	}
 }
 
-// isEcho reports whether the agent sent that beacon itself. A farewell could be an old one of its own. What it says on one
-// interface may arrive on another, if both are on one link, so a zone is not looked at here.
+// isEcho reports whether the agent sent that beacon itself. A farewell could be an old one of its own. What has another key is another
+// node's. What it says on one interface may arrive on another, if both are on one link, so a zone is not looked at here.
 func (a *Agent) isEcho(s Sighting) bool {
-	if s.UUID != a.config.UUID {
+	if s.UUID != a.config.UUID || s.Key != a.config.Key {
 		return false
 	}
 	a.mu.Lock()

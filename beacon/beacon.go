@@ -17,6 +17,10 @@
 // goes by multicast to a port of its own, 15670, because a beacon of any other length than 22 on port 5670 ends a pyre
 // node. Both are always heard; [Config].Addresses decides which are sent.
 //
+// A node with a CURVE key ([Config].Key) puts it into each of its beacons, which then have 54 and 55 octets, as those of C
+// zyre do. It sends no others: a plain node and one with a key do not talk. Both hear all beacons, and a Sighting tells the
+// key. By IPv4 those 54 octets go to 255.255.255.255, which C zyre hears and pyre on Linux does not.
+//
 // Both travel by IPv4 and by IPv6 at once, wherever an interface has an address of the family. IPv6 has no broadcast: there
 // classic beacons go to all nodes of the link ([AllNodes]), as those of C zyre do in its IPv6 mode, and state beacons to a
 // group of their own ([DefaultGroup6]). A node that is heard by both is one node, by its UUID, with two addresses.
@@ -29,6 +33,7 @@ package beacon
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -47,11 +52,20 @@ const (
 	versionKeyed   = 3
 )
 
-// A Key is a long-term CURVE public key, raw. The zero Key stands for none.
+// A Key is a long-term CURVE public key, raw. The zero Key stands for none. A beacon proves nothing: whoever can send one can put any key
+// into it.
 type Key [keySize]byte
 
 // IsZero reports whether there is no key.
 func (k Key) IsZero() bool { return k == Key{} }
+
+// check reports a key that cannot be sent. C zyre looks at the first octet alone to see whether a beacon has a key.
+func (k Key) check() error {
+	if k[0] == 0 && !k.IsZero() {
+		return errors.New("beacon: Key: its first octet is 0, which C zyre takes for no key, want another key")
+	}
+	return nil
+}
 
 // A Beacon is what one datagram says of its sender. Beacons are plain values and can be compared with ==.
 type Beacon struct {

@@ -49,6 +49,16 @@ type Config struct {
 	// UUID names the node. The agent does not hear the beacons that it sends itself.
 	UUID uuid.UUID
 
+	// Key is the node's long-term CURVE public key. With one, each beacon and farewell carries it: classic ones have 54 octets
+	// in place of 22, state beacons 55 in place of 23. Plain nodes of other implementations do not hear these, and C zyre
+	// with CURVE hears no others. A key whose first octet is 0 is an error, since C zyre takes it for none. The zero Key sends
+	// plain beacons. Whatever is sent, beacons with a key and without are heard.
+	//
+	// Classic beacons with a key go to 255.255.255.255 from each subnet by IPv4, not to its own broadcast address, since a
+	// pyre node on Linux listens on that one and dies of any beacon that has not 22 octets. A pyre node on another
+	// system listens on every address, and dies of these too.
+	Key Key
+
 	// Port is the UDP port of classic beacons, 1 to 65535; 0 means DefaultPort. Nodes with different ports do not see each
 	// other.
 	Port int
@@ -69,14 +79,14 @@ type Config struct {
 	TTL int
 
 	// Addresses says which beacons are sent, and where. A broadcast address means classic beacons by IPv4: that of a subnet, or
-	// 255.255.255.255 for every subnet of the interfaces in use, each at its own broadcast address. AllNodes means
+	// 255.255.255.255 for every subnet of the interfaces in use, each at its own broadcast address (but see Key). AllNodes means
 	// classic beacons by IPv6. Any other multicast address means state beacons to that group; there may be one of each
 	// address family. Without an IPv4 address in it, IPv4 does by default: 255.255.255.255 and DefaultGroup; likewise
 	// IPv6: AllNodes and DefaultGroup6. (To do without a family see Interfaces.) Whatever is sent, both kinds are
 	// heard, state beacons on the group named here or on the default ones.
 	Addresses []netip.Addr
 
-	// StateByBroadcast sends the proposal of 2013 to the letter: 23 octets, with the state, in place of the classic 22, to the
+	// StateByBroadcast sends the proposal of 2013 to the letter: 23 octets, with the state (55 with a key), in place of the classic 22 (54), to the
 	// classic port and broadcast addresses. Every pyre node of the network DIES of the first such beacon; C zyre and
 	// zyre.js ignore it, and so find this node no more. For networks of nodes that understand it. IPv6, which the
 	// proposal does not know, is left as it is.
@@ -187,6 +197,9 @@ func (c *Config) check() error {
 	case c.Interval < minInterval:
 		return fmt.Errorf("beacon: Interval: %v is too short, want %v or more, or 0 for %v", c.Interval, minInterval, DefaultInterval)
 	}
+	if err := c.Key.check(); err != nil {
+		return err
+	}
 	if _, err := parseChoice(c.Interfaces); err != nil {
 		return err
 	}
@@ -236,6 +249,15 @@ func (c *Config) missing(all []Interface) (entries []string) {
 // broadcastsTo reports whether classic beacons go to this subnet's broadcast address.
 func (c *Config) broadcastsTo(subnet netip.Addr) bool {
 	return slices.Contains(c.Addresses, everySubnet) || slices.Contains(c.Addresses, subnet)
+}
+
+// broadcastOf returns where classic beacons go on a subnet of that broadcast address: with a key to every host of the link, so that no pyre
+// node hears them.
+func (c *Config) broadcastOf(subnet netip.Addr) netip.AddrPort {
+	if !c.Key.IsZero() {
+		subnet = everySubnet
+	}
+	return netip.AddrPortFrom(subnet, uint16(c.Port))
 }
 
 // broadcasts6 reports whether classic beacons are sent by IPv6.

@@ -60,6 +60,8 @@ func TestConfigCheck(t *testing.T) {
 		{"a group with a zone", Config{Addresses: addrs("ff12::99%eth0")}, []string{"Addresses", "ff12::99%eth0", "zone"}},
 		{"an IPv4 group in IPv6", Config{Addresses: addrs("::ffff:224.0.0.99")}, []string{"Addresses", "224.0.0.99"}},
 		{"no address", Config{Addresses: []netip.Addr{{}}}, []string{"Addresses", "invalid IP"}},
+		{"a key", Config{Key: testKey}, nil},
+		{"a key that C zyre takes for none", Config{Key: Key{1: 1}}, []string{"Key", "0", "C zyre"}},
 		{"two groups", Config{Addresses: addrs("224.0.0.1", "224.0.0.2")}, []string{"Addresses", "224.0.0.1", "224.0.0.2"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

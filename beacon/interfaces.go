@@ -24,7 +24,7 @@ var everySubnet = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 //     127.0.0.1 as the address of a node that all their network can see.
 //
 // By IPv4, classic beacons go to the broadcast address of every subnet (not for prefixes of 31 and 32 bits, which have
-// none) if the interface can broadcast, and state beacons go to the group once if it can multicast. Loopback can do
+// none), those with a key to 255.255.255.255 from each, if the interface can broadcast, and state beacons go to the group once if it can multicast. Loopback can do
 // both, though Linux gives it neither flag. By IPv6, both go out once.
 func usable(all []Interface, c choice) []Interface {
 	var list, last []Interface
@@ -163,7 +163,9 @@ func look(c *Config, all []Interface, isOpen func(six, isState bool) bool) *view
 					continue
 				}
 				done = append(done, b)
-				v.classic = append(v.classic, Destination{netip.AddrPortFrom(b, uint16(c.Port)), p.Addr(), i.Index})
+				if d := (Destination{c.broadcastOf(b), p.Addr(), i.Index}); !slices.Contains(v.classic, d) {
+					v.classic = append(v.classic, d)
+				}
 			}
 		}
 		if group := c.multicastsTo(false); group.IsValid() && i.can(net.FlagMulticast) && i.has4() && isOpen(false, true) {

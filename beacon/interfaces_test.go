@@ -155,6 +155,19 @@ func TestLook(t *testing.T) {
 			"eth0 [10.0.0.5/24], wlan0 [192.168.1.7/16]",
 			"10.0.0.255:5670 10.0.0.5%2", "192.168.255.255:5670 192.168.1.7%3",
 		}},
+		{"with a key, to every host of the link from each subnet", []Interface{lo, wired, iface(4, "br0", ethernet, "10.0.0.1/24", "10.0.0.2/24", "10.0.1.1/24", "10.0.2.1/32")},
+			nil, []string{"key", "255.255.255.255"}, []string{
+				"eth0 [10.0.0.5/24], br0 [10.0.0.1/24 10.0.0.2/24 10.0.1.1/24 10.0.2.1/32]",
+				"255.255.255.255:5670 10.0.0.5%2", "255.255.255.255:5670 10.0.0.1%4", "255.255.255.255:5670 10.0.1.1%4",
+			}},
+		{"with a key, on lo", []Interface{lo}, nil, []string{"key", "255.255.255.255"}, []string{
+			"lo [127.0.0.1/8]", "255.255.255.255:5670 127.0.0.1%1",
+		}},
+		{"with a key, one subnet and a group", []Interface{wired, wifi}, nil, []string{"key", "10.0.0.255", "224.0.0.99"}, []string{
+			"eth0 [10.0.0.5/24], wlan0 [192.168.1.7/16]",
+			"255.255.255.255:5670 10.0.0.5%2",
+			"224.0.0.99:15670 10.0.0.5%2", "224.0.0.99:15670 192.168.1.7%3",
+		}},
 		{"one subnet and a group", []Interface{wired, wifi}, nil, []string{"10.0.0.255", "224.0.0.99"}, []string{
 			"eth0 [10.0.0.5/24], wlan0 [192.168.1.7/16]",
 			"10.0.0.255:5670 10.0.0.5%2",
@@ -164,6 +177,10 @@ func TestLook(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			config := Config{Interfaces: c.named}
 			for _, a := range c.addresses {
+				if a == "key" {
+					config.Key = testKey
+					continue
+				}
 				config.Addresses = append(config.Addresses, netip.MustParseAddr(a))
 			}
 			config = config.withDefaults()

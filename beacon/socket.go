@@ -119,18 +119,24 @@ func (s *sockets) reach(all []Interface) []Interface {
 // errNotOpen: the socket waits until its port is free, which is told elsewhere.
 var errNotOpen = errors.New("beacon: the socket is not open")
 
-// write is where every datagram leaves, but for those of sendDeadly. Whatever its caller asks for, a broadcast address, all
-// nodes of a link, and UDP port 5670 get 22 octets or nothing: any other length there ends every pyre node that receives it.
+// write is where every datagram leaves, but for those of sendDeadly. Whatever its caller asks for, what could end a pyre node stays here.
 func (s *sockets) write(b []byte, to Destination) error {
-	isState := len(b) != classicSize
-	if isState && (!to.Dst.Addr().IsMulticast() || to.Dst.Addr() == allNodes || to.Dst.Port() == DefaultPort) {
-		return fmt.Errorf("beacon: %d octets must not go to %v, only %d may", len(b), to.Dst, classicSize)
+	if !isHarmless(len(b), to.Dst) {
+		return fmt.Errorf("beacon: %d octets must not go to %v", len(b), to.Dst)
 	}
+	isState := len(b) != classicSize && len(b) != keyedSize
 	conn := s.of(to.Dst.Addr(), isState).conn()
 	if conn == nil {
 		return errNotOpen
 	}
 	return conn.WriteTo(b, to)
+}
+
+// isHarmless reports whether a beacon of that length may go to dst. A pyre node dies of any length but 22 that it receives, on UDP port
+// 5670. It speaks IPv4 alone, and on Linux listens on the broadcast address of its subnet, so not on 255.255.255.255.
+func isHarmless(length int, dst netip.AddrPort) bool {
+	toAll := dst.Addr() == everySubnet || dst.Addr() == allNodes
+	return length == classicSize || length == keyedSize && toAll || dst.Addr().IsMulticast() && dst.Addr() != allNodes && dst.Port() != DefaultPort
 }
 
 // A subscription is what a socket must have joined to hear multicast.

@@ -11,7 +11,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// TestGuard: nothing but 22 octets leaves for a broadcast address or for port 5670, whoever asks.
+// TestGuard: nothing but 22 octets leaves for a broadcast address or for port 5670, whoever asks, but for 54 octets to 255.255.255.255.
 func TestGuard(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24"))})
@@ -27,7 +27,8 @@ func TestGuard(t *testing.T) {
 				"239.255.90.82:15670":  true,
 			} {
 				err := a.station.write(octets, Destination{netip.MustParseAddrPort(dst), netip.MustParseAddr("10.0.0.1"), 2})
-				if want := anyForm || len(octets) == 22; (err == nil) != want || len(l.take()) > 0 != want {
+				keyed := len(octets) == 54 && strings.HasPrefix(dst, "255.255.255.255")
+				if want := anyForm || keyed || len(octets) == 22; (err == nil) != want || len(l.take()) > 0 != want {
 					t.Errorf("%s to %s: %v", form.name, dst, err)
 				}
 			}
@@ -36,11 +37,15 @@ func TestGuard(t *testing.T) {
 }
 
 // TestOnlyClassicOnPort5670 looks at all that an agent sends in its life, also where its state beacons' port is set to
-// collide.
+// collide, and where it has a key.
 func TestOnlyClassicOnPort5670(t *testing.T) {
-	for _, port := range []int{DefaultPort, 15670, 60000, 4330} {
+	for n, port := range []int{DefaultPort, 15670, 60000, 4330, DefaultPort} {
 		inFakeTime(t, func(t *testing.T, l *lan) {
-			a := open(t, Config{Network: l.host(wired, wifi), Port: port})
+			c := Config{Network: l.host(wired, wifi), Port: port}
+			if n == 4 {
+				c.Key = testKey
+			}
+			a := open(t, c)
 			a.Announce(49152, Idle)
 			pass(3 * time.Second)
 			a.SetState(Processing)
@@ -48,7 +53,8 @@ func TestOnlyClassicOnPort5670(t *testing.T) {
 			a.Close()
 			log := l.take()
 			for _, s := range log {
-				if len(s.octets) != 22 && (s.to.Dst.Port() == 5670 || !s.to.Dst.Addr().IsMulticast()) {
+				keyed := len(s.octets) == 54 && s.to.Dst.Addr() == everySubnet && !c.Key.IsZero()
+				if len(s.octets) != 22 && !keyed && (s.to.Dst.Port() == 5670 || !s.to.Dst.Addr().IsMulticast()) {
 					t.Errorf("%v", s)
 				}
 			}

@@ -98,8 +98,11 @@ func (c *systemConn) WriteTo(b []byte, to Destination) error {
 }
 
 // writePlain sends without a control message. The route leads a subnet's broadcast to its interface; for a multicast the
-// interface is an option of the socket.
+// interface is an option of the socket, and for 255.255.255.255 it follows from the address that a socket is bound to.
 func (c *systemConn) writePlain(b []byte, to Destination) error {
+	if to.Dst.Addr() == everySubnet {
+		return writeFrom(to.Src, b, to.Dst)
+	}
 	c.leaving.Lock()
 	defer c.leaving.Unlock()
 	if to.Dst.Addr().IsMulticast() {
@@ -108,6 +111,20 @@ func (c *systemConn) writePlain(b []byte, to Destination) error {
 		}
 	}
 	_, err := c.udp.WriteToUDPAddrPort(b, to.Dst)
+	return err
+}
+
+// writeFrom sends by a socket of its own, which is bound to src. It has another port, which no implementation looks at.
+func writeFrom(src netip.Addr, b []byte, dst netip.AddrPort) error {
+	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(src, 0)))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	_, err = conn.WriteToUDPAddrPort(b, dst)
 	return err
 }
 

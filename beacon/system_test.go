@@ -282,7 +282,7 @@ func TestSystemConn(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			for i, dst := range []netip.Addr{group, everyone} {
+			for i, dst := range []netip.Addr{group, everyone, everySubnet} {
 				if err := write(other, []byte{byte(i)}, Destination{netip.AddrPortFrom(dst, port), localhost, lo.Index}); err != nil {
 					t.Fatal(err)
 				}
@@ -295,7 +295,7 @@ func TestSystemConn(t *testing.T) {
 				if err != nil || !bytes.Equal(b[:n], []byte{i}) {
 					t.Fatalf("got %v, %v; want %v", b[:n], err, i)
 				}
-				if name == "plain" { // the system chooses the source
+				if name == "plain" { // the system chooses the source, or its port
 					from.Src = netip.AddrPortFrom(localhost, port)
 				}
 				if want := (Origin{netip.AddrPortFrom(localhost, port), dst, lo.Index}); from != want {
@@ -305,6 +305,8 @@ func TestSystemConn(t *testing.T) {
 			expect(member, 0, group)
 			expect(member, 1, everyone)
 			expect(other, 1, everyone) // and not the multicast before it
+			expect(member, 2, everySubnet)
+			expect(other, 2, everySubnet)
 		})
 	}
 }

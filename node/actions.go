@@ -44,6 +44,9 @@ func (n *Node) noteConnection(s *session, d detail) {
 		s.out.HandOverTo(s.receiver(conn))
 	}
 	_, s.isOurs = parseIdentity(conn.Identity()) // libzmq's ROUTERs have none
+	if s.isOurs {
+		s.isBound.Store(n.isSecure())
+	}
 	s.extensions, s.advertised = extensionsOf(conn), stateIn(conn.Told(stateProperty))
 	if s.isOurs {
 		s.out.CountsFully()
@@ -160,7 +163,7 @@ func (n *Node) considerDial(s *session, d detail) {
 	case s.candidate != nil:
 		n.remove(s, Crashed)
 	case s.unverified.IsValid():
-		n.dismiss(s)
+		n.dismiss(s, d.err)
 	case isRefused(d.err) || errors.Is(d.err, zmtp.ErrWrongPeer):
 		// The process is gone. Its farewell may still wait in the socket for beacons.
 		n.after(refusalGrace, func() {
@@ -185,7 +188,7 @@ func (n *Node) loseUnanswered(s *session, d detail) {
 		n.remove(s, Crashed)
 		return
 	case s.unverified.IsValid():
-		n.dismiss(s)
+		n.dismiss(s, nil)
 	default:
 		n.redial(s, d)
 	}
@@ -274,7 +277,7 @@ func (n *Node) redial(s *session, _ detail) {
 func (n *Node) loseMessages(s *session, _ detail) {
 	at, sameHost, flaps := s.paths.Unproven(), s.sameHost.Load(), s.nextFlaps()
 	n.remove(s, LostMessages)
-	n.begin(s.uuid, at, sameHost, flaps, nil, nil)
+	n.begin(s.whose(), at, sameHost, flaps, nil, nil, nil)
 }
 
 // expectHello: the peer talks to us as if its HELLO had come; that was lost with a connection. Another HELLO of ours has it say its own again,

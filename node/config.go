@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/cert"
 )
 
 // Config says what a node is and how it behaves. The zero value of a field means its default.
@@ -35,6 +37,12 @@ type Config struct {
 	// Advertise is the endpoint that HELLO and gossip name in place of the node's own, such as "tcp://203.0.113.7:5671": where peers
 	// beyond a NAT reach it.
 	Advertise string
+
+	// Certificate makes the node a secure one: it speaks CURVE with these keys, and nothing else; nil for a plain node. It must have a secret
+	// key. Authorize, if set, judges each peer within the handshake; an error refuses it. It may block until ctx ends, and is called by many
+	// goroutines. Without it any key is let in.
+	Certificate *cert.Certificate
+	Authorize   func(ctx context.Context, peer Identity) error
 
 	// Peers are endpoints where peers may be, "tcp://host:port", known by neither beacon nor UUID.
 	Peers []string
@@ -69,8 +77,12 @@ type Config struct {
 	BeaconInterval time.Duration
 
 	// EvasiveTimeout is how long a peer may be silent (no beacon and no message) before it is PINGed and reported as
-	// evasive; 5 s by default. After twice that time it is reported as silent.
+	// evasive; 5 s by default.
 	EvasiveTimeout time.Duration
+
+	// SilentTimeout is how long a peer may be silent before it is reported as silent, if it has not answered the PING either; twice
+	// EvasiveTimeout by default. If set, it must lie between EvasiveTimeout and ExpiredTimeout.
+	SilentTimeout time.Duration
 
 	// ExpiredTimeout is how long a peer may be silent before it is given up; 30 s by default. It must be longer than
 	// EvasiveTimeout. A shorter one notices vanished hosts sooner, and loses peers of a bad Wi-Fi sooner.
@@ -125,6 +137,9 @@ func (c *Config) complete() error {
 	if host != "" && len(c.Interfaces) == 0 {
 		c.Interfaces = []string{host} // beacons elsewhere would lead to where nobody listens
 	}
+	if err := c.checkCertificate(); err != nil {
+		return err
+	}
 	if err := c.checkSources(); err != nil {
 		return err
 	}
@@ -142,6 +157,7 @@ func (c *Config) complete() error {
 		{&c.BeaconInterval, "beacon interval", time.Second},
 		{&c.EvasiveTimeout, "evasive timeout", 5 * time.Second},
 		{&c.ExpiredTimeout, "expired timeout", 30 * time.Second},
+		{&c.SilentTimeout, "silent timeout", 0},
 		{&c.SendTimeout, "send timeout", 5 * time.Second},
 	} {
 		if *d.field < 0 {
@@ -153,6 +169,12 @@ func (c *Config) complete() error {
 	}
 	if c.ExpiredTimeout <= c.EvasiveTimeout {
 		return fmt.Errorf("node: expired timeout %v: it must be longer than the evasive timeout, %v", c.ExpiredTimeout, c.EvasiveTimeout)
+	}
+	switch {
+	case c.SilentTimeout == 0:
+		c.SilentTimeout = 2 * c.EvasiveTimeout
+	case c.SilentTimeout <= c.EvasiveTimeout || c.SilentTimeout >= c.ExpiredTimeout:
+		return fmt.Errorf("node: silent timeout %v: choose one between the evasive timeout, %v, and the expired timeout, %v", c.SilentTimeout, c.EvasiveTimeout, c.ExpiredTimeout)
 	}
 	if c.Linger == 0 {
 		c.Linger = 5 * time.Second

@@ -106,12 +106,13 @@ func (n *Node) unreserve(s *session) {
 	}
 }
 
-// holder returns the session that keeps s from dialling an address; nil if there is none.
+// holder returns the session that keeps s from dialling an address; nil if there is none. One with another key does not: at most one of the two
+// keys can be right there.
 func (n *Node) holder(s *session, at netip.AddrPort) *session {
-	if o := n.reserved[at]; o != nil && o != s && n.sessions[o.uuid] == o && !o.isOurs {
+	if o := n.reserved[at]; o != nil && o != s && o.key == s.key && n.sessions[o.uuid] == o && !o.isOurs {
 		return o
 	}
-	if o := n.occupant(s, at); o != nil {
+	if o := n.occupant(s, at); o != nil && o.key == s.key {
 		return o
 	}
 	return n.successor(s, at)
@@ -137,7 +138,7 @@ func (n *Node) successor(s *session, at netip.AddrPort) *session {
 		return nil
 	}
 	for _, id := range n.addresses.At(at) {
-		if o := n.sessions[id]; o != nil && o != s && o.candidate == nil && o.paths.ShownAt(at) > mine {
+		if o := n.sessions[id]; o != nil && o != s && o.key == s.key && o.candidate == nil && o.paths.ShownAt(at) > mine {
 			return o
 		}
 	}

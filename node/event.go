@@ -38,6 +38,9 @@ const (
 	ProblemNotAccepting  = eventqueue.ProblemNotAccepting
 	ProblemDNS           = eventqueue.ProblemDNS
 	ProblemGossip        = eventqueue.ProblemGossip
+	ProblemRefused       = eventqueue.ProblemRefused
+	ProblemRefusedBy     = eventqueue.ProblemRefusedBy
+	ProblemNoKey         = eventqueue.ProblemNoKey
 	ProblemUnlisted      = eventqueue.ProblemUnlisted
 )
 

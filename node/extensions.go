@@ -77,6 +77,10 @@ func (n *Node) properties(network string) map[string]string {
 func (s *session) introduction(id uuid.UUID, network string) zmtp.Config {
 	cfg := s.node.zmtp
 	cfg.Expect = identity(id)
+	if s.isUnnamed {
+		id = uuid.Nil
+	}
+	cfg.Curve = s.node.curveTo(id, s.key, false)
 	cfg.Properties = maps.Clone(s.node.properties(network))
 	cfg.Properties[helloProperty] = s.number
 	if answers := s.answers.Load(); answers != nil {

@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/netip"
 
-	"github.com/go-zre/go-zre/internal/paths"
+	"github.com/google/uuid"
+
 	"github.com/go-zre/go-zre/internal/seek"
+	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
 // checkGossip checks the endpoints of hubs.
@@ -18,12 +20,7 @@ func (c *Config) checkGossip() error {
 			return fmt.Errorf("node: WithGossipBind: cannot listen on %q: want tcp://*:PORT or tcp://ADDRESS:PORT", endpoint)
 		}
 	}
-	for _, endpoint := range c.GossipConnect {
-		if _, _, err := paths.Parse(endpoint); err != nil {
-			return fmt.Errorf("node: WithGossipConnect: %w", err)
-		}
-	}
-	return nil
+	return c.checkEndpoints("WithGossipConnect", c.GossipConnect)
 }
 
 // openGossip listens for clients, if the configuration says so.
@@ -47,7 +44,13 @@ func (o *opening) openGossip(ctx context.Context) error {
 }
 
 func (n *Node) newHub(listeners []net.Listener) *seek.Hub {
-	return n.seeker.NewHub(seek.HubConfig{Dial: n.cfg.Network.Dial, IsLocal: func(addr netip.Addr) bool { return n.agent.IsLocal(addr) }}, listeners)
+	return n.seeker.NewHub(seek.HubConfig{
+		Dial:      n.cfg.Network.Dial,
+		IsLocal:   func(addr netip.Addr) bool { return n.agent.IsLocal(addr) },
+		PublicKey: n.publicKey(),
+		Curve:     n.curveOfHub(),
+		CurveTo:   func(hub PublicKey) *zmtp.Curve { return n.curveTo(uuid.Nil, hub, true) },
+	}, listeners)
 }
 
 // connectGossip connects to a hub of gossip.
@@ -56,7 +59,7 @@ func (n *Node) connectGossip(endpoint string) error {
 		n.gossip = n.newHub(nil)
 		n.publish()
 	}
-	return n.gossip.Connect(endpoint)
+	return n.noteKey(endpoint, n.gossip.Connect(endpoint))
 }
 
 func closeAll(listeners []net.Listener) (err error) {

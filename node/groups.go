@@ -76,7 +76,12 @@ func (n *Node) hello() msg.OutHello {
 		Name:   n.cfg.Name,
 	}
 	for _, name := range slices.Sorted(maps.Keys(n.cfg.Headers)) {
-		hello.Headers = append(hello.Headers, msg.OutHeader{Name: name, Value: n.cfg.Headers[name]})
+		if name != keyHeader || !n.isSecure() {
+			hello.Headers = append(hello.Headers, msg.OutHeader{Name: name, Value: n.cfg.Headers[name]})
+		}
+	}
+	if n.isSecure() {
+		hello.Headers = append(hello.Headers, msg.OutHeader{Name: keyHeader, Value: n.publicKey().String()})
 	}
 	return hello
 }

@@ -157,8 +157,8 @@ func (n *Node) mayAnswerAnother(in *inbox, s *session) bool {
 		return false
 	}
 	n.mergeOlder(s)
-	known := n.recognised(in.uuid, in.endpoints())
-	candidates := n.countUnnamed()
+	known := n.recognised(in.whose(), in.endpoints())
+	candidates := n.countUnnamedOf(in.key())
 	return candidates > 1 || candidates == 1 && known == nil
 }
 
@@ -168,7 +168,7 @@ func (n *Node) mergeOlder(s *session) {
 	if s == nil || s.mailbox == nil || n.countUnnamed() != 1 {
 		return
 	}
-	if o := n.unnamed[len(n.unnamed)-1]; o.mailbox != nil && o.linked.Before(s.linked) {
+	if o := n.unnamed[len(n.unnamed)-1]; o.key == s.key && o.mailbox != nil && o.linked.Before(s.linked) {
 		n.mergeInto(o, s.uuid)
 	}
 }
@@ -188,12 +188,34 @@ func (n *Node) mergeInto(o *session, id uuid.UUID) {
 // countUnnamed counts the sessions whose peer may answer a HELLO of ours now, and has not told its UUID.
 func (n *Node) countUnnamed() (count int) {
 	for _, u := range n.unnamed {
-		// Its answer may overtake the word that our connection is up.
-		if u.mailbox != nil || time.Since(u.began) < answerGrace {
+		if u.mayAnswer() {
 			count++
 		}
 	}
 	return count
+}
+
+// countUnnamedOf counts those of them whose peer has a key.
+func (n *Node) countUnnamedOf(key PublicKey) (count int) {
+	for _, u := range n.unnamed {
+		if u.key == key && u.mayAnswer() {
+			count++
+		}
+	}
+	return count
+}
+
+// mayAnswer tells whether the peer of a session without UUID may have our HELLO: its answer may overtake the word that our connection is up.
+func (s *session) mayAnswer() bool { return s.mailbox != nil || time.Since(s.began) < answerGrace }
+
+// mayBeOfUndecided tells whether a HELLO waits that may be the answer of a session's peer.
+func (n *Node) mayBeOfUndecided(s *session) bool {
+	for in := range n.undecided {
+		if in.key() == s.key {
+			return true
+		}
+	}
+	return false
 }
 
 // askWhose asks a session whose peer is not known for a sign of life, one at a time, while a HELLO waits. The newest comes
@@ -204,7 +226,7 @@ func (n *Node) askWhose() {
 	}
 	var newest *session
 	for _, s := range n.unnamed {
-		if s.mailbox != nil && (newest == nil || s.linked.After(newest.linked)) {
+		if s.mailbox != nil && n.mayBeOfUndecided(s) && (newest == nil || s.linked.After(newest.linked)) {
 			newest = s
 		}
 	}
@@ -238,17 +260,20 @@ func (n *Node) awaitAnswer(s *session) {
 // takeAnswer gives the session that was asked the UUID of the peer that answered. Other sessions with that one are over: it does not hear them.
 func (n *Node) takeAnswer(in *inbox) {
 	s := n.asking
-	if s == nil || n.sessions[s.uuid] != s || s.candidate == nil {
+	if s == nil || n.sessions[s.uuid] != s || s.candidate == nil || s.key != in.key() {
 		return
 	}
 	n.asking = nil
 	if old := n.sessions[in.uuid]; old != nil {
+		if old.key != in.key() && old.isBound.Load() {
+			return
+		}
 		n.remove(old, Replaced)
 	}
 	n.assignUUID(s, in.uuid)
 	endpoints := in.endpoints()
 	for _, o := range slices.Clone(n.unnamed) {
-		if slices.Contains(endpoints, o.candidate.At()) {
+		if o.key == s.key && slices.Contains(endpoints, o.candidate.At()) {
 			n.mergeInto(o, in.uuid)
 		}
 	}

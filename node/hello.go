@@ -21,9 +21,15 @@ const (
 func (n *Node) greeted(in *inbox) {
 	in.verdict = refuse
 	s := n.sessions[in.uuid]
+	if s != nil && !n.stopping && n.doubt(s, in.key()) {
+		s = nil
+	}
 	offer := n.isOffer(in)
 	switch {
 	case n.stopping:
+		return
+	case s != nil && s.key != in.key():
+		n.noteRefused(in.identity(), errOtherKey)
 		return
 	case in.caller != nil && (in.caller != s || s.state.isPresent()):
 		return
@@ -39,12 +45,13 @@ func (n *Node) greeted(in *inbox) {
 	endpoints := in.endpoints()
 	s = n.sessionOf(in, s, endpoints)
 	if s == nil && len(endpoints) > 0 { // not seen by a beacon: its HELLO says where to connect
-		s = n.begin(in.uuid, n.paths(endpoints, len(endpoints) == 1), in.isLocal(), 0, nil, in)
+		s = n.begin(in.whose(), n.paths(endpoints, len(endpoints) == 1), in.isLocal(), 0, nil, nil, in)
 	}
 	if s == nil {
 		n.log.Debug().Stringer("peer", in.uuid).Msg("HELLO refused: no usable endpoint, or too many peers")
 		return
 	}
+	s.isBound.Store(n.isSecure())
 	n.contest(s, endpoints)
 	n.handle(s, helloCame, detail{in: in})
 }
@@ -52,7 +59,7 @@ func (n *Node) greeted(in *inbox) {
 // sessionOf returns the session whose HELLO a HELLO answers, if one can be told: of two that lead to the peer the newer one, since a ROUTER
 // of libzmq is deaf to older connections. s is that with the peer, if there is one.
 func (n *Node) sessionOf(in *inbox, s *session, endpoints []netip.AddrPort) *session {
-	other := n.recognised(in.uuid, endpoints)
+	other := n.recognised(in.whose(), endpoints)
 	switch {
 	case in.extensions != 0 && s != nil || other == nil:
 		return s
@@ -127,7 +134,7 @@ func (n *Node) replace(s *session, d detail) {
 	} else {
 		n.remove(s, reason)
 	}
-	q := n.begin(in.uuid, s.paths.Clone(), s.sameHost.Load() || in.isLocal(), flaps, nil, in)
+	q := n.begin(in.whose(), s.paths.Clone(), s.sameHost.Load() || in.isLocal(), flaps, nil, nil, in)
 	if q == nil {
 		return
 	}

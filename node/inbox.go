@@ -50,6 +50,12 @@ var (
 	errAgain    = errors.New("another HELLO on a connection for both directions")
 )
 
+// key is that which the peer has proven; zero for a plain node.
+func (in *inbox) key() PublicKey { return keyOf(in.conn) }
+
+// whose is the peer that said HELLO.
+func (in *inbox) whose() whose { return whose{in.uuid, in.key(), in.node.isSecure()} }
+
 // accept begins the inbox of a connection that shook hands.
 func (n *Node) accept(conn *zmtp.Conn) (zmtp.Receiver, error) {
 	id, ok := parseIdentity(conn.Identity())
@@ -133,7 +139,7 @@ func (in *inbox) resumes() bool {
 	number := in.message.Sequence
 	_ = in.node.do(func() {
 		s := in.node.sessions[in.uuid]
-		if s == nil {
+		if s == nil || s.key != in.key() {
 			return
 		}
 		in.verdict = ignore
@@ -159,6 +165,9 @@ func (in *inbox) hello(frames [][]byte) error {
 	if in.both && in.session != nil {
 		return in.invalid(errAgain)
 	}
+	if err := in.checkKey(); err != nil {
+		return err
+	}
 	if !in.node.events.Admit(in.expected(), in.conn.Done()) {
 		return errSessionOver
 	}
@@ -183,7 +192,7 @@ func (in *inbox) live() {
 	in.node.mu.RLock()
 	s := in.node.sessions[in.uuid]
 	in.node.mu.RUnlock()
-	if s != nil && s.snapshot.Load() == nil && !s.alive.Load() { // once it entered its own connection tells
+	if s != nil && s.key == in.key() && s.snapshot.Load() == nil && !s.alive.Load() { // once it entered its own connection tells
 		s.alive.Store(true)
 	}
 }

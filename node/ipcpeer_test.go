@@ -200,7 +200,7 @@ func TestDuplexProtocol(t *testing.T) {
 // meetNear has a node learn of a peer on this host.
 func (r *testNode) meetNear(t *testing.T, id uuid.UUID) {
 	t.Helper()
-	if err := r.do(func() { r.meet(id, r.paths(nil, false), true) }); err != nil {
+	if err := r.do(func() { r.meet(whose{uuid: id}, r.paths(nil, false), true) }); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -152,6 +152,7 @@ func (o *opening) openAgent(context.Context) (err error) {
 	o.agent, err = beacon.Open(beacon.Config{
 		Network:    beaconNetwork(n.cfg.Network),
 		UUID:       n.cfg.UUID,
+		Key:        beacon.Key(n.publicKey()),
 		Port:       n.cfg.BeaconPort,
 		Interval:   n.cfg.BeaconInterval,
 		Interfaces: n.cfg.Interfaces,

@@ -30,6 +30,7 @@ type Node struct {
 
 	events    *eventqueue.Queue
 	problems  problems
+	refusals  refusals
 	queues    *zmtp.SendBudget // of all of them
 	calls     chan func()      // run by the control loop
 	sightings chan beacon.Sighting
@@ -96,7 +97,7 @@ type Node struct {
 
 	chooser  chooser
 	requests requests
-	refusals chan refusal // with Config.Discard
+	declined chan refusal // with Config.Discard
 
 	calling    chan struct{} // holds a token for each call by ipc under way, see maxCalls
 	complained atomic.Bool   // of an ipc that failed
@@ -136,7 +137,7 @@ func New(cfg Config) (*Node, error) {
 		moves:       make(chan struct{}, 1),
 		failures:    make(chan struct{}, 1),
 		calling:     make(chan struct{}, maxCalls),
-		refusals:    make(chan refusal, maxRefusals),
+		declined:    make(chan refusal, maxRefusals),
 		done:        make(chan struct{}),
 		gone:        make(chan struct{}),
 		groups:      make(map[string]string),
@@ -158,6 +159,9 @@ func New(cfg Config) (*Node, error) {
 		members:     make(map[string]*roster),
 		hosts:       make(map[netip.Addr]int),
 		tick:        min(max(cfg.EvasiveTimeout/4, 10*time.Millisecond), time.Second),
+	}
+	if err := n.secure(); err != nil {
+		return nil, err
 	}
 	n.problems.log, n.problems.events = n.log, n.events
 	n.clock = paths.NewClock(int(cfg.EvasiveTimeout/n.tick) + 1)

@@ -12,6 +12,9 @@ func (n *Node) sighting(s beacon.Sighting) {
 	n.mu.RLock()
 	p := n.sessions[s.UUID]
 	n.mu.RUnlock()
+	if n.isForeign(s, p) {
+		return
+	}
 	if p != nil && s.Port != 0 && p.knows(s) {
 		if !p.alive.Load() {
 			p.alive.Store(true)
@@ -22,6 +25,18 @@ func (n *Node) sighting(s beacon.Sighting) {
 	case n.sightings <- s:
 	default: // the control loop is behind; the next beacon will do
 	}
+}
+
+// isForeign tells whether a beacon does not concern us: plain and secure nodes do not talk, and what is said of a UUID by another key than the one that
+// is bound to it is not its own word. p is the session with that UUID, if there is one.
+func (n *Node) isForeign(s beacon.Sighting, p *session) bool {
+	switch {
+	case s.Key.IsZero() == n.isSecure():
+		return true
+	case s.UUID == n.cfg.UUID:
+		return PublicKey(s.Key) != n.publicKey()
+	}
+	return p != nil && p.key != PublicKey(s.Key) && p.isBound.Load()
 }
 
 // moved hears that our interfaces have changed, or that we slept. The beacon's receiver calls it: it must not wait.
@@ -48,7 +63,7 @@ func (n *Node) relocate() {
 
 // knows says that a sighting brings nothing new.
 func (p *session) knows(s beacon.Sighting) bool {
-	if s.State != beacon.Unknown && uint32(s.State) != p.peerState.Load() {
+	if s.State != beacon.Unknown && uint32(s.State) != p.peerState.Load() || p.key != PublicKey(s.Key) {
 		return false
 	}
 	return p.paths.See(netip.AddrPortFrom(s.Addr, s.Port))
@@ -56,9 +71,12 @@ func (p *session) knows(s beacon.Sighting) bool {
 
 // sighted takes a beacon that brings news.
 func (n *Node) sighted(s beacon.Sighting) {
-	p := n.sessions[s.UUID]
+	p, key := n.sessions[s.UUID], PublicKey(s.Key)
+	if n.isForeign(s, p) { // it is known by now
+		return
+	}
 	if s.Port == 0 || s.State == beacon.Exit {
-		if p != nil && !n.departures.Recent(s.UUID, time.Now()) {
+		if p != nil && p.key == key && !n.departures.Recent(s.UUID, time.Now()) {
 			n.handle(p, farewellCame, detail{})
 		} else if p == nil {
 			n.forgetTrouble(s.UUID)
@@ -70,17 +88,23 @@ func (n *Node) sighted(s beacon.Sighting) {
 		n.conflict(endpoint)
 		return
 	}
-	if p == nil {
-		p = n.recognise(s.UUID, []netip.AddrPort{endpoint})
+	if p != nil && p.key != key {
+		if p.state != dialling || time.Since(p.began) < hintTime || !n.doubt(p, key) {
+			return // the other one is tried
+		}
+		p = nil
+	}
+	if p == nil && !n.isSecure() { // else its HELLO will tell
+		p = n.recognise(whose{uuid: s.UUID}, []netip.AddrPort{endpoint})
 	}
 	if p == nil {
 		if n.departures.RecentFrom(s.UUID, endpoint, time.Now()) {
 			return
 		}
-		if !n.unverified.Admit(endpoint, time.Now()) {
+		if !n.unverified.AdmitKey(endpoint, key, time.Now()) {
 			return
 		}
-		if p = n.meet(s.UUID, n.paths([]netip.AddrPort{endpoint}, true), s.Local); p == nil {
+		if p = n.meet(whose{uuid: s.UUID, key: key}, n.paths([]netip.AddrPort{endpoint}, true), s.Local); p == nil {
 			n.unverified.Release(endpoint)
 			return
 		}
@@ -111,6 +135,7 @@ func (n *Node) checkTimeouts(now time.Time) {
 	n.blocked.prune(now)
 	n.checkRoom()
 	n.checkTroubles(now)
+	n.checkRefused(now)
 	n.checkAccepting(now)
 	n.calmDown(now)
 	for _, s := range n.sessions {
@@ -173,7 +198,7 @@ func (n *Node) checkSilence(s *session, quiet time.Duration) {
 	case quiet >= n.cfg.ExpiredTimeout:
 		n.handle(s, silenceExpired, detail{})
 	case !s.state.isPresent() || s.state == draining || s.state == leaving:
-	case quiet >= 2*n.cfg.EvasiveTimeout && !s.isSilent:
+	case quiet >= n.cfg.SilentTimeout && s.isEvasive && !s.isSilent:
 		s.isSilent = true
 		n.events.Push(s.stream.Load(), Event{Kind: Silent, Peer: s.snapshot.Load()})
 		s.out.Ping()

@@ -28,6 +28,9 @@ var problemTexts = map[ProblemKind]struct{ begins, ends string }{
 	ProblemNotAccepting:  {"cannot accept now, trying on", "connections are accepted again"},
 	ProblemDNS:           {"the DNS does not resolve a name, trying on", "the name is resolved, or not looked up any more"},
 	ProblemGossip:        {"no connection to a gossip hub, trying on", "the gossip hub is connected, or not wanted any more"},
+	ProblemRefused:       {"a peer is refused", "the peer is let in, or comes no more"},
+	ProblemRefusedBy:     {"a peer refuses this node, trying on", "the peer lets this node in, or is not looked for any more"},
+	ProblemNoKey:         {"a secure node needs the public key of an endpoint, and says nothing there", "the endpoint is not wanted any more"},
 	ProblemUnlisted:      {"too many problems, others are not listed", "all problems are listed"},
 }
 

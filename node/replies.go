@@ -98,7 +98,7 @@ const maxRefusals = 256
 func (n *Node) refuseAll() {
 	for {
 		select {
-		case r := <-n.refusals:
+		case r := <-n.declined:
 			r.peer.refuse(r.to, request.NoHandler, "")
 		case <-n.done:
 			return
@@ -133,7 +133,7 @@ func (n *Node) sort(s *session, content [][]byte, from memory.Origin, whole bool
 		s.work.note()
 		n.discarded.Add(1)
 		select {
-		case n.refusals <- refusal{s, head.ID}:
+		case n.declined <- refusal{s, head.ID}:
 		default:
 		}
 		return taken

@@ -93,7 +93,7 @@ const inviteGrace = 100 * time.Millisecond
 // and goes on with the next message; an idle peer would have none in time. Its HELLO would come a round trip after the handshake.
 func (n *Node) invite(in *inbox) {
 	s := n.sessions[in.uuid]
-	if s == nil || s.mailbox == nil || !s.state.isPresent() {
+	if s == nil || s.key != in.key() || s.mailbox == nil || !s.state.isPresent() {
 		return
 	}
 	if s.state == awaiting && !s.isBack && n.mayBeUnheard(s) {

@@ -22,6 +22,7 @@ func (n *Node) newSeeker() *seek.Seeker {
 	return seek.New(seek.Config{
 		Sessions:   seekSessions{n},
 		Self:       n.cfg.UUID,
+		Secure:     n.isSecure(),
 		Candidates: n.cfg.Limits.Peers,
 		Life:       n.life,
 		Go:         n.wg.Go,
@@ -41,15 +42,17 @@ func (n *Node) newSeeker() *seek.Seeker {
 	})
 }
 
-// probe asks the ROUTER at an address for its identity. It waits for the network.
-func (n *Node) probe(ctx context.Context, at netip.AddrPort) (id uuid.UUID, named bool, err error) {
+// probe asks the ROUTER at a place for its identity. It waits for the network.
+func (n *Node) probe(ctx context.Context, at seek.Place) (id uuid.UUID, named bool, err error) {
 	dialling, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	nc, err := n.cfg.Network.Dial(dialling, "tcp", at.String())
 	if err != nil {
 		return uuid.Nil, false, err
 	}
-	octets, err := zmtp.Probe(ctx, nc, n.zmtp)
+	cfg := n.zmtp
+	cfg.Curve = n.curveTo(uuid.Nil, at.Key, false)
+	octets, err := zmtp.Identify(ctx, nc, cfg)
 	if err != nil {
 		return uuid.Nil, false, err
 	}
@@ -63,9 +66,9 @@ func (n *Node) probe(ctx context.Context, at netip.AddrPort) (id uuid.UUID, name
 type seekSessions struct{ *Node }
 
 // At implements seek.Sessions.
-func (n seekSessions) At(at netip.AddrPort) (uuid.UUID, bool) {
-	for _, id := range n.addresses.At(at) {
-		if s := n.sessions[id]; s != nil && s.candidate == nil {
+func (n seekSessions) At(at seek.Place) (uuid.UUID, bool) {
+	for _, id := range n.addresses.At(at.AddrPort) {
+		if s := n.sessions[id]; s != nil && s.candidate == nil && s.key == at.Key {
 			return id, true
 		}
 	}
@@ -79,22 +82,34 @@ func (n seekSessions) With(id uuid.UUID) (found, isForeign bool) {
 }
 
 // Meet implements seek.Sessions.
-func (n seekSessions) Meet(id uuid.UUID, at netip.AddrPort) bool {
-	if s := n.sessions[id]; s != nil {
-		s.addEndpoint(at, false)
-		n.index(s)
-		return true
+func (n seekSessions) Meet(id uuid.UUID, at seek.Place) error {
+	s := n.sessions[id]
+	if s != nil && n.doubt(s, at.Key) {
+		s = nil
 	}
-	return n.meet(id, n.paths([]netip.AddrPort{at}, false), n.agent.IsLocal(at.Addr())) != nil
+	switch {
+	case s == nil:
+	case s.key != at.Key:
+		return errOtherKey
+	default:
+		s.isBound.Store(n.isSecure())
+		s.addEndpoint(at.AddrPort, false)
+		n.index(s)
+		return nil
+	}
+	if n.meet(whose{id, at.Key, n.isSecure()}, n.paths([]netip.AddrPort{at.AddrPort}, false), n.agent.IsLocal(at.Addr())) == nil {
+		return seek.ErrTooManyPeers
+	}
+	return nil
 }
 
 // Greet implements seek.Sessions.
 func (n seekSessions) Greet(c *seek.Candidate) bool {
-	s := n.begin(uuid.New(), n.paths([]netip.AddrPort{c.At()}, false), false, 0, nil, nil)
+	who := whose{uuid: uuid.New(), key: c.PublicKey()}
+	s := n.begin(who, n.paths([]netip.AddrPort{c.At()}, false), false, 0, c, nil, nil)
 	if s == nil {
 		return false
 	}
-	s.candidate = c
 	n.unnamed = append(n.unnamed, s)
 	return true
 }
@@ -111,7 +126,15 @@ func (n *Node) reportCandidate(c *seek.Candidate, err error) {
 	about := paths.Format(c.At())
 	if err == nil {
 		n.problems.solve(ProblemUnreachable, about)
+		n.problems.solve(ProblemRefusedBy, about)
 		return
+	}
+	if isOurRefusal(err) {
+		return
+	}
+	kind := ProblemUnreachable
+	if n.isSecure() && isRefusedBy(err) {
+		kind = ProblemRefusedBy
 	}
 	level := zerolog.InfoLevel // the DNS and gossip may name the dead
 	if c.IsFrom(seek.Configured) {
@@ -120,7 +143,7 @@ func (n *Node) reportCandidate(c *seek.Candidate, err error) {
 	if by := c.Sources(); by != configured(about).String() {
 		err = fmt.Errorf("named by %s: %w", by, err)
 	}
-	n.problems.raiseAt(level, ProblemUnreachable, about, &Peer{UUID: c.Peer(), Endpoint: about, Transport: TCP}, err)
+	n.problems.raiseAt(level, kind, about, &Peer{UUID: c.Peer(), Endpoint: about, Transport: TCP, PublicKey: c.PublicKey()}, err)
 }
 
 // report raises a problem of no peer, or solves it if err is nil.
@@ -163,26 +186,26 @@ func (n *Node) takeCandidate(s *session) {
 
 // recognise gives a session that waits for the answer to its HELLO the UUID of the peer that answers, if it leads to one of these
 // endpoints, or to where gossip has the peer. It returns nil if there is none.
-func (n *Node) recognise(id uuid.UUID, endpoints []netip.AddrPort) *session {
-	s := n.recognised(id, endpoints)
+func (n *Node) recognise(who whose, endpoints []netip.AddrPort) *session {
+	s := n.recognised(who, endpoints)
 	if s != nil {
-		n.assignUUID(s, id)
+		n.assignUUID(s, who.uuid)
 	}
 	return s
 }
 
 // recognised tells which session recognise would take: one without UUID, or one whose peer has not been seen at its address since we connected
 // to it. Its HELLO went to the peer that has the address now.
-func (n *Node) recognised(id uuid.UUID, endpoints []netip.AddrPort) *session {
+func (n *Node) recognised(who whose, endpoints []netip.AddrPort) *session {
 	for _, s := range n.unnamed {
-		if slices.Contains(endpoints, s.candidate.At()) || s.candidate.IsGossiped(id) {
+		if s.key == who.key && (slices.Contains(endpoints, s.candidate.At()) || s.candidate.IsGossiped(who.uuid)) {
 			return s
 		}
 	}
 	for _, at := range endpoints {
 		for _, other := range n.addresses.At(at) {
 			s := n.sessions[other]
-			if s != nil && s.greetsAt(at) && !s.isOurs && s.candidate == nil && s.paths.ShownAt(at) <= s.linkedTick {
+			if s != nil && s.key == who.key && s.greetsAt(at) && !s.isOurs && s.candidate == nil && s.paths.ShownAt(at) <= s.linkedTick {
 				return s
 			}
 		}
@@ -233,7 +256,7 @@ func (n *Node) presume(s *session) {
 func (n *Node) nearest(s *session) (nearest *session) {
 	least := steady
 	for _, o := range n.sessions {
-		if o.candidate != nil || o.mailbox == nil || o.isOurs {
+		if o.candidate != nil || o.mailbox == nil || o.isOurs || o.key != s.key {
 			continue
 		}
 		if apart := o.linked.Sub(s.linked).Abs(); apart < least {

@@ -23,8 +23,11 @@ import (
 // session is what this node has with one peer, from the moment that it means to connect until one side gives up. Whatever ends it, the next
 // one with the same peer is another of these, so nothing of an old session can leak into a new one.
 type session struct {
-	node *Node
-	uuid uuid.UUID // a makeshift while candidate is set
+	node      *Node
+	uuid      uuid.UUID   // a makeshift while candidate is set
+	key       PublicKey   // that our connection demands; it does not change, and is zero for a plain node
+	isBound   atomic.Bool // the key has shown that the UUID is its own; the control loop writes it
+	isUnnamed bool        // it began without the peer's UUID
 
 	// The control loop's own.
 	state state
@@ -199,6 +202,7 @@ func (s *session) publish() *Peer {
 		Groups:    slices.Clip(s.joined),
 		Transport: s.transport,
 		State:     beacon.State(s.peerState.Load()),
+		PublicKey: s.key,
 	}
 	at := s.reached
 	if !at.IsValid() {

@@ -7,21 +7,21 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/go-zre/go-zre/internal/paths"
+	"github.com/go-zre/go-zre/internal/seek"
 )
 
 // The table of sessions: how one begins, is followed by another, and ends. All of it runs in the control loop.
 
 // meet begins a session with a peer that has none, and that a beacon or a source showed. It returns nil when there is no room for another.
-func (n *Node) meet(id uuid.UUID, at *paths.Set, sameHost bool) *session {
-	return n.begin(id, at, sameHost, 0, nil, nil)
+func (n *Node) meet(who whose, at *paths.Set, sameHost bool) *session {
+	return n.begin(who, at, sameHost, 0, nil, nil, nil)
 }
 
-// begin is meet; last is the session before, if that broke, flaps how many such there were, and call where the peer's HELLO came from, if
+// begin is meet; candidate is where a peer was found whose UUID is not known, last is the session before, if that broke, flaps how many such there were, and call where the peer's HELLO came from, if
 // one did.
-func (n *Node) begin(id uuid.UUID, at *paths.Set, sameHost bool, flaps int, last *session, call *inbox) *session {
+func (n *Node) begin(who whose, at *paths.Set, sameHost bool, flaps int, candidate *seek.Candidate, last *session, call *inbox) *session {
+	id := who.uuid
 	if n.stopping {
 		return nil
 	}
@@ -30,6 +30,8 @@ func (n *Node) begin(id uuid.UUID, at *paths.Set, sameHost bool, flaps int, last
 		return nil
 	}
 	s := n.newSession(id, at)
+	s.key, s.candidate, s.isUnnamed = who.key, candidate, candidate != nil
+	s.isBound.Store(who.isBound)
 	s.sameHost.Store(sameHost)
 	s.flaps = flaps
 	if last != nil {
@@ -73,7 +75,7 @@ func (n *Node) renew(s *session, reason Reason) *session {
 		n.noteEnd(s, reason)
 		n.noteFate(s, reason)
 	}
-	q := n.begin(s.uuid, s.paths.Unproven(), s.sameHost.Load(), s.nextFlaps(), s, nil)
+	q := n.begin(s.whose(), s.paths.Unproven(), s.sameHost.Load(), s.nextFlaps(), nil, s, nil)
 	s.close(errSessionOver)
 	if q == nil {
 		n.reportExit(previous, reason)
@@ -165,9 +167,13 @@ func (n *Node) reportExit(s *session, reason Reason) {
 // errNoDialEnded stands for the error of the last attempt to connect, where the expired timeout is shorter than an attempt takes.
 var errNoDialEnded = errors.New("the first attempt to connect has not ended")
 
-// dismiss ends the session with a peer that a beacon showed, and that could not be reached, or hung up before its HELLO.
-func (n *Node) dismiss(s *session) {
-	n.unverified.Failed(s.unverified, time.Now())
+// dismiss ends the session with a peer that a beacon showed, and that could not be reached for the reason err, or hung up before its HELLO.
+func (n *Node) dismiss(s *session, err error) {
+	if n.isSecure() && isKeyFailure(err) { // another key may be right
+		n.unverified.FailedKey(s.unverified, s.key, time.Now())
+	} else {
+		n.unverified.Failed(s.unverified, time.Now())
+	}
 	n.remove(s, Crashed)
 }
 

@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/internal/paths"
+	"github.com/go-zre/go-zre/internal/seek"
 	"github.com/go-zre/go-zre/internal/srv"
 )
 
@@ -16,7 +20,7 @@ func (c *Config) checkSources() error {
 			return fmt.Errorf("node: WithAdvertise: %w", err)
 		}
 	}
-	if err := checkEndpoints("WithPeers", c.Peers); err != nil {
+	if err := c.checkEndpoints("WithPeers", c.Peers); err != nil {
 		return err
 	}
 	names, err := namesOf("WithSRV", c.SRV)
@@ -47,7 +51,16 @@ func (n *Node) findPeers() {
 }
 
 func (n *Node) addPeer(endpoint string) error {
-	return n.seeker.AddEndpoint(configured(endpoint), endpoint, nil)
+	return n.noteKey(endpoint, n.seeker.AddEndpoint(configured(endpoint), endpoint, nil))
+}
+
+// noteKey makes a problem of an endpoint that has no key, and needs one.
+func (n *Node) noteKey(endpoint string, err error) error {
+	if errors.Is(err, seek.ErrNoKey) {
+		n.problems.raise(ProblemNoKey, endpoint, &Peer{Endpoint: endpoint, Transport: TCP, State: beacon.Unknown}, err)
+		return nil
+	}
+	return err
 }
 
 func (n *Node) addSRV(name string) error {
@@ -60,7 +73,7 @@ func (n *Node) addSRV(name string) error {
 
 // AddPeers is zre.Node.AddPeers.
 func (n *Node) AddPeers(endpoints ...string) error {
-	if err := checkEndpoints("AddPeers", endpoints); err != nil {
+	if err := n.cfg.checkEndpoints("AddPeers", endpoints); err != nil {
 		return err
 	}
 	return n.addSources(&n.cfg.Peers, endpoints, n.addPeer)
@@ -68,11 +81,12 @@ func (n *Node) AddPeers(endpoints ...string) error {
 
 // RemovePeers is zre.Node.RemovePeers.
 func (n *Node) RemovePeers(endpoints ...string) error {
-	if err := checkEndpoints("RemovePeers", endpoints); err != nil {
+	if err := n.cfg.checkEndpoints("RemovePeers", endpoints); err != nil {
 		return err
 	}
 	return n.removeSources(&n.cfg.Peers, endpoints, func(endpoint string) error {
 		n.seeker.RemoveSource(configured(endpoint))
+		n.problems.solve(ProblemNoKey, endpoint)
 		return nil
 	})
 }
@@ -100,7 +114,7 @@ func (n *Node) RemoveSRV(domains ...string) error {
 
 // ConnectGossip is zre.Node.ConnectGossip.
 func (n *Node) ConnectGossip(endpoints ...string) error {
-	if err := checkEndpoints("ConnectGossip", endpoints); err != nil {
+	if err := n.cfg.checkEndpoints("ConnectGossip", endpoints); err != nil {
 		return err
 	}
 	return n.addSources(&n.cfg.GossipConnect, endpoints, n.connectGossip)
@@ -108,10 +122,28 @@ func (n *Node) ConnectGossip(endpoints ...string) error {
 
 // DisconnectGossip is zre.Node.DisconnectGossip.
 func (n *Node) DisconnectGossip(endpoints ...string) error {
-	if err := checkEndpoints("DisconnectGossip", endpoints); err != nil {
+	if err := n.cfg.checkEndpoints("DisconnectGossip", endpoints); err != nil {
 		return err
 	}
-	return n.removeSources(&n.cfg.GossipConnect, endpoints, func(endpoint string) error { return n.gossip.Disconnect(endpoint) })
+	return n.removeSources(&n.cfg.GossipConnect, endpoints, func(endpoint string) error {
+		n.problems.solve(ProblemNoKey, endpoint)
+		return n.gossip.Disconnect(endpoint)
+	})
+}
+
+// ForgetGossip is zre.Node.ForgetGossip.
+func (n *Node) ForgetGossip(peers ...uuid.UUID) error {
+	return n.change(func() error {
+		if n.stopping {
+			return ErrClosed
+		}
+		for _, peer := range peers {
+			if n.gossip != nil {
+				n.gossip.Forget(peer)
+			}
+		}
+		return nil
+	})
 }
 
 // addSources adds values to a list of the configuration, and has add take each that is new once the node is started.
@@ -152,10 +184,14 @@ func (n *Node) removeSources(list *[]string, values []string, remove func(value 
 	})
 }
 
-// checkEndpoints checks endpoints that are to be dialled.
-func checkEndpoints(what string, endpoints []string) error {
+// checkEndpoints checks endpoints that are to be dialled. One without a key is no error of a secure node, but a problem.
+func (c *Config) checkEndpoints(what string, endpoints []string) error {
 	for _, endpoint := range endpoints {
-		if _, _, err := paths.Parse(endpoint); err != nil {
+		_, _, key, err := seek.ParseEndpoint(endpoint)
+		if err == nil && c.Certificate == nil && !key.IsZero() {
+			err = fmt.Errorf("endpoint %q: it names a public key, and this node has no certificate", endpoint)
+		}
+		if err != nil {
 			return fmt.Errorf("node: %s: %w", what, err)
 		}
 	}

@@ -161,7 +161,7 @@ func (w *tableWorld) meet() {
 		if w.given.has(beaconed) {
 			n.sighted(w.peer.beacon(peerAt.Port()))
 		} else {
-			n.meet(w.peer.id, n.paths([]netip.AddrPort{peerAt}, true), false)
+			n.meet(whose{uuid: w.peer.id}, n.paths([]netip.AddrPort{peerAt}, true), false)
 		}
 		w.session = n.sessions[w.peer.id]
 	})

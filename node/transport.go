@@ -173,8 +173,11 @@ func (p *session) first(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
 }
 
 // transportOf names the transport of a connection.
-func transportOf(conn *zmtp.Conn) string {
-	switch conn.RemoteAddr().Network() {
+func transportOf(conn *zmtp.Conn) string { return transportTo(conn.RemoteAddr()) }
+
+// transportTo names the transport to an address.
+func transportTo(addr net.Addr) string {
+	switch addr.Network() {
 	case "unix":
 		return IPC
 	case "inproc":

@@ -27,6 +27,7 @@ type trouble struct {
 	takenAt time.Time      // since when
 	short   int            // sessions in a row that lived shorter than steady
 	rival   time.Time      // when another one with its UUID was refused last
+	refused time.Time      // when it refused us last
 }
 
 const (
@@ -74,7 +75,7 @@ func (t *trouble) known(s *session) *Peer {
 	if t.peer != nil {
 		return t.peer
 	}
-	p := &Peer{UUID: s.uuid, Transport: TCP, State: beacon.Unknown}
+	p := &Peer{UUID: s.uuid, Transport: TCP, State: beacon.Unknown, PublicKey: s.key}
 	if at := s.paths.Newest(); at.IsValid() {
 		p.Endpoint = paths.Format(at)
 	}
@@ -83,7 +84,7 @@ func (t *trouble) known(s *session) *Peer {
 
 // noteFailure takes note that an attempt to connect to a peer failed. A session without its peer's UUID has a candidate address, whose problem it is.
 func (n *Node) noteFailure(s *session, err error) {
-	if s.candidate != nil {
+	if s.candidate != nil || isOurRefusal(err) {
 		return
 	}
 	t := n.troubleWith(s)
@@ -96,6 +97,9 @@ func (n *Node) noteFailure(s *session, err error) {
 		at = failed.at
 	}
 	switch isTaken := errors.Is(err, errAddressTaken) || errors.Is(err, zmtp.ErrWrongPeer); {
+	case n.isSecure() && isRefusedBy(err):
+		t.refused = t.last
+		n.problems.raise(ProblemRefusedBy, s.uuid.String(), t.known(s), err)
 	case !isTaken:
 		if at == t.taken {
 			n.noteFree(t)
@@ -126,6 +130,10 @@ func (n *Node) noteGivenUp(s *session) {
 func (n *Node) noteReached(id uuid.UUID) {
 	if t := n.troubles[id]; t != nil {
 		t.failing = time.Time{}
+		if !t.refused.IsZero() {
+			t.refused = time.Time{}
+			n.problems.solve(ProblemRefusedBy, id.String())
+		}
 		if t.blocked.IsZero() { // else it takes more than a connection to show that the way is well
 			n.problems.solve(ProblemUnreachable, id.String())
 		}
@@ -227,7 +235,7 @@ func (n *Node) checkTroubles(now time.Time) {
 			t.blocked = time.Time{}
 			n.noteReached(id)
 		}
-		if t.failing.IsZero() && t.blocked.IsZero() && !t.taken.IsValid() && t.short == 0 && t.rival.IsZero() {
+		if t.failing.IsZero() && t.blocked.IsZero() && !t.taken.IsValid() && t.short == 0 && t.rival.IsZero() && t.refused.IsZero() {
 			delete(n.troubles, id)
 		}
 	}

@@ -62,6 +62,12 @@
 // event, [Leader], to all members, and [Node.Leader] returns it. Members that lost contact with each other have a leader each, until they meet
 // again: use it to divide work, not to guard what must never be done twice. C zyre's nodes take part in the elections; its own do not always end.
 //
+// # Security
+//
+// By default everyone on the network can join, and read what is shouted. A node with a certificate ([WithCertificate]) encrypts, and meets
+// nodes with certificates alone; an [Authorizer] says which of them ([AllowKeys], [AllowCertificates]). [WithSharedCertificate] is the simplest way: one secret
+// for all nodes. "zre keygen" makes certificates, and so does [NewCertificate].
+//
 // # Sending
 //
 // Whisper and Shout queue a message and return. They wait only while a peer's queue is full (10,000 messages or 64 MiB), until

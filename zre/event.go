@@ -24,6 +24,7 @@ type Peer struct {
 	Groups    []string          // the groups it is in, as it joined them: the newest last; sort a copy to show them by name
 	Transport string            // how messages reach it: "tcp", "ipc" on this host, "inproc" in this process
 	State     State             // what it told last; StateUnknown for implementations without states
+	PublicKey PublicKey         // which it has proven; zero if this node has no certificate
 
 	// What waited to be sent to it when Peer, Peers, PeersIn or Choose was called; 0 in events.
 	QueuedMessages int
@@ -107,7 +108,7 @@ type (
 	// Evasive: a peer was silent for the evasive timeout, and is asked for a sign of life (PING). Nothing comes when it is heard again.
 	Evasive struct{ Peer *Peer }
 
-	// Silent: a peer that is Evasive has not answered for another evasive timeout. It exits if it stays silent for the expired timeout.
+	// Silent: a peer that is Evasive has not answered, and was silent for the silent timeout. It exits if it stays silent for the expired timeout.
 	Silent struct{ Peer *Peer }
 )
 

@@ -124,6 +124,11 @@ func (n *Node) DisconnectGossip(endpoints ...string) error {
 	return n.engine.DisconnectGossip(endpoints...)
 }
 
+// ForgetGossip removes peers from what this node learned by gossip, and from what its hub tells others: within a second or two they are dialled no longer. Hubs
+// of this implementation forget a node that leaves or dies by themselves; those of czmq keep it for ever, and name it again when this node connects to
+// them anew. A node that is still there is back within 10 s, and a peer that entered stays until it leaves or is lost.
+func (n *Node) ForgetGossip(peers ...uuid.UUID) error { return n.engine.ForgetGossip(peers...) }
+
 // UUID returns the node's identity on the network.
 func (n *Node) UUID() uuid.UUID { return n.engine.UUID() }
 

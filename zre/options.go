@@ -1,6 +1,7 @@
 package zre
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -80,6 +81,34 @@ func WithListen(endpoint string) Option {
 func WithAdvertise(endpoint string) Option {
 	return func(c *config) error {
 		c.Advertise = endpoint
+		return nil
+	}
+}
+
+// WithCertificate makes the node a secure one: all that it says to peers and hears of them is encrypted and authenticated with CURVE, by the keys of a
+// certificate. It meets secure nodes alone; to others it says nothing. Without WithAuthorizer any peer that has a key is let in.
+func WithCertificate(certificate *Certificate) Option {
+	return func(c *config) error {
+		if certificate == nil || certificate.cert == nil {
+			return fmt.Errorf("zre: WithCertificate: the certificate is empty; leave the option out for a node without one")
+		}
+		c.Certificate = certificate.cert
+		return nil
+	}
+}
+
+// WithAuthorizer sets what decides which peers are let in: an error of authorize refuses a peer. It needs WithCertificate. It is called within the
+// handshake of each connection, when the peer has proven its key and before it is told anything; by several goroutines at once. It may block
+// until ctx ends, 10 s at most, and should not take long, as the peer waits.
+func WithAuthorizer(authorize Authorizer) Option {
+	return func(c *config) error {
+		if c.Authorize != nil {
+			return fmt.Errorf("zre: WithAuthorizer: the node has an authorizer already; make one function of the two")
+		}
+		if authorize == nil {
+			return fmt.Errorf("zre: WithAuthorizer: the function is nil; leave the option out to let in any key")
+		}
+		c.Authorize = func(ctx context.Context, peer node.Identity) error { return authorize(ctx, Identity(peer)) }
 		return nil
 	}
 }
@@ -232,6 +261,12 @@ func WithoutBeacons() Option {
 // WithEvasiveTimeout sets how long a peer may be silent before it is PINGed and an Evasive event comes; 5 s by default.
 func WithEvasiveTimeout(d time.Duration) Option {
 	return duration("WithEvasiveTimeout", d, func(c *config) *time.Duration { return &c.EvasiveTimeout })
+}
+
+// WithSilentTimeout sets how long a peer may be silent, the PING unanswered too, before a Silent event comes; twice the evasive timeout by default. It must lie
+// between the evasive and the expired timeout.
+func WithSilentTimeout(d time.Duration) Option {
+	return duration("WithSilentTimeout", d, func(c *config) *time.Duration { return &c.SilentTimeout })
 }
 
 // WithExpiredTimeout sets how long a peer may be silent before it exits; 30 s by default. Only peers whose host vanished wait for

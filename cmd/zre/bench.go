@@ -84,7 +84,10 @@ func (c *cli) bench() *cobra.Command {
 			if err := flags.resolve(cmd); err != nil {
 				return err
 			}
-			config.node = flags.options()
+			var err error
+			if config.node, err = flags.options(); err != nil {
+				return err
+			}
 			s := newScreen(c.out, c.errs, config.json)
 			result, err := b.run(cmd.Context(), config, s)
 			s.progress.clear()
@@ -143,5 +146,5 @@ func (c *benchConfig) declare(cli *cli, cmd *cobra.Command, names string) *nodeF
 		switchFlag(cmd, &c.stay, "stay", "mesh: go on after the result until interrupted, since nodes elsewhere count those that end")
 	}
 	jsonFlag(cmd, &c.json, "print the result as one line of JSON")
-	return cli.nodeFlags(cmd, "interface", "port", "transport", "peer", "no-beacons")
+	return cli.nodeFlags(cmd, "interface", "port", "transport", "peer", "no-beacons", "cert", "authorize")
 }

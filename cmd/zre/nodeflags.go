@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/go-zre/go-zre/internal/keyfiles"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -25,10 +26,10 @@ type nodeOption struct {
 	name   string
 	value  string // what its value is, in a word; "" for an option that is on or off
 	usage  string
-	many   bool     // it may be given several times
-	choose []string // the values that there are, for completion
-	paired bool     // whether a value can be used depends on other options
-	option func(string) (zre.Option, error)
+	many   bool                             // it may be given several times
+	choose []string                         // the values that there are, for completion
+	paired bool                             // whether a value can be used depends on other options
+	option func(string) (zre.Option, error) // nil for those of keyfiles
 }
 
 // nodeOptions declares all of them, for all commands.
@@ -66,11 +67,15 @@ var nodeOptions = []nodeOption{
 		usage: "time between beacons, as 500ms or 2s; a bare number counts milliseconds (default 1s)"},
 	{name: "evasive", value: "time", paired: true, option: duration(zre.WithEvasiveTimeout),
 		usage: "time of silence until a peer is asked for a sign of life (default 5s)"},
+	{name: "silent", value: "time", paired: true, option: duration(zre.WithSilentTimeout),
+		usage: "time of silence, though asked for a sign of life, until a peer is told to be silent (default: twice --evasive)"},
 	{name: "expired", value: "time", paired: true, option: duration(zre.WithExpiredTimeout),
 		usage: "time of silence until a peer is given up (default 30s)"},
 	{name: "send-timeout", value: "time", option: duration(zre.WithSendTimeout),
 		usage: "time to wait for a peer that takes no messages, until it is given up (default 5s)"},
 	{name: "linger", value: "time", option: duration(zre.WithLinger), usage: "time to go on sending what is queued, at the end (default 5s)"},
+	{name: "cert", value: "path", usage: "the certificate of a secure node, as zre keygen makes it: it meets secure nodes alone"},
+	{name: "authorize", value: "path", many: true, usage: "with --cert: let in those alone whose certificates are there, a file or a folder (default: all secure nodes)"},
 	{name: "state-by-broadcast", option: onOff(zre.WithStateByBroadcast),
 		usage: "beacons with a state by broadcast, in place of RFC 36's; IT KILLS PYRE: every pyre node that hears one dies"},
 	{name: "elections-to-all", option: onOff(zre.WithElectionsToAll),
@@ -184,6 +189,12 @@ func (o *nodeOption) environment() string {
 
 // check says what is wrong with a value.
 func (o *nodeOption) check(s string) error {
+	if o.option == nil {
+		if s == "" {
+			return errors.New("want a path")
+		}
+		return nil
+	}
 	option, err := o.option(s)
 	if err != nil || option == nil || o.paired {
 		return cause(err)
@@ -272,6 +283,8 @@ func (c *cli) nodeFlags(cmd *cobra.Command, names ...string) *nodeFlags {
 			complete = cobra.FixedCompletions(o.choose, cobra.ShellCompDirectiveNoFileComp)
 		case o.name == "interface":
 			complete = completeInterfaces
+		case o.option == nil: // a file
+			complete = nil
 		}
 		f.note(cmd, flag, complete)
 	}
@@ -335,15 +348,26 @@ func (f *nodeFlags) get(name string) []string {
 }
 
 // options returns the options for a node, after resolve.
-func (f *nodeFlags) options() (list []zre.Option) {
+func (f *nodeFlags) options() ([]zre.Option, error) {
+	cert := ""
+	for _, s := range f.get("cert") {
+		cert = s
+	}
+	list, err := keyfiles.Options(cert, f.get("authorize"))
+	if err != nil {
+		return nil, err
+	}
 	for _, v := range f.values {
+		if v.option == nil {
+			continue
+		}
 		for _, s := range v.set {
 			if option, err := v.option(s); err == nil && option != nil { // they were checked
 				list = append(list, option)
 			}
 		}
 	}
-	return append(list, f.cli.extra...)
+	return append(list, f.cli.extra...), nil
 }
 
 // node makes a node by the options, and others that the command wants; it goes by the command's name if it was given no other.
@@ -358,7 +382,11 @@ func (f *nodeFlags) node(cmd *cobra.Command, extra ...zre.Option) (*zre.Node, er
 	if f.logged != "" {
 		extra = append([]zre.Option{zre.WithLogger(log)}, extra...)
 	}
-	node, err := zre.NewNode(append(extra, f.options()...)...)
+	options, err := f.options()
+	if err != nil {
+		return nil, err
+	}
+	node, err := zre.NewNode(append(extra, options...)...)
 	if err != nil {
 		return nil, &usageError{err: cause(err)}
 	}

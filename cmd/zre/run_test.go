@@ -34,7 +34,8 @@ func pipeNode(args []string) ([]zre.Option, error) {
 	if err := cmd.ParseFlags(args); err != nil {
 		return nil, err
 	}
-	return append(o.options(), o.flags.options()...), nil
+	list, err := o.flags.options()
+	return append(o.options(), list...), err
 }
 
 // run runs a command to its end, within the test. Its standard input is empty.

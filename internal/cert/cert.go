@@ -53,7 +53,7 @@ func generate(random io.Reader) (*Certificate, error) {
 	for {
 		var secret Key
 		if _, err := io.ReadFull(random, secret[:]); err != nil {
-			return nil, fmt.Errorf("cert: no random octets: %w", err)
+			return nil, fmt.Errorf("no random octets: %w", err)
 		}
 		public, err := publicOf(secret)
 		if err != nil {
@@ -68,7 +68,7 @@ func generate(random io.Reader) (*Certificate, error) {
 func publicOf(secret Key) (Key, error) {
 	private, err := ecdh.X25519().NewPrivateKey(secret[:])
 	if err != nil {
-		return Key{}, fmt.Errorf("cert: cannot use the secret key: %w", err)
+		return Key{}, fmt.Errorf("cannot use the secret key: %w", err)
 	}
 	return Key(private.PublicKey().Bytes()), nil
 }
@@ -105,7 +105,7 @@ func (c *Certificate) SetMeta(name, value string) error {
 		}
 	}
 	if len(c.meta) == maxMeta {
-		return fmt.Errorf("cert: property %q: %w: it has %d properties already", name, ErrMeta, maxMeta)
+		return fmt.Errorf("property %q: %w: it has %d properties already", name, ErrMeta, maxMeta)
 	}
 	c.meta = append(c.meta, Meta{name, value})
 	return nil

@@ -7,31 +7,56 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
 // Load reads a certificate with its secret key, from PATH_secret, or from PATH if that does not exist; PATH may be the secret file's whole name
 // too. If both files exist their public keys must be the same. Errors wrap what the system says, or ErrFormat, ErrNoSecret or ErrMismatch.
 func Load(path string) (*Certificate, error) {
-	c, err := read(path + SecretSuffix)
+	secret := path + SecretSuffix
+	c, err := read(secret)
 	if errors.Is(err, fs.ErrNotExist) {
-		if c, err = read(path); err == nil && c.secret == (Key{}) {
-			return nil, fmt.Errorf("cert: %s: %w; it is in the file that ends in %s", path, ErrNoSecret, SecretSuffix)
-		}
-		return c, err
+		return loadWhole(path)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if c.secret == (Key{}) {
-		return nil, fmt.Errorf("cert: %s%s: %w", path, SecretSuffix, ErrNoSecret)
+		return nil, fmt.Errorf("%s: %w", secret, ErrNoSecret)
 	}
-	public, err := read(path)
-	if err == nil && public.public != c.public {
-		return nil, fmt.Errorf("cert: %s and %s%s: %w", path, path, SecretSuffix, ErrMismatch)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	return beside(path, secret, c)
+}
+
+// loadWhole reads a certificate from the very file.
+func loadWhole(path string) (*Certificate, error) {
+	c, err := read(path)
+	public, isSecret := strings.CutSuffix(path, SecretSuffix)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && isSecret:
+		return nil, fmt.Errorf("there is no file %s; \"zre keygen %s\" makes a certificate: %w", path, public, fs.ErrNotExist)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("there is no file %s%s, nor %s; \"zre keygen %s\" makes a certificate: %w", path, SecretSuffix, path, path, fs.ErrNotExist)
+	case err != nil:
 		return nil, err
+	case c.secret == (Key{}):
+		return nil, fmt.Errorf("%s: %w, which is in the file whose name ends in %s, on the machine where the keys were made", path, ErrNoSecret, SecretSuffix)
+	case isSecret:
+		return beside(public, path, c)
+	}
+	return c, nil
+}
+
+// beside returns a secret certificate, if the public file beside it is of the same keys; there need not be any.
+func beside(public, secret string, c *Certificate) (*Certificate, error) {
+	p, err := read(public)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return c, nil
+	case err != nil:
+		return nil, err
+	case p.public != c.public:
+		return nil, fmt.Errorf("%s and %s: %w: copy both from where they were made", public, secret, ErrMismatch)
 	}
 	return c, nil
 }
@@ -50,23 +75,23 @@ func LoadPublic(path string) (*Certificate, error) {
 func read(path string) (*Certificate, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("cert: cannot read a certificate: %w", err)
+		return nil, fmt.Errorf("cannot read a certificate: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("cert: %s: %w: not a regular file", path, ErrFormat)
+		return nil, fmt.Errorf("%s: %w: not a regular file", path, ErrFormat)
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("cert: cannot read a certificate: %w", err)
+		return nil, fmt.Errorf("cannot read a certificate: %w", err)
 	}
 	defer func() { _ = file.Close() }()
 	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err != nil {
-		return nil, fmt.Errorf("cert: cannot read %s: %w", path, err)
+		return nil, fmt.Errorf("cannot read %s: %w", path, err)
 	}
 	c, err := Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("cert: %s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
 }
@@ -74,8 +99,13 @@ func read(path string) (*Certificate, error) {
 // Save writes PATH and PATH_secret. It never overwrites: if one of them exists, it fails with an error that wraps fs.ErrExist. After
 // any error neither is there that was not there before. A folder that does not exist is not made.
 func (c *Certificate) Save(path string) error {
-	if c.secret == (Key{}) {
-		return fmt.Errorf("cert: cannot save %s: %w", path, ErrNoSecret)
+	switch {
+	case c.secret == (Key{}):
+		return fmt.Errorf("cannot save %s: %w", path, ErrNoSecret)
+	case path == "" || os.IsPathSeparator(path[len(path)-1]):
+		return fmt.Errorf("%q names no file: %w", path, fs.ErrInvalid)
+	case strings.HasSuffix(path, SecretSuffix):
+		return fmt.Errorf("%s: a name that ends in %s is for the secret file: leave that end out: %w", path, SecretSuffix, fs.ErrInvalid)
 	}
 	now := time.Now()
 	secret := path + SecretSuffix
@@ -94,15 +124,15 @@ func write(path string, mode fs.FileMode, text []byte) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("cert: %s exists, and is not overwritten: %w", path, fs.ErrExist)
+		return fmt.Errorf("%s exists, and is not overwritten: %w", path, fs.ErrExist)
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("cert: cannot write %s: the folder %s does not exist: %w", path, filepath.Dir(path), fs.ErrNotExist)
+		return fmt.Errorf("cannot write %s: the folder %s does not exist: %w", path, filepath.Dir(path), fs.ErrNotExist)
 	case err != nil:
-		return fmt.Errorf("cert: cannot write a certificate: %w", err)
+		return fmt.Errorf("cannot write a certificate: %w", err)
 	}
 	if err = writeAll(file, text); err != nil {
 		_ = os.Remove(path)
-		return fmt.Errorf("cert: cannot write %s: %w", path, err)
+		return fmt.Errorf("cannot write %s: %w", path, err)
 	}
 	return nil
 }

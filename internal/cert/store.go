@@ -1,6 +1,7 @@
 package cert
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,19 +14,21 @@ import (
 const (
 	lookEvery = 2 * time.Second // a Store looks for changes so often, and only while it is asked
 	settled   = 2 * time.Second // a file that is younger may change once more without being seen
+	readEvery = 5 * time.Second // each file is read again at the first look after this: tools that copy keep times and sizes
 	maxFiles  = 10_000          // files and folders below a Store's path
 )
 
 // A Store is a set of public keys from certificates: one file, or all files of a folder and the folders in it, as zauth takes
-// them. Files that end in _secret and hidden ones are left out. A change holds within lookEvery, for whoever asks after that. It may be used
-// by any number of goroutines.
+// them. Files that end in _secret and hidden ones are left out; links to files are followed, links to folders are not. A change holds within 8 s, and
+// mostly within lookEvery, for whoever asks after that. It may be used by any number of goroutines.
 //
-// A Store that cannot be read any more has no keys.
+// A Store that cannot be read any more has no keys. A file or folder in it that cannot be read has none; the others count.
 type Store struct {
 	path string
 
 	mu      sync.Mutex
 	looked  time.Time
+	swept   time.Time // when every file was read
 	files   map[string]entry
 	keys    map[Key]*Certificate
 	problem error
@@ -33,11 +36,15 @@ type Store struct {
 
 // entry is a file as it was read.
 type entry struct {
-	modified time.Time
-	size     int64
-	read     time.Time
-	cert     *Certificate
-	err      error
+	info fs.FileInfo
+	read time.Time
+	cert *Certificate
+	err  error
+}
+
+// isOf reports whether the file is still as it was read, as far as that can be seen from outside.
+func (e *entry) isOf(info fs.FileInfo) bool {
+	return e.info.ModTime().Equal(info.ModTime()) && e.info.Size() == info.Size() && os.SameFile(e.info, info) && e.read.Sub(info.ModTime()) >= settled
 }
 
 // OpenStore reads the certificates at path. It fails if there is nothing, if a file is no certificate, or if a folder has files, and none of
@@ -68,22 +75,24 @@ func (s *Store) Problem() error {
 	return s.problem
 }
 
-// look reads what changed.
+// look reads what changed, and now and then everything.
 func (s *Store) look() {
 	s.looked = time.Now()
+	readAll := s.looked.Sub(s.swept) >= readEvery
+	if readAll {
+		s.swept = s.looked
+	}
 	files, keys := map[string]entry{}, map[Key]*Certificate{}
 	s.problem = nil
 	err := s.walk(func(path string, info fs.FileInfo) {
 		e, known := s.files[path]
-		if !known || !e.modified.Equal(info.ModTime()) || e.size != info.Size() || e.read.Sub(e.modified) < settled {
-			e = entry{modified: info.ModTime(), size: info.Size(), read: s.looked}
+		if readAll || !known || !e.isOf(info) {
+			e = entry{info: info, read: s.looked}
 			e.cert, e.err = LoadPublic(path)
 		}
 		files[path] = e
 		if e.err != nil {
-			if s.problem == nil {
-				s.problem = e.err
-			}
+			s.note(e.err)
 			return
 		}
 		keys[e.cert.public] = e.cert
@@ -94,11 +103,21 @@ func (s *Store) look() {
 	s.files, s.keys = files, keys
 }
 
+// note keeps the first problem of a look.
+func (s *Store) note(problem error) {
+	if s.problem == nil && !errors.Is(problem, fs.ErrNotExist) { // what has gone since it was listed is none
+		s.problem = problem
+	}
+}
+
 // walk calls found for each file that should be a certificate.
 func (s *Store) walk(found func(path string, info fs.FileInfo)) error {
 	info, err := os.Stat(s.path)
-	if err != nil {
-		return fmt.Errorf("cert: cannot read certificates: %w", err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no file or folder %s: %w", s.path, fs.ErrNotExist)
+	case err != nil:
+		return fmt.Errorf("cannot read certificates: %w", err)
 	}
 	if !info.IsDir() {
 		found(s.path, info)
@@ -106,23 +125,23 @@ func (s *Store) walk(found func(path string, info fs.FileInfo)) error {
 	}
 	root, err := filepath.EvalSymlinks(s.path)
 	if err != nil {
-		return fmt.Errorf("cert: cannot read certificates: %w", err)
+		return fmt.Errorf("cannot read certificates: %w", err)
 	}
 	count := 0
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
 		if count++; count > maxFiles {
 			return fmt.Errorf("more than %d files", maxFiles)
 		}
-		if path != root && strings.HasPrefix(d.Name(), ".") {
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if d.IsDir() || strings.HasSuffix(d.Name(), SecretSuffix) {
+		isHidden := path != root && strings.HasPrefix(d.Name(), ".")
+		switch {
+		case err != nil && path == root:
+			return err
+		case isHidden && d.IsDir():
+			return fs.SkipDir
+		case err != nil:
+			s.note(fmt.Errorf("cannot read certificates: %w", err))
+			return fs.SkipDir
+		case isHidden || d.IsDir() || strings.HasSuffix(d.Name(), SecretSuffix):
 			return nil
 		}
 		info, err := os.Stat(path) // of what a link leads to
@@ -132,7 +151,7 @@ func (s *Store) walk(found func(path string, info fs.FileInfo)) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("cert: cannot read the certificates in %s: %w", s.path, err)
+		return fmt.Errorf("cannot read the certificates in %s: %w", s.path, err)
 	}
 	return nil
 }

@@ -2,10 +2,12 @@ package cert
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,6 +106,22 @@ func TestStoreChanges(t *testing.T) {
 		{"a file removed", func(root string) { _ = os.Remove(root + "/alice") }, nil},
 		{"a file replaced", func(root string) { put(t, root+"/alice", bob) }, []Key{b}},
 		{"a file renamed over", func(root string) { put(t, root+"/.new", bob); _ = os.Rename(root+"/.new", root+"/alice") }, []Key{b}},
+		{"a file replaced, of the same time and size", func(root string) { put(t, root+"/alice", bob); age(root + "/alice") }, []Key{b}},
+		{"a file renamed over, of the same time and size", func(root string) {
+			put(t, root+"/.new", bob)
+			age(root + "/.new")
+			_ = os.Rename(root+"/.new", root+"/alice")
+		}, []Key{b}},
+		{"a key that moved to another file", func(root string) { put(t, root+"/alice", bob); put(t, root+"/bob", alice) }, []Key{a, b}},
+		{"two files with one key", func(root string) { put(t, root+"/again", alice) }, []Key{a}},
+		{"one of two files with one key removed", func(root string) { put(t, root+"/again", alice); _ = os.Remove(root + "/alice") }, []Key{a}},
+		{"a link to a file", func(root string) { put(t, root+"/.bob", bob); link(t, root+"/.bob", root+"/bob") }, []Key{a, b}},
+		{"a link to nothing", func(root string) { link(t, root+"/nothing", root+"/bob") }, []Key{a}},
+		{"a link to the folder itself", func(root string) { link(t, root, root+"/again") }, []Key{a}},
+		{"a hidden file", func(root string) { put(t, root+"/.bob", bob) }, []Key{a}},
+		{"a secret file", func(root string) { put(t, root+"/bob_secret", bob) }, []Key{a}},
+		{"a long file", func(root string) { put(t, root+"/bob", bob+strings.Repeat("\n", maxFile)) }, []Key{a}},
+		{"the folder removed and made again", func(root string) { _ = os.RemoveAll(root); put(t, root+"/bob", bob) }, []Key{b}},
 		{"a file that becomes junk", func(root string) { put(t, root+"/alice", "junk") }, nil},
 		{"the folder removed", func(root string) { _ = os.RemoveAll(root) }, nil},
 		{"a file instead of the folder", func(root string) { _ = os.RemoveAll(root); put(t, root, bob) }, []Key{b}},
@@ -134,6 +152,34 @@ func TestStoreChanges(t *testing.T) {
 	}
 }
 
+func link(t *testing.T, to, path string) {
+	t.Helper()
+	if err := os.Symlink(to, path); err != nil {
+		t.Skip("no symbolic links here: ", err)
+	}
+}
+
+// TestStoreClosedFolder: what cannot be read has no keys, the rest has.
+func TestStoreClosedFolder(t *testing.T) {
+	alice, a := someone(t)
+	bob, b := someone(t)
+	root := folder(t, map[string]string{"alice": alice, "closed/bob": bob})
+	if err := os.Chmod(root+"/closed", 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(root+"/closed", 0o700) })
+	if _, err := os.ReadDir(root + "/closed"); err == nil {
+		t.Skip("this user may read everything")
+	}
+	s, err := OpenStore(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Lookup(a) == nil || s.Lookup(b) != nil || !errors.Is(s.Problem(), fs.ErrPermission) {
+		t.Errorf("alice %v, bob %v, problem %v", s.Lookup(a) != nil, s.Lookup(b) != nil, s.Problem())
+	}
+}
+
 // TestStoreReadsWhatChanged: a folder of many files costs a look at each, and no more.
 func TestStoreReadsWhatChanged(t *testing.T) {
 	alice, a := someone(t)
@@ -152,6 +198,12 @@ func TestStoreReadsWhatChanged(t *testing.T) {
 	if s.keys[a] != first {
 		t.Error("a file that did not change was read again")
 	}
+	s.swept = s.swept.Add(-readEvery)
+	s.look()
+	if s.keys[a] == first {
+		t.Error("a file was not read again after readEvery")
+	}
+	first = s.keys[a]
 	put(t, root+"/alice", alice)
 	s.look()
 	second := s.keys[a]
@@ -177,5 +229,78 @@ func TestStoreBounds(t *testing.T) {
 	}
 	if _, err := OpenStore(root); err == nil || !strings.Contains(err.Error(), "more than 10000 files") {
 		t.Errorf("many files: %v", err)
+	}
+}
+
+// TestStoreManyAsk: handshakes ask at the same time, while the folder changes.
+func TestStoreManyAsk(t *testing.T) {
+	alice, a := someone(t)
+	bob, b := someone(t)
+	root := folder(t, map[string]string{"alice": alice})
+	s, err := OpenStore(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asking sync.WaitGroup
+	for range 8 {
+		asking.Go(func() {
+			for range 100 {
+				s.mu.Lock()
+				s.looked = time.Time{} // each one looks
+				s.mu.Unlock()
+				if s.Lookup(a) == nil {
+					t.Error("alice is lost")
+				}
+				s.Lookup(b)
+				_ = s.Problem()
+			}
+		})
+	}
+	for range 50 {
+		put(t, root+"/bob", bob)
+		_ = os.Remove(root + "/bob")
+	}
+	asking.Wait()
+}
+
+// BenchmarkLookup: what a handshake pays, with a folder of so many files.
+func BenchmarkLookup(b *testing.B) {
+	root := b.TempDir()
+	var key Key
+	for i := range 5000 {
+		c, err := New()
+		if err != nil {
+			b.Fatal(err)
+		}
+		key = c.public
+		if err := os.WriteFile(filepath.Join(root, fmt.Sprint(i)), c.text(false, time.Now()), 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+	s, err := OpenStore(root)
+	if err != nil {
+		b.Fatal(err)
+	}
+	old := time.Now().Add(-time.Hour)
+	for i := range 5000 {
+		_ = os.Chtimes(filepath.Join(root, fmt.Sprint(i)), old, old)
+	}
+	for _, c := range []struct {
+		name string
+		age  func()
+	}{
+		{"known", func() { s.looked = time.Now() }},
+		{"look", func() { s.looked, s.swept = time.Time{}, time.Now() }},
+		{"read", func() { s.looked, s.swept = time.Time{}, time.Time{} }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			s.look()
+			for b.Loop() {
+				c.age()
+				if s.Lookup(key) == nil {
+					b.Fatal("lost")
+				}
+			}
+		})
 	}
 }

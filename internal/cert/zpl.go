@@ -160,13 +160,13 @@ func (p *parser) key(to *Key, l line) error {
 func writable(name, value string) error {
 	switch {
 	case name == "" || strings.ContainsFunc(name, func(r rune) bool { return !isNameChar(r) }):
-		return fmt.Errorf("cert: property %q: the name %w: it has letters, digits and $-_@.&+/", name, ErrMeta)
+		return fmt.Errorf("property %q: the name %w: it has letters, digits and $-_@.&+/", name, ErrMeta)
 	case strings.ContainsAny(value, "\r\n\x00") || !utf8.ValidString(value):
-		return fmt.Errorf("cert: property %q: the value %q %w: it is one line of UTF-8", name, value, ErrMeta)
+		return fmt.Errorf("property %q: the value %q %w: it is one line of UTF-8", name, value, ErrMeta)
 	case strings.Contains(value, `"`) && strings.Contains(value, `'`):
-		return fmt.Errorf("cert: property %q: the value %q %w: it has both kinds of quotes", name, value, ErrMeta)
+		return fmt.Errorf("property %q: the value %q %w: it has both kinds of quotes", name, value, ErrMeta)
 	case len(name)+len(value) > maxValue:
-		return fmt.Errorf("cert: property %q: the value of %d octets %w: name and value have %d octets at most", name, len(value), ErrMeta, maxValue)
+		return fmt.Errorf("property %q: the value of %d octets %w: name and value have %d octets at most", name, len(value), ErrMeta, maxValue)
 	}
 	return nil
 }
@@ -174,13 +174,13 @@ func writable(name, value string) error {
 const (
 	headPublic = `#   ****  Generated on %s by go-zre  ****
 #   ZeroMQ CURVE Public Certificate
-#   Whoever has this file can tell the owner of its key from others, no more.
-#   Give it to those that shall let the owner in, by a way that you trust.
+#   Copy this file to the nodes that are to let its owner in, by a way
+#   that you trust. It is no secret.
 
 `
 	headSecret = `#   ****  Generated on %s by go-zre  ****
 #   ZeroMQ CURVE **Secret** Certificate
-#   DO NOT GIVE THIS FILE TO OTHERS, nor change its permissions.
+#   DO NOT GIVE THIS FILE AWAY, nor change its permissions.
 
 `
 )

@@ -4,6 +4,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/cert"
 	"github.com/go-zre/go-zre/internal/memory"
 )
 
@@ -84,6 +85,7 @@ type Peer struct {
 	Groups    []string          // the groups it is in, in the order in which it joined them
 	Transport string            // how messages reach it: "tcp", "ipc" or "inproc"
 	State     beacon.State      // what it told last; beacon.Unknown if it tells no state
+	PublicKey cert.PublicKey    // which it has proven; zero without CURVE
 
 	// What waited to be sent to it when Peer, Peers or PeersIn was called; 0 in events.
 	QueuedMessages int

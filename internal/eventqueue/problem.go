@@ -23,6 +23,9 @@ const (
 	ProblemNotAccepting
 	ProblemDNS
 	ProblemGossip
+	ProblemRefused
+	ProblemRefusedBy
+	ProblemNoKey
 	ProblemUnlisted
 )
 
@@ -40,6 +43,9 @@ var problemNames = [...]string{
 	ProblemNotAccepting:  "not accepting",
 	ProblemDNS:           "DNS",
 	ProblemGossip:        "gossip",
+	ProblemRefused:       "refused",
+	ProblemRefusedBy:     "refused by",
+	ProblemNoKey:         "no key",
 	ProblemUnlisted:      "unlisted",
 }
 

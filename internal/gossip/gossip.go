@@ -79,6 +79,13 @@ type Config struct {
 	// concurrent, and the same holds for Changed: it may call anything but Close.
 	Changed func(Change)
 
+	// Accept, if set, is asked about each tuple that others publish, before a Hub takes it; it is ignored, and not passed on, for an error. It may
+	// be called at any time, by many at once.
+	Accept func(Tuple) error
+
+	// Curve, if set, has a Hub take clients by CURVE alone. Those that it connects to itself have a Curve of their own: Hub.ConnectCurve.
+	Curve *zmtp.Curve
+
 	// Dial connects to a hub. Default: net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
@@ -163,6 +170,7 @@ func (c Config) withDefaults() Config {
 // zmtp returns the configuration of connections.
 func (c Config) zmtp() zmtp.Config {
 	return zmtp.Config{
+		Curve:  c.Curve,
 		Limits: zmtp.Limits{FrameSize: frameSize, MessageSize: frameSize, Frames: 16, Connections: c.Limits.Clients},
 		Log:    c.Log,
 	}

@@ -55,8 +55,13 @@ func (h *Hub) Serve(l net.Listener) error {
 // Connect makes the Hub a client of the hub at address, host:port, for as long as it lives: tuples pass both ways. It does
 // not block. The error says that this is no such address, or that the Hub is closed. A second Connect to the same address
 // does nothing.
-func (h *Hub) Connect(address string) error {
-	c, err := newClient(address, h.cfg, h.table)
+func (h *Hub) Connect(address string) error { return h.ConnectCurve(address, nil) }
+
+// ConnectCurve is Connect to a hub that speaks CURVE; without curve, to a plain one.
+func (h *Hub) ConnectCurve(address string, curve *zmtp.Curve) error {
+	cfg := h.cfg
+	cfg.Curve = curve
+	c, err := newClient(address, cfg, h.table)
 	if err != nil {
 		return err
 	}
@@ -97,6 +102,10 @@ func (h *Hub) Unpublish(key string) { h.table.withdraw(key) }
 // Forget drops a tuple at once instead of after Config.Linger, if the connection that it came from has ended: for an
 // application that knows better.
 func (h *Hub) Forget(key string) { h.table.forget(key) }
+
+// Retire lets a tuple of others end within a second, here and in hubs and clients of this package, whether its connection has ended or not.
+// A client of this package that lives publishes it anew within 10 s.
+func (h *Hub) Retire(key string) { h.table.retire(key) }
 
 // Len returns how many tuples there are.
 func (h *Hub) Len() int { return h.table.size() }

@@ -15,7 +15,8 @@ import (
 type table struct {
 	linger time.Duration
 	limits Limits
-	local  *origin // owns what this side publishes
+	accept func(Tuple) error // Config.Accept
+	local  *origin           // owns what this side publishes
 
 	mu      sync.Mutex
 	tuples  map[string]*tuple
@@ -57,6 +58,7 @@ func newTable(cfg Config) *table {
 	return &table{
 		linger:  cfg.Linger,
 		limits:  cfg.Limits,
+		accept:  cfg.Accept,
 		local:   new(origin),
 		tuples:  make(map[string]*tuple),
 		changes: make(chan struct{}),
@@ -71,6 +73,11 @@ var errOurs = errors.New("gossip: somebody else publishes this key")
 func (t *table) put(from *origin, in Tuple) error {
 	if err := in.check(t.limits); err != nil {
 		return err
+	}
+	if t.accept != nil && from != t.local {
+		if err := t.accept(in); err != nil {
+			return err
+		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -228,6 +235,16 @@ func (t *table) forget(key string) {
 	defer t.mu.Unlock()
 	if tu := t.tuples[key]; tu != nil && tu.owner == nil {
 		t.drop(tu)
+	}
+}
+
+// retire lets a tuple of others end soon, and passes that on. It stays if it is published anew.
+func (t *table) retire(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if tu := t.tuples[key]; tu != nil && tu.owner != t.local {
+		t.end(tu, time.Now().Add(farewellTTL))
+		t.bump(tu)
 	}
 }
 

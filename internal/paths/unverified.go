@@ -17,7 +17,13 @@ type Unverified struct {
 
 	count   int
 	from    map[netip.Addr]int
-	failing map[netip.AddrPort]failure
+	failing map[keyed]failure
+}
+
+// keyed is an endpoint, and the public key that was tried there; zero where that does not matter.
+type keyed struct {
+	netip.AddrPort
+	key [32]byte
 }
 
 // A failure is the back-off of an endpoint that could not be reached.
@@ -35,19 +41,24 @@ func NewUnverified(max, maxPerAddress int, backoff func(attempts int) time.Durat
 	return &Unverified{
 		max: max, maxPerAddress: maxPerAddress, backoff: backoff, forget: forget,
 		from:    make(map[netip.Addr]int),
-		failing: make(map[netip.AddrPort]failure),
+		failing: make(map[keyed]failure),
 	}
 }
 
 // Admit reports whether an endpoint may be dialled now, and counts it if so. The caller calls Release when the session ends or the
 // peer has said HELLO.
 func (u *Unverified) Admit(endpoint netip.AddrPort, now time.Time) bool {
-	if u.count >= u.max || u.from[endpoint.Addr()] >= u.maxPerAddress || now.Before(u.failing[endpoint].until) {
+	if u.count >= u.max || u.from[endpoint.Addr()] >= u.maxPerAddress || now.Before(u.failing[keyed{AddrPort: endpoint}].until) {
 		return false
 	}
 	u.count++
 	u.from[endpoint.Addr()]++
 	return true
+}
+
+// AdmitKey is Admit for an endpoint where a public key is to be tried.
+func (u *Unverified) AdmitKey(endpoint netip.AddrPort, key [32]byte, now time.Time) bool {
+	return !now.Before(u.failing[keyed{endpoint, key}].until) && u.Admit(endpoint, now)
 }
 
 // Release takes back what Admit counted.
@@ -61,17 +72,33 @@ func (u *Unverified) Release(endpoint netip.AddrPort) {
 
 // Failed has an endpoint left alone for a while, longer each time.
 func (u *Unverified) Failed(endpoint netip.AddrPort, now time.Time) {
-	f, known := u.failing[endpoint]
+	u.fail(keyed{AddrPort: endpoint}, now)
+}
+
+// keyPause is how long an endpoint is left alone, whatever the key, after a key was wrong there: anyone can name keys in beacons.
+const keyPause = 100 * time.Millisecond
+
+// FailedKey has an endpoint left alone for a while where that public key is wrong, longer each time; another one may be tried soon.
+func (u *Unverified) FailedKey(endpoint netip.AddrPort, key [32]byte, now time.Time) {
+	u.fail(keyed{endpoint, key}, now)
+	if f, known := u.failing[keyed{AddrPort: endpoint}]; known || len(u.failing) < MaxFailing {
+		f.until = now.Add(keyPause)
+		u.failing[keyed{AddrPort: endpoint}] = f
+	}
+}
+
+func (u *Unverified) fail(at keyed, now time.Time) {
+	f, known := u.failing[at]
 	if !known && len(u.failing) >= MaxFailing {
 		return
 	}
 	f.attempts++
 	f.until = now.Add(u.backoff(f.attempts))
-	u.failing[endpoint] = f
+	u.failing[at] = f
 }
 
 // Reached ends the back-off of an endpoint.
-func (u *Unverified) Reached(endpoint netip.AddrPort) { delete(u.failing, endpoint) }
+func (u *Unverified) Reached(endpoint netip.AddrPort) { delete(u.failing, keyed{AddrPort: endpoint}) }
 
 // Prune forgets endpoints that were left alone for long.
 func (u *Unverified) Prune(now time.Time) {

@@ -1,6 +1,7 @@
 package paths
 
 import (
+	"net/netip"
 	"fmt"
 	"testing"
 	"time"
@@ -73,5 +74,39 @@ func TestUnverifiedFlood(t *testing.T) {
 		if u.Prune(now.Add(step.after)); u.Failing() != step.want {
 			t.Errorf("after %v: %d endpoints, want %d", step.after, u.Failing(), step.want)
 		}
+	}
+}
+
+// After a wrong key an endpoint is left alone for a moment, and with that key for longer, so that forged beacons neither keep the right key out nor cause
+// many attempts.
+func TestUnverifiedKeys(t *testing.T) {
+	now := time.Now()
+	u := NewUnverified(10, 10, func(int) time.Duration { return time.Second }, time.Minute)
+	at := netip.MustParseAddrPort("10.0.0.1:1")
+	wrong, right := [32]byte{1}, [32]byte{2}
+	admits := func(key [32]byte, after time.Duration, want bool) {
+		t.Helper()
+		got := u.AdmitKey(at, key, now.Add(after))
+		if got {
+			u.Release(at)
+		}
+		if got != want {
+			t.Errorf("key %d after %v: %v", key[0], after, got)
+		}
+	}
+	admits(wrong, 0, true)
+	u.FailedKey(at, wrong, now)
+	admits(wrong, keyPause, false)
+	admits(right, keyPause-1, false)
+	admits(right, keyPause, true)
+	admits(wrong, time.Second, true)
+	u.Failed(at, now)
+	admits(right, keyPause, false)
+	if u.Count() != 0 || u.Failing() != 2 {
+		t.Errorf("%d admitted, %d failing", u.Count(), u.Failing())
+	}
+	u.Prune(now.Add(time.Hour))
+	if u.Failing() != 0 {
+		t.Errorf("%d failing after an hour", u.Failing())
 	}
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/google/uuid"
 )
 
-var errTooManyPeers = errors.New("too many peers")
+// ErrTooManyPeers says that there is no room for another session. It is the node's problem, not the candidate's.
+var ErrTooManyPeers = errors.New("too many peers")
 
 // schedule has a candidate tried in a while.
 func (s *Seeker) schedule(c *Candidate, d time.Duration) {
@@ -27,7 +28,7 @@ func (s *Seeker) schedule(c *Candidate, d time.Duration) {
 // try begins an attempt, unless there is no need. The candidate is in no queue.
 func (s *Seeker) try(c *Candidate) {
 	switch {
-	case s.cfg.IsOwn(c.at):
+	case s.cfg.IsOwn(c.At()):
 		s.pass(c)
 		s.schedule(c, ownPause)
 	case s.isReached(c):
@@ -73,8 +74,8 @@ func (s *Seeker) probed(c *Candidate, id uuid.UUID, named bool, err error) {
 		s.solve(c)
 		s.setPeer(c, id)
 		c.stage = resting
-		if !s.cfg.Sessions.Meet(id, c.at) {
-			s.failed(c, errTooManyPeers)
+		if err := s.cfg.Sessions.Meet(id, c.at); err != nil {
+			s.failed(c, err)
 		}
 	case !c.IsFrom(Gossip) && s.isIntroducing(time.Now()):
 		c.stage = waiting
@@ -91,7 +92,7 @@ func (s *Seeker) greet(c *Candidate) {
 	c.note()
 	if !s.cfg.Sessions.Greet(c) {
 		s.leaveGreeting(c)
-		s.failed(c, errTooManyPeers)
+		s.failed(c, ErrTooManyPeers)
 	}
 }
 
@@ -118,7 +119,7 @@ func (s *Seeker) failed(c *Candidate, err error) {
 		s.rest(c)
 		return
 	}
-	if !errors.Is(err, errTooManyPeers) { // which the node reports itself
+	if !errors.Is(err, ErrTooManyPeers) { // which the node reports itself
 		c.isReported = true
 		s.cfg.Report(c, err)
 	}

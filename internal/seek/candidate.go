@@ -7,11 +7,19 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/cert"
 )
 
-// A Candidate is an address where a peer may be. The control loop owns it.
+// A Place is an address where a peer may be, with the public key that it must have there: zero for a plain peer.
+type Place struct {
+	netip.AddrPort
+	Key cert.PublicKey
+}
+
+// A Candidate is a place where a peer may be. The control loop owns it.
 type Candidate struct {
-	at      netip.AddrPort
+	at      Place
 	sources []*source
 	stage   stage
 	round   uint64 // the call of set that saw it last
@@ -48,7 +56,10 @@ const (
 const maxSources = 32
 
 // At returns the address.
-func (c *Candidate) At() netip.AddrPort { return c.at }
+func (c *Candidate) At() netip.AddrPort { return c.at.AddrPort }
+
+// PublicKey returns the key that the peer there must have; zero for a plain one.
+func (c *Candidate) PublicKey() cert.PublicKey { return c.at.Key }
 
 // Peer returns the peer that was met there last, or is presumed to be there; uuid.Nil if none was.
 func (c *Candidate) Peer() uuid.UUID { return c.peer }

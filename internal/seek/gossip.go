@@ -10,12 +10,15 @@ import (
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
+	"github.com/go-zre/go-zre/internal/cert"
 	"github.com/go-zre/go-zre/internal/gossip"
 	"github.com/go-zre/go-zre/internal/paths"
+	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
 // Hub is a node's part in gossip: it learns where peers are, tells where this node is, and passes on what others tell.
 type Hub struct {
+	cfg       HubConfig
 	seeker    *Seeker
 	hub       *gossip.Hub
 	listeners []net.Listener  // for clients
@@ -27,36 +30,54 @@ type Hub struct {
 type HubConfig struct {
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	IsLocal func(netip.Addr) bool // whether an address is one of this machine
+
+	// PublicKey is that of a secure node, zero for a plain one. A secure one has Curve, with which clients are taken, and CurveTo, which gives that
+	// for a hub with a key.
+	PublicKey cert.PublicKey
+	Curve     *zmtp.Curve
+	CurveTo   func(hub cert.PublicKey) *zmtp.Curve
 }
 
 // NewHub makes a Hub. It serves the listeners once Serve is called; they are the Hub's to close. What it learns waits for the control loop.
 func (s *Seeker) NewHub(cfg HubConfig, listeners []net.Listener) *Hub {
-	h := &Hub{seeker: s, listeners: listeners, connected: make(map[string]bool)}
-	h.hub = gossip.NewHub(gossip.Config{
+	h := &Hub{cfg: cfg, seeker: s, listeners: listeners, connected: make(map[string]bool)}
+	config := gossip.Config{
 		Learned: func(t gossip.Tuple) { s.learned(t, cfg.IsLocal) },
 		Ended:   s.unlearned,
 		Changed: h.changed,
 		Dial:    cfg.Dial,
+		Curve:   cfg.Curve,
 		Log:     s.cfg.Log,
-	})
+	}
+	if s.cfg.Secure {
+		config.Accept = hasKey // secure nodes of C zyre do not survive a tuple without one
+	}
+	h.hub = gossip.NewHub(config)
 	return h
 }
 
 // Connect connects to another hub, and connects again whenever that connection is lost. It does not wait. An endpoint that cannot be dialled
-// is an error. Like Disconnect it is for the control loop.
+// is an error, and one without a key is ErrNoKey if this node is secure. Like Disconnect it is for the control loop.
 func (h *Hub) Connect(endpoint string) error {
-	address, err := hubAddress(endpoint)
-	if err == nil {
-		h.connected[address] = true
+	address, key, err := hubAddress(endpoint)
+	switch {
+	case err != nil:
+		return err
+	case !h.seeker.cfg.Secure:
 		err = h.hub.Connect(address)
+	case key.IsZero():
+		return ErrNoKey
+	default:
+		err = h.hub.ConnectCurve(address, h.cfg.CurveTo(key))
 	}
+	h.connected[address] = true
 	return err
 }
 
 // Disconnect undoes Connect: it takes leave of that hub. It does not wait. What the hub told is forgotten after a while, as when the connection
 // is lost.
 func (h *Hub) Disconnect(endpoint string) error {
-	address, err := hubAddress(endpoint)
+	address, _, err := hubAddress(endpoint)
 	if err != nil || !h.connected[address] {
 		return err
 	}
@@ -68,10 +89,19 @@ func (h *Hub) Disconnect(endpoint string) error {
 
 const scheme = "tcp://"
 
-// hubAddress is that of an endpoint, as package gossip takes it.
-func hubAddress(endpoint string) (string, error) {
-	host, port, err := paths.Parse(endpoint)
-	return net.JoinHostPort(host, strconv.Itoa(int(port))), err
+// hubAddress is that of an endpoint, as package gossip takes it, with the hub's key.
+func hubAddress(endpoint string) (string, cert.PublicKey, error) {
+	host, port, key, err := ParseEndpoint(endpoint)
+	return net.JoinHostPort(host, strconv.Itoa(int(port))), key, err
+}
+
+// hasKey checks that a tuple names a peer with its public key.
+func hasKey(t gossip.Tuple) error {
+	_, _, key, err := gossip.ParseTuple(t.Key, t.Value)
+	if err == nil && key == "" {
+		err = ErrNoKey
+	}
+	return err
 }
 
 // Serve takes clients until Close.
@@ -91,11 +121,14 @@ func (h *Hub) Publish(endpoint string) {
 		return
 	}
 	h.published = endpoint
-	err := h.hub.Publish(gossip.Tuple{Key: gossip.FormatKey(h.seeker.cfg.Self), Value: gossip.FormatValue(endpoint, "")})
+	err := h.hub.Publish(gossip.Tuple{Key: gossip.FormatKey(h.seeker.cfg.Self), Value: gossip.FormatValue(endpoint, h.cfg.PublicKey.String())})
 	if err != nil {
 		h.seeker.cfg.Log.Error().Err(err).Str("endpoint", endpoint).Msg("gossip: not published")
 	}
 }
+
+// Forget has gossip forget where a peer is, unless that is told anew.
+func (h *Hub) Forget(peer uuid.UUID) { h.hub.Retire(gossip.FormatKey(peer)) }
 
 // Close takes leave of the hubs, and closes the listeners. It waits until what the Hub is just telling the control loop has been taken up, so
 // that must run, or the node must have ended.
@@ -130,10 +163,14 @@ func (s *Seeker) learned(t gossip.Tuple, isLocal func(netip.Addr) bool) {
 		return
 	case id == s.cfg.Self:
 		return
-	case key != "":
-		s.cfg.Log.Warn().Stringer("peer", id).Msg("gossip: peer ignored, it wants CURVE, which this node does not speak")
+	case key == "" && s.cfg.Secure:
+		s.cfg.Log.Debug().Stringer("peer", id).Msg("gossip: peer ignored, it has no key")
+		return
+	case key != "" && !s.cfg.Secure:
+		s.cfg.Log.Warn().Stringer("peer", id).Msg("gossip: peer ignored, it wants CURVE, and this node has no certificate")
 		return
 	}
+	endpoint = gossip.FormatValue(endpoint, key)
 	s.cfg.Post(func() { s.introduce(id, endpoint, t.From, isLocal) })
 }
 

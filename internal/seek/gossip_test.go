@@ -36,7 +36,7 @@ func TestTuples(t *testing.T) {
 			inWorld(t, func(w *world) {
 				w.learned(gossip.Tuple{Key: test.key, Value: test.value, From: test.from}, func(netip.Addr) bool { return false })
 				synctest.Wait()
-				if len(w.candidates) != len(test.want) || len(test.want) > 0 && w.candidates[test.want[0]] == nil {
+				if len(w.candidates) != len(test.want) || len(test.want) > 0 && w.candidates[Place{AddrPort: test.want[0]}] == nil {
 					t.Errorf("candidates %v, want %v", w.candidates, test.want)
 				}
 				if got := w.log.String(); (got == "") != (test.log == "") || !strings.Contains(got, test.log) {

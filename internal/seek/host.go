@@ -7,8 +7,6 @@ import (
 	"net/netip"
 	"slices"
 	"time"
-
-	"github.com/go-zre/go-zre/internal/paths"
 )
 
 const (
@@ -30,19 +28,22 @@ var ErrTooManyHosts = errors.New("gossip names too many host names")
 
 // AddEndpoint has a source name where an endpoint leads: its address, or those of its host name, which is looked up again and again until
 // the source is removed. It takes the place of what the source named before. Addresses that are not usable are left out; usable, which the
-// control loop calls, may be nil. An endpoint that cannot be dialled is an error, and so is a host name from
-// gossip that is one too many: ErrTooManyHosts.
+// control loop calls, may be nil. The endpoint may have a public key behind it, see ParseEndpoint. An endpoint that cannot be dialled is an error, so is
+// a host name from gossip that is one too many, ErrTooManyHosts, and one without a key if this node is secure, ErrNoKey.
 func (s *Seeker) AddEndpoint(key Source, endpoint string, usable func(netip.AddrPort) bool) error {
 	if s.stopped {
 		return nil
 	}
-	host, port, err := paths.Parse(endpoint)
+	host, port, publicKey, err := ParseEndpoint(endpoint)
+	if err == nil && s.cfg.Secure && publicKey.IsZero() {
+		err = ErrNoKey
+	}
 	if err != nil {
 		s.RemoveSource(key)
 		return err
 	}
-	keep := func(list []netip.AddrPort) []netip.AddrPort {
-		return slices.DeleteFunc(list, func(at netip.AddrPort) bool { return usable != nil && !usable(at) })
+	keep := func(list []netip.AddrPort) []Place {
+		return places(slices.DeleteFunc(list, func(at netip.AddrPort) bool { return usable != nil && !usable(at) }), publicKey)
 	}
 	src := s.source(key)
 	if src.look != nil {
@@ -61,7 +62,7 @@ func (s *Seeker) AddEndpoint(key Source, endpoint string, usable func(netip.Addr
 	return nil
 }
 
-func (s *Seeker) beginLookUp(key Source, host string, port uint16, keep func([]netip.AddrPort) []netip.AddrPort) {
+func (s *Seeker) beginLookUp(key Source, host string, port uint16, keep func([]netip.AddrPort) []Place) {
 	ctx, cancel := context.WithCancel(s.cfg.Life)
 	look := &lookUp{again: make(chan struct{}, 1), end: cancel}
 	src := s.source(key)

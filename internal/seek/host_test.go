@@ -43,7 +43,7 @@ func TestHosts(t *testing.T) {
 			w.do(func() { w.hosts["h"] = addrs(b) })
 			w.pass(hostFresh + time.Second)
 			w.told("meet 1 at 10.0.0.1:1", "removed 10.0.0.1:1", "meet 2 at 10.0.0.2:1")
-			if met := w.sources[host].met; len(met) != 1 || met[0].at != b {
+			if met := w.sources[host].met; len(met) != 1 || met[0].At() != b {
 				w.t.Errorf("%d addresses met", len(met))
 			}
 		}},
@@ -103,7 +103,7 @@ func TestHosts(t *testing.T) {
 			w.do(func() { w.AddEndpoint(gossiped(one), "tcp://h:1", nil) })
 			w.do(func() { w.AddEndpoint(gossiped(one), "tcp://10.0.0.2:1", nil) })
 			w.pass(time.Minute)
-			if len(w.candidates) != 1 || w.candidates[b] == nil || w.Seeker.hosts != 0 {
+			if len(w.candidates) != 1 || w.candidates[Place{AddrPort: b}] == nil || w.Seeker.hosts != 0 {
 				w.t.Errorf("candidates %v, %d host names", w.candidates, w.Seeker.hosts)
 			}
 		}},

@@ -127,13 +127,13 @@ func (w *world) told(want ...string) {
 	})
 }
 
-func (w *world) probe(ctx context.Context, at netip.AddrPort) (id uuid.UUID, named bool, err error) {
+func (w *world) probe(ctx context.Context, at Place) (id uuid.UUID, named bool, err error) {
 	answer := make(chan router, 1)
 	select {
 	case w.loop <- func() {
 		w.tries++
 		w.most = max(w.most, w.probes)
-		r, ok := w.routers[at]
+		r, ok := w.routers[at.AddrPort]
 		if !ok {
 			close(answer)
 			return
@@ -194,9 +194,9 @@ func (w *world) tellChange(about string, err error) {
 }
 
 // At implements Sessions.
-func (w *world) At(at netip.AddrPort) (uuid.UUID, bool) {
+func (w *world) At(at Place) (uuid.UUID, bool) {
 	w.asked++
-	id, ok := w.at[at]
+	id, ok := w.at[at.AddrPort]
 	return id, ok
 }
 
@@ -208,13 +208,13 @@ func (w *world) With(id uuid.UUID) (found, isForeign bool) {
 }
 
 // Meet implements Sessions.
-func (w *world) Meet(id uuid.UUID, at netip.AddrPort) bool {
+func (w *world) Meet(id uuid.UUID, at Place) error {
 	if w.full {
-		return false
+		return ErrTooManyPeers
 	}
 	w.tell("meet %d at %v", id[0], at)
-	w.sessions[id], w.at[at] = false, id
-	return true
+	w.sessions[id], w.at[at.AddrPort] = false, id
+	return nil
 }
 
 // Greet implements Sessions.

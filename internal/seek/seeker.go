@@ -21,9 +21,12 @@ type Config struct {
 	Go   func(f func()) // runs f in a goroutine that the node's end waits for
 	Post func(f func()) // has the control loop run f; it may wait for the loop
 
-	// Probe asks the ROUTER at an address for its identity. It waits for the network, for a bounded time. named is false if the ROUTER has no
+	// Secure says that peers are dialled only where their public key is known.
+	Secure bool
+
+	// Probe asks the ROUTER at a place for its identity. It waits for the network, for a bounded time. named is false if the ROUTER has no
 	// identity of a ZRE node.
-	Probe func(ctx context.Context, at netip.AddrPort) (id uuid.UUID, named bool, err error)
+	Probe func(ctx context.Context, at Place) (id uuid.UUID, named bool, err error)
 
 	Resolver  Resolver
 	DNSServer string // for SRV records; the system's if empty
@@ -78,7 +81,7 @@ type Seeker struct {
 
 	cfg        Config
 	sources    map[Source]*source
-	candidates map[netip.AddrPort]*Candidate
+	candidates map[Place]*Candidate
 	met        map[uuid.UUID][]*Candidate // by their peer
 	round      uint64
 	hosts      int                           // host names that gossip has looked up
@@ -104,7 +107,7 @@ func New(cfg Config) *Seeker {
 	s := &Seeker{
 		cfg:        cfg,
 		sources:    make(map[Source]*source),
-		candidates: make(map[netip.AddrPort]*Candidate),
+		candidates: make(map[Place]*Candidate),
 		met:        make(map[uuid.UUID][]*Candidate),
 		watched:    make(map[string]context.CancelFunc),
 		timer:      time.NewTimer(time.Hour),
@@ -194,9 +197,9 @@ func (s *Seeker) introducedBy() time.Time {
 	return s.greeted[len(s.greeted)-1].greeted.Add(AnswerTime)
 }
 
-// Failures returns how many attempts at an address failed since the last success; 0 if no source names it.
+// Failures returns how many attempts at the address of a plain peer failed since the last success; 0 if no source names it.
 func (s *Seeker) Failures(at netip.AddrPort) int {
-	if c := s.candidates[at]; c != nil {
+	if c := s.candidates[Place{AddrPort: at}]; c != nil {
 		return c.attempts
 	}
 	return 0

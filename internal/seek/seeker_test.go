@@ -299,7 +299,7 @@ func TestMaxSources(t *testing.T) {
 				w.SetSource(gossiped(uuid.UUID{2, byte(i)}), list(a))
 			}
 		})
-		c := w.candidates[a]
+		c := w.candidates[Place{AddrPort: a}]
 		if newest := (uuid.UUID{2, 3*maxSources - 1}); len(c.sources) != maxSources || !c.IsFrom(Configured) || !c.IsGossiped(newest) || c.IsGossiped(uuid.UUID{2}) {
 			t.Errorf("%d sources: %s", len(c.sources), c.Sources())
 		}
@@ -317,7 +317,7 @@ func TestMaxSources(t *testing.T) {
 				w.SetSource(gossiped(uuid.UUID{2, byte(i)}), list(b))
 			}
 		})
-		if c := w.candidates[b]; len(c.sources) != maxSources || c.IsGossiped(uuid.UUID{2}) {
+		if c := w.candidates[Place{AddrPort: b}]; len(c.sources) != maxSources || c.IsGossiped(uuid.UUID{2}) {
 			t.Errorf("gossip alone: %d sources: %s", len(c.sources), c.Sources())
 		}
 	})
@@ -341,7 +341,7 @@ func TestPauses(t *testing.T) {
 				w.do(func() { w.SetSource(test.source, list(a)) })
 				w.pass(10 * time.Millisecond)
 				w.do(func() {
-					c := w.candidates[a]
+					c := w.candidates[Place{AddrPort: a}]
 					c.attempts = test.failures - 1
 					w.failed(c, errRefused)
 					if got := time.Until(c.due); got != test.want {

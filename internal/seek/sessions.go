@@ -1,23 +1,19 @@
 package seek
 
-import (
-	"net/netip"
-
-	"github.com/google/uuid"
-)
+import "github.com/google/uuid"
 
 // Sessions is what a Seeker needs of the node's sessions. The Seeker calls it in the control loop, so it must not wait. The sessions tell
 // the Seeker what becomes of them by [Seeker.SessionOver], [Seeker.GreetingOver], [Seeker.Proved], [Seeker.Presume] and [Seeker.Renamed].
 type Sessions interface {
-	// At returns a peer whose session leads, or may lead, to an address. Sessions that Greet began do not count. It takes constant time.
-	At(at netip.AddrPort) (peer uuid.UUID, found bool)
+	// At returns a peer whose session leads, or may lead, to a place. Sessions that Greet began do not count. It takes constant time.
+	At(at Place) (peer uuid.UUID, found bool)
 
 	// With reports whether there is a session with a peer, and whether that peer is of another implementation, as far as is known.
 	With(peer uuid.UUID) (found, isForeign bool)
 
-	// Meet begins a session with a peer that is at an address, or adds the address to the session that there is. It returns false if there
-	// are too many peers.
-	Meet(peer uuid.UUID, at netip.AddrPort) bool
+	// Meet begins a session with a peer that is at a place, or adds the address to the session that there is. The error is ErrTooManyPeers, or says
+	// why that peer cannot be there.
+	Meet(peer uuid.UUID, at Place) error
 
 	// Greet begins a session with the peer at a candidate, whose UUID is not known. It returns false if there are too many peers.
 	Greet(c *Candidate) bool

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/cert"
 )
 
 // Kind is a kind of source.
@@ -57,12 +59,26 @@ func (src *source) forget(c *Candidate) {
 	}
 }
 
-// SetSource has a source name these addresses, and no others. It does not keep the slice.
+// SetSource has a source name these addresses of plain peers, and no others. It does not keep the slice.
 func (s *Seeker) SetSource(key Source, addrs []netip.AddrPort) {
+	s.SetPlaces(key, places(addrs, cert.PublicKey{}))
+}
+
+// SetPlaces has a source name these places, and no others. It does not keep the slice.
+func (s *Seeker) SetPlaces(key Source, list []Place) {
 	if s.stopped {
 		return
 	}
-	s.set(s.source(key), addrs)
+	s.set(s.source(key), list)
+}
+
+// places makes places of addresses where peers have a key.
+func places(addrs []netip.AddrPort, key cert.PublicKey) []Place {
+	list := make([]Place, len(addrs))
+	for i, at := range addrs {
+		list[i] = Place{at, key}
+	}
+	return list
 }
 
 // RemoveSource has a source name nothing any longer, and ends the look-ups of its host name.
@@ -88,7 +104,7 @@ func (s *Seeker) Configured(f func(at netip.AddrPort)) {
 			continue
 		}
 		for _, c := range src.candidates {
-			f(c.at)
+			f(c.at.AddrPort)
 		}
 	}
 }
@@ -103,16 +119,16 @@ func (s *Seeker) source(key Source) *source {
 	return src
 }
 
-// set has a source name these addresses, and no others.
-func (s *Seeker) set(src *source, addrs []netip.AddrPort) {
+// set has a source name these places, and no others.
+func (s *Seeker) set(src *source, list []Place) {
 	s.round++
-	for _, at := range addrs {
+	for _, at := range list {
 		if c := s.candidates[at]; c != nil {
 			c.round = s.round
 		}
 	}
 	before := src.candidates
-	src.candidates = make([]*Candidate, 0, len(addrs))
+	src.candidates = make([]*Candidate, 0, len(list))
 	for _, c := range before {
 		if c.round != s.round {
 			s.drop(src, c)
@@ -120,7 +136,7 @@ func (s *Seeker) set(src *source, addrs []netip.AddrPort) {
 	}
 	s.round++ // now it marks what has been added
 	ignored := 0
-	for _, at := range addrs {
+	for _, at := range list {
 		c := s.candidates[at]
 		if c == nil {
 			if len(s.candidates) >= s.cfg.Candidates {

@@ -22,7 +22,7 @@ func TestSources(t *testing.T) {
 			}
 			w.AddEndpoint(gossiped(two), "tcp://unknown:1", nil)
 		})
-		if got, want := w.candidates[a].Sources(), "SRV x, gossip "+one.String()+", peer tcp://10.0.0.1:1"; got != want {
+		if got, want := w.candidates[Place{AddrPort: a}].Sources(), "SRV x, gossip "+one.String()+", peer tcp://10.0.0.1:1"; got != want {
 			t.Errorf("sources %q, want %q", got, want)
 		}
 		var configured []netip.AddrPort

@@ -33,6 +33,7 @@ type Conn struct {
 	err    error       // why the connection was closed
 	failed error       // what the system said of a write, unless the peer had closed before
 
+	greeted  atomic.Bool   // the greeting came that its Receiver waited for, if it did
 	heard    atomic.Bool   // octets came since Heard last told
 	parts    atomic.Int32  // reader and writer, which still run
 	done     chan struct{} // closing has begun

@@ -142,7 +142,7 @@ func (c *curveClient) Handshake(conn *zmq4.Conn, _ bool) error {
 	c.say(command)
 	if command, err = c.wire.command(client.Expects()); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return ownError{errNoWelcome}
+			return ownError{ErrNoWelcome}
 		}
 		return err
 	}

@@ -117,7 +117,7 @@ func TestManInTheMiddle(t *testing.T) {
 // isCaught reports whether one of the ends saw that something is wrong.
 func isCaught(ends []error) bool {
 	return slices.ContainsFunc(ends, func(err error) bool {
-		return isViolation(err) || errors.Is(err, os.ErrDeadlineExceeded) || strings.Contains(fmt.Sprint(err), "handshake") || err == errNoWelcome
+		return isViolation(err) || errors.Is(err, os.ErrDeadlineExceeded) || strings.Contains(fmt.Sprint(err), "handshake") || err == ErrNoWelcome
 	})
 }
 

@@ -185,7 +185,7 @@ func TestCurveRefused(t *testing.T) {
 func TestCurveMismatch(t *testing.T) {
 	b := startBot(t)
 	endpoint := b.do("socket", args{"type": "ROUTER", "options": curveOptions(t, "server", "", nil)}).Endpoint
-	if _, _, err := curveToBot(t, endpoint, secure(t, "client", "other")); err != errNoWelcome {
+	if _, _, err := curveToBot(t, endpoint, secure(t, "client", "other")); err != ErrNoWelcome {
 		t.Errorf("another key: %v", err)
 	}
 	probe := func(endpoint string, cfg Config) error {

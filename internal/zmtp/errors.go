@@ -29,8 +29,8 @@ var (
 
 	errNoKeys = errors.New("zmtp: CURVE needs a key pair of ours")
 
-	// errNoWelcome is how a server of CURVE, ours and libzmq's, answers a HELLO that it cannot open.
-	errNoWelcome = fmt.Errorf("zmtp: the peer hung up on our HELLO: it has another public key than expected, or too many handshakes: %w", io.EOF)
+	// ErrNoWelcome is how a server of CURVE, ours and libzmq's, answers a HELLO that it cannot open.
+	ErrNoWelcome = fmt.Errorf("zmtp: the peer hung up on our HELLO: it has another public key than expected, or too many handshakes: %w", io.EOF)
 
 	// errGaveWay says that this side closed the connection before its greeting came, since its address had the most of those, or it was the oldest.
 	errGaveWay = fmt.Errorf("zmtp: its place went to a handshake of another address: %w", net.ErrClosed)

@@ -68,6 +68,7 @@ func (g *greeting) Wants(head []byte) bool {
 // received looks whether the greeting came.
 func (g *greeting) received() {
 	if g.Greeted() {
+		g.conn.greeted.Store(true)
 		g.conn.router.leave(g.newcomer)
 		g.conn.receiver = g.Greeter
 	} else {

@@ -47,10 +47,11 @@ func (r *Router) admit(n *newcomer, c *Conn) error {
 
 // takeOver closes an older connection, whose place c is to take if it may, and waits for its end.
 func (r *Router) takeOver(c, older *Conn) error {
-	if c.secured != nil && older.secured != nil && c.secured.key != older.secured.key && older.Err() == nil {
+	isOther := c.secured != nil && older.secured != nil && c.secured.key != older.secured.key && older.Err() == nil
+	if isOther && older.greeted.Load() {
 		return ErrIdentityInUse
 	}
-	if r.Rival != nil && older.Err() == nil {
+	if r.Rival != nil && older.Err() == nil && !isOther {
 		may := r.Rival(older, c)
 		switch err := c.Err(); {
 		case err != nil:

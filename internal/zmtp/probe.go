@@ -40,6 +40,23 @@ func Probe(ctx context.Context, nc net.Conn, cfg Config) (identity []byte, err e
 	return []byte(shaken.peer.get(propIdentity)), nil
 }
 
+// Identify is Probe that tells the ROUTER our key, and nothing more, where Config.Curve is set: then it ends the handshake, without an identity and
+// properties of ours, so the ROUTER tells its own. Both sides authorise each other, as with [Open]; a *[PeerError] says that the ROUTER refuses us.
+// Without Curve it is Probe.
+func Identify(ctx context.Context, nc net.Conn, cfg Config) (identity []byte, err error) {
+	if cfg.Curve == nil {
+		return Probe(ctx, nc, cfg)
+	}
+	defer nc.Close()
+	cfg = cfg.withDefaults()
+	cfg.Identity, cfg.Expect, cfg.Properties = nil, nil, nil
+	shaken, err := handshake(ctx, nc, cfg, zmq4.Dealer)
+	if err != nil {
+		return nil, err
+	}
+	return []byte(shaken.peer.get(propIdentity)), nil
+}
+
 // ProbeLarge reports whether a ROUTER gets what is long. It says a long READY without an identity and a PING, so many octets together, in one
 // write, and sees whether an answer comes, which may be that the ROUTER hangs up on a peer without an identity. With CURVE it is an INITIATE with
 // nothing in it, on which the ROUTER hangs up. It closes nc in any case.

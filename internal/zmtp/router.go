@@ -37,7 +37,8 @@ type Router struct {
 	// Rival, if set before Serve and Link, is asked when a connection comes whose identity an older one has. It reports whether the newer
 	// one takes over: then the older one is closed with ErrReplaced. If not, the newer one is closed with ErrIdentityInUse, and the older
 	// one goes on. Without Rival the newer one always takes over. It is not asked about an older one that is closing already. With CURVE
-	// the newer one has been authorised before, and never takes over if it has another key than the older one, nor is Rival asked then.
+	// the newer one has been authorised before, and Rival is not asked if it has another key than the older one: then it takes over only if the older
+	// one has a Greeter whose greeting has not come, so that no connection without one keeps the owner of an identity out.
 	//
 	// It is called from the newer connection's goroutine, perhaps before accept has returned for the older one. It may block until
 	// Done of either connection is closed, or until a deadline of its own. Meanwhile the newer one keeps its place among the pending
@@ -144,6 +145,7 @@ func (r *Router) welcome(n *newcomer, c *Conn) {
 	if g, ok := recv.(Greeter); ok {
 		recv = r.awaitGreeting(n, c, g)
 	} else {
+		c.greeted.Store(true)
 		r.leave(n)
 	}
 	_ = c.queue.attach(c, nil) // if the connection is closed already, so is its queue, and it ends at once

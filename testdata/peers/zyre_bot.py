@@ -34,6 +34,9 @@ FUNCTIONS = {
     "zyre_set_advertised_endpoint": (None, [c_void_p, c_char_p], "wait"),
     "zyre_gossip_bind": (None, [c_void_p, c_char_p, c_char_p], "wait"),
     "zyre_gossip_connect": (None, [c_void_p, c_char_p, c_char_p], "wait"),
+    "zyre_gossip_connect_curve": (None, [c_void_p, c_char_p, c_char_p, c_char_p], "wait"),
+    "zyre_set_zcert": (None, [c_void_p, c_void_p], "wait"),
+    "zcert_load": (c_void_p, [c_char_p], "wait"),
     "zyre_require_peer": (c_int, [c_void_p, c_char_p, c_char_p, c_char_p], "wait"),
     "zyre_set_contest_in_group": (None, [c_void_p, c_char_p], "wait"),
     "zyre_join": (c_int, [c_void_p, c_char_p], "wait"),
@@ -117,6 +120,11 @@ class Node:
             lib.zyre_set_evasive_timeout(self._zyre, options.evasive)
         if options.expired is not None:
             lib.zyre_set_expired_timeout(self._zyre, options.expired)
+        for path in options.cert:  # CURVE, without ZAP: any key may enter
+            certificate = lib.zcert_load(path.encode())
+            if not certificate:
+                sys.exit("no certificate: %s" % path)
+            lib.zyre_set_zcert(self._zyre, certificate)
         for group in options.contest:  # it does not join the group
             lib.zyre_set_contest_in_group(self._zyre, group.encode())
             lib.zyre_join(self._zyre, group.encode())
@@ -130,7 +138,11 @@ class Node:
         for endpoint in options.gossip_bind:
             lib.zyre_gossip_bind(self._zyre, b"%s", endpoint.encode())
         for endpoint in options.gossip_connect:
-            lib.zyre_gossip_connect(self._zyre, b"%s", endpoint.encode())
+            endpoint, bar, key = endpoint.partition("|")
+            if bar:
+                lib.zyre_gossip_connect_curve(self._zyre, key.encode(), b"%s", endpoint.encode())
+            else:
+                lib.zyre_gossip_connect(self._zyre, b"%s", endpoint.encode())
         if lib.zyre_start(self._zyre) != 0:
             sys.exit("zyre_start failed: no usable interface, or the beacon's port is taken")
         for peer in options.require_peer:
@@ -242,7 +254,7 @@ def _text(octets):
 
 
 def main():
-    bot = Bot("C zyre", "--endpoint", "--advertise", "--gossip-bind", "--gossip-connect", "--require-peer", "--contest")
+    bot = Bot("C zyre", "--endpoint", "--advertise", "--gossip-bind", "--gossip-connect", "--require-peer", "--contest", "--cert")
     node = Node(bot)
     bot.serve(node)
     node.stop()

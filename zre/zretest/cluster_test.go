@@ -356,3 +356,37 @@ func TestContextOfWhisper(t *testing.T) {
 		hosts[1].Thaw()
 	})
 }
+
+// The silent timeout is twice the evasive one, or what WithSilentTimeout says: also just after the evasive timeout, with Evasive first, and
+// just before the peer expires.
+func TestSilentTimeout(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		options []zre.Option
+		want    time.Duration
+	}{
+		{"default", nil, 10 * time.Second},
+		{"longer", []zre.Option{zre.WithSilentTimeout(15 * time.Second)}, 15 * time.Second},
+		{"shorter", []zre.Option{zre.WithSilentTimeout(7 * time.Second)}, 7 * time.Second},
+		{"at once", []zre.Option{zre.WithSilentTimeout(5*time.Second + 1)}, 5 * time.Second},
+		{"late", []zre.Option{zre.WithSilentTimeout(28 * time.Second)}, 28 * time.Second},
+		{"of another evasive timeout", []zre.Option{zre.WithEvasiveTimeout(2 * time.Second)}, 4 * time.Second},
+		{"of neither", []zre.Option{zre.WithEvasiveTimeout(2 * time.Second), zre.WithSilentTimeout(3 * time.Second)}, 3 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				hosts, nodes := meet(t, lan, 2, c.options...)
+				pass(10 * time.Second)
+				frozen := time.Now()
+				hosts[0].Freeze()
+				zretest.Next[zre.Evasive](nodes[1])
+				zretest.Next[zre.Silent](nodes[1])
+				if took := time.Since(frozen); took < c.want-2*time.Second || took > c.want+2*time.Second {
+					t.Errorf("silent after %v, want %v", took, c.want)
+				}
+				expectExit(t, nodes[1], nodes[0].UUID(), zre.Expired, frozen, 28*time.Second, 33*time.Second)
+				hosts[0].Thaw()
+			})
+		})
+	}
+}

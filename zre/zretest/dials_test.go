@@ -2,12 +2,15 @@ package zretest_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/zre"
 	"github.com/go-zre/go-zre/zre/zretest"
@@ -73,6 +76,44 @@ func TestGossipForgetsTheDead(t *testing.T) {
 			if got := len(n.Peers()); got != 2 {
 				t.Errorf("%s knows %d peers, want 2", n.Name(), got)
 			}
+		}
+	})
+}
+
+// What gossip names need not be dialled until the hub forgets it: ForgetGossip ends that, here and at the hub's clients. A node that lives is named again.
+func TestForgetGossip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := zretest.NewLAN(t)
+		a, b, c := newCounted(lan.Host("10.0.1.1/16"), "10.0.2.1"), lan.Host("10.0.2.1/16"), newCounted(lan.Host("10.0.3.1/16"), "10.0.2.1")
+		hub := zretest.Start(t, a, zre.WithName("hub"), zre.WithGossipBind("tcp://*:5672"), zre.WithBeaconPort(1001))
+		bob := zretest.Start(t, b, zre.WithName("bob"), zre.WithGossipConnect("tcp://10.0.1.1:5672"), zre.WithBeaconPort(1002))
+		carol := zretest.Start(t, c, zre.WithName("carol"), zre.WithGossipConnect("tcp://10.0.1.1:5672"), zre.WithBeaconPort(1003))
+		pass(5 * time.Second)
+		if err := hub.ForgetGossip(bob.UUID(), uuid.New(), hub.UUID()); err != nil {
+			t.Error(err)
+		}
+		pass(15 * time.Second)
+		dave := zretest.Start(t, lan.Host("10.0.4.1/16"), zre.WithName("dave"), zre.WithGossipConnect("tcp://10.0.1.1:5672"), zre.WithBeaconPort(1004))
+		pass(5 * time.Second)
+		for _, n := range []*zretest.Watched{hub, bob, carol, dave} {
+			if got := len(n.Peers()); got != 3 {
+				t.Errorf("%s knows %d peers, want 3", n.Name(), got)
+			}
+		}
+		b.Kill()
+		pass(time.Second)
+		if err := hub.ForgetGossip(bob.UUID()); err != nil {
+			t.Error(err)
+		}
+		pass(3 * time.Second)
+		for _, h := range []counted{a, c} {
+			if n := h.during(time.Minute); n > 0 {
+				t.Errorf("the dead one was dialled %d times after it was forgotten", n)
+			}
+		}
+		_ = hub.Close()
+		if err := hub.ForgetGossip(bob.UUID()); !errors.Is(err, zre.ErrClosed) {
+			t.Errorf("after Close: %v", err)
 		}
 	})
 }

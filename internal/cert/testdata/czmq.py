@@ -3,6 +3,7 @@
     czmq.py make PATH [NAME VALUE]...    makes and saves a certificate
     czmq.py show PATH [NAME]...          loads one, and prints its keys and those properties
     czmq.py find FOLDER KEY              looks a public key up in a folder, as zauth does
+    czmq.py auth FOLDER [PATH]...        has zauth judge the owners of certificates by a folder, and prints "in" or "out" for each
 """
 
 import ctypes
@@ -28,6 +29,31 @@ if verb == "make":
     for name, value in zip(rest[::2], rest[1::2]):
         function("zcert_set_meta", None, c_void_p, c_char_p, c_char_p, c_char_p)(cert, name, b"%s", value)
     sys.exit(function("zcert_save", ctypes.c_int, c_void_p, c_char_p)(cert, path.encode()))
+if verb == "auth":
+    PULL, PUSH = 7, 8
+    new_socket = function("zsock_new", c_void_p, ctypes.c_int)
+    apply = function("zcert_apply", None, c_void_p, c_void_p)
+    wait = function("zsock_wait", ctypes.c_int, c_void_p)
+    send = library.zstr_sendx
+    auth = function("zactor_new", c_void_p, c_void_p, c_void_p)(ctypes.cast(library.zauth, c_void_p), None)
+    send(c_void_p(auth), c_char_p(b"CURVE"), c_char_p(path.encode()), None)
+    wait(auth)
+    certificate = function("zcert_new", c_void_p)()
+    server = new_socket(PULL)
+    apply(certificate, server)
+    function("zsock_set_curve_server", None, c_void_p, ctypes.c_int)(server, 1)
+    function("zsock_set_rcvtimeo", None, c_void_p, ctypes.c_int)(server, 1000)
+    port = function("zsock_bind", ctypes.c_int, c_void_p, c_char_p)(server, b"tcp://127.0.0.1:*")
+    for name in rest:
+        owner = function("zcert_load", c_void_p, c_char_p)(name)
+        client = new_socket(PUSH)
+        apply(owner, client)
+        key = function("zcert_public_txt", c_char_p, c_void_p)(certificate)
+        function("zsock_set_curve_serverkey", None, c_void_p, c_char_p)(client, key)
+        function("zsock_connect", ctypes.c_int, c_void_p, c_char_p)(client, b"tcp://127.0.0.1:%d" % port)
+        send(c_void_p(client), c_char_p(name), None)
+        print("in" if function("zstr_recv", c_char_p, c_void_p)(server) == name else "out", flush=True)
+    os._exit(0)  # without waiting for what was not sent
 if verb == "show":
     cert = function("zcert_load", c_void_p, c_char_p)(path.encode())
 else:

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/go-zre/go-zre/zre"
+)
+
+func (c *cli) keygen() *cobra.Command {
+	var meta []string
+	cmd := &cobra.Command{
+		Use:   "keygen PATH [options]",
+		Short: "Makes the keys of a secure node, in files.",
+		Long: `Makes a certificate of CURVE: new keys, in two files.
+
+It writes PATH, with the public key, for the nodes that are to let this one in, and PATH_secret, with both keys, for this node alone (mode 0600). The format is that of czmq's zmakecert. It overwrites nothing, and makes no folder. docs/security.md tells what to do with the files.`,
+		Example: `  zre keygen alice --meta name=Alice
+  zre pipe --cert alice --authorize keys/`,
+		Annotations: map[string]string{noteExit: "0 all is well; 1 it failed, and there is no new file; 2 wrong usage"},
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return misused("want one PATH, not %d", len(args))
+			}
+			return nil
+		},
+	}
+	listFlag(cmd, &meta, "meta", "NAME=VALUE", "a property that both files tell, as name=Alice")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		certificate, err := certificateWith(meta)
+		if err != nil {
+			return &usageError{err: err}
+		}
+		return saveKeys(certificate, args[0], c.out)
+	}
+	return cmd
+}
+
+// certificateWith makes a certificate with properties, each NAME=VALUE. An error is one of usage.
+func certificateWith(meta []string) (*zre.Certificate, error) {
+	certificate, err := zre.NewCertificate()
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range meta {
+		name, value, ok := strings.Cut(m, "=")
+		if !ok {
+			return nil, fmt.Errorf("--meta %q: want NAME=VALUE", m)
+		}
+		if err := certificate.SetMeta(name, value); err != nil {
+			return nil, fmt.Errorf("--meta: %s", strings.TrimPrefix(err.Error(), "zre: SetMeta: "))
+		}
+	}
+	return certificate, nil
+}
+
+// saveKeys saves a certificate, and tells what it wrote.
+func saveKeys(certificate *zre.Certificate, path string, out io.Writer) error {
+	if err := certificate.Save(path); err != nil {
+		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "zre: "))
+	}
+	_, err := fmt.Fprintf(out, `%s: the public key; copy it to the nodes that are to let this one in
+%[1]s_secret: both keys; keep it where the node runs, and give it to nobody
+public key: %v
+`, path, certificate.PublicKey())
+	return err
+}

@@ -1,0 +1,60 @@
+// Package keyfiles turns the options --cert and --authorize, which several commands have, into options of a node.
+package keyfiles
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-zre/go-zre/zre"
+)
+
+// Options returns what makes a node a secure one: with the certificate that --cert names, the secret file or the name without its end, and with only those
+// let in whose certificates are at one of the paths that --authorize names, files or folders. Without either there is nothing to set.
+//
+// An error begins with the option, says which file is wrong and why, and what to do. The command fails with exit status 1: it must not run without what
+// was asked for.
+func Options(cert string, authorize []string) ([]zre.Option, error) {
+	if cert == "" {
+		if len(authorize) > 0 {
+			return nil, errors.New(`--authorize needs --cert: a node without a certificate sees no keys; "zre keygen PATH" makes one`)
+		}
+		return nil, nil
+	}
+	certificate, err := zre.LoadCertificate(cert)
+	if err != nil {
+		return nil, ofOption("--cert", err)
+	}
+	options := []zre.Option{zre.WithCertificate(certificate)}
+	if _, err := zre.NewNode(options...); err != nil { // keys that cannot be used
+		return nil, ofOption("--cert "+cert, err)
+	}
+	if len(authorize) > 0 {
+		allow, err := zre.AllowCertificates(authorize...)
+		if err != nil {
+			return nil, ofOption("--authorize", err)
+		}
+		options = append(options, zre.WithAuthorizer(allow))
+	}
+	return options, nil
+}
+
+// ofOption has an error of the library speak of an option.
+func ofOption(option string, err error) error {
+	return &optionError{option, err}
+}
+
+type optionError struct {
+	option string
+	err    error
+}
+
+func (e *optionError) Unwrap() error { return e.err }
+
+func (e *optionError) Error() string {
+	text := e.err.Error()
+	for _, of := range []string{"zre: cannot load the certificate: ", "zre: AllowCertificates: ", "node: certificate: "} {
+		text = strings.TrimPrefix(text, of)
+	}
+	return fmt.Sprintf("%s: %s", e.option, text)
+}

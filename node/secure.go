@@ -1,0 +1,245 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/curve"
+	"github.com/go-zre/go-zre/internal/paths"
+	"github.com/go-zre/go-zre/internal/zmtp"
+)
+
+// A secure node has a certificate. Plain and secure nodes never mix: every connection of a secure one speaks CURVE.
+//
+// A session is with a UUID and a key, and our connection demands that key. What a beacon, gossip or the application says of a key is a hint. The
+// key is bound to the UUID once its owner has said that the UUID is its own, which no other key's owner can then: by the identity of its ROUTER, or by
+// a HELLO. Before that a HELLO by another key ends the session of the hint, and begins one with the key that it proves.
+
+// keyHeader is the header of HELLO with the sender's key, as C zyre has it.
+const keyHeader = "X-PUBLICKEY"
+
+// hintTime is how long the key of one beacon is tried before that of another one with the same UUID is.
+const hintTime = 250 * time.Millisecond
+
+var (
+	errOtherKey  = errors.New("it claims the UUID of a peer that has another key")
+	errKeyHeader = errors.New("the header " + keyHeader + " of its HELLO is not the key that it has proven")
+	errMoreKeys  = errors.New("more keys are refused than are listed")
+)
+
+// isSecure tells whether the node has a certificate.
+func (n *Node) isSecure() bool { return n.cfg.Certificate != nil }
+
+// publicKey is the node's own; zero for a plain one.
+func (n *Node) publicKey() (key PublicKey) {
+	if n.isSecure() {
+		key = n.cfg.Certificate.Public()
+	}
+	return key
+}
+
+// keyOf is the key that the other end of a connection has proven; zero for a plain node.
+func keyOf(conn *zmtp.Conn) PublicKey {
+	key, _ := conn.PublicKey()
+	return PublicKey(key)
+}
+
+// whose is the peer that a session begins with.
+type whose struct {
+	uuid    uuid.UUID
+	key     PublicKey // that it must have; zero for a plain node
+	isBound bool      // the key has shown that the UUID is its own
+}
+
+// whose is the peer of a session, for the one that follows it.
+func (s *session) whose() whose { return whose{s.uuid, s.key, s.isBound.Load()} }
+
+// isOther tells whether a UUID is bound to another key than that.
+func (n *Node) isOther(id uuid.UUID, key PublicKey) bool {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	s := n.sessions[id]
+	return s != nil && s.key != key && s.isBound.Load()
+}
+
+// judge says whether a peer that has proven its key may go on with its handshake. It runs in the goroutine of that, and waits for the application.
+func (n *Node) judge(ctx context.Context, peer Identity) error {
+	var err error
+	if !peer.Outgoing && n.isOther(peer.UUID, peer.PublicKey) {
+		err = errOtherKey
+	} else if n.cfg.Authorize != nil {
+		err = n.cfg.Authorize(ctx, peer)
+	}
+	switch {
+	case err == nil:
+		n.noteLetIn(peer.PublicKey)
+	case n.life.Err() == nil:
+		n.noteRefused(peer, err)
+	}
+	return err
+}
+
+// judgeCaller is judge for who connects to our mailbox. Without an identity it only asks whose address this is.
+func (n *Node) judgeCaller(ctx context.Context, c zmtp.Candidate) error {
+	peer := identityOf(c)
+	if id, ok := parseIdentity(c.Identity); ok {
+		peer.UUID = id
+	} else if len(c.Identity) > 0 {
+		return fmt.Errorf("%w: %x", errIdentity, c.Identity)
+	}
+	return n.judge(ctx, peer)
+}
+
+// curveTo is what a connection to a peer needs to authenticate it; nil for a plain node. The UUID is that which it must have, uuid.Nil if none is
+// known.
+func (n *Node) curveTo(id uuid.UUID, key PublicKey, isGossip bool) *zmtp.Curve {
+	if !n.isSecure() {
+		return nil
+	}
+	return &zmtp.Curve{Keys: n.zmtp.Curve.Keys, Server: curve.PublicKey(key), Authorize: func(ctx context.Context, c zmtp.Candidate) error {
+		peer := identityOf(c)
+		peer.UUID, peer.Outgoing, peer.Gossip = id, true, isGossip
+		return n.judge(ctx, peer)
+	}}
+}
+
+// curveOfHub is what the listeners of our own hub of gossip need; nil for a plain node.
+func (n *Node) curveOfHub() *zmtp.Curve {
+	if !n.isSecure() {
+		return nil
+	}
+	return &zmtp.Curve{Keys: n.zmtp.Curve.Keys, Authorize: func(ctx context.Context, c zmtp.Candidate) error {
+		peer := identityOf(c)
+		peer.Gossip = true
+		return n.judge(ctx, peer)
+	}}
+}
+
+func identityOf(c zmtp.Candidate) Identity {
+	return Identity{PublicKey: PublicKey(c.PublicKey), Addr: paths.AddrPortOf(c.RemoteAddr), Transport: transportTo(c.RemoteAddr)}
+}
+
+// checkKey checks that a HELLO names the key that its sender has proven, and no other.
+func (in *inbox) checkKey() error {
+	if !in.node.isSecure() {
+		return nil
+	}
+	key := in.key()
+	isNamed, isAnother := false, false
+	for _, h := range in.message.Hello.Headers {
+		if string(h.Name) == keyHeader {
+			isNamed, isAnother = true, isAnother || string(h.Value) != key.String()
+		}
+	}
+	if isNamed && !isAnother {
+		return nil
+	}
+	in.node.noteRefused(in.identity(), errKeyHeader)
+	return errKeyHeader
+}
+
+// identity is that of the peer, as Config.Authorize was told it.
+func (in *inbox) identity() Identity {
+	addr := in.conn.RemoteAddr()
+	return Identity{PublicKey: in.key(), UUID: in.uuid, Addr: paths.AddrPortOf(addr), Transport: transportTo(addr), Outgoing: in.caller != nil}
+}
+
+// doubt tells whether a session began with a hint that another key's word outweighs: then it is over. A key that is bound stays, and the other one is
+// refused.
+func (n *Node) doubt(s *session, key PublicKey) (isOver bool) {
+	if s.key == key || s.isBound.Load() {
+		return false
+	}
+	n.log.Debug().Stringer("peer", s.uuid).Stringer("key", s.key).Stringer("other", key).Msg("another key than the one that was tried")
+	n.remove(s, Crashed)
+	return true
+}
+
+// isKeyFailure tells whether an attempt to connect failed for the key that was tried: it is not the one of the peer there, or one side refuses the other.
+func isKeyFailure(err error) bool {
+	return isOurRefusal(err) || isRefusedBy(err) || errors.Is(err, zmtp.ErrNoWelcome) || errors.Is(err, curve.ErrKey)
+}
+
+// isOurRefusal tells whether this side refused the other, which is a problem of its own.
+func isOurRefusal(err error) bool {
+	_, isOurs := errors.AsType[*zmtp.RefusedError](err)
+	return isOurs
+}
+
+// isRefusedBy tells whether the other side refused us in words.
+func isRefusedBy(err error) bool {
+	_, isTheirs := errors.AsType[*zmtp.PeerError](err)
+	return isTheirs
+}
+
+// refusals are the keys that were refused of late.
+type refusals struct {
+	mu   sync.Mutex
+	at   map[PublicKey]time.Time // when each was refused last
+	more time.Time               // when one was for which there was no room
+}
+
+const (
+	// refusedFor is how long a key must not have been refused before that is no problem any more.
+	refusedFor = 10 * time.Minute
+	// maxRefused is how many refused keys are listed: anyone can have as many keys as it likes.
+	maxRefused = 64
+)
+
+// noteRefused takes note that a key was refused. It may be called from any goroutine.
+func (n *Node) noteRefused(peer Identity, err error) {
+	r := &n.refusals
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.at == nil {
+		r.at = make(map[PublicKey]time.Time)
+	}
+	if _, listed := r.at[peer.PublicKey]; !listed && len(r.at) >= maxRefused {
+		r.more = time.Now()
+		n.problems.raise(ProblemRefused, "", nil, errMoreKeys)
+		return
+	}
+	r.at[peer.PublicKey] = time.Now()
+	p := &Peer{UUID: peer.UUID, Transport: peer.Transport, State: beacon.Unknown, PublicKey: peer.PublicKey}
+	if peer.Outgoing && peer.Addr.IsValid() {
+		p.Endpoint = paths.Format(peer.Addr)
+	}
+	if peer.Addr.IsValid() {
+		err = fmt.Errorf("from %v: %w", peer.Addr.Addr(), err)
+	}
+	n.problems.raise(ProblemRefused, peer.PublicKey.String(), p, err)
+}
+
+// noteLetIn takes note that a key was let in.
+func (n *Node) noteLetIn(key PublicKey) {
+	r := &n.refusals
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, listed := r.at[key]; listed {
+		delete(r.at, key)
+		n.problems.solve(ProblemRefused, key.String())
+	}
+}
+
+// checkRefused, once a tick, solves what time solves.
+func (n *Node) checkRefused(now time.Time) {
+	r := &n.refusals
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, at := range r.at {
+		if now.Sub(at) >= refusedFor {
+			delete(r.at, key)
+			n.problems.solve(ProblemRefused, key.String())
+		}
+	}
+	if !r.more.IsZero() && now.Sub(r.more) >= refusedFor {
+		r.more = time.Time{}
+		n.problems.solve(ProblemRefused, "")
+	}
+}

@@ -1,0 +1,114 @@
+package zretest_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-zre/go-zre/zre"
+	"github.com/go-zre/go-zre/zre/zretest"
+)
+
+// certified gives a new certificate, saved at a path unless that is "".
+func certified(t *testing.T, path string) *zre.Certificate {
+	t.Helper()
+	c, err := zre.NewCertificate()
+	if err == nil && path != "" {
+		err = c.Save(path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// presentTo lists the peers present.
+func presentTo(w *zretest.Watched) string {
+	var list []string
+	for _, p := range w.Peers() {
+		list = append(list, p.Name)
+	}
+	return strings.Join(list, " ")
+}
+
+// One certificate on all nodes: they meet, whatever transport they use, and nobody else meets them, with another key or without one.
+func TestSharedCertificate(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		shared := certified(t, "")
+		hosts := []*zretest.Host{lan.Host("10.0.0.1/16"), lan.Host("10.0.0.2/16"), lan.Host("10.0.0.3/16")}
+		a := zretest.Start(t, hosts[0], zre.WithName("a"), zre.WithSharedCertificate(shared))
+		b := zretest.Start(t, hosts[1], zre.WithName("b"), zre.WithSharedCertificate(shared))
+		c := zretest.Start(t, hosts[1].Process(), zre.WithName("c"), zre.WithSharedCertificate(shared))
+		stranger := zretest.Start(t, hosts[2], zre.WithName("stranger"), zre.WithCertificate(certified(t, "")))
+		plain := zretest.Start(t, hosts[2].Process(), zre.WithName("plain"))
+		pass(10 * time.Second)
+		for w, want := range map[*zretest.Watched]string{a: "b c", b: "a c", c: "a b", stranger: "", plain: ""} {
+			if got := presentTo(w); got != want {
+				t.Errorf("%s meets %q, want %q", w.Name(), got, want)
+			}
+		}
+		for _, p := range a.Peers() {
+			if p.PublicKey != shared.PublicKey() {
+				t.Errorf("%s has the key %v", p.Name, p.PublicKey)
+			}
+		}
+		if err := a.Whisper(t.Context(), b.UUID(), []byte("for members alone")); err != nil {
+			t.Error(err)
+		}
+		zretest.Next[zre.Whisper](b)
+	})
+}
+
+// A folder of certificates: who is added to it enters, who is removed does not enter again.
+func TestFolderOfCertificates(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		keys, elsewhere := t.TempDir(), t.TempDir()
+		allow, err := zre.AllowCertificates(keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gate := certified(t, filepath.Join(keys, "gate"))
+		robot := certified(t, filepath.Join(elsewhere, "robot"))
+		host := lan.Host("10.0.0.2/16")
+		g := zretest.Start(t, lan.Host("10.0.0.1/16"), zre.WithName("gate"), zre.WithCertificate(gate), zre.WithAuthorizer(allow))
+		r := zretest.Start(t, host, zre.WithName("robot"), zre.WithCertificate(robot), zre.WithAuthorizer(zre.AllowKeys(gate.PublicKey())))
+		pass(time.Minute)
+		if len(g.Peers()) > 0 || len(r.Peers()) > 0 {
+			t.Errorf("they meet: %q, %q", presentTo(g), presentTo(r))
+		}
+		if !slices.ContainsFunc(g.Problems(), func(p zre.Problem) bool {
+			return p.Kind == zre.ProblemRefused && p.About == robot.PublicKey().String() && strings.Contains(p.Err.Error(), "no certificate in "+keys)
+		}) {
+			t.Errorf("problems of the gate: %v", g.Problems())
+		}
+
+		if err := os.Rename(filepath.Join(elsewhere, "robot"), filepath.Join(keys, "robot")); err != nil {
+			t.Fatal(err)
+		}
+		added := time.Now()
+		zretest.Next[zre.Enter](g)
+		zretest.Next[zre.Enter](r)
+		if took := time.Since(added); took > 8*time.Second+5*time.Second { // until the key counts, and between two attempts
+			t.Errorf("it entered after %v", took)
+		}
+		pass(time.Second)
+		if left := g.Problems(); len(left) > 0 {
+			t.Errorf("problems are left: %v", left)
+		}
+
+		if err := os.Remove(filepath.Join(keys, "robot")); err != nil {
+			t.Fatal(err)
+		}
+		pass(8 * time.Second)
+		host.Kill()
+		zretest.Next[zre.Exit](g)
+		again := zretest.Start(t, host.Process(), zre.WithName("robot again"), zre.WithCertificate(robot))
+		pass(time.Minute)
+		if len(again.Peers()) > 0 || len(g.Peers()) > 0 {
+			t.Errorf("what was removed enters: %q, %q", presentTo(again), presentTo(g))
+		}
+	})
+}

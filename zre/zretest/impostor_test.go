@@ -1,0 +1,330 @@
+package zretest_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/curve"
+	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/msg"
+	"github.com/go-zre/go-zre/zre"
+	"github.com/go-zre/go-zre/zre/zretest"
+)
+
+// forge sends beacons from a host for as long as a test lasts, every so often.
+func forge(t *testing.T, host *zretest.Host, src string, b beacon.Beacon, every time.Duration) {
+	t.Helper()
+	e := listen(t, host, 5670)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			e.say(t, string(b.Append(nil)), src, "255.255.255.255:5670")
+			select {
+			case <-ctx.Done():
+			case <-time.After(every):
+			}
+		}
+	}()
+	t.Cleanup(func() { stop(); <-done })
+}
+
+// A claimant speaks CURVE with keys of its own, and says what it likes.
+type claimant struct {
+	conn *zmtp.Conn
+	err  error
+}
+
+type deaf struct{}
+
+func (deaf) Receive([][]byte) error { return nil }
+func (deaf) Closed(error)           {}
+
+// claim connects to a secure node with an identity, and says HELLO with headers unless they are nil.
+func claim(t *testing.T, host *zretest.Host, at string, server zre.PublicKey, id uuid.UUID, keys *curve.KeyPair, headers []msg.OutHeader) claimant {
+	t.Helper()
+	nc, err := host.Dial(t.Context(), "tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := zmtp.Config{Identity: append([]byte{1}, id[:]...), Curve: &zmtp.Curve{Keys: keys, Server: curve.PublicKey(server)}}
+	conn, err := zmtp.Open(t.Context(), nc, cfg, zmtp.NewQueue(100, 1<<20), nil, deaf{})
+	if err != nil {
+		return claimant{nil, err}
+	}
+	t.Cleanup(func() { conn.Close(nil) })
+	if headers != nil {
+		hello, err := msg.AppendHello(nil, 1, &msg.OutHello{Endpoint: "tcp://10.0.0.9:5671", Name: "impostor", Headers: headers}, msg.DefaultLimits())
+		if err == nil {
+			err = conn.Queue().Push(bytes.ReplaceAll(hello, []byte(twice), []byte("X-PUBLICKEY")))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return claimant{conn, nil}
+}
+
+func keyPair(t *testing.T, first byte) (*curve.KeyPair, zre.PublicKey) {
+	t.Helper()
+	keys, err := curve.NewKeyPair([32]byte{first, 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys, zre.PublicKey(keys.Public())
+}
+
+// twice stands for a header that is there already, which msg does not send.
+const twice = "X-PUBLICKE2"
+
+func header(value string) []msg.OutHeader {
+	return []msg.OutHeader{{Name: "X-PUBLICKEY", Value: value}}
+}
+
+// A HELLO that does not name the key which its connection has proven ends the connection, and is a problem.
+func TestKeyOfHello(t *testing.T) {
+	keys, key := keyPair(t, 7)
+	_, other := keyPair(t, 8)
+	for name, c := range map[string]struct {
+		headers []msg.OutHeader
+		enters  bool
+	}{
+		"its own":      {header(key.String()), true},
+		"another":      {header(other.String()), false},
+		"none":         {[]msg.OutHeader{}, false},
+		"empty":        {header(""), false},
+		"cut":          {header(key.String()[1:]), false},
+		"zero":         {header(strings.Repeat("0", 40)), false},
+		"both":         {append(header(key.String()), msg.OutHeader{Name: twice, Value: other.String()}), false},
+		"both, turned": {append(header(other.String()), msg.OutHeader{Name: twice, Value: key.String()}), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				a, server := startSecure(t, lan.Host("10.0.0.1"), "a", zre.WithListen("tcp://*:5671"))
+				id := uuid.New()
+				began := time.Now()
+				peer := claim(t, lan.Host("10.0.0.9"), "10.0.0.1:5671", server, id, keys, c.headers)
+				if peer.err != nil {
+					t.Fatal(peer.err)
+				}
+				if !c.enters {
+					<-peer.conn.Done()
+					if time.Since(began) > 2*time.Second {
+						t.Errorf("closed after %v", time.Since(began))
+					}
+				}
+				pass(time.Second)
+				if p, ok := a.Peer(id); ok != c.enters || ok && p.PublicKey != key {
+					t.Errorf("a knows %+v", p)
+				}
+				if refused := slices.Contains(kinds(a), "refused"); refused == c.enters || len(comings(a.Seen())) > 0 != c.enters {
+					t.Errorf("a saw %v, and has %v", a.Seen(), a.Problems())
+				}
+			})
+		})
+	}
+}
+
+// Two nodes with one UUID and two keys: the first that is met stays, and the other one is refused before its connection disturbs anything. An authoriser
+// that knows whose the UUID is settles who may be first.
+func TestTwinOfAnotherKey(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		ownerFirst, bind bool
+		stays            string
+	}{
+		{"after its owner", true, false, "owner"},
+		{"before its owner", false, false, "thief"},
+		{"after its owner, authorised", true, true, "owner"},
+		{"before its owner, authorised", false, true, "owner"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				id, certificate := uuid.New(), newCertificate(t)
+				var options []zre.Option
+				if c.bind {
+					options = append(options, zre.WithAuthorizer(func(_ context.Context, peer zre.Identity) error {
+						if peer.UUID == id && peer.PublicKey != certificate.PublicKey() {
+							return errors.New("another one's UUID")
+						}
+						return nil
+					}))
+				}
+				a, _ := startSecure(t, lan.Host("10.0.0.1"), "a", options...)
+				var owner, thief *zretest.Watched
+				begin := map[bool]func(){
+					true: func() {
+						owner = zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("owner"), zre.WithUUID(id), zre.WithCertificate(certificate))
+					},
+					false: func() { thief, _ = startSecure(t, lan.Host("10.0.0.3"), "thief", zre.WithUUID(id)) },
+				}
+				begin[c.ownerFirst]()
+				pass(10 * time.Second)
+				begin[!c.ownerFirst]()
+				pass(5 * time.Minute)
+				if got := comings(a.Seen()); !slices.Equal(got, []string{"Enter(" + c.stays + ")"}) {
+					t.Errorf("a saw %v", got)
+				}
+				first, second := owner, thief
+				if c.stays == "thief" {
+					first, second = thief, owner
+				}
+				if err := a.Whisper(t.Context(), id, []byte("x")); err != nil {
+					t.Error(err)
+				}
+				_ = second.Shout(t.Context(), "g", []byte("x"))
+				pass(time.Second)
+				if mine, others := textsOf(first.Seen(), a.UUID()), textsOf(second.Seen(), a.UUID()); len(mine) != 1 || len(others) != 0 {
+					t.Errorf("the one that stays got %v, the other one %v", mine, others)
+				}
+				if len(comings(second.Seen())) > 0 {
+					t.Errorf("the other one saw %v", second.Seen())
+				}
+				if list := kinds(a); !slices.Contains(list, "refused") {
+					t.Errorf("a has %v", a.Problems())
+				}
+				if err := first.Close(); err != nil {
+					t.Error(err)
+				}
+				pass(time.Minute)
+				if got := comings(a.Seen()); !c.bind && !slices.Equal(got[2:], []string{"Enter(" + second.Name() + ")"}) || c.bind && len(got) != 2 {
+					t.Errorf("when the first has left a saw %v", got)
+				}
+			})
+		})
+	}
+}
+
+// A connection that claims a UUID, and says nothing, does not keep its owner out, nor does one that talks on without a HELLO.
+func TestSilentClaimOfAPeer(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		keys, _ := keyPair(t, 7)
+		id := uuid.New()
+		a, server := startSecure(t, lan.Host("10.0.0.1"), "a", zre.WithListen("tcp://*:5671"))
+		attacker := lan.Host("10.0.0.9")
+		before := claim(t, attacker, "10.0.0.1:5671", server, id, keys, nil)
+		if before.err != nil {
+			t.Fatal(before.err)
+		}
+		owner, _ := startSecure(t, lan.Host("10.0.0.2"), "owner", zre.WithUUID(id))
+		began := time.Now()
+		zretest.Next[zre.Enter](a)
+		if time.Since(began) > 3*time.Second {
+			t.Errorf("the owner entered after %v", time.Since(began))
+		}
+		zretest.Next[zre.Enter](owner)
+		pass(time.Second)
+		after := claim(t, attacker, "10.0.0.1:5671", server, id, keys, header("x"))
+		if refused, ok := errors.AsType[*zmtp.PeerError](after.err); !ok || refused.Reason != "400" {
+			t.Errorf("the claim after its owner: %v", after.err)
+		}
+		pass(time.Minute)
+		if got := comings(a.Seen()); len(got) != 1 {
+			t.Errorf("a saw %v", got)
+		}
+	})
+}
+
+// Beacons with another key than the proven one change nothing: neither that a peer is there, nor that it leaves, nor where it is. Those with the right
+// key are no proof: a peer that answers has not left.
+func TestForgedBeacons(t *testing.T) {
+	_, wrong := keyPair(t, 7)
+	for _, c := range []struct {
+		name  string
+		right bool
+		src   string
+		port  uint16
+	}{
+		{"a place, another key", false, "10.0.0.9", 5671},
+		{"a place at its own address, another key", false, "10.0.0.2", 4711},
+		{"a farewell, another key", false, "10.0.0.2", 0},
+		{"a farewell, its own key", true, "10.0.0.9", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				home := lan.Host("10.0.0.2")
+				a, _ := startSecure(t, lan.Host("10.0.0.1"), "a")
+				b, right := startSecure(t, home, "b")
+				pass(10 * time.Second)
+				from := home.Process()
+				if c.src != "10.0.0.2" {
+					from = lan.Host(c.src)
+				}
+				l, err := from.Listen(t.Context(), "tcp", fmt.Sprintf("%s:%d", c.src, max(c.port, 1)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				dialled := make(chan string, 100)
+				go func() {
+					for {
+						nc, err := l.Accept()
+						if err != nil {
+							return
+						}
+						dialled <- nc.RemoteAddr().String()
+						nc.Close()
+					}
+				}()
+				key := wrong
+				if c.right {
+					key = right
+				}
+				forge(t, from, c.src, beacon.Beacon{UUID: b.UUID(), Port: c.port, State: beacon.Unknown, Key: beacon.Key(key)}, 100*time.Millisecond)
+				pass(2 * time.Minute)
+				if got := comings(a.Seen()); !slices.Equal(got, []string{"Enter(b)"}) || len(dialled) > 0 {
+					t.Errorf("a saw %v, and dialled %d times", got, len(dialled))
+				}
+				l.Close()
+				synctest.Wait()
+				pass(11 * time.Second) // a stranger that claimed nothing is forgotten
+			})
+		})
+	}
+}
+
+// A forged beacon with a wrong key that comes before the true one leaves nobody deaf: whatever is forged of both, and however often, the two meet soon,
+// both ways. Nor are its key's owner, or the place that it names, told anything.
+func TestWrongHint(t *testing.T) {
+	_, wrong := keyPair(t, 7)
+	for _, both := range []bool{false, true} {
+		for _, elsewhere := range []bool{false, true} {
+			t.Run(fmt.Sprintf("both %v, elsewhere %v", both, elsewhere), func(t *testing.T) {
+				inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+					ids := []uuid.UUID{uuid.New(), uuid.New()}
+					homes := []*zretest.Host{lan.Host("10.0.0.1"), lan.Host("10.0.0.2")}
+					for i, id := range ids {
+						if i == 0 && !both {
+							continue
+						}
+						src, from := fmt.Sprintf("10.0.0.%d", i+1), homes[i].Process()
+						if elsewhere { // where nobody is
+							src = fmt.Sprintf("10.0.0.%d", i+8)
+							from = lan.Host(src)
+						}
+						forge(t, from, src, beacon.Beacon{UUID: id, Port: 5671, State: beacon.Unknown, Key: beacon.Key(wrong)}, 100*time.Millisecond)
+					}
+					pass(500 * time.Millisecond)
+					var nodes []*zretest.Watched
+					var keys []zre.PublicKey
+					for i, id := range ids {
+						w, key := startSecure(t, homes[i], fmt.Sprint(i), zre.WithUUID(id), zre.WithListen("tcp://*:5671"))
+						nodes, keys = append(nodes, w), append(keys, key)
+					}
+					pass(10 * time.Second)
+					converse(t, nodes, keys)
+				})
+			})
+		}
+	}
+}
