@@ -36,7 +36,8 @@ type line struct {
 	Self      bool              `json:"self,omitempty"`     // leader: it is this node
 	Messages  *uint64           `json:"messages,omitempty"` // that were discarded, or not sent, as Octets
 	Octets    int64             `json:"octets,omitempty"`
-	RTT       float64           `json:"rtt_ms,omitempty"` // pong
+	RTT       float64           `json:"rtt_ms,omitempty"`  // pong
+	Request   uint64            `json:"request,omitempty"` // its number, for reply
 }
 
 // peerLine is a peer in the list of peers.
@@ -127,19 +128,21 @@ func lossLine(l *zre.LostError) line {
 	return line{Event: "error", Error: l.Error(), Peer: l.UUID.String(), Name: l.Name, Messages: &messages, Octets: l.Octets}
 }
 
-func (l *line) setFrames(frames [][]byte) {
+func (l *line) setFrames(frames [][]byte) { l.Frames, l.Text = framesOf(frames) }
+
+// framesOf gives frames as JSON has them, and as text if all are UTF-8.
+func framesOf(frames [][]byte) (*[][]byte, *[]string) {
 	if frames == nil {
 		frames = [][]byte{}
 	}
-	l.Frames = &frames
 	text := make([]string, len(frames))
 	for i, frame := range frames {
 		if !utf8.Valid(frame) {
-			return
+			return &frames, nil
 		}
 		text[i] = string(frame)
 	}
-	l.Text = &text
+	return &frames, &text
 }
 
 // lineWriter writes lines of JSON from several goroutines.

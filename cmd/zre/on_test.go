@@ -112,8 +112,8 @@ func TestOnTimeout(t *testing.T) {
 
 // The facts hold no character that an environment cannot.
 func TestFacts(t *testing.T) {
-	got := facts(&zre.Peer{Name: "a\x00b"}, "", [][]byte{{}, {1, 2}})
-	want := "ZRE_EVENT=whisper ZRE_EVENT_PEER=" + uuid.Nil.String() + " ZRE_EVENT_NAME=a\uFFFDb ZRE_EVENT_GROUP= ZRE_EVENT_FRAMES=2 ZRE_EVENT_SIZES=0 2"
+	got := (&job{kind: "whisper", peer: &zre.Peer{Name: "a\x00b"}, frames: [][]byte{{}, {1, 2}}}).facts()
+	want := "ZRE_EVENT=whisper ZRE_EVENT_PEER=" + uuid.Nil.String() + " ZRE_EVENT_NAME=a\uFFFDb ZRE_EVENT_GROUP= ZRE_EVENT_REQUEST= ZRE_EVENT_FRAMES=2 ZRE_EVENT_SIZES=0 2"
 	if strings.Join(got, " ") != want {
 		t.Errorf("%q", got)
 	}
@@ -121,5 +121,35 @@ func TestFacts(t *testing.T) {
 	cmd.Env = append(os.Environ(), got...)
 	if err := cmd.Run(); err != nil {
 		t.Error(fmt.Errorf("a program with these: %w", err))
+	}
+}
+
+// A request is answered by what the program prints, by an error if it fails, and by one if there is no program for it.
+func TestOnRequest(t *testing.T) {
+	t.Parallel()
+	port := freePort()
+	lines, status, errs := startOn(t, port, "on request temperature --name robot --json --count 4")
+	for _, test := range []struct {
+		args   []string
+		status int
+		out    string
+		errs   string
+	}{
+		{[]string{"temperature", "kitchen", "now"}, 0, "request|zre request||2|7 3|kitchennow\\n\n", ""},
+		{[]string{"temperature", "--raw", "--", "-x"}, 0, "request|zre request||1|2|-x\n", ""},
+		{[]string{"temperature", "fail"}, 1, "", "zre request: robot: it failed, with status 1\n"},
+		{[]string{"pressure"}, 1, "", "zre request: robot: there is nothing that answers such a request\n"},
+		{[]string{"temperature", "--json"}, 0, `{"event":"reply","peer":"`, ""},
+	} {
+		got, out, said := runZre(append(on(port, "request", "robot"), test.args...)...)
+		if got != test.status || !strings.HasPrefix(out, test.out) || (out == "") != (test.out == "") || said != test.errs {
+			t.Errorf("%q: status %d, %q, %q", test.args, got, out, said)
+		}
+	}
+	for range 4 {
+		<-lines
+	}
+	if got := <-status; got != 0 || errs.Len() > 0 {
+		t.Errorf("status %d, %q", got, errs)
 	}
 }

@@ -22,6 +22,8 @@ const pipeEvents = `Events, on standard output, each with the fields named here 
   ready           the first line: uuid, name and endpoint of this node
   enter           a peer is present: peer (its UUID), name, headers, endpoint, transport, state
   join, leave     peer, name, group
+  request         a peer asks for something, and waits for a reply: peer, name, frames, text, and request, a number for the commands reply and reply-error
+  reply           the answer to request: peer, name, frames, text
   whisper, shout  peer, name, group of a shout, frames (base64), text (the same, if all of it is UTF-8)
   state           a peer does something else now: peer, name, state
   leader          a member leads a group from now on: peer, name, group, and self (true) if it is this node. Of the members that contest it is the one with the lowest UUID; where none does there is no event
@@ -215,13 +217,18 @@ type piper struct {
 	lanes   *lanes
 	changed chan struct{} // a peer has come
 	skips   bool
+	asked   asked
 }
 
 // events writes what happens until the node closes.
 func (p *piper) events() {
 	events := p.node.Events()
 	for event := range events {
-		p.out.write(lineFor(p.node, event), len(events) == 0)
+		l := lineFor(p.node, event)
+		if r, ok := event.(zre.Request); ok {
+			l.Request = p.asked.add(r)
+		}
+		p.out.write(l, len(events) == 0)
 		if _, ok := event.(zre.Enter); ok {
 			select {
 			case p.changed <- struct{}{}:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,6 +34,9 @@ var pipeCommands = []pipeCommand{
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.Contest(c.group()) }},
 	{name: "shout", need: []string{"group"}, content: true, about: `or "frames":[base64, …] in place of "text"`, later: true, do: shoutCommand},
 	{name: "whisper", need: []string{"peer"}, content: true, about: "likewise", later: true, do: whisperCommand},
+	{name: "request", need: []string{"peer"}, may: []string{"timeout"}, content: true, about: "answered by a reply; timeout as 5s (default 10s)", later: true, do: requestCommand},
+	{name: "reply", need: []string{"request"}, content: true, about: "answers the request of that number", later: true, do: replyCommand},
+	{name: "reply-error", need: []string{"request", "error"}, about: "answers it with an error", later: true, do: replyErrorCommand},
 	{name: "flush", need: []string{"peer"}, may: []string{"timeout"}, about: "ok when the peer has read what was sent to it; timeout as 5s (default 10s)", later: true, do: flushCommand},
 	{name: "ping", need: []string{"peer"}, may: []string{"timeout"}, about: "answered by a pong; likewise", later: true, do: pingCommand},
 	{name: "state", need: []string{"state"}, about: "says what the node is doing: " + choices, do: func(_ context.Context, p *piper, c *command) error {
@@ -61,7 +65,7 @@ var pipeCommands = []pipeCommand{
 }
 
 // pipeKeys are the keys that commands have, each with its value in the help.
-var pipeKeys = map[string]string{"group": "G", "peer": "UUID", "timeout": "T", "state": "S", "endpoint": "E", "domain": "D"}
+var pipeKeys = map[string]string{"group": "G", "peer": "UUID", "timeout": "T", "state": "S", "endpoint": "E", "domain": "D", "request": "N", "error": `"…"`}
 
 // pipeInput is the help on commands.
 func pipeInput() string {
@@ -96,6 +100,7 @@ type command struct {
 	values  map[string]string
 	frames  [][]byte
 	timeout time.Duration
+	number  uint64 // of a request
 }
 
 func (c *command) quits() bool   { return c.err == nil && c.kind.name == "quit" }
@@ -165,13 +170,18 @@ func (c *command) read(fields map[string]json.RawMessage) error {
 
 func (c *command) set(key string, raw json.RawMessage) error {
 	var s string
-	number := len(raw) > 0 && raw[0] != '"' && key == "timeout"
-	if number {
+	if number := raw[0] != '"'; number && (key == "timeout" || key == "request") {
 		s = string(raw)
 	} else if raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
 		return fmt.Errorf("not a JSON command: %q must be a string", key)
 	}
 	c.values[key] = s
+	if key == "request" {
+		var err error
+		if c.number, err = strconv.ParseUint(s, 10, 64); err != nil {
+			return fmt.Errorf("%s: \"request\": want the number of a request", c.kind.name)
+		}
+	}
 	if key == "timeout" {
 		d, err := parseDuration(s)
 		if err != nil || d <= 0 || d > time.Hour {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/zre"
 )
 
 // Each command with an id is answered, and a command that is not right says why.
@@ -134,5 +136,68 @@ func TestPipeWarnings(t *testing.T) {
 	log.Warn().Str("to", "10.0.0.9\x9b").Int("n", 3).Msg("a beacon cannot be sent")
 	if got := out.String(); got != `{"event":"error","error":"a beacon cannot be sent; n: 3; to: 10.0.0.9\ufffd"}`+"\n" {
 		t.Errorf("%q", got)
+	}
+}
+
+// A request gets its reply, or an error, under the id that it was given.
+func TestPipeRequests(t *testing.T) {
+	t.Parallel()
+	port := freePort()
+	a := startPipe(t, port, "--name", "a")
+	b := startPipe(t, port, "--name", "b")
+	peer := b.uuid(a)
+	ask := func(id, text, more string) {
+		a.send(`{"cmd":"request","id":"` + id + `","peer":"` + peer + `","text":["` + text + `"]` + more + `}`)
+	}
+	ask("r1", "time", "")
+	ask("r2", "trouble", "")
+	first, second := b.next("request"), b.next("request")
+	if fmt.Sprint(first["text"]) != "[time]" || first["name"] != "a" || first["request"] != 1.0 || second["request"] != 2.0 {
+		t.Errorf("requests: %v, %v", first, second)
+	}
+	b.send(`{"cmd":"reply-error","request":2,"error":"none today"}`, `{"cmd":"reply","id":5,"request":1,"text":["noon","sharp"]}`)
+	if got := a.next("error"); got["id"] != "r2" || !strings.Contains(got["error"].(string), "none today") {
+		t.Errorf("an error: %v", got)
+	}
+	if got := a.next("reply"); got["id"] != "r1" || got["peer"] != peer || got["name"] != "b" || fmt.Sprint(got["text"]) != "[noon sharp]" {
+		t.Errorf("a reply: %v", got)
+	}
+	if got := a.next("ok"); got["id"] != "r1" {
+		t.Errorf("ok: %v", got)
+	}
+	if got := b.next("ok"); got["id"] != 5.0 {
+		t.Errorf("ok: %v", got)
+	}
+	ask("late", "x", `,"timeout":50`)
+	if got := a.next("error"); got["id"] != "late" || !strings.Contains(got["error"].(string), "no reply within 50ms") {
+		t.Errorf("late: %v", got)
+	}
+	for line, says := range map[string]string{
+		`{"cmd":"reply","request":1,"text":[]}`:          "no request 1 that waits",
+		`{"cmd":"reply","request":"x","text":[]}`:        "want the number of a request",
+		`{"cmd":"reply","request":1}`:                    `either "frames" or "text"`,
+		`{"cmd":"reply-error","request":1}`:              `"error" is missing`,
+		`{"cmd":"request","peer":"you","text":["time"]}`: "not a UUID",
+	} {
+		b.send(line)
+		if got := b.next("error"); !strings.Contains(got["error"].(string), says) {
+			t.Errorf("%s: %v", line, got)
+		}
+	}
+}
+
+// Requests that nobody answers do not pile up.
+func TestAsked(t *testing.T) {
+	var a asked
+	for want := range uint64(maxAsked) {
+		if number := a.add(zre.Request{Frames: [][]byte{{1}}}); number != want+1 {
+			t.Fatalf("number %d", number)
+		}
+	}
+	if r, err := a.take(7); err != nil || r.Frames != nil || len(a.list) != maxAsked-1 {
+		t.Errorf("%v, %v, %d left", r.Frames, err, len(a.list))
+	}
+	if _, err := a.take(7); err == nil {
+		t.Error("taken twice")
 	}
 }

@@ -155,6 +155,33 @@ func (l *lanes) behind(peer uuid.UUID, do func(ctx context.Context) error, done 
 	l.aside(do, done)
 }
 
+// request makes a request when its turn comes, and hands over the reply.
+func (l *lanes) request(peer uuid.UUID, timeout time.Duration, frames [][]byte, reply func(zre.Reply), done func(error)) {
+	start := func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no reply within %v", timeout))
+		pending, err := l.node.StartRequest(ctx, peer, frames...)
+		if err != nil {
+			cancel()
+			return err
+		}
+		l.aside(func(context.Context) error {
+			defer cancel()
+			r, err := pending.Result()
+			if err != nil {
+				return err
+			}
+			reply(r)
+			return nil
+		}, done)
+		return nil
+	}
+	l.add(peer, task{octets: sizeOf(frames), do: start, done: func(err error) {
+		if err != nil {
+			done(err)
+		}
+	}})
+}
+
 // aside does something that takes its time.
 func (l *lanes) aside(do func(ctx context.Context) error, done func(error)) {
 	l.mu.Lock()

@@ -89,6 +89,8 @@ func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 		word, colour, text = "whisper", blue, content(e.Frames)
 	case zre.Shout:
 		word, colour, text = "shout", blue, "to "+quoted(e.Group)+": "+content(e.Frames)
+	case zre.Request:
+		word, colour, text = "request", blue, content(e.Frames)
 	case zre.StateChange:
 		word, text = "state", e.State.String()
 	case zre.Leader:
