@@ -31,7 +31,7 @@ func TestImports(t *testing.T) {
 		"internal/request":    {},
 		"internal/seek":       {"internal/cert", "internal/gossip", "internal/paths", "internal/srv", "internal/zmtp"},
 		"node":                {"beacon", "msg", "internal/request", "internal/cert", "internal/curve", "internal/eventqueue", "internal/memory", "internal/zmtp", "internal/election", "internal/ipc", "internal/outbox", "internal/paths", "internal/seek", "internal/srv"},
-		"internal/doctor":     {"zre", "beacon", "internal/srv", "internal/zmtp"},
+		"internal/doctor":     {"zre", "beacon", "internal/plain", "internal/srv", "internal/zmtp"},
 		"zre":                 {"node", "beacon", "internal/cert", "internal/memory"},
 		"zre/zretest":         {"zre", "beacon", "msg", "internal/libzmq"},
 		"cmd/zre":             {"zre", "internal/bench", "internal/doctor", "internal/keyfiles", "internal/plain"},

@@ -26,7 +26,7 @@ var benches = []struct {
 	{"serve", "Answers measurements, until it is interrupted.", "nodes", "event (ready) and nodes", benchServe},
 	{"whisper", "Messages to one server after the other: how many a second.", "time size peers given", sendKeys, benchSend},
 	{"shout", "Messages to the group of all servers: how many a second.", "time size peers given", sendKeys, benchSend},
-	{"latency", "There and back: how long a message takes.", "time size", "bench, size, transport, messages, p50_us, p99_us and max_us", benchLatency},
+	{"latency", "Round trips: how long a message takes.", "time size", "bench, size, transport, messages, p50_us, p99_us and max_us", benchLatency},
 	{"mesh", "Starts nodes, here alone: how long until all know each other, and what they cost then.", "time nodes peers stay",
 		"first event (met), milliseconds and unix_ms, then bench, nodes, peers, milliseconds, watched_seconds, lost (reason and seconds of each exit without a farewell), " +
 			"idle_percent, resident_mib, resident_peak_mib and goroutines", benchMesh},
