@@ -176,6 +176,12 @@ func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error 
 	return n.engine.Shout(ctx, group, frames...)
 }
 
+// ShoutTo is Shout to some members of a group alone, such as those that a Shout before has left out because they were busy. Peers that are not in the
+// group get nothing, and are no error.
+func (n *Node) ShoutTo(ctx context.Context, group string, peers []uuid.UUID, frames ...[]byte) error {
+	return n.engine.ShoutTo(ctx, group, peers, frames...)
+}
+
 // ShoutGiven is Shout for frames that the caller gives away, as WhisperGiven has it. Where a group has several members, those of this
 // process get copies.
 func (n *Node) ShoutGiven(ctx context.Context, group string, frames ...[]byte) error {

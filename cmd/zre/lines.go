@@ -16,6 +16,7 @@ import (
 // line is one line of output. Fields that do not apply are absent.
 type line struct {
 	Event     string            `json:"event"`
+	ID        json.RawMessage   `json:"id,omitempty"`   // of the command that it answers
 	UUID      string            `json:"uuid,omitempty"` // this node's: ready
 	Peer      string            `json:"peer,omitempty"`
 	Name      string            `json:"name,omitempty"`
@@ -35,6 +36,7 @@ type line struct {
 	Self      bool              `json:"self,omitempty"`     // leader: it is this node
 	Messages  *uint64           `json:"messages,omitempty"` // that were discarded, or not sent, as Octets
 	Octets    int64             `json:"octets,omitempty"`
+	RTT       float64           `json:"rtt_ms,omitempty"` // pong
 }
 
 // peerLine is a peer in the list of peers.
@@ -57,6 +59,15 @@ func peerLineOf(p *zre.Peer) peerLine {
 		Headers: p.Headers, Groups: p.Groups, State: stateOf(p.State),
 		QueuedMessages: p.QueuedMessages, QueuedOctets: p.QueuedOctets,
 	}
+}
+
+// lineFor gives the line of an event of a node.
+func lineFor(node *zre.Node, event zre.Event) line {
+	l := lineOf(event)
+	if _, ok := event.(zre.Leader); ok {
+		l.Self = event.From().UUID == node.UUID()
+	}
+	return l
 }
 
 // lineOf gives the line of an event.
@@ -138,9 +149,7 @@ type lineWriter struct {
 
 func newLineWriter(w io.Writer, broken func()) *lineWriter {
 	buffer := bufio.NewWriterSize(w, 64<<10)
-	encoder := json.NewEncoder(buffer)
-	encoder.SetEscapeHTML(false)
-	return &lineWriter{buffer: buffer, json: encoder, broken: broken}
+	return &lineWriter{buffer: buffer, json: jsonTo(buffer), broken: broken}
 }
 
 // write writes a line; flush sends it, and all before it, on its way.

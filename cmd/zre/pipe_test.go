@@ -10,7 +10,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -276,6 +278,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asPipe) != "" {
 		os.Exit(pipe(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // as main does; it starts what bubbles of fake time must not start
 	os.Exit(m.Run())
 }
 

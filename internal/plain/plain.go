@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
@@ -90,4 +91,33 @@ func Truncate(s string, width int) string {
 func Pad(s string, width int) string {
 	s = Truncate(s, width)
 	return s + strings.Repeat(" ", max(0, width-Width(s)))
+}
+
+// JSON does for a JSON text what Text does for others: such characters become \u escapes, so the text means the same. It returns text itself if
+// there is nothing to escape. The text must be valid JSON, as encoding/json writes it.
+func JSON(text []byte) []byte {
+	clean := true
+	for _, c := range text {
+		if c >= 0x7f {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return text
+	}
+	out := make([]byte, 0, len(text)+64)
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRune(text[i:])
+		switch {
+		case r < 0x7f, shown(r) && r != utf8.RuneError:
+			out = append(out, text[i:i+size]...)
+		default:
+			for _, unit := range utf16.Encode([]rune{r}) {
+				out = fmt.Appendf(out, `\u%04x`, unit)
+			}
+		}
+		i += size
+	}
+	return out
 }

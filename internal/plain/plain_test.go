@@ -1,6 +1,7 @@
 package plain
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"unicode"
@@ -93,5 +94,30 @@ func TestTruncate(t *testing.T) {
 		if padded := Pad(c.s, c.width); Width(padded) != max(0, c.width) || !strings.HasPrefix(padded, got) {
 			t.Errorf("%q in %d columns is %q", c.s, c.width, padded)
 		}
+	}
+}
+
+func TestJSON(t *testing.T) {
+	for _, c := range []struct{ s, want string }{
+		{"alice", `"alice"`},
+		{"Zoë 東京", `"Zoë 東京"`},
+		{"\x1b[2J\n", `"\u001b[2J\n"`},
+		{"\x7f\u009b\u202e\ufeff", `"\u007f\u009b\u202e\ufeff"`},
+		{"\U000e0041", `"\udb40\udc41"`},
+		{"a\xff", `"a\ufffd"`},
+	} {
+		text, err := json.Marshal(c.s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := JSON(text)
+		var back string
+		if err := json.Unmarshal(got, &back); err != nil || string(got) != c.want || back != strings.ToValidUTF8(c.s, "\uFFFD") {
+			t.Errorf("%q is %s, want %s; it means %q, %v", c.s, got, c.want, back, err)
+		}
+	}
+	line := []byte("{\"a\":1}\n")
+	if got := JSON(line); &got[0] != &line[0] {
+		t.Error("a plain line is copied")
 	}
 }
