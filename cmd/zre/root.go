@@ -175,7 +175,7 @@ func (c *cli) root() *cobra.Command {
 			}
 			return err
 		}})
-	root.AddCommand(c.ls(), c.watch(), c.shout(), c.whisper(), c.ping(), c.on(), c.pipe(), c.doctor(), c.bench(), c.man(), c.topic())
+	root.AddCommand(c.ls(), c.watch(), c.shout(), c.whisper(), c.ping(), c.on(), c.pipe(), c.doctor(), c.sniff(), c.bench(), c.man(), c.topic())
 	root.InitDefaultHelpCmd()
 	c.completions(root)
 	return root

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need of the system and a bare Debian or Ubuntu lacks: a C compiler for the race detector, czmq and libzmq
-# to test and measure beside, ip and nft for private networks, python3 and npm for the other implementations, tmux for the chat's screens. It does so as root alone; others
+# to test and measure beside, ip and nft for private networks, python3 and npm for the other implementations, tmux for the chat's screens, tshark for the dissector of Wireshark. It does so as root alone; others
 # are told what is missing, and those tests are skipped, loudly.
 set -eu
 
@@ -16,6 +16,7 @@ want python3 python3
 want npm npm
 want git git
 want tmux tmux
+want tshark tshark
 [ -f /usr/include/czmq.h ] || need="$need libczmq-dev"
 [ -f /usr/include/zmq.h ] || need="$need libzmq3-dev"
 python3 -c 'import venv, ensurepip' 2>/dev/null || need="$need python3-venv"
