@@ -31,6 +31,7 @@ func (p plainLines) show(e entry) {
 }
 
 func (p plainLines) present([]member) {}
+func (p plainLines) longest() int     { return 0 }
 
 // runLines chats by plain lines, until the end of in, /quit, or ctx.
 func runLines(ctx context.Context, node *zre.Node, group string, in io.Reader, out io.Writer) error {

@@ -30,6 +30,7 @@ var help = []string{
 type display interface {
 	show(entry)
 	present([]member) // who is here now, by name, this node among them
+	longest() int     // how many bytes of a message it shows; 0 for all
 }
 
 // room is the chat of one group, as one of its members sees it. It knows no terminal: lines that were typed go in (say), entries come out.
@@ -130,9 +131,9 @@ func (r *room) hear(event zre.Event) {
 	case zre.StateChange:
 		r.changed(who, peer.State)
 	case zre.Shout:
-		r.show(entry{kind: said, from: who.String(), text: text(e.Frames)})
+		r.show(entry{kind: said, from: who.String(), text: text(e.Frames, r.display.longest())})
 	case zre.Whisper:
-		r.show(entry{kind: whispered, from: who.String(), text: text(e.Frames)})
+		r.show(entry{kind: whispered, from: who.String(), text: text(e.Frames, r.display.longest())})
 	}
 }
 
@@ -260,13 +261,25 @@ func printable(peer *zre.Peer) string {
 // hexOf returns a UUID as 32 digits.
 func hexOf(id uuid.UUID) string { return strings.ToUpper(fmt.Sprintf("%x", id[:])) }
 
-// text is a message as one line.
-func text(frames [][]byte) string {
-	parts := make([]string, len(frames))
-	for i, frame := range frames {
-		parts[i] = plain.Text(string(frame))
+// text is a message as one line: all of it, or its beginning where it is longer than limit, if that is not 0.
+func text(frames [][]byte, limit int) string {
+	parts, all, left := make([]string, 0, len(frames)), 0, limit
+	for _, frame := range frames {
+		all += len(frame)
+		if limit > 0 {
+			if left == 0 && len(frame) > 0 {
+				continue
+			}
+			frame = frame[:min(len(frame), left)]
+			left -= len(frame)
+		}
+		parts = append(parts, plain.Text(string(frame)))
 	}
-	return strings.Join(parts, " | ")
+	line := strings.Join(parts, " | ")
+	if limit > 0 && all > limit {
+		line += "… (" + count(all, "byte") + ")"
+	}
+	return line
 }
 
 func (r *room) show(e entry) {

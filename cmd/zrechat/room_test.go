@@ -38,6 +38,8 @@ func (r *recorder) present(list []member) {
 	}
 }
 
+func (r *recorder) longest() int { return 0 }
+
 // A guest is a room in a simulated network.
 type guest struct {
 	t     *testing.T
@@ -263,4 +265,30 @@ func TestBadLines(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestText(t *testing.T) {
+	frames := func(list ...string) (out [][]byte) {
+		for _, s := range list {
+			out = append(out, []byte(s))
+		}
+		return out
+	}
+	for _, c := range []struct {
+		frames [][]byte
+		limit  int
+		want   string
+	}{
+		{frames(""), 0, ""},
+		{frames("a", "", "b\n"), 0, `a |  | b\n`},
+		{frames("abc", "def"), 6, "abc | def"},
+		{frames("abc", "def"), 5, "abc | de… (6 bytes)"},
+		{frames("abc", "def", "g"), 3, "abc… (7 bytes)"},
+		{frames("\x1b\x1b", "x"), 1, `\x1b… (3 bytes)`},
+		{frames("東京"), 4, `東\xe4… (6 bytes)`},
+	} {
+		if got := text(c.frames, c.limit); got != c.want {
+			t.Errorf("%q in %d bytes is %q, want %q", c.frames, c.limit, got, c.want)
+		}
+	}
 }

@@ -66,6 +66,7 @@ type onScreen struct{ program *tea.Program }
 
 func (d onScreen) show(e entry)          { d.program.Send(entryMsg(e)) }
 func (d onScreen) present(list []member) { d.program.Send(membersMsg(list)) }
+func (d onScreen) longest() int          { return maxShown }
 
 // runScreen chats on the terminal until /quit, Ctrl-C, Ctrl-D, or ctx.
 func runScreen(ctx context.Context, node *zre.Node, group string) error {
