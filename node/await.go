@@ -30,6 +30,8 @@ type wait struct {
 	looks  *time.Timer // runs until the bound on our own events is lifted
 	read   uint64      // how far the application was with its events when that was last looked at
 	lifted bool        // it reads none, so that bound is
+
+	dropped bool // the peer was dropped, as it took nothing
 }
 
 // await queues a message for a peer, when there is room; err is what the first attempt returned.
@@ -172,7 +174,8 @@ func (w *wait) timedOut() error {
 		return w.failed(w.busy()) // the others take theirs, if slowly
 	default:
 		w.out.Drop()
-		return dropped(w.failed(fmt.Errorf("%w: dropped after %v", ErrPeerBusy, timeout)))
+		w.dropped = true
+		return w.failed(fmt.Errorf("%w: dropped after %v", ErrPeerBusy, timeout))
 	}
 	w.timeout.Reset(timeout)
 	return nil
@@ -184,6 +187,6 @@ func (w *wait) failed(err error) error {
 	case <-w.node.done:
 		return ErrClosed // which ends all sessions
 	default:
-		return &PeerError{UUID: w.peer.uuid, Name: w.name, Err: err}
+		return w.node.cfg.Public.peerError(&PeerError{UUID: w.peer.uuid, Name: w.name, Err: err, Dropped: w.dropped})
 	}
 }

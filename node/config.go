@@ -58,7 +58,7 @@ type Config struct {
 	// above it. Nodes with different beacon ports do not see each other.
 	BeaconPort int
 
-	// TTL is how far beacons with a state travel, Groups (one for each address family) and StatePort where to; see zre.WithTTL and its
+	// TTL is how far beacons with a state travel, Groups (one for each address family) and StatePort where to; see zre.WithMulticastTTL and its
 	// neighbours.
 	TTL       int
 	Groups    []netip.Addr
@@ -94,7 +94,7 @@ type Config struct {
 	Contest  []string
 	ElectAll bool
 
-	// Discard has WHISPER and SHOUT that come counted and discarded; see zre.WithDiscard.
+	// Discard has WHISPER and SHOUT that come counted and discarded; see zre.WithSendOnly.
 	Discard bool
 
 	// Linger is how long Close waits until queued messages are handed to the operating system; 5 s by default, negative for not at all.
@@ -108,6 +108,9 @@ type Config struct {
 
 	// Limits bounds what others can make the node hold.
 	Limits Limits
+
+	// Public makes the application's types of the node's own.
+	Public Public
 }
 
 // complete checks the configuration and fills in its defaults.

@@ -23,10 +23,10 @@ func TestNothingTaken(t *testing.T) {
 		{"small messages", Limits{Events: 10}, 4 << 20, 20_000, func(f *fakePeer, sequence uint16) {
 			f.send(msg.AppendWhisper(nil, sequence), []byte("x"))
 		}, false},
-		{"large messages", Limits{EventOctets: 1 << 20}, 8 << 20, 300, func(f *fakePeer, sequence uint16) {
+		{"large messages", Limits{EventBytes: 1 << 20}, 8 << 20, 300, func(f *fakePeer, sequence uint16) {
 			f.send(msg.AppendWhisper(nil, sequence), tenthOfMiB)
 		}, false},
-		{"empty frames", Limits{EventOctets: 1 << 20}, 16 << 20, 1_000, func(f *fakePeer, sequence uint16) {
+		{"empty frames", Limits{EventBytes: 1 << 20}, 16 << 20, 1_000, func(f *fakePeer, sequence uint16) {
 			f.send(append([][]byte{msg.AppendWhisper(nil, sequence)}, make([][]byte, 1_000)...)...)
 		}, false},
 		{"memberships", Limits{}, 32 << 20, 2_500, func(f *fakePeer, sequence uint16) {
@@ -55,8 +55,8 @@ func TestNothingTaken(t *testing.T) {
 			}
 			eventually(t, "the reader waits for the application", n.events.HasWaiters)
 			count, octets := n.events.Depth()
-			if most := test.limits; most.Events > 0 && count > most.Events || most.EventOctets > 0 && octets > most.EventOctets {
-				t.Errorf("%d messages of %d octets wait, of %d and %d", count, octets, most.Events, most.EventOctets)
+			if most := test.limits; most.Events > 0 && count > most.Events || most.EventBytes > 0 && octets > most.EventBytes {
+				t.Errorf("%d messages of %d octets wait, of %d and %d", count, octets, most.Events, most.EventBytes)
 			}
 
 			began := time.Now()

@@ -32,11 +32,11 @@ var (
 	// It comes with ErrPeerBusy.
 	ErrUnreadEvents = errors.New("this node's own events wait to be read: read them in one goroutine, and send in another")
 
-	// ErrState: a state that cannot be set.
-	ErrState = errors.New("not a state that a node can be set to")
+	// ErrInvalidState: a state that cannot be set.
+	ErrInvalidState = errors.New("not a state that a node can be set to")
 
-	// ErrGroup: the string cannot name a group. The error says why, and names the string.
-	ErrGroup = errors.New("not a group name")
+	// ErrInvalidGroup: the string cannot name a group. The error says why, and names the string.
+	ErrInvalidGroup = errors.New("not a group name")
 
 	// ErrTooLarge: the message is larger than what a peer would accept.
 	ErrTooLarge = errors.New("message is too large")
@@ -61,15 +61,6 @@ func (e *PeerError) Error() string {
 
 func (e *PeerError) Unwrap() error { return e.Err }
 
-// dropped notes in a PeerError, if it is one, that the peer was dropped.
-func dropped(err error) error {
-	var failed *PeerError
-	if errors.As(err, &failed) {
-		failed.Dropped = true
-	}
-	return err
-}
-
 // checkGroup tells whether an application may use a group's name. The protocol knows the empty one too.
 func checkGroup(group string) error {
 	err := msg.CheckGroup(group)
@@ -90,5 +81,5 @@ func groupError(group string, err error) error {
 			err = fmt.Errorf("%w, it has %d", err, len(group))
 		}
 	}
-	return fmt.Errorf("group %.40q: %w (%w): want 1 to %d bytes of UTF-8, without NUL", group, ErrGroup, err, msg.MaxString)
+	return fmt.Errorf("group %.40q: %w (%w): want 1 to %d bytes of UTF-8, without NUL", group, ErrInvalidGroup, err, msg.MaxString)
 }

@@ -25,20 +25,20 @@ type (
 
 // The kinds of problem.
 const (
-	ProblemUnreachable   = eventqueue.ProblemUnreachable
-	ProblemFlapping      = eventqueue.ProblemFlapping
-	ProblemConflict      = eventqueue.ProblemConflict
-	ProblemAddressTaken  = eventqueue.ProblemAddressTaken
-	ProblemTooManyPeers  = eventqueue.ProblemTooManyPeers
-	ProblemContradiction = eventqueue.ProblemContradiction
-	ProblemInterface     = eventqueue.ProblemInterface
-	ProblemInterfaces    = eventqueue.ProblemInterfaces
-	ProblemBeaconPort    = eventqueue.ProblemBeaconPort
-	ProblemBeacons       = eventqueue.ProblemBeacons
-	ProblemNotAccepting  = eventqueue.ProblemNotAccepting
-	ProblemDNS           = eventqueue.ProblemDNS
-	ProblemGossip        = eventqueue.ProblemGossip
-	ProblemUnlisted      = eventqueue.ProblemUnlisted
+	ProblemUnreachable       = eventqueue.ProblemUnreachable
+	ProblemFlapping          = eventqueue.ProblemFlapping
+	ProblemConflict          = eventqueue.ProblemConflict
+	ProblemAddressTaken      = eventqueue.ProblemAddressTaken
+	ProblemTooManyPeers      = eventqueue.ProblemTooManyPeers
+	ProblemContradiction     = eventqueue.ProblemContradiction
+	ProblemInterfaceMissing  = eventqueue.ProblemInterfaceMissing
+	ProblemInterfacesUnknown = eventqueue.ProblemInterfacesUnknown
+	ProblemBeaconPort        = eventqueue.ProblemBeaconPort
+	ProblemBeacons           = eventqueue.ProblemBeacons
+	ProblemNotAccepting      = eventqueue.ProblemNotAccepting
+	ProblemDNS               = eventqueue.ProblemDNS
+	ProblemGossip            = eventqueue.ProblemGossip
+	ProblemUnlisted          = eventqueue.ProblemUnlisted
 )
 
 // The kinds of event.

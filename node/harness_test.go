@@ -73,7 +73,7 @@ func startDeaf(t testing.TB, n *Node) *testNode {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := n.Close(); err != nil && len(Losses(err)) == 0 {
+		if err := n.Close(); err != nil && len(losses(err)) == 0 {
 			t.Errorf("close: %v", err)
 		}
 		r.taking.Wait()

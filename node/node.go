@@ -120,7 +120,7 @@ func New(cfg Config) (*Node, error) {
 			Identity:      identity(cfg.UUID),
 			Properties:    map[string]string{extensionsProperty: ourExtensions},
 			Limits:        cfg.Limits.zmtp(),
-			ReceiveBudget: zmtp.NewReceiveBudget(cfg.Limits.PartialOctets),
+			ReceiveBudget: zmtp.NewReceiveBudget(cfg.Limits.PartialBytes),
 			Log:           cfg.Log,
 			Memory:        memory.NewPool(),
 
@@ -128,7 +128,7 @@ func New(cfg Config) (*Node, error) {
 			StallTimeout:     cfg.ExpiredTimeout,
 		},
 		events:      newEvents(&cfg),
-		queues:      zmtp.NewSendBudget(cfg.Limits.TotalQueueOctets),
+		queues:      zmtp.NewSendBudget(cfg.Limits.TotalQueueBytes),
 		calls:       make(chan func()),
 		sightings:   make(chan beacon.Sighting, 256),
 		moves:       make(chan struct{}, 1),
@@ -159,7 +159,7 @@ func New(cfg Config) (*Node, error) {
 	n.problems.log, n.problems.events = n.log, n.events
 	n.clock = paths.NewClock(int(cfg.EvasiveTimeout/n.tick) + 1)
 	pause := func(attempts int) time.Duration { return backoff(cfg.Network, attempts) }
-	n.unverified = paths.NewUnverified(cfg.Limits.Strangers, cfg.Limits.StrangersPerAddress, pause, 2*maxBackoff)
+	n.unverified = paths.NewUnverified(cfg.Limits.Unverified, cfg.Limits.UnverifiedPerAddress, pause, 2*maxBackoff)
 	n.life, n.die = context.WithCancel(context.Background())
 	n.ending = newEnding()
 	n.seeker = n.newSeeker()
@@ -176,7 +176,7 @@ func New(cfg Config) (*Node, error) {
 }
 
 func newEvents(cfg *Config) *eventqueue.Queue {
-	limits := eventqueue.Limits{Messages: cfg.Limits.Events, Octets: cfg.Limits.EventOctets}
+	limits := eventqueue.Limits{Messages: cfg.Limits.Events, Octets: cfg.Limits.EventBytes}
 	if cfg.Discard {
 		return eventqueue.NewWithoutMessages(limits)
 	}

@@ -15,20 +15,20 @@ import (
 
 // problemTexts has of each kind what the log says when one begins, and when it is solved.
 var problemTexts = map[ProblemKind]struct{ begins, ends string }{
-	ProblemUnreachable:   {"cannot reach a peer, trying on", "the peer is reached, or not looked for any more"},
-	ProblemFlapping:      {"sessions with a peer break again and again", "the session with the peer lasts"},
-	ProblemConflict:      {"two nodes have the same UUID", "one node has the UUID"},
-	ProblemAddressTaken:  {"another node answers at the address of a peer", "the address is the peer's"},
-	ProblemTooManyPeers:  {"too many peers, newcomers are ignored", "there is room for peers again"},
-	ProblemContradiction: {"two settings contradict each other", "the settings agree"},
-	ProblemInterface:     {"a chosen interface or address is missing, waiting for it", "the interface or address is there"},
-	ProblemInterfaces:    {"the network interfaces cannot be listed, no beacons meanwhile", "the network interfaces are known"},
-	ProblemBeaconPort:    {"a UDP port of the beacons cannot be opened, trying on", "the UDP port of the beacons is open"},
-	ProblemBeacons:       {"beacons are hindered", "beacons are hindered no more"},
-	ProblemNotAccepting:  {"cannot accept now, trying on", "connections are accepted again"},
-	ProblemDNS:           {"the DNS does not resolve a name, trying on", "the name is resolved, or not looked up any more"},
-	ProblemGossip:        {"no connection to a gossip hub, trying on", "the gossip hub is connected, or not wanted any more"},
-	ProblemUnlisted:      {"too many problems, others are not listed", "all problems are listed"},
+	ProblemUnreachable:       {"cannot reach a peer, trying on", "the peer is reached, or not looked for any more"},
+	ProblemFlapping:          {"sessions with a peer break again and again", "the session with the peer lasts"},
+	ProblemConflict:          {"two nodes have the same UUID", "one node has the UUID"},
+	ProblemAddressTaken:      {"another node answers at the address of a peer", "the address is the peer's"},
+	ProblemTooManyPeers:      {"too many peers, newcomers are ignored", "there is room for peers again"},
+	ProblemContradiction:     {"two settings contradict each other", "the settings agree"},
+	ProblemInterfaceMissing:  {"a chosen interface or address is missing, waiting for it", "the interface or address is there"},
+	ProblemInterfacesUnknown: {"the network interfaces cannot be listed, no beacons meanwhile", "the network interfaces are known"},
+	ProblemBeaconPort:        {"a UDP port of the beacons cannot be opened, trying on", "the UDP port of the beacons is open"},
+	ProblemBeacons:           {"beacons are hindered", "beacons are hindered no more"},
+	ProblemNotAccepting:      {"cannot accept now, trying on", "connections are accepted again"},
+	ProblemDNS:               {"the DNS does not resolve a name, trying on", "the name is resolved, or not looked up any more"},
+	ProblemGossip:            {"no connection to a gossip hub, trying on", "the gossip hub is connected, or not wanted any more"},
+	ProblemUnlisted:          {"too many problems, others are not listed", "all problems are listed"},
 }
 
 // cause is a problem's in words that stay the same from try to try.

@@ -145,7 +145,7 @@ func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 	}
 	s.out = outbox.New(outbox.Config{
 		QueueMessages: n.cfg.Limits.QueueMessages,
-		QueueOctets:   n.cfg.Limits.QueueOctets,
+		QueueOctets:   n.cfg.Limits.QueueBytes,
 		SendBudget:    n.queues,
 		Inproc:        inproc,
 		Drop:          s.dropSoon,
@@ -208,6 +208,7 @@ func (s *session) publish() *Peer {
 		p.Endpoint = paths.Format(at)
 	}
 	s.shownAt = at
+	p.Public = s.node.cfg.Public.peer(p)
 	s.snapshot.Store(p)
 	return p
 }

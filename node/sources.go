@@ -26,7 +26,7 @@ func (c *Config) checkSources() error {
 	c.SRV = names
 	if c.Resolver != "" {
 		if _, err := srv.Server(c.Resolver); err != nil {
-			return fmt.Errorf("node: WithResolver: %w", err)
+			return fmt.Errorf("node: WithDNSServer: %w", err)
 		}
 	}
 	return c.checkGossip()

@@ -118,7 +118,7 @@ func TestSetState(t *testing.T) {
 		t.Errorf("state %v after the start", got)
 	}
 	for _, s := range []beacon.State{beacon.Exit, beacon.Unknown, 6} {
-		if err := n.SetState(s); !errors.Is(err, ErrState) {
+		if err := n.SetState(s); !errors.Is(err, ErrInvalidState) {
 			t.Errorf("%v: %v", s, err)
 		}
 	}

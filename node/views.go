@@ -54,7 +54,8 @@ func (n *Node) Peer(id uuid.UUID) (*Peer, bool) {
 // now is the snapshot with what changes at every message.
 func (p *session) now() *Peer {
 	s := *p.snapshot.Load()
-	s.QueuedMessages, s.QueuedOctets = p.out.Depth()
+	s.QueuedMessages, s.QueuedBytes = p.out.Depth()
+	s.Public = nil // it is of a moment ago
 	return &s
 }
 

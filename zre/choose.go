@@ -1,5 +1,7 @@
 package zre
 
+import "github.com/go-zre/go-zre/beacon"
+
 // Choose picks a member of a group to give work to, by Whisper: one whose state is the first of those given that any member has. Of several it is
 // the one that has the fewest messages before it, which wait to be sent to it, or were whispered to it since it last spoke; of equal ones the
 // one that was not chosen for the longest time. Members in other states are left alone, be the group ever so small.
@@ -14,10 +16,14 @@ package zre
 // may have several jobs each. Choose looks at each member once, without waiting.
 func (n *Node) Choose(group string, states ...State) (peer *Peer, ok bool) {
 	if len(states) == 0 {
-		states = chosenFirst
+		states = chosenFirst[:]
 	}
-	p, ok := n.engine.Choose(group, states)
-	return (*Peer)(p), ok
+	list := make([]beacon.State, len(states))
+	for i, state := range states {
+		list[i] = beacon.State(state)
+	}
+	p, ok := n.engine.Choose(group, list)
+	return peerOf(p), ok
 }
 
-var chosenFirst = []State{StateIdle, StateUnknown, StateReceiving}
+var chosenFirst = [...]State{StateIdle, StateUnknown, StateReceiving}

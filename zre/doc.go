@@ -30,7 +30,7 @@
 //
 // Always read the events. While a program does not, at most 1,024 messages (and 64 MiB) wait in memory; then the
 // node stops reading from the peers that send them, and they see this node as busy. Who is present is known all the same. A program that only
-// sends has messages discarded ([WithDiscard]), and need not read.
+// sends has messages discarded ([WithSendOnly]), and need not read.
 //
 // # Problems
 //

@@ -1,6 +1,10 @@
 package zre
 
-import "github.com/go-zre/go-zre/node"
+import (
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/node"
+)
 
 // Errors of a node's calls, to be tested with errors.Is.
 var (
@@ -22,16 +26,16 @@ var (
 	ErrPeerBusy = node.ErrPeerBusy
 
 	// ErrUnreadEvents comes with ErrPeerBusy, and says what to do: the call waited in vain, while as many events of this node waited to be read as
-	// Limits.EventOctets allows, and none was read. The peer may be waiting for this node in the same way, so it is not dropped. A program that
+	// Limits.EventBytes allows, and none was read. The peer may be waiting for this node in the same way, so it is not dropped. A program that
 	// sends much reads its events in one goroutine, and sends in another; or it goes on reading, and sends the rest later.
 	ErrUnreadEvents = node.ErrUnreadEvents
 
-	// ErrState: a node cannot be set to this state.
-	ErrState = node.ErrState
+	// ErrInvalidState: a node cannot be set to this state.
+	ErrInvalidState = node.ErrInvalidState
 
-	// ErrGroup: Join, Leave or Shout was given a string that cannot name a group: one that is empty, longer than 255 bytes, not UTF-8, or has
+	// ErrInvalidGroup: Join, Leave or Shout was given a string that cannot name a group: one that is empty, longer than 255 bytes, not UTF-8, or has
 	// a NUL. The error quotes it and says why.
-	ErrGroup = node.ErrGroup
+	ErrInvalidGroup = node.ErrInvalidGroup
 
 	// ErrTooLarge: the message is larger than peers accept: 64 MiB, or 1,023 frames.
 	ErrTooLarge = node.ErrTooLarge
@@ -40,13 +44,48 @@ var (
 // PeerError tells for which peer a Whisper, Shout, Ping or Flush failed: its UUID, and its Name if that is known. Err is ErrUnknownPeer or ErrPeerBusy;
 // errors.Is finds these, and the context's error if that ended the wait. Dropped is set if the peer took nothing for the send timeout and its
 // session was ended for that: it exits as NotResponding. Get a PeerError with errors.As.
-type PeerError = node.PeerError
+type PeerError struct {
+	UUID    uuid.UUID
+	Name    string // empty if it is not known
+	Err     error  // ErrUnknownPeer or ErrPeerBusy; with the context's error, or ErrUnreadEvents, where these are the cause
+	Dropped bool   // the session was ended, since the peer took nothing for the send timeout
+}
+
+// Error implements error.
+func (e *PeerError) Error() string { return (*node.PeerError)(e).Error() }
+
+// Unwrap returns Err.
+func (e *PeerError) Unwrap() error { return e.Err }
 
 // LostError tells that Close or Shutdown ended with messages to a peer that Whisper or Shout had accepted, and that were not fully written: how
 // many (Messages), how much of them was not (Octets, headers included), and why (Err): errors.Is finds context.DeadlineExceeded where the
 // linger time ended, or the error of Shutdown's context; else it says how the session with the peer ended. The node's own messages, such as
 // JOIN, do not count.
-type LostError = node.LostError
+type LostError struct {
+	UUID     uuid.UUID
+	Name     string // empty if it is not known
+	Messages int    // at least 1
+	Bytes    int64  // of these messages, those that were not written, with the headers of frames
+	Err      error  // why
+}
+
+// Error implements error.
+func (e *LostError) Error() string { return (*node.LostError)(e).Error() }
+
+// Unwrap returns Err.
+func (e *LostError) Unwrap() error { return e.Err }
 
 // Losses returns all LostErrors in an error of Close or Shutdown; none if there are none.
-func Losses(err error) []*LostError { return node.Losses(err) }
+func Losses(err error) (list []*LostError) {
+	switch e := err.(type) {
+	case *LostError:
+		return []*LostError{e}
+	case interface{ Unwrap() error }:
+		return Losses(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, each := range e.Unwrap() {
+			list = append(list, Losses(each)...)
+		}
+	}
+	return list
+}

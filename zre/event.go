@@ -1,9 +1,6 @@
 package zre
 
 import (
-	"github.com/google/uuid"
-
-	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/node"
 )
@@ -14,36 +11,6 @@ type Event interface {
 	From() *Peer
 }
 
-// Peer is what is known of a peer at one moment. It does not change: a later event brings another. Treat its map and slice as
-// read-only, since events share them.
-type Peer struct {
-	UUID      uuid.UUID
-	Name      string            // as its HELLO gave it; not unique
-	Endpoint  string            // where its mailbox is on the network, "tcp://address:port"
-	Headers   map[string]string // the properties that its HELLO gave
-	Groups    []string          // the groups it is in, as it joined them: the newest last; sort a copy to show them by name
-	Transport string            // how messages reach it: "tcp", "ipc" on this host, "inproc" in this process
-	State     State             // what it told last; StateUnknown for implementations without states
-
-	// What waited to be sent to it when Peer, Peers, PeersIn or Choose was called; 0 in events.
-	QueuedMessages int
-	QueuedOctets   int64 // with the headers of frames; for a node of this process 24 more a frame
-}
-
-// State is what a node does at present, as its beacon tells.
-type State = beacon.State
-
-// The states. Nodes of other implementations have none, and show as StateUnknown.
-const (
-	StateInit       = beacon.Init
-	StateError      = beacon.Error
-	StateExit       = beacon.Exit
-	StateIdle       = beacon.Idle
-	StateReceiving  = beacon.Receiving
-	StateProcessing = beacon.Processing
-	StateUnknown    = beacon.Unknown
-)
-
 type (
 	// Enter: a peer is present. It may be whispered to from now on.
 	Enter struct{ Peer *Peer }
@@ -53,7 +20,7 @@ type (
 	Exit struct {
 		Peer   *Peer
 		Reason Reason
-		Err    error // if Reason is Unreachable: why the last attempt to connect failed, or that the way takes no data; else nil
+		Err    error // if Reason is ReasonUnreachable: why the last attempt to connect failed, or that the way takes no data; else nil
 	}
 
 	// Join: a peer entered a group.
@@ -146,26 +113,26 @@ type Reason uint8
 
 // The reasons of an Exit.
 const (
-	Left          = Reason(node.Left)          // it said farewell
-	Crashed       = Reason(node.Crashed)       // its connection closed without a farewell
-	Expired       = Reason(node.Expired)       // it was silent for the expired timeout
-	LostMessages  = Reason(node.LostMessages)  // its messages had a gap, or came out of sequence; or it left before all were sent
-	Replaced      = Reason(node.Replaced)      // it greeted anew: it restarted, or began a new session
-	NotResponding = Reason(node.NotResponding) // it did not take its messages for the send timeout
+	ReasonLeft          = Reason(node.Left)          // it said farewell
+	ReasonCrashed       = Reason(node.Crashed)       // its connection closed without a farewell
+	ReasonExpired       = Reason(node.Expired)       // it was silent for the expired timeout
+	ReasonLostMessages  = Reason(node.LostMessages)  // its messages had a gap, or came out of sequence; or it left before all were sent
+	ReasonReplaced      = Reason(node.Replaced)      // it greeted anew: it restarted, or began a new session
+	ReasonNotResponding = Reason(node.NotResponding) // it did not take its messages for the send timeout
 
-	// Unreachable: this node heard the peer, but could not connect to it for the expired timeout: a firewall, for example, or an endpoint that
+	// ReasonUnreachable: this node heard the peer, but could not connect to it for the expired timeout: a firewall, for example, or an endpoint that
 	// leads nowhere from here. Or its system acknowledged nothing of what was sent to it for as long, though the peer was heard: large packets
 	// get lost on the way, for example (Linux alone tells). Exit.Err is the cause. The peer enters again when a connection succeeds, and
 	// carries a HELLO.
-	Unreachable = Reason(node.Unreachable)
+	ReasonUnreachable = Reason(node.Unreachable)
 )
 
 // String returns the reason in words, such as "left" or "lost messages".
 func (r Reason) String() string { return node.Reason(r).String() }
 
-// eventOf makes the event that the application sees. The two Peer types are the same but for their names.
+// eventOf makes the event that the application sees.
 func eventOf(e *node.Event) Event {
-	p := (*Peer)(e.Peer)
+	p := peerOf(e.Peer)
 	switch e.Kind {
 	case node.Enter:
 		return Enter{p}
@@ -180,7 +147,7 @@ func eventOf(e *node.Event) Event {
 	case node.Shout:
 		return Shout{p, e.Group, e.Frames, e.Origin}
 	case node.State:
-		return StateChange{p, e.State}
+		return StateChange{p, State(e.State)}
 	case node.Leader:
 		return Leader{p, e.Group}
 	case node.Evasive:
@@ -192,20 +159,12 @@ func eventOf(e *node.Event) Event {
 	}
 }
 
-func peersOf(list []*node.Peer) []*Peer {
-	peers := make([]*Peer, len(list))
-	for i, p := range list {
-		peers[i] = (*Peer)(p)
-	}
-	return peers
-}
-
 // Recycle gives the message's memory back, to be used for others to come, instead of leaving it to the garbage collector: for programs
 // that receive much. It is never needed. The frames must not be used any more, nor may any slice of one be, since their octets will be
 // another message's.
 //
-// All frames are set to nil in the list e.Frames, as those are that WhisperGiven or ShoutGiven took from it. Recycle leaves alone what is nil
-// already: a second call does nothing, a deferred one may follow WhisperGiven(ctx, peer, e.Frames...), and a frame that is to be kept may be
+// All frames are set to nil in the list e.Frames, as those are that WhisperNoCopy or ShoutNoCopy took from it. Recycle leaves alone what is nil
+// already: a second call does nothing, a deferred one may follow WhisperNoCopy(ctx, peer, e.Frames...), and a frame that is to be kept may be
 // taken out of the list before. (What a small one shares with others is not used again then, so a program that keeps many had better copy them.)
 // Calls for one message must not come from two goroutines at the same time.
 //
@@ -217,7 +176,7 @@ func (e Whisper) Recycle() { memory.Recycle(e.Frames, e.origin) }
 func (e Shout) Recycle() { memory.Recycle(e.Frames, e.origin) }
 
 // NewFrame returns memory for a frame of n octets, which hold anything: what Recycle gave back, if there is some that fits. It is for
-// WhisperGiven and ShoutGiven, with which large frames go round in this way without garbage.
+// WhisperNoCopy and ShoutNoCopy, with which large frames go round in this way without garbage.
 //
 // The memory is used again only with the capacity that it comes with: some octets at its end tell whose it is. A frame may be made shorter
 // (f[:k]), and an append may use its capacity; but if that is cut off (f[:k:k]) or used up, the garbage collector takes the memory in the end. In

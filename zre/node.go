@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/node"
 )
 
@@ -30,7 +31,7 @@ type Node struct {
 // What takes events from the engine. One at a time may; the channel keeps them once Events was called.
 const (
 	noTaker = iota
-	loop    // over All
+	loop    // over AllEvents
 	channel // of Events
 )
 
@@ -42,6 +43,11 @@ func NewNode(options ...Option) (*Node, error) {
 		if err := option(&cfg); err != nil {
 			return nil, err
 		}
+	}
+	cfg.Public = node.Public{
+		Peer:      func(p *node.Peer) any { return publicPeer(p) },
+		PeerError: func(e *node.PeerError) error { return (*PeerError)(e) },
+		LostError: func(e *node.LostError) error { return (*LostError)(e) },
 	}
 	engine, err := node.New(cfg.Config)
 	if err != nil {
@@ -65,7 +71,7 @@ func (n *Node) Close() error { return n.end(n.engine.Close) }
 // Shutdown sends what is queued, says farewell to the network and ends the node. From now on every other call that returns an error returns
 // ErrClosed. Shutdown waits until all messages that Whisper and Shout accepted are handed to the operating system, also those to peers
 // that are not connected yet, or their peer is gone, or ctx ends: without an end of ctx a peer that hangs may keep it for as long as that
-// is seen by its beacons. Then the node says farewell; the channel of Events is closed, and neither it nor All gives an event any more: those not
+// is seen by its beacons. Then the node says farewell; the channel of Events is closed, and neither it nor AllEvents gives an event any more: those not
 // yet received are dropped.
 //
 // If messages were not fully written the error joins a *LostError for each peer that they were for; get them with Losses, or one with
@@ -125,27 +131,27 @@ func (n *Node) Name() string { return n.engine.Name() }
 // Endpoint returns where peers of the first network interface reach this node, as "tcp://address:port". It is empty before Start.
 func (n *Node) Endpoint() string { return n.engine.Endpoint() }
 
-// Join enters a group and tells all peers. Names are 1 to 255 bytes of UTF-8 without NUL, else the error is ErrGroup; case matters. Joining
+// Join enters a group and tells all peers. Names are 1 to 255 bytes of UTF-8 without NUL, else the error is ErrInvalidGroup; case matters. Joining
 // twice does nothing. It may be called before Start, and does not wait for the network.
 func (n *Node) Join(group string) error { return n.engine.Join(group) }
 
-// Leave leaves a group and tells all peers. Leaving a group that the node is not in does nothing. A name that no group can have is ErrGroup.
+// Leave leaves a group and tells all peers. Leaving a group that the node is not in does nothing. A name that no group can have is ErrInvalidGroup.
 func (n *Node) Leave(group string) error { return n.engine.Leave(group) }
 
 // SetState says what the node is doing. Peers of this implementation learn it at once, and see a StateChange; of changes within
 // 20 ms the last. It may be called before Start, and does not wait for the network. StateExit, which is what Close sends, and
-// StateUnknown are errors (ErrState).
-func (n *Node) SetState(state State) error { return n.engine.SetState(state) }
+// StateUnknown are errors (ErrInvalidState).
+func (n *Node) SetState(state State) error { return n.engine.SetState(beacon.State(state)) }
 
 // State returns what the node is doing: StateInit until Start, then StateIdle unless SetState or WithAutoState says otherwise.
-func (n *Node) State() State { return n.engine.State() }
+func (n *Node) State() State { return State(n.engine.State()) }
 
 // Whisper sends a message of one or more frames to one peer. It returns once the message is queued, and waits only while the
 // peer's queue is full, until ctx or the send timeout ends. The caller may reuse the frames when it returns.
 //
 // Errors: ErrUnknownPeer, ErrPeerBusy (both within a *PeerError), ErrTooLarge, ErrNotStarted, ErrClosed, or the context's.
 //
-// While it waits events need not be read: what comes is kept, up to Limits.EventOctets. If that is full, and the peer waits for this
+// While it waits events need not be read: what comes is kept, up to Limits.EventBytes. If that is full, and the peer waits for this
 // node in the same way, the error is ErrUnreadEvents, with ErrPeerBusy: a program that sends much from the loop over its events sends in
 // another goroutine instead. A peer that was dropped as not responding, and has not taken what was queued for it since, is not waited for
 // (ErrPeerBusy at once).
@@ -156,14 +162,14 @@ func (n *Node) Whisper(ctx context.Context, peer uuid.UUID, frames ...[]byte) er
 	return n.engine.Whisper(ctx, peer, frames...)
 }
 
-// WhisperGiven is Whisper for frames that the caller gives away: it must not use them any more, whatever is returned, nor anything else
+// WhisperNoCopy is Whisper for frames that the caller gives away: it must not use them any more, whatever is returned, nor anything else
 // within their capacity. So frames of 16 KiB and more are not copied: a peer of this process gets the very memory; to another one they are
 // written from it, and then it is used again if NewFrame made it, or a node received it.
 //
 // The frames are set to nil in the list that is passed, so that Recycle does not give back what was given away. A frame of NewFrame that is in
 // the list twice, or that was given away or back before, and a part that is not the beginning of one, are copied.
-func (n *Node) WhisperGiven(ctx context.Context, peer uuid.UUID, frames ...[]byte) error {
-	return n.engine.WhisperGiven(ctx, peer, frames...)
+func (n *Node) WhisperNoCopy(ctx context.Context, peer uuid.UUID, frames ...[]byte) error {
+	return n.engine.WhisperNoCopy(ctx, peer, frames...)
 }
 
 // Shout sends a message of one or more frames to every peer in a group; this node need not be in it, and does not hear itself.
@@ -171,15 +177,15 @@ func (n *Node) WhisperGiven(ctx context.Context, peer uuid.UUID, frames ...[]byt
 // be served the others still are, and the error joins a *PeerError for each. Members that were dropped as not responding, and have not caught
 // up since, are left out in this way without waiting, and with ShoutSkipsBusy all whose queue is full (WithShoutPolicy). Events need not be
 // read meanwhile, as for Whisper. A group without other members is no error; a name that no
-// group can have is (ErrGroup).
+// group can have is (ErrInvalidGroup).
 func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error {
 	return n.engine.Shout(ctx, group, frames...)
 }
 
-// ShoutGiven is Shout for frames that the caller gives away, as WhisperGiven has it. Where a group has several members, those of this
+// ShoutNoCopy is Shout for frames that the caller gives away, as WhisperNoCopy has it. Where a group has several members, those of this
 // process get copies.
-func (n *Node) ShoutGiven(ctx context.Context, group string, frames ...[]byte) error {
-	return n.engine.ShoutGiven(ctx, group, frames...)
+func (n *Node) ShoutNoCopy(ctx context.Context, group string, frames ...[]byte) error {
+	return n.engine.ShoutNoCopy(ctx, group, frames...)
 }
 
 // Ping asks a peer for a sign of life, by a PING, and returns how long the answer took. All implementations answer. PING and PING-OK overtake
@@ -205,10 +211,10 @@ func (n *Node) Flush(ctx context.Context, peer uuid.UUID) error {
 }
 
 // Events returns the channel of the node's events. It is always the same one, and is closed by Close. From the first call on all events go to
-// the channel: use either Events or All. Events panics while a loop over All runs.
+// the channel: use either Events or AllEvents. Events panics while a loop over AllEvents runs.
 func (n *Node) Events() <-chan Event {
 	if !n.taker.CompareAndSwap(noTaker, channel) && n.taker.Load() != channel && !n.ended.Load() {
-		panic("zre: Node.Events was called while a loop over Node.All takes the events; use one of the two, or end the loop first")
+		panic("zre: Node.Events was called while a loop over Node.AllEvents takes the events; use one of the two, or end the loop first")
 	}
 	n.once.Do(func() {
 		n.pump.Go(func() {
@@ -226,19 +232,19 @@ func (n *Node) Events() <-chan Event {
 	return n.events
 }
 
-// All returns the node's events as a sequence, which ends when ctx or the node does. It costs less than the channel of Events. A loop may
+// AllEvents returns the node's events as a sequence, which ends when ctx or the node does. It costs less than the channel of Events. A loop may
 // end, and another one goes on where it stopped. One loop runs at a time: a second one panics, in whatever goroutine, and so does a loop
 // after Events was called. A loop over the events of a closed node ends at once.
-func (n *Node) All(ctx context.Context) iter.Seq[Event] {
+func (n *Node) AllEvents(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		switch {
 		case n.ended.Load():
 			return
 		case n.taker.CompareAndSwap(noTaker, loop):
 		case n.taker.Load() == channel:
-			panic("zre: a loop over Node.All began after Node.Events was called, whose channel takes the events; use one of the two")
+			panic("zre: a loop over Node.AllEvents began after Node.Events was called, whose channel takes the events; use one of the two")
 		default:
-			panic("zre: a loop over Node.All began while another one takes the events; run one at a time, and hand events on from it")
+			panic("zre: a loop over Node.AllEvents began while another one takes the events; run one at a time, and hand events on from it")
 		}
 		defer n.taker.Store(noTaker)
 		n.take(ctx.Done(), yield)
@@ -282,10 +288,10 @@ func (n *Node) PeersIn(group string) []*Peer { return peersOf(n.engine.PeersIn(g
 // Peer returns what is known of a peer, and whether it is present.
 func (n *Node) Peer(id uuid.UUID) (*Peer, bool) {
 	p, ok := n.engine.Peer(id)
-	return (*Peer)(p), ok
+	return peerOf(p), ok
 }
 
-// Discarded returns how many whispers and shouts came and were discarded (WithDiscard).
+// Discarded returns how many whispers and shouts came and were discarded (WithSendOnly).
 func (n *Node) Discarded() uint64 { return n.engine.Discarded() }
 
 // Problems returns the problems that are not solved, sorted by Kind and About. Each comes as an event, too.
@@ -308,7 +314,7 @@ func (n *Node) Contest(group string) error { return n.engine.Contest(group) }
 // knows. After the last change that the members of this implementation can know of they agree within 3 seconds.
 func (n *Node) Leader(group string) (leader *Peer, ok bool) {
 	p, ok := n.engine.Leader(group)
-	return (*Peer)(p), ok
+	return peerOf(p), ok
 }
 
 // Groups returns the groups that this node is in, sorted.

@@ -52,7 +52,7 @@ func WithHeader(name, value string) Option {
 
 // WithInterfaces chooses the network interfaces: a name ("eth0"), a glob of names ("en*"), an address ("192.168.1.7", "fd00::7"), or a
 // CIDR ("192.168.0.0/16": only addresses within it are used); after "!" what to leave out ("!docker*", "!br-*", "!172.16.0.0/12";
-// "!::/0" does without IPv6). All may come later; a name or address that is not there is a ProblemInterface until it is. By
+// "!::/0" does without IPv6). All may come later; a name or address that is not there is a ProblemInterfaceMissing until it is. By
 // default it is every interface that is up, has an address, can broadcast or multicast, and is not point-to-point (name a VPN to use
 // it); bridges of containers are used too. Loopback is used only where there is no other with IPv4, so that nodes of one machine find
 // each other offline. Changes are followed while the node runs.
@@ -111,10 +111,10 @@ func WithSRV(domains ...string) Option {
 	}
 }
 
-// WithResolver sets the DNS server that WithSRV asks: "10.0.0.2", "10.0.0.2:8600", or "tcp://10.0.0.2:8600" for one that is to be asked
+// WithDNSServer sets the DNS server that WithSRV asks: "10.0.0.2", "10.0.0.2:8600", or "tcp://10.0.0.2:8600" for one that is to be asked
 // by TCP alone, as Consul's is if answers are many. By default it is the system's, /etc/resolv.conf with its options ndots, timeout,
 // attempts, rotate, use-vc and no-aaaa. A server that is named here is asked for names as they are, without a search list.
-func WithResolver(server string) Option {
+func WithDNSServer(server string) Option {
 	return func(c *config) error {
 		c.Resolver = server
 		return nil
@@ -162,24 +162,13 @@ func WithBeaconPort(port int) Option {
 	}
 }
 
-// Reach is how far beacons with a state, which go by multicast, travel.
-type Reach int
-
-const (
-	ReachLAN  Reach = beacon.DefaultTTL // one LAN, the default
-	ReachSite Reach = beacon.SiteTTL    // a site whose routers route multicast, through seven of them
-)
-
-// WithReach has the node found on its LAN, or on its site: WithTTL with a name.
-func WithReach(reach Reach) Option { return WithTTL(int(reach)) }
-
-// WithTTL sets how far beacons with a state, which go by multicast, travel: one more than the routers that may pass them on, 1 to 255;
+// WithMulticastTTL sets how far beacons with a state, which go by multicast, travel: one more than the routers that may pass them on, 1 to 255;
 // 1 by default. With more, IPv6 has another group, of site scope. Broadcasts pass no router, so nodes of different subnets find each
 // other by these beacons alone; other implementations have none (see WithPeers).
-func WithTTL(ttl int) Option {
+func WithMulticastTTL(ttl int) Option {
 	return func(c *config) error {
 		if ttl < 1 || ttl > 255 {
-			return fmt.Errorf("zre: WithTTL(%d): choose 1 to 255", ttl)
+			return fmt.Errorf("zre: WithMulticastTTL(%d): choose 1 to 255", ttl)
 		}
 		c.TTL = ttl
 		return nil
@@ -187,7 +176,7 @@ func WithTTL(ttl int) Option {
 }
 
 // WithMulticastGroup sets the group of the beacons with a state: 239.255.90.82 by default, for IPv6 ff12::5a:5245 on one LAN and
-// ff15::5a:5245 beyond (WithTTL). Use it once for each address family. Nodes of different groups still see each other by the classic
+// ff15::5a:5245 beyond (WithMulticastTTL). Use it once for each address family. Nodes of different groups still see each other by the classic
 // beacons on one link.
 func WithMulticastGroup(group netip.Addr) Option {
 	return func(c *config) error {
@@ -246,7 +235,7 @@ func WithSendTimeout(d time.Duration) Option {
 	return duration("WithSendTimeout", d, func(c *config) *time.Duration { return &c.SendTimeout })
 }
 
-// ShoutPolicy says what Shout and ShoutGiven do about members of the group whose queue is full.
+// ShoutPolicy says what Shout and ShoutNoCopy do about members of the group whose queue is full.
 type ShoutPolicy uint8
 
 const (
@@ -256,7 +245,7 @@ const (
 
 	// ShoutSkipsBusy has them leave out such members, without waiting: the error joins a *PeerError with ErrPeerBusy for each. A member stays
 	// present, however long it is busy, and gets what is sent once it has room again: for what is of no use later, such as pictures of a
-	// camera. What waits for it is held meanwhile (Limits.QueueMessages, QueueOctets).
+	// camera. What waits for it is held meanwhile (Limits.QueueMessages, QueueBytes).
 	ShoutSkipsBusy
 )
 
@@ -312,12 +301,12 @@ func WithStateByBroadcast() Option {
 	}
 }
 
-// WithDiscard is for a program that only sends: whispers and shouts that come are discarded at once, and counted (Node.Discarded), so that no
+// WithSendOnly is for a program that only sends: whispers and shouts that come are discarded at once, and counted (Node.Discarded), so that no
 // peer ever sees this node as busy. The other events come as ever. A program that does not want them either need not read them: of
 // what waits for it the queue then keeps only what it would have to know, so the coming and going of peers takes no more memory and stops
 // nothing. A node of this kind that has 65,536 such events to tell (a peer present is one, and one for each of its groups) takes in no further
 // peers before some are read.
-func WithDiscard() Option {
+func WithSendOnly() Option {
 	return func(c *config) error {
 		c.Discard = true
 		return nil
@@ -360,9 +349,6 @@ func WithNetwork(network Network) Option {
 		return nil
 	}
 }
-
-// Network is all that a node needs of the world: interfaces, datagrams, listeners and dials.
-type Network = node.Network
 
 func duration(option string, d time.Duration, field func(*config) *time.Duration) Option {
 	return func(c *config) error {

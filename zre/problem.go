@@ -54,13 +54,13 @@ const (
 	// WithInterfaces left out. About is the endpoint.
 	ProblemContradiction = ProblemKind(node.ProblemContradiction)
 
-	// ProblemInterface: WithInterfaces names an interface or address that is not there. About is that name. The node waits for it; with no other
+	// ProblemInterfaceMissing: WithInterfaces names an interface or address that is not there. About is that name. The node waits for it; with no other
 	// interface it sends no beacons meanwhile, and is found by static peers alone. It is solved when the interface or address is there.
-	ProblemInterface = ProblemKind(node.ProblemInterface)
+	ProblemInterfaceMissing = ProblemKind(node.ProblemInterfaceMissing)
 
-	// ProblemInterfaces: the system does not tell which network interfaces there are, so that no beacons are sent. (On Linux a service without
+	// ProblemInterfacesUnknown: the system does not tell which network interfaces there are, so that no beacons are sent. (On Linux a service without
 	// AF_NETLINK among its address families is told in another way.) It is solved when it tells. About is empty.
-	ProblemInterfaces = ProblemKind(node.ProblemInterfaces)
+	ProblemInterfacesUnknown = ProblemKind(node.ProblemInterfacesUnknown)
 
 	// ProblemBeaconPort: a UDP port of the beacons cannot be opened. Another program holds it alone, or this one may not. About is the port, such
 	// as "UDP port 5670". It is solved when the port is open.
@@ -116,5 +116,5 @@ func (p Problem) String() string {
 }
 
 func problemOf(p *node.Problem) Problem {
-	return Problem{ProblemKind(p.Kind), p.About, (*Peer)(p.Peer), p.Err, p.Since, p.Solved}
+	return Problem{ProblemKind(p.Kind), p.About, peerOf(p.Peer), p.Err, p.Since, p.Solved}
 }

@@ -92,7 +92,7 @@ func newPipeConfig(args []string, out io.Writer) (*pipeConfig, error) {
 	}
 	err := flags.Parse(args)
 	if c.discards {
-		c.node = append(c.node, zre.WithDiscard())
+		c.node = append(c.node, zre.WithSendOnly())
 	}
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(out, pipeUsage)

@@ -27,7 +27,7 @@ func (c *pipeConfig) sourceFlags(flags *flag.FlagSet) {
 			func(s string) zre.Option { return zre.WithPeers(s) }},
 		{"srv", "a `domain` whose SRV records (_zre._tcp) name such endpoints (repeatable)",
 			func(s string) zre.Option { return zre.WithSRV(s) }},
-		{"resolver", "the DNS `server` that --srv asks, as 10.0.0.2 or 10.0.0.2:8600 (default: the system's)", zre.WithResolver},
+		{"resolver", "the DNS `server` that --srv asks, as 10.0.0.2 or 10.0.0.2:8600 (default: the system's)", zre.WithDNSServer},
 		{"gossip-bind", "be a gossip hub at that `endpoint`, as tcp://*:5672 (repeatable)",
 			func(s string) zre.Option { return zre.WithGossipBind(s) }},
 		{"gossip-connect", "the `endpoint` of a gossip hub, as tcp://hub:5672 (repeatable)",
@@ -54,7 +54,7 @@ func (c *pipeConfig) sourceFlags(flags *flag.FlagSet) {
 		if err != nil {
 			return errors.New("want a number from 1 to 255")
 		}
-		return add(zre.WithTTL(ttl))
+		return add(zre.WithMulticastTTL(ttl))
 	})
 	flags.Func("group-address", "the multicast `address` of beacons with a state (default 239.255.90.82)", func(s string) error {
 		addr, err := netip.ParseAddr(s)

@@ -58,14 +58,14 @@ func (r *room) show(event zre.Event) {
 // trouble prints a problem that somebody who chats can do something about.
 func (r *room) trouble(e zre.Problem) {
 	switch {
-	case e.Solved && e.Kind == zre.ProblemInterface:
+	case e.Solved && e.Kind == zre.ProblemInterfaceMissing:
 		r.print("* %s is there", clean(e.About))
 	case e.Solved:
-	case e.Kind == zre.ProblemInterface:
+	case e.Kind == zre.ProblemInterfaceMissing:
 		r.print("! there is no interface or address %s here, waiting for it", clean(e.About))
 	case e.Kind == zre.ProblemNotAccepting:
 		r.print("! others cannot connect: %s", clean(fmt.Sprint(e.Err)))
-	case e.Kind == zre.ProblemInterfaces, e.Kind == zre.ProblemBeaconPort, e.Kind == zre.ProblemBeacons:
+	case e.Kind == zre.ProblemInterfacesUnknown, e.Kind == zre.ProblemBeaconPort, e.Kind == zre.ProblemBeacons:
 		r.print("! others may not find this chat (zre doctor tells more): %s", clean(fmt.Sprint(e.Err)))
 	case e.Kind == zre.ProblemUnreachable, e.Kind == zre.ProblemDNS:
 		r.print("! cannot reach %s: %s", clean(cmp.Or(e.From().Name, e.About)), clean(fmt.Sprint(e.Err)))

@@ -86,5 +86,7 @@ type Peer struct {
 
 	// What waited to be sent to it when Peer, Peers or PeersIn was called; 0 in events.
 	QueuedMessages int
-	QueuedOctets   int64 // with the headers of frames
+	QueuedBytes    int64 // with the headers of frames
+
+	Public any // what the application sees of it, if it is another type: see node.Config.Public
 }

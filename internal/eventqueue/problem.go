@@ -16,8 +16,8 @@ const (
 	ProblemAddressTaken
 	ProblemTooManyPeers
 	ProblemContradiction
-	ProblemInterface
-	ProblemInterfaces
+	ProblemInterfaceMissing
+	ProblemInterfacesUnknown
 	ProblemBeaconPort
 	ProblemBeacons
 	ProblemNotAccepting
@@ -27,20 +27,20 @@ const (
 )
 
 var problemNames = [...]string{
-	ProblemUnreachable:   "unreachable",
-	ProblemFlapping:      "flapping",
-	ProblemConflict:      "conflict",
-	ProblemAddressTaken:  "address taken",
-	ProblemTooManyPeers:  "too many peers",
-	ProblemContradiction: "contradiction",
-	ProblemInterface:     "interface missing",
-	ProblemInterfaces:    "interfaces unknown",
-	ProblemBeaconPort:    "beacon port",
-	ProblemBeacons:       "beacons",
-	ProblemNotAccepting:  "not accepting",
-	ProblemDNS:           "DNS",
-	ProblemGossip:        "gossip",
-	ProblemUnlisted:      "unlisted",
+	ProblemUnreachable:       "unreachable",
+	ProblemFlapping:          "flapping",
+	ProblemConflict:          "conflict",
+	ProblemAddressTaken:      "address taken",
+	ProblemTooManyPeers:      "too many peers",
+	ProblemContradiction:     "contradiction",
+	ProblemInterfaceMissing:  "interface missing",
+	ProblemInterfacesUnknown: "interfaces unknown",
+	ProblemBeaconPort:        "beacon port",
+	ProblemBeacons:           "beacons",
+	ProblemNotAccepting:      "not accepting",
+	ProblemDNS:               "DNS",
+	ProblemGossip:            "gossip",
+	ProblemUnlisted:          "unlisted",
 }
 
 // String returns the kind in words, such as "too many peers".

@@ -60,7 +60,7 @@ func TestExitOfUnreachablePeer(t *testing.T) {
 				entered := zretest.Next[zre.Enter](a)
 				began := time.Now()
 				exit := zretest.Next[zre.Exit](a)
-				if exit.Reason != zre.Unreachable || exit.Reason.String() != "unreachable" || exit.Peer.UUID != entered.Peer.UUID {
+				if exit.Reason != zre.ReasonUnreachable || exit.Reason.String() != "unreachable" || exit.Peer.UUID != entered.Peer.UUID {
 					t.Errorf("exit: %+v", exit)
 				}
 				if !errors.Is(exit.Err, syscall.EHOSTUNREACH) || !strings.Contains(exit.Err.Error(), "dial") {

@@ -56,7 +56,7 @@ func (r *remote) checkGivenUp(want error) {
 	if took := time.Since(began); took < expired-late || took > expired+late {
 		r.t.Errorf("it exited after %v, want %v", took, expired)
 	}
-	if exit.Reason != zre.Unreachable || exit.Reason.String() != "unreachable" {
+	if exit.Reason != zre.ReasonUnreachable || exit.Reason.String() != "unreachable" {
 		r.t.Errorf("it exited: %v, want unreachable", exit.Reason)
 	}
 	if exit.Err == nil || want != nil && !errors.Is(exit.Err, want) {

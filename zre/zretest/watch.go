@@ -103,7 +103,7 @@ func (w *Watched) Resume() {
 	var ctx context.Context
 	ctx, w.stop = context.WithCancel(context.Background())
 	w.taking.Go(func() {
-		for event := range w.All(ctx) {
+		for event := range w.AllEvents(ctx) {
 			w.take(event)
 		}
 	})
