@@ -94,7 +94,8 @@ type Node struct {
 	state     atomic.Uint32                     // our beacon.State; the control loop writes it
 	clock     *paths.Clock                      // the control loop advances it at each tick
 
-	chooser chooser
+	chooser  chooser
+	watchers watchers
 
 	calling    chan struct{} // holds a token for each call by ipc under way, see maxCalls
 	complained atomic.Bool   // of an ipc that failed

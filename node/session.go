@@ -210,6 +210,7 @@ func (s *session) publish() *Peer {
 	s.shownAt = at
 	p.Public = s.node.cfg.Public.peer(p)
 	s.snapshot.Store(p)
+	s.node.watchers.wake()
 	return p
 }
 

@@ -202,8 +202,9 @@ func (n *Node) unlist(s *session) {
 // hide takes a session out of the tables that the application sees.
 func (n *Node) hide(s *session) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	n.withdraw(s)
+	n.mu.Unlock()
+	n.watchers.wake()
 }
 
 // withdraw is hide for who holds mu.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -31,13 +32,12 @@ func snapshots(peers func(func(*session) bool), count int) []*Peer {
 	for p := range peers {
 		list = append(list, p.now())
 	}
-	slices.SortFunc(list, func(a, b *Peer) int {
-		if c := strings.Compare(a.Name, b.Name); c != 0 {
-			return c
-		}
-		return strings.Compare(string(a.UUID[:]), string(b.UUID[:]))
-	})
+	slices.SortFunc(list, byName)
 	return list
+}
+
+func byName(a, b *Peer) int {
+	return cmp.Or(strings.Compare(a.Name, b.Name), slices.Compare(a.UUID[:], b.UUID[:]))
 }
 
 // Peer returns what is known of a peer, and whether it is present.
@@ -52,8 +52,11 @@ func (n *Node) Peer(id uuid.UUID) (*Peer, bool) {
 }
 
 // now is the snapshot with what changes at every message.
-func (p *session) now() *Peer {
-	s := *p.snapshot.Load()
+func (p *session) now() *Peer { return p.withQueue(p.snapshot.Load()) }
+
+// withQueue is now, for a snapshot of a moment ago.
+func (p *session) withQueue(snapshot *Peer) *Peer {
+	s := *snapshot
 	s.QueuedMessages, s.QueuedBytes = p.out.Depth()
 	s.Public = nil // it is of a moment ago
 	return &s

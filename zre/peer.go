@@ -19,7 +19,7 @@ type Peer struct {
 
 	// What waited to be sent to it when Peer, Peers, PeersIn or Choose was called; 0 in events.
 	QueuedMessages int
-	QueuedBytes   int64 // with the headers of frames; for a node of this process 24 more a frame
+	QueuedBytes    int64 // with the headers of frames; for a node of this process 24 more a frame
 }
 
 // publicPeer makes the Peer of an engine's, once for each snapshot: events share it.
