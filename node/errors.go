@@ -38,6 +38,27 @@ var (
 	// ErrInvalidGroup: the string cannot name a group. The error says why, and names the string.
 	ErrInvalidGroup = errors.New("not a group name")
 
+	// ErrInvalidName: the string cannot name a node.
+	ErrInvalidName = errors.New("not a name for a node")
+
+	// ErrInvalidHeader: the name or value cannot be a header's, or the node sets that header itself.
+	ErrInvalidHeader = errors.New("not a header that can be set")
+
+	// ErrInvalidEndpoint: the string is no endpoint that can be dialled, or listened at.
+	ErrInvalidEndpoint = errors.New("not an endpoint")
+
+	// ErrInvalidDomain: the string is no name that the DNS can be asked for.
+	ErrInvalidDomain = errors.New("not a domain name")
+
+	// ErrTooManyGroups, ErrTooManyHeaders and ErrHelloTooLarge: peers would refuse the HELLO of a node that is in so many groups, has so many
+	// headers, or names that are so long.
+	ErrTooManyGroups  = errors.New("too many groups")
+	ErrTooManyHeaders = errors.New("too many headers")
+	ErrHelloTooLarge  = errors.New("name, groups and headers are too long together")
+
+	// ErrListen: Start cannot listen, or open what beacons need. The operating system's error says why.
+	ErrListen = errors.New("cannot listen")
+
 	// ErrTooLarge: the message is larger than what a peer would accept.
 	ErrTooLarge = errors.New("message is too large")
 )
@@ -83,3 +104,37 @@ func groupError(group string, err error) error {
 	}
 	return fmt.Errorf("group %.40q: %w (%w): want 1 to %d bytes of UTF-8, without NUL", group, ErrInvalidGroup, err, msg.MaxString)
 }
+
+// helloError says what keeps a HELLO from being sent; err is what package msg says.
+func (l *Limits) helloError(hello *msg.OutHello, err error) error {
+	var wrong *msg.StringError
+	kind := ErrHelloTooLarge
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &wrong):
+		kind = map[string]error{"group": ErrInvalidGroup, "name": ErrInvalidName}[wrong.Field]
+		if kind == nil {
+			kind = ErrInvalidHeader
+		}
+	case len(hello.Groups) > l.GroupsPerPeer:
+		kind = ErrTooManyGroups
+	case len(hello.Headers) > l.Headers:
+		kind = ErrTooManyHeaders
+	}
+	return fmt.Errorf("%w: %w", kind, err)
+}
+
+// marked is an error that is another one, too, without saying so in its text.
+type marked struct{ err, as error }
+
+// mark has an error be another one for errors.Is; nil stays nil.
+func mark(err, as error) error {
+	if err == nil {
+		return nil
+	}
+	return &marked{err, as}
+}
+
+func (m *marked) Error() string   { return m.err.Error() }
+func (m *marked) Unwrap() []error { return []error{m.err, m.as} }

@@ -43,17 +43,19 @@ const (
 
 // The kinds of event.
 const (
-	Enter          = eventqueue.Enter
-	Exit           = eventqueue.Exit
-	Join           = eventqueue.Join
-	Leave          = eventqueue.Leave
-	Whisper        = eventqueue.Whisper
-	Shout          = eventqueue.Shout
-	Evasive        = eventqueue.Evasive
-	Silent         = eventqueue.Silent
-	State          = eventqueue.State
-	Leader         = eventqueue.Leader
-	ProblemChanged = eventqueue.ProblemChanged
+	Enter            = eventqueue.Enter
+	Exit             = eventqueue.Exit
+	Join             = eventqueue.Join
+	Leave            = eventqueue.Leave
+	Whisper          = eventqueue.Whisper
+	Shout            = eventqueue.Shout
+	Evasive          = eventqueue.Evasive
+	Silent           = eventqueue.Silent
+	State            = eventqueue.State
+	Leader           = eventqueue.Leader
+	HeadersChanged   = eventqueue.HeadersChanged
+	EndpointsChanged = eventqueue.EndpointsChanged
+	ProblemChanged   = eventqueue.ProblemChanged
 )
 
 // The reasons of an Exit.

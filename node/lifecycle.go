@@ -223,6 +223,7 @@ func (n *Node) live(o *opening) bool {
 		n.gossip.Serve()
 		n.publish()
 	}
+	n.noteEndpoints()
 	n.checkBeacons()
 	n.settleIn()
 	n.findPeers()

@@ -48,6 +48,8 @@ type Node struct {
 	auto        eventqueue.AutoState // with Config.AutoState
 	stateTurns  uint64               // so far
 	telling     bool                 // a STATE message was sent a moment ago
+	headerTurn  uint64               // counts the changes of our headers
+	turned      bool                 // HEADERS was sent a moment ago
 	groups      map[string]string    // joined by us, by name
 	status      uint8                // counts our joins and leaves (RFC 36, "The HELLO Command")
 	hellos      uint64               // sessions so far
@@ -76,6 +78,8 @@ type Node struct {
 	elections map[string]*groupElection
 	own       eventqueue.Stream // of events about this node itself
 
+	shownEndpoints []string // our endpoints, as the application knows them
+
 	troubles   map[uuid.UUID]*trouble // with peers, of late
 	hindered   map[problemKey]bool    // problems of our beacons
 	conflicted time.Time              // when another node with our UUID last showed itself; zero if that is over
@@ -90,6 +94,7 @@ type Node struct {
 	leaders  map[string]*Peer        // of the groups that have one; as it was when it was named
 
 	ownGroups atomic.Pointer[map[string]string] // a copy of groups for the readers
+	headers   atomic.Pointer[map[string]string] // ours; the control loop puts another one in, and no map changes
 	discarded atomic.Uint64                     // WHISPER and SHOUT, with Config.Discard
 	state     atomic.Uint32                     // our beacon.State; the control loop writes it
 	clock     *paths.Clock                      // the control loop advances it at each tick
@@ -165,6 +170,7 @@ func New(cfg Config) (*Node, error) {
 	n.ending = newEnding()
 	n.seeker = n.newSeeker()
 	n.ownGroups.Store(&map[string]string{})
+	n.headers.Store(&cfg.Headers)
 	if err := n.check(n.hello()); err != nil {
 		return nil, fmt.Errorf("node: %w", err)
 	}
@@ -264,40 +270,4 @@ func (n *Node) allow(local, _ net.Addr) bool {
 		}
 	}
 	return false
-}
-
-// Endpoint returns where peers reach the node, "tcp://address:port": what it advertises, else an address of the first network
-// interface; "" before Start.
-func (n *Node) Endpoint() string {
-	n.lifecycle.mu.Lock()
-	defer n.lifecycle.mu.Unlock()
-	if n.agent == nil {
-		return ""
-	}
-	return n.endpoint()
-}
-
-// endpoint is Endpoint once the node is started.
-func (n *Node) endpoint() string {
-	if n.cfg.Advertise != "" {
-		return n.cfg.Advertise
-	}
-	best, rank := netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0
-	for _, i := range n.agent.Interfaces() {
-		for _, prefix := range i.Addrs {
-			addr, r := prefix.Addr().WithZone(""), 3
-			switch {
-			case addr.IsLoopback():
-				r = 0
-			case addr.Is6() && addr.IsLinkLocalUnicast():
-				r = 1
-			case addr.Is6():
-				r = 2
-			}
-			if r > rank {
-				best, rank = addr, r
-			}
-		}
-	}
-	return paths.Format(netip.AddrPortFrom(best, n.mailboxPort()))
 }

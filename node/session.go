@@ -46,6 +46,8 @@ type session struct {
 	isExtended   bool           // likewise, as the READY of its DEALER told when its HELLO came: it may be sent ELECT
 	extensions   extensions     // what it understands beyond RFC 36
 	advertised   beacon.State   // our state, as it knows it
+	headerTurn   uint64         // our headers, as it knows them: see Node.headerTurn
+	headersTold  time.Time      // when it was last sent HEADERS
 	hello        *msg.OutHello  // what the session begins with, but for the endpoint, until the connection is up
 	stopDialling func()         // ends run
 	dialErr      error          // of the last attempt to dial

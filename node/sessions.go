@@ -42,7 +42,8 @@ func (n *Node) begin(id uuid.UUID, at *paths.Set, sameHost bool, flaps int, last
 	n.sessions[id] = s
 	n.mu.Unlock()
 	n.index(s)
-	hello := n.hello() // as of now: what changes later follows as JOIN and LEAVE
+	hello := n.hello() // as of now: what changes later follows as JOIN, LEAVE and HEADERS
+	s.headerTurn = n.headerTurn
 	s.hello = &hello
 	ctx, stop := context.WithCancel(s.ctx)
 	s.stopDialling = stop

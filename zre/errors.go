@@ -1,6 +1,8 @@
 package zre
 
 import (
+	"errors"
+
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/node"
@@ -36,6 +38,35 @@ var (
 	// ErrInvalidGroup: Join, Leave or Shout was given a string that cannot name a group: one that is empty, longer than 255 bytes, not UTF-8, or has
 	// a NUL. The error quotes it and says why.
 	ErrInvalidGroup = node.ErrInvalidGroup
+
+	// ErrInvalidName: a node cannot have this name: it is longer than 255 bytes, not UTF-8, or has a NUL.
+	ErrInvalidName = node.ErrInvalidName
+
+	// ErrInvalidHeader: a header cannot have this name or value, or the node sets it itself. The error says why.
+	ErrInvalidHeader = node.ErrInvalidHeader
+
+	// ErrInvalidEndpoint: the string is no endpoint, such as "tcp://10.1.0.7:5671". The error quotes it and says what it wants.
+	ErrInvalidEndpoint = node.ErrInvalidEndpoint
+
+	// ErrInvalidDomain: the DNS cannot be asked for this name.
+	ErrInvalidDomain = node.ErrInvalidDomain
+
+	// ErrInvalidOption: an option of NewNode has a value that cannot be used. Every error of NewNode is this one; some are another one too, such as
+	// ErrInvalidName. The error names the option and says what it wants.
+	ErrInvalidOption = errors.New("an option has a value that cannot be used")
+
+	// ErrTooManyGroups: the node is in as many groups as Limits.GroupsPerPeer allows.
+	ErrTooManyGroups = node.ErrTooManyGroups
+
+	// ErrTooManyHeaders: the node has as many headers as Limits.Headers allows.
+	ErrTooManyHeaders = node.ErrTooManyHeaders
+
+	// ErrHelloTooLarge: the node's name, groups and headers would be more than Limits.HelloSize together.
+	ErrHelloTooLarge = node.ErrHelloTooLarge
+
+	// ErrListen: Start cannot listen at the address of WithListen or WithGossipBind, or finds no free port. The error wraps that of the operating
+	// system, such as syscall.EADDRINUSE.
+	ErrListen = node.ErrListen
 
 	// ErrTooLarge: the message is larger than peers accept: 64 MiB, or 1,023 frames.
 	ErrTooLarge = node.ErrTooLarge

@@ -1,11 +1,14 @@
 package zre
 
 import (
+	"strings"
+
 	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/node"
 )
 
-// Event is one of Enter, Exit, Join, Leave, Whisper, Shout, StateChange, Leader, Evasive, Silent and Problem: use a type switch.
+// Event is one of Enter, Exit, Join, Leave, Whisper, Shout, StateChange, HeaderChange, Leader, Evasive, Silent, EndpointChange and Problem: use a
+// type switch. Later versions may have more.
 type Event interface {
 	// From returns the peer that the event is about, as it was at that moment. It is never nil.
 	From() *Peer
@@ -63,6 +66,15 @@ type (
 		State State
 	}
 
+	// HeaderChange: a peer has other headers than before (Node.SetHeader). They are in Peer.Headers.
+	HeaderChange struct{ Peer *Peer }
+
+	// EndpointChange: this node is reached at other endpoints than before, since its network interfaces have changed, or its port.
+	EndpointChange struct {
+		Endpoints []string // as Node.Endpoints returns them
+		self      *Peer
+	}
+
 	// Leader: a member of a group leads it from now on: the one with the lowest UUID of those that contest (Node.Contest). Peer may be this
 	// node, whose UUID it has then, and no Transport. If the leader exits or leaves the group, and no other member contests, nothing more comes:
 	// Node.Leader returns false.
@@ -98,6 +110,17 @@ func (e Shout) From() *Peer { return e.Peer }
 
 // From implements Event.
 func (e StateChange) From() *Peer { return e.Peer }
+
+// From implements Event.
+func (e HeaderChange) From() *Peer { return e.Peer }
+
+// From implements Event. It returns this node as a peer sees it.
+func (e EndpointChange) From() *Peer {
+	if e.self == nil {
+		return &Peer{}
+	}
+	return e.self
+}
 
 // From implements Event.
 func (e Leader) From() *Peer { return e.Peer }
@@ -150,6 +173,10 @@ func eventOf(e *node.Event) Event {
 		return StateChange{p, State(e.State)}
 	case node.Leader:
 		return Leader{p, e.Group}
+	case node.HeadersChanged:
+		return HeaderChange{p}
+	case node.EndpointsChanged:
+		return EndpointChange{strings.Fields(e.Group), p}
 	case node.Evasive:
 		return Evasive{p}
 	case node.Silent:

@@ -128,8 +128,29 @@ func (n *Node) UUID() uuid.UUID { return n.engine.UUID() }
 // Name returns the node's public name.
 func (n *Node) Name() string { return n.engine.Name() }
 
-// Endpoint returns where peers of the first network interface reach this node, as "tcp://address:port". It is empty before Start.
-func (n *Node) Endpoint() string { return n.engine.Endpoint() }
+// Endpoints returns where peers reach this node, as "tcp://address:port", the best first: what WithAdvertise says, then the addresses of all network
+// interfaces that it uses. Beacons tell all of them, each on its own network; gossip tells the first. They change with the interfaces: then an
+// EndpointChange comes. There is none before Start, and one at least afterwards.
+func (n *Node) Endpoints() []string { return n.engine.Endpoints() }
+
+// SetHeader sets a header of this node: a property that peers see in Peer.Headers. It may be called before Start, and at any time while the node
+// runs.
+//
+// Peers of this implementation learn of a change at once, and see a HeaderChange; of changes within 20 ms they see the last. RFC 36 HAS HEADERS IN
+// HELLO ALONE: nodes of other implementations, and of older versions of this one, see a change when they are next said HELLO, that is when the
+// connection to them breaks or this node restarts, and until then what they have seen. Use SetHeader for what changes now and then, such as a role or
+// a version, and messages for all else.
+//
+// Errors: ErrInvalidHeader for a name that is empty or longer than 255 bytes, a value longer than 128 KiB, text that is not UTF-8 or has a NUL, and
+// a header that the node sets itself, such as X-PUBLICKEY; ErrTooManyHeaders (Limits.Headers); ErrHelloTooLarge (Limits.HelloSize); ErrClosed.
+func (n *Node) SetHeader(name, value string) error { return n.engine.SetHeader(name, value) }
+
+// RemoveHeader removes a header of this node, as SetHeader sets it. Removing one that it does not have does nothing. Errors: ErrInvalidHeader for a
+// name that none can have, ErrClosed.
+func (n *Node) RemoveHeader(name string) error { return n.engine.RemoveHeader(name) }
+
+// Headers returns a copy of this node's own headers.
+func (n *Node) Headers() map[string]string { return n.engine.Headers() }
 
 // Join enters a group and tells all peers. Names are 1 to 255 bytes of UTF-8 without NUL, else the error is ErrInvalidGroup; case matters. Joining
 // twice does nothing. It may be called before Start, and does not wait for the network.

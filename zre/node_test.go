@@ -60,8 +60,8 @@ func TestConversation(t *testing.T) {
 	b := start(t, port, zre.WithName("b"))
 	enter := next[zre.Enter](t, b)
 	if p := enter.Peer; p.UUID != id || p.Name != "a" || len(p.Headers) != 2 || p.Headers["k"] != "v" || p.Headers["l"] != "w" ||
-		p.Transport != "inproc" || p.Endpoint != a.Endpoint() {
-		t.Errorf("entered: %+v; its endpoint is %s", p, a.Endpoint())
+		p.Transport != "inproc" || p.Endpoint != a.Endpoints()[0] {
+		t.Errorf("entered: %+v; its endpoint is %s", p, a.Endpoints()[0])
 	}
 	if err := a.Join("G"); err != nil {
 		t.Fatal(err)

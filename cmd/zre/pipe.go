@@ -99,7 +99,7 @@ func pipe(args []string, in io.Reader, out, errs io.Writer) int {
 		return 1
 	}
 	p := &piper{node: node, out: newLineWriter(out, stop)}
-	p.out.write(line{Event: "ready", UUID: node.UUID().String(), Name: node.Name(), Endpoint: node.Endpoint()}, true)
+	p.out.write(line{Event: "ready", UUID: node.UUID().String(), Name: node.Name(), Endpoint: node.Endpoints()[0]}, true)
 
 	var events sync.WaitGroup
 	events.Go(p.events)

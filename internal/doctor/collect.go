@@ -149,7 +149,7 @@ func (c *Config) mailboxPort(node *zre.Node) int {
 	if c.Advertise != "" {
 		return c.listenPort()
 	}
-	ap, _ := netip.ParseAddrPort(trimScheme(node.Endpoint())) // it is one
+	ap, _ := netip.ParseAddrPort(trimScheme(node.Endpoints()[0])) // it is one
 	return int(ap.Port())
 }
 

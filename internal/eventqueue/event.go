@@ -21,8 +21,10 @@ const (
 	Evasive
 	Silent
 	State
-	Leader         // of a group; Peer is it, which may be this node
-	ProblemChanged // of no session: a problem began, has another cause, or is solved
+	Leader           // of a group; Peer is it, which may be this node
+	HeadersChanged   // of a peer
+	EndpointsChanged // of this node, which Peer is
+	ProblemChanged   // of no session: a problem began, has another cause, or is solved
 )
 
 // Reason says why a peer exited.
@@ -66,7 +68,7 @@ type Event struct {
 	State  beacon.State // State
 	Err    error        // Exit for Unreachable: of the last attempt to dial, or that the way takes no data
 	Peer   *Peer
-	Group  string        // Join, Leave, Shout, Leader
+	Group  string        // Join, Leave, Shout, Leader; EndpointsChanged: the endpoints, with spaces between
 	Frames [][]byte      // Whisper, Shout; one at least. The application owns them
 	Origin memory.Origin // of the frames, to give them back
 

@@ -182,7 +182,7 @@ func TestLongMessageOnASlowLink(t *testing.T) {
 					address = "10.1.0.2"
 				}
 				a := zretest.Start(t, lan.Host("10.0.0.1"), logged(t, zre.WithName("a"))...)
-				b := zretest.Start(t, test.network(lan.Host(address)), zre.WithName("b"), zre.WithPeers(a.Endpoint()))
+				b := zretest.Start(t, test.network(lan.Host(address)), zre.WithName("b"), zre.WithPeers(endpointOf(a)))
 				zretest.Next[zre.Enter](a)
 				zretest.Next[zre.Enter](b)
 				sent := bytes.Repeat([]byte{7}, 40<<20) // 67 s
@@ -215,7 +215,7 @@ func TestLongMessageAndFarewell(t *testing.T) {
 					address = "10.1.0.2"
 				}
 				a := zretest.Start(t, lan.Host("10.0.0.1"), logged(t, zre.WithName("a"))...)
-				b := zretest.Start(t, lan.Host(address), zre.WithName("b"), zre.WithPeers(a.Endpoint()))
+				b := zretest.Start(t, lan.Host(address), zre.WithName("b"), zre.WithPeers(endpointOf(a)))
 				zretest.Next[zre.Enter](a)
 				zretest.Next[zre.Enter](b)
 				lan.SetLink(zretest.Link{Latency: time.Millisecond, Bandwidth: 20_000})

@@ -184,6 +184,8 @@ func describe(event zre.Event) string {
 		detail = ", " + e.Group
 	case zre.StateChange:
 		detail = ", " + e.State.String()
+	case zre.EndpointChange:
+		return fmt.Sprintf("EndpointChange(%s)", strings.Join(e.Endpoints, " "))
 	case zre.Problem:
 		return fmt.Sprintf("Problem(%v)", e)
 	}
