@@ -8,8 +8,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
-
-	"github.com/go-zre/go-zre/beacon"
 )
 
 // Config says what a node is and how it behaves. The zero value of a field means its default.
@@ -131,9 +129,6 @@ func (c *Config) complete() error {
 	if err := c.checkSources(); err != nil {
 		return err
 	}
-	if err := (beacon.Config{UUID: c.UUID, Interfaces: c.Interfaces}).Check(); err != nil {
-		return fmt.Errorf("node: %w", err)
-	}
 	if c.BeaconPort < 0 || c.BeaconPort > 55535 {
 		return fmt.Errorf("node: beacon port %d: choose one from 1 to 55535 (beacons with a state use the port 10,000 above)", c.BeaconPort)
 	}
@@ -156,6 +151,9 @@ func (c *Config) complete() error {
 	}
 	if c.ExpiredTimeout <= c.EvasiveTimeout {
 		return fmt.Errorf("node: expired timeout %v: it must be longer than the evasive timeout, %v", c.ExpiredTimeout, c.EvasiveTimeout)
+	}
+	if err := c.beacons().Check(); err != nil {
+		return fmt.Errorf("node: %w", err)
 	}
 	if c.Linger == 0 {
 		c.Linger = 5 * time.Second

@@ -171,6 +171,11 @@ func New(cfg Config) (*Node, error) {
 	n.seeker = n.newSeeker()
 	n.ownGroups.Store(&map[string]string{})
 	n.headers.Store(&cfg.Headers)
+	for name, value := range cfg.Headers {
+		if err := cfg.Limits.checkHeader(name, value); err != nil {
+			return nil, fmt.Errorf("node: header %.40q: %w", name, err)
+		}
+	}
 	if err := n.check(n.hello()); err != nil {
 		return nil, fmt.Errorf("node: %w", err)
 	}

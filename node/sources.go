@@ -13,7 +13,7 @@ import (
 func (c *Config) checkSources() error {
 	if c.Advertise != "" {
 		if _, _, err := paths.Parse(c.Advertise); err != nil {
-			return fmt.Errorf("node: WithAdvertise: %w", err)
+			return mark(fmt.Errorf("node: WithAdvertise: %w", err), ErrInvalidEndpoint)
 		}
 	}
 	if err := checkEndpoints("WithPeers", c.Peers); err != nil {
@@ -156,7 +156,7 @@ func (n *Node) removeSources(list *[]string, values []string, remove func(value 
 func checkEndpoints(what string, endpoints []string) error {
 	for _, endpoint := range endpoints {
 		if _, _, err := paths.Parse(endpoint); err != nil {
-			return fmt.Errorf("node: %s: %w", what, err)
+			return mark(fmt.Errorf("node: %s: %w", what, err), ErrInvalidEndpoint)
 		}
 	}
 	return nil
@@ -168,7 +168,7 @@ func namesOf(what string, domains []string) ([]string, error) {
 	for i, domain := range domains {
 		name, err := srv.Name(domain)
 		if err != nil {
-			return nil, fmt.Errorf("node: %s: %w", what, err)
+			return nil, mark(fmt.Errorf("node: %s: %w", what, err), ErrInvalidDomain)
 		}
 		names[i] = name
 	}

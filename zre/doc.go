@@ -48,6 +48,42 @@
 // event, [Leader], to all members, and [Node.Leader] returns it. Members that lost contact with each other have a leader each, until they meet
 // again: use it to divide work, not to guard what must never be done twice. C zyre's nodes take part in the elections; its own do not always end.
 //
+// # Errors
+//
+// The calls below fail with these errors, alone or joined with a cause, and with that of their context if it ends first; compare with [errors.Is]. In those
+// with a star it is within a [*PeerError], which says for which peer: get that with [errors.As]. A call that is not here returns no error.
+//
+//	NewNode                          ErrInvalidOption; with it ErrInvalidName, ErrInvalidHeader, ErrInvalidEndpoint, ErrInvalidDomain,
+//	                                 ErrInvalidGroup, ErrTooManyGroups, ErrTooManyHeaders, ErrHelloTooLarge
+//	Start                            ErrListen, ErrStarted, ErrClosed
+//	Close, Shutdown                  LostError
+//	Join, Contest                    ErrInvalidGroup, ErrTooManyGroups, ErrHelloTooLarge, ErrClosed
+//	Leave                            ErrInvalidGroup, ErrClosed
+//	SetState                         ErrInvalidState, ErrClosed
+//	SetHeader                        ErrInvalidHeader, ErrTooManyHeaders, ErrHelloTooLarge, ErrClosed
+//	RemoveHeader                     ErrInvalidHeader, ErrClosed
+//	Whisper, WhisperNoCopy           ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrTooLarge, ErrNotStarted, ErrClosed
+//	Shout, ShoutNoCopy               ErrInvalidGroup, ErrPeerBusy*, ErrUnreadEvents*, ErrTooLarge, ErrNotStarted, ErrClosed
+//	Ping, Flush                      ErrUnknownPeer*, ErrPeerBusy*, ErrNotStarted, ErrClosed
+//	WaitFor                          ErrNotStarted, ErrClosed
+//	AddPeers, RemovePeers            ErrInvalidEndpoint, ErrClosed
+//	AddSRV, RemoveSRV                ErrInvalidDomain, ErrClosed
+//	ConnectGossip, DisconnectGossip  ErrInvalidEndpoint, ErrClosed
+//
+// What to do:
+//
+//	ErrInvalid…                      correct the value; the error names it, and says what is wanted
+//	ErrTooManyGroups, ErrTooManyHeaders, ErrHelloTooLarge
+//	                                 leave a group, remove a header, or raise Limits in all nodes
+//	ErrListen                        see what else uses the address or port; call Start again
+//	ErrStarted, ErrNotStarted        call Start once, before the others
+//	ErrClosed                        stop: the node is closed, and another one must be made
+//	ErrUnknownPeer                   forget the peer, until an Enter of it comes
+//	ErrPeerBusy                      send less, later, or not at all; the peer has not got the message
+//	ErrUnreadEvents                  read the events in one goroutine, and send in another
+//	ErrTooLarge                      cut the message in parts, or raise Limits in all nodes
+//	LostError                        tell someone; with more time (WithLinger, Shutdown) more is sent
+//
 // # Sending
 //
 // Whisper and Shout queue a message and return. They wait only while a peer's queue is full (10,000 messages or 64 MiB), until

@@ -72,6 +72,12 @@ var (
 	ErrTooLarge = node.ErrTooLarge
 )
 
+// optionError is an error of NewNode, which is ErrInvalidOption, too.
+type optionError struct{ error }
+
+func (e *optionError) Unwrap() error        { return e.error }
+func (e *optionError) Is(target error) bool { return target == ErrInvalidOption }
+
 // PeerError tells for which peer a Whisper, Shout, Ping or Flush failed: its UUID, and its Name if that is known. Err is ErrUnknownPeer or ErrPeerBusy;
 // errors.Is finds these, and the context's error if that ended the wait. Dropped is set if the peer took nothing for the send timeout and its
 // session was ended for that: it exits as NotResponding. Get a PeerError with errors.As.

@@ -41,7 +41,7 @@ func NewNode(options ...Option) (*Node, error) {
 	var cfg config
 	for _, option := range options {
 		if err := option(&cfg); err != nil {
-			return nil, err
+			return nil, &optionError{err}
 		}
 	}
 	cfg.Public = node.Public{
@@ -51,7 +51,7 @@ func NewNode(options ...Option) (*Node, error) {
 	}
 	engine, err := node.New(cfg.Config)
 	if err != nil {
-		return nil, err
+		return nil, &optionError{err}
 	}
 	return &Node{engine: engine, events: make(chan Event, 64), done: make(chan struct{})}, nil
 }
