@@ -19,6 +19,8 @@ type Node struct {
 	batch  []node.Event // taken; whoever takes owns it
 	next   int          // the first of it that is not yet received
 
+	observers []func(Event) // of each event that is received
+
 	taker  atomic.Int32 // which of the takers below has batch and next
 	once   sync.Once    // starts the goroutine that fills events
 	events chan Event
@@ -53,7 +55,7 @@ func NewNode(options ...Option) (*Node, error) {
 	if err != nil {
 		return nil, &optionError{err}
 	}
-	return &Node{engine: engine, events: make(chan Event, 64), done: make(chan struct{})}, nil
+	return &Node{engine: engine, observers: cfg.observers, events: make(chan Event, 64), done: make(chan struct{})}, nil
 }
 
 // Start opens the node's mailbox and begins to look for peers and to be seen by them. It does not wait for peers: they come as
@@ -289,6 +291,9 @@ func (n *Node) take(stop <-chan struct{}, yield func(Event) bool) {
 			n.batch[n.next] = node.Event{} // what was delivered must not stay reachable
 			n.next++
 			n.engine.NoteRead()
+			for _, observe := range n.observers {
+				observe(event)
+			}
 			if !yield(event) {
 				return
 			}

@@ -16,7 +16,10 @@ import (
 // Option sets something of a node when it is made.
 type Option func(*config) error
 
-type config struct{ node.Config }
+type config struct {
+	node.Config
+	observers []func(Event)
+}
 
 // WithName sets the public name that peers see, at most 255 octets of UTF-8. Names need not be unique. By default it is the
 // first six hex digits of the UUID.
@@ -346,6 +349,16 @@ func WithLimits(limits Limits) Option {
 func WithNetwork(network Network) Option {
 	return func(c *config) error {
 		c.Network = network
+		return nil
+	}
+}
+
+// WithObserver has a function see every event that the application takes, in its order, just before the application does: for tests and for logs. It
+// is called in the goroutine that takes the events, which waits meanwhile. Events that the application does not take are not observed either. Frames
+// are the application's: the function copies what it keeps of them, and does not call Recycle. Use it several times for several functions.
+func WithObserver(observe func(Event)) Option {
+	return func(c *config) error {
+		c.observers = append(c.observers[:len(c.observers):len(c.observers)], observe)
 		return nil
 	}
 }
