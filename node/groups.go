@@ -75,7 +75,7 @@ func (n *Node) hello() msg.OutHello {
 		Status: n.status,
 		Name:   n.cfg.Name,
 	}
-	hello.Headers = outHeaders(*n.headers.Load())
+	hello.Headers = n.outHeaders(*n.headers.Load())
 	return hello
 }
 

@@ -166,6 +166,8 @@ func describe(e Event) string {
 		return fmt.Sprintf("SHOUT(%s):%df", e.Group, len(e.Frames))
 	case State:
 		return fmt.Sprintf("STATE(%v)", e.State)
+	case HeadersChanged:
+		return fmt.Sprintf("HEADERS(%v)", e.Peer.Headers)
 	case Leader:
 		return fmt.Sprintf("LEADER(%s)", e.Group)
 	case Evasive:

@@ -32,7 +32,7 @@ func (n *Node) SetHeader(name, value string) error {
 			}
 			headers[name] = value
 			hello := n.hello()
-			hello.Headers = outHeaders(headers)
+			hello.Headers = n.outHeaders(headers)
 			if err := n.check(hello); err != nil {
 				return err
 			}
@@ -86,7 +86,8 @@ func (l *Limits) checkHeader(name, value string) error {
 	return nil
 }
 
-func outHeaders(headers map[string]string) (list []msg.OutHeader) {
+// outHeaders are the headers of our HELLO and HEADERS, sorted.
+func (n *Node) outHeaders(headers map[string]string) (list []msg.OutHeader) {
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		list = append(list, msg.OutHeader{Name: name, Value: headers[name]})
 	}
@@ -126,7 +127,7 @@ func (n *Node) tellHeadersTo(p *session, now time.Time) {
 		return
 	}
 	p.headerTurn, p.headersTold = n.headerTurn, now
-	headers := outHeaders(*n.headers.Load())
+	headers := n.outHeaders(*n.headers.Load())
 	p.out.Control(func(dst []byte, sequence uint16) []byte {
 		dst, err := msg.AppendHeaders(dst, sequence, headers, n.cfg.Limits.msg())
 		if err != nil {
@@ -148,9 +149,18 @@ func (in *inbox) changeHeaders() error {
 	return in.node.do(func() { in.node.headersChanged(in.session, headers) })
 }
 
-// headersChanged takes the headers of a peer that changed.
+// headersChanged takes the headers of a peer that changed. Those that a node sets itself stay as its HELLO gave them.
 func (n *Node) headersChanged(p *session, headers map[string]string) {
-	if n.present[p.uuid] != p || maps.Equal(p.headers, headers) {
+	if n.present[p.uuid] != p {
+		return
+	}
+	for _, name := range reservedHeaders {
+		delete(headers, name)
+		if value, has := p.headers[name]; has {
+			headers[name] = value
+		}
+	}
+	if maps.Equal(p.headers, headers) {
 		return
 	}
 	p.headers = headers
