@@ -6,20 +6,20 @@ import (
 	"github.com/go-zre/go-zre/node"
 )
 
-// Peer is what is known of a peer at one moment. It does not change: a later event brings another. Treat its map and slice as
-// read-only, since events share them.
+// Peer is what was known of a peer at one moment. It does not change; later events have a newer one. Do not modify its map and slice: events share
+// them.
 type Peer struct {
 	UUID      uuid.UUID
-	Name      string            // as its HELLO gave it; not unique
-	Endpoint  string            // where its mailbox is on the network, "tcp://address:port"
-	Headers   map[string]string // the properties that its HELLO gave
-	Groups    []string          // the groups it is in, as it joined them: the newest last; sort a copy to show them by name
-	Transport string            // how messages reach it: "tcp", "ipc" on this host, "inproc" in this process
-	State     State             // what it told last; StateUnknown for implementations without states
+	Name      string            // need not be unique
+	Endpoint  string            // where it listens, "tcp://address:port"
+	Headers   map[string]string // its properties, by name
+	Groups    []string          // the groups that it is in, in the order in which it joined them
+	Transport string            // how messages reach it: "tcp", "ipc" (a unix socket of this host) or "inproc" (within this process)
+	State     State             // StateUnknown for implementations without states
 
-	// What waited to be sent to it when Peer, Peers, PeersIn or Choose was called; 0 in events.
+	// What waited to be sent to it when Peer, Peers, PeersIn, PeersWith, WaitFor or Choose was called; 0 in events.
 	QueuedMessages int
-	QueuedBytes    int64 // with the headers of frames; for a node of this process 24 more a frame
+	QueuedBytes    int64 // including frame headers; within a process 24 bytes more for each frame
 }
 
 // publicPeer makes the Peer of an engine's, once for each snapshot: events share it.
