@@ -7,8 +7,8 @@ import (
 	"github.com/go-zre/go-zre/node"
 )
 
-// Match says whether a peer is one that is looked for, in WaitFor. Any function of this kind will do. It is called in the goroutine that
-// waits, and may call methods of the node.
+// Match says whether WaitFor is to count a peer. HasHeader, HasName, HasState and InGroup return such functions; write others yourself. A Match
+// runs in the goroutine that waits, and may call methods of the node.
 type Match func(*Peer) bool
 
 // HasHeader matches peers that have a header of this name and value.
@@ -32,22 +32,22 @@ func InGroup(group string) Match {
 	return func(p *Peer) bool { return slices.Contains(p.Groups, group) }
 }
 
-// WaitFor waits until count peers are present that match, and returns all that do, by name. A peer must match every one of the functions; without
-// any, all peers do:
+// WaitFor waits until at least count peers match, and returns all that do, sorted by name. A peer must match all functions that are given; without
+// one, every peer matches:
 //
 //	cameras, err := node.WaitFor(ctx, 1, zre.HasHeader("role", "camera"))
 //	members, err := node.WaitFor(ctx, 3, zre.InGroup("CHAT"), zre.HasState(zre.StateIdle))
 //
-// It takes no events, and needs nobody to read them: call it from any goroutine, also in the loop over the events, where those of the peers
-// that it returns are still to come. It looks when something about a peer changes, and does not poll. With a count of 0 it does not wait.
+// WaitFor takes no events and does not need them to be read. Call it from any goroutine, also in the loop that reads the events; the events of the
+// peers that it returns may still be to come. It is woken by changes and does not poll. If count is 0 it does not wait.
 //
-// Errors: ErrNotStarted, ErrClosed, also if the node is closed meanwhile, or the context's; then the peers are those that matched last.
+// Errors: ErrNotStarted; ErrClosed, also if the node is closed meanwhile; or the context's, with the peers that matched last.
 func (n *Node) WaitFor(ctx context.Context, count int, match ...Match) ([]*Peer, error) {
 	peers, err := n.engine.WaitFor(ctx, count, matchAll(match))
 	return peersOf(peers), err
 }
 
-// PeersWith returns the peers present that have a header of this name and value, by name.
+// PeersWith returns the peers that have a header of this name and value, sorted by name.
 func (n *Node) PeersWith(header, value string) []*Peer {
 	return peersOf(n.engine.PeersWhere(matchAll([]Match{HasHeader(header, value)})))
 }
