@@ -333,13 +333,13 @@ func (n *Node) Problems() []Problem {
 	return problems
 }
 
-// Contest makes this node a candidate for the leadership of a group. The candidate with the lowest UUID leads; all members of this implementation name
-// it, by the event Leader and the method Leader. Contest joins the group if the node is not in it; leaving the group ends the candidacy. A second
+// Contest makes this node a contestant for the leadership of a group. The contestant with the lowest UUID leads; all members of this implementation name
+// it, by the event Leader and the method Leader. Contest joins the group if the node is not in it; leaving the group ends the contest. A second
 // call does nothing. It may be called before Start and does not wait for the network. Errors: those of Join.
 func (n *Node) Contest(group string) error { return n.engine.Contest(group) }
 
 // Leader returns the member that leads a group which this node is in. It may be this node: then Peer.UUID is UUID(), and Transport is empty. ok is false if no
-// member contests, as far as is known. A node names another leader at once, and itself one second after it became the lowest candidate that it
+// member contests, as far as is known. A node names another leader at once, and itself one second after it became the lowest contestant that it
 // knows. Members of this implementation agree within 3 seconds after the last change that they can know of.
 func (n *Node) Leader(group string) (leader *Peer, ok bool) {
 	p, ok := n.engine.Leader(group)
