@@ -135,17 +135,17 @@ type Reason uint8
 
 // Why a peer exits.
 const (
-	ReasonLeft          = Reason(node.Left)          // it said goodbye
-	ReasonCrashed       = Reason(node.Crashed)       // its connection closed without a goodbye
-	ReasonExpired       = Reason(node.Expired)       // nothing was heard of it for the expired timeout
-	ReasonLostMessages  = Reason(node.LostMessages)  // messages of it are missing, or it left before it had sent all
-	ReasonReplaced      = Reason(node.Replaced)      // it restarted, or began a new session
-	ReasonNotResponding = Reason(node.NotResponding) // it did not take its messages for the send timeout
+	ReasonLeft          Reason = Reason(node.Left)          // it said goodbye
+	ReasonCrashed       Reason = Reason(node.Crashed)       // its connection closed without a goodbye
+	ReasonExpired       Reason = Reason(node.Expired)       // nothing was heard of it for the expired timeout
+	ReasonLostMessages  Reason = Reason(node.LostMessages)  // messages of it are missing, or it left before it had sent all
+	ReasonReplaced      Reason = Reason(node.Replaced)      // it restarted, or began a new session
+	ReasonNotResponding Reason = Reason(node.NotResponding) // it did not take its messages for the send timeout
 
 	// ReasonUnreachable: this node hears the peer, but could not connect to it for the expired timeout. A firewall may be the cause, or an endpoint
 	// that cannot be reached from here. Or the peer's system acknowledged none of the data that was sent to it for that long, for example because
 	// large packets are lost (only Linux reports this). Exit.Err has the cause. The peer enters again when a connection works.
-	ReasonUnreachable = Reason(node.Unreachable)
+	ReasonUnreachable Reason = Reason(node.Unreachable)
 )
 
 // String returns the reason in words, such as "left" or "lost messages".

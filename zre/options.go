@@ -242,21 +242,14 @@ func WithSendTimeout(d time.Duration) Option {
 type ShoutPolicy uint8
 
 const (
-	// ShoutWaits has them wait until there is room, ctx ends, or the send timeout; then the member is dropped as not responding. Nobody misses a
-	// message, and the slowest member sets the pace.
-	
-// ShoutWaits makes them wait until there is room, or until ctx or the send timeout ends; after the send timeout the member is dropped. No member
-// misses a message, and the slowest member sets the pace.
-ShoutWaits ShoutPolicy = iota
+	// ShoutWaits makes them wait until there is room, or until ctx or the send timeout ends; after the send timeout the member is dropped. No member
+	// misses a message, and the slowest member sets the pace.
+	ShoutWaits ShoutPolicy = iota
 
-	// ShoutSkipsBusy has them leave out such members, without waiting: the error joins a *PeerError with ErrPeerBusy for each. A member stays
-	// present, however long it is busy, and gets what is sent once it has room again: for what is of no use later, such as pictures of a
-	// camera. What waits for it is held meanwhile (Limits.QueueMessages, QueueBytes).
-	
-// ShoutSkipsBusy makes them leave out such members and not wait. The error joins a *PeerError with ErrPeerBusy for each. The member stays present,
-// and gets messages again when it has room. Use it for messages that are useless later, such as the pictures of a camera. What already waits
-// for the member is kept (Limits.QueueMessages, QueueBytes).
-ShoutSkipsBusy
+	// ShoutSkipsBusy makes them leave out such members and not wait. The error joins a *PeerError with ErrPeerBusy for each. The member stays present,
+	// and gets messages again when it has room. Use it for messages that are useless later, such as the pictures of a camera. What already waits
+	// for the member is kept (Limits.QueueMessages, QueueBytes).
+	ShoutSkipsBusy
 )
 
 // WithShoutPolicy sets what Shout does about members that are busy; the default is ShoutWaits. It does not change Whisper.

@@ -30,64 +30,64 @@ const (
 	// could not connect to a peer whose beacons or HELLO it receives, or the peer's system acknowledged no data; then About is the UUID of the peer.
 	// The node keeps trying. The problem is solved when a connection works (after unacknowledged data: when it worked for twice the expired
 	// timeout), when the endpoint is no longer named, or when the peer has left or was not seen for the expired timeout.
-	ProblemUnreachable = ProblemKind(node.ProblemUnreachable)
+	ProblemUnreachable ProblemKind = ProblemKind(node.ProblemUnreachable)
 
 	// ProblemFlapping: four sessions in a row with a peer ended within 10 s after they began, for another reason than ReasonLeft. About is the UUID of
 	// the peer. It is solved when a session lasts for 10 s, or when the peer is gone.
-	ProblemFlapping = ProblemKind(node.ProblemFlapping)
+	ProblemFlapping ProblemKind = ProblemKind(node.ProblemFlapping)
 
 	// ProblemConflict: two nodes have the same UUID. Other nodes take the two for one, and neither works properly. Give each node its own UUID. About is
 	// that UUID. If it is the UUID of this node, Peer.Endpoint is where the other node is. If it is the UUID of a peer, that peer stays, and the
 	// other node is refused. It is solved when the other node was not seen for a minute, or when the peer exits.
-	ProblemConflict = ProblemKind(node.ProblemConflict)
+	ProblemConflict ProblemKind = ProblemKind(node.ProblemConflict)
 
 	// ProblemAddressTaken: another node answers at the endpoint of a peer, so this node cannot connect to that peer. Either two peers announce one
 	// endpoint, or beacons are out of date. About is the endpoint, and Peer is the one that cannot be reached. It is solved when the endpoint is
 	// free, or when the peer has left or was not seen for the expired timeout.
-	ProblemAddressTaken = ProblemKind(node.ProblemAddressTaken)
+	ProblemAddressTaken ProblemKind = ProblemKind(node.ProblemAddressTaken)
 
 	// ProblemTooManyPeers: there are as many peers as Limits.Peers allows, and further ones are ignored. About is "Limits.Peers". It is solved when there
 	// is room, and no peer was ignored lately.
-	ProblemTooManyPeers = ProblemKind(node.ProblemTooManyPeers)
+	ProblemTooManyPeers ProblemKind = ProblemKind(node.ProblemTooManyPeers)
 
 	// ProblemContradiction: two settings contradict each other. For example, WithPeers names an address on the network of an interface that
 	// WithInterfaces left out. About is the endpoint.
-	ProblemContradiction = ProblemKind(node.ProblemContradiction)
+	ProblemContradiction ProblemKind = ProblemKind(node.ProblemContradiction)
 
 	// ProblemInterfaceMissing: WithInterfaces names an interface or address that is not there. About is that name. The node waits for it. If it has no
 	// other interface it sends no beacons meanwhile, and finds peers only by WithPeers, WithSRV or gossip. It is solved when the interface or address
 	// is there.
-	ProblemInterfaceMissing = ProblemKind(node.ProblemInterfaceMissing)
+	ProblemInterfaceMissing ProblemKind = ProblemKind(node.ProblemInterfaceMissing)
 
 	// ProblemInterfacesUnknown: the operating system does not list the network interfaces, so the node sends no beacons. (On Linux, a service without
 	// AF_NETLINK among its address families gets the list in another way.) About is empty. It is solved when the list is there.
-	ProblemInterfacesUnknown = ProblemKind(node.ProblemInterfacesUnknown)
+	ProblemInterfacesUnknown ProblemKind = ProblemKind(node.ProblemInterfacesUnknown)
 
 	// ProblemBeaconPort: a UDP port of the beacons cannot be opened, because another program holds it exclusively or this program may not. About is the
 	// port, such as "UDP port 5670". It is solved when the port is open.
-	ProblemBeaconPort = ProblemKind(node.ProblemBeaconPort)
+	ProblemBeaconPort ProblemKind = ProblemKind(node.ProblemBeaconPort)
 
 	// ProblemBeacons: beacons cannot be sent or received on an interface, for example because of a firewall on this host. About is the name of the
 	// interface. It is solved when they can, or when the interface is no longer used.
-	ProblemBeacons = ProblemKind(node.ProblemBeacons)
+	ProblemBeacons ProblemKind = ProblemKind(node.ProblemBeacons)
 
 	// ProblemNotAccepting: this node cannot accept connections, so no new peer can enter. For example, the process has no file descriptor left, the
 	// listener failed, or the address to listen at is not there yet. About is where it listens, such as "tcp://[::]:49152". The node keeps trying.
 	// It is solved when it listens and accepting has not failed for 5 s.
-	ProblemNotAccepting = ProblemKind(node.ProblemNotAccepting)
+	ProblemNotAccepting ProblemKind = ProblemKind(node.ProblemNotAccepting)
 
 	// ProblemDNS: a name cannot be resolved, because no server answers, because the records cannot be used, or because there is no such name. About is the
 	// name that WithSRV asks for ("_zre._tcp.robots.example.org"), or the endpoint of WithPeers with the host name. The node keeps asking, and keeps
 	// the last good answer. A name of WithSRV that does not exist is a problem only 30 s after the start, because a node often runs before its record
 	// is there. It is solved by an answer, or when the name is removed.
-	ProblemDNS = ProblemKind(node.ProblemDNS)
+	ProblemDNS ProblemKind = ProblemKind(node.ProblemDNS)
 
 	// ProblemGossip: there is no connection to a gossip hub of WithGossipConnect. About is its endpoint. The node keeps trying. It is solved when there is
 	// a connection, or by DisconnectGossip.
-	ProblemGossip = ProblemKind(node.ProblemGossip)
+	ProblemGossip ProblemKind = ProblemKind(node.ProblemGossip)
 
 	// ProblemUnlisted: there are so many problems that further ones are not listed. About is empty. It is solved when there are half as many.
-	ProblemUnlisted = ProblemKind(node.ProblemUnlisted)
+	ProblemUnlisted ProblemKind = ProblemKind(node.ProblemUnlisted)
 )
 
 // String returns the kind in words, such as "too many peers".
