@@ -83,6 +83,10 @@ func lineOf(event zre.Event) line {
 		l.setFrames(e.Frames)
 	case zre.StateChange:
 		l.Event, l.State = "state", stateOf(e.State)
+	case zre.HeaderChange:
+		l.Event, l.Headers = "headers", p.Headers
+	case zre.EndpointChange:
+		l.Event, l.Endpoint = "endpoint", e.Endpoints[0]
 	case zre.Leader:
 		l.Event, l.Group = "leader", e.Group
 	case zre.Evasive:
