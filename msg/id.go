@@ -20,7 +20,9 @@ const (
 	Leader  ID = 9  // C zyre: the elected leader of a group
 	Goodbye ID = 10 // C zyre: the sender is leaving
 
-	State ID = 128 // ours: what the sender is doing; only to peers that have said they know it (docs/protocol.md)
+	// Ours, only to peers that have said they know them (docs/protocol.md).
+	State   ID = 128 // what the sender is doing
+	Headers ID = 129 // all headers of the sender, in place of those before
 )
 
 // String gives the name that RFC 36 uses, such as "PING-OK", and "ID(77)" for an
@@ -49,6 +51,8 @@ func (id ID) String() string {
 		return "GOODBYE"
 	case State:
 		return "STATE"
+	case Headers:
+		return "HEADERS"
 	}
 	return "ID(" + strconv.Itoa(int(id)) + ")"
 }

@@ -31,8 +31,8 @@ const (
 	ProblemAddressTaken  = eventqueue.ProblemAddressTaken
 	ProblemTooManyPeers  = eventqueue.ProblemTooManyPeers
 	ProblemContradiction = eventqueue.ProblemContradiction
-	ProblemInterface     = eventqueue.ProblemInterface
-	ProblemInterfaces    = eventqueue.ProblemInterfaces
+	ProblemInterfaceMissing     = eventqueue.ProblemInterfaceMissing
+	ProblemInterfacesUnknown    = eventqueue.ProblemInterfacesUnknown
 	ProblemBeaconPort    = eventqueue.ProblemBeaconPort
 	ProblemBeacons       = eventqueue.ProblemBeacons
 	ProblemNotAccepting  = eventqueue.ProblemNotAccepting
@@ -46,18 +46,20 @@ const (
 
 // The kinds of event.
 const (
-	Enter          = eventqueue.Enter
-	Exit           = eventqueue.Exit
-	Join           = eventqueue.Join
-	Leave          = eventqueue.Leave
-	Whisper        = eventqueue.Whisper
-	Shout          = eventqueue.Shout
-	Evasive        = eventqueue.Evasive
-	Silent         = eventqueue.Silent
-	State          = eventqueue.State
-	Leader         = eventqueue.Leader
-	ProblemChanged = eventqueue.ProblemChanged
-	Request        = eventqueue.Request
+	Enter            = eventqueue.Enter
+	Exit             = eventqueue.Exit
+	Join             = eventqueue.Join
+	Leave            = eventqueue.Leave
+	Whisper          = eventqueue.Whisper
+	Shout            = eventqueue.Shout
+	Evasive          = eventqueue.Evasive
+	Silent           = eventqueue.Silent
+	State            = eventqueue.State
+	Leader           = eventqueue.Leader
+	HeadersChanged   = eventqueue.HeadersChanged
+	EndpointsChanged = eventqueue.EndpointsChanged
+	ProblemChanged   = eventqueue.ProblemChanged
+	Request          = eventqueue.Request
 )
 
 // The reasons of an Exit.

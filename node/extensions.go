@@ -23,14 +23,15 @@ type extensions uint8
 const (
 	extGoodbye extensions = 1 << iota // GOODBYE: the last message of a session, after which the peer is gone
 	extState                          // STATE: what the sender is doing
+	extHeaders                        // HEADERS: the headers of the sender changed
 	extDuplex                         // one connection may carry both directions; said on unix sockets alone
 )
 
-var extensionWords = map[string]extensions{"goodbye": extGoodbye, "state": extState, "duplex": extDuplex}
+var extensionWords = map[string]extensions{"goodbye": extGoodbye, "state": extState, "headers": extHeaders, "duplex": extDuplex}
 
 // ourExtensions is the value of the property that we send, and ipcExtensions that on unix sockets.
 const (
-	ourExtensions = "goodbye state"
+	ourExtensions = "goodbye state headers"
 	ipcExtensions = "duplex " + ourExtensions
 )
 

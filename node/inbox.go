@@ -253,6 +253,10 @@ func (in *inbox) traffic(from memory.Origin) error {
 			state := beacon.State(m.State)
 			return n.do(func() { n.stated(s, state, true) })
 		}
+	case msg.Headers:
+		if in.extensions.has(extHeaders) {
+			return in.changeHeaders()
+		}
 	case msg.Goodbye:
 		if in.extensions.has(extGoodbye) {
 			n.post(func() { n.handle(s, goodbyeCame, detail{}) })

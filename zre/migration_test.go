@@ -119,7 +119,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"runtime/debug"
+	"os"
 	"strings"
 	"time"
 

@@ -443,7 +443,7 @@ func TestOutputEnds(t *testing.T) {
 			w.Close()
 			nextEvent[zre.Enter](t, node)
 			r.Close()
-			if e := nextEvent[zre.Exit](t, node); e.Reason != zre.Left {
+			if e := nextEvent[zre.Exit](t, node); e.Reason != zre.ReasonLeft {
 				t.Errorf("it is gone: %v", e.Reason)
 			}
 			if err := cmd.Wait(); err != nil {
@@ -495,7 +495,7 @@ func TestSignals(t *testing.T) {
 				if err := cmd.Process.Signal(s); err != nil {
 					t.Fatal(err)
 				}
-				if e := nextEvent[zre.Exit](t, node); e.Reason != zre.Left {
+				if e := nextEvent[zre.Exit](t, node); e.Reason != zre.ReasonLeft {
 					t.Errorf("it is gone: %v", e.Reason)
 				}
 				if err := cmd.Wait(); err != nil && !strings.HasPrefix(args, "ping") {

@@ -49,7 +49,7 @@ func (c *cli) ls() *cobra.Command {
 		if err := checkGroup(group); group != "" && err != nil {
 			return err
 		}
-		node, err := flags.start(cmd.Context(), cmd, nil, zre.WithDiscard())
+		node, err := flags.start(cmd.Context(), cmd, nil, zre.WithSendOnly())
 		if err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func checkGroup(group string) error {
 // list prints peers.
 func (c *cli) list(node *zre.Node, peers []*zre.Peer, asJSON bool) {
 	if asJSON {
-		result := lsResult{Self: selfLine{node.UUID().String(), node.Name(), node.Endpoint()}, Peers: []peerLine{}}
+		result := lsResult{Self: selfLine{node.UUID().String(), node.Name(), node.Endpoints()[0]}, Peers: []peerLine{}}
 		for _, p := range peers {
 			result.Peers = append(result.Peers, peerLineOf(p))
 		}

@@ -61,7 +61,7 @@ func TestFarewell(t *testing.T) {
 			}
 			awaitJoin(t, watcher, group)
 			c.end(cmd, in, out)
-			if reason := awaitExit(t, watcher); reason != zre.Left {
+			if reason := awaitExit(t, watcher); reason != zre.ReasonLeft {
 				t.Errorf("the watcher sees it go: %v", reason)
 			}
 			cmd.Wait()
@@ -99,7 +99,7 @@ func TestWrongOptions(t *testing.T) {
 
 func awaitJoin(t *testing.T, node *zre.Node, group string) {
 	t.Helper()
-	for event := range node.All(t.Context()) {
+	for event := range node.AllEvents(t.Context()) {
 		if join, ok := event.(zre.Join); ok && join.Group == group {
 			return
 		}
@@ -108,7 +108,7 @@ func awaitJoin(t *testing.T, node *zre.Node, group string) {
 
 func awaitExit(t *testing.T, node *zre.Node) zre.Reason {
 	t.Helper()
-	for event := range node.All(t.Context()) {
+	for event := range node.AllEvents(t.Context()) {
 		if exit, ok := event.(zre.Exit); ok {
 			return exit.Reason
 		}
@@ -216,12 +216,12 @@ func TestTerminal(t *testing.T) {
 	m.shows("alice", "│ watcher")
 
 	m.do("send-keys", "-t", "alice", "C-c")
-	if reason := awaitExit(t, watcher); reason != zre.Left {
+	if reason := awaitExit(t, watcher); reason != zre.ReasonLeft {
 		t.Errorf("after Ctrl-C the watcher sees: %v", reason)
 	}
 	m.shows("bob", "* alice is gone: left")
 	m.do("kill-session", "-t", "bob") // the terminal hangs up: SIGHUP
-	if reason := awaitExit(t, watcher); reason != zre.Left {
+	if reason := awaitExit(t, watcher); reason != zre.ReasonLeft {
 		t.Errorf("after the terminal hung up the watcher sees: %v", reason)
 	}
 }

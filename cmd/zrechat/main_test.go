@@ -150,7 +150,7 @@ func TestOthers(t *testing.T) {
 	chat.sees("* you are")
 	robot := start(t, group, zre.WithName("robot"))
 	var alice *zre.Peer
-	for event := range robot.All(t.Context()) {
+	for event := range robot.AllEvents(t.Context()) {
 		if join, ok := event.(zre.Join); ok && join.Group == group {
 			alice = join.Peer
 			break
@@ -219,10 +219,10 @@ func TestUnreachable(t *testing.T) {
 	r.hear(zre.Problem{Kind: zre.ProblemUnreachable, About: endpoint, Solved: true})
 	r.hear(zre.Problem{Kind: zre.ProblemUnreachable, About: "x", Peer: &zre.Peer{Name: "bob\x1b"}, Err: io.EOF})
 	r.hear(zre.Problem{Kind: zre.ProblemUnreachable, About: "x", Peer: stranger, Err: io.EOF})
-	r.hear(zre.Exit{Peer: member, Reason: zre.Unreachable, Err: io.EOF})
-	r.hear(zre.Exit{Peer: stranger, Reason: zre.Left})
-	r.hear(zre.Problem{Kind: zre.ProblemInterface, About: "wlan0"})
-	r.hear(zre.Problem{Kind: zre.ProblemInterface, About: "wlan0", Solved: true})
+	r.hear(zre.Exit{Peer: member, Reason: zre.ReasonUnreachable, Err: io.EOF})
+	r.hear(zre.Exit{Peer: stranger, Reason: zre.ReasonLeft})
+	r.hear(zre.Problem{Kind: zre.ProblemInterfaceMissing, About: "wlan0"})
+	r.hear(zre.Problem{Kind: zre.ProblemInterfaceMissing, About: "wlan0", Solved: true})
 	r.hear(zre.Problem{Kind: zre.ProblemBeaconPort, About: "UDP port 5670", Err: io.EOF})
 	r.hear(zre.Problem{Kind: zre.ProblemNotAccepting, About: endpoint, Err: io.EOF})
 	if got, want := out.String(), "! cannot reach bob\\x1b: EOF\n* bob is gone: unreachable (EOF)\n"+
@@ -234,8 +234,8 @@ func TestUnreachable(t *testing.T) {
 
 // What was not sent before the end is said of each who missed it; other errors of Close are not for those who chat.
 func TestUnsent(t *testing.T) {
-	one := fmt.Errorf("close: %w", &zre.LostError{Name: "bob\a", Messages: 1, Octets: 9, Err: io.EOF})
-	two := fmt.Errorf("close: %w", &zre.LostError{Name: "carol", Messages: 2, Octets: 9, Err: io.EOF})
+	one := fmt.Errorf("close: %w", &zre.LostError{Name: "bob\a", Messages: 1, Bytes: 9, Err: io.EOF})
+	two := fmt.Errorf("close: %w", &zre.LostError{Name: "carol", Messages: 2, Bytes: 9, Err: io.EOF})
 	if got, want := fmt.Sprint(unsent(errors.Join(one, two, net.ErrClosed))), "1 message to bob\\x07 not sent: EOF\n2 messages to carol not sent: EOF"; got != want {
 		t.Errorf("it says %q, want %q", got, want)
 	}

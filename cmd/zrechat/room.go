@@ -63,7 +63,7 @@ func (r *room) run(ctx context.Context, lines <-chan string) error {
 	listening, stop := context.WithCancel(ctx)
 	var listener sync.WaitGroup
 	listener.Go(func() {
-		for event := range r.node.All(listening) {
+		for event := range r.node.AllEvents(listening) {
 			r.hear(event)
 		}
 	})

@@ -159,14 +159,14 @@ func (r *room) who() {
 func (r *room) trouble(e zre.Problem) {
 	about, cause := plain.Text(e.About), plain.Text(fmt.Sprint(e.Err))
 	switch {
-	case e.Solved && e.Kind == zre.ProblemInterface:
+	case e.Solved && e.Kind == zre.ProblemInterfaceMissing:
 		r.notice("%s is there", about)
 	case e.Solved:
-	case e.Kind == zre.ProblemInterface:
+	case e.Kind == zre.ProblemInterfaceMissing:
 		r.warn("there is no interface or address %s here, waiting for it", about)
 	case e.Kind == zre.ProblemNotAccepting:
 		r.warn("others cannot connect: %s", cause)
-	case e.Kind == zre.ProblemInterfaces, e.Kind == zre.ProblemBeaconPort, e.Kind == zre.ProblemBeacons:
+	case e.Kind == zre.ProblemInterfacesUnknown, e.Kind == zre.ProblemBeaconPort, e.Kind == zre.ProblemBeacons:
 		r.warn("others may not find this chat (zre doctor tells more): %s", cause)
 	case e.Kind == zre.ProblemUnreachable, e.Kind == zre.ProblemDNS:
 		if groups := e.From().Groups; len(groups) == 0 || slices.Contains(groups, r.group) { // those of one that never entered are not known

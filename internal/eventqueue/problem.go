@@ -16,8 +16,8 @@ const (
 	ProblemAddressTaken
 	ProblemTooManyPeers
 	ProblemContradiction
-	ProblemInterface
-	ProblemInterfaces
+	ProblemInterfaceMissing
+	ProblemInterfacesUnknown
 	ProblemBeaconPort
 	ProblemBeacons
 	ProblemNotAccepting
@@ -36,8 +36,8 @@ var problemNames = [...]string{
 	ProblemAddressTaken:  "address taken",
 	ProblemTooManyPeers:  "too many peers",
 	ProblemContradiction: "contradiction",
-	ProblemInterface:     "interface missing",
-	ProblemInterfaces:    "interfaces unknown",
+	ProblemInterfaceMissing:     "interface missing",
+	ProblemInterfacesUnknown:    "interfaces unknown",
 	ProblemBeaconPort:    "beacon port",
 	ProblemBeacons:       "beacons",
 	ProblemNotAccepting:  "not accepting",

@@ -29,7 +29,7 @@ func answering(t *testing.T, node *zre.Node, answer func(r zre.Request)) {
 	var loop sync.WaitGroup
 	ctx, stop := context.WithCancel(t.Context())
 	loop.Go(func() {
-		for event := range node.All(ctx) {
+		for event := range node.AllEvents(ctx) {
 			if r, ok := event.(zre.Request); ok {
 				answer(r)
 			}
@@ -255,7 +255,7 @@ func TestRequestInTheLoop(t *testing.T) {
 					}
 				})
 				got := 0
-				for event := range a.All(within(t, time.Minute)) {
+				for event := range a.AllEvents(within(t, time.Minute)) {
 					if _, ok := event.(zre.Whisper); !ok {
 						continue
 					}
@@ -283,7 +283,7 @@ func TestRequestInTheLoop(t *testing.T) {
 // Where the events that wait fill all that they may, the reply cannot be read, and the error says so. (Within a process it passes them.)
 func TestRequestBehindUnreadEvents(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		limits := zre.WithLimits(zre.Limits{EventOctets: 1 << 20, QueueOctets: 1 << 20})
+		limits := zre.WithLimits(zre.Limits{EventBytes: 1 << 20, QueueBytes: 1 << 20})
 		a, b := newNode(t, lan.Host("10.0.0.1"), limits), newNode(t, lan.Host("10.0.0.2"), limits, zre.WithSendTimeout(time.Minute))
 		answering(t, b, echo)
 		found(t, a, b.UUID())
@@ -342,7 +342,7 @@ func TestManyRequests(t *testing.T) {
 // A node that discards messages refuses requests at once, long ones too; its own are answered.
 func TestRequestsAndDiscard(t *testing.T) {
 	inPairs(t, func(t *testing.T, _ *zretest.LAN, here, there *zretest.Host) {
-		a, deaf := newNode(t, here), newNode(t, there, zre.WithDiscard())
+		a, deaf := newNode(t, here), newNode(t, there, zre.WithSendOnly())
 		answering(t, a, echo)
 		found(t, a, deaf.UUID())
 		found(t, deaf, a.UUID())

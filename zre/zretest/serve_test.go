@@ -237,7 +237,7 @@ func TestServeEnds(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 		next := make(map[uuid.UUID]int)
-		for event := range node.All(within(t, time.Second)) {
+		for event := range node.AllEvents(within(t, time.Second)) {
 			w, ok := event.(zre.Whisper)
 			if !ok {
 				continue
@@ -293,7 +293,7 @@ func TestServeBesideOthers(t *testing.T) {
 		synctest.Wait()
 		for name, f := range map[string]func(){
 			"Serve":  func() { node.Serve(t.Context(), zre.NewMux()) },
-			"All":    func() { node.All(t.Context())(func(zre.Event) bool { return false }) },
+			"All":    func() { node.AllEvents(t.Context())(func(zre.Event) bool { return false }) },
 			"Events": func() { node.Events() },
 		} {
 			func() {

@@ -145,7 +145,7 @@ func TestBothSendInTheirHandlers(t *testing.T) {
 		fails    bool
 	}{
 		{"much", 20_000, zre.Limits{}, false},
-		{"too much", 20_000, zre.Limits{EventOctets: 1 << 20, QueueOctets: 1 << 20}, true},
+		{"too much", 20_000, zre.Limits{EventBytes: 1 << 20, QueueBytes: 1 << 20}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inPairs(t, func(t *testing.T, _ *zretest.LAN, here, there *zretest.Host) {
