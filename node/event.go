@@ -25,23 +25,23 @@ type (
 
 // The kinds of problem.
 const (
-	ProblemUnreachable   = eventqueue.ProblemUnreachable
-	ProblemFlapping      = eventqueue.ProblemFlapping
-	ProblemConflict      = eventqueue.ProblemConflict
-	ProblemAddressTaken  = eventqueue.ProblemAddressTaken
-	ProblemTooManyPeers  = eventqueue.ProblemTooManyPeers
-	ProblemContradiction = eventqueue.ProblemContradiction
-	ProblemInterfaceMissing     = eventqueue.ProblemInterfaceMissing
-	ProblemInterfacesUnknown    = eventqueue.ProblemInterfacesUnknown
-	ProblemBeaconPort    = eventqueue.ProblemBeaconPort
-	ProblemBeacons       = eventqueue.ProblemBeacons
-	ProblemNotAccepting  = eventqueue.ProblemNotAccepting
-	ProblemDNS           = eventqueue.ProblemDNS
-	ProblemGossip        = eventqueue.ProblemGossip
-	ProblemRefused       = eventqueue.ProblemRefused
-	ProblemRefusedBy     = eventqueue.ProblemRefusedBy
-	ProblemNoKey         = eventqueue.ProblemNoKey
-	ProblemUnlisted      = eventqueue.ProblemUnlisted
+	ProblemUnreachable       = eventqueue.ProblemUnreachable
+	ProblemFlapping          = eventqueue.ProblemFlapping
+	ProblemConflict          = eventqueue.ProblemConflict
+	ProblemAddressTaken      = eventqueue.ProblemAddressTaken
+	ProblemTooManyPeers      = eventqueue.ProblemTooManyPeers
+	ProblemContradiction     = eventqueue.ProblemContradiction
+	ProblemInterfaceMissing  = eventqueue.ProblemInterfaceMissing
+	ProblemInterfacesUnknown = eventqueue.ProblemInterfacesUnknown
+	ProblemBeaconPort        = eventqueue.ProblemBeaconPort
+	ProblemBeacons           = eventqueue.ProblemBeacons
+	ProblemNotAccepting      = eventqueue.ProblemNotAccepting
+	ProblemDNS               = eventqueue.ProblemDNS
+	ProblemGossip            = eventqueue.ProblemGossip
+	ProblemRefused           = eventqueue.ProblemRefused
+	ProblemRefusedBy         = eventqueue.ProblemRefusedBy
+	ProblemNoKey             = eventqueue.ProblemNoKey
+	ProblemUnlisted          = eventqueue.ProblemUnlisted
 )
 
 // The kinds of event.

@@ -135,7 +135,7 @@ var (
 	_ = time.Second
 	_ = hex.EncodeToString
 	_ = strings.ToUpper
-	_ = debug.ReadBuildInfo
+	_ = os.Stdout
 	_ = beacon.Open
 
 	ctx         context.Context

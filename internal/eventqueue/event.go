@@ -26,7 +26,7 @@ const (
 	HeadersChanged   // of a peer
 	EndpointsChanged // of this node, which Peer is
 	ProblemChanged   // of no session: a problem began, has another cause, or is solved
-	Request        // a WHISPER that is a request: its first frame is the head (internal/request)
+	Request          // a WHISPER that is a request: its first frame is the head (internal/request)
 )
 
 // Reason says why a peer exited.
