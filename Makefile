@@ -22,7 +22,7 @@ soak: peers ## long runs: floods across many wraps of the sequence, thousands of
 	go test -count=1 -timeout 30m ./zre/zretest -run TestStrangers -zretest.runs=5000
 	go test -count=1 -timeout 30m ./internal/election -election.runs=20000
 
-peers: ## installs pyre, zyre, zyre.js and CoreDNS below .cache, where git does not look; as root on Debian also what the system lacks
+peers: ## installs pyre, zyre, zyre.js and CoreDNS below .cache, where git does not look; and asks before it installs packages that the system lacks
 	@testdata/peers/debian.sh || [ "$$ZRE_REQUIRE" != all ]
 	@testdata/peers/install.sh || [ "$$ZRE_REQUIRE" != all ]
 

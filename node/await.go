@@ -23,13 +23,15 @@ type wait struct {
 	peer    *session         // the session that was addressed
 	name    string           // of the peer, which a successor may not know yet
 	out     *outbox.Outbox   // where the message goes: into that session, or one that took over from it
-	began   time.Time        // when the timeout began
-	timeout *time.Timer      // the send timeout
+	began   time.Time        // when the send timeout began
+	expires time.Time        // when it ends
 	behind  <-chan time.Time // the end of catchUp, while that is waited for
 
-	looks  *time.Timer // runs until the bound on our own events is lifted
-	read   uint64      // how far the application was with its events when that was last looked at
-	lifted bool        // it reads none, so that bound is
+	looks  time.Time // when it is to be seen whether the application reads events; not once the bound on these is lifted
+	read   uint64    // how far the application was with its events when that was last looked at
+	lifted bool      // it reads none, so that bound is
+
+	timer *time.Timer // for expires and looks, whichever comes first
 }
 
 // await queues a message for a peer, when there is room; err is what the first attempt returned.
@@ -38,15 +40,17 @@ func (n *Node) await(ctx context.Context, p *session, to outbox.Target, c *outbo
 		return n.sendNow(p, to, c, errNotCaughtUp)
 	}
 	n.events.BeginWait()
+	now, firstLook := time.Now(), min(lookAfter, n.cfg.SendTimeout/4)
 	w := &wait{
 		node:    n,
 		peer:    p,
 		name:    p.snapshot.Load().Name,
 		out:     p.out,
-		began:   time.Now(),
-		timeout: time.NewTimer(n.cfg.SendTimeout),
-		looks:   time.NewTimer(min(lookAfter, n.cfg.SendTimeout/4)),
+		began:   now,
+		expires: now.Add(n.cfg.SendTimeout),
+		looks:   now.Add(firstLook),
 		read:    n.events.Read(),
+		timer:   time.NewTimer(firstLook),
 	}
 	defer w.end()
 	if p.out.Inproc() {
@@ -76,8 +80,7 @@ func (n *Node) await(ctx context.Context, p *session, to outbox.Target, c *outbo
 
 // end ends a wait.
 func (w *wait) end() {
-	w.timeout.Stop()
-	w.looks.Stop()
+	w.timer.Stop()
 	w.node.events.EndWait(w.lifted)
 }
 
@@ -122,10 +125,8 @@ func (w *wait) room(ctx context.Context) error {
 	case <-w.behind: // a peer of this process is slow, but the queue may have room
 		w.behind = nil
 		w.out.QueueBehind()
-	case <-w.looks.C:
-		w.look()
-	case <-w.timeout.C:
-		return w.timedOut()
+	case <-w.timer.C:
+		return w.timeUp()
 	case <-ctx.Done():
 		if w.isUnread() {
 			return w.failed(fmt.Errorf("%w: %w; %w", ErrPeerBusy, context.Cause(ctx), ErrUnreadEvents))
@@ -137,12 +138,32 @@ func (w *wait) room(ctx context.Context) error {
 	return nil
 }
 
+// timeUp does what is due: a look, or the end of the send timeout.
+func (w *wait) timeUp() error {
+	now := time.Now()
+	if !now.Before(w.expires) {
+		if err := w.timedOut(); err != nil {
+			return err
+		}
+		w.expires = now.Add(w.node.cfg.SendTimeout)
+	}
+	if !w.lifted && !now.Before(w.looks) {
+		w.look()
+		w.looks = now.Add(lookAfter)
+	}
+	next := w.expires
+	if !w.lifted && w.looks.Before(next) {
+		next = w.looks
+	}
+	w.timer.Reset(time.Until(next))
+	return nil
+}
+
 // look lifts the bound on our own events if there is no room for more, and the application has read none since it was last looked at: it may be
 // what waits here, and the peer may be waiting for us in the same way.
 func (w *wait) look() {
 	if read := w.node.events.Read(); read != w.read || !w.node.events.HasWaiters() {
 		w.read = read
-		w.looks.Reset(lookAfter)
 		return
 	}
 	w.node.events.Lift()
@@ -151,6 +172,9 @@ func (w *wait) look() {
 
 // isUnread tells whether the application has read no events for long, and there is no room for more.
 func (w *wait) isUnread() bool {
+	if w.node.events.IsHeld(w.peer.stream.Load()) { // it serves handlers, and as much waits for those
+		return true
+	}
 	return w.lifted && w.node.events.Read() == w.read && w.node.events.HasWaiters()
 }
 
@@ -174,7 +198,6 @@ func (w *wait) timedOut() error {
 		w.out.Drop()
 		return dropped(w.failed(fmt.Errorf("%w: dropped after %v", ErrPeerBusy, timeout)))
 	}
-	w.timeout.Reset(timeout)
 	return nil
 }
 

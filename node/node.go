@@ -97,7 +97,7 @@ type Node struct {
 
 	chooser  chooser
 	requests requests
-	declined chan refusal // with Config.Discard
+	unwanted chan unwanted // with Config.Discard
 
 	calling    chan struct{} // holds a token for each call by ipc under way, see maxCalls
 	complained atomic.Bool   // of an ipc that failed
@@ -137,7 +137,7 @@ func New(cfg Config) (*Node, error) {
 		moves:       make(chan struct{}, 1),
 		failures:    make(chan struct{}, 1),
 		calling:     make(chan struct{}, maxCalls),
-		declined:    make(chan refusal, maxRefusals),
+		unwanted:    make(chan unwanted, maxUnwanted),
 		done:        make(chan struct{}),
 		gone:        make(chan struct{}),
 		groups:      make(map[string]string),

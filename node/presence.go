@@ -89,7 +89,7 @@ func (n *Node) sighted(s beacon.Sighting) {
 		return
 	}
 	if p != nil && p.key != key {
-		if p.state != dialling || time.Since(p.began) < hintTime || !n.doubt(p, key) {
+		if !p.hadItsTime() || !n.doubt(p, key) {
 			return // the other one is tried
 		}
 		p = nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/seek"
+	"github.com/go-zre/go-zre/internal/srv"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -36,7 +37,7 @@ func (n *Node) newSeeker() *seek.Seeker {
 		Report:     n.reportCandidate,
 		Removed:    func(c *seek.Candidate) { n.problems.solve(ProblemContradiction, paths.Format(c.At())) },
 		Looked:     n.checkPeersSoon,
-		ReportDNS:  func(src seek.Source, err error) { n.report(ProblemDNS, src.Name, err) },
+		ReportDNS:  n.reportDNS,
 		ReportHub:  func(endpoint string, err error) { n.report(ProblemGossip, endpoint, err) },
 		Log:        n.log,
 	})
@@ -144,6 +145,17 @@ func (n *Node) reportCandidate(c *seek.Candidate, err error) {
 		err = fmt.Errorf("named by %s: %w", by, err)
 	}
 	n.problems.raiseAt(level, kind, about, &Peer{UUID: c.Peer(), Endpoint: about, Transport: TCP, PublicKey: c.PublicKey()}, err)
+}
+
+// reportDNS raises the problem that a name is not resolved, or that no target of it has a key, or solves both.
+func (n *Node) reportDNS(src seek.Source, err error) {
+	if errors.Is(err, srv.ErrNoKey) {
+		n.report(ProblemDNS, src.Name, nil)
+		n.report(ProblemNoKey, src.Name, err)
+		return
+	}
+	n.report(ProblemNoKey, src.Name, nil)
+	n.report(ProblemDNS, src.Name, err)
 }
 
 // report raises a problem of no peer, or solves it if err is nil.

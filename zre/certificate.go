@@ -97,7 +97,8 @@ type Identity struct {
 	PublicKey PublicKey
 
 	// UUID is the one that the node claims, or that this node expects where it dials: nothing but the authoriser says whether the owner of
-	// PublicKey may have it. It is uuid.Nil where this node dials an address of which it only knows the key, and of gossip.
+	// PublicKey may have it. It is uuid.Nil where one of the two knows no more than the other's address and key, and asks whose they are (the answer is
+	// the UUID and the state, and nothing is said then); and of gossip. Judge by the key alone then.
 	UUID uuid.UUID
 
 	// Addr is where the connection comes from or, if it is Outgoing, leads to. It is not valid within one host (ipc, inproc).

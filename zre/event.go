@@ -8,7 +8,8 @@ import (
 	"github.com/go-zre/go-zre/node"
 )
 
-// Event is one of Enter, Exit, Join, Leave, Whisper, Shout, Request, StateChange, Leader, Evasive, Silent and Problem: use a type switch.
+// Event is one of Enter, Exit, Join, Leave, Whisper, Shout, Request, StateChange, Leader, Evasive, Silent and Problem: use a type switch. Subscribers get
+// Missed, too.
 type Event interface {
 	// From returns the peer that the event is about, as it was at that moment. It is never nil.
 	From() *Peer

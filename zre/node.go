@@ -308,7 +308,9 @@ func (n *Node) following() Event {
 	n.batch[n.next] = node.Event{} // what was delivered must not stay reachable
 	n.next++
 	n.engine.NoteRead()
-	n.subscriptions.publish(event)
+	if n.subscriptions.list.Load() != nil {
+		n.subscriptions.publish(event)
+	}
 	return event
 }
 

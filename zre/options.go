@@ -117,7 +117,8 @@ func WithAuthorizer(authorize Authorizer) Option {
 // they are is learned from the peer. Each is dialled, with back-off, for as long as the node runs and no peer is met there; a
 // host name is looked up every 30 s, and when an attempt fails or a peer met there is gone (once a second at most), and each of its
 // addresses may be another peer's. The peers may be of any
-// implementation; they need a way back to this node (see WithAdvertise), and only one of the two must know the other.
+// implementation; they need a way back to this node (see WithAdvertise), and only one of the two must know the other. A node with a certificate needs
+// the public key of the peer, behind a bar: "tcp://10.1.0.7:5671|KEY". Without it nothing is said there (ProblemNoKey).
 func WithPeers(endpoints ...string) Option {
 	return func(c *config) error {
 		c.Peers = append(c.Peers[:len(c.Peers):len(c.Peers)], endpoints...)
@@ -132,7 +133,8 @@ func WithPeers(endpoints ...string) Option {
 //
 // Start does not wait for the DNS. A name is looked up again when the TTL of its records ends (after 5 s at least); every second while nobody is known by
 // it, so that a new record is soon seen; and after a failure in 0.5 s, 1 s, and so on up to 5 s. The last good answer stays while there is no
-// other. A record that goes does not end the session with its peer. What fails is a Problem (ProblemDNS).
+// other. A record that goes does not end the session with its peer. What fails is a Problem (ProblemDNS). With a certificate only targets are dialled whose name has
+// one TXT record "zre-key=KEY", with the public key of the node there (ProblemNoKey).
 func WithSRV(domains ...string) Option {
 	return func(c *config) error {
 		c.SRV = append(c.SRV[:len(c.SRV):len(c.SRV)], domains...)
@@ -161,7 +163,7 @@ func WithGossipBind(endpoints ...string) Option {
 
 // WithGossipConnect connects the node to gossip hubs, such as "tcp://hub.example.org:5672", of this implementation or czmq's, and again
 // whenever that breaks. The node's endpoint is told there, and peers that others tell are met as with WithPeers. Several hubs are
-// joined by the nodes that know them: what one tells the others learn.
+// joined by the nodes that know them: what one tells the others learn. With a certificate a hub is named with its public key, "tcp://hub.example.org:5672|KEY".
 func WithGossipConnect(endpoints ...string) Option {
 	return func(c *config) error {
 		c.GossipConnect = append(c.GossipConnect[:len(c.GossipConnect):len(c.GossipConnect)], endpoints...)

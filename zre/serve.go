@@ -78,7 +78,7 @@ func (n *Node) Serve(ctx context.Context, handler Handler, options ...ServeOptio
 		n.take(ctx.Done(), s.dispatch)
 		cancel()
 		if running := s.end(); running > 0 {
-			return fmt.Errorf("%w; handlers of %d peers have not returned", serveError(ctx), running)
+			return fmt.Errorf("%w; handlers that have not returned: %d", serveError(ctx), running)
 		}
 	}
 	return serveError(ctx)

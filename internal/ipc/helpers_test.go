@@ -119,11 +119,14 @@ func ready(t *testing.T, does string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// needRoot is for what takes two users.
-func needRoot(t *testing.T) {
+// needUsers is for what takes two users: root, and a second one that root may be. In a container that has one user it may not.
+func needUsers(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		testbed.Missing(t, "root, to be a second user")
+	}
+	if err := os.Chown(t.TempDir(), nobody, -1); err != nil {
+		testbed.Missing(t, "a second user, beside root: %v", err)
 	}
 }
 

@@ -107,6 +107,7 @@ func TestRefused(t *testing.T) {
 			if os.Geteuid() != 0 {
 				return "/usr" // root's
 			}
+			needUsers(t)
 			mkdir(t, string(d), 0o700)
 			must(t, os.Chown(string(d), nobody, -1))
 			return d
@@ -228,6 +229,7 @@ func TestListenCannotMakeItsDirectory(t *testing.T) {
 		must(t, os.Chmod(filepath.Dir(string(d)), 0o555))
 		who := "it listens"
 		if os.Geteuid() == 0 { // whom modes don't stop
+			needUsers(t)
 			who = "nobody listens"
 		}
 		_, says := start(t, who, string(d), uuid.NewString())

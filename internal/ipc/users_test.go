@@ -39,7 +39,7 @@ func TestCheckPeer(t *testing.T) {
 
 // As if the directory's walls had fallen: others come to the socket, and are not let in.
 func TestAcceptTurnsOthersAway(t *testing.T) {
-	needRoot(t)
+	needUsers(t)
 	for _, who := range []string{"nobody", "effective"} {
 		t.Run(who, func(t *testing.T) {
 			d, id := newDir(t), uuid.New()
@@ -58,7 +58,7 @@ func TestAcceptTurnsOthersAway(t *testing.T) {
 
 // As if another user's socket had come to our path.
 func TestDialRefusesOthers(t *testing.T) {
-	needRoot(t)
+	needUsers(t)
 	for _, who := range []string{"nobody", "effective"} {
 		t.Run(who, func(t *testing.T) {
 			d, id := newDir(t), uuid.New()

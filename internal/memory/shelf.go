@@ -10,55 +10,111 @@ import (
 // waited for room. What is there was in use at the same time, and not long ago.
 const mostOctets = 64 << 20
 
-var kept atomic.Int64 // octets on all shelves
+var kept atomic.Int64 // octets on all shelves, those in hands aside
 
-// A shelf keeps pieces of memory of one kind to be used again, the last one first: that is still in a processor's cache. What was
+// A hand holds some pieces, so that goroutines that take pieces and those that give them back meet at the shelf once for a handful.
+const (
+	mostInHand = 16
+	handOctets = 512 << 10
+)
+
+type hand[T any] struct {
+	mu     sync.Mutex // guards what follows
+	pieces []T
+	_      [64]byte // the other hand's has a line of the processor's cache of its own
+}
+
+// A shelf keeps pieces of memory of one kind to be used again, the last ones first: those are still in a processor's cache. What was
 // not needed between two runs of the garbage collector is left to the next.
 type shelf[T any] struct {
 	octets int64 // of a piece
 
-	mu    sync.Mutex // guards what follows
+	taking, giving hand[T]
+
+	mu    sync.Mutex // guards what follows; the lock of a hand may be held, taking's before giving's
 	stack []T
 	spare int // the fewest there were since the last trim
 }
 
+// handful is how many pieces a hand holds.
+func (s *shelf[T]) handful() int { return int(min(mostInHand, max(1, handOctets/s.octets))) }
+
 // get takes a piece, if there is one.
 func (s *shelf[T]) get() (piece T, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	last := len(s.stack) - 1
+	h := &s.taking
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.pieces) == 0 {
+		s.fill(h)
+	}
+	last := len(h.pieces) - 1
 	if last < 0 {
 		return piece, false
 	}
 	var none T
-	piece, s.stack[last] = s.stack[last], none
-	kept.Add(-s.octets)
-	s.stack = s.stack[:last]
-	s.spare = min(s.spare, last)
+	piece, h.pieces[last] = h.pieces[last], none
+	h.pieces = h.pieces[:last]
 	return piece, true
+}
+
+// fill puts a handful of pieces from the shelf into the hand that takes, or what the hand that gives holds.
+func (s *shelf[T]) fill(h *hand[T]) {
+	s.mu.Lock()
+	left := max(0, len(s.stack)-s.handful())
+	moved := s.stack[left:]
+	kept.Add(-s.octets * int64(len(moved)))
+	h.pieces = append(h.pieces, moved...)
+	clear(moved)
+	s.stack, s.spare = s.stack[:left], min(s.spare, left)
+	s.mu.Unlock()
+	if len(h.pieces) == 0 {
+		s.giving.mu.Lock()
+		h.pieces, s.giving.pieces = s.giving.pieces, h.pieces
+		s.giving.mu.Unlock()
+	}
 }
 
 // put keeps a piece, unless there is enough.
 func (s *shelf[T]) put(piece T) {
 	trimming()
-	if kept.Add(s.octets) > mostOctets {
-		kept.Add(-s.octets)
-		return
+	h := &s.giving
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.pieces = append(h.pieces, piece); len(h.pieces) >= s.handful() {
+		s.mu.Lock()
+		s.empty(h)
+		s.mu.Unlock()
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stack = append(s.stack, piece)
+}
+
+// empty puts a hand's pieces on the shelf, as many as there is room for.
+func (s *shelf[T]) empty(h *hand[T]) {
+	for _, piece := range h.pieces {
+		if kept.Add(s.octets) > mostOctets {
+			kept.Add(-s.octets)
+			break
+		}
+		s.stack = append(s.stack, piece)
+	}
+	clear(h.pieces)
+	h.pieces = h.pieces[:0]
 }
 
 // trim lets go of what was not needed since it was last called. Those below are the oldest.
 func (s *shelf[T]) trim() {
+	for _, h := range []*hand[T]{&s.taking, &s.giving} {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	kept.Add(-s.octets * int64(s.spare))
 	left := copy(s.stack, s.stack[s.spare:])
 	clear(s.stack[left:])
 	s.stack = s.stack[:left]
-	s.spare = left
+	s.empty(&s.taking)
+	s.empty(&s.giving)
+	s.spare = len(s.stack)
 }
 
 // trimming has all shelves trimmed after each run of the garbage collector: that frees the sentinel, whose cleanup trims them and

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 )
@@ -58,7 +59,7 @@ func TestShelf(t *testing.T) {
 
 // What was not needed between two trims goes, the oldest first.
 func TestTrim(t *testing.T) {
-	var s shelf[int]
+	s := shelf[int]{octets: handOctets}
 	for i := range 10 {
 		s.put(i)
 	}
@@ -76,6 +77,53 @@ func TestTrim(t *testing.T) {
 	s.trim()
 	if len(s.stack) != 0 {
 		t.Errorf("%v is left though nobody needed it", s.stack)
+	}
+}
+
+// Pieces go through hands, a handful at a time: none gets lost, none comes twice, with many that take and give at once.
+func TestHands(t *testing.T) {
+	t.Parallel()
+	const count, goroutines = 100, 4
+	s := shelf[*int]{octets: handOctets / mostInHand}
+	for i := range count {
+		s.put(&i)
+	}
+	var all sync.WaitGroup
+	for range goroutines {
+		all.Go(func() {
+			for range 10_000 {
+				if piece, ok := s.get(); ok {
+					*piece += count // the race detector sees whether another has it, too
+					s.put(piece)
+				}
+			}
+		})
+	}
+	all.Wait()
+	seen := map[int]bool{}
+	for piece, ok := s.get(); ok; piece, ok = s.get() {
+		seen[*piece%count] = true
+	}
+	if len(seen) != count {
+		t.Errorf("%d pieces are left of %d", len(seen), count)
+	}
+}
+
+// A trim has what hands hold go back to the shelf, so that an idle one is empty after the second.
+func TestTrimOfHands(t *testing.T) {
+	t.Parallel()
+	s := shelf[int]{octets: handOctets / mostInHand}
+	for i := range mostInHand + 3 {
+		s.put(i)
+	}
+	s.get() // takes a handful, and leaves it in the hand
+	s.trim()
+	if left := len(s.stack); left != mostInHand+2 {
+		t.Errorf("%d pieces on the shelf, want %d", left, mostInHand+2)
+	}
+	s.trim()
+	if piece, ok := s.get(); ok {
+		t.Errorf("%d is left though nobody needed it", piece)
 	}
 }
 

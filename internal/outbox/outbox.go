@@ -138,6 +138,10 @@ func (o *Outbox) Send(to Target, c *Content) error {
 		o.yield()
 		o.mu.Lock()
 		err := o.attempt(to, c)
+		if err == nil {
+			o.mu.Unlock()
+			return nil
+		}
 		next, pool := o.successor, o.copies.Pool
 		o.mu.Unlock()
 		switch err {

@@ -1,8 +1,8 @@
 package paths
 
 import (
-	"net/netip"
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 )

@@ -60,18 +60,17 @@ func (s *Seeker) NewHub(cfg HubConfig, listeners []net.Listener) *Hub {
 // is an error, and one without a key is ErrNoKey if this node is secure. Like Disconnect it is for the control loop.
 func (h *Hub) Connect(endpoint string) error {
 	address, key, err := hubAddress(endpoint)
-	switch {
-	case err != nil:
+	if err == nil && h.seeker.cfg.Secure && key.IsZero() {
+		err = ErrNoKey
+	}
+	if err != nil {
 		return err
-	case !h.seeker.cfg.Secure:
-		err = h.hub.Connect(address)
-	case key.IsZero():
-		return ErrNoKey
-	default:
-		err = h.hub.ConnectCurve(address, h.cfg.CurveTo(key))
 	}
 	h.connected[address] = true
-	return err
+	if !h.seeker.cfg.Secure {
+		return h.hub.Connect(address)
+	}
+	return h.hub.ConnectCurve(address, h.cfg.CurveTo(key))
 }
 
 // Disconnect undoes Connect: it takes leave of that hub. It does not wait. What the hub told is forgotten after a while, as when the connection

@@ -4,11 +4,12 @@ import (
 	"context"
 	"net/netip"
 
+	"github.com/go-zre/go-zre/internal/cert"
 	"github.com/go-zre/go-zre/internal/srv"
 )
 
 // AddSRV has a domain name, as [srv.Name] gives it, name the endpoints in its SRV records, which are looked up at once and again and again until
-// RemoveSRV. It does not wait for the DNS.
+// RemoveSRV. A secure node takes those alone whose target has a key, see srv.Resolver.Keys. It does not wait for the DNS.
 func (s *Seeker) AddSRV(name string) {
 	if s.stopped || s.watched[name] != nil {
 		return
@@ -25,16 +26,32 @@ func (s *Seeker) AddSRV(name string) {
 	}
 	watcher := &srv.Watcher{
 		Name:      name,
-		Resolver:  &srv.Resolver{Server: s.cfg.DNSServer, Dial: s.cfg.Dial},
+		Resolver:  &srv.Resolver{Server: s.cfg.DNSServer, Dial: s.cfg.Dial, Keys: s.cfg.Secure},
 		OnChange:  func(list []netip.AddrPort) { post(func() { s.SetSource(source, list) }) },
 		OnProblem: func(err error) { post(func() { s.cfg.ReportDNS(source, err) }) },
 		Skip:      s.cfg.IsOwn,
 		Log:       s.cfg.Log,
 	}
+	if s.cfg.Secure {
+		watcher.OnKeys = func(list []srv.Endpoint) { post(func() { s.SetPlaces(source, s.keyed(list)) }) }
+	}
 	s.cfg.Go(func() {
 		defer end()
 		watcher.Run(ctx)
 	})
+}
+
+// keyed gives the places of endpoints whose key can be read.
+func (s *Seeker) keyed(endpoints []srv.Endpoint) (list []Place) {
+	for _, e := range endpoints {
+		key, err := cert.ParsePublicKey(e.Key)
+		if err != nil || key.IsZero() {
+			s.cfg.Log.Warn().Err(err).Str("target", e.Target).Msg("SRV: the TXT record has no public key")
+			continue
+		}
+		list = append(list, Place{e.AddrPort, key})
+	}
+	return list
 }
 
 // RemoveSRV undoes AddSRV.

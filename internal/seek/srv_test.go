@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/go-zre/go-zre/internal/cert"
 )
 
 // dial connects to the DNS server of the world, by UDP.
@@ -147,5 +149,35 @@ func TestDisconnect(t *testing.T) {
 			t.Error(err)
 		}
 		synctest.Wait()
+	})
+}
+
+// A secure node takes targets of SRV records with the key in their TXT record.
+func TestKeysOfSRV(t *testing.T) {
+	inWorld(t, func(w *world) {
+		const x = "_zre._tcp.x.example."
+		key := cert.PublicKey{1}
+		w.do(func() {
+			w.cfg.DNSServer, w.cfg.Secure = "10.0.0.53", true
+			w.zone = []string{
+				x + " 5 SRV 0 0 1 a.example.", "a.example. 5 A 10.0.0.1", `a.example. 5 TXT "zre-key=` + key.String() + `"`,
+				x + " 5 SRV 0 0 1 b.example.", "b.example. 5 A 10.0.0.2",
+				x + " 5 SRV 0 0 1 c.example.", "c.example. 5 A 10.0.0.3", `c.example. 5 TXT "zre-key=none"`,
+			}
+			w.AddSRV(x)
+		})
+		w.pass(time.Second)
+		w.do(func() {
+			if len(w.candidates) != 1 || w.candidates[Place{a, key}] == nil {
+				t.Errorf("candidates %v", w.candidates)
+			}
+			w.zone = w.zone[3:5]
+		})
+		w.pass(10 * time.Second)
+		w.do(func() {
+			if len(w.candidates) != 1 || w.troubles[x] == nil {
+				t.Errorf("after the record has gone: %v, %v", w.candidates, w.troubles)
+			}
+		})
 	})
 }

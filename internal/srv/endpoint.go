@@ -13,6 +13,7 @@ type Endpoint struct {
 	AddrPort netip.AddrPort // one of its addresses, with the record's port
 	Priority uint16         // lower comes first
 	Weight   uint16
+	Key      string // the public key of the target, as its TXT record has it; with Resolver.Keys alone
 }
 
 // An Answer is what a Lookup found.
@@ -69,8 +70,8 @@ func (r record) compare(other record) int {
 }
 
 // endpoint makes one of the endpoints that a record gives.
-func (r record) endpoint(addr netip.Addr) Endpoint {
-	return Endpoint{Target: r.target, AddrPort: netip.AddrPortFrom(addr, r.port), Priority: r.priority, Weight: r.weight}
+func (r record) endpoint(addr netip.Addr, key string) Endpoint {
+	return Endpoint{Target: r.target, AddrPort: netip.AddrPortFrom(addr, r.port), Priority: r.priority, Weight: r.weight, Key: key}
 }
 
 // usable tells whether a peer can have this address. A link-local one of IPv6 does not say on which link.
@@ -85,10 +86,15 @@ func arrange(endpoints []Endpoint) []Endpoint {
 		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(b.Weight, a.Weight), a.AddrPort.Compare(b.AddrPort),
 			cmp.Compare(a.Target, b.Target))
 	})
-	seen := make(map[netip.AddrPort]bool, len(endpoints))
+	type place struct {
+		netip.AddrPort
+		key string
+	}
+	seen := make(map[place]bool, len(endpoints))
 	return slices.DeleteFunc(endpoints, func(e Endpoint) bool {
-		double := seen[e.AddrPort]
-		seen[e.AddrPort] = true
+		at := place{e.AddrPort, e.Key}
+		double := seen[at]
+		seen[at] = true
 		return double
 	})
 }

@@ -399,7 +399,7 @@ func TestSystem(t *testing.T) {
 				defer cancel()
 				ctx = short
 			}
-			answer, err := lookup(ctx, s, robots)
+			answer, err := lookup(ctx, plan{asker: s}, robots)
 			if !errors.Is(err, c.want) {
 				t.Fatal(err)
 			}

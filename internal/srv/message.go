@@ -30,6 +30,7 @@ type reply struct {
 	records []record
 	ttl     time.Duration // the least of the answer, CNAMEs included
 	host    addresses     // of the host that was asked for
+	texts   []string      // its TXT records
 	extra   map[string]addresses
 	cut     bool  // there were more
 	whole   error // if cut: why the whole answer was not had by TCP; nil if TCP gave no more
@@ -151,6 +152,10 @@ func (m *message) answers(r *reply) error {
 			if s, ok := rr.(*dns.SRV); ok && s.Target != "" {
 				r.records = append(r.records, record{lower(s.Target), s.Port, s.Priority, s.Weight})
 				r.ttl = min(r.ttl, ttl(h))
+			}
+		case h.Rrtype == dns.TypeTXT && h.Class == dns.ClassINET:
+			if err := m.text(r, h, data); err != nil {
+				return err
 			}
 		default:
 			if addr, ok := m.address(h, data); ok {

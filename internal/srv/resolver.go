@@ -36,6 +36,9 @@ type Resolver struct {
 	// often as that file says. A lookup takes ten times that at most, and not more than a minute, whatever it asks: then it gives what it has.
 	Timeout time.Duration
 
+	// Keys has each target's TXT records asked for too: "zre-key=KEY". A target without one key gives no endpoint, and an error that wraps ErrNoKey.
+	Keys bool
+
 	// Dial connects to a server by "udp" or "tcp", as net.Dialer.DialContext does, which is the default.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
@@ -48,8 +51,9 @@ type Resolver struct {
 
 // An asker puts questions.
 type asker interface {
-	records(ctx context.Context, name string) (*reply, error) // the SRV records of a name
-	host(ctx context.Context, name string) (addresses, error) // the addresses of a target
+	records(ctx context.Context, name string) (*reply, error)                // the SRV records of a name
+	host(ctx context.Context, name string) (addresses, error)                // the addresses of a target
+	texts(ctx context.Context, name string) ([]string, time.Duration, error) // its TXT records
 }
 
 // A plan is how a name is looked up.
@@ -58,6 +62,7 @@ type plan struct {
 	names []string // to ask for, in turn
 	first int      // how many of them count; the others are tried in case
 	time  time.Duration
+	keys  bool // Resolver.Keys
 }
 
 // Lookup finds the endpoints that the SRV records of a name from [Name] give. It asks for the addresses of targets that the
@@ -71,6 +76,7 @@ func (r *Resolver) Lookup(ctx context.Context, name string) (Answer, error) {
 	if err != nil {
 		return Answer{}, fmt.Errorf("srv: cannot look up %s: %w", name, err)
 	}
+	p.keys = r.Keys
 	ctx, cancel := context.WithTimeout(ctx, p.time)
 	defer cancel()
 	var problem error
@@ -137,7 +143,7 @@ func (r *Resolver) plan(name string) (plan, error) {
 	}
 	config, err := readConfig(cmp.Or(r.path, configPath()))
 	if errors.Is(err, fs.ErrNotExist) {
-		return plan{system{net.DefaultResolver}, []string{name}, 1, min(patience*c.timeout, longest)}, nil
+		return plan{asker: system{net.DefaultResolver}, names: []string{name}, first: 1, time: min(patience*c.timeout, longest)}, nil
 	}
 	if err != nil {
 		return plan{}, err
@@ -151,11 +157,11 @@ func (r *Resolver) plan(name string) (plan, error) {
 }
 
 func (c *client) plan(names []string, first int) plan {
-	return plan{c, names, first, min(patience*c.timeout, longest)}
+	return plan{asker: c, names: names, first: first, time: min(patience*c.timeout, longest)}
 }
 
 // lookup asks for the records of a name and for the addresses of their targets.
-func lookup(ctx context.Context, a asker, name string) (Answer, error) {
+func lookup(ctx context.Context, a plan, name string) (Answer, error) {
 	r, err := a.records(ctx, name)
 	if err != nil {
 		return Answer{}, err
@@ -165,6 +171,10 @@ func lookup(ctx context.Context, a asker, name string) (Answer, error) {
 		return Answer{}, ErrNoRecords
 	}
 	hosts, unknown := findHosts(ctx, a, records, r.extra)
+	var keys map[string]keyed
+	if a.keys {
+		keys = findKeys(ctx, a, records)
+	}
 	answer := Answer{TTL: r.ttl}
 	for _, rec := range records {
 		host := hosts[rec.target]
@@ -176,9 +186,17 @@ func lookup(ctx context.Context, a asker, name string) (Answer, error) {
 			problems = append(problems, fmt.Errorf("target %s: %w", rec.target, problem))
 			continue
 		}
+		key := keys[rec.target]
+		if key.err != nil {
+			problems = append(problems, fmt.Errorf("target %s: %w", rec.target, key.err))
+			continue
+		}
 		answer.TTL = min(answer.TTL, host.ttl)
+		if a.keys {
+			answer.TTL = min(answer.TTL, key.ttl)
+		}
 		for _, addr := range host.list {
-			answer.Endpoints = append(answer.Endpoints, rec.endpoint(addr))
+			answer.Endpoints = append(answer.Endpoints, rec.endpoint(addr, key.key))
 		}
 	}
 	answer.Endpoints = arrange(answer.Endpoints)

@@ -30,6 +30,9 @@ type Watcher struct {
 	// changed; nil or an empty slice if there are only our own. It may keep the slice. It is called by Run, which waits for it.
 	OnChange func([]netip.AddrPort)
 
+	// OnKeys, if set, gets the endpoints in place of OnChange, with their keys; of which the set is a change too. For a Resolver with Keys.
+	OnKeys func([]Endpoint)
+
 	// OnProblem gets the error of each look-up that failed. That nobody is there by the name is an answer, and an error only if it has been so
 	// for 30 s, and never was another way. OnProblem gets nil once when that is over. It is called by Run, which waits for it. Nil tells nobody.
 	OnProblem func(error)
@@ -48,6 +51,7 @@ type Watcher struct {
 	answer   Answer           // the last good one
 	others   int              // endpoints in it that are not our own
 	told     []netip.AddrPort // to OnChange, sorted; nil before the first call
+	keys     []string         // to OnKeys: those of told
 	wait     time.Duration    // until the next lookup
 	failures int              // since the last good answer
 	noted    string           // the kind of what was last logged
@@ -125,12 +129,32 @@ func (w *Watcher) list() []netip.AddrPort {
 func (w *Watcher) tell() {
 	list := w.list()
 	set := slices.SortedFunc(slices.Values(list), netip.AddrPort.Compare)
-	if w.told != nil && slices.Equal(set, w.told) {
+	others, keys := w.keyed()
+	if w.told != nil && slices.Equal(set, w.told) && slices.Equal(keys, w.keys) {
 		return
 	}
+	w.keys = keys
 	w.told = append([]netip.AddrPort{}, set...) // never nil again
 	w.Log.Debug().Str("name", w.Name).Int("endpoints", len(list)).Msg("SRV: endpoints changed")
+	if w.OnKeys != nil {
+		w.OnKeys(others)
+		return
+	}
 	w.OnChange(list)
+}
+
+// keyed gives the endpoints of the last good answer but for our own, and places and keys of them as text, sorted; nothing without OnKeys.
+func (w *Watcher) keyed() (list []Endpoint, keys []string) {
+	if w.OnKeys == nil {
+		return nil, nil
+	}
+	for _, e := range w.answer.Endpoints {
+		if w.Skip == nil || !w.Skip(e.AddrPort) {
+			list, keys = append(list, e), append(keys, e.AddrPort.String()+"|"+e.Key)
+		}
+	}
+	slices.Sort(keys)
+	return list, keys
 }
 
 // report calls OnProblem if there is one, or was.

@@ -22,6 +22,7 @@ type Event struct {
 	Endpoint  string            `json:"endpoint,omitempty"`
 	Transport string            `json:"transport,omitempty"`
 	Reason    string            `json:"reason,omitempty"`
+	PublicKey string            `json:"public_key,omitempty"`
 	State     string            `json:"state,omitempty"`
 	Error     string            `json:"error,omitempty"`
 	Peers     []Known           `json:"peers,omitempty"`

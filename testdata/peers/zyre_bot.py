@@ -36,7 +36,6 @@ FUNCTIONS = {
     "zyre_gossip_connect": (None, [c_void_p, c_char_p, c_char_p], "wait"),
     "zyre_gossip_connect_curve": (None, [c_void_p, c_char_p, c_char_p, c_char_p], "wait"),
     "zyre_set_zcert": (None, [c_void_p, c_void_p], "wait"),
-    "zcert_load": (c_void_p, [c_char_p], "wait"),
     "zyre_require_peer": (c_int, [c_void_p, c_char_p, c_char_p, c_char_p], "wait"),
     "zyre_set_contest_in_group": (None, [c_void_p, c_char_p], "wait"),
     "zyre_join": (c_int, [c_void_p, c_char_p], "wait"),
@@ -71,6 +70,11 @@ FUNCTIONS = {
     "zstr_free": (None, [POINTER(c_void_p)], ""),
     "zsys_handler_set": (None, [c_void_p], ""),
     "zsys_set_ipv6": (None, [c_int], ""),
+    "zcert_load": (c_void_p, [c_char_p], ""),
+    "zactor_new": (c_void_p, [c_void_p, c_void_p], "wait"),
+    "zactor_destroy": (None, [POINTER(c_void_p)], "wait"),
+    "zstr_sendx": (c_int, [c_void_p, c_char_p, c_char_p, c_void_p], "wait"),
+    "zsock_wait": (c_int, [c_void_p], "wait"),
 }
 
 ZMQ_POLLIN = 1
@@ -89,6 +93,7 @@ class Library:
             function = getattr(unlocked if wait else locked, name)
             function.restype, function.argtypes = result, arguments
             setattr(self, name, function)
+        self.zauth = ctypes.cast(unlocked.zauth, c_void_p)  # for zactor_new
 
 
 class Node:
@@ -120,16 +125,19 @@ class Node:
             lib.zyre_set_evasive_timeout(self._zyre, options.evasive)
         if options.expired is not None:
             lib.zyre_set_expired_timeout(self._zyre, options.expired)
-        for path in options.cert:  # CURVE, without ZAP: any key may enter
-            certificate = lib.zcert_load(path.encode())
-            if not certificate:
-                sys.exit("no certificate: %s" % path)
-            lib.zyre_set_zcert(self._zyre, certificate)
         for group in options.contest:  # it does not join the group
             lib.zyre_set_contest_in_group(self._zyre, group.encode())
             lib.zyre_join(self._zyre, group.encode())
         for group in options.group:
             lib.zyre_join(self._zyre, group.encode())
+        self._auth = None
+        for path in options.zauth:  # before the node, whose ROUTER asks it
+            self._auth = self._authorise(path)
+        for path in options.cert:
+            zcert = lib.zcert_load(path.encode())
+            if not zcert:
+                sys.exit("zcert_load failed: %s" % path)
+            lib.zyre_set_zcert(self._zyre, zcert)
         for endpoint in options.endpoint:  # no beacons from here on
             if lib.zyre_set_endpoint(self._zyre, b"%s", endpoint.encode()) != 0:
                 sys.exit("zyre_set_endpoint failed: %s" % endpoint)
@@ -137,17 +145,18 @@ class Node:
             lib.zyre_set_advertised_endpoint(self._zyre, endpoint.encode())
         for endpoint in options.gossip_bind:
             lib.zyre_gossip_bind(self._zyre, b"%s", endpoint.encode())
-        for endpoint in options.gossip_connect:
-            endpoint, bar, key = endpoint.partition("|")
-            if bar:
+        for hub in options.gossip_connect:
+            endpoint, secure, key = hub.partition("|")
+            if secure:
                 lib.zyre_gossip_connect_curve(self._zyre, key.encode(), b"%s", endpoint.encode())
             else:
                 lib.zyre_gossip_connect(self._zyre, b"%s", endpoint.encode())
         if lib.zyre_start(self._zyre) != 0:
             sys.exit("zyre_start failed: no usable interface, or the beacon's port is taken")
         for peer in options.require_peer:
-            identity, endpoint = peer.split("=")
-            lib.zyre_require_peer(self._zyre, uuid.UUID(identity).hex.upper().encode(), endpoint.encode(), b"")  # no CURVE
+            identity, endpoint = peer.split("=", 1)
+            endpoint, _, key = endpoint.partition("|")
+            lib.zyre_require_peer(self._zyre, uuid.UUID(identity).hex.upper().encode(), endpoint.encode(), key.encode())
         # zyre has no function for its own endpoint; peers learn it from HELLO.
         bot.say(
             "ready",
@@ -157,6 +166,14 @@ class Node:
         bot.flush()
         self._reader = threading.Thread(target=self._read_events)
         self._reader.start()
+
+    def _authorise(self, path):
+        """Starts zauth, which lets in the keys of a folder, or "*" any."""
+        lib = self._lib
+        auth = lib.zactor_new(lib.zauth, None)
+        lib.zstr_sendx(auth, b"CURVE", path.encode(), None)
+        lib.zsock_wait(auth)
+        return auth
 
     def _read_events(self):
         lib, inbox = self._lib, self._lib.zyre_socket(self._zyre)
@@ -247,6 +264,8 @@ class Node:
         self._lib.zyre_stop(self._zyre)
         self._reader.join()
         self._lib.zyre_destroy(byref(c_void_p(self._zyre)))
+        if self._auth:
+            self._lib.zactor_destroy(byref(c_void_p(self._auth)))
 
 
 def _text(octets):
@@ -254,7 +273,7 @@ def _text(octets):
 
 
 def main():
-    bot = Bot("C zyre", "--endpoint", "--advertise", "--gossip-bind", "--gossip-connect", "--require-peer", "--contest", "--cert")
+    bot = Bot("C zyre", "--endpoint", "--advertise", "--gossip-bind", "--gossip-connect", "--require-peer", "--contest", "--cert", "--zauth")
     node = Node(bot)
     bot.serve(node)
     node.stop()
