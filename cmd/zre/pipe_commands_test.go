@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -83,7 +84,9 @@ func TestPipeWaitsFor(t *testing.T) {
 	port := freePort()
 	a := startPipe(t, port, "--wait-for", "1", "--wait", "20s")
 	a.next("ready")
-	go a.send(`{"cmd":"shout","group":"G","text":["first"]}`, `{"cmd":"quit"}`)
+	go func() {
+		_, _ = io.WriteString(a.in, `{"cmd":"shout","group":"G","text":["first"]}`+"\n"+`{"cmd":"quit"}`+"\n")
+	}()
 	b := startPipe(t, port, "--group", "G")
 	if shout := b.next("shout"); fmt.Sprint(shout["text"]) != "[first]" {
 		t.Errorf("shout: %v", shout)
