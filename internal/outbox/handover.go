@@ -19,8 +19,9 @@ type Receiver interface {
 	Limits() Limits
 
 	// Take takes a message without waiting: its frames are the receiver's from now on. It returns zmtp.ErrFull if there is no room, and
-	// zmtp.ErrQueueClosed when it takes no more. Calls come one at a time, while nothing is on its way through the queue.
-	Take(*Message) error // which keeps what it points to, and not the pointer
+	// zmtp.ErrQueueClosed when it takes no more. Calls come one at a time, while nothing is on its way through the queue. It does not keep the
+	// pointer.
+	Take(*Message) error
 
 	// Admits tells what Take would return at present for a message of so many octets and frames. It keeps no room.
 	Admits(octets int64, frames int) error
@@ -53,10 +54,10 @@ type neighbour struct {
 	find     func() Receiver // nil before HandOverTo
 	receiver Receiver        // once it is found
 	message  Message
-	limits   Limits          // the receiver's
-	queueing bool            // messages go through the queue, until that is empty: see QueueBehind
-	handed   int             // messages since Tidy
-	copies   memory.Cutter   // where the copies of messages come from
+	limits   Limits        // the receiver's
+	queueing bool          // messages go through the queue, until that is empty: see QueueBehind
+	handed   int           // messages since Tidy
+	copies   memory.Cutter // where the copies of messages come from
 }
 
 // copyBusy is after how many messages between two calls of Tidy more memory is taken at once.
