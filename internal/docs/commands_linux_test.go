@@ -21,7 +21,7 @@ var unrunnable = map[string]string{
 	"scp ":       "it needs another machine",
 }
 
-// continued are pages that are one story: what was started goes on until the page ends. Elsewhere it ends with its section.
+// continued are pages that are one story: what was started goes on until the page ends. Elsewhere it ends with its block.
 var continued = []string{"README.md", "docs/getting-started.md"}
 
 // lasting are nodes that run until they are interrupted. Their standard input stays open.
@@ -31,7 +31,7 @@ var lasting = regexp.MustCompile(`^(sudo )?([A-Z_]+=\S+ )*(zrechat|zre (pipe|wat
 type story struct {
 	page     string
 	line     int
-	commands []string          // of the shell; "program NAME" starts a program
+	commands []string          // of the shell; "program NAME" starts a program, "end" ends all that were started
 	programs map[string]string // the text of each
 }
 
@@ -58,6 +58,9 @@ func stories(t *testing.T) (list []*story) {
 				now.commands = append(now.commands, commandsOf(t, b)...)
 			case b.lang == "yaml":
 				now.commands = append(now.commands, containers(b)...)
+			}
+			if !whole && len(now.commands) > 0 {
+				now.commands = append(now.commands, "end")
 			}
 		}
 	}
@@ -88,7 +91,10 @@ func containers(b block) (list []string) {
 	for _, m := range regexp.MustCompile(`(?m)^ *(?:command|args): \[(.*)\]`).FindAllStringSubmatch(b.text, -1) {
 		command := "zre"
 		for word := range strings.SplitSeq(m[1], ", ") {
-			command += " '" + strings.Trim(word, `"`) + "'"
+			if word = strings.Trim(word, `"`); strings.Contains(word, "*") {
+				word = "'" + word + "'"
+			}
+			command += " " + word
 		}
 		list = append(list, command)
 	}
@@ -168,15 +174,30 @@ func (s *story) run(t *testing.T, shell, tools string) {
 	script := new(strings.Builder)
 	script.WriteString(`set -eu
 pids=
-lasts() { # PID COMMAND
-	pids="$pids $1"
+lasts() { pids="$pids $1"; } # PID
+finish() {
+	[ -n "$pids" ] || return 0
+	sleep 1.5
+	for p in $(echo $pids); do
+		kill $p 2>/dev/null || true
+		code=0
+		wait $p || code=$?
+		case $code in
+		0 | 143) ;; # 143: it was too early, on a busy machine
+		*) echo "a program that should last ended with $code"; exit 1 ;;
+		esac
+	done
+	pids=
 }
 `)
 	made := ""
 	for _, command := range s.commands {
+		command = strings.ReplaceAll(command, "/etc/zre/", dir+"/etc/")
 		made += command
 		name, isProgram := strings.CutPrefix(command, "program ")
 		switch {
+		case command == "end":
+			script.WriteString("finish\n")
 		case isProgram:
 			fmt.Fprintf(script, "%s/%s <%s/hold &\nlasts $!\n", bin, name, dir)
 		case lasting.MatchString(command) && !strings.Contains(command, "|"):
@@ -186,17 +207,7 @@ lasts() { # PID COMMAND
 			fmt.Fprintf(script, "%s\n", command)
 		}
 	}
-	script.WriteString(`sleep 1.5
-failed=0
-for p in $(echo $pids); do
-	kill $p 2>/dev/null || true
-	status=0
-	wait $p || status=$?
-	# 143: it was too early, on a busy machine
-	if [ $status != 0 ] && [ $status != 143 ]; then echo "a program that should last ended with $status"; failed=1; fi
-done
-exit $failed
-`)
+	script.WriteString("finish\n")
 	write(t, filepath.Join(dir, "story"), script.String())
 	setUp := `set -eu
 ip link set lo up
@@ -213,7 +224,12 @@ companion=$!
 cd "$1"
 `
 	if !strings.Contains(made, "zre keygen") {
-		setUp += "zre keygen exhibition >/dev/null\n"
+		setUp += `mkdir -p etc/keys
+zre keygen exhibition >/dev/null
+zre keygen etc/exhibition >/dev/null
+zre keygen etc/camera >/dev/null
+cp etc/camera etc/keys
+`
 	}
 	setUp += `status=0
 "$2" story 9>&- || status=$?

@@ -53,8 +53,8 @@ var declared = map[string]string{
 
 // uncompiled are fragments that are not compiled here, by a text in them, and why.
 var uncompiled = map[string]string{
-	"propagation.":       "it needs OpenTelemetry, which is no dependency: tools/trace_test.go compiles it",
-	"tracer.Start":       "likewise",
+	"propagation.": "it needs OpenTelemetry, which is no dependency: tools/trace_test.go compiles it",
+	"tracer.Start": "likewise",
 }
 
 // Each program and fragment of Go compiles, as a module outside of this one.
