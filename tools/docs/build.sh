@@ -10,6 +10,9 @@ if [ "$(cat $venv/.stamp 2>/dev/null)" != "$want" ]; then
 	$venv/bin/pip install --quiet --disable-pip-version-check --requirement tools/docs/requirements.txt
 	echo "$want" >$venv/.stamp
 fi
-# Material for MkDocs prints advertisements for its successor; they are no warnings of ours.
-NO_MKDOCS_2_WARNING=1 $venv/bin/mkdocs --quiet build --strict --config-file tools/docs/mkdocs.yml
+# --strict counts the warnings that are shown, so --quiet would have it pass.
+$venv/bin/mkdocs build --strict --config-file tools/docs/mkdocs.yml >.cache/docs/log 2>&1 || {
+	cat .cache/docs/log >&2
+	exit 1
+}
 echo "the site: .cache/site/index.html"
