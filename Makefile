@@ -31,7 +31,7 @@ check: ## gofmt, vet, staticcheck, the dashboard, links and words of the pages, 
 	CGO_ENABLED=0 go vet ./...
 	CGO_ENABLED=0 $(STATICCHECK) ./...
 	cd tools && CGO_ENABLED=0 go vet . && go test .
-	go test ./internal/docs -run 'English|Links|Index|Fenced|Figures|Options|Names|GoVersion'
+	go test ./internal/docs -run 'English|Links|Index|Fenced|Figures|Options|Names|GoVersion|Constants|Measured'
 	@for p in $(PLATFORMS); do \
 		echo "build and vet for $$p"; \
 		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build ./... && \

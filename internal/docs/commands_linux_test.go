@@ -58,6 +58,10 @@ func stories(t *testing.T) (list []*story) {
 				now.commands = append(now.commands, commandsOf(t, b)...)
 			case b.lang == "yaml":
 				now.commands = append(now.commands, containers(b)...)
+			case b.lang == "nft":
+				now.commands = append(now.commands, "echo 'table inet t { chain c { type filter hook input priority 0;\n"+b.text+"}\n}' | nft -c -f -")
+			case b.lang == "python":
+				now.commands = append(now.commands, `python3 -c 'import ast, sys; ast.parse(sys.argv[1])' '`+strings.ReplaceAll(b.text, "'", `'"'"'`)+"'")
 			}
 			if !whole && len(now.commands) > 0 {
 				now.commands = append(now.commands, "end")

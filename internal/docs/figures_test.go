@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -118,6 +119,77 @@ func TestGoVersion(t *testing.T) {
 			if m[1] != want && !strings.Contains(p.text, "from Go "+m[1]) {
 				t.Errorf("%s: Go %s; go.mod has %s", p.path, m[1], want)
 			}
+		}
+	}
+}
+
+// Constants that are not exported, as the pages tell them.
+func TestConstants(t *testing.T) {
+	for _, c := range []struct{ page, pattern, file, constant string }{
+		{"networks", `looked up again every (\d+) s`, "internal/seek/host.go", `hostFresh = (\d+) \* time\.Second`},
+		{"networks", `TTL of the records ends, after (\d+) s at least`, "internal/srv/watcher.go", `minWait +=  ?(\d+) \* time\.Second`},
+		{"networks", `again after 0\.5 s, then less often, up to every (\d+) s`, "internal/srv/watcher.go", `minWait +=  ?(\d+) \* time\.Second`},
+		{"networks", `leads to no peer for (\d+) s`, "internal/srv/watcher.go", `nobodyFor = (\d+) \* time\.Second`},
+		{"networks", `only every (\d+) s while nothing changes`, "beacon/calm.go", `calmPause = (\d+) \* time\.Second`},
+		{"sniff", `follows ([\d,]+) connections`, "internal/sniff/sniffer.go", `maxStreams +=  ?(\d+)`},
+		{"sniff", `at most (\d+) MiB of messages`, "internal/sniff/zmtp.go", `heldBytes +=  ?(\d+) << 20`},
+		{"sniff", `(\d+) bytes of each frame of content`, "internal/sniff/zmtp.go", `keptContent = (\d+)`},
+	} {
+		page := read(t, "docs/"+c.page+".md")
+		code := read(t, c.file)
+		told := regexp.MustCompile(c.pattern).FindStringSubmatch(strings.ReplaceAll(page, "\n", " "))
+		is := regexp.MustCompile(c.constant).FindStringSubmatch(code)
+		if told == nil || is == nil {
+			t.Errorf("docs/%s.md has %s: %v; %s has %s: %v", c.page, c.pattern, told != nil, c.file, c.constant, is != nil)
+		} else if strings.ReplaceAll(told[1], ",", "") != is[1] {
+			t.Errorf("docs/%s.md: %q; %s: %q", c.page, told[0], c.file, is[0])
+		}
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(testbed.Root(), path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// What a peer and a hundred nodes cost is what make bench measured last.
+func TestMeasuredCosts(t *testing.T) {
+	var rows []struct {
+		Name string  `json:"name"`
+		Ours float64 `json:"ours"`
+	}
+	if err := json.Unmarshal([]byte(read(t, "docs/performance.json")), &rows); err != nil {
+		t.Fatal(err)
+	}
+	measured := make(map[string]float64)
+	for _, r := range rows {
+		measured[r.Name] = r.Ours
+	}
+	for _, c := range []struct{ pattern, row string }{
+		{`(?:about|idle peer \|) (\d+) KiB(?: of memory)?,? and`, "peer/memory"},
+		{`(\d+) MiB and \d+ % of a core`, "mesh/100/resident"},
+		{`\d+ MiB and (\d+) % of a core`, "mesh/100/idle"},
+		{`about (\d+) µs a second`, "peer/idle"},
+	} {
+		found := 0
+		for _, p := range pages(t) {
+			for _, m := range regexp.MustCompile(c.pattern).FindAllStringSubmatch(strings.ReplaceAll(p.text, "\n", " "), -1) {
+				found++
+				told, err := strconv.ParseFloat(m[1], 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if is := measured[c.row]; told < 0.8*is || told > 1.25*is {
+					t.Errorf("%s: %q; measured: %g", p.path, m[0], is)
+				}
+			}
+		}
+		if found == 0 {
+			t.Errorf("no page has %s (%s)", c.pattern, c.row)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -100,6 +101,33 @@ func parse(t testing.TB, path, text string) *page {
 		t.Errorf("%s:%d: the block does not end", path, in.line)
 	}
 	return p
+}
+
+// languages are those that blocks may have, and what is checked of them; see the comment of the package.
+var languages = map[string]string{
+	"go":     "compiled",
+	"sh":     "run",
+	"yaml":   "lists of arguments are run; the rest needs a cluster, or Docker",
+	"json":   "parsed",
+	"nft":    "checked by nft",
+	"python": "parsed",
+	"c":      "not checked: it needs the headers of zyre, which no package here has",
+	"text":   "not code",
+}
+
+func TestLanguages(t *testing.T) {
+	for _, p := range pages(t) {
+		for _, b := range p.blocks {
+			if languages[b.lang] == "" {
+				t.Errorf("%s:%d: nothing checks %s", b.page, b.line, b.lang)
+			}
+			for l := range strings.Lines(b.text) {
+				if b.lang == "json" && !json.Valid([]byte(l)) {
+					t.Errorf("%s:%d: no JSON: %s", b.page, b.line, l)
+				}
+			}
+		}
+	}
 }
 
 // Blocks of code are fenced, so that they say what they are, and are tested.
