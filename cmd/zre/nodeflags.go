@@ -29,6 +29,7 @@ type nodeOption struct {
 	many   bool                             // it may be given several times
 	choose []string                         // the values that there are, for completion
 	paired bool                             // whether a value can be used depends on other options
+	keyed  bool                             // an endpoint, with |KEY behind it for a secure node
 	option func(string) (zre.Option, error) // nil for those of keyfiles
 }
 
@@ -46,16 +47,16 @@ var nodeOptions = []nodeOption{
 		usage: "the endpoint to listen at, as tcp://*:5671 or tcp://192.168.1.7:5671 (default: a free port from 49152 up)"},
 	{name: "advertise", value: "endpoint", option: text(zre.WithAdvertise),
 		usage: "the endpoint at which peers reach this node, as tcp://203.0.113.7:5671 (default: its own; for NAT)"},
-	{name: "peer", value: "endpoint", many: true, option: withPeer,
-		usage: "the endpoint of a peer that beacons do not reach, as tcp://host:5671"},
+	{name: "peer", value: "endpoint", many: true, keyed: true, option: withPeer,
+		usage: "the endpoint of a peer that beacons do not reach, as tcp://host:5671; with --cert 'tcp://host:5671|KEY', its public key"},
 	{name: "srv", value: "domain", many: true, option: text(func(s string) zre.Option { return zre.WithSRV(s) }),
 		usage: "a domain whose SRV records (_zre._tcp) name such endpoints"},
 	{name: "resolver", value: "server", option: text(zre.WithDNSServer),
 		usage: "the DNS server that --srv asks, as 10.0.0.2 or 10.0.0.2:8600 (default: the system's)"},
 	{name: "gossip-bind", value: "endpoint", many: true, option: text(func(s string) zre.Option { return zre.WithGossipBind(s) }),
 		usage: "be a gossip hub at that endpoint, as tcp://*:5672"},
-	{name: "gossip-connect", value: "endpoint", many: true, option: text(func(s string) zre.Option { return zre.WithGossipConnect(s) }),
-		usage: "the endpoint of a gossip hub, as tcp://hub:5672"},
+	{name: "gossip-connect", value: "endpoint", many: true, keyed: true, option: text(func(s string) zre.Option { return zre.WithGossipConnect(s) }),
+		usage: "the endpoint of a gossip hub, as tcp://hub:5672; with --cert 'tcp://hub:5672|KEY', its public key"},
 	{name: "no-beacons", option: onOff(zre.WithoutBeacons), usage: "neither send nor hear beacons: find peers by --peer, --srv and gossip alone"},
 	{name: "ttl", value: "number", option: number(zre.WithMulticastTTL, 1, 255),
 		usage: "how far beacons with a state travel: one more than the routers that may pass them on (default 1)"},
@@ -141,7 +142,8 @@ func withHeader(s string) (zre.Option, error) {
 }
 
 func withPeer(s string) (zre.Option, error) {
-	if _, _, err := net.SplitHostPort(strings.TrimPrefix(s, "tcp://")); err != nil || !strings.HasPrefix(s, "tcp://") {
+	endpoint, _, _ := strings.Cut(s, "|")
+	if _, _, err := net.SplitHostPort(strings.TrimPrefix(endpoint, "tcp://")); err != nil || !strings.HasPrefix(s, "tcp://") {
 		return nil, errors.New("want tcp://HOST:PORT, as tcp://robot.example:5671")
 	}
 	return zre.WithPeers(s), nil
@@ -194,6 +196,12 @@ func (o *nodeOption) check(s string) error {
 			return errors.New("want a path")
 		}
 		return nil
+	}
+	if endpoint, key, ok := strings.Cut(s, "|"); ok && o.keyed { // whether there is a certificate is seen later
+		if _, err := zre.ParsePublicKey(key); err != nil {
+			return fmt.Errorf("the public key behind the bar: %w", err)
+		}
+		s = endpoint
 	}
 	option, err := o.option(s)
 	if err != nil || option == nil || o.paired {
@@ -362,6 +370,9 @@ func (f *nodeFlags) options() ([]zre.Option, error) {
 			continue
 		}
 		for _, s := range v.set {
+			if v.keyed && cert == "" && strings.Contains(s, "|") {
+				return nil, misused("--%s %q: a public key needs --cert: a node without a certificate meets no secure one", v.name, s)
+			}
 			if option, err := v.option(s); err == nil && option != nil { // they were checked
 				list = append(list, option)
 			}
