@@ -172,9 +172,12 @@ var errNoDialEnded = errors.New("the first attempt to connect has not ended")
 
 // dismiss ends the session with a peer that a beacon showed, and that could not be reached for the reason err, or hung up before its HELLO.
 func (n *Node) dismiss(s *session, err error) {
-	if n.isSecure() && isKeyFailure(err) { // another key may be right
+	switch {
+	case n.isSecure() && isRefusedBy(err):
+		n.unverified.RefusedBy(s.unverified, s.key, time.Now())
+	case n.isSecure() && isKeyFailure(err): // another key may be right
 		n.unverified.FailedKey(s.unverified, s.key, time.Now())
-	} else {
+	default:
 		n.unverified.Failed(s.unverified, time.Now())
 	}
 	n.remove(s, Crashed)

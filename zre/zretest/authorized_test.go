@@ -84,6 +84,9 @@ func TestFolderOfCertificates(t *testing.T) {
 		}) {
 			t.Errorf("problems of the gate: %v", g.Problems())
 		}
+		if dials := r.Stats().Dials; dials > 12 { // it has its answer, so it asks ever less often
+			t.Errorf("in a minute the robot dialled %d times where it is refused", dials)
+		}
 
 		if err := os.Rename(filepath.Join(elsewhere, "robot"), filepath.Join(keys, "robot")); err != nil {
 			t.Fatal(err)
