@@ -31,6 +31,7 @@ type Node struct {
 	events    *eventqueue.Queue
 	problems  problems
 	refusals  refusals
+	rounds    rounds
 	queues    *zmtp.SendBudget // of all of them
 	calls     chan func()      // run by the control loop
 	sightings chan beacon.Sighting

@@ -156,8 +156,11 @@ func (n *Node) reportExit(s *session, reason Reason) {
 	n.stir()
 	n.log.Debug().Stringer("peer", s.uuid).Str("name", s.name).Stringer("reason", reason).Msg("exit")
 	e := Event{Kind: Exit, Peer: s.snapshot.Load(), Reason: reason}
-	if reason == Unreachable {
+	switch reason {
+	case Unreachable:
 		e.Err = cmp.Or(s.dialErr, errNoDialEnded)
+	case Refused:
+		e.Err = s.refusal
 	}
 	n.figures.exits[reason].Add(1)
 	n.events.Push(s.stream.Load(), e)

@@ -34,8 +34,8 @@ func AllowKeys(keys ...PublicKey) Authorizer {
 // within. Left out are hidden files, and those whose names end in _secret; links to files are followed, those to folders are not. A folder may hold 10,000
 // files. It is what czmq's zauth takes, so one folder serves both.
 //
-// Paths are looked at again while peers connect: a file that is added, changed or removed counts within 8 s. Removing one refuses new connections, and
-// does not end those that exist. A path that cannot be read any more lets in none. A file that is no certificate does not count, and the error that refuses
+// Paths are looked at again while peers connect: a file that is added, changed or removed counts within 8 s. A peer
+// whose file is removed exits in that time. A path that cannot be read any more lets in none. A file that is no certificate does not count, and the error that refuses
 // a peer tells of it.
 //
 // The error says that a path does not exist, that a file is no certificate, or that of a folder's files none is one. An empty folder is no error: it lets

@@ -96,7 +96,7 @@ type Identity struct {
 	// PublicKey is proven: the node has the secret key to it, and made this connection for this node.
 	PublicKey PublicKey
 
-	// UUID is the one that the node claims, or that this node expects where it dials: nothing but the authoriser says whether the owner of
+	// UUID is the one that the node claims, or that this node expects where it dials: nothing but the authorizer says whether the owner of
 	// PublicKey may have it. It is uuid.Nil where one of the two knows no more than the other's address and key, and asks whose they are (the answer is
 	// the UUID and the state, and nothing is said then); and of gossip. Judge by the key alone then.
 	UUID uuid.UUID

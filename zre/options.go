@@ -102,6 +102,9 @@ func WithCertificate(certificate *Certificate) Option {
 // WithAuthorizer sets what decides which peers are let in: an error of authorize refuses a peer. It needs WithCertificate. It is called within the
 // handshake of each connection, when the peer has proven its key and before it is told anything; by several goroutines at once. It may block
 // until ctx ends, 10 s at most, and should not take long, as the peer waits.
+//
+// About every 3 s it is asked again, by one goroutine, about each peer that is present, with 2 s for each answer. A peer that it refuses twice in a row
+// exits (ReasonRefused). A function whose answers are costly, or may fail for a moment, should keep them.
 func WithAuthorizer(authorize Authorizer) Option {
 	return func(c *config) error {
 		if c.Authorize != nil {

@@ -56,7 +56,7 @@ type Stats struct {
 	DialsFailed uint64 // those of them that failed
 
 	Accepted         uint64 // connections that listeners accepted
-	HandshakesFailed uint64 // of these: not ZMTP, another security mechanism, not authorised, or too slow
+	HandshakesFailed uint64 // of these: not ZMTP, another security mechanism, not authorized, or too slow
 	Refused          uint64 // of these, and of those within the process: no room, an interface that is not chosen, or an identity in use
 	ProtocolErrors   uint64 // connections that ended, after the handshake, since the peer broke the protocol
 
