@@ -32,7 +32,7 @@ func TestImports(t *testing.T) {
 		"internal/seek":       {"internal/cert", "internal/gossip", "internal/paths", "internal/srv", "internal/zmtp"},
 		"node":                {"beacon", "msg", "internal/cert", "internal/curve", "internal/eventqueue", "internal/memory", "internal/zmtp", "internal/election", "internal/ipc", "internal/outbox", "internal/paths", "internal/seek", "internal/srv", "internal/request", "internal/traffic"},
 		"internal/request":    {},
-		"internal/doctor":     {"zre", "beacon", "internal/srv", "internal/zmtp", "internal/plain"},
+		"internal/doctor":     {"zre", "beacon", "internal/curve", "internal/srv", "internal/zmtp", "internal/plain"},
 		"zre":                 {"node", "beacon", "internal/cert", "internal/memory"},
 		"zre/zretest":         {"zre", "beacon", "msg", "internal/libzmq"},
 		"cmd/zre":             {"zre", "internal/bench", "internal/doctor", "internal/keyfiles", "internal/plain", "internal/sniff"},

@@ -251,13 +251,29 @@ func (f *nodeFlags) get(name string) []string {
 	return nil
 }
 
-// options returns the options for a node, after resolve.
-func (f *nodeFlags) options() ([]zre.Option, error) {
+// security returns those options that make a secure node, after resolve.
+func (f *nodeFlags) security() ([]zre.Option, error) {
 	cert := ""
 	for _, s := range f.get("cert") {
 		cert = s
 	}
 	list, err := keyfiles.Options(cert, f.get("authorize"))
+	if err != nil || cert != "" {
+		return list, err
+	}
+	for _, v := range f.values {
+		for _, s := range v.set {
+			if v.keyed && strings.Contains(s, "|") {
+				return nil, misused("--%s %q: a public key needs --cert: a node without a certificate meets no secure one", v.name, s)
+			}
+		}
+	}
+	return nil, nil
+}
+
+// options returns the options for a node, after resolve.
+func (f *nodeFlags) options() ([]zre.Option, error) {
+	list, err := f.security()
 	if err != nil {
 		return nil, err
 	}
@@ -266,9 +282,6 @@ func (f *nodeFlags) options() ([]zre.Option, error) {
 			continue
 		}
 		for _, s := range v.set {
-			if v.keyed && cert == "" && strings.Contains(s, "|") {
-				return nil, misused("--%s %q: a public key needs --cert: a node without a certificate meets no secure one", v.name, s)
-			}
 			if option, err := v.option(s); err == nil && option != nil { // they were checked
 				list = append(list, option)
 			}
