@@ -43,7 +43,7 @@ func TestImports(t *testing.T) {
 		"internal/bench":      {"zre"},
 		"internal/script":     {"zre", "beacon", "msg", "internal/libzmq", "internal/zmtp"},
 
-		"internal/bench/harness": {"zre", "msg", "internal/bench", "internal/testbed"},
+		"internal/bench/harness": {"zre", "msg", "internal/bench", "internal/curve", "internal/testbed", "internal/zmtp"},
 	}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, module+"...").Output()
 	if err != nil {
