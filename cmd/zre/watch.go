@@ -93,6 +93,14 @@ func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 		word, colour, text = "request", blue, content(e.Frames)
 	case zre.StateChange:
 		word, text = "state", e.State.String()
+	case zre.HeaderChange:
+		word = "headers"
+		for name, value := range inOrder(peer.Headers) {
+			text += fmt.Sprintf(" %s=%s", plain.Text(name), plain.Text(value))
+		}
+		text = strings.TrimPrefix(text, " ")
+	case zre.EndpointChange:
+		word, text = "endpoint", "of this node: "+strings.Join(e.Endpoints, ", ")
 	case zre.Leader:
 		word, text = "leader", "of "+quoted(e.Group)
 		if peer.UUID == node.UUID() {
