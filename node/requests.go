@@ -66,18 +66,18 @@ type ReplyError struct {
 	Name string
 	Text string // what the peer's program says
 
-	noHandler bool
+	NoHandler bool // the peer has nothing that handles the request
 }
 
 func (e *ReplyError) Error() string {
-	if e.noHandler && e.Text == "" {
+	if e.NoHandler && e.Text == "" {
 		return fmt.Sprintf("peer %s (%s): %v", e.Name, e.UUID, ErrNoHandler)
 	}
 	return fmt.Sprintf("peer %s (%s) replied with an error: %s", e.Name, e.UUID, e.Text)
 }
 
 // Is makes errors.Is(err, ErrNoHandler) work.
-func (e *ReplyError) Is(target error) bool { return e.noHandler && target == ErrNoHandler }
+func (e *ReplyError) Is(target error) bool { return e.NoHandler && target == ErrNoHandler }
 
 // Request sends a request to a peer and waits for the reply.
 func (n *Node) Request(ctx context.Context, id uuid.UUID, frames ...[]byte) ([][]byte, memory.Origin, error) {
@@ -117,7 +117,7 @@ func (n *Node) send(ctx context.Context, id uuid.UUID, frames [][]byte) (*Call, 
 	}
 	p := n.addressee(id)
 	if p == nil {
-		return nil, fmt.Errorf("request: %w", &PeerError{UUID: id, Err: ErrUnknownPeer})
+		return nil, fmt.Errorf("request: %w", n.cfg.Public.peerError(&PeerError{UUID: id, Err: ErrUnknownPeer}))
 	}
 	call, err := n.requests.begin(n, p)
 	if err != nil {
@@ -184,7 +184,7 @@ func (c *Call) failed(err error) error {
 	if known := c.peer.snapshot.Load(); known != nil {
 		failed.Name = known.Name
 	}
-	return failed
+	return c.node.cfg.Public.peerError(failed)
 }
 
 // begin takes note of a request that is to be sent.
@@ -286,8 +286,8 @@ func (r *requests) take(s *session, head request.Head, content [][]byte, from me
 			failed.Name = known.Name
 		}
 		code, text := request.Failure(content)
-		failed.Text, failed.noHandler = text, code == request.NoHandler
-		r.finish(c, nil, memory.Origin{}, failed)
+		failed.Text, failed.NoHandler = text, code == request.NoHandler
+		r.finish(c, nil, memory.Origin{}, c.node.cfg.Public.replyError(failed))
 		return true
 	}
 	frames := content[1:]

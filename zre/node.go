@@ -52,9 +52,10 @@ func NewNode(options ...Option) (*Node, error) {
 		}
 	}
 	cfg.Public = node.Public{
-		Peer:      func(p *node.Peer) any { return publicPeer(p) },
-		PeerError: func(e *node.PeerError) error { return (*PeerError)(e) },
-		LostError: func(e *node.LostError) error { return (*LostError)(e) },
+		Peer:       func(p *node.Peer) any { return publicPeer(p) },
+		PeerError:  func(e *node.PeerError) error { return (*PeerError)(e) },
+		LostError:  func(e *node.LostError) error { return (*LostError)(e) },
+		ReplyError: func(e *node.ReplyError) error { return &ReplyError{e.UUID, e.Name, e.Text, e} },
 	}
 	engine, err := node.New(cfg.Config)
 	if err != nil {

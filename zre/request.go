@@ -12,27 +12,6 @@ import (
 	"github.com/go-zre/go-zre/node"
 )
 
-// Errors of requests, to be tested with errors.Is.
-var (
-	// ErrPeerGone: the peer left, or the session with it broke, before its reply came. Whether it has done what was asked is not known. (Where the
-	// request was not even sent, the error is ErrUnknownPeer.)
-	ErrPeerGone = node.ErrPeerGone
-
-	// ErrNoHandler: the peer has nothing that handles the request: no handler in its Mux, or it discards messages (WithSendOnly). It comes within a
-	// *ReplyError.
-	ErrNoHandler = node.ErrNoHandler
-
-	// ErrTooManyRequests: as many requests as Limits.Requests allows wait for their replies. The request was not sent.
-	ErrTooManyRequests = node.ErrTooManyRequests
-
-	// ErrReplied: the request was answered before.
-	ErrReplied = errors.New("zre: the request was answered before")
-)
-
-// ReplyError is what a peer answered in place of a reply: Text is what its program says (Request.ReplyError), UUID and Name say which peer it was.
-// Get one with errors.As.
-type ReplyError = node.ReplyError
-
 // Reply is the answer to a request.
 type Reply struct {
 	// Frames belong to the application. There is at least one; one that is kept holds more memory than its own, as in a Whisper.
@@ -154,7 +133,7 @@ func (r Request) once(send func(*answer) error) error {
 		return errors.New("zre: a Request that no peer has sent cannot be answered")
 	}
 	if !a.given.CompareAndSwap(false, true) {
-		return fmt.Errorf("reply to peer %s (%s): %w", r.Peer.Name, r.Peer.UUID, ErrReplied)
+		return fmt.Errorf("reply: peer %s (%s): %w", r.Peer.Name, r.Peer.UUID, ErrReplied)
 	}
 	err := send(a)
 	if err != nil {

@@ -2,7 +2,6 @@ package zre
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -48,14 +47,14 @@ func ServeOnPanic(hook func(event Event, value any, stack []byte)) ServeOption {
 // Serve takes the events as a loop over All does, so it panics beside one, another Serve, or the channel of Events. Use Subscribe for more listeners.
 func (n *Node) Serve(ctx context.Context, handler Handler, options ...ServeOption) error {
 	if handler == nil {
-		return errors.New("zre: Serve: the handler is nil")
+		return fmt.Errorf("serve: %w: the handler is nil", ErrInvalidOption)
 	}
 	s := &server{node: n, handler: handler, concurrency: defaultConcurrency, lanes: make(map[uuid.UUID]*lane)}
 	for _, option := range options {
 		option(s)
 	}
 	if s.concurrency < 1 {
-		return fmt.Errorf("zre: ServeConcurrency(%d): it must be positive", s.concurrency)
+		return fmt.Errorf("serve: ServeConcurrency(%d): %w: it must be positive", s.concurrency, ErrInvalidOption)
 	}
 	if n.ended.Load() {
 		return ErrClosed
