@@ -74,9 +74,6 @@ func (n *Node) PeerGroups() []string {
 	return slices.Sorted(maps.Keys(n.members))
 }
 
-// Discarded returns how many WHISPER and SHOUT were discarded, with Config.Discard.
-func (n *Node) Discarded() uint64 { return n.discarded.Load() }
-
 // Take waits for events and returns those that are pending, in order; batch, which the caller is done with, is reused. It
 // returns false once the node is closed or stop is. One goroutine at a time may take.
 func (n *Node) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {

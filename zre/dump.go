@@ -96,6 +96,7 @@ func dumpFigures(p *page, st *Stats) {
 			t.Received.Whispers, t.Received.Shouts, size(int64(t.Received.Bytes)))
 	}
 	p.line("  lost %d, discarded %d, unwanted %d, invalid %d", st.Lost, st.Discarded, st.Unwanted, st.Invalid)
+	p.line("requests   sent %d, replies %d, wait for a reply %d of %d; stray replies %d", st.Requests, st.Replies, st.WaitingRequests, st.Limits.Requests, st.StrayReplies)
 	p.line("")
 	p.line("memory")
 	p.line("  queues    %s of %s; %d messages wait to be sent", size(st.QueueMemory), size(st.Limits.TotalQueueBytes), st.QueuedMessages)

@@ -362,9 +362,6 @@ func (n *Node) Peer(id uuid.UUID) (peer *Peer, ok bool) {
 	return peerOf(p), ok
 }
 
-// Discarded returns how many whispers and shouts arrived and were discarded (WithSendOnly).
-func (n *Node) Discarded() uint64 { return n.engine.Discarded() }
-
 // Problems returns the problems that are not solved, sorted by Kind and About.
 func (n *Node) Problems() []Problem {
 	list := n.engine.Problems()

@@ -340,7 +340,7 @@ func WithStateByBroadcast() Option {
 	}
 }
 
-// WithSendOnly is for a program that only sends. Whispers and shouts that arrive are discarded and counted (Node.Discarded), so no peer ever sees this node as
+// WithSendOnly is for a program that only sends. Whispers and shouts that arrive are discarded and counted (Stats.Discarded), so no peer ever sees this node as
 // busy. Requests are refused (ErrNoHandler). All other events come as usual, but need not be read: the queue then keeps only the events that still matter, so peers that come and
 // go take no more memory. A node with 65,536 such events (one for each peer present, and one for each of its groups) accepts no further peers until
 // some are read.
