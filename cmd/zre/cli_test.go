@@ -56,6 +56,8 @@ func TestWrongUse(t *testing.T) {
 		{"watch extra", `zre watch: unexpected argument "extra"`},
 		{"watch --count 0", "want a number"},
 		{"watch --group " + strings.Repeat("g", 256), "256"},
+		{"top extra", `unexpected argument "extra"`},
+		{"top --count 0", "want a number"},
 		{"shout", "zre shout: GROUP is missing"},
 		{"shout G", "zre shout: TEXT is missing"},
 		{"shout G --lines text", "--lines goes with -"},
