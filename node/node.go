@@ -103,6 +103,7 @@ type Node struct {
 
 	chooser  chooser
 	requests requests
+	panics   panics        // of handlers
 	unwanted chan unwanted // with Config.Discard
 	watchers watchers
 

@@ -113,11 +113,6 @@ func (n *Node) Serving(events int) { n.events.Serving(events) }
 // Handled is the end of one of them.
 func (n *Node) Handled() { n.events.Handled() }
 
-// LogPanic logs that a handler of the application panicked.
-func (n *Node) LogPanic(id uuid.UUID, value any, stack []byte) {
-	n.log.Error().Stringer("peer", id).Interface("panic", value).Bytes("stack", stack).Msg("a handler panicked")
-}
-
 // NoteRead takes note that the application comes for another event of those that it took, so that a send which waits knows that events are
 // read.
 func (n *Node) NoteRead() { n.events.NoteRead() }

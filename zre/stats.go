@@ -74,7 +74,7 @@ type Stats struct {
 
 // PeerStats are the figures of a peer that is present, since its session began.
 type PeerStats struct {
-	Session        string    // its state now; see Stats.Sessions
+	SessionState   string    // now; see Stats.Sessions
 	Since          time.Time // when the session began
 	Sent, Received Traffic
 	QueuedMessages int           // wait to be sent, now
@@ -140,7 +140,7 @@ func trafficOf(t node.Traffic) Traffic { return Traffic{t.Whispers, t.Shouts, t.
 
 func peerStatsOf(s node.PeerStats) PeerStats {
 	return PeerStats{
-		Session: s.Session, Since: s.Since, Sent: trafficOf(s.Sent), Received: trafficOf(s.Received),
+		SessionState: s.Session, Since: s.Since, Sent: trafficOf(s.Sent), Received: trafficOf(s.Received),
 		QueuedMessages: s.QueuedMessages, QueuedBytes: s.QueuedOctets, RTT: s.RTT,
 	}
 }

@@ -55,7 +55,7 @@ func TestStats(t *testing.T) {
 				t.Errorf("%s: received %+v, want %+v", name, theirs.Received, each)
 			}
 			p, ok := o.PeerStats(a.UUID())
-			if !ok || p.Received != each || p.Session != "ready" || p.Sent != (zre.Traffic{}) {
+			if !ok || p.Received != each || p.SessionState != "ready" || p.Sent != (zre.Traffic{}) {
 				t.Errorf("%s: figures of the peer %+v, %v", name, p, ok)
 			}
 		}
