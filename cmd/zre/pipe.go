@@ -300,7 +300,7 @@ func (p *piper) wait(ctx context.Context, w waiting) error {
 // last writes what there is to say at the end.
 func (p *piper) last(discards bool, lost []*zre.LostError) {
 	if discards {
-		count := p.node.Discarded()
+		count := p.node.Stats().Discarded
 		p.out.write(line{Event: "discarded", Messages: &count}, true)
 	}
 	for _, l := range lost {

@@ -46,6 +46,12 @@ var pipeCommands = []pipeCommand{
 		}
 		return p.node.SetState(state)
 	}},
+	{name: "set-header", need: []string{"header", "value"}, about: "as --header, from now on",
+		do: func(_ context.Context, p *piper, c *command) error {
+			return p.node.SetHeader(c.values["header"], c.values["value"])
+		}},
+	{name: "remove-header", need: []string{"header"}, about: "and no longer",
+		do: func(_ context.Context, p *piper, c *command) error { return p.node.RemoveHeader(c.values["header"]) }},
 	{name: "add-peer", need: []string{"endpoint"}, about: "as --peer, from now on",
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.AddPeers(c.values["endpoint"]) }},
 	{name: "remove-peer", need: []string{"endpoint"}, about: "and no longer",
@@ -65,7 +71,8 @@ var pipeCommands = []pipeCommand{
 }
 
 // pipeKeys are the keys that commands have, each with its value in the help.
-var pipeKeys = map[string]string{"group": "G", "peer": "UUID", "timeout": "T", "state": "S", "endpoint": "E", "domain": "D", "request": "N", "error": `"…"`}
+var pipeKeys = map[string]string{"group": "G", "peer": "UUID", "timeout": "T", "state": "S", "endpoint": "E", "domain": "D", "request": "N", "error": `"…"`,
+	"header": "NAME", "value": `"…"`}
 
 // pipeInput is the help on commands.
 func pipeInput() string {

@@ -25,6 +25,7 @@ func TestPipeIDs(t *testing.T) {
 		`"cmd":"shout","group":"G","text":["x"]`, `"cmd":"shout","group":"nobody","frames":[]`, `"cmd":"whisper","peer":"` + peer + `","text":["x"]`,
 		`"cmd":"flush","peer":"` + peer + `"`, `"cmd":"flush","peer":"` + peer + `","timeout":"3s"`, `"cmd":"ping","peer":"` + peer + `","timeout":5000`,
 		`"cmd":"add-peer","endpoint":"tcp://127.0.0.1:1"`, `"cmd":"remove-peer","endpoint":"tcp://127.0.0.1:1"`,
+		`"cmd":"set-header","header":"role","value":"camera"`, `"cmd":"remove-header","header":"role"`,
 	} {
 		for _, id := range []string{fmt.Sprint(i), fmt.Sprintf(`"id %d"`, i), "-1.5e3"} {
 			a.send(`{"id":` + id + `,` + line + `}`)
@@ -36,6 +37,9 @@ func TestPipeIDs(t *testing.T) {
 	for _, test := range []struct{ line, says string }{
 		{`"cmd":"dance"`, `no command "dance"`},
 		{`"cmd":"join"`, `join: "group" is missing`},
+		{`"cmd":"set-header","header":"role"`, `set-header: "value" is missing`},
+		{`"cmd":"set-header","header":"","value":"x"`, `header name "": not a header that can be set (empty): want 1 to 255 bytes of UTF-8, without NUL`},
+		{`"cmd":"remove-header","header":"X-PUBLICKEY"`, `header name "X-PUBLICKEY": not a header that can be set: the node sets it itself`},
 		{`"cmd":"join","group":"G","peer":"x"`, `join: there is no key "peer"; it has cmd, id, group`},
 		{`"cmd":"join","Group":"G"`, `there is no key "Group"`},
 		{`"cmd":"join","group":7`, `"group" must be a string`},

@@ -103,7 +103,7 @@ type optionError struct {
 // Error speaks of the option, not of what it is for package zre.
 func (e *optionError) Error() string {
 	text := e.err.Error()
-	for _, prefix := range []string{"node: ", "not a name for a node: ", "msg: ", "join: ", "group ", "WithPeers: ", "WithListen: ", "beacon: Interfaces: "} {
+	for _, prefix := range []string{"node: ", "not a name for a node: ", "msg: ", "join: ", "group ", "name ", "WithPeers: ", "WithListen: ", "beacon: Interfaces: "} {
 		text = strings.TrimPrefix(text, prefix)
 	}
 	return e.flag + ": " + text
