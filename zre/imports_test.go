@@ -43,6 +43,14 @@ func TestImports(t *testing.T) {
 		"internal/bench":      {"zre"},
 		"internal/script":     {"zre", "beacon", "msg", "internal/libzmq", "internal/zmtp"},
 
+		"examples/chat":          {"zre"},
+		"examples/file":          {"zre"},
+		"examples/leader":        {"zre"},
+		"examples/partition":     {"zre"},
+		"examples/queue":         {"zre"},
+		"examples/request":       {"zre"},
+		"examples/secure":        {"zre"},
+		"examples/sensor":        {"zre"},
 		"internal/bench/harness": {"zre", "msg", "internal/bench", "internal/testbed"},
 	}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, module+"...").Output()
