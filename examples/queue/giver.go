@@ -30,7 +30,9 @@ func (g *giver) all(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintln(os.Stderr, "queue: waiting for workers")
-	go g.node.Serve(ctx, zre.NewMux()) // takes the events, of which none is needed here
+	mux := zre.NewMux()
+	mux.HandleOther(problems)
+	go g.node.Serve(ctx, mux) // until the node is closed
 	jobs, input := make(chan string), error(nil)
 	go func() { // it may wait for input until the program ends
 		defer close(jobs)

@@ -49,3 +49,10 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// problems shows what keeps the node from working as it should.
+func problems(_ context.Context, event zre.Event) {
+	if problem, ok := event.(zre.Problem); ok {
+		fmt.Fprintln(os.Stderr, "queue:", problem)
+	}
+}

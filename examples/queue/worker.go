@@ -29,6 +29,7 @@ func work(ctx context.Context, node *zre.Node, takes time.Duration) error {
 			_ = r.Reply(ctx, []byte(result))
 		}
 	})
+	mux.HandleOther(problems)
 	if err := node.Join(group); err != nil {
 		return err
 	}
