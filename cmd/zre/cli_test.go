@@ -513,9 +513,9 @@ func TestVersion(t *testing.T) {
 	if status != 0 || errs != "" || !strings.HasPrefix(out, "zre ") || !strings.Contains(out, runtime.Version()) || strings.Count(out, "\n") != 1 {
 		t.Errorf("status %d, %q, %q", status, out, errs)
 	}
-	info := &debug.BuildInfo{GoVersion: "go1.2", Main: debug.Module{Version: "v0.9.0"},
+	info := &debug.BuildInfo{GoVersion: "go1.2",
 		Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.modified", Value: "true"}}}
-	if got := describe(info); !strings.HasPrefix(got, "v0.9.0 (commit 0123456789ab, modified), go1.2, ") {
+	if got := describe("v0.9.0", info); !strings.HasPrefix(got, "v0.9.0 (commit 0123456789ab, modified), go1.2, ") {
 		t.Errorf("%q", got)
 	}
 }

@@ -30,6 +30,7 @@ type line struct {
 	State     string            `json:"state,omitempty"`
 	Peers     *[]peerLine       `json:"peers,omitempty"`
 	Error     string            `json:"error,omitempty"`
+	Code      string            `json:"code,omitempty"` // of an error of a command
 	Kind      string            `json:"kind,omitempty"` // of a problem, as About and Solved are
 	About     string            `json:"about,omitempty"`
 	Solved    *bool             `json:"solved,omitempty"`

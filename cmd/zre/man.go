@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/go-zre/go-zre/zre"
 )
 
 // man writes the man pages, for packages.
@@ -49,7 +51,7 @@ func writePages(cmd *cobra.Command, dir string) error {
 // roff writes a man page.
 func (m *manual) roff(w io.Writer) {
 	name := strings.ReplaceAll(m.cmd.CommandPath(), " ", "-")
-	fmt.Fprintf(w, ".TH %s 1 \"\" %s \"ZRE\"\n", roffQuote(strings.ToUpper(name)), roffQuote("go-zre"))
+	fmt.Fprintf(w, ".TH %s 1 \"\" %s \"ZRE\"\n", roffQuote(strings.ToUpper(name)), roffQuote("go-zre "+zre.Version()))
 	fmt.Fprintf(w, ".SH NAME\n%s \\- %s\n", roffText(name), roffText(strings.TrimSuffix(m.cmd.Short, ".")))
 	if len(m.usage) > 0 {
 		fmt.Fprint(w, ".SH SYNOPSIS\n")

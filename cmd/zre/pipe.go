@@ -34,7 +34,7 @@ const pipeEvents = `Events, on standard output, each with the fields named here 
   pong            the answer to ping: peer, name, rtt_ms
   problem         what keeps this node from working as it should: kind (unreachable, flapping, conflict, address taken, too many peers, contradiction, interface missing, interfaces unknown, beacon port, beacons, not accepting, DNS, gossip or unlisted; more may come), about (an endpoint, a uuid, a domain name, an interface or a setting), error (the cause), solved (false when it begins or its cause changes, true when it is over), and peer, name and endpoint where they are known. A conflict about the uuid of this node: another node, at endpoint, has it too
   discarded       with --discard, at the end: messages, how many were
-  error           error says which command was wrong, or what failed, with its id if it has one; or what the node warns of. The last ones are of messages that were not sent before the end: peer, name, messages (how many), octets (of them, those not sent)
+  error           error says which command was wrong, or what failed, with its id if it has one; or what the node warns of. Of a command code says it in a word: ` + codesHelp + `. The last ones are of messages that were not sent before the end: peer, name, messages (how many), octets (of them, those not sent)
 The transport is tcp, ipc or inproc; the reason of an exit left, crashed, expired, lost messages, replaced, not responding or unreachable. Peers of other implementations have no state.`
 
 // maxLine bounds a line of input: the largest message, in base64.
@@ -306,7 +306,7 @@ func (p *piper) fail(err error) { p.out.write(line{Event: "error", Error: err.Er
 func (p *piper) done(c *command, err error) {
 	switch {
 	case err != nil:
-		p.out.write(line{Event: "error", ID: c.id, Error: err.Error()}, true)
+		p.out.write(line{Event: "error", ID: c.id, Error: err.Error(), Code: codeOf(err)}, true)
 	case c.id != nil:
 		p.out.write(line{Event: "ok", ID: c.id}, true)
 	}

@@ -220,7 +220,7 @@ func (c *command) readContent(fields map[string]json.RawMessage) error {
 func (c *command) peer() (uuid.UUID, error) {
 	id, err := uuid.Parse(c.values["peer"])
 	if err != nil {
-		return id, fmt.Errorf(`%s: "peer":%q: not a UUID`, c.kind.name, c.values["peer"])
+		return id, &commandError{fmt.Errorf(`%s: "peer":%q: not a UUID`, c.kind.name, c.values["peer"])}
 	}
 	return id, nil
 }
@@ -235,8 +235,8 @@ func (c *command) size() (n int64) {
 
 // do does a command, or sees that it is done.
 func (p *piper) do(ctx context.Context, c *command) {
-	if c.err != nil {
-		p.done(c, c.err)
+	if err := c.fault(); err != nil {
+		p.done(c, err)
 		return
 	}
 	if err := c.kind.do(ctx, p, c); err != nil || !c.kind.later {
@@ -264,7 +264,7 @@ func flushCommand(_ context.Context, p *piper, c *command) error {
 		return err
 	}
 	p.lanes.behind(peer, func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("not read within %v", c.timeout))
+		ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, &lateError{"not read", c.timeout})
 		defer cancel()
 		return p.node.Flush(ctx, peer)
 	}, func(err error) { p.done(c, err) })
@@ -277,7 +277,7 @@ func pingCommand(_ context.Context, p *piper, c *command) error {
 		return err
 	}
 	p.lanes.aside(func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no answer within %v", c.timeout))
+		ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, &lateError{"no answer", c.timeout})
 		defer cancel()
 		took, err := p.node.Ping(ctx, peer)
 		if err != nil {
