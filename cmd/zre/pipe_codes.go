@@ -23,7 +23,7 @@ var errorCodes = []struct {
 	{"busy", isError(zre.ErrPeerBusy)},
 	{"timeout", isError(context.DeadlineExceeded)},
 	{"too_large", isError(zre.ErrTooLarge)},
-	{"group", isError(zre.ErrGroup)},
+	{"group", isError(zre.ErrInvalidGroup)},
 }
 
 // codesHelp lists them for the help.

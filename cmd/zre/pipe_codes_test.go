@@ -27,7 +27,7 @@ func TestCodes(t *testing.T) {
 		"no_handler":   fmt.Errorf("request: %w", zre.ErrNoHandler),
 		"ending":       fmt.Errorf("%w: %w", &zre.PeerError{Err: zre.ErrPeerBusy}, errPipeEnds),
 		"too_large":    fmt.Errorf("shout: %w", zre.ErrTooLarge),
-		"group":        fmt.Errorf("join: %w", zre.ErrGroup),
+		"group":        fmt.Errorf("join: %w", zre.ErrInvalidGroup),
 	} {
 		if got := codeOf(err); got != want {
 			t.Errorf("%v: code %q, want %q", err, got, want)

@@ -46,6 +46,7 @@ var pipeCommands = []pipeCommand{
 		}
 		return p.node.SetState(state)
 	}},
+	{name: "header", need: []string{"name"}, may: []string{"value"}, about: "sets a header that peers see; without a value removes it", do: headerCommand},
 	{name: "add-peer", need: []string{"endpoint"}, about: "as --peer, from now on",
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.AddPeers(c.values["endpoint"]) }},
 	{name: "remove-peer", need: []string{"endpoint"}, about: "and no longer",
@@ -65,7 +66,7 @@ var pipeCommands = []pipeCommand{
 }
 
 // pipeKeys are the keys that commands have, each with its value in the help.
-var pipeKeys = map[string]string{"group": "G", "peer": "UUID", "timeout": "T", "state": "S", "endpoint": "E", "domain": "D", "request": "N", "error": `"…"`}
+var pipeKeys = map[string]string{"group": "G", "peer": "UUID", "timeout": "T", "state": "S", "endpoint": "E", "domain": "D", "name": "NAME", "value": "V", "request": "N", "error": `"…"`}
 
 // pipeInput is the help on commands.
 func pipeInput() string {
@@ -291,6 +292,13 @@ func pingCommand(_ context.Context, p *piper, c *command) error {
 		return nil
 	}, func(err error) { p.done(c, err) })
 	return nil
+}
+
+func headerCommand(_ context.Context, p *piper, c *command) error {
+	if value, ok := c.values["value"]; ok {
+		return p.node.SetHeader(c.values["name"], value)
+	}
+	return p.node.RemoveHeader(c.values["name"])
 }
 
 func peersCommand(_ context.Context, p *piper, c *command) error {

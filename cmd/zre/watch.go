@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"maps"
@@ -54,6 +55,9 @@ To see what is shouted to a group, join it with --group.`,
 			} else {
 				c.say("%s %s", c.paint(faint, time.Now().Format(time.TimeOnly)), c.eventText(node, event))
 			}
+			if r, ok := event.(zre.Request); ok {
+				_ = r.ReplyError(cmd.Context(), "zre watch answers no requests") // the peer may be gone
+			}
 			if shown++; shown == count {
 				break
 			}
@@ -73,8 +77,8 @@ func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 		if state := stateOf(peer.State); state != "" {
 			text += ", " + state
 		}
-		for name, value := range inOrder(peer.Headers) {
-			text += fmt.Sprintf(", %s=%s", plain.Text(name), plain.Text(value))
+		if headers := headersText(peer.Headers); headers != "" {
+			text += ", " + headers
 		}
 	case zre.Exit:
 		word, colour, text = "exit", red, e.Reason.String()
@@ -93,6 +97,10 @@ func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 		word, colour, text = "request", blue, content(e.Frames)
 	case zre.StateChange:
 		word, text = "state", e.State.String()
+	case zre.HeaderChange:
+		word, text = "headers", cmp.Or(headersText(peer.Headers), "none")
+	case zre.EndpointChange:
+		word, text = "endpoint", "of this node: "+plain.Text(strings.Join(e.Endpoints, ", "))
 	case zre.Leader:
 		word, text = "leader", "of "+quoted(e.Group)
 		if peer.UUID == node.UUID() {
@@ -109,6 +117,15 @@ func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 		return c.paint(yellow, "problem ") + " " + plain.Text(e.String())
 	}
 	return fmt.Sprintf("%s %s  %s", c.paint(colour, fmt.Sprintf("%-8s", word)), quoted(peer.Name), text)
+}
+
+// headersText is the headers of a peer on a line.
+func headersText(headers map[string]string) string {
+	var list []string
+	for name, value := range inOrder(headers) {
+		list = append(list, plain.Text(name)+"="+plain.Text(value))
+	}
+	return strings.Join(list, ", ")
 }
 
 // inOrder gives the entries of a map by their keys.
