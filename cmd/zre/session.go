@@ -58,7 +58,7 @@ func (s *session) until(ctx context.Context, d time.Duration, done func() bool) 
 				return zre.ErrClosed
 			}
 			if p, ok := event.(zre.Problem); ok && !p.Solved {
-				s.complain(s.cmd, errors.New(p.String()))
+				s.complain(s.cmd, errors.New(problemText(p)))
 			}
 		case <-timer.C:
 			return errLate

@@ -207,29 +207,32 @@ func (c *cli) topLines(ctx context.Context, g *gauge, count int) {
 	}
 }
 
-// topColumns are what the table shows of a peer, and how it is sorted by that.
-var topColumns = []struct {
+// topColumn is what the table shows of a peer, and how it is sorted by that.
+type topColumn struct {
 	head    string
+	number  bool
 	text    func(*topPeer) string
 	compare func(a, b *topPeer) int
-}{
-	{"NAME", func(p *topPeer) string { return p.Name }, func(a, b *topPeer) int { return strings.Compare(a.Name, b.Name) }},
-	{"STATE", func(p *topPeer) string { return cmp.Or(p.State, "-") }, func(a, b *topPeer) int { return strings.Compare(a.State, b.State) }},
-	{"BY", func(p *topPeer) string { return p.Transport }, func(a, b *topPeer) int { return strings.Compare(a.Transport, b.Transport) }},
-	{"RTT ms", func(p *topPeer) string {
+}
+
+var topColumns = []topColumn{
+	{"NAME", false, func(p *topPeer) string { return p.Name }, func(a, b *topPeer) int { return strings.Compare(a.Name, b.Name) }},
+	{"STATE", false, func(p *topPeer) string { return cmp.Or(p.State, "-") }, func(a, b *topPeer) int { return strings.Compare(a.State, b.State) }},
+	{"BY", false, func(p *topPeer) string { return p.Transport }, func(a, b *topPeer) int { return strings.Compare(a.Transport, b.Transport) }},
+	{"RTT ms", true, func(p *topPeer) string {
 		if p.RTT == 0 {
 			return "-"
 		}
 		return fmt.Sprintf("%.2f", p.RTT)
 	}, func(a, b *topPeer) int { return cmp.Compare(b.RTT, a.RTT) }},
-	{"IN/s", func(p *topPeer) string { return thousands(p.Received) }, func(a, b *topPeer) int { return cmp.Compare(b.Received, a.Received) }},
-	{"IN KB/s", func(p *topPeer) string { return thousands(p.ReceivedBytes / 1000) },
+	{"IN/s", true, func(p *topPeer) string { return thousands(p.Received) }, func(a, b *topPeer) int { return cmp.Compare(b.Received, a.Received) }},
+	{"IN KB/s", true, func(p *topPeer) string { return thousands(p.ReceivedBytes / 1000) },
 		func(a, b *topPeer) int { return cmp.Compare(b.ReceivedBytes, a.ReceivedBytes) }},
-	{"OUT/s", func(p *topPeer) string { return thousands(p.Sent) }, func(a, b *topPeer) int { return cmp.Compare(b.Sent, a.Sent) }},
-	{"OUT KB/s", func(p *topPeer) string { return thousands(p.SentBytes / 1000) },
+	{"OUT/s", true, func(p *topPeer) string { return thousands(p.Sent) }, func(a, b *topPeer) int { return cmp.Compare(b.Sent, a.Sent) }},
+	{"OUT KB/s", true, func(p *topPeer) string { return thousands(p.SentBytes / 1000) },
 		func(a, b *topPeer) int { return cmp.Compare(b.SentBytes, a.SentBytes) }},
-	{"QUEUE", func(p *topPeer) string { return fmt.Sprint(p.QueuedMessages) },
+	{"QUEUE", true, func(p *topPeer) string { return fmt.Sprint(p.QueuedMessages) },
 		func(a, b *topPeer) int { return cmp.Compare(b.QueuedMessages, a.QueuedMessages) }},
-	{"GROUPS", func(p *topPeer) string { return strings.Join(p.Groups, ", ") },
+	{"GROUPS", false, func(p *topPeer) string { return strings.Join(p.Groups, ", ") },
 		func(a, b *topPeer) int { return slices.Compare(a.Groups, b.Groups) }},
 }

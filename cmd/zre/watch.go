@@ -112,11 +112,16 @@ func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 		word, colour, text = "silent", yellow, "is still silent when asked for a sign of life"
 	case zre.Problem:
 		if e.Solved {
-			return c.paint(yellow, "solved  ") + " " + plain.Text(e.String())
+			return c.paint(yellow, "solved  ") + " " + plain.Text(problemText(e))
 		}
-		return c.paint(yellow, "problem ") + " " + plain.Text(e.String())
+		return c.paint(yellow, "problem ") + " " + plain.Text(problemText(e))
 	}
 	return fmt.Sprintf("%s %s  %s", c.paint(colour, fmt.Sprintf("%-8s", word)), quoted(peer.Name), text)
+}
+
+// problemText is a problem on a line, for a person: what it is about is named once.
+func problemText(p zre.Problem) string {
+	return strings.Replace(p.String(), fmt.Sprintf("beacon: Interfaces: %q: ", p.About), "", 1)
 }
 
 // headersText is the headers of a peer on a line.
