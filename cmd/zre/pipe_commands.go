@@ -28,8 +28,8 @@ type pipeCommand struct {
 
 // pipeCommands are all of them; quit is done by the loop that reads.
 var pipeCommands = []pipeCommand{
-	{name: "join", need: []string{"group"}, do: func(_ context.Context, p *piper, c *command) error { return p.node.Join(c.group()) }},
-	{name: "leave", need: []string{"group"}, do: func(_ context.Context, p *piper, c *command) error { return p.node.Leave(c.group()) }},
+	{name: "join", need: []string{"group"}, about: "as --group", do: func(_ context.Context, p *piper, c *command) error { return p.node.Join(c.group()) }},
+	{name: "leave", need: []string{"group"}, about: "and no longer", do: func(_ context.Context, p *piper, c *command) error { return p.node.Leave(c.group()) }},
 	{name: "contest", need: []string{"group"}, about: "as --contest",
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.Contest(c.group()) }},
 	{name: "shout", need: []string{"group"}, content: true, about: `or "frames":[base64, …] in place of "text"`, later: true, do: shoutCommand},
@@ -72,14 +72,14 @@ var pipeKeys = map[string]string{"group": "G", "peer": "UUID", "timeout": "T", "
 func pipeInput() string {
 	var b strings.Builder
 	b.WriteString("Commands, on standard input, each on a line. With an id (a string or a number) each is answered by an ok or an error event with it; without one by errors alone. " +
-		"An unknown key is an error, as a missing one is. Commands for one peer are done in their order; where a peer takes nothing, up to 1,000 wait for it, and nobody else does:\n")
+		"An unknown key is an error, as a missing one is; those in brackets may be left out. Commands for one peer are done in their order; where a peer takes nothing, up to 1,000 wait for it, and nobody else does:\n")
 	for _, k := range pipeCommands {
 		fmt.Fprintf(&b, `  {"cmd":"%s"`, k.name)
 		for _, key := range k.need {
 			fmt.Fprintf(&b, `,"%s":%s`, key, pipeKeys[key])
 		}
 		for _, key := range k.may {
-			fmt.Fprintf(&b, `,"%s":%s`, key, pipeKeys[key])
+			fmt.Fprintf(&b, `[,"%s":%s]`, key, pipeKeys[key])
 		}
 		if k.content {
 			b.WriteString(`,"text":["…"]`)
