@@ -144,12 +144,12 @@ func inOrder(m map[string]string) iter.Seq2[string, string] {
 	}
 }
 
-// content is a message for a person: its frames as text, what is not text by its size.
+// content is a message on a line, for a person: its frames as text, without the end of a last line; what is not text by its size.
 func content(frames [][]byte) string {
 	parts := make([]string, len(frames))
 	for i, frame := range frames {
 		if utf8.Valid(frame) {
-			parts[i] = plain.Text(string(frame))
+			parts[i] = plain.Text(strings.TrimSuffix(string(frame), "\n"))
 		} else {
 			parts[i] = "(" + plural(len(frame), "byte") + ")"
 		}
