@@ -102,7 +102,7 @@ func runSniff(ctx context.Context, o sniffOptions, in io.Reader, out io.Writer) 
 	}
 	err = sniffer.File(ctx, from)
 	if err != nil {
-		err = fmt.Errorf("%s: %w", plain.Text(o.read), err)
+		err = fmt.Errorf("%s: %w", o.source(), err)
 	}
 	return errors.Join(err, buffered.Flush(), failure(ctx))
 }
@@ -113,4 +113,12 @@ func failure(ctx context.Context) error {
 		return cause
 	}
 	return nil
+}
+
+// source names what is read.
+func (o *sniffOptions) source() string {
+	if o.read == "-" {
+		return "standard input"
+	}
+	return plain.Text(o.read)
 }

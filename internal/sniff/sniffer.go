@@ -113,7 +113,7 @@ func open(r io.Reader) (source, error) {
 	}
 	reader, err := pcapgo.NewReader(buffered)
 	if err != nil {
-		return nil, fmt.Errorf("not a pcap or pcapng file: %w", err)
+		return nil, errors.New("not a pcap or pcapng file")
 	}
 	return reader, nil
 }
