@@ -26,8 +26,8 @@ const pipeEvents = `Events, on standard output, each with the fields named here 
   reply           the answer to request: peer, name, frames, text
   whisper, shout  peer, name, group of a shout, frames (base64), text (the same, if all of it is UTF-8)
   state           a peer does something else now: peer, name, state
-  headers         a peer changed its headers: peer, name, headers (all of them)
-  endpoint        this node is reached at another endpoint now: peer (its own UUID), name, endpoint
+  headers         a peer changed its headers: peer, name, headers (all of them, as they are now)
+  endpoint        this node has another endpoint now, since its interfaces or its port changed: peer (its own UUID), name, endpoint
   leader          a member leads a group from now on: peer, name, group, and self (true) if it is this node. Of the members that contest it is the one with the lowest UUID; where none does there is no event
   evasive, silent  a peer is silent, and still is when asked for a sign of life: peer, name
   exit            a peer is gone: peer, name, reason, transport, state (its last), and error (the cause) if it was unreachable or refused
