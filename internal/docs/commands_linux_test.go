@@ -12,15 +12,6 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// unrunnable are commands that only their syntax is checked of, by what they begin with, and why.
-var unrunnable = map[string]string{
-	"docker ":    "it needs a daemon, and images of a registry",
-	"kubectl ":   "it needs a cluster",
-	"wireshark ": "it needs a screen",
-	"tshark ":    "the interop tests run it, with packets of their own",
-	"scp ":       "it needs another machine",
-}
-
 // continued are pages that are one story: what was started goes on until the page ends. Elsewhere it ends with its block.
 var continued = []string{"README.md", "docs/getting-started.md"}
 
@@ -79,11 +70,9 @@ func commandsOf(t *testing.T, b block) (list []string) {
 		if regexp.MustCompile(`(^|\s)#`).MatchString(l) {
 			t.Errorf("%s:%d: a comment, which zsh does not take at its prompt: %s", b.page, b.line+i, l)
 		}
-		for start, why := range unrunnable {
-			if strings.HasPrefix(l, start) || strings.Contains(l, "| "+start) {
-				t.Logf("%s:%d: not run, since %s: %s", b.page, b.line+i, why, l)
-				l = ": || " + l // its syntax is checked
-			}
+		if why := unrunnableIn(l); why != "" {
+			t.Logf("%s:%d: not run, since %s: %s", b.page, b.line+i, why, l)
+			l = ": || " + l // its syntax is checked
 		}
 		list = append(list, l)
 	}

@@ -11,5 +11,5 @@
 //   - text: anything else.
 //
 // The comment <!-- program: NAME --> before a whole program starts it, too, for the commands that follow. What cannot run here is on the list
-// unrunnable (commands_linux_test.go), with its reason.
+// unrunnable (page_test.go), with its reason.
 package docs

@@ -53,9 +53,14 @@ func TestOptions(t *testing.T) {
 		if slices.Contains(history, p.path) {
 			continue
 		}
-		for _, m := range optionName.FindAllStringSubmatch(p.text, -1) {
-			if !known[m[1]] && !slices.Contains(foreign[p.path], m[1]) {
-				t.Errorf("%s: there is no option %s", p.path, m[1])
+		for l := range strings.Lines(p.text) {
+			if unrunnableIn(strings.TrimSpace(l)) != "" {
+				continue // options of another program
+			}
+			for _, m := range optionName.FindAllStringSubmatch(l, -1) {
+				if !known[m[1]] && !slices.Contains(foreign[p.path], m[1]) {
+					t.Errorf("%s: there is no option %s", p.path, m[1])
+				}
 			}
 		}
 		for _, name := range regexp.MustCompile(`\bZRE_[A-Z_]*[A-Z]\b`).FindAllString(p.text, -1) {

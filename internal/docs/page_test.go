@@ -34,6 +34,32 @@ type block struct {
 	section string // the heading above
 }
 
+// unrunnable are commands that only their syntax is checked of, by what they begin with, and why.
+var unrunnable = map[string]string{
+	"docker ":       "it needs a daemon, and images of a registry",
+	"kubectl ":      "it needs a cluster",
+	"wireshark ":    "it needs a screen",
+	"tshark ":       "the interop tests run it, with packets of their own",
+	"scp ":          "it needs another machine",
+	"sha256sum ":    "it needs the files of a release",
+	"tar ":          "it needs the files of a release",
+	"sudo install ": "it needs the files of a release",
+	"sudo apt ":     "it needs the files of a release",
+	"sudo dnf ":     "it needs the files of a release",
+	"pip ":          "it needs a registry; clients/python has a test",
+	"make packages": "it takes minutes; deploy has a test",
+}
+
+// unrunnableIn returns why a command cannot run here, or "".
+func unrunnableIn(command string) string {
+	for start, why := range unrunnable {
+		if strings.HasPrefix(command, start) || strings.Contains(command, "| "+start) {
+			return why
+		}
+	}
+	return ""
+}
+
 var (
 	fence   = regexp.MustCompile("^( *)```(\\S*)$")
 	program = regexp.MustCompile(`^<!-- program: (\w+) -->$`)

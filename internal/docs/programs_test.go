@@ -30,8 +30,10 @@ var imports = map[string]string{
 	"os":         "os",
 	"prometheus": "github.com/prometheus/client_golang/prometheus",
 	"promhttp":   "github.com/prometheus/client_golang/prometheus/promhttp",
+	"signal":     "os/signal",
 	"slog":       "log/slog",
 	"strings":    "strings",
+	"syscall":    "syscall",
 	"time":       "time",
 	"uuid":       "github.com/google/uuid",
 	"zre":        "github.com/go-zre/go-zre/zre",
@@ -44,6 +46,8 @@ var declared = map[string]string{
 	"allow":  "zre.Authorizer",
 	"ctx":    "context.Context",
 	"last":   "string",
+	"mux":    "*zre.Mux",
+	"name":   "string",
 	"node":   "*zre.Node",
 	"owner":  "map[zre.PublicKey]uuid.UUID",
 	"peer":   "uuid.UUID",
@@ -53,8 +57,9 @@ var declared = map[string]string{
 
 // uncompiled are fragments that are not compiled here, by a text in them, and why.
 var uncompiled = map[string]string{
-	"propagation.": "it needs OpenTelemetry, which is no dependency: tools/trace_test.go compiles it",
-	"tracer.Start": "likewise",
+	"propagation.":  "it needs OpenTelemetry, which is no dependency: tools/trace_test.go compiles it",
+	"tracer.Start":  "likewise",
+	"lan.Partition": "it is cut from examples/partition, whose test runs",
 }
 
 // Each program and fragment of Go compiles, as a module outside of this one.
