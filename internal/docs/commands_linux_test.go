@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/go-zre/go-zre/internal/testbed"
@@ -110,10 +111,18 @@ func TestCommands(t *testing.T) {
 			if err != nil {
 				testbed.Missing(t, "%s (testdata/peers/debian.sh installs it)", shell)
 			}
+			var running sync.WaitGroup
+			defer running.Wait()
+			places := make(chan struct{}, 4) // they mostly wait
 			for _, s := range stories(t) {
-				if len(s.commands) > 0 {
-					t.Run(strings.ReplaceAll(s.page, "/", "_")+fmt.Sprint("_", s.line), func(t *testing.T) { s.run(t, path, tools) })
+				if len(s.commands) == 0 {
+					continue
 				}
+				places <- struct{}{}
+				running.Go(func() {
+					defer func() { <-places }()
+					t.Run(strings.ReplaceAll(s.page, "/", "_")+fmt.Sprint("_", s.line), func(t *testing.T) { s.run(t, path, tools) })
+				})
 			}
 		})
 	}
