@@ -98,8 +98,10 @@ func containers(b block) (list []string) {
 // Each command runs, in bash and in zsh, in a network namespace; and ends well.
 func TestCommands(t *testing.T) {
 	tools := t.TempDir()
-	build := exec.Command("go", "build", "-o", tools+"/", "./cmd/zre", "./cmd/zrechat")
-	build.Dir = testbed.Root()
+	release := publish(t)
+	build := exec.Command("go", "install", ours+"/cmd/zre@latest", ours+"/cmd/zrechat@latest")
+	build.Env = append(append(os.Environ(), release...), "GOBIN="+tools)
+	build.Dir = tools
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -121,14 +123,14 @@ func TestCommands(t *testing.T) {
 				places <- struct{}{}
 				running.Go(func() {
 					defer func() { <-places }()
-					t.Run(strings.ReplaceAll(s.page, "/", "_")+fmt.Sprint("_", s.line), func(t *testing.T) { s.run(t, path, tools) })
+					t.Run(strings.ReplaceAll(s.page, "/", "_")+fmt.Sprint("_", s.line), func(t *testing.T) { s.run(t, path, tools, release) })
 				})
 			}
 		})
 	}
 }
 
-// wrap adds commands that stand for those of a reader's machine: a go that takes the checkout for what is published, and a sudo.
+// wrap adds commands that stand for those of a reader's machine: a sudo, and a go that knows where the clone is.
 func wrap(t *testing.T, tools string) {
 	t.Helper()
 	script := func(name, text string) {
@@ -143,35 +145,23 @@ func wrap(t *testing.T, tools string) {
 		t.Fatal(err)
 	}
 	script("go", fmt.Sprintf(`#!/bin/sh
-set -eu
-root=%s go=%s
 case "$1 ${2:-}" in
-"install github.com/go-zre/go-zre/"*@latest) # the checkout in place of what is published
-	package=${2#github.com/go-zre/go-zre/}
-	GOBIN=$PWD exec "$go" -C "$root" install "./${package%%@latest}" ;;
 "install ./cmd/"*) # in a clone
-	shift
-	GOBIN=$PWD exec "$go" -C "$root" install "$@" ;;
-"get github.com/go-zre/go-zre@latest")
-	[ -f go.mod ] || exit 0 # the reader's module, which the page did not make
-	exec "$go" mod edit -require github.com/go-zre/go-zre@v0.0.0 -replace github.com/go-zre/go-zre="$root" ;;
+	exec %s -C %s "$@" ;;
+"get "*)
+	[ -f go.mod ] || %[1]s mod init example.com/reader || exit # the reader's module, which the page does not make
+	;;
 esac
-exec "$go" "$@"
-`, testbed.Root(), real))
+exec %[1]s "$@"
+`, real, testbed.Root()))
 }
 
 // run runs a story in a namespace of its own, beside a node that is called companion.
-func (s *story) run(t *testing.T, shell, tools string) {
+func (s *story) run(t *testing.T, shell, tools string, release []string) {
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "programs")
-	module := module(t)
 	for name, text := range s.programs {
-		write(t, filepath.Join(module, name, "main.go"), text)
-		build := exec.Command("go", "build", "-mod=mod", "-o", filepath.Join(bin, name), "./"+name)
-		build.Dir = module
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
+		write(t, filepath.Join(bin, name+".go"), text)
 	}
 	script := new(strings.Builder)
 	script.WriteString(`set -eu
@@ -201,7 +191,8 @@ finish() {
 		case command == "end":
 			script.WriteString("finish\n")
 		case isProgram:
-			fmt.Fprintf(script, "%s/%s <%s/hold &\nlasts $!\n", bin, name, dir)
+			// As the reader does: saved and built in the module that the page made.
+			fmt.Fprintf(script, "mkdir %[2]s\ncp %[1]s/%[2]s.go %[2]s/main.go\ngo build -o %[1]s/%[2]s ./%[2]s\n%[1]s/%[2]s <%[3]s/hold &\nlasts $!\n", bin, name, dir)
 		case lasting.MatchString(command) && !strings.Contains(command, "|"):
 			assignments := regexp.MustCompile(`^([A-Z_]+=\S+ )*`).FindString(command)
 			fmt.Fprintf(script, "(%sexec %s) <%s/hold &\nlasts $!\n", assignments, strings.TrimPrefix(command, assignments), dir)
@@ -247,9 +238,10 @@ exit $status
 		testbed.Missing(t, "network namespaces: unshare: %v: %s", err, out)
 	}
 	shellFlags := shell
-	c := exec.CommandContext(t.Context(), "unshare", append(unshare, "timeout", "120", "sh", "-c", setUp, "sh", dir, shellFlags)...)
+	c := exec.CommandContext(t.Context(), "unshare", append(unshare, "timeout", "300", "sh", "-c", setUp, "sh", dir, shellFlags)...)
 	c.Dir = dir
-	c.Env = append(os.Environ(), "PATH="+tools+":"+os.Getenv("PATH"), "HOME="+dir, "GOFLAGS=-mod=mod", "GOPATH="+gopath(t), "GOCACHE="+gocache(t), "XDG_CONFIG_HOME="+filepath.Join(dir, ".config"))
+	c.Env = append(os.Environ(), "PATH="+tools+":"+os.Getenv("PATH"), "HOME="+dir, "GOBIN="+filepath.Join(dir, "bin"), "GOCACHE="+goenv(t, "GOCACHE"), "XDG_CONFIG_HOME="+filepath.Join(dir, ".config"))
+	c.Env = append(c.Env, release...)
 	write(t, filepath.Join(dir, ".config/zre/config.toml"), "[networks.rig-a]\nport = 5700\n")
 	out, err := c.CombinedOutput()
 	if err != nil {
@@ -258,9 +250,6 @@ exit $status
 		t.Logf("%s", out)
 	}
 }
-
-func gopath(t *testing.T) string  { return goenv(t, "GOPATH") }
-func gocache(t *testing.T) string { return goenv(t, "GOCACHE") }
 
 func goenv(t *testing.T, name string) string {
 	t.Helper()

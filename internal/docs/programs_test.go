@@ -113,7 +113,6 @@ func module(t testing.TB) (dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const ours = "github.com/go-zre/go-zre"
 	text := strings.Replace(string(mod), "module "+ours, "module example.com/outside", 1)
 	text += fmt.Sprintf("\nrequire %s v0.0.0\n\nreplace %s => %s\n", ours, ours, testbed.Root())
 	write(t, filepath.Join(dir, "go.mod"), text)
