@@ -57,6 +57,9 @@ func main() {
 	defer stop()
 	list, err := n.options()
 	if err == nil {
+		if warning := keyfiles.Exposed(n.cert); warning != "" {
+			fmt.Fprintln(os.Stderr, warning)
+		}
 		err = chat(ctx, *group, list)
 	}
 	if err != nil {
