@@ -5,8 +5,9 @@ import (
 	"encoding/binary"
 	"slices"
 
-	"golang.org/x/crypto/poly1305"      //lint:ignore SA1019 it is the half of a NaCl box that nacl/secretbox does not give separately
-	"golang.org/x/crypto/salsa20/salsa" //lint:ignore SA1019 NaCl's boxes have it inside, and RFC 26 has NaCl's boxes
+	"golang.org/x/crypto/poly1305" //lint:ignore SA1019 it is the half of a NaCl box that nacl/secretbox does not give separately
+
+	"github.com/go-zre/go-zre/internal/salsa"
 )
 
 // The flags of a frame, inside the box. Outside, a MESSAGE has none but that of a long frame.

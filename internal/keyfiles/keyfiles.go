@@ -4,6 +4,8 @@ package keyfiles
 import (
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 	"strings"
 
 	"github.com/go-zre/go-zre/zre"
@@ -38,6 +40,25 @@ func Options(cert string, authorize []string) ([]zre.Option, error) {
 		options = append(options, zre.WithAuthorizer(allow))
 	}
 	return options, nil
+}
+
+// Exposed warns of a secret file that other users may read, or write: "" if there is nothing to warn of. It is no error, since some tools write
+// such files, and some systems mount them so.
+func Exposed(cert string) string {
+	if cert == "" || runtime.GOOS == "windows" {
+		return ""
+	}
+	for _, path := range []string{cert + "_secret", cert} {
+		info, err := os.Stat(path)
+		if err != nil {
+			continue
+		}
+		if mode := info.Mode().Perm(); mode&0o077 != 0 {
+			return fmt.Sprintf("warning: --cert: other users may read the secret key in %s (mode %04o): chmod 600 %[1]s", path, mode)
+		}
+		break
+	}
+	return ""
 }
 
 // ofOption makes an error of the library speak of an option.
