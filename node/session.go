@@ -80,6 +80,7 @@ type session struct {
 	asked      bool           // for a sign of life, since then
 	isEvasive  bool           // and was told to be
 	isSilent   bool           // likewise
+	refusal    error          // what the authorizer said of it in the last round, if it was asked again
 	outOfReach time.Time      // since when there is no connection to it
 	unverified netip.AddrPort // where a beacon showed it, until it entered; not valid otherwise
 	flaps      int            // how many sessions just before this one ended young; they delay its first dial

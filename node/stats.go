@@ -71,7 +71,7 @@ type figures struct {
 	dials         atomic.Uint64
 	dialsFailed   atomic.Uint64
 	enters        atomic.Uint64
-	exits         [Unreachable + 1]atomic.Uint64
+	exits         [Refused + 1]atomic.Uint64
 	leaderChanges atomic.Uint64
 
 	mu      sync.Mutex
@@ -149,7 +149,7 @@ func (n *Node) Stats() Stats {
 	}
 	st.ReceiveMemory, _ = n.zmtp.ReceiveBudget.Held()
 	st.WaitingEvents, st.WaitingOctets = n.events.Depth()
-	for reason := Left; reason <= Unreachable; reason++ {
+	for reason := Left; reason <= Refused; reason++ {
 		st.Exits[reason] = n.figures.exits[reason].Load()
 	}
 	n.lifecycle.mu.Lock()

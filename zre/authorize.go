@@ -34,8 +34,8 @@ func AllowKeys(keys ...PublicKey) Authorizer {
 // subfolders count, except hidden files and files whose names end in _secret. Links to files are followed, links to folders are not. A folder may
 // have up to 10,000 files. czmq's zauth reads the same folders.
 //
-// Files that are added, changed or removed take effect within 8 s. Removing a file refuses new connections; those that exist stay. A path that can no
-// longer be read lets in none. A file that is not a certificate does not count; the error that refuses a peer names it.
+// Files that are added, changed or removed take effect within 8 s: a peer whose file is removed exits in that time. A path that can no longer be read lets
+// in none. A file that is not a certificate does not count; the error that refuses a peer names it.
 //
 // The error says that a path does not exist, that a file is not a certificate, or that a folder has files and none of them is a certificate. An empty
 // folder is not an error: it lets in none until it has a file.

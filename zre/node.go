@@ -147,6 +147,9 @@ func (n *Node) UUID() uuid.UUID { return n.engine.UUID() }
 // Name returns the name of the node (WithName).
 func (n *Node) Name() string { return n.engine.Name() }
 
+// PublicKey returns the public key of the node's certificate; zero if it has none.
+func (n *Node) PublicKey() PublicKey { return n.engine.PublicKey() }
+
 // Endpoints returns where peers reach this node, as "tcp://address:port", the best first: the endpoint of WithAdvertise if there is one, then the addresses of
 // all network interfaces that the node uses. Beacons announce each address on its own network; gossip announces the first endpoint. There is none before
 // Start, and at least one later. An EndpointChange says that they have changed.

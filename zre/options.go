@@ -102,6 +102,9 @@ func WithCertificate(certificate *Certificate) Option {
 // WithAuthorizer sets the function that decides which peers are let in. It needs WithCertificate. The node calls it within the handshake of each
 // connection, after the peer has proven its key and before the peer is told anything; several goroutines may call it at once. It may block until ctx
 // ends, 10 s at most, but the peer waits meanwhile.
+//
+// About every 3 s the node asks again about each peer that is present, in one goroutine, with 2 s for each answer. A peer that is refused twice in a row
+// exits (ReasonRefused). A function whose answers are costly, or may fail for a moment, should cache them.
 func WithAuthorizer(authorize Authorizer) Option {
 	return func(c *config) error {
 		if c.Authorize != nil {

@@ -84,8 +84,11 @@ func TestWrongOptions(t *testing.T) {
 		{[]string{"--listen=foo"}, `zrechat: --listen: cannot listen on "foo": want tcp://*:PORT or tcp://ADDRESS:PORT`},
 		{[]string{"--interface=a/b/c"}, `zrechat: --interface: "a/b/c": not a CIDR, want one such as "192.168.0.0/16"`},
 		{[]string{"x"}, `zrechat: unexpected argument "x"; see zrechat --help`},
-		{[]string{"--dance"}, "flag provided but not defined: -dance"},
-		{[]string{"--group"}, "flag needs an argument: -group"},
+		{[]string{"--dance\x1b[2J"}, `zrechat: there is no option --dance\x1b[2J; see zrechat --help`},
+		{[]string{"--group"}, "zrechat: --group needs a value; see zrechat --help"},
+		{[]string{"--port", "0"}, `zrechat: --port "0": want 1 to 55535; see zrechat --help`},
+		{[]string{"--port", "\"x\": y"}, `zrechat: --port "\"x\": y": want 1 to 55535; see zrechat --help`},
+		{[]string{"--no-beacons=perhaps"}, `zrechat: --no-beacons "perhaps": want true or false; see zrechat --help`},
 	} {
 		cmd := exec.Command(os.Args[0], c.args...)
 		cmd.Env = append(os.Environ(), asChat+"=1")

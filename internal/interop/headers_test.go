@@ -37,7 +37,7 @@ func TestChangingHeaders(t *testing.T) {
 	}
 	for i := range 20 {
 		number := fmt.Sprint(i)
-		if err := subject.Send(testbed.Command{Cmd: "set-header", Header: "X-NUMBER", Value: number}); err != nil {
+		if err := subject.Send(testbed.Command{Cmd: "header", Name: "X-NUMBER", Value: number}); err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range peers {

@@ -21,7 +21,7 @@ type Command struct {
 
 	// Of zre pipe alone.
 	ID      string `json:"id,omitempty"`
-	Header  string `json:"header,omitempty"`
+	Name    string `json:"name,omitempty"`
 	Value   string `json:"value,omitempty"`
 	Request uint64 `json:"request,omitempty"`
 	Error   string `json:"error,omitempty"`

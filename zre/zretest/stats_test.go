@@ -159,7 +159,7 @@ func TestStatsBeforeStart(t *testing.T) {
 			t.Errorf("%s: %+v, %v", transport, got, ok)
 		}
 	}
-	if len(st.Exits) != int(zre.ReasonUnreachable) || len(st.Sessions) != 8 || !st.Started.IsZero() || st.Limits.Events == 0 {
+	if len(st.Exits) != int(zre.ReasonRefused) || len(st.Sessions) != 8 || !st.Started.IsZero() || st.Limits.Events == 0 {
 		t.Errorf("figures: %+v", st)
 	}
 	for reason := range maps.Keys(st.Exits) {
