@@ -50,7 +50,7 @@ type Agent struct {
 	port     uint16
 	state    State
 	speaking bool // Announce has been called: the goroutine of speak runs until closing
-	hushed   bool // Hush has been called: only the farewell is still sent
+	hushed   bool // Silence has been called: only the farewell is still sent
 	closed   bool // Close has been called
 
 	missing []Failure // what the configuration names but does not exist; guarded by the station's mu
@@ -76,7 +76,7 @@ func Open(config Config) (*Agent, error) {
 	a.station = acquire(a.config.stationKey(), &a.config.Log)
 	a.station.enrol(a)
 	if len(a.Interfaces()) == 0 && len(a.Failures()) == 0 { // else the log has said why
-		a.config.Log.Warn().Stringer("call", CallChoose).Msg("beacon: no usable network interface, waiting for one")
+		a.config.Log.Warn().Stringer("call", OpChoose).Msg("beacon: no usable network interface, waiting for one")
 	}
 	return a, nil
 }
@@ -117,8 +117,8 @@ func (a *Agent) SetState(state State) {
 	}
 }
 
-// Hush stops the beacons; only the farewell of Close is still sent. The agent continues to hear.
-func (a *Agent) Hush() {
+// Silence stops the beacons; only the farewell of Close is still sent. The agent continues to hear.
+func (a *Agent) Silence() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.hushed = true
@@ -251,7 +251,7 @@ func (a *Agent) pause(turn int) time.Duration {
 		pause = min(pause, firstPauses[turn])
 	}
 	jitter := pause / 10
-	return pause - jitter + Roll(a.config.Network, 2*jitter)
+	return pause - jitter + RandomDuration(a.config.Network, 2*jitter)
 }
 
 // hear passes the agent a sighting that arrived on an interface that it uses.

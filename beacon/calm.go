@@ -12,8 +12,8 @@ import (
 const (
 	// calmPause is the time between two rare beacons.
 	calmPause = 20 * time.Second
-	// RareAfter is the time within which the next beacon follows a rare one, if none was lost.
-	RareAfter = calmPause + 5*time.Second
+	// MaxCalmInterval is the time within which the next beacon follows a rare one, if none was lost.
+	MaxCalmInterval = calmPause + 5*time.Second
 	// missedTurns is how many beacons in a row may be lost before others are sent instead.
 	missedTurns = 3
 )
@@ -68,7 +68,7 @@ func (s *station) carries(ifIndex int, k kind, interval time.Duration) bool {
 		return true
 	}
 	for _, at := range heard {
-		if time.Since(at) < RareAfter {
+		if time.Since(at) < MaxCalmInterval {
 			return false
 		}
 	}

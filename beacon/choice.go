@@ -95,7 +95,7 @@ func (p pattern) isFamily() bool { return p.prefix.IsValid() && p.prefix.Bits() 
 // pick returns the addresses of an interface that may be used, whether any was chosen by its own name or address, and, if there is none,
 // why. IPv6 addresses are usable only with multicast, which loopback does not have for IPv6.
 func (c choice) pick(i Interface) (addrs []netip.Prefix, named bool, reason Reason) {
-	reason = NoAddress
+	reason = ReasonNoAddress
 	left, lost := 0, 0 // of those that belong to a network beyond the link
 	for _, a := range i.Addrs {
 		if is6(a) && (i.Flags&net.FlagMulticast == 0 || i.Flags&net.FlagLoopback != 0) {
@@ -106,14 +106,14 @@ func (c choice) pick(i Interface) (addrs []netip.Prefix, named bool, reason Reas
 			if !isLinkLocal6(a) && !c.exclude[at].isFamily() {
 				lost++
 			}
-			reason = max(reason, Excluded)
+			reason = max(reason, ReasonExcluded)
 			continue
 		}
 		if !isLinkLocal6(a) {
 			left++
 		}
 		if len(c.include) > 0 && !slices.ContainsFunc(c.include, means) {
-			reason = max(reason, NotChosen)
+			reason = max(reason, ReasonNotChosen)
 			continue
 		}
 		addrs = append(addrs, a)
@@ -123,7 +123,7 @@ func (c choice) pick(i Interface) (addrs []netip.Prefix, named bool, reason Reas
 		addrs = slices.DeleteFunc(addrs, isLinkLocal6)
 	}
 	if len(addrs) > 0 {
-		reason = Used
+		reason = ReasonUsed
 	}
 	return addrs, named && len(addrs) > 0, reason
 }

@@ -9,50 +9,50 @@ import (
 	"time"
 )
 
-// A Call is a request to the system, which may refuse it.
-type Call uint8
+// An Op is an operation that an agent asks of the system, and that may fail.
+type Op uint8
 
-// The calls. Use errors.Is to compare the system's errors with those of package syscall, such as syscall.ENOBUFS.
+// The operations. Use errors.Is to compare the system's errors with those of package syscall, such as syscall.ENOBUFS.
 const (
-	CallChoose  Call = iota + 1 // finding what Config.Interfaces or Config.Addresses names; Interface is that entry
-	CallList                    // listing the interfaces: EAFNOSUPPORT if a service may not use netlink. Then none are known
-	CallWatch                   // making the system report changes: without it they are noticed 0.8 s later
-	CallListen                  // opening a UDP port, Dst: EADDRINUSE while another program holds it alone, EACCES
-	CallJoin                    // joining a multicast group, Dst, on Interface: ENOBUFS if a socket is in too many groups
-	CallSend                    // sending from Src to Dst by Interface: EPERM (a firewall), ENETUNREACH, EACCES
-	CallReceive                 // receiving from a socket
+	OpChoose  Op = iota + 1 // finding what Config.Interfaces or Config.Addresses names; Interface is that entry
+	OpList                  // listing the interfaces: EAFNOSUPPORT if a service may not use netlink. Then none are known
+	OpWatch                 // making the system report changes: without it they are noticed 0.8 s later
+	OpListen                // opening a UDP port, Dst: EADDRINUSE while another program holds it alone, EACCES
+	OpJoin                  // joining a multicast group, Dst, on Interface: ENOBUFS if a socket is in too many groups
+	OpSend                  // sending from Src to Dst by Interface: EPERM (a firewall), ENETUNREACH, EACCES
+	OpReceive               // receiving from a socket
 )
 
 var callNames = [...]string{
-	CallChoose: "finding an interface or address", CallList: "listing interfaces", CallWatch: "watching interfaces",
-	CallListen: "listening", CallJoin: "joining the multicast group", CallSend: "sending beacons", CallReceive: "receiving beacons",
+	OpChoose: "finding an interface or address", OpList: "listing interfaces", OpWatch: "watching interfaces",
+	OpListen: "listening", OpJoin: "joining the multicast group", OpSend: "sending beacons", OpReceive: "receiving beacons",
 }
 
-// String describes the call, as in "listening".
-func (c Call) String() string {
+// String describes the operation, as in "listening".
+func (c Op) String() string {
 	if c == 0 || int(c) >= len(callNames) {
-		return fmt.Sprintf("call(%d)", uint8(c))
+		return fmt.Sprintf("operation(%d)", uint8(c))
 	}
 	return callNames[c]
 }
 
 // A Failure is something that an agent cannot do at present. It keeps trying.
 type Failure struct {
-	Call      Call
-	Interface string         // the name of the interface; empty if the call concerns none
-	Dst       netip.AddrPort // the group, the destination, or the port; not valid if the call concerns none
-	Src       netip.Addr     // the source address when sending; not valid for other calls
+	Op        Op
+	Interface string         // the name of the interface; empty if the operation concerns none
+	Dst       netip.AddrPort // the group, the destination, or the port; not valid if the operation concerns none
+	Src       netip.Addr     // the source address when sending; not valid for other operations
 	Err       error          // the system's error
 	Since     time.Time
 }
 
 // Error makes a Failure an error, as in "sending beacons to 10.0.0.255:5670 by eth0: operation not permitted".
 func (f *Failure) Error() string {
-	text := "beacon: " + f.Call.String()
+	text := "beacon: " + f.Op.String()
 	switch {
-	case f.Call == CallListen: // its error names the port
+	case f.Op == OpListen: // its error names the port
 		return f.Err.Error()
-	case f.Call == CallChoose:
+	case f.Op == OpChoose:
 		return fmt.Sprintf("beacon: Interfaces: %q: %v", f.Interface, f.Err)
 	}
 	if f.Dst.IsValid() {
@@ -67,17 +67,17 @@ func (f *Failure) Error() string {
 // Unwrap returns the system's error.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// ErrMissing is the error of CallChoose.
+// ErrMissing is the error of OpChoose.
 var ErrMissing = errors.New("no such interface or address here")
 
 // compareFailures gives a fixed order: failures that cause others come first.
 func compareFailures(a, b Failure) int {
-	return cmp.Or(cmp.Compare(a.Call, b.Call), cmp.Compare(a.Interface, b.Interface), a.Dst.Compare(b.Dst), a.Src.Compare(b.Src))
+	return cmp.Or(cmp.Compare(a.Op, b.Op), cmp.Compare(a.Interface, b.Interface), a.Dst.Compare(b.Dst), a.Src.Compare(b.Src))
 }
 
 // An action is what a station does, and may fail in; it identifies a failure.
 type action struct {
-	call Call
+	call Op
 	Destination
 }
 
@@ -88,7 +88,7 @@ type failed struct {
 }
 
 // Failures returns what the agent cannot do now, in a fixed order, the most basic first: failures of the interfaces that it uses, and
-// general ones. There is at most one for each call, interface and destination. The caller owns the result. It does not block.
+// general ones. There is at most one for each operation, interface and destination. The caller owns the result. It does not block.
 func (a *Agent) Failures() (list []Failure) {
 	s, v := a.station, a.view.Load()
 	s.mu.Lock()
@@ -164,11 +164,11 @@ func (s *station) forget(tried func(action) bool) {
 func (a *Agent) noteMissing(all []Interface) {
 	var list []Failure
 	for _, entry := range a.config.missing(all) {
-		f := Failure{Call: CallChoose, Interface: entry, Err: ErrMissing, Since: time.Now()}
+		f := Failure{Op: OpChoose, Interface: entry, Err: ErrMissing, Since: time.Now()}
 		if at := slices.IndexFunc(a.missing, func(o Failure) bool { return o.Interface == entry }); at >= 0 {
 			f = a.missing[at]
 		} else {
-			a.config.Log.Warn().Str("interface", entry).Stringer("call", CallChoose).Msg("beacon: no such interface or address here, waiting for it")
+			a.config.Log.Warn().Str("interface", entry).Stringer("call", OpChoose).Msg("beacon: no such interface or address here, waiting for it")
 		}
 		list = append(list, f)
 	}

@@ -30,9 +30,9 @@ func usable(all []Interface, c choice) []Interface {
 	var list, last []Interface
 	for _, v := range judge(all, c) {
 		switch {
-		case v.reason == Used && v.stopgap:
+		case v.reason == ReasonUsed && v.stopgap:
 			last = append(last, v.Interface)
-		case v.reason == Used:
+		case v.reason == ReasonUsed:
 			list = append(list, v.Interface)
 		}
 	}
@@ -55,24 +55,24 @@ func judge(all []Interface, c choice) []judgement {
 		slices.SortStableFunc(addrs, func(a, b netip.Prefix) int { return a.Addr().BitLen() - b.Addr().BitLen() })
 		i.Addrs, i.unusable = addrs, nil
 		switch {
-		case reason == NotChosen || reason == Excluded:
+		case reason == ReasonNotChosen || reason == ReasonExcluded:
 		case i.Flags&net.FlagUp == 0:
-			reason = Down
-		case reason != Used:
+			reason = ReasonDown
+		case reason != ReasonUsed:
 		case i.Flags&net.FlagLoopback != 0 && !named:
-			reason = Spared
+			reason = ReasonLoopback
 		case len(c.include) > 0:
 		case i.Flags&net.FlagPointToPoint != 0:
-			reason = PointToPoint
+			reason = ReasonPointToPoint
 		case !i.can(net.FlagBroadcast) && !i.can(net.FlagMulticast):
-			reason = Mute
+			reason = ReasonNoBroadcast
 		}
-		others = others || reason == Used && i.has4()
+		others = others || reason == ReasonUsed && i.has4()
 		list[n] = judgement{Interface: i, reason: reason}
 	}
 	for n := range list {
-		if list[n].reason == Spared && !others {
-			list[n].reason, list[n].stopgap = Used, true
+		if list[n].reason == ReasonLoopback && !others {
+			list[n].reason, list[n].stopgap = ReasonUsed, true
 		}
 	}
 	return list

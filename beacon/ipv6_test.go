@@ -310,7 +310,7 @@ func TestNeitherFamily(t *testing.T) {
 		a.Announce(49152, Idle)
 		pass(10 * time.Second)
 		equal(t, "said", texts(l.take()), nil)
-		if f := a.Failures(); len(f) != 1 || f[0].Call != CallListen || !errors.Is(f[0].Err, errors.ErrUnsupported) {
+		if f := a.Failures(); len(f) != 1 || f[0].Op != OpListen || !errors.Is(f[0].Err, errors.ErrUnsupported) {
 			t.Errorf("failures: %v", f)
 		}
 		h.do(func() { clear(h.listenErr) })

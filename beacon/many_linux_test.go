@@ -198,7 +198,7 @@ func TestAppearsLater(t *testing.T) {
 	r := newResident(host)
 	a := open(t, Config{Network: r, Interfaces: []string{"wlan0"}})
 	a.Announce(49152, Idle)
-	if f := a.Failures(); len(f) != 1 || f[0].Call != CallChoose || f[0].Interface != "wlan0" {
+	if f := a.Failures(); len(f) != 1 || f[0].Op != OpChoose || f[0].Interface != "wlan0" {
 		t.Errorf("failures: %v", f)
 	}
 	<-time.After(5 * time.Second)

@@ -25,27 +25,27 @@ func TestMayCome(t *testing.T) {
 	}{
 		{
 			"an interface", Config{Interfaces: []string{"wlan0"}}, nil, func(h *host) { h.interfaces = append(h.interfaces, wlan) },
-			Failure{Call: CallChoose, Interface: "wlan0", Err: ErrMissing}, "no such interface", nil, []string{classicW, stateW},
+			Failure{Op: OpChoose, Interface: "wlan0", Err: ErrMissing}, "no such interface", nil, []string{classicW, stateW},
 		},
 		{
 			"an address", Config{Interfaces: []string{"192.168.1.7"}}, nil, func(h *host) { h.interfaces = append(h.interfaces, wlan) },
-			Failure{Call: CallChoose, Interface: "192.168.1.7", Err: ErrMissing}, "no such interface", nil, []string{classicW, stateW},
+			Failure{Op: OpChoose, Interface: "192.168.1.7", Err: ErrMissing}, "no such interface", nil, []string{classicW, stateW},
 		},
 		{
 			"the list of interfaces", Config{Interfaces: []string{"eth0"}}, func(h *host) { h.scanErr = errBusy }, func(h *host) { h.scanErr = nil },
-			Failure{Call: CallList, Err: errBusy}, "listing interfaces failed", nil, []string{classic1, state1},
+			Failure{Op: OpList, Err: errBusy}, "listing interfaces failed", nil, []string{classic1, state1},
 		},
 		{
 			"the classic port", Config{}, func(h *host) { h.listenErr[5670] = errBusy }, func(h *host) { clear(h.listenErr) },
-			Failure{Call: CallListen, Dst: netip.MustParseAddrPort("0.0.0.0:5670"), Err: errBusy}, "listening failed", []string{state1}, []string{classic1, state1},
+			Failure{Op: OpListen, Dst: netip.MustParseAddrPort("0.0.0.0:5670"), Err: errBusy}, "listening failed", []string{state1}, []string{classic1, state1},
 		},
 		{
 			"the state port", Config{}, func(h *host) { h.listenErr[15670] = errBusy }, func(h *host) { clear(h.listenErr) },
-			Failure{Call: CallListen, Dst: netip.MustParseAddrPort("0.0.0.0:15670"), Err: errBusy}, "listening failed", []string{classic1}, []string{classic1, state1},
+			Failure{Op: OpListen, Dst: netip.MustParseAddrPort("0.0.0.0:15670"), Err: errBusy}, "listening failed", []string{classic1}, []string{classic1, state1},
 		},
 		{
 			"the carrier of a group", Config{}, func(h *host) { h.joinErr = errNoDevice }, func(h *host) { h.joinErr = nil },
-			Failure{Call: CallJoin, Interface: "eth0", Dst: netip.MustParseAddrPort("239.255.90.82:15670"), Err: errNoDevice}, "joining the multicast group failed",
+			Failure{Op: OpJoin, Interface: "eth0", Dst: netip.MustParseAddrPort("239.255.90.82:15670"), Err: errNoDevice}, "joining the multicast group failed",
 			[]string{classic1, state1}, []string{classic1, state1},
 		},
 	} {

@@ -76,8 +76,8 @@ func TestStateByBroadcast(t *testing.T) {
 	})
 }
 
-// TestHush: after it only the farewell is sent, and others are still heard.
-func TestHush(t *testing.T) {
+// TestSilence: after it only the farewell is sent, and others are still heard.
+func TestSilence(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		var ears ears
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24")), Handler: ears.hear})
@@ -85,10 +85,10 @@ func TestHush(t *testing.T) {
 		a.Announce(49152, Idle)
 		pass(5 * time.Second)
 		l.take()
-		a.Hush()
+		a.Silence()
 		a.SetState(Error)
 		pass(5 * time.Second)
-		equal(t, "sent after Hush", texts(l.take()), nil)
+		equal(t, "sent after Silence", texts(l.take()), nil)
 		peer.Announce(49152, Idle)
 		pass(0)
 		if heard := ears.take(); len(heard) != 2 {

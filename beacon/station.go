@@ -144,7 +144,7 @@ func (s *station) listen() {
 	if !s.has(false) && !s.has(true) {
 		err = fmt.Errorf("beacon: neither IPv4 nor IPv6 can be used: %w", errors.ErrUnsupported)
 	}
-	s.report(action{call: CallListen}, err)
+	s.report(action{call: OpListen}, err)
 	if changed {
 		s.adoptAgain()
 	}
@@ -155,7 +155,7 @@ func (s *station) open(socket *socket) bool {
 	conn, err := s.key.listen(socket)
 	unsupported := errors.Is(err, errors.ErrUnsupported)
 	changed := socket.unsupported.Swap(unsupported) != unsupported
-	listening := action{CallListen, Destination{Dst: socket.any()}}
+	listening := action{OpListen, Destination{Dst: socket.any()}}
 	if unsupported {
 		s.report(listening, nil) // there is nothing to wait for
 		if changed && !socket.isState {
@@ -223,7 +223,7 @@ func (s *station) send(b Beacon, to []Destination) (sent uint64) {
 			sent++
 		}
 		if err != errNotOpen {
-			s.report(action{CallSend, d}, err)
+			s.report(action{OpSend, d}, err)
 		}
 	}
 	return sent
@@ -238,7 +238,7 @@ func (s *station) sendDeadly(b Beacon, to []Destination) (sent uint64) {
 			if err == nil {
 				sent++
 			}
-			s.report(action{CallSend, d}, err)
+			s.report(action{OpSend, d}, err)
 		}
 	}
 	return sent
@@ -269,7 +269,7 @@ func (s *station) describe(line *zerolog.Event, what action) *zerolog.Event {
 
 // receive reads datagrams from a part of a socket until it is closed.
 func (s *station) receive(conn PacketConn, socket *socket) {
-	receiving := action{CallReceive, Destination{Dst: socket.any()}}
+	receiving := action{OpReceive, Destination{Dst: socket.any()}}
 	b := make([]byte, maxDatagram)
 	for {
 		n, from, err := conn.ReadFrom(b)

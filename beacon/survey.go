@@ -16,19 +16,19 @@ type Reason uint8
 const (
 	// The reasons that apply to single addresses are ordered by how they count for their interface: see pick.
 
-	NoAddress    Reason = iota + 1 // it has no usable address
-	NotChosen                      // the choice names others
-	Excluded                       // the choice excludes it
-	Used                           // it is used
-	Down                           // it is switched off
-	Spared                         // loopback, not named, while others are used
-	PointToPoint                   // a tunnel, not named: its far end is rarely a local network
-	Mute                           // it can neither broadcast nor multicast
+	ReasonNoAddress    Reason = iota + 1 // it has no usable address
+	ReasonNotChosen                      // the choice names others
+	ReasonExcluded                       // the choice excludes it
+	ReasonUsed                           // it is used
+	ReasonDown                           // it is switched off
+	ReasonLoopback                       // loopback, not named, while others are used
+	ReasonPointToPoint                   // a tunnel, not named: its far end is rarely a local network
+	ReasonNoBroadcast                    // it can neither broadcast nor multicast
 )
 
 var reasonNames = [...]string{
-	NoAddress: "no address", NotChosen: "not chosen", Excluded: "excluded", Used: "used", Down: "down", Spared: "spared",
-	PointToPoint: "point-to-point", Mute: "mute",
+	ReasonNoAddress: "no address", ReasonNotChosen: "not chosen", ReasonExcluded: "excluded", ReasonUsed: "used", ReasonDown: "down", ReasonLoopback: "spared",
+	ReasonPointToPoint: "point-to-point", ReasonNoBroadcast: "mute",
 }
 
 // String returns the reason in one or two words, as in "no address".
@@ -42,8 +42,8 @@ func (r Reason) String() string {
 // A Report says what an agent does with one interface of the machine.
 type Report struct {
 	Interface                 // with all its addresses
-	Reason     Reason         // Used, or why it is not
-	UsedAddrs  []netip.Prefix // the addresses that it uses there; none unless Used
+	Reason     Reason         // ReasonUsed, or why it is not
+	UsedAddrs  []netip.Prefix // the addresses that it uses there; none unless ReasonUsed
 	Classic    []Destination  // where classic beacons go from there: one for each IPv4 subnet, if it can broadcast, and one by IPv6
 	State      []Destination  // where state beacons go, one for each of its address families; none if it cannot multicast
 	HasCarrier bool           // a cable is in, or the access point is in reach, as far as the system says
@@ -66,7 +66,7 @@ func Survey(config Config) ([]Report, error) {
 	}
 	all, err := config.Network.Interfaces()
 	if err != nil {
-		return nil, &Failure{Call: CallList, Err: err, Since: time.Now()}
+		return nil, &Failure{Op: OpList, Err: err, Since: time.Now()}
 	}
 	return survey(&config, all, all, allOpen), nil
 }
@@ -84,7 +84,7 @@ func survey(config *Config, all, within []Interface, isOpen func(six, isState bo
 	v := look(config, within, isOpen)
 	for n, j := range judge(within, chosen) {
 		r := Report{Interface: all[n], Reason: j.reason, HasCarrier: j.Flags&net.FlagRunning != 0}
-		if j.reason == Used {
+		if j.reason == ReasonUsed {
 			r.UsedAddrs = j.Addrs
 			r.Classic, r.State = leaving(v.classic, j.Index), leaving(v.state, j.Index)
 		}

@@ -349,7 +349,7 @@ func TestPortTaken(t *testing.T) {
 	changed := make(chan struct{}, 100)
 	a := open(t, Config{Port: port, Interfaces: []string{loopback(t).Name}, Failing: func() { changed <- struct{}{} }})
 	f := a.Failures()
-	if len(f) != 1 || f[0].Call != CallListen || int(f[0].Dst.Port()) != port || !errors.Is(f[0].Err, syscall.EADDRINUSE) {
+	if len(f) != 1 || f[0].Op != OpListen || int(f[0].Dst.Port()) != port || !errors.Is(f[0].Err, syscall.EADDRINUSE) {
 		t.Fatalf("failures: %v", f)
 	}
 	if !strings.Contains(f[0].Error(), strconv.Itoa(port)) {

@@ -31,8 +31,8 @@ func (s *station) follow(log *zerolog.Logger) (stop func()) {
 			return stop
 		}
 		if !errors.Is(err, errors.ErrUnsupported) {
-			log.Warn().Stringer("call", CallWatch).Err(err).Msgf("beacon: changes of the interfaces are not told, looking every %v", s.key.poll)
-			s.failing[action{call: CallWatch}] = failed{err, time.Now()} // no other goroutine knows the station yet
+			log.Warn().Stringer("call", OpWatch).Err(err).Msgf("beacon: changes of the interfaces are not told, looking every %v", s.key.poll)
+			s.failing[action{call: OpWatch}] = failed{err, time.Now()} // no other goroutine knows the station yet
 			s.sound.Store(false)
 		}
 	}
@@ -109,7 +109,7 @@ func (s *station) scan() error {
 	defer s.scanning.Unlock()
 	s.listen()
 	all, err := s.key.network.Interfaces()
-	s.report(action{call: CallList}, err)
+	s.report(action{call: OpList}, err)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (s *station) join(needed []subscription) {
 		socket.leave(needed)
 	}
 	for _, n := range needed {
-		s.report(action{CallJoin, n.where()}, n.socket.join(n.membership, func() (PacketConn, error) { return s.more(n.socket) }))
+		s.report(action{OpJoin, n.where()}, n.socket.join(n.membership, func() (PacketConn, error) { return s.more(n.socket) }))
 	}
 }
 
@@ -180,7 +180,7 @@ func (s *station) needed() (needed []subscription) {
 
 // tries tells whether an action on an interface is still taken from time to time. The caller holds mu.
 func (s *station) tries(what action, needed []subscription) bool {
-	if what.call == CallJoin {
+	if what.call == OpJoin {
 		return slices.ContainsFunc(needed, func(n subscription) bool { return n.where() == what.Destination })
 	}
 	return slices.ContainsFunc(s.agents, func(a *Agent) bool {

@@ -144,7 +144,7 @@ func (n *Node) stop() {
 	n.stopping = true
 	n.seeker.Stop()
 	n.state.Store(uint32(beacon.Exit))
-	n.agent.Hush()
+	n.agent.Silence()
 	for _, p := range n.sessions {
 		if p.mailbox != nil {
 			p.goodbye()

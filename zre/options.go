@@ -113,7 +113,7 @@ func WithAuthorizer(authorize Authorizer) Option {
 		if authorize == nil {
 			return fmt.Errorf("zre: WithAuthorizer: the function is nil; leave the option out to let in any key")
 		}
-		c.Authorize = func(ctx context.Context, peer node.Identity) error { return authorize(ctx, Identity(peer)) }
+		c.Authorize = func(ctx context.Context, peer node.Identity) error { return authorize(ctx, identityOf(peer)) }
 		return nil
 	}
 }

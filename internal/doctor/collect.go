@@ -108,7 +108,7 @@ func (c *Config) options(complaints *complaints) []zre.Option {
 // failuresOf returns what an agent cannot do.
 func failuresOf(agent *beacon.Agent) (list []Failure) {
 	for _, f := range agent.Failures() {
-		failure := Failure{Call: f.Call.String(), Interface: f.Interface, Error: inWords(f.Err), Since: f.Since, call: f.Call, dst: f.Dst, err: f.Err}
+		failure := Failure{Call: f.Op.String(), Interface: f.Interface, Error: inWords(f.Err), Since: f.Since, call: f.Op, dst: f.Dst, err: f.Err}
 		if f.Dst.IsValid() {
 			failure.To = f.Dst.String()
 		}

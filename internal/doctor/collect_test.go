@@ -192,7 +192,7 @@ func TestCollect(t *testing.T) {
 		{"a named one that is heard", func(w *world) {
 			zretest.Start(w.t, them(w), zre.WithListen("tcp://*:5671"))
 			w.cfg.Peers = endpoint("tcp://alice.example:5671")
-			w.lan.Name("alice.example", "10.0.0.2")
+			w.lan.SetHostName("alice.example", "10.0.0.2")
 		}, " | ", func(t *testing.T, r *Report) {
 			if m := r.Peers[0].Mailboxes[0]; m.Endpoint != "tcp://10.0.0.2:5671" || m.Answer != Zre {
 				t.Errorf("%+v", m)
@@ -212,7 +212,7 @@ func TestCollect(t *testing.T) {
 		}},
 		{"a named one in another subnet", func(w *world) {
 			zretest.Start(w.t, w.lan.Host("10.9.0.2"), zre.WithListen("tcp://*:5671"))
-			w.lan.Route(true)
+			w.lan.SetRouting(true)
 			w.cfg.Peers = endpoint("tcp://10.9.0.2:5671")
 		}, " | peer-unheard", nil},
 		{"a named one that cannot come back", func(w *world) {

@@ -197,7 +197,7 @@ func (r *Report) carriers() {
 
 // awaits reports whether failures has told why no interface is used: what was named is not there, or none is known.
 func (r *Report) awaits() bool {
-	return slices.ContainsFunc(r.Failures, func(f Failure) bool { return f.call == beacon.CallChoose || f.call == beacon.CallList })
+	return slices.ContainsFunc(r.Failures, func(f Failure) bool { return f.call == beacon.OpChoose || f.call == beacon.OpList })
 }
 
 // isAlone reports whether there is no node of another machine.

@@ -127,10 +127,10 @@ func TestDiagnose(t *testing.T) {
 			[]string{"no-start"}, nil, []string{"tcp://*:80", "--listen"}},
 
 		{"an interface is missing", func(f *Facts) {
-			f.Failures = []Failure{{call: beacon.CallChoose, Interface: "wlan0", Error: "missing"}}
+			f.Failures = []Failure{{call: beacon.OpChoose, Interface: "wlan0", Error: "missing"}}
 		}, []string{"interface-missing"}, nil, []string{"wlan0 is neither the name"}},
 		{"interfaces unknown", func(f *Facts) {
-			f.Failures = []Failure{{call: beacon.CallList, Error: "address family not supported"}, {call: beacon.CallWatch, Error: "address family not supported"}}
+			f.Failures = []Failure{{call: beacon.OpList, Error: "address family not supported"}, {call: beacon.OpWatch, Error: "address family not supported"}}
 		}, []string{"interfaces-unknown", "no-netlink"}, nil, []string{"no beacon leaves this machine", "AF_NETLINK"}},
 		{"no interface", func(f *Facts) { f.Interfaces[1].Use, f.Interfaces[1].Beacons, f.Nodes = "down", nil, nil },
 			[]string{"no-interface"}, nil, []string{"No network interface"}},

@@ -11,7 +11,7 @@ import (
 )
 
 // refuse has the system refuse something on eth0, so that what goes to these destinations does not come back.
-func refuse(f *Facts, call beacon.Call, err syscall.Errno, to ...string) {
+func refuse(f *Facts, call beacon.Op, err syscall.Errno, to ...string) {
 	for _, dst := range to {
 		f.Failures = append(f.Failures, Failure{Interface: "eth0", To: dst, Error: err.Error(), call: call, dst: netip.MustParseAddrPort(dst), err: err})
 		for i := range f.Interfaces[1].Beacons {
@@ -70,15 +70,15 @@ func TestEvidence(t *testing.T) {
 			f.Nodes[0].Beacons = f.Nodes[0].Beacons[1:]
 		}, nil, nil, []string{"All is well"}},
 
-		{"the firewall forbids all beacons", func(f *Facts) { refuse(f, beacon.CallSend, syscall.EPERM, "10.0.0.255:5670", "239.255.90.82:15670") },
+		{"the firewall forbids all beacons", func(f *Facts) { refuse(f, beacon.OpSend, syscall.EPERM, "10.0.0.255:5670", "239.255.90.82:15670") },
 			[]string{"beacons-refused"}, nil, []string{"A firewall of this machine forbids its beacons by eth0 to 10.0.0.255:5670, 239.255.90.82:15670: operation not permitted", "allow outgoing UDP"}},
-		{"the firewall forbids one kind", func(f *Facts) { refuse(f, beacon.CallSend, syscall.EPERM, "239.255.90.82:15670") },
+		{"the firewall forbids one kind", func(f *Facts) { refuse(f, beacon.OpSend, syscall.EPERM, "239.255.90.82:15670") },
 			nil, []string{"beacons-refused"}, []string{"All is well", "another kind work there"}},
 		{"no route for beacons", func(f *Facts) {
-			refuse(f, beacon.CallSend, syscall.ENETUNREACH, "10.0.0.255:5670", "239.255.90.82:15670")
+			refuse(f, beacon.OpSend, syscall.ENETUNREACH, "10.0.0.255:5670", "239.255.90.82:15670")
 		}, []string{"beacons-refused"}, nil, []string{"The system refuses to send", "network is unreachable", "ip route"}},
 		{"too many groups", func(f *Facts) {
-			refuse(f, beacon.CallJoin, syscall.ENOBUFS, "239.255.90.82:15670")
+			refuse(f, beacon.OpJoin, syscall.ENOBUFS, "239.255.90.82:15670")
 			for i := range 20 {
 				f.Failures = append(f.Failures, f.Failures[0])
 				f.Failures[i+1].Interface = fmt.Sprint("veth", i)

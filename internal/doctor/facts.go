@@ -39,13 +39,13 @@ type Self struct {
 
 // Failure is what beacons fail in: a beacon.Failure.
 type Failure struct {
-	Call      string    `json:"call"`                // a beacon.Call in words
+	Call      string    `json:"call"`                // a beacon.Op in words
 	Interface string    `json:"interface,omitempty"` // the interface, or what was named and is not there
 	To        string    `json:"to,omitempty"`
 	Error     string    `json:"error"`
 	Since     time.Time `json:"since"`
 
-	call beacon.Call
+	call beacon.Op
 	dst  netip.AddrPort
 	err  error
 }

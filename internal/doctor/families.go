@@ -169,7 +169,7 @@ func (r *Report) listens(family Family) bool {
 
 // canHear reports whether the system lets all beacons of an address family in, so that what does not arrive is the network's doing.
 func (r *Report) canHear(family Family) bool {
-	return r.listens(family) && !slices.ContainsFunc(r.Failures, func(f Failure) bool { return f.call == beacon.CallJoin && familyOf(f.dst.Addr()) == family })
+	return r.listens(family) && !slices.ContainsFunc(r.Failures, func(f Failure) bool { return f.call == beacon.OpJoin && familyOf(f.dst.Addr()) == family })
 }
 
 // casts: do the beacons of our own kind of node on other machines arrive both ways, and by both families?
