@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -29,6 +26,7 @@ type nodeOption struct {
 	many   bool                             // it may be given several times
 	choose []string                         // the values that there are, for completion
 	paired bool                             // whether a value can be used depends on other options
+	keyed  bool                             // an endpoint, with |KEY behind it for a secure node
 	option func(string) (zre.Option, error) // nil for those of keyfiles
 }
 
@@ -38,7 +36,7 @@ var nodeOptions = []nodeOption{
 		usage: "a network interface to use: a name, a glob, an address or a CIDR, or after ! what to leave out (default: every usable one)"},
 	{name: "port", value: "port", option: number(zre.WithBeaconPort, 1, 55535),
 		usage: "the UDP port of the beacons (default 5670); nodes with another one are another network"},
-	{name: "name", value: "name", option: plainText(zre.WithName),
+	{name: "name", value: "name", option: withName,
 		usage: "the name that peers see (default: from the UUID; of commands but pipe: that of the command)"},
 	{name: "uuid", value: "UUID", option: withUUID, usage: "the node's UUID (default: random)"},
 	{name: "header", value: "NAME=VALUE", many: true, option: withHeader, usage: "a header that peers see"},
@@ -46,16 +44,16 @@ var nodeOptions = []nodeOption{
 		usage: "the endpoint to listen at, as tcp://*:5671 or tcp://192.168.1.7:5671 (default: a free port from 49152 up)"},
 	{name: "advertise", value: "endpoint", option: text(zre.WithAdvertise),
 		usage: "the endpoint at which peers reach this node, as tcp://203.0.113.7:5671 (default: its own; for NAT)"},
-	{name: "peer", value: "endpoint", many: true, option: withPeer,
-		usage: "the endpoint of a peer that beacons do not reach, as tcp://host:5671"},
+	{name: "peer", value: "endpoint", many: true, keyed: true, option: withPeer,
+		usage: "the endpoint of a peer that beacons do not reach, as tcp://host:5671; with --cert 'tcp://host:5671|KEY', its public key"},
 	{name: "srv", value: "domain", many: true, option: text(func(s string) zre.Option { return zre.WithSRV(s) }),
 		usage: "a domain whose SRV records (_zre._tcp) name such endpoints"},
 	{name: "resolver", value: "server", option: text(zre.WithDNSServer),
 		usage: "the DNS server that --srv asks, as 10.0.0.2 or 10.0.0.2:8600 (default: the system's)"},
 	{name: "gossip-bind", value: "endpoint", many: true, option: text(func(s string) zre.Option { return zre.WithGossipBind(s) }),
 		usage: "be a gossip hub at that endpoint, as tcp://*:5672"},
-	{name: "gossip-connect", value: "endpoint", many: true, option: text(func(s string) zre.Option { return zre.WithGossipConnect(s) }),
-		usage: "the endpoint of a gossip hub, as tcp://hub:5672"},
+	{name: "gossip-connect", value: "endpoint", many: true, keyed: true, option: text(func(s string) zre.Option { return zre.WithGossipConnect(s) }),
+		usage: "the endpoint of a gossip hub, as tcp://hub:5672; with --cert 'tcp://hub:5672|KEY', its public key"},
 	{name: "no-beacons", option: onOff(zre.WithoutBeacons), usage: "neither send nor hear beacons: find peers by --peer, --srv and gossip alone"},
 	{name: "ttl", value: "number", option: number(zre.WithMulticastTTL, 1, 255),
 		usage: "how far beacons with a state travel: one more than the routers that may pass them on (default 1)"},
@@ -82,106 +80,6 @@ var nodeOptions = []nodeOption{
 		usage: "send ELECT and LEADER to every member of a group, for C zyre's that do not contest; pyre and zyre.js drop this node for them, gyre dies"},
 }
 
-// text is an option that the library reads.
-func text(option func(string) zre.Option) func(string) (zre.Option, error) {
-	return func(s string) (zre.Option, error) {
-		if s == "" {
-			return nil, errors.New("want a value; leave the option out for its default")
-		}
-		return option(s), nil
-	}
-}
-
-// plainText is one that may be empty.
-func plainText(option func(string) zre.Option) func(string) (zre.Option, error) {
-	return func(s string) (zre.Option, error) { return option(s), nil }
-}
-
-func number(option func(int) zre.Option, least, most int) func(string) (zre.Option, error) {
-	return func(s string) (zre.Option, error) {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < least || n > most {
-			return nil, fmt.Errorf("want %d to %d", least, most)
-		}
-		return option(n), nil
-	}
-}
-
-func duration(option func(time.Duration) zre.Option) func(string) (zre.Option, error) {
-	return func(s string) (zre.Option, error) {
-		d, err := parseDuration(s)
-		return option(d), err
-	}
-}
-
-func onOff(option func() zre.Option) func(string) (zre.Option, error) {
-	return func(s string) (zre.Option, error) {
-		on, err := parseSwitch(s)
-		if !on {
-			return nil, err
-		}
-		return option(), nil
-	}
-}
-
-func withUUID(s string) (zre.Option, error) {
-	id, err := uuid.Parse(s)
-	if err != nil {
-		return nil, errors.New("want a UUID, as 01234567-89ab-cdef-0123-456789abcdef")
-	}
-	return zre.WithUUID(id), nil
-}
-
-func withHeader(s string) (zre.Option, error) {
-	name, value, ok := strings.Cut(s, "=")
-	if !ok {
-		return nil, errors.New("want NAME=VALUE")
-	}
-	return zre.WithHeader(name, value), nil
-}
-
-func withPeer(s string) (zre.Option, error) {
-	if _, _, err := net.SplitHostPort(strings.TrimPrefix(s, "tcp://")); err != nil || !strings.HasPrefix(s, "tcp://") {
-		return nil, errors.New("want tcp://HOST:PORT, as tcp://robot.example:5671")
-	}
-	return zre.WithPeers(s), nil
-}
-
-func withGroupAddress(s string) (zre.Option, error) {
-	addr, err := netip.ParseAddr(s)
-	if err != nil {
-		return nil, errors.New("want a multicast address, such as 239.255.90.82")
-	}
-	return zre.WithMulticastGroup(addr), nil
-}
-
-func withTransport(s string) (zre.Option, error) {
-	switch s {
-	case "tcp", "ipc", "inproc":
-		return zre.WithTransports("tcp", s), nil
-	}
-	return nil, errors.New("choose tcp, ipc or inproc")
-}
-
-func parseDuration(s string) (time.Duration, error) {
-	if n, err := strconv.Atoi(s); err == nil {
-		return time.Duration(n) * time.Millisecond, nil
-	}
-	d, err := time.ParseDuration(s)
-	if err != nil {
-		return 0, errors.New("want a time such as 500ms or 2s, or a number of milliseconds")
-	}
-	return d, nil
-}
-
-func parseSwitch(s string) (bool, error) {
-	on, err := strconv.ParseBool(s)
-	if err != nil {
-		return false, errors.New("want true or false")
-	}
-	return on, nil
-}
-
 // environment is the variable of an option.
 func (o *nodeOption) environment() string {
 	return "ZRE_" + strings.ToUpper(strings.ReplaceAll(o.name, "-", "_"))
@@ -194,6 +92,12 @@ func (o *nodeOption) check(s string) error {
 			return errors.New("want a path")
 		}
 		return nil
+	}
+	if endpoint, key, ok := strings.Cut(s, "|"); ok && o.keyed { // whether there is a certificate is seen later
+		if _, err := zre.ParsePublicKey(key); err != nil {
+			return fmt.Errorf("the public key behind the bar: %w", err)
+		}
+		s = endpoint
 	}
 	option, err := o.option(s)
 	if err != nil || option == nil || o.paired {
@@ -347,13 +251,29 @@ func (f *nodeFlags) get(name string) []string {
 	return nil
 }
 
-// options returns the options for a node, after resolve.
-func (f *nodeFlags) options() ([]zre.Option, error) {
+// security returns those options that make a secure node, after resolve.
+func (f *nodeFlags) security() ([]zre.Option, error) {
 	cert := ""
 	for _, s := range f.get("cert") {
 		cert = s
 	}
 	list, err := keyfiles.Options(cert, f.get("authorize"))
+	if err != nil || cert != "" {
+		return list, err
+	}
+	for _, v := range f.values {
+		for _, s := range v.set {
+			if v.keyed && strings.Contains(s, "|") {
+				return nil, misused("--%s %q: a public key needs --cert: a node without a certificate meets no secure one", v.name, s)
+			}
+		}
+	}
+	return nil, nil
+}
+
+// options returns the options for a node, after resolve.
+func (f *nodeFlags) options() ([]zre.Option, error) {
+	list, err := f.security()
 	if err != nil {
 		return nil, err
 	}

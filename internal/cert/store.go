@@ -12,10 +12,12 @@ import (
 )
 
 const (
-	lookEvery = 2 * time.Second // a Store looks for changes so often, and only while it is asked
-	settled   = 2 * time.Second // a file that is younger may change once more without being seen
-	readEvery = 5 * time.Second // each file is read again at the first look after this: tools that copy keep times and sizes
-	maxFiles  = 10_000          // files and folders below a Store's path
+	lookEvery = 2 * time.Second        // a Store looks for changes so often, and only while it is asked
+	missEvery = 250 * time.Millisecond // and so often where it does not know a key: a file that has just been added should count
+	missShare = 20                     // but strangers' keys must not keep it busy: it rests for so many times as long as the last look took
+	settled   = 2 * time.Second        // a file that is younger may change once more without being seen
+	readEvery = 5 * time.Second        // each file is read again at the first look after this: tools that copy keep times and sizes
+	maxFiles  = 10_000                 // files and folders below a Store's path
 )
 
 // A Store is a set of public keys from certificates: one file, or all files of a folder and the folders in it, as zauth takes
@@ -28,7 +30,8 @@ type Store struct {
 
 	mu      sync.Mutex
 	looked  time.Time
-	swept   time.Time // when every file was read
+	took    time.Duration // to look
+	swept   time.Time     // when every file was read
 	files   map[string]entry
 	keys    map[Key]*Certificate
 	problem error
@@ -58,11 +61,13 @@ func OpenStore(path string) (*Store, error) {
 	return s, nil
 }
 
-// Lookup returns the certificate with that public key, or nil. Once in lookEvery it reads the folder, and files that changed.
+// Lookup returns the certificate with that public key, or nil. Once in lookEvery it reads the folder, and files that changed; for a key that it does not
+// know, sooner.
 func (s *Store) Lookup(public Key) *Certificate {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if time.Since(s.looked) >= lookEvery {
+	ago := time.Since(s.looked)
+	if ago >= lookEvery || s.keys[public] == nil && ago >= max(missEvery, missShare*s.took) {
 		s.look()
 	}
 	return s.keys[public]
@@ -78,6 +83,7 @@ func (s *Store) Problem() error {
 // look reads what changed, and now and then everything.
 func (s *Store) look() {
 	s.looked = time.Now()
+	defer func() { s.took = time.Since(s.looked) }()
 	readAll := s.looked.Sub(s.swept) >= readEvery
 	if readAll {
 		s.swept = s.looked

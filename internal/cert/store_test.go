@@ -159,6 +159,46 @@ func link(t *testing.T, to, path string) {
 	}
 }
 
+// TestStoreLooksForUnknownKeys: a file that was added counts at once for who has its key, and strangers cause few looks.
+func TestStoreLooksForUnknownKeys(t *testing.T) {
+	alice, a := someone(t)
+	bob, b := someone(t)
+	root := folder(t, map[string]string{"alice": alice})
+	synctest.Test(t, func(t *testing.T) {
+		s, err := OpenStore(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(root+"/bob", []byte(bob), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			key   Key
+			after time.Duration
+			known bool
+		}{{a, missEvery, true}, {b, 0, true}} {
+			time.Sleep(c.after) // fake time
+			if got := s.Lookup(c.key) != nil; got != c.known {
+				t.Errorf("key %x after %v: %v", c.key[:3], c.after, got)
+			}
+		}
+		for _, c := range []struct{ took, want time.Duration }{{0, missEvery}, {time.Millisecond * 50, missShare * 50 * time.Millisecond}} {
+			s.took = c.took
+			s.Lookup(Key{1})
+			s.took = c.took // in fake time a look takes none
+			looked := s.looked
+			time.Sleep(c.want - 1) // fake time
+			if s.Lookup(Key{1}); s.looked != looked {
+				t.Errorf("after a look that took %v a stranger causes another one within %v", c.took, c.want)
+			}
+			time.Sleep(1) // fake time
+			if s.Lookup(Key{1}); s.looked == looked {
+				t.Errorf("after a look that took %v there is none after %v", c.took, c.want)
+			}
+		}
+	})
+}
+
 // TestStoreClosedFolder: what cannot be read has no keys, the rest has.
 func TestStoreClosedFolder(t *testing.T) {
 	alice, a := someone(t)

@@ -4,9 +4,9 @@
 //	client                          server
 //	Hello                 ------->  Hello, which gives WELCOME
 //	Welcome               <-------
-//	  authorise the server
+//	  authorize the server
 //	Initiate              ------->  Initiate, which gives the client's key and metadata
-//	                                  authorise the client
+//	                                  authorize the client
 //	Ready                 <-------  Ready; or ErrorCommand
 //
 // A [Client] and a [Server] serve one connection each, and one attempt: after an error nothing goes on. Commands are the whole bodies of

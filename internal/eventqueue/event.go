@@ -41,6 +41,7 @@ const (
 	Replaced                        // it greeted anew: restarted, or began a new session
 	NotResponding                   // its queue stayed full for the send timeout
 	Unreachable                     // no connection to it could be made, or ours took no data, for the expired timeout
+	Refused                         // the application, which had let it in, does not any more
 )
 
 func (r Reason) String() string {
@@ -59,6 +60,8 @@ func (r Reason) String() string {
 		return "not responding"
 	case Unreachable:
 		return "unreachable"
+	case Refused:
+		return "refused"
 	}
 	return "unknown"
 }

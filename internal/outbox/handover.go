@@ -19,8 +19,9 @@ type Receiver interface {
 	Limits() Limits
 
 	// Take takes a message without waiting: its frames are the receiver's from now on. It returns zmtp.ErrFull if there is no room, and
-	// zmtp.ErrQueueClosed when it takes no more. Calls come one at a time, while nothing is on its way through the queue.
-	Take(Message) error
+	// zmtp.ErrQueueClosed when it takes no more. Calls come one at a time, while nothing is on its way through the queue. It does not keep the
+	// pointer.
+	Take(*Message) error
 
 	// Admits tells what Take would return at present for a message of so many octets and frames. It keeps no room.
 	Admits(octets int64, frames int) error
@@ -52,10 +53,11 @@ type Message struct {
 type neighbour struct {
 	find     func() Receiver // nil before HandOverTo
 	receiver Receiver        // once it is found
-	limits   Limits          // the receiver's
-	queueing bool            // messages go through the queue, until that is empty: see QueueBehind
-	handed   int             // messages since Tidy
-	copies   memory.Cutter   // where the copies of messages come from
+	message  Message
+	limits   Limits        // the receiver's
+	queueing bool          // messages go through the queue, until that is empty: see QueueBehind
+	handed   int           // messages since Tidy
+	copies   memory.Cutter // where the copies of messages come from
 }
 
 // copyBusy is after how many messages between two calls of Tidy more memory is taken at once.
@@ -97,8 +99,11 @@ func (o *Outbox) handOver(to Target, c *Content, crowd bool) (done bool, err err
 		}
 		return true, errCopy
 	}
-	frames, origin := o.copy(c)
-	err = o.receiver.Take(Message{to.Shout, to.Group, frames, c.Size, origin})
+	m := &o.message // one on the stack would escape
+	m.Frames, m.Origin = o.copy(c)
+	m.Shout, m.Group, m.Size = to.Shout, to.Group, c.Size
+	err = o.receiver.Take(m)
+	m.Frames, m.Group = nil, ""
 	if err == nil && c.holder == theMessage {
 		c.holder = theReceiver
 	}

@@ -28,11 +28,11 @@ func (n *fakeReceiver) Limits() Limits {
 	return Limits{FrameSize: 10, MessageSize: HeaderSize + 15, Frames: 4}
 }
 
-func (n *fakeReceiver) Take(m Message) error {
+func (n *fakeReceiver) Take(m *Message) error {
 	if len(n.got) >= n.room {
 		return zmtp.ErrFull
 	}
-	n.got = append(n.got, m)
+	n.got = append(n.got, *m)
 	return nil
 }
 

@@ -87,6 +87,18 @@ func (u *Unverified) FailedKey(endpoint netip.AddrPort, key [32]byte, now time.T
 	}
 }
 
+// RefusalFactor is how many times longer than otherwise an endpoint is left alone where the peer has refused us: that is its answer, and most likely stays it.
+const RefusalFactor = 6
+
+// RefusedBy has an endpoint left alone where the peer with that public key has refused us, for RefusalFactor times as long as FailedKey has it.
+func (u *Unverified) RefusedBy(endpoint netip.AddrPort, key [32]byte, now time.Time) {
+	u.FailedKey(endpoint, key, now)
+	if f, known := u.failing[keyed{endpoint, key}]; known {
+		f.until = now.Add(RefusalFactor * f.until.Sub(now))
+		u.failing[keyed{endpoint, key}] = f
+	}
+}
+
 func (u *Unverified) fail(at keyed, now time.Time) {
 	f, known := u.failing[at]
 	if !known && len(u.failing) >= MaxFailing {

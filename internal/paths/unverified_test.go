@@ -100,6 +100,10 @@ func TestUnverifiedKeys(t *testing.T) {
 	admits(right, keyPause-1, false)
 	admits(right, keyPause, true)
 	admits(wrong, time.Second, true)
+	u.RefusedBy(at, wrong, now)
+	admits(wrong, RefusalFactor*time.Second-1, false)
+	admits(wrong, RefusalFactor*time.Second, true)
+	admits(right, keyPause, true)
 	u.Failed(at, now)
 	admits(right, keyPause, false)
 	if u.Count() != 0 || u.Failing() != 2 {

@@ -51,7 +51,7 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("zmtp: the peer is not authorised: %v", e.Err)
+	return fmt.Sprintf("zmtp: the peer is not authorized: %v", e.Err)
 }
 func (e *RefusedError) Unwrap() error { return e.Err }
 

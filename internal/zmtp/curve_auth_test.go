@@ -56,7 +56,7 @@ func TestNoDowngrade(t *testing.T) {
 	}
 }
 
-// An authoriser judges a proven key, an address, an identity and properties, in both roles; nothing of ours is told before.
+// An authorizer judges a proven key, an address, an identity and properties, in both roles; nothing of ours is told before.
 func TestAuthorize(t *testing.T) {
 	for _, transport := range []string{"socket", "inproc"} {
 		t.Run(transport, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestAuthorize(t *testing.T) {
 	}
 }
 
-// An authoriser that takes long is told when the time is over.
+// An authorizer that takes long is told when the time is over.
 func TestAuthorizeSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := secure(t, "server", "")

@@ -17,7 +17,7 @@ import (
 // Messages are handed over without a socket and without ZMTP: Push copies each frame once, into memory that the Receiver
 // owns. What this side pushed before it closes is delivered before the Receiver's Closed.
 //
-// With CURVE nothing is sealed, since nothing leaves the process; but keys must fit and both sides authorise, so Link blocks for as long as
+// With CURVE nothing is sealed, since nothing leaves the process; but keys must fit and both sides authorize, so Link blocks for as long as
 // Curve.Authorize of cfg does. Both sides have CURVE or neither has.
 func (r *Router) Link(cfg Config, q *Queue, first func(*Conn) ([][]byte, error), recv Receiver) (*Conn, error) {
 	cfg = cfg.withDefaults()

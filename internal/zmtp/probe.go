@@ -41,7 +41,7 @@ func Probe(ctx context.Context, nc net.Conn, cfg Config) (identity []byte, err e
 }
 
 // Identify is Probe that tells the ROUTER our key, and nothing more, where Config.Curve is set: then it ends the handshake, without an identity and
-// properties of ours, so the ROUTER tells its own. Both sides authorise each other, as with [Open]; a *[PeerError] says that the ROUTER refuses us.
+// properties of ours, so the ROUTER tells its own. Both sides authorize each other, as with [Open]; a *[PeerError] says that the ROUTER refuses us.
 // Without Curve it is Probe.
 func Identify(ctx context.Context, nc net.Conn, cfg Config) (identity []byte, err error) {
 	if cfg.Curve == nil {

@@ -37,7 +37,7 @@ type Router struct {
 	// Rival, if set before Serve and Link, is asked when a connection comes whose identity an older one has. It reports whether the newer
 	// one takes over: then the older one is closed with ErrReplaced. If not, the newer one is closed with ErrIdentityInUse, and the older
 	// one goes on. Without Rival the newer one always takes over. It is not asked about an older one that is closing already. With CURVE
-	// the newer one has been authorised before, and Rival is not asked if it has another key than the older one: then it takes over only if the older
+	// the newer one has been authorized before, and Rival is not asked if it has another key than the older one: then it takes over only if the older
 	// one has a Greeter whose greeting has not come, so that no connection without one keeps the owner of an identity out.
 	//
 	// It is called from the newer connection's goroutine, perhaps before accept has returned for the older one. It may block until

@@ -5,7 +5,7 @@ import "sync/atomic"
 // A Tally is what became of the connections that a Router accepted.
 type Tally struct {
 	Accepted uint64 // by its listeners
-	Failed   uint64 // in the handshake: not ZMTP, another mechanism, not authorised, or too slow
+	Failed   uint64 // in the handshake: not ZMTP, another mechanism, not authorized, or too slow
 	Refused  uint64 // for want of room, by Allow, by accept, or since their identity is in use; links within the process too
 	Broken   uint64 // after the handshake, since the peer broke the protocol
 }

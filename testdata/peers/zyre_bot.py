@@ -132,7 +132,7 @@ class Node:
             lib.zyre_join(self._zyre, group.encode())
         self._auth = None
         for path in options.zauth:  # before the node, whose ROUTER asks it
-            self._auth = self._authorise(path)
+            self._auth = self._authorize(path)
         for path in options.cert:
             zcert = lib.zcert_load(path.encode())
             if not zcert:
@@ -167,7 +167,7 @@ class Node:
         self._reader = threading.Thread(target=self._read_events)
         self._reader.start()
 
-    def _authorise(self, path):
+    def _authorize(self, path):
         """Starts zauth, which lets in the keys of a folder, or "*" any."""
         lib = self._lib
         auth = lib.zactor_new(lib.zauth, None)

@@ -85,6 +85,9 @@ end
 
 DissectorTable.get("udp.port"):add(5670, beacon)
 DissectorTable.get("udp.port"):add(15670, beacon)
+beacon:register_heuristic("udp", function(tvb, pinfo, tree) -- of networks with another port
+	return beacon.dissector(tvb, pinfo, tree) > 0
+end)
 
 -- Messages. A reader walks through a frame; it is broken once it was asked for more than there is.
 
