@@ -99,7 +99,7 @@ type PeerError struct {
 	Dropped bool   // the peer took nothing for the send timeout, so it exits (ReasonNotResponding)
 }
 
-// Error implements error.
+// Error implements error. Of the name it escapes what could steer a terminal; the same holds for a LostError and a ReplyError.
 func (e *PeerError) Error() string { return (*node.PeerError)(e).Error() }
 
 // Unwrap returns Err.
