@@ -26,10 +26,11 @@ peers: ## installs pyre, zyre, zyre.js and CoreDNS below .cache, where git does 
 	@testdata/peers/debian.sh || [ "$$ZRE_REQUIRE" != all ]
 	@testdata/peers/install.sh || [ "$$ZRE_REQUIRE" != all ]
 
-check: ## gofmt, vet, staticcheck, and builds for the other systems, all without cgo
+check: ## gofmt, vet, staticcheck, the dashboard, and builds for the other systems, all without cgo
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w $$unformatted"; exit 1; fi
 	CGO_ENABLED=0 go vet ./...
 	CGO_ENABLED=0 $(STATICCHECK) ./...
+	cd tools && CGO_ENABLED=0 go vet . && go test .
 	@for p in $(PLATFORMS); do \
 		echo "build and vet for $$p"; \
 		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build ./... && \

@@ -54,6 +54,8 @@ type Agent struct {
 	closed   bool // Close has been called
 
 	missing []Failure // what the configuration names and there is not; guarded by the station's mu
+	heard   uint64    // beacons of others; likewise
+	sent    atomic.Uint64
 }
 
 // Open listens for beacons on the interfaces that config names; it sends none. It does not wait for the network, nor need it be there: an
@@ -228,7 +230,7 @@ func (a *Agent) say(b Beacon, classic, state []Destination) {
 	if a.config.StateByBroadcast && b.State.valid() { // which says it by IPv4
 		to = slices.DeleteFunc(slices.Clone(to), func(d Destination) bool { return d.Dst.Addr().Is4() })
 	}
-	a.station.send(stateless, to)
+	a.sent.Add(a.station.send(stateless, to))
 	a.sayState(b, classic, state)
 }
 
@@ -238,9 +240,9 @@ func (a *Agent) sayState(b Beacon, classic, state []Destination) {
 		return
 	}
 	if a.config.StateByBroadcast {
-		a.station.sendDeadly(b, classic)
+		a.sent.Add(a.station.sendDeadly(b, classic))
 	}
-	a.station.send(b, state)
+	a.sent.Add(a.station.send(b, state))
 }
 
 // pause returns the time to wait after the beacons of a turn, counted from 0.
@@ -256,6 +258,7 @@ func (a *Agent) pause(turn int) time.Duration {
 // hear hands the agent a sighting that arrived on an interface it uses.
 func (a *Agent) hear(s Sighting) {
 	if a.view.Load().uses(s.IfIndex, s.Addr.Is6()) && !a.isEcho(s) {
+		a.heard++
 		a.config.Handler(s)
 	}
 }

@@ -50,6 +50,8 @@ type station struct {
 	done    chan struct{}         // closed at the end
 	running sync.WaitGroup        // the goroutines
 
+	invalid atomic.Uint64 // datagrams that were discarded
+
 	refs int // agents; guarded by stations
 
 	scanning sync.Mutex // held during a scan, so that an older one cannot overtake; guards closed, and what sockets leave to the scan
@@ -212,25 +214,35 @@ func (s *station) leave(a *Agent) {
 	s.agents = slices.DeleteFunc(s.agents, func(o *Agent) bool { return o == a })
 }
 
-// send sends a beacon to each destination. What fails is told once and makes the interfaces be scanned; the regular beacons
+// send sends a beacon to each destination, and returns how many the system took. What fails is told once and makes the interfaces be scanned; the regular beacons
 // are the retry.
-func (s *station) send(b Beacon, to []Destination) {
+func (s *station) send(b Beacon, to []Destination) (sent uint64) {
 	octets := b.Append(nil)
 	for _, d := range to {
-		if err := s.write(octets, d); err != errNotOpen {
+		err := s.write(octets, d)
+		if err == nil {
+			sent++
+		}
+		if err != errNotOpen {
 			s.report(action{CallSend, d}, err)
 		}
 	}
+	return sent
 }
 
 // sendDeadly sends a beacon with a state to where the classic ones of IPv4 go. It is for Config.StateByBroadcast alone.
-func (s *station) sendDeadly(b Beacon, to []Destination) {
+func (s *station) sendDeadly(b Beacon, to []Destination) (sent uint64) {
 	octets := b.Append(nil)
 	for _, d := range to {
 		if conn := s.classic4.conn(); conn != nil && d.Dst.Addr().Is4() {
-			s.report(action{CallSend, d}, conn.WriteTo(octets, d))
+			err := conn.WriteTo(octets, d)
+			if err == nil {
+				sent++
+			}
+			s.report(action{CallSend, d}, err)
 		}
 	}
+	return sent
 }
 
 // log returns the log of the oldest agent. The caller holds mu.
@@ -286,11 +298,13 @@ func (s *station) receive(conn PacketConn, socket *socket) {
 func (s *station) hear(b []byte, from Origin, onState bool) {
 	beacon, err := Parse(b)
 	if err != nil || onState && beacon.State == Unknown {
+		s.invalid.Add(1)
 		return
 	}
 	w := s.world.Load()
 	i, ok := w.arrival(from)
 	if !ok || !s.isMeant(i, from, onState) || !isHost(from.Src.Addr()) {
+		s.invalid.Add(1)
 		return
 	}
 	src := from.Src.Addr().WithZone("")

@@ -34,6 +34,7 @@ func (n *Node) noteConnection(s *session, d detail) {
 	s.mailbox, s.linked, s.linkedTick, s.shook, s.dialErr = conn, time.Now(), n.clock.Now(), d.took, nil
 	s.hello, s.stopDialling, s.way = nil, nil, way{}
 	s.transport, s.reached, s.local = transportOf(conn), paths.AddrPortOf(conn.RemoteAddr()), paths.AddrOf(conn.LocalAddr())
+	s.out.SetTransport(via(s.transport))
 	n.index(s)
 	n.unreachable.remove(s.uuid)
 	n.noteReached(s.uuid)

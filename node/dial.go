@@ -23,6 +23,7 @@ func (s *session) run(ctx context.Context, id uuid.UUID, hello msg.OutHello) {
 			return
 		}
 		began := time.Now()
+		n.figures.dials.Add(1)
 		conn, err := s.connect(ctx, id, attempt, hello)
 		if err == nil {
 			took := time.Since(began)
@@ -44,6 +45,7 @@ func (s *session) run(ctx context.Context, id uuid.UUID, hello msg.OutHello) {
 		if errors.Is(err, errOffer) { // its own call may be on its way
 			continue
 		}
+		n.figures.dialsFailed.Add(1)
 		n.post(func() { n.handle(s, dialFailed, detail{err: err}) })
 	}
 }

@@ -196,6 +196,7 @@ func (n *Node) lead(group string, id uuid.UUID) {
 	}
 	n.setLeader(group, leader)
 	if !n.stopping {
+		n.figures.leaderChanges.Add(1)
 		n.events.Push(stream, Event{Kind: Leader, Peer: leader, Group: group})
 	}
 }

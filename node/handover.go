@@ -45,6 +45,7 @@ func (r *receiver) Take(m outbox.Message) error {
 	if m.Shout {
 		group, in := (*n.ownGroups.Load())[m.Group]
 		if !in {
+			n.figures.unwanted.Add(1)
 			return nil // left a moment ago, or the sender's mistake
 		}
 		e.Kind, e.Group = Shout, group

@@ -176,6 +176,8 @@ func (n *Node) enter(s *session, in *inbox) {
 		n.noteReached(s.uuid) // where it was connected before its UUID was known
 		n.enterState(s, ready)
 	}
+	s.out.SetTransport(via(s.transport))
+	n.events.Begin(in.stream, via(transportOf(in.conn)))
 	s.alive.Store(true)
 	s.name = string(hello.Name)
 	s.headers = make(map[string]string, len(hello.Headers))
@@ -194,6 +196,7 @@ func (n *Node) enter(s *session, in *inbox) {
 	n.mu.Unlock()
 	n.reportPrevious(s)
 	n.log.Debug().Stringer("peer", s.uuid).Str("name", s.name).Str("endpoint", snapshot.Endpoint).Msg("enter")
+	n.figures.enters.Add(1)
 	n.events.Push(s.stream.Load(), Event{Kind: Enter, Peer: snapshot})
 	n.tellJoined(s, joined)
 }

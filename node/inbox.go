@@ -106,6 +106,7 @@ func (in *inbox) take(frames [][]byte, from memory.Origin) error {
 	err := m.Decode(frames, in.node.cfg.Limits.msg())
 	if err != nil && !errors.Is(err, msg.ErrUnknownID) {
 		// RFC 36: discard silently. If its sender counted it, the next number shows that.
+		in.node.figures.invalid.Add(1)
 		in.node.log.Debug().Err(err).Stringer("peer", in.uuid).Msg("message discarded")
 		return nil
 	}
@@ -218,6 +219,7 @@ func (in *inbox) traffic(from memory.Origin) error {
 		if group, ok := (*n.ownGroups.Load())[string(m.Group)]; ok && (!in.unwanted || n.cfg.Discard) {
 			return in.deliver(Event{Kind: Shout, Group: group, Origin: from})
 		}
+		n.figures.unwanted.Add(1)
 	case msg.Join:
 		return in.change(n.joined)
 	case msg.Leave:

@@ -214,6 +214,7 @@ func (n *Node) live(o *opening) bool {
 	n.router.Allow, n.router.Introduce, n.router.Rival = n.allow, n.welcome, n.rival
 	n.router.Known, n.router.Failing = n.isHost, n.noteAccept
 	n.checked = time.Now()
+	n.figures.start(n.checked)
 	n.state.CompareAndSwap(uint32(beacon.Init), uint32(n.chosen))
 	late := isLate(o.mailbox)
 	n.serve(o.mailbox, n.relistenMailbox)

@@ -92,8 +92,9 @@ type Node struct {
 
 	ownGroups atomic.Pointer[map[string]string] // a copy of groups for the readers
 	discarded atomic.Uint64                     // WHISPER and SHOUT, with Config.Discard
-	state     atomic.Uint32                     // our beacon.State; the control loop writes it
-	clock     *paths.Clock                      // the control loop advances it at each tick
+	figures   figures
+	state     atomic.Uint32 // our beacon.State; the control loop writes it
+	clock     *paths.Clock  // the control loop advances it at each tick
 
 	chooser chooser
 
@@ -128,6 +129,7 @@ func New(cfg Config) (*Node, error) {
 			HandshakeTimeout: handshakeTimeout,
 			StallTimeout:     cfg.ExpiredTimeout,
 		},
+		figures:     newFigures(),
 		events:      newEvents(&cfg),
 		queues:      zmtp.NewSendBudget(cfg.Limits.TotalQueueOctets),
 		calls:       make(chan func()),

@@ -138,6 +138,7 @@ func (n *Node) checkTimeouts(now time.Time) {
 	n.checkRefused(now)
 	n.checkAccepting(now)
 	n.calmDown(now)
+	n.figures.settle()
 	for _, s := range n.sessions {
 		s.out.Tidy()
 		n.checkReach(s, now, stalled)

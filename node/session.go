@@ -93,6 +93,7 @@ type session struct {
 
 	// Written by the control loop, read by all.
 	snapshot  atomic.Pointer[Peer]
+	shown     atomic.Uint32 // state
 	paths     *paths.Set    // where it may be reached, the newest last
 	peerState atomic.Uint32 // the beacon.State that it told last; beacon.Unknown before that
 
@@ -153,6 +154,7 @@ func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 		Inproc:        inproc,
 		Drop:          s.dropSoon,
 	})
+	s.out.SetTransport(via(s.transport))
 	s.stream.Store(new(eventqueue.Stream))
 	s.peerState.Store(uint32(beacon.Unknown))
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
@@ -176,6 +178,7 @@ func (s *session) goodbye() {
 // close ends the session: its queue takes no more, its goroutine and connections end. It does not wait.
 func (s *session) close(cause error) {
 	s.out.Close(cause)
+	s.node.figures.close(s)
 	s.cancel(cause)
 	if s.inbox != nil {
 		s.inbox.conn.Close(cause)

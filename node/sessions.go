@@ -32,6 +32,7 @@ func (n *Node) begin(who whose, at *paths.Set, sameHost bool, flaps int, candida
 	s := n.newSession(id, at)
 	s.key, s.candidate, s.isUnnamed = who.key, candidate, candidate != nil
 	s.isBound.Store(who.isBound)
+	n.figures.begin(s)
 	s.sameHost.Store(sameHost)
 	s.flaps = flaps
 	if last != nil {
@@ -157,6 +158,7 @@ func (n *Node) reportExit(s *session, reason Reason) {
 	if reason == Unreachable {
 		e.Err = cmp.Or(s.dialErr, errNoDialEnded)
 	}
+	n.figures.exits[reason].Add(1)
 	n.events.Push(s.stream.Load(), e)
 	n.noteSingle(s.uuid) // the other node may come in its place
 	if reason != Left && s.out.Successor() == nil {

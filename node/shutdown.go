@@ -100,6 +100,8 @@ func (n *Node) shutDown() error {
 	n.die()
 	err = errors.Join(err, n.router.Close())
 	n.wg.Wait()
+	n.figures.settle()
+	n.figures.settle()
 	n.log.Debug().Msg("closed")
 	return errors.Join(append(n.losses(), err)...)
 }

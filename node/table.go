@@ -152,6 +152,7 @@ func (n *Node) handle(s *session, e event, d detail) {
 // enterState has a session enter a state, and sets the time that the state allows.
 func (n *Node) enterState(s *session, next state) {
 	s.state, s.since = next, time.Now()
+	s.shown.Store(uint32(next))
 	s.isAsked.Store(next == leaving)
 	n.startGrace(s)
 }

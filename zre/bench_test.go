@@ -185,3 +185,16 @@ func BenchmarkGiven(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkStats reads the figures of a node that has peers.
+func BenchmarkStats(b *testing.B) {
+	for _, peers := range []int{1, 100} {
+		b.Run(fmt.Sprintf("%d peers", peers), func(b *testing.B) {
+			speaker, _, _ := members(b, peers, "inproc")
+			b.ReportAllocs()
+			for b.Loop() {
+				speaker.Stats()
+			}
+		})
+	}
+}

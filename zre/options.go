@@ -374,7 +374,7 @@ func WithLinger(d time.Duration) Option {
 	}
 }
 
-// WithLogger has the node log what happens inside, mostly at debug level. By default it is silent.
+// WithLogger has the node log what happens inside, mostly at debug level. By default it is silent. WithSlog is for programs that use log/slog.
 func WithLogger(log zerolog.Logger) Option {
 	return func(c *config) error {
 		c.Log = log

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"github.com/go-zre/go-zre/internal/traffic"
 )
 
 // Queue is the queue between the readers and the control loop on one side and the application on the other.
@@ -31,7 +33,9 @@ type Queue struct {
 	unfinished int   // events that it took last, until it comes for more
 	large      bool  // they were, on average
 	takes      uint64
-	arrived    uint64 // WHISPER and SHOUT so far
+	arrived    uint64               // WHISPER and SHOUT so far
+	streams    map[*Stream]struct{} // that have a transport, and have not ended
+	received   traffic.Table        // WHISPER and SHOUT of those that have
 	closed     bool
 	void       int  // how many events in pending may lead to nothing, about
 	lifts      int  // how many sends that wait have lifted the bound on messages
@@ -47,7 +51,11 @@ type Limits struct {
 
 // Stream is the events of one session. The zero value is one before its Enter. It belongs to one queue, and must not be copied.
 type Stream struct {
-	ended   bool         // Exit was told; guarded by the lock of the queue
+	// Guarded by the lock of the queue.
+	ended    bool // Exit was told
+	via      traffic.Transport
+	received traffic.Count
+
 	stalled atomic.Int32 // how many readers wait for room: one for each connection of the peer
 }
 
@@ -100,6 +108,7 @@ func (q *Queue) Push(s *Stream, e Event) {
 	switch e.Kind {
 	case Exit:
 		s.ended = true
+		q.forget(s)
 		q.wake() // its reader may wait
 	case Evasive, Silent, State:
 		// These repeat for ever: an application that does not read loses them rather than memory.
@@ -142,7 +151,7 @@ func (q *Queue) Deliver(s *Stream, e *Event, octets int64, stop <-chan struct{})
 	if q.closed || s.ended {
 		return false
 	}
-	q.message(e, octets)
+	q.message(s, e, octets)
 	return true
 }
 
@@ -157,7 +166,7 @@ func (q *Queue) Offer(s *Stream, e *Event, octets int64, more Limits) error {
 	case q.full(octets, more):
 		return ErrFull
 	}
-	q.message(e, octets)
+	q.message(s, e, octets)
 	return nil
 }
 
@@ -175,13 +184,14 @@ func (q *Queue) Admits(s *Stream, octets int64, more Limits) error {
 }
 
 // message appends a WHISPER or SHOUT.
-func (q *Queue) message(e *Event, octets int64) {
+func (q *Queue) message(s *Stream, e *Event, octets int64) {
 	if q.drops {
 		return
 	}
 	q.messages++
 	q.arrived++
 	q.octets += octets
+	s.received.Note(e.Kind == Shout, octets-FrameCost*int64(len(e.Frames)))
 	q.append(e)
 }
 

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-zre/go-zre/internal/traffic"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -56,12 +57,15 @@ type Outbox struct {
 	neighbour         // the other end of a link within the process
 	scratch   []byte
 	frames    [][]byte
-	whispers  uint64
 	succeeds  bool  // it is the successor of another
 	pings     int   // sent
 	pongs     int   // answered
 	asked     []ask // PINGs of the application's that are not answered, in their order
 	lost      lost  // what was parked and came to nothing
+	via       traffic.Transport
+	accepted  traffic.Count // what Send has taken, and travels so
+	earlier   traffic.Table // what it took before that was said
+	trip      trip
 }
 
 // New returns the outbox of a session that begins.
@@ -178,17 +182,10 @@ func (o *Outbox) attempt(to Target, c *Content) error {
 	default:
 		err = o.enqueue(to, c, false)
 	}
-	if err == nil && !to.Shout {
-		o.whispers++
+	if err == nil {
+		o.accepted.Note(to.Shout, c.Size)
 	}
 	return err
-}
-
-// Whispers returns how many WHISPERs Send has taken.
-func (o *Outbox) Whispers() uint64 {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.whispers
 }
 
 // enqueue numbers a message and appends it to the queue, beyond the bounds of that if it may crowd it. It needs mu.

@@ -72,6 +72,7 @@ func (o *Outbox) pingAhead() (at int, a ask, err error) {
 	if err != nil {
 		return 0, ask{}, err
 	}
+	o.trip.begin(o.pongs == o.pings)
 	o.pings++
 	at = len(o.asked)
 	if !overtook {
@@ -124,6 +125,9 @@ func (o *Outbox) Pong() {
 func (o *Outbox) Ponged() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.pongs < o.pings {
+		o.trip.end()
+	}
 	o.pongs = min(o.pongs+1, o.pings)
 	for len(o.asked) > 0 && o.asked[0].due <= o.pongs {
 		if done := o.asked[0].done; done != nil {

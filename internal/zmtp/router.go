@@ -64,6 +64,7 @@ type Router struct {
 	entered   uint64 // newcomers so far
 
 	hellos buckets // of CURVE
+	tally  tally
 }
 
 // NewRouter returns a Router that serves nothing yet. After a handshake, and before any message of the connection, accept
@@ -89,12 +90,15 @@ func NewRouter(cfg Config, accept func(*Conn) (Receiver, error)) *Router {
 
 // start begins the life of an accepted connection, or closes it at once.
 func (r *Router) start(nc net.Conn) {
+	r.tally.accepted.Add(1)
 	if r.Allow != nil && !r.Allow(nc.LocalAddr(), nc.RemoteAddr()) {
+		r.tally.refused.Add(1)
 		_ = nc.Close()
 		return
 	}
 	n, err := r.enter(nc)
 	if err != nil {
+		r.tally.refused.Add(1)
 		_ = nc.Close()
 		r.refused(nc, err)
 		return
@@ -107,6 +111,7 @@ func (r *Router) start(nc net.Conn) {
 		}
 		shaken, err := r.handshake(nc, n, cfg)
 		if err != nil {
+			r.tally.failed.Add(1)
 			_ = nc.Close()
 			r.refused(nc, err)
 			r.leave(n)
@@ -154,6 +159,7 @@ func (r *Router) welcome(n *newcomer, c *Conn) {
 
 // turnAway ends a connection that has no Receiver.
 func (r *Router) turnAway(n *newcomer, c *Conn, err error) {
+	r.tally.refused.Add(1)
 	c.Close(err)
 	r.refused(c, err)
 	r.leave(n)
@@ -163,6 +169,7 @@ func (r *Router) turnAway(n *newcomer, c *Conn, err error) {
 // ended is what a connection's end comes to.
 func (r *Router) ended(c *Conn) {
 	if broken, ok := errors.AsType[*ProtocolError](c.Err()); ok {
+		r.tally.broken.Add(1)
 		r.refused(c, broken)
 	}
 	r.remove(c)

@@ -1,0 +1,223 @@
+package zre
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The page of Dump is no wider than this, and lists no more of anything.
+const (
+	dumpWidth = 120
+	dumpLines = 100
+)
+
+// Dump writes a page about the node for people to read: who and where it is, its groups, peers, problems and figures (Stats). Lines have 120 columns at
+// most, and of each list there are 100 lines at most. Names and other text of peers are escaped, so that they cannot steer a terminal. The text may change from
+// version to version; for programs there are Stats, Peers and Problems. The error is that of w. It may be called at any time, and waits for w alone.
+func (n *Node) Dump(w io.Writer) error {
+	var p page
+	now, st := time.Now(), n.Stats()
+	n.dumpNode(&p, now, &st)
+	n.dumpGroups(&p)
+	n.dumpPeers(&p, now)
+	n.dumpProblems(&p, now)
+	dumpFigures(&p, &st)
+	_, err := io.WriteString(w, p.String())
+	return err
+}
+
+func (n *Node) dumpNode(p *page, now time.Time, st *Stats) {
+	p.line("node %s", clean(n.Name()))
+	p.line("  uuid      %s", n.UUID())
+	p.line("  version   %s", Version())
+	p.line("  state     %v", n.State())
+	if st.Started.IsZero() {
+		p.line("  not started")
+		return
+	}
+	p.line("  endpoint  %s", clean(n.Endpoint()))
+	p.line("  started   %s, %s ago", st.Started.Format(time.DateTime), ago(now, st.Started))
+}
+
+func (n *Node) dumpGroups(p *page) {
+	groups := n.Groups()
+	p.heading("groups", len(groups))
+	p.list(len(groups), func(i int) string {
+		line := "  " + column(groups[i], 24) + fmt.Sprintf(" %d peers", len(n.PeersIn(groups[i])))
+		if leader, ok := n.Leader(groups[i]); ok {
+			line += ", led by " + fit(clean(leader.Name), 24)
+		}
+		return line
+	})
+}
+
+func (n *Node) dumpPeers(p *page, now time.Time) {
+	peers := n.Peers()
+	p.heading("peers", len(peers))
+	if len(peers) > 0 {
+		p.line("  %s %-8s %-10s %-9s %-6s %7s %6s %7s  %s", column("name", 16), "uuid", "state", "session", "by", "for", "queued", "ping", "endpoint")
+	}
+	p.list(len(peers), func(i int) string {
+		peer := peers[i]
+		st, ok := n.PeerStats(peer.UUID)
+		if !ok {
+			return fmt.Sprintf("  %s %.8s left", column(peer.Name, 16), peer.UUID)
+		}
+		rtt := "-"
+		if st.RTT > 0 {
+			rtt = rounded(st.RTT)
+		}
+		return fmt.Sprintf("  %s %.8s %-10v %-9s %-6s %7s %6d %7s  %s", column(peer.Name, 16), peer.UUID, peer.State, st.Session, peer.Transport,
+			ago(now, st.Since), st.QueuedMessages, rtt, clean(peer.Endpoint))
+	})
+}
+
+func (n *Node) dumpProblems(p *page, now time.Time) {
+	problems := n.Problems()
+	p.heading("problems", len(problems))
+	p.list(len(problems), func(i int) string {
+		return fmt.Sprintf("  %s (for %s)", clean(problems[i].String()), ago(now, problems[i].Since))
+	})
+}
+
+func dumpFigures(p *page, st *Stats) {
+	p.line("")
+	p.line("messages   %10s %10s %10s   %10s %10s %10s", "whispers", "shouts", "sent", "whispers", "shouts", "received")
+	for _, name := range []string{"tcp", "ipc", "inproc"} {
+		t := st.Transports[name]
+		p.line("  %-8s %10d %10d %10s   %10d %10d %10s", name, t.Sent.Whispers, t.Sent.Shouts, size(int64(t.Sent.Bytes)),
+			t.Received.Whispers, t.Received.Shouts, size(int64(t.Received.Bytes)))
+	}
+	p.line("  lost %d, discarded %d, unwanted %d, invalid %d", st.Lost, st.Discarded, st.Unwanted, st.Invalid)
+	p.line("")
+	p.line("memory")
+	p.line("  queues    %s of %s; %d messages wait to be sent", size(st.QueueMemory), size(st.Limits.TotalQueueOctets), st.QueuedMessages)
+	p.line("  receiving %s of %s", size(st.ReceiveMemory), size(st.Limits.PartialOctets))
+	p.line("  events    %s of %s; %d messages of %d wait to be read", size(st.WaitingBytes), size(st.Limits.EventOctets), st.WaitingEvents, st.Limits.Events)
+	p.line("")
+	p.line("sessions   %s", counts(st.Sessions))
+	exits := make(map[string]uint64)
+	for reason, count := range st.Exits {
+		exits[reason.String()] = count
+	}
+	p.line("enters     %d; exits: %s", st.Enters, counts(exits))
+	p.line("dials      %d, %d failed", st.Dials, st.DialsFailed)
+	p.line("accepted   %d; %d handshakes failed, %d refused, %d protocol errors", st.Accepted, st.HandshakesFailed, st.Refused, st.ProtocolErrors)
+	p.line("beacons    %d sent, %d heard, %d invalid", st.BeaconsSent, st.BeaconsHeard, st.BeaconsInvalid)
+}
+
+// counts names what is not 0, by name.
+func counts[N int | uint64](by map[string]N) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(by)) {
+		if by[name] != 0 {
+			list = append(list, fmt.Sprintf("%s %d", name, by[name]))
+		}
+	}
+	if list == nil {
+		return "none"
+	}
+	return strings.Join(list, ", ")
+}
+
+// A page is what Dump writes.
+type page struct{ strings.Builder }
+
+// line adds a line, and cuts what is too long.
+func (p *page) line(format string, args ...any) {
+	p.WriteString(strings.TrimRight(fit(fmt.Sprintf(format, args...), dumpWidth), " "))
+	p.WriteByte('\n')
+}
+
+func (p *page) heading(what string, count int) {
+	p.line("")
+	p.line("%s: %d", what, count)
+}
+
+// list adds the first lines of a list.
+func (p *page) list(count int, line func(i int) string) {
+	for i := range min(count, dumpLines) {
+		p.line("%s", line(i))
+	}
+	if count > dumpLines {
+		p.line("  and %d more", count-dumpLines)
+	}
+}
+
+// clean escapes all that is not printable, as in a Go string: controls, marks of direction, octets that are no UTF-8. A name may take 255 octets, and
+// an escape up to ten columns; what does not fit is cut in the end.
+func clean(s string) string {
+	quoted := strconv.Quote(s)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}
+
+// column is clean, in just so many columns.
+func column(s string, columns int) string {
+	s = fit(clean(s), columns)
+	return s + strings.Repeat(" ", columns-width(s))
+}
+
+// fit cuts printable text that takes more columns than that.
+func fit(s string, columns int) string {
+	if width(s) <= columns {
+		return s
+	}
+	used := width("…")
+	for i, r := range s {
+		if used += widthOf(r); used > columns {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}
+
+// width is how many columns printable text takes, at most.
+func width(s string) (columns int) {
+	for _, r := range s {
+		columns += widthOf(r)
+	}
+	return columns
+}
+
+// widthOf counts two for all that may be as wide as a character of East Asia.
+func widthOf(r rune) int {
+	if r >= 0x1100 {
+		return 2
+	}
+	return 1
+}
+
+// size is a number of bytes, for people.
+func size(bytes int64) string {
+	if bytes < 1<<10 {
+		return fmt.Sprintf("%d B", bytes)
+	}
+	units, value := "KMGTPE", float64(bytes)
+	i := -1
+	for value >= 1<<10 && i < len(units)-1 {
+		value, i = value/(1<<10), i+1
+	}
+	return fmt.Sprintf("%.1f %ciB", value, units[i])
+}
+
+// ago is how long something has lasted, in its largest units.
+func ago(now, since time.Time) string { return rounded(now.Sub(since)) }
+
+func rounded(d time.Duration) string {
+	switch {
+	case d >= 100*time.Hour:
+		return fmt.Sprintf("%.0fd", d.Hours()/24)
+	case d >= time.Hour:
+		return strings.TrimSuffix(d.Truncate(time.Minute).String(), "0s")
+	case d >= time.Second:
+		return d.Truncate(time.Second).String()
+	case d >= time.Millisecond:
+		return d.Truncate(10 * time.Microsecond).String()
+	}
+	return d.Truncate(time.Microsecond).String()
+}

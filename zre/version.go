@@ -1,0 +1,37 @@
+package zre
+
+import (
+	"cmp"
+	"runtime/debug"
+)
+
+// version is set by builds of releases: -ldflags "-X github.com/go-zre/go-zre/zre.version=v1.2.3".
+var version string
+
+const modulePath = "github.com/go-zre/go-zre"
+
+// Version returns the version of this module that the program was built with, such as "v1.2.3": what the build of a release set, else what the go
+// command recorded in the program; "(devel)" if neither did.
+func Version() string {
+	info, _ := debug.ReadBuildInfo()
+	return cmp.Or(version, recorded(info), "(devel)")
+}
+
+// recorded is the version that the go command recorded; "" if there is none.
+func recorded(info *debug.BuildInfo) string {
+	if info == nil {
+		return ""
+	}
+	if info.Main.Path == modulePath {
+		return info.Main.Version
+	}
+	for _, m := range info.Deps {
+		if m.Path == modulePath {
+			if m.Replace != nil {
+				m = m.Replace
+			}
+			return m.Version
+		}
+	}
+	return ""
+}

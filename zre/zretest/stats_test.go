@@ -1,0 +1,169 @@
+package zretest_test
+
+import (
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/go-zre/go-zre/zre"
+	"github.com/go-zre/go-zre/zre/zretest"
+)
+
+// What one node sends by each transport is what the others count as received, and stays counted when the sessions are over.
+func TestStats(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		here := lan.Host("10.0.0.1")
+		a := zretest.Start(t, here, zre.WithName("a"))
+		others := map[string]*zretest.Watched{
+			"inproc": zretest.Start(t, here, zre.WithName("inproc")),
+			"ipc":    zretest.Start(t, here.Process(), zre.WithName("ipc")),
+			"tcp":    zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("tcp")),
+		}
+		for _, o := range others {
+			if err := o.Join("G"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(time.Second)
+		for _, o := range others {
+			for range 3 {
+				if err := a.Whisper(t.Context(), o.UUID(), []byte("12345"), []byte("67")); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for range 2 {
+			if err := a.Shout(t.Context(), "G", []byte("1234")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := a.Ping(t.Context(), others["tcp"].UUID()); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second)
+
+		each := zre.Traffic{Whispers: 3, Shouts: 2, Bytes: 3*7 + 2*4}
+		all := zre.Traffic{Whispers: 9, Shouts: 6, Bytes: 3 * each.Bytes}
+		st := a.Stats()
+		for name, o := range others {
+			if got, want := st.Transports[name], (zre.TransportStats{Peers: 1, Sent: each}); got != want {
+				t.Errorf("%s: sent %+v, want %+v", name, got, want)
+			}
+			theirs := o.Stats()
+			if theirs.Received != each || theirs.Transports[name].Received != each {
+				t.Errorf("%s: received %+v, want %+v", name, theirs.Received, each)
+			}
+			p, ok := o.PeerStats(a.UUID())
+			if !ok || p.Received != each || p.Session != "ready" || p.Sent != (zre.Traffic{}) {
+				t.Errorf("%s: figures of the peer %+v, %v", name, p, ok)
+			}
+		}
+		if p, ok := a.PeerStats(others["tcp"].UUID()); !ok || p.RTT != 2*time.Millisecond || p.Sent != each || p.Since.IsZero() {
+			t.Errorf("figures of the peer by tcp: %+v, %v", p, ok)
+		}
+		if st.Sent != all || st.Peers != 3 || st.Enters != 3 || st.Sessions["ready"] != 3 || st.Dials < 3 || st.DialsFailed != 0 {
+			t.Errorf("figures: %+v", st)
+		}
+		if st.Accepted == 0 || st.BeaconsSent == 0 || st.BeaconsHeard == 0 || st.Started.IsZero() || st.Limits.Events != 1024 {
+			t.Errorf("figures: %+v", st)
+		}
+
+		for _, o := range others {
+			o.Close()
+		}
+		pass(3 * time.Second)
+		if _, ok := a.PeerStats(others["tcp"].UUID()); ok {
+			t.Error("figures of a peer that left")
+		}
+		st = a.Stats()
+		if st.Sent != all || st.Peers != 0 || st.Exits[zre.Left] != 3 || st.Lost != 0 || st.Sessions["ready"] != 0 {
+			t.Errorf("figures after they left: %+v", st)
+		}
+		a.Close()
+		if after := a.Stats(); after.Sent != all || after.Enters != 3 {
+			t.Errorf("figures after Close: %+v", after)
+		}
+	})
+}
+
+// What waits is told where it waits, and what comes to nothing is counted once.
+func TestStatsOfSlowPeer(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"))
+		far := lan.Host("10.0.0.2")
+		b := zretest.Start(t, far, zre.WithName("b"), zre.WithLimits(zre.Limits{Events: 10}))
+		zretest.Next[zre.Enter](a)
+		zretest.Next[zre.Enter](b)
+		b.Pause()
+		pass(time.Second)
+		const count, size = 1000, 10_000
+		for range count {
+			if err := a.Whisper(t.Context(), b.UUID(), make([]byte, size)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(time.Second)
+		st, theirs := a.Stats(), b.Stats()
+		if st.Sent.Whispers != count || st.QueuedMessages == 0 || st.QueuedBytes < size || st.QueueMemory == 0 {
+			t.Errorf("figures of the sender: %+v", st)
+		}
+		if theirs.WaitingEvents < 10 || theirs.WaitingBytes < 10*size {
+			t.Errorf("figures of the receiver: %+v", theirs)
+		}
+		far.Kill()
+		pass(5 * time.Second)
+		st = a.Stats()
+		if st.Exits[zre.Crashed] != 1 || st.Lost == 0 || st.Lost > count || st.QueuedMessages != 0 || st.QueueMemory != 0 {
+			t.Errorf("figures after the receiver's end: %+v", st)
+		}
+		lost := st.Lost
+		pass(5 * time.Second)
+		if got := a.Stats().Lost; got != lost {
+			t.Errorf("%d messages lost, then %d", lost, got)
+		}
+		if st.DialsFailed == 0 {
+			t.Errorf("no dial failed: %+v", st)
+		}
+	})
+}
+
+// Messages that nobody reads are counted as discarded alone.
+func TestStatsWithDiscard(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"))
+		b := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("b"), zre.WithDiscard())
+		zretest.Next[zre.Enter](a)
+		for range 5 {
+			if err := a.Whisper(t.Context(), b.UUID(), []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(time.Second)
+		if st := b.Stats(); st.Discarded != 5 || st.Received != (zre.Traffic{}) {
+			t.Errorf("figures: %+v", st)
+		}
+	})
+}
+
+// A node that was never started has all keys, and no counts.
+func TestStatsBeforeStart(t *testing.T) {
+	node, err := zre.NewNode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer node.Close()
+	st := node.Stats()
+	for _, transport := range []string{"tcp", "ipc", "inproc"} {
+		if got, ok := st.Transports[transport]; !ok || got != (zre.TransportStats{}) {
+			t.Errorf("%s: %+v, %v", transport, got, ok)
+		}
+	}
+	if len(st.Exits) != int(zre.Unreachable) || len(st.Sessions) != 8 || !st.Started.IsZero() || st.Limits.Events == 0 {
+		t.Errorf("figures: %+v", st)
+	}
+	for reason := range maps.Keys(st.Exits) {
+		if reason.String() == "unknown" {
+			t.Errorf("reason %d", reason)
+		}
+	}
+}
