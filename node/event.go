@@ -57,6 +57,7 @@ const (
 	State          = eventqueue.State
 	Leader         = eventqueue.Leader
 	ProblemChanged = eventqueue.ProblemChanged
+	Request        = eventqueue.Request
 )
 
 // The reasons of an Exit.

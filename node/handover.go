@@ -4,6 +4,7 @@ import (
 	"github.com/go-zre/go-zre/internal/eventqueue"
 	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/internal/outbox"
+	"github.com/go-zre/go-zre/internal/request"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -35,7 +36,7 @@ func (r *receiver) Limits() outbox.Limits {
 func (r *receiver) Memory() *memory.Pool { return r.in.node.zmtp.Memory }
 
 // Room tells when the application has taken what is pending.
-func (r *receiver) Room() <-chan struct{} { return r.in.node.events.Room() }
+func (r *receiver) Room() <-chan struct{} { return r.in.node.events.Room(r.in.stream) }
 
 // Take delivers a message without waiting.
 func (r *receiver) Take(m outbox.Message) error {
@@ -52,6 +53,19 @@ func (r *receiver) Take(m outbox.Message) error {
 	}
 	if !p.spoke.Load() {
 		p.spoke.Store(true)
+	}
+	if !m.Shout && request.Is(m.Frames) {
+		switch n.sort(p, m.Frames, m.Origin, true) {
+		case aRequest:
+			e.Kind = Request
+		case kept:
+			return nil
+		case taken:
+			if n.cfg.Discard {
+				memory.Recycle(m.Frames, m.Origin)
+			}
+			return nil
+		}
 	}
 	p.work.note()
 	if n.cfg.Discard {

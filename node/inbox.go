@@ -13,6 +13,7 @@ import (
 	"github.com/go-zre/go-zre/internal/eventqueue"
 	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/internal/paths"
+	"github.com/go-zre/go-zre/internal/request"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -212,7 +213,19 @@ func (in *inbox) traffic(from memory.Origin) error {
 	n, m, s := in.node, &in.message, in.session
 	switch m.ID {
 	case msg.Whisper:
-		return in.deliver(Event{Kind: Whisper, Origin: from})
+		kind := Whisper
+		if request.Is(m.Content) {
+			switch n.sort(s, m.Content, from, !in.unwanted) {
+			case aRequest:
+				kind = Request
+			case kept:
+				in.kept = true
+				return nil
+			case taken:
+				return nil
+			}
+		}
+		return in.deliver(Event{Kind: kind, Origin: from})
 	case msg.Shout:
 		// A group that we left while the message was on its way; or its sender's mistake. What was not wanted when it began to arrive is not
 		// whole, though we have joined the group meanwhile.

@@ -230,6 +230,9 @@ func (n *Node) live(o *opening) bool {
 	n.findPeers()
 	n.challengeAll()
 	n.wg.Go(n.control)
+	if n.cfg.Discard {
+		n.wg.Go(n.refuseAll)
+	}
 	if !late { // else when it listens
 		n.agent.Announce(n.port, n.State())
 	}

@@ -30,6 +30,7 @@ type Limits struct {
 	Events               int
 	EventOctets          int64
 	PartialOctets        int64
+	Requests             int
 }
 
 var defaultLimits = Limits{
@@ -50,6 +51,7 @@ var defaultLimits = Limits{
 	Events:               1_024,
 	EventOctets:          64 << 20,
 	PartialOctets:        64 << 20,
+	Requests:             65_536,
 }
 
 // complete checks the limits and fills in the defaults.
@@ -72,6 +74,7 @@ func (l *Limits) complete() error {
 		limit("Events", &l.Events, defaultLimits.Events),
 		limit("EventOctets", &l.EventOctets, defaultLimits.EventOctets),
 		limit("PartialOctets", &l.PartialOctets, defaultLimits.PartialOctets),
+		limit("Requests", &l.Requests, defaultLimits.Requests),
 	)
 }
 

@@ -96,7 +96,9 @@ type Node struct {
 	state     atomic.Uint32 // our beacon.State; the control loop writes it
 	clock     *paths.Clock  // the control loop advances it at each tick
 
-	chooser chooser
+	chooser  chooser
+	requests requests
+	declined chan refusal // with Config.Discard
 
 	calling    chan struct{} // holds a token for each call by ipc under way, see maxCalls
 	complained atomic.Bool   // of an ipc that failed
@@ -137,6 +139,7 @@ func New(cfg Config) (*Node, error) {
 		moves:       make(chan struct{}, 1),
 		failures:    make(chan struct{}, 1),
 		calling:     make(chan struct{}, maxCalls),
+		declined:    make(chan refusal, maxRefusals),
 		done:        make(chan struct{}),
 		gone:        make(chan struct{}),
 		groups:      make(map[string]string),

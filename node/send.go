@@ -69,16 +69,25 @@ func (n *Node) addressee(id uuid.UUID) *session {
 // those whose queue is full, all at the same time. If some could not be served the others still are, and the error joins a
 // PeerError for each. A group without other members is no error.
 func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error {
-	return n.shout(ctx, group, frames, false)
+	return n.shout(ctx, group, nil, frames, false)
+}
+
+// ShoutTo is Shout to those members alone that to names.
+func (n *Node) ShoutTo(ctx context.Context, group string, to []uuid.UUID, frames ...[]byte) error {
+	if to == nil {
+		to = []uuid.UUID{}
+	}
+	return n.shout(ctx, group, to, frames, false)
 }
 
 // ShoutGiven is Shout for frames that the caller gives away, as WhisperGiven has it.
 func (n *Node) ShoutGiven(ctx context.Context, group string, frames ...[]byte) error {
 	defer clear(frames)
-	return n.shout(ctx, group, frames, true)
+	return n.shout(ctx, group, nil, frames, true)
 }
 
-func (n *Node) shout(ctx context.Context, group string, frames [][]byte, given bool) error {
+// shout sends to all members, or only to some if that is not nil.
+func (n *Node) shout(ctx context.Context, group string, only []uuid.UUID, frames [][]byte, given bool) error {
 	c, err := n.outgoing(ctx, frames)
 	if err == nil {
 		err = checkGroup(group)
@@ -90,6 +99,9 @@ func (n *Node) shout(ctx context.Context, group string, frames [][]byte, given b
 	n.mu.RLock()
 	members := n.members[group].lend()
 	n.mu.RUnlock()
+	if only != nil {
+		members = slices.DeleteFunc(slices.Clone(members), func(p *session) bool { return !slices.Contains(only, p.uuid) })
+	}
 	if given {
 		c.Give(len(members))
 	}

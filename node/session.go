@@ -104,10 +104,12 @@ type session struct {
 	answered atomic.Bool            // a PING-OK came since this was last cleared
 	isAsked  atomic.Bool            // the control loop wants to hear of a PING-OK
 
-	stream atomic.Pointer[eventqueue.Stream] // its events; the control loop puts another one in where the peer enters again in the same session
-	out    *outbox.Outbox                    // what is sent to it
-	work   work                              // what it was given
-	credit credit                            // whether it is waited for
+	stream    atomic.Pointer[eventqueue.Stream] // its events; the control loop puts another one in where the peer enters again in the same session
+	out       *outbox.Outbox                    // what is sent to it
+	work      work                              // what it was given
+	calls     *Call                             // requests that wait for its replies, the newest first; requests.mu guards it
+	callsOver bool                              // it is over, so none may begin; likewise
+	credit    credit                            // whether it is waited for
 
 	wake   chan struct{} // holds a token when there is a new endpoint to try
 	better chan struct{} // holds a token when a path may be better than the one that is dialled
@@ -179,6 +181,7 @@ func (s *session) goodbye() {
 func (s *session) close(cause error) {
 	s.out.Close(cause)
 	s.node.figures.close(s)
+	s.node.requests.endSession(s, cause == ErrClosed)
 	s.cancel(cause)
 	if s.inbox != nil {
 		s.inbox.conn.Close(cause)

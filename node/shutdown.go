@@ -120,6 +120,7 @@ func (n *Node) refuse() {
 		s.out.Refuse(ErrClosed)
 	}
 	close(n.ending.refused)
+	n.requests.close()
 	if slices.ContainsFunc(n.ending.unsent, func(s *session) bool { return !s.out.IsSent() }) && n.ending.patience.Err() == nil {
 		n.events.Drop() // nobody may take them any more, and peers must not wait for that: they would drop us, and what is queued for them
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/eventqueue"
 )
 
 // Peers returns the peers present, by name.
@@ -75,6 +77,44 @@ func (n *Node) Discarded() uint64 { return n.discarded.Load() }
 // returns false once the node is closed or stop is. One goroutine at a time may take.
 func (n *Node) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 	return n.events.Take(batch, stop)
+}
+
+// Hold has a peer's messages wait until Release or its Exit, as if there were no room for them; unless firm is set, not while a send or request of the
+// application waits. It is for one that keeps events which it has taken.
+func (n *Node) Hold(id uuid.UUID, firm bool) {
+	if s := n.streamOf(id); s != nil {
+		n.events.Hold(s, firm)
+	}
+}
+
+// Release ends a Hold.
+func (n *Node) Release(id uuid.UUID) {
+	if s := n.streamOf(id); s != nil {
+		n.events.Release(s)
+	}
+}
+
+func (n *Node) streamOf(id uuid.UUID) *eventqueue.Stream {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	if s := n.sessions[id]; s != nil {
+		return s.stream.Load()
+	}
+	return nil
+}
+
+// EventOctets is how much may wait for the application.
+func (n *Node) EventOctets() int64 { return n.cfg.Limits.EventOctets }
+
+// Serving and Handled count events that were taken and are not handled yet.
+func (n *Node) Serving(events int) { n.events.Serving(events) }
+
+// Handled is the end of one of them.
+func (n *Node) Handled() { n.events.Handled() }
+
+// LogPanic logs that a handler of the application panicked.
+func (n *Node) LogPanic(id uuid.UUID, value any, stack []byte) {
+	n.log.Error().Stringer("peer", id).Interface("panic", value).Bytes("stack", stack).Msg("a handler panicked")
 }
 
 // NoteRead takes note that the application comes for another event of those that it took, so that a send which waits knows that events are

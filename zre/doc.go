@@ -23,7 +23,7 @@
 //
 // # Events
 //
-// A node has one stream of events, ordered per peer: one [Enter], then any of [Join], [Leave], [Whisper], [Shout], [StateChange],
+// A node has one stream of events, ordered per peer: one [Enter], then any of [Join], [Leave], [Whisper], [Shout], [Request], [StateChange],
 // [Leader], [Evasive] and [Silent], then one [Exit]. Nothing of a peer comes before its Enter or after its Exit, and between them no
 // message is lost or out of order. A peer that comes back, or whose connection broke, enters anew. Two events stand outside of that order:
 // a [Problem] may concern a peer that is not present, and a [Leader] may be this node.
@@ -32,10 +32,24 @@
 // node stops reading from the peers that send them, and they see this node as busy. Who is present is known all the same. A program that only
 // sends has messages discarded ([WithDiscard]), and need not read.
 //
+// # Handlers
+//
+// In place of a loop, [Node.Serve] calls a [Handler]; a [Mux] has one for each kind of event, for the shouts of a group, and for requests by name. Those of different
+// peers run at the same time. [Node.Subscribe] gives other parts of a program the events too.
+//
 // # Problems
 //
 // A [Problem] says what keeps the node from working as it should, such as a peer that cannot be reached, and why. It comes as an event when it
 // begins and when it is solved, and [Node.Problems] returns it for as long as it lasts.
+//
+// # Requests
+//
+// [Node.Request] sends a message to a peer and waits for its reply:
+//
+//	reply, err := node.Request(ctx, peer, []byte("temperature"), []byte("kitchen"))
+//
+// The peer's program gets a [Request], as an event or in a handler, and answers with its Reply or ReplyError. A peer that does not answer keeps the caller waiting until ctx
+// ends, one that leaves does not ([ErrPeerGone]). Requests may be made in the loop over the events, too.
 //
 // # States
 //

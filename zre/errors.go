@@ -10,7 +10,7 @@ var (
 	// ErrStarted: Start was called before, and has not failed.
 	ErrStarted = node.ErrStarted
 
-	// ErrNotStarted: Whisper, Shout, Ping or Flush was called before Start has returned.
+	// ErrNotStarted: Whisper, Shout, Request, Ping or Flush was called before Start has returned.
 	ErrNotStarted = node.ErrNotStarted
 
 	// ErrUnknownPeer: no peer of that UUID is present; it never entered, or has left.
@@ -37,7 +37,7 @@ var (
 	ErrTooLarge = node.ErrTooLarge
 )
 
-// PeerError tells for which peer a Whisper, Shout, Ping or Flush failed: its UUID, and its Name if that is known. Err is ErrUnknownPeer or ErrPeerBusy;
+// PeerError tells for which peer a Whisper, Shout, Request, Ping or Flush failed: its UUID, and its Name if that is known. Err is ErrUnknownPeer, ErrPeerBusy or ErrPeerGone;
 // errors.Is finds these, and the context's error if that ended the wait. Dropped is set if the peer took nothing for the send timeout and its
 // session was ended for that: it exits as NotResponding. Get a PeerError with errors.As.
 type PeerError = node.PeerError

@@ -8,7 +8,7 @@ import (
 	"github.com/go-zre/go-zre/node"
 )
 
-// Event is one of Enter, Exit, Join, Leave, Whisper, Shout, StateChange, Leader, Evasive, Silent and Problem: use a type switch.
+// Event is one of Enter, Exit, Join, Leave, Whisper, Shout, Request, StateChange, Leader, Evasive, Silent and Problem: use a type switch.
 type Event interface {
 	// From returns the peer that the event is about, as it was at that moment. It is never nil.
 	From() *Peer
@@ -165,7 +165,7 @@ const (
 func (r Reason) String() string { return node.Reason(r).String() }
 
 // eventOf makes the event that the application sees. The two Peer types are the same but for their names.
-func eventOf(e *node.Event) Event {
+func (n *Node) eventOf(e *node.Event) Event {
 	p := (*Peer)(e.Peer)
 	switch e.Kind {
 	case node.Enter:
@@ -180,6 +180,8 @@ func eventOf(e *node.Event) Event {
 		return Whisper{p, e.Frames, e.Origin}
 	case node.Shout:
 		return Shout{p, e.Group, e.Frames, e.Origin}
+	case node.Request:
+		return n.requestOf(e)
 	case node.State:
 		return StateChange{p, e.State}
 	case node.Leader:

@@ -55,4 +55,8 @@ type Limits struct {
 	// lets more peers send large messages at once; less is enough where messages are small. A peer that sends nothing for the expired timeout
 	// in the midst of a message loses its connection; so does one that sends less than 32 KiB a second while others wait.
 	PartialOctets int64
+
+	// Requests is how many requests of this node may wait for their replies at a time; 65,536. One takes some 300 bytes, and its reply until
+	// it is taken.
+	Requests int
 }

@@ -17,6 +17,7 @@ type Node struct {
 	engine *node.Node
 	batch  []node.Event // taken; whoever takes owns it
 	next   int          // the first of it that is not yet received
+	left   []Event      // that Serve took and did not handle: they come before those; the taker's too
 
 	taker  atomic.Int32 // which of the takers below has batch and next
 	once   sync.Once    // starts the goroutine that fills events
@@ -25,6 +26,10 @@ type Node struct {
 	closed sync.Once
 	ended  atomic.Bool // Close returns: no event follows
 	pump   sync.WaitGroup
+	life   context.Context // ends with done
+	die    context.CancelFunc
+
+	subscriptions subscriptions
 }
 
 // What takes events from the engine. One at a time may; the channel keeps them once Events was called.
@@ -47,7 +52,9 @@ func NewNode(options ...Option) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Node{engine: engine, events: make(chan Event, 64), done: make(chan struct{})}, nil
+	n := &Node{engine: engine, events: make(chan Event, 64), done: make(chan struct{})}
+	n.life, n.die = context.WithCancel(context.Background())
+	return n, nil
 }
 
 // Start opens the node's mailbox and begins to look for peers and to be seen by them. It does not wait for peers: they come as
@@ -80,10 +87,11 @@ func (n *Node) Shutdown(ctx context.Context) error {
 
 // end ends the node.
 func (n *Node) end(engine func() error) error {
-	n.closed.Do(func() { close(n.done) })
+	n.closed.Do(func() { close(n.done); n.die() })
 	err := engine()
 	n.once.Do(func() { close(n.events) })
 	n.pump.Wait()
+	n.subscriptions.wait()
 	for range n.events { // what the channel still holds
 	}
 	n.ended.Store(true)
@@ -181,6 +189,12 @@ func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error 
 	return n.engine.Shout(ctx, group, frames...)
 }
 
+// ShoutTo is Shout to some members of a group alone, such as those that a Shout before has left out because they were busy. Peers that are not in the
+// group get nothing, and are no error.
+func (n *Node) ShoutTo(ctx context.Context, group string, peers []uuid.UUID, frames ...[]byte) error {
+	return n.engine.ShoutTo(ctx, group, peers, frames...)
+}
+
 // ShoutGiven is Shout for frames that the caller gives away, as WhisperGiven has it. Where a group has several members, those of this
 // process get copies.
 func (n *Node) ShoutGiven(ctx context.Context, group string, frames ...[]byte) error {
@@ -236,38 +250,42 @@ func (n *Node) Events() <-chan Event {
 // after Events was called. A loop over the events of a closed node ends at once.
 func (n *Node) All(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
-		switch {
-		case n.ended.Load():
+		if n.ended.Load() {
 			return
-		case n.taker.CompareAndSwap(noTaker, loop):
-		case n.taker.Load() == channel:
-			panic("zre: a loop over Node.All began after Node.Events was called, whose channel takes the events; use one of the two")
-		default:
-			panic("zre: a loop over Node.All began while another one takes the events; run one at a time, and hand events on from it")
 		}
-		defer n.taker.Store(noTaker)
+		n.beginLoop("a loop over Node.All began")
+		defer n.endLoop()
 		n.take(ctx.Done(), yield)
 	}
 }
 
+// beginLoop has a loop take the events; it panics where something else does.
+func (n *Node) beginLoop(what string) {
+	switch {
+	case n.taker.CompareAndSwap(noTaker, loop):
+	case n.taker.Load() == channel:
+		panic("zre: " + what + " after Node.Events was called, whose channel takes the events; use one of the two")
+	default:
+		panic("zre: " + what + " while another loop takes the events; run one at a time, and hand events on from it, or use Node.Subscribe")
+	}
+}
+
+func (n *Node) endLoop() { n.taker.Store(noTaker) }
+
 // take waits for events and yields them, until yield returns false or the node or stop is closed.
 func (n *Node) take(stop <-chan struct{}, yield func(Event) bool) {
 	for {
-		for n.next < len(n.batch) {
+		for n.next < len(n.batch) || len(n.left) > 0 {
 			select {
 			case <-stop:
 				return
 			default:
 			}
 			if n.ended.Load() { // by Close in the body of the loop, or elsewhere
-				n.batch, n.next = nil, 0
+				n.batch, n.next, n.left = nil, 0, nil
 				return
 			}
-			event := eventOf(&n.batch[n.next])
-			n.batch[n.next] = node.Event{} // what was delivered must not stay reachable
-			n.next++
-			n.engine.NoteRead()
-			if !yield(event) {
+			if !yield(n.following()) {
 				return
 			}
 		}
@@ -276,6 +294,22 @@ func (n *Node) take(stop <-chan struct{}, yield func(Event) bool) {
 			return
 		}
 	}
+}
+
+// following returns the next event of those taken.
+func (n *Node) following() Event {
+	if len(n.left) > 0 {
+		event := n.left[0]
+		n.left[0] = nil
+		n.left = n.left[1:]
+		return event
+	}
+	event := n.eventOf(&n.batch[n.next])
+	n.batch[n.next] = node.Event{} // what was delivered must not stay reachable
+	n.next++
+	n.engine.NoteRead()
+	n.subscriptions.publish(event)
+	return event
 }
 
 // Peers returns the peers present, by name.

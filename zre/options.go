@@ -350,7 +350,7 @@ func WithStateByBroadcast() Option {
 }
 
 // WithDiscard is for a program that only sends: whispers and shouts that come are discarded at once, and counted (Node.Discarded), so that no
-// peer ever sees this node as busy. The other events come as ever. A program that does not want them either need not read them: of
+// peer ever sees this node as busy. Requests are refused (ErrNoHandler); its own are answered. The other events come as ever. A program that does not want them either need not read them: of
 // what waits for it the queue then keeps only what it would have to know, so the coming and going of peers takes no more memory and stops
 // nothing. A node of this kind that has 65,536 such events to tell (a peer present is one, and one for each of its groups) takes in no further
 // peers before some are read.

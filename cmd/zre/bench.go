@@ -2,43 +2,37 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
-	"io"
-	"os"
-	"os/signal"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/go-zre/go-zre/zre"
 )
 
-const benchUsage = `Measures a network with its own messages: servers on one machine, a measurement on another (or the same).
+const aboutBench = `Measures a network with its own messages: servers on one machine, a measurement on another (or the same).
 
-Usage: zre bench serve [options]      answers, until it is interrupted
-       zre bench whisper [options]    messages to one server after the other: how many a second
-       zre bench shout [options]      messages to the group of all servers: how many a second
-       zre bench latency [options]    there and back: how long a message takes
-       zre bench mesh [options]       starts nodes, here alone: how long until all know each other, and what they cost then
-
-Servers are nodes in the group ZRE-BENCH. A measurement loads the network as much as it can; --port keeps it apart from other nodes.
-
-`
+Servers are nodes in the group ZRE-BENCH. A measurement loads the network as much as it can; --port keeps it apart from other nodes.`
 
 // benches are the kinds of zre bench. Each has options of its own beside those that all have.
-var benches = map[string]struct {
+var benches = []struct {
+	kind    string
+	about   string
 	options string // of those in benchConfig.flags
+	json    string
 	run     func(ctx context.Context, c *benchConfig, s *screen) (any, error)
 }{
-	"serve":   {"nodes", benchServe},
-	"whisper": {"time size peers given", benchSend},
-	"shout":   {"time size peers given", benchSend},
-	"latency": {"time size", benchLatency},
-	"mesh":    {"time nodes peers stay", benchMesh},
+	{"serve", "Answers measurements, until it is interrupted.", "nodes", "event (ready) and nodes", benchServe},
+	{"whisper", "Messages to one server after the other: how many a second.", "time size peers given", sendKeys, benchSend},
+	{"shout", "Messages to the group of all servers: how many a second.", "time size peers given", sendKeys, benchSend},
+	{"latency", "Round trips: how long a message takes.", "time size", "bench, size, transport, messages, p50_us, p99_us and max_us", benchLatency},
+	{"mesh", "Starts nodes, here alone: how long until all know each other, and what they cost then.", "time nodes peers stay",
+		"first event (met), milliseconds and unix_ms, then bench, nodes, peers, milliseconds, watched_seconds, lost (reason and seconds of each exit without a farewell), " +
+			"idle_percent, resident_mib, resident_peak_mib and goroutines", benchMesh},
 }
+
+const sendKeys = "bench, size, peers, transport, seconds, sent, delivered, messages_per_second, megabytes_per_second, processor_us_here and processor_us_there"
 
 // benchConfig is what the options ask for.
 type benchConfig struct {
@@ -52,121 +46,105 @@ type benchConfig struct {
 // maxBenchSize is the largest message: the limit of a node is on all frames together.
 const maxBenchSize = 63 << 20
 
-// runBench is the subcommand.
-func runBench(args []string, _ io.Reader, out, errs io.Writer) int {
-	c, err := newBenchConfig(args, out)
-	if err != nil {
-		return refuse("bench", err, errs)
+const chooseBench = "choose serve, whisper, shout, latency or mesh"
+
+func (c *cli) bench() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measures a network: messages a second, how long one takes, how soon nodes meet.",
+		Long:  aboutBench,
+		Example: `  zre bench serve                      on one machine
+  zre bench latency                    on another one: how long a message takes
+  zre bench whisper --size 1000        how many a second
+  zre bench mesh --nodes 50            on one machine alone`,
+		Annotations: map[string]string{noteExit: exitStatus, noteAll: ""},
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return misused("there is no bench %q: %s", args[0], chooseBench)
+			}
+			return nil
+		},
+		RunE: func(*cobra.Command, []string) error { return misused("%s", chooseBench) },
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	s := newScreen(out, errs, c.json)
-	result, err := benches[c.kind].run(ctx, c, s)
-	s.progress.clear()
-	if err != nil {
-		fmt.Fprintf(errs, "zre bench %s: %v\n", c.kind, err)
-		return 1
+	new(benchConfig).declare(c, cmd, "time size peers nodes given stay")
+	for _, b := range benches {
+		config := &benchConfig{kind: b.kind}
+		sub := &cobra.Command{
+			Use:               b.kind + " [options]",
+			Short:             b.about,
+			Annotations:       map[string]string{noteExit: exitStatus, noteJSON: "With --json it prints a line: " + b.json + "."},
+			Args:              noArguments,
+			ValidArgsFunction: cobra.NoFileCompletions,
+		}
+		flags := config.declare(c, sub, b.options)
+		sub.RunE = func(cmd *cobra.Command, _ []string) error {
+			if err := config.check(); err != nil {
+				return err
+			}
+			if err := flags.resolve(cmd); err != nil {
+				return err
+			}
+			var err error
+			if config.node, err = flags.options(); err != nil {
+				return err
+			}
+			s := newScreen(c.out, c.errs, config.json)
+			result, err := b.run(cmd.Context(), config, s)
+			s.progress.clear()
+			if err == nil && result != nil {
+				s.result(result)
+			}
+			return cause(err)
+		}
+		cmd.AddCommand(sub)
 	}
-	if result != nil {
-		s.result(result)
-	}
-	return 0
+	return cmd
 }
 
-// newBenchConfig reads the command line. Asked for help it prints that on out and returns flag.ErrHelp.
-func newBenchConfig(args []string, out io.Writer) (*benchConfig, error) {
-	c := new(benchConfig)
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		c.kind, args = args[0], args[1:]
-	}
-	kind, known := benches[c.kind]
-	if !known && c.kind != "" {
-		return nil, fmt.Errorf("there is no bench %q: choose serve, whisper, shout, latency or mesh", c.kind)
-	}
-	flags := c.flags(kind.options)
-	err := flags.Parse(args)
+// check sees that the options fit each other.
+func (c *benchConfig) check() error {
 	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(out, benchUsage)
-		printOptions(out, flags)
-	case err != nil:
-		if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
-			err = fmt.Errorf("%s has no option --%s", strings.TrimSpace("zre bench "+c.kind), name)
-		}
-	case c.kind == "":
-		err = errors.New("choose serve, whisper, shout, latency or mesh")
-	case flags.NArg() > 0:
-		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case c.kind == "mesh" && c.peers == 0:
 		c.peers = c.nodes - 1
 	case c.kind == "mesh" && c.peers < c.nodes-1:
-		err = fmt.Errorf("--peers %d: each of %d nodes has at least the %d others", c.peers, c.nodes, c.nodes-1)
+		return misused("--peers %d: each of %d nodes has at least the %d others", c.peers, c.nodes, c.nodes-1)
 	case c.kind == "latency" && c.size == 0:
-		err = errors.New("--size 0: an echo has at least 1 octet")
+		return misused("--size 0: an echo has at least 1 octet")
 	}
-	return c, err
+	return nil
 }
 
-// flags declares the options of a kind: those named, or all for the help text, and those that all kinds have.
-func (c *benchConfig) flags(names string) *flag.FlagSet {
-	flags := flag.NewFlagSet("zre bench", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // errors are printed once, by the caller
-	has := func(name string) bool { return c.kind == "" || strings.Contains(" "+names+" ", " "+name+" ") }
+// declare adds the options of a kind: those named, and those that all kinds have.
+func (c *benchConfig) declare(cli *cli, cmd *cobra.Command, names string) *nodeFlags {
+	has := func(name string) bool { return strings.Contains(" "+names+" ", " "+name+" ") }
 	number := func(name, usage string, into *int, standard, least, most int) {
 		*into = standard
 		if has(name) {
-			flags.Func(name, usage, func(s string) (err error) {
-				if *into, err = strconv.Atoi(s); err != nil || *into < least || *into > most {
-					err = fmt.Errorf("want a number from %d to %d", least, most)
-				}
-				return err
-			})
+			numberFlag(cmd, into, name, usage, least, most)
 		}
 	}
 	c.time = 5 * time.Second
 	if has("time") {
-		flags.Func("time", "how `long` to measure, as 500ms or 10s (default 5s); mesh: to watch the nodes once they have met", func(s string) (err error) {
+		funcFlag(cmd, "time", "time", "how long to measure, as 500ms or 10s (default 5s); mesh: to watch the nodes once they have met", func(s string) (err error) {
 			if c.time, err = parseDuration(s); err == nil && c.time <= 0 {
-				err = errors.New("want a time above 0")
+				err = fmt.Errorf("want a time above 0")
 			}
 			return err
 		})
 	}
-	number("size", "`octets` of a message (default 16)", &c.size, 16, 0, maxBenchSize)
+	number("size", "octets of a message (default 16)", &c.size, 16, 0, maxBenchSize)
 	peers, nodes := 1, 1
 	if c.kind == "mesh" {
 		peers, nodes = 0, 10
 	}
-	number("peers", "`number` of servers to wait for (default 1); mesh: of peers that each node is to meet, elsewhere too (default: all here)",
-		&c.peers, peers, 1, 4095)
-	number("nodes", "`number` of nodes to start here (default 1; mesh: 10)", &c.nodes, nodes, 1, 1000)
+	number("peers", "number of servers to wait for (default 1); mesh: of peers that each node is to meet, elsewhere too (default: all here)", &c.peers, peers, 1, 4095)
+	number("nodes", "number of nodes to start here (default 1; mesh: 10)", &c.nodes, nodes, 1, 1000)
 	if has("given") {
-		flags.BoolVar(&c.given, "given", false, "give each message away in memory of its own, in place of having it copied")
+		switchFlag(cmd, &c.given, "given", "give each message away in memory of its own, in place of having it copied")
 	}
 	if has("stay") {
-		flags.BoolVar(&c.stay, "stay", false, "mesh: go on after the result until interrupted, since nodes elsewhere count those that end")
+		switchFlag(cmd, &c.stay, "stay", "mesh: go on after the result until interrupted, since nodes elsewhere count those that end")
 	}
-	flags.Func("interface", "a network `interface` to use, by name or address (repeatable; default: every usable one)", func(s string) error {
-		c.node = append(c.node, zre.WithInterfaces(s))
-		return nil
-	})
-	flags.Func("port", "the UDP `port` of the beacons (default 5670); use another one to leave a running network alone", func(s string) error {
-		port, err := strconv.Atoi(s)
-		if err != nil || port < 1 || port > 55535 {
-			return errors.New("want a port from 1 to 55535")
-		}
-		c.node = append(c.node, zre.WithBeaconPort(port))
-		return nil
-	})
-	flags.Func("transport", "`name` of how messages travel: tcp alone, ipc within a host, or inproc within a process (default: the best that leads there)",
-		func(s string) error {
-			switch s {
-			case "tcp", "ipc", "inproc":
-				c.node = append(c.node, zre.WithTransports("tcp", s))
-				return nil
-			}
-			return errors.New("choose tcp, ipc or inproc")
-		})
-	flags.BoolVar(&c.json, "json", false, "print the result as one line of JSON")
-	return flags
+	jsonFlag(cmd, &c.json, "print the result as one line of JSON")
+	return cli.nodeFlags(cmd, "interface", "port", "transport", "peer", "no-beacons", "cert", "authorize")
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -130,7 +129,7 @@ func newScreen(out, errs io.Writer, json bool) *screen {
 // result prints a result. Who no longer reads it misses nothing else.
 func (s *screen) result(result any) {
 	if s.json {
-		_ = json.NewEncoder(s.out).Encode(result)
+		_ = jsonTo(s.out).Encode(result)
 		return
 	}
 	fmt.Fprintln(s.out, result)

@@ -1,60 +1,42 @@
 package main
 
 import (
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/go-zre/go-zre/zre"
 )
 
-const keygenUsage = `Zre keygen makes a certificate of CURVE: new keys, in two files.
+func (c *cli) keygen() *cobra.Command {
+	var meta []string
+	cmd := &cobra.Command{
+		Use:   "keygen PATH [options]",
+		Short: "Makes the keys of a secure node, in files.",
+		Long: `Makes a certificate of CURVE: new keys, in two files.
 
-Usage: zre keygen [options] PATH
-
-It writes PATH, with the public key, for the nodes that are to let this one in, and PATH_secret, with both keys, for this node alone (mode 0600). The
-format is that of czmq's zmakecert. It overwrites nothing, and makes no folder. docs/security.md tells what to do with the files.
-Exit status: 0 all is well; 1 it failed, and there is no new file; 2 wrong usage.
-
-Options:
-`
-
-// keygen is the command.
-func keygen(args []string, _ io.Reader, out, errs io.Writer) int {
-	flags := flag.NewFlagSet("zre keygen", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	var meta, paths []string
-	flags.Func("meta", "a property `NAME=VALUE` that both files tell, as name=Alice (repeatable)", func(s string) error {
-		meta = append(meta, s)
-		return nil
-	})
-	for {
-		if err := flags.Parse(args); err != nil {
-			if errors.Is(err, flag.ErrHelp) {
-				fmt.Fprint(out, keygenUsage)
-				printOptions(out, flags)
+It writes PATH, with the public key, for the nodes that are to let this one in, and PATH_secret, with both keys, for this node alone (mode 0600). The format is that of czmq's zmakecert. It overwrites nothing, and makes no folder. docs/security.md tells what to do with the files.`,
+		Example: `  zre keygen alice --meta name=Alice
+  zre pipe --cert alice --authorize keys/`,
+		Annotations: map[string]string{noteExit: "0 all is well; 1 it failed, and there is no new file; 2 wrong usage"},
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return misused("want one PATH, not %d", len(args))
 			}
-			return refuse("keygen", err, errs)
+			return nil
+		},
+	}
+	listFlag(cmd, &meta, "meta", "NAME=VALUE", "a property that both files tell, as name=Alice")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		certificate, err := certificateWith(meta)
+		if err != nil {
+			return &usageError{err: err}
 		}
-		if args = flags.Args(); len(args) == 0 {
-			break
-		}
-		paths, args = append(paths, args[0]), args[1:]
+		return saveKeys(certificate, args[0], c.out)
 	}
-	if len(paths) != 1 {
-		return refuse("keygen", fmt.Errorf("want one PATH, not %d", len(paths)), errs)
-	}
-	certificate, err := certificateWith(meta)
-	if err != nil {
-		return refuse("keygen", err, errs)
-	}
-	if err := saveKeys(certificate, paths[0], out); err != nil {
-		fmt.Fprintf(errs, "zre keygen: %v\n", err)
-		return 1
-	}
-	return 0
+	return cmd
 }
 
 // certificateWith makes a certificate with properties, each NAME=VALUE. An error is one of usage.

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -12,13 +11,10 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-const asKeygen = "ZRE_TEST_AS_KEYGEN" // has the test binary be zre keygen
-
 // runKeygen runs the command as a process of its own.
 func runKeygen(t *testing.T, args ...string) (status int, out, errs string) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asKeygen+"=1")
+	cmd := process(t, append([]string{"keygen"}, args...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
@@ -29,7 +25,7 @@ func runKeygen(t *testing.T, args ...string) (status int, out, errs string) {
 
 func TestKeygen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "alice")
-	status, out, errs := runKeygen(t, "--meta", "name=Alice = A.", path, "-meta=e-mail=")
+	status, out, errs := runKeygen(t, "--meta", "name=Alice = A.", path, "--meta=e-mail=")
 	if status != 0 || errs != "" {
 		t.Fatalf("status %d, %s", status, errs)
 	}

@@ -16,6 +16,7 @@ import (
 // line is one line of output. Fields that do not apply are absent.
 type line struct {
 	Event     string            `json:"event"`
+	ID        json.RawMessage   `json:"id,omitempty"`   // of the command that it answers
 	UUID      string            `json:"uuid,omitempty"` // this node's: ready
 	Peer      string            `json:"peer,omitempty"`
 	Name      string            `json:"name,omitempty"`
@@ -35,6 +36,8 @@ type line struct {
 	Self      bool              `json:"self,omitempty"`     // leader: it is this node
 	Messages  *uint64           `json:"messages,omitempty"` // that were discarded, or not sent, as Octets
 	Octets    int64             `json:"octets,omitempty"`
+	RTT       float64           `json:"rtt_ms,omitempty"`  // pong
+	Request   uint64            `json:"request,omitempty"` // its number, for reply
 }
 
 // peerLine is a peer in the list of peers.
@@ -59,6 +62,15 @@ func peerLineOf(p *zre.Peer) peerLine {
 	}
 }
 
+// lineFor gives the line of an event of a node.
+func lineFor(node *zre.Node, event zre.Event) line {
+	l := lineOf(event)
+	if _, ok := event.(zre.Leader); ok {
+		l.Self = event.From().UUID == node.UUID()
+	}
+	return l
+}
+
 // lineOf gives the line of an event.
 func lineOf(event zre.Event) line {
 	p := event.From()
@@ -80,6 +92,9 @@ func lineOf(event zre.Event) line {
 		l.setFrames(e.Frames)
 	case zre.Shout:
 		l.Event, l.Group = "shout", e.Group
+		l.setFrames(e.Frames)
+	case zre.Request:
+		l.Event = "request"
 		l.setFrames(e.Frames)
 	case zre.StateChange:
 		l.Event, l.State = "state", stateOf(e.State)
@@ -113,19 +128,21 @@ func lossLine(l *zre.LostError) line {
 	return line{Event: "error", Error: l.Error(), Peer: l.UUID.String(), Name: l.Name, Messages: &messages, Octets: l.Octets}
 }
 
-func (l *line) setFrames(frames [][]byte) {
+func (l *line) setFrames(frames [][]byte) { l.Frames, l.Text = framesOf(frames) }
+
+// framesOf gives frames as JSON has them, and as text if all are UTF-8.
+func framesOf(frames [][]byte) (*[][]byte, *[]string) {
 	if frames == nil {
 		frames = [][]byte{}
 	}
-	l.Frames = &frames
 	text := make([]string, len(frames))
 	for i, frame := range frames {
 		if !utf8.Valid(frame) {
-			return
+			return &frames, nil
 		}
 		text[i] = string(frame)
 	}
-	l.Text = &text
+	return &frames, &text
 }
 
 // lineWriter writes lines of JSON from several goroutines.
@@ -138,9 +155,7 @@ type lineWriter struct {
 
 func newLineWriter(w io.Writer, broken func()) *lineWriter {
 	buffer := bufio.NewWriterSize(w, 64<<10)
-	encoder := json.NewEncoder(buffer)
-	encoder.SetEscapeHTML(false)
-	return &lineWriter{buffer: buffer, json: encoder, broken: broken}
+	return &lineWriter{buffer: buffer, json: jsonTo(buffer), broken: broken}
 }
 
 // write writes a line; flush sends it, and all before it, on its way.

@@ -1,48 +1,19 @@
-// Zre is the tool for ZRE networks: its subcommands drive a node from the command line and from other programs.
+// Zre is the tool for ZRE networks: its commands look at a network, take part in it from the command line, and drive a node for other programs.
+//
+// Each command is in a file of its own. What they share: root.go (the list of commands, errors, exit status), nodeflags.go (the options of a
+// node, declared once), config.go (the configuration file), help.go and man.go (one style of help), session.go (a node for a while),
+// output.go (where all is printed).
 package main
 
 import (
-	"fmt"
-	"io"
 	"os"
+	"os/signal"
+	"syscall"
 )
 
-const usage = `Zre is the tool for ZRE networks (ZeroMQ Realtime Exchange, RFC 36).
-
-Usage: zre COMMAND [options]
-
-Commands:
-  bench   measures a network: messages a second, how long one takes, how soon nodes meet
-  doctor  tells why nodes do not find or reach each other
-  keygen  makes the keys of a secure node, in files
-  pipe    a node driven by JSON: commands on standard input, events on standard output
-  help    this text
-
-"zre COMMAND --help" tells the options of a command.
-`
-
-// commands are the subcommands. Each returns its exit status: 0, 1 for a failure, 2 for wrong usage.
-var commands = map[string]func(args []string, in io.Reader, out, errs io.Writer) int{
-	"bench":  runBench,
-	"doctor": diagnose,
-	"keygen": keygen,
-	"pipe":   pipe,
-}
-
 func main() {
-	if len(os.Args) < 2 {
-		fmt.Fprint(os.Stderr, usage)
-		os.Exit(2)
-	}
-	switch name := os.Args[1]; name {
-	case "help", "-h", "-help", "--help":
-		fmt.Print(usage)
-	default:
-		command, ok := commands[name]
-		if !ok {
-			fmt.Fprintf(os.Stderr, "zre: there is no command %q; see zre help\n", name)
-			os.Exit(2)
-		}
-		os.Exit(command(os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
-	}
+	// A reader that goes away is an error of a write, so that nodes say farewell. A handler, unlike Ignore, is not inherited by programs
+	// that zre on runs.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	os.Exit(execute(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

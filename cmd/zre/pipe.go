@@ -3,142 +3,276 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"sync"
-	"syscall"
+	"time"
 
-	"github.com/google/uuid"
+	"github.com/spf13/cobra"
 
 	"github.com/go-zre/go-zre/zre"
 )
 
-const pipeUsage = `A node driven by JSON, one object a line. The end of input quits, as {"cmd":"quit"} does: what is queued is sent first, for up to the
-time of --linger. The exit status is 0, 1 if something failed or was not sent, 2 if an option is wrong.
+const aboutPipe = `A node driven by JSON, one object a line: commands on standard input, events on standard output.
 
-Commands, on standard input:
-  {"cmd":"join","group":G}  {"cmd":"leave","group":G}
-  {"cmd":"contest","group":G}                 as --contest
-  {"cmd":"shout","group":G,"text":["…"]}      or "frames":[base64, …] in place of "text"
-  {"cmd":"whisper","peer":UUID,"text":["…"]}  likewise
-  {"cmd":"state","state":S}                   says what the node is doing: ` + choices + `
-  {"cmd":"add-peer","endpoint":E}        {"cmd":"remove-peer","endpoint":E}        as --peer, from now on and no longer
-  {"cmd":"add-srv","domain":D}           {"cmd":"remove-srv","domain":D}           as --srv
-  {"cmd":"connect-gossip","endpoint":E}  {"cmd":"disconnect-gossip","endpoint":E}  as --gossip-connect
-  {"cmd":"peers"}  {"cmd":"quit"}
+The end of input quits, as {"cmd":"quit"} does, SIGINT, SIGTERM, SIGHUP and the end of the reader: what is queued is sent first, for up to the time of --linger, and peers see the node leave.`
 
-Events, on standard output, each with the fields named here if they apply:
+const pipeEvents = `Events, on standard output, each with the fields named here if they apply:
   ready           the first line: uuid, name and endpoint of this node
   enter           a peer is present: peer (its UUID), name, headers, endpoint, transport, state
   join, leave     peer, name, group
+  request         a peer asks for something, and waits for a reply: peer, name, frames, text, and request, a number for the commands reply and reply-error
+  reply           the answer to request: peer, name, frames, text
   whisper, shout  peer, name, group of a shout, frames (base64), text (the same, if all of it is UTF-8)
   state           a peer does something else now: peer, name, state
-  leader          a member leads a group from now on: peer, name, group, and self (true) if it is this node. Of the members that contest it
-                  is the one with the lowest UUID; where none does there is no event
-  evasive, silent a peer is silent, and still is when asked for a sign of life: peer, name
+  leader          a member leads a group from now on: peer, name, group, and self (true) if it is this node. Of the members that contest it is the one with the lowest UUID; where none does there is no event
+  evasive, silent  a peer is silent, and still is when asked for a sign of life: peer, name
   exit            a peer is gone: peer, name, reason, transport, state (its last), and error (the cause) if it was unreachable
-  peers           the answer to that command: a list with peer, name, endpoint, transport, headers, groups and state of each,
-                  and queued_messages and queued_octets if some wait to be sent to it
-  problem         what keeps this node from working as it should: kind (unreachable, flapping, conflict, address taken, too many peers,
-                  contradiction, interface missing, interfaces unknown, beacon port, beacons, not accepting, DNS, gossip or unlisted; more
-                  may come), about (an endpoint, a uuid, a domain name, an interface or a setting), error (the cause),
-                  solved (false when it begins or its cause changes, true when it is over), and peer, name and endpoint where they are
-                  known. A conflict about the uuid of this node: another node, at endpoint, has it too
+  ok              the command with this id is done. A whisper or shout is queued then; flush tells when it was read
+  peers           the answer to that command: a list with peer, name, endpoint, transport, headers, groups and state of each, and queued_messages and queued_octets if some wait to be sent to it
+  pong            the answer to ping: peer, name, rtt_ms
+  problem         what keeps this node from working as it should: kind (unreachable, flapping, conflict, address taken, too many peers, contradiction, interface missing, interfaces unknown, beacon port, beacons, not accepting, DNS, gossip or unlisted; more may come), about (an endpoint, a uuid, a domain name, an interface or a setting), error (the cause), solved (false when it begins or its cause changes, true when it is over), and peer, name and endpoint where they are known. A conflict about the uuid of this node: another node, at endpoint, has it too
   discarded       with --discard, at the end: messages, how many were
-  error           error says which line of input was wrong, or what failed. The last ones are of messages that were not sent before
-                  the end: peer, name, messages (how many), octets (of them, those not sent)
-
-The transport is tcp, ipc or inproc; the reason of an exit left, crashed, expired, lost messages, replaced, not responding
-or unreachable. Peers of other implementations have no state.
-
-Usage: zre pipe [options]
-
-`
+  error           error says which command was wrong, or what failed, with its id if it has one; or what the node warns of. The last ones are of messages that were not sent before the end: peer, name, messages (how many), octets (of them, those not sent)
+The transport is tcp, ipc or inproc; the reason of an exit left, crashed, expired, lost messages, replaced, not responding or unreachable. Peers of other implementations have no state.`
 
 // maxLine bounds a line of input: the largest message, in base64.
 const maxLine = 100 << 20
 
-// pipe is the subcommand.
-func pipe(args []string, in io.Reader, out, errs io.Writer) int {
-	config, err := newPipeConfig(args, out)
-	if err != nil {
-		return refuse("pipe", err, errs)
+// writeTime is how long the reader may take at the end to read what is left.
+const writeTime = 5 * time.Second
+
+// pipeOptions are those of zre pipe itself.
+type pipeOptions struct {
+	flags    *nodeFlags
+	groups   []string
+	contests []string
+	state    *zre.State // from the start, if one was given
+	auto     bool       // the state follows the work
+	discards bool
+	skips    bool
+	waits    waiting
+}
+
+func (c *cli) pipe() *cobra.Command {
+	o := &pipeOptions{}
+	cmd := &cobra.Command{
+		Use:   "pipe [options]",
+		Short: "A node driven by JSON: commands on standard input, events on standard output.",
+		Long:  aboutPipe,
+		Example: `  zre pipe --name robot --group WORK
+  echo '{"cmd":"shout","group":"CHAT","text":["hello"]}' | zre pipe --wait-for 1`,
+		Annotations: map[string]string{
+			noteExit:  "0 all is well; 1 something failed or was not sent; 2 wrong usage",
+			noteInput: pipeInput(),
+			noteJSON:  pipeEvents,
+			noteAll:   "",
+		},
+		Args:              noArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	node, err := zre.NewNode(config.node...)
+	o.declare(c, cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return c.runPipe(cmd, o)
+	}
+	return cmd
+}
+
+// declare adds the options.
+func (o *pipeOptions) declare(c *cli, cmd *cobra.Command) {
+	listFlag(cmd, &o.groups, "group", "group", "a group to join before starting")
+	listFlag(cmd, &o.contests, "contest", "group", "a group to join before starting, and to contest for the leadership of")
+	switchFlag(cmd, &o.discards, "discard", "discard whispers and shouts that come, for programs that only send; the last line tells how many")
+	switchFlag(cmd, &o.skips, "skip-busy", "leave members of a group that are busy out of a shout, with an error, instead of waiting for them")
+	state := funcFlag(cmd, "state", "state", "the state from the start: "+choices+"; or auto, by the work that the node has (default idle)", func(s string) error {
+		if o.auto = s == "auto"; o.auto {
+			return nil
+		}
+		state, err := parseState(s)
+		if err != nil {
+			return fmt.Errorf("choose %s, or auto", choices)
+		}
+		o.state = &state
+		return nil
+	})
+	_ = cmd.RegisterFlagCompletionFunc(state.Name, cobra.FixedCompletions(append(stateNames(), "auto"), cobra.ShellCompDirectiveNoFileComp))
+	numberFlag(cmd, &o.waits.for_, "wait-for", "take no command before so many peers are present", 1, 4096)
+	timeFlag(cmd, &o.waits.time, "wait", "how long to wait for these, until it is a failure (default 10s)", 0)
+	o.flags = c.nodeFlags(cmd)
+}
+
+// options are those for the node.
+func (o *pipeOptions) options() (list []zre.Option) {
+	if o.auto {
+		list = append(list, zre.WithAutoState())
+	}
+	if o.discards {
+		list = append(list, zre.WithDiscard())
+	}
+	if o.skips {
+		list = append(list, zre.WithShoutPolicy(zre.ShoutSkipsBusy))
+	}
+	return list
+}
+
+// node makes the node.
+func (o *pipeOptions) node(cmd *cobra.Command, p *piper) (*zre.Node, error) {
+	if err := o.flags.resolve(cmd); err != nil {
+		return nil, err
+	}
+	log, err := logger(o.flags.cli.errs, o.flags.logged, p)
 	if err != nil {
-		fmt.Fprintln(errs, "zre pipe:", err)
-		return 2
+		return nil, err
+	}
+	node, err := o.flags.node(cmd, append(o.options(), zre.WithLogger(log))...)
+	if err != nil {
+		return nil, err
+	}
+	for _, group := range o.groups {
+		if err := node.Join(group); err != nil {
+			return nil, misused("--group: %w", cause(err))
+		}
+	}
+	for _, group := range o.contests {
+		if err := node.Contest(group); err != nil {
+			return nil, misused("--contest: %w", cause(err))
+		}
+	}
+	if o.state != nil {
+		if err := node.SetState(*o.state); err != nil {
+			return nil, misused("--state: %w", cause(err))
+		}
+	}
+	return node, nil
+}
+
+// linger is how long what waits may take at the end.
+func (o *pipeOptions) linger() time.Duration {
+	for _, s := range o.flags.get("linger") {
+		if d, err := parseDuration(s); err == nil {
+			return d
+		}
+	}
+	return 5 * time.Second
+}
+
+func (c *cli) runPipe(cmd *cobra.Command, o *pipeOptions) error {
+	ctx, stop := context.WithCancel(cmd.Context())
+	defer stop()
+	p := &piper{out: newLineWriter(c.out, stop), changed: make(chan struct{}, 1), skips: o.skips}
+	node, err := o.node(cmd, p)
+	if err != nil {
+		return err
 	}
 	defer node.Close()
-	for _, group := range config.groups {
-		if err := node.Join(group); err != nil {
-			fmt.Fprintln(errs, "zre pipe: --group:", err)
-			return 2
-		}
+	p.node = node
+	if err := begin(ctx, node); err != nil {
+		return err
 	}
-	for _, group := range config.contests {
-		if err := node.Contest(group); err != nil {
-			fmt.Fprintln(errs, "zre pipe: --contest:", err)
-			return 2
-		}
-	}
-	if config.state != nil {
-		if err := node.SetState(*config.state); err != nil {
-			fmt.Fprintln(errs, "zre pipe: --state:", err)
-			return 2
-		}
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := node.Start(ctx); err != nil {
-		fmt.Fprintln(errs, "zre pipe:", err)
-		return 1
-	}
-	p := &piper{node: node, out: newLineWriter(out, stop)}
 	p.out.write(line{Event: "ready", UUID: node.UUID().String(), Name: node.Name(), Endpoint: node.Endpoint()}, true)
 
 	var events sync.WaitGroup
 	events.Go(p.events)
+	p.lanes = newLanes(ctx, node)
+	failed := make(chan error, 1)
 	go func() { // not waited for: a read of standard input cannot be ended
 		defer stop()
-		p.commands(ctx, in)
+		if err := p.wait(ctx, o.waits); err != nil {
+			failed <- err
+			return
+		}
+		p.commands(ctx, c.in)
+		p.lanes.drain(o.linger())
 	}()
 	<-ctx.Done()
-	stop() // another signal ends the process at once
+	p.lanes.end()
 	lost := zre.Losses(node.Close())
-	events.Wait()
-	if config.discards {
-		count := node.Discarded()
-		p.out.write(line{Event: "discarded", Messages: &count}, true)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		events.Wait()
+		p.last(o.discards, lost)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(writeTime):
+		return fmt.Errorf("standard output is not read: some events were not written")
 	}
-	for _, l := range lost {
-		p.out.write(lossLine(l), true)
+	select {
+	case err := <-failed:
+		return err
+	default:
 	}
 	if len(lost) > 0 {
-		return 1
+		return exitError(exitFailed)
 	}
-	return 0
+	return nil
 }
 
 // piper connects a node to its lines.
 type piper struct {
-	node *zre.Node
-	out  *lineWriter
+	node    *zre.Node
+	out     *lineWriter
+	lanes   *lanes
+	changed chan struct{} // a peer has come
+	skips   bool
+	asked   asked
 }
 
 // events writes what happens until the node closes.
 func (p *piper) events() {
 	events := p.node.Events()
 	for event := range events {
-		l := lineOf(event)
-		if _, ok := event.(zre.Leader); ok {
-			l.Self = event.From().UUID == p.node.UUID()
+		l := lineFor(p.node, event)
+		if r, ok := event.(zre.Request); ok {
+			l.Request = p.asked.add(r)
 		}
 		p.out.write(l, len(events) == 0)
+		if _, ok := event.(zre.Enter); ok {
+			select {
+			case p.changed <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// wait waits for as many peers as w says.
+func (p *piper) wait(ctx context.Context, w waiting) error {
+	if w.for_ == 0 {
+		return nil
+	}
+	if w.time == 0 {
+		w.time = waitTime
+	}
+	late := time.NewTimer(w.time)
+	defer late.Stop()
+	for {
+		peers := p.node.Peers()
+		if len(peers) >= w.for_ {
+			return nil
+		}
+		select {
+		case <-p.changed:
+		case <-late.C:
+			err := fmt.Errorf("--wait-for %d: %d came within %v: %s", w.for_, len(peers), w.time, listOf(namesOf(peers), "nobody"))
+			p.fail(err)
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// last writes what there is to say at the end.
+func (p *piper) last(discards bool, lost []*zre.LostError) {
+	if discards {
+		count := p.node.Discarded()
+		p.out.write(line{Event: "discarded", Messages: &count}, true)
+	}
+	for _, l := range lost {
+		p.out.write(lossLine(l), true)
 	}
 }
 
@@ -146,20 +280,18 @@ func (p *piper) events() {
 func (p *piper) commands(ctx context.Context, in io.Reader) {
 	reader := bufio.NewReaderSize(in, 64<<10)
 	var buffer []byte
-	for {
+	for ctx.Err() == nil {
 		text, tooLong, err := readLine(reader, buffer[:0], maxLine)
 		buffer = text
 		switch {
 		case tooLong:
 			p.fail(fmt.Errorf("line of more than %d octets", maxLine))
 		case len(text) > 0:
-			var c command
-			if err := json.Unmarshal(text, &c); err != nil {
-				p.fail(fmt.Errorf("not a JSON command: %w", err))
-			} else if c.Cmd == "quit" {
+			if c := parseCommand(text); c.quits() {
+				p.done(c, nil)
 				return
-			} else if err := p.do(ctx, &c); err != nil {
-				p.fail(err)
+			} else {
+				p.do(ctx, c)
 			}
 		}
 		if err != nil {
@@ -170,80 +302,14 @@ func (p *piper) commands(ctx context.Context, in io.Reader) {
 
 func (p *piper) fail(err error) { p.out.write(line{Event: "error", Error: err.Error()}, true) }
 
-// command is one line of input.
-type command struct {
-	Cmd      string    `json:"cmd"`
-	Group    string    `json:"group"`
-	Peer     string    `json:"peer"`
-	State    string    `json:"state"`
-	Endpoint string    `json:"endpoint"`
-	Domain   string    `json:"domain"`
-	Frames   *[][]byte `json:"frames"`
-	Text     *[]string `json:"text"`
-}
-
-func (p *piper) do(ctx context.Context, c *command) error {
-	switch c.Cmd {
-	case "join":
-		return p.node.Join(c.Group)
-	case "leave":
-		return p.node.Leave(c.Group)
-	case "contest":
-		return p.node.Contest(c.Group)
-	case "shout", "whisper":
-		frames, err := c.content()
-		if err != nil {
-			return err
-		}
-		if c.Cmd == "shout" {
-			return p.node.Shout(ctx, c.Group, frames...)
-		}
-		peer, err := uuid.Parse(c.Peer)
-		if err != nil {
-			return fmt.Errorf(`whisper: "peer":%q: not a UUID`, c.Peer)
-		}
-		return p.node.Whisper(ctx, peer, frames...)
-	case "state":
-		state, err := parseState(c.State)
-		if err != nil {
-			return err
-		}
-		return p.node.SetState(state)
-	case "add-peer":
-		return p.node.AddPeers(c.Endpoint)
-	case "remove-peer":
-		return p.node.RemovePeers(c.Endpoint)
-	case "add-srv":
-		return p.node.AddSRV(c.Domain)
-	case "remove-srv":
-		return p.node.RemoveSRV(c.Domain)
-	case "connect-gossip":
-		return p.node.ConnectGossip(c.Endpoint)
-	case "disconnect-gossip":
-		return p.node.DisconnectGossip(c.Endpoint)
-	case "peers":
-		list := make([]peerLine, 0)
-		for _, peer := range p.node.Peers() {
-			list = append(list, peerLineOf(peer))
-		}
-		p.out.write(line{Event: "peers", Peers: &list}, true)
-		return nil
-	}
-	return fmt.Errorf("there is no command %q; see zre pipe --help", c.Cmd)
-}
-
-func (c *command) content() ([][]byte, error) {
+// done tells how a command ended.
+func (p *piper) done(c *command, err error) {
 	switch {
-	case c.Frames != nil && c.Text != nil, c.Frames == nil && c.Text == nil:
-		return nil, fmt.Errorf(`%s: give either "frames" or "text"`, c.Cmd)
-	case c.Frames != nil:
-		return *c.Frames, nil
+	case err != nil:
+		p.out.write(line{Event: "error", ID: c.id, Error: err.Error()}, true)
+	case c.id != nil:
+		p.out.write(line{Event: "ok", ID: c.id}, true)
 	}
-	frames := make([][]byte, len(*c.Text))
-	for i, text := range *c.Text {
-		frames[i] = []byte(text)
-	}
-	return frames, nil
 }
 
 // readLine reads a line without its end into buffer. Of a line longer than limit it reads all and keeps nothing.

@@ -10,7 +10,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -269,6 +271,9 @@ func TestPipeBadOptions(t *testing.T) {
 	}
 }
 
+// asZre has the test binary be zre, when this variable is set.
+const asZre = "ZRE_TEST_AS_ZRE"
+
 // asPipe has the test binary be zre pipe itself, when this variable is set.
 const asPipe = "ZRE_TEST_AS_PIPE"
 
@@ -276,9 +281,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asPipe) != "" {
 		os.Exit(pipe(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
-	if os.Getenv(asKeygen) != "" {
-		os.Exit(keygen(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	if os.Getenv(asZre) != "" {
+		main()
 	}
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // as main does; it starts what bubbles of fake time must not start
 	os.Exit(m.Run())
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"strings"
 
@@ -31,21 +30,9 @@ func stateOf(s zre.State) string {
 	return s.String()
 }
 
-// stateFlags adds the options about states.
-func (c *pipeConfig) stateFlags(flags *flag.FlagSet) {
-	const usage = "the `state` from the start: " + choices + "; or auto, by the work that the node has (default idle)"
-	flags.Func("state", usage, func(s string) error {
-		if s == "auto" {
-			c.node = append(c.node, zre.WithAutoState())
-			return nil
-		}
-		state, err := parseState(s)
-		if err != nil {
-			return fmt.Errorf("choose %s, or auto", choices)
-		}
-		c.state = &state
-		return nil
-	})
-	const broadcast = "beacons with a state by broadcast, in place of RFC 36's; IT KILLS PYRE: every pyre node that hears one dies"
-	switchFlag(flags, "state-by-broadcast", broadcast, c.optionIf(zre.WithStateByBroadcast()))
+func stateNames() (names []string) {
+	for _, state := range settable {
+		names = append(names, state.String())
+	}
+	return names
 }

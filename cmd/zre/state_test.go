@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"testing"
@@ -114,7 +113,7 @@ func TestPipeStateByBroadcast(t *testing.T) {
 		{[]string{"--state-by-broadcast"}, 23},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			config, err := newPipeConfig(c.args, io.Discard)
+			options, err := pipeNode(c.args)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,7 +123,7 @@ func TestPipeStateByBroadcast(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer ear.Close()
-			node, err := zre.NewNode(append(config.node, zre.WithNetwork(lan.Host("10.0.0.1")))...)
+			node, err := zre.NewNode(append(options, zre.WithNetwork(lan.Host("10.0.0.1")))...)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -58,7 +58,7 @@ func Collect(ctx context.Context, cfg Config) (*Facts, error) {
 		}
 	})
 	if err != nil {
-		x.facts.Self.Error = plain(err)
+		x.facts.Self.Error = inWords(err)
 	} else {
 		defer ear.Close()
 		surveyed = ear.Survey()
@@ -107,7 +107,7 @@ func (c *Config) options(complaints *complaints) []zre.Option {
 // failuresOf returns what an agent cannot do.
 func failuresOf(agent *beacon.Agent) (list []Failure) {
 	for _, f := range agent.Failures() {
-		failure := Failure{Call: f.Call.String(), Interface: f.Interface, Error: plain(f.Err), Since: f.Since, call: f.Call, dst: f.Dst, err: f.Err}
+		failure := Failure{Call: f.Call.String(), Interface: f.Interface, Error: inWords(f.Err), Since: f.Since, call: f.Call, dst: f.Dst, err: f.Err}
 		if f.Dst.IsValid() {
 			failure.To = f.Dst.String()
 		}
@@ -166,7 +166,7 @@ func (c *Config) ports() (list []Port) {
 			case errors.Is(err, errors.ErrUnsupported):
 				continue
 			default:
-				p.Taken, p.Error = isTaken(err), plain(err)
+				p.Taken, p.Error = isTaken(err), inWords(err)
 			}
 			list = append(list, p)
 		}
@@ -261,7 +261,7 @@ func (x *examination) test(e Endpoint) {
 	x.start(func() func() {
 		addresses, err := x.cfg.resolve(x.probing, e)
 		return func() {
-			p.Error = plain(err)
+			p.Error = inWords(err)
 			for _, a := range addresses {
 				x.probe(a, func(m *Mailbox) {
 					p.Mailboxes = append(p.Mailboxes, m)

@@ -111,7 +111,7 @@ func TestWrap(t *testing.T) {
 
 // What others name themselves does not steer the terminal.
 func TestClean(t *testing.T) {
-	if got := clean("bob\x1b[2J\r\n\u202e grün"); got != "bob�[2J��� grün" {
+	if got := clean("bob\x1b[2J\r\n\u202e grün"); got != `bob\x1b[2J\r\n\u202e grün` {
 		t.Errorf("%q", got)
 	}
 }
@@ -134,7 +134,7 @@ func TestComplaints(t *testing.T) {
 		log.Error().Dur("took", time.Second).Msg("again")
 	}
 	got := c.list()
-	if len(got) != maxComplaints || got[0] != "sending beacons failed on eth0 to 10.0.0.255:5670: no�room" || got[1] != "trouble (x): why" || got[2] != "again" {
+	if len(got) != maxComplaints || got[0] != "sending beacons failed on eth0 to 10.0.0.255:5670: no\\nroom" || got[1] != "trouble (x): why" || got[2] != "again" {
 		t.Errorf("%q", got)
 	}
 }

@@ -31,7 +31,7 @@ func (c *Config) probe(ctx context.Context, address netip.AddrPort) *Mailbox {
 	defer cancel()
 	nc, err := c.dial(dialling, address.String())
 	if err != nil {
-		m.Answer, m.Error, m.Here = notConnected(err), plain(err), isOwn(err)
+		m.Answer, m.Error, m.Here = notConnected(err), inWords(err), isOwn(err)
 	} else {
 		if local, err := netip.ParseAddrPort(nc.LocalAddr().String()); err == nil {
 			from := local.Addr().Unmap().WithZone("")
@@ -39,7 +39,7 @@ func (c *Config) probe(ctx context.Context, address netip.AddrPort) *Mailbox {
 		}
 		id, err := zmtp.Probe(ctx, nc, zmtp.Config{HandshakeTimeout: probeTimeout})
 		m.Answer, m.UUID = answerOf(id, err)
-		m.Error = plain(err)
+		m.Error = inWords(err)
 	}
 	if ctx.Err() != nil && !m.Answer.good() {
 		m.Answer, m.Error = Untested, ""
@@ -95,8 +95,8 @@ func answerOf(identity []byte, err error) (Answer, *uuid.UUID) {
 	return Other, nil
 }
 
-// plain gives an error's words without what the reader knows already: which package, and to where.
-func plain(err error) string {
+// inWords gives an error's words without what the reader knows already: which package, and to where.
+func inWords(err error) string {
 	if err == nil {
 		return ""
 	}

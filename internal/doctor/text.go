@@ -7,21 +7,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"unicode"
 
+	"github.com/go-zre/go-zre/internal/plain"
 	"github.com/go-zre/go-zre/internal/srv"
 	"github.com/go-zre/go-zre/zre"
 )
 
 // clean makes text of others fit for a terminal: what is not printable could steer it.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
-}
+func clean(s string) string { return plain.Text(s) }
 
 // complaints is where the node logs. It keeps what a person can use of the first lines.
 type complaints struct {

@@ -28,8 +28,8 @@ func (q *Queue) Activity() Activity {
 	defer q.mu.Unlock()
 	return Activity{
 		arrived:  q.arrived,
-		takes:    q.takes,
-		work:     len(q.pending) > 0 || q.unfinished > 0,
+		takes:    q.takes + q.handled.Load(),
+		work:     len(q.pending) > 0 || q.unfinished > 0 || q.serving.Load() > 0,
 		halfFull: q.messages > q.limits.Messages/2 || q.octets > q.limits.Octets/2,
 	}
 }

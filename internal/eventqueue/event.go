@@ -24,6 +24,7 @@ const (
 	State
 	Leader         // of a group; Peer is it, which may be this node
 	ProblemChanged // of no session: a problem began, has another cause, or is solved
+	Request        // a WHISPER that is a request: its first frame is the head (internal/request)
 )
 
 // Reason says why a peer exited.
@@ -68,7 +69,7 @@ type Event struct {
 	Err    error        // Exit for Unreachable: of the last attempt to dial, or that the way takes no data
 	Peer   *Peer
 	Group  string        // Join, Leave, Shout, Leader
-	Frames [][]byte      // Whisper, Shout; one at least. The application owns them
+	Frames [][]byte      // Whisper, Shout, Request; one at least. The application owns them
 	Origin memory.Origin // of the frames, to give them back
 
 	Problem *Problem // ProblemChanged; Peer is that of the problem, or empty

@@ -19,6 +19,8 @@ type Queue struct {
 	noMessages bool          // there are no WHISPER and SHOUT, so what waits may be condensed
 	ready      chan struct{} // holds one token when a waiting application shall look again
 	done       chan struct{} // closed with the queue
+	serving    atomic.Int64  // events that were taken, and are not handled yet, see Serving
+	handled    atomic.Uint64 // those that were
 
 	_          [64]byte      // what is below changes with each message, in another processor's cache than that of who reads
 	mu         sync.Mutex    // guards all below, and every Stream's ended
@@ -55,6 +57,7 @@ type Stream struct {
 	ended    bool // Exit was told
 	via      traffic.Transport
 	received traffic.Count
+	hold     hold
 
 	stalled atomic.Int32 // how many readers wait for room: one for each connection of the peer
 }
@@ -109,6 +112,7 @@ func (q *Queue) Push(s *Stream, e Event) {
 	case Exit:
 		s.ended = true
 		q.forget(s)
+		q.release(s)
 		q.wake() // its reader may wait
 	case Evasive, Silent, State:
 		// These repeat for ever: an application that does not read loses them rather than memory.
@@ -143,7 +147,7 @@ func (q *Queue) membershipFull() bool {
 func (q *Queue) Deliver(s *Stream, e *Event, octets int64, stop <-chan struct{}) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for !s.ended && q.full(octets, Limits{}) {
+	for !s.ended && (q.isHeld(s) || q.full(octets, Limits{})) {
 		if !q.waitIn(s, stop) {
 			return false
 		}
@@ -163,7 +167,7 @@ func (q *Queue) Offer(s *Stream, e *Event, octets int64, more Limits) error {
 	switch {
 	case q.closed || s.ended:
 		return ErrEnded
-	case q.full(octets, more):
+	case q.isHeld(s) || q.full(octets, more):
 		return ErrFull
 	}
 	q.message(s, e, octets)
@@ -177,7 +181,7 @@ func (q *Queue) Admits(s *Stream, octets int64, more Limits) error {
 	switch {
 	case q.closed || s.ended:
 		return ErrEnded
-	case q.full(octets, more):
+	case q.isHeld(s) || q.full(octets, more):
 		return ErrFull
 	}
 	return nil
@@ -229,12 +233,12 @@ func (q *Queue) Admit(s *Stream, stop <-chan struct{}) bool {
 	return !q.closed
 }
 
-// Room returns a channel that is closed once the application has taken what is pending, or earlier. It is for a sender whose Offer found
+// Room returns a channel that is closed once the application has taken what is pending, or earlier. It is for a sender to a stream whose Offer found
 // none, and is not closed with the queue.
-func (q *Queue) Room() <-chan struct{} {
+func (q *Queue) Room(s *Stream) <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.messages == 0 {
+	if q.messages == 0 && !q.isHeld(s) {
 		return alreadyClosed
 	}
 	return q.nextRoom()

@@ -252,11 +252,11 @@ func TestRoom(t *testing.T) {
 			return false
 		}
 	}
-	if !isClosed(q.Room()) {
+	if !isClosed(q.Room(s)) {
 		t.Error("an empty queue has no room")
 	}
 	fill(q, s, 5, 1)
-	room := q.Room()
+	room := q.Room(s)
 	if isClosed(room) || !q.HasWaiters() {
 		t.Error("a full queue has room")
 	}

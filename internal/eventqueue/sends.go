@@ -14,6 +14,7 @@ import (
 // sends is what the queue knows of the application's sends that wait.
 type sends struct {
 	waiting atomic.Int32  // how many
+	holds   atomic.Int32  // how many streams are held
 	read    atomic.Uint64 // how often the application came for an event while one waited
 }
 
@@ -32,7 +33,14 @@ func Size(frames [][]byte) (octets int64) {
 }
 
 // BeginWait takes note that a send of the application waits; EndWait ends that. Meanwhile Read counts.
-func (q *Queue) BeginWait() { q.sends.waiting.Add(1) }
+func (q *Queue) BeginWait() {
+	q.sends.waiting.Add(1)
+	if q.sends.holds.Load() > 0 {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.wake()
+	}
+}
 
 // EndWait takes note that a send waits no more. It tells whether the send had called Lift.
 func (q *Queue) EndWait(lifted bool) {
@@ -111,7 +119,7 @@ func (q *Queue) takeFirst(n int) []Event {
 	q.pending = q.pending[n:]
 	for i := range taken {
 		switch e := &taken[i]; e.Kind {
-		case Whisper, Shout:
+		case Whisper, Shout, Request:
 			q.messages--
 			q.octets = max(q.octets-Size(e.Frames), 0)
 		case ProblemChanged: // counts nowhere

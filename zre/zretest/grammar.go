@@ -69,6 +69,8 @@ func (g *Grammar) Check(event zre.Event) error {
 		}
 	case zre.Whisper:
 		return s.count(peer, "", e.Frames)
+	case zre.Request:
+		return s.count(peer, "", e.Frames) // it is a whisper on the wire
 	case zre.Shout:
 		return s.count(peer, e.Group, e.Frames)
 	}

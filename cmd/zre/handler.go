@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/go-zre/go-zre/zre"
+)
+
+// handledLine is a line of zre on --json.
+type handledLine struct {
+	Event   string  `json:"event"` // "handled"
+	Peer    string  `json:"peer"`
+	Name    string  `json:"name"`
+	Group   string  `json:"group,omitempty"`
+	Status  int     `json:"status"`
+	Elapsed float64 `json:"elapsed_ms"`
+	Error   string  `json:"error,omitempty"`
+}
+
+// handler runs a program for each message.
+type handler struct {
+	*session
+	kind    string   // shout, whisper or request
+	names   []string // of groups or requests
+	program []string
+	json    bool
+	reply   bool
+	timeout time.Duration
+	free    chan struct{} // has room for as many as may run at once
+	running sync.WaitGroup
+}
+
+// job is one message to handle.
+type job struct {
+	kind, group, request string
+	peer                 *zre.Peer
+	frames               [][]byte
+	asked                zre.Request // of a request
+}
+
+// handle runs the program for each message, until ctx ends or count messages were handled. It waits for those that run.
+func (h *handler) handle(ctx context.Context, count int) {
+	defer h.running.Wait()
+	handled := 0
+	for event := range h.node.All(ctx) {
+		if p, ok := event.(zre.Problem); ok && !p.Solved {
+			h.complain(h.cmd, errors.New(p.String()))
+		}
+		j := h.job(ctx, event)
+		if j == nil {
+			continue
+		}
+		select {
+		case h.free <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		h.running.Go(func() {
+			defer func() { <-h.free }()
+			h.run(ctx, j)
+		})
+		if handled++; handled == count {
+			return
+		}
+	}
+}
+
+// job returns what there is to do about an event; nil if nothing is.
+func (h *handler) job(ctx context.Context, event zre.Event) *job {
+	j := &job{peer: event.From()}
+	switch e := event.(type) {
+	case zre.Shout:
+		j.kind, j.group, j.frames = "shout", e.Group, e.Frames
+	case zre.Whisper:
+		j.kind, j.frames = "whisper", e.Frames
+	case zre.Request:
+		j.kind, j.request, j.frames, j.asked = "request", e.Name(), e.Frames[1:], e
+		if h.kind != "request" || !slices.Contains(h.names, j.request) {
+			_ = e.ReplyError(ctx, "there is nothing that answers such a request") // who asked may be gone
+			return nil
+		}
+	}
+	if j.kind != h.kind {
+		return nil
+	}
+	return j
+}
+
+// run runs the program for one message.
+func (h *handler) run(ctx context.Context, j *job) {
+	began := time.Now()
+	if h.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, h.timeout, fmt.Errorf("ended after %v", h.timeout))
+		defer cancel()
+	}
+	printed, err := h.start(ctx, j)
+	l := handledLine{Event: "handled", Peer: j.peer.UUID.String(), Name: j.peer.Name, Group: j.group, Elapsed: float64(time.Since(began).Microseconds()) / 1000}
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		l.Status = exit.ExitCode()
+		if ctx.Err() != nil {
+			l.Error = context.Cause(ctx).Error()
+		}
+	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
+		l.Status, l.Error = -1, err.Error()
+	}
+	h.answer(j, printed, l.Status)
+	h.tell(l, err)
+}
+
+// start runs the program to its end. It returns what that printed, if it is wanted.
+func (h *handler) start(ctx context.Context, j *job) ([]byte, error) {
+	program := exec.CommandContext(ctx, h.program[0], h.program[1:]...)
+	program.Cancel = func() error { return program.Process.Signal(syscall.SIGTERM) }
+	program.WaitDelay = 2 * time.Second
+	program.Env = append(os.Environ(), j.facts()...)
+	readers := make([]io.Reader, len(j.frames))
+	for i, frame := range j.frames {
+		readers[i] = bytes.NewReader(frame)
+	}
+	program.Stdin = io.MultiReader(readers...)
+	program.Stderr = h.errs
+	var printed bytes.Buffer
+	switch {
+	case h.reply || h.kind == "request":
+		program.Stdout = &printed
+	case h.json:
+		program.Stdout = h.errs
+	default:
+		program.Stdout = h.out
+	}
+	err := program.Run()
+	return printed.Bytes(), err
+}
+
+// answerTime is how long an answer may wait for a peer that is busy.
+const answerTime = 5 * time.Second
+
+// answer sends what the program printed, where that is wanted.
+func (h *handler) answer(j *job, printed []byte, status int) {
+	ctx, cancel := context.WithTimeout(context.Background(), answerTime) // also when the command ends
+	defer cancel()
+	var err error
+	switch {
+	case j.kind == "request" && status == 0:
+		err = j.asked.Reply(ctx, printed)
+	case j.kind == "request":
+		err = j.asked.ReplyError(ctx, fmt.Sprintf("it failed, with status %d", status))
+	case h.reply && status == 0 && len(printed) > 0:
+		err = h.node.Whisper(ctx, j.peer.UUID, printed)
+	}
+	if err != nil {
+		h.complain(h.cmd, fmt.Errorf("reply to %s: %w", quoted(j.peer.Name), cause(err)))
+	}
+}
+
+func (h *handler) tell(l handledLine, err error) {
+	switch {
+	case h.json:
+		h.session.json(l)
+	case err != nil && l.Error != "":
+		h.complain(h.cmd, fmt.Errorf("%s for %s: %s", h.program[0], quoted(l.Name), l.Error))
+	case err != nil:
+		h.complain(h.cmd, fmt.Errorf("%s for %s: %w", h.program[0], quoted(l.Name), err))
+	}
+}
+
+// facts are what the program is told of a message, as environment variables.
+func (j *job) facts() []string {
+	sizes := make([]string, len(j.frames))
+	for i, frame := range j.frames {
+		sizes[i] = strconv.Itoa(len(frame))
+	}
+	list := []string{
+		"ZRE_EVENT=" + j.kind,
+		"ZRE_EVENT_PEER=" + j.peer.UUID.String(),
+		"ZRE_EVENT_NAME=" + j.peer.Name,
+		"ZRE_EVENT_GROUP=" + j.group,
+		"ZRE_EVENT_REQUEST=" + j.request,
+		"ZRE_EVENT_FRAMES=" + strconv.Itoa(len(j.frames)),
+		"ZRE_EVENT_SIZES=" + strings.Join(sizes, " "),
+	}
+	for i, fact := range list {
+		list[i] = strings.ReplaceAll(fact, "\x00", "\uFFFD") // which no variable can hold
+	}
+	return list
+}

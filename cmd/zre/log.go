@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/go-zre/go-zre/internal/plain"
+)
+
+// levels are those of --log.
+var levels = []string{"debug", "info", "warn", "error"}
+
+// logger logs on standard error, from a level on; "" is none. What the node warns of goes to others too.
+func logger(errs io.Writer, level string, warned ...zerolog.LevelWriter) (zerolog.Logger, error) {
+	least := zerolog.Disabled
+	if level != "" {
+		if !slices.Contains(levels, level) {
+			return zerolog.Nop(), misused("--log %q: choose %s", level, strings.Join(levels, ", "))
+		}
+		var err error
+		if least, err = zerolog.ParseLevel(level); err != nil {
+			return zerolog.Nop(), err
+		}
+	}
+	console := zerolog.ConsoleWriter{Out: plainLines{errs}, NoColor: true, TimeFormat: "15:04:05.000", TimeLocation: time.Local}
+	writers := []io.Writer{&zerolog.FilteredLevelWriter{Writer: zerolog.LevelWriterAdapter{Writer: console}, Level: least}}
+	for _, w := range warned {
+		writers = append(writers, &zerolog.FilteredLevelWriter{Writer: w, Level: zerolog.WarnLevel})
+		least = min(least, zerolog.WarnLevel)
+	}
+	return zerolog.New(zerolog.MultiLevelWriter(writers...)).Level(least).With().Timestamp().Logger(), nil
+}
+
+// WriteLevel implements zerolog.LevelWriter: a warning of the node is an event. Problems are events of their own.
+func (p *piper) WriteLevel(_ zerolog.Level, text []byte) (int, error) {
+	var l map[string]any
+	if json.Unmarshal(text, &l) != nil || l["problem"] != nil {
+		return len(text), nil
+	}
+	message := fmt.Sprint(l["message"])
+	for _, key := range slices.Sorted(maps.Keys(l)) {
+		switch key {
+		case "level", "time", "message":
+		default:
+			message += fmt.Sprintf("; %s: %v", key, l[key])
+		}
+	}
+	p.fail(errors.New(message))
+	return len(text), nil
+}
+
+// Write implements io.Writer, as zerolog.LevelWriter wants it.
+func (p *piper) Write(text []byte) (int, error) { return p.WriteLevel(zerolog.WarnLevel, text) }
+
+// plainLines writes lines without what could command a terminal.
+type plainLines struct{ w io.Writer }
+
+func (p plainLines) Write(text []byte) (int, error) {
+	line := bytes.TrimSuffix(text, []byte("\n"))
+	if _, err := io.WriteString(p.w, plain.Text(string(line))+"\n"); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}

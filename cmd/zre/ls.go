@@ -1,0 +1,149 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/zre"
+)
+
+// selfLine is this node in JSON.
+type selfLine struct {
+	UUID     string `json:"uuid"`
+	Name     string `json:"name"`
+	Endpoint string `json:"endpoint"`
+}
+
+// lsResult is what zre ls --json prints.
+type lsResult struct {
+	Self  selfLine   `json:"self"`
+	Peers []peerLine `json:"peers"`
+}
+
+func (c *cli) ls() *cobra.Command {
+	var asJSON bool
+	var group string
+	var w waiting
+	cmd := &cobra.Command{
+		Use:   "ls [options]",
+		Short: "Lists the nodes of the network.",
+		Long:  "Lists the nodes of the network: it runs a node for two seconds, and prints whom that has met.",
+		Example: `  zre ls                         who is there
+  zre ls --group CHAT            who is in a group
+  zre ls --wait-for 3 --json     as soon as three are there, for programs`,
+		Annotations: map[string]string{
+			noteExit: "0 it listed, also if nobody is there; 1 fewer came than --wait-for says; 2 wrong usage",
+			noteJSON: `With --json it prints one object: self (uuid, name, endpoint) and peers, a list with peer (the UUID), name, endpoint, transport, headers, groups and state of each, as far as there are any.`,
+		},
+		Args:              noArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	jsonFlag(cmd, &asJSON, "print one object of JSON")
+	stringFlag(cmd, &group, "group", "group", "list the members of this group alone")
+	w.flags(cmd, "nodes")
+	flags := c.nodeFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := checkGroup(group); group != "" && err != nil {
+			return err
+		}
+		node, err := flags.start(cmd.Context(), cmd, nil, zre.WithDiscard())
+		if err != nil {
+			return err
+		}
+		defer node.Close()
+		s := &session{cli: c, cmd: cmd, node: node}
+		list := node.Peers
+		whom := "nodes"
+		if group != "" {
+			list = func() []*zre.Peer { return node.PeersIn(group) }
+			whom = "members of " + quoted(group)
+		}
+		peers, err := s.members(cmd.Context(), w, whom, list)
+		if err != nil {
+			return err
+		}
+		c.list(node, peers, asJSON)
+		if len(peers) == 0 && !asJSON {
+			fmt.Fprintf(c.errs, "%s: there are no %s; zre doctor tells why nodes do not find each other\n", cmd.CommandPath(), whom)
+		}
+		return nil
+	}
+	return cmd
+}
+
+// checkGroup tells what is wrong with the name of a group.
+func checkGroup(group string) error {
+	node, err := zre.NewNode()
+	if err == nil {
+		err = node.Join(group)
+	}
+	if err != nil {
+		return misused("%s", strings.TrimPrefix(cause(err).Error(), "join: "))
+	}
+	return nil
+}
+
+// list prints peers.
+func (c *cli) list(node *zre.Node, peers []*zre.Peer, asJSON bool) {
+	if asJSON {
+		result := lsResult{Self: selfLine{node.UUID().String(), node.Name(), node.Endpoint()}, Peers: []peerLine{}}
+		for _, p := range peers {
+			result.Peers = append(result.Peers, peerLineOf(p))
+		}
+		c.json(result)
+		return
+	}
+	if len(peers) == 0 {
+		return
+	}
+	rows := [][]string{{"NAME", "UUID", "STATE", "BY", "ENDPOINT", "GROUPS"}}
+	for _, p := range peers {
+		state := stateOf(p.State)
+		if state == "" {
+			state = "-"
+		}
+		rows = append(rows, []string{plain.Text(p.Name), short(p), state, p.Transport, plain.Text(p.Endpoint), plain.Text(strings.Join(p.Groups, ", "))})
+	}
+	c.table(rows)
+}
+
+// short is the beginning of a UUID, enough to name a peer where there are not very many.
+func short(p *zre.Peer) string { return p.UUID.String()[:8] }
+
+// maxName is how wide the column of names is at most.
+const maxName = 32
+
+// table prints rows below a head, in the width of the terminal: columns that have no room there are cut off.
+func (c *cli) table(rows [][]string) {
+	widths := make([]int, len(rows[0]))
+	for _, r := range rows {
+		for i, cell := range r {
+			widths[i] = max(widths[i], plain.Width(cell))
+		}
+	}
+	widths[0] = min(widths[0], maxName)
+	if c.width > 0 {
+		widths[0] = min(widths[0], max(8, c.width/3))
+	}
+	for n, r := range rows {
+		var line strings.Builder
+		for i, cell := range r {
+			if i == len(r)-1 {
+				line.WriteString(cell)
+				break
+			}
+			line.WriteString(plain.Pad(cell, widths[i]) + "  ")
+		}
+		text := strings.TrimRight(line.String(), " ")
+		if c.width > 0 {
+			text = plain.Truncate(text, c.width)
+		}
+		if n == 0 {
+			text = c.paint(faint, text)
+		}
+		c.say("%s", text)
+	}
+}

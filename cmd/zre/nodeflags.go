@@ -1,0 +1,422 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/go-zre/go-zre/internal/keyfiles"
+	"github.com/go-zre/go-zre/zre"
+)
+
+// A nodeOption is one option of the nodes that commands run. It is given on the command line (--listen), in the environment (ZRE_LISTEN), or
+// in the configuration file (listen).
+type nodeOption struct {
+	name   string
+	value  string // what its value is, in a word; "" for an option that is on or off
+	usage  string
+	many   bool                             // it may be given several times
+	choose []string                         // the values that there are, for completion
+	paired bool                             // whether a value can be used depends on other options
+	option func(string) (zre.Option, error) // nil for those of keyfiles
+}
+
+// nodeOptions declares all of them, for all commands.
+var nodeOptions = []nodeOption{
+	{name: "interface", value: "interface", many: true, option: text(func(s string) zre.Option { return zre.WithInterfaces(s) }),
+		usage: "a network interface to use: a name, a glob, an address or a CIDR, or after ! what to leave out (default: every usable one)"},
+	{name: "port", value: "port", option: number(zre.WithBeaconPort, 1, 55535),
+		usage: "the UDP port of the beacons (default 5670); nodes with another one are another network"},
+	{name: "name", value: "name", option: plainText(zre.WithName),
+		usage: "the name that peers see (default: from the UUID; of commands but pipe: that of the command)"},
+	{name: "uuid", value: "UUID", option: withUUID, usage: "the node's UUID (default: random)"},
+	{name: "header", value: "NAME=VALUE", many: true, option: withHeader, usage: "a header that peers see"},
+	{name: "listen", value: "endpoint", option: text(zre.WithListen),
+		usage: "the endpoint to listen at, as tcp://*:5671 or tcp://192.168.1.7:5671 (default: a free port from 49152 up)"},
+	{name: "advertise", value: "endpoint", option: text(zre.WithAdvertise),
+		usage: "the endpoint at which peers reach this node, as tcp://203.0.113.7:5671 (default: its own; for NAT)"},
+	{name: "peer", value: "endpoint", many: true, option: withPeer,
+		usage: "the endpoint of a peer that beacons do not reach, as tcp://host:5671"},
+	{name: "srv", value: "domain", many: true, option: text(func(s string) zre.Option { return zre.WithSRV(s) }),
+		usage: "a domain whose SRV records (_zre._tcp) name such endpoints"},
+	{name: "resolver", value: "server", option: text(zre.WithResolver),
+		usage: "the DNS server that --srv asks, as 10.0.0.2 or 10.0.0.2:8600 (default: the system's)"},
+	{name: "gossip-bind", value: "endpoint", many: true, option: text(func(s string) zre.Option { return zre.WithGossipBind(s) }),
+		usage: "be a gossip hub at that endpoint, as tcp://*:5672"},
+	{name: "gossip-connect", value: "endpoint", many: true, option: text(func(s string) zre.Option { return zre.WithGossipConnect(s) }),
+		usage: "the endpoint of a gossip hub, as tcp://hub:5672"},
+	{name: "no-beacons", option: onOff(zre.WithoutBeacons), usage: "neither send nor hear beacons: find peers by --peer, --srv and gossip alone"},
+	{name: "ttl", value: "number", option: number(zre.WithTTL, 1, 255),
+		usage: "how far beacons with a state travel: one more than the routers that may pass them on (default 1)"},
+	{name: "group-address", value: "address", many: true, option: withGroupAddress,
+		usage: "the multicast address of beacons with a state (default 239.255.90.82)"},
+	{name: "transport", value: "name", option: withTransport, choose: []string{"tcp", "ipc", "inproc"},
+		usage: "how messages travel: tcp alone, ipc within a host, or inproc within a process (default: the best that leads there)"},
+	{name: "interval", value: "time", option: duration(zre.WithBeaconInterval),
+		usage: "time between beacons, as 500ms or 2s; a bare number counts milliseconds (default 1s)"},
+	{name: "evasive", value: "time", paired: true, option: duration(zre.WithEvasiveTimeout),
+		usage: "time of silence until a peer is asked for a sign of life (default 5s)"},
+	{name: "silent", value: "time", paired: true, option: duration(zre.WithSilentTimeout),
+		usage: "time of silence, though asked for a sign of life, until a peer is told to be silent (default: twice --evasive)"},
+	{name: "expired", value: "time", paired: true, option: duration(zre.WithExpiredTimeout),
+		usage: "time of silence until a peer is given up (default 30s)"},
+	{name: "send-timeout", value: "time", option: duration(zre.WithSendTimeout),
+		usage: "time to wait for a peer that takes no messages, until it is given up (default 5s)"},
+	{name: "linger", value: "time", option: duration(zre.WithLinger), usage: "time to go on sending what is queued, at the end (default 5s)"},
+	{name: "cert", value: "path", usage: "the certificate of a secure node, as zre keygen makes it: it meets secure nodes alone"},
+	{name: "authorize", value: "path", many: true, usage: "with --cert: let in those alone whose certificates are there, a file or a folder (default: all secure nodes)"},
+	{name: "state-by-broadcast", option: onOff(zre.WithStateByBroadcast),
+		usage: "beacons with a state by broadcast, in place of RFC 36's; IT KILLS PYRE: every pyre node that hears one dies"},
+	{name: "elections-to-all", option: onOff(zre.WithElectionsToAll),
+		usage: "send ELECT and LEADER to every member of a group, for C zyre's that do not contest; pyre and zyre.js drop this node for them, gyre dies"},
+}
+
+// text is an option that the library reads.
+func text(option func(string) zre.Option) func(string) (zre.Option, error) {
+	return func(s string) (zre.Option, error) {
+		if s == "" {
+			return nil, errors.New("want a value; leave the option out for its default")
+		}
+		return option(s), nil
+	}
+}
+
+// plainText is one that may be empty.
+func plainText(option func(string) zre.Option) func(string) (zre.Option, error) {
+	return func(s string) (zre.Option, error) { return option(s), nil }
+}
+
+func number(option func(int) zre.Option, least, most int) func(string) (zre.Option, error) {
+	return func(s string) (zre.Option, error) {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < least || n > most {
+			return nil, fmt.Errorf("want %d to %d", least, most)
+		}
+		return option(n), nil
+	}
+}
+
+func duration(option func(time.Duration) zre.Option) func(string) (zre.Option, error) {
+	return func(s string) (zre.Option, error) {
+		d, err := parseDuration(s)
+		return option(d), err
+	}
+}
+
+func onOff(option func() zre.Option) func(string) (zre.Option, error) {
+	return func(s string) (zre.Option, error) {
+		on, err := parseSwitch(s)
+		if !on {
+			return nil, err
+		}
+		return option(), nil
+	}
+}
+
+func withUUID(s string) (zre.Option, error) {
+	id, err := uuid.Parse(s)
+	if err != nil {
+		return nil, errors.New("want a UUID, as 01234567-89ab-cdef-0123-456789abcdef")
+	}
+	return zre.WithUUID(id), nil
+}
+
+func withHeader(s string) (zre.Option, error) {
+	name, value, ok := strings.Cut(s, "=")
+	if !ok {
+		return nil, errors.New("want NAME=VALUE")
+	}
+	return zre.WithHeader(name, value), nil
+}
+
+func withPeer(s string) (zre.Option, error) {
+	if _, _, err := net.SplitHostPort(strings.TrimPrefix(s, "tcp://")); err != nil || !strings.HasPrefix(s, "tcp://") {
+		return nil, errors.New("want tcp://HOST:PORT, as tcp://robot.example:5671")
+	}
+	return zre.WithPeers(s), nil
+}
+
+func withGroupAddress(s string) (zre.Option, error) {
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		return nil, errors.New("want a multicast address, such as 239.255.90.82")
+	}
+	return zre.WithMulticastGroup(addr), nil
+}
+
+func withTransport(s string) (zre.Option, error) {
+	switch s {
+	case "tcp", "ipc", "inproc":
+		return zre.WithTransports("tcp", s), nil
+	}
+	return nil, errors.New("choose tcp, ipc or inproc")
+}
+
+func parseDuration(s string) (time.Duration, error) {
+	if n, err := strconv.Atoi(s); err == nil {
+		return time.Duration(n) * time.Millisecond, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return 0, errors.New("want a time such as 500ms or 2s, or a number of milliseconds")
+	}
+	return d, nil
+}
+
+func parseSwitch(s string) (bool, error) {
+	on, err := strconv.ParseBool(s)
+	if err != nil {
+		return false, errors.New("want true or false")
+	}
+	return on, nil
+}
+
+// environment is the variable of an option.
+func (o *nodeOption) environment() string {
+	return "ZRE_" + strings.ToUpper(strings.ReplaceAll(o.name, "-", "_"))
+}
+
+// check says what is wrong with a value.
+func (o *nodeOption) check(s string) error {
+	if o.option == nil {
+		if s == "" {
+			return errors.New("want a path")
+		}
+		return nil
+	}
+	option, err := o.option(s)
+	if err != nil || option == nil || o.paired {
+		return cause(err)
+	}
+	_, err = zre.NewNode(option)
+	if err = cause(err); err != nil {
+		if _, why, ok := strings.Cut(err.Error(), strconv.Quote(s)+": "); ok { // the value is named beside it
+			err = errors.New(why)
+		}
+	}
+	return err
+}
+
+// cause takes away from an error which Go function found it: the option and its value are named beside it.
+func cause(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	for _, prefix := range []string{"zre: ", "node: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	if strings.HasPrefix(text, "With") {
+		if _, rest, ok := strings.Cut(text, "): "); ok {
+			text = rest
+		} else if _, rest, ok := strings.Cut(text, ": "); ok {
+			text = rest
+		}
+	}
+	return errors.New(text)
+}
+
+// nodeValue is an option with the values that it was given.
+type nodeValue struct {
+	*nodeOption
+	set []string
+}
+
+// Set implements pflag.Value.
+func (v *nodeValue) Set(s string) error {
+	if err := v.check(s); err != nil {
+		return err
+	}
+	if !v.many {
+		v.set = v.set[:0]
+	}
+	v.set = append(v.set, s)
+	return nil
+}
+
+func (v *nodeValue) String() string { return strings.Join(v.set, ",") }
+
+// Type implements pflag.Value. It is the word for the value in the help.
+func (v *nodeValue) Type() string { return v.value }
+
+// nodeFlags are the options of the node that a command runs.
+type nodeFlags struct {
+	cli                     *cli
+	values                  []*nodeValue
+	network, config, logged string
+}
+
+const noteNode = "node" // annotation of an option that is one of the node
+
+// nodeFlags adds the options of a node to a command: those named, or all.
+func (c *cli) nodeFlags(cmd *cobra.Command, names ...string) *nodeFlags {
+	f := &nodeFlags{cli: c}
+	for i := range nodeOptions {
+		o := &nodeOptions[i]
+		if len(names) > 0 && !slices.Contains(names, o.name) {
+			continue
+		}
+		v := &nodeValue{nodeOption: o}
+		f.values = append(f.values, v)
+		usage := o.usage
+		if o.many {
+			usage += "; repeatable"
+		}
+		flag := cmd.Flags().VarPF(v, o.name, "", usage)
+		if o.value == "" {
+			flag.NoOptDefVal = "true"
+		}
+		complete := cobra.NoFileCompletions
+		switch {
+		case o.choose != nil:
+			complete = cobra.FixedCompletions(o.choose, cobra.ShellCompDirectiveNoFileComp)
+		case o.name == "interface":
+			complete = completeInterfaces
+		case o.option == nil: // a file
+			complete = nil
+		}
+		f.note(cmd, flag, complete)
+	}
+	f.note(cmd, stringFlag(cmd, &f.network, "network", "name", "a network of the configuration file, with options of its own (also ZRE_NETWORK)"), f.completeNetworks)
+	f.note(cmd, stringFlag(cmd, &f.config, "config", "file", "the configuration file (also ZRE_CONFIG; default "+defaultConfig+")"), nil)
+	f.note(cmd, stringFlag(cmd, &f.logged, "log", "level", "log what happens inside on standard error: "+strings.Join(levels, ", ")+" (also ZRE_LOG)"),
+		cobra.FixedCompletions(levels, cobra.ShellCompDirectiveNoFileComp))
+	return f
+}
+
+func (f *nodeFlags) note(cmd *cobra.Command, flag *pflag.Flag, complete cobra.CompletionFunc) {
+	flag.Annotations = map[string][]string{noteNode: nil}
+	if complete != nil {
+		_ = cmd.RegisterFlagCompletionFunc(flag.Name, complete) // fails for unknown flags alone
+	}
+}
+
+// resolve finds the values of options that the command line leaves open: in the environment, or in the network of the configuration file.
+func (f *nodeFlags) resolve(cmd *cobra.Command) error {
+	given := func(name string) bool { return cmd.Flags().Changed(name) }
+	for _, o := range []struct {
+		name, variable string
+		into           *string
+	}{{"network", "ZRE_NETWORK", &f.network}, {"config", "ZRE_CONFIG", &f.config}, {"log", "ZRE_LOG", &f.logged}} {
+		if !given(o.name) {
+			*o.into = os.Getenv(o.variable)
+		}
+	}
+	network, err := loadNetwork(f.config, f.network)
+	if err != nil {
+		return &usageError{err: err}
+	}
+	for _, v := range f.values {
+		if given(v.name) {
+			continue
+		}
+		set, from := network.values[v.name], network.from+"."+v.name
+		if s := os.Getenv(v.environment()); s != "" {
+			set, from = []string{s}, v.environment()
+			if v.many {
+				set = strings.Split(s, ",")
+			}
+		}
+		for _, s := range set {
+			if err := v.Set(strings.TrimSpace(s)); err != nil {
+				return misused("%s %q: %w", from, s, err)
+			}
+		}
+	}
+	return nil
+}
+
+// get returns the values of an option, after resolve.
+func (f *nodeFlags) get(name string) []string {
+	for _, v := range f.values {
+		if v.name == name {
+			return v.set
+		}
+	}
+	return nil
+}
+
+// options returns the options for a node, after resolve.
+func (f *nodeFlags) options() ([]zre.Option, error) {
+	cert := ""
+	for _, s := range f.get("cert") {
+		cert = s
+	}
+	list, err := keyfiles.Options(cert, f.get("authorize"))
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range f.values {
+		if v.option == nil {
+			continue
+		}
+		for _, s := range v.set {
+			if option, err := v.option(s); err == nil && option != nil { // they were checked
+				list = append(list, option)
+			}
+		}
+	}
+	return append(list, f.cli.extra...), nil
+}
+
+// node makes a node by the options, and others that the command wants; it goes by the command's name if it was given no other.
+func (f *nodeFlags) node(cmd *cobra.Command, extra ...zre.Option) (*zre.Node, error) {
+	if err := f.resolve(cmd); err != nil {
+		return nil, err
+	}
+	log, err := logger(f.cli.errs, f.logged)
+	if err != nil {
+		return nil, err
+	}
+	if f.logged != "" {
+		extra = append([]zre.Option{zre.WithLogger(log)}, extra...)
+	}
+	options, err := f.options()
+	if err != nil {
+		return nil, err
+	}
+	node, err := zre.NewNode(append(extra, options...)...)
+	if err != nil {
+		return nil, &usageError{err: cause(err)}
+	}
+	return node, nil
+}
+
+// start makes a node and starts it, in groups from the beginning.
+func (f *nodeFlags) start(ctx context.Context, cmd *cobra.Command, groups []string, extra ...zre.Option) (*zre.Node, error) {
+	node, err := f.node(cmd, append([]zre.Option{zre.WithName(cmd.CommandPath())}, extra...)...)
+	if err != nil {
+		return nil, err
+	}
+	for _, group := range groups {
+		if err := node.Join(group); err != nil {
+			return nil, &usageError{err: cause(err)}
+		}
+	}
+	if err := begin(ctx, node); err != nil {
+		node.Close()
+		return nil, err
+	}
+	return node, nil
+}
+
+// startTime is how long a node may take to start. It does not wait for the network.
+const startTime = 10 * time.Second
+
+// begin starts a node. A signal does not stop it halfway, when others may have met it already: it says farewell afterwards.
+func begin(ctx context.Context, node *zre.Node) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTime)
+	defer cancel()
+	return cause(node.Start(ctx))
+}

@@ -1,0 +1,303 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// A pipeCommand is one that zre pipe takes.
+type pipeCommand struct {
+	name    string
+	need    []string // keys that it must have
+	may     []string // keys that it may have
+	content bool     // it has frames or text
+	about   string
+	do      func(ctx context.Context, p *piper, c *command) error // tells at once how it ended, unless it is later
+	later   bool                                                  // do calls p.done itself
+}
+
+// pipeCommands are all of them; quit is done by the loop that reads.
+var pipeCommands = []pipeCommand{
+	{name: "join", need: []string{"group"}, do: func(_ context.Context, p *piper, c *command) error { return p.node.Join(c.group()) }},
+	{name: "leave", need: []string{"group"}, do: func(_ context.Context, p *piper, c *command) error { return p.node.Leave(c.group()) }},
+	{name: "contest", need: []string{"group"}, about: "as --contest",
+		do: func(_ context.Context, p *piper, c *command) error { return p.node.Contest(c.group()) }},
+	{name: "shout", need: []string{"group"}, content: true, about: `or "frames":[base64, …] in place of "text"`, later: true, do: shoutCommand},
+	{name: "whisper", need: []string{"peer"}, content: true, about: "likewise", later: true, do: whisperCommand},
+	{name: "request", need: []string{"peer"}, may: []string{"timeout"}, content: true, about: "answered by a reply; timeout as 5s (default 10s)", later: true, do: requestCommand},
+	{name: "reply", need: []string{"request"}, content: true, about: "answers the request of that number", later: true, do: replyCommand},
+	{name: "reply-error", need: []string{"request", "error"}, about: "answers it with an error", later: true, do: replyErrorCommand},
+	{name: "flush", need: []string{"peer"}, may: []string{"timeout"}, about: "ok when the peer has read what was sent to it; timeout as 5s (default 10s)", later: true, do: flushCommand},
+	{name: "ping", need: []string{"peer"}, may: []string{"timeout"}, about: "answered by a pong; likewise", later: true, do: pingCommand},
+	{name: "state", need: []string{"state"}, about: "says what the node is doing: " + choices, do: func(_ context.Context, p *piper, c *command) error {
+		state, err := parseState(c.values["state"])
+		if err != nil {
+			return err
+		}
+		return p.node.SetState(state)
+	}},
+	{name: "add-peer", need: []string{"endpoint"}, about: "as --peer, from now on",
+		do: func(_ context.Context, p *piper, c *command) error { return p.node.AddPeers(c.values["endpoint"]) }},
+	{name: "remove-peer", need: []string{"endpoint"}, about: "and no longer",
+		do: func(_ context.Context, p *piper, c *command) error { return p.node.RemovePeers(c.values["endpoint"]) }},
+	{name: "add-srv", need: []string{"domain"}, about: "as --srv",
+		do: func(_ context.Context, p *piper, c *command) error { return p.node.AddSRV(c.values["domain"]) }},
+	{name: "remove-srv", need: []string{"domain"}, about: "and no longer",
+		do: func(_ context.Context, p *piper, c *command) error { return p.node.RemoveSRV(c.values["domain"]) }},
+	{name: "connect-gossip", need: []string{"endpoint"}, about: "as --gossip-connect",
+		do: func(_ context.Context, p *piper, c *command) error { return p.node.ConnectGossip(c.values["endpoint"]) }},
+	{name: "disconnect-gossip", need: []string{"endpoint"}, about: "and no longer",
+		do: func(_ context.Context, p *piper, c *command) error {
+			return p.node.DisconnectGossip(c.values["endpoint"])
+		}},
+	{name: "peers", about: "answered by an event peers", do: peersCommand},
+	{name: "quit", about: "ends, as the end of input does"},
+}
+
+// pipeKeys are the keys that commands have, each with its value in the help.
+var pipeKeys = map[string]string{"group": "G", "peer": "UUID", "timeout": "T", "state": "S", "endpoint": "E", "domain": "D", "request": "N", "error": `"…"`}
+
+// pipeInput is the help on commands.
+func pipeInput() string {
+	var b strings.Builder
+	b.WriteString("Commands, on standard input, each on a line. With an id (a string or a number) each is answered by an ok or an error event with it; without one by errors alone. " +
+		"An unknown key is an error, as a missing one is. Commands for one peer are done in their order; where a peer takes nothing, up to 1,000 wait for it, and nobody else does:\n")
+	for _, k := range pipeCommands {
+		fmt.Fprintf(&b, `  {"cmd":"%s"`, k.name)
+		for _, key := range k.need {
+			fmt.Fprintf(&b, `,"%s":%s`, key, pipeKeys[key])
+		}
+		for _, key := range k.may {
+			fmt.Fprintf(&b, `,"%s":%s`, key, pipeKeys[key])
+		}
+		if k.content {
+			b.WriteString(`,"text":["…"]`)
+		}
+		b.WriteString("}")
+		if k.about != "" {
+			b.WriteString("  " + k.about)
+		}
+		b.WriteString("\n")
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// command is one line of input.
+type command struct {
+	id      json.RawMessage // as it came; nil if there is none
+	kind    *pipeCommand
+	err     error // what is wrong with it
+	values  map[string]string
+	frames  [][]byte
+	timeout time.Duration
+	number  uint64 // of a request
+}
+
+func (c *command) quits() bool   { return c.err == nil && c.kind.name == "quit" }
+func (c *command) group() string { return c.values["group"] }
+
+// maxID bounds an id.
+const maxID = 1000
+
+// parseCommand reads a line.
+func parseCommand(text []byte) *command {
+	c := &command{values: make(map[string]string), timeout: flushTime}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(text, &fields); err != nil || fields == nil {
+		c.err = errors.New("not a JSON command: want an object, such as {\"cmd\":\"peers\"}")
+		if syntax := new(json.SyntaxError); errors.As(err, &syntax) {
+			c.err = fmt.Errorf("not a JSON command: %w", err)
+		}
+		return c
+	}
+	if id, ok := fields["id"]; ok {
+		if len(id) > maxID || id[0] != '"' && id[0] != '-' && (id[0] < '0' || id[0] > '9') {
+			c.err = fmt.Errorf("not a JSON command: \"id\" must be a string or a number, of %d octets at most", maxID)
+			return c
+		}
+		c.id = bytes.Clone(id)
+	}
+	c.err = c.read(fields)
+	return c
+}
+
+// read takes the keys of a command.
+func (c *command) read(fields map[string]json.RawMessage) error {
+	var name string
+	if raw, ok := fields["cmd"]; ok && json.Unmarshal(raw, &name) != nil {
+		return errors.New(`not a JSON command: "cmd" must be a string`)
+	}
+	i := slices.IndexFunc(pipeCommands, func(k pipeCommand) bool { return k.name == name })
+	if i < 0 {
+		return fmt.Errorf("there is no command %q; see zre pipe --help", name)
+	}
+	c.kind = &pipeCommands[i]
+	allowed := slices.Concat([]string{"cmd", "id"}, c.kind.need, c.kind.may)
+	if c.kind.content {
+		allowed = append(allowed, "text", "frames")
+	}
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		if !slices.Contains(allowed, key) {
+			return fmt.Errorf("%s: there is no key %q; it has %s", name, key, strings.Join(allowed, ", "))
+		}
+	}
+	for _, key := range slices.Concat(c.kind.need, c.kind.may) {
+		raw, ok := fields[key]
+		if !ok && slices.Contains(c.kind.need, key) && key != "state" { // of a missing state it is told which there are
+			return fmt.Errorf("%s: %q is missing", name, key)
+		}
+		if ok {
+			if err := c.set(key, raw); err != nil {
+				return err
+			}
+		}
+	}
+	if c.kind.content {
+		return c.readContent(fields)
+	}
+	return nil
+}
+
+func (c *command) set(key string, raw json.RawMessage) error {
+	var s string
+	if number := raw[0] != '"'; number && (key == "timeout" || key == "request") {
+		s = string(raw)
+	} else if raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+		return fmt.Errorf("not a JSON command: %q must be a string", key)
+	}
+	c.values[key] = s
+	if key == "request" {
+		var err error
+		if c.number, err = strconv.ParseUint(s, 10, 64); err != nil {
+			return fmt.Errorf("%s: \"request\": want the number of a request", c.kind.name)
+		}
+	}
+	if key == "timeout" {
+		d, err := parseDuration(s)
+		if err != nil || d <= 0 || d > time.Hour {
+			return fmt.Errorf("%s: \"timeout\": want a time such as 500ms or 5s, up to 1h", c.kind.name)
+		}
+		c.timeout = d
+	}
+	return nil
+}
+
+// readContent takes the message of a command.
+func (c *command) readContent(fields map[string]json.RawMessage) error {
+	frames, asFrames := fields["frames"]
+	text, asText := fields["text"]
+	if asFrames == asText {
+		return fmt.Errorf(`%s: give either "frames" or "text"`, c.kind.name)
+	}
+	if asFrames {
+		if err := json.Unmarshal(frames, &c.frames); err != nil || frames[0] != '[' {
+			return fmt.Errorf(`not a JSON command: "frames" must be a list of strings in base64`)
+		}
+		return nil
+	}
+	var list []string
+	if err := json.Unmarshal(text, &list); err != nil || text[0] != '[' {
+		return fmt.Errorf(`not a JSON command: "text" must be a list of strings`)
+	}
+	c.frames = make([][]byte, len(list))
+	for i, s := range list {
+		c.frames[i] = []byte(s)
+	}
+	return nil
+}
+
+// peer is the peer that a command names.
+func (c *command) peer() (uuid.UUID, error) {
+	id, err := uuid.Parse(c.values["peer"])
+	if err != nil {
+		return id, fmt.Errorf(`%s: "peer":%q: not a UUID`, c.kind.name, c.values["peer"])
+	}
+	return id, nil
+}
+
+// size is what a command holds while it waits.
+func (c *command) size() (n int64) {
+	for _, frame := range c.frames {
+		n += int64(len(frame))
+	}
+	return n
+}
+
+// do does a command, or sees that it is done.
+func (p *piper) do(ctx context.Context, c *command) {
+	if c.err != nil {
+		p.done(c, c.err)
+		return
+	}
+	if err := c.kind.do(ctx, p, c); err != nil || !c.kind.later {
+		p.done(c, err)
+	}
+}
+
+func whisperCommand(_ context.Context, p *piper, c *command) error {
+	peer, err := c.peer()
+	if err != nil {
+		return err
+	}
+	p.lanes.whisper(peer, c.frames, func(err error) { p.done(c, err) })
+	return nil
+}
+
+func shoutCommand(_ context.Context, p *piper, c *command) error {
+	p.lanes.shout(c.group(), c.frames, p.skips, func(err error) { p.done(c, err) })
+	return nil
+}
+
+func flushCommand(_ context.Context, p *piper, c *command) error {
+	peer, err := c.peer()
+	if err != nil {
+		return err
+	}
+	p.lanes.behind(peer, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("not read within %v", c.timeout))
+		defer cancel()
+		return p.node.Flush(ctx, peer)
+	}, func(err error) { p.done(c, err) })
+	return nil
+}
+
+func pingCommand(_ context.Context, p *piper, c *command) error {
+	peer, err := c.peer()
+	if err != nil {
+		return err
+	}
+	p.lanes.aside(func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no answer within %v", c.timeout))
+		defer cancel()
+		took, err := p.node.Ping(ctx, peer)
+		if err != nil {
+			return err
+		}
+		l := line{Event: "pong", ID: c.id, Peer: peer.String(), RTT: float64(took.Nanoseconds()) / 1e6}
+		if known, ok := p.node.Peer(peer); ok {
+			l.Name = known.Name
+		}
+		p.out.write(l, true)
+		return nil
+	}, func(err error) { p.done(c, err) })
+	return nil
+}
+
+func peersCommand(_ context.Context, p *piper, c *command) error {
+	list := make([]peerLine, 0)
+	for _, peer := range p.node.Peers() {
+		list = append(list, peerLineOf(peer))
+	}
+	p.out.write(line{Event: "peers", ID: c.id, Peers: &list}, true)
+	return nil
+}

@@ -1,0 +1,327 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/zre"
+)
+
+// Bounds on the commands that wait.
+const (
+	laneCommands = 1000     // for one peer
+	laneOctets   = 32 << 20 // for one peer, of their content
+	allOctets    = 64 << 20 // for all peers
+	asideLimit   = 1000     // pings and flushes under way
+)
+
+// frozen is how long a peer may take nothing before commands for it are refused where there is no room for more. One that takes something is
+// waited for, and slows down the program that writes the commands.
+const frozen = time.Second
+
+// lookEvery is how often a peer whose lane is full is looked at.
+const lookEvery = 10 * time.Millisecond
+
+var errPipeEnds = errors.New("the pipe ended before it was sent")
+
+// lanes keep the order of the commands for each peer, without having a peer that takes nothing delay those for others: what cannot be queued
+// at once goes into the peer's lane, where a goroutine does one after the other. A shout goes to the members without a lane at once, and
+// to each of the others through its lane. Commands come from one goroutine.
+type lanes struct {
+	node   *zre.Node
+	ctx    context.Context // of all that is done here
+	cancel context.CancelCauseFunc
+	all    sync.WaitGroup // goroutines
+
+	mu     sync.Mutex // guards what follows
+	list   map[uuid.UUID]*lane
+	octets int64 // of all
+	aways  int   // pings and flushes under way
+}
+
+// lane is the commands that wait for one peer; the first is being done.
+type lane struct {
+	tasks  []task
+	octets int64
+	moved  time.Time // when the peer last was seen to take something
+	queued int64     // what waited in its queue then
+}
+
+type task struct {
+	octets int64
+	do     func(ctx context.Context) error
+	done   func(error)
+}
+
+func newLanes(ctx context.Context, node *zre.Node) *lanes {
+	l := &lanes{node: node, list: make(map[uuid.UUID]*lane)}
+	l.ctx, l.cancel = context.WithCancelCause(ctx)
+	return l
+}
+
+// hasRoom is a context for a call that is to fail at once where it would have to wait for a busy peer.
+type hasRoom struct{ context.Context }
+
+var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// Done implements context.Context. Calls look at it when they wait, and at Err before.
+func (hasRoom) Done() <-chan struct{} { return closed }
+
+// whisper sends a whisper, now or when its turn comes.
+func (l *lanes) whisper(peer uuid.UUID, frames [][]byte, done func(error)) {
+	if !l.has(peer) {
+		err := l.node.Whisper(hasRoom{l.ctx}, peer, frames...)
+		if !errors.Is(err, zre.ErrPeerBusy) {
+			done(err)
+			return
+		}
+	}
+	l.add(peer, task{octets: sizeOf(frames), done: done,
+		do: func(ctx context.Context) error { return l.node.Whisper(ctx, peer, frames...) }})
+}
+
+// shout sends a shout. With skips members that are busy are left out.
+func (l *lanes) shout(group string, frames [][]byte, skips bool, done func(error)) {
+	var free, late []uuid.UUID
+	for _, p := range l.node.PeersIn(group) {
+		if l.has(p.UUID) {
+			late = append(late, p.UUID)
+		} else {
+			free = append(free, p.UUID)
+		}
+	}
+	var err error
+	if late == nil {
+		err = l.node.Shout(hasRoom{l.ctx}, group, frames...)
+	} else {
+		err = l.node.ShoutTo(hasRoom{l.ctx}, group, free, frames...)
+	}
+	busy, rest := busyPeers(err)
+	if late = append(late, busy...); len(late) == 0 || skips {
+		for _, peer := range late[:len(late)-len(busy)] {
+			err = errors.Join(err, fmt.Errorf("shout: %w", &zre.PeerError{UUID: peer, Err: zre.ErrPeerBusy}))
+		}
+		done(err)
+		return
+	}
+	// The last of them tells how it ended.
+	var mu sync.Mutex
+	missing, failed := len(late), rest
+	for _, peer := range late {
+		l.add(peer, task{octets: sizeOf(frames),
+			do: func(ctx context.Context) error { return l.node.ShoutTo(ctx, group, []uuid.UUID{peer}, frames...) },
+			done: func(err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				failed = append(failed, err)
+				if missing--; missing == 0 {
+					done(errors.Join(failed...))
+				}
+			}})
+	}
+}
+
+// busyPeers returns the peers of an error that had no room, and what else it says.
+func busyPeers(err error) (busy []uuid.UUID, rest []error) {
+	if err == nil {
+		return nil, nil
+	}
+	list := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		list = joined.Unwrap()
+	}
+	for _, err := range list {
+		var peer *zre.PeerError
+		if errors.As(err, &peer) && errors.Is(err, zre.ErrPeerBusy) {
+			busy = append(busy, peer.UUID)
+		} else {
+			rest = append(rest, err)
+		}
+	}
+	return busy, rest
+}
+
+// behind does something about a peer behind the commands that wait for it, and delays nobody else's.
+func (l *lanes) behind(peer uuid.UUID, do func(ctx context.Context) error, done func(error)) {
+	if l.has(peer) {
+		l.add(peer, task{do: do, done: done})
+		return
+	}
+	l.aside(do, done)
+}
+
+// request makes a request when its turn comes, and hands over the reply.
+func (l *lanes) request(peer uuid.UUID, timeout time.Duration, frames [][]byte, reply func(zre.Reply), done func(error)) {
+	start := func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no reply within %v", timeout))
+		pending, err := l.node.StartRequest(ctx, peer, frames...)
+		if err != nil {
+			cancel()
+			return err
+		}
+		l.aside(func(context.Context) error {
+			defer cancel()
+			r, err := pending.Result()
+			if err != nil {
+				return err
+			}
+			reply(r)
+			return nil
+		}, done)
+		return nil
+	}
+	l.add(peer, task{octets: sizeOf(frames), do: start, done: func(err error) {
+		if err != nil {
+			done(err)
+		}
+	}})
+}
+
+// aside does something that takes its time.
+func (l *lanes) aside(do func(ctx context.Context) error, done func(error)) {
+	l.mu.Lock()
+	full := l.aways == asideLimit
+	if !full {
+		l.aways++
+	}
+	l.mu.Unlock()
+	if full {
+		done(fmt.Errorf("%d pings and flushes are under way already", asideLimit))
+		return
+	}
+	l.all.Go(func() {
+		err := do(l.ctx)
+		l.mu.Lock()
+		l.aways--
+		l.mu.Unlock()
+		done(err)
+	})
+}
+
+func (l *lanes) has(peer uuid.UUID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.list[peer] != nil
+}
+
+// add puts a command into a peer's lane. Where that is full it waits for a peer that takes something; for one that does not the command fails.
+func (l *lanes) add(peer uuid.UUID, t task) {
+	for {
+		count, put := l.put(peer, t)
+		if put {
+			return
+		}
+		if l.isFrozen(peer) {
+			t.done(fmt.Errorf("%w; %d commands wait for it already", &zre.PeerError{UUID: peer, Name: l.name(peer), Err: zre.ErrPeerBusy}, count))
+			return
+		}
+		select {
+		case <-time.After(lookEvery):
+		case <-l.ctx.Done():
+			t.done(context.Cause(l.ctx))
+			return
+		}
+	}
+}
+
+func (l *lanes) name(peer uuid.UUID) string {
+	if p, ok := l.node.Peer(peer); ok {
+		return p.Name
+	}
+	return ""
+}
+
+// put puts a command into a peer's lane if there is room, and says how many are there.
+func (l *lanes) put(peer uuid.UUID, t task) (count int, put bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.list[peer]
+	if a == nil {
+		a = &lane{moved: time.Now(), queued: l.queued(peer)}
+		l.list[peer] = a
+		defer func() { l.all.Go(func() { l.run(peer, a) }) }()
+	} else if len(a.tasks) >= laneCommands || a.octets+t.octets > laneOctets || l.octets+t.octets > allOctets {
+		return len(a.tasks), false
+	}
+	a.tasks = append(a.tasks, t)
+	a.octets += t.octets
+	l.octets += t.octets
+	return len(a.tasks), true
+}
+
+// isFrozen tells whether a peer has taken nothing for a while.
+func (l *lanes) isFrozen(peer uuid.UUID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.list[peer]
+	if a == nil {
+		return false
+	}
+	if queued := l.queued(peer); queued != a.queued {
+		a.queued, a.moved = queued, time.Now()
+	}
+	return time.Since(a.moved) > frozen
+}
+
+// queued is what waits in the queue of a peer, as a number that changes when it takes something.
+func (l *lanes) queued(peer uuid.UUID) int64 {
+	p, ok := l.node.Peer(peer)
+	if !ok {
+		return -1
+	}
+	return p.QueuedOctets + int64(p.QueuedMessages)
+}
+
+// run does the commands of a lane until there are none.
+func (l *lanes) run(peer uuid.UUID, a *lane) {
+	for {
+		l.mu.Lock()
+		if len(a.tasks) == 0 {
+			delete(l.list, peer)
+			l.mu.Unlock()
+			return
+		}
+		t := a.tasks[0]
+		l.mu.Unlock()
+		err := t.do(l.ctx)
+		if l.ctx.Err() != nil && err != nil && !errors.Is(err, zre.ErrUnknownPeer) {
+			err = fmt.Errorf("%w: %w", &zre.PeerError{UUID: peer, Name: l.name(peer), Err: zre.ErrPeerBusy}, context.Cause(l.ctx))
+		}
+		t.done(err)
+		l.mu.Lock()
+		a.tasks[0] = task{}
+		a.tasks = a.tasks[1:]
+		a.octets -= t.octets
+		l.octets -= t.octets
+		a.moved = time.Now()
+		l.mu.Unlock()
+	}
+}
+
+// drain waits until all commands are done, or for d.
+func (l *lanes) drain(d time.Duration) {
+	done := make(chan struct{})
+	go func() { defer close(done); l.all.Wait() }() // ends with end, at the latest
+	select {
+	case <-done:
+	case <-time.After(d):
+	}
+}
+
+// end has the commands that still wait fail.
+func (l *lanes) end() {
+	l.cancel(errPipeEnds)
+	l.all.Wait()
+}
+
+func sizeOf(frames [][]byte) (n int64) {
+	for _, frame := range frames {
+		n += int64(len(frame))
+	}
+	return n
+}

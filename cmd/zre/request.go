@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/go-zre/go-zre/zre"
+)
+
+// replyLine is what zre request --json prints.
+type replyLine struct {
+	Event   string    `json:"event"` // "reply"
+	Peer    string    `json:"peer"`
+	Name    string    `json:"name"`
+	Frames  *[][]byte `json:"frames,omitempty"`
+	Text    *[]string `json:"text,omitempty"`
+	Elapsed float64   `json:"elapsed_ms"`
+	Error   string    `json:"error,omitempty"`
+}
+
+func (c *cli) request() *cobra.Command {
+	var asJSON, raw bool
+	var wait time.Duration
+	timeout := flushTime
+	cmd := &cobra.Command{
+		Use:   "request PEER NAME [TEXT…|-] [options]",
+		Short: "Asks a node for something, and prints its reply.",
+		Long: `Asks a node for something, and prints its reply, a line for each frame. PEER is as for zre whisper. NAME says what is asked for; it and each TEXT are frames of the request.
+The node's program must answer requests: zre on request does, programs with the library by Node.Serve, others by zre pipe.`,
+		Example: `  zre request robot temperature kitchen
+  zre request printer print - < page.pdf         the last frame is what standard input has
+  zre request camera picture --raw > now.jpg`,
+		Annotations: map[string]string{
+			noteExit: "0 it has replied; 1 it has not, or replied with an error, or is not there; 2 wrong usage",
+			noteJSON: `With --json it prints one object: event (reply), peer, name, frames (base64), text (the same, if all of it is UTF-8), elapsed_ms, and error in place of a reply.`,
+		},
+		Args:              arguments(true, "PEER", "NAME"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	jsonFlag(cmd, &asJSON, "print the reply as one object of JSON")
+	switchFlag(cmd, &raw, "raw", "print the frames of the reply as they came, with nothing between them")
+	timeFlag(cmd, &timeout, "timeout", "how long to wait for the reply (default 10s)", time.Millisecond)
+	timeFlag(cmd, &wait, "wait", "how long to look for the node (default 10s)", 0)
+	flags := c.nodeFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		node, err := flags.start(cmd.Context(), cmd, nil, zre.WithDiscard())
+		if err != nil {
+			return err
+		}
+		defer node.Close()
+		s := &session{cli: c, cmd: cmd, node: node}
+		peer, err := s.peer(cmd.Context(), args[0], wait)
+		if err != nil {
+			return err
+		}
+		frames := make([][]byte, len(args)-1)
+		for i, word := range args[1:] {
+			frames[i] = []byte(word)
+		}
+		if last := len(frames) - 1; last > 0 && args[last+1] == "-" {
+			if frames[last], err = readAll(cmd.Context(), c.in); err != nil {
+				return err
+			}
+		}
+		began := time.Now()
+		reply, err := s.ask(cmd.Context(), peer, timeout, frames)
+		return c.replied(peer, reply, time.Since(began), err, asJSON, raw)
+	}
+	return cmd
+}
+
+// ask makes a request.
+func (s *session) ask(ctx context.Context, peer *zre.Peer, timeout time.Duration, frames [][]byte) (zre.Reply, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%s has not replied within %v", quoted(peer.Name), timeout))
+	defer cancel()
+	reply, err := s.node.Request(ctx, peer.UUID, frames...)
+	var said *zre.ReplyError
+	switch {
+	case err == nil:
+	case errors.Is(err, zre.ErrNoHandler):
+		err = fmt.Errorf("%s answers no such request", quoted(peer.Name))
+	case errors.As(err, &said):
+		err = fmt.Errorf("%s: %s", quoted(peer.Name), said.Text)
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	}
+	return reply, err
+}
+
+// replied prints a reply.
+func (c *cli) replied(peer *zre.Peer, reply zre.Reply, took time.Duration, err error, asJSON, raw bool) error {
+	switch {
+	case asJSON:
+		l := replyLine{Event: "reply", Peer: peer.UUID.String(), Name: peer.Name, Elapsed: float64(took.Microseconds()) / 1000}
+		if err != nil {
+			l.Error = err.Error()
+			err = exitError(exitFailed)
+		} else {
+			l.Frames, l.Text = framesOf(reply.Frames)
+		}
+		c.json(l)
+	case err != nil:
+	case raw:
+		for _, frame := range reply.Frames {
+			_, _ = c.out.Write(frame) // an error of the output is told at the end
+		}
+	default:
+		for _, frame := range reply.Frames {
+			c.say("%s", content([][]byte{frame}))
+		}
+	}
+	return err
+}

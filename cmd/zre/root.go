@@ -1,0 +1,293 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/zre"
+)
+
+// The exit statuses of all commands.
+const (
+	exitFailed = 1 // something did not work, or somebody did not get a message
+	exitUsage  = 2 // a wrong option, argument, environment variable or configuration file
+)
+
+const exitStatus = "0 all is well; 1 it failed; 2 wrong usage"
+
+// cli is one run of the tool.
+type cli struct {
+	in     io.Reader
+	out    *output
+	errs   io.Writer
+	extra  []zre.Option // for nodes, in tests
+	colour bool         // out is a terminal that shows colours
+	width  int          // the columns of out; 0 where it is no terminal
+}
+
+// execute runs the command line and returns the exit status.
+func execute(args []string, in io.Reader, out, errs io.Writer) int {
+	c := &cli{in: in, errs: errs}
+	return c.execute(args, out)
+}
+
+func (c *cli) execute(args []string, out io.Writer) int {
+	ctx, stop := signals()
+	defer stop()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.out = &output{writer: out, broken: cancel}
+	c.width, c.colour = columns(out), hasColour(out)
+	hangup(ctx, out, func() { c.out.fail(syscall.EPIPE) })
+
+	root := c.root()
+	root.SetArgs(append([]string{}, args...))
+	root.SetIn(c.in)
+	root.SetOut(c.out)
+	root.SetErr(c.errs)
+	cmd, err := root.ExecuteContextC(ctx)
+	return c.status(cmd, err)
+}
+
+// signals returns a context that ends with the first signal that asks for an end; the next one ends the process at once.
+func signals() (context.Context, context.CancelFunc) {
+	var ends []os.Signal
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) { // as nohup has it
+			ends = append(ends, s)
+		}
+	}
+	if len(ends) == 0 {
+		return context.WithCancel(context.Background())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+// status tells an error, and returns the exit status that it means.
+func (c *cli) status(cmd *cobra.Command, err error) int {
+	var wrong *usageError
+	var quiet exitError
+	switch failure := c.out.failure(); {
+	case failure != nil && isClosed(failure): // nobody reads any more, which is an end like others
+	case failure != nil:
+		c.complain(cmd, fmt.Errorf("cannot write the output: %w", failure))
+		return exitFailed
+	case errors.As(err, &quiet):
+		return int(quiet)
+	case errors.As(err, &wrong):
+		text := fmt.Sprintf("%s: %v", cmd.CommandPath(), wrong.err)
+		if wrong.whole {
+			text = wrong.err.Error()
+		}
+		see := "; see"
+		if strings.HasSuffix(text, "?") {
+			see = " See"
+		}
+		fmt.Fprintf(c.errs, "%s%s %s --help\n", plain.Text(text), see, cmd.CommandPath())
+		return exitUsage
+	case err != nil:
+		c.complain(cmd, err)
+		return exitFailed
+	}
+	return 0
+}
+
+// complain tells an error that does not end the command, or does.
+func (c *cli) complain(cmd *cobra.Command, err error) {
+	for line := range strings.SplitSeq(err.Error(), "\n") { // errors.Join has several
+		fmt.Fprintf(c.errs, "%s: %s\n", cmd.CommandPath(), plain.Text(line))
+	}
+}
+
+// usageError is a wrong use of a command.
+type usageError struct {
+	err   error
+	whole bool // it names the command itself
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func misused(format string, values ...any) error {
+	return &usageError{err: fmt.Errorf(format, values...)}
+}
+
+// exitError ends a command whose failure was told already.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// root makes the tree of commands.
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "zre",
+		Short: "The tool for ZRE networks (ZeroMQ Realtime Exchange, RFC 36).",
+		Long:  "The tool for ZRE networks (ZeroMQ Realtime Exchange, RFC 36): programs that find each other, join groups and send messages, without a server.",
+		Example: `  zre ls                       who is there
+  zre watch --group CHAT       what happens, and what is said in a group
+  zre shout CHAT hello         says something to the group
+  zre whisper alice hello      says something to one node
+  zre doctor                   tells why nodes do not find each other`,
+		Annotations:   map[string]string{noteExit: exitStatus},
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noSuchCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c.help(cmd, c.errs)
+			return exitError(exitUsage)
+		},
+	}
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { c.help(cmd, c.out) })
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(&cobra.Command{Use: "help [command]", Short: "Shows the help of a command.", Annotations: map[string]string{noteExit: exitStatus},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+			found, _, err := root.Find(args)
+			if err == nil {
+				for _, cmd := range found.Commands() {
+					if !cmd.Hidden {
+						names = append(names, cmd.Name()+"\t"+cmd.Short)
+					}
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err == nil && len(rest) > 0 {
+				err = noSuchCommand(cmd, rest)
+			}
+			if err == nil {
+				cmd.InitDefaultHelpFlag()
+				c.help(cmd, c.out)
+			}
+			return err
+		}})
+	root.AddCommand(c.ls(), c.watch(), c.shout(), c.whisper(), c.request(), c.ping(), c.on(), c.pipe(), c.doctor(), c.bench(), c.keygen(), c.man(), c.topic())
+	root.InitDefaultHelpCmd()
+	c.completions(root)
+	return root
+}
+
+// noSuchCommand is for commands that have others below them, and do nothing themselves.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("there is no command %q", args[0])
+	if like := closest(args[0], commandNames(cmd)); like != "" {
+		text += fmt.Sprintf("; did you mean %s?", like)
+	}
+	return misused("%s", text)
+}
+
+func commandNames(cmd *cobra.Command) (names []string) {
+	for _, sub := range cmd.Commands() {
+		if !sub.Hidden {
+			names = append(names, sub.Name())
+		}
+	}
+	return names
+}
+
+// noArguments is for commands that take options alone.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return misused("unexpected argument %q", args[0])
+	}
+	return nil
+}
+
+// arguments is for commands that need what the words say, one argument each; more says that the last one may be several.
+func arguments(more bool, words ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(words):
+			return misused("%s is missing", words[len(args)])
+		case len(args) > len(words) && !more:
+			return misused("unexpected argument %q", args[len(words)])
+		}
+		return nil
+	}
+}
+
+// flagError says what is wrong with an option, in words of that option.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	var missing *pflag.ValueRequiredError
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		return err
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
+		err = fmt.Errorf("%s has no option -%s: options begin with two dashes", cmd.CommandPath(), unknown.GetSpecifiedShortnames())
+		return &usageError{err: err, whole: true}
+	case errors.As(err, &unknown):
+		name := unknown.GetSpecifiedName()
+		text := fmt.Sprintf("%s has no option --%s", cmd.CommandPath(), name)
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		if like := closest(name, names); like != "" {
+			text += fmt.Sprintf("; did you mean --%s?", like)
+		}
+		return &usageError{err: errors.New(text), whole: true}
+	case errors.As(err, &missing):
+		return misused("--%s needs a value", missing.GetFlag().Name)
+	case errors.As(err, &invalid):
+		return misused("--%s %q: %w", invalid.GetFlag().Name, invalid.GetValue(), cause(invalid.Unwrap()))
+	}
+	return &usageError{err: err}
+}
+
+// closest returns the name that was probably meant, "" if none is like it.
+func closest(name string, names []string) string {
+	best, least := "", 3 // letters that differ, at most two
+	for _, candidate := range names {
+		d := distance(strings.ToLower(name), candidate)
+		if d < least && d < len(candidate) || d == least && len(name) > 2 && strings.HasPrefix(candidate, name) {
+			best, least = candidate, d
+		}
+	}
+	if best == "" && len(name) > 1 {
+		for _, candidate := range names {
+			if strings.HasPrefix(candidate, name) {
+				return candidate
+			}
+		}
+	}
+	return best
+}
+
+// distance is that of Levenshtein.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := before
+			if a[i] != b[j] {
+				change++
+			}
+			before = row[j+1]
+			row[j+1] = min(change, row[j]+1, before+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/go-zre/go-zre/zre"
+)
+
+func runBench(args []string, in io.Reader, out, errs io.Writer) int {
+	return execute(append([]string{"bench"}, args...), in, out, errs)
+}
+
+func diagnose(args []string, in io.Reader, out, errs io.Writer) int {
+	return execute(append([]string{"doctor"}, args...), in, out, errs)
+}
+
+func pipe(args []string, in io.Reader, out, errs io.Writer) int {
+	return execute(append([]string{"pipe"}, args...), in, out, errs)
+}
+
+// pipeNode returns the options that zre pipe has for its node.
+func pipeNode(args []string) ([]zre.Option, error) {
+	o := new(pipeOptions)
+	cmd := &cobra.Command{Use: "pipe"}
+	o.declare(new(cli), cmd)
+	if err := cmd.ParseFlags(args); err != nil {
+		return nil, err
+	}
+	list, err := o.flags.options()
+	return append(o.options(), list...), err
+}
+
+// run runs a command to its end, within the test. Its standard input is empty.
+func runZre(args ...string) (status int, out, errs string) {
+	var stdout, stderr bytes.Buffer
+	status = execute(args, strings.NewReader(""), &stdout, &stderr)
+	return status, stdout.String(), stderr.String()
+}
+
+// process makes a command that is a process of its own.
+func process(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env, cmd.Stderr = append(os.Environ(), asZre+"=1"), os.Stderr
+	return cmd
+}
+
+// freePort is a UDP port for the nodes of a test.
+func freePort() int { return 12_000 + rand.IntN(10_000) }

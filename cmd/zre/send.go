@@ -1,0 +1,356 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/go-zre/go-zre/zre"
+)
+
+// maxMessage is the largest message that is read from standard input: the limit of a node is on all frames and the header together.
+const maxMessage = 63 << 20
+
+// flushTime is how long a peer may take to read what was sent to it.
+const flushTime = 10 * time.Second
+
+// sentResult is what zre shout and whisper print with --json.
+type sentResult struct {
+	Event    string     `json:"event"` // "sent"
+	Group    string     `json:"group,omitempty"`
+	Messages int        `json:"messages"`
+	Got      []peerName `json:"got"`
+	Missed   []peerName `json:"missed"`
+}
+
+type peerName struct {
+	Peer  string `json:"peer"`
+	Name  string `json:"name"`
+	Error string `json:"error,omitempty"`
+}
+
+const sentKeys = `With --json it prints one object: event (sent), group of a shout, messages (how many), and got and missed: lists with peer (the UUID), name, and error (why) of those that missed some.`
+
+// sending is what zre shout and whisper have in common.
+type sending struct {
+	json, lines, frames bool
+	timeout             time.Duration
+}
+
+func (o *sending) flags(cmd *cobra.Command) {
+	jsonFlag(cmd, &o.json, "print the result as one object of JSON")
+	switchFlag(cmd, &o.frames, "frames", "make each TEXT a frame of the message, instead of one with spaces between them")
+	switchFlag(cmd, &o.lines, "lines", "with -: make each line of standard input a message, instead of all together")
+	timeFlag(cmd, &o.timeout, "timeout", "how long they may take to read it (default 10s)", time.Millisecond)
+}
+
+// check sees that the options fit the words of the message.
+func (o *sending) check(words []string) error {
+	stdin := len(words) == 1 && words[0] == "-"
+	switch {
+	case o.lines && !stdin:
+		return misused("--lines goes with - in place of TEXT")
+	case o.frames && stdin:
+		return misused("--frames goes with TEXT, not with -")
+	}
+	return nil
+}
+
+// messages gives the messages to send, one after the other, to send.
+func (o *sending) messages(ctx context.Context, in io.Reader, words []string, send func(frames [][]byte) error) error {
+	switch {
+	case len(words) != 1 || words[0] != "-":
+		if !o.frames {
+			words = []string{strings.Join(words, " ")}
+		}
+		frames := make([][]byte, len(words))
+		for i, word := range words {
+			frames[i] = []byte(word)
+		}
+		return send(frames)
+	case !o.lines:
+		text, err := readAll(ctx, in)
+		if err != nil {
+			return err
+		}
+		return send([][]byte{text})
+	}
+	lines, failed := readLines(ctx, in)
+	for line := range lines {
+		if err := send([][]byte{line}); err != nil {
+			return err
+		}
+	}
+	return failed()
+}
+
+// readAll reads a message until its end, or that of ctx.
+func readAll(ctx context.Context, in io.Reader) ([]byte, error) {
+	type result struct {
+		text []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() { // not waited for: a read of standard input cannot be ended
+		text, err := io.ReadAll(io.LimitReader(in, maxMessage+1))
+		done <- result{text, err}
+	}()
+	select {
+	case r := <-done:
+		if len(r.text) > maxMessage {
+			r.err = fmt.Errorf("standard input has more than a message may have, %d MiB", maxMessage>>20)
+		}
+		return r.text, r.err
+	case <-ctx.Done():
+		return nil, errInterrupted
+	}
+}
+
+// readLines reads lines until the end, or that of ctx; then failed tells why it ended early, if it did.
+func readLines(ctx context.Context, in io.Reader) (lines <-chan []byte, failed func() error) {
+	list := make(chan []byte)
+	var err error
+	go func() {
+		defer close(list)
+		reader := bufio.NewReaderSize(in, 64<<10)
+		for {
+			line, tooLong, end := readLine(reader, nil, maxMessage)
+			switch {
+			case tooLong:
+				err = fmt.Errorf("a line has more than a message may have, %d MiB", maxMessage>>20)
+				return
+			case end != nil && len(line) == 0:
+				if !errors.Is(end, io.EOF) {
+					err = end
+				}
+				return
+			}
+			select {
+			case list <- line:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return list, func() error {
+		if ctx.Err() != nil {
+			return errInterrupted
+		}
+		return err
+	}
+}
+
+func (c *cli) shout() *cobra.Command {
+	var o sending
+	var w waiting
+	cmd := &cobra.Command{
+		Use:   "shout GROUP TEXT…|- [options]",
+		Short: "Sends a message to a group.",
+		Long:  "Sends a message to the members of a group that it meets within two seconds, waits until each has read it, and says who has not.",
+		Example: `  zre shout CHAT hello everybody
+  zre shout CHAT --wait-for 3 hello          to three at least, as soon as they are there
+  date | zre shout CHAT -                    what standard input has, as one message
+  tail -f log | zre shout LOG - --lines      a message for each line`,
+		Annotations: map[string]string{
+			noteExit: "0 all members have it; 1 one has not, or there is none, or fewer than --wait-for says; 2 wrong usage",
+			noteJSON: sentKeys,
+		},
+		Args:              arguments(true, "GROUP", "TEXT"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	o.flags(cmd)
+	w.flags(cmd, "members")
+	flags := c.nodeFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		group, words := args[0], args[1:]
+		if err := errors.Join(checkGroup(group), o.check(words)); err != nil {
+			return err
+		}
+		node, err := flags.start(cmd.Context(), cmd, nil, zre.WithDiscard())
+		if err != nil {
+			return err
+		}
+		defer node.Close()
+		s := &session{cli: c, cmd: cmd, node: node}
+		whom := "members of " + quoted(group)
+		members, err := s.members(cmd.Context(), w, whom, func() []*zre.Peer { return node.PeersIn(group) })
+		if err != nil {
+			return err
+		}
+		if len(members) == 0 {
+			return fmt.Errorf("there are no %s; nothing was sent", whom)
+		}
+		r := newReceipt(group)
+		err = o.messages(cmd.Context(), c.in, words, func(frames [][]byte) error {
+			r.messages++
+			r.to(node.PeersIn(group))
+			return r.failed(node.Shout(cmd.Context(), group, frames...))
+		})
+		return s.report(cmd.Context(), &o, r, err)
+	}
+	return cmd
+}
+
+func (c *cli) whisper() *cobra.Command {
+	var o sending
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use:   "whisper PEER TEXT…|- [options]",
+		Short: "Sends a message to one node.",
+		Long: `Sends a message to one node, and waits until it has read it. PEER is its name, its UUID, or the beginning of its UUID (four digits at least).
+Where several nodes have one name it refuses, and lists them.`,
+		Example: `  zre whisper alice hello
+  zre whisper 3f2a hello                   whose UUID begins so
+  zre whisper alice - < picture.jpg        what standard input has`,
+		Annotations: map[string]string{
+			noteExit: "0 it has read the message; 1 it has not, or is not there, or is not the only one of that name; 2 wrong usage",
+			noteJSON: sentKeys,
+		},
+		Args:              arguments(true, "PEER", "TEXT"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	o.flags(cmd)
+	timeFlag(cmd, &wait, "wait", "how long to look for it (default 10s)", 0)
+	flags := c.nodeFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := o.check(args[1:]); err != nil {
+			return err
+		}
+		node, err := flags.start(cmd.Context(), cmd, nil, zre.WithDiscard())
+		if err != nil {
+			return err
+		}
+		defer node.Close()
+		s := &session{cli: c, cmd: cmd, node: node}
+		peer, err := s.peer(cmd.Context(), args[0], wait)
+		if err != nil {
+			return err
+		}
+		r := newReceipt("")
+		r.to([]*zre.Peer{peer})
+		err = o.messages(cmd.Context(), c.in, args[1:], func(frames [][]byte) error {
+			r.messages++
+			return r.failed(node.Whisper(cmd.Context(), peer.UUID, frames...))
+		})
+		return s.report(cmd.Context(), &o, r, err)
+	}
+	return cmd
+}
+
+// A receipt keeps whom messages are for, and who did not get one.
+type receipt struct {
+	group    string
+	messages int
+	order    []*zre.Peer
+	known    map[uuid.UUID]bool
+	missed   map[uuid.UUID]error
+}
+
+func newReceipt(group string) *receipt {
+	return &receipt{group: group, known: make(map[uuid.UUID]bool), missed: make(map[uuid.UUID]error)}
+}
+
+// to adds peers that the next message is for.
+func (r *receipt) to(peers []*zre.Peer) {
+	for _, p := range peers {
+		if !r.known[p.UUID] {
+			r.known[p.UUID] = true
+			r.order = append(r.order, p)
+		}
+	}
+}
+
+// failed keeps of an error which peers it is about. It returns one that is about none.
+func (r *receipt) failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	list := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		list = joined.Unwrap()
+	}
+	for _, err := range list {
+		var peer *zre.PeerError
+		if !errors.As(err, &peer) {
+			return cause(err)
+		}
+		if r.missed[peer.UUID] == nil {
+			r.missed[peer.UUID] = peer.Err
+		}
+	}
+	return nil
+}
+
+// flush waits until all that have not missed a message have read what they were sent.
+func (r *receipt) flush(ctx context.Context, node *zre.Node, d time.Duration) {
+	if d == 0 {
+		d = flushTime
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, d, fmt.Errorf("not read within %v", d))
+	defer cancel()
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for _, p := range r.order {
+		if r.missed[p.UUID] != nil {
+			continue
+		}
+		all.Go(func() {
+			err := node.Flush(ctx, p.UUID)
+			if err == nil {
+				return
+			}
+			var peer *zre.PeerError
+			if errors.Is(err, zre.ErrUnknownPeer) {
+				err = errors.New("it left before it had read all")
+			} else if ctx.Err() != nil {
+				err = context.Cause(ctx)
+			} else if errors.As(err, &peer) {
+				err = peer.Err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			r.missed[p.UUID] = cause(err)
+		})
+	}
+	all.Wait()
+}
+
+// report waits for those that the messages were for, and tells who got them.
+func (s *session) report(ctx context.Context, o *sending, r *receipt, err error) error {
+	if r.messages > 0 {
+		r.flush(ctx, s.node, o.timeout)
+	}
+	result := sentResult{Event: "sent", Group: r.group, Messages: r.messages, Got: []peerName{}, Missed: []peerName{}}
+	var got []*zre.Peer
+	var failed []error
+	for _, p := range r.order {
+		name := peerName{Peer: p.UUID.String(), Name: p.Name}
+		if why := r.missed[p.UUID]; why != nil {
+			name.Error = why.Error()
+			result.Missed = append(result.Missed, name)
+			failed = append(failed, fmt.Errorf("%s (%s) did not get it: %w", quoted(p.Name), short(p), why))
+		} else {
+			got = append(got, p)
+			result.Got = append(result.Got, name)
+		}
+	}
+	switch {
+	case o.json:
+		s.json(result)
+	case len(got) > 0 && r.messages > 0:
+		what := ""
+		if r.messages > 1 {
+			what = " " + plural(r.messages, "message")
+		}
+		s.say("%s got%s: %s", plural(len(got), "node"), what, listOf(namesOf(got), ""))
+	}
+	return errors.Join(append(failed, err, s.close())...)
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/zre"
+)
+
+// A session is a node that a command runs for a while, to ask something or to send something.
+type session struct {
+	*cli
+	cmd  *cobra.Command
+	node *zre.Node
+}
+
+// settle is how long a name or the beginning of a UUID that one peer has is looked for among others.
+const settle = 300 * time.Millisecond
+
+// waiting is how long, and for how many, a command waits.
+type waiting struct {
+	time time.Duration // 0: the default
+	for_ int           // 0: until the time is over
+}
+
+// The times that are waited by default: to see who is there, and for a number of peers or a certain one.
+const (
+	lookTime = 2 * time.Second
+	waitTime = 10 * time.Second
+)
+
+func (w *waiting) flags(cmd *cobra.Command, whom string) {
+	timeFlag(cmd, &w.time, "wait", "how long to look for "+whom+" (default 2s; with --wait-for 10s)", 0)
+	numberFlag(cmd, &w.for_, "wait-for", "go on as soon as so many "+whom+" are there, and fail if they do not come in the time of --wait", 1, 4096)
+}
+
+// errLate is the end of a wait by time.
+var errLate = errors.New("too late")
+
+// until waits until done holds, telling of problems meanwhile. It fails with errLate after d, and when ctx or the node ends.
+func (s *session) until(ctx context.Context, d time.Duration, done func() bool) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		if done() {
+			return nil
+		}
+		select {
+		case event, ok := <-s.node.Events():
+			if !ok {
+				return zre.ErrClosed
+			}
+			if p, ok := event.(zre.Problem); ok && !p.Solved {
+				s.complain(s.cmd, errors.New(p.String()))
+			}
+		case <-timer.C:
+			return errLate
+		case <-ctx.Done():
+			return errInterrupted
+		}
+	}
+}
+
+// errInterrupted is the end of a wait by a signal.
+var errInterrupted = errors.New("interrupted")
+
+// members waits for those that list returns, as w asks for it, and returns them. whom says what they are.
+func (s *session) members(ctx context.Context, w waiting, whom string, list func() []*zre.Peer) ([]*zre.Peer, error) {
+	d := w.time
+	switch {
+	case s.cmd.Flags().Changed("wait"):
+	case w.for_ > 0:
+		d = waitTime
+	default:
+		d = lookTime
+	}
+	err := s.until(ctx, d, func() bool { return w.for_ > 0 && len(list()) >= w.for_ })
+	found := list()
+	switch {
+	case err != nil && !errors.Is(err, errLate):
+		return nil, err
+	case len(found) < w.for_:
+		return nil, fmt.Errorf("--wait-for %d: %d %s came within %v: %s", w.for_, len(found), whom, d, listOf(namesOf(found), "nobody"))
+	}
+	return found, nil
+}
+
+// peer waits for the peer that a name, a UUID, or the beginning of one stands for.
+func (s *session) peer(ctx context.Context, text string, d time.Duration) (*zre.Peer, error) {
+	if d == 0 {
+		d = waitTime
+	}
+	var found []*zre.Peer
+	look := func() bool { found = matching(s.node.Peers(), text); return len(found) > 0 }
+	err := s.until(ctx, d, look)
+	if id, wrong := uuid.Parse(text); err == nil && wrong != nil || err == nil && id != found[0].UUID {
+		err = s.until(ctx, settle, func() bool { look(); return len(found) > 1 }) // another one of that name may come
+		if errors.Is(err, errLate) {
+			err = nil
+		}
+	}
+	switch {
+	case errors.Is(err, errLate):
+		return nil, fmt.Errorf("no node %s came within %v; there are: %s", inQuotes(text), d, listOf(namesOf(s.node.Peers()), "none"))
+	case err != nil:
+		return nil, err
+	case len(found) == 0:
+		return nil, fmt.Errorf("%s came, and left", quoted(text))
+	case len(found) > 1:
+		var which strings.Builder
+		for _, p := range found {
+			fmt.Fprintf(&which, "\n  %s  %s at %s", p.UUID, plain.Text(p.Name), p.Endpoint)
+		}
+		return nil, fmt.Errorf("%s is not one but %d; name it by its UUID, or the beginning of that:%s", quoted(text), len(found), which.String())
+	}
+	return found[0], nil
+}
+
+// minPrefix is how many digits of a UUID are taken for its beginning.
+const minPrefix = 4
+
+// matching returns the peers that a text stands for: the one of that UUID; else those of that name; else those whose UUID begins so.
+func matching(peers []*zre.Peer, text string) (found []*zre.Peer) {
+	id, err := uuid.Parse(text)
+	digits := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "-", "")) }
+	var named, begin []*zre.Peer
+	for _, p := range peers {
+		switch {
+		case err == nil && p.UUID == id:
+			return []*zre.Peer{p}
+		case p.Name == text:
+			named = append(named, p)
+		case len(digits(text)) >= minPrefix && strings.HasPrefix(digits(p.UUID.String()), digits(text)):
+			begin = append(begin, p)
+		}
+	}
+	if len(named) > 0 {
+		return named
+	}
+	return begin
+}
+
+func namesOf(peers []*zre.Peer) (names []string) {
+	for _, p := range peers {
+		names = append(names, quoted(p.Name))
+	}
+	return names
+}
+
+// quoted is a name as it may stand in a sentence: in quotes where it is empty or has more than letters, digits and the like.
+func quoted(name string) string {
+	s := plain.Text(name)
+	if s == "" || strings.ContainsAny(s, " ,:;()\"'\u3000\u00a0") {
+		return inQuotes(name)
+	}
+	return s
+}
+
+func inQuotes(name string) string {
+	return `"` + strings.ReplaceAll(plain.Text(name), `"`, `\"`) + `"`
+}
+
+// close ends the node, and tells what was not sent.
+func (s *session) close() error {
+	var list []error
+	for _, l := range zre.Losses(s.node.Close()) {
+		list = append(list, l)
+	}
+	return errors.Join(list...)
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// value is an option of a command, read by a function.
+type value struct {
+	word string
+	set  func(string) error
+	now  string
+}
+
+func (v *value) Set(s string) error { v.now = s; return v.set(s) }
+func (v *value) String() string     { return v.now }
+func (v *value) Type() string       { return v.word }
+
+// funcFlag adds an option that a function reads.
+func funcFlag(cmd *cobra.Command, name, word, usage string, set func(string) error) *pflag.Flag {
+	return cmd.Flags().VarPF(&value{word: word, set: set}, name, "", usage)
+}
+
+func stringFlag(cmd *cobra.Command, into *string, name, word, usage string) *pflag.Flag {
+	return funcFlag(cmd, name, word, usage, func(s string) error { *into = s; return nil })
+}
+
+// listFlag adds an option that may be given several times.
+func listFlag(cmd *cobra.Command, into *[]string, name, word, usage string) {
+	funcFlag(cmd, name, word, usage+"; repeatable", func(s string) error { *into = append(*into, s); return nil })
+}
+
+// switchFlag adds an option that is on or off, and off by default.
+func switchFlag(cmd *cobra.Command, into *bool, name, usage string) {
+	flag := funcFlag(cmd, name, "", usage, func(s string) (err error) {
+		*into, err = parseSwitch(s)
+		return err
+	})
+	flag.NoOptDefVal = "true"
+}
+
+func jsonFlag(cmd *cobra.Command, into *bool, usage string) { switchFlag(cmd, into, "json", usage) }
+
+func numberFlag(cmd *cobra.Command, into *int, name, usage string, least, most int) {
+	funcFlag(cmd, name, "number", usage, func(s string) error {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < least || n > most {
+			return fmt.Errorf("want a number from %d to %d", least, most)
+		}
+		*into = n
+		return nil
+	})
+}
+
+// timeFlag adds an option for a time from least to an hour.
+func timeFlag(cmd *cobra.Command, into *time.Duration, name, usage string, least time.Duration) {
+	funcFlag(cmd, name, "time", usage, func(s string) (err error) {
+		if *into, err = parseDuration(s); err == nil && (*into < least || *into > time.Hour) {
+			err = fmt.Errorf("want %v to 1h", least)
+		}
+		return err
+	})
+}
+
+func completeInterfaces(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
+	list, _ := net.Interfaces() // without any there is nothing to choose from
+	for _, i := range list {
+		names = append(names, i.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/zre"
+)
+
+func (c *cli) watch() *cobra.Command {
+	var asJSON bool
+	var groups []string
+	var count int
+	cmd := &cobra.Command{
+		Use:   "watch [options]",
+		Short: "Shows what happens on the network, a line for each event.",
+		Long: `Shows what happens on the network, a line for each event, until it is interrupted: who enters and leaves, joins and leaves groups, changes its state, and what is whispered to this node.
+To see what is shouted to a group, join it with --group.`,
+		Example: `  zre watch                        who comes and goes
+  zre watch --group CHAT           what is said in a group, too
+  zre watch --json | jq .name      for programs`,
+		Annotations: map[string]string{
+			noteExit: "0 it was interrupted, or has shown so many events as --count says; 1 it failed; 2 wrong usage",
+			noteJSON: `With --json each line is an object, as zre pipe prints them: event, and what belongs to it (see zre pipe --help).`,
+		},
+		Args:              noArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	jsonFlag(cmd, &asJSON, "print a line of JSON for each event")
+	listFlag(cmd, &groups, "group", "group", "a group to join, to see what is shouted there")
+	numberFlag(cmd, &count, "count", "end after so many events", 1, 1<<30)
+	flags := c.nodeFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		node, err := flags.start(cmd.Context(), cmd, groups)
+		if err != nil {
+			return err
+		}
+		defer node.Close()
+		if asJSON {
+			c.json(line{Event: "ready", UUID: node.UUID().String(), Name: node.Name(), Endpoint: node.Endpoint()})
+		}
+		shown := 0
+		for event := range node.All(cmd.Context()) {
+			if asJSON {
+				c.json(lineFor(node, event))
+			} else {
+				c.say("%s %s", c.paint(faint, time.Now().Format(time.TimeOnly)), c.eventText(node, event))
+			}
+			if shown++; shown == count {
+				break
+			}
+		}
+		return nil
+	}
+	return cmd
+}
+
+// eventText is an event on a line, for a person.
+func (c *cli) eventText(node *zre.Node, event zre.Event) string {
+	peer := event.From()
+	word, colour, text := "", "", ""
+	switch e := event.(type) {
+	case zre.Enter:
+		word, colour, text = "enter", green, fmt.Sprintf("%s at %s by %s", peer.UUID, plain.Text(peer.Endpoint), peer.Transport)
+		if state := stateOf(peer.State); state != "" {
+			text += ", " + state
+		}
+		for name, value := range inOrder(peer.Headers) {
+			text += fmt.Sprintf(", %s=%s", plain.Text(name), plain.Text(value))
+		}
+	case zre.Exit:
+		word, colour, text = "exit", red, e.Reason.String()
+		if e.Err != nil {
+			text += ": " + plain.Text(e.Err.Error())
+		}
+	case zre.Join:
+		word, text = "join", quoted(e.Group)
+	case zre.Leave:
+		word, text = "leave", quoted(e.Group)
+	case zre.Whisper:
+		word, colour, text = "whisper", blue, content(e.Frames)
+	case zre.Shout:
+		word, colour, text = "shout", blue, "to "+quoted(e.Group)+": "+content(e.Frames)
+	case zre.Request:
+		word, colour, text = "request", blue, content(e.Frames)
+	case zre.StateChange:
+		word, text = "state", e.State.String()
+	case zre.Leader:
+		word, text = "leader", "of "+quoted(e.Group)
+		if peer.UUID == node.UUID() {
+			text += " (this node)"
+		}
+	case zre.Evasive:
+		word, colour, text = "evasive", yellow, "is silent"
+	case zre.Silent:
+		word, colour, text = "silent", yellow, "is still silent when asked for a sign of life"
+	case zre.Problem:
+		if e.Solved {
+			return c.paint(yellow, "solved  ") + " " + plain.Text(e.String())
+		}
+		return c.paint(yellow, "problem ") + " " + plain.Text(e.String())
+	}
+	return fmt.Sprintf("%s %s  %s", c.paint(colour, fmt.Sprintf("%-8s", word)), quoted(peer.Name), text)
+}
+
+// inOrder gives the entries of a map by their keys.
+func inOrder(m map[string]string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for _, key := range slices.Sorted(maps.Keys(m)) {
+			if !yield(key, m[key]) {
+				return
+			}
+		}
+	}
+}
+
+// content is a message for a person: its frames as text, what is not text by its size.
+func content(frames [][]byte) string {
+	parts := make([]string, len(frames))
+	for i, frame := range frames {
+		if utf8.Valid(frame) {
+			parts[i] = plain.Text(string(frame))
+		} else {
+			parts[i] = "(" + plural(len(frame), "byte") + ")"
+		}
+	}
+	return strings.Join(parts, " | ")
+}

@@ -1,0 +1,142 @@
+package node
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/memory"
+	"github.com/go-zre/go-zre/internal/outbox"
+	"github.com/go-zre/go-zre/internal/request"
+)
+
+// Requests of peers, and how they are answered.
+
+// A Ticket is what the answer to a request needs. One answer at a time may use it.
+type Ticket struct {
+	id   uint64
+	head [request.HeadSize]byte // of the answer
+}
+
+// RequestOf sets a ticket for the answer to a request that came as an event, and returns the request's content.
+func (t *Ticket) RequestOf(e *Event) [][]byte {
+	head, _ := request.Parse(e.Frames)
+	t.id = head.ID
+	if len(e.Frames) == 1 {
+		return [][]byte{{}} // as with a whisper
+	}
+	return e.Frames[1:]
+}
+
+// Reply answers a request of a peer. It waits, fails and treats the frames as Whisper does.
+func (n *Node) Reply(ctx context.Context, id uuid.UUID, to *Ticket, frames ...[]byte) error {
+	if len(frames) == 0 {
+		frames = noContent
+	}
+	return n.answer(ctx, id, to, request.Reply, frames)
+}
+
+// ReplyError answers a request of a peer with an error.
+func (n *Node) ReplyError(ctx context.Context, id uuid.UUID, to *Ticket, text string) error {
+	var few [2][]byte
+	return n.answer(ctx, id, to, request.Error, request.AppendFailure(few[:0], request.Failed, text))
+}
+
+func (n *Node) answer(ctx context.Context, id uuid.UUID, to *Ticket, kind request.Kind, frames [][]byte) error {
+	if err := n.lifecycle.usable(); err != nil {
+		return fmt.Errorf("reply: %w", err)
+	}
+	p := n.addressee(id)
+	if p == nil {
+		return fmt.Errorf("reply: %w", &PeerError{UUID: id, Err: ErrUnknownPeer})
+	}
+	var few [8][]byte
+	request.Head{Kind: kind, ID: to.id}.Put(&to.head)
+	if err := n.transmit(ctx, p, append(append(few[:0], to.head[:]), frames...)); err != nil {
+		return fmt.Errorf("reply: %w", err)
+	}
+	return nil
+}
+
+// Refuse tells a peer that nothing here handles its request. It does not wait: a peer that is gone, or whose queue is full, hears nothing.
+func (n *Node) Refuse(id uuid.UUID, to *Ticket) {
+	if p := n.addressee(id); p != nil {
+		p.refuse(to.id, request.NoHandler, "")
+	}
+}
+
+// Fail is ReplyError that does not wait, as Refuse.
+func (n *Node) Fail(id uuid.UUID, to *Ticket, text string) {
+	if p := n.addressee(id); p != nil {
+		p.refuse(to.id, request.Failed, text)
+	}
+}
+
+func (p *session) refuse(to uint64, code request.Code, text string) {
+	var first [request.HeadSize]byte
+	request.Head{Kind: request.Error, ID: to}.Put(&first)
+	c := outbox.Content{Frames: request.AppendFailure([][]byte{first[:]}, code, text)}
+	for _, frame := range c.Frames {
+		c.Size += int64(len(frame))
+	}
+	if err := p.out.Send(outbox.Target{}, &c); err != nil {
+		p.node.log.Debug().AnErr("reason", err).Stringer("peer", p.uuid).Msg("refusal of a request not sent")
+	}
+}
+
+// A refusal is one of a node that discards messages: it takes no requests.
+type refusal struct {
+	peer *session
+	to   uint64
+}
+
+// maxRefusals is how many refusals may wait; beyond that peers hear nothing.
+const maxRefusals = 256
+
+// refuseAll refuses what comes, apart from the goroutines that bring it: these may hold the lock of a neighbour's outbox.
+func (n *Node) refuseAll() {
+	for {
+		select {
+		case r := <-n.declined:
+			r.peer.refuse(r.to, request.NoHandler, "")
+		case <-n.done:
+			return
+		}
+	}
+}
+
+// arrivedAs is what a WHISPER turns out to be.
+type arrivedAs uint8
+
+const (
+	message arrivedAs = iota
+	aRequest
+	taken // a reply; nothing of it is needed any more, unless it was kept
+	kept  // a reply, whose frames are the application's now
+)
+
+// sort tells what a WHISPER is whose first frame may be a head, and takes replies. It neither waits nor sends.
+func (n *Node) sort(s *session, content [][]byte, from memory.Origin, whole bool) arrivedAs {
+	head, ok := request.Parse(content)
+	switch {
+	case !ok:
+		return message
+	case head.Kind != request.Request:
+		s.work.note()
+		if whole && n.requests.take(s, head, content, from) {
+			return kept
+		}
+		n.log.Debug().Stringer("peer", s.uuid).Msg("reply dropped: no request waits for it")
+		return taken
+	case n.cfg.Discard:
+		s.work.note()
+		n.discarded.Add(1)
+		select {
+		case n.declined <- refusal{s, head.ID}:
+		default:
+		}
+		return taken
+	}
+	return aRequest
+}

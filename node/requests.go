@@ -1,0 +1,364 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/memory"
+	"github.com/go-zre/go-zre/internal/outbox"
+	"github.com/go-zre/go-zre/internal/request"
+)
+
+// A request is a WHISPER with a head frame, and so is its reply (internal/request). The reply is taken where it arrives, in the reader of the
+// connection or in the goroutine of a neighbour, and not behind the events that wait for the application: so a request may be made, and waited
+// for, in the loop over the events.
+
+// requests are those of this node's that wait for their replies.
+type requests struct {
+	stray atomic.Uint64 // replies that no request waited for
+	some  atomic.Int32  // how many wait
+
+	mu      sync.Mutex // a leaf, but for the lock of the queue of events. That of an outbox may be held
+	waiting map[uint64]*Call
+	last    uint64 // the ID of the last one
+	closed  bool
+	watch   watch
+}
+
+// A Call is a request that was sent. It ends once: with its reply, with its context, with the session that it was sent in, or with the node.
+type Call struct {
+	node *Node
+	peer *session
+	id   uint64
+	head [request.HeadSize]byte
+	done chan struct{} // closed when it has ended; frames, origin and err are set before
+	stop func() bool   // has its context not end it any more; nil where somebody waits for both. requests.mu guards it
+
+	next, prev *Call // of the same session; requests.mu guards them
+
+	frames [][]byte
+	origin memory.Origin
+	err    error
+}
+
+// Errors of requests, to be tested with errors.Is.
+var (
+	// ErrPeerGone: the peer left, or the session with it broke, before its reply came.
+	ErrPeerGone = errors.New("the peer left, or its session broke, before it replied")
+
+	// ErrTooManyRequests: as many requests as Limits.Requests allows wait for their replies.
+	ErrTooManyRequests = errors.New("too many requests wait for their replies")
+
+	// ErrNoHandler: the peer has nothing that handles the request.
+	ErrNoHandler = errors.New("the peer does not handle such requests")
+)
+
+// ReplyError is what a peer answered in place of a reply.
+type ReplyError struct {
+	UUID uuid.UUID
+	Name string
+	Text string // what the peer's program says
+
+	noHandler bool
+}
+
+func (e *ReplyError) Error() string {
+	if e.noHandler && e.Text == "" {
+		return fmt.Sprintf("peer %s (%s): %v", e.Name, e.UUID, ErrNoHandler)
+	}
+	return fmt.Sprintf("peer %s (%s) replied with an error: %s", e.Name, e.UUID, e.Text)
+}
+
+// Is makes errors.Is(err, ErrNoHandler) work.
+func (e *ReplyError) Is(target error) bool { return e.noHandler && target == ErrNoHandler }
+
+// Request sends a request to a peer and waits for the reply.
+func (n *Node) Request(ctx context.Context, id uuid.UUID, frames ...[]byte) ([][]byte, memory.Origin, error) {
+	call, err := n.send(ctx, id, frames)
+	if err != nil {
+		return nil, memory.Origin{}, err
+	}
+	select {
+	case <-call.done:
+	case <-ctx.Done():
+		call.giveUp(ctx)
+	}
+	return call.Result()
+}
+
+// StartRequest is Request that does not wait for the reply. The call ends with ctx too.
+func (n *Node) StartRequest(ctx context.Context, id uuid.UUID, frames ...[]byte) (*Call, error) {
+	call, err := n.send(ctx, id, frames)
+	if err != nil || ctx.Done() == nil {
+		return call, err
+	}
+	stop := context.AfterFunc(ctx, func() { call.giveUp(ctx) })
+	n.requests.mu.Lock()
+	defer n.requests.mu.Unlock()
+	if n.requests.waiting[call.id] != call { // it has ended
+		stop()
+	} else {
+		call.stop = stop
+	}
+	return call, nil
+}
+
+// send sends a request.
+func (n *Node) send(ctx context.Context, id uuid.UUID, frames [][]byte) (*Call, error) {
+	if err := n.lifecycle.usable(); err != nil {
+		return nil, fmt.Errorf("request: %w", err)
+	}
+	p := n.addressee(id)
+	if p == nil {
+		return nil, fmt.Errorf("request: %w", &PeerError{UUID: id, Err: ErrUnknownPeer})
+	}
+	call, err := n.requests.begin(n, p)
+	if err != nil {
+		return nil, fmt.Errorf("request: %w", err)
+	}
+	var few [8][]byte
+	content := append(append(few[:0], call.head[:]), frames...)
+	if len(frames) == 0 {
+		content = append(content, noContent[0])
+	}
+	if err := n.transmit(ctx, p, content); err != nil {
+		n.requests.end(call, nil, memory.Origin{}, err)
+		return nil, fmt.Errorf("request: %w", err)
+	}
+	return call, nil
+}
+
+// transmit is whisper without its words, to a session.
+func (n *Node) transmit(ctx context.Context, p *session, frames [][]byte) error {
+	c, err := n.outgoing(ctx, frames)
+	if err != nil {
+		return err
+	}
+	var to outbox.Target
+	if !p.out.Inproc() {
+		to.Lease = c.NewLease()
+		defer to.Release()
+	}
+	if err = p.out.Send(to, &c); err != nil {
+		err = n.await(ctx, p, to, &c, err)
+	}
+	return err
+}
+
+// Done returns a channel that is closed when the call has ended.
+func (c *Call) Done() <-chan struct{} { return c.done }
+
+// Result waits for the end of the call. The frames are the caller's.
+func (c *Call) Result() ([][]byte, memory.Origin, error) {
+	<-c.done
+	if c.err != nil {
+		return nil, memory.Origin{}, fmt.Errorf("request: %w", c.err)
+	}
+	return c.frames, c.origin, nil
+}
+
+// Cancel ends the call with context.Canceled, unless it has ended. What its reply brings is dropped.
+func (c *Call) Cancel() {
+	c.node.requests.end(c, nil, memory.Origin{}, c.failed(context.Canceled))
+}
+
+// giveUp ends the call, since its context has ended.
+func (c *Call) giveUp(ctx context.Context) {
+	err := context.Cause(ctx)
+	if c.node.requests.isUnread(c.node) {
+		err = fmt.Errorf("%w; %w", err, ErrUnreadEvents)
+	}
+	c.node.requests.end(c, nil, memory.Origin{}, c.failed(err))
+}
+
+// failed says which peer did not reply.
+func (c *Call) failed(err error) error {
+	failed := &PeerError{UUID: c.peer.uuid, Err: err}
+	if known := c.peer.snapshot.Load(); known != nil {
+		failed.Name = known.Name
+	}
+	return failed
+}
+
+// begin takes note of a request that is to be sent.
+func (r *requests) begin(n *Node, p *session) (*Call, error) {
+	c := &Call{node: n, peer: p, done: make(chan struct{})}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.closed:
+		return nil, ErrClosed
+	case p.callsOver:
+		return nil, c.failed(ErrUnknownPeer)
+	case len(r.waiting) >= n.cfg.Limits.Requests:
+		return nil, fmt.Errorf("%w: Limits.Requests is %d", ErrTooManyRequests, n.cfg.Limits.Requests)
+	}
+	if r.waiting == nil {
+		r.waiting, r.last = make(map[uint64]*Call), rand.Uint64() // no other node, nor an older one with our UUID, has the same
+	}
+	r.last++
+	c.id = r.last
+	request.Head{Kind: request.Request, ID: c.id}.Put(&c.head)
+	r.waiting[c.id] = c
+	r.some.Add(1)
+	if c.next = p.calls; c.next != nil {
+		c.next.prev = c
+	}
+	p.calls = c
+	r.watch.begin(n)
+	return c, nil
+}
+
+// end ends a call, unless it has ended.
+func (r *requests) end(c *Call, frames [][]byte, from memory.Origin, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.waiting[c.id] == c {
+		r.finish(c, frames, from, err)
+	}
+}
+
+// finish needs mu.
+func (r *requests) finish(c *Call, frames [][]byte, from memory.Origin, err error) {
+	delete(r.waiting, c.id)
+	r.some.Add(-1)
+	if c.next != nil {
+		c.next.prev = c.prev
+	}
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		c.peer.calls = c.next
+	}
+	c.next, c.prev = nil, nil
+	if c.stop != nil {
+		c.stop()
+		c.stop = nil
+	}
+	c.frames, c.origin, c.err = frames, from, err
+	close(c.done)
+}
+
+// endSession ends the calls of a session that is over, and has none begin there. It does not wait.
+func (r *requests) endSession(s *session, closed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.callsOver = true
+	for s.calls != nil {
+		c, err := s.calls, ErrClosed
+		if !closed {
+			err = c.failed(ErrPeerGone)
+		}
+		r.finish(c, nil, memory.Origin{}, err)
+	}
+}
+
+// close ends all calls, and has none begin.
+func (r *requests) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	for _, c := range r.waiting {
+		r.finish(c, nil, memory.Origin{}, ErrClosed)
+	}
+}
+
+// take gives a reply to the request that it answers. It returns false if that does not wait any more, or is not that peer's to answer. It runs in
+// the reader of the peer's connection, or in the goroutine of a sender within the process, with the lock of its outbox held.
+func (r *requests) take(s *session, head request.Head, content [][]byte, from memory.Origin) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.waiting[head.ID]
+	if c == nil || c.peer.uuid != s.uuid {
+		r.stray.Add(1)
+		return false
+	}
+	if head.Kind == request.Error {
+		failed := &ReplyError{UUID: s.uuid}
+		if known := s.snapshot.Load(); known != nil {
+			failed.Name = known.Name
+		}
+		code, text := request.Failure(content)
+		failed.Text, failed.noHandler = text, code == request.NoHandler
+		r.finish(c, nil, memory.Origin{}, failed)
+		return true
+	}
+	frames := content[1:]
+	if len(frames) == 0 { // as with a whisper
+		frames = [][]byte{{}}
+	}
+	r.finish(c, frames, from, nil)
+	return true
+}
+
+// StrayReplies returns how many replies came that no request waited for: too late, for the second time, or out of nothing.
+func (n *Node) StrayReplies() uint64 { return n.requests.stray.Load() }
+
+// A watch sees that replies can arrive. They are behind other messages of their peer, and if the application reads no events, since it waits for a
+// reply itself, there may be no room for those: then the bound on their count is lifted, as for a send that waits (await.go).
+// requests.mu guards it.
+type watch struct {
+	timer  *time.Timer // runs while requests wait, and once more
+	on     bool
+	waits  bool   // BeginWait was called
+	lifted bool   // Lift was called
+	read   uint64 // how far the application was with its events when that was last looked at
+}
+
+// begin begins to look, after a while.
+func (w *watch) begin(n *Node) {
+	switch {
+	case w.on:
+		return
+	case w.timer == nil:
+		w.timer = time.AfterFunc(lookAfter, n.lookAfterRequests)
+	default:
+		w.timer.Reset(lookAfter)
+	}
+	w.on = true
+}
+
+// lookAfterRequests looks whether replies can arrive.
+func (n *Node) lookAfterRequests() {
+	r := &n.requests
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := &r.watch
+	read := n.events.Read()
+	switch {
+	case len(r.waiting) == 0:
+		if w.waits {
+			n.events.EndWait(w.lifted)
+		}
+		w.waits, w.lifted, w.on = false, false, false
+		return
+	case !w.waits:
+		n.events.BeginWait()
+		w.waits = true
+	case read != w.read:
+		if w.lifted {
+			n.events.EndWait(true)
+			n.events.BeginWait()
+			w.lifted = false
+		}
+	case !w.lifted && n.events.HasWaiters():
+		n.events.Lift()
+		w.lifted = true
+	}
+	w.read = read
+	w.timer.Reset(lookAfter)
+}
+
+// isUnread tells whether replies cannot arrive, since the application has read no events for long and there is no room for more.
+func (r *requests) isUnread(n *Node) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.watch.lifted && n.events.Read() == r.watch.read && n.events.HasWaiters()
+}

@@ -1,0 +1,224 @@
+package zre
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// defaultBuffer is how many events may wait for a subscriber, unless SubscribeBuffer says otherwise.
+const defaultBuffer = 256
+
+// SubscribeOption sets something of Node.Subscribe.
+type SubscribeOption func(*subscription)
+
+// SubscribeBuffer sets how many events may wait for the subscriber; 256 by default, at least 1.
+func SubscribeBuffer(events int) SubscribeOption {
+	return func(s *subscription) { s.room = max(events, 1) }
+}
+
+// SubscribeTo chooses the events that the subscriber gets; by default it gets all. The function is called for each event of the node, before the program itself
+// gets it, so it must be quick, and must not wait.
+func SubscribeTo(wants func(Event) bool) SubscribeOption {
+	return func(s *subscription) { s.wants = wants }
+}
+
+// SubscribeLatest has the oldest events that wait dropped when there is no room, so that the newest are kept. By default those that come then are dropped.
+func SubscribeLatest() SubscribeOption {
+	return func(s *subscription) { s.latest = true }
+}
+
+// Missed tells a subscriber (Node.Subscribe), and nobody else, that Events events are missing at this place, since it did not take them in time.
+type Missed struct{ Events int }
+
+// From implements Event. It returns an empty Peer.
+func (Missed) From() *Peer { return new(Peer) }
+
+// Subscribe returns a channel of events for a listener beside the program's own loop (All, Events or Serve), until ctx or the node ends; then the channel is
+// closed. There may be any number of subscribers, before Start too, and each gets a copy of every event that SubscribeTo chooses.
+//
+// An event is passed on when the program's loop takes it: a program that runs none starts Serve with an empty Mux. A subscriber stops neither that loop nor
+// other subscribers. It may fall behind by 256 events (SubscribeBuffer); what it misses beyond that is told by a Missed in its place.
+//
+// Frames are copies, which belong to the subscriber. To a Request one answer can be given, by whichever listener is first.
+func (n *Node) Subscribe(ctx context.Context, options ...SubscribeOption) <-chan Event {
+	s := &subscription{room: defaultBuffer, out: make(chan Event), more: make(chan struct{}, 1)}
+	for _, option := range options {
+		option(s)
+	}
+	if !n.subscriptions.add(s, func() {
+		defer close(s.out)
+		defer n.subscriptions.remove(s)
+		s.pass(ctx.Done(), n.done)
+	}) {
+		close(s.out)
+	}
+	return s.out
+}
+
+// subscriptions are those of a node.
+type subscriptions struct {
+	list atomic.Pointer[[]*subscription] // nil if there are none; it does not change, another one takes its place
+
+	mu     sync.Mutex // of those that change it
+	over   bool
+	passes sync.WaitGroup
+}
+
+// add adds a subscription whose goroutine is to run pass, unless the node has ended.
+func (all *subscriptions) add(s *subscription, pass func()) bool {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if all.over {
+		return false
+	}
+	all.passes.Go(pass)
+	list := []*subscription{s}
+	if now := all.list.Load(); now != nil {
+		list = append(slices.Clone(*now), s)
+	}
+	all.list.Store(&list)
+	return true
+}
+
+func (all *subscriptions) remove(s *subscription) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	var list []*subscription
+	for _, each := range *all.list.Load() {
+		if each != s {
+			list = append(list, each)
+		}
+	}
+	if all.list.Store(&list); list == nil {
+		all.list.Store(nil)
+	}
+}
+
+// wait waits for the end of all, when the node has ended.
+func (all *subscriptions) wait() {
+	all.mu.Lock()
+	all.over = true
+	all.mu.Unlock()
+	all.passes.Wait()
+}
+
+// publish gives an event to all that want it. It never waits.
+func (all *subscriptions) publish(event Event) {
+	list := all.list.Load()
+	if list == nil {
+		return
+	}
+	for _, s := range *list {
+		if s.wants == nil || s.wants(event) {
+			s.put(event)
+		}
+	}
+}
+
+// subscription is what waits for one subscriber.
+type subscription struct {
+	room   int
+	wants  func(Event) bool // nil for all
+	latest bool
+	out    chan Event
+	more   chan struct{} // holds a token when there is something to pass on
+
+	mu     sync.Mutex
+	events []Event
+	before int // events missed before the first of these
+	after  int // events missed behind the last of these
+}
+
+// put appends a copy of an event, or counts it as missed.
+func (s *subscription) put(event Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case len(s.events) < s.room:
+		if s.after > 0 {
+			s.events = append(s.events, Missed{s.after})
+			s.after = 0
+		}
+	case !s.latest:
+		s.after++
+		return
+	default:
+		s.events[0] = nil
+		s.events = s.events[1:]
+		s.before++
+	}
+	s.events = append(s.events, copyOf(event))
+	select {
+	case s.more <- struct{}{}:
+	default:
+	}
+}
+
+// take takes the next event.
+func (s *subscription) take() (event Event, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.before > 0:
+		event, s.before = Missed{s.before}, 0
+	case len(s.events) > 0:
+		event = s.events[0]
+		s.events[0] = nil
+		s.events = s.events[1:]
+	case s.after > 0:
+		event, s.after = Missed{s.after}, 0
+	default:
+		return nil, false
+	}
+	return event, true
+}
+
+// pass passes events on until one of two channels is closed.
+func (s *subscription) pass(unsubscribed, closed <-chan struct{}) {
+	for {
+		event, ok := s.take()
+		if !ok {
+			select {
+			case <-s.more:
+				continue
+			case <-unsubscribed:
+				return
+			case <-closed:
+				return
+			}
+		}
+		select {
+		case s.out <- event:
+		case <-unsubscribed:
+			return
+		case <-closed:
+			return
+		}
+	}
+}
+
+// copyOf returns an event whose frames are its own.
+func copyOf(event Event) Event {
+	switch e := event.(type) {
+	case Whisper:
+		return Whisper{Peer: e.Peer, Frames: copyFrames(e.Frames)}
+	case Shout:
+		return Shout{Peer: e.Peer, Group: e.Group, Frames: copyFrames(e.Frames)}
+	case Request:
+		return Request{Peer: e.Peer, Frames: copyFrames(e.Frames), answer: e.answer}
+	}
+	return event
+}
+
+func copyFrames(frames [][]byte) [][]byte {
+	copies := make([][]byte, len(frames))
+	for i, frame := range frames {
+		if copies[i] = bytes.Clone(frame); frame == nil {
+			copies[i] = []byte{}
+		}
+	}
+	return copies
+}

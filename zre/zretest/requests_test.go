@@ -1,0 +1,463 @@
+package zretest_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/zre"
+	"github.com/go-zre/go-zre/zre/zretest"
+)
+
+// newNode starts a node whose events the test takes.
+func newNode(t *testing.T, host *zretest.Host, options ...zre.Option) *zre.Node {
+	t.Helper()
+	return newTalker(t, host, options...).node
+}
+
+// answering answers requests in the loop over the events, with what answer does, to the end of the test.
+func answering(t *testing.T, node *zre.Node, answer func(r zre.Request)) {
+	var loop sync.WaitGroup
+	ctx, stop := context.WithCancel(t.Context())
+	loop.Go(func() {
+		for event := range node.All(ctx) {
+			if r, ok := event.(zre.Request); ok {
+				answer(r)
+			}
+		}
+	})
+	t.Cleanup(func() { stop(); loop.Wait() })
+}
+
+// echo replies with what was asked.
+func echo(r zre.Request) { _ = r.Reply(context.Background(), r.Frames...) }
+
+// found waits until a node knows a peer.
+func found(t *testing.T, node *zre.Node, peer uuid.UUID) {
+	t.Helper()
+	for range 10_000 {
+		if _, ok := node.Peer(peer); ok {
+			return
+		}
+		pass(time.Millisecond)
+	}
+	t.Fatal("the peer was not found")
+}
+
+// inPairs runs a test for two nodes that reach each other by tcp, and in one process.
+func inPairs(t *testing.T, test func(t *testing.T, lan *zretest.LAN, a, b *zretest.Host)) {
+	for _, pair := range pairs {
+		t.Run(pair.name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				hosts := pair.hosts(lan)
+				test(t, lan, hosts[0], hosts[1])
+			})
+		})
+	}
+}
+
+func TestRequest(t *testing.T) {
+	inPairs(t, func(t *testing.T, _ *zretest.LAN, here, there *zretest.Host) {
+		a, b := zretest.Start(t, here), newNode(t, there, zre.WithName("b"))
+		answering(t, b, func(r zre.Request) {
+			switch r.Name() {
+			case "fail":
+				_ = r.ReplyError(t.Context(), "it is \xff broken")
+			case "none":
+				_ = r.Reply(t.Context())
+			case "twice":
+				if err := r.Reply(t.Context(), []byte("first")); err != nil {
+					t.Error(err)
+				}
+				if err := r.Reply(t.Context(), []byte("second")); !errors.Is(err, zre.ErrReplied) {
+					t.Errorf("the second reply: %v", err)
+				}
+				if err := r.ReplyError(t.Context(), "third"); !errors.Is(err, zre.ErrReplied) {
+					t.Errorf("the third: %v", err)
+				}
+			default:
+				echo(r)
+			}
+		})
+		found(t, a.Node, b.UUID())
+		for _, frames := range [][][]byte{
+			{[]byte("echo"), {}, []byte("two")},
+			{[]byte("large"), bytes.Repeat([]byte("x"), 300_000), bytes.Repeat([]byte("y"), 70_000)},
+			{{}},
+			slices.Repeat([][]byte{[]byte("many")}, 500),
+		} {
+			reply, err := a.Request(t.Context(), b.UUID(), frames...)
+			if err != nil || !slices.EqualFunc(reply.Frames, frames, bytes.Equal) {
+				t.Errorf("%d frames: %.80q, %v", len(frames), reply.Frames, err)
+			}
+			reply.Recycle()
+			reply.Recycle()
+		}
+		for _, name := range []string{"none", ""} { // both ways without frames
+			var frames [][]byte
+			if name != "" {
+				frames = [][]byte{[]byte(name)}
+			}
+			if reply, err := a.Request(t.Context(), b.UUID(), frames...); err != nil || len(reply.Frames) != 1 || len(reply.Frames[0]) != 0 {
+				t.Errorf("%q: %q, %v", name, reply.Frames, err)
+			}
+		}
+		if reply, err := a.Request(t.Context(), b.UUID(), []byte("twice")); err != nil || string(reply.Frames[0]) != "first" {
+			t.Errorf("%q, %v", reply.Frames, err)
+		}
+		_, err := a.Request(t.Context(), b.UUID(), []byte("fail"))
+		var failed *zre.ReplyError
+		if !errors.As(err, &failed) || failed.Text != "it is ? broken" || failed.UUID != b.UUID() || failed.Name != "b" || errors.Is(err, zre.ErrNoHandler) {
+			t.Errorf("the error is %v", err)
+		}
+		for _, event := range a.Seen() {
+			if w, ok := event.(zre.Whisper); ok {
+				t.Errorf("a whisper came: %q", w.Frames)
+			}
+		}
+	})
+}
+
+func TestRequestErrors(t *testing.T) {
+	inPairs(t, func(t *testing.T, _ *zretest.LAN, here, there *zretest.Host) {
+		limits := zre.WithLimits(zre.Limits{Requests: 2})
+		fresh, err := zre.NewNode(zre.WithNetwork(here))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fresh.Request(t.Context(), uuid.New()); !errors.Is(err, zre.ErrNotStarted) {
+			t.Errorf("before Start: %v", err)
+		}
+		fresh.Close()
+		if _, err := fresh.Request(t.Context(), uuid.New()); !errors.Is(err, zre.ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+		a, silent := zretest.Start(t, here, limits), zretest.Start(t, there) // the latter's requests are events, which are not answered
+		if _, err := a.Request(t.Context(), uuid.New(), nil); !errors.Is(err, zre.ErrUnknownPeer) || errors.Is(err, zre.ErrPeerGone) {
+			t.Errorf("an unknown peer: %v", err)
+		}
+		if _, err := a.Request(t.Context(), a.UUID(), nil); !errors.Is(err, zre.ErrUnknownPeer) {
+			t.Errorf("itself: %v", err)
+		}
+		found(t, a.Node, silent.UUID())
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := a.Request(over, silent.UUID(), nil); !errors.Is(err, context.Canceled) {
+			t.Errorf("a context that is over: %v", err)
+		}
+		if _, err := a.Request(t.Context(), silent.UUID(), make([]byte, 64<<20+1)); !errors.Is(err, zre.ErrTooLarge) {
+			t.Errorf("too large: %v", err)
+		}
+		began := time.Now()
+		_, err = a.Request(within(t, time.Second), silent.UUID(), []byte("?"))
+		var failed *zre.PeerError
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &failed) || failed.UUID != silent.UUID() || time.Since(began) != time.Second {
+			t.Errorf("a peer that does not answer: %v after %v", err, time.Since(began))
+		}
+		late := zretest.Next[zre.Request](silent)
+		if err := late.Reply(t.Context(), []byte("late")); err != nil {
+			t.Error(err)
+		}
+		first, err1 := a.StartRequest(t.Context(), silent.UUID(), []byte("1"))
+		second, err2 := a.StartRequest(t.Context(), silent.UUID(), []byte("2"))
+		if err1 != nil || err2 != nil {
+			t.Fatal(err1, err2)
+		}
+		if _, err := a.Request(t.Context(), silent.UUID(), []byte("3")); !errors.Is(err, zre.ErrTooManyRequests) {
+			t.Errorf("the third: %v", err)
+		}
+		first.Cancel()
+		first.Cancel()
+		if _, err := first.Result(); !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled: %v", err)
+		}
+		pass(time.Second) // the late reply reaches nobody
+		select {
+		case <-second.Done():
+			t.Error("the second request has ended")
+		default:
+		}
+		synctest.Wait()
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := second.Result(); !errors.Is(err, zre.ErrClosed) {
+			t.Errorf("closed meanwhile: %v", err)
+		}
+	})
+}
+
+// A request ends at once when the peer is gone, in whatever way.
+func TestRequestToPeerThatGoes(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		goes   func(node *zretest.Watched, host *zretest.Host)
+		within time.Duration
+	}{
+		{"leaves", func(node *zretest.Watched, _ *zretest.Host) { node.Close() }, time.Second},
+		{"is killed", func(_ *zretest.Watched, host *zretest.Host) { host.Kill() }, time.Second},
+		{"vanishes", func(_ *zretest.Watched, host *zretest.Host) { host.Crash() }, 40 * time.Second},
+		{"has its connections reset", func(_ *zretest.Watched, host *zretest.Host) { host.ResetConnections() }, time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				host := lan.Host("10.0.0.2")
+				a, b := zretest.Start(t, lan.Host("10.0.0.1")), zretest.Start(t, host)
+				found(t, a.Node, b.UUID())
+				pending, err := a.StartRequest(t.Context(), b.UUID(), []byte("?"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				zretest.Next[zre.Request](b)
+				began := time.Now()
+				test.goes(b, host)
+				_, err = pending.Result()
+				var failed *zre.PeerError
+				if !errors.Is(err, zre.ErrPeerGone) || errors.Is(err, zre.ErrUnknownPeer) || !errors.As(err, &failed) || failed.UUID != b.UUID() {
+					t.Errorf("the error is %v", err)
+				}
+				if took := time.Since(began); took > test.within {
+					t.Errorf("it took %v", took)
+				}
+			})
+		})
+	}
+}
+
+// A request may be made in the loop over the events, though more messages are on their way than may wait for it.
+func TestRequestInTheLoop(t *testing.T) {
+	for _, size := range []int{1, 3000} {
+		t.Run(fmt.Sprint("of ", size), func(t *testing.T) {
+			inPairs(t, func(t *testing.T, _ *zretest.LAN, here, there *zretest.Host) {
+				const messages = 5000
+				a, b := newNode(t, here), zretest.Start(t, there)
+				found(t, a, b.UUID())
+				found(t, b.Node, a.UUID())
+				var sending sync.WaitGroup
+				sending.Go(func() {
+					for range messages {
+						if err := b.Whisper(t.Context(), a.UUID(), make([]byte, size)); err != nil {
+							t.Error(err)
+						}
+					}
+					r := zretest.Next[zre.Request](b)
+					if err := r.Reply(t.Context(), []byte("yes")); err != nil {
+						t.Error(err)
+					}
+				})
+				got := 0
+				for event := range a.All(within(t, time.Minute)) {
+					if _, ok := event.(zre.Whisper); !ok {
+						continue
+					}
+					if got++; got == 1 {
+						synctest.Wait()
+						began := time.Now()
+						reply, err := a.Request(within(t, 10*time.Second), b.UUID(), []byte("?"))
+						if err != nil || string(reply.Frames[0]) != "yes" {
+							t.Errorf("%q, %v after %v", reply.Frames, err, time.Since(began))
+						}
+					}
+					if got == messages {
+						break
+					}
+				}
+				sending.Wait()
+				if got != messages {
+					t.Errorf("%d messages came", got)
+				}
+			})
+		})
+	}
+}
+
+// Where the events that wait fill all that they may, the reply cannot be read, and the error says so. (Within a process it passes them.)
+func TestRequestBehindUnreadEvents(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		limits := zre.WithLimits(zre.Limits{EventOctets: 1 << 20, QueueOctets: 1 << 20})
+		a, b := newNode(t, lan.Host("10.0.0.1"), limits), newNode(t, lan.Host("10.0.0.2"), limits, zre.WithSendTimeout(time.Minute))
+		answering(t, b, echo)
+		found(t, a, b.UUID())
+		found(t, b, a.UUID())
+		var sending sync.WaitGroup
+		ctx, stop := context.WithCancel(t.Context())
+		sending.Go(func() {
+			for b.Whisper(ctx, a.UUID(), make([]byte, 3000)) == nil {
+			}
+		})
+		pass(time.Second)
+		_, err := a.Request(within(t, 10*time.Second), b.UUID(), []byte("?"))
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, zre.ErrUnreadEvents) {
+			t.Errorf("the error is %v", err)
+		}
+		stop()
+		sending.Wait()
+	})
+}
+
+func TestManyRequests(t *testing.T) {
+	inPairs(t, func(t *testing.T, _ *zretest.LAN, here, there *zretest.Host) {
+		const count = 1000
+		a, b := zretest.Start(t, here), zretest.Start(t, there)
+		found(t, a.Node, b.UUID())
+		pass(2 * time.Second)
+		before := runtime.NumGoroutine()
+		var pending [count]*zre.PendingReply
+		for i := range pending {
+			var err error
+			if pending[i], err = a.StartRequest(within(t, time.Minute), b.UUID(), fmt.Append(nil, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(time.Second)
+		if now := runtime.NumGoroutine(); now > before+2 {
+			t.Errorf("%d goroutines more", now-before)
+		}
+		var requests []zre.Request
+		for range pending {
+			requests = append(requests, zretest.Next[zre.Request](b))
+		}
+		for _, r := range slices.Backward(requests) { // each answer finds its request, in whatever order they come
+			if err := r.Reply(t.Context(), r.Frames...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, p := range pending {
+			if reply, err := p.Result(); err != nil || string(reply.Frames[0]) != fmt.Sprint(i) {
+				t.Fatalf("request %d: %q, %v", i, reply.Frames, err)
+			}
+		}
+	})
+}
+
+// A node that discards messages refuses requests at once, long ones too; its own are answered.
+func TestRequestsAndDiscard(t *testing.T) {
+	inPairs(t, func(t *testing.T, _ *zretest.LAN, here, there *zretest.Host) {
+		a, deaf := newNode(t, here), newNode(t, there, zre.WithDiscard())
+		answering(t, a, echo)
+		found(t, a, deaf.UUID())
+		found(t, deaf, a.UUID())
+		for _, size := range []int{1, 100_000} {
+			began := time.Now()
+			if _, err := a.Request(t.Context(), deaf.UUID(), make([]byte, size)); !errors.Is(err, zre.ErrNoHandler) || time.Since(began) > time.Second {
+				t.Errorf("%d octets: %v after %v", size, err, time.Since(began))
+			}
+			if reply, err := deaf.Request(within(t, time.Second), a.UUID(), make([]byte, size)); err != nil || len(reply.Frames[0]) != size {
+				t.Errorf("%d octets of the other: %v", size, err)
+			}
+		}
+		if got := deaf.Discarded(); got != 2 {
+			t.Errorf("%d messages were discarded", got)
+		}
+	})
+}
+
+// head makes the frame that says what a whisper is (docs/protocol.md).
+func head(version, kind byte, id []byte) []byte {
+	return append([]byte{0xf5, 'Z', 'R', 'Q', version, kind}, id...)
+}
+
+// A peer of another implementation gets a request as a whisper, and may answer it. What only resembles a reply, or answers nothing, is no reply.
+func TestForeignAnswers(t *testing.T) {
+	for _, kind := range []zretest.Implementation{zretest.Zyre, zretest.Pyre} {
+		t.Run(string(kind), func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				a := zretest.Start(t, lan.Host("10.0.0.1"))
+				f := zretest.NewForeign(t, lan.Host("10.0.0.2"), kind)
+				defer f.Stop()
+				found(t, a.Node, f.UUID())
+				pass(2 * time.Second)
+				ask := func(answer func(id []byte)) (zre.Reply, error) {
+					pending, err := a.StartRequest(within(t, time.Second), f.UUID(), []byte("what"), []byte("ever"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					pass(100 * time.Millisecond)
+					seen := f.Seen()
+					w, ok := seen[len(seen)-1].(zre.Whisper)
+					if !ok || len(w.Frames) != 3 || len(w.Frames[0]) != 14 || !bytes.HasPrefix(w.Frames[0], head(1, 1, nil)) || string(w.Frames[2]) != "ever" {
+						t.Fatalf("the last event of %v is %q", kind, seen[len(seen)-1])
+					}
+					answer(w.Frames[0][6:])
+					return pending.Result()
+				}
+				whisper := func(frames ...[]byte) { f.Whisper(a.UUID(), frames...) }
+				if _, err := ask(func([]byte) {}); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("no answer: %v", err)
+				}
+				stranger := binary.BigEndian.AppendUint64(nil, 7)
+				like := func(id []byte) [][][]byte {
+					return [][][]byte{
+						{head(2, 2, id), []byte("of another version")},
+						{head(1, 4, id), []byte("of another kind")},
+						{head(1, 2, id[:7]), []byte("too short")},
+						{head(1, 2, append(slices.Clone(id), 0)), []byte("too long")},
+						{append([]byte("x"), head(1, 2, id)[1:]...), []byte("of another signature")},
+						{head(1, 3, id), []byte("an error without a code")},
+						{head(1, 3, id), {1, 1}, []byte("an error whose code is too long")},
+						{head(1, 3, id), {1}, []byte("an error not of UTF-8: \xff")},
+						{head(1, 3, id), {1}, bytes.Repeat([]byte("x"), 4097)},
+						{head(1, 3, id), {1}, []byte("an error"), []byte("of too many frames")},
+						{[]byte("in"), head(1, 2, id)},
+					}
+				}
+				resembling := 0
+				reply, err := ask(func(id []byte) {
+					for _, frames := range like(id) {
+						whisper(frames...)
+						resembling++
+					}
+					whisper(head(1, 2, stranger), []byte("to another request")) // dropped, as is all that answers nothing
+					whisper(head(1, 3, stranger), []byte{1}, []byte("likewise"))
+					whisper(head(1, 2, id), []byte("yes"), []byte("!"))
+					whisper(head(1, 2, id), []byte("yes, again"))
+				})
+				if err != nil || len(reply.Frames) != 2 || string(reply.Frames[0]) != "yes" {
+					t.Errorf("%q, %v", reply.Frames, err)
+				}
+				if reply, err := ask(func(id []byte) { whisper(head(1, 2, id)); whisper([]byte("the rest")) }); err != nil || len(reply.Frames) != 1 {
+					t.Errorf("in pieces: %q, %v", reply.Frames, err)
+				}
+				resembling++
+				var failed *zre.ReplyError
+				if _, err := ask(func(id []byte) { whisper(head(1, 3, id), []byte{9}, []byte("grün")) }); !errors.As(err, &failed) || failed.Text != "grün" {
+					t.Errorf("an error of an unknown code: %v", err)
+				}
+				if _, err := ask(func(id []byte) { whisper(head(1, 3, id), []byte{2}, nil) }); !errors.Is(err, zre.ErrNoHandler) {
+					t.Errorf("no handler: %v", err)
+				}
+				pass(time.Second)
+				whispers := 0
+				for _, event := range a.Seen() {
+					if _, ok := event.(zre.Whisper); ok {
+						whispers++
+					}
+				}
+				if whispers != resembling {
+					t.Errorf("%d whispers came, want %d", whispers, resembling)
+				}
+				// And it may ask.
+				whisper(head(1, 1, stranger), []byte("who"))
+				r := zretest.Next[zre.Request](a)
+				if err := r.Reply(t.Context(), []byte("me")); err != nil || r.Name() != "who" {
+					t.Errorf("%q: %v", r.Frames, err)
+				}
+				pass(time.Second)
+				seen := f.Seen()
+				if w, ok := seen[len(seen)-1].(zre.Whisper); !ok || !bytes.Equal(w.Frames[0], head(1, 2, stranger)) || string(w.Frames[1]) != "me" {
+					t.Errorf("%v got %v", kind, seen[len(seen)-1])
+				}
+			})
+		})
+	}
+}

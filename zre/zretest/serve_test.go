@@ -1,0 +1,485 @@
+package zretest_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/zre"
+	"github.com/go-zre/go-zre/zre/zretest"
+)
+
+// serving serves a node to the end of the test, and tells what Serve returned.
+func serving(t *testing.T, node *zre.Node, handler zre.Handler, options ...zre.ServeOption) (stop func() error) {
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- node.Serve(ctx, handler, options...) }()
+	var once sync.Once
+	var err error
+	stop = func() error {
+		cancel()
+		once.Do(func() { err = <-ended })
+		return err
+	}
+	t.Cleanup(func() { stop() })
+	return stop
+}
+
+// trio starts a node that serves, on the first host, and two that are watched. All know each other.
+func trio(t *testing.T, lan *zretest.LAN, handler func(node *zre.Node) zre.Handler, options ...zre.ServeOption) (*zre.Node, *zretest.Watched, *zretest.Watched, func() error) {
+	t.Helper()
+	node := newNode(t, lan.Host("10.0.0.1"))
+	stop := serving(t, node, handler(node), options...)
+	a, b := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("a")), zretest.Start(t, lan.Host("10.0.0.3"), zre.WithName("b"))
+	for _, w := range []*zretest.Watched{a, b} {
+		found(t, node, w.UUID())
+		found(t, w.Node, node.UUID())
+	}
+	return node, a, b, stop
+}
+
+func TestServe(t *testing.T) {
+	for _, concurrency := range []int{1, 2, 64} {
+		t.Run(fmt.Sprint(concurrency), func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				const messages = 500
+				var mu sync.Mutex
+				got := make(map[string][]string)
+				running, most := 0, 0
+				keep := func(e zre.Event, what string) {
+					mu.Lock()
+					defer mu.Unlock()
+					got[e.From().Name] = append(got[e.From().Name], what)
+				}
+				mux := zre.NewMux()
+				mux.HandleEnter(func(_ context.Context, e zre.Enter) { keep(e, "enter") })
+				mux.HandleExit(func(_ context.Context, e zre.Exit) { keep(e, "exit") })
+				mux.HandleJoin("G*", func(_ context.Context, e zre.Join) { keep(e, "join "+e.Group) })
+				mux.HandleWhisper(func(_ context.Context, e zre.Whisper) {
+					mu.Lock()
+					running++
+					most = max(most, running)
+					mu.Unlock()
+					pass := time.NewTimer(time.Millisecond)
+					<-pass.C
+					mu.Lock()
+					running--
+					mu.Unlock()
+					keep(e, string(e.Frames[0]))
+				})
+				mux.HandleRequest("sum", func(ctx context.Context, r zre.Request) {
+					if err := r.Reply(ctx, bytes.Join(r.Frames[1:], nil)); err != nil {
+						t.Error(err)
+					}
+				})
+				node, a, b, stop := trio(t, lan, func(*zre.Node) zre.Handler { return mux }, zre.ServeConcurrency(concurrency))
+				if err := a.Join("G1"); err != nil {
+					t.Fatal(err)
+				}
+				for i := range messages {
+					for _, w := range []*zretest.Watched{a, b} {
+						if err := w.Whisper(t.Context(), node.UUID(), fmt.Append(nil, i)); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				if reply, err := a.Request(t.Context(), node.UUID(), []byte("sum"), []byte("x"), []byte("y")); err != nil || string(reply.Frames[0]) != "xy" {
+					t.Errorf("%q, %v", reply.Frames, err)
+				}
+				if _, err := a.Request(within(t, time.Second), node.UUID(), []byte("product")); !errors.Is(err, zre.ErrNoHandler) {
+					t.Errorf("no handler: %v", err)
+				}
+				pass(5 * time.Second)
+				if err := a.Close(); err != nil {
+					t.Error(err)
+				}
+				pass(time.Second)
+				if err := stop(); !errors.Is(err, context.Canceled) {
+					t.Errorf("Serve returned %v", err)
+				}
+				var numbers []string
+				for i := range messages {
+					numbers = append(numbers, fmt.Sprint(i))
+				}
+				equal(t, "events of a", got["a"], slices.Concat([]string{"enter", "join G1"}, numbers, []string{"exit"}))
+				equal(t, "events of b", got["b"], slices.Concat([]string{"enter"}, numbers))
+				if want := min(concurrency, 2); most != want {
+					t.Errorf("%d handlers ran at once, want %d", most, want)
+				}
+			})
+		})
+	}
+}
+
+// A handler that blocks for ever stops its own peer alone, which is not read from any more, and what waits for it is bounded.
+func TestHandlerThatBlocks(t *testing.T) {
+	for _, size := range []int{500, 100_000} {
+		t.Run(fmt.Sprint("of ", size), func(t *testing.T) {
+			inPairsOfThree(t, func(t *testing.T, node *zre.Node, a, b *zretest.Watched) {
+				var forA, forB atomic.Int32
+				release := make(chan struct{})
+				mux := zre.NewMux()
+				mux.HandleWhisper(func(_ context.Context, e zre.Whisper) {
+					if e.Peer.UUID == a.UUID() {
+						forA.Add(1)
+						<-release
+						return
+					}
+					forB.Add(1)
+				})
+				serving(t, node, mux)
+				var flood sync.WaitGroup
+				ctx, stop := context.WithCancel(t.Context())
+				sent := 0
+				flood.Go(func() {
+					for ; sent < 20_000 && a.Whisper(ctx, node.UUID(), make([]byte, size)) == nil; sent++ {
+					}
+				})
+				pass(100 * time.Millisecond)
+				for range 2_000 {
+					if err := b.Whisper(t.Context(), node.UUID(), make([]byte, size)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				pass(2 * time.Second)
+				if forA.Load() != 1 || forB.Load() != 2_000 {
+					t.Errorf("%d and %d messages were handled", forA.Load(), forB.Load())
+				}
+				stop()
+				flood.Wait()
+				if sent == 20_000 {
+					t.Error("all was read from the peer whose handler blocks")
+				}
+				for _, w := range []*zretest.Watched{a, b} {
+					if _, present := node.Peer(w.UUID()); !present {
+						t.Errorf("%s is gone", w.Name())
+					}
+				}
+				close(release) // then it goes on
+				for range 100 {
+					if pass(100 * time.Millisecond); int(forA.Load()) == sent {
+						break
+					}
+				}
+				if int(forA.Load()) != sent {
+					t.Errorf("%d of %d messages were handled", forA.Load(), sent)
+				}
+			})
+		})
+	}
+}
+
+// inPairsOfThree runs a test for a node and two watched ones that know it, on hosts of their own and in one process.
+func inPairsOfThree(t *testing.T, test func(t *testing.T, node *zre.Node, a, b *zretest.Watched)) {
+	for _, pair := range pairs {
+		t.Run(pair.name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				hosts := pair.hosts(lan)
+				third := lan.Host("10.0.0.3")
+				if hosts[0] == hosts[1] {
+					third = hosts[0]
+				}
+				node := newNode(t, hosts[0])
+				a, b := zretest.Start(t, hosts[1], zre.WithName("a"), zre.WithSendTimeout(time.Minute)), zretest.Start(t, third, zre.WithName("b"))
+				for _, w := range []*zretest.Watched{a, b} {
+					found(t, node, w.UUID())
+					found(t, w.Node, node.UUID())
+				}
+				test(t, node, a, b)
+			})
+		})
+	}
+}
+
+// A handler may ask the very peer whose messages wait for it, however many those are.
+func TestRequestInAHandler(t *testing.T) {
+	for _, concurrency := range []int{1, 64} {
+		t.Run(fmt.Sprint(concurrency), func(t *testing.T) {
+			inPairsOfThree(t, func(t *testing.T, node *zre.Node, a, _ *zretest.Watched) {
+				const messages = 5_000
+				var handled atomic.Int32
+				mux := zre.NewMux()
+				mux.HandleWhisper(func(ctx context.Context, e zre.Whisper) {
+					if handled.Add(1) > 1 {
+						return
+					}
+					pass := time.NewTimer(200 * time.Millisecond) // until a is stopped by its own messages
+					<-pass.C
+					ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+					defer cancel()
+					if reply, err := node.Request(ctx, e.Peer.UUID, []byte("?")); err != nil || string(reply.Frames[0]) != "yes" {
+						t.Errorf("%q, %v", reply.Frames, err)
+					}
+				})
+				serving(t, node, mux, zre.ServeConcurrency(concurrency))
+				var sending sync.WaitGroup
+				sending.Go(func() {
+					for range messages {
+						if err := a.Whisper(t.Context(), node.UUID(), make([]byte, 3000)); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+				r := zretest.Next[zre.Request](a)
+				if err := r.Reply(t.Context(), []byte("yes")); err != nil {
+					t.Error(err)
+				}
+				sending.Wait()
+				pass(5 * time.Second)
+				if handled.Load() != messages {
+					t.Errorf("%d messages were handled", handled.Load())
+				}
+			})
+		})
+	}
+}
+
+// A handler that panics, or ends its goroutine, ends nothing else.
+func TestHandlerThatPanics(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		var mu sync.Mutex
+		var panics, whispers []string
+		mux := zre.NewMux()
+		mux.HandleWhisper(func(_ context.Context, e zre.Whisper) {
+			switch text := string(e.Frames[0]); text {
+			case "exit":
+				runtime.Goexit()
+			case "panic":
+				panic(text)
+			default:
+				mu.Lock()
+				defer mu.Unlock()
+				whispers = append(whispers, text)
+			}
+		})
+		mux.HandleRequest("panic", func(context.Context, zre.Request) { panic(errors.New("of a request")) })
+		mux.HandleRequest("answer, panic", func(ctx context.Context, r zre.Request) {
+			_ = r.Reply(ctx, []byte("answer"))
+			panic("after the answer")
+		})
+		node, a, b, stop := trio(t, lan, func(*zre.Node) zre.Handler { return mux }, zre.ServeConcurrency(2), zre.ServeOnPanic(func(event zre.Event, value any, stack []byte) {
+			mu.Lock()
+			defer mu.Unlock()
+			panics = append(panics, fmt.Sprintf("%s %T %v %v", event.From().Name, event, value, strings.Contains(string(stack), "serve_test.go")))
+		}))
+		for _, text := range []string{"1", "panic", "2", "exit", "3", "exit", "exit", "4"} {
+			if err := a.Whisper(t.Context(), node.UUID(), []byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var failed *zre.ReplyError
+		if _, err := b.Request(within(t, time.Second), node.UUID(), []byte("panic")); !errors.As(err, &failed) || errors.Is(err, zre.ErrNoHandler) {
+			t.Errorf("the error is %v", err)
+		}
+		if reply, err := b.Request(within(t, time.Second), node.UUID(), []byte("answer, panic")); err != nil || string(reply.Frames[0]) != "answer" {
+			t.Errorf("%q, %v", reply.Frames, err)
+		}
+		pass(time.Second)
+		stop()
+		slices.Sort(panics)
+		equal(t, "panics", panics, []string{"a zre.Whisper panic true", "b zre.Request after the answer true", "b zre.Request of a request true"})
+		equal(t, "whispers", whispers, []string{"1", "2", "3", "4"})
+	})
+}
+
+// A handler may close its node, one by one or with others at work; Serve returns then.
+func TestHandlerThatCloses(t *testing.T) {
+	for _, concurrency := range []int{1, 64} {
+		t.Run(fmt.Sprint(concurrency), func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+				var closed atomic.Int32
+				over := make(chan bool, 1)
+				node, a, _, stop := trio(t, lan, func(node *zre.Node) zre.Handler {
+					return zre.HandlerFunc(func(ctx context.Context, event zre.Event) {
+						if _, ok := event.(zre.Whisper); ok {
+							if err := node.Close(); err != nil {
+								t.Error(err)
+							}
+							closed.Add(1)
+							over <- ctx.Err() != nil
+						}
+					})
+				}, zre.ServeConcurrency(concurrency))
+				for range 3 {
+					if err := a.Whisper(t.Context(), node.UUID(), nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if !<-over {
+					t.Error("the context of the handler had not ended")
+				}
+				pass(time.Second)
+				if err := stop(); !errors.Is(err, zre.ErrClosed) && !errors.Is(err, context.Canceled) {
+					t.Errorf("Serve returned %v", err)
+				}
+				if closed.Load() != 1 {
+					t.Errorf("%d handlers ran", closed.Load())
+				}
+				if err := node.Serve(t.Context(), zre.NewMux()); !errors.Is(err, zre.ErrClosed) {
+					t.Errorf("Serve after Close: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// Serve ends though a handler does not; what is not handled is left to the next one who takes events.
+func TestServeEnds(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		release := make(chan struct{})
+		node, a, b, stop := trio(t, lan, func(node *zre.Node) zre.Handler {
+			mux := zre.NewMux()
+			mux.HandleWhisper(func(context.Context, zre.Whisper) { <-release })
+			return mux
+		})
+		for i := range 500 {
+			for _, w := range []*zretest.Watched{a, b} {
+				if err := w.Whisper(t.Context(), node.UUID(), fmt.Append(nil, i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		pass(time.Second)
+		began := time.Now()
+		err := stop()
+		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "2 peers") {
+			t.Errorf("Serve returned %v", err)
+		}
+		if took := time.Since(began); took != 5*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		next := make(map[uuid.UUID]int)
+		for event := range node.All(within(t, time.Second)) {
+			w, ok := event.(zre.Whisper)
+			if !ok {
+				continue
+			}
+			id := w.Peer.UUID
+			if next[id]++; string(w.Frames[0]) != fmt.Sprint(next[id]) {
+				t.Fatalf("message %q of %s came, want %d", w.Frames[0], w.Peer.Name, next[id])
+			}
+		}
+		if next[a.UUID()] != 499 || next[b.UUID()] != 499 {
+			t.Errorf("%v messages were left", next)
+		}
+		close(release)
+		synctest.Wait()
+	})
+}
+
+// One at a time may take the events.
+func TestServeBesideOthers(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		node := newNode(t, lan.Host("10.0.0.1"))
+		if err := node.Serve(t.Context(), nil); err == nil {
+			t.Error("a nil handler is served")
+		}
+		if err := node.Serve(t.Context(), zre.NewMux(), zre.ServeConcurrency(0)); err == nil {
+			t.Error("a concurrency of 0 is taken")
+		}
+		serving(t, node, zre.NewMux())
+		synctest.Wait()
+		for name, f := range map[string]func(){
+			"Serve":  func() { node.Serve(t.Context(), zre.NewMux()) },
+			"All":    func() { node.All(t.Context())(func(zre.Event) bool { return false }) },
+			"Events": func() { node.Events() },
+		} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("%s beside Serve did not panic", name)
+					}
+				}()
+				f()
+			}()
+		}
+	})
+}
+
+func TestSubscribe(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		node := newNode(t, lan.Host("10.0.0.1"))
+		whispers := zre.SubscribeTo(func(e zre.Event) bool { _, ok := e.(zre.Whisper); return ok })
+		all := node.Subscribe(t.Context())
+		first := node.Subscribe(t.Context(), whispers, zre.SubscribeBuffer(3))
+		last := node.Subscribe(t.Context(), whispers, zre.SubscribeBuffer(3), zre.SubscribeLatest())
+		ctx, cancel := context.WithCancel(t.Context())
+		short := node.Subscribe(ctx)
+		cancel()
+		for range short {
+			t.Error("an event after the end of the subscription")
+		}
+		mux, handled := zre.NewMux(), 0
+		mux.HandleWhisper(func(_ context.Context, e zre.Whisper) { handled++; e.Recycle() })
+		serving(t, node, mux)
+		a := zretest.Start(t, lan.Host("10.0.0.2"))
+		found(t, a.Node, node.UUID())
+		send := func(from, to int) {
+			for i := from; i < to; i++ {
+				if err := a.Whisper(t.Context(), node.UUID(), fmt.Append(nil, i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			pass(100 * time.Millisecond)
+		}
+		take := func(c <-chan zre.Event) (list []string) {
+			for {
+				synctest.Wait()
+				select {
+				case event, ok := <-c:
+					switch e := event.(type) {
+					case zre.Whisper:
+						list = append(list, string(e.Frames[0]))
+						e.Recycle()
+					case zre.Missed:
+						list = append(list, fmt.Sprint("missed ", e.Events))
+					case nil:
+						list = append(list, fmt.Sprint("open ", ok))
+						return list
+					default:
+						list = append(list, fmt.Sprintf("%T", e))
+					}
+				default:
+					return list
+				}
+			}
+		}
+		send(0, 1) // which is in the hands of the goroutine that passes it on
+		send(1, 10)
+		equal(t, "the first", take(first), []string{"0", "1", "2", "3", "missed 6"})
+		equal(t, "the last", take(last), []string{"0", "missed 6", "7", "8", "9"})
+		send(10, 12)
+		equal(t, "the first, later", take(first), []string{"10", "11"})
+		equal(t, "the last, later", take(last), []string{"10", "11"})
+		send(12, 13)
+		send(13, 18)
+		<-first
+		send(18, 19)
+		equal(t, "the first, in between", take(first), []string{"13", "14", "15", "missed 2", "18"})
+		got := take(all)
+		if len(got) != 20 || got[0] != "zre.Enter" || got[19] != "18" {
+			t.Errorf("the subscriber to all got %q", got)
+		}
+		if handled != 19 {
+			t.Errorf("%d whispers were handled", handled)
+		}
+		node.Close()
+		if got := take(all); got[len(got)-1] != "open false" {
+			t.Errorf("after Close: %q", got)
+		}
+		if _, open := <-node.Subscribe(t.Context()); open {
+			t.Error("a subscription to a closed node")
+		}
+	})
+}
