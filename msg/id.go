@@ -21,6 +21,10 @@ const (
 	Goodbye ID = 10 // C zyre: the sender is leaving
 
 	State ID = 128 // ours: what the sender is doing; only to peers that have said they know it (docs/protocol.md)
+
+	// Ours likewise, where one node shows its figures to others. Number 129 is reserved.
+	AskStats ID = 130 // asks for STATS
+	Stats    ID = 131 // figures of the sender
 )
 
 // String gives the name that RFC 36 uses, such as "PING-OK", and "ID(77)" for an
@@ -49,6 +53,10 @@ func (id ID) String() string {
 		return "GOODBYE"
 	case State:
 		return "STATE"
+	case AskStats:
+		return "ASK-STATS"
+	case Stats:
+		return "STATS"
 	}
 	return "ID(" + strconv.Itoa(int(id)) + ")"
 }

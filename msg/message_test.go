@@ -24,7 +24,7 @@ func unhex(tb testing.TB, text string) []byte {
 func dirty() Message {
 	x := []byte("left over")
 	return Message{
-		ID: 99, Sequence: 99, Group: x, Status: 99, State: 99, Node: x, Content: [][]byte{x},
+		ID: 99, Sequence: 99, Group: x, Status: 99, State: 99, Version: 99, Figures: x, Node: x, Content: [][]byte{x},
 		Hello: HelloFields{Endpoint: x, Groups: [][]byte{x}, Name: x, Headers: []Header{{x, x}}},
 	}
 }

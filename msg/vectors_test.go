@@ -90,6 +90,14 @@ func encode(tb testing.TB, m *Message) ([]byte, error) {
 		return AppendGoodbye(nil, m.Sequence), nil
 	case State:
 		return AppendState(nil, m.Sequence, m.State), nil
+	case AskStats:
+		return AppendAskStats(nil, m.Sequence), nil
+	case Stats:
+		figures, err := ParseFigures(m.Figures)
+		if err != nil {
+			return nil, err
+		}
+		return AppendStats(nil, m.Sequence, figures), nil
 	}
 	tb.Fatalf("cannot encode %v", m.ID)
 	return nil, nil
