@@ -40,6 +40,7 @@ func TestAppend(t *testing.T) {
 		{must(AppendLeader(dst, 2, "G", uuid)), "\x09\x02\x00\x02\x01G\x20" + digits},
 		{AppendGoodbye(dst, 65535), "\x0a\x02\xff\xff"},
 		{AppendState(dst, 2, 5), "\x80\x02\x00\x02\x05"},
+		{AppendAskStats(dst, 2), "\x82\x02\x00\x02\x01"},
 	}
 	for _, test := range tests {
 		want := "before\xaa\xa1" + test.want

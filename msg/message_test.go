@@ -89,6 +89,7 @@ func TestDecodeRefuses(t *testing.T) {
 
 		{"STATE, no state", []string{"aaa180020002"}, ErrMalformed, "STATE: state needs 1", State, 2},
 		{"STATE, trailing octet", []string{"aaa180020002 03 00"}, ErrMalformed, "STATE: 1 octets after", State, 2},
+		{"STATS, a frame more", []string{"aaa183020002 01", "00"}, ErrMalformed, "STATS: 2 frames", Stats, 2},
 		{"STATE, a frame more", []string{"aaa180020002 03", "00"}, ErrMalformed, "STATE: 2 frames", State, 2},
 
 		{"HELLO, endpoint over the rest", []string{"aaa101020001 ff 746370"}, ErrMalformed, "HELLO: endpoint needs 255 octets, 3 are left", Hello, 1},

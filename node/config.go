@@ -109,6 +109,9 @@ type Config struct {
 	// Discard has WHISPER and SHOUT that come counted and discarded; see zre.WithDiscard.
 	Discard bool
 
+	// ShareStats answers peers of this implementation that ask for the node's figures; see zre.WithSharedStats.
+	ShareStats bool
+
 	// Linger is how long Close waits until queued messages are handed to the operating system; 5 s by default, negative for not at all.
 	Linger time.Duration
 

@@ -253,6 +253,14 @@ func (in *inbox) traffic(from memory.Origin) error {
 			state := beacon.State(m.State)
 			return n.do(func() { n.stated(s, state, true) })
 		}
+	case msg.AskStats:
+		if n.cfg.ShareStats && in.extensions != 0 && m.Version > 0 && !s.figures.asked.Swap(true) {
+			n.post(func() { n.answerStats(s) })
+		}
+	case msg.Stats:
+		if !s.figures.take(m.Figures) {
+			n.figures.invalid.Add(1)
+		}
 	case msg.Goodbye:
 		if in.extensions.has(extGoodbye) {
 			n.post(func() { n.handle(s, goodbyeCame, detail{}) })

@@ -98,6 +98,7 @@ type Node struct {
 
 	chooser  chooser
 	requests requests
+	sharing  sharing      // the control loop's
 	declined chan refusal // with Config.Discard
 
 	calling    chan struct{} // holds a token for each call by ipc under way, see maxCalls
@@ -122,7 +123,7 @@ func New(cfg Config) (*Node, error) {
 		log: cfg.Log.With().Str("node", cfg.Name).Logger(),
 		zmtp: zmtp.Config{
 			Identity:      identity(cfg.UUID),
-			Properties:    map[string]string{extensionsProperty: ourExtensions},
+			Properties:    map[string]string{extensionsProperty: cfg.extensions("tcp")},
 			Limits:        cfg.Limits.zmtp(),
 			ReceiveBudget: zmtp.NewReceiveBudget(cfg.Limits.PartialOctets),
 			Log:           cfg.Log,

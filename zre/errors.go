@@ -26,6 +26,9 @@ var (
 	// sends much reads its events in one goroutine, and sends in another; or it goes on reading, and sends the rest later.
 	ErrUnreadEvents = node.ErrUnreadEvents
 
+	// ErrStatsNotShared: the peer does not share its stats (WithSharedStats), or is of another implementation.
+	ErrStatsNotShared = node.ErrStatsNotShared
+
 	// ErrState: a node cannot be set to this state.
 	ErrState = node.ErrState
 

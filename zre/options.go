@@ -337,6 +337,16 @@ func WithAutoState() Option {
 	}
 }
 
+// WithSharedStats lets peers of this implementation ask for this node's figures by Node.SharedStats, at most once a second each: how many
+// messages and bytes it sent and received, in all and for each of its 64 busiest peers, and what waits. Without it no peer learns them. zre map and zre top
+// show the figures of nodes that share them.
+func WithSharedStats() Option {
+	return func(c *config) error {
+		c.ShareStats = true
+		return nil
+	}
+}
+
 // WithStateByBroadcast sends beacons that carry a state, of 23 octets, where RFC 36 has those of 22: by broadcast to the classic port.
 // It is what the proposal of 2013 asked for, to the letter, and IT KILLS PYRE: every pyre node on the network dies of the first such
 // beacon. C zyre and zyre.js ignore them, and so find this node only if it finds them. Use it where all nodes are known to
