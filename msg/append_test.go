@@ -39,6 +39,8 @@ func TestAppend(t *testing.T) {
 		{must(AppendElect(dst, 2, "G", uuid)), "\x08\x02\x00\x02\x01G\x20" + digits},
 		{must(AppendLeader(dst, 2, "G", uuid)), "\x09\x02\x00\x02\x01G\x20" + digits},
 		{AppendGoodbye(dst, 65535), "\x0a\x02\xff\xff"},
+		{must(AppendHeaders(dst, 2, hello.Headers, Limits{})), "\x81\x02\x00\x02" + "\x00\x00\x00\x02" + "\x01z" + "\x00\x00\x00\x011" + "\x01a" + "\x00\x00\x00\x00"},
+		{must(AppendHeaders(dst, 3, nil, Limits{})), "\x81\x02\x00\x03" + "\x00\x00\x00\x00"},
 		{AppendState(dst, 2, 5), "\x80\x02\x00\x02\x05"},
 		{AppendAskStats(dst, 2), "\x82\x02\x00\x02\x01"},
 	}
@@ -258,7 +260,9 @@ func TestLongGroupReceived(t *testing.T) {
 
 func TestHeaderTwice(t *testing.T) {
 	h := &OutHello{Endpoint: "e", Headers: []OutHeader{{"K", "1"}, {"k", "1"}, {"K", "2"}}}
-	for _, err := range []error{h.Check(Limits{}), func() error { _, err := AppendHello(nil, 1, h, Limits{}); return err }()} {
+	_, asHello := AppendHello(nil, 1, h, Limits{})
+	_, asHeaders := AppendHeaders(nil, 2, h.Headers, Limits{})
+	for _, err := range []error{h.Check(Limits{}), asHello, asHeaders} {
 		wantStringError(t, err, "header name", "K", 0, ErrTwice)
 	}
 }

@@ -41,6 +41,12 @@ func rawEncode(m *Message) []byte {
 		short(m.Node)
 	case State:
 		b = append(b, m.State)
+	case Headers:
+		b = binary.BigEndian.AppendUint32(b, uint32(len(m.Headers)))
+		for _, header := range m.Headers {
+			short(header.Name)
+			long(header.Value)
+		}
 	case AskStats:
 		b = append(b, m.Version)
 	case Stats:
@@ -58,6 +64,8 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add([]byte{}, uint8(0))
 	f.Add([]byte("\xaa\xa1\x80\x02\x00\x02\x05"), uint8(0))
+	f.Add([]byte("\xaa\xa1\x81\x02\x00\x02\x00\x00\x00\x01\x01k\x00\x00\x00\x01v"), uint8(0))
+	f.Add([]byte("\xaa\xa1\x81\x02\x00\x02\xff\xff\xff\xff\x01k\x00\x00\x00\x01v"), uint8(0))
 	f.Add([]byte("\xaa\xa1\x82\x02\x00\x02\x01"), uint8(0))
 	f.Add([]byte("\xaa\xa1\x83\x02\x00\x02\x01\x00"), uint8(0))
 	f.Add([]byte("\xaa\xa1\x4d\x02\x00\x02"), uint8(1))

@@ -41,11 +41,17 @@ func (m *Message) decodeHello(r *reader, size int, limits Limits) {
 	}
 	m.Status = r.number1("status")
 	m.Hello.Name = r.string("name")
-	m.Hello.Headers = make([]Header, r.count("headers", minHeader, limits.Headers))
-	for i := range m.Hello.Headers {
-		m.Hello.Headers[i].Name = r.string("header name")
-		m.Hello.Headers[i].Value = r.longstr("header value", limits.LongString)
+	m.Hello.Headers = r.headers(limits)
+}
+
+// headers takes the headers of a HELLO, or of HEADERS.
+func (r *reader) headers(limits Limits) []Header {
+	list := make([]Header, r.count("headers", minHeader, limits.Headers))
+	for i := range list {
+		list[i].Name = r.string("header name")
+		list[i].Value = r.longstr("header value", limits.LongString)
 	}
+	return list
 }
 
 // OutHello is a HELLO to send.
@@ -126,10 +132,26 @@ func AppendHello(dst []byte, sequence uint16, h *OutHello, limits Limits) ([]byt
 	}
 	dst = append(dst, h.Status)
 	dst = appendString(dst, h.Name)
-	dst = binary.BigEndian.AppendUint32(dst, uint32(len(h.Headers)))
-	for _, header := range h.Headers {
+	return appendHeaders(dst, h.Headers), nil
+}
+
+// AppendHeaders appends a HEADERS (ours only): the headers that take the place of those of
+// the sender's HELLO. The errors are those of [OutHello.Check] for a HELLO with these
+// headers and nothing else.
+func AppendHeaders(dst []byte, sequence uint16, headers []OutHeader, limits Limits) ([]byte, error) {
+	h := OutHello{Endpoint: "-", Headers: headers}
+	if err := h.Check(limits); err != nil {
+		return dst, err
+	}
+	return appendHeaders(appendPrefix(slices.Grow(dst, int(h.size())), Headers, sequence), headers), nil
+}
+
+// appendHeaders needs headers that were checked.
+func appendHeaders(dst []byte, headers []OutHeader) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(headers)))
+	for _, header := range headers {
 		dst = appendString(dst, header.Name)
 		dst = appendLongstr(dst, header.Value)
 	}
-	return dst, nil
+	return dst
 }

@@ -20,9 +20,11 @@ const (
 	Leader  ID = 9  // C zyre: the elected leader of a group
 	Goodbye ID = 10 // C zyre: the sender is leaving
 
-	State ID = 128 // ours: what the sender is doing; only to peers that have said they know it (docs/protocol.md)
+	// Ours, only to peers that have said they know them (docs/protocol.md).
+	State   ID = 128 // what the sender is doing
+	Headers ID = 129 // all headers of the sender, in place of those before
 
-	// Ours likewise, where one node shows its figures to others. Number 129 is reserved.
+	// Ours likewise, where one node shows its figures to others.
 	AskStats ID = 130 // asks for STATS
 	Stats    ID = 131 // figures of the sender
 )
@@ -53,6 +55,8 @@ func (id ID) String() string {
 		return "GOODBYE"
 	case State:
 		return "STATE"
+	case Headers:
+		return "HEADERS"
 	case AskStats:
 		return "ASK-STATS"
 	case Stats:

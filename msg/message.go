@@ -1,7 +1,7 @@
 // Package msg encodes and decodes the messages that ZRE nodes exchange over TCP:
 // version 2 of the ZeroMQ Realtime Exchange Protocol, https://rfc.zeromq.org/spec/36/,
 // the three messages that C zyre adds to it (ELECT, LEADER, GOODBYE), and those of our
-// own (STATE, ASK-STATS, STATS).
+// own (STATE, HEADERS, ASK-STATS, STATS).
 //
 // A message is a list of frames. The first, the header frame, is made of octets laid
 // out by RFC 36's grammar; WHISPER and SHOUT carry the application's content in the
@@ -57,6 +57,8 @@ type Message struct {
 	// UUID as 32 upper-case hexadecimal digits; Decode does not insist.
 	Node []byte
 
+	Headers []Header // of HEADERS: in the order sent
+
 	Content [][]byte // of WHISPER and SHOUT: the frames after the header frame, zero or more
 
 	Hello HelloFields // of HELLO
@@ -67,7 +69,7 @@ type Message struct {
 // long as the caller leaves frames and its octets alone. Each HELLO gets fresh lists,
 // so m.Hello may be kept while m is used for the next message.
 //
-// It accepts exactly what RFC 36's grammar allows (and limits, for a HELLO). The
+// It accepts exactly what RFC 36's grammar allows (and limits, for a HELLO and HEADERS). The
 // errors are [ErrSignature], [ErrVersion], [ErrUnknownID], [ErrMalformed] and
 // [ErrLimit]; each says what the receiver should do. After the last three, ID and
 // Sequence are set as far as the frame holds them. All else is zero after an error.
@@ -122,6 +124,13 @@ func (m *Message) DecodeHeader(header []byte, limits Limits) error {
 		m.Node = r.string("node")
 	case State:
 		m.State = r.number1("state")
+	case Headers:
+		limits = limits.orDefaults()
+		if len(header) > limits.Hello {
+			r.err = overLimit(Headers, "%d octets, limit %d", len(header), limits.Hello)
+		} else {
+			m.Headers = r.headers(limits)
+		}
 	case AskStats:
 		m.Version = r.number1("version")
 	case Stats:

@@ -24,7 +24,7 @@ func unhex(tb testing.TB, text string) []byte {
 func dirty() Message {
 	x := []byte("left over")
 	return Message{
-		ID: 99, Sequence: 99, Group: x, Status: 99, State: 99, Version: 99, Figures: x, Node: x, Content: [][]byte{x},
+		ID: 99, Sequence: 99, Group: x, Status: 99, State: 99, Headers: []Header{{x, x}}, Version: 99, Figures: x, Node: x, Content: [][]byte{x},
 		Hello: HelloFields{Endpoint: x, Groups: [][]byte{x}, Name: x, Headers: []Header{{x, x}}},
 	}
 }
@@ -91,6 +91,12 @@ func TestDecodeRefuses(t *testing.T) {
 		{"STATE, trailing octet", []string{"aaa180020002 03 00"}, ErrMalformed, "STATE: 1 octets after", State, 2},
 		{"STATS, a frame more", []string{"aaa183020002 01", "00"}, ErrMalformed, "STATS: 2 frames", Stats, 2},
 		{"STATE, a frame more", []string{"aaa180020002 03", "00"}, ErrMalformed, "STATE: 2 frames", State, 2},
+
+		{"HEADERS, no count", []string{"aaa181020002 0000"}, ErrMalformed, "HEADERS: headers needs 4 octets, 2 are left", Headers, 2},
+		{"HEADERS, 2^32-1 of them", []string{"aaa181020002 ffffffff 00"}, ErrMalformed, "4294967295 headers do not fit in the 1 octets left", Headers, 2},
+		{"HEADERS, value over the rest", []string{"aaa181020002 00000001 01 4b 00000002 76"}, ErrMalformed, "header value needs 2 octets, 1 are left", Headers, 2},
+		{"HEADERS, trailing octet", []string{"aaa181020002 00000000 00"}, ErrMalformed, "HEADERS: 1 octets after", Headers, 2},
+		{"HEADERS, a frame more", []string{"aaa181020002 00000000", "00"}, ErrMalformed, "HEADERS: 2 frames", Headers, 2},
 
 		{"HELLO, endpoint over the rest", []string{"aaa101020001 ff 746370"}, ErrMalformed, "HELLO: endpoint needs 255 octets, 3 are left", Hello, 1},
 		{"HELLO, 3 octets of a group count", []string{hello + "000000"}, ErrMalformed, "groups needs 4 octets, 3 are left", Hello, 1},

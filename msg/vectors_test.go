@@ -90,6 +90,9 @@ func encode(tb testing.TB, m *Message) ([]byte, error) {
 		return AppendGoodbye(nil, m.Sequence), nil
 	case State:
 		return AppendState(nil, m.Sequence, m.State), nil
+	case Headers:
+		h := outHello(&Message{Hello: HelloFields{Headers: m.Headers}})
+		return AppendHeaders(nil, m.Sequence, h.Headers, Limits{})
 	case AskStats:
 		return AppendAskStats(nil, m.Sequence), nil
 	case Stats:

@@ -82,6 +82,7 @@ func (n *Node) move(port uint16) {
 	n.movedTo.Store(uint32(port))
 	if !n.stopping {
 		n.agent.Announce(port, n.State())
+		n.noteEndpoints()
 		n.publish()
 	}
 }

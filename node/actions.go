@@ -54,6 +54,7 @@ func (n *Node) noteConnection(s *session, d detail) {
 		s.out.CountsFully()
 	}
 	n.tellState(s)
+	n.tellHeadersTo(s, time.Now())
 	// The peer lives. Its HELLO tells the Exit of the session before, or its farewell: zyre.js hangs up before it says farewell,
 	// and only then stops listening.
 	if s.previous != nil && s.previous.out.Successor() == nil {

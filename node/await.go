@@ -32,6 +32,8 @@ type wait struct {
 	lifted bool      // it reads none, so that bound is
 
 	timer *time.Timer // for expires and looks, whichever comes first
+
+	dropped bool // the peer was dropped, as it took nothing
 }
 
 // await queues a message for a peer, when there is room; err is what the first attempt returned.
@@ -172,6 +174,9 @@ func (w *wait) look() {
 
 // isUnread tells whether the application has read no events for long, and there is no room for more.
 func (w *wait) isUnread() bool {
+	if w.node.events.IsHeld(w.peer.stream.Load()) { // it serves handlers, and as much waits for those
+		return true
+	}
 	return w.lifted && w.node.events.Read() == w.read && w.node.events.HasWaiters()
 }
 
@@ -193,7 +198,8 @@ func (w *wait) timedOut() error {
 		return w.failed(w.busy()) // the others take theirs, if slowly
 	default:
 		w.out.Drop()
-		return dropped(w.failed(fmt.Errorf("%w: dropped after %v", ErrPeerBusy, timeout)))
+		w.dropped = true
+		return w.failed(fmt.Errorf("%w: dropped after %v", ErrPeerBusy, timeout))
 	}
 	return nil
 }
@@ -204,6 +210,6 @@ func (w *wait) failed(err error) error {
 	case <-w.node.done:
 		return ErrClosed // which ends all sessions
 	default:
-		return &PeerError{UUID: w.peer.uuid, Name: w.name, Err: err}
+		return w.node.cfg.Public.peerError(&PeerError{UUID: w.peer.uuid, Name: w.name, Err: err, Dropped: w.dropped})
 	}
 }

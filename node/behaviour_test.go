@@ -249,7 +249,7 @@ func TestCloseEndsWait(t *testing.T) {
 		}
 		result <- err
 	}()
-	if lost := Losses(n.Close()); len(lost) != 1 || lost[0].UUID != f.uuid || lost[0].Messages < 60 {
+	if lost := losses(n.Close()); len(lost) != 1 || lost[0].UUID != f.uuid || lost[0].Messages < 60 {
 		t.Errorf("Close lost %v", lost)
 	}
 	if err := <-result; !errors.Is(err, ErrClosed) {

@@ -43,8 +43,8 @@ func (w *wait) busy() error {
 	if p := s.snapshot.Load(); p != nil {
 		name = fmt.Sprintf("%s (%s)", p.Name, name)
 	}
-	return fmt.Errorf("%w: there is no room for messages to all peers together (Limits.TotalQueueOctets, %d); peer %s has most, %d octets",
-		ErrPeerBusy, w.node.cfg.Limits.TotalQueueOctets, name, octets)
+	return fmt.Errorf("%w: there is no room for messages to all peers together (Limits.TotalQueueBytes, %d); peer %s has most, %d octets",
+		ErrPeerBusy, w.node.cfg.Limits.TotalQueueBytes, name, octets)
 }
 
 // dropHeaviest drops the peer whose messages take up the room that all share, if it takes none of them, and it is another one's. It tells

@@ -58,8 +58,8 @@ func TestHungPeersHoldTheBudget(t *testing.T) {
 			if heap := live() - before; heap>>20 > test.heap {
 				t.Errorf("the heap holds %d MiB more, want %d at most", heap>>20, test.heap)
 			}
-			most := n.cfg.Limits.TotalQueueOctets + int64(test.peers)*16<<10 // each ends within a chunk
-			if used := n.queues.Used(); used > most || used < n.cfg.Limits.TotalQueueOctets/3 {
+			most := n.cfg.Limits.TotalQueueBytes + int64(test.peers)*16<<10 // each ends within a chunk
+			if used := n.queues.Used(); used > most || used < n.cfg.Limits.TotalQueueBytes/3 {
 				t.Errorf("%d octets are counted", used)
 			}
 			good := newBystander(t, n)
@@ -92,7 +92,7 @@ func residentOctets() (octets int64) {
 // is dropped, and not the peer that the message is for.
 func TestHungPeerMakesRoomForOthers(t *testing.T) {
 	const budget = 12 << 20
-	n := start(t, onLoopback(beaconPort(), Config{Linger: -1, SendTimeout: time.Second, Limits: Limits{TotalQueueOctets: budget}}))
+	n := start(t, onLoopback(beaconPort(), Config{Linger: -1, SendTimeout: time.Second, Limits: Limits{TotalQueueBytes: budget}}))
 	hung := []*fakePeer{hang(t, n, 20_000), hang(t, n, 20_000)}
 	good := newFakePeer(t, n)
 	good.enter()
@@ -107,7 +107,7 @@ func TestHungPeerMakesRoomForOthers(t *testing.T) {
 	for _, f := range hung {
 		named = named || strings.Contains(err.Error(), f.uuid.String())
 	}
-	if !named || !strings.Contains(err.Error(), "TotalQueueOctets") {
+	if !named || !strings.Contains(err.Error(), "TotalQueueBytes") {
 		t.Errorf("%q does not say whose messages take up the room", err)
 	}
 	if err := n.Whisper(t.Context(), good.uuid, message); err != nil {
@@ -122,7 +122,7 @@ func TestHungPeerMakesRoomForOthers(t *testing.T) {
 // The same, where the peer that the message is for takes answers to its PINGs meanwhile: these show nothing of the room that others hold.
 func TestHungPeerMakesRoomBesidePings(t *testing.T) {
 	const budget = 12 << 20
-	n := start(t, onLoopback(beaconPort(), Config{Linger: -1, SendTimeout: time.Second, Limits: Limits{TotalQueueOctets: budget}}))
+	n := start(t, onLoopback(beaconPort(), Config{Linger: -1, SendTimeout: time.Second, Limits: Limits{TotalQueueBytes: budget}}))
 	hang(t, n, 20_000)
 	hang(t, n, 20_000)
 	good := newFakePeer(t, n)

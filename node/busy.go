@@ -53,5 +53,5 @@ func (n *Node) sendNow(p *session, to outbox.Target, c *outbox.Content, busy err
 			return nil
 		}
 	}
-	return &PeerError{UUID: p.uuid, Name: p.snapshot.Load().Name, Err: busy}
+	return n.cfg.Public.peerError(&PeerError{UUID: p.uuid, Name: p.snapshot.Load().Name, Err: busy})
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
-	"github.com/go-zre/go-zre/beacon"
 	"github.com/go-zre/go-zre/internal/cert"
 )
 
@@ -66,7 +65,7 @@ type Config struct {
 	// above it. Nodes with different beacon ports do not see each other.
 	BeaconPort int
 
-	// TTL is how far beacons with a state travel, Groups (one for each address family) and StatePort where to; see zre.WithTTL and its
+	// TTL is how far beacons with a state travel, Groups (one for each address family) and StatePort where to; see zre.WithMulticastTTL and its
 	// neighbours.
 	TTL       int
 	Groups    []netip.Addr
@@ -106,7 +105,7 @@ type Config struct {
 	Contest  []string
 	ElectAll bool
 
-	// Discard has WHISPER and SHOUT that come counted and discarded; see zre.WithDiscard.
+	// Discard has WHISPER and SHOUT that come counted and discarded; see zre.WithSendOnly.
 	Discard bool
 
 	// ShareStats answers peers of this implementation that ask for the node's figures; see zre.WithSharedStats.
@@ -123,6 +122,9 @@ type Config struct {
 
 	// Limits bounds what others can make the node hold.
 	Limits Limits
+
+	// Public makes the application's types of the node's own.
+	Public Public
 }
 
 // complete checks the configuration and fills in its defaults.
@@ -145,9 +147,6 @@ func (c *Config) complete() error {
 	}
 	if err := c.checkSources(); err != nil {
 		return err
-	}
-	if err := (beacon.Config{UUID: c.UUID, Interfaces: c.Interfaces}).Check(); err != nil {
-		return fmt.Errorf("node: %w", err)
 	}
 	if c.BeaconPort < 0 || c.BeaconPort > 55535 {
 		return fmt.Errorf("node: beacon port %d: choose one from 1 to 55535 (beacons with a state use the port 10,000 above)", c.BeaconPort)
@@ -178,6 +177,9 @@ func (c *Config) complete() error {
 		c.SilentTimeout = 2 * c.EvasiveTimeout
 	case c.SilentTimeout <= c.EvasiveTimeout || c.SilentTimeout >= c.ExpiredTimeout:
 		return fmt.Errorf("node: silent timeout %v: choose one between the evasive timeout, %v, and the expired timeout, %v", c.SilentTimeout, c.EvasiveTimeout, c.ExpiredTimeout)
+	}
+	if err := c.beacons().Check(); err != nil {
+		return fmt.Errorf("node: %w", err)
 	}
 	if c.Linger == 0 {
 		c.Linger = 5 * time.Second

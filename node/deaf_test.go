@@ -18,24 +18,29 @@ func TestNothingTaken(t *testing.T) {
 		heap     int64
 		messages int
 		send     func(f *fakePeer, sequence uint16)
-		full     bool // the events of membership take all room too, so nobody else enters
+		words    string // that the peer says it understands
+		full     bool   // the events of membership take all room too, so nobody else enters
 	}{
 		{"small messages", Limits{Events: 10}, 4 << 20, 20_000, func(f *fakePeer, sequence uint16) {
 			f.send(msg.AppendWhisper(nil, sequence), []byte("x"))
-		}, false},
-		{"large messages", Limits{EventOctets: 1 << 20}, 8 << 20, 300, func(f *fakePeer, sequence uint16) {
+		}, "", false},
+		{"large messages", Limits{EventBytes: 1 << 20}, 8 << 20, 300, func(f *fakePeer, sequence uint16) {
 			f.send(msg.AppendWhisper(nil, sequence), tenthOfMiB)
-		}, false},
-		{"empty frames", Limits{EventOctets: 1 << 20}, 16 << 20, 1_000, func(f *fakePeer, sequence uint16) {
+		}, "", false},
+		{"empty frames", Limits{EventBytes: 1 << 20}, 16 << 20, 1_000, func(f *fakePeer, sequence uint16) {
 			f.send(append([][]byte{msg.AppendWhisper(nil, sequence)}, make([][]byte, 1_000)...)...)
-		}, false},
+		}, "", false},
 		{"memberships", Limits{}, 32 << 20, 2_500, func(f *fakePeer, sequence uint16) {
 			encode := msg.AppendJoin
 			if sequence%2 == 1 {
 				encode = msg.AppendLeave
 			}
 			f.send(must(encode(nil, sequence, "x", uint8(sequence))))
-		}, true},
+		}, "", true},
+		{"headers that change", Limits{}, 40 << 20, 250, func(f *fakePeer, sequence uint16) {
+			value := strings.Repeat(string('a'+rune(sequence%26)), 100<<10)
+			f.send(must(msg.AppendHeaders(nil, sequence, []msg.OutHeader{{Name: "k", Value: value}}, msg.Limits{})))
+		}, "headers", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			n, err := New(onLoopback(beaconPort(), Config{Limits: test.limits}))
@@ -47,6 +52,7 @@ func TestNothingTaken(t *testing.T) {
 			good.send(good.hello(1, nil))
 			good.expect(msg.Hello)
 			hostile := newFakePeer(t, deaf)
+			hostile.properties = map[string]string{extensionsProperty: test.words}
 			hostile.send(hostile.hello(1, withGroups(999)))
 			hostile.expect(msg.Hello)
 			before := heap()
@@ -55,8 +61,8 @@ func TestNothingTaken(t *testing.T) {
 			}
 			eventually(t, "the reader waits for the application", n.events.HasWaiters)
 			count, octets := n.events.Depth()
-			if most := test.limits; most.Events > 0 && count > most.Events || most.EventOctets > 0 && octets > most.EventOctets {
-				t.Errorf("%d messages of %d octets wait, of %d and %d", count, octets, most.Events, most.EventOctets)
+			if most := test.limits; most.Events > 0 && count > most.Events || most.EventBytes > 0 && octets > most.EventBytes {
+				t.Errorf("%d messages of %d octets wait, of %d and %d", count, octets, most.Events, most.EventBytes)
 			}
 
 			began := time.Now()

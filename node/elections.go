@@ -214,7 +214,7 @@ func (n *Node) setLeader(group string, leader *Peer) {
 // asPeer is what a peer would know of this node.
 func (n *Node) asPeer() *Peer {
 	return &Peer{
-		UUID: n.cfg.UUID, Name: n.cfg.Name, Headers: n.cfg.Headers, Groups: n.Groups(), Endpoint: n.endpoint(), State: n.State(),
+		UUID: n.cfg.UUID, Name: n.cfg.Name, Headers: *n.headers.Load(), Groups: n.Groups(), Endpoint: n.endpoint(), State: n.State(),
 	}
 }
 

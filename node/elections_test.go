@@ -127,14 +127,14 @@ func TestElectionIgnores(t *testing.T) {
 
 func TestContestErrors(t *testing.T) {
 	long := strings.Repeat("g", 256)
-	if _, err := New(Config{Contest: []string{"G", long}}); !errors.Is(err, ErrGroup) {
+	if _, err := New(Config{Contest: []string{"G", long}}); !errors.Is(err, ErrInvalidGroup) {
 		t.Errorf("a group of 256 octets: %v", err)
 	}
 	n, err := New(Config{Contest: []string{"G"}, Limits: Limits{GroupsPerPeer: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := n.Contest(""); !errors.Is(err, ErrGroup) {
+	if err := n.Contest(""); !errors.Is(err, ErrInvalidGroup) {
 		t.Errorf("a group without a name: %v", err)
 	}
 	if err := n.Contest("G"); err != nil {

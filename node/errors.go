@@ -32,11 +32,32 @@ var (
 	// It comes with ErrPeerBusy.
 	ErrUnreadEvents = errors.New("this node's own events wait to be read: read them in one goroutine, and send in another")
 
-	// ErrState: a state that cannot be set.
-	ErrState = errors.New("not a state that a node can be set to")
+	// ErrInvalidState: a state that cannot be set.
+	ErrInvalidState = errors.New("not a state that a node can be set to")
 
-	// ErrGroup: the string cannot name a group. The error says why, and names the string.
-	ErrGroup = errors.New("not a group name")
+	// ErrInvalidGroup: the string cannot name a group. The error says why, and names the string.
+	ErrInvalidGroup = errors.New("not a group name")
+
+	// ErrInvalidName: the string cannot name a node.
+	ErrInvalidName = errors.New("not a name for a node")
+
+	// ErrInvalidHeader: the name or value cannot be a header's, or the node sets that header itself.
+	ErrInvalidHeader = errors.New("not a header that can be set")
+
+	// ErrInvalidEndpoint: the string is no endpoint that can be dialled, or listened at.
+	ErrInvalidEndpoint = errors.New("not an endpoint")
+
+	// ErrInvalidDomain: the string is no name that the DNS can be asked for.
+	ErrInvalidDomain = errors.New("not a domain name")
+
+	// ErrTooManyGroups, ErrTooManyHeaders and ErrHelloTooLarge: peers would refuse the HELLO of a node that is in so many groups, has so many
+	// headers, or names that are so long.
+	ErrTooManyGroups  = errors.New("too many groups")
+	ErrTooManyHeaders = errors.New("too many headers")
+	ErrHelloTooLarge  = errors.New("name, groups and headers are too long together")
+
+	// ErrListen: Start cannot listen, or open what beacons need. The operating system's error says why.
+	ErrListen = errors.New("cannot listen")
 
 	// ErrTooLarge: the message is larger than what a peer would accept.
 	ErrTooLarge = errors.New("message is too large")
@@ -61,15 +82,6 @@ func (e *PeerError) Error() string {
 
 func (e *PeerError) Unwrap() error { return e.Err }
 
-// dropped notes in a PeerError, if it is one, that the peer was dropped.
-func dropped(err error) error {
-	var failed *PeerError
-	if errors.As(err, &failed) {
-		failed.Dropped = true
-	}
-	return err
-}
-
 // checkGroup tells whether an application may use a group's name. The protocol knows the empty one too.
 func checkGroup(group string) error {
 	err := msg.CheckGroup(group)
@@ -90,5 +102,39 @@ func groupError(group string, err error) error {
 			err = fmt.Errorf("%w, it has %d", err, len(group))
 		}
 	}
-	return fmt.Errorf("group %.40q: %w (%w): want 1 to %d bytes of UTF-8, without NUL", group, ErrGroup, err, msg.MaxString)
+	return fmt.Errorf("group %.40q: %w (%w): want 1 to %d bytes of UTF-8, without NUL", group, ErrInvalidGroup, err, msg.MaxString)
 }
+
+// helloError says what keeps a HELLO from being sent; err is what package msg says.
+func (l *Limits) helloError(hello *msg.OutHello, err error) error {
+	var wrong *msg.StringError
+	kind := ErrHelloTooLarge
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &wrong):
+		kind = map[string]error{"group": ErrInvalidGroup, "name": ErrInvalidName}[wrong.Field]
+		if kind == nil {
+			kind = ErrInvalidHeader
+		}
+	case len(hello.Groups) > l.GroupsPerPeer:
+		kind = ErrTooManyGroups
+	case len(hello.Headers) > l.Headers:
+		kind = ErrTooManyHeaders
+	}
+	return fmt.Errorf("%w: %w", kind, err)
+}
+
+// marked is an error that is another one, too, without saying so in its text.
+type marked struct{ err, as error }
+
+// mark has an error be another one for errors.Is; nil stays nil.
+func mark(err, as error) error {
+	if err == nil {
+		return nil
+	}
+	return &marked{err, as}
+}
+
+func (m *marked) Error() string   { return m.err.Error() }
+func (m *marked) Unwrap() []error { return []error{m.err, m.as} }

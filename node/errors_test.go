@@ -36,7 +36,7 @@ func TestBadGroups(t *testing.T) {
 				}
 				continue
 			}
-			if !errors.Is(err, ErrGroup) || !errors.Is(err, c.want) || !strings.HasPrefix(err.Error(), call) || !strings.Contains(err.Error(), c.says) {
+			if !errors.Is(err, ErrInvalidGroup) || !errors.Is(err, c.want) || !strings.HasPrefix(err.Error(), call) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%s%q: %v, want %v and %q", call, c.group, err, c.want, c.says)
 			}
 		}
@@ -46,13 +46,17 @@ func TestBadGroups(t *testing.T) {
 	}
 }
 
-// Only a PeerError can tell that its peer was dropped.
-func TestDropped(t *testing.T) {
-	var failed *PeerError
-	if err := dropped(&PeerError{Err: ErrPeerBusy}); !errors.As(err, &failed) || !failed.Dropped || !errors.Is(err, ErrPeerBusy) {
-		t.Errorf("%#v", err)
+// losses returns the LostErrors in what Close or Shutdown returned.
+func losses(err error) (list []*LostError) {
+	switch e := err.(type) {
+	case *LostError:
+		return []*LostError{e}
+	case interface{ Unwrap() error }:
+		return losses(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, each := range e.Unwrap() {
+			list = append(list, losses(each)...)
+		}
 	}
-	if err := dropped(ErrClosed); err != ErrClosed {
-		t.Error(err)
-	}
+	return list
 }

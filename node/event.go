@@ -25,39 +25,41 @@ type (
 
 // The kinds of problem.
 const (
-	ProblemUnreachable   = eventqueue.ProblemUnreachable
-	ProblemFlapping      = eventqueue.ProblemFlapping
-	ProblemConflict      = eventqueue.ProblemConflict
-	ProblemAddressTaken  = eventqueue.ProblemAddressTaken
-	ProblemTooManyPeers  = eventqueue.ProblemTooManyPeers
-	ProblemContradiction = eventqueue.ProblemContradiction
-	ProblemInterface     = eventqueue.ProblemInterface
-	ProblemInterfaces    = eventqueue.ProblemInterfaces
-	ProblemBeaconPort    = eventqueue.ProblemBeaconPort
-	ProblemBeacons       = eventqueue.ProblemBeacons
-	ProblemNotAccepting  = eventqueue.ProblemNotAccepting
-	ProblemDNS           = eventqueue.ProblemDNS
-	ProblemGossip        = eventqueue.ProblemGossip
-	ProblemRefused       = eventqueue.ProblemRefused
-	ProblemRefusedBy     = eventqueue.ProblemRefusedBy
-	ProblemNoKey         = eventqueue.ProblemNoKey
-	ProblemUnlisted      = eventqueue.ProblemUnlisted
+	ProblemUnreachable       = eventqueue.ProblemUnreachable
+	ProblemFlapping          = eventqueue.ProblemFlapping
+	ProblemConflict          = eventqueue.ProblemConflict
+	ProblemAddressTaken      = eventqueue.ProblemAddressTaken
+	ProblemTooManyPeers      = eventqueue.ProblemTooManyPeers
+	ProblemContradiction     = eventqueue.ProblemContradiction
+	ProblemInterfaceMissing  = eventqueue.ProblemInterfaceMissing
+	ProblemInterfacesUnknown = eventqueue.ProblemInterfacesUnknown
+	ProblemBeaconPort        = eventqueue.ProblemBeaconPort
+	ProblemBeacons           = eventqueue.ProblemBeacons
+	ProblemNotAccepting      = eventqueue.ProblemNotAccepting
+	ProblemDNS               = eventqueue.ProblemDNS
+	ProblemGossip            = eventqueue.ProblemGossip
+	ProblemRefused           = eventqueue.ProblemRefused
+	ProblemRefusedBy         = eventqueue.ProblemRefusedBy
+	ProblemNoKey             = eventqueue.ProblemNoKey
+	ProblemUnlisted          = eventqueue.ProblemUnlisted
 )
 
 // The kinds of event.
 const (
-	Enter          = eventqueue.Enter
-	Exit           = eventqueue.Exit
-	Join           = eventqueue.Join
-	Leave          = eventqueue.Leave
-	Whisper        = eventqueue.Whisper
-	Shout          = eventqueue.Shout
-	Evasive        = eventqueue.Evasive
-	Silent         = eventqueue.Silent
-	State          = eventqueue.State
-	Leader         = eventqueue.Leader
-	ProblemChanged = eventqueue.ProblemChanged
-	Request        = eventqueue.Request
+	Enter            = eventqueue.Enter
+	Exit             = eventqueue.Exit
+	Join             = eventqueue.Join
+	Leave            = eventqueue.Leave
+	Whisper          = eventqueue.Whisper
+	Shout            = eventqueue.Shout
+	Evasive          = eventqueue.Evasive
+	Silent           = eventqueue.Silent
+	State            = eventqueue.State
+	Leader           = eventqueue.Leader
+	HeadersChanged   = eventqueue.HeadersChanged
+	EndpointsChanged = eventqueue.EndpointsChanged
+	ProblemChanged   = eventqueue.ProblemChanged
+	Request          = eventqueue.Request
 )
 
 // The reasons of an Exit.

@@ -23,15 +23,16 @@ type extensions uint8
 const (
 	extGoodbye extensions = 1 << iota // GOODBYE: the last message of a session, after which the peer is gone
 	extState                          // STATE: what the sender is doing
+	extHeaders                        // HEADERS: the headers of the sender changed
 	extStats                          // ASK-STATS: the sender of the word answers with its figures
 	extDuplex                         // one connection may carry both directions; said on unix sockets alone
 )
 
-var extensionWords = map[string]extensions{"goodbye": extGoodbye, "state": extState, "stats": extStats, "duplex": extDuplex}
+var extensionWords = map[string]extensions{"goodbye": extGoodbye, "state": extState, "headers": extHeaders, "stats": extStats, "duplex": extDuplex}
 
 // ourExtensions is the value of the property that we send, and ipcExtensions that on unix sockets. A node that shares its figures adds sharingExtension.
 const (
-	ourExtensions    = "goodbye state"
+	ourExtensions    = "goodbye state headers"
 	sharingExtension = " stats"
 	duplexExtension  = "duplex "
 	ipcExtensions    = duplexExtension + ourExtensions

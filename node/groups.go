@@ -75,21 +75,14 @@ func (n *Node) hello() msg.OutHello {
 		Status: n.status,
 		Name:   n.cfg.Name,
 	}
-	for _, name := range slices.Sorted(maps.Keys(n.cfg.Headers)) {
-		if name != keyHeader || !n.isSecure() {
-			hello.Headers = append(hello.Headers, msg.OutHeader{Name: name, Value: n.cfg.Headers[name]})
-		}
-	}
-	if n.isSecure() {
-		hello.Headers = append(hello.Headers, msg.OutHeader{Name: keyHeader, Value: n.publicKey().String()})
-	}
+	hello.Headers = n.outHeaders(*n.headers.Load())
 	return hello
 }
 
 // check says whether a HELLO can be sent, with the longest endpoint that it could name.
 func (n *Node) check(hello msg.OutHello) error {
 	hello.Endpoint = "tcp://[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"
-	return hello.Check(n.cfg.Limits.msg())
+	return n.cfg.Limits.helloError(&hello, hello.Check(n.cfg.Limits.msg()))
 }
 
 // joined takes a peer's JOIN.

@@ -83,7 +83,7 @@ func (r *receiver) Admits(octets int64, frames int) error {
 
 // more is the room that the sender adds to that of the receiver.
 func (r *receiver) more() eventqueue.Limits {
-	return eventqueue.Limits{Messages: r.sender.QueueMessages, Octets: r.sender.QueueOctets}
+	return eventqueue.Limits{Messages: r.sender.QueueMessages, Octets: r.sender.QueueBytes}
 }
 
 func (r *receiver) queueError(err error) error {

@@ -73,7 +73,7 @@ func startDeaf(t testing.TB, n *Node) *testNode {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := n.Close(); err != nil && len(Losses(err)) == 0 {
+		if err := n.Close(); err != nil && len(losses(err)) == 0 {
 			t.Errorf("close: %v", err)
 		}
 		r.taking.Wait()
@@ -166,6 +166,8 @@ func describe(e Event) string {
 		return fmt.Sprintf("SHOUT(%s):%df", e.Group, len(e.Frames))
 	case State:
 		return fmt.Sprintf("STATE(%v)", e.State)
+	case HeadersChanged:
+		return fmt.Sprintf("HEADERS(%v)", e.Peer.Headers)
 	case Leader:
 		return fmt.Sprintf("LEADER(%s)", e.Group)
 	case Evasive:

@@ -194,6 +194,7 @@ func (n *Node) enter(s *session, in *inbox) {
 	n.recent.Store(nil)
 	joined := n.admit(s, hello.Groups)
 	n.mu.Unlock()
+	n.watchers.wake()
 	n.reportPrevious(s)
 	n.log.Debug().Stringer("peer", s.uuid).Str("name", s.name).Str("endpoint", snapshot.Endpoint).Msg("enter")
 	n.figures.enters.Add(1)

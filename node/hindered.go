@@ -41,9 +41,9 @@ func problemOf(f *beacon.Failure) (key problemKey, ok bool) {
 	case beacon.CallWatch:
 		return problemKey{}, false
 	case beacon.CallChoose:
-		return problemKey{ProblemInterface, f.Interface}, true
+		return problemKey{ProblemInterfaceMissing, f.Interface}, true
 	case beacon.CallList:
-		return problemKey{kind: ProblemInterfaces}, true
+		return problemKey{kind: ProblemInterfacesUnknown}, true
 	case beacon.CallListen:
 		if !f.Dst.IsValid() {
 			return problemKey{kind: ProblemBeaconPort}, true

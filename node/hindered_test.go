@@ -86,9 +86,9 @@ func TestStartsBeforeItsNetwork(t *testing.T) {
 		about string
 		is    error
 	}{
-		{"an interface", Config{Interfaces: []string{"lan"}}, func(u *unready) { u.nowhere = true }, ProblemInterface, "lan", beacon.ErrMissing},
-		{"an address", Config{Interfaces: []string{nodeAddr.String()}}, func(u *unready) { u.nowhere = true }, ProblemInterface, nodeAddr.String(), beacon.ErrMissing},
-		{"the list of interfaces", Config{}, func(u *unready) { u.list = syscall.EAFNOSUPPORT }, ProblemInterfaces, "", syscall.EAFNOSUPPORT},
+		{"an interface", Config{Interfaces: []string{"lan"}}, func(u *unready) { u.nowhere = true }, ProblemInterfaceMissing, "lan", beacon.ErrMissing},
+		{"an address", Config{Interfaces: []string{nodeAddr.String()}}, func(u *unready) { u.nowhere = true }, ProblemInterfaceMissing, nodeAddr.String(), beacon.ErrMissing},
+		{"the list of interfaces", Config{}, func(u *unready) { u.list = syscall.EAFNOSUPPORT }, ProblemInterfacesUnknown, "", syscall.EAFNOSUPPORT},
 		{"a port", Config{}, func(u *unready) { u.listen = map[int]error{5670: refused} }, ProblemBeaconPort, "UDP port 5670", syscall.EADDRINUSE},
 		{"leave to send", Config{}, func(u *unready) { u.write = syscall.EPERM }, ProblemBeacons, "lan", syscall.EPERM},
 	} {

@@ -128,7 +128,7 @@ func TestBeaconFlood(t *testing.T) {
 			served(t, n)
 			var peers, strangers, failing int
 			n.do(func() { peers, strangers, failing = len(n.sessions), n.unverified.Count(), n.unverified.Failing() })
-			if limit := n.cfg.Limits.StrangersPerAddress; strangers > limit || peers > limit+1 || failing > paths.MaxFailing {
+			if limit := n.cfg.Limits.UnverifiedPerAddress; strangers > limit || peers > limit+1 || failing > paths.MaxFailing {
 				t.Errorf("%d peers, %d strangers, %d failing endpoints", peers, strangers, failing)
 			}
 			if grown := heap() - before; grown > heapBound {

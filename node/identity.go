@@ -41,9 +41,6 @@ func (c *Config) checkCertificate() error {
 	case c.Certificate.Public()[0] == 0 || secret[0] == 0:
 		return errors.New("node: certificate: a key begins with a zero octet, and so is none to C zyre: make a new one")
 	}
-	if value, ok := c.Headers[keyHeader]; ok && value != PublicKey(c.Certificate.Public()).String() {
-		return fmt.Errorf("node: header %s: a node with a certificate says its public key by it", keyHeader)
-	}
 	pair, err := curve.NewKeyPair(secret)
 	switch {
 	case err != nil:

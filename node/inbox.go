@@ -253,6 +253,10 @@ func (in *inbox) traffic(from memory.Origin) error {
 			state := beacon.State(m.State)
 			return n.do(func() { n.stated(s, state, true) })
 		}
+	case msg.Headers:
+		if in.extensions.has(extHeaders) {
+			return in.changeHeaders()
+		}
 	case msg.AskStats:
 		if n.cfg.ShareStats && in.extensions != 0 && m.Version > 0 && !s.figures.asked.Swap(true) {
 			n.post(func() { n.answerStats(s) })

@@ -149,29 +149,31 @@ func (o *opening) undo() (err error) {
 // openAgent hears beacons.
 func (o *opening) openAgent(context.Context) (err error) {
 	n := o.node
-	o.agent, err = beacon.Open(beacon.Config{
-		Network:    beaconNetwork(n.cfg.Network),
-		UUID:       n.cfg.UUID,
-		Key:        beacon.Key(n.publicKey()),
-		Port:       n.cfg.BeaconPort,
-		Interval:   n.cfg.BeaconInterval,
-		Interfaces: n.cfg.Interfaces,
-		Addresses:  n.cfg.destinations(),
-		TTL:        n.cfg.TTL,
-		StatePort:  n.cfg.StatePort,
-		Handler:    n.sighting,
-		Changed:    n.moved,
-		Failing:    n.failing,
-		Mute:       n.cfg.NoBeacons,
-		Log:        n.log,
-
-		StateByBroadcast: n.cfg.StateByBroadcast,
-	})
-	if err != nil {
-		return fmt.Errorf("node: start: %w", err)
+	cfg := n.cfg.beacons()
+	cfg.Network, cfg.Log = beaconNetwork(n.cfg.Network), n.log
+	cfg.Key = beacon.Key(n.publicKey())
+	cfg.Handler, cfg.Changed, cfg.Failing = n.sighting, n.moved, n.failing
+	if o.agent, err = beacon.Open(cfg); err != nil {
+		return mark(fmt.Errorf("node: start: %w", err), ErrListen)
 	}
 	o.closers = append(o.closers, o.agent.Close)
 	return nil
+}
+
+// beacons is what the configuration says of beacons.
+func (c *Config) beacons() beacon.Config {
+	return beacon.Config{
+		UUID:       c.UUID,
+		Port:       c.BeaconPort,
+		Interval:   c.BeaconInterval,
+		Interfaces: c.Interfaces,
+		Addresses:  c.destinations(),
+		TTL:        c.TTL,
+		StatePort:  c.StatePort,
+		Mute:       c.NoBeacons,
+
+		StateByBroadcast: c.StateByBroadcast,
+	}
 }
 
 // destinations are those of the beacons: the groups, with the default for the classic ones of their families; a family that is not among
@@ -225,6 +227,7 @@ func (n *Node) live(o *opening) bool {
 		n.gossip.Serve()
 		n.publish()
 	}
+	n.noteEndpoints()
 	n.checkBeacons()
 	n.settleIn()
 	n.findPeers()

@@ -254,7 +254,7 @@ func TestNobodyReads(t *testing.T) {
 	if err := fill(a.Node, deafNode.UUID(), make([]byte, 10_000)); !errors.Is(err, ErrPeerBusy) {
 		t.Fatal(err)
 	}
-	if _, octets := deafNode.events.Depth(); octets > deafNode.cfg.Limits.EventOctets+a.cfg.Limits.QueueOctets {
+	if _, octets := deafNode.events.Depth(); octets > deafNode.cfg.Limits.EventBytes+a.cfg.Limits.QueueBytes {
 		t.Errorf("%d octets wait for the application", octets)
 	}
 	if err := deafNode.Join("G"); err != nil {
@@ -345,7 +345,7 @@ func TestMisuse(t *testing.T) {
 		{"group not UTF-8", func() error { return n.Join("\xff") }, msg.ErrNotUTF8},
 		{"group too long", func() error { return n.Join(strings.Repeat("g", 256)) }, msg.ErrTooLong},
 		{"shout to a group too long", func() error { return n.Shout(t.Context(), strings.Repeat("g", 256), nil) }, msg.ErrTooLong},
-		{"shout to the empty group", func() error { return n.Shout(t.Context(), "", nil) }, ErrGroup},
+		{"shout to the empty group", func() error { return n.Shout(t.Context(), "", nil) }, ErrInvalidGroup},
 		{"leave of a group not joined", func() error { return n.Leave("never") }, nil},
 		{"close", n.Close, nil},
 		{"close twice", n.Close, nil},

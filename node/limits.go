@@ -20,16 +20,16 @@ type Limits struct {
 	Headers              int
 	GroupsPerPeer        int
 	Peers                int
-	Strangers            int
-	StrangersPerAddress  int
+	Unverified           int
+	UnverifiedPerAddress int
 	Handshakes           int
 	HandshakesPerAddress int
 	QueueMessages        int
-	QueueOctets          int64
-	TotalQueueOctets     int64
+	QueueBytes           int64
+	TotalQueueBytes      int64
 	Events               int
-	EventOctets          int64
-	PartialOctets        int64
+	EventBytes           int64
+	PartialBytes         int64
 	Requests             int
 }
 
@@ -41,16 +41,16 @@ var defaultLimits = Limits{
 	Headers:              1_000,
 	GroupsPerPeer:        1_000,
 	Peers:                4_096,
-	Strangers:            512,
-	StrangersPerAddress:  128,
+	Unverified:           512,
+	UnverifiedPerAddress: 128,
 	Handshakes:           512,
 	HandshakesPerAddress: 128,
 	QueueMessages:        10_000,
-	QueueOctets:          64 << 20,
-	TotalQueueOctets:     128 << 20,
+	QueueBytes:           64 << 20,
+	TotalQueueBytes:      128 << 20,
 	Events:               1_024,
-	EventOctets:          64 << 20,
-	PartialOctets:        64 << 20,
+	EventBytes:           64 << 20,
+	PartialBytes:         64 << 20,
 	Requests:             65_536,
 }
 
@@ -64,16 +64,16 @@ func (l *Limits) complete() error {
 		limit("Headers", &l.Headers, defaultLimits.Headers),
 		limit("GroupsPerPeer", &l.GroupsPerPeer, defaultLimits.GroupsPerPeer),
 		limit("Peers", &l.Peers, defaultLimits.Peers),
-		limit("Strangers", &l.Strangers, defaultLimits.Strangers),
-		limit("StrangersPerAddress", &l.StrangersPerAddress, defaultLimits.StrangersPerAddress),
+		limit("Unverified", &l.Unverified, defaultLimits.Unverified),
+		limit("UnverifiedPerAddress", &l.UnverifiedPerAddress, defaultLimits.UnverifiedPerAddress),
 		limit("Handshakes", &l.Handshakes, defaultLimits.Handshakes),
 		limit("HandshakesPerAddress", &l.HandshakesPerAddress, defaultLimits.HandshakesPerAddress),
 		limit("QueueMessages", &l.QueueMessages, defaultLimits.QueueMessages),
-		limit("QueueOctets", &l.QueueOctets, defaultLimits.QueueOctets),
-		limit("TotalQueueOctets", &l.TotalQueueOctets, max(defaultLimits.TotalQueueOctets, 2*l.QueueOctets)),
+		limit("QueueBytes", &l.QueueBytes, defaultLimits.QueueBytes),
+		limit("TotalQueueBytes", &l.TotalQueueBytes, max(defaultLimits.TotalQueueBytes, 2*l.QueueBytes)),
 		limit("Events", &l.Events, defaultLimits.Events),
-		limit("EventOctets", &l.EventOctets, defaultLimits.EventOctets),
-		limit("PartialOctets", &l.PartialOctets, defaultLimits.PartialOctets),
+		limit("EventBytes", &l.EventBytes, defaultLimits.EventBytes),
+		limit("PartialBytes", &l.PartialBytes, defaultLimits.PartialBytes),
 		limit("Requests", &l.Requests, defaultLimits.Requests),
 	)
 }

@@ -51,15 +51,15 @@ func TestEveryLimit(t *testing.T) {
 		}},
 		{"GroupsPerPeer, by JOIN", Limits{GroupsPerPeer: 4}, 16 << 20, false, joins},
 		{"Peers", Limits{Peers: 8}, 8 << 20, true, crowd},
-		{"Strangers", Limits{Strangers: 4}, 8 << 20, false, func(t *testing.T, n *testNode) { strange(t, n, 4) }},
-		{"StrangersPerAddress", Limits{StrangersPerAddress: 2}, 8 << 20, false, func(t *testing.T, n *testNode) { strange(t, n, 2*8) }},
-		{"StrangersPerAddress, back-off", Limits{StrangersPerAddress: 1}, 8 << 20, false, backsOff},
+		{"Unverified", Limits{Unverified: 4}, 8 << 20, false, func(t *testing.T, n *testNode) { strange(t, n, 4) }},
+		{"UnverifiedPerAddress", Limits{UnverifiedPerAddress: 2}, 8 << 20, false, func(t *testing.T, n *testNode) { strange(t, n, 2*8) }},
+		{"UnverifiedPerAddress, back-off", Limits{UnverifiedPerAddress: 1}, 8 << 20, false, backsOff},
 		{"Handshakes", Limits{Handshakes: 8}, 8 << 20, false, func(t *testing.T, n *testNode) { handshakes(t, n, 8, 2) }},
 		{"HandshakesPerAddress", Limits{HandshakesPerAddress: 4}, 8 << 20, false, func(t *testing.T, n *testNode) { handshakes(t, n, 4, 1) }},
 		{"QueueMessages", Limits{QueueMessages: 20}, 16 << 20, false, func(t *testing.T, n *testNode) { unread(t, n) }},
-		{"QueueOctets", Limits{QueueOctets: 1 << 20}, 16 << 20, false, func(t *testing.T, n *testNode) { unread(t, n) }},
+		{"QueueBytes", Limits{QueueBytes: 1 << 20}, 16 << 20, false, func(t *testing.T, n *testNode) { unread(t, n) }},
 		{"Events", Limits{Events: 10}, heapBound, false, func(t *testing.T, n *testNode) { flood(t, n, []byte("x")) }},
-		{"EventOctets", Limits{EventOctets: 64 << 10}, heapBound, false, func(t *testing.T, n *testNode) { flood(t, n, make([]byte, 60<<10)) }},
+		{"EventBytes", Limits{EventBytes: 64 << 10}, heapBound, false, func(t *testing.T, n *testNode) { flood(t, n, make([]byte, 60<<10)) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			n := start(t, onLoopback(beaconPort(), Config{Limits: test.limits, SendTimeout: 300 * time.Millisecond, Network: &dials{Network: System}}))

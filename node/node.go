@@ -49,6 +49,8 @@ type Node struct {
 	auto        eventqueue.AutoState // with Config.AutoState
 	stateTurns  uint64               // so far
 	telling     bool                 // a STATE message was sent a moment ago
+	headerTurn  uint64               // counts the changes of our headers
+	turned      bool                 // HEADERS was sent a moment ago
 	groups      map[string]string    // joined by us, by name
 	status      uint8                // counts our joins and leaves (RFC 36, "The HELLO Command")
 	hellos      uint64               // sessions so far
@@ -77,6 +79,8 @@ type Node struct {
 	elections map[string]*groupElection
 	own       eventqueue.Stream // of events about this node itself
 
+	shownEndpoints []string // our endpoints, as the application knows them
+
 	troubles   map[uuid.UUID]*trouble // with peers, of late
 	hindered   map[problemKey]bool    // problems of our beacons
 	conflicted time.Time              // when another node with our UUID last showed itself; zero if that is over
@@ -91,6 +95,7 @@ type Node struct {
 	leaders  map[string]*Peer        // of the groups that have one; as it was when it was named
 
 	ownGroups atomic.Pointer[map[string]string] // a copy of groups for the readers
+	headers   atomic.Pointer[map[string]string] // ours; the control loop puts another one in, and no map changes
 	discarded atomic.Uint64                     // WHISPER and SHOUT, with Config.Discard
 	figures   figures
 	state     atomic.Uint32 // our beacon.State; the control loop writes it
@@ -98,8 +103,9 @@ type Node struct {
 
 	chooser  chooser
 	requests requests
-	sharing  sharing      // the control loop's
-	declined chan refusal // with Config.Discard
+	sharing  sharing       // the control loop's
+	unwanted chan unwanted // with Config.Discard
+	watchers watchers
 
 	calling    chan struct{} // holds a token for each call by ipc under way, see maxCalls
 	complained atomic.Bool   // of an ipc that failed
@@ -125,7 +131,7 @@ func New(cfg Config) (*Node, error) {
 			Identity:      identity(cfg.UUID),
 			Properties:    map[string]string{extensionsProperty: cfg.extensions("tcp")},
 			Limits:        cfg.Limits.zmtp(),
-			ReceiveBudget: zmtp.NewReceiveBudget(cfg.Limits.PartialOctets),
+			ReceiveBudget: zmtp.NewReceiveBudget(cfg.Limits.PartialBytes),
 			Log:           cfg.Log,
 			Memory:        memory.NewPool(),
 
@@ -134,13 +140,13 @@ func New(cfg Config) (*Node, error) {
 		},
 		figures:     newFigures(),
 		events:      newEvents(&cfg),
-		queues:      zmtp.NewSendBudget(cfg.Limits.TotalQueueOctets),
+		queues:      zmtp.NewSendBudget(cfg.Limits.TotalQueueBytes),
 		calls:       make(chan func()),
 		sightings:   make(chan beacon.Sighting, 256),
 		moves:       make(chan struct{}, 1),
 		failures:    make(chan struct{}, 1),
 		calling:     make(chan struct{}, maxCalls),
-		declined:    make(chan refusal, maxRefusals),
+		unwanted:    make(chan unwanted, maxUnwanted),
 		done:        make(chan struct{}),
 		gone:        make(chan struct{}),
 		groups:      make(map[string]string),
@@ -169,11 +175,17 @@ func New(cfg Config) (*Node, error) {
 	n.problems.log, n.problems.events = n.log, n.events
 	n.clock = paths.NewClock(int(cfg.EvasiveTimeout/n.tick) + 1)
 	pause := func(attempts int) time.Duration { return backoff(cfg.Network, attempts) }
-	n.unverified = paths.NewUnverified(cfg.Limits.Strangers, cfg.Limits.StrangersPerAddress, pause, 2*maxBackoff)
+	n.unverified = paths.NewUnverified(cfg.Limits.Unverified, cfg.Limits.UnverifiedPerAddress, pause, 2*maxBackoff)
 	n.life, n.die = context.WithCancel(context.Background())
 	n.ending = newEnding()
 	n.seeker = n.newSeeker()
 	n.ownGroups.Store(&map[string]string{})
+	n.headers.Store(&cfg.Headers)
+	for name, value := range cfg.Headers {
+		if err := cfg.Limits.checkHeader(name, value); err != nil {
+			return nil, fmt.Errorf("node: header %.40q: %w", name, err)
+		}
+	}
 	if err := n.check(n.hello()); err != nil {
 		return nil, fmt.Errorf("node: %w", err)
 	}
@@ -186,7 +198,7 @@ func New(cfg Config) (*Node, error) {
 }
 
 func newEvents(cfg *Config) *eventqueue.Queue {
-	limits := eventqueue.Limits{Messages: cfg.Limits.Events, Octets: cfg.Limits.EventOctets}
+	limits := eventqueue.Limits{Messages: cfg.Limits.Events, Octets: cfg.Limits.EventBytes}
 	if cfg.Discard {
 		return eventqueue.NewWithoutMessages(limits)
 	}
@@ -273,40 +285,4 @@ func (n *Node) allow(local, _ net.Addr) bool {
 		}
 	}
 	return false
-}
-
-// Endpoint returns where peers reach the node, "tcp://address:port": what it advertises, else an address of the first network
-// interface; "" before Start.
-func (n *Node) Endpoint() string {
-	n.lifecycle.mu.Lock()
-	defer n.lifecycle.mu.Unlock()
-	if n.agent == nil {
-		return ""
-	}
-	return n.endpoint()
-}
-
-// endpoint is Endpoint once the node is started.
-func (n *Node) endpoint() string {
-	if n.cfg.Advertise != "" {
-		return n.cfg.Advertise
-	}
-	best, rank := netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0
-	for _, i := range n.agent.Interfaces() {
-		for _, prefix := range i.Addrs {
-			addr, r := prefix.Addr().WithZone(""), 3
-			switch {
-			case addr.IsLoopback():
-				r = 0
-			case addr.Is6() && addr.IsLinkLocalUnicast():
-				r = 1
-			case addr.Is6():
-				r = 2
-			}
-			if r > rank {
-				best, rank = addr, r
-			}
-		}
-	}
-	return paths.Format(netip.AddrPortFrom(best, n.mailboxPort()))
 }

@@ -50,7 +50,7 @@ func pour(all []*rawPeer, octets int) {
 func TestHalfMessages(t *testing.T) {
 	const message, partial = 8 << 20, 16 << 20
 	n := start(t, onLoopback(beaconPort(), Config{
-		Limits:         Limits{FrameSize: message, MessageSize: message, PartialOctets: partial},
+		Limits:         Limits{FrameSize: message, MessageSize: message, PartialBytes: partial},
 		EvasiveTimeout: time.Second, ExpiredTimeout: 3 * time.Second,
 	}))
 	b := newBystander(t, n)

@@ -54,7 +54,7 @@ func (n *Node) ask(ctx context.Context, id uuid.UUID, ask func(*outbox.Outbox) (
 			failed.Err = errUnanswered
 		case errors.Is(err, zmtp.ErrFull):
 			failed.Err = ErrPeerBusy
-			return failed
+			return n.cfg.Public.peerError(failed)
 		case errors.Is(err, outbox.ErrParked):
 			answered = nil
 		default: // the session is over
@@ -83,5 +83,5 @@ func (n *Node) ask(ctx context.Context, id uuid.UUID, ask func(*outbox.Outbox) (
 	if err := n.lifecycle.usable(); err != nil {
 		return err
 	}
-	return failed
+	return n.cfg.Public.peerError(failed)
 }

@@ -48,6 +48,7 @@ func (n *Node) moved() {
 // is connected is asked for a sign of life, which shows a connection that leads nowhere.
 func (n *Node) relocate() {
 	n.stir()
+	n.noteEndpoints()
 	n.publish()
 	n.checkPeers()
 	n.after(pathGrace, n.leavePaths)
@@ -89,7 +90,7 @@ func (n *Node) sighted(s beacon.Sighting) {
 		return
 	}
 	if p != nil && p.key != key {
-		if p.state != dialling || time.Since(p.began) < hintTime || !n.doubt(p, key) {
+		if !p.hadItsTime() || !n.doubt(p, key) {
 			return // the other one is tried
 		}
 		p = nil
@@ -141,6 +142,7 @@ func (n *Node) checkTimeouts(now time.Time) {
 	n.figures.settle()
 	for _, s := range n.sessions {
 		s.out.Tidy()
+		n.tellHeadersTo(s, now)
 		n.checkReach(s, now, stalled)
 		isTaken := n.checkWay(s, now, stalled)
 		// A peer whose messages wait for the application is not silent. After a stall of our own (a stopped process, a suspended laptop)

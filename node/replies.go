@@ -85,20 +85,20 @@ func (p *session) refuse(to uint64, code request.Code, text string) {
 	}
 }
 
-// A refusal is one of a node that discards messages: it takes no requests.
-type refusal struct {
+// An unwanted request came to a node that discards messages, and is refused.
+type unwanted struct {
 	peer *session
 	to   uint64
 }
 
-// maxRefusals is how many refusals may wait; beyond that peers hear nothing.
-const maxRefusals = 256
+// maxUnwanted is how many of them may wait; beyond that peers hear nothing.
+const maxUnwanted = 256
 
 // refuseAll refuses what comes, apart from the goroutines that bring it: these may hold the lock of a neighbour's outbox.
 func (n *Node) refuseAll() {
 	for {
 		select {
-		case r := <-n.declined:
+		case r := <-n.unwanted:
 			r.peer.refuse(r.to, request.NoHandler, "")
 		case <-n.done:
 			return
@@ -133,7 +133,7 @@ func (n *Node) sort(s *session, content [][]byte, from memory.Origin, whole bool
 		s.work.note()
 		n.discarded.Add(1)
 		select {
-		case n.declined <- refusal{s, head.ID}:
+		case n.unwanted <- unwanted{s, head.ID}:
 		default:
 		}
 		return taken

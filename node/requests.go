@@ -172,7 +172,7 @@ func (c *Call) Cancel() {
 // giveUp ends the call, since its context has ended.
 func (c *Call) giveUp(ctx context.Context) {
 	err := context.Cause(ctx)
-	if c.node.requests.isUnread(c.node) {
+	if c.node.requests.isUnread(c.node) || c.node.events.IsHeld(c.peer.stream.Load()) {
 		err = fmt.Errorf("%w; %w", err, ErrUnreadEvents)
 	}
 	c.node.requests.end(c, nil, memory.Origin{}, c.failed(err))

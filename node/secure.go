@@ -161,6 +161,18 @@ func (n *Node) doubt(s *session, key PublicKey) (isOver bool) {
 	return true
 }
 
+// hadItsTime tells whether a session whose key nothing has proven to be the peer's has been tried for long enough: to connect, and to have an answer. Whoever
+// is there may take our HELLO and say nothing.
+func (s *session) hadItsTime() bool {
+	switch s.state {
+	case dialling:
+		return time.Since(s.since) >= hintTime
+	case greeting:
+		return time.Since(s.since) >= greetGrace
+	}
+	return false
+}
+
 // isKeyFailure tells whether an attempt to connect failed for the key that was tried: it is not the one of the peer there, or one side refuses the other.
 func isKeyFailure(err error) bool {
 	return isOurRefusal(err) || isRefusedBy(err) || errors.Is(err, zmtp.ErrNoWelcome) || errors.Is(err, curve.ErrKey)

@@ -249,7 +249,7 @@ func TestBadSources(t *testing.T) {
 		{Config{Peers: []string{"tcp://[a]:5671"}}, []string{"WithPeers", `"tcp://[a]:5671"`}},
 		{Config{Advertise: "tcp://0.0.0.0:5671"}, []string{"WithAdvertise", `"tcp://0.0.0.0:5671"`}},
 		{Config{SRV: []string{"10.0.0.1"}}, []string{"WithSRV", `"10.0.0.1"`}},
-		{Config{Resolver: "a b"}, []string{"WithResolver", `"a b"`}},
+		{Config{Resolver: "a b"}, []string{"WithDNSServer", `"a b"`}},
 		{Config{GossipBind: []string{"tcp://*:*"}}, []string{"WithGossipBind", `"tcp://*:*"`}},
 		{Config{GossipConnect: []string{"hub:1"}}, []string{"WithGossipConnect", `"hub:1"`}},
 		{Config{Listen: "tcp://a:1"}, []string{"WithListen", `"tcp://a:1"`}},

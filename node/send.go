@@ -19,9 +19,9 @@ func (n *Node) Whisper(ctx context.Context, id uuid.UUID, frames ...[]byte) erro
 	return n.whisper(ctx, id, frames, false)
 }
 
-// WhisperGiven is Whisper for frames that the caller gives away, with all of their capacity: large ones are not copied. All are set to nil in
+// WhisperNoCopy is Whisper for frames that the caller gives away, with all of their capacity: large ones are not copied. All are set to nil in
 // the caller's list.
-func (n *Node) WhisperGiven(ctx context.Context, id uuid.UUID, frames ...[]byte) error {
+func (n *Node) WhisperNoCopy(ctx context.Context, id uuid.UUID, frames ...[]byte) error {
 	defer clear(frames) // so that the caller cannot use them again by that list
 	return n.whisper(ctx, id, frames, true)
 }
@@ -33,7 +33,7 @@ func (n *Node) whisper(ctx context.Context, id uuid.UUID, frames [][]byte, given
 	}
 	p := n.addressee(id)
 	if p == nil {
-		return fmt.Errorf("whisper: %w", &PeerError{UUID: id, Err: ErrUnknownPeer})
+		return fmt.Errorf("whisper: %w", n.cfg.Public.peerError(&PeerError{UUID: id, Err: ErrUnknownPeer}))
 	}
 	if given {
 		c.Give(1)
@@ -80,8 +80,8 @@ func (n *Node) ShoutTo(ctx context.Context, group string, to []uuid.UUID, frames
 	return n.shout(ctx, group, to, frames, false)
 }
 
-// ShoutGiven is Shout for frames that the caller gives away, as WhisperGiven has it.
-func (n *Node) ShoutGiven(ctx context.Context, group string, frames ...[]byte) error {
+// ShoutNoCopy is Shout for frames that the caller gives away, as WhisperNoCopy has it.
+func (n *Node) ShoutNoCopy(ctx context.Context, group string, frames ...[]byte) error {
 	defer clear(frames)
 	return n.shout(ctx, group, nil, frames, true)
 }

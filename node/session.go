@@ -49,6 +49,8 @@ type session struct {
 	isExtended   bool           // likewise, as the READY of its DEALER told when its HELLO came: it may be sent ELECT
 	extensions   extensions     // what it understands beyond RFC 36
 	advertised   beacon.State   // our state, as it knows it
+	headerTurn   uint64         // our headers, as it knows them: see Node.headerTurn
+	headersTold  time.Time      // when it was last sent HEADERS
 	hello        *msg.OutHello  // what the session begins with, but for the endpoint, until the connection is up
 	stopDialling func()         // ends run
 	dialErr      error          // of the last attempt to dial
@@ -152,7 +154,7 @@ func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 	}
 	s.out = outbox.New(outbox.Config{
 		QueueMessages: n.cfg.Limits.QueueMessages,
-		QueueOctets:   n.cfg.Limits.QueueOctets,
+		QueueOctets:   n.cfg.Limits.QueueBytes,
 		SendBudget:    n.queues,
 		Inproc:        inproc,
 		Drop:          s.dropSoon,
@@ -181,8 +183,8 @@ func (s *session) goodbye() {
 // close ends the session: its queue takes no more, its goroutine and connections end. It does not wait.
 func (s *session) close(cause error) {
 	s.out.Close(cause)
-	s.node.figures.close(s)
 	s.node.requests.endSession(s, cause == ErrClosed)
+	s.node.figures.close(s)
 	s.cancel(cause)
 	if s.inbox != nil {
 		s.inbox.conn.Close(cause)
@@ -219,7 +221,9 @@ func (s *session) publish() *Peer {
 		p.Endpoint = paths.Format(at)
 	}
 	s.shownAt = at
+	p.Public = s.node.cfg.Public.peer(p)
 	s.snapshot.Store(p)
+	s.node.watchers.wake()
 	return p
 }
 

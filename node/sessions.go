@@ -45,7 +45,8 @@ func (n *Node) begin(who whose, at *paths.Set, sameHost bool, flaps int, candida
 	n.sessions[id] = s
 	n.mu.Unlock()
 	n.index(s)
-	hello := n.hello() // as of now: what changes later follows as JOIN and LEAVE
+	hello := n.hello() // as of now: what changes later follows as JOIN, LEAVE and HEADERS
+	s.headerTurn = n.headerTurn
 	s.hello = &hello
 	ctx, stop := context.WithCancel(s.ctx)
 	s.stopDialling = stop
@@ -210,8 +211,9 @@ func (n *Node) unlist(s *session) {
 // hide takes a session out of the tables that the application sees.
 func (n *Node) hide(s *session) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	n.withdraw(s)
+	n.mu.Unlock()
+	n.watchers.wake()
 }
 
 // withdraw is hide for who holds mu.

@@ -106,10 +106,10 @@ func TestStatsWord(t *testing.T) {
 		cfg           Config
 		network, want string
 	}{
-		{Config{}, "tcp", "goodbye state"},
-		{Config{}, "unix", "duplex goodbye state"},
-		{Config{ShareStats: true}, "tcp", "goodbye state stats"},
-		{Config{ShareStats: true}, "unix", "duplex goodbye state stats"},
+		{Config{}, "tcp", "goodbye state headers"},
+		{Config{}, "unix", "duplex goodbye state headers"},
+		{Config{ShareStats: true}, "tcp", "goodbye state headers stats"},
+		{Config{ShareStats: true}, "unix", "duplex goodbye state headers stats"},
 	} {
 		if got := c.cfg.extensions(c.network); got != c.want {
 			t.Errorf("%+v by %s: %q, want %q", c.cfg.ShareStats, c.network, got, c.want)

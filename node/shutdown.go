@@ -182,7 +182,7 @@ type LostError struct {
 	UUID     uuid.UUID
 	Name     string // empty if unknown
 	Messages int    // at least 1
-	Octets   int64  // of these, those that were not written, with headers of frames
+	Bytes    int64  // of these, those that were not written, with headers of frames
 	Err      error  // why: the context's error, or how the session with the peer ended
 }
 
@@ -195,25 +195,10 @@ func (e *LostError) Error() string {
 	if e.Messages == 1 {
 		messages = "message was"
 	}
-	return fmt.Sprintf("peer %s: %d %s not sent (%d bytes): %v", of, e.Messages, messages, e.Octets, e.Err)
+	return fmt.Sprintf("peer %s: %d %s not sent (%d bytes): %v", of, e.Messages, messages, e.Bytes, e.Err)
 }
 
 func (e *LostError) Unwrap() error { return e.Err }
-
-// Losses returns the LostErrors in what Close or Shutdown returned.
-func Losses(err error) (list []*LostError) {
-	switch e := err.(type) {
-	case *LostError:
-		return []*LostError{e}
-	case interface{ Unwrap() error }:
-		return Losses(e.Unwrap())
-	case interface{ Unwrap() []error }:
-		for _, each := range e.Unwrap() {
-			list = append(list, Losses(each)...)
-		}
-	}
-	return list
-}
 
 // Why a session ended with messages unsent.
 var (
@@ -255,7 +240,7 @@ func (n *Node) losses() (list []error) {
 				e.Name = known.Name
 			}
 			e.Messages += messages
-			e.Octets += octets
+			e.Bytes += octets
 		}
 	}
 	lost := make([]*LostError, 0, len(byPeer))
@@ -266,7 +251,7 @@ func (n *Node) losses() (list []error) {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), slices.Compare(a.UUID[:], b.UUID[:]))
 	})
 	for _, e := range lost {
-		list = append(list, fmt.Errorf("close: %w", e))
+		list = append(list, fmt.Errorf("close: %w", n.cfg.Public.lostError(e)))
 	}
 	return list
 }

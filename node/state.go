@@ -16,7 +16,7 @@ const tellGap = 20 * time.Millisecond
 // it. With Config.AutoState any state but IDLE holds until IDLE is set, which gives the choice back.
 func (n *Node) SetState(s beacon.State) error {
 	if s == beacon.Exit || s > beacon.Processing {
-		return fmt.Errorf("state %v: %w; choose init, error, idle, receiving or processing", s, ErrState)
+		return fmt.Errorf("state %v: %w; choose init, error, idle, receiving or processing", s, ErrInvalidState)
 	}
 	return n.change(func() error {
 		n.chosen = s

@@ -80,7 +80,7 @@ func TestStateOfPeer(t *testing.T) {
 	}
 }
 
-// A stranger's STATE and GOODBYE count in the sequence, and mean nothing.
+// A stranger's STATE, HEADERS and GOODBYE count in the sequence, and mean nothing.
 func TestStrangersExtensions(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
@@ -88,8 +88,12 @@ func TestStrangersExtensions(t *testing.T) {
 	f.enter()
 	f.send(msg.AppendState(nil, 2, uint8(beacon.Processing)))
 	f.send(msg.AppendGoodbye(nil, 3))
-	f.send(msg.AppendWhisper(nil, 4), []byte("still here"))
+	f.send(must(msg.AppendHeaders(nil, 4, []msg.OutHeader{{Name: "k", Value: "v"}}, msg.Limits{})))
+	f.send(msg.AppendWhisper(nil, 5), []byte("still here"))
 	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "WHISPER:1f"})
+	if p, _ := n.Peer(f.uuid); p.Headers["k"] != "" {
+		t.Errorf("its headers are %v", p.Headers)
+	}
 }
 
 // GOODBYE ends a session at once, behind all that came before it, and an old beacon does not bring the peer back.
@@ -118,7 +122,7 @@ func TestSetState(t *testing.T) {
 		t.Errorf("state %v after the start", got)
 	}
 	for _, s := range []beacon.State{beacon.Exit, beacon.Unknown, 6} {
-		if err := n.SetState(s); !errors.Is(err, ErrState) {
+		if err := n.SetState(s); !errors.Is(err, ErrInvalidState) {
 			t.Errorf("%v: %v", s, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -33,13 +34,12 @@ func snapshots(peers func(func(*session) bool), count int) []*Peer {
 	for p := range peers {
 		list = append(list, p.now())
 	}
-	slices.SortFunc(list, func(a, b *Peer) int {
-		if c := strings.Compare(a.Name, b.Name); c != 0 {
-			return c
-		}
-		return strings.Compare(string(a.UUID[:]), string(b.UUID[:]))
-	})
+	slices.SortFunc(list, byName)
 	return list
+}
+
+func byName(a, b *Peer) int {
+	return cmp.Or(strings.Compare(a.Name, b.Name), slices.Compare(a.UUID[:], b.UUID[:]))
 }
 
 // Peer returns what is known of a peer, and whether it is present.
@@ -54,9 +54,13 @@ func (n *Node) Peer(id uuid.UUID) (*Peer, bool) {
 }
 
 // now is the snapshot with what changes at every message.
-func (p *session) now() *Peer {
-	s := *p.snapshot.Load()
-	s.QueuedMessages, s.QueuedOctets = p.out.Depth()
+func (p *session) now() *Peer { return p.withQueue(p.snapshot.Load()) }
+
+// withQueue is now, for a snapshot of a moment ago.
+func (p *session) withQueue(snapshot *Peer) *Peer {
+	s := *snapshot
+	s.QueuedMessages, s.QueuedBytes = p.out.Depth()
+	s.Public = nil // it is of a moment ago
 	return &s
 }
 
@@ -104,7 +108,7 @@ func (n *Node) streamOf(id uuid.UUID) *eventqueue.Stream {
 }
 
 // EventOctets is how much may wait for the application.
-func (n *Node) EventOctets() int64 { return n.cfg.Limits.EventOctets }
+func (n *Node) EventOctets() int64 { return n.cfg.Limits.EventBytes }
 
 // Serving and Handled count events that were taken and are not handled yet.
 func (n *Node) Serving(events int) { n.events.Serving(events) }

@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 The dashboard is a classic one, which every version of Grafana imports.
+
 // Package tools has tests that need more than the library may depend on.
 package tools
 

@@ -30,7 +30,7 @@ func benchNode(b *testing.B, port int, transport string) *zre.Node {
 }
 
 // The two ways to take events, until the node closes.
-func byAll(node *zre.Node) iter.Seq[zre.Event] { return node.All(context.Background()) }
+func byAll(node *zre.Node) iter.Seq[zre.Event] { return node.AllEvents(context.Background()) }
 
 func byChannel(node *zre.Node) iter.Seq[zre.Event] {
 	return func(yield func(zre.Event) bool) {
@@ -85,7 +85,7 @@ func membersTaking(b *testing.B, count int, transport string, taking func(*zre.N
 	speaker = benchNode(b, port, transport)
 	ctx, cancel := context.WithTimeout(b.Context(), patience)
 	defer cancel()
-	for event := range speaker.All(ctx) {
+	for event := range speaker.AllEvents(ctx) {
 		if _, ok := event.(zre.Join); ok && len(speaker.PeersIn(benchGroup)) == count {
 			return speaker, ids, func(messages int) {
 				for i := range want {
@@ -180,7 +180,7 @@ func BenchmarkGiven(b *testing.B) {
 			const size = 64 << 10
 			each(b, size, func(frames ...[]byte) error {
 				frames[0] = zre.NewFrame(size)
-				return speaker.WhisperGiven(b.Context(), ids[0], frames...)
+				return speaker.WhisperNoCopy(b.Context(), ids[0], frames...)
 			}, arrived)
 		})
 	}

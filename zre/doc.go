@@ -1,6 +1,6 @@
-// Package zre lets programs on a network find each other without a server, join groups, and send messages to one peer
-// (Whisper) or to a group (Shout). It speaks ZRE, the ZeroMQ Realtime Exchange protocol (RFC 36 of the ZeroMQ project), with
-// every implementation of it: zyre (C), pyre (Python), zyre.js (Node).
+// Package zre lets programs on a network find each other without a server, join groups, and send messages to one peer or to a
+// group. It speaks ZRE, the ZeroMQ Realtime Exchange protocol (RFC 36 of the ZeroMQ project), and works together with its other
+// implementations: zyre (C), pyre (Python) and zyre.js (Node).
 //
 // Make a node, start it, join groups, and read its events:
 //
@@ -21,26 +21,36 @@
 //		}
 //	}
 //
+// # Words
+//
+// A node is this program's place on the network; a [Node] is one. A peer is another node. Each has a UUID, which names it, a name for people, and
+// headers: properties that it tells its peers. A group is a name; nodes join and leave it. A message is a list of frames. A whisper goes to
+// one peer, a shout to all peers in a group.
+//
+// # Peers
+//
+// A node finds peers by beacons, which are UDP datagrams on the local network. Beyond that network use [WithPeers], [WithSRV] or [WithGossipConnect].
+// [Node.Peers], [Node.PeersIn], [Node.PeersWith] and [Node.Peer] return the peers that are present, and [Node.WaitFor] waits for them. None of these
+// needs the events.
+//
 // # Events
 //
-// A node has one stream of events, ordered per peer: one [Enter], then any of [Join], [Leave], [Whisper], [Shout], [Request], [StateChange],
-// [Leader], [Evasive] and [Silent], then one [Exit]. Nothing of a peer comes before its Enter or after its Exit, and between them no
-// message is lost or out of order. A peer that comes back, or whose connection broke, enters anew. Two events stand outside of that order:
-// a [Problem] may concern a peer that is not present, and a [Leader] may be this node.
+// A node has one stream of events. Read it with the channel of [Node.Events], or with the iterator of [Node.AllEvents]; use one of the two.
 //
-// Always read the events. While a program does not, at most 1,024 messages (and 64 MiB) wait in memory; then the
-// node stops reading from the peers that send them, and they see this node as busy. Who is present is known all the same. A program that only
-// sends has messages discarded ([WithDiscard]), and need not read.
+// The events of each peer are in order. [Enter] comes first. Then come any of [Join], [Leave], [Whisper], [Shout], [Request], [StateChange],
+// [HeaderChange], [Leader], [Evasive] and [Silent]. [Exit] comes last. Between Enter and Exit no message is lost or out of order. A peer that comes back, or
+// whose connection broke, enters again. Three events are outside this order: a [Problem] may be about a peer that is not present, a [Leader]
+// may be this node, and an [EndpointChange] is about this node.
+//
+// Always read the events. If a program does not, up to 1,024 messages (or 64 MiB) wait in memory. Then the node stops reading from the peers that
+// send them, and those peers see this node as busy. The node still knows which peers are present. A program that only sends can use
+// [WithSendOnly], which discards messages; then it need not read events.
 //
 // # Handlers
 //
-// In place of a loop, [Node.Serve] calls a [Handler]; a [Mux] has one for each kind of event, for the shouts of a group, and for requests by name. Those of different
-// peers run at the same time. [Node.Subscribe] gives other parts of a program the events too.
-//
-// # Problems
-//
-// A [Problem] says what keeps the node from working as it should, such as a peer that cannot be reached, and why. It comes as an event when it
-// begins and when it is solved, and [Node.Problems] returns it for as long as it lasts.
+// Instead of a loop, a program can call [Node.Serve] with a [Handler]. A [Mux] has one handler for each kind of event, for the shouts of a group, and for
+// requests by name. Handlers of different peers run at the same time; those of one peer run in order. [Node.Subscribe] gives other parts of the
+// program the events too.
 //
 // # Requests
 //
@@ -48,19 +58,8 @@
 //
 //	reply, err := node.Request(ctx, peer, []byte("temperature"), []byte("kitchen"))
 //
-// The peer's program gets a [Request], as an event or in a handler, and answers with its Reply or ReplyError. A peer that does not answer keeps the caller waiting until ctx
-// ends, one that leaves does not ([ErrPeerGone]). Requests may be made in the loop over the events, too.
-//
-// # States
-//
-// A node says what it is doing (Node.SetState, or by itself with [WithAutoState]); peers see it change, and Node.Choose picks a member
-// of a group that has time. Nodes of other implementations have no states.
-//
-// # Elections
-//
-// Members of a group choose a leader if some contest for it ([Node.Contest], or [WithContest]): the contestant with the lowest UUID. It comes as an
-// event, [Leader], to all members, and [Node.Leader] returns it. Members that lost contact with each other have a leader each, until they meet
-// again: use it to divide work, not to guard what must never be done twice. C zyre's nodes take part in the elections; its own do not always end.
+// The program of the peer gets a [Request], as an event or in a handler, and answers with Reply or ReplyError. If it does not answer, the caller waits until
+// ctx ends. If the peer leaves, the caller gets [ErrPeerGone] at once. A program may make requests in the loop that reads the events.
 //
 // # Security
 //
@@ -70,21 +69,74 @@
 //
 // # Sending
 //
-// Whisper and Shout queue a message and return. They wait only while a peer's queue is full (10,000 messages or 64 MiB), until
-// the context or the send timeout ends; then they say which peer is busy. Nothing is dropped in silence. A message that is
-// queued may still be lost if the peer or its connection fails; the peer's Exit tells of that. Flush waits until a peer has read all
-// that was queued for it.
+// [Node.Whisper] and [Node.Shout] put a message in a queue and return. They wait only while the queue of a peer is full (10,000 messages or 64 MiB), until
+// the context or the send timeout ends; then the error names the peer that is busy. No message is dropped silently. A queued message can
+// still be lost if the peer or its connection fails; then the peer exits. [Node.Flush] waits until a peer has read what was sent to it.
 //
-// At the end Close sends what is queued, for up to the linger time, and Shutdown until its context ends; their error names each peer to which
-// something was not sent.
+// A slow member of a group slows Shout down, unless [WithShoutPolicy] says to leave it out. A peer that takes nothing for the send timeout is
+// dropped: its session ends. If it comes back, calls do not wait for it until it has taken what is queued for it.
 //
-// To send in the loop over the events is right for a welcome, or for some ten thousand messages: what comes meanwhile is kept, up to 64 MiB. Where two
-// nodes send each other more than that in their loops, each waits for the other to read, and the error is ErrUnreadEvents. A program that sends as
-// much does it in a goroutine of its own, beside the loop, and then there is no bound.
+// [Node.Close] sends what is queued for up to the linger time, and [Node.Shutdown] until its context ends. Their error has a [LostError] for each
+// peer that did not get everything.
 //
-// A member of a group that is slow sets the pace of Shout, or is left out ([WithShoutPolicy]). One that takes nothing for the send timeout is
-// dropped. If it comes back it is not waited for before it has taken what is queued for it: calls leave it out, and say so.
+// It is fine to send in the loop that reads the events: what arrives meanwhile is kept, up to 64 MiB. If two nodes send each other more than that in
+// their loops, each waits for the other to read, and the error is [ErrUnreadEvents]. Programs that send that much use one goroutine to send and
+// another to read.
 //
-// Messages to a node of the same process are handed over, to a process of the same user on the same host they go through a unix
-// socket, and to all others by tcp; Peer.Transport tells.
+// A message to a node of the same process is handed over in memory. To another process of the same user on the same host it goes through a unix
+// socket. All others get it by TCP. Peer.Transport says which.
+//
+// # States
+//
+// A node can say what it is doing, with [Node.SetState] or automatically with [WithAutoState]. Peers see the change at once. [Node.Choose] picks a
+// member of a group that has time for work. Nodes of other implementations have no states.
+//
+// # Elections
+//
+// The members of a group elect a leader if some of them contest ([Node.Contest], [WithContest]): the contestant with the lowest UUID wins. All
+// members get a [Leader] event, and [Node.Leader] returns the leader. Members that lost contact with each other have one leader each until they
+// meet again. Use a leader to share out work, not to guard what must never happen twice. C zyre nodes take part, but their own elections do not
+// always end.
+//
+// # Problems
+//
+// A [Problem] says what keeps the node from working as it should, such as a peer that it cannot reach, and why. It comes as an event when it
+// begins and when it is solved. [Node.Problems] returns those that are not solved.
+//
+// # Errors
+//
+// This table says which call returns which error. Compare with [errors.Is]: an error may have a cause, or be one of several that are joined. A star
+// means that the error is in a [*PeerError], which names the peer; get it with [errors.As]. A call that takes a context returns the context's error if
+// that ends first. Calls that are not in the table return no error.
+//
+//	NewNode                          ErrInvalidOption; with it ErrInvalidName, ErrInvalidHeader, ErrInvalidEndpoint, ErrInvalidDomain,
+//	                                 ErrInvalidGroup, ErrTooManyGroups, ErrTooManyHeaders, ErrHelloTooLarge
+//	Start                            ErrListen, ErrStarted, ErrClosed
+//	Close, Shutdown                  LostError
+//	Join, Contest                    ErrInvalidGroup, ErrTooManyGroups, ErrHelloTooLarge, ErrClosed
+//	Leave                            ErrInvalidGroup, ErrClosed
+//	SetState                         ErrInvalidState, ErrClosed
+//	SetHeader                        ErrInvalidHeader, ErrTooManyHeaders, ErrHelloTooLarge, ErrClosed
+//	RemoveHeader                     ErrInvalidHeader, ErrClosed
+//	Whisper, WhisperNoCopy           ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrTooLarge, ErrNotStarted, ErrClosed
+//	Shout, ShoutNoCopy               ErrInvalidGroup, ErrPeerBusy*, ErrUnreadEvents*, ErrTooLarge, ErrNotStarted, ErrClosed
+//	Ping, Flush                      ErrUnknownPeer*, ErrPeerBusy*, ErrNotStarted, ErrClosed
+//	WaitFor                          ErrNotStarted, ErrClosed
+//	AddPeers, RemovePeers            ErrInvalidEndpoint, ErrClosed
+//	AddSRV, RemoveSRV                ErrInvalidDomain, ErrClosed
+//	ConnectGossip, DisconnectGossip  ErrInvalidEndpoint, ErrClosed
+//
+// What to do:
+//
+//	ErrInvalid…                      correct the value: the error names it, and says what is allowed
+//	ErrTooManyGroups, ErrTooManyHeaders, ErrHelloTooLarge
+//	                                 leave a group, remove a header, or raise the Limits of all nodes
+//	ErrListen                        look for the program that uses the port; then call Start again
+//	ErrStarted, ErrNotStarted        call Start once, before the others
+//	ErrClosed                        stop: a closed node stays closed; make another
+//	ErrUnknownPeer                   forget the peer until it enters again
+//	ErrPeerBusy                      send it later, or drop it: the peer did not get the message
+//	ErrUnreadEvents                  read the events in one goroutine, and send in another
+//	ErrTooLarge                      split the message, or raise the Limits of all nodes
+//	LostError                        report it, or allow more time (WithLinger, Shutdown)
 package zre

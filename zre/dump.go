@@ -40,7 +40,9 @@ func (n *Node) dumpNode(p *page, now time.Time, st *Stats) {
 		p.line("  not started")
 		return
 	}
-	p.line("  endpoint  %s", clean(n.Endpoint()))
+	for _, endpoint := range n.Endpoints() {
+		p.line("  endpoint  %s", clean(endpoint))
+	}
 	p.line("  started   %s, %s ago", st.Started.Format(time.DateTime), ago(now, st.Started))
 }
 
@@ -96,9 +98,9 @@ func dumpFigures(p *page, st *Stats) {
 	p.line("  lost %d, discarded %d, unwanted %d, invalid %d", st.Lost, st.Discarded, st.Unwanted, st.Invalid)
 	p.line("")
 	p.line("memory")
-	p.line("  queues    %s of %s; %d messages wait to be sent", size(st.QueueMemory), size(st.Limits.TotalQueueOctets), st.QueuedMessages)
-	p.line("  receiving %s of %s", size(st.ReceiveMemory), size(st.Limits.PartialOctets))
-	p.line("  events    %s of %s; %d messages of %d wait to be read", size(st.WaitingBytes), size(st.Limits.EventOctets), st.WaitingEvents, st.Limits.Events)
+	p.line("  queues    %s of %s; %d messages wait to be sent", size(st.QueueMemory), size(st.Limits.TotalQueueBytes), st.QueuedMessages)
+	p.line("  receiving %s of %s", size(st.ReceiveMemory), size(st.Limits.PartialBytes))
+	p.line("  events    %s of %s; %d messages of %d wait to be read", size(st.WaitingBytes), size(st.Limits.EventBytes), st.WaitingEvents, st.Limits.Events)
 	p.line("")
 	p.line("sessions   %s", counts(st.Sessions))
 	exits := make(map[string]uint64)

@@ -1,55 +1,127 @@
 package zre
 
-import "github.com/go-zre/go-zre/node"
+import (
+	"errors"
 
-// Errors of a node's calls, to be tested with errors.Is.
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/node"
+)
+
+// The errors of calls, for errors.Is. The table in the package documentation says which call returns which, and what to do.
 var (
-	// ErrClosed: the node is closed. errors.Is(err, net.ErrClosed) holds too.
+	// ErrClosed says that the node is closed. It is a net.ErrClosed, too.
 	ErrClosed = node.ErrClosed
 
-	// ErrStarted: Start was called before, and has not failed.
+	// ErrStarted says that Start was called before.
 	ErrStarted = node.ErrStarted
 
-	// ErrNotStarted: Whisper, Shout, Request, Ping or Flush was called before Start has returned.
+	// ErrNotStarted says that the call is possible only after Start has returned.
 	ErrNotStarted = node.ErrNotStarted
 
-	// ErrUnknownPeer: no peer of that UUID is present; it never entered, or has left.
+	// ErrUnknownPeer says that no peer with this UUID is present: it has not entered, or it has exited.
 	ErrUnknownPeer = node.ErrUnknownPeer
 
-	// ErrPeerBusy: the queue of messages to the peer stayed full until the context or the send timeout ended. The message was
-	// not queued for it. After the send timeout, not after the context, the peer is dropped as not responding. It comes at once for a peer
-	// that was dropped before and has not caught up since, and with ShoutSkipsBusy.
+	// ErrPeerBusy says that the queue of the peer was full until the context or the send timeout ended, so the message is not sent to it. If it was
+	// the send timeout, the peer is dropped (PeerError.Dropped). The error comes at once for a peer that was dropped before and has not
+	// caught up since, and with ShoutSkipsBusy.
 	ErrPeerBusy = node.ErrPeerBusy
 
-	// ErrUnreadEvents comes with ErrPeerBusy, and says what to do: the call waited in vain, while as many events of this node waited to be read as
-	// Limits.EventOctets allows, and none was read. The peer may be waiting for this node in the same way, so it is not dropped. A program that
-	// sends much reads its events in one goroutine, and sends in another; or it goes on reading, and sends the rest later.
+	// ErrUnreadEvents comes with ErrPeerBusy and gives the reason: while the call waited, this program read none of its own events, and there was no
+	// room for more (Limits.EventBytes). The peer may be waiting for this node in the same way, so it is not dropped. Read the events in one goroutine
+	// and send in another; or read on, and send the rest later.
 	ErrUnreadEvents = node.ErrUnreadEvents
 
-	// ErrStatsNotShared: the peer does not share its stats (WithSharedStats), or is of another implementation.
+	// ErrStatsNotShared says that the peer does not share its stats (WithSharedStats), or is of another implementation.
 	ErrStatsNotShared = node.ErrStatsNotShared
 
-	// ErrState: a node cannot be set to this state.
-	ErrState = node.ErrState
+	// ErrInvalidState says that a node cannot be set to this state.
+	ErrInvalidState = node.ErrInvalidState
 
-	// ErrGroup: Join, Leave or Shout was given a string that cannot name a group: one that is empty, longer than 255 bytes, not UTF-8, or has
-	// a NUL. The error quotes it and says why.
-	ErrGroup = node.ErrGroup
+	// ErrInvalidGroup says that a string cannot name a group: it is empty, longer than 255 bytes, not UTF-8, or has a NUL.
+	ErrInvalidGroup = node.ErrInvalidGroup
 
-	// ErrTooLarge: the message is larger than peers accept: 64 MiB, or 1,023 frames.
+	// ErrInvalidName says that a node cannot have this name: it is longer than 255 bytes, not UTF-8, or has a NUL.
+	ErrInvalidName = node.ErrInvalidName
+
+	// ErrInvalidHeader says that a header cannot have this name or value, or that only the node itself sets it.
+	ErrInvalidHeader = node.ErrInvalidHeader
+
+	// ErrInvalidEndpoint says that a string is not an endpoint, such as "tcp://10.1.0.7:5671".
+	ErrInvalidEndpoint = node.ErrInvalidEndpoint
+
+	// ErrInvalidDomain says that a string is not a domain name.
+	ErrInvalidDomain = node.ErrInvalidDomain
+
+	// ErrInvalidOption says that an option of NewNode has a value that cannot be used. Every error of NewNode is this one; some are a second one, too,
+	// such as ErrInvalidName.
+	ErrInvalidOption = errors.New("an option has a value that cannot be used")
+
+	// ErrTooManyGroups says that the node is in as many groups as Limits.GroupsPerPeer allows.
+	ErrTooManyGroups = node.ErrTooManyGroups
+
+	// ErrTooManyHeaders says that the node has as many headers as Limits.Headers allows.
+	ErrTooManyHeaders = node.ErrTooManyHeaders
+
+	// ErrHelloTooLarge says that the name, groups and headers of the node are larger together than Limits.HelloSize allows.
+	ErrHelloTooLarge = node.ErrHelloTooLarge
+
+	// ErrListen says that Start could not listen: at the address of WithListen or WithGossipBind, or at any port. The error of the operating system is
+	// in it, such as syscall.EADDRINUSE.
+	ErrListen = node.ErrListen
+
+	// ErrTooLarge says that the message is larger than peers accept: 64 MiB or 1,023 frames, unless Limits says otherwise.
 	ErrTooLarge = node.ErrTooLarge
 )
 
-// PeerError tells for which peer a Whisper, Shout, Request, Ping or Flush failed: its UUID, and its Name if that is known. Err is ErrUnknownPeer, ErrPeerBusy or ErrPeerGone;
-// errors.Is finds these, and the context's error if that ended the wait. Dropped is set if the peer took nothing for the send timeout and its
-// session was ended for that: it exits as NotResponding. Get a PeerError with errors.As.
-type PeerError = node.PeerError
+// optionError is an error of NewNode, which is ErrInvalidOption, too.
+type optionError struct{ error }
 
-// LostError tells that Close or Shutdown ended with messages to a peer that Whisper or Shout had accepted, and that were not fully written: how
-// many (Messages), how much of them was not (Octets, headers included), and why (Err): errors.Is finds context.DeadlineExceeded where the
-// linger time ended, or the error of Shutdown's context; else it says how the session with the peer ended. The node's own messages, such as
-// JOIN, do not count.
-type LostError = node.LostError
+func (e *optionError) Unwrap() error        { return e.error }
+func (e *optionError) Is(target error) bool { return target == ErrInvalidOption }
 
-// Losses returns all LostErrors in an error of Close or Shutdown; none if there are none.
-func Losses(err error) []*LostError { return node.Losses(err) }
+// PeerError says for which peer a Whisper, Shout, Ping or Flush failed. Get it with errors.As. The error of a Shout joins one for each peer that the
+// message was not sent to.
+type PeerError struct {
+	UUID    uuid.UUID
+	Name    string // empty if it is not known
+	Err     error  // ErrUnknownPeer or ErrPeerBusy, joined with the context's error or ErrUnreadEvents if that is the cause
+	Dropped bool   // the peer took nothing for the send timeout, so it exits (ReasonNotResponding)
+}
+
+// Error implements error.
+func (e *PeerError) Error() string { return (*node.PeerError)(e).Error() }
+
+// Unwrap returns Err.
+func (e *PeerError) Unwrap() error { return e.Err }
+
+// LostError says that Close or Shutdown ended before all messages to a peer were sent: messages that Whisper or Shout had accepted. Get one with
+// errors.As, or all with Losses. Messages of the node itself, such as JOIN, do not count.
+type LostError struct {
+	UUID     uuid.UUID
+	Name     string // empty if it is not known
+	Messages int    // at least 1
+	Bytes    int64  // of these messages that were not sent, including frame headers
+	Err      error  // why: context.DeadlineExceeded if the linger time ended, the error of Shutdown's context, or how the session ended
+}
+
+// Error implements error.
+func (e *LostError) Error() string { return (*node.LostError)(e).Error() }
+
+// Unwrap returns Err.
+func (e *LostError) Unwrap() error { return e.Err }
+
+// Losses returns all LostErrors in an error of Close or Shutdown.
+func Losses(err error) (list []*LostError) {
+	switch e := err.(type) {
+	case *LostError:
+		return []*LostError{e}
+	case interface{ Unwrap() error }:
+		return Losses(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, each := range e.Unwrap() {
+			list = append(list, Losses(each)...)
+		}
+	}
+	return list
+}

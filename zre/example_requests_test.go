@@ -14,7 +14,7 @@ import (
 
 // met waits until one node knows another.
 func met(ctx context.Context, node *zre.Node, peer uuid.UUID) {
-	for event := range node.All(ctx) {
+	for event := range node.AllEvents(ctx) {
 		if enter, ok := event.(zre.Enter); ok && enter.Peer.UUID == peer {
 			return
 		}
@@ -107,7 +107,7 @@ func ExampleNode_Serve() {
 		}
 	}
 	go func() {
-		for event := range other.All(ctx) {
+		for event := range other.AllEvents(ctx) {
 			if join, ok := event.(zre.Join); ok {
 				other.Shout(ctx, join.Group, []byte("sunny"))
 				other.Whisper(ctx, join.Peer.UUID, []byte("good bye"))

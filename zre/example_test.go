@@ -37,7 +37,7 @@ func Example() {
 		}
 	}
 
-	for event := range alice.All(ctx) {
+	for event := range alice.AllEvents(ctx) {
 		if enter, ok := event.(zre.Enter); ok {
 			fmt.Println(enter.Peer.Name, "is here, a", enter.Peer.Headers["role"])
 			if err := alice.Whisper(ctx, enter.Peer.UUID, []byte("welcome")); err != nil {
@@ -46,7 +46,7 @@ func Example() {
 			break
 		}
 	}
-	for event := range bob.All(ctx) {
+	for event := range bob.AllEvents(ctx) {
 		if whisper, ok := event.(zre.Whisper); ok {
 			fmt.Printf("%s whispers %s\n", whisper.Peer.Name, whisper.Frames[0])
 			break
@@ -191,7 +191,7 @@ func ExampleNode_Choose() {
 	ann, ben := workers[0], workers[1]
 
 	ann.SetState(zre.StateProcessing) // she has enough to do, and says so
-	for range broker.All(ctx) {
+	for range broker.AllEvents(ctx) {
 		busy, known := broker.Peer(ann.UUID())
 		if known && busy.State == zre.StateProcessing && len(broker.PeersIn("WORKERS")) == 2 {
 			break // both are there, and it is known what ann said
@@ -202,7 +202,7 @@ func ExampleNode_Choose() {
 	}
 
 	ben.SetState(zre.StateProcessing)
-	for event := range broker.All(ctx) {
+	for event := range broker.AllEvents(ctx) {
 		change, ok := event.(zre.StateChange)
 		if !ok || change.Peer.UUID != ben.UUID() {
 			continue
@@ -235,7 +235,7 @@ func ExampleNode_Contest() {
 	}
 	ann, ben := nodes[0], nodes[1]
 
-	for event := range ben.All(ctx) {
+	for event := range ben.AllEvents(ctx) {
 		e, ok := event.(zre.Leader)
 		switch {
 		case ok && e.Peer.UUID == ann.UUID():
@@ -269,7 +269,7 @@ func ExampleNode_Ping() {
 	}
 
 	alice := nodes[0]
-	for event := range alice.All(ctx) {
+	for event := range alice.AllEvents(ctx) {
 		if enter, ok := event.(zre.Enter); ok {
 			took, err := alice.Ping(ctx, enter.Peer.UUID)
 			fmt.Println(enter.Peer.Name, "answers:", took > 0, err)
@@ -297,7 +297,7 @@ func ExampleNode_Shutdown() {
 			log.Fatal(err)
 		}
 	}
-	for event := range alice.All(ctx) {
+	for event := range alice.AllEvents(ctx) {
 		if enter, ok := event.(zre.Enter); ok {
 			if err := alice.Whisper(ctx, enter.Peer.UUID, []byte("the file")); err != nil {
 				log.Fatal(err)
@@ -312,7 +312,7 @@ func ExampleNode_Shutdown() {
 	for _, lost := range zre.Losses(err) {
 		fmt.Printf("%d messages to %s were not sent: %v\n", lost.Messages, lost.Name, lost.Err)
 	}
-	for event := range bob.All(ctx) {
+	for event := range bob.AllEvents(ctx) {
 		switch e := event.(type) {
 		case zre.Whisper:
 			fmt.Printf("bob has %s\n", e.Frames[0])
@@ -346,7 +346,7 @@ func ExampleNode_SetState() {
 		}
 	}
 
-	for event := range watcher.All(ctx) {
+	for event := range watcher.AllEvents(ctx) {
 		switch e := event.(type) {
 		case zre.Enter:
 			fmt.Println(e.Peer.Name, "enters:", e.Peer.State)
@@ -384,17 +384,17 @@ func ExampleNewFrame() {
 			log.Fatal(err)
 		}
 	}
-	for event := range camera.All(ctx) {
+	for event := range camera.AllEvents(ctx) {
 		if enter, ok := event.(zre.Enter); ok {
 			picture := zre.NewFrame(640 * 480)
 			copy(picture, "what the camera sees")
-			if err := camera.WhisperGiven(ctx, enter.Peer.UUID, picture); err != nil {
+			if err := camera.WhisperNoCopy(ctx, enter.Peer.UUID, picture); err != nil {
 				log.Fatal(err)
 			}
 			break
 		}
 	}
-	for event := range screen.All(ctx) {
+	for event := range screen.AllEvents(ctx) {
 		if whisper, ok := event.(zre.Whisper); ok {
 			fmt.Println(len(whisper.Frames[0]), "octets:", string(whisper.Frames[0][:20]))
 			whisper.Recycle()

@@ -99,7 +99,7 @@ func (s *server) dispatch(event Event) bool {
 func (s *server) enqueue(l *lane) {
 	s.ready = append(s.ready, l)
 	switch {
-	case s.idle > 0:
+	case s.idle >= len(s.ready): // one that was woken counts until it takes its lane
 		s.work.Signal()
 	case s.workers < s.concurrency:
 		s.workers++

@@ -55,7 +55,7 @@ func TestMemoryIsUsedAgain(t *testing.T) {
 				case 0:
 					err = speaker.Shout(t.Context(), group, frames...)
 				case 1:
-					err = speaker.ShoutGiven(t.Context(), group, frames...)
+					err = speaker.ShoutNoCopy(t.Context(), group, frames...)
 				default:
 					last := len(nodes) - 1
 					for _, node := range nodes[:last] {
@@ -63,7 +63,7 @@ func TestMemoryIsUsedAgain(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					err = speaker.WhisperGiven(t.Context(), nodes[last].UUID(), frames...)
+					err = speaker.WhisperNoCopy(t.Context(), nodes[last].UUID(), frames...)
 				}
 				if err != nil {
 					t.Fatal(err)
@@ -95,7 +95,7 @@ func listen(t *testing.T, node *zre.Node, messages int) {
 		}
 	}
 	number := 0
-	for event := range node.All(t.Context()) {
+	for event := range node.AllEvents(t.Context()) {
 		switch e := event.(type) {
 		case zre.Whisper:
 			kept = append(kept, held{number, e.Frames, e.Recycle})
@@ -136,14 +136,14 @@ func TestGivenWithinTheProcess(t *testing.T) {
 	next[zre.Join](t, b)
 	given := zre.NewFrame(100_000)
 	where := unsafe.SliceData(given)
-	if err := a.WhisperGiven(t.Context(), b.UUID(), given); err != nil {
+	if err := a.WhisperNoCopy(t.Context(), b.UUID(), given); err != nil {
 		t.Fatal(err)
 	}
 	whisper := next[zre.Whisper](t, b)
 	if got := unsafe.SliceData(whisper.Frames[0]); got != where || len(whisper.Frames[0]) != 100_000 {
 		t.Error("a whisper was copied")
 	}
-	if err := b.ShoutGiven(t.Context(), "g", whisper.Frames...); err != nil {
+	if err := b.ShoutNoCopy(t.Context(), "g", whisper.Frames...); err != nil {
 		t.Fatal(err)
 	}
 	if got := next[zre.Shout](t, a).Frames[0]; unsafe.SliceData(got) != where {
@@ -156,7 +156,7 @@ func TestGivenWithinTheProcess(t *testing.T) {
 	for len(a.PeersIn("g")) < 2 {
 		next[zre.Join](t, a)
 	}
-	if err := a.ShoutGiven(t.Context(), "g", zre.NewFrame(100_000)); err != nil {
+	if err := a.ShoutNoCopy(t.Context(), "g", zre.NewFrame(100_000)); err != nil {
 		t.Fatal(err)
 	}
 	if x, y := next[zre.Shout](t, b), next[zre.Shout](t, c); unsafe.SliceData(x.Frames[0]) == unsafe.SliceData(y.Frames[0]) {
@@ -182,7 +182,7 @@ func TestListsAreEmptied(t *testing.T) {
 	next[zre.Enter](t, b)
 	for _, size := range []int{0, 10, 64 << 10} {
 		frames := [][]byte{zre.NewFrame(size)}
-		if err := a.WhisperGiven(t.Context(), b.UUID(), frames...); err != nil {
+		if err := a.WhisperNoCopy(t.Context(), b.UUID(), frames...); err != nil {
 			t.Fatal(err)
 		}
 		w := next[zre.Whisper](t, b)
@@ -194,7 +194,7 @@ func TestListsAreEmptied(t *testing.T) {
 		}
 	}
 	frames := [][]byte{zre.NewFrame(10)}
-	if err := a.ShoutGiven(t.Context(), "nobody", frames...); err != nil || frames[0] != nil {
+	if err := a.ShoutNoCopy(t.Context(), "nobody", frames...); err != nil || frames[0] != nil {
 		t.Errorf("a shout to nobody: %v, still in the list: %v", err, frames[0] != nil)
 	}
 }
@@ -210,23 +210,23 @@ func TestMistakenOwners(t *testing.T) {
 	}{
 		{"a frame twice in a message", func(ctx context.Context, a, b *zre.Node, _ zre.Whisper) error {
 			f := zre.NewFrame(size)
-			return b.WhisperGiven(ctx, a.UUID(), f, f)
+			return b.WhisperNoCopy(ctx, a.UUID(), f, f)
 		}, 2},
 		{"two halves of a frame", func(ctx context.Context, a, b *zre.Node, _ zre.Whisper) error {
 			f := zre.NewFrame(size)
-			return b.WhisperGiven(ctx, a.UUID(), f[:size/2], f[size/2:])
+			return b.WhisperNoCopy(ctx, a.UUID(), f[:size/2], f[size/2:])
 		}, 2},
 		{"two halves of other memory", func(ctx context.Context, a, b *zre.Node, _ zre.Whisper) error {
 			f := make([]byte, size)
-			return b.WhisperGiven(ctx, a.UUID(), f[:size/2], f[size/2:])
+			return b.WhisperNoCopy(ctx, a.UUID(), f[:size/2], f[size/2:])
 		}, 2},
 		{"given on, and recycled", func(ctx context.Context, a, b *zre.Node, w zre.Whisper) error {
 			defer w.Recycle()
-			return b.WhisperGiven(ctx, a.UUID(), w.Frames...)
+			return b.WhisperNoCopy(ctx, a.UUID(), w.Frames...)
 		}, 1},
 		{"a frame of it given on, and recycled", func(ctx context.Context, a, b *zre.Node, w zre.Whisper) error {
 			defer w.Recycle()
-			return b.WhisperGiven(ctx, a.UUID(), w.Frames[0])
+			return b.WhisperNoCopy(ctx, a.UUID(), w.Frames[0])
 		}, 1},
 		{"recycled twice", func(ctx context.Context, a, b *zre.Node, w zre.Whisper) error {
 			w.Recycle()
@@ -236,7 +236,7 @@ func TestMistakenOwners(t *testing.T) {
 		{"a copy of it recycled", func(ctx context.Context, a, b *zre.Node, w zre.Whisper) error {
 			copied := w
 			w.Recycle()
-			err := b.WhisperGiven(ctx, a.UUID(), zre.NewFrame(size))
+			err := b.WhisperNoCopy(ctx, a.UUID(), zre.NewFrame(size))
 			copied.Recycle()
 			return err
 		}, 1},
@@ -312,7 +312,7 @@ func TestForeignMemory(t *testing.T) {
 			next[zre.Enter](t, b)
 			region := make([]byte, 256<<10) // such as an arena or a mapped file
 			for _, f := range [][]byte{region[64<<10 : 128<<10 : 128<<10], region[128<<10 : 192<<10]} {
-				if err := a.WhisperGiven(t.Context(), b.UUID(), f); err != nil {
+				if err := a.WhisperNoCopy(t.Context(), b.UUID(), f); err != nil {
 					t.Fatal(err)
 				}
 				w := next[zre.Whisper](t, b)

@@ -119,7 +119,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"runtime/debug"
+	"os"
 	"strings"
 	"time"
 
@@ -135,7 +135,7 @@ var (
 	_ = time.Second
 	_ = hex.EncodeToString
 	_ = strings.ToUpper
-	_ = debug.ReadBuildInfo
+	_ = os.Stdout
 	_ = beacon.Open
 
 	ctx         context.Context

@@ -60,8 +60,8 @@ func TestConversation(t *testing.T) {
 	b := start(t, port, zre.WithName("b"))
 	enter := next[zre.Enter](t, b)
 	if p := enter.Peer; p.UUID != id || p.Name != "a" || len(p.Headers) != 2 || p.Headers["k"] != "v" || p.Headers["l"] != "w" ||
-		p.Transport != "inproc" || p.Endpoint != a.Endpoint() {
-		t.Errorf("entered: %+v; its endpoint is %s", p, a.Endpoint())
+		p.Transport != "inproc" || p.Endpoint != a.Endpoints()[0] {
+		t.Errorf("entered: %+v; its endpoint is %s", p, a.Endpoints()[0])
 	}
 	if err := a.Join("G"); err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func TestConversation(t *testing.T) {
 		t.Errorf("left: %+v, %+v", leave, leave.Peer)
 	}
 	a.Close()
-	if exit := next[zre.Exit](t, b); exit.Reason != zre.Left || exit.From().UUID != id {
+	if exit := next[zre.Exit](t, b); exit.Reason != zre.ReasonLeft || exit.From().UUID != id {
 		t.Errorf("exit: %+v", exit)
 	}
 }
@@ -118,7 +118,7 @@ func TestAll(t *testing.T) {
 		}
 	}
 	for want := byte(0); want < 100; {
-		for event := range a.All(t.Context()) {
+		for event := range a.AllEvents(t.Context()) {
 			if whisper, ok := event.(zre.Whisper); ok {
 				if whisper.Frames[0][0] != want {
 					t.Fatalf("got %d, want %d", whisper.Frames[0][0], want)
@@ -130,7 +130,7 @@ func TestAll(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	for event := range a.All(ctx) {
+	for event := range a.AllEvents(ctx) {
 		if _, ok := event.(zre.StateChange); !ok { // its beacon may come at any time
 			t.Errorf("unexpected %+v", event)
 		}
@@ -177,7 +177,7 @@ func TestClose(t *testing.T) {
 					t.Fatal("the events do not end")
 				}
 			}
-			for range node.All(t.Context()) {
+			for range node.AllEvents(t.Context()) {
 				t.Error("an event of a closed node")
 			}
 			if err := node.Shout(t.Context(), "G", nil); !errors.Is(err, zre.ErrClosed) || !errors.Is(err, net.ErrClosed) {

@@ -14,13 +14,15 @@ import (
 	"github.com/go-zre/go-zre/node"
 )
 
-// Option sets something of a node when it is made.
+// Option is a setting of a node, for NewNode. One Option may be used for several nodes.
 type Option func(*config) error
 
-type config struct{ node.Config }
+type config struct {
+	node.Config
+	observers []func(Event)
+}
 
-// WithName sets the public name that peers see, at most 255 octets of UTF-8. Names need not be unique. By default it is the
-// first six hex digits of the UUID.
+// WithName sets the name that peers see, up to 255 bytes of UTF-8. Names need not be unique. The default is the first six hex digits of the UUID.
 func WithName(name string) Option {
 	return func(c *config) error {
 		c.Name = name
@@ -28,7 +30,7 @@ func WithName(name string) Option {
 	}
 }
 
-// WithUUID sets the node's identity, which is random by default. Two nodes of one UUID on one network disturb each other.
+// WithUUID sets the UUID of the node; the default is a random one. Two nodes with one UUID on one network disturb each other.
 func WithUUID(id uuid.UUID) Option {
 	return func(c *config) error {
 		if id == uuid.Nil {
@@ -39,7 +41,7 @@ func WithUUID(id uuid.UUID) Option {
 	}
 }
 
-// WithHeader adds a property that peers see in Peer.Headers when this node enters. The name has 1 to 255 octets.
+// WithHeader sets a header: a property that peers see in Peer.Headers. Node.SetHeader has the rules, and changes headers later.
 func WithHeader(name, value string) Option {
 	return func(c *config) error {
 		c.Headers = maps.Clone(c.Headers) // options may be used for several nodes
@@ -51,12 +53,13 @@ func WithHeader(name, value string) Option {
 	}
 }
 
-// WithInterfaces chooses the network interfaces: a name ("eth0"), a glob of names ("en*"), an address ("192.168.1.7", "fd00::7"), or a
-// CIDR ("192.168.0.0/16": only addresses within it are used); after "!" what to leave out ("!docker*", "!br-*", "!172.16.0.0/12";
-// "!::/0" does without IPv6). All may come later; a name or address that is not there is a ProblemInterface until it is. By
-// default it is every interface that is up, has an address, can broadcast or multicast, and is not point-to-point (name a VPN to use
-// it); bridges of containers are used too. Loopback is used only where there is no other with IPv4, so that nodes of one machine find
-// each other offline. Changes are followed while the node runs.
+// WithInterfaces chooses the network interfaces. An entry is a name ("eth0"), a glob of names ("en*"), an address ("192.168.1.7", "fd00::7"), or a CIDR
+// ("192.168.0.0/16": only addresses within it). An entry after "!" is left out ("!docker*", "!br-*", "!172.16.0.0/12"; "!::/0" for no IPv6). If you
+// choose interfaces, connections on all others are refused. An interface or address that is missing is a ProblemInterfaceMissing until it is there.
+//
+// By default the node uses every interface that is up, has an address, can broadcast or multicast, and is not point-to-point (name a VPN to use it).
+// This includes the bridges of containers. Loopback is used only if no other interface has IPv4, so that nodes on one machine find each other
+// offline. The node follows changes of the interfaces while it runs.
 func WithInterfaces(interfaces ...string) Option {
 	return func(c *config) error {
 		c.Interfaces = append(c.Interfaces[:len(c.Interfaces):len(c.Interfaces)], interfaces...)
@@ -64,10 +67,9 @@ func WithInterfaces(interfaces ...string) Option {
 	}
 }
 
-// WithListen has the node's mailbox listen at an endpoint: "tcp://*:5671" for a port on every address, "tcp://192.168.1.7:5671" for
-// one address. By default it is a free port from 49152 up. An endpoint that is none is an error of NewNode, one that is taken
-// of Start. An address that this machine does not have yet is waited for: until it is there the node has a ProblemNotAccepting, and does
-// not beacon.
+// WithListen sets the endpoint at which the node listens: "tcp://*:5671" for one port on every address, "tcp://192.168.1.7:5671" for one address. The
+// default is a free port from 49152 up. If the port is in use, Start fails (ErrListen). If this machine does not have the address yet, the node waits
+// for it: until then it has a ProblemNotAccepting and sends no beacons.
 func WithListen(endpoint string) Option {
 	return func(c *config) error {
 		c.Listen = endpoint
@@ -75,9 +77,9 @@ func WithListen(endpoint string) Option {
 	}
 }
 
-// WithAdvertise has the node name another endpoint than its own to its peers, such as "tcp://203.0.113.7:5671": where a NAT or a port
-// mapping leads to it. HELLO and gossip carry it; beacons, which do not leave the node's own networks, do not. Without it the HELLO to
-// each peer names the address by which this node reaches that peer. Use it with WithListen, so that the port is known.
+// WithAdvertise sets the endpoint that the node tells its peers in place of its own, such as "tcp://203.0.113.7:5671": use it where a NAT or a port mapping
+// leads to the node, together with WithListen, so that the port is fixed. HELLO and gossip carry it. Beacons do not, since they stay on the node's
+// own networks. By default, HELLO names the address by which this node reaches the peer.
 func WithAdvertise(endpoint string) Option {
 	return func(c *config) error {
 		c.Advertise = endpoint
@@ -113,12 +115,13 @@ func WithAuthorizer(authorize Authorizer) Option {
 	}
 }
 
-// WithPeers adds endpoints of peers that beacons do not reach, such as "tcp://robot.example.org:5671" or "tcp://10.1.0.7:5671". Whose
-// they are is learned from the peer. Each is dialled, with back-off, for as long as the node runs and no peer is met there; a
-// host name is looked up every 30 s, and when an attempt fails or a peer met there is gone (once a second at most), and each of its
-// addresses may be another peer's. The peers may be of any
-// implementation; they need a way back to this node (see WithAdvertise), and only one of the two must know the other. A node with a certificate needs
-// the public key of the peer, behind a bar: "tcp://10.1.0.7:5671|KEY". Without it nothing is said there (ProblemNoKey).
+// WithPeers adds endpoints of peers that beacons do not reach, such as "tcp://robot.example.org:5671" or "tcp://10.1.0.7:5671". The node dials each
+// endpoint, with growing pauses, until it meets a peer there. It looks up a host name every 30 s, and when an attempt fails or the peer that
+// it met there is gone (at most once a second); each address of a name may be another peer.
+//
+// The peers may be of any implementation. Only one of the two nodes must know the other, but the peer must be able to connect back to this node (see
+// WithAdvertise). A node with a certificate needs the public key of the peer, after a bar:
+// "tcp://10.1.0.7:5671|KEY". Without the key the node says nothing there (ProblemNoKey).
 func WithPeers(endpoints ...string) Option {
 	return func(c *config) error {
 		c.Peers = append(c.Peers[:len(c.Peers):len(c.Peers)], endpoints...)
@@ -126,15 +129,15 @@ func WithPeers(endpoints ...string) Option {
 	}
 }
 
-// WithSRV finds peers by the DNS: "example.org" asks for the SRV records of _zre._tcp.example.org; a name that begins with an underscore
-// is taken as it is, such as "_zre._tcp.robots.default.svc.cluster.local" for the port named "zre" of a headless service of Kubernetes,
-// or "_robots._tcp.service.consul". What is found is dialled as with WithPeers; the node's own entry is skipped. A name without a dot at its
-// end is searched as those of hosts are, by search and ndots of /etc/resolv.conf.
+// WithSRV finds peers by DNS SRV records. "example.org" asks for _zre._tcp.example.org. A name that begins with an underscore is used as it is, such as
+// "_zre._tcp.robots.default.svc.cluster.local" for the port "zre" of a headless Kubernetes service, or "_robots._tcp.service.consul". The node dials
+// what it finds as with WithPeers, and skips its own entry. A name without a dot at its end is searched with search and ndots of /etc/resolv.conf, as
+// host names are.
 //
-// Start does not wait for the DNS. A name is looked up again when the TTL of its records ends (after 5 s at least); every second while nobody is known by
-// it, so that a new record is soon seen; and after a failure in 0.5 s, 1 s, and so on up to 5 s. The last good answer stays while there is no
-// other. A record that goes does not end the session with its peer. What fails is a Problem (ProblemDNS). With a certificate only targets are dialled whose name has
-// one TXT record "zre-key=KEY", with the public key of the node there (ProblemNoKey).
+// Start does not wait for the DNS. The node looks a name up again when the TTL of its records ends (after at least 5 s); every second while no peer is
+// known by it, so that a new record is seen soon; and after a failure in 0.5 s, 1 s, and so on up to 5 s. The last good answer stays in use until
+// there is another. Removing a record does not disconnect its peer. A failure is a Problem (ProblemDNS). A node with a certificate
+// dials only targets whose name has one TXT record "zre-key=KEY", with the public key of the node there (ProblemNoKey).
 func WithSRV(domains ...string) Option {
 	return func(c *config) error {
 		c.SRV = append(c.SRV[:len(c.SRV):len(c.SRV)], domains...)
@@ -142,18 +145,18 @@ func WithSRV(domains ...string) Option {
 	}
 }
 
-// WithResolver sets the DNS server that WithSRV asks: "10.0.0.2", "10.0.0.2:8600", or "tcp://10.0.0.2:8600" for one that is to be asked
-// by TCP alone, as Consul's is if answers are many. By default it is the system's, /etc/resolv.conf with its options ndots, timeout,
-// attempts, rotate, use-vc and no-aaaa. A server that is named here is asked for names as they are, without a search list.
-func WithResolver(server string) Option {
+// WithDNSServer sets the DNS server that WithSRV asks: "10.0.0.2" or "10.0.0.2:8600". Use "tcp://10.0.0.2:8600" to query it over TCP only, for example Consul
+// with many answers. The default is the servers of /etc/resolv.conf, with its options ndots, timeout, attempts, rotate, use-vc and no-aaaa. A server
+// that is set here is asked for names as they are, without a search list.
+func WithDNSServer(server string) Option {
 	return func(c *config) error {
 		c.Resolver = server
 		return nil
 	}
 }
 
-// WithGossipBind makes the node a gossip hub, at "tcp://*:5672" or "tcp://10.1.0.7:5672": nodes that connect there learn of each other, and
-// of what this hub learns from others. It is zgossip, as C zyre speaks it.
+// WithGossipBind makes the node a gossip hub at "tcp://*:5672" or "tcp://10.1.0.7:5672". Nodes that connect to it learn of each other, and of the nodes
+// that this hub learns of from others. The protocol is zgossip, as in C zyre.
 func WithGossipBind(endpoints ...string) Option {
 	return func(c *config) error {
 		c.GossipBind = append(c.GossipBind[:len(c.GossipBind):len(c.GossipBind)], endpoints...)
@@ -161,9 +164,9 @@ func WithGossipBind(endpoints ...string) Option {
 	}
 }
 
-// WithGossipConnect connects the node to gossip hubs, such as "tcp://hub.example.org:5672", of this implementation or czmq's, and again
-// whenever that breaks. The node's endpoint is told there, and peers that others tell are met as with WithPeers. Several hubs are
-// joined by the nodes that know them: what one tells the others learn. With a certificate a hub is named with its public key, "tcp://hub.example.org:5672|KEY".
+// WithGossipConnect connects the node to gossip hubs, such as "tcp://hub.example.org:5672", of this implementation or of czmq. It connects again whenever a
+// connection breaks. It publishes the endpoint of the node there, and dials the peers that others publish, as with WithPeers. A node that is connected to
+// several hubs passes on to each what it learns from the others. A node with a certificate needs the public key of the hub: "tcp://hub.example.org:5672|KEY".
 func WithGossipConnect(endpoints ...string) Option {
 	return func(c *config) error {
 		c.GossipConnect = append(c.GossipConnect[:len(c.GossipConnect):len(c.GossipConnect)], endpoints...)
@@ -171,9 +174,9 @@ func WithGossipConnect(endpoints ...string) Option {
 	}
 }
 
-// WithTransports restricts how messages travel, to some of "inproc" (between nodes of one process), "ipc" (between processes of one
-// user on one host, by unix sockets in /tmp/zre-UID), and "tcp", which is always needed. By default the first of them that leads to
-// a peer is used; Peer.Transport tells. Restrict it to watch the traffic, or to keep it out of the file system.
+// WithTransports restricts how messages travel: "inproc" (between nodes of one process), "ipc" (between processes of one user on one host, by unix sockets in
+// /tmp/zre-UID) and "tcp", which is always needed. By default the node uses the first of these that leads to the peer; Peer.Transport says
+// which. Restrict it to watch the traffic, or to keep sockets out of the file system.
 func WithTransports(transports ...string) Option {
 	return func(c *config) error {
 		c.Transports = append([]string{}, transports...)
@@ -181,8 +184,8 @@ func WithTransports(transports ...string) Option {
 	}
 }
 
-// WithBeaconPort sets the UDP port of the beacons, 1 to 55535; 5670 by default. Nodes with different ports do not see each
-// other: use it for separate networks in one place. The port 10,000 above it is used too, for beacons with a state.
+// WithBeaconPort sets the UDP port of the beacons, from 1 to 55535; the default is 5670. Nodes with different ports do not see each other, so this
+// separates networks in one place. Beacons with a state use the port 10,000 above it.
 func WithBeaconPort(port int) Option {
 	return func(c *config) error {
 		if port < 1 || port > 55535 {
@@ -193,33 +196,22 @@ func WithBeaconPort(port int) Option {
 	}
 }
 
-// Reach is how far beacons with a state, which go by multicast, travel.
-type Reach int
-
-const (
-	ReachLAN  Reach = beacon.DefaultTTL // one LAN, the default
-	ReachSite Reach = beacon.SiteTTL    // a site whose routers route multicast, through seven of them
-)
-
-// WithReach has the node found on its LAN, or on its site: WithTTL with a name.
-func WithReach(reach Reach) Option { return WithTTL(int(reach)) }
-
-// WithTTL sets how far beacons with a state, which go by multicast, travel: one more than the routers that may pass them on, 1 to 255;
-// 1 by default. With more, IPv6 has another group, of site scope. Broadcasts pass no router, so nodes of different subnets find each
-// other by these beacons alone; other implementations have none (see WithPeers).
-func WithTTL(ttl int) Option {
+// WithMulticastTTL sets how far beacons with a state travel, from 1 to 255 hops. They go by multicast. The default, 1, is the local network. 8 reaches a site
+// whose routers route multicast; then IPv6 uses a group of site scope. Broadcasts pass no router, so nodes of different subnets find each other
+// only by these beacons. Other implementations do not have them (see WithPeers).
+func WithMulticastTTL(ttl int) Option {
 	return func(c *config) error {
 		if ttl < 1 || ttl > 255 {
-			return fmt.Errorf("zre: WithTTL(%d): choose 1 to 255", ttl)
+			return fmt.Errorf("zre: WithMulticastTTL(%d): choose 1 to 255", ttl)
 		}
 		c.TTL = ttl
 		return nil
 	}
 }
 
-// WithMulticastGroup sets the group of the beacons with a state: 239.255.90.82 by default, for IPv6 ff12::5a:5245 on one LAN and
-// ff15::5a:5245 beyond (WithTTL). Use it once for each address family. Nodes of different groups still see each other by the classic
-// beacons on one link.
+// WithMulticastGroup sets the multicast group of the beacons with a state. The default is 239.255.90.82, and for IPv6 ff12::5a:5245, or ff15::5a:5245 with a
+// WithMulticastTTL of more than 1. Use it once for each address family. Nodes with different groups still see each other by the classic beacons on one
+// network.
 func WithMulticastGroup(group netip.Addr) Option {
 	return func(c *config) error {
 		if !group.IsMulticast() {
@@ -233,8 +225,8 @@ func WithMulticastGroup(group netip.Addr) Option {
 	}
 }
 
-// WithMulticastPort sets the UDP port of the beacons with a state; by default it is 10,000 above that of the others. It can be neither
-// 5670, where such a beacon would kill pyre, nor the port of the others.
+// WithMulticastPort sets the UDP port of the beacons with a state; the default is 10,000 above the port of the others. It can be neither the port of the
+// others nor 5670, where such beacons would kill pyre.
 func WithMulticastPort(port int) Option {
 	return func(c *config) error {
 		if port < 1 || port > 65535 {
@@ -245,14 +237,14 @@ func WithMulticastPort(port int) Option {
 	}
 }
 
-// WithBeaconInterval sets the time between beacons, 1 s by default. Less finds peers sooner where datagrams get lost; every node
-// receives every beacon, so traffic and work grow with the square of the number of nodes.
+// WithBeaconInterval sets the time between beacons; the default is 1 s. A shorter time finds peers sooner where datagrams are lost. All nodes receive all
+// beacons, so traffic and work grow with the square of the number of nodes.
 func WithBeaconInterval(d time.Duration) Option {
 	return duration("WithBeaconInterval", d, func(c *config) *time.Duration { return &c.BeaconInterval })
 }
 
-// WithoutBeacons neither sends nor hears beacons, and opens no UDP port: for networks that carry none, or should not. Then peers are found by
-// WithPeers, WithSRV or gossip alone, on either side.
+// WithoutBeacons makes the node neither send nor receive beacons; it opens no UDP port. Use it on networks that carry no beacons, or should not. Then
+// peers are found only by WithPeers, WithSRV or gossip, on either side.
 func WithoutBeacons() Option {
 	return func(c *config) error {
 		c.NoBeacons = true
@@ -260,44 +252,44 @@ func WithoutBeacons() Option {
 	}
 }
 
-// WithEvasiveTimeout sets how long a peer may be silent before it is PINGed and an Evasive event comes; 5 s by default.
+// WithEvasiveTimeout sets how long a peer may be silent before it is sent a PING and an Evasive event comes; the default is 5 s.
 func WithEvasiveTimeout(d time.Duration) Option {
 	return duration("WithEvasiveTimeout", d, func(c *config) *time.Duration { return &c.EvasiveTimeout })
 }
 
-// WithSilentTimeout sets how long a peer may be silent, the PING unanswered too, before a Silent event comes; twice the evasive timeout by default. It must lie
-// between the evasive and the expired timeout.
+// WithSilentTimeout sets how long a peer may be silent, and leave the PING unanswered, before a Silent event comes; the default is twice the evasive timeout. It
+// must lie between the evasive and the expired timeout.
 func WithSilentTimeout(d time.Duration) Option {
 	return duration("WithSilentTimeout", d, func(c *config) *time.Duration { return &c.SilentTimeout })
 }
 
-// WithExpiredTimeout sets how long a peer may be silent before it exits; 30 s by default. Only peers whose host vanished wait for
-// it: one whose process ends is noticed at once. It must be longer than the evasive timeout.
+// WithExpiredTimeout sets how long a peer may be silent before it exits; the default is 30 s. It must be longer than the evasive timeout. It matters only for
+// peers whose host vanished: the end of a process is noticed at once.
 func WithExpiredTimeout(d time.Duration) Option {
 	return duration("WithExpiredTimeout", d, func(c *config) *time.Duration { return &c.ExpiredTimeout })
 }
 
-// WithSendTimeout sets how long Whisper and Shout wait for a peer that does not take its messages before it is dropped as not
-// responding; 5 s by default.
+// WithSendTimeout sets how long Whisper and Shout wait for a peer that takes no messages; the default is 5 s. Then the peer is dropped
+// (ReasonNotResponding).
 func WithSendTimeout(d time.Duration) Option {
 	return duration("WithSendTimeout", d, func(c *config) *time.Duration { return &c.SendTimeout })
 }
 
-// ShoutPolicy says what Shout and ShoutGiven do about members of the group whose queue is full.
+// ShoutPolicy says what Shout and ShoutNoCopy do about members of the group whose queue is full.
 type ShoutPolicy uint8
 
 const (
-	// ShoutWaits has them wait until there is room, ctx ends, or the send timeout; then the member is dropped as not responding. Nobody misses a
-	// message, and the slowest member sets the pace.
+	// ShoutWaits makes them wait until there is room, or until ctx or the send timeout ends; after the send timeout the member is dropped. No member
+	// misses a message, and the slowest member sets the pace.
 	ShoutWaits ShoutPolicy = iota
 
-	// ShoutSkipsBusy has them leave out such members, without waiting: the error joins a *PeerError with ErrPeerBusy for each. A member stays
-	// present, however long it is busy, and gets what is sent once it has room again: for what is of no use later, such as pictures of a
-	// camera. What waits for it is held meanwhile (Limits.QueueMessages, QueueOctets).
+	// ShoutSkipsBusy makes them leave out such members and not wait. The error joins a *PeerError with ErrPeerBusy for each. The member stays present,
+	// and gets messages again when it has room. Use it for messages that are useless later, such as the pictures of a camera. What already waits
+	// for the member is kept (Limits.QueueMessages, QueueBytes).
 	ShoutSkipsBusy
 )
 
-// WithShoutPolicy sets what Shout does about members that are busy; ShoutWaits by default. Whisper waits all the same.
+// WithShoutPolicy sets what Shout does about members that are busy; the default is ShoutWaits. It does not change Whisper.
 func WithShoutPolicy(policy ShoutPolicy) Option {
 	return func(c *config) error {
 		if policy > ShoutSkipsBusy {
@@ -308,7 +300,7 @@ func WithShoutPolicy(policy ShoutPolicy) Option {
 	}
 }
 
-// WithContest has the node join groups when it starts, and contest for their leadership, as Node.Contest does.
+// WithContest makes the node join groups when it starts and contest for their leadership, as Node.Contest does.
 func WithContest(groups ...string) Option {
 	return func(c *config) error {
 		c.Contest = append(c.Contest[:len(c.Contest):len(c.Contest)], groups...)
@@ -316,10 +308,10 @@ func WithContest(groups ...string) Option {
 	}
 }
 
-// WithElectionsToAll has the node send ELECT and LEADER, the messages of elections, to every member of a group, as C zyre does: for groups with
-// nodes of C zyre that do not contest, which name a leader only if all members send them these. IT MUST NOT BE USED BESIDE OTHERS: pyre and zyre.js drop a peer that
-// sends these messages, and gyre dies of them. Without it they go to nodes of this implementation, and to those that have sent one themselves. A node
-// sends none in groups that nobody contests.
+// WithElectionsToAll makes the node send the messages of elections, ELECT and LEADER, to all members of a group, as C zyre does. Use it for groups with C
+// zyre nodes that do not contest: they name a leader only if all members send them these messages. DO NOT USE IT IF THERE ARE OTHER
+// IMPLEMENTATIONS: pyre and zyre.js drop a peer that sends these messages, and gyre dies of them. By default they go only to nodes of this
+// implementation and to nodes that have sent one themselves. In groups that no member contests, a node sends none.
 func WithElectionsToAll() Option {
 	return func(c *config) error {
 		c.ElectAll = true
@@ -327,9 +319,9 @@ func WithElectionsToAll() Option {
 	}
 }
 
-// WithAutoState has the node's state follow what it does: RECEIVING while messages arrive, PROCESSING while the application lags
-// behind its events (for 100 ms it has not come back for more), IDLE when it has caught up. A state begins at once and ends a quarter
-// of a second after its cause, so that it does not flap. A state other than IDLE that SetState sets holds until SetState sets IDLE.
+// WithAutoState makes the state of the node follow its work: StateReceiving while messages arrive, StateProcessing while the application is behind with its
+// events (it has not asked for more for 100 ms), StateIdle otherwise. A state begins at once and ends a quarter of a second after its cause. A
+// state other than StateIdle that SetState sets holds until SetState sets StateIdle.
 func WithAutoState() Option {
 	return func(c *config) error {
 		c.AutoState = true
@@ -347,11 +339,10 @@ func WithSharedStats() Option {
 	}
 }
 
-// WithStateByBroadcast sends beacons that carry a state, of 23 octets, where RFC 36 has those of 22: by broadcast to the classic port.
-// It is what the proposal of 2013 asked for, to the letter, and IT KILLS PYRE: every pyre node on the network dies of the first such
-// beacon. C zyre and zyre.js ignore them, and so find this node only if it finds them. Use it where all nodes are known to
-// understand it. Without it states travel by multicast on a port of their own, which disturbs nobody; beacons of 23 octets are
-// understood wherever they arrive.
+// WithStateByBroadcast makes the node broadcast beacons of 23 bytes, which have a state, to the classic port, in place of the 22 bytes of RFC 36. The proposal of
+// 2013 asked for this. IT KILLS PYRE: every pyre node on the network dies of the first such beacon. C zyre and zyre.js ignore them, so they find this
+// node only if it finds them. Use it only if all nodes understand it. By default states go by multicast on a port of their own and disturb no
+// other implementation; beacons of 23 bytes are understood wherever they arrive.
 func WithStateByBroadcast() Option {
 	return func(c *config) error {
 		c.StateByBroadcast = true
@@ -359,19 +350,18 @@ func WithStateByBroadcast() Option {
 	}
 }
 
-// WithDiscard is for a program that only sends: whispers and shouts that come are discarded at once, and counted (Node.Discarded), so that no
-// peer ever sees this node as busy. Requests are refused (ErrNoHandler); its own are answered. The other events come as ever. A program that does not want them either need not read them: of
-// what waits for it the queue then keeps only what it would have to know, so the coming and going of peers takes no more memory and stops
-// nothing. A node of this kind that has 65,536 such events to tell (a peer present is one, and one for each of its groups) takes in no further
-// peers before some are read.
-func WithDiscard() Option {
+// WithSendOnly is for a program that only sends. Whispers and shouts that arrive are discarded and counted (Node.Discarded), so no peer ever sees this node as
+// busy. Requests are refused (ErrNoHandler). All other events come as usual, but need not be read: the queue then keeps only the events that still matter, so peers that come and
+// go take no more memory. A node with 65,536 such events (one for each peer present, and one for each of its groups) accepts no further peers until
+// some are read.
+func WithSendOnly() Option {
 	return func(c *config) error {
 		c.Discard = true
 		return nil
 	}
 }
 
-// WithLinger sets for how long Close may go on sending what is queued; 5 s by default. 0 means not at all. Shutdown has its context instead.
+// WithLinger sets how long Close may go on sending what is queued; the default is 5 s, and 0 means not at all. Shutdown has its context instead.
 func WithLinger(d time.Duration) Option {
 	return func(c *config) error {
 		if d < 0 {
@@ -384,7 +374,7 @@ func WithLinger(d time.Duration) Option {
 	}
 }
 
-// WithLogger has the node log what happens inside, mostly at debug level. By default it is silent. WithSlog is for programs that use log/slog.
+// WithLogger makes the node log what it does, mostly at debug level. By default it logs nothing. WithSlog is for programs that use log/slog.
 func WithLogger(log zerolog.Logger) Option {
 	return func(c *config) error {
 		c.Log = log
@@ -392,7 +382,7 @@ func WithLogger(log zerolog.Logger) Option {
 	}
 }
 
-// WithLimits bounds what others can make the node hold. Fields that are 0 keep their default.
+// WithLimits sets what others can make the node hold. Fields that are 0 keep their default.
 func WithLimits(limits Limits) Option {
 	return func(c *config) error {
 		c.Limits = node.Limits(limits)
@@ -400,7 +390,7 @@ func WithLimits(limits Limits) Option {
 	}
 }
 
-// WithNetwork puts the node on another network than the operating system's: a simulated one, in tests.
+// WithNetwork makes the node use another network than the operating system's, such as a simulated one in tests (package zretest).
 func WithNetwork(network Network) Option {
 	return func(c *config) error {
 		c.Network = network
@@ -408,8 +398,15 @@ func WithNetwork(network Network) Option {
 	}
 }
 
-// Network is all that a node needs of the world: interfaces, datagrams, listeners and dials.
-type Network = node.Network
+// WithObserver calls a function with every event that the application receives, in order, just before the application gets it: for tests and logs. The
+// function runs in the goroutine that receives the events, which waits for it. It does not see events that the application does not
+// receive. Frames belong to the application: the function copies what it keeps, and does not call Recycle. Several observers are possible.
+func WithObserver(observe func(Event)) Option {
+	return func(c *config) error {
+		c.observers = append(c.observers[:len(c.observers):len(c.observers)], observe)
+		return nil
+	}
+}
 
 func duration(option string, d time.Duration, field func(*config) *time.Duration) Option {
 	return func(c *config) error {

@@ -7,11 +7,11 @@ import (
 	"github.com/go-zre/go-zre/node"
 )
 
-// Problem is something that keeps the node from working as it should. It is an event, and what Node.Problems returns.
+// Problem is something that keeps the node from working as it should. It is an event, and Node.Problems returns those that are not solved.
 //
-// As an event it comes when the problem begins, when its cause changes (once a minute at most), and when it is solved: then Solved is set. It
-// does not come for each attempt that fails. Kind and About together identify a problem in all of these. An application that does not take its
-// events may miss some; Node.Problems returns those that stand. At most 256 are listed (ProblemUnlisted).
+// The event comes when the problem begins, when its cause changes (at most once a minute), and when it is solved (Solved). It does not come for each
+// attempt that fails. Kind and About together identify a problem in all of these. An application that does not read its events may miss some;
+// Node.Problems has them all, up to 256 (see ProblemUnlisted).
 type Problem struct {
 	Kind   ProblemKind
 	About  string    // what it concerns: an endpoint ("tcp://10.1.0.7:5671"), a UUID, a domain name, or the name of an interface or setting; see the kinds
@@ -21,85 +21,86 @@ type Problem struct {
 	Solved bool      // it is over; false in what Node.Problems returns
 }
 
-// ProblemKind says what a Problem is. Later versions may have more kinds: show one that you do not know by Problem.String.
+// ProblemKind says what a Problem is. Later versions may have more kinds; show an unknown one by Problem.String.
 type ProblemKind uint8
 
 // The kinds of problem.
 const (
-	// ProblemUnreachable: this node cannot connect to an address that WithPeers, WithSRV or gossip names; then About is that endpoint. Or it
-	// could not connect for the expired timeout to a peer that shows itself by beacons or a HELLO, or the way to it took no data; then About is
-	// the peer's UUID. It tries on. It is solved when a connection succeeds (and was well for twice the expired timeout, if the way took no
-	// data), when the address is not named any more, or when the peer has left or was not seen for the expired timeout.
-	ProblemUnreachable = ProblemKind(node.ProblemUnreachable)
+	// ProblemUnreachable: this node cannot connect to an endpoint of WithPeers, WithSRV or gossip; then About is that endpoint. Or for the expired timeout it
+	// could not connect to a peer whose beacons or HELLO it receives, or the peer's system acknowledged no data; then About is the UUID of the peer.
+	// The node keeps trying. The problem is solved when a connection works (after unacknowledged data: when it worked for twice the expired
+	// timeout), when the endpoint is no longer named, or when the peer has left or was not seen for the expired timeout.
+	ProblemUnreachable ProblemKind = ProblemKind(node.ProblemUnreachable)
 
-	// ProblemFlapping: four sessions in a row with a peer ended within 10 s of their beginning, for another reason than Left. About is the peer's
-	// UUID. It is solved when a session lasts for 10 s, or when the peer is gone.
-	ProblemFlapping = ProblemKind(node.ProblemFlapping)
+	// ProblemFlapping: four sessions in a row with a peer ended within 10 s after they began, for another reason than ReasonLeft. About is the UUID of
+	// the peer. It is solved when a session lasts for 10 s, or when the peer is gone.
+	ProblemFlapping ProblemKind = ProblemKind(node.ProblemFlapping)
 
-	// ProblemConflict: two nodes have one UUID, so that others take the two for one, and neither works as it should. Give each node a UUID of its
-	// own. About is that UUID. If it is this node's own, Peer.Endpoint is where the other node is. If it is a peer's, that peer stays, and the
+	// ProblemConflict: two nodes have the same UUID. Other nodes take the two for one, and neither works properly. Give each node its own UUID. About is
+	// that UUID. If it is the UUID of this node, Peer.Endpoint is where the other node is. If it is the UUID of a peer, that peer stays, and the
 	// other node is refused. It is solved when the other node was not seen for a minute, or when the peer exits.
-	ProblemConflict = ProblemKind(node.ProblemConflict)
+	ProblemConflict ProblemKind = ProblemKind(node.ProblemConflict)
 
-	// ProblemAddressTaken: another node answers at the address of a peer, so this node cannot connect to that peer: two peers name one
-	// endpoint, or beacons are out of date. About is the endpoint, Peer the one that is not reached. It is solved when the address is free, or
-	// when the peer has left or was not seen for the expired timeout.
-	ProblemAddressTaken = ProblemKind(node.ProblemAddressTaken)
+	// ProblemAddressTaken: another node answers at the endpoint of a peer, so this node cannot connect to that peer. Either two peers announce one
+	// endpoint, or beacons are out of date. About is the endpoint, and Peer is the one that cannot be reached. It is solved when the endpoint is
+	// free, or when the peer has left or was not seen for the expired timeout.
+	ProblemAddressTaken ProblemKind = ProblemKind(node.ProblemAddressTaken)
 
-	// ProblemTooManyPeers: there are as many peers as Limits.Peers allows, and others are ignored. About is "Limits.Peers". It is solved when
-	// there is room, and none was ignored of late.
-	ProblemTooManyPeers = ProblemKind(node.ProblemTooManyPeers)
+	// ProblemTooManyPeers: there are as many peers as Limits.Peers allows, and further ones are ignored. About is "Limits.Peers". It is solved when there
+	// is room, and no peer was ignored lately.
+	ProblemTooManyPeers ProblemKind = ProblemKind(node.ProblemTooManyPeers)
 
-	// ProblemContradiction: two settings contradict each other, for example WithPeers names an address on the network of an interface that
+	// ProblemContradiction: two settings contradict each other. For example, WithPeers names an address on the network of an interface that
 	// WithInterfaces left out. About is the endpoint.
-	ProblemContradiction = ProblemKind(node.ProblemContradiction)
+	ProblemContradiction ProblemKind = ProblemKind(node.ProblemContradiction)
 
-	// ProblemInterface: WithInterfaces names an interface or address that is not there. About is that name. The node waits for it; with no other
-	// interface it sends no beacons meanwhile, and is found by static peers alone. It is solved when the interface or address is there.
-	ProblemInterface = ProblemKind(node.ProblemInterface)
+	// ProblemInterfaceMissing: WithInterfaces names an interface or address that is not there. About is that name. The node waits for it. If it has no
+	// other interface it sends no beacons meanwhile, and finds peers only by WithPeers, WithSRV or gossip. It is solved when the interface or address
+	// is there.
+	ProblemInterfaceMissing ProblemKind = ProblemKind(node.ProblemInterfaceMissing)
 
-	// ProblemInterfaces: the system does not tell which network interfaces there are, so that no beacons are sent. (On Linux a service without
-	// AF_NETLINK among its address families is told in another way.) It is solved when it tells. About is empty.
-	ProblemInterfaces = ProblemKind(node.ProblemInterfaces)
+	// ProblemInterfacesUnknown: the operating system does not list the network interfaces, so the node sends no beacons. (On Linux, a service without
+	// AF_NETLINK among its address families gets the list in another way.) About is empty. It is solved when the list is there.
+	ProblemInterfacesUnknown ProblemKind = ProblemKind(node.ProblemInterfacesUnknown)
 
-	// ProblemBeaconPort: a UDP port of the beacons cannot be opened. Another program holds it alone, or this one may not. About is the port, such
-	// as "UDP port 5670". It is solved when the port is open.
-	ProblemBeaconPort = ProblemKind(node.ProblemBeaconPort)
+	// ProblemBeaconPort: a UDP port of the beacons cannot be opened, because another program holds it exclusively or this program may not. About is the
+	// port, such as "UDP port 5670". It is solved when the port is open.
+	ProblemBeaconPort ProblemKind = ProblemKind(node.ProblemBeaconPort)
 
-	// ProblemBeacons: beacons cannot be sent or heard by an interface, for example because of a firewall on this host. About is its name. It is
-	// solved when they can, or when the interface is not used any more.
-	ProblemBeacons = ProblemKind(node.ProblemBeacons)
+	// ProblemBeacons: beacons cannot be sent or received on an interface, for example because of a firewall on this host. About is the name of the
+	// interface. It is solved when they can, or when the interface is no longer used.
+	ProblemBeacons ProblemKind = ProblemKind(node.ProblemBeacons)
 
-	// ProblemNotAccepting: the system does not let this node accept connections, for example since the process has no file descriptor left, or its
-	// listener is gone, or the address to listen at is not there yet; so no new peer can enter. About is where it listens, such as "tcp://[::]:49152", Err says why. The node tries on. It is
-	// solved when accepting did not fail for 5 s, or the node listens.
-	ProblemNotAccepting = ProblemKind(node.ProblemNotAccepting)
+	// ProblemNotAccepting: this node cannot accept connections, so no new peer can enter. For example, the process has no file descriptor left, the
+	// listener failed, or the address to listen at is not there yet. About is where it listens, such as "tcp://[::]:49152". The node keeps trying.
+	// It is solved when it listens and accepting has not failed for 5 s.
+	ProblemNotAccepting ProblemKind = ProblemKind(node.ProblemNotAccepting)
 
-	// ProblemDNS: a name is not resolved: no server answers, or none that can; the records cannot be used; or there is no such name. About is the name
-	// that WithSRV makes ("_zre._tcp.robots.example.org"), or the endpoint of WithPeers with the host name. It is looked up on, and what it led to before is
-	// kept. That nobody is there by a name of WithSRV is a problem only if it has been so for 30 s from the start, since a node often runs before its
-	// record is there. It is solved by an answer, or when the name is removed.
-	ProblemDNS = ProblemKind(node.ProblemDNS)
+	// ProblemDNS: a name cannot be resolved, because no server answers, because the records cannot be used, or because there is no such name. About is the
+	// name that WithSRV asks for ("_zre._tcp.robots.example.org"), or the endpoint of WithPeers with the host name. The node keeps asking, and keeps
+	// the last good answer. A name of WithSRV that does not exist is a problem only 30 s after the start, because a node often runs before its record
+	// is there. It is solved by an answer, or when the name is removed.
+	ProblemDNS ProblemKind = ProblemKind(node.ProblemDNS)
 
-	// ProblemGossip: there is no connection to a gossip hub of WithGossipConnect. About is its endpoint. The node tries on. It is solved when there is a
-	// connection, or by DisconnectGossip.
-	ProblemGossip = ProblemKind(node.ProblemGossip)
+	// ProblemGossip: there is no connection to a gossip hub of WithGossipConnect. About is its endpoint. The node keeps trying. It is solved when there is
+	// a connection, or by DisconnectGossip.
+	ProblemGossip ProblemKind = ProblemKind(node.ProblemGossip)
 
 	// ProblemRefused: this node, which has a certificate, refuses a peer that has proven its key: the function of WithAuthorizer says no, or the key
 	// claims the UUID of a peer that has another key, or its HELLO names another key. About is the key. It is solved when the key is let in, or was not
 	// refused for 10 min. Where many keys are refused, 64 are listed; About is empty for all others together.
-	ProblemRefused = ProblemKind(node.ProblemRefused)
+	ProblemRefused ProblemKind = ProblemKind(node.ProblemRefused)
 
 	// ProblemRefusedBy: a peer refuses this node, which has a certificate that the peer does not let in. About is the UUID, or the endpoint that
 	// WithPeers, WithSRV or gossip names. The node tries on. It is solved when the peer lets it in, or is gone, or is not looked for any more.
-	ProblemRefusedBy = ProblemKind(node.ProblemRefusedBy)
+	ProblemRefusedBy ProblemKind = ProblemKind(node.ProblemRefusedBy)
 
 	// ProblemNoKey: WithPeers, WithSRV or WithGossipConnect names an endpoint without a public key, and this node has a certificate: it says nothing
 	// there. About is the endpoint, or the domain. Name "tcp://host:port|KEY". It is solved when the endpoint is removed.
-	ProblemNoKey = ProblemKind(node.ProblemNoKey)
+	ProblemNoKey ProblemKind = ProblemKind(node.ProblemNoKey)
 
-	// ProblemUnlisted: there are so many problems that others are not listed. About is empty.
-	ProblemUnlisted = ProblemKind(node.ProblemUnlisted)
+	// ProblemUnlisted: there are so many problems that further ones are not listed. About is empty. It is solved when there are half as many.
+	ProblemUnlisted ProblemKind = ProblemKind(node.ProblemUnlisted)
 )
 
 // String returns the kind in words, such as "too many peers".
@@ -129,5 +130,5 @@ func (p Problem) String() string {
 }
 
 func problemOf(p *node.Problem) Problem {
-	return Problem{ProblemKind(p.Kind), p.About, (*Peer)(p.Peer), p.Err, p.Since, p.Solved}
+	return Problem{ProblemKind(p.Kind), p.About, peerOf(p.Peer), p.Err, p.Since, p.Solved}
 }

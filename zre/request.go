@@ -18,7 +18,7 @@ var (
 	// request was not even sent, the error is ErrUnknownPeer.)
 	ErrPeerGone = node.ErrPeerGone
 
-	// ErrNoHandler: the peer has nothing that handles the request: no handler in its Mux, or it discards messages (WithDiscard). It comes within a
+	// ErrNoHandler: the peer has nothing that handles the request: no handler in its Mux, or it discards messages (WithSendOnly). It comes within a
 	// *ReplyError.
 	ErrNoHandler = node.ErrNoHandler
 
@@ -54,7 +54,7 @@ func (r Reply) Recycle() { memory.Recycle(r.Frames, r.origin) }
 //
 // Errors: those of Whisper if it could not be sent; a *ReplyError if the peer answered with an error, ErrNoHandler among them; ErrPeerGone if the peer left
 // before it answered, or the context's (both within a *PeerError); ErrTooManyRequests; ErrClosed, also if the node is closed meanwhile. With the
-// context's comes ErrUnreadEvents if the reply could not be read, since Limits.EventOctets of events wait and none is read.
+// context's comes ErrUnreadEvents if the reply could not be read, since Limits.EventBytes of events wait and none is read.
 func (n *Node) Request(ctx context.Context, peer uuid.UUID, frames ...[]byte) (Reply, error) {
 	content, origin, err := n.engine.Request(ctx, peer, frames...)
 	return Reply{content, origin}, err
@@ -106,7 +106,7 @@ type answer struct {
 // requestOf makes the event of a request.
 func (n *Node) requestOf(e *node.Event) Request {
 	a := &answer{engine: n.engine}
-	return Request{(*Peer)(e.Peer), a.to.RequestOf(e), e.Origin, a}
+	return Request{peerOf(e.Peer), a.to.RequestOf(e), e.Origin, a}
 }
 
 // From implements Event.

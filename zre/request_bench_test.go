@@ -28,7 +28,7 @@ func BenchmarkRequest(b *testing.B) {
 					}
 				}
 			}()
-			next, stop := iter.Pull(asker.All(b.Context()))
+			next, stop := iter.Pull(asker.AllEvents(b.Context()))
 			defer stop()
 			for {
 				if event, _ := next(); event != nil {

@@ -36,7 +36,7 @@ func ServeOnPanic(hook func(event Event, value any, stack []byte)) ServeOption {
 //
 // Events of one peer are handled in their order, one after the other. Those of different peers are handled at the same time, in goroutines, for up to 64
 // peers (ServeConcurrency): so handlers that share data lock it. A handler that takes long, or for ever, stops its own peer alone: when 64 messages or
-// 1 MiB of that one wait, no more is read from it. Messages that wait for handlers hold no more than Limits.EventOctets, beside those in the queue of
+// 1 MiB of that one wait, no more is read from it. Messages that wait for handlers hold no more than Limits.EventBytes, beside those in the queue of
 // events.
 //
 // A handler may call all methods of the node, also Request, and Close, after which Serve returns. If it panics, that is logged, a request is answered with an
@@ -78,7 +78,7 @@ func (n *Node) Serve(ctx context.Context, handler Handler, options ...ServeOptio
 		n.take(ctx.Done(), s.dispatch)
 		cancel()
 		if running := s.end(); running > 0 {
-			return fmt.Errorf("%w; handlers of %d peers have not returned", serveError(ctx), running)
+			return fmt.Errorf("%w; handlers that have not returned: %d", serveError(ctx), running)
 		}
 	}
 	return serveError(ctx)

@@ -47,7 +47,7 @@ func TestShoutTo(t *testing.T) {
 				t.Error("d, which is in no group, heard a shout")
 			}
 		}
-		if err := a.ShoutTo(t.Context(), "", []uuid.UUID{b.UUID()}); !errors.Is(err, zre.ErrGroup) {
+		if err := a.ShoutTo(t.Context(), "", []uuid.UUID{b.UUID()}); !errors.Is(err, zre.ErrInvalidGroup) {
 			t.Errorf("a group without a name: %v", err)
 		}
 	})

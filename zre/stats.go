@@ -34,17 +34,17 @@ type Stats struct {
 	Transports map[string]TransportStats
 
 	Lost      uint64 // messages that Whisper or Shout accepted, and that were not fully written when the session with their peer ended
-	Discarded uint64 // whispers and shouts that came with WithDiscard
+	Discarded uint64 // whispers and shouts that came with WithSendOnly
 	Unwanted  uint64 // shouts that came for a group that this node is not in
 	Invalid   uint64 // messages of peers that are none of the protocol's, and were discarded
 
 	// Memory, now. Each has its bound among the Limits.
 	QueuedMessages int    // of all queues to peers, with the node's own messages
 	QueuedBytes    int64  // of these, with headers of frames
-	QueueMemory    int64  // bytes that queues hold beyond 16 KiB each; Limits.TotalQueueOctets bounds it
-	ReceiveMemory  int64  // bytes of messages that are partly received, beyond 16 KiB each; Limits.PartialOctets bounds it
+	QueueMemory    int64  // bytes that queues hold beyond 16 KiB each; Limits.TotalQueueBytes bounds it
+	ReceiveMemory  int64  // bytes of messages that are partly received, beyond 16 KiB each; Limits.PartialBytes bounds it
 	WaitingEvents  int    // whispers and shouts that wait to be read; Limits.Events bounds it
-	WaitingBytes   int64  // of these; Limits.EventOctets bounds it
+	WaitingBytes   int64  // of these; Limits.EventBytes bounds it
 	Limits         Limits // with its defaults filled in
 
 	Peers    int               // present now

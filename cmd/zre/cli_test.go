@@ -56,6 +56,8 @@ func TestWrongUse(t *testing.T) {
 		{"watch extra", `zre watch: unexpected argument "extra"`},
 		{"watch --count 0", "want a number"},
 		{"watch --group " + strings.Repeat("g", 256), "256"},
+		{"top extra", `unexpected argument "extra"`},
+		{"top --count 0", "want a number"},
 		{"shout", "zre shout: GROUP is missing"},
 		{"shout G", "zre shout: TEXT is missing"},
 		{"shout G --lines text", "--lines goes with -"},
@@ -443,7 +445,7 @@ func TestOutputEnds(t *testing.T) {
 			w.Close()
 			nextEvent[zre.Enter](t, node)
 			r.Close()
-			if e := nextEvent[zre.Exit](t, node); e.Reason != zre.Left {
+			if e := nextEvent[zre.Exit](t, node); e.Reason != zre.ReasonLeft {
 				t.Errorf("it is gone: %v", e.Reason)
 			}
 			if err := cmd.Wait(); err != nil {
@@ -495,7 +497,7 @@ func TestSignals(t *testing.T) {
 				if err := cmd.Process.Signal(s); err != nil {
 					t.Fatal(err)
 				}
-				if e := nextEvent[zre.Exit](t, node); e.Reason != zre.Left {
+				if e := nextEvent[zre.Exit](t, node); e.Reason != zre.ReasonLeft {
 					t.Errorf("it is gone: %v", e.Reason)
 				}
 				if err := cmd.Wait(); err != nil && !strings.HasPrefix(args, "ping") {

@@ -54,7 +54,7 @@ type job struct {
 func (h *handler) handle(ctx context.Context, count int) {
 	defer h.running.Wait()
 	handled := 0
-	for event := range h.node.All(ctx) {
+	for event := range h.node.AllEvents(ctx) {
 		if p, ok := event.(zre.Problem); ok && !p.Solved {
 			h.complain(h.cmd, errors.New(p.String()))
 		}

@@ -51,14 +51,14 @@ type peerLine struct {
 	State     string            `json:"state,omitempty"`
 
 	QueuedMessages int   `json:"queued_messages,omitempty"`
-	QueuedOctets   int64 `json:"queued_octets,omitempty"`
+	QueuedBytes    int64 `json:"queued_octets,omitempty"`
 }
 
 func peerLineOf(p *zre.Peer) peerLine {
 	return peerLine{
 		Peer: p.UUID.String(), Name: p.Name, Endpoint: p.Endpoint, Transport: p.Transport,
 		Headers: p.Headers, Groups: p.Groups, State: stateOf(p.State),
-		QueuedMessages: p.QueuedMessages, QueuedOctets: p.QueuedOctets,
+		QueuedMessages: p.QueuedMessages, QueuedBytes: p.QueuedBytes,
 	}
 }
 
@@ -98,6 +98,10 @@ func lineOf(event zre.Event) line {
 		l.setFrames(e.Frames)
 	case zre.StateChange:
 		l.Event, l.State = "state", stateOf(e.State)
+	case zre.HeaderChange:
+		l.Event, l.Headers = "headers", p.Headers
+	case zre.EndpointChange:
+		l.Event, l.Endpoint = "endpoint", e.Endpoints[0]
 	case zre.Leader:
 		l.Event, l.Group = "leader", e.Group
 	case zre.Evasive:
@@ -125,7 +129,7 @@ func problemLine(e zre.Problem) line {
 // lossLine gives the line of messages to a peer that were not sent.
 func lossLine(l *zre.LostError) line {
 	messages := uint64(l.Messages)
-	return line{Event: "error", Error: l.Error(), Peer: l.UUID.String(), Name: l.Name, Messages: &messages, Octets: l.Octets}
+	return line{Event: "error", Error: l.Error(), Peer: l.UUID.String(), Name: l.Name, Messages: &messages, Octets: l.Bytes}
 }
 
 func (l *line) setFrames(frames [][]byte) { l.Frames, l.Text = framesOf(frames) }

@@ -40,10 +40,11 @@ func logger(errs io.Writer, level string, warned ...zerolog.LevelWriter) (zerolo
 	return zerolog.New(zerolog.MultiLevelWriter(writers...)).Level(least).With().Timestamp().Logger(), nil
 }
 
-// WriteLevel implements zerolog.LevelWriter: a warning of the node is an event. Problems are events of their own.
+// WriteLevel implements zerolog.LevelWriter: a warning of the node is an error event. Problems, and failures of beacons (which have a call), are events of
+// their own.
 func (p *piper) WriteLevel(_ zerolog.Level, text []byte) (int, error) {
 	var l map[string]any
-	if json.Unmarshal(text, &l) != nil || l["problem"] != nil {
+	if json.Unmarshal(text, &l) != nil || l["problem"] != nil || l["call"] != nil {
 		return len(text), nil
 	}
 	message := fmt.Sprint(l["message"])

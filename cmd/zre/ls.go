@@ -49,7 +49,7 @@ func (c *cli) ls() *cobra.Command {
 		if err := checkGroup(group); group != "" && err != nil {
 			return err
 		}
-		node, err := flags.start(cmd.Context(), cmd, nil, zre.WithDiscard())
+		node, err := flags.start(cmd.Context(), cmd, nil, zre.WithSendOnly())
 		if err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func checkGroup(group string) error {
 // list prints peers.
 func (c *cli) list(node *zre.Node, peers []*zre.Peer, asJSON bool) {
 	if asJSON {
-		result := lsResult{Self: selfLine{node.UUID().String(), node.Name(), node.Endpoint()}, Peers: []peerLine{}}
+		result := lsResult{Self: selfLine{node.UUID().String(), node.Name(), node.Endpoints()[0]}, Peers: []peerLine{}}
 		for _, p := range peers {
 			result.Peers = append(result.Peers, peerLineOf(p))
 		}
@@ -116,8 +116,18 @@ func short(p *zre.Peer) string { return p.UUID.String()[:8] }
 // maxName is how wide the column of names is at most.
 const maxName = 32
 
-// table prints rows below a head, in the width of the terminal: columns that have no room there are cut off.
+// table prints rows below a head, in the width of the terminal.
 func (c *cli) table(rows [][]string) {
+	for n, text := range layOut(rows, c.width) {
+		if n == 0 {
+			text = c.paint(faint, text)
+		}
+		c.say("%s", text)
+	}
+}
+
+// layOut makes lines of rows, at most so many columns wide if that is not 0: what has no room there is cut off.
+func layOut(rows [][]string, width int) (lines []string) {
 	widths := make([]int, len(rows[0]))
 	for _, r := range rows {
 		for i, cell := range r {
@@ -125,10 +135,10 @@ func (c *cli) table(rows [][]string) {
 		}
 	}
 	widths[0] = min(widths[0], maxName)
-	if c.width > 0 {
-		widths[0] = min(widths[0], max(8, c.width/3))
+	if width > 0 {
+		widths[0] = min(widths[0], max(8, width/3))
 	}
-	for n, r := range rows {
+	for _, r := range rows {
 		var line strings.Builder
 		for i, cell := range r {
 			if i == len(r)-1 {
@@ -138,12 +148,10 @@ func (c *cli) table(rows [][]string) {
 			line.WriteString(plain.Pad(cell, widths[i]) + "  ")
 		}
 		text := strings.TrimRight(line.String(), " ")
-		if c.width > 0 {
-			text = plain.Truncate(text, c.width)
+		if width > 0 {
+			text = plain.Truncate(text, width)
 		}
-		if n == 0 {
-			text = c.paint(faint, text)
-		}
-		c.say("%s", text)
+		lines = append(lines, text)
 	}
+	return lines
 }

@@ -3,16 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
-	"net/netip"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -50,14 +46,14 @@ var nodeOptions = []nodeOption{
 		usage: "the endpoint of a peer that beacons do not reach, as tcp://host:5671"},
 	{name: "srv", value: "domain", many: true, option: text(func(s string) zre.Option { return zre.WithSRV(s) }),
 		usage: "a domain whose SRV records (_zre._tcp) name such endpoints"},
-	{name: "resolver", value: "server", option: text(zre.WithResolver),
+	{name: "resolver", value: "server", option: text(zre.WithDNSServer),
 		usage: "the DNS server that --srv asks, as 10.0.0.2 or 10.0.0.2:8600 (default: the system's)"},
 	{name: "gossip-bind", value: "endpoint", many: true, option: text(func(s string) zre.Option { return zre.WithGossipBind(s) }),
 		usage: "be a gossip hub at that endpoint, as tcp://*:5672"},
 	{name: "gossip-connect", value: "endpoint", many: true, option: text(func(s string) zre.Option { return zre.WithGossipConnect(s) }),
 		usage: "the endpoint of a gossip hub, as tcp://hub:5672"},
 	{name: "no-beacons", option: onOff(zre.WithoutBeacons), usage: "neither send nor hear beacons: find peers by --peer, --srv and gossip alone"},
-	{name: "ttl", value: "number", option: number(zre.WithTTL, 1, 255),
+	{name: "ttl", value: "number", option: number(zre.WithMulticastTTL, 1, 255),
 		usage: "how far beacons with a state travel: one more than the routers that may pass them on (default 1)"},
 	{name: "group-address", value: "address", many: true, option: withGroupAddress,
 		usage: "the multicast address of beacons with a state (default 239.255.90.82)"},
@@ -80,106 +76,6 @@ var nodeOptions = []nodeOption{
 		usage: "beacons with a state by broadcast, in place of RFC 36's; IT KILLS PYRE: every pyre node that hears one dies"},
 	{name: "elections-to-all", option: onOff(zre.WithElectionsToAll),
 		usage: "send ELECT and LEADER to every member of a group, for C zyre's that do not contest; pyre and zyre.js drop this node for them, gyre dies"},
-}
-
-// text is an option that the library reads.
-func text(option func(string) zre.Option) func(string) (zre.Option, error) {
-	return func(s string) (zre.Option, error) {
-		if s == "" {
-			return nil, errors.New("want a value; leave the option out for its default")
-		}
-		return option(s), nil
-	}
-}
-
-// plainText is one that may be empty.
-func plainText(option func(string) zre.Option) func(string) (zre.Option, error) {
-	return func(s string) (zre.Option, error) { return option(s), nil }
-}
-
-func number(option func(int) zre.Option, least, most int) func(string) (zre.Option, error) {
-	return func(s string) (zre.Option, error) {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < least || n > most {
-			return nil, fmt.Errorf("want %d to %d", least, most)
-		}
-		return option(n), nil
-	}
-}
-
-func duration(option func(time.Duration) zre.Option) func(string) (zre.Option, error) {
-	return func(s string) (zre.Option, error) {
-		d, err := parseDuration(s)
-		return option(d), err
-	}
-}
-
-func onOff(option func() zre.Option) func(string) (zre.Option, error) {
-	return func(s string) (zre.Option, error) {
-		on, err := parseSwitch(s)
-		if !on {
-			return nil, err
-		}
-		return option(), nil
-	}
-}
-
-func withUUID(s string) (zre.Option, error) {
-	id, err := uuid.Parse(s)
-	if err != nil {
-		return nil, errors.New("want a UUID, as 01234567-89ab-cdef-0123-456789abcdef")
-	}
-	return zre.WithUUID(id), nil
-}
-
-func withHeader(s string) (zre.Option, error) {
-	name, value, ok := strings.Cut(s, "=")
-	if !ok {
-		return nil, errors.New("want NAME=VALUE")
-	}
-	return zre.WithHeader(name, value), nil
-}
-
-func withPeer(s string) (zre.Option, error) {
-	if _, _, err := net.SplitHostPort(strings.TrimPrefix(s, "tcp://")); err != nil || !strings.HasPrefix(s, "tcp://") {
-		return nil, errors.New("want tcp://HOST:PORT, as tcp://robot.example:5671")
-	}
-	return zre.WithPeers(s), nil
-}
-
-func withGroupAddress(s string) (zre.Option, error) {
-	addr, err := netip.ParseAddr(s)
-	if err != nil {
-		return nil, errors.New("want a multicast address, such as 239.255.90.82")
-	}
-	return zre.WithMulticastGroup(addr), nil
-}
-
-func withTransport(s string) (zre.Option, error) {
-	switch s {
-	case "tcp", "ipc", "inproc":
-		return zre.WithTransports("tcp", s), nil
-	}
-	return nil, errors.New("choose tcp, ipc or inproc")
-}
-
-func parseDuration(s string) (time.Duration, error) {
-	if n, err := strconv.Atoi(s); err == nil {
-		return time.Duration(n) * time.Millisecond, nil
-	}
-	d, err := time.ParseDuration(s)
-	if err != nil {
-		return 0, errors.New("want a time such as 500ms or 2s, or a number of milliseconds")
-	}
-	return d, nil
-}
-
-func parseSwitch(s string) (bool, error) {
-	on, err := strconv.ParseBool(s)
-	if err != nil {
-		return false, errors.New("want true or false")
-	}
-	return on, nil
 }
 
 // environment is the variable of an option.

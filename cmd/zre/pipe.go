@@ -108,7 +108,7 @@ func (o *pipeOptions) options() (list []zre.Option) {
 		list = append(list, zre.WithAutoState())
 	}
 	if o.discards {
-		list = append(list, zre.WithDiscard())
+		list = append(list, zre.WithSendOnly())
 	}
 	if o.skips {
 		list = append(list, zre.WithShoutPolicy(zre.ShoutSkipsBusy))
@@ -170,7 +170,7 @@ func (c *cli) runPipe(cmd *cobra.Command, o *pipeOptions) error {
 	if err := begin(ctx, node); err != nil {
 		return err
 	}
-	p.out.write(line{Event: "ready", UUID: node.UUID().String(), Name: node.Name(), Endpoint: node.Endpoint()}, true)
+	p.out.write(line{Event: "ready", UUID: node.UUID().String(), Name: node.Name(), Endpoint: node.Endpoints()[0]}, true)
 
 	var events sync.WaitGroup
 	events.Go(p.events)

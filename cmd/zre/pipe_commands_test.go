@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -83,7 +84,9 @@ func TestPipeWaitsFor(t *testing.T) {
 	port := freePort()
 	a := startPipe(t, port, "--wait-for", "1", "--wait", "20s")
 	a.next("ready")
-	go a.send(`{"cmd":"shout","group":"G","text":["first"]}`, `{"cmd":"quit"}`)
+	go func() {
+		_, _ = io.WriteString(a.in, `{"cmd":"shout","group":"G","text":["first"]}`+"\n"+`{"cmd":"quit"}`+"\n")
+	}()
 	b := startPipe(t, port, "--group", "G")
 	if shout := b.next("shout"); fmt.Sprint(shout["text"]) != "[first]" {
 		t.Errorf("shout: %v", shout)
@@ -133,8 +136,9 @@ func TestPipeWarnings(t *testing.T) {
 	}
 	log.Info().Msg("all is well")
 	log.Warn().Str("problem", "DNS").Msg("told as an event")
-	log.Warn().Str("to", "10.0.0.9\x9b").Int("n", 3).Msg("a beacon cannot be sent")
-	if got := out.String(); got != `{"event":"error","error":"a beacon cannot be sent; n: 3; to: 10.0.0.9\ufffd"}`+"\n" {
+	log.Warn().Str("call", "sending beacons").Msg("likewise")
+	log.Warn().Str("to", "10.0.0.9\x9b").Int("n", 3).Msg("something is odd")
+	if got := out.String(); got != `{"event":"error","error":"something is odd; n: 3; to: 10.0.0.9\ufffd"}`+"\n" {
 		t.Errorf("%q", got)
 	}
 }
@@ -155,10 +159,11 @@ func TestPipeRequests(t *testing.T) {
 	if fmt.Sprint(first["text"]) != "[time]" || first["name"] != "a" || first["request"] != 1.0 || second["request"] != 2.0 {
 		t.Errorf("requests: %v, %v", first, second)
 	}
-	b.send(`{"cmd":"reply-error","request":2,"error":"none today"}`, `{"cmd":"reply","id":5,"request":1,"text":["noon","sharp"]}`)
+	b.send(`{"cmd":"reply-error","request":2,"error":"none today"}`)
 	if got := a.next("error"); got["id"] != "r2" || !strings.Contains(got["error"].(string), "none today") {
 		t.Errorf("an error: %v", got)
 	}
+	b.send(`{"cmd":"reply","id":5,"request":1,"text":["noon","sharp"]}`)
 	if got := a.next("reply"); got["id"] != "r1" || got["peer"] != peer || got["name"] != "b" || fmt.Sprint(got["text"]) != "[noon sharp]" {
 		t.Errorf("a reply: %v", got)
 	}

@@ -274,7 +274,7 @@ func (l *lanes) queued(peer uuid.UUID) int64 {
 	if !ok {
 		return -1
 	}
-	return p.QueuedOctets + int64(p.QueuedMessages)
+	return p.QueuedBytes + int64(p.QueuedMessages)
 }
 
 // run does the commands of a lane until there are none.

@@ -41,8 +41,8 @@ func TestExitLine(t *testing.T) {
 		exit zre.Exit
 		want string
 	}{
-		{zre.Exit{Peer: peer, Reason: zre.Left}, `left"`},
-		{zre.Exit{Peer: peer, Reason: zre.Unreachable, Err: errors.New("no route")}, `unreachable","error":"no route"`},
+		{zre.Exit{Peer: peer, Reason: zre.ReasonLeft}, `left"`},
+		{zre.Exit{Peer: peer, Reason: zre.ReasonUnreachable, Err: errors.New("no route")}, `unreachable","error":"no route"`},
 	} {
 		got, err := json.Marshal(lineOf(c.exit))
 		if err != nil || string(got) != begins+c.want+ends {

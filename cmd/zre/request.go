@@ -47,7 +47,7 @@ The node's program must answer requests: zre on request does, programs with the 
 	timeFlag(cmd, &wait, "wait", "how long to look for the node (default 10s)", 0)
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		node, err := flags.start(cmd.Context(), cmd, nil, zre.WithDiscard())
+		node, err := flags.start(cmd.Context(), cmd, nil, zre.WithSendOnly())
 		if err != nil {
 			return err
 		}

@@ -174,7 +174,7 @@ func (c *cli) shout() *cobra.Command {
 		if err := errors.Join(checkGroup(group), o.check(words)); err != nil {
 			return err
 		}
-		node, err := flags.start(cmd.Context(), cmd, nil, zre.WithDiscard())
+		node, err := flags.start(cmd.Context(), cmd, nil, zre.WithSendOnly())
 		if err != nil {
 			return err
 		}
@@ -224,7 +224,7 @@ Where several nodes have one name it refuses, and lists them.`,
 		if err := o.check(args[1:]); err != nil {
 			return err
 		}
-		node, err := flags.start(cmd.Context(), cmd, nil, zre.WithDiscard())
+		node, err := flags.start(cmd.Context(), cmd, nil, zre.WithSendOnly())
 		if err != nil {
 			return err
 		}

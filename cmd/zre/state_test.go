@@ -90,7 +90,7 @@ func TestPeerLine(t *testing.T) {
 	}{
 		{zre.Peer{Name: "a", Endpoint: "tcp://1.2.3.4:5", Transport: "tcp", State: zre.StateUnknown},
 			`{"peer":"00000000-0000-0000-0000-000000000000","name":"a","endpoint":"tcp://1.2.3.4:5","transport":"tcp"}`},
-		{zre.Peer{Endpoint: "ipc://x", Transport: "ipc", Groups: []string{"G"}, State: zre.StateInit, QueuedMessages: 7, QueuedOctets: 1 << 33},
+		{zre.Peer{Endpoint: "ipc://x", Transport: "ipc", Groups: []string{"G"}, State: zre.StateInit, QueuedMessages: 7, QueuedBytes: 1 << 33},
 			`{"peer":"00000000-0000-0000-0000-000000000000","name":"","endpoint":"ipc://x","transport":"ipc","groups":["G"],"state":"init",` +
 				`"queued_messages":7,"queued_octets":8589934592}`},
 	} {

@@ -45,10 +45,10 @@ To see what is shouted to a group, join it with --group.`,
 		}
 		defer node.Close()
 		if asJSON {
-			c.json(line{Event: "ready", UUID: node.UUID().String(), Name: node.Name(), Endpoint: node.Endpoint()})
+			c.json(line{Event: "ready", UUID: node.UUID().String(), Name: node.Name(), Endpoint: node.Endpoints()[0]})
 		}
 		shown := 0
-		for event := range node.All(cmd.Context()) {
+		for event := range node.AllEvents(cmd.Context()) {
 			if asJSON {
 				c.json(lineFor(node, event))
 			} else {

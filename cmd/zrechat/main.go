@@ -1,20 +1,22 @@
 // Zrechat is a chat without a server: start it on a few machines of one network, and type.
+//
+// It is also an example of a program that uses package zre: room.go is the chat itself, and knows no terminal. The other files are how
+// it looks: lines.go where standard input or output is no terminal, screen.go and what it uses where both are.
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
-	"github.com/google/uuid"
 	"golang.org/x/term"
 
+	"github.com/go-zre/go-zre/internal/plain"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -24,20 +26,15 @@ Usage: zrechat [--name NAME] [--group GROUP] [--interface NAME] [--listen ENDPOI
 
 `
 
-const commands = "/who  who is here    /msg NAME TEXT  whispers    /away  and  /back    /quit"
-
-const help = `
-What you type is said to the group, but for these:
-  /who            lists who is here, with their state and how they are reached
-  /msg NAME TEXT  whispers to one of them
-  /away, /back    tell the others that you are busy, and that you are not any more; they see (away) beside your name
-  /quit           leaves, as does the end of the input`
-
 func main() {
 	flag.Usage = func() {
 		fmt.Fprint(flag.CommandLine.Output(), usage)
 		flag.PrintDefaults()
-		fmt.Fprintln(flag.CommandLine.Output(), help)
+		fmt.Fprintln(flag.CommandLine.Output(), "\nWhat you type is said to the group, but for these:")
+		for _, line := range help {
+			fmt.Fprintln(flag.CommandLine.Output(), "  "+line)
+		}
+		fmt.Fprint(flag.CommandLine.Output(), keys)
 	}
 	name := flag.String("name", os.Getenv("USER"), "the `name` that others see")
 	group := flag.String("group", "CHAT", "the `group` to join")
@@ -54,37 +51,81 @@ func main() {
 		fmt.Fprintf(os.Stderr, "zrechat: unexpected argument %q; see zrechat --help\n", flag.Arg(0))
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
-	if err := chat(ctx, *group, options(*name, *iface, *listen, peers, *noBeacons)); err != nil {
+	list, err := options(*name, *iface, *listen, peers, *noBeacons)
+	if err == nil {
+		err = chat(ctx, *group, list)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "zrechat:", err)
+		if _, ok := errors.AsType[*optionError](err); ok {
+			os.Exit(2)
+		}
 		os.Exit(1)
 	}
+}
+
+// endings are the signals on which the chat says farewell and ends.
+func endings() []os.Signal {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // a reader that is gone is an error of a write, and no sudden end
+	list := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		list = append(list, syscall.SIGHUP)
+	}
+	return list
 }
 
 // unsent says, of an error of Close, whose messages were not sent; nil if all were.
 func unsent(err error) error {
 	var list []error
 	for _, l := range zre.Losses(err) {
-		messages := "messages"
-		if l.Messages == 1 {
-			messages = "message"
-		}
-		list = append(list, fmt.Errorf("%d %s to %s not sent: %w", l.Messages, messages, clean(l.Name), l.Err))
+		list = append(list, fmt.Errorf("%s to %s not sent: %w", count(l.Messages, "message"), plain.Text(l.Name), l.Err))
 	}
 	return errors.Join(list...)
 }
 
-// options are those of the node.
-func options(name, iface, listen string, peers []string, noBeacons bool) []zre.Option {
-	list := []zre.Option{zre.WithName(name), zre.WithListen(listen), zre.WithPeers(peers...)}
+func count[N int | uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// An optionError says that the value of an option of the command cannot be used.
+type optionError struct {
+	flag string
+	err  error
+}
+
+// Error speaks of the option, not of what it is for package zre.
+func (e *optionError) Error() string {
+	text := e.err.Error()
+	for _, prefix := range []string{"node: ", "msg: ", "join: ", "group ", "WithPeers: ", "WithListen: ", "beacon: Interfaces: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return e.flag + ": " + text
+}
+
+// options are those of the node. The error is an optionError.
+func options(name, iface, listen string, peers []string, noBeacons bool) (list []zre.Option, err error) {
+	var wrong error
+	add := func(flag string, option zre.Option) {
+		if _, err := zre.NewNode(option); err != nil && wrong == nil {
+			wrong = &optionError{flag, err}
+		}
+		list = append(list, option)
+	}
+	add("--name", zre.WithName(name))
+	add("--listen", zre.WithListen(listen))
+	add("--peer", zre.WithPeers(peers...))
 	if iface != "" {
-		list = append(list, zre.WithInterfaces(iface))
+		add("--interface", zre.WithInterfaces(iface))
 	}
 	if noBeacons {
-		list = append(list, zre.WithoutBeacons())
+		add("--no-beacons", zre.WithoutBeacons())
 	}
-	return list
+	return list, wrong
 }
 
 // chat runs until /quit, the end of input, or ctx.
@@ -95,68 +136,18 @@ func chat(ctx context.Context, group string, options []zre.Option) (err error) {
 	}
 	defer func() { err = errors.Join(err, unsent(node.Close())) }()
 	if err := node.Join(group); err != nil {
-		return err
+		return &optionError{"--group", err}
 	}
 	if err := node.Start(ctx); err != nil {
 		return err
 	}
-
-	lines, out, restore := console()
-	defer restore()
-	fmt.Fprintf(out, "* you are %s in %s\n* %s\n", clean(node.Name()), clean(group), commands)
-	room := &room{node: node, group: group, out: out, told: make(map[uuid.UUID]zre.State)}
-	for {
-		select {
-		case event, ok := <-node.Events():
-			if !ok {
-				return nil
-			}
-			room.show(event)
-		case line, ok := <-lines:
-			if !ok || line == "/quit" {
-				return nil
-			}
-			if err := room.say(ctx, line); err != nil {
-				fmt.Fprintln(out, "!", err)
-			}
-		case <-ctx.Done():
-			return nil
-		}
+	if onTerminal() {
+		return runScreen(ctx, node, group)
 	}
+	return runLines(ctx, node, group, os.Stdin, os.Stdout)
 }
 
-// console gives the lines that are typed and where to print. On a terminal what is printed does not disturb the line being
-// typed; otherwise both are plain.
-func console() (lines <-chan string, out io.Writer, restore func()) {
-	typed := make(chan string)
-	in, screen := int(os.Stdin.Fd()), int(os.Stdout.Fd())
-	if term.IsTerminal(in) && term.IsTerminal(screen) {
-		if state, err := term.MakeRaw(in); err == nil {
-			t := term.NewTerminal(struct {
-				io.Reader
-				io.Writer
-			}{os.Stdin, os.Stdout}, "> ")
-			if width, height, err := term.GetSize(screen); err == nil {
-				t.SetSize(width, height)
-			}
-			go func() {
-				defer close(typed)
-				for {
-					line, err := t.ReadLine()
-					if err != nil {
-						return
-					}
-					typed <- line
-				}
-			}()
-			return typed, t, func() { term.Restore(in, state) }
-		}
-	}
-	go func() {
-		defer close(typed)
-		for scanner := bufio.NewScanner(os.Stdin); scanner.Scan(); {
-			typed <- scanner.Text()
-		}
-	}()
-	return typed, os.Stdout, func() {}
+// onTerminal reports whether the chat may take the whole screen.
+func onTerminal() bool {
+	return term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("TERM") != "dumb"
 }

@@ -106,11 +106,13 @@ func TestChat(t *testing.T) {
 	bob.types("/who")
 	bob.sees("* bob (you)")
 	bob.sees("* alice at ")
+	alice.types("//who says so")
+	bob.sees("alice: /who says so")
 	bob.types("/msg alice psst, listen", "/msg carol x", "/dance", "", "\x1b[2Jbye")
 	alice.sees("(bob whispers) psst, listen")
 	bob.sees(`! nobody here is called "carol"`)
 	bob.sees("! there is no command /dance")
-	alice.sees("bob: \uFFFD[2Jbye") // a terminal is not commanded
+	alice.sees(`bob: \x1b[2Jbye`) // a terminal is not commanded
 	bob.types("/quit")
 	alice.sees("* bob is gone: left")
 }
@@ -148,7 +150,7 @@ func TestOthers(t *testing.T) {
 	chat.sees("* you are")
 	robot := start(t, group, zre.WithName("robot"))
 	var alice *zre.Peer
-	for event := range robot.All(t.Context()) {
+	for event := range robot.AllEvents(t.Context()) {
 		if join, ok := event.(zre.Join); ok && join.Group == group {
 			alice = join.Peer
 			break
@@ -203,17 +205,27 @@ func TestUnreachable(t *testing.T) {
 	free.Close()
 	startChat(t, "--group", fmt.Sprint("test", rand.Uint64()), "--peer", endpoint).sees("! cannot reach " + endpoint + ": dial tcp")
 
+	node, err := zre.NewNode() // not started
+	if err != nil {
+		t.Fatal(err)
+	}
 	var out strings.Builder
-	r := &room{out: &out, told: make(map[uuid.UUID]zre.State)}
-	r.show(zre.Problem{Kind: zre.ProblemTooManyPeers, About: "Limits.Peers"})
-	r.show(zre.Problem{Kind: zre.ProblemUnreachable, About: endpoint, Solved: true})
-	r.show(zre.Problem{Kind: zre.ProblemUnreachable, About: "x", Peer: &zre.Peer{Name: "bob\x1b"}, Err: io.EOF})
-	r.show(zre.Exit{Peer: &zre.Peer{Name: "bob"}, Reason: zre.Unreachable, Err: io.EOF})
-	r.show(zre.Problem{Kind: zre.ProblemInterface, About: "wlan0"})
-	r.show(zre.Problem{Kind: zre.ProblemInterface, About: "wlan0", Solved: true})
-	r.show(zre.Problem{Kind: zre.ProblemBeaconPort, About: "UDP port 5670", Err: io.EOF})
-	r.show(zre.Problem{Kind: zre.ProblemNotAccepting, About: endpoint, Err: io.EOF})
-	if got, want := out.String(), "! cannot reach bob\uFFFD: EOF\n* bob is gone: unreachable (EOF)\n"+
+	r := newRoom(node, "CHAT", plainLines{&out, func(err error) { t.Error(err) }})
+	member := &zre.Peer{Name: "bob", Groups: []string{"CHAT"}}
+	stranger := &zre.Peer{Name: "eve", UUID: uuid.New(), Groups: []string{"OTHER"}}
+	r.hear(zre.Join{Peer: member, Group: "CHAT"})
+	out.Reset()
+	r.hear(zre.Problem{Kind: zre.ProblemTooManyPeers, About: "Limits.Peers"})
+	r.hear(zre.Problem{Kind: zre.ProblemUnreachable, About: endpoint, Solved: true})
+	r.hear(zre.Problem{Kind: zre.ProblemUnreachable, About: "x", Peer: &zre.Peer{Name: "bob\x1b"}, Err: io.EOF})
+	r.hear(zre.Problem{Kind: zre.ProblemUnreachable, About: "x", Peer: stranger, Err: io.EOF})
+	r.hear(zre.Exit{Peer: member, Reason: zre.ReasonUnreachable, Err: io.EOF})
+	r.hear(zre.Exit{Peer: stranger, Reason: zre.ReasonLeft})
+	r.hear(zre.Problem{Kind: zre.ProblemInterfaceMissing, About: "wlan0"})
+	r.hear(zre.Problem{Kind: zre.ProblemInterfaceMissing, About: "wlan0", Solved: true})
+	r.hear(zre.Problem{Kind: zre.ProblemBeaconPort, About: "UDP port 5670", Err: io.EOF})
+	r.hear(zre.Problem{Kind: zre.ProblemNotAccepting, About: endpoint, Err: io.EOF})
+	if got, want := out.String(), "! cannot reach bob\\x1b: EOF\n* bob is gone: unreachable (EOF)\n"+
 		"! there is no interface or address wlan0 here, waiting for it\n* wlan0 is there\n"+
 		"! others may not find this chat (zre doctor tells more): EOF\n! others cannot connect: EOF\n"; got != want {
 		t.Errorf("it prints %q, want %q", got, want)
@@ -222,9 +234,9 @@ func TestUnreachable(t *testing.T) {
 
 // What was not sent before the end is said of each who missed it; other errors of Close are not for those who chat.
 func TestUnsent(t *testing.T) {
-	one := fmt.Errorf("close: %w", &zre.LostError{Name: "bob\a", Messages: 1, Octets: 9, Err: io.EOF})
-	two := fmt.Errorf("close: %w", &zre.LostError{Name: "carol", Messages: 2, Octets: 9, Err: io.EOF})
-	if got, want := fmt.Sprint(unsent(errors.Join(one, two, net.ErrClosed))), "1 message to bob\uFFFD not sent: EOF\n2 messages to carol not sent: EOF"; got != want {
+	one := fmt.Errorf("close: %w", &zre.LostError{Name: "bob\a", Messages: 1, Bytes: 9, Err: io.EOF})
+	two := fmt.Errorf("close: %w", &zre.LostError{Name: "carol", Messages: 2, Bytes: 9, Err: io.EOF})
+	if got, want := fmt.Sprint(unsent(errors.Join(one, two, net.ErrClosed))), "1 message to bob\\x07 not sent: EOF\n2 messages to carol not sent: EOF"; got != want {
 		t.Errorf("it says %q, want %q", got, want)
 	}
 	for _, err := range []error{nil, net.ErrClosed} {

@@ -1,101 +1,220 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
-	"unicode"
+	"sync"
 
 	"github.com/google/uuid"
 
+	"github.com/go-zre/go-zre/internal/plain"
 	"github.com/go-zre/go-zre/zre"
 )
 
-// room is the chat of one group, as one of its members sees it.
-type room struct {
-	node  *zre.Node
-	group string
-	out   io.Writer
-	told  map[uuid.UUID]zre.State // of each peer, the state that is known on the screen
+// commands is the first thing that is said, help what /help says.
+const commands = "/who  who is here    /msg NAME TEXT  whispers    /away  and  /back    /help    /quit"
+
+var help = []string{
+	"/who            lists who is here, with their state and how they are reached",
+	"/msg NAME TEXT  whispers to one of them; of two of one name, to NAME#1A2B, as /who has it",
+	"/away, /back    tell the others that you are busy, and that you are not any more; they see (away) beside your name",
+	"//TEXT          says /TEXT",
+	"/help           says this",
+	"/quit           leaves, as does the end of the input",
 }
 
-// show prints what happened.
-func (r *room) show(event zre.Event) {
+// A display shows what happens in a room. Its methods are called from two goroutines, one at a time.
+type display interface {
+	show(entry)
+	present([]member) // who is here now, by name, this node among them
+	longest() int     // how many bytes of a message it shows; 0 for all
+}
+
+// room is the chat of one group, as one of its members sees it. It knows no terminal: lines that were typed go in (say), entries come out.
+type room struct {
+	node    *zre.Node
+	group   string
+	display display
+
+	mu      sync.Mutex // guards members, and calls of display
+	members map[uuid.UUID]member
+}
+
+// A member is a node in the group. All its text is fit to print.
+type member struct {
+	id    uuid.UUID
+	name  string
+	mark  string    // its state, if it is worth a word: "away"
+	told  zre.State // the state that the display was told last in an entry
+	you   bool
+	alike bool // another member has the same name
+}
+
+// newRoom makes the room of a group that the node is in.
+func newRoom(node *zre.Node, group string, display display) *room {
+	return &room{node: node, group: group, display: display, members: make(map[uuid.UUID]member)}
+}
+
+// run shows what happens and says what is typed, until /quit, the end of lines, or ctx. The error says how many lines were not sent.
+func (r *room) run(ctx context.Context, lines <-chan string) error {
+	listening, stop := context.WithCancel(ctx)
+	var listener sync.WaitGroup
+	listener.Go(func() {
+		for event := range r.node.AllEvents(listening) {
+			r.hear(event)
+		}
+	})
+	defer listener.Wait()
+	defer stop()
+	r.notice("you are %s in %s", plain.Text(r.node.Name()), plain.Text(r.group))
+	r.notice("%s", commands)
+	r.roster()
+	missed := 0
+	for {
+		select {
+		case <-ctx.Done():
+			missed += len(lines)
+			if missed > 0 {
+				return fmt.Errorf("%s not sent", count(missed, "line"))
+			}
+			return nil
+		case line, ok := <-lines:
+			if !ok || strings.TrimSpace(line) == "/quit" {
+				return nil
+			}
+			switch err := r.say(ctx, line); {
+			case err != nil && ctx.Err() != nil:
+				missed++
+			case err != nil:
+				for _, text := range failures(err) {
+					r.warn("%s", text)
+				}
+			}
+		}
+	}
+}
+
+// hear tells of an event, if it concerns the group. Others on the network are in other groups, and not spoken of.
+func (r *room) hear(event zre.Event) {
+	if problem, ok := event.(zre.Problem); ok {
+		r.trouble(problem)
+		return
+	}
 	peer := event.From()
-	name := marked(peer)
 	switch e := event.(type) {
-	case zre.Enter:
-		r.told[peer.UUID] = calm(peer.State)
 	case zre.Join:
 		if e.Group == r.group {
-			r.print("* %s enters", name)
+			r.enter(peer)
 		}
+		return
 	case zre.Leave:
 		if e.Group == r.group {
-			r.print("* %s leaves", name)
+			r.leave(peer, "leaves")
 		}
+		return
 	case zre.Exit:
-		delete(r.told, peer.UUID)
+		how := "is gone: " + e.Reason.String()
 		if e.Err != nil {
-			r.print("* %s is gone: %s (%s)", clean(peer.Name), e.Reason, clean(e.Err.Error()))
-			return
+			how += " (" + plain.Text(e.Err.Error()) + ")"
 		}
-		r.print("* %s is gone: %s", clean(peer.Name), e.Reason)
+		r.leave(peer, how)
+		return
+	}
+	who, ok := r.member(peer)
+	if !ok {
+		return
+	}
+	switch e := event.(type) {
 	case zre.StateChange:
-		r.changed(peer)
+		r.changed(who, peer.State)
 	case zre.Shout:
-		r.print("%s: %s", name, text(e.Frames))
+		r.show(entry{kind: said, from: who.String(), text: text(e.Frames, r.display.longest())})
 	case zre.Whisper:
-		r.print("(%s whispers) %s", name, text(e.Frames))
-	case zre.Problem:
-		r.trouble(e)
+		r.show(entry{kind: whispered, from: who.String(), text: text(e.Frames, r.display.longest())})
 	}
 }
 
-// trouble prints a problem that somebody who chats can do something about.
-func (r *room) trouble(e zre.Problem) {
-	switch {
-	case e.Solved && e.Kind == zre.ProblemInterface:
-		r.print("* %s is there", clean(e.About))
-	case e.Solved:
-	case e.Kind == zre.ProblemInterface:
-		r.print("! there is no interface or address %s here, waiting for it", clean(e.About))
-	case e.Kind == zre.ProblemNotAccepting:
-		r.print("! others cannot connect: %s", clean(fmt.Sprint(e.Err)))
-	case e.Kind == zre.ProblemInterfaces, e.Kind == zre.ProblemBeaconPort, e.Kind == zre.ProblemBeacons:
-		r.print("! others may not find this chat (zre doctor tells more): %s", clean(fmt.Sprint(e.Err)))
-	case e.Kind == zre.ProblemUnreachable, e.Kind == zre.ProblemDNS:
-		r.print("! cannot reach %s: %s", clean(cmp.Or(e.From().Name, e.About)), clean(fmt.Sprint(e.Err)))
-	case e.Kind == zre.ProblemConflict && e.From().UUID == r.node.UUID():
-		r.print("! another chat, at %s, goes by the same identity as yours, so the others take the two for one: "+
-			"/quit, and start again", clean(e.From().Endpoint))
+// enter notes a new member.
+func (r *room) enter(peer *zre.Peer) {
+	r.mu.Lock()
+	r.members[peer.UUID] = member{id: peer.UUID, name: printable(peer), mark: mark(peer.State), told: calm(peer.State)}
+	r.mu.Unlock()
+	if who, ok := r.member(peer); ok {
+		r.notice("%s enters", who)
 	}
+	r.roster()
+}
+
+// leave forgets a member, and says how it went.
+func (r *room) leave(peer *zre.Peer, how string) {
+	who, ok := r.member(peer)
+	if !ok {
+		return
+	}
+	who.mark = ""
+	r.mu.Lock()
+	delete(r.members, peer.UUID)
+	r.mu.Unlock()
+	r.notice("%s %s", who, how)
+	r.roster()
 }
 
 // changed tells that a member does something else now.
-func (r *room) changed(peer *zre.Peer) {
-	state := calm(peer.State)
-	if r.told[peer.UUID] == state {
+func (r *room) changed(who member, state zre.State) {
+	before := who.told
+	who.mark, who.told = mark(state), calm(state)
+	r.mu.Lock()
+	r.members[who.id] = who
+	r.mu.Unlock()
+	r.roster()
+	if who.told == before {
 		return
 	}
-	r.told[peer.UUID] = state
-	if !slices.Contains(peer.Groups, r.group) {
-		return
-	}
-	switch state {
+	who.mark = ""
+	switch who.told {
 	case zre.StateIdle:
-		r.print("* %s is back", clean(peer.Name))
+		r.notice("%s is back", who)
 	case zre.StateProcessing:
-		r.print("* %s is away", clean(peer.Name))
+		r.notice("%s is away", who)
 	default:
-		r.print("* %s is in state %s", clean(peer.Name), state)
+		r.notice("%s is in state %s", who, who.told)
 	}
 }
 
-// calm is the state as the chat tells of it. Some programs are RECEIVING for a moment at every message: a line for that would
+// member returns what is known of a peer, if it is in the group.
+func (r *room) member(peer *zre.Peer) (member, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	who, ok := r.members[peer.UUID]
+	who.alike = who.name == plain.Text(r.node.Name())
+	for id, other := range r.members {
+		who.alike = who.alike || id != who.id && other.name == who.name
+	}
+	return who, ok
+}
+
+// roster tells the display who is here.
+func (r *room) roster() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	you := member{id: r.node.UUID(), name: plain.Text(r.node.Name()), mark: mark(r.node.State()), you: true}
+	names := map[string]int{you.name: 1}
+	for _, m := range r.members {
+		names[m.name]++
+	}
+	list := []member{you}
+	for _, m := range r.members {
+		m.alike = names[m.name] > 1
+		list = append(list, m)
+	}
+	slices.SortFunc(list[1:], func(a, b member) int { return strings.Compare(a.String(), b.String()) })
+	r.display.present(list)
+}
+
+// calm is the state as the chat tells of it. Some programs are RECEIVING for a moment at every message: an entry for that would
 // drown the talk, and the mark beside the name is enough.
 func calm(state zre.State) zre.State {
 	if state == zre.StateReceiving || state == zre.StateUnknown {
@@ -104,7 +223,7 @@ func calm(state zre.State) zre.State {
 	return state
 }
 
-// mark is what is said beside a name of somebody in a state, if anything.
+// mark is what is said beside the name of a member in a state, if anything.
 func mark(state zre.State) string {
 	switch state {
 	case zre.StateIdle, zre.StateUnknown:
@@ -115,73 +234,88 @@ func mark(state zre.State) string {
 	return state.String()
 }
 
-// marked is a peer's name with the mark of its state.
-func marked(peer *zre.Peer) string {
-	if m := mark(peer.State); m != "" {
-		return clean(peer.Name) + " (" + m + ")"
+// title is a member's name, told apart from others of the same name.
+func (m member) title() string {
+	if m.alike && !m.you {
+		return m.name + "#" + hexOf(m.id)[:4]
 	}
-	return clean(peer.Name)
+	return m.name
 }
 
-// say does what a typed line asks for.
-func (r *room) say(ctx context.Context, line string) error {
-	command, rest, _ := strings.Cut(line, " ")
-	switch {
-	case strings.TrimSpace(line) == "":
-		return nil
-	case command == "/who":
-		r.who()
-		return nil
-	case command == "/msg":
-		name, message, _ := strings.Cut(strings.TrimSpace(rest), " ")
-		for _, peer := range r.node.Peers() {
-			if peer.Name == name {
-				return r.node.Whisper(ctx, peer.UUID, []byte(message))
+// String returns the name with the mark of the state.
+func (m member) String() string {
+	if m.mark != "" {
+		return m.title() + " (" + m.mark + ")"
+	}
+	return m.title()
+}
+
+// printable is a peer's name, fit to print; of one without a name the beginning of its UUID.
+func printable(peer *zre.Peer) string {
+	if peer.Name == "" {
+		return "#" + hexOf(peer.UUID)[:6]
+	}
+	return plain.Text(peer.Name)
+}
+
+// hexOf returns a UUID as 32 digits.
+func hexOf(id uuid.UUID) string { return strings.ToUpper(fmt.Sprintf("%x", id[:])) }
+
+// text is a message as one line: all of it, or its beginning where it is longer than limit, if that is not 0.
+func text(frames [][]byte, limit int) string {
+	parts, all, left := make([]string, 0, len(frames)), 0, limit
+	for _, frame := range frames {
+		all += len(frame)
+		if limit > 0 {
+			if left == 0 && len(frame) > 0 {
+				continue
 			}
+			frame = frame[:min(len(frame), left)]
+			left -= len(frame)
 		}
-		return fmt.Errorf("nobody here is called %q; /who lists who is", name)
-	case command == "/away":
-		r.print("* you are away")
-		return r.node.SetState(zre.StateProcessing)
-	case command == "/back":
-		r.print("* you are back")
-		return r.node.SetState(zre.StateIdle)
-	case strings.HasPrefix(line, "/"):
-		return fmt.Errorf("there is no command %s; try %s", command, commands)
+		parts = append(parts, plain.Text(string(frame)))
 	}
-	return r.node.Shout(ctx, r.group, []byte(line))
+	line := strings.Join(parts, " | ")
+	if limit > 0 && all > limit {
+		line += "… (" + count(all, "byte") + ")"
+	}
+	return line
 }
 
-// who lists the members.
-func (r *room) who() {
-	you := "you"
-	if m := mark(r.node.State()); m != "" {
-		you += ", " + m
-	}
-	r.print("* %s (%s)", clean(r.node.Name()), you)
-	for _, peer := range r.node.PeersIn(r.group) {
-		r.print("* %s at %s, by %s", marked(peer), clean(peer.Endpoint), peer.Transport)
-	}
+func (r *room) show(e entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.display.show(e)
 }
 
-func (r *room) print(format string, values ...any) {
-	fmt.Fprintf(r.out, format+"\n", values...)
+func (r *room) notice(format string, values ...any) {
+	r.show(entry{kind: notice, text: fmt.Sprintf(format, values...)})
 }
 
-func text(frames [][]byte) string {
-	parts := make([]string, len(frames))
-	for i, frame := range frames {
-		parts[i] = clean(string(frame))
-	}
-	return strings.Join(parts, " | ")
+func (r *room) warn(format string, values ...any) {
+	r.show(entry{kind: warning, text: fmt.Sprintf(format, values...)})
 }
 
-// clean keeps what strangers send from commanding the terminal.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
+// failures says in words what a call of the node failed in, one text for each peer that it concerns.
+func failures(err error) []string {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var list []string
+		for _, e := range joined.Unwrap() {
+			list = append(list, failures(e)...)
 		}
-		return '\uFFFD'
-	}, s)
+		return list
+	}
+	name := "it"
+	if peer, ok := errors.AsType[*zre.PeerError](err); ok && peer.Name != "" {
+		name = plain.Text(peer.Name)
+	}
+	switch {
+	case errors.Is(err, zre.ErrPeerBusy):
+		return []string{name + " did not get that: it takes no messages at present"}
+	case errors.Is(err, zre.ErrUnknownPeer):
+		return []string{name + " did not get that: it has just left"}
+	case errors.Is(err, zre.ErrTooLarge):
+		return []string{"that is longer than others accept (64 MiB), and was not sent"}
+	}
+	return []string{plain.Text(err.Error())}
 }

@@ -131,7 +131,7 @@ func TestServer(t *testing.T) {
 		whisper(version, ask)
 		whisper(version, ask)
 		var got []string
-		for event := range node.All(t.Context()) {
+		for event := range node.AllEvents(t.Context()) {
 			if e, ok := event.(zre.Whisper); ok {
 				var frames []string
 				for _, frame := range e.Frames {

@@ -35,7 +35,7 @@ func Meet(ctx context.Context, node *zre.Node, servers int) (*Client, error) {
 	if there() {
 		return c, nil
 	}
-	for event := range node.All(ctx) {
+	for event := range node.AllEvents(ctx) {
 		if _, ok := event.(zre.Join); ok && there() {
 			return c, nil
 		}
@@ -76,7 +76,7 @@ func (c *Client) Transports() []string {
 
 // await takes events until done says so. That a server leaves is an error.
 func (c *Client) await(ctx context.Context, done func(from uuid.UUID, frames [][]byte) (bool, error)) error {
-	for event := range c.node.All(ctx) {
+	for event := range c.node.AllEvents(ctx) {
 		switch e := event.(type) {
 		case zre.Whisper:
 			if ok, err := done(e.Peer.UUID, e.Frames); ok || err != nil {

@@ -11,7 +11,7 @@ import (
 func Findable(node *zre.Node) error {
 	for _, p := range node.Problems() {
 		switch p.Kind {
-		case zre.ProblemInterface, zre.ProblemInterfaces, zre.ProblemBeaconPort:
+		case zre.ProblemInterfaceMissing, zre.ProblemInterfacesUnknown, zre.ProblemBeaconPort:
 			return fmt.Errorf("no peer can be found: %v", p)
 		}
 	}

@@ -85,11 +85,11 @@ func (c *Client) Send(ctx context.Context, load Load) (Rate, error) {
 		}
 		switch { // calls by name, as of other functions the compiler does not know that their arguments may be on the stack
 		case load.Shout && load.Given:
-			return c.node.ShoutGiven(ctx, Group, frame)
+			return c.node.ShoutNoCopy(ctx, Group, frame)
 		case load.Shout:
 			return c.node.Shout(ctx, Group, frame)
 		case load.Given:
-			return c.node.WhisperGiven(ctx, peer, frame)
+			return c.node.WhisperNoCopy(ctx, peer, frame)
 		}
 		return c.node.Whisper(ctx, peer, frame)
 	})

@@ -58,13 +58,13 @@ func NewMesh(ctx context.Context, nodes, peers int, options ...zre.Option) (*Mes
 // watch counts a node's peers, tells once when they are enough, and then counts those that go without a farewell.
 func (m *Mesh) watch(node *zre.Node, peers int, met chan<- struct{}) {
 	present, told := 0, false
-	for event := range node.All(context.Background()) {
+	for event := range node.AllEvents(context.Background()) {
 		switch e := event.(type) {
 		case zre.Enter:
 			present++
 		case zre.Exit:
 			present--
-			if e.Reason != zre.Left {
+			if e.Reason != zre.ReasonLeft {
 				m.mu.Lock()
 				m.lost = append(m.lost, Loss{time.Now(), e.Reason})
 				m.mu.Unlock()

@@ -15,7 +15,7 @@ func Serve(ctx context.Context, node *zre.Node) error {
 		return err
 	}
 	counts := make(map[uuid.UUID]*report) // no more than there are peers
-	for event := range node.All(ctx) {
+	for event := range node.AllEvents(ctx) {
 		switch e := event.(type) {
 		case zre.Whisper:
 			serve(ctx, node, counts, e.Peer, e.Frames)

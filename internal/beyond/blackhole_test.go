@@ -65,7 +65,7 @@ func TestHungApplicationIsReachable(t *testing.T) {
 		t.Errorf("%v", e)
 	}
 	peers := a.Peers(t)
-	if len(peers) != 1 || peers[0].QueuedOctets < 1<<20 {
+	if len(peers) != 1 || peers[0].QueuedBytes < 1<<20 {
 		t.Errorf("%+v: nothing waits, so this shows nothing", peers)
 	}
 	b.Resume()

@@ -91,7 +91,7 @@ func (c *Config) options(complaints *complaints) []zre.Option {
 	for _, e := range c.Peers {
 		options = append(options, zre.WithPeers(e.String()))
 	}
-	options = append(options, zre.WithSRV(c.SRV...), zre.WithResolver(c.Resolver))
+	options = append(options, zre.WithSRV(c.SRV...), zre.WithDNSServer(c.Resolver))
 	if c.Advertise != "" {
 		options = append(options, zre.WithAdvertise(c.Advertise))
 	}
@@ -149,7 +149,7 @@ func (c *Config) mailboxPort(node *zre.Node) int {
 	if c.Advertise != "" {
 		return c.listenPort()
 	}
-	ap, _ := netip.ParseAddrPort(trimScheme(node.Endpoint())) // it is one
+	ap, _ := netip.ParseAddrPort(trimScheme(node.Endpoints()[0])) // it is one
 	return int(ap.Port())
 }
 
@@ -380,7 +380,7 @@ func (x *examination) happened(event zre.Event) {
 			n.Endpoint = clean(e.Peer.Endpoint)
 		}
 	case zre.Exit:
-		if n := x.nodes[e.Peer.UUID]; n != nil && e.Reason == zre.Left {
+		if n := x.nodes[e.Peer.UUID]; n != nil && e.Reason == zre.ReasonLeft {
 			n.Left = true
 		}
 	}

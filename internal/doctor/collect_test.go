@@ -301,7 +301,7 @@ func TestCollectShowsItself(t *testing.T) {
 		if enter.Peer.Name != "zre doctor" || enter.Peer.Headers["role"] != "doctor" {
 			t.Errorf("alice saw %q, headers %v", enter.Peer.Name, enter.Peer.Headers)
 		}
-		if exit := zretest.Next[zre.Exit](alice); exit.Reason != zre.Left {
+		if exit := zretest.Next[zre.Exit](alice); exit.Reason != zre.ReasonLeft {
 			t.Errorf("it exited: %v", exit.Reason)
 		}
 	})

@@ -21,7 +21,7 @@ type Config struct {
 	Advertise  string        // endpoint that peers are told, as of zre.WithAdvertise
 	Peers      []Endpoint    // tested whether they beacon or not, and told to the node, as of zre.WithPeers
 	SRV        []string      // domains that the node looks up, as of zre.WithSRV
-	Resolver   string        // the DNS server for these, as of zre.WithResolver
+	Resolver   string        // the DNS server for these, as of zre.WithDNSServer
 	Time       time.Duration // to listen; 0 means 3 s. Less than 1 s may miss nodes, which beacon once a second
 
 	// Network is what to examine instead of the operating system's network, in tests.

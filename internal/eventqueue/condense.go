@@ -19,7 +19,7 @@ func (q *Queue) mayVoid(e *Event) {
 	switch e.Kind {
 	case Exit:
 		q.void += 2 + len(e.Peer.Groups)
-	case Join, Leave, Evasive, Silent, State, Leader, ProblemChanged:
+	case Join, Leave, Evasive, Silent, State, HeadersChanged, Leader, EndpointsChanged, ProblemChanged:
 		q.void++
 	}
 }
@@ -58,7 +58,7 @@ type condenser struct {
 type changeable struct {
 	peer    uuid.UUID
 	session int
-	kind    Kind // Join, for groups; or Evasive, Silent, State; or Leader, of no peer
+	kind    Kind // Join, for groups; or Evasive, Silent, State, HeadersChanged; EndpointsChanged; or Leader, of no peer
 	group   string
 }
 
@@ -123,7 +123,7 @@ func (c *condenser) follow(i int, e *Event) {
 			return
 		}
 		fallthrough
-	case Silent, State:
+	case Silent, State, HeadersChanged, EndpointsChanged:
 		c.drop(about)
 		c.last[about] = i
 	case Evasive:

@@ -22,9 +22,11 @@ const (
 	Evasive
 	Silent
 	State
-	Leader         // of a group; Peer is it, which may be this node
-	ProblemChanged // of no session: a problem began, has another cause, or is solved
-	Request        // a WHISPER that is a request: its first frame is the head (internal/request)
+	Leader           // of a group; Peer is it, which may be this node
+	HeadersChanged   // of a peer
+	EndpointsChanged // of this node, which Peer is
+	ProblemChanged   // of no session: a problem began, has another cause, or is solved
+	Request          // a WHISPER that is a request: its first frame is the head (internal/request)
 )
 
 // Reason says why a peer exited.
@@ -68,7 +70,7 @@ type Event struct {
 	State  beacon.State // State
 	Err    error        // Exit for Unreachable: of the last attempt to dial, or that the way takes no data
 	Peer   *Peer
-	Group  string        // Join, Leave, Shout, Leader
+	Group  string        // Join, Leave, Shout, Leader; EndpointsChanged: the endpoints, with spaces between
 	Frames [][]byte      // Whisper, Shout, Request; one at least. The application owns them
 	Origin memory.Origin // of the frames, to give them back
 
@@ -89,5 +91,7 @@ type Peer struct {
 
 	// What waited to be sent to it when Peer, Peers or PeersIn was called; 0 in events.
 	QueuedMessages int
-	QueuedOctets   int64 // with the headers of frames
+	QueuedBytes    int64 // with the headers of frames
+
+	Public any // what the application sees of it, if it is another type: see node.Config.Public
 }

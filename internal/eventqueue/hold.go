@@ -36,6 +36,13 @@ func (q *Queue) Release(s *Stream) {
 	q.wake()
 }
 
+// IsHeld tells whether the messages of a stream are held firmly.
+func (q *Queue) IsHeld(s *Stream) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return s.hold == firmly
+}
+
 // release needs the lock.
 func (q *Queue) release(s *Stream) {
 	if s.hold != notHeld {

@@ -16,8 +16,8 @@ const (
 	ProblemAddressTaken
 	ProblemTooManyPeers
 	ProblemContradiction
-	ProblemInterface
-	ProblemInterfaces
+	ProblemInterfaceMissing
+	ProblemInterfacesUnknown
 	ProblemBeaconPort
 	ProblemBeacons
 	ProblemNotAccepting
@@ -30,23 +30,23 @@ const (
 )
 
 var problemNames = [...]string{
-	ProblemUnreachable:   "unreachable",
-	ProblemFlapping:      "flapping",
-	ProblemConflict:      "conflict",
-	ProblemAddressTaken:  "address taken",
-	ProblemTooManyPeers:  "too many peers",
-	ProblemContradiction: "contradiction",
-	ProblemInterface:     "interface missing",
-	ProblemInterfaces:    "interfaces unknown",
-	ProblemBeaconPort:    "beacon port",
-	ProblemBeacons:       "beacons",
-	ProblemNotAccepting:  "not accepting",
-	ProblemDNS:           "DNS",
-	ProblemGossip:        "gossip",
-	ProblemRefused:       "refused",
-	ProblemRefusedBy:     "refused by",
-	ProblemNoKey:         "no key",
-	ProblemUnlisted:      "unlisted",
+	ProblemUnreachable:       "unreachable",
+	ProblemFlapping:          "flapping",
+	ProblemConflict:          "conflict",
+	ProblemAddressTaken:      "address taken",
+	ProblemTooManyPeers:      "too many peers",
+	ProblemContradiction:     "contradiction",
+	ProblemInterfaceMissing:  "interface missing",
+	ProblemInterfacesUnknown: "interfaces unknown",
+	ProblemBeaconPort:        "beacon port",
+	ProblemBeacons:           "beacons",
+	ProblemNotAccepting:      "not accepting",
+	ProblemDNS:               "DNS",
+	ProblemGossip:            "gossip",
+	ProblemRefused:           "refused",
+	ProblemRefusedBy:         "refused by",
+	ProblemNoKey:             "no key",
+	ProblemUnlisted:          "unlisted",
 }
 
 // String returns the kind in words, such as "too many peers".

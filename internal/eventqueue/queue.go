@@ -26,7 +26,7 @@ type Queue struct {
 	mu         sync.Mutex    // guards all below, and every Stream's ended
 	roomMade   chan struct{} // closed when those that wait for room shall look again; nil if none waits
 	pending    []Event
-	membership int   // what the events of membership in pending hold: 1 each, and 1 for each group of each snapshot
+	membership int   // what the events of membership in pending hold: 1 each, and 1 for each group of each snapshot; see weight
 	snapshot   *Peer // of the last of these
 	taken      *Peer // of the last of these that was taken while others were left
 	messages   int   // WHISPER and SHOUT in pending
@@ -55,9 +55,9 @@ type Limits struct {
 type Stream struct {
 	// Guarded by the lock of the queue.
 	ended    bool // Exit was told
+	hold     hold
 	via      traffic.Transport
 	received traffic.Count
-	hold     hold
 
 	stalled atomic.Int32 // how many readers wait for room: one for each connection of the peer
 }
@@ -111,10 +111,10 @@ func (q *Queue) Push(s *Stream, e Event) {
 	switch e.Kind {
 	case Exit:
 		s.ended = true
-		q.forget(s)
 		q.release(s)
+		q.forget(s)
 		q.wake() // its reader may wait
-	case Evasive, Silent, State:
+	case Evasive, Silent, State, EndpointsChanged:
 		// These repeat for ever: an application that does not read loses them rather than memory.
 		if q.membershipFull() && !q.condense() {
 			return
@@ -130,11 +130,29 @@ func (q *Queue) count(e *Event) {
 	if e.Kind == ProblemChanged {
 		return
 	}
-	q.membership++
-	if e.Peer != q.snapshot { // events share snapshots
-		q.membership += len(e.Peer.Groups)
-		q.snapshot = e.Peer
+	q.membership += weight(e, q.snapshot)
+	q.snapshot = e.Peer
+}
+
+// weight is what an event of membership holds; last is the snapshot of the one before, which it may share.
+func weight(e *Event, last *Peer) int {
+	w := 1
+	if e.Peer != last {
+		w += len(e.Peer.Groups)
 	}
+	if e.Kind == HeadersChanged { // the peer may send others for ever
+		w += headerWeight(e.Peer.Headers)
+	}
+	return w
+}
+
+// headerWeight counts what headers hold, in places of a group: 16 octets.
+func headerWeight(headers map[string]string) int {
+	octets := 0
+	for name, value := range headers {
+		octets += 64 + len(name) + len(value)
+	}
+	return octets / 16
 }
 
 // membershipFull reports whether there is no room for what can wait or be lost.

@@ -124,11 +124,8 @@ func (q *Queue) takeFirst(n int) []Event {
 			q.octets = max(q.octets-Size(e.Frames), 0)
 		case ProblemChanged: // counts nowhere
 		default:
-			q.membership--
-			if e.Peer != last {
-				q.membership -= len(e.Peer.Groups)
-				last = e.Peer
-			}
+			q.membership -= weight(e, last)
+			last = e.Peer
 		}
 	}
 	q.taken = last

@@ -56,7 +56,7 @@ func meetOurs(t *testing.T, kind testbed.Kind) (ctx context.Context, a *zre.Node
 	if err := a.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for event := range a.All(ctx) {
+	for event := range a.AllEvents(ctx) {
 		if enter, ok := event.(zre.Enter); ok && enter.Peer.UUID == id {
 			break
 		}

@@ -273,12 +273,19 @@ func (o *Outbox) control(encode Encode, enqueue func(Encode) error) {
 	}
 }
 
+// keepScratch is how large a message of the node's own may be whose memory is kept for the next one.
+const keepScratch = 4 << 10
+
 // enqueueControl is enqueue for a message of the node's own.
 func (o *Outbox) enqueueControl(encode Encode) error {
 	sequence := o.cycle.next(o.sequence)
 	o.scratch = encode(o.scratch[:0], sequence)
 	o.frames = append(o.frames[:0], o.scratch)
 	err := o.queue.PushControl(o.frames...)
+	if cap(o.scratch) > keepScratch {
+		o.scratch = nil
+		clear(o.frames)
+	}
 	if err == nil {
 		o.sequence = sequence
 	}

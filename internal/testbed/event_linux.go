@@ -50,7 +50,7 @@ type Known struct {
 	State     string            `json:"state,omitempty"`
 
 	QueuedMessages int   `json:"queued_messages,omitempty"`
-	QueuedOctets   int64 `json:"queued_octets,omitempty"`
+	QueuedBytes    int64 `json:"queued_octets,omitempty"`
 }
 
 // Before tells whether the node reported e before other.

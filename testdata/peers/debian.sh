@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the tests need of the system and a bare Debian or Ubuntu lacks: a C compiler for the race detector, czmq and libzmq
-# to test and measure beside, ip and nft for private networks, python3 and npm for the other implementations.
+# to test and measure beside, ip and nft for private networks, python3 and npm for the other implementations, tmux for the chat's screens,
+# tshark for the Wireshark dissector.
 #
 #   debian.sh          lists what is missing, and asks before it installs anything; without a terminal it installs nothing
 #   debian.sh --yes    does not ask
@@ -24,6 +25,8 @@ want unshare util-linux
 want python3 python3
 want npm npm
 want git git
+want tmux tmux
+want tshark tshark
 root=${DEBIAN_ROOT:-} # for the test of this script
 [ -f "$root/usr/include/czmq.h" ] || need="$need libczmq-dev"
 [ -f "$root/usr/include/zmq.h" ] || need="$need libzmq3-dev"

@@ -22,7 +22,7 @@ var narrow = zretest.Link{Latency: time.Millisecond, MaxPacket: 1_400}
 func expectWayStuck(t *testing.T, node *zretest.Watched) zre.Exit {
 	t.Helper()
 	exit := zretest.Next[zre.Exit](node)
-	if exit.Reason != zre.Unreachable || exit.Err == nil {
+	if exit.Reason != zre.ReasonUnreachable || exit.Err == nil {
 		t.Fatalf("it exited: %v, %v; want unreachable, with the reason", exit.Reason, exit.Err)
 	}
 	for _, words := range []string{"takes no data", " octets not acknowledged for ", "MTU"} {
@@ -146,7 +146,7 @@ func TestHungIsNotUnreachable(t *testing.T) {
 		}
 		pass(35 * time.Second)
 		for _, reason := range exits(a) {
-			if reason == zre.Unreachable.String() {
+			if reason == zre.ReasonUnreachable.String() {
 				t.Errorf("it exited as unreachable")
 			}
 		}
@@ -182,7 +182,7 @@ func TestLongMessageOnASlowLink(t *testing.T) {
 					address = "10.1.0.2"
 				}
 				a := zretest.Start(t, lan.Host("10.0.0.1"), logged(t, zre.WithName("a"))...)
-				b := zretest.Start(t, test.network(lan.Host(address)), zre.WithName("b"), zre.WithPeers(a.Endpoint()))
+				b := zretest.Start(t, test.network(lan.Host(address)), zre.WithName("b"), zre.WithPeers(endpointOf(a)))
 				zretest.Next[zre.Enter](a)
 				zretest.Next[zre.Enter](b)
 				sent := bytes.Repeat([]byte{7}, 40<<20) // 67 s
@@ -215,7 +215,7 @@ func TestLongMessageAndFarewell(t *testing.T) {
 					address = "10.1.0.2"
 				}
 				a := zretest.Start(t, lan.Host("10.0.0.1"), logged(t, zre.WithName("a"))...)
-				b := zretest.Start(t, lan.Host(address), zre.WithName("b"), zre.WithPeers(a.Endpoint()))
+				b := zretest.Start(t, lan.Host(address), zre.WithName("b"), zre.WithPeers(endpointOf(a)))
 				zretest.Next[zre.Enter](a)
 				zretest.Next[zre.Enter](b)
 				lan.SetLink(zretest.Link{Latency: time.Millisecond, Bandwidth: 20_000})
@@ -232,7 +232,7 @@ func TestLongMessageAndFarewell(t *testing.T) {
 					t.Fatal(err)
 				}
 				zretest.Next[zre.Whisper](a)
-				if exit := zretest.Next[zre.Exit](a); exit.Reason != zre.Left {
+				if exit := zretest.Next[zre.Exit](a); exit.Reason != zre.ReasonLeft {
 					t.Errorf("it exited: %v, want left", exit.Reason)
 				}
 			})
@@ -252,7 +252,7 @@ func TestAcknowledgedIsNotAlive(t *testing.T) {
 		began := time.Now()
 		every(t, func() { _ = a.Whisper(t.Context(), f.UUID(), []byte("x")) })
 		exit := zretest.Next[zre.Exit](a)
-		if took := time.Since(began); exit.Reason != zre.Expired || took > 33*time.Second {
+		if took := time.Since(began); exit.Reason != zre.ReasonExpired || took > 33*time.Second {
 			t.Errorf("it exited: %v after %v, want expired after 30 s", exit.Reason, took)
 		}
 	})

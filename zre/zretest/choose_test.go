@@ -43,7 +43,7 @@ func startWorker(t *testing.T, lan *zretest.LAN, number, says int, takes time.Du
 	}
 	var working sync.WaitGroup
 	working.Go(func() {
-		for event := range node.All(context.Background()) {
+		for event := range node.AllEvents(context.Background()) {
 			if job, ok := event.(zre.Whisper); ok {
 				w.do(t, job, says, takes)
 			}

@@ -117,9 +117,9 @@ func TestEndsOfNodes(t *testing.T) {
 		reason      zre.Reason
 		least, most time.Duration
 	}{
-		{"close", func(_ []*zretest.Host, n *zretest.Watched) { n.Close() }, zre.Left, 0, time.Second},
-		{"kill", func(hosts []*zretest.Host, _ *zretest.Watched) { hosts[0].Kill() }, zre.Crashed, 0, time.Second},
-		{"freeze", func(hosts []*zretest.Host, _ *zretest.Watched) { hosts[0].Freeze() }, zre.Expired, 28 * time.Second, 33 * time.Second},
+		{"close", func(_ []*zretest.Host, n *zretest.Watched) { n.Close() }, zre.ReasonLeft, 0, time.Second},
+		{"kill", func(hosts []*zretest.Host, _ *zretest.Watched) { hosts[0].Kill() }, zre.ReasonCrashed, 0, time.Second},
+		{"freeze", func(hosts []*zretest.Host, _ *zretest.Watched) { hosts[0].Freeze() }, zre.ReasonExpired, 28 * time.Second, 33 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
@@ -316,7 +316,7 @@ func TestSlowReader(t *testing.T) {
 			t.Errorf("a long pause: %v after %v", err, time.Since(start))
 		}
 		n++ // the others got it
-		expectExit(t, sender, slow.UUID(), zre.NotResponding, time.Now(), 0, time.Second)
+		expectExit(t, sender, slow.UUID(), zre.ReasonNotResponding, time.Now(), 0, time.Second)
 		slow.Resume()
 		expectEnter(t, sender, slow.UUID())
 		pass(time.Second)
@@ -384,7 +384,7 @@ func TestSilentTimeout(t *testing.T) {
 				if took := time.Since(frozen); took < c.want-2*time.Second || took > c.want+2*time.Second {
 					t.Errorf("silent after %v, want %v", took, c.want)
 				}
-				expectExit(t, nodes[1], nodes[0].UUID(), zre.Expired, frozen, 28*time.Second, 33*time.Second)
+				expectExit(t, nodes[1], nodes[0].UUID(), zre.ReasonExpired, frozen, 28*time.Second, 33*time.Second)
 				hosts[0].Thaw()
 			})
 		})

@@ -16,7 +16,7 @@ func TestDiscard(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 				const messages = 15_000
 				hosts := pair.hosts(lan)
-				node, err := zre.NewNode(zre.WithNetwork(hosts[0]), zre.WithName("deaf"), zre.WithDiscard())
+				node, err := zre.NewNode(zre.WithNetwork(hosts[0]), zre.WithName("deaf"), zre.WithSendOnly())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -37,7 +37,7 @@ func TestDiscard(t *testing.T) {
 					if err := sender.Whisper(t.Context(), node.UUID(), frame, nil); err != nil {
 						t.Fatal(err)
 					}
-					if err := sender.ShoutGiven(t.Context(), "G", zre.NewFrame(20_000)); err != nil {
+					if err := sender.ShoutNoCopy(t.Context(), "G", zre.NewFrame(20_000)); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -53,7 +53,7 @@ func TestDiscard(t *testing.T) {
 				}
 				zretest.Next[zre.Whisper](sender)
 				var heard []string
-				for event := range node.All(t.Context()) {
+				for event := range node.AllEvents(t.Context()) {
 					switch e := event.(type) {
 					case zre.Enter:
 						heard = append(heard, "enter "+e.Peer.Name)

@@ -59,7 +59,7 @@ func elect(t *testing.T, host func(i byte) *zretest.Host) {
 	for _, n := range []*zretest.Watched{five, three, nine} {
 		leads(t, n, nth(3))
 	}
-	if p, _ := three.Leader(group); p.Name != "3" || p.Transport != "" || !slices.Equal(p.Groups, []string{group}) || p.Endpoint != three.Endpoint() {
+	if p, _ := three.Leader(group); p.Name != "3" || p.Transport != "" || !slices.Equal(p.Groups, []string{group}) || p.Endpoint != endpointOf(three) {
 		t.Errorf("the leader knows itself as %+v", p)
 	}
 	two := start(2)

@@ -50,7 +50,7 @@ func newTalker(t *testing.T, host *zretest.Host, options ...zre.Option) *talker 
 // talk ends when as many messages came as the other one sends, or with ctx. A message that was not sent is sent no more.
 func (k *talker) talk(ctx context.Context, messages, size int) {
 	frame := make([]byte, size)
-	for event := range k.node.All(ctx) {
+	for event := range k.node.AllEvents(ctx) {
 		switch e := event.(type) {
 		case zre.Enter:
 			for range messages {
@@ -105,7 +105,7 @@ func TestBothSendTooMuchInTheirLoops(t *testing.T) {
 		t.Run(pair.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 				const messages, size = 20_000, 1 << 10
-				limits := zre.WithLimits(zre.Limits{QueueOctets: 1 << 20, EventOctets: 1 << 20})
+				limits := zre.WithLimits(zre.Limits{QueueBytes: 1 << 20, EventBytes: 1 << 20})
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 				defer cancel()
 				var both []*talker
@@ -165,7 +165,7 @@ func TestSlowReadersSendMuch(t *testing.T) {
 func (k *talker) talkSlowly(t *testing.T, ctx context.Context, messages, size int, takes time.Duration) {
 	var sending sync.WaitGroup
 	defer sending.Wait()
-	for event := range k.node.All(ctx) {
+	for event := range k.node.AllEvents(ctx) {
 		switch e := event.(type) {
 		case zre.Enter:
 			sending.Go(func() {

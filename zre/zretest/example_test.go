@@ -116,7 +116,7 @@ func ExampleWatch() {
 			}
 
 			b.Kill() // as SIGKILL: no farewell
-			if exit := zretest.Next[zre.Exit](alice); exit.Reason != zre.Crashed {
+			if exit := zretest.Next[zre.Exit](alice); exit.Reason != zre.ReasonCrashed {
 				t.Errorf("bob exited: %v", exit.Reason)
 			}
 		})

@@ -25,6 +25,7 @@ type foreignPeer struct {
 	mailbox  *libzmq.Mailbox // nil while it is disconnected
 	ready    bool            // it has said HELLO
 	name     string
+	headers  map[string]string
 	groups   map[string]bool
 	status   uint8
 	sent     uint32 // sequence number of the last message to it
@@ -167,7 +168,7 @@ func (f *Foreign) dropAll() {
 // told returns what the application is told of a peer.
 func (p *foreignPeer) told() *zre.Peer {
 	return &zre.Peer{
-		UUID: p.id, Name: p.name, Endpoint: p.endpoint, Groups: slices.Sorted(maps.Keys(p.groups)),
+		UUID: p.id, Name: p.name, Endpoint: p.endpoint, Headers: p.headers, Groups: slices.Sorted(maps.Keys(p.groups)),
 		Transport: "tcp", State: zre.StateUnknown,
 	}
 }
@@ -178,7 +179,7 @@ func (f *Foreign) received(from *libzmq.Sender, frames [][]byte) {
 		return
 	}
 	var m msg.Message
-	if err := m.Decode(frames, msg.DefaultLimits()); err != nil {
+	if err := m.Decode(frames, msg.DefaultLimits()); err != nil || m.ID >= msg.State { // which are between nodes of ours
 		f.t.Errorf("%s: the model does not know what the real one does with %x: %v", f, frames, err)
 		return
 	}
@@ -284,6 +285,10 @@ func (f *Foreign) handle(p *foreignPeer, m *msg.Message) {
 	switch m.ID {
 	case msg.Hello:
 		p.name, p.ready = string(m.Hello.Name), true
+		p.headers = make(map[string]string)
+		for _, h := range m.Hello.Headers {
+			p.headers[string(h.Name)] = string(h.Value)
+		}
 		f.saw(zre.Enter{Peer: p.told()})
 		for _, group := range m.Hello.Groups {
 			f.joined(p, string(group))

@@ -117,7 +117,7 @@ func TestForeign(t *testing.T) {
 				for _, end := range []struct {
 					do     func()
 					reason zre.Reason
-				}{{func() { f.Stop() }, zre.Left}, {func() { host.Kill(); f.Kill() }, zre.Crashed}} {
+				}{{func() { f.Stop() }, zre.ReasonLeft}, {func() { host.Kill(); f.Kill() }, zre.ReasonCrashed}} {
 					end.do()
 					if exit := zretest.Next[zre.Exit](node); exit.Reason != end.reason {
 						t.Errorf("it exited: %v, want %v", exit.Reason, end.reason)

@@ -29,8 +29,9 @@ type session struct {
 //   - a message made with [Number] that does not follow the one before it in this session: whispers are one
 //     sequence, and the shouts to each group are one, as long as the node stays in the group.
 func (g *Grammar) Check(event zre.Event) error {
-	if _, ok := event.(zre.Problem); ok {
-		return nil // it is of no session
+	switch event.(type) {
+	case zre.Problem, zre.EndpointChange:
+		return nil // of no session
 	}
 	if e, ok := event.(zre.Leader); ok && e.Peer.Transport == "" {
 		return nil // this node leads

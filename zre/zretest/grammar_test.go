@@ -17,7 +17,7 @@ func TestGrammar(t *testing.T) {
 	shout := func(group string, n uint64) zre.Event {
 		return zre.Shout{Peer: p, Group: group, Frames: [][]byte{zretest.Number(n)}}
 	}
-	enter, exit := zre.Enter{Peer: p}, zre.Exit{Peer: p, Reason: zre.Left}
+	enter, exit := zre.Enter{Peer: p}, zre.Exit{Peer: p, Reason: zre.ReasonLeft}
 	join, leave := zre.Join{Peer: p, Group: "G"}, zre.Leave{Peer: p, Group: "G"}
 	for _, test := range []struct {
 		name   string

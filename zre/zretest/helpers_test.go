@@ -160,3 +160,11 @@ func within(t testing.TB, d time.Duration) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
+
+// endpointOf returns the first endpoint of a node; "" if it has none.
+func endpointOf(node interface{ Endpoints() []string }) string {
+	if list := node.Endpoints(); len(list) > 0 {
+		return list[0]
+	}
+	return ""
+}

@@ -51,7 +51,7 @@ func TestShoutSparesTheSlow(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 				const messages, size = 12, 3 << 20
 				from, far, stopped := lan.Host("10.0.0.1"), lan.Host("10.0.0.2"), lan.Host("10.0.0.3")
-				sender := zretest.Start(t, from, zre.WithLimits(zre.Limits{QueueOctets: 4 << 20}))
+				sender := zretest.Start(t, from, zre.WithLimits(zre.Limits{QueueBytes: 4 << 20}))
 				join := func(n *zretest.Watched) {
 					if err := n.Join("G"); err != nil {
 						t.Fatal(err)

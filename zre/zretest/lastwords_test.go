@@ -47,7 +47,7 @@ func TestLastWords(t *testing.T) {
 				}
 			}
 			exit, ok := events[len(events)-1].(zre.Exit)
-			if words != count || !ok || exit.Reason != zre.Left {
+			if words != count || !ok || exit.Reason != zre.ReasonLeft {
 				t.Errorf("%s heard %d of %d whispers, and last %T (%v)", n.Name(), words, count, events[len(events)-1], exit.Reason)
 			}
 		}

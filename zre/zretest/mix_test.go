@@ -182,7 +182,7 @@ var mixFaults = []mixFault{
 	}},
 	{"our identity used by another towards one of ours,", func(x *mix, _ *stranger, m *member) {
 		if o := x.members[x.r.IntN(len(x.members))]; o != m {
-			x.impersonate(m, o.Endpoint())
+			x.impersonate(m, endpointOf(o))
 		}
 	}},
 }
@@ -200,7 +200,7 @@ func (x *mix) impersonate(m *member, to string) {
 		return
 	}
 	defer conn.Close(nil)
-	hello := msg.OutHello{Endpoint: m.Endpoint(), Groups: []string{group}, Status: 1, Name: m.name}
+	hello := msg.OutHello{Endpoint: endpointOf(m), Groups: []string{group}, Status: 1, Name: m.name}
 	frame, err := msg.AppendHello(nil, 1, &hello, msg.Limits{})
 	if err == nil {
 		err = q.Push(frame)

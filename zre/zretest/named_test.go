@@ -151,7 +151,7 @@ func TestNamedByGossip(t *testing.T) {
 					host = machine.Process()
 				}
 				// It cannot dial alice: gossip alone tells.
-				zretest.Start(t, deafTo{host, alice.Endpoint()[len("tcp://"):]}, options("peer", 1003, join, zre.WithListen("tcp://*:5671"),
+				zretest.Start(t, deafTo{host, endpointOf(alice)[len("tcp://"):]}, options("peer", 1003, join, zre.WithListen("tcp://*:5671"),
 					zre.WithAdvertise("tcp://"+test.endpoint))...)
 				pass(time.Minute)
 				address := test.address

@@ -25,7 +25,7 @@ func TestCrashIsToldAtOnce(t *testing.T) {
 					p := pairUp(t, lan, kind)
 					crashed := time.Now()
 					p.far.Kill()
-					expectExit(t, p.node, p.peer.UUID(), zre.Crashed, crashed, 0, soon)
+					expectExit(t, p.node, p.peer.UUID(), zre.ReasonCrashed, crashed, 0, soon)
 				})
 			})
 		}
@@ -39,7 +39,7 @@ func TestCrashIsToldAtOnce(t *testing.T) {
 				pass(30 * time.Second)
 				crashed := time.Now()
 				far.Kill()
-				expectExit(t, node, peer.UUID(), zre.Crashed, crashed, 0, soon)
+				expectExit(t, node, peer.UUID(), zre.ReasonCrashed, crashed, 0, soon)
 			})
 		})
 	}

@@ -167,7 +167,7 @@ func TestConflictsAreRare(t *testing.T) {
 			equal(t, "problems", problems(w), []string{conflict})
 		}
 		p := a.Problems()[0]
-		port := b.Endpoint()[strings.LastIndex(b.Endpoint(), ":"):]
+		port := endpointOf(b)[strings.LastIndex(endpointOf(b), ":"):]
 		if from := p.From(); from.UUID != a.UUID() || !strings.HasSuffix(from.Endpoint, port) || from.State != zre.StateUnknown {
 			t.Errorf("%v, of %+v", p, from)
 		}

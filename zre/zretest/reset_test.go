@@ -181,7 +181,7 @@ func TestHelloAfterReset(t *testing.T) {
 							lan := zretest.NewLAN(t)
 							lan.SetLink(zretest.Link{Latency: latency})
 							node := zretest.Start(t, lan.Host("10.0.0.1"), logged(t, zre.WithName("node"))...)
-							peer := newCaller(t, lan.Host("10.0.0.2"), manner, "10.0.0.2:50000", node.Endpoint())
+							peer := newCaller(t, lan.Host("10.0.0.2"), manner, "10.0.0.2:50000", endpointOf(node))
 							peer.call()
 							pass(30 * time.Second)
 							if got := comings(node.Seen()); !slices.Equal(got, []string{"Enter(peer)"}) {

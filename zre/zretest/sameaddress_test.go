@@ -67,7 +67,7 @@ func TestSameAddressInTwoLANs(t *testing.T) {
 					if err := p.node.Join(group); err != nil {
 						t.Fatal(err)
 					}
-					other := newCaller(t, far.Process(), renewing, "10.0.0.2:50001", p.node.Endpoint())
+					other := newCaller(t, far.Process(), renewing, "10.0.0.2:50001", endpointOf(p.node))
 					other.endpoint = "tcp://10.0.0.2:50000" // in the other LAN
 					p.peer = zretest.NewForeign(t, far, kind, zretest.ForeignName("peer"), zretest.ForeignPort(50_000), zretest.ForeignGroups(group))
 					pass(time.Second + time.Duration(lan.Rand().Int64N(int64(5*time.Second)))) // else it could not be told which one our HELLO reached

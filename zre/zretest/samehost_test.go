@@ -31,7 +31,7 @@ func TestSameHost(t *testing.T) {
 		began := time.Now()
 		process.Kill()
 		e := zretest.Next[zre.Exit](a)
-		if took := time.Since(began); e.Peer.Name != "ipc" || e.Reason != zre.Crashed || took > 100*time.Millisecond {
+		if took := time.Since(began); e.Peer.Name != "ipc" || e.Reason != zre.ReasonCrashed || took > 100*time.Millisecond {
 			t.Errorf("after %v: %s exits, %v", took, e.Peer.Name, e.Reason)
 		}
 		again := zretest.Start(t, here.Process(), zre.WithName("again"))

@@ -122,129 +122,6 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// A handler that blocks for ever stops its own peer alone, which is not read from any more, and what waits for it is bounded.
-func TestHandlerThatBlocks(t *testing.T) {
-	for _, size := range []int{500, 100_000} {
-		t.Run(fmt.Sprint("of ", size), func(t *testing.T) {
-			inPairsOfThree(t, func(t *testing.T, node *zre.Node, a, b *zretest.Watched) {
-				var forA, forB atomic.Int32
-				release := make(chan struct{})
-				mux := zre.NewMux()
-				mux.HandleWhisper(func(_ context.Context, e zre.Whisper) {
-					if e.Peer.UUID == a.UUID() {
-						forA.Add(1)
-						<-release
-						return
-					}
-					forB.Add(1)
-				})
-				serving(t, node, mux)
-				var flood sync.WaitGroup
-				ctx, stop := context.WithCancel(t.Context())
-				sent := 0
-				flood.Go(func() {
-					for ; sent < 20_000 && a.Whisper(ctx, node.UUID(), make([]byte, size)) == nil; sent++ {
-					}
-				})
-				pass(100 * time.Millisecond)
-				for range 2_000 {
-					if err := b.Whisper(t.Context(), node.UUID(), make([]byte, size)); err != nil {
-						t.Fatal(err)
-					}
-				}
-				pass(2 * time.Second)
-				if forA.Load() != 1 || forB.Load() != 2_000 {
-					t.Errorf("%d and %d messages were handled", forA.Load(), forB.Load())
-				}
-				stop()
-				flood.Wait()
-				if sent == 20_000 {
-					t.Error("all was read from the peer whose handler blocks")
-				}
-				for _, w := range []*zretest.Watched{a, b} {
-					if _, present := node.Peer(w.UUID()); !present {
-						t.Errorf("%s is gone", w.Name())
-					}
-				}
-				close(release) // then it goes on
-				for range 100 {
-					if pass(100 * time.Millisecond); int(forA.Load()) == sent {
-						break
-					}
-				}
-				if int(forA.Load()) != sent {
-					t.Errorf("%d of %d messages were handled", forA.Load(), sent)
-				}
-			})
-		})
-	}
-}
-
-// inPairsOfThree runs a test for a node and two watched ones that know it, on hosts of their own and in one process.
-func inPairsOfThree(t *testing.T, test func(t *testing.T, node *zre.Node, a, b *zretest.Watched)) {
-	for _, pair := range pairs {
-		t.Run(pair.name, func(t *testing.T) {
-			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-				hosts := pair.hosts(lan)
-				third := lan.Host("10.0.0.3")
-				if hosts[0] == hosts[1] {
-					third = hosts[0]
-				}
-				node := newNode(t, hosts[0])
-				a, b := zretest.Start(t, hosts[1], zre.WithName("a"), zre.WithSendTimeout(time.Minute)), zretest.Start(t, third, zre.WithName("b"))
-				for _, w := range []*zretest.Watched{a, b} {
-					found(t, node, w.UUID())
-					found(t, w.Node, node.UUID())
-				}
-				test(t, node, a, b)
-			})
-		})
-	}
-}
-
-// A handler may ask the very peer whose messages wait for it, however many those are.
-func TestRequestInAHandler(t *testing.T) {
-	for _, concurrency := range []int{1, 64} {
-		t.Run(fmt.Sprint(concurrency), func(t *testing.T) {
-			inPairsOfThree(t, func(t *testing.T, node *zre.Node, a, _ *zretest.Watched) {
-				const messages = 5_000
-				var handled atomic.Int32
-				mux := zre.NewMux()
-				mux.HandleWhisper(func(ctx context.Context, e zre.Whisper) {
-					if handled.Add(1) > 1 {
-						return
-					}
-					pass := time.NewTimer(200 * time.Millisecond) // until a is stopped by its own messages
-					<-pass.C
-					ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-					defer cancel()
-					if reply, err := node.Request(ctx, e.Peer.UUID, []byte("?")); err != nil || string(reply.Frames[0]) != "yes" {
-						t.Errorf("%q, %v", reply.Frames, err)
-					}
-				})
-				serving(t, node, mux, zre.ServeConcurrency(concurrency))
-				var sending sync.WaitGroup
-				sending.Go(func() {
-					for range messages {
-						if err := a.Whisper(t.Context(), node.UUID(), make([]byte, 3000)); err != nil {
-							t.Error(err)
-						}
-					}
-				})
-				r := zretest.Next[zre.Request](a)
-				if err := r.Reply(t.Context(), []byte("yes")); err != nil {
-					t.Error(err)
-				}
-				sending.Wait()
-				pass(5 * time.Second)
-				if handled.Load() != messages {
-					t.Errorf("%d messages were handled", handled.Load())
-				}
-			})
-		})
-	}
-}
-
 // A handler that panics, or ends its goroutine, ends nothing else.
 func TestHandlerThatPanics(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
@@ -353,14 +230,14 @@ func TestServeEnds(t *testing.T) {
 		pass(time.Second)
 		began := time.Now()
 		err := stop()
-		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "2 peers") {
+		if !errors.Is(err, context.Canceled) || !strings.HasSuffix(err.Error(), "returned: 2") {
 			t.Errorf("Serve returned %v", err)
 		}
 		if took := time.Since(began); took != 5*time.Second {
 			t.Errorf("it took %v", took)
 		}
 		next := make(map[uuid.UUID]int)
-		for event := range node.All(within(t, time.Second)) {
+		for event := range node.AllEvents(within(t, time.Second)) {
 			w, ok := event.(zre.Whisper)
 			if !ok {
 				continue
@@ -378,6 +255,30 @@ func TestServeEnds(t *testing.T) {
 	})
 }
 
+// Each peer gets a worker, also when several have something at the same moment: one whose handler blocks never has two lanes.
+func TestEachPeerHasAWorker(t *testing.T) {
+	for round := range 20 {
+		inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+			var running atomic.Int32
+			release := make(chan struct{})
+			mux := zre.NewMux()
+			mux.HandleWhisper(func(context.Context, zre.Whisper) { running.Add(1); <-release })
+			node, a, b, _ := trio(t, lan, func(*zre.Node) zre.Handler { return mux })
+			pass(time.Duration(round) * time.Millisecond)
+			for _, w := range []*zretest.Watched{a, b} {
+				if err := w.Whisper(t.Context(), node.UUID(), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			pass(time.Second)
+			if running.Load() != 2 {
+				t.Errorf("round %d: %d handlers run", round, running.Load())
+			}
+			close(release)
+		})
+	}
+}
+
 // One at a time may take the events.
 func TestServeBesideOthers(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
@@ -392,7 +293,7 @@ func TestServeBesideOthers(t *testing.T) {
 		synctest.Wait()
 		for name, f := range map[string]func(){
 			"Serve":  func() { node.Serve(t.Context(), zre.NewMux()) },
-			"All":    func() { node.All(t.Context())(func(zre.Event) bool { return false }) },
+			"All":    func() { node.AllEvents(t.Context())(func(zre.Event) bool { return false }) },
 			"Events": func() { node.Events() },
 		} {
 			func() {
@@ -403,83 +304,6 @@ func TestServeBesideOthers(t *testing.T) {
 				}()
 				f()
 			}()
-		}
-	})
-}
-
-func TestSubscribe(t *testing.T) {
-	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		node := newNode(t, lan.Host("10.0.0.1"))
-		whispers := zre.SubscribeTo(func(e zre.Event) bool { _, ok := e.(zre.Whisper); return ok })
-		all := node.Subscribe(t.Context())
-		first := node.Subscribe(t.Context(), whispers, zre.SubscribeBuffer(3))
-		last := node.Subscribe(t.Context(), whispers, zre.SubscribeBuffer(3), zre.SubscribeLatest())
-		ctx, cancel := context.WithCancel(t.Context())
-		short := node.Subscribe(ctx)
-		cancel()
-		for range short {
-			t.Error("an event after the end of the subscription")
-		}
-		mux, handled := zre.NewMux(), 0
-		mux.HandleWhisper(func(_ context.Context, e zre.Whisper) { handled++; e.Recycle() })
-		serving(t, node, mux)
-		a := zretest.Start(t, lan.Host("10.0.0.2"))
-		found(t, a.Node, node.UUID())
-		send := func(from, to int) {
-			for i := from; i < to; i++ {
-				if err := a.Whisper(t.Context(), node.UUID(), fmt.Append(nil, i)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			pass(100 * time.Millisecond)
-		}
-		take := func(c <-chan zre.Event) (list []string) {
-			for {
-				synctest.Wait()
-				select {
-				case event, ok := <-c:
-					switch e := event.(type) {
-					case zre.Whisper:
-						list = append(list, string(e.Frames[0]))
-						e.Recycle()
-					case zre.Missed:
-						list = append(list, fmt.Sprint("missed ", e.Events))
-					case nil:
-						list = append(list, fmt.Sprint("open ", ok))
-						return list
-					default:
-						list = append(list, fmt.Sprintf("%T", e))
-					}
-				default:
-					return list
-				}
-			}
-		}
-		send(0, 1) // which is in the hands of the goroutine that passes it on
-		send(1, 10)
-		equal(t, "the first", take(first), []string{"0", "1", "2", "3", "missed 6"})
-		equal(t, "the last", take(last), []string{"0", "missed 6", "7", "8", "9"})
-		send(10, 12)
-		equal(t, "the first, later", take(first), []string{"10", "11"})
-		equal(t, "the last, later", take(last), []string{"10", "11"})
-		send(12, 13)
-		send(13, 18)
-		<-first
-		send(18, 19)
-		equal(t, "the first, in between", take(first), []string{"13", "14", "15", "missed 2", "18"})
-		got := take(all)
-		if len(got) != 20 || got[0] != "zre.Enter" || got[19] != "18" {
-			t.Errorf("the subscriber to all got %q", got)
-		}
-		if handled != 19 {
-			t.Errorf("%d whispers were handled", handled)
-		}
-		node.Close()
-		if got := take(all); got[len(got)-1] != "open false" {
-			t.Errorf("after Close: %q", got)
-		}
-		if _, open := <-node.Subscribe(t.Context()); open {
-			t.Error("a subscription to a closed node")
 		}
 	})
 }

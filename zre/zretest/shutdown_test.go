@@ -94,21 +94,21 @@ func TestCloseTellsWhatIsLost(t *testing.T) {
 					t.Errorf("a second Close returns %v, the first %v", again, err)
 				}
 				if test.complete {
-					if err != nil || got != count || exit.Reason != zre.Left {
+					if err != nil || got != count || exit.Reason != zre.ReasonLeft {
 						t.Errorf("bob got %d of %d, and alice %v; Close: %v", got, count, exit.Reason, err)
 					}
 					return
 				}
 				var lost *zre.LostError
 				if !errors.As(err, &lost) || lost.UUID != bob.UUID() || lost.Name != "bob" || lost.Messages != count-got ||
-					exit.Reason != zre.LostMessages || !errors.Is(err, context.DeadlineExceeded) {
+					exit.Reason != zre.ReasonLostMessages || !errors.Is(err, context.DeadlineExceeded) {
 					t.Fatalf("bob got %d of %d, and alice %v; Close: %v", got, count, exit.Reason, err)
 				}
-				if most := int64(count-got) * (mebibyte + 100); lost.Octets > most || lost.Octets <= most-2*mebibyte {
-					t.Errorf("%d octets of %d messages are lost", lost.Octets, lost.Messages)
+				if most := int64(count-got) * (mebibyte + 100); lost.Bytes > most || lost.Bytes <= most-2*mebibyte {
+					t.Errorf("%d octets of %d messages are lost", lost.Bytes, lost.Messages)
 				}
 				text := fmt.Sprintf("close: peer bob (%s): %d messages were not sent (%d bytes): the linger time of %v was over",
-					bob.UUID(), lost.Messages, lost.Octets, test.linger)
+					bob.UUID(), lost.Messages, lost.Bytes, test.linger)
 				if err.Error() != text {
 					t.Errorf("the error is %q, want %q", err, text)
 				}
@@ -139,9 +139,9 @@ func TestShutdownOfSeveral(t *testing.T) {
 		}
 		pass(time.Second)
 		for i, n := range hosts {
-			want, reason := counts[i], zre.Left
+			want, reason := counts[i], zre.ReasonLeft
 			if i == 0 {
-				want, reason = want-lost[0].Messages, zre.LostMessages
+				want, reason = want-lost[0].Messages, zre.ReasonLostMessages
 			}
 			if exit := exitOf(n, alice.UUID()); whispers(n.Seen(), alice.UUID()) != want || exit.Reason != reason {
 				t.Errorf("%s got %d messages, want %d; alice %v", n.Name(), whispers(n.Seen(), alice.UUID()), want, exit.Reason)
@@ -212,7 +212,7 @@ func TestShutdownUnderFlood(t *testing.T) {
 					t.Fatal(err)
 				}
 				if all {
-					for e := range alice.All(t.Context()) {
+					for e := range alice.AllEvents(t.Context()) {
 						if _, ok := e.(zre.Enter); ok {
 							break
 						}
@@ -242,7 +242,7 @@ func TestShutdownUnderFlood(t *testing.T) {
 				}
 				flood.Wait()
 				exit := exitOf(bob, alice.UUID())
-				if got := whispers(bob.Seen(), alice.UUID()); got != 60 || exit.Reason != zre.Left {
+				if got := whispers(bob.Seen(), alice.UUID()); got != 60 || exit.Reason != zre.ReasonLeft {
 					t.Errorf("bob got %d of 60, and alice %v", got, exit.Reason)
 				}
 			})
@@ -272,7 +272,7 @@ func TestCloseBesideShutdown(t *testing.T) {
 		if took := time.Since(began); took < time.Second || took > 1200*time.Millisecond {
 			t.Errorf("it took %v", took)
 		}
-		if exit := exitOf(bob, alice.UUID()); exit.Reason != zre.LostMessages {
+		if exit := exitOf(bob, alice.UUID()); exit.Reason != zre.ReasonLostMessages {
 			t.Errorf("alice exits: %v", exit.Reason)
 		}
 	})
@@ -337,7 +337,7 @@ func TestCloseWithinProcess(t *testing.T) {
 		bob.Resume()
 		exit := exitOf(bob, alice.UUID())
 		synctest.Wait()
-		if got := whispers(bob.Seen(), alice.UUID()); got != 3000 || exit.Reason != zre.Left {
+		if got := whispers(bob.Seen(), alice.UUID()); got != 3000 || exit.Reason != zre.ReasonLeft {
 			t.Errorf("bob got %d of 3000, and alice %v", got, exit.Reason)
 		}
 	})
@@ -357,7 +357,7 @@ func TestFarewellWithoutGoodbye(t *testing.T) {
 					f.Whisper(alice.UUID(), make([]byte, mebibyte))
 				}
 				f.Stop()
-				if exit := exitOf(alice, f.UUID()); exit.Reason != zre.Left {
+				if exit := exitOf(alice, f.UUID()); exit.Reason != zre.ReasonLeft {
 					t.Errorf("it exits: %v", exit.Reason)
 				}
 			})

@@ -78,7 +78,7 @@ func beacons(t *testing.T, h *zretest.Host, _ *zretest.Watched, f *zretest.Forei
 // pings sends a PING as the peer, on a connection that began without HELLO.
 func pings(t *testing.T, h *zretest.Host, a *zretest.Watched, f *zretest.Foreign) func() {
 	return func() {
-		nc, err := h.Dial(t.Context(), "tcp", strings.TrimPrefix(a.Endpoint(), "tcp://"))
+		nc, err := h.Dial(t.Context(), "tcp", strings.TrimPrefix(endpointOf(a), "tcp://"))
 		if err != nil {
 			t.Error(err)
 			return

@@ -74,7 +74,7 @@ func TestStaticPeerComesAndGoes(t *testing.T) {
 			} else {
 				node.Close()
 			}
-			if e := zretest.Next[zre.Exit](a); (e.Reason == zre.Left) != (i%2 != 0) {
+			if e := zretest.Next[zre.Exit](a); (e.Reason == zre.ReasonLeft) != (i%2 != 0) {
 				t.Errorf("%s: %v", name, e.Reason)
 			}
 		}

@@ -132,7 +132,7 @@ func startPod(t *testing.T, lan *zretest.LAN, s *nameServer, ip string, options 
 	t.Helper()
 	began := time.Now()
 	w := zretest.Start(t, &pod{lan.Host(ip), s}, append(options, zre.WithName(ip), zre.WithListen("tcp://*:5671"),
-		zre.WithSRV("robots.example"), zre.WithResolver("10.0.0.53"))...)
+		zre.WithSRV("robots.example"), zre.WithDNSServer("10.0.0.53"))...)
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("Start took %v", took)
 	}
@@ -292,7 +292,7 @@ func TestSourcesAtRunTime(t *testing.T) {
 		far["hub"] = zretest.Start(t, lan.Host("10.0.5.1"), zre.WithName("hub"), zre.WithGossipBind("tcp://*:5672"))
 		far["member"] = zretest.Start(t, lan.Host("10.0.6.1"), zre.WithName("member"), zre.WithGossipConnect("tcp://10.0.5.1:5672"))
 
-		node, err := zre.NewNode(zre.WithNetwork(&pod{lan.Host("10.0.1.1"), &s}), zre.WithResolver("10.0.0.53"), zre.WithPeers("tcp://10.0.9.9:5671"))
+		node, err := zre.NewNode(zre.WithNetwork(&pod{lan.Host("10.0.1.1"), &s}), zre.WithDNSServer("10.0.0.53"), zre.WithPeers("tcp://10.0.9.9:5671"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -396,7 +396,7 @@ func TestSourcesBesideStartAndClose(t *testing.T) {
 		for i := range 20 {
 			var s nameServer
 			s.silent = i%2 == 0
-			node, err := zre.NewNode(zre.WithNetwork(&pod{lan.Host(fmt.Sprintf("10.0.1.%d", i+1)), &s}), zre.WithResolver("10.0.0.53"))
+			node, err := zre.NewNode(zre.WithNetwork(&pod{lan.Host(fmt.Sprintf("10.0.1.%d", i+1)), &s}), zre.WithDNSServer("10.0.0.53"))
 			if err != nil {
 				t.Fatal(err)
 			}

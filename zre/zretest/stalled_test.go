@@ -117,7 +117,7 @@ func TestReadersThatWaitForRoom(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		const count, size = 5, 1 << 20
 		lan.Route(true)
-		options := []zre.Option{zre.WithLimits(zre.Limits{Events: 1, PartialOctets: size})}
+		options := []zre.Option{zre.WithLimits(zre.Limits{Events: 1, PartialBytes: size})}
 		for i := range count {
 			options = append(options, zre.WithPeers(fmt.Sprintf("tcp://10.0.2.%d:5671", i+1)))
 		}

@@ -103,7 +103,7 @@ func TestCallsBesideStart(t *testing.T) {
 			{"Shout", func() error { return node.Shout(t.Context(), "G") }, zre.ErrNotStarted},
 			{"Ping", func() error { _, err := node.Ping(t.Context(), uuid.New()); return err }, zre.ErrNotStarted},
 			{"Endpoint", func() error {
-				if node.Endpoint() != "" {
+				if endpointOf(node) != "" {
 					return errors.New("there is none yet")
 				}
 				return nil
@@ -185,8 +185,8 @@ func TestStartAfterOneThatFailed(t *testing.T) {
 		if err := errors.Join(node.SetState(zre.StateProcessing), node.Join("G")); err != nil {
 			t.Error(err)
 		}
-		if node.Endpoint() != "" {
-			t.Errorf("it is at %s", node.Endpoint())
+		if endpointOf(node) != "" {
+			t.Errorf("it is at %s", endpointOf(node))
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(broken)

@@ -79,7 +79,7 @@ func TestGoodbye(t *testing.T) {
 				case zre.Whisper:
 					whispers++
 				case zre.Exit:
-					if exits++; e.Reason != zre.Left {
+					if exits++; e.Reason != zre.ReasonLeft {
 						t.Errorf("exit: %v", e.Reason)
 					}
 				}
@@ -101,7 +101,7 @@ func TestKillIsSeenAtOnce(t *testing.T) {
 		pass(20 * time.Second)
 		began := time.Now()
 		host.Kill()
-		if e := zretest.Next[zre.Exit](a); e.Reason != zre.Crashed {
+		if e := zretest.Next[zre.Exit](a); e.Reason != zre.ReasonCrashed {
 			t.Errorf("exit: %v", e.Reason)
 		}
 		if took := time.Since(began); took > 100*time.Millisecond {

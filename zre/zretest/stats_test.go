@@ -76,7 +76,7 @@ func TestStats(t *testing.T) {
 			t.Error("figures of a peer that left")
 		}
 		st = a.Stats()
-		if st.Sent != all || st.Peers != 0 || st.Exits[zre.Left] != 3 || st.Lost != 0 || st.Sessions["ready"] != 0 {
+		if st.Sent != all || st.Peers != 0 || st.Exits[zre.ReasonLeft] != 3 || st.Lost != 0 || st.Sessions["ready"] != 0 {
 			t.Errorf("figures after they left: %+v", st)
 		}
 		a.Close()
@@ -113,7 +113,7 @@ func TestStatsOfSlowPeer(t *testing.T) {
 		far.Kill()
 		pass(5 * time.Second)
 		st = a.Stats()
-		if st.Exits[zre.Crashed] != 1 || st.Lost == 0 || st.Lost > count || st.QueuedMessages != 0 || st.QueueMemory != 0 {
+		if st.Exits[zre.ReasonCrashed] != 1 || st.Lost == 0 || st.Lost > count || st.QueuedMessages != 0 || st.QueueMemory != 0 {
 			t.Errorf("figures after the receiver's end: %+v", st)
 		}
 		lost := st.Lost
@@ -131,7 +131,7 @@ func TestStatsOfSlowPeer(t *testing.T) {
 func TestStatsWithDiscard(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"))
-		b := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("b"), zre.WithDiscard())
+		b := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("b"), zre.WithSendOnly())
 		zretest.Next[zre.Enter](a)
 		for range 5 {
 			if err := a.Whisper(t.Context(), b.UUID(), []byte("x")); err != nil {
@@ -158,7 +158,7 @@ func TestStatsBeforeStart(t *testing.T) {
 			t.Errorf("%s: %+v, %v", transport, got, ok)
 		}
 	}
-	if len(st.Exits) != int(zre.Unreachable) || len(st.Sessions) != 8 || !st.Started.IsZero() || st.Limits.Events == 0 {
+	if len(st.Exits) != int(zre.ReasonUnreachable) || len(st.Sessions) != 8 || !st.Started.IsZero() || st.Limits.Events == 0 {
 		t.Errorf("figures: %+v", st)
 	}
 	for reason := range maps.Keys(st.Exits) {

@@ -45,7 +45,7 @@ func TestNoEventAfterClose(t *testing.T) {
 	}{
 		{"All, closed in the loop", func(t *testing.T, node *zre.Node) (after int) {
 			closed := false
-			for range node.All(t.Context()) {
+			for range node.AllEvents(t.Context()) {
 				if closed {
 					after++
 					continue
@@ -57,7 +57,7 @@ func TestNoEventAfterClose(t *testing.T) {
 		}},
 		{"All, closed elsewhere", func(t *testing.T, node *zre.Node) (after int) {
 			closed := make(chan struct{})
-			for range node.All(t.Context()) {
+			for range node.AllEvents(t.Context()) {
 				select {
 				case <-closed:
 					after++
@@ -72,11 +72,11 @@ func TestNoEventAfterClose(t *testing.T) {
 			return after
 		}},
 		{"All, closed between two loops", func(t *testing.T, node *zre.Node) (after int) {
-			for range node.All(t.Context()) {
+			for range node.AllEvents(t.Context()) {
 				break
 			}
 			node.Close()
-			for range node.All(t.Context()) {
+			for range node.AllEvents(t.Context()) {
 				after++
 			}
 			return after
@@ -116,9 +116,9 @@ func TestNoEventAfterClose(t *testing.T) {
 
 // Two that take events at once would share them at random. The second one panics, and says what to do.
 func TestTwoTakers(t *testing.T) {
-	const again, afterEvents, beside = "run one at a time", "after Node.Events was called", "while a loop over Node.All"
+	const again, afterEvents, beside = "run one at a time", "after Node.Events was called", "while a loop over Node.AllEvents"
 	loop := func(ctx context.Context, node *zre.Node) {
-		for range node.All(ctx) {
+		for range node.AllEvents(ctx) {
 		}
 	}
 	for _, test := range []struct {
@@ -132,7 +132,7 @@ func TestTwoTakers(t *testing.T) {
 			loop(t.Context(), node)
 		}},
 		{"All within All", again, func(t *testing.T, node *zre.Node) {
-			for range node.All(t.Context()) {
+			for range node.AllEvents(t.Context()) {
 				loop(t.Context(), node)
 			}
 		}},
@@ -146,7 +146,7 @@ func TestTwoTakers(t *testing.T) {
 			node.Events()
 		}},
 		{"Events within All", beside, func(t *testing.T, node *zre.Node) {
-			for range node.All(t.Context()) {
+			for range node.AllEvents(t.Context()) {
 				node.Events()
 			}
 		}},
@@ -179,7 +179,7 @@ func TestTakersInTurn(t *testing.T) {
 			}
 		}
 		for range 10 {
-			for event := range node.All(t.Context()) {
+			for event := range node.AllEvents(t.Context()) {
 				take(event)
 				break
 			}
@@ -187,7 +187,7 @@ func TestTakersInTurn(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			for event := range node.All(t.Context()) {
+			for event := range node.AllEvents(t.Context()) {
 				take(event)
 				break
 			}
@@ -195,14 +195,14 @@ func TestTakersInTurn(t *testing.T) {
 		<-done
 		func() {
 			defer func() { recover() }()
-			for event := range node.All(t.Context()) {
+			for event := range node.AllEvents(t.Context()) {
 				take(event)
 				panic("in the body")
 			}
 		}()
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		for event := range node.All(ctx) {
+		for event := range node.AllEvents(ctx) {
 			take(event)
 			cancel()
 		}
@@ -216,7 +216,7 @@ func TestTakersInTurn(t *testing.T) {
 		if err := node.Close(); err != nil {
 			t.Error(err)
 		}
-		for range node.All(t.Context()) { // where nothing is taken any more, there is no misuse
+		for range node.AllEvents(t.Context()) { // where nothing is taken any more, there is no misuse
 			t.Error("an event of a closed node")
 		}
 	})

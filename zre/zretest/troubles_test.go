@@ -60,7 +60,7 @@ func TestExitOfUnreachablePeer(t *testing.T) {
 				entered := zretest.Next[zre.Enter](a)
 				began := time.Now()
 				exit := zretest.Next[zre.Exit](a)
-				if exit.Reason != zre.Unreachable || exit.Reason.String() != "unreachable" || exit.Peer.UUID != entered.Peer.UUID {
+				if exit.Reason != zre.ReasonUnreachable || exit.Reason.String() != "unreachable" || exit.Peer.UUID != entered.Peer.UUID {
 					t.Errorf("exit: %+v", exit)
 				}
 				if !errors.Is(exit.Err, syscall.EHOSTUNREACH) || !strings.Contains(exit.Err.Error(), "dial") {
@@ -149,7 +149,7 @@ func TestUnreachableBothWays(t *testing.T) {
 		pass(5 * time.Minute)
 		equal(t, "problems of a", problems(a), []string{"unreachable " + b.UUID().String()})
 		equal(t, "problems of b", problems(b), []string{"unreachable " + a.UUID().String()})
-		if p := a.Problems()[0]; !errors.Is(p.Err, syscall.EHOSTUNREACH) || p.From().UUID != b.UUID() || p.From().Endpoint != b.Endpoint() {
+		if p := a.Problems()[0]; !errors.Is(p.Err, syscall.EHOSTUNREACH) || p.From().UUID != b.UUID() || p.From().Endpoint != endpointOf(b) {
 			t.Errorf("problem: %v of %+v", p, p.From())
 		}
 		hosts[0].up.Store(false)
@@ -272,7 +272,7 @@ func TestAddressTaken(t *testing.T) {
 		}},
 		{"by a node of ours", func(t *testing.T, h *zretest.Host) (string, func()) {
 			b := zretest.Start(t, h)
-			return b.Endpoint(), func() { b.Close() }
+			return endpointOf(b), func() { b.Close() }
 		}},
 	} {
 		for _, solved := range []string{"silent", "free"} {

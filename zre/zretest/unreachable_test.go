@@ -56,7 +56,7 @@ func (r *remote) checkGivenUp(want error) {
 	if took := time.Since(began); took < expired-late || took > expired+late {
 		r.t.Errorf("it exited after %v, want %v", took, expired)
 	}
-	if exit.Reason != zre.Unreachable || exit.Reason.String() != "unreachable" {
+	if exit.Reason != zre.ReasonUnreachable || exit.Reason.String() != "unreachable" {
 		r.t.Errorf("it exited: %v, want unreachable", exit.Reason)
 	}
 	if exit.Err == nil || want != nil && !errors.Is(exit.Err, want) {
@@ -123,7 +123,7 @@ func TestNamedEndpointLeadsNowhere(t *testing.T) {
 				inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 					far := lan.Host("10.0.0.2")
 					node := zretest.Start(t, lan.Host("10.0.0.1", "172.17.0.1/16"), logged(t, zre.WithName("node"))...)
-					peer := newCaller(t, far, manner, "10.0.0.2:50001", node.Endpoint())
+					peer := newCaller(t, far, manner, "10.0.0.2:50001", endpointOf(node))
 					peer.endpoint = "tcp://" + test.endpoint
 					stop := peer.persist(5 * time.Second)
 					r := &remote{t, node, peer.id}

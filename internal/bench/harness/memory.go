@@ -64,7 +64,7 @@ func growth(t testing.TB, r *run) {
 		met := make(chan struct{})
 		go func() {
 			count := 0
-			for event := range node.All(context.Background()) { // until the node closes
+			for event := range node.AllEvents(context.Background()) { // until the node closes
 				if _, ok := event.(zre.Enter); ok {
 					if count++; count == peers {
 						close(met)

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/sniff"
+)
+
+func (c *cli) sniff() *cobra.Command {
+	var o sniffOptions
+	cmd := &cobra.Command{
+		Use:   "sniff [options]",
+		Short: "Shows what nodes send each other, from an interface or a file.",
+		Long: `Shows what nodes send each other, a line for each beacon and message: from a network interface (Linux, as root), or from a pcap or pcapng file. It sends nothing.
+With CURVE it shows the handshake, and how much is sealed. Nodes of one host talk by unix sockets, which are not seen. docs/sniff.md tells more, also of the dissector for Wireshark.`,
+		Example: `  zre sniff --interface eth0                       what passes
+  zre sniff --interface eth0 --write zre.pcap      and keeps it, ZRE alone
+  zre sniff --read zre.pcap --json                 from a file, for programs
+  zre sniff --interface eth0 --write - | wireshark -k -i -`,
+		Annotations: map[string]string{
+			noteExit: "0 the file ended, or it was interrupted; 1 it failed, or the file is damaged; 2 wrong usage",
+			noteJSON: `With --json each line is an object with time, kind (beacon, greeting, command, message, other, sealed, malformed, gap, closed), from, to, and uuid and name of the sender where they are known. Further keys: of beacons version, port, state, key; of greetings version, mechanism; of commands command, properties; of messages message, sequence, status, endpoint, group, groups, headers, node, state, frames (size, and the beginning as text or data, base64), count (of frames, where not all are listed), octets; error.`,
+		},
+		Args:              noArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	stringFlag(cmd, &o.iface, "interface", "interface", "the network interface to look at")
+	_ = cmd.RegisterFlagCompletionFunc("interface", completeInterfaces)
+	stringFlag(cmd, &o.read, "read", "file", "a pcap or pcapng file to read, also one of gzip; - for standard input")
+	stringFlag(cmd, &o.write, "write", "file", "a pcap file to write beacons and connections of ZRE to; - for standard output, then no lines are printed")
+	numberFlag(cmd, &o.port, "port", "the UDP port of the beacons (default 5670); those with a state go to it plus 10000", 1, 55535)
+	jsonFlag(cmd, &o.json, "print a line of JSON for each beacon and message")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if (o.iface == "") == (o.read == "") {
+			return misused("want either --interface or --read")
+		}
+		return runSniff(cmd.Context(), o, c.in, c.out)
+	}
+	return cmd
+}
+
+// sniffOptions is what the options of zre sniff ask for.
+type sniffOptions struct {
+	iface, read, write string // one of the first two; write may be empty, and "-" is standard input or output
+	port               int    // of classic beacons; 0 for the default
+	json               bool
+}
+
+// runSniff shows what an interface or a file has, until ctx or the file ends, or out cannot be written.
+func runSniff(ctx context.Context, o sniffOptions, in io.Reader, out io.Writer) (err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	options := sniff.Options{BeaconPort: uint16(o.port)}
+	lines := out
+	switch o.write {
+	case "":
+	case "-":
+		options.Write, lines = out, io.Discard
+	default:
+		file, err := os.OpenFile(o.write, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+		if err != nil {
+			return fmt.Errorf("--write: %w", err)
+		}
+		defer func() { err = errors.Join(err, file.Close()) }()
+		options.Write = file
+	}
+	from := in
+	if o.read != "" && o.read != "-" {
+		file, err := os.Open(o.read)
+		if err != nil {
+			return fmt.Errorf("--read: %w", err)
+		}
+		defer file.Close()
+		from = file
+	}
+	encoder := jsonTo(lines)
+	sniffer := sniff.New(options, func(r *sniff.Record) {
+		var err error
+		if o.json {
+			err = encoder.Encode(r)
+		} else {
+			_, err = fmt.Fprintln(lines, r)
+		}
+		if err != nil {
+			cancel(err)
+		}
+	})
+	if o.read == "" {
+		return errors.Join(sniffer.Interface(ctx, o.iface), failure(ctx))
+	}
+	buffered := bufio.NewWriter(lines) // a file is read faster than it is shown
+	if o.write != "-" {
+		lines, encoder = buffered, jsonTo(buffered)
+	}
+	err = sniffer.File(ctx, from)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", plain.Text(o.read), err)
+	}
+	return errors.Join(err, buffered.Flush(), failure(ctx))
+}
+
+// failure is why a context was cancelled by a failure.
+func failure(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}

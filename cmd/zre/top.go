@@ -1,0 +1,234 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/go-zre/go-zre/zre"
+)
+
+// How often zre top draws, and asks each peer for its round trip.
+const (
+	topEvery  = time.Second
+	pingEvery = 5 * time.Second
+	pingTime  = 4 * time.Second
+)
+
+// topPeer is a line of zre top, and of its JSON.
+type topPeer struct {
+	Peer           string   `json:"peer"`
+	Name           string   `json:"name"`
+	Endpoint       string   `json:"endpoint"`
+	Transport      string   `json:"transport"`
+	State          string   `json:"state,omitempty"`
+	Groups         []string `json:"groups,omitempty"`
+	RTT            float64  `json:"rtt_ms,omitempty"`
+	Received       float64  `json:"received_per_second"`
+	ReceivedBytes  float64  `json:"received_bytes_per_second"`
+	QueuedMessages int      `json:"queued_messages"`
+	QueuedBytes    int64    `json:"queued_octets"`
+}
+
+// gauge measures the peers of a node. Its methods may be called from any goroutine.
+type gauge struct {
+	node *zre.Node
+
+	mu    sync.Mutex
+	links map[uuid.UUID]*link
+	last  time.Time
+}
+
+// link is what was measured of one peer.
+type link struct {
+	rtt             time.Duration
+	asked           time.Time
+	messages, bytes uint64 // since the last look
+}
+
+func newGauge(node *zre.Node) *gauge {
+	return &gauge{node: node, links: make(map[uuid.UUID]*link), last: time.Now()}
+}
+
+// of returns what is measured of a peer; g.mu must be held.
+func (g *gauge) of(id uuid.UUID) *link {
+	if g.links[id] == nil {
+		g.links[id] = new(link)
+	}
+	return g.links[id]
+}
+
+// count takes the events of the node until ctx ends.
+func (g *gauge) count(ctx context.Context) {
+	for event := range g.node.AllEvents(ctx) {
+		switch e := event.(type) {
+		case zre.Whisper:
+			g.add(e.Peer, e.Frames)
+		case zre.Shout:
+			g.add(e.Peer, e.Frames)
+		case zre.Request:
+			g.add(e.Peer, e.Frames)
+			_ = e.ReplyError(ctx, "zre top answers no requests") // who asked may be gone
+		case zre.Exit:
+			g.mu.Lock()
+			delete(g.links, e.Peer.UUID)
+			g.mu.Unlock()
+		}
+	}
+}
+
+func (g *gauge) add(peer *zre.Peer, frames [][]byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := g.of(peer.UUID)
+	l.messages++
+	l.bytes += uint64(sizeOf(frames))
+}
+
+// ping asks the peers whose turn it is how long they take to answer; it does not wait.
+func (g *gauge) ping(ctx context.Context) {
+	for _, p := range g.node.Peers() {
+		g.mu.Lock()
+		l := g.of(p.UUID)
+		due := time.Since(l.asked) >= pingEvery
+		if due {
+			l.asked = time.Now()
+		}
+		g.mu.Unlock()
+		if !due {
+			continue
+		}
+		go func() { // ends before the next one for this peer
+			ctx, cancel := context.WithTimeout(ctx, pingTime)
+			defer cancel()
+			took, err := g.node.Ping(ctx, p.UUID)
+			if err != nil {
+				took = 0
+			}
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			l.rtt = took
+		}()
+	}
+}
+
+// look returns the peers with their figures since the last look.
+func (g *gauge) look() (list []topPeer) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	seconds := max(time.Since(g.last).Seconds(), 1e-3)
+	g.last = time.Now()
+	for _, p := range g.node.Peers() {
+		l := g.of(p.UUID)
+		list = append(list, topPeer{
+			Peer: p.UUID.String(), Name: p.Name, Endpoint: p.Endpoint, Transport: p.Transport, State: stateOf(p.State), Groups: p.Groups,
+			RTT: float64(l.rtt.Nanoseconds()) / 1e6, Received: float64(l.messages) / seconds, ReceivedBytes: float64(l.bytes) / seconds,
+			QueuedMessages: p.QueuedMessages, QueuedBytes: p.QueuedBytes,
+		})
+		l.messages, l.bytes = 0, 0
+	}
+	return list
+}
+
+func (c *cli) top() *cobra.Command {
+	var asJSON bool
+	var groups []string
+	count := 0
+	cmd := &cobra.Command{
+		Use:   "top [options]",
+		Short: "Shows the peers of this node, live: states, round trips, rates, queues.",
+		Long: `Shows the peers of this node, live: their states, how long they take to answer a PING, how much comes from them, and what waits to be sent to them. What comes is what is whispered to this node, and what is shouted to the groups that it is in (--group).
+
+Keys: s or Tab sorts by another column, r turns the order; / filters by name, group, state or transport; Up and Down choose a peer, w or Enter whispers to it; Esc leaves a line; q quits.`,
+		Example: `  zre top --group WORK`,
+		Annotations: map[string]string{
+			noteExit: "0 it was ended; 1 it failed, or has no terminal (then use --json); 2 wrong usage",
+			noteJSON: `With --json it prints a line each second: event (peers) and peers, a list with peer, name, endpoint, transport, state, groups, rtt_ms, received_per_second, received_bytes_per_second, queued_messages and queued_octets of each.`,
+		},
+		Args:              noArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	jsonFlag(cmd, &asJSON, "print a line of JSON each second")
+	listFlag(cmd, &groups, "group", "group", "a group to join, to count what is shouted there")
+	numberFlag(cmd, &count, "count", "with --json: end after so many lines", 1, 1<<30)
+	flags := c.nodeFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if !asJSON && c.width == 0 {
+			return errors.New("standard output is no terminal: use --json")
+		}
+		node, err := flags.start(cmd.Context(), cmd, groups)
+		if err != nil {
+			return err
+		}
+		defer node.Close()
+		ctx, stop := context.WithCancel(cmd.Context())
+		defer stop()
+		g := newGauge(node)
+		go g.count(ctx)
+		if asJSON {
+			c.topLines(ctx, g, count)
+			return nil
+		}
+		program := tea.NewProgram(newTopModel(ctx, g), tea.WithContext(ctx), tea.WithInput(c.in), tea.WithOutput(c.out.writer), tea.WithoutSignalHandler())
+		if _, err = program.Run(); cmd.Context().Err() != nil {
+			return nil // by a signal
+		}
+		return err
+	}
+	return cmd
+}
+
+// topLines prints the figures each second, until ctx ends or there were so many lines.
+func (c *cli) topLines(ctx context.Context, g *gauge, count int) {
+	tick := time.NewTicker(topEvery)
+	defer tick.Stop()
+	for n := 0; count == 0 || n < count; n++ {
+		g.ping(ctx)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		list := g.look()
+		if list == nil {
+			list = []topPeer{}
+		}
+		c.json(struct {
+			Event string    `json:"event"`
+			Peers []topPeer `json:"peers"`
+		}{"peers", list})
+	}
+}
+
+// topColumns are what the table shows of a peer, and how it is sorted by that.
+var topColumns = []struct {
+	head    string
+	text    func(*topPeer) string
+	compare func(a, b *topPeer) int
+}{
+	{"NAME", func(p *topPeer) string { return p.Name }, func(a, b *topPeer) int { return strings.Compare(a.Name, b.Name) }},
+	{"STATE", func(p *topPeer) string { return cmp.Or(p.State, "-") }, func(a, b *topPeer) int { return strings.Compare(a.State, b.State) }},
+	{"BY", func(p *topPeer) string { return p.Transport }, func(a, b *topPeer) int { return strings.Compare(a.Transport, b.Transport) }},
+	{"RTT ms", func(p *topPeer) string {
+		if p.RTT == 0 {
+			return "-"
+		}
+		return fmt.Sprintf("%.2f", p.RTT)
+	}, func(a, b *topPeer) int { return cmp.Compare(b.RTT, a.RTT) }},
+	{"MSG/s", func(p *topPeer) string { return thousands(p.Received) }, func(a, b *topPeer) int { return cmp.Compare(b.Received, a.Received) }},
+	{"KB/s", func(p *topPeer) string { return thousands(p.ReceivedBytes / 1000) },
+		func(a, b *topPeer) int { return cmp.Compare(b.ReceivedBytes, a.ReceivedBytes) }},
+	{"QUEUE", func(p *topPeer) string { return fmt.Sprint(p.QueuedMessages) },
+		func(a, b *topPeer) int { return cmp.Compare(b.QueuedMessages, a.QueuedMessages) }},
+	{"GROUPS", func(p *topPeer) string { return strings.Join(p.Groups, ", ") },
+		func(a, b *topPeer) int { return slices.Compare(a.Groups, b.Groups) }},
+}

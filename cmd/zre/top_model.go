@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/plain"
+)
+
+// topModel is the screen of zre top.
+type topModel struct {
+	ctx           context.Context
+	gauge         *gauge
+	width, height int
+	peers         []topPeer
+	sort          int // of topColumns
+	reverse       bool
+	chosen        string // the UUID of a peer
+	filter        string
+	asks          byte // what is typed: 0 for keys, '/' for a filter, 'w' for a whisper
+	typed         string
+	note          string // what happened last
+}
+
+type (
+	topTick struct{}
+	topNote string
+)
+
+func newTopModel(ctx context.Context, g *gauge) *topModel {
+	return &topModel{ctx: ctx, gauge: g, width: 80, height: 24}
+}
+
+// Init implements tea.Model.
+func (m *topModel) Init() tea.Cmd { return func() tea.Msg { return topTick{} } }
+
+// Update implements tea.Model.
+func (m *topModel) Update(message tea.Msg) (tea.Model, tea.Cmd) {
+	switch message := message.(type) {
+	case tea.WindowSizeMsg:
+		m.width, m.height = message.Width, message.Height
+	case topTick:
+		m.gauge.ping(m.ctx)
+		m.peers = m.gauge.look()
+		return m, tea.Tick(topEvery, func(time.Time) tea.Msg { return topTick{} })
+	case topNote:
+		m.note = string(message)
+	case tea.PasteMsg:
+		if m.asks != 0 {
+			m.typed += message.Content
+		}
+	case tea.KeyPressMsg:
+		if message.String() == "ctrl+c" {
+			return m, tea.Quit
+		}
+		if m.asks != 0 {
+			return m, m.write(message)
+		}
+		return m, m.press(message)
+	}
+	return m, nil
+}
+
+// press does what a key asks for.
+func (m *topModel) press(key tea.KeyPressMsg) tea.Cmd {
+	m.note = ""
+	switch key.String() {
+	case "q":
+		return tea.Quit
+	case "s", "tab":
+		m.sort = (m.sort + 1) % len(topColumns)
+	case "r":
+		m.reverse = !m.reverse
+	case "/":
+		m.asks, m.typed = '/', m.filter
+	case "esc":
+		m.filter, m.chosen = "", ""
+	case "w", "enter":
+		if m.find() < 0 {
+			m.note = "choose a peer with Up and Down first"
+			break
+		}
+		m.asks, m.typed = 'w', ""
+	case "up", "k":
+		m.move(-1)
+	case "down", "j":
+		m.move(1)
+	}
+	return nil
+}
+
+// write takes a key while a line is typed.
+func (m *topModel) write(key tea.KeyPressMsg) tea.Cmd {
+	switch key.String() {
+	case "esc":
+		m.asks = 0
+	case "enter":
+		asked := m.asks
+		m.asks = 0
+		if asked == '/' {
+			m.filter = m.typed
+			return nil
+		}
+		return m.whisper()
+	case "backspace":
+		if runes := []rune(m.typed); len(runes) > 0 {
+			m.typed = string(runes[:len(runes)-1])
+		}
+	default:
+		m.typed += key.Text
+	}
+	return nil
+}
+
+// whisper sends what was typed to the chosen peer.
+func (m *topModel) whisper() tea.Cmd {
+	id, err := uuid.Parse(m.chosen)
+	if err != nil || m.typed == "" {
+		return nil
+	}
+	text := []byte(m.typed)
+	return func() tea.Msg {
+		ctx, cancel := context.WithTimeout(m.ctx, flushTime)
+		defer cancel()
+		err := m.gauge.node.Whisper(ctx, id, text)
+		if err == nil {
+			err = m.gauge.node.Flush(ctx, id)
+		}
+		if err != nil {
+			return topNote("it did not get it: " + cause(err).Error())
+		}
+		return topNote("it got the whisper")
+	}
+}
+
+// visible returns the peers that pass the filter, in order.
+func (m *topModel) visible() (list []topPeer) {
+	for _, p := range m.peers {
+		text := strings.ToLower(strings.Join([]string{p.Name, p.Peer, p.State, p.Transport, strings.Join(p.Groups, " ")}, " "))
+		if strings.Contains(text, strings.ToLower(m.filter)) {
+			list = append(list, p)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b topPeer) int {
+		if m.reverse {
+			a, b = b, a
+		}
+		return topColumns[m.sort].compare(&a, &b)
+	})
+	return list
+}
+
+// find returns the place of the chosen peer among those that are visible; -1 if there is none.
+func (m *topModel) find() int {
+	return slices.IndexFunc(m.visible(), func(p topPeer) bool { return p.Peer == m.chosen })
+}
+
+// move chooses another peer.
+func (m *topModel) move(by int) {
+	list := m.visible()
+	if len(list) == 0 {
+		return
+	}
+	at := m.find()
+	if at < 0 && by < 0 {
+		at = len(list)
+	}
+	m.chosen = list[min(max(at+by, 0), len(list)-1)].Peer
+}
+
+// View implements tea.Model.
+func (m *topModel) View() tea.View {
+	v := tea.NewView(strings.Join(m.lines(), "\n"))
+	v.AltScreen = true
+	v.WindowTitle = "zre top"
+	return v
+}
+
+// lines draws the screen.
+func (m *topModel) lines() []string {
+	list := m.visible()
+	first := fmt.Sprintf("%s, by %s", plural(len(m.peers), "peer"), topColumns[m.sort].head)
+	if m.filter != "" {
+		first = fmt.Sprintf("%d of %s with %s", len(list), first, inQuotes(m.filter))
+	}
+	rows := [][]string{nil}
+	for _, c := range topColumns {
+		rows[0] = append(rows[0], c.head)
+	}
+	space := max(m.height-3, 1)
+	from := max(0, min(m.find()-space/2, len(list)-space))
+	for _, p := range list[from:min(from+space, len(list))] {
+		var r []string
+		for _, c := range topColumns {
+			r = append(r, plain.Text(c.text(&p)))
+		}
+		rows = append(rows, r)
+	}
+	lines := []string{plain.Truncate(first, m.width)}
+	for i, text := range layOut(rows, m.width) {
+		switch {
+		case i == 0:
+			text = "\x1b[1m" + text + "\x1b[0m"
+		case list[from+i-1].Peer == m.chosen:
+			text = "\x1b[7m" + plain.Pad(text, m.width) + "\x1b[0m"
+		}
+		lines = append(lines, text)
+	}
+	for len(lines) < m.height-1 {
+		lines = append(lines, "")
+	}
+	return append(lines, m.bottom())
+}
+
+// bottom is the last line: what is typed, what happened, or the keys.
+func (m *topModel) bottom() string {
+	text := "s sorts  r turns  / filters  Up Down choose  w whispers  q quits"
+	switch {
+	case m.asks == '/':
+		text = "filter: " + plain.Text(m.typed) + "_"
+	case m.asks == 'w':
+		text = "whisper: " + plain.Text(m.typed) + "_"
+	case m.note != "":
+		text = plain.Text(m.note)
+	}
+	return plain.Truncate(text, m.width)
+}

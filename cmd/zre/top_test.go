@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/zre"
+)
+
+// typeKeys presses keys; a word in <> is a key's name.
+func typeKeys(m *topModel, keys string) (last tea.Cmd) {
+	names := map[string]tea.Key{"<up>": {Code: tea.KeyUp}, "<down>": {Code: tea.KeyDown}, "<enter>": {Code: tea.KeyEnter}, "<esc>": {Code: tea.KeyEscape},
+		"<back>": {Code: tea.KeyBackspace}}
+	for keys != "" {
+		var key tea.Key
+		if end := strings.Index(keys, ">"); keys[0] == '<' && end > 0 {
+			key, keys = names[keys[:end+1]], keys[end+1:]
+		} else {
+			r := []rune(keys)[0]
+			key, keys = tea.Key{Code: r, Text: string(r)}, keys[len(string(r)):]
+		}
+		_, last = m.Update(tea.KeyPressMsg(key))
+	}
+	return last
+}
+
+func TestTopScreen(t *testing.T) {
+	m := newTopModel(t.Context(), nil)
+	m.peers = []topPeer{
+		{Peer: uuid.NewString(), Name: "bob\x1b[2J", Transport: "tcp", RTT: 2, Received: 7},
+		{Peer: uuid.NewString(), Name: strings.Repeat("東", 40), Transport: "ipc", State: "idle", Groups: []string{"G", "ש\u202e"}, Received: 1200},
+		{Peer: uuid.NewString(), Name: "carol", Transport: "tcp", RTT: 9, QueuedMessages: 12},
+	}
+	names := func() (list string) {
+		for _, p := range m.visible() {
+			list += string([]rune(p.Name)[0])
+		}
+		return list
+	}
+	for _, step := range []struct{ keys, names, says string }{
+		{"", "bc東", "3 peers, by NAME"},
+		{"r", "東cb", "by NAME"},
+		{"r", "bc東", "q quits"},
+		{"sss", "cb東", "by RTT ms"},
+		{"s", "東bc", "1,200"},
+		{"/cAx", "東bc", "filter: cAx_"},
+		{"<back><enter>", "c", `1 of 3 peers, by MSG/s with "cA"`},
+		{"w", "c", "choose a peer with Up and Down first"},
+		{"<down>wh\x1b", "c", `whisper: h\x1b_`},
+		{"<esc><esc>", "東bc", "3 peers"},
+		{"/zzz<enter><down>", "", `0 of 3 peers`},
+		{"/<esc><esc>", "東bc", "3 peers"},
+	} {
+		typeKeys(m, step.keys)
+		for _, size := range [][2]int{{90, 12}, {40, 6}, {8, 2}} {
+			m.Update(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
+			lines := m.lines()
+			if text := strings.Join(lines, "\n"); names() != step.names || size[0] == 90 && !strings.Contains(text, step.says) {
+				t.Errorf("after %q: %s, want %s; want it to say %q:\n%s", step.keys, names(), step.names, step.says, text)
+			}
+			for _, line := range lines {
+				line = strings.NewReplacer("\x1b[1m", "", "\x1b[7m", "", "\x1b[0m", "").Replace(line)
+				if plain.Width(line) > size[0] || strings.ContainsAny(line, "\x1b\u202e") {
+					t.Errorf("after %q in %d columns: %q", step.keys, size[0], line)
+				}
+			}
+			if len(lines) > max(size[1], 4) {
+				t.Errorf("%d lines of %d", len(lines), size[1])
+			}
+		}
+	}
+	if cmd := typeKeys(m, "q"); cmd == nil {
+		t.Error("q does not quit")
+	}
+}
+
+// The figures are of what comes, and the whisper of what is typed arrives.
+func TestTop(t *testing.T) {
+	t.Parallel()
+	port := freePort()
+	status := make(chan int, 1)
+	var out, errs bytes.Buffer
+	go func() { status <- execute(on(port, "top", "--json", "--count", "3", "--group", "G"), nil, &out, &errs) }()
+	node := startNode(t, port, "busy", "G")
+	peer := nextEvent[zre.Join](t, node).Peer
+	for range 10 {
+		if err := node.Shout(t.Context(), "G", make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		if err := node.Whisper(t.Context(), peer.UUID, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := <-status; got != 0 || errs.Len() > 0 {
+		t.Fatalf("status %d, %q", got, &errs)
+	}
+	var messages, size, rtt float64
+	lines := json.NewDecoder(&out)
+	for lines.More() {
+		var l struct{ Peers []topPeer }
+		if err := lines.Decode(&l); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range l.Peers {
+			messages, size, rtt = messages+p.Received, size+p.ReceivedBytes, max(rtt, p.RTT)
+		}
+	}
+	if messages < 15 || messages > 25 || size < 7500 || size > 13_000 || rtt <= 0 {
+		t.Errorf("%.1f messages/s, %.0f bytes/s, %.3f ms", messages, size, rtt)
+	}
+	if status, out, errs := runZre(on(port, "top")...); status != 1 || out != "" || !strings.Contains(errs, "no terminal: use --json") {
+		t.Errorf("status %d, %q, %q", status, out, errs)
+	}
+}
+
+func TestTopWhispers(t *testing.T) {
+	t.Parallel()
+	port := freePort()
+	node, receiver := startNode(t, port, "top"), startNode(t, port, "receiver")
+	nextEvent[zre.Enter](t, node)
+	m := newTopModel(t.Context(), newGauge(node))
+	m.Update(topTick{})
+	message := typeKeys(m, "<down>whi 東京<enter>")()
+	if e := nextEvent[zre.Whisper](t, receiver); string(e.Frames[0]) != "hi 東京" {
+		t.Errorf("it heard %q", e.Frames)
+	}
+	m.Update(message)
+	if !strings.Contains(m.bottom(), "it got the whisper") {
+		t.Errorf("%q", m.bottom())
+	}
+	receiver.Close()
+	nextEvent[zre.Exit](t, node)
+	m.Update(typeKeys(m, "wx<enter>")())
+	if !strings.Contains(m.bottom(), "it did not get it") {
+		t.Errorf("%q", m.bottom())
+	}
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/google/uuid"
+
+	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/zre"
+)
+
+// say does what a typed line asks for. It waits while a peer's queue is full.
+func (r *room) say(ctx context.Context, line string) error {
+	command, rest, _ := strings.Cut(line, " ")
+	switch {
+	case strings.TrimSpace(line) == "":
+		return nil
+	case strings.HasPrefix(line, "//"):
+		return r.shout(ctx, line[1:])
+	case command == "/who":
+		r.who()
+		return nil
+	case command == "/help":
+		for _, line := range help {
+			r.notice("%s", line)
+		}
+		return nil
+	case command == "/msg":
+		return r.whisper(ctx, rest)
+	case command == "/away":
+		return r.set(zre.StateProcessing, "you are away")
+	case command == "/back":
+		return r.set(zre.StateIdle, "you are back")
+	case strings.HasPrefix(line, "/"):
+		return fmt.Errorf("there is no command %s; try %s", plain.Truncate(plain.Text(command), 40), commands)
+	}
+	return r.shout(ctx, line)
+}
+
+// shout says a text to the group.
+func (r *room) shout(ctx context.Context, text string) error {
+	r.show(entry{kind: own, from: plain.Text(r.node.Name()), text: plain.Text(text)})
+	err := r.node.Shout(ctx, r.group, []byte(text))
+	if err == nil && len(r.node.PeersIn(r.group)) == 0 {
+		return errors.New("nobody heard that: nobody else is here")
+	}
+	return err
+}
+
+// set changes the state that the others see.
+func (r *room) set(state zre.State, text string) error {
+	if err := r.node.SetState(state); err != nil {
+		return err
+	}
+	r.notice("%s", text)
+	r.roster()
+	return nil
+}
+
+// whisper sends to one member what follows its name.
+func (r *room) whisper(ctx context.Context, rest string) error {
+	rest = strings.TrimLeft(rest, " ")
+	found, message := find(r.node.PeersIn(r.group), rest)
+	switch {
+	case rest == "":
+		return errors.New("to whom? /msg NAME TEXT")
+	case len(found) == 0:
+		name, _, _ := strings.Cut(rest, " ")
+		return fmt.Errorf("nobody here is called \"%s\"; /who lists who is", plain.Truncate(plain.Text(name), 60))
+	case len(found) > 1:
+		return ambiguous(found)
+	case strings.TrimSpace(message) == "":
+		return fmt.Errorf("what? /msg %s TEXT", printable(found[0]))
+	}
+	r.show(entry{kind: ownWhisper, from: printable(found[0]), text: plain.Text(message)})
+	return r.node.Whisper(ctx, found[0].UUID, []byte(message))
+}
+
+// ambiguous refuses to choose between peers of one name, and shows how to.
+func ambiguous(peers []*zre.Peer) error {
+	list := make([]string, len(peers))
+	for i, peer := range peers {
+		digits := hexOf(peer.UUID)
+		n := 4
+		for slices.ContainsFunc(peers, func(other *zre.Peer) bool {
+			return other.UUID != peer.UUID && strings.HasPrefix(hexOf(other.UUID), digits[:n])
+		}) {
+			n++
+		}
+		list[i] = fmt.Sprintf("/msg %s#%s TEXT for the one at %s", plain.Text(peer.Name), digits[:n], plain.Text(peer.Endpoint))
+	}
+	return fmt.Errorf("%d here are called %s: %s", len(peers), plain.Text(peers[0].Name), strings.Join(list, ", "))
+}
+
+// find returns the peers that a text names at its beginning, and what follows the name. A peer is named as it is called, or as that is printed,
+// with or without "#" and the beginning of its UUID, or by "#" and that alone. A name may have spaces: of several that fit the longest counts.
+func find(peers []*zre.Peer, text string) (found []*zre.Peer, rest string) {
+	longest := 0
+	for _, peer := range peers {
+		n := 0
+		for _, name := range []string{peer.Name, printable(peer), ""} {
+			n = max(n, named(text, name, peer.UUID))
+		}
+		switch {
+		case n == 0 || n < longest:
+			continue
+		case n > longest:
+			longest, found = n, nil
+		}
+		found = append(found, peer)
+	}
+	return found, strings.TrimPrefix(text[longest:], " ")
+}
+
+// named returns how long the name of a peer is at the beginning of text; 0 if it is not there.
+func named(text, name string, id uuid.UUID) int {
+	rest, ok := strings.CutPrefix(text, name)
+	if !ok {
+		return 0
+	}
+	if digits, ok := strings.CutPrefix(rest, "#"); ok {
+		digits, _, _ = strings.Cut(digits, " ")
+		if digits != "" && strings.HasPrefix(hexOf(id), strings.ToUpper(digits)) {
+			return len(name) + 1 + len(digits)
+		}
+	}
+	if rest == "" || strings.HasPrefix(rest, " ") {
+		return len(name)
+	}
+	return 0
+}
+
+// who lists the members.
+func (r *room) who() {
+	you := "you"
+	if m := mark(r.node.State()); m != "" {
+		you += ", " + m
+	}
+	r.notice("%s (%s)", plain.Text(r.node.Name()), you)
+	peers := r.node.PeersIn(r.group)
+	names := map[string]int{plain.Text(r.node.Name()): 1}
+	for _, peer := range peers {
+		names[printable(peer)]++
+	}
+	for _, peer := range peers {
+		name := printable(peer)
+		m := member{id: peer.UUID, name: name, mark: mark(peer.State), alike: names[name] > 1}
+		r.notice("%s at %s, by %s", m, plain.Text(peer.Endpoint), peer.Transport)
+	}
+}
+
+// trouble tells of a problem that somebody who chats can do something about.
+func (r *room) trouble(e zre.Problem) {
+	about, cause := plain.Text(e.About), plain.Text(fmt.Sprint(e.Err))
+	switch {
+	case e.Solved && e.Kind == zre.ProblemInterfaceMissing:
+		r.notice("%s is there", about)
+	case e.Solved:
+	case e.Kind == zre.ProblemInterfaceMissing:
+		r.warn("there is no interface or address %s here, waiting for it", about)
+	case e.Kind == zre.ProblemNotAccepting:
+		r.warn("others cannot connect: %s", cause)
+	case e.Kind == zre.ProblemInterfacesUnknown, e.Kind == zre.ProblemBeaconPort, e.Kind == zre.ProblemBeacons:
+		r.warn("others may not find this chat (zre doctor tells more): %s", cause)
+	case e.Kind == zre.ProblemUnreachable, e.Kind == zre.ProblemDNS:
+		if groups := e.From().Groups; len(groups) == 0 || slices.Contains(groups, r.group) { // those of one that never entered are not known
+			r.warn("cannot reach %s: %s", cmp.Or(plain.Text(e.From().Name), about), cause)
+		}
+	case e.Kind == zre.ProblemConflict && e.From().UUID == r.node.UUID():
+		r.warn("another chat, at %s, goes by the same identity as yours, so the others take the two for one: "+
+			"/quit, and start again", plain.Text(e.From().Endpoint))
+	}
+}
+
+// verbatim is what to type so that a line is said as it is, though it may look like a command.
+func verbatim(line string) string {
+	if strings.HasPrefix(line, "/") {
+		return "/" + line
+	}
+	return line
+}
+
+// typable drops what no line may have: controls, and what changes the order of text. Tabs are spaces.
+func typable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case r == '\n', r == '\u200c', r == '\u200d', unicode.IsPrint(r), unicode.Is(unicode.Zs, r):
+			return r
+		}
+		return -1
+	}, s)
+}

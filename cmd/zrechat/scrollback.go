@@ -1,0 +1,122 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/plain"
+)
+
+// Bounds of what the screen remembers.
+const (
+	maxEntries = 5000
+	maxText    = 1 << 20 // bytes of all entries
+	maxShown   = 8 << 10 // bytes of one
+	maxName    = 24      // columns
+)
+
+// A scrollback is what was said, and where in it the screen is.
+type scrollback struct {
+	items []item
+	size  int // bytes of their text
+	rows  []row
+	below int // how many rows are below the window: 0 at the end
+
+	columns int
+	wrap    func(s string, columns int) string
+}
+
+// An item is an entry and when it came.
+type item struct {
+	entry
+	at time.Time
+}
+
+// A row is a part of an entry that fits the screen.
+type row struct {
+	kind    kind
+	time    string // of the first row of an entry
+	opening string // the name with what is around it, in the first row
+	text    string
+}
+
+// add puts an entry at the end. A window that is not at the end stays where it is.
+func (s *scrollback) add(e entry, at time.Time) {
+	if len(e.text) > maxShown {
+		cut := maxShown
+		for cut > 0 && e.text[cut]&0xC0 == 0x80 {
+			cut--
+		}
+		e.text = e.text[:cut] + "… (" + count(len(e.text), "byte") + ")"
+	}
+	e.from = plain.Truncate(e.from, maxName)
+	s.items = append(s.items, item{e, at})
+	s.size += len(e.text)
+	if s.columns > 0 {
+		added := s.rowsOf(s.items[len(s.items)-1])
+		s.rows = append(s.rows, added...)
+		if s.below > 0 {
+			s.below += len(added)
+		}
+	}
+	if len(s.items) > maxEntries || s.size > maxText {
+		s.forget()
+	}
+}
+
+// forget drops the oldest tenth.
+func (s *scrollback) forget() {
+	n := 0
+	for n < len(s.items)-1 && (n < maxEntries/10 || s.size > maxText/10*9) {
+		s.size -= len(s.items[n].text)
+		n++
+	}
+	s.items = append([]item(nil), s.items[n:]...)
+	s.layout()
+}
+
+// resize fits all to a width.
+func (s *scrollback) resize(columns int, wrap func(string, int) string) {
+	s.columns, s.wrap = columns, wrap
+	s.layout()
+}
+
+func (s *scrollback) layout() {
+	s.rows = nil
+	for _, i := range s.items {
+		s.rows = append(s.rows, s.rowsOf(i)...)
+	}
+	s.below = min(s.below, max(0, len(s.rows)-1))
+}
+
+// rowsOf wraps an entry.
+func (s *scrollback) rowsOf(i item) (list []row) {
+	columns := s.columns
+	stamp := ""
+	if columns >= 50 {
+		stamp = i.at.Format("15:04 ")
+		columns -= len(stamp)
+	}
+	opening := i.opening()
+	for n, line := range strings.Split(s.wrap(opening+i.text, max(columns, 1)), "\n") {
+		r := row{kind: i.kind, text: line, time: stamp}
+		if n > 0 {
+			r.time = strings.Repeat(" ", len(stamp))
+		} else if rest, ok := strings.CutPrefix(line, opening); ok {
+			r.opening, r.text = opening, rest
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+// scroll moves the window by n rows, up if n is positive.
+func (s *scrollback) scroll(n, height int) {
+	s.below = min(max(s.below+n, 0), max(0, len(s.rows)-height))
+}
+
+// window returns the rows that are in view.
+func (s *scrollback) window(height int) []row {
+	end := len(s.rows) - s.below
+	return s.rows[max(0, end-height):end]
+}

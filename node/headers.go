@@ -1,0 +1,171 @@
+package node
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-zre/go-zre/msg"
+)
+
+// headersPause is the least time between two HEADERS to a peer that has not taken all that was sent to it: the last change alone counts, and what
+// waits for it must not grow with each.
+const headersPause = time.Second
+
+// reservedHeaders are those that a node sets by itself.
+var reservedHeaders = []string{keyHeader}
+
+// SetHeader sets one of our headers. Peers of this implementation learn it at once, others by their next HELLO of ours. It may be called before
+// Start.
+func (n *Node) SetHeader(name, value string) error {
+	err := n.cfg.Limits.checkHeader(name, value)
+	if err == nil {
+		err = n.change(func() error {
+			if old, has := (*n.headers.Load())[name]; has && old == value {
+				return nil
+			}
+			headers := maps.Clone(*n.headers.Load())
+			if headers == nil {
+				headers = make(map[string]string)
+			}
+			headers[name] = value
+			hello := n.hello()
+			hello.Headers = n.outHeaders(headers)
+			if err := n.check(hello); err != nil {
+				return err
+			}
+			n.turnHeaders(headers)
+			return nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("set header %.40q: %w", name, err)
+	}
+	return nil
+}
+
+// RemoveHeader removes one of our headers, as SetHeader sets it. Without it nothing happens.
+func (n *Node) RemoveHeader(name string) error {
+	err := n.cfg.Limits.checkHeader(name, "")
+	if err == nil {
+		err = n.change(func() error {
+			if _, has := (*n.headers.Load())[name]; has {
+				headers := maps.Clone(*n.headers.Load())
+				delete(headers, name)
+				n.turnHeaders(headers)
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("remove header %.40q: %w", name, err)
+	}
+	return nil
+}
+
+// Headers returns a copy of our headers.
+func (n *Node) Headers() map[string]string {
+	headers := make(map[string]string)
+	maps.Copy(headers, *n.headers.Load())
+	return headers
+}
+
+// checkHeader tells whether an application may use a header.
+func (l *Limits) checkHeader(name, value string) error {
+	if name == "" {
+		return fmt.Errorf("%w: its name is empty", ErrInvalidHeader)
+	}
+	if slices.ContainsFunc(reservedHeaders, func(reserved string) bool { return strings.EqualFold(reserved, name) }) {
+		return fmt.Errorf("%w: the node sets %s itself", ErrInvalidHeader, name)
+	}
+	if err := msg.CheckHeader(name, value, l.msg()); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalidHeader, err)
+	}
+	return nil
+}
+
+// outHeaders are the headers of our HELLO and HEADERS, sorted; our public key comes last.
+func (n *Node) outHeaders(headers map[string]string) (list []msg.OutHeader) {
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		list = append(list, msg.OutHeader{Name: name, Value: headers[name]})
+	}
+	if n.isSecure() {
+		list = append(list, msg.OutHeader{Name: keyHeader, Value: n.publicKey().String()})
+	}
+	return list
+}
+
+// turnHeaders makes these our headers. It runs in the control loop, or before the start.
+func (n *Node) turnHeaders(headers map[string]string) {
+	n.headers.Store(&headers)
+	n.headerTurn++
+	if n.agent != nil && !n.turned {
+		n.tellHeaders()
+	}
+}
+
+// tellHeaders has the peers know our headers; what changes within tellGap follows together.
+func (n *Node) tellHeaders() {
+	n.turned = true
+	now, told := time.Now(), n.headerTurn
+	for _, p := range n.sessions {
+		n.tellHeadersTo(p, now)
+	}
+	n.after(tellGap, func() {
+		if n.turned = false; n.headerTurn != told && !n.stopping {
+			n.tellHeaders()
+		}
+	})
+}
+
+// tellHeadersTo tells our headers to one peer, if it understands that and does not know them. Where other messages wait for it, this may wait
+// for the next tick.
+func (n *Node) tellHeadersTo(p *session, now time.Time) {
+	if p.headerTurn == n.headerTurn || p.mailbox == nil || !p.extensions.has(extHeaders) || n.stopping {
+		return
+	}
+	if waiting, _ := p.out.Depth(); waiting > 0 && now.Sub(p.headersTold) < headersPause {
+		return
+	}
+	p.headerTurn, p.headersTold = n.headerTurn, now
+	headers := n.outHeaders(*n.headers.Load())
+	p.out.Control(func(dst []byte, sequence uint16) []byte {
+		dst, err := msg.AppendHeaders(dst, sequence, headers, n.cfg.Limits.msg())
+		if err != nil {
+			panic(err) // they were checked
+		}
+		return dst
+	})
+}
+
+// changeHeaders has the control loop take HEADERS of a peer. It waits while there is no room for its event: a peer may send more for ever.
+func (in *inbox) changeHeaders() error {
+	headers := make(map[string]string, len(in.message.Headers))
+	for _, h := range in.message.Headers {
+		headers[string(h.Name)] = string(h.Value)
+	}
+	if !in.node.events.Admit(in.stream, in.conn.Done()) {
+		return errSessionOver
+	}
+	return in.node.do(func() { in.node.headersChanged(in.session, headers) })
+}
+
+// headersChanged takes the headers of a peer that changed. Those that a node sets itself stay as its HELLO gave them.
+func (n *Node) headersChanged(p *session, headers map[string]string) {
+	if n.present[p.uuid] != p {
+		return
+	}
+	for _, name := range reservedHeaders {
+		delete(headers, name)
+		if value, has := p.headers[name]; has {
+			headers[name] = value
+		}
+	}
+	if maps.Equal(p.headers, headers) {
+		return
+	}
+	p.headers = headers
+	n.events.Push(p.stream.Load(), Event{Kind: HeadersChanged, Peer: p.publish()})
+}

@@ -1,0 +1,35 @@
+package node
+
+import (
+	"maps"
+	"testing"
+
+	"github.com/go-zre/go-zre/msg"
+)
+
+// What a peer tells by HEADERS takes the place of what its HELLO gave, but for what nodes set themselves. The same again is no event, and one that is
+// malformed breaks the sequence, as any message does.
+func TestHeadersOfPeer(t *testing.T) {
+	t.Parallel()
+	n := start(t, onLoopback(beaconPort(), Config{}))
+	f := newFakePeerWith(t, n, kin("headers"))
+	f.properties = map[string]string{extensionsProperty: "headers"}
+	f.enter()
+	n.waitKind(Enter, f.uuid)
+	sequence := uint16(1)
+	for _, c := range []struct {
+		send, want map[string]string
+	}{
+		{map[string]string{"role": "camera"}, map[string]string{"role": "camera"}},
+		{map[string]string{"role": "camera"}, map[string]string{"role": "camera"}},
+		{map[string]string{"X-PUBLICKEY": "forged", "a": "1"}, map[string]string{"a": "1"}},
+		{nil, map[string]string{}},
+	} {
+		sequence++
+		f.send(must(msg.AppendHeaders(nil, sequence, n.outHeaders(c.send), msg.Limits{})))
+		n.until(t, "they are known", func() bool { return maps.Equal(n.sessions[f.uuid].headers, c.want) })
+	}
+	f.send(append(msg.AppendPing(nil, sequence+1)[:2], 129, 2, 0, byte(sequence+1), 0xff))
+	f.send(msg.AppendPing(nil, sequence+2))
+	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "HEADERS(map[role:camera])", "HEADERS(map[a:1])", "HEADERS(map[])", "EXIT(lost messages)"})
+}
