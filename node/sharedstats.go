@@ -75,12 +75,12 @@ func (n *Node) SharedStats(ctx context.Context, id uuid.UUID) (SharedStats, erro
 	failed := &PeerError{UUID: id, Err: ErrUnknownPeer}
 	p := n.addressee(id)
 	if p == nil {
-		return fail(failed)
+		return fail(n.cfg.Public.peerError(failed))
 	}
 	failed.Name = p.snapshot.Load().Name
 	if !p.figures.shared.Load() {
 		failed.Err = ErrStatsNotShared
-		return fail(failed)
+		return fail(n.cfg.Public.peerError(failed))
 	}
 	for {
 		wait, isAsked := p.figures.wait(time.Now())
@@ -95,14 +95,17 @@ func (n *Node) SharedStats(ctx context.Context, id uuid.UUID) (SharedStats, erro
 		case <-again.C:
 			continue
 		case <-ctx.Done():
-			failed.Err = context.Cause(ctx)
+			again.Stop()
+			return fail(context.Cause(ctx))
 		case <-p.out.Done():
 			failed.Err = errUnanswered
 		case <-n.done:
-			failed.Err = ErrClosed
 		}
 		again.Stop()
-		return fail(failed)
+		if err := n.lifecycle.usable(); err != nil {
+			return fail(err)
+		}
+		return fail(n.cfg.Public.peerError(failed))
 	}
 }
 
