@@ -50,6 +50,7 @@ func (p *Picture) free(a, b *Spot) (best Line) {
 	least := math.MaxInt
 	for _, bend := range []float64{0.14, -0.14, 0.28, -0.28, 0.45, -0.45} {
 		l := curve(a, b, bend)
+		l.CX, l.CY = min(max(l.CX, 4), p.Width-4), min(max(l.CY, 4), p.Height-4) // so all of it is within the picture
 		if hits := p.hits(&l); hits < least {
 			best, least = l, hits
 		}

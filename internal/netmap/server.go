@@ -211,7 +211,7 @@ func (s *Server) node(w http.ResponseWriter, r *http.Request) {
 		say("peers", strconv.Itoa(rates.Peers))
 		say("up for", (time.Duration(min(rates.Uptime, 1e9)) * time.Second).String())
 	} else {
-		say("figures", "it shows none")
+		say("figures", "it shares none (--share-stats)")
 	}
 	answer.Headers = []fact{}
 	for _, name := range slices.Sorted(maps.Keys(n.Headers)) {

@@ -245,7 +245,7 @@
     let text = "live";
     if (lost) text = "zre map does not answer: this is how it was";
     else if (picture && picture.hidden_nodes) text = `live; ${picture.hidden_nodes} more have no room`;
-    else if (picture && picture.without_shared && picture.nodes.length > 1) text = "live; other nodes show no figures (--share-stats)";
+    else if (picture && picture.without_shared && picture.nodes.length > 1) text = "live; other nodes share no figures (--share-stats)";
     setText(e, text);
   }
 
