@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/go-zre/go-zre/internal/netmap"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -37,11 +38,14 @@ type topPeer struct {
 	ReceivedBytes  float64  `json:"received_bytes_per_second"`
 	QueuedMessages int      `json:"queued_messages"`
 	QueuedBytes    int64    `json:"queued_octets"`
+
+	Shared *netmap.Rates `json:"shared,omitempty"` // what it shows of itself
 }
 
 // gauge measures the peers of a node. Its methods may be called from any goroutine.
 type gauge struct {
-	node *zre.Node
+	node   *zre.Node
+	shared *netmap.Poller
 
 	mu    sync.Mutex
 	links map[uuid.UUID]*link
@@ -56,7 +60,7 @@ type link struct {
 }
 
 func newGauge(node *zre.Node) *gauge {
-	return &gauge{node: node, links: make(map[uuid.UUID]*link), last: time.Now()}
+	return &gauge{node: node, shared: netmap.NewPoller(node), links: make(map[uuid.UUID]*link), last: time.Now()}
 }
 
 // of returns what is measured of a peer; g.mu must be held.
@@ -94,9 +98,11 @@ func (g *gauge) add(peer *zre.Peer, frames [][]byte) {
 	l.bytes += uint64(sizeOf(frames))
 }
 
-// ping asks the peers whose turn it is how long they take to answer; it does not wait.
+// ping asks the peers whose turn it is how long they take to answer, and for the figures that they share; it does not wait.
 func (g *gauge) ping(ctx context.Context) {
-	for _, p := range g.node.Peers() {
+	peers := g.node.Peers()
+	g.shared.Poll(ctx, peers)
+	for _, p := range peers {
 		g.mu.Lock()
 		l := g.of(p.UUID)
 		due := time.Since(l.asked) >= pingEvery
@@ -132,11 +138,19 @@ func (g *gauge) look() (list []topPeer) {
 		list = append(list, topPeer{
 			Peer: p.UUID.String(), Name: p.Name, Endpoint: p.Endpoint, Transport: p.Transport, State: stateOf(p.State), Groups: p.Groups,
 			RTT: float64(l.rtt.Nanoseconds()) / 1e6, Received: float64(l.messages) / seconds, ReceivedBytes: float64(l.bytes) / seconds,
-			QueuedMessages: p.QueuedMessages, QueuedBytes: p.QueuedBytes,
+			QueuedMessages: p.QueuedMessages, QueuedBytes: p.QueuedBytes, Shared: g.sharedBy(p.UUID),
 		})
 		l.messages, l.bytes = 0, 0
 	}
 	return list
+}
+
+// sharedBy returns what a peer shows of itself, nil if that is nothing.
+func (g *gauge) sharedBy(id uuid.UUID) *netmap.Rates {
+	if shared := g.shared.Of(id); shared != nil {
+		return &shared.Rates
+	}
+	return nil
 }
 
 func (c *cli) top() *cobra.Command {
@@ -148,11 +162,13 @@ func (c *cli) top() *cobra.Command {
 		Short: "Shows the peers of this node, live: states, round trips, rates, queues.",
 		Long: `Shows the peers of this node, live: their states, how long they take to answer a PING, how much comes from them, and what waits to be sent to them. What comes is what is whispered to this node, and what is shouted to the groups that it is in (--group).
 
+ITS OUT/s and ITS IN/s are all that a peer itself sends and receives in a second, and ITS QUEUE what waits there to be sent, for peers that share their stats (--share-stats, in a program zre.WithSharedStats).
+
 Keys: s or Tab sorts by another column, r turns the order; / filters by name, group, state or transport; Up and Down choose a peer, w or Enter whispers to it; Esc leaves a line; q quits.`,
 		Example: `  zre top --group WORK`,
 		Annotations: map[string]string{
 			noteExit: "0 it was ended; 1 it failed, or has no terminal (then use --json); 2 wrong usage",
-			noteJSON: `With --json it prints a line each second: event (peers) and peers, a list with peer, name, endpoint, transport, state, groups, rtt_ms, received_per_second, received_bytes_per_second, queued_messages and queued_octets of each.`,
+			noteJSON: `With --json it prints a line each second: event (peers) and peers, a list with peer, name, endpoint, transport, state, groups, rtt_ms, received_per_second, received_bytes_per_second, queued_messages, queued_octets and shared of each; shared is there for peers that share their stats, with sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages, waiting_events, peers and uptime_seconds of the peer itself.`,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -209,12 +225,30 @@ func (c *cli) topLines(ctx context.Context, g *gauge, count int) {
 	}
 }
 
-// topColumns are what the table shows of a peer, and how it is sorted by that.
-var topColumns = []struct {
+type topColumn struct {
 	head    string
 	text    func(*topPeer) string
 	compare func(a, b *topPeer) int
-}{
+}
+
+// sharedColumn shows a figure that peers share; of others nothing, and behind those in the order.
+func sharedColumn(head string, figure func(*netmap.Rates) float64) topColumn {
+	value := func(p *topPeer) float64 {
+		if p.Shared == nil {
+			return -1
+		}
+		return figure(p.Shared)
+	}
+	return topColumn{head, func(p *topPeer) string {
+		if p.Shared == nil {
+			return "-"
+		}
+		return thousands(value(p))
+	}, func(a, b *topPeer) int { return cmp.Compare(value(b), value(a)) }}
+}
+
+// topColumns are what the table shows of a peer, and how it is sorted by that.
+var topColumns = []topColumn{
 	{"NAME", func(p *topPeer) string { return p.Name }, func(a, b *topPeer) int { return strings.Compare(a.Name, b.Name) }},
 	{"STATE", func(p *topPeer) string { return cmp.Or(p.State, "-") }, func(a, b *topPeer) int { return strings.Compare(a.State, b.State) }},
 	{"BY", func(p *topPeer) string { return p.Transport }, func(a, b *topPeer) int { return strings.Compare(a.Transport, b.Transport) }},
@@ -229,6 +263,9 @@ var topColumns = []struct {
 		func(a, b *topPeer) int { return cmp.Compare(b.ReceivedBytes, a.ReceivedBytes) }},
 	{"QUEUE", func(p *topPeer) string { return fmt.Sprint(p.QueuedMessages) },
 		func(a, b *topPeer) int { return cmp.Compare(b.QueuedMessages, a.QueuedMessages) }},
+	sharedColumn("ITS OUT/s", func(r *netmap.Rates) float64 { return r.Sent }),
+	sharedColumn("ITS IN/s", func(r *netmap.Rates) float64 { return r.Received }),
+	sharedColumn("ITS QUEUE", func(r *netmap.Rates) float64 { return float64(r.QueuedMessages) }),
 	{"GROUPS", func(p *topPeer) string { return strings.Join(p.Groups, ", ") },
 		func(a, b *topPeer) int { return slices.Compare(a.Groups, b.Groups) }},
 }
