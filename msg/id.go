@@ -23,6 +23,10 @@ const (
 	// Ours, only to peers that have said they know them (docs/protocol.md).
 	State   ID = 128 // what the sender is doing
 	Headers ID = 129 // all headers of the sender, in place of those before
+
+	// Ours likewise, where one node shows its figures to others.
+	AskStats ID = 130 // asks for STATS
+	Stats    ID = 131 // figures of the sender
 )
 
 // String gives the name that RFC 36 uses, such as "PING-OK", and "ID(77)" for an
@@ -53,6 +57,10 @@ func (id ID) String() string {
 		return "STATE"
 	case Headers:
 		return "HEADERS"
+	case AskStats:
+		return "ASK-STATS"
+	case Stats:
+		return "STATS"
 	}
 	return "ID(" + strconv.Itoa(int(id)) + ")"
 }

@@ -1,7 +1,7 @@
 // Package msg encodes and decodes the messages that ZRE nodes exchange over TCP:
 // version 2 of the ZeroMQ Realtime Exchange Protocol, https://rfc.zeromq.org/spec/36/,
-// the three messages that C zyre adds to it (ELECT, LEADER, GOODBYE), and two of our
-// own (STATE, HEADERS).
+// the three messages that C zyre adds to it (ELECT, LEADER, GOODBYE), and those of our
+// own (STATE, HEADERS, ASK-STATS, STATS).
 //
 // A message is a list of frames. The first, the header frame, is made of octets laid
 // out by RFC 36's grammar; WHISPER and SHOUT carry the application's content in the
@@ -50,6 +50,9 @@ type Message struct {
 
 	State uint8 // of STATE: the octet as it came, which may be no state at all
 
+	Version uint8  // of ASK-STATS: the newest form of STATS that the sender understands
+	Figures []byte // of STATS: for ParseFigures, as they came
+
 	// Node is the challenger of ELECT or the leader of LEADER. C zyre writes a
 	// UUID as 32 upper-case hexadecimal digits; Decode does not insist.
 	Node []byte
@@ -62,7 +65,7 @@ type Message struct {
 }
 
 // Decode reads a whole message and overwrites every field of m. Nothing is copied:
-// Group, Node, Hello and Content share memory with frames, so they are good only as
+// Group, Node, Figures, Hello and Content share memory with frames, so they are good only as
 // long as the caller leaves frames and its octets alone. Each HELLO gets fresh lists,
 // so m.Hello may be kept while m is used for the next message.
 //
@@ -128,6 +131,10 @@ func (m *Message) DecodeHeader(header []byte, limits Limits) error {
 		} else {
 			m.Headers = r.headers(limits)
 		}
+	case AskStats:
+		m.Version = r.number1("version")
+	case Stats:
+		m.Figures = r.take("figures", uint32(len(r.rest)))
 	default:
 		return ErrUnknownID
 	}

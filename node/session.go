@@ -112,6 +112,7 @@ type session struct {
 	calls     *Call                             // requests that wait for its replies, the newest first; requests.mu guards it
 	callsOver bool                              // it is over, so none may begin; likewise
 	credit    credit                            // whether it is waited for
+	figures   peerFigures                       // those that it shows, and ours that it asked for
 
 	wake   chan struct{} // holds a token when there is a new endpoint to try
 	better chan struct{} // holds a token when a path may be better than the one that is dialled

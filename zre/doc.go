@@ -121,6 +121,7 @@
 //	Whisper, WhisperNoCopy           ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrTooLarge, ErrNotStarted, ErrClosed
 //	Shout, ShoutNoCopy               ErrInvalidGroup, ErrPeerBusy*, ErrUnreadEvents*, ErrTooLarge, ErrNotStarted, ErrClosed
 //	Ping, Flush                      ErrUnknownPeer*, ErrPeerBusy*, ErrNotStarted, ErrClosed
+//	SharedStats                      ErrStatsNotShared*, ErrUnknownPeer*, ErrNotStarted, ErrClosed
 //	WaitFor                          ErrNotStarted, ErrClosed
 //	AddPeers, RemovePeers            ErrInvalidEndpoint, ErrClosed
 //	AddSRV, RemoveSRV                ErrInvalidDomain, ErrClosed
@@ -137,6 +138,7 @@
 //	ErrUnknownPeer                   forget the peer until it enters again
 //	ErrPeerBusy                      send it later, or drop it: the peer did not get the message
 //	ErrUnreadEvents                  read the events in one goroutine, and send in another
+//	ErrStatsNotShared                do without: the peer's program would need WithSharedStats
 //	ErrTooLarge                      split the message, or raise the Limits of all nodes
 //	LostError                        report it, or allow more time (WithLinger, Shutdown)
 package zre

@@ -216,7 +216,12 @@ func at(port int, line string) []string {
 // startNode starts a node beside the commands of a test.
 func startNode(t *testing.T, port int, name string, groups ...string) *zre.Node {
 	t.Helper()
-	node, err := zre.NewNode(zre.WithName(name), zre.WithInterfaces("127.0.0.1"), zre.WithBeaconPort(port))
+	return startNodeWith(t, port, name, nil, groups...)
+}
+
+func startNodeWith(t *testing.T, port int, name string, options []zre.Option, groups ...string) *zre.Node {
+	t.Helper()
+	node, err := zre.NewNode(append(options, zre.WithName(name), zre.WithInterfaces("127.0.0.1"), zre.WithBeaconPort(port))...)
 	if err != nil {
 		t.Fatal(err)
 	}
