@@ -162,7 +162,7 @@ func (c *cli) top() *cobra.Command {
 
 ITS OUT/s and ITS IN/s are all that a peer itself sends and receives in a second, and ITS QUEUE what waits there to be sent, for peers that share their stats (--share-stats, in a program zre.WithSharedStats).
 
-Keys: s or Tab sorts by another column, r turns the order; / filters by name, group, state or transport; Up and Down choose a peer, w or Enter whispers to it; Esc leaves a line; q quits.`,
+Keys: s or Tab sorts by another column, r turns the order; / filters by name, group, state, transport or the beginning of a UUID; Up and Down choose a peer, w or Enter whispers to it; Esc leaves a line; q quits.`,
 		Example: `  zre top --group WORK`,
 		Annotations: map[string]string{
 			noteExit: "0 it was ended; 1 it failed, or has no terminal (then use --json); 2 wrong usage",

@@ -142,8 +142,8 @@ func (m *topModel) whisper() tea.Cmd {
 // visible returns the peers that pass the filter, in order.
 func (m *topModel) visible() (list []topPeer) {
 	for _, p := range m.peers {
-		text := strings.ToLower(strings.Join([]string{p.Name, p.Peer, p.State, p.Transport, strings.Join(p.Groups, " ")}, " "))
-		if strings.Contains(text, strings.ToLower(m.filter)) {
+		text := strings.ToLower(strings.Join([]string{p.Name, p.State, p.Transport, strings.Join(p.Groups, " ")}, " "))
+		if filter := strings.ToLower(m.filter); strings.Contains(text, filter) || strings.HasPrefix(p.Peer, filter) {
 			list = append(list, p)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/internal/netmap"
 	"github.com/go-zre/go-zre/internal/plain"
@@ -34,9 +33,9 @@ func typeKeys(m *topModel, keys string) (last tea.Cmd) {
 func TestTopScreen(t *testing.T) {
 	m := newTopModel(t.Context(), nil)
 	m.peers = []topPeer{
-		{Peer: uuid.NewString(), Name: "bob\x1b[2J", Transport: "tcp", RTT: 2, Received: 7},
-		{Peer: uuid.NewString(), Name: strings.Repeat("東", 40), Transport: "ipc", State: "idle", Groups: []string{"G", "ש\u202e"}, Received: 1200},
-		{Peer: uuid.NewString(), Name: "carol", Transport: "tcp", RTT: 9, QueuedMessages: 12, Shared: &netmap.Rates{Sent: 3456, Received: 7, QueuedMessages: 5}},
+		{Peer: "b0b00000-0000-4000-8000-0000000000ca", Name: "bob\x1b[2J", Transport: "tcp", RTT: 2, Received: 7},
+		{Peer: "70000000-0000-4000-8000-0000000000ca", Name: strings.Repeat("東", 40), Transport: "ipc", State: "idle", Groups: []string{"G", "ש\u202e"}, Received: 1200},
+		{Peer: "3f000000-0000-4000-8000-000000000000", Name: "carol", Transport: "tcp", RTT: 9, QueuedMessages: 12, Shared: &netmap.Rates{Sent: 3456, Received: 7, QueuedMessages: 5}},
 	}
 	names := func() (list string) {
 		for _, p := range m.visible() {
@@ -59,6 +58,8 @@ func TestTopScreen(t *testing.T) {
 		{"rr", "cb東", "3,456"},
 		{"ss", "cb東", "by ITS QUEUE"},
 		{strings.Repeat("s", len(topColumns)-7), "東bc", "by IN/s"},
+		{"/3F0<enter>", "c", `1 of 3 peers`},
+		{"<esc>", "東bc", "3 peers"},
 		{"/zzz<enter><down>", "", `0 of 3 peers`},
 		{"/<esc><esc>", "東bc", "3 peers"},
 	} {
