@@ -56,7 +56,7 @@ func (h *handler) handle(ctx context.Context, count int) {
 	handled := 0
 	for event := range h.node.AllEvents(ctx) {
 		if p, ok := event.(zre.Problem); ok && !p.Solved {
-			h.complain(h.cmd, errors.New(p.String()))
+			h.complain(h.cmd, errors.New(problemText(p)))
 		}
 		j := h.job(ctx, event)
 		if j == nil {
