@@ -32,6 +32,9 @@ var (
 	// and send in another; or read on, and send the rest later.
 	ErrUnreadEvents = node.ErrUnreadEvents
 
+	// ErrStatsNotShared says that the peer does not share its stats (WithSharedStats), or is of another implementation.
+	ErrStatsNotShared = node.ErrStatsNotShared
+
 	// ErrInvalidState says that a node cannot be set to this state.
 	ErrInvalidState = node.ErrInvalidState
 
