@@ -14,7 +14,7 @@ type Endpoint struct {
 	Port uint16
 }
 
-// ParseEndpoint reads "tcp://host:port". An IPv6 address has brackets, a link-local one the interface too: "tcp://[fe80::1%eth0]:5671".
+// ParseEndpoint reads "tcp://host:port". An IPv6 address has brackets, a link-local one also the interface: "tcp://[fe80::1%eth0]:5671".
 func ParseEndpoint(text string) (Endpoint, error) {
 	address, ok := strings.CutPrefix(text, "tcp://")
 	host, port, err := net.SplitHostPort(address)
@@ -31,12 +31,12 @@ func ParseEndpoint(text string) (Endpoint, error) {
 	return Endpoint{host, uint16(number)}, nil
 }
 
-// String returns the endpoint as ParseEndpoint reads it.
+// String returns the endpoint in the form that ParseEndpoint reads.
 func (e Endpoint) String() string {
 	return "tcp://" + net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port)))
 }
 
-// zone is the interface that a link-local address names, if it does.
+// zone returns the interface that a link-local address names, or "".
 func (e Endpoint) zone() string {
 	a, _ := netip.ParseAddr(e.Host)
 	return a.Zone()

@@ -13,12 +13,12 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// clean makes text of others fit for a terminal: what is not printable could steer it.
+// clean makes others' text safe for a terminal: unprintable characters could control it.
 func clean(s string) string { return plain.Text(s) }
 
-// complaints is where the node logs. It keeps what a person can use of the first lines.
+// complaints is the node's log. It keeps what is useful to a person, from the first lines.
 type complaints struct {
-	names []string // of SRV records, which are looked up anyhow
+	names []string // of SRV records, which are looked up anyway
 
 	mu    sync.Mutex
 	lines []string
@@ -47,7 +47,7 @@ func (c *complaints) Write(line []byte) (int, error) {
 	err := json.Unmarshal(line, &l)
 	switch {
 	case err != nil || l.Call != "", slices.Contains(c.names, l.Name), slices.Contains(c.names, l.About), l.Problem == zre.ProblemDNS.String() && strings.HasPrefix(l.About, "tcp://"), l.Problem == zre.ProblemUnreachable.String(), l.Problem == zre.ProblemConflict.String():
-		return len(line), nil // nothing a person can use, or about names, named peers and twins, which are looked for
+		return len(line), nil // of no use to a person, or about names, named peers and twins, which are checked anyway
 	case l.Problem != "":
 		l.Error = l.Reason
 	}
@@ -78,7 +78,7 @@ func (c *complaints) list() []string {
 	return append([]string{}, c.lines...)
 }
 
-// count is "one node" or "7 nodes".
+// count returns "one node" or "7 nodes".
 func count(n int, what string) string {
 	if n == 1 {
 		return "one " + what
@@ -86,5 +86,5 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// seconds is "3 s" or "2.5 s".
+// seconds returns "3 s" or "2.5 s".
 func seconds(ms int64) string { return fmt.Sprint(math.Round(float64(ms)/100)/10, " s") }
