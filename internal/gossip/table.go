@@ -67,7 +67,7 @@ func newTable(cfg Config) *table {
 }
 
 // errOurs says that another node published another value for a key of ours.
-var errOurs = errors.New("gossip: somebody else publishes this key")
+var errOurs = errors.New("gossip: another node publishes this key")
 
 // put adds or renews a tuple. The error is for the log: the tuple was not taken.
 func (t *table) put(from *origin, in Tuple) error {

@@ -98,7 +98,7 @@ func (s *Seeker) noteResolved(src *source, err error) {
 		text = root(err)
 	}
 	if text != src.look.problem && err != nil {
-		s.cfg.Log.Warn().Err(err).Stringer("source", src).Msg("host name not resolved, trying on")
+		s.cfg.Log.Warn().Err(err).Stringer("source", src).Msg("host name not resolved, will try again")
 	}
 	src.look.problem = text
 }

@@ -103,8 +103,8 @@ func TestAddAndRemoveSRV(t *testing.T) {
 		w.do(func() { w.AddSRV(x) })
 		w.pass(time.Second)
 		w.told("meet 2 at 10.0.0.2:1")
-		if n := strings.Count(w.log.String(), "nobody is there"); n != 1 {
-			t.Errorf("logged %d times that nobody is there: %s", n, w.log.String())
+		if n := strings.Count(w.log.String(), "the name has no endpoints"); n != 1 {
+			t.Errorf("logged %d times that there are no endpoints: %s", n, w.log.String())
 		}
 	})
 }

@@ -35,7 +35,7 @@ func (c RCode) Error() string {
 
 var (
 	errTruncated = errors.New("the answer is too large for UDP")
-	errLame      = errors.New("the server knows nothing of this name and asks nobody else")
+	errLame      = errors.New("the server does not know this name and does not ask other servers")
 	errNoAddress = errors.New("no usable address")
 	errTarget    = errors.New("not a host name and a port")
 	errTooMany   = errors.New("too many targets")

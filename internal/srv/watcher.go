@@ -174,7 +174,7 @@ func (w *Watcher) note(err error) {
 	noted, text := "", ""
 	switch {
 	case isNobody(err):
-		noted, text = "nobody: "+kind(err), "SRV: nobody is there by this name, looking on"
+		noted, text = "nobody: "+kind(err), "SRV: the name has no endpoints, will look again"
 	case err != nil:
 		return // OnProblem gets it
 	case w.answer.Partial != nil:

@@ -83,7 +83,7 @@ type MechanismError struct {
 }
 
 func (e *MechanismError) Error() string {
-	return fmt.Sprintf("zmtp: the peer speaks the mechanism %q, this node demands %s", e.Theirs, e.Ours)
+	return fmt.Sprintf("zmtp: the peer speaks the mechanism %q, this node requires %s", e.Theirs, e.Ours)
 }
 
 func (e *MechanismError) Unwrap() error {
