@@ -100,8 +100,8 @@ func (p printer) broken(first, later, text string) {
 	fmt.Fprintln(p, strings.TrimRight(line, " "))
 }
 
-// whys says in a few words why an interface is not used.
-var whys = map[string]string{
+// reasonTexts says in a few words why an interface is not used.
+var reasonTexts = map[string]string{
 	"no address":     "none of its addresses is of use: IPv6 needs multicast",
 	"not chosen":     "--interface names others",
 	"excluded":       "--interface leaves it out",
@@ -115,7 +115,7 @@ func (p printer) interfaces(r *Report) {
 	p.line("\nInterfaces of this machine")
 	for _, i := range r.Interfaces {
 		if i.Use != "used" {
-			why, ok := whys[i.Use]
+			why, ok := reasonTexts[i.Use]
 			switch {
 			case i.Use == "no address" && len(i.Addresses) == 0:
 				why = "it has no IP address"

@@ -206,11 +206,11 @@ func (r *Report) hellos() {
 		}
 		return
 	}
-	r.nobodyCame(missing)
+	r.noneConnected(missing)
 }
 
-// nobodyCame: none of the nodes of other machines connected.
-func (r *Report) nobodyCame(missing []*Node) {
+// noneConnected: none of the nodes of other machines connected.
+func (r *Report) noneConnected(missing []*Node) {
 	var names []string
 	for _, n := range missing {
 		names = append(names, n.title())

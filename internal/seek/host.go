@@ -162,8 +162,8 @@ func (s *Seeker) resolve(ctx context.Context, host string, port uint16) ([]netip
 	return list, nil
 }
 
-// lookAgain looks up the host names again that a candidate comes from: they may lead elsewhere now.
-func (c *Candidate) lookAgain() {
+// resolveAgain looks up the host names again that a candidate comes from: they may lead elsewhere now.
+func (c *Candidate) resolveAgain() {
 	for _, src := range c.sources {
 		if src.look == nil {
 			continue

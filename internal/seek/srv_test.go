@@ -89,7 +89,7 @@ func TestAddAndRemoveSRV(t *testing.T) {
 		})
 		w.pass(2 * time.Second)
 		w.told("solved "+x, "meet 1 at 10.0.0.1:1")
-		w.pass(nobodyFor)
+		w.pass(emptyFor)
 		w.told("trouble with " + y)
 		w.do(func() {
 			w.RemoveSRV(y)
@@ -109,8 +109,8 @@ func TestAddAndRemoveSRV(t *testing.T) {
 	})
 }
 
-// nobodyFor is a little longer than the time in which a name may have no endpoints.
-const nobodyFor = 35 * time.Second
+// emptyFor is a little longer than the time in which a name may have no endpoints.
+const emptyFor = 35 * time.Second
 
 // A hub that cannot be reached is reported until it is disconnected, or the connection is up.
 func TestDisconnect(t *testing.T) {

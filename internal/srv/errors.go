@@ -42,8 +42,8 @@ var (
 	errCut       = errors.New("the answer is too large for DNS")
 )
 
-// timely turns all errors that mean a timeout into ErrTimeout.
-func timely(err error) error {
+// unifyTimeout turns all errors that mean a timeout into ErrTimeout.
+func unifyTimeout(err error) error {
 	var t interface{ Timeout() bool }
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &t) && t.Timeout() {
 		return ErrTimeout

@@ -17,9 +17,9 @@ type mechanism interface {
 	// begin sets the guard and the context that Handshake uses.
 	begin(ctx context.Context, g *guard)
 
-	// shy tells whether the peer must show its mechanism first, so that we begin only with what every peer answers: libzmq closes without
+	// waitsForPeer tells whether the peer must show its mechanism first, so that we begin only with what every peer answers: libzmq closes without
 	// showing its own mechanism when it sees another one.
-	shy() bool
+	waitsForPeer() bool
 
 	// result returns the outcome.
 	result() agreed
