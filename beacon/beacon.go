@@ -61,7 +61,7 @@ func (k Key) IsZero() bool { return k == Key{} }
 // check reports a key that cannot be sent. C zyre looks only at the first octet to see whether a beacon has a key.
 func (k Key) check() error {
 	if k[0] == 0 && !k.IsZero() {
-		return errors.New("beacon: Key: its first octet is 0, which C zyre takes for no key, want another key")
+		return errors.New("beacon: Key: its first octet is 0, which C zyre treats as no key, want another key")
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func parsePattern(text string) (pattern, error) {
 	case p.single && !p.prefix.IsValid() && (strings.Trim(text, "0123456789.") == "" || strings.Contains(text, ":")):
 		return p, errors.New(`neither a name nor an address, want one such as "eth0", "192.168.1.7" or "fe80::1%eth0"`)
 	case p.prefix.Addr().Is4In6():
-		return p, errors.New(`IPv4 in the form of IPv6, want one such as "192.168.1.7" or "192.168.0.0/16"`)
+		return p, errors.New(`IPv4 in IPv6 form, want one such as "192.168.1.7" or "192.168.0.0/16"`)
 	}
 	return p, nil
 }

@@ -187,7 +187,7 @@ func (c *Config) check() error {
 	case c.StatePort < 0 || c.StatePort > 65535:
 		return fmt.Errorf("beacon: StatePort: %d is no UDP port, want 1 to 65535, or 0 for %d", c.StatePort, defaultStatePort(c.Port))
 	case c.StatePort == c.Port || c.StatePort == DefaultPort:
-		return fmt.Errorf("beacon: StatePort: %d is a port of classic beacons, where state beacons end pyre nodes, want another"+
+		return fmt.Errorf("beacon: StatePort: %d is a port of classic beacons, where state beacons crash pyre nodes, want another"+
 			" or 0 for %d", c.StatePort, defaultStatePort(c.Port))
 	case c.TTL < 1 || c.TTL > 255:
 		return fmt.Errorf("beacon: TTL: %d hops, want 1 to 255, or 0 for %d", c.TTL, DefaultTTL)
@@ -220,7 +220,7 @@ func (c *Config) checkAddresses() error {
 		}
 	}
 	if groups > 1 || groups6 > 1 {
-		return fmt.Errorf("beacon: Addresses: %v has several multicast addresses for state beacons, want one at most of each"+
+		return fmt.Errorf("beacon: Addresses: %v has several multicast addresses for state beacons, want at most one of each"+
 			" address family", c.Addresses)
 	}
 	return nil

@@ -53,7 +53,7 @@ func listenPacket(network string, port int, control func(network, address string
 		return nil, fmt.Errorf("beacon: listening on UDP port %d: %w (%w)", port, err, errors.ErrUnsupported)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("beacon: listening on UDP port %d (another program may hold it alone): %w", port, err)
+		return nil, fmt.Errorf("beacon: listening on UDP port %d (another program may hold it exclusively): %w", port, err)
 	}
 	c := &systemConn{udp: pc.(*net.UDPConn), options: optionsOf(network, pc)}
 	// Many nodes may send beacons at once, for example after a power cut. The system may grant less.

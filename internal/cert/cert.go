@@ -1,8 +1,8 @@
 // Package cert reads and writes CURVE certificates in czmq's format (zcert, zmakecert, zauth): a key pair and what its owner says about
 // itself, in two text files.
 //
-//		PATH           the public key, for others
-//	  PATH_secret    both keys, only for the owner (mode 0600)
+//	PATH           the public key, for others
+//	PATH_secret    both keys, only for the owner (mode 0600)
 //
 // [Load] reads what a node needs, including the secret key; [OpenStore] reads the public keys of the peers that may enter, from a file or
 // from all the files of a folder.
@@ -54,7 +54,7 @@ func generate(random io.Reader) (*Certificate, error) {
 	for {
 		var secret Key
 		if _, err := io.ReadFull(random, secret[:]); err != nil {
-			return nil, fmt.Errorf("no random octets: %w", err)
+			return nil, fmt.Errorf("no random bytes: %w", err)
 		}
 		public, err := publicOf(secret)
 		if err != nil {

@@ -45,14 +45,14 @@ func parseLine(text string) (l line, err error) {
 	}
 	l = line{level: spaces / indent, name: rest[:end]}
 	if l.name == "" {
-		return line{}, fmt.Errorf("%q where a name was due", firstOf(rest))
+		return line{}, fmt.Errorf("%q where a name was expected", firstOf(rest))
 	}
 	rest = strings.Trim(rest[end:], " \t")
 	if rest == "" || rest[0] == '#' {
 		return l, nil
 	}
 	if rest[0] != '=' {
-		return line{}, fmt.Errorf("%q after the name %q, where = was due", firstOf(rest), l.name)
+		return line{}, fmt.Errorf("%q after the name %q, where = was expected", firstOf(rest), l.name)
 	}
 	l.value, err = parseValue(strings.TrimLeft(rest[1:], " \t"))
 	return l, err
@@ -61,7 +61,7 @@ func parseLine(text string) (l line, err error) {
 // parseValue reads a value and the rest of its line: it ends with its quote, or, without quotes, at a comment.
 func parseValue(text string) (string, error) {
 	if strings.ContainsRune(text, 0) {
-		return "", fmt.Errorf("a value is no text")
+		return "", fmt.Errorf("a value is not text")
 	}
 	if text == "" || text[0] != '"' && text[0] != '\'' {
 		value, _, _ := strings.Cut(text, "#")
@@ -90,7 +90,7 @@ func isNameChar(r rune) bool {
 // know. The error wraps ErrFormat or ErrMismatch.
 func Parse(text []byte) (*Certificate, error) {
 	if len(text) > maxFile {
-		return nil, fmt.Errorf("%w: %d octets, at most %d are read", ErrFormat, len(text), maxFile)
+		return nil, fmt.Errorf("%w: %d bytes, at most %d are read", ErrFormat, len(text), maxFile)
 	}
 	p := parser{c: &Certificate{}}
 	number := 0
@@ -133,7 +133,7 @@ func (p *parser) add(l line) error {
 			return fmt.Errorf("more than %d properties", maxMeta)
 		}
 		if p.c.Get(l.name) != "" {
-			return fmt.Errorf("the property %q is there twice", l.name)
+			return fmt.Errorf("the property %q is given twice", l.name)
 		}
 		p.c.meta = append(p.c.meta, Meta{l.name, l.value})
 	case l.level == 1 && p.section == sectionCurve && l.name == namePublic:
@@ -146,7 +146,7 @@ func (p *parser) add(l line) error {
 
 func (p *parser) key(to *Key, l line) error {
 	if *to != (Key{}) {
-		return fmt.Errorf("the %s is there twice", l.name)
+		return fmt.Errorf("the %s is given twice", l.name)
 	}
 	key, err := z85.Key(l.value)
 	if err != nil {
@@ -166,7 +166,7 @@ func writable(name, value string) error {
 	case strings.Contains(value, `"`) && strings.Contains(value, `'`):
 		return fmt.Errorf("property %q: the value %q %w: it has both kinds of quotes", name, value, ErrMeta)
 	case len(name)+len(value) > maxValue:
-		return fmt.Errorf("property %q: the value of %d octets %w: name and value have %d octets at most", name, len(value), ErrMeta, maxValue)
+		return fmt.Errorf("property %q: the value of %d bytes %w: name and value have at most %d bytes", name, len(value), ErrMeta, maxValue)
 	}
 	return nil
 }

@@ -26,13 +26,13 @@ type Client struct {
 type step int
 
 const (
-	sayHello step = iota
-	hearWelcome
-	sayInitiate
-	hearReady
-	hearHello
-	hearInitiate
-	sayReady
+	sendHello step = iota
+	awaitWelcome
+	sendInitiate
+	awaitReady
+	awaitHello
+	awaitInitiate
+	sendReady
 	finished
 )
 
@@ -57,9 +57,9 @@ func newClient(keys *KeyPair, server PublicKey, maxCommand int, random draw) (*C
 // Expects returns how many octets the next command from the server may have, ERROR included; zero if none is due.
 func (c *Client) Expects() (least, most int) {
 	switch c.next {
-	case hearWelcome:
+	case awaitWelcome:
 		return ErrorSize, max(WelcomeSize, MaxErrorSize)
-	case hearReady:
+	case awaitReady:
 		return ErrorSize, max(c.most, MaxErrorSize)
 	}
 	return 0, 0
@@ -67,10 +67,10 @@ func (c *Client) Expects() (least, most int) {
 
 // Hello returns the first command, HELLO.
 func (c *Client) Hello() ([]byte, error) {
-	if c.next != sayHello {
+	if c.next != sendHello {
 		return nil, ErrOrder
 	}
-	c.next, c.nonce = hearWelcome, 1
+	c.next, c.nonce = awaitWelcome, 1
 	b := make([]byte, 0, HelloSize)
 	b = append(b, nameHello+version...)
 	b = append(b, make([]byte, padding)...)
@@ -82,7 +82,7 @@ func (c *Client) Hello() ([]byte, error) {
 // Welcome handles the server's WELCOME. If it returns nil, the server has proven its key, and has learnt nothing about ours: now is the
 // time to decide whether it may. A *RefusedError means that ERROR came instead.
 func (c *Client) Welcome(command []byte) error {
-	if c.next != hearWelcome {
+	if c.next != awaitWelcome {
 		return ErrOrder
 	}
 	c.next = finished
@@ -101,13 +101,13 @@ func (c *Client) Welcome(command []byte) error {
 	if c.session, err = share(c.ours.secret, c.theirs[:]); err != nil {
 		return err
 	}
-	c.next = sayInitiate
+	c.next = sendInitiate
 	return nil
 }
 
 // Initiate returns INITIATE, which proves our key and carries our metadata.
 func (c *Client) Initiate(metadata []byte) ([]byte, error) {
-	if c.next != sayInitiate {
+	if c.next != sendInitiate {
 		return nil, ErrOrder
 	}
 	c.next = finished
@@ -115,7 +115,7 @@ func (c *Client) Initiate(metadata []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.next, c.nonce = hearReady, 2
+	c.next, c.nonce = awaitReady, 2
 	nonce := c.random.longNonce()
 	plain := make([]byte, 0, keySize+longNonce+vouchSize+len(metadata))
 	plain = append(plain, c.keys.public[:]...)
@@ -135,7 +135,7 @@ func (c *Client) Initiate(metadata []byte) ([]byte, error) {
 // Ready handles the server's READY, and returns its metadata unchanged, and what seals and opens messages from now on. A *RefusedError
 // means that ERROR came instead.
 func (c *Client) Ready(command []byte) (metadata []byte, s *Sealer, o *Opener, err error) {
-	if c.next != hearReady {
+	if c.next != awaitReady {
 		return nil, nil, nil, ErrOrder
 	}
 	c.next = finished

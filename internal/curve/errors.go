@@ -11,13 +11,13 @@ var (
 
 	// ErrBox says that a box does not open: it was altered, or made with other keys. A client gets it at WELCOME if the server does not
 	// have the expected key; a server gets it at HELLO if the client expected another server.
-	ErrBox = errors.New("curve: a box does not open: it was altered, or the keys do not fit")
+	ErrBox = errors.New("curve: a box does not open: it was altered, or the keys do not match")
 
 	// ErrKey says that a public key is of low order, so that its shared secret is known to all, or is not in its one valid encoding.
 	ErrKey = errors.New("curve: no valid public key")
 
 	// ErrCookie says that the cookie of INITIATE is not the one of this connection's WELCOME, or older than CookieLife.
-	ErrCookie = errors.New("curve: the cookie is not valid, or not any more")
+	ErrCookie = errors.New("curve: the cookie is not valid, or no longer valid")
 
 	// ErrVouch says that the vouch is for another connection or another server.
 	ErrVouch = errors.New("curve: the vouch is for another connection or server")

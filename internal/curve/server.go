@@ -23,15 +23,15 @@ type Server struct {
 
 // NewServer waits for a client on an accepted connection. An INITIATE of more than maxCommand octets is refused.
 func NewServer(keys *KeyPair, maxCommand int) *Server {
-	return &Server{keys: keys, random: fromSystem, most: maxCommand, next: hearHello}
+	return &Server{keys: keys, random: fromSystem, most: maxCommand, next: awaitHello}
 }
 
 // Expects returns how many octets the next command from the client may have; zero if none is due.
 func (s *Server) Expects() (least, most int) {
 	switch s.next {
-	case hearHello:
+	case awaitHello:
 		return HelloSize, HelloSize
-	case hearInitiate:
+	case awaitInitiate:
 		return InitiateSize, max(s.most, InitiateSize)
 	}
 	return 0, 0
@@ -40,7 +40,7 @@ func (s *Server) Expects() (least, most int) {
 // Hello handles the client's HELLO and returns WELCOME. It computes two X25519 products, for a client that has proven nothing: limit how
 // often that happens.
 func (s *Server) Hello(command []byte) (welcome []byte, err error) {
-	if s.next != hearHello {
+	if s.next != awaitHello {
 		return nil, ErrOrder
 	}
 	s.next = finished
@@ -85,7 +85,7 @@ func (s *Server) welcome(shared *sharedKey) ([]byte, error) {
 	b = append(b, nameWelcome...)
 	b = append(b, nonce[:]...)
 	b = shared.seal(b, plain, long(nonceWelcome, nonce[:]))
-	s.next, s.welcomed = hearInitiate, time.Now()
+	s.next, s.welcomed = awaitInitiate, time.Now()
 	return b, nil
 }
 
@@ -96,13 +96,13 @@ func (s *Server) cookiePlain() []byte {
 // Initiate handles the client's INITIATE, and returns the key that the client has proven, and its metadata unchanged. Now is the time to
 // decide whether it may enter: answer with Ready, or with an ErrorCommand.
 func (s *Server) Initiate(command []byte) (client PublicKey, metadata []byte, err error) {
-	if s.next != hearInitiate {
+	if s.next != awaitInitiate {
 		return PublicKey{}, nil, ErrOrder
 	}
 	s.next = finished
 	client, metadata, err = s.initiate(command)
 	if err == nil {
-		s.next = sayReady
+		s.next = sendReady
 	}
 	s.ours, s.cookieKey = nil, sharedKey{}
 	return client, metadata, err
@@ -151,7 +151,7 @@ func (s *Server) vouched(client PublicKey, nonce, vouch []byte) error {
 
 // Ready returns READY, which lets the client in, and what seals and opens messages from now on.
 func (s *Server) Ready(metadata []byte) (ready []byte, sealer *Sealer, opener *Opener, err error) {
-	if s.next != sayReady {
+	if s.next != sendReady {
 		return nil, nil, nil, ErrOrder
 	}
 	s.next = finished

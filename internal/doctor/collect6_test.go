@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// On a network of both address families, or of IPv6 alone.
+// On a network with both address families, or with IPv6 alone.
 func TestCollectIPv6(t *testing.T) {
 	four := func(to netip.AddrPort) bool { return to.Addr().Is4() }
 	six := func(to netip.AddrPort) bool { return to.Addr().Is6() }

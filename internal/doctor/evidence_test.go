@@ -22,14 +22,14 @@ func refuse(f *Facts, call beacon.Op, err syscall.Errno, to ...string) {
 	}
 }
 
-// What is known already decides, before the error of the system and before silence.
+// Known facts decide, before the system's error and before silence.
 func TestEvidence(t *testing.T) {
 	local := func(n *Node) *Node { n.Local = true; return n }
 	unentered := func(n *Node) *Node { n.Entered = false; return n }
 	came := func(n *Node, a Answer) *Node { answering(n, a).Entered = true; return n }
 	for _, c := range []diagnosis{
 		{"a node of this machine alone", func(f *Facts) { local(f.Nodes[0]) }, nil, []string{"alone"},
-			[]string{"Nothing is wrong on this machine, and one node of it connected, but nobody else was heard in 3 s", "tell nothing of the network"}},
+			[]string{"Nothing is wrong on this machine, and one node of it connected, but no other node was heard in 3 s", "tell nothing about the network"}},
 		{"a node of this machine is no witness", func(f *Facts) { local(f.Nodes[0]); f.Nodes = append(f.Nodes, unentered(bob())) },
 			[]string{"no-hello"}, nil, []string{"One node answers, but never connected", "a firewall here eats incoming TCP on the mailbox's port, 50000", "allow incoming TCP"}},
 		{"a node of this machine does not connect", func(f *Facts) { unentered(local(f.Nodes[0])); f.Nodes = append(f.Nodes, bob()) },
@@ -56,7 +56,7 @@ func TestEvidence(t *testing.T) {
 		{"the firewall here eats connections to one of this machine", func(f *Facts) { answering(local(f.Nodes[0]), Silent) }, []string{"mailbox-silent"}, nil,
 			[]string{"runs on this machine, but nothing comes back from TCP 10.0.0.2:49999: a firewall of this machine eats the connection"}},
 		{"one that connected is not heard, and what this machine sends comes back", func(f *Facts) { f.Nodes[0].Beacons, f.Nodes[0].Mailboxes = nil, nil }, nil, []string{"unheard"},
-			[]string{"so look on that machine for a firewall that eats outgoing UDP"}},
+			[]string{"so look for a firewall on that machine that eats outgoing UDP"}},
 		{"one that is named is heard, and rejected", func(f *Facts) {
 			came(f.Nodes[0], Unreachable)
 			f.Peers = []*Peer{{Endpoint: "tcp://10.0.0.2:49999", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.0.0.2:49999", Answer: Unreachable}}}}
@@ -88,7 +88,7 @@ func TestEvidence(t *testing.T) {
 
 		{"large packets vanish", func(f *Facts) {
 			f.Peers = []*Peer{{Endpoint: "tcp://10.0.0.2:49999", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.0.0.2:49999", Answer: Zre, UUID: &aliceID, Large: &Large{Passed: 1420, Lost: 1440}}}}}
-		}, []string{"large-packets-lost"}, nil, []string{"Packets of 1420 octets pass, of 1440 they don't", "MTU"}},
+		}, []string{"large-packets-lost"}, nil, []string{"Packets of 1420 bytes pass, of 1440 they don't", "MTU"}},
 		{"large packets pass", func(f *Facts) {
 			f.Peers = []*Peer{{Endpoint: "tcp://10.0.0.2:49999", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.0.0.2:49999", Answer: Zre, UUID: &aliceID, Large: &Large{Pass: true, MTU: 1500}}}}}
 		}, nil, nil, []string{"All is well"}},

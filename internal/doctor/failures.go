@@ -11,7 +11,7 @@ import (
 	"github.com/go-zre/go-zre/beacon"
 )
 
-// failures: what does the system refuse? Its word comes before all that silence could mean. Of the ports start tells.
+// failures: what does the system refuse? Its errors say more than silence. Those of ports are reported by start.
 func (r *Report) failures() {
 	for _, f := range r.Failures {
 		switch f.call {
@@ -71,7 +71,7 @@ func listed(list []Failure, name func(Failure) string) string {
 	return strings.Join(names, ", ")
 }
 
-// refusal says what the system refuses, of failures with the same error.
+// refusal says what the system refuses, for failures with the same error.
 func refusal(alike []Failure) Finding {
 	f, err := Finding{Interface: alike[0].Interface}, alike[0].err
 	by := listed(alike, func(f Failure) string { return f.Interface })
@@ -99,7 +99,7 @@ func refusal(alike []Failure) Finding {
 	return f
 }
 
-// comesBack reports whether on each interface of these failures some beacon of this machine comes back.
+// comesBack tells whether on each interface of these failures some beacon of this machine comes back.
 func (r *Report) comesBack(alike []Failure) bool {
 	return !slices.ContainsFunc(alike, func(f Failure) bool {
 		return !slices.ContainsFunc(r.Interfaces, func(i Interface) bool {
@@ -108,7 +108,7 @@ func (r *Report) comesBack(alike []Failure) bool {
 	})
 }
 
-// explained reports whether the system says why beacons to a destination do not come back by an interface.
+// explained tells whether the system says why beacons to a destination do not come back on an interface.
 func (r *Report) explained(name string, to netip.AddrPort) bool {
 	return slices.ContainsFunc(r.Failures, func(f Failure) bool {
 		return (f.call == beacon.OpSend || f.call == beacon.OpJoin) && f.Interface == name && f.dst == to

@@ -11,22 +11,22 @@ func NewWithoutMessages(limits Limits) *Queue {
 	return q
 }
 
-// worthwhile is the minimum number of events that may be redundant before the queue looks through them.
-const worthwhile = membershipEvents / 128
+// minRedundant is the minimum number of events that may be redundant before the queue looks through them.
+const minRedundant = membershipEvents / 128
 
-// mayVoid adds how many waiting events, itself included, an event may make redundant.
-func (q *Queue) mayVoid(e *Event) {
+// countRedundant adds how many waiting events, itself included, an event may make redundant.
+func (q *Queue) countRedundant(e *Event) {
 	switch e.Kind {
 	case Exit:
-		q.void += 2 + len(e.Peer.Groups)
+		q.redundant += 2 + len(e.Peer.Groups)
 	case Join, Leave, Evasive, Silent, State, HeadersChanged, Leader, EndpointsChanged, ProblemChanged:
-		q.void++
+		q.redundant++
 	}
 }
 
 // condense leaves out redundant events. It tells whether there is room then.
 func (q *Queue) condense() bool {
-	if !q.noMessages || q.void < worthwhile {
+	if !q.noMessages || q.redundant < minRedundant {
 		return false
 	}
 	c := newCondenser(q.pending)
@@ -39,7 +39,7 @@ func (q *Queue) condense() bool {
 		}
 	}
 	clear(q.pending[len(kept):])
-	q.pending, q.void = kept, 0
+	q.pending, q.redundant = kept, 0
 	return !q.membershipFull()
 }
 
@@ -48,7 +48,7 @@ type condenser struct {
 	events   []Event
 	keep     []bool
 	exits    map[uuid.UUID]int  // position of the last Exit of a peer
-	untold   map[uuid.UUID]bool // peers that came and go again before the application hears of them
+	unseen   map[uuid.UUID]bool // peers that came and go again before the application hears of them
 	sessions map[uuid.UUID]int  // number of sessions of a peer
 	last     map[changeable]int // position of the last kept event about it
 	problems map[problem]int    // likewise
@@ -72,7 +72,7 @@ func newCondenser(events []Event) *condenser {
 		events:   events,
 		keep:     make([]bool, len(events)),
 		exits:    make(map[uuid.UUID]int),
-		untold:   make(map[uuid.UUID]bool),
+		unseen:   make(map[uuid.UUID]bool),
 		sessions: make(map[uuid.UUID]int),
 		last:     make(map[changeable]int),
 		problems: make(map[problem]int),
@@ -101,9 +101,9 @@ func (c *condenser) look() []bool {
 		exit, exits := c.exits[id]
 		switch {
 		case e.Kind == Enter && exits && i < exit:
-			c.untold[id] = true
-		case c.untold[id]:
-			c.untold[id] = i < exit
+			c.unseen[id] = true
+		case c.unseen[id]:
+			c.unseen[id] = i < exit
 		default:
 			c.follow(i, e)
 		}

@@ -115,8 +115,8 @@ func TestCondense(t *testing.T) {
 			c.do()
 			switch c.random.IntN(40) {
 			case 0, 1, 2:
-				q.void = worthwhile
-				if q.condense(); q.void != 0 {
+				q.redundant = minRedundant
+				if q.condense(); q.redundant != 0 {
 					t.Fatal("it was not condensed")
 				}
 			case 3:
@@ -125,7 +125,7 @@ func TestCondense(t *testing.T) {
 				q.Announce(Event{Kind: ProblemChanged, Peer: &Peer{}, Problem: &Problem{Kind: ProblemFlapping}})
 			}
 		}
-		q.void = worthwhile
+		q.redundant = minRedundant
 		q.condense()
 		// A peer may have the rest of a session and another one, with a state, evasive, silent, and three groups each. Each group has a
 		// leader.
@@ -155,7 +155,7 @@ func TestCondenseProblems(t *testing.T) {
 			}
 		}
 	}
-	q.void = worthwhile
+	q.redundant = minRedundant
 	q.condense()
 	var got []string
 	for _, e := range q.pending {

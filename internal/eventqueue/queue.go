@@ -39,7 +39,7 @@ type Queue struct {
 	streams    map[*Stream]struct{} // streams with a transport that have not ended
 	received   traffic.Table        // WHISPER and SHOUT of streams that have ended
 	closed     bool
-	void       int  // approximate number of events in pending that may be redundant
+	redundant  int  // approximate number of events in pending that may be redundant
 	lifts      int  // how many waiting sends have lifted the bound on messages
 	ceiling    int  // how many messages have room now: Limits.Messages, or more if the bound was lifted and they still wait
 	drops      bool // messages are dropped, see Drop
@@ -122,7 +122,7 @@ func (q *Queue) Push(s *Stream, e Event) {
 		}
 	}
 	q.count(&e)
-	q.mayVoid(&e)
+	q.countRedundant(&e)
 	q.append(&e)
 }
 
@@ -231,7 +231,7 @@ func (q *Queue) Announce(e Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.closed && (!q.membershipFull() || q.condense()) {
-		q.mayVoid(&e)
+		q.countRedundant(&e)
 		q.append(&e)
 	}
 }
@@ -341,7 +341,7 @@ func (q *Queue) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 				batch = q.takeFirst(n)
 			} else {
 				q.pending, batch = batch, q.pending
-				q.messages, q.octets, q.membership, q.snapshot, q.taken, q.void = 0, 0, 0, nil, nil, 0
+				q.messages, q.octets, q.membership, q.snapshot, q.taken, q.redundant = 0, 0, 0, nil, nil, 0
 				q.ceiling = q.limits.Messages
 			}
 			q.unfinished = len(batch)

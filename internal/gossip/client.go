@@ -43,7 +43,7 @@ func NewClient(address string, cfg Config) (*Client, error) {
 
 func newClient(address string, cfg Config, t *table) (*Client, error) {
 	if host, port, err := net.SplitHostPort(address); err != nil || host == "" || port == "" {
-		return nil, fmt.Errorf("gossip: %q is no address of a hub: host:port is needed, for instance 192.0.2.1:5670", address)
+		return nil, fmt.Errorf("gossip: %q is no address of a hub: want host:port, for example 192.0.2.1:5670", address)
 	}
 	c := &Client{address: address, cfg: cfg, table: t, origin: new(origin), done: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancel(context.Background())

@@ -137,7 +137,7 @@ var (
 	ErrInvalid = errors.New("gossip: the hub answered INVALID")
 
 	// ErrSilent says that the hub did not answer for 5 s.
-	ErrSilent = errors.New("gossip: the hub answers no PING")
+	ErrSilent = errors.New("gossip: the hub does not answer PING")
 
 	// ErrClosed says that the Hub or Client is closed.
 	ErrClosed = zmtp.ErrClosed

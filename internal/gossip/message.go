@@ -88,11 +88,11 @@ func Decode(frame []byte) (Message, error) {
 	}
 	rest := frame[headerSize:]
 	if len(rest) < 1 || len(rest)-1 < int(rest[0]) {
-		return Message{}, malformed("PUBLISH cut in its key")
+		return Message{}, malformed("PUBLISH truncated in its key")
 	}
 	m.Key, rest = string(rest[1:1+int(rest[0])]), rest[1+int(rest[0]):]
 	if len(rest) < 4 {
-		return Message{}, malformed("PUBLISH cut after its key")
+		return Message{}, malformed("PUBLISH truncated after its key")
 	}
 	size := binary.BigEndian.Uint32(rest)
 	if rest = rest[4:]; uint64(len(rest)) < uint64(size)+4 {

@@ -46,7 +46,7 @@ type tuple struct {
 	counted    netip.Addr    // the address that it counts for
 	ttl        time.Duration // of a local tuple
 	ends       time.Time     // zero: never
-	told       bool          // to the application
+	reported   bool          // to the application
 }
 
 type entry struct {
@@ -67,7 +67,7 @@ func newTable(cfg Config) *table {
 }
 
 // errOurs says that another node published another value for a key of ours.
-var errOurs = errors.New("gossip: somebody else publishes this key")
+var errOurs = errors.New("gossip: another node publishes this key")
 
 // put adds or renews a tuple. The error is for the log: the tuple was not taken.
 func (t *table) put(from *origin, in Tuple) error {
@@ -97,7 +97,7 @@ func (t *table) put(from *origin, in Tuple) error {
 		}
 		return nil
 	case old.value != in.Value:
-		old.value, old.from, old.told = in.Value, from.from, false
+		old.value, old.from, old.reported = in.Value, from.from, false
 	case old.owner != from && old.owner != nil && (in.TTL > 0 || old.ends.IsZero()):
 		return nil // another origin publishes it already: this came another way
 	case !old.renews(from, in.TTL, from == t.local):
@@ -111,7 +111,7 @@ func (t *table) put(from *origin, in Tuple) error {
 	} else if in.TTL > 0 {
 		t.end(old, time.Now().Add(in.TTL))
 	}
-	t.bump(old)
+	t.makeNewest(old)
 	return nil
 }
 
@@ -170,9 +170,9 @@ func (t *table) drop(tu *tuple) {
 	t.uncount(tu)
 	tu.version = 0
 	delete(t.tuples, tu.key)
-	if tu.told && t.noteEnded {
+	if tu.reported && t.noteEnded {
 		t.ended = append(t.ended, tu.key)
-		t.stir()
+		t.notifyChange()
 	}
 }
 
@@ -185,21 +185,21 @@ func (t *table) takeEnded() []string {
 	return ended
 }
 
-// stir wakes those that wait for changes.
-func (t *table) stir() {
+// notifyChange wakes those that wait for changes.
+func (t *table) notifyChange() {
 	close(t.changes)
 	t.changes = make(chan struct{})
 }
 
-// bump makes a tuple the newest.
-func (t *table) bump(tu *tuple) {
+// makeNewest makes a tuple the newest.
+func (t *table) makeNewest(tu *tuple) {
 	if len(t.log) > 2*len(t.tuples)+64 {
 		t.log = slices.DeleteFunc(t.log, func(e entry) bool { return !e.current() })
 	}
 	t.version++
 	tu.version = t.version
 	t.log = append(t.log, entry{t.version, tu})
-	t.stir()
+	t.notifyChange()
 }
 
 // leave notes that a connection has ended: what it published lingers.
@@ -214,7 +214,7 @@ func (t *table) leave(from *origin) {
 		tu.owner = nil
 		if tu.ends.IsZero() || until.Before(tu.ends) {
 			t.end(tu, until)
-			t.bump(tu)
+			t.makeNewest(tu)
 		}
 	}
 }
@@ -225,7 +225,7 @@ func (t *table) withdraw(key string) {
 	defer t.mu.Unlock()
 	if tu := t.tuples[key]; tu != nil && tu.owner == t.local && tu.ends.IsZero() {
 		t.end(tu, time.Now().Add(farewellTTL))
-		t.bump(tu)
+		t.makeNewest(tu)
 	}
 }
 
@@ -244,7 +244,7 @@ func (t *table) retire(key string) {
 	defer t.mu.Unlock()
 	if tu := t.tuples[key]; tu != nil && tu.owner != t.local {
 		t.end(tu, time.Now().Add(farewellTTL))
-		t.bump(tu)
+		t.makeNewest(tu)
 	}
 }
 
@@ -314,10 +314,10 @@ func (t *table) after(c *cursor) (batch []Tuple) {
 			break
 		}
 		c.at = e.version
-		if !e.current() || e.owner == c.owner || c.application && e.told {
+		if !e.current() || e.owner == c.owner || c.application && e.reported {
 			continue
 		}
-		e.told = e.told || c.application
+		e.reported = e.reported || c.application
 		batch = append(batch, e.export())
 	}
 	return batch

@@ -38,7 +38,7 @@ func ParseTuple(key, value string) (id uuid.UUID, endpoint, curveKey string, err
 	}
 	endpoint, curveKey, hasKey := strings.Cut(value, "|")
 	if hasKey && (len(curveKey) != 40 || strings.Trim(curveKey, z85) != "") {
-		return uuid.Nil, "", "", fmt.Errorf("gossip: value %q has no CURVE key of 40 Z85 characters behind its bar", value)
+		return uuid.Nil, "", "", fmt.Errorf("gossip: value %q has no CURVE key of 40 Z85 characters after its bar", value)
 	}
 	if err := checkEndpoint(endpoint); err != nil {
 		return uuid.Nil, "", "", err
@@ -59,7 +59,7 @@ func checkEndpoint(endpoint string) error {
 	}
 	if bare, found := strings.CutPrefix(host, "["); found {
 		if bare, found = strings.CutSuffix(bare, "]"); !found {
-			return fmt.Errorf("gossip: endpoint %q has a bracket left open", endpoint)
+			return fmt.Errorf("gossip: endpoint %q has an unclosed bracket", endpoint)
 		}
 		host = bare
 	}

@@ -12,7 +12,7 @@ import (
 func checkPeer(conn *net.UnixConn, want int) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return fmt.Errorf("ipc: cannot tell whose the other end is: %w", err)
+		return fmt.Errorf("ipc: cannot find out which user owns the other end: %w", err)
 	}
 	var uid uint32
 	var asking error
@@ -21,7 +21,7 @@ func checkPeer(conn *net.UnixConn, want int) error {
 	}
 	switch {
 	case err != nil:
-		return fmt.Errorf("ipc: cannot tell whose the other end is: %w", err)
+		return fmt.Errorf("ipc: cannot find out which user owns the other end: %w", err)
 	case int(uid) != want:
 		return fmt.Errorf("ipc: the other end of %v belongs to user %d, this process to %d", conn.RemoteAddr(), uid, want)
 	}

@@ -32,7 +32,7 @@ func (d Dir) socket(id uuid.UUID) string {
 // check tells whether paths below d mean what this user made, and will continue to do so.
 func (d Dir) check(id uuid.UUID) error {
 	if path := d.socket(id); len(path) > longest {
-		return fmt.Errorf("ipc: %s is too long for a socket: %d octets, at most %d are possible", path, len(path), longest)
+		return fmt.Errorf("ipc: %s is too long for a socket: %d bytes, at most %d are possible", path, len(path), longest)
 	}
 	// A user with write access to the directory around d could replace d at any time.
 	parent := filepath.Dir(string(d))

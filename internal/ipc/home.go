@@ -46,7 +46,7 @@ func (d Dir) openHome(id uuid.UUID) (*home, error) {
 			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("ipc: a living process listens already for node %v, in %s: %w", id, path, syscall.EADDRINUSE)
+	return nil, fmt.Errorf("ipc: a live process already listens for node %v, in %s: %w", id, path, syscall.EADDRINUSE)
 }
 
 // lockHome locks an existing directory. The error wraps EWOULDBLOCK if another listener, of any process, has the lock, and fs.ErrNotExist

@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 )
 
-var errUnsupported = fmt.Errorf("ipc: not on %s: %w", runtime.GOOS, errors.ErrUnsupported)
+var errUnsupported = fmt.Errorf("ipc: not supported on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 
 // Listen fails.
 func (d Dir) Listen(id uuid.UUID) (net.Listener, error) {

@@ -173,7 +173,7 @@ func (c *Cutter) Message() ([][]byte, Origin) {
 // and then that message is not used again.
 func (c *Cutter) next(added []byte) []byte {
 	old, cut, open := c.slab, c.cut, c.lists[:c.open]
-	s := aSlab(c.long || c.open > fewFrames)
+	s := getSlab(c.long || c.open > fewFrames)
 	c.slab, c.life, c.cut, c.octets, c.used, c.lists, c.long = s, s.life(), 0, s.octets, 0, s.lists, false
 	if len(open) > len(s.lists)/2 {
 		c.lists = make([][]byte, 2*len(open))

@@ -37,8 +37,8 @@ var (
 	shortSlabs = &shelf[*Slab]{octets: shortOctets + shortLists*24}
 )
 
-// aSlab returns a slab from which nothing is cut yet.
-func aSlab(long bool) *Slab {
+// getSlab returns a slab from which nothing is cut yet.
+func getSlab(long bool) *Slab {
 	shelf, octets, lists := shortSlabs, shortOctets, shortLists
 	if long {
 		shelf, octets, lists = slabs, slabOctets, slabLists

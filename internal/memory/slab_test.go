@@ -273,7 +273,7 @@ func TestNoFrameIsNil(t *testing.T) {
 
 // More messages are given back than there are: the program did so concurrently.
 func TestSlabReleasedTooOften(t *testing.T) {
-	s := aSlab(true)
+	s := getSlab(true)
 	s.release(3)
 	defer func() {
 		if recover() == nil {

@@ -17,7 +17,7 @@ var ErrParked = errors.New("messages wait until it is known how the sequence wra
 func (o *Outbox) AskBehind() (answered <-chan struct{}, err error) {
 	o.lockFirst()
 	defer o.mu.Unlock()
-	if err := o.refusesToAsk(); err != nil {
+	if err := o.askRefusal(); err != nil {
 		return nil, err
 	}
 	switch {
@@ -28,13 +28,13 @@ func (o *Outbox) AskBehind() (answered <-chan struct{}, err error) {
 	}
 	sequence := o.cycle.next(o.sequence)
 	o.scratch = msg.AppendPing(o.scratch[:0], sequence)
-	place, err := o.queue.PushControlAt(o.scratch)
+	position, err := o.queue.PushControlAt(o.scratch)
 	if err != nil {
 		return nil, err
 	}
 	o.sequence = sequence
 	o.pings++
-	return o.await(len(o.asked), ask{due: o.pings, place: place}), nil
+	return o.await(len(o.asked), ask{due: o.pings, position: position}), nil
 }
 
 // Settled returns a channel that is closed when nothing is parked any more.

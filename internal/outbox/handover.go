@@ -49,8 +49,8 @@ type Message struct {
 	Origin memory.Origin
 }
 
-// neighbour is what an Outbox knows about the other end of a link within the process. The outbox's mu guards it.
-type neighbour struct {
+// localPeer is what an Outbox knows about the other end of a link within the process. The outbox's mu guards it.
+type localPeer struct {
 	find     func() Receiver // nil before HandOverTo
 	receiver Receiver        // once it is found
 	message  Message

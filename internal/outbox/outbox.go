@@ -54,7 +54,7 @@ type Outbox struct {
 	over      bool    // the node sends no more either: our last message is queued
 	wrap      *wrap   // what waits until we know how to number it; mostly nil
 	successor *Outbox // of the session that sends what this one could not
-	neighbour         // the other end of a link within the process
+	localPeer         // the other end of a link within the process
 	scratch   []byte
 	frames    [][]byte
 	succeeds  bool  // it is the successor of another outbox

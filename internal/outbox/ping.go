@@ -21,9 +21,9 @@ const MaxPings = 100
 
 // An ask is a PING of the application without an answer yet.
 type ask struct {
-	due   int           // which PING of the session it waits for
-	done  chan struct{} // closed when that is answered; nil when the caller gave up
-	place int64         // position in the queue, where it may be overtaken; 0 for one that overtook
+	due      int           // which PING of the session it waits for
+	done     chan struct{} // closed when that is answered; nil when the caller gave up
+	position int64         // position in the queue, where it may be overtaken; 0 for one that overtook
 }
 
 // Ask sends a PING for the application, ahead of what waits; the channel is closed when the peer answers it. It returns zmtp.ErrFull while
@@ -32,7 +32,7 @@ type ask struct {
 func (o *Outbox) Ask() (answered <-chan struct{}, err error) {
 	o.lockFirst()
 	defer o.mu.Unlock()
-	if err := o.refusesToAsk(); err != nil {
+	if err := o.askRefusal(); err != nil {
 		return nil, err
 	}
 	if o.wrapping() {
@@ -45,8 +45,8 @@ func (o *Outbox) Ask() (answered <-chan struct{}, err error) {
 	return o.await(at, a), nil
 }
 
-// refusesToAsk returns why the application cannot send a PING; nil if it can. It needs mu.
-func (o *Outbox) refusesToAsk() error {
+// askRefusal returns why the application cannot send a PING; nil if it can. It needs mu.
+func (o *Outbox) askRefusal() error {
 	switch {
 	case o.finished != nil:
 		return o.finished
@@ -68,7 +68,7 @@ func (o *Outbox) await(at int, a ask) <-chan struct{} {
 // pingAhead sends a PING ahead of what waits. It overtakes those PINGs of AskBehind that still wait. It returns the ask to await, and its
 // position in the list. It needs mu.
 func (o *Outbox) pingAhead() (at int, a ask, err error) {
-	place, overtook, err := o.enqueueAhead(msg.AppendPing)
+	position, overtook, err := o.enqueueAhead(msg.AppendPing)
 	if err != nil {
 		return 0, ask{}, err
 	}
@@ -76,9 +76,9 @@ func (o *Outbox) pingAhead() (at int, a ask, err error) {
 	o.pings++
 	at = len(o.asked)
 	if !overtook {
-		return at, ask{due: o.pings, place: place}, nil
+		return at, ask{due: o.pings, position: position}, nil
 	}
-	for at > 0 && o.asked[at-1].place >= place {
+	for at > 0 && o.asked[at-1].position >= position {
 		at--
 		o.asked[at].due++
 	}
@@ -157,12 +157,12 @@ func (o *Outbox) yield() {
 }
 
 // enqueueAhead is enqueueControl for a message that overtakes what waits; see zmtp.Queue.PushAhead for its results. It needs mu.
-func (o *Outbox) enqueueAhead(encode Encode) (place int64, overtook bool, err error) {
+func (o *Outbox) enqueueAhead(encode Encode) (position int64, overtook bool, err error) {
 	sequence := o.cycle.next(o.sequence)
 	o.scratch = encode(o.scratch[:0], sequence)
-	place, overtook, err = o.queue.PushAhead(zmtp.Numbers{At: sequenceAt, Cycle: o.cycle.length()}, o.scratch)
+	position, overtook, err = o.queue.PushAhead(zmtp.Numbers{At: sequenceAt, Cycle: o.cycle.length()}, o.scratch)
 	if err == nil {
 		o.sequence = sequence
 	}
-	return place, overtook, err
+	return position, overtook, err
 }

@@ -18,12 +18,12 @@ func Split(endpoint string) (host string, port uint16, err error) {
 	}
 	number, err := strconv.ParseUint(address[colon+1:], 10, 16)
 	if err != nil || number == 0 {
-		return "", 0, fmt.Errorf("endpoint %q: want a port from 1 to 65535 behind the last colon", endpoint)
+		return "", 0, fmt.Errorf("endpoint %q: want a port from 1 to 65535 after the last colon", endpoint)
 	}
 	host = address[:colon]
 	if bare, open := strings.CutPrefix(host, "["); open {
 		if host, ok = strings.CutSuffix(bare, "]"); !ok || !strings.Contains(host, ":") {
-			return "", 0, fmt.Errorf("endpoint %q: brackets are for an address of IPv6, as in tcp://[fd00::7]:5671", endpoint)
+			return "", 0, fmt.Errorf("endpoint %q: brackets are for IPv6 addresses, as in tcp://[fd00::7]:5671", endpoint)
 		}
 	}
 	return host, uint16(number), nil

@@ -11,9 +11,9 @@ import (
 //
 // One goroutine at a time may use it. The zero value is empty and ready.
 type Index struct {
-	addrs map[uuid.UUID][]netip.AddrPort
-	ids   map[netip.AddrPort][]uuid.UUID
-	place map[entry]int // the position of each in ids, so that nothing is searched
+	addrs    map[uuid.UUID][]netip.AddrPort
+	ids      map[netip.AddrPort][]uuid.UUID
+	position map[entry]int // the position of each in ids, so that nothing is searched
 }
 
 type entry struct {
@@ -24,15 +24,15 @@ type entry struct {
 // Set makes a session lead to these addresses, and to no others. Invalid addresses are left out. It does not keep the slice.
 func (x *Index) Set(id uuid.UUID, addrs []netip.AddrPort) {
 	if x.addrs == nil {
-		x.addrs, x.ids, x.place = make(map[uuid.UUID][]netip.AddrPort), make(map[netip.AddrPort][]uuid.UUID), make(map[entry]int)
+		x.addrs, x.ids, x.position = make(map[uuid.UUID][]netip.AddrPort), make(map[netip.AddrPort][]uuid.UUID), make(map[entry]int)
 	}
 	x.Remove(id)
 	var kept []netip.AddrPort
 	for _, at := range addrs {
-		if _, twice := x.place[entry{at, id}]; twice || !at.IsValid() {
+		if _, twice := x.position[entry{at, id}]; twice || !at.IsValid() {
 			continue
 		}
-		x.place[entry{at, id}] = len(x.ids[at])
+		x.position[entry{at, id}] = len(x.ids[at])
 		x.ids[at] = append(x.ids[at], id)
 		kept = append(kept, at)
 	}
@@ -44,11 +44,11 @@ func (x *Index) Set(id uuid.UUID, addrs []netip.AddrPort) {
 // Remove removes a session.
 func (x *Index) Remove(id uuid.UUID) {
 	for _, at := range x.addrs[id] {
-		ids, gap := x.ids[at], x.place[entry{at, id}]
+		ids, gap := x.ids[at], x.position[entry{at, id}]
 		last := ids[len(ids)-1]
 		ids[gap] = last
-		x.place[entry{at, last}] = gap
-		delete(x.place, entry{at, id})
+		x.position[entry{at, last}] = gap
+		delete(x.position, entry{at, id})
 		if x.ids[at] = ids[:len(ids)-1]; len(ids) == 1 {
 			delete(x.ids, at)
 		}

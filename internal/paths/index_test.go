@@ -103,8 +103,8 @@ func TestIndexModel(t *testing.T) {
 	for _, id := range ids {
 		x.Remove(id)
 	}
-	if len(x.addrs)+len(x.ids)+len(x.place) != 0 {
-		t.Errorf("left: %v, %v, %v", x.addrs, x.ids, x.place)
+	if len(x.addrs)+len(x.ids)+len(x.position) != 0 {
+		t.Errorf("left: %v, %v, %v", x.addrs, x.ids, x.position)
 	}
 }
 

@@ -114,7 +114,7 @@ func (s *Seeker) rest(c *Candidate) {
 // failed notes that an attempt failed, or the session that it began.
 func (s *Seeker) failed(c *Candidate, err error) {
 	c.attempts++
-	c.lookAgain()
+	c.resolveAgain()
 	if s.isReached(c) {
 		s.rest(c)
 		return
@@ -185,8 +185,8 @@ func (s *Seeker) isReachedBeside(c *Candidate) bool {
 	return false
 }
 
-// freeBeside schedules the candidates that waited for the outcome of c.
-func (s *Seeker) freeBeside(c *Candidate) {
+// retryBeside schedules the candidates that waited for the outcome of c.
+func (s *Seeker) retryBeside(c *Candidate) {
 	beside := c.beside
 	c.beside = nil
 	for _, o := range beside {
@@ -204,8 +204,8 @@ func (s *Seeker) setPeer(c *Candidate, id uuid.UUID) {
 	if c.peer != uuid.Nil {
 		list := s.met[c.peer]
 		last := len(list) - 1
-		list[c.place] = list[last]
-		list[c.place].place = c.place
+		list[c.metIndex] = list[last]
+		list[c.metIndex].metIndex = c.metIndex
 		list[last] = nil
 		if s.met[c.peer] = list[:last]; last == 0 {
 			delete(s.met, c.peer)
@@ -214,7 +214,7 @@ func (s *Seeker) setPeer(c *Candidate, id uuid.UUID) {
 	if c.peer = id; id == uuid.Nil {
 		return
 	}
-	c.place = len(s.met[id])
+	c.metIndex = len(s.met[id])
 	s.met[id] = append(s.met[id], c)
 	c.note()
 }

@@ -24,9 +24,9 @@ type Candidate struct {
 	stage   stage
 	round   uint64 // the last call of set that saw it
 
-	peer  uuid.UUID // the peer that was met there, or is known to be there; Nil if none yet
-	place int       // position in Seeker.met[peer]
-	isMet bool      // it is in the met of its sources
+	peer     uuid.UUID // the peer that was met there, or is known to be there; Nil if none yet
+	metIndex int       // position in Seeker.met[peer]
+	isMet    bool      // it is in the met of its sources
 
 	attempts   int // failed ones since the last success
 	isReported bool

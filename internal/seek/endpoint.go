@@ -24,7 +24,7 @@ func ParseEndpoint(text string) (host string, port uint16, key cert.PublicKey, e
 			err = errors.New("it is zero")
 		}
 		if err != nil {
-			return "", 0, key, fmt.Errorf("endpoint %q: no public key is behind its bar: %w", text, err)
+			return "", 0, key, fmt.Errorf("endpoint %q: no valid public key follows the bar: %w", text, err)
 		}
 	}
 	return host, port, key, nil

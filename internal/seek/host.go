@@ -98,7 +98,7 @@ func (s *Seeker) noteResolved(src *source, err error) {
 		text = root(err)
 	}
 	if text != src.look.problem && err != nil {
-		s.cfg.Log.Warn().Err(err).Stringer("source", src).Msg("host name not resolved, trying on")
+		s.cfg.Log.Warn().Err(err).Stringer("source", src).Msg("host name not resolved, will try again")
 	}
 	src.look.problem = text
 }
@@ -162,8 +162,8 @@ func (s *Seeker) resolve(ctx context.Context, host string, port uint16) ([]netip
 	return list, nil
 }
 
-// lookAgain looks up the host names again that a candidate comes from: they may lead elsewhere now.
-func (c *Candidate) lookAgain() {
+// resolveAgain looks up the host names again that a candidate comes from: they may lead elsewhere now.
+func (c *Candidate) resolveAgain() {
 	for _, src := range c.sources {
 		if src.look == nil {
 			continue

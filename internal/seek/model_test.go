@@ -118,7 +118,7 @@ func (m *model) check() {
 			m.t.Errorf("%v is in stage %d, and said HELLO: %t, %t", at, c.stage, slices.Contains(m.greeted, c), slices.Contains(m.Seeker.greeted, c))
 		case c.stage == resting && !m.hasSession(c.peer) && !m.isBeside(c):
 			m.t.Errorf("%v is forgotten", at)
-		case c.peer != uuid.Nil && m.met[c.peer][c.place] != c:
+		case c.peer != uuid.Nil && m.met[c.peer][c.metIndex] != c:
 			m.t.Errorf("%v is not known by its peer", at)
 		}
 		for _, src := range c.sources {

@@ -15,7 +15,7 @@ func (s *Seeker) SessionOver(peer uuid.UUID, entered bool) {
 			c.attempts = 0
 		}
 		c.attempts++
-		c.lookAgain()
+		c.resolveAgain()
 		if c.stage == resting || c.stage == queued {
 			s.schedule(c, s.cfg.Pause(c.attempts))
 		}
@@ -29,7 +29,7 @@ func (s *Seeker) GreetingOver(c *Candidate, err error) {
 	}
 	s.leaveGreeting(c)
 	s.failed(c, err)
-	s.freeBeside(c)
+	s.retryBeside(c)
 }
 
 // Proved notes the peer at a candidate, from the answer to the HELLO of a session that [Sessions.Greet] began.

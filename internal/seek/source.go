@@ -188,7 +188,7 @@ func (s *Seeker) drop(src *source, c *Candidate) {
 	s.leaveGreeting(c)
 	c.stage = removed
 	s.solve(c)
-	s.freeBeside(c)
+	s.retryBeside(c)
 	s.cfg.Removed(c)
 	if wasGreeting {
 		s.cfg.Sessions.End(c)

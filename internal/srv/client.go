@@ -106,7 +106,7 @@ func (c *client) over(ctx context.Context, network string, s server, q dns.Quest
 		_, plain := c.plain.Load(s)
 		r, err := c.talk(ctx, network, s.address, q, !plain)
 		if plain || !refusesEDNS(err) {
-			return r, timely(err)
+			return r, unifyTimeout(err)
 		}
 		c.plain.Store(s, true)
 	}

@@ -35,15 +35,15 @@ func (c RCode) Error() string {
 
 var (
 	errTruncated = errors.New("the answer is too large for UDP")
-	errLame      = errors.New("the server knows nothing of this name and asks nobody else")
+	errLame      = errors.New("the server does not know this name and does not ask other servers")
 	errNoAddress = errors.New("no usable address")
 	errTarget    = errors.New("not a host name and a port")
 	errTooMany   = errors.New("too many targets")
 	errCut       = errors.New("the answer is too large for DNS")
 )
 
-// timely turns all errors that mean a timeout into ErrTimeout.
-func timely(err error) error {
+// unifyTimeout turns all errors that mean a timeout into ErrTimeout.
+func unifyTimeout(err error) error {
 	var t interface{ Timeout() bool }
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &t) && t.Timeout() {
 		return ErrTimeout

@@ -203,7 +203,7 @@ func TestTooMany(t *testing.T) {
 			r.records = append(r.records, record{"a", uint16(1 + i%(maxTargets+10)), 7, 0})
 		}
 		r.records = append(r.records, record{"z", 7, 6, 0})
-		got, problems := sift(r)
+		got, problems := usableRecords(r)
 		if len(got) != maxTargets || len(problems) != 11 || got[0].target != "z" || got[maxTargets-1].port != maxTargets-1 {
 			t.Errorf("%d records, %d problems", len(got), len(problems))
 		}

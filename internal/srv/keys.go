@@ -86,7 +86,7 @@ func findKeys(ctx context.Context, a asker, records []record) map[string]keyed {
 
 func findKey(ctx context.Context, a asker, target string) keyed {
 	texts, ttl, err := a.texts(ctx, target)
-	if err != nil && !isNobody(err) {
+	if err != nil && !isEmpty(err) {
 		return keyed{err: err}
 	}
 	k := keyed{ttl: ttl, err: ErrNoKey}

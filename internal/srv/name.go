@@ -48,14 +48,14 @@ func Name(domain string) (string, error) {
 // badName says why a name, without its last dot, is not one of a host or service; "" if it is.
 func badName(name string) string {
 	if len(name) > 253 {
-		return "it is longer than 253 octets"
+		return "it is longer than 253 bytes"
 	}
 	for label := range strings.SplitSeq(name, ".") {
 		switch {
 		case label == "":
 			return "it has an empty label"
 		case len(label) > 63:
-			return "it has a label longer than 63 octets"
+			return "it has a label longer than 63 bytes"
 		case label[0] == '-' || label[len(label)-1] == '-':
 			return "it has a label that begins or ends with a hyphen"
 		}

@@ -83,16 +83,16 @@ func (r *Resolver) Lookup(ctx context.Context, name string) (Answer, error) {
 	defer cancel()
 	var problem error
 	for i, name := range p.names {
-		isLast := i >= p.first && isNobody(problem)
-		if isLast && r.leavesOut() {
+		isLast := i >= p.first && isEmpty(problem)
+		if isLast && r.skipsLast() {
 			break
 		}
 		answer, err := lookup(ctx, p, name)
 		if err == nil {
 			return answer, nil
 		}
-		if isLast && !isNobody(err) && parent.Err() == nil {
-			r.leaveOut()
+		if isLast && !isEmpty(err) && parent.Err() == nil {
+			r.skipLast()
 			break
 		}
 		// Of the names that a search makes, one that exists but does not work says more than those that don't exist.
@@ -109,15 +109,15 @@ func (r *Resolver) Lookup(ctx context.Context, name string) (Answer, error) {
 	return Answer{}, problem
 }
 
-// leaveOut skips the names that are tried last for a while: on a network without access to the Internet no server answers for "robots.",
+// skipLast skips the names that are tried last for a while: on a network without access to the Internet no server answers for "robots.",
 // and each lookup would wait for that.
-func (r *Resolver) leaveOut() {
+func (r *Resolver) skipLast() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.failed = time.Now()
 }
 
-func (r *Resolver) leavesOut() bool {
+func (r *Resolver) skipsLast() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return !r.failed.IsZero() && time.Since(r.failed) < lastPause
@@ -126,11 +126,11 @@ func (r *Resolver) leavesOut() bool {
 // isAnswer tells whether an error is a server's answer about this name, which may not apply to another name.
 func isAnswer(err error) bool {
 	var code RCode
-	return isNobody(err) || errors.As(err, &code) || errors.Is(err, errLame)
+	return isEmpty(err) || errors.As(err, &code) || errors.Is(err, errLame)
 }
 
-// isNobody tells whether an error of Lookup is an answer: the name has no endpoints.
-func isNobody(err error) bool { return errors.Is(err, ErrNoName) || errors.Is(err, ErrNoRecords) }
+// isEmpty tells whether an error of Lookup is an answer: the name has no endpoints.
+func isEmpty(err error) bool { return errors.Is(err, ErrNoName) || errors.Is(err, ErrNoRecords) }
 
 // plan returns which servers to ask for which names.
 func (r *Resolver) plan(name string) (plan, error) {
@@ -168,7 +168,7 @@ func lookup(ctx context.Context, a plan, name string) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	records, problems := sift(r)
+	records, problems := usableRecords(r)
 	if len(records) == 0 && len(problems) == 0 {
 		return Answer{}, ErrNoRecords
 	}
@@ -211,8 +211,8 @@ func lookup(ctx context.Context, a plan, name string) (Answer, error) {
 	return answer, nil
 }
 
-// sift returns the usable records, the first by priority if there are too many.
-func sift(r *reply) (good []record, problems []error) {
+// usableRecords returns the usable records, the first by priority if there are too many.
+func usableRecords(r *reply) (good []record, problems []error) {
 	slices.SortFunc(r.records, record.compare)
 	for _, rec := range slices.Compact(r.records) {
 		switch {

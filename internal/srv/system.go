@@ -37,5 +37,5 @@ func dnsError(err error) error {
 	if errors.As(err, &d) && d.IsNotFound {
 		return ErrNoName // or ErrNoRecords: the net package does not say
 	}
-	return timely(err)
+	return unifyTimeout(err)
 }

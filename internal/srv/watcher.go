@@ -17,8 +17,8 @@ const (
 	minWait    = 5 * time.Second        // otherwise, and also the longest after failures
 	maxWait    = 5 * time.Minute
 
-	// nobodyFor is how long a name may have no endpoints before that is a problem: the first of many nodes comes before its record does.
-	nobodyFor = 30 * time.Second
+	// emptyFor is how long a name may have no endpoints before that is a problem: the first of many nodes comes before its record does.
+	emptyFor = 30 * time.Second
 )
 
 // A Watcher looks up a name again and again, and reports changes. Set the fields, then call Run.
@@ -48,15 +48,15 @@ type Watcher struct {
 	// Roll returns a random duration from 0 up to, not including, d, which is positive. The default is the process's own random numbers.
 	Roll func(d time.Duration) time.Duration
 
-	answer   Answer           // the last good one
-	others   int              // endpoints in it that are not our own
-	told     []netip.AddrPort // what OnChange last got, sorted; nil before the first call
-	keys     []string         // what OnKeys last got: the keys of told
-	wait     time.Duration    // until the next lookup
-	failures int              // since the last good answer
-	noted    string           // the kind of what was last logged
-	nobody   time.Time        // since when the name has no endpoints; zero if it has some
-	failing  bool             // OnProblem has an error
+	answer     Answer           // the last good one
+	others     int              // endpoints in it that are not our own
+	reported   []netip.AddrPort // what OnChange last got, sorted; nil before the first call
+	keys       []string         // what OnKeys last got: the keys of told
+	wait       time.Duration    // until the next lookup
+	failures   int              // since the last good answer
+	noted      string           // the kind of what was last logged
+	emptySince time.Time        // since when the name has no endpoints; zero if it has some
+	failing    bool             // OnProblem has an error
 }
 
 // Run keeps looking until ctx ends, and blocks that long; it is called once. It looks at once, and again when the answer's TTL ends, though
@@ -89,16 +89,16 @@ func (w *Watcher) Run(ctx context.Context) {
 func (w *Watcher) look(ctx context.Context) error {
 	answer, err := w.Resolver.Lookup(ctx, w.Name)
 	if err == nil {
-		w.answer, w.failures, w.nobody = answer, 0, time.Time{}
+		w.answer, w.failures, w.emptySince = answer, 0, time.Time{}
 		w.others = len(w.list())
 		w.wait = w.jitter(min(max(answer.TTL, w.shortest()), maxWait))
 		return nil
 	}
 	longest := w.shortest()
-	if isNobody(err) {
+	if isEmpty(err) {
 		longest = loneWait
-		if w.nobody.IsZero() {
-			w.nobody = time.Now()
+		if w.emptySince.IsZero() {
+			w.emptySince = time.Now()
 		}
 	}
 	w.wait = w.jitter(min(firstRetry<<min(w.failures, 8), longest))
@@ -130,11 +130,11 @@ func (w *Watcher) tell() {
 	list := w.list()
 	set := slices.SortedFunc(slices.Values(list), netip.AddrPort.Compare)
 	others, keys := w.keyed()
-	if w.told != nil && slices.Equal(set, w.told) && slices.Equal(keys, w.keys) {
+	if w.reported != nil && slices.Equal(set, w.reported) && slices.Equal(keys, w.keys) {
 		return
 	}
 	w.keys = keys
-	w.told = append([]netip.AddrPort{}, set...) // never nil again
+	w.reported = append([]netip.AddrPort{}, set...) // never nil again
 	w.Log.Debug().Str("name", w.Name).Int("endpoints", len(list)).Msg("SRV: endpoints changed")
 	if w.OnKeys != nil {
 		w.OnKeys(others)
@@ -160,7 +160,7 @@ func (w *Watcher) keyed() (list []Endpoint, keys []string) {
 
 // report calls OnProblem if there is a problem, or was one.
 func (w *Watcher) report(err error) {
-	if isNobody(err) && (len(w.answer.Endpoints) > 0 || time.Since(w.nobody) < nobodyFor) {
+	if isEmpty(err) && (len(w.answer.Endpoints) > 0 || time.Since(w.emptySince) < emptyFor) {
 		err = nil
 	}
 	if w.OnProblem != nil && (err != nil || w.failing) {
@@ -173,8 +173,8 @@ func (w *Watcher) report(err error) {
 func (w *Watcher) note(err error) {
 	noted, text := "", ""
 	switch {
-	case isNobody(err):
-		noted, text = "nobody: "+kind(err), "SRV: nobody is there by this name, looking on"
+	case isEmpty(err):
+		noted, text = "nobody: "+kind(err), "SRV: the name has no endpoints, will look again"
 	case err != nil:
 		return // OnProblem gets it
 	case w.answer.Partial != nil:
@@ -189,7 +189,7 @@ func (w *Watcher) note(err error) {
 		w.Log.Info().Str("name", w.Name).Msg("SRV: all is well again")
 		return
 	}
-	w.Log.Warn().Err(err).Str("name", w.Name).Int("endpoints", len(w.told)).Msg(text)
+	w.Log.Warn().Err(err).Str("name", w.Name).Int("endpoints", len(w.reported)).Msg(text)
 }
 
 // jitter makes a wait up to 10 % shorter or longer, so that many nodes do not ask in step.

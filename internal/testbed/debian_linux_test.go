@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The script that installs packages for the tests asks first, and leaves out what would upgrade other packages, but for CI.
+// The script that installs packages for the tests asks first, and leaves out what would upgrade other packages, except in CI.
 func TestDebian(t *testing.T) {
 	t.Parallel()
 	const (

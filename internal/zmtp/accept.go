@@ -59,7 +59,7 @@ func (r *Router) acceptAll(l net.Listener) error {
 			r.Failing(l, err)
 		case told.IsZero() || now.Sub(told) >= silence:
 			told = now
-			r.cfg.Log.Warn().Err(err).Stringer("listener", l.Addr()).Msg("zmtp: cannot accept now, trying on")
+			r.cfg.Log.Warn().Err(err).Stringer("listener", l.Addr()).Msg("zmtp: cannot accept now, will try again")
 		}
 		wait = min(max(2*wait, shortest), longest)
 		select {

@@ -18,7 +18,7 @@ type Numbers struct {
 // writer takes them.
 //
 // It returns the position of the first message that it overtook, as PushControlAt counts it; if it overtook none, its own.
-func (q *Queue) PushAhead(numbers Numbers, frame []byte) (place int64, overtook bool, err error) {
+func (q *Queue) PushAhead(numbers Numbers, frame []byte) (position int64, overtook bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	size := wireSize([][]byte{frame}) + q.frameCosts(1)

@@ -172,7 +172,7 @@ func (s socket) drain(c *Conn, q *Queue) {
 	w := &writer{nc: s.Conn, queue: q, sealing: c.sealing()}
 	q.drainBy(func() {
 		if err := w.run(); err != nil {
-			c.unwritten(q, err)
+			c.writerEnded(q, err)
 		}
 	})
 }

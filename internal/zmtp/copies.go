@@ -21,8 +21,8 @@ func (q *Queue) frameCosts(frames int) int64 {
 	return 0
 }
 
-// forgetPlaces stops counting the overhead of frames that were taken and are lost: it was no octet of theirs.
-func (q *Queue) forgetPlaces(frames int) {
+// uncountOverhead stops counting the overhead of frames that were taken and are lost: it was no octet of theirs.
+func (q *Queue) uncountOverhead(frames int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if places := frameCost * int64(frames); q.closed != nil {

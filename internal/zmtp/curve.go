@@ -128,7 +128,7 @@ type curveClient struct {
 	mute   bool   // send only HELLO: Probe
 }
 
-func (c *curveClient) shy() bool { return c.mute }
+func (c *curveClient) waitsForPeer() bool { return c.mute }
 
 func (c *curveClient) Handshake(conn *zmq4.Conn, _ bool) error {
 	client, err := curve.NewClient(c.config.Keys, c.config.Server, c.most)
@@ -183,7 +183,7 @@ type curveServer struct {
 	admit func() error // before a HELLO costs anything; nil to admit all
 }
 
-func (*curveServer) shy() bool { return false }
+func (*curveServer) waitsForPeer() bool { return false }
 
 func (s *curveServer) Handshake(conn *zmq4.Conn, _ bool) error {
 	server := curve.NewServer(s.config.Keys, s.most)

@@ -22,8 +22,8 @@ func TestNoDowngrade(t *testing.T) {
 		router, dealer bool
 		want           string
 	}{
-		{"secure router", true, false, `the peer speaks the mechanism "CURVE", this node demands NULL`},
-		{"secure dealer", false, true, `the peer speaks the mechanism "NULL", this node demands CURVE`},
+		{"secure router", true, false, `the peer speaks the mechanism "CURVE", this node requires NULL`},
+		{"secure dealer", false, true, `the peer speaks the mechanism "NULL", this node requires CURVE`},
 	} {
 		for _, transport := range []string{"socket", "inproc"} {
 			t.Run(c.name+" by "+transport, func(t *testing.T) {

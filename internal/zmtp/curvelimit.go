@@ -54,7 +54,7 @@ func (b *buckets) take(from netip.Addr, rate int) error {
 	have.at = now
 	if have.tokens < 1 {
 		b.of[network] = have
-		return fmt.Errorf("zmtp: more than %d handshakes with CURVE a second from %v", rate, from)
+		return fmt.Errorf("zmtp: more than %d CURVE handshakes per second from %v", rate, from)
 	}
 	have.tokens--
 	b.of[network] = have

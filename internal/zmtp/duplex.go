@@ -42,9 +42,9 @@ func (c *Conn) Adopt(q *Queue, first [][]byte, broken func(error)) error {
 // readOn is how long a connection without ReadOn is still read once it cannot be written to.
 const readOn = time.Second
 
-// unwritten notes that the writer has ended, because its queue was closed or a write failed. If the peer has hung up, what it sent before,
+// writerEnded notes that the writer has ended, because its queue was closed or a write failed. If the peer has hung up, what it sent before,
 // perhaps its GOODBYE, is still to be read: the reader will reach the end.
-func (c *Conn) unwritten(q *Queue, err error) {
+func (c *Conn) writerEnded(q *Queue, err error) {
 	if errno, ok := errors.AsType[syscall.Errno](err); ok && errno != syscall.EPIPE {
 		c.mu.Lock()
 		c.failed = err

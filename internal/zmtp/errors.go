@@ -24,7 +24,7 @@ var (
 	ErrReplaced = errors.New("zmtp: replaced by a newer connection with the same identity")
 
 	// ErrIdentityInUse says that another connection has the identity, and that Router.Rival keeps that one.
-	ErrIdentityInUse = errors.New("zmtp: another connection has this identity, and goes on")
+	ErrIdentityInUse = errors.New("zmtp: another connection has this identity, and stays")
 
 	errNoKeys = errors.New("zmtp: CURVE needs a key pair of ours")
 

@@ -27,7 +27,7 @@ type greeting struct {
 func (r *Router) awaitGreeting(n *newcomer, c *Conn, g Greeter) Receiver {
 	timeout := r.cfg.HandshakeTimeout
 	late := func() {
-		c.Close(fmt.Errorf("zmtp: nothing of the protocol came within %v after the handshake", timeout))
+		c.Close(fmt.Errorf("zmtp: no greeting of the protocol came within %v after the handshake", timeout))
 	}
 	return &greeting{
 		Greeter:  g,

@@ -53,7 +53,7 @@ func (h *handover) deliverAll(all []run) error {
 			}
 			if err != nil {
 				left := copies{runs: all[i:]}
-				h.queue.forgetPlaces(left.frames())
+				h.queue.uncountOverhead(left.frames())
 				return err
 			}
 		}

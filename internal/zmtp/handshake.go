@@ -43,7 +43,7 @@ func shakeHands(ctx context.Context, nc net.Conn, cfg Config, m mechanism, role 
 		return agreed{}, fmt.Errorf("zmtp: cannot limit the time of a handshake: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
-	g := &guard{Conn: nc, limit: uint64(cfg.Limits.CommandSize), mechanism: string(m.Type()), shy: m.shy()}
+	g := &guard{Conn: nc, limit: uint64(cfg.Limits.CommandSize), mechanism: string(m.Type()), waitsForPeer: m.waitsForPeer()}
 	if cfg.Curve != nil { // for Authorize
 		limited, cancel := context.WithDeadline(ctx, deadline)
 		defer cancel()
@@ -113,16 +113,16 @@ func plain(err error, timeout time.Duration) error {
 // separately, and each part would be a packet that wakes the peer.
 type guard struct {
 	net.Conn
-	out       []byte // not yet written
-	limit     uint64 // octets in a frame
-	mechanism string // that the peer must speak; "" stands for NULL
-	shy       bool   // show our mechanism only after the peer's
-	shown     int    // octets written
-	greeting  [greetingSize]byte
-	greeted   int // octets of greeting
-	header    [longHeader]byte
-	headed    int    // octets of header
-	body      uint64 // octets of the frame to come
+	out          []byte // not yet written
+	limit        uint64 // octets in a frame
+	mechanism    string // that the peer must speak; "" stands for NULL
+	waitsForPeer bool   // show our mechanism only after the peer's
+	shown        int    // octets written
+	greeting     [greetingSize]byte
+	greeted      int // octets of greeting
+	header       [longHeader]byte
+	headed       int    // octets of header
+	body         uint64 // octets of the frame to come
 }
 
 func (g *guard) Write(p []byte) (int, error) {
@@ -132,7 +132,7 @@ func (g *guard) Write(p []byte) (int, error) {
 
 func (g *guard) flush() error {
 	n := len(g.out)
-	if g.shy && g.greeted < mechanismEnd {
+	if g.waitsForPeer && g.greeted < mechanismEnd {
 		n = min(n, mechanismAt-g.shown)
 	}
 	if n == 0 {

@@ -102,7 +102,7 @@ func attacks(peer string) map[string]struct {
 		"SUB":                          {ready(prop("Socket-Type", "SUB")), `socket type "SUB"`},
 		"metadata cut in a name":       {ready(typed + "\x09Ident"), "name of 9 octets"},
 		"metadata cut in a value":      {ready(typed + "\x08Identity\x00\x00\x00\x05abc"), "of 5 octets where 3"},
-		"metadata cut before a length": {ready(typed + "\x08Identity"), "cut after"},
+		"metadata cut before a length": {ready(typed + "\x08Identity"), "truncated after"},
 		"property name of 0":           {ready(typed + "\x00\x00\x00\x00\x00"), "name of 0 octets"},
 		"property value of 2^31":       {ready(typed + "\x01a\x80\x00\x00\x00"), "2147483648"},
 		"property value of 2^32-1":     {ready(typed + "\x01a\xff\xff\xff\xff"), "4294967295"},

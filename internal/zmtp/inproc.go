@@ -90,7 +90,7 @@ func (r *Router) welcomeLink(c *Conn) {
 		err := r.cfg.Curve.authorize(ctx, Candidate{c.RemoteAddr(), c.secured.key, c.Identity(), c.peer})
 		cancel()
 		if err != nil {
-			r.turnAway(&newcomer{}, c, err)
+			r.reject(&newcomer{}, c, err)
 			return
 		}
 	}

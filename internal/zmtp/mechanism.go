@@ -17,9 +17,9 @@ type mechanism interface {
 	// begin sets the guard and the context that Handshake uses.
 	begin(ctx context.Context, g *guard)
 
-	// shy tells whether the peer must show its mechanism first, so that we begin only with what every peer answers: libzmq closes without
+	// waitsForPeer tells whether the peer must show its mechanism first, so that we begin only with what every peer answers: libzmq closes without
 	// showing its own mechanism when it sees another one.
-	shy() bool
+	waitsForPeer() bool
 
 	// result returns the outcome.
 	result() agreed
@@ -83,7 +83,7 @@ type MechanismError struct {
 }
 
 func (e *MechanismError) Error() string {
-	return fmt.Sprintf("zmtp: the peer speaks the mechanism %q, this node demands %s", e.Theirs, e.Ours)
+	return fmt.Sprintf("zmtp: the peer speaks the mechanism %q, this node requires %s", e.Theirs, e.Ours)
 }
 
 func (e *MechanismError) Unwrap() error {

@@ -91,7 +91,7 @@ func parseMetadata(b []byte) (metadata, error) {
 			return nil, violation("metadata: property name %q", name)
 		}
 		if len(b) < 4 {
-			return nil, violation("metadata: cut after property name %q", name)
+			return nil, violation("metadata: truncated after property name %q", name)
 		}
 		size := binary.BigEndian.Uint32(b)
 		b = b[4:]

@@ -68,8 +68,8 @@ func (s *newcomers) remove(n *newcomer) {
 	}
 }
 
-// foremost returns the oldest newcomer of the address that has the most, in the network that has the most; nil if there is none.
-func (s *newcomers) foremost() *newcomer {
+// oldestOfMost returns the oldest newcomer of the address that has the most, in the network that has the most; nil if there is none.
+func (s *newcomers) oldestOfMost() *newcomer {
 	var best *newcomer
 	for addr, list := range s.from {
 		if n := list[0]; best == nil || s.compare(addr, best.from) > 0 || s.compare(addr, best.from) == 0 && n.number < best.number {
@@ -101,7 +101,7 @@ func (r *Router) enter(nc net.Conn) (*newcomer, error) {
 	}
 	r.entered++
 	n.number = r.entered
-	r.yard(n).add(n)
+	r.newcomersOf(n).add(n)
 	r.wg.Add(1)
 	return n, nil
 }
@@ -109,8 +109,8 @@ func (r *Router) enter(nc net.Conn) (*newcomer, error) {
 // pending counts all newcomers.
 func (r *Router) pending() int { return r.strangers.count + r.known.count }
 
-// yard returns the list that a newcomer belongs to.
-func (r *Router) yard(n *newcomer) *newcomers {
+// newcomersOf returns the list that a newcomer belongs to.
+func (r *Router) newcomersOf(n *newcomer) *newcomers {
 	if n.isKnown {
 		return &r.known
 	}
@@ -121,23 +121,23 @@ func (r *Router) yard(n *newcomer) *newcomers {
 // addresses, the oldest newcomer of the address that has the most gives way to one whose address has fewer. If each stranger has one place,
 // which a host with many addresses can arrange, the oldest gives way; so a flood does not keep out a peer that is quick enough.
 func (r *Router) makeRoom(n *newcomer) bool {
-	yard := &r.strangers
-	oldest := yard.foremost()
+	group := &r.strangers
+	oldest := group.oldestOfMost()
 	if oldest == nil {
-		yard = &r.known
-		oldest = yard.foremost()
+		group = &r.known
+		oldest = group.oldestOfMost()
 	}
-	isFirst := len(yard.from[n.from]) == 0
+	isFirst := len(group.from[n.from]) == 0
 	switch {
 	case oldest == nil:
 		return false
-	case yard == &r.strangers && (n.isKnown || isFirst):
-	case yard.in[networkOf(oldest.from)] > yard.in[networkOf(n.from)]+1:
-	case len(yard.from[oldest.from]) > len(yard.from[n.from])+1:
+	case group == &r.strangers && (n.isKnown || isFirst):
+	case group.in[networkOf(oldest.from)] > group.in[networkOf(n.from)]+1:
+	case len(group.from[oldest.from]) > len(group.from[n.from])+1:
 	default:
 		return false
 	}
-	yard.remove(oldest)
+	group.remove(oldest)
 	oldest.close(errGaveWay)
 	return true
 }
@@ -146,5 +146,5 @@ func (r *Router) makeRoom(n *newcomer) bool {
 func (r *Router) leave(n *newcomer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.yard(n).remove(n)
+	r.newcomersOf(n).remove(n)
 }

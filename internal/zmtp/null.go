@@ -21,7 +21,7 @@ type null struct {
 func (n *null) Type() zmq4.SecurityType { return zmq4.NullSecurity }
 
 func (n *null) begin(context.Context, *guard) {}
-func (n *null) shy() bool                     { return n.mute }
+func (n *null) waitsForPeer() bool            { return n.mute }
 func (n *null) result() agreed                { return agreed{peer: n.peer} }
 
 func (n *null) Handshake(conn *zmq4.Conn, _ bool) error {

@@ -103,7 +103,7 @@ func (q *Queue) PushControl(frames ...[]byte) error {
 
 // PushControlAt is PushControl, and returns the message's position in the order of everything pushed; it identifies the message when
 // PushAhead overtakes it.
-func (q *Queue) PushControlAt(frame []byte) (place int64, err error) {
+func (q *Queue) PushControlAt(frame []byte) (position int64, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	size := wireSize([][]byte{frame}) + q.frameCosts(1)

@@ -102,7 +102,7 @@ func (r *reader) run() error {
 func (r *reader) header() (flags byte, size uint64, err error) {
 	for r.end-r.start < shortHeader {
 		if r.tired && r.start == r.end {
-			r.calmDown()
+			r.shrink()
 			return 0, 0, errQuiet
 		}
 		r.idles = r.start == r.end && r.cutter.Open() == 0
@@ -300,7 +300,7 @@ func (r *reader) fill() error {
 // arrange moves what is unparsed, a part of a header at most, to the front of a buffer of the right length.
 func (r *reader) arrange() {
 	if r.tired || r.want == 0 {
-		r.calmDown()
+		r.shrink()
 	}
 	old := r.buf[r.start:r.end]
 	if len(r.buf) != r.want {
@@ -312,9 +312,9 @@ func (r *reader) arrange() {
 	r.start, r.end = 0, copy(r.buf, old)
 }
 
-// calmDown makes the reader that of a connection with little traffic. A large buffer serves for one second of traffic; the read deadline
+// shrink makes the reader that of a connection with little traffic. A large buffer serves for one second of traffic; the read deadline
 // ends it, so that a silent connection is small again.
-func (r *reader) calmDown() {
+func (r *reader) shrink() {
 	r.awake, r.tired, r.want = false, false, idleBuffer
 	r.cutter.Shrink()
 	if r.start == r.end {

@@ -145,7 +145,7 @@ func (r *Router) welcome(n *newcomer, c *Conn) {
 		recv, err = r.accept(c)
 	}
 	if err != nil {
-		r.turnAway(n, c, err)
+		r.reject(n, c, err)
 		return
 	}
 	if g, ok := recv.(Greeter); ok {
@@ -158,8 +158,8 @@ func (r *Router) welcome(n *newcomer, c *Conn) {
 	c.run(recv)
 }
 
-// turnAway ends a connection that has no Receiver.
-func (r *Router) turnAway(n *newcomer, c *Conn, err error) {
+// reject ends a connection that has no Receiver.
+func (r *Router) reject(n *newcomer, c *Conn, err error) {
 	r.tally.refused.Add(1)
 	c.Close(err)
 	r.refused(c, err)
