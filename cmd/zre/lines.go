@@ -23,13 +23,15 @@ type line struct {
 	Group     string            `json:"group,omitempty"`
 	Frames    *[][]byte         `json:"frames,omitempty"` // base64
 	Text      *[]string         `json:"text,omitempty"`   // the frames, when all are UTF-8
-	Headers   map[string]string `json:"headers,omitempty"`
+	Headers   map[string]string `json:"headers,omitzero"`
 	Endpoint  string            `json:"endpoint,omitempty"`
+	PublicKey zre.PublicKey     `json:"public_key,omitzero"` // of a secure peer, or this secure node
 	Transport string            `json:"transport,omitempty"`
 	Reason    string            `json:"reason,omitempty"`
 	State     string            `json:"state,omitempty"`
 	Peers     *[]peerLine       `json:"peers,omitempty"`
 	Error     string            `json:"error,omitempty"`
+	Code      string            `json:"code,omitempty"` // of an error of a command
 	Kind      string            `json:"kind,omitempty"` // of a problem, as About and Solved are
 	About     string            `json:"about,omitempty"`
 	Solved    *bool             `json:"solved,omitempty"`
@@ -45,6 +47,7 @@ type peerLine struct {
 	Peer      string            `json:"peer"`
 	Name      string            `json:"name"`
 	Endpoint  string            `json:"endpoint"`
+	PublicKey zre.PublicKey     `json:"public_key,omitzero"`
 	Transport string            `json:"transport"`
 	Headers   map[string]string `json:"headers,omitempty"`
 	Groups    []string          `json:"groups,omitempty"`
@@ -56,10 +59,15 @@ type peerLine struct {
 
 func peerLineOf(p *zre.Peer) peerLine {
 	return peerLine{
-		Peer: p.UUID.String(), Name: p.Name, Endpoint: p.Endpoint, Transport: p.Transport,
+		Peer: p.UUID.String(), Name: p.Name, Endpoint: p.Endpoint, PublicKey: p.PublicKey, Transport: p.Transport,
 		Headers: p.Headers, Groups: p.Groups, State: stateOf(p.State),
 		QueuedMessages: p.QueuedMessages, QueuedBytes: p.QueuedBytes,
 	}
+}
+
+// readyLine gives the first line of a node.
+func readyLine(node *zre.Node) line {
+	return line{Event: "ready", UUID: node.UUID().String(), Name: node.Name(), Endpoint: node.Endpoints()[0], PublicKey: node.PublicKey()}
 }
 
 // lineFor gives the line of an event of a node.
@@ -77,7 +85,8 @@ func lineOf(event zre.Event) line {
 	l := line{Peer: p.UUID.String(), Name: p.Name}
 	switch e := event.(type) {
 	case zre.Enter:
-		l.Event, l.Headers, l.Endpoint, l.Transport, l.State = "enter", p.Headers, p.Endpoint, p.Transport, stateOf(p.State)
+		l.Event, l.Headers, l.Endpoint, l.Transport, l.State = "enter", headersOf(p), p.Endpoint, p.Transport, stateOf(p.State)
+		l.PublicKey = p.PublicKey
 	case zre.Exit:
 		l.Event, l.Reason, l.Transport, l.State = "exit", e.Reason.String(), p.Transport, stateOf(p.State)
 		if e.Err != nil {
@@ -100,6 +109,9 @@ func lineOf(event zre.Event) line {
 		l.Event, l.State = "state", stateOf(e.State)
 	case zre.HeaderChange:
 		l.Event, l.Headers = "headers", p.Headers
+		if l.Headers == nil {
+			l.Headers = map[string]string{} // there are none any more
+		}
 	case zre.EndpointChange:
 		l.Event, l.Endpoint = "endpoint", e.Endpoints[0]
 	case zre.Leader:
@@ -114,9 +126,17 @@ func lineOf(event zre.Event) line {
 	return l
 }
 
+// headersOf gives the headers of a peer, nil if it has none.
+func headersOf(p *zre.Peer) map[string]string {
+	if len(p.Headers) == 0 {
+		return nil
+	}
+	return p.Headers
+}
+
 // problemLine gives the line of a problem.
 func problemLine(e zre.Problem) line {
-	l := line{Event: "problem", Kind: e.Kind.String(), About: e.About, Name: e.From().Name, Endpoint: e.From().Endpoint, Solved: &e.Solved}
+	l := line{Event: "problem", Kind: e.Kind.String(), About: e.About, Name: e.From().Name, Endpoint: e.From().Endpoint, PublicKey: e.From().PublicKey, Solved: &e.Solved}
 	if id := e.From().UUID; id != uuid.Nil {
 		l.Peer = id.String()
 	}

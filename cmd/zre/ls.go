@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,9 +13,10 @@ import (
 
 // selfLine is this node in JSON.
 type selfLine struct {
-	UUID     string `json:"uuid"`
-	Name     string `json:"name"`
-	Endpoint string `json:"endpoint"`
+	UUID      string        `json:"uuid"`
+	Name      string        `json:"name"`
+	Endpoint  string        `json:"endpoint"`
+	PublicKey zre.PublicKey `json:"public_key,omitzero"`
 }
 
 // lsResult is what zre ls --json prints.
@@ -36,7 +38,7 @@ func (c *cli) ls() *cobra.Command {
   zre ls --wait-for 3 --json     as soon as three are there, for programs`,
 		Annotations: map[string]string{
 			noteExit: "0 it listed, also if nobody is there; 1 fewer came than --wait-for says; 2 wrong usage",
-			noteJSON: `With --json it prints one object: self (uuid, name, endpoint) and peers, a list with peer (the UUID), name, endpoint, transport, headers, groups and state of each, as far as there are any.`,
+			noteJSON: `With --json it prints one object: self (uuid, name, endpoint, public_key) and peers, a list with peer (the UUID), name, endpoint, public_key, transport, headers, groups and state of each, as far as there are any.`,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -89,7 +91,7 @@ func checkGroup(group string) error {
 // list prints peers.
 func (c *cli) list(node *zre.Node, peers []*zre.Peer, asJSON bool) {
 	if asJSON {
-		result := lsResult{Self: selfLine{node.UUID().String(), node.Name(), node.Endpoints()[0]}, Peers: []peerLine{}}
+		result := lsResult{Self: selfLine{node.UUID().String(), node.Name(), node.Endpoints()[0], node.PublicKey()}, Peers: []peerLine{}}
 		for _, p := range peers {
 			result.Peers = append(result.Peers, peerLineOf(p))
 		}
@@ -107,7 +109,7 @@ func (c *cli) list(node *zre.Node, peers []*zre.Peer, asJSON bool) {
 		}
 		rows = append(rows, []string{plain.Text(p.Name), short(p), state, p.Transport, plain.Text(p.Endpoint), plain.Text(strings.Join(p.Groups, ", "))})
 	}
-	c.table(rows)
+	c.table(fit(rows, c.width, 4, 3, 2)) // the endpoint can be spared, then the transport, then the state
 }
 
 // short is the beginning of a UUID, enough to name a peer where there are not very many.
@@ -128,16 +130,7 @@ func (c *cli) table(rows [][]string) {
 
 // layOut makes lines of rows, at most so many columns wide if that is not 0: what has no room there is cut off.
 func layOut(rows [][]string, width int) (lines []string) {
-	widths := make([]int, len(rows[0]))
-	for _, r := range rows {
-		for i, cell := range r {
-			widths[i] = max(widths[i], plain.Width(cell))
-		}
-	}
-	widths[0] = min(widths[0], maxName)
-	if width > 0 {
-		widths[0] = min(widths[0], max(8, width/3))
-	}
+	widths := widthsOf(rows, width)
 	for _, r := range rows {
 		var line strings.Builder
 		for i, cell := range r {
@@ -154,4 +147,49 @@ func layOut(rows [][]string, width int) (lines []string) {
 		lines = append(lines, text)
 	}
 	return lines
+}
+
+// widthsOf returns how wide the columns are, of which the first one takes a third of the width at most.
+func widthsOf(rows [][]string, width int) []int {
+	widths := make([]int, len(rows[0]))
+	for _, r := range rows {
+		for i, cell := range r {
+			widths[i] = max(widths[i], plain.Width(cell))
+		}
+	}
+	widths[0] = min(widths[0], maxName)
+	if width > 0 {
+		widths[0] = min(widths[0], max(8, width/3))
+	}
+	return widths
+}
+
+// least is how much of the last column is to have room.
+const least = 12
+
+// fit leaves columns out, in the order of spare, until the others have room in the width. Their places are those in the whole rows.
+func fit(rows [][]string, width int, spare ...int) [][]string {
+	kept := make([]int, len(rows[0]))
+	for i := range kept {
+		kept[i] = i
+	}
+	widths := widthsOf(rows, width)
+	widths[len(widths)-1] = min(widths[len(widths)-1], least)
+	for _, column := range spare {
+		total := 2 * (len(kept) - 1)
+		for _, i := range kept {
+			total += widths[i]
+		}
+		if width == 0 || total <= width {
+			break
+		}
+		kept = slices.DeleteFunc(kept, func(i int) bool { return i == column })
+	}
+	fitting := make([][]string, len(rows))
+	for n, r := range rows {
+		for _, i := range kept {
+			fitting[n] = append(fitting[n], r[i])
+		}
+	}
+	return fitting
 }

@@ -34,6 +34,8 @@ type topPeer struct {
 	State          string   `json:"state,omitempty"`
 	Groups         []string `json:"groups,omitempty"`
 	RTT            float64  `json:"rtt_ms,omitempty"`
+	Sent           float64  `json:"sent_per_second"`
+	SentBytes      float64  `json:"sent_bytes_per_second"`
 	Received       float64  `json:"received_per_second"`
 	ReceivedBytes  float64  `json:"received_bytes_per_second"`
 	QueuedMessages int      `json:"queued_messages"`
@@ -54,9 +56,9 @@ type gauge struct {
 
 // link is what was measured of one peer.
 type link struct {
-	rtt             time.Duration
-	asked           time.Time
-	messages, bytes uint64 // since the last look
+	rtt   time.Duration
+	asked time.Time
+	last  zre.PeerStats // at the last look
 }
 
 func newGauge(node *zre.Node) *gauge {
@@ -71,31 +73,18 @@ func (g *gauge) of(id uuid.UUID) *link {
 	return g.links[id]
 }
 
-// count takes the events of the node until ctx ends.
-func (g *gauge) count(ctx context.Context) {
+// take takes the events of the node until ctx ends.
+func (g *gauge) take(ctx context.Context) {
 	for event := range g.node.AllEvents(ctx) {
 		switch e := event.(type) {
-		case zre.Whisper:
-			g.add(e.Peer, e.Frames)
-		case zre.Shout:
-			g.add(e.Peer, e.Frames)
 		case zre.Request:
-			g.add(e.Peer, e.Frames)
-			_ = e.ReplyError(ctx, "zre top answers no requests") // who asked may be gone
+			_ = e.ReplyError(ctx, "zre top answers no requests") // the peer may be gone
 		case zre.Exit:
 			g.mu.Lock()
 			delete(g.links, e.Peer.UUID)
 			g.mu.Unlock()
 		}
 	}
-}
-
-func (g *gauge) add(peer *zre.Peer, frames [][]byte) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	l := g.of(peer.UUID)
-	l.messages++
-	l.bytes += uint64(sizeOf(frames))
 }
 
 // ping asks the peers whose turn it is how long they take to answer, and for the figures that they share; it does not wait.
@@ -135,15 +124,24 @@ func (g *gauge) look() (list []topPeer) {
 	g.last = time.Now()
 	for _, p := range g.node.Peers() {
 		l := g.of(p.UUID)
+		st, _ := g.node.PeerStats(p.UUID)
+		if !st.Since.Equal(l.last.Since) {
+			l.last = zre.PeerStats{Since: st.Since} // a new session counts from 0
+		}
+		rate := func(now, before uint64) float64 { return float64(now-min(before, now)) / seconds }
 		list = append(list, topPeer{
 			Peer: p.UUID.String(), Name: p.Name, Endpoint: p.Endpoint, Transport: p.Transport, State: stateOf(p.State), Groups: p.Groups,
-			RTT: float64(l.rtt.Nanoseconds()) / 1e6, Received: float64(l.messages) / seconds, ReceivedBytes: float64(l.bytes) / seconds,
+			RTT:  float64(l.rtt.Nanoseconds()) / 1e6,
+			Sent: rate(messagesOf(st.Sent), messagesOf(l.last.Sent)), SentBytes: rate(st.Sent.Bytes, l.last.Sent.Bytes),
+			Received: rate(messagesOf(st.Received), messagesOf(l.last.Received)), ReceivedBytes: rate(st.Received.Bytes, l.last.Received.Bytes),
 			QueuedMessages: p.QueuedMessages, QueuedBytes: p.QueuedBytes, Shared: g.sharedBy(p.UUID),
 		})
-		l.messages, l.bytes = 0, 0
+		l.last = st
 	}
 	return list
 }
+
+func messagesOf(t zre.Traffic) uint64 { return t.Whispers + t.Shouts }
 
 // sharedBy returns what a peer shows of itself, nil if that is nothing.
 func (g *gauge) sharedBy(id uuid.UUID) *netmap.Rates {
@@ -160,7 +158,7 @@ func (c *cli) top() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "top [options]",
 		Short: "Shows the peers of this node, live: states, round trips, rates, queues.",
-		Long: `Shows the peers of this node, live: their states, how long they take to answer a PING, how much comes from them, and what waits to be sent to them. What comes is what is whispered to this node, and what is shouted to the groups that it is in (--group).
+		Long: `Shows the peers of this node, live: their states, how long they take to answer a PING, how much comes from them and goes to them, and what waits to be sent. What comes is what is whispered to this node, and what is shouted to the groups that it is in (--group).
 
 ITS OUT/s and ITS IN/s are all that a peer itself sends and receives in a second, and ITS QUEUE what waits there to be sent, for peers that share their stats (--share-stats, in a program zre.WithSharedStats).
 
@@ -168,7 +166,7 @@ Keys: s or Tab sorts by another column, r turns the order; / filters by name, gr
 		Example: `  zre top --group WORK`,
 		Annotations: map[string]string{
 			noteExit: "0 it was ended; 1 it failed, or has no terminal (then use --json); 2 wrong usage",
-			noteJSON: `With --json it prints a line each second: event (peers) and peers, a list with peer, name, endpoint, transport, state, groups, rtt_ms, received_per_second, received_bytes_per_second, queued_messages, queued_octets and shared of each; shared is there for peers that share their stats, with sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages, waiting_events, peers and uptime_seconds of the peer itself.`,
+			noteJSON: `With --json it prints a line each second: event (peers) and peers, a list with peer, name, endpoint, transport, state, groups, rtt_ms, sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages, queued_octets and shared of each; shared is there for peers that share their stats, with sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages, waiting_events, peers and uptime_seconds of the peer itself.`,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -189,7 +187,7 @@ Keys: s or Tab sorts by another column, r turns the order; / filters by name, gr
 		ctx, stop := context.WithCancel(cmd.Context())
 		defer stop()
 		g := newGauge(node)
-		go g.count(ctx)
+		go g.take(ctx)
 		if asJSON {
 			c.topLines(ctx, g, count)
 			return nil
@@ -225,8 +223,10 @@ func (c *cli) topLines(ctx context.Context, g *gauge, count int) {
 	}
 }
 
+// topColumn is what the table shows of a peer, and how it is sorted by that.
 type topColumn struct {
 	head    string
+	number  bool
 	text    func(*topPeer) string
 	compare func(a, b *topPeer) int
 }
@@ -239,7 +239,7 @@ func sharedColumn(head string, figure func(*netmap.Rates) float64) topColumn {
 		}
 		return figure(p.Shared)
 	}
-	return topColumn{head, func(p *topPeer) string {
+	return topColumn{head, true, func(p *topPeer) string {
 		if p.Shared == nil {
 			return "-"
 		}
@@ -247,25 +247,27 @@ func sharedColumn(head string, figure func(*netmap.Rates) float64) topColumn {
 	}, func(a, b *topPeer) int { return cmp.Compare(value(b), value(a)) }}
 }
 
-// topColumns are what the table shows of a peer, and how it is sorted by that.
 var topColumns = []topColumn{
-	{"NAME", func(p *topPeer) string { return p.Name }, func(a, b *topPeer) int { return strings.Compare(a.Name, b.Name) }},
-	{"STATE", func(p *topPeer) string { return cmp.Or(p.State, "-") }, func(a, b *topPeer) int { return strings.Compare(a.State, b.State) }},
-	{"BY", func(p *topPeer) string { return p.Transport }, func(a, b *topPeer) int { return strings.Compare(a.Transport, b.Transport) }},
-	{"RTT ms", func(p *topPeer) string {
+	{"NAME", false, func(p *topPeer) string { return p.Name }, func(a, b *topPeer) int { return strings.Compare(a.Name, b.Name) }},
+	{"STATE", false, func(p *topPeer) string { return cmp.Or(p.State, "-") }, func(a, b *topPeer) int { return strings.Compare(a.State, b.State) }},
+	{"BY", false, func(p *topPeer) string { return p.Transport }, func(a, b *topPeer) int { return strings.Compare(a.Transport, b.Transport) }},
+	{"RTT ms", true, func(p *topPeer) string {
 		if p.RTT == 0 {
 			return "-"
 		}
 		return fmt.Sprintf("%.2f", p.RTT)
 	}, func(a, b *topPeer) int { return cmp.Compare(b.RTT, a.RTT) }},
-	{"MSG/s", func(p *topPeer) string { return thousands(p.Received) }, func(a, b *topPeer) int { return cmp.Compare(b.Received, a.Received) }},
-	{"KB/s", func(p *topPeer) string { return thousands(p.ReceivedBytes / 1000) },
+	{"IN/s", true, func(p *topPeer) string { return thousands(p.Received) }, func(a, b *topPeer) int { return cmp.Compare(b.Received, a.Received) }},
+	{"IN KB/s", true, func(p *topPeer) string { return thousands(p.ReceivedBytes / 1000) },
 		func(a, b *topPeer) int { return cmp.Compare(b.ReceivedBytes, a.ReceivedBytes) }},
-	{"QUEUE", func(p *topPeer) string { return fmt.Sprint(p.QueuedMessages) },
+	{"OUT/s", true, func(p *topPeer) string { return thousands(p.Sent) }, func(a, b *topPeer) int { return cmp.Compare(b.Sent, a.Sent) }},
+	{"OUT KB/s", true, func(p *topPeer) string { return thousands(p.SentBytes / 1000) },
+		func(a, b *topPeer) int { return cmp.Compare(b.SentBytes, a.SentBytes) }},
+	{"QUEUE", true, func(p *topPeer) string { return fmt.Sprint(p.QueuedMessages) },
 		func(a, b *topPeer) int { return cmp.Compare(b.QueuedMessages, a.QueuedMessages) }},
 	sharedColumn("ITS OUT/s", func(r *netmap.Rates) float64 { return r.Sent }),
 	sharedColumn("ITS IN/s", func(r *netmap.Rates) float64 { return r.Received }),
 	sharedColumn("ITS QUEUE", func(r *netmap.Rates) float64 { return float64(r.QueuedMessages) }),
-	{"GROUPS", func(p *topPeer) string { return strings.Join(p.Groups, ", ") },
+	{"GROUPS", false, func(p *topPeer) string { return strings.Join(p.Groups, ", ") },
 		func(a, b *topPeer) int { return slices.Compare(a.Groups, b.Groups) }},
 }

@@ -51,21 +51,21 @@ func TestTopScreen(t *testing.T) {
 		{"sss", "cb東", "by RTT ms"},
 		{"s", "東bc", "1,200"},
 		{"/cAx", "東bc", "filter: cAx_"},
-		{"<back><enter>", "c", `1 of 3 peers, by MSG/s with "cA"`},
+		{"<back><enter>", "c", `1 of 3 peers, by IN/s with "cA"`},
 		{"w", "c", "choose a peer with Up and Down first"},
 		{"<down>wh\x1b", "c", `whisper: h\x1b_`},
 		{"<esc><esc>", "東bc", "3 peers"},
-		{"sss", "cb東", "by ITS OUT/s"},
+		{"sssss", "cb東", "by ITS OUT/s"},
 		{"rrss", "cb東", "3,456"},
-		{"rr" + strings.Repeat("s", len(topColumns)-5), "東bc", "by MSG/s"},
+		{"rr" + strings.Repeat("s", len(topColumns)-7), "東bc", "by IN/s"},
 		{"/zzz<enter><down>", "", `0 of 3 peers`},
 		{"/<esc><esc>", "東bc", "3 peers"},
 	} {
 		typeKeys(m, step.keys)
-		for _, size := range [][2]int{{90, 12}, {40, 6}, {8, 2}} {
+		for _, size := range [][2]int{{140, 12}, {40, 6}, {8, 2}} {
 			m.Update(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
 			lines := m.lines()
-			if text := strings.Join(lines, "\n"); names() != step.names || size[0] == 90 && !strings.Contains(text, step.says) {
+			if text := strings.Join(lines, "\n"); names() != step.names || size[0] == 140 && !strings.Contains(text, step.says) {
 				t.Errorf("after %q: %s, want %s; want it to say %q:\n%s", step.keys, names(), step.names, step.says, text)
 			}
 			for _, line := range lines {

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"golang.org/x/term"
@@ -20,42 +19,21 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-const usage = `Zrechat is a chat without a server: everybody who runs it on one network, in one group, sees what the others type.
-
-Usage: zrechat [--name NAME] [--group GROUP] [--interface NAME] [--listen ENDPOINT] [--peer ENDPOINT]… [--no-beacons]
-
-`
-
 func main() {
-	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), usage)
-		flag.PrintDefaults()
-		fmt.Fprintln(flag.CommandLine.Output(), "\nWhat you type is said to the group, but for these:")
-		for _, line := range help {
-			fmt.Fprintln(flag.CommandLine.Output(), "  "+line)
-		}
-		fmt.Fprint(flag.CommandLine.Output(), keys)
-	}
-	name := flag.String("name", os.Getenv("USER"), "the `name` that others see")
-	group := flag.String("group", "CHAT", "the `group` to join")
-	iface := flag.String("interface", "", "the network `interface` to use (default: every usable one)")
-	var peers []string
-	flag.Func("peer", "the `endpoint` of a chat on another network, as tcp://host:5671 (repeatable)", func(s string) error {
-		peers = append(peers, s)
-		return nil
-	})
-	listen := flag.String("listen", "", "the `endpoint` to listen at, as tcp://*:5671, for those who give it as --peer (default: any free port)")
-	noBeacons := flag.Bool("no-beacons", false, "neither send nor hear beacons: find others by --peer alone")
-	flag.Parse()
-	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "zrechat: unexpected argument %q; see zrechat --help\n", flag.Arg(0))
+	o, err := parse(os.Args[1:])
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Print(usage())
+		return
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "zrechat: %s; see zrechat --help\n", plain.Text(err.Error()))
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
-	list, err := options(*name, *iface, *listen, peers, *noBeacons)
+	list, err := options(o)
 	if err == nil {
-		err = chat(ctx, *group, list)
+		err = chat(ctx, o.group, list)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "zrechat:", err)
@@ -90,42 +68,6 @@ func count[N int | uint64](n N, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// An optionError says that the value of an option of the command cannot be used.
-type optionError struct {
-	flag string
-	err  error
-}
-
-// Error speaks of the option, not of what it is for package zre.
-func (e *optionError) Error() string {
-	text := e.err.Error()
-	for _, prefix := range []string{"node: ", "msg: ", "join: ", "group ", "WithPeers: ", "WithListen: ", "beacon: Interfaces: "} {
-		text = strings.TrimPrefix(text, prefix)
-	}
-	return e.flag + ": " + text
-}
-
-// options are those of the node. The error is an optionError.
-func options(name, iface, listen string, peers []string, noBeacons bool) (list []zre.Option, err error) {
-	var wrong error
-	add := func(flag string, option zre.Option) {
-		if _, err := zre.NewNode(option); err != nil && wrong == nil {
-			wrong = &optionError{flag, err}
-		}
-		list = append(list, option)
-	}
-	add("--name", zre.WithName(name))
-	add("--listen", zre.WithListen(listen))
-	add("--peer", zre.WithPeers(peers...))
-	if iface != "" {
-		add("--interface", zre.WithInterfaces(iface))
-	}
-	if noBeacons {
-		add("--no-beacons", zre.WithoutBeacons())
-	}
-	return list, wrong
 }
 
 // chat runs until /quit, the end of input, or ctx.
