@@ -66,8 +66,8 @@ type Message struct {
 }
 
 // Decode reads a whole message and overwrites every field of m. Nothing is copied:
-// Group, Node, Figures, Hello and Content share memory with frames, so they are valid only as
-// long as the caller does not change frames and their octets. Each HELLO gets new
+// Group, Node, Figures, Hello and Content share memory with frames, so they are valid only
+// as long as the caller does not change frames and their octets. Each HELLO gets new
 // lists, so m.Hello may be kept while m is used for the next message.
 //
 // It accepts exactly what RFC 36's grammar allows (and limits, for a HELLO and
