@@ -6,7 +6,7 @@ PKG        ?= ./internal/zmtp
 GORELEASER  = v2.16.0
 PLATFORMS   = linux/amd64 linux/arm64 darwin/arm64 windows/amd64 android/arm64
 
-.PHONY: help test test-faults soak peers check bench bench-compare fuzz mutants packages
+.PHONY: help test test-faults soak peers check docs bench bench-compare fuzz mutants packages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -27,16 +27,20 @@ peers: ## installs pyre, zyre, zyre.js and CoreDNS below .cache, where git does 
 	@testdata/peers/debian.sh || [ "$$ZRE_REQUIRE" != all ]
 	@testdata/peers/install.sh || [ "$$ZRE_REQUIRE" != all ]
 
-check: ## gofmt, vet, staticcheck, the dashboard, and builds for the other systems, all without cgo
+check: ## gofmt, vet, staticcheck, the dashboard, links and words of the pages, and builds for the other systems, all without cgo
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w $$unformatted"; exit 1; fi
 	CGO_ENABLED=0 go vet ./...
 	CGO_ENABLED=0 $(STATICCHECK) ./...
 	cd tools && CGO_ENABLED=0 go vet . && go test .
+	go test ./internal/docs -run 'English|Links|Index|Fenced|Figures|Options|Names|GoVersion|Constants|Measured'
 	@for p in $(PLATFORMS); do \
 		echo "build and vet for $$p"; \
 		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build ./... && \
 		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./... || exit 1; \
 	done
+
+docs: ## makes a site of docs/ in .cache/site, with MkDocs, which it installs below .cache (some 170 MB)
+	@tools/docs/build.sh
 
 bench: peers ## measures everything beside others, in some 5 minutes; BENCH=regexp: those rows alone; BENCH_LONG=1: longer
 	cd internal/bench/harness && go test -run '^TestBench$$' -count=1 -timeout 20m -harness.all -harness.rows='$(BENCH)'

@@ -101,7 +101,7 @@ func (o *nodeOption) check(s string) error {
 		s = endpoint
 	}
 	option, err := o.option(s)
-	if err != nil || option == nil || o.paired {
+	if err != nil || option == nil || o.paired || strings.Contains(s, "|") { // an endpoint with a key needs --cert
 		return cause(err)
 	}
 	_, err = zre.NewNode(option)

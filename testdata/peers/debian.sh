@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the packages that the tests need and a bare Debian or Ubuntu lacks: a C compiler for the race detector, czmq and libzmq
 # to test and measure beside, ip and nft for private networks, python3 and npm for the other implementations, tmux for the chat's screens,
-# tshark for the Wireshark dissector, chromium for the page of zre map.
+# tshark for the Wireshark dissector, chromium for the page of zre map, zsh for the commands of the documentation.
 #
 #   debian.sh          lists what is missing, and asks before it installs anything; without a terminal it installs nothing
 #   debian.sh --yes    does not ask
@@ -28,6 +28,7 @@ want git git
 want chromium chromium
 want tmux tmux
 want tshark tshark
+want zsh zsh
 root=${DEBIAN_ROOT:-} # for the test of this script
 [ -f "$root/usr/include/czmq.h" ] || need="$need libczmq-dev"
 [ -f "$root/usr/include/zmq.h" ] || need="$need libzmq3-dev"

@@ -1,0 +1,17 @@
+package main
+
+import (
+	"slices"
+	"testing"
+)
+
+// An endpoint with a public key is a value like others: whether the node has a certificate, another option says.
+func TestEndpointsWithKeys(t *testing.T) {
+	const endpoint = "tcp://robot.example:5671|Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
+	for _, name := range []string{"peer", "gossip-connect"} {
+		i := slices.IndexFunc(nodeOptions, func(o nodeOption) bool { return o.name == name })
+		if err := nodeOptions[i].check(endpoint); err != nil {
+			t.Errorf("--%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,272 @@
+package docs
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/go-zre/go-zre/internal/testbed"
+)
+
+// continued are pages that are one story: what was started goes on until the page ends. Elsewhere it ends with its block.
+var continued = []string{"README.md", "docs/getting-started.md"}
+
+// lasting are nodes that run until they are interrupted. Their standard input stays open.
+var lasting = regexp.MustCompile(`^(sudo )?([A-Z_]+=\S+ )*(zrechat|zre (pipe|watch|on|map|top|bench serve|sniff --interface))\b`)
+
+// A story is the commands of a section, or of a whole page.
+type story struct {
+	page     string
+	line     int
+	commands []string          // of the shell; "program NAME" starts a program, "end" ends all that were started
+	programs map[string]string // the text of each
+}
+
+func stories(t *testing.T) (list []*story) {
+	t.Helper()
+	for _, p := range pages(t) {
+		var now *story
+		last := ""
+		whole := false
+		for _, name := range continued {
+			whole = whole || name == p.path
+		}
+		for _, b := range p.blocks {
+			if now == nil || !whole && b.section != last {
+				now = &story{page: p.path, line: b.line, programs: make(map[string]string)}
+				list = append(list, now)
+			}
+			last = b.section
+			switch {
+			case b.program != "":
+				now.programs[b.program] = b.text
+				now.commands = append(now.commands, "program "+b.program)
+			case b.lang == "sh":
+				now.commands = append(now.commands, commandsOf(t, b)...)
+			case b.lang == "yaml":
+				now.commands = append(now.commands, containers(b)...)
+			case b.lang == "nft":
+				now.commands = append(now.commands, "echo 'table inet t { chain c { type filter hook input priority 0;\n"+b.text+"}\n}' | nft -c -f -")
+			case b.lang == "python":
+				now.commands = append(now.commands, `python3 -c 'import ast, sys; ast.parse(sys.argv[1])' '`+strings.ReplaceAll(b.text, "'", `'"'"'`)+"'")
+			}
+			if !whole && len(now.commands) > 0 {
+				now.commands = append(now.commands, "end")
+			}
+		}
+	}
+	return list
+}
+
+// commandsOf are the lines of a block, those that end in a backslash joined with the next.
+func commandsOf(t *testing.T, b block) (list []string) {
+	t.Helper()
+	text := strings.ReplaceAll(b.text, "\\\n", "")
+	for i, l := range strings.Split(strings.TrimSpace(text), "\n") {
+		if regexp.MustCompile(`(^|\s)#`).MatchString(l) {
+			t.Errorf("%s:%d: a comment, which zsh does not take at its prompt: %s", b.page, b.line+i, l)
+		}
+		if why := unrunnableIn(l); why != "" {
+			t.Logf("%s:%d: not run, since %s: %s", b.page, b.line+i, why, l)
+			l = ": || " + l // its syntax is checked
+		}
+		list = append(list, l)
+	}
+	return list
+}
+
+// containers are the commands of zre in a manifest: lists after "command:" or "args:".
+func containers(b block) (list []string) {
+	for _, m := range regexp.MustCompile(`(?m)^ *(?:command|args): \[(.*)\]`).FindAllStringSubmatch(b.text, -1) {
+		command := "zre"
+		for word := range strings.SplitSeq(m[1], ", ") {
+			if word = strings.Trim(word, `"`); strings.Contains(word, "*") {
+				word = "'" + word + "'"
+			}
+			command += " " + word
+		}
+		list = append(list, command)
+	}
+	return list
+}
+
+// Each command runs, in bash and in zsh, in a network namespace; and ends well.
+func TestCommands(t *testing.T) {
+	tools := t.TempDir()
+	build := exec.Command("go", "build", "-o", tools+"/", "./cmd/zre", "./cmd/zrechat")
+	build.Dir = testbed.Root()
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	wrap(t, tools)
+	for _, shell := range []string{"bash", "zsh"} {
+		t.Run(shell, func(t *testing.T) {
+			t.Parallel()
+			path, err := exec.LookPath(shell)
+			if err != nil {
+				testbed.Missing(t, "%s (testdata/peers/debian.sh installs it)", shell)
+			}
+			var running sync.WaitGroup
+			defer running.Wait()
+			places := make(chan struct{}, 4) // they mostly wait
+			for _, s := range stories(t) {
+				if len(s.commands) == 0 {
+					continue
+				}
+				places <- struct{}{}
+				running.Go(func() {
+					defer func() { <-places }()
+					t.Run(strings.ReplaceAll(s.page, "/", "_")+fmt.Sprint("_", s.line), func(t *testing.T) { s.run(t, path, tools) })
+				})
+			}
+		})
+	}
+}
+
+// wrap adds commands that stand for those of a reader's machine: a go that takes the checkout for what is published, and a sudo.
+func wrap(t *testing.T, tools string) {
+	t.Helper()
+	script := func(name, text string) {
+		write(t, filepath.Join(tools, name), text)
+		if err := os.Chmod(filepath.Join(tools, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script("sudo", "#!/bin/sh\nexec \"$@\"\n")
+	real, err := exec.LookPath("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script("go", fmt.Sprintf(`#!/bin/sh
+set -eu
+root=%s go=%s
+case "$1 ${2:-}" in
+"install github.com/go-zre/go-zre/"*@latest) # the checkout in place of what is published
+	package=${2#github.com/go-zre/go-zre/}
+	GOBIN=$PWD exec "$go" -C "$root" install "./${package%%@latest}" ;;
+"install ./cmd/"*) # in a clone
+	shift
+	GOBIN=$PWD exec "$go" -C "$root" install "$@" ;;
+"get github.com/go-zre/go-zre@latest")
+	[ -f go.mod ] || exit 0 # the reader's module, which the page did not make
+	exec "$go" mod edit -require github.com/go-zre/go-zre@v0.0.0 -replace github.com/go-zre/go-zre="$root" ;;
+esac
+exec "$go" "$@"
+`, testbed.Root(), real))
+}
+
+// run runs a story in a namespace of its own, beside a node that is called companion.
+func (s *story) run(t *testing.T, shell, tools string) {
+	dir := t.TempDir()
+	bin := filepath.Join(dir, "programs")
+	module := module(t)
+	for name, text := range s.programs {
+		write(t, filepath.Join(module, name, "main.go"), text)
+		build := exec.Command("go", "build", "-mod=mod", "-o", filepath.Join(bin, name), "./"+name)
+		build.Dir = module
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	script := new(strings.Builder)
+	script.WriteString(`set -eu
+pids=
+lasts() { pids="$pids $1"; } # PID
+finish() {
+	[ -n "$pids" ] || return 0
+	sleep 1.5
+	for p in $(echo $pids); do
+		kill $p 2>/dev/null || true
+		code=0
+		wait $p || code=$?
+		case $code in
+		0 | 143) ;; # 143: it was too early, on a busy machine
+		*) echo "a program that should last ended with $code"; exit 1 ;;
+		esac
+	done
+	pids=
+}
+`)
+	made := ""
+	for _, command := range s.commands {
+		command = strings.ReplaceAll(command, "/etc/zre/", dir+"/etc/")
+		made += command
+		name, isProgram := strings.CutPrefix(command, "program ")
+		switch {
+		case command == "end":
+			script.WriteString("finish\n")
+		case isProgram:
+			fmt.Fprintf(script, "%s/%s <%s/hold &\nlasts $!\n", bin, name, dir)
+		case lasting.MatchString(command) && !strings.Contains(command, "|"):
+			assignments := regexp.MustCompile(`^([A-Z_]+=\S+ )*`).FindString(command)
+			fmt.Fprintf(script, "(%sexec %s) <%s/hold &\nlasts $!\n", assignments, strings.TrimPrefix(command, assignments), dir)
+		default:
+			fmt.Fprintf(script, "%s\n", command)
+		}
+	}
+	script.WriteString("finish\n")
+	write(t, filepath.Join(dir, "story"), script.String())
+	setUp := `set -eu
+ip link set lo up
+for i in eth0:192.168.1.7/24 eth1:10.1.0.7/16 wg0:10.8.0.2/24; do
+	ip link add ${i%%:*} type veth peer name far${i%%:*}
+	ip link set far${i%%:*} up
+	ip addr add ${i#*:} dev ${i%%:*}
+	ip link set ${i%%:*} up
+done
+mkfifo hold
+exec 9<>hold
+zre pipe --name companion --group CHAT <hold >companion.log 2>&1 9>&- & # on the interfaces that all use
+companion=$!
+cd "$1"
+`
+	if !strings.Contains(made, "zre keygen") {
+		setUp += `mkdir -p etc/keys
+zre keygen exhibition >/dev/null
+zre keygen etc/exhibition >/dev/null
+zre keygen etc/camera >/dev/null
+cp etc/camera etc/keys
+`
+	}
+	setUp += `status=0
+"$2" story 9>&- || status=$?
+kill $companion
+wait $companion || true
+exit $status
+`
+	unshare := []string{"-n", "-p", "-f", "--kill-child", "--mount-proc"}
+	if os.Geteuid() != 0 {
+		unshare = append([]string{"-r"}, unshare...)
+	}
+	if out, err := exec.Command("unshare", append(unshare, "true")...).CombinedOutput(); err != nil {
+		testbed.Missing(t, "network namespaces: unshare: %v: %s", err, out)
+	}
+	shellFlags := shell
+	c := exec.CommandContext(t.Context(), "unshare", append(unshare, "timeout", "120", "sh", "-c", setUp, "sh", dir, shellFlags)...)
+	c.Dir = dir
+	c.Env = append(os.Environ(), "PATH="+tools+":"+os.Getenv("PATH"), "HOME="+dir, "GOFLAGS=-mod=mod", "GOPATH="+gopath(t), "GOCACHE="+gocache(t), "XDG_CONFIG_HOME="+filepath.Join(dir, ".config"))
+	write(t, filepath.Join(dir, ".config/zre/config.toml"), "[networks.rig-a]\nport = 5700\n")
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Errorf("%s:%d: in %s: %v\n%s\n--- the script:\n%s", s.page, s.line, filepath.Base(shell), err, out, script)
+	} else if testing.Verbose() {
+		t.Logf("%s", out)
+	}
+}
+
+func gopath(t *testing.T) string  { return goenv(t, "GOPATH") }
+func gocache(t *testing.T) string { return goenv(t, "GOCACHE") }
+
+func goenv(t *testing.T, name string) string {
+	t.Helper()
+	out, err := exec.Command("go", "env", name).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}

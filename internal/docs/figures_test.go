@@ -1,0 +1,195 @@
+package docs
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/testbed"
+	"github.com/go-zre/go-zre/zre"
+)
+
+// timeout reads a default from the source of package node, whose configuration is not exported.
+func timeout(t *testing.T, pattern string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(testbed.Root(), "node", "config.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(pattern + `(\d+) \* time\.Second`).FindStringSubmatch(string(text))
+	if m == nil {
+		t.Fatalf("node/config.go has no %s", pattern)
+	}
+	return m[1] + " s"
+}
+
+// thousands writes 10000 as 10,000.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func mib(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
+
+// Figures and defaults in the pages are those of the code. Each pattern has one group, the figure, and must be found in at least one page; wherever it
+// is found it must be right.
+func TestFigures(t *testing.T) {
+	node, err := zre.NewNode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer node.Close()
+	l := node.Stats().Limits
+	expired, evasive := timeout(t, `"expired timeout", `), timeout(t, `"evasive timeout", `)
+	send, linger := timeout(t, `"send timeout", `), timeout(t, `c\.Linger = `)
+	silent, err := strconv.Atoi(strings.TrimSuffix(evasive, " s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size = `([\d,]+ [MK]iB)`
+	const time = `([\d,]+ m?s)`
+	for _, c := range []struct{ pattern, want string }{
+		{`\(([\d,]+) messages or [\d,]+ MiB\)`, thousands(l.QueueMessages)},
+		{`\([\d,]+ messages or ` + size + `\)`, mib(l.QueueBytes)},
+		{"`TotalQueueBytes` \\| " + size, mib(l.TotalQueueBytes)},
+		{"`QueueMessages`, `QueueBytes` \\| ([\\d,]+);", thousands(l.QueueMessages)},
+		{"`QueueMessages`, `QueueBytes` \\| [\\d,]+; " + size, mib(l.QueueBytes)},
+		{"`Events`, `EventBytes` \\| ([\\d,]+);", thousands(l.Events)},
+		{"`Events`, `EventBytes` \\| [\\d,]+; " + size, mib(l.EventBytes)},
+		{"`PartialBytes` \\| " + size, mib(l.PartialBytes)},
+		{"`MessageSize`, `Frames` \\| " + size, mib(l.MessageSize)},
+		{"`MessageSize`, `Frames` \\| [\\d,]+ MiB; ([\\d,]+)", thousands(l.Frames)},
+		{"`GroupsPerPeer` \\| ([\\d,]+)", thousands(l.GroupsPerPeer)},
+		{"`Peers` \\| ([\\d,]+)", thousands(l.Peers)},
+		{"`Handshakes`, `HandshakesPerAddress` \\| ([\\d,]+);", thousands(l.Handshakes)},
+		{"`Handshakes`, `HandshakesPerAddress` \\| [\\d,]+; ([\\d,]+)", thousands(l.HandshakesPerAddress)},
+		{`up to ` + size + ` a message`, mib(l.MessageSize)},
+		{`[\d,]+ MiB a message, ([\d,]+) frames`, thousands(l.Frames)},
+		{`default limit is ([\d,]+) peers`, thousands(l.Peers)},
+		{`([\d,]+) peers is the default limit`, thousands(l.Peers)},
+		{`expired timeout \(` + time + `\)`, expired},
+		{`expire after ` + time + ` of silence`, expired},
+		{`up to ` + time + ` of silence`, expired},
+		{`evasive timeout \(` + time + `\)`, evasive},
+		{`after ` + time + ` it gets .Silent.`, fmt.Sprint(2*silent, " s")},
+		{`send timeout \(` + time + `\)`, send},
+		{`linger time[ (]*\(?` + time + `\)`, linger},
+		{`UDP port of the beacons \(default (\d+)\)`, strconv.Itoa(beacon.DefaultPort)},
+		{`\| (\d+) \| UDP, broadcast`, strconv.Itoa(beacon.DefaultPort)},
+		{`\| (\d+) \| UDP, multicast`, strconv.Itoa(beacon.DefaultPort + 10_000)},
+		{`UDP, multicast to ([\d.]+)`, beacon.DefaultGroup},
+		{`UDP, multicast to [\d.]+ and ([\da-f:]+)`, beacon.DefaultGroup6},
+	} {
+		found := 0
+		for _, p := range pages(t) {
+			if p.path == "CHANGELOG.md" {
+				continue
+			}
+			for _, m := range regexp.MustCompile(c.pattern).FindAllStringSubmatch(strings.ReplaceAll(p.text, "\n", " "), -1) {
+				found++
+				if m[1] != c.want {
+					t.Errorf("%s: %q: it is %s", p.path, m[0], c.want)
+				}
+			}
+		}
+		if found == 0 {
+			t.Errorf("no page has %s (%s)", c.pattern, c.want)
+		}
+	}
+}
+
+// The version of Go in the pages is that of go.mod.
+func TestGoVersion(t *testing.T) {
+	mod, err := os.ReadFile(filepath.Join(testbed.Root(), "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(string(mod))[1]
+	for _, p := range pages(t) {
+		for _, m := range regexp.MustCompile(`\bGo (1\.\d+)`).FindAllStringSubmatch(p.text, -1) {
+			if m[1] != want && !strings.Contains(p.text, "from Go "+m[1]) {
+				t.Errorf("%s: Go %s; go.mod has %s", p.path, m[1], want)
+			}
+		}
+	}
+}
+
+// Constants that are not exported, as the pages tell them.
+func TestConstants(t *testing.T) {
+	for _, c := range []struct{ page, pattern, file, constant string }{
+		{"networks", `looked up again every (\d+) s`, "internal/seek/host.go", `hostFresh = (\d+) \* time\.Second`},
+		{"networks", `TTL of the records ends, after (\d+) s at least`, "internal/srv/watcher.go", `minWait +=  ?(\d+) \* time\.Second`},
+		{"networks", `again after 0\.5 s, then less often, up to every (\d+) s`, "internal/srv/watcher.go", `minWait +=  ?(\d+) \* time\.Second`},
+		{"networks", `leads to no peer for (\d+) s`, "internal/srv/watcher.go", `nobodyFor = (\d+) \* time\.Second`},
+		{"networks", `only every (\d+) s while nothing changes`, "beacon/calm.go", `calmPause = (\d+) \* time\.Second`},
+		{"sniff", `follows ([\d,]+) connections`, "internal/sniff/sniffer.go", `maxStreams +=  ?(\d+)`},
+		{"sniff", `at most (\d+) MiB of messages`, "internal/sniff/zmtp.go", `heldBytes +=  ?(\d+) << 20`},
+		{"sniff", `(\d+) bytes of each frame of content`, "internal/sniff/zmtp.go", `keptContent = (\d+)`},
+	} {
+		page := read(t, "docs/"+c.page+".md")
+		code := read(t, c.file)
+		told := regexp.MustCompile(c.pattern).FindStringSubmatch(strings.ReplaceAll(page, "\n", " "))
+		is := regexp.MustCompile(c.constant).FindStringSubmatch(code)
+		if told == nil || is == nil {
+			t.Errorf("docs/%s.md has %s: %v; %s has %s: %v", c.page, c.pattern, told != nil, c.file, c.constant, is != nil)
+		} else if strings.ReplaceAll(told[1], ",", "") != is[1] {
+			t.Errorf("docs/%s.md: %q; %s: %q", c.page, told[0], c.file, is[0])
+		}
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(testbed.Root(), path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// What a peer and a hundred nodes cost is what make bench measured last.
+func TestMeasuredCosts(t *testing.T) {
+	var rows []struct {
+		Name string  `json:"name"`
+		Ours float64 `json:"ours"`
+	}
+	if err := json.Unmarshal([]byte(read(t, "docs/performance.json")), &rows); err != nil {
+		t.Fatal(err)
+	}
+	measured := make(map[string]float64)
+	for _, r := range rows {
+		measured[r.Name] = r.Ours
+	}
+	for _, c := range []struct{ pattern, row string }{
+		{`(?:about|idle peer \|) (\d+) KiB(?: of memory)?,? and`, "peer/memory"},
+		{`(\d+) MiB and \d+ % of a core`, "mesh/100/resident"},
+		{`\d+ MiB and (\d+) % of a core`, "mesh/100/idle"},
+		{`about (\d+) µs a second`, "peer/idle"},
+	} {
+		found := 0
+		for _, p := range pages(t) {
+			for _, m := range regexp.MustCompile(c.pattern).FindAllStringSubmatch(strings.ReplaceAll(p.text, "\n", " "), -1) {
+				found++
+				told, err := strconv.ParseFloat(m[1], 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if is := measured[c.row]; told < 0.8*is || told > 1.25*is {
+					t.Errorf("%s: %q; measured: %g", p.path, m[0], is)
+				}
+			}
+		}
+		if found == 0 {
+			t.Errorf("no page has %s (%s)", c.pattern, c.row)
+		}
+	}
+}
