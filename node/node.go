@@ -104,6 +104,7 @@ type Node struct {
 
 	chooser  chooser
 	requests requests
+	panics   panics        // of handlers
 	unwanted chan unwanted // with Config.Discard
 	watchers watchers
 

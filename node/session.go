@@ -16,6 +16,7 @@ import (
 	"github.com/go-zre/go-zre/internal/outbox"
 	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/seek"
+	"github.com/go-zre/go-zre/internal/traffic"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -112,6 +113,7 @@ type session struct {
 	work      work                              // what it was given
 	calls     *Call                             // requests that wait for its replies, the newest first; requests.mu guards it
 	callsOver bool                              // it is over, so none may begin; likewise
+	replies   traffic.Count                     // to requests; likewise
 	credit    credit                            // whether it is waited for
 
 	wake   chan struct{} // holds a token when there is a new endpoint to try

@@ -45,6 +45,14 @@ func TestImports(t *testing.T) {
 		"internal/script":     {"zre", "beacon", "msg", "internal/libzmq", "internal/zmtp"},
 
 		"internal/bench/harness": {"zre", "msg", "internal/bench", "internal/curve", "internal/testbed", "internal/zmtp"},
+		"examples/chat":          {"zre"},
+		"examples/file":          {"zre"},
+		"examples/leader":        {"zre"},
+		"examples/partition":     {"zre"},
+		"examples/queue":         {"zre"},
+		"examples/request":       {"zre"},
+		"examples/secure":        {"zre"},
+		"examples/sensor":        {"zre"},
 	}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, module+"...").Output()
 	if err != nil {

@@ -52,9 +52,10 @@ func NewNode(options ...Option) (*Node, error) {
 		}
 	}
 	cfg.Public = node.Public{
-		Peer:      func(p *node.Peer) any { return publicPeer(p) },
-		PeerError: func(e *node.PeerError) error { return (*PeerError)(e) },
-		LostError: func(e *node.LostError) error { return (*LostError)(e) },
+		Peer:       func(p *node.Peer) any { return publicPeer(p) },
+		PeerError:  func(e *node.PeerError) error { return (*PeerError)(e) },
+		LostError:  func(e *node.LostError) error { return (*LostError)(e) },
+		ReplyError: func(e *node.ReplyError) error { return &ReplyError{e.UUID, e.Name, e.Text, e} },
 	}
 	engine, err := node.New(cfg.Config)
 	if err != nil {
@@ -363,9 +364,6 @@ func (n *Node) Peer(id uuid.UUID) (peer *Peer, ok bool) {
 	p, ok := n.engine.Peer(id)
 	return peerOf(p), ok
 }
-
-// Discarded returns how many whispers and shouts arrived and were discarded (WithSendOnly).
-func (n *Node) Discarded() uint64 { return n.engine.Discarded() }
 
 // Problems returns the problems that are not solved, sorted by Kind and About.
 func (n *Node) Problems() []Problem {

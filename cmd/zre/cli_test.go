@@ -87,7 +87,21 @@ func TestWrongUse(t *testing.T) {
 		{"doctor --name x", "zre doctor has no option --name"},
 		{"bench", "choose serve, whisper, shout, latency or mesh"},
 		{"completion", "choose bash, zsh, fish or powershell"},
-		{"completion tcsh", `there is no command "tcsh"`},
+		{"completion tcsh", `zre completion: there is no command "tcsh": choose bash, fish, powershell or zsh; see`},
+		{"--json ls", "--json stands behind the command, as in zre ls --json; see zre --help"},
+		{"sl", "did you mean ls?"},
+		{"wisper alice", "did you mean whisper?"},
+		{"shout  text", "zre shout: GROUP is empty"},
+		{"whisper  text", "zre whisper: PEER is empty"},
+		{"ping ", "zre ping: PEER is empty"},
+		{"request alice ", "zre request: NAME is empty"},
+		{"on shout  -- cat", "zre on shout: GROUP is empty"},
+		{"on request  -- cat", "zre on request: NAME is empty"},
+		{"keygen", "zre keygen: PATH is missing"},
+		{"keygen ", "zre keygen: PATH is empty"},
+		{"keygen a b", `zre keygen: unexpected argument "b"`},
+		{"ls --name " + strings.Repeat("n", 256), `--name "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn…": a name has 255 bytes at most, not 256; see`},
+		{"ls --name \xff", "a name is text in UTF-8"},
 		{"completion bash extra", `unexpected argument "extra"`},
 		{"man", "DIRECTORY is missing"},
 	} {
@@ -95,7 +109,7 @@ func TestWrongUse(t *testing.T) {
 		if status != exitUsage || out != "" || !strings.Contains(errs, test.says) || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "--help") {
 			t.Errorf("zre %s: status %d, %q, output %q; want it to say %q", test.args, status, errs, out, test.says)
 		}
-		for _, word := range []string{"pflag", "strconv", "flag ", "zre: With", "invalid argument"} {
+		for _, word := range []string{"pflag", "strconv", "flag ", "zre: With", "invalid argument", "msg: ", "beacon: "} {
 			if strings.Contains(errs, word) {
 				t.Errorf("zre %s: words of Go: %q", test.args, errs)
 			}
@@ -513,9 +527,9 @@ func TestVersion(t *testing.T) {
 	if status != 0 || errs != "" || !strings.HasPrefix(out, "zre ") || !strings.Contains(out, runtime.Version()) || strings.Count(out, "\n") != 1 {
 		t.Errorf("status %d, %q, %q", status, out, errs)
 	}
-	info := &debug.BuildInfo{GoVersion: "go1.2", Main: debug.Module{Version: "v0.9.0"},
+	info := &debug.BuildInfo{GoVersion: "go1.2",
 		Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.modified", Value: "true"}}}
-	if got := describe(info); !strings.HasPrefix(got, "v0.9.0 (commit 0123456789ab, modified), go1.2, ") {
+	if got := describe("v0.9.0", info); !strings.HasPrefix(got, "v0.9.0 (commit 0123456789ab, modified), go1.2, ") {
 		t.Errorf("%q", got)
 	}
 }

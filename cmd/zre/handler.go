@@ -88,7 +88,7 @@ func (h *handler) job(ctx context.Context, event zre.Event) *job {
 	case zre.Request:
 		j.kind, j.request, j.frames, j.asked = "request", e.Name(), e.Frames[1:], e
 		if h.kind != "request" || !slices.Contains(h.names, j.request) {
-			_ = e.ReplyError(ctx, "there is nothing that answers such a request") // who asked may be gone
+			_ = e.ReplyError(ctx, "no request of that name is answered here") // the peer may be gone
 			return nil
 		}
 	}
@@ -100,7 +100,7 @@ func (h *handler) job(ctx context.Context, event zre.Event) *job {
 
 // run runs the program for one message.
 func (h *handler) run(ctx context.Context, j *job) {
-	began := time.Now()
+	began, command := time.Now(), ctx
 	if h.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, h.timeout, fmt.Errorf("ended after %v", h.timeout))
@@ -113,7 +113,7 @@ func (h *handler) run(ctx context.Context, j *job) {
 	case errors.As(err, &exit):
 		l.Status = exit.ExitCode()
 		if ctx.Err() != nil {
-			l.Error = context.Cause(ctx).Error()
+			l.Error = endOf(command, ctx).Error()
 		}
 	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
 		l.Status, l.Error = -1, err.Error()
@@ -162,6 +162,9 @@ func (h *handler) answer(j *job, printed []byte, status int) {
 		err = j.asked.ReplyError(ctx, fmt.Sprintf("it failed, with status %d", status))
 	case h.reply && status == 0 && len(printed) > 0:
 		err = h.node.Whisper(ctx, j.peer.UUID, printed)
+	}
+	if errors.Is(err, zre.ErrUnknownPeer) {
+		err = errors.New("it has left already")
 	}
 	if err != nil {
 		h.complain(h.cmd, fmt.Errorf("reply to %s: %w", quoted(j.peer.Name), cause(err)))

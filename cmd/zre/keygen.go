@@ -21,12 +21,7 @@ It writes PATH, with the public key, for the nodes that are to let this one in, 
 		Example: `  zre keygen alice --meta name=Alice
   zre pipe --cert alice --authorize keys/`,
 		Annotations: map[string]string{noteExit: "0 all is well; 1 it failed, and there is no new file; 2 wrong usage"},
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return misused("want one PATH, not %d", len(args))
-			}
-			return nil
-		},
+		Args:        arguments(false, "PATH"),
 	}
 	listFlag(cmd, &meta, "meta", "NAME=VALUE", "a property that both files tell, as name=Alice")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

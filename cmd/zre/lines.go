@@ -23,7 +23,7 @@ type line struct {
 	Group     string            `json:"group,omitempty"`
 	Frames    *[][]byte         `json:"frames,omitempty"` // base64
 	Text      *[]string         `json:"text,omitempty"`   // the frames, when all are UTF-8
-	Headers   map[string]string `json:"headers,omitempty"`
+	Headers   map[string]string `json:"headers,omitzero"`
 	Endpoint  string            `json:"endpoint,omitempty"`
 	PublicKey zre.PublicKey     `json:"public_key,omitzero"` // of a secure peer, or this secure node
 	Transport string            `json:"transport,omitempty"`
@@ -31,6 +31,7 @@ type line struct {
 	State     string            `json:"state,omitempty"`
 	Peers     *[]peerLine       `json:"peers,omitempty"`
 	Error     string            `json:"error,omitempty"`
+	Code      string            `json:"code,omitempty"` // of an error of a command
 	Kind      string            `json:"kind,omitempty"` // of a problem, as About and Solved are
 	About     string            `json:"about,omitempty"`
 	Solved    *bool             `json:"solved,omitempty"`
@@ -84,7 +85,7 @@ func lineOf(event zre.Event) line {
 	l := line{Peer: p.UUID.String(), Name: p.Name}
 	switch e := event.(type) {
 	case zre.Enter:
-		l.Event, l.Headers, l.Endpoint, l.Transport, l.State = "enter", p.Headers, p.Endpoint, p.Transport, stateOf(p.State)
+		l.Event, l.Headers, l.Endpoint, l.Transport, l.State = "enter", headersOf(p), p.Endpoint, p.Transport, stateOf(p.State)
 		l.PublicKey = p.PublicKey
 	case zre.Exit:
 		l.Event, l.Reason, l.Transport, l.State = "exit", e.Reason.String(), p.Transport, stateOf(p.State)
@@ -108,6 +109,9 @@ func lineOf(event zre.Event) line {
 		l.Event, l.State = "state", stateOf(e.State)
 	case zre.HeaderChange:
 		l.Event, l.Headers = "headers", p.Headers
+		if l.Headers == nil {
+			l.Headers = map[string]string{} // there are none any more
+		}
 	case zre.EndpointChange:
 		l.Event, l.Endpoint = "endpoint", e.Endpoints[0]
 	case zre.Leader:
@@ -120,6 +124,14 @@ func lineOf(event zre.Event) line {
 		return problemLine(e)
 	}
 	return l
+}
+
+// headersOf gives the headers of a peer, nil if it has none.
+func headersOf(p *zre.Peer) map[string]string {
+	if len(p.Headers) == 0 {
+		return nil
+	}
+	return p.Headers
 }
 
 // problemLine gives the line of a problem.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -108,7 +109,7 @@ func (c *cli) list(node *zre.Node, peers []*zre.Peer, asJSON bool) {
 		}
 		rows = append(rows, []string{plain.Text(p.Name), short(p), state, p.Transport, plain.Text(p.Endpoint), plain.Text(strings.Join(p.Groups, ", "))})
 	}
-	c.table(rows)
+	c.table(fit(rows, c.width, 4, 3, 2)) // the endpoint can be spared, then the transport, then the state
 }
 
 // short is the beginning of a UUID, enough to name a peer where there are not very many.
@@ -129,16 +130,7 @@ func (c *cli) table(rows [][]string) {
 
 // layOut makes lines of rows, at most so many columns wide if that is not 0: what has no room there is cut off.
 func layOut(rows [][]string, width int) (lines []string) {
-	widths := make([]int, len(rows[0]))
-	for _, r := range rows {
-		for i, cell := range r {
-			widths[i] = max(widths[i], plain.Width(cell))
-		}
-	}
-	widths[0] = min(widths[0], maxName)
-	if width > 0 {
-		widths[0] = min(widths[0], max(8, width/3))
-	}
+	widths := widthsOf(rows, width)
 	for _, r := range rows {
 		var line strings.Builder
 		for i, cell := range r {
@@ -155,4 +147,49 @@ func layOut(rows [][]string, width int) (lines []string) {
 		lines = append(lines, text)
 	}
 	return lines
+}
+
+// widthsOf returns how wide the columns are, of which the first one takes a third of the width at most.
+func widthsOf(rows [][]string, width int) []int {
+	widths := make([]int, len(rows[0]))
+	for _, r := range rows {
+		for i, cell := range r {
+			widths[i] = max(widths[i], plain.Width(cell))
+		}
+	}
+	widths[0] = min(widths[0], maxName)
+	if width > 0 {
+		widths[0] = min(widths[0], max(8, width/3))
+	}
+	return widths
+}
+
+// least is how much of the last column is to have room.
+const least = 12
+
+// fit leaves columns out, in the order of spare, until the others have room in the width. Their places are those in the whole rows.
+func fit(rows [][]string, width int, spare ...int) [][]string {
+	kept := make([]int, len(rows[0]))
+	for i := range kept {
+		kept[i] = i
+	}
+	widths := widthsOf(rows, width)
+	widths[len(widths)-1] = min(widths[len(widths)-1], least)
+	for _, column := range spare {
+		total := 2 * (len(kept) - 1)
+		for _, i := range kept {
+			total += widths[i]
+		}
+		if width == 0 || total <= width {
+			break
+		}
+		kept = slices.DeleteFunc(kept, func(i int) bool { return i == column })
+	}
+	fitting := make([][]string, len(rows))
+	for n, r := range rows {
+		for _, i := range kept {
+			fitting[n] = append(fitting[n], r[i])
+		}
+	}
+	return fitting
 }

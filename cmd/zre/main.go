@@ -9,9 +9,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
 )
 
 func main() {
+	zerolog.TimeFieldFormat = time.RFC3339Nano // which --log shows to the millisecond
 	// A reader that goes away is an error of a write, so that nodes say farewell. A handler, unlike Ignore, is not inherited by programs
 	// that zre on runs.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)

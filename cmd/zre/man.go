@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/go-zre/go-zre/zre"
 )
 
 // man writes the man pages, for packages.
@@ -49,7 +51,7 @@ func writePages(cmd *cobra.Command, dir string) error {
 // roff writes a man page.
 func (m *manual) roff(w io.Writer) {
 	name := strings.ReplaceAll(m.cmd.CommandPath(), " ", "-")
-	fmt.Fprintf(w, ".TH %s 1 \"\" %s \"ZRE\"\n", roffQuote(strings.ToUpper(name)), roffQuote("go-zre"))
+	fmt.Fprintf(w, ".TH %s 1 \"\" %s \"ZRE\"\n", roffQuote(strings.ToUpper(name)), roffQuote("go-zre "+zre.Version()))
 	fmt.Fprintf(w, ".SH NAME\n%s \\- %s\n", roffText(name), roffText(strings.TrimSuffix(m.cmd.Short, ".")))
 	if len(m.usage) > 0 {
 		fmt.Fprint(w, ".SH SYNOPSIS\n")
@@ -78,7 +80,10 @@ func (m *manual) roff(w io.Writer) {
 		roffRows(w, "EXAMPLES", rowsOf(m.cmd.Example))
 	}
 	fmt.Fprint(w, ".SH SEE ALSO\n")
-	others := []string{"zre(1)", "zre-options(1)"}
+	others := []string{"zre-options(1)"}
+	if m.cmd.HasParent() {
+		others = []string{"zre(1)", "zre-options(1)"}
+	}
 	if m.cmd.HasParent() && m.cmd.Parent().HasParent() {
 		others = append(others, strings.ReplaceAll(m.cmd.Parent().CommandPath(), " ", "-")+"(1)")
 	}
@@ -95,22 +100,47 @@ func roffRows(w io.Writer, title string, rows []row) {
 	}
 }
 
-// roffLines writes paragraphs, and as they are the lines that are indented.
+// roffLines writes paragraphs. Of lines that are indented a word and what it means become an entry of a list; others stay as they are.
 func roffLines(w io.Writer, text string) {
-	literal := false
-	for line := range strings.SplitSeq(text, "\n") {
-		if indented := strings.HasPrefix(line, " "); indented != literal && line != "" {
-			literal = indented
-			fmt.Fprintln(w, map[bool]string{true: ".PP\n.nf", false: ".fi\n.PP"}[literal])
+	const (
+		filled = iota
+		literal
+		list
+	)
+	now := filled
+	change := func(to int, request string) {
+		if now == literal && to != literal {
+			fmt.Fprintln(w, ".fi")
 		}
+		if now != to || to == list {
+			fmt.Fprintln(w, request)
+		}
+		now = to
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		body := strings.TrimLeft(line, " ")
+		indent := len(line) - len(body)
+		word, meaning, two := strings.Cut(body, "  ")
 		switch {
-		case line == "" && !literal:
+		case line == "" && now == literal:
+			fmt.Fprintln(w)
+		case line == "":
 			fmt.Fprintln(w, ".PP")
+			now = filled
+		case indent == 0:
+			change(filled, ".PP")
+			fmt.Fprintln(w, roffText(line))
+		case indent == 2 && two:
+			change(list, ".TP")
+			fmt.Fprintf(w, "\\fB%s\\fR\n%s\n", roffText(word), roffText(strings.TrimSpace(meaning)))
+		case now == list && indent > 12: // the meaning goes on
+			fmt.Fprintln(w, roffText(body))
 		default:
+			change(literal, ".PP\n.nf")
 			fmt.Fprintln(w, roffText(line))
 		}
 	}
-	if literal {
+	if now == literal {
 		fmt.Fprintln(w, ".fi")
 	}
 }

@@ -36,7 +36,7 @@ var nodeOptions = []nodeOption{
 		usage: "a network interface to use: a name, a glob, an address or a CIDR, or after ! what to leave out (default: every usable one)"},
 	{name: "port", value: "port", option: number(zre.WithBeaconPort, 1, 55535),
 		usage: "the UDP port of the beacons (default 5670); nodes with another one are another network"},
-	{name: "name", value: "name", option: plainText(zre.WithName),
+	{name: "name", value: "name", option: withName,
 		usage: "the name that peers see (default: from the UUID; of commands but pipe: that of the command)"},
 	{name: "uuid", value: "UUID", option: withUUID, usage: "the node's UUID (default: random)"},
 	{name: "header", value: "NAME=VALUE", many: true, option: withHeader, usage: "a header that peers see"},

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -25,8 +26,14 @@ func text(option func(string) zre.Option) func(string) (zre.Option, error) {
 }
 
 // plainText is one that may be empty.
-func plainText(option func(string) zre.Option) func(string) (zre.Option, error) {
-	return func(s string) (zre.Option, error) { return option(s), nil }
+func withName(s string) (zre.Option, error) {
+	switch {
+	case len(s) > 255:
+		return nil, fmt.Errorf("a name has 255 bytes at most, not %d", len(s))
+	case !utf8.ValidString(s):
+		return nil, errors.New("a name is text in UTF-8")
+	}
+	return zre.WithName(s), nil
 }
 
 func number(option func(int) zre.Option, least, most int) func(string) (zre.Option, error) {

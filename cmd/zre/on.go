@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os/exec"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -101,6 +102,9 @@ func someArguments(word string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if cmd.ArgsLenAtDash() == 0 || len(args) == 0 {
 			return misused("%s is missing", word)
+		}
+		if slices.Contains(args[:max(cmd.ArgsLenAtDash(), 0)], "") {
+			return misused("%s is empty", word)
 		}
 		return program(cmd, args)
 	}

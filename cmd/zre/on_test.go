@@ -128,17 +128,18 @@ func TestFacts(t *testing.T) {
 func TestOnRequest(t *testing.T) {
 	t.Parallel()
 	port := freePort()
-	lines, status, errs := startOn(t, port, "on request temperature --name robot --json --count 4")
+	lines, status, errs := startOn(t, port, "on request temperature --name robot --json --count 5")
 	for _, test := range []struct {
 		args   []string
 		status int
 		out    string
 		errs   string
 	}{
-		{[]string{"temperature", "kitchen", "now"}, 0, "request|zre request||2|7 3|kitchennow\\n\n", ""},
+		{[]string{"temperature", "kitchen", "now"}, 0, "request|zre request||2|7 3|kitchennow\n", ""},
+		{[]string{"temperature", "two\nlines\x1b[2J\n"}, 0, "request|zre request||1|14|two\nlines\\x1b[2J\n", ""},
 		{[]string{"temperature", "--raw", "--", "-x"}, 0, "request|zre request||1|2|-x\n", ""},
 		{[]string{"temperature", "fail"}, 1, "", "zre request: robot: it failed, with status 1\n"},
-		{[]string{"pressure"}, 1, "", "zre request: robot: there is nothing that answers such a request\n"},
+		{[]string{"pressure"}, 1, "", "zre request: robot: no request of that name is answered here\n"},
 		{[]string{"temperature", "--json"}, 0, `{"event":"reply","peer":"`, ""},
 	} {
 		got, out, said := runZre(append(on(port, "request", "robot"), test.args...)...)
@@ -146,7 +147,7 @@ func TestOnRequest(t *testing.T) {
 			t.Errorf("%q: status %d, %q, %q", test.args, got, out, said)
 		}
 	}
-	for range 4 {
+	for range 5 {
 		<-lines
 	}
 	if got := <-status; got != 0 || errs.Len() > 0 {

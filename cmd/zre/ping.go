@@ -116,6 +116,7 @@ func (s *session) pings(ctx context.Context, peer *zre.Peer, count int, every, t
 }
 
 func (s *session) ping1(ctx context.Context, peer *zre.Peer, timeout time.Duration) (time.Duration, error) {
+	command := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %v", timeout))
 	defer cancel()
 	took, err := s.node.Ping(ctx, peer.UUID)
@@ -123,7 +124,7 @@ func (s *session) ping1(ctx context.Context, peer *zre.Peer, timeout time.Durati
 	case errors.Is(err, zre.ErrUnknownPeer):
 		err = fmt.Errorf("it has left: %w", zre.ErrUnknownPeer)
 	case err != nil && ctx.Err() != nil:
-		err = context.Cause(ctx)
+		err = endOf(command, ctx)
 	}
 	return took, err
 }

@@ -28,8 +28,8 @@ type pipeCommand struct {
 
 // pipeCommands are all of them; quit is done by the loop that reads.
 var pipeCommands = []pipeCommand{
-	{name: "join", need: []string{"group"}, do: func(_ context.Context, p *piper, c *command) error { return p.node.Join(c.group()) }},
-	{name: "leave", need: []string{"group"}, do: func(_ context.Context, p *piper, c *command) error { return p.node.Leave(c.group()) }},
+	{name: "join", need: []string{"group"}, about: "as --group", do: func(_ context.Context, p *piper, c *command) error { return p.node.Join(c.group()) }},
+	{name: "leave", need: []string{"group"}, about: "and no longer", do: func(_ context.Context, p *piper, c *command) error { return p.node.Leave(c.group()) }},
 	{name: "contest", need: []string{"group"}, about: "as --contest",
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.Contest(c.group()) }},
 	{name: "shout", need: []string{"group"}, content: true, about: `or "frames":[base64, …] in place of "text"`, later: true, do: shoutCommand},
@@ -46,6 +46,7 @@ var pipeCommands = []pipeCommand{
 		}
 		return p.node.SetState(state)
 	}},
+	{name: "header", need: []string{"name"}, may: []string{"value"}, about: "sets a header that peers see; without a value removes it", do: headerCommand},
 	{name: "add-peer", need: []string{"endpoint"}, about: "as --peer, from now on",
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.AddPeers(c.values["endpoint"]) }},
 	{name: "remove-peer", need: []string{"endpoint"}, about: "and no longer",
@@ -65,20 +66,20 @@ var pipeCommands = []pipeCommand{
 }
 
 // pipeKeys are the keys that commands have, each with its value in the help.
-var pipeKeys = map[string]string{"group": "G", "peer": "UUID", "timeout": "T", "state": "S", "endpoint": "E", "domain": "D", "request": "N", "error": `"…"`}
+var pipeKeys = map[string]string{"group": "G", "peer": "UUID", "timeout": "T", "state": "S", "endpoint": "E", "domain": "D", "name": "NAME", "value": "V", "request": "N", "error": `"…"`}
 
 // pipeInput is the help on commands.
 func pipeInput() string {
 	var b strings.Builder
 	b.WriteString("Commands, on standard input, each on a line. With an id (a string or a number) each is answered by an ok or an error event with it; without one by errors alone. " +
-		"An unknown key is an error, as a missing one is. Commands for one peer are done in their order; where a peer takes nothing, up to 1,000 wait for it, and nobody else does:\n")
+		"An unknown key is an error, as a missing one is; those in brackets may be left out. Commands for one peer are done in their order; where a peer takes nothing, up to 1,000 wait for it, and nobody else does:\n")
 	for _, k := range pipeCommands {
 		fmt.Fprintf(&b, `  {"cmd":"%s"`, k.name)
 		for _, key := range k.need {
 			fmt.Fprintf(&b, `,"%s":%s`, key, pipeKeys[key])
 		}
 		for _, key := range k.may {
-			fmt.Fprintf(&b, `,"%s":%s`, key, pipeKeys[key])
+			fmt.Fprintf(&b, `[,"%s":%s]`, key, pipeKeys[key])
 		}
 		if k.content {
 			b.WriteString(`,"text":["…"]`)
@@ -220,7 +221,7 @@ func (c *command) readContent(fields map[string]json.RawMessage) error {
 func (c *command) peer() (uuid.UUID, error) {
 	id, err := uuid.Parse(c.values["peer"])
 	if err != nil {
-		return id, fmt.Errorf(`%s: "peer":%q: not a UUID`, c.kind.name, c.values["peer"])
+		return id, &commandError{fmt.Errorf(`%s: "peer":%q: not a UUID`, c.kind.name, c.values["peer"])}
 	}
 	return id, nil
 }
@@ -235,8 +236,8 @@ func (c *command) size() (n int64) {
 
 // do does a command, or sees that it is done.
 func (p *piper) do(ctx context.Context, c *command) {
-	if c.err != nil {
-		p.done(c, c.err)
+	if err := c.fault(); err != nil {
+		p.done(c, err)
 		return
 	}
 	if err := c.kind.do(ctx, p, c); err != nil || !c.kind.later {
@@ -264,7 +265,7 @@ func flushCommand(_ context.Context, p *piper, c *command) error {
 		return err
 	}
 	p.lanes.behind(peer, func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("not read within %v", c.timeout))
+		ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, &lateError{"not read", c.timeout})
 		defer cancel()
 		return p.node.Flush(ctx, peer)
 	}, func(err error) { p.done(c, err) })
@@ -277,7 +278,7 @@ func pingCommand(_ context.Context, p *piper, c *command) error {
 		return err
 	}
 	p.lanes.aside(func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no answer within %v", c.timeout))
+		ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, &lateError{"no answer", c.timeout})
 		defer cancel()
 		took, err := p.node.Ping(ctx, peer)
 		if err != nil {
@@ -291,6 +292,13 @@ func pingCommand(_ context.Context, p *piper, c *command) error {
 		return nil
 	}, func(err error) { p.done(c, err) })
 	return nil
+}
+
+func headerCommand(_ context.Context, p *piper, c *command) error {
+	if value, ok := c.values["value"]; ok {
+		return p.node.SetHeader(c.values["name"], value)
+	}
+	return p.node.RemoveHeader(c.values["name"])
 }
 
 func peersCommand(_ context.Context, p *piper, c *command) error {

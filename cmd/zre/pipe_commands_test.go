@@ -25,6 +25,7 @@ func TestPipeIDs(t *testing.T) {
 		`"cmd":"shout","group":"G","text":["x"]`, `"cmd":"shout","group":"nobody","frames":[]`, `"cmd":"whisper","peer":"` + peer + `","text":["x"]`,
 		`"cmd":"flush","peer":"` + peer + `"`, `"cmd":"flush","peer":"` + peer + `","timeout":"3s"`, `"cmd":"ping","peer":"` + peer + `","timeout":5000`,
 		`"cmd":"add-peer","endpoint":"tcp://127.0.0.1:1"`, `"cmd":"remove-peer","endpoint":"tcp://127.0.0.1:1"`,
+		`"cmd":"header","name":"role","value":"camera"`, `"cmd":"header","name":"role"`, `"cmd":"header","name":"none"`,
 	} {
 		for _, id := range []string{fmt.Sprint(i), fmt.Sprintf(`"id %d"`, i), "-1.5e3"} {
 			a.send(`{"id":` + id + `,` + line + `}`)
@@ -51,6 +52,11 @@ func TestPipeIDs(t *testing.T) {
 		{`"cmd":"ping","peer":"` + peer + `","timeout":-1`, "want a time"},
 		{`"cmd":"flush","peer":"you"`, `"you": not a UUID`},
 		{`"cmd":"peers","all":true`, `peers: there is no key "all"; it has cmd, id`},
+		{`"cmd":"header","value":"v"`, `header: "name" is missing`},
+		{`"cmd":"header","name":"","value":"v"`, "empty"},
+		{`"cmd":"header","name":"x","value":null`, `"value" must be a string`},
+		{`"cmd":"header","name":"X-PUBLICKEY","value":"v"`, "X-PUBLICKEY"},
+		{`"cmd":"header","name":"x","value":"` + strings.Repeat("v", 128<<10+1) + `"`, "value"},
 		{`"cmd":"add-peer","endpoint":"x"`, "tcp://host:port"},
 	} {
 		a.send(`{"id":"e",` + test.line + `}`)
@@ -138,8 +144,14 @@ func TestPipeWarnings(t *testing.T) {
 	log.Warn().Str("problem", "DNS").Msg("told as an event")
 	log.Warn().Str("call", "sending beacons").Msg("likewise")
 	log.Warn().Str("to", "10.0.0.9\x9b").Int("n", 3).Msg("something is odd")
-	if got := out.String(); got != `{"event":"error","error":"something is odd; n: 3; to: 10.0.0.9\ufffd"}`+"\n" {
-		t.Errorf("%q", got)
+	if out.Len() > 0 {
+		t.Errorf("before ready, which is the first line: %q", &out)
+	}
+	p.ready(line{Event: "ready"})
+	log.Warn().Msg("later")
+	want := `{"event":"ready"}` + "\n" + `{"event":"error","error":"something is odd; n: 3; to: 10.0.0.9\ufffd"}` + "\n" + `{"event":"error","error":"later"}` + "\n"
+	if got := out.String(); got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
@@ -204,5 +216,30 @@ func TestAsked(t *testing.T) {
 	}
 	if _, err := a.take(7); err == nil {
 		t.Error("taken twice")
+	}
+}
+
+// Peers see each header that is set, and that it is removed.
+func TestPipeHeaders(t *testing.T) {
+	t.Parallel()
+	port := freePort()
+	a := startPipe(t, port, "--name", "a", "--header", "kind=robot")
+	self := a.next("ready")["uuid"].(string)
+	b := startPipe(t, port, "--name", "b")
+	if enter := b.next("enter"); fmt.Sprint(enter["headers"]) != "map[kind:robot]" {
+		t.Errorf("enter: %v", enter)
+	}
+	a.next("enter")
+	for _, step := range []struct{ line, headers string }{
+		{`{"cmd":"header","name":"role","value":"東 \u001b"}`, "map[kind:robot role:東 \x1b]"},
+		{`{"cmd":"header","name":"kind","value":""}`, "map[kind: role:東 \x1b]"},
+		{`{"cmd":"header","name":"kind"}`, "map[role:東 \x1b]"},
+		{`{"cmd":"header","name":"role"}`, "map[]"},
+	} {
+		a.send(step.line)
+		got := b.next("headers")
+		if got["peer"] != self || got["name"] != "a" || fmt.Sprint(got["headers"]) != step.headers {
+			t.Errorf("after %s: %v", step.line, got)
+		}
 	}
 }

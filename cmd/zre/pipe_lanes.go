@@ -158,7 +158,7 @@ func (l *lanes) behind(peer uuid.UUID, do func(ctx context.Context) error, done 
 // request makes a request when its turn comes, and hands over the reply.
 func (l *lanes) request(peer uuid.UUID, timeout time.Duration, frames [][]byte, reply func(zre.Reply), done func(error)) {
 	start := func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no reply within %v", timeout))
+		ctx, cancel := context.WithTimeoutCause(ctx, timeout, &lateError{"no reply", timeout})
 		pending, err := l.node.StartRequest(ctx, peer, frames...)
 		if err != nil {
 			cancel()

@@ -69,7 +69,7 @@ func requestCommand(_ context.Context, p *piper, c *command) error {
 		switch {
 		case errors.Is(err, zre.ErrNoHandler):
 		case errors.As(err, &said):
-			err = fmt.Errorf("request: the reply is an error: %s", said.Text)
+			err = &replyFailure{said}
 		}
 		p.done(c, err)
 	})

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	"github.com/go-zre/go-zre/internal/plain"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -29,7 +32,7 @@ func (c *cli) request() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "request PEER NAME [TEXT…|-] [options]",
 		Short: "Asks a node for something, and prints its reply.",
-		Long: `Asks a node for something, and prints its reply, a line for each frame. PEER is as for zre whisper. NAME says what is asked for; it and each TEXT are frames of the request.
+		Long: `Asks a node for something, and prints its reply, each frame on lines of its own. PEER is as for zre whisper. NAME says what is asked for; it and each TEXT are frames of the request.
 The node's program must answer requests: zre on request does, programs with the library by Node.Serve, others by zre pipe.`,
 		Example: `  zre request robot temperature kitchen
   zre request printer print - < page.pdf         the last frame is what standard input has
@@ -75,6 +78,7 @@ The node's program must answer requests: zre on request does, programs with the 
 
 // ask makes a request.
 func (s *session) ask(ctx context.Context, peer *zre.Peer, timeout time.Duration, frames [][]byte) (zre.Reply, error) {
+	command := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%s has not replied within %v", quoted(peer.Name), timeout))
 	defer cancel()
 	reply, err := s.node.Request(ctx, peer.UUID, frames...)
@@ -86,7 +90,7 @@ func (s *session) ask(ctx context.Context, peer *zre.Peer, timeout time.Duration
 	case errors.As(err, &said):
 		err = fmt.Errorf("%s: %s", quoted(peer.Name), said.Text)
 	case ctx.Err() != nil:
-		err = context.Cause(ctx)
+		err = endOf(command, ctx)
 	}
 	return reply, err
 }
@@ -110,8 +114,21 @@ func (c *cli) replied(peer *zre.Peer, reply zre.Reply, took time.Duration, err e
 		}
 	default:
 		for _, frame := range reply.Frames {
-			c.say("%s", content([][]byte{frame}))
+			for _, line := range linesOf(frame) {
+				c.say("%s", line)
+			}
 		}
 	}
 	return err
+}
+
+// linesOf is a frame as lines for a person: those of its text, or its size if it is no text.
+func linesOf(frame []byte) (list []string) {
+	if !utf8.Valid(frame) {
+		return []string{content([][]byte{frame})}
+	}
+	for line := range strings.SplitSeq(strings.TrimSuffix(string(frame), "\n"), "\n") {
+		list = append(list, plain.Text(line))
+	}
+	return list
 }

@@ -190,8 +190,19 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	text := fmt.Sprintf("there is no command %q", args[0])
 	if like := closest(args[0], commandNames(cmd)); like != "" {
 		text += fmt.Sprintf("; did you mean %s?", like)
+	} else if cmd.HasParent() {
+		text += ": choose " + oneOf(commandNames(cmd))
 	}
 	return misused("%s", text)
+}
+
+// oneOf lists what to choose from, as "a, b or c".
+func oneOf(list []string) string {
+	last := len(list) - 1
+	if last < 1 {
+		return strings.Join(list, "")
+	}
+	return strings.Join(list[:last], ", ") + " or " + list[last]
 }
 
 func commandNames(cmd *cobra.Command) (names []string) {
@@ -220,6 +231,11 @@ func arguments(more bool, words ...string) cobra.PositionalArgs {
 		case len(args) > len(words) && !more:
 			return misused("unexpected argument %q", args[len(words)])
 		}
+		for i, word := range words {
+			if args[i] == "" && word != "TEXT" {
+				return misused("%s is empty", word)
+			}
+		}
 		return nil
 	}
 }
@@ -242,19 +258,38 @@ func flagError(cmd *cobra.Command, err error) error {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		if like := closest(name, names); like != "" {
 			text += fmt.Sprintf("; did you mean --%s?", like)
+		} else if !cmd.HasParent() && optionOfCommands(cmd, name) {
+			text = fmt.Sprintf("--%s stands behind the command, as in zre ls --%[1]s", name)
 		}
 		return &usageError{err: errors.New(text), whole: true}
 	case errors.As(err, &missing):
 		return misused("--%s needs a value", missing.GetFlag().Name)
 	case errors.As(err, &invalid):
-		return misused("--%s %q: %w", invalid.GetFlag().Name, invalid.GetValue(), cause(invalid.Unwrap()))
+		return misused("--%s %q: %w", invalid.GetFlag().Name, clipped(invalid.GetValue()), cause(invalid.Unwrap()))
 	}
 	return &usageError{err: err}
 }
 
+// clipped is a value that may be long, for an error.
+func clipped(s string) string {
+	if r := []rune(s); len(r) > 60 {
+		return string(r[:59]) + "…"
+	}
+	return s
+}
+
+// optionOfCommands tells whether zre ls, like most commands, has an option.
+func optionOfCommands(root *cobra.Command, name string) bool {
+	ls, _, err := root.Find([]string{"ls"})
+	return err == nil && ls.Flags().Lookup(name) != nil
+}
+
 // closest returns the name that was probably meant, "" if none is like it.
 func closest(name string, names []string) string {
-	best, least := "", 3 // letters that differ, at most two
+	best, least := "", 3 // letters that differ, at most two, and in a short name one
+	if len(name) < 5 {
+		least = 2
+	}
 	for _, candidate := range names {
 		d := distance(strings.ToLower(name), candidate)
 		if d < least && d < len(candidate) || d == least && len(name) > 2 && strings.HasPrefix(candidate, name) {
@@ -271,23 +306,28 @@ func closest(name string, names []string) string {
 	return best
 }
 
-// distance is that of Levenshtein.
+// distance is how many letters to add, take away, replace, or swap with the next one, to make b of a.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
 	}
 	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
 		for j := range len(b) {
-			change := before
+			change := rows[i][j]
 			if a[i] != b[j] {
 				change++
 			}
-			before = row[j+1]
-			row[j+1] = min(change, row[j]+1, before+1)
+			d := min(change, rows[i][j+1]+1, rows[i+1][j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				d = min(d, rows[i-1][j-1]+1)
+			}
+			rows[i+1][j+1] = d
 		}
 	}
-	return row[len(b)]
+	return rows[len(a)][len(b)]
 }

@@ -294,6 +294,7 @@ func (r *receipt) flush(ctx context.Context, node *zre.Node, d time.Duration) {
 	if d == 0 {
 		d = flushTime
 	}
+	command := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, d, fmt.Errorf("not read within %v", d))
 	defer cancel()
 	var mu sync.Mutex
@@ -311,7 +312,7 @@ func (r *receipt) flush(ctx context.Context, node *zre.Node, d time.Duration) {
 			if errors.Is(err, zre.ErrUnknownPeer) {
 				err = errors.New("it left before it had read all")
 			} else if ctx.Err() != nil {
-				err = context.Cause(ctx)
+				err = endOf(command, ctx)
 			} else if errors.As(err, &peer) {
 				err = peer.Err
 			}

@@ -58,7 +58,7 @@ func (s *session) until(ctx context.Context, d time.Duration, done func() bool) 
 				return zre.ErrClosed
 			}
 			if p, ok := event.(zre.Problem); ok && !p.Solved {
-				s.complain(s.cmd, errors.New(p.String()))
+				s.complain(s.cmd, errors.New(problemText(p)))
 			}
 		case <-timer.C:
 			return errLate
@@ -70,6 +70,14 @@ func (s *session) until(ctx context.Context, d time.Duration, done func() bool) 
 
 // errInterrupted is the end of a wait by a signal.
 var errInterrupted = errors.New("interrupted")
+
+// endOf says why ctx, a part of the context of a command, has ended.
+func endOf(command, ctx context.Context) error {
+	if command.Err() != nil {
+		return errInterrupted
+	}
+	return context.Cause(ctx)
+}
 
 // members waits for those that list returns, as w asks for it, and returns them. whom says what they are.
 func (s *session) members(ctx context.Context, w waiting, whom string, list func() []*zre.Peer) ([]*zre.Peer, error) {

@@ -67,8 +67,8 @@ func TestSniffMisused(t *testing.T) {
 		{[]string{"--read", exchange, "--port", "0"}, 2, ""},
 		{[]string{"--read", exchange, "x"}, 2, ""},
 		{[]string{"--read", filepath.Join(dir, "none")}, 1, "zre sniff: --read: open "},
-		{[]string{"--read", text}, 1, "zre sniff: " + text + ": not a pcap or pcapng file: "},
-		{[]string{"--read", "-"}, 1, "zre sniff: -: not a pcap or pcapng file: it is too short\n"},
+		{[]string{"--read", text}, 1, "zre sniff: " + text + ": not a pcap or pcapng file\n"},
+		{[]string{"--read", "-"}, 1, "zre sniff: standard input: not a pcap or pcapng file: it is too short\n"},
 		{[]string{"--read", exchange, "--write", filepath.Join(dir, "no", "such")}, 1, "zre sniff: --write: open "},
 		{[]string{"--interface", "no\x1bsuch"}, 1, "zre sniff: "},
 	} {

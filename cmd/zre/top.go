@@ -33,6 +33,8 @@ type topPeer struct {
 	State          string   `json:"state,omitempty"`
 	Groups         []string `json:"groups,omitempty"`
 	RTT            float64  `json:"rtt_ms,omitempty"`
+	Sent           float64  `json:"sent_per_second"`
+	SentBytes      float64  `json:"sent_bytes_per_second"`
 	Received       float64  `json:"received_per_second"`
 	ReceivedBytes  float64  `json:"received_bytes_per_second"`
 	QueuedMessages int      `json:"queued_messages"`
@@ -50,9 +52,9 @@ type gauge struct {
 
 // link is what was measured of one peer.
 type link struct {
-	rtt             time.Duration
-	asked           time.Time
-	messages, bytes uint64 // since the last look
+	rtt   time.Duration
+	asked time.Time
+	last  zre.PeerStats // at the last look
 }
 
 func newGauge(node *zre.Node) *gauge {
@@ -67,31 +69,18 @@ func (g *gauge) of(id uuid.UUID) *link {
 	return g.links[id]
 }
 
-// count takes the events of the node until ctx ends.
-func (g *gauge) count(ctx context.Context) {
+// take takes the events of the node until ctx ends.
+func (g *gauge) take(ctx context.Context) {
 	for event := range g.node.AllEvents(ctx) {
 		switch e := event.(type) {
-		case zre.Whisper:
-			g.add(e.Peer, e.Frames)
-		case zre.Shout:
-			g.add(e.Peer, e.Frames)
 		case zre.Request:
-			g.add(e.Peer, e.Frames)
-			_ = e.ReplyError(ctx, "zre top answers no requests") // who asked may be gone
+			_ = e.ReplyError(ctx, "zre top answers no requests") // the peer may be gone
 		case zre.Exit:
 			g.mu.Lock()
 			delete(g.links, e.Peer.UUID)
 			g.mu.Unlock()
 		}
 	}
-}
-
-func (g *gauge) add(peer *zre.Peer, frames [][]byte) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	l := g.of(peer.UUID)
-	l.messages++
-	l.bytes += uint64(sizeOf(frames))
 }
 
 // ping asks the peers whose turn it is how long they take to answer; it does not wait.
@@ -129,15 +118,24 @@ func (g *gauge) look() (list []topPeer) {
 	g.last = time.Now()
 	for _, p := range g.node.Peers() {
 		l := g.of(p.UUID)
+		st, _ := g.node.PeerStats(p.UUID)
+		if !st.Since.Equal(l.last.Since) {
+			l.last = zre.PeerStats{Since: st.Since} // a new session counts from 0
+		}
+		rate := func(now, before uint64) float64 { return float64(now-min(before, now)) / seconds }
 		list = append(list, topPeer{
 			Peer: p.UUID.String(), Name: p.Name, Endpoint: p.Endpoint, Transport: p.Transport, State: stateOf(p.State), Groups: p.Groups,
-			RTT: float64(l.rtt.Nanoseconds()) / 1e6, Received: float64(l.messages) / seconds, ReceivedBytes: float64(l.bytes) / seconds,
+			RTT:  float64(l.rtt.Nanoseconds()) / 1e6,
+			Sent: rate(messagesOf(st.Sent), messagesOf(l.last.Sent)), SentBytes: rate(st.Sent.Bytes, l.last.Sent.Bytes),
+			Received: rate(messagesOf(st.Received), messagesOf(l.last.Received)), ReceivedBytes: rate(st.Received.Bytes, l.last.Received.Bytes),
 			QueuedMessages: p.QueuedMessages, QueuedBytes: p.QueuedBytes,
 		})
-		l.messages, l.bytes = 0, 0
+		l.last = st
 	}
 	return list
 }
+
+func messagesOf(t zre.Traffic) uint64 { return t.Whispers + t.Shouts }
 
 func (c *cli) top() *cobra.Command {
 	var asJSON bool
@@ -146,13 +144,13 @@ func (c *cli) top() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "top [options]",
 		Short: "Shows the peers of this node, live: states, round trips, rates, queues.",
-		Long: `Shows the peers of this node, live: their states, how long they take to answer a PING, how much comes from them, and what waits to be sent to them. What comes is what is whispered to this node, and what is shouted to the groups that it is in (--group).
+		Long: `Shows the peers of this node, live: their states, how long they take to answer a PING, how much comes from them and goes to them, and what waits to be sent. What comes is what is whispered to this node, and what is shouted to the groups that it is in (--group).
 
 Keys: s or Tab sorts by another column, r turns the order; / filters by name, group, state or transport; Up and Down choose a peer, w or Enter whispers to it; Esc leaves a line; q quits.`,
 		Example: `  zre top --group WORK`,
 		Annotations: map[string]string{
 			noteExit: "0 it was ended; 1 it failed, or has no terminal (then use --json); 2 wrong usage",
-			noteJSON: `With --json it prints a line each second: event (peers) and peers, a list with peer, name, endpoint, transport, state, groups, rtt_ms, received_per_second, received_bytes_per_second, queued_messages and queued_octets of each.`,
+			noteJSON: `With --json it prints a line each second: event (peers) and peers, a list with peer, name, endpoint, transport, state, groups, rtt_ms, sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages and queued_octets of each.`,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -173,7 +171,7 @@ Keys: s or Tab sorts by another column, r turns the order; / filters by name, gr
 		ctx, stop := context.WithCancel(cmd.Context())
 		defer stop()
 		g := newGauge(node)
-		go g.count(ctx)
+		go g.take(ctx)
 		if asJSON {
 			c.topLines(ctx, g, count)
 			return nil
@@ -209,26 +207,32 @@ func (c *cli) topLines(ctx context.Context, g *gauge, count int) {
 	}
 }
 
-// topColumns are what the table shows of a peer, and how it is sorted by that.
-var topColumns = []struct {
+// topColumn is what the table shows of a peer, and how it is sorted by that.
+type topColumn struct {
 	head    string
+	number  bool
 	text    func(*topPeer) string
 	compare func(a, b *topPeer) int
-}{
-	{"NAME", func(p *topPeer) string { return p.Name }, func(a, b *topPeer) int { return strings.Compare(a.Name, b.Name) }},
-	{"STATE", func(p *topPeer) string { return cmp.Or(p.State, "-") }, func(a, b *topPeer) int { return strings.Compare(a.State, b.State) }},
-	{"BY", func(p *topPeer) string { return p.Transport }, func(a, b *topPeer) int { return strings.Compare(a.Transport, b.Transport) }},
-	{"RTT ms", func(p *topPeer) string {
+}
+
+var topColumns = []topColumn{
+	{"NAME", false, func(p *topPeer) string { return p.Name }, func(a, b *topPeer) int { return strings.Compare(a.Name, b.Name) }},
+	{"STATE", false, func(p *topPeer) string { return cmp.Or(p.State, "-") }, func(a, b *topPeer) int { return strings.Compare(a.State, b.State) }},
+	{"BY", false, func(p *topPeer) string { return p.Transport }, func(a, b *topPeer) int { return strings.Compare(a.Transport, b.Transport) }},
+	{"RTT ms", true, func(p *topPeer) string {
 		if p.RTT == 0 {
 			return "-"
 		}
 		return fmt.Sprintf("%.2f", p.RTT)
 	}, func(a, b *topPeer) int { return cmp.Compare(b.RTT, a.RTT) }},
-	{"MSG/s", func(p *topPeer) string { return thousands(p.Received) }, func(a, b *topPeer) int { return cmp.Compare(b.Received, a.Received) }},
-	{"KB/s", func(p *topPeer) string { return thousands(p.ReceivedBytes / 1000) },
+	{"IN/s", true, func(p *topPeer) string { return thousands(p.Received) }, func(a, b *topPeer) int { return cmp.Compare(b.Received, a.Received) }},
+	{"IN KB/s", true, func(p *topPeer) string { return thousands(p.ReceivedBytes / 1000) },
 		func(a, b *topPeer) int { return cmp.Compare(b.ReceivedBytes, a.ReceivedBytes) }},
-	{"QUEUE", func(p *topPeer) string { return fmt.Sprint(p.QueuedMessages) },
+	{"OUT/s", true, func(p *topPeer) string { return thousands(p.Sent) }, func(a, b *topPeer) int { return cmp.Compare(b.Sent, a.Sent) }},
+	{"OUT KB/s", true, func(p *topPeer) string { return thousands(p.SentBytes / 1000) },
+		func(a, b *topPeer) int { return cmp.Compare(b.SentBytes, a.SentBytes) }},
+	{"QUEUE", true, func(p *topPeer) string { return fmt.Sprint(p.QueuedMessages) },
 		func(a, b *topPeer) int { return cmp.Compare(b.QueuedMessages, a.QueuedMessages) }},
-	{"GROUPS", func(p *topPeer) string { return strings.Join(p.Groups, ", ") },
+	{"GROUPS", false, func(p *topPeer) string { return strings.Join(p.Groups, ", ") },
 		func(a, b *topPeer) int { return slices.Compare(a.Groups, b.Groups) }},
 }

@@ -202,8 +202,13 @@ func (m *topModel) lines() []string {
 		}
 		rows = append(rows, r)
 	}
+	for i, c := range topColumns {
+		if c.number {
+			alignRight(rows, i)
+		}
+	}
 	lines := []string{plain.Truncate(first, m.width)}
-	for i, text := range layOut(rows, m.width) {
+	for i, text := range layOut(fit(rows, m.width, m.spare()...), m.width) {
 		switch {
 		case i == 0:
 			text = "\x1b[1m" + text + "\x1b[0m"
@@ -216,6 +221,28 @@ func (m *topModel) lines() []string {
 		lines = append(lines, "")
 	}
 	return append(lines, m.bottom())
+}
+
+// spare returns the columns that may be left out where there is no room, in that order; never the one that the table is sorted by.
+func (m *topModel) spare() (columns []int) {
+	for _, head := range []string{"OUT KB/s", "IN KB/s", "BY", "STATE", "OUT/s", "QUEUE"} {
+		i := slices.IndexFunc(topColumns, func(c topColumn) bool { return c.head == head })
+		if i != m.sort {
+			columns = append(columns, i)
+		}
+	}
+	return columns
+}
+
+// alignRight puts the numbers of a column below each other.
+func alignRight(rows [][]string, column int) {
+	width := 0
+	for _, r := range rows {
+		width = max(width, len(r[column]))
+	}
+	for _, r := range rows {
+		r[column] = strings.Repeat(" ", width-len(r[column])) + r[column]
+	}
 }
 
 // bottom is the last line: what is typed, what happened, or the keys.

@@ -50,7 +50,7 @@ func TestTopScreen(t *testing.T) {
 		{"sss", "cb東", "by RTT ms"},
 		{"s", "東bc", "1,200"},
 		{"/cAx", "東bc", "filter: cAx_"},
-		{"<back><enter>", "c", `1 of 3 peers, by MSG/s with "cA"`},
+		{"<back><enter>", "c", `1 of 3 peers, by IN/s with "cA"`},
 		{"w", "c", "choose a peer with Up and Down first"},
 		{"<down>wh\x1b", "c", `whisper: h\x1b_`},
 		{"<esc><esc>", "東bc", "3 peers"},

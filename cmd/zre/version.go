@@ -5,23 +5,25 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/go-zre/go-zre/zre"
 )
 
 // version tells which build this is: the module's version, the commit, and what built it.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "(unknown)"
+		info = new(debug.BuildInfo)
 	}
-	return describe(info)
+	return describe(zre.Version(), info)
 }
 
-func describe(info *debug.BuildInfo) string {
+func describe(version string, info *debug.BuildInfo) string {
 	settings := make(map[string]string)
 	for _, s := range info.Settings {
 		settings[s.Key] = s.Value
 	}
-	text := cmp.Or(info.Main.Version, "(devel)")
+	text := version
 	if commit := settings["vcs.revision"]; commit != "" {
 		text += fmt.Sprintf(" (commit %.12s", commit)
 		if settings["vcs.modified"] == "true" {
@@ -29,5 +31,5 @@ func describe(info *debug.BuildInfo) string {
 		}
 		text += ")"
 	}
-	return fmt.Sprintf("%s, %s, %s/%s", text, info.GoVersion, runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("%s, %s, %s/%s", text, cmp.Or(info.GoVersion, runtime.Version()), runtime.GOOS, runtime.GOARCH)
 }

@@ -79,13 +79,16 @@ func TestWrongOptions(t *testing.T) {
 		want string
 	}{
 		{[]string{"--group="}, `zrechat: --group: "": not a group name (empty): want 1 to 255 bytes of UTF-8, without NUL`},
-		{[]string{"--name=a\xff"}, `zrechat: --name: cannot send name "a\xff" (2 octets): not UTF-8`},
+		{[]string{"--name=a\xff"}, `zrechat: --name: "a\xff": not a name for a node (not UTF-8): want at most 255 bytes of UTF-8, without NUL`},
 		{[]string{"--peer=foo"}, `zrechat: --peer: endpoint "foo": want tcp://host:port`},
 		{[]string{"--listen=foo"}, `zrechat: --listen: cannot listen on "foo": want tcp://*:PORT or tcp://ADDRESS:PORT`},
 		{[]string{"--interface=a/b/c"}, `zrechat: --interface: "a/b/c": not a CIDR, want one such as "192.168.0.0/16"`},
 		{[]string{"x"}, `zrechat: unexpected argument "x"; see zrechat --help`},
-		{[]string{"--dance"}, "flag provided but not defined: -dance"},
-		{[]string{"--group"}, "flag needs an argument: -group"},
+		{[]string{"--dance\x1b[2J"}, `zrechat: there is no option --dance\x1b[2J; see zrechat --help`},
+		{[]string{"--group"}, "zrechat: --group needs a value; see zrechat --help"},
+		{[]string{"--port", "0"}, `zrechat: --port "0": want 1 to 55535; see zrechat --help`},
+		{[]string{"--port", "\"x\": y"}, `zrechat: --port "\"x\": y": want 1 to 55535; see zrechat --help`},
+		{[]string{"--no-beacons=perhaps"}, `zrechat: --no-beacons "perhaps": want true or false; see zrechat --help`},
 	} {
 		cmd := exec.Command(os.Args[0], c.args...)
 		cmd.Env = append(os.Environ(), asChat+"=1")

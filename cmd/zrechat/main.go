@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"golang.org/x/term"
@@ -21,46 +20,24 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-const usage = `Zrechat is a chat without a server: everybody who runs it on one network, in one group, sees what the others type.
-
-Usage: zrechat [--name NAME] [--group GROUP] [--interface NAME] [--listen ENDPOINT] [--peer ENDPOINT]… [--no-beacons]
-               [--cert PATH [--authorize PATH]…]
-
-`
-
 func main() {
-	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), usage)
-		flag.PrintDefaults()
-		fmt.Fprintln(flag.CommandLine.Output(), "\nWhat you type is said to the group, but for these:")
-		for _, line := range help {
-			fmt.Fprintln(flag.CommandLine.Output(), "  "+line)
-		}
-		fmt.Fprint(flag.CommandLine.Output(), keys)
-	}
-	var n nodeOptions
-	flag.StringVar(&n.name, "name", os.Getenv("USER"), "the `name` that others see")
-	group := flag.String("group", "CHAT", "the `group` to join")
-	flag.StringVar(&n.iface, "interface", "", "the network `interface` to use (default: every usable one)")
-	flag.Func("peer", "the `endpoint` of a chat on another network, as tcp://host:5671; with --cert 'tcp://host:5671|KEY' (repeatable)", appendTo(&n.peers))
-	flag.StringVar(&n.listen, "listen", "", "the `endpoint` to listen at, as tcp://*:5671, for those who give it as --peer (default: any free port)")
-	flag.BoolVar(&n.noBeacons, "no-beacons", false, "neither send nor hear beacons: find others by --peer alone")
-	flag.StringVar(&n.cert, "cert", "", "the `path` of a certificate, as zre keygen makes it: the chat is encrypted, and with others that have one alone")
-	flag.Func("authorize", "with --cert: let in those alone whose certificates are at the `path`, a file or a folder (repeatable; default: all with a certificate)",
-		appendTo(&n.authorize))
-	flag.Parse()
-	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "zrechat: unexpected argument %q; see zrechat --help\n", flag.Arg(0))
+	o, err := parse(os.Args[1:])
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Print(usage())
+		return
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "zrechat: %s; see zrechat --help\n", plain.Text(err.Error()))
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
-	list, err := n.options()
+	list, err := options(o)
 	if err == nil {
-		if warning := keyfiles.Exposed(n.cert); warning != "" {
+		if warning := keyfiles.Exposed(o.cert); warning != "" {
 			fmt.Fprintln(os.Stderr, warning)
 		}
-		err = chat(ctx, *group, list)
+		err = chat(ctx, o.group, list)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "zrechat:", err)
@@ -95,64 +72,6 @@ func count[N int | uint64](n N, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// An optionError says that the value of an option of the command cannot be used.
-type optionError struct {
-	flag string
-	err  error
-}
-
-// Error speaks of the option, not of what it is for package zre.
-func (e *optionError) Error() string {
-	text := e.err.Error()
-	for _, prefix := range []string{"node: ", "not a name for a node: ", "msg: ", "join: ", "group ", "WithPeers: ", "WithListen: ", "beacon: Interfaces: "} {
-		text = strings.TrimPrefix(text, prefix)
-	}
-	return e.flag + ": " + text
-}
-
-// appendTo is an option that may be given several times.
-func appendTo(list *[]string) func(string) error {
-	return func(s string) error {
-		*list = append(*list, s)
-		return nil
-	}
-}
-
-// nodeOptions are the options of the command that are about its node.
-type nodeOptions struct {
-	name, iface, listen string
-	peers               []string
-	noBeacons           bool
-	cert                string
-	authorize           []string
-}
-
-// options makes options of the node of them. The error is an optionError, unless it is of a file.
-func (n *nodeOptions) options() ([]zre.Option, error) {
-	list, err := keyfiles.Options(n.cert, n.authorize)
-	if err != nil {
-		return nil, err
-	}
-	secure := len(list)
-	var wrong error
-	add := func(flag string, option zre.Option) {
-		if _, err := zre.NewNode(append(list[:secure:secure], option)...); err != nil && wrong == nil { // whether keys are of use depends on --cert
-			wrong = &optionError{flag, err}
-		}
-		list = append(list, option)
-	}
-	add("--name", zre.WithName(n.name))
-	add("--listen", zre.WithListen(n.listen))
-	add("--peer", zre.WithPeers(n.peers...))
-	if n.iface != "" {
-		add("--interface", zre.WithInterfaces(n.iface))
-	}
-	if n.noBeacons {
-		add("--no-beacons", zre.WithoutBeacons())
-	}
-	return list, wrong
 }
 
 // chat runs until /quit, the end of input, or ctx.

@@ -159,18 +159,18 @@ func TestSecureOptions(t *testing.T) {
 	peer := "tcp://127.0.0.1:9|" + certificate.PublicKey().String()
 	for _, c := range []struct {
 		name    string
-		options nodeOptions
+		options settings
 		want    string
 		isUsage bool
 	}{
-		{"a peer with its key", nodeOptions{cert: path, peers: []string{peer}}, "", false},
-		{"a key, and no certificate", nodeOptions{peers: []string{peer}}, "--peer: ", true},
-		{"no certificate there", nodeOptions{cert: path + "x"}, "--cert: there is no file", false},
-		{"nobody to let in", nodeOptions{cert: path, authorize: []string{path + "x"}}, "--authorize: there is no file", false},
-		{"no certificate at all", nodeOptions{authorize: []string{path}}, "--authorize needs --cert", false},
+		{"a peer with its key", settings{cert: path, peers: []string{peer}}, "", false},
+		{"a key, and no certificate", settings{peers: []string{peer}}, "--peer: ", true},
+		{"no certificate there", settings{cert: path + "x"}, "--cert: there is no file", false},
+		{"nobody to let in", settings{cert: path, authorize: []string{path + "x"}}, "--authorize: there is no file", false},
+		{"no certificate at all", settings{authorize: []string{path}}, "--authorize needs --cert", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			list, err := c.options.options()
+			list, err := options(&c.options)
 			if c.want == "" {
 				if err == nil {
 					_, err = zre.NewNode(list...)

@@ -16,8 +16,8 @@ import (
 // keys says what the keys do on the screen.
 const keys = `
 On a terminal:
-  Up, Down          earlier lines          PgUp, PgDn  scrolls
-  Tab               completes a name       Ctrl-C      leaves at once
+  Up, Down    earlier lines                  PgUp, PgDn  scrolls
+  Tab         completes a name, a command    Ctrl-C      leaves at once
   A paste of several lines waits for Enter, and is said line by line.
 `
 
@@ -239,36 +239,49 @@ func (s *screen) recall(n int) {
 	}
 }
 
-// complete completes the name of /msg, if one member's name begins so; what several have in common otherwise.
+// complete completes a command, or the name of /msg: if one alone begins so all of it, otherwise what several have in common.
 func (s *screen) complete() {
-	begun, ok := strings.CutPrefix(s.input.String(), "/msg ")
-	if !ok || s.input.at < len(s.input.text) || begun == "" {
+	text := s.input.String()
+	if s.input.at < len(s.input.text) {
+		return
+	}
+	before, list := "", []string{"/away", "/back", "/help", "/msg ", "/quit", "/who"}
+	if begun, ok := strings.CutPrefix(text, "/msg "); ok && begun != "" {
+		before, text, list = "/msg ", begun, nil
+		for _, m := range s.members {
+			if !m.you {
+				list = append(list, m.title()+" ")
+			}
+		}
+	} else if len(text) < 2 {
 		return
 	}
 	var fits []string
-	for _, m := range s.members {
-		if !m.you && strings.HasPrefix(strings.ToLower(m.title()), strings.ToLower(begun)) {
-			fits = append(fits, m.title())
+	for _, candidate := range list {
+		if strings.HasPrefix(strings.ToLower(candidate), strings.ToLower(text)) {
+			fits = append(fits, candidate)
 		}
 	}
-	switch len(fits) {
-	case 0:
-	case 1:
-		s.input.set("/msg " + fits[0] + " ")
-	default:
-		common := []rune(fits[0])
-		for _, name := range fits[1:] {
-			n := 0
-			for _, r := range name {
-				if n == len(common) || common[n] != r {
-					break
-				}
-				n++
+	if common := inCommon(fits); len(common) > len(text) {
+		s.input.set(before + common)
+	}
+}
+
+// inCommon returns what all of the list begin with.
+func inCommon(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	common := []rune(list[0])
+	for _, s := range list[1:] {
+		n := 0
+		for _, r := range s {
+			if n == len(common) || common[n] != r {
+				break
 			}
-			common = common[:n]
+			n++
 		}
-		if len(string(common)) > len(begun) {
-			s.input.set("/msg " + string(common))
-		}
+		common = common[:n]
 	}
+	return string(common)
 }

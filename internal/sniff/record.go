@@ -23,6 +23,7 @@ const (
 	Malformed = "malformed" // octets that are against ZRE or ZMTP
 	Gap       = "gap"       // packets are missing; the next message is looked for
 	Closed    = "closed"    // one direction of a connection has ended
+	Fragment  = "fragment"  // an IP fragment, of TCP or for the port of the beacons; told once for each pair of hosts
 )
 
 // A Record is one thing that was seen. The keys of its JSON stay as they are. Text is as it came, and is not fit to print; String makes it so.
@@ -132,6 +133,8 @@ func (r *Record) String() string {
 		if r.Octets > 0 {
 			fmt.Fprintf(&b, ", %d bytes", r.Octets)
 		}
+	case Fragment:
+		b.WriteString("IP fragments, which are not put together: what they hold is not shown")
 	default:
 		b.WriteString(r.Kind)
 	}

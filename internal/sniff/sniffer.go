@@ -20,6 +20,7 @@ import (
 const (
 	maxStreams   = 4096             // connections that are followed
 	maxNames     = 4096             // nodes whose name is known
+	maxPairs     = 1024             // pairs of hosts of which fragments are told
 	reorderPages = 2048             // pages, of some 2 KB, that wait for an earlier packet: all together
 	streamPages  = 256              // of one direction
 	reorderTime  = 2 * time.Second  // how long they wait
@@ -44,6 +45,7 @@ type Sniffer struct {
 	pool      *reassembly.StreamPool
 	streams   int // that are followed
 	names     map[string]string
+	pairs     map[gopacket.Flow]bool // of hosts whose fragments were told
 	budget    int
 	now       time.Time // of the packet at hand
 	flushed   time.Time
@@ -65,7 +67,7 @@ func New(options Options, emit func(*Record)) *Sniffer {
 	if options.BeaconPort == 0 {
 		options.BeaconPort = beacon.DefaultPort
 	}
-	s := &Sniffer{options: options, emit: emit, names: make(map[string]string), budget: heldBytes}
+	s := &Sniffer{options: options, emit: emit, names: make(map[string]string), pairs: make(map[gopacket.Flow]bool), budget: heldBytes}
 	s.pool = reassembly.NewStreamPool(s)
 	s.assembler = reassembly.NewAssembler(s.pool)
 	s.assembler.MaxBufferedPagesTotal = reorderPages
@@ -111,7 +113,7 @@ func open(r io.Reader) (source, error) {
 	}
 	reader, err := pcapgo.NewReader(buffered)
 	if err != nil {
-		return nil, fmt.Errorf("not a pcap or pcapng file: %w", err)
+		return nil, errors.New("not a pcap or pcapng file")
 	}
 	return reader, nil
 }
@@ -172,6 +174,10 @@ func (s *Sniffer) packet(data []byte, info gopacket.CaptureInfo) {
 		}
 	case *layers.TCP:
 		s.assembler.AssembleWithContext(network.NetworkFlow(), transport, context2(info))
+	case nil:
+		if s.isFragment(decoded) {
+			s.fragment(network.NetworkFlow())
+		}
 	}
 	s.tidy()
 }

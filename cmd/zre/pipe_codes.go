@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/go-zre/go-zre/zre"
+)
+
+// Codes of error events, for programs. They stay; more may come.
+var errorCodes = []struct {
+	code string
+	is   func(error) bool
+}{
+	{"command", func(err error) bool { var wrong *commandError; return errors.As(err, &wrong) }},
+	{"no_handler", isError(zre.ErrNoHandler)}, // comes within a ReplyError
+	{"reply_error", func(err error) bool { var said *zre.ReplyError; return errors.As(err, &said) }},
+	{"unknown_peer", isError(zre.ErrUnknownPeer)},
+	{"peer_gone", isError(zre.ErrPeerGone)},
+	{"ending", isError(errPipeEnds)}, // comes with ErrPeerBusy
+	{"ending", isError(zre.ErrClosed)},
+	{"busy", isError(zre.ErrPeerBusy)},
+	{"timeout", isError(context.DeadlineExceeded)},
+	{"too_large", isError(zre.ErrTooLarge)},
+	{"invalid", isInvalid},
+}
+
+// codesHelp lists them for the help.
+const codesHelp = "command (it is not as it must be), unknown_peer, busy, timeout, reply_error, no_handler, peer_gone, invalid (a group, state, endpoint or domain), too_large or ending; more may come"
+
+// codeOf returns the code of an error; "" if there is none for it.
+func codeOf(err error) string {
+	for _, c := range errorCodes {
+		if c.is(err) {
+			return c.code
+		}
+	}
+	return ""
+}
+
+func isError(target error) func(error) bool {
+	return func(err error) bool { return errors.Is(err, target) }
+}
+
+// isInvalid tells whether a value cannot be used.
+func isInvalid(err error) bool {
+	return errors.Is(err, zre.ErrInvalidGroup) || errors.Is(err, zre.ErrInvalidState) || errors.Is(err, zre.ErrInvalidEndpoint) || errors.Is(err, zre.ErrInvalidDomain)
+}
+
+// commandError is a command that is not as it must be.
+type commandError struct{ error }
+
+func (e *commandError) Unwrap() error { return e.error }
+
+// fault is what is wrong with a command as it was written, nil if nothing is.
+func (c *command) fault() error {
+	if c.err == nil {
+		return nil
+	}
+	return &commandError{c.err}
+}
+
+// lateError is the cause of a timeout, in words of the command.
+type lateError struct {
+	what string
+	time time.Duration
+}
+
+func (e *lateError) Error() string        { return e.what + " within " + e.time.String() }
+func (e *lateError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// replyFailure is an error that a peer answered with.
+type replyFailure struct{ *zre.ReplyError }
+
+func (e *replyFailure) Error() string { return "request: the reply is an error: " + e.Text }
+func (e *replyFailure) Unwrap() error { return e.ReplyError }
