@@ -1,11 +1,12 @@
-# The few commands of this project. `make test` is the one to know.
+# The few commands of this project. The most important one is `make test`.
 
 STATICCHECK = go tool -modfile=tools/go.mod staticcheck
 FUZZTIME   ?= 100000x
 PKG        ?= ./internal/zmtp
+GORELEASER  = v2.16.0
 PLATFORMS   = linux/amd64 linux/arm64 darwin/arm64 windows/amd64 android/arm64
 
-.PHONY: help test test-faults soak peers check bench bench-compare fuzz mutants
+.PHONY: help test test-faults soak peers check bench bench-compare fuzz mutants packages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -43,7 +44,7 @@ bench: peers ## measures everything beside others, in some 5 minutes; BENCH=rege
 bench-compare: ## micro-benchmarks of BASE=revision and of the working tree, side by side; BENCH=regexp chooses
 	@tools/bench-compare.sh '$(BASE)' '$(BENCH)'
 
-# A count of inputs: with a time, Go up to 1.26 may fail at its end for nothing (go.dev/issue/75804).
+# A count of inputs: with a time limit, Go up to 1.26 may fail at the end without cause (go.dev/issue/75804).
 fuzz: ## every fuzzer for FUZZTIME (100000x) inputs
 	@for dir in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
 		for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | sed 's/func //'); do \
@@ -55,3 +56,14 @@ mutants: ## changes the code of PKG (./internal/zmtp), one operator at a time, a
 	@go mod download && gremlins=$$(go tool -modfile=tools/go.mod -n gremlins) && \
 		unshare -rn sh -c 'ip link set lo up && exec nice -n 19 "$$@"' sh \
 		"$$gremlins" unleash --workers 1 --timeout-coefficient 4 --output-statuses lt $(PKG)
+
+# A tag makes it a release, else it is a snapshot. The snapshot's tree may have changes that are not committed.
+packages: .cache/bin/goreleaser-$(GORELEASER) ## builds archives, deb, rpm and the Python wheel into dist/, and publishes nothing
+	$< check
+	$< release --clean --skip=publish,announce $$(git describe --exact-match >/dev/null 2>&1 || echo --snapshot)
+	python3 -m venv .cache/wheel && .cache/wheel/bin/pip install --quiet build==1.3.0 hatchling==1.27.0
+	.cache/wheel/bin/python -m build --no-isolation --wheel --outdir dist clients/python
+
+.cache/bin/goreleaser-$(GORELEASER):
+	GOBIN=$(CURDIR)/.cache/bin go install github.com/goreleaser/goreleaser/v2@$(GORELEASER)
+	mv .cache/bin/goreleaser $@

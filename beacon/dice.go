@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Dice is what a Network may implement beside the rest, to decide what nodes leave to chance: a simulated one, so that its
-// runs repeat. Without it the process' own random numbers do.
+// Dice is what a Network may also implement, to make random decisions: a simulated network does, so that its runs repeat. Without it the
+// process's random numbers are used.
 type Dice interface {
 	// Int64N returns a number from 0 up to, not including, n, which is positive. Any goroutine may call it.
 	Int64N(n int64) int64

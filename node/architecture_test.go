@@ -98,7 +98,7 @@ func TestArchitectureGraces(t *testing.T) {
 		"refusalGrace": refusalGrace, "farewellGrace": farewellGrace, "redialGrace": redialGrace, "contestGrace": contestGrace,
 		"shortestRivalGrace": shortestRivalGrace, "longestRivalGrace": longestRivalGrace, "helloGrace": helloGrace, "answerGrace": answerGrace,
 		"seek.AnswerTime": seek.AnswerTime, "askGrace": askGrace, "unknownGrace": unknownGrace, "pathGrace": pathGrace, "steady": steady,
-		"formerFor": formerFor, "unreachableFor": unreachableFor, "droppedFor": droppedFor, "lookAfter": lookAfter, "answerTime": answerTime, "hintTime": hintTime, "refusedFor": refusedFor,
+		"formerFor": formerFor, "unreachableFor": unreachableFor, "droppedFor": droppedFor, "lookAfter": lookAfter, "answerTime": answerTime, "hintTime": hintTime, "refusedFor": refusedFor, "askAgainAfter": askAgainAfter, "verdictTime": verdictTime,
 	}
 	for _, rows := range architecture(t) {
 		if rows[0][0] != "name" || rows[0][1] != "how long" {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/msg"
 )
 
@@ -18,14 +19,15 @@ func (s *session) run(ctx context.Context, id uuid.UUID, hello msg.OutHello) {
 	n := s.node
 	s.dialling.Add(1)
 	defer s.dialling.Done()
+	var last error
 	for attempt := max(s.flaps-1, 0); ; attempt++ { // the first one at once
-		if attempt > 0 && !s.sleep(ctx, backoff(n.cfg.Network, attempt)) {
+		if attempt > 0 && !s.sleep(ctx, n.pauseAfter(last, backoff(n.cfg.Network, attempt))) {
 			return
 		}
 		began := time.Now()
 		n.figures.dials.Add(1)
 		conn, err := s.connect(ctx, id, attempt, hello)
-		if err == nil {
+		if last = err; err == nil {
 			took := time.Since(began)
 			n.post(func() {
 				n.unreserve(s)
@@ -50,7 +52,16 @@ func (s *session) run(ctx context.Context, id uuid.UUID, hello msg.OutHello) {
 	}
 }
 
-// sleep waits before another attempt; a new endpoint ends the wait. It returns false when there is to be none.
+// pauseAfter is the pause after an attempt that ended so, where it is d as a rule. A peer that refuses us has given its answer; its own HELLO ends the
+// pause.
+func (n *Node) pauseAfter(err error, d time.Duration) time.Duration {
+	if n.isSecure() && isRefusedBy(err) {
+		return paths.RefusalFactor * d
+	}
+	return d
+}
+
+// sleep waits before another attempt; a new endpoint, or a HELLO of the peer, ends the wait. It returns false when there is to be none.
 func (s *session) sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -105,6 +105,26 @@ func groupError(group string, err error) error {
 	return fmt.Errorf("group %.40q: %w (%w): want 1 to %d bytes of UTF-8, without NUL", group, ErrInvalidGroup, err, msg.MaxString)
 }
 
+// stringError says what is wrong with a string, in the same words for each kind: what it is, the value, why, and what would be right.
+func stringError(wrong *msg.StringError) error {
+	kind, limit := ErrInvalidHeader, "at most 255"
+	switch wrong.Field {
+	case "group":
+		return groupError(wrong.Value, wrong)
+	case "name":
+		kind = ErrInvalidName
+	case "header name":
+		limit = "1 to 255"
+	case "header value":
+		limit = "at most 131,072"
+	}
+	reason := wrong.Reason
+	if wrong.Limit > 0 {
+		reason = fmt.Errorf("%w, it has %d bytes", reason, len(wrong.Value))
+	}
+	return fmt.Errorf("%s %.40q: %w (%w): want %s bytes of UTF-8, without NUL", wrong.Field, wrong.Value, kind, reason, limit)
+}
+
 // helloError says what keeps a HELLO from being sent; err is what package msg says.
 func (l *Limits) helloError(hello *msg.OutHello, err error) error {
 	var wrong *msg.StringError
@@ -113,10 +133,7 @@ func (l *Limits) helloError(hello *msg.OutHello, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &wrong):
-		kind = map[string]error{"group": ErrInvalidGroup, "name": ErrInvalidName}[wrong.Field]
-		if kind == nil {
-			kind = ErrInvalidHeader
-		}
+		return stringError(wrong)
 	case len(hello.Groups) > l.GroupsPerPeer:
 		kind = ErrTooManyGroups
 	case len(hello.Headers) > l.Headers:

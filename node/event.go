@@ -71,4 +71,5 @@ const (
 	Replaced      = eventqueue.Replaced
 	NotResponding = eventqueue.NotResponding
 	Unreachable   = eventqueue.Unreachable
+	Refused       = eventqueue.Refused
 )

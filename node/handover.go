@@ -39,7 +39,7 @@ func (r *receiver) Memory() *memory.Pool { return r.in.node.zmtp.Memory }
 func (r *receiver) Room() <-chan struct{} { return r.in.node.events.Room(r.in.stream) }
 
 // Take delivers a message without waiting.
-func (r *receiver) Take(m outbox.Message) error {
+func (r *receiver) Take(m *outbox.Message) error {
 	n, p := r.in.node, r.in.session
 	var e Event // a literal would be made elsewhere and copied, which waits for what was just written
 	e.Kind, e.Peer, e.Frames, e.Origin = Whisper, p.snapshot.Load(), m.Frames, m.Origin

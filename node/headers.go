@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -75,15 +76,16 @@ func (n *Node) Headers() map[string]string {
 // checkHeader tells whether an application may use a header.
 func (l *Limits) checkHeader(name, value string) error {
 	if name == "" {
-		return fmt.Errorf("%w: its name is empty", ErrInvalidHeader)
+		return stringError(&msg.StringError{Field: "header name", Reason: msg.ErrEmpty})
 	}
 	if slices.ContainsFunc(reservedHeaders, func(reserved string) bool { return strings.EqualFold(reserved, name) }) {
-		return fmt.Errorf("%w: the node sets %s itself", ErrInvalidHeader, name)
+		return fmt.Errorf("header name %q: %w: the node sets it itself", name, ErrInvalidHeader)
 	}
-	if err := msg.CheckHeader(name, value, l.msg()); err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalidHeader, err)
+	err := msg.CheckHeader(name, value, l.msg())
+	if wrong := (*msg.StringError)(nil); errors.As(err, &wrong) {
+		return stringError(wrong)
 	}
-	return nil
+	return err
 }
 
 // outHeaders are the headers of our HELLO and HEADERS, sorted; our public key comes last.

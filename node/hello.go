@@ -79,6 +79,9 @@ func (n *Node) welcomePeer(s *session, d detail) {
 	s.follow(in.endpoints(), false)
 	n.index(s)
 	n.answerOn(s, in)
+	if n.isSecure() && isRefusedBy(s.dialErr) { // by now it may let us in
+		signal(s.wake)
+	}
 	switch {
 	case !in.both && (n.isOffer(in) || in.caller != nil || in.conn.Err() != nil): // it speaks elsewhere, or is gone
 	case !in.sure && n.mustConfirm(s, in):

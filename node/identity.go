@@ -30,7 +30,7 @@ type Identity struct {
 func (c *Config) checkCertificate() error {
 	if c.Certificate == nil {
 		if c.Authorize != nil {
-			return errors.New("node: an authoriser needs a certificate: without one no peer proves a key")
+			return errors.New("node: an authorizer needs a certificate: without one no peer proves a key")
 		}
 		return nil
 	}

@@ -48,8 +48,8 @@ func TestCertificateOfConfig(t *testing.T) {
 	}{
 		"plain":                  {Config{}, ""},
 		"secure":                 {Config{Certificate: certificate(t)}, ""},
-		"secure, authorised":     {Config{Certificate: certificate(t), Authorize: anyone}, ""},
-		"authorised alone":       {Config{Authorize: anyone}, "needs a certificate"},
+		"secure, authorized":     {Config{Certificate: certificate(t), Authorize: anyone}, ""},
+		"authorized alone":       {Config{Authorize: anyone}, "needs a certificate"},
 		"without secret":         {Config{Certificate: certificateOf(t, cert.Key{1}, true)}, "without a secret key"},
 		"secret begins with 0":   {Config{Certificate: certificateOf(t, cert.Key{0, 1}, false)}, "zero octet"},
 		"the zero certificate":   {Config{Certificate: new(cert.Certificate)}, "without a secret key"},

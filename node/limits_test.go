@@ -60,6 +60,7 @@ func TestEveryLimit(t *testing.T) {
 		{"QueueBytes", Limits{QueueBytes: 1 << 20}, 16 << 20, false, func(t *testing.T, n *testNode) { unread(t, n) }},
 		{"Events", Limits{Events: 10}, heapBound, false, func(t *testing.T, n *testNode) { flood(t, n, []byte("x")) }},
 		{"EventBytes", Limits{EventBytes: 64 << 10}, heapBound, false, func(t *testing.T, n *testNode) { flood(t, n, make([]byte, 60<<10)) }},
+		{"Requests", Limits{Requests: 8}, 4 << 20, false, unanswered},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			n := start(t, onLoopback(beaconPort(), Config{Limits: test.limits, SendTimeout: 300 * time.Millisecond, Network: &dials{Network: System}}))
@@ -75,6 +76,33 @@ func TestEveryLimit(t *testing.T) {
 				t.Errorf("the heap grew by %d octets, more than %d", grown, test.heap)
 			}
 		})
+	}
+}
+
+// unanswered: a peer answers no request. When it is gone, no more of them wait.
+func unanswered(t *testing.T, n *testNode) {
+	for range 10 {
+		f := newFakePeer(t, n)
+		f.send(f.hello(1, nil))
+		n.waitKind(Enter, f.uuid)
+		var calls []*Call
+		for range 8 {
+			call, err := n.StartRequest(t.Context(), f.uuid, make([]byte, 1000))
+			if err != nil {
+				t.Fatal(err)
+			}
+			calls = append(calls, call)
+		}
+		if _, err := n.StartRequest(t.Context(), f.uuid); !errors.Is(err, ErrTooManyRequests) {
+			t.Fatalf("one more: %v", err)
+		}
+		f.router.Close()
+		f.hangUp()
+		for _, call := range calls {
+			if _, _, err := call.Result(); !errors.Is(err, ErrPeerGone) {
+				t.Errorf("a request: %v", err)
+			}
+		}
 	}
 }
 

@@ -31,6 +31,7 @@ type Node struct {
 	events    *eventqueue.Queue
 	problems  problems
 	refusals  refusals
+	rounds    rounds
 	queues    *zmtp.SendBudget // of all of them
 	calls     chan func()      // run by the control loop
 	sightings chan beacon.Sighting
@@ -104,6 +105,7 @@ type Node struct {
 	chooser  chooser
 	requests requests
 	sharing  sharing       // the control loop's
+	panics   panics        // of handlers
 	unwanted chan unwanted // with Config.Discard
 	watchers watchers
 
@@ -210,6 +212,9 @@ func (n *Node) UUID() uuid.UUID { return n.cfg.UUID }
 
 // Name returns the node's public name.
 func (n *Node) Name() string { return n.cfg.Name }
+
+// PublicKey returns the node's public key; zero for a plain node.
+func (n *Node) PublicKey() PublicKey { return n.publicKey() }
 
 // control is the control loop. It waits for calls, sightings and its ticker, and ends when the node is closed.
 func (n *Node) control() {

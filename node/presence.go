@@ -137,6 +137,7 @@ func (n *Node) checkTimeouts(now time.Time) {
 	n.checkRoom()
 	n.checkTroubles(now)
 	n.checkRefused(now)
+	n.checkAuthorized(now)
 	n.checkAccepting(now)
 	n.calmDown(now)
 	n.figures.settle()

@@ -6,9 +6,10 @@ type Public struct {
 	// Peer makes what Peer.Public holds, once for each snapshot.
 	Peer func(*Peer) any
 
-	// PeerError and LostError make the errors that are returned.
-	PeerError func(*PeerError) error
-	LostError func(*LostError) error
+	// PeerError, LostError and ReplyError make the errors that are returned.
+	PeerError  func(*PeerError) error
+	LostError  func(*LostError) error
+	ReplyError func(*ReplyError) error
 }
 
 func (c *Public) peer(p *Peer) any {
@@ -30,4 +31,11 @@ func (c *Public) lostError(e *LostError) error {
 		return e
 	}
 	return c.LostError(e)
+}
+
+func (c *Public) replyError(e *ReplyError) error {
+	if c.ReplyError == nil {
+		return e
+	}
+	return c.ReplyError(e)
 }

@@ -49,7 +49,7 @@ func (n *Node) answer(ctx context.Context, id uuid.UUID, to *Ticket, kind reques
 	}
 	p := n.addressee(id)
 	if p == nil {
-		return fmt.Errorf("reply: %w", &PeerError{UUID: id, Err: ErrUnknownPeer})
+		return fmt.Errorf("reply: %w", n.cfg.Public.peerError(&PeerError{UUID: id, Err: ErrUnknownPeer}))
 	}
 	var few [8][]byte
 	request.Head{Kind: kind, ID: to.id}.Put(&to.head)

@@ -14,6 +14,7 @@ import (
 	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/internal/outbox"
 	"github.com/go-zre/go-zre/internal/request"
+	"github.com/go-zre/go-zre/internal/traffic"
 )
 
 // A request is a WHISPER with a head frame, and so is its reply (internal/request). The reply is taken where it arrives, in the reader of the
@@ -22,14 +23,24 @@ import (
 
 // requests are those of this node's that wait for their replies.
 type requests struct {
-	stray atomic.Uint64 // replies that no request waited for
-	some  atomic.Int32  // how many wait
+	sent  atomic.Uint64 // requests that were queued
+	calls sync.Pool     // of those of Request, to be used again: a node's own, since fake time (testing/synctest) has channels of its own
 
 	mu      sync.Mutex // a leaf, but for the lock of the queue of events. That of an outbox may be held
 	waiting map[uint64]*Call
 	last    uint64 // the ID of the last one
 	closed  bool
 	watch   watch
+
+	replies  uint64        // that came for them
+	stray    uint64        // replies that no request waited for
+	received traffic.Table // the replies that came for requests, with their octets
+}
+
+// RequestStats are figures of requests. zre.Stats documents them.
+type RequestStats struct {
+	Sent, Replies, Stray uint64
+	Waiting              int
 }
 
 // A Call is a request that was sent. It ends once: with its reply, with its context, with the session that it was sent in, or with the node.
@@ -38,7 +49,8 @@ type Call struct {
 	peer *session
 	id   uint64
 	head [request.HeadSize]byte
-	done chan struct{} // closed when it has ended; frames, origin and err are set before
+	done chan struct{} // closed when it has ended; frames, origin and err are set before. One of calls gets a token instead
+	ours bool          // it is one of calls: nobody but Request knows it
 	stop func() bool   // has its context not end it any more; nil where somebody waits for both. requests.mu guards it
 
 	next, prev *Call // of the same session; requests.mu guards them
@@ -66,38 +78,48 @@ type ReplyError struct {
 	Name string
 	Text string // what the peer's program says
 
-	noHandler bool
+	NoHandler bool // the peer has nothing that handles the request
 }
 
 func (e *ReplyError) Error() string {
-	if e.noHandler && e.Text == "" {
+	if e.NoHandler && e.Text == "" {
 		return fmt.Sprintf("peer %s (%s): %v", e.Name, e.UUID, ErrNoHandler)
 	}
 	return fmt.Sprintf("peer %s (%s) replied with an error: %s", e.Name, e.UUID, e.Text)
 }
 
 // Is makes errors.Is(err, ErrNoHandler) work.
-func (e *ReplyError) Is(target error) bool { return e.noHandler && target == ErrNoHandler }
+func (e *ReplyError) Is(target error) bool { return e.NoHandler && target == ErrNoHandler }
 
 // Request sends a request to a peer and waits for the reply.
 func (n *Node) Request(ctx context.Context, id uuid.UUID, frames ...[]byte) ([][]byte, memory.Origin, error) {
-	call, err := n.send(ctx, id, frames)
-	if err != nil {
-		return nil, memory.Origin{}, err
+	c, ok := n.requests.calls.Get().(*Call)
+	if !ok {
+		c = &Call{done: make(chan struct{}, 1), ours: true}
+	}
+	if err := n.send(ctx, c, id, frames); err != nil {
+		return nil, memory.Origin{}, err // it is left to the garbage collector
 	}
 	select {
-	case <-call.done:
+	case <-c.done:
 	case <-ctx.Done():
-		call.giveUp(ctx)
+		c.giveUp(ctx)
+		<-c.done
 	}
-	return call.Result()
+	content, origin, err := c.result()
+	*c = Call{done: c.done, ours: true}
+	n.requests.calls.Put(c)
+	return content, origin, err
 }
 
 // StartRequest is Request that does not wait for the reply. The call ends with ctx too.
 func (n *Node) StartRequest(ctx context.Context, id uuid.UUID, frames ...[]byte) (*Call, error) {
-	call, err := n.send(ctx, id, frames)
-	if err != nil || ctx.Done() == nil {
-		return call, err
+	call := &Call{done: make(chan struct{})}
+	if err := n.send(ctx, call, id, frames); err != nil {
+		return nil, err
+	}
+	if ctx.Done() == nil {
+		return call, nil
 	}
 	stop := context.AfterFunc(ctx, func() { call.giveUp(ctx) })
 	n.requests.mu.Lock()
@@ -110,18 +132,18 @@ func (n *Node) StartRequest(ctx context.Context, id uuid.UUID, frames ...[]byte)
 	return call, nil
 }
 
-// send sends a request.
-func (n *Node) send(ctx context.Context, id uuid.UUID, frames [][]byte) (*Call, error) {
+// send sends a request, whose call has nothing yet.
+func (n *Node) send(ctx context.Context, call *Call, id uuid.UUID, frames [][]byte) error {
 	if err := n.lifecycle.usable(); err != nil {
-		return nil, fmt.Errorf("request: %w", err)
+		return fmt.Errorf("request: %w", err)
 	}
 	p := n.addressee(id)
 	if p == nil {
-		return nil, fmt.Errorf("request: %w", &PeerError{UUID: id, Err: ErrUnknownPeer})
+		return fmt.Errorf("request: %w", n.cfg.Public.peerError(&PeerError{UUID: id, Err: ErrUnknownPeer}))
 	}
-	call, err := n.requests.begin(n, p)
-	if err != nil {
-		return nil, fmt.Errorf("request: %w", err)
+	call.node, call.peer = n, p
+	if err := n.requests.begin(call); err != nil {
+		return fmt.Errorf("request: %w", err)
 	}
 	var few [8][]byte
 	content := append(append(few[:0], call.head[:]), frames...)
@@ -130,9 +152,10 @@ func (n *Node) send(ctx context.Context, id uuid.UUID, frames [][]byte) (*Call, 
 	}
 	if err := n.transmit(ctx, p, content); err != nil {
 		n.requests.end(call, nil, memory.Origin{}, err)
-		return nil, fmt.Errorf("request: %w", err)
+		return fmt.Errorf("request: %w", err)
 	}
-	return call, nil
+	n.requests.sent.Add(1)
+	return nil
 }
 
 // transmit is whisper without its words, to a session.
@@ -158,6 +181,11 @@ func (c *Call) Done() <-chan struct{} { return c.done }
 // Result waits for the end of the call. The frames are the caller's.
 func (c *Call) Result() ([][]byte, memory.Origin, error) {
 	<-c.done
+	return c.result()
+}
+
+// result is Result of a call that has ended.
+func (c *Call) result() ([][]byte, memory.Origin, error) {
 	if c.err != nil {
 		return nil, memory.Origin{}, fmt.Errorf("request: %w", c.err)
 	}
@@ -184,21 +212,21 @@ func (c *Call) failed(err error) error {
 	if known := c.peer.snapshot.Load(); known != nil {
 		failed.Name = known.Name
 	}
-	return failed
+	return c.node.cfg.Public.peerError(failed)
 }
 
 // begin takes note of a request that is to be sent.
-func (r *requests) begin(n *Node, p *session) (*Call, error) {
-	c := &Call{node: n, peer: p, done: make(chan struct{})}
+func (r *requests) begin(c *Call) error {
+	n, p := c.node, c.peer
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case r.closed:
-		return nil, ErrClosed
+		return ErrClosed
 	case p.callsOver:
-		return nil, c.failed(ErrUnknownPeer)
+		return c.failed(ErrUnknownPeer)
 	case len(r.waiting) >= n.cfg.Limits.Requests:
-		return nil, fmt.Errorf("%w: Limits.Requests is %d", ErrTooManyRequests, n.cfg.Limits.Requests)
+		return fmt.Errorf("%w: Limits.Requests is %d", ErrTooManyRequests, n.cfg.Limits.Requests)
 	}
 	if r.waiting == nil {
 		r.waiting, r.last = make(map[uint64]*Call), rand.Uint64() // no other node, nor an older one with our UUID, has the same
@@ -207,13 +235,12 @@ func (r *requests) begin(n *Node, p *session) (*Call, error) {
 	c.id = r.last
 	request.Head{Kind: request.Request, ID: c.id}.Put(&c.head)
 	r.waiting[c.id] = c
-	r.some.Add(1)
 	if c.next = p.calls; c.next != nil {
 		c.next.prev = c
 	}
 	p.calls = c
 	r.watch.begin(n)
-	return c, nil
+	return nil
 }
 
 // end ends a call, unless it has ended.
@@ -228,7 +255,6 @@ func (r *requests) end(c *Call, frames [][]byte, from memory.Origin, err error) 
 // finish needs mu.
 func (r *requests) finish(c *Call, frames [][]byte, from memory.Origin, err error) {
 	delete(r.waiting, c.id)
-	r.some.Add(-1)
 	if c.next != nil {
 		c.next.prev = c.prev
 	}
@@ -243,7 +269,11 @@ func (r *requests) finish(c *Call, frames [][]byte, from memory.Origin, err erro
 		c.stop = nil
 	}
 	c.frames, c.origin, c.err = frames, from, err
-	close(c.done)
+	if c.ours {
+		c.done <- struct{}{}
+	} else {
+		close(c.done)
+	}
 }
 
 // endSession ends the calls of a session that is over, and has none begin there. It does not wait.
@@ -277,17 +307,18 @@ func (r *requests) take(s *session, head request.Head, content [][]byte, from me
 	defer r.mu.Unlock()
 	c := r.waiting[head.ID]
 	if c == nil || c.peer.uuid != s.uuid {
-		r.stray.Add(1)
+		r.stray++
 		return false
 	}
+	r.note(s, content)
 	if head.Kind == request.Error {
 		failed := &ReplyError{UUID: s.uuid}
 		if known := s.snapshot.Load(); known != nil {
 			failed.Name = known.Name
 		}
 		code, text := request.Failure(content)
-		failed.Text, failed.noHandler = text, code == request.NoHandler
-		r.finish(c, nil, memory.Origin{}, failed)
+		failed.Text, failed.NoHandler = text, code == request.NoHandler
+		r.finish(c, nil, memory.Origin{}, c.node.cfg.Public.replyError(failed))
 		return true
 	}
 	frames := content[1:]
@@ -298,8 +329,39 @@ func (r *requests) take(s *session, head request.Head, content [][]byte, from me
 	return true
 }
 
-// StrayReplies returns how many replies came that no request waited for: too late, for the second time, or out of nothing.
-func (n *Node) StrayReplies() uint64 { return n.requests.stray.Load() }
+// note counts a reply, which does not come among the events. It needs mu.
+func (r *requests) note(s *session, content [][]byte) {
+	var octets int64
+	for _, frame := range content {
+		octets += int64(len(frame))
+	}
+	r.replies++
+	s.replies.Note(false, octets)
+	if known := s.snapshot.Load(); known != nil {
+		r.received[via(known.Transport)].Note(false, octets)
+	}
+}
+
+// isWaiting tells whether any request waits.
+func (r *requests) isWaiting() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.waiting) > 0
+}
+
+// stats returns the figures, and the replies by transport.
+func (r *requests) stats() (RequestStats, traffic.Table) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return RequestStats{Sent: r.sent.Load(), Replies: r.replies, Stray: r.stray, Waiting: len(r.waiting)}, r.received
+}
+
+// repliesOf returns how many replies a peer has sent.
+func (r *requests) repliesOf(s *session) traffic.Count {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return s.replies
+}
 
 // A watch sees that replies can arrive. They are behind other messages of their peer, and if the application reads no events, since it waits for a
 // reply itself, there may be no room for those: then the bound on their count is lifted, as for a send that waits (await.go).

@@ -36,9 +36,9 @@ func TestStrayReplies(t *testing.T) {
 			}
 			stray := func(count uint64) {
 				t.Helper()
-				for began := time.Now(); a.StrayReplies() != count; {
+				for began := time.Now(); a.Stats().Requests.Stray != count; {
 					if time.Since(began) > patience {
-						t.Fatalf("%d stray replies, want %d", a.StrayReplies(), count)
+						t.Fatalf("%d stray replies, want %d", a.Stats().Requests.Stray, count)
 					}
 					if err := a.Flush(t.Context(), b.UUID()); err != nil {
 						t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"github.com/go-zre/go-zre/internal/outbox"
 	"github.com/go-zre/go-zre/internal/paths"
 	"github.com/go-zre/go-zre/internal/seek"
+	"github.com/go-zre/go-zre/internal/traffic"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
 )
@@ -79,6 +80,7 @@ type session struct {
 	asked      bool           // for a sign of life, since then
 	isEvasive  bool           // and was told to be
 	isSilent   bool           // likewise
+	refusal    error          // what the authorizer said of it in the last round, if it was asked again
 	outOfReach time.Time      // since when there is no connection to it
 	unverified netip.AddrPort // where a beacon showed it, until it entered; not valid otherwise
 	flaps      int            // how many sessions just before this one ended young; they delay its first dial
@@ -111,6 +113,7 @@ type session struct {
 	work      work                              // what it was given
 	calls     *Call                             // requests that wait for its replies, the newest first; requests.mu guards it
 	callsOver bool                              // it is over, so none may begin; likewise
+	replies   traffic.Count                     // to requests; likewise
 	credit    credit                            // whether it is waited for
 	figures   peerFigures                       // those that it shows, and ours that it asked for
 

@@ -156,8 +156,11 @@ func (n *Node) reportExit(s *session, reason Reason) {
 	n.stir()
 	n.log.Debug().Stringer("peer", s.uuid).Str("name", s.name).Stringer("reason", reason).Msg("exit")
 	e := Event{Kind: Exit, Peer: s.snapshot.Load(), Reason: reason}
-	if reason == Unreachable {
+	switch reason {
+	case Unreachable:
 		e.Err = cmp.Or(s.dialErr, errNoDialEnded)
+	case Refused:
+		e.Err = s.refusal
 	}
 	n.figures.exits[reason].Add(1)
 	n.events.Push(s.stream.Load(), e)
@@ -172,9 +175,12 @@ var errNoDialEnded = errors.New("the first attempt to connect has not ended")
 
 // dismiss ends the session with a peer that a beacon showed, and that could not be reached for the reason err, or hung up before its HELLO.
 func (n *Node) dismiss(s *session, err error) {
-	if n.isSecure() && isKeyFailure(err) { // another key may be right
+	switch {
+	case n.isSecure() && isRefusedBy(err):
+		n.unverified.RefusedBy(s.unverified, s.key, time.Now())
+	case n.isSecure() && isKeyFailure(err): // another key may be right
 		n.unverified.FailedKey(s.unverified, s.key, time.Now())
-	} else {
+	default:
 		n.unverified.Failed(s.unverified, time.Now())
 	}
 	n.remove(s, Crashed)

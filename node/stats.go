@@ -51,6 +51,7 @@ type Stats struct {
 	Connections        zmtp.Tally
 	Beacons            beacon.Counts
 	LeaderChanges      uint64
+	Requests           RequestStats
 }
 
 // PeerStats are the figures of one peer. zre.PeerStats documents them.
@@ -70,7 +71,7 @@ type figures struct {
 	dials         atomic.Uint64
 	dialsFailed   atomic.Uint64
 	enters        atomic.Uint64
-	exits         [Unreachable + 1]atomic.Uint64
+	exits         [Refused + 1]atomic.Uint64
 	leaderChanges atomic.Uint64
 
 	mu      sync.Mutex
@@ -148,7 +149,7 @@ func (n *Node) Stats() Stats {
 	}
 	st.ReceiveMemory, _ = n.zmtp.ReceiveBudget.Held()
 	st.WaitingEvents, st.WaitingOctets = n.events.Depth()
-	for reason := Left; reason <= Unreachable; reason++ {
+	for reason := Left; reason <= Refused; reason++ {
 		st.Exits[reason] = n.figures.exits[reason].Load()
 	}
 	n.lifecycle.mu.Lock()
@@ -185,7 +186,9 @@ func (n *Node) sumSessions(st *Stats) traffic.Table {
 
 // sumTransports splits the sums by transport.
 func (n *Node) sumTransports(st *Stats, sent traffic.Table) {
-	received := n.events.Received()
+	var received traffic.Table
+	st.Requests, received = n.requests.stats()
+	received.Add(n.events.Received())
 	st.Received, st.Transports = received.Sum(), make(map[string]TransportStats, len(allTransports))
 	peers := make(map[string]int)
 	n.mu.RLock()
@@ -215,6 +218,7 @@ func (n *Node) PeerStats(id uuid.UUID) (PeerStats, bool) {
 		Received: n.events.ReceivedFrom(s.stream.Load()),
 		RTT:      s.out.RTT(),
 	}
+	st.Received.Add(n.requests.repliesOf(s))
 	st.QueuedMessages, st.QueuedOctets = s.out.Depth()
 	return st, true
 }

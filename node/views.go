@@ -74,9 +74,6 @@ func (n *Node) PeerGroups() []string {
 	return slices.Sorted(maps.Keys(n.members))
 }
 
-// Discarded returns how many WHISPER and SHOUT were discarded, with Config.Discard.
-func (n *Node) Discarded() uint64 { return n.discarded.Load() }
-
 // Take waits for events and returns those that are pending, in order; batch, which the caller is done with, is reused. It
 // returns false once the node is closed or stop is. One goroutine at a time may take.
 func (n *Node) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
@@ -115,11 +112,6 @@ func (n *Node) Serving(events int) { n.events.Serving(events) }
 
 // Handled is the end of one of them.
 func (n *Node) Handled() { n.events.Handled() }
-
-// LogPanic logs that a handler of the application panicked.
-func (n *Node) LogPanic(id uuid.UUID, value any, stack []byte) {
-	n.log.Error().Stringer("peer", id).Interface("panic", value).Bytes("stack", stack).Msg("a handler panicked")
-}
 
 // NoteRead takes note that the application comes for another event of those that it took, so that a send which waits knows that events are
 // read.

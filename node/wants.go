@@ -34,7 +34,7 @@ func (in *inbox) wants(header []byte) bool {
 	}
 	switch m.ID {
 	case msg.Whisper:
-		return !in.node.cfg.Discard || in.node.requests.some.Load() > 0 // it may be a reply
+		return !in.node.cfg.Discard || in.node.requests.isWaiting() // it may be a reply
 	case msg.Shout:
 		_, isOurs := (*in.node.ownGroups.Load())[string(m.Group)]
 		return isOurs && !in.node.cfg.Discard

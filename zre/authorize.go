@@ -9,13 +9,13 @@ import (
 	"github.com/go-zre/go-zre/internal/cert"
 )
 
-// Authorizer decides whether a node that has proven its key is let in: WithAuthorizer says when it is called. nil lets it in, an error refuses it: the
-// text of the error is for this node's log and problems alone, the other one is told no more than that it is refused.
+// Authorizer decides whether a node that has proven its key is let in; see WithAuthorizer. nil lets it in, and an error refuses it. The text of the
+// error goes to the log and the problems of this node; the other node is told only that it is refused.
 //
-// AllowKeys and AllowCertificates make Authorizers. One that wants more, such as one UUID for each key, may call these first.
+// AllowKeys and AllowCertificates return Authorizers. Your own Authorizer can call one of them first, for example to allow each key only one UUID.
 type Authorizer func(ctx context.Context, peer Identity) error
 
-// AllowKeys lets in those that have one of these keys. Without any key it lets in none.
+// AllowKeys lets in nodes that have one of these keys. Without keys it lets in none.
 func AllowKeys(keys ...PublicKey) Authorizer {
 	allowed := make(map[PublicKey]bool, len(keys))
 	for _, key := range keys {
@@ -30,16 +30,15 @@ func AllowKeys(keys ...PublicKey) Authorizer {
 	}
 }
 
-// AllowCertificates lets in those whose certificates are at one of these paths. Each is a file, or a folder: of that all files count, also those in folders
-// within. Left out are hidden files, and those whose names end in _secret; links to files are followed, those to folders are not. A folder may hold 10,000
-// files. It is what czmq's zauth takes, so one folder serves both.
+// AllowCertificates lets in nodes whose certificates are at one of these paths. A path is a file or a folder. All files in a folder and its
+// subfolders count, except hidden files and files whose names end in _secret. Links to files are followed, links to folders are not. A folder may
+// have up to 10,000 files. czmq's zauth reads the same folders.
 //
-// Paths are looked at again while peers connect: a file that is added, changed or removed counts within 8 s. Removing one refuses new connections, and
-// does not end those that exist. A path that cannot be read any more lets in none. A file that is no certificate does not count, and the error that refuses
-// a peer tells of it.
+// Files that are added, changed or removed take effect within 8 s: a peer whose file is removed exits in that time. A path that can no longer be read lets
+// in none. A file that is not a certificate does not count; the error that refuses a peer names it.
 //
-// The error says that a path does not exist, that a file is no certificate, or that of a folder's files none is one. An empty folder is no error: it lets
-// in none until it has a file.
+// The error says that a path does not exist, that a file is not a certificate, or that a folder has files and none of them is a certificate. An empty
+// folder is not an error: it lets in none until it has a file.
 func AllowCertificates(paths ...string) (Authorizer, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("zre: AllowCertificates: no path is given, so that nobody would be let in")
@@ -69,10 +68,10 @@ func AllowCertificates(paths ...string) (Authorizer, error) {
 	}, nil
 }
 
-// WithSharedCertificate makes a secure node of a group whose nodes all have one and the same certificate: WithCertificate, and an authorizer that lets in its
-// key alone. It is the simplest way to one secret for a whole exhibition. All members are equal: the key tells that a node is one of
-// them, and not which. Who has a copy of the secret file can read and send everything, and take the place of any node, and one copy that
-// is lost means a new certificate for all. Give each node a certificate of its own, and AllowCertificates, where that is too little.
+// WithSharedCertificate makes the node a secure node of a group whose nodes all have the same certificate. It is WithCertificate with an Authorizer
+// that lets in only that key: the simplest way to one secret for all nodes. All members are equal: the key proves that a node is a member, not which
+// one. Everyone who has a copy of the secret file can read and send everything, and can pose as any node; if one copy is lost, all nodes need a new
+// certificate. If that is not enough, give each node its own certificate, and use AllowCertificates.
 func WithSharedCertificate(certificate *Certificate) Option {
 	return func(c *config) error {
 		if err := WithCertificate(certificate)(c); err != nil {

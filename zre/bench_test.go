@@ -3,7 +3,9 @@ package zre_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"iter"
+	"log/slog"
 	"testing"
 
 	"github.com/google/uuid"
@@ -16,9 +18,9 @@ import (
 
 const benchGroup = "G"
 
-func benchNode(b *testing.B, port int, transport string) *zre.Node {
+func benchNode(b *testing.B, port int, transport string, options ...zre.Option) *zre.Node {
 	b.Helper()
-	node, err := zre.NewNode(onLoopback(port, zre.WithTransports("tcp", transport))...)
+	node, err := zre.NewNode(onLoopback(port, append(options, zre.WithTransports("tcp", transport))...)...)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -49,13 +51,13 @@ func members(b *testing.B, count int, transport string) (speaker *zre.Node, ids 
 	return membersTaking(b, count, transport, byAll, false)
 }
 
-func membersTaking(b *testing.B, count int, transport string, taking func(*zre.Node) iter.Seq[zre.Event], recycles bool) (
+func membersTaking(b *testing.B, count int, transport string, taking func(*zre.Node) iter.Seq[zre.Event], recycles bool, options ...zre.Option) (
 	speaker *zre.Node, ids []uuid.UUID, arrived func(messages int)) {
 	b.Helper()
 	port, want := port(), make([]chan int, count)
 	done := make(chan struct{}, count)
 	for i := range count {
-		node := benchNode(b, port, transport)
+		node := benchNode(b, port, transport, options...)
 		if err := node.Join(benchGroup); err != nil {
 			b.Fatal(err)
 		}
@@ -82,7 +84,7 @@ func membersTaking(b *testing.B, count int, transport string, taking func(*zre.N
 			}
 		}()
 	}
-	speaker = benchNode(b, port, transport)
+	speaker = benchNode(b, port, transport, options...)
 	ctx, cancel := context.WithTimeout(b.Context(), patience)
 	defer cancel()
 	for event := range speaker.AllEvents(ctx) {
@@ -130,6 +132,17 @@ func BenchmarkWhisper(b *testing.B) {
 				each(b, size, func(frames ...[]byte) error { return speaker.Whisper(b.Context(), ids[0], frames...) }, arrived)
 			})
 		}
+	}
+}
+
+// BenchmarkWhisperLogged is BenchmarkWhisper with a logger that takes all records: whispers make none.
+func BenchmarkWhisperLogged(b *testing.B) {
+	log := slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	for _, transport := range []string{"tcp", "ipc", "inproc"} {
+		b.Run(transport+"/16", func(b *testing.B) {
+			speaker, ids, arrived := membersTaking(b, 1, transport, byAll, false, zre.WithSlog(log))
+			each(b, 16, func(frames ...[]byte) error { return speaker.Whisper(b.Context(), ids[0], frames...) }, arrived)
+		})
 	}
 }
 

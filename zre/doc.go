@@ -107,7 +107,7 @@
 //
 // This table says which call returns which error. Compare with [errors.Is]: an error may have a cause, or be one of several that are joined. A star
 // means that the error is in a [*PeerError], which names the peer; get it with [errors.As]. A call that takes a context returns the context's error if
-// that ends first. Calls that are not in the table return no error.
+// that ends first. Dump returns the error of its writer. Calls that are not in the table return no error.
 //
 //	NewNode                          ErrInvalidOption; with it ErrInvalidName, ErrInvalidHeader, ErrInvalidEndpoint, ErrInvalidDomain,
 //	                                 ErrInvalidGroup, ErrTooManyGroups, ErrTooManyHeaders, ErrHelloTooLarge
@@ -119,13 +119,21 @@
 //	SetHeader                        ErrInvalidHeader, ErrTooManyHeaders, ErrHelloTooLarge, ErrClosed
 //	RemoveHeader                     ErrInvalidHeader, ErrClosed
 //	Whisper, WhisperNoCopy           ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrTooLarge, ErrNotStarted, ErrClosed
-//	Shout, ShoutNoCopy               ErrInvalidGroup, ErrPeerBusy*, ErrUnreadEvents*, ErrTooLarge, ErrNotStarted, ErrClosed
+//	Shout, ShoutTo, ShoutNoCopy      ErrInvalidGroup, ErrPeerBusy*, ErrUnreadEvents*, ErrTooLarge, ErrNotStarted, ErrClosed
+//	Request                          ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrPeerGone*, ReplyError, ErrNoHandler, ErrTooManyRequests,
+//	                                 ErrTooLarge, ErrNotStarted, ErrClosed
+//	StartRequest                     ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrTooManyRequests, ErrTooLarge, ErrNotStarted, ErrClosed
+//	PendingReply.Result              ErrPeerGone*, ErrUnreadEvents*, ReplyError, ErrNoHandler, ErrClosed
+//	Request.Reply                    ErrReplied, ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrTooLarge, ErrClosed
+//	Request.ReplyError               ErrReplied, ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrClosed
 //	Ping, Flush                      ErrUnknownPeer*, ErrPeerBusy*, ErrNotStarted, ErrClosed
 //	SharedStats                      ErrStatsNotShared*, ErrUnknownPeer*, ErrNotStarted, ErrClosed
+//	Serve                            ErrInvalidOption, ErrClosed
 //	WaitFor                          ErrNotStarted, ErrClosed
 //	AddPeers, RemovePeers            ErrInvalidEndpoint, ErrClosed
 //	AddSRV, RemoveSRV                ErrInvalidDomain, ErrClosed
 //	ConnectGossip, DisconnectGossip  ErrInvalidEndpoint, ErrClosed
+//	ForgetGossip                     ErrClosed
 //
 // What to do:
 //
@@ -140,5 +148,10 @@
 //	ErrUnreadEvents                  read the events in one goroutine, and send in another
 //	ErrStatsNotShared                do without: the peer's program would need WithSharedStats
 //	ErrTooLarge                      split the message, or raise the Limits of all nodes
+//	ErrPeerGone                      ask another peer, or the same one when it enters again; it may have done what was asked
+//	ReplyError                       read its Text: the program of the peer could not do what was asked
+//	ErrNoHandler                     ask another peer: that one does not know such requests
+//	ErrTooManyRequests               wait for replies, or raise Limits.Requests
+//	ErrReplied                       correct the program: a request is answered once
 //	LostError                        report it, or allow more time (WithLinger, Shutdown)
 package zre

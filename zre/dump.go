@@ -16,9 +16,9 @@ const (
 	dumpLines = 100
 )
 
-// Dump writes a page about the node for people to read: who and where it is, its groups, peers, problems and figures (Stats). Lines have 120 columns at
-// most, and of each list there are 100 lines at most. Names and other text of peers are escaped, so that they cannot steer a terminal. The text may change from
-// version to version; for programs there are Stats, Peers and Problems. The error is that of w. It may be called at any time, and waits for w alone.
+// Dump writes a page about the node for people to read: its name and endpoints, its groups, peers, problems and figures (Stats). Lines have up to 120
+// columns, and each list has up to 100 lines. Names and other text of peers are escaped, so that they cannot control a terminal. The text may change
+// between versions; programs use Stats, Peers and Problems. Dump may be called at any time. It waits only for w, and returns its error.
 func (n *Node) Dump(w io.Writer) error {
 	var p page
 	now, st := time.Now(), n.Stats()
@@ -74,7 +74,7 @@ func (n *Node) dumpPeers(p *page, now time.Time) {
 		if st.RTT > 0 {
 			rtt = rounded(st.RTT)
 		}
-		return fmt.Sprintf("  %s %.8s %-10v %-9s %-6s %7s %6d %7s  %s", column(peer.Name, 16), peer.UUID, peer.State, st.Session, peer.Transport,
+		return fmt.Sprintf("  %s %.8s %-10v %-9s %-6s %7s %6d %7s  %s", column(peer.Name, 16), peer.UUID, peer.State, st.SessionState, peer.Transport,
 			ago(now, st.Since), st.QueuedMessages, rtt, clean(peer.Endpoint))
 	})
 }
@@ -96,6 +96,7 @@ func dumpFigures(p *page, st *Stats) {
 			t.Received.Whispers, t.Received.Shouts, size(int64(t.Received.Bytes)))
 	}
 	p.line("  lost %d, discarded %d, unwanted %d, invalid %d", st.Lost, st.Discarded, st.Unwanted, st.Invalid)
+	p.line("requests   sent %d, replies %d, wait for a reply %d of %d; stray replies %d", st.Requests, st.Replies, st.WaitingRequests, st.Limits.Requests, st.StrayReplies)
 	p.line("")
 	p.line("memory")
 	p.line("  queues    %s of %s; %d messages wait to be sent", size(st.QueueMemory), size(st.Limits.TotalQueueBytes), st.QueuedMessages)

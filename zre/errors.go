@@ -72,6 +72,19 @@ var (
 
 	// ErrTooLarge says that the message is larger than peers accept: 64 MiB or 1,023 frames, unless Limits says otherwise.
 	ErrTooLarge = node.ErrTooLarge
+
+	// ErrPeerGone says that the peer left, or its session broke, before it replied to a request. It may have done what was asked.
+	ErrPeerGone = node.ErrPeerGone
+
+	// ErrNoHandler says that the peer has nothing that handles the request: its Mux has no handler, or it discards messages (WithSendOnly). It comes
+	// within a *ReplyError.
+	ErrNoHandler = node.ErrNoHandler
+
+	// ErrTooManyRequests says that as many requests of this node wait for their replies as Limits.Requests allows.
+	ErrTooManyRequests = node.ErrTooManyRequests
+
+	// ErrReplied says that the request was answered before.
+	ErrReplied = errors.New("the request was answered before")
 )
 
 // optionError is an error of NewNode, which is ErrInvalidOption, too.
@@ -80,12 +93,12 @@ type optionError struct{ error }
 func (e *optionError) Unwrap() error        { return e.error }
 func (e *optionError) Is(target error) bool { return target == ErrInvalidOption }
 
-// PeerError says for which peer a Whisper, Shout, Ping or Flush failed. Get it with errors.As. The error of a Shout joins one for each peer that the
+// PeerError says for which peer a Whisper, Shout, Request, Ping or Flush failed. Get it with errors.As. The error of a Shout joins one for each peer that the
 // message was not sent to.
 type PeerError struct {
 	UUID    uuid.UUID
 	Name    string // empty if it is not known
-	Err     error  // ErrUnknownPeer or ErrPeerBusy, joined with the context's error or ErrUnreadEvents if that is the cause
+	Err     error  // ErrUnknownPeer, ErrPeerBusy or ErrPeerGone, or the context's error; joined with its cause, such as ErrUnreadEvents, if there is one
 	Dropped bool   // the peer took nothing for the send timeout, so it exits (ReasonNotResponding)
 }
 
@@ -94,6 +107,26 @@ func (e *PeerError) Error() string { return (*node.PeerError)(e).Error() }
 
 // Unwrap returns Err.
 func (e *PeerError) Unwrap() error { return e.Err }
+
+// ReplyError says that a peer answered a request with an error, or that nothing there handles it (ErrNoHandler). Get it with errors.As.
+type ReplyError struct {
+	UUID uuid.UUID
+	Name string // empty if it is not known
+	Text string // what the peer's program gave to Request.ReplyError
+
+	err *node.ReplyError
+}
+
+// Error implements error.
+func (e *ReplyError) Error() string {
+	if e.err == nil {
+		return (&node.ReplyError{UUID: e.UUID, Name: e.Name, Text: e.Text}).Error()
+	}
+	return e.err.Error()
+}
+
+// Is makes errors.Is(err, ErrNoHandler) work.
+func (e *ReplyError) Is(target error) bool { return e.err != nil && e.err.Is(target) }
 
 // LostError says that Close or Shutdown ended before all messages to a peer were sent: messages that Whisper or Shout had accepted. Get one with
 // errors.As, or all with Losses. Messages of the node itself, such as JOIN, do not count.

@@ -65,16 +65,17 @@ func errorTable(t *testing.T, text string) map[string][]string {
 		if !isRow {
 			continue
 		}
-		at := errorName.FindStringIndex(row)
-		if at == nil {
+		names, list, _ := strings.Cut(row, "  ")
+		found := errorName.FindAllString(list, -1)
+		if found == nil {
 			t.Errorf("a row without errors: %q", row)
 			continue
 		}
-		if names := strings.FieldsFunc(row[:at[0]], func(r rune) bool { return r == ' ' || r == ',' }); len(names) > 0 {
+		if names := strings.FieldsFunc(names, func(r rune) bool { return r == ' ' || r == ',' }); len(names) > 0 {
 			calls = names
 		}
 		for _, call := range calls {
-			table[call] = append(table[call], errorName.FindAllString(row[at[0]:], -1)...)
+			table[call] = append(table[call], found...)
 		}
 	}
 	return table
@@ -118,16 +119,28 @@ func TestErrorTableIsComplete(t *testing.T) {
 			t.Errorf("the table has %s, which is not declared", name)
 		}
 	}
-	calls := []*doc.Func{}
+	calls := make(map[string]*doc.Func)
 	for _, typ := range p.Types {
-		if typ.Name == "Node" {
-			calls = append(typ.Methods, typ.Funcs...)
+		switch typ.Name {
+		case "Node":
+			for _, f := range append(typ.Methods, typ.Funcs...) {
+				calls[f.Name] = f
+			}
+		case "Request", "PendingReply":
+			for _, f := range typ.Methods {
+				calls[typ.Name+"."+f.Name] = f
+			}
 		}
 	}
-	if len(calls) < 20 {
+	if len(calls) < 50 {
 		t.Fatalf("%d calls", len(calls))
 	}
-	for _, f := range calls {
+	for name := range table {
+		if calls[name] == nil {
+			t.Errorf("the table has %s, which is no call", name)
+		}
+	}
+	for called, f := range calls {
 		fails := false
 		if results := f.Decl.Type.Results; results != nil {
 			for _, r := range results.List {
@@ -136,25 +149,38 @@ func TestErrorTableIsComplete(t *testing.T) {
 				}
 			}
 		}
-		if _, has := table[f.Name]; has != fails {
-			t.Errorf("%s: in the table %t, returns an error %t", f.Name, has, fails)
+		if _, has := table[called]; has != fails && called != "Dump" { // its error is that of the writer
+			t.Errorf("%s: in the table %t, returns an error %t", called, has, fails)
 		}
 	}
 }
 
 // A call has a value that can be used.
 var goodCalls = map[string]func(ctx context.Context, n *zre.Node, peer uuid.UUID) error{
-	"Start":            func(ctx context.Context, n *zre.Node, _ uuid.UUID) error { return n.Start(ctx) },
-	"Join":             func(_ context.Context, n *zre.Node, _ uuid.UUID) error { return n.Join("G") },
-	"Contest":          func(_ context.Context, n *zre.Node, _ uuid.UUID) error { return n.Contest("G") },
-	"Leave":            func(_ context.Context, n *zre.Node, _ uuid.UUID) error { return n.Leave("G") },
-	"SetState":         func(_ context.Context, n *zre.Node, _ uuid.UUID) error { return n.SetState(zre.StateError) },
-	"SetHeader":        func(_ context.Context, n *zre.Node, _ uuid.UUID) error { return n.SetHeader("k", "v") },
-	"RemoveHeader":     func(_ context.Context, n *zre.Node, _ uuid.UUID) error { return n.RemoveHeader("k") },
-	"Whisper":          func(ctx context.Context, n *zre.Node, p uuid.UUID) error { return n.Whisper(ctx, p, []byte("x")) },
-	"WhisperNoCopy":    func(ctx context.Context, n *zre.Node, p uuid.UUID) error { return n.WhisperNoCopy(ctx, p, []byte("x")) },
-	"Shout":            func(ctx context.Context, n *zre.Node, _ uuid.UUID) error { return n.Shout(ctx, "G", []byte("x")) },
-	"ShoutNoCopy":      func(ctx context.Context, n *zre.Node, _ uuid.UUID) error { return n.ShoutNoCopy(ctx, "G", []byte("x")) },
+	"Start":         func(ctx context.Context, n *zre.Node, _ uuid.UUID) error { return n.Start(ctx) },
+	"Join":          func(_ context.Context, n *zre.Node, _ uuid.UUID) error { return n.Join("G") },
+	"Contest":       func(_ context.Context, n *zre.Node, _ uuid.UUID) error { return n.Contest("G") },
+	"Leave":         func(_ context.Context, n *zre.Node, _ uuid.UUID) error { return n.Leave("G") },
+	"SetState":      func(_ context.Context, n *zre.Node, _ uuid.UUID) error { return n.SetState(zre.StateError) },
+	"SetHeader":     func(_ context.Context, n *zre.Node, _ uuid.UUID) error { return n.SetHeader("k", "v") },
+	"RemoveHeader":  func(_ context.Context, n *zre.Node, _ uuid.UUID) error { return n.RemoveHeader("k") },
+	"Whisper":       func(ctx context.Context, n *zre.Node, p uuid.UUID) error { return n.Whisper(ctx, p, []byte("x")) },
+	"WhisperNoCopy": func(ctx context.Context, n *zre.Node, p uuid.UUID) error { return n.WhisperNoCopy(ctx, p, []byte("x")) },
+	"Shout":         func(ctx context.Context, n *zre.Node, _ uuid.UUID) error { return n.Shout(ctx, "G", []byte("x")) },
+	"ShoutNoCopy":   func(ctx context.Context, n *zre.Node, _ uuid.UUID) error { return n.ShoutNoCopy(ctx, "G", []byte("x")) },
+	"ShoutTo": func(ctx context.Context, n *zre.Node, p uuid.UUID) error {
+		return n.ShoutTo(ctx, "G", []uuid.UUID{p}, []byte("x"))
+	},
+	"Request": func(ctx context.Context, n *zre.Node, p uuid.UUID) error {
+		_, err := n.Request(ctx, p, []byte("x"))
+		return err
+	},
+	"StartRequest": func(ctx context.Context, n *zre.Node, p uuid.UUID) error {
+		_, err := n.StartRequest(ctx, p)
+		return err
+	},
+	"Serve":            func(ctx context.Context, n *zre.Node, _ uuid.UUID) error { return n.Serve(ctx, zre.NewMux()) },
+	"ForgetGossip":     func(_ context.Context, n *zre.Node, p uuid.UUID) error { return n.ForgetGossip(p) },
 	"Ping":             func(ctx context.Context, n *zre.Node, p uuid.UUID) error { _, err := n.Ping(ctx, p); return err },
 	"Flush":            func(ctx context.Context, n *zre.Node, p uuid.UUID) error { return n.Flush(ctx, p) },
 	"SharedStats":      func(ctx context.Context, n *zre.Node, p uuid.UUID) error { _, err := n.SharedStats(ctx, p); return err },
@@ -174,7 +200,9 @@ var sentinels = map[string]error{
 	"ErrInvalidGroup": zre.ErrInvalidGroup, "ErrInvalidName": zre.ErrInvalidName, "ErrInvalidHeader": zre.ErrInvalidHeader,
 	"ErrInvalidEndpoint": zre.ErrInvalidEndpoint, "ErrInvalidDomain": zre.ErrInvalidDomain, "ErrInvalidOption": zre.ErrInvalidOption,
 	"ErrTooManyGroups": zre.ErrTooManyGroups, "ErrTooManyHeaders": zre.ErrTooManyHeaders, "ErrHelloTooLarge": zre.ErrHelloTooLarge,
-	"ErrListen": zre.ErrListen, "ErrTooLarge": zre.ErrTooLarge, "ErrStatsNotShared": zre.ErrStatsNotShared,
+	"ErrListen": zre.ErrListen, "ErrTooLarge": zre.ErrTooLarge, "ErrPeerGone": zre.ErrPeerGone, "ErrNoHandler": zre.ErrNoHandler,
+	"ErrStatsNotShared":  zre.ErrStatsNotShared,
+	"ErrTooManyRequests": zre.ErrTooManyRequests, "ErrReplied": zre.ErrReplied,
 }
 
 // badCalls are those that a started node refuses, which may be in three groups, has three headers at most, and a HELLO of 1,000 bytes.
@@ -210,6 +238,27 @@ var badCalls = map[string]map[string]func(ctx context.Context, n *zre.Node) erro
 		"ErrTooLarge":     func(ctx context.Context, n *zre.Node) error { return n.ShoutNoCopy(ctx, "G", make([]byte, 1<<20)) },
 		"ErrInvalidGroup": func(ctx context.Context, n *zre.Node) error { return n.ShoutNoCopy(ctx, "") },
 	},
+	"ShoutTo": {
+		"ErrTooLarge":     func(ctx context.Context, n *zre.Node) error { return n.ShoutTo(ctx, "G", nil, make([]byte, 1<<20)) },
+		"ErrInvalidGroup": func(ctx context.Context, n *zre.Node) error { return n.ShoutTo(ctx, "", nil) },
+	},
+	"Request": {
+		"ErrTooLarge": func(ctx context.Context, n *zre.Node) error {
+			_, err := n.Request(ctx, n.Peers()[0].UUID, make([]byte, 1<<20))
+			return err
+		},
+		"ErrUnknownPeer*": func(ctx context.Context, n *zre.Node) error { _, err := n.Request(ctx, uuid.New()); return err },
+	},
+	"StartRequest": {
+		"ErrTooLarge": func(ctx context.Context, n *zre.Node) error {
+			_, err := n.StartRequest(ctx, n.Peers()[0].UUID, make([]byte, 1<<20))
+			return err
+		},
+		"ErrUnknownPeer*": func(ctx context.Context, n *zre.Node) error { _, err := n.StartRequest(ctx, uuid.New()); return err },
+	},
+	"Serve": {"ErrInvalidOption": func(ctx context.Context, n *zre.Node) error {
+		return n.Serve(ctx, zre.NewMux(), zre.ServeConcurrency(0))
+	}},
 	"Ping":             {"ErrUnknownPeer*": func(ctx context.Context, n *zre.Node) error { _, err := n.Ping(ctx, uuid.New()); return err }},
 	"Flush":            {"ErrUnknownPeer*": func(ctx context.Context, n *zre.Node) error { return n.Flush(ctx, uuid.New()) }},
 	"SharedStats":      {"ErrUnknownPeer*": func(ctx context.Context, n *zre.Node) error { _, err := n.SharedStats(ctx, uuid.New()); return err }},
@@ -278,7 +327,7 @@ func TestErrorTable(t *testing.T) {
 // provoke has a call fail in a way.
 func provoke(t *testing.T, call, name string) {
 	lan := zretest.NewLAN(t)
-	limits := zre.WithLimits(zre.Limits{GroupsPerPeer: 3, Headers: 3, HelloSize: 1000, MessageSize: 1 << 20, FrameSize: 100 << 10, QueueMessages: 10, EventBytes: 1 << 10})
+	limits := zre.WithLimits(zre.Limits{GroupsPerPeer: 3, Headers: 3, HelloSize: 1000, MessageSize: 1 << 20, FrameSize: 100 << 10, QueueMessages: 10, EventBytes: 1 << 10, Requests: 2})
 	make := func(address string, options ...zre.Option) *zre.Node {
 		n, err := zre.NewNode(append(options, limits, zre.WithNetwork(lan.Host(address)), zre.WithLinger(0))...)
 		if err != nil {
@@ -290,6 +339,12 @@ func provoke(t *testing.T, call, name string) {
 	n := make("10.0.0.1", zre.WithListen("tcp://*:5671"))
 	var err error
 	switch {
+	case name == "ErrStatsNotShared*":
+		return // package zretest's TestSharedStats shows it
+	case name == "ErrUnreadEvents*":
+		return // package zretest's TestBothSendTooMuchInTheirLoops and TestRequestBehindUnreadEvents show it
+	case ofRequests(call, name):
+		err = provokeRequest(t, n, make("10.0.0.2"), call, name)
 	case name == "ErrNotStarted":
 		err = goodCalls[call](t.Context(), n, uuid.New())
 	case name == "ErrClosed":
@@ -300,10 +355,6 @@ func provoke(t *testing.T, call, name string) {
 		other := zretest.Start(t, gone, zre.WithListen("tcp://*:5671"))
 		n, _ = zre.NewNode(zre.WithNetwork(gone.Process()), zre.WithListen("tcp://*:5671"))
 		err = errors.Join(n.Start(t.Context()), n.Close(), other.Close())
-	case name == "ErrUnreadEvents*":
-		return // package zretest's TestBothSendTooMuchInTheirLoops shows it
-	case name == "ErrStatsNotShared*":
-		return // package zretest's TestSharedStats shows it
 	case name == "ErrPeerBusy*":
 		err = provokeBusy(t, n, make("10.0.0.2"), call)
 	default:
@@ -311,6 +362,12 @@ func provoke(t *testing.T, call, name string) {
 			t.Fatal(err)
 		}
 		err = badCalls[call][name](t.Context(), n)
+	}
+	if name == "ReplyError" {
+		if replied := (*zre.ReplyError)(nil); !errors.As(err, &replied) || replied.Text == "" || errors.Is(err, zre.ErrNoHandler) {
+			t.Errorf("%s: %v", call, err)
+		}
+		return
 	}
 	var failed *zre.PeerError
 	sentinel, ofPeer := strings.CutSuffix(name, "*")
@@ -327,13 +384,7 @@ func provokeBusy(t *testing.T, n, peer *zre.Node, call string) error {
 	if _, err := n.WaitFor(t.Context(), 1, zre.InGroup("G")); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	for range 10_000 {
-		if err := n.Whisper(ctx, peer.UUID(), []byte(strings.Repeat("x", 50<<10))); err != nil {
-			break
-		}
-	}
+	fill(t, n, peer)
 	if call == "Ping" || call == "Flush" { // that many may wait
 		results := make(chan error)
 		for range 101 {
@@ -346,9 +397,20 @@ func provokeBusy(t *testing.T, n, peer *zre.Node, call string) error {
 		}
 		return err
 	}
-	ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	return goodCalls[call](ctx, n, peer.UUID())
+}
+
+// fill fills the queue of a peer that reads no events.
+func fill(t *testing.T, n, peer *zre.Node) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	for range 10_000 {
+		if err := n.Whisper(ctx, peer.UUID(), []byte(strings.Repeat("x", 50<<10))); err != nil {
+			break
+		}
+	}
 }
 
 func TestErrorsOfNewNode(t *testing.T) {

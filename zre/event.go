@@ -24,7 +24,7 @@ type (
 	Exit struct {
 		Peer   *Peer
 		Reason Reason
-		Err    error // for ReasonUnreachable: why the last attempt to connect failed, or how much was not acknowledged; else nil
+		Err    error // for ReasonUnreachable: why the last attempt to connect failed, or how much was not acknowledged; for ReasonRefused: why; else nil
 	}
 
 	// Join says that a peer joined a group.
@@ -147,6 +147,10 @@ const (
 	// that cannot be reached from here. Or the peer's system acknowledged none of the data that was sent to it for that long, for example because
 	// large packets are lost (only Linux reports this). Exit.Err has the cause. The peer enters again when a connection works.
 	ReasonUnreachable Reason = Reason(node.Unreachable)
+
+	// ReasonRefused: the Authorizer had let the peer in, and does not any more: its certificate was removed, for example. Exit.Err has the
+	// Authorizer's error.
+	ReasonRefused Reason = Reason(node.Refused)
 )
 
 // String returns the reason in words, such as "left" or "lost messages".

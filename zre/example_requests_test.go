@@ -132,7 +132,7 @@ func ExampleNode_Subscribe() {
 		log.Fatal(err)
 	}
 	defer node.Close()
-	comings := node.Subscribe(ctx, zre.SubscribeBuffer(100), zre.SubscribeTo(func(event zre.Event) bool {
+	comings := node.Subscribe(ctx, zre.SubscribeBuffer(100), zre.SubscribeFilter(func(event zre.Event) bool {
 		switch event.(type) {
 		case zre.Enter, zre.Exit:
 			return true

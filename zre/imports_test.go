@@ -33,7 +33,7 @@ func TestImports(t *testing.T) {
 		"internal/seek":       {"internal/cert", "internal/gossip", "internal/paths", "internal/srv", "internal/zmtp"},
 		"node":                {"beacon", "msg", "internal/cert", "internal/curve", "internal/eventqueue", "internal/memory", "internal/zmtp", "internal/election", "internal/ipc", "internal/outbox", "internal/paths", "internal/seek", "internal/srv", "internal/request", "internal/traffic"},
 		"internal/request":    {},
-		"internal/doctor":     {"zre", "beacon", "internal/srv", "internal/zmtp", "internal/plain"},
+		"internal/doctor":     {"zre", "beacon", "internal/curve", "internal/srv", "internal/zmtp", "internal/plain"},
 		"zre":                 {"node", "beacon", "internal/cert", "internal/memory"},
 		"zre/zretest":         {"zre", "beacon", "msg", "internal/libzmq"},
 		"cmd/zre":             {"zre", "internal/bench", "internal/doctor", "internal/keyfiles", "internal/netmap", "internal/plain", "internal/sniff"},
@@ -44,7 +44,15 @@ func TestImports(t *testing.T) {
 		"internal/bench":      {"zre"},
 		"internal/script":     {"zre", "beacon", "msg", "internal/libzmq", "internal/zmtp"},
 
-		"internal/bench/harness": {"zre", "msg", "internal/bench", "internal/testbed"},
+		"internal/bench/harness": {"zre", "msg", "internal/bench", "internal/curve", "internal/testbed", "internal/zmtp"},
+		"examples/chat":          {"zre"},
+		"examples/file":          {"zre"},
+		"examples/leader":        {"zre"},
+		"examples/partition":     {"zre"},
+		"examples/queue":         {"zre"},
+		"examples/request":       {"zre"},
+		"examples/secure":        {"zre"},
+		"examples/sensor":        {"zre"},
 	}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, module+"...").Output()
 	if err != nil {

@@ -10,28 +10,27 @@ import (
 	"sync/atomic"
 )
 
-// A Handler takes events from Node.Serve. A Mux is one, and calls a function for each kind of event.
-//
-// ctx ends when the Serve that calls it does, or the node.
+// A Handler handles the events of a node (Node.Serve). A Mux is a Handler that calls another function for each kind of event. ctx ends when Serve or
+// the node ends.
 type Handler interface {
 	ServeEvent(ctx context.Context, event Event)
 }
 
-// HandlerFunc is a function as a Handler.
+// HandlerFunc makes a Handler of a function.
 type HandlerFunc func(ctx context.Context, event Event)
 
 // ServeEvent calls f.
 func (f HandlerFunc) ServeEvent(ctx context.Context, event Event) { f(ctx, event) }
 
-// Mux passes each event to the one handler that is registered for its kind: a whisper, a shout to a group, a request of a name, and so on. An event that
-// has none goes to that of HandleOther; if there is none either, it is dropped. A request without a handler is refused: the peer's
-// Request returns ErrNoHandler at once.
+// Mux calls, for each event, the handler that is registered for its kind: whispers, shouts to a group, requests with a name, and so on. Events
+// without a handler go to that of HandleOther; if there is none, they are dropped. A request without a handler is refused: the peer's Request returns
+// ErrNoHandler at once.
 //
-// Groups and names of requests are given by a pattern: the name itself, or the beginning of names and a star, "sensor.*"; a star alone stands for all. The
-// name itself comes before any other pattern, and of those with a star the longest comes first. A pattern that none can match (empty, longer than 255
-// bytes, or with a star elsewhere than at its end), a second handler for the same, and a nil one are mistakes of the program: they panic.
+// Groups and names of requests are patterns: a name; the beginning of names and a star, such as "sensor.*"; or a star alone, which matches all. A
+// name has precedence over patterns with a star, and a longer pattern over a shorter one. Registering panics if the pattern is invalid (empty, longer
+// than 255 bytes, or with a star that is not at its end), if it already has a handler, or if the handler is nil.
 //
-// Handlers may be registered at any time, also while the Mux serves, and for several nodes. The zero Mux is ready for use.
+// Handlers may be registered at any time, also while the Mux is in use. One Mux may serve several nodes. The zero Mux is ready for use.
 type Mux struct {
 	mu     sync.Mutex // of those that register
 	routes atomic.Pointer[routes]
@@ -53,43 +52,44 @@ type routes struct {
 	requests patterns[func(context.Context, Request)]
 }
 
-// HandleWhisper registers the handler of whispers.
+// HandleWhisper registers the handler for whispers.
 func (m *Mux) HandleWhisper(handler func(context.Context, Whisper)) {
 	m.register("HandleWhisper", handler == nil, func(r *routes) string { return setOnce(&r.whisper, handler) })
 }
 
-// HandleShout registers the handler of shouts to the groups of a pattern. The node joins none of them by this.
+// HandleShout registers the handler for shouts to the groups that match a pattern. It does not join them: Node.Join does.
 func (m *Mux) HandleShout(group string, handler func(context.Context, Shout)) {
 	m.register("HandleShout", handler == nil, func(r *routes) string { return r.shouts.add(group, handler) })
 }
 
-// HandleRequest registers the handler of requests whose first frame matches a pattern. The handler answers (Request.Reply), or has it done later.
+// HandleRequest registers the handler for requests whose first frame matches a pattern. The handler answers with Request.Reply or Request.ReplyError,
+// or passes the request on to something that does.
 func (m *Mux) HandleRequest(name string, handler func(context.Context, Request)) {
 	m.register("HandleRequest", handler == nil, func(r *routes) string { return r.requests.add(name, handler) })
 }
 
-// HandleEnter registers the handler of peers that enter.
+// HandleEnter registers the handler for peers that enter.
 func (m *Mux) HandleEnter(handler func(context.Context, Enter)) {
 	m.register("HandleEnter", handler == nil, func(r *routes) string { return setOnce(&r.enter, handler) })
 }
 
-// HandleExit registers the handler of peers that exit.
+// HandleExit registers the handler for peers that exit.
 func (m *Mux) HandleExit(handler func(context.Context, Exit)) {
 	m.register("HandleExit", handler == nil, func(r *routes) string { return setOnce(&r.exit, handler) })
 }
 
-// HandleJoin registers the handler of peers that join the groups of a pattern.
+// HandleJoin registers the handler for peers that join the groups that match a pattern.
 func (m *Mux) HandleJoin(group string, handler func(context.Context, Join)) {
 	m.register("HandleJoin", handler == nil, func(r *routes) string { return r.joins.add(group, handler) })
 }
 
-// HandleLeave registers the handler of peers that leave the groups of a pattern. A peer that exits leaves them without.
+// HandleLeave registers the handler for peers that leave the groups that match a pattern. A peer that exits does not leave its groups first.
 func (m *Mux) HandleLeave(group string, handler func(context.Context, Leave)) {
 	m.register("HandleLeave", handler == nil, func(r *routes) string { return r.leaves.add(group, handler) })
 }
 
-// HandleOther registers the handler of all events that have none of their own: StateChange, Leader, Evasive, Silent and Problem, and those of the other kinds
-// but Request for which no handler is registered.
+// HandleOther registers the handler for all events that have no handler of their own: StateChange, HeaderChange, Leader, Evasive, Silent,
+// EndpointChange and Problem, and events of the other kinds, except Request, for which none is registered.
 func (m *Mux) HandleOther(handler func(context.Context, Event)) {
 	m.register("HandleOther", handler == nil, func(r *routes) string { return setOnce(&r.other, handler) })
 }
@@ -119,7 +119,7 @@ func setOnce[E Event](place *func(context.Context, E), handler func(context.Cont
 	return ""
 }
 
-// ServeEvent calls the handler of the event.
+// ServeEvent calls the handler for the event.
 func (m *Mux) ServeEvent(ctx context.Context, event Event) {
 	r := m.routes.Load()
 	if r == nil {

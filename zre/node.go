@@ -52,9 +52,10 @@ func NewNode(options ...Option) (*Node, error) {
 		}
 	}
 	cfg.Public = node.Public{
-		Peer:      func(p *node.Peer) any { return publicPeer(p) },
-		PeerError: func(e *node.PeerError) error { return (*PeerError)(e) },
-		LostError: func(e *node.LostError) error { return (*LostError)(e) },
+		Peer:       func(p *node.Peer) any { return publicPeer(p) },
+		PeerError:  func(e *node.PeerError) error { return (*PeerError)(e) },
+		LostError:  func(e *node.LostError) error { return (*LostError)(e) },
+		ReplyError: func(e *node.ReplyError) error { return &ReplyError{e.UUID, e.Name, e.Text, e} },
 	}
 	engine, err := node.New(cfg.Config)
 	if err != nil {
@@ -145,6 +146,9 @@ func (n *Node) UUID() uuid.UUID { return n.engine.UUID() }
 
 // Name returns the name of the node (WithName).
 func (n *Node) Name() string { return n.engine.Name() }
+
+// PublicKey returns the public key of the node's certificate; zero if it has none.
+func (n *Node) PublicKey() PublicKey { return n.engine.PublicKey() }
 
 // Endpoints returns where peers reach this node, as "tcp://address:port", the best first: the endpoint of WithAdvertise if there is one, then the addresses of
 // all network interfaces that the node uses. Beacons announce each address on its own network; gossip announces the first endpoint. There is none before
@@ -360,9 +364,6 @@ func (n *Node) Peer(id uuid.UUID) (peer *Peer, ok bool) {
 	p, ok := n.engine.Peer(id)
 	return peerOf(p), ok
 }
-
-// Discarded returns how many whispers and shouts arrived and were discarded (WithSendOnly).
-func (n *Node) Discarded() uint64 { return n.engine.Discarded() }
 
 // Problems returns the problems that are not solved, sorted by Kind and About.
 func (n *Node) Problems() []Problem {

@@ -87,8 +87,8 @@ func WithAdvertise(endpoint string) Option {
 	}
 }
 
-// WithCertificate makes the node a secure one: all that it says to peers and hears of them is encrypted and authenticated with CURVE, by the keys of a
-// certificate. It meets secure nodes alone; to others it says nothing. Without WithAuthorizer any peer that has a key is let in.
+// WithCertificate makes the node a secure node: everything that it exchanges with peers is encrypted and authenticated with CURVE, by the keys of the
+// certificate. It talks to secure nodes only; other nodes hear nothing from it. Without WithAuthorizer, every peer that has a key is let in.
 func WithCertificate(certificate *Certificate) Option {
 	return func(c *config) error {
 		if certificate == nil || certificate.cert == nil {
@@ -99,9 +99,12 @@ func WithCertificate(certificate *Certificate) Option {
 	}
 }
 
-// WithAuthorizer sets what decides which peers are let in: an error of authorize refuses a peer. It needs WithCertificate. It is called within the
-// handshake of each connection, when the peer has proven its key and before it is told anything; by several goroutines at once. It may block
-// until ctx ends, 10 s at most, and should not take long, as the peer waits.
+// WithAuthorizer sets the function that decides which peers are let in. It needs WithCertificate. The node calls it within the handshake of each
+// connection, after the peer has proven its key and before the peer is told anything; several goroutines may call it at once. It may block until ctx
+// ends, 10 s at most, but the peer waits meanwhile.
+//
+// About every 3 s the node asks again about each peer that is present, in one goroutine, with 2 s for each answer. A peer that is refused twice in a row
+// exits (ReasonRefused). A function whose answers are costly, or may fail for a moment, should cache them.
 func WithAuthorizer(authorize Authorizer) Option {
 	return func(c *config) error {
 		if c.Authorize != nil {
@@ -350,7 +353,7 @@ func WithStateByBroadcast() Option {
 	}
 }
 
-// WithSendOnly is for a program that only sends. Whispers and shouts that arrive are discarded and counted (Node.Discarded), so no peer ever sees this node as
+// WithSendOnly is for a program that only sends. Whispers and shouts that arrive are discarded and counted (Stats.Discarded), so no peer ever sees this node as
 // busy. Requests are refused (ErrNoHandler). All other events come as usual, but need not be read: the queue then keeps only the events that still matter, so peers that come and
 // go take no more memory. A node with 65,536 such events (one for each peer present, and one for each of its groups) accepts no further peers until
 // some are read.

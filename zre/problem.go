@@ -86,17 +86,17 @@ const (
 	// a connection, or by DisconnectGossip.
 	ProblemGossip ProblemKind = ProblemKind(node.ProblemGossip)
 
-	// ProblemRefused: this node, which has a certificate, refuses a peer that has proven its key: the function of WithAuthorizer says no, or the key
-	// claims the UUID of a peer that has another key, or its HELLO names another key. About is the key. It is solved when the key is let in, or was not
-	// refused for 10 min. Where many keys are refused, 64 are listed; About is empty for all others together.
+	// ProblemRefused: this node refuses a peer that has proven its key: the authorizer refuses it, the key claims the UUID of a peer that has another
+	// key, or its HELLO names another key. About is the key. It is solved when the key is let in, or was not refused for 10 min. Up to 64 keys are
+	// listed; About is empty for all others together.
 	ProblemRefused ProblemKind = ProblemKind(node.ProblemRefused)
 
-	// ProblemRefusedBy: a peer refuses this node, which has a certificate that the peer does not let in. About is the UUID, or the endpoint that
-	// WithPeers, WithSRV or gossip names. The node tries on. It is solved when the peer lets it in, or is gone, or is not looked for any more.
+	// ProblemRefusedBy: a peer refuses this node, whose certificate it does not let in. About is the UUID of the peer, or the endpoint of WithPeers,
+	// WithSRV or gossip. The node keeps trying. It is solved when the peer lets the node in, is gone, or is no longer looked for.
 	ProblemRefusedBy ProblemKind = ProblemKind(node.ProblemRefusedBy)
 
-	// ProblemNoKey: WithPeers, WithSRV or WithGossipConnect names an endpoint without a public key, and this node has a certificate: it says nothing
-	// there. About is the endpoint, or the domain. Name "tcp://host:port|KEY". It is solved when the endpoint is removed.
+	// ProblemNoKey: an endpoint or domain of WithPeers, WithSRV or WithGossipConnect comes without a public key, and this node has a certificate, so
+	// it says nothing there. About is the endpoint or the domain. Use "tcp://host:port|KEY". It is solved when the endpoint is removed.
 	ProblemNoKey ProblemKind = ProblemKind(node.ProblemNoKey)
 
 	// ProblemUnlisted: there are so many problems that further ones are not listed. About is empty. It is solved when there are half as many.

@@ -12,56 +12,36 @@ import (
 	"github.com/go-zre/go-zre/node"
 )
 
-// Errors of requests, to be tested with errors.Is.
-var (
-	// ErrPeerGone: the peer left, or the session with it broke, before its reply came. Whether it has done what was asked is not known. (Where the
-	// request was not even sent, the error is ErrUnknownPeer.)
-	ErrPeerGone = node.ErrPeerGone
-
-	// ErrNoHandler: the peer has nothing that handles the request: no handler in its Mux, or it discards messages (WithSendOnly). It comes within a
-	// *ReplyError.
-	ErrNoHandler = node.ErrNoHandler
-
-	// ErrTooManyRequests: as many requests as Limits.Requests allows wait for their replies. The request was not sent.
-	ErrTooManyRequests = node.ErrTooManyRequests
-
-	// ErrReplied: the request was answered before.
-	ErrReplied = errors.New("zre: the request was answered before")
-)
-
-// ReplyError is what a peer answered in place of a reply: Text is what its program says (Request.ReplyError), UUID and Name say which peer it was.
-// Get one with errors.As.
-type ReplyError = node.ReplyError
-
 // Reply is the answer to a request.
 type Reply struct {
-	// Frames belong to the application. There is at least one; one that is kept holds more memory than its own, as in a Whisper.
+	// Frames belong to the application, as those of a Whisper. There is at least one.
 	Frames [][]byte
 	origin memory.Origin
 }
 
-// Recycle gives the reply's memory back, as that of a Whisper.
+// Recycle gives the memory of the frames back, as Whisper.Recycle does.
 func (r Reply) Recycle() { memory.Recycle(r.Frames, r.origin) }
 
-// Request sends a request of one or more frames to a peer, and waits for the reply, until ctx ends. The other side gets it as an event, Request, or in
-// a handler of a Mux, which finds it by its first frame, the name of what is asked for. The caller may reuse the frames when Request returns.
+// Request sends a request of one or more frames to a peer and waits for the reply, until ctx ends. The peer's program gets a Request, as an event or
+// in a handler of its Mux, which chooses the handler by the first frame: the name of the request. The caller may reuse the frames after Request
+// returns.
 //
-// The reply does not wait behind the events, so a request may be made in the loop over the events, or in a handler. This means that it overtakes messages
-// which the peer sent before it, and which the application has not taken yet.
+// The reply does not wait behind the events, so a program may make requests in the loop that reads the events, and in handlers. This also means that
+// a reply may come before messages that the peer sent earlier, if the application has not read them yet.
 //
-// A request is a whisper with a frame more in front (docs/protocol.md, "Requests"). A program that does not answer it, or of another implementation and
-// knows nothing of requests, keeps the caller waiting: give ctx a timeout. A reply that comes after that is dropped.
+// Give ctx a timeout: a peer that does not answer keeps the caller waiting. Programs of other implementations do not answer unless they follow
+// docs/protocol.md ("Requests"); to them, a request is a whisper with one more frame. A reply that arrives after ctx has ended is dropped.
 //
-// Errors: those of Whisper if it could not be sent; a *ReplyError if the peer answered with an error, ErrNoHandler among them; ErrPeerGone if the peer left
-// before it answered, or the context's (both within a *PeerError); ErrTooManyRequests; ErrClosed, also if the node is closed meanwhile. With the
-// context's comes ErrUnreadEvents if the reply could not be read, since Limits.EventBytes of events wait and none is read.
+// Errors: those of Whisper if the request could not be sent; ErrTooManyRequests; a *ReplyError if the peer answered with an error, or has no handler
+// (ErrNoHandler); ErrPeerGone if the peer left before it replied, or the context's error, both within a *PeerError; ErrClosed. ErrUnreadEvents comes
+// with the context's error if the reply could not be read because the events that wait fill Limits.EventBytes.
 func (n *Node) Request(ctx context.Context, peer uuid.UUID, frames ...[]byte) (Reply, error) {
 	content, origin, err := n.engine.Request(ctx, peer, frames...)
 	return Reply{content, origin}, err
 }
 
-// StartRequest is Request that returns when the request is queued, and does not wait for the reply: for many requests without a goroutine each. It
-// ends with ctx all the same.
+// StartRequest sends a request and returns when it is queued, without waiting for the reply: use it for many requests at a time without a goroutine
+// for each. The request ends with ctx, too, so do not cancel ctx before the reply is there. Errors: those of Whisper, and ErrTooManyRequests.
 func (n *Node) StartRequest(ctx context.Context, peer uuid.UUID, frames ...[]byte) (*PendingReply, error) {
 	call, err := n.engine.StartRequest(ctx, peer, frames...)
 	if err != nil {
@@ -70,27 +50,27 @@ func (n *Node) StartRequest(ctx context.Context, peer uuid.UUID, frames ...[]byt
 	return &PendingReply{call}, nil
 }
 
-// PendingReply is a reply that a request waits for. Its methods may be called from any goroutine.
+// PendingReply is a request that StartRequest sent. Its methods may be called from any goroutine.
 type PendingReply struct{ call *node.Call }
 
-// Done returns a channel that is closed when the reply is there, or will not come any more.
+// Done returns a channel that is closed when the request has ended: with a reply or with an error.
 func (p *PendingReply) Done() <-chan struct{} { return p.call.Done() }
 
-// Result waits for Done, and returns the reply or why there is none, with the errors of Node.Request. It returns the same each time.
+// Result waits until the request has ended, and returns the reply or the error, as Node.Request does. All calls return the same.
 func (p *PendingReply) Result() (Reply, error) {
 	content, origin, err := p.call.Result()
 	return Reply{content, origin}, err
 }
 
-// Cancel ends the wait: Result returns context.Canceled, within a *PeerError, unless the reply came before. The peer does not learn of it.
+// Cancel gives the request up: Result returns context.Canceled, within a *PeerError, unless the request had ended before. The peer is not told.
 func (p *PendingReply) Cancel() { p.call.Cancel() }
 
-// Request: a peer sent a request to this node, and waits for the answer: Reply or ReplyError, once, from any goroutine, now or later. One that is not
-// answered keeps the peer waiting until its context ends.
+// Request is a request of a peer, which waits for the answer. Answer once, with Reply or ReplyError, from any goroutine, now or later. If the program
+// does not answer, the peer waits until its own context ends.
 type Request struct {
 	Peer *Peer
 
-	// Frames belong to the application. There is at least one, and one that is kept holds more memory than its own, as in a Whisper.
+	// Frames belong to the application, as those of a Whisper. There is at least one.
 	Frames [][]byte
 	origin memory.Origin
 	answer *answer
@@ -112,7 +92,7 @@ func (n *Node) requestOf(e *node.Event) Request {
 // From implements Event.
 func (r Request) From() *Peer { return r.Peer }
 
-// Name returns the first frame as text: what is asked for, by which a Mux chooses the handler.
+// Name returns the first frame as a string: the name by which a Mux chooses the handler.
 func (r Request) Name() string {
 	if len(r.Frames) == 0 {
 		return ""
@@ -120,14 +100,14 @@ func (r Request) Name() string {
 	return string(r.Frames[0])
 }
 
-// Reply answers the request with one or more frames. It waits and fails as Whisper does, and the caller may reuse the frames when it returns. A second
-// answer is ErrReplied, unless the first one failed.
+// Reply answers the request with one or more frames. It waits and fails as Whisper does, and the caller may reuse the frames after it returns. A
+// second answer fails with ErrReplied, unless the first one failed.
 func (r Request) Reply(ctx context.Context, frames ...[]byte) error {
 	return r.once(func(a *answer) error { return a.engine.Reply(ctx, r.Peer.UUID, &a.to, frames...) })
 }
 
-// ReplyError answers the request with an error, which the peer's program gets as a *ReplyError with this text; at most 4,096 bytes of UTF-8 are sent. Else it
-// is as Reply.
+// ReplyError answers the request with an error: the peer's Request returns a *ReplyError with this text, of which at most 4,096 bytes are sent.
+// Otherwise it is like Reply.
 func (r Request) ReplyError(ctx context.Context, text string) error {
 	return r.once(func(a *answer) error { return a.engine.ReplyError(ctx, r.Peer.UUID, &a.to, text) })
 }
@@ -154,7 +134,7 @@ func (r Request) once(send func(*answer) error) error {
 		return errors.New("zre: a Request that no peer has sent cannot be answered")
 	}
 	if !a.given.CompareAndSwap(false, true) {
-		return fmt.Errorf("reply to peer %s (%s): %w", r.Peer.Name, r.Peer.UUID, ErrReplied)
+		return fmt.Errorf("reply: peer %s (%s): %w", r.Peer.Name, r.Peer.UUID, ErrReplied)
 	}
 	err := send(a)
 	if err != nil {
@@ -163,5 +143,5 @@ func (r Request) once(send func(*answer) error) error {
 	return err
 }
 
-// Recycle is as for Whisper.
+// Recycle gives the memory of the frames back, as Whisper.Recycle does.
 func (r Request) Recycle() { memory.Recycle(r.Frames, r.origin) }

@@ -2,7 +2,6 @@ package zre
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -16,46 +15,47 @@ const defaultConcurrency = 64
 // handlerGrace is how long Serve waits for handlers that run, when it ends.
 const handlerGrace = 5 * time.Second
 
-// ServeOption sets something of Node.Serve.
+// ServeOption is a setting of Node.Serve.
 type ServeOption func(*server)
 
-// ServeConcurrency sets for how many peers handlers may run at the same time; 64 by default. With 1 they run one after the other, in the goroutine
-// that called Serve and in the order of the events, and one that blocks stops all.
+// ServeConcurrency sets how many handlers may run at the same time, each for another peer; the default is 64. With 1, the handlers run one after the
+// other, in the goroutine that called Serve and in the order of the events; then a handler that blocks delays all peers.
 func ServeConcurrency(peers int) ServeOption {
 	return func(s *server) { s.concurrency = peers }
 }
 
-// ServeOnPanic has a function called when a handler panics, with the event, the value that it panicked with, and the stack of its goroutine. The panic
-// is logged (WithLogger) all the same. It runs in the goroutine of the handler; a panic of its own is not contained.
+// ServeOnPanic sets a function to be called when a handler panics, with the event, the value of the panic, and the stack. The panic is logged, too
+// (WithLogger, WithSlog). The function runs in the goroutine of the handler; if it panics itself, the program ends.
 func ServeOnPanic(hook func(event Event, value any, stack []byte)) ServeOption {
 	return func(s *server) { s.onPanic = hook }
 }
 
-// Serve takes the node's events and calls the handler for each, until ctx or the node ends. It returns the context's error or ErrClosed, never nil. It may
-// be called before Start.
+// Serve reads the node's events and calls the handler for each, until ctx or the node ends. It returns the context's error or ErrClosed, never nil.
+// It may be called before Start.
 //
-// Events of one peer are handled in their order, one after the other. Those of different peers are handled at the same time, in goroutines, for up to 64
-// peers (ServeConcurrency): so handlers that share data lock it. A handler that takes long, or for ever, stops its own peer alone: when 64 messages or
-// 1 MiB of that one wait, no more is read from it. Messages that wait for handlers hold no more than Limits.EventBytes, beside those in the queue of
-// events.
+// Events of one peer are handled in order, one at a time. Events of different peers are handled at the same time, by up to 64 goroutines
+// (ServeConcurrency), so handlers that share data must lock it. A handler that takes long, or never returns, delays only its own peer: when 64
+// messages or 1 MiB of that peer wait, the node reads no more from it. Messages that wait for handlers take up to Limits.EventBytes of memory, in
+// addition to the queue of events.
 //
-// A handler may call all methods of the node, also Request, and Close, after which Serve returns. If it panics, that is logged, a request is answered with an
-// error, and the next event is handled.
+// A handler may call all methods of the node, including Request and Close; after Close, Serve returns. If a handler panics, the panic is logged (up
+// to 5 times a second), a request is answered with an error, and Serve goes on with the next event.
 //
-// When Serve ends no more handlers begin, their contexts end, and Serve waits for those that run, for up to 5 seconds; the error tells if some go on. What
-// was not handled is left to the next Serve or loop over All.
+// When Serve ends, it starts no more handlers, cancels their contexts, and waits up to 5 seconds for those that run. The error says how many still
+// run then. Events that were not handled are left for the next Serve or loop over AllEvents.
 //
-// Serve takes the events as a loop over All does, so it panics beside one, another Serve, or the channel of Events. Use Subscribe for more listeners.
+// Serve reads the events as a loop over AllEvents does: it panics while another Serve or such a loop runs, and after Events was called. Use Subscribe
+// for further listeners.
 func (n *Node) Serve(ctx context.Context, handler Handler, options ...ServeOption) error {
 	if handler == nil {
-		return errors.New("zre: Serve: the handler is nil")
+		return fmt.Errorf("serve: %w: the handler is nil", ErrInvalidOption)
 	}
 	s := &server{node: n, handler: handler, concurrency: defaultConcurrency, lanes: make(map[uuid.UUID]*lane)}
 	for _, option := range options {
 		option(s)
 	}
 	if s.concurrency < 1 {
-		return fmt.Errorf("zre: ServeConcurrency(%d): it must be positive", s.concurrency)
+		return fmt.Errorf("serve: ServeConcurrency(%d): %w: it must be positive", s.concurrency, ErrInvalidOption)
 	}
 	if n.ended.Load() {
 		return ErrClosed

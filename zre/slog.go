@@ -12,9 +12,9 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// WithSlog has the node log what happens inside to a slog.Logger, mostly at debug level. It is WithLogger for programs that use log/slog; of the two the
-// last one counts. Fields of a record are attributes: "node" is the node's name, "peer" a UUID, "error" a cause. What the logger's handler does not
-// enable costs nothing, and may be enabled while the node runs (slog.LevelVar).
+// WithSlog makes the node log what it does to a slog.Logger, mostly at debug level. WithLogger does the same for zerolog; if both are used, the last
+// one counts. The fields of a record are attributes: "node" is the name of the node, "peer" a UUID, "error" a cause. Records that the logger's
+// handler does not enable cost nothing; it may enable them while the node runs (slog.LevelVar).
 func WithSlog(log *slog.Logger) Option {
 	return func(c *config) error {
 		if log == nil {

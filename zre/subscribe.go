@@ -11,38 +11,40 @@ import (
 // defaultBuffer is how many events may wait for a subscriber, unless SubscribeBuffer says otherwise.
 const defaultBuffer = 256
 
-// SubscribeOption sets something of Node.Subscribe.
+// SubscribeOption is a setting of Node.Subscribe.
 type SubscribeOption func(*subscription)
 
-// SubscribeBuffer sets how many events may wait for the subscriber; 256 by default, at least 1.
+// SubscribeBuffer sets how many events may wait for the subscriber; the default is 256. Less than 1 means 1.
 func SubscribeBuffer(events int) SubscribeOption {
 	return func(s *subscription) { s.room = max(events, 1) }
 }
 
-// SubscribeTo chooses the events that the subscriber gets; by default it gets all. The function is called for each event of the node, before the program itself
-// gets it, so it must be quick, and must not wait.
-func SubscribeTo(wants func(Event) bool) SubscribeOption {
+// SubscribeFilter chooses the events that the subscriber gets; without it, it gets all. The node calls the function with each event, just before the
+// program's own loop gets the event. The function must be quick and must not wait.
+func SubscribeFilter(wants func(Event) bool) SubscribeOption {
 	return func(s *subscription) { s.wants = wants }
 }
 
-// SubscribeLatest has the oldest events that wait dropped when there is no room, so that the newest are kept. By default those that come then are dropped.
+// SubscribeLatest drops the oldest events that wait when the buffer is full, and keeps the newest. By default, new events are dropped while the
+// buffer is full.
 func SubscribeLatest() SubscribeOption {
 	return func(s *subscription) { s.latest = true }
 }
 
-// Missed tells a subscriber (Node.Subscribe), and nobody else, that Events events are missing at this place, since it did not take them in time.
+// Missed tells a subscriber (Node.Subscribe) how many events are missing at this place, because its buffer was full. Other listeners do not get it.
 type Missed struct{ Events int }
 
 // From implements Event. It returns an empty Peer.
 func (Missed) From() *Peer { return new(Peer) }
 
-// Subscribe returns a channel of events for a listener beside the program's own loop (All, Events or Serve), until ctx or the node ends; then the channel is
-// closed. There may be any number of subscribers, before Start too, and each gets a copy of every event that SubscribeTo chooses.
+// Subscribe returns a channel of events for a listener beside the program's own loop (AllEvents, Events or Serve). The channel is closed when ctx or
+// the node ends. There may be any number of subscribers, also before Start. Each gets a copy of every event, or of those that SubscribeFilter
+// chooses.
 //
-// An event is passed on when the program's loop takes it: a program that runs none starts Serve with an empty Mux. A subscriber stops neither that loop nor
-// other subscribers. It may fall behind by 256 events (SubscribeBuffer); what it misses beyond that is told by a Missed in its place.
+// A subscriber gets an event when the program's own loop reads it. A program without a loop calls Serve with an empty Mux. A slow subscriber delays
+// neither that loop nor other subscribers: up to 256 events wait for it (SubscribeBuffer), and a Missed takes the place of those that were dropped.
 //
-// Frames are copies, which belong to the subscriber. To a Request one answer can be given, by whichever listener is first.
+// The frames belong to the subscriber. A Request can be answered once, by the first listener that does.
 func (n *Node) Subscribe(ctx context.Context, options ...SubscribeOption) <-chan Event {
 	s := &subscription{room: defaultBuffer, out: make(chan Event), more: make(chan struct{}, 1)}
 	for _, option := range options {

@@ -18,14 +18,15 @@ It runs a node, named "zre doctor", for some seconds, listens to the beacons of 
 const doctorKeys = `With --json it prints one object; keys and kinds stay, new ones may come:
   well, verdict     whether anything is wrong, and the verdict in words
   problems, notes   lists of kind (a word for programs), text, try, and the interface, node or endpoint that it concerns
-  self              uuid and port of the node that was run, or the error why it could not; chosen: interfaces were named;
+  self              uuid, port and public_key of the node that was run, or the error why it could not; chosen: interfaces were named;
                     advertised: the endpoint of --advertise
   listened_ms       how long it listened
   udp_ports         port, kind (classic or state), family (IPv4 or IPv6, of those that the machine has), taken by another program
                     alone, error
   interfaces        name, use (used, or why not), up, carrier, loopback, containers, addresses, used_addresses, endpoints that
                     peers are told, beacons: kind, octets, from, to, heard_back
-  nodes             uuid, name, local, left, entered (it connected), entered_ms, endpoint (where it was reached then), known_ms,
+  refusals          keys that are not let in: by (us, or them), public_key, uuid, endpoint, error
+  nodes             uuid, name, public_key, local, left, entered (it connected), entered_ms, endpoint (where it was reached then), known_ms,
                     beacons: interface, address, octets, multicast, port, state, count, every_ms,
                     mailboxes: endpoint, answer, uuid of who answers, from (the address here by which it is reached), error, here (it is this machine's own)
   srv               of each --srv: name, endpoints, nobody (the DNS says that there are none), partial (why some records give none), error
@@ -35,7 +36,7 @@ const doctorKeys = `With --json it prints one object; keys and kinds stay, new o
   failures          what beacons fail in: call, interface, to, error, since
   complaints        what the node logged as warnings
   unrecorded        beacons beyond what is kept
-An answer is zre (go-zre), zmtp (any other node), refused, silent, unreachable, mute, closed, other or untested.`
+An answer is zre (go-zre), zmtp (any other node), refused, silent, unreachable, mute, closed, other, untested, or of secure nodes curve, plain, no-key or wrong-key.`
 
 func (c *cli) doctor() *cobra.Command {
 	var config doctor.Config
@@ -55,7 +56,7 @@ func (c *cli) doctor() *cobra.Command {
 	}
 	jsonFlag(cmd, &asJSON, "print one object of JSON")
 	timeFlag(cmd, &config.Time, "time", "time to listen, as 5s; a bare number counts milliseconds (default 3s)", time.Second)
-	flags := c.nodeFlags(cmd, "interface", "port", "peer", "srv", "resolver", "listen", "advertise")
+	flags := c.nodeFlags(cmd, "interface", "port", "peer", "srv", "resolver", "listen", "advertise", "cert", "authorize")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := flags.resolve(cmd); err != nil {
 			return err
@@ -102,6 +103,10 @@ func examine(config *doctor.Config, flags *nodeFlags) error {
 			return fmt.Errorf("--port %q: %w", s, err)
 		}
 		config.Port = port
+	}
+	var err error
+	if config.Security, err = flags.security(); err != nil {
+		return err
 	}
 	for _, s := range flags.get("peer") {
 		e, err := doctor.ParseEndpoint(s)

@@ -88,7 +88,7 @@ func withValue(f *pflag.Flag, r row) row {
 // inFull tells whether the help lists what the options of the node mean; else it names them.
 func (m *manual) inFull() bool {
 	_, all := m.cmd.Annotations[noteAll]
-	return all || len(m.node) <= 10
+	return all || len(m.node) <= 12
 }
 
 // help prints the help of a command, for the width of the terminal.

@@ -25,6 +25,7 @@ type line struct {
 	Text      *[]string         `json:"text,omitempty"`   // the frames, when all are UTF-8
 	Headers   map[string]string `json:"headers,omitzero"`
 	Endpoint  string            `json:"endpoint,omitempty"`
+	PublicKey zre.PublicKey     `json:"public_key,omitzero"` // of a secure peer, or this secure node
 	Transport string            `json:"transport,omitempty"`
 	Reason    string            `json:"reason,omitempty"`
 	State     string            `json:"state,omitempty"`
@@ -46,6 +47,7 @@ type peerLine struct {
 	Peer      string            `json:"peer"`
 	Name      string            `json:"name"`
 	Endpoint  string            `json:"endpoint"`
+	PublicKey zre.PublicKey     `json:"public_key,omitzero"`
 	Transport string            `json:"transport"`
 	Headers   map[string]string `json:"headers,omitempty"`
 	Groups    []string          `json:"groups,omitempty"`
@@ -57,10 +59,15 @@ type peerLine struct {
 
 func peerLineOf(p *zre.Peer) peerLine {
 	return peerLine{
-		Peer: p.UUID.String(), Name: p.Name, Endpoint: p.Endpoint, Transport: p.Transport,
+		Peer: p.UUID.String(), Name: p.Name, Endpoint: p.Endpoint, PublicKey: p.PublicKey, Transport: p.Transport,
 		Headers: p.Headers, Groups: p.Groups, State: stateOf(p.State),
 		QueuedMessages: p.QueuedMessages, QueuedBytes: p.QueuedBytes,
 	}
+}
+
+// readyLine gives the first line of a node.
+func readyLine(node *zre.Node) line {
+	return line{Event: "ready", UUID: node.UUID().String(), Name: node.Name(), Endpoint: node.Endpoints()[0], PublicKey: node.PublicKey()}
 }
 
 // lineFor gives the line of an event of a node.
@@ -79,6 +86,7 @@ func lineOf(event zre.Event) line {
 	switch e := event.(type) {
 	case zre.Enter:
 		l.Event, l.Headers, l.Endpoint, l.Transport, l.State = "enter", headersOf(p), p.Endpoint, p.Transport, stateOf(p.State)
+		l.PublicKey = p.PublicKey
 	case zre.Exit:
 		l.Event, l.Reason, l.Transport, l.State = "exit", e.Reason.String(), p.Transport, stateOf(p.State)
 		if e.Err != nil {
@@ -128,7 +136,7 @@ func headersOf(p *zre.Peer) map[string]string {
 
 // problemLine gives the line of a problem.
 func problemLine(e zre.Problem) line {
-	l := line{Event: "problem", Kind: e.Kind.String(), About: e.About, Name: e.From().Name, Endpoint: e.From().Endpoint, Solved: &e.Solved}
+	l := line{Event: "problem", Kind: e.Kind.String(), About: e.About, Name: e.From().Name, Endpoint: e.From().Endpoint, PublicKey: e.From().PublicKey, Solved: &e.Solved}
 	if id := e.From().UUID; id != uuid.Nil {
 		l.Peer = id.String()
 	}

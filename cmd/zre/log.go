@@ -55,7 +55,7 @@ func (p *piper) WriteLevel(_ zerolog.Level, text []byte) (int, error) {
 			message += fmt.Sprintf("; %s: %v", key, l[key])
 		}
 	}
-	p.fail(errors.New(message))
+	p.warn(errors.New(message))
 	return len(text), nil
 }
 

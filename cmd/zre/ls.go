@@ -13,9 +13,10 @@ import (
 
 // selfLine is this node in JSON.
 type selfLine struct {
-	UUID     string `json:"uuid"`
-	Name     string `json:"name"`
-	Endpoint string `json:"endpoint"`
+	UUID      string        `json:"uuid"`
+	Name      string        `json:"name"`
+	Endpoint  string        `json:"endpoint"`
+	PublicKey zre.PublicKey `json:"public_key,omitzero"`
 }
 
 // lsResult is what zre ls --json prints.
@@ -37,7 +38,7 @@ func (c *cli) ls() *cobra.Command {
   zre ls --wait-for 3 --json     as soon as three are there, for programs`,
 		Annotations: map[string]string{
 			noteExit: "0 it listed, also if nobody is there; 1 fewer came than --wait-for says; 2 wrong usage",
-			noteJSON: `With --json it prints one object: self (uuid, name, endpoint) and peers, a list with peer (the UUID), name, endpoint, transport, headers, groups and state of each, as far as there are any.`,
+			noteJSON: `With --json it prints one object: self (uuid, name, endpoint, public_key) and peers, a list with peer (the UUID), name, endpoint, public_key, transport, headers, groups and state of each, as far as there are any.`,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -90,7 +91,7 @@ func checkGroup(group string) error {
 // list prints peers.
 func (c *cli) list(node *zre.Node, peers []*zre.Peer, asJSON bool) {
 	if asJSON {
-		result := lsResult{Self: selfLine{node.UUID().String(), node.Name(), node.Endpoints()[0]}, Peers: []peerLine{}}
+		result := lsResult{Self: selfLine{node.UUID().String(), node.Name(), node.Endpoints()[0], node.PublicKey()}, Peers: []peerLine{}}
 		for _, p := range peers {
 			result.Peers = append(result.Peers, peerLineOf(p))
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -25,6 +26,7 @@ type nodeOption struct {
 	many   bool                             // it may be given several times
 	choose []string                         // the values that there are, for completion
 	paired bool                             // whether a value can be used depends on other options
+	keyed  bool                             // an endpoint, with |KEY behind it for a secure node
 	option func(string) (zre.Option, error) // nil for those of keyfiles
 }
 
@@ -42,16 +44,16 @@ var nodeOptions = []nodeOption{
 		usage: "the endpoint to listen at, as tcp://*:5671 or tcp://192.168.1.7:5671 (default: a free port from 49152 up)"},
 	{name: "advertise", value: "endpoint", option: text(zre.WithAdvertise),
 		usage: "the endpoint at which peers reach this node, as tcp://203.0.113.7:5671 (default: its own; for NAT)"},
-	{name: "peer", value: "endpoint", many: true, option: withPeer,
-		usage: "the endpoint of a peer that beacons do not reach, as tcp://host:5671"},
+	{name: "peer", value: "endpoint", many: true, keyed: true, option: withPeer,
+		usage: "the endpoint of a peer that beacons do not reach, as tcp://host:5671; with --cert 'tcp://host:5671|KEY', its public key"},
 	{name: "srv", value: "domain", many: true, option: text(func(s string) zre.Option { return zre.WithSRV(s) }),
 		usage: "a domain whose SRV records (_zre._tcp) name such endpoints"},
 	{name: "resolver", value: "server", option: text(zre.WithDNSServer),
 		usage: "the DNS server that --srv asks, as 10.0.0.2 or 10.0.0.2:8600 (default: the system's)"},
 	{name: "gossip-bind", value: "endpoint", many: true, option: text(func(s string) zre.Option { return zre.WithGossipBind(s) }),
 		usage: "be a gossip hub at that endpoint, as tcp://*:5672"},
-	{name: "gossip-connect", value: "endpoint", many: true, option: text(func(s string) zre.Option { return zre.WithGossipConnect(s) }),
-		usage: "the endpoint of a gossip hub, as tcp://hub:5672"},
+	{name: "gossip-connect", value: "endpoint", many: true, keyed: true, option: text(func(s string) zre.Option { return zre.WithGossipConnect(s) }),
+		usage: "the endpoint of a gossip hub, as tcp://hub:5672; with --cert 'tcp://hub:5672|KEY', its public key"},
 	{name: "no-beacons", option: onOff(zre.WithoutBeacons), usage: "neither send nor hear beacons: find peers by --peer, --srv and gossip alone"},
 	{name: "ttl", value: "number", option: number(zre.WithMulticastTTL, 1, 255),
 		usage: "how far beacons with a state travel: one more than the routers that may pass them on (default 1)"},
@@ -91,6 +93,12 @@ func (o *nodeOption) check(s string) error {
 			return errors.New("want a path")
 		}
 		return nil
+	}
+	if endpoint, key, ok := strings.Cut(s, "|"); ok && o.keyed { // whether there is a certificate is seen later
+		if _, err := zre.ParsePublicKey(key); err != nil {
+			return fmt.Errorf("the public key behind the bar: %w", err)
+		}
+		s = endpoint
 	}
 	option, err := o.option(s)
 	if err != nil || option == nil || o.paired {
@@ -244,13 +252,29 @@ func (f *nodeFlags) get(name string) []string {
 	return nil
 }
 
-// options returns the options for a node, after resolve.
-func (f *nodeFlags) options() ([]zre.Option, error) {
+// security returns those options that make a secure node, after resolve.
+func (f *nodeFlags) security() ([]zre.Option, error) {
 	cert := ""
 	for _, s := range f.get("cert") {
 		cert = s
 	}
 	list, err := keyfiles.Options(cert, f.get("authorize"))
+	if err != nil || cert != "" {
+		return list, err
+	}
+	for _, v := range f.values {
+		for _, s := range v.set {
+			if v.keyed && strings.Contains(s, "|") {
+				return nil, misused("--%s %q: a public key needs --cert: a node without a certificate meets no secure one", v.name, s)
+			}
+		}
+	}
+	return nil, nil
+}
+
+// options returns the options for a node, after resolve.
+func (f *nodeFlags) options() ([]zre.Option, error) {
+	list, err := f.security()
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,8 @@ func withHeader(s string) (zre.Option, error) {
 }
 
 func withPeer(s string) (zre.Option, error) {
-	if _, _, err := net.SplitHostPort(strings.TrimPrefix(s, "tcp://")); err != nil || !strings.HasPrefix(s, "tcp://") {
+	endpoint, _, _ := strings.Cut(s, "|") // behind it is a public key
+	if _, _, err := net.SplitHostPort(strings.TrimPrefix(endpoint, "tcp://")); err != nil || !strings.HasPrefix(s, "tcp://") {
 		return nil, errors.New("want tcp://HOST:PORT, as tcp://robot.example:5671")
 	}
 	return zre.WithPeers(s), nil

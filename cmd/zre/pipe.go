@@ -19,8 +19,8 @@ const aboutPipe = `A node driven by JSON, one object a line: commands on standar
 The end of input quits, as {"cmd":"quit"} does, SIGINT, SIGTERM, SIGHUP and the end of the reader: what is queued is sent first, for up to the time of --linger, and peers see the node leave.`
 
 const pipeEvents = `Events, on standard output, each with the fields named here if they apply:
-  ready           the first line: uuid, name and endpoint of this node
-  enter           a peer is present: peer (its UUID), name, headers, endpoint, transport, state
+  ready           the first line: uuid, name and endpoint of this node, and public_key of a secure one (Z85)
+  enter           a peer is present: peer (its UUID), name, headers, endpoint, transport, state, and public_key, which it has proven, if this node has a certificate
   join, leave     peer, name, group
   request         a peer asks for something, and waits for a reply: peer, name, frames, text, and request, a number for the commands reply and reply-error
   reply           the answer to request: peer, name, frames, text
@@ -30,14 +30,14 @@ const pipeEvents = `Events, on standard output, each with the fields named here 
   endpoint        this node has another endpoint now, since its interfaces or its port changed: peer (its own UUID), name, endpoint
   leader          a member leads a group from now on: peer, name, group, and self (true) if it is this node. Of the members that contest it is the one with the lowest UUID; where none does there is no event
   evasive, silent  a peer is silent, and still is when asked for a sign of life: peer, name
-  exit            a peer is gone: peer, name, reason, transport, state (its last), and error (the cause) if it was unreachable
+  exit            a peer is gone: peer, name, reason, transport, state (its last), and error (the cause) if it was unreachable or refused
   ok              the command with this id is done. A whisper or shout is queued then; flush tells when it was read
-  peers           the answer to that command: a list with peer, name, endpoint, transport, headers, groups and state of each, and queued_messages and queued_octets if some wait to be sent to it
+  peers           the answer to that command: a list with peer, name, endpoint, public_key, transport, headers, groups and state of each, and queued_messages and queued_octets if some wait to be sent to it
   pong            the answer to ping: peer, name, rtt_ms
-  problem         what keeps this node from working as it should: kind (unreachable, flapping, conflict, address taken, too many peers, contradiction, interface missing, interfaces unknown, beacon port, beacons, not accepting, DNS, gossip or unlisted; more may come), about (an endpoint, a uuid, a domain name, an interface or a setting), error (the cause), solved (false when it begins or its cause changes, true when it is over), and peer, name and endpoint where they are known. A conflict about the uuid of this node: another node, at endpoint, has it too
+  problem         what keeps this node from working as it should: kind (unreachable, flapping, conflict, address taken, too many peers, contradiction, interface missing, interfaces unknown, beacon port, beacons, not accepting, DNS, gossip, unlisted, refused, refused by or no key; more may come), about (an endpoint, a uuid, a domain name, an interface or a setting), error (the cause), solved (false when it begins or its cause changes, true when it is over), and peer, name, endpoint and public_key where they are known. A conflict about the uuid of this node: another node, at endpoint, has it too
   discarded       with --discard, at the end: messages, how many were
   error           error says which command was wrong, or what failed, with its id if it has one; or what the node warns of. Of a command code says it in a word: ` + codesHelp + `. The last ones are of messages that were not sent before the end: peer, name, messages (how many), octets (of them, those not sent)
-The transport is tcp, ipc or inproc; the reason of an exit left, crashed, expired, lost messages, replaced, not responding or unreachable. Peers of other implementations have no state.`
+The transport is tcp, ipc or inproc; the reason of an exit left, crashed, expired, lost messages, replaced, not responding, unreachable or refused. Peers of other implementations have no state.`
 
 // maxLine bounds a line of input: the largest message, in base64.
 const maxLine = 100 << 20
@@ -170,9 +170,10 @@ func (c *cli) runPipe(cmd *cobra.Command, o *pipeOptions) error {
 	defer node.Close()
 	p.node = node
 	if err := begin(ctx, node); err != nil {
+		p.ready()
 		return err
 	}
-	p.out.write(line{Event: "ready", UUID: node.UUID().String(), Name: node.Name(), Endpoint: node.Endpoints()[0]}, true)
+	p.ready(readyLine(node))
 
 	var events sync.WaitGroup
 	events.Go(p.events)
@@ -220,6 +221,35 @@ type piper struct {
 	changed chan struct{} // a peer has come
 	skips   bool
 	asked   asked
+
+	mu    sync.Mutex // guards what follows
+	began bool       // ready was written, which is the first line
+	early []error    // warnings that came before
+}
+
+// ready writes the first line, and the warnings that came before.
+func (p *piper) ready(first ...line) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.began = true
+	for _, l := range first {
+		p.out.write(l, true)
+	}
+	for _, err := range p.early {
+		p.fail(err)
+	}
+	p.early = nil
+}
+
+// warn tells what the node warns of.
+func (p *piper) warn(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.began {
+		p.early = append(p.early, err)
+		return
+	}
+	p.fail(err)
 }
 
 // events writes what happens until the node closes.
@@ -270,7 +300,7 @@ func (p *piper) wait(ctx context.Context, w waiting) error {
 // last writes what there is to say at the end.
 func (p *piper) last(discards bool, lost []*zre.LostError) {
 	if discards {
-		count := p.node.Discarded()
+		count := p.node.Stats().Discarded
 		p.out.write(line{Event: "discarded", Messages: &count}, true)
 	}
 	for _, l := range lost {

@@ -23,11 +23,11 @@ var errorCodes = []struct {
 	{"busy", isError(zre.ErrPeerBusy)},
 	{"timeout", isError(context.DeadlineExceeded)},
 	{"too_large", isError(zre.ErrTooLarge)},
-	{"group", isError(zre.ErrInvalidGroup)},
+	{"invalid", isInvalid},
 }
 
 // codesHelp lists them for the help.
-const codesHelp = "command (it is not as it must be), unknown_peer, busy, timeout, reply_error, no_handler, peer_gone, group, too_large or ending; more may come"
+const codesHelp = "command (it is not as it must be), unknown_peer, busy, timeout, reply_error, no_handler, peer_gone, invalid (a group, state, endpoint or domain), too_large or ending; more may come"
 
 // codeOf returns the code of an error; "" if there is none for it.
 func codeOf(err error) string {
@@ -41,6 +41,11 @@ func codeOf(err error) string {
 
 func isError(target error) func(error) bool {
 	return func(err error) bool { return errors.Is(err, target) }
+}
+
+// isInvalid tells whether a value cannot be used.
+func isInvalid(err error) bool {
+	return errors.Is(err, zre.ErrInvalidGroup) || errors.Is(err, zre.ErrInvalidState) || errors.Is(err, zre.ErrInvalidEndpoint) || errors.Is(err, zre.ErrInvalidDomain)
 }
 
 // commandError is a command that is not as it must be.

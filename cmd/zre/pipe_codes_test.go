@@ -27,7 +27,7 @@ func TestCodes(t *testing.T) {
 		"no_handler":   fmt.Errorf("request: %w", zre.ErrNoHandler),
 		"ending":       fmt.Errorf("%w: %w", &zre.PeerError{Err: zre.ErrPeerBusy}, errPipeEnds),
 		"too_large":    fmt.Errorf("shout: %w", zre.ErrTooLarge),
-		"group":        fmt.Errorf("join: %w", zre.ErrInvalidGroup),
+		"invalid":      fmt.Errorf("join: %w", zre.ErrInvalidGroup),
 	} {
 		if got := codeOf(err); got != want {
 			t.Errorf("%v: code %q, want %q", err, got, want)
@@ -53,7 +53,10 @@ func TestPipeCodes(t *testing.T) {
 		{`"cmd":"dance"`, "command"},
 		{`"cmd":"join"`, "command"},
 		{`"cmd":"ping","peer":"you"`, "command"},
-		{`"cmd":"join","group":""`, "group"},
+		{`"cmd":"join","group":""`, "invalid"},
+		{`"cmd":"add-peer","endpoint":"x"`, "invalid"},
+		{`"cmd":"add-srv","domain":"_"`, "invalid"},
+		{`"cmd":"connect-gossip","endpoint":"x"`, "invalid"},
 		{`"cmd":"whisper","peer":"` + uuid.NewString() + `","text":["x"]`, "unknown_peer"},
 		{`"cmd":"flush","peer":"` + uuid.NewString() + `"`, "unknown_peer"},
 		{`"cmd":"request","peer":"` + uuid.NewString() + `","text":["x"]`, "unknown_peer"},

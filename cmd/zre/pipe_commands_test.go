@@ -145,8 +145,14 @@ func TestPipeWarnings(t *testing.T) {
 	log.Warn().Str("problem", "DNS").Msg("told as an event")
 	log.Warn().Str("call", "sending beacons").Msg("likewise")
 	log.Warn().Str("to", "10.0.0.9\x9b").Int("n", 3).Msg("something is odd")
-	if got := out.String(); got != `{"event":"error","error":"something is odd; n: 3; to: 10.0.0.9\ufffd"}`+"\n" {
-		t.Errorf("%q", got)
+	if out.Len() > 0 {
+		t.Errorf("before ready, which is the first line: %q", &out)
+	}
+	p.ready(line{Event: "ready"})
+	log.Warn().Msg("later")
+	want := `{"event":"ready"}` + "\n" + `{"event":"error","error":"something is odd; n: 3; to: 10.0.0.9\ufffd"}` + "\n" + `{"event":"error","error":"later"}` + "\n"
+	if got := out.String(); got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -46,7 +46,7 @@ To see what is shouted to a group, join it with --group.`,
 		}
 		defer node.Close()
 		if asJSON {
-			c.json(line{Event: "ready", UUID: node.UUID().String(), Name: node.Name(), Endpoint: node.Endpoints()[0]})
+			c.json(readyLine(node))
 		}
 		shown := 0
 		for event := range node.AllEvents(cmd.Context()) {

@@ -79,7 +79,7 @@ func TestWrongOptions(t *testing.T) {
 		want string
 	}{
 		{[]string{"--group="}, `zrechat: --group: "": not a group name (empty): want 1 to 255 bytes of UTF-8, without NUL`},
-		{[]string{"--name=a\xff"}, `zrechat: --name: cannot send name "a\xff" (2 octets): not UTF-8`},
+		{[]string{"--name=a\xff"}, `zrechat: --name: "a\xff": not a name for a node (not UTF-8): want at most 255 bytes of UTF-8, without NUL`},
 		{[]string{"--peer=foo"}, `zrechat: --peer: endpoint "foo": want tcp://host:port`},
 		{[]string{"--listen=foo"}, `zrechat: --listen: cannot listen on "foo": want tcp://*:PORT or tcp://ADDRESS:PORT`},
 		{[]string{"--interface=a/b/c"}, `zrechat: --interface: "a/b/c": not a CIDR, want one such as "192.168.0.0/16"`},

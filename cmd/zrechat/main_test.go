@@ -117,6 +117,77 @@ func TestChat(t *testing.T) {
 	alice.sees("* bob is gone: left")
 }
 
+// Chats with one certificate meet, and one without sees nothing of them.
+func TestSecureChat(t *testing.T) {
+	group, path := fmt.Sprint("test", rand.Uint64()), t.TempDir()+"/us"
+	certificate, err := zre.NewCertificate()
+	if err == nil {
+		err = certificate.Save(path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	carol := startChat(t, "--name", "carol", "--group", group)
+	carol.sees("* you are carol")
+	alice := startChat(t, "--name", "alice", "--group", group, "--cert", path, "--authorize", path)
+	bob := startChat(t, "--name", "bob", "--group", group, "--cert", path+"_secret", "--authorize", path)
+	alice.sees("* bob enters")
+	bob.sees("* alice enters")
+	alice.types("hello bob")
+	bob.sees("alice: hello bob")
+	carol.types("/who")
+	for line := carol.sees("* "); ; line = carol.sees("* ") {
+		if strings.Contains(line, "alice") || strings.Contains(line, "bob") {
+			t.Errorf("the plain chat sees %q", line)
+		}
+		if line == "* carol (you)" {
+			break
+		}
+	}
+}
+
+// Options of keys are seen together, and say what is wrong.
+func TestSecureOptions(t *testing.T) {
+	path := t.TempDir() + "/us"
+	certificate, err := zre.NewCertificate()
+	if err == nil {
+		err = certificate.Save(path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer := "tcp://127.0.0.1:9|" + certificate.PublicKey().String()
+	for _, c := range []struct {
+		name    string
+		options settings
+		want    string
+		isUsage bool
+	}{
+		{"a peer with its key", settings{cert: path, peers: []string{peer}}, "", false},
+		{"a key, and no certificate", settings{peers: []string{peer}}, "--peer: ", true},
+		{"no certificate there", settings{cert: path + "x"}, "--cert: there is no file", false},
+		{"nobody to let in", settings{cert: path, authorize: []string{path + "x"}}, "--authorize: there is no file", false},
+		{"no certificate at all", settings{authorize: []string{path}}, "--authorize needs --cert", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			list, err := options(&c.options)
+			if c.want == "" {
+				if err == nil {
+					_, err = zre.NewNode(list...)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			_, isUsage := errors.AsType[*optionError](err)
+			if err == nil || !strings.HasPrefix(err.Error(), c.want) || isUsage != c.isUsage {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
 // Who is away is marked where he speaks and is listed; the others are told when that changes.
 func TestAway(t *testing.T) {
 	group := fmt.Sprint("test", rand.Uint64())

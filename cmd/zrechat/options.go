@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-zre/go-zre/internal/keyfiles"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -25,6 +26,8 @@ type settings struct {
 	port                       int // 0: the default
 	peers                      []string
 	noBeacons                  bool
+	cert                       string
+	authorize                  []string
 }
 
 // flags declares the options.
@@ -40,13 +43,21 @@ func (o *settings) flags() *flag.FlagSet {
 		}
 		return nil
 	})
-	set.Func("peer", "the `endpoint` of a chat on another network, as tcp://host:5671 (repeatable)", func(s string) error {
-		o.peers = append(o.peers, s)
-		return nil
-	})
+	set.Func("peer", "the `endpoint` of a chat on another network, as tcp://host:5671; with --cert 'tcp://host:5671|KEY' (repeatable)", appendTo(&o.peers))
 	set.StringVar(&o.listen, "listen", "", "the `endpoint` to listen at, as tcp://*:5671, for those who give it as --peer (default: any free port)")
 	set.BoolVar(&o.noBeacons, "no-beacons", false, "neither send nor hear beacons: find others by --peer alone")
+	set.StringVar(&o.cert, "cert", "", "the `path` of a certificate, as zre keygen makes it: the chat is encrypted, and only with others that have one")
+	set.Func("authorize", "with --cert: let in only those whose certificates are at the `path`, a file or a folder (repeatable; default: all with a certificate)",
+		appendTo(&o.authorize))
 	return set
+}
+
+// appendTo is an option that may be given several times.
+func appendTo(list *[]string) func(string) error {
+	return func(s string) error {
+		*list = append(*list, s)
+		return nil
+	}
 }
 
 // parse reads the command line. The error is flag.ErrHelp, or says what is wrong in the words of the command line.
@@ -109,17 +120,22 @@ type optionError struct {
 // Error speaks of the option, not of what it is for package zre.
 func (e *optionError) Error() string {
 	text := e.err.Error()
-	for _, prefix := range []string{"node: ", "not a name for a node: ", "msg: ", "join: ", "group ", "WithPeers: ", "WithListen: ", "beacon: Interfaces: "} {
+	for _, prefix := range []string{"node: ", "not a name for a node: ", "msg: ", "join: ", "group ", "name ", "WithPeers: ", "WithListen: ", "beacon: Interfaces: "} {
 		text = strings.TrimPrefix(text, prefix)
 	}
 	return e.flag + ": " + text
 }
 
-// options are those of the node. The error is an optionError.
-func options(o *settings) (list []zre.Option, err error) {
+// options are those of the node. The error is an optionError, unless it is of a file.
+func options(o *settings) ([]zre.Option, error) {
+	list, err := keyfiles.Options(o.cert, o.authorize)
+	if err != nil {
+		return nil, err
+	}
+	secure := len(list)
 	var wrong error
 	add := func(flag string, option zre.Option) {
-		if _, err := zre.NewNode(option); err != nil && wrong == nil {
+		if _, err := zre.NewNode(append(list[:secure:secure], option)...); err != nil && wrong == nil { // whether keys are of use depends on --cert
 			wrong = &optionError{flag, err}
 		}
 		list = append(list, option)

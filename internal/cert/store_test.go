@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// folder writes files, with the folders they are in.
+// folder writes files, and the folders that they are in.
 func folder(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -33,7 +33,7 @@ func put(t *testing.T, path, text string) {
 	}
 }
 
-// someone gives the text of a public certificate, and its key.
+// someone returns the text of a public certificate, and its key.
 func someone(t *testing.T) (string, Key) {
 	c := fresh(t)
 	return string(c.text(false, time.Now())), c.public
@@ -87,7 +87,7 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// TestStoreChanges: within 8 s, whatever the change is.
+// TestStoreChanges checks that any change takes effect within 8 s.
 func TestStoreChanges(t *testing.T) {
 	alice, a := someone(t)
 	bob, b := someone(t)
@@ -157,6 +157,46 @@ func link(t *testing.T, to, path string) {
 	if err := os.Symlink(to, path); err != nil {
 		t.Skip("no symbolic links here: ", err)
 	}
+}
+
+// TestStoreLooksForUnknownKeys: a file that was added counts at once for who has its key, and strangers cause few looks.
+func TestStoreLooksForUnknownKeys(t *testing.T) {
+	alice, a := someone(t)
+	bob, b := someone(t)
+	root := folder(t, map[string]string{"alice": alice})
+	synctest.Test(t, func(t *testing.T) {
+		s, err := OpenStore(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(root+"/bob", []byte(bob), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			key   Key
+			after time.Duration
+			known bool
+		}{{a, missEvery, true}, {b, 0, true}} {
+			time.Sleep(c.after) // fake time
+			if got := s.Lookup(c.key) != nil; got != c.known {
+				t.Errorf("key %x after %v: %v", c.key[:3], c.after, got)
+			}
+		}
+		for _, c := range []struct{ took, want time.Duration }{{0, missEvery}, {time.Millisecond * 50, missShare * 50 * time.Millisecond}} {
+			s.took = c.took
+			s.Lookup(Key{1})
+			s.took = c.took // in fake time a look takes none
+			looked := s.looked
+			time.Sleep(c.want - 1) // fake time
+			if s.Lookup(Key{1}); s.looked != looked {
+				t.Errorf("after a look that took %v a stranger causes another one within %v", c.took, c.want)
+			}
+			time.Sleep(1) // fake time
+			if s.Lookup(Key{1}); s.looked == looked {
+				t.Errorf("after a look that took %v there is none after %v", c.took, c.want)
+			}
+		}
+	})
 }
 
 // TestStoreClosedFolder: what cannot be read has no keys, the rest has.
@@ -232,7 +272,7 @@ func TestStoreBounds(t *testing.T) {
 	}
 }
 
-// TestStoreManyAsk: handshakes ask at the same time, while the folder changes.
+// TestStoreManyAsk: handshakes ask concurrently, while the folder changes.
 func TestStoreManyAsk(t *testing.T) {
 	alice, a := someone(t)
 	bob, b := someone(t)
@@ -263,7 +303,7 @@ func TestStoreManyAsk(t *testing.T) {
 	asking.Wait()
 }
 
-// BenchmarkLookup: what a handshake pays, with a folder of so many files.
+// BenchmarkLookup measures what a handshake costs, by the number of files in the folder.
 func BenchmarkLookup(b *testing.B) {
 	root := b.TempDir()
 	var key Key

@@ -49,6 +49,7 @@ func Collect(ctx context.Context, cfg Config) (*Facts, error) {
 	defer node.Close()
 
 	x := newExamination(cfg, node.UUID())
+	x.facts.Self.PublicKey = node.PublicKey()
 	x.facts.Ports = cfg.ports()
 	sightings := make(chan beacon.Sighting, maxSightings)
 	ear, err := cfg.listen(func(s beacon.Sighting) {
@@ -89,7 +90,7 @@ func (c *Config) options(complaints *complaints) []zre.Option {
 		zre.WithLogger(zerolog.New(complaints).Level(zerolog.WarnLevel)),
 	}
 	for _, e := range c.Peers {
-		options = append(options, zre.WithPeers(e.String()))
+		options = append(options, zre.WithPeers(e.source()))
 	}
 	options = append(options, zre.WithSRV(c.SRV...), zre.WithDNSServer(c.Resolver))
 	if c.Advertise != "" {
@@ -101,7 +102,7 @@ func (c *Config) options(complaints *complaints) []zre.Option {
 	if c.Network != nil {
 		options = append(options, zre.WithNetwork(c.Network))
 	}
-	return options
+	return append(options, c.Security...)
 }
 
 // failuresOf returns what an agent cannot do.
@@ -247,9 +248,9 @@ func (x *examination) run(ctx context.Context, sightings <-chan beacon.Sighting,
 }
 
 // probe tests a mailbox, on a goroutine; done gets the result, in the loop.
-func (x *examination) probe(address netip.AddrPort, done func(*Mailbox)) {
+func (x *examination) probe(address netip.AddrPort, key zre.PublicKey, done func(*Mailbox)) {
 	x.start(func() func() {
-		m := x.cfg.probe(x.probing, address)
+		m := x.cfg.probe(x.probing, address, key)
 		return func() { done(m) }
 	})
 }
@@ -263,7 +264,7 @@ func (x *examination) test(e Endpoint) {
 		return func() {
 			p.Error = inWords(err)
 			for _, a := range addresses {
-				x.probe(a, func(m *Mailbox) {
+				x.probe(a, e.Key, func(m *Mailbox) {
 					p.Mailboxes = append(p.Mailboxes, m)
 					if !m.Answer.good() {
 						return
@@ -272,7 +273,7 @@ func (x *examination) test(e Endpoint) {
 						p.answered = time.Since(x.began)
 					}
 					x.start(func() func() {
-						large := x.cfg.large(x.probing, a)
+						large := x.cfg.large(x.probing, a, e.Key)
 						return func() { m.Large = large }
 					})
 				})
@@ -378,6 +379,13 @@ func (x *examination) happened(event zre.Event) {
 			n.Entered, n.Name = true, clean(e.Peer.Name)
 			n.EnteredMS = time.Since(x.began).Milliseconds()
 			n.Endpoint = clean(e.Peer.Endpoint)
+			if !e.Peer.PublicKey.IsZero() {
+				n.PublicKey = e.Peer.PublicKey
+			}
+		}
+	case zre.Problem:
+		if !e.Solved && (e.Kind == zre.ProblemRefused || e.Kind == zre.ProblemRefusedBy) {
+			x.refused(e)
 		}
 	case zre.Exit:
 		if n := x.nodes[e.Peer.UUID]; n != nil && e.Reason == zre.ReasonLeft {

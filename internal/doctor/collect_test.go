@@ -393,7 +393,7 @@ func TestCollectErrors(t *testing.T) {
 			"localhost":         {Listen: "tcp://localhost:5671"},
 			"not a glob":        {Interfaces: []string{"!eth["}},
 			"by --listen":       {Advertise: "tcp://203.0.113.7:5671"},
-			"no interface eth7": {Peers: []Endpoint{{"fe80::1%eth7", 5671}}},
+			"no interface eth7": {Peers: []Endpoint{{Host: "fe80::1%eth7", Port: 5671}}},
 		} {
 			cfg.Network = us
 			if _, err := Collect(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), says) {

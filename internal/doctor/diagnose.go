@@ -43,6 +43,7 @@ func Diagnose(f *Facts) *Report {
 		r.beacons(n)
 		r.mailboxes(n)
 	}
+	r.refusals()
 	r.hellos()
 	r.casts()
 	for _, s := range r.SRV {

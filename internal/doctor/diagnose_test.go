@@ -186,7 +186,7 @@ func TestDiagnose(t *testing.T) {
 			*f.Nodes[0].Mailboxes[1] = Mailbox{Endpoint: "tcp://[fe80::2%eth0]:49999", Answer: Refused}
 		}, []string{"mailbox-silent", "mailbox-refused"}, nil, nil},
 		{"one that left need not answer", func(f *Facts) { answering(f.Nodes[0], Refused).Left = true }, nil, nil, []string{"Nothing is wrong"}},
-		{"one with a key need not answer", func(f *Facts) { answering(f.Nodes[0], Other).Beacons[0].Octets = 54 }, nil, []string{"curve"}, []string{"CURVE key"}},
+		{"one with a key need not answer", func(f *Facts) { answering(f.Nodes[0], Other).Beacons[0].Octets = 54 }, nil, []string{"curve"}, []string{"speaks CURVE, and this node does not"}},
 
 		{"no HELLO", func(f *Facts) { unentered(f.Nodes[0]) }, []string{"no-hello"}, nil,
 			[]string{"One node answers, but never connected", "firewall here eats incoming TCP on the mailbox's port, 50000", "NAT"}},

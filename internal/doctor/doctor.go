@@ -22,10 +22,13 @@ type Config struct {
 	Peers      []Endpoint    // tested whether they beacon or not, and told to the node, as of zre.WithPeers
 	SRV        []string      // domains that the node looks up, as of zre.WithSRV
 	Resolver   string        // the DNS server for these, as of zre.WithDNSServer
+	Security   []zre.Option  // the certificate and the authorizer; none for a plain node
 	Time       time.Duration // to listen; 0 means 3 s. Less than 1 s may miss nodes, which beacon once a second
 
 	// Network is what to examine instead of the operating system's network, in tests.
 	Network zre.Network
+
+	key zre.PublicKey // of Security
 }
 
 // DefaultTime is how long Collect listens: every node in reach beacons two times at least.
@@ -35,6 +38,7 @@ func (c Config) withDefaults() Config {
 	if c.Port == 0 {
 		c.Port = beacon.DefaultPort
 	}
+	c.key = c.publicKey()
 	if c.Time <= 0 {
 		c.Time = DefaultTime
 	}
@@ -54,7 +58,7 @@ func (c *Config) listenHost() (netip.Addr, bool) {
 
 // beacons returns the configuration of the beacons, which is that of the node.
 func (c *Config) beacons() beacon.Config {
-	b := beacon.Config{Port: c.Port, Interfaces: c.Interfaces}
+	b := beacon.Config{Port: c.Port, Interfaces: c.Interfaces, Key: beacon.Key(c.key)}
 	if c.Network != nil {
 		b.Network = c.Network
 	}

@@ -6,16 +6,28 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/go-zre/go-zre/zre"
 )
 
-// An Endpoint is where a mailbox is: a host's name or address, and a TCP port.
+// An Endpoint is where a mailbox is: a host's name or address, and a TCP port. Key is the public key of a secure node.
 type Endpoint struct {
 	Host string
 	Port uint16
+	Key  zre.PublicKey
 }
 
 // ParseEndpoint reads "tcp://host:port". An IPv6 address has brackets, a link-local one the interface too: "tcp://[fe80::1%eth0]:5671".
+// A public key follows behind a bar.
 func ParseEndpoint(text string) (Endpoint, error) {
+	text, name, isKeyed := strings.Cut(text, "|")
+	var key zre.PublicKey
+	if isKeyed {
+		var err error
+		if key, err = zre.ParsePublicKey(name); err != nil {
+			return Endpoint{}, fmt.Errorf("the public key behind the bar: %w", err)
+		}
+	}
 	address, ok := strings.CutPrefix(text, "tcp://")
 	host, port, err := net.SplitHostPort(address)
 	number, wrong := strconv.ParseUint(port, 10, 16)
@@ -28,10 +40,18 @@ func ParseEndpoint(text string) (Endpoint, error) {
 	case err == nil && a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == "":
 		return Endpoint{}, fmt.Errorf("%v is an address of one link, so it needs the interface of this machine that leads there, as in tcp://[%[1]v%%eth0]:%s", a, port)
 	}
-	return Endpoint{host, uint16(number)}, nil
+	return Endpoint{host, uint16(number), key}, nil
 }
 
-// String returns the endpoint as ParseEndpoint reads it.
+// source returns the endpoint as ParseEndpoint reads it.
+func (e Endpoint) source() string {
+	if e.Key.IsZero() {
+		return e.String()
+	}
+	return e.String() + "|" + e.Key.String()
+}
+
+// String returns the endpoint without the key.
 func (e Endpoint) String() string {
 	return "tcp://" + net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port)))
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/zre"
 )
 
 // Facts is what Collect found out, with nothing inferred. Its JSON is part of a Report's: keys stay, new ones may come.
@@ -19,6 +20,7 @@ type Facts struct {
 	Peers      []*Peer     `json:"peers"`              // those that were named (Config.Peers), and those that SRV records name
 	SRV        []*SRV      `json:"srv,omitempty"`      // of the names that were given (Config.SRV)
 	Failures   []Failure   `json:"failures,omitempty"` // what beacons fail in, by the system's word
+	Refusals   []*Refusal  `json:"refusals,omitempty"` // keys that are not let in, on either side
 	Complaints []string    `json:"complaints"`         // what the node that was run logged as warnings and errors
 	Unrecorded int         `json:"unrecorded"`         // beacons beyond what is kept of them: nodes, or lines of a node
 }
@@ -29,6 +31,8 @@ type Self struct {
 	Port   int       `json:"port"`             // TCP port of its mailbox; 0 if it did not start
 	Error  string    `json:"error,omitempty"`  // why it did not start
 	Chosen bool      `json:"chosen,omitempty"` // interfaces were named, in place of all that are fit for it
+
+	PublicKey zre.PublicKey `json:"public_key,omitzero"` // of a secure node
 
 	Advertised string `json:"advertised,omitempty"` // the endpoint that peers are told in place of those of the interfaces
 }
@@ -92,6 +96,8 @@ type Node struct {
 	KnownMS   int64      `json:"known_ms"`           // from the first that was heard of it to the end
 	Beacons   []*Heard   `json:"beacons"`
 	Mailboxes []*Mailbox `json:"mailboxes"`
+
+	PublicKey zre.PublicKey `json:"public_key,omitzero"` // of its beacons, or, if this node is secure, of its HELLO: the last
 
 	first time.Duration
 }
@@ -164,7 +170,11 @@ const (
 	Unreachable Answer = "unreachable" // the system or the network says that there is no way
 	Mute        Answer = "mute"        // connected, and then nothing: a stopped process, or another program
 	Closed      Answer = "closed"      // connected, and hung up
-	Other       Answer = "other"       // something else than a ROUTER of ZMTP 3 with the NULL mechanism
+	Other       Answer = "other"       // something else than a ROUTER of ZMTP 3 with the mechanism NULL or CURVE
+	Curve       Answer = "curve"       // a ROUTER with CURVE, and this node has no certificate
+	Plain       Answer = "plain"       // a ROUTER without CURVE, and this node has a certificate
+	NoKey       Answer = "no-key"      // a ROUTER with CURVE, as this node is, whose public key was not told
+	WrongKey    Answer = "wrong-key"   // a ROUTER with CURVE that has another public key than the one that was told
 )
 
 // good reports whether a ZRE node can be there.

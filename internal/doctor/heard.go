@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/zre"
 )
 
 // Bounds of what is kept of what anybody may send.
@@ -80,6 +81,9 @@ func (x *examination) sighted(s beacon.Sighting) {
 	if h.State = ""; s.State != beacon.Unknown {
 		h.State = s.State.String()
 	}
+	if key := zre.PublicKey(s.Key); !key.IsZero() {
+		n.PublicKey = key
+	}
 	x.meet(n, netip.AddrPortFrom(s.Addr, s.Port))
 }
 
@@ -122,7 +126,7 @@ func (x *examination) meet(n *Node, at netip.AddrPort) {
 		m = &Mailbox{Endpoint: endpoint, Answer: Untested}
 		if len(x.mailboxes) < maxTested {
 			x.mailboxes[at] = m
-			x.probe(at, func(found *Mailbox) { *m = *found })
+			x.probe(at, n.PublicKey, func(found *Mailbox) { *m = *found })
 		}
 	}
 	n.Mailboxes = append(n.Mailboxes, m)
@@ -166,6 +170,9 @@ func (c *Config) interfaces(first, surveyed []beacon.Report, port int, echoes ma
 			b := Sent{Kind: classic, Octets: 22, From: d.Src, To: d.Dst}
 			if slices.Contains(r.State, d) {
 				b.Kind, b.Octets = state, 23
+			}
+			if c.secures() {
+				b.Octets += len(zre.PublicKey{})
 			}
 			b.Back = echoes[heardBack{b.Kind, d.IfIndex, d.Src}]
 			b.fresh = !slices.ContainsFunc(first, func(o beacon.Report) bool {

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/zre"
 )
 
 // Large packets vanish where a way carries shorter ones than its ends believe, and the word of that (ICMP) is filtered: in tunnels, and with
@@ -31,8 +32,8 @@ type Large struct {
 }
 
 // large tests a mailbox that answers. It returns nil if nothing can be said.
-func (c *Config) large(ctx context.Context, address netip.AddrPort) *Large {
-	switch passed, known := c.passes(ctx, address, largeOctets); {
+func (c *Config) large(ctx context.Context, address netip.AddrPort, key zre.PublicKey) *Large {
+	switch passed, known := c.passes(ctx, address, key, largeOctets); {
 	case !known:
 		return nil
 	case passed:
@@ -45,7 +46,7 @@ func (c *Config) large(ctx context.Context, address netip.AddrPort) *Large {
 	results := make([]struct{ passed, known bool }, len(packetSizes))
 	var all sync.WaitGroup
 	for i, size := range packetSizes {
-		all.Go(func() { results[i].passed, results[i].known = c.passes(ctx, address, size-headers) })
+		all.Go(func() { results[i].passed, results[i].known = c.passes(ctx, address, key, size-headers) })
 	}
 	all.Wait()
 	l := new(Large)
@@ -61,14 +62,19 @@ func (c *Config) large(ctx context.Context, address netip.AddrPort) *Large {
 }
 
 // passes reports whether so many octets in one write come through, if that can be known.
-func (c *Config) passes(ctx context.Context, address netip.AddrPort, octets int) (passed, known bool) {
+func (c *Config) passes(ctx context.Context, address netip.AddrPort, key zre.PublicKey, octets int) (passed, known bool) {
 	dialling, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	nc, err := c.dial(dialling, address.String())
 	if err != nil {
 		return false, false
 	}
-	passed, err = zmtp.ProbeLarge(ctx, nc, zmtp.Config{HandshakeTimeout: probeTimeout}, octets)
+	cfg, err := c.probing(key)
+	if err != nil {
+		nc.Close()
+		return false, false
+	}
+	passed, err = zmtp.ProbeLarge(ctx, nc, cfg, octets)
 	return passed, err == nil
 }
 

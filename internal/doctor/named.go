@@ -56,12 +56,12 @@ func (r *Report) largePackets(p *Peer, m *Mailbox) {
 
 // tells reports whether mailboxes has said of a node that is heard how this endpoint reacts.
 func (r *Report) tells(m *Mailbox) bool {
-	return m.Answer != Untested && slices.ContainsFunc(r.Nodes, func(n *Node) bool { return n.judged() && n.beacons(m.Endpoint) })
+	return m.Answer != Untested && slices.ContainsFunc(r.Nodes, func(n *Node) bool { return r.judged(n) && n.beacons(m.Endpoint) })
 }
 
 // wayBack: an endpoint answers. Did who is there connect to this machine, and is it heard?
 func (r *Report) wayBack(p *Peer, m *Mailbox) {
-	if r.Self.Error != "" || m.UUID != nil && *m.UUID == r.Self.UUID || r.hears(p, m) {
+	if r.Self.Error != "" || m.UUID != nil && *m.UUID == r.Self.UUID || r.hears(p, m) || r.refusesAt(m) {
 		return // and whether a node that is heard connects, hellos tells
 	}
 	switch {
@@ -131,6 +131,8 @@ func (m *Mailbox) namedFinding(p *Peer) Finding {
 		f.Text = at + " accepts connections, but says nothing: a node that hangs, or a program that is no node."
 	case Closed:
 		f.Text = at + " accepts connections, but closes them at once."
+	case Curve, Plain, NoKey, WrongKey:
+		m.securityFinding(&f, at)
 	default:
 		f.Text = fmt.Sprintf("What answers at %s is no mailbox of ZRE: %s.", at, m.Error)
 		f.Try = "check the port."

@@ -190,11 +190,14 @@ func addresses(list []netip.Prefix) string {
 func (p printer) nodes(r *Report) {
 	p.line("\nOther nodes found in %v: %d", milliseconds(r.ListenedMS), len(r.Nodes))
 	for _, n := range r.Nodes {
-		name := n.Name
+		name, key := n.Name, ""
+		if !n.PublicKey.IsZero() {
+			key = ", key " + n.PublicKey.String()
+		}
 		if name == "" {
 			name = "(no HELLO, so no name)"
 		}
-		p.line("  %s, %s", name, n.UUID)
+		p.line("  %s, %s%s", name, n.UUID, key)
 		for _, h := range n.Beacons {
 			p.line("    %s", h)
 		}
@@ -269,6 +272,10 @@ func (m *Mailbox) describe() string {
 		Mute:     "accepts connections and says nothing",
 		Closed:   "accepts connections and closes them",
 		Other:    "answers, but is no mailbox of ZRE",
+		Curve:    "speaks CURVE",
+		Plain:    "does not speak CURVE",
+		NoKey:    "speaks CURVE; its public key is not known",
+		WrongKey: "speaks CURVE, with another public key",
 	}[m.Answer]
 	switch {
 	case m.UUID != nil:

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/internal/zmtp"
+	"github.com/go-zre/go-zre/zre"
 )
 
 const (
@@ -25,7 +26,7 @@ const (
 )
 
 // probe asks who answers at an address. The node there does not learn of us.
-func (c *Config) probe(ctx context.Context, address netip.AddrPort) *Mailbox {
+func (c *Config) probe(ctx context.Context, address netip.AddrPort, key zre.PublicKey) *Mailbox {
 	m := &Mailbox{Endpoint: "tcp://" + address.String()}
 	dialling, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -37,8 +38,9 @@ func (c *Config) probe(ctx context.Context, address netip.AddrPort) *Mailbox {
 			from := local.Addr().Unmap().WithZone("")
 			m.From = &from
 		}
-		id, err := zmtp.Probe(ctx, nc, zmtp.Config{HandshakeTimeout: probeTimeout})
+		id, err := c.ask(ctx, nc, key)
 		m.Answer, m.UUID = answerOf(id, err)
+		m.Answer = c.secured(m.Answer, key)
 		m.Error = inWords(err)
 	}
 	if ctx.Err() != nil && !m.Answer.good() {
@@ -81,7 +83,17 @@ func isTaken(err error) bool {
 func answerOf(identity []byte, err error) (Answer, *uuid.UUID) {
 	const mark = 1 // before the UUID (RFC 36)
 	var reset syscall.Errno
+	if other, ok := errors.AsType[*zmtp.MechanismError](err); ok {
+		switch other.Theirs {
+		case "CURVE":
+			return Curve, nil
+		case "NULL":
+			return Plain, nil
+		}
+	}
 	switch {
+	case errors.Is(err, zmtp.ErrNoWelcome):
+		return WrongKey, nil
 	case err == nil && len(identity) == 17 && identity[0] == mark:
 		id := uuid.UUID(identity[1:])
 		return Zre, &id

@@ -45,9 +45,7 @@ func (r *Report) beacons(n *Node) {
 		r.note(Finding{Kind: "state-by-broadcast", Node: id,
 			Text: fmt.Sprintf("%s broadcasts beacons with a state, of 23 octets: every pyre node in reach dies of the first, and zyre does not see the node.", n.title())})
 	}
-	if n.keyed() {
-		r.note(Finding{Kind: "curve", Node: id, Text: fmt.Sprintf("%s has a CURVE key in its beacons: only nodes with encryption can talk to it, so its port was not judged.", n.title())})
-	}
+	r.unlike(n)
 }
 
 // twins returns beacons of two nodes with this UUID: from two ports by turns. A node that restarted has one after the other,
@@ -64,7 +62,7 @@ func (n *Node) twins() (a, b *Heard) {
 }
 
 // judged reports whether the node's mailbox must answer.
-func (n *Node) judged() bool { return !n.Left && !n.keyed() && len(n.Mailboxes) > 0 }
+func (n *Node) judged() bool { return !n.Left && len(n.Mailboxes) > 0 }
 
 // reached reports whether one of its endpoints leads to it.
 func (n *Node) reached() bool {
@@ -89,7 +87,7 @@ func (n *Node) reaction(m *Mailbox) Answer {
 
 // mailboxes: does the node answer where its beacons say?
 func (r *Report) mailboxes(n *Node) {
-	if !n.judged() {
+	if !r.judged(n) {
 		return
 	}
 	for i, m := range n.Mailboxes {
@@ -166,6 +164,9 @@ func (n *Node) finding(m *Mailbox, where, errors string) Finding {
 	case Closed:
 		f.Text = fmt.Sprintf("%s beacons, and TCP %s accepts connections, but closes them at once.", who, where)
 		f.Try = "the node may have too many connections, or something between it and here closes them."
+	case Curve, Plain, NoKey, WrongKey:
+		f.Text = fmt.Sprintf("%s beacons, but at %s another node answers: it has another public key, or the one of the two has a key and the other none.", who, where)
+		f.Try = "the port was given to another node, or its beacons are forged; or that node has too many handshakes."
 	default:
 		f.Text = fmt.Sprintf("%s beacons, but what answers at TCP %s is no mailbox of ZRE: %s.", who, where, errors)
 		f.Try = "see on that machine which program listens there (ss -tlnp)."
@@ -181,7 +182,7 @@ func (r *Report) hellos() {
 		switch {
 		case n.Entered:
 			entered += number(!n.Local)
-		case !n.judged() || !n.reached():
+		case !r.judged(n) || !n.reached() || r.refuses(n):
 		case n.KnownMS < enoughMS:
 			r.note(Finding{Kind: "too-late", Node: n.UUID.String(), Text: fmt.Sprintf("%s was heard too late to see whether it connects to this machine.", n.title()),
 				Try: "listen longer (--time)."})

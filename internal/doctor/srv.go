@@ -8,6 +8,7 @@ import (
 	"net"
 
 	"github.com/go-zre/go-zre/internal/srv"
+	"github.com/go-zre/go-zre/zre"
 )
 
 // maxSRV is how many endpoints of a name are tested.
@@ -26,7 +27,7 @@ type SRV struct {
 func (c *Config) lookUpSRV(ctx context.Context, domain string) (s *SRV, found []Endpoint) {
 	name, err := srv.Name(domain)
 	s = &SRV{Name: name, Endpoints: []string{}}
-	r := &srv.Resolver{Server: c.Resolver, Timeout: probeTimeout / 2}
+	r := &srv.Resolver{Server: c.Resolver, Timeout: probeTimeout / 2, Keys: c.secures()}
 	if c.Network != nil {
 		r.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			return c.Network.Dial(ctx, network, address)
@@ -50,8 +51,9 @@ func (c *Config) lookUpSRV(ctx context.Context, domain string) (s *SRV, found []
 	}
 	for _, e := range answer.Endpoints {
 		s.Endpoints = append(s.Endpoints, endpointOf(e.AddrPort.Addr(), e.AddrPort.Port()))
+		key, _ := zre.ParsePublicKey(e.Key) // zero if there is none
 		if len(found) < maxSRV {
-			found = append(found, Endpoint{e.AddrPort.Addr().String(), e.AddrPort.Port()})
+			found = append(found, Endpoint{e.AddrPort.Addr().String(), e.AddrPort.Port(), key})
 		}
 	}
 	return s, found

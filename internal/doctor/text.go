@@ -46,7 +46,8 @@ func (c *complaints) Write(line []byte) (int, error) {
 	}
 	err := json.Unmarshal(line, &l)
 	switch {
-	case err != nil || l.Call != "", slices.Contains(c.names, l.Name), slices.Contains(c.names, l.About), l.Problem == zre.ProblemDNS.String() && strings.HasPrefix(l.About, "tcp://"), l.Problem == zre.ProblemUnreachable.String(), l.Problem == zre.ProblemConflict.String():
+	case err != nil || l.Call != "", slices.Contains(c.names, l.Name), slices.Contains(c.names, l.About), l.Problem == zre.ProblemDNS.String() && strings.HasPrefix(l.About, "tcp://"), l.Problem == zre.ProblemUnreachable.String(), l.Problem == zre.ProblemConflict.String(),
+		slices.Contains(securityProblems, l.Problem):
 		return len(line), nil // nothing a person can use, or about names, named peers and twins, which are looked for
 	case l.Problem != "":
 		l.Error = l.Reason

@@ -25,7 +25,7 @@ const (
 type keyring struct {
 	t        *testing.T
 	secrets  string // a folder of certificates
-	admitted string // a folder of public ones, for who authorises
+	admitted string // a folder of public ones, for who authorizes
 }
 
 func newKeyring(t *testing.T) *keyring {
@@ -132,13 +132,13 @@ func (k *keyring) acquainted(a, b *testbed.Peer) {
 	}
 }
 
-// TestCurve: C zyre with CURVE and ours, whoever starts first, whoever authorises.
+// TestCurve: C zyre with CURVE and ours, whoever starts first, whoever authorizes.
 func TestCurve(t *testing.T) {
 	for _, c := range []struct {
 		name, zauth string
 		authorizes  bool // ours
 	}{
-		{"nobody authorises", noZauth, false},
+		{"nobody authorizes", noZauth, false},
 		{"zauth lets in any key", anyKey, false},
 		{"zauth with a folder", "folder", false},
 		{"ours with a folder", noZauth, true},

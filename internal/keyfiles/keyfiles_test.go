@@ -35,7 +35,7 @@ func TestOptions(t *testing.T) {
 	text, err := os.ReadFile(dir + "/me")
 	must(t, err)
 	must(t, os.WriteFile(dir+"/public", text, 0o600))
-	// What C zyre cannot see: a public key that begins with a zero octet, and its secret one.
+	// What C zyre does not accept: a public key that begins with a zero byte, and its secret one.
 	must(t, os.WriteFile(dir+"/zero_secret", []byte(zeroKey), 0o600))
 	for _, c := range []struct {
 		name      string

@@ -21,7 +21,7 @@ func model(nodes, step int) *Snapshot {
 	}
 	states := []string{"idle", "idle", "idle", "receiving", "processing", "idle", "", "error", "init"}
 	kinds := []string{"camera", "worker", "planner", "gripper", "lidar-front", "logger", "a-rather-long-name-of-a-node"}
-	groups := []string{"CHAT", "WORK", "telemetry", "control", "東京"}
+	groups := []string{"CHAT", "WORK", "telemetry", "control", "safety"}
 	s := &Snapshot{Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	hosts := max(1, nodes*2/5)
 	for i := range nodes {

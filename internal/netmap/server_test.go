@@ -89,6 +89,25 @@ func TestServer(t *testing.T) {
 	}
 }
 
+// serve serves a page that shows what a pointer points at.
+func serve(t *testing.T, shown *atomic.Pointer[Snapshot]) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- (&Server{Latest: shown.Load}).Serve(ctx, l) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	return "http://" + l.Addr().String() + "/"
+}
+
 // Streams are bounded, and end with the server; the first picture comes at once.
 func TestStreams(t *testing.T) {
 	var shown atomic.Pointer[Snapshot]

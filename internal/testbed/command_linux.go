@@ -18,6 +18,13 @@ type Command struct {
 	Text   []string `json:"text,omitempty"`
 	Count  int      `json:"count,omitempty"` // flood, count
 	Size   int      `json:"size,omitempty"`  // flood
+
+	// Of zre pipe alone.
+	ID      string `json:"id,omitempty"`
+	Name    string `json:"name,omitempty"`
+	Value   string `json:"value,omitempty"`
+	Request uint64 `json:"request,omitempty"`
+	Error   string `json:"error,omitempty"`
 }
 
 // Send hands the node commands, in order. It waits while the node is too busy to read them; an error says that it did

@@ -47,7 +47,7 @@ func TestDebian(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			for _, tool := range []string{"ip", "nft", "unshare", "npm", "git", "tmux", "tshark"} {
+			for _, tool := range []string{"ip", "nft", "unshare", "npm", "git", "tmux", "tshark", "chromium"} {
 				command(tool, "exit 0")
 			}
 			command("python3", "exit 1") // it has no venv

@@ -31,6 +31,8 @@ type Event struct {
 	Solved    bool              `json:"solved,omitempty"`
 	Self      bool              `json:"self,omitempty"`     // leader: it is the node itself
 	Messages  int               `json:"messages,omitempty"` // that were not sent before the end, of an error
+	ID        any               `json:"id,omitempty"`       // of the command that it answers
+	Request   uint64            `json:"request,omitempty"`  // the number of a request
 
 	index int           // its place in the log, from 1
 	age   time.Duration // of the process when it was read

@@ -8,6 +8,8 @@
 //          cpu                     says "cpu CPU"
 //      zmq both                receives and sends, in two threads of one process
 //
+//  Behind "receive ENDPOINT" and "send ENDPOINT" the word curve has them speak CURVE.
+//
 //  Times are in nanoseconds; CPU is what the process has used so far. The content of an echo begins with E.
 //
 //  Build: cc -O2 -o zmq zmq.c -lzmq -lpthread
@@ -61,10 +63,32 @@ new_socket (int type)
     return socket;
 }
 
+//  Keys that libzmq's manual has for tests.
+#define SERVER_PUBLIC "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
+#define SERVER_SECRET "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6"
+#define CLIENT_PUBLIC "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
+#define CLIENT_SECRET "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
+
+static int curve;
+
+static void
+secure (void *socket, int is_server)
+{
+    if (!curve)
+        return;
+    check (zmq_setsockopt (socket, ZMQ_CURVE_SERVER, &is_server, sizeof is_server) == 0, "CURVE");
+    check (zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, is_server? SERVER_SECRET: CLIENT_SECRET, 41) == 0, "secret key");
+    if (is_server)
+        return;
+    check (zmq_setsockopt (socket, ZMQ_CURVE_PUBLICKEY, CLIENT_PUBLIC, 41) == 0, "public key");
+    check (zmq_setsockopt (socket, ZMQ_CURVE_SERVERKEY, SERVER_PUBLIC, 41) == 0, "server's key");
+}
+
 static void *
 receive (void *endpoint)
 {
     void *router = new_socket (ZMQ_ROUTER);
+    secure (router, 1);
     check (zmq_bind (router, endpoint) == 0, "bind");
     char bound [256];
     size_t size = sizeof bound;
@@ -165,6 +189,7 @@ send_what_input_says (const char *endpoint)
 {
     void *dealer = new_socket (ZMQ_DEALER);
     zmq_setsockopt (dealer, ZMQ_IDENTITY, "\001sixteen octets!!", 17);
+    secure (dealer, 0);
     check (zmq_connect (dealer, endpoint) == 0, "connect");
     char line [256];
     while (fgets (line, sizeof line, stdin)) {
@@ -187,6 +212,10 @@ main (int argc, char **argv)
 {
     setvbuf (stdout, NULL, _IOLBF, 0);
     context = zmq_ctx_new ();
+    if (argc == 4 && strcmp (argv [3], "curve") == 0) {
+        curve = 1;
+        argc = 3;
+    }
     if (argc == 3 && strcmp (argv [1], "receive") == 0)
         receive (argv [2]);
     else
@@ -199,7 +228,7 @@ main (int argc, char **argv)
         send_what_input_says ("inproc://bench");
     }
     else {
-        fprintf (stderr, "usage: zmq receive ENDPOINT | send ENDPOINT | both\n");
+        fprintf (stderr, "usage: zmq receive ENDPOINT [curve] | send ENDPOINT [curve] | both\n");
         return 2;
     }
     return 0;

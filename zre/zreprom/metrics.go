@@ -28,6 +28,12 @@ var metrics = []metric{
 	plainCounter("zre_unwanted_messages_total", "Shouts that came for a group that the node is not in.", func(s *sample) uint64 { return s.Unwanted }),
 	plainCounter("zre_invalid_messages_total", "Messages that are none of the protocol's.", func(s *sample) uint64 { return s.Invalid }),
 
+	plainCounter("zre_requests_sent_total", "Requests that the node sent.", func(s *sample) uint64 { return s.Requests }),
+	plainCounter("zre_replies_received_total", "Replies that came for requests of the node.", func(s *sample) uint64 { return s.Replies }),
+	plainCounter("zre_stray_replies_total", "Replies that no request waited for.", func(s *sample) uint64 { return s.StrayReplies }),
+	plainGauge("zre_waiting_requests", "Requests of the node that wait for their reply.", func(s *sample) int { return s.WaitingRequests }),
+	plainGauge("zre_waiting_requests_limit", "The bound on the requests that wait.", func(s *sample) int { return s.Limits.Requests }),
+
 	plainGauge("zre_send_queue_messages", "Messages that wait to be sent, over all peers.", func(s *sample) int { return s.QueuedMessages }),
 	plainGauge("zre_send_queue_bytes", "Bytes that wait to be sent, over all peers, with headers.", func(s *sample) int64 { return s.QueuedBytes }),
 	plainGauge("zre_send_queue_memory_bytes", "Memory of the queues to peers, beyond 16 KiB each.", func(s *sample) int64 { return s.QueueMemory }),

@@ -8,7 +8,7 @@
 //	prometheus.WrapRegistererWith(prometheus.Labels{"node": "alice"}, prometheus.DefaultRegisterer).MustRegister(zreprom.NewCollector(alice))
 //
 // A figure is taken when Prometheus asks for it: nothing runs in between, and messages cost no more. No label has a value that comes from another node,
-// so there are some 90 series a node, however many peers there are. docs/operating.md lists the metrics, and dashboard.json, beside this file, is
+// so there are some 95 series a node, however many peers there are. docs/operating.md lists the metrics, and dashboard.json, beside this file, is
 // a dashboard for Grafana.
 //
 // The package is apart from zre so that programs without Prometheus do not link its client.

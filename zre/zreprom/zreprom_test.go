@@ -84,6 +84,7 @@ zre_exits_total{reason="expired"} 0
 zre_exits_total{reason="left"} 1
 zre_exits_total{reason="lost messages"} 0
 zre_exits_total{reason="not responding"} 0
+zre_exits_total{reason="refused"} 0
 zre_exits_total{reason="replaced"} 0
 zre_exits_total{reason="unreachable"} 0
 # HELP zre_node_info The node; the value is 1.

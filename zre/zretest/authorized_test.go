@@ -62,7 +62,14 @@ func TestSharedCertificate(t *testing.T) {
 	})
 }
 
-// A folder of certificates: who is added to it enters, who is removed does not enter again.
+func move(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A folder of certificates: a node that is added to it enters, one that is removed exits, and does not enter again.
 func TestFolderOfCertificates(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		keys, elsewhere := t.TempDir(), t.TempDir()
@@ -84,6 +91,9 @@ func TestFolderOfCertificates(t *testing.T) {
 		}) {
 			t.Errorf("problems of the gate: %v", g.Problems())
 		}
+		if dials := r.Stats().Dials; dials > 12 { // it has its answer, so it asks ever less often
+			t.Errorf("in a minute the robot dialled %d times where it is refused", dials)
+		}
 
 		if err := os.Rename(filepath.Join(elsewhere, "robot"), filepath.Join(keys, "robot")); err != nil {
 			t.Fatal(err)
@@ -99,12 +109,30 @@ func TestFolderOfCertificates(t *testing.T) {
 			t.Errorf("problems are left: %v", left)
 		}
 
+		for range 5 { // while a folder is replaced it is away for a moment
+			move(t, keys, keys+".old")
+			pass(time.Second)
+			move(t, keys+".old", keys)
+			pass(5500 * time.Millisecond)
+		}
+		if presentTo(g) != "robot" {
+			t.Errorf("the gate has %q after the folder was away for moments", presentTo(g))
+		}
+
 		if err := os.Remove(filepath.Join(keys, "robot")); err != nil {
 			t.Fatal(err)
 		}
-		pass(8 * time.Second)
+		removed := time.Now()
+		exit := zretest.Next[zre.Exit](g)
+		if took := time.Since(removed); took > 8*time.Second || exit.Reason != zre.ReasonRefused || exit.Err == nil {
+			t.Errorf("after %v it exits as %v: %v", took, exit.Reason, exit.Err)
+		}
+		zretest.Next[zre.Exit](r)
+		pass(time.Minute)
+		if len(g.Peers()) > 0 || len(r.Peers()) > 0 {
+			t.Errorf("what was removed enters: %q, %q", presentTo(g), presentTo(r))
+		}
 		host.Kill()
-		zretest.Next[zre.Exit](g)
 		again := zretest.Start(t, host.Process(), zre.WithName("robot again"), zre.WithCertificate(robot))
 		pass(time.Minute)
 		if len(again.Peers()) > 0 || len(g.Peers()) > 0 {

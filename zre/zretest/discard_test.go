@@ -45,7 +45,7 @@ func TestDiscard(t *testing.T) {
 				if took := time.Since(began); took > 5*time.Second {
 					t.Errorf("it took %v", took)
 				}
-				if got := node.Discarded(); got != 2*messages {
+				if got := node.Stats().Discarded; got != 2*messages {
 					t.Errorf("%d messages were discarded, want %d", got, 2*messages)
 				}
 				if err := node.Whisper(t.Context(), sender.UUID(), []byte("still here")); err != nil {

@@ -136,7 +136,7 @@ func TestKeyOfHello(t *testing.T) {
 	}
 }
 
-// Two nodes with one UUID and two keys: the first that is met stays, and the other one is refused before its connection disturbs anything. An authoriser
+// Two nodes with one UUID and two keys: the first that is met stays, and the other one is refused before its connection disturbs anything. An authorizer
 // that knows whose the UUID is settles who may be first.
 func TestTwinOfAnotherKey(t *testing.T) {
 	for _, c := range []struct {
@@ -146,8 +146,8 @@ func TestTwinOfAnotherKey(t *testing.T) {
 	}{
 		{"after its owner", true, false, "owner"},
 		{"before its owner", false, false, "thief"},
-		{"after its owner, authorised", true, true, "owner"},
-		{"before its owner, authorised", false, true, "owner"},
+		{"after its owner, authorized", true, true, "owner"},
+		{"before its owner, authorized", false, true, "owner"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {

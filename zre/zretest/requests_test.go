@@ -355,7 +355,7 @@ func TestRequestsAndDiscard(t *testing.T) {
 				t.Errorf("%d octets of the other: %v", size, err)
 			}
 		}
-		if got := deaf.Discarded(); got != 2 {
+		if got := deaf.Stats().Discarded; got != 2 {
 			t.Errorf("%d messages were discarded", got)
 		}
 	})

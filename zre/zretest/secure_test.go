@@ -213,7 +213,7 @@ func kinds(w *zretest.Watched) (list []string) {
 	return list
 }
 
-// A node that one side's authoriser refuses is not met; the problem names its key, once, and there is no storm of attempts. When it is let in
+// A node that one side's authorizer refuses is not met; the problem names its key, once, and there is no storm of attempts. When it is let in
 // they meet.
 func TestAuthorizer(t *testing.T) {
 	for _, found := range []string{"beacons", "an endpoint", "gossip"} {
@@ -227,7 +227,7 @@ func TestAuthorizer(t *testing.T) {
 					yes := <-allowed
 					allowed <- yes
 					if _, ok := ctx.Deadline(); !ok {
-						t.Error("an authoriser may wait for ever")
+						t.Error("an authorizer may wait for ever")
 					}
 					if !yes {
 						return errors.New("not on the list")
@@ -262,7 +262,7 @@ func TestAuthorizer(t *testing.T) {
 					t.Errorf("a told %v", refused)
 				}
 				if n := len(asked); n < 2 || n > 60 {
-					t.Errorf("the authoriser was asked %d times in a minute", n)
+					t.Errorf("the authorizer was asked %d times in a minute", n)
 				}
 				if found == "an endpoint" && !slices.Equal(kinds(b), []string{"refused by"}) {
 					t.Errorf("b has %v", b.Problems())
@@ -290,7 +290,7 @@ func TestAuthorizer(t *testing.T) {
 	}
 }
 
-// Within one process and one host the authoriser is asked too, on both sides, and who is refused is met by no other way.
+// Within one process and one host the authorizer is asked too, on both sides, and who is refused is met by no other way.
 func TestAuthorizerOnOneHost(t *testing.T) {
 	for _, c := range []struct {
 		name, transport string

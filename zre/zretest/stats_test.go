@@ -1,6 +1,7 @@
 package zretest_test
 
 import (
+	"context"
 	"maps"
 	"testing"
 	"time"
@@ -54,7 +55,7 @@ func TestStats(t *testing.T) {
 				t.Errorf("%s: received %+v, want %+v", name, theirs.Received, each)
 			}
 			p, ok := o.PeerStats(a.UUID())
-			if !ok || p.Received != each || p.Session != "ready" || p.Sent != (zre.Traffic{}) {
+			if !ok || p.Received != each || p.SessionState != "ready" || p.Sent != (zre.Traffic{}) {
 				t.Errorf("%s: figures of the peer %+v, %v", name, p, ok)
 			}
 		}
@@ -158,7 +159,7 @@ func TestStatsBeforeStart(t *testing.T) {
 			t.Errorf("%s: %+v, %v", transport, got, ok)
 		}
 	}
-	if len(st.Exits) != int(zre.ReasonUnreachable) || len(st.Sessions) != 8 || !st.Started.IsZero() || st.Limits.Events == 0 {
+	if len(st.Exits) != int(zre.ReasonRefused) || len(st.Sessions) != 8 || !st.Started.IsZero() || st.Limits.Events == 0 {
 		t.Errorf("figures: %+v", st)
 	}
 	for reason := range maps.Keys(st.Exits) {
@@ -166,4 +167,53 @@ func TestStatsBeforeStart(t *testing.T) {
 			t.Errorf("reason %d", reason)
 		}
 	}
+}
+
+// Requests and their replies are whispers of both nodes, and are counted by themselves besides.
+func TestStatsOfRequests(t *testing.T) {
+	inPairs(t, func(t *testing.T, _ *zretest.LAN, here, there *zretest.Host) {
+		a, b := zretest.Start(t, here), newNode(t, there)
+		answering(t, b, func(r zre.Request) {
+			switch r.Name() {
+			case "echo":
+				echo(r)
+			case "fail":
+				_ = r.ReplyError(t.Context(), "no")
+			}
+		})
+		found(t, a.Node, b.UUID())
+		if _, err := a.Request(t.Context(), b.UUID(), []byte("echo")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Request(t.Context(), b.UUID(), []byte("fail")); err == nil {
+			t.Error("no error")
+		}
+		pending, err := a.StartRequest(t.Context(), b.UUID(), []byte("wait"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		late, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := a.Request(late, b.UUID(), []byte("echo")); err == nil {
+			t.Error("no error")
+		}
+		pass(time.Second)
+		const head = 14
+		st, theirs := a.Stats(), b.Stats()
+		sent := zre.Traffic{Whispers: 3, Bytes: 3 * (head + 4)}
+		received := zre.Traffic{Whispers: 2, Bytes: head + 4 + head + 1 + 2}
+		if st.Sent != sent || theirs.Received != sent || st.Received != received || theirs.Sent != received {
+			t.Errorf("sent %+v, %+v arrived; received %+v of %+v", st.Sent, theirs.Received, st.Received, theirs.Sent)
+		}
+		if of, ok := a.PeerStats(b.UUID()); !ok || of.Received != received {
+			t.Errorf("of the peer %+v", of)
+		}
+		if st.Requests != 3 || st.Replies != 2 || st.WaitingRequests != 1 || st.StrayReplies != 0 || theirs.Requests != 0 || theirs.WaitingRequests != 0 {
+			t.Errorf("%d requests, %d replies, %d wait, %d stray", st.Requests, st.Replies, st.WaitingRequests, st.StrayReplies)
+		}
+		pending.Cancel()
+		if st := a.Stats(); st.WaitingRequests != 0 {
+			t.Errorf("%d wait", st.WaitingRequests)
+		}
+	})
 }

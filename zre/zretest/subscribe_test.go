@@ -14,7 +14,7 @@ import (
 func TestSubscribe(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		node := newNode(t, lan.Host("10.0.0.1"))
-		whispers := zre.SubscribeTo(func(e zre.Event) bool { _, ok := e.(zre.Whisper); return ok })
+		whispers := zre.SubscribeFilter(func(e zre.Event) bool { _, ok := e.(zre.Whisper); return ok })
 		all := node.Subscribe(t.Context())
 		first := node.Subscribe(t.Context(), whispers, zre.SubscribeBuffer(3))
 		last := node.Subscribe(t.Context(), whispers, zre.SubscribeBuffer(3), zre.SubscribeLatest())

@@ -39,7 +39,8 @@ var buildLibzmq = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-func newLibzmq(t testing.TB, transport string) *libzmq {
+// newLibzmq starts it. With the word curve it speaks CURVE.
+func newLibzmq(t testing.TB, transport string, words ...string) *libzmq {
 	t.Helper()
 	program, err := buildLibzmq()
 	if err != nil {
@@ -56,9 +57,9 @@ func newLibzmq(t testing.TB, transport string) *libzmq {
 	if transport == "ipc" {
 		endpoint = "ipc://" + filepath.Join(t.TempDir(), "zmq")
 	}
-	z.router = start(t, program, "receive", endpoint)
+	z.router = start(t, program, append([]string{"receive", endpoint}, words...)...)
 	endpoint, _ = strings.CutPrefix(z.router.next(t), "ready ")
-	z.dealer = start(t, program, "send", endpoint)
+	z.dealer = start(t, program, append([]string{"send", endpoint}, words...)...)
 	return z
 }
 

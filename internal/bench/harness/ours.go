@@ -104,9 +104,9 @@ func (p *program) decode(t testing.TB, into any) {
 }
 
 // node starts one on lo.
-func node(t testing.TB, port int, transport string) *zre.Node {
+func node(t testing.TB, port int, transport string, options ...zre.Option) *zre.Node {
 	t.Helper()
-	node, err := zre.NewNode(loopback(port, transport)...)
+	node, err := zre.NewNode(append(loopback(port, transport), options...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func node(t testing.TB, port int, transport string) *zre.Node {
 }
 
 // serve starts servers: in a process of their own, which end ends, or for inproc in this one.
-func serve(t testing.TB, port, servers int, transport string) (end func()) {
+func serve(t testing.TB, port, servers int, transport string, args ...string) (end func()) {
 	t.Helper()
 	if transport == "inproc" {
 		for range servers {
@@ -127,15 +127,15 @@ func serve(t testing.TB, port, servers int, transport string) (end func()) {
 		}
 		return func() {}
 	}
-	p := tool(t, port, "serve", "--nodes", strconv.Itoa(servers), "--transport", transport)
+	p := tool(t, port, append([]string{"serve", "--nodes", strconv.Itoa(servers), "--transport", transport}, args...)...)
 	p.next(t)
 	return p.end
 }
 
 // meet returns a client, a node of this process, once it reaches servers by a transport.
-func meet(t testing.TB, port, servers int, transport string) (*bench.Client, *zre.Node) {
+func meet(t testing.TB, port, servers int, transport string, options ...zre.Option) (*bench.Client, *zre.Node) {
 	t.Helper()
-	node := node(t, port, transport)
+	node := node(t, port, transport, options...)
 	ctx, cancel := context.WithTimeout(t.Context(), testbed.Patience)
 	defer cancel()
 	client, err := bench.Meet(ctx, node, servers)
@@ -169,8 +169,12 @@ func whispers(t testing.TB, transport string, load bench.Load) func() sample {
 	port := freePort()
 	serve(t, port, 1, transport)
 	client, _ := meet(t, port, 1, transport)
-	return func() sample {
-		rate := send(t, client, load)
-		return sample{[]float64{rate.PerSecond(), rate.Processor()}, rate.Processor()}
-	}
+	return func() sample { return whisper(t, client, load) }
+}
+
+// whisper is a round of them.
+func whisper(t testing.TB, client *bench.Client, load bench.Load) sample {
+	t.Helper()
+	rate := send(t, client, load)
+	return sample{[]float64{rate.PerSecond(), rate.Processor()}, rate.Processor()}
 }

@@ -66,6 +66,12 @@ func measurements() []measurement {
 		sending, receiving := "allocations/sending/"+size.name, "allocations/receiving/"+size.name
 		add(func(t testing.TB, r *run) { allocations(t, r, size, sending, receiving) }, sending, receiving)
 	}
+	for _, size := range sizes {
+		row := fmt.Sprintf("whisper/CURVE/%s/libzmq", size.name)
+		add(func(t testing.TB, r *run) { curveWhispers(t, r, size, row) }, row)
+	}
+	add(curveHandshakes, "handshake/CURVE")
+	add(curveMesh, "mesh/10/CURVE/time")
 	add(copies, "large/20MiB/copies")
 	add(floods, "flood/p99/other peer", "flood/p99/same peer",
 		"flood/p99/PING-OK/16B", "flood/p99/PING-OK/1KiB", "flood/p99/PING-OK/64KiB")

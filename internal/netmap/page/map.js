@@ -246,6 +246,7 @@
     if (lost) text = "zre map does not answer: this is how it was";
     else if (picture && picture.hidden_nodes) text = `live; ${picture.hidden_nodes} more have no room`;
     else if (picture && picture.without_shared && picture.nodes.length > 1) text = "live; other nodes share no figures (--share-stats)";
+    if (!lost && picture && picture.nodes.length === 1) text = "live; no other node is there (zre doctor tells why)";
     setText(e, text);
   }
 

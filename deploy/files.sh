@@ -1,0 +1,20 @@
+#!/bin/sh
+# Makes the files of a release that come out of the tool itself: man pages and completions.
+#
+#   files.sh DIRECTORY VERSION
+set -eu
+cd "$(dirname "$0")/.."
+dir=$1
+version=$2
+
+rm -rf "$dir"
+mkdir -p "$dir/man" "$dir/completions"
+# The tool of this machine, whatever the release is for.
+GOOS='' GOARCH='' CGO_ENABLED=0 go build -ldflags "-X github.com/go-zre/go-zre/zre.version=$version" -o "$dir/zre" ./cmd/zre
+"$dir/zre" man "$dir/man"
+gzip -9n "$dir"/man/*.1
+"$dir/zre" completion bash >"$dir/completions/zre.bash"
+"$dir/zre" completion zsh >"$dir/completions/_zre"
+"$dir/zre" completion fish >"$dir/completions/zre.fish"
+"$dir/zre" completion powershell >"$dir/completions/zre.ps1"
+rm "$dir/zre"

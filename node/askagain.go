@@ -1,0 +1,74 @@
+package node
+
+import (
+	"context"
+	"time"
+)
+
+// An authorizer may change its mind: a certificate is removed from a folder, for example. So it is asked again about peers that are present.
+
+const (
+	// askAgainAfter is the time between two rounds of questions. A peer that is refused in two of them in a row exits: a folder may be away for
+	// a moment, while another one takes its place.
+	askAgainAfter = 3 * time.Second
+	// verdictTime is how long the authorizer may take for each peer. No answer is a refusal.
+	verdictTime = 2 * time.Second
+)
+
+// rounds are those of the authorizer. The control loop owns them.
+type rounds struct {
+	isUnderWay bool
+	ended      time.Time // the last one
+}
+
+// question is one of a round, and its answer.
+type question struct {
+	session *session
+	peer    Identity
+	err     error
+}
+
+// checkAuthorized, once a tick, begins a round when it is time for one. The application is asked on a goroutine of its own, for one peer after the other.
+func (n *Node) checkAuthorized(now time.Time) {
+	if n.cfg.Authorize == nil || n.rounds.isUnderWay || now.Sub(n.rounds.ended) < askAgainAfter {
+		return
+	}
+	var round []question
+	for _, s := range n.sessions {
+		if s.state.isPresent() && s.inbox != nil {
+			round = append(round, question{session: s, peer: s.inbox.identity()})
+		}
+	}
+	if round == nil {
+		return
+	}
+	n.rounds.isUnderWay = true
+	n.wg.Go(func() {
+		for i := range round {
+			if n.life.Err() != nil {
+				return
+			}
+			ctx, cancel := context.WithTimeout(n.life, verdictTime)
+			round[i].err = n.cfg.Authorize(ctx, round[i].peer)
+			cancel()
+		}
+		n.post(func() { n.conclude(round) })
+	})
+}
+
+// conclude takes the answers of a round. It runs in the control loop.
+func (n *Node) conclude(round []question) {
+	n.rounds = rounds{ended: time.Now()}
+	for _, q := range round {
+		s := q.session
+		switch wasRefused := s.refusal != nil; {
+		case n.sessions[s.uuid] != s || n.stopping:
+		case q.err != nil && wasRefused:
+			s.refusal = q.err
+			n.noteRefused(q.peer, q.err)
+			n.remove(s, Refused)
+		default:
+			s.refusal = q.err
+		}
+	}
+}
