@@ -64,10 +64,10 @@ func TestTopScreen(t *testing.T) {
 		{"/<esc><esc>", "東bc", "3 peers"},
 	} {
 		typeKeys(m, step.keys)
-		for _, size := range [][2]int{{140, 12}, {40, 6}, {8, 2}} {
+		for _, size := range [][2]int{{90, 12}, {40, 6}, {8, 2}} {
 			m.Update(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
 			lines := m.lines()
-			if text := strings.Join(lines, "\n"); names() != step.names || size[0] == 140 && !strings.Contains(text, step.says) {
+			if text := strings.Join(lines, "\n"); names() != step.names || size[0] == 90 && !strings.Contains(text, step.says) {
 				t.Errorf("after %q: %s, want %s; want it to say %q:\n%s", step.keys, names(), step.names, step.says, text)
 			}
 			for _, line := range lines {
