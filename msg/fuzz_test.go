@@ -107,7 +107,7 @@ func wantRefusal(t *testing.T, m *Message, err error, header []byte) {
 	}
 }
 
-// wantSendable wants the package's encoder to give header again, or to refuse for a
+// wantSendable expects the package's encoder to return header again, or to refuse for a
 // reason that is true.
 func wantSendable(t *testing.T, m *Message, header []byte) {
 	t.Helper()

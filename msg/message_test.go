@@ -29,7 +29,8 @@ func dirty() Message {
 	}
 }
 
-// refused decodes frames, wants the error, and wants m to hold id and sequence only.
+// refused decodes frames, expects the error, and expects m to hold only id and
+// sequence.
 func refused(t *testing.T, frames [][]byte, limits Limits, want error, id ID, sequence uint16) error {
 	t.Helper()
 	m := dirty()
@@ -125,8 +126,8 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// TestDecodeMangled cuts and stretches every vector. No message of the grammar is the
-// beginning of another one, so each must be refused.
+// TestDecodeMangled truncates and extends every vector. No message of the grammar is
+// the beginning of another one, so each must be refused.
 func TestDecodeMangled(t *testing.T) {
 	for _, v := range zreVectors(t) {
 		header, content := v.frames[0], v.frames[1:]
@@ -160,8 +161,8 @@ func TestDecodeMangled(t *testing.T) {
 	}
 }
 
-// TestDecodeMemory has counts and lengths up to 2^32-1, and limits that allow them: what
-// saves us must be the octets that are left. The least of the lists would take 100 GiB.
+// TestDecodeMemory has counts and lengths up to 2^32-1, and limits that allow them: the
+// remaining octets must bound the memory. The smallest of the lists would take 100 GiB.
 func TestDecodeMemory(t *testing.T) {
 	none := Limits{Hello: math.MaxInt, Groups: math.MaxInt, Headers: math.MaxInt, LongString: math.MaxInt}
 	const hello = "aaa101020001 03746370"
@@ -185,7 +186,7 @@ func TestDecodeMemory(t *testing.T) {
 	}
 }
 
-// TestDecodeAccepts has what is odd but right; the rest is in the vectors.
+// TestDecodeAccepts has unusual but valid messages; the rest is in the vectors.
 func TestDecodeAccepts(t *testing.T) {
 	long := strings.Repeat("n", MaxString)
 	tests := []struct {
@@ -231,7 +232,7 @@ func TestDecodeAccepts(t *testing.T) {
 	}
 }
 
-// TestDecodeShares wants fields that refer into the frames, and whose capacity ends
+// TestDecodeShares expects fields that refer into the frames, and whose capacity ends
 // with them, so that appending to one cannot reach the next.
 func TestDecodeShares(t *testing.T) {
 	join := []byte("\xaa\xa1\x04\x02\x00\x02\x01G\x07")

@@ -64,7 +64,7 @@ func zreVectors(tb testing.TB) []vector {
 	return zre
 }
 
-// encode sends a decoded message again.
+// encode encodes a decoded message again.
 func encode(tb testing.TB, m *Message) ([]byte, error) {
 	tb.Helper()
 	switch m.ID {

@@ -258,6 +258,11 @@ func (f *nodeFlags) security() ([]zre.Option, error) {
 		cert = s
 	}
 	list, err := keyfiles.Options(cert, f.get("authorize"))
+	if err == nil && f.cli.errs != nil {
+		if warning := keyfiles.Exposed(cert); warning != "" {
+			fmt.Fprintln(f.cli.errs, warning)
+		}
+	}
 	if err != nil || cert != "" {
 		return list, err
 	}

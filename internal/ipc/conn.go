@@ -7,8 +7,8 @@ import (
 	"net"
 )
 
-// checkPeer returns an error unless the process at the other end has this effective user. What counts is the time at which
-// it connected, or began to listen.
+// checkPeer returns an error unless the process at the other end has this effective user. What counts is the user at the time when it
+// connected, or began to listen.
 func checkPeer(conn *net.UnixConn, want int) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -28,13 +28,13 @@ func checkPeer(conn *net.UnixConn, want int) error {
 	return nil
 }
 
-// buffer is what a socket may hold, in octets; Linux doubles it, and caps it at net.core.wmem_max. Its own default of 208 KiB
-// (macOS: 8 KiB) makes writer and reader take turns: with this one, writes of 64 KiB to 1 MiB are 1.2 to 1.6 times as fast.
+// buffer is what a socket may hold, in bytes; Linux doubles it, and caps it at net.core.wmem_max. Linux's own default of 208 KiB (macOS: 8
+// KiB) makes writer and reader take turns: with this value, writes of 64 KiB to 1 MiB are 1.2 to 1.6 times as fast.
 const buffer = 512 << 10
 
 func tune(conn *net.UnixConn) *net.UnixConn {
-	// If the system does not allow so much it stays as it was, which is slower and no worse.
+	// If the system does not allow this much the buffer stays as it was, which is only slower.
 	_ = conn.SetWriteBuffer(buffer)
-	_ = conn.SetReadBuffer(buffer) // Linux ignores it; BSD keeps the octets on that side
+	_ = conn.SetReadBuffer(buffer) // Linux ignores it; BSD keeps the data on that side
 	return conn
 }

@@ -19,7 +19,7 @@ func (d Dir) Listen(id uuid.UUID) (net.Listener, error) {
 	return nil, errUnsupported
 }
 
-// Dial fails, with ErrAbsent as well: there can be nobody.
+// Dial fails, also with ErrAbsent, because no node can listen.
 func (d Dir) Dial(ctx context.Context, id uuid.UUID) (net.Conn, error) {
 	return nil, fmt.Errorf("%w: %w", ErrAbsent, errUnsupported)
 }

@@ -6,14 +6,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// An Index finds the sessions that lead to an address: the address where the session's connection leads, and the paths of its peer. A
-// look-up takes constant time, and a change time in proportion to the session's addresses, however many sessions share one.
+// An Index finds the sessions that lead to an address: the remote address of the session's connection, and the paths of its peer. A look-up
+// takes constant time, and a change takes time in proportion to the session's addresses, however many sessions share one.
 //
 // One goroutine at a time may use it. The zero value is empty and ready.
 type Index struct {
 	addrs map[uuid.UUID][]netip.AddrPort
 	ids   map[netip.AddrPort][]uuid.UUID
-	place map[entry]int // the place of each in ids, so that nothing is searched
+	place map[entry]int // the position of each in ids, so that nothing is searched
 }
 
 type entry struct {
@@ -21,7 +21,7 @@ type entry struct {
 	id uuid.UUID
 }
 
-// Set makes a session lead to these addresses, and to no others. Addresses that are not valid are left out. It does not keep the slice.
+// Set makes a session lead to these addresses, and to no others. Invalid addresses are left out. It does not keep the slice.
 func (x *Index) Set(id uuid.UUID, addrs []netip.AddrPort) {
 	if x.addrs == nil {
 		x.addrs, x.ids, x.place = make(map[uuid.UUID][]netip.AddrPort), make(map[netip.AddrPort][]uuid.UUID), make(map[entry]int)
@@ -41,7 +41,7 @@ func (x *Index) Set(id uuid.UUID, addrs []netip.AddrPort) {
 	}
 }
 
-// Remove takes a session out.
+// Remove removes a session.
 func (x *Index) Remove(id uuid.UUID) {
 	for _, at := range x.addrs[id] {
 		ids, gap := x.ids[at], x.place[entry{at, id}]

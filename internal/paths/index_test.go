@@ -62,7 +62,7 @@ func TestIndex(t *testing.T) {
 	}
 }
 
-// The index agrees with a plain map after any changes, and keeps nothing of sessions that are gone.
+// The index agrees with a plain map after any changes, and keeps nothing of removed sessions.
 func TestIndexModel(t *testing.T) {
 	dice := rand.New(rand.NewPCG(1, 2))
 	var x Index
@@ -108,7 +108,7 @@ func TestIndexModel(t *testing.T) {
 	}
 }
 
-// A change costs as much where many sessions share an address as where one has it.
+// A change costs as much when many sessions share an address as when one has it.
 func BenchmarkIndex(b *testing.B) {
 	for _, sharing := range []int{1, 10_000} {
 		b.Run(fmt.Sprint(sharing), func(b *testing.B) {

@@ -69,7 +69,7 @@ func answer(zone []string, q *dns.Msg) *dns.Msg {
 	return m
 }
 
-// Names with SRV records are looked up from AddSRV to RemoveSRV, and what is wrong with them is told.
+// Names with SRV records are looked up from AddSRV to RemoveSRV, and their problems are reported.
 func TestAddAndRemoveSRV(t *testing.T) {
 	inWorld(t, func(w *world) {
 		const x, y = "_zre._tcp.x.example.", "_zre._tcp.y.example."
@@ -109,10 +109,10 @@ func TestAddAndRemoveSRV(t *testing.T) {
 	})
 }
 
-// nobodyFor is how long there may be nobody by a name, and some more.
+// nobodyFor is a little longer than the time in which a name may have no endpoints.
 const nobodyFor = 35 * time.Second
 
-// A hub that cannot be reached is told of until it is disconnected, or the connection is there.
+// A hub that cannot be reached is reported until it is disconnected, or the connection is up.
 func TestDisconnect(t *testing.T) {
 	inWorld(t, func(w *world) {
 		dialled := 0
