@@ -33,9 +33,9 @@ func typeKeys(m *topModel, keys string) (last tea.Cmd) {
 func TestTopScreen(t *testing.T) {
 	m := newTopModel(t.Context(), nil)
 	m.peers = []topPeer{
-		{Peer: uuid.NewString(), Name: "bob\x1b[2J", Transport: "tcp", RTT: 2, Received: 7},
-		{Peer: uuid.NewString(), Name: strings.Repeat("東", 40), Transport: "ipc", State: "idle", Groups: []string{"G", "ש\u202e"}, Received: 1200},
-		{Peer: uuid.NewString(), Name: "carol", Transport: "tcp", RTT: 9, QueuedMessages: 12},
+		{Peer: uuid.UUID{1}.String(), Name: "bob\x1b[2J", Transport: "tcp", RTT: 2, Received: 7},
+		{Peer: uuid.UUID{2}.String(), Name: strings.Repeat("東", 40), Transport: "ipc", State: "idle", Groups: []string{"G", "ש\u202e"}, Received: 1200},
+		{Peer: uuid.UUID{3}.String(), Name: "carol", Transport: "tcp", RTT: 9, QueuedMessages: 12},
 	}
 	names := func() (list string) {
 		for _, p := range m.visible() {
