@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// An Op is an operation that an agent asks of the system, which may refuse it.
+// An Op is an operation that an agent asks of the system, and that may fail.
 type Op uint8
 
 // The operations. Use errors.Is to compare the system's errors with those of package syscall, such as syscall.ENOBUFS.

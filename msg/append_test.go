@@ -42,6 +42,7 @@ func TestAppend(t *testing.T) {
 		{must(AppendHeaders(dst, 2, hello.Headers, Limits{})), "\x81\x02\x00\x02" + "\x00\x00\x00\x02" + "\x01z" + "\x00\x00\x00\x011" + "\x01a" + "\x00\x00\x00\x00"},
 		{must(AppendHeaders(dst, 3, nil, Limits{})), "\x81\x02\x00\x03" + "\x00\x00\x00\x00"},
 		{AppendState(dst, 2, 5), "\x80\x02\x00\x02\x05"},
+		{AppendAskStats(dst, 2), "\x82\x02\x00\x02\x01"},
 	}
 	for _, test := range tests {
 		want := "before\xaa\xa1" + test.want

@@ -24,6 +24,10 @@ const (
 	// (docs/protocol.md).
 	State   ID = 128 // what the sender is doing
 	Headers ID = 129 // all headers of the sender, instead of the earlier ones
+
+	// Likewise, for nodes that share their figures.
+	AskStats ID = 130 // asks for STATS
+	Stats    ID = 131 // figures of the sender
 )
 
 // String returns the name that RFC 36 uses, such as "PING-OK", and "ID(77)" for an id
@@ -54,6 +58,10 @@ func (id ID) String() string {
 		return "STATE"
 	case Headers:
 		return "HEADERS"
+	case AskStats:
+		return "ASK-STATS"
+	case Stats:
+		return "STATS"
 	}
 	return "ID(" + strconv.Itoa(int(id)) + ")"
 }

@@ -1,7 +1,7 @@
 // Package msg encodes and decodes the messages that ZRE nodes exchange over TCP:
 // version 2 of the ZeroMQ Realtime Exchange Protocol, https://rfc.zeromq.org/spec/36/,
-// the three messages that C zyre adds to it (ELECT, LEADER, GOODBYE), and two of our
-// own (STATE, HEADERS).
+// the three messages that C zyre adds to it (ELECT, LEADER, GOODBYE), and those of our
+// own (STATE, HEADERS, ASK-STATS, STATS).
 //
 // A message is a list of frames. RFC 36's grammar defines the first, the header frame;
 // WHISPER and SHOUT carry the application's content in the frames after it, and all
@@ -51,6 +51,9 @@ type Message struct {
 
 	State uint8 // of STATE: the octet unchanged, which may be no valid state
 
+	Version uint8  // of ASK-STATS: the newest form of STATS that the sender understands
+	Figures []byte // of STATS: for ParseFigures, as they came
+
 	// Node is the challenger of ELECT or the leader of LEADER. C zyre writes a UUID as
 	// 32 upper-case hexadecimal digits; Decode does not require that.
 	Node []byte
@@ -63,7 +66,7 @@ type Message struct {
 }
 
 // Decode reads a whole message and overwrites every field of m. Nothing is copied:
-// Group, Node, Hello and Content share memory with frames, so they are valid only as
+// Group, Node, Figures, Hello and Content share memory with frames, so they are valid only as
 // long as the caller does not change frames and their octets. Each HELLO gets new
 // lists, so m.Hello may be kept while m is used for the next message.
 //
@@ -129,6 +132,10 @@ func (m *Message) DecodeHeader(header []byte, limits Limits) error {
 		} else {
 			m.Headers = r.headers(limits)
 		}
+	case AskStats:
+		m.Version = r.number1("version")
+	case Stats:
+		m.Figures = r.take("figures", uint32(len(r.rest)))
 	default:
 		return ErrUnknownID
 	}

@@ -24,7 +24,7 @@ func unhex(tb testing.TB, text string) []byte {
 func dirty() Message {
 	x := []byte("left over")
 	return Message{
-		ID: 99, Sequence: 99, Group: x, Status: 99, State: 99, Headers: []Header{{x, x}}, Node: x, Content: [][]byte{x},
+		ID: 99, Sequence: 99, Group: x, Status: 99, State: 99, Headers: []Header{{x, x}}, Version: 99, Figures: x, Node: x, Content: [][]byte{x},
 		Hello: HelloFields{Endpoint: x, Groups: [][]byte{x}, Name: x, Headers: []Header{{x, x}}},
 	}
 }
@@ -90,6 +90,7 @@ func TestDecodeRefuses(t *testing.T) {
 
 		{"STATE, no state", []string{"aaa180020002"}, ErrMalformed, "STATE: state needs 1", State, 2},
 		{"STATE, trailing octet", []string{"aaa180020002 03 00"}, ErrMalformed, "STATE: 1 octets after", State, 2},
+		{"STATS, a frame more", []string{"aaa183020002 01", "00"}, ErrMalformed, "STATS: 2 frames", Stats, 2},
 		{"STATE, a frame more", []string{"aaa180020002 03", "00"}, ErrMalformed, "STATE: 2 frames", State, 2},
 
 		{"HEADERS, no count", []string{"aaa181020002 0000"}, ErrMalformed, "HEADERS: headers needs 4 octets, 2 are left", Headers, 2},

@@ -189,7 +189,7 @@ type LostError struct {
 func (e *LostError) Error() string {
 	of := e.UUID.String()
 	if e.Name != "" {
-		of = fmt.Sprintf("%s (%s)", e.Name, e.UUID)
+		of = fmt.Sprintf("%s (%s)", printable(e.Name), e.UUID)
 	}
 	messages := "messages were"
 	if e.Messages == 1 {

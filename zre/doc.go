@@ -133,6 +133,7 @@
 //	Request.ReplyError               ErrReplied, ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrClosed
 //	Ping, Flush                      ErrUnknownPeer*, ErrPeerBusy*, ErrNotStarted, ErrClosed
 //	Serve                            ErrInvalidOption, ErrClosed
+//	SharedStats                      ErrStatsNotShared*, ErrUnknownPeer*, ErrNotStarted, ErrClosed
 //	WaitFor                          ErrNotStarted, ErrClosed
 //	AddPeers, RemovePeers            ErrInvalidEndpoint, ErrClosed
 //	AddSRV, RemoveSRV                ErrInvalidDomain, ErrClosed
@@ -150,6 +151,7 @@
 //	ErrUnknownPeer                   forget the peer until it enters again
 //	ErrPeerBusy                      send it later, or drop it: the peer did not get the message
 //	ErrUnreadEvents                  read the events in one goroutine, and send in another
+//	ErrStatsNotShared                do without: the peer's program would need WithSharedStats
 //	ErrTooLarge                      split the message, or raise the Limits of all nodes
 //	ErrPeerGone                      ask another peer, or the same one when it enters again; it may have done what was asked
 //	ReplyError                       read its Text: the program of the peer could not do what was asked

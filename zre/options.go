@@ -332,6 +332,16 @@ func WithAutoState() Option {
 	}
 }
 
+// WithSharedStats lets peers of this implementation ask for this node's figures by Node.SharedStats, at most once a second each: how many
+// messages and bytes it sent and received, in all and for each of its 64 busiest peers, and what waits. Without it no peer learns them. zre map and zre top
+// show the figures of nodes that share them.
+func WithSharedStats() Option {
+	return func(c *config) error {
+		c.ShareStats = true
+		return nil
+	}
+}
+
 // WithStateByBroadcast makes the node broadcast beacons of 23 bytes, which have a state, to the classic port, in place of the 22 bytes of RFC 36. The proposal of
 // 2013 asked for this. IT KILLS PYRE: every pyre node on the network dies of the first such beacon. C zyre and zyre.js ignore them, so they find this
 // node only if it finds them. Use it only if all nodes understand it. By default states go by multicast on a port of their own and disturb no

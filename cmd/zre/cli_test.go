@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -174,6 +175,21 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// Each command that prints what it found can print it as JSON, and says which keys that has.
+func TestJSONEverywhere(t *testing.T) {
+	without := []string{"zre", "zre on", "zre help", "zre pipe", "zre options", "zre completion"}
+	each(func(cmd *cobra.Command) {
+		path := cmd.CommandPath()
+		if slices.Contains(without, path) || strings.HasPrefix(path, "zre completion ") {
+			return
+		}
+		note := cmd.Annotations[noteJSON]
+		if has := cmd.Flags().Lookup("json") != nil; !has || path != "zre bench" && !strings.HasPrefix(note, "With --json ") {
+			t.Errorf("%s: --json: %v; its help says %q", path, has, note)
+		}
+	})
+}
+
 // Where nobody else is, each command says it, and its exit status does.
 func TestNobody(t *testing.T) {
 	t.Parallel()
@@ -189,6 +205,11 @@ func TestNobody(t *testing.T) {
 		{"shout G text --wait 50ms", 1, "", "there are no members of G; nothing was sent"},
 		{"shout G text --wait 50ms --wait-for 1", 1, "", "--wait-for 1: 0 members of G came"},
 		{"whisper alice text --wait 50ms", 1, "", `no node "alice" came within 50ms; there are: none`},
+		{"ls --wait 50ms --group ` --json", 0, `"peers":[]`, ""},
+		{"shout G text --wait 50ms --json", 1, "", "there are no members of G; nothing was sent"},
+		{"request alice x --wait 50ms", 1, "", `no node "alice" came within 50ms; there are: none`},
+		{"request alice x --wait 50ms --json", 1, "", `no node "alice" came`},
+		{"top --json --count 1", 0, `{"event":"peers","peers":[]}`, ""},
 		{"ping alice --wait 50ms", 1, "", `no node "alice" came within 50ms`},
 		{"pipe", 0, `"event":"ready"`, ""},
 		{"pipe --wait-for 1 --wait 50ms", 1, `"event":"error","error":"--wait-for 1: 0 came within 50ms: nobody"`, "--wait-for 1"},
@@ -216,7 +237,12 @@ func at(port int, line string) []string {
 // startNode starts a node beside the commands of a test.
 func startNode(t *testing.T, port int, name string, groups ...string) *zre.Node {
 	t.Helper()
-	node, err := zre.NewNode(zre.WithName(name), zre.WithInterfaces("127.0.0.1"), zre.WithBeaconPort(port))
+	return startNodeWith(t, port, name, nil, groups...)
+}
+
+func startNodeWith(t *testing.T, port int, name string, options []zre.Option, groups ...string) *zre.Node {
+	t.Helper()
+	node, err := zre.NewNode(append(options, zre.WithName(name), zre.WithInterfaces("127.0.0.1"), zre.WithBeaconPort(port))...)
 	if err != nil {
 		t.Fatal(err)
 	}
