@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// RandomSource is what a Network may implement beside the rest, to decide what nodes leave to chance: a simulated one, so that its
-// runs repeat. Without it the process' own random numbers do.
+// RandomSource is what a Network may also implement, to make random decisions: a simulated network does, so that its runs repeat. Without it the
+// process's random numbers are used.
 type RandomSource interface {
 	// Int64N returns a number from 0 up to, not including, n, which is positive. Any goroutine may call it.
 	Int64N(n int64) int64

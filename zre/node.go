@@ -254,7 +254,7 @@ func (n *Node) Ping(ctx context.Context, peer uuid.UUID) (time.Duration, error) 
 // node has them; its application may not have taken them yet. Flush sends a PING behind the messages and waits for the answer, which all
 // implementations send in order. A Shutdown that has begun lets it finish.
 //
-// Errors: as those of Ping.
+// Errors: those of Ping.
 func (n *Node) Flush(ctx context.Context, peer uuid.UUID) error {
 	return n.engine.Flush(ctx, peer)
 }
