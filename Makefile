@@ -1,4 +1,4 @@
-# The few commands of this project. `make test` is the one to know.
+# The few commands of this project. The most important one is `make test`.
 
 STATICCHECK = go tool -modfile=tools/go.mod staticcheck
 FUZZTIME   ?= 100000x
@@ -48,7 +48,7 @@ bench: peers ## measures everything beside others, in some 5 minutes; BENCH=rege
 bench-compare: ## micro-benchmarks of BASE=revision and of the working tree, side by side; BENCH=regexp chooses
 	@tools/bench-compare.sh '$(BASE)' '$(BENCH)'
 
-# A count of inputs: with a time, Go up to 1.26 may fail at its end for nothing (go.dev/issue/75804).
+# A count of inputs: with a time limit, Go up to 1.26 may fail at the end without cause (go.dev/issue/75804).
 fuzz: ## every fuzzer for FUZZTIME (100000x) inputs
 	@for dir in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
 		for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | sed 's/func //'); do \

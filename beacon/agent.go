@@ -9,27 +9,27 @@ import (
 	"time"
 )
 
-// Times of an agent's speech.
+// Times of an agent's beacons.
 const (
 	stateGap    = 20 * time.Millisecond // between the beacons of two changes of state
-	farewells   = 3                     // a farewell is said so many times, since UDP loses
+	farewells   = 3                     // a farewell is sent this many times, because UDP loses datagrams
 	farewellGap = 5 * time.Millisecond
 )
 
-// firstPauses follow the first beacons: who lost one beacon of a newcomer soon gets another.
+// firstPauses follow the first beacons: a node that lost a newcomer's first beacon soon gets another.
 var firstPauses = [...]time.Duration{100 * time.Millisecond, 200 * time.Millisecond}
 
-// A Sighting is one beacon heard from another node. Who sends by IPv4 and IPv6 is sighted by each. A link-local address of IPv6
-// has the interface's name as its zone, as in fe80::1%eth0, so that it can be dialled; where the interface may have been made
-// again within the last minute, for which package net remembers the names of interfaces, dial fe80::1%IfIndex. In a sandbox without
-// netlink, where package net knows no names, the zone is the index.
+// A Sighting is one beacon heard from another node. A node that sends by IPv4 and IPv6 is sighted by each. A link-local IPv6 address has
+// the interface's name as its zone, as in fe80::1%eth0, so that it can be dialled. Package net remembers the names of interfaces for a
+// minute; if the interface may have been recreated within that time, dial fe80::1%IfIndex. In a sandbox without netlink, where package net
+// knows no names, the zone is the index.
 type Sighting struct {
 	Beacon
 	Addr      netip.Addr // where it came from; with Beacon.Port, the endpoint of the sender's mailbox
 	IfIndex   int        // the interface that it arrived on, by index
-	Interface string     // and by name
-	Local     bool       // Addr is an address of this machine; a link-local one: of Interface
-	Multicast bool       // it came by multicast, as all do by IPv6, else by broadcast
+	Interface string     // and its name
+	Local     bool       // Addr is an address of this machine; if it is link-local, an address of Interface
+	Multicast bool       // it came by multicast, as all IPv6 beacons do, otherwise by broadcast
 }
 
 // An Agent hears the beacons of other nodes and sends those of one node. Its methods can be called from any goroutine.
@@ -39,28 +39,28 @@ type Agent struct {
 	view    atomic.Pointer[view] // replaced by the station when interfaces change
 
 	calm    atomic.Bool   // SetCalm
-	changed chan struct{} // holds one: the state is another one
-	restart chan struct{} // holds one: speak as a newcomer does
-	closing chan struct{} // closed by the first Close: the agent shall stop speaking
+	changed chan struct{} // holds one token: the state has changed
+	restart chan struct{} // holds one token: send beacons as a newcomer does
+	closing chan struct{} // closed by the first Close: the agent must stop sending
 	silent  chan struct{} // closed when it has stopped
-	gone    chan struct{} // closed when all is done and err is set, for later calls of Close
+	gone    chan struct{} // closed when everything is done and err is set, for later calls of Close
 	err     error         // the result of Close
 
 	mu       sync.Mutex // guards what follows; nothing waits while holding it
 	port     uint16
 	state    State
 	speaking bool // Announce has been called: the goroutine of speak runs until closing
-	hushed   bool // Hush has been called: of all that it has to say only the farewell is left
+	hushed   bool // Silence has been called: only the farewell is still sent
 	closed   bool // Close has been called
 
-	missing []Failure // what the configuration names and there is not; guarded by the station's mu
+	missing []Failure // what the configuration names but does not exist; guarded by the station's mu
 	heard   uint64    // beacons of others; likewise
 	sent    atomic.Uint64
 }
 
-// Open listens for beacons on the interfaces that config names; it sends none. It does not wait for the network, nor need it be there: an
-// interface or address that is not, a port that another program holds, interfaces that cannot be listed, all that may become right is tried
-// again every 0.8 s or sooner, and told by Failures. An error says what of config cannot become right.
+// Open listens for beacons on the interfaces that config names; it sends none. It does not wait for the network, which need not be there:
+// what may still come right is tried again every 0.8 s or sooner, and reported by Failures. That includes a missing interface or address, a
+// port that another program holds, and interfaces that cannot be listed. An error says what in config can never work.
 func Open(config Config) (*Agent, error) {
 	a := &Agent{
 		config:  config.withDefaults(),
@@ -76,15 +76,15 @@ func Open(config Config) (*Agent, error) {
 	a.station = acquire(a.config.stationKey(), &a.config.Log)
 	a.station.enrol(a)
 	if len(a.Interfaces()) == 0 && len(a.Failures()) == 0 { // else the log has said why
-		a.config.Log.Warn().Stringer("call", CallChoose).Msg("beacon: no usable network interface, waiting for one")
+		a.config.Log.Warn().Stringer("call", OpChoose).Msg("beacon: no usable network interface, waiting for one")
 	}
 	return a, nil
 }
 
-// Announce starts speaking: beacons with this TCP port of the node's mailbox and this state go out at once, after about 100
-// and 300 ms, and then every interval. So the mailbox must listen already: C zyre and gyre keep the first endpoint
-// that they hear of. A state of Unknown sends no state beacons until SetState. Announcing again starts over with
-// other values. Port 0, which would be a farewell, is logged and ignored, as is any call after Close.
+// Announce starts sending: beacons with this TCP port of the node's mailbox and this state go out at once, after about 100 and 300 ms, and
+// then every interval. The mailbox must listen already: C zyre and gyre keep the first endpoint that they hear of. If the state is Unknown,
+// no state beacons are sent until SetState. Announcing again starts over with other values. Port 0, which would be a farewell, is logged
+// and ignored, as is any call after Close.
 func (a *Agent) Announce(port uint16, state State) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -105,8 +105,8 @@ func (a *Agent) Announce(port uint16, state State) {
 	go a.speak()
 }
 
-// SetState changes the state that Announce gave. The new one is sent at once, by beacons that have a state; of changes that
-// follow within 20 ms the last one is sent then. Before Announce and after Close it does nothing.
+// SetState changes the state that Announce gave. The new state is sent at once, by beacons that have a state; of changes that follow within
+// 20 ms only the last one is sent. Before Announce and after Close it does nothing.
 func (a *Agent) SetState(state State) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -117,15 +117,15 @@ func (a *Agent) SetState(state State) {
 	}
 }
 
-// Hush ends the beacons; only the farewell of Close is still to come. The agent goes on hearing.
-func (a *Agent) Hush() {
+// Silence stops the beacons; only the farewell of Close is still sent. The agent continues to hear.
+func (a *Agent) Silence() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.hushed = true
 }
 
-// Interfaces returns the interfaces that the agent uses now, each with the addresses it uses there, those of IPv4 first. IPv6
-// addresses have no zone. The caller owns the result.
+// Interfaces returns the interfaces that the agent uses now, each with the addresses that it uses there, IPv4 first. IPv6 addresses have no
+// zone. The caller owns the result.
 func (a *Agent) Interfaces() []Interface {
 	list := slices.Clone(a.view.Load().interfaces)
 	for i := range list {
@@ -136,14 +136,13 @@ func (a *Agent) Interfaces() []Interface {
 	return list
 }
 
-// IsLocal reports whether addr is an address of this machine, on any interface, as of the last scan, less than a second ago as a
-// rule. A zone, the name or the index of an interface, counts for a link-local address of IPv6: it is local if that
-// interface has it.
+// IsLocal tells whether addr is an address of this machine, on any interface, as of the last scan, usually less than a second ago. For a
+// link-local IPv6 address the zone counts, the name or the index of an interface: the address is local if that interface has it.
 func (a *Agent) IsLocal(addr netip.Addr) bool { return a.station.world.Load().isLocal(addr) }
 
-// Close says farewell if the agent has spoken: classic beacons with port 0, and state beacons with port 0 and state EXIT,
-// three times each within about 10 ms, with the key if there is one. Then it gives back its share of the sockets, which close with the last agent.
-// It can be called twice and at once; every call returns when all is done.
+// Close sends the farewell if the agent has sent beacons: classic beacons with port 0, and state beacons with port 0 and state EXIT, three
+// times each within about 10 ms, with the key if there is one. Then it releases its share of the sockets, which close with the last agent.
+// It can be called more than once and concurrently; every call returns when everything is done.
 func (a *Agent) Close() error {
 	a.mu.Lock()
 	first, speaking := !a.closed, a.speaking
@@ -154,7 +153,7 @@ func (a *Agent) Close() error {
 		return a.err
 	}
 	if speaking {
-		_ = a.station.scan() // the farewell goes out by the interfaces of now
+		_ = a.station.scan() // the farewell leaves by the current interfaces
 	}
 	close(a.closing)
 	if speaking {
@@ -166,13 +165,13 @@ func (a *Agent) Close() error {
 	return a.err
 }
 
-// speak sends all that the agent says, on a goroutine of its own. It waits for the time of the next beacons, a change of
-// state, an order to start over, or the end.
+// speak sends everything that the agent sends, on its own goroutine. It waits for the time of the next beacons, a change of state, a
+// restart, or the end.
 func (a *Agent) speak() {
 	defer close(a.silent)
 	beat := time.NewTimer(0)
 	defer beat.Stop()
-	changed := a.changed       // nil, so that it is not looked at, for a short while after each change
+	changed := a.changed       // nil for a short while after each change, so that it is not read
 	var quiet <-chan time.Time // ends that while
 	for turn := 0; ; {
 		select {
@@ -215,7 +214,7 @@ func (a *Agent) farewell() {
 	}
 }
 
-// now returns the beacon that says how things are, and whether it may be sent.
+// now returns the current beacon, and whether it may be sent.
 func (a *Agent) now() (Beacon, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -227,7 +226,7 @@ func (a *Agent) say(b Beacon, classic, state []Destination) {
 	stateless := b
 	stateless.State = Unknown
 	to := classic
-	if a.config.StateByBroadcast && b.State.valid() { // which says it by IPv4
+	if a.config.StateByBroadcast && b.State.valid() { // then sayState sends it by IPv4
 		to = slices.DeleteFunc(slices.Clone(to), func(d Destination) bool { return d.Dst.Addr().Is4() })
 	}
 	a.sent.Add(a.station.send(stateless, to))
@@ -252,10 +251,10 @@ func (a *Agent) pause(turn int) time.Duration {
 		pause = min(pause, firstPauses[turn])
 	}
 	jitter := pause / 10
-	return pause - jitter + Roll(a.config.Network, 2*jitter)
+	return pause - jitter + RandomDuration(a.config.Network, 2*jitter)
 }
 
-// hear hands the agent a sighting that arrived on an interface it uses.
+// hear passes the agent a sighting that arrived on an interface that it uses.
 func (a *Agent) hear(s Sighting) {
 	if a.view.Load().uses(s.IfIndex, s.Addr.Is6()) && !a.isEcho(s) {
 		a.heard++
@@ -263,8 +262,8 @@ func (a *Agent) hear(s Sighting) {
 	}
 }
 
-// isEcho reports whether the agent sent that beacon itself. A farewell could be an old one of its own. What has another key is another
-// node's. What it says on one interface may arrive on another, if both are on one link, so a zone is not looked at here.
+// isEcho tells whether the agent sent that beacon itself. A farewell could be an old one of its own. A beacon with another key is another
+// node's. A beacon sent on one interface may arrive on another, if both are on one link, so the zone does not count here.
 func (a *Agent) isEcho(s Sighting) bool {
 	if s.UUID != a.config.UUID || s.Key != a.config.Key {
 		return false
@@ -274,8 +273,8 @@ func (a *Agent) isEcho(s Sighting) bool {
 	return s.Port == 0 || s.Port == a.port && a.IsLocal(s.Addr.WithZone(""))
 }
 
-// adopt makes the agent use v, and reports whether that changes anything but a carrier. Where v leads to new places the agent
-// starts speaking over, as a newcomer there.
+// adopt makes the agent use v, and tells whether that changes anything but a carrier. If v leads to new places the agent starts over, as a
+// newcomer there.
 func (a *Agent) adopt(v *view) bool {
 	old := a.view.Swap(v)
 	changed, wider := !slices.EqualFunc(v.interfaces, old.interfaces, Interface.equal), v.widens(old)
@@ -285,7 +284,7 @@ func (a *Agent) adopt(v *view) bool {
 	return changed
 }
 
-// notice has the application know of a change. Where others may have missed the agent it starts speaking over.
+// notice tells the application about a change. If others may have missed the agent, it starts over.
 func (a *Agent) notice(missed bool) {
 	a.mu.Lock()
 	speaking := a.speaking && !a.closed

@@ -102,7 +102,7 @@ func TestFarewell(t *testing.T) {
 	})
 }
 
-// TestSilentFarewell: who has not spoken need not say goodbye.
+// TestSilentFarewell: an agent that has sent nothing need not say goodbye.
 func TestSilentFarewell(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24"))})
@@ -224,7 +224,7 @@ func TestAddresses(t *testing.T) {
 		name      string
 		addresses string
 		want      []string
-		heard     int // of a peer with defaults
+		heard     int // by a peer with defaults
 	}{
 		{"broadcast", "255.255.255.255", []string{classic1}, 2},
 		{"that subnet's broadcast", "10.0.0.255", []string{classic1}, 2},
@@ -250,7 +250,7 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// TestTwoHosts: what one says the other hears, and all fields of the sighting are right.
+// TestTwoHosts: each hears what the other sends, and all fields of the sighting are right.
 func TestTwoHosts(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		var one, two ears
@@ -411,7 +411,7 @@ func TestHandlerMayCall(t *testing.T) {
 		var a *Agent
 		called := 0
 		a = open(t, Config{Network: l.host(eth0("10.0.0.1/24")), Handler: func(s Sighting) {
-			called++ // unguarded: the race detector would tell if two calls ran at once
+			called++ // unguarded: the race detector would notice two concurrent calls
 			a.SetState(Receiving)
 			a.Announce(49152, Idle)
 			if len(a.Interfaces()) != 1 || a.IsLocal(s.Addr) {

@@ -1,8 +1,8 @@
-// Package beacon finds the nodes of a network by UDP: the octets of ZRE's beacons, the sockets that carry them, and the
-// network interfaces they go through (RFC 36/ZRE, "Node Discovery and Presence").
+// Package beacon finds the nodes of a network by UDP: it has the octets of ZRE's beacons, the sockets that carry them, and the network
+// interfaces that they go through (RFC 36/ZRE, "Node Discovery and Presence").
 //
-// A node opens an [Agent], learns from its handler of every beacon that other nodes send (a [Sighting]), announces itself
-// when its mailbox listens, and closes it with a farewell:
+// A node opens an [Agent], whose handler gets every beacon that other nodes send (a [Sighting]), announces itself when its mailbox listens,
+// and closes the agent, which sends a farewell:
 //
 //	agent, err := beacon.Open(beacon.Config{
 //		UUID:    uuid.New(),
@@ -12,23 +12,23 @@
 //	defer agent.Close()
 //	agent.Announce(mailboxPort, beacon.Idle)
 //
-// Two kinds of beacon travel. The classic one of RFC 36 has 22 octets and goes by subnet broadcast to UDP port 5670, where
-// every implementation of ZRE listens. The state beacon has one octet more, what its sender is doing now ([State]), and
-// goes by multicast to a port of its own, 15670, because a beacon of any other length than 22 on port 5670 ends a pyre
-// node. Both are always heard; [Config].Addresses decides which are sent.
+// There are two kinds of beacon. The classic one of RFC 36 has 22 octets and goes by subnet broadcast to UDP port 5670, where every
+// implementation of ZRE listens. The state beacon has one octet more, which says what its sender is doing now ([State]). It goes by
+// multicast to another port, 15670, because a beacon of any length other than 22 on port 5670 crashes a pyre node. Agents always hear both
+// kinds; [Config].Addresses decides which are sent.
 //
-// A node with a CURVE key ([Config].Key) puts it into each of its beacons, which then have 54 and 55 octets, as those of C
-// zyre do. It sends no others: a plain node and one with a key do not talk. Both hear all beacons, and a Sighting tells the
-// key. By IPv4 those 54 octets go to 255.255.255.255, which C zyre hears and pyre on Linux does not.
+// A node with a CURVE key ([Config].Key) puts it into each of its beacons, which then have 54 and 55 octets, like those of C zyre. It sends
+// no others: a plain node and one with a key do not talk to each other. Both hear all beacons, and a Sighting contains the key. By IPv4
+// those 54 octets go to 255.255.255.255, which C zyre hears and pyre on Linux does not.
 //
-// Both travel by IPv4 and by IPv6 at once, wherever an interface has an address of the family. IPv6 has no broadcast: there
-// classic beacons go to all nodes of the link ([AllNodes]), as those of C zyre do in its IPv6 mode, and state beacons to a
-// group of their own ([DefaultGroup6]). A node that is heard by both is one node, by its UUID, with two addresses.
+// Both kinds go by IPv4 and by IPv6 at once, wherever an interface has an address of the family. IPv6 has no broadcast: there classic
+// beacons go to all nodes of the link ([AllNodes]), as C zyre sends them in its IPv6 mode, and state beacons to another group
+// ([DefaultGroup6]). A node that is heard by both is one node, by its UUID, with two addresses.
 //
-// All agents of a process share the sockets, a pair for each address family, and one read of each datagram, so that hundreds
-// of nodes fit into a process. They follow the network interfaces: when one comes, changes or gets its cable back, and when
-// the machine has slept, they look at once (on Linux the kernel tells; elsewhere within a second) and speak as newcomers do.
-// What stands below the sockets is a [Network]: the operating system ([System]), or a simulated one in tests.
+// All agents of a process share the sockets, a pair for each address family, and read each datagram once, so that hundreds of nodes fit
+// into a process. They follow the network interfaces: when an interface comes, changes or regains its carrier, and when the machine has
+// slept, they scan at once (on Linux the kernel reports changes; elsewhere within a second) and send beacons like newcomers. Below the
+// sockets is a [Network]: the operating system ([System]), or a simulated one in tests.
 package beacon
 
 import (
@@ -39,10 +39,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// Lengths of a beacon in octets. The state, where there is one, is a single octet at the end.
+// Lengths of a beacon in octets. The state, if there is one, is a single octet at the end.
 const (
 	classicSize = 22                    // "ZRE", version 1, UUID, port: RFC 36
-	keyedSize   = classicSize + keySize // the same as version 3, then the CURVE key: C zyre
+	keyedSize   = classicSize + keySize // the same with version 3, then the CURVE key: C zyre
 	keySize     = 32
 )
 
@@ -52,35 +52,34 @@ const (
 	versionKeyed   = 3
 )
 
-// A Key is a long-term CURVE public key, raw. The zero Key stands for none. A beacon proves nothing: whoever can send one can put any key
-// into it.
+// A Key is a long-term CURVE public key, raw. The zero Key stands for none. A beacon proves nothing: anyone can put any key into a beacon.
 type Key [keySize]byte
 
-// IsZero reports whether there is no key.
+// IsZero tells whether there is no key.
 func (k Key) IsZero() bool { return k == Key{} }
 
-// check reports a key that cannot be sent. C zyre looks at the first octet alone to see whether a beacon has a key.
+// check reports a key that cannot be sent. C zyre looks only at the first octet to see whether a beacon has a key.
 func (k Key) check() error {
 	if k[0] == 0 && !k.IsZero() {
-		return errors.New("beacon: Key: its first octet is 0, which C zyre takes for no key, want another key")
+		return errors.New("beacon: Key: its first octet is 0, which C zyre treats as no key, want another key")
 	}
 	return nil
 }
 
-// A Beacon is what one datagram says of its sender. Beacons are plain values and can be compared with ==.
+// A Beacon is what one datagram says about its sender. Beacons are plain values and can be compared with ==.
 type Beacon struct {
-	UUID  uuid.UUID // who sends it
+	UUID  uuid.UUID // the sender
 	Port  uint16    // TCP port of the sender's mailbox; 0: the sender leaves
 	State State     // what the sender is doing; Unknown: the beacon has no state octet
 	Key   Key       // the sender's CURVE key (version 3); zero: the beacon has none (version 1)
 }
 
-// Leaving reports whether the beacon is a farewell: port 0 (RFC 36) or state EXIT.
+// Leaving tells whether the beacon is a farewell: port 0 (RFC 36) or state EXIT.
 func (b Beacon) Leaving() bool { return b.Port == 0 || b.State == Exit }
 
-// Parse reads the beacon that fills all of b, which it neither keeps nor changes. Only the exact forms pass: 22 octets
-// (RFC 36), 54 (version 3, with a CURVE key), and each with one state octet more. All else is an error; RFC 36 wants such
-// a datagram discarded silently.
+// Parse reads the beacon that fills all of b, which it neither keeps nor changes. It accepts only the exact forms: 22 octets (RFC 36), 54
+// (version 3, with a CURVE key), and each with one more octet for the state. Everything else is an error; RFC 36 wants such a datagram
+// discarded silently.
 func Parse(b []byte) (Beacon, error) {
 	beacon := Beacon{State: Unknown}
 	switch len(b) {

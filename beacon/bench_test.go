@@ -19,7 +19,7 @@ func crowd(t testing.TB, n int, count *int) (*station, []byte, Origin) {
 	return s, Beacon{UUID: testUUID, Port: 49152, State: Unknown}.Append(nil), from
 }
 
-// TestDispatchAllocations: hearing takes no memory, whatever the number of agents.
+// TestDispatchAllocations: hearing allocates nothing, whatever the number of agents.
 func TestDispatchAllocations(t *testing.T) {
 	count := 0
 	s, octets, from := crowd(t, 100, &count)
@@ -54,7 +54,7 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-// BenchmarkLoopback is one datagram's way through the system: write, read, parse.
+// BenchmarkLoopback measures one datagram's path through the system: write, read, parse.
 func BenchmarkLoopback(b *testing.B) {
 	heard := make(chan Sighting, 1)
 	a := openOnLo(b, 0, heard)

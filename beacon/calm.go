@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// A node sends up to four beacons an interface: classic and with a state, by IPv4 and by IPv6. Fifty of them on one Wi-Fi would send 200
-// multicasts a second, at its lowest rate, while one of the four tells all. So where all is calm the others become rare.
+// A node sends up to four beacons per interface: classic and with a state, by IPv4 and by IPv6. Fifty nodes on one Wi-Fi would send 200
+// multicasts a second, at its lowest rate, while one of the four is enough. So when nothing changes the others become rare.
 
 const (
 	// calmPause is the time between two rare beacons.
 	calmPause = 20 * time.Second
-	// RareAfter is how long after a rare beacon the next one has come, if none was lost.
-	RareAfter = calmPause + 5*time.Second
-	// missedTurns is how many beacons in a row may be lost before others are sent in their place.
+	// MaxCalmInterval is the time within which the next beacon follows a rare one, if none was lost.
+	MaxCalmInterval = calmPause + 5*time.Second
+	// missedTurns is how many beacons in a row may be lost before others are sent instead.
 	missedTurns = 3
 )
 
 // A kind of beacon, by what it carries and its address family.
 type kind uint8
 
-// In the order of what goes on in the calm: classic ones, for all implementations, by IPv4 where it is.
+// In order of preference for what continues when all is calm: classic beacons, which all implementations hear, by IPv4 if possible.
 const (
 	kindClassic4 kind = iota
 	kindClassic6
@@ -41,7 +41,8 @@ func kindOf(a netip.Addr, isState bool) kind {
 	return k
 }
 
-// audible is when each kind was last heard by one interface, from other machines: those of one hear each other whatever the network carries.
+// audible is when each kind was last heard on one interface, from other machines: nodes on this machine hear each other whatever the
+// network carries.
 type audible [kinds]time.Time
 
 // note notes a beacon of another machine. The caller holds mu.
@@ -57,8 +58,8 @@ func (s *station) note(at *Sighting) {
 	heard[kindOf(at.Addr, at.State != Unknown)] = time.Now()
 }
 
-// carries reports whether the beacons of that kind, of nodes that speak every interval, can be relied on by an interface: they are heard, or
-// nothing is. What is not heard of others is not heard of us, as a rule.
+// carries tells whether beacons of that kind, from nodes that send every interval, can be relied on at an interface: either they are heard,
+// or nothing is. A kind that we do not hear from others is usually not heard from us either.
 func (s *station) carries(ifIndex int, k kind, interval time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,20 +68,20 @@ func (s *station) carries(ifIndex int, k kind, interval time.Duration) bool {
 		return true
 	}
 	for _, at := range heard {
-		if time.Since(at) < RareAfter {
+		if time.Since(at) < MaxCalmInterval {
 			return false
 		}
 	}
 	return true
 }
 
-// SetCalm says whether all is calm: the node has peers, and nothing has changed for a while, neither who they are nor how it is itself. Then
-// of the beacons of an interface one kind goes on every interval, the classic ones of IPv4 where there are any, and those of other kinds
-// go out every 20 s; where other machines are heard, but not by that kind, all go on. It is not calm after Announce, SetState and changes
-// of interfaces until SetCalm says so again. A change of state and the farewell are sent by all kinds at once.
+// SetCalm says whether all is calm: the node has peers, and neither they nor the node have changed for a while. Then only one kind of
+// beacon goes out on an interface every interval, classic IPv4 if possible, and the other kinds every 20 s. If other machines are heard,
+// but not by that one kind, all kinds continue. Announce, SetState and changes of interfaces end the calm until SetCalm is called again.
+// All kinds at once carry a change of state and the farewell.
 func (a *Agent) SetCalm(calm bool) { a.calm.Store(calm) }
 
-// due chooses the destinations of a turn.
+// due returns the destinations of a turn.
 func (a *Agent) due(turn int, v *view) (classic, state []Destination) {
 	if !a.calm.Load() {
 		return v.classic, v.state
@@ -99,7 +100,7 @@ func (a *Agent) due(turn int, v *view) (classic, state []Destination) {
 	return choose(v.classic, false), choose(v.state, true)
 }
 
-// lead notes which kind of beacon goes on in the calm by each interface.
+// lead notes which kind of beacon continues in the calm on each interface.
 func (v *view) lead() {
 	v.first = make(map[int]kind)
 	note := func(list []Destination, isState bool) {

@@ -10,18 +10,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// kindsOf counts beacons by kind, but for those on loopback.
+// kindsOf counts beacons by kind, except those on loopback.
 func kindsOf(log []sent) (n [kinds]int) {
 	for _, s := range log {
 		if s.to.Src.IsLoopback() {
-			continue // used where no other interface has IPv4
+			continue // used if no other interface has IPv4
 		}
 		n[kindOf(s.to.Dst.Addr(), len(s.octets) != classicSize)]++
 	}
 	return n
 }
 
-// TestCalm: in the calm one kind of beacon goes on by each interface, the others are rare.
+// TestCalm: in the calm one kind of beacon continues on each interface, the others are rare.
 func TestCalm(t *testing.T) {
 	near := func(got [kinds]int, want [kinds]int) bool {
 		for k := range got {
@@ -37,7 +37,7 @@ func TestCalm(t *testing.T) {
 		name   string
 		iface  Interface
 		config Config
-		hears  string // kinds that another machine is heard by
+		hears  string // kinds by which another machine is heard
 		local  bool   // it is this machine
 		want   [kinds]int
 	}{
@@ -90,8 +90,8 @@ func TestCalm(t *testing.T) {
 	}
 }
 
-// TestCalmEnds: a change of the state, of the interfaces, and another announcement end the calm; changes and the farewell are sent by all
-// kinds in any case.
+// TestCalmEnds: a change of the state, of the interfaces, and another announcement end the calm; all kinds carry changes and the farewell
+// in any case.
 func TestCalmEnds(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		h := l.host6(dual("10.0.0.1/24", "fe80::1/64"))

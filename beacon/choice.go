@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// A choice tells which interfaces and addresses an agent may use: Config.Interfaces, understood.
+// A choice says which interfaces and addresses an agent may use: the parsed Config.Interfaces.
 type choice struct{ include, exclude []pattern }
 
 // A pattern is one entry of Config.Interfaces without its "!".
@@ -18,10 +18,10 @@ type pattern struct {
 	text   string
 	prefix netip.Prefix // of an address or a CIDR; invalid for a name or a glob
 	zone   string       // of an address: the name of its interface, or "" for any
-	single bool         // a name or an address, which is missing if it is not there; else a glob or a CIDR
+	single bool         // a name or an address, which counts as missing if it does not exist; otherwise a glob or a CIDR
 }
 
-// parseChoice understands a list of entries; the first malformed one is an error.
+// parseChoice parses a list of entries; the first malformed one is an error.
 func parseChoice(entries []string) (choice, error) {
 	var c choice
 	for _, entry := range entries {
@@ -43,7 +43,7 @@ func parsePattern(text string) (pattern, error) {
 	p := pattern{text: text, single: true}
 	if addr, err := netip.ParseAddr(text); err == nil {
 		p.prefix, p.zone = netip.PrefixFrom(addr, addr.BitLen()), addr.Zone()
-	} else if strings.Contains(text, "/") { // no name has one
+	} else if strings.Contains(text, "/") { // no name contains one
 		if p.prefix, err = netip.ParsePrefix(text); err != nil {
 			return p, errors.New(`not a CIDR, want one such as "192.168.0.0/16"`)
 		}
@@ -60,12 +60,12 @@ func parsePattern(text string) (pattern, error) {
 	case p.single && !p.prefix.IsValid() && (strings.Trim(text, "0123456789.") == "" || strings.Contains(text, ":")):
 		return p, errors.New(`neither a name nor an address, want one such as "eth0", "192.168.1.7" or "fe80::1%eth0"`)
 	case p.prefix.Addr().Is4In6():
-		return p, errors.New(`IPv4 in the form of IPv6, want one such as "192.168.1.7" or "192.168.0.0/16"`)
+		return p, errors.New(`IPv4 in IPv6 form, want one such as "192.168.1.7" or "192.168.0.0/16"`)
 	}
 	return p, nil
 }
 
-// matches reports whether the pattern means that address of that interface.
+// matches tells whether the pattern means that address of that interface.
 func (p pattern) matches(i Interface, addr netip.Addr) bool {
 	if p.prefix.IsValid() {
 		return p.prefix.Contains(addr) && (p.zone == "" || i.isCalled(func(name string) bool { return name == p.zone }))
@@ -73,30 +73,30 @@ func (p pattern) matches(i Interface, addr netip.Addr) bool {
 	return i.isCalled(p.fits)
 }
 
-// fits reports whether the pattern, a name or a glob, means that name.
+// fits tells whether the pattern, a name or a glob, means that name.
 func (p pattern) fits(name string) bool {
 	if p.text == name {
 		return true
 	}
-	ok, _ := path.Match(p.text, name) // the error would have come from parsePattern
+	ok, _ := path.Match(p.text, name) // parsePattern would have returned the error
 	return ok && !p.single
 }
 
-// exists reports whether there is something that the pattern means, be it down.
+// exists tells whether anything that the pattern means exists, even if it is down.
 func (p pattern) exists(all []Interface) bool {
 	return slices.ContainsFunc(all, func(i Interface) bool {
 		return i.isCalled(p.fits) || slices.ContainsFunc(i.Addrs, func(a netip.Prefix) bool { return p.matches(i, a.Addr()) })
 	})
 }
 
-// isFamily reports whether the pattern means all addresses of a family.
+// isFamily tells whether the pattern means all addresses of a family.
 func (p pattern) isFamily() bool { return p.prefix.IsValid() && p.prefix.Bits() == 0 }
 
-// pick returns the addresses of an interface that may be used, whether any was asked for by its own name or address, and, if there
-// is none, why. IPv6 addresses are of use where there is multicast, which loopback does not have for IPv6.
+// pick returns the addresses of an interface that may be used, whether any was chosen by its own name or address, and, if there is none,
+// why. IPv6 addresses are usable only with multicast, which loopback does not have for IPv6.
 func (c choice) pick(i Interface) (addrs []netip.Prefix, named bool, reason Reason) {
-	reason = NoAddress
-	left, lost := 0, 0 // of those that are of a network beyond the link
+	reason = ReasonNoAddress
+	left, lost := 0, 0 // of those that belong to a network beyond the link
 	for _, a := range i.Addrs {
 		if is6(a) && (i.Flags&net.FlagMulticast == 0 || i.Flags&net.FlagLoopback != 0) {
 			continue
@@ -106,24 +106,24 @@ func (c choice) pick(i Interface) (addrs []netip.Prefix, named bool, reason Reas
 			if !isLinkLocal6(a) && !c.exclude[at].isFamily() {
 				lost++
 			}
-			reason = max(reason, Excluded)
+			reason = max(reason, ReasonExcluded)
 			continue
 		}
 		if !isLinkLocal6(a) {
 			left++
 		}
 		if len(c.include) > 0 && !slices.ContainsFunc(c.include, means) {
-			reason = max(reason, NotChosen)
+			reason = max(reason, ReasonNotChosen)
 			continue
 		}
 		addrs = append(addrs, a)
 		named = named || slices.ContainsFunc(c.include, func(p pattern) bool { return p.single && means(p) })
 	}
-	if lost > 0 && left == 0 { // whoever leaves a network out means its link
+	if lost > 0 && left == 0 { // an entry that excludes a network means its link, too
 		addrs = slices.DeleteFunc(addrs, isLinkLocal6)
 	}
 	if len(addrs) > 0 {
-		reason = Used
+		reason = ReasonUsed
 	}
 	return addrs, named && len(addrs) > 0, reason
 }

@@ -82,7 +82,7 @@ func TestConfigCheck(t *testing.T) {
 	}
 }
 
-// TestMissing: what is named and not there is no mistake that a start may end for: it may come.
+// TestMissing: a named interface that does not exist must not end the start: it may come.
 func TestMissing(t *testing.T) {
 	addr := netip.MustParseAddr
 	for _, c := range []struct {

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// arrival reads from a datagram's control messages where it came to. It does what x/net's ControlMessage.Parse does, without
-// memory of its own: every node hears every beacon of the network, every second.
+// arrival reads from a datagram's control messages where it arrived. It does what x/net's ControlMessage.Parse does, without allocating:
+// every node hears every beacon of the network, every second.
 func arrival(oob []byte) (dst netip.Addr, ifIndex int) {
 	for len(oob) > 0 {
 		header, data, rest, err := unix.ParseOneSocketControlMessage(oob)

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// arrival reads from a datagram's control messages where it came to, as far as the system tells.
+// arrival reads from a datagram's control messages where it arrived, as far as the system reports it.
 func arrival(oob []byte) (dst netip.Addr, ifIndex int) {
 	var cm4 ipv4.ControlMessage
 	var cm6 ipv6.ControlMessage

@@ -2,11 +2,11 @@ package beacon
 
 // Counts are an agent's datagrams so far.
 type Counts struct {
-	Sent  uint64 // that the system took: a beacon is one for each interface and kind
-	Heard uint64 // beacons of other nodes, as often as they arrived
+	Sent  uint64 // accepted by the system: a beacon is one for each interface and kind
+	Heard uint64 // beacons of other nodes, each as often as it arrived
 
-	// Invalid: datagrams that were discarded, as they are no beacons, or come from where none can. The agents of a process that share sockets
-	// count them together, from the time when the first one opened.
+	// Invalid counts discarded datagrams, which are no beacons, or come from where none can. Agents of a process that share sockets count
+	// them together, from when the first one opened.
 	Invalid uint64
 }
 

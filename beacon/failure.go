@@ -9,50 +9,50 @@ import (
 	"time"
 )
 
-// A Call is what an agent asks of the system, and may be refused.
-type Call uint8
+// An Op is an operation that an agent asks of the system, and that may fail.
+type Op uint8
 
-// The calls. Errors that the system gives are told by errors.Is with those of package syscall, such as syscall.ENOBUFS.
+// The operations. Use errors.Is to compare the system's errors with those of package syscall, such as syscall.ENOBUFS.
 const (
-	CallChoose  Call = iota + 1 // finding what Config.Interfaces or Config.Addresses names; Interface is that entry
-	CallList                    // listing the interfaces: EAFNOSUPPORT where a service may not use netlink. None are known then
-	CallWatch                   // having the system tell of changes: they are noticed 0.8 s later then
-	CallListen                  // opening a UDP port, Dst: EADDRINUSE while another program holds it alone, EACCES
-	CallJoin                    // joining a multicast group, Dst, on Interface: ENOBUFS where a socket is in too many groups
-	CallSend                    // sending from Src to Dst by Interface: EPERM (a firewall), ENETUNREACH, EACCES
-	CallReceive                 // receiving from a socket
+	OpChoose  Op = iota + 1 // finding what Config.Interfaces or Config.Addresses names; Interface is that entry
+	OpList                  // listing the interfaces: EAFNOSUPPORT if a service may not use netlink. Then none are known
+	OpWatch                 // making the system report changes: without it they are noticed 0.8 s later
+	OpListen                // opening a UDP port, Dst: EADDRINUSE while another program holds it alone, EACCES
+	OpJoin                  // joining a multicast group, Dst, on Interface: ENOBUFS if a socket is in too many groups
+	OpSend                  // sending from Src to Dst by Interface: EPERM (a firewall), ENETUNREACH, EACCES
+	OpReceive               // receiving from a socket
 )
 
 var callNames = [...]string{
-	CallChoose: "finding an interface or address", CallList: "listing interfaces", CallWatch: "watching interfaces",
-	CallListen: "listening", CallJoin: "joining the multicast group", CallSend: "sending beacons", CallReceive: "receiving beacons",
+	OpChoose: "finding an interface or address", OpList: "listing interfaces", OpWatch: "watching interfaces",
+	OpListen: "listening", OpJoin: "joining the multicast group", OpSend: "sending beacons", OpReceive: "receiving beacons",
 }
 
-// String says what is asked, as in "listening".
-func (c Call) String() string {
+// String describes the operation, as in "listening".
+func (c Op) String() string {
 	if c == 0 || int(c) >= len(callNames) {
-		return fmt.Sprintf("call(%d)", uint8(c))
+		return fmt.Sprintf("operation(%d)", uint8(c))
 	}
 	return callNames[c]
 }
 
-// A Failure is something that an agent cannot do at present. It tries on.
+// A Failure is something that an agent cannot do at present. It keeps trying.
 type Failure struct {
-	Call      Call
-	Interface string         // the name of the interface; empty where the call concerns none
-	Dst       netip.AddrPort // where to: the group, the destination, or the port; not valid where the call concerns none
-	Src       netip.Addr     // the address that is sent from; not valid for other calls
-	Err       error          // what the system says
+	Op        Op
+	Interface string         // the name of the interface; empty if the operation concerns none
+	Dst       netip.AddrPort // the group, the destination, or the port; not valid if the operation concerns none
+	Src       netip.Addr     // the source address when sending; not valid for other operations
+	Err       error          // the system's error
 	Since     time.Time
 }
 
 // Error makes a Failure an error, as in "sending beacons to 10.0.0.255:5670 by eth0: operation not permitted".
 func (f *Failure) Error() string {
-	text := "beacon: " + f.Call.String()
+	text := "beacon: " + f.Op.String()
 	switch {
-	case f.Call == CallListen: // its error names the port
+	case f.Op == OpListen: // its error names the port
 		return f.Err.Error()
-	case f.Call == CallChoose:
+	case f.Op == OpChoose:
 		return fmt.Sprintf("beacon: Interfaces: %q: %v", f.Interface, f.Err)
 	}
 	if f.Dst.IsValid() {
@@ -64,20 +64,20 @@ func (f *Failure) Error() string {
 	return fmt.Sprintf("%s: %v", text, f.Err)
 }
 
-// Unwrap returns what the system says.
+// Unwrap returns the system's error.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// ErrMissing is the error of CallChoose.
+// ErrMissing is the error of OpChoose.
 var ErrMissing = errors.New("no such interface or address here")
 
-// compareFailures puts them in a fixed order: what others follow from first.
+// compareFailures gives a fixed order: failures that cause others come first.
 func compareFailures(a, b Failure) int {
-	return cmp.Or(cmp.Compare(a.Call, b.Call), cmp.Compare(a.Interface, b.Interface), a.Dst.Compare(b.Dst), a.Src.Compare(b.Src))
+	return cmp.Or(cmp.Compare(a.Op, b.Op), cmp.Compare(a.Interface, b.Interface), a.Dst.Compare(b.Dst), a.Src.Compare(b.Src))
 }
 
-// An action is what a station does, and may fail in: what it knows a failure by.
+// An action is what a station does, and may fail in; it identifies a failure.
 type action struct {
-	call Call
+	call Op
 	Destination
 }
 
@@ -87,8 +87,8 @@ type failed struct {
 	since time.Time
 }
 
-// Failures returns what the agent cannot do now, in a fixed order, the most basic first: what concerns the interfaces that it uses, and
-// what concerns all. There is at most one for each call, interface and destination. The caller owns the result. It does not block.
+// Failures returns what the agent cannot do now, in a fixed order, the most basic first: failures of the interfaces that it uses, and
+// general ones. There is at most one for each operation, interface and destination. The caller owns the result. It does not block.
 func (a *Agent) Failures() (list []Failure) {
 	s, v := a.station, a.view.Load()
 	s.mu.Lock()
@@ -112,8 +112,8 @@ func (s *station) nameOf(index int) string {
 	return ""
 }
 
-// report notes that an action failed, or with a nil error that it did not. What is new is logged, and makes the interfaces be scanned at
-// once.
+// report notes that an action failed, or with a nil error that it succeeded. A change is logged; a new failure starts a scan of the
+// interfaces at once.
 func (s *station) report(what action, err error) {
 	if err == nil && s.sound.Load() {
 		return // as nearly always
@@ -138,7 +138,7 @@ func (s *station) report(what action, err error) {
 	s.tellFailures()
 }
 
-// tellFailures has all agents know that what fails has changed. The caller holds mu.
+// tellFailures tells all agents that the failures have changed. The caller holds mu.
 func (s *station) tellFailures() {
 	s.sound.Store(len(s.failing) == 0)
 	for _, a := range s.agents {
@@ -146,7 +146,7 @@ func (s *station) tellFailures() {
 	}
 }
 
-// forget drops what failed and is not tried any more, as its interface or address is not in use. The caller holds mu.
+// forget drops failures of actions that are no longer tried, because their interface or address is not in use. The caller holds mu.
 func (s *station) forget(tried func(action) bool) {
 	before := len(s.failing)
 	for what := range s.failing {
@@ -159,16 +159,16 @@ func (s *station) forget(tried func(action) bool) {
 	}
 }
 
-// noteMissing compares what the configuration names with what there is on a machine of these interfaces. It logs what is new. The caller
-// holds the station's mu.
+// noteMissing notes what the configuration names but a machine with these interfaces does not have. It logs new entries. The caller holds
+// the station's mu.
 func (a *Agent) noteMissing(all []Interface) {
 	var list []Failure
 	for _, entry := range a.config.missing(all) {
-		f := Failure{Call: CallChoose, Interface: entry, Err: ErrMissing, Since: time.Now()}
+		f := Failure{Op: OpChoose, Interface: entry, Err: ErrMissing, Since: time.Now()}
 		if at := slices.IndexFunc(a.missing, func(o Failure) bool { return o.Interface == entry }); at >= 0 {
 			f = a.missing[at]
 		} else {
-			a.config.Log.Warn().Str("interface", entry).Stringer("call", CallChoose).Msg("beacon: no such interface or address here, waiting for it")
+			a.config.Log.Warn().Str("interface", entry).Stringer("call", OpChoose).Msg("beacon: no such interface or address here, waiting for it")
 		}
 		list = append(list, f)
 	}

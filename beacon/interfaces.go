@@ -10,83 +10,83 @@ import (
 // everySubnet is the address that stands for the broadcast address of each subnet.
 var everySubnet = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// usable picks the interfaces that an agent uses, each with the addresses that the choice leaves, IPv4 first. The rules:
+// usable returns the interfaces that an agent uses, each with the addresses that the choice allows, IPv4 first. The rules:
 //
-//   - Without entries that include: every interface that is up, has an address of use, can broadcast or multicast, and is not
+//   - Without entries that include: every interface that is up, has a usable address, can broadcast or multicast, and is not
 //     point-to-point (a tunnel: its far end is rarely a local network). Bridges are used like the rest: one may well be
-//     the LAN (br0, vmbr0, br-lan), and what is on the bridge of a container engine hears of this node by the bridge's own
-//     address, which it can reach. The host's ends of a container's cables (veth) have no address that is listed.
-//   - With such entries: every interface that they leave an address and that is up, tunnels too.
-//   - IPv6 addresses are of use where there is multicast, which loopback does not have for IPv6.
-//   - A broadcast address that is configured otherwise is used beside the subnet's last.
-//   - Loopback is used if it is asked for by name or address, or else if no other interface has an IPv4 address, so that the
-//     nodes of a machine without a network find each other. Never beside others that have: C zyre and gyre would keep
-//     127.0.0.1 as the address of a node that all their network can see.
+//     the LAN (br0, vmbr0, br-lan), and containers on the bridge of a container engine hear this node by the bridge's own
+//     address, which they can reach. The host's ends of a container's cables (veth) have no listed address.
+//   - With such entries: every interface that is up and has an allowed address, also tunnels.
+//   - IPv6 addresses are usable only with multicast, which loopback does not have for IPv6.
+//   - A configured broadcast address is used in addition to the subnet's last address.
+//   - Loopback is used if it is chosen by name or address, or if no other interface has an IPv4 address, so that the
+//     nodes of a machine without a network find each other. It is never used beside others that have one: C zyre and gyre
+//     would keep 127.0.0.1 as the address of a node that all their network can see.
 //
-// By IPv4, classic beacons go to the broadcast address of every subnet (not for prefixes of 31 and 32 bits, which have
-// none), those with a key to 255.255.255.255 from each, if the interface can broadcast, and state beacons go to the group once if it can multicast. Loopback can do
+// By IPv4, classic beacons go to the broadcast address of every subnet (not for prefixes of 31 and 32 bits, which have none), or with a key
+// to 255.255.255.255 from each, if the interface can broadcast, and state beacons go to the group once if it can multicast. Loopback can do
 // both, though Linux gives it neither flag. By IPv6, both go out once.
 func usable(all []Interface, c choice) []Interface {
 	var list, last []Interface
 	for _, v := range judge(all, c) {
 		switch {
-		case v.reason == Used && v.stopgap:
+		case v.reason == ReasonUsed && v.stopgap:
 			last = append(last, v.Interface)
-		case v.reason == Used:
+		case v.reason == ReasonUsed:
 			list = append(list, v.Interface)
 		}
 	}
 	return append(list, last...)
 }
 
-// A judgement says whether an agent uses an interface, which is cut to the addresses that the choice leaves, and why not.
+// A judgement says whether an agent uses an interface, and why not. The interface has only the addresses that the choice allows.
 type judgement struct {
 	Interface
 	reason  Reason
-	stopgap bool // loopback, used for want of another
+	stopgap bool // loopback, used because there is no other
 }
 
 // judge applies the rules of usable to each interface.
 func judge(all []Interface, c choice) []judgement {
 	list := make([]judgement, len(all))
-	others := false // than loopback that was not named, with an IPv4 address
+	others := false // other than loopback that was not named, with an IPv4 address
 	for n, i := range all {
 		addrs, named, reason := c.pick(i)
 		slices.SortStableFunc(addrs, func(a, b netip.Prefix) int { return a.Addr().BitLen() - b.Addr().BitLen() })
 		i.Addrs, i.unusable = addrs, nil
 		switch {
-		case reason == NotChosen || reason == Excluded:
+		case reason == ReasonNotChosen || reason == ReasonExcluded:
 		case i.Flags&net.FlagUp == 0:
-			reason = Down
-		case reason != Used:
+			reason = ReasonDown
+		case reason != ReasonUsed:
 		case i.Flags&net.FlagLoopback != 0 && !named:
-			reason = Spared
+			reason = ReasonLoopback
 		case len(c.include) > 0:
 		case i.Flags&net.FlagPointToPoint != 0:
-			reason = PointToPoint
+			reason = ReasonPointToPoint
 		case !i.can(net.FlagBroadcast) && !i.can(net.FlagMulticast):
-			reason = Mute
+			reason = ReasonNoBroadcast
 		}
-		others = others || reason == Used && i.has4()
+		others = others || reason == ReasonUsed && i.has4()
 		list[n] = judgement{Interface: i, reason: reason}
 	}
 	for n := range list {
-		if list[n].reason == Spared && !others {
-			list[n].reason, list[n].stopgap = Used, true
+		if list[n].reason == ReasonLoopback && !others {
+			list[n].reason, list[n].stopgap = ReasonUsed, true
 		}
 	}
 	return list
 }
 
-// has4 and has6 report whether the interface has an address of that family.
+// has4 and has6 tell whether the interface has an address of that family.
 func (i Interface) has4() bool { return slices.ContainsFunc(i.Addrs, is4) }
 func (i Interface) has6() bool { return slices.ContainsFunc(i.Addrs, is6) }
 
 func is4(p netip.Prefix) bool { return p.Addr().Is4() }
 func is6(p netip.Prefix) bool { return p.Addr().Is6() }
 
-// speaker6 returns the address from which the interface's IPv6 beacons come, invalid if it has none. All neighbours can reach
-// the link-local one, whatever subnets they are in; beyond the link only another one can be reached.
+// speaker6 returns the source address of the interface's IPv6 beacons, invalid if it has none. All neighbours can reach the link-local
+// address, whatever subnets they are in; from beyond the link only another address can be reached.
 func (i Interface) speaker6(beyond bool) netip.Addr {
 	at := slices.IndexFunc(i.Addrs, func(p netip.Prefix) bool { return is6(p) && p.Addr().IsLinkLocalUnicast() != beyond })
 	if at < 0 {
@@ -98,30 +98,30 @@ func (i Interface) speaker6(beyond bool) netip.Addr {
 	return i.Addrs[at].Addr()
 }
 
-// can reports whether the interface can broadcast or multicast, whichever flag asks for.
+// can tells whether the interface can broadcast or multicast, as flag asks.
 func (i Interface) can(flag net.Flags) bool { return i.Flags&(flag|net.FlagLoopback) != 0 }
 
-// same reports whether two interfaces are the same in all that is known of them.
+// same tells whether two interfaces are the same in everything that is known about them.
 func (i Interface) same(o Interface) bool { return i.equal(o) && i.Flags == o.Flags }
 
-// equal reports whether two interfaces are the same but for the carrier.
+// equal tells whether two interfaces are the same except for the carrier.
 func (i Interface) equal(o Interface) bool {
 	return i.Index == o.Index && i.life == o.life && i.Name == o.Name && (i.Flags^o.Flags)&^net.FlagRunning == 0 && slices.Equal(i.Addrs, o.Addrs) && slices.Equal(i.unusable, o.unusable) &&
 		maps.Equal(i.Broadcasts, o.Broadcasts) && slices.Equal(i.AltNames, o.AltNames)
 }
 
-// broadcasts reports whether dst is a broadcast address on this interface.
+// broadcasts tells whether dst is a broadcast address on this interface.
 func (i Interface) broadcasts(dst netip.Addr) bool {
 	return dst == everySubnet || slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool { return broadcast(p) == dst || i.Broadcasts[p] == dst })
 }
 
-// broadcastsOf returns the broadcast addresses of one of the interface's addresses, invalid where there is none: the configured one, if
-// it is another than the subnet's last, and that. Neighbours may be configured either way.
+// broadcastsOf returns the broadcast addresses of one of the interface's addresses, invalid if there is none: the configured one, if it
+// differs from the subnet's last address, and the latter. Neighbours may be configured either way.
 func (i Interface) broadcastsOf(p netip.Prefix) [2]netip.Addr {
 	return [2]netip.Addr{i.Broadcasts[p], broadcast(p)}
 }
 
-// isCalled reports whether one of the interface's names fits.
+// isCalled tells whether one of the interface's names fits.
 func (i Interface) isCalled(fits func(name string) bool) bool {
 	return fits(i.Name) || slices.ContainsFunc(i.AltNames, fits)
 }
@@ -138,17 +138,17 @@ func broadcast(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(a)
 }
 
-// A view is one agent's part of the machine's interfaces at one moment: what it uses, and where its beacons go. It never
-// changes once made.
+// A view is one agent's part of the machine's interfaces at one moment: the interfaces that it uses, and where its beacons go. It never
+// changes.
 type view struct {
 	interfaces []Interface
-	classic    []Destination // one for each subnet of IPv4, one for each interface with IPv6
-	state      []Destination // one for each interface, and address family that it has
-	first      map[int]kind  // of beacon that goes on in the calm, by index of the interface
+	classic    []Destination // one for each IPv4 subnet, one for each interface with IPv6
+	state      []Destination // one for each interface and each of its address families
+	first      map[int]kind  // the kind of beacon that continues in the calm, by index of the interface
 }
 
-// look makes the view of an agent with this configuration, whose beacons leave by the sockets that are open. Of several addresses in one
-// subnet the first one speaks.
+// look makes the view of an agent with this configuration, whose beacons leave by the open sockets. Of several addresses in one subnet the
+// first one is used.
 func look(c *Config, all []Interface, isOpen func(six, isState bool) bool) *view {
 	chosen, _ := parseChoice(c.Interfaces) // check has seen the error
 	v := &view{interfaces: usable(all, chosen)}
@@ -185,14 +185,14 @@ func look(c *Config, all []Interface, isOpen func(six, isState bool) bool) *view
 	return v
 }
 
-// uses reports whether the interface of that index is in the view, with IPv4 or with IPv6.
+// uses tells whether the interface of that index is in the view, with IPv4 or with IPv6.
 func (v *view) uses(index int, six bool) bool {
 	return slices.ContainsFunc(v.interfaces, func(i Interface) bool {
 		return i.Index == index && (six && i.has6() || !six && i.has4())
 	})
 }
 
-// widens reports whether v sends somewhere that old does not, or where old had no carrier.
+// widens tells whether v sends to a place that old does not, or through an interface that had no carrier in old.
 func (v *view) widens(old *view) bool {
 	missing := func(list []Destination) func(Destination) bool {
 		return func(d Destination) bool { return !slices.Contains(list, d) }

@@ -38,7 +38,7 @@ var (
 	tunnel = iface(9, "tun0", net.FlagUp|net.FlagPointToPoint|net.FlagMulticast, "10.8.0.2/24")
 )
 
-// only returns interfaces with their addresses of IPv4, or of IPv6.
+// only returns interfaces with just their IPv4, or IPv6, addresses.
 func only(six bool, all []Interface) (list []Interface) {
 	for _, i := range all {
 		i.Addrs = slices.DeleteFunc(slices.Clone(i.Addrs), func(p netip.Prefix) bool { return p.Addr().Is6() != six })
@@ -47,7 +47,7 @@ func only(six bool, all []Interface) (list []Interface) {
 	return list
 }
 
-// TestLook is of IPv4.
+// TestLook covers IPv4.
 func TestLook(t *testing.T) {
 	const up = net.FlagUp
 	for _, c := range []struct {
@@ -237,7 +237,7 @@ func TestInterfaceEqual(t *testing.T) {
 	}
 }
 
-// TestConfiguredBroadcast: beacons go to a broadcast address that is configured, and to the subnet's last; both are heard.
+// TestConfiguredBroadcast: beacons go to a configured broadcast address, and to the subnet's last; both are heard.
 func TestConfiguredBroadcast(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		i := eth0("10.0.0.1/24")

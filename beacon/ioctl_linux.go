@@ -17,17 +17,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Without netlink, which a sandbox may forbid (RestrictAddressFamilies= of systemd, apps of Android), interfaces are asked for in the way
-// of older systems: IPv4 addresses and flags by ioctl(2), see netdevice(7), names and IPv6 addresses in /proc/net. What is not told this
-// way: which addresses are tentative for IPv4, alternative names, and which interfaces are ports of a bridge.
+// Without netlink, which a sandbox may forbid (systemd's RestrictAddressFamilies=, Android apps), interfaces are listed as on older
+// systems: IPv4 addresses and flags by ioctl(2), see netdevice(7), names and IPv6 addresses from /proc/net. This does not show which IPv4
+// addresses are tentative, alternative names, and which interfaces are ports of a bridge.
 
-// An ifreq is struct ifreq: a name, and what is asked of it. SIOCGIFCONF and the calls that read an address are not in package unix.
+// An ifreq is struct ifreq: a name, and the value asked for. SIOCGIFCONF and the calls that read an address are not in package unix.
 type ifreq struct {
 	name  [unix.IFNAMSIZ]byte
-	value [24]byte // 16 octets of struct sockaddr_in, a number, or flags; 24 is the size of the largest of the union
+	value [24]byte // 16 octets of struct sockaddr_in, a number, or flags; 24 is the size of the union's largest member
 }
 
-// sizeofIfreq is what the system says of one: 40 on machines of 64 bits, 32 on others.
+// sizeofIfreq is the size that the system uses: 40 on 64-bit machines, 32 on others.
 const sizeofIfreq = unix.IFNAMSIZ + 16 + 8*(^uintptr(0)>>63)
 
 type ifconf struct {
@@ -53,7 +53,7 @@ func ioctlInterfaces() ([]Interface, error) {
 	return l.list, nil
 }
 
-// anySocket opens a socket to ask by, of either family.
+// anySocket opens a socket for the calls, of either family.
 func anySocket() (fd int, err error) {
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
 		if fd, err = unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err == nil {
@@ -69,7 +69,7 @@ type lister struct {
 	list []Interface
 }
 
-// ask makes a call that reads something of an interface, or of its address that r holds.
+// ask makes a call that reads a property of an interface, or of its address in r.
 func (l *lister) ask(call uintptr, r *ifreq) error {
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(l.fd), call, uintptr(unsafe.Pointer(r)))
 	if errno != 0 {
@@ -78,7 +78,7 @@ func (l *lister) ask(call uintptr, r *ifreq) error {
 	return nil
 }
 
-// named returns the interface of a name, with flags and index, or nil if there is none. The names of old, eth0:1, are those of addresses.
+// named returns the interface of a name, with flags and index, or nil if there is none. Old-style names, eth0:1, belong to addresses.
 func (l *lister) named(name string) *Interface {
 	name, _, _ = strings.Cut(name, ":")
 	if at := slices.IndexFunc(l.list, func(i Interface) bool { return i.Name == name }); at >= 0 {
@@ -101,7 +101,7 @@ func (l *lister) named(name string) *Interface {
 
 // addresses4 adds the IPv4 addresses.
 func (l *lister) addresses4() error {
-	for room := 64; ; room *= 4 { // the system fills what there is, and does not say that it is too little
+	for room := 64; ; room *= 4 { // the system fills the buffer, and does not say whether it was too small
 		buffer := make([]byte, room*int(sizeofIfreq))
 		conf := ifconf{int32(len(buffer)), unsafe.Pointer(&buffer[0])}
 		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(l.fd), unix.SIOCGIFCONF, uintptr(unsafe.Pointer(&conf))); errno != 0 {
@@ -120,7 +120,7 @@ func (l *lister) addresses4() error {
 	}
 }
 
-// address4 adds an IPv4 address, with its mask and its broadcast address, which the system tells of the address that stands in the question.
+// address4 adds an IPv4 address, with its mask and its broadcast address, which the system returns for the address in the request.
 func (l *lister) address4(r ifreq) {
 	i, addr := l.named(unix.ByteSliceToString(r.name[:])), addrOf(r)
 	if i == nil || binary.NativeEndian.Uint16(r.value[:]) != unix.AF_INET {
@@ -163,15 +163,15 @@ func (l *lister) file(name string, line func(string)) error {
 	return nil
 }
 
-// name adds the interface of a line of /proc/net/dev, such as "  eth0: 1234 …". The two lines of the heading name none.
+// name adds the interface of a line of /proc/net/dev, such as "  eth0: 1234 …". The two heading lines name none.
 func (l *lister) name(line string) {
 	if name, _, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
 		l.named(name)
 	}
 }
 
-// address6 adds the address of a line of /proc/net/if_inet6: 32 hex digits, then in hex the index, the length of the prefix, the scope
-// and the flags, then the name.
+// address6 adds the address of a line of /proc/net/if_inet6: 32 hex digits, then in hex the index, the length of the prefix, the scope and
+// the flags, then the name.
 func (l *lister) address6(line string) {
 	fields := strings.Fields(line)
 	if len(fields) < 6 {

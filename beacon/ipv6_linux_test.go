@@ -17,7 +17,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// Real sockets and IPv6, on hosts of the testbed.
+// These tests use real sockets and IPv6, on hosts of the testbed.
 
 // TestPair: two hosts hear both kinds of each other's beacons, by each address family that they have and use.
 func TestPair(t *testing.T) {
@@ -30,7 +30,7 @@ func TestPair(t *testing.T) {
 		prepare func(t *testing.T, h *testbed.Host, n int)
 		options Config
 		from    []string // where beacons come from, and nowhere else
-		state   []string // and where those with a state do, if not from there
+		state   []string // and where those with a state come from, if not from there
 	}{
 		{name: "as they come", prepare: func(*testing.T, *testbed.Host, int) {}, from: []string{four, linkLocal}},
 		{name: "with a unique local address", prepare: give, from: []string{four, linkLocal}},
@@ -92,8 +92,8 @@ func TestPair(t *testing.T) {
 	}
 }
 
-// TestSystemConn6: a multicast reaches the socket that joined and no other on its port, with all that is to be known of its
-// way. It goes once through control messages and once without them.
+// TestSystemConn6: a multicast reaches the socket that joined and no other on its port, with complete information about its path. It goes
+// once through control messages and once without them.
 func TestSystemConn6(t *testing.T) {
 	h := testbed.NewLAN(t, "").Host("alice")
 	own := h.LinkLocal()
@@ -132,7 +132,7 @@ func TestSystemConn6(t *testing.T) {
 		for _, c := range []struct {
 			group netip.Addr
 			hears *systemConn
-		}{{defaultGroup6, member}, {siteGroup6, other}} { // other hears the second alone, and not the first before it
+		}{{defaultGroup6, member}, {siteGroup6, other}} { // other hears only the second, and not the first before it
 			if err := write(other, []byte(c.group.String()), Destination{netip.AddrPortFrom(c.group, port), own, index}); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -147,7 +147,7 @@ func TestSystemConn6(t *testing.T) {
 	}
 }
 
-// TestNoFamily: which of the system's errors say that a machine has no IPv6.
+// TestNoFamily: the system's errors that say that a machine has no IPv6.
 func TestNoFamily(t *testing.T) {
 	for err, want := range map[error]bool{
 		unix.EAFNOSUPPORT: true, unix.EADDRNOTAVAIL: true, unix.EADDRINUSE: false, unix.EMFILE: false, unix.EACCES: false,
@@ -162,8 +162,8 @@ func TestNoFamily(t *testing.T) {
 	}
 }
 
-// TestTentative: a link-local address is neither listed nor used before the system knows that nobody else has it, a second or
-// so after the link has come up. Then it is, at once: neither is a beacon due in this test, nor are the interfaces polled.
+// TestTentative: a link-local address is neither listed nor used before the system knows that no other host has it, about a second after
+// the link has come up. Then it is used at once: in this test neither is a beacon due, nor are the interfaces polled.
 func TestTentative(t *testing.T) {
 	h := testbed.NewLAN(t, "").Host("alice")
 	own := h.LinkLocal()
@@ -173,7 +173,7 @@ func TestTentative(t *testing.T) {
 	a := open(t, Config{Network: r, Interval: time.Hour, poll: time.Hour})
 	a.Announce(49152, Idle)
 	awaitSpoken(t, a, r)
-	for seen := false; !seen; { // again, should this process have slept for the second that it takes
+	for seen := false; !seen; { // again, in case this process slept for the second that it takes
 		h.Link(false)
 		h.Link(true)
 		all, err := r.Interfaces()
@@ -190,7 +190,7 @@ func TestTentative(t *testing.T) {
 	t.Logf("spoken from after %v", time.Since(start).Round(time.Millisecond))
 }
 
-// isTentativeOn reports whether the system says so of the IPv6 address of an interface.
+// isTentativeOn tells whether the IPv6 address of an interface is tentative.
 func isTentativeOn(t *testing.T, h *testbed.Host, name string) bool {
 	t.Helper()
 	for line := range strings.Lines(addresses6(t, h)) {
@@ -268,7 +268,7 @@ func TestNetlinkIPv6(t *testing.T) {
 	for _, c := range []struct {
 		name           string
 		before, change func(t *testing.T, h *testbed.Host)
-		source         string // of the first beacon that is new; empty: the host's link-local address
+		source         string // of the first new beacon; empty: the host's link-local address
 	}{
 		{"link up", func(_ *testing.T, h *testbed.Host) { h.Link(false) }, func(_ *testing.T, h *testbed.Host) { h.Link(true) }, ""},
 		{"cable plugged in", func(_ *testing.T, h *testbed.Host) { h.Cable(false) }, func(_ *testing.T, h *testbed.Host) { h.Cable(true) }, ""},
@@ -308,7 +308,7 @@ func TestNetlinkIPv6(t *testing.T) {
 	}
 }
 
-// TestHeardAgainIPv6: who is on an interface made again is heard there, by both kinds of beacons.
+// TestHeardAgainIPv6: a node on a recreated interface is heard there, by both kinds of beacons.
 func TestHeardAgainIPv6(t *testing.T) {
 	l := testbed.NewLAN(t, "")
 	alice, bob := l.Host("alice"), l.Host("bob")
@@ -339,13 +339,13 @@ func TestHeardAgainIPv6(t *testing.T) {
 	}
 }
 
-// TestZyreIPv6: C zyre in its IPv6 mode and an agent hear each other's 22 octets: the agent has a sighting of it, and it dials
-// the port that the agent announces.
+// TestZyreIPv6: C zyre in its IPv6 mode and an agent hear each other's 22 octets: the agent has a sighting of it, and it dials the port
+// that the agent announces.
 func TestZyreIPv6(t *testing.T) {
 	l := testbed.NewLAN(t, "")
 	here, there := l.Host("here"), l.Host("there")
 	here.LinkLocal()
-	here.NoIPv4() // C zyre hears IPv4 too, in any mode, and keeps to what it heard first
+	here.NoIPv4() // C zyre hears IPv4 too, in any mode, and keeps the first address that it heard
 	var mailbox net.Listener
 	err := here.Do(func() (err error) {
 		mailbox, err = net.Listen("tcp6", "[::]:0")

@@ -91,7 +91,7 @@ func TestLook6(t *testing.T) {
 	}
 }
 
-// TestBothFamilies: a life by both, and what a neighbour hears of it.
+// TestBothFamilies: an agent's life with both families, and what a neighbour hears.
 func TestBothFamilies(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		var heard ears
@@ -120,7 +120,7 @@ func TestBothFamilies(t *testing.T) {
 	})
 }
 
-// TestStateByBroadcast6: the proposal of 2013 is for IPv4, IPv6 stays as it is.
+// TestStateByBroadcast6: the proposal of 2013 is for IPv4, IPv6 stays unchanged.
 func TestStateByBroadcast6(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		a := open(t, Config{Network: l.host6(dual("10.0.0.1/24", "fe80::1/64")), StateByBroadcast: true})
@@ -130,7 +130,7 @@ func TestStateByBroadcast6(t *testing.T) {
 	})
 }
 
-// TestGuard6: nothing but 22 octets, and 54 for all nodes, leaves for all nodes or for port 5670.
+// TestGuard6: only 22 octets, and 54 to all nodes, leave for all nodes or for port 5670.
 func TestGuard6(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		a := open(t, Config{Network: l.host6(dual("fe80::1/64"))})
@@ -150,11 +150,11 @@ func TestGuard6(t *testing.T) {
 	})
 }
 
-// TestFilter6: what is heard of what arrives at the sockets of IPv6.
+// TestFilter6: which datagrams are accepted at the IPv6 sockets.
 func TestFilter6(t *testing.T) {
 	const none, classicOnly, stateOnly, both = "", "C", "S", "CS"
 	eth := iface(2, "eth0", ethernet, "10.0.0.2/24", "fe80::1/64")
-	four := iface(3, "eth1", ethernet, "10.0.0.1/24") // used by IPv4 alone
+	four := iface(3, "eth1", ethernet, "10.0.0.1/24") // used only by IPv4
 	for _, c := range []struct {
 		name     string
 		form     int
@@ -208,8 +208,8 @@ func TestFilter6(t *testing.T) {
 	}
 }
 
-// TestLocal6: a link-local address is this machine's on the interface that has it; a neighbour on another link may have the
-// same. What an agent itself said on one interface and hears on another, of the same link, is an echo all the same.
+// TestLocal6: a link-local address is this machine's on the interface that has it; a neighbour on another link may have the same. What an
+// agent sent on one interface and hears on another, of the same link, is an echo all the same.
 func TestLocal6(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		h := l.host6(iface(2, "eth0", ethernet, "fe80::7/64", "fd00::7/64"), iface(3, "docker0", ethernet, "fe80::1/64"))
@@ -248,7 +248,7 @@ func TestLocal6(t *testing.T) {
 	})
 }
 
-// TestFamilies: one family is enough; what is missing is told softly, what is broken aloud.
+// TestFamilies: one family is enough; a missing one is logged softly, a broken one loudly.
 func TestFamilies(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -300,7 +300,7 @@ func TestFamilies(t *testing.T) {
 	}
 }
 
-// TestNeitherFamily: a machine with neither address family has an agent that waits for one.
+// TestNeitherFamily: on a machine with neither address family an agent waits for one.
 func TestNeitherFamily(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		h := l.host6(dual("10.0.0.1/24", "fe80::1/64"))
@@ -310,7 +310,7 @@ func TestNeitherFamily(t *testing.T) {
 		a.Announce(49152, Idle)
 		pass(10 * time.Second)
 		equal(t, "said", texts(l.take()), nil)
-		if f := a.Failures(); len(f) != 1 || f[0].Call != CallListen || !errors.Is(f[0].Err, errors.ErrUnsupported) {
+		if f := a.Failures(); len(f) != 1 || f[0].Op != OpListen || !errors.Is(f[0].Err, errors.ErrUnsupported) {
 			t.Errorf("failures: %v", f)
 		}
 		h.do(func() { clear(h.listenErr) })
@@ -321,7 +321,7 @@ func TestNeitherFamily(t *testing.T) {
 	})
 }
 
-// TestLateAddress: an IPv6 address that can be used a while after the rest makes a newcomer.
+// TestLateAddress: an IPv6 address that becomes usable later makes the agent a newcomer.
 func TestLateAddress(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		h := l.host6(eth0("10.0.0.1/24"))
@@ -341,7 +341,7 @@ func TestLateAddress(t *testing.T) {
 	})
 }
 
-// TestDispatchAllocations6: hearing a link-local neighbour takes no memory either.
+// TestDispatchAllocations6: hearing a link-local neighbour allocates nothing either.
 func TestDispatchAllocations6(t *testing.T) {
 	h := newLAN().host6(dual("fe80::1/64"))
 	count := 0

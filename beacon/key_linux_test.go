@@ -39,8 +39,8 @@ func pyreSocket(t *testing.T, h *testbed.Host) (conn net.PacketConn) {
 	return conn
 }
 
-// TestKeyedPair: on another host, and by another process of the same host, all that a node with a key says is heard with the key; a socket
-// such as pyre's on either host receives nothing of it, but all that plain nodes say.
+// TestKeyedPair: on another host, and in another process of the same host, everything that a node with a key sends is heard with the key. A
+// socket like pyre's on either host receives none of it, but everything that plain nodes send.
 func TestKeyedPair(t *testing.T) {
 	t.Parallel()
 	l := testbed.NewLAN(t, "")
@@ -54,7 +54,7 @@ func TestKeyedPair(t *testing.T) {
 		open(t, Config{Network: newResident(h), Handler: func(s Sighting) { ears[i] <- s }})
 	}
 	network := newResident(bob)
-	speaker := open(t, Config{Network: network, UUID: testUUID, Key: testKey}) // a network of its own: sockets of its own
+	speaker := open(t, Config{Network: network, UUID: testUUID, Key: testKey}) // a separate network, so separate sockets
 	speaker.Announce(49152, Idle)
 	for i, heard := range ears {
 		for _, six := range []bool{false, true} {
@@ -85,7 +85,7 @@ func TestKeyedPair(t *testing.T) {
 	}
 }
 
-// TestKeyedLoopback: where there is nothing but lo, nodes with keys hear each other by it.
+// TestKeyedLoopback: if there is only lo, nodes with keys hear each other by it.
 func TestKeyedLoopback(t *testing.T) {
 	t.Parallel()
 	heard := make(chan Sighting, 100)

@@ -20,7 +20,7 @@ const (
 	keyedExit1  = "15670: 55 port 0 exit to 239.255.90.82:15670 from 10.0.0.1%2"
 )
 
-// TestKeyedLife: all that a node with a key says carries it, from its first beacon to its farewell.
+// TestKeyedLife: everything that a node with a key sends carries it, from its first beacon to its farewell.
 func TestKeyedLife(t *testing.T) {
 	const six, sixState = "5670: 54 port 49152 to [ff02::1]:5670 from fe80::1%2", "15670: 55 port 49152 idle to [ff12::5a:5245]:15670 from fe80::1%2"
 	inFakeTime(t, func(t *testing.T, l *lan) {
@@ -117,7 +117,7 @@ func TestKeyedAndPlain(t *testing.T) {
 	})
 }
 
-// TestKeyOfTwin: a beacon or farewell with the agent's own UUID and another key, or none, is not its own.
+// TestKeyOfTwin: a beacon or farewell with the agent's own UUID but another key, or none, is not its own.
 func TestKeyOfTwin(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -151,7 +151,7 @@ func TestKeyOfTwin(t *testing.T) {
 	}
 }
 
-// TestKeyedOctets: an agent sends what C zyre with CURVE sends, octet for octet, its farewell too.
+// TestKeyedOctets: an agent sends what C zyre with CURVE sends, octet for octet, also its farewell.
 func TestKeyedOctets(t *testing.T) {
 	text, err := os.ReadFile("../testdata/vectors/curve/curve_streams.json")
 	if err != nil {
@@ -169,7 +169,7 @@ func TestKeyedOctets(t *testing.T) {
 	if n := len(recorded.Beacons.Datagrams); n != 13 {
 		t.Fatalf("%d datagrams, want 13", n)
 	}
-	lives := make(map[uuid.UUID][]string) // what each node said, without repetition
+	lives := make(map[uuid.UUID][]string) // what each node sent, without repetition
 	for _, d := range recorded.Beacons.Datagrams {
 		b, err := Parse(unhex(t, d.Hex))
 		if err != nil {
@@ -201,7 +201,7 @@ func TestKeyedOctets(t *testing.T) {
 	}
 }
 
-// TestKeyedOnce: a broadcast address that is configured beside the subnet's last makes no second beacon.
+// TestKeyedOnce: a configured broadcast address beside the subnet's last makes no second beacon.
 func TestKeyedOnce(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		i := eth0("10.0.0.1/24")

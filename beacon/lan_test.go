@@ -15,8 +15,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// A lan is a simulated network, without loss. Interfaces of the same name are on the same link, except lo, which is each
-// host's own. Like the system's it sends only from an address that the interface has.
+// A lan is a simulated network, without loss. Interfaces of the same name are on the same link, except lo, which is separate on each host.
+// Like the system's network it sends only from an address that the interface has.
 type lan struct {
 	start time.Time
 
@@ -28,15 +28,15 @@ type lan struct {
 // A host is a Network.
 type host struct {
 	lan        *lan
-	six        bool // it has IPv6; most tests look at IPv4 alone
+	six        bool // it has IPv6; most tests use only IPv4
 	interfaces []Interface
 	conns      []*conn
-	listenErr  map[int]error // what ListenPacket says for a port of IPv4
-	listenErr6 error         // and for any of IPv6
-	scanErr    error         // what Interfaces says
+	listenErr  map[int]error // the error of ListenPacket for an IPv4 port
+	listenErr6 error         // and for any IPv6 port
+	scanErr    error         // the error of Interfaces
 	joinErr    error
-	room       int           // in how many groups a socket can be; 0 for any number
-	readErr    error         // what ReadFrom says, for ever
+	room       int           // how many groups a socket can be in; 0 for any number
+	readErr    error         // the error of ReadFrom, always
 	lateRead   time.Duration // from Close to the end of ReadFrom
 	readers    int           // calls of ReadFrom that wait
 	scans      int
@@ -66,7 +66,7 @@ type sent struct {
 	to     Destination
 }
 
-// What the simulated system says, in the words of Linux.
+// The simulated system's errors, in the words of Linux.
 var (
 	errNoDevice    = errors.New("no such device")
 	errUnreachable = errors.New("network is unreachable")
@@ -99,7 +99,7 @@ func iface(index int, name string, flags net.Flags, addrs ...string) Interface {
 // eth0 is the usual interface of the tests: index 2, in 10.0.0.0/24.
 func eth0(addr string) Interface { return iface(2, "eth0", ethernet, addr) }
 
-// set changes the host's interfaces; memberships of indexes that are gone are gone too.
+// set changes the host's interfaces; memberships of removed indexes are removed too.
 func (h *host) set(interfaces ...Interface) {
 	h.lan.mu.Lock()
 	defer h.lan.mu.Unlock()
@@ -240,7 +240,7 @@ func (l *lan) take() []sent {
 	return log
 }
 
-// String tells all but the time and the UUID, as in "5670: 22 port 49152 to 10.0.0.255:5670 from 10.0.0.1%2".
+// String shows everything but the time and the UUID, as in "5670: 22 port 49152 to 10.0.0.255:5670 from 10.0.0.1%2".
 func (s sent) String() string {
 	b, err := Parse(s.octets)
 	if err != nil {
@@ -326,7 +326,7 @@ func inFakeTime(t *testing.T, test func(t *testing.T, l *lan)) {
 	synctest.Test(t, func(t *testing.T) { test(t, newLAN()) })
 }
 
-// pass lets fake time pass, and all that is due happen.
+// pass lets fake time pass, and everything that is due happen.
 func pass(d time.Duration) {
 	time.Sleep(d) // fake: in a synctest bubble this takes no time
 	synctest.Wait()

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// systemInterfaces lists the machine's interfaces: by netlink, else by what a sandbox leaves.
+// systemInterfaces lists the machine's interfaces: by netlink, otherwise by what a sandbox allows.
 func systemInterfaces() ([]Interface, error) {
 	list, err := netlinkInterfaces()
 	if err != nil && isForbidden(err) {
@@ -23,7 +23,7 @@ func systemInterfaces() ([]Interface, error) {
 	return list, err
 }
 
-// isForbidden reports whether err says that a sandbox allows no netlink, rather than that the system is short of something.
+// isForbidden tells whether err says that a sandbox allows no netlink, rather than that the system lacks a resource.
 func isForbidden(err error) bool {
 	for _, errno := range []syscall.Errno{unix.EAFNOSUPPORT, unix.EACCES, unix.EPERM, unix.EPROTONOSUPPORT, unix.EINVAL, unix.ENOSYS} {
 		if errors.Is(err, errno) {
@@ -33,8 +33,8 @@ func isForbidden(err error) bool {
 	return false
 }
 
-// netlinkInterfaces lists the machine's interfaces by netlink. Package net asks the system once for each of them, and does not tell
-// which addresses are of use; this asks twice for all (rtnetlink(7)).
+// netlinkInterfaces lists the machine's interfaces by netlink. Package net asks the system once for each of them, and does not say which
+// addresses are usable; this asks twice for all (rtnetlink(7)).
 func netlinkInterfaces() ([]Interface, error) {
 	var list []Interface
 	at := make(map[int]int)     // in the list, by index
@@ -60,7 +60,7 @@ func netlinkInterfaces() ([]Interface, error) {
 	}
 	err = ask(unix.RTM_GETADDR, unix.RTM_NEWADDR, unix.SizeofIfAddrmsg, func(header, attributes []byte) {
 		bits, flags, index := int(header[1]), header[2], int(binary.NativeEndian.Uint32(header[4:]))
-		own := attribute(attributes, unix.IFA_LOCAL) // where the other one is that of the far end
+		own := attribute(attributes, unix.IFA_LOCAL) // otherwise IFA_ADDRESS is that of the far end
 		if own == nil {
 			own = attribute(attributes, unix.IFA_ADDRESS)
 		}
@@ -94,8 +94,7 @@ func (i *Interface) add(p netip.Prefix, configured []byte) {
 	i.Broadcasts[p] = b
 }
 
-// ask has the kernel list something, and calls each for every message of the kind wanted with its header, of that size, and
-// its attributes.
+// ask makes the kernel list something, and calls each for every message of the given kind, with its header of that size and its attributes.
 func ask(question int, kind uint16, size int, each func(header, attributes []byte)) error {
 	answer, err := syscall.NetlinkRIB(question, unix.AF_UNSPEC)
 	if err != nil {
@@ -121,7 +120,7 @@ func attribute(b []byte, kind uint16) []byte {
 	return nil
 }
 
-// values yields those of the attributes of that kind in b. Each has a length, a kind and a value, padded to four octets.
+// values yields the values of the attributes of that kind in b. Each attribute has a length, a kind and a value, padded to four octets.
 func values(b []byte, kind uint16) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for len(b) >= unix.SizeofRtAttr {
@@ -137,16 +136,15 @@ func values(b []byte, kind uint16) iter.Seq[[]byte] {
 	}
 }
 
-// isPort reports whether an interface, of which this is IFLA_LINKINFO, is a port of a bridge, a bond or the like. What
-// arrives there the bridge receives, so nobody can answer to the port's own IPv6 address, which it has all the same. Only
-// the interfaces of a VRF stay what they are.
+// isPort tells whether an interface with this IFLA_LINKINFO is a port of a bridge, a bond or the like. The bridge receives what arrives
+// there, so no host can answer to the port's own IPv6 address, which it has all the same. Only the interfaces of a VRF stay usable.
 func isPort(info []byte) bool {
 	kind := unix.ByteSliceToString(attribute(info, unix.IFLA_INFO_SLAVE_KIND))
 	return kind != "" && kind != "vrf"
 }
 
-// isTentative reports whether these flags are of an IPv6 address that cannot be used, as the system does not know yet
-// whether it is another's, or knows that it is. From an optimistic one datagrams are sent meanwhile (RFC 4429).
+// isTentative tells whether these flags belong to an IPv6 address that cannot be used, because the system does not know yet whether another
+// host has it, or knows that one does. An optimistic address may send meanwhile (RFC 4429).
 func isTentative(flags byte) bool {
 	return flags&unix.IFA_F_TENTATIVE != 0 && flags&unix.IFA_F_OPTIMISTIC == 0
 }

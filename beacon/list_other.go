@@ -52,8 +52,8 @@ func prefixes(name string, addrs []net.Addr) []netip.Prefix {
 	return list
 }
 
-// isPeerToPeer reports whether an interface is one of those by which Apple's machines talk to those near them, of whatever
-// owner. They have an IPv6 address always, and are no network of their user's.
+// isPeerToPeer tells whether an interface is one of those by which Apple's machines talk to any nearby machine, whoever owns it. They
+// always have an IPv6 address, and are no network of their user.
 func isPeerToPeer(name string) bool {
 	return runtime.GOOS == "darwin" && (strings.HasPrefix(name, "awdl") || strings.HasPrefix(name, "llw"))
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// cables makes pairs of interfaces on a host, from number first up: a7 with an address of its own subnet, and its other end b7. ip makes
-// them all in one run.
+// cables makes pairs of interfaces on a host, starting at number first: a7 with an address of its own subnet, and its other end b7. One run
+// of ip makes them all.
 func cables(t testing.TB, h *testbed.Host, first, count int) {
 	t.Helper()
 	var batch strings.Builder
@@ -77,8 +77,8 @@ func eventually(t *testing.T, what string, happens func() bool) {
 	}
 }
 
-// TestManyInterfaces: a socket may be in 20 groups on Linux. An agent hears by all interfaces nevertheless, and gives up the memberships of
-// those that are gone.
+// TestManyInterfaces: a socket may be in 20 groups on Linux. An agent hears by all interfaces nevertheless, and ends the memberships of
+// removed ones.
 func TestManyInterfaces(t *testing.T) {
 	t.Parallel()
 	host := testbed.NewLAN(t, "").Host("many")
@@ -118,7 +118,7 @@ func TestManyInterfaces(t *testing.T) {
 	}
 }
 
-// TestSameIndex: an interface that is made again with its old index is joined again.
+// TestSameIndex: an interface that is recreated with its old index is joined again.
 func TestSameIndex(t *testing.T) {
 	t.Parallel()
 	host := testbed.NewLAN(t, "").Host("again")
@@ -175,14 +175,14 @@ func TestHundredsOfInterfaces(t *testing.T) {
 	}
 }
 
-// cpuTime returns what a process has used of processors, in hundredths of a second.
+// cpuTime returns a process's CPU time, in hundredths of a second.
 func cpuTime(t testing.TB, pid int) time.Duration {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:])) // from the state on
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:])) // starting at the state
 	user, err1 := strconv.Atoi(fields[11])
 	system, err2 := strconv.Atoi(fields[12])
 	if err1 != nil || err2 != nil {
@@ -191,14 +191,14 @@ func cpuTime(t testing.TB, pid int) time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// TestAppearsLater: an interface that is chosen by name and comes seconds later is told as missing, and beacons within a second.
+// TestAppearsLater: an interface that is chosen by name and comes seconds later is reported as missing, and beacons go out within a second.
 func TestAppearsLater(t *testing.T) {
 	t.Parallel()
 	host := testbed.NewLAN(t, "").Host("later")
 	r := newResident(host)
 	a := open(t, Config{Network: r, Interfaces: []string{"wlan0"}})
 	a.Announce(49152, Idle)
-	if f := a.Failures(); len(f) != 1 || f[0].Call != CallChoose || f[0].Interface != "wlan0" {
+	if f := a.Failures(); len(f) != 1 || f[0].Op != OpChoose || f[0].Interface != "wlan0" {
 		t.Errorf("failures: %v", f)
 	}
 	<-time.After(5 * time.Second)

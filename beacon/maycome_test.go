@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestMayCome: an agent opens without what may come later, says once what is missing, and speaks within a second once it is there.
+// TestMayCome: an agent opens without what may come later, reports once what is missing, and sends within a second once it is there.
 func TestMayCome(t *testing.T) {
 	wlan := iface(3, "wlan0", ethernet, "192.168.1.7/24")
 	const classicW = "5670: 22 port 49152 to 192.168.1.255:5670 from 192.168.1.7%3"
@@ -20,32 +20,32 @@ func TestMayCome(t *testing.T) {
 		heals  func(h *host)
 		want   Failure  // without Since
 		told   string   // in the log
-		first  []string // said while it is missing
-		then   []string // said when it is there
+		first  []string // sent while it is missing
+		then   []string // sent when it is there
 	}{
 		{
 			"an interface", Config{Interfaces: []string{"wlan0"}}, nil, func(h *host) { h.interfaces = append(h.interfaces, wlan) },
-			Failure{Call: CallChoose, Interface: "wlan0", Err: ErrMissing}, "no such interface", nil, []string{classicW, stateW},
+			Failure{Op: OpChoose, Interface: "wlan0", Err: ErrMissing}, "no such interface", nil, []string{classicW, stateW},
 		},
 		{
 			"an address", Config{Interfaces: []string{"192.168.1.7"}}, nil, func(h *host) { h.interfaces = append(h.interfaces, wlan) },
-			Failure{Call: CallChoose, Interface: "192.168.1.7", Err: ErrMissing}, "no such interface", nil, []string{classicW, stateW},
+			Failure{Op: OpChoose, Interface: "192.168.1.7", Err: ErrMissing}, "no such interface", nil, []string{classicW, stateW},
 		},
 		{
 			"the list of interfaces", Config{Interfaces: []string{"eth0"}}, func(h *host) { h.scanErr = errBusy }, func(h *host) { h.scanErr = nil },
-			Failure{Call: CallList, Err: errBusy}, "listing interfaces failed", nil, []string{classic1, state1},
+			Failure{Op: OpList, Err: errBusy}, "listing interfaces failed", nil, []string{classic1, state1},
 		},
 		{
 			"the classic port", Config{}, func(h *host) { h.listenErr[5670] = errBusy }, func(h *host) { clear(h.listenErr) },
-			Failure{Call: CallListen, Dst: netip.MustParseAddrPort("0.0.0.0:5670"), Err: errBusy}, "listening failed", []string{state1}, []string{classic1, state1},
+			Failure{Op: OpListen, Dst: netip.MustParseAddrPort("0.0.0.0:5670"), Err: errBusy}, "listening failed", []string{state1}, []string{classic1, state1},
 		},
 		{
 			"the state port", Config{}, func(h *host) { h.listenErr[15670] = errBusy }, func(h *host) { clear(h.listenErr) },
-			Failure{Call: CallListen, Dst: netip.MustParseAddrPort("0.0.0.0:15670"), Err: errBusy}, "listening failed", []string{classic1}, []string{classic1, state1},
+			Failure{Op: OpListen, Dst: netip.MustParseAddrPort("0.0.0.0:15670"), Err: errBusy}, "listening failed", []string{classic1}, []string{classic1, state1},
 		},
 		{
 			"the carrier of a group", Config{}, func(h *host) { h.joinErr = errNoDevice }, func(h *host) { h.joinErr = nil },
-			Failure{Call: CallJoin, Interface: "eth0", Dst: netip.MustParseAddrPort("239.255.90.82:15670"), Err: errNoDevice}, "joining the multicast group failed",
+			Failure{Op: OpJoin, Interface: "eth0", Dst: netip.MustParseAddrPort("239.255.90.82:15670"), Err: errNoDevice}, "joining the multicast group failed",
 			[]string{classic1, state1}, []string{classic1, state1},
 		},
 	} {
@@ -80,7 +80,7 @@ func TestMayCome(t *testing.T) {
 					t.Errorf("%d changes told, want 1", changes)
 				}
 				h.do(func() { c.heals(h) })
-				pass(longest) // what heals without news waits for the next beacon
+				pass(longest) // what recovers without news waits for the next beacon
 				if sent := texts(l.take()); len(sent) < len(c.then) {
 					t.Errorf("said within %v: %v", longest, sent)
 				}
@@ -119,11 +119,11 @@ func TestMute(t *testing.T) {
 	})
 }
 
-// TestJoinOrder: more sockets join what one cannot. Where no more can be had hardware has joined, in the order of the system.
+// TestJoinOrder: more sockets join what one cannot. If no more can be opened, hardware has joined first, in the order of the system.
 func TestJoinOrder(t *testing.T) {
 	for _, c := range []struct {
 		name    string
-		refuses bool // the system, another socket
+		refuses bool // whether the system refuses another socket
 		joined  int
 	}{{"as many as are needed", false, 30}, {"one socket", true, 20}} {
 		t.Run(c.name, func(t *testing.T) {
@@ -165,7 +165,7 @@ func TestJoinOrder(t *testing.T) {
 	}
 }
 
-// stingy is a host that opens so many sockets, if it refuses more.
+// stingy is a host that opens a limited number of sockets, if it refuses more.
 type stingy struct {
 	*host
 	refuses bool

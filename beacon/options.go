@@ -8,11 +8,11 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// options are those of a UDP socket, which each address family has in its own way.
+// options are those of a UDP socket, which differ by address family.
 type options interface {
 	prepare() error                  // what every beacon's socket needs
 	room() []byte                    // for the control message of a datagram that arrives
-	departure(to Destination) []byte // the control message for one that leaves; empty where it is not implemented
+	departure(to Destination) []byte // the control message for one that leaves; empty if it is not implemented
 	setHops(n int) error             // of multicasts
 	SetMulticastInterface(*net.Interface) error
 	JoinGroup(*net.Interface, net.Addr) error
@@ -29,7 +29,7 @@ func optionsOf(network string, pc net.PacketConn) options {
 type options4 struct{ *ipv4.PacketConn }
 
 func (o options4) prepare() error {
-	// Fails where it is not implemented; Origin then lacks what it would have told.
+	// Fails if it is not implemented; then Origin lacks these fields.
 	_ = o.SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true)
 	return errors.Join(o.SetTTL(1), o.SetMulticastTTL(1), o.SetMulticastLoopback(true))
 }

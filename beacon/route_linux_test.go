@@ -14,18 +14,18 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// What tells Linux how to route multicast of IPv6 (linux/mroute6.h).
+// Constants to configure IPv6 multicast routing on Linux (linux/mroute6.h).
 const (
 	mrtInit               = 200
 	mrtAddMif             = 202
 	mrtAddMfc             = 204
-	leastHops             = 1 // less is not passed on
+	leastHops             = 1 // less is not forwarded
 	sizeofMif             = 12
 	sizeofMf6cc, atGroup6 = 92, 28
 	atParent6, atMifs6    = 56, 60
 )
 
-// routeMulticast6 makes a host pass on what source sends to group, from one of its interfaces to another one.
+// routeMulticast6 makes a host forward what source sends to group, from one of its interfaces to another.
 func routeMulticast6(t *testing.T, h *testbed.Host, source, group netip.Addr, from, to string) {
 	t.Helper()
 	err := h.Do(func() error {
@@ -67,8 +67,8 @@ func routeMulticast6(t *testing.T, h *testbed.Host, source, group netip.Addr, fr
 	}
 }
 
-// TestAcrossRouterIPv6: a state beacon of a larger TTL reaches another subnet through a router, one of TTL 1, which goes to
-// the group of a link, does not.
+// TestAcrossRouterIPv6: a state beacon of a larger TTL reaches another subnet through a router; one of TTL 1, which goes to the group of a
+// link, does not.
 func TestAcrossRouterIPv6(t *testing.T) {
 	here, there := testbed.NewLAN(t, ""), testbed.NewLAN(t, "")
 	alice, router, bob := here.Host("alice"), here.Host("router"), there.Host("bob")

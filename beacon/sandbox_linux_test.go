@@ -54,7 +54,7 @@ func TestSandboxedInterfaces(t *testing.T) {
 	equal(t, "in a sandbox", list(true), want)
 }
 
-// TestConfigured: broadcast addresses as they are configured and alternative names are found, in a sandbox the former.
+// TestConfigured: configured broadcast addresses and alternative names are found, in a sandbox only the former.
 func TestConfigured(t *testing.T) {
 	t.Parallel()
 	host := testbed.NewLAN(t, "").Host("configured")

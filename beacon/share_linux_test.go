@@ -16,7 +16,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// A sharer is a socket on the port of these tests, as ours or as those of other implementations are.
+// A sharer is a socket on the port of these tests, ours or like those of other implementations.
 type sharer struct {
 	name    string
 	options []int // of SOL_SOCKET; nil for one of ours
@@ -26,7 +26,7 @@ type sharer struct {
 	conn    net.PacketConn
 }
 
-// Other implementations, by the options that they set. None is known that sets SO_REUSEPORT alone; programs of other protocols do.
+// Other implementations, by the options that they set. None is known to set only SO_REUSEPORT; programs of other protocols do.
 func neighbours() []*sharer {
 	return []*sharer{
 		{name: "zyre.js, gyre", options: []int{unix.SO_REUSEADDR}},
@@ -39,7 +39,7 @@ const sharedPort = 5670
 
 var sharedGroup = netip.MustParseAddr("225.25.25.25") // pyre's
 
-// open opens the socket, and joins the group on an interface of that index if it is to.
+// open opens the socket, and joins the group on an interface of that index if joins is set.
 func (s *sharer) open(index int) (err error) {
 	switch {
 	case s.options == nil && s.groups:
@@ -134,7 +134,7 @@ func (w *sharedWorld) measure(t *testing.T, sockets ...*sharer) (broadcasts, mul
 		counts *[]int
 	}{{broadcast(subnet), &broadcasts}, {sharedGroup, &multicasts}} {
 		for n := range burst {
-			// From another port each, since Linux spreads datagrams over the sockets by where they come from.
+			// From a different port each time, because Linux spreads datagrams over the sockets by their origin.
 			err := w.there.Do(func() error {
 				from := must(net.ListenPacket("udp4", fmt.Sprintf("%v:0", w.there.Addr)))
 				defer from.Close()
@@ -156,7 +156,7 @@ func (w *sharedWorld) measure(t *testing.T, sockets ...*sharer) (broadcasts, mul
 	return broadcasts, multicasts
 }
 
-// TestSharing: our socket of classic beacons shares its port with every other implementation, whoever comes first, and each hears all.
+// TestSharing: our socket of classic beacons shares its port with every other implementation, in any order, and each hears everything.
 func TestSharing(t *testing.T) {
 	t.Parallel()
 	w := newSharedWorld(t)
@@ -179,7 +179,7 @@ func TestSharing(t *testing.T) {
 	}
 }
 
-// TestSharingGroups: of our sockets for groups the one that has joined hears all, and the others nothing.
+// TestSharingGroups: of our sockets for groups the one that has joined hears everything, and the others nothing.
 func TestSharingGroups(t *testing.T) {
 	t.Parallel()
 	w := newSharedWorld(t)
@@ -195,8 +195,8 @@ func TestSharingGroups(t *testing.T) {
 	}
 }
 
-// TestSharingAtRandom measures why: with SO_REUSEPORT and without IP_MULTICAST_ALL, what one socket has joined another may get. It
-// fails on no kernel, for one that does better is welcome.
+// TestSharingAtRandom measures the reason: with SO_REUSEPORT and without IP_MULTICAST_ALL, another socket may get what one has joined. It
+// fails on no kernel, because one that does better is welcome.
 func TestSharingAtRandom(t *testing.T) {
 	t.Parallel()
 	w := newSharedWorld(t)

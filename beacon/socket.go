@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// A socket is where a station hears and sends the beacons of one kind by one address family. It may have to wait until the system lets
-// it open; and it is several of the system's where there are more interfaces than one may be a member of a group on (20 on Linux).
+// A socket is where a station hears and sends the beacons of one kind by one address family. It may have to wait until the system lets it
+// open. It consists of several system sockets if there are more interfaces than one socket may have group memberships (20 on Linux).
 type socket struct {
 	network string // "udp4" or "udp6"
 	port    int
@@ -19,11 +19,11 @@ type socket struct {
 	unsupported atomic.Bool // the machine has no addresses of this family
 	parts       atomic.Pointer[[]PacketConn]
 
-	// What follows is that of the scan.
+	// The following belongs to the scan.
 	memberships map[membership]PacketConn // what was joined, and by which part
 }
 
-// A membership is of a group on an interface.
+// A membership is that of a group on an interface.
 type membership struct {
 	group   netip.Addr
 	ifIndex int
@@ -36,7 +36,7 @@ func newSocket(network string, port int, isState bool) *socket {
 	return s
 }
 
-// conn returns what sends; nil if the socket is not open.
+// conn returns the part that sends; nil if the socket is not open.
 func (s *socket) conn() PacketConn {
 	if parts := *s.parts.Load(); len(parts) > 0 {
 		return parts[0]
@@ -77,7 +77,7 @@ func (s *sockets) of(a netip.Addr, isState bool) *socket {
 	return s.classic6
 }
 
-// has reports whether the machine has the address family, as far as is known.
+// has tells whether the machine has the address family, as far as is known.
 func (s *sockets) has(six bool) bool {
 	if six {
 		return !s.classic6.unsupported.Load()
@@ -85,7 +85,7 @@ func (s *sockets) has(six bool) bool {
 	return !s.classic4.unsupported.Load()
 }
 
-// isOpen reports whether the socket of an address family and a kind of beacon is open.
+// isOpen tells whether the socket of an address family and a kind of beacon is open.
 func (s *sockets) isOpen(six, isState bool) bool {
 	at := number(six)*2 + number(isState)
 	return s.all()[at].conn() != nil
@@ -98,7 +98,7 @@ func number(b bool) int {
 	return 0
 }
 
-// reach returns the interfaces with those of their addresses that are of a family which the machine's sockets have.
+// reach returns the interfaces with just those addresses whose family the machine's sockets have.
 func (s *sockets) reach(all []Interface) []Interface {
 	if s.has(false) && s.has(true) {
 		return all
@@ -116,10 +116,10 @@ func (s *sockets) reach(all []Interface) []Interface {
 	return list
 }
 
-// errNotOpen: the socket waits until its port is free, which is told elsewhere.
+// errNotOpen means that the socket waits until its port is free, which is reported elsewhere.
 var errNotOpen = errors.New("beacon: the socket is not open")
 
-// write is where every datagram leaves, but for those of sendDeadly. Whatever its caller asks for, what could end a pyre node stays here.
+// write sends every datagram, except those of sendDeadly. Whatever its caller asks for, it sends nothing that could crash a pyre node.
 func (s *sockets) write(b []byte, to Destination) error {
 	if !isHarmless(len(b), to.Dst) {
 		return fmt.Errorf("beacon: %d octets must not go to %v", len(b), to.Dst)
@@ -132,20 +132,20 @@ func (s *sockets) write(b []byte, to Destination) error {
 	return conn.WriteTo(b, to)
 }
 
-// isHarmless reports whether a beacon of that length may go to dst. A pyre node dies of any length but 22 that it receives, on UDP port
-// 5670. It speaks IPv4 alone, and on Linux listens on the broadcast address of its subnet, so not on 255.255.255.255.
+// isHarmless tells whether a beacon of that length may go to dst. A pyre node crashes on any length but 22 that it receives on UDP port
+// 5670. It uses only IPv4, and on Linux listens on the broadcast address of its subnet, so not on 255.255.255.255.
 func isHarmless(length int, dst netip.AddrPort) bool {
 	toAll := dst.Addr() == everySubnet || dst.Addr() == allNodes
 	return length == classicSize || length == keyedSize && toAll || dst.Addr().IsMulticast() && dst.Addr() != allNodes && dst.Port() != DefaultPort
 }
 
-// A subscription is what a socket must have joined to hear multicast.
+// A subscription is a membership that a socket needs to hear multicast.
 type subscription struct {
 	socket *socket
 	membership
 }
 
-// where is the group and interface as a failure has them.
+// where returns the group and interface in the form of a failure.
 func (s subscription) where() Destination {
 	return Destination{Dst: netip.AddrPortFrom(s.group, uint16(s.socket.port)), IfIndex: s.ifIndex}
 }
@@ -169,13 +169,14 @@ func (s *sockets) subscriptions(key *stationKey, i Interface, four, six bool) (l
 	return list
 }
 
-// join makes the socket a member of a group on an interface. It joins again what it has joined, should the system have forgotten. more opens another part, where those that there are can join no more.
+// join makes the socket a member of a group on an interface. It repeats a join, in case the system has forgotten it. more opens another
+// part if the existing parts can join no more groups.
 func (s *socket) join(m membership, more func() (PacketConn, error)) error {
 	if conn := s.memberships[m]; conn != nil {
 		return conn.Join(m.group, m.ifIndex)
 	}
 	parts := *s.parts.Load()
-	for at := len(parts) - 1; at >= 0; at-- { // the last one has room, as a rule
+	for at := len(parts) - 1; at >= 0; at-- { // the last one usually has room
 		err := parts[at].Join(m.group, m.ifIndex)
 		if err == nil {
 			s.memberships[m] = parts[at]
@@ -195,7 +196,7 @@ func (s *socket) join(m membership, more func() (PacketConn, error)) error {
 	return nil
 }
 
-// leave gives up what is not among the needed, so that there is room for more. Of an interface that is gone there is a membership still.
+// leave ends memberships that are not needed, to make room for more. A membership outlives its interface.
 func (s *socket) leave(needed []subscription) {
 	if len(s.memberships) == 0 {
 		return
@@ -210,12 +211,12 @@ func (s *socket) leave(needed []subscription) {
 		}
 		delete(s.memberships, m)
 		if l, ok := conn.(Leaver); ok {
-			_ = l.Leave(m.group, m.ifIndex) // what is no member any more need not leave
+			_ = l.Leave(m.group, m.ifIndex) // this fails if the membership has ended already
 		}
 	}
 }
 
-// isFull reports whether err says that a socket can join no more groups.
+// isFull tells whether err says that a socket can join no more groups.
 func isFull(err error) bool { return errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM) }
 
 // add makes conn a part of the socket.

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestTwin: a node hears another one that bears its UUID, on another machine or on its own, but never itself.
+// TestTwin: a node hears another one with the same UUID, on another machine or on its own, but never itself.
 func TestTwin(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -31,7 +31,7 @@ func TestTwin(t *testing.T) {
 				if heard := ears.take(); len(heard) != 0 {
 					t.Errorf("it heard itself: %v", heard)
 				}
-				twins.take() // of a node that does not speak yet
+				twins.take() // of a node that sends nothing yet
 				twin.Announce(c.twin, Idle)
 				pass(0)
 				if heard := ears.take(); len(heard) != c.want || heard[0].UUID != testUUID || heard[0].Port != c.twin {
@@ -48,7 +48,7 @@ func TestTwin(t *testing.T) {
 	}
 }
 
-// TestStateByBroadcast: 23 octets in place of 22, everywhere and always.
+// TestStateByBroadcast: 23 octets instead of 22, everywhere and always.
 func TestStateByBroadcast(t *testing.T) {
 	const (
 		idle1    = "5670: 23 port 49152 idle to 10.0.0.255:5670 from 10.0.0.1%2"
@@ -76,8 +76,8 @@ func TestStateByBroadcast(t *testing.T) {
 	})
 }
 
-// TestHush: after it nothing but the farewell is sent, and others are still heard.
-func TestHush(t *testing.T) {
+// TestSilence: after it only the farewell is sent, and others are still heard.
+func TestSilence(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		var ears ears
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24")), Handler: ears.hear})
@@ -85,10 +85,10 @@ func TestHush(t *testing.T) {
 		a.Announce(49152, Idle)
 		pass(5 * time.Second)
 		l.take()
-		a.Hush()
+		a.Silence()
 		a.SetState(Error)
 		pass(5 * time.Second)
-		equal(t, "sent after Hush", texts(l.take()), nil)
+		equal(t, "sent after Silence", texts(l.take()), nil)
 		peer.Announce(49152, Idle)
 		pass(0)
 		if heard := ears.take(); len(heard) != 2 {

@@ -12,7 +12,7 @@ type State uint8
 const (
 	Init       State = 0 // starting
 	Error      State = 1 // in trouble
-	Exit       State = 2 // leaving: peers forget the node at once
+	Exit       State = 2 // leaving: peers drop the node at once
 	Idle       State = 3 // ready, with nothing to do
 	Receiving  State = 4 // taking in work
 	Processing State = 5 // busy
@@ -21,7 +21,7 @@ const (
 
 var stateNames = [...]string{"init", "error", "exit", "idle", "receiving", "processing"}
 
-// valid reports whether s can be sent.
+// valid tells whether s can be sent.
 func (s State) valid() bool { return int(s) < len(stateNames) }
 
 // String returns the state's name in lower case, as in "idle".
@@ -35,8 +35,7 @@ func (s State) String() string {
 	return fmt.Sprintf("state(%d)", uint8(s))
 }
 
-// ParseState returns the state of that name, in upper or lower case. Only states that can be sent have a name here:
-// "unknown" is an error.
+// ParseState returns the state of that name, in upper or lower case. Only states that can be sent have a name here: "unknown" is an error.
 func ParseState(name string) (State, error) {
 	for s, n := range stateNames {
 		if strings.EqualFold(n, name) {

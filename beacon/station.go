@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// readPause follows a read that failed, so that a socket that fails for ever costs nothing.
+	// readPause follows a failed read, so that a socket that fails all the time costs nothing.
 	readPause = 100 * time.Millisecond
-	// maxDatagram is room for any datagram: Windows calls it an error when one does not fit.
+	// maxDatagram is room for any datagram: Windows returns an error when one does not fit.
 	maxDatagram = 1 << 16
 )
 
@@ -26,7 +26,7 @@ var stations = struct {
 	open       map[stationKey]*station
 }{open: make(map[stationKey]*station)}
 
-// A stationKey tells which agents can share a station.
+// A stationKey says which agents can share a station.
 type stationKey struct {
 	network   Network
 	mute      bool          // it has no sockets
@@ -38,15 +38,14 @@ type stationKey struct {
 	poll      time.Duration // between two scans of the interfaces
 }
 
-// A station is a pair of sockets for each address family and what goes with them, for all agents of the process with the same
-// key. A few goroutines serve it: one for each socket, waiting for datagrams, and one that waits for the time to scan the
-// interfaces; and what the network's Watcher needs. They end when the last agent leaves. Sending is done by the agents' own
-// goroutines.
+// A station is a pair of sockets for each address family and what belongs to them, for all agents of the process with the same key. A few
+// goroutines serve it: one for each socket, waiting for datagrams, one that scans the interfaces, and those of the network's Watcher. They
+// end when the last agent leaves. Agents send on their own goroutines.
 type station struct {
 	key stationKey
 	sockets
 	world   atomic.Pointer[world] // the machine's interfaces as of the last scan
-	trigger chan struct{}         // holds one: scan soon. Whatever learns of changes leaves its token here
+	trigger chan struct{}         // holds one token: scan soon. Every source of news leaves its token here
 	done    chan struct{}         // closed at the end
 	running sync.WaitGroup        // the goroutines
 
@@ -54,17 +53,17 @@ type station struct {
 
 	refs int // agents; guarded by stations
 
-	scanning sync.Mutex // held during a scan, so that an older one cannot overtake; guards closed, and what sockets leave to the scan
+	scanning sync.Mutex // held during a scan, so that an older one cannot overtake; guards closed, and the fields that sockets leave to the scan
 	closed   bool       // no more sockets are opened
 
 	sound   atomic.Bool // nothing fails
 	mu      sync.Mutex  // guards what follows; held while handlers run, so that an agent that left hears nothing
 	agents  []*Agent
-	failing map[action]failed // what does not work now, and why: told once
+	failing map[action]failed // what does not work now, and why; each reported once
 	audible map[int]*audible  // what is heard, by index of the interface
 }
 
-// acquire returns the station of that key, with one more agent counted.
+// acquire returns the station of that key, and counts one more agent.
 func acquire(key stationKey, log *zerolog.Logger) *station {
 	stations.Lock()
 	defer stations.Unlock()
@@ -117,7 +116,7 @@ func newStation(key stationKey, log *zerolog.Logger) *station {
 	return s
 }
 
-// enrol makes the station serve a, and returns when it listens on all interfaces that a uses, as far as the system lets it.
+// enrol makes the station serve a, and returns when it listens on all interfaces that a uses, as far as the system allows.
 func (s *station) enrol(a *Agent) {
 	s.mu.Lock()
 	world := s.world.Load()
@@ -127,10 +126,10 @@ func (s *station) enrol(a *Agent) {
 		a.noteMissing(world.interfaces)
 	}
 	s.mu.Unlock()
-	_ = s.scan() // which has logged its error, and is tried again
+	_ = s.scan() // it has logged its error, and is tried again
 }
 
-// listen opens the sockets that are not open yet. Where another program holds a port each scan tries again.
+// listen opens the sockets that are not open yet. While another program holds a port each scan tries again.
 func (s *station) listen() {
 	if s.key.mute || s.closed {
 		return
@@ -145,18 +144,18 @@ func (s *station) listen() {
 	if !s.has(false) && !s.has(true) {
 		err = fmt.Errorf("beacon: neither IPv4 nor IPv6 can be used: %w", errors.ErrUnsupported)
 	}
-	s.report(action{call: CallListen}, err)
+	s.report(action{call: OpListen}, err)
 	if changed {
 		s.adoptAgain()
 	}
 }
 
-// open tries to open a socket, and reports whether anything is new.
+// open tries to open a socket, and tells whether anything changed.
 func (s *station) open(socket *socket) bool {
 	conn, err := s.key.listen(socket)
 	unsupported := errors.Is(err, errors.ErrUnsupported)
 	changed := socket.unsupported.Swap(unsupported) != unsupported
-	listening := action{CallListen, Destination{Dst: socket.any()}}
+	listening := action{OpListen, Destination{Dst: socket.any()}}
 	if unsupported {
 		s.report(listening, nil) // there is nothing to wait for
 		if changed && !socket.isState {
@@ -174,7 +173,7 @@ func (s *station) open(socket *socket) bool {
 	return true
 }
 
-// adoptAgain makes the agents use the sockets that there are now.
+// adoptAgain makes the agents use the sockets that are open now.
 func (s *station) adoptAgain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,13 +187,13 @@ func (s *station) look(a *Agent) *view {
 	return look(&a.config, s.reach(s.world.Load().interfaces), s.isOpen)
 }
 
-// serve receives by conn, a part of socket.
+// serve starts receiving on conn, a part of socket.
 func (s *station) serve(socket *socket, conn PacketConn) {
 	socket.add(conn)
 	s.running.Go(func() { s.receive(conn, socket) })
 }
 
-// more opens another part of a socket, for groups beyond what one may be a member of.
+// more opens another part of a socket, for groups beyond the limit of one.
 func (s *station) more(socket *socket) (PacketConn, error) {
 	if s.closed {
 		return nil, net.ErrClosed
@@ -207,15 +206,15 @@ func (s *station) more(socket *socket) (PacketConn, error) {
 	return conn, nil
 }
 
-// leave ends the service for a: its handler is not called any more.
+// leave stops serving a: its handler is not called any more.
 func (s *station) leave(a *Agent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.agents = slices.DeleteFunc(s.agents, func(o *Agent) bool { return o == a })
 }
 
-// send sends a beacon to each destination, and returns how many the system took. What fails is told once and makes the interfaces be scanned; the regular beacons
-// are the retry.
+// send sends a beacon to each destination, and returns how many the system took. A failure is reported once and starts a scan of the
+// interfaces; the regular beacons are the retry.
 func (s *station) send(b Beacon, to []Destination) (sent uint64) {
 	octets := b.Append(nil)
 	for _, d := range to {
@@ -224,13 +223,13 @@ func (s *station) send(b Beacon, to []Destination) (sent uint64) {
 			sent++
 		}
 		if err != errNotOpen {
-			s.report(action{CallSend, d}, err)
+			s.report(action{OpSend, d}, err)
 		}
 	}
 	return sent
 }
 
-// sendDeadly sends a beacon with a state to where the classic ones of IPv4 go. It is for Config.StateByBroadcast alone.
+// sendDeadly sends a beacon with a state to where classic IPv4 beacons go. It is only for Config.StateByBroadcast.
 func (s *station) sendDeadly(b Beacon, to []Destination) (sent uint64) {
 	octets := b.Append(nil)
 	for _, d := range to {
@@ -239,7 +238,7 @@ func (s *station) sendDeadly(b Beacon, to []Destination) (sent uint64) {
 			if err == nil {
 				sent++
 			}
-			s.report(action{CallSend, d}, err)
+			s.report(action{OpSend, d}, err)
 		}
 	}
 	return sent
@@ -254,7 +253,7 @@ func (s *station) log() *zerolog.Logger {
 	return &s.agents[0].config.Log
 }
 
-// describe adds to a line of the log what an action concerns.
+// describe adds the subject of an action to a log line.
 func (s *station) describe(line *zerolog.Event, what action) *zerolog.Event {
 	if name := s.nameOf(what.IfIndex); name != "" {
 		line.Str("interface", name)
@@ -270,7 +269,7 @@ func (s *station) describe(line *zerolog.Event, what action) *zerolog.Event {
 
 // receive reads datagrams from a part of a socket until it is closed.
 func (s *station) receive(conn PacketConn, socket *socket) {
-	receiving := action{CallReceive, Destination{Dst: socket.any()}}
+	receiving := action{OpReceive, Destination{Dst: socket.any()}}
 	b := make([]byte, maxDatagram)
 	for {
 		n, from, err := conn.ReadFrom(b)
@@ -293,8 +292,8 @@ func (s *station) receive(conn PacketConn, socket *socket) {
 	}
 }
 
-// hear judges a datagram, and hands what passes to every agent but its sender. A beacon without a state on the state
-// beacons' socket is not one of theirs. What fails is discarded silently (RFC 36).
+// hear checks a datagram, and passes it to every agent but its sender. A beacon without a state on the state beacons' socket is not valid.
+// An invalid datagram is discarded silently (RFC 36).
 func (s *station) hear(b []byte, from Origin, onState bool) {
 	beacon, err := Parse(b)
 	if err != nil || onState && beacon.State == Unknown {
@@ -309,7 +308,7 @@ func (s *station) hear(b []byte, from Origin, onState bool) {
 	}
 	src := from.Src.Addr().WithZone("")
 	if src.Is6() && src.IsLinkLocalUnicast() {
-		src = src.WithZone(i.zone()) // the system may call it by another one's old name
+		src = src.WithZone(i.zone()) // the system may use the old name of another interface
 	}
 	sighting := Sighting{beacon, src, i.Index, i.Name, w.isLocal(src), onState || src.Is6()}
 	s.mu.Lock()
@@ -320,12 +319,12 @@ func (s *station) hear(b []byte, from Origin, onState bool) {
 	}
 }
 
-// isMeant reports whether a datagram that arrived on i for dst is one of those that the socket is for. The kernel hands over
-// more: unicast from anywhere, and on some systems the multicasts that other sockets joined.
+// isMeant tells whether a datagram that arrived on i for dst is meant for the socket. The kernel delivers more: unicast from anywhere, and
+// on some systems the multicasts that other sockets joined.
 func (s *station) isMeant(i Interface, from Origin, onState bool) bool {
 	dst := from.Dst
 	switch {
-	case !dst.IsValid(): // a system that does not tell
+	case !dst.IsValid(): // the system does not report it
 		return true
 	case dst.Is4() != from.Src.Addr().Is4():
 		return false
@@ -335,7 +334,7 @@ func (s *station) isMeant(i Interface, from Origin, onState bool) bool {
 	return dst == allNodes || i.broadcasts(dst)
 }
 
-// isHost reports whether a can be the address of one host, from which a node sends.
+// isHost tells whether a can be the address of one host, from which a node sends.
 func isHost(a netip.Addr) bool {
 	return a.IsGlobalUnicast() && !a.Is4In6() || a.IsLinkLocalUnicast() || a.Is4() && a.IsLoopback()
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// TestGuard: nothing but 22 octets leaves for a broadcast address or for port 5670, whoever asks, but for 54 octets to 255.255.255.255.
+// TestGuard: only 22 octets leave for a broadcast address or for port 5670, whoever asks, except 54 octets to 255.255.255.255.
 func TestGuard(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24"))})
@@ -36,8 +36,8 @@ func TestGuard(t *testing.T) {
 	})
 }
 
-// TestOnlyClassicOnPort5670 looks at all that an agent sends in its life, also where its state beacons' port is set to
-// collide, and where it has a key.
+// TestOnlyClassicOnPort5670 checks everything that an agent sends in its life, also if its state beacons' port is set to collide, and if it
+// has a key.
 func TestOnlyClassicOnPort5670(t *testing.T) {
 	for n, port := range []int{DefaultPort, 15670, 60000, 4330, DefaultPort} {
 		inFakeTime(t, func(t *testing.T, l *lan) {
@@ -65,7 +65,7 @@ func TestOnlyClassicOnPort5670(t *testing.T) {
 	}
 }
 
-// TestFilter: what is heard of what arrives at either socket.
+// TestFilter: which datagrams are accepted at either socket.
 func TestFilter(t *testing.T) {
 	const none, classicOnly, stateOnly, both = "", "C", "S", "CS"
 	group := netip.MustParseAddr(DefaultGroup)
@@ -146,7 +146,7 @@ func TestGarbage(t *testing.T) {
 	})
 }
 
-// log returns a logger and a function that returns its lines since the last call.
+// logger returns a logger and a function that returns its lines since the last call.
 func logger() (zerolog.Logger, func() []string) {
 	var b syncBuffer
 	return zerolog.New(&b), func() (lines []string) {
@@ -170,7 +170,7 @@ func counts(lines []string, parts ...string) []int {
 	return n
 }
 
-// TestChanges walks through the life of an interface. Beacons follow it, and each change is told once.
+// TestChanges walks through the life of an interface. Beacons follow it, and each change is logged once.
 func TestChanges(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		h := l.host()
@@ -220,7 +220,7 @@ func TestChanges(t *testing.T) {
 		}
 		equal(t, "told", counts(lines(), "10.0.0.1/24", "warn"), []int{1, 0})
 
-		h.do(func() { clear(h.conns[1].member) }) // as if made again with the same index between two scans
+		h.do(func() { clear(h.conns[1].member) }) // as if recreated with the same index between two scans
 		pass(1500 * time.Millisecond)
 		if !h.conns[1].member[membership{defaultGroup, 9, 0}] {
 			t.Error("membership lost")
@@ -243,7 +243,7 @@ func TestChanges(t *testing.T) {
 	})
 }
 
-// TestSendError: a failed send makes the interfaces be scanned at once, is told once, and the beacons go on.
+// TestSendError: a failed send starts a scan of the interfaces at once and is logged once, and the beacons continue.
 func TestSendError(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		h := l.host(eth0("10.0.0.1/24"))
@@ -260,7 +260,7 @@ func TestSendError(t *testing.T) {
 			}
 			pass(time.Millisecond)
 		}
-		// The scan that the first failure asks for may be done before the second beacon leaves, by the new address then.
+		// The scan that the first failure asks for may be done before the second beacon leaves, which then uses the new address.
 		if told := counts(lines(), "network is unreachable", "10.0.0.3/24"); told[0] < 1 || told[0] > 2 || told[1] != 1 {
 			t.Errorf("told %v, want one or two failures and one change", told)
 		}
@@ -278,7 +278,7 @@ func TestSendError(t *testing.T) {
 	})
 }
 
-// TestLastingError: what fails for long is told once, costs few scans, and its end is told too.
+// TestLastingError: a lasting failure is logged once, costs few scans, and its end is logged too.
 func TestLastingError(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		h := l.host(eth0("10.0.0.1/24"))
@@ -336,7 +336,7 @@ func TestReadError(t *testing.T) {
 	})
 }
 
-// TestOpenError: what cannot become right ends Open, which leaves nothing behind.
+// TestOpenError: what can never work makes Open fail, which leaves nothing behind.
 func TestOpenError(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		h := l.host(eth0("10.0.0.1/24"))
@@ -350,7 +350,7 @@ func TestOpenError(t *testing.T) {
 	})
 }
 
-// TestNoInterface: an agent opens on a machine without any, and speaks when one comes.
+// TestNoInterface: an agent opens on a machine without any, and sends when one comes.
 func TestNoInterface(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		h := l.host()

@@ -108,7 +108,7 @@ func TestSurveyAgrees(t *testing.T) {
 		var used []Interface
 		for _, r := range reports {
 			surveyed = append(surveyed, r.Classic...)
-			if r.Reason == Used {
+			if r.Reason == ReasonUsed {
 				used = append(used, r.Interface)
 			}
 		}

@@ -13,10 +13,9 @@ import (
 
 // System is the operating system's network.
 //
-// On Linux and macOS each datagram says which interface and address it came to, and is told which to leave by. Windows
-// (with the packages golang.org/x/net/ipv4 and ipv6) and the BSDs cannot do all of it: where the interface of arrival is
-// missing it is taken from the sender's zone or subnet, and a datagram leaves from the address that the system chooses on
-// the interface.
+// On Linux and macOS each datagram reports which interface and address it came to, and can be told through which to leave. Windows (with
+// the packages golang.org/x/net/ipv4 and ipv6) and the BSDs cannot do all of that: if the interface of arrival is missing it is derived
+// from the sender's zone or subnet, and a datagram leaves from the address that the system chooses on the interface.
 var System Network = system{}
 
 type system struct{}
@@ -24,15 +23,15 @@ type system struct{}
 // writeTimeout bounds a write: a send buffer may be full while a link has stopped taking frames.
 const writeTimeout = 100 * time.Millisecond
 
-// receiveBuffer is the size in octets that is asked of the system for datagrams not yet read.
+// receiveBuffer is the requested size, in bytes, of the buffer for datagrams that are not read yet.
 const receiveBuffer = 1 << 20
 
-// Interfaces implements [Network]. One that vanishes while they are listed is left out. So is an IPv6 address by which no
-// neighbour could answer: on Linux while the system makes sure that nobody else has it (the second after a link has come
-// up), and on the ports of a bridge or a bond.
+// Interfaces implements [Network]. An interface that vanishes while they are listed is left out. So is an IPv6 address to which no
+// neighbour could answer: on Linux while the system makes sure that no other host has it (the second after a link has come up), and on the
+// ports of a bridge or a bond.
 func (system) Interfaces() ([]Interface, error) { return systemInterfaces() }
 
-// ListenPacket implements [Network]. Datagrams live for one hop: no router passes a beacon on, unless SetTTL is called.
+// ListenPacket implements [Network]. Datagrams live for one hop: no router forwards a beacon, unless SetTTL is called.
 func (system) ListenPacket(network string, port int) (PacketConn, error) {
 	return listenPacket(network, port, control)
 }
@@ -54,10 +53,10 @@ func listenPacket(network string, port int, control func(network, address string
 		return nil, fmt.Errorf("beacon: listening on UDP port %d: %w (%w)", port, err, errors.ErrUnsupported)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("beacon: listening on UDP port %d (another program may hold it alone): %w", port, err)
+		return nil, fmt.Errorf("beacon: listening on UDP port %d (another program may hold it exclusively): %w", port, err)
 	}
 	c := &systemConn{udp: pc.(*net.UDPConn), options: optionsOf(network, pc)}
-	// Many nodes may beacon at once, as after a power cut. The system may grant less.
+	// Many nodes may send beacons at once, for example after a power cut. The system may grant less.
 	_ = c.udp.SetReadBuffer(receiveBuffer)
 	if err := c.options.prepare(); err != nil {
 		c.udp.Close()
@@ -73,7 +72,7 @@ type systemConn struct {
 	options options
 	oob     []byte // where ReadFrom, which has one caller, receives a datagram's control message
 
-	leaving sync.Mutex // held from the choice of the outgoing interface to the write, where it is an option of the socket
+	leaving sync.Mutex // held from the choice of the outgoing interface to the write, if the interface is an option of the socket
 }
 
 func (c *systemConn) ReadFrom(b []byte) (int, Origin, error) {
@@ -97,8 +96,8 @@ func (c *systemConn) WriteTo(b []byte, to Destination) error {
 	return c.writePlain(b, to)
 }
 
-// writePlain sends without a control message. The route leads a subnet's broadcast to its interface; for a multicast the
-// interface is an option of the socket, and for 255.255.255.255 it follows from the address that a socket is bound to.
+// writePlain sends without a control message. The route leads a subnet's broadcast to its interface. For a multicast the interface is an
+// option of the socket, and for 255.255.255.255 it follows from the address that a socket is bound to.
 func (c *systemConn) writePlain(b []byte, to Destination) error {
 	if to.Dst.Addr() == everySubnet {
 		return writeFrom(to.Src, b, to.Dst)
@@ -114,7 +113,7 @@ func (c *systemConn) writePlain(b []byte, to Destination) error {
 	return err
 }
 
-// writeFrom sends by a socket of its own, which is bound to src. It has another port, which no implementation looks at.
+// writeFrom sends by a separate socket, which is bound to src. It has another port, which no implementation looks at.
 func writeFrom(src netip.Addr, b []byte, dst netip.AddrPort) error {
 	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(src, 0)))
 	if err != nil {

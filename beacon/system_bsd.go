@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// control prepares a socket before it is bound. The BSDs and macOS share a port among processes, and give each of them
-// every broadcast and multicast, when all set both options (C zyre and pyre do).
+// control prepares a socket before it is bound. The BSDs and macOS share a port among processes, and give each of them every broadcast and
+// multicast, if all set both options (C zyre and pyre do).
 func control(_, _ string, conn syscall.RawConn) error {
 	var err error
 	failed := conn.Control(func(fd uintptr) {
@@ -28,10 +28,10 @@ func controlGroups(network, address string, conn syscall.RawConn) error {
 	return control(network, address, conn)
 }
 
-// alreadyJoined reports whether err says that the socket is a member of the group already.
+// alreadyJoined tells whether err says that the socket is a member of the group already.
 func alreadyJoined(err error) bool { return errors.Is(err, unix.EADDRINUSE) }
 
-// noFamily reports whether err says that this system has no addresses of a family.
+// noFamily tells whether err says that this system has no addresses of a family.
 func noFamily(err error) bool {
 	return errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL)
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// These tests use real sockets, on the loopback interface only and on random ports.
+// These tests use real sockets, only on the loopback interface and on random ports.
 
 const patience = 10 * time.Second
 
@@ -129,7 +129,7 @@ const childPort = "BEACON_TEST_CHILD_PORT"
 // childList, in the environment, makes the test binary list the interfaces that it sees.
 const childList = "BEACON_TEST_CHILD_LIST"
 
-// listing gives the interfaces in words, and what fails.
+// listing describes the interfaces, and what fails.
 func listing() (lines []string) {
 	all, err := System.Interfaces()
 	if err != nil {
@@ -162,14 +162,14 @@ func TestMain(m *testing.M) {
 	testbed.Main(m)
 }
 
-// child says its UUID, and each UUID that it hears for the first time.
+// child prints its UUID, and each UUID that it hears for the first time.
 func child(port string) error {
 	n, err := strconv.Atoi(port)
 	if err != nil {
 		return err
 	}
 	id := uuid.New()
-	known := make(map[uuid.UUID]bool) // used by the handler only, which never runs twice at once
+	known := make(map[uuid.UUID]bool) // used only by the handler, which never runs concurrently
 	a, err := Open(Config{UUID: id, Port: n, Interfaces: []string{os.Getenv(childPort + "_INTERFACE")}, Handler: func(s Sighting) {
 		if !known[s.UUID] && s.State != Unknown {
 			known[s.UUID] = true
@@ -262,8 +262,8 @@ func siblings(t *testing.T) (one, two *systemConn, port uint16) {
 	return nil, nil, 0
 }
 
-// TestSystemConn: a multicast reaches the socket that joined and no other, a broadcast reaches both, with all that is to
-// be known of its way. It goes once through control messages and once without them.
+// TestSystemConn: a multicast reaches the socket that joined and no other, a broadcast reaches both, with complete information about their
+// path. It goes once through control messages and once without them.
 func TestSystemConn(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
@@ -337,7 +337,7 @@ func TestSystemErrors(t *testing.T) {
 	}
 }
 
-// TestPortTaken: a port that another program holds alone is told, and taken as soon as it is free.
+// TestPortTaken: a port that another program holds alone is reported, and taken as soon as it is free.
 func TestPortTaken(t *testing.T) {
 	t.Parallel()
 	alone, err := net.ListenPacket("udp4", "0.0.0.0:0") // no SO_REUSEADDR
@@ -349,7 +349,7 @@ func TestPortTaken(t *testing.T) {
 	changed := make(chan struct{}, 100)
 	a := open(t, Config{Port: port, Interfaces: []string{loopback(t).Name}, Failing: func() { changed <- struct{}{} }})
 	f := a.Failures()
-	if len(f) != 1 || f[0].Call != CallListen || int(f[0].Dst.Port()) != port || !errors.Is(f[0].Err, syscall.EADDRINUSE) {
+	if len(f) != 1 || f[0].Op != OpListen || int(f[0].Dst.Port()) != port || !errors.Is(f[0].Err, syscall.EADDRINUSE) {
 		t.Fatalf("failures: %v", f)
 	}
 	if !strings.Contains(f[0].Error(), strconv.Itoa(port)) {

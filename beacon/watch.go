@@ -10,20 +10,20 @@ import (
 )
 
 const (
-	// scanInterval is how old the knowledge of the interfaces may get. A scan takes 0.2 ms on a usual machine.
+	// scanInterval is the maximum age of the list of interfaces. A scan takes 0.2 ms on a usual machine.
 	scanInterval = 800 * time.Millisecond
-	// changePause follows a change, and doubles up to scanInterval: an address that went may soon be followed by another.
+	// changePause follows a change, and doubles up to scanInterval: another address may soon follow one that went.
 	changePause = 50 * time.Millisecond
-	// burstPause is left for more news to come when something has changed: they do not come alone.
+	// burstPause is the time to wait for more news after a change: changes come in bursts.
 	burstPause = 10 * time.Millisecond
-	// pollCost and burstCost are by how many times the pauses exceed what a scan takes: on a host of hundreds of interfaces
-	// that is tens of milliseconds.
+	// pollCost and burstCost are the ratio of the pauses to the duration of a scan: on a host with hundreds of interfaces a scan takes tens
+	// of milliseconds.
 	pollCost, burstCost = 20, 5
-	// sleepGap is what the wall clock gains while the machine sleeps or the process is stopped. Less is a busy machine.
+	// sleepGap is how much the wall clock gains while the machine sleeps or the process is stopped. Less is a busy machine.
 	sleepGap = 3 * time.Second
 )
 
-// follow has the network's Watcher, if it is one, trigger scans. The caller ends that by the function returned.
+// follow makes the network's Watcher, if it has one, trigger scans. The caller stops that with the function returned.
 func (s *station) follow(log *zerolog.Logger) (stop func()) {
 	if w, ok := s.key.network.(Watcher); ok {
 		stop, err := w.Watch(func() { signal(s.trigger) })
@@ -31,8 +31,8 @@ func (s *station) follow(log *zerolog.Logger) (stop func()) {
 			return stop
 		}
 		if !errors.Is(err, errors.ErrUnsupported) {
-			log.Warn().Stringer("call", CallWatch).Err(err).Msgf("beacon: changes of the interfaces are not told, looking every %v", s.key.poll)
-			s.failing[action{call: CallWatch}] = failed{err, time.Now()} // nobody else knows the station yet
+			log.Warn().Stringer("call", OpWatch).Err(err).Msgf("beacon: changes of the interfaces are not told, looking every %v", s.key.poll)
+			s.failing[action{call: OpWatch}] = failed{err, time.Now()} // no other goroutine knows the station yet
 			s.sound.Store(false)
 		}
 	}
@@ -59,7 +59,7 @@ func (s *station) watch() {
 		}
 		slept := s.wall().Sub(began) > wait+sleepGap
 		before, start := s.world.Load(), time.Now()
-		_ = s.scan() // it has logged its error, and the next one may fare better
+		_ = s.scan() // it has logged its error, and the next one may succeed
 		took = time.Since(start)
 		if slept {
 			s.renew("beacon: the machine has slept, or this process was stopped")
@@ -70,7 +70,7 @@ func (s *station) watch() {
 	}
 }
 
-// settle lets a burst of triggers pass, and reports whether the station goes on.
+// settle waits for a burst of triggers to end, and tells whether the station continues.
 func (s *station) settle(pause time.Duration) bool {
 	select {
 	case <-time.After(pause):
@@ -78,21 +78,21 @@ func (s *station) settle(pause time.Duration) bool {
 		return false
 	}
 	select {
-	case <-s.trigger: // the scan to come is for it too
+	case <-s.trigger: // the next scan serves it too
 	default:
 	}
 	return true
 }
 
-// wall returns the time of day. Unlike the clock of timers it goes on while the machine sleeps.
+// wall returns the time of day. Unlike the clock of timers it advances while the machine sleeps.
 func (s *station) wall() time.Time {
 	if clock, ok := s.key.network.(Clock); ok {
 		return clock.Wall().Round(0)
 	}
-	return time.Now().Round(0) // without the reading of the other clock
+	return time.Now().Round(0) // without the monotonic clock reading
 }
 
-// renew makes all agents speak as newcomers, for a reason that is logged.
+// renew makes all agents send beacons as newcomers, for a reason that is logged.
 func (s *station) renew(reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,14 +102,14 @@ func (s *station) renew(reason string) {
 	s.log().Info().Msg(reason)
 }
 
-// scan looks at the interfaces, makes the agents use them as they are now, and joins the groups. It joins at every scan,
-// also where nothing seems to have changed: an interface deleted and made again can have got its old index.
+// scan looks at the interfaces, makes the agents use them as they are now, and joins the groups. It joins at every scan, even if nothing
+// seems to have changed: a deleted and recreated interface may have its old index.
 func (s *station) scan() error {
 	s.scanning.Lock()
 	defer s.scanning.Unlock()
 	s.listen()
 	all, err := s.key.network.Interfaces()
-	s.report(action{call: CallList}, err)
+	s.report(action{call: OpList}, err)
 	if err != nil {
 		return err
 	}
@@ -117,13 +117,13 @@ func (s *station) scan() error {
 	return nil
 }
 
-// join leaves the groups that the agents do not need any more, and joins those that they need, those of hardware first.
+// join leaves the groups that the agents no longer need, and joins those that they need, those of hardware first.
 func (s *station) join(needed []subscription) {
 	for _, socket := range s.all() {
 		socket.leave(needed)
 	}
 	for _, n := range needed {
-		s.report(action{CallJoin, n.where()}, n.socket.join(n.membership, func() (PacketConn, error) { return s.more(n.socket) }))
+		s.report(action{OpJoin, n.where()}, n.socket.join(n.membership, func() (PacketConn, error) { return s.more(n.socket) }))
 	}
 }
 
@@ -155,8 +155,8 @@ func (s *station) adopt(all []Interface) []subscription {
 	return needed
 }
 
-// needed returns what the agents need to hear multicast, in a fixed order: the interfaces as the system lists them, but those that are
-// no hardware last. The caller holds mu.
+// needed returns what the agents need to hear multicast, in a fixed order: the interfaces as the system lists them, but virtual ones last.
+// The caller holds mu.
 func (s *station) needed() (needed []subscription) {
 	type use struct{ four, six bool }
 	uses := make(map[int]use) // by index of the interface
@@ -178,9 +178,9 @@ func (s *station) needed() (needed []subscription) {
 	return needed
 }
 
-// tries reports whether an action on an interface is still taken from time to time. The caller holds mu.
+// tries tells whether an action on an interface is still taken from time to time. The caller holds mu.
 func (s *station) tries(what action, needed []subscription) bool {
-	if what.call == CallJoin {
+	if what.call == OpJoin {
 		return slices.ContainsFunc(needed, func(n subscription) bool { return n.where() == what.Destination })
 	}
 	return slices.ContainsFunc(s.agents, func(a *Agent) bool {

@@ -11,8 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watch implements [Watcher], by a netlink socket (rtnetlink(7)) that receives a message for each change of a link or an
-// address.
+// Watch implements [Watcher], by a netlink socket (rtnetlink(7)) that receives a message for each change of a link or an address.
 func (system) Watch(changed func()) (stop func(), err error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err == nil {
@@ -33,8 +32,8 @@ func (system) Watch(changed func()) (stop func(), err error) {
 	}, nil
 }
 
-// tell calls changed for each message. What it says a scan will find out, so it is cut to its headers; and where the system had no room
-// for messages there were some. That a link went away is noted, since a scan may be too late to see it: see removals.
+// tell calls changed for each message. A scan will find the details, so messages are cut to their headers; if the system had no room for
+// messages, there were some. A removed link is noted, because a scan may be too late to see it: see removals.
 func tell(messages io.Reader, changed func()) {
 	var b [unix.SizeofNlMsghdr + unix.SizeofIfInfomsg]byte
 	for {
@@ -50,17 +49,17 @@ func tell(messages io.Reader, changed func()) {
 	}
 }
 
-// removals counts the interfaces that went away, by index. One that comes with the index of one that went is another one, though a socket
-// seems to be in its groups still: Linux keeps that in its list, and does not let it join again before it has left.
+// removals counts the removed interfaces, by index. A new interface with the index of a removed one is a different one, though a socket
+// still seems to be in its groups: Linux keeps the membership in its list, and does not let the socket join again before it has left.
 type removals struct {
 	mu    sync.Mutex
 	times map[int]int
 }
 
-// removed is those of this process, whichever watch told.
+// removed is shared by all watches of this process.
 var removed = removals{times: make(map[int]int)}
 
-// maxRemovals bounds what is remembered. To forget costs a needless leave and join.
+// maxRemovals bounds what is remembered. Forgetting costs a needless leave and join.
 const maxRemovals = 4096
 
 func (r *removals) add(index int) {

@@ -31,7 +31,7 @@ func (s *scripted) Read(b []byte) (int, error) {
 	return len(b), err
 }
 
-// TestTell: each message is a change, and so are those that the system had no room for.
+// TestTell: each message is a change, and so are those for which the system had no room.
 func TestTell(t *testing.T) {
 	calls := 0
 	tell(&scripted{nil, nil, unix.ENOBUFS, nil, io.ErrUnexpectedEOF, nil}, func() { calls++ })
@@ -43,7 +43,7 @@ func TestTell(t *testing.T) {
 // A resident is the network of a host of the testbed, for agents in this process.
 type resident struct {
 	*testbed.Host
-	sent chan Destination // where datagrams went that the system took
+	sent chan Destination // destinations of datagrams that the system took
 }
 
 func newResident(h *testbed.Host) *resident { return &resident{h, make(chan Destination, 1000)} }
@@ -138,7 +138,7 @@ func cable(t *testing.T, h *testbed.Host, address string) {
 	run(t, h, "ip", "link", "set", "v1", "up")
 }
 
-// withoutIPv6 keeps a host from having IPv6 addresses, whose coming and going would be told too.
+// withoutIPv6 keeps a host from having IPv6 addresses, whose changes would be reported too.
 func withoutIPv6(t *testing.T, h *testbed.Host) {
 	t.Helper()
 	err := h.Do(func() error {
@@ -155,14 +155,14 @@ func withoutIPv6(t *testing.T, h *testbed.Host) {
 	}
 }
 
-// TestNetlink: beacons follow each change on a real network. Neither is one due within the test, nor are the interfaces
-// polled, so they do by what the system tells.
+// TestNetlink: beacons follow each change on a real network. In this test neither is a beacon due, nor are the interfaces polled, so they
+// follow the system's messages.
 func TestNetlink(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		before  func(t *testing.T, h *testbed.Host)
 		change  func(t *testing.T, l *testbed.LAN, h *testbed.Host)
-		source  string // of the first beacon that is new; empty: the host's address
+		source  string // of the first new beacon; empty: the host's address
 		options Config
 	}{
 		{name: "address replaced",
@@ -224,7 +224,7 @@ func TestNetlink(t *testing.T) {
 	}
 }
 
-// awaitSpoken waits until an agent has said what a newcomer says, and none of it is left in sent.
+// awaitSpoken waits until an agent has sent a newcomer's beacons, and none of them is left in sent.
 func awaitSpoken(t *testing.T, a *Agent, r *resident) {
 	t.Helper()
 	v := a.view.Load()
@@ -260,7 +260,7 @@ func connect(t *testing.T, one *testbed.Host, address string, two *testbed.Host,
 	}
 }
 
-// sameNamespace reports whether a process is on a host.
+// sameNamespace tells whether a process is on a host.
 func sameNamespace(t *testing.T, pid int, h *testbed.Host) bool {
 	t.Helper()
 	process, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid))
@@ -275,7 +275,7 @@ func sameNamespace(t *testing.T, pid int, h *testbed.Host) bool {
 	return process == host
 }
 
-// TestNetlinkHeardAgain: who is on an interface made again is heard there, by multicast too.
+// TestNetlinkHeardAgain: a node on a recreated interface is heard there, also by multicast.
 func TestNetlinkHeardAgain(t *testing.T) {
 	l := testbed.NewLAN(t, "")
 	alice, bob := l.Host("alice"), l.Host("bob")
@@ -326,8 +326,8 @@ func TestNetlinkEnds(t *testing.T) {
 	h.AddAddress(netip.MustParsePrefix("10.99.1.1/24"))
 }
 
-// TestBareBridge: the nodes of a host find each other also where its only interface is a bridge with nothing on it, which
-// has no carrier: that of a container engine on a machine without a network.
+// TestBareBridge: the nodes of a host also find each other if its only interface is a bridge with nothing on it, which has no carrier: that
+// of a container engine on a machine without a network.
 func TestBareBridge(t *testing.T) {
 	h := testbed.NewLAN(t, "").Host("alice")
 	h.Link(false)

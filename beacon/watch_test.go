@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// A watched host is a Watcher whose changes are told when the test calls changed.
+// A watched host is a Watcher that reports changes when the test calls changed.
 type watched struct {
 	*host
-	err     error // what Watch says
+	err     error // the error of Watch
 	changed func()
 	stopped bool
 }
@@ -55,7 +55,7 @@ func scansOf(h *host, happens func()) int {
 // firstTwo returns the texts of the first classic and state beacon.
 func firstTwo(log []sent) []string { return texts(log[:min(2, len(log))]) }
 
-// TestWatch: what a Watcher tells is followed at once, a burst of it by one scan.
+// TestWatch: a Watcher's report is followed at once, a burst of them by one scan.
 func TestWatch(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		w := &watched{host: l.host(eth0("10.0.0.3/24"))}
@@ -92,11 +92,11 @@ func TestWatch(t *testing.T) {
 		if !w.stopped {
 			t.Error("still watched after Close")
 		}
-		w.changed() // late: nobody waits
+		w.changed() // late: nothing waits
 	})
 }
 
-// TestCloseInBurst: the end does not wait for a burst's.
+// TestCloseInBurst: Close does not wait for the end of a burst.
 func TestCloseInBurst(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		w := &watched{host: l.host(eth0("10.0.0.1/24"))}
@@ -138,7 +138,7 @@ func TestWatchFails(t *testing.T) {
 	}
 }
 
-// TestSleep: after a machine's sleep its nodes speak as newcomers do; a short stall is none.
+// TestSleep: after a machine's sleep its nodes send beacons like newcomers; a short stall does not count.
 func TestSleep(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		log, lines := logger()
@@ -173,7 +173,7 @@ func TestSleep(t *testing.T) {
 	})
 }
 
-// TestChanged: the application is told of what may let it reach others again, from Announce to Close.
+// TestChanged: the application is told when it may reach others again, from Announce to Close.
 func TestChanged(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		h := l.host(eth0("10.0.0.1/24"))
@@ -247,7 +247,7 @@ func TestSlowScans(t *testing.T) {
 	})
 }
 
-// TestStatePortOption: state beacons are sent and heard where they are told to be.
+// TestStatePortOption: state beacons are sent and heard on the configured port.
 func TestStatePortOption(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		var ears ears
@@ -285,7 +285,7 @@ func (c routedConn) SetTTL(ttl int) error {
 	return c.network.err
 }
 
-// TestTTL: agents with another TTL have sockets of their own, for it is the socket's.
+// TestTTL: agents with another TTL have separate sockets, because the TTL belongs to the socket.
 func TestTTL(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		r := &routed{host: l.host(eth0("10.0.0.1/24")), ttls: make(map[int]int)}

@@ -6,12 +6,12 @@ import (
 	"strconv"
 )
 
-// A world is all interfaces of the machine at one moment. It never changes once made.
+// A world is all interfaces of the machine at one moment. It never changes.
 type world struct {
-	known      bool // there was a look; else the rest is empty
+	known      bool // there was a scan; otherwise the rest is empty
 	interfaces []Interface
 	index      map[int]int         // of an interface in them, by its number
-	local      map[netip.Addr]bool // their addresses; link-local ones of IPv6 both without a zone and with theirs
+	local      map[netip.Addr]bool // their addresses; link-local IPv6 addresses both with and without their zone
 }
 
 func newWorld(all []Interface) *world {
@@ -29,8 +29,8 @@ func newWorld(all []Interface) *world {
 	return w
 }
 
-// isLocal reports whether a is an address of this machine: a link-local one with a zone, of that interface. A neighbour on
-// one link may well have the address that this machine has on another: fe80::1 is common.
+// isLocal tells whether a is an address of this machine, or if it is link-local with a zone, of that interface. A neighbour on one link may
+// well have the address that this machine has on another: fe80::1 is common.
 func (w *world) isLocal(a netip.Addr) bool {
 	a = a.Unmap()
 	if !a.IsLinkLocalUnicast() {
@@ -39,7 +39,7 @@ func (w *world) isLocal(a netip.Addr) bool {
 	return a.IsLoopback() || w.local[a]
 }
 
-// arrival returns the interface on which a datagram arrived: as the system told, else by the sender's zone or subnet.
+// arrival returns the interface on which a datagram arrived: as the system reported it, otherwise by the sender's zone or subnet.
 func (w *world) arrival(from Origin) (Interface, bool) {
 	if from.IfIndex != 0 {
 		return w.byIndex(from.IfIndex)
@@ -61,7 +61,7 @@ func (w *world) byIndex(index int) (Interface, bool) {
 	return w.interfaces[at], true
 }
 
-// zone returns how the interface is called in an address that is to be dialled.
+// zone returns the interface's name in an address that is to be dialled.
 func (i Interface) zone() string {
 	if i.nameless {
 		return strconv.Itoa(i.Index)
@@ -69,7 +69,7 @@ func (i Interface) zone() string {
 	return i.Name
 }
 
-// leadsTo reports whether a host of that address must be on the interface's link.
+// leadsTo tells whether a host of that address must be on the interface's link.
 func (i Interface) leadsTo(a netip.Addr) bool {
 	if zone := a.Zone(); zone != "" {
 		return zone == i.Name || zone == strconv.Itoa(i.Index)

@@ -3,13 +3,13 @@ package msg
 import "encoding/binary"
 
 // The Append functions append one header frame to dst and return the longer slice, as
-// the built-in append does; they keep no reference to either. Those that take text
-// return a *StringError if it must not be sent, and dst as it was. They do not
-// allocate when dst has room.
+// the built-in append does; they keep no reference to either. Functions with text
+// return a *StringError if that text must not be sent, and dst unchanged. They do not
+// allocate if dst has room.
 
-// AppendWhisper appends the header frame of a WHISPER. The content follows as frames
-// of its own. RFC 36 allows none, but send at least one, be it empty: C zyre mixes up
-// its events without one, and pyre dies.
+// AppendWhisper appends the header frame of a WHISPER. The content follows in separate
+// frames. RFC 36 allows no content, but send at least one frame, even an empty one:
+// without it C zyre confuses its events, and pyre crashes.
 func AppendWhisper(dst []byte, sequence uint16) []byte {
 	return appendPrefix(dst, Whisper, sequence)
 }
@@ -24,12 +24,13 @@ func AppendShout(dst []byte, sequence uint16, group string) ([]byte, error) {
 }
 
 // AppendJoin appends a JOIN; see [CheckGroup] for its error. The status is the node's
-// count of joins and leaves, this one included: C zyre, pyre and gyre die of a wrong one.
+// count of joins and leaves, this one included: C zyre, pyre and gyre crash on a wrong
+// one.
 func AppendJoin(dst []byte, sequence uint16, group string, status uint8) ([]byte, error) {
 	return appendMembership(dst, Join, sequence, group, status)
 }
 
-// AppendLeave appends a LEAVE; all is as with [AppendJoin].
+// AppendLeave appends a LEAVE; see [AppendJoin].
 func AppendLeave(dst []byte, sequence uint16, group string, status uint8) ([]byte, error) {
 	return appendMembership(dst, Leave, sequence, group, status)
 }
@@ -82,7 +83,7 @@ func AppendGoodbye(dst []byte, sequence uint16) []byte {
 	return appendPrefix(dst, Goodbye, sequence)
 }
 
-// AppendState appends a STATE (ours only): the octet that a state beacon ends with.
+// AppendState appends a STATE (go-zre only): the octet at the end of a state beacon.
 func AppendState(dst []byte, sequence uint16, state uint8) []byte {
 	return append(appendPrefix(dst, State, sequence), state)
 }
@@ -91,7 +92,7 @@ func appendPrefix(dst []byte, id ID, sequence uint16) []byte {
 	return append(dst, signature0, signature1, byte(id), Version, byte(sequence>>8), byte(sequence))
 }
 
-// appendString needs a string of MaxString octets or fewer: callers have checked.
+// appendString needs a string of at most MaxString octets: callers have checked.
 func appendString(dst []byte, s string) []byte {
 	return append(append(dst, byte(len(s))), s...)
 }

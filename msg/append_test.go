@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestAppend wants golden octets after what is in the buffer already.
+// TestAppend expects golden octets after the content of the buffer.
 func TestAppend(t *testing.T) {
 	uuid := [16]byte{0x8b, 0xc8, 0x3f, 0x6a, 0xcd, 0x4f, 0x41, 0x7c, 0xab, 0xc6, 0x60, 0x88, 0x15, 0x13, 0x8f, 0x24}
 	const digits = "8BC83F6ACD4F417CABC6608815138F24"
@@ -42,6 +42,7 @@ func TestAppend(t *testing.T) {
 		{must(AppendHeaders(dst, 2, hello.Headers, Limits{})), "\x81\x02\x00\x02" + "\x00\x00\x00\x02" + "\x01z" + "\x00\x00\x00\x011" + "\x01a" + "\x00\x00\x00\x00"},
 		{must(AppendHeaders(dst, 3, nil, Limits{})), "\x81\x02\x00\x03" + "\x00\x00\x00\x00"},
 		{AppendState(dst, 2, 5), "\x80\x02\x00\x02\x05"},
+		{AppendAskStats(dst, 2), "\x82\x02\x00\x02\x01"},
 	}
 	for _, test := range tests {
 		want := "before\xaa\xa1" + test.want
@@ -239,14 +240,15 @@ func TestHelloLimits(t *testing.T) {
 	}
 }
 
-// TestLimitOfLimits: lengths must fit the grammar's four octets, whatever the caller allows.
+// TestLimitOfLimits checks that lengths fit the grammar's four octets, whatever the
+// caller allows.
 func TestLimitOfLimits(t *testing.T) {
 	if got := (Limits{Hello: math.MaxInt}).orDefaults().Hello; got != math.MaxInt32 {
 		t.Errorf("HELLO of up to %d octets, want %d", got, math.MaxInt32)
 	}
 }
 
-// TestLongGroupReceived: the grammar allows it in HELLO, though nobody could JOIN it.
+// TestLongGroupReceived: the grammar allows it in HELLO, though no peer could JOIN it.
 func TestLongGroupReceived(t *testing.T) {
 	group := strings.Repeat("g", 300)
 	frame := []byte("\xaa\xa1\x01\x02\x00\x01" + "\x00" + "\x00\x00\x00\x01\x00\x00\x01\x2c" + group + "\x00\x00\x00\x00\x00\x00")
@@ -266,7 +268,7 @@ func TestHeaderTwice(t *testing.T) {
 	}
 }
 
-// TestAppendKeepsRoom: an Append into a buffer with room uses that buffer.
+// TestAppendKeepsRoom checks that an Append into a buffer with room uses that buffer.
 func TestAppendKeepsRoom(t *testing.T) {
 	buffer := make([]byte, 0, 64)
 	got, err := AppendHello(buffer, 1, &OutHello{Endpoint: "tcp://127.0.0.1:49152", Name: "n"}, Limits{})

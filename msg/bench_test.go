@@ -13,7 +13,7 @@ func benchHello() *OutHello {
 		Name: "alice", Headers: []OutHeader{{"role", "camera"}, {"X-FILE", "file:///tmp"}}}
 }
 
-// TestNoAllocations holds under the race detector too, which does not allocate here.
+// TestNoAllocations also holds under the race detector, which does not allocate here.
 func TestNoAllocations(t *testing.T) {
 	want := func(name string, run func() error) {
 		t.Helper()
@@ -35,8 +35,8 @@ func TestNoAllocations(t *testing.T) {
 	want("AppendPingOK", func() error { dst = AppendPingOK(dst[:0], 2); return nil })
 }
 
-// TestDiscardNoAllocations: whoever floods us with what is to be discarded must not
-// make us work for the garbage collector.
+// TestDiscardNoAllocations: a peer that floods us with messages to discard must not
+// make work for the garbage collector.
 func TestDiscardNoAllocations(t *testing.T) {
 	var m Message
 	for _, header := range []string{"", "\xaa\xa3\x06\x02\x00\x02", "\xaa\xa1\x06\x03\x00\x02", "\xaa\xa1\x4d\x02\x00\x02"} {

@@ -5,23 +5,24 @@ import (
 	"unicode/utf8"
 )
 
-// CheckGroup says whether a group name can be sent: UTF-8 without NUL, at most
-// [MaxString] octets. The empty name is a group like any other, as the grammar has it.
+// CheckGroup checks whether a group name can be sent: UTF-8 without NUL, at most
+// [MaxString] octets. The grammar allows the empty name as a group like any other.
 // Names are case sensitive. The error is a *[StringError].
 //
-// pyre damages non-ASCII text that it sends, so groups that it is to join need ASCII names.
+// pyre damages non-ASCII text that it sends, so a group that pyre nodes join needs an
+// ASCII name.
 func CheckGroup(group string) error {
 	return checkString("group", group, MaxString)
 }
 
-// CheckName says whether a node's name can be sent: UTF-8 without NUL, at most
+// CheckName checks whether a node's name can be sent: UTF-8 without NUL, at most
 // [MaxString] octets. The error is a *[StringError].
 func CheckName(name string) error {
 	return checkString("name", name, MaxString)
 }
 
-// CheckEndpoint says whether an endpoint can be sent: UTF-8 without NUL, 1 to
-// [MaxString] octets. Whether it is an endpoint is not looked at. The error is a
+// CheckEndpoint checks whether an endpoint can be sent: UTF-8 without NUL, 1 to
+// [MaxString] octets. It does not check that it is an endpoint. The error is a
 // *[StringError].
 func CheckEndpoint(endpoint string) error {
 	if endpoint == "" {
@@ -30,9 +31,9 @@ func CheckEndpoint(endpoint string) error {
 	return checkString("endpoint", endpoint, MaxString)
 }
 
-// CheckHeader says whether a header can be sent: both strings UTF-8 without NUL, the
-// name of at most [MaxString] octets, the value of at most limits.LongString. The
-// error is a *[StringError].
+// CheckHeader checks whether a header can be sent: both strings UTF-8 without NUL, the
+// name of at most [MaxString] octets, the value of at most limits.LongString. The error
+// is a *[StringError].
 func CheckHeader(name, value string, limits Limits) error {
 	if err := checkString("header name", name, MaxString); err != nil {
 		return err

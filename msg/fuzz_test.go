@@ -47,6 +47,10 @@ func rawEncode(m *Message) []byte {
 			short(header.Name)
 			long(header.Value)
 		}
+	case AskStats:
+		b = append(b, m.Version)
+	case Stats:
+		b = append(b, m.Figures...)
 	}
 	return b
 }
@@ -62,6 +66,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("\xaa\xa1\x80\x02\x00\x02\x05"), uint8(0))
 	f.Add([]byte("\xaa\xa1\x81\x02\x00\x02\x00\x00\x00\x01\x01k\x00\x00\x00\x01v"), uint8(0))
 	f.Add([]byte("\xaa\xa1\x81\x02\x00\x02\xff\xff\xff\xff\x01k\x00\x00\x00\x01v"), uint8(0))
+	f.Add([]byte("\xaa\xa1\x82\x02\x00\x02\x01"), uint8(0))
+	f.Add([]byte("\xaa\xa1\x83\x02\x00\x02\x01\x00"), uint8(0))
 	f.Add([]byte("\xaa\xa1\x4d\x02\x00\x02"), uint8(1))
 	f.Add([]byte("\xaa\xa1\x01\x02\x00\x01\x00\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00"), uint8(0))
 	f.Fuzz(func(t *testing.T, header []byte, surplus uint8) {
@@ -107,13 +113,21 @@ func wantRefusal(t *testing.T, m *Message, err error, header []byte) {
 	}
 }
 
-// wantSendable wants the package's encoder to give header again, or to refuse for a
+// wantSendable expects the package's encoder to return header again, or to refuse for a
 // reason that is true.
 func wantSendable(t *testing.T, m *Message, header []byte) {
 	t.Helper()
 	if m.ID == Elect || m.ID == Leader {
 		if digits, err := hex.DecodeString(string(m.Node)); err != nil || len(digits) != 16 || bytes.ContainsAny(m.Node, "abcdef") {
 			return // we could not have sent it
+		}
+	}
+	if m.ID == AskStats && m.Version != FiguresVersion {
+		return
+	}
+	if m.ID == Stats {
+		if _, err := ParseFigures(m.Figures); err != nil {
+			return
 		}
 	}
 	again, err := encode(t, m)

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// A header frame by itself gives what the whole message gives, but for the content and the frames that must not be there.
+// A header frame by itself gives what the whole message gives, except the content and
+// the check for extra frames.
 func TestDecodeHeader(t *testing.T) {
 	for _, v := range zreVectors(t) {
 		var whole Message

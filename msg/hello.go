@@ -5,19 +5,18 @@ import (
 	"slices"
 )
 
-// HelloFields is what a HELLO says of its sender, apart from Message.Status (RFC 36,
-// "The HELLO Command"). All text is as it came: it may be empty, hold NUL octets, or
-// not be UTF-8.
+// HelloFields is what a HELLO says about its sender, apart from Message.Status (RFC 36,
+// "The HELLO Command"). All text is unchanged: it may be empty, hold NUL octets, or not
+// be UTF-8.
 type HelloFields struct {
 	Endpoint []byte   // where to connect to, such as "tcp://192.168.1.7:49152"; check it before you do
-	Groups   [][]byte // in the order sent; a group may stand there twice; up to Limits.LongString octets each
+	Groups   [][]byte // in the order sent; a group may appear twice; up to Limits.LongString octets each
 	Name     []byte
 	Headers  []Header // in the order sent
 }
 
-// Header is one property of a node. RFC 36 does not say what a name that comes twice
-// means, and Decode keeps both: C zyre goes by the first, pyre, zyre.js and gyre by
-// the last.
+// Header is one property of a node. RFC 36 does not define what a repeated name means,
+// and Decode keeps both: C zyre uses the first, pyre, zyre.js and gyre the last.
 type Header struct {
 	Name, Value []byte
 }
@@ -28,7 +27,7 @@ const (
 	minHeader = 1 + 4
 )
 
-// decodeHello takes the fields of a HELLO from r; size is the whole frame's.
+// decodeHello reads the fields of a HELLO from r; size is the size of the whole frame.
 func (m *Message) decodeHello(r *reader, size int, limits Limits) {
 	if size > limits.Hello {
 		r.err = overLimit(Hello, "%d octets, limit %d", size, limits.Hello)
@@ -44,7 +43,7 @@ func (m *Message) decodeHello(r *reader, size int, limits Limits) {
 	m.Hello.Headers = r.headers(limits)
 }
 
-// headers takes the headers of a HELLO, or of HEADERS.
+// headers reads the headers of a HELLO, or of HEADERS.
 func (r *reader) headers(limits Limits) []Header {
 	list := make([]Header, r.count("headers", minHeader, limits.Headers))
 	for i := range list {
@@ -68,8 +67,9 @@ type OutHeader struct {
 	Name, Value string
 }
 
-// Check says whether AppendHello would accept h: a *[StringError] for text that must
-// not be sent, an [ErrLimit] for a HELLO that a receiver with the same limits refuses.
+// Check checks whether AppendHello would accept h. The error is a *[StringError] for
+// text that must not be sent, or an [ErrLimit] for a HELLO that a receiver with the
+// same limits refuses.
 func (h *OutHello) Check(limits Limits) error {
 	limits = limits.orDefaults()
 	if len(h.Groups) > limits.Groups {
@@ -117,8 +117,8 @@ func (h *OutHello) size() int64 {
 	return size
 }
 
-// AppendHello appends a HELLO to dst. RFC 36 wants sequence 1. The errors are those of
-// [OutHello.Check]; dst then comes back as it was.
+// AppendHello appends a HELLO to dst. RFC 36 requires sequence 1. The errors are those
+// of [OutHello.Check]; then dst is returned unchanged.
 func AppendHello(dst []byte, sequence uint16, h *OutHello, limits Limits) ([]byte, error) {
 	if err := h.Check(limits); err != nil {
 		return dst, err
@@ -135,8 +135,8 @@ func AppendHello(dst []byte, sequence uint16, h *OutHello, limits Limits) ([]byt
 	return appendHeaders(dst, h.Headers), nil
 }
 
-// AppendHeaders appends a HEADERS (ours only): the headers that take the place of those of
-// the sender's HELLO. The errors are those of [OutHello.Check] for a HELLO with these
+// AppendHeaders appends a HEADERS (go-zre only): headers that replace those of the
+// sender's HELLO. The errors are those of [OutHello.Check] for a HELLO with these
 // headers and nothing else.
 func AppendHeaders(dst []byte, sequence uint16, headers []OutHeader, limits Limits) ([]byte, error) {
 	h := OutHello{Endpoint: "-", Headers: headers}

@@ -1,27 +1,28 @@
 // Package msg encodes and decodes the messages that ZRE nodes exchange over TCP:
 // version 2 of the ZeroMQ Realtime Exchange Protocol, https://rfc.zeromq.org/spec/36/,
-// the three messages that C zyre adds to it (ELECT, LEADER, GOODBYE), and two of our
-// own (STATE, HEADERS).
+// the three messages that C zyre adds to it (ELECT, LEADER, GOODBYE), and those of our
+// own (STATE, HEADERS, ASK-STATS, STATS).
 //
-// A message is a list of frames. The first, the header frame, is made of octets laid
-// out by RFC 36's grammar; WHISPER and SHOUT carry the application's content in the
-// frames after it, and no other message has more than the one.
+// A message is a list of frames. RFC 36's grammar defines the first, the header frame;
+// WHISPER and SHOUT carry the application's content in the frames after it, and all
+// other messages have only the header frame.
 //
 //	AA A1   id   02   sequence   fields of the message
 //	2       1    1    2          the rest                 octets
 //
-// To read, keep one [Message] per connection and call [Message.Decode] for each list
-// of frames (without the routing id of a ROUTER); it copies nothing, and takes no
-// memory except for the lists in a HELLO. To send, one Append function per message
-// appends a header frame to a buffer of yours: [AppendHello], [AppendShout] and so on.
+// To read, keep one [Message] per connection and call [Message.Decode] for each list of
+// frames (without the routing id of a ROUTER); it copies nothing, and allocates only
+// the lists in a HELLO. To send, one Append function per message appends a header frame
+// to your buffer: [AppendHello], [AppendShout] and so on.
 //
-// What we send is stricter than what we take. Text that we send is UTF-8 and has no
-// NUL octet, because peers die of the one (pyre) and cut at the other (C zyre). Text
-// that arrives is handed on as it came, since pyre cuts non-ASCII text inside a
-// character. Lengths and counts that arrive are never believed: see [ErrMalformed].
+// The package is stricter with what it sends than with what it receives. Text to send
+// must be UTF-8 without NUL octets, because other text crashes peers (pyre) or is
+// truncated by them (C zyre). Received text is passed on unchanged, because pyre cuts
+// non-ASCII text inside a character. Received lengths and counts are never trusted: see
+// [ErrMalformed].
 //
-// The package knows no sockets, peers or timers, and never blocks. Whether a sequence
-// number is the one that was due is for the caller to judge.
+// The package has no sockets, peers or timers, and never blocks. The caller checks
+// whether a sequence number is the one that was due.
 package msg
 
 import "encoding/binary"
@@ -30,8 +31,8 @@ const (
 	// Version is the ZRE version in every message, RFC 36 "Versioning".
 	Version = 2
 
-	// MaxString is the longest string of RFC 36's grammar, in octets: its length
-	// is sent in one octet. It bounds names, endpoints, groups and header names.
+	// MaxString is the longest string of RFC 36's grammar, in octets: its length is
+	// sent in one octet. It bounds names, endpoints, groups and header names.
 	MaxString = 255
 
 	signature0, signature1 = 0xAA, 0xA1 // RFC 36 "Protocol Signature"
@@ -39,8 +40,8 @@ const (
 	prefixSize = 6 // octets of signature, id, version and sequence
 )
 
-// Message is any of the messages, decoded. Fields that the message at hand does
-// not have are zero. One Message can be used for any number of Decode calls.
+// Message is any of the messages, decoded. Fields that this message does not have are
+// zero. One Message can be used for any number of Decode calls.
 type Message struct {
 	ID       ID
 	Sequence uint16 // cyclic; a sender's HELLO has 1, the next message 2
@@ -48,10 +49,13 @@ type Message struct {
 	Group  []byte // of SHOUT, JOIN, LEAVE, ELECT and LEADER; may be empty
 	Status uint8  // of HELLO, JOIN and LEAVE: the sender's count of joins and leaves, this one included
 
-	State uint8 // of STATE: the octet as it came, which may be no state at all
+	State uint8 // of STATE: the octet unchanged, which may be no valid state
 
-	// Node is the challenger of ELECT or the leader of LEADER. C zyre writes a
-	// UUID as 32 upper-case hexadecimal digits; Decode does not insist.
+	Version uint8  // of ASK-STATS: the newest form of STATS that the sender understands
+	Figures []byte // of STATS: for ParseFigures, as they came
+
+	// Node is the challenger of ELECT or the leader of LEADER. C zyre writes a UUID as
+	// 32 upper-case hexadecimal digits; Decode does not require that.
 	Node []byte
 
 	Headers []Header // of HEADERS: in the order sent
@@ -62,14 +66,14 @@ type Message struct {
 }
 
 // Decode reads a whole message and overwrites every field of m. Nothing is copied:
-// Group, Node, Hello and Content share memory with frames, so they are good only as
-// long as the caller leaves frames and its octets alone. Each HELLO gets fresh lists,
-// so m.Hello may be kept while m is used for the next message.
+// Group, Node, Figures, Hello and Content share memory with frames, so they are valid only
+// as long as the caller does not change frames and their octets. Each HELLO gets new
+// lists, so m.Hello may be kept while m is used for the next message.
 //
-// It accepts exactly what RFC 36's grammar allows (and limits, for a HELLO and HEADERS). The
-// errors are [ErrSignature], [ErrVersion], [ErrUnknownID], [ErrMalformed] and
-// [ErrLimit]; each says what the receiver should do. After the last three, ID and
-// Sequence are set as far as the frame holds them. All else is zero after an error.
+// It accepts exactly what RFC 36's grammar allows (and limits, for a HELLO and
+// HEADERS). The errors are [ErrSignature], [ErrVersion], [ErrUnknownID], [ErrMalformed]
+// and [ErrLimit]; each says what the receiver should do. After the last three, ID and
+// Sequence are set if the frame has them. Everything else is zero after an error.
 func (m *Message) Decode(frames [][]byte, limits Limits) error {
 	var header []byte
 	if len(frames) > 0 {
@@ -89,9 +93,9 @@ func (m *Message) Decode(frames [][]byte, limits Limits) error {
 	return nil
 }
 
-// DecodeHeader is Decode for the header frame alone, for instance while the frames behind
-// it are still on their way. Content is left nil. That a message has frames behind its
-// header which it must not have is for Decode to tell.
+// DecodeHeader is Decode for just the header frame, for example while the frames behind
+// it are still on their way. Content is left nil. Only Decode reports that a message
+// has frames behind its header that it must not have.
 func (m *Message) DecodeHeader(header []byte, limits Limits) error {
 	*m = Message{}
 	if len(header) < 2 || header[0] != signature0 || header[1] != signature1 {
@@ -128,6 +132,10 @@ func (m *Message) DecodeHeader(header []byte, limits Limits) error {
 		} else {
 			m.Headers = r.headers(limits)
 		}
+	case AskStats:
+		m.Version = r.number1("version")
+	case Stats:
+		m.Figures = r.take("figures", uint32(len(r.rest)))
 	default:
 		return ErrUnknownID
 	}

@@ -24,12 +24,13 @@ func unhex(tb testing.TB, text string) []byte {
 func dirty() Message {
 	x := []byte("left over")
 	return Message{
-		ID: 99, Sequence: 99, Group: x, Status: 99, State: 99, Headers: []Header{{x, x}}, Node: x, Content: [][]byte{x},
+		ID: 99, Sequence: 99, Group: x, Status: 99, State: 99, Headers: []Header{{x, x}}, Version: 99, Figures: x, Node: x, Content: [][]byte{x},
 		Hello: HelloFields{Endpoint: x, Groups: [][]byte{x}, Name: x, Headers: []Header{{x, x}}},
 	}
 }
 
-// refused decodes frames, wants the error, and wants m to hold id and sequence only.
+// refused decodes frames, expects the error, and expects m to hold only id and
+// sequence.
 func refused(t *testing.T, frames [][]byte, limits Limits, want error, id ID, sequence uint16) error {
 	t.Helper()
 	m := dirty()
@@ -89,6 +90,7 @@ func TestDecodeRefuses(t *testing.T) {
 
 		{"STATE, no state", []string{"aaa180020002"}, ErrMalformed, "STATE: state needs 1", State, 2},
 		{"STATE, trailing octet", []string{"aaa180020002 03 00"}, ErrMalformed, "STATE: 1 octets after", State, 2},
+		{"STATS, a frame more", []string{"aaa183020002 01", "00"}, ErrMalformed, "STATS: 2 frames", Stats, 2},
 		{"STATE, a frame more", []string{"aaa180020002 03", "00"}, ErrMalformed, "STATE: 2 frames", State, 2},
 
 		{"HEADERS, no count", []string{"aaa181020002 0000"}, ErrMalformed, "HEADERS: headers needs 4 octets, 2 are left", Headers, 2},
@@ -125,8 +127,8 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// TestDecodeMangled cuts and stretches every vector. No message of the grammar is the
-// beginning of another one, so each must be refused.
+// TestDecodeMangled truncates and extends every vector. No message of the grammar is
+// the beginning of another one, so each must be refused.
 func TestDecodeMangled(t *testing.T) {
 	for _, v := range zreVectors(t) {
 		header, content := v.frames[0], v.frames[1:]
@@ -160,8 +162,8 @@ func TestDecodeMangled(t *testing.T) {
 	}
 }
 
-// TestDecodeMemory has counts and lengths up to 2^32-1, and limits that allow them: what
-// saves us must be the octets that are left. The least of the lists would take 100 GiB.
+// TestDecodeMemory has counts and lengths up to 2^32-1, and limits that allow them: the
+// remaining octets must bound the memory. The smallest of the lists would take 100 GiB.
 func TestDecodeMemory(t *testing.T) {
 	none := Limits{Hello: math.MaxInt, Groups: math.MaxInt, Headers: math.MaxInt, LongString: math.MaxInt}
 	const hello = "aaa101020001 03746370"
@@ -185,7 +187,7 @@ func TestDecodeMemory(t *testing.T) {
 	}
 }
 
-// TestDecodeAccepts has what is odd but right; the rest is in the vectors.
+// TestDecodeAccepts has unusual but valid messages; the rest is in the vectors.
 func TestDecodeAccepts(t *testing.T) {
 	long := strings.Repeat("n", MaxString)
 	tests := []struct {
@@ -231,7 +233,7 @@ func TestDecodeAccepts(t *testing.T) {
 	}
 }
 
-// TestDecodeShares wants fields that refer into the frames, and whose capacity ends
+// TestDecodeShares expects fields that refer into the frames, and whose capacity ends
 // with them, so that appending to one cannot reach the next.
 func TestDecodeShares(t *testing.T) {
 	join := []byte("\xaa\xa1\x04\x02\x00\x02\x01G\x07")

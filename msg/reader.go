@@ -2,8 +2,8 @@ package msg
 
 import "encoding/binary"
 
-// reader takes the fields of a header frame off its front. The first failure sticks:
-// every later field is zero, so that a caller reads all fields and looks at err once.
+// reader reads the fields of a header frame in order. After the first failure every
+// later field is zero, so that a caller reads all fields and checks err once.
 type reader struct {
 	id   ID
 	rest []byte
@@ -50,9 +50,9 @@ func (r *reader) longstr(field string, limit int) []byte {
 	return b
 }
 
-// count reads how many items follow, each of which takes itemSize octets or more. A
-// count that the octets left cannot hold is refused here, before anybody takes memory
-// for it.
+// count reads how many items follow, each of which takes at least itemSize octets. It
+// refuses a count that the remaining octets cannot hold, before any memory is taken for
+// it.
 func (r *reader) count(field string, itemSize, limit int) int {
 	n := r.number4(field)
 	switch {
@@ -66,7 +66,7 @@ func (r *reader) count(field string, itemSize, limit int) int {
 	return int(n)
 }
 
-// end fails unless every octet was taken.
+// end fails unless every octet was read.
 func (r *reader) end() {
 	if r.err == nil && len(r.rest) > 0 {
 		r.err = malformed(r.id, "%d octets after the last field", len(r.rest))

@@ -7,31 +7,32 @@ import (
 
 // Why a string must not be sent: the Reason of a [StringError].
 var (
-	// ErrTooLong: longer than its length field can say, or than Limits.LongString.
+	// ErrTooLong means that the string is longer than its length field can say, or than
+	// Limits.LongString.
 	ErrTooLong = errors.New("too long")
 
-	// ErrNotUTF8: pyre's node thread dies of such a string.
+	// ErrNotUTF8 means that the string is not UTF-8, which crashes pyre's node thread.
 	ErrNotUTF8 = errors.New("not UTF-8")
 
-	// ErrNUL: it holds a NUL octet. C zyre would cut it there, and so take two
-	// groups for one.
+	// ErrNUL means that the string has a NUL octet. C zyre would cut it there, and
+	// might take two groups for one.
 	ErrNUL = errors.New("contains a NUL octet")
 
-	// ErrEmpty: only of an endpoint. A node that has not heard our beacon could not
-	// answer, and pyre and zyre.js die trying. Empty names, groups, header names
-	// and header values are in the grammar and do no harm.
+	// ErrEmpty is only for an endpoint. A node that has not received our beacon could
+	// not answer, and pyre and zyre.js crash when they try. Empty names, groups, header
+	// names and header values are in the grammar and do no harm.
 	ErrEmpty = errors.New("empty")
 
-	// ErrTwice: only of header names. Peers disagree which of the two values counts.
+	// ErrTwice is only for header names. Peers disagree which of the two values counts.
 	ErrTwice = errors.New("occurs twice")
 )
 
-// StringError refuses a string before it is sent; find it with errors.As, or its
-// reason with errors.Is.
+// StringError refuses a string before it is sent; find it with errors.As, or its reason
+// with errors.Is.
 type StringError struct {
 	Field  string // "group", "name", "endpoint", "header name" or "header value"
 	Value  string // the string, whole
-	Limit  int    // longest allowed, in octets, if Reason is ErrTooLong; else 0
+	Limit  int    // longest allowed, in octets, if Reason is ErrTooLong; otherwise 0
 	Reason error  // ErrTooLong, ErrNotUTF8, ErrNUL, ErrEmpty or ErrTwice
 }
 

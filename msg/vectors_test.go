@@ -64,7 +64,7 @@ func zreVectors(tb testing.TB) []vector {
 	return zre
 }
 
-// encode sends a decoded message again.
+// encode encodes a decoded message again.
 func encode(tb testing.TB, m *Message) ([]byte, error) {
 	tb.Helper()
 	switch m.ID {
@@ -93,6 +93,14 @@ func encode(tb testing.TB, m *Message) ([]byte, error) {
 	case Headers:
 		h := outHello(&Message{Hello: HelloFields{Headers: m.Headers}})
 		return AppendHeaders(nil, m.Sequence, h.Headers, Limits{})
+	case AskStats:
+		return AppendAskStats(nil, m.Sequence), nil
+	case Stats:
+		figures, err := ParseFigures(m.Figures)
+		if err != nil {
+			return nil, err
+		}
+		return AppendStats(nil, m.Sequence, figures), nil
 	}
 	tb.Fatalf("cannot encode %v", m.ID)
 	return nil, nil

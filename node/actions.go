@@ -49,6 +49,7 @@ func (n *Node) noteConnection(s *session, d detail) {
 		s.isBound.Store(n.isSecure())
 	}
 	s.extensions, s.advertised = extensionsOf(conn), stateIn(conn.Told(stateProperty))
+	s.figures.shared.Store(s.extensions.has(extStats))
 	if s.isOurs {
 		s.out.CountsFully()
 	}

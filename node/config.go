@@ -108,6 +108,9 @@ type Config struct {
 	// Discard has WHISPER and SHOUT that come counted and discarded; see zre.WithSendOnly.
 	Discard bool
 
+	// ShareStats answers peers of this implementation that ask for the node's figures; see zre.WithSharedStats.
+	ShareStats bool
+
 	// Linger is how long Close waits until queued messages are handed to the operating system; 5 s by default, negative for not at all.
 	Linger time.Duration
 

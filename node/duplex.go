@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,7 +27,7 @@ var (
 
 // duplex tells whether a connection is for both directions: both ends have said so.
 func duplex(conn *zmtp.Conn) bool {
-	return extensionsOf(conn).has(extDuplex) && conn.Told(extensionsProperty) == ipcExtensions
+	return extensionsOf(conn).has(extDuplex) && strings.HasPrefix(conn.Told(extensionsProperty), duplexExtension)
 }
 
 // decides tells whether it is up to us, and not to the peer, which of two connections stays.

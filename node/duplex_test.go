@@ -140,7 +140,7 @@ func TestOneConnectionRestart(t *testing.T) {
 			dies := start(t, cfg)
 			together(t, &open, dies, stays)
 			// As SIGKILL: the connections go without a word, and nobody listens any more.
-			dies.agent.Hush()
+			dies.agent.Silence()
 			if err := dies.do(func() { dies.stopping = true }); err != nil {
 				t.Fatal(err)
 			}

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/google/uuid"
 
@@ -77,10 +80,24 @@ func (e *PeerError) Error() string {
 	if e.Name == "" {
 		return fmt.Sprintf("peer %s: %v", e.UUID, e.Err)
 	}
-	return fmt.Sprintf("peer %s (%s): %v", e.Name, e.UUID, e.Err)
+	return fmt.Sprintf("peer %s (%s): %v", printable(e.Name), e.UUID, e.Err)
 }
 
 func (e *PeerError) Unwrap() error { return e.Err }
+
+// printable escapes what could steer a terminal, in text that a peer chose: programs print errors as they are.
+func printable(s string) string {
+	var b strings.Builder
+	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
+		if unicode.IsPrint(r) || unicode.Is(unicode.Zs, r) || r == '\u200c' || r == '\u200d' { // joiners are part of emoji and of words
+			b.WriteRune(r)
+		} else {
+			quoted := strconv.QuoteRune(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return b.String()
+}
 
 // checkGroup tells whether an application may use a group's name. The protocol knows the empty one too.
 func checkGroup(group string) error {

@@ -60,3 +60,25 @@ func losses(err error) (list []*LostError) {
 	}
 	return list
 }
+
+// What a peer chose cannot steer the terminal of a program that prints an error.
+func TestErrorsArePrintable(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{"anna", "anna"},
+		{`ann\a "the" 1st`, `ann\a "the" 1st`},
+		{"änna 👩\u200d🔬\u00a0", "änna 👩\u200d🔬\u00a0"},
+		{"\x1b[2Janna\n", `\x1b[2Janna\n`},
+		{"\u009b2J", `\u009b2J`},
+		{"\u202eanna", `\u202eanna`},
+		{"a\xffb", "a\uFFFDb"},
+	} {
+		for _, err := range []error{
+			&PeerError{Name: test.text, Err: ErrPeerBusy}, &LostError{Name: test.text, Messages: 1},
+			&ReplyError{Name: test.text}, &ReplyError{Name: "bob", Text: test.text}, &ReplyError{Name: test.text, NoHandler: true},
+		} {
+			if got := err.Error(); !strings.Contains(got, test.want) || got != printable(got) {
+				t.Errorf("%T of %q: %q", err, test.text, got)
+			}
+		}
+	}
+}

@@ -24,15 +24,18 @@ const (
 	extGoodbye extensions = 1 << iota // GOODBYE: the last message of a session, after which the peer is gone
 	extState                          // STATE: what the sender is doing
 	extHeaders                        // HEADERS: the headers of the sender changed
+	extStats                          // ASK-STATS: the sender of the word answers with its figures
 	extDuplex                         // one connection may carry both directions; said on unix sockets alone
 )
 
-var extensionWords = map[string]extensions{"goodbye": extGoodbye, "state": extState, "headers": extHeaders, "duplex": extDuplex}
+var extensionWords = map[string]extensions{"goodbye": extGoodbye, "state": extState, "headers": extHeaders, "stats": extStats, "duplex": extDuplex}
 
-// ourExtensions is the value of the property that we send, and ipcExtensions that on unix sockets.
+// ourExtensions is the value of the property that we send, and ipcExtensions that on unix sockets. A node that shares its figures adds sharingExtension.
 const (
-	ourExtensions = "goodbye state headers"
-	ipcExtensions = "duplex " + ourExtensions
+	ourExtensions    = "goodbye state headers"
+	sharingExtension = " stats"
+	duplexExtension  = "duplex "
+	ipcExtensions    = duplexExtension + ourExtensions
 )
 
 // extensionsOf tells what the peer at the other end of a connection understands.
@@ -55,8 +58,14 @@ func stateIn(value string) beacon.State {
 	return beacon.Unknown
 }
 
-// introductions are the properties of READY in each state, on unix sockets or elsewhere. All connections share them.
-var introductions = [2][beacon.Processing + 1]map[string]string{introduce(ourExtensions), introduce(ipcExtensions)}
+// introductions are the properties of READY in each state, on unix sockets or elsewhere, of nodes that share their figures and of others. All
+// connections share them.
+var introductions = map[string][beacon.Processing + 1]map[string]string{
+	ourExtensions:                    introduce(ourExtensions),
+	ourExtensions + sharingExtension: introduce(ourExtensions + sharingExtension),
+	ipcExtensions:                    introduce(ipcExtensions),
+	ipcExtensions + sharingExtension: introduce(ipcExtensions + sharingExtension),
+}
 
 func introduce(words string) (list [beacon.Processing + 1]map[string]string) {
 	for s := range list {
@@ -67,10 +76,19 @@ func introduce(words string) (list [beacon.Processing + 1]map[string]string) {
 
 // properties are those of our READY on a kind of network.
 func (n *Node) properties(network string) map[string]string {
-	if network == "unix" {
-		return introductions[1][n.State()]
+	return introductions[n.cfg.extensions(network)][n.State()]
+}
+
+// extensions are the words that a node says on a kind of network.
+func (c *Config) extensions(network string) string {
+	words := ourExtensions
+	if c.ShareStats {
+		words += sharingExtension
 	}
-	return introductions[0][n.State()]
+	if network == "unix" {
+		return duplexExtension + words
+	}
+	return words
 }
 
 // introduction is our configuration of a connection to the peer of a session. Nodes of ours number their HELLOs, and tell which one of the

@@ -37,14 +37,14 @@ func (n *Node) checkBeacons() {
 
 // problemOf tells which problem a failure is; none if the node works as it should all the same.
 func problemOf(f *beacon.Failure) (key problemKey, ok bool) {
-	switch f.Call {
-	case beacon.CallWatch:
+	switch f.Op {
+	case beacon.OpWatch:
 		return problemKey{}, false
-	case beacon.CallChoose:
+	case beacon.OpChoose:
 		return problemKey{ProblemInterfaceMissing, f.Interface}, true
-	case beacon.CallList:
+	case beacon.OpList:
 		return problemKey{kind: ProblemInterfacesUnknown}, true
-	case beacon.CallListen:
+	case beacon.OpListen:
 		if !f.Dst.IsValid() {
 			return problemKey{kind: ProblemBeaconPort}, true
 		}

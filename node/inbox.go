@@ -257,6 +257,14 @@ func (in *inbox) traffic(from memory.Origin) error {
 		if in.extensions.has(extHeaders) {
 			return in.changeHeaders()
 		}
+	case msg.AskStats:
+		if n.cfg.ShareStats && in.extensions != 0 && m.Version > 0 && !s.figures.asked.Swap(true) {
+			n.post(func() { n.answerStats(s) })
+		}
+	case msg.Stats:
+		if !s.figures.take(m.Figures) {
+			n.figures.invalid.Add(1)
+		}
 	case msg.Goodbye:
 		if in.extensions.has(extGoodbye) {
 			n.post(func() { n.handle(s, goodbyeCame, detail{}) })

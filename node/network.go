@@ -133,7 +133,7 @@ func (n *Node) listenMailbox(ctx context.Context) (net.Listener, error) {
 		return l, nil
 	}
 	const count = lastPort - firstPort + 1
-	start := int(beacon.Roll(network, count))
+	start := int(beacon.RandomDuration(network, count))
 	var last error
 	for i := range count {
 		port := uint16(firstPort + (start+i)%count)
@@ -166,5 +166,5 @@ func backoff(network Network, n int) time.Duration {
 	if n < 8 {
 		d = min(minBackoff<<(n-1), maxBackoff)
 	}
-	return d/2 + beacon.Roll(network, d/2)
+	return d/2 + beacon.RandomDuration(network, d/2)
 }

@@ -105,6 +105,7 @@ type Node struct {
 	chooser  chooser
 	requests requests
 	panics   panics        // of handlers
+	sharing  sharing       // the control loop's
 	unwanted chan unwanted // with Config.Discard
 	watchers watchers
 
@@ -130,7 +131,7 @@ func New(cfg Config) (*Node, error) {
 		log: cfg.Log.With().Str("node", cfg.Name).Logger(),
 		zmtp: zmtp.Config{
 			Identity:      identity(cfg.UUID),
-			Properties:    map[string]string{extensionsProperty: ourExtensions},
+			Properties:    map[string]string{extensionsProperty: cfg.extensions("tcp")},
 			Limits:        cfg.Limits.zmtp(),
 			ReceiveBudget: zmtp.NewReceiveBudget(cfg.Limits.PartialBytes),
 			Log:           cfg.Log,

@@ -107,7 +107,7 @@ func (n *Node) leavePaths() {
 // checkPath asks a peer for a sign of life on our connection when it is not shown any more where that leads to, but is elsewhere: a
 // switch between may have died, which neither end's interface tells. Without an answer it is moved.
 func (n *Node) checkPath(s *session) {
-	if s.isMovable() && s.paths.HasMoved(s.reached) && !s.paths.IsRare(s.reached, uint32(beacon.RareAfter/n.tick), n.agent.Interfaces()) {
+	if s.isMovable() && s.paths.HasMoved(s.reached) && !s.paths.IsRare(s.reached, uint32(beacon.MaxCalmInterval/n.tick), n.agent.Interfaces()) {
 		n.demand(s, max(2*n.tick, time.Second), pathGone)
 	}
 }

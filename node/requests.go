@@ -83,9 +83,9 @@ type ReplyError struct {
 
 func (e *ReplyError) Error() string {
 	if e.NoHandler && e.Text == "" {
-		return fmt.Sprintf("peer %s (%s): %v", e.Name, e.UUID, ErrNoHandler)
+		return fmt.Sprintf("peer %s (%s): %v", printable(e.Name), e.UUID, ErrNoHandler)
 	}
-	return fmt.Sprintf("peer %s (%s) replied with an error: %s", e.Name, e.UUID, e.Text)
+	return fmt.Sprintf("peer %s (%s) replied with an error: %s", printable(e.Name), e.UUID, printable(e.Text))
 }
 
 // Is makes errors.Is(err, ErrNoHandler) work.

@@ -115,6 +115,7 @@ type session struct {
 	callsOver bool                              // it is over, so none may begin; likewise
 	replies   traffic.Count                     // to requests; likewise
 	credit    credit                            // whether it is waited for
+	figures   peerFigures                       // those that it shows, and ours that it asked for
 
 	wake   chan struct{} // holds a token when there is a new endpoint to try
 	better chan struct{} // holds a token when a path may be better than the one that is dialled

@@ -144,7 +144,7 @@ func (n *Node) stop() {
 	n.stopping = true
 	n.seeker.Stop()
 	n.state.Store(uint32(beacon.Exit))
-	n.agent.Hush()
+	n.agent.Silence()
 	for _, p := range n.sessions {
 		if p.mailbox != nil {
 			p.goodbye()
@@ -189,7 +189,7 @@ type LostError struct {
 func (e *LostError) Error() string {
 	of := e.UUID.String()
 	if e.Name != "" {
-		of = fmt.Sprintf("%s (%s)", e.Name, e.UUID)
+		of = fmt.Sprintf("%s (%s)", printable(e.Name), e.UUID)
 	}
 	messages := "messages were"
 	if e.Messages == 1 {

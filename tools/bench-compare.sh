@@ -26,7 +26,7 @@ for package in $packages; do
 	go test -c -o "$scratch/work/$name" "./$package"
 done
 
-# Root runs them in a network of their own; else they keep to 127.0.0.1 by themselves.
+# As root they run in a separate network namespace; otherwise they use only 127.0.0.1.
 apart=()
 if [ "$(id -u)" = 0 ] && unshare -n true 2>/dev/null; then
 	apart=(unshare -n sh -c 'ip link set lo up && exec "$@"' sh)

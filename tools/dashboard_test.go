@@ -1,6 +1,6 @@
 //lint:file-ignore SA1019 The dashboard is a classic one, which every version of Grafana imports.
 
-// Package tools has tests that need more than the library may depend on.
+// Package tools has tests with dependencies that the library must not have.
 package tools
 
 import (
@@ -18,7 +18,7 @@ import (
 
 const dashboardFile = "../zre/zreprom/dashboard.json"
 
-// The dashboard is what Grafana's own types take, without a field that they do not know, and each of its expressions is PromQL.
+// Grafana's own types accept the dashboard, without unknown fields, and each of its expressions is PromQL.
 func TestDashboard(t *testing.T) {
 	plugins.RegisterDefaultPlugins()
 	text, err := os.ReadFile(dashboardFile)
@@ -69,7 +69,7 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
-// strict decodes a dashboard. The decoder of rows returns a list of errors that is empty, and not nil.
+// strict decodes a dashboard. The decoder of rows returns an empty list of errors, not nil.
 func strict(d *dashboard.Dashboard, text []byte) error {
 	if err := d.UnmarshalJSONStrict(text); err != nil && err.Error() != "" {
 		return err

@@ -8,14 +8,31 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/internal/cert"
+	"github.com/go-zre/go-zre/node"
 )
 
-// PublicKey is a public key of CURVE: 32 bytes. The zero PublicKey stands for none (IsZero). As text (String, MarshalText) it has 40 characters of
-// Z85, or none if it is zero; ParsePublicKey and UnmarshalText read that.
-type PublicKey = cert.PublicKey
+// PublicKey is a public key of CURVE. The zero PublicKey stands for none. As text it has 40 characters of Z85 (RFC 32).
+type PublicKey [32]byte
 
-// ParsePublicKey reads a key as text: 40 characters of Z85 (RFC 32).
-func ParsePublicKey(text string) (PublicKey, error) { return cert.ParsePublicKey(text) }
+// ParsePublicKey reads a key as text: 40 characters of Z85.
+func ParsePublicKey(text string) (PublicKey, error) {
+	key, err := cert.ParsePublicKey(text)
+	return PublicKey(key), err
+}
+
+// String returns the key as text, or "" if it is zero.
+func (k PublicKey) String() string { return cert.PublicKey(k).String() }
+
+// IsZero tells whether the key is zero.
+func (k PublicKey) IsZero() bool { return k == PublicKey{} }
+
+// MarshalText implements encoding.TextMarshaler. It returns what String does.
+func (k PublicKey) MarshalText() ([]byte, error) { return cert.PublicKey(k).MarshalText() }
+
+// UnmarshalText implements encoding.TextUnmarshaler. An empty text is the zero key.
+func (k *PublicKey) UnmarshalText(text []byte) error {
+	return (*cert.PublicKey)(k).UnmarshalText(text)
+}
 
 // LoadPublicKey reads the public key from a file of a certificate, the public or the secret one. Use it for AllowKeys, or for the "endpoint|key" of a
 // static peer. The error names the file and says what is wrong with it.
@@ -24,7 +41,7 @@ func LoadPublicKey(path string) (PublicKey, error) {
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("zre: cannot load the public key: %w", err)
 	}
-	return c.Public(), nil
+	return PublicKey(c.Public()), nil
 }
 
 // Certificate is a key pair of CURVE with properties, such as a name; nothing proves the properties. Its files have the format of czmq (zcert): a
@@ -63,7 +80,7 @@ func (c *Certificate) Save(path string) error {
 }
 
 // PublicKey returns the public key, which others may know.
-func (c *Certificate) PublicKey() PublicKey { return c.cert.Public() }
+func (c *Certificate) PublicKey() PublicKey { return PublicKey(c.cert.Public()) }
 
 // String returns the public key as text, and nothing of the secret key.
 func (c *Certificate) String() string { return c.PublicKey().String() }
@@ -107,4 +124,8 @@ type Identity struct {
 	Transport string // "tcp", "ipc" or "inproc"
 	Outgoing  bool   // this node makes the connection, and has said nothing yet; otherwise the other node makes it
 	Gossip    bool   // it is a gossip hub (Outgoing), or a client of this hub
+}
+
+func identityOf(i node.Identity) Identity {
+	return Identity{PublicKey(i.PublicKey), i.UUID, i.Addr, i.Transport, i.Outgoing, i.Gossip}
 }

@@ -48,9 +48,9 @@
 //
 // # Handlers
 //
-// Instead of a loop, a program can call [Node.Serve] with a [Handler]. A [Mux] has one handler for each kind of event, for the shouts of a group, and for
-// requests by name. Handlers of different peers run at the same time; those of one peer run in order. [Node.Subscribe] gives other parts of the
-// program the events too.
+// Instead of a loop, a program can call [Node.Serve] with a [Handler], usually a [Mux]: it has handlers for the kinds of events, for shouts by group, and for
+// requests by name. Handlers of different peers run at the same time; those of one peer run in order. [Node.Subscribe] gives the events to
+// other parts of the program, too.
 //
 // # Requests
 //
@@ -63,9 +63,9 @@
 //
 // # Security
 //
-// By default everyone on the network can join, and read what is shouted. A node with a certificate ([WithCertificate]) encrypts, and meets
-// nodes with certificates alone; an [Authorizer] says which of them ([AllowKeys], [AllowCertificates]). [WithSharedCertificate] is the simplest way: one secret
-// for all nodes. "zre keygen" makes certificates, and so does [NewCertificate].
+// By default everyone on the network can join, and can read everything. A node with a certificate ([WithCertificate]) encrypts what it sends, and talks
+// only to nodes with certificates; an [Authorizer] decides which of them are let in ([AllowKeys], [AllowCertificates]). The simplest way is one secret for all
+// nodes ([WithSharedCertificate]). [NewCertificate] and the command "zre keygen" make certificates.
 //
 // # Sending
 //
@@ -103,6 +103,11 @@
 // A [Problem] says what keeps the node from working as it should, such as a peer that it cannot reach, and why. It comes as an event when it
 // begins and when it is solved. [Node.Problems] returns those that are not solved.
 //
+// # Figures and logs
+//
+// [Node.Stats] and [Node.PeerStats] return figures, such as messages sent and received, and [Node.Dump] writes a page for people. Package zreprom makes
+// metrics for Prometheus. A node logs nothing unless [WithSlog] or [WithLogger] says where to.
+//
 // # Errors
 //
 // This table says which call returns which error. Compare with [errors.Is]: an error may have a cause, or be one of several that are joined. A star
@@ -128,6 +133,7 @@
 //	Request.ReplyError               ErrReplied, ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrClosed
 //	Ping, Flush                      ErrUnknownPeer*, ErrPeerBusy*, ErrNotStarted, ErrClosed
 //	Serve                            ErrInvalidOption, ErrClosed
+//	SharedStats                      ErrStatsNotShared*, ErrUnknownPeer*, ErrNotStarted, ErrClosed
 //	WaitFor                          ErrNotStarted, ErrClosed
 //	AddPeers, RemovePeers            ErrInvalidEndpoint, ErrClosed
 //	AddSRV, RemoveSRV                ErrInvalidDomain, ErrClosed
@@ -145,6 +151,7 @@
 //	ErrUnknownPeer                   forget the peer until it enters again
 //	ErrPeerBusy                      send it later, or drop it: the peer did not get the message
 //	ErrUnreadEvents                  read the events in one goroutine, and send in another
+//	ErrStatsNotShared                do without: the peer's program would need WithSharedStats
 //	ErrTooLarge                      split the message, or raise the Limits of all nodes
 //	ErrPeerGone                      ask another peer, or the same one when it enters again; it may have done what was asked
 //	ReplyError                       read its Text: the program of the peer could not do what was asked

@@ -32,6 +32,9 @@ var (
 	// and send in another; or read on, and send the rest later.
 	ErrUnreadEvents = node.ErrUnreadEvents
 
+	// ErrStatsNotShared says that the peer does not share its stats (WithSharedStats), or is of another implementation.
+	ErrStatsNotShared = node.ErrStatsNotShared
+
 	// ErrInvalidState says that a node cannot be set to this state.
 	ErrInvalidState = node.ErrInvalidState
 
@@ -99,7 +102,7 @@ type PeerError struct {
 	Dropped bool   // the peer took nothing for the send timeout, so it exits (ReasonNotResponding)
 }
 
-// Error implements error.
+// Error implements error. Of the name it escapes what could steer a terminal; the same holds for a LostError and a ReplyError.
 func (e *PeerError) Error() string { return (*node.PeerError)(e).Error() }
 
 // Unwrap returns Err.

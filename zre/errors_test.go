@@ -183,6 +183,7 @@ var goodCalls = map[string]func(ctx context.Context, n *zre.Node, peer uuid.UUID
 	"ForgetGossip":     func(_ context.Context, n *zre.Node, p uuid.UUID) error { return n.ForgetGossip(p) },
 	"Ping":             func(ctx context.Context, n *zre.Node, p uuid.UUID) error { _, err := n.Ping(ctx, p); return err },
 	"Flush":            func(ctx context.Context, n *zre.Node, p uuid.UUID) error { return n.Flush(ctx, p) },
+	"SharedStats":      func(ctx context.Context, n *zre.Node, p uuid.UUID) error { _, err := n.SharedStats(ctx, p); return err },
 	"WaitFor":          func(ctx context.Context, n *zre.Node, _ uuid.UUID) error { _, err := n.WaitFor(ctx, 0); return err },
 	"AddPeers":         func(_ context.Context, n *zre.Node, _ uuid.UUID) error { return n.AddPeers("tcp://10.9.9.9:7") },
 	"RemovePeers":      func(_ context.Context, n *zre.Node, _ uuid.UUID) error { return n.RemovePeers("tcp://10.9.9.9:7") },
@@ -200,7 +201,7 @@ var sentinels = map[string]error{
 	"ErrInvalidEndpoint": zre.ErrInvalidEndpoint, "ErrInvalidDomain": zre.ErrInvalidDomain, "ErrInvalidOption": zre.ErrInvalidOption,
 	"ErrTooManyGroups": zre.ErrTooManyGroups, "ErrTooManyHeaders": zre.ErrTooManyHeaders, "ErrHelloTooLarge": zre.ErrHelloTooLarge,
 	"ErrListen": zre.ErrListen, "ErrTooLarge": zre.ErrTooLarge, "ErrPeerGone": zre.ErrPeerGone, "ErrNoHandler": zre.ErrNoHandler,
-	"ErrTooManyRequests": zre.ErrTooManyRequests, "ErrReplied": zre.ErrReplied,
+	"ErrTooManyRequests": zre.ErrTooManyRequests, "ErrReplied": zre.ErrReplied, "ErrStatsNotShared": zre.ErrStatsNotShared,
 }
 
 // badCalls are those that a started node refuses, which may be in three groups, has three headers at most, and a HELLO of 1,000 bytes.
@@ -259,6 +260,7 @@ var badCalls = map[string]map[string]func(ctx context.Context, n *zre.Node) erro
 	}},
 	"Ping":             {"ErrUnknownPeer*": func(ctx context.Context, n *zre.Node) error { _, err := n.Ping(ctx, uuid.New()); return err }},
 	"Flush":            {"ErrUnknownPeer*": func(ctx context.Context, n *zre.Node) error { return n.Flush(ctx, uuid.New()) }},
+	"SharedStats":      {"ErrUnknownPeer*": func(ctx context.Context, n *zre.Node) error { _, err := n.SharedStats(ctx, uuid.New()); return err }},
 	"AddPeers":         {"ErrInvalidEndpoint": func(_ context.Context, n *zre.Node) error { return n.AddPeers("10.9.9.9") }},
 	"RemovePeers":      {"ErrInvalidEndpoint": func(_ context.Context, n *zre.Node) error { return n.RemovePeers("10.9.9.9") }},
 	"ConnectGossip":    {"ErrInvalidEndpoint": func(_ context.Context, n *zre.Node) error { return n.ConnectGossip("10.9.9.9") }},
@@ -336,6 +338,8 @@ func provoke(t *testing.T, call, name string) {
 	n := make("10.0.0.1", zre.WithListen("tcp://*:5671"))
 	var err error
 	switch {
+	case name == "ErrStatsNotShared*":
+		return // package zretest's TestSharedStats shows it
 	case name == "ErrUnreadEvents*":
 		return // package zretest's TestBothSendTooMuchInTheirLoops and TestRequestBehindUnreadEvents show it
 	case ofRequests(call, name):
@@ -350,6 +354,8 @@ func provoke(t *testing.T, call, name string) {
 		other := zretest.Start(t, gone, zre.WithListen("tcp://*:5671"))
 		n, _ = zre.NewNode(zre.WithNetwork(gone.Process()), zre.WithListen("tcp://*:5671"))
 		err = errors.Join(n.Start(t.Context()), n.Close(), other.Close())
+	case name == "ErrStatsNotShared*":
+		return // package zretest's TestSharedStats shows it
 	case name == "ErrPeerBusy*":
 		err = provokeBusy(t, n, make("10.0.0.2"), call)
 	default:

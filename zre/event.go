@@ -199,7 +199,7 @@ func (n *Node) eventOf(e *node.Event) Event {
 // frame shares with others is not reused; if you keep many, copy them.) Two goroutines must not recycle one message at the same time.
 //
 // Recycle cannot know whether another slice of the memory is still in use. To find such mistakes, run tests with -race, or build with -tags zrepoison:
-// then recycled memory is overwritten with 0xDB, and the race detector reports who still uses it.
+// then recycled memory is overwritten with 0xDB, and the race detector reports the code that still uses it.
 func (e Whisper) Recycle() { memory.Recycle(e.Frames, e.origin) }
 
 // Recycle is as for Whisper.

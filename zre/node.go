@@ -148,7 +148,7 @@ func (n *Node) UUID() uuid.UUID { return n.engine.UUID() }
 func (n *Node) Name() string { return n.engine.Name() }
 
 // PublicKey returns the public key of the node's certificate; zero if it has none.
-func (n *Node) PublicKey() PublicKey { return n.engine.PublicKey() }
+func (n *Node) PublicKey() PublicKey { return PublicKey(n.engine.PublicKey()) }
 
 // Endpoints returns where peers reach this node, as "tcp://address:port", the best first: the endpoint of WithAdvertise if there is one, then the addresses of
 // all network interfaces that the node uses. Beacons announce each address on its own network; gossip announces the first endpoint. There is none before
@@ -254,7 +254,7 @@ func (n *Node) Ping(ctx context.Context, peer uuid.UUID) (time.Duration, error) 
 // node has them; its application may not have taken them yet. Flush sends a PING behind the messages and waits for the answer, which all
 // implementations send in order. A Shutdown that has begun lets it finish.
 //
-// Errors: as those of Ping.
+// Errors: those of Ping.
 func (n *Node) Flush(ctx context.Context, peer uuid.UUID) error {
 	return n.engine.Flush(ctx, peer)
 }

@@ -113,7 +113,7 @@ func WithAuthorizer(authorize Authorizer) Option {
 		if authorize == nil {
 			return fmt.Errorf("zre: WithAuthorizer: the function is nil; leave the option out to let in any key")
 		}
-		c.Authorize = func(ctx context.Context, peer node.Identity) error { return authorize(ctx, Identity(peer)) }
+		c.Authorize = func(ctx context.Context, peer node.Identity) error { return authorize(ctx, identityOf(peer)) }
 		return nil
 	}
 }
@@ -328,6 +328,16 @@ func WithElectionsToAll() Option {
 func WithAutoState() Option {
 	return func(c *config) error {
 		c.AutoState = true
+		return nil
+	}
+}
+
+// WithSharedStats lets peers of this implementation ask for this node's figures by Node.SharedStats, at most once a second each: how many
+// messages and bytes it sent and received, in all and for each of its 64 busiest peers, and what waits. Without it no peer learns them. zre map and zre top
+// show the figures of nodes that share them.
+func WithSharedStats() Option {
+	return func(c *config) error {
+		c.ShareStats = true
 		return nil
 	}
 }

@@ -33,7 +33,7 @@ func publicPeer(p *node.Peer) *Peer {
 		Groups:         p.Groups,
 		Transport:      p.Transport,
 		State:          State(p.State),
-		PublicKey:      p.PublicKey,
+		PublicKey:      PublicKey(p.PublicKey),
 		QueuedMessages: p.QueuedMessages,
 		QueuedBytes:    p.QueuedBytes,
 	}

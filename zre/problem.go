@@ -51,7 +51,7 @@ const (
 	ProblemTooManyPeers ProblemKind = ProblemKind(node.ProblemTooManyPeers)
 
 	// ProblemContradiction: two settings contradict each other. For example, WithPeers names an address on the network of an interface that
-	// WithInterfaces left out. About is the endpoint.
+	// WithInterfaces left out. About is the endpoint. It is solved when the endpoint is removed, or when the network of that interface changes.
 	ProblemContradiction ProblemKind = ProblemKind(node.ProblemContradiction)
 
 	// ProblemInterfaceMissing: WithInterfaces names an interface or address that is not there. About is that name. The node waits for it. If it has no

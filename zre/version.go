@@ -10,8 +10,8 @@ var version string
 
 const modulePath = "github.com/go-zre/go-zre"
 
-// Version returns the version of this module that the program was built with, such as "v1.2.3": what the build of a release set, else what the go
-// command recorded in the program; "(devel)" if neither did.
+// Version returns the version of this module in the program, such as "v1.2.3": the one that the build of a release set, or the one that the go command
+// recorded, or "(devel)" if there is neither.
 func Version() string {
 	info, _ := debug.ReadBuildInfo()
 	return cmp.Or(version, recorded(info), "(devel)")

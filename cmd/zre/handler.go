@@ -56,7 +56,7 @@ func (h *handler) handle(ctx context.Context, count int) {
 	handled := 0
 	for event := range h.node.AllEvents(ctx) {
 		if p, ok := event.(zre.Problem); ok && !p.Solved {
-			h.complain(h.cmd, errors.New(p.String()))
+			h.complain(h.cmd, errors.New(problemText(p)))
 		}
 		j := h.job(ctx, event)
 		if j == nil {
@@ -158,6 +158,8 @@ func (h *handler) answer(j *job, printed []byte, status int) {
 	switch {
 	case j.kind == "request" && status == 0:
 		err = j.asked.Reply(ctx, printed)
+	case j.kind == "request" && status < 0:
+		err = j.asked.ReplyError(ctx, "it failed: its program was ended, or could not be run")
 	case j.kind == "request":
 		err = j.asked.ReplyError(ctx, fmt.Sprintf("it failed, with status %d", status))
 	case h.reply && status == 0 && len(printed) > 0:

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +11,7 @@ import (
 
 func (c *cli) keygen() *cobra.Command {
 	var meta []string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "keygen PATH [options]",
 		Short: "Makes the keys of a secure node, in files.",
@@ -20,16 +20,20 @@ func (c *cli) keygen() *cobra.Command {
 It writes PATH, with the public key, for the nodes that are to let this one in, and PATH_secret, with both keys, for this node alone (mode 0600). The format is that of czmq's zmakecert. It overwrites nothing, and makes no folder. docs/security.md tells what to do with the files.`,
 		Example: `  zre keygen alice --meta name=Alice
   zre pipe --cert alice --authorize keys/`,
-		Annotations: map[string]string{noteExit: "0 all is well; 1 it failed, and there is no new file; 2 wrong usage"},
-		Args:        arguments(false, "PATH"),
+		Annotations: map[string]string{
+			noteExit: "0 all is well; 1 it failed, and there is no new file; 2 wrong usage",
+			noteJSON: "With --json it prints one object: event (certificate), public_key, public_file and secret_file.",
+		},
+		Args: arguments(false, "PATH"),
 	}
+	jsonFlag(cmd, &asJSON, "print one object of JSON")
 	listFlag(cmd, &meta, "meta", "NAME=VALUE", "a property that both files tell, as name=Alice")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		certificate, err := certificateWith(meta)
 		if err != nil {
 			return &usageError{err: err}
 		}
-		return saveKeys(certificate, args[0], c.out)
+		return c.saveKeys(certificate, args[0], asJSON)
 	}
 	return cmd
 }
@@ -52,12 +56,24 @@ func certificateWith(meta []string) (*zre.Certificate, error) {
 	return certificate, nil
 }
 
+// keysResult is what zre keygen --json prints.
+type keysResult struct {
+	Event      string `json:"event"` // "certificate"
+	PublicKey  string `json:"public_key"`
+	PublicFile string `json:"public_file"`
+	SecretFile string `json:"secret_file"`
+}
+
 // saveKeys saves a certificate, and tells what it wrote.
-func saveKeys(certificate *zre.Certificate, path string, out io.Writer) error {
+func (c *cli) saveKeys(certificate *zre.Certificate, path string, asJSON bool) error {
 	if err := certificate.Save(path); err != nil {
 		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "zre: "))
 	}
-	_, err := fmt.Fprintf(out, `%s: the public key; copy it to the nodes that are to let this one in
+	if asJSON {
+		c.json(keysResult{"certificate", certificate.PublicKey().String(), path, path + "_secret"})
+		return nil
+	}
+	_, err := fmt.Fprintf(c.out, `%s: the public key; copy it to the nodes that are to let this one in
 %[1]s_secret: both keys; keep it where the node runs, and give it to nobody
 public key: %v
 `, path, certificate.PublicKey())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -47,6 +48,19 @@ func TestKeygen(t *testing.T) {
 	}
 	if public, err := os.ReadFile(path); err != nil || bytes.Contains(public, []byte("secret-key")) || !bytes.Contains(secret, []byte("secret-key")) {
 		t.Errorf("the public file: %v\n%s", err, public)
+	}
+}
+
+func TestKeygenJSON(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bob")
+	status, out, errs := runKeygen(t, path, "--json")
+	c, err := zre.LoadCertificate(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got keysResult
+	if err := json.Unmarshal([]byte(out), &got); err != nil || status != 0 || errs != "" || got != (keysResult{"certificate", c.PublicKey().String(), path, path + "_secret"}) {
+		t.Errorf("status %d, %q, %q", status, out, errs)
 	}
 }
 

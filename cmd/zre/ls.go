@@ -109,7 +109,7 @@ func (c *cli) list(node *zre.Node, peers []*zre.Peer, asJSON bool) {
 		}
 		rows = append(rows, []string{plain.Text(p.Name), short(p), state, p.Transport, plain.Text(p.Endpoint), plain.Text(strings.Join(p.Groups, ", "))})
 	}
-	c.table(fit(rows, c.width, 4, 3, 2)) // the endpoint can be spared, then the transport, then the state
+	c.table(fit(rows, c.width, nil, 4, 3, 2)) // the endpoint can be spared, then the transport, then the state
 }
 
 // short is the beginning of a UUID, enough to name a peer where there are not very many.
@@ -167,11 +167,13 @@ func widthsOf(rows [][]string, width int) []int {
 // least is how much of the last column is to have room.
 const least = 12
 
-// fit leaves columns out, in the order of spare, until the others have room in the width. Their places are those in the whole rows.
-func fit(rows [][]string, width int, spare ...int) [][]string {
-	kept := make([]int, len(rows[0]))
-	for i := range kept {
-		kept[i] = i
+// fit leaves the hidden columns out, and then some in the order of spare, until the others have room in the width. Both are places in the whole rows.
+func fit(rows [][]string, width int, hidden []int, spare ...int) [][]string {
+	var kept []int
+	for i := range rows[0] {
+		if !slices.Contains(hidden, i) {
+			kept = append(kept, i)
+		}
 	}
 	widths := widthsOf(rows, width)
 	widths[len(widths)-1] = min(widths[len(widths)-1], least)

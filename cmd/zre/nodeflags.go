@@ -74,6 +74,7 @@ var nodeOptions = []nodeOption{
 	{name: "linger", value: "time", option: duration(zre.WithLinger), usage: "time to go on sending what is queued, at the end (default 5s)"},
 	{name: "cert", value: "path", usage: "the certificate of a secure node, as zre keygen makes it: it meets secure nodes alone"},
 	{name: "authorize", value: "path", many: true, usage: "with --cert: let in those alone whose certificates are there, a file or a folder (default: all secure nodes)"},
+	{name: "share-stats", option: onOff(zre.WithSharedStats), usage: "let peers ask for this node's figures, as zre top and zre map do"},
 	{name: "state-by-broadcast", option: onOff(zre.WithStateByBroadcast),
 		usage: "beacons with a state by broadcast, in place of RFC 36's; IT KILLS PYRE: every pyre node that hears one dies"},
 	{name: "elections-to-all", option: onOff(zre.WithElectionsToAll),
@@ -258,6 +259,11 @@ func (f *nodeFlags) security() ([]zre.Option, error) {
 		cert = s
 	}
 	list, err := keyfiles.Options(cert, f.get("authorize"))
+	if err == nil && f.cli.errs != nil {
+		if warning := keyfiles.Exposed(cert); warning != "" {
+			fmt.Fprintln(f.cli.errs, warning)
+		}
+	}
 	if err != nil || cert != "" {
 		return list, err
 	}

@@ -154,3 +154,31 @@ func TestOnRequest(t *testing.T) {
 		t.Errorf("status %d, %q", got, errs)
 	}
 }
+
+// A node that leaves before it has replied, or whose program is ended, is told of in words.
+func TestRequestEnds(t *testing.T) {
+	t.Parallel()
+	port := freePort()
+	node := startNode(t, port, "robot")
+	go func() {
+		for event := range node.AllEvents(t.Context()) {
+			if _, ok := event.(zre.Request); ok {
+				go node.Close()
+			}
+		}
+	}()
+	status, out, errs := runZre(on(port, "request", "robot", "x")...)
+	if status != 1 || out != "" || errs != "zre request: robot left, or its connection broke, before it replied\n" {
+		t.Errorf("status %d, %q, %q", status, out, errs)
+	}
+	ended := make(chan int, 1)
+	go func() {
+		args := append(on(port, "on", "request", "slow", "--name", "ender", "--timeout", "10ms", "--count", "1"), "--", "sleep", "1000")
+		ended <- execute(args, nil, io.Discard, io.Discard)
+	}()
+	status, out, errs = runZre(on(port, "request", "ender", "slow")...)
+	if status != 1 || out != "" || errs != "zre request: ender: it failed: its program was ended, or could not be run\n" {
+		t.Errorf("status %d, %q, %q", status, out, errs)
+	}
+	<-ended
+}

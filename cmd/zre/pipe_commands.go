@@ -65,6 +65,13 @@ var pipeCommands = []pipeCommand{
 	{name: "quit", about: "ends, as the end of input does"},
 }
 
+func pipeNames() (names []string) {
+	for _, k := range pipeCommands {
+		names = append(names, k.name)
+	}
+	return names
+}
+
 // pipeKeys are the keys that commands have, each with its value in the help.
 var pipeKeys = map[string]string{"group": "G", "peer": "UUID", "timeout": "T", "state": "S", "endpoint": "E", "domain": "D", "name": "NAME", "value": "V", "request": "N", "error": `"…"`}
 
@@ -140,6 +147,9 @@ func (c *command) read(fields map[string]json.RawMessage) error {
 	}
 	i := slices.IndexFunc(pipeCommands, func(k pipeCommand) bool { return k.name == name })
 	if i < 0 {
+		if like := closest(name, pipeNames()); like != "" {
+			return fmt.Errorf("there is no command %q; did you mean %s?", name, like)
+		}
 		return fmt.Errorf("there is no command %q; see zre pipe --help", name)
 	}
 	c.kind = &pipeCommands[i]

@@ -35,7 +35,8 @@ func TestPipeIDs(t *testing.T) {
 		}
 	}
 	for _, test := range []struct{ line, says string }{
-		{`"cmd":"dance"`, `no command "dance"`},
+		{`"cmd":"dance"`, `no command "dance"; see zre pipe --help`},
+		{`"cmd":"jion"`, `no command "jion"; did you mean join?`},
 		{`"cmd":"join"`, `join: "group" is missing`},
 		{`"cmd":"join","group":"G","peer":"x"`, `join: there is no key "peer"; it has cmd, id, group`},
 		{`"cmd":"join","Group":"G"`, `there is no key "Group"`},

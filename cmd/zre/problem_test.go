@@ -69,3 +69,28 @@ func TestProblemLine(t *testing.T) {
 		}
 	}
 }
+
+// What zre watch says of events is for a person: names no package, and nothing that could command a terminal.
+func TestEventTexts(t *testing.T) {
+	node, err := zre.NewNode(zre.WithName("self"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob := &zre.Peer{Name: "bob", Transport: "tcp", Headers: map[string]string{"k": "v\x1b[2J", "a": "b"}}
+	missing := errors.New(`beacon: Interfaces: "eth7": no such interface or address here`)
+	c := &cli{}
+	for want, event := range map[string]zre.Event{
+		`headers  bob  a=b, k=v\x1b[2J`:                                      zre.HeaderChange{Peer: bob},
+		`headers  "x y"  none`:                                               zre.HeaderChange{Peer: &zre.Peer{Name: "x y"}},
+		`endpoint ""  of this node: tcp://10.0.0.1:5, tcp://[fe80::1]:5`:     zre.EndpointChange{Endpoints: []string{"tcp://10.0.0.1:5", "tcp://[fe80::1]:5"}},
+		`problem  interface missing eth7: no such interface or address here`: zre.Problem{Kind: zre.ProblemInterfaceMissing, About: "eth7", Err: missing},
+		`problem  beacons eth0: sending by eth0: no buffers`:                 zre.Problem{Kind: zre.ProblemBeacons, About: "eth0", Err: errors.New("beacon: sending by eth0: no buffers")},
+		`solved   beacons eth0: solved`:                                      zre.Problem{Kind: zre.ProblemBeacons, About: "eth0", Solved: true},
+		`whisper  bob  two\nlines | (2 bytes)`:                               zre.Whisper{Peer: bob, Frames: [][]byte{[]byte("two\nlines\n"), {0xff, 0}}},
+		`exit     bob  unreachable: no route`:                                zre.Exit{Peer: bob, Reason: zre.ReasonUnreachable, Err: errors.New("no route")},
+	} {
+		if got := c.eventText(node, event); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -87,6 +87,8 @@ func (s *session) ask(ctx context.Context, peer *zre.Peer, timeout time.Duration
 	case err == nil:
 	case errors.Is(err, zre.ErrNoHandler):
 		err = fmt.Errorf("%s answers no such request", quoted(peer.Name))
+	case errors.Is(err, zre.ErrPeerGone), errors.Is(err, zre.ErrUnknownPeer):
+		err = fmt.Errorf("%s left, or its connection broke, before it replied", quoted(peer.Name))
 	case errors.As(err, &said):
 		err = fmt.Errorf("%s: %s", quoted(peer.Name), said.Text)
 	case ctx.Err() != nil:

@@ -176,7 +176,7 @@ func (c *cli) root() *cobra.Command {
 			}
 			return err
 		}})
-	root.AddCommand(c.ls(), c.watch(), c.top(), c.shout(), c.whisper(), c.request(), c.ping(), c.on(), c.pipe(), c.doctor(), c.sniff(), c.bench(), c.keygen(), c.man(), c.topic())
+	root.AddCommand(c.ls(), c.watch(), c.top(), c.mapCommand(), c.shout(), c.whisper(), c.request(), c.ping(), c.on(), c.pipe(), c.doctor(), c.sniff(), c.bench(), c.keygen(), c.man(), c.topic())
 	root.InitDefaultHelpCmd()
 	c.completions(root)
 	return root

@@ -283,10 +283,18 @@ func (r *receipt) failed(err error) error {
 			return cause(err)
 		}
 		if r.missed[peer.UUID] == nil {
-			r.missed[peer.UUID] = peer.Err
+			r.missed[peer.UUID] = whyMissed(peer.Err)
 		}
 	}
 	return nil
+}
+
+// whyMissed says why a peer was sent nothing.
+func whyMissed(err error) error {
+	if errors.Is(err, zre.ErrUnknownPeer) {
+		return errors.New("it has left")
+	}
+	return err
 }
 
 // flush waits until all that have not missed a message have read what they were sent.

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/go-zre/go-zre/internal/netmap"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -39,11 +40,14 @@ type topPeer struct {
 	ReceivedBytes  float64  `json:"received_bytes_per_second"`
 	QueuedMessages int      `json:"queued_messages"`
 	QueuedBytes    int64    `json:"queued_octets"`
+
+	Shared *netmap.Rates `json:"shared,omitempty"` // what it shows of itself
 }
 
 // gauge measures the peers of a node. Its methods may be called from any goroutine.
 type gauge struct {
-	node *zre.Node
+	node   *zre.Node
+	shared *netmap.Poller
 
 	mu    sync.Mutex
 	links map[uuid.UUID]*link
@@ -58,7 +62,7 @@ type link struct {
 }
 
 func newGauge(node *zre.Node) *gauge {
-	return &gauge{node: node, links: make(map[uuid.UUID]*link), last: time.Now()}
+	return &gauge{node: node, shared: netmap.NewPoller(node), links: make(map[uuid.UUID]*link), last: time.Now()}
 }
 
 // of returns what is measured of a peer; g.mu must be held.
@@ -83,9 +87,11 @@ func (g *gauge) take(ctx context.Context) {
 	}
 }
 
-// ping asks the peers whose turn it is how long they take to answer; it does not wait.
+// ping asks the peers whose turn it is how long they take to answer, and for the figures that they share; it does not wait.
 func (g *gauge) ping(ctx context.Context) {
-	for _, p := range g.node.Peers() {
+	peers := g.node.Peers()
+	g.shared.Poll(ctx, peers)
+	for _, p := range peers {
 		g.mu.Lock()
 		l := g.of(p.UUID)
 		due := time.Since(l.asked) >= pingEvery
@@ -128,7 +134,7 @@ func (g *gauge) look() (list []topPeer) {
 			RTT:  float64(l.rtt.Nanoseconds()) / 1e6,
 			Sent: rate(messagesOf(st.Sent), messagesOf(l.last.Sent)), SentBytes: rate(st.Sent.Bytes, l.last.Sent.Bytes),
 			Received: rate(messagesOf(st.Received), messagesOf(l.last.Received)), ReceivedBytes: rate(st.Received.Bytes, l.last.Received.Bytes),
-			QueuedMessages: p.QueuedMessages, QueuedBytes: p.QueuedBytes,
+			QueuedMessages: p.QueuedMessages, QueuedBytes: p.QueuedBytes, Shared: g.sharedBy(p.UUID),
 		})
 		l.last = st
 	}
@@ -136,6 +142,14 @@ func (g *gauge) look() (list []topPeer) {
 }
 
 func messagesOf(t zre.Traffic) uint64 { return t.Whispers + t.Shouts }
+
+// sharedBy returns what a peer shows of itself, nil if that is nothing.
+func (g *gauge) sharedBy(id uuid.UUID) *netmap.Rates {
+	if shared := g.shared.Of(id); shared != nil {
+		return &shared.Rates
+	}
+	return nil
+}
 
 func (c *cli) top() *cobra.Command {
 	var asJSON bool
@@ -146,11 +160,13 @@ func (c *cli) top() *cobra.Command {
 		Short: "Shows the peers of this node, live: states, round trips, rates, queues.",
 		Long: `Shows the peers of this node, live: their states, how long they take to answer a PING, how much comes from them and goes to them, and what waits to be sent. What comes is what is whispered to this node, and what is shouted to the groups that it is in (--group).
 
-Keys: s or Tab sorts by another column, r turns the order; / filters by name, group, state or transport; Up and Down choose a peer, w or Enter whispers to it; Esc leaves a line; q quits.`,
+ITS OUT/s and ITS IN/s are all that a peer itself sends and receives in a second, and ITS QUEUE what waits there to be sent, for peers that share their stats (--share-stats, in a program zre.WithSharedStats).
+
+Keys: s or Tab sorts by another column, r turns the order; / filters by name, group, state, transport or the beginning of a UUID; Up and Down choose a peer, w or Enter whispers to it; Esc leaves a line; q quits.`,
 		Example: `  zre top --group WORK`,
 		Annotations: map[string]string{
 			noteExit: "0 it was ended; 1 it failed, or has no terminal (then use --json); 2 wrong usage",
-			noteJSON: `With --json it prints a line each second: event (peers) and peers, a list with peer, name, endpoint, transport, state, groups, rtt_ms, sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages and queued_octets of each.`,
+			noteJSON: `With --json it prints a line each second: event (peers) and peers, a list with peer, name, endpoint, transport, state, groups, rtt_ms, sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages, queued_octets and shared of each; shared is there for peers that share their stats, with sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages, waiting_events, peers and uptime_seconds of the peer itself.`,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -215,6 +231,23 @@ type topColumn struct {
 	compare func(a, b *topPeer) int
 }
 
+// sharedColumn shows a figure that peers share; of others nothing, and behind those in the order.
+func sharedColumn(head string, figure func(*netmap.Rates) float64) topColumn {
+	value := func(p *topPeer) float64 {
+		if p.Shared == nil {
+			return -1
+		}
+		return figure(p.Shared)
+	}
+	return topColumn{head, true, func(p *topPeer) string {
+		if p.Shared == nil {
+			return "-"
+		}
+		return thousands(value(p))
+	}, func(a, b *topPeer) int { return cmp.Compare(value(b), value(a)) }}
+}
+
+// topColumns are all of them.
 var topColumns = []topColumn{
 	{"NAME", false, func(p *topPeer) string { return p.Name }, func(a, b *topPeer) int { return strings.Compare(a.Name, b.Name) }},
 	{"STATE", false, func(p *topPeer) string { return cmp.Or(p.State, "-") }, func(a, b *topPeer) int { return strings.Compare(a.State, b.State) }},
@@ -233,6 +266,9 @@ var topColumns = []topColumn{
 		func(a, b *topPeer) int { return cmp.Compare(b.SentBytes, a.SentBytes) }},
 	{"QUEUE", true, func(p *topPeer) string { return fmt.Sprint(p.QueuedMessages) },
 		func(a, b *topPeer) int { return cmp.Compare(b.QueuedMessages, a.QueuedMessages) }},
+	sharedColumn("ITS OUT/s", func(r *netmap.Rates) float64 { return r.Sent }),
+	sharedColumn("ITS IN/s", func(r *netmap.Rates) float64 { return r.Received }),
+	sharedColumn("ITS QUEUE", func(r *netmap.Rates) float64 { return float64(r.QueuedMessages) }),
 	{"GROUPS", false, func(p *topPeer) string { return strings.Join(p.Groups, ", ") },
 		func(a, b *topPeer) int { return slices.Compare(a.Groups, b.Groups) }},
 }

@@ -142,8 +142,8 @@ func (m *topModel) whisper() tea.Cmd {
 // visible returns the peers that pass the filter, in order.
 func (m *topModel) visible() (list []topPeer) {
 	for _, p := range m.peers {
-		text := strings.ToLower(strings.Join([]string{p.Name, p.Peer, p.State, p.Transport, strings.Join(p.Groups, " ")}, " "))
-		if strings.Contains(text, strings.ToLower(m.filter)) {
+		text := strings.ToLower(strings.Join([]string{p.Name, p.State, p.Transport, strings.Join(p.Groups, " ")}, " "))
+		if filter := strings.ToLower(m.filter); strings.Contains(text, filter) || strings.HasPrefix(p.Peer, filter) {
 			list = append(list, p)
 		}
 	}
@@ -208,7 +208,7 @@ func (m *topModel) lines() []string {
 		}
 	}
 	lines := []string{plain.Truncate(first, m.width)}
-	for i, text := range layOut(fit(rows, m.width, m.spare()...), m.width) {
+	for i, text := range layOut(fit(rows, m.width, m.hidden(), m.spare()...), m.width) {
 		switch {
 		case i == 0:
 			text = "\x1b[1m" + text + "\x1b[0m"
@@ -223,9 +223,22 @@ func (m *topModel) lines() []string {
 	return append(lines, m.bottom())
 }
 
+// hidden returns the columns of what peers share, if none shares anything.
+func (m *topModel) hidden() (columns []int) {
+	if slices.ContainsFunc(m.peers, func(p topPeer) bool { return p.Shared != nil }) {
+		return nil
+	}
+	for i, c := range topColumns {
+		if strings.HasPrefix(c.head, "ITS ") && i != m.sort {
+			columns = append(columns, i)
+		}
+	}
+	return columns
+}
+
 // spare returns the columns that may be left out where there is no room, in that order; never the one that the table is sorted by.
 func (m *topModel) spare() (columns []int) {
-	for _, head := range []string{"OUT KB/s", "IN KB/s", "BY", "STATE", "OUT/s", "QUEUE"} {
+	for _, head := range []string{"ITS QUEUE", "ITS IN/s", "ITS OUT/s", "OUT KB/s", "IN KB/s", "BY", "STATE", "OUT/s", "QUEUE"} {
 		i := slices.IndexFunc(topColumns, func(c topColumn) bool { return c.head == head })
 		if i != m.sort {
 			columns = append(columns, i)

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/google/uuid"
 
+	"github.com/go-zre/go-zre/internal/netmap"
 	"github.com/go-zre/go-zre/internal/plain"
 	"github.com/go-zre/go-zre/zre"
 )
@@ -33,9 +33,9 @@ func typeKeys(m *topModel, keys string) (last tea.Cmd) {
 func TestTopScreen(t *testing.T) {
 	m := newTopModel(t.Context(), nil)
 	m.peers = []topPeer{
-		{Peer: uuid.NewString(), Name: "bob\x1b[2J", Transport: "tcp", RTT: 2, Received: 7},
-		{Peer: uuid.NewString(), Name: strings.Repeat("東", 40), Transport: "ipc", State: "idle", Groups: []string{"G", "ש\u202e"}, Received: 1200},
-		{Peer: uuid.NewString(), Name: "carol", Transport: "tcp", RTT: 9, QueuedMessages: 12},
+		{Peer: "b0b00000-0000-4000-8000-0000000000ca", Name: "bob\x1b[2J", Transport: "tcp", RTT: 2, Received: 7},
+		{Peer: "70000000-0000-4000-8000-0000000000ca", Name: strings.Repeat("東", 40), Transport: "ipc", State: "idle", Groups: []string{"G", "ש\u202e"}, Received: 1200},
+		{Peer: "3f000000-0000-4000-8000-000000000000", Name: "carol", Transport: "tcp", RTT: 9, QueuedMessages: 12, Shared: &netmap.Rates{Sent: 3456, Received: 7, QueuedMessages: 5}},
 	}
 	names := func() (list string) {
 		for _, p := range m.visible() {
@@ -54,6 +54,12 @@ func TestTopScreen(t *testing.T) {
 		{"w", "c", "choose a peer with Up and Down first"},
 		{"<down>wh\x1b", "c", `whisper: h\x1b_`},
 		{"<esc><esc>", "東bc", "3 peers"},
+		{"sssss", "cb東", "by ITS OUT/s"},
+		{"rr", "cb東", "3,456"},
+		{"ss", "cb東", "by ITS QUEUE"},
+		{strings.Repeat("s", len(topColumns)-7), "東bc", "by IN/s"},
+		{"/3F0<enter>", "c", `1 of 3 peers`},
+		{"<esc>", "東bc", "3 peers"},
 		{"/zzz<enter><down>", "", `0 of 3 peers`},
 		{"/<esc><esc>", "東bc", "3 peers"},
 	} {
@@ -86,8 +92,8 @@ func TestTop(t *testing.T) {
 	port := freePort()
 	status := make(chan int, 1)
 	var out, errs bytes.Buffer
-	go func() { status <- execute(on(port, "top", "--json", "--count", "3", "--group", "G"), nil, &out, &errs) }()
-	node := startNode(t, port, "busy", "G")
+	go func() { status <- execute(on(port, "top", "--json", "--count", "4", "--group", "G"), nil, &out, &errs) }()
+	node := startNodeWith(t, port, "busy", []zre.Option{zre.WithSharedStats()}, "G")
 	peer := nextEvent[zre.Join](t, node).Peer
 	for range 10 {
 		if err := node.Shout(t.Context(), "G", make([]byte, 1000)); err != nil {
@@ -101,6 +107,7 @@ func TestTop(t *testing.T) {
 		t.Fatalf("status %d, %q", got, &errs)
 	}
 	var messages, size, rtt float64
+	var shared *netmap.Rates
 	lines := json.NewDecoder(&out)
 	for lines.More() {
 		var l struct{ Peers []topPeer }
@@ -108,11 +115,17 @@ func TestTop(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, p := range l.Peers {
+			if p.Shared != nil {
+				shared = p.Shared
+			}
 			messages, size, rtt = messages+p.Received, size+p.ReceivedBytes, max(rtt, p.RTT)
 		}
 	}
 	if messages < 15 || messages > 25 || size < 7500 || size > 13_000 || rtt <= 0 {
 		t.Errorf("%.1f messages/s, %.0f bytes/s, %.3f ms", messages, size, rtt)
+	}
+	if shared == nil || shared.Peers != 1 {
+		t.Errorf("it shares %+v", shared)
 	}
 	if status, out, errs := runZre(on(port, "top")...); status != 1 || out != "" || !strings.Contains(errs, "no terminal: use --json") {
 		t.Errorf("status %d, %q, %q", status, out, errs)

@@ -119,9 +119,10 @@ func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 	return fmt.Sprintf("%s %s  %s", c.paint(colour, fmt.Sprintf("%-8s", word)), quoted(peer.Name), text)
 }
 
-// problemText is a problem on a line, for a person: what it is about is named once.
+// problemText is a problem on a line, for a person: what it is about is named once, and no package is.
 func problemText(p zre.Problem) string {
-	return strings.Replace(p.String(), fmt.Sprintf("beacon: Interfaces: %q: ", p.About), "", 1)
+	text := strings.Replace(p.String(), fmt.Sprintf("beacon: Interfaces: %q: ", p.About), "", 1)
+	return strings.ReplaceAll(text, "beacon: ", "")
 }
 
 // headersText is the headers of a peer on a line.

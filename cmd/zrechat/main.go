@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/go-zre/go-zre/internal/keyfiles"
 	"github.com/go-zre/go-zre/internal/plain"
 	"github.com/go-zre/go-zre/zre"
 )
@@ -33,6 +34,9 @@ func main() {
 	defer stop()
 	list, err := options(o)
 	if err == nil {
+		if warning := keyfiles.Exposed(o.cert); warning != "" {
+			fmt.Fprintln(os.Stderr, warning)
+		}
 		err = chat(ctx, o.group, list)
 	}
 	if err != nil {

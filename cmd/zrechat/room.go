@@ -130,6 +130,8 @@ func (r *room) hear(event zre.Event) {
 	switch e := event.(type) {
 	case zre.StateChange:
 		r.changed(who, peer.State)
+	case zre.Silent:
+		r.notice("%s does not answer at present, and may not hear you", who)
 	case zre.Shout:
 		r.show(entry{kind: said, from: who.String(), text: text(e.Frames, r.display.longest())})
 	case zre.Whisper:

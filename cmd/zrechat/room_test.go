@@ -226,6 +226,28 @@ func TestHangingMember(t *testing.T) {
 	})
 }
 
+// A member that falls silent is told of, once; others on the network are not.
+func TestSilentMember(t *testing.T) {
+	inRoom(t, func(t *testing.T, lan *zretest.LAN) {
+		alice := enter(t, lan.Host("10.0.0.1"), zre.WithName("alice"))
+		bob, robot := lan.Host("10.0.0.2"), lan.Host("10.0.0.3")
+		enter(t, bob, zre.WithName("bob"))
+		zretest.Start(t, robot, zre.WithName("robot"))
+		settle()
+		alice.sees("* you are alice in CHAT", greeting, "* bob enters")
+		bob.Freeze()
+		robot.Freeze()
+		for range 5 {
+			settle()
+		}
+		alice.sees("* bob does not answer at present, and may not hear you")
+		bob.Thaw()
+		robot.Thaw()
+		alice.types("back?")
+		alice.sees("alice: back?")
+	})
+}
+
 // Every bad line has an answer, and none ends the chat.
 func TestBadLines(t *testing.T) {
 	inRoom(t, func(t *testing.T, lan *zretest.LAN) {

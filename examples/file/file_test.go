@@ -101,6 +101,7 @@ func TestServer(t *testing.T) {
 		os.WriteFile(filepath.Join(base, "secret"), []byte("secret"), 0o600),
 		os.WriteFile(filepath.Join(dir, ".hidden"), []byte("secret"), 0o600),
 		os.WriteFile(filepath.Join(dir, "film"), []byte("0123456789"), 0o600),
+		os.WriteFile(filepath.Join(dir, "large"), make([]byte, chunk+1), 0o600),
 		os.Symlink("../secret", filepath.Join(dir, "link")),
 	} {
 		if err != nil {
@@ -124,7 +125,7 @@ func TestServer(t *testing.T) {
 			{"file.read film -1 1", "error"},
 			{"file.read film 0 -1", "error"},
 			{"file.read film 0 99999999999999999999", "error"},
-			{fmt.Sprint("file.read film 0 ", chunk+1), "error"},
+			{fmt.Sprint("file.read large 0 ", chunk+1), "error"},
 			{"file.read film 0", "error"},
 			{"file.read film", "error"},
 			{"file.read", "error"},

@@ -79,7 +79,7 @@ func (g *giver) some(ctx context.Context, jobs <-chan string) (failed int) {
 	}
 }
 
-// give has a worker do a job, and another one if that one dies, hangs, or does no such jobs. So a job may be done twice.
+// give has a worker do a job, and another one if that one dies, hangs, or does no such jobs. Therefore a job may be done twice.
 func (g *giver) give(ctx context.Context, job string) (result string, err error) {
 	for range tries {
 		var reply zre.Reply

@@ -1,4 +1,4 @@
-// Secure meets those alone that have the same certificate. All that they tell each other is encrypted.
+// Secure meets only programs that have the same certificate. What they send each other is encrypted.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Sensor tells a temperature to all that want to know. Those that come later get the last value at once.
+// Sensor publishes a temperature. Subscribers that join later get the last value at once.
 package main
 
 import (

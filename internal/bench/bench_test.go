@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// onLAN runs a test in fake time, with that many servers on a host each, and a client's node.
+// onLAN runs a test in fake time, with that many servers, each on its own host, and a client's node.
 func onLAN(t *testing.T, servers int, test func(t *testing.T, servers []*zre.Node, client *zre.Node)) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t)
@@ -86,7 +86,7 @@ func TestSend(t *testing.T) {
 	})
 }
 
-// A load that lasts for a time ends with it, and says how far it is.
+// A load that lasts for a time ends with it, and reports its progress.
 func TestSendForATime(t *testing.T) {
 	onLAN(t, 1, func(t *testing.T, _ []*zre.Node, node *zre.Node) {
 		c := meet(t, node, 1)
@@ -150,7 +150,7 @@ func TestServer(t *testing.T) {
 	})
 }
 
-// What cannot be measured is an error that says why.
+// A failed measurement is an error that says why.
 func TestFailures(t *testing.T) {
 	onLAN(t, 1, func(t *testing.T, servers []*zre.Node, node *zre.Node) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

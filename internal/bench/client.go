@@ -11,17 +11,17 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// Client measures from a node, whose events it takes. Its methods are for one goroutine.
+// Client measures from a node and takes its events. Its methods are for one goroutine.
 type Client struct {
 	node  *zre.Node
 	peers []uuid.UUID
 }
 
-// patience is how long a server may take to answer once all before was sent: it has what is in queues and sockets to catch up with.
+// patience is how long a server may take to answer once everything before was sent: it must first work off queues and sockets.
 const patience = 30 * time.Second
 
-// Meet waits until so many servers are in the group that the node has joined them all, and returns a client of theirs. An error tells how
-// many came until ctx ended.
+// Meet waits until that many servers are in the group that the node has joined, and returns a client of theirs. An error says how many came
+// until ctx ended.
 func Meet(ctx context.Context, node *zre.Node, servers int) (*Client, error) {
 	c := &Client{node: node}
 	there := func() bool {
@@ -43,7 +43,7 @@ func Meet(ctx context.Context, node *zre.Node, servers int) (*Client, error) {
 	return nil, fmt.Errorf("%d of %d servers found: %w", len(c.peers), servers, stopped(ctx))
 }
 
-// members are the servers that there are.
+// members returns the present servers.
 func (c *Client) members() (all []uuid.UUID) {
 	for _, p := range c.node.PeersIn(Group) {
 		all = append(all, p.UUID)
@@ -58,10 +58,10 @@ func stopped(ctx context.Context) error {
 	return zre.ErrClosed
 }
 
-// Peers is how many servers messages go to.
+// Peers returns how many servers messages go to.
 func (c *Client) Peers() int { return len(c.peers) }
 
-// Transports tells how the servers are reached: "tcp", or "ipc" and others.
+// Transports returns how the servers are reached: "tcp", or "ipc" and others.
 func (c *Client) Transports() []string {
 	var all []string
 	seen := make(map[string]bool)
@@ -74,7 +74,7 @@ func (c *Client) Transports() []string {
 	return all
 }
 
-// await takes events until done says so. That a server leaves is an error.
+// await reads events until done returns true. It is an error if a server leaves.
 func (c *Client) await(ctx context.Context, done func(from uuid.UUID, frames [][]byte) (bool, error)) error {
 	for event := range c.node.AllEvents(ctx) {
 		switch e := event.(type) {
@@ -105,7 +105,7 @@ func (c *Client) reports(ctx context.Context) (map[uuid.UUID]report, error) {
 	answers := make(map[uuid.UUID]report)
 	err := c.await(ctx, func(from uuid.UUID, frames [][]byte) (bool, error) {
 		if len(frames) != 2 || string(frames[0]) != version {
-			return false, nil // an echo that somebody stopped waiting for
+			return false, nil // an echo that is no longer waited for
 		}
 		r, err := parseReport(string(frames[1]))
 		answers[from] = r
@@ -114,7 +114,7 @@ func (c *Client) reports(ctx context.Context) (map[uuid.UUID]report, error) {
 	return answers, err
 }
 
-// Echo sends the first server a message of so many octets, at least 1, and waits until it is back.
+// Echo sends the first server a message of size bytes, at least 1, and waits until it is back.
 func (c *Client) Echo(ctx context.Context, size int) (time.Duration, error) {
 	if size < 1 {
 		return 0, errors.New("an echo has at least 1 octet")

@@ -6,8 +6,8 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// Findable returns an error if beacons of a node that has started lack what they need. A node waits for it, and there is nothing to measure
-// meanwhile.
+// Findable returns an error if the beacons of a started node lack something that they need. A node would wait for it, and there is nothing
+// to measure meanwhile.
 func Findable(node *zre.Node) error {
 	for _, p := range node.Problems() {
 		switch p.Kind {

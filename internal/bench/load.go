@@ -10,17 +10,17 @@ import (
 
 // Load says what a client sends.
 type Load struct {
-	Shout bool // to the group; else WHISPERs, to the servers in turn
-	Given bool // in memory of their own that is given away, in place of a frame that is copied each time
-	Size  int  // octets of a message
+	Shout bool // to the group; otherwise WHISPERs, to the servers in turn
+	Given bool // in newly allocated memory that is given away, instead of a frame that is copied each time
+	Size  int  // bytes of a message
 	Count int  // how many; 0 means for Time
 	Time  time.Duration
 
-	// Progress is told now and then what part is done, 0 to 1. It may be nil.
+	// Progress is called now and then with the part that is done, 0 to 1. It may be nil.
 	Progress func(part float64)
 }
 
-// each calls do until the load is over. It looks at the clock once in so many messages.
+// each calls do until the load is over. It checks the clock once per look messages.
 func (l *Load) each(ctx context.Context, look int, do func(i int) error) error {
 	began := time.Now()
 	for i := 0; l.Count == 0 || i < l.Count; i++ {
@@ -45,27 +45,27 @@ func (l *Load) each(ctx context.Context, look int, do func(i int) error) error {
 	return nil
 }
 
-// Rate is what came of a load.
+// Rate is the result of a load.
 type Rate struct {
-	Sent      int           // messages; a SHOUT is one
+	Sent      int           // messages; a SHOUT counts once
 	Delivered uint64        // a SHOUT counts once for each member
-	Octets    uint64        // of those delivered
+	Octets    uint64        // bytes of those delivered
 	Elapsed   time.Duration // from the first until the servers had taken all
 	Here      Cost          // of this process
 	There     Cost          // of the servers' processes
 }
 
-// PerSecond is the number of messages delivered a second.
+// PerSecond returns the number of messages delivered per second.
 func (r Rate) PerSecond() float64 { return float64(r.Delivered) / r.Elapsed.Seconds() }
 
-// Processor is the time of processors that a delivered message costs, in all processes, in microseconds.
+// Processor returns the processor time that a delivered message costs, in all processes, in microseconds.
 func (r Rate) Processor() float64 {
 	return float64((r.Here.Processor + r.There.Processor).Nanoseconds()) / 1000 / float64(r.Delivered)
 }
 
-// Send sends a load, and waits until the servers have taken it. That messages are missing is an error.
+// Send sends a load, and waits until the servers have taken it. It is an error if messages are missing.
 func (c *Client) Send(ctx context.Context, load Load) (Rate, error) {
-	if load.Shout { // every member gets it, those too that the client does not know yet
+	if load.Shout { // every member gets it, including those that the client does not know yet
 		c.peers = c.members()
 	}
 	before, err := c.reports(ctx)
@@ -83,7 +83,7 @@ func (c *Client) Send(ctx context.Context, load Load) (Rate, error) {
 				frame[0] = 0 // no echo
 			}
 		}
-		switch { // calls by name, as of other functions the compiler does not know that their arguments may be on the stack
+		switch { // direct calls: through function values the compiler would not know that their arguments may stay on the stack
 		case load.Shout && load.Given:
 			return c.node.ShoutNoCopy(ctx, Group, frame)
 		case load.Shout:
@@ -103,7 +103,7 @@ func (c *Client) Send(ctx context.Context, load Load) (Rate, error) {
 	}
 	rate.Elapsed = time.Since(began)
 	rate.Here = sent.minus(here)
-	rate.Here.Processor = processor() - here.Processor // what still was to be written counts too
+	rate.Here.Processor = processor() - here.Processor // what still had to be written counts too
 
 	processes := make(map[string]Cost) // servers may share one
 	for id, r := range after {

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// Resident returns the octets of memory that this process occupies, now and at most so far; 0 where the system does not tell, which is
+// Resident returns the bytes of memory that this process occupies, now and at most so far; 0 if the system does not report it, which is
 // everywhere but on Linux.
 func Resident() (now, most int64) {
 	status, err := os.ReadFile("/proc/self/status")
@@ -18,7 +18,7 @@ func Resident() (now, most int64) {
 		if len(fields) != 3 || string(fields[2]) != "kB" {
 			continue
 		}
-		n, _ := strconv.ParseInt(string(fields[1]), 10, 64) // what is no number shows as unknown
+		n, _ := strconv.ParseInt(string(fields[1]), 10, 64) // an invalid number shows as unknown
 		switch string(fields[0]) {
 		case "VmRSS:":
 			now = n << 10

@@ -55,7 +55,7 @@ func NewMesh(ctx context.Context, nodes, peers int, options ...zre.Option) (*Mes
 	return m, nil
 }
 
-// watch counts a node's peers, tells once when they are enough, and then counts those that go without a farewell.
+// watch counts a node's peers, signals once when there are enough, and then counts those that leave without a GOODBYE.
 func (m *Mesh) watch(node *zre.Node, peers int, met chan<- struct{}) {
 	present, told := 0, false
 	for event := range node.AllEvents(context.Background()) {
@@ -77,20 +77,20 @@ func (m *Mesh) watch(node *zre.Node, peers int, met chan<- struct{}) {
 	}
 }
 
-// Loss is an EXIT of a peer that had not said farewell.
+// Loss is an EXIT of a peer that had not said GOODBYE.
 type Loss struct {
 	When   time.Time
 	Reason zre.Reason
 }
 
-// Lost is what was lost so far, from the first start on.
+// Lost returns what was lost so far, from the first start on.
 func (m *Mesh) Lost() []Loss {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.lost)
 }
 
-// Close closes all nodes, at the same time.
+// Close closes all nodes concurrently.
 func (m *Mesh) Close() {
 	var closing sync.WaitGroup
 	for _, node := range m.nodes {

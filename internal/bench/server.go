@@ -8,8 +8,8 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// Serve answers as the package comment says, at a node that is started, until ctx or the node ends. It takes the node's events. The
-// error is that of joining the group.
+// Serve answers as the package comment says, at a started node, until ctx or the node ends. It takes the node's events. The error is that
+// of joining the group.
 func Serve(ctx context.Context, node *zre.Node) error {
 	if err := node.Join(Group); err != nil {
 		return err
@@ -32,7 +32,7 @@ func Serve(ctx context.Context, node *zre.Node) error {
 	return nil
 }
 
-// serve takes a whisper. An answer that fails goes to a peer that has left, or takes nothing and is dropped for it: its Exit follows.
+// serve handles a whisper. If an answer fails, its peer has left, or takes nothing and is dropped for that: its Exit follows.
 func serve(ctx context.Context, node *zre.Node, counts map[uuid.UUID]*report, peer *zre.Peer, frames [][]byte) {
 	switch {
 	case len(frames) == 2 && string(frames[0]) == version && string(frames[1]) == ask:

@@ -28,11 +28,11 @@ func flagsGiven() (names []string) {
 
 const (
 	group = "CHAT"
-	// port is where nodes listen that others must know; hub where gossip hubs do.
+	// port is where nodes listen that others must know; hub is where gossip hubs listen.
 	port = "5671"
 	hub  = "5672"
-	// calmTime is how long nobody may come or go where nothing happens: far longer than any grace of a session, and than what a
-	// storm of sessions takes for its next round.
+	// calmTime is how long no peer may come or go when nothing happens: far longer than any grace of a session, and longer than the next
+	// round of a storm of sessions.
 	calmTime = 3 * time.Second
 )
 
@@ -51,17 +51,17 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// host adds a host that knows the way.
+// host adds a host with routes to the other networks.
 func (w *world) host(l *testbed.LAN, name string) *testbed.Host {
 	h := l.Host(name)
 	h.Via(w.router)
 	return h
 }
 
-// endpoint is one at a host.
+// endpoint returns an endpoint at a host.
 func endpoint(h *testbed.Host, port string) string { return "tcp://" + h.Addr.String() + ":" + port }
 
-// options are those of a node that is quick to miss others, if less so than a busy machine is slow.
+// options are those of a node that notices lost peers quickly, but not faster than a busy machine is slow.
 func options(name string, args ...string) testbed.Options {
 	return testbed.Options{Name: name, Groups: []string{group}, Evasive: 2 * time.Second, Expired: 5 * time.Second, Args: args}
 }
@@ -82,7 +82,7 @@ func meet(t *testing.T, a, b *testbed.Peer) {
 	met(t, a, b, testbed.Event{}, testbed.Event{})
 }
 
-// meetAll is meet for all pairs of which at least one is ours.
+// meetAll is meet for all pairs with at least one of ours.
 func meetAll(t *testing.T, peers ...*testbed.Peer) {
 	t.Helper()
 	for i, p := range peers {
@@ -104,7 +104,7 @@ func met(t *testing.T, a, b *testbed.Peer, afterA, afterB testbed.Event) {
 	converse(t, a, b)
 }
 
-// converse has two nodes that know each other whisper and shout to each other.
+// converse makes two nodes that know each other whisper and shout to each other.
 func converse(t *testing.T, a, b *testbed.Peer) {
 	t.Helper()
 	for _, pair := range [][2]*testbed.Peer{{a, b}, {b, a}} {
@@ -117,13 +117,13 @@ func converse(t *testing.T, a, b *testbed.Peer) {
 	}
 }
 
-// lastOf gives the latest event of a node.
+// lastOf returns the latest event of a node.
 func lastOf(p *testbed.Peer) testbed.Event {
 	events := p.Events()
 	return events[len(events)-1]
 }
 
-// counts tells how many events of a type from a peer there were.
+// counts returns how many events of a type from a peer there were.
 func counts(p *testbed.Peer, event string, from *testbed.Peer) (n int) {
 	for _, e := range p.Events() {
 		if testbed.Is(event, from)(e) {
@@ -133,12 +133,12 @@ func counts(p *testbed.Peer, event string, from *testbed.Peer) (n int) {
 	return n
 }
 
-// comesOrGoes matches what tells of a session's beginning, end or doubt.
+// comesOrGoes matches events about a session's beginning, end or doubt.
 func comesOrGoes(e testbed.Event) bool {
 	return slices.Contains([]string{"enter", "exit", "evasive", "silent"}, e.Event)
 }
 
-// calm fails the test if, of these nodes, any sees another one come, go or be evasive within calmTime.
+// calm fails the test if any of these nodes sees another one come, go or be evasive within calmTime.
 func calm(t *testing.T, peers ...*testbed.Peer) {
 	t.Helper()
 	deadline := time.Now().Add(calmTime)
@@ -150,7 +150,7 @@ func calm(t *testing.T, peers ...*testbed.Peer) {
 		return slices.ContainsFunc(peers, func(p *testbed.Peer) bool { return p.UUID == id && p.Kind == testbed.Zre })
 	}
 	for i, p := range peers {
-		// What C zyres think of each other is their business: each calls idle peers evasive and asks then. We ask before.
+		// C zyre nodes may think of each other what they like: each calls idle peers evasive and then asks. We ask before.
 		news := func(e testbed.Event) bool { return comesOrGoes(e) && (p.Kind == testbed.Zre || ours(e.Peer)) }
 		if e, ok := p.Try(from[i], time.Until(deadline), news); ok {
 			t.Errorf("%s saw, where nothing happens: %v\n%s", p, e, life(p))
@@ -158,8 +158,8 @@ func calm(t *testing.T, peers ...*testbed.Peer) {
 	}
 }
 
-// settles waits until a node sees nobody come or go for longer than the expired timeout, after which a session that its peer does not
-// hear is begun anew.
+// settles waits until a node sees no peer come or go for longer than the expired timeout, after which a session that its peer does not hear
+// is begun again.
 func settles(t *testing.T, p *testbed.Peer) {
 	t.Helper()
 	const window = 7 * time.Second
@@ -171,13 +171,13 @@ func settles(t *testing.T, p *testbed.Peer) {
 	t.Errorf("%s does not come to rest\n%s", p, life(p))
 }
 
-// once fails the test unless each of these nodes saw each other one enter once, and none of them go.
+// once fails the test unless each of these nodes saw each other one enter once, and none of them leave.
 func once(t *testing.T, peers ...*testbed.Peer) {
 	t.Helper()
 	for _, p := range peers {
 		for _, o := range peers {
 			if p.Kind != testbed.Zre && o.Kind != testbed.Zre {
-				continue // their business
+				continue // pairs of theirs do not count
 			}
 			if enters, exits := counts(p, "enter", o), counts(p, "exit", o); p != o && (enters != 1 || exits != 0) {
 				t.Errorf("%s saw %d ENTERs and %d EXITs of %s\n%s", p, enters, exits, o, life(p))
@@ -186,7 +186,7 @@ func once(t *testing.T, peers ...*testbed.Peer) {
 	}
 }
 
-// gone waits for the EXIT of a peer, for a reason if the node is one of ours.
+// gone waits for the EXIT of a peer, for one of these reasons if the node is one of ours.
 func gone(t *testing.T, p, whom *testbed.Peer, reasons ...string) testbed.Event {
 	t.Helper()
 	exit := p.Wait(t, "EXIT of "+whom.String(), testbed.Is("exit", whom))
@@ -196,7 +196,7 @@ func gone(t *testing.T, p, whom *testbed.Peer, reasons ...string) testbed.Event 
 	return exit
 }
 
-// life is all that a node saw of others' coming and going, for messages.
+// life formats how a node saw others come and go, for messages.
 func life(p *testbed.Peer) string {
 	var lines []string
 	for _, e := range p.Events() {

@@ -9,7 +9,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// wired is two hosts of one network, the first of which has a cable that can be bad.
+// wired makes two hosts of one network, the first of which has a cable that can be bad.
 func wired(t *testing.T) (a, b *testbed.Host, wire *testbed.Wire) {
 	t.Helper()
 	lan := testbed.NewLAN(t, "")
@@ -26,7 +26,7 @@ func TestLargePacketsGetLost(t *testing.T) {
 			t.Parallel()
 			hostA, hostB, wire := wired(t)
 			patient := options("b")
-			patient.Expired = 15 * time.Second // it hears nothing meanwhile, and would be first to go at times
+			patient.Expired = 15 * time.Second // it hears nothing meanwhile, and would sometimes be the first to give up
 			a, b := start(t, hostA, testbed.Zre, options("a")), start(t, hostB, kind, patient)
 			meet(t, a, b)
 			wire.Set(testbed.Trouble{Largest: 1_400})
@@ -47,7 +47,7 @@ func TestLargePacketsGetLost(t *testing.T) {
 	}
 }
 
-// An application that takes nothing is not mistaken for a way that takes nothing: the peer's system acknowledges what it has room for.
+// An application that reads nothing is not mistaken for a path that carries nothing: the peer's system acknowledges what it has room for.
 func TestHungApplicationIsReachable(t *testing.T) {
 	t.Parallel()
 	hostA, hostB, _ := wired(t)

@@ -20,23 +20,23 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// A cluster is what CoreDNS asks of the API of Kubernetes: one namespace, one headless service with the port named zre, and its endpoints.
+// A cluster is what CoreDNS asks the Kubernetes API for: one namespace, one headless service with the port named zre, and its endpoints.
 type cluster struct {
 	mu      sync.Mutex
 	version int
-	pods    []netip.Addr // that are there; ready, unless they are in waiting
+	pods    []netip.Addr // present pods; ready, unless they are in waiting
 	waiting map[netip.Addr]bool
 	changed chan struct{} // closed at the next change
 }
 
-// object is one of the API's.
+// object is an object of the API.
 type object map[string]any
 
 func meta(name, namespace string, version int) object {
 	return object{"name": name, "namespace": namespace, "uid": name, "resourceVersion": fmt.Sprint(version)}
 }
 
-// objects gives those of a kind, and what to wait for.
+// objects returns those of a kind, and a channel to wait for changes.
 func (c *cluster) objects(kind string) (list []object, version int, changed <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,7 +58,7 @@ func (c *cluster) objects(kind string) (list []object, version int, changed <-ch
 	return list, c.version, c.changed
 }
 
-// set says that a pod is there, and whether it is ready.
+// set adds a pod, and says whether it is ready.
 func (c *cluster) set(addr netip.Addr, ready bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,7 +127,7 @@ func serveCoreDNS(t *testing.T, h *testbed.Host) *cluster {
 	t.Cleanup(func() { server.Close(); <-done })
 
 	corefile := filepath.Join(t.TempDir(), "Corefile")
-	// That of a cluster, but for what other names need.
+	// The configuration of a cluster, without what other names need.
 	const config = ".:53 {\n errors\n log\n kubernetes cluster.local {\n  endpoint http://127.0.0.1:8080\n  ttl 5\n }\n cache 30\n}\n"
 	if err := os.WriteFile(corefile, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -162,8 +162,8 @@ func serveCoreDNS(t *testing.T, h *testbed.Host) *cluster {
 	}
 }
 
-// Two pods of a headless service, by the DNS server that clusters have. The name does not exist until one of them is ready, which CoreDNS forgets after
-// 5 s; so they meet within 5 s, and some.
+// Two pods of a headless service, with the DNS server of Kubernetes clusters. The name does not exist until one of them is ready. CoreDNS
+// forgets that after 5 s; so they meet a little later than 5 s.
 func TestCoreDNS(t *testing.T) {
 	t.Parallel()
 	for _, srv := range []string{"robots", "robots.default", "_zre._tcp.robots.default.svc.cluster.local"} {

@@ -15,7 +15,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// A server is a real DNS server on port 53 of a host, by UDP and TCP, authoritative for all that it knows.
+// A server is a real DNS server on port 53 of a host, by UDP and TCP, authoritative for everything that it knows.
 type server struct {
 	address string // without the port
 
@@ -37,7 +37,7 @@ func serveDNS(t *testing.T, h *testbed.Host) *server {
 	return s
 }
 
-// start begins to serve, also after an end.
+// start starts serving, also after an end.
 func (s *server) start() {
 	s.t.Helper()
 	at := netip.AddrPortFrom(s.host.Addr, 53).String()
@@ -91,7 +91,7 @@ func (s *server) end() {
 	}
 }
 
-// set has the server know these records, in the form of zone files, and no others.
+// set makes the server know these records, in zone file syntax, and no others.
 func (s *server) set(zone string) {
 	s.t.Helper()
 	lines := strings.Split(zone, "\n")
@@ -111,7 +111,7 @@ func (s *server) set(zone string) {
 	s.records = records
 }
 
-// hush has the server answer nothing at all, or answer again.
+// hush makes the server answer nothing at all, or answer again.
 func (s *server) hush(silent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,7 +147,7 @@ func (s *server) answer(network string, q *dns.Msg) *dns.Msg {
 		m.Rcode = dns.RcodeNameError
 	}
 	if network == "udp" {
-		m.Truncate(dns.MinMsgSize) // to whoever asks, so that little is much
+		m.Truncate(dns.MinMsgSize) // for any client, so that a few records are too many
 	}
 	return m
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// foreign starts a node of another implementation that others may know by its endpoint, which it returns.
+// foreign starts a node of another implementation that others may know by its endpoint, and returns the endpoint.
 func foreign(t *testing.T, h *testbed.Host, kind testbed.Kind, name string, args ...string) (*testbed.Peer, string) {
 	t.Helper()
 	at := endpoint(h, port)
@@ -28,8 +28,8 @@ func foreign(t *testing.T, h *testbed.Host, kind testbed.Kind, name string, args
 	return p, at
 }
 
-// A peer of another implementation, known by its endpoint alone. It has no identity: it tells who it is when it has heard
-// us, and must hear us once.
+// A peer of another implementation, known only by its endpoint. It has no identity: it sends its UUID when it has heard us, and must hear
+// us once.
 func TestForeignStaticPeer(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []testbed.Kind{testbed.Zyre, testbed.Pyre, testbed.ZyreJS} {
@@ -56,7 +56,7 @@ func TestForeignStaticPeer(t *testing.T) {
 	}
 }
 
-// The peer is killed, and comes again at the same endpoint, with another UUID; the way is cut, and healed.
+// The peer is killed, and comes back at the same endpoint, with another UUID; the link is cut, and healed.
 func TestForeignStaticPeerAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -74,7 +74,7 @@ func TestForeignStaticPeerAgain(t *testing.T) {
 	calm(t, a, c)
 }
 
-// We are killed, and another one comes that knows the same peer; at our own endpoint, too.
+// We are killed, and another node comes that knows the same peer; at our own endpoint, too.
 func TestForeignStaticPeerOutlivesUs(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []testbed.Kind{testbed.Zyre, testbed.Pyre, testbed.ZyreJS} {
@@ -94,7 +94,7 @@ func TestForeignStaticPeerOutlivesUs(t *testing.T) {
 	}
 }
 
-// One C zyre by two of its addresses, of which one at least it does not name in its HELLO.
+// One C zyre with two of its addresses, at least one of which it does not name in its HELLO.
 func TestSecondAddress(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -151,7 +151,7 @@ func TestRequirePeer(t *testing.T) {
 	}
 }
 
-// On one network beacons find pyre and zyre.js as well: one session all the same.
+// On one network beacons find pyre and zyre.js as well: there is one session all the same.
 func TestForeignByBeaconAndEndpoint(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []testbed.Kind{testbed.Pyre, testbed.ZyreJS, testbed.Zyre} {

@@ -37,7 +37,8 @@ func client(t *testing.T, h *testbed.Host, kind testbed.Kind, name, hub string, 
 	return start(t, h, kind, options(name, args...))
 }
 
-// All who know a hub meet, whoever it is; who leaves is gone at once, who crashes too; who comes then meets the rest.
+// All nodes that know a hub meet, whatever its implementation. A node that leaves is gone at once, and so is one that crashes. A node that
+// comes later meets the rest.
 func TestGossip(t *testing.T) {
 	t.Parallel()
 	const ours, zyre = testbed.Zre, testbed.Zyre
@@ -82,7 +83,7 @@ func TestGossip(t *testing.T) {
 	}
 }
 
-// Nodes go on without their hub, and know its successor when it comes, and by it who came meanwhile.
+// Nodes continue without their hub, recognise its successor when it comes, and learn from it which nodes came meanwhile.
 func TestHubRestarts(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []testbed.Kind{testbed.Zre, testbed.Zyre} {
@@ -97,7 +98,7 @@ func TestHubRestarts(t *testing.T) {
 			h.Kill()
 			gone(t, b, h, "crashed")
 			gone(t, c, h, "crashed")
-			d := client(t, w.host(w.there, "d"), testbed.Zre, "d", at, "--interface", "lo") // which is nowhere to others
+			d := client(t, w.host(w.there, "d"), testbed.Zre, "d", at, "--interface", "lo") // which leads nowhere for others
 			h, _ = hubAt(t, w.a, kind, "hub again")
 			for _, p := range []*testbed.Peer{b, c, d} {
 				meet(t, h, p)
@@ -110,7 +111,7 @@ func TestHubRestarts(t *testing.T) {
 	}
 }
 
-// Two hubs: one node knows both, and so all meet.
+// Two hubs: one node knows both, so all meet.
 func TestSeveralHubs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -121,7 +122,7 @@ func TestSeveralHubs(t *testing.T) {
 	far := third.Host("b")
 	far.Via(r)
 	r.Via(w.router)
-	r.Masquerade(w.there) // the far one is found at its mapped port alone
+	r.Masquerade(w.there) // the far one can be found only at its mapped port
 	mapped := r.MapPort(w.there, 6000, far, 5671)
 	b := start(t, far, testbed.Zre, listening("b", "--advertise", "tcp://"+mapped.String(), "--gossip-connect", at2))
 	c := client(t, w.host(w.here, "c"), testbed.Zre, "c", at1)
@@ -132,7 +133,7 @@ func TestSeveralHubs(t *testing.T) {
 	once(t, all...)
 }
 
-// A hub of C zyre keeps tuples for ever: one of a node that is dead, at an endpoint where another is now, and one where nobody is.
+// A C zyre hub keeps tuples forever: one of a dead node, at an endpoint where another node is now, and one where no node is.
 func TestStaleTuples(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []testbed.Kind{testbed.Zre, testbed.Zyre} {
@@ -159,7 +160,7 @@ func TestStaleTuples(t *testing.T) {
 	}
 }
 
-// Who is gone without a word is dialled now and then, at most: its tuple outlives it for a while.
+// A node that vanished is dialled now and then, at most: its tuple outlives it for a while.
 func TestDeadIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -188,7 +189,7 @@ func TestDeadIsLeftAlone(t *testing.T) {
 	}
 }
 
-// Whatever comes to a hub, it goes on.
+// Whatever comes to a hub, it continues.
 func TestHubAndNonsense(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -219,7 +220,7 @@ func TestHubAndNonsense(t *testing.T) {
 	once(t, h, b, c)
 }
 
-// Whom gossip names wrongly is nobody: a tuple with a UUID that nobody has, at the endpoint of a node that lives.
+// A wrong tuple makes no peer: its UUID belongs to no node, and its endpoint to a live node.
 func TestWrongTuple(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

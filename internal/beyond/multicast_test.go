@@ -33,7 +33,7 @@ func TestRoutedMulticast(t *testing.T) {
 			if test.meet {
 				meet(t, a, b)
 			}
-			calm(t, a, b) // those that do not meet have all that time to
+			calm(t, a, b) // those that do not meet have all that time to do so
 		})
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// newNAT is a world in which b is behind a NAT: nobody in here knows the way to its network. Port 6000 of the router leads to b's.
+// newNAT is a world in which b is behind a NAT: no host here has a route to its network. Port 6000 of the router leads to b's.
 func newNAT(t *testing.T) (w *world, mapped string) {
 	t.Helper()
 	w = &world{here: testbed.NewLAN(t, ""), there: testbed.NewLAN(t, "")}
@@ -18,7 +18,7 @@ func newNAT(t *testing.T) (w *world, mapped string) {
 	return w, "tcp://" + w.router.MapPort(w.here, 6000, w.b, 5671).String()
 }
 
-// Who is behind a NAT is found at the port that leads to it, and finds others itself if it tells that port.
+// A node behind a NAT is found at the port that leads to it, and finds others itself if it advertises that port.
 func TestNAT(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -74,7 +74,7 @@ func TestNAT(t *testing.T) {
 	}
 }
 
-// Two behind a NAT of their own each, and a third one on the network of the first.
+// Two nodes, each behind its own NAT, and a third one on the network of the first.
 func TestTwoNATs(t *testing.T) {
 	t.Parallel()
 	outside := testbed.NewLAN(t, "")

@@ -11,7 +11,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// fails runs zre pipe, which must end with a status, and say all these words.
+// fails runs zre pipe, which must end with a status, and print all these words.
 func fails(t *testing.T, h *testbed.Host, status int, words []string, args ...string) {
 	t.Helper()
 	r := testbed.Run(t, h, append([]string{"pipe"}, args...)...)
@@ -28,7 +28,7 @@ func fails(t *testing.T, h *testbed.Host, status int, words []string, args ...st
 	}
 }
 
-// Each wrong value is an error that tells which, before the node is seen by anybody.
+// Each wrong value is an error that says which, before any other node sees this one.
 func TestWrongOptions(t *testing.T) {
 	t.Parallel()
 	lan := testbed.NewLAN(t, "")
@@ -53,7 +53,7 @@ func TestWrongOptions(t *testing.T) {
 			}
 		})
 	}
-	// What only the start shows.
+	// Errors that only show at the start.
 	for _, test := range []struct{ name, option, value, word string }{
 		{"listen where another does", "listen", "tcp://*:" + port, port},
 		{"gossip-bind where another does", "gossip-bind", "tcp://*:" + hub, "tcp://*:" + hub},
@@ -65,7 +65,7 @@ func TestWrongOptions(t *testing.T) {
 	}
 }
 
-// An address to listen at that is not there yet is waited for: it may come, as by DHCP. The node says so meanwhile.
+// A node waits for a listen address that does not exist yet: it may come, for example by DHCP. The node reports that meanwhile.
 func TestListensLater(t *testing.T) {
 	t.Parallel()
 	lan := testbed.NewLAN(t, "")
@@ -85,7 +85,7 @@ func TestListensLater(t *testing.T) {
 	if enter.Endpoint != mailbox {
 		t.Errorf("it is at %s, want %s", enter.Endpoint, mailbox)
 	}
-	if took := time.Since(began); took > 7*time.Second { // the other one tries every 5 s at last, and it has not begun long ago
+	if took := time.Since(began); took > 7*time.Second { // the other one tries every 5 s at last, and it started not long ago
 		t.Errorf("met after %v", took)
 	}
 	late.Wait(t, "the end of the problem", func(e testbed.Event) bool { return e.Event == "problem" && e.About == mailbox && e.Solved })

@@ -19,7 +19,7 @@ func record(name string, h *testbed.Host, port string) string {
 	return fmt.Sprintf("%s 1 SRV 0 0 %s %s.robots.example.\n%s.robots.example. 1 A %v\n", name, port, h.Name, h.Name, h.Addr)
 }
 
-// asked waits until a server has been asked anew, twice: the first answer is used by then.
+// asked waits until a server has been asked again, twice: then the first answer is in use.
 func asked(t *testing.T, s *server) {
 	t.Helper()
 	before := s.questions("udp") + s.questions("tcp")
@@ -31,7 +31,8 @@ func asked(t *testing.T, s *server) {
 	}
 }
 
-// The first finds only itself. Who comes later is dialled; whose record goes, stays; and without a server the last answer holds.
+// The first node finds only itself. A later node is dialled; a node whose record is removed stays; and without a server the last answer
+// holds.
 func TestSRVChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -72,7 +73,7 @@ func TestSRVLarge(t *testing.T) {
 	}
 }
 
-// The names that Kubernetes and Consul give, in the form in which their DNS servers answer.
+// The names that Kubernetes and Consul use, in the form in which their DNS servers answer.
 func TestSRVNames(t *testing.T) {
 	t.Parallel()
 	const search = "search default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"
@@ -80,7 +81,7 @@ func TestSRVNames(t *testing.T) {
 	for _, test := range []struct {
 		name, srv, resolver string
 		zone                string // %[1]v is the address of b
-		network             string // by which alone the server is asked
+		network             string // the only network by which the server is asked
 	}{
 		{"Kubernetes", "_zre._tcp.robots.default.svc.cluster.local", "",
 			headless + " 5 SRV 0 100 5671 10-1-0-7.robots.default.svc.cluster.local.\n10-1-0-7.robots.default.svc.cluster.local. 5 A %[1]v", "udp"},
@@ -116,7 +117,7 @@ func TestSRVNames(t *testing.T) {
 	}
 }
 
-// A host name of a static peer comes to be known, and then has two addresses, of which one leads nowhere.
+// A host name of a static peer becomes known, and then has two addresses, one of which leads nowhere.
 func TestHostNameByDNS(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -130,7 +131,7 @@ func TestHostNameByDNS(t *testing.T) {
 	once(t, a, b)
 }
 
-// A node does not wait for the DNS: it is up at once, and tells what is wrong. When the DNS works it meets others.
+// A node does not wait for the DNS: it is up at once, and reports what is wrong. When the DNS works it meets others.
 func TestSRVFails(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -171,8 +172,8 @@ func TestSRVFails(t *testing.T) {
 	}
 }
 
-// Two nodes that start before there is a record of either, as pods of Kubernetes do: the name does not exist until one is ready. And Consul's check, which
-// passes when the port listens.
+// Two nodes start before there is a record of either, as Kubernetes pods do: the name does not exist until one is ready. The other case is
+// Consul's check, which passes when the port listens.
 func TestSRVFirstOfTwo(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

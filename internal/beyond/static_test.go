@@ -10,7 +10,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// Two nodes on two networks, of which one knows the other's endpoint: by its address, or by a host name.
+// Two nodes on two networks, one of which knows the other's endpoint: by its address, or by a host name.
 func TestOneKnowsTheOther(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -36,7 +36,7 @@ func TestOneKnowsTheOther(t *testing.T) {
 	}
 }
 
-// Both know each other, and more than once.
+// Both know each other, in more than one way.
 func TestBothKnowEachOther(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -49,7 +49,7 @@ func TestBothKnowEachOther(t *testing.T) {
 	once(t, a, b)
 }
 
-// A peer comes later than who knows it; then another one is where it was.
+// A peer starts later than the node that knows it; then another one takes its place.
 func TestPeerLaterAndReplaced(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -68,7 +68,7 @@ func TestPeerLaterAndReplaced(t *testing.T) {
 	once(t, a, d)
 }
 
-// Nobody sees the way fail but by silence; when it is well again they meet again.
+// Only silence shows that the link fails; when it works again they meet again.
 func TestWayCut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -103,7 +103,7 @@ func TestAllSourcesAtOnce(t *testing.T) {
 	gone(t, a, b, "left")
 }
 
-// Two peers on one host, each known by its own port, and one that nobody knows but by HELLO.
+// Two peers on one host, each known by its own port, and one that is known only by its HELLO.
 func TestSeveralOnOneHost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -24,7 +24,7 @@ func TestTwoAddressesOfOnePeer(t *testing.T) {
 			o := options("b")
 			o.Evasive, o.Expired = 10*time.Second, 30*time.Second
 			at := port
-			if kind == testbed.Zyre { // it listens at one address by itself
+			if kind == testbed.Zyre { // by itself it listens at one address
 				o.Args = []string{"--endpoint", "tcp://*:" + port, "--advertise", endpoint(hb, port)}
 			} else {
 				o.Port = 5680 // no beacons that the other hears
@@ -36,7 +36,7 @@ func TestTwoAddressesOfOnePeer(t *testing.T) {
 			a := start(t, ha, testbed.Zre, options("a", "--interface", leg.Interface, "--peer", endpoint(hb, at), "--peer", "tcp://"+second.Addr.String()+":"+at))
 			a.Wait(t, "ENTER of "+b.String(), testbed.Is("enter", b))
 			b.Wait(t, "ENTER of "+a.String(), testbed.Is("enter", a))
-			a.Watch(window) // what is said meanwhile may be lost with the first of two sessions
+			a.Watch(window) // messages sent meanwhile may be lost with the first of two sessions
 			for _, pair := range [][2]*testbed.Peer{{a, b}, {b, a}} {
 				if enters, exits := counts(pair[0], "enter", pair[1]), counts(pair[0], "exit", pair[1]); enters > 2 || exits != enters-1 {
 					t.Errorf("%s saw %d ENTERs and %d EXITs of %s\n%s", pair[0], enters, exits, pair[1], life(pair[0]))

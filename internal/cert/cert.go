@@ -1,11 +1,11 @@
-// Package cert reads and writes certificates of CURVE as czmq has them (zcert, zmakecert, zauth): a key pair and what its owner says
-// of itself, in two files of text.
+// Package cert reads and writes CURVE certificates in czmq's format (zcert, zmakecert, zauth): a key pair and what its owner says about
+// itself, in two text files.
 //
 //	PATH           the public key, for others
-//	PATH_secret    both keys, for the owner alone (mode 0600)
+//	PATH_secret    both keys, only for the owner (mode 0600)
 //
-// [Load] reads what a node needs, the secret key included; [OpenStore] the public keys of those that may enter, from a file or from
-// all the files of a folder.
+// [Load] reads what a node needs, including the secret key; [OpenStore] reads the public keys of the peers that may enter, from a file or
+// from all the files of a folder.
 package cert
 
 import (
@@ -16,44 +16,45 @@ import (
 	"io"
 )
 
-// SecretSuffix is what the name of a secret certificate's file ends with.
+// SecretSuffix ends the name of a secret certificate's file.
 const SecretSuffix = "_secret"
 
-// A Key is a public or a secret key of CURVE.
+// A Key is a public or a secret CURVE key.
 type Key = [32]byte
 
 var (
 	// ErrFormat says that a file is no certificate.
 	ErrFormat = errors.New("no certificate")
 
-	// ErrNoSecret says that a certificate has no secret key, and one is needed.
+	// ErrNoSecret says that a certificate has no secret key, but one is needed.
 	ErrNoSecret = errors.New("a public certificate, without a secret key")
 
-	// ErrMismatch says that a public key is not that of the secret key beside it.
+	// ErrMismatch says that a public key does not belong to the secret key beside it.
 	ErrMismatch = errors.New("the public and the secret key do not belong together")
 
 	// ErrMeta says that a property cannot be written.
 	ErrMeta = errors.New("cannot be written in a certificate")
 )
 
-// A Certificate is a public key, mostly the secret key to it, and properties.
+// A Certificate is a public key, mostly with its secret key, and properties.
 type Certificate struct {
 	public Key
-	secret Key // zero: it has none
+	secret Key // zero if there is none
 	meta   []Meta
 }
 
-// Meta is one property, such as a name or an address. Nothing proves it.
+// Meta is one property, such as a name or an address. It is not proven.
 type Meta struct{ Name, Value string }
 
-// New makes a certificate with new keys. It draws again while the first octet of one of them is 0, as C zyre and czmq take such a key for none.
+// New makes a certificate with new keys. It draws again while the first byte of one of them is 0, because C zyre and czmq treat such a key
+// as no key.
 func New() (*Certificate, error) { return generate(rand.Reader) }
 
 func generate(random io.Reader) (*Certificate, error) {
 	for {
 		var secret Key
 		if _, err := io.ReadFull(random, secret[:]); err != nil {
-			return nil, fmt.Errorf("no random octets: %w", err)
+			return nil, fmt.Errorf("no random bytes: %w", err)
 		}
 		public, err := publicOf(secret)
 		if err != nil {
@@ -79,7 +80,7 @@ func (c *Certificate) Public() Key { return c.public }
 // Secret returns the secret key, if the certificate has one.
 func (c *Certificate) Secret() (secret Key, ok bool) { return c.secret, c.secret != Key{} }
 
-// Meta returns the properties in their order; the list is the caller's.
+// Meta returns the properties in their order; the caller owns the list.
 func (c *Certificate) Meta() []Meta { return append([]Meta(nil), c.meta...) }
 
 // Get returns the property of that name, or "".
@@ -92,8 +93,8 @@ func (c *Certificate) Get(name string) string {
 	return ""
 }
 
-// SetMeta sets a property. A name has letters, digits and $-_@.&+/, a value anything but ends of lines, NUL, and both kinds of quotes in one;
-// both together have 1,000 octets at most. The error wraps ErrMeta.
+// SetMeta sets a property. A name has letters, digits and $-_@.&+/. A value must not contain line ends or NUL, or both kinds of quotes.
+// Both together have at most 1,000 bytes. The error wraps ErrMeta.
 func (c *Certificate) SetMeta(name, value string) error {
 	if err := writable(name, value); err != nil {
 		return err

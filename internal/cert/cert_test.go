@@ -26,13 +26,13 @@ func fresh(t testing.TB) *Certificate {
 	return c
 }
 
-// The keys of libzmq's manual (zmq_curve), of its client.
+// The client's keys in libzmq's manual (zmq_curve).
 const (
 	manualPublic = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
 	manualSecret = "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
 )
 
-// ofCzmq is a file as czmq writes it, and publicOfCzmq the other one.
+// ofCzmq is a file as czmq writes it, and publicOfCzmq the public one.
 const (
 	ofCzmq = `#   ****  Generated on 2026-11-28 18:00:42 by CZMQ  ****
 #   ZeroMQ CURVE **Secret** Certificate
@@ -134,7 +134,7 @@ func manyProperties(n int) string {
 	return b.String()
 }
 
-// TestFirstOctets: keys that begin with 0 are drawn again.
+// TestFirstOctets checks that keys that begin with 0 are drawn again.
 func TestFirstOctets(t *testing.T) {
 	var zeroSecret, zeroPublic, good Key
 	zeroSecret[1] = 1
@@ -247,7 +247,7 @@ func TestSaveNeverOverwrites(t *testing.T) {
 func TestLoadErrors(t *testing.T) {
 	tests := []struct {
 		name  string
-		files map[string]string // endings of names
+		files map[string]string // by ending of the name
 		load  string
 		want  error
 	}{

@@ -25,7 +25,7 @@ func czmq(t *testing.T, args ...string) []string {
 
 var properties = []Meta{{"name", "Alice #1 = 'x'"}, {"e-mail", ""}, {"organ/ization", "Käfer & Söhne\t!"}}
 
-// TestFromCzmq: what czmq saves is read here.
+// TestFromCzmq checks that we read what czmq saves.
 func TestFromCzmq(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "alice")
 	args := []string{"make", path}
@@ -57,7 +57,7 @@ func TestFromCzmq(t *testing.T) {
 	}
 }
 
-// TestToCzmq: what is saved here czmq reads, as a certificate and in a folder.
+// TestToCzmq checks that czmq reads what we save, as a certificate and in a folder.
 func TestToCzmq(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bob")
 	c := fresh(t)

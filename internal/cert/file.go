@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// Load reads a certificate with its secret key, from PATH_secret, or from PATH if that does not exist; PATH may be the secret file's whole name
-// too. If both files exist their public keys must be the same. Errors wrap what the system says, or ErrFormat, ErrNoSecret or ErrMismatch.
+// Load reads a certificate with its secret key, from PATH_secret, or from PATH if that does not exist; PATH may also be the secret file's
+// whole name. If both files exist their public keys must be the same. Errors wrap the system's error, or ErrFormat, ErrNoSecret or
+// ErrMismatch.
 func Load(path string) (*Certificate, error) {
 	secret := path + SecretSuffix
 	c, err := read(secret)
@@ -28,7 +29,7 @@ func Load(path string) (*Certificate, error) {
 	return beside(path, secret, c)
 }
 
-// loadWhole reads a certificate from the very file.
+// loadWhole reads a certificate from exactly this file.
 func loadWhole(path string) (*Certificate, error) {
 	c, err := read(path)
 	public, isSecret := strings.CutSuffix(path, SecretSuffix)
@@ -47,7 +48,7 @@ func loadWhole(path string) (*Certificate, error) {
 	return c, nil
 }
 
-// beside returns a secret certificate, if the public file beside it is of the same keys; there need not be any.
+// beside returns a secret certificate, if the public file beside it has the same key; that file may be missing.
 func beside(public, secret string, c *Certificate) (*Certificate, error) {
 	p, err := read(public)
 	switch {
@@ -61,7 +62,7 @@ func beside(public, secret string, c *Certificate) (*Certificate, error) {
 	return c, nil
 }
 
-// LoadPublic reads one file, of either kind; the secret key, if there is one, is left out.
+// LoadPublic reads one file, of either kind; it leaves out a secret key.
 func LoadPublic(path string) (*Certificate, error) {
 	c, err := read(path)
 	if err != nil {
@@ -96,8 +97,8 @@ func read(path string) (*Certificate, error) {
 	return c, nil
 }
 
-// Save writes PATH and PATH_secret. It never overwrites: if one of them exists, it fails with an error that wraps fs.ErrExist. After
-// any error neither is there that was not there before. A folder that does not exist is not made.
+// Save writes PATH and PATH_secret. It never overwrites: if one of them exists, it fails with an error that wraps fs.ErrExist. After any
+// error it leaves no new file behind. It does not make a missing folder.
 func (c *Certificate) Save(path string) error {
 	switch {
 	case c.secret == (Key{}):
@@ -137,7 +138,7 @@ func write(path string, mode fs.FileMode, text []byte) error {
 	return nil
 }
 
-// writeAll writes, so that it lasts, and closes.
+// writeAll writes, syncs and closes.
 func writeAll(file *os.File, text []byte) error {
 	_, err := file.Write(text)
 	if err == nil {

@@ -2,7 +2,7 @@ package cert
 
 import "github.com/go-zre/go-zre/internal/z85"
 
-// PublicKey is a public key of CURVE. The zero PublicKey is none: that of a node or peer without CURVE.
+// PublicKey is a public CURVE key. The zero PublicKey stands for none: that of a node or peer without CURVE.
 type PublicKey [32]byte
 
 // ParsePublicKey reads a key as text: 40 characters of Z85 (RFC 32).
@@ -19,13 +19,13 @@ func (k PublicKey) String() string {
 	return z85.Encode(k[:])
 }
 
-// IsZero reports whether the key is none.
+// IsZero tells whether the key stands for none.
 func (k PublicKey) IsZero() bool { return k == PublicKey{} }
 
-// MarshalText implements encoding.TextMarshaler, as String does it.
+// MarshalText implements encoding.TextMarshaler, in the form of String.
 func (k PublicKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// UnmarshalText implements encoding.TextUnmarshaler. No text is the zero key.
+// UnmarshalText implements encoding.TextUnmarshaler. Empty text is the zero key.
 func (k *PublicKey) UnmarshalText(text []byte) (err error) {
 	*k = PublicKey{}
 	if len(text) > 0 {

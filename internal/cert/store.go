@@ -12,26 +12,26 @@ import (
 )
 
 const (
-	lookEvery = 2 * time.Second        // a Store looks for changes so often, and only while it is asked
-	missEvery = 250 * time.Millisecond // and so often where it does not know a key: a file that has just been added should count
-	missShare = 20                     // but strangers' keys must not keep it busy: it rests for so many times as long as the last look took
-	settled   = 2 * time.Second        // a file that is younger may change once more without being seen
+	lookEvery = 2 * time.Second        // how often a Store looks for changes, and only while it is asked
+	missEvery = 250 * time.Millisecond // how often if it does not know a key: a file that was just added should count
+	missShare = 20                     // strangers' keys must not keep it busy: it rests this many times as long as the last look took
+	settled   = 2 * time.Second        // a younger file may change once more without being seen
 	readEvery = 5 * time.Second        // each file is read again at the first look after this: tools that copy keep times and sizes
 	maxFiles  = 10_000                 // files and folders below a Store's path
 )
 
-// A Store is a set of public keys from certificates: one file, or all files of a folder and the folders in it, as zauth takes
-// them. Files that end in _secret and hidden ones are left out; links to files are followed, links to folders are not. A change holds within 8 s, and
-// mostly within lookEvery, for whoever asks after that. It may be used by any number of goroutines.
+// A Store is a set of public keys from certificates: one file, or all files of a folder and the folders in it, as zauth reads them. Files
+// that end in _secret and hidden ones are left out; links to files are followed, links to folders are not. A change takes effect within 8
+// s, and mostly within lookEvery, for calls after that. It may be used by any number of goroutines.
 //
-// A Store that cannot be read any more has no keys. A file or folder in it that cannot be read has none; the others count.
+// A Store that can no longer be read has no keys. A file or folder in it that cannot be read has none; the others count.
 type Store struct {
 	path string
 
 	mu      sync.Mutex
 	looked  time.Time
-	took    time.Duration // to look
-	swept   time.Time     // when every file was read
+	took    time.Duration // of the last look
+	swept   time.Time     // when all files were last read
 	files   map[string]entry
 	keys    map[Key]*Certificate
 	problem error
@@ -45,13 +45,13 @@ type entry struct {
 	err  error
 }
 
-// isOf reports whether the file is still as it was read, as far as that can be seen from outside.
+// isOf tells whether the file is still as it was read, as far as that can be seen from outside.
 func (e *entry) isOf(info fs.FileInfo) bool {
 	return e.info.ModTime().Equal(info.ModTime()) && e.info.Size() == info.Size() && os.SameFile(e.info, info) && e.read.Sub(info.ModTime()) >= settled
 }
 
-// OpenStore reads the certificates at path. It fails if there is nothing, if a file is no certificate, or if a folder has files, and none of
-// them is one. A folder may be empty: then no key is known yet.
+// OpenStore reads the certificates at path. It fails if path does not exist, if a file is no certificate, or if a folder has files but no
+// certificate. A folder may be empty: then no key is known yet.
 func OpenStore(path string) (*Store, error) {
 	s := &Store{path: path}
 	s.look()
@@ -61,8 +61,8 @@ func OpenStore(path string) (*Store, error) {
 	return s, nil
 }
 
-// Lookup returns the certificate with that public key, or nil. Once in lookEvery it reads the folder, and files that changed; for a key that it does not
-// know, sooner.
+// Lookup returns the certificate with that public key, or nil. At most once per lookEvery it reads the folder, and files that changed; for a key that it does
+// not know, sooner.
 func (s *Store) Lookup(public Key) *Certificate {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,7 +111,7 @@ func (s *Store) look() {
 
 // note keeps the first problem of a look.
 func (s *Store) note(problem error) {
-	if s.problem == nil && !errors.Is(problem, fs.ErrNotExist) { // what has gone since it was listed is none
+	if s.problem == nil && !errors.Is(problem, fs.ErrNotExist) { // a file that was removed since it was listed is none
 		s.problem = problem
 	}
 }
@@ -150,7 +150,7 @@ func (s *Store) walk(found func(path string, info fs.FileInfo)) error {
 		case isHidden || d.IsDir() || strings.HasSuffix(d.Name(), SecretSuffix):
 			return nil
 		}
-		info, err := os.Stat(path) // of what a link leads to
+		info, err := os.Stat(path) // of the target, if it is a link
 		if err == nil && info.Mode().IsRegular() {
 			found(path, info)
 		}

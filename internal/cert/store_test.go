@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// folder writes files, with the folders they are in.
+// folder writes files, and the folders that they are in.
 func folder(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -33,7 +33,7 @@ func put(t *testing.T, path, text string) {
 	}
 }
 
-// someone gives the text of a public certificate, and its key.
+// someone returns the text of a public certificate, and its key.
 func someone(t *testing.T) (string, Key) {
 	c := fresh(t)
 	return string(c.text(false, time.Now())), c.public
@@ -87,7 +87,7 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// TestStoreChanges: within 8 s, whatever the change is.
+// TestStoreChanges checks that any change takes effect within 8 s.
 func TestStoreChanges(t *testing.T) {
 	alice, a := someone(t)
 	bob, b := someone(t)
@@ -272,7 +272,7 @@ func TestStoreBounds(t *testing.T) {
 	}
 }
 
-// TestStoreManyAsk: handshakes ask at the same time, while the folder changes.
+// TestStoreManyAsk: handshakes ask concurrently, while the folder changes.
 func TestStoreManyAsk(t *testing.T) {
 	alice, a := someone(t)
 	bob, b := someone(t)
@@ -303,7 +303,7 @@ func TestStoreManyAsk(t *testing.T) {
 	asking.Wait()
 }
 
-// BenchmarkLookup: what a handshake pays, with a folder of so many files.
+// BenchmarkLookup measures what a handshake costs, by the number of files in the folder.
 func BenchmarkLookup(b *testing.B) {
 	root := b.TempDir()
 	var key Key

@@ -13,9 +13,9 @@ import (
 // A certificate is written in ZPL (RFC 4): lines of name = value, indented by four spaces below the section they are in.
 
 const (
-	maxFile  = 64 << 10 // octets of a file
+	maxFile  = 64 << 10 // bytes of a file
 	maxMeta  = 100      // properties
-	maxValue = 1000     // octets of a property: czmq cuts lines at 1,024
+	maxValue = 1000     // bytes of a property: czmq cuts lines at 1,024
 	indent   = 4
 )
 
@@ -24,11 +24,11 @@ const namePublic, nameSecret = "public-key", "secret-key"
 
 // line is one property of a ZPL text, or the beginning of a section, which has an empty value.
 type line struct {
-	level       int // how deep it is indented; 0 at the left
+	level       int // indentation depth; 0 at the left
 	name, value string
 }
 
-// parseLine takes a line apart. It returns no name for an empty line and for a comment.
+// parseLine parses a line. It returns no name for an empty line and for a comment.
 func parseLine(text string) (l line, err error) {
 	text = strings.TrimRight(text, "\r")
 	rest := strings.TrimLeft(text, " ")
@@ -45,23 +45,23 @@ func parseLine(text string) (l line, err error) {
 	}
 	l = line{level: spaces / indent, name: rest[:end]}
 	if l.name == "" {
-		return line{}, fmt.Errorf("%q where a name was due", firstOf(rest))
+		return line{}, fmt.Errorf("%q where a name was expected", firstOf(rest))
 	}
 	rest = strings.Trim(rest[end:], " \t")
 	if rest == "" || rest[0] == '#' {
 		return l, nil
 	}
 	if rest[0] != '=' {
-		return line{}, fmt.Errorf("%q after the name %q, where = was due", firstOf(rest), l.name)
+		return line{}, fmt.Errorf("%q after the name %q, where = was expected", firstOf(rest), l.name)
 	}
 	l.value, err = parseValue(strings.TrimLeft(rest[1:], " \t"))
 	return l, err
 }
 
-// parseValue reads a value and what is left of its line: it ends with its quote, or, without quotes, at a comment.
+// parseValue reads a value and the rest of its line: it ends with its quote, or, without quotes, at a comment.
 func parseValue(text string) (string, error) {
 	if strings.ContainsRune(text, 0) {
-		return "", fmt.Errorf("a value is no text")
+		return "", fmt.Errorf("a value is not text")
 	}
 	if text == "" || text[0] != '"' && text[0] != '\'' {
 		value, _, _ := strings.Cut(text, "#")
@@ -86,11 +86,11 @@ func isNameChar(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("$-_@.&+/", r)
 }
 
-// Parse reads the text of a public or a secret certificate; the keys of a secret one must belong together. What it does not know it leaves out. The
-// error wraps ErrFormat or ErrMismatch.
+// Parse reads the text of a public or a secret certificate; the keys of a secret one must belong together. It leaves out what it does not
+// know. The error wraps ErrFormat or ErrMismatch.
 func Parse(text []byte) (*Certificate, error) {
 	if len(text) > maxFile {
-		return nil, fmt.Errorf("%w: %d octets, at most %d are read", ErrFormat, len(text), maxFile)
+		return nil, fmt.Errorf("%w: %d bytes, at most %d are read", ErrFormat, len(text), maxFile)
 	}
 	p := parser{c: &Certificate{}}
 	number := 0
@@ -113,7 +113,7 @@ func Parse(text []byte) (*Certificate, error) {
 	return p.c, nil
 }
 
-// parser is what Parse knows so far.
+// parser is the state of Parse.
 type parser struct {
 	c       *Certificate
 	section string
@@ -133,7 +133,7 @@ func (p *parser) add(l line) error {
 			return fmt.Errorf("more than %d properties", maxMeta)
 		}
 		if p.c.Get(l.name) != "" {
-			return fmt.Errorf("the property %q is there twice", l.name)
+			return fmt.Errorf("the property %q is given twice", l.name)
 		}
 		p.c.meta = append(p.c.meta, Meta{l.name, l.value})
 	case l.level == 1 && p.section == sectionCurve && l.name == namePublic:
@@ -146,11 +146,11 @@ func (p *parser) add(l line) error {
 
 func (p *parser) key(to *Key, l line) error {
 	if *to != (Key{}) {
-		return fmt.Errorf("the %s is there twice", l.name)
+		return fmt.Errorf("the %s is given twice", l.name)
 	}
 	key, err := z85.Key(l.value)
 	if err != nil {
-		return fmt.Errorf("the %s is no key: %w", l.name, err) // its value stays untold: it may be a secret
+		return fmt.Errorf("the %s is no key: %w", l.name, err) // without the value, which may be a secret
 	}
 	*to = key
 	return nil
@@ -166,7 +166,7 @@ func writable(name, value string) error {
 	case strings.Contains(value, `"`) && strings.Contains(value, `'`):
 		return fmt.Errorf("property %q: the value %q %w: it has both kinds of quotes", name, value, ErrMeta)
 	case len(name)+len(value) > maxValue:
-		return fmt.Errorf("property %q: the value of %d octets %w: name and value have %d octets at most", name, len(value), ErrMeta, maxValue)
+		return fmt.Errorf("property %q: the value of %d bytes %w: name and value have at most %d bytes", name, len(value), ErrMeta, maxValue)
 	}
 	return nil
 }
@@ -185,7 +185,7 @@ const (
 `
 )
 
-// text returns what goes into a file: the secret certificate, or the public one.
+// text returns the content of a file: the secret certificate, or the public one.
 func (c *Certificate) text(secret bool, now time.Time) []byte {
 	var b bytes.Buffer
 	head := headPublic

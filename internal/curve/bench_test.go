@@ -7,7 +7,7 @@ import (
 	"golang.org/x/crypto/nacl/box"
 )
 
-// BenchmarkHandshake is both sides of one, without sockets.
+// BenchmarkHandshake measures both sides, without sockets.
 func BenchmarkHandshake(b *testing.B) {
 	ours, theirs := pair(b, "client"), pair(b, "server")
 	for b.Loop() {
@@ -56,7 +56,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// BenchmarkNaCl is nacl/box for the same sizes, to compare: a seal.
+// BenchmarkNaCl measures a seal of nacl/box for the same sizes, to compare.
 func BenchmarkNaCl(b *testing.B) {
 	for _, size := range sizes {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {

@@ -6,38 +6,38 @@ import (
 	"encoding/binary"
 )
 
-// A Client is the handshake of the side that connects, on one connection.
+// A Client is the connecting side's handshake, on one connection.
 type Client struct {
 	keys   *KeyPair
 	server PublicKey
 	random draw
-	most   int // octets of a READY
+	most   int // most octets of a READY
 	next   step
 
 	ours    *KeyPair   // of this connection
-	hello   *sharedKey // with the server's own key
-	session *sharedKey // with its key for this connection
-	theirs  PublicKey  // that key
+	hello   *sharedKey // with the server's long-term key
+	session *sharedKey // with the server's key for this connection
+	theirs  PublicKey  // the server's key for this connection
 	cookie  []byte
 	nonce   uint64 // of the last command that was sent
 }
 
-// step is what a handshake waits for. None is met twice.
+// step is what a handshake waits for. No step comes twice.
 type step int
 
 const (
-	sayHello step = iota
-	hearWelcome
-	sayInitiate
-	hearReady
-	hearHello
-	hearInitiate
-	sayReady
+	sendHello step = iota
+	awaitWelcome
+	sendInitiate
+	awaitReady
+	awaitHello
+	awaitInitiate
+	sendReady
 	finished
 )
 
-// NewClient begins a handshake with the server that has that public key, with keys of our own. A READY of more than maxCommand
-// octets is not taken. The error is ErrKey if the server's key cannot be one.
+// NewClient begins a handshake with the server that has that public key, with our own keys. A READY of more than maxCommand octets is
+// refused. The error is ErrKey if the server's key cannot be valid.
 func NewClient(keys *KeyPair, server PublicKey, maxCommand int) (*Client, error) {
 	return newClient(keys, server, maxCommand, fromSystem)
 }
@@ -57,9 +57,9 @@ func newClient(keys *KeyPair, server PublicKey, maxCommand int, random draw) (*C
 // Expects returns how many octets the next command from the server may have, ERROR included; zero if none is due.
 func (c *Client) Expects() (least, most int) {
 	switch c.next {
-	case hearWelcome:
+	case awaitWelcome:
 		return ErrorSize, max(WelcomeSize, MaxErrorSize)
-	case hearReady:
+	case awaitReady:
 		return ErrorSize, max(c.most, MaxErrorSize)
 	}
 	return 0, 0
@@ -67,10 +67,10 @@ func (c *Client) Expects() (least, most int) {
 
 // Hello returns the first command, HELLO.
 func (c *Client) Hello() ([]byte, error) {
-	if c.next != sayHello {
+	if c.next != sendHello {
 		return nil, ErrOrder
 	}
-	c.next, c.nonce = hearWelcome, 1
+	c.next, c.nonce = awaitWelcome, 1
 	b := make([]byte, 0, HelloSize)
 	b = append(b, nameHello+version...)
 	b = append(b, make([]byte, padding)...)
@@ -79,10 +79,10 @@ func (c *Client) Hello() ([]byte, error) {
 	return c.hello.seal(b, make([]byte, helloPlain), short(nonceHello, c.nonce)), nil
 }
 
-// Welcome takes the server's WELCOME. If it returns nil, the server has proven its key, and has learnt nothing of ours: now is the
+// Welcome handles the server's WELCOME. If it returns nil, the server has proven its key, and has learnt nothing about ours: now is the
 // time to decide whether it may. A *RefusedError means that ERROR came instead.
 func (c *Client) Welcome(command []byte) error {
-	if c.next != hearWelcome {
+	if c.next != awaitWelcome {
 		return ErrOrder
 	}
 	c.next = finished
@@ -101,13 +101,13 @@ func (c *Client) Welcome(command []byte) error {
 	if c.session, err = share(c.ours.secret, c.theirs[:]); err != nil {
 		return err
 	}
-	c.next = sayInitiate
+	c.next = sendInitiate
 	return nil
 }
 
-// Initiate returns INITIATE, with which we prove our key and tell our metadata.
+// Initiate returns INITIATE, which proves our key and carries our metadata.
 func (c *Client) Initiate(metadata []byte) ([]byte, error) {
-	if c.next != sayInitiate {
+	if c.next != sendInitiate {
 		return nil, ErrOrder
 	}
 	c.next = finished
@@ -115,7 +115,7 @@ func (c *Client) Initiate(metadata []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.next, c.nonce = hearReady, 2
+	c.next, c.nonce = awaitReady, 2
 	nonce := c.random.longNonce()
 	plain := make([]byte, 0, keySize+longNonce+vouchSize+len(metadata))
 	plain = append(plain, c.keys.public[:]...)
@@ -132,10 +132,10 @@ func (c *Client) Initiate(metadata []byte) ([]byte, error) {
 	return b, nil
 }
 
-// Ready takes the server's READY, and returns its metadata as it came, and what seals and opens messages from now on. A
-// *RefusedError means that ERROR came instead.
+// Ready handles the server's READY, and returns its metadata unchanged, and what seals and opens messages from now on. A *RefusedError
+// means that ERROR came instead.
 func (c *Client) Ready(command []byte) (metadata []byte, s *Sealer, o *Opener, err error) {
-	if c.next != hearReady {
+	if c.next != awaitReady {
 		return nil, nil, nil, ErrOrder
 	}
 	c.next = finished
@@ -155,5 +155,5 @@ func (c *Client) Ready(command []byte) (metadata []byte, s *Sealer, o *Opener, e
 	return metadata, s, o, nil
 }
 
-// same compares without telling by its time how much is alike.
+// same compares in constant time.
 func same(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }

@@ -1,5 +1,5 @@
-// Package curve is CURVE, the security mechanism of ZMTP (RFC 25 and RFC 26, CurveZMQ), on octets: no sockets, no frames but those of
-// messages, no goroutines. The side that connects is the client, the side that accepts is the server.
+// Package curve is CURVE, the security mechanism of ZMTP (RFC 25 and RFC 26, CurveZMQ), on octets: it has no sockets, no frames but those
+// of messages, and no goroutines. The side that connects is the client, the side that accepts is the server.
 //
 //	client                          server
 //	Hello                 ------->  Hello, which gives WELCOME
@@ -9,14 +9,14 @@
 //	                                  authorize the client
 //	Ready                 <-------  Ready; or ErrorCommand
 //
-// A [Client] and a [Server] serve one connection each, and one attempt: after an error nothing goes on. Commands are the whole bodies of
-// frames, their names included. Expects tells the sizes that the next one may have, before it is read. Once both sides are ready, a
-// [Sealer] makes a MESSAGE of each frame that is sent, and an [Opener] takes those of the other side apart. They hold no key of a node.
+// A [Client] and a [Server] serve one connection each, and one attempt: after an error nothing continues. Commands are the whole bodies of
+// frames, including their names. Expects returns the sizes that the next one may have, before it is read. Once both sides are ready, a
+// [Sealer] makes a MESSAGE of each frame that is sent, and an [Opener] opens those of the other side. They hold no key of a node.
 //
-// A server has nothing but its own Server for a connection that is not ready: no table, no goroutine, no timer.
+// For a connection that is not ready, a server has nothing but its Server: no table, no goroutine, no timer.
 //
-// What is checked beyond libzmq's checks: the vouch names this server (libzmq compares the client's key alone), the padding
-// of HELLO is zero, public keys of low order are refused wherever one arrives, and a public key has one encoding.
+// Some checks go beyond libzmq's: the vouch must name this server (libzmq compares only the client's key), the padding of HELLO must be
+// zero, public keys of low order are refused wherever they arrive, and a public key has only one encoding.
 package curve
 
 import "time"
@@ -27,14 +27,14 @@ const (
 	WelcomeSize  = 168 // WELCOME too
 	InitiateSize = 257 // INITIATE has this and the client's metadata
 	ReadySize    = 30  // READY has this and the server's metadata
-	ErrorSize    = 7   // ERROR has this and the reason, of 255 at most
+	ErrorSize    = 7   // ERROR has this and the reason, at most 255
 	MaxErrorSize = ErrorSize + 255
 
-	// Overhead is how much longer a MESSAGE is than the frame's body that it holds: name, nonce, tag and flags.
+	// Overhead is how much longer a MESSAGE is than the frame's body in it: name, nonce, tag and flags.
 	Overhead = 33
 )
 
-// CookieLife is how long a server waits for INITIATE after its WELCOME. It is short, since the cookie holds the secret of the connection.
+// CookieLife is how long a server waits for INITIATE after its WELCOME. It is short, because the cookie holds the secret of the connection.
 const CookieLife = 10 * time.Second
 
 // The names of commands, with their length in front.

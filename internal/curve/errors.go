@@ -9,15 +9,15 @@ var (
 	// ErrCommand says that a command has the wrong name, size or form.
 	ErrCommand = errors.New("curve: not the command that was due")
 
-	// ErrBox says that a box does not open: it was altered, or made with other keys. A client meets it at WELCOME if the server has not the
-	// key that was expected; a server meets it at HELLO if the client took it for another one.
-	ErrBox = errors.New("curve: a box does not open: it was altered, or the keys do not fit")
+	// ErrBox says that a box does not open: it was altered, or made with other keys. A client gets it at WELCOME if the server does not
+	// have the expected key; a server gets it at HELLO if the client expected another server.
+	ErrBox = errors.New("curve: a box does not open: it was altered, or the keys do not match")
 
-	// ErrKey says that a public key is of low order, so that anyone knows what it yields, or not in its one encoding.
+	// ErrKey says that a public key is of low order, so that its shared secret is known to all, or is not in its one valid encoding.
 	ErrKey = errors.New("curve: no valid public key")
 
 	// ErrCookie says that the cookie of INITIATE is not the one of this connection's WELCOME, or older than CookieLife.
-	ErrCookie = errors.New("curve: the cookie is not valid, or not any more")
+	ErrCookie = errors.New("curve: the cookie is not valid, or no longer valid")
 
 	// ErrVouch says that the vouch is for another connection or another server.
 	ErrVouch = errors.New("curve: the vouch is for another connection or server")
@@ -32,7 +32,7 @@ var (
 	ErrOrder = errors.New("curve: not the next step of the handshake")
 )
 
-// A RefusedError is an ERROR command: the server refuses us and says why. libzmq's reasons are the three digits of ZAP (RFC 27).
+// A RefusedError is an ERROR command: the server refuses us and gives a reason. libzmq's reasons are the three digits of ZAP (RFC 27).
 type RefusedError struct {
 	Reason string // the server's words, in clear and unproven
 }
@@ -45,8 +45,8 @@ func wrong(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrCommand, fmt.Sprintf(format, args...))
 }
 
-// ErrorCommand returns an ERROR command, which a server may send instead of READY. Use the reason "400" for a client that is not let in:
-// libzmq then does not come back by itself. A reason has 255 octets at most; the rest is cut.
+// ErrorCommand returns an ERROR command, which a server may send instead of READY. Use the reason "400" for a client that may not enter:
+// libzmq then does not reconnect by itself. A reason has at most 255 octets; the rest is cut.
 func ErrorCommand(reason string) []byte {
 	reason = reason[:min(len(reason), 255)]
 	b := make([]byte, 0, ErrorSize+len(reason))
@@ -55,7 +55,7 @@ func ErrorCommand(reason string) []byte {
 	return append(b, reason...)
 }
 
-// refusal returns what an ERROR command says, or nil if the command is another one.
+// refusal returns the content of an ERROR command, or nil if the command is another one.
 func refusal(command []byte) error {
 	rest, ok := cutName(command, nameError)
 	if !ok {

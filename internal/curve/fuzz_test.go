@@ -52,7 +52,7 @@ func FuzzHello(f *testing.F) {
 	})
 }
 
-// FuzzInitiate puts the octets into the box of INITIATE too, as a client with the right keys may.
+// FuzzInitiate also puts the octets into the box of INITIATE, as a client with the right keys may.
 func FuzzInitiate(f *testing.F) {
 	m := met(f)
 	seeds(f, nameInitiate, m.initiate)
@@ -129,7 +129,7 @@ func fuzzClient(t *testing.T, instead string, b []byte) {
 	}
 }
 
-// FuzzMessage: what was not sealed is not opened, and what the other side seals is, whatever it is.
+// FuzzMessage: what was not sealed does not open, and whatever the other side seals does.
 func FuzzMessage(f *testing.F) {
 	m := met(f)
 	message, _ := m.fromClient.Append(nil, More, []byte("hello"))

@@ -32,7 +32,7 @@ func TestHandshake(t *testing.T) {
 	}
 }
 
-// TestAltered: a man in the middle alters one octet of one command, adds one, or cuts one. The side that gets it notices, and tells nothing.
+// TestAltered: a man in the middle alters one octet of one command, adds one, or cuts one. The receiving side notices, and sends nothing.
 func TestAltered(t *testing.T) {
 	m := met(t)
 	for name, command := range map[string][]byte{"HELLO": m.hello, "WELCOME": m.welcome, "INITIATE": m.initiate, "READY": m.ready} {
@@ -64,7 +64,7 @@ func TestAltered(t *testing.T) {
 	}
 }
 
-// TestOnce: each step is made once, in its order, and after an error none is.
+// TestOnce: each step happens once, in its order, and none after an error.
 func TestOnce(t *testing.T) {
 	m := met(t)
 	steps := map[string]func() error{
@@ -118,7 +118,7 @@ func TestOnce(t *testing.T) {
 	}
 }
 
-// TestExpects: a reader knows what sizes may come before it takes memory.
+// TestExpects: a reader knows which sizes may come before it takes memory.
 func TestExpects(t *testing.T) {
 	m := newMeeting(t)
 	expects := func(who interface{ Expects() (int, int) }, least, most int) {
@@ -167,7 +167,7 @@ func TestMetadataSizes(t *testing.T) {
 	}
 }
 
-// TestEncodings: a key has one encoding. These, but for the low orders among them, are ones that X25519 would take.
+// TestEncodings: a key has one encoding. X25519 would accept all of these except those of low order.
 func TestEncodings(t *testing.T) {
 	key := func(first, middle, last byte) (k PublicKey) {
 		for i := range k {
@@ -226,7 +226,7 @@ func TestWrongKeys(t *testing.T) {
 	})
 }
 
-// lowOrder are keys that yield zero with every secret, and one of a twist; each once more in its other encodings.
+// lowOrder are keys that yield zero with every secret, and one of a twist; each also in its other encodings.
 var lowOrder = []string{
 	"0000000000000000000000000000000000000000000000000000000000000000",
 	"0100000000000000000000000000000000000000000000000000000000000000",
@@ -251,7 +251,7 @@ func TestLowOrder(t *testing.T) {
 		if _, err := NewClient(honest, key, maxCommand); err != ErrKey {
 			t.Errorf("%s as the server's: %v", text, err)
 		}
-		zero := sharedKeyOfZero() // what everyone knows such a key to yield
+		zero := sharedKeyOfZero() // everyone knows what such a key yields
 
 		hello := append([]byte(nameHello+version), make([]byte, padding)...)
 		hello = append(hello, key[:]...)
@@ -296,7 +296,7 @@ func sharedKeyOfZero() *sharedKey {
 	return hashed(&product)
 }
 
-// forgedVouch replaces what is in INITIATE's box, as a client that does not keep to the rules would.
+// forgedVouch replaces what is in INITIATE's box, as a client that breaks the rules would.
 func forgedVouch(m *meeting, forge func(plain []byte) []byte) func(string, []byte) []byte {
 	return func(name string, command []byte) []byte {
 		if name != "INITIATE" {
@@ -344,7 +344,7 @@ func TestVouch(t *testing.T) {
 	}
 }
 
-// vouchFor makes the box of INITIATE anew.
+// vouchFor makes the box of INITIATE again.
 func vouchFor(m *meeting, keys *KeyPair, connection, server PublicKey) []byte {
 	shared, _ := share(keys.secret, m.client.theirs[:])
 	nonce := []byte("sixteen octets..")
@@ -352,7 +352,7 @@ func vouchFor(m *meeting, keys *KeyPair, connection, server PublicKey) []byte {
 	return bytes.Join([][]byte{keys.public[:], nonce, vouch}, nil)
 }
 
-// TestReplayed: what was said on one connection is worth nothing on another one.
+// TestReplayed: what was sent on one connection is worthless on another one.
 func TestReplayed(t *testing.T) {
 	first := met(t)
 	server := NewServer(first.server.keys, maxCommand)
@@ -442,7 +442,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestHalfOpen: a client that says HELLO and no more costs what its own Server has, and no more when there are many.
+// TestHalfOpen: a client that sends only HELLO costs its Server and nothing else, also when there are many.
 func TestHalfOpen(t *testing.T) {
 	const most = 1 << 10
 	count := 10_000

@@ -8,7 +8,7 @@ import (
 
 const maxCommand = 8 << 10
 
-// numbered gives repeatable "random" octets.
+// numbered returns repeatable "random" octets.
 func numbered(label string) draw {
 	count := uint64(0)
 	return func(b []byte) {
@@ -20,7 +20,7 @@ func numbered(label string) draw {
 	}
 }
 
-// given gives the octets that a record has, in order.
+// given returns the octets of a record, in order.
 func given(t testing.TB, draws ...[]byte) draw {
 	return func(b []byte) {
 		t.Helper()
@@ -74,7 +74,7 @@ func newMeeting(t testing.TB) *meeting {
 	return m
 }
 
-// run runs the handshake to its end, or to the first error, and tells which side had that.
+// run runs the handshake to its end, or to the first error, and returns which side had the error.
 func (m *meeting) run() (side string, err error) {
 	if m.hello, err = m.client.Hello(); err != nil {
 		return "client", err
@@ -100,7 +100,7 @@ func (m *meeting) run() (side string, err error) {
 	return "", nil
 }
 
-// met returns a handshake that went well.
+// met returns a successful handshake.
 func met(t testing.TB) *meeting {
 	t.Helper()
 	m := newMeeting(t)
@@ -110,7 +110,7 @@ func met(t testing.TB) *meeting {
 	return m
 }
 
-// body takes a frame's header off.
+// body removes a frame's header.
 func body(t testing.TB, frame []byte) []byte {
 	t.Helper()
 	size, rest := 0, frame
@@ -140,7 +140,7 @@ func sealed(t testing.TB, s *Sealer, flags byte, plain string) []byte {
 	return body(t, frame)
 }
 
-// opened opens a MESSAGE into memory of its own; the MESSAGE stays as it is.
+// opened opens a MESSAGE into separate memory; the MESSAGE stays unchanged.
 func opened(o *Opener, message []byte) (flags byte, plain []byte, err error) {
 	if len(message) < Overhead {
 		_, err = o.Open(nil, message, nil)

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/crypto/salsa20/salsa" //lint:ignore SA1019 NaCl's boxes have it inside, and RFC 26 has NaCl's boxes
 )
 
-// A PublicKey is a key of X25519. On the wire it has these octets; as text it is Z85.
+// A PublicKey is an X25519 key. On the wire it has these octets; as text it is Z85.
 type PublicKey [keySize]byte
 
 // Check tells whether the key is one that CURVE may use; the error is ErrKey.
@@ -22,10 +22,10 @@ func (k PublicKey) Check() error {
 	return err
 }
 
-// probeSecret is any scalar: a key of low order yields zero with all of them.
+// probeSecret is an arbitrary scalar: a key of low order yields zero with all of them.
 var probeSecret = [keySize]byte{1}
 
-// A KeyPair is a secret key and its public one. It is read only, and may serve any number of connections at once.
+// A KeyPair is a secret key and its public key. It is read only, and may serve any number of connections at once.
 type KeyPair struct {
 	secret *ecdh.PrivateKey
 	public PublicKey
@@ -43,7 +43,7 @@ func NewKeyPair(secret [keySize]byte) (*KeyPair, error) {
 // Public returns the public key.
 func (p *KeyPair) Public() PublicKey { return p.public }
 
-// draw fills b with random octets, for keys and long nonces. Tests that build recorded streams anew use another one.
+// draw fills b with random octets, for keys and long nonces. Tests that rebuild recorded streams use another one.
 type draw func(b []byte)
 
 func fromSystem(b []byte) { _, _ = rand.Read(b) } // it never fails
@@ -63,7 +63,7 @@ func (d draw) longNonce() (n [longNonce]byte) {
 // A sharedKey seals and opens the boxes between two keys: NaCl's crypto_box_beforenm.
 type sharedKey [keySize]byte
 
-// share takes one product of X25519. nacl/box would take two, and would not refuse keys of low order.
+// share computes one X25519 product. nacl/box would compute two, and would not refuse keys of low order.
 func share(secret *ecdh.PrivateKey, public []byte) (*sharedKey, error) {
 	if !isCanonical(public) {
 		return nil, ErrKey
@@ -79,15 +79,15 @@ func share(secret *ecdh.PrivateKey, public []byte) (*sharedKey, error) {
 	return hashed((*[keySize]byte)(product)), nil
 }
 
-// hashed makes the key of boxes of a product.
+// hashed returns the key for boxes from a product.
 func hashed(product *[keySize]byte) *sharedKey {
 	var shared sharedKey
 	salsa.HSalsa20((*[keySize]byte)(&shared), new([16]byte), product, &salsa.Sigma)
 	return &shared
 }
 
-// isCanonical tells whether a public key is a number below 2^255 - 19, little-endian. X25519 takes others for what they are modulo
-// that, so one key would have several names.
+// isCanonical tells whether a public key is a number below 2^255 - 19, little-endian. X25519 reduces larger numbers modulo that, so one key
+// would have several encodings.
 func isCanonical(public []byte) bool {
 	if len(public) != keySize || public[31] > 0x7f {
 		return false
@@ -105,7 +105,7 @@ func (k *sharedKey) seal(dst, plain []byte, nonce *[24]byte) []byte {
 	return secretbox.Seal(dst, plain, nonce, (*[keySize]byte)(k))
 }
 
-// open returns what is in a box.
+// open returns the content of a box.
 func (k *sharedKey) open(box []byte, nonce *[24]byte) ([]byte, error) {
 	plain, ok := secretbox.Open(nil, box, nonce, (*[keySize]byte)(k))
 	if !ok {

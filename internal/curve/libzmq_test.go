@@ -17,7 +17,7 @@ import (
 	"github.com/go-zre/go-zre/internal/z85"
 )
 
-// zmtpConn is as much of ZMTP as a handshake with libzmq needs.
+// zmtpConn is the part of ZMTP that a handshake with libzmq needs.
 type zmtpConn struct {
 	t *testing.T
 	net.Conn
@@ -96,7 +96,7 @@ func text(key [32]byte) string { return z85.Encode(key[:]) }
 
 func secretOf(p *KeyPair) string { return z85.Encode(p.secret.Bytes()) }
 
-// TestLibzmqServer: our client, and a ROUTER of libzmq.
+// TestLibzmqServer runs our client against a ROUTER of libzmq.
 func TestLibzmqServer(t *testing.T) {
 	ours, theirs := pair(t, "client"), pair(t, "server")
 	bot := exec.Command(testbed.Python(t), "testdata/libzmq.py", "server", secretOf(theirs))
@@ -145,7 +145,7 @@ func TestLibzmqServer(t *testing.T) {
 	}
 }
 
-// TestLibzmqClient: our server, and a DEALER of libzmq with heartbeats.
+// TestLibzmqClient runs our server against a DEALER of libzmq with heartbeats.
 func TestLibzmqClient(t *testing.T) {
 	ours, theirs := pair(t, "server"), pair(t, "client")
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

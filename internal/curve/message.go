@@ -5,11 +5,12 @@ import (
 	"encoding/binary"
 	"slices"
 
-	"golang.org/x/crypto/poly1305"      //lint:ignore SA1019 it is the half of a NaCl box that nacl/secretbox does not give separately
-	"golang.org/x/crypto/salsa20/salsa" //lint:ignore SA1019 NaCl's boxes have it inside, and RFC 26 has NaCl's boxes
+	"golang.org/x/crypto/poly1305" //lint:ignore SA1019 it is the half of a NaCl box that nacl/secretbox does not give separately
+
+	"github.com/go-zre/go-zre/internal/salsa"
 )
 
-// The flags of a frame, inside the box. Outside a MESSAGE has none but that of a long frame.
+// The flags of a frame, inside the box. Outside, a MESSAGE has none but that of a long frame.
 const (
 	More    = 1 // more frames of this message follow
 	Command = 2 // a command of ZMTP, such as PING
@@ -24,24 +25,24 @@ const (
 )
 
 // boxes makes or opens the boxes of one direction. A box is what NaCl's crypto_secretbox makes: octets in Salsa20's stream, with Poly1305's
-// tag in front. The two are put together here, and not by nacl/secretbox, because the flags and the body of a frame lie apart, so that
-// would copy each body; and because the first 16 octets of the nonce, which the key is derived with (HSalsa20), are the same for all
-// messages of a direction.
+// tag in front. The two are combined here, and not by nacl/secretbox, for two reasons: the flags and the body of a frame are in separate
+// memory, so nacl/secretbox would have to copy each body; and the first 16 octets of the nonce, from which the key is derived (HSalsa20),
+// are the same for all messages of a direction.
 type boxes struct {
 	key     [keySize]byte
 	counter [16]byte     // the short nonce, and the number of a block of the stream
-	first   [atOnce]byte // the stream's beginning: 32 octets of a key for the tag, then those for the box's first ones
-	last    [atOnce]byte // its end, for what is left of a body
+	first   [atOnce]byte // the stream's beginning: 32 octets of the tag's key, then those for the box's first octets
+	last    [atOnce]byte // its end, for the rest of a body
 	tag     [tagSize]byte
 }
 
-// The stream comes in blocks. Four of them together take little longer than one by itself.
+// The stream comes in blocks. Four of them together take little longer than a single one.
 const (
 	block  = 64
 	atOnce = 4 * block
 
 	macKey = 32         // octets of the stream
-	ahead  = macKey + 1 // and one for the flags; the body's follow
+	ahead  = macKey + 1 // and one for the flags; those of the body follow
 )
 
 func (b *boxes) init(shared *sharedKey, prefix string) {
@@ -58,13 +59,13 @@ func (b *boxes) begin(nonce uint64, size int) {
 	b.stream(b.first[:n], 0)
 }
 
-// stream makes octets of the stream from a block on.
+// stream makes octets of the stream, starting at a block.
 func (b *boxes) stream(dst []byte, block int) {
 	clear(dst)
 	b.add(dst, dst, block)
 }
 
-// add adds the stream from a block on.
+// add adds the stream, starting at a block.
 func (b *boxes) add(dst, src []byte, block int) {
 	binary.LittleEndian.PutUint64(b.counter[8:], uint64(block))
 	salsa.XORKeyStream(dst, src, &b.counter, &b.key)
@@ -75,7 +76,7 @@ func (b *boxes) macKey() *[keySize]byte { return (*[keySize]byte)(b.first[:macKe
 // flags seals or opens the octet before the body.
 func (b *boxes) flags(octet byte) byte { return octet ^ b.first[macKey] }
 
-// xor seals or opens a body. dst and src have one length, and are the same memory or apart.
+// xor seals or opens a body. dst and src have the same length, and either are the same memory or don't overlap.
 func (b *boxes) xor(dst, src []byte) {
 	n := subtle.XORBytes(dst, src, b.first[ahead:])
 	dst, src = dst[n:], src[n:]
@@ -91,7 +92,8 @@ func (b *boxes) xor(dst, src []byte) {
 	subtle.XORBytes(dst, src, b.last[:])
 }
 
-// A Sealer makes MESSAGEs of the frames that one side of a connection sends. Its nonces go on from the handshake's. It is for one goroutine.
+// A Sealer makes MESSAGEs of the frames that one side of a connection sends. Its nonces continue those of the handshake. It is for one
+// goroutine.
 type Sealer struct {
 	boxes
 	nonce uint64 // of the last MESSAGE, or of the handshake
@@ -111,9 +113,10 @@ func SealedSize(body int) int {
 	return shortHeader + body
 }
 
-// Append appends a frame as it goes on the wire to dst: the header of a ZMTP frame, and in it a MESSAGE with the flags (More, Command or none)
-// and the body, which stays as it is and must not overlap what dst has room for. Each call takes a nonce, so what it gave must be sent as it is,
-// all of it, and in order. It does not allocate if dst has room for SealedSize. ErrNoncesUsed is its only error; then dst is as it was.
+// Append appends a frame to dst as it goes on the wire: the header of a ZMTP frame, and in it a MESSAGE with the flags (More, Command or
+// none) and the body. The body stays unchanged and must not overlap the free capacity of dst. Each call takes a nonce, so everything that
+// it returns must be sent unchanged and in order. It does not allocate if dst has room for SealedSize. ErrNoncesUsed is its only error;
+// then dst is unchanged.
 func (s *Sealer) Append(dst []byte, flags byte, body []byte) ([]byte, error) {
 	if s.nonce == 1<<64-1 {
 		return dst, ErrNoncesUsed
@@ -132,7 +135,7 @@ func (s *Sealer) Append(dst []byte, flags byte, body []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// An Opener takes apart the MESSAGEs that one side of a connection receives. It is for one goroutine.
+// An Opener opens the MESSAGEs that one side of a connection receives. It is for one goroutine.
 type Opener struct {
 	boxes
 	nonce uint64 // of the last MESSAGE, or of the handshake
@@ -144,11 +147,12 @@ func newOpener(shared *sharedKey, prefix string, nonce uint64) *Opener {
 	return o
 }
 
-// Open opens a MESSAGE, the body of a frame: head is its first Overhead octets, and sealed the rest, which may lie apart. The frame's body goes to
-// dst, which has the length of sealed, and is either the same memory or apart from it. The flags are those of the frame, as they came.
+// Open opens a MESSAGE, the body of a frame: head is its first Overhead octets, and sealed the rest, which may be in separate memory. The
+// frame's body goes to dst, which has the length of sealed, and either is the same memory or does not overlap it. The flags are those of
+// the frame, unchanged.
 //
-// The frame around the MESSAGE must have had no flag but that of a long frame: nothing protects those. After an error, nothing that the
-// connection brings is to be believed; dst is then undefined, and holds no octet that was in the box.
+// The frame around the MESSAGE must have had no flag but that of a long frame: nothing protects those flags. After an error, nothing more
+// from the connection can be trusted; dst is then undefined, and holds no octet that was in the box.
 func (o *Opener) Open(dst, head, sealed []byte) (flags byte, err error) {
 	nonce, err := o.next(head)
 	if err != nil {

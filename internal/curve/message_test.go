@@ -11,7 +11,7 @@ import (
 	"golang.org/x/crypto/nacl/box"
 )
 
-// TestBoxes: what a Sealer makes is NaCl's box, for every length around the edges of Salsa20's and Poly1305's blocks.
+// TestBoxes: a Sealer makes NaCl's boxes, for every length around the edges of Salsa20's and Poly1305's blocks.
 func TestBoxes(t *testing.T) {
 	m := met(t)
 	shared := m.clientShared(t)
@@ -36,7 +36,7 @@ func TestBoxes(t *testing.T) {
 	}
 }
 
-// clientShared is the key between the two for this connection, computed by nacl/box.
+// clientShared returns the key between the two for this connection, computed by nacl/box.
 func (m *meeting) clientShared(t *testing.T) *sharedKey {
 	ours, _ := numbered("of the client").keyPair()
 	var shared sharedKey
@@ -60,7 +60,7 @@ func TestOpenPlaces(t *testing.T) {
 	}
 }
 
-// TestMessages: only what was sealed for this direction of this connection is opened, once, in its order.
+// TestMessages: only what was sealed for this direction of this connection opens, once, in its order.
 func TestMessages(t *testing.T) {
 	tests := []struct {
 		name string
@@ -134,7 +134,7 @@ func TestMessages(t *testing.T) {
 	})
 }
 
-// TestNonces: they go on from the handshake, and never come again.
+// TestNonces: nonces continue those of the handshake, and never come again.
 func TestNonces(t *testing.T) {
 	m := met(t)
 	number := func(s *Sealer) uint64 { return binary.BigEndian.Uint64(sealed(t, s, 0, "x")[8:]) }

@@ -7,10 +7,10 @@ import (
 	"golang.org/x/crypto/poly1305" //lint:ignore SA1019 see message.go
 )
 
-// The tag of a MESSAGE stands before its body and covers all of it. So a body that is sealed piece by piece is gone over twice; in return a
-// long one needs no memory of its length. What is received and not wanted needs none either: it is authenticated as it comes.
+// The tag of a MESSAGE stands before its body and covers all of it. So sealing a body piece by piece takes two passes over it; in return a
+// long body needs no second memory of its length. What is received and not wanted needs none either: it is authenticated as it arrives.
 
-// pieceOctets is how much of a body is done at a time; atOnce divides it.
+// pieceOctets is how much of a body is processed at a time; atOnce divides it.
 const pieceOctets = 8 << 10
 
 // A Stream is a MESSAGE whose body is sealed piece by piece: see Sealer.Begin.
@@ -20,8 +20,8 @@ type Stream struct {
 	at     int // octets that are sealed
 }
 
-// Begin is Append for a long body: it appends the frame up to the body, and returns a Stream for the rest. It computes the tag, for which it
-// goes over the body once; the Stream does so once more, so the body must not change until all of it is sealed. Until then the Sealer must not be used.
+// Begin is Append for a long body: it appends the frame up to the body, and returns a Stream for the rest. It goes over the body once to
+// compute the tag. The Stream goes over it again, so the body must not change, and the Sealer must not be used, until all of it is sealed.
 func (s *Sealer) Begin(dst []byte, flags byte, body []byte) ([]byte, *Stream, error) {
 	if s.nonce == 1<<64-1 {
 		return dst, nil, ErrNoncesUsed
@@ -45,7 +45,7 @@ func (s *Sealer) Begin(dst []byte, flags byte, body []byte) ([]byte, *Stream, er
 // Left returns how many octets of the body are not sealed yet.
 func (t *Stream) Left() int { return len(t.body) - t.at }
 
-// Append seals the next octets of the body and appends them to dst: at most so many, which must be at least 256, and fewer mostly.
+// Append seals the next octets of the body and appends them to dst: at most most, which must be at least 256, and usually fewer.
 func (t *Stream) Append(dst []byte, most int) []byte {
 	n := t.Left()
 	if n > most { // the next piece must begin with a block
@@ -65,7 +65,7 @@ func (t *Stream) Append(dst []byte, most int) []byte {
 	return dst[:len(dst)+n]
 }
 
-// A Check authenticates a MESSAGE of which no more than the beginning is wanted, as it comes: see Opener.Check.
+// A Check authenticates a MESSAGE as it arrives, of which at most the beginning is wanted: see Opener.Check.
 type Check struct {
 	opener *Opener
 	mac    *poly1305.MAC
@@ -74,7 +74,8 @@ type Check struct {
 	flags  byte // sealed
 }
 
-// Check begins to open a MESSAGE without memory for its body, of so many octets. head is as in Open. Until its Done, the Opener must not be used.
+// Check begins to open a MESSAGE without memory for its body, which has size octets. head is as in Open. The Opener must not be used before
+// the Check's Done.
 func (o *Opener) Check(head []byte, size int) (*Check, error) {
 	nonce, err := o.next(head)
 	if err != nil {
@@ -90,7 +91,7 @@ func (o *Opener) Check(head []byte, size int) (*Check, error) {
 // Add takes the next octets of the sealed body.
 func (c *Check) Add(sealed []byte) { _, _ = c.mac.Write(sealed) }
 
-// Done says that all of the body was added. sealed are its first octets, some or none, which are opened into dst, as in Open.
+// Done ends the Check, after all of the body was added. sealed is its beginning, or nothing, which is opened into dst, as in Open.
 func (c *Check) Done(dst, sealed []byte) (flags byte, err error) {
 	o := c.opener
 	if !same(c.mac.Sum(o.tag[:0]), c.tag[:]) {
@@ -113,7 +114,7 @@ func (o *Opener) next(head []byte) (nonce uint64, err error) {
 	return nonce, nil
 }
 
-// frameHead appends the header of a frame, and the name and the nonce of the MESSAGE in it, for a body of so many octets.
+// frameHead appends the header of a frame, and the name and the nonce of the MESSAGE in it, for a body of that many octets.
 func frameHead(dst []byte, nonce uint64, body int) []byte {
 	if size := Overhead + body; size > longestShort {
 		dst = binary.BigEndian.AppendUint64(append(dst, flagLong), uint64(size))

@@ -6,41 +6,41 @@ import (
 	"time"
 )
 
-// A Server is the handshake of the side that accepts, on one connection. The zero value is of no use.
+// A Server is the accepting side's handshake, on one connection. The zero value is not usable.
 type Server struct {
 	keys   *KeyPair
 	random draw
-	most   int // octets of an INITIATE
+	most   int // most octets of an INITIATE
 	next   step
 
-	client    PublicKey // its key for this connection, as HELLO has it
-	ours      *KeyPair  // ours for this connection; the cookie has it too, but to unpack it would cost one product more
-	cookieKey sharedKey // it opens no other connection's cookie, so nothing that was sent on one is of use on another
+	client    PublicKey // its key for this connection, from HELLO
+	ours      *KeyPair  // ours for this connection; the cookie has it too, but unpacking it would cost one more product
+	cookieKey sharedKey // it opens no other connection's cookie, so nothing that was sent on one is usable on another
 	welcomed  time.Time
 	session   *sharedKey
 	heard     uint64 // the nonce of INITIATE
 }
 
-// NewServer waits for a client on a connection that was accepted. An INITIATE of more than maxCommand octets is not taken.
+// NewServer waits for a client on an accepted connection. An INITIATE of more than maxCommand octets is refused.
 func NewServer(keys *KeyPair, maxCommand int) *Server {
-	return &Server{keys: keys, random: fromSystem, most: maxCommand, next: hearHello}
+	return &Server{keys: keys, random: fromSystem, most: maxCommand, next: awaitHello}
 }
 
 // Expects returns how many octets the next command from the client may have; zero if none is due.
 func (s *Server) Expects() (least, most int) {
 	switch s.next {
-	case hearHello:
+	case awaitHello:
 		return HelloSize, HelloSize
-	case hearInitiate:
+	case awaitInitiate:
 		return InitiateSize, max(s.most, InitiateSize)
 	}
 	return 0, 0
 }
 
-// Hello takes the client's HELLO and returns WELCOME. It takes two products of X25519, for a client that has proven nothing: limit
-// how many of those there are at a time.
+// Hello handles the client's HELLO and returns WELCOME. It computes two X25519 products, for a client that has proven nothing: limit how
+// often that happens.
 func (s *Server) Hello(command []byte) (welcome []byte, err error) {
-	if s.next != hearHello {
+	if s.next != awaitHello {
 		return nil, ErrOrder
 	}
 	s.next = finished
@@ -85,7 +85,7 @@ func (s *Server) welcome(shared *sharedKey) ([]byte, error) {
 	b = append(b, nameWelcome...)
 	b = append(b, nonce[:]...)
 	b = shared.seal(b, plain, long(nonceWelcome, nonce[:]))
-	s.next, s.welcomed = hearInitiate, time.Now()
+	s.next, s.welcomed = awaitInitiate, time.Now()
 	return b, nil
 }
 
@@ -93,16 +93,16 @@ func (s *Server) cookiePlain() []byte {
 	return bytes.Join([][]byte{s.client[:], s.ours.secret.Bytes()}, nil)
 }
 
-// Initiate takes the client's INITIATE, and returns the key that the client has proven, and its metadata as it came. Now is the time to decide
-// whether it may enter: answer with Ready, or with an ErrorCommand.
+// Initiate handles the client's INITIATE, and returns the key that the client has proven, and its metadata unchanged. Now is the time to
+// decide whether it may enter: answer with Ready, or with an ErrorCommand.
 func (s *Server) Initiate(command []byte) (client PublicKey, metadata []byte, err error) {
-	if s.next != hearInitiate {
+	if s.next != awaitInitiate {
 		return PublicKey{}, nil, ErrOrder
 	}
 	s.next = finished
 	client, metadata, err = s.initiate(command)
 	if err == nil {
-		s.next = sayReady
+		s.next = sendReady
 	}
 	s.ours, s.cookieKey = nil, sharedKey{}
 	return client, metadata, err
@@ -151,7 +151,7 @@ func (s *Server) vouched(client PublicKey, nonce, vouch []byte) error {
 
 // Ready returns READY, which lets the client in, and what seals and opens messages from now on.
 func (s *Server) Ready(metadata []byte) (ready []byte, sealer *Sealer, opener *Opener, err error) {
-	if s.next != sayReady {
+	if s.next != sendReady {
 		return nil, nil, nil, ErrOrder
 	}
 	s.next = finished

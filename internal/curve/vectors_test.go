@@ -18,7 +18,7 @@ func (o *octets) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// session is a stream of libzmq or C zyre with its secrets; testdata/vectors/curve/README.md tells of the fields.
+// session is a stream of libzmq or C zyre with its secrets; testdata/vectors/curve/README.md explains the fields.
 type session struct {
 	Name            string
 	ServerPublic    octets `json:"server_public"`
@@ -80,7 +80,7 @@ func (u unit) longNonce(t *testing.T) (n octets) {
 	return n
 }
 
-// is tells whether plain is what the unit has.
+// is tells whether plain is the unit's content.
 func (u unit) is(plain []byte) bool {
 	if u.PlainOctets > 0 {
 		sum := sha256.Sum256(plain)
@@ -89,7 +89,7 @@ func (u unit) is(plain []byte) bool {
 	return bytes.Equal(plain, u.Plain)
 }
 
-// frames takes a stream apart, without its greeting.
+// frames splits a stream into frames, without its greeting.
 func frames(t testing.TB, stream []byte) (whole [][]byte) {
 	t.Helper()
 	for rest := stream[64:]; len(rest) > 0; {
@@ -117,7 +117,7 @@ func recordedPair(t *testing.T, secret octets) *KeyPair {
 	return p
 }
 
-// TestRecorded: with the recorded secrets both sides say, octet for octet, what libzmq and C zyre said, and take what those said.
+// TestRecorded: with the recorded secrets both sides send, octet for octet, what libzmq and C zyre sent, and accept what those sent.
 func TestRecorded(t *testing.T) {
 	messages := 0
 	for _, s := range sessions(t) {
@@ -198,7 +198,7 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
-// replay opens recorded messages and seals what was in them again.
+// replay opens recorded messages and seals their content again.
 func replay(t *testing.T, sealer *Sealer, opener *Opener, units []unit, wire [][]byte) int {
 	t.Helper()
 	for i, u := range units {

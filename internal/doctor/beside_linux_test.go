@@ -7,7 +7,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// A program runs, then the doctor beside it: what goes on within a machine says nothing of the network, and the culprit is the right one.
+// A program runs, then the doctor beside it: traffic within a machine says nothing about the network, and the right cause is found.
 func TestDoctorBesideAProgram(t *testing.T) {
 	const syn = "tcp flags & (syn|ack) == syn tcp dport 5671-5673 "
 	const udp = "udp dport { 5670, 15670 } "
@@ -29,7 +29,7 @@ func TestDoctorBesideAProgram(t *testing.T) {
 		{"outgoing beacons are forbidden here", "here", "output", udp + "drop", "beacons-refused", "",
 			[]string{"A firewall of this machine forbids its beacons by eth0", "operation not permitted"}},
 		{"incoming beacons are dropped here", "here", "input", udp + "drop", "beacons-lost", "unheard", []string{"a firewall here eats them, and with them those of others"}},
-		{"outgoing beacons are forbidden there", "there", "output", udp + "drop", "", "unheard", []string{"look on that machine for a firewall that eats outgoing UDP"}},
+		{"outgoing beacons are forbidden there", "there", "output", udp + "drop", "", "unheard", []string{"look for a firewall on that machine that eats outgoing UDP"}},
 		{"incoming beacons are dropped there", "there", "input", udp + "drop", "", "", []string{"All is well"}}, // they hear nobody, and are heard
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestDoctorBesideAProgram(t *testing.T) {
 	}
 }
 
-// The system's own word comes first: groups that cannot be joined are not the network's doing.
+// The system's own errors come first: groups that cannot be joined are not the network's fault.
 func TestDoctorAndTooManyGroups(t *testing.T) {
 	t.Parallel()
 	lan := testbed.NewLAN(t, "")
@@ -72,7 +72,7 @@ func TestDoctorAndTooManyGroups(t *testing.T) {
 	}
 }
 
-// A node that hangs is told from one that a firewall hides, whether it beacons or is named.
+// A node that hangs is distinguished from one that a firewall hides, whether it sends beacons or is named.
 func TestDoctorAndHungNode(t *testing.T) {
 	t.Parallel()
 	lan := testbed.NewLAN(t, "")
@@ -84,7 +84,7 @@ func TestDoctorAndHungNode(t *testing.T) {
 	r.expect(t, "peer-mute", "")
 }
 
-// Point-to-point subnets have no broadcast address, which is nobody's fault: nodes meet by multicast.
+// Point-to-point subnets have no broadcast address, which is no error: nodes meet by multicast.
 func TestDoctorWithoutBroadcast(t *testing.T) {
 	t.Parallel()
 	lan := testbed.NewLAN(t, "")

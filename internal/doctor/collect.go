@@ -19,22 +19,22 @@ import (
 )
 
 const (
-	// nodeName is by what others see the node that is run. Its header "role" says the same to programs.
+	// nodeName is the name under which others see the doctor's node. Its header "role" tells programs the same.
 	nodeName = "zre doctor"
-	// maxProbes are under way at once, and lateProbes is how long those go on that are when the listening ends.
+	// maxProbes bounds the concurrent probes. lateProbes is how much longer probes may run when the listening ends.
 	maxProbes  = 32
 	lateProbes = 2*probeTimeout + 500*time.Millisecond
-	// maxSightings wait for the loop; a burst of more is the next burst's.
+	// maxSightings bounds the sightings that wait for the loop; more in one burst are dropped.
 	maxSightings = 4096
 )
 
-// Collect listens for Config.Time, tests who is heard or named, which may take some seconds more, and returns what it found. It
-// announces a node of its own meanwhile, which others see enter and leave. When ctx ends it returns what it has by then. An
-// error says what of the configuration cannot be used; whatever fails in the examination is a fact.
+// Collect listens for Config.Time, tests every node that is heard or named, which may take some seconds more, and returns what it found.
+// Meanwhile it announces its own node, which others see enter and leave. When ctx ends it returns what it has by then. An error says what
+// in the configuration cannot be used; whatever fails in the examination is a fact.
 func Collect(ctx context.Context, cfg Config) (*Facts, error) {
 	cfg = cfg.withDefaults()
 	surveyed, err := beacon.Survey(cfg.beacons())
-	var unlisted *beacon.Failure // the system's word, which is a fact
+	var unlisted *beacon.Failure // the system's error, which is a fact
 	if err != nil && !errors.As(err, &unlisted) {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func Collect(ctx context.Context, cfg Config) (*Facts, error) {
 	return &x.facts, nil
 }
 
-// options returns those of the node that is run.
+// options returns the options of the doctor's node.
 func (c *Config) options(complaints *complaints) []zre.Option {
 	options := []zre.Option{
 		zre.WithName(nodeName), zre.WithHeader("role", "doctor"),
@@ -108,7 +108,7 @@ func (c *Config) options(complaints *complaints) []zre.Option {
 // failuresOf returns what an agent cannot do.
 func failuresOf(agent *beacon.Agent) (list []Failure) {
 	for _, f := range agent.Failures() {
-		failure := Failure{Call: f.Call.String(), Interface: f.Interface, Error: inWords(f.Err), Since: f.Since, call: f.Call, dst: f.Dst, err: f.Err}
+		failure := Failure{Call: f.Op.String(), Interface: f.Interface, Error: inWords(f.Err), Since: f.Since, call: f.Op, dst: f.Dst, err: f.Err}
 		if f.Dst.IsValid() {
 			failure.To = f.Dst.String()
 		}
@@ -117,14 +117,14 @@ func failuresOf(agent *beacon.Agent) (list []Failure) {
 	return list
 }
 
-// listen opens the second listener, which hears the node's own beacons too, since it has another UUID. It says nothing.
+// listen opens the second listener, which also hears the doctor's own beacons, because it has another UUID. It sends nothing.
 func (c *Config) listen(handler func(beacon.Sighting)) (*beacon.Agent, error) {
 	b := c.beacons()
 	b.UUID, b.Handler = uuid.New(), handler
 	return beacon.Open(b)
 }
 
-// check reports what of the peers and of what they are told cannot be, on a machine with these interfaces.
+// check reports what cannot work in the peers and in what they are told, on a machine with these interfaces.
 func (c *Config) check(surveyed []beacon.Report) error {
 	for _, e := range c.Peers {
 		zone := e.zone()
@@ -138,10 +138,10 @@ func (c *Config) check(surveyed []beacon.Report) error {
 	return nil
 }
 
-// listenPort returns the port that the mailbox is to listen at, 0 for any.
+// listenPort returns the configured port of the mailbox, 0 for any.
 func (c *Config) listenPort() int {
 	_, service, _ := net.SplitHostPort(trimScheme(c.Listen))
-	port, _ := strconv.ParseUint(service, 10, 16) // what is no port the node has refused
+	port, _ := strconv.ParseUint(service, 10, 16) // the node has refused an invalid port
 	return int(port)
 }
 
@@ -150,11 +150,11 @@ func (c *Config) mailboxPort(node *zre.Node) int {
 	if c.Advertise != "" {
 		return c.listenPort()
 	}
-	ap, _ := netip.ParseAddrPort(trimScheme(node.Endpoints()[0])) // it is one
+	ap, _ := netip.ParseAddrPort(trimScheme(node.Endpoints()[0])) // it is valid
 	return int(ap.Port())
 }
 
-// ports tries the UDP ports of each address family that the machine has. Beside sockets of beacons there is room for another.
+// ports tries the UDP ports of each address family that the machine has. Another socket fits beside those of beacons.
 func (c *Config) ports() (list []Port) {
 	classicPort, statePort := c.beacons().Ports()
 	for _, network := range []string{"udp4", "udp6"} {
@@ -175,19 +175,19 @@ func (c *Config) ports() (list []Port) {
 	return list
 }
 
-// An examination is the loop that owns the facts while they grow, and what it works with.
+// An examination is the loop that owns the facts while they grow, and its working data.
 type examination struct {
 	cfg   Config
 	facts Facts
 	began time.Time
 	nodes map[uuid.UUID]*Node
 
-	echoes    map[heardBack]int           // of the node's own beacons: how many came back
+	echoes    map[heardBack]int           // of the doctor's own beacons: how many came back
 	mailboxes map[netip.AddrPort]*Mailbox // of nodes; several may name the same
 
 	probing context.Context
 	slots   chan struct{} // has a token for each probe under way
-	results chan func()   // run by the loop, each the end of a probe
+	results chan func()   // the end of each probe, run by the loop
 	pending int           // probes that have not ended
 }
 
@@ -202,7 +202,7 @@ func newExamination(cfg Config, self uuid.UUID) *examination {
 	}
 }
 
-// run listens, and tests, until time is over.
+// run listens and tests until the time is over.
 func (x *examination) run(ctx context.Context, sightings <-chan beacon.Sighting, events <-chan zre.Event) {
 	var cancel context.CancelFunc
 	x.probing, cancel = context.WithCancel(ctx)
@@ -233,7 +233,7 @@ func (x *examination) run(ctx context.Context, sightings <-chan beacon.Sighting,
 			conclude()
 		case <-end.C:
 			if !listening {
-				cancel() // what is not known by now will not be
+				cancel() // what is unknown by now stays unknown
 				break
 			}
 			listening = false
@@ -255,7 +255,7 @@ func (x *examination) probe(address netip.AddrPort, key zre.PublicKey, done func
 	})
 }
 
-// test tests an endpoint that was named: first its name, then each address.
+// test tests a named endpoint: first its name, then each address.
 func (x *examination) test(e Endpoint) {
 	p := &Peer{Endpoint: e.String()}
 	x.facts.Peers = append(x.facts.Peers, p)
@@ -282,11 +282,11 @@ func (x *examination) test(e Endpoint) {
 	})
 }
 
-// start does work on a goroutine, when there is a slot, and then what the work returned in the loop.
+// start does work on a goroutine, when there is a slot; then the loop runs the function that work returned.
 func (x *examination) start(work func() func()) {
 	x.pending++
 	go func() {
-		x.slots <- struct{}{} // those before end within their time
+		x.slots <- struct{}{} // earlier probes end within their time
 		conclude := work()
 		<-x.slots
 		x.results <- conclude // the loop waits for it
@@ -326,7 +326,7 @@ func (x *examination) finish() {
 	f.Interfaces, f.Nodes, f.Peers = some(f.Interfaces), some(f.Nodes), some(f.Peers)
 }
 
-// has reports whether the address of an endpoint is one of this machine.
+// has tells whether the address of an endpoint belongs to this machine.
 func (f *Facts) has(endpoint string) bool {
 	at, err := netip.ParseAddrPort(trimScheme(endpoint))
 	return err == nil && slices.ContainsFunc(f.Interfaces, func(i Interface) bool {
@@ -334,16 +334,16 @@ func (f *Facts) has(endpoint string) bool {
 	})
 }
 
-// byFamily orders endpoints: IPv4 first, as a person knows those addresses.
+// byFamily orders endpoints: IPv4 first, because people know those addresses.
 func byFamily(a, b *Mailbox) int { return number(a.family() == IPv6) - number(b.family() == IPv6) }
 
 func (m *Mailbox) family() Family {
-	at, _ := netip.ParseAddrPort(trimScheme(m.Endpoint)) // it is one
+	at, _ := netip.ParseAddrPort(trimScheme(m.Endpoint)) // it is valid
 	return familyOf(at.Addr())
 }
 
-// recognise finds who of the nodes that connected was met at an endpoint that was named: who says so, or else who is reached
-// there, or beacons it.
+// recognise finds which of the nodes that connected is at a named endpoint: the one whose UUID answered there, or else one that is reached
+// there or beacons it.
 func (p *Peer) recognise(nodes []*Node) {
 	for _, m := range p.Mailboxes {
 		for _, n := range nodes {
@@ -358,12 +358,12 @@ func (p *Peer) recognise(nodes []*Node) {
 	}
 }
 
-// beacons reports whether the node's beacons lead to an endpoint.
+// beacons tells whether the node's beacons lead to an endpoint.
 func (n *Node) beacons(endpoint string) bool {
 	return slices.ContainsFunc(n.Mailboxes, func(m *Mailbox) bool { return m.Endpoint == endpoint })
 }
 
-// some makes a list that JSON shows as one, be it empty.
+// some makes a list that JSON shows as a list even if it is empty.
 func some[T any](list []T) []T {
 	if list == nil {
 		return []T{}
@@ -371,7 +371,7 @@ func some[T any](list []T) []T {
 	return list
 }
 
-// happened takes an event of the node.
+// happened handles an event of the node.
 func (x *examination) happened(event zre.Event) {
 	switch e := event.(type) {
 	case zre.Enter:

@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// On a network of both address families, or of IPv6 alone.
+// On a network with both address families, or with IPv6 alone.
 func TestCollectIPv6(t *testing.T) {
 	four := func(to netip.AddrPort) bool { return to.Addr().Is4() }
 	six := func(to netip.AddrPort) bool { return to.Addr().Is6() }
@@ -134,7 +134,7 @@ func TestCollectIPv6(t *testing.T) {
 		}},
 		{"a name with an address of each family", func(w *world) {
 			start(w, nil, zre.WithListen("tcp://10.0.0.2:5671"))
-			w.lan.Name("alice.example", "fd77::2", "10.0.0.2")
+			w.lan.SetHostName("alice.example", "fd77::2", "10.0.0.2")
 			w.cfg.Peers = endpoint("tcp://alice.example:5671")
 		}, " | no-ipv6 peer-unreachable", nil},
 	} {

@@ -20,7 +20,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A world is a simulated network, and what of it is to be examined from where.
+// A world is a simulated network, and what is examined in it from where.
 type world struct {
 	t   *testing.T
 	lan *zretest.LAN
@@ -28,7 +28,7 @@ type world struct {
 	cfg Config
 }
 
-// collect examines it, and compares the kinds of problems and notes, "problems | notes", with those wanted.
+// collect examines it, and compares the kinds of problems and notes, "problems | notes", with the expected ones.
 func collect(t *testing.T, cfg Config, want string) *Report {
 	t.Helper()
 	begin := time.Now()
@@ -61,7 +61,7 @@ func endpoint(text string) []Endpoint {
 	return []Endpoint{e}
 }
 
-// What is found on a simulated network, and what Diagnose makes of it: kinds of problems and notes.
+// What is found on a simulated network, and what Diagnose concludes: kinds of problems and notes.
 func TestCollect(t *testing.T) {
 	them := func(w *world) *zretest.Host { return w.lan.Host("10.0.0.2") }
 	for _, c := range []struct {
@@ -118,7 +118,7 @@ func TestCollect(t *testing.T) {
 			w.us.swallow = func(netip.AddrPort) bool { return true }
 		}, "beacons-lost | ", nil},
 		{"UDP port taken", func(w *world) {
-			zretest.Start(w.t, them(w)) // which is found by other beacons
+			zretest.Start(w.t, them(w)) // found by other beacons
 			w.us.listenPacket = func(network string, port int) error {
 				if port == 5670 {
 					return os.NewSyscallError("bind", syscall.EADDRINUSE)
@@ -192,7 +192,7 @@ func TestCollect(t *testing.T) {
 		{"a named one that is heard", func(w *world) {
 			zretest.Start(w.t, them(w), zre.WithListen("tcp://*:5671"))
 			w.cfg.Peers = endpoint("tcp://alice.example:5671")
-			w.lan.Name("alice.example", "10.0.0.2")
+			w.lan.SetHostName("alice.example", "10.0.0.2")
 		}, " | ", func(t *testing.T, r *Report) {
 			if m := r.Peers[0].Mailboxes[0]; m.Endpoint != "tcp://10.0.0.2:5671" || m.Answer != Zre {
 				t.Errorf("%+v", m)
@@ -212,7 +212,7 @@ func TestCollect(t *testing.T) {
 		}},
 		{"a named one in another subnet", func(w *world) {
 			zretest.Start(w.t, w.lan.Host("10.9.0.2"), zre.WithListen("tcp://*:5671"))
-			w.lan.Route(true)
+			w.lan.SetRouting(true)
 			w.cfg.Peers = endpoint("tcp://10.9.0.2:5671")
 		}, " | peer-unheard", nil},
 		{"a named one that cannot come back", func(w *world) {
@@ -289,7 +289,7 @@ func TestCollect(t *testing.T) {
 	}
 }
 
-// Others see the doctor for what it is, and see it leave.
+// Others see that the doctor is a doctor, and see it leave.
 func TestCollectShowsItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t)
@@ -307,7 +307,7 @@ func TestCollectShowsItself(t *testing.T) {
 	})
 }
 
-// A flood of beacons makes it keep, and take, no more than it should.
+// A flood of beacons makes it keep, and allocate, no more than it should.
 func TestCollectFlooded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t)
@@ -333,7 +333,7 @@ func TestCollectFlooded(t *testing.T) {
 		if took := time.Since(begin); took > DefaultTime+lateProbes+2*time.Second {
 			t.Errorf("it took %v", took)
 		}
-		// The node that is run dials on its own, within its limits: 128 strangers of an address.
+		// The doctor's node dials on its own, within its limits: 128 strangers per address.
 		if n := tested.Load(); n > 1+128 {
 			t.Errorf("one port was tested %d times", n)
 		}
@@ -360,7 +360,7 @@ func TestCollectFlooded(t *testing.T) {
 	})
 }
 
-// Who interrupts it gets what is known by then.
+// An interrupted examination returns what is known by then.
 func TestCollectInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t)
@@ -382,7 +382,7 @@ func TestCollectInterrupted(t *testing.T) {
 	})
 }
 
-// What of a configuration cannot be used is an error that says so.
+// Configuration that cannot be used is an error that says so.
 func TestCollectErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		us := zretest.NewLAN(t).Host("10.0.0.1")

@@ -8,26 +8,26 @@ import (
 	"github.com/go-zre/go-zre/beacon"
 )
 
-// A Report is the facts and what they mean. Its JSON is what zre doctor --json prints: keys and kinds stay, new ones may come.
+// A Report is the facts and what they mean. Its JSON is the output of zre doctor --json: keys and kinds stay, new ones may be added.
 type Report struct {
 	Well     bool      `json:"well"`     // no problem was found
-	Verdict  string    `json:"verdict"`  // in one sentence or two
+	Verdict  string    `json:"verdict"`  // in one or two sentences
 	Problems []Finding `json:"problems"` // the most basic first
-	Notes    []Finding `json:"notes"`    // what is no problem, but good to know
+	Notes    []Finding `json:"notes"`    // no problems, but good to know
 	Facts
 }
 
-// A Finding is one thing that the facts tell.
+// A Finding is one conclusion from the facts.
 type Finding struct {
 	Kind      string `json:"kind"`                // a word for programs
 	Text      string `json:"text"`                // what was found, and what it means
 	Try       string `json:"try,omitempty"`       // what to do about it
-	Interface string `json:"interface,omitempty"` // what it concerns
+	Interface string `json:"interface,omitempty"` // what it is about
 	Node      string `json:"node,omitempty"`      // likewise, by UUID
 	Endpoint  string `json:"endpoint,omitempty"`  // likewise
 }
 
-// enoughMS is how long a node that was heard of must have had for its HELLO to arrive.
+// enoughMS is how long a node must have been known before its HELLO is missed.
 const enoughMS = 1000
 
 // Diagnose says what the facts mean. It depends on nothing else.
@@ -69,7 +69,7 @@ func Diagnose(f *Facts) *Report {
 func (r *Report) problem(f Finding) { r.Problems = append(r.Problems, f) }
 func (r *Report) note(f Finding)    { r.Notes = append(r.Notes, f) }
 
-// verdict is the first line of the report.
+// verdict returns the first line of the report.
 func (r *Report) verdict() string {
 	in := "in " + seconds(r.ListenedMS)
 	entered := 0
@@ -84,7 +84,7 @@ func (r *Report) verdict() string {
 	case len(r.Problems) > 1:
 		return fmt.Sprintf("%d things are wrong. The first: %s", len(r.Problems), r.Problems[0].Text)
 	case entered > 0 && r.isAlone():
-		return fmt.Sprintf("Nothing is wrong on this machine, and %s of it connected, but nobody else was heard %s.", count(entered, "node"), in)
+		return fmt.Sprintf("Nothing is wrong on this machine, and %s of it connected, but no other node was heard %s.", count(entered, "node"), in)
 	case entered > 0 && entered == len(r.Nodes):
 		each := "each"
 		if entered == 1 {
@@ -97,10 +97,10 @@ func (r *Report) verdict() string {
 	case len(r.Nodes) > 0:
 		return fmt.Sprintf("Nothing is wrong as far as could be tested, which was little: see the notes on the %s.", count(len(r.Nodes), "node"))
 	}
-	return fmt.Sprintf("Nothing is wrong on this machine, but nobody else was heard %s.", in)
+	return fmt.Sprintf("Nothing is wrong on this machine, but no other node was heard %s.", in)
 }
 
-// are is "one node was" or "7 nodes were".
+// are returns "one node was" or "7 nodes were".
 func are(n int, what string) string {
 	if n == 1 {
 		return "one " + what + " was"
@@ -108,7 +108,7 @@ func are(n int, what string) string {
 	return count(n, what) + " were"
 }
 
-// start: could the node be run at all, and with both address families?
+// start: could the node run at all, and with both address families?
 func (r *Report) start() {
 	blamed := false
 	for _, kind := range []string{classic, state} {
@@ -125,7 +125,7 @@ func (r *Report) start() {
 			case r.Self.Error != "" || slices.Contains(families, string(IPv4)):
 				blamed = true
 				r.problem(port.finding(families, "so no node here is found by them until it is free"))
-			default: // which IPv4 does for
+			default: // IPv4 suffices
 				r.note(port.finding(families, "so nodes here do without them"))
 			}
 		}
@@ -147,7 +147,7 @@ func (p Port) finding(families []string, so string) Finding {
 		}
 	}
 	return Finding{
-		Kind: "udp-port-taken", Text: fmt.Sprintf("%s is held by another program that shares it with nobody, %s.", what, so),
+		Kind: "udp-port-taken", Text: fmt.Sprintf("%s is held by another program that does not share it, %s.", what, so),
 		Try: fmt.Sprintf("find the program and end it: `ss -ulpn sport = :%d` as root on Linux, `sudo lsof -nP -iUDP:%[1]d` on macOS,"+
 			" `netstat -abno -p UDP` (UDPv6 for IPv6) as administrator on Windows. Nodes of zyre, pyre and the like share the port. Or"+
 			" have all nodes of the network use another one (--port).", p.Port),
@@ -183,7 +183,7 @@ func (r *Report) carriers() {
 		r.problem(Finding{Kind: "no-interface", Text: "No network interface can be used: no beacon can leave this machine.",
 			Try: "see below why each is not used; switch one on and give it an IP address, or name it (--interface)."})
 	case loopback && !r.Self.Chosen:
-		r.problem(Finding{Kind: "loopback-only", Interface: used[0], Text: "Only loopback can be used: this machine has no network, so its nodes find each other and nobody else.",
+		r.problem(Finding{Kind: "loopback-only", Interface: used[0], Text: "Only loopback can be used: this machine has no network, so its nodes find only each other.",
 			Try: "see below why no other interface is used; switch one on and give it an IP address, or name it (--interface)."})
 	case len(dead) == len(used):
 		r.problem(Finding{Kind: "no-carrier", Interface: dead[0], Text: strings.Join(dead, ", ") + ": " + noCarrier + ", so no beacon leaves this machine.",
@@ -195,24 +195,24 @@ func (r *Report) carriers() {
 	}
 }
 
-// awaits reports whether failures has told why no interface is used: what was named is not there, or none is known.
+// awaits tells whether failures has reported why no interface is used: a named one does not exist, or none is known.
 func (r *Report) awaits() bool {
-	return slices.ContainsFunc(r.Failures, func(f Failure) bool { return f.call == beacon.CallChoose || f.call == beacon.CallList })
+	return slices.ContainsFunc(r.Failures, func(f Failure) bool { return f.call == beacon.OpChoose || f.call == beacon.OpList })
 }
 
-// isAlone reports whether there is no node of another machine.
+// isAlone tells whether there is no node on another machine.
 func (r *Report) isAlone() bool {
 	return !slices.ContainsFunc(r.Nodes, func(n *Node) bool { return !n.Local })
 }
 
-// alone: nothing was heard of other machines, and nothing is known to be wrong.
+// alone: nothing was heard from other machines, and no error is known.
 func (r *Report) alone() {
-	nobody := "Nobody else beacons in reach."
+	first := "No other node in reach sends beacons."
 	if len(r.Nodes) > 0 {
-		nobody = "Nobody but nodes of this machine beacons in reach, and these tell nothing of the network."
+		first = "Only nodes on this machine send beacons in reach, and these tell nothing about the network."
 	}
 	r.note(Finding{Kind: "alone",
-		Text: nobody + " Either there is no other node, or the network between eats broadcast and multicast: a Wi-Fi access point" +
+		Text: first + " Either there is no other node, or the network between eats broadcast and multicast: a Wi-Fi access point" +
 			" that isolates its clients, a switch that filters multicast, another subnet or VLAN.",
 		Try: "run `zre doctor` on the other machine too. Test the way to a node there: zre doctor --peer tcp://ADDRESS:PORT (zre pipe tells its endpoint" +
 			" when it starts). If that answers, the network eats the beacons; if not, it is a firewall or a route."})

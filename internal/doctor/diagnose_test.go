@@ -46,7 +46,7 @@ func healthy() *Facts {
 	}
 }
 
-// dual gives that machine and alice IPv6 beside IPv4.
+// dual gives that machine and alice IPv6 in addition to IPv4.
 func dual(f *Facts) *Facts {
 	here, there := netip.MustParsePrefix("fe80::1/64"), netip.MustParseAddr("fe80::2%eth0")
 	i, n := &f.Interfaces[1], f.Nodes[0]
@@ -78,19 +78,19 @@ func member(id uuid.UUID, name, address string) *Node {
 	}
 }
 
-// answering makes a node one whose port reacts so, and that does not connect.
+// answering makes a node one whose port reacts this way, and that does not connect.
 func answering(n *Node, a Answer) *Node {
 	n.Entered, n.Name = false, ""
 	n.Mailboxes[0] = &Mailbox{Endpoint: n.Mailboxes[0].Endpoint, Answer: a, Error: "what went wrong"}
 	return n
 }
 
-// A diagnosis is what a change of the healthy facts is to mean.
+// A diagnosis is the expected meaning of a change of the healthy facts.
 type diagnosis struct {
 	name           string
 	change         func(f *Facts)
 	problems, note []string // kinds
-	says           []string // what verdict, texts and advice say among them
+	says           []string // what verdict, texts and advice contain
 }
 
 func TestDiagnose(t *testing.T) {
@@ -105,7 +105,7 @@ func TestDiagnose(t *testing.T) {
 		{"all is well", func(*Facts) {}, nil, nil, []string{"All is well: one other node was found in 3 s, and it connected"}},
 		{"two nodes", func(f *Facts) { f.Nodes = append(f.Nodes, bob()) }, nil, nil, []string{"All is well: 2 other nodes were found in 3 s, and each connected"}},
 		{"alone", func(f *Facts) { f.Nodes = nil }, nil, []string{"alone"},
-			[]string{"nobody else was heard in 3 s", "isolates its clients", "--peer tcp://"}},
+			[]string{"no other node was heard in 3 s", "isolates its clients", "--peer tcp://"}},
 
 		{"classic port taken", func(f *Facts) { f.Ports[0].Taken, f.Self, f.Nodes = true, Self{Error: "address already in use"}, nil },
 			[]string{"udp-port-taken"}, nil, []string{"UDP port 5670 of IPv4, for the beacons, is held", "no node here is found by them", "ss -ulpn sport = :5670", "lsof -nP -iUDP:5670", "netstat"}},
@@ -127,10 +127,10 @@ func TestDiagnose(t *testing.T) {
 			[]string{"no-start"}, nil, []string{"tcp://*:80", "--listen"}},
 
 		{"an interface is missing", func(f *Facts) {
-			f.Failures = []Failure{{call: beacon.CallChoose, Interface: "wlan0", Error: "missing"}}
+			f.Failures = []Failure{{call: beacon.OpChoose, Interface: "wlan0", Error: "missing"}}
 		}, []string{"interface-missing"}, nil, []string{"wlan0 is neither the name"}},
 		{"interfaces unknown", func(f *Facts) {
-			f.Failures = []Failure{{call: beacon.CallList, Error: "address family not supported"}, {call: beacon.CallWatch, Error: "address family not supported"}}
+			f.Failures = []Failure{{call: beacon.OpList, Error: "address family not supported"}, {call: beacon.OpWatch, Error: "address family not supported"}}
 		}, []string{"interfaces-unknown", "no-netlink"}, nil, []string{"no beacon leaves this machine", "AF_NETLINK"}},
 		{"no interface", func(f *Facts) { f.Interfaces[1].Use, f.Interfaces[1].Beacons, f.Nodes = "down", nil, nil },
 			[]string{"no-interface"}, nil, []string{"No network interface"}},
@@ -162,7 +162,7 @@ func TestDiagnose(t *testing.T) {
 
 		{"a foreign node", func(f *Facts) { f.Nodes[0].Mailboxes[0].Answer, f.Nodes[0].Mailboxes[0].UUID = Zmtp, nil }, nil, nil, []string{"All is well"}},
 		{"silent", func(f *Facts) { answering(f.Nodes[0], Silent) }, []string{"mailbox-silent"}, nil, []string{"nothing comes back from TCP 10.0.0.2:49999"}},
-		{"refused", func(f *Facts) { answering(f.Nodes[0], Refused) }, []string{"mailbox-refused"}, nil, []string{"nobody listens there"}},
+		{"refused", func(f *Facts) { answering(f.Nodes[0], Refused) }, []string{"mailbox-refused"}, nil, []string{"no program listens there"}},
 		{"unreachable", func(f *Facts) { answering(f.Nodes[0], Unreachable).Mailboxes[0].Here = true }, []string{"mailbox-unreachable"}, nil, []string{"no way to TCP 10.0.0.2:49999: what went wrong"}},
 		{"mute", func(f *Facts) { answering(f.Nodes[0], Mute) }, []string{"mailbox-mute"}, nil, []string{"hangs or is stopped"}},
 		{"hangs up", func(f *Facts) { answering(f.Nodes[0], Closed) }, []string{"mailbox-closed"}, nil, []string{"closes them at once"}},
@@ -214,7 +214,7 @@ func TestDiagnose(t *testing.T) {
 		}, nil, nil, []string{"All is well"}},
 		{"a state by broadcast", func(f *Facts) { f.Nodes[0].Beacons[0].Octets = 23 }, nil, []string{"state-by-broadcast"}, []string{"pyre"}},
 		{"no multicast arrives", func(f *Facts) { f.Nodes[0].Beacons = f.Nodes[0].Beacons[:1] }, nil, []string{"no-multicast"}, []string{"IGMP"}},
-		{"no broadcast arrives", func(f *Facts) { f.Nodes[0].Beacons = f.Nodes[0].Beacons[1:] }, nil, []string{"no-broadcast"}, []string{"zyre and pyre find nobody"}},
+		{"no broadcast arrives", func(f *Facts) { f.Nodes[0].Beacons = f.Nodes[0].Beacons[1:] }, nil, []string{"no-broadcast"}, []string{"zyre and pyre do not"}},
 		{"no IPv6 arrives", func(f *Facts) { dual(f); f.Nodes[0].Beacons = f.Nodes[0].Beacons[:2] }, nil, []string{"no-ipv6"}, []string{"All is well"}},
 		{"no IPv4 arrives", func(f *Facts) { dual(f); f.Nodes[0].Beacons = f.Nodes[0].Beacons[2:] }, nil, []string{"no-ipv4"}, []string{"pyre"}},
 		{"both arrive", func(f *Facts) { dual(f) }, nil, nil, []string{"All is well"}},
@@ -287,7 +287,7 @@ func TestDiagnose(t *testing.T) {
 	}
 }
 
-// check compares what the changed facts mean, and sees that the documentation explains each finding.
+// check compares what the changed facts mean, and checks that the documentation explains each finding.
 func (c diagnosis) check(t *testing.T) {
 	docs, err := os.ReadFile(filepath.Join(testbed.Root(), "docs", "doctor.md"))
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package doctor finds out why the ZRE nodes of a network do not find or reach each other. [Collect] runs a real node for some
-// seconds beside a second listener, tests the mailbox of whoever is heard, and gathers [Facts]; [Diagnose] says, from these
-// alone, what is well, what is wrong, and what to try; [Report.Print] tells it to a person, and the Report's JSON to a program.
+// Package doctor finds out why the ZRE nodes of a network do not find or reach each other. [Collect] runs a real node for some seconds
+// beside a second listener, tests the mailbox of every node that is heard, and gathers [Facts]. From these alone, [Diagnose] says what is
+// well, what is wrong, and what to try. [Report.Print] shows it to a person, and the Report's JSON to a program.
 package doctor
 
 import (
@@ -15,7 +15,7 @@ import (
 
 // Config says what to examine. The zero value means the defaults of a node.
 type Config struct {
-	Interfaces []string      // as of zre.WithInterfaces
+	Interfaces []string      // see zre.WithInterfaces
 	Port       int           // UDP port of the classic beacons; 0 means 5670
 	Listen     string        // endpoint of the mailbox, as of zre.WithListen
 	Advertise  string        // endpoint that peers are told, as of zre.WithAdvertise
@@ -25,13 +25,13 @@ type Config struct {
 	Security   []zre.Option  // the certificate and the authorizer; none for a plain node
 	Time       time.Duration // to listen; 0 means 3 s. Less than 1 s may miss nodes, which beacon once a second
 
-	// Network is what to examine instead of the operating system's network, in tests.
+	// Network is examined instead of the operating system's network, in tests.
 	Network zre.Network
 
 	key zre.PublicKey // of Security
 }
 
-// DefaultTime is how long Collect listens: every node in reach beacons two times at least.
+// DefaultTime is how long Collect listens: every node in reach beacons at least twice.
 const DefaultTime = 3 * time.Second
 
 func (c Config) withDefaults() Config {
@@ -42,14 +42,14 @@ func (c Config) withDefaults() Config {
 	if c.Time <= 0 {
 		c.Time = DefaultTime
 	}
-	// A node that listens at one address beacons there alone.
+	// A node that listens at one address sends beacons only there.
 	if host, ok := c.listenHost(); ok && len(c.Interfaces) == 0 {
 		c.Interfaces = []string{host.String()}
 	}
 	return c
 }
 
-// listenHost returns the address that the mailbox is to listen at, if it is one alone. What is no endpoint the node will refuse.
+// listenHost returns the address that the mailbox must listen at, if there is just one. The node will refuse an invalid endpoint.
 func (c *Config) listenHost() (netip.Addr, bool) {
 	host, _, _ := net.SplitHostPort(trimScheme(c.Listen))
 	addr, err := netip.ParseAddr(host)
@@ -81,7 +81,7 @@ func (c *Config) dial(ctx context.Context, address string) (net.Conn, error) {
 	return dialer.DialContext(ctx, "tcp", address)
 }
 
-// lookUp finds the addresses of a host's name, as the node does.
+// lookUp finds the addresses of a host name, as the node does.
 func (c *Config) lookUp(ctx context.Context, host string) ([]netip.Addr, error) {
 	type resolver interface { // node.Resolver
 		LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)

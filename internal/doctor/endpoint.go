@@ -17,8 +17,7 @@ type Endpoint struct {
 	Key  zre.PublicKey
 }
 
-// ParseEndpoint reads "tcp://host:port". An IPv6 address has brackets, a link-local one the interface too: "tcp://[fe80::1%eth0]:5671".
-// A public key follows behind a bar.
+// ParseEndpoint reads "tcp://host:port". An IPv6 address has brackets, a link-local one also the interface: "tcp://[fe80::1%eth0]:5671".
 func ParseEndpoint(text string) (Endpoint, error) {
 	text, name, isKeyed := strings.Cut(text, "|")
 	var key zre.PublicKey
@@ -56,7 +55,7 @@ func (e Endpoint) String() string {
 	return "tcp://" + net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port)))
 }
 
-// zone is the interface that a link-local address names, if it does.
+// zone returns the interface that a link-local address names, or "".
 func (e Endpoint) zone() string {
 	a, _ := netip.ParseAddr(e.Host)
 	return a.Zone()

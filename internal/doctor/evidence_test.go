@@ -11,7 +11,7 @@ import (
 )
 
 // refuse has the system refuse something on eth0, so that what goes to these destinations does not come back.
-func refuse(f *Facts, call beacon.Call, err syscall.Errno, to ...string) {
+func refuse(f *Facts, call beacon.Op, err syscall.Errno, to ...string) {
 	for _, dst := range to {
 		f.Failures = append(f.Failures, Failure{Interface: "eth0", To: dst, Error: err.Error(), call: call, dst: netip.MustParseAddrPort(dst), err: err})
 		for i := range f.Interfaces[1].Beacons {
@@ -22,14 +22,14 @@ func refuse(f *Facts, call beacon.Call, err syscall.Errno, to ...string) {
 	}
 }
 
-// What is known already decides, before the error of the system and before silence.
+// Known facts decide, before the system's error and before silence.
 func TestEvidence(t *testing.T) {
 	local := func(n *Node) *Node { n.Local = true; return n }
 	unentered := func(n *Node) *Node { n.Entered = false; return n }
 	came := func(n *Node, a Answer) *Node { answering(n, a).Entered = true; return n }
 	for _, c := range []diagnosis{
 		{"a node of this machine alone", func(f *Facts) { local(f.Nodes[0]) }, nil, []string{"alone"},
-			[]string{"Nothing is wrong on this machine, and one node of it connected, but nobody else was heard in 3 s", "tell nothing of the network"}},
+			[]string{"Nothing is wrong on this machine, and one node of it connected, but no other node was heard in 3 s", "tell nothing about the network"}},
 		{"a node of this machine is no witness", func(f *Facts) { local(f.Nodes[0]); f.Nodes = append(f.Nodes, unentered(bob())) },
 			[]string{"no-hello"}, nil, []string{"One node answers, but never connected", "a firewall here eats incoming TCP on the mailbox's port, 50000", "allow incoming TCP"}},
 		{"a node of this machine does not connect", func(f *Facts) { unentered(local(f.Nodes[0])); f.Nodes = append(f.Nodes, bob()) },
@@ -56,7 +56,7 @@ func TestEvidence(t *testing.T) {
 		{"the firewall here eats connections to one of this machine", func(f *Facts) { answering(local(f.Nodes[0]), Silent) }, []string{"mailbox-silent"}, nil,
 			[]string{"runs on this machine, but nothing comes back from TCP 10.0.0.2:49999: a firewall of this machine eats the connection"}},
 		{"one that connected is not heard, and what this machine sends comes back", func(f *Facts) { f.Nodes[0].Beacons, f.Nodes[0].Mailboxes = nil, nil }, nil, []string{"unheard"},
-			[]string{"so look on that machine for a firewall that eats outgoing UDP"}},
+			[]string{"so look for a firewall on that machine that eats outgoing UDP"}},
 		{"one that is named is heard, and rejected", func(f *Facts) {
 			came(f.Nodes[0], Unreachable)
 			f.Peers = []*Peer{{Endpoint: "tcp://10.0.0.2:49999", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.0.0.2:49999", Answer: Unreachable}}}}
@@ -70,15 +70,15 @@ func TestEvidence(t *testing.T) {
 			f.Nodes[0].Beacons = f.Nodes[0].Beacons[1:]
 		}, nil, nil, []string{"All is well"}},
 
-		{"the firewall forbids all beacons", func(f *Facts) { refuse(f, beacon.CallSend, syscall.EPERM, "10.0.0.255:5670", "239.255.90.82:15670") },
+		{"the firewall forbids all beacons", func(f *Facts) { refuse(f, beacon.OpSend, syscall.EPERM, "10.0.0.255:5670", "239.255.90.82:15670") },
 			[]string{"beacons-refused"}, nil, []string{"A firewall of this machine forbids its beacons by eth0 to 10.0.0.255:5670, 239.255.90.82:15670: operation not permitted", "allow outgoing UDP"}},
-		{"the firewall forbids one kind", func(f *Facts) { refuse(f, beacon.CallSend, syscall.EPERM, "239.255.90.82:15670") },
+		{"the firewall forbids one kind", func(f *Facts) { refuse(f, beacon.OpSend, syscall.EPERM, "239.255.90.82:15670") },
 			nil, []string{"beacons-refused"}, []string{"All is well", "another kind work there"}},
 		{"no route for beacons", func(f *Facts) {
-			refuse(f, beacon.CallSend, syscall.ENETUNREACH, "10.0.0.255:5670", "239.255.90.82:15670")
+			refuse(f, beacon.OpSend, syscall.ENETUNREACH, "10.0.0.255:5670", "239.255.90.82:15670")
 		}, []string{"beacons-refused"}, nil, []string{"The system refuses to send", "network is unreachable", "ip route"}},
 		{"too many groups", func(f *Facts) {
-			refuse(f, beacon.CallJoin, syscall.ENOBUFS, "239.255.90.82:15670")
+			refuse(f, beacon.OpJoin, syscall.ENOBUFS, "239.255.90.82:15670")
 			for i := range 20 {
 				f.Failures = append(f.Failures, f.Failures[0])
 				f.Failures[i+1].Interface = fmt.Sprint("veth", i)
@@ -88,7 +88,7 @@ func TestEvidence(t *testing.T) {
 
 		{"large packets vanish", func(f *Facts) {
 			f.Peers = []*Peer{{Endpoint: "tcp://10.0.0.2:49999", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.0.0.2:49999", Answer: Zre, UUID: &aliceID, Large: &Large{Passed: 1420, Lost: 1440}}}}}
-		}, []string{"large-packets-lost"}, nil, []string{"Packets of 1420 octets pass, of 1440 they don't", "MTU"}},
+		}, []string{"large-packets-lost"}, nil, []string{"Packets of 1420 bytes pass, of 1440 they don't", "MTU"}},
 		{"large packets pass", func(f *Facts) {
 			f.Peers = []*Peer{{Endpoint: "tcp://10.0.0.2:49999", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.0.0.2:49999", Answer: Zre, UUID: &aliceID, Large: &Large{Pass: true, MTU: 1500}}}}}
 		}, nil, nil, []string{"All is well"}},

@@ -10,7 +10,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// Facts is what Collect found out, with nothing inferred. Its JSON is part of a Report's: keys stay, new ones may come.
+// Facts is what Collect found out, without conclusions. Its JSON is part of a Report's: keys stay, new ones may be added.
 type Facts struct {
 	Self       Self        `json:"self"`
 	ListenedMS int64       `json:"listened_ms"` // how long it listened
@@ -25,32 +25,32 @@ type Facts struct {
 	Unrecorded int         `json:"unrecorded"`         // beacons beyond what is kept of them: nodes, or lines of a node
 }
 
-// Self is the node that was run for the test.
+// Self is the doctor's node.
 type Self struct {
 	UUID   uuid.UUID `json:"uuid"`
 	Port   int       `json:"port"`             // TCP port of its mailbox; 0 if it did not start
 	Error  string    `json:"error,omitempty"`  // why it did not start
-	Chosen bool      `json:"chosen,omitempty"` // interfaces were named, in place of all that are fit for it
+	Chosen bool      `json:"chosen,omitempty"` // interfaces were named, instead of all suitable ones
 
 	PublicKey zre.PublicKey `json:"public_key,omitzero"` // of a secure node
 
 	Advertised string `json:"advertised,omitempty"` // the endpoint that peers are told in place of those of the interfaces
 }
 
-// Failure is what beacons fail in: a beacon.Failure.
+// Failure is what fails with beacons: a beacon.Failure.
 type Failure struct {
 	Call      string    `json:"call"`                // a beacon.Call in words
-	Interface string    `json:"interface,omitempty"` // the interface, or what was named and is not there
+	Interface string    `json:"interface,omitempty"` // the interface, or what was named but does not exist
 	To        string    `json:"to,omitempty"`
 	Error     string    `json:"error"`
 	Since     time.Time `json:"since"`
 
-	call beacon.Call
+	call beacon.Op
 	dst  netip.AddrPort
 	err  error
 }
 
-// Port is a UDP port of the beacons. A family that this machine has not is not listed.
+// Port is a UDP port of the beacons. A family that this machine does not have is not listed.
 type Port struct {
 	Port   int    `json:"port"`
 	Kind   string `json:"kind"` // "classic" or "state"
@@ -68,8 +68,8 @@ type Interface struct {
 	Loopback   bool           `json:"loopback"`
 	Containers bool           `json:"containers"`     // by its name a bridge of containers or virtual machines
 	Addresses  []netip.Prefix `json:"addresses"`      // all of them
-	Used       []netip.Prefix `json:"used_addresses"` // those that beacons leave from and peers come to
-	Endpoints  []string       `json:"endpoints"`      // what peers are told, each those that are reached from its address
+	Used       []netip.Prefix `json:"used_addresses"` // the source addresses of beacons, to which peers connect
+	Endpoints  []string       `json:"endpoints"`      // what peers are told, if they are reached from this interface's address
 	Beacons    []Sent         `json:"beacons"`        // what is sent from it
 }
 
@@ -81,19 +81,19 @@ type Sent struct {
 	To     netip.AddrPort `json:"to"`
 	Back   int            `json:"heard_back"` // how many of them the second listener heard
 
-	fresh bool // it began while the doctor listened, so that it may yet come back
+	fresh bool // it began while the doctor listened, so that it may still come back
 }
 
 // Node is another node of the network.
 type Node struct {
 	UUID      uuid.UUID  `json:"uuid"`
-	Name      string     `json:"name,omitempty"` // of its HELLO
+	Name      string     `json:"name,omitempty"` // from its HELLO
 	Local     bool       `json:"local"`          // on this machine
-	Left      bool       `json:"left"`           // it said farewell
-	Entered   bool       `json:"entered"`        // it connected to us and said HELLO
+	Left      bool       `json:"left"`           // it said goodbye
+	Entered   bool       `json:"entered"`        // it connected to us and sent HELLO
 	EnteredMS int64      `json:"entered_ms,omitempty"`
-	Endpoint  string     `json:"endpoint,omitempty"` // where the node that was run reached it, once it had entered
-	KnownMS   int64      `json:"known_ms"`           // from the first that was heard of it to the end
+	Endpoint  string     `json:"endpoint,omitempty"` // where the doctor's node reached it, once it had entered
+	KnownMS   int64      `json:"known_ms"`           // from when it was first heard of to the end
 	Beacons   []*Heard   `json:"beacons"`
 	Mailboxes []*Mailbox `json:"mailboxes"`
 
@@ -102,12 +102,12 @@ type Node struct {
 	first time.Duration
 }
 
-// Heard is one kind of beacon of a node, from one address and port, as it came to one interface.
+// Heard is one kind of beacon of a node, from one address and port, as it arrived at one interface.
 type Heard struct {
 	Interface string     `json:"interface"`
 	Address   netip.Addr `json:"address"`
 	Octets    int        `json:"octets"`    // 22, 23 with a state, 54 and 55 with a CURVE key
-	Multicast bool       `json:"multicast"` // else by broadcast
+	Multicast bool       `json:"multicast"` // otherwise by broadcast
 	Port      uint16     `json:"port"`      // TCP port of its mailbox
 	State     string     `json:"state,omitempty"`
 	Count     int        `json:"count"`
@@ -120,13 +120,13 @@ type Heard struct {
 type Mailbox struct {
 	Endpoint string      `json:"endpoint"`
 	Answer   Answer      `json:"answer"`
-	UUID     *uuid.UUID  `json:"uuid,omitempty"`  // who answers, if it tells
+	UUID     *uuid.UUID  `json:"uuid,omitempty"`  // of the node that answers, if it says so
 	From     *netip.Addr `json:"from,omitempty"`  // which address of this machine leads there
 	Error    string      `json:"error,omitempty"` // what went wrong
 
-	Large *Large `json:"large_packets,omitempty"` // of an endpoint that was named, and answers
+	Large *Large `json:"large_packets,omitempty"` // of a named endpoint that answers
 
-	Here bool `json:"here,omitempty"` // it is unreachable by this machine itself, which has no route there, or whose firewall forbids it
+	Here bool `json:"here,omitempty"` // this machine itself makes it unreachable: it has no route there, or its firewall forbids it
 }
 
 // Peer is an endpoint that was named to be tested.
@@ -134,8 +134,8 @@ type Peer struct {
 	Endpoint  string     `json:"endpoint"`
 	Error     string     `json:"error,omitempty"` // why its host has no address
 	Mailboxes []*Mailbox `json:"mailboxes"`       // one for each address
-	Entered   bool       `json:"entered"`         // who is there connected to us and said HELLO
-	UUID      *uuid.UUID `json:"uuid,omitempty"`  // who that is
+	Entered   bool       `json:"entered"`         // the node there connected to us and sent HELLO
+	UUID      *uuid.UUID `json:"uuid,omitempty"`  // of the node there
 	KnownMS   int64      `json:"known_ms"`        // from its first answer to the end
 
 	answered time.Duration // 0: not yet
@@ -164,10 +164,10 @@ type Answer string
 const (
 	Untested    Answer = "untested"    // the time was over before
 	Zre         Answer = "zre"         // a ROUTER with the identity of a ZRE node: go-zre
-	Zmtp        Answer = "zmtp"        // a ROUTER that does not tell who it is: any other implementation
-	Refused     Answer = "refused"     // nobody listens there
+	Zmtp        Answer = "zmtp"        // a ROUTER that does not give its identity: any other implementation
+	Refused     Answer = "refused"     // no process listens there
 	Silent      Answer = "silent"      // no answer at all: filtered, or no such host
-	Unreachable Answer = "unreachable" // the system or the network says that there is no way
+	Unreachable Answer = "unreachable" // the system or the network reports that there is no route
 	Mute        Answer = "mute"        // connected, and then nothing: a stopped process, or another program
 	Closed      Answer = "closed"      // connected, and hung up
 	Other       Answer = "other"       // something else than a ROUTER of ZMTP 3 with the mechanism NULL or CURVE
@@ -177,15 +177,15 @@ const (
 	WrongKey    Answer = "wrong-key"   // a ROUTER with CURVE that has another public key than the one that was told
 )
 
-// good reports whether a ZRE node can be there.
+// good tells whether a ZRE node can be there.
 func (a Answer) good() bool { return a == Zre || a == Zmtp }
 
-// reached reports whether a mailbox answers as that of the node.
+// reached tells whether a mailbox answers as that of the node.
 func (m *Mailbox) reached(id uuid.UUID) bool {
 	return m.Answer.good() && (m.UUID == nil || *m.UUID == id)
 }
 
-// keyed reports whether the node's beacons have a CURVE key.
+// keyed tells whether the node's beacons have a CURVE key.
 func (n *Node) keyed() bool {
 	for _, h := range n.Beacons {
 		if h.Octets >= 54 {

@@ -11,22 +11,22 @@ import (
 	"github.com/go-zre/go-zre/beacon"
 )
 
-// failures: what does the system refuse? Its word comes before all that silence could mean. Of the ports start tells.
+// failures: what does the system refuse? Its errors say more than silence. Those of ports are reported by start.
 func (r *Report) failures() {
 	for _, f := range r.Failures {
 		switch f.call {
-		case beacon.CallChoose:
+		case beacon.OpChoose:
 			r.problem(Finding{Kind: "interface-missing", Interface: f.Interface, Text: fmt.Sprintf("%s is neither the name nor an address of an"+
 				" interface here. Nodes wait for it, and no beacon leaves by it.", f.Interface), Try: "see below which interfaces there are; switch it on, or give it that address."})
-		case beacon.CallList:
+		case beacon.OpList:
 			r.problem(Finding{Kind: "interfaces-unknown", Text: "The system does not tell the network interfaces, so no beacon leaves this machine: " + f.Error + ".",
 				Try: "if a sandbox forbids it, permit netlink (RestrictAddressFamilies=AF_NETLINK in a unit of systemd), or find peers by --peer, --srv or gossip."})
-		case beacon.CallWatch:
+		case beacon.OpWatch:
 			r.problem(Finding{Kind: "no-netlink", Text: "The system does not tell of changes of the network interfaces, which are noticed late: " + f.Error + ".",
 				Try: "permit netlink: in a unit of systemd, RestrictAddressFamilies needs AF_NETLINK too."})
 		}
 	}
-	for _, call := range []beacon.Call{beacon.CallJoin, beacon.CallSend, beacon.CallReceive} {
+	for _, call := range []beacon.Op{beacon.OpJoin, beacon.OpSend, beacon.OpReceive} {
 		for _, alike := range r.failuresOf(call) {
 			f := refusal(alike)
 			if r.comesBack(alike) {
@@ -40,7 +40,7 @@ func (r *Report) failures() {
 }
 
 // failuresOf returns the failures of a call, those with the same error together.
-func (r *Report) failuresOf(call beacon.Call) (lists [][]Failure) {
+func (r *Report) failuresOf(call beacon.Op) (lists [][]Failure) {
 	for _, f := range r.Failures {
 		if f.call != call {
 			continue
@@ -71,20 +71,20 @@ func listed(list []Failure, name func(Failure) string) string {
 	return strings.Join(names, ", ")
 }
 
-// refusal says what the system refuses, of failures with the same error.
+// refusal says what the system refuses, for failures with the same error.
 func refusal(alike []Failure) Finding {
 	f, err := Finding{Interface: alike[0].Interface}, alike[0].err
 	by := listed(alike, func(f Failure) string { return f.Interface })
 	to := listed(alike, func(f Failure) string { return f.To })
 	switch alike[0].call {
-	case beacon.CallJoin:
+	case beacon.OpJoin:
 		f.Kind = "multicast-refused"
 		f.Text = fmt.Sprintf("%s cannot be joined to the multicast groups of the beacons (%s), so those of others do not arrive there: %s.", by, to, alike[0].Error)
 		f.Try = "leave out interfaces without nodes (--interface)."
 		if errors.Is(err, syscall.ENOBUFS) {
 			f.Try = "the system's limit of groups is reached: raise it (sysctl net.ipv4.igmp_max_memberships), or leave out interfaces without nodes (--interface)."
 		}
-	case beacon.CallSend:
+	case beacon.OpSend:
 		f.Kind = "beacons-refused"
 		f.Text = fmt.Sprintf("The system refuses to send beacons by %s to %s: %s.", by, to, alike[0].Error)
 		f.Try = "see the routes and addresses of that interface (ip route, ip addr)."
@@ -99,7 +99,7 @@ func refusal(alike []Failure) Finding {
 	return f
 }
 
-// comesBack reports whether on each interface of these failures some beacon of this machine comes back.
+// comesBack tells whether on each interface of these failures some beacon of this machine comes back.
 func (r *Report) comesBack(alike []Failure) bool {
 	return !slices.ContainsFunc(alike, func(f Failure) bool {
 		return !slices.ContainsFunc(r.Interfaces, func(i Interface) bool {
@@ -108,9 +108,9 @@ func (r *Report) comesBack(alike []Failure) bool {
 	})
 }
 
-// explained reports whether the system says why beacons to a destination do not come back by an interface.
+// explained tells whether the system says why beacons to a destination do not come back on an interface.
 func (r *Report) explained(name string, to netip.AddrPort) bool {
 	return slices.ContainsFunc(r.Failures, func(f Failure) bool {
-		return (f.call == beacon.CallSend || f.call == beacon.CallJoin) && f.Interface == name && f.dst == to
+		return (f.call == beacon.OpSend || f.call == beacon.OpJoin) && f.Interface == name && f.dst == to
 	})
 }

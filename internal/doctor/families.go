@@ -17,7 +17,7 @@ func other(f Family) Family {
 	return IPv4
 }
 
-// An echo is what of the beacons of one family that leave an interface comes back.
+// An echo is what comes back of the beacons of one family that leave an interface.
 type echo struct {
 	*Interface
 	family Family
@@ -27,7 +27,7 @@ type echo struct {
 	refused bool // the system refuses to send some, or to join their groups
 }
 
-// listEchoes tells what should come back, by interface and family. Without a carrier nothing does, nor what the system refuses.
+// listEchoes returns what should come back, by interface and family. Without a carrier nothing should, nor what the system refuses.
 func (r *Report) listEchoes() (list []echo) {
 	for n := range r.Interfaces {
 		i := &r.Interfaces[n]
@@ -102,18 +102,18 @@ func (r *Report) echoes() {
 	}
 }
 
-// hearsOthers reports whether a beacon of another machine arrived.
+// hearsOthers tells whether a beacon of another machine arrived.
 func (r *Report) hearsOthers() bool {
 	return slices.ContainsFunc(r.Nodes, func(n *Node) bool { return !n.Local && len(n.Beacons) > 0 })
 }
 
-// hearsItself reports whether all beacons of this machine came back that should.
+// hearsItself tells whether all beacons of this machine came back that should.
 func (r *Report) hearsItself() bool {
 	list := r.listEchoes()
 	return len(list) > 0 && !slices.ContainsFunc(list, func(e echo) bool { return len(e.lost) > 0 || e.refused })
 }
 
-// finds reports whether a family does on an interface all that is needed: beacons come back, and nodes of other machines were found.
+// finds tells whether a family does everything needed on an interface: beacons come back, and nodes of other machines were found.
 func (r *Report) finds(list []echo, name string, family Family) bool {
 	return slices.ContainsFunc(list, func(e echo) bool { return e.Name == name && e.family == family && len(e.lost) == 0 && !e.refused }) &&
 		slices.ContainsFunc(r.Nodes, func(n *Node) bool {
@@ -134,7 +134,7 @@ func (r *Report) portList() string {
 	return "ports " + strings.Join(ports, " and ")
 }
 
-// sends reports whether beacons of a family leave by an interface.
+// sends tells whether beacons of a family leave by an interface.
 func (r *Report) sends(name string, family Family) bool {
 	return r.sendsKind(name, family, classic) || r.sendsKind(name, family, state)
 }
@@ -145,7 +145,7 @@ func (r *Report) sendsKind(name string, family Family, kind string) bool {
 	})
 }
 
-// arrivals counts the nodes from which something arrives, and those from which of two things only the one or the other does.
+// arrivals counts the nodes from which both of two things arrive, and those from which only one arrives.
 type arrivals struct{ both, first, second int }
 
 func (a *arrivals) add(first, second bool) {
@@ -162,17 +162,17 @@ func (a *arrivals) add(first, second bool) {
 func (a arrivals) onlyFirst() bool  { return a.both == 0 && a.second == 0 && a.first > 0 }
 func (a arrivals) onlySecond() bool { return a.both == 0 && a.first == 0 && a.second > 0 }
 
-// listens reports whether both ports of the beacons are open for an address family.
+// listens tells whether both ports of the beacons are open for an address family.
 func (r *Report) listens(family Family) bool {
 	return !slices.ContainsFunc(r.Ports, func(p Port) bool { return p.Family == family && (p.Taken || p.Error != "") })
 }
 
-// canHear reports whether the system lets all beacons of an address family in, so that what does not arrive is the network's doing.
+// canHear tells whether the system lets all beacons of an address family in, so that the network loses those that do not arrive.
 func (r *Report) canHear(family Family) bool {
-	return r.listens(family) && !slices.ContainsFunc(r.Failures, func(f Failure) bool { return f.call == beacon.CallJoin && familyOf(f.dst.Addr()) == family })
+	return r.listens(family) && !slices.ContainsFunc(r.Failures, func(f Failure) bool { return f.call == beacon.OpJoin && familyOf(f.dst.Addr()) == family })
 }
 
-// casts: do the beacons of our own kind of node on other machines arrive both ways, and by both families?
+// casts: do the beacons of go-zre nodes on other machines arrive both ways, and by both families?
 func (r *Report) casts() {
 	var casts4, casts6, families arrivals
 	for _, n := range r.Nodes {
@@ -195,7 +195,7 @@ func (r *Report) casts() {
 		if r.canHear(IPv6) { // else one of the two cannot arrive
 			casts6.add(by(IPv6, false), by(IPv6, true))
 		}
-		onBoth := func(family Family) bool { // where this machine sends both, so that both can be expected
+		onBoth := func(family Family) bool { // if this machine sends both, both can be expected
 			return n.heardBy(func(h *Heard) bool {
 				return familyOf(h.Address) == family && r.sends(h.Interface, IPv4) && r.sends(h.Interface, IPv6)
 			})
@@ -211,7 +211,7 @@ func (r *Report) casts() {
 	}
 	if casts4.onlySecond() {
 		r.note(Finding{Kind: "no-broadcast", Text: "Beacons of other machines arrive by multicast of IPv4, but none by broadcast, though nodes that send both are here.",
-			Try: "nodes of go-zre find each other all the same, zyre and pyre find nobody: have the network pass broadcasts, or put the nodes into one subnet."})
+			Try: "nodes of go-zre find each other all the same, zyre and pyre do not: have the network pass broadcasts, or put the nodes into one subnet."})
 	}
 	if casts6.onlyFirst() {
 		r.note(Finding{Kind: "no-multicast", Text: "Classic beacons of other machines arrive by IPv6, but none with a state, though nodes that send both are here.",

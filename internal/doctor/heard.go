@@ -15,12 +15,12 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// Bounds of what is kept of what anybody may send.
+// Bounds of what is kept of data that anyone may send.
 const (
 	maxNodes     = 1000
 	maxHeard     = 32  // kinds of beacon of a node
 	maxMailboxes = 8   // of a node
-	maxTested    = 512 // of all: a beacon can name any address, and should not have us knock at many
+	maxTested    = 512 // of all: a beacon can name any address, and must not make us probe many
 )
 
 // Kinds of beacon.
@@ -29,7 +29,7 @@ const (
 	state   = "state"
 )
 
-// octets tells how long a beacon was.
+// octets returns the length of a beacon.
 func octets(b beacon.Beacon) int {
 	n := 22
 	if !b.Key.IsZero() {
@@ -41,7 +41,7 @@ func octets(b beacon.Beacon) int {
 	return n
 }
 
-// node returns what is known of a node, nil if too many are.
+// node returns the record of a node, nil if there are too many.
 func (x *examination) node(id uuid.UUID) *Node {
 	n := x.nodes[id]
 	if n == nil && len(x.nodes) < maxNodes {
@@ -51,7 +51,7 @@ func (x *examination) node(id uuid.UUID) *Node {
 	return n
 }
 
-// sighted takes a beacon that the second listener heard.
+// sighted handles a beacon that the second listener heard.
 func (x *examination) sighted(s beacon.Sighting) {
 	if s.UUID == x.facts.Self.UUID {
 		x.own(s)
@@ -67,7 +67,7 @@ func (x *examination) sighted(s beacon.Sighting) {
 		n.Left = true
 		return
 	}
-	n.Left = false // it may have come again
+	n.Left = false // it may have come back
 	h := n.heard(s)
 	if h == nil {
 		x.facts.Unrecorded++
@@ -101,7 +101,7 @@ func (n *Node) heard(s beacon.Sighting) *Heard {
 	return h
 }
 
-// byPlace orders beacons of a node by all that tells them apart.
+// byPlace orders beacons of a node by everything that distinguishes them.
 func byPlace(a, b *Heard) int {
 	return cmp.Or(strings.Compare(a.Interface, b.Interface), a.Address.Compare(b.Address), cmp.Compare(a.Port, b.Port),
 		cmp.Compare(a.Octets, b.Octets), cmp.Compare(number(a.Multicast), number(b.Multicast)))
@@ -114,7 +114,7 @@ func number(b bool) int {
 	return 0
 }
 
-// meet has a mailbox tested the first time it is heard of, whichever nodes name it.
+// meet starts the test of a mailbox the first time it is heard of, whichever nodes name it.
 func (x *examination) meet(n *Node, at netip.AddrPort) {
 	endpoint := endpointOf(at.Addr(), at.Port())
 	known := slices.ContainsFunc(n.Mailboxes, func(o *Mailbox) bool { return o.Endpoint == endpoint })
@@ -132,7 +132,7 @@ func (x *examination) meet(n *Node, at netip.AddrPort) {
 	n.Mailboxes = append(n.Mailboxes, m)
 }
 
-// own takes a beacon of the node that is run.
+// own handles a beacon of the doctor's node.
 func (x *examination) own(s beacon.Sighting) {
 	if s.Leaving() || !s.Local || int(s.Port) != x.facts.Self.Port {
 		return
@@ -144,15 +144,15 @@ func (x *examination) own(s beacon.Sighting) {
 	x.echoes[heardBack{kind, s.IfIndex, s.Addr.WithZone("")}]++
 }
 
-// heardBack is a kind of the node's own beacons, by the interface and the address that they leave from.
+// heardBack is a kind of the doctor's own beacons, by interface and source address.
 type heardBack struct {
 	kind    string
 	ifIndex int
 	from    netip.Addr
 }
 
-// interfaces tells what a survey says, and what peers are told of a mailbox at that port. An interface that has just been switched on
-// may have no carrier yet, and no IPv6 address, at the first survey.
+// interfaces describes a survey, and what peers are told of a mailbox at that port. An interface that has just been switched on may have no
+// carrier and no IPv6 address yet at the first survey.
 func (c *Config) interfaces(first, surveyed []beacon.Report, port int, echoes map[heardBack]int) []Interface {
 	only, alone := c.listenHost()
 	var list []Interface

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { testbed.Main(m) }
 
-// examine runs zre doctor on a host and returns its report. Its exit status must fit it.
+// examine runs zre doctor on a host and returns its report. Its exit status must match it.
 func examine(t *testing.T, h *testbed.Host, args ...string) *Report {
 	t.Helper()
 	return examineBy(t, h, h.Command(testbed.ZreTool(t), append([]string{"doctor", "--json"}, args...)...))
@@ -24,7 +24,7 @@ func examineBy(t *testing.T, h *testbed.Host, cmd *exec.Cmd) *Report {
 	t.Helper()
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	_ = cmd.Run() // how it ended is in the state
+	_ = cmd.Run() // the state shows how it ended
 	r := new(Report)
 	if err := json.Unmarshal(out.Bytes(), r); err != nil || errs.Len() > 0 {
 		t.Fatalf("zre doctor on %s: %v: %s%s", h.Name, err, &out, &errs)
@@ -72,8 +72,8 @@ func mustRun(t *testing.T, h *testbed.Host, args ...string) {
 	}
 }
 
-// filter makes a firewall of a host's routing rules for an address family, "-4" or "-6": packets that they match are dropped
-// (blackhole), or refused (prohibit).
+// filter makes a firewall of a host's routing rules for an address family, "-4" or "-6": packets that they match are dropped (blackhole),
+// or refused (prohibit).
 func filter(t *testing.T, h *testbed.Host, family, action string, match ...string) {
 	t.Helper()
 	mustRun(t, h, "ip", family, "rule", "add", "pref", "100", "lookup", "local")
@@ -109,7 +109,7 @@ func TestDoctorAndAllKinds(t *testing.T) {
 	}
 }
 
-// Nodes of all implementations that no beacon tells of are met by their endpoint, and come back; one that cannot is told.
+// Nodes of all implementations that no beacon announces are met by their endpoint, and connect back; one that cannot is reported.
 func TestDoctorAndNamedPeers(t *testing.T) {
 	for kind, answer := range map[testbed.Kind]Answer{testbed.Zre: Zre, testbed.Pyre: Zmtp, testbed.ZyreJS: Zmtp, testbed.Zyre: Zmtp} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -138,10 +138,10 @@ func TestDoctorAndNamedPeers(t *testing.T) {
 	}
 }
 
-// otherPort is one of beacons that the doctor does not hear.
+// otherPort is a beacon port that the doctor does not hear.
 const otherPort = 5999
 
-// endpointOn returns the endpoint of a peer on otherPort, as a neighbour meets it: C zyre does not tell its own.
+// endpointOn returns the endpoint of a peer on otherPort, as a neighbour learns it: C zyre does not print its own.
 func endpointOn(t *testing.T, lan *testbed.LAN, peer *testbed.Peer) string {
 	t.Helper()
 	if peer.Endpoint != "" {
@@ -187,15 +187,15 @@ func TestDoctorAndFirewalls(t *testing.T) {
 	for _, c := range []struct {
 		name            string
 		here, there     string // what is filtered: the action, then what it matches
-		both, four, six string // problems | notes where both families are, and where one is
+		both, four, six string // problems | notes with both families, and with one
 	}{
-		// Who is reached by IPv4 first tries the other path when that has failed for 3 s.
+		// A node that is reached by IPv4 first tries the other path when that has failed for 3 s.
 		{"incoming TCP here", "blackhole iif eth0 ipproto tcp dport 5671", "", "no-hello | ", "no-hello | ", " | "},
 		{"incoming TCP there", "", "blackhole iif eth0 ipproto tcp dport 5671", "mailbox-silent | ", " | mailbox-silent", " | mailbox-silent"},
 		{"outgoing TCP here", "prohibit iif lo ipproto tcp dport 5671", "", "mailbox-rejected | ", " | mailbox-rejected", " | mailbox-rejected"},
-		// By IPv6 sending fails, and by IPv4 the datagram just does not come back.
+		// By IPv6 sending fails; by IPv4 the datagram just does not come back.
 		{"outgoing classic beacons here", "blackhole iif lo ipproto udp dport 5670", "", "beacons-lost | beacons-refused", " | beacons-lost", " | beacons-refused"},
-		// These rules let multicast of IPv4 pass.
+		// These rules let IPv4 multicast pass.
 		{"incoming beacons here", "blackhole iif eth0 ipproto udp", "", " | no-broadcast no-ipv6", " | no-broadcast", " | no-ipv6"},
 	} {
 		for _, f := range []struct {
@@ -225,8 +225,8 @@ func TestDoctorAndFirewalls(t *testing.T) {
 	}
 }
 
-// A firewall that refuses, as firewalld does, says so by another error in each address family. It is one cause, and neither routes nor the node are
-// to blame.
+// A firewall that refuses, as firewalld does, uses another error in each address family. It is one cause, and neither routes nor the node
+// are to blame.
 func TestDoctorAndRejectingFirewall(t *testing.T) {
 	t.Parallel()
 	lan := testbed.NewLAN(t, "")
@@ -242,12 +242,12 @@ func TestDoctorAndRejectingFirewall(t *testing.T) {
 	}
 }
 
-// Another program, which shares with nobody, has the port; and one that does share it.
+// Another program holds the port alone; and one that shares it.
 func TestDoctorAndPorts(t *testing.T) {
 	t.Parallel()
 	lan := testbed.NewLAN(t, "")
 	here := lan.Host("here")
-	here.AwaitCarrier() // a doctor that cannot start tells of this moment
+	here.AwaitCarrier() // a doctor that starts too early reports it
 	for address, want := range map[string][2]string{
 		"0.0.0.0:5670":   {"udp-port-taken", ""},
 		"0.0.0.0:15670":  {"udp-port-taken", ""},
@@ -291,7 +291,7 @@ func TestDoctorSpeaks(t *testing.T) {
 	t.Parallel()
 	here := testbed.NewLAN(t, "").Host("here")
 	out, err := here.Command(testbed.ZreTool(t), "doctor", "--time", "1s").Output()
-	if err != nil || !strings.HasPrefix(string(out), "Nothing is wrong on this machine, but nobody else was heard in 1 s.\nNote: Nobody else beacons") {
+	if err != nil || !strings.HasPrefix(string(out), "Nothing is wrong on this machine, but no other node was heard in 1 s.\nNote: No other node in reach sends beacons") {
 		t.Errorf("%v: %s", err, out)
 	}
 	out, err = run(here, testbed.ZreTool(t), "doctor", "--interface", "eth7")

@@ -9,26 +9,26 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// Large packets vanish where a way carries shorter ones than its ends believe, and the word of that (ICMP) is filtered: in tunnels, and with
-// PPPoE. Connections are made, greetings and HELLOs pass, and the first long message never arrives.
+// Large packets vanish if a path carries shorter ones than its ends believe, and the ICMP error is filtered: in tunnels, and with PPPoE.
+// Connections are made, greetings and HELLOs pass, and the first long message never arrives.
 
 const (
-	// largeOctets are sent at first: some packets as large as they come, and less than a node of ours takes.
+	// largeOctets are sent first: some packets of the largest size, and less than a node of ours accepts.
 	largeOctets = 6 << 10
 	// packetHeaders are those of IPv4 and TCP with timestamps; IPv6 has ipv6More.
 	packetHeaders = 20 + 20 + 12
 	ipv6More      = 20
 )
 
-// packetSizes are tried where large ones vanish, to find which pass: what IPv6 guarantees, tunnels, PPPoE, Ethernet.
+// packetSizes are tried if large ones vanish, to find which pass: what IPv6 guarantees, tunnels, PPPoE, Ethernet.
 var packetSizes = []int{576, 1280, 1360, 1400, 1420, 1440, 1460, 1480, 1492, 1500}
 
 // Large says what became of large packets to a mailbox.
 type Large struct {
 	Pass   bool `json:"pass"`
-	MTU    int  `json:"mtu,omitempty"`    // of the path, in octets, where large packets pass and the system tells
-	Passed int  `json:"passed,omitempty"` // octets of the longest packet that came through, of those tried, where large ones don't
-	Lost   int  `json:"lost,omitempty"`   // octets of the shortest that did not
+	MTU    int  `json:"mtu,omitempty"`    // of the path, in bytes, if large packets pass and the system reports it
+	Passed int  `json:"passed,omitempty"` // bytes of the longest packet that came through, of those tried, if large ones don't
+	Lost   int  `json:"lost,omitempty"`   // bytes of the shortest that did not
 }
 
 // large tests a mailbox that answers. It returns nil if nothing can be said.
@@ -78,7 +78,7 @@ func (c *Config) passes(ctx context.Context, address netip.AddrPort, key zre.Pub
 	return passed, err == nil
 }
 
-// mtu returns the MTU of the path to an address, by a connection made after large packets went there.
+// mtu returns the MTU of the path to an address, from a connection made after large packets went there.
 func (c *Config) mtu(ctx context.Context, address netip.AddrPort) int {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()

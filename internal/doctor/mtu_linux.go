@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pathMTU returns the MTU of the path that a connection takes, in octets, as far as the system has learned of it; 0 if it is not known.
+// pathMTU returns the MTU of a connection's path, in bytes, as far as the system has learned it; 0 if it is not known.
 func pathMTU(nc net.Conn) (octets int) {
 	c, ok := nc.(syscall.Conn)
 	if !ok {

@@ -4,5 +4,5 @@ package doctor
 
 import "net"
 
-// pathMTU is known on Linux alone.
+// pathMTU is known only on Linux.
 func pathMTU(net.Conn) int { return 0 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// peer: does an endpoint that was named answer, and does who is there come back?
+// peer: does a named endpoint answer, and does the node there connect back?
 func (r *Report) peer(p *Peer) {
 	if p.Error != "" {
 		r.problem(Finding{Kind: "peer-name", Endpoint: p.Endpoint, Text: fmt.Sprintf("The host of %s cannot be looked up: %s.", p.Endpoint, p.Error),
@@ -17,7 +17,7 @@ func (r *Report) peer(p *Peer) {
 	for _, m := range p.Mailboxes {
 		if m.Answer.good() {
 			r.largePackets(p, m)
-			if !judged { // several addresses of a name may be one node's, which comes back once
+			if !judged { // several addresses of a name may belong to one node, which comes back once
 				judged = true
 				r.wayBack(p, m)
 			}
@@ -38,7 +38,7 @@ func (r *Report) peer(p *Peer) {
 	}
 }
 
-// largePackets: does what is long come through?
+// largePackets: do long messages come through?
 func (r *Report) largePackets(p *Peer, m *Mailbox) {
 	if m.Large == nil || m.Large.Pass {
 		return
@@ -49,17 +49,17 @@ func (r *Report) largePackets(p *Peer, m *Mailbox) {
 			" (ip link set dev eth0 mtu 1280), or have the router or tunnel clamp the MSS of TCP.",
 	}
 	if l := m.Large; l.Passed > 0 && l.Lost > l.Passed {
-		f.Text += fmt.Sprintf(" Packets of %d octets pass, of %d they don't, so the MTU of the path lies between.", l.Passed, l.Lost)
+		f.Text += fmt.Sprintf(" Packets of %d bytes pass, of %d they don't, so the MTU of the path lies between.", l.Passed, l.Lost)
 	}
 	r.problem(f)
 }
 
-// tells reports whether mailboxes has said of a node that is heard how this endpoint reacts.
+// tells tells whether mailboxes has reported how this endpoint reacts, for a node that is heard.
 func (r *Report) tells(m *Mailbox) bool {
 	return m.Answer != Untested && slices.ContainsFunc(r.Nodes, func(n *Node) bool { return r.judged(n) && n.beacons(m.Endpoint) })
 }
 
-// wayBack: an endpoint answers. Did who is there connect to this machine, and is it heard?
+// wayBack: an endpoint answers. Did the node there connect to this machine, and is it heard?
 func (r *Report) wayBack(p *Peer, m *Mailbox) {
 	if r.Self.Error != "" || m.UUID != nil && *m.UUID == r.Self.UUID || r.hears(p, m) || r.refusesAt(m) {
 		return // and whether a node that is heard connects, hellos tells
@@ -86,7 +86,7 @@ func (r *Report) wayBack(p *Peer, m *Mailbox) {
 	}
 }
 
-// hears reports whether beacons were heard of who is at an endpoint that was named.
+// hears tells whether beacons were heard of the node at a named endpoint.
 func (r *Report) hears(p *Peer, m *Mailbox) bool {
 	for _, n := range r.Nodes {
 		if len(n.Beacons) > 0 && (m.UUID != nil && n.UUID == *m.UUID || p.UUID != nil && n.UUID == *p.UUID ||
@@ -97,7 +97,7 @@ func (r *Report) hears(p *Peer, m *Mailbox) bool {
 	return false
 }
 
-// told returns the endpoint of this machine that who is reached there is told.
+// told returns the endpoint of this machine that the node reached there is told.
 func (r *Report) told(m *Mailbox) string {
 	switch {
 	case r.Self.Advertised != "":
@@ -108,7 +108,7 @@ func (r *Report) told(m *Mailbox) string {
 	return fmt.Sprint("TCP port ", r.Self.Port)
 }
 
-// namedFinding says what is wrong with an endpoint that was named.
+// namedFinding says what is wrong with a named endpoint.
 func (m *Mailbox) namedFinding(p *Peer) Finding {
 	f := Finding{Kind: "peer-" + string(m.Answer), Endpoint: p.Endpoint}
 	at := p.Endpoint
@@ -122,7 +122,7 @@ func (m *Mailbox) namedFinding(p *Peer) Finding {
 		f.Text = at + " does not answer: a firewall eats the connection, there or here, or there is no such host."
 		f.Try = "allow incoming TCP for the node's program on that machine."
 	case Refused:
-		f.Text = at + " is refused: the host is there, but nobody listens on that port, or a firewall refuses for it."
+		f.Text = at + " is refused: the host is there, but no program listens on that port, or a firewall refuses for it."
 		f.Try = "check the port (zre pipe tells its endpoint when it starts), and that the node runs."
 	case Unreachable:
 		f.Text = fmt.Sprintf("This machine has no way to %s: %s.", at, m.Error)

@@ -17,14 +17,14 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A faulty network is a host's with something wrong.
+// A faulty network is a host's network with a fault.
 type faulty struct {
 	*zretest.Host
-	listenPacket func(network string, port int) error // what ListenPacket fails with
+	listenPacket func(network string, port int) error // the error of ListenPacket
 	swallow      func(to netip.AddrPort) bool         // datagrams that never leave
 	lookUp       func(ctx context.Context, host string) ([]netip.Addr, error)
-	dial         func(address string) error           // what Dial fails with
-	accept       func(net.Listener) (net.Conn, error) // in place of Accept
+	dial         func(address string) error           // the error of Dial
+	accept       func(net.Listener) (net.Conn, error) // instead of Accept
 }
 
 func (f *faulty) ListenPacket(network string, port int) (beacon.PacketConn, error) {
@@ -87,7 +87,7 @@ type faultyListener struct {
 
 func (l faultyListener) Accept() (net.Conn, error) { return l.network.accept(l.Listener) }
 
-// swallowed has connections vanish before anybody accepts them, as with a firewall that eats them, until the listener is closed.
+// swallowed makes connections vanish before they are accepted, as with a firewall that eats them, until the listener is closed.
 func swallowed(l net.Listener) (net.Conn, error) {
 	for {
 		nc, err := l.Accept()
@@ -123,7 +123,7 @@ func speak(t *testing.T, h *zretest.Host, beacons ...beacon.Beacon) {
 		for {
 			for n, b := range beacons {
 				if n%500 == 499 {
-					<-time.After(time.Millisecond) // more at once a receive buffer does not hold
+					<-time.After(time.Millisecond) // a receive buffer does not hold more at once
 				}
 				_ = conn.WriteTo(b.Append(nil), beacon.Destination{Dst: netip.AddrPortFrom(netip.AddrFrom4(to), 5670), Src: from, IfIndex: 2})
 			}
@@ -141,7 +141,7 @@ func speak(t *testing.T, h *zretest.Host, beacons ...beacon.Beacon) {
 	})
 }
 
-// serve answers every connection to a port of a host so, until the test ends.
+// serve answers every connection to a port of a host with answer, until the test ends.
 func serve(t *testing.T, h *zretest.Host, port int, answer func(net.Conn)) {
 	t.Helper()
 	l, err := h.Listen(t.Context(), "tcp", fmt.Sprint(":", port))

@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// Where long texts are broken: MaxWidth is what reads well, and below minWidth nothing does.
+// Where long texts are broken: MaxWidth is easy to read, and narrower than minWidth nothing is readable.
 const (
 	MaxWidth = 100
 	minWidth = 40
@@ -26,8 +26,8 @@ func (r *Report) JSON(w io.Writer) error {
 	return e.Encode(r)
 }
 
-// Print writes the report for a person: the verdict, what to do, then all that was found. Lines have so many columns, MaxWidth at most; 0 means
-// that.
+// Print writes the report for a person: the verdict, what to do, then everything that was found. Lines have that many columns, at most
+// MaxWidth; 0 means MaxWidth.
 func (r *Report) Print(w io.Writer, columns int) error {
 	var b bytes.Buffer
 	if columns <= 0 {
@@ -61,7 +61,7 @@ type printer struct {
 	width int
 }
 
-// line writes a line; one that is too long goes on below, further in than it began.
+// line writes a line; one that is too long continues below, indented further.
 func (p printer) line(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	rest := strings.TrimLeft(text, " \n")
@@ -76,12 +76,12 @@ func (p printer) try(f Finding) {
 	}
 }
 
-// wrap writes a text behind a mark, in lines of the width, those that follow under the first.
+// wrap writes a text behind a mark, in lines of the width; later lines align with the first.
 func (p printer) wrap(mark, text string) {
 	p.broken(mark, strings.Repeat(" ", len(mark)), text)
 }
 
-// broken writes a text in lines of the width: the first begins with one indent, those that follow with another.
+// broken writes a text in lines of the width: the first has one indent, later ones another.
 func (p printer) broken(first, later, text string) {
 	line, length := first, len(first)
 	begin := length
@@ -100,8 +100,8 @@ func (p printer) broken(first, later, text string) {
 	fmt.Fprintln(p, strings.TrimRight(line, " "))
 }
 
-// whys says in a few words why an interface is not used.
-var whys = map[string]string{
+// reasonTexts says in a few words why an interface is not used.
+var reasonTexts = map[string]string{
 	"no address":     "none of its addresses is of use: IPv6 needs multicast",
 	"not chosen":     "--interface names others",
 	"excluded":       "--interface leaves it out",
@@ -115,7 +115,7 @@ func (p printer) interfaces(r *Report) {
 	p.line("\nInterfaces of this machine")
 	for _, i := range r.Interfaces {
 		if i.Use != "used" {
-			why, ok := whys[i.Use]
+			why, ok := reasonTexts[i.Use]
 			switch {
 			case i.Use == "no address" && len(i.Addresses) == 0:
 				why = "it has no IP address"
@@ -130,7 +130,7 @@ func (p printer) interfaces(r *Report) {
 		}
 		by := " by " + strings.Join(families(i.Used), " and ")
 		if i.Loopback {
-			by += ", by nodes of this machine alone"
+			by += ", only by nodes of this machine"
 		} else if !i.Carrier {
 			by += ", no carrier"
 		}
@@ -161,7 +161,7 @@ func (p printer) interfaces(r *Report) {
 	}
 }
 
-// families names those of the addresses.
+// families names the families of the addresses.
 func families(list []netip.Prefix) (names []string) {
 	for _, f := range []Family{IPv4, IPv6} {
 		if slices.ContainsFunc(list, func(p netip.Prefix) bool { return familyOf(p.Addr()) == f }) {
@@ -171,13 +171,13 @@ func families(list []netip.Prefix) (names []string) {
 	return names
 }
 
-// onLink says of a link-local address how far it leads.
+// onLink says how far a link-local address leads.
 func onLink(endpoint string) string {
 	at, err := netip.ParseAddrPort(trimScheme(endpoint))
 	if err != nil || !at.Addr().Is6() || !at.Addr().IsLinkLocalUnicast() {
 		return ""
 	}
-	return " (for neighbours on this link alone)"
+	return " (only for neighbours on this link)"
 }
 
 func addresses(list []netip.Prefix) string {
@@ -296,7 +296,7 @@ func (l *Large) describe() string {
 	case l == nil:
 		return ""
 	case l.Pass && l.MTU > 0:
-		return fmt.Sprintf("; large packets pass (the path's MTU is %d octets)", l.MTU)
+		return fmt.Sprintf("; large packets pass (the path's MTU is %d bytes)", l.MTU)
 	case l.Pass:
 		return "; large packets pass"
 	}

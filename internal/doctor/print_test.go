@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// sick is a machine on which many things are wrong, so that all of a report is shown.
+// sick is a machine on which many things are wrong, so that every part of a report is shown.
 func sick() *Facts {
 	f := healthy()
 	f.Self.Chosen, f.Self.Advertised = true, "tcp://203.0.113.7:50000"
@@ -109,23 +109,23 @@ func TestWrap(t *testing.T) {
 	}
 }
 
-// What others name themselves does not steer the terminal.
+// Names that others choose do not control the terminal.
 func TestClean(t *testing.T) {
 	if got := clean("bob\x1b[2J\r\n\u202e grün"); got != `bob\x1b[2J\r\n\u202e grün` {
 		t.Errorf("%q", got)
 	}
 }
 
-// Of the log's lines what a person can use is kept, of the first of them.
+// Of the log, only lines that are useful to a person are kept, the first of them.
 func TestComplaints(t *testing.T) {
 	c := (&Config{SRV: []string{"robots"}}).complaints()
-	c.Write([]byte(`{"level":"warn","name":"_zre._tcp.robots","message":"nobody is there"}`)) // what is looked up anyhow
+	c.Write([]byte(`{"level":"warn","name":"_zre._tcp.robots","message":"nobody is there"}`)) // looked up anyway
 	c.Write([]byte(`{"level":"warn","problem":"DNS","about":"_zre._tcp.robots","message":"no answer"}`))
 	log := zerolog.New(c).Level(zerolog.WarnLevel)
 	log.Info().Msg("all is well")
 	log.Warn().Str("node", "x").Str("interface", "eth0").Str("to", "10.0.0.255:5670").Str("error", "no\nroom").Msg("beacon: sending beacons failed")
 	c.Write([]byte("no JSON"))
-	for _, kind := range []zre.ProblemKind{zre.ProblemUnreachable, zre.ProblemConflict} { // these the doctor finds itself
+	for _, kind := range []zre.ProblemKind{zre.ProblemUnreachable, zre.ProblemConflict} { // the doctor finds these itself
 		log.Warn().Stringer("problem", kind).Str("about", "x").Msg("trouble")
 	}
 	log.Warn().Stringer("problem", zre.ProblemDNS).Str("about", "tcp://x:5671").Msg("the name of a peer that was named")

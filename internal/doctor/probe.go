@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// probeTimeout is how long a port may take to accept, and then again to greet. It leaves room for one SYN that is lost.
+	// probeTimeout is how long a port may take to accept, and then again to greet. It leaves room for one lost SYN.
 	probeTimeout = 2 * time.Second
 	// maxAddresses is how many addresses of a name are tested.
 	maxAddresses = 8
@@ -61,25 +61,25 @@ func notConnected(err error) Answer {
 	return Unreachable
 }
 
-// isRefused also knows what Windows calls it.
+// isRefused also knows Windows' error.
 func isRefused(err error) bool {
 	const windows = syscall.Errno(10061) // WSAECONNREFUSED
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, windows)
 }
 
-// isOwn reports whether an attempt to connect failed by this machine itself: no word of the network comes as these errors.
+// isOwn tells whether this machine itself made an attempt to connect fail: the network never causes these errors.
 func isOwn(err error) bool {
 	const windows = syscall.Errno(10051) // WSAENETUNREACH
 	return errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, windows) || errors.Is(err, syscall.EPERM)
 }
 
-// isTaken reports whether a port is held by another program alone. Windows has other numbers, and says that it is forbidden.
+// isTaken tells whether another program holds a port alone. Windows has other numbers, and calls it forbidden.
 func isTaken(err error) bool {
 	const inUse, forbidden = syscall.Errno(10048), syscall.Errno(10013) // WSAEADDRINUSE, WSAEACCES
 	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, inUse) || errors.Is(err, forbidden)
 }
 
-// answerOf says what came of a probe, and who it was if that is told.
+// answerOf returns the result of a probe, and the UUID of the node if it gives one.
 func answerOf(identity []byte, err error) (Answer, *uuid.UUID) {
 	const mark = 1 // before the UUID (RFC 36)
 	var reset syscall.Errno
@@ -107,7 +107,7 @@ func answerOf(identity []byte, err error) (Answer, *uuid.UUID) {
 	return Other, nil
 }
 
-// inWords gives an error's words without what the reader knows already: which package, and to where.
+// inWords returns an error's text without what the reader knows already: the package and the destination.
 func inWords(err error) string {
 	if err == nil {
 		return ""

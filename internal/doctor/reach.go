@@ -19,14 +19,14 @@ func (n *Node) title() string {
 	return strings.Join(words, " ")
 }
 
-// beacons: is what the node says of itself right?
+// beacons: is what the node says about itself right?
 func (r *Report) beacons(n *Node) {
 	id := n.UUID.String()
 	if len(n.Beacons) == 0 && n.Entered && !n.Left && !slices.ContainsFunc(r.Peers, func(p *Peer) bool { return p.UUID != nil && *p.UUID == n.UUID }) {
 		f := Finding{Kind: "unheard", Node: id, Text: fmt.Sprintf("%s connected to this machine, but no beacon of it was heard in this time.", n.title()),
 			Try: "it hears this machine, so look for a firewall that eats incoming UDP here; or its beacons are more than this time apart, or it has none."}
 		if r.hearsItself() {
-			f.Try = "this machine hears its own beacons, so look on that machine for a firewall that eats outgoing UDP (run `zre doctor` there), then for one" +
+			f.Try = "this machine hears its own beacons, so look for a firewall on that machine that eats outgoing UDP (run `zre doctor` there), then for one" +
 				" here that eats incoming UDP of others; or its beacons are more than this time apart, or it has none, or the network eats them."
 		}
 		if n.Local {
@@ -43,12 +43,12 @@ func (r *Report) beacons(n *Node) {
 	}
 	if slices.ContainsFunc(n.Beacons, func(h *Heard) bool { return !h.Multicast && (h.Octets == 23 || h.Octets == 55) }) {
 		r.note(Finding{Kind: "state-by-broadcast", Node: id,
-			Text: fmt.Sprintf("%s broadcasts beacons with a state, of 23 octets: every pyre node in reach dies of the first, and zyre does not see the node.", n.title())})
+			Text: fmt.Sprintf("%s broadcasts beacons with a state, of 23 octets: every pyre node in reach crashes on the first, and zyre does not see the node.", n.title())})
 	}
 	r.unlike(n)
 }
 
-// twins returns beacons of two nodes with this UUID: from two ports by turns. A node that restarted has one after the other,
+// twins returns beacons of two nodes with this UUID: they come from two ports in alternation. A restarted node uses one after the other,
 // and a node with several addresses the same port everywhere.
 func (n *Node) twins() (a, b *Heard) {
 	for i, a := range n.Beacons {
@@ -64,21 +64,21 @@ func (n *Node) twins() (a, b *Heard) {
 // judged reports whether the node's mailbox must answer.
 func (n *Node) judged() bool { return !n.Left && len(n.Mailboxes) > 0 }
 
-// reached reports whether one of its endpoints leads to it.
+// reached tells whether one of its endpoints leads to it.
 func (n *Node) reached() bool {
 	return slices.ContainsFunc(n.Mailboxes, func(m *Mailbox) bool { return m.reached(n.UUID) })
 }
 
-// rejected is a reaction that is not seen but follows: a firewall refuses connections for a node that is there.
+// rejected is a reaction that is not seen but concluded: a firewall refuses connections for a node that is there.
 const rejected Answer = "rejected"
 
-// reaction is what an answer means beside what else is known of the node. Who came here runs, and who is heard is not without a way: the
-// error of the system alone would blame the routes, or a node that is not running.
+// reaction returns what an answer means together with what else is known about the node. A node that connected to us runs, and one that is
+// heard has a path. The system's error alone would blame the routes, or say that the node is not running.
 func (n *Node) reaction(m *Mailbox) Answer {
 	isRejected := func(m *Mailbox) bool {
 		return m.Answer == Refused && n.Entered || m.Answer == Unreachable && !m.Here && (n.Entered || len(n.Beacons) > 0)
 	}
-	// Systems send few errors a second, so of several attempts some get no answer.
+	// Systems send few errors per second, so of several attempts some get no answer.
 	if isRejected(m) || m.Answer == Silent && slices.ContainsFunc(n.Mailboxes, isRejected) {
 		return rejected
 	}
@@ -118,14 +118,14 @@ func (r *Report) mailboxes(n *Node) {
 	}
 }
 
-// alike reports whether two mailboxes of the node react in the same way. A firewall may reject by another error in each address family.
+// alike tells whether two mailboxes of the node react in the same way. A firewall may reject with another error in each address family.
 func (n *Node) alike(m, o *Mailbox) bool {
 	reaction := n.reaction(m)
 	return reaction == n.reaction(o) && (reaction == rejected || m.Error == o.Error) &&
 		(m.UUID == o.UUID || m.UUID != nil && o.UUID != nil && *m.UUID == *o.UUID)
 }
 
-// finding says what is wrong with a mailbox of a node that beacons, and with others that react alike.
+// finding says what is wrong with a mailbox of a node that sends beacons, and with others that react alike.
 func (n *Node) finding(m *Mailbox, where, errors string) Finding {
 	who := "The node " + n.title()
 	reaction := n.reaction(m)
@@ -153,7 +153,7 @@ func (n *Node) finding(m *Mailbox, where, errors string) Finding {
 		}
 		f.Try = "on that machine allow incoming TCP for the node's program, or for ports 49152 to 65535 (RFC 36). If no node's port answers, look at this machine's firewall."
 	case Refused:
-		f.Text = fmt.Sprintf("%s beacons, but TCP %s is refused: nobody listens there, or a firewall refuses for it.", who, where)
+		f.Text = fmt.Sprintf("%s beacons, but TCP %s is refused: no program listens there, or a firewall refuses for it.", who, where)
 		f.Try = "see on that machine whether the node runs and listens there (ss -tlnp): one behind NAT, or in a container, beacons an address that is not its own."
 	case Unreachable:
 		f.Text = fmt.Sprintf("%s beacons, but this machine has no way to TCP %s: %s.", who, where, errors)
@@ -174,7 +174,8 @@ func (n *Node) finding(m *Mailbox, where, errors string) Finding {
 	return f
 }
 
-// hellos: did the nodes that we reach connect to us? One of this machine comes by no network, so it is no witness of what that lets pass.
+// hellos: did the nodes that we reach connect to us? A node on this machine uses no network, so it does not show what the network lets
+// pass.
 func (r *Report) hellos() {
 	var missing []*Node // of other machines
 	entered := 0        // of those
@@ -206,11 +207,11 @@ func (r *Report) hellos() {
 		}
 		return
 	}
-	r.nobodyCame(missing)
+	r.noneConnected(missing)
 }
 
-// nobodyCame: of the nodes of other machines none connected.
-func (r *Report) nobodyCame(missing []*Node) {
+// noneConnected: none of the nodes of other machines connected.
+func (r *Report) noneConnected(missing []*Node) {
 	var names []string
 	for _, n := range missing {
 		names = append(names, n.title())
@@ -223,7 +224,7 @@ func (r *Report) nobodyCame(missing []*Node) {
 		Text: fmt.Sprintf("%s never connected to this machine (%s): a firewall here eats incoming TCP on the mailbox's port, %d, or %s cannot reach the address"+
 			" that this machine beacons from.", who, strings.Join(names, "; "), r.Self.Port, it),
 		Try: "allow incoming TCP for the program that runs the node, or for ports 49152 to 65535 (RFC 36), or choose one port (--listen tcp://*:5671) and allow that." +
-			" Behind NAT, as many virtual machines and containers are, nobody can connect: give this machine an address of the network.",
+			" Behind NAT, as many virtual machines and containers are, no node can connect: give this machine an address of the network.",
 	}
 	if len(missing) == 1 {
 		f.Node = missing[0].UUID.String()
@@ -231,7 +232,7 @@ func (r *Report) nobodyCame(missing []*Node) {
 	r.problem(f)
 }
 
-// others is "the other" or "3 others".
+// others returns "the other" or "3 others".
 func others(n int) string {
 	if n == 1 {
 		return "the other"

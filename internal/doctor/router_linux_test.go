@@ -7,7 +7,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// mailboxPort is that of peers that others know by their endpoint.
+// mailboxPort is the port of peers that others know by their endpoint.
 const mailboxPort = "5671"
 
 // beyond starts a peer that can be known by its endpoint, and returns both.
@@ -44,7 +44,7 @@ func TestDoctorAcrossRouter(t *testing.T) {
 	}
 }
 
-// A way that carries less than its ends believe: where the router's word of that arrives all is well, else large packets vanish.
+// A path that carries less than its ends believe: if the router's ICMP error arrives all is well, otherwise large packets vanish.
 func TestDoctorAndLargePackets(t *testing.T) {
 	for _, kind := range []testbed.Kind{testbed.Zre, testbed.Zyre, testbed.Pyre, testbed.ZyreJS} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestDoctorAndLargePackets(t *testing.T) {
 	}
 }
 
-// Nobody can come back to a machine behind a NAT that does not say which port leads to it.
+// No node can connect back to a machine behind a NAT that does not say which port leads to it.
 func TestDoctorBehindNAT(t *testing.T) {
 	for _, kind := range []testbed.Kind{testbed.Zre, testbed.Zyre} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestDoctorBehindNAT(t *testing.T) {
 	}
 }
 
-// A peer behind a NAT names an endpoint to which no way leads, and is met at the one that was named.
+// A peer behind a NAT names an endpoint to which no path leads, and is met at the named one.
 func TestDoctorAndPeerBehindNAT(t *testing.T) {
 	for _, kind := range []testbed.Kind{testbed.Zre, testbed.Zyre} {
 		t.Run(string(kind), func(t *testing.T) {

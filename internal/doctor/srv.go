@@ -14,16 +14,16 @@ import (
 // maxSRV is how many endpoints of a name are tested.
 const maxSRV = 16
 
-// SRV is what the DNS says of a name whose SRV records name peers.
+// SRV is what the DNS says about a name whose SRV records name peers.
 type SRV struct {
 	Name      string   `json:"name"`
-	Endpoints []string `json:"endpoints"`         // by priority; the first are tested, and so are peers
+	Endpoints []string `json:"endpoints"`         // by priority; the first are tested like peers
 	Nobody    bool     `json:"nobody,omitempty"`  // the DNS says that there are none
 	Partial   string   `json:"partial,omitempty"` // why some of the records give no endpoint
 	Error     string   `json:"error,omitempty"`   // why there is no endpoint
 }
 
-// lookUpSRV asks the DNS for a domain.
+// lookUpSRV asks the DNS about a domain.
 func (c *Config) lookUpSRV(ctx context.Context, domain string) (s *SRV, found []Endpoint) {
 	name, err := srv.Name(domain)
 	s = &SRV{Name: name, Endpoints: []string{}}
@@ -72,14 +72,14 @@ func (x *examination) testSRV(domain string) {
 	})
 }
 
-// srv: does the DNS lead to anybody?
+// srv: does the DNS lead to any node?
 func (r *Report) srv(s *SRV) {
 	switch {
 	case s.Nobody:
-		r.note(Finding{Kind: "srv-nobody", Endpoint: s.Name, Text: fmt.Sprintf("Nobody is there by the name %s: %s. Nodes look on, so that is fine until the first of them is up.", s.Name, s.Error),
+		r.note(Finding{Kind: "srv-nobody", Endpoint: s.Name, Text: fmt.Sprintf("The name %s has no endpoints: %s. Nodes keep looking, so that is fine until the first of them is up.", s.Name, s.Error),
 			Try: "check the spelling, and that nodes are registered by that name: in Kubernetes that a pod is ready, with Consul that its check passes."})
 	case s.Error != "":
-		r.problem(Finding{Kind: "srv-failed", Endpoint: s.Name, Text: fmt.Sprintf("The DNS does not say who is there by the name %s: %s.", s.Name, s.Error),
+		r.problem(Finding{Kind: "srv-failed", Endpoint: s.Name, Text: fmt.Sprintf("The DNS does not give the endpoints of the name %s: %s.", s.Name, s.Error),
 			Try: "see whether that server runs and can be reached from here (/etc/resolv.conf, or --resolver)."})
 	case s.Partial != "":
 		r.note(Finding{Kind: "srv-partial", Endpoint: s.Name, Text: fmt.Sprintf("Some of the records of %s lead nowhere: %s.", s.Name, s.Partial)})
@@ -90,7 +90,7 @@ func (r *Report) srv(s *SRV) {
 func (s *SRV) describe() string {
 	switch {
 	case s.Nobody:
-		return "nobody is there by this name"
+		return "the name has no endpoints"
 	case s.Error != "":
 		return s.Error
 	}

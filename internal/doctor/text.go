@@ -13,12 +13,12 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// clean makes text of others fit for a terminal: what is not printable could steer it.
+// clean makes others' text safe for a terminal: unprintable characters could control it.
 func clean(s string) string { return plain.Text(s) }
 
-// complaints is where the node logs. It keeps what a person can use of the first lines.
+// complaints is the node's log. It keeps what is useful to a person, from the first lines.
 type complaints struct {
-	names []string // of SRV records, which are looked up anyhow
+	names []string // of SRV records, which are looked up anyway
 
 	mu    sync.Mutex
 	lines []string
@@ -79,7 +79,7 @@ func (c *complaints) list() []string {
 	return append([]string{}, c.lines...)
 }
 
-// count is "one node" or "7 nodes".
+// count returns "one node" or "7 nodes".
 func count(n int, what string) string {
 	if n == 1 {
 		return "one " + what
@@ -87,5 +87,5 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// seconds is "3 s" or "2.5 s".
+// seconds returns "3 s" or "2.5 s".
 func seconds(ms int64) string { return fmt.Sprint(math.Round(float64(ms)/100)/10, " s") }

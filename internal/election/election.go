@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// SelfGrace is how long a node has been the lowest contestant when it names itself: a beacon's interval, in which it meets those that are there.
+// SelfGrace is how long a node must be the lowest contestant before it names itself: a beacon's interval, in which it meets the members
+// that are there.
 const SelfGrace = time.Second
 
-// An ID is a node's UUID. C zyre compares them as upper-case hexadecimal digits, which is the order of these octets.
+// An ID is a node's UUID. C zyre compares UUIDs as upper-case hexadecimal digits, which is the order of these octets.
 type ID = [16]byte
 
 // Kind says what an [Output] is.
@@ -24,16 +25,16 @@ const (
 	Lost                       // no leader is known, though one was
 )
 
-// An Output is what the node has to do, in order.
+// An Output is what the node must do, in order.
 type Output struct {
 	Kind Kind
 	To   ID
 	Node ID
 }
 
-// An Election is one group as one of its members sees it. Make one when the node joins the group, with Join for each member that is there;
-// forget it when the node leaves. Its methods return what is to be done, after the JOIN or the HELLO that tells a member of this node's
-// membership. They are not for several goroutines at once.
+// An Election is one group as one of its members sees it. Make one when the node joins the group, and call Join for each member that is
+// there; drop it when the node leaves. Its methods return what to do after the JOIN or the HELLO that tells a member about this node's
+// membership. They are not safe for concurrent use.
 type Election struct {
 	self     ID
 	all      bool
@@ -42,17 +43,17 @@ type Election struct {
 
 	best     ID // the lowest contestant
 	has      bool
-	stale    bool // it may be another one by now: to look costs time where there are many members
-	named    ID   // what was told
+	stale    bool // the best may have changed: the search takes time if there are many members
+	named    ID   // what was last reported
 	isNamed  bool
-	selfAt   time.Time // when this node names itself, if it is the best then
-	declared bool      // the wave of C zyre's nodes has come to LEADER
+	selfAt   time.Time // when this node names itself, if it is still the best then
+	declared bool      // the wave of C zyre's nodes has reached LEADER
 
-	joined   time.Time // when a member came last
+	joined   time.Time // when the last member came
 	waveAt   time.Time // when this node began its last wave
-	repeats  int       // how often the wave of this node is still repeated
-	repeatAt time.Time // when the wave of this node is repeated; zero: it is not
-	answerAt time.Time // when the first of the foreign members is answered; zero: none waits
+	repeats  int       // how many more times this node's wave is repeated
+	repeatAt time.Time // when this node's wave is repeated; zero: it is not
+	answerAt time.Time // when the next foreign member is answered; zero: none waits
 	out      []Output
 }
 
@@ -61,27 +62,27 @@ type member struct {
 	ours     bool
 	contests bool
 
-	// Of foreign members. The rest is the wave as that one sees it, since it began anew the last time.
+	// Of foreign members. The rest is the wave as that member sees it, since it last started again.
 	speaks   bool      // it knows ELECT and LEADER
-	supports ID        // the challenger that it sent last
+	supports ID        // the challenger that it last sent
 	heard    bool      // it has sent one
 	led      bool      // it has sent LEADER
 	said     ID        // the challenger that we sent
 	answered bool      // we have sent one
 	told     bool      // we have sent LEADER
-	due      time.Time // when we send ELECT, if that is still to be sent; zero: not by itself
+	due      time.Time // when we send ELECT, if that is still to be sent; zero: not on our own
 }
 
-// New begins with a group without other members. If all is true, foreign members are sent ELECT and LEADER unasked: for groups with C zyre nodes
-// that do not contest, and without pyre, zyre.js and gyre.
+// New begins with a group without other members. If all is true, foreign members are sent ELECT and LEADER unasked: for groups with C zyre
+// nodes that do not contest, and without pyre, zyre.js and gyre.
 func New(self ID, all bool) *Election {
 	return &Election{self: self, all: all, members: map[ID]*member{}}
 }
 
-// Leader returns who leads, as far as was told by Named.
+// Leader returns the leader that Named last reported.
 func (e *Election) Leader() (leader ID, ok bool) { return e.named, e.isNamed }
 
-// Next returns when Tick is to be called; ok is false if it need not be.
+// Next returns when to call Tick; ok is false if that is not needed.
 func (e *Election) Next() (at time.Time, ok bool) {
 	if e.answerAt.IsZero() || !e.selfAt.IsZero() && e.selfAt.Before(e.answerAt) {
 		return e.selfAt, !e.selfAt.IsZero()
@@ -89,7 +90,7 @@ func (e *Election) Next() (at time.Time, ok bool) {
 	return e.answerAt, true
 }
 
-// Contest says that this node contests, from now on. A second call does nothing.
+// Contest makes this node contest, from now on. A second call does nothing.
 func (e *Election) Contest(now time.Time) []Output {
 	if e.contests {
 		return nil
@@ -103,8 +104,8 @@ func (e *Election) Contest(now time.Time) []Output {
 	return e.done(now)
 }
 
-// Join says that a node is a member now: its HELLO listed the group, or it joined. ours says that it is a node of ours. One that is a member
-// already has begun a new session.
+// Join notes that a node is a member now: its HELLO listed the group, or it joined. ours says that it is a node of ours. If it is a member
+// already, it has begun a new session.
 func (e *Election) Join(now time.Time, id ID, ours bool) []Output {
 	if id == e.self {
 		return nil
@@ -126,13 +127,13 @@ func (e *Election) Join(now time.Time, id ID, ours bool) []Output {
 	return e.done(now)
 }
 
-// Leave says that a node is not a member any more: it left the group, or exited.
+// Leave notes that a node is no longer a member: it left the group, or exited.
 func (e *Election) Leave(now time.Time, id ID) []Output {
 	e.forget(id)
 	return e.done(now)
 }
 
-// forget is for a member that is gone, or begins anew.
+// forget removes a member that is gone, or starts again.
 func (e *Election) forget(id ID) {
 	if m := e.members[id]; m != nil {
 		e.stale = e.stale || m.contests
@@ -140,13 +141,13 @@ func (e *Election) forget(id ID) {
 	}
 }
 
-// believe is for a member that says that it contests.
+// believe notes that a member says that it contests.
 func (e *Election) believe(m *member) {
 	e.stale = e.stale || !m.contests
 	m.contests = true
 }
 
-// Elect takes an ELECT of a member.
+// Elect handles an ELECT of a member.
 func (e *Election) Elect(now time.Time, from, challenger ID) []Output {
 	m := e.members[from]
 	if m == nil {
@@ -168,7 +169,7 @@ func (e *Election) Elect(now time.Time, from, challenger ID) []Output {
 	return e.done(now)
 }
 
-// Led takes a LEADER of a member.
+// Led handles a LEADER of a member.
 func (e *Election) Led(now time.Time, from, leader ID) []Output {
 	m := e.members[from]
 	if m == nil || m.ours {
@@ -195,7 +196,7 @@ func (e *Election) Tick(now time.Time) []Output {
 	return e.done(now)
 }
 
-// done looks who is the lowest contestant now, and returns what has to be done.
+// done finds the lowest contestant, and returns what to do.
 func (e *Election) done(now time.Time) []Output {
 	best, has := e.best, e.has
 	if e.stale {
@@ -213,7 +214,7 @@ func (e *Election) done(now time.Time) []Output {
 	return out
 }
 
-// rename is for a new lowest contestant.
+// rename reports a new lowest contestant.
 func (e *Election) rename(now time.Time) {
 	e.selfAt = time.Time{}
 	switch {
@@ -257,7 +258,7 @@ func (e *Election) send(kind Kind, to, node ID) {
 	e.out = append(e.out, Output{Kind: kind, To: to, Node: node})
 }
 
-// sorted gives the members in an order that does not change.
+// sorted returns the members in a fixed order.
 func (e *Election) sorted() []ID {
 	return slices.SortedFunc(maps.Keys(e.members), func(a, b ID) int { return bytes.Compare(a[:], b[:]) })
 }

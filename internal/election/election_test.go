@@ -38,7 +38,7 @@ func (b *bench) did(out []Output) {
 	}
 }
 
-// step does what a line says: "30 joins", "30 joins ours", "30 leaves", "contest", "30 elects 20", "30 leads 20", "wait 1s".
+// step executes a line: "30 joins", "30 joins ours", "30 leaves", "contest", "30 elects 20", "30 leads 20", "wait 1s".
 func (b *bench) step(line string) {
 	b.t.Helper()
 	words := append(strings.Fields(line), "", "")
@@ -82,11 +82,11 @@ func (b *bench) wait(d time.Duration) {
 	b.now = end
 }
 
-// TestSteps: what is done after which steps. This node is 50.
+// TestSteps checks what is done after which steps. This node is 50.
 func TestSteps(t *testing.T) {
 	tests := []struct {
 		name  string
-		steps string // separated by commas; what they gave is looked at after the last one
+		steps string // separated by commas; the output is checked after the last one
 		want  string
 	}{
 		{"nobody contests", "30 joins ours, 40 joins, 30 leaves, wait 1m", ""},
@@ -139,7 +139,7 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// TestAll: with the option, foreign members are told unasked.
+// TestAll checks that, with the option, foreign members are told unasked.
 func TestAll(t *testing.T) {
 	b := newBench(t, true)
 	for _, step := range []string{"contest", "60 joins", "wait 20ms", "60 elects 50", "wait 20ms", "60 leads 50", "wait 960ms"} {
@@ -168,7 +168,8 @@ func TestLeader(t *testing.T) {
 	}
 }
 
-// FuzzElection: whatever members say, nothing goes to those that are none, nor unasked to foreign ones, and not more than all of them are due.
+// FuzzElection: whatever members send, nothing goes to nodes that are no members, nor unasked to foreign ones, and not more than all of
+// them are due.
 func FuzzElection(f *testing.F) {
 	f.Add([]byte{0x01, 0x31, 0x23, 0x02, 0x43, 0x05, 0x16, 0x07})
 	f.Add([]byte("a few members that join and leave and elect and lead each other"))

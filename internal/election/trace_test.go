@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// trace is what C zyre's nodes sent, and what was sent to them; testdata/vectors/README.md.
+// trace is what C zyre's nodes sent and received; see testdata/vectors/README.md.
 type trace struct {
 	Name     string
 	Recorder struct{ UUID string }
@@ -52,8 +52,8 @@ func uuidOf(t *testing.T, text string) ID {
 	return ID(b)
 }
 
-// TestTrace: from what C zyre's nodes said in recorded runs follows the leader that they elected, where they elected one, and else the lowest of those that
-// contest. What we would have sent goes to those alone that had sent ELECT or LEADER.
+// TestTrace: from what C zyre's nodes sent in recorded runs follows the leader that they elected, if they elected one, and otherwise the
+// lowest of those that contest. What we would have sent goes only to nodes that had sent ELECT or LEADER.
 func TestTrace(t *testing.T) {
 	finished := 0
 	for _, run := range traces(t) {

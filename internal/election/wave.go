@@ -4,31 +4,31 @@ import "time"
 
 // Times of the waves of C zyre's nodes.
 const (
-	// Answers to a foreign member are gathered for a moment, so that one that floods us is answered so often and not more.
+	// Answers to a foreign member are collected for this long, so that a member that floods us gets a bounded number of answers.
 	answerGrace = 20 * time.Millisecond
 
-	// A foreign member that supports another challenger than the lowest is told of that one. If that is a third node, and nobody has joined
-	// for a while, it waits: the wave may have begun because the third node is gone, which we may learn later, and a challenger
-	// that is gone is never given up by C zyre.
+	// If a foreign member supports another challenger than the lowest, we tell it about the lowest. If that is a third node, and no member
+	// has joined for a while, the answer waits: the wave may have begun because the third node is gone, which we may learn later, and C
+	// zyre never gives up a challenger that is gone.
 	hearsayGrace = 1500 * time.Millisecond
 	joinGrace    = time.Second
 
-	// When foreign members are told after the leader left, if there is none among them that begins a wave by itself.
+	// When foreign members are told after the leader left, if none of them begins a wave by itself.
 	unaskedGrace = 2 * time.Second
 
-	// A wave of this node's is repeated, as members of C zyre may have missed a part of it. To hear something twice does them no harm.
+	// This node's wave is repeated, because C zyre members may have missed a part of it. A repetition does them no harm.
 	repeatGrace = 1500 * time.Millisecond
 	repeats     = 2
 
-	// A member that begins anew all the time makes us begin a wave so often at most.
+	// If a member starts again all the time, this is the shortest time between our waves.
 	waveGrace = 200 * time.Millisecond
 )
 
-// begin is for a foreign member whose wave begins anew.
+// begin resets a foreign member whose wave starts again.
 func (m *member) begin() { m.led, m.answered, m.told = false, false, false }
 
-// inform has foreign members told of a new lowest contestant. If the one before is gone, those that contest begin a new wave when they
-// notice; a challenger that comes before would wait for the one that is gone.
+// inform tells foreign members about a new lowest contestant. If the one before is gone, those that contest begin a new wave when they
+// notice; a challenger that comes before that would wait for the one that is gone.
 func (e *Election) inform(now time.Time, gone bool) {
 	if gone {
 		for _, m := range e.members {
@@ -52,7 +52,7 @@ func (e *Election) inform(now time.Time, gone bool) {
 	}
 }
 
-// patience is how long a foreign member waits for our ELECT.
+// patience returns how long a foreign member waits for our ELECT.
 func (e *Election) patience(now time.Time, m *member) time.Duration {
 	if e.best == e.self || m.heard && m.supports == e.best || now.Sub(e.joined) < joinGrace {
 		return answerGrace
@@ -60,7 +60,7 @@ func (e *Election) patience(now time.Time, m *member) time.Duration {
 	return hearsayGrace
 }
 
-// challenge begins a new wave, if this node is the challenger: where one member of C zyre begins anew, it waits for all the others.
+// challenge begins a new wave, if this node is the challenger: if one C zyre member starts again, it waits for all the others.
 func (e *Election) challenge(now time.Time) {
 	if !e.has || e.best != e.self {
 		return
@@ -82,7 +82,7 @@ func (e *Election) repeatIn(now time.Time) {
 	e.tickIn(now, repeatGrace)
 }
 
-// repeat sends the whole wave once more, without waiting for anyone, for members of C zyre that missed a part of it.
+// repeat sends the whole wave once more, without waiting for any member, for C zyre members that missed a part of it.
 func (e *Election) repeat(now time.Time, ids []ID) {
 	e.repeatAt = time.Time{}
 	if e.repeats--; e.repeats > 0 {
@@ -99,7 +99,7 @@ func (e *Election) repeat(now time.Time, ids []ID) {
 	}
 }
 
-// answerIn has a foreign member answered in that time, or earlier if it is answered already then.
+// answerIn schedules the answer to a foreign member for that time, unless it is due earlier already.
 func (e *Election) answerIn(now time.Time, d time.Duration, m *member) {
 	if at := now.Add(d); m.due.IsZero() || at.Before(m.due) {
 		m.due = at
@@ -113,7 +113,7 @@ func (e *Election) tickIn(now time.Time, d time.Duration) {
 	}
 }
 
-// answer sends foreign members what they wait for.
+// answer sends foreign members what is due.
 func (e *Election) answer(now time.Time) {
 	e.answerAt = time.Time{}
 	ids := e.sorted()
@@ -143,7 +143,8 @@ func (e *Election) answer(now time.Time) {
 	}
 }
 
-// declare sends LEADER to the foreign members, once in each wave: if this node leads, when all of them support it, else when the first LEADER has come.
+// declare sends LEADER to the foreign members, once in each wave: if this node leads, when all of them support it, otherwise when the first
+// LEADER has come.
 func (e *Election) declare(ids []ID) {
 	for _, m := range e.members {
 		if e.best == e.self && m.speaks && !(m.heard && m.supports == e.self) {

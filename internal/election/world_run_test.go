@@ -12,8 +12,8 @@ var runs = flag.Int("election.runs", 1000, "seeds of TestAgreement, and ten time
 
 const agreement = 3 * time.Second
 
-// TestAgreement: whatever happens, 3 seconds after the last change that they learn of all our members of a group, as far as they reach each other, name the same
-// leader: the lowest contestant.
+// TestAgreement: whatever happens, 3 seconds after they learn of the last change, all our members of a group that can reach each other name
+// the same leader: the lowest contestant.
 func TestAgreement(t *testing.T) {
 	same, foreign := 0, 0
 	for seed := range uint64(*runs) {
@@ -30,7 +30,7 @@ func TestAgreement(t *testing.T) {
 	t.Logf("C zyre's nodes name our leader in the end: %d of %d", same, foreign)
 }
 
-// story makes nodes, and has things happen to them. It returns what went wrong.
+// story makes nodes, and lets things happen to them. It returns what went wrong.
 func (w *world) story() string {
 	kinds := []kind{ours, ours, ours, zyre, silent}
 	if w.random.IntN(3) == 0 {
@@ -50,7 +50,7 @@ func (w *world) story() string {
 	return w.watch(15 * time.Second)
 }
 
-// mishap has one thing happen.
+// mishap makes one thing happen.
 func (w *world) mishap() {
 	n := w.nodes[w.random.IntN(len(w.nodes))]
 	switch w.random.IntN(8) {
@@ -87,7 +87,7 @@ func (w *world) mishap() {
 	case 6:
 		w.log("%v break", w.now.Format("05.000"))
 		other := w.nodes[w.random.IntN(len(w.nodes))]
-		n.lose(other) // one end alone: the other learns of it by the next HELLO
+		n.lose(other) // only one end: the other learns of it by the next HELLO
 	default:
 		if len(w.nodes) < 12 {
 			kinds := []kind{ours, zyre}
@@ -96,7 +96,7 @@ func (w *world) mishap() {
 	}
 }
 
-// watch runs, and looks again and again whether those agree that should.
+// watch runs, and checks again and again whether those agree that should.
 func (w *world) watch(d time.Duration) string {
 	for end := w.now.Add(d); w.now.Before(end); {
 		w.run(min(100*time.Millisecond, end.Sub(w.now)))
@@ -131,7 +131,7 @@ func (w *world) agree(side int) string {
 		if n.contests {
 			lower(n.id)
 		}
-		for id, m := range n.ours.members { // C zyre's: nobody knows whether they contest before they say so
+		for id, m := range n.ours.members { // C zyre's: whether they contest is not known before they say so
 			if m.contests && !m.ours {
 				lower(id)
 			}
@@ -151,7 +151,7 @@ func (w *world) agree(side int) string {
 	return ""
 }
 
-// zyres counts C zyre's members, and those that name the leader that ours name.
+// zyres counts C zyre's members, and those that name the same leader as ours.
 func (w *world) zyres() (same, all int) {
 	for _, n := range w.nodes {
 		if n.kind != ours || n.ours == nil || !n.alive {
@@ -170,7 +170,7 @@ func (w *world) zyres() (same, all int) {
 	return 0, 0
 }
 
-// TestWithZyre: three of C zyre's nodes that contest, with nodes of ours and without. Their own elections hang in many runs. They hang in fewer
+// TestWithZyre runs three C zyre nodes that contest, with nodes of ours and without. Their own elections hang in many runs, and in fewer
 // with ours among them.
 func TestWithZyre(t *testing.T) {
 	seeds := *runs / 10
@@ -226,7 +226,7 @@ func electsTheLowest(seed uint64, story string, count int, contests bool) bool {
 	return true
 }
 
-// lowest is the contestant with the lowest UUID.
+// lowest returns the contestant with the lowest UUID.
 func (w *world) lowest() (best *node) {
 	for _, n := range w.nodes {
 		if n.alive && n.contests && (best == nil || bytes.Compare(n.id[:], best.id[:]) < 0) {

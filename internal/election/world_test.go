@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// world is a few nodes and the connections between them, in time of its own. Each pair has two streams in order, as ZRE has, with delays
-// that change. A stream that breaks loses what is on its way, and both ends notice when they do.
+// world is a few nodes and the connections between them, with its own time. Each pair has two ordered streams, as ZRE has, with varying
+// delays. A stream that breaks loses what is on its way, and each end notices in its own time.
 type world struct {
 	random *rand.Rand
 	now    time.Time
@@ -43,7 +43,7 @@ func (q *events) Pop() any {
 	return last
 }
 
-// node is one of ours, or one of C zyre's, or one that knows no elections.
+// node is one of ours, or a C zyre node, or one without elections.
 type node struct {
 	id       ID
 	kind     kind
@@ -68,10 +68,10 @@ const (
 	silent kind = "silent" // pyre, which must never be sent ELECT or LEADER
 )
 
-// peer is what a node has with another one.
+// peer is a node's state about another one.
 type peer struct {
 	*node
-	session int // of the stream towards us that we have taken HELLO from; 0: none
+	session int // the stream towards us whose HELLO we have taken; 0: none
 	member  bool
 	last    time.Time // when the last message arrives there
 	stream  int       // ours towards it, counted from 1; 0: none
@@ -102,7 +102,7 @@ func (w *world) run(d time.Duration) {
 	w.now = end
 }
 
-// upTo draws a time.
+// upTo returns a random time.
 func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.random.Int64N(int64(d))) }
 
 func (w *world) add(k kind, contests, joined bool) *node {
@@ -115,7 +115,7 @@ func (w *world) add(k kind, contests, joined bool) *node {
 	return n
 }
 
-// start begins a process with that UUID, in the group or not.
+// start starts a process with that UUID, in the group or not.
 func (n *node) start(joined bool) {
 	n.alive, n.joined = true, joined
 	n.zyre = &zyreNode{self: n.id, contests: n.contests, joined: joined, peers: map[ID]bool{}}
@@ -131,7 +131,7 @@ func (n *node) start(joined bool) {
 // reach tells whether two nodes have a network between them.
 func (w *world) reach(a, b *node) bool { return a != b && a.alive && b.alive && a.side == b.side }
 
-// meet has both say HELLO, each when it sees the other's beacon.
+// meet makes both send HELLO, each when it sees the other's beacon.
 func (w *world) meet(a, b *node) {
 	for _, way := range [2][2]*node{{a, b}, {b, a}} {
 		if from, to := way[0], way[1]; from != to {
@@ -144,7 +144,7 @@ func (w *world) meet(a, b *node) {
 	}
 }
 
-// greet opens a stream and says HELLO by it.
+// greet opens a stream and sends HELLO on it.
 func (n *node) greet(to *node) {
 	p := n.peers[to.id]
 	if p == nil {
@@ -160,7 +160,7 @@ func (n *node) greet(to *node) {
 	})
 }
 
-// deliver has the other end do something, after what was sent before.
+// deliver makes the other end do something, after what was sent before.
 func (n *node) deliver(p *peer, do func(*node)) {
 	w, stream := n.world, p.stream
 	at := w.now.Add(w.upTo(30 * time.Millisecond))
@@ -175,8 +175,8 @@ func (n *node) deliver(p *peer, do func(*node)) {
 	})
 }
 
-// hello takes a HELLO. If there was a session with that peer it ends, and a new one begins, with a HELLO that says which one it answers: that
-// ends no session.
+// hello handles a HELLO. If there was a session with that peer it ends, and a new one begins, with a HELLO that says which one it answers:
+// that one ends no session.
 func (n *node) hello(from *node, session, answers int, joined bool) {
 	p := n.peers[from.id]
 	if p != nil && (p.session != 0 || p.arrived) && answers != p.stream {
@@ -194,7 +194,7 @@ func (n *node) hello(from *node, session, answers int, joined bool) {
 	}
 }
 
-// member: a peer is in the group.
+// member notes that a peer is in the group.
 func (n *node) member(p *peer) {
 	p.member = true
 	switch n.kind {
@@ -217,7 +217,7 @@ func (n *node) left(p *peer) {
 	}
 }
 
-// exited: the session with a peer is over.
+// exited notes that the session with a peer is over.
 func (n *node) exited(p *peer) {
 	delete(n.peers, p.id)
 	if n.kind == zyre {
@@ -271,7 +271,7 @@ func (n *node) enterGroup() {
 	}
 }
 
-// crash ends a process; the others notice when they do, those of C zyre later.
+// crash ends a process; the others notice in their own time, C zyre's later.
 func (n *node) crash() {
 	n.alive, n.ours = false, nil
 	n.changed()
@@ -281,7 +281,7 @@ func (n *node) crash() {
 	n.peers = map[ID]*peer{}
 }
 
-// lose: the stream to a peer broke, or it expires.
+// lose breaks the stream to a peer, or lets it expire.
 func (n *node) lose(other *node) {
 	p := n.peers[other.id]
 	if p == nil {
@@ -289,7 +289,7 @@ func (n *node) lose(other *node) {
 	}
 	patience := 500 * time.Millisecond
 	if n.kind == zyre {
-		patience = 3 * time.Second // all of them look at about the same time
+		patience = 3 * time.Second // all of them check at about the same time
 	}
 	n.world.after(patience-n.world.upTo(min(patience, time.Second)), func() {
 		if n.alive && n.peers[other.id] == p {
@@ -365,7 +365,7 @@ func (n *node) send(to ID, k Kind, id ID) {
 	})
 }
 
-// act does what an Election wants.
+// act does what an Election asks for.
 func (n *node) act(out []Output) {
 	for _, o := range out {
 		switch o.Kind {

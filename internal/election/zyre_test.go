@@ -2,14 +2,14 @@ package election
 
 import "bytes"
 
-// zyreNode is C zyre's election for one group (zyre_node.c, zyre_group.c and zyre_election.c of C zyre d8370f7), its faults included: waves
-// have no number, and are counted by equality with the number of members.
+// zyreNode is C zyre's election for one group (zyre_node.c, zyre_group.c and zyre_election.c of C zyre d8370f7), including its faults:
+// waves have no number, and are counted by equality with the number of members.
 type zyreNode struct {
 	self     ID
 	contests bool // it starts waves
 	joined   bool
 	peers    map[ID]bool // those in the group
-	leader   ID          // of the group, where that is another node
+	leader   ID          // of the group, if that is another node
 	has      bool
 
 	running bool
@@ -19,7 +19,7 @@ type zyreNode struct {
 	elects  int
 	leaders int
 
-	reported    ID // what its application was told last
+	reported    ID // what its application was last told
 	hasReported bool
 	send        func(kind Kind, to, node ID)
 }
@@ -59,7 +59,7 @@ func (z *zyreNode) leave(id ID) {
 	}
 }
 
-// exit is a peer that is removed: it is taken off the list after the wave has begun.
+// exit removes a peer: C zyre takes it off the list after the wave has begun.
 func (z *zyreNode) exit(id ID) {
 	if z.contests && z.joined && (z.running && z.leaders != len(z.peers) || z.has && z.leader == id) {
 		if z.reset(); len(z.peers) == 1 {

@@ -10,7 +10,7 @@ import (
 const SamplePause = 50 * time.Millisecond
 
 const (
-	behindSamples = 2 // in a row at the same events: the application is behind
+	behindSamples = 2 // in a row without a read, or with a half-full queue: the application is behind
 	calmSamples   = 5 // in a row without a cause for a state: it ends
 )
 
@@ -18,11 +18,11 @@ const (
 type Activity struct {
 	arrived  uint64 // WHISPER and SHOUT so far
 	takes    uint64 // how often the application has come for events so far
-	work     bool   // there are events that it has not come for, or has taken and not come back from
+	work     bool   // there are events that it has not come for, or has taken and not finished
 	halfFull bool
 }
 
-// Activity tells what goes on at the queue.
+// Activity returns what goes on at the queue.
 func (q *Queue) Activity() Activity {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -34,17 +34,17 @@ func (q *Queue) Activity() Activity {
 	}
 }
 
-// AutoState tells from samples of the queue what the node is doing: RECEIVING while messages arrive, PROCESSING while the application is
+// AutoState derives from samples of the queue what the node is doing: RECEIVING while messages arrive, PROCESSING while the application is
 // behind, else IDLE. States begin soon and end late, so that they do not flap. It belongs to one goroutine; NewAutoState makes one.
 type AutoState struct {
 	state   beacon.State
 	last    Activity
 	behind  int // samples in a row in which the application was behind
-	keepsUp int // in which it was not
-	quiet   int // in which nothing arrived
+	keepsUp int // samples in a row in which it was not
+	quiet   int // samples in a row in which nothing arrived
 }
 
-// NewAutoState returns one that is IDLE.
+// NewAutoState returns an AutoState that is IDLE.
 func NewAutoState() AutoState { return AutoState{state: beacon.Idle} }
 
 // State returns the state after the last sample.
@@ -70,7 +70,7 @@ func (a *AutoState) Sample(now Activity) beacon.State {
 	return a.state
 }
 
-// count counts how often in a row something was true.
+// count counts how many times in a row something was true.
 func count(n *int, is bool) {
 	if *n++; !is {
 		*n = 0

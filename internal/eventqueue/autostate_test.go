@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Each letter is a sample: of what happened, and of the state that it gives.
+// Each letter is a sample: what happened, and the resulting state.
 //
 //	.  nothing    a  a message arrived and was taken    w  the application works at what it took
 //	b  both: a message arrived while it works           f  the queue is half full
@@ -42,7 +42,7 @@ func TestAutoState(t *testing.T) {
 	}
 }
 
-// What a sample shows of the queue: it is half full beyond half of either bound.
+// An Activity shows the queue: it is half full beyond half of either bound.
 func TestActivity(t *testing.T) {
 	noMore := make(chan struct{})
 	close(noMore)

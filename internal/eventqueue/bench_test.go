@@ -2,7 +2,7 @@ package eventqueue
 
 import "testing"
 
-// BenchmarkEvents is the way of a message through the queue of events: a reader delivers it, the application takes it with others.
+// BenchmarkEvents measures the path of a message through the event queue: a reader delivers it, the application takes it with others.
 func BenchmarkEvents(b *testing.B) {
 	q := New(Limits{1024, 64 << 20})
 	s := new(Stream)

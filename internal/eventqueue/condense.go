@@ -2,31 +2,31 @@ package eventqueue
 
 import "github.com/google/uuid"
 
-// NewWithoutMessages is New for an application that gets no WHISPER and SHOUT, and perhaps never comes for events. Where there is no room
-// for another event of membership, those are left out that lead to nothing: a peer's coming and going that the application
-// heard nothing of, a group joined and left, a state or leader that is not the last one. What is left tells the same in the end.
+// NewWithoutMessages is New for an application that gets no WHISPER and SHOUT, and perhaps never reads events. If there is no room for
+// another membership event, the queue leaves out events with no lasting effect: the coming and going of a peer that the application never
+// heard of, a group joined and left, a state or leader that is not the last one. The remaining events lead to the same result.
 func NewWithoutMessages(limits Limits) *Queue {
 	q := New(limits)
 	q.noMessages = true
 	return q
 }
 
-// worthwhile is how many events may lead to nothing, at least, before they are looked through.
-const worthwhile = membershipEvents / 128
+// minRedundant is the minimum number of events that may be redundant before the queue looks through them.
+const minRedundant = membershipEvents / 128
 
-// mayVoid counts how many events that wait an event may make void, and itself.
-func (q *Queue) mayVoid(e *Event) {
+// countRedundant adds how many waiting events, itself included, an event may make redundant.
+func (q *Queue) countRedundant(e *Event) {
 	switch e.Kind {
 	case Exit:
-		q.void += 2 + len(e.Peer.Groups)
+		q.redundant += 2 + len(e.Peer.Groups)
 	case Join, Leave, Evasive, Silent, State, HeadersChanged, Leader, EndpointsChanged, ProblemChanged:
-		q.void++
+		q.redundant++
 	}
 }
 
-// condense leaves out what leads to nothing. It tells whether there is room then.
+// condense leaves out redundant events. It tells whether there is room then.
 func (q *Queue) condense() bool {
-	if !q.noMessages || q.void < worthwhile {
+	if !q.noMessages || q.redundant < minRedundant {
 		return false
 	}
 	c := newCondenser(q.pending)
@@ -39,18 +39,18 @@ func (q *Queue) condense() bool {
 		}
 	}
 	clear(q.pending[len(kept):])
-	q.pending, q.void = kept, 0
+	q.pending, q.redundant = kept, 0
 	return !q.membershipFull()
 }
 
-// A condenser says which of the events that wait are to be kept.
+// A condenser decides which of the waiting events to keep.
 type condenser struct {
 	events   []Event
 	keep     []bool
-	exits    map[uuid.UUID]int  // where the last Exit of a peer is
-	untold   map[uuid.UUID]bool // peers that came and go again, before the application hears of it
-	sessions map[uuid.UUID]int  // counts those of a peer
-	last     map[changeable]int // where the last event about it is, of those that are kept
+	exits    map[uuid.UUID]int  // position of the last Exit of a peer
+	unseen   map[uuid.UUID]bool // peers that came and go again before the application hears of them
+	sessions map[uuid.UUID]int  // number of sessions of a peer
+	last     map[changeable]int // position of the last kept event about it
 	problems map[problem]int    // likewise
 }
 
@@ -72,7 +72,7 @@ func newCondenser(events []Event) *condenser {
 		events:   events,
 		keep:     make([]bool, len(events)),
 		exits:    make(map[uuid.UUID]int),
-		untold:   make(map[uuid.UUID]bool),
+		unseen:   make(map[uuid.UUID]bool),
 		sessions: make(map[uuid.UUID]int),
 		last:     make(map[changeable]int),
 		problems: make(map[problem]int),
@@ -85,7 +85,7 @@ func newCondenser(events []Event) *condenser {
 	return c
 }
 
-// look tells of each event whether it is kept.
+// look tells for each event whether it is kept.
 func (c *condenser) look() []bool {
 	for i := range c.events {
 		e := &c.events[i]
@@ -101,9 +101,9 @@ func (c *condenser) look() []bool {
 		exit, exits := c.exits[id]
 		switch {
 		case e.Kind == Enter && exits && i < exit:
-			c.untold[id] = true
-		case c.untold[id]:
-			c.untold[id] = i < exit
+			c.unseen[id] = true
+		case c.unseen[id]:
+			c.unseen[id] = i < exit
 		default:
 			c.follow(i, e)
 		}
@@ -111,11 +111,11 @@ func (c *condenser) look() []bool {
 	return c.keep
 }
 
-// follow keeps an event of a session that the application hears of, and what it makes void no more.
+// follow keeps an event of a session that the application hears of, and drops earlier events that it makes redundant.
 func (c *condenser) follow(i int, e *Event) {
 	about := changeable{peer: e.Peer.UUID, session: c.sessions[e.Peer.UUID], kind: e.Kind}
 	switch e.Kind {
-	case Join, Leave: // they take turns, so two lead to nothing
+	case Join, Leave: // they alternate, so two cancel each other
 		about.kind, about.group = Join, e.Group
 		if last, changed := c.last[about]; changed {
 			c.keep[last] = false
@@ -131,7 +131,7 @@ func (c *condenser) follow(i int, e *Event) {
 		c.last[about] = i
 		about.kind = Silent
 		c.drop(about)
-	case Leader: // of a group there is one
+	case Leader: // a group has one
 		about = changeable{kind: Leader, group: e.Group}
 		c.drop(about)
 		c.last[about] = i

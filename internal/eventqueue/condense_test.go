@@ -53,7 +53,7 @@ func (v *view) hear(e *Event) {
 	}
 }
 
-// A crowd is peers that come and go, join and leave.
+// A crowd is a set of peers that come and go, join and leave.
 type crowd struct {
 	q       *Queue
 	random  *rand.Rand
@@ -98,7 +98,7 @@ func (c *crowd) do() {
 	c.q.Push(c.streams[p.UUID], e)
 }
 
-// An application that hears what is left knows in the end what one knows that hears all, and no event contradicts another.
+// An application that hears the condensed events ends up with the same view as one that hears all, and no event contradicts another.
 func TestCondense(t *testing.T) {
 	for seed := range uint64(300) {
 		q := NewWithoutMessages(Limits{1, 1})
@@ -115,8 +115,8 @@ func TestCondense(t *testing.T) {
 			c.do()
 			switch c.random.IntN(40) {
 			case 0, 1, 2:
-				q.void = worthwhile
-				if q.condense(); q.void != 0 {
+				q.redundant = minRedundant
+				if q.condense(); q.redundant != 0 {
 					t.Fatal("it was not condensed")
 				}
 			case 3:
@@ -125,9 +125,10 @@ func TestCondense(t *testing.T) {
 				q.Announce(Event{Kind: ProblemChanged, Peer: &Peer{}, Problem: &Problem{Kind: ProblemFlapping}})
 			}
 		}
-		q.void = worthwhile
+		q.redundant = minRedundant
 		q.condense()
-		// A peer may have the rest of a session and another one, with a state, evasive, silent, and three groups each. Each group has a leader.
+		// A peer may have the rest of a session and another one, with a state, evasive, silent, and three groups each. Each group has a
+		// leader.
 		if most := 4*2*(2+3+3) + 1 + 3; len(q.pending) > most {
 			t.Errorf("seed %d: %d events are left, want %d at most", seed, len(q.pending), most)
 		}
@@ -144,7 +145,7 @@ func TestCondense(t *testing.T) {
 	}
 }
 
-// Problems are told once each, as they are at last.
+// Each problem is reported once, in its last state.
 func TestCondenseProblems(t *testing.T) {
 	q := NewWithoutMessages(Limits{1, 1})
 	for range 10 {
@@ -154,7 +155,7 @@ func TestCondenseProblems(t *testing.T) {
 			}
 		}
 	}
-	q.void = worthwhile
+	q.redundant = minRedundant
 	q.condense()
 	var got []string
 	for _, e := range q.pending {
@@ -165,7 +166,7 @@ func TestCondenseProblems(t *testing.T) {
 	}
 }
 
-// Nothing waits for an application that never comes, however many peers come and go.
+// Nothing accumulates for an application that never reads, however many peers come and go.
 func TestNeverTaken(t *testing.T) {
 	for _, test := range []struct {
 		name  string

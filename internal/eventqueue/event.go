@@ -8,7 +8,7 @@ import (
 	"github.com/go-zre/go-zre/internal/memory"
 )
 
-// Kind says what an Event tells.
+// Kind says what an Event reports.
 type Kind uint8
 
 // The kinds of event. Per peer: one Enter, then any of the others, then one Exit.
@@ -22,9 +22,9 @@ const (
 	Evasive
 	Silent
 	State
-	Leader           // of a group; Peer is it, which may be this node
+	Leader           // of a group; Peer is the leader, which may be this node
 	HeadersChanged   // of a peer
-	EndpointsChanged // of this node, which Peer is
+	EndpointsChanged // of this node; Peer is this node
 	ProblemChanged   // of no session: a problem began, has another cause, or is solved
 	Request          // a WHISPER that is a request: its first frame is the head (internal/request)
 )
@@ -34,11 +34,11 @@ type Reason uint8
 
 // The reasons of an Exit.
 const (
-	Left          Reason = iota + 1 // it said farewell
-	Crashed                         // its connection closed without a farewell
+	Left          Reason = iota + 1 // it said GOODBYE
+	Crashed                         // its connection closed without GOODBYE
 	Expired                         // it was silent for the expired timeout
 	LostMessages                    // a gap in its sequence numbers, or one out of order
-	Replaced                        // it greeted anew: restarted, or began a new session
+	Replaced                        // it sent a new HELLO: it restarted, or began a new session
 	NotResponding                   // its queue stayed full for the send timeout
 	Unreachable                     // no connection to it could be made, or ours took no data, for the expired timeout
 	Refused                         // the application, which had let it in, does not any more
@@ -66,35 +66,35 @@ func (r Reason) String() string {
 	return "unknown"
 }
 
-// Event is what the application hears of a peer.
+// Event is one event about a peer, for the application.
 type Event struct {
 	Kind   Kind
 	Reason Reason       // Exit
 	State  beacon.State // State
-	Err    error        // Exit for Unreachable: of the last attempt to dial, or that the way takes no data
+	Err    error        // Exit for Unreachable: the error of the last attempt to dial, or that the connection takes no data
 	Peer   *Peer
 	Group  string        // Join, Leave, Shout, Leader; EndpointsChanged: the endpoints, with spaces between
-	Frames [][]byte      // Whisper, Shout, Request; one at least. The application owns them
+	Frames [][]byte      // Whisper, Shout, Request; at least one. The application owns them
 	Origin memory.Origin // of the frames, to give them back
 
 	Problem *Problem // ProblemChanged; Peer is that of the problem, or empty
 }
 
-// Peer is what is known of a peer at one moment. It never changes after it was made: many events share one. Treat its map and
-// slice as read-only.
+// Peer is what is known of a peer at one moment. It never changes after it was made: many events share one. Treat its map and slice as
+// read-only.
 type Peer struct {
 	UUID      uuid.UUID
-	Name      string            // as its HELLO gave it
+	Name      string            // from its HELLO
 	Endpoint  string            // where its mailbox is on the network, "tcp://address:port"
-	Headers   map[string]string // as its HELLO gave them
+	Headers   map[string]string // from its HELLO
 	Groups    []string          // the groups it is in, in the order in which it joined them
 	Transport string            // how messages reach it: "tcp", "ipc" or "inproc"
-	State     beacon.State      // what it told last; beacon.Unknown if it tells no state
+	State     beacon.State      // the last one it sent; beacon.Unknown if it sends no state
 	PublicKey cert.PublicKey    // which it has proven; zero without CURVE
 
 	// What waited to be sent to it when Peer, Peers or PeersIn was called; 0 in events.
 	QueuedMessages int
 	QueuedBytes    int64 // with the headers of frames
 
-	Public any // what the application sees of it, if it is another type: see node.Config.Public
+	Public any // what the application sees of it, if that is another type: see node.Config.Public
 }

@@ -1,19 +1,19 @@
 package eventqueue
 
-// An application that handles the events of several peers at once keeps those that wait in lists of its own, a list for each peer. When one is long
-// it holds the stream, so that this peer waits, and no other does.
+// An application that handles the events of several peers at once keeps waiting events in its own lists, one per peer. When a list is long
+// the application holds the stream, so that only this peer waits.
 
-// hold says whether messages of a stream wait, though the queue has room.
+// hold says whether messages of a stream wait although the queue has room.
 type hold uint8
 
 const (
 	notHeld hold = iota
-	softly       // but not while a send or a request of the application's waits: what it waits for may be behind them
+	softly       // except while a send or a request of the application waits: its answer may be behind them
 	firmly
 )
 
-// Hold has the messages of a stream wait until Release; an Exit ends it. Events of membership go on. With firm unset it does not count while a send
-// of the application's waits.
+// Hold makes the messages of a stream wait until Release; an Exit ends it. Membership events continue. If firm is false, the hold does not
+// apply while a send of the application waits.
 func (q *Queue) Hold(s *Stream, firm bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -62,10 +62,10 @@ func (q *Queue) isHeld(s *Stream) bool {
 	return q.sends.waiting.Load() == 0
 }
 
-// Serving takes note that so many events were taken to be handled; Handled that one of them was. It is what the automatic state is told of them.
+// Serving notes that this many events were taken to be handled; Handled notes that one of them was handled. The automatic state uses both.
 func (q *Queue) Serving(events int) { q.serving.Add(int64(events)) }
 
-// Handled is the end of one of the events of Serving.
+// Handled ends one of the events of Serving.
 func (q *Queue) Handled() {
 	q.serving.Add(-1)
 	q.handled.Add(1)

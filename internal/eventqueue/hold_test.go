@@ -5,7 +5,7 @@ import (
 	"testing/synctest"
 )
 
-// A message of a stream that is held waits, others do not; it goes on when the hold ends, in whatever way.
+// A message of a held stream waits, others do not; it continues when the hold ends, in whatever way.
 func TestHold(t *testing.T) {
 	for _, test := range []struct {
 		name      string

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Every kind has a name, and what is no kind has its number.
+// Every kind has a name; an unknown kind shows its number.
 func TestProblemKinds(t *testing.T) {
 	for kind, want := range map[ProblemKind]string{
 		0: "problem 0", ProblemUnreachable: "unreachable", ProblemUnlisted: "unlisted", ProblemUnlisted + 1: fmt.Sprint("problem ", int(ProblemUnlisted)+1),

@@ -11,37 +11,37 @@ import (
 
 // Queue is the queue between the readers and the control loop on one side and the application on the other.
 //
-// WHISPER and SHOUT have room for a bounded count and size: beyond it their reader waits, and reads nothing more from its peer.
-// Events of membership always find room, because the control loop must not wait; Admit bounds what leads to them.
+// WHISPER and SHOUT have room for a bounded count and size. Beyond it their reader waits, and reads nothing more from its peer. Membership
+// events always find room, because the control loop must not wait; Admit bounds what leads to them.
 type Queue struct {
 	limits     Limits
 	sends      sends
-	noMessages bool          // there are no WHISPER and SHOUT, so what waits may be condensed
-	ready      chan struct{} // holds one token when a waiting application shall look again
+	noMessages bool          // there are no WHISPER and SHOUT, so waiting events may be condensed
+	ready      chan struct{} // holds one token when a waiting application must look again
 	done       chan struct{} // closed with the queue
-	serving    atomic.Int64  // events that were taken, and are not handled yet, see Serving
-	handled    atomic.Uint64 // those that were
+	serving    atomic.Int64  // events that were taken and are not handled yet, see Serving
+	handled    atomic.Uint64 // events that were handled
 
-	_          [64]byte      // what is below changes with each message, in another processor's cache than that of who reads
-	mu         sync.Mutex    // guards all below, and every Stream's ended
-	roomMade   chan struct{} // closed when those that wait for room shall look again; nil if none waits
+	_          [64]byte      // the fields below change with each message, in a cache line of another processor than the reader's
+	mu         sync.Mutex    // guards all below, and the guarded fields of every Stream
+	roomMade   chan struct{} // closed when those that wait for room must look again; nil if none waits
 	pending    []Event
-	membership int   // what the events of membership in pending hold: 1 each, and 1 for each group of each snapshot; see weight
+	membership int   // weight of the membership events in pending: 1 each, and 1 for each group of each snapshot; see weight
 	snapshot   *Peer // of the last of these
 	taken      *Peer // of the last of these that was taken while others were left
 	messages   int   // WHISPER and SHOUT in pending
-	octets     int64 // their content
+	octets     int64 // their content, in bytes
 	asleep     bool  // the application waits on ready
-	unfinished int   // events that it took last, until it comes for more
-	large      bool  // they were, on average
+	unfinished int   // events that the application took last, until it comes for more
+	large      bool  // they were large, on average
 	takes      uint64
 	arrived    uint64               // WHISPER and SHOUT so far
-	streams    map[*Stream]struct{} // that have a transport, and have not ended
-	received   traffic.Table        // WHISPER and SHOUT of those that have
+	streams    map[*Stream]struct{} // streams with a transport that have not ended
+	received   traffic.Table        // WHISPER and SHOUT of streams that have ended
 	closed     bool
-	void       int  // how many events in pending may lead to nothing, about
-	lifts      int  // how many sends that wait have lifted the bound on messages
-	ceiling    int  // how many messages have room now: Limits.Messages, or more where the bound was lifted and they still wait
+	redundant  int  // approximate number of events in pending that may be redundant
+	lifts      int  // how many waiting sends have lifted the bound on messages
+	ceiling    int  // how many messages have room now: Limits.Messages, or more if the bound was lifted and they still wait
 	drops      bool // messages are dropped, see Drop
 }
 
@@ -51,10 +51,10 @@ type Limits struct {
 	Octets   int64 // of content
 }
 
-// Stream is the events of one session. The zero value is one before its Enter. It belongs to one queue, and must not be copied.
+// Stream is the events of one session. The zero value is a stream before its Enter. It belongs to one queue, and must not be copied.
 type Stream struct {
 	// Guarded by the lock of the queue.
-	ended    bool // Exit was told
+	ended    bool // Exit was appended
 	hold     hold
 	via      traffic.Transport
 	received traffic.Count
@@ -62,7 +62,7 @@ type Stream struct {
 	stalled atomic.Int32 // how many readers wait for room: one for each connection of the peer
 }
 
-// Stalled reports whether a message of the peer waits in Deliver or Admit, and so nothing more is read from a connection of it.
+// Stalled tells whether a message of the peer waits in Deliver or Admit, so that nothing more is read from one of its connections.
 func (s *Stream) Stalled() bool { return s.stalled.Load() > 0 }
 
 // Errors of Offer.
@@ -71,27 +71,28 @@ var (
 	ErrEnded = errors.New("eventqueue: the stream or the queue has ended")
 )
 
-// Events of membership that may be pending before readers wait in Admit.
+// The number of membership events that may be pending before readers wait in Admit.
 const (
 	membershipEvents = 65_536  // beside the WHISPER and SHOUT
 	membershipTotal  = 1 << 20 // events, and groups of their snapshots
 )
 
-// Where messages are large, Take looks for more several times before it sleeps. While the application is being woken a sender within
-// the process would fill several more, in memory that is in no cache any more; some 10 us of looking save a third of the time of 64 KiB.
+// While messages are large, Take looks for more several times before it sleeps. During the application's wake-up a sender within the
+// process would fill several more messages, in memory that is no longer in any cache. Some 10 us of looking save a third of the time of 64
+// KiB messages.
 const (
-	largeEvent = 16 << 10 // octets
+	largeEvent = 16 << 10 // bytes
 	largeLooks = 40
 )
 
-// Where messages are large and few were there, Take gives the sender a moment, some 1 us, to bring more: both would mostly wait for the lock
-// of the queue. That saves a fifth of the time of 64 KiB that are given within the process.
+// While messages are large and few were there, Take gives the sender a moment, some 1 us, to bring more: otherwise both would mostly wait
+// for the lock of the queue. That saves a fifth of the time of 64 KiB messages that are given within the process.
 const (
 	fewTaken   = 16
 	largePause = 8 // times that another goroutine may run
 )
 
-// keepEvents is how many events a list has room for that is used again.
+// keepEvents is the largest capacity of a list, in events, that is reused.
 const keepEvents = 32 << 10
 
 // New returns an empty queue. Close ends it; it has no goroutine of its own.
@@ -101,7 +102,7 @@ func New(limits Limits) *Queue {
 	return q
 }
 
-// Push appends an event of membership or presence to a stream. An Exit ends the stream: nothing follows it. It never waits.
+// Push appends a membership or presence event to a stream. An Exit ends the stream: nothing follows it. It never waits.
 func (q *Queue) Push(s *Stream, e Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -115,17 +116,17 @@ func (q *Queue) Push(s *Stream, e Event) {
 		q.forget(s)
 		q.wake() // its reader may wait
 	case Evasive, Silent, State, EndpointsChanged:
-		// These repeat for ever: an application that does not read loses them rather than memory.
+		// These may repeat forever: an application that does not read loses them instead of memory.
 		if q.membershipFull() && !q.condense() {
 			return
 		}
 	}
 	q.count(&e)
-	q.mayVoid(&e)
+	q.countRedundant(&e)
 	q.append(&e)
 }
 
-// count counts what an event of membership holds.
+// count adds the weight of a membership event.
 func (q *Queue) count(e *Event) {
 	if e.Kind == ProblemChanged {
 		return
@@ -134,19 +135,19 @@ func (q *Queue) count(e *Event) {
 	q.snapshot = e.Peer
 }
 
-// weight is what an event of membership holds; last is the snapshot of the one before, which it may share.
+// weight is the weight of a membership event; last is the snapshot of the one before, which it may share.
 func weight(e *Event, last *Peer) int {
 	w := 1
 	if e.Peer != last {
 		w += len(e.Peer.Groups)
 	}
-	if e.Kind == HeadersChanged { // the peer may send others for ever
+	if e.Kind == HeadersChanged { // the peer may send others forever
 		w += headerWeight(e.Peer.Headers)
 	}
 	return w
 }
 
-// headerWeight counts what headers hold, in places of a group: 16 octets.
+// headerWeight returns the weight of headers, in units of a group's entry: 16 bytes.
 func headerWeight(headers map[string]string) int {
 	octets := 0
 	for name, value := range headers {
@@ -155,12 +156,12 @@ func headerWeight(headers map[string]string) int {
 	return octets / 16
 }
 
-// membershipFull reports whether there is no room for what can wait or be lost.
+// membershipFull tells whether there is no room for what can wait or be lost.
 func (q *Queue) membershipFull() bool {
 	return len(q.pending)-q.messages >= membershipEvents || q.membership >= membershipTotal
 }
 
-// Deliver appends a WHISPER or SHOUT of so many octets to a stream, and waits for room. It returns false, and appends nothing, once the
+// Deliver appends a WHISPER or SHOUT of that many bytes to a stream, and waits for room. It returns false, and appends nothing, once the
 // stream has ended, or the queue or stop is closed.
 func (q *Queue) Deliver(s *Stream, e *Event, octets int64, stop <-chan struct{}) bool {
 	q.mu.Lock()
@@ -177,8 +178,8 @@ func (q *Queue) Deliver(s *Stream, e *Event, octets int64, stop <-chan struct{})
 	return true
 }
 
-// Offer is Deliver for a message that a node of this process hands over: it does not wait, and may use that much room more. The sender
-// gives the size of its own queue, in which the message does not wait. The errors are ErrFull and ErrEnded.
+// Offer is Deliver for a message that a node of this process hands over. It does not wait, and may use the additional room of more: the
+// size of the sender's own queue, in which the message does not wait. The errors are ErrFull and ErrEnded.
 func (q *Queue) Offer(s *Stream, e *Event, octets int64, more Limits) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -192,7 +193,7 @@ func (q *Queue) Offer(s *Stream, e *Event, octets int64, more Limits) error {
 	return nil
 }
 
-// Admits tells what Offer would return at present, but keeps no room.
+// Admits tells what Offer would return now. It reserves no room.
 func (q *Queue) Admits(s *Stream, octets int64, more Limits) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -217,7 +218,7 @@ func (q *Queue) message(s *Stream, e *Event, octets int64) {
 	q.append(e)
 }
 
-// Drop has every WHISPER and SHOUT from now on be dropped, as if the application had taken it: there is always room.
+// Drop drops every WHISPER and SHOUT from now on, as if the application had taken it: there is always room.
 func (q *Queue) Drop() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -230,13 +231,13 @@ func (q *Queue) Announce(e Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.closed && (!q.membershipFull() || q.condense()) {
-		q.mayVoid(&e)
+		q.countRedundant(&e)
 		q.append(&e)
 	}
 }
 
-// Admit waits until there is room for one more event of membership that a peer causes; its stream is stalled meanwhile. It returns false
-// once the queue or stop is closed, not once the stream has ended: a HELLO begins another.
+// Admit waits until there is room for one more membership event that a peer causes; its stream is stalled meanwhile. It returns false once
+// the queue or stop is closed. The end of the stream does not end the wait: a HELLO begins another stream.
 func (q *Queue) Admit(s *Stream, stop <-chan struct{}) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -251,8 +252,8 @@ func (q *Queue) Admit(s *Stream, stop <-chan struct{}) bool {
 	return !q.closed
 }
 
-// Room returns a channel that is closed once the application has taken what is pending, or earlier. It is for a sender to a stream whose Offer found
-// none, and is not closed with the queue.
+// Room returns a channel that is closed once the application has taken what is pending, or earlier. It is for a sender to a stream whose
+// Offer found no room; the end of the queue does not close it.
 func (q *Queue) Room(s *Stream) <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -295,7 +296,7 @@ func (q *Queue) wait(stop <-chan struct{}) bool {
 	return false
 }
 
-// wake has all that wait for room look again.
+// wake makes all that wait for room look again.
 func (q *Queue) wake() {
 	if q.roomMade != nil {
 		close(q.roomMade)
@@ -307,12 +308,13 @@ func (q *Queue) append(e *Event) {
 	q.pending = append(q.pending, *e)
 	if q.asleep {
 		q.asleep = false
-		q.ready <- struct{}{} // never blocks: one token a wait
+		q.ready <- struct{}{} // never blocks: one token per wait
 	}
 }
 
-// Take returns what is pending, in order, and keeps batch, emptied, for what comes next; the caller must not use batch any more. It is
-// all, unless that is much. With nothing pending it waits. It returns false once the queue or stop is closed. One goroutine at a time may call it.
+// Take returns what is pending, in order: all of it, unless that is much. It keeps batch, emptied, for what comes next; the caller must not
+// use batch any more. With nothing pending it waits. It returns false once the queue or stop is closed. Only one goroutine at a time may
+// call it.
 func (q *Queue) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 	clear(batch) // what was delivered must not stay reachable
 	batch = batch[:0]
@@ -339,7 +341,7 @@ func (q *Queue) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 				batch = q.takeFirst(n)
 			} else {
 				q.pending, batch = batch, q.pending
-				q.messages, q.octets, q.membership, q.snapshot, q.taken, q.void = 0, 0, 0, nil, nil, 0
+				q.messages, q.octets, q.membership, q.snapshot, q.taken, q.redundant = 0, 0, 0, nil, nil, 0
 				q.ceiling = q.limits.Messages
 			}
 			q.unfinished = len(batch)
@@ -376,21 +378,21 @@ func (q *Queue) cancelSleep() {
 	}
 }
 
-// Depth returns how many WHISPER and SHOUT wait for the application, and the octets of their content.
+// Depth returns how many WHISPER and SHOUT wait for the application, and the bytes that they count for.
 func (q *Queue) Depth() (messages int, octets int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.messages, q.octets
 }
 
-// HasWaiters reports whether any reader or sender waits for room.
+// HasWaiters tells whether any reader or sender waits for room.
 func (q *Queue) HasWaiters() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.roomMade != nil
 }
 
-// Close ends the queue: pending events are dropped, and every call that waits returns. It may be called twice.
+// Close ends the queue: pending events are dropped, and every waiting call returns. It may be called twice.
 func (q *Queue) Close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

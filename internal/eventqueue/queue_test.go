@@ -121,7 +121,7 @@ func TestEventsTakeStops(t *testing.T) {
 	})
 }
 
-// What repeats without end is dropped, not stored, when nobody reads; admit makes readers wait then.
+// Events that repeat without end are dropped, not stored, when the application does not read; Admit makes readers wait then.
 func TestEventsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, s := New(Limits{1, 100}), new(Stream)
@@ -187,7 +187,7 @@ func TestStalled(t *testing.T) {
 	}
 }
 
-// What a node of this process hands over has room beyond the limits, and never waits for it.
+// A message that a node of this process hands over has room beyond the limits, and never waits for it.
 func TestOffer(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -266,7 +266,7 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// Snapshots of peers in many groups count by these, once each, though there are few events; what is of no peer gives way to them.
+// Snapshots of peers in many groups count by these, once each, though there are few events; events of no peer are dropped in their favour.
 func TestMembershipTotal(t *testing.T) {
 	q, s := New(Limits{2, 100}), new(Stream)
 	inMany := &Peer{Groups: make([]string, membershipTotal/2-2)}
@@ -290,7 +290,7 @@ func TestMembershipTotal(t *testing.T) {
 	}
 }
 
-// Take looks for more before it sleeps where messages are large on average, a bounded number of times.
+// While messages are large on average, Take looks for more before it sleeps, a bounded number of times.
 func TestTakeLooks(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -319,7 +319,7 @@ func TestTakeLooks(t *testing.T) {
 	}
 }
 
-// After Drop messages count as taken, also those that wait for room; what was pending and events of membership stay.
+// After Drop messages count as taken, also those that wait for room; what was pending and membership events stay.
 func TestDrop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, s := New(Limits{2, 100}), new(Stream)

@@ -2,9 +2,9 @@ package eventqueue
 
 import "github.com/go-zre/go-zre/internal/traffic"
 
-// What was received is counted by stream, under the lock of the queue, which each message passes anyway.
+// Received messages are counted by stream, under the lock of the queue, which each message takes anyway.
 
-// Begin says how the messages of a stream come. Before it they are not counted in Received.
+// Begin says how the messages of a stream arrive. Received does not count a stream before that.
 func (q *Queue) Begin(s *Stream, via traffic.Transport) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -15,7 +15,7 @@ func (q *Queue) Begin(s *Stream, via traffic.Transport) {
 	q.streams[s] = struct{}{}
 }
 
-// forget counts for good what a stream has brought. It needs mu.
+// forget adds the count of a stream that ends to the total. It needs mu.
 func (q *Queue) forget(s *Stream) {
 	if _, has := q.streams[s]; has {
 		q.received[s.via].Add(s.received)
@@ -23,7 +23,7 @@ func (q *Queue) forget(s *Stream) {
 	}
 }
 
-// Received returns how many WHISPER and SHOUT the queue has taken, by how they came.
+// Received returns how many WHISPER and SHOUT the queue has taken, by transport.
 func (q *Queue) Received() traffic.Table {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -34,7 +34,7 @@ func (q *Queue) Received() traffic.Table {
 	return all
 }
 
-// ReceivedFrom returns how many WHISPER and SHOUT came in a stream.
+// ReceivedFrom returns how many WHISPER and SHOUT a stream has brought.
 func (q *Queue) ReceivedFrom(s *Stream) traffic.Count {
 	q.mu.Lock()
 	defer q.mu.Unlock()

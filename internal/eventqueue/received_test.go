@@ -6,7 +6,7 @@ import (
 	"github.com/go-zre/go-zre/internal/traffic"
 )
 
-// What is taken into the queue counts by transport and by stream; what finds no room, or comes after the end, does not.
+// What the queue takes counts by transport and by stream; what finds no room, or comes after the end, does not.
 func TestReceived(t *testing.T) {
 	q := New(Limits{Messages: 3, Octets: 1 << 20})
 	var here, there, over Stream

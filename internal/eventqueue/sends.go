@@ -7,24 +7,23 @@ import (
 	"github.com/go-zre/go-zre/internal/memory"
 )
 
-// An application that waits in a send, in the loop that takes its events, takes none meanwhile; and the peer that it waits for may be
-// waiting for it in the same way. So while a send waits and nothing is read, the bound on the count of messages is lifted: what they cost
-// counts alone.
+// An application that waits for a send in its event loop takes no events meanwhile; and the peer that it waits for may be waiting for it in
+// the same way. So while a send waits and nothing is read, the bound on the number of messages is lifted: only their memory counts.
 
-// sends is what the queue knows of the application's sends that wait.
+// sends is what the queue knows of the application's waiting sends.
 type sends struct {
-	waiting atomic.Int32  // how many
+	waiting atomic.Int32  // how many wait
 	holds   atomic.Int32  // how many streams are held
-	read    atomic.Uint64 // how often the application came for an event while one waited
+	read    atomic.Uint64 // how often the application came for an event while a send waited
 }
 
-// FrameCost is what a frame holds beside its octets: its place in the list.
+// FrameCost is the overhead of a frame: its entry in the list, in bytes.
 const FrameCost = memory.PlaceOctets
 
-// eventCost is what an Event itself takes, with the room that a growing list has to spare.
+// eventCost is the size of an Event itself, with the spare room of a growing list.
 const eventCost = 2 * int64(unsafe.Sizeof(Event{}))
 
-// Size returns the octets of a message, as Deliver counts them.
+// Size returns the size of a message in bytes, as Deliver counts it.
 func Size(frames [][]byte) (octets int64) {
 	for _, frame := range frames {
 		octets += FrameCost + int64(len(frame))
@@ -32,7 +31,7 @@ func Size(frames [][]byte) (octets int64) {
 	return octets
 }
 
-// BeginWait takes note that a send of the application waits; EndWait ends that. Meanwhile Read counts.
+// BeginWait notes that a send of the application waits; EndWait ends that. Meanwhile Read counts.
 func (q *Queue) BeginWait() {
 	q.sends.waiting.Add(1)
 	if q.sends.holds.Load() > 0 {
@@ -42,7 +41,7 @@ func (q *Queue) BeginWait() {
 	}
 }
 
-// EndWait takes note that a send waits no more. It tells whether the send had called Lift.
+// EndWait notes that a send waits no more; lifted says whether it had called Lift.
 func (q *Queue) EndWait(lifted bool) {
 	q.sends.waiting.Add(-1)
 	if !lifted {
@@ -55,18 +54,18 @@ func (q *Queue) EndWait(lifted bool) {
 	}
 }
 
-// NoteRead takes note that the application came for another event of those that it took.
+// NoteRead notes that the application came for another event.
 func (q *Queue) NoteRead() {
 	if q.sends.waiting.Load() > 0 {
 		q.sends.read.Add(1)
 	}
 }
 
-// Read returns a number that changes whenever the application comes for an event, while a send waits.
+// Read returns a number that changes whenever the application comes for an event while a send waits.
 func (q *Queue) Read() uint64 { return q.sends.read.Load() }
 
-// Lift lifts the bound on the count of messages, for a send that waits and during which nothing is read, until its EndWait. What came in
-// beyond the bound is reduced from then on as it is taken.
+// Lift lifts the bound on the number of messages until EndWait. It is for a send that waits while nothing is read. After that, messages
+// beyond the bound are reduced as they are taken.
 func (q *Queue) Lift() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -74,7 +73,7 @@ func (q *Queue) Lift() {
 	q.wake()
 }
 
-// full reports whether there is no room for a WHISPER or SHOUT.
+// full tells whether there is no room for a WHISPER or SHOUT.
 func (q *Queue) full(octets int64, more Limits) bool {
 	room := q.limits.Octets + more.Octets - q.octets - octets
 	switch {
@@ -88,12 +87,12 @@ func (q *Queue) full(octets int64, more Limits) bool {
 	return room < eventCost*int64(q.messages+1)
 }
 
-// takeOctets is about what Take gives at a time of large messages while a send waits, so that peers find room again long before a slow
-// application is through with all. Small ones are bounded by their count. While none waits Take gives all: else a sender of this process would
-// have more on the way than memory is kept for.
+// takeOctets is about how much Take returns at once, in bytes, if messages are large and a send waits: peers find room again long before a
+// slow application is through with everything. The number of small messages bounds them already. If no send waits, Take returns everything:
+// otherwise a sender of this process would have more on the way than memory is kept for.
 const takeOctets = 4 << 20
 
-// portion returns how many of the pending events Take gives: all of them, mostly.
+// portion returns how many of the pending events Take returns: mostly all of them.
 func (q *Queue) portion() int {
 	n := len(q.pending)
 	lifted := q.lifts > 0 || q.ceiling > q.limits.Messages
@@ -112,7 +111,7 @@ func (q *Queue) portion() int {
 	return n
 }
 
-// takeFirst takes the first n of the pending events, and leaves others.
+// takeFirst takes the first n of the pending events, and leaves the others.
 func (q *Queue) takeFirst(n int) []Event {
 	before, last := q.messages, q.taken
 	taken := q.pending[:n:n]
@@ -129,7 +128,7 @@ func (q *Queue) takeFirst(n int) []Event {
 		}
 	}
 	q.taken = last
-	// Half of what is taken makes room, so that peers get on, and the rest becomes less.
+	// Half of what is taken makes room, so that peers make progress; the rest reduces the excess.
 	q.ceiling = max(q.limits.Messages, before-(before-q.messages)/2)
 	return taken
 }

@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// message returns a WHISPER of one frame.
+// whisperOf returns a WHISPER of one frame.
 func whisperOf(octets int) *Event {
 	return &Event{Kind: Whisper, Peer: &Peer{}, Frames: [][]byte{make([]byte, octets)}}
 }
 
-// offer offers messages until there is no room, most at the most, and returns how many were taken.
+// offer offers messages until there is no room, at most most of them, and returns how many were taken.
 func offer(q *Queue, s *Stream, octets, most int) (taken int) {
 	for taken < most {
 		e := whisperOf(octets)
@@ -23,7 +23,7 @@ func offer(q *Queue, s *Stream, octets, most int) (taken int) {
 	return taken
 }
 
-// While a send waits and nothing is read the cost of events bounds them; else their count does.
+// While a send waits and nothing is read, the memory of events bounds them; else their number does.
 func TestLift(t *testing.T) {
 	const octets = 100
 	cost := eventCost + FrameCost + octets
@@ -49,7 +49,7 @@ func TestLift(t *testing.T) {
 	}
 }
 
-// What waits beyond the bound when no send waits any more becomes less as it is taken, and there is room all the while.
+// When no send waits any more, the messages beyond the bound decrease as they are taken, and there is room all the while.
 func TestLowersAgain(t *testing.T) {
 	q, s := New(Limits{8, 1 << 20}), new(Stream)
 	q.BeginWait()
@@ -132,7 +132,7 @@ func countMessages(events []Event) (count int) {
 	return count
 }
 
-// A portion of large messages is some of them, though their count would let all pass. Where no send waits it is all.
+// A portion of large messages is some of them, though their number would allow all. If no send waits it is all.
 func TestPortionOfLargeMessages(t *testing.T) {
 	q, s := New(Limits{100, 64 << 20}), new(Stream)
 	q.BeginWait()
@@ -166,7 +166,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// What waits while the bound is lifted holds no more memory than Octets says, whatever the size of messages.
+// While the bound is lifted, waiting messages hold no more memory than Octets allows, whatever their size.
 func TestLiftedMemory(t *testing.T) {
 	const most = 16 << 20
 	for _, size := range []int{0, 8, 100, 1000, 10_000} {

@@ -15,7 +15,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// cell is one of the matrix: three nodes, of which the victim is behind a bad cable.
+// cell is one cell of the matrix: three nodes, of which the victim is behind a bad cable.
 type cell struct {
 	fault  fault
 	load   load
@@ -27,14 +27,14 @@ type cell struct {
 	wire    *testbed.Wire
 	members []*member
 	victim  *member   // the last of them
-	began   time.Time // what stories and notes count from
+	began   time.Time // the zero point of stories and notes
 
 	talking sync.WaitGroup
 	hush    context.CancelFunc // ends the talk
 }
 
-// bound is how long nodes may take to agree on who is there, once the fault is healed and the ending over. TCP may not try again
-// for 13 seconds after a partition of 12.
+// bound is how long nodes may take to agree on who is present, once the fault is healed and the ending is over. TCP may not try again for
+// 13 seconds after a partition of 12.
 const bound = 60 * time.Second
 
 func (c *cell) run(t *testing.T) {
@@ -68,7 +68,7 @@ func (c *cell) run(t *testing.T) {
 	results.add(c, time.Since(healed))
 }
 
-// begin has the three meet, and begins the talk.
+// begin lets the three meet, and starts the talk.
 func (c *cell) begin() {
 	hash := fnv.New64a()
 	hash.Write([]byte(c.String()))
@@ -104,7 +104,7 @@ func (c *cell) note(what string) time.Time {
 	return now
 }
 
-// tell logs what a person wants to know of a cell that failed.
+// tell logs what a person needs to know about a failed cell.
 func (c *cell) tell() {
 	for _, m := range c.members {
 		for i, l := range m.all() {
@@ -114,7 +114,7 @@ func (c *cell) tell() {
 	c.t.Logf("to repeat it:\n%s", c.command())
 }
 
-// pass lets time pass, until so long after a moment.
+// pass lets time pass, until d after a moment.
 func (c *cell) pass(since time.Time, d time.Duration) { <-time.After(time.Until(since.Add(d))) }
 
 // wait waits until nothing is wrong any more. The test fails if that takes too long.
@@ -141,7 +141,7 @@ func (c *cell) awaitLoss() {
 	})
 }
 
-// living are the members that have a process.
+// living returns the members with a running process.
 func (c *cell) living() (list []*member) {
 	for _, m := range c.members {
 		if m.isAlive() {
@@ -151,7 +151,7 @@ func (c *cell) living() (list []*member) {
 	return list
 }
 
-// strangers tells who that lives does not see whom that lives, or sees anybody else.
+// strangers reports live members that do not see another live member, or see any other node.
 func (c *cell) strangers() (wrong []string) {
 	for _, m := range c.living() {
 		present := m.current().story.present()
@@ -174,7 +174,7 @@ func (c *cell) strangers() (wrong []string) {
 	return wrong
 }
 
-// deaf tells who that lives has not heard everything that another one said, in the session that lasts.
+// deaf reports live members that have not heard everything that another one sent, in the current session.
 func (c *cell) deaf() (wrong []string) {
 	for _, m := range c.living() {
 		for _, o := range c.living() {
@@ -191,7 +191,7 @@ func (c *cell) deaf() (wrong []string) {
 	return wrong
 }
 
-// converge waits until who lives sees who lives, and hears it.
+// converge waits until the live members see and hear each other.
 func (c *cell) converge(deadline time.Time) {
 	c.t.Helper()
 	c.wait("they do not agree on who is there", deadline, c.strangers)
@@ -200,7 +200,7 @@ func (c *cell) converge(deadline time.Time) {
 		for _, m := range c.living() {
 			m.say(1, 1)
 		}
-		// What was said just before they met again may be lost, with the sessions of before: then they speak once more.
+		// Messages just before they met again may be lost, with the earlier sessions: then they speak once more.
 		once := time.Now().Add(5 * time.Second)
 		if once.After(deadline) {
 			c.wait("they do not hear each other", deadline, c.deaf)

@@ -10,7 +10,7 @@ import (
 // mostExits is how often a node may lose the victim, or the victim a node, in a cell.
 const mostExits = 4
 
-// check judges what all processes told.
+// check judges the reports of all processes.
 func (c *cell) check() {
 	c.t.Helper()
 	for _, m := range c.members {
@@ -32,7 +32,7 @@ func (c *cell) check() {
 	}
 }
 
-// judge looks at what a process l of member m told of a process p of member o.
+// judge checks what a process l of member m reported about a process p of member o.
 func (c *cell) judge(m, o *member, l, p *life, bothFirst bool) {
 	c.t.Helper()
 	a := l.story.about(p.peer.UUID)
@@ -80,7 +80,7 @@ func (c *cell) expects(reasons []string) bool {
 	return len(reasons) > 0 || c.ending.name == "freeze"
 }
 
-// reasons are those that member m may have for the EXIT of member o.
+// reasons returns those that member m may report for the EXIT of member o.
 func (c *cell) reasons(m, o *member) []string {
 	switch {
 	case m != c.victim && o != c.victim:
@@ -89,13 +89,13 @@ func (c *cell) reasons(m, o *member) []string {
 		return []string{"left", "lost messages", "crashed", "expired", "replaced"}
 	}
 	reasons := []string{"crashed", "expired", "replaced"}
-	if c.fault.name == "one-way" { // what is said is not acknowledged, and the other one is heard
+	if c.fault.name == "one-way" { // what it sends is not acknowledged, and the other one is heard
 		reasons = append(reasons, "unreachable")
 	}
 	return reasons
 }
 
-// checkPeers compares the answer to the command peers with what lives.
+// checkPeers compares the answer to the command peers with the live members.
 func (c *cell) checkPeers(m *member) {
 	c.t.Helper()
 	var got, want []string

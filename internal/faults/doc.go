@@ -1,3 +1,3 @@
-// Package faults has tests alone: three nodes, each a process of its own on a host of its own, one of them behind a bad cable, at
-// every kind of load and with every kind of end (see package testbed). docs/reliability.md tells what came of it.
+// Package faults has only tests: three nodes, each in its own process on its own host, one of them behind a bad cable, with every kind of
+// load and every kind of end (see package testbed). docs/reliability.md has the results.
 package faults

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// ending is what becomes of the victim's process while its network is at fault.
+// ending is what becomes of the victim's process while its network has a fault.
 type ending struct {
 	name   string
 	begin  func(c *cell)
 	finish func(c *cell, began time.Time) // after the fault healed; may be nil
-	// exits tells whether the two others may see the victim's first process exit for these reasons, by a gentle fault.
+	// exits tells whether the two others may see the victim's first process exit for these reasons, with a gentle fault.
 	exits func(c *cell, reasons []string) bool
 }
 
@@ -45,13 +45,12 @@ func thaw(c *cell, began time.Time) {
 	c.victim.current().peer.Continue()
 }
 
-// loses tells whether the others are sure to lose a victim that is frozen: what it had said before, and TCP has yet to bring,
-// may keep it alive.
+// loses tells whether the others are sure to lose a frozen victim: what it had sent before, and TCP still delivers, may keep it alive.
 func (c *cell) loses() bool {
 	return c.fault.carries && (c.fault.name != "loss" || c.load.flood == 0) || c.load.name == "idle"
 }
 
-// The successor is another node, but it is found where its predecessor was.
+// The successor is another node, but is found where its predecessor was.
 func restartOnSamePort(c *cell) {
 	endpoint := c.victim.current().peer.Endpoint
 	c.victim.kill()
@@ -60,7 +59,7 @@ func restartOnSamePort(c *cell) {
 	c.victim.start(options)
 }
 
-// The successor is the same node, but found elsewhere.
+// The successor is the same node, but is found elsewhere.
 func restartWithSameUUID(c *cell) {
 	options := c.victim.options()
 	options.UUID = c.victim.current().peer.UUID

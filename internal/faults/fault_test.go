@@ -15,15 +15,15 @@ type fault struct {
 	begin func(c *cell)
 	heal  func(c *cell) // nil: it lasts to the end of the cell
 	lasts time.Duration // until it heals
-	// gentle: it is no reason to lose a peer.
+	// gentle means that it is no reason to lose a peer.
 	gentle bool
-	// severs: who is not the victim has lost it before its ending comes, because it was silent for too long.
+	// severs means that the others have lost the victim before its ending comes, because it was silent for too long.
 	severs bool
-	// carries: a farewell said meanwhile is heard.
+	// carries means that a GOODBYE sent meanwhile is heard.
 	carries bool
 }
 
-// until gives when the ending comes, after the beginning of the fault: at any moment of it. Of one that severs, late.
+// until returns when the ending comes, after the beginning of the fault: at a random moment of it, or late if the fault severs.
 func (c *cell) until() time.Duration {
 	switch {
 	case c.fault.severs:
@@ -63,7 +63,7 @@ var faults = []fault{
 	},
 }
 
-// bad is a fault of the cable that stays.
+// bad is a lasting fault of the cable.
 func bad(name string, trouble testbed.Trouble) fault {
 	return fault{name: name, begin: func(c *cell) { c.wire.Set(trouble) }, gentle: true, carries: true}
 }

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// load is what the nodes have to do meanwhile.
+// load is what the nodes do meanwhile.
 type load struct {
 	name string
-	// flood is how many messages each node whispers to each other, as fast as they go; half as many it shouts.
+	// flood is how many messages each node whispers to each other, as fast as possible; it shouts half as many.
 	flood int
-	// chat: all the time, each node now and then whispers to each other, and shouts.
+	// chat means that each node whispers to each other now and then, all the time, and shouts.
 	chat bool
-	// slow: the victim's application takes no events until its ending is over.
+	// slow means that the victim's application reads no events until its ending is over.
 	slow bool
 }
 
@@ -26,11 +26,11 @@ var loads = []load{
 }
 
 const (
-	pace  = 100 * time.Millisecond // between what a member says and what it says next
+	pace  = 100 * time.Millisecond // between two messages of a member
 	burst = 200                    // whispers of a flood at a time, to each
 )
 
-// talk says what the load asks for until the context ends.
+// talk sends what the load asks for until the context ends.
 func (m *member) talk(ctx context.Context, l load) {
 	tick := time.NewTicker(pace)
 	defer tick.Stop()

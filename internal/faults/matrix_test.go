@@ -20,10 +20,10 @@ var (
 
 func TestMain(m *testing.M) { testbed.Main(m) }
 
-// Whatever happens to one of three nodes, the two others never lose each other, every node is told a true story, and who lives
-// meets again.
+// Whatever happens to one of three nodes, the two others never lose each other, every node gets a true story, and the live nodes meet
+// again.
 func TestMatrix(t *testing.T) {
-	testbed.NewLAN(t, "") // says what is missing, once
+	testbed.NewLAN(t, "") // reports what is missing, once
 	free, running := make(chan struct{}, *parallelFlag), sync.WaitGroup{}
 	for _, c := range cells() {
 		free <- struct{}{}
@@ -36,7 +36,7 @@ func TestMatrix(t *testing.T) {
 	t.Log(results.table())
 }
 
-// cells gives the cells to run: all, or the diagonal.
+// cells returns the cells to run: all, or the diagonal.
 func cells() (list []*cell) {
 	for i, fault := range faults {
 		for j, load := range loads {
@@ -52,7 +52,7 @@ func cells() (list []*cell) {
 
 func (c *cell) String() string { return c.fault.name + "/" + c.load.name + "/" + c.ending.name }
 
-// command returns what repeats the cell.
+// command returns the command that repeats the cell.
 func (c *cell) command() string {
 	return fmt.Sprintf("go test ./internal/faults -run '^TestMatrix$/^%s$' -faults.all -faults.seed=%d",
 		strings.ReplaceAll(c.String(), "/", "$/^"), *seedFlag)

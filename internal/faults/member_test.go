@@ -20,8 +20,8 @@ const (
 // padding makes messages of a usual size.
 var padding = strings.Repeat("x", 60)
 
-// member is one of the three, through all its processes. What it says is numbered without end: its whispers to each other
-// member, and its shouts.
+// member is one of the three, through all its processes. Its messages are numbered continuously: its whispers to each other member, and its
+// shouts.
 type member struct {
 	cell *cell
 	name string
@@ -55,7 +55,7 @@ func (m *member) options() testbed.Options {
 	}
 }
 
-// mayFail: a message to a peer that is not there is no fault, where peers may be lost, nor one that was not sent before the end.
+// mayFail allows errors of messages to an absent peer, if peers may be lost, and of messages that were not sent before the end.
 func (m *member) mayFail(e testbed.Event) bool {
 	for _, o := range m.cell.members {
 		for _, l := range o.all() {
@@ -82,7 +82,7 @@ func (m *member) start(options testbed.Options) {
 	m.lives, m.alive = append(m.lives, l), true
 }
 
-// die notes that the process is to end; what it is told from here on may be lost.
+// die notes that the process is to end; what it is sent from here on may be lost.
 func (m *member) die() *life {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -155,7 +155,7 @@ func (m *member) say(whispers, shouts int) {
 	}
 }
 
-// said returns how much was said to another member.
+// said returns how much was sent to another member.
 func (m *member) said(to *member) (whispers, shouts int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

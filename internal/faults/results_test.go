@@ -12,17 +12,17 @@ import (
 	"time"
 )
 
-// record gathers what was seen, for docs/reliability.md.
+// record collects what was seen, for docs/reliability.md.
 type record struct {
 	mu   sync.Mutex
-	seen map[[2]string]map[string]bool // by fault and ending: what the others were told of the victim
+	seen map[[2]string]map[string]bool // by fault and ending: what the others were told about the victim
 	slow time.Duration
 	last string
 }
 
 var results = record{seen: make(map[[2]string]map[string]bool)}
 
-// add takes a cell that has ended, and the time that it took to converge.
+// add adds a finished cell, and the time that it took to converge.
 func (r *record) add(c *cell, took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -42,7 +42,7 @@ func (r *record) add(c *cell, took time.Duration) {
 	c.t.Logf("well after %v", took.Round(time.Millisecond))
 }
 
-// table is what was seen, in Markdown.
+// table returns what was seen, in Markdown.
 func (r *record) table() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -15,16 +15,16 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// story is what one process tells of its peers, checked against what package zre promises of events:
-// ENTER, then others, then one EXIT; and of the messages that a speaker numbers, each kind on its own, none is missing, late or
-// double between the two, and none ever comes twice.
+// story is what one process reports about its peers, checked against what package zre promises. Events are ENTER, then others, then one
+// EXIT. Of the messages that a speaker numbers, each kind separately, none is missing, late or repeated between the two, and none ever
+// comes twice.
 type story struct {
 	began time.Time
 
 	mu    sync.Mutex
 	of    map[string]*account // by UUID
 	wrong []string
-	short []string // it without the messages, for people
+	short []string // the story without the messages, for people
 }
 
 // account is the part of a story that concerns one peer.
@@ -45,7 +45,7 @@ func (s *story) take(e testbed.Event) {
 	if e.Event != "whisper" && e.Event != "shout" && e.Event != "error" {
 		s.short = append(s.short, fmt.Sprintf("%6.3fs %v", time.Since(s.began).Seconds(), e))
 	}
-	if e.Peer == "" || e.Event == "problem" || e.Event == "error" { // of no session: a problem may be of a peer that never entered
+	if e.Peer == "" || e.Event == "problem" || e.Event == "error" { // of no session: a problem may be about a peer that never entered
 		return
 	}
 	a := s.of[e.Peer]
@@ -118,7 +118,7 @@ func (a *account) count(e testbed.Event) error {
 	return nil
 }
 
-// about returns a copy of what is told of a peer; the zero account if nothing is.
+// about returns a copy of what is reported about a peer; the zero account if nothing is.
 func (s *story) about(uuid string) account {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,7 +139,7 @@ func (s *story) heard(uuid string, whispers, shouts int) bool {
 	return a != nil && a.present && a.next["whisper"] == whispers && a.next["shout"] == shouts
 }
 
-// present returns the UUIDs of those who are there and in the group.
+// present returns the UUIDs of peers that are present and in the group.
 func (s *story) present() map[string]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,7 +166,7 @@ func (s *story) complaints() []string {
 	return slices.Clone(s.wrong)
 }
 
-// A check that cannot fail is none: each fault of a story is found.
+// The checks can fail: each fault of a story is found.
 func TestStory(t *testing.T) {
 	say := func(event, number string) testbed.Event {
 		return testbed.Event{Event: event, Peer: "p", Group: group, Text: []string{number, padding}}

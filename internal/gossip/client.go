@@ -14,11 +14,11 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// A Client is connected to one hub, and connects again for ever when that breaks.
+// A Client is connected to one hub, and reconnects without end when the connection breaks.
 type Client struct {
 	address string
 	cfg     Config
-	table   *table  // what is published; a Hub's own if the Client is one of its
+	table   *table  // what is published; a Hub's own table if the Client is one of its clients
 	origin  *origin // what comes from the hub
 	take    func(Tuple) error
 
@@ -26,11 +26,10 @@ type Client struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	state Change // as told; run's own
+	state Change // as last reported; only run uses it
 }
 
-// NewClient returns a Client that connects to the hub at address, host:port, in a goroutine of its own. The error says that
-// this is no such address.
+// NewClient returns a Client that connects to the hub at address, host:port, in its own goroutine. It fails if address is not of that form.
 func NewClient(address string, cfg Config) (*Client, error) {
 	cfg = cfg.withDefaults()
 	c, err := newClient(address, cfg, newTable(cfg))
@@ -44,22 +43,22 @@ func NewClient(address string, cfg Config) (*Client, error) {
 
 func newClient(address string, cfg Config, t *table) (*Client, error) {
 	if host, port, err := net.SplitHostPort(address); err != nil || host == "" || port == "" {
-		return nil, fmt.Errorf("gossip: %q is no address of a hub: host:port is needed, for instance 192.0.2.1:5670", address)
+		return nil, fmt.Errorf("gossip: %q is no address of a hub: want host:port, for example 192.0.2.1:5670", address)
 	}
 	c := &Client{address: address, cfg: cfg, table: t, origin: new(origin), done: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil
 }
 
-// Publish publishes a tuple, now and after each reconnect, until Unpublish. With a TTL it is published again in time. It
-// does not block. The error says that the tuple does not fit, or that the Client is closed.
+// Publish publishes a tuple, now and after each reconnect, until Unpublish. A tuple with a TTL is published again in time. It does not
+// block. It fails if the tuple does not fit, or the Client is closed.
 func (c *Client) Publish(t Tuple) error { return c.table.put(c.table.local, t) }
 
 // Unpublish ends what Publish began. Hubs of this package forget the tuple within a second or two.
 func (c *Client) Unpublish(key string) { c.table.withdraw(key) }
 
-// Close takes leave of the hub, and ends the connection and all goroutines; no callback runs after it. It blocks until then,
-// for as long as a callback takes, and up to 250 ms. It is safe to call it again.
+// Close says goodbye to the hub, and ends the connection and all goroutines; no callback runs after it. It blocks until then, for as long
+// as a callback takes, and up to 250 ms. It is safe to call it again.
 func (c *Client) Close() error {
 	c.cancel()
 	<-c.done
@@ -67,7 +66,7 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// learn is what a Client alone does with a tuple.
+// learn is what a Client on its own does with a tuple.
 func (c *Client) learn(t Tuple) error {
 	if err := t.check(c.cfg.Limits); err != nil {
 		return err
@@ -106,7 +105,7 @@ func (c *Client) run() {
 	}
 }
 
-// tell tells of a change, if it is one.
+// tell reports a change, if it is one.
 func (c *Client) tell(now Change) {
 	if now.Up == c.state.Up && c.state.Address != "" {
 		return
@@ -116,7 +115,7 @@ func (c *Client) tell(now Change) {
 	}
 }
 
-// connect is one connection, from dialling to its end. It returns why it ended.
+// connect makes one connection and serves it to its end. It returns why it ended.
 func (c *Client) connect() error {
 	ctx, cancel := context.WithTimeout(c.ctx, dialTime)
 	nc, err := c.cfg.Dial(ctx, "tcp", c.address)
@@ -169,8 +168,8 @@ type link struct {
 	*stream
 	feeder     *feeder
 	unanswered int       // PINGs
-	refreshed  time.Time // when own tuples were last published
-	defend     bool      // they must be soon
+	refreshed  time.Time // when our own tuples were last published
+	defend     bool      // they must be published again soon
 }
 
 // serve returns why the connection ended, when nothing of it runs any more.
@@ -178,7 +177,7 @@ func (l *link) serve() error {
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
 	l.refreshed = time.Now()
-	_ = l.send(Ping) // its answer tells that this is a hub
+	_ = l.send(Ping) // the answer shows that this is a hub
 	err := l.loop(ping.C)
 	l.conn.Close(err)
 	ended := <-l.closed
@@ -219,10 +218,10 @@ func (l *link) loop(ping <-chan time.Time) error {
 	}
 }
 
-// send sends a message of no more than its kind. Without room it is left out: there is traffic enough then.
+// send sends a message that has only a kind. If there is no room it is left out: there is enough traffic then.
 func (l *link) send(k Kind) error { return l.feeder.queue.Push(Message{Kind: k}.AppendTo(nil)) }
 
-// receive handles one message of the hub's; the error ends the connection.
+// receive handles one message of the hub; an error ends the connection.
 func (l *link) receive(m Message) error {
 	l.unanswered = 0
 	switch m.Kind {
@@ -245,7 +244,7 @@ func (l *link) receive(m Message) error {
 	return nil
 }
 
-// refresh publishes own tuples again, if it is time, or the hub has another value for one of them.
+// refresh publishes our own tuples again, if it is time, or the hub has another value for one of them.
 func (l *link) refresh() {
 	own := l.table.ours()
 	due := refreshEvery
@@ -259,11 +258,11 @@ func (l *link) refresh() {
 	}
 	l.defend, l.refreshed = false, time.Now()
 	for _, t := range own {
-		_ = l.feeder.queue.Push(Message{Kind: Publish, Tuple: t}.AppendTo(nil)) // without room: next time
+		_ = l.feeder.queue.Push(Message{Kind: Publish, Tuple: t}.AppendTo(nil)) // no room: next time
 	}
 }
 
-// farewell tells the hub that own tuples end.
+// farewell tells the hub that our own tuples end.
 func (l *link) farewell() {
 	for _, t := range l.table.ours() {
 		t.TTL = farewellTTL
@@ -274,7 +273,7 @@ func (l *link) farewell() {
 	_ = l.feeder.queue.Flush(ctx) // if it fails the tuples linger
 }
 
-// calls makes the calls of an application's functions one at a time.
+// calls runs an application's functions one at a time.
 type calls struct{ sync.Mutex }
 
 // wrap returns cfg with functions that never run at the same time.

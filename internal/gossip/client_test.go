@@ -14,7 +14,7 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// A script is a ROUTER that a test plays by hand. Each connection's messages come on conns' sessions.
+// A script is a ROUTER that a test controls by hand. Each connection's messages come on conns' sessions.
 type script struct {
 	t      testing.TB
 	router *zmtp.Router
@@ -85,7 +85,7 @@ func (l *learned) story() (s []string) {
 	return s
 }
 
-// TestClient has what a hub says reach the application, and the other way round.
+// TestClient checks that what a hub sends reaches the application, and the other way round.
 func TestClient(t *testing.T) {
 	inLab(t, func(l lab) {
 		s := l.script("hub:1", nil)
@@ -126,7 +126,7 @@ func TestTrustedTTL(t *testing.T) {
 	})
 }
 
-// TestInterval has PINGs come often enough for czmq's 1 s.
+// TestInterval checks that PINGs come often enough for czmq's 1 s.
 func TestInterval(t *testing.T) {
 	inLab(t, func(l lab) {
 		var last, longest atomic.Int64
@@ -138,7 +138,7 @@ func TestInterval(t *testing.T) {
 			n.Add(1)
 		})
 		r := zmtp.NewRouter(zmtp.Config{}, func(c *zmtp.Conn) (zmtp.Receiver, error) {
-			go func() { // something else than PONG is an answer, too
+			go func() { // something other than PONG is an answer, too
 				for range 40 {
 					<-time.After(4 * time.Second)
 					_ = c.Queue().Push(pub("k", "v", 0).AppendTo(nil))
@@ -186,7 +186,7 @@ func TestInvalid(t *testing.T) {
 	})
 }
 
-// TestAlwaysInvalid has a hub that wants us never: we come back, but not often.
+// TestAlwaysInvalid has a hub that never serves us: we reconnect, but not often.
 func TestAlwaysInvalid(t *testing.T) {
 	inLab(t, func(l lab) {
 		r := zmtp.NewRouter(zmtp.Config{}, func(c *zmtp.Conn) (zmtp.Receiver, error) {
@@ -232,7 +232,7 @@ func TestSilentHub(t *testing.T) {
 	})
 }
 
-// TestSlowApplication has Learned take a long time, which is not the hub's fault.
+// TestSlowApplication has a Learned that takes a long time, which is not the hub's fault.
 func TestSlowApplication(t *testing.T) {
 	inLab(t, func(l lab) {
 		s := l.script("hub:1", nil)
@@ -287,7 +287,7 @@ func TestReconnect(t *testing.T) {
 	})
 }
 
-// TestRefresh has own tuples come again now and then, and soon if the hub has another value.
+// TestRefresh checks that our own tuples are published again now and then, and soon if the hub has another value.
 func TestRefresh(t *testing.T) {
 	inLab(t, func(l lab) {
 		s := l.script("hub:1", nil)
@@ -356,7 +356,7 @@ func TestFarewell(t *testing.T) {
 	})
 }
 
-// TestCloseWhileDialling ends attempts that never would.
+// TestCloseWhileDialling ends attempts that would never end.
 func TestCloseWhileDialling(t *testing.T) {
 	inLab(t, func(l lab) {
 		cfg := Config{Dial: func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }}
@@ -384,7 +384,7 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-// TestCallsBesideClose has everything called while a Hub closes.
+// TestCallsBesideClose calls everything while a Hub closes.
 func TestCallsBesideClose(t *testing.T) {
 	inLab(t, func(l lab) {
 		var h *Hub

@@ -31,13 +31,13 @@ func TestClientOfCzmq(t *testing.T) {
 	}
 }
 
-// TestOutliveCzmqsSecond has nothing to say for longer than czmq's hub remembers a silent client.
+// TestOutliveCzmqsSecond publishes nothing for longer than czmq's hub remembers a silent client.
 func TestOutliveCzmqsSecond(t *testing.T) {
 	hub := startCzmq(t)
 	var got learned
 	c := newTestClient(t, hub.bind("127.0.0.1:*"), got.config())
 	eventually(t, "a connection", func() bool { return got.ups() == 1 })
-	<-time.After(2500 * time.Millisecond) // of the other process's clock, for which there is no other way
+	<-time.After(2500 * time.Millisecond) // on the other process's clock, so fake time does not work
 	hub.say("PUBLISH theirs late")
 	publish(t, c, "ours", "late")
 	eventually(t, "both are told", func() bool { return got.value("theirs") == "late" && hub.value("ours") == "late" })
@@ -85,7 +85,7 @@ func TestCzmqsClient(t *testing.T) {
 	eventually(t, "everybody knows all", func() bool {
 		return got.value("theirs") == "2" && one.value("ours") == "1" && two.value("ours") == "1" && two.value("theirs") == "2"
 	})
-	<-time.After(2500 * time.Millisecond) // czmq's client is silent, of its own clock
+	<-time.After(2500 * time.Millisecond) // czmq's client is silent, on its own clock
 	hundred(func(k, v string) { publish(t, hub, "a-"+k, v) })
 	hundred(func(k, v string) { one.say("PUBLISH b-%s %s", k, v) })
 	eventually(t, "100 each way", func() bool { return got.size() == 101 && one.size() == 202 && two.size() == 202 })
@@ -134,8 +134,8 @@ func TestCzmqClientRestarts(t *testing.T) {
 	eventually(t, "both know again", func() bool { return got.value("theirs") == "3" && c.value("ours") == "1" })
 }
 
-// TestChain has a hub of ours between two of czmq's, as a client of one, and the other as its client; and one of czmq's between
-// two of ours.
+// TestChain has a hub of ours between two of czmq's, as a client of one, and the other as its client; and one of czmq's between two of
+// ours.
 func TestChain(t *testing.T) {
 	top, bottom := startCzmq(t), startCzmq(t)
 	var got, below learned
@@ -155,7 +155,7 @@ func TestChain(t *testing.T) {
 	})
 }
 
-// TestMalformedForCzmqsClient makes sure that nothing a hostile client sends through a hub of ours ends a czmq client of it.
+// TestMalformedForCzmqsClient checks that nothing a hostile client sends through a hub of ours ends a czmq client of it.
 func TestMalformedForCzmqsClient(t *testing.T) {
 	hub, address, _ := serveHub(t, anyPort, Config{})
 	c := startCzmq(t)
@@ -176,7 +176,7 @@ func TestMalformedForCzmqsClient(t *testing.T) {
 	eventually(t, "it still works", func() bool { return c.value("last") == "1" })
 }
 
-// TestCzmqFacts pins what this package does for the sake of czmq: should a test here fail, then some of it is needless.
+// TestCzmqFacts pins the behaviour of czmq that this package works around: if a test here fails, a workaround is no longer needed.
 func TestCzmqFacts(t *testing.T) {
 	hello, ping := Message{Kind: Hello}, Message{Kind: Ping}
 	tuple := func(k, v string, ttl time.Duration) Message {

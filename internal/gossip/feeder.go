@@ -6,7 +6,7 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// A feeder passes the tuples of a table on to one peer, as fast as that takes them. One goroutine uses it.
+// A feeder passes the tuples of a table to one peer, as fast as that reads them. Only one goroutine uses it.
 type feeder struct {
 	table *table
 	queue *zmtp.Queue
@@ -18,10 +18,10 @@ func newFeeder(t *table, q *zmtp.Queue, peer *origin) *feeder {
 	return &feeder{table: t, queue: q, at: cursor{owner: peer}}
 }
 
-// restart begins with the first tuple again.
+// restart starts with the first tuple again.
 func (f *feeder) restart() { f.at.at, f.batch = 0, nil }
 
-// flush pushes what the peer has not had. If there was no room for all, the channel tells when to go on.
+// flush pushes what the peer has not had. If there was no room for all, the channel is closed when flush should continue.
 func (f *feeder) flush() (room <-chan struct{}) {
 	for {
 		if len(f.batch) == 0 {

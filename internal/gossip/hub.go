@@ -12,8 +12,8 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// A Hub keeps tuples and passes them on: to clients that connect, to hubs that it is connected to, and to its application.
-// It may have any number of listeners and of hubs above, also none. It may even be its own client.
+// A Hub keeps tuples and passes them on: to clients that connect, to hubs that it is connected to, and to its application. It may have any
+// number of listeners and of upstream hubs, also none. It may even be its own client.
 type Hub struct {
 	cfg    Config
 	table  *table
@@ -52,12 +52,11 @@ func (h *Hub) Serve(l net.Listener) error {
 	return ErrClosed
 }
 
-// Connect makes the Hub a client of the hub at address, host:port, for as long as it lives: tuples pass both ways. It does
-// not block. The error says that this is no such address, or that the Hub is closed. A second Connect to the same address
-// does nothing.
+// Connect makes the Hub a client of the hub at address, host:port, until Disconnect or Close: tuples pass both ways. It does not block. It
+// fails if address is not of that form, or the Hub is closed. A second Connect to the same address does nothing.
 func (h *Hub) Connect(address string) error { return h.ConnectCurve(address, nil) }
 
-// ConnectCurve is Connect to a hub that speaks CURVE; without curve, to a plain one.
+// ConnectCurve is Connect to a hub that speaks CURVE; if curve is nil, to a plain one.
 func (h *Hub) ConnectCurve(address string, curve *zmtp.Curve) error {
 	cfg := h.cfg
 	cfg.Curve = curve
@@ -79,7 +78,7 @@ func (h *Hub) ConnectCurve(address string, curve *zmtp.Curve) error {
 	return nil
 }
 
-// Disconnect undoes Connect: the Hub takes leave of that hub, and keeps what came from there for Config.Linger. It does not block.
+// Disconnect undoes Connect: the Hub says goodbye to that hub, and keeps what came from there for Config.Linger. It does not block.
 func (h *Hub) Disconnect(address string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -92,19 +91,19 @@ func (h *Hub) Disconnect(address string) {
 	h.wg.Go(func() { <-c.done })
 }
 
-// Publish publishes a tuple of this application, until Unpublish. Others cannot replace it. It does not block. The error says
-// that the tuple does not fit, or that the Hub is closed.
+// Publish publishes a tuple of this application, until Unpublish. Others cannot replace it. It does not block. It fails if the tuple does
+// not fit, or the Hub is closed.
 func (h *Hub) Publish(t Tuple) error { return h.table.put(h.table.local, t) }
 
-// Unpublish ends what Publish began. The tuple is passed on with a TTL of 1 s, and forgotten then.
+// Unpublish ends what Publish began. The tuple is passed on with a TTL of 1 s, and then forgotten.
 func (h *Hub) Unpublish(key string) { h.table.withdraw(key) }
 
-// Forget drops a tuple at once instead of after Config.Linger, if the connection that it came from has ended: for an
-// application that knows better.
+// Forget drops a tuple at once instead of after Config.Linger, if the connection that it came from has ended: for an application that knows
+// more.
 func (h *Hub) Forget(key string) { h.table.forget(key) }
 
-// Retire lets a tuple of others end within a second, here and in hubs and clients of this package, whether its connection has ended or not.
-// A client of this package that lives publishes it anew within 10 s.
+// Retire ends a tuple of others within a second, here and in hubs and clients of this package, whether its connection has ended or not. A
+// live client of this package publishes it again within 10 s.
 func (h *Hub) Retire(key string) { h.table.retire(key) }
 
 // Len returns how many tuples there are.
@@ -113,8 +112,8 @@ func (h *Hub) Len() int { return h.table.size() }
 // Clients returns how many clients are connected.
 func (h *Hub) Clients() int { return int(h.sessions.Load()) }
 
-// Close takes leave of the hubs above, and ends all connections and goroutines; no callback runs after it. It blocks until
-// then, for as long as a callback takes, and up to 250 ms. It is safe to call it again.
+// Close says goodbye to the upstream hubs, and ends all connections and goroutines; no callback runs after it. It blocks until then, for as
+// long as a callback takes, and up to 250 ms. It is safe to call it again.
 func (h *Hub) Close() error {
 	h.mu.Lock()
 	h.closed = true
@@ -122,7 +121,7 @@ func (h *Hub) Close() error {
 		c.cancel()
 	}
 	h.mu.Unlock()
-	for _, c := range h.clients { // nobody changes it any more
+	for _, c := range h.clients { // nothing changes it any more
 		<-c.done
 	}
 	h.cancel()
@@ -132,12 +131,12 @@ func (h *Hub) Close() error {
 	return nil
 }
 
-// tell tells the application what others publish.
+// tell reports to the application what others publish.
 func (h *Hub) tell() {
 	at := cursor{owner: h.table.local, application: true}
 	for {
 		changed := h.table.changed()
-		for _, key := range h.table.takeEnded() { // first, as one that came back is told again
+		for _, key := range h.table.takeEnded() { // first, because one that came back is reported again
 			if h.ctx.Err() != nil {
 				return
 			}
@@ -161,7 +160,7 @@ func (h *Hub) tell() {
 	}
 }
 
-// accept begins a client's session. It runs on a goroutine of the Router's, so Close waits for it before it waits for wg.
+// accept begins a client's session. It runs on a goroutine of the Router, so Close waits for it before it waits for wg.
 func (h *Hub) accept(conn *zmtp.Conn) (zmtp.Receiver, error) {
 	s := newSession(h, conn)
 	h.sessions.Add(1)

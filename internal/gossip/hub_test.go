@@ -83,7 +83,7 @@ func TestPublishBeforeHello(t *testing.T) {
 	})
 }
 
-// TestPrompt has a client that does not know that it should say HELLO.
+// TestPrompt has a client that does not know that it must send HELLO.
 func TestPrompt(t *testing.T) {
 	inLab(t, func(l lab) {
 		l.hub("hub:1", Config{})
@@ -101,7 +101,7 @@ func TestPrompt(t *testing.T) {
 	})
 }
 
-// TestStalled has a client that says HELLO and reads nothing.
+// TestStalled has a client that sends HELLO and reads nothing.
 func TestStalled(t *testing.T) {
 	inLab(t, func(l lab) {
 		h, _ := l.hub("hub:1", Config{})
@@ -175,7 +175,7 @@ func TestBounds(t *testing.T) {
 	})
 }
 
-// TestLog makes sure that changes leave no memory behind.
+// TestLog checks that changes leave no memory behind.
 func TestLog(t *testing.T) {
 	tab := newTable(Config{}.withDefaults())
 	at := cursor{}
@@ -225,7 +225,7 @@ func TestHubTells(t *testing.T) {
 	})
 }
 
-// Learned is told which connection a value came by: that of the client or hub whose value it is now.
+// Learned reports which connection a value came by: that of the client or hub whose value it is now.
 func TestHubTellsFromWhere(t *testing.T) {
 	first, second, above := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.3")
 	told := make(map[string]netip.Addr)

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// elapse lets fake time pass. It is for bubbles of synctest only.
+// elapse lets fake time pass. It is only for synctest bubbles.
 func elapse(d time.Duration) { <-time.After(d); synctest.Wait() }
 
-// A lab is a network with hubs and clients in a bubble of synctest.
+// A lab is a network with hubs and clients in a synctest bubble.
 type lab struct {
 	*testing.T
 	net *memNet
 }
 
-// inLab runs a test in a bubble; everything it made is closed in the end.
+// inLab runs a test in a bubble, and closes everything that it made.
 func inLab(t *testing.T, test func(l lab)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { test(lab{t, newMemNet()}) })

@@ -12,7 +12,7 @@ func TestSilentClient(t *testing.T) {
 		h, _ := l.hub("hub:1", Config{})
 		r := l.raw("hub:1")
 		r.sendAll(hello)
-		elapse(24 * time.Hour) // czmq's client never PINGs
+		elapse(24 * time.Hour) // czmq's client never sends PING
 		publish(l, h, "a", "1")
 		r.expect(pub("a", "1", 0))
 	})
@@ -92,7 +92,7 @@ func TestLinger(t *testing.T) {
 	})
 }
 
-// TestLingerAbove has the hub above go away, whose tuples a Hub keeps for a while.
+// TestLingerAbove removes the upstream hub, whose tuples a Hub keeps for a while.
 func TestLingerAbove(t *testing.T) {
 	inLab(t, func(l lab) {
 		above, stop := l.hub("hub:1", Config{})
@@ -114,7 +114,7 @@ func TestLingerAbove(t *testing.T) {
 	})
 }
 
-// TestRestartBeforeTheEnd has a node come back with the same tuple while its old connection, on which it said farewell, is open.
+// TestRestartBeforeTheEnd has a node return with the same tuple while its old connection, on which it said goodbye, is open.
 func TestRestartBeforeTheEnd(t *testing.T) {
 	inLab(t, func(l lab) {
 		h, _ := l.hub("hub:1", Config{})
@@ -177,7 +177,7 @@ func TestHubs(t *testing.T) {
 		know("after a while", 3)
 		before := changes(hubs)
 		elapse(time.Minute)
-		// The tuple with a TTL is renewed each 13.3 s or so, at three hubs; nothing may go round.
+		// The tuple with a TTL is renewed about every 13.3 s, at three hubs; nothing may circulate.
 		if n := changes(hubs) - before; n == 0 || n > 20 {
 			t.Errorf("%d changes in a quiet minute", n)
 		}

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// memNet is a network in memory for bubbles of synctest: its connections are net.Pipes with some octets of buffer each way.
+// memNet is a network in memory for synctest bubbles: its connections are net.Pipes with a buffer each way.
 type memNet struct {
 	mu        sync.Mutex
 	listeners map[string]*memListener
@@ -94,7 +94,7 @@ func (n *memNet) dial(ctx context.Context, _, address string) (net.Conn, error) 
 	}
 }
 
-// A memConn is an end of a net.Pipe whose Write needs no reader for so many octets.
+// A memConn is an end of a net.Pipe whose Write needs no reader while the buffer has room.
 type memConn struct {
 	net.Conn
 	remote memAddr
@@ -185,7 +185,7 @@ func (m *memConn) pump() {
 	}
 }
 
-// Close lets what was written go out, if somebody reads it.
+// Close lets what was written go out, if it is read.
 func (m *memConn) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

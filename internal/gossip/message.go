@@ -36,8 +36,8 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", byte(k))
 }
 
-// A Message is one of zgossip/1, in a frame of its own: AA A0, the kind, version 1. PUBLISH goes on with the key (1 octet of
-// length), the value (4 octets of length) and the TTL (4 octets, milliseconds). Numbers are big-endian.
+// A Message is one of zgossip/1, in one frame: AA A0, the kind, version 1. PUBLISH continues with the key (1 octet of length), the value (4
+// octets of length) and the TTL (4 octets, milliseconds). Numbers are big-endian.
 type Message struct {
 	Kind Kind
 	Tuple
@@ -49,15 +49,15 @@ const (
 	messageOverhead = headerSize + 1 + maxKey + 4 + 4
 )
 
-// ErrMalformed is what Decode returns for anything that is no message of zgossip/1, wrapped with what was wrong.
+// ErrMalformed is what Decode returns for anything that is no message of zgossip/1, wrapped with the reason.
 var ErrMalformed = errors.New("gossip: malformed message")
 
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
 }
 
-// AppendTo appends the message to b. Key and value of a PUBLISH must have passed Tuple.check; what is longer than fits is
-// never sent. A TTL above 0 is rounded up to milliseconds, so that it doesn't become "for ever".
+// AppendTo appends the message to b. Key and value of a PUBLISH must have passed Tuple.check; one that is too long is never sent. A TTL
+// above 0 is rounded up to milliseconds, so that it doesn't become 0, which means forever.
 func (m Message) AppendTo(b []byte) []byte {
 	b = append(b, 0xaa, 0xa0, byte(m.Kind), 1)
 	if m.Kind != Publish {
@@ -71,8 +71,8 @@ func (m Message) AppendTo(b []byte) []byte {
 	return binary.BigEndian.AppendUint32(b, uint32((ttl+time.Millisecond-1)/time.Millisecond))
 }
 
-// Decode reads a message from a frame, which it does not keep. What follows a message in its frame is ignored, as czmq does.
-// A NUL in key or value is malformed: czmq cannot have sent it, and would read something else.
+// Decode reads a message from a frame, which it does not keep. What follows a message in its frame is ignored, as czmq does. A NUL in key
+// or value is malformed: czmq cannot have sent it, and would read something else.
 func Decode(frame []byte) (Message, error) {
 	if len(frame) < headerSize || frame[0] != 0xaa || frame[1] != 0xa0 {
 		return Message{}, malformed("%d octets that do not begin with AA A0, id and version", len(frame))
@@ -88,11 +88,11 @@ func Decode(frame []byte) (Message, error) {
 	}
 	rest := frame[headerSize:]
 	if len(rest) < 1 || len(rest)-1 < int(rest[0]) {
-		return Message{}, malformed("PUBLISH cut in its key")
+		return Message{}, malformed("PUBLISH truncated in its key")
 	}
 	m.Key, rest = string(rest[1:1+int(rest[0])]), rest[1+int(rest[0]):]
 	if len(rest) < 4 {
-		return Message{}, malformed("PUBLISH cut after its key")
+		return Message{}, malformed("PUBLISH truncated after its key")
 	}
 	size := binary.BigEndian.Uint32(rest)
 	if rest = rest[4:]; uint64(len(rest)) < uint64(size)+4 {
@@ -106,7 +106,7 @@ func Decode(frame []byte) (Message, error) {
 	return m, nil
 }
 
-// decode reads a message that came as frames.
+// decode reads a message from its frames.
 func decode(frames [][]byte) (Message, error) {
 	if len(frames) != 1 {
 		return Message{}, malformed("%d frames instead of 1", len(frames))
@@ -114,7 +114,7 @@ func decode(frames [][]byte) (Message, error) {
 	return Decode(frames[0])
 }
 
-// check says whether a tuple may be published.
+// check tells whether a tuple may be published.
 func (t Tuple) check(l Limits) error {
 	switch {
 	case len(t.Key) > maxKey:

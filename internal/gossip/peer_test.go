@@ -30,7 +30,7 @@ func eventually(t testing.TB, what string, met func() bool) {
 	}
 }
 
-// learned keeps what a Hub or a Client tells.
+// learned keeps what a Hub or a Client reports.
 type learned struct {
 	mu      sync.Mutex
 	tuples  map[string]Tuple

@@ -29,7 +29,7 @@ func dialRaw(t testing.TB, address string) *raw {
 	return openRaw(t, nc, 10000)
 }
 
-// openRaw makes one that has room for so many messages until it reads no more.
+// openRaw makes a raw that has room for that many messages until it reads no more.
 func openRaw(t testing.TB, nc net.Conn, room int) *raw {
 	t.Helper()
 	r := &raw{t: t, messages: make(chan [][]byte, room), closed: make(chan error, 1), stopped: make(chan struct{})}

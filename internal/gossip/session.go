@@ -7,21 +7,21 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// A session is a client of a Hub, as long as its connection lives: a czmq client never PINGs, so its silence means nothing.
+// A session is a client of a Hub, as long as its connection lives: a czmq client never sends PING, so its silence means nothing.
 type session struct {
 	hub    *Hub
 	conn   *zmtp.Conn
 	origin *origin
 
-	greeted bool // it has said HELLO at least once; the reader's own
+	greeted bool // it has sent HELLO at least once; only the reader uses it
 	service atomic.Int32
-	wake    chan struct{} // holds one: service begins
+	wake    chan struct{} // holds one token: service begins
 	prompt  *time.Timer
 }
 
 // The states of a session's service.
 const (
-	noService int32 = iota // it has not said HELLO, or was told INVALID since
+	noService int32 = iota // it has not sent HELLO, or was sent INVALID since
 	beginService
 	inService
 )
@@ -33,18 +33,18 @@ func newSession(h *Hub, conn *zmtp.Conn) *session {
 	return s
 }
 
-// Greeted makes it a zmtp.Greeter: who never says HELLO is disconnected.
+// Greeted makes it a zmtp.Greeter: a client that never sends HELLO is disconnected.
 func (s *session) Greeted() bool { return s.greeted }
 
-// Receive handles a message. No message of a client's ends its connection, not to speak of others: a czmq client would come
-// back at once, and do the same.
+// Receive handles a message. No message of a client ends its connection, let alone others: a czmq client would reconnect at once, and do
+// the same.
 func (s *session) Receive(frames [][]byte) error {
 	m, err := decode(frames)
 	switch {
 	case err != nil:
 		s.refuse(err)
 		s.invalid()
-	case m.Kind == Hello: // once more is no harm, though czmq's hub disagrees: a czmq client answers each INVALID with it
+	case m.Kind == Hello: // a repetition does no harm, though czmq's hub disagrees: a czmq client answers each INVALID with it
 		s.prompt.Stop()
 		s.greeted = true
 		s.service.Store(beginService)
@@ -56,12 +56,12 @@ func (s *session) Receive(frames [][]byte) error {
 		if err := s.hub.table.put(s.origin, m.Tuple); err != nil {
 			s.refuse(err)
 		}
-		if s.service.Load() == noService { // a czmq client will say HELLO, but not publish this again
+		if s.service.Load() == noService { // a czmq client will send HELLO, but not publish this again
 			s.invalid()
 		}
 	case m.Kind == Ping:
 		_ = s.conn.Queue().Push(Message{Kind: Pong}.AppendTo(nil)) // no room: it has enough to read
-	default: // PONG and INVALID are a hub's
+	default: // only a hub sends PONG and INVALID
 		s.invalid()
 	}
 	return nil
@@ -73,7 +73,7 @@ func (s *session) Closed(error) {
 	s.hub.table.leave(s.origin)
 }
 
-// invalid tells the client that it is not served until it says HELLO.
+// invalid tells the client that it is not served until it sends HELLO.
 func (s *session) invalid() {
 	s.service.Store(noService)
 	_ = s.conn.Queue().Push(Message{Kind: Invalid}.AppendTo(nil)) // no room: its next message comes here again, or it stalls

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A table holds tuples, in the order in which they changed. Whoever passes tuples on has a cursor into that order: nobody
-// needs a queue of tuples, and who is slow gets the latest value of each.
+// A table holds tuples, in the order in which they changed. Each feeder has a cursor into that order, so there are no queues of tuples, and
+// a slow peer gets the latest value of each.
 type table struct {
 	linger time.Duration
 	limits Limits
@@ -25,11 +25,11 @@ type table struct {
 	changes chan struct{} // closed with the next change
 	counts  map[netip.Addr]int
 	timer   *time.Timer // for the tuple that ends first
-	next    time.Time   // when that is
+	next    time.Time   // when it ends
 	closed  bool
 
-	noteEnded bool     // somebody calls takeEnded
-	ended     []string // keys of tuples that the application was told of, and that are gone
+	noteEnded bool     // takeEnded is in use
+	ended     []string // keys of dropped tuples that the application knew of
 }
 
 // An origin is where tuples come from: a connection, or this side.
@@ -42,11 +42,11 @@ type tuple struct {
 	key, value string
 	version    uint64        // of the last change that concerns others; 0: no longer in the table
 	from       netip.Addr    // where the value came from
-	owner      *origin       // who stands for it; nil if that connection has ended
-	counted    netip.Addr    // whose place it takes
+	owner      *origin       // the origin that publishes it; nil if that connection has ended
+	counted    netip.Addr    // the address that it counts for
 	ttl        time.Duration // of a local tuple
 	ends       time.Time     // zero: never
-	told       bool          // to the application
+	reported   bool          // to the application
 }
 
 type entry struct {
@@ -66,10 +66,10 @@ func newTable(cfg Config) *table {
 	}
 }
 
-// errOurs says that somebody else published another value for a key of ours.
-var errOurs = errors.New("gossip: somebody else publishes this key")
+// errOurs says that another node published another value for a key of ours.
+var errOurs = errors.New("gossip: another node publishes this key")
 
-// put takes a tuple. The error is for the log: the tuple was not taken.
+// put adds or renews a tuple. The error is for the log: the tuple was not taken.
 func (t *table) put(from *origin, in Tuple) error {
 	if err := in.check(t.limits); err != nil {
 		return err
@@ -97,9 +97,9 @@ func (t *table) put(from *origin, in Tuple) error {
 		}
 		return nil
 	case old.value != in.Value:
-		old.value, old.from, old.told = in.Value, from.from, false
+		old.value, old.from, old.reported = in.Value, from.from, false
 	case old.owner != from && old.owner != nil && (in.TTL > 0 || old.ends.IsZero()):
-		return nil // somebody stands for it already: this came another way
+		return nil // another origin publishes it already: this came another way
 	case !old.renews(from, in.TTL, from == t.local):
 		t.own(old, from)
 		return nil
@@ -111,12 +111,12 @@ func (t *table) put(from *origin, in Tuple) error {
 	} else if in.TTL > 0 {
 		t.end(old, time.Now().Add(in.TTL))
 	}
-	t.bump(old)
+	t.makeNewest(old)
 	return nil
 }
 
-// renews reports whether a TTL that comes again is worth passing on; if not, the old one stays. It is if it differs by half:
-// so what goes round among hubs, a little later each time, comes to rest.
+// renews tells whether a TTL that comes again should be passed on; if not, the old one stays. It should if it differs by half: this way,
+// what circulates among hubs, a little later each time, comes to rest.
 func (t *tuple) renews(from *origin, ttl time.Duration, local bool) bool {
 	switch {
 	case local:
@@ -128,7 +128,7 @@ func (t *tuple) renews(from *origin, ttl time.Duration, local bool) bool {
 	return ttl < left/2 || left < ttl/2
 }
 
-// makeRoom says whether there is a place for one more tuple of that origin.
+// makeRoom makes a place for one more tuple of that origin, or says why there is none.
 func (t *table) makeRoom(from *origin) error {
 	if have := t.counts[from.addr]; from.addr.IsValid() && have >= t.limits.TuplesPerAddress {
 		return fmt.Errorf("gossip: %v published %d tuples, more are ignored (Limits.TuplesPerAddress)", from.addr, have)
@@ -147,7 +147,7 @@ func (t *table) makeRoom(from *origin) error {
 
 func (e entry) current() bool { return e.version == e.tuple.version }
 
-// own makes a tuple that origin's.
+// own gives a tuple to an origin.
 func (t *table) own(tu *tuple, from *origin) {
 	t.uncount(tu)
 	tu.owner, tu.counted = from, from.addr
@@ -170,9 +170,9 @@ func (t *table) drop(tu *tuple) {
 	t.uncount(tu)
 	tu.version = 0
 	delete(t.tuples, tu.key)
-	if tu.told && t.noteEnded {
+	if tu.reported && t.noteEnded {
 		t.ended = append(t.ended, tu.key)
-		t.stir()
+		t.notifyChange()
 	}
 }
 
@@ -185,24 +185,24 @@ func (t *table) takeEnded() []string {
 	return ended
 }
 
-// stir wakes who waits for changes.
-func (t *table) stir() {
+// notifyChange wakes those that wait for changes.
+func (t *table) notifyChange() {
 	close(t.changes)
 	t.changes = make(chan struct{})
 }
 
-// bump makes a tuple the newest.
-func (t *table) bump(tu *tuple) {
+// makeNewest makes a tuple the newest.
+func (t *table) makeNewest(tu *tuple) {
 	if len(t.log) > 2*len(t.tuples)+64 {
 		t.log = slices.DeleteFunc(t.log, func(e entry) bool { return !e.current() })
 	}
 	t.version++
 	tu.version = t.version
 	t.log = append(t.log, entry{t.version, tu})
-	t.stir()
+	t.notifyChange()
 }
 
-// leave says that a connection has ended: what it published lingers.
+// leave notes that a connection has ended: what it published lingers.
 func (t *table) leave(from *origin) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -214,22 +214,22 @@ func (t *table) leave(from *origin) {
 		tu.owner = nil
 		if tu.ends.IsZero() || until.Before(tu.ends) {
 			t.end(tu, until)
-			t.bump(tu)
+			t.makeNewest(tu)
 		}
 	}
 }
 
-// withdraw lets a tuple of this side end soon, so that the news of it still gets around.
+// withdraw ends a tuple of this side soon, so that there is time to pass that on.
 func (t *table) withdraw(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if tu := t.tuples[key]; tu != nil && tu.owner == t.local && tu.ends.IsZero() {
 		t.end(tu, time.Now().Add(farewellTTL))
-		t.bump(tu)
+		t.makeNewest(tu)
 	}
 }
 
-// forget drops a tuple that nobody stands for.
+// forget drops a tuple that no origin publishes.
 func (t *table) forget(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -238,13 +238,13 @@ func (t *table) forget(key string) {
 	}
 }
 
-// retire lets a tuple of others end soon, and passes that on. It stays if it is published anew.
+// retire ends a tuple of others soon, and passes that on. It stays if it is published again.
 func (t *table) retire(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if tu := t.tuples[key]; tu != nil && tu.owner != t.local {
 		t.end(tu, time.Now().Add(farewellTTL))
-		t.bump(tu)
+		t.makeNewest(tu)
 	}
 }
 
@@ -286,7 +286,7 @@ func (t *table) expire() {
 	}
 }
 
-// close ends the timer. Nothing is taken any more.
+// close stops the timer. No tuple is taken any more.
 func (t *table) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -296,11 +296,11 @@ func (t *table) close() {
 	}
 }
 
-// A cursor is how far somebody is with a table.
+// A cursor is a reader's position in a table.
 type cursor struct {
 	at          uint64
-	owner       *origin // whose tuples it doesn't want
-	application bool    // it wants each value once
+	owner       *origin // whose tuples are left out
+	application bool    // it gets each value once
 }
 
 // after moves a cursor on by some tuples, and returns them: none if there are no more.
@@ -314,16 +314,16 @@ func (t *table) after(c *cursor) (batch []Tuple) {
 			break
 		}
 		c.at = e.version
-		if !e.current() || e.owner == c.owner || c.application && e.told {
+		if !e.current() || e.owner == c.owner || c.application && e.reported {
 			continue
 		}
-		e.told = e.told || c.application
+		e.reported = e.reported || c.application
 		batch = append(batch, e.export())
 	}
 	return batch
 }
 
-// changed returns a channel that is closed with the next change. To miss none, get it before after.
+// changed returns a channel that is closed with the next change. To miss none, get it before calling after.
 func (t *table) changed() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -359,7 +359,7 @@ func (t *table) lookup(key string) (Tuple, bool) {
 	return Tuple{}, false
 }
 
-// export is the tuple as it is sent now.
+// export returns the tuple as it is sent now.
 func (t *tuple) export() Tuple {
 	out := Tuple{Key: t.key, Value: t.value, TTL: t.ttl, From: t.from}
 	if !t.ends.IsZero() {

@@ -23,9 +23,9 @@ func FormatValue(endpoint, curveKey string) string {
 	return endpoint + "|" + curveKey
 }
 
-// ParseTuple reads a node's tuple: its UUID, its endpoint (tcp://host:port, in which an IPv6 address need not have brackets,
-// as C zyre writes it), and its CURVE key in Z85, "" if it has none. Digits of either case will do. The error says what is
-// wrong with the tuple; gossip carries any tuples, so strange ones are no reason to stop.
+// ParseTuple reads a node's tuple: its UUID, its endpoint (tcp://host:port, in which an IPv6 address need not have brackets, as C zyre
+// writes it), and its CURVE key in Z85, "" if it has none. Digits may be of either case. The error says what is wrong with the tuple;
+// gossip carries any tuples, so strange ones are no reason to stop.
 func ParseTuple(key, value string) (id uuid.UUID, endpoint, curveKey string, err error) {
 	if len(key) != 32 {
 		return uuid.Nil, "", "", fmt.Errorf("gossip: key %q is no UUID of 32 hexadecimal digits", key)
@@ -38,7 +38,7 @@ func ParseTuple(key, value string) (id uuid.UUID, endpoint, curveKey string, err
 	}
 	endpoint, curveKey, hasKey := strings.Cut(value, "|")
 	if hasKey && (len(curveKey) != 40 || strings.Trim(curveKey, z85) != "") {
-		return uuid.Nil, "", "", fmt.Errorf("gossip: value %q has no CURVE key of 40 Z85 characters behind its bar", value)
+		return uuid.Nil, "", "", fmt.Errorf("gossip: value %q has no CURVE key of 40 Z85 characters after its bar", value)
 	}
 	if err := checkEndpoint(endpoint); err != nil {
 		return uuid.Nil, "", "", err
@@ -46,8 +46,7 @@ func ParseTuple(key, value string) (id uuid.UUID, endpoint, curveKey string, err
 	return id, endpoint, curveKey, nil
 }
 
-// checkEndpoint wants an endpoint that can be dialled. RFC 36 allows tcp alone; a path that a stranger chose is no business
-// of ours.
+// checkEndpoint accepts only an endpoint that can be dialled. RFC 36 allows only tcp; we must not open a path that a stranger chose.
 func checkEndpoint(endpoint string) error {
 	address, isTCP := strings.CutPrefix(endpoint, "tcp://")
 	colon := strings.LastIndexByte(address, ':')
@@ -60,7 +59,7 @@ func checkEndpoint(endpoint string) error {
 	}
 	if bare, found := strings.CutPrefix(host, "["); found {
 		if bare, found = strings.CutSuffix(bare, "]"); !found {
-			return fmt.Errorf("gossip: endpoint %q has a bracket left open", endpoint)
+			return fmt.Errorf("gossip: endpoint %q has an unclosed bracket", endpoint)
 		}
 		host = bare
 	}

@@ -25,7 +25,7 @@ func TestChatWithOthers(t *testing.T) {
 		name := strings.ReplaceAll(string(kind), ".", "")
 		peers = append(peers, testbed.Start(t, lan.Host(name), kind, testbed.Options{Name: name, Groups: []string{"CHAT"}}))
 	}
-	dir, err := os.MkdirTemp("", "zre") // short: the path of a unix socket has little room
+	dir, err := os.MkdirTemp("", "zre") // short, because the path of a unix socket has little room
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ var contents = map[string][][]byte{
 	"ten frames":     bytes.Split([]byte("0 1 2 3 4 5 6 7 8 9"), []byte(" ")),
 }
 
-// converse makes two nodes that have met use all of the protocol.
+// converse makes two nodes that have met use the whole protocol.
 func converse(t *testing.T, a, b *testbed.Peer) {
 	t.Helper()
 	for _, pair := range [][2]*testbed.Peer{{a, b}, {b, a}} {
@@ -49,7 +49,7 @@ func converse(t *testing.T, a, b *testbed.Peer) {
 	}
 }
 
-// last returns what a node reported last.
+// last returns what a node last reported.
 func last(p *testbed.Peer) testbed.Event {
 	events := p.Events()
 	return events[len(events)-1]

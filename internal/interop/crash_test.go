@@ -9,7 +9,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// impatient are options with short timers: what notices a crash by time alone notices it within the test.
+// impatient are options with short timers: a crash that only time shows is noticed within the test.
 func impatient(name string) testbed.Options {
 	o := options(name)
 	o.Evasive, o.Expired = time.Second, 3*time.Second
@@ -36,8 +36,7 @@ func TestTheirsCrashesAndRestarts(t *testing.T) {
 	})
 }
 
-// The successor may come before the crash was noticed, on the very endpoint of its predecessor: zyre.js always takes the
-// same port.
+// The successor may come before the crash was noticed, on the same endpoint as its predecessor: zyre.js always takes the same port.
 func TestTheirsRestartsAtOnce(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind testbed.Kind) {
 		lan := testbed.NewLAN(t, "")
@@ -53,7 +52,7 @@ func TestTheirsRestartsAtOnce(t *testing.T) {
 	})
 }
 
-// A crash of ours: theirs notice by their timers alone, and meet the successor.
+// A crash of ours: theirs notice only by their timers, and meet the successor.
 func TestOursCrashesAndRestarts(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind testbed.Kind) {
 		lan := testbed.NewLAN(t, "")

@@ -10,7 +10,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// Several implementations in one group: each hears everybody else.
+// Several implementations in one group: each hears all others.
 func TestCrowd(t *testing.T) {
 	for _, test := range []struct {
 		kinds   []testbed.Kind

@@ -17,15 +17,15 @@ import (
 
 // How C zyre's zauth judges, by its option.
 const (
-	noZauth = ""  // nothing asks it: any key is let in
-	anyKey  = "*" // it lets in any key
+	noZauth = ""  // not used: any key may enter
+	anyKey  = "*" // any key may enter
 )
 
 // A keyring is the certificates of a test.
 type keyring struct {
 	t        *testing.T
 	secrets  string // a folder of certificates
-	admitted string // a folder of public ones, for who authorizes
+	admitted string // a folder of public ones, for the node that authorizes
 }
 
 func newKeyring(t *testing.T) *keyring {
@@ -106,7 +106,7 @@ func (k *keyring) ours(host *testbed.Host, folder string, args ...string) *testb
 	return testbed.Start(k.t, host, ours, o)
 }
 
-// needsCurve calls Missing where the node under test has no CURVE.
+// needsCurve calls Missing if the node under test has no CURVE.
 func needsCurve(t *testing.T, host *testbed.Host) {
 	t.Helper()
 	if ours == testbed.Zyre || ours == testbed.Zre && strings.Contains(testbed.Run(t, host, "pipe", "--help").Stdout, "--cert") {
@@ -132,7 +132,7 @@ func (k *keyring) acquainted(a, b *testbed.Peer) {
 	}
 }
 
-// TestCurve: C zyre with CURVE and ours, whoever starts first, whoever authorizes.
+// TestCurve: C zyre with CURVE and ours, whichever starts first, whichever authorizes.
 func TestCurve(t *testing.T) {
 	for _, c := range []struct {
 		name, zauth string
@@ -183,7 +183,7 @@ func TestCurve(t *testing.T) {
 	}
 }
 
-// TestCurveOnOneHost: the two share the port of beacons.
+// TestCurveOnOneHost: the two share the beacon port.
 func TestCurveOnOneHost(t *testing.T) {
 	t.Parallel()
 	k, host := newKeyring(t), testbed.NewLAN(t, "").Host("a")
@@ -194,7 +194,7 @@ func TestCurveOnOneHost(t *testing.T) {
 	gone(t, a, b, "left")
 }
 
-// TestCurveCrash: a peer that is killed is known to be dead by its connection; its successor enters with its own key.
+// TestCurveCrash: the connection shows that a killed peer is dead; its successor enters with its own key.
 func TestCurveCrash(t *testing.T) {
 	t.Parallel()
 	k, lan := newKeyring(t), testbed.NewLAN(t, "")
@@ -229,7 +229,7 @@ func quiet(t *testing.T, d time.Duration, peers ...*testbed.Peer) (dials []int) 
 			}
 		}
 		for _, known := range p.Peers(t) {
-			if known.Name != "" || p.Kind != testbed.Zyre { // C zyre lists those that it dials, too
+			if known.Name != "" || p.Kind != testbed.Zyre { // C zyre also lists those that it dials
 				t.Errorf("%s knows %v", p, known)
 			}
 		}
@@ -237,15 +237,15 @@ func quiet(t *testing.T, d time.Duration, peers ...*testbed.Peer) (dials []int) 
 	return dials
 }
 
-// watched is how long the tests watch nodes that must not meet, and mostDials how often one may try another in that time: each pause is longer, up
-// to 5 s. libzmq tries some 50 times where a connection closes without ERROR.
+// watched is how long the tests watch nodes that must not meet, and mostDials how often one may try another in that time: each pause is
+// longer, up to 5 s. libzmq tries some 50 times if a connection closes without ERROR.
 const (
 	watched   = 8 * time.Second
 	mostDials = 12
 )
 
-// TestCurveWeRefuse: a node of C zyre whose key ours does not let in learns nothing of ours, is told to be a problem, and does not come back
-// again and again.
+// TestCurveWeRefuse: a C zyre node whose key ours refuses learns nothing about ours, is reported as a problem, and does not come back again
+// and again.
 func TestCurveWeRefuse(t *testing.T) {
 	for _, zauth := range []string{noZauth, anyKey} {
 		t.Run("zauth "+zauth, func(t *testing.T) {
@@ -261,7 +261,7 @@ func TestCurveWeRefuse(t *testing.T) {
 			if max(dials[0], dials[1]) > mostDials {
 				t.Errorf("%v dials, of ours and of C zyre, want %d at most", dials, mostDials)
 			}
-			k.admit("late") // C zyre dials again when it has expired us, so another one shows that ours has looked at the folder again
+			k.admit("late") // C zyre dials again when it has expired us, so another node shows that ours has read the folder again
 			c := k.zyreNamed("late", lan.Host("c"), zauth)
 			a.Wait(t, "ENTER of "+c.String(), testbed.Is("enter", c))
 			c.Wait(t, "ENTER of "+a.String(), testbed.Is("enter", a))
@@ -270,7 +270,7 @@ func TestCurveWeRefuse(t *testing.T) {
 	}
 }
 
-// refused waits for the problem that a peer's key is not let in, on either side.
+// refused waits for the problem that a peer's key is refused, on either side.
 func (k *keyring) refused(who, whom *testbed.Peer) testbed.Event {
 	k.t.Helper()
 	return who.Wait(k.t, "a problem of "+whom.String(), func(e testbed.Event) bool {
@@ -278,7 +278,7 @@ func (k *keyring) refused(who, whom *testbed.Peer) testbed.Event {
 	})
 }
 
-// TestCurveTheyRefuse: zauth does not let in our key. We tell it, and knock now and then.
+// TestCurveTheyRefuse: zauth refuses our key. We report it, and try again now and then.
 func TestCurveTheyRefuse(t *testing.T) {
 	t.Parallel()
 	k, lan := newKeyring(t), testbed.NewLAN(t, "")
@@ -318,7 +318,7 @@ func TestCurveBesidePlain(t *testing.T) {
 			meet(t, b, c)
 			converse(t, b, c)
 			strangers(t, a, b, c)
-			a.Quit(t) // its farewells are of 54 octets, too
+			a.Quit(t) // its farewells have 54 octets, too
 			b.Quit(t)
 			gone(t, c, b, "left")
 		})

@@ -17,10 +17,10 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// A liar is a peer on libzmq with a certificate of its own, which says what it wants (testdata/peers/curve_peer.py).
+// A liar is a peer on libzmq with its own certificate, which sends anything it likes (testdata/peers/curve_peer.py).
 type liar struct{ heard chan string }
 
-// liar starts one that says HELLO to a node, in the name of a UUID. header is what X-PUBLICKEY says.
+// liar starts a liar that sends HELLO to a node, with the UUID id. header is its X-PUBLICKEY.
 func (k *keyring) liar(host *testbed.Host, node, id string, header ...string) *liar {
 	k.t.Helper()
 	args := []string{filepath.Join(testbed.Root(), "testdata", "peers", "curve_peer.py"), "--address", host.Addr.String(),
@@ -40,7 +40,7 @@ func (k *keyring) liar(host *testbed.Host, node, id string, header ...string) *l
 	l := &liar{heard: make(chan string, 1000)}
 	k.t.Cleanup(func() {
 		stdin.Close()
-		_ = cmd.Wait() // its channel is closed, then
+		_ = cmd.Wait() // then its channel is closed
 	})
 	go func() {
 		defer close(l.heard)
@@ -54,7 +54,7 @@ func (k *keyring) liar(host *testbed.Host, node, id string, header ...string) *l
 	return l
 }
 
-// listen returns what happens to it within a while, or until it is what is waited for.
+// listen returns what happens to it within a while, or until the expected event.
 func (l *liar) listen(d time.Duration, until string) (heard []string) {
 	late := time.After(d)
 	for {
@@ -69,7 +69,7 @@ func (l *liar) listen(d time.Duration, until string) (heard []string) {
 	}
 }
 
-// TestCurveLiar: a peer whose key is proven must say the same one in its HELLO, and must not speak in the name of another one.
+// TestCurveLiar: a peer with a proven key must name the same one in its HELLO, and must not use another peer's UUID.
 func TestCurveLiar(t *testing.T) {
 	needsOptions(t)
 	const within = 3 * time.Second
@@ -126,7 +126,7 @@ func TestCurveLiar(t *testing.T) {
 	}
 }
 
-// start starts a node of ours or of C zyre that lets in any key, by the name of theirs.
+// start starts a node of ours or of C zyre that lets in any key, with the name theirs.
 func (k *keyring) start(kind testbed.Kind, host *testbed.Host) *testbed.Peer {
 	k.t.Helper()
 	if kind == testbed.Zyre {

@@ -9,14 +9,14 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// Nodes with CURVE that know each other otherwise than by beacons. A node of C zyre that is given an endpoint has none.
+// Nodes with CURVE that know each other in other ways than by beacons. A C zyre node that is given an endpoint sends no beacons.
 
 const (
 	mailboxPort = "5671"
 	hubPort     = "5672"
 )
 
-// needsOptions skips a test that gives the node under test options which are ours.
+// needsOptions skips a test that uses options that only our node has.
 func needsOptions(t *testing.T) {
 	t.Helper()
 	if ours != testbed.Zre {
@@ -24,10 +24,10 @@ func needsOptions(t *testing.T) {
 	}
 }
 
-// at is an endpoint at a host.
+// at returns an endpoint at a host.
 func at(host *testbed.Host, port string) string { return "tcp://" + host.Addr.String() + ":" + port }
 
-// TestCurveStaticPeer: ours knows the endpoint and the key of a node of C zyre.
+// TestCurveStaticPeer: ours knows the endpoint and the key of a C zyre node.
 func TestCurveStaticPeer(t *testing.T) {
 	needsOptions(t)
 	t.Parallel()
@@ -38,7 +38,7 @@ func TestCurveStaticPeer(t *testing.T) {
 	k.acquainted(a, b)
 	converse(t, a, b)
 	b.Kill()
-	a.Wait(t, "EXIT of "+b.String(), testbed.Is("exit", b)) // and then a problem, that nobody is at the endpoint
+	a.Wait(t, "EXIT of "+b.String(), testbed.Is("exit", b)) // and then a problem: no node is at the endpoint
 	c := k.zyre(host, anyKey, "--endpoint", at(host, mailboxPort))
 	k.acquainted(a, c)
 	converse(t, a, c)
@@ -58,7 +58,8 @@ func TestCurveStaticPeerOfTheirs(t *testing.T) {
 	a.Quit(t)
 }
 
-// TestCurveStaticPeerWithoutKey: ours is told an endpoint without its key, and another one with a wrong key. It says so, and nothing to them.
+// TestCurveStaticPeerWithoutKey: ours gets an endpoint without its key, and another one with a wrong key. It reports that, and sends
+// nothing to them.
 func TestCurveStaticPeerWithoutKey(t *testing.T) {
 	needsOptions(t)
 	for name, key := range map[string]string{"no key": "", "a wrong key": "wrong"} {
@@ -85,7 +86,7 @@ func TestCurveStaticPeerWithoutKey(t *testing.T) {
 	}
 }
 
-// TestCurveGossip: all who know a hub with CURVE, of C zyre or of ours, and its key, meet.
+// TestCurveGossip: all nodes meet that know a hub with CURVE, of C zyre or of ours, and its key.
 func TestCurveGossip(t *testing.T) {
 	needsOptions(t)
 	for _, hubIsOurs := range []bool{true, false} {

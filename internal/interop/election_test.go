@@ -51,17 +51,17 @@ func (a *assembly) start(kind testbed.Kind, contests bool, uuid string) *testbed
 	return p
 }
 
-// remove forgets a node that has ended.
+// remove removes a node that has ended.
 func (a *assembly) remove(p *testbed.Peer) {
 	gone := func(q *testbed.Peer) bool { return q == p }
 	a.ours, a.theirs = slices.DeleteFunc(a.ours, gone), slices.DeleteFunc(a.theirs, gone)
 	a.contestants = slices.DeleteFunc(a.contestants, func(id string) bool { return id == p.UUID })
 }
 
-// lowest is the contestant who should lead.
+// lowest returns the contestant that should lead.
 func (a *assembly) lowest() string { return slices.Min(a.contestants) }
 
-// named is the leader that a node named last.
+// named returns the leader that a node named last.
 func named(p *testbed.Peer) string {
 	id := ""
 	for _, e := range p.Events() {
@@ -88,7 +88,7 @@ func (a *assembly) agree() (took time.Duration) {
 	return time.Since(began)
 }
 
-// settle gives C zyre's nodes that time to agree with ours, and tells whether they do then. Ours must not have changed their minds.
+// settle gives C zyre's nodes that time to agree with ours, and tells whether they do. Ours must not change their leader.
 func (a *assembly) settle(d time.Duration) bool {
 	a.t.Helper()
 	a.theirs[0].Watch(d)
@@ -101,7 +101,7 @@ func (a *assembly) settle(d time.Duration) bool {
 	return !slices.ContainsFunc(a.theirs, func(p *testbed.Peer) bool { return named(p) != want })
 }
 
-// killTheirs kills a leader that is of C zyre.
+// killTheirs kills a leader that is a C zyre node.
 func killTheirs(a *assembly) (late time.Duration) {
 	p := a.theirs[slices.IndexFunc(a.theirs, func(p *testbed.Peer) bool { return p.UUID == a.lowest() })]
 	p.Kill()
@@ -109,14 +109,14 @@ func killTheirs(a *assembly) (late time.Duration) {
 	return zyreExpired
 }
 
-// TestElection: nodes of ours and of C zyre elect. All of ours name the lowest contestant, always and soon. C zyre's own elections hang in many runs, and so do
-// those with ours among them, if in fewer, so that is told and not asked for.
+// TestElection: nodes of ours and of C zyre elect. All of ours name the lowest contestant, always and soon. C zyre's own elections hang in
+// many runs, and those with ours among them hang too, but in fewer, so that is logged and not required.
 func TestElection(t *testing.T) {
 	const lowestUUID, highestUUID = "00000000-1111-4111-8111-111111111111", "ffffffff-1111-4111-8111-111111111111"
 	for _, story := range []struct {
 		name     string
 		contests bool   // ours
-		uuid     string // of the one of ours that does; empty: there are none
+		uuid     string // of the one of ours that contests; empty: none does
 		then     func(a *assembly) (late time.Duration)
 	}{
 		{"C zyre alone", false, "", nil},
@@ -177,7 +177,7 @@ func TestElection(t *testing.T) {
 	}
 }
 
-// TestElectionBesideOthers: members that know no elections are sent nothing of ours, and stay.
+// TestElectionBesideOthers: members that know no elections get nothing from ours, and stay.
 func TestElectionBesideOthers(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind testbed.Kind) {
 		lan := testbed.NewLAN(t, "")

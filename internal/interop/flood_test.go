@@ -11,7 +11,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// flood is how many messages a flood has: enough for sequence numbers, of 16 bits, to wrap. ZRE_FLOOD asks for more of them.
+// flood is how many messages a flood has: enough for sequence numbers of 16 bits to wrap. ZRE_FLOOD asks for more.
 var flood = func() int {
 	if n, err := strconv.Atoi(os.Getenv("ZRE_FLOOD")); err == nil {
 		return n
@@ -56,8 +56,8 @@ func send(t *testing.T, p *testbed.Peer, commands []testbed.Command) {
 	}
 }
 
-// inOrder waits until a node got the messages from first up to, not including, end, and nothing else of that peer. It
-// returns the last of them.
+// inOrder waits until a node got the messages from first up to, not including, end, and nothing else from that peer. It returns the last of
+// them.
 func inOrder(t *testing.T, who *testbed.Peer, after testbed.Event, speaker *testbed.Peer, first, end int) testbed.Event {
 	t.Helper()
 	next, wrong := first, ""
@@ -116,7 +116,7 @@ func wrapTogether(t *testing.T, a, b *testbed.Peer) {
 }
 
 // wrapApart sends a flood from a to b, which wraps earlier than a and takes that for a loss. It may drop a for that, once: both must
-// see that, meet again, and nothing may be lost. At the next wraps a knows.
+// notice, meet again, and nothing may be lost. At the next wraps a knows.
 func wrapApart(t *testing.T, a, b *testbed.Peer) {
 	t.Helper()
 	sent := make(chan error, 1)

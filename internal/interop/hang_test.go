@@ -15,7 +15,7 @@ func tolerant(o testbed.Options) testbed.Options {
 	return o
 }
 
-// again waits until who, after some event, has lost whom and met it anew. It returns that ENTER.
+// again waits until who, after some event, has lost whom and met it again. It returns that ENTER.
 func again(t *testing.T, who, whom *testbed.Peer, after testbed.Event) testbed.Event {
 	t.Helper()
 	exit := who.WaitAfter(t, after, "EXIT of "+whom.String(), testbed.Is("exit", whom))
@@ -24,7 +24,7 @@ func again(t *testing.T, who, whom *testbed.Peer, after testbed.Event) testbed.E
 	return enter
 }
 
-// settle waits until messages pass both ways. After a hang, what was still under way can break sessions a few more times.
+// settle waits until messages pass both ways. After a hang, messages still under way can break sessions a few more times.
 func settle(t *testing.T, a, b *testbed.Peer) {
 	t.Helper()
 	for _, pair := range [][2]*testbed.Peer{{a, b}, {b, a}} {
@@ -40,7 +40,7 @@ func settle(t *testing.T, a, b *testbed.Peer) {
 	}
 }
 
-// Theirs hangs for longer than we wait, then goes on: it is EVASIVE, expires, and comes back.
+// Theirs hangs for longer than we wait, then continues: it is EVASIVE, expires, and comes back.
 func TestTheirsHangs(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind testbed.Kind) {
 		lan := testbed.NewLAN(t, "")
@@ -64,7 +64,7 @@ func TestTheirsHangs(t *testing.T) {
 	})
 }
 
-// Ours hangs for longer than they wait, then goes on: they lose it and meet it again.
+// Ours hangs for longer than they wait, then continues: they lose it and meet it again.
 func TestOursHangs(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind testbed.Kind) {
 		lan := testbed.NewLAN(t, "")

@@ -14,8 +14,8 @@ import (
 
 func TestMain(m *testing.M) { testbed.Main(m) }
 
-// ours is the implementation under test. ZRE_INTEROP_SUBJECT puts another one in its place (pyre, zyre, zyre.js), which
-// tells whether a failure is ours or theirs, and whether the tests themselves are right.
+// ours is the implementation under test. ZRE_INTEROP_SUBJECT replaces it by another one (pyre, zyre, zyre.js). That shows whether a failure
+// is ours or theirs, and whether the tests themselves are right.
 var ours = func() testbed.Kind {
 	if kind := os.Getenv("ZRE_INTEROP_SUBJECT"); kind != "" {
 		return testbed.Kind(kind)
@@ -26,16 +26,16 @@ var ours = func() testbed.Kind {
 // theirs are the implementations that ours is tested against.
 var theirs = []testbed.Kind{testbed.Pyre, testbed.ZyreJS, testbed.Zyre}
 
-// traits is what the tests must know of an implementation.
+// traits is what the tests must know about an implementation.
 type traits struct {
 	// oneFrame: it sends, and passes up, only the first content frame of a message.
 	oneFrame bool
 	// groupsFirst: it reports a peer's groups before the peer.
 	groupsFirst bool
-	// ignoresSecondHello: to a HELLO from a peer that it knows already it reacts by dropping the peer. It greets the peer
-	// anew at its next beacon, but only the failure of a message tells the peer that it must say HELLO once more.
+	// ignoresSecondHello: it reacts to a HELLO from a peer that it knows already by dropping the peer. It sends the peer HELLO again at its
+	// next beacon, but only a failed message tells the peer that it must send HELLO once more.
 	ignoresSecondHello bool
-	// wrap is the sequence number after which 0 comes, both where it sends and where it receives.
+	// wrap is the sequence number after which 0 comes, both when it sends and when it receives.
 	wrap int
 }
 
@@ -65,14 +65,14 @@ func options(name string) testbed.Options {
 	}
 }
 
-// meet waits until a knows all that options say of b, and b of a.
+// meet waits until a knows everything that options say about b, and b about a.
 func meet(t *testing.T, a, b *testbed.Peer) {
 	t.Helper()
 	learn(t, a, b)
 	learn(t, b, a)
 }
 
-// learn waits until who knows all that options say of whom.
+// learn waits until who knows everything that options say about whom.
 func learn(t *testing.T, who, whom *testbed.Peer) {
 	t.Helper()
 	enter := who.Wait(t, "ENTER of "+whom.String(), testbed.Is("enter", whom))
@@ -86,7 +86,7 @@ func learn(t *testing.T, who, whom *testbed.Peer) {
 		}
 	}
 	if enter.Transport == "tcp" {
-		// Nodes of ours hear each other by IPv6 too, from the link-local address.
+		// Our nodes hear each other by IPv6 too, from the link-local address.
 		text, _ := strings.CutPrefix(enter.Endpoint, "tcp://")
 		address, err := netip.ParseAddrPort(text)
 		six := who.Kind == testbed.Zre && whom.Kind == testbed.Zre && address.Addr().Is6()
@@ -110,8 +110,7 @@ func from(p *testbed.Peer) testbed.Match {
 	return func(e testbed.Event) bool { return e.Peer == p.UUID }
 }
 
-// gone waits until who has seen the last of whom: exactly one EXIT, for the right reason, and nothing after it. Only ours
-// tells reasons.
+// gone waits until whom has left for who: exactly one EXIT, for the right reason, and nothing after it. Only ours reports reasons.
 func gone(t *testing.T, who, whom *testbed.Peer, reason string) {
 	t.Helper()
 	exit := who.Wait(t, "EXIT of "+whom.String(), testbed.Is("exit", whom))
@@ -125,7 +124,7 @@ func gone(t *testing.T, who, whom *testbed.Peer, reason string) {
 	}
 	answer := who.WaitAfter(t, exit, "the answer to peers", func(e testbed.Event) bool { return e.Event == "peers" })
 	who.Never(t, exit, answer, "anything of "+whom.String()+" after its EXIT", func(e testbed.Event) bool {
-		// zyre.js reports an EXIT without a name for each further beacon that says good-bye.
+		// zyre.js reports an EXIT without a name for each further beacon that says goodbye.
 		return from(whom)(e) && !(who.Kind == testbed.ZyreJS && e.Event == "exit" && e.Name == "")
 	})
 }

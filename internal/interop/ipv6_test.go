@@ -9,7 +9,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// TestIPv6: a node of ours, as it comes or without IPv4, meets and talks with one of C zyre in its IPv6 mode, or with another of
+// TestIPv6: a node of ours, with its defaults or without IPv4, meets and talks with a C zyre node in its IPv6 mode, or with another one of
 // ours.
 func TestIPv6(t *testing.T) {
 	t.Parallel()

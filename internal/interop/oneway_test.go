@@ -10,7 +10,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// A firewall lets theirs connect to ours, and not ours to theirs. It exits as unreachable, and is back when the firewall is open.
+// A firewall lets theirs connect to ours, but not ours to theirs. It exits as unreachable, and is back when the firewall is open.
 func TestFirewallOneWay(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind testbed.Kind) {
 		lan := testbed.NewLAN(t, "")

@@ -17,7 +17,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// hostNetwork is that of a host, for a node in this process.
+// hostNetwork is the network of a host, for a node in this process.
 type hostNetwork struct{ *testbed.Host }
 
 func (h hostNetwork) Interfaces() (all []beacons.Interface, err error) {
@@ -40,7 +40,7 @@ func (h hostNetwork) Dial(ctx context.Context, network, address string) (nc net.
 	return nc, err
 }
 
-// meetOurs has a node of this process, a, and a peer, b, on two hosts, who know each other.
+// meetOurs makes a node of this process, a, and a peer, b, on two hosts, that know each other.
 func meetOurs(t *testing.T, kind testbed.Kind) (ctx context.Context, a *zre.Node, b *testbed.Peer) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testbed.Patience)
@@ -65,7 +65,7 @@ func meetOurs(t *testing.T, kind testbed.Kind) (ctx context.Context, a *zre.Node
 	return ctx, a, b
 }
 
-// Everybody answers PINGs, and sees nothing strange in the numbers where they overtake messages.
+// All implementations answer PINGs, and see nothing strange in the numbers when PINGs overtake messages.
 func TestPing(t *testing.T) {
 	for _, kind := range append([]testbed.Kind{testbed.Zre}, theirs...) {
 		t.Run(string(kind), func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// Everybody answers a PING behind messages when it has read these.
+// All implementations answer a PING behind messages when they have read those.
 func TestFlush(t *testing.T) {
 	for _, kind := range append([]testbed.Kind{testbed.Zre}, theirs...) {
 		t.Run(string(kind), func(t *testing.T) {

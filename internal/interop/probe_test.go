@@ -14,7 +14,7 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// Whose mailbox is probed does not notice: no event, and the sessions that it has go on. Nodes of ours tell their UUID.
+// A node does not notice that its mailbox is probed: there is no event, and its sessions continue. Our nodes give their UUID.
 func TestProbe(t *testing.T) {
 	for _, kind := range append([]testbed.Kind{testbed.Zre}, theirs...) {
 		t.Run(string(kind), func(t *testing.T) {

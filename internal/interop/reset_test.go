@@ -32,7 +32,7 @@ type mute struct{}
 func (mute) Receive([][]byte) error { return nil }
 func (mute) Closed(error)           {}
 
-// sayHello has a host say HELLO once with the identity of another node, and that node's endpoint, and close.
+// sayHello makes a host send HELLO once with the identity and the endpoint of another node, and close.
 func sayHello(t *testing.T, host *testbed.Host, as *testbed.Peer, to string) {
 	t.Helper()
 	var nc net.Conn
@@ -63,7 +63,7 @@ func sayHello(t *testing.T, host *testbed.Host, as *testbed.Peer, to string) {
 	}
 }
 
-// A program says HELLO to theirs with our identity, once, and is gone. Ours and theirs are at peace again soon.
+// A program sends HELLO to theirs with our identity, once, and is gone. Ours and theirs soon get along again.
 func TestOurIdentityIsUsedByAnother(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind testbed.Kind) {
 		const window, calm = 30 * time.Second, 20 * time.Second
@@ -90,7 +90,7 @@ func TestOurIdentityIsUsedByAnother(t *testing.T) {
 	})
 }
 
-// The connection from theirs to ours is reset. The DEALER of libzmq connects again and goes on: nobody comes or goes, and nothing is lost.
+// The connection from theirs to ours is reset. libzmq's DEALER reconnects and continues: no peer comes or goes, and nothing is lost.
 func TestTheirConnectionIsReset(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind testbed.Kind) {
 		lan := testbed.NewLAN(t, "")

@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// subject is a real node that scripts are played for.
+// subject is a real node that scripts are played against.
 type subject struct {
 	*testbed.Peer
 	id uuid.UUID
@@ -37,8 +37,8 @@ func (s subject) Events(of uuid.UUID) (list []string) {
 	return list
 }
 
-// The others do, message by message, what the scripts say. TestScripts of zre/zretest plays them for the models of the simulated LAN,
-// which so are right as long as both tests pass.
+// The others do, message by message, what the scripts say. TestScripts of zre/zretest plays them against the models of the simulated LAN:
+// the models are right as long as both tests pass.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, kind testbed.Kind) {
@@ -53,7 +53,7 @@ func TestScripts(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*testbed.Patience)
 		defer cancel()
 		var playing sync.WaitGroup
-		for _, s := range script.Scripts { // all at once: they are mostly waiting
+		for _, s := range script.Scripts { // all at once: they mostly wait
 			playing.Go(func() {
 				got, err := script.Play(ctx, player, subjects[s.Temper], s)
 				if err != nil {

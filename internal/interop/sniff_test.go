@@ -25,17 +25,17 @@ import (
 
 var keepCapture = flag.Bool("interop.capture", false, "write internal/sniff/testdata/exchange.pcap anew")
 
-// captured is an exchange that was recorded by TestSniff.
+// captured is an exchange that TestSniff recorded.
 var captured = filepath.Join(testbed.Root(), "internal", "sniff", "testdata", "exchange.pcap")
 
-// A capture is what a Sniffer saw of a real exchange: two nodes of ours, and one of C zyre.
+// A capture is what a Sniffer saw of a real exchange: two nodes of ours, and a C zyre node.
 type capture struct {
 	records []*sniff.Record
 	pcap    []byte
 	bob     string // the UUID of a node
 }
 
-// record has nodes talk on a private network, with a Sniffer at the cable of one.
+// recordExchange makes nodes talk on a private network, with a Sniffer at the cable of one.
 func recordExchange(t *testing.T) *capture {
 	t.Helper()
 	lan := testbed.NewLAN(t, "")
@@ -76,7 +76,7 @@ func recordExchange(t *testing.T) *capture {
 	return &c
 }
 
-// without the times: what was seen, from whom to whom.
+// messages returns what was seen, from which node to which, without the times.
 func (c *capture) messages() (list []string) {
 	for _, r := range c.records {
 		if r.Kind == sniff.Message || r.Kind == sniff.Command || r.Kind == sniff.Greeting {
@@ -101,7 +101,8 @@ func framesAre(r *sniff.Record, sizes ...uint64) bool {
 	return slices.EqualFunc(r.Frames, sizes, func(f sniff.Frame, n uint64) bool { return f.Size == n })
 }
 
-// What nodes of ours and of C zyre send each other is seen, live and in the file that is written meanwhile, by this package and by Wireshark.
+// The messages between nodes of ours and of C zyre are seen, live and in the file that is written meanwhile, by this package and by
+// Wireshark.
 func TestSniff(t *testing.T) {
 	live := recordExchange(t)
 	for what, is := range map[string]func(r *sniff.Record) bool{
@@ -155,7 +156,7 @@ func TestSniff(t *testing.T) {
 	wireshark(t, file, &again)
 }
 
-// wireshark compares what Wireshark's dissector says of a file with the records.
+// wireshark compares the output of Wireshark's dissector for a file with the records.
 func wireshark(t *testing.T, file string, want *capture) {
 	t.Helper()
 	if _, err := exec.LookPath("tshark"); err != nil {
@@ -234,7 +235,7 @@ func tshark(t *testing.T, file string, args ...string) (lines []string) {
 	return lines
 }
 
-// Octets that are changed at random are no error of the dissector.
+// Randomly changed octets cause no error in the dissector.
 func TestWiresharkSurvives(t *testing.T) {
 	if _, err := exec.LookPath("tshark"); err != nil {
 		testbed.Missing(t, "tshark is not installed")
@@ -260,7 +261,7 @@ func TestWiresharkSurvives(t *testing.T) {
 			if err != nil {
 				break
 			}
-			packet[27] ^= byte(round) // another address, and so another connection
+			packet[27] ^= byte(round) // another address, so another connection
 			for range random.IntN(4) {
 				if n := len(packet); n > 66 {
 					packet[66+random.IntN(n-66)] = byte(random.IntN(256))

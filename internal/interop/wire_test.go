@@ -19,8 +19,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// Where beacons go: classic ones by broadcast, or to all nodes of a link, those with a state octet by multicast on a port of
-// their own.
+// Where beacons go: classic ones by broadcast, or to all nodes of a link, those with a state octet by multicast on another port.
 const (
 	classicPort = 5670
 	statePort   = 15670
@@ -31,14 +30,14 @@ var (
 	groups6    = []net.IP{net.IPv6linklocalallnodes, net.ParseIP("ff12::5a:5245")}
 )
 
-// wire listens on a port of a host that has no node: it hears what goes to everybody.
+// wire listens on a port of a host that has no node: it hears what goes to all hosts.
 type wire struct {
 	conn   net.PacketConn
-	octets int                // that a beacon has there: 22, 23, or 32 more for a CURVE key
+	octets int                // length of a beacon there: 22, 23, or 32 more for a CURVE key
 	heard  map[string]*beacon // by UUID, in hexadecimal
 }
 
-// beacon is what was heard of one node.
+// beacon is what was heard from one node.
 type beacon struct {
 	count int
 	left  bool // with the last one
@@ -99,7 +98,7 @@ func (w *wire) rest(t *testing.T) {
 	}
 }
 
-// hear takes note of a datagram.
+// hear notes a datagram.
 func (w *wire) hear(t *testing.T, datagram []byte, source net.Addr) {
 	t.Helper()
 	version := byte(1)
@@ -137,8 +136,8 @@ func (w *wire) String() string {
 	return s.String()
 }
 
-// The lives of several nodes of ours, heard by a stranger. On the port of classic beacons there must never be anything
-// else: other implementations die from it.
+// The lives of several nodes of ours, heard by a stranger. On the port of classic beacons there must never be anything else: other
+// implementations crash on it.
 func TestBeaconsOnTheWire(t *testing.T) {
 	t.Run("plain", func(t *testing.T) {
 		t.Parallel()

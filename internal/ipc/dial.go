@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Dial connects to a node of the same effective user. The error is ErrAbsent, wrapped, if nobody listens; any other says that
+// Dial connects to a node of the same effective user. The error is ErrAbsent, wrapped, if no process listens; any other error says that
 // something is not safe or went wrong. It does not wait for the node to accept. The connection is a *net.UnixConn.
 func (d Dir) Dial(ctx context.Context, id uuid.UUID) (net.Conn, error) {
 	conn, err := d.dial(ctx, id)

@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// longest is how many octets of a path a socket's address can hold, besides its zero octet.
+// longest is the longest path that a socket's address can hold, in bytes, without the zero byte at its end.
 const longest = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 // home returns the path of one node's directory.
@@ -29,12 +29,12 @@ func (d Dir) socket(id uuid.UUID) string {
 	return filepath.Join(d.home(id), socketName)
 }
 
-// check tells whether paths below d mean what this user made, and will go on doing so.
+// check tells whether paths below d mean what this user made, and will continue to do so.
 func (d Dir) check(id uuid.UUID) error {
 	if path := d.socket(id); len(path) > longest {
-		return fmt.Errorf("ipc: %s is too long for a socket: %d octets, at most %d are possible", path, len(path), longest)
+		return fmt.Errorf("ipc: %s is too long for a socket: %d bytes, at most %d are possible", path, len(path), longest)
 	}
-	// Who may write to what d is in could put another directory in its place at any time.
+	// A user with write access to the directory around d could replace d at any time.
 	parent := filepath.Dir(string(d))
 	info, err := os.Stat(parent)
 	if err != nil {
@@ -46,8 +46,8 @@ func (d Dir) check(id uuid.UUID) error {
 	return private(string(d))
 }
 
-// private returns an error unless path is a directory of this user's, and closed to everyone else. One of ours with another
-// mode is not mended but refused: it was open, so what is in it may be others'.
+// private returns an error unless path is a directory of this user, and closed to everyone else. One of ours with another mode is refused,
+// not repaired: it was open, so its content may come from others.
 func private(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -68,7 +68,7 @@ func ownerOf(info fs.FileInfo) int {
 	return int(info.Sys().(*syscall.Stat_t).Uid)
 }
 
-// makeDir makes a directory with mode 0700 whatever the umask, unless there is something already.
+// makeDir makes a directory with mode 0700 whatever the umask, unless the path exists already.
 func makeDir(path string) error {
 	err := os.Mkdir(path, 0o700)
 	if errors.Is(err, fs.ErrExist) {

@@ -21,7 +21,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// A child of a test is this test's program again, told by its environment what to be.
+// A child of a test is this test's program again; its environment tells what it does.
 const (
 	childDoes = "ZRE_IPC_TEST_CHILD"
 	childArgs = "ZRE_IPC_TEST_ARGS"
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child prints a line about how it went, and what it has opened lives until its standard input ends or it is killed.
+// child prints a line about the result; what it has opened lives until its standard input ends or it is killed.
 func child(does string, args []string) {
 	switch {
 	case strings.HasPrefix(does, "nobody "):
@@ -77,7 +77,7 @@ func become(err error) {
 	}
 }
 
-// start runs a child and returns what it says. The child ends with the test.
+// start runs a child and returns its output. The child ends with the test.
 func start(t *testing.T, does string, args ...string) (*exec.Cmd, string) {
 	t.Helper()
 	self, err := os.Executable()
@@ -119,7 +119,7 @@ func ready(t *testing.T, does string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// needUsers is for what takes two users: root, and a second one that root may be. In a container that has one user it may not.
+// needUsers is for tests with two users: root, and a second one that root may become. A container with a single user does not allow that.
 func needUsers(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -130,7 +130,7 @@ func needUsers(t *testing.T) {
 	}
 }
 
-// newDir returns the path of a directory that isn't there yet. (Not in TempDir: its paths may be too long for a socket.)
+// newDir returns the path of a directory that doesn't exist yet. (Not in TempDir: its paths may be too long for a socket.)
 func newDir(t testing.TB) Dir {
 	t.Helper()
 	parent, err := os.MkdirTemp("/tmp", "ipc")

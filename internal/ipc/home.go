@@ -16,13 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A home is a node's directory, with the lock that says that the node lives.
+// A home is a node's directory, with the lock that says that the node is alive.
 type home struct {
 	path string
-	dir  *os.File // to which the lock belongs
+	dir  *os.File // holds the lock
 }
 
-// openHome makes the directory of a node, if need be, and locks it.
+// openHome makes the directory of a node, if necessary, and locks it.
 func (d Dir) openHome(id uuid.UUID) (*home, error) {
 	const tries, pause = 20, 5 * time.Millisecond
 	path := d.home(id)
@@ -40,17 +40,17 @@ func (d Dir) openHome(id uuid.UUID) (*home, error) {
 		switch {
 		case err == nil:
 			return h, nil
-		case errors.Is(err, unix.EWOULDBLOCK): // perhaps for a moment only, by a sweep, or by the one before us that is closing
+		case errors.Is(err, unix.EWOULDBLOCK): // perhaps only for a moment, by a sweep, or by a predecessor that is closing
 			time.Sleep(pause)
 		case !errors.Is(err, fs.ErrNotExist): // or swept away just now
 			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("ipc: a living process listens already for node %v, in %s: %w", id, path, syscall.EADDRINUSE)
+	return nil, fmt.Errorf("ipc: a live process already listens for node %v, in %s: %w", id, path, syscall.EADDRINUSE)
 }
 
-// lockHome locks a directory that exists. The error wraps EWOULDBLOCK if another listener has the lock, of whatever process,
-// and fs.ErrNotExist if the directory is gone.
+// lockHome locks an existing directory. The error wraps EWOULDBLOCK if another listener, of any process, has the lock, and fs.ErrNotExist
+// if the directory is gone.
 func lockHome(path string) (*home, error) {
 	if err := private(path); err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func lockHome(path string) (*home, error) {
 	return h, nil
 }
 
-// current tells whether the path still leads to the directory that is locked.
+// current tells whether the path still leads to the locked directory.
 func (h *home) current() bool {
 	there, err := os.Lstat(h.path)
 	if err != nil {
@@ -92,14 +92,14 @@ func (h *home) clear() error {
 	case info.Mode()&fs.ModeSocket == 0:
 		return fmt.Errorf("ipc: %s is not a socket (%v); remove it", path, info.Mode())
 	}
-	// By the locked directory, not by its path, which may be a successor's if somebody emptied /tmp.
+	// Through the locked directory, not through its path, which may be a successor's if /tmp was emptied.
 	if err := unix.Unlinkat(int(h.dir.Fd()), socketName, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("ipc: cannot remove %s: %w", path, err)
 	}
 	return nil
 }
 
-// remove gives up the lock, and the directory with what is in it if it is still the one that is locked.
+// remove gives up the lock; if the path still leads to the locked directory it removes that and its content.
 func (h *home) remove() {
 	defer h.unlock()
 	if h.current() && h.clear() == nil {
@@ -107,15 +107,14 @@ func (h *home) remove() {
 	}
 }
 
-// unlock unlocks explicitly: a child process that is just being started has copies of all descriptors for a moment, and
-// with them the lock.
+// unlock unlocks explicitly: a child process that is just being started has copies of all descriptors for a moment, and with them the lock.
 func (h *home) unlock() {
 	_ = unix.Flock(int(h.dir.Fd()), unix.LOCK_UN)
 	_ = h.dir.Close()
 }
 
-// sweep removes what nodes left that were killed. A living node's directory is locked, so it is passed over; so is a young
-// one, lest a node that is just starting has to wait for our lock.
+// sweep removes what killed nodes left. A live node's directory is locked, so it is skipped. A young one is skipped too, so that a node
+// that is just starting does not have to wait for our lock.
 func (d Dir) sweep(age time.Duration) {
 	const look, removals = 1000, 100 // at most, so that Listen takes no more than some 10 ms
 	dir, err := os.Open(string(d))

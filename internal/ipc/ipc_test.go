@@ -72,7 +72,7 @@ func TestModesWhateverTheUmask(t *testing.T) {
 	}
 }
 
-// What is not safe, or not as it must be, is neither listened in nor dialled, nor taken for nobody's absence.
+// A path that is not safe, or not as it must be, is neither listened on nor dialled, and is not reported as absent.
 func TestRefused(t *testing.T) {
 	id := uuid.New()
 	mkdir := func(t *testing.T, path string, mode fs.FileMode) {
@@ -197,7 +197,7 @@ func TestDialFindsNobody(t *testing.T) {
 	}
 }
 
-// die leaves what a node leaves that is killed.
+// die leaves what a killed node leaves.
 func die(t *testing.T, d Dir, id uuid.UUID) {
 	t.Helper()
 	node := ready(t, "it listens", string(d), id.String())
@@ -228,7 +228,7 @@ func TestListenCannotMakeItsDirectory(t *testing.T) {
 		d := newDir(t)
 		must(t, os.Chmod(filepath.Dir(string(d)), 0o555))
 		who := "it listens"
-		if os.Geteuid() == 0 { // whom modes don't stop
+		if os.Geteuid() == 0 { // modes don't stop root
 			needUsers(t)
 			who = "nobody listens"
 		}
@@ -239,7 +239,7 @@ func TestListenCannotMakeItsDirectory(t *testing.T) {
 	})
 }
 
-// Accept's passing errors must be known as such, by the way that the caller looks for them.
+// The caller must be able to recognise Accept's passing errors in its usual way.
 func TestAcceptErrorsMayPass(t *testing.T) {
 	l := listen(t, newDir(t), uuid.New())
 	must(t, l.(*listener).unix.SetDeadline(time.Unix(1, 0)))

@@ -77,10 +77,10 @@ func TestListenSweeps(t *testing.T) {
 			t.Errorf("swept away: %v", err)
 		}
 	}
-	meet(t, d, living, l) // and the first connection that it sees is that
+	meet(t, d, living, l) // and that is the first connection that it sees
 }
 
-// What many deaths left takes several sweeps, none of them long.
+// The remains of many dead nodes take several sweeps, none of them long.
 func TestSweepIsBounded(t *testing.T) {
 	d := newDir(t)
 	for range 150 {
@@ -99,7 +99,7 @@ func TestSweepIsBounded(t *testing.T) {
 func TestCloseLeavesASuccessorAlone(t *testing.T) {
 	d, id := newDir(t), uuid.New()
 	old := listen(t, d, id)
-	must(t, os.RemoveAll(string(d))) // somebody empties /tmp
+	must(t, os.RemoveAll(string(d))) // /tmp is emptied
 	successor := listen(t, d, id)
 	must(t, old.Close())
 	meet(t, d, id, successor)
@@ -155,7 +155,7 @@ func TestOneOfManyListens(t *testing.T) {
 	must(t, l.Close())
 }
 
-// Nodes come and go together while sweeps go on; some share a UUID. Who listens is found, until he closes.
+// Nodes come and go together while sweeps run; some share a UUID. A listener is found until it closes.
 func TestComingAndGoing(t *testing.T) {
 	d, shared := newDir(t), uuid.New()
 	const nodes, rounds = 6, 20

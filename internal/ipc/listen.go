@@ -12,14 +12,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// Listen listens for connections to a node, from processes of the same effective user. It makes the directories it needs and
-// removes what dead nodes left, of this UUID and of others. The error says what is not as it must be; it wraps
-// syscall.EADDRINUSE if another living listener has that UUID, which takes 100 ms to be sure of. Otherwise Listen does not
-// block.
+// Listen listens for connections to a node, from processes of the same effective user. It makes the directories that it needs and removes
+// what dead nodes left, of this UUID and of others. The error says what is not as it must be; it wraps syscall.EADDRINUSE if another live
+// listener has that UUID, which takes 100 ms to be sure of. Otherwise Listen does not block.
 //
-// Accept closes a connection of another user and waits for the next. Its other errors are those of net.UnixListener, so
-// passing ones are Temporary. Connections are *net.UnixConn. Close removes the socket, but never that of a successor; it is
-// safe to call it again.
+// Accept closes a connection of another user and waits for the next. Its other errors are those of net.UnixListener, so passing ones are
+// Temporary. Connections are *net.UnixConn. Close removes the socket, but never that of a successor; it is safe to call it again.
 func (d Dir) Listen(id uuid.UUID) (net.Listener, error) {
 	h, err := d.openHome(id)
 	if err != nil {
@@ -34,7 +32,7 @@ func (d Dir) Listen(id uuid.UUID) (net.Listener, error) {
 	return l, nil
 }
 
-// listen listens in a directory that is locked.
+// listen listens in a locked directory.
 func (h *home) listen(path string) (*listener, error) {
 	if err := h.clear(); err != nil {
 		return nil, err
@@ -43,7 +41,7 @@ func (h *home) listen(path string) (*listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ipc: cannot listen: %w", err)
 	}
-	l.SetUnlinkOnClose(false) // home does that, with more care
+	l.SetUnlinkOnClose(false) // home removes it, with more care
 	if err := os.Chmod(path, 0o600); err != nil {
 		_ = l.Close()
 		return nil, fmt.Errorf("ipc: cannot listen: %w", err)
@@ -71,9 +69,9 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close ends Accept. Connections live on.
+// Close ends Accept. Connections stay open.
 func (l *listener) Close() error {
-	l.remove.Do(l.home.remove) // before the socket goes: who finds it shall be served
+	l.remove.Do(l.home.remove) // before the socket is removed: a process that finds the socket must be served
 	return l.unix.Close()
 }
 

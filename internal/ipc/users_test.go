@@ -37,7 +37,7 @@ func TestCheckPeer(t *testing.T) {
 	}
 }
 
-// As if the directory's walls had fallen: others come to the socket, and are not let in.
+// As if the directory's protection had failed: others reach the socket, and are refused.
 func TestAcceptTurnsOthersAway(t *testing.T) {
 	needUsers(t)
 	for _, who := range []string{"nobody", "effective"} {
@@ -56,7 +56,7 @@ func TestAcceptTurnsOthersAway(t *testing.T) {
 	}
 }
 
-// As if another user's socket had come to our path.
+// As if another user's socket were at our path.
 func TestDialRefusesOthers(t *testing.T) {
 	needUsers(t)
 	for _, who := range []string{"nobody", "effective"} {

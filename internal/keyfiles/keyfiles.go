@@ -4,16 +4,19 @@ package keyfiles
 import (
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 	"strings"
 
 	"github.com/go-zre/go-zre/zre"
 )
 
-// Options returns what makes a node a secure one: with the certificate that --cert names, the secret file or the name without its end, and with only those
-// let in whose certificates are at one of the paths that --authorize names, files or folders. Without either there is nothing to set.
+// Options returns the options of a secure node: with the certificate that --cert names (the secret file or the name without its ending),
+// and, if --authorize is given, only with peers whose certificates are at one of its paths, files or folders. Without either option it
+// returns nothing.
 //
-// An error begins with the option, says which file is wrong and why, and what to do. The command fails with exit status 1: it must not run without what
-// was asked for.
+// An error begins with the option, says which file is wrong and why, and what to do. The command then fails with exit status 1: it must not
+// run without what the user asked for.
 func Options(cert string, authorize []string) ([]zre.Option, error) {
 	if cert == "" {
 		if len(authorize) > 0 {
@@ -26,7 +29,7 @@ func Options(cert string, authorize []string) ([]zre.Option, error) {
 		return nil, ofOption("--cert", err)
 	}
 	options := []zre.Option{zre.WithCertificate(certificate)}
-	if _, err := zre.NewNode(options...); err != nil { // keys that cannot be used
+	if _, err := zre.NewNode(options...); err != nil { // the keys may be unusable
 		return nil, ofOption("--cert "+cert, err)
 	}
 	if len(authorize) > 0 {
@@ -39,7 +42,26 @@ func Options(cert string, authorize []string) ([]zre.Option, error) {
 	return options, nil
 }
 
-// ofOption has an error of the library speak of an option.
+// Exposed warns of a secret file that other users may read, or write: "" if there is nothing to warn of. It is no error, since some tools write
+// such files, and some systems mount them so.
+func Exposed(cert string) string {
+	if cert == "" || runtime.GOOS == "windows" {
+		return ""
+	}
+	for _, path := range []string{cert + "_secret", cert} {
+		info, err := os.Stat(path)
+		if err != nil {
+			continue
+		}
+		if mode := info.Mode().Perm(); mode&0o077 != 0 {
+			return fmt.Sprintf("warning: --cert: other users may read the secret key in %s (mode %04o): chmod 600 %[1]s", path, mode)
+		}
+		break
+	}
+	return ""
+}
+
+// ofOption makes an error of the library speak of an option.
 func ofOption(option string, err error) error {
 	return &optionError{option, err}
 }

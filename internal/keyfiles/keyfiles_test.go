@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -35,7 +36,7 @@ func TestOptions(t *testing.T) {
 	text, err := os.ReadFile(dir + "/me")
 	must(t, err)
 	must(t, os.WriteFile(dir+"/public", text, 0o600))
-	// What C zyre cannot see: a public key that begins with a zero octet, and its secret one.
+	// What C zyre does not accept: a public key that begins with a zero byte, and its secret one.
 	must(t, os.WriteFile(dir+"/zero_secret", []byte(zeroKey), 0o600))
 	for _, c := range []struct {
 		name      string
@@ -81,6 +82,31 @@ func TestOptions(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+func TestExposed(t *testing.T) {
+	dir := t.TempDir()
+	save(t, dir+"/me")
+	for _, c := range []struct {
+		mode fs.FileMode
+		warn bool
+	}{{0o600, false}, {0o400, false}, {0o640, true}, {0o644, true}, {0o602, true}} {
+		must(t, os.Chmod(dir+"/me_secret", c.mode))
+		for _, path := range []string{dir + "/me", dir + "/me_secret"} {
+			got := keyfiles.Exposed(path)
+			if runtime.GOOS == "windows" {
+				c.warn = false
+			}
+			if warn := strings.HasSuffix(got, "chmod 600 "+dir+"/me_secret"); warn != c.warn || !warn && got != "" {
+				t.Errorf("mode %v, %s: %q", c.mode, path, got)
+			}
+		}
+	}
+	for _, path := range []string{"", dir + "/none"} {
+		if got := keyfiles.Exposed(path); got != "" {
+			t.Errorf("%q: %q", path, got)
+		}
 	}
 }
 

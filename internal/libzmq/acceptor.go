@@ -7,7 +7,7 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// An Acceptor is a ROUTER whose connections don't know of each other: a new one leaves an older one of the same identity alone.
+// An Acceptor is a ROUTER whose connections don't know about each other: a new one leaves an older one of the same identity alone.
 type Acceptor struct {
 	listener net.Listener
 	admit    func(*zmtp.Conn) (zmtp.Receiver, error)
@@ -18,8 +18,8 @@ type Acceptor struct {
 	routers map[*zmtp.Router]struct{} // one for each connection
 }
 
-// Accept takes connections from a listener, which is the Acceptor's from now on. admit is called for each after its handshake, as
-// by zmtp.NewRouter.
+// Accept takes connections from a listener, which the Acceptor owns from now on. admit is called for each after its handshake, as by
+// zmtp.NewRouter.
 func Accept(l net.Listener, admit func(*zmtp.Conn) (zmtp.Receiver, error)) *Acceptor {
 	a := &Acceptor{listener: l, admit: admit, routers: make(map[*zmtp.Router]struct{})}
 	a.running.Go(func() {
@@ -34,7 +34,7 @@ func Accept(l net.Listener, admit func(*zmtp.Conn) (zmtp.Receiver, error)) *Acce
 	return a
 }
 
-// start begins the life of a connection.
+// start starts a connection.
 func (a *Acceptor) start(nc net.Conn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -72,7 +72,7 @@ func (a *Acceptor) Close() {
 	a.running.Wait()
 }
 
-// oneConn is a listener that has one connection to give, and is closed with that.
+// oneConn is a listener that returns one connection, and is closed with that.
 type oneConn struct {
 	conns chan net.Conn
 	once  sync.Once
@@ -98,7 +98,7 @@ func (l *oneConn) Close() error {
 func (l *oneConn) end()           { l.once.Do(func() { close(l.done) }) }
 func (l *oneConn) Addr() net.Addr { return l.addr }
 
-// closeTelling is a connection that tells of its Close.
+// closeTelling is a connection that reports its Close.
 type closeTelling struct {
 	net.Conn
 	closed func()

@@ -1,6 +1,6 @@
-// Package libzmq has sockets that behave as those of libzmq do, where that is not what a ZRE node of ours does: a [Mailbox] is a
-// DEALER, an [Inbox] is a ROUTER. They are for models of other implementations, all of which stand on libzmq, and speak ZMTP by
-// internal/zmtp. Nothing else should use them: they lose messages in silence.
+// Package libzmq has sockets that behave like libzmq's, where a ZRE node of ours behaves differently: a [Mailbox] is a DEALER, an [Inbox]
+// is a ROUTER. They are for models of other implementations, all of which use libzmq, and speak ZMTP by internal/zmtp. Nothing else should
+// use them: they lose messages silently.
 //
 // In one thing they differ: internal/zmtp asks TCP to probe idle connections (keepalive), libzmq does not.
 //

@@ -9,9 +9,9 @@ import (
 
 // An Inbox is a ROUTER socket with ZMQ_ROUTER_HANDOVER. Its READY has an empty identity.
 //
-// When a second connection has finished its handshake with an identity that another connection has, the second one takes
-// over, whether or not it ever says a word. The first one stays open, but libzmq does not read it any more: what its peer
-// sends disappears in the buffers of TCP, even after the second one is closed, and the peer does not learn that.
+// When a second connection has finished its handshake with an identity that another connection has, the second one takes over, even if it
+// never sends anything. The first one stays open, but libzmq no longer reads it: what its peer sends disappears in TCP's buffers, even
+// after the second one is closed, and the peer does not learn that.
 type Inbox struct {
 	*Acceptor
 	receive func(from *Sender, frames [][]byte)
@@ -22,28 +22,28 @@ type Inbox struct {
 
 // A Sender is one accepted connection.
 type Sender struct {
-	Identity string // as its READY said
+	Identity string // from its READY
 
 	inbox    *Inbox
 	conn     *zmtp.Conn
-	replaced chan struct{} // closed when another has its identity
+	replaced chan struct{} // closed when another connection has its identity
 }
 
-// Bind makes a ROUTER that takes connections from a listener, which is the Inbox's from now on. receive is called for each message,
-// on the connection's own goroutine, and may keep the frames.
+// Bind makes a ROUTER that takes connections from a listener, which the Inbox owns from now on. receive is called for each message, on the
+// connection's own goroutine, and may keep the frames.
 func Bind(l net.Listener, receive func(from *Sender, frames [][]byte)) *Inbox {
 	in := &Inbox{receive: receive, active: make(map[string]*Sender)}
 	in.Acceptor = Accept(l, in.admit)
 	return in
 }
 
-// admit makes a connection that of its identity.
+// admit assigns a connection to its identity.
 func (in *Inbox) admit(conn *zmtp.Conn) (zmtp.Receiver, error) {
 	s := &Sender{Identity: string(conn.Identity()), inbox: in, conn: conn, replaced: make(chan struct{})}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if s.Identity == "" {
-		return s, nil // libzmq gives it one of its own
+		return s, nil // libzmq generates one
 	}
 	if older := in.active[s.Identity]; older != nil {
 		close(older.replaced)
@@ -52,7 +52,7 @@ func (in *Inbox) admit(conn *zmtp.Conn) (zmtp.Receiver, error) {
 	return s, nil
 }
 
-// IsActive reports whether no other connection has taken over: what came by this one, and was not read by then, is dropped.
+// IsActive tells whether no other connection has taken over: what came on this one, and was not read by then, is dropped.
 func (s *Sender) IsActive() bool {
 	select {
 	case <-s.replaced:

@@ -10,18 +10,18 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// What libzmq does by default.
+// libzmq's defaults.
 const (
-	reconnectInterval = 100 * time.Millisecond // ZMQ_RECONNECT_IVL; up to as much again is added by chance
+	reconnectInterval = 100 * time.Millisecond // ZMQ_RECONNECT_IVL; a random time up to the same is added
 	handshakeInterval = 30 * time.Second       // ZMQ_HANDSHAKE_IVL
 )
 
 // A Mailbox is a DEALER socket, connected to one endpoint.
 //
-// A message waits in the socket until a connection takes it. Then it is on its own: if the connection breaks, what was
-// handed to the kernel is lost, and what waits still is sent on the next connection, with no word of what is missing.
-// The socket connects again by itself, 100 to 199 ms after a connection broke or could not be made, for as long as it lives.
-// It tells the program nothing of that. A socket that is closed drops what waits, as with ZMQ_LINGER 0, and does not connect again.
+// A message waits in the socket until a connection takes it. If the connection then breaks, what was handed to the kernel is lost, and what
+// still waits is sent on the next connection, without a sign of what is missing. The socket reconnects by itself, 100 to 199 ms after a
+// connection broke or could not be made, for as long as it lives. It does not report any of that. A closed socket drops what waits, as with
+// ZMQ_LINGER 0, and does not reconnect.
 type Mailbox struct {
 	dial     func(ctx context.Context) (net.Conn, error)
 	chance   func(n int64) int64
@@ -33,8 +33,8 @@ type Mailbox struct {
 	more    chan struct{} // has one element if waiting grew
 }
 
-// Connect makes a DEALER with an identity, which connects by dial. chance returns a random number below n; nil stands for one of
-// package rand. Its goroutine is counted by running, and ends soon after Close.
+// Connect makes a DEALER with an identity, which connects by dial. chance returns a random number below n; nil means one from package rand.
+// running counts its goroutine, which ends soon after Close.
 func Connect(dial func(ctx context.Context) (net.Conn, error), identity []byte, chance func(n int64) int64, running *sync.WaitGroup) *Mailbox {
 	if chance == nil {
 		chance = rand.Int64N
@@ -45,8 +45,8 @@ func Connect(dial func(ctx context.Context) (net.Conn, error), identity []byte, 
 	return m
 }
 
-// Send has a message sent, unless bound messages wait already: then it does nothing and returns false, as libzmq returns EAGAIN at
-// the high-water mark. A bound of 0 is none. It does not wait.
+// Send sends a message, unless bound messages wait already: then it does nothing and returns false, as libzmq returns EAGAIN at the
+// high-water mark. A bound of 0 is none. It does not wait.
 func (m *Mailbox) Send(frames [][]byte, bound int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -87,7 +87,7 @@ func (m *Mailbox) connect(ctx context.Context) (*zmtp.Conn, *zmtp.Queue, error) 
 	return conn, q, err
 }
 
-// drain hands one message after the other to a connection, until that or the socket ends.
+// drain hands one message after the other to a connection, until the connection or the socket ends.
 func (m *Mailbox) drain(ctx context.Context, conn *zmtp.Conn, q *zmtp.Queue) {
 	for {
 		frames := m.next()
@@ -123,7 +123,7 @@ func (m *Mailbox) next() (frames [][]byte) {
 	return frames
 }
 
-// deaf is what a DEALER of ZRE does with messages: a ROUTER sends none.
+// deaf handles messages as a ZRE DEALER does: a ROUTER sends none.
 type deaf struct{}
 
 func (deaf) Receive([][]byte) error { return nil }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// BenchmarkCutter cuts messages of a header and a frame, as a reader of a socket does, for an application that keeps the last few, and gives
+// BenchmarkCutter cuts messages of a header and a frame, as a socket's reader does, for an application that keeps the last few, and gives
 // all of them back, or none.
 func BenchmarkCutter(b *testing.B) {
 	for _, recycles := range []bool{true, false} {
@@ -34,7 +34,7 @@ func BenchmarkCutter(b *testing.B) {
 	}
 }
 
-// BenchmarkGiven has a large frame go round.
+// BenchmarkGiven gives a large frame away and gets it back, again and again.
 func BenchmarkGiven(b *testing.B) {
 	c := Cutter{Pool: NewPool(), Busy: true}
 	c.Pool.recycles.Store(true)

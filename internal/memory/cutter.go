@@ -5,32 +5,32 @@ import (
 	"math/rand/v2"
 )
 
-// PlaceOctets is what a frame takes beside its octets: its place in a list.
+// PlaceOctets is the overhead of a frame, in bytes: its entry in a list.
 const PlaceOctets = 24
 
-// A Cutter cuts messages from memory of their own: slabs, where the application gives messages back, or what is used once. The
-// zero value is ready. It belongs to one goroutine, or to who holds its owner's lock.
+// A Cutter cuts messages from memory of its own: slabs, if the application gives messages back, or memory that is used once. The zero value
+// is ready. It belongs to one goroutine, or to the holder of its owner's lock.
 type Cutter struct {
-	Pool *Pool // of who gets the messages
-	Busy bool  // much comes: memory may be taken in larger pieces
+	Pool *Pool // of the receiver of the messages
+	Busy bool  // much traffic: memory may be taken in larger pieces
 	Once bool  // no slabs: its memory is used once, and Message is not used
 
 	slab   *Slab // nil if what follows is used once
 	life   uint32
-	cut    uint32 // messages of it
-	torn   bool   // the message that is being made has frames in another slab too
+	cut    uint32 // messages cut from the slab
+	torn   bool   // the current message has frames in another slab too
 	octets []byte
 	used   int // how many of the octets are cut
 	lists  [][]byte
-	open   int // length of the list that is being made
+	open   int // length of the list of the current message
 
-	message uint32 // marks the large frames of the message that is being made; 0 if there was none yet
-	marked  bool   // it has some
-	long    bool   // since memory was last taken there was a message of longer frames than short ones, or of more than a few
+	message uint32 // marks the large frames of the current message; 0 if there was none yet
+	marked  bool   // the current message has some
+	long    bool   // since memory was last taken there was a message with frames longer than shortFrame, or with more than fewFrames
 }
 
-// Octets returns n octets for a frame, which hold anything. A short one's capacity is n, so that an append cannot reach a neighbour. They
-// are not nil, even if they are none.
+// Octets returns n bytes for a frame, with arbitrary content. A short frame's capacity is n, so that an append cannot reach a neighbour.
+// The result is not nil, even if n is 0.
 func (c *Cutter) Octets(n int) []byte {
 	switch {
 	case n == 0:
@@ -40,10 +40,10 @@ func (c *Cutter) Octets(n int) []byte {
 	case isPooled(n) && c.Pool.Recycles():
 		return newPiece(n, c.mark())
 	}
-	return make([]byte, n) // as long as the frame: nobody gives it back
+	return make([]byte, n) // exactly as long as the frame: it is never given back
 }
 
-// Copy returns a copy of a frame, as Octets gives it.
+// Copy returns a copy of a frame, in memory like that of Octets.
 func (c *Cutter) Copy(frame []byte) []byte {
 	n := len(frame)
 	switch {
@@ -59,7 +59,7 @@ func (c *Cutter) Copy(frame []byte) []byte {
 	return bytes.Clone(frame) // which does not clear the memory first
 }
 
-// Hand makes a large frame that is ours one of the message that is being made.
+// Hand adds a large frame that is ours to the current message.
 func (c *Cutter) Hand(frame []byte) []byte {
 	if o := ownerOf(frame); o != nil {
 		o.Store(uint64(c.mark()))
@@ -67,26 +67,26 @@ func (c *Cutter) Hand(frame []byte) []byte {
 	return frame
 }
 
-// mark is the owner of the large frames of the message that is being made.
+// mark returns the owner of the current message's large frames.
 func (c *Cutter) mark() owner {
 	if c.Once {
 		return by(0)
 	}
 	if c.message == 0 {
-		c.message = 1 + rand.Uint32N(1<<32-1) // others that get the same memory count from elsewhere
+		c.message = 1 + rand.Uint32N(1<<32-1) // other cutters that get the same memory count from elsewhere
 	}
 	c.marked = true
 	return by(c.message)
 }
 
-// take cuts off n octets, which fit.
+// take cuts off n bytes, which fit.
 func (c *Cutter) take(n int) []byte {
 	c.used += n
 	return c.octets[c.used-n : c.used : c.used]
 }
 
-// fits tells whether there are n octets to be cut off, now if there were none before. Memory of which a frame takes much would mostly
-// waste its rest, and a frame that Recycle takes for one by itself must be one.
+// fits tells whether n bytes can be cut off; it takes new memory if they could not before. A frame that takes much of the memory would
+// mostly waste its rest, and a frame that Recycle takes for a piece of its own must be one.
 func (c *Cutter) fits(n int) bool {
 	if n > shortFrame {
 		c.long = true
@@ -94,7 +94,7 @@ func (c *Cutter) fits(n int) bool {
 	return n <= longestCut && (n <= len(c.octets)-c.used || c.renew(n))
 }
 
-// renew takes other memory to cut n octets from, if they are little of it.
+// renew takes new memory from which to cut n bytes, if they are a small part of it.
 func (c *Cutter) renew(n int) bool {
 	if c.again() {
 		c.next(nil)
@@ -116,10 +116,10 @@ func (c *Cutter) renew(n int) bool {
 	return true
 }
 
-// again tells whether the next memory is to be a slab.
+// again tells whether the next memory should be a slab.
 func (c *Cutter) again() bool { return c.Busy && !c.Once && c.Pool.Recycles() }
 
-// Add appends a frame to the message that is being made.
+// Add appends a frame to the current message.
 func (c *Cutter) Add(frame []byte) {
 	switch {
 	case c.open < len(c.lists):
@@ -138,13 +138,13 @@ func (c *Cutter) Add(frame []byte) {
 	c.open++
 }
 
-// Open returns how many frames the message has that is being made.
+// Open returns how many frames the current message has.
 func (c *Cutter) Open() int { return c.open }
 
-// First returns the first frame of the message that is being made, which has one.
+// First returns the first frame of the current message, which must have one.
 func (c *Cutter) First() []byte { return c.lists[0] }
 
-// Message returns the frames added since it was last called, which are the caller's, and what Recycle wants to know of them.
+// Message returns the frames added since the last call, which the caller owns, and what Recycle needs to know about them.
 func (c *Cutter) Message() ([][]byte, Origin) {
 	frames := c.lists[:c.open:c.open]
 	c.lists = c.lists[c.open:]
@@ -169,11 +169,11 @@ func (c *Cutter) Message() ([][]byte, Origin) {
 	return frames, from
 }
 
-// next goes on with another slab. What there is of the message that is being made moves there, and a frame that is to be added; if it
-// is much it stays, and that message is not used again.
+// next continues with another slab. The frames of the current message move there, and the frame to be added. Those that are too long stay,
+// and then that message is not used again.
 func (c *Cutter) next(added []byte) []byte {
 	old, cut, open := c.slab, c.cut, c.lists[:c.open]
-	s := aSlab(c.long || c.open > fewFrames)
+	s := getSlab(c.long || c.open > fewFrames)
 	c.slab, c.life, c.cut, c.octets, c.used, c.lists, c.long = s, s.life(), 0, s.octets, 0, s.lists, false
 	if len(open) > len(s.lists)/2 {
 		c.lists = make([][]byte, 2*len(open))
@@ -184,7 +184,7 @@ func (c *Cutter) next(added []byte) []byte {
 	}
 	size := 0
 	move := func(frame []byte) []byte {
-		if len(frame) > longestCut { // has memory of its own
+		if len(frame) > longestCut { // it has memory of its own
 			return frame
 		}
 		if size += len(frame); size > len(s.octets)/4 {
@@ -200,19 +200,19 @@ func (c *Cutter) next(added []byte) []byte {
 	if c.torn {
 		cut++
 	}
-	old.release(unknownHolds - cut) // the last that is done with it: another may get it now
+	old.release(unknownHolds - cut) // the last use of it here: another cutter may get it now
 	return added
 }
 
-// leave goes on without the slab, which is not used again: a frame may be cut from it that is not added yet.
+// leave stops using the slab, which is not reused: a frame may be cut from it that is not added yet.
 func (c *Cutter) leave() { c.slab, c.cut = nil, 0 }
 
-// Shrink lets go of what it holds for busy times.
+// Shrink releases the memory held for busy times.
 func (c *Cutter) Shrink() {
 	c.leave()
 	c.Busy, c.octets, c.used = false, nil, 0
 	c.lists = append([][]byte(nil), c.lists[:c.open]...)
 }
 
-// Held returns what it holds for frames and messages to come: octets, and places in lists.
+// Held returns what the Cutter holds for future frames and messages: bytes, and entries in lists.
 func (c *Cutter) Held() (octets, places int) { return len(c.octets) - c.used, len(c.lists) - c.open }

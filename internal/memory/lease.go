@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// A Lease holds the large frames of a message that is sent, until the last of the queues that it is pushed to has written them. What was
-// pushed and is discarded instead is left to the garbage collector, see Leave. Its methods may be called from any goroutine, while it is held.
+// A Lease holds the large frames of a sent message until the last of the queues that it is pushed to has written them. Frames that are
+// pushed but discarded are left to the garbage collector, see Leave. Its methods may be called from any goroutine, while the lease is held.
 type Lease struct {
 	holders atomic.Int32
 
@@ -14,29 +14,29 @@ type Lease struct {
 	taken  bool
 	frames [][]byte // of the message
 	owned  [][]byte // those that are pieces
-	octets int64    // of memory, of the large frames
+	octets int64    // memory of the large frames
 
 	counted atomic.Bool // in account
 	account Account
-	isLeft  atomic.Bool // somebody has the frames who does not hold the lease
+	isLeft  atomic.Bool // the frames are also used without holding the lease
 }
 
-// An Account counts octets of memory.
+// An Account counts bytes of memory.
 type Account interface {
 	Add(octets int64)
 }
 
 var leases = sync.Pool{New: func() any { return new(Lease) }}
 
-// NewLease returns a lease of nothing, which the caller holds until Release.
+// NewLease returns an empty lease, which the caller holds until Release.
 func NewLease() *Lease {
 	l := leases.Get().(*Lease)
 	l.holders.Store(1)
 	return l
 }
 
-// Take has the lease hold a message, the first time. It returns the message: large frames are the lease's, the others as they were passed. Large
-// ones are copied, unless they were claimed: then they are ours already. The list is the lease's.
+// Take moves a message to the lease, the first time. It returns the message: the lease owns the large frames, the others are unchanged.
+// Large frames are copied, unless they were claimed: then they are ours already. The lease owns the list.
 func (l *Lease) Take(frames [][]byte, claimed bool) [][]byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -60,10 +60,11 @@ func (l *Lease) Take(frames [][]byte, claimed bool) [][]byte {
 	return l.frames
 }
 
-// Hold holds the lease once more.
+// Hold adds a hold.
 func (l *Lease) Hold() { l.holders.Add(1) }
 
-// Count has an account count the memory until the lease is released, if none does yet. The caller holds the lease, which has taken its message.
+// Count makes an account count the memory until the lease is released, unless one does already. The caller holds the lease, which has taken
+// its message.
 func (l *Lease) Count(in Account) {
 	if !l.counted.Load() && l.counted.CompareAndSwap(false, true) {
 		l.account = in
@@ -71,7 +72,7 @@ func (l *Lease) Count(in Account) {
 	}
 }
 
-// Counted returns how many octets an account counts; 0 if none does yet. The caller holds the lease.
+// Counted returns how many bytes an account counts; 0 if none does yet. The caller holds the lease.
 func (l *Lease) Counted() int64 {
 	if l.counted.Load() {
 		return l.octets
@@ -79,17 +80,17 @@ func (l *Lease) Counted() int64 {
 	return 0
 }
 
-// Leave has the memory left to the garbage collector when the lease is released, since the frames may be in use then. The caller holds the
-// lease.
+// Leave leaves the memory to the garbage collector when the lease is released, because the frames may still be in use then. The caller
+// holds the lease.
 func (l *Lease) Leave() { l.isLeft.Store(true) }
 
-// Release ends a hold. With the last one the memory is used for other messages.
+// Release ends a hold. After the last one the memory is reused for other messages.
 func (l *Lease) Release() {
 	switch left := l.holders.Add(-1); {
 	case left > 0:
 		return
 	case left < 0:
-		panic("memory: a lease is released that nobody holds")
+		panic("memory: a lease is released that has no holder")
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

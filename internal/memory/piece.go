@@ -9,10 +9,10 @@ import (
 	"unsafe"
 )
 
-// Frames of Large octets and more, up to largest, have memory of their own, a piece, from one of these shelves, by class. There are four
-// classes to each doubling of the length.
+// Frames from Large to largest bytes have memory of their own, a piece, from one of these shelves, by class. There are four classes to each
+// doubling of the length.
 const (
-	// Large is the length, in octets, from which a frame has memory of its own that is used again.
+	// Large is the length, in bytes, from which a frame has memory of its own that is reused.
 	Large           = 1 << logLarge
 	logLarge        = 14
 	logLargest      = 20
@@ -28,7 +28,7 @@ var large = func() *[classesToDouble*(logLargest-logLarge) + 1]shelf[[]byte] {
 	return all
 }()
 
-// classOf returns the smallest class that n octets fit into, and its size.
+// classOf returns the smallest class that n bytes fit into, and its size.
 func classOf(n int) (class, size int) {
 	step := 1 << (bits.Len(uint(n-1)) - 1) / classesToDouble // of the octave that n is in, as (octave, twice that]
 	size = (n + step - 1) / step * step
@@ -36,38 +36,38 @@ func classOf(n int) (class, size int) {
 	return octave*classesToDouble + (size>>(octave+logLarge-2) - classesToDouble), size
 }
 
-// isPooled tells whether memory for a frame of n octets may be used again.
+// isPooled tells whether memory for a frame of n bytes may be reused.
 func isPooled(n int) bool { return n >= Large && n <= largest }
 
-// A piece ends with a mark, in the last octets of its capacity: its own address, which tells it from all other memory, and its owner. Memory
+// A piece ends with a mark, in the last bytes of its capacity: its own address, which tells it from all other memory, and its owner. Memory
 // without the mark, or with the mark of another piece, is never put on a shelf. A frame whose capacity was cut off, or used up by an
-// append, has lost it: the garbage collector takes the piece.
+// append, has lost its mark: the garbage collector takes the piece.
 const (
 	markOctets = 16
-	ownerAt    = 8 // within the mark; what is before it is the address
+	ownerAt    = 8 // within the mark; before it is the address
 )
 
-// secret makes a mark of an address, so that no message contains one by chance or by intent.
+// secret turns an address into a mark, so that no message contains one by chance or by intent.
 var secret = rand.Uint64()
 
-// An owner says who may give a piece back, and in the lower half with which message the application got it, 0 for none: what an older
-// message tells of the same piece does not count.
+// An owner says who may give a piece back, and in the lower half with which message the application got it, 0 for none: an older message's
+// claim to the same piece does not count.
 type owner uint64
 
 const (
-	nobody      owner = iota << 32 // it is on a shelf
-	library                        // it is on its way: a lease has it, or a message that is not delivered yet
+	onShelf     owner = iota << 32 // it is on a shelf
+	library                        // it is in use: a lease has it, or a message that is not delivered yet
 	application                    // NewFrame returned it, or it was received
 )
 
-// by is the application that got the piece with a message.
+// by returns the owner value of an application that got the piece with a message.
 func by(message uint32) owner { return application | owner(message) }
 
 func (o owner) isApplication() bool { return o&^(1<<32-1) == application }
 
 func addressOf(m []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(m)))) }
 
-// newPiece returns n octets of a piece, n being of a length that is pooled, that belong to an owner.
+// newPiece returns n bytes of a piece that belongs to an owner; n must be a pooled length.
 func newPiece(n int, o owner) []byte {
 	class, size := classOf(n)
 	m, ok := large[class].get()
@@ -79,13 +79,13 @@ func newPiece(n int, o owner) []byte {
 	return m[:n]
 }
 
-// ownerIn returns where the owner of a piece is, of which m is all the capacity.
+// ownerIn returns the address of a piece's owner; m has the piece's whole capacity.
 func ownerIn(m []byte) *atomic.Uint64 {
 	m = m[:cap(m)]
 	return (*atomic.Uint64)(unsafe.Pointer(&m[len(m)-markOctets+ownerAt]))
 }
 
-// ownerOf returns where the owner is of the piece that a frame begins; nil if the frame is of no piece, or not of its beginning.
+// ownerOf returns the address of the owner of the piece that a frame begins; nil if the frame is not the beginning of a piece.
 func ownerOf(frame []byte) *atomic.Uint64 {
 	if n := cap(frame) - markOctets; !isPooled(n) || marked(frame) != addressOf(frame) {
 		return nil
@@ -93,22 +93,22 @@ func ownerOf(frame []byte) *atomic.Uint64 {
 	return ownerIn(frame)
 }
 
-// marked returns the address in the mark at the end of a frame's capacity; anything if there is no mark.
+// marked returns the address in the mark at the end of a frame's capacity; an arbitrary value if there is no mark.
 func marked(frame []byte) uint64 {
 	end := frame[:cap(frame)]
 	return secret ^ binary.NativeEndian.Uint64(end[len(end)-markOctets:])
 }
 
-// isRest tells whether a large frame is of a piece, but not of its beginning.
+// isRest tells whether a large frame is a part of a piece, but not its beginning.
 func isRest(frame []byte) bool {
-	before := addressOf(frame) - marked(frame) // which wraps around if the address is none
+	before := addressOf(frame) - marked(frame) // wraps around if the address is none
 	return before > 0 && before <= largest && isPooled(int(before)+cap(frame)-markOctets)
 }
 
-// giveBack puts a frame's piece on its shelf, if it has one and belongs to that owner. It tells whether it did.
+// giveBack puts a frame's piece on its shelf, if the frame has one and it belongs to that owner. It tells whether it did.
 func giveBack(frame []byte, from owner) bool {
 	o := ownerOf(frame)
-	if o == nil || !o.CompareAndSwap(uint64(from), uint64(nobody)) {
+	if o == nil || !o.CompareAndSwap(uint64(from), uint64(onShelf)) {
 		return false
 	}
 	size := cap(frame) - markOctets
@@ -118,7 +118,7 @@ func giveBack(frame []byte, from owner) bool {
 	return true
 }
 
-// New returns memory for a frame of n octets, which hold anything, for the application.
+// New returns memory for a frame of n bytes, with arbitrary content, for the application.
 func New(n int) []byte {
 	if !isPooled(n) {
 		return make([]byte, n)
@@ -126,8 +126,8 @@ func New(n int) []byte {
 	return newPiece(n, application)
 }
 
-// Claim takes a large frame from the application, which gives it away. What it returns may be kept: the same memory, or a copy if the
-// application has given that away or back already, or has another part of it. Memory of others than New ends with the frame.
+// Claim takes a large frame that the application gives away. The result may be kept: it is the same memory, or a copy if the application
+// has given that away or back already, or holds another part of it. The capacity of memory that is not from New is cut to the frame.
 func Claim(frame []byte) []byte {
 	switch o := ownerOf(frame); {
 	case o != nil:

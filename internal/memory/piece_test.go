@@ -5,10 +5,10 @@ import (
 	"testing"
 )
 
-// same tells whether two frames begin at the same octet.
+// same tells whether two frames begin at the same byte.
 func same(a, b []byte) bool { return addressOf(a) == addressOf(b) }
 
-// A piece goes to its shelf by its owner alone, once, and nothing else does.
+// Only its owner can put a piece on its shelf, once, and nothing else goes there.
 func TestGiveBack(t *testing.T) {
 	const size = 5 * Large / 4 // a class
 	foreign := make([]byte, 1<<20)
@@ -49,7 +49,7 @@ func TestGiveBack(t *testing.T) {
 	}
 }
 
-// What is claimed may be kept, since nobody else has it: another frame of the same memory is a copy.
+// A claimed frame may be kept, because it has no other owner: another frame of the same memory is copied.
 func TestClaim(t *testing.T) {
 	claimed := func(frame []byte) []byte { Claim(frame); return frame }
 	for _, test := range []struct {
@@ -86,7 +86,7 @@ func TestClaim(t *testing.T) {
 	}
 }
 
-// A lease that nobody holds is released by a mistake of ours.
+// Releasing a lease without a holder is a mistake of ours.
 func TestLeaseReleasedTooOften(t *testing.T) {
 	l := &Lease{}
 	l.Hold()
@@ -99,7 +99,7 @@ func TestLeaseReleasedTooOften(t *testing.T) {
 	l.Release()
 }
 
-// A lease that others have is no part of a frame's story: what was handed over in vain is the lease's, and goes back with it.
+// A frame that was handed over in vain belongs to its lease, and goes back with it.
 func TestLeaseTakesWhatWasHandedOver(t *testing.T) {
 	c, l := Cutter{Pool: recycled()}, NewLease()
 	frame := Claim(New(Large))
@@ -109,12 +109,12 @@ func TestLeaseTakesWhatWasHandedOver(t *testing.T) {
 	if Recycle([][]byte{frame}, from); owner(ownerOf(frame).Load()) != library {
 		t.Error("a message that was not delivered gives it back")
 	}
-	if l.Release(); owner(ownerOf(frame).Load()) != nobody {
+	if l.Release(); owner(ownerOf(frame).Load()) != onShelf {
 		t.Error("the lease does not give it back")
 	}
 }
 
-// With the race detector what is given back is overwritten.
+// With the race detector, what is given back is overwritten.
 func TestPoison(t *testing.T) {
 	c := Cutter{Pool: recycled(), Busy: true}
 	before := bytes.Repeat([]byte{1}, 100)

@@ -2,8 +2,8 @@ package memory
 
 import "bytes"
 
-// Poison is the octet that memory is overwritten with once it was given back, so that a program that still uses it shows in its
-// tests: see poisons. The race detector reports such a use too, with the call of Recycle.
+// Poison is the byte that overwrites memory which was given back, so that a program that still uses it notices in its tests: see poisons.
+// The race detector reports such a use too, with the call of Recycle.
 const Poison = 0xDB
 
 var poisonous = bytes.Repeat([]byte{Poison}, 4<<10)

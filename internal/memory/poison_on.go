@@ -2,5 +2,5 @@
 
 package memory
 
-// poisons is whether memory that was given back is overwritten: with the race detector, and with the build tag zrepoison.
+// poisons says whether memory that was given back is overwritten: with the race detector, and with the build tag zrepoison.
 const poisons = true

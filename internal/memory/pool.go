@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// A Pool is what the cutters of one node have in common: whether its application gives messages back. The shelves belong to the process.
-// A nil Pool is that of an application that does not.
+// A Pool is what the cutters of one node share: whether its application gives messages back. The shelves belong to the process. A nil Pool
+// belongs to an application that gives none back.
 type Pool struct {
 	recycles atomic.Bool // the application has given a message back, so it may do so again
 	once     Slab        // stands for memory that is used once
@@ -22,7 +22,7 @@ func NewPool() *Pool {
 // Recycles tells whether the application gives messages back.
 func (p *Pool) Recycles() bool { return p != nil && p.recycles.Load() }
 
-// Once is the origin of a message whose memory is used once.
+// Once returns the origin of a message whose memory is used once.
 func (p *Pool) Once() Origin {
 	if p == nil {
 		return Origin{}
@@ -30,16 +30,16 @@ func (p *Pool) Once() Origin {
 	return Origin{slab: &p.once}
 }
 
-// An Origin is what Recycle wants to know of a message. The zero value stands for memory that is used once.
+// An Origin is what Recycle needs to know about a message. The zero value stands for memory that is used once.
 type Origin struct {
 	slab    *Slab
 	life    uint32 // of the slab
-	message uint32 // its large frames are marked with it
+	message uint32 // the mark of its large frames
 }
 
-// Recycle gives back a message that was received. Its frames are set to nil in the list. Those that are nil already belong to others by now,
-// and then a slab that the message was cut from is not used again. So a second call does nothing, nor does one that comes after
-// the frames were given away.
+// Recycle gives back a message that was received, and sets its frames to nil in the list. Frames that are nil already may have another
+// owner by now; then a slab that the message was cut from is not reused. So a second call does nothing, nor does a call after the frames
+// were given away.
 func Recycle(frames [][]byte, from Origin) {
 	s := from.slab
 	switch {
@@ -50,7 +50,7 @@ func Recycle(frames [][]byte, from Origin) {
 		}
 		s = nil
 	case !s.lives(from.life):
-		return // and even the list is another message's
+		return // even the list belongs to another message
 	}
 	whole := len(frames) > 0
 	for i, frame := range frames {
@@ -70,7 +70,7 @@ func Recycle(frames [][]byte, from Origin) {
 	}
 }
 
-// Copy returns a copy of a large frame, which is ours, for a receiver with that pool.
+// Copy returns a copy of a large frame of ours, for a receiver with that pool.
 func (p *Pool) Copy(frame []byte) []byte {
 	if p.Recycles() {
 		return pooled(frame, library)

@@ -6,13 +6,13 @@ import (
 	"sync/atomic"
 )
 
-// mostOctets is how much all shelves keep: as much as the queue to a peer holds, half of which comes back at once when its sender has
-// waited for room. What is there was in use at the same time, and not long ago.
+// mostOctets is how much all shelves keep, in bytes: as much as the queue to a peer holds, half of which comes back at once when its sender
+// has waited for room. All of it was in use at the same time, and not long ago.
 const mostOctets = 64 << 20
 
-var kept atomic.Int64 // octets on all shelves, those in hands aside
+var kept atomic.Int64 // bytes on all shelves, without those in hands
 
-// A hand holds some pieces, so that goroutines that take pieces and those that give them back meet at the shelf once for a handful.
+// A hand holds some pieces, so that goroutines that take pieces and goroutines that give them back meet at the shelf only once per handful.
 const (
 	mostInHand = 16
 	handOctets = 512 << 10
@@ -21,11 +21,11 @@ const (
 type hand[T any] struct {
 	mu     sync.Mutex // guards what follows
 	pieces []T
-	_      [64]byte // the other hand's has a line of the processor's cache of its own
+	_      [64]byte // the other hand has its own cache line
 }
 
-// A shelf keeps pieces of memory of one kind to be used again, the last ones first: those are still in a processor's cache. What was
-// not needed between two runs of the garbage collector is left to the next.
+// A shelf keeps pieces of memory of one kind for reuse, the last ones first: those are still in a processor's cache. What was not needed
+// between two runs of the garbage collector is left to the second.
 type shelf[T any] struct {
 	octets int64 // of a piece
 
@@ -36,7 +36,7 @@ type shelf[T any] struct {
 	spare int // the fewest there were since the last trim
 }
 
-// handful is how many pieces a hand holds.
+// handful returns how many pieces a hand holds.
 func (s *shelf[T]) handful() int { return int(min(mostInHand, max(1, handOctets/s.octets))) }
 
 // get takes a piece, if there is one.
@@ -57,7 +57,7 @@ func (s *shelf[T]) get() (piece T, ok bool) {
 	return piece, true
 }
 
-// fill puts a handful of pieces from the shelf into the hand that takes, or what the hand that gives holds.
+// fill moves a handful of pieces from the shelf to the taking hand; if there are none, it moves those of the giving hand.
 func (s *shelf[T]) fill(h *hand[T]) {
 	s.mu.Lock()
 	left := max(0, len(s.stack)-s.handful())
@@ -74,7 +74,7 @@ func (s *shelf[T]) fill(h *hand[T]) {
 	}
 }
 
-// put keeps a piece, unless there is enough.
+// put keeps a piece, unless there are enough.
 func (s *shelf[T]) put(piece T) {
 	trimming()
 	h := &s.giving
@@ -100,7 +100,7 @@ func (s *shelf[T]) empty(h *hand[T]) {
 	h.pieces = h.pieces[:0]
 }
 
-// trim lets go of what was not needed since it was last called. Those below are the oldest.
+// trim drops what was not needed since the last call. The lowest pieces are the oldest.
 func (s *shelf[T]) trim() {
 	for _, h := range []*hand[T]{&s.taking, &s.giving} {
 		h.mu.Lock()
@@ -117,12 +117,12 @@ func (s *shelf[T]) trim() {
 	s.spare = len(s.stack)
 }
 
-// trimming has all shelves trimmed after each run of the garbage collector: that frees the sentinel, whose cleanup trims them and
-// makes another.
+// trimming makes all shelves trim themselves after each run of the garbage collector: that frees the sentinel, whose cleanup trims them and
+// makes another sentinel.
 var trimming = sync.OnceFunc(watch)
 
 func watch() {
-	type sentinel struct{ _ *byte } // not of the kind that shares its memory with others
+	type sentinel struct{ _ *byte } // not of a kind that shares its memory with others
 	runtime.AddCleanup(new(sentinel), func(struct{}) {
 		slabs.trim()
 		shortSlabs.trim()

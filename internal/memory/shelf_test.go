@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Every length that is pooled fits its class, wastes a quarter at most, and memory of a class goes back to it.
+// Every pooled length fits its class and wastes a quarter at most, and memory of a class goes back to it.
 func TestClasses(t *testing.T) {
 	t.Parallel()
 	last := -1
@@ -57,7 +57,7 @@ func TestShelf(t *testing.T) {
 	}
 }
 
-// What was not needed between two trims goes, the oldest first.
+// What was not needed between two trims is dropped, the oldest first.
 func TestTrim(t *testing.T) {
 	s := shelf[int]{octets: handOctets}
 	for i := range 10 {
@@ -76,7 +76,7 @@ func TestTrim(t *testing.T) {
 	}
 	s.trim()
 	if len(s.stack) != 0 {
-		t.Errorf("%v is left though nobody needed it", s.stack)
+		t.Errorf("%v is left though it was not needed", s.stack)
 	}
 }
 
@@ -93,7 +93,7 @@ func TestHands(t *testing.T) {
 		all.Go(func() {
 			for range 10_000 {
 				if piece, ok := s.get(); ok {
-					*piece += count // the race detector sees whether another has it, too
+					*piece += count // the race detector sees whether another goroutine has it, too
 					s.put(piece)
 				}
 			}
@@ -109,7 +109,7 @@ func TestHands(t *testing.T) {
 	}
 }
 
-// A trim has what hands hold go back to the shelf, so that an idle one is empty after the second.
+// A trim moves what hands hold back to the shelf, so that an idle one is empty after the second.
 func TestTrimOfHands(t *testing.T) {
 	t.Parallel()
 	s := shelf[int]{octets: handOctets / mostInHand}
@@ -123,11 +123,11 @@ func TestTrimOfHands(t *testing.T) {
 	}
 	s.trim()
 	if piece, ok := s.get(); ok {
-		t.Errorf("%d is left though nobody needed it", piece)
+		t.Errorf("%d is left though it was not needed", piece)
 	}
 }
 
-// The garbage collector has shelves trimmed, again and again.
+// The garbage collector makes shelves trim themselves, again and again.
 func TestCollection(t *testing.T) {
 	deadline := time.Now().Add(time.Minute)
 	for range 3 {
@@ -148,7 +148,7 @@ func TestCollection(t *testing.T) {
 	}
 }
 
-// A lease copies what is large, holds what was given, and gives both back once who made it and all queues are done.
+// A lease copies large frames, keeps given ones, and gives both back once its creator and all queues are done.
 func TestLease(t *testing.T) {
 	small, big, huge := []byte("small"), bytes.Repeat([]byte("l"), 20_000), bytes.Repeat([]byte("h"), largest+1)
 	for name, given := range map[string]bool{"copies": false, "given": true} {

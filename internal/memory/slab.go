@@ -2,29 +2,29 @@ package memory
 
 import "sync/atomic"
 
-// A Slab is memory that the frames of many messages are cut from, and the lists of frames. It is used again when each of these
-// messages was given back; if one is not, the garbage collector takes it.
+// A Slab is memory from which the frames of many messages, and the lists of frames, are cut. It is reused when each of these messages was
+// given back; if one is not, the garbage collector takes it.
 type Slab struct {
-	// state has which life the slab is in in its upper half: one ends when all is given back, and no message of that can reach a later one.
-	// The lower half is how many messages are not given back. Until there is no more to come their number is not known: it is unknownHolds,
-	// less those that are given back.
+	// state has the number of the slab's life in its upper half: a life ends when everything is given back, and no message of it can reach
+	// a later one. The lower half is how many messages are not given back. As long as more may come, their number is not known: then it is
+	// unknownHolds, less those that are given back.
 	state  atomic.Uint64
 	octets []byte
 	lists  [][]byte
-	pool   *Pool // of the one that stands for memory that is used once; nil otherwise
+	pool   *Pool // set in the Slab that stands for memory that is used once; nil otherwise
 }
 
 const unknownHolds = 1 << 31
 
-// A frame that is kept holds all that it was cut from. So messages of short frames get smaller memory: that costs them no time, as there are
-// many in it all the same.
+// A kept frame keeps all the memory that it was cut from. So messages of short frames get smaller memory: that costs them no time, because
+// many fit in it all the same.
 const (
 	slabOctets, slabLists   = 16 << 10, 256
 	shortOctets, shortLists = 4 << 10, 256
-	shortFrame, fewFrames   = 128, 8 // what is short: octets of a frame, frames of a message
+	shortFrame, fewFrames   = 128, 8 // what is short: bytes of a frame, frames of a message
 
-	// Of memory that is used once: an eighth of the time of a receiver of 1 KiB is saved by four of 10 KiB in one span of the runtime's,
-	// where each of 8 KiB has one of its own. Of 2 KiB there are four in a span.
+	// Memory that is used once. Four of 10 KiB fit in one span of the runtime, while each of 8 KiB has a span of its own; that saves an
+	// eighth of the time of a receiver of 1 KiB messages. Of 2 KiB there are four in a span.
 	onceOctets, onceLists = 10 << 10, 64
 	shortOnceOctets       = 2 << 10
 	idleOctets, idleLists = 512, 16
@@ -37,8 +37,8 @@ var (
 	shortSlabs = &shelf[*Slab]{octets: shortOctets + shortLists*24}
 )
 
-// aSlab returns one that nothing is cut from.
-func aSlab(long bool) *Slab {
+// getSlab returns a slab from which nothing is cut yet.
+func getSlab(long bool) *Slab {
 	shelf, octets, lists := shortSlabs, shortOctets, shortLists
 	if long {
 		shelf, octets, lists = slabs, slabOctets, slabLists
@@ -58,7 +58,7 @@ func (s *Slab) lives(life uint32) bool { return s.life() == life }
 // holds returns how many messages are not given back, or unknownHolds less those that are.
 func (s *Slab) holds() uint32 { return uint32(s.state.Load()) }
 
-// release takes from what holds the slab. With the last hold its life ends, and another one may begin.
+// release removes n holds. With the last hold the slab's life ends, and another one may begin.
 func (s *Slab) release(n uint32) {
 	state := s.state.Add(-uint64(n))
 	switch left := uint32(state); {

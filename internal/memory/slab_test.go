@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// message is one that was cut, and what is in it.
+// message is a message that was cut, and its content.
 type message struct {
 	frames [][]byte
 	origin Origin
@@ -18,7 +18,7 @@ type message struct {
 	sizes  []int
 }
 
-// pattern gives every frame octets that tell its message and place.
+// pattern fills every frame with bytes that tell its message and position.
 func pattern(number uint64, frame, size int) []byte {
 	unit := binary.BigEndian.AppendUint64(nil, number<<16|uint64(frame))
 	return bytes.Repeat(unit, size/len(unit)+1)[:size]
@@ -40,8 +40,8 @@ func (m *message) check(t *testing.T) {
 	}
 }
 
-// Messages keep what is in them while others, of any size, are given back, are kept, or are forgotten, by another goroutine, and the
-// cutter shrinks now and then in the midst of a message.
+// Messages keep their content while others, of any size, are given back, kept or forgotten by another goroutine, and the cutter shrinks now
+// and then in the middle of a message.
 func TestCutter(t *testing.T) {
 	for _, kind := range []struct {
 		name   string
@@ -97,9 +97,9 @@ func TestCutter(t *testing.T) {
 						c.Add(c.Copy(content))
 					} else {
 						p := c.Octets(size)
-						if rand.IntN(500) == 0 { // a reader that was quiet in the midst of a frame
+						if rand.IntN(500) == 0 { // a reader that was quiet in the middle of a frame
 							c.Shrink()
-							runtime.Gosched() // to who would get its memory
+							runtime.Gosched() // to the goroutine that would get its memory
 						}
 						copy(p, content)
 						c.Add(p)
@@ -115,7 +115,7 @@ func TestCutter(t *testing.T) {
 	}
 }
 
-// A slab is used again when all of its messages were given back, and not before.
+// A slab is reused when all of its messages were given back, and not before.
 func TestSlabIsUsedAgain(t *testing.T) {
 	for _, forget := range []bool{false, true} {
 		t.Run(fmt.Sprintf("one forgotten: %t", forget), func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestSlabIsUsedAgain(t *testing.T) {
 	}
 }
 
-// A node whose application gives nothing back takes no memory in larger pieces for it, whatever others of the process do.
+// A node whose application gives nothing back takes no larger memory, whatever others of the process do.
 func TestPoolIsOfOneNode(t *testing.T) {
 	keeps, gives := NewPool(), recycled()
 	for _, test := range []struct {
@@ -205,7 +205,7 @@ func small(c *Cutter) *message {
 	return m
 }
 
-// A message that is given back again does nothing, neither while others hold its slab nor in the slab's next life.
+// Giving a message back again does nothing, neither while others hold its slab nor in the slab's next life.
 func TestRecycleTwice(t *testing.T) {
 	c := Cutter{Pool: recycled(), Busy: true}
 	first := small(&c)
@@ -233,7 +233,7 @@ func TestRecycleTwice(t *testing.T) {
 	if m.origin.slab != s {
 		t.Fatal("it is not used again")
 	}
-	for _, old := range append(all, first) { // of which one has the list of m
+	for _, old := range append(all, first) { // one of them has the list of m
 		Recycle(old.frames, old.origin)
 	}
 	if s.holds() != unknownHolds || m.frames[0] == nil {
@@ -241,7 +241,7 @@ func TestRecycleTwice(t *testing.T) {
 	}
 }
 
-// Frames that were taken out of the list are kept: what they were cut from is not used again, but what is left of the message is given back.
+// Frames that were taken out of the list are kept: what they were cut from is not reused, but the rest of the message is given back.
 func TestRecycleWhatIsLeft(t *testing.T) {
 	c := Cutter{Pool: recycled(), Busy: true}
 	c.Add(c.Copy(make([]byte, 100)))
@@ -251,7 +251,7 @@ func TestRecycleWhatIsLeft(t *testing.T) {
 	copy(kept, "kept")
 	frames[0] = nil
 	Recycle(frames, from)
-	if owner(ownerOf(big).Load()) != nobody || frames[1] != nil {
+	if owner(ownerOf(big).Load()) != onShelf || frames[1] != nil {
 		t.Error("the frame that is left is not given back")
 	}
 	if from.slab.holds() != unknownHolds || string(kept[:4]) != "kept" {
@@ -259,7 +259,7 @@ func TestRecycleWhatIsLeft(t *testing.T) {
 	}
 }
 
-// No frame is nil, which stands for one that is given back or away: one of no octets is not nil either.
+// No frame is nil, which stands for one that is given back or away: an empty one is not nil either.
 func TestNoFrameIsNil(t *testing.T) {
 	for _, busy := range []bool{false, true} {
 		c := Cutter{Pool: recycled(), Busy: busy}
@@ -271,9 +271,9 @@ func TestNoFrameIsNil(t *testing.T) {
 	}
 }
 
-// More messages given back than there are: the program did so at the same time.
+// More messages are given back than there are: the program did so concurrently.
 func TestSlabReleasedTooOften(t *testing.T) {
-	s := aSlab(true)
+	s := getSlab(true)
 	s.release(3)
 	defer func() {
 		if recover() == nil {
@@ -283,7 +283,7 @@ func TestSlabReleasedTooOften(t *testing.T) {
 	s.release(unknownHolds - 2)
 }
 
-// A frame that is kept holds no more than its messages' length is worth, with much traffic too.
+// A kept frame holds no more memory than its messages' length justifies, with much traffic too.
 func TestWhatAFrameHolds(t *testing.T) {
 	const longEvery = 5000
 	for _, test := range []struct {

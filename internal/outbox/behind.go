@@ -6,34 +6,35 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// ErrParked: messages are parked, so nothing can be sent behind them yet; see Settled.
+// ErrParked means that messages are parked, so nothing can be sent behind them yet; see Settled.
 var ErrParked = errors.New("messages wait until it is known how the sequence wraps")
 
-// AskBehind is Ask with a PING behind all that was sent, which it does not overtake: its answer shows that the peer has read that. Where
-// messages are parked it returns ErrParked; another attempt makes sense when Settled says so.
+// AskBehind is Ask with a PING that goes behind everything already sent and does not overtake it. Its answer shows
+// that the peer has read all of that. While messages are parked it returns ErrParked; try again when Settled says so.
 //
-// PINGs are answered in the order in which they are read. So what comes later by Ask or Ping, and overtakes this one, is answered before it.
+// A peer answers PINGs in the order in which it reads them. A later PING of Ask or Ping that overtakes this one is
+// answered first.
 func (o *Outbox) AskBehind() (answered <-chan struct{}, err error) {
 	o.lockFirst()
 	defer o.mu.Unlock()
-	if err := o.refusesToAsk(); err != nil {
+	if err := o.askRefusal(); err != nil {
 		return nil, err
 	}
 	switch {
 	case o.wrapping() && o.wrap.count > 0:
 		return nil, ErrParked
-	case o.wrap != nil: // its PING is behind all, too
+	case o.wrap != nil: // its PING is behind everything, too
 		return o.await(len(o.asked), ask{due: o.pings}), nil
 	}
 	sequence := o.cycle.next(o.sequence)
 	o.scratch = msg.AppendPing(o.scratch[:0], sequence)
-	place, err := o.queue.PushControlAt(o.scratch)
+	position, err := o.queue.PushControlAt(o.scratch)
 	if err != nil {
 		return nil, err
 	}
 	o.sequence = sequence
 	o.pings++
-	return o.await(len(o.asked), ask{due: o.pings, place: place}), nil
+	return o.await(len(o.asked), ask{due: o.pings, position: position}), nil
 }
 
 // Settled returns a channel that is closed when nothing is parked any more.

@@ -9,7 +9,7 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// behind asks by a PING behind all that was sent.
+// behind sends a PING behind everything sent so far.
 func behind(t *testing.T, o *Outbox) <-chan struct{} {
 	t.Helper()
 	answered, err := o.AskBehind()
@@ -19,7 +19,7 @@ func behind(t *testing.T, o *Outbox) <-chan struct{} {
 	return answered
 }
 
-// The PING of AskBehind has its place in the order, and each answer is that to one PING.
+// The PING of AskBehind keeps its position in the order, and each answer belongs to one PING.
 func TestAskBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, r, _ := opened(t, roomy)
@@ -42,7 +42,7 @@ func TestAskBehind(t *testing.T) {
 	})
 }
 
-// Where the sequence wraps AskBehind waits for what is parked, and with nothing parked the PING of the wrap serves.
+// While the sequence wraps, AskBehind waits for what is parked; if nothing is parked, the PING of the wrap serves.
 func TestAskBehindWrap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, r, _ := opened(t, roomy)
@@ -72,7 +72,7 @@ func TestAskBehindWrap(t *testing.T) {
 	})
 }
 
-// Refuse ends what the application sends, and nothing else; for a successor, too.
+// Refuse ends what the application sends, and nothing else; this applies to a successor, too.
 func TestRefuse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, r, _ := opened(t, roomy)
@@ -101,7 +101,7 @@ func TestRefuse(t *testing.T) {
 	})
 }
 
-// What was accepted and never left is lost, parked or queued; of a session that has a successor, what did not go there.
+// Messages that were accepted and never left are lost, parked or queued; if the session has a successor, only those that did not go there.
 func TestLost(t *testing.T) {
 	for _, test := range []struct {
 		name       string

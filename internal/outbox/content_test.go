@@ -17,7 +17,7 @@ func TestHeaderSize(t *testing.T) {
 	}
 }
 
-// Large frames are copied, once; small ones are the caller's, however large they are together.
+// Large frames are copied, once; small ones stay the caller's, however large they are together.
 func TestOwn(t *testing.T) {
 	const large = zmtp.LargeFrame
 	for _, test := range []struct {

@@ -8,32 +8,32 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// Between nodes of one process a message passes no queue and no other goroutine: the sender's own copies the frames and appends
-// the event. All else (HELLO, JOIN, …) goes through the queue of the link; a message waits until that is empty, so that the order
-// holds, and for room at the application of the other end. Where that is slow, and so the queue does not become empty, what follows goes
+// Between nodes of one process a message passes neither a queue nor another goroutine: the sender's goroutine copies the frames and appends
+// the event. Everything else (HELLO, JOIN, …) goes through the link's queue. A message waits until that queue is empty, so that the order
+// holds, and until the receiving application has room. If the application is slow, the queue does not become empty; then later messages go
 // through the queue too.
 
 // A Receiver is the other end of a link within the process: it takes messages past the queue.
 type Receiver interface {
-	// Limits are those of what it takes. What breaks them goes through the queue, to be refused there.
+	// Limits returns the limits of what Take accepts. A message that breaks them goes through the queue and is refused there.
 	Limits() Limits
 
-	// Take takes a message without waiting: its frames are the receiver's from now on. It returns zmtp.ErrFull if there is no room, and
-	// zmtp.ErrQueueClosed when it takes no more. Calls come one at a time, while nothing is on its way through the queue. It does not keep the
-	// pointer.
+	// Take takes a message without waiting; the receiver owns its frames from now on. It returns zmtp.ErrFull if there is no room, and
+	// zmtp.ErrQueueClosed if it takes no more. Calls come one at a time, while nothing is on its way through the queue. It does
+	// not keep the pointer.
 	Take(*Message) error
 
-	// Admits tells what Take would return at present for a message of so many octets and frames. It keeps no room.
+	// Admits tells what Take would return now for a message of that many bytes and frames. It reserves no room.
 	Admits(octets int64, frames int) error
 
-	// Memory is the pool that the frames are to come from.
+	// Memory returns the pool that the frames must come from.
 	Memory() *memory.Pool
 
 	// Room returns a channel that is closed when Take may have room again.
 	Room() <-chan struct{}
 }
 
-// Limits are those of a message: octets of a frame, octets with the header frame, and frames with that.
+// Limits bound a message: bytes of a frame, bytes with the header frame, and frames with the header frame.
 type Limits struct {
 	FrameSize   int64
 	MessageSize int64
@@ -45,43 +45,42 @@ type Message struct {
 	Shout  bool
 	Group  string // of a SHOUT
 	Frames [][]byte
-	Size   int64 // octets of all of them
+	Size   int64 // bytes of all frames
 	Origin memory.Origin
 }
 
-// neighbour is what an Outbox knows of the other end of a link within the process. The outbox's mu guards it.
-type neighbour struct {
+// localPeer is what an Outbox knows about the other end of a link within the process. The outbox's mu guards it.
+type localPeer struct {
 	find     func() Receiver // nil before HandOverTo
 	receiver Receiver        // once it is found
 	message  Message
 	limits   Limits        // the receiver's
-	queueing bool          // messages go through the queue, until that is empty: see QueueBehind
+	queueing bool          // messages go through the queue until it is empty: see QueueBehind
 	handed   int           // messages since Tidy
 	copies   memory.Cutter // where the copies of messages come from
 }
 
-// copyBusy is after how many messages between two calls of Tidy more memory is taken at once.
+// copyBusy is the number of messages between two calls of Tidy from which more memory is taken at once.
 const copyBusy = 64
 
-// HandOverTo has messages handed over to the receiver that find returns, nil if there is none yet. It is called, with the lock held, when the
-// queue was empty, until it has found one.
+// HandOverTo hands messages over to the receiver that find returns, nil if there is none yet. The outbox calls find with the lock held,
+// when the queue is empty, until it returns a receiver.
 func (o *Outbox) HandOverTo(find func() Receiver) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.find, o.receiver = find, nil
 }
 
-// QueueBehind has messages go through the queue, behind those that the receiver did not take for a while, until it is empty.
+// QueueBehind sends messages through the queue, behind those that the receiver has not taken for a while, until the queue is empty.
 func (o *Outbox) QueueBehind() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.queueing = true
 }
 
-// handOver hands a message over, or returns the error of a queue's Push. It returns false if the message is to go through
-// the queue: at the beginning, before the peer has taken our HELLO, and if it breaks a limit of the peer's, which is the link's end. A long
-// message is to be copied first, unless it may crowd the queue.
-// It needs mu.
+// handOver hands a message over, or returns the error that a queue's Push would return. It returns false if the message must go through the
+// queue: at the beginning, before the peer has taken our HELLO, and if the message breaks a limit of the peer, which ends the link. A long
+// message must be copied first, unless crowd is set. It needs mu.
 func (o *Outbox) handOver(to Target, c *Content, crowd bool) (done bool, err error) {
 	if o.find == nil {
 		return false, nil
@@ -130,7 +129,7 @@ func (l *Limits) allow(c *Content) bool {
 	return HeaderSize+c.Size <= l.MessageSize && len(c.Frames) < l.Frames
 }
 
-// copy copies a message, but for large frames that the receiver may have. It needs mu.
+// copy copies a message, except large frames that the receiver may keep. It needs mu.
 func (o *Outbox) copy(c *Content) ([][]byte, memory.Origin) {
 	if o.handed++; o.handed == copyBusy {
 		o.copies.Busy = true
@@ -157,7 +156,7 @@ func (o *Outbox) handOverRoom() <-chan struct{} {
 	return o.queue.Drained()
 }
 
-// Tidy lets go of memory for many messages if there were none since it was last called.
+// Tidy releases the memory for many messages if there were none since the last call.
 func (o *Outbox) Tidy() {
 	if !o.cfg.Inproc {
 		return

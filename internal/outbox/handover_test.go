@@ -12,7 +12,7 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// A fakeReceiver is one with room for so many messages.
+// A fakeReceiver has room for a given number of messages.
 type fakeReceiver struct {
 	room  int
 	space chan struct{}
@@ -61,7 +61,7 @@ func (n *fakeReceiver) texts() (texts []string) {
 	return texts
 }
 
-// beside makes an outbox that hands over to one, once its reader has read a first message.
+// beside makes an outbox that hands over to a fakeReceiver, once its reader has read a first message.
 func beside(t *testing.T, room int) (*Outbox, *reader, *fakeReceiver) {
 	t.Helper()
 	o, r, _ := opened(t, roomy)
@@ -72,7 +72,7 @@ func beside(t *testing.T, room int) (*Outbox, *reader, *fakeReceiver) {
 	return o, r, n
 }
 
-// Messages go past the queue and take no number; what breaks a limit of the receiver's goes through it.
+// Messages go past the queue and take no number; a message that breaks a limit of the receiver goes through the queue.
 func TestHandOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, r, n := beside(t, 10)
@@ -89,7 +89,7 @@ func TestHandOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.expect(t)
-		want = append(want, "WHISPER 0123456789 01234") // it is as large as may be
+		want = append(want, "WHISPER 0123456789 01234") // it is as large as allowed
 		if got := n.texts(); !slices.Equal(got, want) {
 			t.Errorf("handed over: %q, want %q", got, want)
 		}
@@ -170,7 +170,7 @@ func TestHandOverKeepsOrder(t *testing.T) {
 	})
 }
 
-// A message that finds the queue full waits for room there, and not until it is empty; one that is to be handed over waits for that.
+// A message that finds the queue full waits for room there, not until the queue is empty; one that is to be handed over waits for that.
 func TestHandOverRoom(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -218,7 +218,7 @@ func TestHandOverRoom(t *testing.T) {
 	}
 }
 
-// The receiver tells when there is room at its application.
+// The receiver says when its application has room.
 func TestHandOverWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, r, n := beside(t, 1)
@@ -242,7 +242,7 @@ func TestHandOverWaits(t *testing.T) {
 	})
 }
 
-// What was handed over belongs to the receiver, whatever either side does with it, with much traffic and with little.
+// A message that was handed over belongs to the receiver, whatever either side does with it, with much traffic and with little.
 func TestHandOverCopies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, _, n := beside(t, 1000)
@@ -270,7 +270,7 @@ func TestHandOverCopies(t *testing.T) {
 	})
 }
 
-// A large frame that is given is not copied, unless more than one gets it.
+// A large frame that is given away is not copied, unless more than one target gets it.
 func TestHandOverOfGiven(t *testing.T) {
 	for _, test := range []struct {
 		size    int

@@ -14,12 +14,12 @@ import (
 
 var errTest = errors.New("a reason of the test")
 
-// roomy is a Config with room for whatever a test sends.
+// roomy is a Config with room for all that a test sends.
 var roomy = Config{QueueMessages: 10_000, QueueOctets: 1 << 20, Inproc: true}
 
-// A reader is the other end of an Outbox: it takes what that sends, through the queue, once it may read.
+// A reader is the other end of an Outbox: it takes what the outbox sends, through the queue, once it may read.
 type reader struct {
-	got  chan string // as "WHISPER 65534 text"
+	got  chan string // for example "WHISPER 65534 text"
 	read chan struct{}
 	conn *zmtp.Conn // ours
 }
@@ -43,7 +43,7 @@ func (r *reader) Receive(frames [][]byte) error {
 
 func (r *reader) Closed(error) {}
 
-// stopped has the outbox's queue drained by a reader that does not read yet. It is for bubbles of synctest.
+// stopped drains the outbox's queue with a reader that does not read yet. It is for synctest bubbles.
 func stopped(t *testing.T, o *Outbox) *reader {
 	t.Helper()
 	r := &reader{got: make(chan string, 10_000), read: make(chan struct{})}
@@ -82,7 +82,7 @@ func (r *reader) expect(t *testing.T, want ...string) {
 	}
 }
 
-// opened makes an outbox with a reader that reads. What drops the peer is counted.
+// opened makes an outbox with a reader that reads. It counts how often the peer is dropped.
 func opened(t *testing.T, cfg Config) (o *Outbox, r *reader, drops *atomic.Int32) {
 	t.Helper()
 	drops = new(atomic.Int32)
@@ -105,7 +105,7 @@ func send(o *Outbox, text string) error {
 	return o.Send(Target{}, &Content{Frames: [][]byte{[]byte(text)}, Size: int64(len(text))})
 }
 
-// isClosed tells whether a channel is, without waiting.
+// isClosed tells whether a channel is closed, without waiting.
 func isClosed(c <-chan struct{}) bool {
 	select {
 	case <-c:

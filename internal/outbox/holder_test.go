@@ -13,7 +13,8 @@ import (
 // socket is a Config for a peer that is reached by a socket, with room for one message.
 var socket = Config{QueueMessages: 1, QueueOctets: 1 << 30}
 
-// largeFrom returns a content of one large frame of NewFrame, with numbered octets, which is given to so many targets; 0: it is the caller's.
+// largeFrom returns a content of one large frame of NewFrame with numbered bytes, given to that number of targets; 0 means that it stays
+// the caller's.
 func largeFrom(size, targets int) (*Content, []byte) {
 	frame := memory.New(size)
 	for i := range frame {
@@ -26,7 +27,7 @@ func largeFrom(size, targets int) (*Content, []byte) {
 	return c, frame
 }
 
-// isWhole tells whether a frame of largeFrom's is as it was.
+// isWhole tells whether a frame of largeFrom is unchanged.
 func isWhole(frame []byte) bool {
 	for i := range frame {
 		if frame[i] != byte(i) {
@@ -36,7 +37,7 @@ func isWhole(frame []byte) bool {
 	return true
 }
 
-// What happens to a message decides who has the memory of its large frames.
+// What happens to a message decides which side holds the memory of its large frames.
 func TestHolders(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -85,7 +86,7 @@ func TestHolders(t *testing.T) {
 	}
 }
 
-// The queue within the process passes on what is given to one.
+// The queue within the process passes on a frame that is given to one target.
 func TestHoldersBehindTheQueue(t *testing.T) {
 	for _, size := range []int{memory.Large, longCopy} {
 		for targets, want := range []holder{theCaller, theReceiver, severalTargets} {
@@ -98,8 +99,8 @@ func TestHoldersBehindTheQueue(t *testing.T) {
 	}
 }
 
-// A message that a session over a socket has leased, and its successor within the process sends, is the receiver's alone when the lease
-// ends.
+// A session over a socket has leased a message, and its successor within the process sends it. The receiver alone owns the message when the
+// lease ends.
 func TestSuccessorWithinTheProcess(t *testing.T) {
 	for targets, name := range []string{"the caller's", "given", "given to several"} {
 		for _, tried := range []bool{false, true} {
@@ -217,7 +218,7 @@ func TestLongCopiesWithoutLock(t *testing.T) {
 	})
 }
 
-// Of several targets that wait for room at the same time the first one that gets some has the copies made, for all.
+// Several targets wait for room at the same time. The first one that gets some makes the copies for all.
 func TestOneLeaseForAll(t *testing.T) {
 	c, frame := largeFrom(64<<10, 0)
 	to := Target{Shout: true, Group: "G", Lease: c.NewLease()}

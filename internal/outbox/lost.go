@@ -2,7 +2,7 @@ package outbox
 
 import "context"
 
-// lost counts messages, and octets of them, that were accepted and come to nothing. The outbox's mu guards it.
+// lost counts messages, and their bytes, that were accepted but never sent. The outbox's mu guards it.
 type lost struct {
 	messages int
 	octets   int64
@@ -13,8 +13,8 @@ func (l *lost) add(messages int, octets int64) {
 	l.octets += octets
 }
 
-// Sent waits until all that Send has accepted was handed to the operating system, by this session or its successors, or the session is over,
-// or ctx ends. Within a process that is as soon as there is a connection.
+// Sent waits until all that Send has accepted was handed to the operating system, by this session or its successors, or the session is
+// over, or ctx ends. Within a process it returns as soon as there is a connection.
 func (o *Outbox) Sent(ctx context.Context) {
 	for out := o; out != nil && ctx.Err() == nil; out = out.Successor() {
 		out.sent(ctx)
@@ -41,8 +41,8 @@ func (o *Outbox) IsSent() bool {
 	return messages == 0 && !o.Wraps()
 }
 
-// Lost returns how many messages that Send had accepted were not fully written when the session ended, and how many of their octets: of those
-// in the queue with headers of frames. A successor counts what went there. It is final once the session's connection has ended.
+// Lost returns how many messages that Send had accepted were not fully written when the session ended, and their bytes; those of queued
+// messages include frame headers. What a successor inherited counts there. The result is final once the session's connection has ended.
 func (o *Outbox) Lost() (messages int, octets int64) {
 	messages, octets = o.queue.Lost()
 	o.mu.Lock()
@@ -50,7 +50,7 @@ func (o *Outbox) Lost() (messages int, octets int64) {
 	return messages + o.lost.messages, octets + o.lost.octets
 }
 
-// loseParked has what is parked come to nothing, and nothing wait any more. It needs mu.
+// loseParked counts what is parked as lost, and ends the wait for it. It needs mu.
 func (o *Outbox) loseParked() {
 	if o.wrap != nil {
 		for m := range o.wrap.all {

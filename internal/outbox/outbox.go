@@ -1,10 +1,10 @@
 // Package outbox numbers and queues what is sent to one peer in one session.
 //
-// An [Outbox] is the lock around the sequence number (RFC 36, "ZRE Commands") and the order in the queue: what is sent gets its number
-// and its place in one step. It keeps messages back while it is not known how the peer's sequence wraps (wrap.go), has PING and PING-OK
-// overtake what waits (ping.go), and hands messages over without the queue where the peer is a node of this process (handover.go).
+// An [Outbox] is the lock around the sequence number (RFC 36, "ZRE Commands") and the order in the queue: a message gets its number and its
+// position in one step. The outbox parks messages while it does not know how the peer's sequence wraps (wrap.go), lets PING and PING-OK
+// overtake waiting messages (ping.go), and hands messages over without the queue if the peer is a node of this process (handover.go).
 //
-// It knows neither nodes nor peers. Nothing here waits: who finds the queue full waits for [Outbox.Room].
+// It knows neither nodes nor peers. Only Sent waits: a sender that finds the queue full waits for [Outbox.Room].
 package outbox
 
 import (
@@ -20,8 +20,8 @@ import (
 
 // Config is what an Outbox needs to know.
 type Config struct {
-	// QueueMessages and QueueOctets bound what waits for the peer; see zmtp.NewQueue. The same bounds hold once more for what is kept
-	// back while the sequence wraps.
+	// QueueMessages and QueueOctets bound what waits for the peer; see zmtp.NewQueue. The same bounds apply a second time to what is parked
+	// while the sequence wraps.
 	QueueMessages int
 	QueueOctets   int64
 
@@ -31,44 +31,44 @@ type Config struct {
 	// Inproc says that the peer is a node of this process: the queue copies all that it gets, and HandOverTo may follow.
 	Inproc bool
 
-	// Drop has the session end, since the peer does not take its messages. It is called with the lock held: it must neither wait nor call
+	// Drop ends the session, because the peer does not take its messages. It is called with the lock held: it must neither wait nor call
 	// the Outbox.
 	Drop func()
 }
 
-// Outbox is what is sent to one peer in one session, which begins with HELLO, number 1. Its methods may be called from any goroutine
-// and do not wait. What they return as an error wraps zmtp.ErrFull or zmtp.ErrQueueClosed, or is what Finish was given.
+// Outbox holds what is sent to one peer in one session, which begins with HELLO, number 1. Its methods may be called from any goroutine and
+// do not wait, except Sent. An error that they return wraps zmtp.ErrFull or zmtp.ErrQueueClosed, or is the one that was passed to Finish.
 type Outbox struct {
 	cfg     Config
 	queue   *zmtp.Queue
 	closing sync.Once
 	done    chan struct{} // closed by Close
 
-	urgent atomic.Int32 // how many want mu for a PING or its answer: who sends a flood lets them
+	urgent atomic.Int32 // how many goroutines want mu for a PING or its answer: senders of many messages let them go first
 
-	// mu guards the rest, but for what cycle says of itself. It may be held while that of the successor is taken.
+	// mu guards the rest, except what cycle guards itself. The successor's mu may be taken while mu is held.
 	mu        sync.Mutex
 	cycle     cycle
 	sequence  uint16  // of the last message
-	finished  error   // the application sends no more: what its calls return
-	over      bool    // nor does the node: our last message is queued
-	wrap      *wrap   // what waits until it is known how to number it; nil mostly
+	finished  error   // the application sends no more: the error that its calls return
+	over      bool    // the node sends no more either: our last message is queued
+	wrap      *wrap   // what waits until we know how to number it; mostly nil
 	successor *Outbox // of the session that sends what this one could not
-	neighbour         // the other end of a link within the process
+	localPeer         // the other end of a link within the process
 	scratch   []byte
 	frames    [][]byte
-	succeeds  bool  // it is the successor of another
+	succeeds  bool  // it is the successor of another outbox
 	pings     int   // sent
 	pongs     int   // answered
-	asked     []ask // PINGs of the application's that are not answered, in their order
-	lost      lost  // what was parked and came to nothing
+	asked     []ask // the application's PINGs without an answer, in order
+	lost      lost  // what was parked and never sent
 	via       traffic.Transport
-	accepted  traffic.Count // what Send has taken, and travels so
-	earlier   traffic.Table // what it took before that was said
+	accepted  traffic.Count // what Send has accepted with the current transport
+	earlier   traffic.Table // what it accepted with earlier transports
 	trip      trip
 }
 
-// New returns the outbox of a session that begins.
+// New returns the outbox of a new session.
 func New(cfg Config) *Outbox {
 	o := &Outbox{cfg: cfg, done: make(chan struct{}), sequence: 1} // HELLO
 	if cfg.Inproc {
@@ -86,19 +86,19 @@ func (o *Outbox) Queue() *zmtp.Queue { return o.queue }
 // Inproc tells whether the outbox was made for a node of this process.
 func (o *Outbox) Inproc() bool { return o.cfg.Inproc }
 
-// Depth returns how much waits in the queue or is in flight: messages, and octets with headers of frames.
+// Depth returns how much waits in the queue or is in flight: messages, and bytes including frame headers.
 func (o *Outbox) Depth() (messages int, octets int64) { return o.queue.Depth() }
 
-// IsShort tells whether it is the budget that has no room, and not the queue, as the last attempt to Send that failed found.
+// IsShort tells whether the last Send that failed found no room in the budget, rather than in the queue.
 func (o *Outbox) IsShort() bool { return o.queue.IsShort() }
 
-// Advanced returns when octets were last handed to the operating system; the zero time before the first.
+// Advanced returns when bytes were last handed to the operating system; the zero time if none were.
 func (o *Outbox) Advanced() time.Time { return o.queue.Advanced() }
 
 // Done returns a channel that Close closes.
 func (o *Outbox) Done() <-chan struct{} { return o.done }
 
-// Close ends the session: what waits is discarded, and later calls fail with zmtp.ErrQueueClosed and err. A successor inherits before.
+// Close ends the session: what waits is discarded, and later calls fail with zmtp.ErrQueueClosed and err. A successor inherits before that.
 func (o *Outbox) Close(err error) {
 	o.queue.Close(err)
 	o.mu.Lock()
@@ -107,7 +107,7 @@ func (o *Outbox) Close(err error) {
 	o.closing.Do(func() { close(o.done) })
 }
 
-// Finish ends what is sent, behind what is queued: later calls return err and change nothing.
+// Finish ends the stream of messages after what is queued: later calls return err and change nothing.
 func (o *Outbox) Finish(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -115,7 +115,7 @@ func (o *Outbox) Finish(err error) {
 	o.over = true
 }
 
-// Refuse has the application send no more: Send, Ask and AskBehind return err. The node's own messages go on.
+// Refuse stops messages of the application: Send, Ask and AskBehind return err. The node's own messages continue.
 func (o *Outbox) Refuse(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -129,14 +129,14 @@ func (o *Outbox) refuse(err error) {
 	}
 }
 
-// Drop has the session end, since the peer does not take its messages.
+// Drop ends the session, because the peer does not take its messages.
 func (o *Outbox) Drop() { o.cfg.Drop() }
 
-// Send numbers a message and queues it, or hands it over. It takes what it needs of the caller's frames before it returns. After zmtp.ErrFull
-// another attempt makes sense when Room says so.
+// Send numbers a message and queues it, or hands it over. It takes what it needs from the caller's frames before it returns. After
+// zmtp.ErrFull, try again when Room says so.
 //
-// Large frames for a socket, and messages of 1 MiB and more for a node of this process, are copied only where there is room, and with no lock held.
-// Another sender may take the room meanwhile: then it returns zmtp.ErrFull after all. Copies for a socket serve the next attempt.
+// Large frames for a socket, and messages of 1 MiB and more for a node of this process, are copied only if there is room, and with no lock
+// held. Another sender may take the room meanwhile; then Send returns zmtp.ErrFull after all. Copies for a socket serve the next attempt.
 func (o *Outbox) Send(to Target, c *Content) error {
 	for {
 		o.yield()
@@ -162,14 +162,14 @@ func (o *Outbox) Send(to Target, c *Content) error {
 	}
 }
 
-// What Send has to do before another attempt.
+// What Send must do before another attempt.
 var (
 	errSuccessor = errors.New("outbox: the successor is to send it")
 	errLease     = errors.New("outbox: a lease must have the large frames first")
 	errCopy      = errors.New("outbox: the receiver's copies must be made first")
 )
 
-// attempt is Send, once. It needs mu.
+// attempt tries to send once. It needs mu.
 func (o *Outbox) attempt(to Target, c *Content) error {
 	var err error
 	switch {
@@ -188,7 +188,7 @@ func (o *Outbox) attempt(to Target, c *Content) error {
 	return err
 }
 
-// enqueue numbers a message and appends it to the queue, beyond the bounds of that if it may crowd it. It needs mu.
+// enqueue numbers a message and appends it to the queue, beyond the queue's bounds if crowd is set. It needs mu.
 func (o *Outbox) enqueue(to Target, c *Content, crowd bool) error {
 	if o.cfg.Inproc {
 		if done, err := o.handOver(to, c, crowd); done {
@@ -226,11 +226,11 @@ func (o *Outbox) enqueue(to Target, c *Content, crowd bool) error {
 	return err
 }
 
-// prepared returns what is to be done before the queue may get a message, or why it would not take it. It needs mu.
+// prepared returns what must be done before the queue may get a message, or why the queue would refuse it. It needs mu.
 func (o *Outbox) prepared(to Target, c *Content, crowd bool) error {
 	var first error
 	switch {
-	case crowd: // it is parked, so all is done
+	case crowd: // it was parked, so all is done
 	case o.cfg.Inproc && c.isLong():
 		first = errCopy
 	case !o.cfg.Inproc && c.mustCopy():
@@ -257,7 +257,7 @@ func (o *Outbox) Control(encode Encode) {
 	o.control(encode, o.enqueueControl)
 }
 
-// control is Control, with the way into the queue. It needs mu.
+// control is Control with a choice of how to enqueue. It needs mu.
 func (o *Outbox) control(encode Encode, enqueue func(Encode) error) {
 	var err error
 	switch {
@@ -273,7 +273,7 @@ func (o *Outbox) control(encode Encode, enqueue func(Encode) error) {
 	}
 }
 
-// keepScratch is how large a message of the node's own may be whose memory is kept for the next one.
+// keepScratch is the largest capacity of scratch, in bytes, that is kept for the next message of the node's own.
 const keepScratch = 4 << 10
 
 // enqueueControl is enqueue for a message of the node's own.
@@ -292,7 +292,8 @@ func (o *Outbox) enqueueControl(encode Encode) error {
 	return err
 }
 
-// Drained returns a channel that is closed once the queue is empty or closed, or a receiver to which messages are handed over has taken some.
+// Drained returns a channel that is closed once the queue is empty or closed, or a receiver to which messages are handed over has taken
+// some.
 func (o *Outbox) Drained() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -302,8 +303,8 @@ func (o *Outbox) Drained() <-chan struct{} {
 	return o.queue.Drained()
 }
 
-// Room returns a channel that is closed when another attempt to Send makes sense. It may be closed already; no wake-up is lost between
-// Send and Room. Where there is a Successor, its Room is the one to wait for.
+// Room returns a channel that is closed when another attempt to Send makes sense. It may be closed already; no wake-up is lost between Send
+// and Room. If there is a Successor, wait for its Room instead.
 func (o *Outbox) Room() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()

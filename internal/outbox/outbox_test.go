@@ -19,7 +19,7 @@ func appendJoin(dst []byte, sequence uint16) []byte {
 	return dst
 }
 
-// Whatever is sent, from whatever goroutine, has the next number and its place behind the one before.
+// Each message, from any goroutine, gets the next number and its position behind the one before.
 func TestNumbers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, r, _ := opened(t, roomy)
@@ -85,7 +85,7 @@ func TestFull(t *testing.T) {
 	})
 }
 
-// A peer that takes none of the node's own messages is dropped, when even the room beyond the queue's bounds is used up.
+// A peer that takes none of the node's own messages is dropped when even the room beyond the queue's bounds is used up.
 func TestControlHasBounds(t *testing.T) {
 	for name, control := range map[string]func(o *Outbox){
 		"JOIN":    func(o *Outbox) { o.Control(appendJoin) },
@@ -146,7 +146,7 @@ func TestClose(t *testing.T) {
 	if _, err := o.Ask(); !errors.Is(err, zmtp.ErrQueueClosed) {
 		t.Errorf("Ask returns %v", err)
 	}
-	o.Control(appendJoin) // nothing drops what is over
+	o.Control(appendJoin) // nothing drops a session that is over
 	o.Ping()
 	o.Pong()
 }

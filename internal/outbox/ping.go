@@ -9,30 +9,30 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// A PING and its answer overtake the messages that wait in a queue, of whatever size and count: they are put in front of them and take
-// their place in the sequence, so for the peer they were sent a moment earlier. Where the sequence wraps and it is not known
-// how, nothing waits behind the wrap (see wrap), so what waits always has numbers of one cycle.
+// A PING and its answer overtake the messages that wait in a queue, whatever their size and number: they go in front of them and take their
+// place in the sequence, so to the peer it looks as if they were sent a moment earlier. While we do not know how the sequence wraps,
+// nothing is queued behind the wrap (see wrap), so all queued messages have numbers of one cycle.
 
-// sequenceAt is where a message has its sequence number: behind signature, id and version.
+// sequenceAt is the offset of the sequence number in a message: behind signature, id and version.
 const sequenceAt = 4
 
-// MaxPings bounds the PINGs that an application has on the way to a peer: they take room that a queue has for messages of ours alone.
+// MaxPings bounds the application's unanswered PINGs to a peer: they take room that a queue has only for the node's own messages.
 const MaxPings = 100
 
-// An ask is a PING of the application's that is not answered yet.
+// An ask is a PING of the application without an answer yet.
 type ask struct {
-	due   int           // which PING of the session it waits for
-	done  chan struct{} // closed when that is answered; nil when nobody waits any more
-	place int64         // in the queue, where it may be overtaken; 0 for one that overtook
+	due      int           // which PING of the session it waits for
+	done     chan struct{} // closed when that is answered; nil when the caller gave up
+	position int64         // position in the queue, where it may be overtaken; 0 for one that overtook
 }
 
-// Ask sends a PING for the application, ahead of what waits; the channel is closed when it is answered. It returns zmtp.ErrFull while
-// MaxPings of the application's are not answered, those included that it gave up. PINGs of the node's own do not count. Where the peer is asked
-// how its sequence wraps, it gets no other.
+// Ask sends a PING for the application, ahead of what waits; the channel is closed when the peer answers it. It returns zmtp.ErrFull while
+// MaxPings of the application's PINGs are unanswered, including those that it gave up. The node's own PINGs do not count. While the peer is
+// asked how its sequence wraps, Ask uses that PING and sends no other.
 func (o *Outbox) Ask() (answered <-chan struct{}, err error) {
 	o.lockFirst()
 	defer o.mu.Unlock()
-	if err := o.refusesToAsk(); err != nil {
+	if err := o.askRefusal(); err != nil {
 		return nil, err
 	}
 	if o.wrapping() {
@@ -45,8 +45,8 @@ func (o *Outbox) Ask() (answered <-chan struct{}, err error) {
 	return o.await(at, a), nil
 }
 
-// refusesToAsk is why no PING of the application's can be sent; nil if one can. It needs mu.
-func (o *Outbox) refusesToAsk() error {
+// askRefusal returns why the application cannot send a PING; nil if it can. It needs mu.
+func (o *Outbox) askRefusal() error {
 	switch {
 	case o.finished != nil:
 		return o.finished
@@ -58,17 +58,17 @@ func (o *Outbox) refusesToAsk() error {
 	return nil
 }
 
-// await adds to what is asked. It needs mu.
+// await inserts a into asked. It needs mu.
 func (o *Outbox) await(at int, a ask) <-chan struct{} {
 	a.done = make(chan struct{})
 	o.asked = slices.Insert(o.asked, at, a)
 	return a.done
 }
 
-// pingAhead sends a PING ahead of what waits. Of the PINGs of AskBehind it overtakes those that wait. It returns what to await, and where in
-// the list of that. It needs mu.
+// pingAhead sends a PING ahead of what waits. It overtakes those PINGs of AskBehind that still wait. It returns the ask to await, and its
+// position in the list. It needs mu.
 func (o *Outbox) pingAhead() (at int, a ask, err error) {
-	place, overtook, err := o.enqueueAhead(msg.AppendPing)
+	position, overtook, err := o.enqueueAhead(msg.AppendPing)
 	if err != nil {
 		return 0, ask{}, err
 	}
@@ -76,9 +76,9 @@ func (o *Outbox) pingAhead() (at int, a ask, err error) {
 	o.pings++
 	at = len(o.asked)
 	if !overtook {
-		return at, ask{due: o.pings, place: place}, nil
+		return at, ask{due: o.pings, position: position}, nil
 	}
-	for at > 0 && o.asked[at-1].place >= place {
+	for at > 0 && o.asked[at-1].position >= position {
 		at--
 		o.asked[at].due++
 	}
@@ -103,7 +103,7 @@ func (o *Outbox) GiveUp(answered <-chan struct{}) {
 func (o *Outbox) Ping() {
 	o.lockFirst()
 	defer o.mu.Unlock()
-	if o.over || o.successor != nil || o.wrapping() { // that is a PING too
+	if o.over || o.successor != nil || o.wrapping() { // the wrap's PING serves
 		return
 	}
 	if _, _, err := o.pingAhead(); errors.Is(err, zmtp.ErrFull) {
@@ -121,7 +121,7 @@ func (o *Outbox) Pong() {
 	})
 }
 
-// Ponged takes a PING-OK. Where the peer was asked how its sequence wraps, the last one due is the answer to that.
+// Ponged notes a PING-OK. If the peer was asked how its sequence wraps, the last PING-OK due is the answer to that.
 func (o *Outbox) Ponged() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -141,14 +141,14 @@ func (o *Outbox) Ponged() {
 	}
 }
 
-// lockFirst locks mu before those who send messages without a pause.
+// lockFirst locks mu ahead of goroutines that send messages without a pause.
 func (o *Outbox) lockFirst() {
 	o.urgent.Add(1)
 	o.mu.Lock()
 	o.urgent.Add(-1)
 }
 
-// yield lets those lock mu first who are in lockFirst: else a goroutine that sends without a pause may have the lock again and again for
+// yield lets goroutines in lockFirst lock mu first. Without it, a goroutine that sends without a pause may get the lock again and again for
 // milliseconds.
 func (o *Outbox) yield() {
 	if o.urgent.Load() > 0 {
@@ -156,13 +156,13 @@ func (o *Outbox) yield() {
 	}
 }
 
-// enqueueAhead is enqueueControl for a message that overtakes what waits; see zmtp.Queue.PushAhead for what it returns. It needs mu.
-func (o *Outbox) enqueueAhead(encode Encode) (place int64, overtook bool, err error) {
+// enqueueAhead is enqueueControl for a message that overtakes what waits; see zmtp.Queue.PushAhead for its results. It needs mu.
+func (o *Outbox) enqueueAhead(encode Encode) (position int64, overtook bool, err error) {
 	sequence := o.cycle.next(o.sequence)
 	o.scratch = encode(o.scratch[:0], sequence)
-	place, overtook, err = o.queue.PushAhead(zmtp.Numbers{At: sequenceAt, Cycle: o.cycle.length()}, o.scratch)
+	position, overtook, err = o.queue.PushAhead(zmtp.Numbers{At: sequenceAt, Cycle: o.cycle.length()}, o.scratch)
 	if err == nil {
 		o.sequence = sequence
 	}
-	return place, overtook, err
+	return position, overtook, err
 }

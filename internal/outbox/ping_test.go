@@ -7,7 +7,7 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// Each answer ends the wait for one PING, in their order, and one too many counts for none.
+// Each answer ends the wait for one PING, in order; a surplus answer has no effect.
 func TestAsk(t *testing.T) {
 	o := New(roomy)
 	o.Ponged()
@@ -25,7 +25,7 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// A wait that was given up is the only one that ends without an answer.
+// GiveUp ends only its own wait, without an answer.
 func TestGiveUp(t *testing.T) {
 	for given := range 3 {
 		o := New(roomy)
@@ -51,7 +51,7 @@ func TestGiveUp(t *testing.T) {
 	}
 }
 
-// The bound is of the application's PINGs that are on the way, whether or not their answer is waited for.
+// The bound counts the application's PINGs on the way, whether or not the application still waits for their answer.
 func TestAskHasBounds(t *testing.T) {
 	o := New(roomy)
 	for i := range MaxPings {
@@ -75,7 +75,7 @@ func TestAskHasBounds(t *testing.T) {
 	}
 }
 
-// PINGs of the node's own that a peer does not answer leave the application all of its.
+// The node's own unanswered PINGs do not reduce the application's bound.
 func TestAskBesidePings(t *testing.T) {
 	o := New(roomy)
 	for range 2 * MaxPings {
@@ -91,7 +91,7 @@ func TestAskBesidePings(t *testing.T) {
 	}
 }
 
-// While the sequence wraps the application asks by the PING that is on its way, and none is added; what it gave up does not count.
+// While the sequence wraps, Ask uses the PING on its way and adds none; a PING that was given up does not count.
 func TestAskWhileWrapping(t *testing.T) {
 	o := New(roomy)
 	o.Skip(65534)

@@ -2,23 +2,23 @@ package outbox
 
 import "sync/atomic"
 
-// RFC 36 gives a sequence of two octets, "cyclic", that starts at 1 with HELLO. C zyre counts 65535, 0, 1; pyre and zyre.js
-// take the remainder by 65535 and so go from 65534 to 0.
+// RFC 36 gives a sequence of two octets, "cyclic", that starts at 1 with HELLO. C zyre counts 65535, 0, 1; pyre and zyre.js take the
+// remainder by 65535 and go from 65534 to 0.
 const (
 	fullCycle  = 65536 // RFC 36, C zyre, gyre, and ours
 	shortCycle = 65535 // pyre, zyre.js
 )
 
-// cycle is how a peer's numbers wrap: 0 for what is not known.
+// cycle is how a peer's numbers wrap; 0 means unknown.
 type cycle struct {
 	learned atomic.Uint32 // from its own numbers
-	guess   uint32        // from what it made of ours (see wrap); guarded by the outbox's mu
+	guess   uint32        // from how it treated ours (see wrap); guarded by the outbox's mu
 }
 
 // isUnknown needs mu.
 func (c *cycle) isUnknown() bool { return c.learned.Load() == 0 && c.guess == 0 }
 
-// next gives the number to send to the peer after n. It needs mu.
+// next returns the number to send to the peer after n. It needs mu.
 func (c *cycle) next(n uint16) uint16 {
 	if n == shortCycle-1 && c.length() == shortCycle {
 		return 0
@@ -26,7 +26,7 @@ func (c *cycle) next(n uint16) uint16 {
 	return n + 1
 }
 
-// length is how many numbers the peer counts, as far as is known. It needs mu.
+// length returns how many numbers the peer counts, as far as we know. It needs mu.
 func (c *cycle) length() uint32 {
 	if length := c.learned.Load(); length != 0 {
 		return length
@@ -37,7 +37,7 @@ func (c *cycle) length() uint32 {
 	return fullCycle
 }
 
-// follows says whether got is the right number after last from the peer, and learns its cycle where the two differ.
+// follows tells whether got is the right number after last from the peer, and learns its cycle where the two differ.
 func (c *cycle) follows(last, got uint16) bool {
 	if last != shortCycle-1 {
 		return got == last+1
@@ -54,11 +54,11 @@ func (c *cycle) follows(last, got uint16) bool {
 	return true
 }
 
-// Follows says whether got is the right number after last in what the peer sends. It learns from that how the peer counts, so how to number
-// what is sent to it. It takes no lock.
+// Follows tells whether got is the right number after last in what the peer sends. It learns from that how the peer counts, and so how to
+// number what we send to it. It takes no lock.
 func (o *Outbox) Follows(last, got uint16) bool { return o.cycle.follows(last, got) }
 
-// CountsFully says that the peer's sequence wraps after 65535, as RFC 36 has it.
+// CountsFully notes that the peer's sequence wraps after 65535, as RFC 36 has it.
 func (o *Outbox) CountsFully() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -72,7 +72,7 @@ func (o *Outbox) Sequence() uint16 {
 	return o.sequence
 }
 
-// Skip has the outbox go on as if messages up to this number had been sent. It is for tests of the wrap.
+// Skip makes the outbox continue as if messages up to this number had been sent. It is for tests of the wrap.
 func (o *Outbox) Skip(to uint16) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -35,7 +35,7 @@ func TestCycleFollows(t *testing.T) {
 	}
 }
 
-// Numbers that one side makes with next are what the other side accepts, over several cycles.
+// Numbers that one side makes with next are accepted by the other side, over several cycles.
 func TestCycleNextFollows(t *testing.T) {
 	for _, length := range []uint32{0, fullCycle, shortCycle} {
 		var sender, receiver cycle

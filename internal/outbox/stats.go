@@ -6,7 +6,7 @@ import (
 	"github.com/go-zre/go-zre/internal/traffic"
 )
 
-// SetTransport says how messages travel from now on.
+// SetTransport sets how messages travel from now on.
 func (o *Outbox) SetTransport(via traffic.Transport) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -16,13 +16,13 @@ func (o *Outbox) SetTransport(via traffic.Transport) {
 	}
 }
 
-// Whispers returns how many WHISPERs Send has taken.
+// Whispers returns how many WHISPERs Send has accepted.
 func (o *Outbox) Whispers() uint64 {
 	all := o.Accepted()
 	return all.Sum().Whispers
 }
 
-// Accepted returns what Send has taken, by how it travels: queued, kept back, or handed over.
+// Accepted returns what Send has accepted, by transport: queued, parked, or handed over.
 func (o *Outbox) Accepted() traffic.Table {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -31,29 +31,29 @@ func (o *Outbox) Accepted() traffic.Table {
 	return all
 }
 
-// A trip is a PING whose way there and back is timed. One at a time is, and only one that is the first that is not answered, so that the next
-// PING-OK is its answer.
+// A trip times the round trip of a PING: one at a time, and only a PING with no unanswered one before it, so that the next PING-OK is its
+// answer.
 type trip struct {
 	began time.Time // zero if none is under way
 	took  time.Duration
 }
 
-// begin takes note that a PING is sent, behind others that are not answered if isFirst is false.
+// begin notes that a PING is sent; isFirst says that no earlier PING is unanswered.
 func (t *trip) begin(isFirst bool) {
 	if isFirst {
 		t.began = time.Now()
 	}
 }
 
-// end takes note of a PING-OK.
+// end notes a PING-OK.
 func (t *trip) end() {
 	if !t.began.IsZero() {
 		t.took, t.began = max(time.Since(t.began), 1), time.Time{}
 	}
 }
 
-// RTT returns how long the answer to a PING took the last time; 0 if none came. It counts PINGs of Ask and of the node's own, which overtake what
-// waits.
+// RTT returns the last round-trip time of a PING; 0 if no answer came yet. It covers the PINGs of Ask and the node's own, which overtake
+// what waits.
 func (o *Outbox) RTT() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"github.com/go-zre/go-zre/internal/traffic"
 )
 
-// What Send accepts counts by the transport of that moment; what it refuses does not.
+// What Send accepts counts under the transport of that moment; what it refuses does not count.
 func TestAccepted(t *testing.T) {
 	cfg := roomy
 	cfg.QueueMessages, cfg.Inproc = 2, false
@@ -30,7 +30,7 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
-// The first PING that is not answered is timed, up to the next answer; those behind it, and answers without a PING, are not.
+// The first unanswered PING is timed, up to the next answer; PINGs behind it, and answers without a PING, are not.
 func TestRTT(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := New(roomy)

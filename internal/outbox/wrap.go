@@ -11,19 +11,19 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// After 65534 comes 65535 for C zyre and gyre, 0 for pyre and zyre.js (see cycle). Where a peer's own numbers have not shown
-// which, it is asked before anything can be lost: number 65535 is a PING. One that counts as C zyre does answers it, and all
-// goes on. For the others the PING is out of sequence: they end the session and hang up, having read all that came before.
-// Meanwhile what is to be sent is parked. It follows in this session, or in the next one, its successor, which counts as the peer does.
+// After 65534 comes 65535 for C zyre and gyre, but 0 for pyre and zyre.js (see cycle). If a peer's own numbers have not shown which it
+// uses, we ask before anything can be lost: number 65535 is a PING. A peer that counts like C zyre answers it, and the session continues.
+// For the others the PING is out of sequence: they end the session and hang up, but have read everything before it. Meanwhile messages are
+// parked. They follow in this session, or in the next one, its successor, which counts as the peer does.
 
-// wrap is what is parked while a peer is asked how its sequence wraps. The outbox's mu guards it.
+// wrap is what is parked while we ask a peer how its sequence wraps. The outbox's mu guards it.
 type wrap struct {
 	since    time.Time
 	blocks   [][]parked // of messages: a single list would have to be copied as it grows
 	count    int        // of messages
 	octets   int64
-	memory   int64         // octets, with what messages and frames take beside their own
-	small    int64         // of that, what is not leased
+	memory   int64         // bytes, with the overhead of messages and frames
+	small    int64         // the part of memory that is not leased
 	controls []Encode      // for this session alone
 	settled  chan struct{} // closed when nothing is parked any more
 }
@@ -33,7 +33,7 @@ type parked struct {
 	Content
 }
 
-// How many messages a block of them has: the first, and those behind it.
+// The number of messages per block: the first, and those after it.
 const firstParked, moreParked = 8, 256
 
 // add appends a message.
@@ -62,19 +62,19 @@ func (w *wrap) all(yield func(*parked) bool) {
 	}
 }
 
-// frameCost is what a parked frame takes beside its octets, as in a queue.
+// frameCost is the overhead of a parked frame, the same as in a queue.
 const frameCost = memory.PlaceOctets
 
-// What a parked message and each of its frames take beside their octets, in octets of memory, about.
+// The approximate overhead of a parked message and of each of its frames, in bytes of memory.
 const (
 	parkedCost      = 128
 	parkedFrameCost = 32
 )
 
-// maxParkedControls bounds the controls, as those of a queue are.
+// maxParkedControls bounds the controls, as in a queue.
 const maxParkedControls = 1_000
 
-// wrapping tells whether the next message must wait, and asks the peer when the time has come. It needs mu.
+// wrapping tells whether the next message must wait, and asks the peer when it is time. It needs mu.
 func (o *Outbox) wrapping() bool {
 	if o.wrap == nil && o.sequence == shortCycle-1 && o.cycle.isUnknown() && o.enqueueControl(msg.AppendPing) == nil {
 		o.pings++
@@ -83,7 +83,7 @@ func (o *Outbox) wrapping() bool {
 	return o.wrap != nil
 }
 
-// park keeps a message until it is known how to number it, within the bounds of a queue. It needs mu.
+// park keeps a message until we know how to number it, within the bounds of a queue. It needs mu.
 func (o *Outbox) park(to Target, c *Content) error {
 	w := o.wrap
 	size := c.Size + frameCost*int64(len(c.Frames))
@@ -135,8 +135,8 @@ func (o *Outbox) parkControl(encode Encode) error {
 	return nil
 }
 
-// sendParked sends what is parked, in this session: all that was queued before is read, so there is room, but for a HELLO perhaps. It
-// needs mu.
+// sendParked sends what is parked, in this session. The peer has read all that was queued before, so there is room, except perhaps for a
+// HELLO. It needs mu.
 func (o *Outbox) sendParked() {
 	w := o.wrap
 	o.settleWrap()
@@ -160,7 +160,7 @@ func (o *Outbox) sendParked() {
 	}
 }
 
-// settleWrap has nothing wait any more. It needs mu.
+// settleWrap ends the wait for the wrap. It needs mu.
 func (o *Outbox) settleWrap() {
 	close(o.wrap.settled)
 	o.wrap = nil
@@ -180,13 +180,14 @@ func (o *Outbox) dropParked() {
 	o.settleWrap()
 }
 
-// Inherit has a session that begins know what the last one with the same peer learned, and send what is parked there: this is its successor
-// then. If something is parked, the peer ended that session over its number 65535, so it counts the short way; or its process ended just
-// then, so this is but a guess. A session that is a successor itself, and broke before its peer entered, passes on what is still to come.
+// Inherit gives a new session what the last one with the same peer learned, and sends what is parked there; then o is the last one's
+// successor. If something is parked, the peer ended that session because of number 65535, so it probably uses the short cycle. This is a
+// guess: the peer's process may just have ended at that moment. A session that is itself a successor, and broke before its peer entered,
+// passes on what is still to come.
 //
-// It comes before the last one's Close, and before anything is sent in this session.
+// Call it before the last one's Close, and before anything is sent in this session.
 func (o *Outbox) Inherit(last *Outbox, entered bool) {
-	last.mu.Lock() // until all is here: what is sent meanwhile comes behind it
+	last.mu.Lock() // until all is here: what is sent meanwhile goes behind it
 	defer last.mu.Unlock()
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -205,21 +206,21 @@ func (o *Outbox) Inherit(last *Outbox, entered bool) {
 	}
 }
 
-// Wraps tells whether something is parked, since it is not known yet how the peer's sequence wraps.
+// Wraps tells whether messages are parked because we do not know yet how the peer's sequence wraps.
 func (o *Outbox) Wraps() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.wrap != nil
 }
 
-// WrapsWithin tells whether something is parked, and not for longer than d.
+// WrapsWithin tells whether messages are parked, and have been for less than d.
 func (o *Outbox) WrapsWithin(d time.Duration) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.wrap != nil && time.Since(o.wrap.since) < d
 }
 
-// Successor is the outbox of the session that sends what this one could not; nil if there is none.
+// Successor returns the outbox of the session that sends what this one could not; nil if there is none.
 func (o *Outbox) Successor() *Outbox {
 	o.mu.Lock()
 	defer o.mu.Unlock()

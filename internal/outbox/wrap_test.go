@@ -11,7 +11,7 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// A peer that counts to 65535 answers the PING of that number, and what was parked follows. From then on it is known.
+// A peer that counts to 65535 answers the PING of that number, and the parked messages follow. From then on its cycle is known.
 func TestWrapOfFullCycle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, r, drops := opened(t, roomy)
@@ -43,7 +43,7 @@ func TestWrapOfFullCycle(t *testing.T) {
 	})
 }
 
-// A peer whose count is known is not asked: ours told, or its own numbers have shown.
+// A peer whose cycle is known is not asked: our side learned it before, or the peer's own numbers have shown it.
 func TestWrapThatIsKnown(t *testing.T) {
 	for name, c := range map[string]struct {
 		learn func(o *Outbox)
@@ -66,7 +66,7 @@ func TestWrapThatIsKnown(t *testing.T) {
 	}
 }
 
-// An answer to an earlier PING is not one to that of the wrap.
+// An answer to an earlier PING does not answer that of the wrap.
 func TestWrapWithEarlierPing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, r, _ := opened(t, roomy)
@@ -84,8 +84,8 @@ func TestWrapWithEarlierPing(t *testing.T) {
 	})
 }
 
-// A peer that counts to 65534 ends the session: the next one sends what was parked, and what still comes by the old one. It numbers as
-// the peer counts.
+// A peer that counts to 65534 ends the session. The next session sends what was parked, and what still comes through the old one. It
+// numbers as the peer counts.
 func TestWrapOfShortCycle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, r, _ := opened(t, roomy)
@@ -116,7 +116,7 @@ func TestWrapOfShortCycle(t *testing.T) {
 	})
 }
 
-// What a session learned of the peer's sequence the next one knows.
+// The next session knows what the last one learned about the peer's sequence.
 func TestInheritCycle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		last := New(roomy)
@@ -129,7 +129,7 @@ func TestInheritCycle(t *testing.T) {
 	})
 }
 
-// A session that broke with nothing parked has no successor, unless it is one itself whose peer has not entered.
+// A session that broke with nothing parked has no successor, unless it is itself a successor whose peer has not entered.
 func TestSuccessors(t *testing.T) {
 	for name, c := range map[string]struct {
 		wraps, entered bool
@@ -162,7 +162,7 @@ func TestSuccessors(t *testing.T) {
 	}
 }
 
-// What is parked has the bounds of a queue, and ends with the session.
+// Parked messages have the bounds of a queue, and end with the session.
 func TestWrapHasBounds(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"messages": {QueueMessages: 2, QueueOctets: 1 << 20},
@@ -190,7 +190,7 @@ func TestWrapHasBounds(t *testing.T) {
 	}
 }
 
-// Where nothing is parked there is room for a message of any size, as in a queue.
+// If nothing is parked there is room for a message of any size, as in a queue.
 func TestWrapTakesOneOfAnySize(t *testing.T) {
 	o := New(Config{QueueMessages: 2, QueueOctets: 5})
 	o.Skip(65534)
@@ -258,7 +258,7 @@ func TestManyAreParked(t *testing.T) {
 	})
 }
 
-// A large frame that was given is parked as it is: nobody else has it.
+// A large frame that was given away is parked as it is: no other target has it.
 func TestParkedIsGiven(t *testing.T) {
 	o := New(Config{QueueMessages: 2, QueueOctets: 1 << 20})
 	o.Skip(65534)
@@ -273,7 +273,7 @@ func TestParkedIsGiven(t *testing.T) {
 	}
 }
 
-// What is parked counts in the budget like what is queued, until it is sent or discarded.
+// Parked messages count in the budget like queued ones, until they are sent or discarded.
 func TestParkedIsCounted(t *testing.T) {
 	for _, end := range []struct {
 		name string

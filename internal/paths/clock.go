@@ -8,7 +8,7 @@ type Clock struct {
 	fresh uint32        // a path is fresh for that many ticks after the peer was shown there
 }
 
-// NewClock makes a clock by which a path is fresh for a number of ticks after the peer was shown there.
+// NewClock makes a clock by which a path is fresh for that many ticks after the peer was shown there.
 func NewClock(fresh int) *Clock {
 	c := &Clock{fresh: uint32(fresh)}
 	c.now.Store(1)
@@ -18,8 +18,8 @@ func NewClock(fresh int) *Clock {
 // Advance counts a tick.
 func (c *Clock) Advance() { c.now.Add(1) }
 
-// Now returns the tick.
+// Now returns the current tick.
 func (c *Clock) Now() uint32 { return c.now.Load() }
 
-// isFresh reports whether less than the clock's time has passed since a tick.
+// isFresh tells whether a tick is recent enough.
 func (c *Clock) isFresh(shown uint32) bool { return shown != 0 && c.now.Load()-shown <= c.fresh }

@@ -8,9 +8,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// Departures remembers for a moment which peers have just left, and from where. Beacons that a peer sent before its farewell may arrive
-// after it, and must not make us dial it again: a peer that comes back has another port, or comes later. A farewell is also sent more
-// than once: the second is not that of a session that has begun meanwhile.
+// Departures remembers for a moment which peers have just left, and from where. Beacons that a peer sent before its GOODBYE may arrive
+// after it, and must not make us dial the peer again: a peer that comes back has another port, or comes later. A GOODBYE is also sent more
+// than once: the second must not end a session that has begun meanwhile.
 //
 // One goroutine at a time may use it. The zero value is ready.
 type Departures struct {
@@ -24,7 +24,7 @@ type departure struct {
 
 const (
 	rememberedFor = 250 * time.Millisecond
-	maxDepartures = 1_024 // bounds a flood of farewells; beyond it a late beacon costs a dial
+	maxDepartures = 1_024 // bounds a flood of GOODBYEs; beyond it a late beacon costs a dial
 )
 
 // Add notes that a peer has left. It keeps the slice.
@@ -37,18 +37,18 @@ func (d *Departures) Add(id uuid.UUID, endpoints []netip.AddrPort, now time.Time
 	}
 }
 
-// Recent reports whether a peer has just left. If so another farewell is the same one again.
+// Recent tells whether a peer has just left. If so another GOODBYE is a repetition.
 func (d *Departures) Recent(id uuid.UUID, now time.Time) bool {
 	gone, ok := d.gone[id]
 	return ok && now.Before(gone.until)
 }
 
-// RecentFrom reports whether a peer has just left from an endpoint. If so a beacon that names it is an old one.
+// RecentFrom tells whether a peer has just left from an endpoint. If so a beacon that names that endpoint is an old one.
 func (d *Departures) RecentFrom(id uuid.UUID, endpoint netip.AddrPort, now time.Time) bool {
 	return d.Recent(id, now) && slices.Contains(d.gone[id].endpoints, endpoint)
 }
 
-// Prune forgets peers that left a while ago.
+// Prune removes peers that left a while ago.
 func (d *Departures) Prune(now time.Time) {
 	for id, gone := range d.gone {
 		if now.After(gone.until) {

@@ -40,7 +40,7 @@ func TestDepartures(t *testing.T) {
 	}
 }
 
-// A flood of farewells is bounded, and forgotten.
+// A flood of GOODBYEs is bounded, and forgotten.
 func TestDeparturesFlood(t *testing.T) {
 	now := time.Now()
 	var d Departures

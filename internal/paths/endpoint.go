@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// Split takes a ZRE endpoint apart: tcp://host:port. The host may be anything; it is not checked. RFC 36 allows tcp alone: other
-// transports would let others point us at local sockets. An IPv6 address may have brackets, or none, as C zyre writes it: the port is
-// behind the last colon.
+// Split splits a ZRE endpoint: tcp://host:port. The host may be anything; it is not checked. RFC 36 allows only tcp: other transports would
+// let peers point us at local sockets. An IPv6 address may have brackets, or none, as C zyre writes it: the port is behind the last colon.
 func Split(endpoint string) (host string, port uint16, err error) {
 	address, ok := strings.CutPrefix(endpoint, "tcp://")
 	colon := strings.LastIndexByte(address, ':')
@@ -19,18 +18,18 @@ func Split(endpoint string) (host string, port uint16, err error) {
 	}
 	number, err := strconv.ParseUint(address[colon+1:], 10, 16)
 	if err != nil || number == 0 {
-		return "", 0, fmt.Errorf("endpoint %q: want a port from 1 to 65535 behind the last colon", endpoint)
+		return "", 0, fmt.Errorf("endpoint %q: want a port from 1 to 65535 after the last colon", endpoint)
 	}
 	host = address[:colon]
 	if bare, open := strings.CutPrefix(host, "["); open {
 		if host, ok = strings.CutSuffix(bare, "]"); !ok || !strings.Contains(host, ":") {
-			return "", 0, fmt.Errorf("endpoint %q: brackets are for an address of IPv6, as in tcp://[fd00::7]:5671", endpoint)
+			return "", 0, fmt.Errorf("endpoint %q: brackets are for IPv6 addresses, as in tcp://[fd00::7]:5671", endpoint)
 		}
 	}
 	return host, uint16(number), nil
 }
 
-// Parse is Split for an endpoint that is to be dialled: its host is a unicast address or a host name.
+// Parse is Split for an endpoint to dial: its host is a unicast address or a host name.
 func Parse(endpoint string) (host string, port uint16, err error) {
 	host, port, err = Split(endpoint)
 	if err != nil {
@@ -46,7 +45,7 @@ func Parse(endpoint string) (host string, port uint16, err error) {
 	return host, port, nil
 }
 
-// isHostName reports whether the DNS may know such a name.
+// isHostName tells whether s can be a name in the DNS.
 func isHostName(s string) bool {
 	if len(s) > 253 {
 		return false
@@ -64,7 +63,7 @@ func isHostName(s string) bool {
 	return true
 }
 
-// Format writes an endpoint, with brackets around an IPv6 address.
+// Format formats an endpoint, with brackets around an IPv6 address.
 func Format(at netip.AddrPort) string { return "tcp://" + at.String() }
 
 // FormatBare is Format as C zyre does it: without brackets.
@@ -72,7 +71,7 @@ func FormatBare(at netip.AddrPort) string {
 	return "tcp://" + at.Addr().String() + ":" + strconv.Itoa(int(at.Port()))
 }
 
-// AddrPortOf returns a TCP address as a value, IPv4 as such. It is not valid for other kinds of address.
+// AddrPortOf returns a TCP address as a value, IPv4 as such. The result is not valid for other kinds of address.
 func AddrPortOf(a net.Addr) netip.AddrPort {
 	at, err := netip.ParseAddrPort(a.String())
 	if err != nil {
@@ -84,8 +83,8 @@ func AddrPortOf(a net.Addr) netip.AddrPort {
 // AddrOf returns the host of a TCP address, without a zone, which means nothing on another machine.
 func AddrOf(a net.Addr) netip.Addr { return AddrPortOf(a).Addr().WithZone("") }
 
-// OnLinkOf completes a link-local address that another machine named on a connection from the address by: it is on the same link. A zone
-// in it means nothing here.
+// OnLinkOf completes a link-local address that another machine named on a connection from the address by: it is on the same link. A zone in
+// it means nothing here.
 func OnLinkOf(by net.Addr, named netip.AddrPort) netip.AddrPort {
 	addr := named.Addr().WithZone("")
 	if addr.Is6() && addr.IsLinkLocalUnicast() {

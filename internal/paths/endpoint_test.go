@@ -12,8 +12,8 @@ func TestParse(t *testing.T) {
 		endpoint string
 		host     string
 		port     uint16
-		split    string // what Split says is wrong; "" if nothing is
-		parse    string // the same of Parse
+		split    string // the error of Split; "" for none
+		parse    string // the error of Parse
 	}{
 		{"tcp://10.0.0.1:5671", "10.0.0.1", 5671, "", ""},
 		{"tcp://[fd77::1]:49152", "fd77::1", 49152, "", ""},

@@ -62,7 +62,7 @@ func TestIndex(t *testing.T) {
 	}
 }
 
-// The index agrees with a plain map after any changes, and keeps nothing of sessions that are gone.
+// The index agrees with a plain map after any changes, and keeps nothing of removed sessions.
 func TestIndexModel(t *testing.T) {
 	dice := rand.New(rand.NewPCG(1, 2))
 	var x Index
@@ -103,12 +103,12 @@ func TestIndexModel(t *testing.T) {
 	for _, id := range ids {
 		x.Remove(id)
 	}
-	if len(x.addrs)+len(x.ids)+len(x.place) != 0 {
-		t.Errorf("left: %v, %v, %v", x.addrs, x.ids, x.place)
+	if len(x.addrs)+len(x.ids)+len(x.position) != 0 {
+		t.Errorf("left: %v, %v, %v", x.addrs, x.ids, x.position)
 	}
 }
 
-// A change costs as much where many sessions share an address as where one has it.
+// A change costs as much when many sessions share an address as when one has it.
 func BenchmarkIndex(b *testing.B) {
 	for _, sharing := range []int{1, 10_000} {
 		b.Run(fmt.Sprint(sharing), func(b *testing.B) {

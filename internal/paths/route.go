@@ -9,20 +9,20 @@ import (
 	"github.com/go-zre/go-zre/beacon"
 )
 
-// A Route is a path to a peer. Of two the one with the higher Score is better.
+// A Route is a path to a peer. The one with the higher Score is better.
 type Route struct {
 	netip.AddrPort
 	Score int
 }
 
-// What a path gains beyond the quality of its link.
+// What is added to a path's quality.
 const (
 	provenScore = 8  // the HELLO of this session came that way
-	freshScore  = 16 // the peer was shown there of late
+	freshScore  = 16 // the peer was recently shown there
 )
 
-// Routes returns the paths, the best first: paths where the peer was shown of late, of these the one that its HELLO came from, of these
-// the better links, of these the newest. interfaces are ours, with their addresses.
+// Routes returns the paths, the best first. The order is: paths where the peer was recently shown, then the one that its HELLO came from,
+// then better links, then newer paths. interfaces are ours, with their addresses.
 func (s *Set) Routes(interfaces []beacon.Interface) []Route {
 	list := *s.list.Load()
 	routes := make([]Route, 0, len(list))
@@ -41,19 +41,19 @@ func (s *Set) Routes(interfaces []beacon.Interface) []Route {
 	return routes
 }
 
-// HasAlternative reports whether the peer was shown of late at another endpoint than this one, on a link of ours that has a carrier.
+// HasAlternative tells whether the peer was recently shown at another endpoint, on a link of ours that has a carrier.
 func (s *Set) HasAlternative(to netip.AddrPort, interfaces []beacon.Interface) bool {
 	return slices.ContainsFunc(*s.list.Load(), func(p path) bool {
 		return p.AddrPort != to && s.clock.isFresh(p.shown.Load()) && linkTo(p.Addr(), interfaces) == linkUp
 	})
 }
 
-// A link says whether an address is reached without a router, by an interface of ours.
+// A link says whether an address is reached without a router, through an interface of ours.
 type link uint8
 
 const (
-	noLink   link = iota // by a router, if at all
-	linkDown             // by an interface without a carrier
+	noLink   link = iota // through a router, if at all
+	linkDown             // through an interface without a carrier
 	linkUp
 )
 
@@ -68,7 +68,7 @@ func linkTo(addr netip.Addr, interfaces []beacon.Interface) link {
 	return linkUp
 }
 
-// interfaceTo finds the interface on whose subnets an address is.
+// interfaceTo finds the interface that has a subnet with the address.
 func interfaceTo(addr netip.Addr, interfaces []beacon.Interface) (beacon.Interface, bool) {
 	for _, i := range interfaces {
 		for _, prefix := range i.Addrs {
@@ -81,8 +81,8 @@ func interfaceTo(addr netip.Addr, interfaces []beacon.Interface) (beacon.Interfa
 	return beacon.Interface{}, false
 }
 
-// quality orders addresses by their links: a subnet of our own, elsewhere, addresses that hosts give themselves, this host. Nothing gets
-// through without a carrier.
+// quality orders addresses by their links, the best first: a subnet of our own, elsewhere, link-local addresses, a link without a carrier,
+// this host.
 func quality(addr netip.Addr, l link) int {
 	switch {
 	case addr.IsLoopback():

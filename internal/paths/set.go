@@ -11,15 +11,15 @@ import (
 // maxPaths is how many endpoints of one peer a Set keeps.
 const maxPaths = 4
 
-// A path is an endpoint of a peer. Sets of successive sessions with one peer share what a beacon showed.
+// A path is an endpoint of a peer. Sets of successive sessions with one peer share the ticks.
 type path struct {
 	netip.AddrPort
 	shown  *atomic.Uint32 // the tick at which a beacon or HELLO last showed the peer there; 0 if only others said so
 	proven bool           // the HELLO of this session came from that address, so the path works
 }
 
-// A Set holds the paths to one peer in one session: at most four, the newest last. A peer that is seen through several interfaces is
-// one peer with several paths.
+// A Set holds the paths to one peer in one session: at most four, the newest last. A peer seen through several interfaces is one peer with
+// several paths.
 //
 // One goroutine, the control loop, changes it with Add and Follow. Any goroutine may call the other methods at any time.
 type Set struct {
@@ -27,7 +27,7 @@ type Set struct {
 	list  atomic.Pointer[[]path] // replaced by the control loop, never changed; the ticks in it change
 }
 
-// NewSet makes a Set of endpoints, the newest last. shown says that the peer was shown there now, by a beacon or its own HELLO; else
+// NewSet makes a Set of endpoints, the newest last. shown says that the peer was shown there now, by a beacon or its own HELLO; otherwise
 // the endpoints are hearsay.
 func NewSet(clock *Clock, endpoints []netip.AddrPort, shown bool) *Set {
 	s := &Set{clock: clock}
@@ -59,7 +59,7 @@ func (s *Set) Clone() *Set {
 	return c
 }
 
-// Unproven returns a Set for another session: the same paths, none of which has shown yet that it works.
+// Unproven returns a Set for another session: the same paths, none of them proven.
 func (s *Set) Unproven() *Set {
 	c := &Set{clock: s.clock}
 	list := slices.Clone(*s.list.Load())
@@ -70,13 +70,13 @@ func (s *Set) Unproven() *Set {
 	return c
 }
 
-// See notes that the peer was shown at an endpoint now, if that is one of its paths. It reports whether it is.
+// See notes that the peer was shown at an endpoint now, if that is one of its paths. It tells whether it is.
 func (s *Set) See(at netip.AddrPort) bool {
 	for _, p := range *s.list.Load() {
 		if p.AddrPort != at {
 			continue
 		}
-		// Beacons of all peers come this way, mostly several a tick: they need not all write.
+		// Beacons of all peers come this way, mostly several per tick: not all of them need to write.
 		if now := s.clock.now.Load(); p.shown.Load() != now {
 			p.shown.Store(now)
 		}
@@ -85,13 +85,13 @@ func (s *Set) See(at netip.AddrPort) bool {
 	return false
 }
 
-// Contains reports whether an endpoint is one of the paths.
+// Contains tells whether an endpoint is one of the paths.
 func (s *Set) Contains(at netip.AddrPort) bool {
 	return slices.ContainsFunc(*s.list.Load(), func(p path) bool { return p.AddrPort == at })
 }
 
-// Add makes an endpoint the newest path, unless it is known already. Of too many paths the oldest is dropped. It reports whether the
-// endpoint is new.
+// Add makes an endpoint the newest path, unless it is known already. If there are too many paths the oldest is dropped. It tells whether
+// the endpoint is new.
 func (s *Set) Add(at netip.AddrPort, shown bool) bool {
 	if shown && s.See(at) || s.Contains(at) {
 		return false
@@ -100,9 +100,10 @@ func (s *Set) Add(at netip.AddrPort, shown bool) bool {
 	return true
 }
 
-// Follow makes the endpoints of the peer's HELLO the newest, and reports whether one of them is new. A single endpoint is the address
-// that the HELLO came from, which works. Of two the better one, as an advertised one, may lead nowhere from here, so beacons count for
-// more. If the peer may have restarted, paths with another port are gone; the others may be the same mailbox by another interface.
+// Follow makes the endpoints of the peer's HELLO the newest, and tells whether one of them is new. A single endpoint is the address that
+// the HELLO came from, which works. If there are two, the better one, like any advertised endpoint, may lead nowhere from here, so beacons
+// count for more. If the peer may have restarted, paths with another port are removed; the others may be the same mailbox through another
+// interface.
 func (s *Set) Follow(endpoints []netip.AddrPort, restarted bool) (added bool) {
 	var list []path
 	for _, p := range *s.list.Load() {
@@ -136,7 +137,7 @@ func (s *Set) Newest() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// HasMoved reports whether the peer was shown of late at another endpoint, but not at this one any more, where it had been shown.
+// HasMoved tells whether the peer was recently shown at another endpoint, but no longer at this one, where it had been shown.
 func (s *Set) HasMoved(from netip.AddrPort) bool {
 	stale, other := false, false
 	for _, p := range *s.list.Load() {
@@ -151,8 +152,8 @@ func (s *Set) HasMoved(from netip.AddrPort) bool {
 	return stale && other
 }
 
-// IsRare reports whether an endpoint of IPv6 that was shown within so many ticks may be shown rarely because the peer, by the same link, is
-// shown by IPv4: where all is calm a node beacons by one of the two alone. interfaces are ours.
+// IsRare tells whether an IPv6 endpoint that was shown within that many ticks may be shown rarely because the peer is shown by IPv4 on the
+// same link: on a calm network a node beacons by only one of the two. interfaces are ours.
 func (s *Set) IsRare(at netip.AddrPort, ticks uint32, interfaces []beacon.Interface) bool {
 	shown := s.ShownAt(at)
 	if !at.Addr().Is6() || shown == 0 || s.clock.Now()-shown > ticks {

@@ -14,7 +14,7 @@ import (
 
 func at(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
-// list reads endpoints that spaces separate.
+// list parses endpoints separated by spaces.
 func list(s string) (endpoints []netip.AddrPort) {
 	for field := range strings.FieldsSeq(s) {
 		endpoints = append(endpoints, at(field))
@@ -30,7 +30,7 @@ func text(endpoints []netip.AddrPort) string {
 	return strings.Join(fields, " ")
 }
 
-// describe writes the paths, the newest last: a star where the peer was shown of late, an exclamation mark where one is proven.
+// describe formats the paths, the newest last: a star if the peer was recently shown there, an exclamation mark if it is proven.
 func describe(s *Set) string {
 	var fields []string
 	for _, p := range *s.list.Load() {
@@ -107,7 +107,7 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// A HELLO of one endpoint takes the proof from the path that had it, and another session has none.
+// A HELLO with one endpoint takes the proof from the path that had it, and another session has none.
 func TestProof(t *testing.T) {
 	s := NewSet(NewClock(5), nil, false)
 	s.Follow(list("10.0.0.1:1"), false)
@@ -272,7 +272,7 @@ func TestHasAlternative(t *testing.T) {
 	}
 }
 
-// Readers are safe beside the control loop.
+// Readers may run beside the control loop.
 func TestConcurrentReaders(t *testing.T) {
 	clock := NewClock(5)
 	s := NewSet(clock, list("10.0.0.1:1"), true)

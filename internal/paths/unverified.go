@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Unverified bounds the dials that beacons cause: anyone can send a beacon, for any address. It counts the sessions that a beacon began
-// and whose peer has not said HELLO yet, and remembers endpoints that could not be reached. A peer that is refused for that is not lost:
-// its own connection to us, with its HELLO, begins a session too.
+// Unverified bounds the dials that beacons cause: anyone can send a beacon, for any address. It counts the sessions that a beacon began and
+// whose peer has not sent HELLO yet, and remembers endpoints that could not be reached. A peer that is refused for that is not lost: its
+// own connection to us, with its HELLO, begins a session too.
 //
 // One goroutine at a time may use it.
 type Unverified struct {
@@ -20,7 +20,7 @@ type Unverified struct {
 	failing map[keyed]failure
 }
 
-// keyed is an endpoint, and the public key that was tried there; zero where that does not matter.
+// keyed is an endpoint, and the public key that was tried there; zero if that does not matter.
 type keyed struct {
 	netip.AddrPort
 	key [32]byte
@@ -35,8 +35,8 @@ type failure struct {
 // MaxFailing is how many endpoints that could not be reached are remembered. Beyond it the counts alone bound a flood.
 const MaxFailing = 4_096
 
-// NewUnverified admits a number of sessions in all and for each address. An endpoint that failed is left alone for backoff(attempts),
-// where attempts counts from 1, and forgotten when nothing was heard of it for the time forget after that.
+// NewUnverified admits max sessions in all, and maxPerAddress for each address. An endpoint that failed is not dialled for
+// backoff(attempts), where attempts counts from 1. It is forgotten when nothing was heard of it for the time forget after that.
 func NewUnverified(max, maxPerAddress int, backoff func(attempts int) time.Duration, forget time.Duration) *Unverified {
 	return &Unverified{
 		max: max, maxPerAddress: maxPerAddress, backoff: backoff, forget: forget,
@@ -45,8 +45,8 @@ func NewUnverified(max, maxPerAddress int, backoff func(attempts int) time.Durat
 	}
 }
 
-// Admit reports whether an endpoint may be dialled now, and counts it if so. The caller calls Release when the session ends or the
-// peer has said HELLO.
+// Admit tells whether an endpoint may be dialled now, and counts it if so. The caller calls Release when the session ends or the peer has
+// sent HELLO.
 func (u *Unverified) Admit(endpoint netip.AddrPort, now time.Time) bool {
 	if u.count >= u.max || u.from[endpoint.Addr()] >= u.maxPerAddress || now.Before(u.failing[keyed{AddrPort: endpoint}].until) {
 		return false
@@ -61,7 +61,7 @@ func (u *Unverified) AdmitKey(endpoint netip.AddrPort, key [32]byte, now time.Ti
 	return !now.Before(u.failing[keyed{endpoint, key}].until) && u.Admit(endpoint, now)
 }
 
-// Release takes back what Admit counted.
+// Release undoes the count of Admit.
 func (u *Unverified) Release(endpoint netip.AddrPort) {
 	u.count--
 	from := endpoint.Addr()
@@ -70,15 +70,15 @@ func (u *Unverified) Release(endpoint netip.AddrPort) {
 	}
 }
 
-// Failed has an endpoint left alone for a while, longer each time.
+// Failed starts the back-off of an endpoint, longer each time.
 func (u *Unverified) Failed(endpoint netip.AddrPort, now time.Time) {
 	u.fail(keyed{AddrPort: endpoint}, now)
 }
 
-// keyPause is how long an endpoint is left alone, whatever the key, after a key was wrong there: anyone can name keys in beacons.
+// keyPause is how long an endpoint is not dialled, whatever the key, after a key was wrong there: anyone can name keys in beacons.
 const keyPause = 100 * time.Millisecond
 
-// FailedKey has an endpoint left alone for a while where that public key is wrong, longer each time; another one may be tried soon.
+// FailedKey starts the back-off of an endpoint with that public key, which is wrong, longer each time; another key may be tried soon.
 func (u *Unverified) FailedKey(endpoint netip.AddrPort, key [32]byte, now time.Time) {
 	u.fail(keyed{endpoint, key}, now)
 	if f, known := u.failing[keyed{AddrPort: endpoint}]; known || len(u.failing) < MaxFailing {
@@ -112,7 +112,7 @@ func (u *Unverified) fail(at keyed, now time.Time) {
 // Reached ends the back-off of an endpoint.
 func (u *Unverified) Reached(endpoint netip.AddrPort) { delete(u.failing, keyed{AddrPort: endpoint}) }
 
-// Prune forgets endpoints that were left alone for long.
+// Prune removes endpoints whose back-off ended long ago.
 func (u *Unverified) Prune(now time.Time) {
 	for endpoint, f := range u.failing {
 		if now.Sub(f.until) > u.forget {

@@ -57,7 +57,7 @@ func TestUnverified(t *testing.T) {
 	}
 }
 
-// Endpoints that failed are remembered in bounded number, and not for ever.
+// The number of remembered failed endpoints is bounded, and they are forgotten in time.
 func TestUnverifiedFlood(t *testing.T) {
 	now := time.Now()
 	u := NewUnverified(1, 1, func(int) time.Duration { return time.Second }, time.Minute)
@@ -77,8 +77,8 @@ func TestUnverifiedFlood(t *testing.T) {
 	}
 }
 
-// After a wrong key an endpoint is left alone for a moment, and with that key for longer, so that forged beacons neither keep the right key out nor cause
-// many attempts.
+// After a wrong key an endpoint is not dialled for a moment, and with that key for longer: forged beacons neither keep the right key out
+// nor cause many attempts.
 func TestUnverifiedKeys(t *testing.T) {
 	now := time.Now()
 	u := NewUnverified(10, 10, func(int) time.Duration { return time.Second }, time.Minute)

@@ -1,7 +1,7 @@
-// Package plain makes text of strangers fit to print: names, headers, messages, causes of errors. What could command a terminal, or
-// have its text read in another order than it was written, is shown as an escape.
+// Package plain makes strangers' text safe to print: names, headers, messages, causes of errors. Characters that could control a terminal,
+// or change the order in which text is read, are shown as escapes.
 //
-// A program calls Text once, on what it was given; then Width, Truncate and Pad fit the result into the columns of a terminal.
+// A program calls Text once, on the text from outside; then Width, Truncate and Pad fit the result into the columns of a terminal.
 package plain
 
 import (
@@ -14,10 +14,10 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// Text returns s on one line, with an escape of Go's string literals (\n, \x1b, \u202e) in place of each control character (C0, DEL, C1), line or paragraph
-// separator, bidirectional or other format character, code point that Unicode does not assign, and octet that is not UTF-8. It leaves
-// all else as it is, a backslash too: the result is to be read, not to be parsed. A joiner between two characters beyond ASCII stays, since emoji and
-// some scripts need it.
+// Text returns s on one line. It replaces each control character (C0, DEL, C1), line or paragraph separator, bidirectional or other format
+// character, code point that Unicode does not assign, and byte that is not UTF-8 by an escape of Go's string literals (\n, \x1b, \u202e).
+// It leaves everything else unchanged, also a backslash: the result is for reading, not for parsing. A joiner between two characters beyond
+// ASCII stays, because emoji and some scripts need it.
 func Text(s string) string {
 	clean := true
 	for _, r := range s {
@@ -47,12 +47,12 @@ func Text(s string) string {
 	return b.String()
 }
 
-// shown reports whether a character may be printed as it is. U+FFFD may, where it stands in s for itself.
+// shown tells whether a character may be printed unchanged. U+FFFD may, if it is really in s.
 func shown(r rune) bool { return unicode.IsPrint(r) || unicode.Is(unicode.Zs, r) }
 
 func joiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
 
-// joins reports whether a joiner may stand beside r.
+// joins tells whether a joiner may stand beside r.
 func joins(r rune) bool { return r > unicode.MaxASCII && r != utf8.RuneError && unicode.IsPrint(r) }
 
 func next(s string) rune {
@@ -79,7 +79,8 @@ func escape(r rune) string {
 // Width returns how many columns of a terminal s takes: two for a wide character, none for a combining one.
 func Width(s string) int { return ansi.StringWidth(s) }
 
-// Truncate returns s if it takes at most width columns, else its beginning and an ellipsis, which together do. No character is cut in two.
+// Truncate returns s if it takes at most width columns, otherwise its beginning and an ellipsis, which together do. It cuts no character in
+// two.
 func Truncate(s string, width int) string {
 	if width <= 0 {
 		return ""
@@ -93,8 +94,8 @@ func Pad(s string, width int) string {
 	return s + strings.Repeat(" ", max(0, width-Width(s)))
 }
 
-// JSON does for a JSON text what Text does for others: such characters become \u escapes, so the text means the same. It returns text itself if
-// there is nothing to escape. The text must be valid JSON, as encoding/json writes it.
+// JSON does for a JSON text what Text does for others: such characters become \u escapes, so the text means the same. It returns text
+// itself if there is nothing to escape. The text must be valid JSON, as encoding/json writes it.
 func JSON(text []byte) []byte {
 	clean := true
 	for _, c := range text {

@@ -12,7 +12,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// The Python of docs/protocol.md answers requests, and leaves all other whispers alone.
+// The Python code in docs/protocol.md answers requests, and leaves all other whispers alone.
 func TestDocumentedPython(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {

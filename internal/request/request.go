@@ -1,7 +1,7 @@
-// Package request has the framing of requests and replies, which travel in plain WHISPERs (docs/protocol.md, "Requests"): a head frame
-// says what the message is, and the frames behind it are the content.
+// Package request is the framing of requests and replies, which travel in plain WHISPERs (docs/protocol.md, "Requests"): a head frame says
+// what the message is, and the frames behind it are the content.
 //
-// A WHISPER that only resembles one, by whatever octet, is none: it is an ordinary message of the application's.
+// A WHISPER that differs from this format in any octet is an ordinary message of the application.
 package request
 
 import (
@@ -30,23 +30,23 @@ const (
 )
 
 const (
-	// HeadSize is how long the head frame is, in octets.
+	// HeadSize is the length of the head frame, in octets.
 	HeadSize = 14
 
-	// MaxText is how long the text of an Error may be, in octets.
+	// MaxText is the longest text of an Error, in octets.
 	MaxText = 4 << 10
 
 	version = 1
 	idAt    = 6
 )
 
-// signature begins the head frame. No text has it, as its first octet is in no UTF-8.
+// signature begins the head frame. No text begins with it, because its first octet is never in UTF-8.
 const signature = "\xf5ZRQ"
 
 // A Head is the head frame.
 type Head struct {
 	Kind Kind
-	ID   uint64 // of the request; it has a meaning for the node that chose it alone
+	ID   uint64 // of the request; only the node that chose it gives it a meaning
 }
 
 // Put writes the frame.
@@ -56,12 +56,13 @@ func (h Head) Put(frame *[HeadSize]byte) {
 	binary.BigEndian.PutUint64(frame[idAt:], h.ID)
 }
 
-// Is tells whether a WHISPER may be a message of this package, so that Parse is worth it. It is quick.
+// Is tells quickly whether a WHISPER may be a message of this package, so that Parse is worthwhile.
 func Is(content [][]byte) bool {
 	return len(content) > 0 && len(content[0]) == HeadSize && content[0][0] == signature[0]
 }
 
-// Parse returns the head of a WHISPER's content, and whether it has one: if not, it is an ordinary message. Of an Error it checks the content too.
+// Parse returns the head of a WHISPER's content, and whether it has one: if not, it is an ordinary message. If it is an Error, Parse checks
+// the content too.
 func Parse(content [][]byte) (Head, bool) {
 	if !Is(content) || string(content[0][:len(signature)]) != signature || content[0][len(signature)] != version {
 		return Head{}, false
@@ -76,11 +77,11 @@ func Parse(content [][]byte) (Head, bool) {
 	return Head{}, false
 }
 
-// Failure returns what an Error says. Its content was parsed.
+// Failure returns the code and text of an Error. Its content must have been parsed.
 func Failure(content [][]byte) (Code, string) { return Code(content[1][0]), string(content[2]) }
 
-// AppendFailure appends the frames of an Error behind its head. What is not UTF-8 in the text is replaced by question marks, and a text that is too
-// long is cut.
+// AppendFailure appends the frames of an Error behind its head. It replaces what is not UTF-8 in the text by question marks, and cuts a
+// text that is too long.
 func AppendFailure(content [][]byte, code Code, text string) [][]byte {
 	text = strings.ToValidUTF8(text, "?")
 	if len(text) > MaxText {

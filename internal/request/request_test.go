@@ -98,7 +98,7 @@ func TestTextOfAnError(t *testing.T) {
 	}
 }
 
-// What is parsed is either an ordinary message, or is written as it came.
+// Anything that is parsed either is an ordinary message, or is written again with the same octets.
 func FuzzParse(f *testing.F) {
 	for _, v := range vectors(f) {
 		content := v.content(f)

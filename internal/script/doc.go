@@ -1,9 +1,9 @@
-// Package script tries what an implementation of ZRE does in a session, message by message: a [Player] is a bare peer that does what
-// a [Script] says, such as to say HELLO twice, to close a connection, or to leave out a number, and writes down what the
-// implementation, the subject, does. [Scripts] are the scripts, with what each implementation does.
+// Package script tests what an implementation of ZRE does in a session, message by message. A [Player] is a bare peer that follows a
+// [Script]: for example it sends HELLO twice, closes a connection, or leaves out a number. It records what the implementation, the subject,
+// does. [Scripts] are the scripts, with what each implementation does.
 //
-// Tests of internal/interop play them for the real implementations, and tests of zre/zretest for its models of them, on the simulated
-// LAN: so the models are known to be right.
+// Tests of internal/interop play them against the real implementations, and tests of zre/zretest against its models of them, on the
+// simulated LAN: this way the models are known to be right.
 package script
 
 import (
@@ -18,39 +18,40 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// A Subject is a node that scripts are played for.
+// A Subject is a node that scripts are played against.
 type Subject interface {
 	UUID() uuid.UUID
 
-	// Whisper has it send a message to a peer.
+	// Whisper makes it send a message to a peer.
 	Whisper(to uuid.UUID, text string) error
 
-	// Events returns what it told its application of a peer so far, such as "enter", "exit", "whisper": the names of testbed.Event.
+	// Events returns what it has reported about a peer to its application so far, such as "enter", "exit", "whisper": the names of
+	// testbed.Event.
 	Events(of uuid.UUID) []string
 }
 
-// A Script is a list of steps, and what comes of them.
+// A Script is a list of steps, and the expected outcome.
 type Script struct {
 	Name  string
 	Steps []Step
 
-	// Temper is how patient the subject is to be.
+	// Temper is how patient the subject must be.
 	Temper Temper
 
 	// Long says that it has tens of thousands of messages.
 	Long bool
 
-	// Want is what comes of it, by implementation: "zyre", "pyre", "zyre.js".
+	// Want is the expected outcome, by implementation: "zyre", "pyre", "zyre.js".
 	Want map[string]Outcome
 }
 
-// A Temper is how soon a subject PINGs and gives up.
+// A Temper is how soon a subject sends PING and gives up.
 type Temper uint8
 
 // The tempers. Most scripts want no PINGs.
 const (
 	Patient Temper = iota // after a minute, and two
-	Usual                 // after what its implementation has by default
+	Usual                 // after its implementation's default times
 	Hasty                 // after 3 seconds, and 7
 )
 
@@ -67,12 +68,12 @@ func (t Temper) Timeouts() (evasive, expired time.Duration) {
 
 // An Outcome is what a subject did.
 type Outcome struct {
-	// Connections are those that the subject made to the Player, in their order: what came by each, as in "HELLO 1, PING-OK 2 to 4",
-	// and "closed" at the end if the subject closed it. Several PINGs in a row are "PINGs", without their numbers.
+	// Connections are those that the subject made to the Player, in order: what came on each, as in "HELLO 1, PING-OK 2 to 4", and "closed"
+	// at the end if the subject closed it. Several PINGs in a row are "PINGs", without their numbers.
 	Connections []string
 
-	// Events are what its application was told of the Player, by the names of testbed.Event, and of a second one with that UUID after
-	// "second".
+	// Events are what the subject reported to its application about the Player, by the names of testbed.Event, and about a second one with
+	// that UUID after "second".
 	Events string
 }
 
@@ -82,11 +83,11 @@ type Step struct {
 	do   func(ctx context.Context, p *Player) error
 }
 
-// settle is how long nothing must happen before the next step: more than a subject needs to answer, and than its sockets need to
-// connect again.
+// settle is how long nothing must happen before the next step: longer than a subject needs to answer, and than its sockets need to
+// reconnect.
 const settle = 700 * time.Millisecond
 
-// Play plays a script for a subject, as a new peer on a host, and returns what came of it.
+// Play plays a script against a subject, as a new peer on a host, and returns the outcome.
 func Play(ctx context.Context, host zre.Network, subject Subject, s Script) (Outcome, error) {
 	p, err := newPlayer(ctx, host, subject)
 	if err != nil {

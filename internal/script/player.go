@@ -23,7 +23,7 @@ import (
 
 const beaconPort = 5670
 
-// A Player is a peer without a will of its own.
+// A Player is a peer that does only what a script says.
 type Player struct {
 	host    zre.Network
 	subject Subject
@@ -102,10 +102,10 @@ func (p *Player) card() (index int, prefix netip.Prefix, err error) {
 	return 0, netip.Prefix{}, errors.Join(err, errors.New("script: the host has no interface with IPv4"))
 }
 
-// endpoint is what its HELLOs name.
+// endpoint is the endpoint in its HELLOs.
 func (p *Player) endpoint() string { return "tcp://" + netip.AddrPortFrom(p.local, p.port).String() }
 
-// listen makes a ROUTER which reads all its connections, at the port that it had before.
+// listen makes a ROUTER that reads all its connections, at the port that it had before.
 func (p *Player) listen(ctx context.Context) error {
 	l, err := p.host.Listen(ctx, "tcp", netip.AddrPortFrom(p.local, p.port).String())
 	if err != nil {
@@ -181,7 +181,7 @@ func (p *Player) connections() int {
 	return len(p.accepted)
 }
 
-// outcome tells what has come of it.
+// outcome returns the outcome so far.
 func (p *Player) outcome() (o Outcome) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -196,7 +196,7 @@ func (p *Player) outcome() (o Outcome) {
 	return o
 }
 
-// trouble says which connection of ours the subject closed: none of the implementations does that.
+// trouble returns an error if the subject closed a connection of ours: none of the implementations does that.
 func (p *Player) trouble() error {
 	for name, o := range p.outgoing {
 		if err := o.conn.Err(); err != nil && !o.done {

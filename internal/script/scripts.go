@@ -2,19 +2,18 @@ package script
 
 import "time"
 
-// strict is what C zyre and pyre do alike.
+// strict is for what C zyre and pyre do alike.
 func strict(strict Outcome, js Outcome) map[string]Outcome {
 	return map[string]Outcome{"zyre": strict, "pyre": strict, "zyre.js": js}
 }
 
-// alike is what all do.
+// alike is for what all do.
 func alike(o Outcome) map[string]Outcome { return strict(o, o) }
 
 // did makes an Outcome.
 func did(events string, connections ...string) Outcome { return Outcome{connections, events} }
 
-// Scripts are all scripts. What zyre.js does with a second HELLO, and with messages before a HELLO, makes most of the
-// differences.
+// Scripts are all scripts. Most of the differences come from how zyre.js treats a second HELLO, and messages before a HELLO.
 var Scripts = []Script{
 	{
 		Name:  "HELLO from a peer that no beacon told of",

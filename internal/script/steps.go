@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// open makes a connection to the subject, with the Player's identity, and says nothing on it.
+// open makes a connection to the subject, with the Player's identity, and sends nothing on it.
 func open(name string) Step {
 	return Step{"open " + name, func(ctx context.Context, p *Player) error { return p.open(ctx, name, p.id) }}
 }
@@ -44,7 +44,7 @@ type nobody struct{}
 func (nobody) Receive([][]byte) error { return nil }
 func (nobody) Closed(error)           {}
 
-// hello says HELLO on a connection.
+// hello sends HELLO on a connection.
 func hello(name string) Step {
 	return Step{"HELLO on " + name, func(ctx context.Context, p *Player) error {
 		out := msg.OutHello{Endpoint: p.endpoint(), Name: "player"}
@@ -69,14 +69,14 @@ func both(a, b Step) Step {
 	}}
 }
 
-// ping says PING with a sequence number.
+// ping sends PING with a sequence number.
 func ping(name string, sequence uint16) Step {
 	return Step{fmt.Sprintf("PING %d on %s", sequence, name), func(ctx context.Context, p *Player) error {
 		return p.push(ctx, name, msg.AppendPing(nil, sequence))
 	}}
 }
 
-// pings says PING with each sequence number from first to last, some at a time, and waits for the answers.
+// pings sends PING with each sequence number from first to last, some at a time, and waits for the answers.
 func pings(name string, first, last uint16) Step {
 	const some = 200 // far below the high-water mark of any
 	return Step{fmt.Sprintf("PING %d to %d on %s", first, last, name), func(ctx context.Context, p *Player) error {
@@ -101,14 +101,14 @@ func pings(name string, first, last uint16) Step {
 	}}
 }
 
-// whisper says WHISPER with a sequence number.
+// whisper sends WHISPER with a sequence number.
 func whisper(name string, sequence uint16) Step {
 	return Step{fmt.Sprintf("WHISPER %d on %s", sequence, name), func(ctx context.Context, p *Player) error {
 		return p.push(ctx, name, msg.AppendWhisper(nil, sequence), []byte("content"))
 	}}
 }
 
-// join says JOIN, and leave says LEAVE.
+// join sends JOIN, and leave sends LEAVE.
 func join(name string, sequence uint16, status uint8) Step {
 	return Step{fmt.Sprintf("JOIN %d on %s", sequence, name), func(ctx context.Context, p *Player) error {
 		frame, err := msg.AppendJoin(nil, sequence, "G", status)
@@ -153,7 +153,7 @@ var drop = Step{"close the subject's connections", func(_ context.Context, p *Pl
 	return nil
 }}
 
-// unlisten closes those and listens no more; listen does so again.
+// unlisten closes those and stops listening; listen listens again.
 var unlisten = Step{"stop listening", func(_ context.Context, p *Player) error {
 	p.unlisten()
 	return nil
@@ -184,12 +184,12 @@ func broadcast(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(a)
 }
 
-// says has the subject whisper to the Player.
+// says makes the subject whisper to the Player.
 func says(text string) Step {
 	return Step{"the subject says " + text, func(_ context.Context, p *Player) error { return p.subject.Whisper(p.id, text) }}
 }
 
-// wait lets time pass; with beacons, one a second, and then not longer than until the subject has connected a second time.
+// wait lets time pass; with beacons, it sends one a second, and ends when the subject has connected a second time.
 func wait(d time.Duration, beacons bool) Step {
 	return Step{fmt.Sprint("wait ", d), func(ctx context.Context, p *Player) error {
 		for end := time.Now().Add(d); time.Now().Before(end); {

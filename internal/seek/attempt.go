@@ -11,7 +11,7 @@ import (
 // ErrTooManyPeers says that there is no room for another session. It is the node's problem, not the candidate's.
 var ErrTooManyPeers = errors.New("too many peers")
 
-// schedule has a candidate tried in a while.
+// schedule queues a candidate to be tried after d.
 func (s *Seeker) schedule(c *Candidate, d time.Duration) {
 	if s.stopped {
 		return
@@ -25,7 +25,7 @@ func (s *Seeker) schedule(c *Candidate, d time.Duration) {
 	s.arm()
 }
 
-// try begins an attempt, unless there is no need. The candidate is in no queue.
+// try begins an attempt, if one is needed. The candidate is in no queue.
 func (s *Seeker) try(c *Candidate) {
 	switch {
 	case s.cfg.IsOwn(c.At()):
@@ -51,14 +51,14 @@ func (s *Seeker) try(c *Candidate) {
 	}
 }
 
-// pass lets another candidate be the next that is said HELLO.
+// pass gives up a candidate's turn to be sent HELLO next.
 func (s *Seeker) pass(c *Candidate) {
 	if s.next == c {
 		s.next = nil
 	}
 }
 
-// probed takes what an attempt found.
+// probed handles the result of an attempt.
 func (s *Seeker) probed(c *Candidate, id uuid.UUID, named bool, err error) {
 	if err != nil {
 		s.failed(c, err)
@@ -80,7 +80,7 @@ func (s *Seeker) probed(c *Candidate, id uuid.UUID, named bool, err error) {
 	case !c.IsFrom(Gossip) && s.isIntroducing(time.Now()):
 		c.stage = waiting
 		s.put(c, &s.waiting, time.Now())
-	default: // what was wrong is solved by the HELLO that comes back
+	default: // the HELLO that comes back solves what was wrong
 		s.greet(c)
 	}
 }
@@ -96,7 +96,7 @@ func (s *Seeker) greet(c *Candidate) {
 	}
 }
 
-// leaveGreeting takes note that a session that Greet began is over, or has its peer's UUID.
+// leaveGreeting notes that a session that Greet began is over, or has its peer's UUID.
 func (s *Seeker) leaveGreeting(c *Candidate) {
 	if c.stage == greeting {
 		c.stage = resting
@@ -111,15 +111,15 @@ func (s *Seeker) rest(c *Candidate) {
 	s.solve(c)
 }
 
-// failed: an attempt came to nothing, or the session that it began did.
+// failed notes that an attempt failed, or the session that it began.
 func (s *Seeker) failed(c *Candidate, err error) {
 	c.attempts++
-	c.lookAgain()
+	c.resolveAgain()
 	if s.isReached(c) {
 		s.rest(c)
 		return
 	}
-	if !errors.Is(err, ErrTooManyPeers) { // which the node reports itself
+	if !errors.Is(err, ErrTooManyPeers) { // the node reports that itself
 		c.isReported = true
 		s.cfg.Report(c, err)
 	}
@@ -130,7 +130,7 @@ func (s *Seeker) failed(c *Candidate, err error) {
 	s.schedule(c, pause)
 }
 
-// solve reports that a peer is met at a candidate, or that it is not looked for any more.
+// solve reports that a peer is met at a candidate, or that the candidate is no longer tried.
 func (s *Seeker) solve(c *Candidate) {
 	if c.isReported {
 		c.isReported = false
@@ -138,7 +138,7 @@ func (s *Seeker) solve(c *Candidate) {
 	}
 }
 
-// isReached reports whether there is a session with the peer at a candidate, and takes note of the peer.
+// isReached tells whether there is a session with the peer at a candidate, and notes the peer.
 func (s *Seeker) isReached(c *Candidate) bool {
 	if s.hasSession(c.peer) {
 		return true
@@ -164,7 +164,7 @@ func (s *Seeker) hasSession(id uuid.UUID) bool {
 	return found
 }
 
-// isReachedBeside is isReached for the other address of a host name that has one of each family: a peer without identity would take the
+// isReachedBeside is isReached for the other address of a host name with addresses of both families: a peer without identity would take a
 // HELLO to the second one for a new session.
 func (s *Seeker) isReachedBeside(c *Candidate) bool {
 	for _, src := range c.sources {
@@ -185,8 +185,8 @@ func (s *Seeker) isReachedBeside(c *Candidate) bool {
 	return false
 }
 
-// freeBeside has those tried that waited for what comes of a candidate.
-func (s *Seeker) freeBeside(c *Candidate) {
+// retryBeside schedules the candidates that waited for the outcome of c.
+func (s *Seeker) retryBeside(c *Candidate) {
 	beside := c.beside
 	c.beside = nil
 	for _, o := range beside {
@@ -196,7 +196,7 @@ func (s *Seeker) freeBeside(c *Candidate) {
 	}
 }
 
-// setPeer takes note of the peer that is at a candidate; of none if it is Nil.
+// setPeer notes the peer that is at a candidate; Nil for none.
 func (s *Seeker) setPeer(c *Candidate, id uuid.UUID) {
 	if c.peer == id {
 		return
@@ -204,8 +204,8 @@ func (s *Seeker) setPeer(c *Candidate, id uuid.UUID) {
 	if c.peer != uuid.Nil {
 		list := s.met[c.peer]
 		last := len(list) - 1
-		list[c.place] = list[last]
-		list[c.place].place = c.place
+		list[c.metIndex] = list[last]
+		list[c.metIndex].metIndex = c.metIndex
 		list[last] = nil
 		if s.met[c.peer] = list[:last]; last == 0 {
 			delete(s.met, c.peer)
@@ -214,7 +214,7 @@ func (s *Seeker) setPeer(c *Candidate, id uuid.UUID) {
 	if c.peer = id; id == uuid.Nil {
 		return
 	}
-	c.place = len(s.met[id])
+	c.metIndex = len(s.met[id])
 	s.met[id] = append(s.met[id], c)
 	c.note()
 }

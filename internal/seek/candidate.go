@@ -22,22 +22,22 @@ type Candidate struct {
 	at      Place
 	sources []*source
 	stage   stage
-	round   uint64 // the call of set that saw it last
+	round   uint64 // the last call of set that saw it
 
-	peer  uuid.UUID // which was met there, or is known to be there; Nil so far
-	place int       // in Seeker.met[peer]
-	isMet bool      // it is in the met of its sources
+	peer     uuid.UUID // the peer that was met there, or is known to be there; Nil if none yet
+	metIndex int       // position in Seeker.met[peer]
+	isMet    bool      // it is in the met of its sources
 
-	attempts   int // that failed, since the last success
+	attempts   int // failed ones since the last success
 	isReported bool
 
-	queue *queue // that it waits in; nil if it waits in none
-	index int    // its place there
+	queue *queue // that it waits in; nil if none
+	index int    // its position there
 	due   time.Time
 	order uint64 // decides between equal times
 
-	greeted time.Time    // when the session began that learns the peer's UUID
-	beside  []*Candidate // of a host name with both families, while this one is greeted: they wait for what comes of it
+	greeted time.Time    // when the session began that will learn the peer's UUID
+	beside  []*Candidate // of a host name with both families: they wait for the outcome of this one's HELLO
 }
 
 // A stage is what happens to a candidate.
@@ -48,11 +48,11 @@ const (
 	queued                // it is tried when it is due
 	probing               // an attempt is under way
 	waiting               // it has no identity, and waits until another one has answered its HELLO
-	greeting              // a session leads there whose peer has not told its UUID
+	greeting              // a session leads there, and its peer has not sent its UUID
 	removed               // no source names it
 )
 
-// maxSources bounds the sources that a candidate keeps: gossip may name one address for any number of peers. It keeps the newest.
+// maxSources bounds the sources that a candidate keeps: gossip may name one address for any number of peers. The newest are kept.
 const maxSources = 32
 
 // At returns the address.
@@ -61,15 +61,15 @@ func (c *Candidate) At() netip.AddrPort { return c.at.AddrPort }
 // PublicKey returns the key that the peer there must have; zero for a plain one.
 func (c *Candidate) PublicKey() cert.PublicKey { return c.at.Key }
 
-// Peer returns the peer that was met there last, or is presumed to be there; uuid.Nil if none was.
+// Peer returns the peer that was met there last, or is presumed to be there; uuid.Nil if none.
 func (c *Candidate) Peer() uuid.UUID { return c.peer }
 
-// IsFrom reports whether a source of a kind names the address.
+// IsFrom tells whether a source of a kind names the address.
 func (c *Candidate) IsFrom(kind Kind) bool {
 	return slices.ContainsFunc(c.sources, func(s *source) bool { return s.Kind == kind })
 }
 
-// IsGossiped reports whether gossip names the address for a peer.
+// IsGossiped tells whether gossip names the address for a peer.
 func (c *Candidate) IsGossiped(peer uuid.UUID) bool {
 	return slices.ContainsFunc(c.sources, func(s *source) bool { return s.Kind == Gossip && s.Peer == peer })
 }
@@ -83,7 +83,7 @@ func (c *Candidate) Sources() string {
 	return strings.Join(names, ", ")
 }
 
-// add has a source name the candidate. It returns false if that did before.
+// add adds a source that names the candidate. It returns false if that did so before.
 func (c *Candidate) add(src *source) bool {
 	if slices.Contains(c.sources, src) {
 		return false
@@ -101,7 +101,7 @@ func (c *Candidate) add(src *source) bool {
 	return true
 }
 
-// note makes known to the sources that a peer was met at the candidate.
+// note tells the sources that a peer was met at the candidate.
 func (c *Candidate) note() {
 	if c.isMet {
 		return

@@ -9,11 +9,11 @@ import (
 	"github.com/go-zre/go-zre/internal/paths"
 )
 
-// ErrNoKey says that an endpoint names no public key, and this node is a secure one: it says nothing there.
+// ErrNoKey says that an endpoint names no public key and this node is a secure one, which does not dial without a key.
 var ErrNoKey = errors.New("it names no public key, and this node has a certificate: want tcp://host:port|KEY")
 
-// ParseEndpoint reads an endpoint that is to be dialled, "tcp://host:port", or "tcp://host:port|KEY" with the public key that the peer there must
-// have (Z85, 40 characters). The key is zero if there is none.
+// ParseEndpoint reads an endpoint to dial, "tcp://host:port", or "tcp://host:port|KEY" with the public key that the peer there must have
+// (Z85, 40 characters). The key is zero if there is none.
 func ParseEndpoint(text string) (host string, port uint16, key cert.PublicKey, err error) {
 	endpoint, z85, hasKey := strings.Cut(text, "|")
 	if host, port, err = paths.Parse(endpoint); err != nil {
@@ -24,7 +24,7 @@ func ParseEndpoint(text string) (host string, port uint16, key cert.PublicKey, e
 			err = errors.New("it is zero")
 		}
 		if err != nil {
-			return "", 0, key, fmt.Errorf("endpoint %q: no public key is behind its bar: %w", text, err)
+			return "", 0, key, fmt.Errorf("endpoint %q: no valid public key follows the bar: %w", text, err)
 		}
 	}
 	return host, port, key, nil

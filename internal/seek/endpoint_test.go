@@ -15,7 +15,7 @@ func TestParseEndpoint(t *testing.T) {
 		"tcp://host:7|":                           "error",
 		"tcp://host:7|" + key[1:]:                 "error",
 		"tcp://host:7|" + key + "|":               "error",
-		"tcp://host:7|" + strings.Repeat("0", 40): "error", // the zero key is none
+		"tcp://host:7|" + strings.Repeat("0", 40): "error", // the zero key does not count
 		"udp://host:7|" + key:                     "error",
 		"tcp://host|" + key:                       "error",
 		key:                                       "error",

@@ -16,29 +16,29 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// Hub is a node's part in gossip: it learns where peers are, tells where this node is, and passes on what others tell.
+// Hub is a node's part in gossip: it learns where peers are, publishes where this node is, and forwards what others publish.
 type Hub struct {
 	cfg       HubConfig
 	seeker    *Seeker
 	hub       *gossip.Hub
 	listeners []net.Listener  // for clients
-	published string          // where this node is
-	connected map[string]bool // endpoints of other hubs, as Connect was given them
+	published string          // endpoint of this node
+	connected map[string]bool // addresses of other hubs, from Connect
 }
 
 // HubConfig is what a Hub needs of the network.
 type HubConfig struct {
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
-	IsLocal func(netip.Addr) bool // whether an address is one of this machine
+	IsLocal func(netip.Addr) bool // whether an address belongs to this machine
 
-	// PublicKey is that of a secure node, zero for a plain one. A secure one has Curve, with which clients are taken, and CurveTo, which gives that
-	// for a hub with a key.
+	// PublicKey is that of a secure node, zero for a plain one. A secure node has Curve, with which it accepts clients, and CurveTo, which
+	// returns the Curve for a hub with a key.
 	PublicKey cert.PublicKey
 	Curve     *zmtp.Curve
 	CurveTo   func(hub cert.PublicKey) *zmtp.Curve
 }
 
-// NewHub makes a Hub. It serves the listeners once Serve is called; they are the Hub's to close. What it learns waits for the control loop.
+// NewHub makes a Hub. It serves the listeners once Serve is called, and closes them. What it learns waits for the control loop.
 func (s *Seeker) NewHub(cfg HubConfig, listeners []net.Listener) *Hub {
 	h := &Hub{cfg: cfg, seeker: s, listeners: listeners, connected: make(map[string]bool)}
 	config := gossip.Config{
@@ -56,8 +56,8 @@ func (s *Seeker) NewHub(cfg HubConfig, listeners []net.Listener) *Hub {
 	return h
 }
 
-// Connect connects to another hub, and connects again whenever that connection is lost. It does not wait. An endpoint that cannot be dialled
-// is an error, and one without a key is ErrNoKey if this node is secure. Like Disconnect it is for the control loop.
+// Connect connects to another hub, and reconnects whenever that connection is lost. It does not wait. An endpoint that cannot be dialled is
+// an error, and one without a key is ErrNoKey if this node is secure. Connect and Disconnect are for the control loop.
 func (h *Hub) Connect(endpoint string) error {
 	address, key, err := hubAddress(endpoint)
 	if err == nil && h.seeker.cfg.Secure && key.IsZero() {
@@ -73,8 +73,8 @@ func (h *Hub) Connect(endpoint string) error {
 	return h.hub.ConnectCurve(address, h.cfg.CurveTo(key))
 }
 
-// Disconnect undoes Connect: it takes leave of that hub. It does not wait. What the hub told is forgotten after a while, as when the connection
-// is lost.
+// Disconnect undoes Connect: it says goodbye to that hub. It does not wait. What the hub published is forgotten after a while, as when the
+// connection is lost.
 func (h *Hub) Disconnect(endpoint string) error {
 	address, _, err := hubAddress(endpoint)
 	if err != nil || !h.connected[address] {
@@ -88,7 +88,7 @@ func (h *Hub) Disconnect(endpoint string) error {
 
 const scheme = "tcp://"
 
-// hubAddress is that of an endpoint, as package gossip takes it, with the hub's key.
+// hubAddress returns the address of an endpoint, as package gossip takes it, and the hub's key.
 func hubAddress(endpoint string) (string, cert.PublicKey, error) {
 	host, port, key, err := ParseEndpoint(endpoint)
 	return net.JoinHostPort(host, strconv.Itoa(int(port))), key, err
@@ -103,7 +103,7 @@ func hasKey(t gossip.Tuple) error {
 	return err
 }
 
-// Serve takes clients until Close.
+// Serve accepts clients until Close.
 func (h *Hub) Serve() {
 	for _, l := range h.listeners {
 		h.seeker.cfg.Go(func() {
@@ -114,7 +114,7 @@ func (h *Hub) Serve() {
 	}
 }
 
-// Publish tells the hubs where this node is. One goroutine at a time may call it.
+// Publish publishes where this node is. Only one goroutine at a time may call it.
 func (h *Hub) Publish(endpoint string) {
 	if endpoint == h.published {
 		return
@@ -126,11 +126,11 @@ func (h *Hub) Publish(endpoint string) {
 	}
 }
 
-// Forget has gossip forget where a peer is, unless that is told anew.
+// Forget makes gossip forget where a peer is, unless that is published again.
 func (h *Hub) Forget(peer uuid.UUID) { h.hub.Retire(gossip.FormatKey(peer)) }
 
-// Close takes leave of the hubs, and closes the listeners. It waits until what the Hub is just telling the control loop has been taken up, so
-// that must run, or the node must have ended.
+// Close says goodbye to the hubs, and closes the listeners. It waits until the control loop has taken what the Hub is just passing to it,
+// so the loop must run, or the node must have ended.
 func (h *Hub) Close() error {
 	err := h.hub.Close()
 	for _, l := range h.listeners {
@@ -141,7 +141,7 @@ func (h *Hub) Close() error {
 	return err
 }
 
-// changed takes note that a connection to a hub is up or down.
+// changed notes that a connection to a hub is up or down.
 func (h *Hub) changed(c gossip.Change) {
 	if c.Up {
 		h.seeker.cfg.Log.Info().Str("hub", c.Address).Msg("gossip: connected")
@@ -153,7 +153,7 @@ func (h *Hub) changed(c gossip.Change) {
 	})
 }
 
-// learned takes a tuple.
+// learned handles a tuple.
 func (s *Seeker) learned(t gossip.Tuple, isLocal func(netip.Addr) bool) {
 	id, endpoint, key, err := gossip.ParseTuple(t.Key, t.Value)
 	switch {
@@ -173,14 +173,14 @@ func (s *Seeker) learned(t gossip.Tuple, isLocal func(netip.Addr) bool) {
 	s.cfg.Post(func() { s.introduce(id, endpoint, t.From, isLocal) })
 }
 
-// unlearned: a tuple has ended.
+// unlearned handles the end of a tuple.
 func (s *Seeker) unlearned(key string) {
 	if id, err := uuid.Parse(key); err == nil {
 		s.cfg.Post(func() { s.RemoveSource(Source{Kind: Gossip, Peer: id}) })
 	}
 }
 
-// introduce takes note of where gossip says that a peer is, by a connection from an address.
+// introduce notes where gossip, from the address from, says that a peer is.
 func (s *Seeker) introduce(id uuid.UUID, endpoint string, from netip.Addr, isLocal func(netip.Addr) bool) {
 	log := s.cfg.Log.With().Stringer("peer", id).Logger()
 	err := s.AddEndpoint(Source{Kind: Gossip, Peer: id}, endpoint, func(at netip.AddrPort) bool {

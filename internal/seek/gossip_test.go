@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/internal/gossip"
 )
 
-// What becomes of tuples, and that an end of one ends it.
+// Tuples add addresses, and the end of a tuple removes them.
 func TestTuples(t *testing.T) {
 	loopback, here, there := at("127.0.0.1:1"), netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("10.0.0.9")
 	for _, test := range []struct {
@@ -52,7 +52,7 @@ func TestTuples(t *testing.T) {
 	}
 }
 
-// A hub's endpoint is one that can be dialled, and is.
+// A hub's endpoint can be dialled, and is.
 func TestConnect(t *testing.T) {
 	inWorld(t, func(w *world) {
 		dialled := make(chan string, 10)

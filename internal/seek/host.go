@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// A host name is looked up again after hostFresh, after hostRetry as long as that fails, and when one of its addresses does, or the
-	// peer that was met there is gone: then not before hostGap.
+	// A host name is looked up again after hostFresh, or after hostRetry while that fails. If one of its addresses fails, or the peer that
+	// was met there is gone, it is looked up at once, but not before hostGap has passed.
 	hostFresh = 30 * time.Second
 	hostRetry = 5 * time.Second
 	hostGap   = time.Second
@@ -19,17 +19,17 @@ const (
 	// hostTimeout bounds one look-up.
 	hostTimeout = 5 * time.Second
 
-	// maxGossipHosts bounds the host names that gossip has looked up.
+	// maxGossipHosts bounds the host names from gossip that are looked up.
 	maxGossipHosts = 64
 )
 
 // ErrTooManyHosts says that gossip names more host names than are looked up.
 var ErrTooManyHosts = errors.New("gossip names too many host names")
 
-// AddEndpoint has a source name where an endpoint leads: its address, or those of its host name, which is looked up again and again until
-// the source is removed. It takes the place of what the source named before. Addresses that are not usable are left out; usable, which the
-// control loop calls, may be nil. The endpoint may have a public key behind it, see ParseEndpoint. An endpoint that cannot be dialled is an error, so is
-// a host name from gossip that is one too many, ErrTooManyHosts, and one without a key if this node is secure, ErrNoKey.
+// AddEndpoint adds a source that names where an endpoint leads: its address, or those of its host name, which is looked up again and again
+// until the source is removed. It replaces what the source named before. Addresses that are not usable are left out; usable may be nil, and
+// the control loop calls it. The endpoint may have a public key, see ParseEndpoint. Errors are: an endpoint that cannot be dialled;
+// ErrTooManyHosts for a host name from gossip beyond the bound; ErrNoKey for an endpoint without a key if this node is secure.
 func (s *Seeker) AddEndpoint(key Source, endpoint string, usable func(netip.AddrPort) bool) error {
 	if s.stopped {
 		return nil
@@ -78,7 +78,7 @@ func (s *Seeker) beginLookUp(key Source, host string, port uint16, keep func([]n
 					return
 				}
 				s.noteResolved(src, err)
-				if err == nil { // else what it was before stays
+				if err == nil { // else the addresses from before stay
 					s.set(src, keep(list))
 				}
 			})
@@ -86,7 +86,8 @@ func (s *Seeker) beginLookUp(key Source, host string, port uint16, keep func([]n
 	})
 }
 
-// noteResolved takes note of a look-up of a host name. That of one which gossip names is no problem of this node: it is logged once for each change.
+// noteResolved notes the result of a look-up. A failure of a host name from gossip is no problem of this node: it is logged once for each
+// change.
 func (s *Seeker) noteResolved(src *source, err error) {
 	if src.Kind == Configured {
 		s.cfg.ReportDNS(src.Source, err)
@@ -97,7 +98,7 @@ func (s *Seeker) noteResolved(src *source, err error) {
 		text = root(err)
 	}
 	if text != src.look.problem && err != nil {
-		s.cfg.Log.Warn().Err(err).Stringer("source", src).Msg("host name not resolved, trying on")
+		s.cfg.Log.Warn().Err(err).Stringer("source", src).Msg("host name not resolved, will try again")
 	}
 	src.look.problem = text
 }
@@ -117,7 +118,8 @@ func (s *Seeker) endLookUp(src *source) {
 	}
 }
 
-// resolveOn looks up a host name until ctx ends, and gives each answer or error to found. It waits; a token in again has it look at once.
+// resolveOn looks up a host name until ctx ends, and passes each answer or error to found. It waits; a token in again makes it look at
+// once.
 func (s *Seeker) resolveOn(ctx context.Context, host string, port uint16, again <-chan struct{}, found func([]netip.AddrPort, error)) {
 	for {
 		began := time.Now()
@@ -144,7 +146,7 @@ func (s *Seeker) resolveOn(ctx context.Context, host string, port uint16, again 
 	}
 }
 
-// resolve gives the addresses of a host, IPv4 first.
+// resolve returns the addresses of a host, IPv4 first.
 func (s *Seeker) resolve(ctx context.Context, host string, port uint16) ([]netip.AddrPort, error) {
 	ctx, cancel := context.WithTimeout(ctx, hostTimeout)
 	defer cancel()
@@ -160,8 +162,8 @@ func (s *Seeker) resolve(ctx context.Context, host string, port uint16) ([]netip
 	return list, nil
 }
 
-// lookAgain has the host names looked up that a candidate comes from: they may lead elsewhere now.
-func (c *Candidate) lookAgain() {
+// resolveAgain looks up the host names again that a candidate comes from: they may lead elsewhere now.
+func (c *Candidate) resolveAgain() {
 	for _, src := range c.sources {
 		if src.look == nil {
 			continue
@@ -173,7 +175,7 @@ func (c *Candidate) lookAgain() {
 	}
 }
 
-// root is what an error is at bottom, without what changes from try to try.
+// root returns the text of the innermost error, without what changes from try to try.
 func root(err error) string {
 	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
 		err = next

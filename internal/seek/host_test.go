@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// addrs are those of hosts in tests.
+// addrs returns the addresses of hosts in tests.
 func addrs(list ...netip.AddrPort) (all []netip.Addr) {
 	for _, at := range list {
 		all = append(all, at.Addr())
@@ -166,7 +166,7 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// Endpoints of gossip that cannot be used are errors, and bounds hold.
+// Endpoints from gossip that cannot be used are errors, and bounds hold.
 func TestHostErrors(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.do(func() {
@@ -192,7 +192,7 @@ func TestHostErrors(t *testing.T) {
 	})
 }
 
-// Addresses of IPv4 come first, and else keep their order.
+// IPv4 addresses come first, and otherwise keep their order.
 func TestResolve(t *testing.T) {
 	inWorld(t, func(w *world) {
 		first6 := at("[fd00::7]:1")
@@ -204,7 +204,7 @@ func TestResolve(t *testing.T) {
 	})
 }
 
-// That a host name from gossip is unknown is logged when it begins, and not for each look-up.
+// An unknown host name from gossip is logged when it begins, and not for each look-up.
 func TestHostLog(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.do(func() { w.AddEndpoint(gossiped(one), "tcp://h:1", nil) })

@@ -12,7 +12,7 @@ import (
 	"github.com/go-zre/go-zre/internal/gossip"
 )
 
-// A secure node tries no address without a key, and each address with each key by itself.
+// A secure node tries no address without a key, and each address with each key separately.
 func TestKeys(t *testing.T) {
 	key, other := cert.PublicKey{1}, cert.PublicKey{2}
 	inWorld(t, func(w *world) {
@@ -44,7 +44,7 @@ func TestKeys(t *testing.T) {
 	})
 }
 
-// A secure node takes tuples with a key from gossip, and no others; a plain one the others.
+// A secure node takes only tuples with a key from gossip; a plain node only those without.
 func TestKeysOfGossip(t *testing.T) {
 	key := cert.PublicKey{1}
 	for _, secure := range []bool{false, true} {

@@ -61,7 +61,7 @@ func (m *model) source() Source {
 	return []Source{domain, gossiped(m.id()), static("tcp://h:1"), static("tcp://g:1")}[m.dice.IntN(4)]
 }
 
-// step has something happen.
+// step makes something happen.
 func (m *model) step() {
 	switch key := m.source(); m.dice.IntN(12) {
 	case 0:
@@ -118,7 +118,7 @@ func (m *model) check() {
 			m.t.Errorf("%v is in stage %d, and said HELLO: %t, %t", at, c.stage, slices.Contains(m.greeted, c), slices.Contains(m.Seeker.greeted, c))
 		case c.stage == resting && !m.hasSession(c.peer) && !m.isBeside(c):
 			m.t.Errorf("%v is forgotten", at)
-		case c.peer != uuid.Nil && m.met[c.peer][c.place] != c:
+		case c.peer != uuid.Nil && m.met[c.peer][c.metIndex] != c:
 			m.t.Errorf("%v is not known by its peer", at)
 		}
 		for _, src := range c.sources {
@@ -145,7 +145,7 @@ func (m *model) check() {
 	}
 }
 
-// isBeside reports whether a candidate waits for what comes of the other family's.
+// isBeside tells whether a candidate waits for the outcome of the other family's.
 func (m *model) isBeside(c *Candidate) bool {
 	return slices.ContainsFunc(m.Seeker.greeted, func(o *Candidate) bool { return slices.Contains(o.beside, c) })
 }

@@ -2,10 +2,10 @@ package seek
 
 import "github.com/google/uuid"
 
-// What the sessions tell a Seeker. All of it may be called from within a call of Sessions.
+// What the sessions report to a Seeker. All of it may be called from within a call of Sessions.
 
-// SessionOver: a session with a peer is over, so the candidates where the peer was met are tried again. entered says that the peer had
-// entered.
+// SessionOver notes that a session with a peer is over: the candidates where the peer was met are tried again. entered says that the peer
+// had entered.
 func (s *Seeker) SessionOver(peer uuid.UUID, entered bool) {
 	if s.stopped {
 		return
@@ -15,24 +15,24 @@ func (s *Seeker) SessionOver(peer uuid.UUID, entered bool) {
 			c.attempts = 0
 		}
 		c.attempts++
-		c.lookAgain()
+		c.resolveAgain()
 		if c.stage == resting || c.stage == queued {
 			s.schedule(c, s.cfg.Pause(c.attempts))
 		}
 	}
 }
 
-// GreetingOver: the session that [Sessions.Greet] began is over, for the reason err, and its peer has not told its UUID.
+// GreetingOver notes that the session that [Sessions.Greet] began is over, for the reason err, and its peer has not sent its UUID.
 func (s *Seeker) GreetingOver(c *Candidate, err error) {
 	if c.stage != greeting || s.stopped {
 		return
 	}
 	s.leaveGreeting(c)
 	s.failed(c, err)
-	s.freeBeside(c)
+	s.retryBeside(c)
 }
 
-// Proved: the peer at a candidate is known, by the answer to the HELLO of a session that [Sessions.Greet] began.
+// Proved notes the peer at a candidate, from the answer to the HELLO of a session that [Sessions.Greet] began.
 func (s *Seeker) Proved(c *Candidate, peer uuid.UUID) {
 	if c.stage != greeting {
 		return
@@ -50,14 +50,14 @@ func (s *Seeker) Proved(c *Candidate, peer uuid.UUID) {
 	c.beside = nil
 }
 
-// Presume: the peer at a candidate, which is being said HELLO, is most likely one with which there is a session.
+// Presume notes that the peer at a candidate, which is being sent HELLO, is most likely one with which there is a session.
 func (s *Seeker) Presume(c *Candidate, peer uuid.UUID) {
 	if c.stage != removed {
 		s.setPeer(c, peer)
 	}
 }
 
-// Renamed: the peer of a session has another UUID than was believed.
+// Renamed notes that the peer of a session has a UUID other than believed.
 func (s *Seeker) Renamed(from, to uuid.UUID) {
 	for len(s.met[from]) > 0 && from != to {
 		s.setPeer(s.met[from][0], to)

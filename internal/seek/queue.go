@@ -39,12 +39,12 @@ func (q *queue) Pop() any {
 	return c
 }
 
-// isDue reports whether the first candidate is due.
+// isDue tells whether the first candidate is due.
 func (q queue) isDue(now time.Time) bool { return len(q) > 0 && !q[0].due.After(now) }
 
 func (q *queue) first() *Candidate { return heap.Pop(q).(*Candidate) }
 
-// put has a candidate wait in a queue, and in no other.
+// put moves a candidate to a queue.
 func (s *Seeker) put(c *Candidate, q *queue, due time.Time) {
 	c.leaveQueue()
 	s.order++

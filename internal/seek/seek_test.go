@@ -16,7 +16,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// A world is all that a Seeker in a test sees: sessions, which it counts the questions to, and ROUTERs. All of it runs in fake time.
+// A world is everything that a Seeker in a test sees: sessions, with a count of its questions, and ROUTERs. All of it runs in fake time.
 type world struct {
 	t *testing.T
 	*Seeker
@@ -25,7 +25,7 @@ type world struct {
 	hosts   map[string][]netip.Addr
 	own     netip.AddrPort
 	full    bool          // there is no room for peers
-	silence time.Duration // of an attempt that comes to nothing
+	silence time.Duration // of an attempt that fails
 
 	sessions map[uuid.UUID]bool // by peer; whether it is foreign
 	at       map[netip.AddrPort]uuid.UUID
@@ -34,13 +34,13 @@ type world struct {
 	story    []string
 	reported map[netip.AddrPort]error
 	troubles map[string]error // of names and hubs
-	zone     []string         // SRV records, in the form of zone files; nil: the DNS does not answer
+	zone     []string         // SRV records, in zone file syntax; nil: the DNS does not answer
 	looked   int              // look-ups of host names
-	changes  int              // of what the application names, as Looked tells
+	changes  int              // of what the application names, reported by Looked
 	log      bytes.Buffer
 	turns    int // of the control loop
 	tries    int
-	most     int // probes at one time
+	most     int // concurrent probes
 }
 
 // A router answers at an address.
@@ -180,7 +180,7 @@ func (w *world) report(c *Candidate, err error) {
 	}
 }
 
-// tellChange tells of trouble with a name or a hub, when it begins and when it is over.
+// tellChange records trouble with a name or a hub, when it begins and when it is over.
 func (w *world) tellChange(about string, err error) {
 	if (w.troubles[about] != nil) == (err != nil) {
 		return
@@ -249,7 +249,7 @@ func (w *world) over(id uuid.UUID, entered bool) {
 	w.SessionOver(id, entered)
 }
 
-// answers has the peer that was said HELLO first tell its UUID.
+// answers makes the peer that was sent HELLO first send its UUID.
 func (w *world) answers(id uuid.UUID) {
 	c := w.greeted[0]
 	w.ended(c)
@@ -257,7 +257,7 @@ func (w *world) answers(id uuid.UUID) {
 	w.Proved(c, id)
 }
 
-// hangsUp ends the session with the peer that was said HELLO first.
+// hangsUp ends the session with the peer that was sent HELLO first.
 func (w *world) hangsUp() {
 	c := w.greeted[0]
 	w.ended(c)

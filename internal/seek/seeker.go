@@ -15,13 +15,13 @@ import (
 type Config struct {
 	Sessions   Sessions
 	Self       uuid.UUID       // of this node
-	Candidates int             // how many there may be at most
+	Candidates int             // the maximum number of candidates
 	Life       context.Context // ends with the node
 
 	Go   func(f func()) // runs f in a goroutine that the node's end waits for
-	Post func(f func()) // has the control loop run f; it may wait for the loop
+	Post func(f func()) // makes the control loop run f; it may wait for the loop
 
-	// Secure says that peers are dialled only where their public key is known.
+	// Secure says that peers are dialled only if their public key is known.
 	Secure bool
 
 	// Probe asks the ROUTER at a place for its identity. It waits for the network, for a bounded time. named is false if the ROUTER has no
@@ -34,17 +34,17 @@ type Config struct {
 
 	IsOwn   func(at netip.AddrPort) bool     // whether an address is this node's; any goroutine may call it
 	Pause   func(attempts int) time.Duration // the back-off after a number of failures, from 1
-	Report  func(c *Candidate, err error)    // a peer is not met at a candidate, for this reason; nil: it is, or is not looked for any more
+	Report  func(c *Candidate, err error)    // reports why no peer is met at a candidate; nil: one is, or it is no longer tried
 	Removed func(c *Candidate)               // no source names the candidate
 
-	// ReportDNS tells that the name of a source, of kind SRV or Configured, is not resolved, for this reason, again for each try; nil: it is, or is
-	// not looked up any more.
+	// ReportDNS reports why the name of a source, of kind SRV or Configured, is not resolved, again for each try; nil: it is resolved, or
+	// no longer looked up.
 	ReportDNS func(src Source, err error)
 
-	// ReportHub tells that there is no connection to the gossip hub at an endpoint, for this reason; nil: there is, or none is wanted any more.
+	// ReportHub reports why there is no connection to the gossip hub at an endpoint; nil: there is one, or none is wanted any more.
 	ReportHub func(endpoint string, err error)
 
-	Looked func() // the addresses that the application names may be others
+	Looked func() // the addresses that the application names may have changed
 	Log    zerolog.Logger
 }
 
@@ -54,49 +54,49 @@ type Resolver interface {
 }
 
 const (
-	// ownPause is the time between two looks at an address that is our own: another node may get it.
+	// ownPause is the time between two checks of an address that is our own: another node may get it.
 	ownPause = time.Minute
 
-	// hearsayPause bounds the back-off where the DNS or gossip alone name an address: they may name the dead for ever. It is that of
+	// hearsayPause bounds the back-off if only the DNS or gossip names an address: they may name dead ones forever. The back-off is that of
 	// Config.Pause up to hearsayAttempts failures.
 	hearsayPause    = 25 * time.Second // beyond Config.Pause
 	hearsayAttempts = 8
 
-	// maxProbes bounds the attempts at one time.
+	// maxProbes bounds the concurrent attempts.
 	maxProbes = 64
 
 	// maxBatch bounds the candidates that the control loop looks at before it serves others.
 	maxBatch = 256
 
-	// AnswerTime is how long a peer that was said HELLO may take to answer before the next one is said HELLO.
+	// AnswerTime is how long a peer may take to answer a HELLO before the next one is sent HELLO.
 	AnswerTime = 3 * time.Second
 )
 
-// A Seeker looks for peers. Its methods are for the control loop alone, unless they say otherwise.
+// A Seeker looks for peers. Its methods are for the control loop only, unless they say otherwise.
 type Seeker struct {
-	// C fires when the control loop shall call Run.
+	// C fires when the control loop must call Run.
 	C     <-chan time.Time
 	timer *time.Timer
-	armed time.Time // for when the timer is set; zero if it is not
+	armed time.Time // when the timer is due; zero if it is not set
 
 	cfg        Config
 	sources    map[Source]*source
 	candidates map[Place]*Candidate
 	met        map[uuid.UUID][]*Candidate // by their peer
 	round      uint64
-	hosts      int                           // host names that gossip has looked up
+	hosts      int                           // host names from gossip that are looked up
 	watched    map[string]context.CancelFunc // names with SRV records; ends the look-ups
 	stopped    bool
 
-	// The candidates to try: those that the application names, and the others. They are taken in turn, so that dead addresses of the DNS
+	// The candidates to try: those that the application names, and the others. They are taken in turn, so that dead addresses from the DNS
 	// do not delay the application's own.
 	queues [2]queue
 	turn   int
 	order  uint64
 	probes int // attempts under way
 
-	// Peers without identity are said HELLO one at a time: two addresses may be of the same peer, which would end each session over the
-	// HELLO of the other. Once the first has answered, the second is known by its own answer.
+	// Peers without identity are sent HELLO one at a time: two addresses may lead to the same peer, which would end each session because of
+	// the HELLO of the other. Once the first has answered, the second is identified by its own answer.
 	greeted []*Candidate // in stage greeting, the newest last
 	waiting queue
 	next    *Candidate // of waiting, while it is probed once more
@@ -117,7 +117,7 @@ func New(cfg Config) *Seeker {
 	return s
 }
 
-// Stop has the Seeker try nothing any more.
+// Stop makes the Seeker try nothing any more.
 func (s *Seeker) Stop() {
 	s.stopped = true
 	s.timer.Stop()
@@ -140,7 +140,7 @@ func (s *Seeker) Run() {
 	s.arm()
 }
 
-// take returns the candidate whose turn it is; nil if none is due, or too many are tried now.
+// take returns the candidate whose turn it is; nil if none is due, or too many attempts are under way.
 func (s *Seeker) take(now time.Time) *Candidate {
 	if s.probes >= maxProbes {
 		return nil
@@ -184,12 +184,12 @@ func (s *Seeker) arm() {
 	s.armed = next
 }
 
-// isIntroducing reports whether a peer without identity has just been said HELLO, or is about to be.
+// isIntroducing tells whether a peer without identity has just been sent HELLO, or is about to be.
 func (s *Seeker) isIntroducing(now time.Time) bool {
 	return s.next != nil || now.Before(s.introducedBy())
 }
 
-// introducedBy returns when the peer that was said HELLO last shall have answered; a time in the past if all have.
+// introducedBy returns when the peer that was last sent HELLO must have answered; a time in the past if all have.
 func (s *Seeker) introducedBy() time.Time {
 	if len(s.greeted) == 0 {
 		return time.Unix(0, 0)
@@ -205,7 +205,7 @@ func (s *Seeker) Failures(at netip.AddrPort) int {
 	return 0
 }
 
-// Retry has every candidate tried now: this node has moved, or slept.
+// Retry tries every candidate now: this node has moved, or slept.
 func (s *Seeker) Retry() {
 	for _, c := range s.candidates {
 		c.attempts = 0

@@ -15,7 +15,7 @@ var (
 	a, b, c6 = at("10.0.0.1:1"), at("10.0.0.2:1"), at("[fd00::1]:1")
 )
 
-// What becomes of candidates, step by step, and what a Seeker has the sessions do.
+// What becomes of candidates, step by step, and what a Seeker makes the sessions do.
 func TestSeeker(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -266,7 +266,7 @@ func TestSeeker(t *testing.T) {
 
 func list(addrs ...netip.AddrPort) []netip.AddrPort { return addrs }
 
-// A source may name as many addresses as there is room for, and others in their place.
+// A source may name as many addresses as there is room for, and replace them by others.
 func TestBounds(t *testing.T) {
 	inWorld(t, func(w *world) {
 		some := func(first, count int) (list []netip.AddrPort) {
@@ -290,7 +290,7 @@ func TestBounds(t *testing.T) {
 	})
 }
 
-// One address that gossip names for many keeps the newest sources, and what the application named.
+// An address that gossip names for many peers keeps the newest sources, and the application's.
 func TestMaxSources(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.do(func() {
@@ -323,7 +323,7 @@ func TestMaxSources(t *testing.T) {
 	})
 }
 
-// Where the application names an address the pauses are those of Config; where hearsay alone does, they are longer after a while.
+// If the application names an address the pauses are those of Config; if only hearsay does, they are longer after a while.
 func TestPauses(t *testing.T) {
 	for _, test := range []struct {
 		source   Source

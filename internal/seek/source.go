@@ -15,13 +15,13 @@ type Kind uint8
 
 const (
 	Configured Kind = iota // the application
-	SRV                    // records of the DNS
-	Gossip                 // gossip, which tells whose an address is
+	SRV                    // DNS records
+	Gossip                 // gossip, which says whose address it is
 )
 
 var kindNames = [...]string{Configured: "peer", SRV: "SRV", Gossip: "gossip"}
 
-// Source is what names addresses.
+// Source identifies what names addresses.
 type Source struct {
 	Kind Kind
 	Name string    // Configured: the endpoint; SRV: the domain name; empty for Gossip
@@ -36,16 +36,16 @@ func (s Source) String() string {
 	return kindNames[s.Kind] + " " + s.Name
 }
 
-// source is a Source with what it names.
+// source is a Source with the candidates that it names.
 type source struct {
 	Source
 	candidates []*Candidate
 	isHost     bool         // it is a host name
-	met        []*Candidate // those of a host name where a peer was met: one peer may have addresses of both families
+	met        []*Candidate // candidates of a host name where a peer was met: one peer may have addresses of both families
 	look       *lookUp      // of its host name; nil if it has none
 }
 
-// note takes note that a peer was met at a candidate.
+// note notes that a peer was met at a candidate.
 func (src *source) note(c *Candidate) {
 	if src.isHost {
 		src.met = append(src.met, c)
@@ -59,12 +59,12 @@ func (src *source) forget(c *Candidate) {
 	}
 }
 
-// SetSource has a source name these addresses of plain peers, and no others. It does not keep the slice.
+// SetSource makes a source name these addresses of plain peers, and no others. It does not keep the slice.
 func (s *Seeker) SetSource(key Source, addrs []netip.AddrPort) {
 	s.SetPlaces(key, places(addrs, cert.PublicKey{}))
 }
 
-// SetPlaces has a source name these places, and no others. It does not keep the slice.
+// SetPlaces makes a source name these places, and no others. It does not keep the slice.
 func (s *Seeker) SetPlaces(key Source, list []Place) {
 	if s.stopped {
 		return
@@ -72,7 +72,7 @@ func (s *Seeker) SetPlaces(key Source, list []Place) {
 	s.set(s.source(key), list)
 }
 
-// places makes places of addresses where peers have a key.
+// places returns the places of addresses where peers have that key.
 func places(addrs []netip.AddrPort, key cert.PublicKey) []Place {
 	list := make([]Place, len(addrs))
 	for i, at := range addrs {
@@ -81,7 +81,7 @@ func places(addrs []netip.AddrPort, key cert.PublicKey) []Place {
 	return list
 }
 
-// RemoveSource has a source name nothing any longer, and ends the look-ups of its host name.
+// RemoveSource makes a source name nothing any longer, and ends the look-ups of its host name.
 func (s *Seeker) RemoveSource(key Source) {
 	src := s.sources[key]
 	if src == nil || s.stopped {
@@ -91,7 +91,7 @@ func (s *Seeker) RemoveSource(key Source) {
 	s.set(src, nil)
 }
 
-// IsGossiped reports whether gossip names addresses of a peer.
+// IsGossiped tells whether gossip names addresses of a peer.
 func (s *Seeker) IsGossiped(peer uuid.UUID) bool {
 	src := s.sources[Source{Kind: Gossip, Peer: peer}]
 	return src != nil && len(src.candidates) > 0
@@ -119,7 +119,7 @@ func (s *Seeker) source(key Source) *source {
 	return src
 }
 
-// set has a source name these places, and no others.
+// set makes a source name these places, and no others.
 func (s *Seeker) set(src *source, list []Place) {
 	s.round++
 	for _, at := range list {
@@ -134,7 +134,7 @@ func (s *Seeker) set(src *source, list []Place) {
 			s.drop(src, c)
 		}
 	}
-	s.round++ // now it marks what has been added
+	s.round++ // from here it marks what has been added
 	ignored := 0
 	for _, at := range list {
 		c := s.candidates[at]
@@ -170,11 +170,11 @@ func (s *Seeker) set(src *source, list []Place) {
 	s.Run()
 }
 
-// drop has a source not name a candidate any longer.
+// drop removes a candidate from those that a source names.
 func (s *Seeker) drop(src *source, c *Candidate) {
 	i := slices.Index(c.sources, src)
 	if i < 0 {
-		return // there were too many
+		return // it had too many sources
 	}
 	c.sources = slices.Delete(c.sources, i, i+1)
 	src.forget(c)
@@ -188,7 +188,7 @@ func (s *Seeker) drop(src *source, c *Candidate) {
 	s.leaveGreeting(c)
 	c.stage = removed
 	s.solve(c)
-	s.freeBeside(c)
+	s.retryBeside(c)
 	s.cfg.Removed(c)
 	if wasGreeting {
 		s.cfg.Sessions.End(c)
@@ -197,7 +197,7 @@ func (s *Seeker) drop(src *source, c *Candidate) {
 
 // lookUp is the repeated look-up of a host name.
 type lookUp struct {
-	again   chan struct{} // a token has the name looked up at once
+	again   chan struct{} // a token starts a look-up at once
 	end     context.CancelFunc
 	problem string // what was last logged
 }

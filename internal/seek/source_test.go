@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What the sources of an address are, in words and by kind.
+// The sources of an address, in words and by kind.
 func TestSources(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.do(func() {

@@ -8,8 +8,8 @@ import (
 	"github.com/go-zre/go-zre/internal/srv"
 )
 
-// AddSRV has a domain name, as [srv.Name] gives it, name the endpoints in its SRV records, which are looked up at once and again and again until
-// RemoveSRV. A secure node takes those alone whose target has a key, see srv.Resolver.Keys. It does not wait for the DNS.
+// AddSRV makes a domain name, as [srv.Name] returns it, name the endpoints in its SRV records, which are looked up at once and again and
+// again until RemoveSRV. A secure node takes only those whose target has a key, see srv.Resolver.Keys. It does not wait for the DNS.
 func (s *Seeker) AddSRV(name string) {
 	if s.stopped || s.watched[name] != nil {
 		return
@@ -41,7 +41,7 @@ func (s *Seeker) AddSRV(name string) {
 	})
 }
 
-// keyed gives the places of endpoints whose key can be read.
+// keyed returns the places of endpoints with a valid key.
 func (s *Seeker) keyed(endpoints []srv.Endpoint) (list []Place) {
 	for _, e := range endpoints {
 		key, err := cert.ParsePublicKey(e.Key)

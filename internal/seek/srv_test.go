@@ -69,7 +69,7 @@ func answer(zone []string, q *dns.Msg) *dns.Msg {
 	return m
 }
 
-// Names with SRV records are looked up from AddSRV to RemoveSRV, and what is wrong with them is told.
+// Names with SRV records are looked up from AddSRV to RemoveSRV, and their problems are reported.
 func TestAddAndRemoveSRV(t *testing.T) {
 	inWorld(t, func(w *world) {
 		const x, y = "_zre._tcp.x.example.", "_zre._tcp.y.example."
@@ -89,7 +89,7 @@ func TestAddAndRemoveSRV(t *testing.T) {
 		})
 		w.pass(2 * time.Second)
 		w.told("solved "+x, "meet 1 at 10.0.0.1:1")
-		w.pass(nobodyFor)
+		w.pass(emptyFor)
 		w.told("trouble with " + y)
 		w.do(func() {
 			w.RemoveSRV(y)
@@ -103,16 +103,16 @@ func TestAddAndRemoveSRV(t *testing.T) {
 		w.do(func() { w.AddSRV(x) })
 		w.pass(time.Second)
 		w.told("meet 2 at 10.0.0.2:1")
-		if n := strings.Count(w.log.String(), "nobody is there"); n != 1 {
-			t.Errorf("logged %d times that nobody is there: %s", n, w.log.String())
+		if n := strings.Count(w.log.String(), "the name has no endpoints"); n != 1 {
+			t.Errorf("logged %d times that there are no endpoints: %s", n, w.log.String())
 		}
 	})
 }
 
-// nobodyFor is how long there may be nobody by a name, and some more.
-const nobodyFor = 35 * time.Second
+// emptyFor is a little longer than the time in which a name may have no endpoints.
+const emptyFor = 35 * time.Second
 
-// A hub that cannot be reached is told of until it is disconnected, or the connection is there.
+// A hub that cannot be reached is reported until it is disconnected, or the connection is up.
 func TestDisconnect(t *testing.T) {
 	inWorld(t, func(w *world) {
 		dialled := 0

@@ -15,15 +15,15 @@ func dead(count int) (list []netip.AddrPort) {
 	return list
 }
 
-// Many addresses that lead nowhere cost a bounded number of attempts, each of which a few turns of the control loop and questions to the
-// sessions; none where nothing is due. The application's own are not delayed by the others.
+// Many addresses that lead nowhere cost a bounded number of attempts, each with a few turns of the control loop and questions to the
+// sessions; none if nothing is due. They do not delay the application's own.
 func TestWork(t *testing.T) {
 	const count, minutes = 1_000, 3
 	for _, test := range []struct {
 		name     string
 		silence  time.Duration // of an attempt
 		most     int           // attempts
-		greatest time.Duration // until a peer at an address of the application's is met
+		greatest time.Duration // until a peer at one of the application's addresses is met
 	}{
 		{"they refuse", time.Millisecond, count * (hearsayAttempts + minutes*60/25), 2 * time.Second},
 		{"they are silent", 3 * time.Second, (minutes*60/3 + 1) * maxProbes, 3100 * time.Millisecond},
@@ -54,7 +54,7 @@ func TestWork(t *testing.T) {
 	}
 }
 
-// The end of a session concerns the candidates where its peer was met, and no others; a source that names the same again changes nothing.
+// The end of a session affects only the candidates where its peer was met; a source that names the same again changes nothing.
 func TestWorkOfEvents(t *testing.T) {
 	inWorld(t, func(w *world) {
 		all := dead(1_000)
@@ -89,7 +89,7 @@ func TestWorkOfEvents(t *testing.T) {
 	})
 }
 
-// Of many peers without identity one at a time is asked for, and each is asked a few times at most.
+// Peers without identity are asked one at a time, and each is asked a few times at most.
 func TestWorkOfIntroductions(t *testing.T) {
 	inWorld(t, func(w *world) {
 		const count = 1_000

@@ -22,7 +22,7 @@ type live struct {
 
 func (l live) LinkType() layers.LinkType { return l.linkType }
 
-// Interface reads what passes an interface of this machine, until ctx ends. It needs root, or CAP_NET_RAW.
+// Interface reads what passes through an interface of this machine, until ctx ends. It needs root, or CAP_NET_RAW.
 func (s *Sniffer) Interface(ctx context.Context, name string) error {
 	card, err := net.InterfaceByName(name)
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Sniffer) Interface(ctx context.Context, name string) error {
 	}
 	handle, err := pcapgo.NewEthernetHandle(name)
 	if err != nil && strings.Contains(err.Error(), syscall.EPERM.Error()) { // the library keeps no more of the cause
-		return fmt.Errorf("interface %s: only root may look at what passes (or a program with CAP_NET_RAW)", name)
+		return fmt.Errorf("interface %s: only root, or a program with CAP_NET_RAW, may capture packets", name)
 	}
 	if err != nil {
 		return fmt.Errorf("interface %s: %w", name, err)
@@ -52,7 +52,7 @@ func (s *Sniffer) Interface(ctx context.Context, name string) error {
 	return nil
 }
 
-// onceEach has the packets of loopback come once: as they arrive, and not as they leave too.
+// onceEach makes the packets of loopback come once: as they arrive, and not also as they leave.
 func onceEach(handle *pcapgo.EthernetHandle) error {
 	const outgoing = 4 // PACKET_OUTGOING
 	filter, err := bpf.Assemble([]bpf.Instruction{
@@ -67,7 +67,7 @@ func onceEach(handle *pcapgo.EthernetHandle) error {
 	return handle.SetBPF(filter)
 }
 
-// linkType tells interfaces without Ethernet headers, such as tunnels, from others.
+// linkType distinguishes interfaces without Ethernet headers, such as tunnels, from others.
 func linkType(name string) layers.LinkType {
 	const none, tunnel, tunnel6, rawIP = 0xFFFE, 768, 769, 519 // ARPHRD_…
 	text, err := os.ReadFile("/sys/class/net/" + name + "/type")

@@ -7,7 +7,7 @@ import (
 	"errors"
 )
 
-// Interface is for Linux alone.
+// Interface works only on Linux.
 func (s *Sniffer) Interface(context.Context, string) error {
-	return errors.New("interfaces can be looked at on Linux alone; capture with tcpdump or Wireshark, and read the file")
+	return errors.New("interfaces can be read only on Linux; capture with tcpdump or Wireshark, and read the file")
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// known reports whether an octet is the id of a message.
+// known tells whether an octet is the id of a message.
 func known(id byte) bool { return id >= 1 && id <= 10 || msg.ID(id) == msg.State }
 
-// message shows a message that is whole.
+// message shows a complete message.
 func (h *half) message() {
 	r := &Record{Kind: Message, UUID: h.uuid, Frames: h.rest, Octets: h.octets}
 	if h.count-1 > len(h.rest) {
@@ -40,7 +40,7 @@ func (h *half) message() {
 	h.emit(r)
 }
 
-// fill copies what a message says.
+// fill copies the fields of a message.
 func (r *Record) fill(m *msg.Message) {
 	sequence, status := m.Sequence, m.Status
 	r.Message, r.Sequence = m.ID.String(), &sequence
@@ -65,7 +65,7 @@ func (r *Record) fill(m *msg.Message) {
 	}
 }
 
-// beaconOf shows a datagram; nil if it is none of ZRE.
+// beaconOf shows a datagram; nil if it is no ZRE beacon.
 func beaconOf(data []byte) *Record {
 	if len(data) < 4 || string(data[:3]) != "ZRE" {
 		return nil

@@ -16,25 +16,26 @@ import (
 const (
 	Beacon    = "beacon"    // a beacon
 	Greeting  = "greeting"  // a ZMTP greeting: the beginning of one direction of a connection
-	Command   = "command"   // a command of ZMTP: READY, PING, …
-	Message   = "message"   // a message of ZRE
-	Other     = "other"     // a message over ZMTP that is none of ZRE
+	Command   = "command"   // a ZMTP command: READY, PING, …
+	Message   = "message"   // a ZRE message
+	Other     = "other"     // a message over ZMTP that is not ZRE's
 	Sealed    = "sealed"    // a message that CURVE seals
-	Malformed = "malformed" // octets that are against ZRE or ZMTP
+	Malformed = "malformed" // octets that break ZRE or ZMTP
 	Gap       = "gap"       // packets are missing; the next message is looked for
 	Closed    = "closed"    // one direction of a connection has ended
 	Fragment  = "fragment"  // an IP fragment, of TCP or for the port of the beacons; told once for each pair of hosts
 )
 
-// A Record is one thing that was seen. The keys of its JSON stay as they are. Text is as it came, and is not fit to print; String makes it so.
+// A Record is one thing that was seen. The keys of its JSON are stable. Text is unchanged from the network, and not safe to print; String
+// makes it safe.
 type Record struct {
 	Time time.Time      `json:"time"`
 	Kind string         `json:"kind"`
 	From netip.AddrPort `json:"from"`
 	To   netip.AddrPort `json:"to"`
 
-	UUID string `json:"uuid,omitempty"` // of the sender, as far as it is known
-	Name string `json:"name,omitempty"` // of the sender, as far as it is known
+	UUID string `json:"uuid,omitempty"` // of the sender, if known
+	Name string `json:"name,omitempty"` // of the sender, if known
 
 	// Of beacons. Version is also that of a greeting: "3.1".
 	Version string  `json:"version,omitempty"`
@@ -57,7 +58,7 @@ type Record struct {
 	Headers  map[string]string `json:"headers,omitempty"`
 	Node     string            `json:"node,omitempty"` // of ELECT and LEADER
 	Frames   []Frame           `json:"frames,omitempty"`
-	Count    int               `json:"count,omitempty"`  // of frames, where not all are in Frames
+	Count    int               `json:"count,omitempty"`  // of frames, if not all are in Frames
 	Octets   uint64            `json:"octets,omitempty"` // of all frames; of what is sealed; that are missing
 
 	Error string `json:"error,omitempty"` // why it is malformed
@@ -70,7 +71,7 @@ type Frame struct {
 	Data []byte `json:"data,omitempty"` // else, as base64
 }
 
-// frameOf makes a Frame of its beginning and its size.
+// frameOf makes a Frame from its beginning and its size.
 func frameOf(head []byte, size uint64) Frame {
 	text := head
 	if uint64(len(head)) < size { // it may be cut within a character
@@ -106,7 +107,7 @@ func more(cut bool) string {
 	return ""
 }
 
-// String returns the record as one line, with nothing that commands a terminal.
+// String returns the record as one line, with nothing that controls a terminal.
 func (r *Record) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %v → %v ", r.Time.Format("15:04:05.000000"), r.From, r.To)
@@ -141,7 +142,7 @@ func (r *Record) String() string {
 	return b.String()
 }
 
-// sender is the name, or the beginning of the UUID.
+// sender returns the name, or the beginning of the UUID.
 func (r *Record) sender() string {
 	switch {
 	case r.Kind == Beacon:
@@ -213,7 +214,7 @@ func (r *Record) frames() string {
 	return ", " + strings.Join(parts, ", ")
 }
 
-// list shows a few pairs.
+// list formats a few pairs.
 func list(pairs map[string]string) string {
 	text, n := "", 0
 	for _, name := range sorted(pairs) {

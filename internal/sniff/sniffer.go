@@ -29,10 +29,10 @@ const (
 
 // Options of a Sniffer. The zero Options are those of a network that uses the usual ports.
 type Options struct {
-	// BeaconPort is the UDP port of classic beacons; those with a state go to it, plus 10,000. Default 5670.
+	// BeaconPort is the UDP port of classic beacons; state beacons use it plus 10,000. Default 5670.
 	BeaconPort uint16
 
-	// Write, if it is not nil, gets what concerns ZRE as a pcap file: beacons, and connections of ZMTP from their first packet on.
+	// Write, if it is not nil, gets all ZRE traffic as a pcap file: beacons, and ZMTP connections from their first packet on.
 	Write io.Writer
 }
 
@@ -47,7 +47,7 @@ type Sniffer struct {
 	names     map[string]string
 	pairs     map[gopacket.Flow]bool // of hosts whose fragments were told
 	budget    int
-	now       time.Time // of the packet at hand
+	now       time.Time // of the current packet
 	flushed   time.Time
 
 	writer   *pcapgo.Writer
@@ -56,13 +56,13 @@ type Sniffer struct {
 	current  packet
 }
 
-// A packet is what is written of the packet at hand.
+// A packet is what is written of the current packet.
 type packet struct {
 	data []byte
 	info gopacket.CaptureInfo
 }
 
-// New makes a Sniffer that calls emit for each record, from the goroutine that calls its methods. A record belongs to emit.
+// New makes a Sniffer that calls emit for each record, from the goroutine that calls its methods. emit owns the record.
 func New(options Options, emit func(*Record)) *Sniffer {
 	if options.BeaconPort == 0 {
 		options.BeaconPort = beacon.DefaultPort
@@ -81,7 +81,8 @@ type source interface {
 	LinkType() layers.LinkType
 }
 
-// File reads a pcap or pcapng file, which may be compressed by gzip, to its end, or until ctx ends. What was read before an error was shown.
+// File reads a pcap or pcapng file, which may be compressed by gzip, to its end, or until ctx ends. Records before an error have been
+// emitted.
 func (s *Sniffer) File(ctx context.Context, r io.Reader) error {
 	source, err := open(r)
 	if err != nil {
@@ -97,7 +98,7 @@ func (s *Sniffer) File(ctx context.Context, r io.Reader) error {
 	return err
 }
 
-// open tells the two kinds of file apart.
+// open distinguishes the two kinds of file.
 func open(r io.Reader) (source, error) {
 	buffered := newPeeker(r)
 	head, err := buffered.Peek(4)
@@ -182,13 +183,13 @@ func (s *Sniffer) packet(data []byte, info gopacket.CaptureInfo) {
 	s.tidy()
 }
 
-// context2 is what the assembler wants to know of a packet.
+// context2 is what the assembler needs to know about a packet.
 type context2 gopacket.CaptureInfo
 
 // GetCaptureInfo implements reassembly.AssemblerContext.
 func (c context2) GetCaptureInfo() gopacket.CaptureInfo { return gopacket.CaptureInfo(c) }
 
-// tidy gives up waiting for packets, and for connections. By the clock of the packets; one that is far off does no harm.
+// tidy gives up waiting for packets, and for connections. It uses the clock of the packets; one that is far off does no harm.
 func (s *Sniffer) tidy() {
 	if d := s.now.Sub(s.flushed); d >= 0 && d < time.Second {
 		return
@@ -197,7 +198,7 @@ func (s *Sniffer) tidy() {
 	s.assembler.FlushWithOptions(reassembly.FlushOptions{T: s.now.Add(-reorderTime), TC: s.now.Add(-idleTime)})
 }
 
-// record completes a record and hands it on.
+// record completes a record and emits it.
 func (s *Sniffer) record(r *Record) {
 	r.Time = s.now
 	if r.Message == "HELLO" && r.UUID != "" && r.Name != "" {

@@ -37,7 +37,7 @@ func exchange(t testing.TB) []byte {
 	return data
 }
 
-// messages is what a list of records says of messages, without times.
+// messages describes the messages in a list of records, without times.
 func messages(list []*Record) (lines []string) {
 	for _, r := range list {
 		if r.Kind == Message {
@@ -219,7 +219,7 @@ func toJSON(t *testing.T, r *Record) string {
 	return string(text)
 }
 
-// Packets out of order, twice, or overlapping make the same messages; one that is missing makes a gap.
+// Packets that are out of order, repeated, or overlapping give the same messages; a missing one makes a gap.
 func TestReassembly(t *testing.T) {
 	data := talk(t).Bytes()
 	var parts [][]byte
@@ -287,7 +287,7 @@ func TestFloods(t *testing.T) {
 	for i := range 3 * maxStreams {
 		tr.tcp(uint16(i), uint32(i), i%2 == 0, false, []byte("x"))
 	}
-	for i := range 20_000 { // each other one is missing
+	for i := range 20_000 { // every second one is missing
 		tr.tcp(9, 1_000_000+uint32(2*i)*100, false, false, make([]byte, 100))
 	}
 	if err := s.File(t.Context(), &tr.file); err != nil {
@@ -336,7 +336,7 @@ func FuzzFile(f *testing.F) {
 	})
 }
 
-// FuzzSegments sends segments of a few connections as the input says: port, flags, sequence number and payload at will.
+// FuzzSegments sends segments of a few connections as the input says: port, flags, sequence number and payload.
 func FuzzSegments(f *testing.F) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 4 {

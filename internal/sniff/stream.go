@@ -19,13 +19,13 @@ const (
 // A stream is a connection: two halves.
 type stream struct {
 	sniffer *Sniffer
-	network gopacket.Flow // from client to server, as far as that is known
+	network gopacket.Flow // from client to server, if known
 	ports   gopacket.Flow
 	halves  [2]half
 	early   []packet // before it is known to be ZMTP
 }
 
-// New implements reassembly.StreamFactory. There is no stream for a packet that is the end of a connection, and none beyond maxStreams.
+// New implements reassembly.StreamFactory. It makes no stream for a packet that ends a connection, and none beyond maxStreams.
 func (s *Sniffer) New(network, ports gopacket.Flow, tcp *layers.TCP, _ reassembly.AssemblerContext) reassembly.Stream {
 	if len(tcp.Payload) == 0 && !tcp.SYN || tcp.RST || s.streams >= maxStreams {
 		return nil
@@ -46,7 +46,7 @@ func direction(d reassembly.TCPFlowDirection) int {
 	return 0
 }
 
-// record says which way a record went, and hands it on.
+// record sets the direction of a record, and passes it on.
 func (s *stream) record(i int, r *Record) {
 	r.From, r.To = endpoints(s.network, s.ports)
 	if i == 1 {
@@ -64,7 +64,7 @@ func (s *stream) Accept(tcp *layers.TCP, _ gopacket.CaptureInfo, _ reassembly.TC
 	return true
 }
 
-// keep writes the packet at hand, or keeps it until it is known whether it is to be written.
+// keep writes the current packet, or keeps it until it is known whether it must be written.
 func (s *stream) keep() {
 	w := s.sniffer
 	switch {
@@ -117,5 +117,5 @@ func (s *stream) ReassemblyComplete(reassembly.AssemblerContext) bool {
 	return true
 }
 
-// newPeeker returns a reader that can be looked into.
+// newPeeker returns a reader with look-ahead.
 func newPeeker(r io.Reader) *bufio.Reader { return bufio.NewReaderSize(r, 64<<10) }

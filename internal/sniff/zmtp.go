@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Bounds of what is kept of a message until it is whole.
+// Bounds of what is kept of a message until it is complete.
 const (
 	keptHeader  = 256 << 10 // of the first frame, which ZRE decodes: as long as a HELLO may be
 	keptCommand = 8 << 10
@@ -23,7 +23,7 @@ const (
 
 const (
 	greetingSize = 64
-	lookFor      = 64 << 10 // how far a message is looked for in a stream that does not begin as ZMTP does
+	lookFor      = 64 << 10 // how far to look for a message in a stream that does not begin like ZMTP
 )
 
 // phase says what a direction of a connection waits for.
@@ -33,7 +33,7 @@ const (
 	greet   phase = iota // its greeting
 	frames               // the next frame
 	search               // octets that look like the beginning of a message
-	ignored              // nothing: it is none of ZMTP
+	ignored              // nothing: it is not ZMTP
 )
 
 // A half is one direction of a connection, a parser that is fed octets as they come.
@@ -43,25 +43,25 @@ type half struct {
 	searched int  // octets in which no message was found
 	speaks   bool // it is ZMTP
 
-	head []byte // the greeting, or the header of a frame, as far as it is there
+	head []byte // the greeting, or the header of a frame, as far as it has come
 
-	// The frame at hand.
+	// The current frame.
 	flags byte
 	size  uint64
 	left  uint64 // of it that has not come
 	keep  int    // how much of it is kept
 	body  []byte
 
-	// The message at hand.
+	// The current message.
 	first     []byte // its first frame
 	firstSize uint64
 	whole     bool // all of that is kept
 	rest      []Frame
-	count     int    // of its frames, the first one too
+	count     int    // of its frames, including the first
 	octets    uint64 // of the others
 
 	uuid   string // of the sender
-	budget *int   // what all halves may keep yet
+	budget *int   // how much all halves may still keep
 	emit   func(*Record)
 }
 
@@ -104,21 +104,21 @@ func (h *half) lose(missing int) {
 	h.phase = search
 }
 
-// drop forgets the message at hand.
+// drop drops the current message.
 func (h *half) drop() {
 	*h.budget += cap(h.body) + cap(h.first)
 	h.head, h.body, h.first, h.rest = h.head[:0], nil, nil, nil
 	h.left, h.count, h.octets = 0, 0, 0
 }
 
-// broken reports what is against ZMTP, and looks for the next message.
+// broken reports what breaks ZMTP, and looks for the next message.
 func (h *half) broken(format string, values ...any) {
 	h.emit(&Record{Kind: Malformed, Error: fmt.Sprintf(format, values...)})
 	h.drop()
 	h.phase = search
 }
 
-// take moves octets from data to the head until that has n, and returns what remains of data.
+// take moves octets from data to the head until that has n, and returns the rest of data.
 func (h *half) take(data []byte, n int) []byte {
 	k := min(n-len(h.head), len(data))
 	if k <= 0 {
@@ -183,7 +183,7 @@ func (h *half) feedHeader(data []byte) []byte {
 	return data
 }
 
-// begin begins a frame, whose header is read.
+// begin begins a frame whose header is read.
 func (h *half) begin() {
 	h.left = h.size
 	switch {
@@ -221,7 +221,7 @@ func (h *half) feedBody(data []byte) []byte {
 	return data[n:]
 }
 
-// endFrame has all of a frame.
+// endFrame handles a complete frame.
 func (h *half) endFrame() {
 	body, whole := h.body, uint64(len(h.body)) == h.size
 	h.body = nil
@@ -252,7 +252,7 @@ func (h *half) endFrame() {
 
 func (h *half) release(body []byte) { *h.budget += cap(body) }
 
-// command shows a command of ZMTP: its name, and its properties where it has some.
+// command shows a ZMTP command: its name, and its properties if it has some.
 func (h *half) command(body []byte) {
 	if len(body) == 0 || len(body) < 1+int(body[0]) {
 		h.emit(&Record{Kind: Malformed, Error: "a command without a name"})
@@ -303,10 +303,10 @@ func (h *half) properties(data []byte) map[string]string {
 	return list
 }
 
-// seek looks for octets that look like the beginning of a message of ZRE: a frame's header, then ZRE's signature, a known id, and version 2.
+// seek looks for octets that look like the beginning of a ZRE message: a frame's header, then ZRE's signature, a known id, and version 2.
 func (h *half) seek(data []byte) []byte {
 	h.searched += len(data)
-	if len(h.head) > 0 { // what was too short to be looked at
+	if len(h.head) > 0 { // what was too short to check
 		data = append(h.head, data...)
 		h.head = nil
 	}
@@ -324,10 +324,10 @@ func (h *half) seek(data []byte) []byte {
 	return nil
 }
 
-// longestStart is how many octets begins looks at.
+// longestStart is how many octets begins checks.
 const longestStart = 13
 
-// begins returns how long the header of a frame is that begins a message of ZRE at the beginning of data; 0 if there is none.
+// begins returns the length of the header of a frame that begins a ZRE message at the beginning of data; 0 if there is none.
 func begins(data []byte) int {
 	n := 2
 	if len(data) < 6 || data[0] > flagMore|flagLong {

@@ -67,7 +67,7 @@ func must[T any](t testing.TB) func(T, error) T {
 
 var id = uuid.MustParse("f8ecbe08-1234-4567-89ab-0123456789ab")
 
-// talk is what a node may send.
+// talk returns what a node may send.
 func talk(t testing.TB) *script {
 	bytesOf := must[[]byte](t)
 	hello := msg.OutHello{Endpoint: "tcp://10.0.0.1:5671", Groups: []string{"CHAT", "\x1b[2J"}, Status: 2, Name: "alice", Headers: []msg.OutHeader{{Name: "role", Value: "camera"}}}
@@ -94,7 +94,7 @@ var talked = []string{
 	"f8ecbe08 STATE #5 state processing",
 }
 
-// lines feeds a half in pieces of a size, and returns what it says.
+// lines feeds a half in pieces of a size, and returns what it reports.
 func lines(data []byte, size int) (list []string) {
 	budget := heldBytes
 	h := half{budget: &budget, emit: func(r *Record) {
@@ -135,7 +135,7 @@ func TestStreamInPieces(t *testing.T) {
 	}
 }
 
-// Where the beginning is missing, the next message is found.
+// If the beginning is missing, the next message is found.
 func TestStreamFromTheMiddle(t *testing.T) {
 	data := talk(t).Bytes()
 	for _, cut := range []int{1, 30, 63, 64, 70, 112} {

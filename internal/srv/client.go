@@ -18,8 +18,8 @@ type client struct {
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	timeout time.Duration // of one question to one server
 	tries   int           // how often each server is asked before a question is given up: datagrams get lost
-	noAAAA  bool          // addresses of IPv6 are not asked for
-	plain   sync.Map      // servers that know no EDNS
+	noAAAA  bool          // do not ask for IPv6 addresses
+	plain   sync.Map      // servers that do not know EDNS
 }
 
 func (c *client) records(ctx context.Context, name string) (*reply, error) {
@@ -32,7 +32,7 @@ func (c *client) records(ctx context.Context, name string) (*reply, error) {
 	return r, nil
 }
 
-// host asks for both families. The error tells only of a host for which there is nothing.
+// host asks for both families. It returns an error only if nothing was found.
 func (c *client) host(ctx context.Context, name string) (addresses, error) {
 	var found addresses
 	var problem error
@@ -58,7 +58,7 @@ func (c *client) host(ctx context.Context, name string) (addresses, error) {
 	return found, problem
 }
 
-// ask asks one server after the other, until one knows. It tells which.
+// ask asks one server after the other, until one knows the answer. It returns the server's index.
 func (c *client) ask(ctx context.Context, name string, kind uint16) (int, *reply, error) {
 	if _, ok := dns.IsDomainName(name); !ok {
 		return 0, nil, fmt.Errorf("%q is no domain name", name)
@@ -100,25 +100,25 @@ func (c *client) exchange(ctx context.Context, s server, q dns.Question) (*reply
 	return nil, fmt.Errorf("%v, and by TCP: %w", errTruncated, err)
 }
 
-// over asks by UDP or TCP: with EDNS, so that more fits into a datagram, and without if the server does not know that (RFC 6891, section 7).
+// over asks by UDP or TCP: with EDNS, so that more fits into a datagram, and without if the server does not know it (RFC 6891, section 7).
 func (c *client) over(ctx context.Context, network string, s server, q dns.Question) (*reply, error) {
 	for {
 		_, plain := c.plain.Load(s)
 		r, err := c.talk(ctx, network, s.address, q, !plain)
 		if plain || !refusesEDNS(err) {
-			return r, timely(err)
+			return r, unifyTimeout(err)
 		}
 		c.plain.Store(s, true)
 	}
 }
 
-// refusesEDNS reports whether an error may be that of a server which does not know EDNS, or no version of it.
+// refusesEDNS tells whether an error may come from a server that does not know EDNS, or not this version.
 func refusesEDNS(err error) bool {
 	var code RCode
 	return errors.As(err, &code) && (code == dns.RcodeFormatError || code == dns.RcodeNotImplemented || code == dns.RcodeBadVers)
 }
 
-// talk puts a question by a new connection.
+// talk asks a question on a new connection.
 func (c *client) talk(ctx context.Context, network, address string, q dns.Question, edns bool) (*reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -135,7 +135,7 @@ func (c *client) talk(ctx context.Context, network, address string, q dns.Questi
 	return r, err
 }
 
-// converse puts a question and reads the answer, until the connection is closed.
+// converse asks a question and reads the answer, until the connection is closed.
 func converse(conn net.Conn, network string, q dns.Question, edns bool) (*reply, error) {
 	m := &dns.Msg{MsgHdr: dns.MsgHdr{Id: dns.Id(), RecursionDesired: true}, Question: []dns.Question{q}}
 	if edns {
@@ -153,14 +153,14 @@ func converse(conn net.Conn, network string, q dns.Question, edns bool) (*reply,
 		if err != nil && !errors.Is(err, dns.ErrShortRead) {
 			return nil, err
 		}
-		// Anybody may send a datagram: what is no answer to this question is not the server's word.
+		// Anybody may send a datagram: one that does not answer this question is not from the server.
 		if r, err := parse(packet, m.Id, q); network == "tcp" || !errors.Is(err, errOther) {
 			return r, err
 		}
 	}
 }
 
-// datagrams is a connection of which dns.Conn knows that it has datagrams, whatever Network made it.
+// datagrams makes dns.Conn treat a connection as one of datagrams, whatever Network made it.
 type datagrams struct{ net.Conn }
 
 func (d datagrams) ReadFrom(p []byte) (int, net.Addr, error) {

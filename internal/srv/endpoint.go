@@ -13,19 +13,19 @@ type Endpoint struct {
 	AddrPort netip.AddrPort // one of its addresses, with the record's port
 	Priority uint16         // lower comes first
 	Weight   uint16
-	Key      string // the public key of the target, as its TXT record has it; with Resolver.Keys alone
+	Key      string // the public key of the target, from its TXT record; only with Resolver.Keys
 }
 
 // An Answer is what a Lookup found.
 type Answer struct {
-	// Endpoints has each address and port once, by priority, then the greater weight, then address. There is no drawing of lots
-	// by weight: who looks for peers wants all of them.
+	// Endpoints has each address and port once, by priority, then the greater weight, then address. Weights are not used for a random
+	// choice: a node that looks for peers wants all of them.
 	Endpoints []Endpoint
 
-	// TTL is how long the answer is good: the least of all records used. 30 s if unknown.
+	// TTL is how long the answer is valid: the least of all records used. 30 s if unknown.
 	TTL time.Duration
 
-	// Partial tells why some of the records gave no endpoint; nil if all did.
+	// Partial says why some of the records gave no endpoint; nil if all did.
 	Partial error
 }
 
@@ -34,7 +34,7 @@ const (
 	maxTargets   = 1024 // records used, by priority
 	maxAsked     = 256  // targets whose addresses are asked for, because they did not come with the records
 	maxAddresses = 4    // of a target, for each family
-	askers       = 16   // questions at once
+	askers       = 16   // concurrent questions
 )
 
 // addresses are those of one host.
@@ -63,24 +63,24 @@ func (a *addresses) add(addr netip.Addr, ttl time.Duration) {
 	a.list = append(a.list, addr)
 }
 
-// compare puts the lower priority first, then the greater weight; the rest makes one order of it.
+// compare puts the lower priority first, then the greater weight; target and port make the order complete.
 func (r record) compare(other record) int {
 	return cmp.Or(cmp.Compare(r.priority, other.priority), cmp.Compare(other.weight, r.weight),
 		cmp.Compare(r.target, other.target), cmp.Compare(r.port, other.port))
 }
 
-// endpoint makes one of the endpoints that a record gives.
+// endpoint returns the endpoint of a record at one of its addresses.
 func (r record) endpoint(addr netip.Addr, key string) Endpoint {
 	return Endpoint{Target: r.target, AddrPort: netip.AddrPortFrom(addr, r.port), Priority: r.priority, Weight: r.weight, Key: key}
 }
 
-// usable tells whether a peer can have this address. A link-local one of IPv6 does not say on which link.
+// usable tells whether a peer can have this address. A link-local IPv6 address does not say on which link it is.
 func usable(addr netip.Addr) bool {
 	return addr.IsValid() && !addr.IsUnspecified() && !addr.IsMulticast() && addr != netip.AddrFrom4([4]byte{255, 255, 255, 255}) &&
 		!(addr.Is6() && addr.IsLinkLocalUnicast())
 }
 
-// arrange sorts endpoints and drops doubles.
+// arrange sorts endpoints and drops duplicates.
 func arrange(endpoints []Endpoint) []Endpoint {
 	slices.SortFunc(endpoints, func(a, b Endpoint) int {
 		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(b.Weight, a.Weight), a.AddrPort.Compare(b.AddrPort),

@@ -11,21 +11,21 @@ import (
 
 // Why there is no answer. Errors of Lookup wrap one of these, an RCode, or an error of the network or the context.
 var (
-	// ErrNoName is the server's word that the name does not exist (NXDOMAIN).
+	// ErrNoName means that the server says that the name does not exist (NXDOMAIN).
 	ErrNoName = errors.New("no such name")
 
-	// ErrNoRecords means that the name exists and has no SRV records, or only the one that says that there is no service.
+	// ErrNoRecords means that the name exists but has no SRV records, or only the one that says that there is no service.
 	ErrNoRecords = errors.New("the name has no SRV records")
 
 	// ErrTimeout means that no server answered in time.
 	ErrTimeout = errors.New("no answer in time")
 )
 
-// An RCode is the reason for which a server answers nothing, as its number in the answer (RFC 1035, section 4.1.1). NXDOMAIN is
-// ErrNoName instead.
+// An RCode is the reason why a server gives no answer, as its number in the answer (RFC 1035, section 4.1.1). NXDOMAIN is ErrNoName
+// instead.
 type RCode uint16
 
-// Error gives the code's usual name, such as SERVFAIL.
+// Error returns the code's usual name, such as SERVFAIL.
 func (c RCode) Error() string {
 	if name, ok := dns.RcodeToString[int(c)]; ok {
 		return name
@@ -35,15 +35,15 @@ func (c RCode) Error() string {
 
 var (
 	errTruncated = errors.New("the answer is too large for UDP")
-	errLame      = errors.New("the server knows nothing of this name and asks nobody else")
+	errLame      = errors.New("the server does not know this name and does not ask other servers")
 	errNoAddress = errors.New("no usable address")
 	errTarget    = errors.New("not a host name and a port")
 	errTooMany   = errors.New("too many targets")
 	errCut       = errors.New("the answer is too large for DNS")
 )
 
-// timely makes one kind of all the errors that mean that the time was up.
-func timely(err error) error {
+// unifyTimeout turns all errors that mean a timeout into ErrTimeout.
+func unifyTimeout(err error) error {
 	var t interface{ Timeout() bool }
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &t) && t.Timeout() {
 		return ErrTimeout
@@ -51,7 +51,7 @@ func timely(err error) error {
 	return err
 }
 
-// kind is what an error is at bottom, without what changes from try to try, such as our port.
+// kind returns the text of the innermost error, without what changes from try to try, such as our port.
 func kind(err error) string {
 	if err == nil {
 		return ""

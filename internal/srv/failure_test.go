@@ -23,7 +23,7 @@ var good = zone{
 
 const goodEndpoint = "a.robots.example 10.1.2.3:5671"
 
-// only answers with these records alone.
+// only answers with just these records.
 func only(records string) answerer { return zone{answers: records}.answer }
 
 func TestFailures(t *testing.T) {
@@ -85,7 +85,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// What comes by UDP and is no answer to the question is passed over.
+// A datagram that does not answer the question is ignored.
 func TestForged(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -149,7 +149,7 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-// However many targets a server has, and leaves us waiting for, a lookup ends, with what it has.
+// However many targets a server names without answering for them, a lookup ends, with what it has.
 func TestTargetsTimeOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		z, _ := many(300)
@@ -176,7 +176,7 @@ func TestTargetsTimeOut(t *testing.T) {
 	})
 }
 
-// Too many records: the first count, and not more than so many questions are asked for them.
+// Too many records: the first count, and the number of questions for them is bounded.
 func TestTooMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		z, _ := many(maxTargets + 10)
@@ -203,7 +203,7 @@ func TestTooMany(t *testing.T) {
 			r.records = append(r.records, record{"a", uint16(1 + i%(maxTargets+10)), 7, 0})
 		}
 		r.records = append(r.records, record{"z", 7, 6, 0})
-		got, problems := sift(r)
+		got, problems := usableRecords(r)
 		if len(got) != maxTargets || len(problems) != 11 || got[0].target != "z" || got[maxTargets-1].port != maxTargets-1 {
 			t.Errorf("%d records, %d problems", len(got), len(problems))
 		}
@@ -228,7 +228,7 @@ func TestContext(t *testing.T) {
 	})
 }
 
-// A port where nobody listens is known at once.
+// A port without a listener is noticed at once.
 func TestNobodyThere(t *testing.T) {
 	packets, listener := listenBoth(t, "127.0.0.1")
 	_, _ = packets.Close(), listener.Close()
@@ -244,7 +244,7 @@ func TestNobodyThere(t *testing.T) {
 	}
 }
 
-// resolver makes one for a resolv.conf, with the servers named in it standing where the real ones are.
+// resolver makes a Resolver for a resolv.conf, and replaces the servers in it by test servers.
 func resolver(t *testing.T, text string, servers map[string]string) *Resolver {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "resolv.conf")

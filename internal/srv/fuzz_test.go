@@ -11,7 +11,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// A canned connection answers each question with the same octets, but for the id and, if it is to be heard, the question.
+// A canned connection answers each question with the same octets, except for the id and, if it is to be accepted, the question.
 type canned struct {
 	net.Conn // nil
 	answer   []byte
@@ -52,7 +52,7 @@ func (c *canned) Close() error                { return nil }
 func (c *canned) LocalAddr() net.Addr         { return nil }
 func (c *canned) SetDeadline(time.Time) error { return nil }
 
-// seeds gives answers of which the first octets are the flags and the counts, and the question is left out.
+// seeds returns answers that begin with the flags and the counts, and leave out the question.
 func seeds(f *testing.F) {
 	add := func(m *dns.Msg) {
 		packet, err := m.Pack()
@@ -82,7 +82,7 @@ func seeds(f *testing.F) {
 	}
 }
 
-// Whatever a server answers, a lookup ends, and what it gives can be dialled.
+// Whatever a server answers, a lookup ends, and its endpoints can be dialled.
 func FuzzLookup(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, answer []byte) {
@@ -115,7 +115,7 @@ func FuzzLookup(f *testing.F) {
 	})
 }
 
-// What is read record by record is what the library reads as a whole, where that can.
+// Reading record by record gives what the library reads as a whole, if it can read it.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("\x00\x01\x84\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x21\x00\x01"), uint16(1))
 	for _, c := range lookups {

@@ -21,7 +21,7 @@ const robots = "_zre._tcp.robots.example."
 // An answerer makes the answer to a question; nil is none. It may be called by many at once.
 type answerer func(network string, question *dns.Msg) *dns.Msg
 
-// serve runs a real DNS server on a loopback address, by UDP and TCP, and gives its address.
+// serve runs a real DNS server on a loopback address, by UDP and TCP, and returns its address.
 func serve(t *testing.T, ip string, answer answerer) string {
 	t.Helper()
 	packets, listener := listenBoth(t, ip)
@@ -80,10 +80,10 @@ func listenBoth(t *testing.T, ip string) (net.PacketConn, net.Listener) {
 	return nil, nil
 }
 
-// A zone is what a server knows: records in the form of zone files.
+// A zone is what a server knows: records in zone file syntax.
 type zone struct {
 	answers string // by owner and type; a CNAME leads on
-	extra   string // to send along with SRV records
+	extra   string // sent along with SRV records
 }
 
 // answer answers as an authoritative server does.
@@ -139,7 +139,7 @@ func refuse(code int) answerer {
 // silent never answers.
 func silent(string, *dns.Msg) *dns.Msg { return nil }
 
-// A fake is a server without sockets, for tests in fake time. What it answers may be changed.
+// A fake is a server without sockets, for tests in fake time. Its answers may be changed.
 type fake struct {
 	mu      sync.Mutex
 	handler answerer
@@ -204,7 +204,7 @@ func (f *fake) talk(conn net.Conn, network string) {
 	}
 }
 
-// show gives endpoints as text.
+// show formats endpoints as text.
 func show(endpoints []Endpoint) string {
 	var list []string
 	for _, e := range endpoints {

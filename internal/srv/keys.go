@@ -11,7 +11,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// keyName is what the TXT record of a target begins with that has a key: "zre-key=KEY". Consul makes such a record of a node's metadata.
+// keyName is the prefix of the TXT record of a target that has a key: "zre-key=KEY". Consul makes such a record from a node's metadata.
 const keyName = "zre-key="
 
 // ErrNoKey says that a target has no key, or several: no TXT record "zre-key=KEY", or more than one.
@@ -34,7 +34,7 @@ func (s system) texts(ctx context.Context, target string) ([]string, time.Durati
 	return list, defaultTTL, dnsError(err)
 }
 
-// text takes a TXT record.
+// text handles a TXT record.
 func (m *message) text(r *reply, h dns.RR_Header, data int) error {
 	rr, _, err := dns.UnpackRRWithHeader(h, m.packet[:m.off], data) // it reads strings up to the end
 	if err != nil {
@@ -86,7 +86,7 @@ func findKeys(ctx context.Context, a asker, records []record) map[string]keyed {
 
 func findKey(ctx context.Context, a asker, target string) keyed {
 	texts, ttl, err := a.texts(ctx, target)
-	if err != nil && !isNobody(err) {
+	if err != nil && !isEmpty(err) {
 		return keyed{err: err}
 	}
 	k := keyed{ttl: ttl, err: ErrNoKey}

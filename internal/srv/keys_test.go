@@ -47,7 +47,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// A Watcher tells of another key as of another address.
+// A Watcher reports another key like another address.
 func TestWatchKeys(t *testing.T) {
 	told := make(chan []Endpoint, 10)
 	w := &Watcher{OnKeys: func(list []Endpoint) { told <- list }, OnChange: func([]netip.AddrPort) { t.Error("told without keys") }}

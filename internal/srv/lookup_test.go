@@ -12,12 +12,12 @@ import (
 	"github.com/miekg/dns"
 )
 
-// What a server says, and what comes of it.
+// What a server answers, and the result.
 var lookups = []struct {
 	name    string
 	ask     string // instead of robots
 	zone    zone
-	want    string // Target AddrPort, a line each
+	want    string // Target AddrPort, one per line
 	ttl     time.Duration
 	partial string
 }{
@@ -207,7 +207,7 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-// How many questions an answer takes, and what they look like.
+// How many questions a lookup takes, and what they look like.
 func TestQuestions(t *testing.T) {
 	var mu sync.Mutex
 	var asked []string
@@ -285,7 +285,7 @@ func lookUpLarge(t *testing.T, z zone, want string) {
 	}
 }
 
-// A server that leaves out records by UDP and does not say so, as Consul does, is asked by TCP if the user says so.
+// A server that leaves out records by UDP without saying so is asked by TCP if the user asks for that.
 func TestTCPAlone(t *testing.T) {
 	z, want := many(5)
 	address := serve(t, "127.0.0.1", func(network string, q *dns.Msg) *dns.Msg {
@@ -306,7 +306,7 @@ func TestTCPAlone(t *testing.T) {
 	}
 }
 
-// Too large even for TCP: what is there is taken.
+// Too large even for TCP: what is there is used.
 func TestCutByTCP(t *testing.T) {
 	z, want := many(5)
 	z.answers += z.extra

@@ -13,10 +13,10 @@ import (
 	"github.com/miekg/dns"
 )
 
-// datagram is the largest answer that we take by UDP, in octets: it passes everywhere in one piece.
+// datagram is the largest answer that we accept by UDP, in octets: it passes everywhere without fragmentation.
 const datagram = 1232
 
-// headerSize is that of a message, in octets (RFC 1035, section 4.1.1).
+// headerSize is the size of a message's header, in octets (RFC 1035, section 4.1.1).
 const headerSize = 12
 
 // A record is an SRV record.
@@ -25,15 +25,15 @@ type record struct {
 	port, priority, weight uint16
 }
 
-// A reply is what a server said, as far as it matters here.
+// A reply is what a server answered, as far as it matters here.
 type reply struct {
 	records []record
 	ttl     time.Duration // the least of the answer, CNAMEs included
-	host    addresses     // of the host that was asked for
+	host    addresses     // of the host in the question
 	texts   []string      // its TXT records
 	extra   map[string]addresses
 	cut     bool  // there were more
-	whole   error // if cut: why the whole answer was not had by TCP; nil if TCP gave no more
+	whole   error // if cut: why TCP did not give the whole answer; nil if TCP gave no more
 }
 
 var (
@@ -43,16 +43,16 @@ var (
 	errShort = errors.New("it ends within a record")
 )
 
-// A message is a packet that is read record by record. dns.Msg would unpack all of it: then a record of a kind that nobody asked for may take
-// a thousand times its octets in memory, and of a truncated answer nothing is left if it ends within a record.
+// A message is a packet that is read record by record. dns.Msg would unpack all of it: then a record of a kind that we did not ask for may
+// take a thousand times its octets in memory, and nothing is left of a truncated answer that ends within a record.
 type message struct {
 	dns.MsgHdr
 	packet []byte
 	off    int // where the next record begins
 }
 
-// parse reads an answer. Whose records they are is not checked in the answer section: a server puts there what it found by
-// following CNAMEs, in whatever order.
+// parse reads an answer. The owners of the records in the answer section are not checked: a server puts there what it found by following
+// CNAMEs, in any order.
 func parse(packet []byte, id uint16, q dns.Question) (*reply, error) {
 	m, err := open(packet, id, q)
 	if err != nil {
@@ -82,8 +82,8 @@ func parse(packet []byte, id uint16, q dns.Question) (*reply, error) {
 	return r, nil
 }
 
-// open reads the header and the question, which must be the one that was asked. A server that cannot read the question repeats none, as one
-// that knows no EDNS: its code is taken all the same, but not its word that there is no such name.
+// open reads the header and the question, which must be the one that was asked. A server that cannot read the question, for example because
+// it does not know EDNS, repeats none: its code is accepted all the same, but not that there is no such name.
 func open(packet []byte, id uint16, q dns.Question) (*message, error) {
 	var header dns.Msg
 	if len(packet) < headerSize || header.Unpack(packet[:headerSize]) != nil || !header.Response || header.Id != id {
@@ -105,7 +105,7 @@ func open(packet []byte, id uint16, q dns.Question) (*message, error) {
 	return m, nil
 }
 
-// Where the header has the counts.
+// The offsets of the counts in the header.
 const (
 	questionCount   = 4
 	answerCount     = 6
@@ -134,7 +134,7 @@ func (m *message) next() (h dns.RR_Header, data int, err error) {
 	return h, data, nil
 }
 
-// answers reads the answer section, up to what is ill-formed.
+// answers reads the answer section, up to the first ill-formed record.
 func (m *message) answers(r *reply) error {
 	for range m.count(answerCount) {
 		h, data, err := m.next()
@@ -166,8 +166,8 @@ func (m *message) answers(r *reply) error {
 	return nil
 }
 
-// additionals takes addresses from the additional section, and returns the code that an OPT record there adds to. What is ill-formed there is
-// not missed.
+// additionals takes addresses from the additional section, and returns the code, which an OPT record there extends. Ill-formed records
+// there are ignored.
 func (m *message) additionals(r *reply) (code int) {
 	for range m.count(authorityCount) {
 		if _, _, err := m.next(); err != nil {
@@ -201,12 +201,12 @@ func (m *message) address(h dns.RR_Header, data int) (netip.Addr, bool) {
 	return netip.AddrFromSlice(m.packet[data : data+int(h.Rdlength)])
 }
 
-// lower gives the form of names in which they are compared.
+// lower returns the form of names in which they are compared.
 func lower(name string) string {
 	return strings.ToLower(strings.TrimSuffix(name, "."))
 }
 
-// ttl gives a record's time to live; one with the highest bit set counts as 0 (RFC 2181, section 8).
+// ttl returns a record's time to live; one with the highest bit set counts as 0 (RFC 2181, section 8).
 func ttl(h dns.RR_Header) time.Duration {
 	if h.Ttl > math.MaxInt32 {
 		return 0

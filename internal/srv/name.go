@@ -11,10 +11,10 @@ import (
 // service is what RFC 2782 puts before the domain.
 const service = "_zre._tcp."
 
-// Name gives the name to look up for a domain: "example.org" makes "_zre._tcp.example.org". A name whose first label begins
-// with an underscore is taken as it is: "_robots._tcp.service.consul".
+// Name returns the name to look up for a domain: "example.org" becomes "_zre._tcp.example.org". A name whose first label begins with an
+// underscore is used as it is: "_robots._tcp.service.consul".
 //
-// A name with a dot at its end is complete. One without is searched, by search and ndots of /etc/resolv.conf, as those of hosts are. The error
+// A name that ends with a dot is complete. One without is searched, by search and ndots of /etc/resolv.conf, as host names are. The error
 // names the value.
 func Name(domain string) (string, error) {
 	fail := func(why string) (string, error) {
@@ -45,17 +45,17 @@ func Name(domain string) (string, error) {
 	return name, nil
 }
 
-// badName tells what keeps a name without its last dot from being one of hosts or services, or "".
+// badName says why a name, without its last dot, is not one of a host or service; "" if it is.
 func badName(name string) string {
 	if len(name) > 253 {
-		return "it is longer than 253 octets"
+		return "it is longer than 253 bytes"
 	}
 	for label := range strings.SplitSeq(name, ".") {
 		switch {
 		case label == "":
 			return "it has an empty label"
 		case len(label) > 63:
-			return "it has a label longer than 63 octets"
+			return "it has a label longer than 63 bytes"
 		case label[0] == '-' || label[len(label)-1] == '-':
 			return "it has a label that begins or ends with a hyphen"
 		}
@@ -72,9 +72,9 @@ func badName(name string) string {
 	return ""
 }
 
-// Server checks the address of a DNS server, and gives it in full: "10.0.0.2" makes "10.0.0.2:53". Besides addresses,
-// "HOST:PORT" will do; the HOST is resolved when it is dialled. A "tcp://" before it means to ask by TCP alone, for servers
-// that send incomplete answers by UDP without saying so, as Consul does. The error names the value.
+// Server checks the address of a DNS server, and returns it in full: "10.0.0.2" becomes "10.0.0.2:53". Besides addresses, "HOST:PORT" is
+// accepted; the HOST is resolved when it is dialled. The prefix "tcp://" means to ask only by TCP, for servers that send incomplete answers
+// by UDP without saying so. The error names the value.
 func Server(address string) (string, error) {
 	s, err := parseServer(address)
 	if err != nil {
@@ -102,7 +102,7 @@ func parseServer(address string) (server, error) {
 		return server{net.JoinHostPort(rest, "53"), tcp}, nil
 	}
 	host, port, err := net.SplitHostPort(rest)
-	if err != nil { // no port, or nonsense that the next try cannot mend
+	if err != nil { // no port, or an error that the next try does not fix
 		host, port, _ = net.SplitHostPort(rest + ":53")
 	}
 	_, notAddress := netip.ParseAddr(host)

@@ -17,7 +17,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Servers that know no EDNS are asked without, each once in a look-up with it.
+// Servers that do not know EDNS are asked without it; each is asked with it once per lookup.
 func TestWithoutEDNS(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -57,7 +57,7 @@ func TestWithoutEDNS(t *testing.T) {
 	}
 }
 
-// A header alone is a server's word, if it is that of a failure.
+// A header alone is an answer only if it reports a failure.
 func TestHeaderAlone(t *testing.T) {
 	q := dns.Question{Name: robots, Qtype: dns.TypeSRV, Qclass: dns.ClassINET}
 	for code, want := range map[int]error{
@@ -76,7 +76,7 @@ func TestHeaderAlone(t *testing.T) {
 	}
 }
 
-// Where a truncated answer cannot be had by TCP, what came counts, whatever it ends in.
+// If TCP does not deliver a truncated answer, what came counts, wherever it ends.
 func TestTruncatedWithoutTCP(t *testing.T) {
 	z, want := many(100)
 	z.answers += z.extra
@@ -122,7 +122,7 @@ func TestTruncatedWithoutTCP(t *testing.T) {
 	}
 }
 
-// One record that cannot be used leaves the others.
+// One record that cannot be used does not affect the others.
 func TestPortZero(t *testing.T) {
 	z := zone{answers: good.answers + "\n" + robots + " 60 SRV 0 0 0 a.robots.example."}
 	answer, err := (&Resolver{Server: serve(t, "127.0.0.1", z.answer)}).Lookup(t.Context(), robots)
@@ -131,7 +131,7 @@ func TestPortZero(t *testing.T) {
 	}
 }
 
-// What a name is completed to, as the C library does it with the domain.
+// How a name is completed: as the C library completes the domain.
 func TestNames(t *testing.T) {
 	const kubernetes = "search default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"
 	long := strings.Repeat(strings.Repeat("a", 59)+".", 4)
@@ -171,7 +171,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// Options of resolv.conf, as far as they show.
+// Options of resolv.conf, as far as they have an effect.
 func TestOptions(t *testing.T) {
 	for _, c := range []struct{ name, options, want string }{
 		{"none", "", "0s 1 udp SRV, 2s 2 udp SRV, 4s 1 udp SRV, 6s 2 udp SRV"},
@@ -207,8 +207,8 @@ func TestOptions(t *testing.T) {
 	})
 }
 
-// ask looks up a name some times, with two servers and options of resolv.conf. It gives the last answer, and what was asked each time: when, of
-// which server, how, and for what.
+// ask looks up a name some times, with two servers and options of resolv.conf. It returns the last answer, and what was asked each time:
+// when, which server, how, and for what.
 func ask(t *testing.T, options string, times int, a answerer) (answer Answer, asked []string, err error) {
 	t.Helper()
 	var mu sync.Mutex
@@ -234,7 +234,7 @@ func ask(t *testing.T, options string, times int, a answerer) (answer Answer, as
 	return answer, asked, err
 }
 
-// A server that takes long to come is asked again, and the first answer is told within a timeout and a wait.
+// A server that starts late is asked again, and the first answer is reported within a timeout and a wait.
 func TestServerComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatch(silent)
@@ -249,8 +249,8 @@ func TestServerComes(t *testing.T) {
 	})
 }
 
-// A network without a way to the Internet: nobody answers for the name as it is, which is tried last. That is no failure of those before it, and does not
-// slow down each look-up.
+// A network without access to the Internet: no server answers for the unchanged name, which is tried last. That is no failure of those
+// before it, and does not slow down each lookup.
 func TestNobodyAnswersForTheLast(t *testing.T) {
 	for name, fail := range map[string]answerer{"SERVFAIL": refuse(dns.RcodeServerFailure), "silence": silent} {
 		t.Run(name, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// As the C library does it, but for the time that a server has: there it is 5 s by default, and we have another server to ask.
+// As in the C library, except for the timeout of a server: there it is 5 s by default, and we have another server to ask.
 const (
 	maxServers  = 3
 	maxSearch   = 6
@@ -23,15 +23,15 @@ const (
 	defaults = "options timeout:2 attempts:2\n"
 )
 
-// A config is what matters of resolv.conf(5).
+// A config is the part of resolv.conf(5) that matters here.
 type config struct {
 	servers []server
 	list    *dns.ClientConfig // Search has domains without dots around them
-	rotate  bool              // begin with another server each time
-	noAAAA  bool              // do not ask for addresses of IPv6
+	rotate  bool              // start with another server each time
+	noAAAA  bool              // do not ask for IPv6 addresses
 }
 
-// configPath gives the path, or "" where there is no such thing: on Windows it could be anybody's file.
+// configPath returns the path, or "" if the system has no such file: on Windows it could be any user's file.
 func configPath() string {
 	if runtime.GOOS == "windows" {
 		return ""
@@ -39,7 +39,7 @@ func configPath() string {
 	return "/etc/resolv.conf"
 }
 
-// readConfig reads a file. The error is fs.ErrNotExist where there is none.
+// readConfig reads a file. The error is fs.ErrNotExist if there is none.
 func readConfig(path string) (config, error) {
 	if path == "" {
 		return config{}, fs.ErrNotExist
@@ -64,7 +64,7 @@ func parseConfig(text string) (config, error) {
 			set := fields[0] == "options"
 			c.rotate = c.rotate || set && option == "rotate"
 			c.noAAAA = c.noAAAA || set && option == "no-aaaa"
-			byTCP = byTCP || set && (option == "use-vc" || option == "usevc" || option == "tcp") // the latter as the BSDs write it
+			byTCP = byTCP || set && (option == "use-vc" || option == "usevc" || option == "tcp") // tcp is the BSDs' spelling
 		}
 	}
 	for _, address := range list.Servers {
@@ -87,16 +87,16 @@ func parseConfig(text string) (config, error) {
 	return c, nil
 }
 
-// timeout is how long a server has for a question; wanted, if that is not 0.
+// timeout returns how long a server has for a question: wanted, if that is not 0.
 func (c config) timeout(wanted time.Duration) time.Duration {
 	return cmp.Or(wanted, time.Duration(c.list.Timeout)*time.Second)
 }
 
-// names gives what to ask for in turn: a name that is not complete is searched. As everywhere, a domain with ndots dots or more is tried as it
-// is first, and others last. The labels of the service do not count as such: they are not what a user takes for the domain.
+// names returns what to ask for in turn: a name that is not complete is searched. As everywhere, a domain with ndots dots or more is tried
+// unchanged first, and others last. The labels of the service do not count: a user does not take them for a part of the domain.
 //
-// The first of the names are those that count: that one, or else those that the search list makes. The others are tried in case, and that they
-// fail means nothing, where these do not exist.
+// The first names are those that count: the unchanged name, or else those that the search list makes. The others are only tried in case,
+// and if the names that count do not exist, a failure of the others means nothing.
 func (c config) names(name string) (names []string, first int) {
 	service, domain := cutService(name)
 	for _, full := range c.list.NameList(domain) {

@@ -19,24 +19,26 @@ const (
 	defaultTTL     = 30 * time.Second
 	defaultTimeout = 2 * time.Second
 	defaultTries   = 2
-	patience       = 10 // a lookup may take so many timeouts, whatever it asks
+	patience       = 10 // the most timeouts that a lookup may take, whatever it asks
 	longest        = time.Minute
-	lastPause      = 30 * time.Second // names that are tried last are left out for so long when they are not answered
+	lastPause      = 30 * time.Second // names that are tried last are left out for this long when they are not answered
 )
 
-// A Resolver looks up SRV records. The zero Resolver is ready. Its methods may be called from any goroutine; its fields must not
-// change meanwhile.
+// A Resolver looks up SRV records. The zero Resolver is ready. Its methods may be called from any goroutine; its fields must not change
+// meanwhile.
 type Resolver struct {
-	// Server is the DNS server to ask, as [Server] takes it. By default the servers of /etc/resolv.conf are asked in turn; the
-	// file is read anew for each lookup. Of its options ndots, timeout, attempts, rotate, use-vc and no-aaaa are heeded. EDNS is used without
-	// edns0 too, where the server knows it. Nothing of the file counts when there is a Server.
+	// Server is the DNS server to ask, in the form that [Server] accepts. By default the servers of /etc/resolv.conf are asked in turn; the
+	// file is read again for each lookup. Of its options ndots, timeout, attempts, rotate, use-vc and no-aaaa are used. EDNS is used
+	// without edns0 too, if the server knows it. Nothing in the file counts if Server is set.
 	Server string
 
-	// Timeout is how long one server has for one question; by default what /etc/resolv.conf says, or 2 s. Each is asked twice, or as
-	// often as that file says. A lookup takes ten times that at most, and not more than a minute, whatever it asks: then it gives what it has.
+	// Timeout is how long one server has for one question; by default the value in /etc/resolv.conf, or 2 s. Each server is asked twice, or
+	// as often as that file says. A lookup takes at most ten times that, and not more than a minute, whatever it asks: then it returns what
+	// it has.
 	Timeout time.Duration
 
-	// Keys has each target's TXT records asked for too: "zre-key=KEY". A target without one key gives no endpoint, and an error that wraps ErrNoKey.
+	// Keys asks for each target's TXT records too: "zre-key=KEY". A target without exactly one key gives no endpoint, and an error that
+	// wraps ErrNoKey.
 	Keys bool
 
 	// Dial connects to a server by "udp" or "tcp", as net.Dialer.DialContext does, which is the default.
@@ -49,7 +51,7 @@ type Resolver struct {
 	failed time.Time // when a name of those that are tried last was not answered
 }
 
-// An asker puts questions.
+// An asker asks questions.
 type asker interface {
 	records(ctx context.Context, name string) (*reply, error)                // the SRV records of a name
 	host(ctx context.Context, name string) (addresses, error)                // the addresses of a target
@@ -65,11 +67,11 @@ type plan struct {
 	keys  bool // Resolver.Keys
 }
 
-// Lookup finds the endpoints that the SRV records of a name from [Name] give. It asks for the addresses of targets that the
-// server has not sent along, both families. It blocks for 10 times the Timeout at most, and ends when ctx does.
+// Lookup finds the endpoints of the SRV records of a name from [Name]. It asks for the addresses of targets that the server has not sent
+// along, of both families. It blocks for 10 times the Timeout at most, and ends when ctx does.
 //
-// An answer has one endpoint at least. The error names the name and the server, and wraps ErrNoName, ErrNoRecords, ErrTimeout,
-// an RCode, or what the network said; the cause of ctx if that has ended.
+// An answer has at least one endpoint. The error names the name and the server, and wraps ErrNoName, ErrNoRecords, ErrTimeout, an RCode, or
+// the network's error; if ctx has ended, its cause.
 func (r *Resolver) Lookup(ctx context.Context, name string) (Answer, error) {
 	parent := ctx
 	p, err := r.plan(name)
@@ -81,19 +83,19 @@ func (r *Resolver) Lookup(ctx context.Context, name string) (Answer, error) {
 	defer cancel()
 	var problem error
 	for i, name := range p.names {
-		isLast := i >= p.first && isNobody(problem)
-		if isLast && r.leavesOut() {
+		isLast := i >= p.first && isEmpty(problem)
+		if isLast && r.skipsLast() {
 			break
 		}
 		answer, err := lookup(ctx, p, name)
 		if err == nil {
 			return answer, nil
 		}
-		if isLast && !isNobody(err) && parent.Err() == nil {
-			r.leaveOut()
+		if isLast && !isEmpty(err) && parent.Err() == nil {
+			r.skipLast()
 			break
 		}
-		// Of the names that a search makes, the one that is there, but does not work, tells more than those that are not.
+		// Of the names that a search makes, one that exists but does not work says more than those that don't exist.
 		if problem == nil || errors.Is(problem, ErrNoName) {
 			problem = fmt.Errorf("srv: cannot look up %s: %w", name, err)
 		}
@@ -101,36 +103,36 @@ func (r *Resolver) Lookup(ctx context.Context, name string) (Answer, error) {
 			return Answer{}, fmt.Errorf("srv: cannot look up %s: %w", name, context.Cause(parent))
 		}
 		if !isAnswer(err) {
-			break // servers that are silent now will be so for the next name
+			break // servers that are silent now will be silent for the next name
 		}
 	}
 	return Answer{}, problem
 }
 
-// leaveOut leaves the names that are tried last out for a while: a network without a way to the Internet has nobody to ask for "robots.", and each
-// look-up would wait for that.
-func (r *Resolver) leaveOut() {
+// skipLast skips the names that are tried last for a while: on a network without access to the Internet no server answers for "robots.",
+// and each lookup would wait for that.
+func (r *Resolver) skipLast() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.failed = time.Now()
 }
 
-func (r *Resolver) leavesOut() bool {
+func (r *Resolver) skipsLast() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return !r.failed.IsZero() && time.Since(r.failed) < lastPause
 }
 
-// isAnswer reports whether an error is a server's word about this name, which another name may have no share in.
+// isAnswer tells whether an error is a server's answer about this name, which may not apply to another name.
 func isAnswer(err error) bool {
 	var code RCode
-	return isNobody(err) || errors.As(err, &code) || errors.Is(err, errLame)
+	return isEmpty(err) || errors.As(err, &code) || errors.Is(err, errLame)
 }
 
-// isNobody reports whether an error of Lookup is an answer: nobody is there by that name.
-func isNobody(err error) bool { return errors.Is(err, ErrNoName) || errors.Is(err, ErrNoRecords) }
+// isEmpty tells whether an error of Lookup is an answer: the name has no endpoints.
+func isEmpty(err error) bool { return errors.Is(err, ErrNoName) || errors.Is(err, ErrNoRecords) }
 
-// plan tells whom to ask and for which names.
+// plan returns which servers to ask for which names.
 func (r *Resolver) plan(name string) (plan, error) {
 	c := &client{timeout: cmp.Or(r.Timeout, defaultTimeout), dial: r.Dial, tries: defaultTries}
 	if c.dial == nil {
@@ -166,7 +168,7 @@ func lookup(ctx context.Context, a plan, name string) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	records, problems := sift(r)
+	records, problems := usableRecords(r)
 	if len(records) == 0 && len(problems) == 0 {
 		return Answer{}, ErrNoRecords
 	}
@@ -209,8 +211,8 @@ func lookup(ctx context.Context, a plan, name string) (Answer, error) {
 	return answer, nil
 }
 
-// sift gives the records that can be used, the first by priority if they are too many.
-func sift(r *reply) (good []record, problems []error) {
+// usableRecords returns the usable records, the first by priority if there are too many.
+func usableRecords(r *reply) (good []record, problems []error) {
 	slices.SortFunc(r.records, record.compare)
 	for _, rec := range slices.Compact(r.records) {
 		switch {
@@ -229,8 +231,7 @@ func sift(r *reply) (good []record, problems []error) {
 	return good, problems
 }
 
-// findHosts gives the addresses of targets: those that came along, and others by asking for them. It tells of which there was
-// an error.
+// findHosts returns the addresses of targets: those that came along, and others by asking for them, and the errors of those that failed.
 func findHosts(ctx context.Context, a asker, records []record, along map[string]addresses) (map[string]addresses, map[string]error) {
 	found, failed := make(map[string]addresses), make(map[string]error)
 	var ask []string
@@ -250,7 +251,7 @@ func findHosts(ctx context.Context, a asker, records []record, along map[string]
 	var wait sync.WaitGroup
 	seat := make(chan struct{}, askers)
 	for _, target := range ask {
-		seat <- struct{}{} // who sits there leaves by the lookup's end
+		seat <- struct{}{} // the lookup's end frees it
 		wait.Go(func() {
 			host, err := a.host(ctx, target)
 			<-seat

@@ -6,7 +6,7 @@ import (
 	"net"
 )
 
-// system asks by the net package, which knows the ways of each operating system, but not the TTL.
+// system asks through the net package, which knows the ways of each operating system, but not the TTL.
 type system struct{ *net.Resolver }
 
 func (s system) records(ctx context.Context, name string) (*reply, error) {
@@ -31,11 +31,11 @@ func (s system) host(ctx context.Context, name string) (addresses, error) {
 	return a, dnsError(err)
 }
 
-// dnsError makes our kinds of errors of those of the net package.
+// dnsError turns errors of the net package into ours.
 func dnsError(err error) error {
 	var d *net.DNSError
 	if errors.As(err, &d) && d.IsNotFound {
-		return ErrNoName // or ErrNoRecords: it does not tell
+		return ErrNoName // or ErrNoRecords: the net package does not say
 	}
-	return timely(err)
+	return unifyTimeout(err)
 }

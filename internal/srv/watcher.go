@@ -12,57 +12,57 @@ import (
 
 // When a Watcher looks again.
 const (
-	firstRetry = 500 * time.Millisecond // after the first failure; twice as long after each more
-	loneWait   = time.Second            // at most, while nobody is known by the name
-	minWait    = 5 * time.Second        // else, and also the longest after failures
+	firstRetry = 500 * time.Millisecond // after the first failure; twice as long after each further one
+	loneWait   = time.Second            // at most, while no other endpoint is known by the name
+	minWait    = 5 * time.Second        // otherwise, and also the longest after failures
 	maxWait    = 5 * time.Minute
 
-	// nobodyFor is how long there may be nobody by a name before that is a problem: the first of many comes before its record does.
-	nobodyFor = 30 * time.Second
+	// emptyFor is how long a name may have no endpoints before that is a problem: the first of many nodes comes before its record does.
+	emptyFor = 30 * time.Second
 )
 
-// A Watcher looks up a name again and again, and tells of changes. Set the fields, then call Run.
+// A Watcher looks up a name again and again, and reports changes. Set the fields, then call Run.
 type Watcher struct {
 	Name     string    // from the function Name
 	Resolver *Resolver // not nil
 
-	// OnChange gets the endpoints, best first and each once, when there is the first answer, and when the set of them has
-	// changed; nil or an empty slice if there are only our own. It may keep the slice. It is called by Run, which waits for it.
+	// OnChange gets the endpoints, best first and each once, with the first answer, and when the set of them has changed; nil or an empty
+	// slice if there are only our own. It may keep the slice. Run calls it, and waits for it.
 	OnChange func([]netip.AddrPort)
 
-	// OnKeys, if set, gets the endpoints in place of OnChange, with their keys; of which the set is a change too. For a Resolver with Keys.
+	// OnKeys, if set, gets the endpoints instead of OnChange, with their keys; another key is a change too. It is for a Resolver with Keys.
 	OnKeys func([]Endpoint)
 
-	// OnProblem gets the error of each look-up that failed. That nobody is there by the name is an answer, and an error only if it has been so
-	// for 30 s, and never was another way. OnProblem gets nil once when that is over. It is called by Run, which waits for it. Nil tells nobody.
+	// OnProblem gets the error of each failed lookup. That the name has no endpoints is an answer; it is an error only if that has lasted
+	// for 30 s and there has never been a good answer. OnProblem gets nil once when the problem is over. Run calls it, and waits for it.
+	// Nil reports nothing.
 	OnProblem func(error)
 
-	// Skip tells our own endpoints, which are left out. Run calls it, for each endpoint of each answer. Nil skips none.
+	// Skip tells which endpoints are our own; they are left out. Run calls it, for each endpoint of each answer. Nil skips none.
 	Skip func(netip.AddrPort) bool
 
-	// Log gets a line when there is nobody by the name, or when some records cannot be used, and when that is over, not for each try. The zero
-	// Logger is silent.
+	// Log gets a line when the name has no endpoints, or when some records cannot be used, and when that is over, not for each try. The
+	// zero Logger is silent.
 	Log zerolog.Logger
 
-	// Roll gives a random duration from 0 up to, not including, d, which is positive. By default the process' own random
-	// numbers do.
+	// Roll returns a random duration from 0 up to, not including, d, which is positive. The default is the process's own random numbers.
 	Roll func(d time.Duration) time.Duration
 
-	answer   Answer           // the last good one
-	others   int              // endpoints in it that are not our own
-	told     []netip.AddrPort // to OnChange, sorted; nil before the first call
-	keys     []string         // to OnKeys: those of told
-	wait     time.Duration    // until the next lookup
-	failures int              // since the last good answer
-	noted    string           // the kind of what was last logged
-	nobody   time.Time        // since when there is nobody by the name; zero if there is
-	failing  bool             // OnProblem has an error
+	answer     Answer           // the last good one
+	others     int              // endpoints in it that are not our own
+	reported   []netip.AddrPort // what OnChange last got, sorted; nil before the first call
+	keys       []string         // what OnKeys last got: the keys of told
+	wait       time.Duration    // until the next lookup
+	failures   int              // since the last good answer
+	noted      string           // the kind of what was last logged
+	emptySince time.Time        // since when the name has no endpoints; zero if it has some
+	failing    bool             // OnProblem has an error
 }
 
-// Run keeps looking until ctx ends, and blocks that long; it is called once. It looks at once, and again when the answer's TTL ends, though not
-// within 5 s (1 s while nobody else is known by the name) nor after more than 5 min. After a failure, or while nobody is there, it looks again in
-// 0.5 s, then 1, 2, 4 and 5 s, but not more than 1 s where nobody is known by the name. All of them +-10 %. After a failure the last good
-// answer stays.
+// Run keeps looking until ctx ends, and blocks that long; it is called once. It looks at once, and again when the answer's TTL ends, though
+// not within 5 s (1 s while no other endpoint is known by the name) nor after more than 5 min. After a failure, or while the name has no
+// endpoints, it looks again in 0.5 s, then 1, 2, 4 and 5 s, but at most 1 s if no other endpoint is known by the name. All times vary by 10
+// %. After a failure the last good answer stays.
 func (w *Watcher) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -89,16 +89,16 @@ func (w *Watcher) Run(ctx context.Context) {
 func (w *Watcher) look(ctx context.Context) error {
 	answer, err := w.Resolver.Lookup(ctx, w.Name)
 	if err == nil {
-		w.answer, w.failures, w.nobody = answer, 0, time.Time{}
+		w.answer, w.failures, w.emptySince = answer, 0, time.Time{}
 		w.others = len(w.list())
 		w.wait = w.jitter(min(max(answer.TTL, w.shortest()), maxWait))
 		return nil
 	}
 	longest := w.shortest()
-	if isNobody(err) {
+	if isEmpty(err) {
 		longest = loneWait
-		if w.nobody.IsZero() {
-			w.nobody = time.Now()
+		if w.emptySince.IsZero() {
+			w.emptySince = time.Now()
 		}
 	}
 	w.wait = w.jitter(min(firstRetry<<min(w.failures, 8), longest))
@@ -106,7 +106,7 @@ func (w *Watcher) look(ctx context.Context) error {
 	return err
 }
 
-// shortest is how soon an answer that is good is asked for anew, and how late one that is not.
+// shortest returns the shortest wait after a good answer, which is the longest after a failure.
 func (w *Watcher) shortest() time.Duration {
 	if w.others == 0 {
 		return loneWait
@@ -114,7 +114,7 @@ func (w *Watcher) shortest() time.Duration {
 	return minWait
 }
 
-// list gives the endpoints of the last good answer but for our own.
+// list returns the endpoints of the last good answer, without our own.
 func (w *Watcher) list() []netip.AddrPort {
 	list := make([]netip.AddrPort, 0, len(w.answer.Endpoints))
 	for _, e := range w.answer.Endpoints {
@@ -125,16 +125,16 @@ func (w *Watcher) list() []netip.AddrPort {
 	return list
 }
 
-// tell calls OnChange if it has not heard of this set yet.
+// tell calls OnChange if the set is new.
 func (w *Watcher) tell() {
 	list := w.list()
 	set := slices.SortedFunc(slices.Values(list), netip.AddrPort.Compare)
 	others, keys := w.keyed()
-	if w.told != nil && slices.Equal(set, w.told) && slices.Equal(keys, w.keys) {
+	if w.reported != nil && slices.Equal(set, w.reported) && slices.Equal(keys, w.keys) {
 		return
 	}
 	w.keys = keys
-	w.told = append([]netip.AddrPort{}, set...) // never nil again
+	w.reported = append([]netip.AddrPort{}, set...) // never nil again
 	w.Log.Debug().Str("name", w.Name).Int("endpoints", len(list)).Msg("SRV: endpoints changed")
 	if w.OnKeys != nil {
 		w.OnKeys(others)
@@ -143,7 +143,8 @@ func (w *Watcher) tell() {
 	w.OnChange(list)
 }
 
-// keyed gives the endpoints of the last good answer but for our own, and places and keys of them as text, sorted; nothing without OnKeys.
+// keyed returns the endpoints of the last good answer, without our own, and their addresses and keys as text, sorted; nothing without
+// OnKeys.
 func (w *Watcher) keyed() (list []Endpoint, keys []string) {
 	if w.OnKeys == nil {
 		return nil, nil
@@ -157,9 +158,9 @@ func (w *Watcher) keyed() (list []Endpoint, keys []string) {
 	return list, keys
 }
 
-// report calls OnProblem if there is one, or was.
+// report calls OnProblem if there is a problem, or was one.
 func (w *Watcher) report(err error) {
-	if isNobody(err) && (len(w.answer.Endpoints) > 0 || time.Since(w.nobody) < nobodyFor) {
+	if isEmpty(err) && (len(w.answer.Endpoints) > 0 || time.Since(w.emptySince) < emptyFor) {
 		err = nil
 	}
 	if w.OnProblem != nil && (err != nil || w.failing) {
@@ -172,10 +173,10 @@ func (w *Watcher) report(err error) {
 func (w *Watcher) note(err error) {
 	noted, text := "", ""
 	switch {
-	case isNobody(err):
-		noted, text = "nobody: "+kind(err), "SRV: nobody is there by this name, looking on"
+	case isEmpty(err):
+		noted, text = "nobody: "+kind(err), "SRV: the name has no endpoints, will look again"
 	case err != nil:
-		return // OnProblem's
+		return // OnProblem gets it
 	case w.answer.Partial != nil:
 		err = w.answer.Partial
 		noted, text = "partial: "+kind(err), "SRV: some of the records cannot be used"
@@ -188,7 +189,7 @@ func (w *Watcher) note(err error) {
 		w.Log.Info().Str("name", w.Name).Msg("SRV: all is well again")
 		return
 	}
-	w.Log.Warn().Err(err).Str("name", w.Name).Int("endpoints", len(w.told)).Msg(text)
+	w.Log.Warn().Err(err).Str("name", w.Name).Int("endpoints", len(w.reported)).Msg(text)
 }
 
 // jitter makes a wait up to 10 % shorter or longer, so that many nodes do not ask in step.

@@ -37,7 +37,7 @@ func (d *diary) Write(p []byte) (int, error) {
 	return d.text.Write(p)
 }
 
-// take gives what was written since the last call.
+// take returns what was written since the last call.
 func (d *diary) take() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -45,7 +45,7 @@ func (d *diary) take() string {
 	return d.text.String()
 }
 
-// newWatch makes one without jitter.
+// newWatch makes a watch without jitter.
 func newWatch(a answerer) *watch {
 	w := &watch{fake: &fake{handler: a}}
 	w.Watcher = &Watcher{
@@ -73,7 +73,7 @@ func (w *watch) run(t *testing.T, d time.Duration) {
 	synctest.Wait()
 }
 
-// lines gives the messages logged since the last call.
+// lines returns the messages logged since the last call.
 func (w *watch) lines() (list []string) {
 	for line := range strings.Lines(w.log.take()) {
 		_, text, _ := strings.Cut(line, `"message":"`)
@@ -216,7 +216,7 @@ func TestWatcherSkipsOurOwn(t *testing.T) {
 	})
 }
 
-// The server goes and comes: a line for each change, whatever the number of tries.
+// The server goes and comes: one line for each change, whatever the number of tries.
 func TestWatcherLogs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatch(withTTL("5"))
@@ -237,11 +237,11 @@ func TestWatcherLogs(t *testing.T) {
 			{"well", withTTL("5"), nil},
 			{"silent", silent, []string{"warn problem: no answer in time"}},
 			{"SERVFAIL", refuse(dns.RcodeServerFailure), []string{"warn problem: SERVFAIL"}},
-			{"NXDOMAIN", zone{}.answer, []string{"warn SRV: nobody is there by this name, looking on: no such name", "warn solved: "}},
+			{"NXDOMAIN", zone{}.answer, []string{"warn SRV: the name has no endpoints, will look again: no such name", "warn solved: "}},
 			{"SERVFAIL after NXDOMAIN", refuse(dns.RcodeServerFailure), []string{"warn problem: SERVFAIL"}},
 			{"NXDOMAIN again", zone{}.answer, []string{"warn solved: "}},
 			{"back", withTTL("5"), []string{"info SRV: all is well again"}},
-			{"no records", only(robots + " 5 A 10.0.0.1"), []string{"warn SRV: nobody is there by this name, looking on: the name has no SRV records"}},
+			{"no records", only(robots + " 5 A 10.0.0.1"), []string{"warn SRV: the name has no endpoints, will look again: the name has no SRV records"}},
 			{"in part", partly.answer, []string{"warn SRV: some of the records cannot be used: no usable address"}},
 			{"port 0 alone", only(robots + " 5 SRV 0 0 0 a.robots.example."), []string{`warn problem: not a host name and a port`}},
 			{"back again", withTTL("5"), []string{"info SRV: all is well again", "warn solved: "}},
@@ -261,7 +261,7 @@ func TestWatcherLogs(t *testing.T) {
 	})
 }
 
-// That nobody is there by a name is told once at once, and is a problem if it stays so: the name may be mistyped.
+// A name without endpoints is logged once, at once, and is a problem if it stays this way: the name may be mistyped.
 func TestWatcherNobody(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -283,9 +283,9 @@ func TestWatcherNobody(t *testing.T) {
 					answer answerer
 					want   []string
 				}{
-					{29 * time.Second, withTTL("5"), []string{"warn SRV: nobody is there by this name, looking on: " + c.cause}},
+					{29 * time.Second, withTTL("5"), []string{"warn SRV: the name has no endpoints, will look again: " + c.cause}},
 					{1500 * time.Millisecond, c.answer, []string{"info SRV: all is well again"}},
-					{10 * time.Minute, nil, []string{"warn SRV: nobody is there by this name, looking on: " + c.cause}},
+					{10 * time.Minute, nil, []string{"warn SRV: the name has no endpoints, will look again: " + c.cause}},
 				} {
 					time.Sleep(step.after) // fake time
 					synctest.Wait()
@@ -301,7 +301,7 @@ func TestWatcherNobody(t *testing.T) {
 				<-done
 				w = newWatch(c.answer)
 				w.run(t, 32*time.Second)
-				want := []string{"warn SRV: nobody is there by this name, looking on: " + c.cause, "warn problem: " + c.cause}
+				want := []string{"warn SRV: the name has no endpoints, will look again: " + c.cause, "warn problem: " + c.cause}
 				if got := w.lines(); !slices.Equal(got, want) {
 					t.Errorf("logged %q, not %q", got, want)
 				}
@@ -310,7 +310,7 @@ func TestWatcherNobody(t *testing.T) {
 	}
 }
 
-// An answer that can be used in part is told, and failures without end do no harm.
+// A partial answer is reported, and failures without end do no harm.
 func TestWatcherLongLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatch(zone{
@@ -331,7 +331,7 @@ func TestWatcherLongLife(t *testing.T) {
 	})
 }
 
-// The context ends a lookup under way, without a line in the log.
+// The end of the context ends a lookup under way, without a line in the log.
 func TestWatcherEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatch(silent)
@@ -346,7 +346,7 @@ func TestWatcherEnds(t *testing.T) {
 	})
 }
 
-// With a real server, that goes away and comes back where it was.
+// A real server that goes away and comes back at the same address.
 func TestWatcherRealServer(t *testing.T) {
 	packets, listener := listenBoth(t, "127.0.0.1")
 	address := listener.Addr().String()

@@ -27,8 +27,8 @@ type Command struct {
 	Error   string `json:"error,omitempty"`
 }
 
-// Send hands the node commands, in order. It waits while the node is too busy to read them; an error says that it did
-// not within Patience or has ended. Unlike the other methods it may be called from any goroutine.
+// Send hands the node commands, in order. It waits while the node is too busy to read them; an error says that it did not within Patience
+// or has ended. Unlike the other methods it may be called from any goroutine.
 func (p *Peer) Send(commands ...Command) error {
 	var lines []byte
 	for _, c := range commands {
@@ -105,9 +105,9 @@ func (p *Peer) Quit(t testing.TB) {
 	switch state := p.cmd.ProcessState; {
 	case state.Success():
 	case p.Kind == Zre && state.ExitCode() == 1 && slices.ContainsFunc(p.Events(), Event.isLoss):
-		// It says so in error events, which fail the test unless it expects them.
+		// It reports that in error events, which fail the test unless it expects them.
 	case p.Kind == ZyreJS && !state.Exited():
-		// Now and then its libzmq, 4.2.2, fails an assertion while it closes, after zyre.js has said good-bye.
+		// Now and then its libzmq, 4.2.2, fails an assertion while it closes, after zyre.js has said goodbye.
 		t.Logf("%s crashed while it quit: %v", p, state)
 	default:
 		t.Errorf("%s did not quit well: %v%s", p, state, p.report())
@@ -130,11 +130,11 @@ func (p *Peer) Kill() {
 // Stop halts the process until Continue, as a machine that hangs or sleeps would.
 func (p *Peer) Stop() { p.signal(syscall.SIGSTOP) }
 
-// Continue lets a stopped process go on.
+// Continue lets a stopped process continue.
 func (p *Peer) Continue() { p.signal(syscall.SIGCONT) }
 
-// Pause has nobody read what the node prints until Resume, as an application that is slow: the node can print no more once
-// the pipe is full. Quit after Resume only.
+// Pause stops reading what the node prints until Resume, like a slow application: the node can print no more once the pipe is full. Call
+// Quit only after Resume.
 func (p *Peer) Pause() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -153,7 +153,7 @@ func (p *Peer) Resume() {
 	}
 }
 
-// mayRead waits while the node's output is not to be read.
+// mayRead waits while the node's output must not be read.
 func (p *Peer) mayRead() {
 	p.mu.Lock()
 	paused := p.paused
@@ -163,20 +163,19 @@ func (p *Peer) mayRead() {
 	}
 }
 
-// Pid is the number of the node's process.
+// Pid returns the id of the node's process.
 func (p *Peer) Pid() int { return p.cmd.Process.Pid }
 
-// signal sends a signal to the process, which is the bot itself (ip netns exec becomes the program it starts), and to
-// those it started.
+// signal sends a signal to the process, which is the bot itself (ip netns exec becomes the program it starts), and to those it started.
 func (p *Peer) signal(s syscall.Signal) {
 	select {
-	case <-p.exited: // its number may be another's by now
+	case <-p.exited: // its id may be another's by now
 	default:
 		_ = syscall.Kill(-p.cmd.Process.Pid, s)
 	}
 }
 
-// mean notes that the process's end, from now on, is no accident.
+// mean notes that the end of the process, from now on, is intended.
 func (p *Peer) mean() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// Event is one line that a node of any implementation printed; testdata/peers/README.md describes them. Fields that do
-// not apply are empty.
+// Event is one line that a node of any implementation printed; testdata/peers/README.md describes them. Fields that do not apply are empty.
 type Event struct {
 	Event     string            `json:"event"`
 	UUID      string            `json:"uuid,omitempty"` // the node's own: ready
@@ -26,7 +25,7 @@ type Event struct {
 	State     string            `json:"state,omitempty"`
 	Error     string            `json:"error,omitempty"`
 	Peers     []Known           `json:"peers,omitempty"`
-	Kind      string            `json:"kind,omitempty"` // of a problem, as About and Solved are
+	Kind      string            `json:"kind,omitempty"` // of a problem, like About and Solved
 	About     string            `json:"about,omitempty"`
 	Solved    bool              `json:"solved,omitempty"`
 	Self      bool              `json:"self,omitempty"`     // leader: it is the node itself
@@ -38,7 +37,7 @@ type Event struct {
 	age   time.Duration // of the process when it was read
 }
 
-// isLoss tells whether a node says that it could not send all before its end.
+// isLoss tells whether a node reports that it could not send everything before its end.
 func (e Event) isLoss() bool { return e.Event == "error" && e.Messages > 0 }
 
 // Known is a peer in the answer to the command peers. Implementations differ in what they know besides the UUID.
@@ -58,7 +57,7 @@ type Known struct {
 // Before tells whether the node reported e before other.
 func (e Event) Before(other Event) bool { return e.index < other.index }
 
-// String is a line for people: what is long is cut.
+// String formats the event for people, with long values cut.
 func (e Event) String() string {
 	var s strings.Builder
 	s.WriteString(e.Event)

@@ -20,21 +20,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Host is a machine of a LAN: a network namespace with lo and one Ethernet interface, which has an IPv4 address and, where the
-// kernel has IPv6, a link-local one of IPv6. It shares the file system with all the others.
+// Host is a machine of a LAN: a network namespace with lo and one Ethernet interface, which has an IPv4 address and, if the kernel has
+// IPv6, a link-local IPv6 address. It shares the file system with all the others.
 type Host struct {
 	Name      string
 	Addr      netip.Addr
-	Interface string // as the host itself calls it
+	Interface string // the host's own name for it
 
 	t         testing.TB
 	namespace string
 	bridge    string
 	port      string // the bridge's end of the cable
 	prefix    netip.Prefix
-	wire      *Wire             // the cable, if that is one
+	wire      *Wire             // the cable, if it is a Wire
 	legs      int               // further interfaces
-	files     map[string]string // what the host has in place of files of the machine
+	files     map[string]string // the host's own files in place of the machine's
 	life      context.Context
 }
 
@@ -65,7 +65,7 @@ func (l *LAN) host(name string) *Host {
 		end()
 		must(h.t, "netns", "del", h.namespace)
 	})
-	_ = h.setIPv6("default", "accept_dad", "0") // IPv6 addresses can be used at once; else after a second or two
+	_ = h.setIPv6("default", "accept_dad", "0") // IPv6 addresses can be used at once; otherwise after a second or two
 	return h
 }
 
@@ -88,21 +88,21 @@ func (h *Host) AddAddress(address netip.Prefix) {
 	must(h.t, args...)
 }
 
-// NoIPv4 takes the IPv4 addresses of the host's interface away.
+// NoIPv4 removes the IPv4 addresses of the host's interface.
 func (h *Host) NoIPv4() {
 	h.t.Helper()
 	must(h.t, "-n", h.namespace, "-4", "addr", "flush", "dev", h.Interface)
 }
 
-// NoIPv6 keeps the host from having IPv6 addresses, those of lo too, and takes away what it has.
+// NoIPv6 keeps the host from having IPv6 addresses, also on lo, and removes those that it has.
 func (h *Host) NoIPv6() {
 	h.t.Helper()
 	h.SetIPv6("all", "disable_ipv6", "1")
 	h.SetIPv6("default", "disable_ipv6", "1")
 }
 
-// SetIPv6 changes one of the kernel's settings for IPv6 on this host (ip-sysctl), of one interface, or of those to come
-// ("default"). A kernel without IPv6 has none.
+// SetIPv6 changes one of the kernel's IPv6 settings on this host (ip-sysctl), for one interface, or for future ones ("default"). A kernel
+// without IPv6 has none.
 func (h *Host) SetIPv6(name, setting, value string) {
 	h.t.Helper()
 	if err := h.setIPv6(name, setting, value); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -116,8 +116,7 @@ func (h *Host) setIPv6(name, setting, value string) error {
 	})
 }
 
-// LinkLocal returns the IPv6 address that the host's interface has by itself, without a zone. The kernel gives it one soon after the
-// cable is in.
+// LinkLocal returns the automatic IPv6 address of the host's interface, without a zone. The kernel assigns it soon after the cable is in.
 func (h *Host) LinkLocal() netip.Addr {
 	h.t.Helper()
 	if _, err := os.Stat("/proc/sys/net/ipv6"); err != nil {
@@ -138,7 +137,7 @@ func (h *Host) LinkLocal() netip.Addr {
 	}
 }
 
-// AwaitCarrier waits until the kernel says that the host's cable is in, which may take it a second after both ends are up.
+// AwaitCarrier waits until the kernel reports that the host's cable is in, which may take it a second after both ends are up.
 func (h *Host) AwaitCarrier() {
 	h.t.Helper()
 	again := time.NewTicker(5 * time.Millisecond)
@@ -179,7 +178,7 @@ func (h *Host) linkLocal() (addr netip.Addr, err error) {
 	return addr, err
 }
 
-// Readdress takes the host's first address away and gives it another, as a DHCP server may. Addr is the new one.
+// Readdress replaces the host's first address by another, as a DHCP server may. Addr is the new one.
 func (h *Host) Readdress(address netip.Prefix) {
 	h.t.Helper()
 	must(h.t, "-n", h.namespace, "addr", "del", h.prefix.String(), "dev", h.Interface)
@@ -187,8 +186,8 @@ func (h *Host) Readdress(address netip.Prefix) {
 	h.prefix, h.Addr = address, address.Addr()
 }
 
-// Command is exec.Command for a program that is to run on this host, in a process group of its own. The group is killed
-// when the test ends, and the program when the test process dies.
+// Command is exec.Command for a program that runs on this host, in its own process group. The group is killed when the test ends, and the
+// program when the test process dies.
 func (h *Host) Command(name string, args ...string) *exec.Cmd {
 	tool, err := ipTool()
 	if err != nil {
@@ -205,8 +204,8 @@ func (h *Host) Command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// SetFile gives the host a file of its own in place of one that the machine has, such as /etc/hosts or /etc/resolv.conf. Commands
-// that begin from now on see it, as it then is: it may be changed.
+// SetFile gives the host its own file in place of one of the machine, such as /etc/hosts or /etc/resolv.conf. Commands that start from now
+// on see it, with its current content: it may be changed.
 func (h *Host) SetFile(path, content string) {
 	h.t.Helper()
 	if h.files == nil {
@@ -219,8 +218,8 @@ func (h *Host) SetFile(path, content string) {
 	h.files[path] = own
 }
 
-// Do calls f in this host's network namespace, so that the sockets that f itself opens belong to the host, for as long
-// as they live. Goroutines that f starts are outside of it again.
+// Do calls f in this host's network namespace, so that the sockets that f itself opens belong to the host, for as long as they live.
+// Goroutines that f starts are outside of it again.
 func (h *Host) Do(f func() error) (err error) {
 	// The thread must come back alive: a child process dies with the thread that started it, see Command.
 	runtime.LockOSThread()

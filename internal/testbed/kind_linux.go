@@ -46,7 +46,7 @@ func (k Kind) command(t testing.TB) (args, env []string) {
 	return nil, nil
 }
 
-// buildZre builds our tool, once a process. It is built without the race detector, so that speeds are real.
+// buildZre builds our tool, once per process. It is built without the race detector, so that speeds are real.
 var buildZre = sync.OnceValues(func() (path string, err error) {
 	path = filepath.Join(scratch, "zre")
 	cmd := exec.Command("go", "build", "-o", path, "./cmd/zre")
@@ -58,7 +58,7 @@ var buildZre = sync.OnceValues(func() (path string, err error) {
 	return path, nil
 })
 
-// ZreTool returns the path of our tool: the one that ZRE_TOOL names, else one built from the source tree.
+// ZreTool returns the path of our tool: the one that ZRE_TOOL names, otherwise one built from the source tree.
 func ZreTool(t testing.TB) string {
 	t.Helper()
 	if path := os.Getenv("ZRE_TOOL"); path != "" {
@@ -77,7 +77,7 @@ type Result struct {
 	Stdout, Stderr string
 }
 
-// Run runs our tool on a host to its end, for what ends by itself. It waits as long as Patience.
+// Run runs our tool on a host to its end, for commands that end by themselves. It waits as long as Patience.
 func Run(t testing.TB, host *Host, args ...string) Result {
 	t.Helper()
 	cmd := host.Command(ZreTool(t), args...)
@@ -88,6 +88,6 @@ func Run(t testing.TB, host *Host, args ...string) Result {
 	}
 	late := time.AfterFunc(Patience, func() { _ = cmd.Cancel() })
 	defer late.Stop()
-	_ = cmd.Wait() // how it ended is in the state
+	_ = cmd.Wait() // the state shows how it ended
 	return Result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }

@@ -17,14 +17,14 @@ type LAN struct {
 	bridge string
 
 	mu   sync.Mutex
-	last netip.Addr // the youngest in use
+	last netip.Addr // the last one in use
 }
 
 // lans counts the networks of this process: names of interfaces must differ.
 var lans atomic.Int32
 
-// NewLAN makes a network. The subnet is such as "10.77.0.0/24", or empty for one that no other LAN of this process has.
-// It calls Missing where the process could not get namespaces of its own (see Main).
+// NewLAN makes a network. The subnet is, for example, "10.77.0.0/24", or empty for one that no other LAN of this process has. It calls
+// Missing if the process could not get its own namespaces (see Main).
 func NewLAN(t testing.TB, subnet string) *LAN {
 	t.Helper()
 	if separation != "" {
@@ -40,14 +40,14 @@ func NewLAN(t testing.TB, subnet string) *LAN {
 	}
 	l := &LAN{t: t, Subnet: prefix.Masked(), bridge: "lan" + strconv.Itoa(number)}
 	l.last = l.Subnet.Addr()
-	// Snooping would hold multicast back until somebody asks for it.
+	// Snooping would hold multicast back until a host asks for it.
 	must(t, "link", "add", l.bridge, "type", "bridge", "stp_state", "0", "mcast_snooping", "0")
 	t.Cleanup(func() { must(t, "link", "del", l.bridge) })
 	must(t, "link", "set", l.bridge, "up")
 	return l
 }
 
-// Address gives the next free address of the network, as a host's interface takes it.
+// Address returns the next free address of the network, in the form for a host's interface.
 func (l *LAN) Address() netip.Prefix {
 	l.t.Helper()
 	l.mu.Lock()

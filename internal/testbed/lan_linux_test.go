@@ -131,7 +131,7 @@ func TestHostsEndWithTheirTest(t *testing.T) {
 		go func() { ended <- cmd.Wait() }()
 	})
 	if host == nil {
-		t.SkipNow() // what was missing has been said
+		t.SkipNow() // what was missing has been reported
 	}
 	select {
 	case err := <-ended:

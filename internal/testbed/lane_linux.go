@@ -11,23 +11,23 @@ import (
 // lane carries frames along a Wire, one way.
 type lane struct {
 	from, to tap
-	wake     chan struct{} // holds a token when the first frame under way may be another
+	wake     chan struct{} // holds a token when another frame may be the first under way
 
 	mu      sync.Mutex // also keeps the frames in order while they are written
 	trouble Trouble
 	blocked bool
 	random  *rand.Rand
 	under   way
-	last    time.Time // when the youngest frame arrives that was not held back
+	last    time.Time // when the newest frame arrives that was not held back
 }
 
 // maxUnderWay bounds the frames under way on a lane; beyond it they are lost.
 const maxUnderWay = 2000
 
-// maxFrame is more than an interface of Ethernet's usual MTU sends.
+// maxFrame is more than an interface with Ethernet's usual MTU sends.
 const maxFrame = 2048
 
-// ethernetHeader is the length of one, ahead of the IP packet.
+// ethernetHeader is the length of a header ahead of the IP packet.
 const ethernetHeader = 14
 
 func newLane(from, to tap, random *rand.Rand) *lane {
@@ -75,7 +75,7 @@ func (l *lane) send(frame []byte, now time.Time) {
 	}
 }
 
-// enqueue sends a frame on its way; at once if nothing holds it up. Called with the lock held.
+// enqueue sends a frame on its way, at once if nothing delays it. The caller holds the lock.
 func (l *lane) enqueue(frame []byte, due, now time.Time) {
 	switch {
 	case len(l.under) == 0 && !due.After(now):
@@ -89,7 +89,7 @@ func (l *lane) enqueue(frame []byte, due, now time.Time) {
 	}
 }
 
-// write hands a frame over. An interface that is down does not take it, as on any cable.
+// write hands a frame over. An interface that is down does not take it, as with any cable.
 func (l *lane) write(frame []byte) { _, _ = l.to.Write(frame) }
 
 // deliver writes the frames under way when they are due, until the end.

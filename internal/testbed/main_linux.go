@@ -17,7 +17,7 @@ import (
 const (
 	// innerEnv marks the second run of the test binary, the one inside the namespaces.
 	innerEnv = "ZRE_TESTBED_INNER"
-	// scratch is a folder for files that tests share and nobody else sees: a tmpfs of this process.
+	// scratch is a folder for files that tests share and no other process sees: a tmpfs of this process.
 	scratch = "/run/testbed"
 )
 
@@ -49,7 +49,7 @@ func separate(m *testing.M) int {
 	return m.Run()
 }
 
-// outer runs the test binary in new namespaces and returns its exit code, or an error if it could not even begin.
+// outer runs the test binary in new namespaces and returns its exit code, or an error if it could not even start.
 func outer(flags uintptr) (int, error) {
 	runtime.LockOSThread() // the child dies with the thread that started it, see Pdeathsig
 	defer runtime.UnlockOSThread()
@@ -104,7 +104,7 @@ func outer(flags uintptr) (int, error) {
 	return status.ExitStatus(), nil
 }
 
-// inner furnishes the new namespaces and runs the tests in them.
+// inner prepares the new namespaces and runs the tests in them.
 func inner(m *testing.M) int {
 	os.Unsetenv(innerEnv)
 	syscall.CloseOnExec(3)
@@ -118,8 +118,8 @@ func inner(m *testing.M) int {
 	return m.Run()
 }
 
-// furnish makes a bare pair of namespaces usable: lo is up, and /run (where ip keeps the names of namespaces) is a
-// private, empty file system.
+// furnish makes a bare pair of namespaces usable: lo is up, and /run (where ip keeps the names of namespaces) is a private, empty file
+// system.
 func furnish() error {
 	if err := syscall.Mount("none", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("making mounts private: %w", err)
@@ -140,7 +140,7 @@ func furnish() error {
 	return err
 }
 
-// ip runs the tool of that name and returns its output; the error has what it complained about.
+// ip runs the tool of that name and returns its output; the error has its error output.
 func ip(args ...string) (string, error) {
 	path, err := ipTool()
 	if err != nil {
@@ -156,7 +156,7 @@ func ip(args ...string) (string, error) {
 	return string(out), nil
 }
 
-// ipTool finds ip also where it is not in the PATH of ordinary users.
+// ipTool also finds ip if it is not in the PATH of ordinary users.
 func ipTool() (string, error) {
 	for _, name := range []string{"ip", "/usr/sbin/ip", "/sbin/ip"} {
 		if path, err := exec.LookPath(name); err == nil {

@@ -9,19 +9,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options of the socket that tells Linux how to route multicast (linux/mroute.h).
+// Options of the socket that configures Linux's multicast routing (linux/mroute.h).
 const (
 	mrtInit           = 200
 	mrtAddVif         = 202
 	mrtAddMfc         = 204
 	vifIsInterface    = 8
-	leastTTL          = 1 // less is not passed on
+	leastTTL          = 1 // less is not forwarded
 	sizeofVif         = 16
 	sizeofMfc, atTTLs = 60, 10
 )
 
-// RouteMulticast has the router pass on what a host sends to a multicast group, from one network to another, as long as the test
-// runs. One more hop is counted; what has come to its last hop stays.
+// RouteMulticast makes the router forward what a host sends to a multicast group, from one network to another, for the rest of the test.
+// One more hop is counted; a datagram at its last hop stays.
 func (r *Router) RouteMulticast(group netip.Addr, sources ...*Host) {
 	r.t.Helper()
 	err := r.Do(func() error {

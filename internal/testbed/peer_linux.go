@@ -26,19 +26,19 @@ type Options struct {
 	Headers                    map[string]string
 	Port                       int // UDP, of the beacons
 	Interval, Evasive, Expired time.Duration
-	Args                       []string // further arguments, such as an implementation alone has
+	Args                       []string // further arguments that only one implementation has
 
 	// Errors says that error events, and the node's death, are part of the test. Otherwise they fail it.
 	Errors bool
-	// Expected tells, where Errors is false, which error events are part of the test all the same.
+	// Expected tells, if Errors is false, which error events are part of the test all the same.
 	Expected func(Event) bool
 }
 
-// Peer is a node of any implementation, in a process of its own, driven by JSON lines.
+// Peer is a node of any implementation, in its own process, driven by JSON lines.
 type Peer struct {
 	Kind                 Kind
 	Host                 *Host
-	UUID, Name, Endpoint string // as it said when ready; C zyre does not tell its endpoint
+	UUID, Name, Endpoint string // as reported when ready; C zyre does not report its endpoint
 
 	cmd    *exec.Cmd
 	began  time.Time
@@ -55,8 +55,8 @@ type Peer struct {
 	shown   bool // its log is in the test's output
 }
 
-// Start runs a node on a host and waits until it is ready. It ends with the test, which fails if the node died before by
-// itself or reported an error.
+// Start runs a node on a host and waits until it is ready. It ends with the test, which fails if the node died by itself before or reported
+// an error.
 func Start(t testing.TB, host *Host, kind Kind, options Options) *Peer {
 	t.Helper()
 	args, env := kind.command(t)
@@ -129,7 +129,7 @@ func (p *Peer) read(stdout io.Reader) {
 	for {
 		p.mayRead()
 		line, err := lines.ReadBytes('\n')
-		if len(line) > 0 && (err == nil || !p.isMeant()) { // who is killed may leave half a line
+		if len(line) > 0 && (err == nil || !p.isMeant()) { // a killed process may leave half a line
 			var e Event
 			if err := json.Unmarshal(line, &e); err != nil {
 				e = Event{Event: "error", Error: fmt.Sprintf("a line that is not an event: %v: %.300q", err, line)}
@@ -140,7 +140,7 @@ func (p *Peer) read(stdout io.Reader) {
 			break
 		}
 	}
-	_ = p.cmd.Wait() // how it ended is in the state
+	_ = p.cmd.Wait() // the state shows how it ended
 	close(p.exited)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -157,7 +157,7 @@ func (p *Peer) add(e Event) {
 	p.changed = make(chan struct{})
 }
 
-// end is what happens at the end of the test: a look at what the node has to complain about, and its end.
+// end runs at the end of the test: it checks what the node reported, and ends it.
 func (p *Peer) end(t testing.TB, options Options) {
 	if p.ended() && !p.meant && !options.Errors {
 		t.Errorf("%s died: %v", p, p.cmd.ProcessState)
@@ -187,8 +187,8 @@ func (p *Peer) Events() []Event {
 	return slices.Clone(p.log)
 }
 
-// Wait returns the first event, of all that the node ever reported, that matches. It waits for one for as long as
-// Patience; then, or when the node ends first, the test fails with what did happen.
+// Wait returns the first event, of all that the node ever reported, that matches. It waits for one as long as Patience; then, or if the
+// node ends first, the test fails with what did happen.
 func (p *Peer) Wait(t testing.TB, what string, match Match) Event {
 	t.Helper()
 	return p.WaitAfter(t, Event{}, what, match)
@@ -207,13 +207,12 @@ func (p *Peer) WaitAfter(t testing.TB, after Event, what string, match Match) Ev
 	return e
 }
 
-// Watch takes the peer's events for a while, in which a test wants to see that something does not happen.
+// Watch reads the peer's events for a while, in which a test checks that something does not happen.
 func (p *Peer) Watch(d time.Duration) {
 	p.Try(Event{}, d, func(Event) bool { return false })
 }
 
-// Try returns the first event after another one that matches, and true, or false if none came within the given time or
-// the node ended.
+// Try returns the first event after another one that matches, and true, or false if none came within the given time or the node ended.
 func (p *Peer) Try(after Event, within time.Duration, match Match) (Event, bool) {
 	deadline := time.NewTimer(within)
 	defer deadline.Stop()
@@ -246,8 +245,8 @@ func (p *Peer) ended() bool {
 	return p.over
 }
 
-// Never fails the test if an event between two others matches. The zero Event as the first one means from the start.
-// Let the second one be something that must come later than what must not happen.
+// Never fails the test if an event between two others matches. The zero Event as the first one means from the start. The second one should
+// be an event that must come later than what must not happen.
 func (p *Peer) Never(t testing.TB, from, until Event, what string, match Match) {
 	t.Helper()
 	if !from.Before(until) {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// recorder is a test that may fail: what goes wrong in it is kept, and is no failure of the real one.
+// recorder is a test that may fail: its failures are recorded, and do not fail the real test.
 type recorder struct {
 	testing.TB
 	wrong    []string
@@ -55,7 +55,7 @@ func node(t *testing.T, script string) {
 	t.Setenv("ZRE_TOOL", path)
 }
 
-// What goes wrong with a node must fail the test that runs it.
+// A failure of a node must fail the test that runs it.
 func TestPeerFailures(t *testing.T) {
 	host := NewLAN(t, "").Host("a")
 	anything := func(Event) bool { return true }
@@ -96,7 +96,7 @@ func TestPeerFailures(t *testing.T) {
 	}
 }
 
-// A stopped process does nothing, and goes on where it was.
+// A stopped process does nothing, and continues where it was.
 func TestPeerStopAndContinue(t *testing.T) {
 	node(t, `read line; echo '{"event":"first"}'; read line; echo '{"event":"second"}'; cat`)
 	p := Start(t, NewLAN(t, "").Host("a"), Zre, Options{})

@@ -1,5 +1,5 @@
-// Package testbed holds what the tests of several packages share: what a test needs of the machine, private network
-// namespaces, and other implementations of ZRE driven by JSON lines.
+// Package testbed holds what the tests of several packages share: requirements of the machine, private network namespaces, and other
+// implementations of ZRE driven by JSON lines.
 package testbed
 
 import (
@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// Missing ends a test that lacks something of the machine: a tool, a peer, a privilege. It says so loudly. Where the
-// environment asks for everything (ZRE_REQUIRE=all, as CI does) the test fails, else it is skipped.
+// Missing ends a test that lacks something of the machine: a tool, a peer, a privilege. It says so loudly. If the environment requires
+// everything (ZRE_REQUIRE=all, as CI does) the test fails, otherwise it is skipped.
 func Missing(t testing.TB, format string, args ...any) {
 	t.Helper()
 	what := fmt.Sprintf(format, args...)

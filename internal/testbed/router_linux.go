@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Router is a host with a leg in each of several networks. It passes packets on between them; broadcasts stay where they are, and
-// multicasts too without RouteMulticast.
+// Router is a host with a leg in each of several networks. It forwards packets between them, but not broadcasts, and multicasts only with
+// RouteMulticast.
 type Router struct {
 	*Host
 	Legs []Leg // in the order of the networks
@@ -21,11 +21,11 @@ type Router struct {
 // Leg is an interface of a host in a network.
 type Leg struct {
 	LAN       *LAN
-	Interface string // as the host itself calls it
+	Interface string // the host's own name for it
 	Addr      netip.Addr
 }
 
-// NewRouter joins networks. Hosts must be told of it: see Host.Via.
+// NewRouter joins networks. Hosts must be told to use it: see Host.Via.
 func NewRouter(t testing.TB, name string, lans ...*LAN) *Router {
 	t.Helper()
 	h := lans[0].Host(name)
@@ -47,7 +47,7 @@ func (r *Router) Leg(lan *LAN) Leg {
 	return r.Legs[i]
 }
 
-// Forward has the router pass packets on, or drop them without a word, as one does whose way is cut somewhere.
+// Forward makes the router forward packets, or drop them silently, like a router with a broken link.
 func (r *Router) Forward(on bool) {
 	r.t.Helper()
 	value := "0"
@@ -67,7 +67,7 @@ func (r *Router) Masquerade(outside *LAN) {
 	r.nft("add rule ip testbed post oifname " + r.Leg(outside).Interface + " masquerade")
 }
 
-// MapPort leads who connects to that TCP port of the router's address in a network to a host behind it. It returns the endpoint.
+// MapPort forwards connections to that TCP port of the router's address in a network to a host behind it. It returns the endpoint.
 func (r *Router) MapPort(outside *LAN, port uint16, to *Host, toPort uint16) netip.AddrPort {
 	r.t.Helper()
 	at := netip.AddrPortFrom(r.Leg(outside).Addr, port)
@@ -100,15 +100,15 @@ func (h *Host) nft(command string) {
 	}
 }
 
-// BlockDials has the host make no connections to another one, by IPv4: a firewall drops their first packet. Those that the other one makes
-// are let through.
+// BlockDials stops the host from connecting to another one by IPv4: a firewall drops the first packets. Connections from the other one are
+// let through.
 func (h *Host) BlockDials(to *Host) {
 	h.t.Helper()
 	h.nft("add chain ip testbed out { type filter hook output priority 0; }")
 	h.nft(fmt.Sprintf("add rule ip testbed out ip daddr %v tcp flags & (syn | ack) == syn drop", to.Addr))
 }
 
-// AllowDials ends all that BlockDials began.
+// AllowDials undoes every BlockDials.
 func (h *Host) AllowDials() {
 	h.t.Helper()
 	h.nft("flush chain ip testbed out")
@@ -130,7 +130,7 @@ func (h *Host) AddLeg(l *LAN) Leg {
 	return leg
 }
 
-// Via has the host send all that is for other networks to a router.
+// Via makes the host send everything for other networks to a router.
 func (h *Host) Via(r *Router) {
 	h.t.Helper()
 	for _, leg := range r.Legs {

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sandboxEnv has the test binary become the program that its arguments name, without netlink.
+// sandboxEnv makes the test binary become the program that its arguments name, without netlink.
 const sandboxEnv = "ZRE_TESTBED_SANDBOX"
 
-// Sandboxed is Command for a program that must not use netlink, as under RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX of systemd: a
+// Sandboxed is Command for a program that must not use netlink, as under systemd's RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX: a
 // seccomp filter refuses such a socket. The program inherits the filter, and so do those that it runs.
 func (h *Host) Sandboxed(name string, args ...string) *exec.Cmd {
 	h.t.Helper()
@@ -33,8 +33,8 @@ func (h *Host) Sandboxed(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Sandbox becomes the program of the arguments, without netlink, if [Host.Sandboxed] has started this process. Main calls it; a TestMain
-// that does something before it calls Sandbox first.
+// Sandbox becomes the program in the arguments, without netlink, if [Host.Sandboxed] has started this process. Main calls it; a TestMain
+// that does something before Main calls Sandbox first.
 func Sandbox() {
 	if os.Getenv(sandboxEnv) == "" {
 		return
@@ -48,7 +48,7 @@ func Sandbox() {
 	os.Exit(125)
 }
 
-// ForbidNetlink has the kernel refuse sockets of netlink to this process from now on, with EAFNOSUPPORT.
+// ForbidNetlink makes the kernel refuse netlink sockets to this process from now on, with EAFNOSUPPORT.
 func ForbidNetlink() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

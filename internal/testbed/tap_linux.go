@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tap is a network interface whose Ethernet frames are read and written here: what the kernel sends on it is read, and
-// what is written the kernel receives. Unlike a veth it has no offloads, so every frame is whole and has its checksum.
+// tap is a network interface whose Ethernet frames are read and written here: what the kernel sends on it can be read, and the kernel
+// receives what is written. Unlike a veth it has no offloads, so every frame is whole and has its checksum.
 type tap struct{ *os.File }
 
 // newTap makes an interface in the namespace of the process. It vanishes when it is closed.

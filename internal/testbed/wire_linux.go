@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Wire is a cable between a host and its LAN that can be bad, in both directions alike or in one. The frames pass through
-// this process. A new one is as good as any.
+// Wire is a cable between a host and its LAN that can be bad, in both directions alike or in one. The frames pass through this process. A
+// new one is as good as any.
 type Wire struct {
 	host     tap   // the interface of the host
 	bridge   tap   // the port of the bridge
@@ -17,19 +17,19 @@ type Wire struct {
 	carriers sync.WaitGroup
 }
 
-// Trouble is what happens to the frames on a Wire. Shares are from 0 to 1; each frame has its own luck.
+// Trouble is what happens to the frames on a Wire. Shares are from 0 to 1; each frame is drawn separately.
 type Trouble struct {
 	Loss      float64 // share of frames that never arrive
 	Duplicate float64 // share that arrives twice
 	Reorder   float64 // share that is held back for 20 ms, while others pass
 	Delay     time.Duration
-	Jitter    time.Duration // up to so much is added to the delay; frames stay in order
-	Largest   int           // longer IP packets never arrive, and nobody is told; 0 for none
+	Jitter    time.Duration // up to this much is added to the delay; frames stay in order
+	Largest   int           // longer IP packets never arrive, without an error; 0 for none
 }
 
 const heldBack = 20 * time.Millisecond
 
-// WiredHost is Host with a Wire for its cable. The seed decides the luck of the frames.
+// WiredHost is Host with a Wire for its cable. The seed decides what happens to each frame.
 func (l *LAN) WiredHost(name string, seed uint64) (*Host, *Wire) {
 	l.t.Helper()
 	h := l.host(name)
@@ -62,13 +62,13 @@ func mustTap(t testing.TB, name string) tap {
 	return d
 }
 
-// Set makes the wire bad in some way, both ways; frames under way are not affected. The zero Trouble makes it well.
+// Set makes the wire bad in some way, in both directions; frames under way are not affected. The zero Trouble makes it good.
 func (w *Wire) Set(trouble Trouble) {
 	w.out.set(trouble)
 	w.in.set(trouble)
 }
 
-// Block lets no more frames pass from the host, or to it, or either way, or neither.
+// Block stops frames from the host, or to it, or both, or neither.
 func (w *Wire) Block(out, in bool) {
 	w.out.block(out)
 	w.in.block(in)

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// stream is a way for numbered datagrams from one host to another.
+// stream sends numbered datagrams from one host to another.
 type stream struct {
 	from, to net.PacketConn
 	address  *net.UDPAddr
@@ -46,7 +46,7 @@ func (s stream) receive(t *testing.T, within time.Duration) (uint32, bool) {
 	return binary.BigEndian.Uint32(buffer), true
 }
 
-// measure sends datagrams in rounds and returns what came of them, in order. The last of each round is said until it is heard.
+// measure sends datagrams in rounds and returns what arrived, in order. The last of each round is repeated until it arrives.
 func (s stream) measure(t *testing.T, rounds, size uint32) (heard []uint32) {
 	t.Helper()
 	number, deadline := uint32(0), time.Now().Add(Patience)
@@ -73,7 +73,7 @@ func (s stream) measure(t *testing.T, rounds, size uint32) (heard []uint32) {
 	return heard
 }
 
-// story is what can be said of numbers in the order of their arrival.
+// story counts what numbers show in the order of their arrival.
 type story struct{ different, twice, overtaken int }
 
 func tell(heard []uint32) (s story) {
@@ -114,7 +114,7 @@ func TestWire(t *testing.T) {
 			near := lan.Host("near")
 			far, wire := lan.WiredHost("far", 1)
 			for _, h := range []*Host{near, far} {
-				h.NoIPv6() // whose own frames would have a share in the luck
+				h.NoIPv6() // whose own frames would change the draws
 			}
 			for name, s := range map[string]stream{"in": newStream(t, near, far), "out": newStream(t, far, near)} {
 				wire.Set(Trouble{})

@@ -1,5 +1,5 @@
-// Package traffic counts the WHISPER and SHOUT that a node sends and receives. Nothing in it is atomic: each count belongs to whoever holds the lock
-// under which the messages pass anyway.
+// Package traffic counts the WHISPER and SHOUT that a node sends and receives. Nothing in it is atomic: the lock under which the messages
+// pass anyway protects each count.
 package traffic
 
 // Transport is how messages travel.
@@ -13,7 +13,7 @@ const (
 	Transports // how many there are
 )
 
-// Count is of messages in one direction.
+// Count counts messages in one direction.
 type Count struct {
 	Whispers, Shouts uint64
 	Octets           uint64 // of their content
@@ -46,7 +46,7 @@ func (t *Table) Add(o Table) {
 	}
 }
 
-// Sum is over all transports.
+// Sum returns the sum over all transports.
 func (t *Table) Sum() (all Count) {
 	for _, c := range t {
 		all.Add(c)

@@ -10,10 +10,10 @@ import (
 	"github.com/go-zeromq/zmq4"
 )
 
-// Serve accepts connections from l until it is closed, or the Router is; then it returns ErrClosed. Serve closes l. When
-// Accept fails for another reason (no file descriptor left, no memory) it waits a little and goes on, for ever: 5 ms at first, 1 s at most.
-// It fails if the system says that l is no listening socket any more, and at once if Config has a property or an identity that READY
-// cannot carry, or CURVE without keys.
+// Serve accepts connections from l until l or the Router is closed; then it returns ErrClosed. Serve closes l. If Accept fails for another
+// reason (no file descriptor left, no memory), Serve waits a little and tries again, without end: 5 ms at first, 1 s at most. It fails if
+// the system says that l is no longer a listening socket, and at once if Config has a property or an identity that READY cannot carry, or
+// CURVE without keys.
 func (r *Router) Serve(l net.Listener) error {
 	defer l.Close()
 	if _, err := newMechanism(r.cfg, zmq4.Router); err != nil {
@@ -39,7 +39,7 @@ func (r *Router) Serve(l net.Listener) error {
 	return fmt.Errorf("zmtp: cannot accept on %v: %w", l.Addr(), err)
 }
 
-// acceptAll returns the error that ended it.
+// acceptAll accepts until it fails for good, and returns that error.
 func (r *Router) acceptAll(l net.Listener) error {
 	const shortest, longest = 5 * time.Millisecond, time.Second
 	const silence = time.Minute // a flood takes every descriptor that becomes free: one line for all of it
@@ -59,7 +59,7 @@ func (r *Router) acceptAll(l net.Listener) error {
 			r.Failing(l, err)
 		case told.IsZero() || now.Sub(told) >= silence:
 			told = now
-			r.cfg.Log.Warn().Err(err).Stringer("listener", l.Addr()).Msg("zmtp: cannot accept now, trying on")
+			r.cfg.Log.Warn().Err(err).Stringer("listener", l.Addr()).Msg("zmtp: cannot accept now, will try again")
 		}
 		wait = min(max(2*wait, shortest), longest)
 		select {
@@ -70,7 +70,7 @@ func (r *Router) acceptAll(l net.Listener) error {
 	}
 }
 
-// isGone reports whether an error of Accept says that there is no listener any more. Any other may pass, whatever the system calls it.
+// isGone tells whether an error of Accept says that there is no listener any more. Any other error may pass, whatever the system calls it.
 func isGone(err error) bool {
 	return errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.EBADF) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSOCK)
 }

@@ -2,23 +2,23 @@ package zmtp
 
 import "encoding/binary"
 
-// Numbers are those that a protocol gives its messages: each is one more than the last, in two octets of the first frame, big-endian. That
-// frame is shorter than LargeFrame.
+// Numbers says how a protocol numbers its messages: each number is one more than the last, in two octets of the first frame, big-endian.
+// That frame is shorter than LargeFrame.
 type Numbers struct {
-	At    int    // where the octets are
+	At    int    // offset of the two octets
 	Cycle uint32 // how many numbers there are, at most 65536: 0 follows the last
 }
 
-// PushAhead is PushControl for a message that overtakes what waits. All is on the wire as if it had been pushed before: it gets the
-// number of the message that it is put in front of, and each behind that a number one higher, so frame has the number that
-// it would have as the last one, and the next message that is pushed the one after that.
+// PushAhead is PushControl for a message that overtakes what waits. On the wire it looks as if it had been pushed earlier: it gets the
+// number of the message that it goes in front of, and each message behind it gets a number one higher. So frame carries the number that it
+// would have as the last message, and the next message that is pushed carries the one after that.
 //
-// Nothing overtakes what the writer has taken, nor the first message of Open. Where it cannot be told who gets which number (a queue of
-// an inproc link, a command in front) it is PushControl. To overtake costs the same however much waits: the others get
-// their numbers when the writer takes them.
+// Nothing overtakes what the writer has taken, nor the first message of Open. If the numbers cannot be determined (a queue of an inproc
+// link, a command in front), it is PushControl. Overtaking costs the same however much waits: the other messages get their numbers when the
+// writer takes them.
 //
-// It returns the place of the first message that it overtook, as PushControlAt has it; if it overtook none, its own.
-func (q *Queue) PushAhead(numbers Numbers, frame []byte) (place int64, overtook bool, err error) {
+// It returns the position of the first message that it overtook, as PushControlAt counts it; if it overtook none, its own.
+func (q *Queue) PushAhead(numbers Numbers, frame []byte) (position int64, overtook bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	size := wireSize([][]byte{frame}) + q.frameCosts(1)
@@ -28,7 +28,7 @@ func (q *Queue) PushAhead(numbers Numbers, frame []byte) (place int64, overtook 
 	q.own.add(1, size)
 	if q.taken && q.batch.overtake(numbers, frame) {
 		q.numbers = numbers
-		q.written-- // it is none of those that a Flush waits for already
+		q.written-- // a Flush that waits already does not wait for it
 		return q.took + 1, true, nil
 	}
 	q.add([][]byte{frame}, nil, control)
@@ -36,7 +36,7 @@ func (q *Queue) PushAhead(numbers Numbers, frame []byte) (place int64, overtook 
 	return q.pushed, false, nil
 }
 
-// overtake puts a message in front of all, but for those that are there already, if it can.
+// overtake puts a message in front of all messages, but behind those that overtook before, if it can.
 func (b *batch) overtake(numbers Numbers, frame []byte) bool {
 	if len(b.segments) == 0 || len(frame) < numbers.At+2 {
 		return false
@@ -59,7 +59,7 @@ func (b *batch) overtake(numbers Numbers, frame []byte) bool {
 	return true
 }
 
-// renumber gives messages that were taken the numbers that they have since others overtook them.
+// renumber gives messages that were taken the numbers that follow from those that overtook them.
 func renumber(segments []segment, overtaken uint32, numbers Numbers) {
 	for i := range segments {
 		s := &segments[i]
@@ -73,18 +73,18 @@ func renumber(segments []segment, overtaken uint32, numbers Numbers) {
 	}
 }
 
-// after gives the number that is so many behind n.
+// after returns the number that many places after number.
 func (n Numbers) after(number uint16, more uint32) uint16 {
 	return uint16((uint64(number) + uint64(more)) % uint64(n.Cycle))
 }
 
-// A cursor is a place in a run of segments: in the first of them.
+// A cursor is a position in a run of segments: an offset in the first of them.
 type cursor struct {
 	segments []segment
 	at       int
 }
 
-// passMessage passes the message or command that begins here.
+// passMessage moves past the message or command that begins here.
 func (c *cursor) passMessage() {
 	for more := true; more; {
 		flags, size := c.header()
@@ -93,7 +93,7 @@ func (c *cursor) passMessage() {
 	}
 }
 
-// message renumbers the message, or passes the command, that begins here.
+// message renumbers the message, or moves past the command, that begins here.
 func (c *cursor) message(numbers Numbers, more uint32) {
 	flags, size := c.header()
 	if flags&flagCommand == 0 && size >= uint64(numbers.At+2) {
@@ -111,7 +111,7 @@ func (c *cursor) message(numbers Numbers, more uint32) {
 
 func (c *cursor) number() uint16 { return uint16(*c.octet())<<8 | uint16(*c.octet()) }
 
-// header reads that of a frame.
+// header reads the header of a frame.
 func (c *cursor) header() (flags byte, size uint64) {
 	flags = *c.octet()
 	if flags&flagLong == 0 {
@@ -123,7 +123,7 @@ func (c *cursor) header() (flags byte, size uint64) {
 	return flags, size
 }
 
-// octet passes one.
+// octet moves past one octet and returns it.
 func (c *cursor) octet() *byte {
 	for c.at >= len(c.segments[0].data) {
 		c.segments, c.at = c.segments[1:], 0
@@ -132,7 +132,7 @@ func (c *cursor) octet() *byte {
 	return &c.segments[0].data[c.at-1]
 }
 
-// skip passes octets.
+// skip moves past n octets.
 func (c *cursor) skip(n uint64) {
 	for rest := uint64(len(c.segments[0].data) - c.at); n > rest; rest = uint64(len(c.segments[0].data)) {
 		n -= rest

@@ -13,14 +13,14 @@ import (
 	"github.com/go-zre/go-zre/internal/memory"
 )
 
-// ahead is how messages of these tests are numbered: three octets, the number, what the test says.
+// ahead is how the messages of these tests are numbered: three octets, the number, then the test's text.
 var ahead = Numbers{At: 3, Cycle: 65536}
 
 func numbered(n uint16, text string) []byte {
 	return append(binary.BigEndian.AppendUint16([]byte("abc"), n), text...)
 }
 
-// numberer pushes to a queue what it numbers, as a peer does.
+// numberer pushes messages to a queue and numbers them, as a peer does.
 type numberer struct {
 	*Queue
 	t    testing.TB
@@ -46,7 +46,7 @@ func (n *numberer) overtake(text string) {
 	}
 }
 
-// begun is a queue whose first message is taken.
+// begun returns a queue whose first message is taken.
 func begun(t testing.TB, first uint16) *numberer {
 	n := &numberer{NewQueue(1<<20, 1<<40), t, first - 1}
 	n.push(nil, "HELLO")
@@ -56,7 +56,7 @@ func begun(t testing.TB, first uint16) *numberer {
 	return n
 }
 
-// read takes the octets apart, checks that numbers follow each other, and gives the messages without them; commands as "command".
+// read splits the octets, checks that the numbers are consecutive, and returns the messages without them; commands as "command".
 func read(t testing.TB, octets []byte, first uint16) (texts []string) {
 	t.Helper()
 	next := first
@@ -87,7 +87,8 @@ func read(t testing.TB, octets []byte, first uint16) (texts []string) {
 	return texts
 }
 
-// What overtakes is in front of all that is not taken, with the number of what it is in front of; the order of all else stays.
+// A message that overtakes goes in front of everything that is not taken, with the number of the message that it precedes; all others keep
+// their order.
 func TestPushAhead(t *testing.T) {
 	x := func(n int) []byte { return bytes.Repeat([]byte("x"), n) }
 	long := strings.Repeat("long", 1000)
@@ -231,7 +232,7 @@ func TestPushAheadInproc(t *testing.T) {
 	}
 }
 
-// What overtakes has the bounds of a control message.
+// A message that overtakes has the bounds of a control message.
 func TestPushAheadHasBounds(t *testing.T) {
 	n := begun(t, 1)
 	n.maxMessages = 1

@@ -7,47 +7,47 @@ import (
 	"github.com/go-zre/go-zre/internal/memory"
 )
 
-// LargeFrame is the length, in octets, from which a frame is kept by reference in a Queue instead of being copied.
+// LargeFrame is the length, in octets, from which a Queue keeps a frame by reference instead of copying it.
 const LargeFrame = memory.Large
 
 const chunkSize = 16 << 10
 
-// takeOctets is how much a writer takes at a time, up to the end of a message: what it has taken nothing can overtake. Large frames go
-// many times faster, and count as a part.
+// takeOctets is how much a writer takes at a time, up to the end of a message: nothing can overtake what it has taken. Large frames go many
+// times faster, and count as a fraction.
 const (
 	takeOctets = 64 << 10
 	largePart  = 8
 )
 
-// A chunk is memory for the octets of many small frames. All queues share one pool of them, so that an empty queue holds
-// none, and the garbage collector takes them back after a burst.
+// A chunk is memory for the octets of many small frames. All queues share one pool of chunks, so that an empty queue holds none, and the
+// garbage collector takes them back after a burst.
 type chunk [chunkSize]byte
 
 var chunks = sync.Pool{New: func() any { return new(chunk) }}
 
-// A batch is a run of messages as they go on the wire. The last segment always has memory that small frames share, so that
-// what comes next may go into its rest.
+// A batch is a run of messages as they go on the wire. The last segment always has memory that small frames share; the next frames may go
+// into its rest.
 type batch struct {
 	segments  []segment
-	head      int     // those before it are taken; a message or command begins there
+	head      int     // the segments before it are taken; a message or command begins there
 	ahead     segment // messages that have overtaken all these
-	overtaken uint32  // how many ever did
-	chunks    int     // that are held, those included that are taken and not yet recycled
+	overtaken uint32  // how many have overtaken so far
+	chunks    int     // that are held, including those taken and not yet recycled
 }
 
-// A segment is a piece of that run: octets of small frames, or one large frame by itself. Messages may cross from one
-// segment into the next, and so may frames.
+// A segment is a piece of that run: octets of small frames, or one large frame by itself. Messages and frames may cross from one segment
+// into the next.
 type segment struct {
 	data     []byte
 	chunk    *chunk        // what to reuse once data is written; nil if data is a large frame, or a later segment shares the chunk
-	lease    *memory.Lease // holds data, if that is a large frame of one
+	lease    *memory.Lease // holds data, if that is a large frame of a lease
 	messages int           // messages that end here
-	own      bool          // all octets are of the protocol's own messages: see PushControl
-	first    int           // where the first message or command begins here; negative if none does
-	since    uint32        // how many messages had overtaken before those came that begin here
+	own      bool          // all octets belong to the protocol's own messages: see PushControl
+	first    int           // offset of the first message or command that begins here; negative if none does
+	since    uint32        // how many messages had overtaken when those that begin here came
 }
 
-// message appends a message of one or more frames; the large ones may be of a lease. own says that it is the protocol's.
+// message appends a message of one or more frames; the large ones may belong to a lease. own says that the message is the protocol's own.
 func (b *batch) message(frames [][]byte, lease *memory.Lease, own bool) {
 	b.begin(own)
 	for i, f := range frames {
@@ -60,8 +60,8 @@ func (b *batch) message(frames [][]byte, lease *memory.Lease, own bool) {
 	b.segments[last].messages++
 }
 
-// begin says that a message or a command comes next. All those that begin in a segment were overtaken by the same messages, and either
-// all or none are the protocol's own.
+// begin says that a message or a command comes next. All that begin in one segment were overtaken by the same messages, and either all or
+// none are the protocol's own.
 func (b *batch) begin(own bool) {
 	s := b.chunk()
 	if s.first >= 0 && s.since != b.overtaken || s.own != own && len(s.data) > 0 {
@@ -94,7 +94,7 @@ func (b *batch) copy(octets []byte) {
 	}
 }
 
-// add appends to the list, which does not grow where most of it is taken.
+// add appends to the list, which does not grow while most of it is taken.
 func (b *batch) add(segments ...segment) {
 	if len(b.segments)+len(segments) > cap(b.segments) && b.head > len(b.segments)/2 {
 		n := copy(b.segments, b.segments[b.head:])
@@ -116,7 +116,7 @@ func (b *batch) chunk() *segment {
 	return &b.segments[last]
 }
 
-// reference appends a large frame without copying it; the rest of the chunk before it goes on behind it.
+// reference appends a large frame without copying it; the rest of the chunk before it continues behind it.
 func (b *batch) reference(frame []byte, lease *memory.Lease) {
 	if lease != nil {
 		lease.Hold()
@@ -126,7 +126,7 @@ func (b *batch) reference(frame []byte, lease *memory.Lease) {
 	b.add(segment{data: frame, lease: lease, first: -1, own: rest.own}, rest)
 }
 
-// cut leaves the rest of a segment's memory to another one.
+// cut moves the rest of a segment's memory to another segment.
 func (s *segment) cut() segment {
 	rest := segment{data: s.data[len(s.data):], chunk: s.chunk, first: -1, own: s.own}
 	s.chunk = nil
@@ -135,7 +135,7 @@ func (s *segment) cut() segment {
 
 func (s *segment) room() int { return cap(s.data) - len(s.data) }
 
-// discardSegments lets go of what is not written. Its memory is left to the garbage collector.
+// discardSegments releases the leases of what is not written. Other memory is left to the garbage collector.
 func discardSegments(segments []segment) {
 	for i := range segments {
 		if l := segments[i].lease; l != nil {
@@ -146,7 +146,7 @@ func discardSegments(segments []segment) {
 	}
 }
 
-// recycle gives the memory of written segments back and forgets their frames. It returns how many chunks there were.
+// recycle gives the memory of written segments back and clears them. It returns how many chunks there were.
 func recycle(segments []segment) (count int) {
 	for i := range segments {
 		if l := segments[i].lease; l != nil {
@@ -161,8 +161,8 @@ func recycle(segments []segment) (count int) {
 	return count
 }
 
-// take returns the first messages, some takeOctets of them, behind those that have overtaken them; spare becomes the
-// batch's own for the next ones, or what is returned.
+// take returns the first messages, about takeOctets of them, behind those that have overtaken them. spare becomes either the batch's list
+// for the next messages, or the result.
 func (b *batch) take(spare []segment) []segment {
 	n := b.some()
 	all := b.segments[b.head:n]
@@ -188,7 +188,7 @@ func (b *batch) take(spare []segment) []segment {
 	return all
 }
 
-// some gives the end of some takeOctets: a segment in which a message begins, or the end of all.
+// some returns where about takeOctets end: a segment in which a message begins, or the end of all.
 func (b *batch) some() int {
 	octets := 0
 	for i := b.head; i < len(b.segments); i++ {

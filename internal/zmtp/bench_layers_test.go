@@ -47,7 +47,7 @@ func (l *loop) Read(p []byte) (n int, err error) {
 
 func (l *loop) SetReadDeadline(time.Time) error { return nil }
 
-// BenchmarkReader takes a stream apart into messages, with no socket in the way.
+// BenchmarkReader splits a stream into messages, without a socket.
 func BenchmarkReader(b *testing.B) {
 	for _, size := range []int{16, 1 << 10, 64 << 10} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {

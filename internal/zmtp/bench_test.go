@@ -27,8 +27,8 @@ type nobody struct{}
 func (nobody) Receive([][]byte) error { return nil }
 func (nobody) Closed(error)           {}
 
-// BenchmarkThroughput sends messages from a DEALER to a ROUTER over loopback TCP and within the process; allocations are
-// those of both sides.
+// BenchmarkThroughput sends messages from a DEALER to a ROUTER over loopback TCP and within the process; allocations are those of both
+// sides.
 func BenchmarkThroughput(b *testing.B) {
 	for _, shape := range [][]int{{6, 16}, {6, 100}, {1 << 10}, {6, 1 << 10}, {64 << 10}} {
 		for _, transport := range []string{"tcp", "inproc"} {
@@ -81,7 +81,7 @@ func connect(b *testing.B, r *Router, transport string) *Conn {
 	return d
 }
 
-// BenchmarkRoundTrip sends one small message there and back at a time.
+// BenchmarkRoundTrip measures the round trip of one small message at a time.
 func BenchmarkRoundTrip(b *testing.B) {
 	r := NewRouter(Config{}, func(c *Conn) (Receiver, error) { return echo{c}, nil })
 	defer r.Close()

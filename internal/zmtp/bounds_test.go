@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// TestPushAheadShort has first frames that end with their number, or within it: those have none.
+// TestPushAheadShort has first frames that end with their number, or within it: the latter have none.
 func TestPushAheadShort(t *testing.T) {
 	two, three := string(numbered(2, "")), string(numbered(3, ""))
 	within := two[:ahead.At+1]
@@ -35,7 +35,7 @@ func TestPushAheadShort(t *testing.T) {
 			}
 		})
 	}
-	n := begun(t, 1) // one without a number passes unchanged behind one that is overtaken
+	n := begun(t, 1) // a message without a number passes unchanged behind one that is overtaken
 	_ = n.Push([]byte(two))
 	_ = n.Push([]byte(within))
 	_, _, _ = n.PushAhead(ahead, []byte(three))
@@ -66,7 +66,7 @@ func TestTakeAmount(t *testing.T) {
 	}
 }
 
-// TestListStaysShort takes a part of what waits, again and again: the list of segments is as long as what waits needs.
+// TestListStaysShort takes a part of what waits, again and again: the list of segments is only as long as what waits needs.
 func TestListStaysShort(t *testing.T) {
 	q := NewQueue(1<<20, 1<<40)
 	frame := make([]byte, 64<<10)
@@ -84,7 +84,7 @@ func TestListStaysShort(t *testing.T) {
 	}
 }
 
-// TestIdleLists checks that a queue that is empty keeps short lists, and no long ones.
+// TestIdleLists checks that an empty queue keeps short lists, and no long ones.
 func TestIdleLists(t *testing.T) {
 	for name, test := range map[string]struct {
 		queue *Queue
@@ -112,8 +112,7 @@ func TestIdleLists(t *testing.T) {
 	}
 }
 
-// TestQueueIdle checks when a queue says that it is idle or drained: not before it has a connection, and not while a message
-// waits or is in flight.
+// TestQueueIdle checks when a queue is idle or drained: not before it has a connection, and not while a message waits or is in flight.
 func TestQueueIdle(t *testing.T) {
 	closed := func(c <-chan struct{}) bool {
 		select {
@@ -196,7 +195,7 @@ func TestRoomAtHalf(t *testing.T) {
 	}
 }
 
-// TestLinkRoomByOctets checks that large messages make room as they go, each by itself.
+// TestLinkRoomByOctets checks that large messages make room one by one.
 func TestLinkRoomByOctets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		theirs := newRecorder(0)
@@ -284,7 +283,7 @@ func TestPropertiesAtLimit(t *testing.T) {
 	}
 }
 
-// TestIPOf takes the address out of what transports give.
+// TestIPOf extracts the address from what transports return.
 func TestIPOf(t *testing.T) {
 	for text, want := range map[string]string{
 		"192.0.2.1:5":          "192.0.2.1",
@@ -298,7 +297,7 @@ func TestIPOf(t *testing.T) {
 	}
 }
 
-// TestLimitsDefaults has fields of no sense mean their defaults, and others stay.
+// TestLimitsDefaults checks that meaningless values mean the defaults, and others stay.
 func TestLimitsDefaults(t *testing.T) {
 	standard := Limits{FrameSize: 64 << 20, MessageSize: 64 << 20, Frames: 1024, CommandSize: 8 << 10,
 		PendingHandshakes: 512, PendingPerAddress: 128, CurvePerAddress: 64, Connections: 4096}

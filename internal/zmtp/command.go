@@ -7,8 +7,8 @@ const (
 	pingContext = 16 // octets of its context at most (RFC 37); libzmq cuts longer ones
 )
 
-// command reads and obeys a command. They may come at any time, also between the frames of a message: libzmq's
-// heartbeats do. None is shown to the application, and unknown ones mean nothing (RFC 23).
+// command reads and obeys a command. Commands may come at any time, also between the frames of a message: libzmq's heartbeats do. The
+// application sees none, and unknown ones are ignored (RFC 23).
 func (r *reader) command(flags byte, size uint64) error {
 	if flags&flagMore != 0 {
 		return violation("command with the MORE flag")
@@ -23,7 +23,7 @@ func (r *reader) command(flags byte, size uint64) error {
 	return r.obey(command)
 }
 
-// obey does what a command says, which it does not keep.
+// obey does what a command says. It does not keep the slice.
 func (r *reader) obey(command []byte) error {
 	if len(command) == 0 || command[0] == 0 || int(command[0]) > len(command)-1 {
 		return violation("command without a whole name")

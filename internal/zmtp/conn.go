@@ -20,24 +20,24 @@ type Conn struct {
 	limits   Limits
 	stall    time.Duration  // Config.StallTimeout
 	budget   *ReceiveBudget // Config.ReceiveBudget
-	waits    atomic.Bool    // the reader waits for room in it
-	receiver Receiver       // once it runs; its reader's own
+	waits    atomic.Bool    // the reader waits for room in budget
+	receiver Receiver       // once it runs; the reader owns it
 	memory   *memory.Pool
-	origin   memory.Origin // of the message that is delivered; its reader's own
-	router   *Router       // that accepted it; nil for a DEALER's
+	origin   memory.Origin // of the message being delivered; the reader owns it
+	router   *Router       // the Router that accepted it; nil for a DEALER's
 	secured  *secured      // nil without CURVE
 
 	mu     sync.Mutex  // guards what follows, up to the empty line
-	queue  *Queue      // which the reader, whose Receive alone changes it, reads without the lock
+	queue  *Queue      // only the reader's Receive changes it, so the reader reads it without the lock
 	broken func(error) // see ReadOn
 	err    error       // why the connection was closed
-	failed error       // what the system said of a write, unless the peer had closed before
+	failed error       // the system's error of a write, unless the peer had closed before
 
-	greeted  atomic.Bool   // the greeting came that its Receiver waited for, if it did
-	heard    atomic.Bool   // octets came since Heard last told
-	parts    atomic.Int32  // reader and writer, which still run
+	greeted  atomic.Bool   // the greeting has come, if its Receiver waited for one
+	heard    atomic.Bool   // octets have come since the last call of Heard
+	parts    atomic.Int32  // how many of reader and writer still run
 	done     chan struct{} // closing has begun
-	finished chan struct{} // nothing of the connection runs any more, Closed has returned
+	finished chan struct{} // nothing of the connection runs any more, and Closed has returned
 }
 
 // A link is what a connection runs over: a socket, or a side of an inproc link.
@@ -45,8 +45,8 @@ type link interface {
 	addressed
 	Close() error
 
-	// run carries messages both ways until the connection is closed, and closes it if it cannot go on. It does not wait; when
-	// all has ended it calls end.
+	// run carries messages both ways until the connection is closed, and closes it if it cannot continue. It does not wait; when everything
+	// has ended it calls end.
 	run(c *Conn)
 }
 
@@ -63,8 +63,7 @@ func newConn(l link, peer metadata, q *Queue, cfg Config) *Conn {
 	}
 }
 
-// Identity returns the peer's identity, 0 to 255 octets: libzmq's ROUTERs have an empty one unless told otherwise. The
-// slice is the caller's.
+// Identity returns the peer's identity, 0 to 255 octets: libzmq's ROUTERs have an empty one by default. The caller owns the slice.
 func (c *Conn) Identity() []byte { return []byte(c.peer.get(propIdentity)) }
 
 // Told returns a property of our own READY command by its name.
@@ -79,17 +78,17 @@ func (c *Conn) LocalAddr() net.Addr { return c.link.LocalAddr() }
 // RemoteAddr returns the peer's address of the connection.
 func (c *Conn) RemoteAddr() net.Addr { return c.link.RemoteAddr() }
 
-// Queue returns the messages on their way to the peer: the queue that Open was given, or a ROUTER connection's own (of
-// 1,000 messages and 1 MiB), or the one that it adopted.
+// Queue returns the queue of messages on their way to the peer: the one that Open was given, a ROUTER connection's own (of 1,000 messages
+// and 1 MiB), or the one that it adopted.
 func (c *Conn) Queue() *Queue {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.queue
 }
 
-// Close closes the connection and its queue; what waits there is lost (Queue.Flush first, to have it written), unless it
-// is an inproc link, whose other side gets it. It returns at once and may be called from anywhere, also from Receive. The goroutines end, and Closed is called, soon after. Only the
-// first Close counts; nil stands for ErrClosed.
+// Close closes the connection and its queue. What waits there is lost (call Queue.Flush before, to have it written), except on an inproc
+// link, whose other side gets it. Close returns at once and may be called from anywhere, also from Receive. The goroutines end, and Closed
+// is called, soon after. Only the first Close counts; nil stands for ErrClosed.
 func (c *Conn) Close(err error) {
 	if err == nil {
 		err = ErrClosed
@@ -110,7 +109,7 @@ func (c *Conn) Close(err error) {
 // Done returns a channel that is closed as soon as the connection begins to close.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// Err returns why the connection was closed, nil while it isn't.
+// Err returns why the connection was closed; nil while it is open.
 func (c *Conn) Err() error {
 	select {
 	case <-c.done:
@@ -119,20 +118,20 @@ func (c *Conn) Err() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// Linux tells of a reset or a timeout once. If that was the writer, the reader finds the end of a stream.
+	// Linux reports a reset or a timeout once. If the writer got it, the reader finds the end of the stream.
 	if c.failed != nil && (c.err == io.EOF || c.err == io.ErrUnexpectedEOF) {
 		return c.failed
 	}
 	return c.err
 }
 
-// run begins the connection's life, whose messages recv gets. It does not wait.
+// run starts the connection; recv gets its messages. It does not wait.
 func (c *Conn) run(recv Receiver) {
 	c.receiver = recv
 	c.link.run(c)
 }
 
-// end is the last act of a connection.
+// end is the last step of a connection.
 func (c *Conn) end() {
 	if c.receiver != nil { // else it was refused
 		c.receiver.Closed(c.Err())
@@ -144,13 +143,13 @@ func (c *Conn) end() {
 	close(c.finished)
 }
 
-// deliver hands a message to the Receiver of the moment.
+// deliver hands a message to the current Receiver.
 func (c *Conn) deliver(frames [][]byte, from memory.Origin) error {
 	c.origin = from
 	return c.receiver.Receive(frames)
 }
 
-// Origin returns, within Receive and for its message, what memory.Recycle wants to know of it.
+// Origin returns what memory.Recycle needs for the current message. Call it within Receive.
 func (c *Conn) Origin() memory.Origin { return c.origin }
 
 // A socket is a link that speaks ZMTP.
@@ -168,17 +167,17 @@ func (s socket) run(c *Conn) {
 	go c.read(r)
 }
 
-// drain has what is in a queue written, whenever there is something.
+// drain makes a writer write what is in a queue, whenever there is something.
 func (s socket) drain(c *Conn, q *Queue) {
 	w := &writer{nc: s.Conn, queue: q, sealing: c.sealing()}
 	q.drainBy(func() {
 		if err := w.run(); err != nil {
-			c.unwritten(q, err)
+			c.writerEnded(q, err)
 		}
 	})
 }
 
-// read runs until the connection ends, or goes on on a fresh goroutine.
+// read runs until the connection ends, or continues on a fresh goroutine.
 func (c *Conn) read(r *reader) {
 	err := r.run()
 	if err == errQuiet {
@@ -189,13 +188,13 @@ func (c *Conn) read(r *reader) {
 	c.ended(err)
 }
 
-// ended says that the reader or the writer has ended.
+// ended closes the connection, because the reader or the writer has ended.
 func (c *Conn) ended(err error) {
 	c.Close(err)
 	c.leave()
 }
 
-// leave is the last act of the reader or the writer.
+// leave is the last step of the reader or the writer.
 func (c *Conn) leave() {
 	if c.parts.Add(-1) == 0 {
 		c.end()

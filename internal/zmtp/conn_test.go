@@ -107,7 +107,7 @@ func TestOpenFails(t *testing.T) {
 	}
 }
 
-// TestEnds has a DEALER connection end in each way.
+// TestEnds ends a DEALER connection in each way.
 func TestEnds(t *testing.T) {
 	for name, test := range map[string]struct {
 		end  func(c *Conn, peer *memConn)
@@ -189,7 +189,7 @@ func TestBackpressure(t *testing.T) {
 	})
 }
 
-// TestPongFlood has a peer send PINGs and read nothing: memory stays bounded, and what it does send is delivered.
+// TestPongFlood has a peer send PINGs and read nothing: memory stays bounded, and the messages that it sends are delivered.
 func TestPongFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, peer := memPair(1000)

@@ -7,13 +7,13 @@ import (
 	"github.com/go-zre/go-zre/internal/memory"
 )
 
-// How many frames a run has room for, at least: the first that waits, and those behind it.
-const firstFrames, moreFrames = 16, 64 // moreFrames is how many bits a run has, too
+// How many frames a run has room for, at least: the first waiting run, and those behind it.
+const firstFrames, moreFrames = 16, 64 // moreFrames is also the number of bits of a run
 
-// frameCost is what a frame that waits in an inproc queue takes beside its octets: its place in a list.
+// frameCost is the overhead of a frame that waits in an inproc queue: its entry in a list.
 const frameCost = memory.PlaceOctets
 
-// frameCosts returns what so many frames count in the queue beside their octets. The caller holds the lock.
+// frameCosts returns the overhead of that many frames in the queue. The caller holds the lock.
 func (q *Queue) frameCosts(frames int) int64 {
 	if q.inproc {
 		return frameCost * int64(frames)
@@ -21,8 +21,8 @@ func (q *Queue) frameCosts(frames int) int64 {
 	return 0
 }
 
-// forgetPlaces has the places of frames that were taken, and are lost, count no more: they were no octets of theirs.
-func (q *Queue) forgetPlaces(frames int) {
+// uncountOverhead stops counting the overhead of frames that were taken and are lost: it was no octet of theirs.
+func (q *Queue) uncountOverhead(frames int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if places := frameCost * int64(frames); q.closed != nil {
@@ -32,12 +32,12 @@ func (q *Queue) forgetPlaces(frames int) {
 	}
 }
 
-// Copies are the messages that wait in an inproc queue, in memory that their receiver will own. Octets are taken in larger pieces while
-// room for frames is used up within busyTime.
+// copies holds the messages that wait in an inproc queue, in memory that their receiver will own. If room for frames is used up within
+// busyTime, octets are taken in larger pieces.
 type copies struct {
 	runs   []run
 	rest   [][]byte      // room behind the run that was taken last
-	cutter memory.Cutter // of octets alone
+	cutter memory.Cutter // of octets only
 	made   time.Time     // when room for frames was last taken
 }
 
@@ -49,7 +49,7 @@ type run struct {
 	own    uint64 // likewise, for the last frame of each of the protocol's own messages
 }
 
-// add appends a copy of a message; large frames that are handed on are the receiver's as they are.
+// add appends a copy of a message; large frames that are handed on go to the receiver as they are.
 func (c *copies) add(frames [][]byte, what kind) {
 	last := len(c.runs) - 1
 	if last < 0 || cap(c.runs[last].frames)-len(c.runs[last].frames) < len(frames) {
@@ -72,14 +72,14 @@ func (c *copies) add(frames [][]byte, what kind) {
 	}
 }
 
-// copyInto has large frames copied into memory of the receiver's pool.
+// copyInto sets the receiver's pool, from which copies of large frames take their memory.
 func (q *Queue) copyInto(pool *memory.Pool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.copies.cutter.Pool = pool
 }
 
-// room returns room for so many frames, or more.
+// room returns room for that many frames, or more.
 func (c *copies) room(frames int) [][]byte {
 	if cap(c.rest) >= frames {
 		rest := c.rest
@@ -95,10 +95,10 @@ func (c *copies) room(frames int) [][]byte {
 	return make([][]byte, 0, max(frames, moreFrames))
 }
 
-// take returns what waits; spare becomes the list of what comes next.
+// take returns what waits; spare becomes the list for the next messages.
 func (c *copies) take(spare []run) []run {
 	all := c.runs
-	if c.runs = spare[:0]; len(all) == 1 { // else it is long, and would keep alive what the receiver has let go of
+	if c.runs = spare[:0]; len(all) == 1 { // a longer list would keep alive what the receiver has released
 		c.rest = all[0].frames[len(all[0].frames):]
 	}
 	return all
@@ -107,7 +107,7 @@ func (c *copies) take(spare []run) []run {
 // isOwn tells whether the first message is the protocol's own.
 func (r *run) isOwn() bool { return r.own>>bits.TrailingZeros64(r.ends)&1 != 0 }
 
-// frames counts those that wait, but for the protocol's own.
+// frames counts the waiting frames, except those of the protocol's own messages.
 func (c *copies) frames() (n int) {
 	for _, r := range c.runs {
 		for len(r.frames) > 0 {

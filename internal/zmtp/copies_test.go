@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// TestInprocQueueOverSocket opens a connection over a socket with an inproc queue, as when a link turns out to be none.
+// TestInprocQueueOverSocket opens a connection over a socket with an inproc queue, as when an inproc link is not possible after all.
 func TestInprocQueueOverSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, peer := memPair(64 << 10)
@@ -48,7 +48,7 @@ func TestInprocQueueOverSocket(t *testing.T) {
 	})
 }
 
-// TestCopies has messages of few and many frames wait, and be taken now and then: they come out as they went in.
+// TestCopies queues messages of few and many frames and takes them now and then: they come out as they went in.
 func TestCopies(t *testing.T) {
 	for name, counts := range map[string][]int{
 		"one frame each":        slices.Repeat([]int{1}, 200),
@@ -92,7 +92,7 @@ func TestCopies(t *testing.T) {
 	}
 }
 
-// TestInprocQueueCountsFrames has frames without an octet wait: what they take is bounded as octets are, and comes back.
+// TestInprocQueueCountsFrames queues empty frames: their overhead is bounded as octets are, and is given back.
 func TestInprocQueueCountsFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const frames, most = 1000, 1 << 20

@@ -20,28 +20,28 @@ type Curve struct {
 	// Server is the public key that the ROUTER must have. A Router does not look at it.
 	Server curve.PublicKey
 
-	// Authorize, if set, judges a peer that has proven its key, within the handshake: a Router asks before READY, and tells a peer that is
-	// refused ERROR "400" and nothing else; Open asks before it tells anything of ours, and then closes. An error refuses the peer; it ends up in a
-	// RefusedError. Without Authorize any key may enter a Router.
+	// Authorize, if set, judges a peer that has proven its key, within the handshake. A Router asks before READY, and sends a refused peer
+	// ERROR "400" and nothing else; Open asks before it sends anything about us, and then closes. An error refuses the peer and ends up in
+	// a RefusedError. Without Authorize any key may enter a Router.
 	//
-	// It is called from the goroutine of the handshake, also by many at once. It may block until ctx ends, which is when the time for the
-	// handshake is over, or the Router or the caller of Open gives up.
+	// It is called from the goroutine of the handshake, perhaps by many at once. It may block until ctx ends: when the time for the
+	// handshake is over, or when the Router or the caller of Open gives up.
 	Authorize func(ctx context.Context, peer Candidate) error
 }
 
-// A Candidate is a peer in its handshake, whose key is proven.
+// A Candidate is a peer in its handshake, with a proven key.
 type Candidate struct {
 	RemoteAddr net.Addr
 	PublicKey  curve.PublicKey
 
-	// Identity is what a DEALER calls itself, 0 to 255 octets: proven as the words of the owner of the key, which says nothing of
-	// who may have that identity. Nil of a ROUTER, which has not told yet.
+	// Identity is the DEALER's own identity, 0 to 255 octets: it is proven to come from the owner of the key, but not that this owner may
+	// use that identity. Nil for a ROUTER, which has not sent its identity yet.
 	Identity []byte
 
 	metadata metadata
 }
 
-// Property returns a property of the peer's metadata by name, in any case; "" if there is none. A ROUTER has told none yet.
+// Property returns a property of the peer's metadata by name, in any case; "" if there is none. A ROUTER has sent none yet.
 func (c Candidate) Property(name string) string { return c.metadata.get(name) }
 
 // A RefusedError says that Curve.Authorize refused a peer.
@@ -55,10 +55,10 @@ func (e *RefusedError) Error() string {
 }
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// refusedReason is what a peer is told that is refused. libzmq does not come back then by itself.
+// refusedReason is the reason that a refused peer gets. libzmq does not reconnect by itself after it.
 const refusedReason = "400"
 
-// authorize asks whether a peer may go on. It is nil if c has no Authorize.
+// authorize asks whether a peer may continue. It returns nil if c has no Authorize.
 func (c *Curve) authorize(ctx context.Context, peer Candidate) error {
 	if c.Authorize == nil {
 		return nil
@@ -69,10 +69,10 @@ func (c *Curve) authorize(ctx context.Context, peer Candidate) error {
 	return ctx.Err()
 }
 
-// secured is what a connection has of its handshake with CURVE; a link within the process has the key alone.
+// secured is what a connection keeps of its CURVE handshake; a link within the process has only the key.
 type secured struct {
 	key    curve.PublicKey // the peer's
-	sealer *curve.Sealer   // the writer's, whichever writes at present
+	sealer *curve.Sealer   // of whichever writer runs at present
 	opener *curve.Opener   // the reader's
 }
 
@@ -84,7 +84,7 @@ func (c *Conn) PublicKey() (key curve.PublicKey, ok bool) {
 	return c.secured.key, true
 }
 
-// sealing returns what seals all that a writer writes, nil for plain. The writers of a connection come one after the other.
+// sealing returns what seals everything that a writer writes, nil for plain. The writers of a connection follow one another.
 func (c *Conn) sealing() *sealing {
 	if c.secured == nil {
 		return nil
@@ -92,7 +92,7 @@ func (c *Conn) sealing() *sealing {
 	return &sealing{sealer: c.secured.sealer}
 }
 
-// unsealing returns what opens all that is read, nil for plain.
+// unsealing returns what opens everything that is read, nil for plain.
 func (c *Conn) unsealing() *unsealing {
 	if c.secured == nil {
 		return nil
@@ -100,7 +100,7 @@ func (c *Conn) unsealing() *unsealing {
 	return &unsealing{opener: c.secured.opener}
 }
 
-// exchange is what client and server have in common. It takes the commands from the guard: zmq4 makes the greeting alone.
+// exchange is the common part of client and server. It takes the commands from the guard: zmq4 only makes the greeting.
 type exchange struct {
 	config *Curve
 	wire   *guard
@@ -125,10 +125,10 @@ type curveClient struct {
 	ours   metadata
 	expect []byte // Config.Expect
 	most   int    // octets of a command
-	mute   bool   // no more than HELLO: Probe
+	mute   bool   // send only HELLO: Probe
 }
 
-func (c *curveClient) shy() bool { return c.mute }
+func (c *curveClient) waitsForPeer() bool { return c.mute }
 
 func (c *curveClient) Handshake(conn *zmq4.Conn, _ bool) error {
 	client, err := curve.NewClient(c.config.Keys, c.config.Server, c.most)
@@ -183,7 +183,7 @@ type curveServer struct {
 	admit func() error // before a HELLO costs anything; nil to admit all
 }
 
-func (*curveServer) shy() bool { return false }
+func (*curveServer) waitsForPeer() bool { return false }
 
 func (s *curveServer) Handshake(conn *zmq4.Conn, _ bool) error {
 	server := curve.NewServer(s.config.Keys, s.most)
@@ -227,7 +227,7 @@ func (s *curveServer) Handshake(conn *zmq4.Conn, _ bool) error {
 	return nil
 }
 
-// broken says what an error of a handshake, or of a MESSAGE, is to this package.
+// broken translates an error of a handshake, or of a MESSAGE, into one of this package.
 func broken(err error) error {
 	if refused, ok := errors.AsType[*curve.RefusedError](err); ok {
 		return &PeerError{Reason: refused.Reason}

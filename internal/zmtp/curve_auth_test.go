@@ -22,8 +22,8 @@ func TestNoDowngrade(t *testing.T) {
 		router, dealer bool
 		want           string
 	}{
-		{"secure router", true, false, `the peer speaks the mechanism "CURVE", this node demands NULL`},
-		{"secure dealer", false, true, `the peer speaks the mechanism "NULL", this node demands CURVE`},
+		{"secure router", true, false, `the peer speaks the mechanism "CURVE", this node requires NULL`},
+		{"secure dealer", false, true, `the peer speaks the mechanism "NULL", this node requires CURVE`},
 	} {
 		for _, transport := range []string{"socket", "inproc"} {
 			t.Run(c.name+" by "+transport, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestNoDowngrade(t *testing.T) {
 	}
 }
 
-// An authorizer judges a proven key, an address, an identity and properties, in both roles; nothing of ours is told before.
+// An authorizer judges a proven key, an address, an identity and properties, in both roles; we send nothing about us before that.
 func TestAuthorize(t *testing.T) {
 	for _, transport := range []string{"socket", "inproc"} {
 		t.Run(transport, func(t *testing.T) {
@@ -91,7 +91,7 @@ func TestAuthorize(t *testing.T) {
 					t.Errorf("judged %+v", judged)
 				}
 
-				verdict = no // the connection from before goes on
+				verdict = no // the earlier connection continues
 				again, err := connect()
 				switch transport {
 				case "inproc":
@@ -131,7 +131,7 @@ func TestAuthorize(t *testing.T) {
 	}
 }
 
-// An authorizer that takes long is told when the time is over.
+// The context of a slow authorizer ends with the handshake's time.
 func TestAuthorizeSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := secure(t, "server", "")
@@ -153,7 +153,7 @@ func TestAuthorizeSlowly(t *testing.T) {
 	})
 }
 
-// An identity that another key claims is not taken from its owner, nor is Rival asked; the owner itself may come anew.
+// A connection with another key does not take an identity from its owner, nor is Rival asked; the owner itself may connect again.
 func TestClaimedIdentity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in, l := newInbox(), newMemListener()
@@ -182,7 +182,7 @@ func TestClaimedIdentity(t *testing.T) {
 	})
 }
 
-// Keys that do not fit, or that no node can have.
+// Keys that do not match, or that no node can have.
 func TestWrongKeys(t *testing.T) {
 	for name, c := range map[string]struct {
 		server curve.PublicKey
@@ -205,7 +205,7 @@ func TestWrongKeys(t *testing.T) {
 	}
 }
 
-// Without a key pair nothing begins.
+// Without a key pair nothing starts.
 func TestNoKeys(t *testing.T) {
 	bare := Config{Curve: &Curve{}}
 	r := NewRouter(bare, newInbox().accept)
@@ -221,7 +221,7 @@ func TestNoKeys(t *testing.T) {
 	}
 }
 
-// Probe tells a CURVE ROUTER from others, and is not introduced.
+// Probe tells a CURVE ROUTER from others, and does not introduce itself.
 func TestProbeCurve(t *testing.T) {
 	probe := func(t *testing.T, router, prober Config) ([]byte, error) {
 		in, l := newInbox(), newMemListener()
@@ -282,7 +282,7 @@ func TestProbeIsShy(t *testing.T) {
 	})
 }
 
-// The CPU that one address can have for handshakes is limited; others are not concerned.
+// The CPU that one address can use for handshakes is limited; other addresses are not affected.
 func TestHelloLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in, l := newInbox(), newMemListener()
@@ -317,7 +317,7 @@ func TestHelloLimit(t *testing.T) {
 	})
 }
 
-// The table of buckets is bounded, and forgets.
+// The table of buckets is bounded, and drops full buckets.
 func TestBuckets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b buckets

@@ -16,7 +16,7 @@ func curves(t testing.TB) map[string][2]Config {
 	}
 }
 
-// BenchmarkMechanism sends messages as whispers are, over loopback TCP, with NULL and with CURVE.
+// BenchmarkMechanism sends messages like whispers over loopback TCP, with NULL and with CURVE.
 func BenchmarkMechanism(b *testing.B) {
 	for _, size := range []int{16, 1 << 10, 64 << 10, 1 << 20} {
 		for name, cfg := range curves(b) {

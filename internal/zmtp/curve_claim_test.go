@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 )
 
-// A connection that claims an identity, and says nothing of the protocol, does not keep the owner of the identity out.
+// A connection that claims an identity but sends no greeting does not keep out the owner of the identity.
 func TestSilentClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, conns := newMemListener(), make(chan *greeter, 10)
@@ -37,7 +37,7 @@ func TestSilentClaim(t *testing.T) {
 	})
 }
 
-// Identify tells a ROUTER our key alone, and is told its identity; both judge each other.
+// Identify gives a ROUTER only our key, and gets its identity; both authorise each other.
 func TestIdentify(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		no := errors.New("no")

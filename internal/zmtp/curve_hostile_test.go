@@ -20,7 +20,7 @@ import (
 	"github.com/go-zre/go-zre/internal/curve"
 )
 
-// relay carries octets one way and alters the one at that place, none if that is negative.
+// relay carries octets one way and alters the one at that offset, none if it is negative.
 func relay(from, to *memConn, at int, sent *int) {
 	b := make([]byte, 64<<10)
 	for {
@@ -37,8 +37,8 @@ func relay(from, to *memConn, at int, sent *int) {
 	}
 }
 
-// TestManInTheMiddle alters each octet of both ways in turn, from behind the greeting on. Both ends are closed within two seconds, nothing that was
-// altered is received, and what was received before is right.
+// TestManInTheMiddle alters each octet of both directions in turn, from behind the greeting on. Both ends are closed within two seconds,
+// nothing that was altered is received, and what was received before is right.
 func TestManInTheMiddle(t *testing.T) {
 	run := func(t *testing.T, up, down int) (sentUp, sentDown int, ends []error) {
 		in, l := newInbox(), newMemListener()
@@ -114,14 +114,14 @@ func TestManInTheMiddle(t *testing.T) {
 	}
 }
 
-// isCaught reports whether one of the ends saw that something is wrong.
+// isCaught tells whether one of the ends noticed that something is wrong.
 func isCaught(ends []error) bool {
 	return slices.ContainsFunc(ends, func(err error) bool {
 		return isViolation(err) || errors.Is(err, os.ErrDeadlineExceeded) || strings.Contains(fmt.Sprint(err), "handshake") || err == ErrNoWelcome
 	})
 }
 
-// After the handshake nothing but MESSAGE is believed.
+// After the handshake nothing but MESSAGE is trusted.
 func TestAfterReady(t *testing.T) {
 	seal := func(s *curve.Sealer, flags byte, body string) []byte {
 		b, err := s.Append(nil, flags, []byte(body))
@@ -173,7 +173,7 @@ func TestAfterReady(t *testing.T) {
 	}
 }
 
-// Many that begin a handshake and do not go on take a bounded amount of memory, and keep nobody out that comes from elsewhere.
+// Many connections that begin a handshake and stop take a bounded amount of memory, and keep no other address out.
 func TestHalfOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in, l := newInbox(), newMemListener()
@@ -232,7 +232,7 @@ type recording struct {
 
 func (r recording) Write(p []byte) (int, error) { r.said.Write(p); return r.memConn.Write(p) }
 
-// What a DEALER said once is of no use to say it again: the cookie is another one.
+// A DEALER's recorded session cannot be replayed: the cookie is a different one.
 func TestReplayedSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
@@ -261,7 +261,7 @@ func TestReplayedSession(t *testing.T) {
 	})
 }
 
-// FuzzCurveHandshake: whatever comes in a handshake with CURVE, it fails, and no panic was caught. Nothing more can be had by chance.
+// FuzzCurveHandshake: whatever comes in a CURVE handshake, it fails without a caught panic. Nothing else can happen by chance.
 func FuzzCurveHandshake(f *testing.F) {
 	client, _ := curve.NewClient(keys(f, "client"), keys(f, "server").Public(), 1000)
 	command, _ := client.Hello()
@@ -281,7 +281,8 @@ func FuzzCurveHandshake(f *testing.F) {
 	})
 }
 
-// FuzzSealed: whatever comes after READY, however it arrives, is the same, within the limits; and nothing is received that was not sealed.
+// FuzzSealed: whatever comes after READY, the result does not depend on how it arrives, and stays within the limits; nothing is received
+// that was not sealed.
 func FuzzSealed(f *testing.F) {
 	s, _ := sealedStreams(f)
 	seal := func(flags byte, body string) []byte { b, _ := s.Append(nil, flags, []byte(body)); return b }
@@ -293,7 +294,7 @@ func FuzzSealed(f *testing.F) {
 	f.Fuzz(func(t *testing.T, junk []byte, size uint16, flags byte) {
 		read := func(in func(io.Reader) io.Reader) (got [][]string, pongs int, err error) {
 			s, o := sealedStreams(t)
-			// One message that is right, then one with such flags and of such a size, then junk, the last two sealed or not.
+			// A right message, then one with the fuzzed flags and size, then junk, the last two sealed or not.
 			b, _ := s.Append(nil, 0, []byte("right"))
 			b, _ = s.Append(b, flags, bytes.Repeat([]byte("\x04PING\x00\x00x"), int(size)/8))
 			b, _ = s.Append(b, flags, junk)

@@ -14,7 +14,7 @@ import (
 	"github.com/go-zre/go-zre/internal/z85"
 )
 
-// curveOptions are those of a libzmq socket that has the keys of that name; more are other options.
+// curveOptions returns the options of a libzmq socket that has the keys of that name, and more.
 func curveOptions(t testing.TB, name, server string, more args) args {
 	t.Helper()
 	secret, public := sha256.Sum256([]byte(name)), keys(t, name).Public()
@@ -149,7 +149,7 @@ func TestCurveHeartbeat(t *testing.T) {
 	})
 }
 
-// Who is refused is told so, and libzmq does not come back.
+// A refused peer is told so, and libzmq does not reconnect.
 func TestCurveRefused(t *testing.T) {
 	t.Run("by libzmq", func(t *testing.T) {
 		b := startBot(t)
@@ -181,7 +181,7 @@ func TestCurveRefused(t *testing.T) {
 	})
 }
 
-// What does not fit is told from each other: another key, another mechanism.
+// The errors for another key and for another mechanism differ.
 func TestCurveMismatch(t *testing.T) {
 	b := startBot(t)
 	endpoint := b.do("socket", args{"type": "ROUTER", "options": curveOptions(t, "server", "", nil)}).Endpoint

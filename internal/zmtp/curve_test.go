@@ -22,13 +22,13 @@ func keys(t testing.TB, name string) *curve.KeyPair {
 	return p
 }
 
-// secure returns what a node has that knows another one's key.
+// secure returns the Curve of a node that knows the other node's key.
 func secure(t testing.TB, name, server string) *Curve {
 	t.Helper()
 	return &Curve{Keys: keys(t, name), Server: keys(t, server).Public()}
 }
 
-// securePair makes a connection in a bubble: ours to a Router, and what that has of it.
+// securePair makes a connection in a bubble, and returns our side, our recorder, and the Router's.
 func securePair(t testing.TB, router, dealer Config) (*Conn, *recorder, *recorder) {
 	t.Helper()
 	in, l := newInbox(), newMemListener()

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// A HELLO of CURVE costs two products of X25519, some 0.2 ms, before its sender has proven anything. So each network (networkOf) has a
-// bucket of tokens, one for a HELLO.
+// A CURVE HELLO costs two X25519 products, some 0.2 ms, before its sender has proven anything. So each network (networkOf) has a bucket of
+// tokens, one for a HELLO.
 const (
-	mostBuckets = 4096 // what comes from more networks at a time shares one bucket
+	mostBuckets = 4096 // beyond that many networks at a time, the others share one bucket
 	burstTime   = 2 * time.Second
 )
 
-// buckets are those that are not full. The zero value has none.
+// buckets holds those that are not full. The zero value has none.
 type buckets struct {
 	mu sync.Mutex
 	of map[netip.Prefix]bucket
@@ -25,7 +25,7 @@ type bucket struct {
 	at     time.Time
 }
 
-// take takes a token for an address, of which so many come back in a second, and twice as many may be there. The zero Addr, of transports
+// take takes a token for an address. rate tokens come back per second, and a bucket holds twice as many. The zero Addr, of transports
 // within this host, is not limited.
 func (b *buckets) take(from netip.Addr, rate int) error {
 	if !from.IsValid() {
@@ -54,14 +54,14 @@ func (b *buckets) take(from netip.Addr, rate int) error {
 	have.at = now
 	if have.tokens < 1 {
 		b.of[network] = have
-		return fmt.Errorf("zmtp: more than %d handshakes with CURVE a second from %v", rate, from)
+		return fmt.Errorf("zmtp: more than %d CURVE handshakes per second from %v", rate, from)
 	}
 	have.tokens--
 	b.of[network] = have
 	return nil
 }
 
-// sweep forgets buckets that are full again. It needs mu.
+// sweep removes buckets that are full again. It needs mu.
 func (b *buckets) sweep(now time.Time) {
 	for network, have := range b.of {
 		if now.Sub(have.at) > burstTime {

@@ -2,27 +2,27 @@ package zmtp
 
 import "net"
 
-// Delivery is what is known of the octets that were written to a connection.
+// Delivery is what is known about the octets written to a connection.
 type Delivery struct {
-	// Acknowledged is how many octets the peer's system has acknowledged so far; it tells nothing of the peer's program. Where the system
-	// does not tell (all but Linux, and whatever is not TCP) it is how many this system took.
+	// Acknowledged is how many octets the peer's system has acknowledged so far; it says nothing about the peer's program. If the system
+	// does not report it (all but Linux, and whatever is not TCP), it is how many octets this system took.
 	Acknowledged int64
 
-	// Unacknowledged is how many octets this system took that are not acknowledged yet; 0 where it does not tell.
+	// Unacknowledged is how many octets this system took that are not acknowledged yet; 0 if the system does not report it.
 	Unacknowledged int64
 
-	// OnWay says that some of those were sent, to a peer that has room for them: if they are not acknowledged for long it is for the
-	// way, or the peer's host. A peer whose program reads nothing has acknowledged all that it had room for, and acknowledges each
-	// probe for more.
+	// OnWay says that some of those were sent, to a peer that has room for them. If they stay unacknowledged for long, the cause is the
+	// network or the peer's host. A peer whose program reads nothing has acknowledged all that it had room for, and acknowledges each probe
+	// for more.
 	OnWay bool
 }
 
-// A teller is a net.Conn that tells its Delivery itself, as a simulated one may.
+// A teller is a net.Conn that reports its Delivery itself, for example a simulated one.
 type teller interface {
 	Delivery() (acknowledged, unacknowledged int64, onWay bool)
 }
 
-// Delivery looks at what has become of the octets that were written. It asks the system.
+// Delivery asks the system what became of the octets that were written.
 func (c *Conn) Delivery() Delivery {
 	if s, ok := c.link.(socket); ok {
 		switch nc := s.Conn.(type) {
@@ -39,8 +39,8 @@ func (c *Conn) Delivery() Delivery {
 	return Delivery{Acknowledged: c.Queue().out()}
 }
 
-// Heard tells whether octets of the peer have come by a socket since it was last called. A message that takes long to arrive shows life
-// before it is whole.
+// Heard tells whether octets of the peer have come over a socket since the last call. A message that takes long to arrive is a sign of life
+// before it is complete.
 func (c *Conn) Heard() bool { return c.heard.Load() && c.heard.Swap(false) }
 
 // out returns how many octets of the queue are written.

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deliveryOf asks the system; it returns false if the connection is closed. Kernels before 5.4 do not tell of the peer's window, which
+// deliveryOf asks the system; it returns false if the connection is closed. Kernels before 5.4 do not report the peer's window, which
 // counts as closed then.
 func deliveryOf(nc *net.TCPConn) (d Delivery, ok bool) {
 	raw, err := nc.SyscallConn()

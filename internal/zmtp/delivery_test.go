@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// told is a connection that tells its Delivery.
+// told is a connection that reports its Delivery.
 type told struct{ net.Conn }
 
 func (told) Delivery() (acknowledged, unacknowledged int64, onWay bool) { return 7, 5, true }
@@ -20,7 +20,7 @@ func TestDeliveryThatTheConnectionTells(t *testing.T) {
 	if d := c.Delivery(); d != (Delivery{7, 5, true}) {
 		t.Errorf("%+v", d)
 	}
-	// Where nobody tells, what was written counts.
+	// Without a report, what was written counts.
 	c = newConn(socket{ours}, metadata{}, NewQueue(10, 100), Config{})
 	if err := c.queue.Push([]byte("abc")); err != nil {
 		t.Fatal(err)
@@ -31,7 +31,7 @@ func TestDeliveryThatTheConnectionTells(t *testing.T) {
 	}
 }
 
-// A peer that reads nothing acknowledges what its system has room for, and so nothing is on its way.
+// A peer that reads nothing acknowledges what its system has room for, so nothing is on its way.
 func TestDeliveryOfTheSystem(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux tells")
@@ -88,7 +88,7 @@ func TestDeliveryOfTheSystem(t *testing.T) {
 	}
 }
 
-// Octets show life before a message is whole.
+// Octets are a sign of life before a message is complete.
 func TestHeard(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer ours.Close()
@@ -111,7 +111,7 @@ func TestHeard(t *testing.T) {
 	<-closed
 }
 
-// receiving takes all.
+// receiving accepts everything.
 type receiving struct{ closed chan<- error }
 
 func (receiving) Receive([][]byte) error { return nil }

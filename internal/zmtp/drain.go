@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// drainBy says who drains the queue. A goroutine of its own runs drain whenever there is something to take, and once more
-// when the queue is closed and there is nothing any more; it ends when take gives nothing.
+// drainBy sets what drains the queue. A goroutine runs drain whenever there is something to take, and once more when the queue is closed
+// and empty; it ends when take returns nothing.
 func (q *Queue) drainBy(drain func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -16,7 +16,7 @@ func (q *Queue) drainBy(drain func()) {
 	}
 }
 
-// retire has nobody drain the queue any more, and calls then, once there is nothing to do: nothing must be pushed from now on.
+// retire stops draining the queue, and calls then once there is nothing left to do: nothing may be pushed from now on.
 func (q *Queue) retire(then func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -26,7 +26,7 @@ func (q *Queue) retire(then func()) {
 	}
 }
 
-// leave is what who drains the queue does last, for now or for ever. The caller holds the lock.
+// leave is the last step of the drain goroutine, for now or for good. The caller holds the lock.
 func (q *Queue) leave() {
 	q.draining = false
 	if q.retired != nil {
@@ -36,7 +36,7 @@ func (q *Queue) leave() {
 	}
 }
 
-// start has the queue drained, if it isn't already. The caller holds the lock.
+// start starts the drain goroutine unless it runs. The caller holds the lock.
 func (q *Queue) start() {
 	if q.drain != nil && !q.draining {
 		q.draining = true
@@ -44,7 +44,7 @@ func (q *Queue) start() {
 	}
 }
 
-// attach makes the queue a connection's, with first ahead of everything that waits.
+// attach gives the queue to a connection, with first ahead of everything that waits.
 func (q *Queue) attach(c *Conn, first [][]byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -83,7 +83,7 @@ func (q *Queue) attach(c *Conn, first [][]byte) error {
 				what = control
 			}
 			frames := r.next()
-			cost := frameCost * int64(len(frames)) // they count as on a wire from now on
+			cost := frameCost * int64(len(frames)) // from now on they count as on a wire
 			if q.octets -= cost; what == control {
 				q.own.add(0, -cost)
 			}
@@ -100,8 +100,8 @@ func (q *Queue) attach(c *Conn, first [][]byte) error {
 	return nil
 }
 
-// take returns what is next of what waits for a socket, whole messages; spare becomes the queue's own for the next ones. If it returns
-// nothing, who drains the queue is to end, and is started again in time. The error is the reason why the queue was closed.
+// take returns the next whole messages for a socket; spare becomes the queue's list for later ones. If it returns nothing, the caller must
+// end, and is started again in time. The error is the reason why the queue was closed.
 func (q *Queue) take(spare []segment) ([]segment, error) {
 	q.mu.Lock()
 	if len(q.batch.segments) == 0 {
@@ -119,7 +119,7 @@ func (q *Queue) take(spare []segment) ([]segment, error) {
 	return taken, nil
 }
 
-// takeCopies is take for a link within the process, of all that waits, which it still gets when the queue was closed.
+// takeCopies is take for a link within the process. It returns everything that waits, even after the queue was closed.
 func (q *Queue) takeCopies(spare []run) ([]run, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -129,10 +129,10 @@ func (q *Queue) takeCopies(spare []run) ([]run, error) {
 	return q.copies.take(spare), nil
 }
 
-// empty has who drains the queue end, for now or, with the reason why the queue was closed, for ever. The caller holds the lock.
+// empty ends the drain goroutine: for now, or for good, with the reason why the queue was closed. The caller holds the lock.
 func (q *Queue) empty() error {
 	if q.closed != nil {
-		return q.closed.reason // and draining stays true: there is nothing to start for any more
+		return q.closed.reason // draining stays true: nothing starts it any more
 	}
 	if cap(q.batch.segments) > keepSegments {
 		q.batch.segments = nil
@@ -144,10 +144,10 @@ func (q *Queue) empty() error {
 	return nil
 }
 
-// wrote says that so much of what was taken is out, and none of it is the protocol's own.
+// wrote notes that this much of what was taken is written, and none of it is the protocol's own.
 func (q *Queue) wrote(messages int, octets int64) { q.wroteWith(messages, octets, amount{}, 0) }
 
-// wroteWith is wrote; own is the part that is the protocol's own, and chunks how many chunks are not needed for it any more.
+// wroteWith is wrote; own is the protocol's own part, and chunks is how many chunks it no longer needs.
 func (q *Queue) wroteWith(messages int, octets int64, own amount, chunks int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

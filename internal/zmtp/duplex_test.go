@@ -50,7 +50,7 @@ func expectMessages(t *testing.T, r *recorder, want ...string) {
 	}
 }
 
-// Both ends hold what they have to say back, and go on with their own queues when the other has said something.
+// Both ends hold back their messages, and continue with their own queues when the other has sent something.
 func TestAdopt(t *testing.T) {
 	mine, theirs := NewQueue(10, 1000), NewQueue(10, 1000)
 	for _, err := range []error{mine.Push([]byte("mine")), theirs.Push([]byte("theirs"))} {
@@ -62,7 +62,7 @@ func TestAdopt(t *testing.T) {
 	accepted := make(chan *switcher, 1)
 	adopt := func(q *Queue, first ...[]byte) func(*Conn) {
 		return func(c *Conn) {
-			for range 100 { // what is in the own queue comes first, though it may not be written yet
+			for range 100 { // what is in the connection's own queue comes first, though it may not be written yet
 				_ = c.Queue().Push([]byte("before"))
 			}
 			if err := c.Adopt(q, first, nil); err != nil {

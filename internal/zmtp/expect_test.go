@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 )
 
-// Who finds another peer than expected has not told who it is: a connection that the Router has from it goes on.
+// A dialer that finds another peer than expected has not given its identity: its connection to that Router continues.
 func TestExpect(t *testing.T) {
 	for _, c := range []struct {
 		name         string

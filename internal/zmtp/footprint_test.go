@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 )
 
-// TestGoroutinesOfConnections counts what runs for connections: a reader for each side of a socket, nothing for a link within the
-// process, and more only while there is something to write or to hand over.
+// TestGoroutinesOfConnections counts the goroutines of connections: a reader for each side of a socket, none for a link within the process,
+// and more only while there is something to write or to hand over.
 func TestGoroutinesOfConnections(t *testing.T) {
 	const pairs = 10
 	for name, test := range map[string]struct {
@@ -41,14 +41,14 @@ func TestGoroutinesOfConnections(t *testing.T) {
 					_ = c.Queue().Push([]byte("a message"))
 				}
 				count("after a message each")
-				elapse(2 * busyTime) // at which the readers go on on other goroutines
+				elapse(2 * busyTime) // then the readers continue on other goroutines
 				count("quiet again")
 			})
 		})
 	}
 }
 
-// TestQuietReader checks that the reader of a connection gone silent holds next to nothing, and that it leaves its goroutine.
+// TestQuietReader checks that the reader of a silent connection holds next to nothing, and that it leaves its goroutine.
 func TestQuietReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := memPair(1 << 20)
@@ -69,8 +69,8 @@ func TestQuietReader(t *testing.T) {
 	})
 }
 
-// TestLargeMessageIsHardlyCopied counts the octets that a message of 20 MiB costs the receiver: the memory that the application
-// gets, and an eighth. The sender's queue takes it by reference.
+// TestLargeMessageIsHardlyCopied counts the octets that a message of 20 MiB costs the receiver: the memory that the application gets, and
+// an eighth. The sender's queue takes it by reference.
 func TestLargeMessageIsHardlyCopied(t *testing.T) {
 	const size = 20 << 20
 	body := make([]byte, size)

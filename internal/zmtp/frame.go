@@ -24,7 +24,7 @@ func frameHeader(b *[longHeader]byte, flags byte, size int) []byte {
 	return b[:]
 }
 
-// headerSize returns how many octets the header of a frame with such a body has.
+// headerSize returns the length of a frame's header, in octets, for that length of body.
 func headerSize(body int) int {
 	if body <= 255 {
 		return shortHeader

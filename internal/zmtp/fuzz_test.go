@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// script is a connection whose peer says what it has to say and closes; what we say is thrown away.
+// script is a connection whose peer sends a given stream and closes; what we send is thrown away.
 type script struct{ io.Reader }
 
 func (script) Write(p []byte) (int, error)      { return len(p), nil }
@@ -22,8 +22,8 @@ func (script) SetDeadline(time.Time) error      { return nil }
 func (script) SetReadDeadline(time.Time) error  { return nil }
 func (script) SetWriteDeadline(time.Time) error { return nil }
 
-// FuzzHandshake: whatever comes, a handshake ends in an error or in metadata that we would accept again, has read no octet
-// beyond its end, and no panic was caught.
+// FuzzHandshake: whatever comes, a handshake ends in an error or in metadata that we would accept again, has read no octet beyond its end,
+// and caught no panic.
 func FuzzHandshake(f *testing.F) {
 	for _, s := range sessions(f) {
 		f.Add(octets(f, s.Client))
@@ -51,7 +51,7 @@ func FuzzHandshake(f *testing.F) {
 	})
 }
 
-// FuzzMetadata: what is parsed can be encoded again to the same octets.
+// FuzzMetadata: what is parsed encodes to the same octets.
 func FuzzMetadata(f *testing.F) {
 	f.Add([]byte(prop("Socket-Type", "DEALER") + prop("Identity", "me")))
 	f.Add([]byte(prop("X-a", "") + prop("x-A", "")))
@@ -70,8 +70,8 @@ func FuzzMetadata(f *testing.F) {
 	})
 }
 
-// FuzzStream: however the octets of a stream arrive they give the same messages, within the limits, and a Queue makes the
-// same octets of them that the reader reads back.
+// FuzzStream: however the octets of a stream arrive they give the same messages, within the limits, and a Queue encodes them to octets that
+// the reader reads back.
 func FuzzStream(f *testing.F) {
 	for _, s := range sessions(f) {
 		f.Add(octets(f, s.Client)[greetingSize:])

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// A Greeter is a Receiver whose protocol begins with a greeting, as ZRE does with HELLO. Until it came the connection is
-// bounded like a handshake: it has a place among those, and as much time once more.
+// A Greeter is a Receiver whose protocol begins with a greeting, as ZRE does with HELLO. Until the greeting comes, the connection is
+// bounded like a handshake: it has a place among those, and the same time once more.
 type Greeter interface {
 	Receiver
 
-	// Greeted reports whether the greeting came. It is called after each Receive (and Wants), on the same goroutine, until it did.
+	// Greeted tells whether the greeting has come. It is called after each Receive (and Wants), on the same goroutine, until it has.
 	Greeted() bool
 }
 
-// greeting is the Receiver of a connection until its Greeter has its greeting, and takes that place from then on.
+// greeting is the Receiver of a connection until its Greeter has its greeting; then the Greeter is.
 type greeting struct {
 	Greeter
 	conn     *Conn
@@ -27,7 +27,7 @@ type greeting struct {
 func (r *Router) awaitGreeting(n *newcomer, c *Conn, g Greeter) Receiver {
 	timeout := r.cfg.HandshakeTimeout
 	late := func() {
-		c.Close(fmt.Errorf("zmtp: nothing of the protocol came within %v after the handshake", timeout))
+		c.Close(fmt.Errorf("zmtp: no greeting of the protocol came within %v after the handshake", timeout))
 	}
 	return &greeting{
 		Greeter:  g,
@@ -38,7 +38,7 @@ func (r *Router) awaitGreeting(n *newcomer, c *Conn, g Greeter) Receiver {
 	}
 }
 
-// Receive stops the time while the Receiver has a message: if it waits that is not the peer's fault.
+// Receive stops the timer while the Receiver has a message: if it waits, that is not the peer's fault.
 func (g *greeting) Receive(frames [][]byte) error {
 	g.timer.Stop()
 	err := g.Greeter.Receive(frames)
@@ -65,7 +65,7 @@ func (g *greeting) Wants(head []byte) bool {
 	return wants
 }
 
-// received looks whether the greeting came.
+// received checks whether the greeting has come.
 func (g *greeting) received() {
 	if g.Greeted() {
 		g.conn.greeted.Store(true)

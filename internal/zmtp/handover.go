@@ -2,25 +2,24 @@ package zmtp
 
 import "io"
 
-// How much is handed over before it is counted: room is announced then, and the connection's end noticed.
+// How much is handed over before it is counted: then room is announced, and the end of the connection noticed.
 const (
 	countMessages = 64
 	countOctets   = 64 << 10
 )
 
-// A handover takes messages out of an inproc queue and delivers them: it is both the writer of one side and the reader of
-// the other.
+// A handover takes messages out of an inproc queue and delivers them: it is both the writer of one side and the reader of the other.
 type handover struct {
 	conn     *Conn // whose Receiver gets the messages
 	queue    *Queue
 	messages int    // delivered, not yet counted
 	octets   int64  // of those, on the wire
-	own      amount // of those, what is the protocol's own
+	own      amount // of those, the protocol's own
 	spare    []run  // for the queue
 }
 
-// run delivers until nothing waits: then it returns nil, and is to be called again when something does. If one of the sides closes,
-// or deliver says no, or a message breaks a limit, it returns why.
+// run delivers until nothing waits: then it returns nil, and must be called again when something does. If one of the sides closes, deliver
+// fails, or a message breaks a limit, it returns why.
 func (h *handover) run() error {
 	for {
 		all, err := h.queue.takeCopies(h.spare)
@@ -54,7 +53,7 @@ func (h *handover) deliverAll(all []run) error {
 			}
 			if err != nil {
 				left := copies{runs: all[i:]}
-				h.queue.forgetPlaces(left.frames())
+				h.queue.uncountOverhead(left.frames())
 				return err
 			}
 		}
@@ -83,7 +82,7 @@ func (h *handover) deliver(frames [][]byte, own bool) error {
 	return nil
 }
 
-// count makes room in the queue for what was delivered. The error is that of a connection that was closed meanwhile.
+// count makes room in the queue for what was delivered. It returns the error of a connection that was closed meanwhile.
 func (h *handover) count() error {
 	h.queue.wroteWith(h.messages, h.octets, h.own, 0)
 	h.messages, h.octets, h.own = 0, 0, amount{}

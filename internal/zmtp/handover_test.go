@@ -31,7 +31,7 @@ func (w *waiter) Receive([][]byte) error {
 
 func (w *waiter) Closed(err error) { w.log(fmt.Sprintf("closed %s: %v", w.conn.Property("X-Nr"), err)) }
 
-// diary notes what happens, in order.
+// diary records events in order.
 type diary struct {
 	mu    sync.Mutex
 	lines []string

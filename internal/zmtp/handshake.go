@@ -26,9 +26,8 @@ const (
 	asServerAt     = 32 // means nothing with NULL, so it may be any octet; libzmq does not look at it either
 )
 
-// handshake performs greeting and handshake in the given role, until ctx or the handshake timeout ends, and returns the
-// peer's metadata, and what seals and opens messages with CURVE. Not an octet beyond the handshake is read. It leaves nc open, without a deadline
-// if all went well.
+// handshake performs greeting and handshake in the given role, until ctx or the handshake timeout ends. It returns the peer's metadata, and
+// what seals and opens messages with CURVE. It reads no octet beyond the handshake. It leaves nc open, without a deadline if it succeeds.
 func handshake(ctx context.Context, nc net.Conn, cfg Config, role zmq4.SocketType) (agreed, error) {
 	m, err := newMechanism(cfg, role)
 	if err != nil {
@@ -37,14 +36,14 @@ func handshake(ctx context.Context, nc net.Conn, cfg Config, role zmq4.SocketTyp
 	return shakeHands(ctx, nc, cfg, m, role)
 }
 
-// shakeHands is handshake with a mechanism that is made.
+// shakeHands is handshake with a given mechanism.
 func shakeHands(ctx context.Context, nc net.Conn, cfg Config, m mechanism, role zmq4.SocketType) (agreed, error) {
 	deadline := time.Now().Add(cfg.HandshakeTimeout)
 	if err := nc.SetDeadline(deadline); err != nil {
 		return agreed{}, fmt.Errorf("zmtp: cannot limit the time of a handshake: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
-	g := &guard{Conn: nc, limit: uint64(cfg.Limits.CommandSize), mechanism: string(m.Type()), shy: m.shy()}
+	g := &guard{Conn: nc, limit: uint64(cfg.Limits.CommandSize), mechanism: string(m.Type()), waitsForPeer: m.waitsForPeer()}
 	if cfg.Curve != nil { // for Authorize
 		limited, cancel := context.WithDeadline(ctx, deadline)
 		defer cancel()
@@ -66,8 +65,8 @@ func shakeHands(ctx context.Context, nc net.Conn, cfg Config, m mechanism, role 
 	return m.result(), nil
 }
 
-// open runs zmq4's part. zmq4 panics on some input; the guard and the mechanism keep all that is known from it, and what
-// isn't known ends this connection, not the process.
+// open runs zmq4's part. zmq4 panics on some input; the guard and the mechanism keep all known cases from it, and unknown ones end this
+// connection, not the process.
 func open(nc net.Conn, mechanism zmq4.Security, role zmq4.SocketType, identity []byte) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -80,7 +79,7 @@ func open(nc net.Conn, mechanism zmq4.Security, role zmq4.SocketType, identity [
 	return err
 }
 
-// plain takes zmq4's layers of words off an error.
+// plain removes the layers of text that zmq4 wraps around an error.
 func plain(err error, timeout time.Duration) error {
 	if other, ok := errors.AsType[*MechanismError](err); ok {
 		return other
@@ -108,22 +107,22 @@ func plain(err error, timeout time.Duration) error {
 	return fmt.Errorf("zmtp: handshake failed: %w", err)
 }
 
-// guard stands between the network and zmq4 while the handshake runs. It looks at each octet on its way in, so that zmq4
-// never sees a greeting that isn't ZMTP 3, and never allocates for a frame that is no command or too long. It holds
-// nothing back: zmq4 asks for exactly what it needs, so what follows the handshake stays in nc. What goes out it gathers until
-// zmq4 wants an answer: zmq4 writes the header of a command by itself, and each part would be a packet that wakes the peer.
+// guard stands between the network and zmq4 while the handshake runs. It looks at each incoming octet, so that zmq4 never sees a greeting
+// that isn't ZMTP 3, and never allocates for a frame that is no command or too long. It holds no input back: zmq4 asks for exactly what it
+// needs, so what follows the handshake stays in nc. It gathers output until zmq4 wants an answer: zmq4 writes the header of a command
+// separately, and each part would be a packet that wakes the peer.
 type guard struct {
 	net.Conn
-	out       []byte // not yet written
-	limit     uint64 // octets in a frame
-	mechanism string // that the peer must speak; "" stands for NULL
-	shy       bool   // show our mechanism when we know the peer's
-	shown     int    // octets written
-	greeting  [greetingSize]byte
-	greeted   int // octets of greeting
-	header    [longHeader]byte
-	headed    int    // octets of header
-	body      uint64 // octets of the frame to come
+	out          []byte // not yet written
+	limit        uint64 // octets in a frame
+	mechanism    string // that the peer must speak; "" stands for NULL
+	waitsForPeer bool   // show our mechanism only after the peer's
+	shown        int    // octets written
+	greeting     [greetingSize]byte
+	greeted      int // octets of greeting
+	header       [longHeader]byte
+	headed       int    // octets of header
+	body         uint64 // octets of the frame to come
 }
 
 func (g *guard) Write(p []byte) (int, error) {
@@ -133,7 +132,7 @@ func (g *guard) Write(p []byte) (int, error) {
 
 func (g *guard) flush() error {
 	n := len(g.out)
-	if g.shy && g.greeted < mechanismEnd {
+	if g.waitsForPeer && g.greeted < mechanismEnd {
 		n = min(n, mechanismAt-g.shown)
 	}
 	if n == 0 {
@@ -180,8 +179,8 @@ func (g *guard) check(p []byte) error {
 	return nil
 }
 
-// greet takes one octet of the greeting and judges as early as it can: a peer of ZMTP 1 or 2 sends fewer than 64 octets
-// and then waits for us.
+// greet takes one octet of the greeting and judges as early as it can: a peer of ZMTP 1 or 2 sends fewer than 64 octets and then waits for
+// us.
 func (g *guard) greet(octet byte) error {
 	at := g.greeted
 	g.greeting[at] = octet
@@ -225,7 +224,7 @@ func (g *guard) head(octet byte) error {
 	return nil
 }
 
-// command reads a command of CURVE, of so many octets at least and at most; nothing is allocated for another one.
+// command reads a CURVE command of least to most octets; it allocates nothing for any other.
 func (g *guard) command(least, most int) ([]byte, error) {
 	var header [longHeader]byte
 	if _, err := io.ReadFull(g, header[:shortHeader]); err != nil {

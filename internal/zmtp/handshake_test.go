@@ -20,7 +20,7 @@ func TestHandshake(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ours, theirs := memPair(64 << 10)
 			said := readAll(theirs)
-			// What follows READY at once must be left in the connection.
+			// What follows READY directly must be left in the connection.
 			theirs.Write(join(greet(),
 				command("READY", prop("socket-type", r.peer)+prop("X-Colour", "red")+prop("Identity", "you")), message("a")))
 			cfg := Config{Identity: []byte("me"), Properties: map[string]string{"X-Size": "L"}}
@@ -45,8 +45,8 @@ func TestHandshake(t *testing.T) {
 	}
 }
 
-// attacks is what hostile, broken or foolish peers send up to READY, with a part of the error it ends in. Those that
-// leave the connection open and say too little run into the time limit.
+// attacks are what hostile, broken or foolish peers send up to READY, with a part of the resulting error. Those that leave the connection
+// open and send too little run into the time limit.
 func attacks(peer string) map[string]struct {
 	bytes []byte
 	want  string
@@ -102,7 +102,7 @@ func attacks(peer string) map[string]struct {
 		"SUB":                          {ready(prop("Socket-Type", "SUB")), `socket type "SUB"`},
 		"metadata cut in a name":       {ready(typed + "\x09Ident"), "name of 9 octets"},
 		"metadata cut in a value":      {ready(typed + "\x08Identity\x00\x00\x00\x05abc"), "of 5 octets where 3"},
-		"metadata cut before a length": {ready(typed + "\x08Identity"), "cut after"},
+		"metadata cut before a length": {ready(typed + "\x08Identity"), "truncated after"},
 		"property name of 0":           {ready(typed + "\x00\x00\x00\x00\x00"), "name of 0 octets"},
 		"property value of 2^31":       {ready(typed + "\x01a\x80\x00\x00\x00"), "2147483648"},
 		"property value of 2^32-1":     {ready(typed + "\x01a\xff\xff\xff\xff"), "4294967295"},
@@ -189,7 +189,7 @@ func TestHandshakeOctetByOctet(t *testing.T) {
 }
 
 func TestHandshakeVersions(t *testing.T) {
-	for _, version := range [][]byte{{3, 0}, {3, 1}, {3, 9}, {4, 0}} { // a higher one steps down to ours (RFC 23)
+	for _, version := range [][]byte{{3, 0}, {3, 1}, {3, 9}, {4, 0}} { // a higher one falls back to ours (RFC 23)
 		synctest.Test(t, func(t *testing.T) {
 			ours, theirs := memPair(64 << 10)
 			b := hello("DEALER", "")
@@ -251,7 +251,7 @@ type noDeadline struct{ net.Conn }
 
 func (*noDeadline) SetDeadline(time.Time) error { return errTest }
 
-// TestPanicInHandshake has a connection that panics, in place of what else may be wrong in zmq4.
+// TestPanicInHandshake uses a connection that panics, to stand for other faults of zmq4.
 func TestPanicInHandshake(t *testing.T) {
 	ours, _ := memPair(100)
 	_, err := shake(&panicking{ours}, Config{}, "ROUTER")

@@ -88,7 +88,7 @@ func wait[T any](t testing.TB, c <-chan T, what string) T {
 	}
 }
 
-// elapse lets fake time pass. It is for bubbles of synctest only.
+// elapse lets fake time pass. It is only for synctest bubbles.
 func elapse(d time.Duration) { <-time.After(d) }
 
 // inbox is a Router's accept function that hands out a recorder for each connection.
@@ -137,7 +137,7 @@ func octets(t testing.TB, s string) []byte {
 	return b
 }
 
-// greet is a ZMTP greeting of libzmq's.
+// greet is a greeting of libzmq.
 func greet() []byte {
 	b := make([]byte, greetingSize)
 	b[0], b[8], b[9], b[10], b[11] = 0xff, 1, 0x7f, 3, 1
@@ -168,7 +168,7 @@ func prop(name, value string) string { return string(metadata{{name, value}}.enc
 
 func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
-// hello is all that a peer of that socket type sends until the end of the handshake.
+// hello is everything that a peer of that socket type sends until the end of the handshake.
 func hello(socketType, identity string) []byte {
 	return join(greet(), command("READY", prop("Socket-Type", socketType)+prop("Identity", identity)))
 }
@@ -200,7 +200,7 @@ type session struct {
 	Server   string     `json:"bytes_server_to_client"`
 }
 
-// sessions returns the recorded ones with the NULL mechanism.
+// sessions returns the recorded sessions with the NULL mechanism.
 func sessions(t testing.TB) []session {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(testbed.Root(), "testdata", "vectors", "zmtp_streams.json"))
@@ -238,7 +238,7 @@ func shake(nc net.Conn, cfg Config, role string) (metadata, error) {
 	return shaken.peer, err
 }
 
-// goroutines returns the stacks of those that run code of this package.
+// goroutines returns the stacks of goroutines that run code of this package.
 func goroutines() []string {
 	b := make([]byte, 1<<20)
 	b = b[:runtime.Stack(b, true)]

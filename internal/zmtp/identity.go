@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// admit gives the connection its place among the others. If another has its identity, and the newcomer may take over, that one is
-// closed and admit waits for its end.
+// admit adds the connection to the others. If another one has its identity, and the new one may take over, admit closes the other and waits
+// for its end.
 func (r *Router) admit(n *newcomer, c *Conn) error {
 	identity := string(c.Identity())
 	r.mu.Lock()
@@ -45,7 +45,7 @@ func (r *Router) admit(n *newcomer, c *Conn) error {
 	return nil
 }
 
-// takeOver closes an older connection, whose place c is to take if it may, and waits for its end.
+// takeOver closes an older connection, if c may take over from it, and waits for its end.
 func (r *Router) takeOver(c, older *Conn) error {
 	isOther := c.secured != nil && older.secured != nil && c.secured.key != older.secured.key && older.Err() == nil
 	if isOther && older.greeted.Load() {
@@ -73,7 +73,7 @@ func (r *Router) takeOver(c, older *Conn) error {
 	}
 }
 
-// remove forgets a connection.
+// remove removes a connection.
 func (r *Router) remove(c *Conn) {
 	identity := string(c.Identity())
 	r.mu.Lock()

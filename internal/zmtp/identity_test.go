@@ -53,7 +53,7 @@ func newContest(t *testing.T, limits Limits, inproc bool) *contest {
 	return c
 }
 
-// connect has the peer connect once more.
+// connect makes the peer connect once more.
 func (c *contest) connect(nr string) (*Conn, *recorder) {
 	c.t.Helper()
 	cfg := Config{Identity: []byte("me"), Properties: map[string]string{"X-Nr": nr}}
@@ -63,7 +63,7 @@ func (c *contest) connect(nr string) (*Conn, *recorder) {
 	return dialMem(c.t, c.l, cfg)
 }
 
-// call returns the next call of Rival, which is about these connections.
+// call returns the next call of Rival, which must be about these connections.
 func (c *contest) call(older, newer string) *rivalry {
 	c.t.Helper()
 	call := wait(c.t, c.calls, "a call of Rival")
@@ -73,7 +73,7 @@ func (c *contest) call(older, newer string) *rivalry {
 	return call
 }
 
-// TestRival has an identity in use come again.
+// TestRival connects again with an identity in use.
 func TestRival(t *testing.T) {
 	replaced, closed := ErrReplaced.Error(), ErrClosed.Error()
 	for name, test := range map[string]struct {
@@ -152,7 +152,7 @@ func TestRival(t *testing.T) {
 	}
 }
 
-// TestRivalGivesWay has the place of a connection that waits for Rival go to a handshake of another address.
+// TestRivalGivesWay gives the place of a connection that waits for Rival to a handshake of another address.
 func TestRivalGivesWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newContest(t, Limits{PendingHandshakes: 2}, false)
@@ -177,7 +177,7 @@ func TestRivalGivesWay(t *testing.T) {
 	})
 }
 
-// A connection that is closing already is not spoken for: the newer one waits for its end, as ever.
+// Rival is not asked about a connection that is closing already: the newer one waits for its end, as always.
 func TestRivalOfAClosing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newContest(t, Limits{}, false)

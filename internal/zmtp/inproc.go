@@ -10,15 +10,15 @@ import (
 	"github.com/go-zeromq/zmq4"
 )
 
-// Link makes a connection to a Router of this process, as Open does over a socket, and with the same rules: accept is
-// called, Allow is not, a new connection with an identity that is in use takes over, unless Rival says no. It does not block. q must be a queue
-// of NewInprocQueue. The error is ErrClosed if the Router is closed; a connection that the Router refuses ends with io.EOF.
+// Link makes a connection to a Router of this process, as Open does over a socket, with the same rules: accept is called, Allow is not, and
+// a new connection with an identity in use takes over, unless Rival says no. It does not block. q must be a queue of NewInprocQueue. The
+// error is ErrClosed if the Router is closed; a connection that the Router refuses ends with io.EOF.
 //
-// Messages are handed over without a socket and without ZMTP: Push copies each frame once, into memory that the Receiver
-// owns. What this side pushed before it closes is delivered before the Receiver's Closed.
+// Messages are handed over without a socket and without ZMTP: Push copies each frame once, into memory that the Receiver owns. What this
+// side pushed before it closes is delivered before the Receiver's Closed.
 //
-// With CURVE nothing is sealed, since nothing leaves the process; but keys must fit and both sides authorize, so Link blocks for as long as
-// Curve.Authorize of cfg does. Both sides have CURVE or neither has.
+// With CURVE nothing is sealed, because nothing leaves the process; but keys must match and both sides authorize, so Link blocks for as
+// long as Curve.Authorize of cfg does. Either both sides have CURVE or neither has.
 func (r *Router) Link(cfg Config, q *Queue, first func(*Conn) ([][]byte, error), recv Receiver) (*Conn, error) {
 	cfg = cfg.withDefaults()
 	ours, err := newMetadata(string(zmq4.Dealer), cfg)
@@ -66,7 +66,7 @@ func (r *Router) Link(cfg Config, q *Queue, first func(*Conn) ([][]byte, error),
 	return c, nil
 }
 
-// allowLink judges the Router for a link, as Open does before it tells who we are.
+// allowLink judges the Router for a link, as Open does before it says who we are.
 func (r *Router) allowLink(cfg Config) error {
 	switch ours, theirs := cfg.Curve, r.cfg.Curve; {
 	case (ours == nil) != (theirs == nil):
@@ -83,14 +83,14 @@ func (r *Router) allowLink(cfg Config) error {
 	return cfg.Curve.authorize(ctx, Candidate{RemoteAddr: inprocAddr(r.cfg.Identity), PublicKey: cfg.Curve.Server})
 }
 
-// welcomeLink is welcome for the Router's side of a link, which is judged first.
+// welcomeLink is welcome for the Router's side of a link, after it authorises the peer.
 func (r *Router) welcomeLink(c *Conn) {
 	if r.cfg.Curve != nil {
 		ctx, cancel := context.WithTimeout(r.ctx, r.cfg.HandshakeTimeout)
 		err := r.cfg.Curve.authorize(ctx, Candidate{c.RemoteAddr(), c.secured.key, c.Identity(), c.peer})
 		cancel()
 		if err != nil {
-			r.turnAway(&newcomer{}, c, err)
+			r.reject(&newcomer{}, c, err)
 			return
 		}
 	}
@@ -104,9 +104,9 @@ type inproc struct {
 	far           *Conn  // of the Router; nil on its own side
 }
 
-// Neighbour returns the Receiver that the Router of this process accepted for the link, to hand it something past the queue. Only
-// once the queue has been Idle after a message was pushed is it sure that there is one. It is nil if there is none, or the
-// connection is a socket's.
+// Neighbour returns the Receiver that the Router of this process accepted for the link, so that the caller can hand it something past the
+// queue. Only after a message was pushed and the queue is Idle is there sure to be one. It is nil if there is none, or if the connection is
+// a socket's.
 func (c *Conn) Neighbour() Receiver {
 	if l, ok := c.link.(*inproc); ok && l.far != nil {
 		if g, ok := l.far.receiver.(*greeting); ok {
@@ -120,13 +120,13 @@ func (c *Conn) Neighbour() Receiver {
 func (l *inproc) LocalAddr() net.Addr  { return l.local }
 func (l *inproc) RemoteAddr() net.Addr { return l.remote }
 
-// Close takes no more from the other side. That it hears of it, as of the end of our own queue, is up to its goroutine.
+// Close takes no more from the other side. The other side's goroutine notices that, and the end of our own queue.
 func (l *inproc) Close() error {
 	l.in.shut(io.EOF, true)
 	return nil
 }
 
-// inproc reports whether an inproc link is what the connection runs over.
+// inproc tells whether the connection runs over an inproc link.
 func (c *Conn) inproc() bool {
 	if c == nil {
 		return false

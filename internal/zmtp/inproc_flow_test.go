@@ -40,8 +40,7 @@ type closer struct {
 func (c *closer) Receive([][]byte) error { c.got++; c.conn.Close(errTest); return nil }
 func (c *closer) Closed(err error)       { c.ended <- err }
 
-// TestLinkBackpressure checks that a Receive that waits fills the queue, to its bounds and not beyond, and that nothing is
-// lost.
+// TestLinkBackpressure checks that a Receive that waits fills the queue, to its bounds and not beyond, and that nothing is lost.
 func TestLinkBackpressure(t *testing.T) {
 	for name, test := range map[string]struct {
 		messages int
@@ -84,7 +83,7 @@ func TestLinkBackpressure(t *testing.T) {
 	}
 }
 
-// TestLinkRoomInBatch checks that a long batch makes room as it goes, not only at its end.
+// TestLinkRoomInBatch checks that a long batch makes room step by step, not only at its end.
 func TestLinkRoomInBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		theirs := newRecorder(0)
@@ -113,8 +112,7 @@ func TestLinkRoomInBatch(t *testing.T) {
 	})
 }
 
-// TestLinkFlush checks what Flush promises: that all pushed before is delivered, even if this side closes then and the
-// other is slow.
+// TestLinkFlush checks what Flush promises: everything pushed before is delivered, even if this side closes then and the other is slow.
 func TestLinkFlush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		theirs := newRecorder(0)
@@ -163,8 +161,7 @@ func TestLinkFlush(t *testing.T) {
 	})
 }
 
-// TestLinkFrames sends frames of all kinds of lengths, changes what it pushed, and has the receiver change and extend what
-// it got.
+// TestLinkFrames sends frames of all kinds of lengths, changes what it pushed, and has the receiver change and extend what it got.
 func TestLinkFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(1, 2))

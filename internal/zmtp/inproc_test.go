@@ -126,7 +126,7 @@ func TestLinkFails(t *testing.T) {
 	}
 }
 
-// TestLinkEnds has a link end in each way.
+// TestLinkEnds ends a link in each way.
 func TestLinkEnds(t *testing.T) {
 	for name, test := range map[string]struct {
 		end          func(r *Router, mine, theirs *ender)
@@ -179,7 +179,7 @@ func TestLinkEnds(t *testing.T) {
 	}
 }
 
-// TestLinkRefused has the Router not want a link.
+// TestLinkRefused has the Router refuse a link.
 func TestLinkRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := NewRouter(Config{Limits: Limits{Connections: 1}}, func(c *Conn) (Receiver, error) {
@@ -207,7 +207,7 @@ func TestLinkRefused(t *testing.T) {
 	})
 }
 
-// TestLinkLimits sends more than the other side takes, which need not have the limits of this one.
+// TestLinkLimits sends more than the other side accepts, whose limits may differ from this side's.
 func TestLinkLimits(t *testing.T) {
 	tight := Config{Limits: Limits{FrameSize: 100, MessageSize: 150, Frames: 3}}
 	for name, test := range map[string]struct {
@@ -258,7 +258,7 @@ func TestLinkLimits(t *testing.T) {
 	}
 }
 
-// TestLinkHandover has one identity come by inproc and by socket, each with an older connection that waits in Receive.
+// TestLinkHandover has one identity connect by inproc and by socket, each while an older connection waits in Receive.
 func TestLinkHandover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
@@ -307,7 +307,7 @@ func TestLinkHandover(t *testing.T) {
 	})
 }
 
-// TestLinkRouterClose checks that Close waits for links, and that one which comes late is refused.
+// TestLinkRouterClose checks that Close waits for links, and that a late link is refused.
 func TestLinkRouterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary

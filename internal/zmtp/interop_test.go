@@ -227,7 +227,7 @@ func TestHeartbeat(t *testing.T) {
 	})
 }
 
-// TestReconnect has libzmq come back after we closed, and take over from a connection that still lives.
+// TestReconnect has libzmq reconnect after we closed, and take over from a connection that still lives.
 func TestReconnect(t *testing.T) {
 	b := startBot(t)
 	in := serveBot(t, b, args{"RECONNECT_IVL": 10})
@@ -251,7 +251,7 @@ func TestReconnect(t *testing.T) {
 	}
 }
 
-// TestHandoverAtTheirs has us come back to a libzmq ROUTER under the same identity.
+// TestHandoverAtTheirs has us reconnect to a libzmq ROUTER under the same identity.
 func TestHandoverAtTheirs(t *testing.T) {
 	b := startBot(t)
 	endpoint := b.do("socket", args{"type": "ROUTER", "options": args{"ROUTER_HANDOVER": 1}}).Endpoint
@@ -265,7 +265,7 @@ func TestHandoverAtTheirs(t *testing.T) {
 	}
 }
 
-// TestWrongPeers has libzmq sockets of other types, which we refuse.
+// TestWrongPeers connects libzmq sockets of other types, which we refuse.
 func TestWrongPeers(t *testing.T) {
 	b := startBot(t)
 	in, l := newInbox(), listen(t)
@@ -305,7 +305,7 @@ func BenchmarkDialHandshake(b *testing.B) {
 	}
 }
 
-// sendThereAndBack has libzmq send messages of all kinds, and sends each back to it.
+// sendThereAndBack has libzmq send messages of all kinds, and sends each back.
 func sendThereAndBack(t *testing.T, b *bot, recv *recorder) {
 	t.Helper()
 	for i, body := range bodies() {

@@ -2,37 +2,37 @@ package zmtp
 
 import "math"
 
-// Limits bound what a peer can make this side spend. A zero field means its default; a peer that goes over one loses its
-// connection, with a [*ProtocolError] that says which.
+// Limits bound what a peer can make this side spend. A zero field means its default; a peer that exceeds one loses its connection, with a
+// [*ProtocolError] that says which.
 type Limits struct {
-	// FrameSize is the longest frame of a message that is read, in octets. Default 64 MiB: ample for a message, and a
-	// frame is one allocation. Octets are only allocated as they arrive, so the limit alone costs nothing.
+	// FrameSize is the longest frame of a message that is read, in octets. Default 64 MiB: ample for a message, and a frame is one
+	// allocation. Octets are only allocated as they arrive, so the limit alone costs nothing.
 	FrameSize int64
 
-	// MessageSize is the longest message that is read: the sum of its frames, in octets. Default 64 MiB. A message is
-	// handed over whole, so this is also about what one connection can occupy.
+	// MessageSize is the longest message that is read: the sum of its frames, in octets. Default 64 MiB. A message is handed over whole, so
+	// this is also about what one connection can occupy.
 	MessageSize int64
 
-	// Frames is the largest number of frames in a message. Default 1,024: empty frames weigh nothing in MessageSize, yet
-	// each costs a slice header.
+	// Frames is the largest number of frames in a message. Default 1,024: empty frames add nothing to MessageSize, yet each costs a slice
+	// header.
 	Frames int
 
 	// CommandSize is the longest command, in octets, in the handshake and after it. Default 8 KiB: a READY of libzmq has
 	// some 60 octets, and ours adds a few short properties.
 	CommandSize int64
 
-	// PendingHandshakes is how many accepted connections may be in their handshake at once, over all listeners of a
-	// Router. Default 512, each some 10 KiB and a file descriptor for HandshakeTimeout at most. For one more the oldest of the
-	// address that has the most is closed, or else the one that comes; a well-meaning peer dials again.
+	// PendingHandshakes is how many accepted connections may be in their handshake at once, over all listeners of a Router. Default 512,
+	// each some 10 KiB and a file descriptor for HandshakeTimeout at most. When one more comes, the oldest one of the address that has the
+	// most is closed, or else the new one; a well-meaning peer dials again.
 	PendingHandshakes int
 
-	// PendingPerAddress is the same for one IP address, so that one host cannot take all of them. Default 128, since a
-	// hundred nodes on a host may start together.
+	// PendingPerAddress is the same for one IP address, so that one host cannot take all of them. Default 128, because a hundred nodes on a
+	// host may start together.
 	PendingPerAddress int
 
-	// CurvePerAddress is how many handshakes with CURVE one IP address may begin in a second, and twice as many at once after a while of
-	// fewer: each costs some 0.2 ms of CPU before the peer has proven anything. A connection beyond is closed; a well-meaning peer dials
-	// again. Default 64, hence a hundred nodes of a host may start together.
+	// CurvePerAddress is how many CURVE handshakes one IP address may begin per second; twice as many at once after a quieter time. Each
+	// costs some 0.2 ms of CPU before the peer has proven anything. A connection beyond that is closed; a well-meaning peer dials again.
+	// Default 64, because a hundred nodes on a host may start together.
 	CurvePerAddress int
 
 	// Connections is how many connections a Router keeps. Default 4,096.
@@ -59,7 +59,7 @@ func orDefault[T int | int64](value, standard T) T {
 	return value
 }
 
-// admit checks the next frame of a message, of which there are so many frames and octets, before it is taken.
+// admit checks the next frame of a message, which has that many frames and octets so far, before the frame is read.
 func (l *Limits) admit(frames int, octets int64, size uint64) error {
 	switch {
 	case size > uint64(l.FrameSize):

@@ -2,7 +2,7 @@ package zmtp
 
 import "context"
 
-// An amount is of messages, and of their octets on the wire.
+// An amount counts messages, and their octets on the wire.
 type amount struct {
 	messages int
 	octets   int64
@@ -13,16 +13,16 @@ func (a *amount) add(messages int, octets int64) {
 	a.octets += octets
 }
 
-// Sent waits until all messages that were pushed were handed to the operating system, but for the protocol's own (PushControl, PushAhead).
-// With a Router of this process that is as soon as there is a connection: see Flush. It returns nil then, ctx's error if that ends first,
-// or one that wraps ErrQueueClosed.
+// Sent waits until all messages that were pushed, except the protocol's own (PushControl, PushAhead), were handed to the operating system.
+// With a Router of this process it returns as soon as there is a connection: see Flush. It returns nil then, ctx's error if that ends
+// first, or one that wraps ErrQueueClosed.
 func (q *Queue) Sent(ctx context.Context) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if err := q.until(ctx, func() int64 { return int64(q.messages - q.own.messages) }); err != nil || q.closed == nil {
 		return err
 	}
-	return q.closed // which counts nothing any more
+	return q.closed // a closed queue counts nothing any more
 }
 
 // Unsent returns how much waits or is in flight, without the protocol's own messages.
@@ -32,9 +32,9 @@ func (q *Queue) Unsent() (messages int, octets int64) {
 	return q.messages - q.own.messages, q.octets - q.own.octets
 }
 
-// Lost returns how many messages were discarded that the queue had accepted, since it was closed before they were fully written, and how
-// many of their octets, headers of frames included. The protocol's own do not count. Once the connection has ended it is final: until then
-// something may be on its way. An inproc link loses nothing when our side closes it: the other side gets all.
+// Lost returns how many messages the queue had accepted but discarded, because it was closed before they were fully written, and how many
+// of their octets, frame headers included. The protocol's own do not count. The result is final once the connection has ended: until then
+// something may be on its way. An inproc link loses nothing when our side closes it: the other side gets everything.
 func (q *Queue) Lost() (messages int, octets int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A mixture is pushed to a queue at random: messages of the application's, that begin with 'a', and the protocol's own, with 'p'.
+// A mixture is pushed to a queue at random: messages of the application begin with 'a', the protocol's own with 'p'.
 type mixture struct {
 	*Queue
 	rnd      *rand.Rand
@@ -54,7 +54,7 @@ func (m *mixture) push(t *testing.T) {
 	m.octets += wireSize(frames)
 }
 
-// arrived counts the application's messages that are whole among octets, and their octets. Those of a message that is cut off count in rest.
+// arrived counts the application's whole messages among octets, and their octets. Octets of a truncated message count in rest.
 func arrived(octets []byte) (messages int, sum, rest int64) {
 	for len(octets) > 0 {
 		c, application := cursor{segments: []segment{{data: octets}}}, false
@@ -84,8 +84,8 @@ func arrived(octets []byte) (messages int, sum, rest int64) {
 	return messages, sum, 0
 }
 
-// TestLost closes queues at a random moment, with a writer in the midst of a message, of a chunk of small ones, or before there is one: what
-// did not get through whole is lost, to the last message, and the protocol's own do not count.
+// TestLost closes queues at a random moment: with a writer in the middle of a message, in the middle of a chunk of small ones, or before
+// there is a writer. Every message that did not get through whole is lost, and the protocol's own do not count.
 func TestLost(t *testing.T) {
 	for seed := range uint64(100) {
 		synctest.Test(t, func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestLostWithoutConnection(t *testing.T) {
 	}
 }
 
-// TestLostInproc has a link within the process end: what waits then is lost if the receiver ends it, and else arrives.
+// TestLostInproc ends a link within the process: what waits then is lost if the receiver ends it, and otherwise arrives.
 func TestLostInproc(t *testing.T) {
 	for _, test := range []struct {
 		name string

@@ -9,23 +9,23 @@ import (
 	"github.com/go-zre/go-zre/internal/curve"
 )
 
-// A mechanism is the handshake behind the greeting, NULL or CURVE: a zmq4.Security, so that zmq4.Open makes the greeting with its name and runs
-// its Handshake. One instance serves one connection.
+// A mechanism is the handshake after the greeting, NULL or CURVE: a zmq4.Security, so that zmq4.Open makes the greeting with its name and
+// runs its Handshake. One instance serves one connection.
 type mechanism interface {
 	zmq4.Security
 
-	// begin says what Handshake works on, and how long.
+	// begin sets the guard and the context that Handshake uses.
 	begin(ctx context.Context, g *guard)
 
-	// shy reports whether the peer is to show its mechanism first, and begins with what every peer answers: libzmq closes without
-	// showing its own when it sees another.
-	shy() bool
+	// waitsForPeer tells whether the peer must show its mechanism first, so that we begin only with what every peer answers: libzmq closes without
+	// showing its own mechanism when it sees another one.
+	waitsForPeer() bool
 
-	// result is what came of it.
+	// result returns the outcome.
 	result() agreed
 }
 
-// agreed is what a handshake comes to.
+// agreed is the outcome of a handshake.
 type agreed struct {
 	peer    metadata
 	secured *secured // nil for plain
@@ -52,7 +52,7 @@ func newMechanism(cfg Config, role zmq4.SocketType) (mechanism, error) {
 	return &curveClient{exchange: exchange{config: cfg.Curve}, ours: ours, most: most, expect: cfg.Expect}, nil
 }
 
-// probing returns the mechanism of a Config for a handshake that introduces nobody.
+// probing returns the mechanism of a Config for a handshake that does not introduce us.
 func probing(cfg Config) mechanism {
 	if cfg.Curve == nil {
 		return &null{want: zmq4.Router, mute: true}
@@ -60,7 +60,7 @@ func probing(cfg Config) mechanism {
 	return &curveClient{exchange: exchange{config: cfg.Curve}, most: int(cfg.Limits.CommandSize), mute: true}
 }
 
-// mechanism is the name of the one that a Config asks for.
+// mechanism returns the name of the mechanism that a Config asks for.
 func (c Config) mechanism() zmq4.SecurityType {
 	if c.Curve != nil {
 		return zmq4.CurveSecurity
@@ -68,7 +68,7 @@ func (c Config) mechanism() zmq4.SecurityType {
 	return zmq4.NullSecurity
 }
 
-// commandOverhead is how long the command with our metadata is without it.
+// commandOverhead is the length of the command that carries our metadata, without the metadata.
 func (c Config) commandOverhead() int {
 	if c.Curve != nil {
 		return curve.InitiateSize // the longest
@@ -76,14 +76,14 @@ func (c Config) commandOverhead() int {
 	return len("\x05READY")
 }
 
-// A MechanismError says that the peer speaks another mechanism than this side. There is no fallback: who has CURVE configured takes nothing
+// A MechanismError says that the peer speaks another mechanism than this side. There is no fallback: a node with CURVE accepts nothing
 // else. errors.As finds a *ProtocolError in it too.
 type MechanismError struct {
 	Ours, Theirs string // NULL, CURVE, or whatever the peer's greeting has
 }
 
 func (e *MechanismError) Error() string {
-	return fmt.Sprintf("zmtp: the peer speaks the mechanism %q, this node demands %s", e.Theirs, e.Ours)
+	return fmt.Sprintf("zmtp: the peer speaks the mechanism %q, this node requires %s", e.Theirs, e.Ours)
 }
 
 func (e *MechanismError) Unwrap() error {

@@ -144,7 +144,7 @@ type memAddr string
 func (memAddr) Network() string  { return "mem" }
 func (a memAddr) String() string { return string(a) }
 
-// memListener hands out what dial makes.
+// memListener hands out the connections that dial makes.
 type memListener struct {
 	conns  chan net.Conn
 	once   sync.Once

@@ -20,7 +20,7 @@ type metadata []property
 
 type property struct{ name, value string }
 
-// get returns the value of the property of that name, which may be written in any case, or "".
+// get returns the value of the property of that name, in any case, or "".
 func (m metadata) get(name string) string {
 	for _, p := range m {
 		if strings.EqualFold(p.name, name) {
@@ -30,7 +30,7 @@ func (m metadata) get(name string) string {
 	return ""
 }
 
-// newMetadata returns what a socket of that type tells its peer.
+// newMetadata returns what a socket of that type sends to its peer.
 func newMetadata(socketType string, cfg Config) (metadata, error) {
 	if len(cfg.Identity) > maxIdentity {
 		return nil, fmt.Errorf("zmtp: an identity has at most %d octets, this one %d", maxIdentity, len(cfg.Identity))
@@ -76,9 +76,9 @@ func (m metadata) encode() []byte {
 	return b
 }
 
-// parseMetadata reads what a peer sent, strictly: nothing cut, no name that is empty, ill-formed or there twice.
+// parseMetadata reads what a peer sent, strictly: nothing truncated, no name that is empty, ill-formed or repeated.
 func parseMetadata(b []byte) (metadata, error) {
-	m := make(metadata, 0, 3) // as nodes of ours have
+	m := make(metadata, 0, 3) // our nodes have three
 	for len(b) > 0 {
 		n := int(b[0])
 		b = b[1:]
@@ -91,7 +91,7 @@ func parseMetadata(b []byte) (metadata, error) {
 			return nil, violation("metadata: property name %q", name)
 		}
 		if len(b) < 4 {
-			return nil, violation("metadata: cut after property name %q", name)
+			return nil, violation("metadata: truncated after property name %q", name)
 		}
 		size := binary.BigEndian.Uint32(b)
 		b = b[4:]
@@ -107,7 +107,7 @@ func parseMetadata(b []byte) (metadata, error) {
 	return m, nil
 }
 
-// intern returns the octets as a string; those that every READY has take no memory.
+// intern returns the octets as a string; the strings that every READY has take no memory.
 func intern(b []byte) string {
 	for _, s := range [...]string{propSocketType, propIdentity, "DEALER", "ROUTER"} {
 		if string(b) == s {
@@ -117,7 +117,7 @@ func intern(b []byte) string {
 	return string(b)
 }
 
-// isName reports whether s is made of RFC 23's name-char.
+// isName tells whether s is made of RFC 23's name-char.
 func isName(s string) bool {
 	for _, c := range []byte(s) {
 		switch {

@@ -19,8 +19,8 @@ func (h *held) Receive(frames [][]byte) error {
 	return h.recorder.Receive(frames)
 }
 
-// TestMute has a peer send its last words and hang up while something is written to it, which fails: the words are heard. One that
-// does not hang up, though it reads no more, is not listened to for ever.
+// TestMute has a peer send its last messages and hang up while a write to it fails: the messages are received. A peer that does not hang
+// up, though it reads no more, is not read from forever.
 func TestMute(t *testing.T) {
 	for name, hangUp := range map[string]bool{"hangs up": true, "stays": false} {
 		t.Run(name, func(t *testing.T) {

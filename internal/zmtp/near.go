@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// How much may wait unread in the kernel on a connection within this host: what was read within nearTime, in octets. (Linux makes it
-// twice as much.) The system's own bound adapts to what is read in a round trip; on one host that takes as long as what waits there, so it
-// grows to its limit, 6 MiB and more: 60 ms of a flood of small messages, which are 100 MB/s, and a PING waits behind them. Large ones are
-// 2 GB/s and go slower with little. To a host far away a window is to hold the bandwidth times the delay, which may be MiBs
-// (1 Gb/s by 100 ms: 12 MB), so there it is the system's; a reader takes more than most links bring, and little waits.
+// How much may wait unread in the kernel on a connection within this host: what was read within nearTime, in octets. (Linux doubles the
+// value.) The system's own bound adapts to what is read in a round trip. On one host a round trip takes as long as the waiting data, so
+// that bound grows to its limit, 6 MiB and more: 60 ms of a flood of small messages (100 MB/s), and a PING waits behind them. Large
+// messages come at 2 GB/s and get slower with a small bound. To a distant host a window must hold bandwidth times delay, which may be MiBs
+// (1 Gb/s with 100 ms: 12 MB), so there the bound is the system's; a reader takes more than most links bring, and little waits.
 const (
 	nearTime  = time.Millisecond / 2
-	leastNear = 64 << 10 // also what may wait unsent there
+	leastNear = 64 << 10 // also the bound for what may wait unsent
 	mostNear  = 256 << 10
-	lookNear  = 16 << 20 // after so many octets the bound is looked at: fewer may come out of a buffer at once
+	lookNear  = 16 << 20 // the bound is adapted after that many octets: fewer may come out of a buffer at once
 )
 
-// near is a connection within this host, whose bound follows the messages.
+// near is a connection within this host, with a bound that follows the messages.
 type near struct {
 	*net.TCPConn
 	bound  int
@@ -48,8 +48,8 @@ func (n *near) Read(p []byte) (int, error) {
 	return count, err
 }
 
-// limit raises the bound. It stays then: to lower it while octets are on their way makes the kernel drop them, and wait for 200 ms. Without
-// it messages wait longer, and that is all.
+// limit raises the bound, and never lowers it: a lower bound while octets are on their way makes the kernel drop them, and wait for 200 ms.
+// If the call fails, messages just wait longer.
 func (n *near) limit(octets int) {
 	if octets = min(max(octets, leastNear), mostNear); octets > n.bound {
 		n.bound = octets
@@ -57,7 +57,7 @@ func (n *near) limit(octets int) {
 	}
 }
 
-// isNear tells whether both ends are on this host: who connects to an address of its own has it too.
+// isNear tells whether both ends are on this host: a host that connects to an address of its own also has it as the local address.
 func isNear(nc net.Conn) bool {
 	remote := ipOf(nc.RemoteAddr())
 	return remote.IsValid() && (remote.IsLoopback() || remote == ipOf(nc.LocalAddr()))

@@ -12,12 +12,12 @@ import (
 type newcomer struct {
 	nc      net.Conn
 	from    netip.Addr
-	isKnown bool // by Router.Known, or of a transport without IP addresses
+	isKnown bool // by Router.Known, or the transport has no IP addresses
 	number  uint64
 	conn    *Conn // after the handshake
 }
 
-// close ends a newcomer that must go. The caller holds the Router's lock.
+// close closes a newcomer that must give way. The caller holds the Router's lock.
 func (n *newcomer) close(err error) {
 	if n.conn != nil {
 		n.conn.Close(err)
@@ -26,14 +26,14 @@ func (n *newcomer) close(err error) {
 	}
 }
 
-// newcomers are some by where they come from. The Router's lock guards them.
+// newcomers holds newcomers by origin. The Router's lock guards it.
 type newcomers struct {
 	count int
 	from  map[netip.Addr][]*newcomer // the oldest first
-	in    map[netip.Prefix]int       // how many there are of each network
+	in    map[netip.Prefix]int       // how many each network has
 }
 
-// networkOf returns the addresses that one host may have: an IPv6 address and its neighbours, of which it may use any.
+// networkOf returns the addresses that one host may have: for an IPv6 address the whole /64, of which a host may use any.
 func networkOf(a netip.Addr) netip.Prefix {
 	bits := a.BitLen()
 	if a.Is6() {
@@ -52,7 +52,7 @@ func (s *newcomers) add(n *newcomer) {
 	s.in[networkOf(n.from)]++
 }
 
-// remove takes a newcomer out, if it is there.
+// remove removes a newcomer, if it is there.
 func (s *newcomers) remove(n *newcomer) {
 	list, network := s.from[n.from], networkOf(n.from)
 	i := slices.Index(list, n)
@@ -68,8 +68,8 @@ func (s *newcomers) remove(n *newcomer) {
 	}
 }
 
-// foremost returns the oldest newcomer of the address that has the most, in the network that has the most; nil if there is none.
-func (s *newcomers) foremost() *newcomer {
+// oldestOfMost returns the oldest newcomer of the address that has the most, in the network that has the most; nil if there is none.
+func (s *newcomers) oldestOfMost() *newcomer {
 	var best *newcomer
 	for addr, list := range s.from {
 		if n := list[0]; best == nil || s.compare(addr, best.from) > 0 || s.compare(addr, best.from) == 0 && n.number < best.number {
@@ -79,12 +79,12 @@ func (s *newcomers) foremost() *newcomer {
 	return best
 }
 
-// compare compares how many newcomers two addresses have, their networks first.
+// compare compares how many newcomers two addresses have, first by network.
 func (s *newcomers) compare(a, b netip.Addr) int {
 	return cmp.Or(cmp.Compare(s.in[networkOf(a)], s.in[networkOf(b)]), cmp.Compare(len(s.from[a]), len(s.from[b])))
 }
 
-// enter gives a connection a place among the newcomers, or says why there is none for it.
+// enter adds a connection to the newcomers, or returns why there is no room for it.
 func (r *Router) enter(nc net.Conn) (*newcomer, error) {
 	n := &newcomer{nc: nc, from: ipOf(nc.RemoteAddr())}
 	n.isKnown = !n.from.IsValid() || r.Known != nil && r.Known(nc.RemoteAddr())
@@ -101,7 +101,7 @@ func (r *Router) enter(nc net.Conn) (*newcomer, error) {
 	}
 	r.entered++
 	n.number = r.entered
-	r.yard(n).add(n)
+	r.newcomersOf(n).add(n)
 	r.wg.Add(1)
 	return n, nil
 }
@@ -109,42 +109,42 @@ func (r *Router) enter(nc net.Conn) (*newcomer, error) {
 // pending counts all newcomers.
 func (r *Router) pending() int { return r.strangers.count + r.known.count }
 
-// yard returns the newcomers that a newcomer belongs to.
-func (r *Router) yard(n *newcomer) *newcomers {
+// newcomersOf returns the list that a newcomer belongs to.
+func (r *Router) newcomersOf(n *newcomer) *newcomers {
 	if n.isKnown {
 		return &r.known
 	}
 	return &r.strangers
 }
 
-// makeRoom has another newcomer give way, if that is fair: a stranger's to one that is known, whatever they have. Among strangers, and among the
-// known, the oldest of the address that has the most gives way to one whose address has less. Where each stranger has one place, as a host can that
-// has any number of addresses, the oldest gives way, so that a flood keeps nobody out that is quick enough.
+// makeRoom closes another newcomer, if that is fair. A stranger always gives way to a known address. Among strangers, and among known
+// addresses, the oldest newcomer of the address that has the most gives way to one whose address has fewer. If each stranger has one place,
+// which a host with many addresses can arrange, the oldest gives way; so a flood does not keep out a peer that is quick enough.
 func (r *Router) makeRoom(n *newcomer) bool {
-	yard := &r.strangers
-	oldest := yard.foremost()
+	group := &r.strangers
+	oldest := group.oldestOfMost()
 	if oldest == nil {
-		yard = &r.known
-		oldest = yard.foremost()
+		group = &r.known
+		oldest = group.oldestOfMost()
 	}
-	isFirst := len(yard.from[n.from]) == 0
+	isFirst := len(group.from[n.from]) == 0
 	switch {
 	case oldest == nil:
 		return false
-	case yard == &r.strangers && (n.isKnown || isFirst):
-	case yard.in[networkOf(oldest.from)] > yard.in[networkOf(n.from)]+1:
-	case len(yard.from[oldest.from]) > len(yard.from[n.from])+1:
+	case group == &r.strangers && (n.isKnown || isFirst):
+	case group.in[networkOf(oldest.from)] > group.in[networkOf(n.from)]+1:
+	case len(group.from[oldest.from]) > len(group.from[n.from])+1:
 	default:
 		return false
 	}
-	yard.remove(oldest)
+	group.remove(oldest)
 	oldest.close(errGaveWay)
 	return true
 }
 
-// leave ends the time of a newcomer.
+// leave removes a newcomer.
 func (r *Router) leave(n *newcomer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.yard(n).remove(n)
+	r.newcomersOf(n).remove(n)
 }

@@ -10,14 +10,14 @@ import (
 	"testing/synctest"
 )
 
-// A flood of idle connections, from as many addresses as there are places, keeps nobody out.
+// A flood of idle connections, from as many addresses as there are places, keeps no peer out.
 func TestFloodOfAddresses(t *testing.T) {
 	const places = 20
 	for _, test := range []struct {
 		name    string
 		hostile func(i int) string
 		good    string
-		first   int // the first of the hostile that gives way to one good
+		first   int // the first hostile one that gives way to a good one
 	}{
 		{"IPv4", func(i int) string { return fmt.Sprintf("192.0.2.%d:1", i+1) }, "198.51.100.7:1", 0},
 		{"IPv6", func(i int) string { return fmt.Sprintf("[2001:db8:%x::1]:1", i+1) }, "198.51.100.7:1", 0},
@@ -62,7 +62,7 @@ func isClosed(nc *memConn) bool {
 	return p.ended
 }
 
-// Those that are known have the places that they need: strangers give way to them, and they to no stranger.
+// Known addresses get the places that they need: strangers give way to them, but not the other way round.
 func TestKnownAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, in := newMemListener(), newInbox()

@@ -8,27 +8,28 @@ import (
 	"github.com/go-zeromq/zmq4"
 )
 
-// null is the NULL mechanism (RFC 23): each side says READY with its metadata. It replaces zmq4's own, whose metadata
-// parser panics on hostile input.
+// null is the NULL mechanism (RFC 23): each side sends READY with its metadata. It replaces zmq4's own, whose metadata parser panics on
+// hostile input.
 type null struct {
 	ours metadata
 	want zmq4.SocketType // what the peer must be
-	name []byte          // Config.Expect, of who opens a connection
-	mute bool            // only hear the peer's READY, say none: Probe
-	peer metadata        // what it said, after Handshake
+	name []byte          // Config.Expect of the side that opens the connection
+	mute bool            // only receive the peer's READY, send none: Probe
+	peer metadata        // what it sent, after Handshake
 }
 
 func (n *null) Type() zmq4.SecurityType { return zmq4.NullSecurity }
 
 func (n *null) begin(context.Context, *guard) {}
-func (n *null) shy() bool                     { return n.mute }
+func (n *null) waitsForPeer() bool            { return n.mute }
 func (n *null) result() agreed                { return agreed{peer: n.peer} }
 
 func (n *null) Handshake(conn *zmq4.Conn, _ bool) error {
 	if n.mute {
 		return n.receive(conn)
 	}
-	// Who knows whom it wants waits for the other side's READY, which comes without waiting for ours: so RFC 23 has it for NULL.
+	// A side that expects a certain peer waits for the other side's READY, which comes without waiting for ours: RFC 23 allows that for
+	// NULL.
 	first, second := n.send, n.receive
 	if n.name != nil {
 		first, second = second, first
@@ -66,7 +67,7 @@ func (n *null) receive(conn *zmq4.Conn) error {
 	return nil
 }
 
-// parsePeer reads the metadata of a peer, which must be of that socket type.
+// parsePeer reads the metadata of a peer, which must have that socket type.
 func parsePeer(b []byte, want zmq4.SocketType) (metadata, error) {
 	m, err := parseMetadata(b)
 	if err != nil {
@@ -81,7 +82,7 @@ func parsePeer(b []byte, want zmq4.SocketType) (metadata, error) {
 	return m, nil
 }
 
-// expect compares the peer's identity, if it has one, to the one that is wanted, if one is.
+// expect compares the peer's identity to the expected one, if both are set.
 func (m metadata) expect(identity []byte) error {
 	if got := m.get(propIdentity); len(identity) > 0 && got != "" && got != string(identity) {
 		return fmt.Errorf("%w: %x instead of %x", ErrWrongPeer, got, identity)

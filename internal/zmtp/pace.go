@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// leastPace is how many octets a second a message must grow that holds a share of the ReceiveBudget, while others wait for room: slower ones
-// would keep all others waiting, at no cost.
+// leastPace is how many octets per second a message must grow if it holds a share of the ReceiveBudget while others wait for room: a slower
+// one would keep all others waiting, at no cost.
 const leastPace = 32 << 10
 
-// pace is what a reader knows of how fast a message comes.
+// pace is what a reader knows about how fast a message comes.
 type pace struct {
 	timeout time.Duration // Config.StallTimeout; 0 for none
 	octets  int64         // read so far
@@ -19,17 +19,17 @@ type pace struct {
 	since  time.Time // when the timeout began
 	mark   int64     // octets then
 	counts bool      // it has begun
-	looked bool      // it is over, and what waits is read
+	looked bool      // it is over, and the last look is under way
 }
 
-// lastLook is how long a reader looks once more before too little has come: where this process was stopped the timeout ends before what
-// came meanwhile is read.
+// lastLook is how long a reader looks once more before it decides that too little has come: if this process was stopped, the timeout ends
+// before what came meanwhile is read.
 const lastLook = 100 * time.Millisecond
 
-// restart has the timeout begin anew: the message is over, or the reader waited for something of ours.
+// restart starts the timeout again: the message is over, or the reader waited for something of ours.
 func (p *pace) restart() { p.counts, p.looked = false, false }
 
-// setDeadline sets the deadline of reading; 0 is none.
+// setDeadline sets the read deadline; 0 is none.
 func (r *reader) setDeadline(after time.Duration) error {
 	r.pace.armed = after > 0
 	if after <= 0 {
@@ -38,8 +38,8 @@ func (r *reader) setDeadline(after time.Duration) error {
 	return r.src.SetReadDeadline(time.Now().Add(after))
 }
 
-// late is what follows when a deadline has passed. The first one after octets came is busyTime, and makes the connection small again. Within a
-// message others follow it, which end the connection when too little has come.
+// late handles a deadline that has passed. The first one after octets came is busyTime, and makes the connection small again. Within a
+// message others follow, which end the connection when too little has come.
 func (r *reader) late() error {
 	r.tired = true
 	p := &r.pace

@@ -12,7 +12,7 @@ import (
 	"github.com/go-zre/go-zre/internal/memory"
 )
 
-// A message must go on coming; how fast matters only where others wait for room.
+// A message must keep coming; how fast matters only while others wait for room.
 func TestStall(t *testing.T) {
 	const timeout = 30 * time.Second
 	long := message("head", strings.Repeat("x", 2<<20))
@@ -20,7 +20,7 @@ func TestStall(t *testing.T) {
 		name  string
 		short bool                                   // others wait for room
 		send  func(nc *memConn, in <-chan *recorder) // what follows the handshake
-		ends  time.Duration                          // at most so long after that; 0 for never
+		ends  time.Duration                          // at most this long after that; 0 for never
 	}{
 		{"nothing", false, func(*memConn, <-chan *recorder) {}, 0},
 		{"whole messages, now and then", false, func(nc *memConn, _ <-chan *recorder) {
@@ -91,7 +91,7 @@ func TestStall(t *testing.T) {
 				if test.short {
 					nc.Write(long[:1<<20]) // it has all its memory
 					synctest.Wait()
-					for range 2 { // the first goes beyond the limit, the second waits
+					for range 2 { // the first exceeds the limit, the second waits
 						go (&share{pool: &budget.peers}).await(100<<20, t.Context().Done())
 						synctest.Wait()
 					}
@@ -122,7 +122,7 @@ func TestStall(t *testing.T) {
 	}
 }
 
-// A process that was stopped finds its deadline over before it reads what came meanwhile. That is no reason to end the connection.
+// A process that was stopped finds its deadline passed before it reads what came meanwhile. That is no reason to end the connection.
 func TestStoppedProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		long := message("head", strings.Repeat("x", 1<<20))
@@ -140,7 +140,7 @@ func TestStoppedProcess(t *testing.T) {
 	})
 }
 
-// stoppedSource gives its parts, and for an empty one what a deadline gives that has passed.
+// stoppedSource returns its parts, and for an empty one the error of a passed deadline.
 type stoppedSource struct {
 	parts    [][]byte
 	deadline time.Time

@@ -14,22 +14,22 @@ import (
 	"github.com/go-zre/go-zre/internal/curve"
 )
 
-// Probe asks the ROUTER at the other end of nc who it is, without telling who we are: it exchanges greetings, reads the
-// ROUTER's READY, says none, and closes nc in any case. So the ROUTER never learns of a peer, and connections that it has go on.
+// Probe asks the ROUTER at the other end of nc for its identity, without giving ours: it exchanges greetings, reads the ROUTER's READY,
+// sends none, and closes nc in any case. The ROUTER never learns of a peer, and connections that it has continue.
 //
-// The identity is the ROUTER's: 17 octets of a ZRE node of ours (RFC 36: 1 and the UUID), empty of most others, since libzmq
-// gives its ROUTERs none. An empty one with a nil error still says that a ROUTER answers here. The slice is the caller's.
+// The identity is the ROUTER's: 17 octets for a ZRE node of ours (RFC 36: 1 and the UUID), empty for most others, because libzmq gives its
+// ROUTERs none. An empty one with a nil error still says that a ROUTER answers here. The caller owns the slice.
 //
-// A ROUTER that speaks CURVE gives a *[MechanismError], which says so, and learns nothing of us either. With Config.Curve it is asked for a proof
-// of its key, Curve.Server, with a key made for that: the identity is nil then, as it is no stranger's to know, and a nil error says that the
-// owner of that key answers. A plain ROUTER gives the MechanismError then.
+// A ROUTER that speaks CURVE gives a *[MechanismError], which says so, and learns nothing about us either. With Config.Curve, Probe asks
+// the ROUTER to prove its key, Curve.Server, using a key made for this probe. Then the identity is nil, because the ROUTER does not give it
+// to strangers, and a nil error says that the owner of that key answers. A plain ROUTER gives the MechanismError then.
 //
-// Probe blocks until READY has come, or ctx or Config.HandshakeTimeout ends; of cfg only that, Curve and Limits count. Errors are those
+// Probe blocks until READY has come, or ctx or Config.HandshakeTimeout ends; of cfg it uses only that, Curve and Limits. Errors are those
 // of [Open]: *[ProtocolError] for whatever is no ROUTER with our mechanism, os.ErrDeadlineExceeded for silence, io.EOF.
 //
-// That READY comes without ours is what RFC 23 says of NULL, and what libzmq does: 4.2.2, 4.3.5 and 4.3.6 send it as soon as they
-// have the greeting. An attempt without READY makes libzmq's monitor tell of a failed handshake; no socket shows a
-// message, and no ROUTER of any implementation an identity.
+// RFC 23 says for NULL that READY comes without waiting for ours, and libzmq does that: 4.2.2, 4.3.5 and 4.3.6 send it as soon as they have
+// the greeting. An attempt without READY makes libzmq's monitor report a failed handshake; no socket shows a message, and no ROUTER of any
+// implementation an identity.
 func Probe(ctx context.Context, nc net.Conn, cfg Config) (identity []byte, err error) {
 	defer nc.Close()
 	cfg = cfg.withDefaults()
@@ -40,9 +40,9 @@ func Probe(ctx context.Context, nc net.Conn, cfg Config) (identity []byte, err e
 	return []byte(shaken.peer.get(propIdentity)), nil
 }
 
-// Identify is Probe that tells the ROUTER our key, and nothing more, where Config.Curve is set: then it ends the handshake, without an identity and
-// properties of ours, so the ROUTER tells its own. Both sides authorize each other, as with [Open]; a *[PeerError] says that the ROUTER refuses us.
-// Without Curve it is Probe.
+// Identify is Probe, but if Config.Curve is set it gives the ROUTER our key, and nothing more: it finishes the handshake, without our
+// identity and properties, so the ROUTER gives its own. Both sides authorize each other, as with [Open]; a *[PeerError] says that the
+// ROUTER refuses us. Without Curve it is Probe.
 func Identify(ctx context.Context, nc net.Conn, cfg Config) (identity []byte, err error) {
 	if cfg.Curve == nil {
 		return Probe(ctx, nc, cfg)
@@ -57,12 +57,12 @@ func Identify(ctx context.Context, nc net.Conn, cfg Config) (identity []byte, er
 	return []byte(shaken.peer.get(propIdentity)), nil
 }
 
-// ProbeLarge reports whether a ROUTER gets what is long. It says a long READY without an identity and a PING, so many octets together, in one
-// write, and sees whether an answer comes, which may be that the ROUTER hangs up on a peer without an identity. With CURVE it is an INITIATE with
+// ProbeLarge tells whether long data reaches a ROUTER. It sends a long READY without an identity and a PING, that many octets together, in
+// one write, and waits for any answer, even that the ROUTER hangs up on a peer without an identity. With CURVE it sends an INITIATE with
 // nothing in it, on which the ROUTER hangs up. It closes nc in any case.
 //
-// It blocks until then, or until ctx ends, or Config.HandshakeTimeout, once for the greeting, whose errors are those of [Probe], and once for the
-// answer. What is sent has some 400 octets at least; a node of ours takes 8 KiB.
+// It blocks until the answer, or until ctx ends, or Config.HandshakeTimeout, once for the greeting, whose errors are those of [Probe], and
+// once for the answer. It sends at least some 400 octets; a node of ours accepts 8 KiB.
 func ProbeLarge(ctx context.Context, nc net.Conn, cfg Config, octets int) (answered bool, err error) {
 	defer nc.Close()
 	cfg = cfg.withDefaults()
@@ -83,18 +83,18 @@ func ProbeLarge(ctx context.Context, nc net.Conn, cfg Config, octets int) (answe
 	return !errors.Is(err, os.ErrDeadlineExceeded), nil
 }
 
-// large is what has so many octets, and an answer.
+// large returns that many octets which a ROUTER answers.
 func large(cfg Config, octets int) []byte {
 	if cfg.Curve == nil {
 		return largeReady(octets)
 	}
-	const name = "\x08INITIATE" // with nothing in it that is valid: the ROUTER hangs up when it has all
+	const name = "\x08INITIATE" // with nothing valid in it: the ROUTER hangs up when it has everything
 	initiate := make([]byte, max(octets-longHeader, curve.InitiateSize))
 	copy(initiate, name)
 	return frame(flagCommand, initiate)
 }
 
-// largeReady is a READY and a PING, so many octets with the headers of their frames.
+// largeReady returns a READY and a PING, that many octets including frame headers.
 func largeReady(octets int) []byte {
 	ping := append([]byte{byte(len(zmq4.CmdPing))}, zmq4.CmdPing+"\x00\x00"...)
 	pinged := frame(flagCommand, ping)
@@ -107,7 +107,7 @@ func largeReady(octets int) []byte {
 	return append(ready(padding), pinged...)
 }
 
-// frame returns a frame.
+// frame encodes a frame.
 func frame(flags byte, body []byte) []byte {
 	var header [longHeader]byte
 	return append(append([]byte(nil), frameHeader(&header, flags, len(body))...), body...)

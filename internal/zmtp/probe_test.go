@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Who probes learns the ROUTER's identity and says nothing but the greeting: a connection that the ROUTER has from it goes on.
+// A probe learns the ROUTER's identity and sends nothing but the greeting: a connection from the same peer to that ROUTER continues.
 func TestProbe(t *testing.T) {
 	for _, id := range []string{string(ourID), "", "abc", strings.Repeat("x", 255)} {
 		synctest.Test(t, func(t *testing.T) {
@@ -54,7 +54,7 @@ func TestProbeSaysNothing(t *testing.T) {
 	})
 }
 
-// What is no ROUTER gives an error that says so, within the time limit.
+// Anything that is no ROUTER gives an error that says so, within the time limit.
 func TestProbeOfOthers(t *testing.T) {
 	for name, attack := range attacks("ROUTER") {
 		t.Run(name, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestProbeEnds(t *testing.T) {
 	})
 }
 
-// What ProbeLarge says has the length that is asked for, arrives at a ROUTER of ours, which hangs up on it, and is no peer to it.
+// What ProbeLarge sends has the requested length and arrives at a ROUTER of ours, which hangs up on it and does not take it for a peer.
 func TestProbeLarge(t *testing.T) {
 	for _, octets := range []int{524, 1228, 1448, 6 << 10} {
 		if got := len(largeReady(octets)); got != octets {
@@ -134,8 +134,8 @@ func TestProbeLarge(t *testing.T) {
 	})
 }
 
-// libzmq's ROUTER says READY without waiting for ours. The connection that it has from us, under the identity that we would have
-// told, goes on; with ZMQ_ROUTER_HANDOVER it would not if we had told it.
+// libzmq's ROUTER sends READY without waiting for ours. Its connection from us, under our identity, continues; with ZMQ_ROUTER_HANDOVER it
+// would not if the probe had given that identity.
 func TestProbeOfTheirs(t *testing.T) {
 	for _, id := range []string{"", hex.EncodeToString(append([]byte{1}, "fedcba9876543210"...))} {
 		b := startBot(t)

@@ -11,25 +11,25 @@ import (
 	"github.com/go-zre/go-zre/internal/memory"
 )
 
-// What PushControl may take beyond a queue's limits.
+// How far PushControl may exceed a queue's limits.
 const (
 	controlMessages = 1000
 	controlOctets   = 1 << 20
-	parkedOctets    = controlOctets + 1 // PushParked: as much, and whatever the budget says
+	parkedOctets    = controlOctets + 1 // PushParked: as much, regardless of the budget
 )
 
-// kind says whose a message is that is pushed.
+// kind says where a pushed message comes from.
 type kind uint8
 
 const (
-	copied  kind = iota // an application's; its frames are the caller's, or a lease's
-	handed              // an application's; its large frames belong to it alone
+	copied  kind = iota // the application's; its frames belong to the caller or a lease
+	handed              // the application's; its large frames belong to it alone
 	control             // the protocol's own
 )
 
-// A Queue is the bounded mailbox of messages to one peer. It exists before the connection does and messages wait in it;
-// from Open on, that connection's writer drains it, in order; it runs only while there is something. When the connection ends it closes its queue, and when the
-// queue is closed the connection ends. All methods may be called from any goroutine.
+// A Queue is the bounded mailbox of messages to one peer. It exists before the connection does, and messages wait in it. From Open on, that
+// connection's writer drains it, in order; the writer runs only while there is something. When the connection ends it closes its queue, and
+// when the queue is closed the connection ends. All methods may be called from any goroutine.
 type Queue struct {
 	maxMessages int
 	maxOctets   int64
@@ -37,57 +37,57 @@ type Queue struct {
 	idle atomic.Bool // nothing waits or is in flight, and the queue is open: written under mu
 
 	mu       sync.Mutex
-	inproc   bool      // for a receiver in this process: what waits is in copies, not in batch
+	inproc   bool      // for a receiver in this process: messages wait in copies, not in batch
 	batch    batch     // for a socket
-	copies   copies    // for that receiver
+	copies   copies    // for a receiver in this process
 	numbers  Numbers   // of the messages, once one has overtaken others
 	taken    bool      // the first message, at least
-	drain    func()    // see drainBy; nil before that
+	drain    func()    // the first message, at least
 	draining bool      // it runs
-	retired  func()    // called when it has nothing to do; nil mostly
-	messages int       // waiting and in flight
+	retired  func()    // drain runs
+	messages int       // called when drain has nothing to do; mostly nil
 	octets   int64     // on the wire, of those
-	pushed   int64     // messages so far
+	pushed   int64     // of the waiting and in-flight messages, on the wire
 	written  int64     // messages so far
-	took     int64     // of those pushed, the writer has taken so many
-	own      amount    // of messages and octets: the protocol's own
-	lost     amount    // what of the others was not written when the queue was closed, or just after
+	took     int64     // how many of those pushed the writer has taken
+	own      amount    // the protocol's own part of messages and octets
+	lost     amount    // the rest that was not written when the queue was closed, or just after
 	refused  bool      // the other end of an inproc link takes no more
 	advanced time.Time // when octets were last written
 	sent     int64     // written so far
-	conn     *Conn     // drains this queue; nil before
+	conn     *Conn     // octets written so far
 	closed   *queueClosedError
 	room     chan struct{} // closed when there is room again; nil unless a Push found none
-	drained  chan struct{} // closed when there is nothing; nil unless somebody waits for that
-	progress chan struct{} // closed when more was written; nil unless somebody waits for that
+	drained  chan struct{} // closed when the queue is empty; nil unless a caller waits for that
+	progress chan struct{} // closed when more was written; nil unless a caller waits for that
 
 	budget  *SendBudget // that many queues share; nil for none
-	counted int64       // octets there
-	isShort bool        // the last Push found that it has no room
+	counted int64       // octets counted there
+	isShort bool        // the last Push found no room in the budget
 }
 
-// NewQueue returns a queue that holds at most maxMessages messages and maxOctets octets, headers of frames included. What
-// the writer has taken but not yet written still counts. Each is at least 1.
+// NewQueue returns a queue that holds at most maxMessages messages and maxOctets octets, frame headers included. What the writer has taken
+// but not yet written still counts. Each is at least 1.
 func NewQueue(maxMessages int, maxOctets int64) *Queue {
 	return &Queue{maxMessages: max(maxMessages, 1), maxOctets: max(maxOctets, 1)}
 }
 
-// NewInprocQueue is NewQueue for messages to a Router of this process: its Push copies every frame, into memory that the
-// receiver will own. It counts octets as if the messages went on a wire, and frameCost for each frame. A socket may drain it too.
+// NewInprocQueue is NewQueue for messages to a Router of this process: its Push copies every frame, into memory that the receiver will own.
+// It counts octets as if the messages went on a wire, and frameCost for each frame. A socket may drain it too.
 func NewInprocQueue(maxMessages int, maxOctets int64) *Queue {
 	q := NewQueue(maxMessages, maxOctets)
 	q.inproc, q.copies.cutter.Once = true, true
 	return q
 }
 
-// Push appends a message of one or more frames. It never blocks. It returns ErrFull if there is no room (an empty queue
-// has room for any message), or an error that wraps ErrQueueClosed.
+// Push appends a message of one or more frames. It never blocks. It returns ErrFull if there is no room (an empty queue has room for any
+// message), or an error that wraps ErrQueueClosed.
 //
-// Frames below LargeFrame octets are copied. Larger ones are kept by reference: the caller must not change them any more,
-// and may push the same one to many queues. A queue of NewInprocQueue copies those too.
+// Frames below LargeFrame octets are copied. Larger ones are kept by reference: the caller must not change them any more, and may push the
+// same one to many queues. A queue of NewInprocQueue copies those too.
 func (q *Queue) Push(frames ...[]byte) error { return q.push(frames, nil, copied, 0, 0) }
 
-// PushLeased is Push for a message whose large frames are those of a lease, nil for none: it holds the lease until they are written.
+// PushLeased is Push for a message whose large frames belong to a lease, nil for none: it holds the lease until they are written.
 func (q *Queue) PushLeased(lease *memory.Lease, frames ...[]byte) error {
 	return q.push(frames, lease, copied, 0, 0)
 }
@@ -95,15 +95,15 @@ func (q *Queue) PushLeased(lease *memory.Lease, frames ...[]byte) error {
 // PushOwned is Push for a message whose large frames belong to it alone: a queue of NewInprocQueue passes them on as they are.
 func (q *Queue) PushOwned(frames ...[]byte) error { return q.push(frames, nil, handed, 0, 0) }
 
-// PushControl is Push for the small messages of a protocol that must not wait behind a full queue's bound: it may exceed
-// the limits by 1,000 messages and 1 MiB, whatever the budget has, and only then returns ErrFull. They are the protocol's own: Lost does not count them.
+// PushControl is Push for the small messages of a protocol that must not wait for room in a full queue: it may exceed the limits by 1,000
+// messages and 1 MiB, regardless of the budget, and only then returns ErrFull. They are the protocol's own: Lost does not count them.
 func (q *Queue) PushControl(frames ...[]byte) error {
 	return q.push(frames, nil, control, controlMessages, controlOctets)
 }
 
-// PushControlAt is PushControl, and returns the message's place in the order of all that was pushed: what PushAhead overtakes it knows by
-// that.
-func (q *Queue) PushControlAt(frame []byte) (place int64, err error) {
+// PushControlAt is PushControl, and returns the message's position in the order of everything pushed; it identifies the message when
+// PushAhead overtakes it.
+func (q *Queue) PushControlAt(frame []byte) (position int64, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	size := wireSize([][]byte{frame}) + q.frameCosts(1)
@@ -116,8 +116,8 @@ func (q *Queue) PushControlAt(frame []byte) (place int64, err error) {
 	return q.pushed, nil
 }
 
-// PushParked is Push for a message that was counted by the budget up to now, and so needs no room there, with the limits of PushControl; with the
-// lease, if it has one, that of its large frames.
+// PushParked is Push for a message that the budget has counted until now, and so needs no room there. It has the limits of PushControl. Its
+// large frames belong to the lease, if it has one.
 func (q *Queue) PushParked(lease *memory.Lease, frames ...[]byte) error {
 	return q.push(frames, lease, copied, controlMessages, parkedOctets)
 }
@@ -172,20 +172,20 @@ func (q *Queue) pushCommand(body []byte) error {
 	q.own.add(1, shortHeader+int64(len(body)))
 	q.batch.begin(true)
 	q.batch.frame(flagCommand, body, nil)
-	q.batch.segments[len(q.batch.segments)-1].messages++ // it counts like one, so that commands are bounded too
+	q.batch.segments[len(q.batch.segments)-1].messages++ // it counts like a message, so that commands are bounded too
 	q.pushed++
 	return nil
 }
 
-// Admits tells, for a message of so many octets, what Push would return at present: nil, ErrFull, or an error that wraps ErrQueueClosed. It
-// keeps no room: it is for a message that takes long to make.
+// Admits tells what Push would return now for a message of that many octets: nil, ErrFull, or an error that wraps ErrQueueClosed. It
+// reserves no room: it is for a message that takes long to make.
 func (q *Queue) Admits(octets int64) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.refusal(octets, 0, 0, nil)
 }
 
-// admit finds room for a message of that size and counts it. The caller holds the lock, and of the message its lease, if there is one.
+// admit finds room for a message of that size and counts it. The caller holds the lock, and the message's lease, if there is one.
 func (q *Queue) admit(size int64, moreMessages int, moreOctets int64, lease *memory.Lease) error {
 	if err := q.refusal(size, moreMessages, moreOctets, lease); err != nil {
 		return err
@@ -198,7 +198,7 @@ func (q *Queue) admit(size int64, moreMessages int, moreOctets int64, lease *mem
 	return nil
 }
 
-// refusal is why there is no room for a message of that size; nil if there is. The caller holds the lock.
+// refusal returns why there is no room for a message of that size; nil if there is. The caller holds the lock.
 func (q *Queue) refusal(size int64, moreMessages int, moreOctets int64, lease *memory.Lease) error {
 	if q.closed != nil {
 		return q.closed
@@ -216,14 +216,14 @@ func (q *Queue) refusal(size int64, moreMessages int, moreOctets int64, lease *m
 	return nil
 }
 
-// Room returns a channel that is closed once there is room again, or the queue is closed. Room is announced when the
-// queue is half empty, so that waiters wake seldom. To wait:
+// Room returns a channel that is closed once there is room again, or the queue is closed. Room is announced when the queue is half empty,
+// so that waiters wake seldom. To wait:
 //
 //	err := q.Push(frames...)
 //	for err == zmtp.ErrFull {
 //		select {
 //		case <-q.Room():
-//			err = q.Push(frames...) // somebody else may have been quicker
+//			err = q.Push(frames...) // another goroutine may have been quicker
 //		case <-ctx.Done():
 //			...
 //		}
@@ -241,9 +241,9 @@ func (q *Queue) Room() <-chan struct{} {
 
 var alreadyClosed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// Flush waits until everything pushed so far was handed to the operating system, and the first message of Open before it.
-// With a Router of this process that is as soon as there is a connection: what was pushed is delivered even if this side
-// closes then. It returns ctx's error if that ends first, or one that wraps ErrQueueClosed.
+// Flush waits until everything pushed so far, and the first message of Open before it, was handed to the operating system. With a Router of
+// this process it returns as soon as there is a connection: what was pushed is delivered even if this side closes then. It returns ctx's
+// error if that ends first, or one that wraps ErrQueueClosed.
 func (q *Queue) Flush(ctx context.Context) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -251,7 +251,7 @@ func (q *Queue) Flush(ctx context.Context) error {
 	return q.until(ctx, func() int64 { return goal - q.written })
 }
 
-// until waits until so many messages are not left any more, as Flush does. It releases the lock, which the caller holds, while it waits.
+// until waits until left returns 0, as Flush does. It releases the lock, which the caller holds, while it waits.
 func (q *Queue) until(ctx context.Context, left func() int64) error {
 	for left() > 0 {
 		if q.closed != nil {
@@ -277,22 +277,22 @@ func (q *Queue) until(ctx context.Context, left func() int64) error {
 	return nil
 }
 
-// Advanced returns when octets were last handed to the operating system; the zero time before the first.
+// Advanced returns when octets were last handed to the operating system; the zero time if none were.
 func (q *Queue) Advanced() time.Time {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.advanced
 }
 
-// Depth returns how much waits or is in flight: messages, and octets with headers of frames.
+// Depth returns how much waits or is in flight: messages, and octets with frame headers.
 func (q *Queue) Depth() (messages int, octets int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.messages, q.octets
 }
 
-// Idle returns nil if nothing waits or is in flight: of an inproc link that means that Receive has returned for all that was
-// pushed. Else it returns ErrFull, or an error that wraps ErrQueueClosed.
+// Idle returns nil if nothing waits or is in flight; on an inproc link that means that Receive has returned for everything pushed.
+// Otherwise it returns ErrFull, or an error that wraps ErrQueueClosed.
 func (q *Queue) Idle() error {
 	if q.idle.Load() {
 		return nil
@@ -321,8 +321,8 @@ func (q *Queue) Drained() <-chan struct{} {
 	return q.drained
 }
 
-// Close discards what waits (but with a Router of this process, that gets it all), makes every later call fail with ErrQueueClosed and err, and ends the connection that drains
-// the queue. Only the first Close counts; nil stands for ErrClosed.
+// Close discards what waits (a Router of this process still gets it all), makes every later call fail with ErrQueueClosed and err, and ends
+// the connection that drains the queue. Only the first Close counts; nil stands for ErrClosed.
 func (q *Queue) Close(err error) {
 	if err == nil {
 		err = ErrClosed
@@ -332,12 +332,12 @@ func (q *Queue) Close(err error) {
 	}
 }
 
-// shut closes the queue alone, and returns the connection that drains it. What waits is discarded, but for what an inproc
-// link may still take; discard says that it won't.
+// shut closes only the queue, and returns the connection that drains it. What waits is discarded, except what an inproc link may still
+// take; discard says that it won't.
 func (q *Queue) shut(err error, discard bool) *Conn {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	places := int64(0) // of frames that are lost, which were no octets of theirs
+	places := int64(0) // overhead of frames that are lost, which was no octet of theirs
 	if discard || !q.conn.inproc() {
 		places = frameCost * int64(q.copies.frames())
 		discardSegments(q.batch.segments)

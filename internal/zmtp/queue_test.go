@@ -270,7 +270,7 @@ func TestQueueClose(t *testing.T) {
 	if n, octets := q.Depth(); n != 0 || octets != 0 {
 		t.Errorf("depth is %d, %d", n, octets)
 	}
-	q.wrote(1, 3) // by a writer that was at it; must not count any more
+	q.wrote(1, 3) // by a writer that was still running; must not count any more
 	if n, _ := q.Depth(); n != 0 {
 		t.Errorf("depth is %d", n)
 	}

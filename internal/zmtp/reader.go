@@ -18,21 +18,22 @@ const (
 	idleBuffer = 128 // enough for a PING or a beacon of a message now and then
 	someBuffer = 2 << 10
 	busyBuffer = 64 << 10
-	peekBuffer = 1 << 10 // what is read at once behind a large frame: probably the header of the next
+	peekBuffer = 1 << 10 // read at once behind a large frame: probably the header of the next
 
-	busyTime = time.Second // so long after the first octet a connection is small again
+	busyTime = time.Second // a connection is small again this long after the first octet
 )
 
-// Where the memory of a long frame comes from. Nobody gets much for the length that a header claims: at first there is as much
-// memory as octets have arrived, once over and in pieces. Only when an eighth is there the whole frame gets its memory, and the
-// pieces are copied. So what arrives costs nine times its size at most, and a whole frame 1.13 times, and an eighth of a copy.
+// Where the memory of a long frame comes from. No peer gets much memory for the length that a header claims: at first there is as much
+// memory as octets have arrived, and as much again, in pieces. Only when an eighth is there the whole frame gets its memory, and the pieces
+// are copied. So what arrives costs nine times its size at most, and a whole frame 1.13 times, and an eighth of a copy.
 const (
 	firstPiece = 256 << 10 // also the longest frame that gets its memory at once
 	wholeAfter = 8
 
 	direct = 8 << 10 // a rest of a frame this long is read to its place without the buffer
 
-	// A message is long from so many octets or frames on: then a Screener is asked, and the ReceiveBudget. One that is shorter holds less than freeOctets.
+	// From this many octets or frames on a message is long: then the Screener and the ReceiveBudget are asked. A shorter one holds less
+	// than freeOctets.
 	longMessage = 8 << 10
 	manyFrames  = 256
 )
@@ -46,7 +47,7 @@ type source interface {
 	SetReadDeadline(time.Time) error
 }
 
-// A reader takes a stream of octets apart into messages.
+// A reader splits a stream of octets into messages.
 type reader struct {
 	src     source
 	limits  *Limits
@@ -56,27 +57,27 @@ type reader struct {
 	account account
 	pace    pace
 	sealed  *unsealing   // nil for plain
-	heard   *atomic.Bool // set when octets come; nil if nobody asks
+	heard   *atomic.Bool // set when octets come; nil if not needed
 
-	cutter  memory.Cutter // with the frames of the message that is arriving
+	cutter  memory.Cutter // with the frames of the arriving message
 	message int64         // their octets
-	isLong  bool          // it is a long one
+	isLong  bool          // the message is long
 
 	buf   []byte // idle itself, or a longer one
 	start int    // of what is read but not parsed
 	end   int
 	want  int  // length that the buffer should have
 	awake bool // octets came, and a read deadline is set
-	tired bool // it has passed
+	tired bool // the deadline has passed
 	idles bool // a read waits for the first octet of a message or command
 	full  bool // the last read filled the buffer: more waits
 	large bool // the last octets were read directly
 	idle  [idleBuffer]byte
 }
 
-// run reads until the stream ends or breaks the protocol, or deliver says no. A stream that ends between two messages
-// gives io.EOF. When the stream goes silent after some traffic, run gives errQuiet and is to be called again, on another goroutine:
-// a stack that has grown stays large for as long as its goroutine does.
+// run reads until the stream ends or breaks the protocol, or deliver fails. A stream that ends between two messages gives io.EOF. When the
+// stream goes silent after some traffic, run returns errQuiet and must be called again, on another goroutine: a stack that has grown stays
+// large for as long as its goroutine lives.
 func (r *reader) run() error {
 	if r.sealed != nil {
 		return r.runSealed()
@@ -101,7 +102,7 @@ func (r *reader) run() error {
 func (r *reader) header() (flags byte, size uint64, err error) {
 	for r.end-r.start < shortHeader {
 		if r.tired && r.start == r.end {
-			r.calmDown()
+			r.shrink()
 			return 0, 0, errQuiet
 		}
 		r.idles = r.start == r.end && r.cutter.Open() == 0
@@ -155,7 +156,7 @@ func (r *reader) frame(flags byte, size uint64) error {
 	return r.complete()
 }
 
-// complete delivers a message that is whole.
+// complete delivers a complete message.
 func (r *reader) complete() error {
 	r.message = 0
 	err := r.deliver(r.cutter.Message())
@@ -167,7 +168,7 @@ func (r *reader) complete() error {
 	return err
 }
 
-// goOn takes note that a message is long, and returns how many octets are to be kept of its next frame.
+// goOn notes that a message is long, and returns how many octets of its next frame to keep.
 func (r *reader) goOn(size int) int {
 	if !r.isLong {
 		r.isLong = true
@@ -176,7 +177,7 @@ func (r *reader) goOn(size int) int {
 	return r.screen.keep(size, &r.cutter)
 }
 
-// body reads a frame's body into memory of its own, which for a long frame is taken as the octets arrive.
+// body reads a frame's body into memory of its own; for a long frame that is taken as the octets arrive.
 func (r *reader) body(size int) ([]byte, error) {
 	if err := r.chargeFrame(size); err != nil {
 		return nil, err
@@ -214,7 +215,7 @@ func (r *reader) body(size int) ([]byte, error) {
 	return body, r.read(rest)
 }
 
-// chargeFrame counts a frame, or its first piece, if it is one of a long message.
+// chargeFrame counts a frame, or its first piece, if the message is long.
 func (r *reader) chargeFrame(size int) error {
 	if !r.isLong {
 		return nil
@@ -222,7 +223,7 @@ func (r *reader) chargeFrame(size int) error {
 	return r.charge(frameCost + min(size, firstPiece))
 }
 
-// skip reads n octets that nobody wants, but for the check, if there is one.
+// skip reads n octets and drops them, but adds them to the check, if there is one.
 func (r *reader) skip(n int, check *curve.Check) error {
 	for {
 		some := min(n, r.end-r.start)
@@ -239,7 +240,7 @@ func (r *reader) skip(n int, check *curve.Check) error {
 	}
 }
 
-// read fills p. A stream that ends before gives io.ErrUnexpectedEOF.
+// read fills p. A stream that ends before that gives io.ErrUnexpectedEOF.
 func (r *reader) read(p []byte) error {
 	for {
 		n := copy(p, r.buf[r.start:r.end])
@@ -272,10 +273,10 @@ func (r *reader) need(n int) error {
 	return nil
 }
 
-// fill reads once into the buffer, behind the few octets that are unparsed.
+// fill reads once into the buffer, behind the few unparsed octets.
 func (r *reader) fill() error {
 	if r.full {
-		runtime.Gosched() // to who takes what was delivered, before it is out of the caches
+		runtime.Gosched() // let the application take what was delivered before it is out of the caches
 	}
 	r.arrange()
 	into := r.buf[r.end:]
@@ -299,7 +300,7 @@ func (r *reader) fill() error {
 // arrange moves what is unparsed, a part of a header at most, to the front of a buffer of the right length.
 func (r *reader) arrange() {
 	if r.tired || r.want == 0 {
-		r.calmDown()
+		r.shrink()
 	}
 	old := r.buf[r.start:r.end]
 	if len(r.buf) != r.want {
@@ -311,9 +312,9 @@ func (r *reader) arrange() {
 	r.start, r.end = 0, copy(r.buf, old)
 }
 
-// calmDown makes the reader that of a connection with little traffic. A large buffer is for one second of traffic; the read
-// deadline ends it, so that a connection gone silent is small again.
-func (r *reader) calmDown() {
+// shrink makes the reader that of a connection with little traffic. A large buffer serves for one second of traffic; the read deadline
+// ends it, so that a silent connection is small again.
+func (r *reader) shrink() {
 	r.awake, r.tired, r.want = false, false, idleBuffer
 	r.cutter.Shrink()
 	if r.start == r.end {
@@ -321,7 +322,7 @@ func (r *reader) calmDown() {
 	}
 }
 
-// judge sorts out the error of a Read.
+// judge handles the result of a Read.
 func (r *reader) judge(n int, err error) error {
 	r.pace.octets += int64(n)
 	switch {
@@ -333,7 +334,7 @@ func (r *reader) judge(n int, err error) error {
 			return nil
 		}
 		r.awake = true
-		// It fails on a pipe whose other end is closed. What came is to be parsed all the same, and the next Read tells.
+		// This fails on a pipe whose other end is closed. What came must be parsed all the same, and the next Read reports the error.
 		_ = r.setDeadline(busyTime)
 		return nil
 	case err == nil:

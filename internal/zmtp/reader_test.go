@@ -114,7 +114,7 @@ func TestReader(t *testing.T) {
 	}
 }
 
-// TestReaderSizes sends frames of many lengths one behind the other, so that each way of reading meets each other.
+// TestReaderSizes sends frames of many lengths one after the other, so that each way of reading meets each other.
 func TestReaderSizes(t *testing.T) {
 	var b []byte
 	var want [][]string
@@ -134,8 +134,7 @@ func TestReaderSizes(t *testing.T) {
 	}
 }
 
-// TestFramesDontTouch checks that frames don't share octets: what an application appends to or writes into one must not
-// appear in another.
+// TestFramesDontTouch checks that frames don't share octets: what an application appends to or writes into one must not appear in another.
 func TestFramesDontTouch(t *testing.T) {
 	var b []byte
 	for i := range 5000 {
@@ -161,7 +160,7 @@ func TestFramesDontTouch(t *testing.T) {
 	}
 }
 
-// TestMemoryAsOctetsArrive measures what a peer gets allocated with a header, and with a part of what it announces.
+// TestMemoryAsOctetsArrive measures how much a peer makes us allocate with a header, and with a part of what it announces.
 func TestMemoryAsOctetsArrive(t *testing.T) {
 	whole := message(strings.Repeat("a", 60<<20))
 	for _, test := range []struct{ sent, most int }{
@@ -221,8 +220,8 @@ func TestReceiveAllocations(t *testing.T) {
 	}
 }
 
-// TestLargeFramesAreReadDirectly checks that behind a large frame little is read ahead, so that most of the next one is
-// read to its place without a second copy.
+// TestLargeFramesAreReadDirectly checks that little is read ahead behind a large frame, so that most of the next one is read to its place
+// without a second copy.
 func TestLargeFramesAreReadDirectly(t *testing.T) {
 	const size, frames = 60 << 10, 10
 	src := &readSizes{Reader: bytes.NewReader(bytes.Repeat(message(strings.Repeat("x", size)), frames))}
@@ -255,7 +254,7 @@ func (r *readSizes) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestReaderCalmsDown checks that a connection gone silent gives its large buffer back, and goes on after it.
+// TestReaderCalmsDown checks that a silent connection gives its large buffer back, and works on afterwards.
 func TestReaderCalmsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := memPair(1 << 20)
@@ -276,14 +275,14 @@ func TestReaderCalmsDown(t *testing.T) {
 			if len(r.buf) != busyBuffer || got != 1000*(round+1) {
 				t.Errorf("after burst %d: buffer of %d, %d messages", round, len(r.buf), got)
 			}
-			theirs.Write(nil) // for the race detector: the fields were read before the reader goes on
+			theirs.Write(nil) // for the race detector: the fields were read before the reader continues
 			elapse(busyTime)
 			synctest.Wait()
 			if octets, places := r.cutter.Held(); len(r.buf) != idleBuffer || octets+places > 0 {
 				t.Errorf("idle after burst %d: buffer of %d, %d octets, lists of %d", round, len(r.buf), octets, places)
 			}
 		}
-		// The deadline also passes in the midst of a large frame, and of a header.
+		// The deadline also passes in the middle of a large frame, and of a header.
 		theirs.Write(burst)
 		large := message(strings.Repeat("x", 100<<10))
 		theirs.Write(large[:50<<10])

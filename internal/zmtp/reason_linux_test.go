@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestReason has TCP connections end in each way, before or after a write notices, and checks what Closed is told.
+// TestReason ends TCP connections in each way, before or after a write notices, and checks the error that Closed gets.
 func TestReason(t *testing.T) {
 	reset := func(peer *net.TCPConn) { _ = peer.SetLinger(0); peer.Close() }
 	for name, test := range map[string]struct {

@@ -6,31 +6,31 @@ import (
 	"sync/atomic"
 )
 
-// freeOctets is what each connection may hold of a message that arrives without a share of the ReceiveBudget: so much that small messages
-// cost nothing more.
+// freeOctets is what each connection may hold of an arriving message without a share of the ReceiveBudget: enough that small messages cost
+// nothing extra.
 const freeOctets = 16 << 10
 
-// The parts of a ReceiveBudget: what all share, a half, as the rest is for the message that goes beyond that; and what connections share that have
-// no greeting yet, an eighth.
+// The parts of a ReceiveBudget. All connections share a half, because the rest is for the one message that exceeds it. Connections without
+// a greeting share an eighth.
 const (
 	commonPart    = 2
 	newcomersPart = 8
 )
 
-// A ReceiveBudget bounds the memory of all messages that are partly received, over the connections that share it: each has 16 KiB without
-// it, and takes the rest from here, until its Receiver has the message. A connection that finds no room reads no more until there is
-// some. Of those that wait the one that would hold least is served first.
+// A ReceiveBudget bounds the memory of all partly received messages, over the connections that share it. Each connection has 16 KiB without
+// it, and takes the rest from here, until its Receiver has the message. A connection that finds no room reads no more until there is some.
+// Among those that wait, the one that would hold least is served first.
 //
-// All share a half of the budget. So that messages which fill that can be finished, one at a time may go beyond it. Together they hold no more than
-// this half, that one message, and an eighth of the largest message, which is there twice for a moment.
+// All share a half of the budget. One message at a time may exceed it, so that messages which fill that half can be finished. Together they
+// hold no more than this half, that one message, and an eighth of the largest message, which is there twice for a moment.
 //
-// Connections whose Greeter has no greeting yet share a budget of their own, an eighth of this one beside it: what strangers send takes
-// no room from peers.
+// Connections whose Greeter has no greeting yet share a separate budget, an eighth of this one beside it: what strangers send takes no room
+// from peers.
 type ReceiveBudget struct {
 	peers, newcomers pool
 }
 
-// NewReceiveBudget returns a ReceiveBudget of so many octets.
+// NewReceiveBudget returns a ReceiveBudget of that many octets.
 func NewReceiveBudget(octets int64) *ReceiveBudget {
 	return &ReceiveBudget{peers: pool{limit: octets / commonPart}, newcomers: pool{limit: octets / newcomersPart}}
 }
@@ -48,15 +48,16 @@ type pool struct {
 
 	mu      sync.Mutex
 	waiters []*share // those that would hold least first; of equals, the one that came first
-	guest   *share   // the one that may go beyond the limit
+	guest   *share   // the one that may exceed the limit
 }
 
-// A share is what one connection holds of a pool. Its fields belong to the connection's reader; while that waits, to who holds mu.
+// A share is what one connection holds of a pool. Its fields belong to the connection's reader; while that waits, they belong to the holder
+// of mu.
 type share struct {
 	pool    *pool
 	held    int64
 	wanted  int64
-	granted chan struct{} // closed then
+	granted chan struct{} // closed when wanted is granted
 }
 
 func (p *pool) isShort() bool { return p.waiting.Load() > 0 }
@@ -123,7 +124,7 @@ func (s *share) give(n int64) {
 		return
 	}
 	s.held -= n
-	if p.used.Add(-n) > p.limit-n || p.isShort() { // else nobody waits, and there is no guest that is over the limit
+	if p.used.Add(-n) > p.limit-n || p.isShort() { // else no connection waits, and no guest is over the limit
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if p.guest == s && s.held == 0 {
@@ -141,7 +142,7 @@ func (p *pool) grant(s *share, n int64) {
 
 // serve gives room to those that wait, as far as there is some. It needs mu.
 func (p *pool) serve() {
-	p.waiting.Store(int32(len(p.waiters))) // before the look at what is used: who gives room back looks at it after that
+	p.waiting.Store(int32(len(p.waiters))) // before the check of used: a connection that gives room back checks waiting after that
 	if p.guest != nil && p.used.Load() <= p.limit {
 		p.guest = nil
 	}
@@ -164,14 +165,14 @@ func (p *pool) serve() {
 	p.waiting.Store(int32(len(left)))
 }
 
-// An account is what a reader holds for the message that arrives.
+// An account is what a reader holds for the arriving message.
 type account struct {
 	conn  *Conn // nil in tests of the reader alone
 	size  int   // octets that it holds
 	share share
 }
 
-// charge counts n octets more, and waits for room for them. The error is that of a connection that was closed meanwhile.
+// charge counts n octets more, and waits for room for them. It returns the error of a connection that was closed meanwhile.
 func (r *reader) charge(n int) error {
 	a := &r.account
 	if a.size += n; int64(a.size) <= freeOctets+a.share.held {
@@ -216,7 +217,7 @@ func (a *account) close() {
 	}
 }
 
-// pool returns the room that a connection shares.
+// pool returns the pool that a connection shares.
 func (c *Conn) pool() *pool {
 	if _, isNew := c.receiver.(*greeting); isNew {
 		return &c.budget.newcomers
@@ -224,5 +225,5 @@ func (c *Conn) pool() *pool {
 	return &c.budget.peers
 }
 
-// Waits reports whether nothing is read from the peer because there is no room in the ReceiveBudget.
+// Waits tells whether nothing is read from the peer because there is no room in the ReceiveBudget.
 func (c *Conn) Waits() bool { return c.waits.Load() }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Of shares that wait the one that holds least is served first, one may go beyond the limit, and one that gives up gets nothing.
+// Among waiting shares the one that holds least is served first, one may exceed the limit, and one that gives up gets nothing.
 func TestPoolOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pool{limit: 100}
@@ -57,7 +57,7 @@ func TestPoolOrder(t *testing.T) {
 		expect(600, "guest")
 		close(gone)
 		expect(600, "guest", "gone gave up")
-		p.guest.give(500) // the next guest is who holds least
+		p.guest.give(500) // the next guest is the share that holds least
 		expect(120, "guest", "gone gave up", "none")
 		little.give(20) // room up to the limit, and the guest is none any more
 		expect(120, "guest", "gone gave up", "none", "some")
@@ -69,7 +69,7 @@ func TestPoolOrder(t *testing.T) {
 	})
 }
 
-// Whatever many do at once, no more is used than the limit and one guest's, all get what they want, and nothing stays.
+// Under concurrent use, no more is used than the limit and one guest's share, all get what they want, and nothing stays.
 func TestPoolStress(t *testing.T) {
 	const limit, largest = 1000, 700
 	p := &pool{limit: limit}
@@ -103,7 +103,7 @@ func TestPoolStress(t *testing.T) {
 	}
 }
 
-// halves is a Router whose connections share a budget, with peers that have each sent a message but for its last octet.
+// halves is a Router whose connections share a budget, with peers that have each sent all of a message but its last octet.
 type halves struct {
 	t      *testing.T
 	l      *memListener
@@ -172,7 +172,7 @@ func TestBudgetOfHalfMessages(t *testing.T) {
 	})
 }
 
-// Small messages need no room, where there is none.
+// Small messages need no room when there is none.
 func TestSmallMessagesBesideHalfOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHalves(t, 1<<20, 1<<20, 4)

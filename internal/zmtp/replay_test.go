@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 )
 
-// TestRecordedSessions replays what libzmq's DEALERs sent to our Router, which must show the same messages as libzmq's
-// ROUTER did and answer the same PONGs; and has our DEALER send the same messages as libzmq's.
+// TestRecordedSessions replays what libzmq's DEALERs sent to our Router, which must show the same messages as libzmq's ROUTER did and
+// answer the same PONGs; and has our DEALER send the same messages as libzmq's.
 func TestRecordedSessions(t *testing.T) {
 	for _, s := range sessions(t) {
 		stream := octets(t, s.Client)
@@ -52,7 +52,7 @@ func replay(t *testing.T, s session, stream []byte, step int) {
 	if err := recv.end(t); err != io.EOF {
 		t.Errorf("closed with %v", err)
 	}
-	// libzmq's own PINGs aside, ours must say what libzmq said.
+	// Apart from libzmq's own PINGs, ours must send what libzmq sent.
 	want := bytes.ReplaceAll(octets(t, s.Server), command("PING", "\x00\x0a"), nil)
 	got := <-said
 	if !bytes.Equal(got[greetingSize:], want[greetingSize:]) {

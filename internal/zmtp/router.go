@@ -18,33 +18,34 @@ const (
 
 // A Router accepts DEALER connections, from any number of listeners. Peers of other socket types are refused.
 type Router struct {
-	// Allow, if set before Serve, is asked about each accepted connection before an octet is read from it; false closes the
-	// connection. It must not block, and is called from each Serve's goroutine.
+	// Allow, if set before Serve, is asked about each accepted connection before an octet is read from it; false closes the connection. It
+	// must not block, and is called from each Serve's goroutine.
 	Allow func(local, remote net.Addr) bool
 
-	// Known, if set before Serve, reports whether a remote address is one of a peer that is served already. Its handshakes keep their places
-	// where strangers' fill all others, as do those of transports without IP addresses. It must not block, and is called from each Serve's
-	// goroutine.
+	// Known, if set before Serve, tells whether a remote address belongs to a peer that is served already. Its handshakes keep their places
+	// when strangers' handshakes fill all others, as do those of transports without IP addresses. It must not block, and is called from
+	// each Serve's goroutine.
 	Known func(remote net.Addr) bool
 
-	// Failing, if set before Serve, is told each time that accepting from a listener fails, before Serve tries again. It must not block.
+	// Failing, if set before Serve, is called each time that accepting from a listener fails, before Serve tries again. It must not block.
 	Failing func(l net.Listener, err error)
 
-	// Introduce, if set before Serve, returns the properties of READY for a connection that came in by a local address, in place of
-	// Config's, which those within the process have. They must be as valid, and not change any more.
+	// Introduce, if set before Serve, returns the properties of READY for a connection that came in through a local address, instead of
+	// Config's, which links within the process use. They must be valid like those, and not change any more.
 	Introduce func(local net.Addr) map[string]string
 
-	// Rival, if set before Serve and Link, is asked when a connection comes whose identity an older one has. It reports whether the newer
+	// Rival, if set before Serve and Link, is asked when a connection comes with the identity of an older one. It tells whether the newer
 	// one takes over: then the older one is closed with ErrReplaced. If not, the newer one is closed with ErrIdentityInUse, and the older
-	// one goes on. Without Rival the newer one always takes over. It is not asked about an older one that is closing already. With CURVE
-	// the newer one has been authorized before, and Rival is not asked if it has another key than the older one: then it takes over only if the older
-	// one has a Greeter whose greeting has not come, so that no connection without one keeps the owner of an identity out.
+	// one continues. Without Rival the newer one always takes over. Rival is not asked about an older one that is closing already. With
+	// CURVE the newer one has been authorized before, and Rival is not asked if its key differs from the older one's: then it takes over
+	// only if the older one has a Greeter whose greeting has not come, so that a connection without a greeting cannot keep out the owner of
+	// an identity.
 	//
-	// It is called from the newer connection's goroutine, perhaps before accept has returned for the older one. It may block until
-	// Done of either connection is closed, or until a deadline of its own. Meanwhile the newer one keeps its place among the pending
-	// handshakes, and nothing is read from it, so that its peer hangs up is not noticed. Its Done is closed, and the answer ignored, when
-	// an even newer one of the same identity comes (about which Rival is asked while the first call may still be under way), when its
-	// place goes to the handshake of another address, and when the Router closes.
+	// It is called from the newer connection's goroutine, perhaps before accept has returned for the older one. It may block until Done of
+	// either connection is closed, or until its own deadline. Meanwhile the newer one keeps its place among the pending handshakes, and
+	// nothing is read from it, so if its peer hangs up that goes unnoticed. Its Done is closed, and the answer ignored, in three cases: an
+	// even newer one of the same identity comes (about which Rival is asked while the first call may still be under way), its place goes to
+	// the handshake of another address, or the Router closes.
 	Rival func(older, newer *Conn) bool
 
 	cfg    Config
@@ -58,7 +59,7 @@ type Router struct {
 	listeners map[net.Listener]struct{}
 	conns     map[*Conn]struct{}
 	active    map[string]*Conn // by identity if it isn't empty: from accept to the end of Closed, one at most
-	next      map[string]*Conn // what waits for that end, the newest only
+	next      map[string]*Conn // waits for that end, only the newest
 	strangers newcomers
 	known     newcomers
 	entered   uint64 // newcomers so far
@@ -67,14 +68,14 @@ type Router struct {
 	tally  tally
 }
 
-// NewRouter returns a Router that serves nothing yet. After a handshake, and before any message of the connection, accept
-// is called from the connection's goroutine and says who receives; an error refuses the connection. The Receiver gets
-// its Closed even if the connection is closed before accept returns.
+// NewRouter returns a Router that serves nothing yet. After a handshake, and before any message of the connection, accept is called from
+// the connection's goroutine and returns its Receiver; an error refuses the connection. The Receiver gets its Closed even if the connection
+// is closed before accept returns.
 //
-// A new connection with an identity that is in use takes over, unless Rival says no: the older one is closed with ErrReplaced. At most one
-// connection of an identity is between its accept and the end of its Closed: the new one's accept waits for that, other
-// connections don't. As a Receive gives up when Done is closed, that is at once, even if the application reads nothing; if
-// it is not within Config.HandshakeTimeout, the new connection is refused.
+// A new connection with an identity in use takes over, unless Rival says no: the older one is closed with ErrReplaced. At most one
+// connection of an identity is between its accept and the end of its Closed: the new one's accept waits for that, other connections don't.
+// A Receive gives up when Done is closed, so that happens at once, even if the application reads nothing; if it takes longer than
+// Config.HandshakeTimeout, the new connection is refused.
 func NewRouter(cfg Config, accept func(*Conn) (Receiver, error)) *Router {
 	r := &Router{
 		cfg:       cfg.withDefaults(),
@@ -88,7 +89,7 @@ func NewRouter(cfg Config, accept func(*Conn) (Receiver, error)) *Router {
 	return r
 }
 
-// start begins the life of an accepted connection, or closes it at once.
+// start starts serving an accepted connection, or closes it at once.
 func (r *Router) start(nc net.Conn) {
 	r.tally.accepted.Add(1)
 	if r.Allow != nil && !r.Allow(nc.LocalAddr(), nc.RemoteAddr()) {
@@ -124,7 +125,7 @@ func (r *Router) start(nc net.Conn) {
 	}()
 }
 
-// handshake performs that of a newcomer.
+// handshake performs the handshake of a newcomer.
 func (r *Router) handshake(nc net.Conn, n *newcomer, cfg Config) (agreed, error) {
 	m, err := newMechanism(cfg, zmq4.Router)
 	if err != nil {
@@ -136,7 +137,7 @@ func (r *Router) handshake(nc net.Conn, n *newcomer, cfg Config) (agreed, error)
 	return shakeHands(r.ctx, nc, cfg, m, zmq4.Router)
 }
 
-// welcome begins a connection's life after its handshake.
+// welcome starts a connection after its handshake.
 func (r *Router) welcome(n *newcomer, c *Conn) {
 	err := r.admit(n, c)
 	var recv Receiver
@@ -144,7 +145,7 @@ func (r *Router) welcome(n *newcomer, c *Conn) {
 		recv, err = r.accept(c)
 	}
 	if err != nil {
-		r.turnAway(n, c, err)
+		r.reject(n, c, err)
 		return
 	}
 	if g, ok := recv.(Greeter); ok {
@@ -157,8 +158,8 @@ func (r *Router) welcome(n *newcomer, c *Conn) {
 	c.run(recv)
 }
 
-// turnAway ends a connection that has no Receiver.
-func (r *Router) turnAway(n *newcomer, c *Conn, err error) {
+// reject ends a connection that has no Receiver.
+func (r *Router) reject(n *newcomer, c *Conn, err error) {
 	r.tally.refused.Add(1)
 	c.Close(err)
 	r.refused(c, err)
@@ -166,7 +167,7 @@ func (r *Router) turnAway(n *newcomer, c *Conn, err error) {
 	c.end()
 }
 
-// ended is what a connection's end comes to.
+// ended accounts for a connection that has ended.
 func (r *Router) ended(c *Conn) {
 	if broken, ok := errors.AsType[*ProtocolError](c.Err()); ok {
 		r.tally.broken.Add(1)
@@ -175,8 +176,8 @@ func (r *Router) ended(c *Conn) {
 	r.remove(c)
 }
 
-// Close closes the listeners and all connections, and waits until every goroutine has ended and every Closed has
-// returned. It must not be called from accept or a Receiver. It is safe to call it again.
+// Close closes the listeners and all connections, and waits until every goroutine has ended and every Closed has returned. It must not be
+// called from accept or a Receiver. It is safe to call it again.
 func (r *Router) Close() error {
 	r.mu.Lock()
 	r.closed = true
@@ -197,7 +198,7 @@ func (r *Router) refused(c addressed, err error) {
 		Msg("zmtp: connection refused or broken off")
 }
 
-// ipOf returns the IP address in an address, the zero Addr if there is none: limits for one host don't hold for ipc.
+// ipOf returns the IP address in an address, the zero Addr if there is none: limits for one host don't apply to ipc.
 func ipOf(a net.Addr) netip.Addr {
 	if tcp, ok := a.(*net.TCPAddr); ok {
 		return tcp.AddrPort().Addr().Unmap()

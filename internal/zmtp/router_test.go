@@ -16,7 +16,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// TestHostileBesideGood lets every attack happen at once to one Router, which serves a good peer all the while.
+// TestHostileBesideGood runs every attack at once against one Router, which serves a good peer all the while.
 func TestHostileBesideGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, in := newMemListener(), newInbox()
@@ -178,7 +178,7 @@ func TestRouterLimits(t *testing.T) {
 			}
 		})
 	})
-	// Hosts that take all places keep nobody else out: the oldest connection of the one that has the most gives way.
+	// Hosts that take all places keep no other host out: the oldest connection of the one that has the most gives way.
 	t.Run("pending, from few addresses", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l, in := newMemListener(), newInbox()
@@ -294,7 +294,7 @@ func TestAcceptErrors(t *testing.T) {
 			r.Close()
 		})
 	})
-	// Whatever the system says of one connection, the next one is served.
+	// Whatever the system reports about one connection, the next one is served.
 	t.Run("unusual", func(t *testing.T) {
 		for _, failure := range []error{syscall.ENOMEM, syscall.ENOBUFS, syscall.EPERM, syscall.EPROTO, syscall.EMFILE, errTest} {
 			synctest.Test(t, func(t *testing.T) {
@@ -368,7 +368,7 @@ func TestRouterClose(t *testing.T) {
 		if err := r.Serve(newMemListener()); err != ErrClosed {
 			t.Errorf("Serve after Close returned %v", err)
 		}
-		l3 := newMemListener() // a connection that was accepted just then
+		l3 := newMemListener() // a connection that was accepted at that moment
 		nc, theirEnd := memPair(100)
 		r.start(nc)
 		if _, err := io.ReadAll(theirEnd); err != nil {
@@ -391,7 +391,7 @@ func (g *greeter) Receive(frames [][]byte) error {
 
 func (g *greeter) Greeted() bool { return g.greeted }
 
-// A connection whose greeting does not come has a place and a time like a handshake, whatever else it sends.
+// A connection without a greeting has the place and time of a handshake, whatever else it sends.
 func TestGreeter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, conns := newMemListener(), make(chan *greeter, 10)
@@ -416,7 +416,7 @@ func TestGreeter(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		elapse(time.Minute) // that the receiver takes no message is not the peer's fault
+		elapse(time.Minute) // it is not the peer's fault that the receiver takes no message
 		for range 2 {
 			goodIn.next(t)
 		}

@@ -6,23 +6,23 @@ import (
 	"github.com/go-zre/go-zre/internal/memory"
 )
 
-// A Screener is a Receiver that can tell by the head of a message, its first frame, whether it needs the rest. What it does not need is
-// read and dropped as it arrives, so that nothing is held for it. Limits count it all the same. Messages of 8 KiB or less, with 256 frames or
-// fewer, are received without asking, and so are those of a link within the process, where they are in memory already.
+// A Screener is a Receiver that can tell from the head of a message, its first frame, whether it needs the rest. What it does not need is
+// read and dropped as it arrives, so that no memory is held for it. Limits count it all the same. Messages of 8 KiB or less, with 256
+// frames or fewer, are received without asking, and so are those of a link within the process, which are in memory already.
 type Screener interface {
 	Receiver
 
-	// HeadSize is how long a head may be that has a meaning, in octets. Of a longer one Receive gets one octet more than that, and the
+	// HeadSize is the length, in octets, of the longest meaningful head. Of a longer one Receive gets one octet more than that, and the
 	// rest is dropped. It must not change.
 	HeadSize() int
 
-	// Wants reports whether the frames behind a head are wanted. If not, Receive gets the message all the same, with an empty frame for
-	// each that was dropped. It is called within the message, on the same goroutine as Receive and under the same rules. The head is the
-	// Receiver's, and is given to Receive again.
+	// Wants tells whether the frames behind a head are wanted. If not, Receive gets the message all the same, with an empty frame for each
+	// dropped one. It is called within the message, on the same goroutine as Receive and under the same rules. The Receiver owns the head,
+	// and Receive gets it again.
 	Wants(head []byte) bool
 }
 
-// screen is what a reader knows of its Screener.
+// screen is what a reader knows about its Screener.
 type screen struct {
 	head  int                    // HeadSize
 	wants func(head []byte) bool // nil without a Screener
@@ -31,7 +31,7 @@ type screen struct {
 	drop  bool // the answer
 }
 
-// keep returns how many octets are kept of the next frame, of so many, of a message that is long.
+// keep returns how many octets to keep of the next frame, which has size octets, of a long message.
 func (s *screen) keep(size int, message *memory.Cutter) int {
 	switch {
 	case s.wants == nil:
@@ -47,7 +47,7 @@ func (s *screen) keep(size int, message *memory.Cutter) int {
 	return size
 }
 
-// screener returns what a connection's reader asks. The Receiver may change, not that it is a Screener.
+// screener returns what a connection's reader asks. The Receiver may change, but it stays a Screener or stays none.
 func (c *Conn) screener() screen {
 	s, ok := c.receiver.(Screener)
 	if !ok {

@@ -9,7 +9,8 @@ import (
 	"testing/iotest"
 )
 
-// What a Screener does not want comes as empty frames, and no more of a head than has a meaning; short messages come without asking.
+// Frames that a Screener does not want come as empty frames, and a head is cut to its meaningful length; short messages come without
+// asking.
 func TestScreen(t *testing.T) {
 	long, short := strings.Repeat("x", 20<<10), "short"
 	for _, test := range []struct {
@@ -51,7 +52,7 @@ func TestScreen(t *testing.T) {
 	}
 }
 
-// What is dropped takes no memory, and still counts for the limits.
+// Dropped frames take no memory, and still count for the limits.
 func TestDroppedTakesNoMemory(t *testing.T) {
 	limits := Limits{FrameSize: 16 << 20, MessageSize: 40 << 20, Frames: 4}
 	octets := message("no", strings.Repeat("x", 16<<20), strings.Repeat("x", 16<<20))

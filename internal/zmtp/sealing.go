@@ -7,9 +7,9 @@ import (
 	"github.com/go-zre/go-zre/internal/curve"
 )
 
-// How much is sealed at a time. The queue counts plain octets, so what is sealed comes on top of its bounds: one buffer for each connection that
-// is being written to, a little one mostly. A frame that is too long for the buffer is sealed piece by piece, which takes more
-// time (see curve.Stream) and no more memory.
+// How much is sealed at a time. The queue counts plain octets, so sealed octets come on top of its bounds: one buffer, mostly a small one,
+// for each connection that is being written to. A frame that is too long for the buffer is sealed piece by piece, which takes more time
+// (see curve.Stream) but no more memory.
 const (
 	sealOctets   = 60 << 10
 	sealedBuffer = 128 << 10 // sealOctets, and a message of 64 KiB that begins there
@@ -21,19 +21,20 @@ var (
 	buffersOut    atomic.Int32
 )
 
-// sealing is what a writer has of CURVE. What is sealed is written as it is, whatever a write takes of it: a MESSAGE is not sealed twice.
+// sealing is a writer's CURVE state. What is sealed is written unchanged, however much of it each write takes: a MESSAGE is not sealed
+// twice.
 type sealing struct {
 	sealer  *curve.Sealer // nil for plain
 	little  *chunk        // the buffer, one of the two
 	large   *[sealedBuffer]byte
 	sealed  []byte        // in the buffer
 	out     int           // octets of it that are written
-	stream  *curve.Stream // the rest of a frame; nil mostly
-	scratch []byte        // for a body that lies in two segments
+	stream  *curve.Stream // the rest of a frame; mostly nil
+	scratch []byte        // for a body that spans two segments
 
-	overhead int // what is being written has so many octets beyond the plain ones
-	written  int // of it, sealed
-	counted  int // of it, plain
+	overhead int // how many octets more than the plain ones are being written
+	written  int // how many of them are written, sealed
+	counted  int // how many of them are written, plain
 }
 
 // writeSealed is write with CURVE.
@@ -52,7 +53,7 @@ func (w *writer) writeSealed(segments []segment) (n int, err error) {
 	return w.count(segments, s.wrote(written), written > 0 || err == nil), err
 }
 
-// wrote returns how many plain octets are out with so many sealed ones: never more than are, and all at the end.
+// wrote returns how many plain octets are out with that many sealed ones: never more than really are, and all at the end.
 func (s *sealing) wrote(sealed int) (plain int) {
 	s.out += sealed
 	s.written += sealed
@@ -61,7 +62,7 @@ func (s *sealing) wrote(sealed int) (plain int) {
 	return plain
 }
 
-// seal seals the next frames, or the next piece of one. Nothing of what was sealed before is left.
+// seal seals the next frames, or the next piece of one. Everything that was sealed before is written.
 func (s *sealing) seal(segments []segment, limit int) error {
 	goal := min(sealOctets, limit)
 	s.out = 0
@@ -117,7 +118,7 @@ func (s *sealing) piece(dst []byte, goal int) {
 	}
 }
 
-// buffer returns the one that fits what is to be sealed, empty.
+// buffer returns the buffer that fits what is to be sealed, empty.
 func (s *sealing) buffer(segments []segment, goal int) []byte {
 	if s.large == nil && goal > chunkSize && exceed(segments, chunkSize/2) {
 		if buffersOut.Add(1) <= mostBuffers {
@@ -136,7 +137,7 @@ func (s *sealing) buffer(segments []segment, goal int) []byte {
 	return s.little[:0]
 }
 
-// release gives the buffer back, when all that was sealed is written, or nothing more will be.
+// release gives the buffer back, when everything sealed is written, or nothing more will be.
 func (s *sealing) release() {
 	if s.little != nil {
 		chunks.Put(s.little)
@@ -148,7 +149,7 @@ func (s *sealing) release() {
 	s.little, s.large, s.sealed, s.out, s.scratch = nil, nil, nil, 0, nil
 }
 
-// exceed reports whether there are more octets than that.
+// exceed tells whether the segments hold more than that many octets.
 func exceed(segments []segment, octets int) bool {
 	for i := range segments {
 		if octets -= len(segments[i].data); octets < 0 {
@@ -158,7 +159,7 @@ func exceed(segments []segment, octets int) bool {
 	return false
 }
 
-// skipEmpty passes to the next octet, and reports whether there is one.
+// skipEmpty moves to the next octet, and tells whether there is one.
 func (c *cursor) skipEmpty() bool {
 	for len(c.segments) > 0 && c.at >= len(c.segments[0].data) {
 		c.segments, c.at = c.segments[1:], 0
@@ -166,7 +167,7 @@ func (c *cursor) skipEmpty() bool {
 	return len(c.segments) > 0
 }
 
-// body passes a frame's body and returns it: where it lies, or in scratch if it lies in several segments.
+// body moves past a frame's body and returns it: in place, or in scratch if it spans several segments.
 func (c *cursor) body(size int, scratch *[]byte) []byte {
 	if size == 0 {
 		return nil

@@ -40,7 +40,7 @@ func TestCurveFlood(t *testing.T) {
 	}
 }
 
-// A message that overtakes others is sealed in its place, with the numbers that they have then.
+// A message that overtakes others is sealed in its position, with the numbers that they have then.
 func TestCurveAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, theirs, opener := toSlow(t)
@@ -88,7 +88,7 @@ func toSlow(t *testing.T) (*Conn, *memConn, *curve.Opener) {
 	return c, theirs, (<-done).secured.opener
 }
 
-// drip is a connection that takes few octets at a time, and then says that the time is over.
+// drip is a connection that takes few octets at a time, and then times out.
 type drip struct {
 	*memConn
 	most int
@@ -107,7 +107,7 @@ func (d drip) Write(p []byte) (int, error) {
 
 var errSlow = fmt.Errorf("taking long: %w", os.ErrDeadlineExceeded)
 
-// What was sealed is written as it is, in whatever parts; progress is told meanwhile, and never too much.
+// Sealed octets are written unchanged, in whatever parts; progress is reported meanwhile, and never too much.
 func TestCurvePartialWrites(t *testing.T) {
 	for _, most := range []int{16<<10 + 1, 20_000, 50_000} {
 		synctest.Test(t, func(t *testing.T) {
@@ -228,7 +228,7 @@ func lengths(frames [][]byte) (all []int) {
 
 func isViolation(err error) bool { _, ok := errors.AsType[*ProtocolError](err); return ok }
 
-// sealedStreams returns what seals on one side of a connection and what opens on the other.
+// sealedStreams returns the sealer of one side of a connection and the opener of the other.
 func sealedStreams(t testing.TB) (*curve.Sealer, *curve.Opener) {
 	t.Helper()
 	client, err := curve.NewClient(keys(t, "client"), keys(t, "server").Public(), 1000)

@@ -9,12 +9,12 @@ import (
 	"github.com/go-zre/go-zre/internal/memory"
 )
 
-// A SendBudget bounds the memory that many queues hold together. A queue may grow while it holds no more than what is free: of n queues that
-// nobody drains each comes to hold the n+1st part, and as much is left for others. So the queue that holds most waits first, a single one
+// A SendBudget bounds the memory that many queues hold together. A queue may grow while it holds no more than what is free. So n queues
+// that do not drain come to hold 1/(n+1) of it each, and as much is left for others. The queue that holds most waits first, a single one
 // may have half of the budget, and there is always some room for one that holds little.
 //
-// What counts is memory. The octets of small frames are in chunks, and chunks count, whole. A large frame that is pushed to many queues
-// counts once, as long as one of them holds it. The first chunk of each queue is free, so that queues which hold little never wait for the
+// Memory is what counts. The octets of small frames are in chunks, and whole chunks count. A large frame that is pushed to many queues
+// counts once, as long as one of them holds it. The first chunk of each queue is free, so queues that hold little never wait for the
 // others, and cost the SendBudget nothing: queues count themselves when a chunk comes or goes, not for each message.
 //
 // All methods may be called from any goroutine. They do not wait.
@@ -30,14 +30,14 @@ type SendBudget struct {
 // freeQueue is what each queue may hold without counting it.
 const freeQueue = chunkSize
 
-// NewSendBudget returns a budget of so many octets.
+// NewSendBudget returns a budget of that many octets.
 func NewSendBudget(octets int64) *SendBudget {
 	b := &SendBudget{most: octets, short: make(map[*Queue]int64)}
 	b.least.Store(math.MaxInt64)
 	return b
 }
 
-// Add counts octets that something holds from now on, or, if negative, no longer. It implements memory.Account.
+// Add counts octets that are held from now on, or, if negative, no longer. It implements memory.Account.
 func (b *SendBudget) Add(octets int64) {
 	if used := b.used.Add(octets); octets < 0 && b.most-used >= b.least.Load() {
 		b.wake()
@@ -47,19 +47,19 @@ func (b *SendBudget) Add(octets int64) {
 // Used returns how many octets are counted.
 func (b *SendBudget) Used() int64 { return b.used.Load() }
 
-// Affords tells whether something that would then hold so many octets may do so, without counting them.
+// Affords tells whether a holder may come to hold that many octets. It does not count them.
 func (b *SendBudget) Affords(octets int64) bool { return octets <= max(b.free(), freeQueue) }
 
 func (b *SendBudget) free() int64 { return b.most - b.used.Load() }
 
-// await has a queue announce room once so much is free. The caller holds the queue's lock.
+// await makes a queue announce room once that much is free. The caller holds the queue's lock.
 func (b *SendBudget) await(q *Queue, octets int64) {
 	octets = min(octets, b.most)
 	b.mu.Lock()
 	b.short[q] = octets
 	b.least.Store(min(b.least.Load(), octets))
 	b.mu.Unlock()
-	if b.free() >= octets { // it came meanwhile, from somebody who did not see that it is waited for
+	if b.free() >= octets { // freed meanwhile by a caller that did not see the waiter
 		b.wake()
 	}
 }
@@ -81,7 +81,7 @@ func (b *SendBudget) relist() {
 	b.least.Store(least)
 }
 
-// wake has queues announce room for which there is enough. The caller may hold the lock of any queue, so a goroutine does that.
+// wake makes queues announce room if there is enough for them. The caller may hold the lock of any queue, so a goroutine does that.
 func (b *SendBudget) wake() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -111,10 +111,10 @@ func hasLarge(size int64, frames [][]byte) bool {
 	return size >= LargeFrame && slices.ContainsFunc(frames, func(f []byte) bool { return len(f) >= LargeFrame })
 }
 
-// Share has the queue keep within a budget too, from now on. It is to be called before anything is pushed.
+// Share makes the queue keep within a budget too, from now on. Call it before anything is pushed.
 func (q *Queue) Share(b *SendBudget) { q.budget = b }
 
-// IsShort tells whether the queue has room, and the budget has not, as the last Push that failed found.
+// IsShort tells whether the last Push that failed found room in the queue, but none in the budget.
 func (q *Queue) IsShort() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -128,7 +128,7 @@ func (q *Queue) affords(size, moreOctets int64, lease *memory.Lease) bool {
 	switch {
 	case q.budget == nil || octets <= freeQueue || moreOctets == parkedOctets:
 		return true
-	case moreOctets > 0 && q.own.octets+size <= moreOctets: // the protocol's own: a peer that is slow must not end for what others hold
+	case moreOctets > 0 && q.own.octets+size <= moreOctets: // the protocol's own: a slow peer must not be dropped for what others hold
 		return true
 	}
 	free := q.budget.free()
@@ -143,8 +143,8 @@ func (q *Queue) affords(size, moreOctets int64, lease *memory.Lease) bool {
 	return false
 }
 
-// ownLease returns a lease for large frames that come without one, so that they are counted; nil if there are none, or nothing counts them. The
-// caller holds the lock.
+// ownLease returns a lease for large frames that come without one, so that they are counted; nil if there are none, or there is no budget.
+// The caller holds the lock.
 func (q *Queue) ownLease(size int64, frames [][]byte) *memory.Lease {
 	if q.inproc || q.budget == nil || !hasLarge(size, frames) {
 		return nil
@@ -155,7 +155,7 @@ func (q *Queue) ownLease(size int64, frames [][]byte) *memory.Lease {
 	return lease
 }
 
-// settle has the budget know what the queue holds beyond what is free. The caller holds the lock.
+// settle tells the budget what the queue holds beyond what is free. The caller holds the lock.
 func (q *Queue) settle() {
 	if q.budget == nil {
 		return
@@ -165,7 +165,7 @@ func (q *Queue) settle() {
 		held = q.octets
 	}
 	if held = max(held-freeQueue, 0); q.octets <= freeQueue {
-		held = 0 // it may lie in two chunks, of which the writer has one
+		held = 0 // it may span two chunks, of which the writer has one
 	}
 	if change := held - q.counted; change >= chunkSize || change <= -chunkSize || held == 0 && change < 0 {
 		q.counted = held
@@ -173,7 +173,7 @@ func (q *Queue) settle() {
 	}
 }
 
-// unshare has the queue count no more, since it is closed. The caller holds the lock.
+// unshare stops counting the queue, because it is closed. The caller holds the lock.
 func (q *Queue) unshare() {
 	if q.budget == nil {
 		return

@@ -9,7 +9,7 @@ import (
 	"github.com/go-zre/go-zre/internal/memory"
 )
 
-// sharing returns queues with one budget.
+// sharing returns queues that share one budget.
 func sharing(b *SendBudget, count int) []*Queue {
 	queues := make([]*Queue, count)
 	for i := range queues {
@@ -19,7 +19,7 @@ func sharing(b *SendBudget, count int) []*Queue {
 	return queues
 }
 
-// fill pushes messages of one frame to each queue in turn until none has room, and tells how many octets each took.
+// fill pushes messages of one frame to each queue in turn until none has room, and returns how many octets each took.
 func fill(t *testing.T, queues []*Queue, size int) (octets []int64) {
 	t.Helper()
 	octets = make([]int64, len(queues))
@@ -38,7 +38,7 @@ func fill(t *testing.T, queues []*Queue, size int) (octets []int64) {
 	return octets
 }
 
-// takeAll has a queue written as a writer does, up to an end of some octets, and tells how many that were.
+// takeAll writes a queue out as a writer does, up to an end after some octets, and returns how many that were.
 func takeAll(t *testing.T, q *Queue, most int64) (octets int64) {
 	t.Helper()
 	for octets < most {
@@ -60,7 +60,7 @@ func takeAll(t *testing.T, q *Queue, most int64) (octets int64) {
 	return octets
 }
 
-// Each of n queues that nobody drains gets the n+1st part, and as much is left.
+// Each of n queues that do not drain gets 1/(n+1), and as much is left.
 func TestBudgetIsFair(t *testing.T) {
 	const budget = 4 << 20
 	for _, size := range []int{100, 3_000, 20_000, 100_000} {
@@ -104,7 +104,7 @@ func TestBudgetIsFair(t *testing.T) {
 	}
 }
 
-// A queue always has room for a chunk, and a message that the budget could never hold goes when nothing else is there.
+// A queue always has room for a chunk, and a message that the budget could never hold goes out when nothing else is there.
 func TestBudgetHasLeastRoom(t *testing.T) {
 	b := NewSendBudget(1 << 20)
 	queues := sharing(b, 2)
@@ -113,7 +113,7 @@ func TestBudgetHasLeastRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b.Add(1 << 30) // somebody holds more than there is
+	b.Add(1 << 30) // another holder has more than there is
 	for _, q := range queues {
 		if err := q.Push(make([]byte, freeQueue/2)); err != nil {
 			t.Error(err)
@@ -158,7 +158,7 @@ func TestBudgetOfSharedFrames(t *testing.T) {
 	}
 }
 
-// A queue that holds more than is free, since others came after it, takes control messages all the same: its peer may be slow, and well.
+// A queue that holds more than is free, because others came after it, still takes control messages: its peer may be slow but healthy.
 func TestBudgetHasRoomForControl(t *testing.T) {
 	b := NewSendBudget(64 << 20)
 	queues := sharing(b, 6)
@@ -180,7 +180,7 @@ func TestBudgetHasRoomForControl(t *testing.T) {
 	}
 }
 
-// Large frames count without a lease too, also where they were queued for a link within the process and go by a socket after all.
+// Large frames count without a lease too, also if they were queued for a link within the process and go by a socket after all.
 func TestBudgetOfFramesWithoutLease(t *testing.T) {
 	const size = 1 << 20
 	for name, push := range map[string]func(*Queue) error{
@@ -223,7 +223,7 @@ func TestBudgetOfFramesWithoutLease(t *testing.T) {
 	}
 }
 
-// Room is announced when others give back what they hold: by writing it, or with their end.
+// Room is announced when others give back what they hold: by writing it, or by ending.
 func TestBudgetAnnouncesRoom(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -256,7 +256,7 @@ func TestBudgetAnnouncesRoom(t *testing.T) {
 	}
 }
 
-// Senders that wait for room, of their queue or of the budget, all come to an end where all is taken: no wake-up is lost.
+// Senders that wait for room, of their queue or of the budget, all finish when everything is taken: no wake-up is lost.
 func TestBudgetLosesNoWakeUp(t *testing.T) {
 	const count, messages = 8, 2_000
 	b := NewSendBudget(256 << 10)

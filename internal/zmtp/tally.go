@@ -2,12 +2,12 @@ package zmtp
 
 import "sync/atomic"
 
-// A Tally is what became of the connections that a Router accepted.
+// A Tally counts what became of the connections that a Router accepted.
 type Tally struct {
 	Accepted uint64 // by its listeners
 	Failed   uint64 // in the handshake: not ZMTP, another mechanism, not authorized, or too slow
-	Refused  uint64 // for want of room, by Allow, by accept, or since their identity is in use; links within the process too
-	Broken   uint64 // after the handshake, since the peer broke the protocol
+	Refused  uint64 // no room, Allow or accept said no, or the identity is in use; links within the process too
+	Broken   uint64 // after the handshake, because the peer broke the protocol
 }
 
 // tally is a Tally that grows.

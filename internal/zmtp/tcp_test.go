@@ -124,7 +124,7 @@ func dialTCP(t testing.TB, l net.Listener, cfg Config) (*Conn, *recorder) {
 	return c, recv
 }
 
-// TestNoGoroutineLeft counts goroutines before and after some life over TCP.
+// TestNoGoroutineLeft counts goroutines before and after some traffic over TCP.
 func TestNoGoroutineLeft(t *testing.T) {
 	before := goroutines()
 	in := newInbox()

@@ -2,8 +2,8 @@ package zmtp
 
 import "github.com/go-zre/go-zre/internal/curve"
 
-// unsealing is what a reader has of CURVE. After the handshake every frame is a MESSAGE, which holds a frame of a message, or a command.
-// Nothing is believed of one before it is open, not even which of the two it is.
+// unsealing is a reader's CURVE state. After the handshake every frame is a MESSAGE, which holds a frame of a message, or a command.
+// Nothing in it is trusted before it is opened, not even which of the two it is.
 type unsealing struct {
 	opener *curve.Opener
 	head   [curve.Overhead]byte
@@ -31,10 +31,10 @@ func (r *reader) add(body []byte, inner byte) error {
 	return r.complete()
 }
 
-// unseal reads a MESSAGE and does what is due with what it holds.
+// unseal reads a MESSAGE and handles its content.
 func (r *reader) unseal(flags byte, size uint64) error {
 	switch {
-	case flags&^flagLong != 0: // nothing would protect them
+	case flags&^flagLong != 0: // the flags are not protected
 		return violation("a frame with flags %#02x where only MESSAGE of CURVE may come: it is plain, or was altered", flags)
 	case size < curve.Overhead:
 		return violation("a frame of %d octets where only MESSAGE of CURVE may come", size)
@@ -54,7 +54,7 @@ func (r *reader) unseal(flags byte, size uint64) error {
 	return r.obey(body)
 }
 
-// unsealed takes a frame of a message that is open, and is no longer than a command may be.
+// unsealed takes an opened frame of a message that is no longer than a command may be.
 func (r *reader) unsealed(body []byte, inner byte) error {
 	if err := r.limits.admit(r.cutter.Open(), r.message, uint64(len(body))); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (r *reader) unsealed(body []byte, inner byte) error {
 	return r.add(body, inner)
 }
 
-// unsealLong is unseal for what can be no command.
+// unsealLong is unseal for a MESSAGE too long for a command.
 func (r *reader) unsealLong(size uint64) error {
 	if err := r.limits.admit(r.cutter.Open(), r.message, size); err != nil {
 		return err
@@ -108,8 +108,8 @@ func (r *reader) unsealLong(size uint64) error {
 	return r.add(body, inner)
 }
 
-// open reads a MESSAGE with a body of n octets and opens it: from the buffer, if it is there as a whole, into memory of its own, or else
-// in that memory. Where the frame will be dropped, that memory is the buffer, or used once.
+// open reads a MESSAGE with a body of n octets and opens it into memory of its own: from the buffer if all of it is there, otherwise in
+// place. If the frame will be dropped, that memory is the buffer, or used only once.
 func (r *reader) open(n int) (body []byte, inner byte, err error) {
 	u := r.sealed
 	whole := r.buf[r.start:r.end]
@@ -155,7 +155,7 @@ func (r *reader) openInPlace(n int) (body []byte, inner byte, err error) {
 	return body, inner, nil
 }
 
-// openPart is open for a body of which no more than the beginning is wanted: the rest is authenticated as it arrives, and takes no memory.
+// openPart is open for a body of which only the beginning is wanted: the rest is authenticated as it arrives, and takes no memory.
 func (r *reader) openPart(keep, n int) (body []byte, inner byte, err error) {
 	u := r.sealed
 	if err := r.read(u.head[:]); err != nil {

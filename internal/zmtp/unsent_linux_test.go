@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A connection keeps little unsent in the kernel, and one on this host little unread. (The kernel doubles what it is told.)
+// A connection keeps little unsent data in the kernel, and one on this host little unread data. (The kernel doubles the value that it
+// gets.)
 func TestUnsent(t *testing.T) {
 	nc := loopback(t)
 	tune(nc)
@@ -71,7 +72,7 @@ func tcpAddr(addr string) net.Addr {
 	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(addr), 1))
 }
 
-// addresses is a connection that has nothing else.
+// addresses is a connection that has only addresses.
 type addresses struct {
 	net.Conn
 	local, remote net.Addr

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// What goes into one system call at most. Room in the queue is announced after each.
+// The most that goes into one system call. Room in the queue is announced after each.
 const (
 	writeSegments = 128
 	writeOctets   = 1 << 20
-	keepSegments  = 4 // a longer list of segments is not kept: an idle connection is to be small
+	keepSegments  = 4 // a longer list of segments is not kept: an idle connection must be small
 
-	// A peer that is slow gets few octets at a time, so that who waits for room sees its progress: a call with more of them is
-	// cut short when it takes too long.
+	// A slow peer gets few octets at a time, so that waiters for room see its progress: a call with more of them is cut short when it takes
+	// too long.
 	fewOctets = 16 << 10
 	slowWrite = 50 * time.Millisecond
 )
@@ -23,15 +23,15 @@ const (
 type writer struct {
 	nc      net.Conn
 	queue   *Queue
-	iovec   [][]byte // backing of buffers
+	iovec   [][]byte // backing of bufs
 	bufs    net.Buffers
 	spare   []segment // for the queue
-	limit   int       // of octets in a call; 0 at first
+	limit   int       // octets per call; 0 at first
 	sealing *sealing  // nil for plain
 }
 
-// run writes until nothing waits: then it returns nil, and is to be called again when something does. If the queue is closed or
-// the connection fails it returns why.
+// run writes until nothing waits: then it returns nil, and must be called again when something does. If the queue is closed or the
+// connection fails it returns why.
 func (w *writer) run() error {
 	if w.limit == 0 {
 		w.limit = writeOctets
@@ -69,7 +69,7 @@ func (w *writer) writeAll(segments []segment) (err error) {
 	return nil
 }
 
-// write writes from the first segments with one call, and returns how many of them are done with.
+// write writes from the first segments with one call, and returns how many of them are complete.
 func (w *writer) write(segments []segment) (n int, err error) {
 	octets := 0
 	w.iovec = w.iovec[:0]
@@ -85,8 +85,8 @@ func (w *writer) write(segments []segment) (n int, err error) {
 	return w.count(segments, written, written > 0 || err == nil), err
 }
 
-// count takes so many plain octets off the segments, of which it returns how many are done with, and tells the queue of progress, if there
-// was some.
+// count removes that many plain octets from the segments, returns how many of them are complete, and reports progress to the queue, if
+// there was some.
 func (w *writer) count(segments []segment, octets int, progress bool) (n int) {
 	n, messages, own := advance(segments, octets)
 	chunks := recycle(segments[:n])
@@ -115,7 +115,7 @@ func (w *writer) send(octets int) (written int, err error) {
 		written, err = w.nc.Write(w.iovec[0])
 	} else {
 		var n int64
-		w.bufs = w.iovec // WriteTo eats its slice
+		w.bufs = w.iovec // WriteTo consumes its slice
 		n, err = w.bufs.WriteTo(w.nc)
 		written = int(n)
 	}
@@ -134,8 +134,8 @@ func (w *writer) send(octets int) (written int, err error) {
 	return written, err
 }
 
-// advance takes what was written off the segments, and returns how many of them are done with, the messages that are out, and what of all
-// that is the protocol's own.
+// advance removes what was written from the segments. It returns how many of them are complete, how many messages are out, and the
+// protocol's own part of that.
 func advance(segments []segment, written int) (n, messages int, own amount) {
 	for n < len(segments) && written >= len(segments[n].data) {
 		s := &segments[n]
@@ -155,7 +155,7 @@ func advance(segments []segment, written int) (n, messages int, own amount) {
 	return n, messages, own
 }
 
-// advanceWithin takes what was written off the first segment, of which it is a part, and returns how many messages end there.
+// advanceWithin removes what was written from the first segment, a part of it, and returns how many messages end there.
 func advanceWithin(segments []segment, written int) (messages int) {
 	s := &segments[0]
 	if s.first > 0 && s.first <= written {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// write has a writer drain a queue; the channel gets why it ended.
+// write makes a writer drain a queue; the channel gets the reason for its end.
 func write(q *Queue, nc net.Conn) (ended chan error) {
 	ended = make(chan error, 1)
 	w := &writer{nc: nc, queue: q}
@@ -21,8 +21,8 @@ func write(q *Queue, nc net.Conn) (ended chan error) {
 	return ended
 }
 
-// TestWriterAllocations lets a writer work all the way to its connection. What it allocates is for the lists of a long
-// batch, and for Flush; the 30 chunks are used again.
+// TestWriterAllocations runs a writer all the way to its connection. It allocates for the lists of a long batch, and for Flush; the 30
+// chunks are reused.
 func TestWriterAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector makes sync.Pool forget")
@@ -47,7 +47,7 @@ func TestWriterAllocations(t *testing.T) {
 	}
 }
 
-// TestRoomWhileWriting checks that a long batch makes room as it goes, not only at its end.
+// TestRoomWhileWriting checks that a long batch makes room step by step, not only at its end.
 func TestRoomWhileWriting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := memPair(writeOctets * 3 / 2)
@@ -109,7 +109,7 @@ func (c *countingWriter) Read(p []byte) (int, error)     { return c.Buffer.Read(
 func (c *countingWriter) Write(p []byte) (int, error)    { c.calls++; return c.Buffer.Write(p) }
 func (*countingWriter) SetWriteDeadline(time.Time) error { return nil }
 
-// TestSlowReaderIsSeen reads a little at a time: nothing is lost or doubled, and there is progress to see within each second.
+// TestSlowReaderIsSeen reads a little at a time: nothing is lost or repeated, and there is visible progress within each second.
 func TestSlowReaderIsSeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := memPair(64 << 10)

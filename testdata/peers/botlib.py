@@ -1,7 +1,7 @@
 """What the Python bots share: options, and the protocol of JSON lines on standard input and output.
 
-The protocol is described in README.md beside this file. A bot makes a Bot, starts its node, says ready, hands what the
-node tells it to say(), and passes its commands to serve().
+The protocol is described in README.md beside this file. A bot makes a Bot, starts its node, says ready, passes what
+the node reports to say(), and its commands to serve().
 """
 
 import argparse
@@ -15,20 +15,20 @@ import uuid
 
 
 class Unsupported(Exception):
-    """An option or command that this implementation has no means for."""
+    """An option or command that this implementation does not support."""
 
 
 class Bot:
     """The process's end of the protocol. say and flush may be called from any thread."""
 
     def __init__(self, implementation, *more):
-        """more are options that this implementation alone has; each may be given several times."""
+        """more are options that only this implementation has; each may be given several times."""
         self.implementation = implementation
         # Libraries print to standard output now and then: it goes to standard error, and the protocol to a copy.
         self._out = os.fdopen(os.dup(1), "wb", 1 << 16)
         os.dup2(2, 1)
         self._lock = threading.Lock()
-        self._to_count = 0  # whispers that are to come; the reader's thread alone changes it while there are any
+        self._to_count = 0  # whispers still to come; only the reader's thread changes it while there are any
         # A node whose thread died looks alive from outside: end the process instead.
         threading.excepthook = self._thread_died
 
@@ -42,7 +42,7 @@ class Bot:
         p.add_argument("--evasive", type=_milliseconds)
         p.add_argument("--expired", type=_milliseconds)
         p.add_argument("--uuid", type=uuid.UUID)
-        p.add_argument("--ipv6", action="store_const", const=True, help="IPv6 in place of IPv4")
+        p.add_argument("--ipv6", action="store_const", const=True, help="IPv6 instead of IPv4")
         for option in more:
             p.add_argument(option, action="append", default=[])
         self.options = p.parse_args()
@@ -64,7 +64,7 @@ class Bot:
         self.flush()
 
     def counts(self):
-        """Tells the reader, who got a whisper, whether that is to be counted and not told."""
+        """Tells the reader, which got a whisper, whether to count it instead of reporting it."""
         if self._to_count == 0:
             return False
         self._to_count -= 1
@@ -74,7 +74,7 @@ class Bot:
         return True
 
     def refuse(self, *options):
-        """Ends the process if one of the named options was given: better than a node that is not what was asked for."""
+        """Ends the process if one of the named options was given: better than a node without that option."""
         for name in options:
             if getattr(self.options, name) not in (None, []):
                 self.error("%s cannot do --%s" % (self.implementation, name))
@@ -113,7 +113,7 @@ class Bot:
                 self.error("%s: %s: %s" % (line.decode(errors="replace").strip()[:200], type(e).__name__, e))
 
     def exit(self):
-        """Ends the process at once: destructors of these libraries may wait for ever."""
+        """Ends the process at once: destructors of these libraries may wait forever."""
         self.flush()
         os._exit(0)
 
@@ -124,8 +124,8 @@ class Bot:
 
 
 def frames_of(command):
-    """The content frames of a command, as a list of bytes; at least one, for without any pyre and zyre would glue the
-    next command on."""
+    """The content frames of a command, as a list of bytes; at least one, because without any, pyre and zyre would
+    take the next command for content."""
     if "text" in command:
         frames = [t.encode() for t in command["text"]]
     else:

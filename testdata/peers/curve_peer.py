@@ -1,4 +1,4 @@
-"""A peer on plain libzmq that speaks CURVE, and says in its HELLO what it is told to, be it a lie.
+"""A peer on plain libzmq that speaks CURVE, and sends any given content in its HELLO, even a lie.
 
 It connects to a node, says HELLO, listens for the node's own HELLO, and prints JSON lines of what comes of it:
 

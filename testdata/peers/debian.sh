@@ -1,13 +1,13 @@
 #!/bin/sh
-# Installs what the tests need of the system and a bare Debian or Ubuntu lacks: a C compiler for the race detector, czmq and libzmq
+# Installs the packages that the tests need and a bare Debian or Ubuntu lacks: a C compiler for the race detector, czmq and libzmq
 # to test and measure beside, ip and nft for private networks, python3 and npm for the other implementations, tmux for the chat's screens,
-# tshark for the Wireshark dissector, zsh for the commands of the documentation.
+# tshark for the Wireshark dissector, chromium for the page of zre map, zsh for the commands of the documentation.
 #
 #   debian.sh          lists what is missing, and asks before it installs anything; without a terminal it installs nothing
 #   debian.sh --yes    does not ask
 #
-# It needs root. A package that would upgrade another one, which is there already, is left out and named. With ZRE_REQUIRE=all, as in CI,
-# it does not ask, and upgrades are allowed. The exit status is 0 when nothing is missing any more.
+# It needs root. It leaves out a package that would upgrade an installed one, and names it. With ZRE_REQUIRE=all, as in CI,
+# it does not ask, and upgrades are allowed. The exit status is 0 if nothing is missing at the end.
 set -eu
 
 yes=
@@ -25,6 +25,7 @@ want unshare util-linux
 want python3 python3
 want npm npm
 want git git
+want chromium chromium
 want tmux tmux
 want tshark tshark
 want zsh zsh

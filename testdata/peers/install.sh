@@ -7,8 +7,8 @@
 #   coredns/ CoreDNS, the DNS server of Kubernetes                                         (coredns/go.mod)
 #   zyrejs/  zyre.js and the Node 18 that its prebuilt libzmq fits, Linux on x86-64 only   (zyrejs/package-lock.json)
 #
-# It needs python3 with its venv module, npm, Go, and the usual package registries. One part failing does not stop the others;
-# the exit status says whether all are there.
+# It needs python3 with its venv module, npm, Go, and the usual package registries. If one part fails the others continue;
+# the exit status says whether all are installed.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
@@ -21,12 +21,12 @@ fail() {
 	return 1
 }
 
-# stamp prints the checksum of the given files: what an installation was made from.
+# stamp prints the checksum of the given files, the sources of an installation.
 stamp() {
 	cat "$@" | cksum
 }
 
-# fresh tells whether the installation $1 was made from what $2 says.
+# fresh tells whether the installation $1 was made from the stamp $2.
 fresh() {
 	[ -f "$1/.stamp" ] && [ "$(cat "$1/.stamp")" = "$2" ]
 }
@@ -43,7 +43,7 @@ install_python() {
 	if ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
 		rm -rf "$venv"
 		if ! python3 -m venv "$venv"; then
-			rm -rf "$venv" # a half-made one would look whole to the next run
+			rm -rf "$venv" # a partial one would look complete to the next run
 			fail "python3 cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" || return
 		fi
 	fi

@@ -18,7 +18,7 @@ from botlib import Bot, content
 
 
 class Node:
-    """The application's half of a pyre node. One thread sends commands, another one reads events: pyre keeps a socket
+    """The application's half of a pyre node. One thread sends commands, another reads events: pyre keeps a socket
     for each, and a socket must not be shared between threads."""
 
     def __init__(self, bot):
@@ -42,7 +42,7 @@ class Node:
         for group in options.group:
             self._pyre.join(group)
         self._pyre.start()
-        # pyre has no choice to give: see whether it took the right one.
+        # pyre offers no choice: check that it took the right one.
         if any(address_of(name) not in self._pyre.endpoint() for name in options.interface):
             bot.refuse("interface")
         bot.say("ready", uuid=str(self._pyre.uuid()), name=self._pyre.name(), endpoint=self._pyre.endpoint())

@@ -16,7 +16,7 @@ from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 from botlib import Bot, content
 
 # Functions: result, arguments. "wait" marks those that may wait for the node or a peer; they run without Python's lock.
-# The others only read memory, and keep it: giving it up costs more than they do.
+# The others only read memory, and keep it: releasing it costs more than they do.
 FUNCTIONS = {
     "zyre_new": (c_void_p, [c_char_p], "wait"),
     "zyre_destroy": (None, [POINTER(c_void_p)], "wait"),
@@ -107,9 +107,9 @@ class Node:
         self._bot = bot
         self._lib = lib = Library()
         self._names = {}
-        lib.zsys_handler_set(None)  # signals are Python's business
+        lib.zsys_handler_set(None)  # Python handles signals
         if options.ipv6:
-            lib.zsys_set_ipv6(1)  # of all that czmq does, beacons included
+            lib.zsys_set_ipv6(1)  # for everything in czmq, including beacons
         self._zyre = lib.zyre_new(options.name.encode() if options.name is not None else None)
         if len(options.interface) > 1:
             bot.refuse("interface")
@@ -131,7 +131,7 @@ class Node:
         for group in options.group:
             lib.zyre_join(self._zyre, group.encode())
         self._auth = None
-        for path in options.zauth:  # before the node, whose ROUTER asks it
+        for path in options.zauth:  # before the node, because its ROUTER asks zauth
             self._auth = self._authorize(path)
         for path in options.cert:
             zcert = lib.zcert_load(path.encode())
@@ -168,7 +168,7 @@ class Node:
         self._reader.start()
 
     def _authorize(self, path):
-        """Starts zauth, which lets in the keys of a folder, or "*" any."""
+        """Starts zauth, which accepts the keys of a folder, or any key with "*"."""
         lib = self._lib
         auth = lib.zactor_new(lib.zauth, None)
         lib.zstr_sendx(auth, b"CURVE", path.encode(), None)

@@ -89,7 +89,7 @@ beacon:register_heuristic("udp", function(tvb, pinfo, tree) -- of networks with 
 	return beacon.dissector(tvb, pinfo, tree) > 0
 end)
 
--- Messages. A reader walks through a frame; it is broken once it was asked for more than there is.
+-- Messages. A reader walks through a frame; it is broken once it is asked for more than the frame has.
 
 local function reader(tvb)
 	local r = { at = 0, broken = false }
@@ -166,7 +166,7 @@ local function hello(r, tvb, t)
 	return " " .. name .. " " .. endpoint
 end
 
--- message dissects the first frame of a message of ZRE, and returns what the column Info says of it.
+-- message dissects the first frame of a ZRE message, and returns its text for the Info column.
 local function message(tvb, t)
 	local id = tvb(2, 1):uint()
 	t:add(f.message, tvb(2, 1), ids[id] or "unknown")
@@ -194,7 +194,7 @@ local function message(tvb, t)
 	return info
 end
 
--- command dissects a command of ZMTP.
+-- command dissects a ZMTP command.
 local function command(tvb, t)
 	local r = reader(tvb)
 	local name = r:string(t, f.command, 1)
@@ -224,7 +224,7 @@ local function command(tvb, t)
 	return name
 end
 
--- frame_at reads the header of a frame: how long the header and the frame are, and its flags. It returns nil if there is not all of the header.
+-- frame_at reads the header of a frame: how long the header and the frame are, and its flags. It returns nil if the header is incomplete.
 local function frame_at(tvb, at)
 	local left = tvb:len() - at
 	if left < 2 then
@@ -322,7 +322,7 @@ function zre.dissector(tvb, pinfo, tree)
 	return tvb:len()
 end
 
--- A connection is ZRE's if it begins with a greeting of ZMTP, or, where the beginning was not captured, a segment begins with a message of ZRE.
+-- A connection is ZRE's if it begins with a ZMTP greeting, or, if the beginning was not captured, a segment begins with a ZRE message.
 local function looks_like_zre(tvb)
 	if tvb:len() >= 10 and tvb(0, 1):uint() == 0xFF and tvb(9, 1):uint() == 0x7F then
 		return true

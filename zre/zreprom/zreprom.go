@@ -1,17 +1,17 @@
-// Package zreprom makes metrics for Prometheus of the figures of a node (zre.Stats):
+// Package zreprom makes metrics for Prometheus from the figures of a node (zre.Stats):
 //
 //	prometheus.MustRegister(zreprom.NewCollector(node))
 //	http.Handle("/metrics", promhttp.Handler())
 //
-// Of several nodes in one program each needs a label of its own:
+// If a program has several nodes, give each a label:
 //
 //	prometheus.WrapRegistererWith(prometheus.Labels{"node": "alice"}, prometheus.DefaultRegisterer).MustRegister(zreprom.NewCollector(alice))
 //
-// A figure is taken when Prometheus asks for it: nothing runs in between, and messages cost no more. No label has a value that comes from another node,
+// The figures are read when Prometheus asks for them: nothing runs in between, and messages cost no more. No label has a value that comes from another node,
 // so there are some 95 series a node, however many peers there are. docs/operating.md lists the metrics, and dashboard.json, beside this file, is
 // a dashboard for Grafana.
 //
-// The package is apart from zre so that programs without Prometheus do not link its client.
+// It is a package of its own so that programs without Prometheus do not link its client.
 package zreprom
 
 import (

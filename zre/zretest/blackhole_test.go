@@ -178,7 +178,7 @@ func TestLongMessageOnASlowLink(t *testing.T) {
 				lan.SetLink(zretest.Link{Latency: time.Millisecond, Bandwidth: 625_000})
 				address := "10.0.0.2"
 				if test.beyond {
-					lan.Route(true)
+					lan.SetRouting(true)
 					address = "10.1.0.2"
 				}
 				a := zretest.Start(t, lan.Host("10.0.0.1"), logged(t, zre.WithName("a"))...)
@@ -211,7 +211,7 @@ func TestLongMessageAndFarewell(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 				address := "10.0.0.2"
 				if beyond {
-					lan.Route(true)
+					lan.SetRouting(true)
 					address = "10.1.0.2"
 				}
 				a := zretest.Start(t, lan.Host("10.0.0.1"), logged(t, zre.WithName("a"))...)

@@ -31,7 +31,7 @@
 // What is simulated: datagrams with broadcast and multicast, of IPv4 and, with the option [IPv6], of IPv6 too; TCP
 // connections as an application sees them, with connecting, buffers that fill up, end of stream, resets, sending again
 // after loss, and keepalive, in the times of Linux; unix sockets between the processes of a host; a router between subnets
-// ([LAN.Route]) and host names ([LAN.Name]). What is not: multicast through a router, congestion.
+// ([LAN.SetRouting]) and host names ([LAN.SetHostName]). What is not: multicast through a router, congestion.
 //
 // # The nodes
 //

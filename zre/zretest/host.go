@@ -18,7 +18,7 @@ import (
 //
 // A machine has the loopback interface lo, with index 1, and eth0, eth1, … with indexes from 2. Interfaces with an address
 // in the same subnet are on the same wire, and one that has link-local addresses alone is on all of them. Hosts without a
-// common subnet reach each other only through a router: LAN.Route.
+// common subnet reach each other only through a router: LAN.SetRouting.
 type Host struct {
 	lan     *LAN
 	machine *machine
@@ -30,11 +30,11 @@ type Host struct {
 }
 
 var (
-	_ zre.Network = (*Host)(nil)
-	_ beacon.Dice = (*Host)(nil)
+	_ zre.Network         = (*Host)(nil)
+	_ beacon.RandomSource = (*Host)(nil)
 )
 
-// Int64N implements beacon.Dice: the seed decides what nodes leave to chance.
+// Int64N implements beacon.RandomSource: the seed decides what nodes leave to chance.
 func (h *Host) Int64N(n int64) int64 {
 	defer h.lan.lock()()
 	return h.dice.Int64N(n)

@@ -293,6 +293,30 @@ func TestForgedBeacons(t *testing.T) {
 	}
 }
 
+// Farewells with another key do not keep two nodes from meeting, nor part them while one of them does not answer.
+func TestForgedFarewells(t *testing.T) {
+	_, wrong := keyPair(t, 7)
+	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
+		lan.SetLink(zretest.Link{Latency: 20 * time.Millisecond}) // dials take a while
+		home, c := lan.Host("10.0.0.2"), newCertificate(t)
+		a, _ := startSecure(t, lan.Host("10.0.0.1"), "a")
+		id := uuid.New()
+		forge(t, home.Process(), "10.0.0.2", beacon.Beacon{UUID: id, State: beacon.Unknown, Key: beacon.Key(wrong)}, 10*time.Millisecond)
+		zretest.Start(t, home, zre.WithName("b"), zre.WithUUID(id), zre.WithCertificate(c))
+		pass(2 * time.Second)
+		if got := comings(a.Seen()); !slices.Equal(got, []string{"Enter(b)"}) {
+			t.Errorf("after 2 s a saw %v", got)
+		}
+		home.Freeze()
+		pass(15 * time.Second)
+		home.Thaw()
+		pass(10 * time.Second)
+		if got := comings(a.Seen()); !slices.Equal(got, []string{"Enter(b)"}) {
+			t.Errorf("a saw %v", got)
+		}
+	})
+}
+
 // A forged beacon with a wrong key that comes before the true one leaves nobody deaf: whatever is forged of both, and however often, the two meet soon,
 // both ways, whatever is at the place that it names.
 func TestWrongHint(t *testing.T) {

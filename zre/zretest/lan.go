@@ -153,17 +153,17 @@ func (l *LAN) connected(from *machine, src netip.Addr, to *machine, dst netip.Ad
 	return here.IsValid() && there.IsValid() && !l.dead[here] && !l.dead[there] && (here == there || l.routed && src.Is4() == dst.Is4())
 }
 
-// Route puts a router between all subnets, or takes it away: with it connections reach hosts of other subnets. Broadcasts and
+// SetRouting puts a router between all subnets, or takes it away: with it connections reach hosts of other subnets. Broadcasts and
 // multicasts stay on their own in any case, so nodes must be told of each other.
-func (l *LAN) Route(on bool) {
+func (l *LAN) SetRouting(on bool) {
 	defer l.lock()()
 	l.routed = on
 	l.changed()
 }
 
-// Switch turns the switch of a subnet, such as "10.1.0.0/24", off or on again. Nothing gets through when it is off, but for what stays
+// SetSwitch turns the switch of a subnet, such as "10.1.0.0/24", off or on again. Nothing gets through when it is off, but for what stays
 // within a host, and no interface tells that.
-func (l *LAN) Switch(subnet string, on bool) {
+func (l *LAN) SetSwitch(subnet string, on bool) {
 	l.t.Helper()
 	wire, err := netip.ParsePrefix(subnet)
 	if err != nil {
@@ -174,8 +174,8 @@ func (l *LAN) Switch(subnet string, on bool) {
 	l.changed()
 }
 
-// Name makes a host name known to all hosts, with these addresses, in place of what it had; without any it is unknown.
-func (l *LAN) Name(name string, addresses ...string) {
+// SetHostName gives a host name these addresses, for all hosts, in place of those that it had. Without addresses the name is unknown.
+func (l *LAN) SetHostName(name string, addresses ...string) {
 	l.t.Helper()
 	defer l.lock()()
 	var list []netip.Addr

@@ -207,7 +207,7 @@ func (h *Host) Dial(ctx context.Context, network, address string) (net.Conn, err
 	return nil, opError("dial", network, nil, remote, err)
 }
 
-// LookupNetIP resolves the names that LAN.Name made known, in no time.
+// LookupNetIP resolves the names that LAN.SetHostName made known, in no time.
 func (h *Host) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
 	defer h.lan.lock()()
 	if list := h.lan.names[host]; len(list) > 0 {

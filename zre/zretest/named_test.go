@@ -126,8 +126,8 @@ func TestNamedByGossip(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-				lan.Name("rebound.example", "127.0.0.1")
-				lan.Name("here.example", "10.0.0.1")
+				lan.SetHostName("rebound.example", "127.0.0.1")
+				lan.SetHostName("here.example", "10.0.0.1")
 				machine, remote, far := lan.Host("10.0.0.1"), lan.Host("10.0.0.66"), lan.Host("10.0.0.7")
 				here := newListed(machine)
 				options := func(name string, port int, more ...zre.Option) []zre.Option {

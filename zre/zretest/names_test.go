@@ -52,8 +52,8 @@ func TestNameLeadsElsewhere(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-				lan.Route(true)
-				lan.Name("service", "10.0.1.1")
+				lan.SetRouting(true)
+				lan.SetHostName("service", "10.0.1.1")
 				book := &phoneBook{Host: lan.Host("10.0.9.1")}
 				a := zretest.Start(t, book, zre.WithPeers("tcp://service:5671"))
 				host := lan.Host("10.0.1.1")
@@ -68,7 +68,7 @@ func TestNameLeadsElsewhere(t *testing.T) {
 					t.Errorf("looked up %d times in 5 minutes", before)
 				}
 				zretest.Start(t, lan.Host("10.0.2.1"), zre.WithName("second"), zre.WithListen("tcp://*:5671"))
-				lan.Name("service", "10.0.2.1")
+				lan.SetHostName("service", "10.0.2.1")
 				changed := time.Now()
 				if c.gone != nil {
 					c.gone(host, first)
@@ -85,8 +85,8 @@ func TestNameLeadsElsewhere(t *testing.T) {
 // A name that is wrong for a while after the peer has gone, as names in caches are, is asked for until it is right.
 func TestNameLeadsElsewhereLater(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		lan.Route(true)
-		lan.Name("service", "10.0.1.1")
+		lan.SetRouting(true)
+		lan.SetHostName("service", "10.0.1.1")
 		book := &phoneBook{Host: lan.Host("10.0.9.1")}
 		a := zretest.Start(t, book, zre.WithPeers("tcp://service:5671"))
 		first := zretest.Start(t, lan.Host("10.0.1.1"), zre.WithListen("tcp://*:5671"))
@@ -95,7 +95,7 @@ func TestNameLeadsElsewhereLater(t *testing.T) {
 		first.Close()
 		pass(20 * time.Second)
 		zretest.Start(t, lan.Host("10.0.2.1"), zre.WithName("second"), zre.WithListen("tcp://*:5671"))
-		lan.Name("service", "10.0.2.1")
+		lan.SetHostName("service", "10.0.2.1")
 		changed := time.Now()
 		if zretest.Next[zre.Enter](a); time.Since(changed) > 7*time.Second {
 			t.Errorf("entered after %v", time.Since(changed))

@@ -22,7 +22,7 @@ func TestPathDies(t *testing.T) {
 		"an interface is removed": {func(_ *zretest.LAN, host *zretest.Host, wire netip.Prefix) {
 			host.RemoveInterface(interfaceOn(host, wire))
 		}, time.Second},
-		"a switch dies": {func(lan *zretest.LAN, _ *zretest.Host, wire netip.Prefix) { lan.Switch(wire.String(), false) }, 10 * time.Second},
+		"a switch dies": {func(lan *zretest.LAN, _ *zretest.Host, wire netip.Prefix) { lan.SetSwitch(wire.String(), false) }, 10 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {

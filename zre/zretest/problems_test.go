@@ -41,8 +41,8 @@ func standing(w *zretest.Watched) (list []string) {
 // A peer that cannot be reached is told of once, however often it is tried, and once more when it is there.
 func TestUnreachablePeerIsAProblem(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		lan.Route(true)
-		lan.Name("robot.example", "10.0.1.1")
+		lan.SetRouting(true)
+		lan.SetHostName("robot.example", "10.0.1.1")
 		host := lan.Host("10.0.1.1")
 		a := zretest.Start(t, lan.Host("10.0.2.1"), zre.WithPeers("tcp://robot.example:5671", "tcp://10.0.9.9:5671"))
 		began := time.Now()
@@ -64,7 +64,7 @@ func TestUnreachablePeerIsAProblem(t *testing.T) {
 		b.Close()
 		pass(time.Minute)
 		equal(t, "problems that stand", standing(a), []string{robot, nobody})
-		lan.Name("robot.example", "10.0.1.2") // nobody looks for it at the old address any more
+		lan.SetHostName("robot.example", "10.0.1.2") // nobody looks for it at the old address any more
 		pass(time.Minute)
 		equal(t, "problems that stand", standing(a), []string{"unreachable tcp://10.0.1.2:5671", nobody})
 	})
@@ -118,7 +118,7 @@ func TestPeerOfAnInterfaceLeftOut(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-				lan.Name("robot", "10.1.0.2")
+				lan.SetHostName("robot", "10.1.0.2")
 				a := zretest.Start(t, lan.Host("10.0.0.1", "10.1.0.1"), append(c.options, zre.WithPeers(c.peer))...)
 				pass(10 * time.Minute)
 				got := slices.DeleteFunc(problems(a), func(p string) bool { return strings.HasPrefix(p, "unreachable") })
@@ -133,7 +133,7 @@ func TestPeerOfAnInterfaceLeftOut(t *testing.T) {
 // That ends when the address is elsewhere, or the interface.
 func TestPeerOfAnInterfaceLeftOutIsSolved(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		lan.Name("robot", "10.1.0.2")
+		lan.SetHostName("robot", "10.1.0.2")
 		h := lan.Host("10.0.0.1", "10.1.0.1")
 		a := zretest.Start(t, h, zre.WithInterfaces("eth0"), zre.WithPeers("tcp://robot:5671", "tcp://10.1.0.3:5671"))
 		both := []string{"contradiction tcp://10.1.0.2:5671", "contradiction tcp://10.1.0.3:5671"}
@@ -142,7 +142,7 @@ func TestPeerOfAnInterfaceLeftOutIsSolved(t *testing.T) {
 		}
 		pass(time.Second)
 		equal(t, "problems that stand", contradictions(), both)
-		lan.Name("robot", "10.0.0.2")
+		lan.SetHostName("robot", "10.0.0.2")
 		pass(time.Minute)
 		equal(t, "problems that stand", contradictions(), both[1:])
 		h.InterfaceDown("eth1")

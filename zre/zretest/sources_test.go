@@ -39,8 +39,8 @@ func expect(t *testing.T, w *zretest.Watched, want map[string]int) {
 // Peers that beacons do not reach are met by their endpoints, by one side alone or both, by address and by name, once each, and stay.
 func TestStaticPeers(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		lan.Route(true)
-		lan.Name("a.example", "10.0.1.1")
+		lan.SetRouting(true)
+		lan.SetHostName("a.example", "10.0.1.1")
 		a := zretest.Start(t, lan.Host("10.0.1.1"), zre.WithName("a"), zre.WithListen("tcp://*:5671"), zre.WithPeers("tcp://10.0.2.1:5671", "tcp://10.0.1.1:5671"))
 		b := zretest.Start(t, lan.Host("10.0.2.1"), zre.WithName("b"), zre.WithListen("tcp://*:5671"), zre.WithPeers("tcp://10.0.1.1:5671"))
 		c := zretest.Start(t, lan.Host("10.0.3.1"), zre.WithName("c"), zre.WithPeers("tcp://a.example:5671"))
@@ -58,8 +58,8 @@ func TestStaticPeers(t *testing.T) {
 // Whoever is at an endpoint is met: who comes later, and the successor of who left. A name leads to where it leads now.
 func TestStaticPeerComesAndGoes(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		lan.Route(true)
-		lan.Name("service", "10.0.1.1")
+		lan.SetRouting(true)
+		lan.SetHostName("service", "10.0.1.1")
 		a := zretest.Start(t, lan.Host("10.0.2.1"), zre.WithName("a"), zre.WithPeers("tcp://service:5671"))
 		pass(time.Hour)
 		host := lan.Host("10.0.1.1")
@@ -79,12 +79,12 @@ func TestStaticPeerComesAndGoes(t *testing.T) {
 			}
 		}
 		zretest.Start(t, lan.Host("10.0.3.1"), zre.WithName("moved"), zre.WithListen("tcp://*:5671"))
-		lan.Name("service", "10.0.3.1")
+		lan.SetHostName("service", "10.0.3.1")
 		began := time.Now()
 		if e := zretest.Next[zre.Enter](a); e.Peer.Name != "moved" || time.Since(began) > 40*time.Second {
 			t.Errorf("%s entered after %v", e.Peer.Name, time.Since(began))
 		}
-		lan.Name("service") // tells where to look, not who is there
+		lan.SetHostName("service") // tells where to look, not who is there
 		pass(10 * time.Minute)
 		if _, here := a.Peer(a.Peers()[0].UUID); !here || len(a.Peers()) != 1 {
 			t.Errorf("%d peers", len(a.Peers()))
@@ -116,8 +116,8 @@ func TestAllSourcesAtOnce(t *testing.T) {
 // Gossip alone makes a mesh of nodes in different subnets; who leaves is gone at once, who is killed too, and the hub may restart.
 func TestGossip(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		lan.Route(true)
-		lan.Name("hub.example", "10.0.0.1")
+		lan.SetRouting(true)
+		lan.SetHostName("hub.example", "10.0.0.1")
 		hubHost := lan.Host("10.0.0.1")
 		process := hubHost.Process()
 		hub := zretest.Start(t, process, zre.WithName("hub"), zre.WithGossipBind("tcp://*:5672"))
@@ -161,7 +161,7 @@ func TestGossip(t *testing.T) {
 // A session is by UUID: a node that is found at several of its addresses is one peer.
 func TestSeveralAddressesOfOnePeer(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		lan.Route(true)
+		lan.SetRouting(true)
 		id := uuid.New()
 		b := zretest.Start(t, lan.Host("10.0.1.1", "10.0.2.1", "10.0.3.1"), zre.WithUUID(id), zre.WithListen("tcp://*:5671"))
 		a := zretest.Start(t, lan.Host("10.0.9.1"), zre.WithPeers("tcp://10.0.1.1:5671", "tcp://10.0.2.1:5671", "tcp://10.0.3.1:5671"))

@@ -145,7 +145,7 @@ func TestFirstOfTwoPods(t *testing.T) {
 	for _, ttl := range []int{0, 5, 30} {
 		t.Run(fmt.Sprint("TTL ", ttl), func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-				lan.Route(true)
+				lan.SetRouting(true)
 				var s nameServer
 				a := startPod(t, lan, &s, "10.0.1.1")
 				b := startPod(t, lan, &s, "10.0.2.1")
@@ -174,7 +174,7 @@ func TestFirstOfTwoPods(t *testing.T) {
 // Consul has a service's record as long as its check passes: a connection to the node's port.
 func TestServiceWithCheck(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		lan.Route(true)
+		lan.SetRouting(true)
 		var s nameServer
 		agent := lan.Host("10.0.9.1")
 		passes := make(map[string]time.Time)
@@ -229,7 +229,7 @@ func TestStartDoesNotWaitForDNS(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-				lan.Route(true)
+				lan.SetRouting(true)
 				var s nameServer
 				c.fail(&s)
 				neighbour := zretest.Start(t, lan.Host("10.0.1.2"), zre.WithName("neighbour"))
@@ -280,10 +280,10 @@ func TestStartDoesNotWaitForDNS(t *testing.T) {
 // Sources may be changed while the node runs, and before.
 func TestSourcesAtRunTime(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		lan.Route(true)
+		lan.SetRouting(true)
 		var s nameServer
 		s.appear("10.0.2.1", 5)
-		lan.Name("later.example", "10.0.3.1")
+		lan.SetHostName("later.example", "10.0.3.1")
 		far, hosts := make(map[string]*zretest.Watched), make(map[string]*zretest.Host)
 		for ip, name := range map[string]string{"10.0.2.1": "by SRV", "10.0.3.1": "by name", "10.0.4.1": "by address"} {
 			hosts[name] = lan.Host(ip)

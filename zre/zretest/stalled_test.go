@@ -33,7 +33,7 @@ func TestReaderThatWaitsForTheApplication(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-				lan.Route(true)
+				lan.SetRouting(true)
 				far := lan.Host("10.0.2.1")
 				a := zretest.Start(t, lan.Host("10.0.1.1"), zre.WithPeers("tcp://10.0.2.1:5671"), zre.WithLimits(zre.Limits{Events: 1}))
 				loud := zretest.Start(t, lan.Host("10.0.1.2"), zre.WithName("loud"))
@@ -116,7 +116,7 @@ func TestForeignPeerOfABusyApplication(t *testing.T) {
 func TestReadersThatWaitForRoom(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		const count, size = 5, 1 << 20
-		lan.Route(true)
+		lan.SetRouting(true)
 		options := []zre.Option{zre.WithLimits(zre.Limits{Events: 1, PartialBytes: size})}
 		for i := range count {
 			options = append(options, zre.WithPeers(fmt.Sprintf("tcp://10.0.2.%d:5671", i+1)))

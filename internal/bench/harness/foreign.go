@@ -10,11 +10,11 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// foreignKinds are the other implementations. Each is measured with itself, by its bot, which neither reads nor writes JSON while it
+// foreignKinds are the other implementations. Each is measured against itself, by its bot, which neither reads nor writes JSON while it
 // floods and counts.
 var foreignKinds = []testbed.Kind{testbed.Zyre, testbed.ZyreJS, testbed.Pyre}
 
-// windows are how many times 1,000 messages a round has: pyre drops a peer that is 3,000 behind.
+// windows are the thousands of messages in a round: pyre drops a peer that is 3,000 behind.
 var windows = map[testbed.Kind]int{testbed.Zyre: 20, testbed.ZyreJS: 10, testbed.Pyre: 3}
 
 func whispersAndForeign(t testing.TB, r *run, kind testbed.Kind, row string) {

@@ -58,7 +58,7 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// Every measurement works, in a tiny form: each row has a figure, and what is written has every row.
+// Every measurement works, in a tiny form: each row has a figure, and the output has every row.
 func TestSmoke(t *testing.T) {
 	if *all {
 		t.Skip("make bench needs the machine for itself")
@@ -138,7 +138,7 @@ func TestMeasurementsAndRows(t *testing.T) {
 	}
 }
 
-// A measurement that fails leaves its reason in its rows.
+// If a measurement fails its rows get the reason.
 func TestReasons(t *testing.T) {
 	for _, test := range []struct{ name, script, says string }{
 		{"it says why", "echo no luck today >&2; exit 1", "no luck today"},
@@ -163,7 +163,7 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// failed is a test that fails by itself alone.
+// failed is a test whose failure stays its own.
 type failed struct{ testing.TB }
 
 func (*failed) Helper()               {}

@@ -10,7 +10,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// latencies compares messages of 16 octets there and back, one at a time, by tcp.
+// latencies compares round trips of messages of 16 bytes, one at a time, by tcp.
 func latencies(t testing.TB, r *run) {
 	z := newLibzmq(t, "tcp")
 	port := freePort()
@@ -35,9 +35,9 @@ func echoes(t testing.TB, client *bench.Client, load bench.Load) []time.Duration
 
 func microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
 
-// floods takes the time of small messages there and back while the node that answers is flooded with whispers of 16 octets by tcp: of
-// another peer than the one that floods, and of that one, whose messages wait behind the flood; and that of PING and PING-OK between those
-// two, for whispers of each size.
+// floods measures round trips of small messages while the answering node is flooded with whispers of 16 bytes by tcp: of a peer other than
+// the flooding one, and of the flooding one, whose messages wait behind the flood. It also measures the round trip of PING and PING-OK
+// between those two, for whispers of each size.
 func floods(t testing.TB, r *run) {
 	port := freePort()
 	serve(t, port, 1, "tcp")
@@ -52,7 +52,7 @@ func floods(t testing.TB, r *run) {
 		stop := flood(t, node, server, 16)
 		samePeer = append(samePeer, p99(flooder))
 		stop()
-		// The other peer's flood is another process', or it would take the time of this one, which measures.
+		// The other peer floods from another process, or it would use the time of this one, which measures.
 		flood := tool(t, port, "whisper", "--transport", "tcp", "--time", "10m")
 		echoes(t, flooder, load) // until it has begun
 		otherPeer = append(otherPeer, p99(flooder))
@@ -71,7 +71,7 @@ func floods(t testing.TB, r *run) {
 	}
 }
 
-// pings takes the time of PINGs, one each millisecond or as soon as the one before is answered.
+// pings measures the round trips of PINGs, one each millisecond or as soon as the one before is answered.
 func pings(t testing.TB, node *zre.Node, peer *zre.Peer, during time.Duration) (took []time.Duration) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
@@ -86,7 +86,7 @@ func pings(t testing.TB, node *zre.Node, peer *zre.Peer, during time.Duration) (
 	return took
 }
 
-// flood whispers so many octets as fast as the peer takes them, until stop.
+// flood whispers messages of octets bytes as fast as the peer takes them, until stop.
 func flood(t testing.TB, node *zre.Node, peer *zre.Peer, octets int) (stop func()) {
 	done, ended := make(chan struct{}), make(chan error, 1)
 	frame := make([]byte, octets)

@@ -78,7 +78,7 @@ func (z *libzmq) expect(p *program, format string, values ...any) {
 	}
 }
 
-// flood is a round.
+// flood is one round.
 func (z *libzmq) flood(load bench.Load) sample {
 	z.t.Helper()
 	count, octets, how := load.Count, load.Size, "flood"
@@ -103,7 +103,7 @@ func (z *libzmq) flood(load bench.Load) sample {
 	return sample{[]float64{float64(count) / elapsed.Seconds(), cpu}, cpu}
 }
 
-// echo is a round of messages there and back: microseconds, p50 and p99.
+// echo is one round of round trips: microseconds, p50 and p99.
 func (z *libzmq) echo(octets, count int) sample {
 	z.t.Helper()
 	var p50, p99 float64

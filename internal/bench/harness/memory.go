@@ -14,13 +14,13 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// allocations counts those of a whisper by tcp, in the process that sends and in the one that receives.
+// allocations counts the allocations of a whisper by tcp, in the sending and in the receiving process.
 func allocations(t testing.TB, r *run, size size, sending, receiving string) {
 	port := freePort()
 	serve(t, port, 1, "tcp")
 	client, _ := meet(t, port, 1, "tcp")
 	var sent, received samples
-	count := r.count(5*size.count, 200) // so many that what the queue holds in the end is little beside it
+	count := r.count(5*size.count, 200) // so many that what the queue holds in the end hardly counts
 	for range r.rounds(5) {
 		rate := send(t, client, bench.Load{Size: size.octets, Count: count})
 		sent = append(sent, float64(rate.Here.Allocations)/float64(count))
@@ -30,8 +30,8 @@ func allocations(t testing.TB, r *run, size size, sending, receiving string) {
 	r.row(receiving).set(received, nil)
 }
 
-// copies counts how often the octets of a large message are copied in memory on the way by tcp, as the memory that both processes
-// take for it tells: what the receiving application gets is none, what else is taken is a copy.
+// copies counts how often the bytes of a large message are copied in memory on the way by tcp, from the memory that both processes allocate
+// for it: the memory that the receiving application gets is no copy, all other memory is.
 func copies(t testing.TB, r *run) {
 	const octets = 20 << 20
 	port := freePort()
@@ -53,8 +53,8 @@ func copies(t testing.TB, r *run) {
 	row.Note = fmt.Sprintf("sending %.2f, receiving %.2f", bench.Median(here), bench.Median(there))
 }
 
-// growth is what a node's process takes for each peer that it has by tcp, once nothing happens: heap and stacks, goroutines, and
-// the processor's time that an idle peer costs.
+// growth measures what a node's process takes for each peer that it has by tcp, once nothing happens: heap and stacks, goroutines, and the
+// processor time of an idle peer.
 func growth(t testing.TB, r *run) {
 	peers := r.count(50, 3)
 	var memory, goroutines, idle, allocations samples
@@ -104,10 +104,10 @@ func inUse() int64 {
 	return int64(m.HeapInuse + m.StackInuse)
 }
 
-// spending is what this process spends a second: microseconds of the processor, and allocations.
+// spending is what this process spends per second: microseconds of the processor, and allocations.
 type spending struct{ processor, allocations float64 }
 
-// idleFor is what is spent while nothing is asked of the process.
+// idleFor measures what is spent while the process has nothing to do.
 func idleFor(d time.Duration) spending {
 	before := bench.Spent()
 	time.Sleep(d)

@@ -14,7 +14,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// meshed is what "zre bench mesh" says.
+// meshed is the output of "zre bench mesh".
 type meshed struct {
 	Milliseconds float64 `json:"milliseconds"`
 	When         int64   `json:"unix_ms"` // of the first line
@@ -46,7 +46,7 @@ func mesh10(t testing.TB, r *run) {
 	row.Note = fmt.Sprintf("median of %d runs: %.1f", len(took), bench.Median(took))
 }
 
-// mesh100 starts a hundred nodes in a process of their own.
+// mesh100 starts a hundred nodes in a separate process.
 func mesh100(t testing.TB, r *run) {
 	nodes := strconv.Itoa(r.count(100, 5))
 	var took, resident, peak, idle, goroutines samples
@@ -116,17 +116,17 @@ func mesh300(t testing.TB, r *run) {
 	}
 }
 
-// processesFor tells in how many processes that many nodes run: in four, or where the system does not let a process open as many files
-// as its nodes have connections, one to each peer in another process, in as few as can be, and why.
+// processesFor returns in how many processes that many nodes run. That is four, unless the system does not let a process open as many files
+// as its nodes have connections, one to each peer in another process; then it is as few as possible, and the reason is returned.
 func processesFor(t testing.TB, nodes int) (processes int, reason string) {
 	t.Helper()
-	const more = 1000 // what else is open, such as a call that is not needed
+	const more = 1000 // other open files, with a margin
 	files := func(processes int) uint64 {
 		here := nodes / processes
 		return uint64(here*(nodes-here) + more)
 	}
 	want := files(4)
-	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: want, Max: want}) // not everybody may
+	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: want, Max: want}) // not every user may
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)

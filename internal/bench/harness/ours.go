@@ -38,13 +38,13 @@ func loopback(port int, transport string) []zre.Option {
 	return []zre.Option{zre.WithInterfaces("127.0.0.1"), zre.WithBeaconPort(port), zre.WithTransports("tcp", transport)}
 }
 
-// freePort gives one for the beacons of a measurement: those of the one before must not be heard.
+// freePort returns a port for the beacons of a measurement: those of the one before must not be heard.
 func freePort() int { return 12_000 + rand.IntN(10_000) }
 
-// program is one that runs beside this process, until the measurement ends at the latest.
+// program is a program that runs beside this process, until the end of the measurement at the latest.
 type program struct {
 	in    io.Writer
-	lines *bufio.Scanner // what it says
+	lines *bufio.Scanner // its output
 	pid   int
 	end   func()
 	errs  *bytes.Buffer // to be read after end
@@ -75,7 +75,7 @@ func start(t testing.TB, name string, args ...string) *program {
 	return &program{in, bufio.NewScanner(out), cmd.Process.Pid, end, errs}
 }
 
-// next reads the program's next line. One that says nothing for far longer than any measurement takes is ended.
+// next reads the program's next line. A program that is silent for far longer than any measurement takes is ended.
 func (p *program) next(t testing.TB) string {
 	t.Helper()
 	defer time.AfterFunc(3*time.Minute, p.end).Stop()
@@ -86,7 +86,7 @@ func (p *program) next(t testing.TB) string {
 	return p.lines.Text()
 }
 
-// tool starts "zre bench" on lo, which says lines of JSON.
+// tool starts "zre bench" on lo, which prints lines of JSON.
 func tool(t testing.TB, port int, args ...string) *program {
 	t.Helper()
 	args = append([]string{"bench"}, args...)
@@ -153,7 +153,7 @@ func meet(t testing.TB, port, servers int, transport string, options ...zre.Opti
 	}
 }
 
-// send sends a load, all of which must arrive.
+// send sends a load, which must arrive completely.
 func send(t testing.TB, client *bench.Client, load bench.Load) bench.Rate {
 	t.Helper()
 	rate, err := client.Send(t.Context(), load)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// processorOf is the processor time of processes so far, to 10 ms.
+// processorOf returns the processor time of processes so far, to 10 ms.
 func processorOf(t testing.TB, pids ...int) (sum time.Duration) {
 	t.Helper()
 	const tick = 10 * time.Millisecond // USER_HZ is 100 wherever Go runs
@@ -32,7 +32,7 @@ func processorOf(t testing.TB, pids ...int) (sum time.Duration) {
 	return sum
 }
 
-// perMessage is what processes spent on a message since before, in microseconds.
+// perMessage returns what processes have spent on a message since before, in microseconds.
 func perMessage(t testing.TB, before time.Duration, count int, pids ...int) float64 {
 	t.Helper()
 	return float64((processorOf(t, pids...) - before).Microseconds()) / float64(count)

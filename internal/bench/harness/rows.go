@@ -37,12 +37,12 @@ func newRows() []*Row {
 	return rows
 }
 
-// samples are what the rounds gave for a row.
+// samples are the results of the rounds for a row.
 type samples []float64
 
 func (s samples) max() samples { return samples{slices.Max(s)} }
 
-// set fills a row with medians. Without a reference that is nil.
+// set fills a row with medians. reference is nil if there is none.
 func (r *Row) set(ours, reference samples) {
 	r.Ours = rounded(bench.Median(ours))
 	if reference != nil {
@@ -52,7 +52,7 @@ func (r *Row) set(ours, reference samples) {
 	r.Met = r.goal.met(r)
 }
 
-// rounded keeps four digits: more of them mean nothing. What JSON cannot say is nil.
+// rounded keeps four digits: more mean nothing. What JSON cannot express is nil.
 func rounded(f float64) *float64 {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return nil
@@ -66,7 +66,7 @@ func rounded(f float64) *float64 {
 	return &f
 }
 
-// missing says of a row why it has no figure.
+// missing notes why a row has no figure.
 func (r *Row) missing(reason string) {
 	if r.Ours == nil && r.Note == "" {
 		r.Note = strings.Join(strings.Fields(reason), " ")

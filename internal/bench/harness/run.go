@@ -15,7 +15,7 @@ import (
 // Config says how to run.
 type Config struct {
 	Match *regexp.Regexp // names of the rows to measure; nil means all
-	Smoke bool           // everything in a tiny form, to see that it works: the figures mean nothing
+	Smoke bool           // everything in a tiny form, to check that it works: the figures mean nothing
 	Long  bool           // watch the largest mesh for 60 s, not 15 s
 
 	Progress io.Writer // gets a line for each row as it is measured
@@ -27,7 +27,7 @@ type measurement struct {
 	measure func(t testing.TB, r *run)
 }
 
-// measurements are all there are, in the order in which they run.
+// measurements are all measurements, in the order in which they run.
 func measurements() []measurement {
 	var all []measurement
 	add := func(measure func(t testing.TB, r *run), rows ...string) {
@@ -88,8 +88,8 @@ type run struct {
 	rows   []*Row
 }
 
-// Run measures, and returns all rows that were asked for, measured or not. Each measurement is a subtest; one that fails or lacks
-// something leaves its reason in its rows.
+// Run measures, and returns all rows that were asked for, measured or not. Each measurement is a subtest; if one fails or lacks something
+// its rows get the reason.
 func Run(t *testing.T, config Config) []*Row {
 	r := &run{config: config}
 	for _, row := range newRows() {
@@ -130,7 +130,7 @@ func (r *run) wants(rows []string) bool {
 	return false
 }
 
-// row gives a row to fill; one that nobody asked for is filled in vain.
+// row returns a row to fill; one that was not asked for is filled in vain.
 func (r *run) row(name string) *Row {
 	for _, row := range r.rows {
 		if row.Name == name {
@@ -140,7 +140,7 @@ func (r *run) row(name string) *Row {
 	return new(Row)
 }
 
-// rounds is how often a measurement is repeated.
+// rounds returns how often a measurement is repeated.
 func (r *run) rounds(standard int) int {
 	if r.config.Smoke {
 		return 1
@@ -148,7 +148,7 @@ func (r *run) rounds(standard int) int {
 	return standard
 }
 
-// count is a number of messages or nodes, of which a smoke test has a small part.
+// count returns a number of messages or nodes, much smaller in a smoke test.
 func (r *run) count(standard, smoke int) int {
 	if r.config.Smoke {
 		return smoke
@@ -163,7 +163,7 @@ func (r *run) time(standard time.Duration) time.Duration {
 	return standard
 }
 
-// sample is what a round gave: figures, one for each row of the measurement, and the processor time of a message in microseconds.
+// sample is the result of a round: figures, one for each row of the measurement, and the processor time of a message in microseconds.
 type sample struct {
 	figures []float64
 	cpu     float64
@@ -171,7 +171,7 @@ type sample struct {
 
 // compare lets ours and the reference take turns, and fills rows.
 func (r *run) compare(rows []string, rounds int, ours, reference func() sample) {
-	ours() // sockets, buffers, clocks of the processor: nobody is to pay for being first
+	ours() // sockets, buffers, clocks of the processor: neither must pay for being first
 	reference()
 	figures, theirs := make([]samples, len(rows)), make([]samples, len(rows))
 	var cpu, theirCPU samples

@@ -9,8 +9,8 @@ import (
 	"github.com/go-zre/go-zre/internal/bench"
 )
 
-// shouts compares a SHOUT to all members of a group with a WHISPER to each, both by tcp to members in one other process, and counts what
-// is delivered.
+// shouts compares a SHOUT to all members of a group with a WHISPER to each, both by tcp to members in one other process, and counts
+// deliveries.
 func shouts(t testing.TB, r *run, members int, rows []string) {
 	if r.config.Smoke {
 		members = 3
@@ -19,8 +19,8 @@ func shouts(t testing.TB, r *run, members int, rows []string) {
 	serve(t, port, members, "tcp")
 	client, _ := meet(t, port, members, "tcp")
 	for i, size := range sizes[:2] {
-		// Longer and more rounds than of others: whether the system has both processes take turns on one processor, or each on its own, changes
-		// now and then, and with it all doubles.
+		// Longer and more rounds than elsewhere: now and then the system changes between running both processes on one processor in turn
+		// and each on its own, which doubles all times.
 		deliveries := r.count(size.count*2, 100*members)
 		load := func(shout bool, count int) func() sample {
 			return func() sample {

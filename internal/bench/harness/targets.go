@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// target is what a row is to reach; none if compare is empty.
+// target is what a row must reach; none if compare is empty.
 type target struct {
 	of      string // "ratio" or "ours"
 	compare string // "at least", "at most", "below"
@@ -26,7 +26,7 @@ func (t target) String() string {
 	return strings.TrimPrefix(fmt.Sprintf("%s %s %g", t.of, t.compare, t.limit), "ours ")
 }
 
-// met judges a row that was measured; nil if there is nothing to reach.
+// met tells whether a measured row reaches its target; nil if there is none.
 func (t target) met(r *Row) *bool {
 	value := r.Ours
 	if t.of == "ratio" {

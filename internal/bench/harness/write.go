@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WriteJSON writes rows as docs/performance.json has them.
+// WriteJSON writes rows in the form of docs/performance.json.
 func WriteJSON(path string, rows []*Row) error {
 	text, err := json.MarshalIndent(rows, "", "  ")
 	if err != nil {
@@ -48,7 +48,7 @@ func WriteMarkdown(path string, rows []*Row) error {
 	return os.WriteFile(path, out.Bytes(), 0o644)
 }
 
-// Table is a table of Markdown, which reads well on a terminal too.
+// Table returns a Markdown table that is also readable on a terminal.
 func Table(rows []*Row) string {
 	head := []string{"what", "unit", "ours", "reference", "ratio", "target", "met", "CPU us/message: ours, reference", "note"}
 	lines := [][]string{head}
@@ -81,7 +81,7 @@ func Table(rows []*Row) string {
 	return out.String()
 }
 
-// number writes a figure as 1,234,567 or 0.123.
+// number formats a figure as 1,234,567 or 0.123.
 func number(f *float64) string {
 	if f == nil {
 		return ""
@@ -107,7 +107,7 @@ func yes(met *bool) string {
 	return "NO"
 }
 
-// machine tells what the figures were measured on.
+// machine describes the machine of the measurement.
 func machine() string {
 	model := runtime.GOARCH
 	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {

@@ -20,8 +20,8 @@ import (
 // zmq4Variable makes the test binary a ROUTER of stock zmq4.
 const zmq4Variable = "ZRE_BENCH_ZMQ4"
 
-// ReceiveZmq4 is the whole of a process that newZmq4 starts; it returns false at once in any other. It says where it listens, then how
-// many messages came whenever one has more than two frames.
+// ReceiveZmq4 is the whole program of a process that newZmq4 starts; it returns false at once in any other. It prints where it listens,
+// then how many messages came whenever one has more than two frames.
 func ReceiveZmq4() bool {
 	if os.Getenv(zmq4Variable) == "" {
 		return false
@@ -49,7 +49,7 @@ func ReceiveZmq4() bool {
 	}
 }
 
-// whispersAndZmq4 sends the same frames by the stock sockets of go-zeromq/zmq4, from this process to another.
+// whispersAndZmq4 sends the same frames through the stock sockets of go-zeromq/zmq4, from this process to another.
 func whispersAndZmq4(t testing.TB, r *run, size size, row string) {
 	t.Setenv(zmq4Variable, "1")
 	self, err := os.Executable()

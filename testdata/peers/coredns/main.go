@@ -1,4 +1,4 @@
-// Command coredns is CoreDNS with the plugins that a cluster's DNS is made of, and none of those that bring the SDKs of three clouds.
+// Command coredns is CoreDNS with the plugins of a cluster's DNS, without those that need the SDKs of three clouds.
 package main
 
 import (

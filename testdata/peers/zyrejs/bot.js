@@ -1,6 +1,6 @@
 // Drives a zyre.js node by JSON lines; see ../README.md. NODE_PATH names the folder that holds zyre.js.
 //
-// zyre.js sends, and passes up, one content frame a message. It announces a peer's groups before the peer itself.
+// zyre.js sends, and passes up, one content frame per message. It announces a peer's groups before the peer itself.
 'use strict';
 
 const net = require('net');
@@ -31,7 +31,7 @@ function exit(code) {
   process.exit(code);
 }
 
-// fail ends the process: better than a node that is not what was asked for.
+// fail ends the process: better than a node without that option.
 function fail(text) {
   say('error', { error: text });
   exit(2);
@@ -60,7 +60,7 @@ const hyphens = (hex) => hex.toLowerCase().replace(/^(.{8})(.{4})(.{4})(.{4})(.{
 const hex = (id) => id.replace(/-/g, '').toLowerCase();
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-// content gives the fields of an event that carry the content frame; a message without content has none.
+// content returns the fields of an event that carry the content frame; a message without content has none.
 function content(frame) {
   if (frame === undefined) return { frames: [], text: [] };
   const fields = { frames: [frame.toString('base64')] };
@@ -72,14 +72,14 @@ function content(frame) {
   return fields;
 }
 
-// frame takes the one content frame out of a command.
+// frame returns the single content frame of a command.
 function frame(command) {
   const frames = command.text ? command.text.map((t) => Buffer.from(t)) : command.frames.map((f) => Buffer.from(f, 'base64'));
   if (frames.length !== 1) throw new Error('zyre.js sends exactly one content frame');
   return frames[0];
 }
 
-// counts tells whether a whisper that came is to be counted and not told.
+// counts tells whether to count a received whisper instead of reporting it.
 let toCount = 0;
 function counts() {
   if (toCount === 0) return false;
@@ -149,7 +149,7 @@ async function main() {
   zyre.setEncoding('raw');
   report(zyre);
 
-  // It joins before it beacons, so that HELLO tells the groups: as soon as start() has made the inner node.
+  // It joins before it sends beacons, so that HELLO contains the groups: as soon as start() has made the inner node.
   const started = zyre.start();
   while (!zyre._zyreNode) await new Promise(setImmediate);
   (given['--group'] ?? []).forEach((group) => zyre.join(group));

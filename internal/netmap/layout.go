@@ -1,0 +1,327 @@
+package netmap
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/go-zre/go-zre/internal/plain"
+)
+
+// A Picture is a Snapshot laid out, in units that are pixels at scale 1. Texts in it are fit to be shown.
+type Picture struct {
+	Title  string       `json:"title"`
+	Width  float64      `json:"width"`
+	Height float64      `json:"height"`
+	Scale  float64      `json:"scale"` // at which it fits its frame, or at which it can still be read
+	Areas  []Area       `json:"areas"`
+	Nodes  []Spot       `json:"nodes"`
+	Lines  []Line       `json:"lines"`
+	Groups []GroupCount `json:"groups"`         // the largest ones
+	Hidden int          `json:"hidden_nodes"`   // that have no room
+	Plain  bool         `json:"without_shared"` // no node but the looking one shows figures
+	Dense  bool         `json:"dense"`          // there are many lines, so each is faint
+}
+
+// An Area is the rectangle of a subnet, or of a host within it.
+type Area struct {
+	Kind  string  `json:"kind"` // "subnet" or "host"
+	Key   string  `json:"key"`
+	Label string  `json:"label"` // the key, as far as it has room
+	X     float64 `json:"x"`
+	Y     float64 `json:"y"`
+	W     float64 `json:"w"`
+	H     float64 `json:"h"`
+}
+
+// A Spot is a node at its place.
+type Spot struct {
+	ID       string   `json:"id"`
+	Label    string   `json:"label"` // the name, as far as it has room
+	Name     string   `json:"name"`
+	State    string   `json:"state"` // "unknown" for a node without states
+	Presence Presence `json:"presence"`
+	Self     bool     `json:"self"`
+	Groups   []string `json:"groups"`
+	X        float64  `json:"x"` // of its middle
+	Y        float64  `json:"y"`
+}
+
+// A Line is a Link as a quadratic Bézier curve, from a spot by way of a control point to another.
+type Line struct {
+	From   string  `json:"from"`
+	To     string  `json:"to"`
+	X1     float64 `json:"x1"`
+	Y1     float64 `json:"y1"`
+	CX     float64 `json:"cx"`
+	CY     float64 `json:"cy"`
+	X2     float64 `json:"x2"`
+	Y2     float64 `json:"y2"`
+	Width  float64 `json:"width"` // 0 for a link on which nothing goes
+	Label  string  `json:"label"` // "" where it has no room
+	LX     float64 `json:"lx"`    // the middle of the label
+	LY     float64 `json:"ly"`
+	Detail string  `json:"detail"`
+}
+
+// GroupCount is a group, and how many nodes are in it.
+type GroupCount struct {
+	Name  string `json:"name"`
+	Count int    `json:"count"`
+}
+
+// Bounds of a Picture: a stranger may be in a thousand groups, and there may be thousands of strangers.
+const (
+	maxNodes      = 400
+	maxGroups     = 40
+	maxNodeGroups = 60
+	maxLines      = 600
+	quietLines    = 40 // up to so many nodes the links without messages are drawn, too
+)
+
+// Sizes.
+const (
+	radius    = 13.0
+	cellW     = 98.0
+	cellH     = 60.0
+	hostPad   = 7.0
+	hostHead  = 17.0
+	netPad    = 11.0
+	netHead   = 22.0
+	gap       = 9.0
+	margin    = 12.0
+	letter    = 6.62 // width of a letter of labels: 11 px of a monospaced font
+	nameRoom  = 13   // letters
+	leastZoom = 0.78
+	mostZoom  = 1.6
+)
+
+type size struct{ w, h float64 }
+
+// host and subnet are areas with what is in them.
+type host struct {
+	name  string
+	nodes []*Node
+	size
+	columns int
+}
+
+type subnet struct {
+	name  string
+	hosts []*host
+}
+
+// Draw lays a Snapshot out for a frame of that size. The result depends on its arguments alone.
+func Draw(s *Snapshot, width, height float64) *Picture {
+	p := &Picture{Plain: true}
+	nodes := s.Nodes
+	if len(nodes) > maxNodes {
+		p.Hidden = len(nodes) - maxNodes
+		nodes = nodes[:maxNodes]
+	}
+	self := ""
+	for i := range nodes {
+		if nodes[i].Self {
+			self = plain.Text(nodes[i].Name)
+		} else if nodes[i].Rates != nil {
+			p.Plain = false
+		}
+	}
+	p.Title = fmt.Sprintf("%s, as %s sees them", count(len(s.Nodes), "node"), plain.Truncate(cmp.Or(self, "this node"), 40))
+	nets := arrange(nodes)
+	room := bestWidth(nets, width, height)
+	p.place(nets, room)
+	p.Scale = min(max(min(width/p.Width, height/p.Height), leastZoom), mostZoom, max(width/p.Width, 0.3))
+	p.countGroups(nodes)
+	p.connect(s.Links, len(nodes))
+	return p
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// arrange sorts nodes by subnet and host, large ones first.
+func arrange(nodes []Node) []*subnet {
+	nets, hosts := make(map[string]*subnet), make(map[[2]string]*host)
+	var list []*subnet
+	for i := range nodes {
+		n := &nodes[i]
+		net, key := nets[n.Subnet], [2]string{n.Subnet, n.Host}
+		if net == nil {
+			net = &subnet{name: n.Subnet}
+			nets[n.Subnet] = net
+			list = append(list, net)
+		}
+		h := hosts[key]
+		if h == nil {
+			h = &host{name: n.Host}
+			hosts[key] = h
+			net.hosts = append(net.hosts, h)
+		}
+		h.nodes = append(h.nodes, n)
+	}
+	for _, net := range list {
+		for _, h := range net.hosts {
+			slices.SortFunc(h.nodes, func(a, b *Node) int {
+				return cmp.Or(compareBools(b.Self, a.Self), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+			})
+		}
+		slices.SortFunc(net.hosts, func(a, b *host) int { return cmp.Or(len(b.nodes)-len(a.nodes), compareHosts(a.name, b.name)) })
+	}
+	slices.SortFunc(list, func(a, b *subnet) int { return cmp.Or(b.total()-a.total(), compareHosts(a.name, b.name)) })
+	return list
+}
+
+func (n *subnet) total() (sum int) {
+	for _, h := range n.hosts {
+		sum += len(h.nodes)
+	}
+	return sum
+}
+
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// compareHosts has 10.0.0.9 before 10.0.0.10.
+func compareHosts(a, b string) int {
+	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+}
+
+// fit sets the size of a host within a width.
+func (h *host) fit(width float64) {
+	most := max(1, int((width-2*hostPad)/cellW))
+	n := len(h.nodes)
+	h.columns = min(n, most, max(1, int(math.Ceil(math.Sqrt(float64(n))))))
+	rows := (n + h.columns - 1) / h.columns
+	h.size = size{2*hostPad + float64(h.columns)*cellW, hostHead + hostPad + float64(rows)*cellH}
+}
+
+// shelve puts boxes in rows within a width, and returns where, and how large that is together.
+func shelve(boxes []size, width float64) (at []size, all size) {
+	var x, y, row float64
+	for _, b := range boxes {
+		if x > 0 && x+b.w > width {
+			x, y, row = 0, y+row+gap, 0
+		}
+		at = append(at, size{x, y})
+		x += b.w + gap
+		row = max(row, b.h)
+		all.w, all.h = max(all.w, x-gap), max(all.h, y+row)
+	}
+	return at, all
+}
+
+// pack sets the places of hosts and the sizes of subnets within a width.
+func pack(nets []*subnet, width float64) (places [][]size, sizes, at []size, all size) {
+	inner := width - 2*margin
+	for _, n := range nets {
+		boxes := make([]size, len(n.hosts))
+		for i, h := range n.hosts {
+			h.fit(inner - 2*netPad)
+			boxes[i] = h.size
+		}
+		hosts, total := shelve(boxes, inner-2*netPad)
+		places = append(places, hosts)
+		sizes = append(sizes, size{max(total.w, letter*8) + 2*netPad, total.h + netHead + netPad})
+	}
+	at, all = shelve(sizes, inner)
+	return places, sizes, at, size{all.w + 2*margin, all.h + 2*margin}
+}
+
+// bestWidth returns the width at which all is largest in a frame. Where it would be too small to be read, it is as wide as the frame, and longer.
+func bestWidth(nets []*subnet, width, height float64) float64 {
+	best, zoom, skew := width/leastZoom, 0.0, math.Inf(1)
+	for w := cellW + 2*(hostPad+netPad+margin); w < 12_000; w *= 1.06 {
+		_, _, _, all := pack(nets, w)
+		z := min(width/all.w, height/all.h, mostZoom)
+		off := math.Abs(math.Log(all.w / all.h * height / width)) // from the proportions of the frame
+		if z > zoom+1e-9 || z > zoom-1e-9 && off < skew-1e-9 {
+			best, zoom, skew = w, max(z, zoom), off
+		}
+	}
+	if zoom < leastZoom {
+		return width / leastZoom
+	}
+	return best
+}
+
+// place draws the areas and the nodes within a width.
+func (p *Picture) place(nets []*subnet, width float64) {
+	places, sizes, at, all := pack(nets, width)
+	p.Width, p.Height = all.w, all.h
+	p.Areas, p.Nodes, p.Lines = []Area{}, []Spot{}, []Line{}
+	for i, n := range nets {
+		x, y := margin+at[i].w, margin+at[i].h
+		p.Areas = append(p.Areas, Area{Kind: "subnet", Key: n.name, Label: short(n.name, sizes[i].w-2*netPad), X: x, Y: y, W: sizes[i].w, H: sizes[i].h})
+		for j, h := range n.hosts {
+			hx, hy := x+netPad+places[i][j].w, y+netHead+places[i][j].h
+			p.Areas = append(p.Areas, Area{Kind: "host", Key: n.name + " " + h.name, Label: short(h.name, h.w-2*hostPad), X: hx, Y: hy, W: h.w, H: h.h})
+			for k, node := range h.nodes {
+				p.Nodes = append(p.Nodes, spotOf(node,
+					hx+hostPad+(float64(k%h.columns)+0.5)*cellW, hy+hostHead+float64(k/h.columns)*cellH+radius+7))
+			}
+		}
+	}
+}
+
+func spotOf(n *Node, x, y float64) Spot {
+	name := plain.Text(n.Name)
+	groups := []string{}
+	for _, g := range n.Groups[:min(len(n.Groups), maxNodeGroups)] {
+		groups = append(groups, plain.Text(g))
+	}
+	state := "unknown"
+	if slices.ContainsFunc(Legend, func(k Key) bool { return k.State == n.State }) {
+		state = n.State
+	}
+	return Spot{
+		ID: n.ID, Label: middle(name), Name: name, State: state, Presence: n.Presence, Self: n.Self, Groups: groups, X: x, Y: y,
+	}
+}
+
+// middle cuts a name to its room, in the middle: names often begin alike, and differ in a number at the end.
+func middle(name string) string {
+	if plain.Width(name) <= nameRoom || len(name) != plain.Width(name) {
+		return plain.Truncate(name, nameRoom)
+	}
+	return name[:nameRoom/2] + "…" + name[len(name)-nameRoom/2+1:]
+}
+
+// short cuts an address to a width, in front: its end tells more.
+func short(address string, width float64) string {
+	address = plain.Text(address)
+	room := max(int(width/letter), 2)
+	if plain.Width(address) <= room || len(address) != plain.Width(address) { // of others than ASCII there are none but words of ours
+		return plain.Truncate(address, room)
+	}
+	return "…" + address[len(address)-room+1:]
+}
+
+// countGroups lists the groups with the most members.
+func (p *Picture) countGroups(nodes []Node) {
+	counts := make(map[string]int)
+	for i := range nodes {
+		for _, g := range nodes[i].Groups {
+			counts[g]++
+		}
+	}
+	p.Groups = []GroupCount{}
+	for g, n := range counts {
+		p.Groups = append(p.Groups, GroupCount{plain.Text(g), n})
+	}
+	slices.SortFunc(p.Groups, func(a, b GroupCount) int { return cmp.Or(b.Count-a.Count, strings.Compare(a.Name, b.Name)) })
+	p.Groups = p.Groups[:min(len(p.Groups), maxGroups)]
+}

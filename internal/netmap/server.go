@@ -1,0 +1,242 @@
+package netmap
+
+import (
+	"cmp"
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-zre/go-zre/internal/plain"
+)
+
+//go:embed page
+var page embed.FS
+
+const (
+	maxStreams   = 16               // pages that are shown at a time
+	writeTime    = 10 * time.Second // a page that takes nothing for so long is left alone
+	keepAlive    = 15 * time.Second
+	streamEvery  = time.Second
+	least, most  = 200.0, 8000.0 // of the frame of a page
+	defaultWidth = 1200.0
+)
+
+// A Server shows the network as a web page. It is meant for this machine: there is no password, so Hosts are checked, that no page of the
+// internet may read it under a name of its own.
+type Server struct {
+	Latest func() *Snapshot // what is shown
+	Hosts  []string         // names under which the page may be asked for, besides localhost and the addresses at which it listens
+
+	streams atomic.Int32
+}
+
+// Handler returns what answers requests.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for path, file := range map[string][2]string{
+		"/{$}": {"page/index.html", "text/html; charset=utf-8"}, "/map.js": {"page/map.js", "text/javascript; charset=utf-8"},
+		"/colours.css": {"page/colours.css", "text/css; charset=utf-8"}, "/picture.css": {"page/picture.css", "text/css; charset=utf-8"},
+		"/page.css": {"page/page.css", "text/css; charset=utf-8"},
+	} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+			content, err := page.ReadFile(file[0])
+			if err != nil {
+				http.Error(w, "not found", http.StatusNotFound)
+				return
+			}
+			w.Header().Set("Content-Type", file[1])
+			_, _ = w.Write(content) // who hung up misses it
+		})
+	}
+	mux.HandleFunc("GET /events", s.events)
+	mux.HandleFunc("GET /node", s.node)
+	mux.HandleFunc("GET /map.svg", s.still)
+	return s.guard(mux)
+}
+
+// Serve serves until ctx ends, then closes all connections.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	server := &http.Server{
+		Handler: s.Handler(), ReadHeaderTimeout: writeTime, ReadTimeout: writeTime, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop()
+	err := server.Serve(l)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("serve the page: %w", err)
+}
+
+// guard refuses requests by names that are not ours, and has browsers keep the page to itself.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+		if !s.allows(r.Host, local) {
+			http.Error(w, "zre map: not by this name; use the address that it printed", http.StatusMisdirectedRequest)
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// allows tells whether a Host header names this server: by the address of the connection, as localhost where that is a loopback address, or by one
+// of Hosts. A name of the DNS may lead here too, but belongs to who chose it.
+func (s *Server) allows(header string, local net.Addr) bool {
+	name := header
+	if h, _, err := net.SplitHostPort(header); err == nil {
+		name = h
+	}
+	name = strings.ToLower(strings.TrimSuffix(strings.Trim(name, "[]"), "."))
+	if slices.ContainsFunc(s.Hosts, func(h string) bool { return strings.EqualFold(h, name) }) {
+		return name != ""
+	}
+	tcp, ok := local.(*net.TCPAddr)
+	if !ok {
+		return false
+	}
+	at := tcp.AddrPort().Addr().Unmap().WithZone("")
+	if name == "localhost" {
+		return at.IsLoopback()
+	}
+	addr, err := netip.ParseAddr(name)
+	return err == nil && addr.Unmap().WithZone("") == at
+}
+
+// frame is the size of the page's frame.
+func frame(r *http.Request) (width, height float64) {
+	side := func(name string, or float64) float64 {
+		f, err := strconv.ParseFloat(r.FormValue(name), 64)
+		if err != nil || !(f > 0) {
+			f = or
+		}
+		return min(max(f, least), most)
+	}
+	return side("width", defaultWidth), side("height", defaultWidth*2/3)
+}
+
+// events streams pictures, as server-sent events: one at once, and another whenever something has changed, once a second at most.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	if s.streams.Add(1) > maxStreams {
+		s.streams.Add(-1)
+		http.Error(w, "zre map: it is open in too many windows", http.StatusServiceUnavailable)
+		return
+	}
+	defer s.streams.Add(-1)
+	width, height := frame(r)
+	w.Header().Set("Content-Type", "text/event-stream")
+	out := http.NewResponseController(w)
+	tick := time.NewTicker(streamEvery)
+	defer tick.Stop()
+	var last string
+	said := time.Now()
+	for {
+		var text string
+		if picture, err := json.Marshal(Draw(s.Latest(), width, height)); err == nil && string(picture) != last {
+			last = string(picture)
+			text = "data: " + string(plain.JSON(picture)) + "\n\n"
+		} else if time.Since(said) > keepAlive {
+			text = ":\n\n"
+		}
+		if text != "" {
+			said = time.Now()
+			_ = out.SetWriteDeadline(said.Add(writeTime)) // one that has none ends with the connection
+			if _, err := w.Write([]byte(text)); err != nil || out.Flush() != nil {
+				return
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+// fact is a line of what is known of a node.
+type fact struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// node tells all that is known of one node.
+func (s *Server) node(w http.ResponseWriter, r *http.Request) {
+	snapshot := s.Latest()
+	i := slices.IndexFunc(snapshot.Nodes, func(n Node) bool { return n.ID == r.FormValue("id") })
+	if i < 0 {
+		http.Error(w, "no such node", http.StatusNotFound)
+		return
+	}
+	n := &snapshot.Nodes[i]
+	var answer struct {
+		Facts   []fact `json:"facts"`
+		Headers []fact `json:"headers"`
+	}
+	say := func(name, value string) {
+		if value != "" {
+			answer.Facts = append(answer.Facts, fact{name, plain.Text(value)})
+		}
+	}
+	say("UUID", n.ID)
+	say("endpoint", n.Endpoint)
+	say("host", n.Host)
+	say("subnet", n.Subnet)
+	say("reached by", n.Transport)
+	say("state", cmp.Or(n.State, "tells none"))
+	say("heard", string(n.Presence))
+	say("groups", strings.Join(n.Groups, ", "))
+	if rates := n.Rates; rates != nil {
+		say("sends", perSecond(rates.Sent)+", "+bytesPerSecond(rates.SentBytes))
+		say("receives", perSecond(rates.Received)+", "+bytesPerSecond(rates.ReceivedBytes))
+		say("queued", count(rates.QueuedMessages, "message"))
+		say("not read yet", count(rates.WaitingEvents, "message"))
+		say("peers", strconv.Itoa(rates.Peers))
+		say("up for", (time.Duration(min(rates.Uptime, 1e9)) * time.Second).String())
+	} else {
+		say("figures", "it shares none (--share-stats)")
+	}
+	answer.Headers = []fact{}
+	for _, name := range slices.Sorted(maps.Keys(n.Headers)) {
+		answer.Headers = append(answer.Headers, fact{plain.Text(name), plain.Text(n.Headers[name])})
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer) // who hung up misses it
+}
+
+// still writes the picture as a file.
+func (s *Server) still(w http.ResponseWriter, r *http.Request) {
+	width, height := frame(r)
+	w.Header().Set("Content-Type", "image/svg+xml")
+	w.Header().Set("Content-Disposition", `attachment; filename="zre-map.svg"`)
+	_ = WriteSVG(w, Draw(s.Latest(), width, height)) // who hung up misses it
+}
+
+// bytesPerSecond is a rate of bytes in few letters.
+func bytesPerSecond(rate float64) string {
+	unit := "B/s"
+	for _, larger := range []string{"kB/s", "MB/s", "GB/s"} {
+		if rate < 1000 {
+			break
+		}
+		rate, unit = rate/1000, larger
+	}
+	return strconv.FormatFloat(rate, 'f', 1, 64) + " " + unit
+}
