@@ -17,7 +17,7 @@ import (
 var continued = []string{"README.md", "docs/getting-started.md"}
 
 // lasting are nodes that run until they are interrupted. Their standard input stays open.
-var lasting = regexp.MustCompile(`^(sudo )?([A-Z_]+=\S+ )*(zrechat|zre (pipe|watch|on|map|top|bench serve|sniff --interface))\b`)
+var lasting = regexp.MustCompile(`^(sudo )?([A-Z_]+=\S+ )*(zrechat|zre (pipe|watch|on|map$|top|bench serve|sniff --interface))\b`)
 
 // A story is the commands of a section, or of a whole page.
 type story struct {

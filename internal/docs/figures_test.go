@@ -129,7 +129,7 @@ func TestConstants(t *testing.T) {
 		{"networks", `looked up again every (\d+) s`, "internal/seek/host.go", `hostFresh = (\d+) \* time\.Second`},
 		{"networks", `TTL of the records ends, after (\d+) s at least`, "internal/srv/watcher.go", `minWait +=  ?(\d+) \* time\.Second`},
 		{"networks", `again after 0\.5 s, then less often, up to every (\d+) s`, "internal/srv/watcher.go", `minWait +=  ?(\d+) \* time\.Second`},
-		{"networks", `leads to no peer for (\d+) s`, "internal/srv/watcher.go", `nobodyFor = (\d+) \* time\.Second`},
+		{"networks", `leads to no peer for (\d+) s`, "internal/srv/watcher.go", `emptyFor = (\d+) \* time\.Second`},
 		{"networks", `only every (\d+) s while nothing changes`, "beacon/calm.go", `calmPause = (\d+) \* time\.Second`},
 		{"sniff", `follows ([\d,]+) connections`, "internal/sniff/sniffer.go", `maxStreams +=  ?(\d+)`},
 		{"sniff", `at most (\d+) MiB of messages`, "internal/sniff/zmtp.go", `heldBytes +=  ?(\d+) << 20`},
