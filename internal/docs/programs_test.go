@@ -17,6 +17,8 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
+const ours = "github.com/go-zre/go-zre"
+
 // imports are the packages that fragments may use, by the name that they have there.
 var imports = map[string]string{
 	"beacon":     "github.com/go-zre/go-zre/beacon",

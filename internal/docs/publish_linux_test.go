@@ -12,10 +12,8 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-const (
-	ours      = "github.com/go-zre/go-zre"
-	published = "v0.9.0"
-)
+// published is the version that the checkout is published as.
+const published = "v0.9.0"
 
 // publish makes a folder that serves the checkout as a release, so that what the pages do with @latest is done with it, in full. It returns what the
 // environment of the go command has then: no proxy and no database of checksums is asked, other modules come from the cache of this machine.
