@@ -45,7 +45,7 @@ func (s *story) take(e testbed.Event) {
 	if e.Event != "whisper" && e.Event != "shout" && e.Event != "error" {
 		s.short = append(s.short, fmt.Sprintf("%6.3fs %v", time.Since(s.began).Seconds(), e))
 	}
-	if e.Peer == "" || e.Event == "problem" || e.Event == "error" { // of no session: a problem may be about a peer that never entered
+	if e.Peer == "" || e.Event == "problem" || e.Event == "error" || e.Event == "endpoint" { // of no session: a problem may be about a peer that never entered
 		return
 	}
 	a := s.of[e.Peer]

@@ -44,8 +44,8 @@ func TestRequestsOfPython(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, code, _ := strings.Cut(string(docs), "    def answer(")
-	code, _, found := strings.Cut(code, "\n\n`")
+	_, code, _ := strings.Cut(string(docs), "```python\ndef answer(")
+	code, _, found := strings.Cut(code, "```\n")
 	if !found {
 		t.Fatal("docs/protocol.md has no function answer")
 	}
@@ -53,7 +53,7 @@ func TestRequestsOfPython(t *testing.T) {
 	opts := options("subject")
 	opts.Expected = func(e testbed.Event) bool { return e.ID == "2" } // the request that is refused
 	subject := testbed.Start(t, lan.Host("subject"), testbed.Zre, opts)
-	python := lan.Host("python").Command(testbed.Python(t), "-c", fmt.Sprintf(pyreAnswers, strings.ReplaceAll(code, "\n    ", "\n")))
+	python := lan.Host("python").Command(testbed.Python(t), "-c", fmt.Sprintf(pyreAnswers, code))
 	python.Stderr = os.Stderr
 	out, err := python.StdoutPipe()
 	if err == nil {

@@ -22,14 +22,14 @@ func TestDocumentedPython(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, code, _ := strings.Cut(string(docs), "    def answer(")
-	code, _, found := strings.Cut(code, "\n\n`testdata/vectors/requests.json`")
+	_, code, _ := strings.Cut(string(docs), "```python\ndef answer(")
+	code, _, found := strings.Cut(code, "```\n")
 	if !found {
 		t.Fatal("docs/protocol.md has no function answer")
 	}
 	script := `
 import json, sys, time
-def answer(` + strings.ReplaceAll(code, "\n    ", "\n") + `
+def answer(` + code + `
 class Node:
     def __init__(self): self.sent = []
     def whisper(self, peer, frames): self.sent.append([f.hex() for f in frames])

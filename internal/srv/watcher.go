@@ -171,10 +171,11 @@ func (w *Watcher) report(err error) {
 
 // note logs what OnProblem does not get, once for each change of its kind.
 func (w *Watcher) note(err error) {
-	noted, text := "", ""
+	noted, text, level := "", "", zerolog.WarnLevel
 	switch {
 	case isEmpty(err):
 		noted, text = "nobody: "+kind(err), "SRV: the name has no endpoints, will look again"
+		level = zerolog.InfoLevel // the first of many nodes comes before its record does
 	case err != nil:
 		return // OnProblem gets it
 	case w.answer.Partial != nil:
@@ -189,7 +190,7 @@ func (w *Watcher) note(err error) {
 		w.Log.Info().Str("name", w.Name).Msg("SRV: all is well again")
 		return
 	}
-	w.Log.Warn().Err(err).Str("name", w.Name).Int("endpoints", len(w.reported)).Msg(text)
+	w.Log.WithLevel(level).Err(err).Str("name", w.Name).Int("endpoints", len(w.reported)).Msg(text)
 }
 
 // jitter makes a wait up to 10 % shorter or longer, so that many nodes do not ask in step.

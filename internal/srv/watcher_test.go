@@ -237,11 +237,11 @@ func TestWatcherLogs(t *testing.T) {
 			{"well", withTTL("5"), nil},
 			{"silent", silent, []string{"warn problem: no answer in time"}},
 			{"SERVFAIL", refuse(dns.RcodeServerFailure), []string{"warn problem: SERVFAIL"}},
-			{"NXDOMAIN", zone{}.answer, []string{"warn SRV: the name has no endpoints, will look again: no such name", "warn solved: "}},
+			{"NXDOMAIN", zone{}.answer, []string{"info SRV: the name has no endpoints, will look again: no such name", "warn solved: "}},
 			{"SERVFAIL after NXDOMAIN", refuse(dns.RcodeServerFailure), []string{"warn problem: SERVFAIL"}},
 			{"NXDOMAIN again", zone{}.answer, []string{"warn solved: "}},
 			{"back", withTTL("5"), []string{"info SRV: all is well again"}},
-			{"no records", only(robots + " 5 A 10.0.0.1"), []string{"warn SRV: the name has no endpoints, will look again: the name has no SRV records"}},
+			{"no records", only(robots + " 5 A 10.0.0.1"), []string{"info SRV: the name has no endpoints, will look again: the name has no SRV records"}},
 			{"in part", partly.answer, []string{"warn SRV: some of the records cannot be used: no usable address"}},
 			{"port 0 alone", only(robots + " 5 SRV 0 0 0 a.robots.example."), []string{`warn problem: not a host name and a port`}},
 			{"back again", withTTL("5"), []string{"info SRV: all is well again", "warn solved: "}},
@@ -283,9 +283,9 @@ func TestWatcherNobody(t *testing.T) {
 					answer answerer
 					want   []string
 				}{
-					{29 * time.Second, withTTL("5"), []string{"warn SRV: the name has no endpoints, will look again: " + c.cause}},
+					{29 * time.Second, withTTL("5"), []string{"info SRV: the name has no endpoints, will look again: " + c.cause}},
 					{1500 * time.Millisecond, c.answer, []string{"info SRV: all is well again"}},
-					{10 * time.Minute, nil, []string{"warn SRV: the name has no endpoints, will look again: " + c.cause}},
+					{10 * time.Minute, nil, []string{"info SRV: the name has no endpoints, will look again: " + c.cause}},
 				} {
 					time.Sleep(step.after) // fake time
 					synctest.Wait()
@@ -301,7 +301,7 @@ func TestWatcherNobody(t *testing.T) {
 				<-done
 				w = newWatch(c.answer)
 				w.run(t, 32*time.Second)
-				want := []string{"warn SRV: the name has no endpoints, will look again: " + c.cause, "warn problem: " + c.cause}
+				want := []string{"info SRV: the name has no endpoints, will look again: " + c.cause, "warn problem: " + c.cause}
 				if got := w.lines(); !slices.Equal(got, want) {
 					t.Errorf("logged %q, not %q", got, want)
 				}
