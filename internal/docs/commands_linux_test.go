@@ -71,6 +71,12 @@ func commandsOf(t *testing.T, b block) (list []string) {
 		if regexp.MustCompile(`(^|\s)#`).MatchString(l) {
 			t.Errorf("%s:%d: a comment, which zsh does not take at its prompt: %s", b.page, b.line+i, l)
 		}
+		if name, ok := strings.CutPrefix(l, "go run ./cmd/"); ok { // the section runs elsewhere: it takes the program that was built of the checkout
+			if _, err := os.Stat(filepath.Join(testbed.Root(), "cmd", strings.Fields(name)[0])); err != nil {
+				t.Errorf("%s:%d: %v", b.page, b.line+i, err)
+			}
+			l = name
+		}
 		if why := unrunnableIn(l); why != "" {
 			t.Logf("%s:%d: not run, since %s: %s", b.page, b.line+i, why, l)
 			l = ": || " + l // its syntax is checked

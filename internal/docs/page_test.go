@@ -48,6 +48,7 @@ var unrunnable = map[string]string{
 	"sudo dnf ":     "it needs the files of a release",
 	"pip ":          "it needs a registry; clients/python has a test",
 	"make packages": "it takes minutes; deploy has a test",
+	"make test":     "it runs these tests",
 }
 
 // unrunnableIn returns why a command cannot run here, or "".
