@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
+	"syscall"
 
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
@@ -85,7 +87,7 @@ func (p *session) connect(ctx context.Context, id uuid.UUID, attempt int, hello 
 		case errors.Is(err, ipc.ErrAbsent) || errors.Is(err, errors.ErrUnsupported): // another user's, in a container, or foreign
 		default:
 			level := zerolog.WarnLevel
-			if n.complained.Swap(true) {
+			if hungUp(err) || n.complained.Swap(true) { // a peer that dies meanwhile is no fault of ipc
 				level = zerolog.DebugLevel
 			}
 			n.log.WithLevel(level).Err(err).Stringer("peer", id).Msg("no ipc to this peer, trying tcp")
@@ -184,4 +186,9 @@ func transportTo(addr net.Addr) string {
 		return Inproc
 	}
 	return TCP
+}
+
+// hungUp tells whether a dial failed because the other end closed the connection.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

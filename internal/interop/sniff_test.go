@@ -51,7 +51,7 @@ func recordExchange(t *testing.T) *capture {
 		ended <- hostA.Do(func() error { return sniffer.Interface(ctx, hostA.Interface) })
 	}()
 
-	a := testbed.Start(t, hostA, testbed.Zre, testbed.Options{Name: "alice", Groups: []string{"CHAT"}, Headers: map[string]string{"role": "camera"}, Args: []string{"--state", "processing"}})
+	a := testbed.Start(t, hostA, testbed.Zre, testbed.Options{Name: "alice", Groups: []string{"CHAT"}, Headers: map[string]string{"role": "camera"}})
 	b := testbed.Start(t, hostB, testbed.Zre, testbed.Options{Name: "bob", Groups: []string{"CHAT"}})
 	z := testbed.Start(t, hostC, testbed.Zyre, testbed.Options{Name: "zed", Groups: []string{"CHAT"}})
 	for _, pair := range [][2]*testbed.Peer{{a, b}, {b, a}, {a, z}, {z, a}} {
@@ -64,6 +64,10 @@ func recordExchange(t *testing.T) *capture {
 	b.Wait(t, "the shout", testbed.Shout(a, "CHAT", []byte("hello"), []byte{0xFF, 0}))
 	b.Wait(t, "the whisper", testbed.Whisper(a, large))
 	a.Wait(t, "the whisper from C", testbed.Whisper(z, []byte("from C")))
+	if err := a.Send(testbed.Command{Cmd: "state", State: "processing"}); err != nil { // a beacon says it at once
+		t.Fatal(err)
+	}
+	b.Wait(t, "the state", func(e testbed.Event) bool { return e.Event == "state" && e.State == "processing" })
 	b.Quit(t)
 	a.Wait(t, "the farewell", testbed.Is("exit", b))
 	a.Quit(t)

@@ -23,6 +23,7 @@ type Command struct {
 	ID      string `json:"id,omitempty"`
 	Name    string `json:"name,omitempty"`
 	Value   string `json:"value,omitempty"`
+	State   string `json:"state,omitempty"`
 	Request uint64 `json:"request,omitempty"`
 	Error   string `json:"error,omitempty"`
 }

@@ -263,6 +263,7 @@ func sealedStreams(t testing.TB) (*curve.Sealer, *curve.Opener) {
 func TestCurveAdopt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, recv, there := securePair(t, Config{}, Config{})
+		synctest.Wait() // Adopt may be called once the connection receives
 		q := NewQueue(100, 1<<20)
 		_ = push(q, []byte("waited"))
 		_ = push(there.conn.Queue(), []byte("own"))
