@@ -77,7 +77,7 @@ func (n *Node) complete(s *session, d detail) {
 	n.enterState(s, ready)
 }
 
-// askToConfirm: our HELLO is sent. The peer's HELLO waits for proof that the peer knows ours. A node of ours never answers an older HELLO.
+// askToConfirm: our HELLO is sent. The peer's HELLO waits for proof that the peer knows ours. A node of ours never answers with an older HELLO.
 func (n *Node) askToConfirm(s *session, d detail) {
 	n.noteConnection(s, d)
 	if s.inbox.extensions != 0 && !n.isUnproven(s, s.inbox) {
@@ -283,8 +283,8 @@ func (n *Node) loseMessages(s *session, _ detail) {
 	n.begin(s.whose(), at, sameHost, flaps, nil, nil, nil)
 }
 
-// expectHello: the peer talks to us as if its HELLO had come; that was lost with a connection. Another HELLO of ours has it say its own again,
-// unless that is on its way already.
+// expectHello: the peer sends messages as if its HELLO had come, but that was lost with a connection. Another HELLO of ours makes it repeat its
+// own, unless that is already on its way.
 func (n *Node) expectHello(s *session, _ detail) {
 	if !s.skipsHello {
 		s.skipsHello = true

@@ -21,15 +21,15 @@ const lookAfter = 20 * time.Millisecond
 type wait struct {
 	node    *Node
 	peer    *session         // the session that was addressed
-	name    string // of the peer; a successor may not know it yet
-	out     *outbox.Outbox // where the message goes: this session's outbox, or a successor's
+	name    string           // of the peer; a successor may not know it yet
+	out     *outbox.Outbox   // where the message goes: this session's outbox, or a successor's
 	began   time.Time        // when the send timeout began
 	expires time.Time        // when it ends
 	behind  <-chan time.Time // the end of catchUp, during that wait
 
 	looks  time.Time // when to check whether the application reads events; unused once the bound on them is lifted
-	read   uint64 // the application's read position at the last check
-	lifted bool // the application reads no events, so their bound is lifted
+	read   uint64    // the application's read position at the last check
+	lifted bool      // the application reads no events, so their bound is lifted
 
 	timer *time.Timer // for expires and looks, whichever comes first
 

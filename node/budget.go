@@ -46,7 +46,8 @@ func (w *wait) busy() error {
 		ErrPeerBusy, w.node.cfg.Limits.TotalQueueBytes, name, octets)
 }
 
-// dropHeaviest drops the peer whose queue uses up the shared room, if it reads nothing and is not this message's peer. It reports whether it did.
+// dropHeaviest drops the peer whose queue uses up the shared room, if it reads nothing and is not this message's peer.
+// It reports whether it did.
 func (w *wait) dropHeaviest() bool {
 	if !w.out.IsShort() {
 		return false

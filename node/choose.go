@@ -18,11 +18,11 @@ const answerTime = time.Second
 
 // work is what a peer was sent. Node.choosing guards everything but spoke.
 type work struct {
-	spoke atomic.Bool // it told a state, or sent a message, since Choose looked last
+	spoke atomic.Bool // it sent a state or a message since Choose last looked
 
-	before uint64 // WHISPERs sent to it before it last spoke
+	before uint64    // WHISPERs sent to it before it last spoke
 	since  time.Time // when it was first chosen after that; the zero time if it was not
-	turn   uint64 // the number of the turn when it was last chosen; 0 if it never was
+	turn   uint64    // the number of the turn when it was last chosen; 0 if it never was
 }
 
 // chooser is the state of Choose.

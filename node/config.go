@@ -50,8 +50,8 @@ type Config struct {
 	SRV      []string
 	Resolver string
 
-	// GossipBind are the endpoints at which the node is a gossip hub, "tcp://*:5672", and GossipConnect those of the hubs that it
-	// is a client of.
+	// GossipBind are the endpoints at which the node is a gossip hub, for example "tcp://*:5672". GossipConnect are the endpoints of the hubs
+	// of which it is a client.
 	GossipBind    []string
 	GossipConnect []string
 
@@ -97,7 +97,7 @@ type Config struct {
 	// AutoState makes the node's state follow its activity; see zre.WithAutoState.
 	AutoState bool
 
-	// StateByBroadcast sends beacons with a state to the port where RFC 36 has those without. This crashes pyre; see zre.WithStateByBroadcast.
+	// StateByBroadcast sends beacons with a state where RFC 36 has beacons without one. This kills pyre; see zre.WithStateByBroadcast.
 	StateByBroadcast bool
 
 	// Contest names groups that the node joins at the start and whose leadership it contests. ElectAll sends ELECT and LEADER to every
