@@ -50,7 +50,7 @@ func (n *Node) Leader(group string) (*Peer, bool) {
 	}
 	p := n.present[leader.UUID]
 	if p == nil {
-		return nil, false // it exited this moment
+		return nil, false // it exited just now
 	}
 	return p.now(), true
 }

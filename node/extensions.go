@@ -47,7 +47,7 @@ func extensionsOf(conn *zmtp.Conn) extensions {
 	return all
 }
 
-// stateProperty of READY is the state of the node that connects, so that Enter can show it. On unix sockets the ROUTER's node sends its own, too.
+// stateProperty of READY is the state of the node that connects, so that Enter can show it. On unix sockets the ROUTER's node sends its own.
 const stateProperty = "X-ZRE-State"
 
 // stateIn parses the state in that property; it returns Unknown if there is none.

@@ -56,8 +56,8 @@ func (n *Node) greeted(in *inbox) {
 	n.handle(s, helloCame, detail{in: in})
 }
 
-// sessionOf returns the session whose HELLO a HELLO answers, if one can be told: of two that lead to the peer the newer one, since a ROUTER
-// of libzmq is deaf to older connections. s is that with the peer, if there is one.
+// sessionOf returns the session whose HELLO this HELLO answers, if that can be determined. If two sessions lead to the peer, it is the newer
+// one, because a ROUTER of libzmq is deaf to older connections. s is the session with the peer, if there is one.
 func (n *Node) sessionOf(in *inbox, s *session, endpoints []netip.AddrPort) *session {
 	other := n.recognised(in.whose(), endpoints)
 	switch {
@@ -176,7 +176,7 @@ func (n *Node) enter(s *session, in *inbox) {
 		s.outOfReach = s.helloAt
 		n.enterState(s, answering)
 	} else {
-		n.noteReached(s.uuid) // where it was connected before its UUID was known
+		n.noteReached(s.uuid) // the connection was made before its UUID was known
 		n.enterState(s, ready)
 	}
 	s.out.SetTransport(via(s.transport))

@@ -277,7 +277,7 @@ func (in *inbox) traffic(from memory.Origin) error {
 			}
 		})
 	}
-	// Ids that we don't know count in the sequence only.
+	// Unknown IDs only count in the sequence.
 	return nil
 }
 
