@@ -21,7 +21,7 @@ import (
 
 // ending is the state that callers of Shutdown share.
 type ending struct {
-	refused  chan struct{}           // closed when the application sends no more
+	refused  chan struct{}           // closed when the application may send no more
 	patience context.Context         // ends when the first caller stops waiting
 	hurry    context.CancelCauseFunc // ends patience
 	unsent   []*session              // sessions that may have messages to send when the application may send no more
