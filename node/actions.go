@@ -153,7 +153,7 @@ func (n *Node) askAgain(s *session, d detail) {
 		n.greetAnew(s, d)
 	} else if o := n.nearest(s); o != nil {
 		n.mergeInto(s, o.uuid)
-	} else { // the session with the same peer by another address may be about to begin anew
+	} else { // the session with the same peer at another address may be about to restart
 		n.startGrace(s)
 	}
 }

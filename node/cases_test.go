@@ -120,7 +120,7 @@ func TestCases(t *testing.T) {
 			f.send(msg.AppendWhisper(nil, 3), []byte("x"))
 		}, []string{entered, "JOIN(G)", "WHISPER:1f"}, false, ""},
 
-		// Messages that are not RFC 36's: ignore, but count the sequence.
+		// Messages that RFC 36 does not define: ignore, but count in the sequence.
 		{"goodbye, elect, leader, unknown id", func(f *fakePeer) {
 			f.enter()
 			f.send(msg.AppendGoodbye(nil, 2))

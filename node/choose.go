@@ -47,7 +47,7 @@ func (p *session) given(now time.Time) uint64 {
 	return whispers - w.before
 }
 
-// Choose picks a member of a group whose state is the first of those given that any has; see zre.Node.Choose.
+// Choose picks a group member in the first of the given states that any member has; see zre.Node.Choose.
 func (n *Node) Choose(group string, states []beacon.State) (*Peer, bool) {
 	n.mu.RLock()
 	members := n.members[group].lend()

@@ -13,9 +13,9 @@ import (
 	"github.com/go-zre/go-zre/internal/cert"
 )
 
-// Config says what a node is and how it behaves. The zero value of a field means its default.
+// Config is the configuration of a node. The zero value of a field means its default.
 type Config struct {
-	// UUID names the node; a random one by default.
+	// UUID identifies the node; a random one by default.
 	UUID uuid.UUID
 
 	// Name is the public name that HELLO carries, at most 255 octets of UTF-8. By default the first six hex digits of the
@@ -43,7 +43,7 @@ type Config struct {
 	Certificate *cert.Certificate
 	Authorize   func(ctx context.Context, peer Identity) error
 
-	// Peers are endpoints of possible peers, "tcp://host:port", whose UUIDs are not known.
+	// Peers are endpoints of possible peers, "tcp://host:port", that need no beacon and no known UUID.
 	Peers []string
 
 	// SRV are domains whose SRV records name such endpoints. Resolver is the DNS server to ask, by default the system's.

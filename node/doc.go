@@ -1,5 +1,5 @@
 // Package node is the engine of a ZRE node (RFC 36): it meets the peers that beacons and HELLOs reveal, keeps one session
-// with each, and turns what they say into one ordered stream of events. Programs use package zre, which is a thin layer
+// with each, and turns their messages into one ordered stream of events. Programs use package zre, which is a thin layer
 // over this one.
 //
 // # Goroutines

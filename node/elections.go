@@ -190,7 +190,7 @@ func (n *Node) lead(group string, id uuid.UUID) {
 		p := n.present[id]
 		if p == nil {
 			n.setLeader(group, nil)
-			return // it exited in this step; the election is told next
+			return // it exited in this step; the election learns that next
 		}
 		leader, stream = p.snapshot.Load(), p.stream.Load()
 	}

@@ -196,7 +196,7 @@ func (n *Node) countUnnamed() (count int) {
 	return count
 }
 
-// countUnnamedOf counts such sessions whose peer has a key.
+// countUnnamedOf counts those of them whose peer has the given key.
 func (n *Node) countUnnamedOf(key PublicKey) (count int) {
 	for _, u := range n.unnamed {
 		if u.key == key && u.mayAnswer() {

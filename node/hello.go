@@ -34,7 +34,7 @@ func (n *Node) greeted(in *inbox) {
 	case in.caller != nil && (in.caller != s || s.state.isPresent()):
 		return
 	case offer && s != nil && s.mailbox != nil && s.state != draining && s.state != leaving:
-		return // it has our HELLO on another connection, and goes on there
+		return // it has our HELLO on another connection, and continues there
 	}
 	if n.mayAnswerAnother(in, s) {
 		in.hold(true)
@@ -141,7 +141,7 @@ func (n *Node) replace(s *session, d detail) {
 	if q == nil {
 		return
 	}
-	q.peerState.Store(s.peerState.Load()) // HELLO does not tell it
+	q.peerState.Store(s.peerState.Load()) // HELLO does not carry it
 	n.handle(q, helloCame, d)
 }
 

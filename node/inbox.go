@@ -28,7 +28,7 @@ type inbox struct {
 	extensions extensions           // what the peer may use
 	sure       bool                 // its HELLO does not have to wait (any more)
 	held       atomic.Pointer[held] // its HELLO, while that waits
-	caller     *session             // the session that made the connection, if we did
+	caller     *session             // the session that made the connection, if this node made it
 	both       bool                 // the connection carries both directions; the control loop owns it, once it runs
 
 	verdict verdict            // the control loop writes it while the reader waits
@@ -93,7 +93,7 @@ func (in *inbox) receive(frames [][]byte, from memory.Origin) error {
 		return err
 	}
 	if in.kept {
-		in.message.Content, in.message.Group = nil, nil // all that it has
+		in.message.Content, in.message.Group = nil, nil // no other field refers to the frames
 	} else {
 		clear(frames)
 		in.message = msg.Message{}

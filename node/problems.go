@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/internal/eventqueue"
 )
 
-// problemTexts has the log messages for the beginning and the end of each kind of problem.
+// problemTexts holds the log messages for the beginning and the end of each kind of problem.
 var problemTexts = map[ProblemKind]struct{ begins, ends string }{
 	ProblemUnreachable:       {"cannot reach a peer, trying on", "the peer is reached, or not looked for any more"},
 	ProblemFlapping:          {"sessions with a peer break again and again", "the session with the peer lasts"},

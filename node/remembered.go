@@ -32,7 +32,7 @@ func (m *remembered) add(id uuid.UUID) {
 	m.until[id] = time.Now().Add(m.keep)
 }
 
-// has tells whether a peer is remembered.
+// has reports whether a peer is remembered.
 func (m *remembered) has(id uuid.UUID) bool {
 	until, ok := m.until[id]
 	return ok && time.Now().Before(until)

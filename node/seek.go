@@ -174,7 +174,7 @@ func configured(endpoint string) seek.Source {
 
 var errNotNamed = errors.New("what answers there says no HELLO to us: if it cannot reach this node's endpoint, advertise another")
 
-// sessionOver tells the seeker that a session is over.
+// sessionOver informs the seeker that a session is over.
 func (n *Node) sessionOver(s *session) {
 	c := s.candidate
 	if c == nil {

@@ -85,7 +85,7 @@ type session struct {
 	unverified netip.AddrPort // where a beacon showed it, until it entered; not valid otherwise
 	flaps      int            // how many sessions just before this one were short; they delay its first dial
 
-	candidate *seek.Candidate // where it was found, while its UUID is not known
+	candidate *seek.Candidate // the address where it was found, while its UUID is not known
 
 	// previous is the session that this one replaces, while its Exit is pending. The first attempt to dial shows whether the peer crashed, and a
 	// farewell may still be in another socket.

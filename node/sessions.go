@@ -45,7 +45,7 @@ func (n *Node) begin(who whose, at *paths.Set, sameHost bool, flaps int, candida
 	n.sessions[id] = s
 	n.mu.Unlock()
 	n.index(s)
-	hello := n.hello() // as of now: what changes later follows as JOIN, LEAVE and HEADERS
+	hello := n.hello() // as of now; later changes follow as JOIN, LEAVE and HEADERS
 	s.headerTurn = n.headerTurn
 	s.hello = &hello
 	ctx, stop := context.WithCancel(s.ctx)
@@ -83,7 +83,7 @@ func (n *Node) renew(s *session, reason Reason) *session {
 		n.reportExit(previous, reason)
 		return nil
 	}
-	q.peerState.Store(s.peerState.Load()) // HELLO does not tell it
+	q.peerState.Store(s.peerState.Load()) // HELLO does not carry it
 	if !s.state.isPresent() {             // the silence continues: a peer that never enters must not get its full time again and again
 		q.heard = s.heard
 		q.alive.Store(s.alive.Load())

@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/internal/srv"
 )
 
-// checkSources checks the sources of peers other than beacons.
+// checkSources checks the configured sources of peers, other than beacons.
 func (c *Config) checkSources() error {
 	if c.Advertise != "" {
 		if _, _, err := paths.Parse(c.Advertise); err != nil {

@@ -18,7 +18,7 @@ type outcome struct {
 	// to is the session's state afterwards. With "new" before it, it is the state of the replacing session; "over" if there is none.
 	to string
 
-	// does is what else happens, of these words, in this order:
+	// does lists the other effects, in these words and this order:
 	//
 	// linked      our connection counts as up
 	// cause       the reason why the peer cannot be reached is kept
