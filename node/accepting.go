@@ -12,16 +12,16 @@ import (
 	"github.com/go-zre/go-zre/internal/paths"
 )
 
-// acceptQuiet is how long accepting from a listener must not fail before it is taken to work again: a flood takes each descriptor that becomes
-// free, and it fails and works in turn.
+// acceptQuiet is how long Accept must not fail before the listener counts as working again. During a flood, each descriptor that becomes free
+// is used at once, so Accept fails and works in turn.
 const acceptQuiet = 5 * time.Second
 
-// samePort is how often the mailbox's old port is tried, when its listener is gone, before it moves to another one.
+// samePort is how many times a node tries the mailbox's old port after its listener is gone. Then it moves to another port.
 const samePort = 3
 
 var errListenerGone = errors.New("the listener is gone")
 
-// serve takes the peers that connect to a listener. If that is gone, though nobody closed it, it listens anew.
+// serve accepts the peers that connect to a listener. If the listener fails, though the node did not close it, serve listens again.
 func (n *Node) serve(l net.Listener, listen func(ctx context.Context, try int) (net.Listener, error)) {
 	n.wg.Go(func() {
 		for l != nil {
@@ -38,7 +38,7 @@ func (n *Node) serve(l net.Listener, listen func(ctx context.Context, try int) (
 	})
 }
 
-// listenAnew listens until that works, with pauses; nil is for a node that ends meanwhile.
+// listenAnew tries to listen until it succeeds, with pauses. It returns nil if the node ends meanwhile.
 func (n *Node) listenAnew(old net.Listener, listen func(ctx context.Context, try int) (net.Listener, error)) net.Listener {
 	for try := 1; ; try++ {
 		l, err := listen(n.life, try)
@@ -57,7 +57,8 @@ func (n *Node) listenAnew(old net.Listener, listen func(ctx context.Context, try
 	}
 }
 
-// relistenMailbox listens where the mailbox was, or on another port if it may be any and that one is taken; beacons tell then.
+// relistenMailbox listens on the mailbox's old port. If that port is taken and any port will do, it moves to another one; beacons then
+// announce it.
 func (n *Node) relistenMailbox(ctx context.Context, try int) (net.Listener, error) {
 	host, port, err := listenAddress(n.cfg.Listen)
 	if err != nil {
@@ -77,7 +78,7 @@ func (n *Node) relistenIPC(ctx context.Context, _ int) (net.Listener, error) {
 	return n.cfg.Network.Listen(ctx, "unix", ipcAddress(n.cfg.UUID))
 }
 
-// move tells that the mailbox has another port. It runs in the control loop. Sessions stay: their connections do.
+// move announces the mailbox's new port. It runs in the control loop. Sessions stay, because their connections do.
 func (n *Node) move(port uint16) {
 	n.movedTo.Store(uint32(port))
 	if !n.stopping {
@@ -95,7 +96,7 @@ func (n *Node) mailboxPort() uint16 {
 	return n.port
 }
 
-// noteAccept takes note that accepting from a listener failed, or listening in its place. It does not wait.
+// noteAccept records that accepting from a listener failed, or that listening in its place did. It does not block.
 func (n *Node) noteAccept(l net.Listener, err error) {
 	about := "tcp://" + l.Addr().String()
 	if l.Addr().Network() == "unix" {
@@ -105,7 +106,7 @@ func (n *Node) noteAccept(l net.Listener, err error) {
 	n.problems.raise(ProblemNotAccepting, about, nil, fmt.Errorf("cannot accept connections: %w", err))
 }
 
-// checkAccepting solves, once a tick, what did not fail again.
+// checkAccepting runs once a tick. It solves the problems of listeners that have not failed again.
 func (n *Node) checkAccepting(now time.Time) {
 	n.refusing.Range(func(about, last any) bool {
 		if now.Sub(last.(time.Time)) >= acceptQuiet {
@@ -116,7 +117,7 @@ func (n *Node) checkAccepting(now time.Time) {
 	})
 }
 
-// isHost tells whether a peer that is present came from an address: connections from there have places of their own among the handshakes.
+// isHost reports whether a present peer came from an address. Connections from there have their own share of the pending handshakes.
 func (n *Node) isHost(remote net.Addr) bool {
 	n.mu.RLock()
 	defer n.mu.RUnlock()

@@ -16,14 +16,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// failing is a network whose mailbox listener fails when told to.
+// failing is a network whose mailbox listener fails on request.
 type failing struct {
 	Network
-	fail chan error // what Accept gives next
+	fail chan error // the next result of Accept
 
 	mu        sync.Mutex
 	listeners []net.Listener // of the mailbox, one after the other
-	refuse    error          // why Listen fails
+	refuse    error          // the error of Listen
 }
 
 func (f *failing) Listen(ctx context.Context, network, address string) (net.Listener, error) {
@@ -70,7 +70,7 @@ func notAccepting(solved bool) func(Event) bool {
 	}
 }
 
-// Whatever the system says of one connection, the node accepts the next, and tells of it until that is over.
+// Whatever error the system returns for one connection, the node accepts the next. It reports the problem until it is over.
 func TestAcceptFails(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EPERM, syscall.EPROTO} {
 		t.Run(errno.Error(), func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestAcceptFails(t *testing.T) {
 	}
 }
 
-// A node whose listener is gone listens anew: on the same port, or on another one that its beacons tell, if that is taken.
+// A node whose listener is gone listens again: on the same port, or, if that is taken, on another one that its beacons announce.
 func TestListenerGone(t *testing.T) {
 	for _, isTaken := range []bool{false, true} {
 		t.Run(fmt.Sprintf("port taken: %t", isTaken), func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestListenerGone(t *testing.T) {
 	}
 }
 
-// As many idle connections as there are places, each of an address of its own, keep nobody out.
+// Idle connections, each from its own address, fill all pending handshakes. They keep no other connection out.
 func TestFloodOfAddresses(t *testing.T) {
 	port := beaconPort()
 	n := start(t, onLoopback(port, Config{}))
@@ -161,7 +161,7 @@ func TestFloodOfAddresses(t *testing.T) {
 	for i := range 2 * n.cfg.Limits.Handshakes {
 		_, _ = dial(net.IPv4(127, 3, byte(i>>8), byte(i))).Write([]byte{0xff})
 	}
-	for i := range 20 { // of a host with peers, and of others
+	for i := range 20 { // from a host with peers, and from others
 		for _, from := range []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(127, 4, 0, byte(i+1))} {
 			nc := dial(from)
 			_, _ = nc.Write(append(zmtpGreeting(), zmtpReady(uuid.New())...))

@@ -9,11 +9,11 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// The actions of the table. All run in the control loop. Those that a HELLO causes are in hello.go.
+// The actions of the table. All run in the control loop. The actions that a HELLO causes are in hello.go.
 
 const (
-	// refusalGrace is how long the Exit of a peer that refuses connections waits for its farewell, which may still be in the
-	// socket for beacons; farewellGrace that of one which does not, and may be about to say it.
+	// refusalGrace is how long the Exit of a peer that refuses connections waits for its farewell, which may still be in the beacon socket.
+	// farewellGrace is the same for a peer that accepts connections and may be about to say farewell.
 	refusalGrace  = 30 * time.Millisecond
 	farewellGrace = 150 * time.Millisecond
 
@@ -23,11 +23,11 @@ const (
 	// steady is how long a session must live for its end not to count as flapping.
 	steady = 10 * time.Second
 
-	// maxRegreets is how often a peer that does not show that it knows our HELLO is said another; one that does not answer at all, once.
+	// maxRegreets is how many more HELLOs go to a peer that does not show that it knows ours. A peer that does not answer at all gets one more.
 	maxRegreets = 2
 )
 
-// noteConnection takes note of our connection to the peer.
+// noteConnection records our connection to the peer.
 func (n *Node) noteConnection(s *session, d detail) {
 	conn := d.conn
 	n.log.Debug().Stringer("peer", s.uuid).Stringer("endpoint", conn.RemoteAddr()).Msg("connected")
@@ -55,14 +55,14 @@ func (n *Node) noteConnection(s *session, d detail) {
 	}
 	n.tellState(s)
 	n.tellHeadersTo(s, time.Now())
-	// The peer lives. Its HELLO tells the Exit of the session before, or its farewell: zyre.js hangs up before it says farewell,
-	// and only then stops listening.
+	// The peer is alive. Its HELLO or its farewell decides the Exit of the previous session: zyre.js hangs up before it says farewell, and
+	// stops listening only after that.
 	if s.previous != nil && s.previous.out.Successor() == nil {
 		n.after(farewellGrace, func() { n.reportPrevious(s) })
 	}
 }
 
-// greet: our HELLO is said.
+// greet: our HELLO is sent.
 func (n *Node) greet(s *session, d detail) {
 	n.noteConnection(s, d)
 	n.enterState(s, greeting)
@@ -71,13 +71,13 @@ func (n *Node) greet(s *session, d detail) {
 	}
 }
 
-// complete: our HELLO is said to a peer that entered.
+// complete: our HELLO is sent to a peer that has already entered.
 func (n *Node) complete(s *session, d detail) {
 	n.noteConnection(s, d)
 	n.enterState(s, ready)
 }
 
-// askToConfirm: our HELLO is said, and the peer's waits for proof that it is known. A node of ours answers with none that is older.
+// askToConfirm: our HELLO is sent. The peer's HELLO waits for proof that the peer knows ours. A node of ours never answers with an older HELLO.
 func (n *Node) askToConfirm(s *session, d detail) {
 	n.noteConnection(s, d)
 	if s.inbox.extensions != 0 && !n.isUnproven(s, s.inbox) {
@@ -99,7 +99,7 @@ func (n *Node) confirm(s *session, _ detail) {
 	s.inbox.verdict = accept
 }
 
-// insist: the peer does not show that it knows our HELLO. It gets another one; a peer that answers no PING is believed then.
+// insist: the peer does not show that it knows our HELLO. It gets another one. After that, a peer that answers no PING is believed.
 func (n *Node) insist(s *session, d detail) {
 	if n.isUnproven(s, s.inbox) && s.mailbox != nil && s.mailbox.Delivery().OnWay { // it cannot know of it
 		n.startGrace(s)
@@ -112,9 +112,9 @@ func (n *Node) insist(s *session, d detail) {
 	s.inbox.releaseSoon()
 }
 
-// withdrawHello: the connection has closed that brought the HELLO which waits. If our HELLO made the peer close it, another HELLO is on its
-// way. If our PING did, the peer does not know our HELLO: so it is if it happens twice, or if the peer had our HELLO before it said its own,
-// since that came later than a round trip after ours.
+// withdrawHello: the connection that brought the waiting HELLO has closed. If our HELLO made the peer close it, another HELLO is on its way.
+// If our PING made the peer close it, the peer does not know our HELLO. That is the case if it happens twice, or if the peer had our HELLO
+// before it sent its own, which then came more than a round trip after ours.
 func (n *Node) withdrawHello(s *session, d detail) {
 	switch {
 	case s.mailbox == nil:
@@ -127,7 +127,7 @@ func (n *Node) withdrawHello(s *session, d detail) {
 	n.enterState(s, greeting)
 }
 
-// greetAnew begins another session with a peer that has not entered, which hears another HELLO. If its own is here, that waits on.
+// greetAnew begins another session, with another HELLO, with a peer that has not entered. If the peer's HELLO is here, it keeps waiting.
 func (n *Node) greetAnew(s *session, _ detail) {
 	in := s.inbox
 	s.inbox = nil
@@ -145,7 +145,7 @@ func (n *Node) greetAnew(s *session, _ detail) {
 	}
 }
 
-// askAgain: our HELLO is not answered. The peer gets another one, unless its own is here and waits for the application.
+// askAgain: our HELLO is not answered. The peer gets another one, unless its own HELLO is here and waits for the application.
 func (n *Node) askAgain(s *session, d detail) {
 	if s.isStalled() {
 		n.startGrace(s)
@@ -153,13 +153,13 @@ func (n *Node) askAgain(s *session, d detail) {
 		n.greetAnew(s, d)
 	} else if o := n.nearest(s); o != nil {
 		n.mergeInto(s, o.uuid)
-	} else { // the session with the same peer by another address may be about to begin anew
+	} else { // the session with the same peer at another address may be about to restart
 		n.startGrace(s)
 	}
 }
 
-// considerDial: an attempt to connect failed; session.run will try again. A peer that a beacon showed is forgotten until it beacons
-// after a while.
+// considerDial: an attempt to connect failed; session.run will try again. A peer known only from a beacon is forgotten for a while; then
+// another beacon brings it back.
 func (n *Node) considerDial(s *session, d detail) {
 	n.noteDial(s, d)
 	switch {
@@ -174,10 +174,10 @@ func (n *Node) considerDial(s *session, d detail) {
 				n.remove(s, Crashed)
 			}
 		})
-	} // else it has another endpoint, or it may be us who lack something
+	} // otherwise it has another endpoint, or the fault may be ours
 }
 
-// noteDial keeps why the peer cannot be reached.
+// noteDial records why the peer cannot be reached.
 func (n *Node) noteDial(s *session, d detail) {
 	s.dialErr = d.err
 	n.noteFailure(s, d.err)
@@ -198,7 +198,7 @@ func (n *Node) loseUnanswered(s *session, d detail) {
 	n.noteShort(s, "it hung up before its HELLO")
 }
 
-// awaitPeer: the peer closed its connection, and ours stands.
+// awaitPeer: the peer closed its connection; ours is still up.
 func (n *Node) awaitPeer(s *session, d detail) {
 	if s.out.Wraps() { // it did so over a number, as it had to
 		n.redial(s, d)
@@ -208,14 +208,14 @@ func (n *Node) awaitPeer(s *session, d detail) {
 	n.enterState(s, awaiting)
 }
 
-// mayBeUnheard tells whether a peer never showed that it knew our HELLO: zyre.js, which had us in a session, drops us for a HELLO, greets at our
-// next beacon, and hangs up for whatever comes but another HELLO.
+// mayBeUnheard reports whether a peer never showed that it knew our HELLO. When zyre.js has us in a session, it drops us for a HELLO and greets
+// at our next beacon. It hangs up on anything but another HELLO.
 func (n *Node) mayBeUnheard(s *session) bool {
 	return !s.isOurs && s.helloAt.After(s.linked) && !s.isProven && !s.answered.Load() && n.countUnnamed() == 0
 }
 
-// drain: our connection closed, so messages may be lost and the session is over. What the peer sent before is still read, up to the end of
-// its connection.
+// drain: our connection closed, so messages may be lost and the session is over. What the peer sent before is still read, until its
+// connection ends.
 func (n *Node) drain(s *session, d detail) {
 	if s.inbox == nil {
 		n.redial(s, d)
@@ -225,7 +225,7 @@ func (n *Node) drain(s *session, d detail) {
 	n.enterState(s, draining)
 }
 
-// hearOut: the peer says farewell. What it sent before is still read. Anybody can send a farewell: a peer that answers has not left.
+// hearOut: the peer says farewell. What it sent before is still read. Any host can forge a farewell: a peer that answers a PING has not left.
 func (n *Node) hearOut(s *session, _ detail) {
 	s.forgetSpeech()
 	n.enterState(s, leaving)
@@ -237,7 +237,7 @@ func (n *Node) hearOut(s *session, _ detail) {
 	s.out.Ping()
 }
 
-// stay: the peer whose farewell came answers.
+// stay: the peer answers after its farewell.
 func (n *Node) stay(s *session, _ detail) {
 	if s.mailbox == nil {
 		return
@@ -246,8 +246,8 @@ func (n *Node) stay(s *session, _ detail) {
 	n.enterState(s, ready)
 }
 
-// readOn waits on for a session that ends, for as long as its peer's messages come in or wait for the application. One that cannot
-// be spoken to any more, and goes on speaking, gets another session soon.
+// readOn keeps an ending session while its peer's messages arrive or wait for the application. If we can no longer send to the peer and it
+// keeps sending, it soon gets another session.
 func (n *Node) readOn(s *session, d detail) {
 	isHeard, spoke, ends := s.isHeard(), s.spoke.Swap(false), ourEndingGrace
 	if s.isOurs || !spoke { // ours hang up soon, and a message that takes long to arrive may be the last
@@ -258,7 +258,7 @@ func (n *Node) readOn(s *session, d detail) {
 	case busy && (s.state == leaving || time.Since(s.since) < ends):
 		n.startGrace(s)
 	case s.state == draining && !s.isOurs && n.countUnnamed() > 0 && time.Since(s.since) < seek.AnswerTime:
-		// The peer may have heard another HELLO of ours, and its answer is on its way: to dial it would make one more.
+		// The peer may have got another HELLO of ours, and its answer is on its way. Dialling it would send one more.
 		n.startGrace(s)
 	case s.state == leaving:
 		n.cutShort(s, d)
@@ -267,7 +267,7 @@ func (n *Node) readOn(s *session, d detail) {
 	}
 }
 
-// redial replaces the session by one that dials: that tells whether the peer is gone.
+// redial replaces the session by one that dials. The dial shows whether the peer is gone.
 func (n *Node) redial(s *session, _ detail) {
 	reason := Crashed
 	if s.out.Wraps() {
@@ -283,8 +283,8 @@ func (n *Node) loseMessages(s *session, _ detail) {
 	n.begin(s.whose(), at, sameHost, flaps, nil, nil, nil)
 }
 
-// expectHello: the peer talks to us as if its HELLO had come; that was lost with a connection. Another HELLO of ours has it say its own again,
-// unless that is on its way already.
+// expectHello: the peer sends messages as if its HELLO had come, but that was lost with a connection. Another HELLO of ours makes it repeat its
+// own, unless that is already on its way.
 func (n *Node) expectHello(s *session, _ detail) {
 	if !s.skipsHello {
 		s.skipsHello = true
@@ -292,7 +292,7 @@ func (n *Node) expectHello(s *session, _ detail) {
 	}
 }
 
-// resume goes on with a connection of the peer that begins without HELLO, as libzmq makes one after a reset.
+// resume continues the session on a new connection of the peer that begins without HELLO. libzmq makes one after a reset.
 func (n *Node) resume(s *session, d detail) {
 	if !d.isNext {
 		n.loseMessages(s, d)
@@ -304,32 +304,32 @@ func (n *Node) resume(s *session, d detail) {
 	n.enterState(s, ready)
 }
 
-// leave ends the session of a peer that left, after all that it sent.
+// leave ends the session of a peer that left, after everything it sent.
 func (n *Node) leave(s *session, _ detail) { n.depart(s, Left) }
 
-// cutShort ends the session of a peer that left without a GOODBYE, which nodes of ours say behind all that they sent.
+// cutShort ends the session of a peer that left without a GOODBYE. Nodes of ours send one after their last message.
 func (n *Node) cutShort(s *session, _ detail) { n.depart(s, s.farewellReason()) }
 
-// hearNoMore: our connection to a peer that leaves closed. If the peer sent by the same one, nothing more comes.
+// hearNoMore: our connection to a leaving peer closed. If the peer sent on the same connection, nothing more comes.
 func (n *Node) hearNoMore(s *session, d detail) {
 	if s.inbox == nil {
 		n.cutShort(s, d)
 	}
 }
 
-// expire ends the session of a peer that is silent.
+// expire ends the session of a silent peer.
 func (n *Node) expire(s *session, _ detail) { n.remove(s, Expired) }
 
-// drop ends the session of a peer that does not take its messages.
+// drop ends the session of a peer that does not read its messages.
 func (n *Node) drop(s *session, _ detail) {
 	n.dropped.add(s.uuid)
 	n.remove(s, NotResponding)
 }
 
-// loseAddress ends the session of a peer whose address another one has.
+// loseAddress ends the session of a peer whose address another peer now has.
 func (n *Node) loseAddress(s *session, _ detail) { n.remove(s, Crashed) }
 
-// giveUp ends the session of a peer that we hear and cannot reach. It does not enter again before a dial works.
+// giveUp ends the session of a peer that we hear but cannot reach. It does not enter again until a dial works.
 func (n *Node) giveUp(s *session, _ detail) {
 	n.unreachable.add(s.uuid)
 	n.noteGivenUp(s)

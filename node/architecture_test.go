@@ -12,7 +12,7 @@ import (
 	"github.com/go-zre/go-zre/internal/seek"
 )
 
-// nameOf is that of an action; empty for an empty cell.
+// nameOf returns the name of an action; empty for an empty cell.
 func nameOf(a action) string {
 	if a == nil {
 		return ""
@@ -21,7 +21,7 @@ func nameOf(a action) string {
 	return name[strings.LastIndexByte(name, '.')+1:]
 }
 
-// tablesOf reads the tables of a text in Markdown: rows of cells, the first of which is the header.
+// tablesOf reads the Markdown tables of a text: rows of cells, with the header first.
 func tablesOf(text string) (tables [][][]string) {
 	in := false
 	for line := range strings.Lines(text) {
@@ -51,7 +51,7 @@ func architecture(t *testing.T) [][][]string {
 	return tablesOf(string(text))
 }
 
-// The table of sessions is that of docs/architecture.md, which may have it in parts.
+// The table of sessions equals that of docs/architecture.md, which may split it into parts.
 func TestArchitecture(t *testing.T) {
 	type place struct {
 		event event
@@ -91,7 +91,7 @@ func TestArchitecture(t *testing.T) {
 	}
 }
 
-// The graces are those of docs/architecture.md.
+// The graces equal those of docs/architecture.md.
 func TestArchitectureGraces(t *testing.T) {
 	graces := map[string]time.Duration{
 		"greetGrace": greetGrace, "confirmGrace": confirmGrace, "awaitGrace": awaitGrace, "backGrace": backGrace, "inviteGrace": inviteGrace, "endingGrace": endingGrace, "ourEndingGrace": ourEndingGrace,

@@ -5,30 +5,30 @@ import (
 	"time"
 )
 
-// An authorizer may change its mind: a certificate is removed from a folder, for example. So it is asked again about peers that are present.
+// An authorizer may change its mind, for example when a certificate is removed from a folder. So it is asked again about present peers.
 
 const (
-	// askAgainAfter is the time between two rounds of questions. A peer that is refused in two of them in a row exits: a folder may be away for
-	// a moment, while another one takes its place.
+	// askAgainAfter is the time between two rounds of questions. A peer exits if it is refused in two rounds in a row: a folder may be missing
+	// for a moment while another one replaces it.
 	askAgainAfter = 3 * time.Second
 	// verdictTime is how long the authorizer may take for each peer. No answer is a refusal.
 	verdictTime = 2 * time.Second
 )
 
-// rounds are those of the authorizer. The control loop owns them.
+// rounds is the state of the questions to the authorizer. The control loop owns it.
 type rounds struct {
 	isUnderWay bool
 	ended      time.Time // the last one
 }
 
-// question is one of a round, and its answer.
+// question is one question of a round, and its answer.
 type question struct {
 	session *session
 	peer    Identity
 	err     error
 }
 
-// checkAuthorized, once a tick, begins a round when it is time for one. The application is asked on a goroutine of its own, for one peer after the other.
+// checkAuthorized runs once a tick and begins a round when one is due. It asks the application in a separate goroutine, one peer at a time.
 func (n *Node) checkAuthorized(now time.Time) {
 	if n.cfg.Authorize == nil || n.rounds.isUnderWay || now.Sub(n.rounds.ended) < askAgainAfter {
 		return
@@ -56,7 +56,7 @@ func (n *Node) checkAuthorized(now time.Time) {
 	})
 }
 
-// conclude takes the answers of a round. It runs in the control loop.
+// conclude handles the answers of a round. It runs in the control loop.
 func (n *Node) conclude(round []question) {
 	n.rounds = rounds{ended: time.Now()}
 	for _, q := range round {

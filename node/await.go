@@ -11,32 +11,32 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// catchUp is how long a sender waits for a peer of this process to take the messages ahead, before it queues behind them.
+// catchUp is how long a sender waits for a peer of this process to read earlier messages, before it queues behind them.
 const catchUp = 10 * time.Millisecond
 
-// lookAfter is how long a sender waits before it looks whether the application reads events meanwhile.
+// lookAfter is how long a sender waits before it checks whether the application reads events.
 const lookAfter = 20 * time.Millisecond
 
-// A wait is that of one message for room at one peer, with a send timeout and a view of the peer's progress of its own.
+// A wait is one message waiting for room in one peer's queue. It has its own send timeout and its own view of the peer's progress.
 type wait struct {
 	node    *Node
 	peer    *session         // the session that was addressed
-	name    string           // of the peer, which a successor may not know yet
-	out     *outbox.Outbox   // where the message goes: into that session, or one that took over from it
+	name    string           // of the peer; a successor may not know it yet
+	out     *outbox.Outbox   // where the message goes: this session's outbox, or a successor's
 	began   time.Time        // when the send timeout began
 	expires time.Time        // when it ends
-	behind  <-chan time.Time // the end of catchUp, while that is waited for
+	behind  <-chan time.Time // the end of catchUp, during that wait
 
-	looks  time.Time // when it is to be seen whether the application reads events; not once the bound on these is lifted
-	read   uint64    // how far the application was with its events when that was last looked at
-	lifted bool      // it reads none, so that bound is
+	looks  time.Time // when to check whether the application reads events; unused once the bound on them is lifted
+	read   uint64    // the application's read position at the last check
+	lifted bool      // the application reads no events, so their bound is lifted
 
 	timer *time.Timer // for expires and looks, whichever comes first
 
-	dropped bool // the peer was dropped, as it took nothing
+	dropped bool // the peer was dropped because it read nothing
 }
 
-// await queues a message for a peer, when there is room; err is what the first attempt returned.
+// await queues a message for a peer when there is room. err is the result of the first attempt.
 func (n *Node) await(ctx context.Context, p *session, to outbox.Target, c *outbox.Content, err error) error {
 	if errors.Is(err, zmtp.ErrFull) && !p.isWaitedFor() {
 		return n.sendNow(p, to, c, errNotCaughtUp)
@@ -86,8 +86,8 @@ func (w *wait) end() {
 	w.node.events.EndWait(w.lifted)
 }
 
-// awaitAll is await for a SHOUT to members whose queues were full. They are waited for at the same time, each by a goroutine of its own, so
-// that which of them are served does not depend on the others. With Config.SkipBusy they are left out.
+// awaitAll is await for a SHOUT to members whose queues were full. Each wait runs in its own goroutine, at the same time, so one slow member
+// does not keep the message from another. With Config.SkipBusy these members are skipped.
 func (n *Node) awaitAll(ctx context.Context, full []*session, to outbox.Target, c *outbox.Content) error {
 	failed := make([]error, len(full))
 	var all sync.WaitGroup
@@ -96,14 +96,14 @@ func (n *Node) awaitAll(ctx context.Context, full []*session, to outbox.Target, 
 			failed[i] = n.sendNow(p, to, c, ErrPeerBusy)
 			continue
 		}
-		content := c.Clone() // each may come to need frames of its own, for a successor
+		content := c.Clone() // each may need its own frames, for a successor
 		all.Go(func() { failed[i] = n.await(ctx, p, to, &content, zmtp.ErrFull) })
 	}
 	all.Wait()
 	for i, err := range failed {
 		switch {
 		case errors.Is(err, ErrUnknownPeer):
-			failed[i] = nil // it is no member any more
+			failed[i] = nil // it is no longer a member
 		case err != nil:
 			failed[i] = fmt.Errorf("shout: %w", err)
 		}
@@ -111,7 +111,7 @@ func (n *Node) awaitAll(ctx context.Context, full []*session, to outbox.Target, 
 	return errors.Join(failed...)
 }
 
-// follow has the message go to the newest session that took over from the one that it was for; it tells whether there is another.
+// follow redirects the message to the newest successor of its session. It reports whether there is a newer one.
 func (w *wait) follow() (moved bool) {
 	for next := w.out.Successor(); next != nil; next = w.out.Successor() {
 		w.out, moved = next, true
@@ -119,11 +119,11 @@ func (w *wait) follow() (moved bool) {
 	return moved
 }
 
-// room waits until another attempt makes sense. It returns an error if there is to be none.
+// room waits until another attempt makes sense. It returns an error if there will be none.
 func (w *wait) room(ctx context.Context) error {
 	select {
 	case <-w.out.Room():
-	case <-w.out.Done(): // the attempt tells
+	case <-w.out.Done(): // the next attempt shows why
 	case <-w.behind: // a peer of this process is slow, but the queue may have room
 		w.behind = nil
 		w.out.QueueBehind()
@@ -140,7 +140,7 @@ func (w *wait) room(ctx context.Context) error {
 	return nil
 }
 
-// timeUp does what is due: a look, or the end of the send timeout.
+// timeUp handles what is due: a check of the application, or the end of the send timeout.
 func (w *wait) timeUp() error {
 	now := time.Now()
 	if !now.Before(w.expires) {
@@ -161,8 +161,8 @@ func (w *wait) timeUp() error {
 	return nil
 }
 
-// look lifts the bound on our own events if there is no room for more, and the application has read none since it was last looked at: it may be
-// what waits here, and the peer may be waiting for us in the same way.
+// look lifts the bound on our own events if there is no room for more and the application has read none since the last check. The application
+// may be the one that waits here, and the peer may wait for us in the same way.
 func (w *wait) look() {
 	if read := w.node.events.Read(); read != w.read || !w.node.events.HasWaiters() {
 		w.read = read
@@ -172,30 +172,30 @@ func (w *wait) look() {
 	w.lifted = true
 }
 
-// isUnread tells whether the application has read no events for long, and there is no room for more.
+// isUnread reports whether the application has read no events for a long time and there is no room for more.
 func (w *wait) isUnread() bool {
-	if w.node.events.IsHeld(w.peer.stream.Load()) { // it serves handlers, and as much waits for those
+	if w.node.events.IsHeld(w.peer.stream.Load()) { // it serves handlers, and a full queue waits for them
 		return true
 	}
 	return w.lifted && w.node.events.Read() == w.read && w.node.events.HasWaiters()
 }
 
-// timedOut drops the peer as not responding, unless there is a reason to give it another send timeout.
+// timedOut drops the peer as not responding, unless it should get another send timeout.
 func (w *wait) timedOut() error {
 	timeout := w.node.cfg.SendTimeout
 	switch {
 	case w.out.WrapsWithin(w.node.cfg.ExpiredTimeout):
-		// It was asked how its sequence wraps, and may be as silent as any peer.
+		// The peer was asked how its sequence wraps. It may be silent for as long as any peer.
 	case w.dropHeaviest():
 		w.began = time.Now() // there is room soon
 	case w.out.Advanced().After(w.began.Add(timeout / 10)):
-		// Room is told of when there is plenty. A peer that is slow, but has taken something since we wait, may have made some;
-		// what one that hangs takes at first goes into buffers.
+		// Room is signalled only when there is plenty. A slow peer that has read something during our wait may have made some room. What a hung
+		// peer reads at first only fills buffers.
 		w.began = time.Now()
 	case w.isUnread():
 		return w.failed(fmt.Errorf("%w for %v; %w", ErrPeerBusy, timeout, ErrUnreadEvents)) // not dropped: it may be waiting for us
 	case w.out.IsShort() && w.busy() != ErrPeerBusy:
-		return w.failed(w.busy()) // the others take theirs, if slowly
+		return w.failed(w.busy()) // other peers still read theirs, if slowly
 	default:
 		w.out.Drop()
 		w.dropped = true
@@ -204,11 +204,11 @@ func (w *wait) timedOut() error {
 	return nil
 }
 
-// failed says which peer did not get the message.
+// failed wraps err with the peer that did not get the message.
 func (w *wait) failed(err error) error {
 	select {
 	case <-w.node.done:
-		return ErrClosed // which ends all sessions
+		return ErrClosed // the closed node ended all sessions
 	default:
 		return w.node.cfg.Public.peerError(&PeerError{UUID: w.peer.uuid, Name: w.name, Err: err, Dropped: w.dropped})
 	}

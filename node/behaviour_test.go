@@ -28,7 +28,7 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// Views show who is present and in which groups, at any time.
+// Views show at any time which peers are present and in which groups.
 func TestViews(t *testing.T) {
 	t.Parallel()
 	port := beaconPort()
@@ -71,7 +71,7 @@ func TestViews(t *testing.T) {
 	}
 }
 
-// JOIN and LEAVE reach those who know the node, and its HELLO those who come later.
+// JOIN and LEAVE reach connected peers; HELLO brings the groups to later ones.
 func TestLeave(t *testing.T) {
 	t.Parallel()
 	port := beaconPort()
@@ -93,12 +93,12 @@ func TestLeave(t *testing.T) {
 	c.waitFor(t, a.UUID(), []string{fmt.Sprintf("ENTER(%s)", a.Name()), "JOIN(G)", "JOIN(last)"})
 }
 
-// Another node that answers at a peer's port is not told who we are.
+// If another node answers at a peer's port, it does not learn who we are.
 func TestWrongNode(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	f := newFakePeerWith(t, n, zmtp.Config{Identity: identity(uuid.New())})
-	f.datagram(beacon.Beacon{UUID: uuid.New(), Port: f.port(), State: beacon.Unknown}.Append(nil)) // a stale beacon of somebody else
+	f.datagram(beacon.Beacon{UUID: uuid.New(), Port: f.port(), State: beacon.Unknown}.Append(nil)) // another node's stale beacon
 	n.until(t, "the stranger is dismissed", func() bool { return n.unverified.Failing() == 1 && len(n.sessions) == 0 })
 	f.enter()
 	if len(f.hellos) != 1 {
@@ -106,7 +106,7 @@ func TestWrongNode(t *testing.T) {
 	}
 }
 
-// HELLO's endpoint is the address by which the node reaches the peer.
+// HELLO's endpoint is the local address by which the node reaches the peer.
 func TestHelloEndpoint(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
@@ -121,7 +121,7 @@ func TestHelloEndpoint(t *testing.T) {
 	}
 }
 
-// With chosen interfaces, connections by other local addresses are closed before a word.
+// If interfaces are chosen, connections to other local addresses are closed before anything is sent.
 func TestAllow(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
@@ -136,7 +136,7 @@ func TestAllow(t *testing.T) {
 	}
 }
 
-// A message without frames comes as one empty frame, whoever sends it and however, since applications look at the first one.
+// A message without frames arrives as one empty frame, from any sender and by any call, because applications look at the first one.
 func TestNoFrames(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
@@ -169,7 +169,7 @@ func TestNoFrames(t *testing.T) {
 	}
 }
 
-// What a peer can make the node hold is bounded.
+// There is a bound on what a peer can make the node hold.
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{Limits: Limits{GroupsPerPeer: 2, Peers: 2}}))
@@ -191,7 +191,7 @@ func TestLimits(t *testing.T) {
 	third.enter() // there is room again
 }
 
-// After a stall of our own nobody expires before a fresh grace.
+// After a stall of our own, no peer expires before a fresh grace.
 func TestStall(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
@@ -216,7 +216,7 @@ func TestStall(t *testing.T) {
 	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "EVASIVE", "SILENT", "EXIT(expired)"})
 }
 
-// A state that beacons tell is the peer's, and its changes are events.
+// A state in a beacon is the peer's state, and its changes are events.
 func TestState(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))

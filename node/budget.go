@@ -5,11 +5,10 @@ import (
 	"time"
 )
 
-// All queues of messages to peers share one budget of memory (zmtp.SendBudget). It gives each a fair part, so mostly a sender waits for its own
-// peer. Where peers that take nothing hold so much that a message finds no room though its own peer takes all, it is one of those that is
-// dropped.
+// All send queues share one memory budget (zmtp.SendBudget). Each queue has a fair part of it, so a sender mostly waits for its own peer. If
+// peers that read nothing hold so much that a message finds no room, although its own peer reads everything, one of those peers is dropped.
 
-// heaviest returns the session whose queue holds most; nil if none holds anything.
+// heaviest returns the session whose queue holds the most bytes; nil if all queues are empty.
 func (n *Node) heaviest() (s *session, octets int64) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
@@ -21,7 +20,7 @@ func (n *Node) heaviest() (s *session, octets int64) {
 	return s, octets
 }
 
-// hasStopped tells whether the peer has taken nothing for so long, or never did.
+// hasStopped reports whether the peer has read nothing for the duration, or never did.
 func (s *session) hasStopped(now time.Time, duration time.Duration) bool {
 	last := s.out.Advanced()
 	if last.IsZero() {
@@ -30,7 +29,7 @@ func (s *session) hasStopped(now time.Time, duration time.Duration) bool {
 	return now.Sub(last) >= duration
 }
 
-// busy says why a message found no room at a peer: ErrPeerBusy, with whose messages take up the room that all share, if that is it.
+// busy returns why a message found no room: ErrPeerBusy. If another peer's queue uses up the shared room, it names that peer.
 func (w *wait) busy() error {
 	if !w.out.IsShort() {
 		return ErrPeerBusy
@@ -47,8 +46,8 @@ func (w *wait) busy() error {
 		ErrPeerBusy, w.node.cfg.Limits.TotalQueueBytes, name, octets)
 }
 
-// dropHeaviest drops the peer whose messages take up the room that all share, if it takes none of them, and it is another one's. It tells
-// whether it did.
+// dropHeaviest drops the peer whose queue uses up the shared room, if it reads nothing and is not this message's peer.
+// It reports whether it did.
 func (w *wait) dropHeaviest() bool {
 	if !w.out.IsShort() {
 		return false

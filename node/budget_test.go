@@ -14,7 +14,7 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// hang has a peer that reads nothing, to which messages of that size are sent until there is no room.
+// hang adds a peer that reads nothing, and sends it messages of the given size until there is no room.
 func hang(t *testing.T, n *testNode, size int) *fakePeer {
 	t.Helper()
 	f := newFakePeer(t, n)
@@ -28,17 +28,17 @@ func hang(t *testing.T, n *testNode, size int) *fakePeer {
 		if errors.Is(err, ErrPeerBusy) {
 			return f
 		}
-		if err != nil && !errors.Is(err, context.DeadlineExceeded) { // which a busy machine may do before there is an attempt
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) { // on a busy machine time may be up before there is an attempt
 			t.Fatal(err)
 		}
 	}
 }
 
-// Peers that hang hold no more than the budget together, however many they are; one of them holds its queue and half as much again at most.
+// Any number of hung peers hold no more than the budget together; one alone holds at most its queue and half as much again.
 func TestHungPeersHoldTheBudget(t *testing.T) {
 	for _, test := range []struct {
 		peers, size   int
-		heap, process int64 // MiB that are added
+		heap, process int64 // MiB added
 	}{
 		{1, 8_000, 72, 96},
 		{1, 20_000, 72, 96},
@@ -58,7 +58,7 @@ func TestHungPeersHoldTheBudget(t *testing.T) {
 			if heap := live() - before; heap>>20 > test.heap {
 				t.Errorf("the heap holds %d MiB more, want %d at most", heap>>20, test.heap)
 			}
-			most := n.cfg.Limits.TotalQueueBytes + int64(test.peers)*16<<10 // each ends within a chunk
+			most := n.cfg.Limits.TotalQueueBytes + int64(test.peers)*16<<10 // each stops within one chunk
 			if used := n.queues.Used(); used > most || used < n.cfg.Limits.TotalQueueBytes/3 {
 				t.Errorf("%d octets are counted", used)
 			}
@@ -68,7 +68,7 @@ func TestHungPeersHoldTheBudget(t *testing.T) {
 	}
 }
 
-// live is what the heap holds.
+// live returns the bytes in use on the heap.
 func live() int64 {
 	var m runtime.MemStats
 	runtime.GC()
@@ -77,7 +77,7 @@ func live() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// residentOctets is what the process holds; 0 where the system does not tell.
+// residentOctets returns the resident memory of the process in bytes; 0 if the system does not say.
 func residentOctets() (octets int64) {
 	status, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(status)) {
@@ -88,8 +88,8 @@ func residentOctets() (octets int64) {
 	return octets << 10
 }
 
-// A message that finds no room because of others says whose messages take it up. When one of those has taken nothing for the send timeout it
-// is dropped, and not the peer that the message is for.
+// If a message finds no room because of other peers, its error names the peer that holds most. If that one has read nothing for the send
+// timeout, it is dropped, and not the peer that the message is for.
 func TestHungPeerMakesRoomForOthers(t *testing.T) {
 	const budget = 12 << 20
 	n := start(t, onLoopback(beaconPort(), Config{Linger: -1, SendTimeout: time.Second, Limits: Limits{TotalQueueBytes: budget}}))
@@ -119,7 +119,7 @@ func TestHungPeerMakesRoomForOthers(t *testing.T) {
 	}
 }
 
-// The same, where the peer that the message is for takes answers to its PINGs meanwhile: these show nothing of the room that others hold.
+// The same, while the message's peer reads answers to its PINGs: these say nothing about the room that others hold.
 func TestHungPeerMakesRoomBesidePings(t *testing.T) {
 	const budget = 12 << 20
 	n := start(t, onLoopback(beaconPort(), Config{Linger: -1, SendTimeout: time.Second, Limits: Limits{TotalQueueBytes: budget}}))

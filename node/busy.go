@@ -9,22 +9,22 @@ import (
 	"github.com/go-zre/go-zre/internal/outbox"
 )
 
-// droppedFor is how long a peer that was dropped as not responding is remembered. One whose application hangs comes back at once.
+// droppedFor is how long a peer that was dropped as not responding is remembered. A peer whose application hangs comes back at once.
 const droppedFor = 10 * time.Minute
 
-// A peer that was dropped, since it took no messages, and that comes back is not waited for before it has shown that it takes them. Else each of
-// its sessions would hold up all that is sent for another send timeout.
+// credit decides whether senders wait for a peer. After a peer was dropped for not reading its messages, senders do not wait for it until it
+// shows that it reads them. Otherwise each of its new sessions would delay every sender for another send timeout.
 type credit struct {
 	lost atomic.Bool // the peer is not waited for
 
 	mu      sync.Mutex
-	drained <-chan struct{} // closed when its queue is empty, which was full; nil if it was not full so far
+	drained <-chan struct{} // closed when its full queue is empty; nil if it was not full so far
 }
 
-// errNotCaughtUp is for a peer that is not waited for.
+// errNotCaughtUp is for a peer that senders do not wait for.
 var errNotCaughtUp = fmt.Errorf("%w: it was dropped for that before, and has not caught up since", ErrPeerBusy)
 
-// isWaitedFor tells whether a message that found no room waits for some.
+// isWaitedFor reports whether a message that found no room waits for some.
 func (p *session) isWaitedFor() bool {
 	c := &p.credit
 	if !c.lost.Load() {
@@ -45,9 +45,9 @@ func (p *session) isWaitedFor() bool {
 	}
 }
 
-// sendNow queues a message for a peer whose queue was full a moment ago, if there is room all the same; busy is the error if not.
+// sendNow queues a message for a peer whose queue was full a moment ago, if there is room now. Otherwise the error is busy.
 func (n *Node) sendNow(p *session, to outbox.Target, c *outbox.Content, busy error) error {
-	if p.out.Inproc() { // what was handed over last may be on its way, and the queue have room
+	if p.out.Inproc() { // the last message may be on its way while the queue has room
 		p.out.QueueBehind()
 		if p.out.Send(to, c) == nil {
 			return nil

@@ -10,10 +10,10 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// soon is how soon a good peer is to be served beside an attack, in one try of several.
+// soon is how soon a good peer must be served during an attack, in one of several tries.
 const soon = 100 * time.Millisecond
 
-// bystander is a good peer beside an attack, entered before it.
+// bystander is a good peer that entered before an attack.
 type bystander struct {
 	*fakePeer
 	sequence        uint16
@@ -29,7 +29,7 @@ func newBystander(t testing.TB, n *testNode) *bystander {
 	return b
 }
 
-// best gives the shortest of some tries; it stops at one that is short enough.
+// best returns the shortest of some tries; it stops at one that is short enough.
 func best(tries int, enough time.Duration, try func() time.Duration) time.Duration {
 	shortest := try()
 	for range tries - 1 {
@@ -41,8 +41,8 @@ func best(tries int, enough time.Duration, try func() time.Duration) time.Durati
 	return shortest
 }
 
-// served shows that the bystander gets a message to the node and one from it, and that another peer enters, as soon as can be
-// expected of this machine: within 100 ms, or twenty times what it took before the attack.
+// served checks that the bystander exchanges messages with the node, and that another peer enters, as soon as can be expected of this
+// machine: within 100 ms, or twenty times what it took before the attack.
 func (b *bystander) served() {
 	b.t.Helper()
 	b.servedOld()
@@ -52,7 +52,7 @@ func (b *bystander) served() {
 	}
 }
 
-// servedOld shows the same where no new peer can enter.
+// servedOld checks the same when no new peer can enter.
 func (b *bystander) servedOld() {
 	b.t.Helper()
 	bound := max(soon, 20*b.exchange)
@@ -64,7 +64,7 @@ func (b *bystander) servedOld() {
 	}
 }
 
-// exchanged sends a message each way.
+// exchanged sends a message in each direction.
 func (b *bystander) exchanged() time.Duration {
 	b.t.Helper()
 	began := time.Now()
@@ -81,7 +81,7 @@ func (b *bystander) exchanged() time.Duration {
 	return time.Since(began)
 }
 
-// visited has another peer enter, which then leaves.
+// visited lets another peer enter and leave.
 func (b *bystander) visited() time.Duration {
 	b.t.Helper()
 	began := time.Now()
@@ -97,7 +97,7 @@ func (b *bystander) visited() time.Duration {
 	return took
 }
 
-// count counts the events of a kind of a peer.
+// count counts a peer's events of one kind.
 func (r *testNode) count(kind Kind, id uuid.UUID) (count int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

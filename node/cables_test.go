@@ -14,25 +14,25 @@ import (
 	"github.com/go-zre/go-zre/beacon"
 )
 
-// Where the node and the peer of a cables network are.
+// The addresses of the node and the peer in a cables network.
 var (
 	nodeAddr = netip.MustParseAddr("10.0.0.1")
 	peerAt   = netip.MustParseAddrPort("10.0.0.2:5000")
 )
 
-// cables is a network of a node and one peer, for fake time: nothing takes any, and no beacon arrives. The test says what becomes of dials.
+// cables is a network of a node and one peer, for fake time: nothing takes time, and no beacon arrives. The test decides what happens to dials.
 type cables struct {
 	mailbox *outlet // of the peer
 
 	mu      sync.Mutex
 	dials   int
 	hold    bool       // dials wait for verdict
-	verdict chan error // of a dial that waits: nil lets it through
+	verdict chan error // for a waiting dial: nil lets it through
 }
 
 func newCables() *cables { return &cables{mailbox: newOutlet(), verdict: make(chan error)} }
 
-// holdDials has dials from now on wait for a verdict, or go through. It tells what they did before.
+// holdDials makes later dials wait for a verdict, or go through. It returns what they did before.
 func (c *cables) holdDials(hold bool) (before bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -40,7 +40,7 @@ func (c *cables) holdDials(hold bool) (before bool) {
 	return before
 }
 
-// dialled tells how many dials have begun.
+// dialled returns how many dials have begun.
 func (c *cables) dialled() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -91,7 +91,7 @@ func (c *cables) ListenPacket(network string, _ int) (beacon.PacketConn, error) 
 	return &silence{done: make(chan struct{})}, nil
 }
 
-// silence is a socket to which nothing comes.
+// silence is a socket that receives nothing.
 type silence struct {
 	once sync.Once
 	done chan struct{}
@@ -135,11 +135,11 @@ func (o *outlet) Close() error {
 
 func (o *outlet) Addr() net.Addr { return net.TCPAddrFromAddrPort(netip.AddrPortFrom(nodeAddr, 5000)) }
 
-// cable is one end of a connection in memory, which holds whatever is written. A deadline counts if it is over when it is set.
+// cable is one end of a connection in memory, which holds everything written. A deadline counts if it is over when it is set.
 type cable struct {
 	local, remote net.Addr
 	far           *cable
-	mu            *sync.Mutex // of both ends; guards the rest
+	mu            *sync.Mutex // shared by both ends; guards the rest
 	news          *sync.Cond
 	unread        []byte
 	late          bool

@@ -5,8 +5,8 @@ import "time"
 // calmAfter is how long nothing may have changed before our beacons become rare.
 const calmAfter = 5 * time.Second
 
-// stir notes that something has changed: a peer was met or is gone, a newcomer was heard, our interfaces or our state are other ones. Our
-// beacons are sent often for a while, so that who needs them has them soon though some are lost. It runs in the control loop.
+// stir records a change: a peer was met or is gone, a new node was heard, or our interfaces or state changed. For a while our beacons become
+// frequent, so that nodes that need them get one soon even if some are lost. It runs in the control loop.
 func (n *Node) stir() {
 	n.stirred = time.Now()
 	n.agent.SetCalm(false)

@@ -11,14 +11,14 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// Each case plays odd or hostile input of one peer, after which a good peer must still be met and served. In the comment:
-// what RFC 36 asks, or what seems right where it is silent.
+// Each case plays odd or hostile input from one peer. Afterwards a good peer must still be met and served. A comment gives what RFC 36 asks,
+// or what seems right if it is silent.
 func TestCases(t *testing.T) {
 	const entered = "ENTER(fake)"
 	for _, test := range []struct {
 		name  string
 		play  func(f *fakePeer)
-		want  []string // the node's events of the peer, until the last of them
+		want  []string // the node's events about the peer, up to the last of them
 		hello bool     // the node must have said HELLO to it
 		never string   // an event that must not come
 	}{
@@ -120,7 +120,7 @@ func TestCases(t *testing.T) {
 			f.send(msg.AppendWhisper(nil, 3), []byte("x"))
 		}, []string{entered, "JOIN(G)", "WHISPER:1f"}, false, ""},
 
-		// Messages that are not RFC 36's: ignore, but count the sequence.
+		// Messages that RFC 36 does not define: ignore, but count in the sequence.
 		{"goodbye, elect, leader, unknown id", func(f *fakePeer) {
 			f.enter()
 			f.send(msg.AppendGoodbye(nil, 2))
@@ -202,7 +202,7 @@ func TestCases(t *testing.T) {
 			if len(test.want) > 0 {
 				n.waitFor(t, f.uuid, test.want)
 			}
-			// Beside it a good peer is served, which also shows that what came before was taken.
+			// A good peer is served beside it. That also shows that the earlier input was handled.
 			good := newFakePeer(t, n)
 			good.enter()
 			good.send(msg.AppendWhisper(nil, 2), []byte("good"))
@@ -214,7 +214,7 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// waitFor waits until the events of a peer are those wanted.
+// waitFor waits until a peer has the given events.
 func (r *testNode) waitFor(t *testing.T, id uuid.UUID, want []string) {
 	t.Helper()
 	deadline := time.After(patience)

@@ -10,36 +10,35 @@ import (
 	"github.com/go-zre/go-zre/beacon"
 )
 
-// A peer's state lags behind what this node has just given it, so what was given counts until the peer speaks again: a state, or a message, such
-// as the result.
+// A peer's advertised state is older than the work this node has just sent it. So that work counts until the peer sends something: a state, or
+// a message such as the result.
 
-// answerTime is how long what was given to a peer counts if it says nothing: changes of state are told at once, so one that has not told any
-// by then has none to tell.
+// answerTime is how long work counts if the peer sends nothing. A peer sends changes of its state at once, so after this time there is none.
 const answerTime = time.Second
 
-// work is what a peer was given. Node.choosing guards all but spoke.
+// work is what a peer was sent. Node.choosing guards everything but spoke.
 type work struct {
-	spoke atomic.Bool // it told a state, or sent a message, since Choose looked last
+	spoke atomic.Bool // it sent a state or a message since Choose last looked
 
-	before uint64    // WHISPERs to it before it spoke
+	before uint64    // WHISPERs sent to it before it last spoke
 	since  time.Time // when it was first chosen after that; the zero time if it was not
-	turn   uint64    // when it was last chosen, as a number; 0 if it was not
+	turn   uint64    // the number of the turn when it was last chosen; 0 if it never was
 }
 
-// chooser is what Choose remembers.
+// chooser is the state of Choose.
 type chooser struct {
 	mu   sync.Mutex
 	turn uint64
 }
 
-// note takes note that a peer spoke.
+// note records that a peer sent something.
 func (w *work) note() {
 	if !w.spoke.Load() {
 		w.spoke.Store(true)
 	}
 }
 
-// given returns how many WHISPERs a peer was sent since it spoke.
+// given returns how many WHISPERs a peer was sent since it last sent something.
 func (p *session) given(now time.Time) uint64 {
 	w, whispers := &p.work, p.out.Whispers()
 	if w.spoke.Swap(false) || now.Sub(w.since) >= answerTime {
@@ -48,7 +47,7 @@ func (p *session) given(now time.Time) uint64 {
 	return whispers - w.before
 }
 
-// Choose picks a member of a group whose state is the first of those given that any has; see zre.Node.Choose.
+// Choose picks a group member in the first of the given states that any member has; see zre.Node.Choose.
 func (n *Node) Choose(group string, states []beacon.State) (*Peer, bool) {
 	n.mu.RLock()
 	members := n.members[group].lend()
@@ -77,12 +76,12 @@ func (n *Node) Choose(group string, states []beacon.State) (*Peer, bool) {
 type choice struct {
 	peer *session
 	rank int    // of its state
-	load uint64 // messages that it has before it, as far as is known
+	load uint64 // known messages ahead in its queue
 	turn uint64
-	ties int // how many are as good
+	ties int // how many are equally good
 }
 
-// consider takes a peer if it is better. An idle one that was given something is about to be busy.
+// consider takes a peer if it is better than the best so far. It skips an idle peer that was sent work: that peer is about to be busy.
 func (c *choice) consider(p *session, rank int, now time.Time) {
 	given := p.given(now)
 	if given > 0 && beacon.State(p.peerState.Load()) == beacon.Idle {

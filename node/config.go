@@ -13,9 +13,9 @@ import (
 	"github.com/go-zre/go-zre/internal/cert"
 )
 
-// Config says what a node is and how it behaves. The zero value of a field means its default.
+// Config is the configuration of a node. The zero value of a field means its default.
 type Config struct {
-	// UUID names the node; a random one by default.
+	// UUID identifies the node; a random one by default.
 	UUID uuid.UUID
 
 	// Name is the public name that HELLO carries, at most 255 octets of UTF-8. By default the first six hex digits of the
@@ -33,40 +33,40 @@ type Config struct {
 	// a free port of RFC 36's range, on every address.
 	Listen string
 
-	// Advertise is the endpoint that HELLO and gossip name in place of the node's own, such as "tcp://203.0.113.7:5671": where peers
-	// beyond a NAT reach it.
+	// Advertise is the endpoint that HELLO and gossip name in place of the node's own, for example "tcp://203.0.113.7:5671". Set it to
+	// where peers beyond a NAT reach the node.
 	Advertise string
 
-	// Certificate makes the node a secure one: it speaks CURVE with these keys, and nothing else; nil for a plain node. It must have a secret
-	// key. Authorize, if set, judges each peer within the handshake; an error refuses it. It may block until ctx ends, and is called by many
-	// goroutines. Without it any key is let in.
+	// Certificate makes this a secure node: it speaks CURVE with these keys, and nothing else. Nil makes it a plain node. The certificate must
+	// have a secret key. If Authorize is set, it judges each peer during the handshake; an error refuses the peer. It may block until ctx ends,
+	// and is called from many goroutines. Without it any key is accepted.
 	Certificate *cert.Certificate
 	Authorize   func(ctx context.Context, peer Identity) error
 
-	// Peers are endpoints where peers may be, "tcp://host:port", known by neither beacon nor UUID.
+	// Peers are endpoints of possible peers, "tcp://host:port", that need no beacon and no known UUID.
 	Peers []string
 
-	// SRV are domains whose SRV records name such endpoints, and Resolver is the DNS server to ask, the system's by default.
+	// SRV are domains whose SRV records name such endpoints. Resolver is the DNS server to ask, by default the system's.
 	SRV      []string
 	Resolver string
 
-	// GossipBind are the endpoints at which the node is a gossip hub, "tcp://*:5672", and GossipConnect those of the hubs that it
-	// is a client of.
+	// GossipBind are the endpoints at which the node is a gossip hub, for example "tcp://*:5672". GossipConnect are the endpoints of the hubs
+	// of which it is a client.
 	GossipBind    []string
 	GossipConnect []string
 
-	// Transports are those that may be used, of Inproc, IPC and TCP; all by default. TCP is always needed.
+	// Transports are the transports that may be used: Inproc, IPC and TCP; all by default. TCP is always needed.
 	Transports []string
 
-	// NoBeacons neither sends nor hears beacons.
+	// NoBeacons turns beacons off: the node neither sends nor receives any.
 	NoBeacons bool
 
 	// BeaconPort is the UDP port of the classic beacons, 5670 by default. Beacons that carry a state go to the port 10,000
 	// above it. Nodes with different beacon ports do not see each other.
 	BeaconPort int
 
-	// TTL is how far beacons with a state travel, Groups (one for each address family) and StatePort where to; see zre.WithMulticastTTL and its
-	// neighbours.
+	// TTL is how far beacons with a state travel. Groups (one for each address family) and StatePort are their destination. See
+	// zre.WithMulticastTTL and the options next to it.
 	TTL       int
 	Groups    []netip.Addr
 	StatePort int
@@ -83,47 +83,47 @@ type Config struct {
 	// EvasiveTimeout by default. If set, it must lie between EvasiveTimeout and ExpiredTimeout.
 	SilentTimeout time.Duration
 
-	// ExpiredTimeout is how long a peer may be silent before it is given up; 30 s by default. It must be longer than
-	// EvasiveTimeout. A shorter one notices vanished hosts sooner, and loses peers of a bad Wi-Fi sooner.
+	// ExpiredTimeout is how long a peer may be silent before its session ends; 30 s by default. It must be longer than EvasiveTimeout.
+	// A shorter one notices vanished hosts sooner, but also loses peers on bad Wi-Fi sooner.
 	ExpiredTimeout time.Duration
 
-	// SendTimeout is how long Whisper and Shout wait for room in the queue of a peer that does not take its messages;
-	// 5 s by default. Then the peer is dropped as not responding.
+	// SendTimeout is how long Whisper and Shout wait for room in the queue of a peer that does not read its messages; 5 s by default.
+	// Then the peer is dropped as not responding.
 	SendTimeout time.Duration
 
-	// SkipBusy has Shout leave out members whose queue is full, instead of waiting for them; see zre.WithShoutPolicy.
+	// SkipBusy makes Shout skip members whose queue is full, instead of waiting for them; see zre.WithShoutPolicy.
 	SkipBusy bool
 
-	// AutoState has the node's state follow what it does, see zre.WithAutoState.
+	// AutoState makes the node's state follow its activity; see zre.WithAutoState.
 	AutoState bool
 
-	// StateByBroadcast sends beacons with a state where RFC 36 has those without, which kills pyre; see zre.WithStateByBroadcast.
+	// StateByBroadcast sends beacons with a state where RFC 36 has beacons without one. This kills pyre; see zre.WithStateByBroadcast.
 	StateByBroadcast bool
 
-	// Contest names groups that the node is in from the start, and for whose leadership it contests. ElectAll sends ELECT and LEADER to every
-	// member, see zre.WithElectionsToAll.
+	// Contest names groups that the node joins at the start and whose leadership it contests. ElectAll sends ELECT and LEADER to every
+	// member; see zre.WithElectionsToAll.
 	Contest  []string
 	ElectAll bool
 
-	// Discard has WHISPER and SHOUT that come counted and discarded; see zre.WithSendOnly.
+	// Discard counts and discards incoming WHISPER and SHOUT; see zre.WithSendOnly.
 	Discard bool
 
-	// ShareStats answers peers of this implementation that ask for the node's figures; see zre.WithSharedStats.
+	// ShareStats makes the node answer peers of this implementation that ask for its figures; see zre.WithSharedStats.
 	ShareStats bool
 
-	// Linger is how long Close waits until queued messages are handed to the operating system; 5 s by default, negative for not at all.
+	// Linger is how long Close waits until queued messages are handed to the operating system; 5 s by default. If negative, it does not wait.
 	Linger time.Duration
 
-	// Network is what the node runs on; the operating system's by default.
+	// Network is the network that the node uses; by default the operating system's.
 	Network Network
 
-	// Log receives what happens inside, mostly at debug level. Silent by default.
+	// Log receives internal events, mostly at debug level. By default nothing is logged.
 	Log zerolog.Logger
 
-	// Limits bounds what others can make the node hold.
+	// Limits bounds what other nodes can make this node hold in memory.
 	Limits Limits
 
-	// Public makes the application's types of the node's own.
+	// Public converts this package's types to the application's.
 	Public Public
 }
 
@@ -140,7 +140,7 @@ func (c *Config) complete() error {
 		return err
 	}
 	if host != "" && len(c.Interfaces) == 0 {
-		c.Interfaces = []string{host} // beacons elsewhere would lead to where nobody listens
+		c.Interfaces = []string{host} // beacons on other interfaces would lead to addresses where this node does not listen
 	}
 	if err := c.checkCertificate(); err != nil {
 		return err

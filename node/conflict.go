@@ -13,13 +13,13 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// conflictPause is how long no other node with a UUID must show itself before there is none: a conflict is told once for as long as it lasts.
+// conflictPause is how long no other node with our UUID must show itself before the conflict is over. A lasting conflict is reported once.
 const conflictPause = time.Minute
 
 var errTwins = errors.New("give each node a UUID of its own")
 
-// conflict: another node uses our UUID. Neither can be told from the other by their peers, so the application must know.
-// Nothing else is done about it: to answer would start a storm. The address has no port where only a connection came from it.
+// conflict: another node uses our UUID. Peers cannot tell the two nodes apart, so the application must know. The node does nothing else about
+// it: answering would start a storm. The address has no port if only a connection came from it.
 func (n *Node) conflict(at netip.AddrPort) {
 	where, p := at.Addr().String(), &Peer{UUID: n.cfg.UUID, Transport: TCP, State: beacon.Unknown}
 	switch {
@@ -27,15 +27,15 @@ func (n *Node) conflict(at netip.AddrPort) {
 		where = paths.Format(at)
 		p.Endpoint = where
 	case !n.conflicted.IsZero():
-		p = nil // a beacon may have told its endpoint
+		p = nil // a beacon may have shown its endpoint
 	}
 	n.conflicted = time.Now()
 	n.problems.raiseAt(zerolog.ErrorLevel, ProblemConflict, n.cfg.UUID.String(), p,
 		fmt.Errorf("this node has that UUID, and so has another one at %s: %w", where, errTwins))
 }
 
-// twin: a connection came with the identity of a peer that is present, and is not that peer's. From another host it is another node with the
-// same UUID: the first one is kept until it exits.
+// twin: a connection has the identity of a present peer, but is not that peer's. If it comes from another host, it is another node with the
+// same UUID. The first node is kept until it exits.
 func (n *Node) twin(s *session, older, newer *zmtp.Conn) {
 	if paths.AddrOf(older.RemoteAddr()) == paths.AddrOf(newer.RemoteAddr()) || n.sessions[s.uuid] != s {
 		return

@@ -12,13 +12,13 @@ import (
 	"github.com/go-zre/go-zre/internal/paths"
 )
 
-// Config.Peers and Config.Interfaces contradict each other where a peer is on the network of an interface that is not used: we reach it, but
-// the connection that it makes comes in by that interface, and is refused (see allow).
+// Config.Peers and Config.Interfaces contradict each other if a peer is on the network of an interface that is not used. We reach the peer,
+// but its own connection comes in on that interface and is refused (see allow).
 
-// checkPeers raises a problem for each address from Config.Peers that contradicts Config.Interfaces, and solves those that do so no more. It
-// runs in the control loop.
+// checkPeers raises a problem for each address from Config.Peers that contradicts Config.Interfaces, and solves those that no longer do.
+// It runs in the control loop.
 func (n *Node) checkPeers() {
-	if len(n.cfg.Interfaces) == 0 || n.cfg.Advertise != "" { // who advertises says where to come in
+	if len(n.cfg.Interfaces) == 0 || n.cfg.Advertise != "" { // an advertised endpoint says where peers connect
 		return
 	}
 	var reports []beacon.Report
@@ -36,10 +36,10 @@ func (n *Node) checkPeers() {
 	})
 }
 
-// checkPause is how long checkPeersSoon waits, so that one check serves many changes.
+// checkPause is how long checkPeersSoon waits, so that one check covers many changes.
 const checkPause = 50 * time.Millisecond
 
-// checkPeersSoon has checkPeers run, now that addresses were looked up.
+// checkPeersSoon schedules checkPeers after addresses were looked up.
 func (n *Node) checkPeersSoon() {
 	if n.isChecking {
 		return
@@ -51,7 +51,7 @@ func (n *Node) checkPeersSoon() {
 	})
 }
 
-// leftOut gives the interface, in words, on whose network an address is, if all of those are left out; "" else.
+// leftOut returns a description of the interface whose network contains an address, if all such interfaces are left out; "" otherwise.
 func leftOut(addr netip.Addr, reports []beacon.Report) (name string) {
 	zone := addr.Zone()
 	for _, r := range reports {

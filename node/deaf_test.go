@@ -9,8 +9,8 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// An application that never takes its events: what waits for it is bounded, calls return, peers come and go, and once it takes
-// them nothing is missing.
+// The application never takes its events. Waiting events are bounded, calls return, and peers come and go. When it takes the events at last,
+// none is missing.
 func TestNothingTaken(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -18,8 +18,8 @@ func TestNothingTaken(t *testing.T) {
 		heap     int64
 		messages int
 		send     func(f *fakePeer, sequence uint16)
-		words    string // that the peer says it understands
-		full     bool   // the events of membership take all room too, so nobody else enters
+		words    string // the extensions that the peer announces
+		full     bool   // membership events use all room too, so no other peer enters
 	}{
 		{"small messages", Limits{Events: 10}, 4 << 20, 20_000, func(f *fakePeer, sequence uint16) {
 			f.send(msg.AppendWhisper(nil, sequence), []byte("x"))
@@ -114,7 +114,7 @@ func TestNothingTaken(t *testing.T) {
 
 var tenthOfMiB = make([]byte, 100<<10)
 
-// A HELLO that is as large as may be, again and again, does not keep others from entering.
+// A HELLO of the largest size, again and again, does not keep others from entering.
 func TestLargeHellos(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	b := newBystander(t, n)

@@ -19,11 +19,11 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// fewDescriptors, in the environment, makes TestFewDescriptors the node of a process with few file descriptors, on that beacon
-// port, until standard input ends. It whispers back what it hears, and logs to standard error.
+// fewDescriptors, in the environment, turns TestFewDescriptors into the node of a process with few file descriptors, on that beacon port,
+// until standard input ends. It whispers back what it receives, and logs to standard error.
 const fewDescriptors = "ZRE_TEST_FEW_DESCRIPTORS"
 
-// A process that has no file descriptor left goes on with the peers it has, says so once, and is well when there are some again.
+// A process without free file descriptors keeps its peers, reports the problem once, and recovers when descriptors are free again.
 func TestFewDescriptors(t *testing.T) {
 	if port := os.Getenv(fewDescriptors); port != "" {
 		if err := poor(port); err != nil {
@@ -50,14 +50,14 @@ func TestFewDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := attackers(t, endpoint.Port())
-	for range 100 { // the node has fewer; the system keeps the rest for it
+	for range 100 { // the node has fewer descriptors; the system queues the rest
 		a.connect(9, nil)
 	}
 	child.expect("cannot accept now", 1)
 	echo(good, "during")
 	late := start(t, onLoopback(port, Config{Name: "late"}))
 	child.expect("cannot connect", 3) // it cannot dial either
-	for i := range 20 {               // who comes next has each place that becomes free, or the node itself for a dial
+	for i := range 20 {               // each free descriptor goes to the next connection, or to a dial of the node itself
 		a.all[i].reset()
 		a.connect(9, nil)
 	}
@@ -80,7 +80,7 @@ func TestFewDescriptors(t *testing.T) {
 			t.Errorf("logged %d times: %s", times, what)
 		}
 	}
-	if len(child.warnings) > 4 { // of two listeners, of the interfaces, of ipc
+	if len(child.warnings) > 4 { // from two listeners, the interfaces, and ipc
 		t.Errorf("%d different warnings", len(child.warnings))
 	}
 	if exits := child.count("exit"); exits > 0 {
@@ -103,7 +103,7 @@ func poor(port string) error {
 		return err
 	}
 	defer n.Close()
-	n.zmtp.HandshakeTimeout = time.Minute // or the flood would be over at once
+	n.zmtp.HandshakeTimeout = time.Minute // otherwise the flood would be over at once
 	if err := n.Start(context.Background()); err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func poor(port string) error {
 	return err
 }
 
-// child is the process with few descriptors, and what it logged.
+// child is the process with few descriptors, and its log.
 type child struct {
 	t     testing.TB
 	stdin io.Closer
@@ -131,7 +131,7 @@ type child struct {
 
 	mu       sync.Mutex
 	messages map[string]int
-	warnings map[string]int // those at level warn and above
+	warnings map[string]int // messages at level warn and above
 }
 
 func newChild(t testing.TB, port int) *child {
@@ -175,7 +175,7 @@ func (c *child) read(log io.Reader) {
 	}
 }
 
-// count counts the lines with some words.
+// count counts the lines that contain some words.
 func (c *child) count(words string) (count int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// run dials until it is connected, or ctx ends. From there on the mailbox hears of the connection's end. hello is what the connection
-// begins with, but for the endpoint. The peer's UUID is given, since it may become known meanwhile.
+// run dials until it is connected or ctx ends. After that, the mailbox learns when the connection ends. hello is the HELLO that the connection
+// begins with, without the endpoint. The peer's UUID is a parameter because the session's may change meanwhile.
 func (s *session) run(ctx context.Context, id uuid.UUID, hello msg.OutHello) {
 	n := s.node
 	s.dialling.Add(1)
@@ -44,7 +44,7 @@ func (s *session) run(ctx context.Context, id uuid.UUID, hello msg.OutHello) {
 			continue
 		}
 		n.log.Debug().Err(err).Stringer("peer", id).Msg("cannot connect")
-		if errors.Is(err, errOffer) { // its own call may be on its way
+		if errors.Is(err, errOffer) { // the peer's own call may be on its way
 			continue
 		}
 		n.figures.dialsFailed.Add(1)
@@ -52,8 +52,8 @@ func (s *session) run(ctx context.Context, id uuid.UUID, hello msg.OutHello) {
 	}
 }
 
-// pauseAfter is the pause after an attempt that ended so, where it is d as a rule. A peer that refuses us has given its answer; its own HELLO ends the
-// pause.
+// pauseAfter returns the pause after an attempt that ended with err; normally that is d. A peer that refuses us has given its answer, so the
+// pause is longer; a HELLO of the peer ends it.
 func (n *Node) pauseAfter(err error, d time.Duration) time.Duration {
 	if n.isSecure() && isRefusedBy(err) {
 		return paths.RefusalFactor * d
@@ -61,7 +61,7 @@ func (n *Node) pauseAfter(err error, d time.Duration) time.Duration {
 	return d
 }
 
-// sleep waits before another attempt; a new endpoint, or a HELLO of the peer, ends the wait. It returns false when there is to be none.
+// sleep waits before another attempt. A new endpoint, or a HELLO of the peer, ends the wait. It returns false if ctx has ended.
 func (s *session) sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -74,8 +74,8 @@ func (s *session) sleep(ctx context.Context, d time.Duration) bool {
 	return true
 }
 
-// reserve makes sure that no other session leads to an address, and that none comes to while this one dials it: a ROUTER of libzmq is deaf to
-// all but the newest of our connections. greets says that this one is about to say HELLO there. It asks the control loop.
+// reserve ensures that no other session leads to an address, and that none connects there while this one dials it: a ROUTER of libzmq is deaf
+// to all but the newest of our connections. greets means that this session is about to send HELLO there. It runs a function in the control loop.
 func (s *session) reserve(at netip.AddrPort, greets bool) (err error) {
 	n := s.node
 	closed := n.do(func() {
@@ -97,9 +97,9 @@ func (s *session) reserve(at netip.AddrPort, greets bool) (err error) {
 	return err
 }
 
-// All that follows runs in the control loop.
+// Everything below runs in the control loop.
 
-// index makes known where a session leads, and may lead.
+// index records the addresses where a session leads, and may lead.
 func (n *Node) index(s *session) {
 	addrs := s.paths.Endpoints()
 	if s.reached.IsValid() {
@@ -110,7 +110,7 @@ func (n *Node) index(s *session) {
 
 func (n *Node) unindex(s *session) { n.addresses.Remove(s.uuid) }
 
-// unreserve gives back what a session has reserved.
+// unreserve releases the addresses that a session has reserved.
 func (n *Node) unreserve(s *session) {
 	for at, o := range n.reserved {
 		if o == s {
@@ -119,8 +119,8 @@ func (n *Node) unreserve(s *session) {
 	}
 }
 
-// holder returns the session that keeps s from dialling an address; nil if there is none. One with another key does not: at most one of the two
-// keys can be right there.
+// holder returns the session that keeps s from dialling an address; nil if there is none. A session with another key does not keep it from
+// dialling: at most one of the two keys can be right there.
 func (n *Node) holder(s *session, at netip.AddrPort) *session {
 	if o := n.reserved[at]; o != nil && o != s && o.key == s.key && n.sessions[o.uuid] == o && !o.isOurs {
 		return o
@@ -131,7 +131,7 @@ func (n *Node) holder(s *session, at netip.AddrPort) *session {
 	return n.successor(s, at)
 }
 
-// occupant returns the session, not s, whose connection leads to a ROUTER without identity at an address; nil if there is none.
+// occupant returns a session other than s whose connection leads to a ROUTER without identity at an address; nil if there is none.
 func (n *Node) occupant(s *session, at netip.AddrPort) *session {
 	for _, id := range n.addresses.At(at) {
 		if o := n.sessions[id]; o != nil && o != s && o.mailbox != nil && !o.isOurs && o.reached == at {
@@ -141,7 +141,7 @@ func (n *Node) occupant(s *session, at netip.AddrPort) *session {
 	return nil
 }
 
-// successor returns a session whose peer was shown at an address after that of s was shown there; nil if there is none.
+// successor returns a session whose peer was shown at an address later than that of s; nil if there is none.
 func (n *Node) successor(s *session, at netip.AddrPort) *session {
 	if s.isOurs || s.candidate != nil {
 		return nil
@@ -158,10 +158,10 @@ func (n *Node) successor(s *session, at netip.AddrPort) *session {
 	return nil
 }
 
-// contestGrace is how long a peer has to show that it is still where another one has appeared: several round trips.
+// contestGrace is how long a peer has to show that it is still at an address where another peer has appeared: several round trips.
 const contestGrace = 2 * time.Second
 
-// contest: a peer is shown at addresses. Another one that our connection leads to there must show that it is still there.
+// contest: a peer is shown at addresses. If our connection to another peer leads to one of them, that peer must show that it is still there.
 func (n *Node) contest(s *session, at []netip.AddrPort) {
 	for _, at := range at {
 		if o := n.occupant(s, at); o != nil {
@@ -170,8 +170,8 @@ func (n *Node) contest(s *session, at []netip.AddrPort) {
 	}
 }
 
-// demand asks a peer for a sign of life on our connection to it; without one in time the event happens to the session. It does not ask again
-// before the evasive timeout is over.
+// demand asks a peer for a sign of life on our connection to it. Without one in time, the event happens to the session. It does not ask again
+// until the evasive timeout is over.
 func (n *Node) demand(s *session, within time.Duration, e event) {
 	now := time.Now()
 	if s.mailbox == nil || now.Sub(s.askedFor) < n.cfg.EvasiveTimeout {
@@ -185,7 +185,7 @@ func (n *Node) demand(s *session, within time.Duration, e event) {
 	})
 }
 
-// askProof asks a peer to show that it hears us.
+// askProof asks a peer to show that it receives our messages.
 func (n *Node) askProof(s *session, now time.Time) {
 	s.askedFor = now
 	s.isProven = s.isProven || s.answered.Load()
@@ -194,23 +194,23 @@ func (n *Node) askProof(s *session, now time.Time) {
 	s.noteAsked()
 }
 
-// extendAsk gives a peer more time to answer: octets come that are a part of a message, and its answer comes behind that.
+// extendAsk gives a peer more time to answer while part of a large message arrives: the answer comes behind that message.
 func (s *session) extendAsk(now time.Time) {
 	if !s.answered.Load() && s.askedFor.After(s.linked) {
 		s.askedFor = now
 	}
 }
 
-// showLife has a peer know that we live, though we read nothing of it: its PINGs wait for the application, with all else that it says. A PING
-// of ours is a sign of life; its answer waits too.
+// showLife shows a peer that this node is alive, although it reads nothing from it: the peer's PINGs wait for the application, with everything
+// else that it sends. A PING of ours is a sign of life; its answer waits too.
 func (n *Node) showLife(s *session, now time.Time) {
 	if s.isStalled() && s.mailbox != nil && now.Sub(s.askedFor) >= n.cfg.EvasiveTimeout/2 {
 		n.askProof(s, now)
 	}
 }
 
-// checkHearing makes sure that a foreign peer hears us: a ROUTER of libzmq to which another program connects with our identity is deaf to us
-// from then on, and tells nothing. A peer that answers no PING for the expired timeout is said HELLO again.
+// checkHearing makes sure that a foreign peer receives our messages. If another program connects to a ROUTER of libzmq with our identity, the
+// ROUTER is deaf to us from then on, without notice. A peer that answers no PING for the expired timeout gets another HELLO.
 func (n *Node) checkHearing(s *session, now time.Time) {
 	if s.isOurs || s.state != ready {
 		return

@@ -15,37 +15,37 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// Two nodes of ours on one host, in two processes, have one unix socket for both directions, where all others have two connections.
-// Who learns of the other calls, as always. Which of two calls stays is up to the node with the lower UUID: it says HELLO once, on its
-// own call or in answer to a HELLO that came on the other's, and hangs up on the other call. The node with the higher UUID offers a
-// call: it says HELLO there and no more, and goes on where the other's HELLO comes, on its offer or on the other's call.
+// Two nodes of ours in two processes on one host use one unix socket for both directions; all others use two connections. As always, a node
+// calls when it learns of the other. The node with the lower UUID decides which of two calls stays: it says HELLO once, on its own call or in
+// answer to a HELLO on the other's call, and hangs up on the other call. The node with the higher UUID offers a call: it sends only HELLO
+// there, and continues where the other's HELLO arrives, on its offer or on the other's call.
 
 var (
-	errOffer    = errors.New("offered call is over") // what all that ends one before it is answered wraps
+	errOffer    = errors.New("offered call is over") // wraps every reason why an offered call ends before it is answered
 	errAnswered = fmt.Errorf("%w: the peer's HELLO came on another connection", errOffer)
 )
 
-// duplex tells whether a connection is for both directions: both ends have said so.
+// duplex reports whether a connection is for both directions: both ends have said so.
 func duplex(conn *zmtp.Conn) bool {
 	return extensionsOf(conn).has(extDuplex) && strings.HasPrefix(conn.Told(extensionsProperty), duplexExtension)
 }
 
-// decides tells whether it is up to us, and not to the peer, which of two connections stays.
+// decides reports whether this node, and not the peer, decides which of two connections stays.
 func (n *Node) decides(id uuid.UUID) bool { return bytes.Compare(n.cfg.UUID[:], id[:]) < 0 }
 
-// isOffer tells whether a HELLO came on a call that is to be answered, or given up.
+// isOffer reports whether a HELLO came on a call that must be answered, or given up.
 func (n *Node) isOffer(in *inbox) bool {
 	return in.caller == nil && n.decides(in.uuid) && duplex(in.conn)
 }
 
-// maxCalls is how many calls a node makes at one time. Where hundreds of nodes start at once many that wait for their turn need not be made,
-// since the other has called meanwhile. A call that takes longer than longCall, as to a process that is stopped, keeps nobody waiting.
+// maxCalls is how many calls a node makes at the same time. When hundreds of nodes start at once, many waiting calls become unnecessary,
+// because the other node has called meanwhile. A call that takes longer than longCall, for example to a stopped process, frees its place.
 const (
 	maxCalls = 16
 	longCall = time.Second
 )
 
-// openIPC dials a peer of this host and shakes hands; who offers waits for the answer.
+// openIPC dials a peer of this host and does the handshake. If this node offers the call, it waits for the answer.
 func (p *session) openIPC(ctx context.Context, id uuid.UUID, hello msg.OutHello) (*zmtp.Conn, error) {
 	n := p.node
 	select {
@@ -60,7 +60,7 @@ func (p *session) openIPC(ctx context.Context, id uuid.UUID, hello msg.OutHello)
 	case n.decides(id):
 	case p.snapshot.Load() == nil:
 		box.offer = true
-	default: // its HELLO came by a connection of its own: so shall ours
+	default: // its HELLO came on its own connection, so ours needs one too
 		cfg = p.introduction(id, "tcp")
 	}
 	conn, err := p.open(ctx, "unix", ipcAddress(id), cfg, hello, box)
@@ -71,21 +71,21 @@ func (p *session) openIPC(ctx context.Context, id uuid.UUID, hello msg.OutHello)
 	return conn, err
 }
 
-// answerOn has a session without a connection go on where its peer's HELLO came, if that is a connection for both directions. It runs
-// in the control loop, while the reader of that one waits.
+// answerOn makes a session without a connection use the one on which its peer's HELLO came, if that is for both directions. It runs in the
+// control loop, while the reader of that connection waits.
 func (n *Node) answerOn(p *session, in *inbox) bool {
 	if in == nil || p.hello == nil || p.out.Inproc() || !duplex(in.conn) {
 		return false
 	}
 	var hello [][]byte
 	var err error
-	if in.caller == nil { // else it is said
+	if in.caller == nil { // otherwise our HELLO is already sent
 		hello, err = p.first(*p.hello)(in.conn)
 	}
 	if err == nil {
 		err = in.conn.Adopt(p.out.Queue(), hello, func(err error) { n.post(func() { n.muted(p, err) }) })
 	}
-	if err != nil { // our own call is through, mostly
+	if err != nil { // mostly because our own call succeeded
 		n.log.Debug().Err(err).Stringer("peer", p.uuid).Msg("no answer on this connection")
 		return false
 	}
@@ -96,14 +96,14 @@ func (n *Node) answerOn(p *session, in *inbox) bool {
 	return true
 }
 
-// muted: nothing can be sent any more on a connection for both directions. What the peer sent before is still read.
+// muted: nothing more can be sent on a connection for both directions. What the peer sent before is still read.
 func (n *Node) muted(p *session, err error) {
 	if p.mailbox != nil {
 		n.closedMailbox(p, err)
 	}
 }
 
-// hungUp: the connection that we send on is over. in is what came in by it; nil if nothing does.
+// hungUp: the connection that we send on is over. in is the inbox of the same connection; nil if nothing arrives on it.
 func (n *Node) hungUp(p *session, in *inbox, err error) {
 	if in != nil && p.inbox == in {
 		p.inbox = nil
@@ -126,7 +126,7 @@ type mailbox struct {
 	in      *inbox // nil if nothing comes in
 }
 
-// open begins the life of a connection that shook hands.
+// open begins the life of a connection after its handshake.
 func (m *mailbox) open(conn *zmtp.Conn) {
 	p, n := m.session, m.session.node
 	if !duplex(conn) {
@@ -144,7 +144,7 @@ func (m *mailbox) open(conn *zmtp.Conn) {
 	})
 }
 
-// await waits until the offer is answered, here or by another connection, or given up.
+// await waits until the offer is answered, here or on another connection, or given up.
 func (m *mailbox) await(ctx context.Context, conn *zmtp.Conn) error {
 	select {
 	case <-conn.Done():
@@ -164,7 +164,7 @@ func (m *mailbox) Receive(frames [][]byte) error {
 	return m.in.Receive(frames)
 }
 
-// Closed is news, unless the session is over.
+// Closed reports the end of the connection, unless the session is over.
 func (m *mailbox) Closed(err error) {
 	p, n := m.session, m.session.node
 	if !m.offer {

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// A tally is the system's network as one process of this host has it, and counts the unix sockets that were dialled and are open.
+// A tally is the system's network as one process of this host sees it. It counts dialled unix sockets that are open.
 type tally struct {
 	Network
 	open *atomic.Int32
@@ -39,14 +39,14 @@ func (c *counted) Close() error {
 	return c.Conn.Close()
 }
 
-// ordered gives two UUIDs, the lower first.
+// ordered returns two UUIDs, the lower first.
 func ordered() (low, high uuid.UUID) {
 	low, high = uuid.New(), uuid.New()
 	low[0], high[0] = 1, 2
 	return low, high
 }
 
-// together waits until two nodes have met and speak on one connection.
+// together waits until two nodes have met and use one connection.
 func together(t *testing.T, open *atomic.Int32, a, b *testNode) {
 	t.Helper()
 	for _, pair := range [][2]*testNode{{a, b}, {b, a}} {
@@ -60,8 +60,7 @@ func together(t *testing.T, open *atomic.Int32, a, b *testNode) {
 	eventually(t, "one connection is left", func() bool { return open.Load() == 1 })
 }
 
-// Whoever starts first, and whoever leaves: two nodes of one host have one connection, and nothing is lost that was said before
-// the end of it.
+// Two nodes of one host have one connection, whichever starts or leaves first, and nothing that was sent before its end is lost.
 func TestOneConnection(t *testing.T) {
 	for i := range 8 {
 		lowFirst, lowLeaves, flood := i&1 != 0, i&2 != 0, i&4 != 0
@@ -93,7 +92,7 @@ func TestOneConnection(t *testing.T) {
 			}
 			ctx, stop := context.WithCancel(t.Context())
 			var talking sync.WaitGroup
-			if flood { // the leaver has much to read when it goes
+			if flood { // the leaving node has much to read at that moment
 				talking.Go(func() {
 					for ctx.Err() == nil && stayer.Whisper(ctx, leaver.UUID(), make([]byte, 1000)) == nil {
 					}
@@ -124,7 +123,7 @@ func TestOneConnection(t *testing.T) {
 	}
 }
 
-// A process that is killed is noticed at once by its one connection, whoever made it; its successor is met like the first.
+// The death of a process is noticed at once by its one connection, whichever end made it. Its successor is met like the first one.
 func TestOneConnectionRestart(t *testing.T) {
 	for _, lowDies := range []bool{true, false} {
 		t.Run(fmt.Sprintf("low dies %v", lowDies), func(t *testing.T) {
@@ -139,7 +138,7 @@ func TestOneConnectionRestart(t *testing.T) {
 			cfg := onLoopback(port, Config{UUID: low, Name: "dies", Network: &tally{System, &open}})
 			dies := start(t, cfg)
 			together(t, &open, dies, stays)
-			// As SIGKILL: the connections go without a word, and nobody listens any more.
+			// Like SIGKILL: the connections end without a word, and nothing listens any more.
 			dies.agent.Silence()
 			if err := dies.do(func() { dies.stopping = true }); err != nil {
 				t.Fatal(err)
@@ -173,7 +172,7 @@ func TestOneConnectionRestart(t *testing.T) {
 	}
 }
 
-// Many that start at once have one connection a pair, and lose nobody.
+// Many nodes that start at once have one connection per pair, and miss no node.
 func TestOneConnectionOfMany(t *testing.T) {
 	t.Parallel()
 	const many = 12
@@ -218,7 +217,7 @@ func TestOneConnectionOfMany(t *testing.T) {
 	}
 }
 
-// Who does not read is flooded until its peer waits, and speaks all the same. When it reads, all is there.
+// A peer that does not read fills its queue; then the sender waits. The peer can still send. When it reads, nothing is missing.
 func TestFloodBothWays(t *testing.T) {
 	t.Parallel()
 	low, high := ordered()
@@ -260,7 +259,7 @@ func TestFloodBothWays(t *testing.T) {
 	}
 }
 
-// Who reads slowly reads all that was said before the other went, though it cannot answer any more.
+// A slow reader reads everything that was sent before the other node left, though it can no longer answer.
 func TestLastWordsToTheSlow(t *testing.T) {
 	for _, lowLeaves := range []bool{true, false} {
 		t.Run(fmt.Sprintf("low leaves %v", lowLeaves), func(t *testing.T) {
@@ -300,7 +299,7 @@ func TestLastWordsToTheSlow(t *testing.T) {
 	}
 }
 
-// queueFull tells whether a message to a peer would wait.
+// queueFull reports whether a message to a peer would wait.
 func (r *testNode) queueFull(id uuid.UUID) bool {
 	r.Node.mu.RLock()
 	defer r.Node.mu.RUnlock()

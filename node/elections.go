@@ -13,17 +13,17 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// groupElection is the election in a group that this node is in. The control loop owns it. It begins when this node or a member contests, or says
-// something of an election: a group without contestants costs nothing.
+// groupElection is the election in a group that this node is in. The control loop owns it. It begins when this node or a member contests, or
+// when a member sends ELECT or LEADER. A group without contestants costs nothing.
 type groupElection struct {
 	*election.Election
 	group string
 	timer *time.Timer // for Tick
-	at    time.Time   // when it rings; zero if it does not
+	at    time.Time   // when the timer fires; zero if it is stopped
 }
 
-// Contest has this node contest for the leadership of a group, which it joins if it is not in it. It ends when the node leaves the
-// group. A second call does nothing. It may be called before Start.
+// Contest makes this node contest the leadership of a group. The node joins the group if it is not in it. The contest ends when the node
+// leaves the group. A second call does nothing. Contest may be called before Start.
 func (n *Node) Contest(group string) error {
 	if err := checkGroup(group); err != nil {
 		return fmt.Errorf("contest: %w", err)
@@ -40,7 +40,7 @@ func (n *Node) Contest(group string) error {
 	})
 }
 
-// Leader returns who leads a group that this node is in; false if no member contests, as far as is known, or the node is not in the group.
+// Leader returns the leader of a group; false if no member is known to contest, or if this node is not in the group.
 func (n *Node) Leader(group string) (*Peer, bool) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
@@ -50,12 +50,12 @@ func (n *Node) Leader(group string) (*Peer, bool) {
 	}
 	p := n.present[leader.UUID]
 	if p == nil {
-		return nil, false // it exited this moment
+		return nil, false // it exited just now
 	}
 	return p.now(), true
 }
 
-// challengeAll begins the contests that were asked for before the start.
+// challengeAll begins the contests that were requested before Start.
 func (n *Node) challengeAll() {
 	for _, group := range slices.Sorted(maps.Keys(n.contests)) {
 		n.challenge(group)
@@ -67,7 +67,7 @@ func (n *Node) challenge(group string) {
 	n.act(e, e.Contest(time.Now()))
 }
 
-// electionIn returns the election in a group that we are in. If there is none it begins one.
+// electionIn returns the election in a group that this node is in. It begins one if there is none.
 func (n *Node) electionIn(group string) *groupElection {
 	e := n.elections[group]
 	if e != nil {
@@ -83,7 +83,7 @@ func (n *Node) electionIn(group string) *groupElection {
 	return e
 }
 
-// endElection is for a group that we have left.
+// endElection ends the election of a group that this node has left.
 func (n *Node) endElection(group string) {
 	delete(n.contests, group)
 	if e := n.elections[group]; e != nil {
@@ -93,7 +93,7 @@ func (n *Node) endElection(group string) {
 	}
 }
 
-// admitToElections is for a peer that has entered groups.
+// admitToElections adds a peer to the elections of the groups that it has entered.
 func (n *Node) admitToElections(p *session, groups []string) {
 	if len(n.elections) == 0 {
 		return
@@ -105,8 +105,8 @@ func (n *Node) admitToElections(p *session, groups []string) {
 	}
 }
 
-// withdrawFromElections is for a peer that is about to be withdrawn from its groups. It takes effect once what is under way is done: the
-// application hears of a new leader after the Exit, and not at all if the peer enters again in the same step. It may be called with mu held.
+// withdrawFromElections removes a peer that is about to be removed from its groups. It takes effect after the current step: the application
+// learns of a new leader after the Exit, and not at all if the peer enters again in the same step. It may be called with mu held.
 func (n *Node) withdrawFromElections(p *session) {
 	var groups []string
 	for group := range n.elections {
@@ -132,14 +132,14 @@ func (s *session) isIn(group string) bool {
 	return in
 }
 
-// leftElection is for a peer that is no member of a group any more.
+// leftElection handles a peer that is no longer a member of a group.
 func (n *Node) leftElection(id uuid.UUID, group string) {
 	if e := n.elections[group]; e != nil {
 		n.act(e, e.Election.Leave(time.Now(), id))
 	}
 }
 
-// elected takes an ELECT or LEADER of a peer.
+// elected handles an ELECT or LEADER of a peer.
 func (n *Node) elected(p *session, group string, id msg.ID, node uuid.UUID) {
 	if _, in := n.groups[group]; !in || n.present[p.uuid] != p || !p.isIn(group) {
 		return
@@ -152,7 +152,7 @@ func (n *Node) elected(p *session, group string, id msg.ID, node uuid.UUID) {
 	}
 }
 
-// act does what an election wants. All peers that it names know of our membership: HELLO or JOIN was queued before.
+// act carries out the outputs of an election. All peers that they name know of our membership: HELLO or JOIN was queued before.
 func (n *Node) act(e *groupElection, outputs []election.Output) {
 	for _, o := range outputs {
 		switch o.Kind {
@@ -162,7 +162,7 @@ func (n *Node) act(e *groupElection, outputs []election.Output) {
 			n.sendElection(e.group, o, msg.AppendLeader)
 		case election.Named:
 			n.lead(e.group, o.Node)
-		case election.Lost: // there is no event: an Exit or Leave tells
+		case election.Lost: // no event of its own: an Exit or Leave reports it
 			n.setLeader(e.group, nil)
 		}
 	}
@@ -183,14 +183,14 @@ func (n *Node) sendElection(group string, o election.Output, encode func([]byte,
 	})
 }
 
-// lead tells the application of a leader.
+// lead reports a leader to the application.
 func (n *Node) lead(group string, id uuid.UUID) {
 	leader, stream := n.asPeer(), &n.own
 	if id != n.cfg.UUID {
 		p := n.present[id]
 		if p == nil {
 			n.setLeader(group, nil)
-			return // it exited in this step: the election hears of it next
+			return // it exited in this step; the election learns that next
 		}
 		leader, stream = p.snapshot.Load(), p.stream.Load()
 	}
@@ -211,7 +211,7 @@ func (n *Node) setLeader(group string, leader *Peer) {
 	}
 }
 
-// asPeer is what a peer would know of this node.
+// asPeer returns this node as its peers see it.
 func (n *Node) asPeer() *Peer {
 	return &Peer{
 		UUID: n.cfg.UUID, Name: n.cfg.Name, Headers: *n.headers.Load(), Groups: n.Groups(), Endpoint: n.endpoint(), State: n.State(),

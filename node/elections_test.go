@@ -15,7 +15,7 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// ballots keeps the ELECTs and LEADERs that a fake peer is sent.
+// ballots keeps the ELECTs and LEADERs that a fake peer gets.
 type ballots struct {
 	mu  sync.Mutex
 	all []string
@@ -41,10 +41,10 @@ func (b *ballots) expect(t *testing.T, want ...string) {
 	}
 }
 
-// upper is how ELECT names a node.
+// upper returns a node's UUID as ELECT has it.
 func upper(id uuid.UUID) string { return fmt.Sprintf("%X", id[:]) }
 
-// A foreign peer is sent nothing of an election before it has sent something itself.
+// A foreign peer gets no election message before it has sent one itself.
 func TestElectionWithForeignPeer(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{Contest: []string{"G"}, UUID: uuid.UUID{1, 15: 1}}))
@@ -67,7 +67,7 @@ func TestElectionWithForeignPeer(t *testing.T) {
 	}
 }
 
-// A node of ours is told at once who contests, and no more.
+// A node of ours learns at once which node contests, and nothing else.
 func TestElectionWithPeerOfOurs(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{Contest: []string{"G"}, UUID: uuid.UUID{1, 15: 1}}))
@@ -85,7 +85,7 @@ func TestElectionWithPeerOfOurs(t *testing.T) {
 	sent.expect(t, "ELECT G "+upper(n.UUID()))
 }
 
-// What leads to nothing counts in the sequence, and makes no election.
+// Election messages without effect only count in the sequence, and begin no election.
 func TestElectionIgnores(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))

@@ -8,8 +8,8 @@ import (
 	"github.com/go-zre/go-zre/internal/paths"
 )
 
-// Endpoints returns where peers reach the node, "tcp://address:port", the best first: what it advertises, then an address after the other of its
-// network interfaces. It is empty before Start.
+// Endpoints returns the endpoints where peers reach the node, "tcp://address:port", the best first: the advertised one, then the addresses
+// of its network interfaces. It is empty before Start.
 func (n *Node) Endpoints() []string {
 	n.lifecycle.mu.Lock()
 	defer n.lifecycle.mu.Unlock()
@@ -27,10 +27,10 @@ func (n *Node) Endpoint() string {
 	return ""
 }
 
-// endpoint is Endpoint once the node is started. It is what HELLO names where the connection does not tell, and gossip.
+// endpoint is Endpoint after Start. Gossip names it, and HELLO does if the connection shows no address.
 func (n *Node) endpoint() string { return n.endpoints()[0] }
 
-// endpoints is Endpoints once the node is started. There is one at least: without any address, that of loopback.
+// endpoints is Endpoints after Start. It has at least one element: the loopback address if there is no other.
 func (n *Node) endpoints() (list []string) {
 	if n.cfg.Advertise != "" {
 		list = append(list, n.cfg.Advertise)
@@ -53,7 +53,7 @@ func (n *Node) endpoints() (list []string) {
 	return list
 }
 
-// rankOf says how likely others reach an address.
+// rankOf ranks an address by how likely other nodes can reach it.
 func rankOf(addr netip.Addr) int {
 	switch {
 	case addr.IsLoopback():
@@ -66,7 +66,7 @@ func rankOf(addr netip.Addr) int {
 	return 3
 }
 
-// noteEndpoints tells the application if our endpoints are others than before. It runs in the control loop, and before it begins.
+// noteEndpoints tells the application if our endpoints have changed. It runs in the control loop, or before that starts.
 func (n *Node) noteEndpoints() {
 	list := n.endpoints()
 	if slices.Equal(list, n.shownEndpoints) {
@@ -74,7 +74,7 @@ func (n *Node) noteEndpoints() {
 	}
 	first := n.shownEndpoints == nil
 	n.shownEndpoints = list
-	if !first && !n.stopping { // what it has at the start is no change
+	if !first && !n.stopping { // the endpoints at the start are no change
 		n.events.Push(&n.own, Event{Kind: EndpointsChanged, Peer: n.asPeer(), Group: strings.Join(list, " ")})
 	}
 }

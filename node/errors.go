@@ -27,52 +27,51 @@ var (
 	// ErrUnknownPeer: no peer of that UUID is present (never entered, or it has left).
 	ErrUnknownPeer = errors.New("no such peer")
 
-	// ErrPeerBusy: the queue of messages to the peer is full and stayed so until the context or the send timeout ended. The
-	// message was not queued.
+	// ErrPeerBusy: the queue of messages to the peer was full until the context or the send timeout ended. The message was not queued.
 	ErrPeerBusy = errors.New("peer is busy")
 
-	// ErrUnreadEvents: a send waited in vain while this node's own events waited to be read, so that nothing more could be read from its peers.
+	// ErrUnreadEvents: a send waited in vain while this node's own events waited to be read, which kept the node from reading from its peers.
 	// It comes with ErrPeerBusy.
 	ErrUnreadEvents = errors.New("this node's own events wait to be read: read them in one goroutine, and send in another")
 
-	// ErrInvalidState: a state that cannot be set.
+	// ErrInvalidState: the state cannot be set.
 	ErrInvalidState = errors.New("not a state that a node can be set to")
 
-	// ErrInvalidGroup: the string cannot name a group. The error says why, and names the string.
+	// ErrInvalidGroup: the string is not a valid group name. The error gives the reason and the string.
 	ErrInvalidGroup = errors.New("not a group name")
 
-	// ErrInvalidName: the string cannot name a node.
+	// ErrInvalidName: the string is not a valid node name.
 	ErrInvalidName = errors.New("not a name for a node")
 
-	// ErrInvalidHeader: the name or value cannot be a header's, or the node sets that header itself.
+	// ErrInvalidHeader: the name or value is not valid in a header, or the node sets that header itself.
 	ErrInvalidHeader = errors.New("not a header that can be set")
 
-	// ErrInvalidEndpoint: the string is no endpoint that can be dialled, or listened at.
+	// ErrInvalidEndpoint: the string is not an endpoint to dial or to listen on.
 	ErrInvalidEndpoint = errors.New("not an endpoint")
 
-	// ErrInvalidDomain: the string is no name that the DNS can be asked for.
+	// ErrInvalidDomain: the string is not a valid DNS name.
 	ErrInvalidDomain = errors.New("not a domain name")
 
-	// ErrTooManyGroups, ErrTooManyHeaders and ErrHelloTooLarge: peers would refuse the HELLO of a node that is in so many groups, has so many
-	// headers, or names that are so long.
+	// ErrTooManyGroups, ErrTooManyHeaders and ErrHelloTooLarge: peers would refuse this node's HELLO, because the node is in too many groups,
+	// has too many headers, or because name, groups and headers are too long together.
 	ErrTooManyGroups  = errors.New("too many groups")
 	ErrTooManyHeaders = errors.New("too many headers")
 	ErrHelloTooLarge  = errors.New("name, groups and headers are too long together")
 
-	// ErrListen: Start cannot listen, or open what beacons need. The operating system's error says why.
+	// ErrListen: Start cannot listen, or cannot open the sockets for beacons. The operating system's error gives the reason.
 	ErrListen = errors.New("cannot listen")
 
-	// ErrTooLarge: the message is larger than what a peer would accept.
+	// ErrTooLarge: the message is larger than a peer would accept.
 	ErrTooLarge = errors.New("message is too large")
 )
 
-// PeerError tells which peer a Whisper or Shout failed for.
+// PeerError names the peer for which a Whisper or Shout failed.
 type PeerError struct {
 	UUID uuid.UUID
 	Name string // empty if unknown
-	Err  error  // ErrUnknownPeer, ErrPeerBusy, with the context's error where that ended the wait
+	Err  error  // ErrUnknownPeer or ErrPeerBusy, with the context's error if that ended the wait
 
-	// Dropped: the peer took nothing for the send timeout, so its session was ended. It exits as not responding.
+	// Dropped: the peer read nothing for the send timeout, so its session ended. It exits as not responding.
 	Dropped bool
 }
 
@@ -85,7 +84,7 @@ func (e *PeerError) Error() string {
 
 func (e *PeerError) Unwrap() error { return e.Err }
 
-// printable escapes what could steer a terminal, in text that a peer chose: programs print errors as they are.
+// printable escapes characters that could control a terminal, in text from a peer: programs print errors unchanged.
 func printable(s string) string {
 	var b strings.Builder
 	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
@@ -99,7 +98,7 @@ func printable(s string) string {
 	return b.String()
 }
 
-// checkGroup tells whether an application may use a group's name. The protocol knows the empty one too.
+// checkGroup checks a group name from the application. The protocol also allows the empty name.
 func checkGroup(group string) error {
 	err := msg.CheckGroup(group)
 	if group == "" {
@@ -111,7 +110,7 @@ func checkGroup(group string) error {
 	return groupError(group, err)
 }
 
-// groupError says what is wrong with a group's name, apart from checkGroup, which each Shout calls and which so needs no memory.
+// groupError describes what is wrong with a group name. It is separate so that checkGroup, which each Shout calls, needs no memory.
 func groupError(group string, err error) error {
 	var wrong *msg.StringError
 	if errors.As(err, &wrong) {
@@ -122,7 +121,7 @@ func groupError(group string, err error) error {
 	return fmt.Errorf("group %.40q: %w (%w): want 1 to %d bytes of UTF-8, without NUL", group, ErrInvalidGroup, err, msg.MaxString)
 }
 
-// stringError says what is wrong with a string, in the same words for each kind: what it is, the value, why, and what would be right.
+// stringError describes an invalid string, in the same form for each kind: what it is, the value, why it is wrong, and what would be right.
 func stringError(wrong *msg.StringError) error {
 	kind, limit := ErrInvalidHeader, "at most 255"
 	switch wrong.Field {
@@ -142,7 +141,7 @@ func stringError(wrong *msg.StringError) error {
 	return fmt.Errorf("%s %.40q: %w (%w): want %s bytes of UTF-8, without NUL", wrong.Field, wrong.Value, kind, reason, limit)
 }
 
-// helloError says what keeps a HELLO from being sent; err is what package msg says.
+// helloError describes why a HELLO cannot be sent; err is the error of package msg.
 func (l *Limits) helloError(hello *msg.OutHello, err error) error {
 	var wrong *msg.StringError
 	kind := ErrHelloTooLarge
@@ -159,10 +158,10 @@ func (l *Limits) helloError(hello *msg.OutHello, err error) error {
 	return fmt.Errorf("%w: %w", kind, err)
 }
 
-// marked is an error that is another one, too, without saying so in its text.
+// marked is an error that also matches another one, without showing that in its text.
 type marked struct{ err, as error }
 
-// mark has an error be another one for errors.Is; nil stays nil.
+// mark makes err also match as in errors.Is; nil stays nil.
 func mark(err, as error) error {
 	if err == nil {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// What cannot name a group is refused by all calls that take one, with the reason and the value.
+// All calls that take a group refuse an invalid name, with the reason and the value.
 func TestBadGroups(t *testing.T) {
 	n, err := New(Config{Network: System})
 	if err != nil {
@@ -18,7 +18,7 @@ func TestBadGroups(t *testing.T) {
 	long := strings.Repeat("ä", 128)
 	for _, c := range []struct {
 		group string
-		want  error // nil for a good one
+		want  error // nil for a valid one
 		says  string
 	}{
 		{"", msg.ErrEmpty, `group "": not a group name (empty): want 1 to 255 bytes`},
@@ -46,7 +46,7 @@ func TestBadGroups(t *testing.T) {
 	}
 }
 
-// losses returns the LostErrors in what Close or Shutdown returned.
+// losses returns the LostErrors in the result of Close or Shutdown.
 func losses(err error) (list []*LostError) {
 	switch e := err.(type) {
 	case *LostError:
@@ -61,7 +61,7 @@ func losses(err error) (list []*LostError) {
 	return list
 }
 
-// What a peer chose cannot steer the terminal of a program that prints an error.
+// Text from a peer cannot control the terminal of a program that prints an error.
 func TestErrorsArePrintable(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
 		{"anna", "anna"},

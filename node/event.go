@@ -2,24 +2,24 @@ package node
 
 import "github.com/go-zre/go-zre/internal/eventqueue"
 
-// What Take returns, and the views of the peers, are of the queue's own types.
+// The events that Take returns, and the snapshots of peers, use the queue's own types.
 type (
-	// Event is what the application hears of a peer.
+	// Event is what the application learns about a peer.
 	Event = eventqueue.Event
 
-	// Kind says what an Event tells.
+	// Kind is the kind of an Event.
 	Kind = eventqueue.Kind
 
-	// Reason says why a peer exited.
+	// Reason is the reason why a peer exited.
 	Reason = eventqueue.Reason
 
-	// Peer is what is known of a peer at one moment.
+	// Peer is a snapshot of what is known about a peer.
 	Peer = eventqueue.Peer
 
 	// Problem is something that keeps the node from working as it should.
 	Problem = eventqueue.Problem
 
-	// ProblemKind says what a Problem is.
+	// ProblemKind is the kind of a Problem.
 	ProblemKind = eventqueue.ProblemKind
 )
 

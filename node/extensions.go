@@ -12,25 +12,25 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// Nodes of this implementation tell each other what they understand beyond RFC 36 by a property of ZMTP's READY, in both
-// directions of a link. Its value is a list of words with spaces between; who does not know a word passes over it. What a peer
-// did not name is never sent to it. docs/protocol.md defines the words.
+// Nodes of this implementation announce their extensions to RFC 36 in a property of ZMTP's READY, in both directions of a link. Its value
+// is a list of words separated by spaces. A node ignores words that it does not know. A node never sends what the peer did not announce.
+// docs/protocol.md defines the words.
 const extensionsProperty = "X-ZRE-Extensions"
 
 // extensions is a set of words.
 type extensions uint8
 
 const (
-	extGoodbye extensions = 1 << iota // GOODBYE: the last message of a session, after which the peer is gone
+	extGoodbye extensions = 1 << iota // GOODBYE: the last message of a session; after it the peer is gone
 	extState                          // STATE: what the sender is doing
 	extHeaders                        // HEADERS: the headers of the sender changed
-	extStats                          // ASK-STATS: the sender of the word answers with its figures
-	extDuplex                         // one connection may carry both directions; said on unix sockets alone
+	extStats                          // ASK-STATS: the sender of this word answers with its figures
+	extDuplex                         // one connection may carry both directions; only on unix sockets
 )
 
 var extensionWords = map[string]extensions{"goodbye": extGoodbye, "state": extState, "headers": extHeaders, "stats": extStats, "duplex": extDuplex}
 
-// ourExtensions is the value of the property that we send, and ipcExtensions that on unix sockets. A node that shares its figures adds sharingExtension.
+// ourExtensions is the value of our property; on unix sockets it is ipcExtensions. A node that shares its figures adds sharingExtension.
 const (
 	ourExtensions    = "goodbye state headers"
 	sharingExtension = " stats"
@@ -38,7 +38,7 @@ const (
 	ipcExtensions    = duplexExtension + ourExtensions
 )
 
-// extensionsOf tells what the peer at the other end of a connection understands.
+// extensionsOf returns the extensions of the peer at the other end of a connection.
 func extensionsOf(conn *zmtp.Conn) extensions {
 	var all extensions
 	for word := range strings.FieldsSeq(conn.Property(extensionsProperty)) {
@@ -47,10 +47,10 @@ func extensionsOf(conn *zmtp.Conn) extensions {
 	return all
 }
 
-// stateProperty of READY tells the state of who connects, so that Enter can tell it; and on unix sockets that of the ROUTER's node, too.
+// stateProperty of READY is the state of the node that connects, so that Enter can show it. On unix sockets the ROUTER's node sends its own.
 const stateProperty = "X-ZRE-State"
 
-// stateIn is the state in that property, or Unknown.
+// stateIn parses the state in that property; it returns Unknown if there is none.
 func stateIn(value string) beacon.State {
 	if s, err := beacon.ParseState(value); err == nil {
 		return s
@@ -58,8 +58,8 @@ func stateIn(value string) beacon.State {
 	return beacon.Unknown
 }
 
-// introductions are the properties of READY in each state, on unix sockets or elsewhere, of nodes that share their figures and of others. All
-// connections share them.
+// introductions holds the properties of READY for each state: on unix sockets or elsewhere, with or without shared figures. All connections
+// share these maps.
 var introductions = map[string][beacon.Processing + 1]map[string]string{
 	ourExtensions:                    introduce(ourExtensions),
 	ourExtensions + sharingExtension: introduce(ourExtensions + sharingExtension),
@@ -74,12 +74,12 @@ func introduce(words string) (list [beacon.Processing + 1]map[string]string) {
 	return list
 }
 
-// properties are those of our READY on a kind of network.
+// properties returns the properties of our READY on a kind of network.
 func (n *Node) properties(network string) map[string]string {
 	return introductions[n.cfg.extensions(network)][n.State()]
 }
 
-// extensions are the words that a node says on a kind of network.
+// extensions returns the words that a node announces on a kind of network.
 func (c *Config) extensions(network string) string {
 	words := ourExtensions
 	if c.ShareStats {
@@ -91,8 +91,8 @@ func (c *Config) extensions(network string) string {
 	return words
 }
 
-// introduction is our configuration of a connection to the peer of a session. Nodes of ours number their HELLOs, and tell which one of the
-// peer's theirs answers.
+// introduction returns our configuration of a connection to the peer of a session. Nodes of ours number their HELLOs, and name the number
+// of the peer's HELLO that they answer.
 func (s *session) introduction(id uuid.UUID, network string) zmtp.Config {
 	cfg := s.node.zmtp
 	cfg.Expect = identity(id)
@@ -108,8 +108,8 @@ func (s *session) introduction(id uuid.UUID, network string) zmtp.Config {
 	return cfg
 }
 
-// Properties of READY with the number of the HELLO that a connection begins with, and with that of the HELLO that it answers, if it does. A number
-// is a word for the node's life, a dot, and a count.
+// Properties of READY: the number of the HELLO that a connection begins with, and the number of the HELLO that it answers, if any. A number
+// is a random word for this run of the node, a dot, and a count.
 const (
 	helloProperty   = "X-ZRE-Hello"
 	answersProperty = "X-ZRE-Answers"
@@ -121,14 +121,14 @@ func (n *Node) newHelloNumber() string {
 	return n.lifeWord + "." + strconv.FormatUint(n.hellos, 10)
 }
 
-// isSameLife tells whether two connections are of one life of a node of ours.
+// isSameLife reports whether two connections come from the same run of a node of ours.
 func isSameLife(a, b *zmtp.Conn) bool {
 	life, _, ok := strings.Cut(a.Property(helloProperty), ".")
 	other, _, _ := strings.Cut(b.Property(helloProperty), ".")
 	return ok && life == other
 }
 
-// welcome tells the properties of the ROUTER's READY.
+// welcome returns the properties of the ROUTER's READY.
 func (n *Node) welcome(local net.Addr) map[string]string {
 	if local.Network() == "unix" {
 		return n.properties("unix")

@@ -10,8 +10,8 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// FuzzPeer plays a whole hostile peer: after a handshake, and a HELLO if the first octet says so, it sends what the fuzzer makes
-// up, as messages: each is a count of frames, and each frame a length and octets. The node must neither panic nor stop.
+// FuzzPeer plays a whole hostile peer. After a handshake, and a HELLO if the first byte says so, it sends the fuzzer's input as messages: each
+// is a count of frames, and each frame is a length and bytes. The node must neither panic nor stop.
 func FuzzPeer(f *testing.F) {
 	n := start(f, onLoopback(beaconPort(), Config{Linger: -1}))
 	if err := n.Join("G"); err != nil {
@@ -53,7 +53,7 @@ func FuzzPeer(f *testing.F) {
 	})
 }
 
-// messages cuts a fuzzer's octets into messages.
+// messages cuts a fuzzer's bytes into messages.
 func messages(script []byte) (list [][][]byte) {
 	next := func(n int) []byte {
 		cut := script[:min(n, len(script))]

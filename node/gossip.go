@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// checkGossip checks the endpoints of hubs.
+// checkGossip checks the endpoints of gossip hubs.
 func (c *Config) checkGossip() error {
 	for _, endpoint := range c.GossipBind {
 		if _, port, err := listenAddress(endpoint); err != nil || port == 0 {
@@ -23,7 +23,7 @@ func (c *Config) checkGossip() error {
 	return c.checkEndpoints("WithGossipConnect", c.GossipConnect)
 }
 
-// openGossip listens for clients, if the configuration says so.
+// openGossip listens for gossip clients, if the configuration says so.
 func (o *opening) openGossip(ctx context.Context) error {
 	n := o.node
 	if len(n.cfg.GossipBind) == 0 {
@@ -53,7 +53,7 @@ func (n *Node) newHub(listeners []net.Listener) *seek.Hub {
 	}, listeners)
 }
 
-// connectGossip connects to a hub of gossip.
+// connectGossip connects to a gossip hub.
 func (n *Node) connectGossip(endpoint string) error {
 	if n.gossip == nil {
 		n.gossip = n.newHub(nil)
@@ -69,14 +69,14 @@ func closeAll(listeners []net.Listener) (err error) {
 	return err
 }
 
-// publish tells the hubs of gossip where we are.
+// publish sends our endpoint to the gossip hubs.
 func (n *Node) publish() {
 	if n.gossip != nil {
 		n.gossip.Publish(n.endpoint())
 	}
 }
 
-// stopGossip takes leave of the hubs.
+// stopGossip disconnects from the gossip hubs.
 func (n *Node) stopGossip() error {
 	if n.gossip == nil {
 		return nil

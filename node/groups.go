@@ -8,7 +8,7 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// Join enters a group and tells all peers. Joining a group twice does nothing. It may be called before Start.
+// Join enters a group and tells all peers. It does nothing if the node is in the group already. It may be called before Start.
 func (n *Node) Join(group string) error {
 	if err := checkGroup(group); err != nil {
 		return fmt.Errorf("join: %w", err)
@@ -21,7 +21,7 @@ func (n *Node) Join(group string) error {
 	})
 }
 
-// enterGroup is Join, in the control loop or before the start.
+// enterGroup is Join in the control loop, or before Start.
 func (n *Node) enterGroup(group string) error {
 	if _, in := n.groups[group]; in {
 		return nil
@@ -51,8 +51,8 @@ func (n *Node) Leave(group string) error {
 	})
 }
 
-// changed counts a change of our groups and tells it to all peers, those too that are not connected yet: their HELLO was
-// made before.
+// changed counts a change of our groups and sends it to all peers. That includes peers that are not connected yet: their HELLO was made before
+// the change.
 func (n *Node) changed(group string, encode func([]byte, uint16, string, uint8) ([]byte, error)) {
 	n.status++
 	groups := maps.Clone(n.groups)
@@ -68,7 +68,7 @@ func (n *Node) changed(group string, encode func([]byte, uint16, string, uint8) 
 	}
 }
 
-// hello gives what a HELLO says of us now, but for the endpoint.
+// hello returns our current HELLO, without the endpoint.
 func (n *Node) hello() msg.OutHello {
 	hello := msg.OutHello{
 		Groups: slices.Sorted(maps.Keys(n.groups)),
@@ -79,13 +79,13 @@ func (n *Node) hello() msg.OutHello {
 	return hello
 }
 
-// check says whether a HELLO can be sent, with the longest endpoint that it could name.
+// check checks whether a HELLO can be sent with the longest possible endpoint.
 func (n *Node) check(hello msg.OutHello) error {
 	hello.Endpoint = "tcp://[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"
 	return n.cfg.Limits.helloError(&hello, hello.Check(n.cfg.Limits.msg()))
 }
 
-// joined takes a peer's JOIN.
+// joined handles a peer's JOIN.
 func (n *Node) joined(p *session, group string) {
 	if n.present[p.uuid] != p {
 		return
@@ -96,8 +96,8 @@ func (n *Node) joined(p *session, group string) {
 	n.tellJoined(p, joined)
 }
 
-// admit adds a peer to groups, and returns those that are new. It needs mu. The status octet of a JOIN is not checked: RFC 36 says
-// MAY, and implementations that insist on it die of a mismatch.
+// admit adds a peer to groups, and returns those that are new. It needs mu. It does not check the status octet of a JOIN: RFC 36 says MAY,
+// and implementations that insist on it fail at a mismatch.
 func (n *Node) admit(p *session, groups [][]byte) (joined []string) {
 	for _, octets := range groups {
 		if _, in := p.groups[string(octets)]; in {
@@ -119,7 +119,7 @@ func (n *Node) admit(p *session, groups [][]byte) (joined []string) {
 	return joined
 }
 
-// tellJoined tells the application of groups that a peer has entered, with one snapshot for all.
+// tellJoined tells the application which groups a peer has entered, with one snapshot for all.
 func (n *Node) tellJoined(p *session, groups []string) {
 	if len(groups) == 0 {
 		return
@@ -131,7 +131,7 @@ func (n *Node) tellJoined(p *session, groups []string) {
 	n.admitToElections(p, groups)
 }
 
-// departed takes a peer's LEAVE.
+// departed handles a peer's LEAVE.
 func (n *Node) departed(p *session, group string) {
 	if _, in := p.groups[group]; !in || n.present[p.uuid] != p {
 		return
@@ -144,8 +144,8 @@ func (n *Node) departed(p *session, group string) {
 	n.leftElection(p.uuid, group)
 }
 
-// without returns a list without one of its members. Snapshots share the list, so the result is a copy, unless the member is the first, as
-// where a peer leaves its groups in the order in which it joined them, or the last.
+// without returns a list without one of its members. Snapshots share the list, so the result is a copy, unless the member is the first or the
+// last one. It is the first if a peer leaves its groups in the order in which it joined them.
 func without(list []string, member string) []string {
 	i, last := slices.Index(list, member), len(list)-1
 	switch {
@@ -154,12 +154,12 @@ func without(list []string, member string) []string {
 	case i == 0:
 		return list[1:]
 	case i == last:
-		return list[:last:last] // what is appended must not be in the place of the member
+		return list[:last:last] // an append must not overwrite the member
 	}
 	return append(append(make([]string, 0, len(list)), list[:i]...), list[i+1:]...)
 }
 
-// removeMember takes a peer out of a group that it is in. It needs mu.
+// removeMember removes a peer from a group that it is in. It needs mu.
 func (n *Node) removeMember(group string, p *session) {
 	r, place := n.members[group], p.groups[group]
 	delete(p.groups, group)

@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// withPeers gives a node that is not started a number of peers, by whose JOINs and LEAVEs the control loop's functions are called.
+// withPeers gives a node that is not started some peers. Tests call the control loop's functions for their JOINs and LEAVEs.
 func withPeers(tb testing.TB, count int) (*Node, []*session) {
 	tb.Helper()
 	n, err := New(onLoopback(beaconPort(), Config{Limits: Limits{Peers: count}}))
@@ -40,7 +40,7 @@ func groupNames(count int) []string {
 	return names
 }
 
-// cost tells what f allocates.
+// cost returns what f allocates.
 func cost(f func()) (octets, allocations uint64) {
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -50,7 +50,7 @@ func cost(f func()) (octets, allocations uint64) {
 	return after.TotalAlloc - before.TotalAlloc, after.Mallocs - before.Mallocs
 }
 
-// What it costs that peers join many groups grows with the number of joins, and not with its square. So does leaving them in that order.
+// The cost of many joins grows with their number, not with its square. The same holds for leaving the groups in that order.
 func TestJoinsCost(t *testing.T) {
 	const count, groups, joins = 100, 1_000, 100_000
 	n, peers := withPeers(t, count)
@@ -114,7 +114,7 @@ func TestJoinsCost(t *testing.T) {
 	}
 }
 
-// BenchmarkJoins is one JOIN of a peer, where all peers join all groups.
+// BenchmarkJoins measures one JOIN of a peer when all peers join all groups.
 func BenchmarkJoins(b *testing.B) {
 	for _, shape := range []struct{ peers, groups int }{{100, 1_000}, {1_000, 1_000}, {4_000, 10}} {
 		b.Run(fmt.Sprintf("%d peers, %d groups", shape.peers, shape.groups), func(b *testing.B) {
@@ -139,7 +139,7 @@ func BenchmarkJoins(b *testing.B) {
 	}
 }
 
-// Snapshots keep the groups of their moment, whatever the peer joins and leaves, and whatever the application appends to them.
+// Snapshots keep their groups, whatever the peer joins and leaves, and whatever the application appends to them.
 func TestGroupsOfSnapshots(t *testing.T) {
 	n, peers := withPeers(t, 1)
 	p := peers[0]
@@ -173,7 +173,7 @@ func TestGroupsOfSnapshots(t *testing.T) {
 	}
 }
 
-// A list that a reader has does not change, and the places are right, whatever peers come and go.
+// A list that a reader has does not change, and the indexes stay right, whatever peers come and go.
 func TestRoster(t *testing.T) {
 	dice := rand.New(rand.NewPCG(1, 2))
 	r := &roster{group: "G"}
@@ -218,7 +218,7 @@ func TestRoster(t *testing.T) {
 	}
 }
 
-// A list is copied when a member leaves after a reader has had it, and else only to make room or give it back.
+// A list is copied if a member leaves after a reader has had it. Otherwise it is copied only to grow or shrink.
 func TestRosterCopies(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -259,7 +259,7 @@ func TestRosterCopies(t *testing.T) {
 	}
 }
 
-// Readers of a list are safe beside the control loop.
+// A list may be read while the control loop changes it.
 func TestRosterReaders(t *testing.T) {
 	n, peers := withPeers(t, 20)
 	done := make(chan struct{})

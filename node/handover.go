@@ -8,14 +8,14 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// A receiver takes what a node of this process hands over to an inbox, past the queue of the link (see internal/outbox). Its methods run in
-// the sender's goroutine, while nothing is on its way through the queue: the goroutine that the inbox belongs to is waiting for that.
+// A receiver takes messages that another node of this process hands directly to an inbox, past the queue of the link (see internal/outbox).
+// Its methods run in the sender's goroutine while the queue is empty: the goroutine that owns the inbox is waiting for the queue.
 type receiver struct {
 	in     *inbox
 	sender *Limits
 }
 
-// receiver finds the other end of a link within the process, once the peer has taken our HELLO.
+// receiver finds the other end of a link within the process, once the peer has handled our HELLO.
 func (p *session) receiver(conn *zmtp.Conn) func() outbox.Receiver {
 	return func() outbox.Receiver {
 		in, ok := conn.Neighbour().(*inbox)
@@ -26,28 +26,28 @@ func (p *session) receiver(conn *zmtp.Conn) func() outbox.Receiver {
 	}
 }
 
-// Limits are those that a socket of the receiver's would keep.
+// Limits returns the limits that the receiver's socket would enforce.
 func (r *receiver) Limits() outbox.Limits {
 	l := &r.in.node.cfg.Limits
 	return outbox.Limits{FrameSize: l.FrameSize, MessageSize: l.MessageSize, Frames: l.Frames}
 }
 
-// Memory is that of the receiver's node.
+// Memory returns the memory pool of the receiver's node.
 func (r *receiver) Memory() *memory.Pool { return r.in.node.zmtp.Memory }
 
-// Room tells when the application has taken what is pending.
+// Room returns a channel that signals when the application has taken the pending events.
 func (r *receiver) Room() <-chan struct{} { return r.in.node.events.Room(r.in.stream) }
 
-// Take delivers a message without waiting.
+// Take delivers a message without blocking.
 func (r *receiver) Take(m *outbox.Message) error {
 	n, p := r.in.node, r.in.session
-	var e Event // a literal would be made elsewhere and copied, which waits for what was just written
+	var e Event // not a literal: that would be built elsewhere and copied, and the copy waits for the bytes just written
 	e.Kind, e.Peer, e.Frames, e.Origin = Whisper, p.snapshot.Load(), m.Frames, m.Origin
 	if m.Shout {
 		group, in := (*n.ownGroups.Load())[m.Group]
 		if !in {
 			n.figures.unwanted.Add(1)
-			return nil // left a moment ago, or the sender's mistake
+			return nil // we left the group just now, or the sender is wrong
 		}
 		e.Kind, e.Group = Shout, group
 	}
@@ -76,12 +76,12 @@ func (r *receiver) Take(m *outbox.Message) error {
 	return r.queueError(n.events.Offer(r.in.stream, &e, m.Size+eventqueue.FrameCost*int64(len(m.Frames)), r.more()))
 }
 
-// Admits tells whether there is room.
+// Admits reports whether there is room.
 func (r *receiver) Admits(octets int64, frames int) error {
 	return r.queueError(r.in.node.events.Admits(r.in.stream, octets+eventqueue.FrameCost*int64(frames), r.more()))
 }
 
-// more is the room that the sender adds to that of the receiver.
+// more is the room that the sender's limits add to the receiver's.
 func (r *receiver) more() eventqueue.Limits {
 	return eventqueue.Limits{Messages: r.sender.QueueMessages, Octets: r.sender.QueueBytes}
 }

@@ -21,7 +21,7 @@ func neighbours(t *testing.T, a, b Config) (*testNode, *testNode) {
 	return x, y
 }
 
-// Messages past the queue keep their place among JOIN and LEAVE, which go through it.
+// Messages that bypass the queue keep their order with JOIN and LEAVE, which go through it.
 func TestHandOverKeepsOrder(t *testing.T) {
 	t.Parallel()
 	a, b := neighbours(t, Config{}, Config{})
@@ -45,7 +45,7 @@ func TestHandOverKeepsOrder(t *testing.T) {
 	b.waitFor(t, a.UUID(), append(append([]string{fmt.Sprintf("ENTER(%s)", a.Name())}, want...), "EXIT(left)"))
 }
 
-// What was handed over belongs to who got it: neither side's changes show at the other, nor in another message.
+// A message handed over belongs to its receiver: neither side sees the other's changes, nor does another message.
 func TestHandOverCopies(t *testing.T) {
 	t.Parallel()
 	a, b := neighbours(t, Config{}, Config{})
@@ -73,7 +73,7 @@ func TestHandOverCopies(t *testing.T) {
 			if want := bytes.Repeat([]byte{byte(i)}, len(f)); !bytes.Equal(f, want) {
 				t.Fatalf("message %d holds %x", i, f)
 			}
-			clear(f[:cap(f)]) // it must not show in the next
+			clear(f[:cap(f)]) // this must not show in the next message
 		}
 		e.Frames = append(e.Frames[:2], []byte("more"))
 		i++
@@ -83,7 +83,7 @@ func TestHandOverCopies(t *testing.T) {
 	}
 }
 
-// A message over the receiver's limits ends the link, as it does on a socket, and a new session begins.
+// A message over the receiver's limits ends the link, as on a socket, and a new session begins.
 func TestHandOverOverLimits(t *testing.T) {
 	t.Parallel()
 	a, b := neighbours(t, Config{}, Config{Limits: Limits{MessageSize: 10_000, FrameSize: 5_000, Frames: 5}})
@@ -116,7 +116,7 @@ func TestHandOverOverLimits(t *testing.T) {
 	}
 }
 
-// Who finds no room waits for it, for as long as the context or the send timeout allow.
+// A sender that finds no room waits for it, for as long as the context and the send timeout allow.
 func TestHandOverWaits(t *testing.T) {
 	t.Parallel()
 	port := beaconPort()
@@ -160,15 +160,15 @@ func TestHandOverWaits(t *testing.T) {
 		}
 		ctx = t.Context()
 		for c.want == nil && err == nil { // full again
-			short, end := context.WithTimeout(ctx, 10*catchUp) // the queue behind is full, too
+			short, end := context.WithTimeout(ctx, 10*catchUp) // the queue behind it is full, too
 			err = a.Whisper(short, b.UUID(), []byte("fills"))
 			end()
 		}
 	}
 }
 
-// Messages that had to go through the queue, as before the peer took our HELLO, and wait for its application, do not keep out those
-// behind them: the queue has room.
+// Messages that went through the queue, for example before the peer handled our HELLO, may wait for its application. They do not block later
+// messages: the queue has room.
 func TestQueueBehindSlowApplication(t *testing.T) {
 	t.Parallel()
 	cfg := onLoopback(beaconPort(), Config{Limits: Limits{Events: 10}})

@@ -24,8 +24,8 @@ import (
 // patience bounds every wait of a test; none should come near it.
 const patience = 20 * time.Second
 
-// beaconPort gives a UDP port for one test's nodes, which neither it nor the one 10,000 above is of the range that systems hand out. All
-// tests stay on loopback.
+// beaconPort returns a UDP port for one test's nodes. Neither it nor the port 10,000 above is in the range that systems assign. All tests stay
+// on loopback.
 func beaconPort() int { return 12_000 + rand.IntN(10_000) }
 
 // onLoopback completes a configuration for nodes that see each other on loopback only.
@@ -45,7 +45,7 @@ type testNode struct {
 	mu     sync.Mutex
 	events []Event
 	news   chan struct{}    // closed at the next event
-	skip   func(Event) bool // says which events are not worth a record; nil for none
+	skip   func(Event) bool // says which events not to record; nil to record all
 }
 
 // start starts a node, and closes it at the end of the test.
@@ -65,7 +65,7 @@ func record(t testing.TB, n *Node) *testNode {
 	return r
 }
 
-// startDeaf starts a node whose events nobody takes until listen.
+// startDeaf starts a node whose events are not taken until listen.
 func startDeaf(t testing.TB, n *Node) *testNode {
 	t.Helper()
 	r := &testNode{Node: n, t: t, news: make(chan struct{})}
@@ -101,7 +101,7 @@ func (r *testNode) listen() {
 	})
 }
 
-// wait returns the first event that matches, waiting for it.
+// wait waits for the first event that matches, and returns it.
 func (r *testNode) wait(what string, match func(Event) bool) Event {
 	r.t.Helper()
 	deadline := time.After(patience)
@@ -126,7 +126,7 @@ func (r *testNode) waitKind(kind Kind, id uuid.UUID) Event {
 	return r.wait(fmt.Sprintf("event %d of %v", kind, id), func(e Event) bool { return e.Kind == kind && e.Peer.UUID == id })
 }
 
-// of gives the events of one peer in words.
+// of returns the events of one peer in words.
 func (r *testNode) of(id uuid.UUID) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -149,7 +149,7 @@ func (r *testNode) log() string {
 	return strings.Join(list, ", ")
 }
 
-// describe names an event as facts about peers are usually noted: ENTER(name), WHISPER:2f, EXIT(reason).
+// describe formats an event: ENTER(name), WHISPER:2f, EXIT(reason).
 func describe(e Event) string {
 	switch e.Kind {
 	case Enter:
@@ -183,7 +183,7 @@ func describe(e Event) string {
 	return "?"
 }
 
-// fakePeer plays a peer octet by octet: it beacons, has a mailbox, and connects to a node's mailbox when told to.
+// fakePeer plays a peer byte by byte: it sends beacons, has a mailbox, and connects to a node's mailbox on request.
 type fakePeer struct {
 	t          testing.TB
 	node       *testNode
@@ -240,7 +240,7 @@ func newFakePeerWith(t testing.TB, node *testNode, cfg zmtp.Config) *fakePeer {
 	return f
 }
 
-// fakeUUID is the one of the ROUTER's identity, if it has one.
+// fakeUUID returns the UUID of the ROUTER's identity, if it has one.
 func fakeUUID(cfg zmtp.Config) uuid.UUID {
 	if id, ok := parseIdentity(cfg.Identity); ok {
 		return id
@@ -248,7 +248,7 @@ func fakeUUID(cfg zmtp.Config) uuid.UUID {
 	return uuid.New()
 }
 
-// Receive takes what the node sends to the mailbox.
+// Receive handles what the node sends to the mailbox.
 func (f *fakePeer) Receive(frames [][]byte) error {
 	if f.frozen.Load() {
 		<-f.done
@@ -266,7 +266,7 @@ func (f *fakePeer) Receive(frames [][]byte) error {
 	}
 	select {
 	case f.got <- m.ID:
-	default: // a test that sends so many listens
+	default: // a test that sends so many sets listen
 	}
 	return nil
 }
@@ -280,7 +280,7 @@ func (f *fakePeer) endpoint() string { return "tcp://" + f.mailbox.Addr().String
 
 func (f *fakePeer) port() uint16 { return f.mailbox.Addr().(*net.TCPAddr).AddrPort().Port() }
 
-// datagram broadcasts octets to the node's beacon port, on loopback.
+// datagram broadcasts bytes to the node's beacon port, on loopback.
 func (f *fakePeer) datagram(octets []byte) {
 	f.t.Helper()
 	to := netip.AddrPortFrom(netip.MustParseAddr("127.255.255.255"), uint16(f.node.cfg.BeaconPort))
@@ -329,11 +329,11 @@ func (f *fakePeer) send(frames ...[]byte) {
 		err = f.queue.Push(frames...)
 	}
 	if err != nil {
-		f.t.Logf("push: %v", err) // the node hung up on us, as some cases want
+		f.t.Logf("push: %v", err) // the node hung up, as some cases expect
 	}
 }
 
-// hello makes a HELLO; change may spoil it.
+// hello makes a HELLO; change may corrupt it.
 func (f *fakePeer) hello(sequence uint16, change func(*msg.OutHello)) []byte {
 	hello := msg.OutHello{Endpoint: f.endpoint(), Groups: []string{"G"}, Status: 1, Name: "fake"}
 	if change != nil {
@@ -346,7 +346,7 @@ func (f *fakePeer) hello(sequence uint16, change func(*msg.OutHello)) []byte {
 	return header
 }
 
-// expect waits until the node has sent a message of a kind, and beacons again if the first one got lost.
+// expect waits until the node has sent a message of a kind. It sends another beacon if the first one got lost.
 func (f *fakePeer) expect(id msg.ID) {
 	f.t.Helper()
 	deadline := time.After(patience)
@@ -368,7 +368,7 @@ func (f *fakePeer) expect(id msg.ID) {
 	}
 }
 
-// enter makes the peer known to the node and waits until it entered.
+// enter makes the peer known to the node, and waits until it has entered.
 func (f *fakePeer) enter() {
 	f.t.Helper()
 	f.beacon(f.port())
@@ -383,7 +383,7 @@ type deaf struct{}
 func (deaf) Receive([][]byte) error { return nil }
 func (deaf) Closed(error)           {}
 
-// parseEndpoint reads an endpoint whose host is an address.
+// parseEndpoint parses an endpoint whose host is an address.
 func parseEndpoint(endpoint string) (netip.AddrPort, error) {
 	host, port, err := paths.Parse(endpoint)
 	if err != nil {

@@ -11,15 +11,15 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// headersPause is the least time between two HEADERS to a peer that has not taken all that was sent to it: the last change alone counts, and what
-// waits for it must not grow with each.
+// headersPause is the least time between two HEADERS to a peer that has not read everything sent to it. Only the last change counts, and the
+// peer's queue must not grow with each change.
 const headersPause = time.Second
 
-// reservedHeaders are those that a node sets by itself.
+// reservedHeaders are the headers that a node sets itself.
 var reservedHeaders = []string{keyHeader}
 
-// SetHeader sets one of our headers. Peers of this implementation learn it at once, others by their next HELLO of ours. It may be called before
-// Start.
+// SetHeader sets one of our headers. Peers of this implementation learn it at once, others with our next HELLO to them. It may be called
+// before Start.
 func (n *Node) SetHeader(name, value string) error {
 	err := n.cfg.Limits.checkHeader(name, value)
 	if err == nil {
@@ -47,7 +47,7 @@ func (n *Node) SetHeader(name, value string) error {
 	return nil
 }
 
-// RemoveHeader removes one of our headers, as SetHeader sets it. Without it nothing happens.
+// RemoveHeader removes one of our headers. It does nothing if there is no such header.
 func (n *Node) RemoveHeader(name string) error {
 	err := n.cfg.Limits.checkHeader(name, "")
 	if err == nil {
@@ -73,7 +73,7 @@ func (n *Node) Headers() map[string]string {
 	return headers
 }
 
-// checkHeader tells whether an application may use a header.
+// checkHeader checks a header from the application.
 func (l *Limits) checkHeader(name, value string) error {
 	if name == "" {
 		return stringError(&msg.StringError{Field: "header name", Reason: msg.ErrEmpty})
@@ -88,7 +88,7 @@ func (l *Limits) checkHeader(name, value string) error {
 	return err
 }
 
-// outHeaders are the headers of our HELLO and HEADERS, sorted; our public key comes last.
+// outHeaders returns the headers of our HELLO and HEADERS, sorted by name; our public key comes last.
 func (n *Node) outHeaders(headers map[string]string) (list []msg.OutHeader) {
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		list = append(list, msg.OutHeader{Name: name, Value: headers[name]})
@@ -99,7 +99,7 @@ func (n *Node) outHeaders(headers map[string]string) (list []msg.OutHeader) {
 	return list
 }
 
-// turnHeaders makes these our headers. It runs in the control loop, or before the start.
+// turnHeaders replaces our headers. It runs in the control loop, or before Start.
 func (n *Node) turnHeaders(headers map[string]string) {
 	n.headers.Store(&headers)
 	n.headerTurn++
@@ -108,7 +108,7 @@ func (n *Node) turnHeaders(headers map[string]string) {
 	}
 }
 
-// tellHeaders has the peers know our headers; what changes within tellGap follows together.
+// tellHeaders sends our headers to the peers. Changes within tellGap follow together.
 func (n *Node) tellHeaders() {
 	n.turned = true
 	now, told := time.Now(), n.headerTurn
@@ -122,8 +122,8 @@ func (n *Node) tellHeaders() {
 	})
 }
 
-// tellHeadersTo tells our headers to one peer, if it understands that and does not know them. Where other messages wait for it, this may wait
-// for the next tick.
+// tellHeadersTo sends our headers to one peer, if it understands HEADERS and does not have them. If other messages wait for the peer, this may
+// wait for the next tick.
 func (n *Node) tellHeadersTo(p *session, now time.Time) {
 	if p.headerTurn == n.headerTurn || p.mailbox == nil || !p.extensions.has(extHeaders) || n.stopping {
 		return
@@ -142,7 +142,7 @@ func (n *Node) tellHeadersTo(p *session, now time.Time) {
 	})
 }
 
-// changeHeaders has the control loop take HEADERS of a peer. It waits while there is no room for its event: a peer may send more for ever.
+// changeHeaders makes the control loop handle HEADERS of a peer. It blocks while there is no room for the event: a peer may send more forever.
 func (in *inbox) changeHeaders() error {
 	headers := make(map[string]string, len(in.message.Headers))
 	for _, h := range in.message.Headers {
@@ -154,7 +154,7 @@ func (in *inbox) changeHeaders() error {
 	return in.node.do(func() { in.node.headersChanged(in.session, headers) })
 }
 
-// headersChanged takes the headers of a peer that changed. Those that a node sets itself stay as its HELLO gave them.
+// headersChanged handles changed headers of a peer. Reserved headers stay as the peer's HELLO gave them.
 func (n *Node) headersChanged(p *session, headers map[string]string) {
 	if n.present[p.uuid] != p {
 		return

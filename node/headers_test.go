@@ -7,8 +7,8 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// What a peer tells by HEADERS takes the place of what its HELLO gave, but for what nodes set themselves. The same again is no event, and one that is
-// malformed breaks the sequence, as any message does.
+// HEADERS of a peer replace the headers of its HELLO, except for reserved ones. The same headers again are no event. A malformed message breaks
+// the sequence, like any other.
 func TestHeadersOfPeer(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))

@@ -11,39 +11,40 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// held is a HELLO that waits, and what came behind it. It waits for one of two things:
+// held is a HELLO that waits, with the messages behind it. It waits for the answer to one of two questions:
 //
-//   - whether the peer knows our last HELLO (state confirming), or
-//   - whose answer it is: a HELLO of somebody unknown, while there is a session whose peer has not told its UUID, may be that peer's
-//     answer to our HELLO, though it names another endpoint than the one where we found it: a second address, or one behind a NAT. Then
-//     a session of its own would be a second one for zyre and pyre, which break off the first for it, and lead nowhere besides.
+//   - Does the peer know our last HELLO (state confirming)?
+//   - Which of our HELLOs does it answer? An unknown peer's HELLO may answer a HELLO of ours to an address whose peer has not told its UUID,
+//     although it names another endpoint: a second address, or one behind a NAT. A session of its own would then be a second one for zyre
+//     and pyre. They break off the first session for it, and it leads nowhere.
 //
-// In both cases a PING of ours is on its way, and the PING-OK, which comes behind the HELLO, decides.
+// In both cases a PING of ours is on its way. The PING-OK comes behind the HELLO and decides.
 //
-// mu guards all of it, and the inbox, while its HELLO is held.
+// mu guards all of it, and the inbox while its HELLO is held.
 type held struct {
 	mu       sync.Mutex
-	messages [][][]byte // the HELLO, and what came behind it; nil once it was released
+	messages [][][]byte // the HELLO and the messages behind it; nil once released
 	octets   int
-	over     chan struct{} // closed then
-	unknown  bool          // it is not known whose answer it is
+	over     chan struct{} // closed on release
+	unknown  bool          // it is unknown which HELLO of ours this one answers
 }
 
 const (
-	// askGrace is how long a peer that was asked has to answer, if others wait to be asked.
+	// askGrace is how long a peer has to answer our question, if others wait to be asked.
 	askGrace = 2 * time.Second
-	// answerGrace is how long a session without its peer's UUID may wait for its connection, as its answer may overtake the word that it is up.
+	// answerGrace is how long a session without its peer's UUID may wait for its connection. The peer's answer may arrive before the event that
+	// reports the connection.
 	answerGrace = 2 * time.Second
-	// unknownGrace is how long a HELLO of which it is not known whose answer it is waits: two may be asked.
+	// unknownGrace is how long a HELLO waits while it is unknown which HELLO of ours it answers. That is enough to ask two peers.
 	unknownGrace = 5 * time.Second
 
-	// Bounds of the HELLOs that wait so, and of what is held of each and what came behind it; the reader waits beyond.
+	// Limits of the number of waiting HELLOs, and of the messages held with each. Beyond the latter the reader waits.
 	maxUndecided   = 64
 	mostHeld       = 1_000
 	mostHeldOctets = 256 << 10
 )
 
-// hold begins to hold a HELLO, in the control loop. The reader, which waits for the verdict, puts the HELLO in and unlocks.
+// hold begins to hold a HELLO. It runs in the control loop. The reader, which waits for the verdict, adds the HELLO and unlocks.
 func (in *inbox) hold(unknown bool) {
 	in.verdict = hold
 	h := &held{over: make(chan struct{}), unknown: unknown}
@@ -54,7 +55,7 @@ func (in *inbox) hold(unknown bool) {
 	}
 }
 
-// consider takes a message while the HELLO is held. It waits for the end of that if there is no room for more.
+// consider handles a message while the HELLO is held. If there is no room for more, it waits until the HELLO is released.
 func (in *inbox) consider(h *held, frames [][]byte) error {
 	in.live()
 	h.mu.Lock()
@@ -86,7 +87,7 @@ func (in *inbox) consider(h *held, frames [][]byte) error {
 	return in.replay(h)
 }
 
-// replay takes what was held, unless that was done. It needs the lock.
+// replay handles the held messages, unless that was done. It needs the lock.
 func (in *inbox) replay(h *held) error {
 	if h.messages == nil {
 		return nil
@@ -114,7 +115,7 @@ func (in *inbox) replay(h *held) error {
 	return nil
 }
 
-// release ends the wait of a HELLO, whatever came of it.
+// release ends the wait of a HELLO, whatever the outcome.
 func (in *inbox) release() {
 	h := in.held.Load()
 	if h == nil {
@@ -127,10 +128,10 @@ func (in *inbox) release() {
 	}
 }
 
-// releaseSoon is release for the control loop, which must not wait for the readers.
+// releaseSoon is release for the control loop, which must not wait for readers.
 func (in *inbox) releaseSoon() { in.node.wg.Go(in.release) }
 
-// settled waits while what was held is taken, and tells the session of the inbox: for the reader goroutine, when it is not in Receive.
+// settled waits while held messages are handled, and returns the session of the inbox. It is for the reader goroutine outside of Receive.
 func (in *inbox) settled() *session {
 	if h := in.held.Load(); h != nil {
 		h.mu.Lock()
@@ -139,9 +140,9 @@ func (in *inbox) settled() *session {
 	return in.session
 }
 
-// The rest runs in the control loop.
+// Everything below runs in the control loop.
 
-// pingOKHeld takes a PING-OK that came behind a HELLO which is held.
+// pingOKHeld handles a PING-OK that came behind a held HELLO.
 func (n *Node) pingOKHeld(in *inbox, h *held) {
 	if h.unknown {
 		n.takeAnswer(in)
@@ -150,8 +151,8 @@ func (n *Node) pingOKHeld(in *inbox, h *held) {
 	}
 }
 
-// mayAnswerAnother tells whether a HELLO, for which there is no session but perhaps s, of a peer that entered, may be the answer to one of
-// ours that went to an address unknown so far.
+// mayAnswerAnother reports whether a HELLO may answer one of ours that went to an address whose peer is unknown. s is the session with the
+// HELLO's UUID, if there is one; its peer must have entered.
 func (n *Node) mayAnswerAnother(in *inbox, s *session) bool {
 	if in.sure || in.extensions != 0 || len(n.undecided) >= maxUndecided || s != nil && (s.isOurs || !s.state.isPresent()) {
 		return false
@@ -162,8 +163,8 @@ func (n *Node) mayAnswerAnother(in *inbox, s *session) bool {
 	return candidates > 1 || candidates == 1 && known == nil
 }
 
-// mergeOlder takes the HELLO of a foreign peer that entered for what it tells: it greets anew although we said one HELLO to it, so another of
-// ours has reached it before, by another of its addresses.
+// mergeOlder draws a conclusion from the HELLO of a foreign peer that has entered. The peer greets again although we sent it one HELLO, so
+// another HELLO of ours has reached it before, at another of its addresses.
 func (n *Node) mergeOlder(s *session) {
 	if s == nil || s.mailbox == nil || n.countUnnamed() != 1 {
 		return
@@ -173,7 +174,7 @@ func (n *Node) mergeOlder(s *session) {
 	}
 }
 
-// mergeInto ends a session that leads to a peer whose session is another one.
+// mergeInto ends a session that leads to a peer which already has another session.
 func (n *Node) mergeInto(o *session, id uuid.UUID) {
 	c := o.candidate
 	n.takeCandidate(o)
@@ -185,7 +186,7 @@ func (n *Node) mergeInto(o *session, id uuid.UUID) {
 	n.settleUndecided()
 }
 
-// countUnnamed counts the sessions whose peer may answer a HELLO of ours now, and has not told its UUID.
+// countUnnamed counts the sessions whose peer has not told its UUID and may answer a HELLO of ours now.
 func (n *Node) countUnnamed() (count int) {
 	for _, u := range n.unnamed {
 		if u.mayAnswer() {
@@ -195,7 +196,7 @@ func (n *Node) countUnnamed() (count int) {
 	return count
 }
 
-// countUnnamedOf counts those of them whose peer has a key.
+// countUnnamedOf counts those of them whose peer has the given key.
 func (n *Node) countUnnamedOf(key PublicKey) (count int) {
 	for _, u := range n.unnamed {
 		if u.key == key && u.mayAnswer() {
@@ -205,10 +206,11 @@ func (n *Node) countUnnamedOf(key PublicKey) (count int) {
 	return count
 }
 
-// mayAnswer tells whether the peer of a session without UUID may have our HELLO: its answer may overtake the word that our connection is up.
+// mayAnswer reports whether the peer of a session without UUID may have our HELLO. Its answer may arrive before the event that reports our
+// connection.
 func (s *session) mayAnswer() bool { return s.mailbox != nil || time.Since(s.began) < answerGrace }
 
-// mayBeOfUndecided tells whether a HELLO waits that may be the answer of a session's peer.
+// mayBeOfUndecided reports whether a waiting HELLO may be the answer of a session's peer.
 func (n *Node) mayBeOfUndecided(s *session) bool {
 	for in := range n.undecided {
 		if in.key() == s.key {
@@ -218,8 +220,8 @@ func (n *Node) mayBeOfUndecided(s *session) bool {
 	return false
 }
 
-// askWhose asks a session whose peer is not known for a sign of life, one at a time, while a HELLO waits. The newest comes
-// first: of two with one peer that is the one which the peer hears, since a ROUTER of libzmq is deaf to the others.
+// askWhose asks the peers of unnamed sessions for a sign of life, one at a time, while a HELLO waits. The newest session comes first. If two
+// lead to one peer, the peer hears only the newer one, because a ROUTER of libzmq is deaf to older connections.
 func (n *Node) askWhose() {
 	if n.asking != nil || len(n.undecided) == 0 {
 		return
@@ -238,8 +240,8 @@ func (n *Node) askWhose() {
 	n.awaitAnswer(newest)
 }
 
-// awaitAnswer gives a session that was asked some time, and asks once more. Where another is to be asked the answer must not be taken for
-// that one's: the session ends.
+// awaitAnswer gives a session time to answer, and then asks once more. If another session is to be asked, this one ends, because its late
+// answer must not be taken for the other's.
 func (n *Node) awaitAnswer(s *session) {
 	n.after(askGrace, func() {
 		switch {
@@ -257,7 +259,7 @@ func (n *Node) awaitAnswer(s *session) {
 	})
 }
 
-// takeAnswer gives the session that was asked the UUID of the peer that answered. Other sessions with that one are over: it does not hear them.
+// takeAnswer gives the session that was asked the UUID of the peer that answered. Other sessions with that peer are over: it does not hear them.
 func (n *Node) takeAnswer(in *inbox) {
 	s := n.asking
 	if s == nil || n.sessions[s.uuid] != s || s.candidate == nil || s.key != in.key() {
@@ -280,13 +282,13 @@ func (n *Node) takeAnswer(in *inbox) {
 	in.verdict = accept
 }
 
-// decided: it is known now what a HELLO that waited was, or too late to ask.
+// decided: it is now known which HELLO a waiting HELLO answers, or it is too late to ask.
 func (n *Node) decided(in *inbox) {
 	delete(n.undecided, in)
 	n.askWhose()
 }
 
-// settleUndecided: there is one session less whose HELLO a HELLO that waits may answer. After the last one there is nothing to wait for.
+// settleUndecided: one session fewer may be answered by a waiting HELLO. After the last one, waiting HELLOs are released.
 func (n *Node) settleUndecided() {
 	if n.countUnnamed() > 0 {
 		return

@@ -9,10 +9,10 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// elsewhere has a HELLO name an endpoint that leads nowhere.
+// elsewhere makes a HELLO name an endpoint that leads nowhere.
 func elsewhere(h *msg.OutHello) { h.Endpoint = "tcp://127.0.0.1:1" }
 
-// knowing starts a node that knows peers by their endpoints alone, which have no identity.
+// knowing starts a node that knows peers only by their endpoints; the peers have no identity.
 func knowing(t *testing.T, fakes ...*fakePeer) *testNode {
 	t.Helper()
 	cfg := onLoopback(beaconPort(), Config{Transports: []string{TCP}})
@@ -27,7 +27,7 @@ func knowing(t *testing.T, fakes ...*fakePeer) *testNode {
 	return n
 }
 
-// want waits for the last of a peer's events, which must be these.
+// want waits for the last of a peer's events, and checks them all.
 func (r *testNode) want(id uuid.UUID, events ...string) {
 	r.t.Helper()
 	last := events[len(events)-1]
@@ -37,7 +37,7 @@ func (r *testNode) want(id uuid.UUID, events ...string) {
 	}
 }
 
-// reaches checks that what the node sends to a peer comes to its mailbox, which got one HELLO.
+// reaches checks that the node's messages to a peer arrive in its mailbox, which got one HELLO.
 func (f *fakePeer) reaches() {
 	f.t.Helper()
 	if err := f.node.Whisper(f.t.Context(), f.uuid, []byte("x")); err != nil {
@@ -49,7 +49,7 @@ func (f *fakePeer) reaches() {
 	}
 }
 
-// A HELLO that names another endpoint is the peer's who answers the PING; what came before the answer is not lost.
+// A HELLO that names another endpoint belongs to the peer that answers the PING. Messages before the answer are not lost.
 func TestPlacedByPing(t *testing.T) {
 	t.Parallel()
 	f := newFakePeer(t, nil)
@@ -62,19 +62,19 @@ func TestPlacedByPing(t *testing.T) {
 	f.reaches()
 }
 
-// Who was asked in vain must not be taken for the one that is asked next.
+// A late answer of a peer must not count as that of the next peer asked.
 func TestAskedInVain(t *testing.T) {
 	t.Parallel()
 	f, mute := newFakePeer(t, nil), newFakePeer(t, nil)
 	n := knowing(t, f, mute)
 	f.send(f.hello(1, elsewhere))
-	f.expect(msg.Ping) // at once, or when the other one has not answered
+	f.expect(msg.Ping) // at once, or after the other one has not answered
 	f.send(msg.AppendPingOK(nil, 2))
 	n.want(f.uuid, "ENTER(fake)", "JOIN(G)")
 	f.reaches()
 }
 
-// A stranger has a session of its own when it is clear that it is not who was asked. More came from it than is held.
+// An unknown peer gets its own session once it is clear that it is not the one that was asked. It sent more than is held.
 func TestStrangerInDoubt(t *testing.T) {
 	t.Parallel()
 	f := newFakePeer(t, nil)
@@ -90,12 +90,12 @@ func TestStrangerInDoubt(t *testing.T) {
 	n.want(g.uuid, append(events, "WHISPER:2f")...)
 	g.expect(msg.Hello)
 	g.reaches()
-	f.send(f.hello(1, nil)) // names the endpoint where it was found
+	f.send(f.hello(1, nil)) // names the endpoint where the peer was found
 	n.want(f.uuid, "ENTER(fake)", "JOIN(G)")
 	f.reaches()
 }
 
-// A stranger that goes while it is in doubt was never there. Who names the endpoint where it was found is not in doubt.
+// An unknown peer that leaves while its HELLO is held never entered. A HELLO that names the endpoint where its peer was found is not held.
 func TestGoneInDoubt(t *testing.T) {
 	t.Parallel()
 	f := newFakePeer(t, nil)

@@ -7,17 +7,17 @@ import (
 	"github.com/go-zre/go-zre/internal/eventqueue"
 )
 
-// A verdict is what the control loop makes of a connection's HELLO, or of its first message without one.
+// A verdict is the control loop's decision on a connection's HELLO, or on its first message if that is no HELLO.
 type verdict uint8
 
 const (
 	refuse verdict = iota // the connection ends
-	ignore                // the message is passed over
-	hold                  // the HELLO waits, and what comes behind it
-	accept                // it is the session's
+	ignore                // the message is ignored
+	hold                  // the HELLO waits, with the messages behind it
+	accept                // it belongs to the session
 )
 
-// greeted takes a HELLO. The reader of the connection waits for the verdict.
+// greeted handles a HELLO. The reader of the connection waits for the verdict.
 func (n *Node) greeted(in *inbox) {
 	in.verdict = refuse
 	s := n.sessions[in.uuid]
@@ -34,7 +34,7 @@ func (n *Node) greeted(in *inbox) {
 	case in.caller != nil && (in.caller != s || s.state.isPresent()):
 		return
 	case offer && s != nil && s.mailbox != nil && s.state != draining && s.state != leaving:
-		return // it has our HELLO on another connection, and goes on there
+		return // it has our HELLO on another connection, and continues there
 	}
 	if n.mayAnswerAnother(in, s) {
 		in.hold(true)
@@ -44,7 +44,7 @@ func (n *Node) greeted(in *inbox) {
 	}
 	endpoints := in.endpoints()
 	s = n.sessionOf(in, s, endpoints)
-	if s == nil && len(endpoints) > 0 { // not seen by a beacon: its HELLO says where to connect
+	if s == nil && len(endpoints) > 0 { // not seen by a beacon: its HELLO names its endpoint
 		s = n.begin(in.whose(), n.paths(endpoints, len(endpoints) == 1), in.isLocal(), 0, nil, nil, in)
 	}
 	if s == nil {
@@ -56,8 +56,8 @@ func (n *Node) greeted(in *inbox) {
 	n.handle(s, helloCame, detail{in: in})
 }
 
-// sessionOf returns the session whose HELLO a HELLO answers, if one can be told: of two that lead to the peer the newer one, since a ROUTER
-// of libzmq is deaf to older connections. s is that with the peer, if there is one.
+// sessionOf returns the session whose HELLO this HELLO answers, if that can be determined. If two sessions lead to the peer, it is the newer
+// one, because a ROUTER of libzmq is deaf to older connections. s is the session with the peer, if there is one.
 func (n *Node) sessionOf(in *inbox, s *session, endpoints []netip.AddrPort) *session {
 	other := n.recognised(in.whose(), endpoints)
 	switch {
@@ -73,7 +73,7 @@ func (n *Node) sessionOf(in *inbox, s *session, endpoints []netip.AddrPort) *ses
 	return other
 }
 
-// welcomePeer takes the HELLO of a peer that has not entered.
+// welcomePeer handles the HELLO of a peer that has not entered.
 func (n *Node) welcomePeer(s *session, d detail) {
 	in := d.in
 	s.follow(in.endpoints(), false)
@@ -91,13 +91,13 @@ func (n *Node) welcomePeer(s *session, d detail) {
 	}
 }
 
-// mustConfirm tells whether a HELLO needs proof that the peer knows ours: a peer of another implementation may take ours for a
-// second one, and one that could not be reached, or to which the way took no data, must be reached first.
+// mustConfirm reports whether a HELLO needs proof that the peer knows ours. A peer of another implementation may take ours for a second one.
+// A peer that could not be reached, or whose connection took no data, must be reached first.
 func (n *Node) mustConfirm(s *session, in *inbox) bool {
 	return in.extensions == 0 && n.mayHaveUs(s.uuid) || s.mailbox == nil && n.unreachable.has(s.uuid) || n.isUnproven(s, in)
 }
 
-// hold has a HELLO wait for that proof.
+// hold makes a HELLO wait for that proof.
 func (n *Node) hold(s *session, in *inbox) {
 	in.hold(false)
 	s.inbox, s.helloAt = in, time.Now()
@@ -110,8 +110,8 @@ func (n *Node) hold(s *session, in *inbox) {
 	s.unconfirmed++
 }
 
-// replace takes the HELLO of a peer that entered before: it began a new session, since it restarted, or lost ours. It waits for a HELLO of
-// ours.
+// replace handles the HELLO of a peer that has already entered. The peer began a new session because it restarted or lost ours. It waits for
+// another HELLO of ours.
 func (n *Node) replace(s *session, d detail) {
 	in, reason := d.in, Replaced
 	if s.mailbox != nil && s.state != leaving && in.conn.Property(answersProperty) == s.number {
@@ -141,12 +141,12 @@ func (n *Node) replace(s *session, d detail) {
 	if q == nil {
 		return
 	}
-	q.peerState.Store(s.peerState.Load()) // HELLO does not tell it
+	q.peerState.Store(s.peerState.Load()) // HELLO does not carry it
 	n.handle(q, helloCame, d)
 }
 
-// reenter takes a HELLO of a node of ours that answers our last one, though another HELLO of its came before and was taken for the answer. What
-// it sent in between may be lost. It has our HELLO, so it needs no other.
+// reenter handles a HELLO of a node of ours that answers our last one, after an earlier HELLO was taken for the answer. What the peer sent in
+// between may be lost. It has our HELLO, so it needs no other.
 func (n *Node) reenter(s *session, in *inbox) {
 	s.follow(in.endpoints(), true)
 	n.index(s)
@@ -155,7 +155,7 @@ func (n *Node) reenter(s *session, in *inbox) {
 	n.enter(s, in)
 }
 
-// enter tells the application of a peer whose HELLO came.
+// enter tells the application about a peer whose HELLO came.
 func (n *Node) enter(s *session, in *inbox) {
 	hello := &in.message.Hello
 	if told := stateIn(in.conn.Property(stateProperty)); in.extensions.has(extState) && in.last == 0 {
@@ -172,11 +172,11 @@ func (n *Node) enter(s *session, in *inbox) {
 	s.inbox, s.helloAt = in, time.Now()
 	s.isExtended, s.saysGoodbye = in.extensions != 0, in.extensions.has(extGoodbye)
 	if s.mailbox == nil {
-		s.transport = transportOf(in.conn) // as it came, so shall we go
+		s.transport = transportOf(in.conn) // we use the transport by which it came
 		s.outOfReach = s.helloAt
 		n.enterState(s, answering)
 	} else {
-		n.noteReached(s.uuid) // where it was connected before its UUID was known
+		n.noteReached(s.uuid) // the connection was made before its UUID was known
 		n.enterState(s, ready)
 	}
 	s.out.SetTransport(via(s.transport))
@@ -190,7 +190,7 @@ func (n *Node) enter(s *session, in *inbox) {
 	snapshot := s.publish()
 	n.mu.Lock()
 	if s.previous != nil {
-		n.withdraw(s.previous) // in one step: who sends finds one session, never none or both
+		n.withdraw(s.previous) // in one step: a sender finds one session, never none or both
 	}
 	n.present[s.uuid] = s
 	n.enterHost(s, in.conn.RemoteAddr())

@@ -8,13 +8,13 @@ import (
 	"github.com/go-zre/go-zre/beacon"
 )
 
-// Problems of our beacons. Package beacon tries on by itself, and logs each failure; here they become problems, one for each kind and
+// Problems of our beacons. Package beacon retries by itself and logs each failure. Here failures become problems, one for each kind and
 // interface.
 
-// failing hears that what our beacons fail in has changed. The beacon's receiver calls it: it must not wait.
+// failing signals that the failures of our beacons have changed. The beacon's receiver calls it, so it must not block.
 func (n *Node) failing() { signal(n.failures) }
 
-// checkBeacons raises a problem for what our beacons fail in, and solves those that are over. It runs in the control loop.
+// checkBeacons raises a problem for each failure of our beacons, and solves those that are over. It runs in the control loop.
 func (n *Node) checkBeacons() {
 	before := n.hindered
 	n.hindered = make(map[problemKey]bool)
@@ -23,7 +23,7 @@ func (n *Node) checkBeacons() {
 		f := &failures[i]
 		key, ok := problemOf(f)
 		if !ok || n.hindered[key] {
-			continue // the first one tells
+			continue // the first failure is reported
 		}
 		n.hindered[key] = true
 		n.problems.raiseAt(zerolog.DebugLevel, key.kind, key.about, nil, f)
@@ -35,7 +35,7 @@ func (n *Node) checkBeacons() {
 	}
 }
 
-// problemOf tells which problem a failure is; none if the node works as it should all the same.
+// problemOf returns the problem that a failure causes; none if the node still works as it should.
 func problemOf(f *beacon.Failure) (key problemKey, ok bool) {
 	switch f.Op {
 	case beacon.OpWatch:

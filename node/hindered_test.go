@@ -13,14 +13,14 @@ import (
 	"github.com/go-zre/go-zre/beacon"
 )
 
-// An unready network lacks what tests say: it is a network of cables, whose system refuses some calls.
+// An unready network lacks what tests choose: it is a network of cables whose system refuses some calls.
 type unready struct {
 	*cables
 
 	mu       sync.Mutex
-	list     error         // what Interfaces says
-	listen   map[int]error // what ListenPacket says, by port
-	write    error         // what sending says
+	list     error         // the error of Interfaces
+	listen   map[int]error // the error of ListenPacket, by port
+	write    error         // the error of sending
 	nowhere  bool          // there is no interface
 	listened int
 }
@@ -63,7 +63,7 @@ func (u *unready) set(change func()) {
 	change()
 }
 
-// told counts the events of problems.
+// told counts the events about problems.
 func (r *testNode) told() (times int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -75,9 +75,9 @@ func (r *testNode) told() (times int) {
 	return times
 }
 
-// TestStartsBeforeItsNetwork: a node starts without what may come, and says what is missing until it is there.
+// TestStartsBeforeItsNetwork: a node starts without resources that may appear later, and reports what is missing until it is there.
 func TestStartsBeforeItsNetwork(t *testing.T) {
-	refused := errors.Join(syscall.EADDRINUSE) // as wrapped as the system's
+	refused := errors.Join(syscall.EADDRINUSE) // wrapped like the system's
 	for _, c := range []struct {
 		name  string
 		cfg   Config

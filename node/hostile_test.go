@@ -16,19 +16,19 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// heapBound is what an attack of these tests may add to the heap, in octets. Each sends far more, or announces it.
+// heapBound is how many bytes an attack of these tests may add to the heap. Each attack sends or announces far more.
 const heapBound = 32 << 20
 
-// heap returns the octets in use.
+// heap returns the bytes in use.
 func heap() int64 {
 	var m runtime.MemStats
 	runtime.GC()
-	runtime.GC() // what pools held goes with the second
+	runtime.GC() // the second collection frees what pools held
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
 
-// served shows that a good peer beside an attack enters and is heard.
+// served checks that a good peer enters and is heard during an attack.
 func served(t *testing.T, n *testNode) {
 	t.Helper()
 	good := newFakePeer(t, n)
@@ -38,7 +38,7 @@ func served(t *testing.T, n *testNode) {
 	good.expect(msg.Hello)
 }
 
-// A farewell is a datagram that anybody can send. Who answers all the same has not left.
+// A farewell is a datagram that any host can forge. A peer that still answers has not left.
 func TestForgedFarewell(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -70,7 +70,7 @@ func TestForgedFarewell(t *testing.T) {
 	}
 }
 
-// until waits until something holds of what the control loop owns.
+// until waits until a condition on the control loop's state holds.
 func (r *testNode) until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -91,7 +91,7 @@ func (r *testNode) until(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// Beacons of ever new UUIDs make the node dial a bounded number of times, and keep no good peer out.
+// Beacons with ever new UUIDs make the node dial a bounded number of times, and keep no good peer out.
 func TestBeaconFlood(t *testing.T) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0") // its port is free again after this
 	if err != nil {
@@ -99,7 +99,7 @@ func TestBeaconFlood(t *testing.T) {
 	}
 	closedPort := uint16(closed.Addr().(*net.TCPAddr).Port)
 	closed.Close()
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and sends nothing
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestBeaconFlood(t *testing.T) {
 	}
 }
 
-// Connections that never finish their handshake are bounded and end, and good peers of other addresses are served beside them.
+// Connections that never finish their handshake are bounded and end. Good peers from other addresses are served meanwhile.
 func TestHandshakeFlood(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	before := heap()
@@ -148,7 +148,7 @@ func TestHandshakeFlood(t *testing.T) {
 			nc.Close()
 		}
 	}()
-	// One attacker: its own connections are what it keeps out.
+	// One attacker: it only keeps out its own connections.
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}
 	for range 500 {
 		nc, err := dialer.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", n.port))
@@ -164,7 +164,7 @@ func TestHandshakeFlood(t *testing.T) {
 	}
 }
 
-// A whole hostile HELLO costs its sender the session, and nobody else anything.
+// A hostile HELLO costs its sender the session, and affects no other peer.
 func TestHostileHello(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -226,7 +226,7 @@ func TestFlapping(t *testing.T) {
 	}
 }
 
-// alternates says whether a peer entered and exited in turn.
+// alternates reports whether a peer entered and exited in turn.
 func alternates(events []string) bool {
 	present := false
 	for _, e := range events {

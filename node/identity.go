@@ -15,7 +15,7 @@ import (
 // PublicKey is a public key of CURVE; zre.PublicKey is the same type.
 type PublicKey = cert.PublicKey
 
-// Identity is what Config.Authorize judges: a peer, or another node of gossip, whose key is proven. zre.Identity has the same fields, and
+// Identity is what Config.Authorize judges: a peer, or another gossip node, with a proven key. zre.Identity has the same fields and
 // documents them.
 type Identity struct {
 	PublicKey PublicKey
@@ -26,7 +26,7 @@ type Identity struct {
 	Gossip    bool
 }
 
-// checkCertificate checks what makes the node a secure one.
+// checkCertificate checks the certificate and the authorizer of a secure node.
 func (c *Config) checkCertificate() error {
 	if c.Certificate == nil {
 		if c.Authorize != nil {
@@ -51,7 +51,7 @@ func (c *Config) checkCertificate() error {
 	return nil
 }
 
-// secure has the node's connections speak CURVE, if it has a certificate.
+// secure makes the node's connections use CURVE, if it has a certificate.
 func (n *Node) secure() error {
 	if !n.isSecure() {
 		return nil

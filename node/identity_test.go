@@ -11,7 +11,7 @@ import (
 	"github.com/go-zre/go-zre/internal/z85"
 )
 
-// certificateOf makes the certificate of a secret key; of the public key alone if bare.
+// certificateOf makes the certificate of a secret key; if bare, with only the public key.
 func certificateOf(t *testing.T, secret cert.Key, bare bool) *cert.Certificate {
 	t.Helper()
 	pair, err := curve.NewKeyPair(secret)
@@ -30,7 +30,7 @@ func certificateOf(t *testing.T, secret cert.Key, bare bool) *cert.Certificate {
 	return c
 }
 
-// certificate makes a new one.
+// certificate makes a new certificate.
 func certificate(t testing.TB) *cert.Certificate {
 	t.Helper()
 	c, err := cert.New()
@@ -70,7 +70,7 @@ func TestCertificateOfConfig(t *testing.T) {
 	}
 }
 
-// zeroPublic looks for a public key that begins with a zero octet.
+// zeroPublic searches for a public key that begins with a zero byte.
 func zeroPublic(t *testing.T) *cert.Certificate {
 	for i := range 1 << 16 {
 		secret := cert.Key{1, byte(i), byte(i >> 8)}

@@ -18,28 +18,28 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// inbox receives what one peer's DEALER sends to our ROUTER. All its fields belong to the reader goroutine of the connection; while
-// its HELLO is held, to the holder of that lock.
+// inbox receives what one peer's DEALER sends to our ROUTER. All its fields belong to the reader goroutine of the connection; while the
+// HELLO is held, to the holder of that lock.
 type inbox struct {
 	node *Node
 	conn *zmtp.Conn
 	uuid uuid.UUID
 
 	extensions extensions           // what the peer may use
-	sure       bool                 // its HELLO has waited, if it had to
+	sure       bool                 // its HELLO does not have to wait (any more)
 	held       atomic.Pointer[held] // its HELLO, while that waits
-	caller     *session             // the session that made the connection, if we did
-	both       bool                 // the connection carries both directions; the control loop's, once it runs
+	caller     *session             // the session that made the connection, if this node made it
+	both       bool                 // the connection carries both directions; the control loop owns it, once it runs
 
-	verdict verdict            // of the control loop, which writes it while the reader waits
-	session *session           // that its last HELLO began, or that it goes on with; nil before
-	stream  *eventqueue.Stream // of its events, while that was so
-	passed  bool               // messages without a HELLO before them have been passed over
+	verdict verdict            // the control loop writes it while the reader waits
+	session *session           // the session that its last HELLO began, or that it resumes; nil before
+	stream  *eventqueue.Stream // of the events of that session
+	passed  bool               // messages without a HELLO before them were ignored
 	last    uint16
 	message msg.Message
 
-	unwanted bool // the content of the message that arrives: see Wants
-	kept     bool // the message was handed on
+	unwanted bool // the content of the arriving message: see Wants
+	kept     bool // the message's frames were handed on
 }
 
 var (
@@ -50,13 +50,13 @@ var (
 	errAgain    = errors.New("another HELLO on a connection for both directions")
 )
 
-// key is that which the peer has proven; zero for a plain node.
+// key returns the key that the peer has proven; zero for a plain node.
 func (in *inbox) key() PublicKey { return keyOf(in.conn) }
 
-// whose is the peer that said HELLO.
+// whose returns the peer that said HELLO.
 func (in *inbox) whose() whose { return whose{in.uuid, in.key(), in.node.isSecure()} }
 
-// accept begins the inbox of a connection that shook hands.
+// accept makes the inbox of a connection after its handshake.
 func (n *Node) accept(conn *zmtp.Conn) (zmtp.Receiver, error) {
 	id, ok := parseIdentity(conn.Identity())
 	switch {
@@ -73,10 +73,10 @@ func (n *Node) accept(conn *zmtp.Conn) (zmtp.Receiver, error) {
 	return in, nil
 }
 
-// Greeted says whether a HELLO came. Until then the Router counts the connection as one in its handshake.
+// Greeted reports whether a HELLO came. Until then the Router counts the connection among its pending handshakes.
 func (in *inbox) Greeted() bool { return in.held.Load() != nil || in.session != nil }
 
-// Receive takes one message. An error ends the connection.
+// Receive handles one message. An error ends the connection.
 func (in *inbox) Receive(frames [][]byte) error {
 	if h := in.held.Load(); h != nil {
 		return in.consider(h, frames)
@@ -84,16 +84,16 @@ func (in *inbox) Receive(frames [][]byte) error {
 	return in.receive(frames, in.conn.Origin())
 }
 
-// receive takes a message while no HELLO is held; with that origin. Unless it is handed on, nothing of it stays: neither here nor in the
-// list of frames, which the reader of the connection may have a part of.
+// receive handles a message while no HELLO is held; from is the message's origin. Unless the message is handed on, no reference to it stays,
+// neither here nor in the list of frames, which the connection's reader may share.
 func (in *inbox) receive(frames [][]byte, from memory.Origin) error {
 	in.kept = false
 	err := in.take(frames, from)
-	if in.held.Load() != nil { // then the HELLO is needed, and all this is whose who has the lock
+	if in.held.Load() != nil { // the HELLO is still needed, and all this now belongs to the holder of the lock
 		return err
 	}
 	if in.kept {
-		in.message.Content, in.message.Group = nil, nil // all that it has
+		in.message.Content, in.message.Group = nil, nil // no other field refers to the frames
 	} else {
 		clear(frames)
 		in.message = msg.Message{}
@@ -106,7 +106,7 @@ func (in *inbox) take(frames [][]byte, from memory.Origin) error {
 	m := &in.message
 	err := m.Decode(frames, in.node.cfg.Limits.msg())
 	if err != nil && !errors.Is(err, msg.ErrUnknownID) {
-		// RFC 36: discard silently. If its sender counted it, the next number shows that.
+		// RFC 36: discard silently. If the sender counted it, the next sequence number shows that.
 		in.node.figures.invalid.Add(1)
 		in.node.log.Debug().Err(err).Stringer("peer", in.uuid).Msg("message discarded")
 		return nil
@@ -130,8 +130,8 @@ func (in *inbox) take(frames [][]byte, from memory.Origin) error {
 	return in.traffic(from)
 }
 
-// resumes tells whether a connection goes on with a session, though it does not begin with a HELLO: a DEALER of libzmq that was reset
-// connects again by itself and goes on with the next message.
+// resumes reports whether a connection resumes a session, though it does not begin with a HELLO. After a reset, a DEALER of libzmq connects
+// again by itself and continues with the next message.
 func (in *inbox) resumes() bool {
 	if in.passed {
 		return false
@@ -152,8 +152,8 @@ func (in *inbox) resumes() bool {
 	return in.session != nil
 }
 
-// goesOnWith tells whether a message is the next one of a session whose connection from the peer has closed. A HELLO alone, with number 1, does
-// not show that: the peer may have begun anew, and that HELLO is lost.
+// goesOnWith reports whether a message is the next one of a session whose connection from the peer has closed. After HELLO alone, with number
+// 1, that is not certain: the peer may have begun a new session whose HELLO is lost.
 func (s *session) goesOnWith(number uint16) bool {
 	return s.state == awaiting && s.last > 1 && s.out.Follows(s.last, number)
 }
@@ -188,17 +188,17 @@ func (in *inbox) hello(frames [][]byte) error {
 	return nil
 }
 
-// live notes that a peer is not silent whose message is not taken, or not yet, since its HELLO waits or is missing.
+// live records that a peer is not silent although its message is not handled: its HELLO waits or is missing.
 func (in *inbox) live() {
 	in.node.mu.RLock()
 	s := in.node.sessions[in.uuid]
 	in.node.mu.RUnlock()
-	if s != nil && s.key == in.key() && s.snapshot.Load() == nil && !s.alive.Load() { // once it entered its own connection tells
+	if s != nil && s.key == in.key() && s.snapshot.Load() == nil && !s.alive.Load() { // once it has entered, its own connection shows this
 		s.alive.Store(true)
 	}
 }
 
-// expected gives the stream of the session that a HELLO comes for; an empty one if there is none.
+// expected returns the stream of the session for which a HELLO comes; an empty stream if there is none.
 func (in *inbox) expected() *eventqueue.Stream {
 	in.node.mu.RLock()
 	defer in.node.mu.RUnlock()
@@ -208,7 +208,7 @@ func (in *inbox) expected() *eventqueue.Stream {
 	return new(eventqueue.Stream)
 }
 
-// traffic handles all that follows a HELLO.
+// traffic handles every message after HELLO.
 func (in *inbox) traffic(from memory.Origin) error {
 	n, m, s := in.node, &in.message, in.session
 	switch m.ID {
@@ -227,8 +227,8 @@ func (in *inbox) traffic(from memory.Origin) error {
 		}
 		return in.deliver(Event{Kind: kind, Origin: from})
 	case msg.Shout:
-		// A group that we left while the message was on its way; or its sender's mistake. What was not wanted when it began to arrive is not
-		// whole, though we have joined the group meanwhile.
+		// We may have left the group while the message was on its way, or the sender is wrong. If the message was not wanted when it began to
+		// arrive, it is not whole, even if we have joined the group meanwhile.
 		if group, ok := (*n.ownGroups.Load())[string(m.Group)]; ok && (!in.unwanted || n.cfg.Discard) {
 			return in.deliver(Event{Kind: Shout, Group: group, Origin: from})
 		}
@@ -241,7 +241,7 @@ func (in *inbox) traffic(from memory.Origin) error {
 		return in.elect()
 	case msg.Ping:
 		s.out.Pong()
-		runtime.Gosched() // to the writer: else it waits until this goroutine does
+		runtime.Gosched() // let the writer run: otherwise it waits until this goroutine does
 	case msg.PingOK:
 		s.answered.Store(true)
 		s.out.Ponged()
@@ -270,18 +270,18 @@ func (in *inbox) traffic(from memory.Origin) error {
 			n.post(func() { n.handle(s, goodbyeCame, detail{}) })
 			return errSessionOver
 		}
-		// C zyre says it where it uses gossip, to those too who know it by beacons: these believe its beacons alone.
+		// C zyre sends it if it uses gossip, even to peers that know it from beacons. Such peers believe only its beacons.
 		n.post(func() {
 			if n.seeker.IsGossiped(s.uuid) {
 				n.handle(s, goodbyeCame, detail{})
 			}
 		})
 	}
-	// Ids that we don't know count in the sequence only.
+	// Unknown IDs only count in the sequence.
 	return nil
 }
 
-// elect has the control loop take an ELECT or LEADER. What leads to nothing counts in the sequence only.
+// elect makes the control loop handle an ELECT or LEADER. An ignored message only counts in the sequence.
 func (in *inbox) elect() error {
 	n, m := in.node, &in.message
 	group, joined := (*n.ownGroups.Load())[string(m.Group)]
@@ -295,7 +295,7 @@ func (in *inbox) elect() error {
 	return n.do(func() { n.elected(in.session, group, m.ID, node) })
 }
 
-// change has the control loop take a JOIN or LEAVE.
+// change makes the control loop handle a JOIN or LEAVE.
 func (in *inbox) change(take func(s *session, group string)) error {
 	if !in.node.events.Admit(in.stream, in.conn.Done()) {
 		return errSessionOver
@@ -310,7 +310,7 @@ func (in *inbox) deliver(e Event) error {
 		return nil
 	}
 	e.Peer, e.Frames = in.session.snapshot.Load(), in.message.Content
-	if len(e.Frames) == 0 { // RFC 36 allows it, and applications look at the first one. What is handed over has one: see outgoing
+	if len(e.Frames) == 0 { // RFC 36 allows no frames, and applications look at the first one. A message handed over directly has one: see outgoing
 		e.Frames = [][]byte{{}}
 	}
 	in.kept = true
@@ -348,15 +348,15 @@ func (in *inbox) Closed(err error) {
 	in.node.log.Debug().AnErr("reason", err).Stringer("peer", in.uuid).Msg("connection from peer closed")
 }
 
-// isLocal tells whether the peer is on this machine.
+// isLocal reports whether the peer is on this machine.
 func (in *inbox) isLocal() bool {
 	addr := paths.AddrOf(in.conn.RemoteAddr())
 	return !addr.IsValid() || in.node.agent.IsLocal(addr) // inproc and ipc have no IP address
 }
 
-// endpoints gives where the sender of a HELLO may be reached: at the endpoint that it names, and at the address that it
-// connects from, for an endpoint that is a host name of its own network (C zyre with interface "*"), not routed to us, or not the
-// sender's to name.
+// endpoints returns where the sender of a HELLO may be reached: the endpoint that it names, and the address that it connects from. The
+// latter helps if the endpoint is a host name of the sender's network (C zyre with interface "*"), is not routed to us, or does not belong
+// to the sender.
 func (in *inbox) endpoints() []netip.AddrPort {
 	host, port, err := paths.Split(string(in.message.Hello.Endpoint))
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// An ipcPeer plays a node of this host on its unix socket, with these words in its READYs.
+// An ipcPeer plays a node of this host on its unix socket, with the given extensions in its READYs.
 type ipcPeer struct {
 	t      *testing.T
 	node   *testNode
@@ -22,7 +22,7 @@ type ipcPeer struct {
 	came   chan *ipcCall // the node's calls
 }
 
-// An ipcCall is a connection with the node, whoever made it.
+// An ipcCall is a connection with the node, made by either end.
 type ipcCall struct {
 	t    *testing.T
 	conn *zmtp.Conn
@@ -40,7 +40,7 @@ func (c *ipcCall) Receive(frames [][]byte) error {
 
 func (c *ipcCall) Closed(error) { close(c.got) }
 
-// next waits for a message; 0 is the end.
+// next waits for a message; 0 means the end of the connection.
 func (c *ipcCall) next(want msg.ID) {
 	c.t.Helper()
 	for id := range c.got {
@@ -137,7 +137,7 @@ func TestDuplexProtocol(t *testing.T) {
 		called := <-f.came
 		called.next(msg.Hello)
 		n.until(t, "it is connected", func() bool { return n.sessions[f.id].mailbox != nil })
-		f.call().next(0) // it hangs up, and says nothing
+		f.call().next(0) // it hangs up, and sends nothing
 		if err := called.conn.Queue().Push(f.hello()); err != nil {
 			t.Fatal(err)
 		}
@@ -197,7 +197,7 @@ func TestDuplexProtocol(t *testing.T) {
 	})
 }
 
-// meetNear has a node learn of a peer on this host.
+// meetNear makes a node learn of a peer on this host.
 func (r *testNode) meetNear(t *testing.T, id uuid.UUID) {
 	t.Helper()
 	if err := r.do(func() { r.meet(whose{uuid: id}, r.paths(nil, false), true) }); err != nil {
@@ -205,7 +205,7 @@ func (r *testNode) meetNear(t *testing.T, id uuid.UUID) {
 	}
 }
 
-// The word is said on unix sockets alone.
+// The extension is announced only on unix sockets.
 func TestDuplexIsNotSaidByTCP(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))

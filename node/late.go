@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// latePause is how often an address is tried that is not there yet. It bounds how long after its appearance the node listens.
+// latePause is the time between attempts to listen on a missing address. It bounds the delay after the address appears.
 const latePause = 500 * time.Millisecond
 
-// isAbsent reports whether an attempt to listen failed as the machine has no such address. It may come: by DHCP, or with its interface.
+// isAbsent reports whether listening failed because the machine has no such address. The address may come by DHCP, or with its interface.
 func isAbsent(err error) bool {
 	const windows = syscall.Errno(10049) // WSAEADDRNOTAVAIL
 	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, windows)
 }
 
-// listenTCP listens at one address and port. Where the address is not there yet, what it returns waits for it: see lateListener.
+// listenTCP listens on one address and port. If the machine does not have the address yet, the listener waits for it: see lateListener.
 func (n *Node) listenTCP(ctx context.Context, host string, port uint16, begun func()) (net.Listener, error) {
 	address := net.JoinHostPort(host, fmt.Sprint(port))
 	l, err := n.cfg.Network.Listen(ctx, "tcp", address)
@@ -33,7 +33,7 @@ func (n *Node) listenTCP(ctx context.Context, host string, port uint16, begun fu
 	return late, nil
 }
 
-// A lateListener listens once its address is there. Until then that is a problem of the node, and nobody is accepted.
+// A lateListener listens once its address exists. Until then that is a problem of the node, and no connection is accepted.
 type lateListener struct {
 	node    *Node
 	address string
@@ -49,7 +49,7 @@ type lateListener struct {
 
 func (l *lateListener) Addr() net.Addr { return l.at }
 
-// Accept is called by one goroutine, once the node lives.
+// Accept is called by one goroutine, after the node has started.
 func (l *lateListener) Accept() (net.Conn, error) {
 	listener, err := l.await()
 	if err != nil {
@@ -58,7 +58,7 @@ func (l *lateListener) Accept() (net.Conn, error) {
 	return listener.Accept()
 }
 
-// await listens as soon as that can be done.
+// await listens as soon as possible.
 func (l *lateListener) await() (net.Listener, error) {
 	about := "tcp://" + l.address
 	for {
@@ -89,7 +89,7 @@ func (l *lateListener) await() (net.Listener, error) {
 	}
 }
 
-// start keeps a listener, or closes it if Close has come.
+// start keeps a listener, or closes it if Close was called.
 func (l *lateListener) start(listener net.Listener) {
 	l.mu.Lock()
 	l.listener = listener

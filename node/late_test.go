@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/beacon"
 )
 
-// A later network has no address to listen at until the test says so.
+// A later network has no address to listen on until the test allows it.
 type later struct {
 	*cables
 
@@ -58,7 +58,7 @@ func (l *later) counts() (opened, beacons int) {
 	return l.opened, l.beacon
 }
 
-// TestListensLater: an address that is not there yet is waited for, with a problem meanwhile, and not announced before somebody listens there.
+// TestListensLater: the node waits for a missing address, reports a problem meanwhile, and announces nothing before it listens there.
 func TestListensLater(t *testing.T) {
 	for name, c := range map[string]struct {
 		cfg   Config
@@ -92,7 +92,7 @@ func TestListensLater(t *testing.T) {
 	}
 }
 
-// TestHubListensLater: likewise a hub of gossip, beside which the node works.
+// TestHubListensLater: the same for a gossip hub; the node works meanwhile.
 func TestHubListensLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &later{cables: newCables()}
@@ -131,7 +131,7 @@ func (a *absentPort) Listen(ctx context.Context, network, address string) (net.L
 	return a.later.Listen(ctx, network, address)
 }
 
-// TestCloseBeforeItsAddress: a node whose address is not there closes at once.
+// TestCloseBeforeItsAddress: a node whose address is missing closes at once.
 func TestCloseBeforeItsAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, err := New(Config{Network: &later{cables: newCables(), absent: syscall.EADDRNOTAVAIL}, Listen: "tcp://10.0.0.1:5671", GossipBind: []string{"tcp://10.0.0.1:5672"}})

@@ -17,7 +17,7 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// phase is where a node is in its life. It goes up only, but for a start that fails, after which the node is new again.
+// phase is the phase in a node's life. It only goes up, except that a node whose start fails is new again.
 type phase uint32
 
 const (
@@ -32,11 +32,11 @@ const (
 type lifecycle struct {
 	current atomic.Uint32 // the phase; mu guards its changes
 
-	// mu is held for a moment, never while anything is opened, closed or waited for. It guards the fields below and, until the node is
-	// started, what the control loop owns from then on: so Join and SetState work before Start, and beside it.
+	// mu is held briefly, never while something is opened, closed or waited for. It guards the fields below. Until the node is started, it also
+	// guards what the control loop owns from then on, so Join and SetState work before and during Start.
 	mu    sync.Mutex
-	abort context.CancelCauseFunc // ends the start that is under way
-	ended chan struct{}           // closed when that has ended, and closed what it had opened
+	abort context.CancelCauseFunc // ends the current start
+	ended chan struct{}           // closed when that start has ended and has closed what it opened
 }
 
 func (l *lifecycle) phase() phase { return phase(l.current.Load()) }
@@ -54,7 +54,7 @@ func (l *lifecycle) usable() error {
 	return ErrClosed
 }
 
-// begin begins a start. The context that it returns ends with the other, or by Close.
+// begin begins a start. The returned context ends with ctx or on Close.
 func (l *lifecycle) begin(ctx context.Context) (context.Context, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -72,7 +72,7 @@ func (l *lifecycle) begin(ctx context.Context) (context.Context, error) {
 	return ctx, nil
 }
 
-// fail ends a start that failed, when all is closed that it had opened. It returns the error of Start.
+// fail ends a failed start after everything that it opened is closed. It returns the error of Start.
 func (l *lifecycle) fail(cause, closing error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -87,7 +87,7 @@ func (l *lifecycle) fail(cause, closing error) error {
 	return cause
 }
 
-// end begins the end of the node, and tells in which phase it was.
+// end begins the end of the node, and returns the phase before that.
 func (l *lifecycle) end() phase {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -98,8 +98,8 @@ func (l *lifecycle) end() phase {
 	return was
 }
 
-// Start listens and begins to beacon. The context bounds the start, not the node's life. A start that failed may be tried again. Close ends
-// one that is under way, with ErrClosed.
+// Start listens and begins to send beacons. The context bounds the start, not the node's life. A failed start may be tried again. Close ends
+// a start in progress, with ErrClosed.
 func (n *Node) Start(ctx context.Context) error {
 	ctx, err := n.lifecycle.begin(ctx)
 	if err != nil {
@@ -114,7 +114,7 @@ func (n *Node) Start(ctx context.Context) error {
 	return n.lifecycle.fail(err, o.undo())
 }
 
-// opening is what a start opens, step by step. A later step may fail, and Close may come, so nothing of it is the node's before all is open.
+// opening holds what a start opens, step by step. A later step may fail, and Close may come, so the node gets nothing before all is open.
 type opening struct {
 	node    *Node
 	agent   *beacon.Agent
@@ -124,8 +124,8 @@ type opening struct {
 	closers []func() error
 }
 
-// open takes the steps. Their order matters: C zyre and gyre keep to the first endpoint that they hear, even if nobody listens there yet. So
-// hear, then listen, then speak. What waits for the network, as the DNS and hubs of gossip, is asked once the node lives.
+// open runs the steps. Their order matters: C zyre and gyre keep the first endpoint that they hear, even if nothing listens there yet. So the
+// node first hears beacons, then listens, then sends. Everything that waits for the network, for example DNS and gossip hubs, begins later.
 func (o *opening) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{o.openAgent, o.openMailbox, o.openIPC, o.openGossip} {
 		if ctx.Err() != nil {
@@ -138,7 +138,7 @@ func (o *opening) open(ctx context.Context) error {
 	return nil
 }
 
-// undo closes what is open, the last first.
+// undo closes everything that is open, in reverse order.
 func (o *opening) undo() (err error) {
 	for _, closer := range slices.Backward(o.closers) {
 		err = errors.Join(err, closer())
@@ -146,7 +146,7 @@ func (o *opening) undo() (err error) {
 	return err
 }
 
-// openAgent hears beacons.
+// openAgent begins to receive beacons.
 func (o *opening) openAgent(context.Context) (err error) {
 	n := o.node
 	cfg := n.cfg.beacons()
@@ -160,7 +160,7 @@ func (o *opening) openAgent(context.Context) (err error) {
 	return nil
 }
 
-// beacons is what the configuration says of beacons.
+// beacons returns the configuration of the beacons.
 func (c *Config) beacons() beacon.Config {
 	return beacon.Config{
 		UUID:       c.UUID,
@@ -176,8 +176,8 @@ func (c *Config) beacons() beacon.Config {
 	}
 }
 
-// destinations are those of the beacons: the groups, with the default for the classic ones of their families; a family that is not among
-// them has its defaults.
+// destinations returns the destinations of the beacons: each group, together with the default destination of classic beacons for its address
+// family. A family without a group has its defaults.
 func (c *Config) destinations() (addresses []netip.Addr) {
 	for _, group := range c.Groups {
 		everybody := netip.MustParseAddr(beacon.AllNodes)
@@ -203,7 +203,7 @@ func (o *opening) openIPC(ctx context.Context) error {
 	return nil
 }
 
-// live begins the node's life with all that was opened, unless Close has come.
+// live begins the node's life with everything that was opened, unless Close was called.
 func (n *Node) live(o *opening) bool {
 	n.lifecycle.mu.Lock() // nothing below waits
 	defer n.lifecycle.mu.Unlock()
@@ -236,14 +236,14 @@ func (n *Node) live(o *opening) bool {
 	if n.cfg.Discard {
 		n.wg.Go(n.refuseAll)
 	}
-	if !late { // else when it listens
+	if !late { // otherwise once it listens
 		n.agent.Announce(n.port, n.State())
 	}
 	n.log.Debug().Uint16("port", n.port).Msg("started")
 	return true
 }
 
-// change runs f in the control loop, or here if the node is not started yet: then what f changes is what the node starts with.
+// change runs f in the control loop, or here if the node is not started yet: the node then starts with what f changes.
 func (n *Node) change(f func() error) (err error) {
 	n.lifecycle.mu.Lock()
 	switch n.lifecycle.phase() {

@@ -17,7 +17,7 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// A peer that says nothing is PINGed as evasive, reported as silent, and expires.
+// A silent peer gets a PING as evasive, is reported as silent, and expires.
 func TestTimers(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{EvasiveTimeout: 50 * time.Millisecond, ExpiredTimeout: 300 * time.Millisecond}))
@@ -39,7 +39,7 @@ func TestAnswersAreLife(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{EvasiveTimeout: 40 * time.Millisecond, ExpiredTimeout: 2 * time.Second}))
 	f := newFakePeer(t, n)
 	f.enter()
-	// Silent until it is asked, again and again, for longer than the expired timeout.
+	// The peer is silent until it is asked, again and again, for longer than the expired timeout.
 	sequence := uint16(1)
 	for began := time.Now(); time.Since(began) < 3*time.Second; {
 		f.expect(msg.Ping)
@@ -51,7 +51,7 @@ func TestAnswersAreLife(t *testing.T) {
 	}
 }
 
-// A peer that beacons is not silent. One that answers no PING for the expired timeout does not hear us, and is said HELLO anew.
+// A peer that beacons is not silent. If it answers no PING for the expired timeout, it does not hear us, and gets another HELLO.
 func TestBeaconsAreLife(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{EvasiveTimeout: 500 * time.Millisecond, ExpiredTimeout: 2 * time.Second}))
@@ -75,7 +75,7 @@ func TestBeaconsAreLife(t *testing.T) {
 	}
 }
 
-// A peer whose connection closes exits at once if nobody answers at its port, and enters anew if it lives.
+// A peer whose connection closes exits at once if nothing answers at its port, and enters again if it is alive.
 func TestConnectionLost(t *testing.T) {
 	t.Run("the process is gone", func(t *testing.T) {
 		t.Parallel()
@@ -121,7 +121,7 @@ func TestConnectionLost(t *testing.T) {
 	})
 }
 
-// A peer that closes our connection to it, and goes on beaconing and holding its own, gets a new session.
+// A peer that closes our connection to it, but keeps sending beacons and keeps its own connection, gets a new session.
 func TestMailboxLost(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
@@ -144,7 +144,7 @@ func TestMailboxLost(t *testing.T) {
 	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "EXIT(crashed)", "ENTER(fake)", "JOIN(G)"})
 }
 
-// A message that the application is slow to take is not lost when its sender leaves.
+// A message that waits for a slow application is not lost when its sender leaves.
 func TestSlowApplicationGetsAll(t *testing.T) {
 	t.Parallel()
 	cfg := onLoopback(beaconPort(), Config{Limits: Limits{Events: 10}})
@@ -192,7 +192,7 @@ func TestSlowApplicationGetsAll(t *testing.T) {
 	}
 }
 
-// A peer that takes no messages makes its senders wait, and then is dropped.
+// A peer that reads no messages makes its senders wait, and is dropped then.
 func TestNotResponding(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{SendTimeout: 200 * time.Millisecond}))
@@ -211,8 +211,8 @@ func TestNotResponding(t *testing.T) {
 	if _, present := n.Peer(f.uuid); !present {
 		t.Fatal("dropped before the send timeout")
 	}
-	// A shout waits once, and reaches the others all the same.
-	for err = nil; err == nil; { // the system's own buffers may take some more
+	// A shout waits once, and still reaches the other members.
+	for err = nil; err == nil; { // the system's buffers may hold some more
 		err = n.Shout(t.Context(), "G", frame)
 	}
 	if !errors.Is(err, ErrPeerBusy) || !strings.Contains(err.Error(), f.uuid.String()) {
@@ -237,7 +237,7 @@ func fill(n *Node, id uuid.UUID, frame []byte) error {
 	}
 }
 
-// An application that reads no events can still use the node, and sees who is present.
+// An application that reads no events can still use the node and list the present peers.
 func TestNobodyReads(t *testing.T) {
 	t.Parallel()
 	cfg := onLoopback(beaconPort(), Config{})
@@ -268,7 +268,7 @@ func TestNobodyReads(t *testing.T) {
 	}
 }
 
-// Messages flow past the end of the sequence, whichever way the peer counts.
+// Messages continue past the end of the sequence, for either way that peers count.
 func TestSequenceWrap(t *testing.T) {
 	const full, short = 65536, 65535 // RFC 36, and pyre
 	for _, length := range []int{full, short} {
@@ -284,7 +284,7 @@ func TestSequenceWrap(t *testing.T) {
 			}
 			f.send(msg.AppendWhisper(nil, uint16((count+2)%length)), []byte("last"))
 			n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "WHISPER:1f"})
-			// What is sent to it is numbered as it counts.
+			// Messages to the peer are numbered the way it counts.
 			n.sent(f, 65533)
 			whisper(t, n, f, "a", "b")
 			want := "WHISPER 65535 b"
@@ -307,7 +307,7 @@ func TestRestartWithSameUUID(t *testing.T) {
 		watcher.wait("enter of "+name, func(e Event) bool { return e.Kind == Enter && e.Peer.Name == name })
 		n.Close()
 		watcher.wait("exit of "+name, func(e Event) bool { return e.Kind == Exit && e.Peer.Name == name })
-		// A state may come between, where its beacon comes after HELLO.
+		// A state may come in between, if its beacon arrives after HELLO.
 		got := slices.DeleteFunc(watcher.of(id), func(e string) bool { return strings.HasPrefix(e, "STATE") })
 		if len(got) != 2*(i+1) {
 			t.Errorf("events %q", got)
@@ -385,7 +385,7 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
-// A large message is the receiver's own, and the sender's buffers are its own again.
+// A large message belongs to the receiver, and the sender may reuse its buffers.
 func TestLargeMessage(t *testing.T) {
 	t.Parallel()
 	port := beaconPort()

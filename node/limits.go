@@ -10,7 +10,7 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// Limits bounds what peers, and anybody who can reach the node, can make it hold. A field that is 0 means its default.
+// Limits bounds what peers, and any host that can reach the node, can make it hold. A field that is 0 means its default.
 // zre.Limits is the same type; its documentation gives the defaults and their reasons.
 type Limits struct {
 	FrameSize            int64
@@ -90,14 +90,14 @@ func limit[N int | int64](name string, field *N, standard N) error {
 
 var errTooManyPeers = errors.New("too many peers")
 
-// turnAway takes note of a newcomer for which there is no room. It runs in the control loop.
+// turnAway records a new peer for which there is no room. It runs in the control loop.
 func (n *Node) turnAway(id uuid.UUID) {
 	n.crowded = true
 	n.log.Debug().Stringer("peer", id).Msg("peer ignored: too many")
 	n.problems.raise(ProblemTooManyPeers, "Limits.Peers", nil, fmt.Errorf("%w: there is room for %d", errTooManyPeers, n.cfg.Limits.Peers))
 }
 
-// checkRoom, once a tick, solves that once there is room again and nothing was turned away for a tick.
+// checkRoom runs once a tick. It solves that problem once there is room and no peer was turned away for a tick.
 func (n *Node) checkRoom() {
 	if len(n.sessions) < n.cfg.Limits.Peers && !n.crowded {
 		n.problems.solve(ProblemTooManyPeers, "Limits.Peers")
@@ -105,12 +105,12 @@ func (n *Node) checkRoom() {
 	n.crowded = false
 }
 
-// msg gives those that the decoder of messages keeps.
+// msg returns the limits of the message decoder.
 func (l *Limits) msg() msg.Limits {
 	return msg.Limits{Hello: l.HelloSize, Groups: l.GroupsPerPeer, Headers: l.Headers}
 }
 
-// zmtp gives those that the connections keep. A connection a peer, and room for as many that are taking over.
+// zmtp returns the limits of the connections: one connection per peer, and as many again that are about to replace one.
 func (l *Limits) zmtp() zmtp.Limits {
 	return zmtp.Limits{
 		FrameSize:         l.FrameSize,

@@ -20,12 +20,12 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// What crosses a limit is refused, at the cost of whoever crosses it: a good peer beside it is served, the heap stays bounded.
+// What exceeds a limit is refused, at the cost of its sender: a good peer beside it is served, and the heap stays bounded.
 func TestEveryLimit(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		limits Limits
-		heap   int64 // what the attack may add, in octets
+		heap   int64 // what the attack may add, in bytes
 		full   bool  // no other peer can enter meanwhile
 		attack func(t *testing.T, n *testNode)
 	}{
@@ -34,7 +34,7 @@ func TestEveryLimit(t *testing.T) {
 		}},
 		{"MessageSize", Limits{MessageSize: 64 << 10}, 4 << 20, false, func(t *testing.T, n *testNode) {
 			half := make([]byte, 32<<10)
-			whispers(t, n, [][]byte{half, half[6:]}, [][]byte{half, half[5:]}) // 6 octets of header
+			whispers(t, n, [][]byte{half, half[6:]}, [][]byte{half, half[5:]}) // 6 bytes of header
 		}},
 		{"Frames", Limits{Frames: 8}, 4 << 20, false, func(t *testing.T, n *testNode) {
 			whispers(t, n, make([][]byte, 7), make([][]byte, 8)) // and the header
@@ -79,7 +79,7 @@ func TestEveryLimit(t *testing.T) {
 	}
 }
 
-// unanswered: a peer answers no request. When it is gone, no more of them wait.
+// unanswered: a peer answers no request. When it is gone, none of them waits any more.
 func unanswered(t *testing.T, n *testNode) {
 	for range 10 {
 		f := newFakePeer(t, n)
@@ -106,7 +106,7 @@ func unanswered(t *testing.T, n *testNode) {
 	}
 }
 
-// whispers shows that a message at the limit arrives, and one over it ends its connection, again and again.
+// whispers checks that a message at the limit arrives, and that one over it ends its connection, again and again.
 func whispers(t *testing.T, n *testNode, at, over [][]byte) {
 	for range 10 {
 		f := newFakePeer(t, n)
@@ -115,7 +115,7 @@ func whispers(t *testing.T, n *testNode, at, over [][]byte) {
 		f.send(append([][]byte{msg.AppendWhisper(nil, 3)}, over...)...)
 		f.send(msg.AppendWhisper(nil, 4), []byte("late"))
 		await(t, "the end of the connection", f.conn.Done())
-		f.router.Close() // or it would be met again
+		f.router.Close() // otherwise the node would meet it again
 		n.waitKind(Exit, f.uuid)
 		if got := n.count(Whisper, f.uuid); got != 1 {
 			t.Fatalf("%d messages arrived, want the one at the limit: %q", got, n.of(f.uuid))
@@ -123,7 +123,7 @@ func whispers(t *testing.T, n *testNode, at, over [][]byte) {
 	}
 }
 
-// hellos shows that a HELLO at the limit enters, and one over it does not.
+// hellos checks that a HELLO at the limit enters, and that one over it does not.
 func hellos(t *testing.T, n *testNode, at, over func(*msg.OutHello)) {
 	f := newFakePeer(t, n)
 	f.send(f.hello(1, at))
@@ -132,7 +132,7 @@ func hellos(t *testing.T, n *testNode, at, over func(*msg.OutHello)) {
 		f := newFakePeer(t, n)
 		f.send(f.hello(1, over))
 		f.send(msg.AppendWhisper(nil, 2), []byte("x"))
-		f.send(f.hello(1, nil)) // what is discarded does not count
+		f.send(f.hello(1, nil)) // a discarded message does not count
 		n.waitKind(Join, f.uuid)
 		if got := n.of(f.uuid); len(got) != 2 {
 			t.Errorf("events %q", got)
@@ -169,10 +169,10 @@ func joins(t *testing.T, n *testNode) {
 	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "JOIN(g0)", "JOIN(g1)", "JOIN(g2)", "WHISPER:1f"})
 }
 
-// crowd: more peers than there may be. Those left out may come when others went.
+// crowd: more peers than the limit. Those left out may enter after others leave.
 func crowd(t *testing.T, n *testNode) {
 	var peers []*fakePeer
-	for range n.cfg.Limits.Peers - 1 { // and the good one
+	for range n.cfg.Limits.Peers - 1 { // one place is the good peer's
 		f := newFakePeer(t, n)
 		f.send(f.hello(1, nil))
 		n.waitKind(Join, f.uuid)
@@ -195,7 +195,7 @@ func crowd(t *testing.T, n *testNode) {
 	n.waitKind(Join, late.uuid)
 }
 
-// dials counts what a node dials.
+// dials counts a node's dials.
 type dials struct {
 	Network
 	count atomic.Int64
@@ -206,8 +206,8 @@ func (d *dials) Dial(ctx context.Context, network, address string) (net.Conn, er
 	return d.Network.Dial(ctx, network, address)
 }
 
-// strange: beacons of ever new UUIDs, from eight addresses with eight ports each, where somebody accepts connections and says nothing. No more
-// than most are dialled, until one is given up after 3 s.
+// strange: beacons with ever new UUIDs, from eight addresses with eight ports each, where a listener accepts connections and sends nothing. At
+// most that many are dialled, until one is given up after 3 s.
 func strange(t *testing.T, n *testNode, most int) {
 	var endpoints []netip.AddrPort
 	for i := range byte(64) {
@@ -239,7 +239,7 @@ func strange(t *testing.T, n *testNode, most int) {
 	eventually(t, "all who may be dialled are", func() bool { return counted.count.Load()-before >= int64(most) })
 }
 
-// backsOff: beacons of ever new UUIDs for an endpoint where nobody listens. Each dial waits longer than the one before.
+// backsOff: beacons with ever new UUIDs for an endpoint where nothing listens. Each dial waits longer than the one before.
 func backsOff(t *testing.T, n *testNode) {
 	gone, err := net.Listen("tcp", "127.0.0.1:0") // its port is free after this
 	if err != nil {
@@ -259,7 +259,7 @@ func backsOff(t *testing.T, n *testNode) {
 	}
 }
 
-// flood: a peer sends faster than the application reads, and goes on to the end of the test.
+// flood: a peer sends faster than the application reads, until the end of the test.
 func flood(t *testing.T, n *testNode, content []byte) {
 	f := newFakePeer(t, n)
 	n.mu.Lock()
@@ -281,7 +281,7 @@ func flood(t *testing.T, n *testNode, content []byte) {
 	eventually(t, "its reader waits for the application", n.Node.events.HasWaiters)
 }
 
-// handshakes: connections that say nothing, from some addresses, take all places and try to take more.
+// handshakes: silent connections from some addresses take all places and try to take more.
 func handshakes(t *testing.T, n *testNode, places, addresses int) {
 	a := attackers(t, n.port)
 	for i := range 100 {
@@ -290,7 +290,7 @@ func handshakes(t *testing.T, n *testNode, places, addresses int) {
 	eventually(t, "those too many are closed", func() bool { return a.open() == places })
 }
 
-// unread: a peer reads nothing. The node keeps a bounded part of what it sends to it, and drops it at last.
+// unread: a peer reads nothing. The node keeps a bounded part of the messages to it, and finally drops it.
 func unread(t *testing.T, n *testNode) {
 	f := newFakePeer(t, n)
 	f.enter()
@@ -312,7 +312,7 @@ func unread(t *testing.T, n *testNode) {
 	}
 }
 
-// queued gives the octets that wait in the node for the peer.
+// queued returns how many bytes wait in the node for the peer.
 func (f *fakePeer) queued() (octets int64) {
 	f.node.Node.mu.RLock()
 	defer f.node.Node.mu.RUnlock()
@@ -322,7 +322,7 @@ func (f *fakePeer) queued() (octets int64) {
 	return octets
 }
 
-// await waits for a channel to be closed.
+// await waits until a channel is closed.
 func await(t testing.TB, what string, c <-chan struct{}) {
 	t.Helper()
 	select {

@@ -16,28 +16,28 @@ import (
 	"github.com/go-zre/go-zre/internal/ipc"
 )
 
-// Network is all that a node needs of the world: datagrams and interfaces (beacon.Network), listeners and dials.
-// The operating system's is System; a simulated one lets whole clusters run in a test.
-// Implementations must be comparable and safe for concurrent use: nodes of equal networks count as one process.
+// Network is everything that a node needs from its environment: datagrams and interfaces (beacon.Network), listeners and dials.
+// System is the operating system's; a simulated one lets whole clusters run in a test.
+// Implementations must be comparable and safe for concurrent use: nodes with equal networks count as one process.
 type Network interface {
 	beacon.Network
 
-	// Listen listens on a local address, as net.ListenConfig.Listen does. For the network "unix" the address is the UUID of the
-	// node that listens, and stands for a socket which the processes of one user on this host share. An error there that is
-	// errors.ErrUnsupported says that the system has no such thing.
+	// Listen listens on a local address, as net.ListenConfig.Listen does. For the network "unix" the address is the UUID of the listening
+	// node, and stands for a socket that the processes of one user on this host share. There, errors.ErrUnsupported says that the system
+	// has no such sockets.
 	Listen(ctx context.Context, network, address string) (net.Listener, error)
 
-	// Dial connects to an address, as net.Dialer.DialContext does; for the network "unix" to that node. "udp" is for DNS alone.
+	// Dial connects to an address, as net.Dialer.DialContext does; for the network "unix" to that node. "udp" is only for DNS.
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Resolver is what a Network may implement beside the rest, for host names. Without it names are the system's.
+// A Network may also implement Resolver, for host names. Otherwise the system resolves them.
 type Resolver interface {
 	// LookupNetIP returns the addresses of a host, as net.Resolver.LookupNetIP does.
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// resolver returns that of a network.
+// resolver returns the resolver of a network.
 func resolver(network Network) Resolver {
 	if r, ok := network.(Resolver); ok {
 		return r
@@ -50,7 +50,7 @@ var System Network = system{beacon.System}
 
 type system struct{ beacon.Network }
 
-// beaconNetwork returns what beacons run on. Of the system's it is what plain agents have, so that all of a process share sockets.
+// beaconNetwork returns the network of the beacons. For System it is the one of plain agents, so that all agents of a process share sockets.
 func beaconNetwork(n Network) beacon.Network {
 	if s, ok := n.(system); ok {
 		return s.Network
@@ -82,13 +82,13 @@ func (system) Dial(ctx context.Context, network, address string) (net.Conn, erro
 	return dialer.DialContext(ctx, network, address)
 }
 
-// The mailbox's port is of the range that RFC 36 gives ("Interconnection Model").
+// The mailbox's port is in the range of RFC 36 ("Interconnection Model").
 const (
 	firstPort = 0xC000
 	lastPort  = 0xFFFF
 )
 
-// listenAddress takes apart an endpoint to listen on: the host, "" for every address, and the port, 0 for any of RFC 36's range.
+// listenAddress splits an endpoint to listen on into the host, "" for every address, and the port, 0 for any port of RFC 36's range.
 func listenAddress(endpoint string) (host string, port uint16, err error) {
 	if endpoint == "" {
 		return "", 0, nil
@@ -117,8 +117,8 @@ func listenAddress(endpoint string) (host string, port uint16, err error) {
 	return host, uint16(number), nil
 }
 
-// listenMailbox listens where it is told to, or on a free port of RFC 36's range. It starts at a random one, so that a node that
-// restarts is not taken for the one that had the port before. An address that is not there yet is waited for.
+// listenMailbox listens on the configured endpoint, or on a free port of RFC 36's range. It starts at a random port, so that a restarted
+// node is not taken for the one that had the port before. If the address does not exist yet, the listener waits for it.
 func (n *Node) listenMailbox(ctx context.Context) (net.Listener, error) {
 	network, endpoint := n.cfg.Network, n.cfg.Listen
 	host, fixed, err := listenAddress(endpoint)
@@ -149,18 +149,18 @@ func (n *Node) listenMailbox(ctx context.Context) (net.Listener, error) {
 	return nil, mark(fmt.Errorf("node: no free TCP port from %d to %d: %w", firstPort, lastPort, last), ErrListen)
 }
 
-// handshakeTimeout bounds greeting and handshake, and the wait for HELLO after them. Where hundreds of nodes start at once on a few
-// processors, each waits for thousands of others; one that is given up must be made again, and may be a session that ends.
+// handshakeTimeout bounds greeting and handshake, and the wait for HELLO after them. When hundreds of nodes start at once on a few processors,
+// each waits for thousands of others. A handshake that times out must be repeated, and may end a session.
 const handshakeTimeout = 10 * time.Second
 
-// Bounds of the wait between two attempts to reach one peer.
+// Bounds of the pause between two attempts to reach one peer.
 const (
 	dialTimeout = 3 * time.Second // to connect, before the handshake
 	minBackoff  = 50 * time.Millisecond
 	maxBackoff  = 5 * time.Second
 )
 
-// backoff gives the wait before attempt number n (from 1), with jitter so that many nodes do not dial in step.
+// backoff returns the pause before attempt number n (from 1), with jitter so that many nodes do not dial in step.
 func backoff(network Network, n int) time.Duration {
 	d := maxBackoff
 	if n < 8 {

@@ -35,7 +35,7 @@ func TestListen(t *testing.T) {
 		t.Errorf("a port that is taken: %v", err)
 	}
 	free.Close()
-	a := record(t, taken) // a start that failed may be tried again
+	a := record(t, taken) // a failed start may be tried again
 	if got := a.Endpoint(); got != cfg.Listen {
 		t.Errorf("listens at %s", got)
 	}

@@ -32,93 +32,93 @@ type Node struct {
 	problems  problems
 	refusals  refusals
 	rounds    rounds
-	queues    *zmtp.SendBudget // of all of them
+	queues    *zmtp.SendBudget // of all sessions
 	calls     chan func()      // run by the control loop
 	sightings chan beacon.Sighting
 	moves     chan struct{}   // holds a token when our interfaces have changed
-	failures  chan struct{}   // holds a token when what our beacons fail in has changed
+	failures  chan struct{}   // holds a token when the failures of our beacons have changed
 	done      chan struct{}   // closed when the node stops
-	life      context.Context // ends then
+	life      context.Context // ends when the node stops
 	die       context.CancelFunc
-	gone      chan struct{} // closed when all has ended; err is set before
+	gone      chan struct{} // closed when everything has ended; err is set before
 	err       error         // the result of Close
 	ending    ending
 	wg        sync.WaitGroup
 
-	// The control loop's own (until the node is started: who holds lifecycle.mu).
-	chosen      beacon.State         // by SetState
+	// Owned by the control loop (before the node is started: by the holder of lifecycle.mu).
+	chosen      beacon.State         // set by SetState
 	auto        eventqueue.AutoState // with Config.AutoState
-	stateTurns  uint64               // so far
-	telling     bool                 // a STATE message was sent a moment ago
+	stateTurns  uint64               // counts the changes of our state
+	telling     bool                 // a STATE message was sent less than tellGap ago
 	headerTurn  uint64               // counts the changes of our headers
-	turned      bool                 // HEADERS was sent a moment ago
-	groups      map[string]string    // joined by us, by name
+	turned      bool                 // HEADERS was sent less than tellGap ago
+	groups      map[string]string    // joined by us, keyed by name
 	status      uint8                // counts our joins and leaves (RFC 36, "The HELLO Command")
 	hellos      uint64               // sessions so far
-	lifeWord    string               // a word for the life of this node: random, so that no other has it
+	lifeWord    string               // a random word for this run of the node
 	tick        time.Duration
 	checked     time.Time         // when checkTimeouts last ran
-	stirred     time.Time         // when something changed last: see stir
+	stirred     time.Time         // when something last changed: see stir
 	former      remembered        // foreign peers whose last session ended without a farewell
 	unreachable remembered        // peers that must be reached before they enter
-	dropped     remembered        // peers that did not take their messages
+	dropped     remembered        // peers that did not read their messages
 	blocked     remembered        // peers that must show that they know our HELLO before they enter: see giveUpWay
 	unverified  *paths.Unverified // bounds the sessions that beacons began
 	departures  paths.Departures  // peers that have just left
-	crowded     bool              // a newcomer was turned away since checkRoom looked last
+	crowded     bool              // a new peer was turned away since checkRoom last looked
 	seeker      *seek.Seeker
 	isChecking  bool                        // checkPeers will run soon
 	addresses   paths.Index                 // where sessions lead, and may lead
 	reserved    map[netip.AddrPort]*session // addresses that are being dialled
 	unnamed     []*session                  // sessions whose peer's UUID is not known yet
-	undecided   map[*inbox]bool             // those whose HELLO waits, as it is not known whose answer it is
-	asking      *session                    // the one of unnamed that was asked
-	finishing   bool                        // the application sends no more, what is queued is sent
-	stopping    bool                        // no more sessions begin: who hears our farewell hangs up, and must not be called back
+	undecided   map[*inbox]bool             // inboxes whose HELLO waits, because it is unknown which HELLO of ours it answers
+	asking      *session                    // the session in unnamed that was asked
+	finishing   bool                        // the application sends no more; queued messages are being sent
+	stopping    bool                        // no more sessions begin: a peer that hears our farewell hangs up, and must not be called back
 
-	contests  map[string]bool // those of groups where we contest
+	contests  map[string]bool // the groups that we contest
 	elections map[string]*groupElection
 	own       eventqueue.Stream // of events about this node itself
 
-	shownEndpoints []string // our endpoints, as the application knows them
+	shownEndpoints []string // our endpoints, as last reported to the application
 
-	troubles   map[uuid.UUID]*trouble // with peers, of late
+	troubles   map[uuid.UUID]*trouble // recent problems with peers
 	hindered   map[problemKey]bool    // problems of our beacons
-	conflicted time.Time              // when another node with our UUID last showed itself; zero if that is over
+	conflicted time.Time              // when another node with our UUID was last seen; zero if that is over
 
-	// mu guards the tables below for all who read them outside of the control loop, which alone writes them.
+	// mu guards the tables below for readers outside of the control loop. Only the control loop writes them.
 	mu       sync.RWMutex
-	sessions map[uuid.UUID]*session  // every one
-	present  map[uuid.UUID]*session  // those that entered
-	recent   atomic.Pointer[session] // whom of present a message went to last; nil if there is none, or it is present no more
+	sessions map[uuid.UUID]*session  // all sessions
+	present  map[uuid.UUID]*session  // sessions whose peer has entered
+	recent   atomic.Pointer[session] // the present peer that a message last went to; nil if there is none or it has left
 	members  map[string]*roster      // present peers by group; none is empty
-	hosts    map[netip.Addr]int      // how many of present came from each address
-	leaders  map[string]*Peer        // of the groups that have one; as it was when it was named
+	hosts    map[netip.Addr]int      // the number of present peers from each address
+	leaders  map[string]*Peer        // of the groups that have one; a snapshot from when it was elected
 
 	ownGroups atomic.Pointer[map[string]string] // a copy of groups for the readers
-	headers   atomic.Pointer[map[string]string] // ours; the control loop puts another one in, and no map changes
+	headers   atomic.Pointer[map[string]string] // ours; the control loop replaces the map and never changes it
 	discarded atomic.Uint64                     // WHISPER and SHOUT, with Config.Discard
 	figures   figures
-	state     atomic.Uint32 // our beacon.State; the control loop writes it
+	state     atomic.Uint32 // our beacon.State; written by the control loop
 	clock     *paths.Clock  // the control loop advances it at each tick
 
 	chooser  chooser
 	requests requests
 	panics   panics        // of handlers
-	sharing  sharing       // the control loop's
+	sharing  sharing       // owned by the control loop
 	unwanted chan unwanted // with Config.Discard
 	watchers watchers
 
-	calling    chan struct{} // holds a token for each call by ipc under way, see maxCalls
-	complained atomic.Bool   // of an ipc that failed
+	calling    chan struct{} // holds a token for each ipc call in progress, see maxCalls
+	complained atomic.Bool   // about a failed ipc
 
 	lifecycle lifecycle
-	agent     *beacon.Agent // nil until the node is started, when this and the rest is set
+	agent     *beacon.Agent // nil until the node is started; then this and the fields below are set
 	gossip    *seek.Hub     // nil without gossip
 	router    *zmtp.Router
-	port      uint16        // of the mailbox, unless movedTo says another
-	movedTo   atomic.Uint32 // the port that the mailbox has since its listener was gone
-	refusing  sync.Map      // by what it is about, when accepting failed last
+	port      uint16        // of the mailbox, unless movedTo is set
+	movedTo   atomic.Uint32 // the mailbox's port after its listener was gone and it moved
+	refusing  sync.Map      // when accepting last failed, keyed by the endpoint
 }
 
 // New makes a node. It is silent and invisible until Start.
@@ -216,7 +216,7 @@ func (n *Node) Name() string { return n.cfg.Name }
 // PublicKey returns the node's public key; zero for a plain node.
 func (n *Node) PublicKey() PublicKey { return n.publicKey() }
 
-// control is the control loop. It waits for calls, sightings and its ticker, and ends when the node is closed.
+// control is the control loop. It runs calls, sightings and timers, and ends when the node is closed.
 func (n *Node) control() {
 	ticker := time.NewTicker(n.tick)
 	defer ticker.Stop()
@@ -251,7 +251,7 @@ func (n *Node) control() {
 	}
 }
 
-// do runs a function in the control loop and returns when it has run.
+// do runs a function in the control loop and returns after it has run.
 func (n *Node) do(f func()) error {
 	ran := make(chan struct{})
 	select {
@@ -263,7 +263,7 @@ func (n *Node) do(f func()) error {
 	}
 }
 
-// post has the control loop run a function; it returns when the loop has taken it up.
+// post makes the control loop run a function; it returns when the loop has received it.
 func (n *Node) post(f func()) {
 	select {
 	case n.calls <- f:
@@ -271,12 +271,12 @@ func (n *Node) post(f func()) {
 	}
 }
 
-// after posts a function in a while.
+// after posts a function after a delay.
 func (n *Node) after(d time.Duration, f func()) {
 	time.AfterFunc(d, func() { n.post(f) })
 }
 
-// allow says whether a connection may come in by a local address: with chosen interfaces, only by theirs.
+// allow reports whether a connection may come in at a local address. If interfaces are chosen, only their addresses are allowed.
 func (n *Node) allow(local, _ net.Addr) bool {
 	if len(n.cfg.Interfaces) == 0 || local.Network() == "unix" {
 		return true

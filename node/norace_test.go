@@ -2,5 +2,5 @@
 
 package node
 
-// raceDetector tells whether it is on: memory is several times as much then.
+// raceDetector reports whether it is on: it multiplies memory use.
 const raceDetector = false

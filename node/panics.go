@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// panicsPerSecond is how many panics of handlers are logged within a second: a handler may panic with each message.
+// panicsPerSecond is how many panics of handlers are logged per second: a handler may panic at each message.
 const panicsPerSecond = 5
 
 // panics bounds how many panics are logged.
@@ -18,7 +18,7 @@ type panics struct {
 	skipped int       // since the last one that was logged
 }
 
-// LogPanic logs that a handler of the application panicked. Of more than panicsPerSecond the next one that is logged tells how many were not.
+// LogPanic logs that a handler of the application panicked. After more than panicsPerSecond, the next logged one gives the number skipped.
 func (n *Node) LogPanic(id uuid.UUID, value any, stack []byte) {
 	skipped, ok := n.panics.count(time.Now())
 	if !ok {
@@ -31,7 +31,7 @@ func (n *Node) LogPanic(id uuid.UUID, value any, stack []byte) {
 	e.Msg("a handler panicked")
 }
 
-// count counts a panic, and says whether to log it, with how many were not.
+// count counts a panic. It reports whether to log it, and how many were skipped before.
 func (p *panics) count(now time.Time) (skipped int, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

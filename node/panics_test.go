@@ -11,7 +11,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// A handler that panics all the time does not fill the log, which tells how often it did.
+// A handler that panics all the time does not fill the log. The log gives the number of panics.
 func TestPanicsInTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer

@@ -27,7 +27,7 @@ func rawHello(t testing.TB) []byte {
 	return zmtpMessage(must(msg.AppendHello(nil, 1, &hello, msg.Limits{})))
 }
 
-// pour has connections send so many zeros each, and waits until all have, or the node has not taken more for a while.
+// pour makes each connection send the given number of zeros. It waits until all have, or until the node has read no more for a while.
 func pour(all []*rawPeer, octets int) {
 	part := make([]byte, 256<<10)
 	var writing sync.WaitGroup
@@ -45,8 +45,8 @@ func pour(all []*rawPeer, octets int) {
 	writing.Wait()
 }
 
-// A hundred peers that have each sent most of a message hold half of the budget and one message, and end; others are served meanwhile, and their long
-// messages get through.
+// A hundred peers have each sent most of a message. They hold half of the budget and one message, and end. Other peers are served meanwhile,
+// and their long messages arrive.
 func TestHalfMessages(t *testing.T) {
 	const message, partial = 8 << 20, 16 << 20
 	n := start(t, onLoopback(beaconPort(), Config{
@@ -69,7 +69,7 @@ func TestHalfMessages(t *testing.T) {
 	pour(a.all, message-1000)
 	grown := heap() - before
 	t.Logf("100 half messages of %d MiB, with a budget of %d MiB: the heap grew by %d MiB", message>>20, partial>>20, grown>>20)
-	if grown > partial/2+message*9/8+100*(100<<10) { // and the buffers of each connection
+	if grown > partial/2+message*9/8+100*(100<<10) { // plus the buffers of each connection
 		t.Errorf("the heap grew by %d octets", grown)
 	}
 	held, waits := n.zmtp.ReceiveBudget.Held()
@@ -86,14 +86,14 @@ func TestHalfMessages(t *testing.T) {
 	eventually(t, "all room is given back", func() bool { held, waits := n.zmtp.ReceiveBudget.Held(); return held == 0 && !waits })
 }
 
-// What comes before a HELLO, however long, is dropped as it arrives. HELLO may follow.
+// Anything before a HELLO, however long, is dropped as it arrives. HELLO may follow.
 func TestLongBeforeHello(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	const octets = 8 << 20
 	header := msg.AppendWhisper(nil, 7)
 	for _, test := range []struct {
 		name  string
-		begin [][]byte // ends with a frame of so many octets
+		begin [][]byte // ends with a frame of this many bytes
 	}{
 		{"a frame", [][]byte{longFrame(false, octets)}},
 		{"content", [][]byte{longFrame(true, len(header)), header, longFrame(false, octets)}},
@@ -121,7 +121,7 @@ func TestLongBeforeHello(t *testing.T) {
 	}
 }
 
-// A SHOUT to a group that we are not in is dropped as it arrives, and counts; what is ill-formed does not.
+// A SHOUT to a group that we are not in is dropped as it arrives, and counts. An ill-formed message does not count.
 func TestUnwantedContent(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	long := make([]byte, 16<<20)
@@ -149,7 +149,7 @@ func TestUnwantedContent(t *testing.T) {
 	runtime.KeepAlive(peers)
 }
 
-// A group may be joined or left while a SHOUT to it arrives: then it is not delivered, and what follows is.
+// A group may be joined or left while a SHOUT to it arrives. Then the SHOUT is not delivered; later ones are.
 func TestGroupChangesWithinShout(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	if err := n.Join("left"); err != nil {
@@ -158,7 +158,7 @@ func TestGroupChangesWithinShout(t *testing.T) {
 	id := uuid.New()
 	p := attackers(t, n.port).connect(1, append(append(zmtpGreeting(), zmtpReady(id)...), rawHello(t)...))
 	n.waitKind(Enter, id)
-	const size = 32 << 20 // half of it is more than waits in the kernel, so the node has begun to read
+	const size = 32 << 20 // half of it is more than the kernel buffers, so the node has begun to read
 	within := func(sequence uint16, group string, change func(string) error) {
 		header := must(msg.AppendShout(nil, sequence, group))
 		for _, octets := range [][]byte{longFrame(true, len(header)), header, longFrame(false, size), make([]byte, size/2)} {
@@ -179,7 +179,7 @@ func TestGroupChangesWithinShout(t *testing.T) {
 	n.waitFor(t, id, []string{"ENTER(raw)", "SHOUT(joined):1f"})
 }
 
-// A peer whose connection broke, and that goes on with its next message, goes on though that is long; one that is not the next is dropped.
+// If a peer's connection broke and it continues with its next message, even a long one, the session continues. Another message is dropped.
 func TestResumeWithLongMessage(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	f := newFakePeer(t, n)
@@ -193,7 +193,7 @@ func TestResumeWithLongMessage(t *testing.T) {
 	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "WHISPER:1f", "WHISPER:1f", "JOIN(H)"})
 }
 
-// A half message whose peer sends nothing more ends its connection after the expired timeout.
+// Half a message whose sender stops ends its connection after the expired timeout.
 func TestStalledMessage(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{EvasiveTimeout: 500 * time.Millisecond, ExpiredTimeout: 2 * time.Second}))

@@ -13,10 +13,10 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// A peer that is seen through several interfaces is one peer with several paths (see package paths). It is dialled by the best, stays
-// there, and is moved when that path dies.
+// A peer that is seen through several interfaces is one peer with several paths (see package paths). It is dialled by the best path, stays
+// there, and moves when that path fails.
 
-// pathGrace is how long a connection may be without its interface before it moves: an address that goes may be back at once.
+// pathGrace is how long a connection may be without its interface before it moves: a removed address may be back at once.
 const pathGrace = 100 * time.Millisecond
 
 var (
@@ -24,12 +24,12 @@ var (
 	errBetterPath = errors.New("node: another path is better")
 )
 
-// paths makes paths of endpoints where a peer was shown now, or that are hearsay.
+// paths makes a set of paths from endpoints. shown says that the peer was seen there now; otherwise they are hearsay.
 func (n *Node) paths(endpoints []netip.AddrPort, shown bool) *paths.Set {
 	return paths.NewSet(n.clock, endpoints, shown)
 }
 
-// addEndpoint makes known where else the peer may be reached.
+// addEndpoint adds an endpoint where the peer may be reached.
 func (s *session) addEndpoint(at netip.AddrPort, shown bool) {
 	if s.paths.Add(at, shown) {
 		signal(s.better)
@@ -37,8 +37,8 @@ func (s *session) addEndpoint(at netip.AddrPort, shown bool) {
 	}
 }
 
-// follow takes the endpoints of the peer's HELLO. A dial under way looks whether there is a better path now. One that waits before
-// another attempt, as after a session that broke soon, waits on, unless there is a new endpoint to try.
+// follow adds the endpoints of the peer's HELLO. A current dial checks for a better path. A pause before another attempt, for example after
+// a short session, continues unless there is a new endpoint to try.
 func (s *session) follow(endpoints []netip.AddrPort, restarted bool) {
 	added := s.paths.Follow(endpoints, restarted)
 	signal(s.better)
@@ -57,7 +57,7 @@ func signal(c chan struct{}) {
 
 func (s *session) routes() []paths.Route { return s.paths.Routes(s.node.agent.Interfaces()) }
 
-// dialBest dials a peer for attempt number n (from 0), by its paths in turn. A path that becomes known meanwhile, and is better, ends that: errBetterPath.
+// dialBest makes attempt number n (from 0) to dial a peer, by each path in turn. If a better path appears meanwhile, it returns errBetterPath.
 func (s *session) dialBest(ctx context.Context, attempt int, dial func(ctx context.Context, at netip.AddrPort) (*zmtp.Conn, error)) (*zmtp.Conn, error) {
 	routes := s.routes()
 	if len(routes) == 0 {
@@ -85,10 +85,10 @@ func (s *session) dialBest(ctx context.Context, attempt int, dial func(ctx conte
 	return conn, err
 }
 
-// All that follows runs in the control loop.
+// Everything below runs in the control loop.
 
-// leavePaths moves the peers whose connection has lost its interface: to another path if there is one, and to a new connection if our
-// address has gone for good, so that the old one cannot recover.
+// leavePaths moves the peers whose connection has lost its interface. They move to another path if there is one. They move to a new
+// connection if our address is gone for good, so that the old one cannot recover.
 func (n *Node) leavePaths() {
 	interfaces := n.agent.Interfaces()
 	carries := func(i beacon.Interface) bool { return i.Flags&net.FlagRunning != 0 }
@@ -104,15 +104,15 @@ func (n *Node) leavePaths() {
 	}
 }
 
-// checkPath asks a peer for a sign of life on our connection when it is not shown any more where that leads to, but is elsewhere: a
-// switch between may have died, which neither end's interface tells. Without an answer it is moved.
+// checkPath asks a peer for a sign of life on our connection if beacons no longer show it there, but elsewhere. A switch in between may
+// have failed, which neither end's interface shows. Without an answer the peer is moved.
 func (n *Node) checkPath(s *session) {
 	if s.isMovable() && s.paths.HasMoved(s.reached) && !s.paths.IsRare(s.reached, uint32(beacon.MaxCalmInterval/n.tick), n.agent.Interfaces()) {
 		n.demand(s, max(2*n.tick, time.Second), pathGone)
 	}
 }
 
-// isMovable tells whether a session is one of tcp that is up.
+// isMovable reports whether a session has a working TCP connection.
 func (s *session) isMovable() bool {
 	return s.mailbox != nil && s.candidate == nil && s.state != draining && s.state != leaving && s.transport == TCP
 }

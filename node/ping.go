@@ -12,8 +12,8 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// Ping sends a PING to a peer, waits for the answer and returns how long that took. It overtakes the messages that wait for the peer,
-// and the answer those that wait for us, but not what is in the hands of the operating systems already.
+// Ping sends a PING to a peer, waits for the answer and returns the round-trip time. The PING overtakes messages queued for the peer, and the
+// answer overtakes messages queued for us, but neither overtakes what the operating systems already hold.
 func (n *Node) Ping(ctx context.Context, id uuid.UUID) (time.Duration, error) {
 	asked := time.Now()
 	if err := n.ask(ctx, id, (*outbox.Outbox).Ask); err != nil {
@@ -22,8 +22,8 @@ func (n *Node) Ping(ctx context.Context, id uuid.UUID) (time.Duration, error) {
 	return time.Since(asked), nil
 }
 
-// Flush returns when a peer's node has read all that was sent to it before. It sends a PING behind that, which overtakes nothing, and waits for
-// the answer.
+// Flush returns when a peer's node has read everything sent to it before. It sends a PING behind that, which overtakes nothing, and waits
+// for the answer.
 func (n *Node) Flush(ctx context.Context, id uuid.UUID) error {
 	if err := n.ask(ctx, id, (*outbox.Outbox).AskBehind); err != nil {
 		return fmt.Errorf("flush: %w", err)
@@ -31,10 +31,10 @@ func (n *Node) Flush(ctx context.Context, id uuid.UUID) error {
 	return nil
 }
 
-// errUnanswered says that a peer was asked, and is gone.
+// errUnanswered: a peer was asked and is gone.
 var errUnanswered = fmt.Errorf("%w any more: it left, or was lost, before it answered", ErrUnknownPeer)
 
-// ask has a PING sent to a peer and waits for the answer.
+// ask sends a PING to a peer and waits for the answer.
 func (n *Node) ask(ctx context.Context, id uuid.UUID, ask func(*outbox.Outbox) (<-chan struct{}, error)) error {
 	if err := n.lifecycle.usable(); err != nil {
 		return err

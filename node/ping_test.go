@@ -15,8 +15,8 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// A PING and a PING-OK overtake the messages that wait for a peer which reads nothing for a while; the sequence has no gap, and the
-// messages stay in order. So it is too where the numbers of what waits wrap.
+// A PING and a PING-OK overtake the messages that wait for a peer that reads nothing for a while. The sequence has no gap, and the messages
+// stay in order, even if the numbers of the waiting messages wrap.
 func TestPingOvertakes(t *testing.T) {
 	t.Parallel()
 	for name, sent := range map[string]uint16{"amid the numbers": 100, "across the wrap": 65_500} {
@@ -29,7 +29,7 @@ func TestPingOvertakes(t *testing.T) {
 			n.do(func() { n.sessions[f.uuid].out.CountsFully() })
 			read, all := make(chan struct{}), make(chan error, 1)
 			release := sync.OnceFunc(func() { close(read) })
-			defer release() // else the peer reads on after a failure for ever
+			defer release() // otherwise the peer would keep reading after a failure
 			ended := func(err error) {
 				select {
 				case all <- err:
@@ -37,7 +37,7 @@ func TestPingOvertakes(t *testing.T) {
 				}
 			}
 			last, whispers, overtaken := sent, 0, 0
-			total := 0 // is set before read is closed
+			total := 0 // set before read is closed
 			listen := func(m *msg.Message) {
 				<-read
 				last++
@@ -103,7 +103,7 @@ func TestPing(t *testing.T) {
 			t.Errorf("answer %d ends call %d with %v", i, r.call, r.err)
 		}
 	}
-	f.send(msg.AppendPingOK(nil, 2+calls)) // to nothing: it must not count for the next
+	f.send(msg.AppendPingOK(nil, 2+calls)) // to no PING: it must not count for the next
 	f.send(must(msg.AppendJoin(nil, 3+calls, "seen", 2)))
 	n.wait("JOIN(seen)", func(e Event) bool { return e.Kind == Join && e.Group == "seen" })
 	ctx, cancel := context.WithCancel(t.Context())
@@ -121,7 +121,7 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// A peer that does not answer gets no more than a hundred; one that leaves answers none.
+// A peer that does not answer gets no more than a hundred PINGs. A peer that leaves answers none.
 func TestPingHasBounds(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
@@ -150,7 +150,7 @@ func TestPingHasBounds(t *testing.T) {
 	}
 }
 
-// PINGs of the node's own that wait for an answer do not keep the application from asking.
+// The node's own unanswered PINGs do not keep the application from asking.
 func TestPingBesideTheNodesOwn(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
@@ -200,7 +200,7 @@ func TestPingOfClosed(t *testing.T) {
 	}
 }
 
-// Where the sequence may wrap the question how is the PING, and its answer comes in this session or the next.
+// When the sequence may wrap, the PING asks how, and its answer comes in this session or the next.
 func TestPingAtWrap(t *testing.T) {
 	t.Parallel()
 	n, f, heard := nearWrap(t)
@@ -237,8 +237,7 @@ func TestPingInproc(t *testing.T) {
 	}
 }
 
-// BenchmarkPing measures how long the answer to a PING takes by tcp, with nothing else on the way and beside a flood of
-// whispers that never ends.
+// BenchmarkPing measures the round trip of a PING by tcp, alone and during an endless flood of whispers.
 func BenchmarkPing(b *testing.B) {
 	for _, size := range []int{0, 16, 1 << 10, 64 << 10} {
 		b.Run(fmt.Sprintf("flood-of-%d", size), func(b *testing.B) {

@@ -7,7 +7,7 @@ import (
 	"github.com/go-zre/go-zre/beacon"
 )
 
-// sighting takes what a beacon told. The beacon's receiver calls it, for every beacon on the network: it must be quick.
+// sighting handles a beacon. The beacon's receiver calls it for every beacon on the network, so it must be quick.
 func (n *Node) sighting(s beacon.Sighting) {
 	n.mu.RLock()
 	p := n.sessions[s.UUID]
@@ -23,12 +23,12 @@ func (n *Node) sighting(s beacon.Sighting) {
 	}
 	select {
 	case n.sightings <- s:
-	default: // the control loop is behind; the next beacon will do
+	default: // the control loop is busy; the next beacon will do
 	}
 }
 
-// isForeign tells whether a beacon does not concern us: plain and secure nodes do not talk, and what is said of a UUID by another key than the one that
-// is bound to it is not its own word. p is the session with that UUID, if there is one.
+// isForeign reports whether a beacon is not for us. Plain and secure nodes do not talk to each other. A beacon with another key than the one
+// bound to its UUID does not come from that peer. p is the session with that UUID, if there is one.
 func (n *Node) isForeign(s beacon.Sighting, p *session) bool {
 	switch {
 	case s.Key.IsZero() == n.isSecure():
@@ -39,13 +39,13 @@ func (n *Node) isForeign(s beacon.Sighting, p *session) bool {
 	return p != nil && p.key != PublicKey(s.Key) && p.isBound.Load()
 }
 
-// moved hears that our interfaces have changed, or that we slept. The beacon's receiver calls it: it must not wait.
+// moved signals that our interfaces have changed, or that the machine was asleep. The beacon's receiver calls it, so it must not block.
 func (n *Node) moved() {
 	signal(n.moves)
 }
 
-// relocate looks for the peers from where we are now: who waits before another attempt to dial does not wait any longer, and who
-// is connected is asked for a sign of life, which shows a connection that leads nowhere.
+// relocate looks for the peers after such a change. Pauses between dials end. Connected peers are asked for a sign of life, which reveals
+// dead connections.
 func (n *Node) relocate() {
 	n.stir()
 	n.noteEndpoints()
@@ -62,7 +62,7 @@ func (n *Node) relocate() {
 	}
 }
 
-// knows says that a sighting brings nothing new.
+// knows reports that a sighting brings nothing new.
 func (p *session) knows(s beacon.Sighting) bool {
 	if s.State != beacon.Unknown && uint32(s.State) != p.peerState.Load() || p.key != PublicKey(s.Key) {
 		return false
@@ -70,10 +70,10 @@ func (p *session) knows(s beacon.Sighting) bool {
 	return p.paths.See(netip.AddrPortFrom(s.Addr, s.Port))
 }
 
-// sighted takes a beacon that brings news.
+// sighted handles a beacon that brings something new.
 func (n *Node) sighted(s beacon.Sighting) {
 	p, key := n.sessions[s.UUID], PublicKey(s.Key)
-	if n.isForeign(s, p) { // it is known by now
+	if n.isForeign(s, p) { // the session may have changed since sighting looked
 		return
 	}
 	if s.Port == 0 || s.State == beacon.Exit {
@@ -91,11 +91,11 @@ func (n *Node) sighted(s beacon.Sighting) {
 	}
 	if p != nil && p.key != key {
 		if !p.hadItsTime() || !n.doubt(p, key) {
-			return // the other one is tried
+			return // the key of the session is tried first
 		}
 		p = nil
 	}
-	if p == nil && !n.isSecure() { // else its HELLO will tell
+	if p == nil && !n.isSecure() { // for a secure node its HELLO decides
 		p = n.recognise(whose{uuid: s.UUID}, []netip.AddrPort{endpoint})
 	}
 	if p == nil {
@@ -122,8 +122,8 @@ func (n *Node) sighted(s beacon.Sighting) {
 	n.stated(p, s.State, false)
 }
 
-// checkTimeouts looks at every session once a tick: a peer that was silent for too long is PINGed, and given up at last; so is one that
-// could not be reached for as long.
+// checkTimeouts checks every session once a tick. A peer that was silent for too long gets a PING, and in the end its session ends. The same
+// happens to a peer that could not be reached for as long.
 func (n *Node) checkTimeouts(now time.Time) {
 	stalled := now.Sub(n.checked) > 2*n.tick+n.cfg.EvasiveTimeout/4
 	n.checked = now
@@ -146,10 +146,10 @@ func (n *Node) checkTimeouts(now time.Time) {
 		n.tellHeadersTo(s, now)
 		n.checkReach(s, now, stalled)
 		isTaken := n.checkWay(s, now, stalled)
-		// A peer whose messages wait for the application is not silent. After a stall of our own (a stopped process, a suspended laptop)
-		// what peers said meanwhile is not yet read.
+		// A peer whose messages wait for the application is not silent. After a stall of our own (a stopped process, a suspended laptop), messages
+		// that arrived meanwhile are not read yet.
 		beaconed, spoke := s.alive.Swap(false), s.spoke.Load()
-		if s.state != draining && s.state != leaving { // readOn looks at it there
+		if s.state != draining && s.state != leaving { // readOn checks it in these states
 			s.spoke.Store(false)
 			spoke = n.hears(s, now, spoke) || spoke
 		}
@@ -167,8 +167,8 @@ func (n *Node) checkTimeouts(now time.Time) {
 	}
 }
 
-// hears tells whether octets of a peer came since the last look; spoke says that whole messages did. Where a part of one came alone, its answers come
-// behind that, and so do its PINGs: it gets more time to answer, and one that is not ours hears from us in time.
+// hears reports whether bytes of a peer came since the last check; spoke says that whole messages did. If only part of a message came, the
+// peer's answers and PINGs come behind it. Such a peer gets more time to answer, and a foreign peer gets a PING from us in time.
 func (n *Node) hears(s *session, now time.Time, spoke bool) bool {
 	isHeard := s.isHeard()
 	switch {
@@ -187,7 +187,7 @@ func (n *Node) hears(s *session, now time.Time, spoke bool) bool {
 	return isHeard
 }
 
-// checkReach ends the session of a peer that could not be reached for the expired timeout.
+// checkReach ends the session of a peer that was unreachable for the expired timeout.
 func (n *Node) checkReach(s *session, now time.Time, stalled bool) {
 	if s.mailbox != nil || stalled {
 		s.outOfReach = now
@@ -196,7 +196,7 @@ func (n *Node) checkReach(s *session, now time.Time, stalled bool) {
 	}
 }
 
-// checkSilence takes note of how long a peer has been silent.
+// checkSilence acts on how long a peer has been silent.
 func (n *Node) checkSilence(s *session, quiet time.Duration) {
 	switch {
 	case quiet >= n.cfg.ExpiredTimeout:
@@ -211,6 +211,6 @@ func (n *Node) checkSilence(s *session, quiet time.Duration) {
 		n.events.Push(s.stream.Load(), Event{Kind: Evasive, Peer: s.snapshot.Load()})
 		s.out.Ping()
 	case quiet >= n.cfg.EvasiveTimeout/2 && !s.asked:
-		n.askForLife(s) // a peer that does not beacon to us, where none get through, need not be evasive
+		n.askForLife(s) // a peer whose beacons do not reach us need not be evasive
 	}
 }

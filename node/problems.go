@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/internal/eventqueue"
 )
 
-// problemTexts has of each kind what the log says when one begins, and when it is solved.
+// problemTexts holds the log messages for the beginning and the end of each kind of problem.
 var problemTexts = map[ProblemKind]struct{ begins, ends string }{
 	ProblemUnreachable:       {"cannot reach a peer, trying on", "the peer is reached, or not looked for any more"},
 	ProblemFlapping:          {"sessions with a peer break again and again", "the session with the peer lasts"},
@@ -34,7 +34,7 @@ var problemTexts = map[ProblemKind]struct{ begins, ends string }{
 	ProblemUnlisted:          {"too many problems, others are not listed", "all problems are listed"},
 }
 
-// cause is a problem's in words that stay the same from try to try.
+// cause returns the text of a problem's cause, without what changes from attempt to attempt.
 func cause(err error) string {
 	if err == nil {
 		return ""
@@ -42,7 +42,7 @@ func cause(err error) string {
 	return root(err)
 }
 
-// root is what an error is at bottom, without what changes from try to try, such as our port.
+// root returns the text of the innermost error, without what changes from attempt to attempt, such as our port.
 func root(err error) string {
 	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
 		err = next
@@ -51,44 +51,44 @@ func root(err error) string {
 }
 
 const (
-	// maxProblems bounds the problems that are listed: others can cause some.
+	// maxProblems bounds the list of problems: other nodes can cause some.
 	maxProblems = 256
-	// causePause is the least time between two words about one problem whose cause changes.
+	// causePause is the least time between two reports of one problem whose cause changes.
 	causePause = time.Minute
 )
 
-// problems are those that stand. Each change is told by one line of the log and one event: that a problem begins, that it has another cause,
-// once in causePause at most, and that it is solved. Its methods may be called from any goroutine, and do not wait.
+// problems is the list of current problems. One log line and one event report each change: a problem begins, has another cause (at most once
+// in causePause), or is solved. Its methods may be called from any goroutine, and do not block.
 type problems struct {
 	log    zerolog.Logger
 	events *eventqueue.Queue
 
-	mu       sync.Mutex // guards all below, and the order of the events
+	mu       sync.Mutex // guards all fields below, and the order of the events
 	standing map[problemKey]*standing
-	unlisted int // raised, while there was no room
+	unlisted int // problems raised while there was no room
 }
 
-// problemKey is what a problem is known by.
+// problemKey identifies a problem.
 type problemKey struct {
 	kind  ProblemKind
 	about string
 }
 
-// standing is a problem that stands.
+// standing is a current problem.
 type standing struct {
 	problem Problem
-	told    string // its cause, as it was told last
+	told    string // the cause that was last reported
 	at      time.Time
 	level   zerolog.Level
 }
 
-// raise says that there is a problem of a kind, which concerns about (an endpoint, a UUID, an interface); of peer, which may be nil, and for
-// the reason err, which may be nil too. A problem that stands already is raised for each try: it keeps its Since, and gets this cause.
+// raise reports a problem of a kind that concerns about (an endpoint, a UUID, an interface). peer and err, the cause, may be nil. Each failed
+// attempt raises the same problem again: it keeps its Since, and gets the new cause.
 func (s *problems) raise(kind ProblemKind, about string, peer *Peer, err error) {
 	s.raiseAt(zerolog.WarnLevel, kind, about, peer, err)
 }
 
-// raiseAt is raise, with the level of the line in the log.
+// raiseAt is raise with a log level.
 func (s *problems) raiseAt(level zerolog.Level, kind ProblemKind, about string, peer *Peer, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,12 +121,12 @@ func (s *problems) raiseAt(level zerolog.Level, kind ProblemKind, about string, 
 	s.tell(p.problem)
 }
 
-// solve says that a problem is there no more. It does nothing if there is none.
+// solve reports that a problem is over. It does nothing if there is none.
 func (s *problems) solve(kind ProblemKind, about string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.end(problemKey{kind, about})
-	if s.unlisted > 0 && len(s.standing) <= maxProblems/2 { // not at once: one more would begin it again
+	if s.unlisted > 0 && len(s.standing) <= maxProblems/2 { // not at once: one more problem would begin it again
 		s.unlisted = 0
 		s.end(problemKey{kind: ProblemUnlisted})
 	}
@@ -150,7 +150,7 @@ func (s *problems) tell(p Problem) {
 	s.events.Announce(Event{Kind: ProblemChanged, Peer: cmp.Or(p.Peer, &Peer{}), Problem: &p})
 }
 
-// list returns the problems that stand, by kind and what they concern.
+// list returns the current problems, sorted by kind and what they concern.
 func (s *problems) list() []Problem {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -169,5 +169,5 @@ func (s *problems) list() []Problem {
 	return list
 }
 
-// Problems returns the problems that stand, by kind and what they concern.
+// Problems returns the current problems, sorted by kind and what they concern.
 func (n *Node) Problems() []Problem { return n.problems.list() }

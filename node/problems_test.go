@@ -30,7 +30,7 @@ func newProblemsTest() *problemsTest {
 	return p
 }
 
-// told takes the events so far, in words; there are as many lines in the log.
+// told returns the events so far, in words; the log has as many lines.
 func (p *problemsTest) told(t *testing.T) (list []string) {
 	t.Helper()
 	stop := make(chan struct{})
@@ -52,7 +52,7 @@ func (p *problemsTest) told(t *testing.T) (list []string) {
 	return list
 }
 
-// A problem is told when it begins, when it has another cause, and when it is solved; never for each try. It runs in fake time.
+// A problem is reported when it begins, when its cause changes, and when it is solved; never for each attempt. The test runs in fake time.
 func TestProblemIsToldOnce(t *testing.T) {
 	refused := func() error { return fmt.Errorf("dial from port %d: %w", time.Now().UnixNano(), syscall.ECONNREFUSED) }
 	for _, c := range []struct {
@@ -120,7 +120,7 @@ func TestProblemIsToldOnce(t *testing.T) {
 	}
 }
 
-// The list has what stands, with the newest cause, and the peer that was known at any time.
+// The list has the current problems, with their newest cause and the last known peer.
 func TestProblemsStanding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProblemsTest()
@@ -143,7 +143,7 @@ func TestProblemsStanding(t *testing.T) {
 	})
 }
 
-// Others can cause problems without end: they are listed up to a bound, and told no more beyond.
+// Other nodes can cause any number of problems. They are listed and reported up to a limit.
 func TestProblemsAreBounded(t *testing.T) {
 	p := newProblemsTest()
 	for range 3 {
@@ -172,7 +172,7 @@ func TestProblemsAreBounded(t *testing.T) {
 	}
 }
 
-// Every kind has a name and words for the log; another number does no harm.
+// Every kind has a name and log messages; an unknown number does no harm.
 func TestProblemKinds(t *testing.T) {
 	names := make(map[string]bool)
 	for kind := ProblemUnreachable; kind <= ProblemUnlisted; kind++ {

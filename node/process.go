@@ -6,19 +6,19 @@ import (
 	"github.com/google/uuid"
 )
 
-// process holds the nodes of this process that listen, so that they reach each other without a socket.
+// process holds the listening nodes of this process, so that they reach each other without a socket.
 var process = struct {
-	sync.RWMutex // guards nodes; held for the look-up alone
+	sync.RWMutex // guards nodes; held only for the lookup
 	nodes        map[residence]*Node
 }{nodes: make(map[residence]*Node)}
 
-// A residence is where a node lives: nodes of equal networks count as one process.
+// A residence identifies a node in the process: nodes with equal networks count as one process.
 type residence struct {
 	network Network
 	uuid    uuid.UUID
 }
 
-// settleIn makes the node known in its process. Of two with one UUID the first one counts.
+// settleIn registers the node in its process. If two nodes have one UUID, the first one counts.
 func (n *Node) settleIn() {
 	process.Lock()
 	defer process.Unlock()
@@ -28,7 +28,7 @@ func (n *Node) settleIn() {
 	}
 }
 
-// moveOut makes it unknown again.
+// moveOut removes that registration.
 func (n *Node) moveOut() {
 	process.Lock()
 	defer process.Unlock()

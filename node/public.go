@@ -1,12 +1,12 @@
 package node
 
-// Public makes what the application sees of types of this package: package zre declares those that its documentation shows, with their methods.
-// A function that is nil leaves the type as it is.
+// Public converts types of this package to those that the application sees: package zre declares them with documentation and methods.
+// If a function is nil, the type stays as it is.
 type Public struct {
-	// Peer makes what Peer.Public holds, once for each snapshot.
+	// Peer makes the value of Peer.Public, once for each snapshot.
 	Peer func(*Peer) any
 
-	// PeerError, LostError and ReplyError make the errors that are returned.
+	// PeerError, LostError and ReplyError convert the returned errors.
 	PeerError  func(*PeerError) error
 	LostError  func(*LostError) error
 	ReplyError func(*ReplyError) error

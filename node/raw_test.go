@@ -13,9 +13,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// ZMTP octet by octet, for peers that stop in the middle of it.
+// ZMTP byte by byte, for peers that stop in the middle of it.
 
-// zmtpGreeting is libzmq's, with the mechanism NULL.
+// zmtpGreeting returns libzmq's greeting with the mechanism NULL.
 func zmtpGreeting() []byte {
 	b := make([]byte, 64)
 	b[0], b[8], b[9], b[10], b[11] = 0xff, 1, 0x7f, 3, 1
@@ -23,7 +23,7 @@ func zmtpGreeting() []byte {
 	return b
 }
 
-// zmtpReady is a DEALER's READY command with the routing id of a node.
+// zmtpReady returns a DEALER's READY command with a node's routing id.
 func zmtpReady(id uuid.UUID) []byte {
 	body := []byte("\x05READY")
 	for _, p := range [][2]string{{"Socket-Type", "DEALER"}, {"Identity", string(identity(id))}} {
@@ -33,7 +33,7 @@ func zmtpReady(id uuid.UUID) []byte {
 	return append([]byte{4, byte(len(body))}, body...)
 }
 
-// zmtpMessage is a message of frames, with long headers.
+// zmtpMessage returns a message of frames with long headers.
 func zmtpMessage(frames ...[]byte) (b []byte) {
 	for i, frame := range frames {
 		flags := byte(2)
@@ -45,13 +45,13 @@ func zmtpMessage(frames ...[]byte) (b []byte) {
 	return b
 }
 
-// rawPeer is a connection to a node's mailbox. What the node sends is read and thrown away.
+// rawPeer is a connection to a node's mailbox. It reads and discards what the node sends.
 type rawPeer struct {
 	net.Conn
 	closed chan struct{} // the node closed it, or we did
 }
 
-// rawPeers are connections of one test.
+// rawPeers are the connections of one test.
 type rawPeers struct {
 	t       testing.TB
 	port    uint16
@@ -65,7 +65,7 @@ func attackers(t testing.TB, port uint16) *rawPeers {
 	return a
 }
 
-// connect makes a connection from 127.0.0.host and writes octets to it.
+// connect makes a connection from 127.0.0.host and writes bytes to it.
 func (a *rawPeers) connect(host byte, octets []byte) *rawPeer {
 	a.t.Helper()
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, host)}, Timeout: patience}
@@ -87,7 +87,7 @@ func (a *rawPeers) connect(host byte, octets []byte) *rawPeer {
 	return p
 }
 
-// open counts those that the node has not closed.
+// open counts the connections that the node has not closed.
 func (a *rawPeers) open() (count int) {
 	for _, p := range a.all {
 		select {

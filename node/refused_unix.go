@@ -7,5 +7,5 @@ import (
 	"syscall"
 )
 
-// isRefused tells that a host answered and nobody listens there.
+// isRefused reports that a host answered and that nothing listens on the port.
 func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }

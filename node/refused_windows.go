@@ -6,5 +6,5 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// isRefused tells that a host answered and nobody listens there.
+// isRefused reports that a host answered and that nothing listens on the port.
 func isRefused(err error) bool { return errors.Is(err, windows.WSAECONNREFUSED) }

@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Remembered peers are kept for a while. It has room for a bounded number; beyond it the oldest are forgotten first. The control loop
+// remembered keeps peers for a while. It has room for a bounded number; beyond that the oldest are forgotten first. The control loop
 // owns it.
 type remembered struct {
 	max   int
@@ -32,7 +32,7 @@ func (m *remembered) add(id uuid.UUID) {
 	m.until[id] = time.Now().Add(m.keep)
 }
 
-// has tells whether a peer is remembered.
+// has reports whether a peer is remembered.
 func (m *remembered) has(id uuid.UUID) bool {
 	until, ok := m.until[id]
 	return ok && time.Now().Before(until)
@@ -40,7 +40,7 @@ func (m *remembered) has(id uuid.UUID) bool {
 
 func (m *remembered) remove(id uuid.UUID) { delete(m.until, id) }
 
-// prune forgets what was kept long enough.
+// prune forgets expired peers.
 func (m *remembered) prune(now time.Time) {
 	for id, until := range m.until {
 		if !now.Before(until) {
@@ -50,17 +50,17 @@ func (m *remembered) prune(now time.Time) {
 }
 
 const (
-	// formerFor is how long a foreign peer whose session ended may still have us in one: pyre and zyre.js keep a peer whose beacons they
-	// hear, so it is a matter of how soon such a peer may come back.
+	// formerFor is how long a foreign peer may still have us in a session that ended here. pyre and zyre.js keep a peer whose beacons they hear,
+	// so it depends on how soon such a peer may come back.
 	formerFor = 10 * time.Minute
-	// unreachableFor is how long a peer that we could not reach must be reached before it enters.
+	// unreachableFor is how long we remember an unreachable peer, which must be reached before it enters.
 	unreachableFor = 10 * time.Minute
 )
 
-// mayHaveUs tells whether a peer may have us in a session that is over for us.
+// mayHaveUs reports whether a peer may still have us in a session that is over here.
 func (n *Node) mayHaveUs(id uuid.UUID) bool { return n.former.has(id) }
 
-// noteFormer: a session ended, of which its peer may not know.
+// noteFormer records the end of a session that the peer may not know about.
 func (n *Node) noteFormer(s *session) {
 	if s.state.isPresent() && !s.isOurs {
 		n.former.add(s.uuid)

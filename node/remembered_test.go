@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// What is remembered is bounded, the newest are kept, and none is for longer than it should be.
+// The number of remembered peers is bounded, the newest are kept, and none is kept for too long.
 func TestRemembered(t *testing.T) {
 	const most, keep = 3, time.Minute
 	ids := make([]uuid.UUID, 10)
@@ -18,7 +18,7 @@ func TestRemembered(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		do   func(m *remembered)
-		want []int // which of ids it has
+		want []int // the ids that it has
 	}{
 		{"nothing", func(*remembered) {}, nil},
 		{"one", func(m *remembered) { m.add(ids[0]) }, []int{0}},
@@ -54,7 +54,7 @@ func TestRemembered(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := newRemembered(most, keep)
 				test.do(&m)
-				for range 2 { // before it is pruned, and after
+				for range 2 { // before and after it is pruned
 					has := make(map[uuid.UUID]bool)
 					for _, i := range test.want {
 						has[ids[i]] = true

@@ -11,15 +11,15 @@ import (
 	"github.com/go-zre/go-zre/internal/request"
 )
 
-// Requests of peers, and how they are answered.
+// Requests of peers, and the replies to them.
 
-// A Ticket is what the answer to a request needs. One answer at a time may use it.
+// A Ticket is what is needed to answer a request. It serves one answer at a time.
 type Ticket struct {
 	id   uint64
 	head [request.HeadSize]byte // of the answer
 }
 
-// RequestOf sets a ticket for the answer to a request that came as an event, and returns the request's content.
+// RequestOf prepares the ticket to answer a request that came as an event. It returns the request's content.
 func (t *Ticket) RequestOf(e *Event) [][]byte {
 	head, _ := request.Parse(e.Frames)
 	t.id = head.ID
@@ -59,14 +59,14 @@ func (n *Node) answer(ctx context.Context, id uuid.UUID, to *Ticket, kind reques
 	return nil
 }
 
-// Refuse tells a peer that nothing here handles its request. It does not wait: a peer that is gone, or whose queue is full, hears nothing.
+// Refuse tells a peer that nothing here handles its request. It does not block: a peer that is gone, or whose queue is full, gets no answer.
 func (n *Node) Refuse(id uuid.UUID, to *Ticket) {
 	if p := n.addressee(id); p != nil {
 		p.refuse(to.id, request.NoHandler, "")
 	}
 }
 
-// Fail is ReplyError that does not wait, as Refuse.
+// Fail is ReplyError without blocking, like Refuse.
 func (n *Node) Fail(id uuid.UUID, to *Ticket, text string) {
 	if p := n.addressee(id); p != nil {
 		p.refuse(to.id, request.Failed, text)
@@ -85,16 +85,16 @@ func (p *session) refuse(to uint64, code request.Code, text string) {
 	}
 }
 
-// An unwanted request came to a node that discards messages, and is refused.
+// unwanted is a request to a node that discards messages. It is refused.
 type unwanted struct {
 	peer *session
 	to   uint64
 }
 
-// maxUnwanted is how many of them may wait; beyond that peers hear nothing.
+// maxUnwanted is how many of them may wait; beyond that the requests get no answer.
 const maxUnwanted = 256
 
-// refuseAll refuses what comes, apart from the goroutines that bring it: these may hold the lock of a neighbour's outbox.
+// refuseAll refuses unwanted requests. It runs apart from the goroutines that deliver them, which may hold the lock of a neighbour's outbox.
 func (n *Node) refuseAll() {
 	for {
 		select {
@@ -106,17 +106,17 @@ func (n *Node) refuseAll() {
 	}
 }
 
-// arrivedAs is what a WHISPER turns out to be.
+// arrivedAs is the kind of an arrived WHISPER.
 type arrivedAs uint8
 
 const (
 	message arrivedAs = iota
 	aRequest
-	taken // a reply; nothing of it is needed any more, unless it was kept
-	kept  // a reply, whose frames are the application's now
+	taken // a reply; its frames are no longer needed, unless kept
+	kept  // a reply whose frames now belong to the application
 )
 
-// sort tells what a WHISPER is whose first frame may be a head, and takes replies. It neither waits nor sends.
+// sort returns the kind of a WHISPER whose first frame may be a head, and handles replies. It neither blocks nor sends.
 func (n *Node) sort(s *session, content [][]byte, from memory.Origin, whole bool) arrivedAs {
 	head, ok := request.Parse(content)
 	switch {

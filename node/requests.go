@@ -17,41 +17,41 @@ import (
 	"github.com/go-zre/go-zre/internal/traffic"
 )
 
-// A request is a WHISPER with a head frame, and so is its reply (internal/request). The reply is taken where it arrives, in the reader of the
-// connection or in the goroutine of a neighbour, and not behind the events that wait for the application: so a request may be made, and waited
-// for, in the loop over the events.
+// A request is a WHISPER with a head frame, and so is its reply (internal/request). The reply is handled where it arrives: in the connection's
+// reader, or in a neighbour's goroutine. It does not queue behind the application's events, so the application may make a request, and wait
+// for the reply, inside its event loop.
 
-// requests are those of this node's that wait for their replies.
+// requests are this node's requests that wait for their replies.
 type requests struct {
 	sent  atomic.Uint64 // requests that were queued
-	calls sync.Pool     // of those of Request, to be used again: a node's own, since fake time (testing/synctest) has channels of its own
+	calls sync.Pool     // reused calls of Request. Each node has its own pool, because channels belong to one bubble of fake time (testing/synctest)
 
-	mu      sync.Mutex // a leaf, but for the lock of the queue of events. That of an outbox may be held
+	mu      sync.Mutex // a leaf, except for the lock of the event queue. An outbox's lock may be held
 	waiting map[uint64]*Call
 	last    uint64 // the ID of the last one
 	closed  bool
 	watch   watch
 
-	replies  uint64        // that came for them
-	stray    uint64        // replies that no request waited for
-	received traffic.Table // the replies that came for requests, with their octets
+	replies  uint64        // replies to waiting requests
+	stray    uint64        // replies without a waiting request
+	received traffic.Table // replies to waiting requests, with their bytes
 }
 
-// RequestStats are figures of requests. zre.Stats documents them.
+// RequestStats are figures about requests. zre.Stats documents them.
 type RequestStats struct {
 	Sent, Replies, Stray uint64
 	Waiting              int
 }
 
-// A Call is a request that was sent. It ends once: with its reply, with its context, with the session that it was sent in, or with the node.
+// A Call is a request that was sent. It ends once: with its reply, its context, the session in which it was sent, or the node.
 type Call struct {
 	node *Node
 	peer *session
 	id   uint64
 	head [request.HeadSize]byte
-	done chan struct{} // closed when it has ended; frames, origin and err are set before. One of calls gets a token instead
-	ours bool          // it is one of calls: nobody but Request knows it
-	stop func() bool   // has its context not end it any more; nil where somebody waits for both. requests.mu guards it
+	done chan struct{} // closed when it has ended; frames, origin and err are set before. A reused call gets a token instead
+	ours bool          // it belongs to the pool: only Request knows it
+	stop func() bool   // keeps its context from ending it; nil if the caller waits for both. requests.mu guards it
 
 	next, prev *Call // of the same session; requests.mu guards them
 
@@ -62,23 +62,23 @@ type Call struct {
 
 // Errors of requests, to be tested with errors.Is.
 var (
-	// ErrPeerGone: the peer left, or the session with it broke, before its reply came.
+	// ErrPeerGone: the peer left, or the session with it broke, before it replied.
 	ErrPeerGone = errors.New("the peer left, or its session broke, before it replied")
 
-	// ErrTooManyRequests: as many requests as Limits.Requests allows wait for their replies.
+	// ErrTooManyRequests: the number of requests that wait for replies has reached Limits.Requests.
 	ErrTooManyRequests = errors.New("too many requests wait for their replies")
 
-	// ErrNoHandler: the peer has nothing that handles the request.
+	// ErrNoHandler: the peer has no handler for the request.
 	ErrNoHandler = errors.New("the peer does not handle such requests")
 )
 
-// ReplyError is what a peer answered in place of a reply.
+// ReplyError is a peer's error in place of a reply.
 type ReplyError struct {
 	UUID uuid.UUID
 	Name string
-	Text string // what the peer's program says
+	Text string // from the peer's program
 
-	NoHandler bool // the peer has nothing that handles the request
+	NoHandler bool // the peer has no handler for the request
 }
 
 func (e *ReplyError) Error() string {
@@ -98,7 +98,7 @@ func (n *Node) Request(ctx context.Context, id uuid.UUID, frames ...[]byte) ([][
 		c = &Call{done: make(chan struct{}, 1), ours: true}
 	}
 	if err := n.send(ctx, c, id, frames); err != nil {
-		return nil, memory.Origin{}, err // it is left to the garbage collector
+		return nil, memory.Origin{}, err // the call is left to the garbage collector
 	}
 	select {
 	case <-c.done:
@@ -112,7 +112,7 @@ func (n *Node) Request(ctx context.Context, id uuid.UUID, frames ...[]byte) ([][
 	return content, origin, err
 }
 
-// StartRequest is Request that does not wait for the reply. The call ends with ctx too.
+// StartRequest is Request without waiting for the reply. The call also ends with ctx.
 func (n *Node) StartRequest(ctx context.Context, id uuid.UUID, frames ...[]byte) (*Call, error) {
 	call := &Call{done: make(chan struct{})}
 	if err := n.send(ctx, call, id, frames); err != nil {
@@ -132,7 +132,7 @@ func (n *Node) StartRequest(ctx context.Context, id uuid.UUID, frames ...[]byte)
 	return call, nil
 }
 
-// send sends a request, whose call has nothing yet.
+// send sends a request. The call must be new.
 func (n *Node) send(ctx context.Context, call *Call, id uuid.UUID, frames [][]byte) error {
 	if err := n.lifecycle.usable(); err != nil {
 		return fmt.Errorf("request: %w", err)
@@ -158,7 +158,7 @@ func (n *Node) send(ctx context.Context, call *Call, id uuid.UUID, frames [][]by
 	return nil
 }
 
-// transmit is whisper without its words, to a session.
+// transmit is whisper for a session, without its error prefix.
 func (n *Node) transmit(ctx context.Context, p *session, frames [][]byte) error {
 	c, err := n.outgoing(ctx, frames)
 	if err != nil {
@@ -178,13 +178,13 @@ func (n *Node) transmit(ctx context.Context, p *session, frames [][]byte) error 
 // Done returns a channel that is closed when the call has ended.
 func (c *Call) Done() <-chan struct{} { return c.done }
 
-// Result waits for the end of the call. The frames are the caller's.
+// Result waits for the end of the call. The frames belong to the caller.
 func (c *Call) Result() ([][]byte, memory.Origin, error) {
 	<-c.done
 	return c.result()
 }
 
-// result is Result of a call that has ended.
+// result is Result for a call that has ended.
 func (c *Call) result() ([][]byte, memory.Origin, error) {
 	if c.err != nil {
 		return nil, memory.Origin{}, fmt.Errorf("request: %w", c.err)
@@ -192,12 +192,12 @@ func (c *Call) result() ([][]byte, memory.Origin, error) {
 	return c.frames, c.origin, nil
 }
 
-// Cancel ends the call with context.Canceled, unless it has ended. What its reply brings is dropped.
+// Cancel ends the call with context.Canceled, unless it has ended. A later reply is dropped.
 func (c *Call) Cancel() {
 	c.node.requests.end(c, nil, memory.Origin{}, c.failed(context.Canceled))
 }
 
-// giveUp ends the call, since its context has ended.
+// giveUp ends the call because its context has ended.
 func (c *Call) giveUp(ctx context.Context) {
 	err := context.Cause(ctx)
 	if c.node.requests.isUnread(c.node) || c.node.events.IsHeld(c.peer.stream.Load()) {
@@ -206,7 +206,7 @@ func (c *Call) giveUp(ctx context.Context) {
 	c.node.requests.end(c, nil, memory.Origin{}, c.failed(err))
 }
 
-// failed says which peer did not reply.
+// failed wraps err with the peer that did not reply.
 func (c *Call) failed(err error) error {
 	failed := &PeerError{UUID: c.peer.uuid, Err: err}
 	if known := c.peer.snapshot.Load(); known != nil {
@@ -215,7 +215,7 @@ func (c *Call) failed(err error) error {
 	return c.node.cfg.Public.peerError(failed)
 }
 
-// begin takes note of a request that is to be sent.
+// begin registers a request before it is sent.
 func (r *requests) begin(c *Call) error {
 	n, p := c.node, c.peer
 	r.mu.Lock()
@@ -229,7 +229,7 @@ func (r *requests) begin(c *Call) error {
 		return fmt.Errorf("%w: Limits.Requests is %d", ErrTooManyRequests, n.cfg.Limits.Requests)
 	}
 	if r.waiting == nil {
-		r.waiting, r.last = make(map[uint64]*Call), rand.Uint64() // no other node, nor an older one with our UUID, has the same
+		r.waiting, r.last = make(map[uint64]*Call), rand.Uint64() // no other node has the same numbers, nor an older one with our UUID
 	}
 	r.last++
 	c.id = r.last
@@ -276,7 +276,7 @@ func (r *requests) finish(c *Call, frames [][]byte, from memory.Origin, err erro
 	}
 }
 
-// endSession ends the calls of a session that is over, and has none begin there. It does not wait.
+// endSession ends the calls of a session that is over, and lets no more begin there. It does not block.
 func (r *requests) endSession(s *session, closed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -290,7 +290,7 @@ func (r *requests) endSession(s *session, closed bool) {
 	}
 }
 
-// close ends all calls, and has none begin.
+// close ends all calls, and lets no more begin.
 func (r *requests) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -300,8 +300,8 @@ func (r *requests) close() {
 	}
 }
 
-// take gives a reply to the request that it answers. It returns false if that does not wait any more, or is not that peer's to answer. It runs in
-// the reader of the peer's connection, or in the goroutine of a sender within the process, with the lock of its outbox held.
+// take gives a reply to its request. It returns false if the request no longer waits, or was sent to another peer. It runs in the reader of
+// the peer's connection, or in the goroutine of a sender within the process, with that sender's outbox locked.
 func (r *requests) take(s *session, head request.Head, content [][]byte, from memory.Origin) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -329,7 +329,7 @@ func (r *requests) take(s *session, head request.Head, content [][]byte, from me
 	return true
 }
 
-// note counts a reply, which does not come among the events. It needs mu.
+// note counts a reply, which is not among the events. It needs mu.
 func (r *requests) note(s *session, content [][]byte) {
 	var octets int64
 	for _, frame := range content {
@@ -342,7 +342,7 @@ func (r *requests) note(s *session, content [][]byte) {
 	}
 }
 
-// isWaiting tells whether any request waits.
+// isWaiting reports whether any request waits.
 func (r *requests) isWaiting() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -363,18 +363,18 @@ func (r *requests) repliesOf(s *session) traffic.Count {
 	return s.replies
 }
 
-// A watch sees that replies can arrive. They are behind other messages of their peer, and if the application reads no events, since it waits for a
-// reply itself, there may be no room for those: then the bound on their count is lifted, as for a send that waits (await.go).
+// A watch makes sure that replies can arrive. They come behind other messages of their peer. If the application reads no events because it waits
+// for a reply, there may be no room for those messages. Then the bound on the number of events is lifted, as for a waiting send (await.go).
 // requests.mu guards it.
 type watch struct {
-	timer  *time.Timer // runs while requests wait, and once more
+	timer  *time.Timer // runs while requests wait, and once more after that
 	on     bool
 	waits  bool   // BeginWait was called
 	lifted bool   // Lift was called
-	read   uint64 // how far the application was with its events when that was last looked at
+	read   uint64 // the application's read position at the last check
 }
 
-// begin begins to look, after a while.
+// begin starts the timer for the checks.
 func (w *watch) begin(n *Node) {
 	switch {
 	case w.on:
@@ -387,7 +387,7 @@ func (w *watch) begin(n *Node) {
 	w.on = true
 }
 
-// lookAfterRequests looks whether replies can arrive.
+// lookAfterRequests checks whether replies can arrive.
 func (n *Node) lookAfterRequests() {
 	r := &n.requests
 	r.mu.Lock()
@@ -418,7 +418,7 @@ func (n *Node) lookAfterRequests() {
 	w.timer.Reset(lookAfter)
 }
 
-// isUnread tells whether replies cannot arrive, since the application has read no events for long and there is no room for more.
+// isUnread reports whether replies cannot arrive, because the application has read no events for a long time and there is no room for more.
 func (r *requests) isUnread(n *Node) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

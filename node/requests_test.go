@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The first reply of the peer that was asked counts. All others are dropped, counted, and no whispers.
+// Only the first reply of the peer that was asked counts. All others are dropped and counted, and are not whispers.
 func TestStrayReplies(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{TCP, Inproc} {

@@ -16,18 +16,18 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// What a process holds is measured with one that has the node alone: its peers are in the process of the test.
+// Memory is measured on a process that holds only the node; its peers are in the test's process.
 
-// nodeOfATest, in the environment, says that this process has the node of a test that runs in another one.
+// nodeOfATest, in the environment, says that this process runs the node of a test in another process.
 const nodeOfATest = "GO_ZRE_NODE_OF_A_TEST"
 
-// A nodeProcess is a node in a process of its own. It has joined the group G, and keeps peers that are silent.
+// A nodeProcess is a node in its own process. It has joined the group G, and keeps silent peers.
 type nodeProcess struct {
 	t     testing.TB
 	in    io.Writer
 	out   *bufio.Reader
-	stub  *testNode // for fake peers, which need its ports alone
-	began int64     // octets that were resident at first
+	stub  *testNode // for fake peers, which only need its ports
+	began int64     // resident bytes at the beginning
 }
 
 func startProcess(t *testing.T) *nodeProcess {
@@ -54,7 +54,7 @@ func startProcess(t *testing.T) *nodeProcess {
 	return p
 }
 
-// scan reads a line of the process.
+// scan reads a line from the process.
 func (p *nodeProcess) scan(values ...any) {
 	p.t.Helper()
 	line, err := p.out.ReadString('\n')
@@ -67,8 +67,8 @@ func (p *nodeProcess) scan(values ...any) {
 	}
 }
 
-// send has the node send messages of that size, WHISPER or SHOUT, until there is room at none of so many peers. It returns how many octets of
-// the process were resident at most.
+// send makes the node send messages of the given size, WHISPER or SHOUT, until none of the peers has room. It returns the largest number of
+// resident bytes of the process.
 func (p *nodeProcess) send(kind msg.ID, size, peers int) (octets int64) {
 	p.t.Helper()
 	fmt.Fprintln(p.in, kind, size, peers)
@@ -76,10 +76,10 @@ func (p *nodeProcess) send(kind msg.ID, size, peers int) (octets int64) {
 	return octets
 }
 
-// resident returns how many octets of the process were resident at most.
+// resident returns the largest number of resident bytes of the process.
 func (p *nodeProcess) resident() int64 { return p.send(msg.Ping, 0, 0) }
 
-// hang has so many peers enter that read nothing.
+// hang adds peers that read nothing.
 func (p *nodeProcess) hang(peers int) {
 	p.t.Helper()
 	for range peers {
@@ -91,7 +91,7 @@ func (p *nodeProcess) hang(peers int) {
 	}
 }
 
-// halves has so many peers enter that send most of a message of that size.
+// halves adds peers that send most of a message of the given size.
 func (p *nodeProcess) halves(peers, size int) {
 	p.t.Helper()
 	a := attackers(p.t, p.stub.port)
@@ -106,7 +106,7 @@ func (p *nodeProcess) halves(peers, size int) {
 	pour(a.all, size-1000)
 }
 
-// TestNodeOfATest is the node's process.
+// TestNodeOfATest runs in the node's process.
 func TestNodeOfATest(t *testing.T) {
 	if os.Getenv(nodeOfATest) == "" {
 		t.Skip("it is a part of other tests")
@@ -127,7 +127,7 @@ func TestNodeOfATest(t *testing.T) {
 	}
 }
 
-// sendAll sends to all members of the group until there is room at none.
+// sendAll sends to all members of the group until none has room.
 func sendAll(n *testNode, shout bool, message []byte) {
 	try := func(send func(ctx context.Context) error) {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
@@ -150,7 +150,7 @@ func sendAll(n *testNode, shout bool, message []byte) {
 	}
 }
 
-// mostResident is how many octets of this process were resident at most; 0 where the system does not tell.
+// mostResident returns the largest number of resident bytes of this process; 0 if the system does not say.
 func mostResident() (octets int64) {
 	status, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(status)) {
@@ -161,7 +161,7 @@ func mostResident() (octets int64) {
 	return octets << 10
 }
 
-// A peer that hangs adds its queue and half as much again at most, whatever the messages are.
+// A hung peer adds at most its queue and half as much again, whatever the messages are.
 func TestProcessWithHungPeer(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector needs memory of its own")
@@ -181,7 +181,7 @@ func TestProcessWithHungPeer(t *testing.T) {
 	}
 }
 
-// A hundred peers that hang and a hundred that have sent most of a message, both at once.
+// A hundred hung peers, and at the same time a hundred that have sent most of a message.
 func TestProcessWithHungPeersAndHalfMessages(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector needs memory of its own")

@@ -9,22 +9,23 @@ import (
 )
 
 const (
-	// A peer has this long to show that its older connection is in use, when another one comes with its identity: at least five times as long as
-	// the round trip took when we connected to it.
+	// When another connection with a peer's identity arrives, the peer has this long to show that its older connection is in use: at least
+	// five times the round trip that we measured when we connected to it.
 	shortestRivalGrace = 300 * time.Millisecond
 	longestRivalGrace  = 2 * time.Second
-	// helloGrace is how long a peer that has said HELLO by its older connection, and cannot be asked before ours is up, is safe from newer ones.
+	// helloGrace protects a peer that has said HELLO on its older connection, but cannot be asked before our own connection is up.
 	helloGrace = 6 * time.Second
-	// rivalPause is between two looks at it.
+	// rivalPause is the time between two checks.
 	rivalPause = 100 * time.Millisecond
 )
 
-// rival says whether a connection takes over from an older one of the same identity. It does, unless the peer answers a PING by the older
-// one: then the newcomer is another program with that identity, or an older DEALER of the peer's own (zyre.js keeps one to a node that is gone,
-// which connects to whatever listens there now), and would end a session that works. It runs in the newcomer's goroutine and waits.
+// rival reports whether a connection replaces an older one with the same identity. It does, unless the peer answers a PING on the older one.
+// Then the newer one belongs to another program with that identity, or is an older DEALER of the peer itself, and would end a working session.
+// (zyre.js keeps a DEALER to a node that is gone, which connects to whatever listens there now.) It runs in the goroutine of the newer
+// connection and blocks.
 func (n *Node) rival(older, newer *zmtp.Conn) bool {
 	if isSameLife(older, newer) {
-		return true // it has begun a new session, or is on another path now
+		return true // the peer has begun a new session, or is on another path now
 	}
 	id, _ := parseIdentity(newer.Identity())
 	deadline := time.Now().Add(helloGrace)
@@ -50,14 +51,14 @@ func (n *Node) rival(older, newer *zmtp.Conn) bool {
 	}
 }
 
-// askRival asks the peer of a session that an older connection belongs to for a sign of life, if our own connection to it is up. The session is
-// nil if the older one belongs to none, or to one that is over.
+// askRival asks the peer of the older connection's session for a sign of life, if our own connection to it is up. The session is nil if the
+// older connection belongs to none, or to one that is over.
 func (n *Node) askRival(id uuid.UUID, older *zmtp.Conn) (s *session, answered <-chan struct{}, grace time.Duration, err error) {
 	err = n.do(func() {
 		if s = n.sessions[id]; s == nil || s.inbox == nil || s.inbox.conn != older {
 			s = nil
 		} else if s.state == ready {
-			answered, _ = s.out.Ask() // where too many are asked for already, time tells
+			answered, _ = s.out.Ask() // if too many answers are awaited already, the time limit decides
 			grace = min(max(2*s.shook, shortestRivalGrace), longestRivalGrace)
 		}
 	})
@@ -86,11 +87,11 @@ func (n *Node) awaitRival(s *session, answered <-chan struct{}, grace time.Durat
 	}
 }
 
-// inviteGrace is how long a foreign peer may be silent by its new connection before it is asked for a sign of life.
+// inviteGrace is how long a foreign peer may be silent on its new connection before it is asked for a sign of life.
 const inviteGrace = 100 * time.Millisecond
 
-// invite: a foreign peer has made a connection. If its older one broke, and it says no HELLO by this one, libzmq has connected again by itself
-// and goes on with the next message; an idle peer would have none in time. Its HELLO would come a round trip after the handshake.
+// invite: a foreign peer has made a connection. If its older one broke and it says no HELLO on this one, libzmq has connected again by itself
+// and continues with the next message. An idle peer would have no message in time. A HELLO would come a round trip after the handshake.
 func (n *Node) invite(in *inbox) {
 	s := n.sessions[in.uuid]
 	if s == nil || s.key != in.key() || s.mailbox == nil || !s.state.isPresent() {

@@ -15,16 +15,16 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// A secure node has a certificate. Plain and secure nodes never mix: every connection of a secure one speaks CURVE.
+// A secure node has a certificate. Plain and secure nodes never mix: every connection of a secure node uses CURVE.
 //
-// A session is with a UUID and a key, and our connection demands that key. What a beacon, gossip or the application says of a key is a hint. The
-// key is bound to the UUID once its owner has said that the UUID is its own, which no other key's owner can then: by the identity of its ROUTER, or by
-// a HELLO. Before that a HELLO by another key ends the session of the hint, and begins one with the key that it proves.
+// A session belongs to a UUID and a key, and our connection demands that key. A key from a beacon, gossip or the application is only a hint.
+// The key is bound to the UUID once its owner has claimed the UUID, by the identity of its ROUTER or by a HELLO. After that no owner of another
+// key can claim it. Before that, a HELLO with another key ends the session of the hint, and begins one with the key that it proves.
 
-// keyHeader is the header of HELLO with the sender's key, as C zyre has it.
+// keyHeader is the header of HELLO with the sender's key, the same as in C zyre.
 const keyHeader = "X-PUBLICKEY"
 
-// hintTime is how long the key of one beacon is tried before that of another one with the same UUID is.
+// hintTime is how long the key of one beacon is tried before the key of another beacon with the same UUID.
 const hintTime = 250 * time.Millisecond
 
 var (
@@ -33,10 +33,10 @@ var (
 	errMoreKeys  = errors.New("more keys are refused than are listed")
 )
 
-// isSecure tells whether the node has a certificate.
+// isSecure reports whether the node has a certificate.
 func (n *Node) isSecure() bool { return n.cfg.Certificate != nil }
 
-// publicKey is the node's own; zero for a plain one.
+// publicKey returns the node's own key; zero for a plain node.
 func (n *Node) publicKey() (key PublicKey) {
 	if n.isSecure() {
 		key = n.cfg.Certificate.Public()
@@ -44,23 +44,23 @@ func (n *Node) publicKey() (key PublicKey) {
 	return key
 }
 
-// keyOf is the key that the other end of a connection has proven; zero for a plain node.
+// keyOf returns the key that the other end of a connection has proven; zero for a plain node.
 func keyOf(conn *zmtp.Conn) PublicKey {
 	key, _ := conn.PublicKey()
 	return PublicKey(key)
 }
 
-// whose is the peer that a session begins with.
+// whose identifies the peer with which a session begins.
 type whose struct {
 	uuid    uuid.UUID
-	key     PublicKey // that it must have; zero for a plain node
-	isBound bool      // the key has shown that the UUID is its own
+	key     PublicKey // the key that it must have; zero for a plain node
+	isBound bool      // the key's owner has claimed the UUID
 }
 
-// whose is the peer of a session, for the one that follows it.
+// whose identifies the peer of a session, for the session that follows it.
 func (s *session) whose() whose { return whose{s.uuid, s.key, s.isBound.Load()} }
 
-// isOther tells whether a UUID is bound to another key than that.
+// isOther reports whether a UUID is bound to another key.
 func (n *Node) isOther(id uuid.UUID, key PublicKey) bool {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
@@ -68,7 +68,8 @@ func (n *Node) isOther(id uuid.UUID, key PublicKey) bool {
 	return s != nil && s.key != key && s.isBound.Load()
 }
 
-// judge says whether a peer that has proven its key may go on with its handshake. It runs in the goroutine of that, and waits for the application.
+// judge decides whether a peer that has proven its key may continue its handshake. It runs in the handshake's goroutine, and waits for the
+// application.
 func (n *Node) judge(ctx context.Context, peer Identity) error {
 	var err error
 	if !peer.Outgoing && n.isOther(peer.UUID, peer.PublicKey) {
@@ -85,7 +86,7 @@ func (n *Node) judge(ctx context.Context, peer Identity) error {
 	return err
 }
 
-// judgeCaller is judge for who connects to our mailbox. Without an identity it only asks whose address this is.
+// judgeCaller is judge for a peer that connects to our mailbox. A caller without an identity only asks whose address this is.
 func (n *Node) judgeCaller(ctx context.Context, c zmtp.Candidate) error {
 	peer := identityOf(c)
 	if id, ok := parseIdentity(c.Identity); ok {
@@ -96,8 +97,8 @@ func (n *Node) judgeCaller(ctx context.Context, c zmtp.Candidate) error {
 	return n.judge(ctx, peer)
 }
 
-// curveTo is what a connection to a peer needs to authenticate it; nil for a plain node. The UUID is that which it must have, uuid.Nil if none is
-// known.
+// curveTo returns what a connection to a peer needs to authenticate it; nil for a plain node. id is the UUID that the peer must have,
+// uuid.Nil if none is known.
 func (n *Node) curveTo(id uuid.UUID, key PublicKey, isGossip bool) *zmtp.Curve {
 	if !n.isSecure() {
 		return nil
@@ -109,7 +110,7 @@ func (n *Node) curveTo(id uuid.UUID, key PublicKey, isGossip bool) *zmtp.Curve {
 	}}
 }
 
-// curveOfHub is what the listeners of our own hub of gossip need; nil for a plain node.
+// curveOfHub returns what the listeners of our own gossip hub need; nil for a plain node.
 func (n *Node) curveOfHub() *zmtp.Curve {
 	if !n.isSecure() {
 		return nil
@@ -144,14 +145,14 @@ func (in *inbox) checkKey() error {
 	return errKeyHeader
 }
 
-// identity is that of the peer, as Config.Authorize was told it.
+// identity returns the peer's identity, as passed to Config.Authorize.
 func (in *inbox) identity() Identity {
 	addr := in.conn.RemoteAddr()
 	return Identity{PublicKey: in.key(), UUID: in.uuid, Addr: paths.AddrPortOf(addr), Transport: transportTo(addr), Outgoing: in.caller != nil}
 }
 
-// doubt tells whether a session began with a hint that another key's word outweighs: then it is over. A key that is bound stays, and the other one is
-// refused.
+// doubt ends a session that began with a hint if another key's owner claims the UUID. It reports whether it did. A bound key stays, and the
+// other one is refused.
 func (n *Node) doubt(s *session, key PublicKey) (isOver bool) {
 	if s.key == key || s.isBound.Load() {
 		return false
@@ -161,8 +162,8 @@ func (n *Node) doubt(s *session, key PublicKey) (isOver bool) {
 	return true
 }
 
-// hadItsTime tells whether a session whose key nothing has proven to be the peer's has been tried for long enough: to connect, and to have an answer. Whoever
-// is there may take our HELLO and say nothing.
+// hadItsTime reports whether a session with an unproven key was tried for long enough to connect and to get an answer. The node there may
+// accept our HELLO and send nothing.
 func (s *session) hadItsTime() bool {
 	switch s.state {
 	case dialling:
@@ -173,38 +174,38 @@ func (s *session) hadItsTime() bool {
 	return false
 }
 
-// isKeyFailure tells whether an attempt to connect failed for the key that was tried: it is not the one of the peer there, or one side refuses the other.
+// isKeyFailure reports whether a dial failed because of the key: it is not the key of the peer there, or one side refuses the other.
 func isKeyFailure(err error) bool {
 	return isOurRefusal(err) || isRefusedBy(err) || errors.Is(err, zmtp.ErrNoWelcome) || errors.Is(err, curve.ErrKey)
 }
 
-// isOurRefusal tells whether this side refused the other, which is a problem of its own.
+// isOurRefusal reports whether this side refused the other, which is a problem of its own.
 func isOurRefusal(err error) bool {
 	_, isOurs := errors.AsType[*zmtp.RefusedError](err)
 	return isOurs
 }
 
-// isRefusedBy tells whether the other side refused us in words.
+// isRefusedBy reports whether the other side refused us explicitly.
 func isRefusedBy(err error) bool {
 	_, isTheirs := errors.AsType[*zmtp.PeerError](err)
 	return isTheirs
 }
 
-// refusals are the keys that were refused of late.
+// refusals are the recently refused keys.
 type refusals struct {
 	mu   sync.Mutex
-	at   map[PublicKey]time.Time // when each was refused last
-	more time.Time               // when one was for which there was no room
+	at   map[PublicKey]time.Time // when each key was last refused
+	more time.Time               // when a key was last refused without room to list it
 }
 
 const (
-	// refusedFor is how long a key must not have been refused before that is no problem any more.
+	// refusedFor is how long a key must not have been refused before the problem is solved.
 	refusedFor = 10 * time.Minute
-	// maxRefused is how many refused keys are listed: anyone can have as many keys as it likes.
+	// maxRefused is how many refused keys are listed: a host can have as many keys as it likes.
 	maxRefused = 64
 )
 
-// noteRefused takes note that a key was refused. It may be called from any goroutine.
+// noteRefused records that a key was refused. It may be called from any goroutine.
 func (n *Node) noteRefused(peer Identity, err error) {
 	r := &n.refusals
 	r.mu.Lock()
@@ -228,7 +229,7 @@ func (n *Node) noteRefused(peer Identity, err error) {
 	n.problems.raise(ProblemRefused, peer.PublicKey.String(), p, err)
 }
 
-// noteLetIn takes note that a key was let in.
+// noteLetIn records that a key was accepted.
 func (n *Node) noteLetIn(key PublicKey) {
 	r := &n.refusals
 	r.mu.Lock()
@@ -239,7 +240,7 @@ func (n *Node) noteLetIn(key PublicKey) {
 	}
 }
 
-// checkRefused, once a tick, solves what time solves.
+// checkRefused runs once a tick. It solves the problems of keys that were not refused for refusedFor.
 func (n *Node) checkRefused(now time.Time) {
 	r := &n.refusals
 	r.mu.Lock()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Ten secure nodes that start together are a mesh soon, by tcp alone. The median of the times after the last start is logged; 150 ms is the aim.
+// Ten secure nodes that start together soon form a mesh, by tcp only. The test logs the median time after the last start; the aim is 150 ms.
 func TestSecureMesh(t *testing.T) {
 	const count, rounds = 10, 5
 	var took []time.Duration

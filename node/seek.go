@@ -18,7 +18,7 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// newSeeker makes what looks for peers that no beacon shows.
+// newSeeker makes the seeker, which finds peers that no beacon shows.
 func (n *Node) newSeeker() *seek.Seeker {
 	return seek.New(seek.Config{
 		Sessions:   seekSessions{n},
@@ -61,9 +61,9 @@ func (n *Node) probe(ctx context.Context, at seek.Place) (id uuid.UUID, named bo
 	return id, named, nil
 }
 
-// All that follows runs in the control loop.
+// Everything below runs in the control loop.
 
-// seekSessions is what package seek sees of the sessions.
+// seekSessions is the view of the sessions that package seek has.
 type seekSessions struct{ *Node }
 
 // At implements seek.Sessions.
@@ -122,7 +122,7 @@ func (n seekSessions) End(c *seek.Candidate) {
 	}
 }
 
-// reportCandidate raises the problem that no peer is met at a candidate, or solves it.
+// reportCandidate raises the problem that no peer is met at a candidate address, or solves it.
 func (n *Node) reportCandidate(c *seek.Candidate, err error) {
 	about := paths.Format(c.At())
 	if err == nil {
@@ -137,7 +137,7 @@ func (n *Node) reportCandidate(c *seek.Candidate, err error) {
 	if n.isSecure() && isRefusedBy(err) {
 		kind = ProblemRefusedBy
 	}
-	level := zerolog.InfoLevel // the DNS and gossip may name the dead
+	level := zerolog.InfoLevel // the DNS and gossip may name nodes that are gone
 	if c.IsFrom(seek.Configured) {
 		level = zerolog.WarnLevel
 	}
@@ -147,7 +147,7 @@ func (n *Node) reportCandidate(c *seek.Candidate, err error) {
 	n.problems.raiseAt(level, kind, about, &Peer{UUID: c.Peer(), Endpoint: about, Transport: TCP, PublicKey: c.PublicKey()}, err)
 }
 
-// reportDNS raises the problem that a name is not resolved, or that no target of it has a key, or solves both.
+// reportDNS raises the problem that a name is not resolved, or that none of its targets has a key, or solves both.
 func (n *Node) reportDNS(src seek.Source, err error) {
 	if errors.Is(err, srv.ErrNoKey) {
 		n.report(ProblemDNS, src.Name, nil)
@@ -158,7 +158,7 @@ func (n *Node) reportDNS(src seek.Source, err error) {
 	n.report(ProblemDNS, src.Name, err)
 }
 
-// report raises a problem of no peer, or solves it if err is nil.
+// report raises a problem without a peer, or solves it if err is nil.
 func (n *Node) report(kind ProblemKind, about string, err error) {
 	if err == nil {
 		n.problems.solve(kind, about)
@@ -167,14 +167,14 @@ func (n *Node) report(kind ProblemKind, about string, err error) {
 	}
 }
 
-// configured is the source of an endpoint of Config.Peers.
+// configured returns the source of an endpoint of Config.Peers.
 func configured(endpoint string) seek.Source {
 	return seek.Source{Kind: seek.Configured, Name: endpoint}
 }
 
 var errNotNamed = errors.New("what answers there says no HELLO to us: if it cannot reach this node's endpoint, advertise another")
 
-// sessionOver tells the seeker that a session is over.
+// sessionOver informs the seeker that a session is over.
 func (n *Node) sessionOver(s *session) {
 	c := s.candidate
 	if c == nil {
@@ -189,15 +189,15 @@ func (n *Node) sessionOver(s *session) {
 	n.seeker.GreetingOver(c, cmp.Or(s.dialErr, errNotNamed))
 }
 
-// takeCandidate takes the candidate from a session that it began: the session is over, or has its peer's UUID.
+// takeCandidate removes the candidate from the session that it began: the session is over, or has its peer's UUID.
 func (n *Node) takeCandidate(s *session) {
 	n.unnamed = slices.DeleteFunc(n.unnamed, func(o *session) bool { return o == s })
 	s.candidate = nil
 	n.settleUndecided()
 }
 
-// recognise gives a session that waits for the answer to its HELLO the UUID of the peer that answers, if it leads to one of these
-// endpoints, or to where gossip has the peer. It returns nil if there is none.
+// recognise finds a session that waits for the answer to its HELLO and leads to one of these endpoints, or to where gossip has the peer. It
+// gives that session the UUID of the peer that answers. It returns nil if there is none.
 func (n *Node) recognise(who whose, endpoints []netip.AddrPort) *session {
 	s := n.recognised(who, endpoints)
 	if s != nil {
@@ -206,8 +206,8 @@ func (n *Node) recognise(who whose, endpoints []netip.AddrPort) *session {
 	return s
 }
 
-// recognised tells which session recognise would take: one without UUID, or one whose peer has not been seen at its address since we connected
-// to it. Its HELLO went to the peer that has the address now.
+// recognised returns the session that recognise would choose. That is one without UUID, or one whose peer was not seen at its address since we
+// connected there: its HELLO went to the peer that has the address now.
 func (n *Node) recognised(who whose, endpoints []netip.AddrPort) *session {
 	for _, s := range n.unnamed {
 		if s.key == who.key && (slices.Contains(endpoints, s.candidate.At()) || s.candidate.IsGossiped(who.uuid)) {
@@ -225,12 +225,12 @@ func (n *Node) recognised(who whose, endpoints []netip.AddrPort) *session {
 	return nil
 }
 
-// greetsAt tells whether a session has said HELLO at an address, or is about to, and the peer's has not come.
+// greetsAt reports whether a session has said HELLO at an address, or is about to, and the peer's HELLO has not come.
 func (s *session) greetsAt(at netip.AddrPort) bool {
 	return s.state == greeting && s.reached == at || s.state == dialling && s.greets && s.node.reserved[at] == s
 }
 
-// assignUUID gives a session the UUID of the peer that it proves to be with.
+// assignUUID gives a session the UUID that its peer has proven.
 func (n *Node) assignUUID(s *session, id uuid.UUID) {
 	c, was := s.candidate, s.uuid
 	n.takeCandidate(s)
@@ -254,17 +254,16 @@ func (n *Node) assignUUID(s *session, id uuid.UUID) {
 	}
 }
 
-// presume: a session whose peer did not tell its UUID was closed by the other side. If another session with a peer of a foreign
-// implementation has just been connected, it is most likely the same peer, which knows us by our newest connection only: the
-// candidate is one more address of that peer.
+// presume: the peer of a session without UUID closed the connection. If another session with a foreign peer was just connected, it is most
+// likely the same peer, which knows us only by our newest connection. Then the candidate is one more address of that peer.
 func (n *Node) presume(s *session) {
 	if o := n.nearest(s); o != nil {
 		n.seeker.Presume(s.candidate, o.uuid)
 	}
 }
 
-// nearest returns the session with a peer of a foreign implementation that was connected next to a session without UUID, in time; nil if there
-// is none. A peer with two addresses, where both have just been said HELLO, has answered both by one HELLO.
+// nearest returns the session with a foreign peer that was connected closest in time to a session without UUID; nil if there is none. If a
+// peer has two addresses and both just got our HELLO, the peer has answered both with one HELLO.
 func (n *Node) nearest(s *session) (nearest *session) {
 	least := steady
 	for _, o := range n.sessions {

@@ -14,7 +14,7 @@ import (
 	"github.com/go-zre/go-zre/internal/seek"
 )
 
-// holeNetwork is the system's, but that tcp connections come to nothing: at once, or after a while.
+// holeNetwork is the system's, except that tcp connections fail: at once, or after a while.
 type holeNetwork struct {
 	Network
 	refuses bool
@@ -28,7 +28,7 @@ func (h holeNetwork) Dial(ctx context.Context, _, address string) (net.Conn, err
 	return nil, ctx.Err()
 }
 
-// crowd has the node take count peers for present.
+// crowd makes the node treat count peers as present.
 func (r *testNode) crowd(count int) {
 	r.do(func() {
 		for i := range count {
@@ -52,8 +52,8 @@ func dead(count int) (list []netip.AddrPort) {
 	return list
 }
 
-// What 4,000 dead addresses cost a node with 3,000 peers: how long the control loop takes to answer, and how many of its
-// calls and allocations there are in a second.
+// The cost of 4,000 dead addresses for a node with 3,000 peers: how long the control loop takes to answer, and how many calls and
+// allocations it makes per second.
 func BenchmarkDeadCandidates(b *testing.B) {
 	for _, test := range []struct {
 		name    string

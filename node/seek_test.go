@@ -19,13 +19,13 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// addPeer tells a node of an endpoint, as Config.Peers does.
+// addPeer adds an endpoint to a node, as Config.Peers does.
 func (r *testNode) addPeer(endpoint string) {
 	r.t.Helper()
 	r.do(func() { r.seeker.AddEndpoint(configured(endpoint), endpoint, nil) })
 }
 
-// Who has no identity is said HELLO, once, and is known by its answer, be it found otherwise meanwhile.
+// A peer without identity gets one HELLO, and is known by its answer, even if it is found another way meanwhile.
 func TestCandidate(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -58,7 +58,7 @@ func TestCandidate(t *testing.T) {
 	}
 }
 
-// An address where connections are taken but no HELLO comes back is one problem, told once, however often it is tried; a HELLO solves it.
+// An address that accepts connections but sends no HELLO is one problem, reported once for any number of attempts. A HELLO solves it.
 func TestCandidateThatSaysNothing(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{EvasiveTimeout: 40 * time.Millisecond, ExpiredTimeout: 100 * time.Millisecond}))
@@ -76,8 +76,8 @@ func TestCandidateThatSaysNothing(t *testing.T) {
 	n.wait("SOLVED", func(e Event) bool { return describe(e) == "SOLVED("+problem+")" })
 }
 
-// A peer that is reached by another endpoint than the one in its HELLO, as through a NAT, is known by its answer to a PING: it is said
-// no second HELLO, at an endpoint that may lead nowhere.
+// A peer that is reached at another endpoint than the one in its HELLO, for example through a NAT, is known by its answer to a PING. It gets no
+// second HELLO at an endpoint that may lead nowhere.
 func TestCandidateBehindRelay(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
@@ -111,7 +111,7 @@ func TestCandidateBehindRelay(t *testing.T) {
 	}
 }
 
-// relay passes connections on to an address, and returns its own.
+// relay forwards connections to an address, and returns its own address.
 func relay(t *testing.T, to string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -153,7 +153,7 @@ func relay(t *testing.T, to string) string {
 	return l.Addr().String()
 }
 
-// An endpoint where nobody is, or that is the node's own, is tried on; what is wrong is logged once.
+// A dead endpoint, or the node's own, is tried again and again; the error is logged once.
 func TestCandidateWithNobody(t *testing.T) {
 	t.Parallel()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -220,7 +220,7 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
-// What an endpoint advertises goes into HELLO in place of the connection's own address.
+// An advertised endpoint replaces the connection's own address in HELLO.
 func TestAdvertise(t *testing.T) {
 	t.Parallel()
 	const endpoint = "tcp://203.0.113.7:5671"
@@ -236,7 +236,7 @@ func TestAdvertise(t *testing.T) {
 	}
 }
 
-// Configurations that cannot work name the option and the value.
+// Errors of invalid configurations name the option and the value.
 func TestBadSources(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -263,12 +263,12 @@ func TestBadSources(t *testing.T) {
 	}
 }
 
-// Idle peers that do not beacon to us are asked in time, and never become evasive.
+// Idle peers whose beacons do not reach us are asked in time, and never become evasive.
 func TestBeaconlessPeersAreNotEvasive(t *testing.T) {
 	t.Parallel()
 	timers := func(cfg Config) Config {
 		cfg.EvasiveTimeout, cfg.ExpiredTimeout = 400*time.Millisecond, 1200*time.Millisecond
-		return onLoopback(beaconPort(), cfg) // a port of its own
+		return onLoopback(beaconPort(), cfg) // its own port
 	}
 	a := start(t, timers(Config{UUID: uuid.New(), Name: "a"}))
 	b := start(t, timers(Config{UUID: uuid.New(), Name: "b", Peers: []string{a.Endpoint()}, Transports: []string{TCP}}))
@@ -285,7 +285,7 @@ func TestBeaconlessPeersAreNotEvasive(t *testing.T) {
 	}
 }
 
-// A HELLO from where the peer was known to be ends nobody's wait before another attempt; one that shows a new endpoint does.
+// A HELLO from a known endpoint does not end a wait before another dial; one that shows a new endpoint does.
 func TestHelloWakesForNewEndpoints(t *testing.T) {
 	t.Parallel()
 	n, err := New(onLoopback(beaconPort(), Config{}))

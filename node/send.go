@@ -12,17 +12,17 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// Whisper sends a message to one peer. It returns when the message is queued; it waits only while the peer's queue is full.
-// The caller may reuse the frames when it returns. A message of no frames is sent as one empty frame, because C zyre and pyre
-// cannot bear none.
+// Whisper sends a message to one peer. It returns when the message is queued; it blocks only while the peer's queue is full.
+// The caller may reuse the frames after it returns. A message without frames is sent as one empty frame, because C zyre and pyre
+// cannot handle none.
 func (n *Node) Whisper(ctx context.Context, id uuid.UUID, frames ...[]byte) error {
 	return n.whisper(ctx, id, frames, false)
 }
 
-// WhisperNoCopy is Whisper for frames that the caller gives away, with all of their capacity: large ones are not copied. All are set to nil in
-// the caller's list.
+// WhisperNoCopy is Whisper for frames that the caller gives away, with all of their capacity: large ones are not copied. It sets all frames
+// in the caller's list to nil.
 func (n *Node) WhisperNoCopy(ctx context.Context, id uuid.UUID, frames ...[]byte) error {
-	defer clear(frames) // so that the caller cannot use them again by that list
+	defer clear(frames) // so that the caller cannot use them again through that list
 	return n.whisper(ctx, id, frames, true)
 }
 
@@ -51,7 +51,7 @@ func (n *Node) whisper(ctx context.Context, id uuid.UUID, frames [][]byte, given
 	return nil
 }
 
-// addressee returns who is present by that UUID, nil if nobody is. Most messages go where the last one went.
+// addressee returns the present peer with that UUID, nil if there is none. Most messages go to the same peer as the last one.
 func (n *Node) addressee(id uuid.UUID) *session {
 	if p := n.recent.Load(); p != nil && p.uuid == id {
 		return p
@@ -60,19 +60,19 @@ func (n *Node) addressee(id uuid.UUID) *session {
 	defer n.mu.RUnlock()
 	p := n.present[id]
 	if p != nil {
-		n.recent.Store(p) // under the lock, so that one who leaves is not put back
+		n.recent.Store(p) // under the lock, so that a leaving peer is not put back
 	}
 	return p
 }
 
-// Shout sends a message to every peer in a group. It returns when the message is queued for each of them; it waits only for
-// those whose queue is full, all at the same time. If some could not be served the others still are, and the error joins a
-// PeerError for each. A group without other members is no error.
+// Shout sends a message to every peer in a group. It returns when the message is queued for each of them. It waits only for
+// those whose queue is full, all at the same time. If some fail, the others still get the message, and the error joins a
+// PeerError for each failure. A group without other members is no error.
 func (n *Node) Shout(ctx context.Context, group string, frames ...[]byte) error {
 	return n.shout(ctx, group, nil, frames, false)
 }
 
-// ShoutTo is Shout to those members alone that to names.
+// ShoutTo is Shout to the members that are in to, and to no others.
 func (n *Node) ShoutTo(ctx context.Context, group string, to []uuid.UUID, frames ...[]byte) error {
 	if to == nil {
 		to = []uuid.UUID{}
@@ -80,13 +80,13 @@ func (n *Node) ShoutTo(ctx context.Context, group string, to []uuid.UUID, frames
 	return n.shout(ctx, group, to, frames, false)
 }
 
-// ShoutNoCopy is Shout for frames that the caller gives away, as WhisperNoCopy has it.
+// ShoutNoCopy is Shout for frames that the caller gives away, as with WhisperNoCopy.
 func (n *Node) ShoutNoCopy(ctx context.Context, group string, frames ...[]byte) error {
 	defer clear(frames)
 	return n.shout(ctx, group, nil, frames, true)
 }
 
-// shout sends to all members, or only to some if that is not nil.
+// shout sends to all members, or only to those in only if that is not nil.
 func (n *Node) shout(ctx context.Context, group string, only []uuid.UUID, frames [][]byte, given bool) error {
 	c, err := n.outgoing(ctx, frames)
 	if err == nil {
@@ -118,7 +118,7 @@ func (n *Node) shout(ctx context.Context, group string, only []uuid.UUID, frames
 		case errors.Is(err, ErrClosed):
 			return fmt.Errorf("shout: %w", ErrClosed)
 		}
-		// Another error means that it left this moment: it is no member any more.
+		// Any other error means that it left just now: it is no longer a member.
 	}
 	if len(full) == 0 {
 		return nil

@@ -21,113 +21,113 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// session is what this node has with one peer, from the moment that it means to connect until one side gives up. Whatever ends it, the next
-// one with the same peer is another of these, so nothing of an old session can leak into a new one.
+// session is this node's state for one peer, from the decision to connect until one side gives up. Whatever ends it, the next session with the
+// same peer is a new value, so nothing of an old session can leak into a new one.
 type session struct {
 	node      *Node
-	uuid      uuid.UUID   // a makeshift while candidate is set
-	key       PublicKey   // that our connection demands; it does not change, and is zero for a plain node
-	isBound   atomic.Bool // the key has shown that the UUID is its own; the control loop writes it
+	uuid      uuid.UUID   // a temporary one while candidate is set
+	key       PublicKey   // demanded by our connection; it does not change, and is zero for a plain node
+	isBound   atomic.Bool // the key's owner has claimed the UUID; the control loop writes it
 	isUnnamed bool        // it began without the peer's UUID
 
-	// The control loop's own.
+	// Owned by the control loop.
 	state state
-	turn  int       // counts states and their graces; the end of an older one is void
-	since time.Time // when it came into its state
+	turn  int       // counts states and their graces; a grace of an older turn is void
+	since time.Time // when it entered its state
 	began time.Time
 
 	// Our connection to the peer's mailbox.
 	mailbox      *zmtp.Conn     // nil while it is not up
 	linked       time.Time      // when it came up, with our HELLO
 	linkedTick   uint32         // likewise
-	greets       bool           // the attempt to dial that is under way has shaken hands, and says HELLO
+	greets       bool           // the current attempt to dial has finished its handshake, and says HELLO
 	shook        time.Duration  // how long it took to come up: several round trips
-	transport    string         // of it; presumed before
-	reached      netip.AddrPort // where it leads to by tcp; not valid otherwise
-	local        netip.Addr     // where it comes from, without a zone
+	transport    string         // of the connection; an assumption before
+	reached      netip.AddrPort // the TCP address where it leads; otherwise not valid
+	local        netip.Addr     // our local address, without a zone
 	shownAt      netip.AddrPort // the endpoint in the snapshot
-	isOurs       bool           // the peer is a node of this implementation, as its ROUTER's READY told
-	isExtended   bool           // likewise, as the READY of its DEALER told when its HELLO came: it may be sent ELECT
+	isOurs       bool           // the peer is a node of this implementation, according to its ROUTER's READY
+	isExtended   bool           // likewise, according to its DEALER's READY when its HELLO came: it may get ELECT
 	extensions   extensions     // what it understands beyond RFC 36
-	advertised   beacon.State   // our state, as it knows it
-	headerTurn   uint64         // our headers, as it knows them: see Node.headerTurn
+	advertised   beacon.State   // our state, as last sent to it
+	headerTurn   uint64         // our headers, as last sent to it: see Node.headerTurn
 	headersTold  time.Time      // when it was last sent HEADERS
-	hello        *msg.OutHello  // what the session begins with, but for the endpoint, until the connection is up
+	hello        *msg.OutHello  // the session's first message, without the endpoint, until the connection is up
 	stopDialling func()         // ends run
 	dialErr      error          // of the last attempt to dial
-	skipsHello   bool           // the peer talks to us without having said HELLO
+	skipsHello   bool           // the peer sends messages without a HELLO
 	number       string         // of our HELLO
-	regreets     int            // sessions just before this one whose HELLO the peer did not show to know
-	unconfirmed  int            // PINGs that ask whether the peer knows our HELLO, not answered so far
+	regreets     int            // how many sessions just before this one ended before the peer showed that it knew our HELLO
+	unconfirmed  int            // unanswered PINGs that ask whether the peer knows our HELLO
 	helloAt      time.Time      // when the peer's HELLO came
-	isBack       bool           // the peer has made another connection since it closed the last one
+	isBack       bool           // the peer has made another connection since it closed its last one
 	isProven     bool           // the peer has answered a PING before the last one that asked for a sign of life, so it knew our HELLO
-	way          way            // what became of our octets there
-	askedFor     time.Time      // when a sign of life on this connection was last asked for, for a reason of its own; see demand
+	way          way            // what happened to our bytes there
+	askedFor     time.Time      // when a sign of life on this connection was last demanded; see demand
 
-	// The peer's connection to ours, and what it told by it.
+	// The peer's connection to us, and what it said there.
 	inbox           *inbox // nil while there is none
 	last            uint16 // the number of its last message, once that connection closed
 	name            string
 	headers         map[string]string
-	groups          map[string]int // and its place in the roster of each
-	joined          []string       // the same groups as it joined them; snapshots share it, so it only grows, or is replaced
-	host            netip.Addr     // where its connection came from, while it is present; Node.mu guards it
-	statesByMessage bool           // it tells its state by messages, so its beacons do not count for that
+	groups          map[string]int // with its index in the roster of each
+	joined          []string       // the same groups in the order of joining; snapshots share it, so it only grows, or is replaced
+	host            netip.Addr     // the address its connection came from, while it is present; Node.mu guards it
+	statesByMessage bool           // it sends its state in messages, so the state in its beacons is ignored
 
-	within     time.Time      // when a part of a message came, and no whole one since, or it was asked for a sign of life after that
-	heard      time.Time      // last sign of life that the control loop took note of; a session that follows one that never entered has its
-	asked      bool           // for a sign of life, since then
-	isEvasive  bool           // and was told to be
-	isSilent   bool           // likewise
-	refusal    error          // what the authorizer said of it in the last round, if it was asked again
+	within     time.Time      // when part of a message came with no whole one since, or when it was last asked for a sign of life after that
+	heard      time.Time      // last sign of life that the control loop saw; inherited from a session before that never entered
+	asked      bool           // it was asked for a sign of life since heard
+	isEvasive  bool           // it was reported as evasive
+	isSilent   bool           // it was reported as silent
+	refusal    error          // the authorizer's error in the last round, if it was asked again
 	outOfReach time.Time      // since when there is no connection to it
 	unverified netip.AddrPort // where a beacon showed it, until it entered; not valid otherwise
-	flaps      int            // how many sessions just before this one ended young; they delay its first dial
+	flaps      int            // how many sessions just before this one were short; they delay its first dial
 
-	candidate *seek.Candidate // where it was found, while its UUID is not known
+	candidate *seek.Candidate // the address where it was found, while its UUID is not known
 
-	// previous is the session that this one replaces, while its Exit waits: the first attempt to dial tells whether the peer
-	// crashed, and a farewell may still be in another socket.
+	// previous is the session that this one replaces, while its Exit is pending. The first attempt to dial shows whether the peer crashed, and a
+	// farewell may still be in another socket.
 	previous *session
-	reason   Reason // for previous
-	fate     error  // how it ended while the node sent what was left; nil if it did not
+	reason   Reason // for the Exit of previous
+	fate     error  // how it ended while the node sent its remaining messages; nil if it did not
 
-	saysGoodbye bool // the peer says GOODBYE behind all that it sends, as the READY of its connection told
+	saysGoodbye bool // the peer sends GOODBYE after its last message, according to its connection's READY
 
-	// Written by the control loop, read by all.
+	// Written by the control loop, read by all goroutines.
 	snapshot  atomic.Pointer[Peer]
 	shown     atomic.Uint32 // state
 	paths     *paths.Set    // where it may be reached, the newest last
-	peerState atomic.Uint32 // the beacon.State that it told last; beacon.Unknown before that
+	peerState atomic.Uint32 // the last beacon.State that it sent; beacon.Unknown before that
 
-	sameHost atomic.Bool            // it is on this machine: ipc may lead to it
-	alive    atomic.Bool            // beaconed since the control loop last looked
-	spoke    atomic.Bool            // sent a message since then
-	answers  atomic.Pointer[string] // the number of the peer's HELLO, if that came
+	sameHost atomic.Bool            // it is on this machine: ipc may reach it
+	alive    atomic.Bool            // it beaconed since the control loop last looked
+	spoke    atomic.Bool            // it sent a message since then
+	answers  atomic.Pointer[string] // the number of the peer's HELLO, if one came
 	answered atomic.Bool            // a PING-OK came since this was last cleared
-	isAsked  atomic.Bool            // the control loop wants to hear of a PING-OK
+	isAsked  atomic.Bool            // the control loop wants to know of a PING-OK
 
-	stream    atomic.Pointer[eventqueue.Stream] // its events; the control loop puts another one in where the peer enters again in the same session
+	stream    atomic.Pointer[eventqueue.Stream] // its events; the control loop replaces the stream if the peer enters again in the same session
 	out       *outbox.Outbox                    // what is sent to it
-	work      work                              // what it was given
+	work      work                              // the work that it was sent
 	calls     *Call                             // requests that wait for its replies, the newest first; requests.mu guards it
-	callsOver bool                              // it is over, so none may begin; likewise
+	callsOver bool                              // the session is over, so no call may begin; likewise
 	replies   traffic.Count                     // to requests; likewise
-	credit    credit                            // whether it is waited for
-	figures   peerFigures                       // those that it shows, and ours that it asked for
+	credit    credit                            // whether senders wait for it
+	figures   peerFigures                       // the figures that it shares, and ours that it asked for
 
 	wake   chan struct{} // holds a token when there is a new endpoint to try
-	better chan struct{} // holds a token when a path may be better than the one that is dialled
+	better chan struct{} // holds a token when a path may be better than the current one
 
-	dialling sync.WaitGroup // run
+	dialling sync.WaitGroup // counts run
 
 	ctx    context.Context // ends with the session
 	cancel context.CancelCauseFunc
 }
 
-// isStalled tells whether nothing is read from the peer for a reason of ours: its messages wait for the application, or for room. It runs in the
-// control loop.
+// isStalled reports whether nothing is read from the peer for a reason on our side: its messages wait for the application, or for room. It runs
+// in the control loop.
 func (s *session) isStalled() bool {
 	return s.stream.Load().Stalled() || s.inbox != nil && s.inbox.conn.Waits()
 }
@@ -169,13 +169,13 @@ func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 	return s
 }
 
-// dropSoon has the control loop end the session of a peer that does not take its messages. It does not wait: the control loop
+// dropSoon makes the control loop end the session of a peer that does not read its messages. It does not block: the control loop
 // itself may call it.
 func (s *session) dropSoon() {
 	s.node.after(0, func() { s.node.handle(s, queueStuck, detail{}) })
 }
 
-// goodbye ends what we send: with a GOODBYE if the peer understands it. Of others zyre alone uses gossip, and wants one there.
+// goodbye ends what we send, with a GOODBYE if the peer understands it. Of the others, only zyre uses gossip, and it expects one there.
 func (s *session) goodbye() {
 	if s.extensions.has(extGoodbye) || !s.isOurs && s.node.seeker.IsGossiped(s.uuid) {
 		s.out.Control(msg.AppendGoodbye)
@@ -183,7 +183,7 @@ func (s *session) goodbye() {
 	s.out.Finish(ErrClosed)
 }
 
-// close ends the session: its queue takes no more, its goroutine and connections end. It does not wait.
+// close ends the session: its queue accepts no more, its goroutine and connections end. It does not block.
 func (s *session) close(cause error) {
 	s.out.Close(cause)
 	s.node.requests.endSession(s, cause == ErrClosed)
@@ -194,7 +194,7 @@ func (s *session) close(cause error) {
 	}
 }
 
-// nextFlaps is how many sessions in a row ended young, this one included.
+// nextFlaps returns how many sessions in a row were short, including this one.
 func (s *session) nextFlaps() int {
 	if time.Since(s.began) < steady {
 		return s.flaps + 1
@@ -202,7 +202,7 @@ func (s *session) nextFlaps() int {
 	return 1
 }
 
-// publish makes a new snapshot of what the control loop knows.
+// publish makes a new snapshot of the peer.
 func (s *session) publish() *Peer {
 	p := &Peer{
 		UUID:      s.uuid,

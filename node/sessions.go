@@ -13,13 +13,13 @@ import (
 
 // The table of sessions: how one begins, is followed by another, and ends. All of it runs in the control loop.
 
-// meet begins a session with a peer that has none, and that a beacon or a source showed. It returns nil when there is no room for another.
+// meet begins a session with a peer that has none, and that a beacon or a source showed. It returns nil if there is no room for another.
 func (n *Node) meet(who whose, at *paths.Set, sameHost bool) *session {
 	return n.begin(who, at, sameHost, 0, nil, nil, nil)
 }
 
-// begin is meet; candidate is where a peer was found whose UUID is not known, last is the session before, if that broke, flaps how many such there were, and call where the peer's HELLO came from, if
-// one did.
+// begin is meet with more parameters. candidate is the address of a peer whose UUID is not known. last is the previous session, if it broke.
+// flaps is how many such sessions there were in a row. call is the connection on which the peer's HELLO came, if one did.
 func (n *Node) begin(who whose, at *paths.Set, sameHost bool, flaps int, candidate *seek.Candidate, last *session, call *inbox) *session {
 	id := who.uuid
 	if n.stopping {
@@ -45,7 +45,7 @@ func (n *Node) begin(who whose, at *paths.Set, sameHost bool, flaps int, candida
 	n.sessions[id] = s
 	n.mu.Unlock()
 	n.index(s)
-	hello := n.hello() // as of now: what changes later follows as JOIN, LEAVE and HEADERS
+	hello := n.hello() // as of now; later changes follow as JOIN, LEAVE and HEADERS
 	s.headerTurn = n.headerTurn
 	s.hello = &hello
 	ctx, stop := context.WithCancel(s.ctx)
@@ -59,8 +59,8 @@ func (n *Node) begin(who whose, at *paths.Set, sameHost bool, flaps int, candida
 	return s
 }
 
-// renew replaces a session by a new one with the same peer. The Exit of the old one, if it needs one, waits a little. It returns nil if no
-// new one began.
+// renew replaces a session by a new one with the same peer. The Exit of the old one, if it needs one, is delayed a little. It returns nil if no
+// new session began.
 func (n *Node) renew(s *session, reason Reason) *session {
 	previous := s
 	if !s.state.isPresent() {
@@ -69,7 +69,7 @@ func (n *Node) renew(s *session, reason Reason) *session {
 	}
 	wraps := s.out.Wraps()
 	n.unlist(s)
-	if !wraps { // else it stays to be seen, and sent to, until its Exit: its successor sends all
+	if !wraps { // otherwise it stays visible, and gets messages, until its Exit: its successor sends everything
 		n.hide(s)
 		n.noteFormer(s)
 	}
@@ -83,14 +83,14 @@ func (n *Node) renew(s *session, reason Reason) *session {
 		n.reportExit(previous, reason)
 		return nil
 	}
-	q.peerState.Store(s.peerState.Load()) // HELLO does not tell it
-	if !s.state.isPresent() {             // it goes on: a peer that never enters must not have all of its time anew, again and again
+	q.peerState.Store(s.peerState.Load()) // HELLO does not carry it
+	if !s.state.isPresent() {             // the silence continues: a peer that never enters must not get its full time again and again
 		q.heard = s.heard
 		q.alive.Store(s.alive.Load())
 	}
 	if previous != nil {
 		q.previous, q.reason = previous, reason
-		if previous.out.Successor() == nil { // else it is sent to until its successor enters, or ends
+		if previous.out.Successor() == nil { // otherwise it gets messages until its successor enters, or ends
 			n.after(redialGrace, func() { n.reportPrevious(q) })
 		}
 	}
@@ -109,7 +109,7 @@ func (n *Node) remove(s *session, reason Reason) {
 	n.reportExit(s, reason)
 }
 
-// depart ends the session of a peer that left, with the reason for the application.
+// depart ends the session of a peer that left. reason is for the application.
 func (n *Node) depart(s *session, reason Reason) {
 	if n.sessions[s.uuid] != s {
 		return
@@ -120,13 +120,13 @@ func (n *Node) depart(s *session, reason Reason) {
 	n.noteEnd(s, Left)
 	n.noteFate(s, Left)
 	n.end(s)
-	s.reason = reason // of the session before, whose Exit may wait for this
+	s.reason = reason // also for the previous session, whose Exit may be pending
 	n.reportPrevious(s)
 	n.reportExit(s, reason)
 }
 
-// farewellReason is the reason for the Exit of a peer that says farewell by beacon alone. A node of ours says GOODBYE behind all that it sent:
-// without that it was cut short.
+// farewellReason returns the Exit reason for a peer that says farewell only by beacon. A node of ours sends GOODBYE after its last message:
+// without it, messages were lost.
 func (s *session) farewellReason() Reason {
 	if !s.state.isPresent() && s.previous != nil {
 		s = s.previous
@@ -137,20 +137,20 @@ func (s *session) farewellReason() Reason {
 	return Left
 }
 
-// reportPrevious tells the Exit of the session before this one.
+// reportPrevious reports the Exit of the previous session.
 func (n *Node) reportPrevious(s *session) {
 	previous := s.previous
 	s.previous = nil
 	n.reportExit(previous, s.reason)
 }
 
-// reportExit tells the application that a session ended, if it was told of its beginning.
+// reportExit tells the application that a session ended, if its beginning was reported.
 func (n *Node) reportExit(s *session, reason Reason) {
 	if s == nil {
 		return
 	}
 	n.hide(s)
-	if !s.state.isPresent() || n.stopping { // while we close it is we who leave
+	if !s.state.isPresent() || n.stopping { // during Close this node is the one that leaves
 		return
 	}
 	n.stir()
@@ -164,16 +164,16 @@ func (n *Node) reportExit(s *session, reason Reason) {
 	}
 	n.figures.exits[reason].Add(1)
 	n.events.Push(s.stream.Load(), e)
-	n.noteSingle(s.uuid) // the other node may come in its place
+	n.noteSingle(s.uuid) // the other node may take its place
 	if reason != Left && s.out.Successor() == nil {
 		n.noteFormer(s)
 	}
 }
 
-// errNoDialEnded stands for the error of the last attempt to connect, where the expired timeout is shorter than an attempt takes.
+// errNoDialEnded replaces the error of the last attempt to connect, if the expired timeout is shorter than an attempt.
 var errNoDialEnded = errors.New("the first attempt to connect has not ended")
 
-// dismiss ends the session with a peer that a beacon showed, and that could not be reached for the reason err, or hung up before its HELLO.
+// dismiss ends the session with a peer that a beacon showed. Either it could not be reached, because of err, or it hung up before its HELLO.
 func (n *Node) dismiss(s *session, err error) {
 	switch {
 	case n.isSecure() && isRefusedBy(err):
@@ -194,14 +194,14 @@ func (n *Node) verify(s *session) {
 	}
 }
 
-// end takes a session out of all tables and closes it.
+// end removes a session from all tables and closes it.
 func (n *Node) end(s *session) {
 	n.unlist(s)
 	n.hide(s)
 	s.close(errSessionOver)
 }
 
-// unlist takes a session out of the table of sessions.
+// unlist removes a session from the table of sessions.
 func (n *Node) unlist(s *session) {
 	n.verify(s)
 	n.mu.Lock()
@@ -214,7 +214,7 @@ func (n *Node) unlist(s *session) {
 	}
 }
 
-// hide takes a session out of the tables that the application sees.
+// hide removes a session from the tables that the application sees.
 func (n *Node) hide(s *session) {
 	n.mu.Lock()
 	n.withdraw(s)
@@ -222,7 +222,7 @@ func (n *Node) hide(s *session) {
 	n.watchers.wake()
 }
 
-// withdraw is hide for who holds mu.
+// withdraw is hide for a caller that holds mu.
 func (n *Node) withdraw(s *session) {
 	if n.present[s.uuid] == s {
 		delete(n.present, s.uuid)

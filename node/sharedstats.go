@@ -16,19 +16,20 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// A node may show its figures to peers of this implementation (Config.ShareStats). It says the word "stats" in READY. A peer asks by ASK-STATS, and gets one
-// STATS: at most one a second, however often it asks. Figures are what a peer says; nothing in the engine depends on them.
+// A node may share its figures with peers of this implementation (Config.ShareStats). It announces the word "stats" in READY. A peer asks with
+// ASK-STATS and gets one STATS, at most one per second, however often it asks. Figures are a peer's own claim; nothing in the engine depends
+// on them.
 
 const (
 	statsGap   = time.Second     // the least time between two STATS to a peer
-	statsFresh = statsGap / 2    // how long figures are good for other peers that ask
-	askAgain   = 2 * time.Second // when ASK-STATS is sent once more, if somebody still waits
+	statsFresh = statsGap / 2    // how long figures may be reused for other peers that ask
+	askAgain   = 2 * time.Second // when ASK-STATS is sent again, if a caller still waits
 )
 
-// ErrStatsNotShared: the peer does not share its figures, is of another implementation, or is not connected to yet.
+// ErrStatsNotShared: the peer does not share its figures, is of another implementation, or is not connected yet.
 var ErrStatsNotShared = errors.New("the peer does not share its stats")
 
-// SharedStats are the figures that a peer showed. zre.SharedStats documents them.
+// SharedStats are the figures that a peer shares. zre.SharedStats documents them.
 type SharedStats struct {
 	Uptime         time.Duration
 	Sent, Received Traffic
@@ -40,7 +41,7 @@ type SharedStats struct {
 	Busiest        []SharedPeerStats
 }
 
-// SharedPeerStats are those of one of its peers.
+// SharedPeerStats are its figures about one of its peers.
 type SharedPeerStats struct {
 	UUID                            uuid.UUID
 	SentMessages, SentBytes         uint64
@@ -49,24 +50,24 @@ type SharedPeerStats struct {
 	RTT                             time.Duration
 }
 
-// peerFigures are what a session has of the figures of either side.
+// peerFigures is a session's state for figures, in both directions.
 type peerFigures struct {
-	asked    atomic.Bool // the peer asked for ours, and they were not sent yet
-	answered time.Time   // when they were; the control loop's
-	shared   atomic.Bool // the peer shows its own
+	asked    atomic.Bool // the peer asked for our figures, and they are not sent yet
+	answered time.Time   // when they were last sent; owned by the control loop
+	shared   atomic.Bool // the peer shares its figures
 
 	mu      sync.Mutex // a leaf
 	waits   *figuresWait
-	askedAt time.Time // when waits were asked for
+	askedAt time.Time // when the figures that waits is for were asked for
 }
 
-// figuresWait is for a STATS that was asked for; any number of callers may share it.
+// figuresWait waits for a requested STATS; any number of callers may share it.
 type figuresWait struct {
 	came  chan struct{}
 	stats SharedStats // set before came is closed
 }
 
-// SharedStats asks a peer for its figures, and waits for them.
+// SharedStats asks a peer for its figures and waits for them.
 func (n *Node) SharedStats(ctx context.Context, id uuid.UUID) (SharedStats, error) {
 	fail := func(err error) (SharedStats, error) { return SharedStats{}, fmt.Errorf("shared stats: %w", err) }
 	if err := n.lifecycle.usable(); err != nil {
@@ -109,7 +110,7 @@ func (n *Node) SharedStats(ctx context.Context, id uuid.UUID) (SharedStats, erro
 	}
 }
 
-// wait returns what to wait for, and whether it was asked for already.
+// wait returns what to wait for, and whether the figures were already asked for.
 func (f *peerFigures) wait(now time.Time) (wait *figuresWait, isAsked bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -123,7 +124,7 @@ func (f *peerFigures) wait(now time.Time) (wait *figuresWait, isAsked bool) {
 	return f.waits, false
 }
 
-// take hands the figures of a STATS to those who wait. It reports whether they are well formed; what nobody asked for is passed over unread.
+// take hands the figures of a STATS to the waiting callers. It reports whether they are well formed. If no caller waits, it ignores them unread.
 func (f *peerFigures) take(figures []byte) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -140,7 +141,7 @@ func (f *peerFigures) take(figures []byte) bool {
 	return true
 }
 
-// sharedStatsOf takes figures that a peer made up as it liked: they may be any numbers, but fit their types.
+// sharedStatsOf converts figures from a peer. They may be any numbers, so they are limited to the range of their types.
 func sharedStatsOf(f *msg.Figures) SharedStats {
 	s := SharedStats{
 		Uptime:         time.Duration(min(f.Uptime, math.MaxInt64/uint64(time.Millisecond))) * time.Millisecond,
@@ -162,7 +163,7 @@ func sharedStatsOf(f *msg.Figures) SharedStats {
 	return s
 }
 
-// answerStats answers a peer that asked for our figures, now or when it is time.
+// answerStats answers a peer that asked for our figures, now or as soon as statsGap allows.
 func (n *Node) answerStats(s *session) {
 	if n.sessions[s.uuid] != s || s.mailbox == nil {
 		s.figures.asked.Store(false) // it may ask again
@@ -175,20 +176,20 @@ func (n *Node) answerStats(s *session) {
 	s.figures.asked.Store(false)
 	s.figures.answered = time.Now()
 	if messages, _ := s.out.Depth(); messages >= n.cfg.Limits.QueueMessages/2 {
-		return // a peer that does not read what it asks for gets no more of it
+		return // a peer that does not read its answers gets no more of them
 	}
 	figures := n.sharing.figures(n)
 	s.out.Control(func(dst []byte, sequence uint16) []byte { return msg.AppendStats(dst, sequence, figures) })
 }
 
-// sharing makes the figures that are shown to peers. It belongs to the control loop.
+// sharing makes the figures that are shared with peers. The control loop owns it.
 type sharing struct {
 	taken  time.Time
 	last   *msg.Figures
-	counts map[uuid.UUID]uint64 // messages of each peer, when they were taken
+	counts map[uuid.UUID]uint64 // messages of each peer at that time
 }
 
-// figures returns those of a moment ago at the oldest.
+// figures returns figures that are at most statsFresh old.
 func (s *sharing) figures(n *Node) *msg.Figures {
 	now := time.Now()
 	if s.last != nil && now.Sub(s.taken) < statsFresh {
@@ -209,7 +210,7 @@ func (s *sharing) figures(n *Node) *msg.Figures {
 	return s.last
 }
 
-// busiest lists the peers with the most messages since the last list; of the others those with the most in all.
+// busiest lists the peers with the most messages since the last list, then those with the most in all.
 func (s *sharing) busiest(n *Node) []msg.PeerFigures {
 	type peer struct {
 		msg.PeerFigures

@@ -14,7 +14,7 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// askFor waits for the figures of a peer.
+// askFor asks for a peer's figures in a goroutine. The channel gets the result.
 func askFor(t *testing.T, n *testNode, id uuid.UUID) <-chan error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -27,7 +27,7 @@ func askFor(t *testing.T, n *testNode, id uuid.UUID) <-chan error {
 	return ended
 }
 
-// A peer that asks in a flood gets one answer a second, of the right form.
+// A peer that floods requests gets one answer per second, in the right form.
 func TestStatsFlood(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{ShareStats: true}))
@@ -59,7 +59,7 @@ func TestStatsFlood(t *testing.T) {
 			if d := at.Sub(began); d < time.Duration(i)*statsGap {
 				t.Errorf("answer %d after %v", i, d)
 			}
-			f.send(msg.AppendAskStats(nil, uint16(2003+i))) // the flood may have been read before the first answer
+			f.send(msg.AppendAskStats(nil, uint16(2003+i))) // the flood may be read before the first answer
 		case <-time.After(patience):
 			t.Fatal("no answer")
 		}
@@ -69,7 +69,7 @@ func TestStatsFlood(t *testing.T) {
 	}
 }
 
-// Who is asked in vain: a node that does not share, by anybody; and one that shares, by a stranger, or for a form that is none.
+// These requests get no answer: any peer's to a node that does not share; a foreign peer's, or a malformed one, to a node that shares.
 func TestStatsNotShown(t *testing.T) {
 	for name, c := range map[string]struct {
 		shares bool
@@ -100,7 +100,7 @@ func TestStatsNotShown(t *testing.T) {
 	}
 }
 
-// A node says that it shares, and else says what it always did.
+// A node announces that it shares its figures, and otherwise announces the same as always.
 func TestStatsWord(t *testing.T) {
 	for _, c := range []struct {
 		cfg           Config
@@ -121,7 +121,7 @@ func TestStatsWord(t *testing.T) {
 	}
 }
 
-// Figures that nobody asked for, and junk, count in the sequence and mean nothing; those that were asked for are told as they are.
+// Figures without a request, and junk, count in the sequence and have no effect. Requested figures are returned unchanged.
 func TestStatsOfLiar(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
@@ -165,11 +165,11 @@ func TestStatsOfLiar(t *testing.T) {
 	if s.Uptime <= 0 || s.QueuedMessages <= 0 || s.QueuedOctets <= 0 || s.WaitingEvents <= 0 || s.Peers <= 0 || s.Busiest[0].QueuedMessages <= 0 || s.Busiest[0].RTT <= 0 {
 		t.Errorf("figures %+v", s)
 	}
-	if got := n.Stats().Invalid; got != 1 { // of the junk, that which came while figures were due
+	if got := n.Stats().Invalid; got != 1 { // only the junk that came while figures were awaited
 		t.Errorf("%d invalid messages, want 1", got)
 	}
 
-	ended = askFor(t, n, f.uuid) // and leaves without an answer
+	ended = askFor(t, n, f.uuid) // the peer leaves without an answer
 	<-asked
 	send(msg.AppendGoodbye(nil, 0))
 	f.hangUp()
@@ -178,7 +178,7 @@ func TestStatsOfLiar(t *testing.T) {
 	}
 }
 
-// A peer that was asked in vain is asked once more, while somebody waits; others who ask meanwhile share the answer.
+// A peer that does not answer is asked once more while a caller waits; callers that ask meanwhile share the answer.
 func TestStatsAskedAgain(t *testing.T) {
 	var f peerFigures
 	now := time.Now()

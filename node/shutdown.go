@@ -15,16 +15,16 @@ import (
 	"github.com/go-zre/go-zre/internal/outbox"
 )
 
-// The end of a node has two parts. First the application sends no more, and gets no more messages. All else goes on, beacons too, until what is queued is written
-// or lost: a peer that is sent to must not think that we are gone, and one that is not connected yet connects. Then the node says GOODBYE and
-// farewell, and ends. What was not written by then is told.
+// A node ends in two steps. First the application sends no more, and gets no more messages. Everything else continues, beacons too, until queued
+// messages are written or lost: peers must not think that the node is gone, and peers that are not connected yet still connect. Then the node
+// sends GOODBYE and farewell, and ends. Messages that were not written by then are reported.
 
-// ending is what callers of Shutdown have in common.
+// ending is the state that callers of Shutdown share.
 type ending struct {
-	refused  chan struct{}           // closed when the application sends no more
-	patience context.Context         // ends when the first of the callers waits no longer
-	hurry    context.CancelCauseFunc // ends it
-	unsent   []*session              // those that may have something to send when the application sends no more
+	refused  chan struct{}           // closed when the application may send no more
+	patience context.Context         // ends when the first caller stops waiting
+	hurry    context.CancelCauseFunc // ends patience
+	unsent   []*session              // sessions that may have messages to send when the application may send no more
 }
 
 func newEnding() ending {
@@ -33,13 +33,13 @@ func newEnding() ending {
 	return e
 }
 
-// goodbyeTime is how long GOODBYE may take, where there is no hurry; hurriedGoodbye where there is, to peers that were sent all else.
+// goodbyeTime bounds the time for GOODBYE. hurriedGoodbye does so in a hurry, for peers that got everything else.
 const (
 	goodbyeTime    = time.Second
 	hurriedGoodbye = 100 * time.Millisecond
 )
 
-// Close is Shutdown that sends what is queued for as long as Config.Linger allows.
+// Close is Shutdown with Config.Linger as the limit for sending queued messages.
 func (n *Node) Close() error {
 	linger := max(n.cfg.Linger, 0)
 	ctx, cancel := context.WithTimeoutCause(context.Background(), linger, lingerError(linger))
@@ -47,7 +47,7 @@ func (n *Node) Close() error {
 	return n.Shutdown(ctx)
 }
 
-// lingerError says that the time which Close has is over.
+// lingerError says that Close has used up its time.
 type lingerError time.Duration
 
 func (e lingerError) Error() string {
@@ -55,9 +55,9 @@ func (e lingerError) Error() string {
 }
 func (e lingerError) Unwrap() error { return context.DeadlineExceeded }
 
-// Shutdown hands queued messages to the operating system until all are written or ctx ends, says farewell to the network and ends the node
-// with all its goroutines. Events that were not yet taken are dropped. A start that is under way ends. It is safe to call twice and from
-// anywhere: all calls return when the node has ended, with the same result, and the context that ends first counts for all of them.
+// Shutdown hands queued messages to the operating system until all are written or ctx ends. Then it says farewell to the network and ends the
+// node with all its goroutines. Events that were not taken yet are dropped. A start in progress ends. It is safe to call twice and from
+// anywhere: all calls return when the node has ended, with the same result. The context that ends first counts for all calls.
 //
 // The error joins a LostError for each peer to which something was not fully written.
 func (n *Node) Shutdown(ctx context.Context) error {
@@ -106,12 +106,12 @@ func (n *Node) shutDown() error {
 	return errors.Join(append(n.losses(), err)...)
 }
 
-// refuse has the application send no more.
+// refuse makes the node refuse more messages from the application.
 func (n *Node) refuse() {
 	n.finishing = true
 	for _, s := range n.sessions {
 		n.ending.unsent = append(n.ending.unsent, s)
-		if s.previous != nil { // of whose Exit the application has not heard
+		if s.previous != nil { // its Exit is not reported yet
 			s.previous.fate = errBroken
 			n.ending.unsent = append(n.ending.unsent, s.previous)
 		}
@@ -122,11 +122,11 @@ func (n *Node) refuse() {
 	close(n.ending.refused)
 	n.requests.close()
 	if slices.ContainsFunc(n.ending.unsent, func(s *session) bool { return !s.out.IsSent() }) && n.ending.patience.Err() == nil {
-		n.events.Drop() // nobody may take them any more, and peers must not wait for that: they would drop us, and what is queued for them
+		n.events.Drop() // they may never be taken, and peers must not wait for that: they would drop us, and lose what is queued for them
 	}
 }
 
-// sendQueued waits until what is queued for the peers was handed to the operating system.
+// sendQueued waits until all messages queued for the peers are handed to the operating system.
 func (n *Node) sendQueued() {
 	if n.ending.patience.Err() != nil {
 		return
@@ -138,8 +138,8 @@ func (n *Node) sendQueued() {
 	all.Wait()
 }
 
-// stop keeps sessions from beginning and beacons from being sent, and says GOODBYE to those who understand it, behind what
-// is queued for them. They leave us at once, and must not find us by a beacon again.
+// stop lets no more sessions begin and stops the beacons. It sends GOODBYE, behind queued messages, to peers that understand it. They end
+// their sessions at once, and must not find us again by a beacon.
 func (n *Node) stop() {
 	n.stopping = true
 	n.seeker.Stop()
@@ -157,7 +157,7 @@ func (n *Node) stop() {
 	}
 }
 
-// flush waits until our last words were handed to the operating system.
+// flush waits until GOODBYE is handed to the operating system.
 func (n *Node) flush() {
 	limit := goodbyeTime
 	if n.ending.patience.Err() != nil {
@@ -176,14 +176,14 @@ func (n *Node) flush() {
 	all.Wait()
 }
 
-// LostError tells that messages to a peer were accepted, by Whisper or Shout, and not fully written when the node ended. The peer may have
-// got none of them, or, of the first, a part that its node drops.
+// LostError reports messages to a peer that Whisper or Shout accepted, but that were not fully written when the node ended. The peer may have
+// got none of them, or part of the first one, which its node drops.
 type LostError struct {
 	UUID     uuid.UUID
 	Name     string // empty if unknown
 	Messages int    // at least 1
-	Bytes    int64  // of these, those that were not written, with headers of frames
-	Err      error  // why: the context's error, or how the session with the peer ended
+	Bytes    int64  // the bytes of these messages that were not written, including frame headers
+	Err      error  // the cause: the context's error, or how the session with the peer ended
 }
 
 func (e *LostError) Error() string {
@@ -200,13 +200,13 @@ func (e *LostError) Error() string {
 
 func (e *LostError) Unwrap() error { return e.Err }
 
-// Why a session ended with messages unsent.
+// Reasons why a session ended with unsent messages.
 var (
 	errBroken = errors.New("the connection broke")
 	errLeft   = errors.New("the peer left")
 )
 
-// noteFate keeps how a session ended, for a LostError. It runs in the control loop.
+// noteFate records how a session ended, for a LostError. It runs in the control loop.
 func (n *Node) noteFate(s *session, reason Reason) {
 	switch {
 	case !n.finishing || n.stopping || s.fate != nil:
@@ -219,7 +219,7 @@ func (n *Node) noteFate(s *session, reason Reason) {
 	}
 }
 
-// losses are the LostErrors, sorted by name and UUID, once all has ended.
+// losses returns the LostErrors, sorted by name and UUID, after everything has ended.
 func (n *Node) losses() (list []error) {
 	why := cmp.Or(context.Cause(n.ending.patience), error(errBroken))
 	counted := make(map[*outbox.Outbox]bool)
@@ -256,7 +256,7 @@ func (n *Node) losses() (list []error) {
 	return list
 }
 
-// whyUnsent tells why messages of a session were not sent; why is the reason where the session did not end by itself.
+// whyUnsent returns the reason why a session's messages were not sent. why is the reason if the session did not end by itself.
 func (s *session) whyUnsent(why error) error {
 	switch {
 	case s.fate != nil:

@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/internal/srv"
 )
 
-// checkSources checks where else than by beacons peers are looked for.
+// checkSources checks the configured sources of peers, other than beacons.
 func (c *Config) checkSources() error {
 	if c.Advertise != "" {
 		if _, _, err := paths.Parse(c.Advertise); err != nil {
@@ -36,8 +36,8 @@ func (c *Config) checkSources() error {
 	return c.checkGossip()
 }
 
-// findPeers begins to look for peers where the configuration says. It does not wait, and runs before the control loop does. checkSources has seen
-// the errors.
+// findPeers begins to look for peers at the configured sources. It does not block, and runs before the control loop starts. checkSources has
+// already found errors.
 func (n *Node) findPeers() {
 	for _, endpoint := range n.cfg.Peers {
 		_ = n.addPeer(endpoint)
@@ -54,7 +54,7 @@ func (n *Node) addPeer(endpoint string) error {
 	return n.noteKey(endpoint, n.seeker.AddEndpoint(configured(endpoint), endpoint, nil))
 }
 
-// noteKey makes a problem of an endpoint that has no key, and needs one.
+// noteKey makes a missing key of an endpoint a problem instead of an error.
 func (n *Node) noteKey(endpoint string, err error) error {
 	if errors.Is(err, seek.ErrNoKey) {
 		n.problems.raise(ProblemNoKey, endpoint, &Peer{Endpoint: endpoint, Transport: TCP, State: beacon.Unknown}, err)
@@ -68,8 +68,8 @@ func (n *Node) addSRV(name string) error {
 	return nil
 }
 
-// What follows changes the sources of a node, whether it is started or not. Nothing of it waits for the network. Of a call with a value that
-// cannot be right nothing is done.
+// The calls below change the sources of a node, whether it is started or not. None waits for the network. If one value is invalid, the call
+// changes nothing.
 
 // AddPeers is zre.Node.AddPeers.
 func (n *Node) AddPeers(endpoints ...string) error {
@@ -146,7 +146,7 @@ func (n *Node) ForgetGossip(peers ...uuid.UUID) error {
 	})
 }
 
-// addSources adds values to a list of the configuration, and has add take each that is new once the node is started.
+// addSources adds values to a list of the configuration. If the node is started, it calls add for each new value.
 func (n *Node) addSources(list *[]string, values []string, add func(value string) error) error {
 	return n.change(func() (err error) {
 		if n.stopping {
@@ -165,7 +165,7 @@ func (n *Node) addSources(list *[]string, values []string, add func(value string
 	})
 }
 
-// removeSources removes values from a list of the configuration, and has remove take each that was there once the node is started.
+// removeSources removes values from a list of the configuration. If the node is started, it calls remove for each value that was there.
 func (n *Node) removeSources(list *[]string, values []string, remove func(value string) error) error {
 	return n.change(func() (err error) {
 		if n.stopping {
@@ -184,7 +184,7 @@ func (n *Node) removeSources(list *[]string, values []string, remove func(value 
 	})
 }
 
-// checkEndpoints checks endpoints that are to be dialled. One without a key is no error of a secure node, but a problem.
+// checkEndpoints checks endpoints to dial. For a secure node, an endpoint without a key is a problem, not an error.
 func (c *Config) checkEndpoints(what string, endpoints []string) error {
 	for _, endpoint := range endpoints {
 		_, _, key, err := seek.ParseEndpoint(endpoint)
@@ -198,7 +198,7 @@ func (c *Config) checkEndpoints(what string, endpoints []string) error {
 	return nil
 }
 
-// namesOf gives the names to look up for domains.
+// namesOf returns the DNS names to look up for domains.
 func namesOf(what string, domains []string) ([]string, error) {
 	names := make([]string, len(domains))
 	for i, domain := range domains {

@@ -15,7 +15,7 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// stages are what a connection may have sent when it stops: all of it is before the node knows a peer.
+// stages are what a connection may have sent when it stops. All are before the node knows a peer.
 var stages = []struct {
 	name   string
 	octets func(id uuid.UUID) []byte
@@ -32,16 +32,16 @@ var stages = []struct {
 
 func shaken(id uuid.UUID) []byte { return append(zmtpGreeting(), zmtpReady(id)...) }
 
-// Thousands of connections that never come to HELLO, at every stage before it, some of them with an octet now and then:
-// good peers are served beside them, and when their time is over they and all that they cost are gone.
-// On a slow machine the first end before the last begin.
+// Thousands of connections never reach HELLO. They stop at every stage before it; some send a byte now and then. Good peers are served
+// meanwhile. After their time the connections, and all that they cost, are gone.
+// On a slow machine the first ones end before the last ones begin.
 func TestUnfinishedHandshakes(t *testing.T) {
 	const count, hosts = 5_000, 50
 	for _, test := range []struct {
 		name   string
 		limits Limits
 		time   time.Duration // for a handshake
-		most   int           // connections that are held
+		most   int           // the limit of open connections
 		heap   int64
 	}{
 		{"default limits", Limits{}, 2 * time.Second, 512, 32 << 20},
@@ -98,7 +98,7 @@ func TestUnfinishedHandshakes(t *testing.T) {
 	}
 }
 
-// Connections that are reset, at every stage, leave nothing behind.
+// Connections that are reset at every stage leave nothing behind.
 func TestResets(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	b := newBystander(t, n)
@@ -108,7 +108,7 @@ func TestResets(t *testing.T) {
 		for _, stage := range stages {
 			a.connect(byte(9+round), stage.octets(uuid.New())).reset()
 		}
-		// And a peer that has entered.
+		// A peer that has entered is reset, too.
 		f := newFakePeer(t, n)
 		f.router.Close()
 		p := a.connect(byte(9+round), append(shaken(f.uuid), zmtpMessage(f.hello(1, nil))...))
@@ -124,7 +124,7 @@ func TestResets(t *testing.T) {
 	}
 }
 
-// descriptors asks for as many file descriptors as the system allows, and says how many that is.
+// descriptors raises the limit of file descriptors as far as the system allows, and returns it.
 func descriptors(t *testing.T) uint64 {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

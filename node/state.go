@@ -8,12 +8,12 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// tellGap is the least time between two STATE messages to a peer, so that an application which changes its state in a loop
-// does not flood its peers. The last state always gets through.
+// tellGap is the least time between two STATE messages to a peer, so that an application that changes its state in a loop does not flood
+// its peers. The last state always gets through.
 const tellGap = 20 * time.Millisecond
 
-// SetState says what the node is doing, and tells the network at once: by beacon, and by message to the peers that understand
-// it. With Config.AutoState any state but IDLE holds until IDLE is set, which gives the choice back.
+// SetState sets the node's state, and sends it to the network at once: by beacon, and by message to the peers that understand it.
+// With Config.AutoState, any state but IDLE holds until IDLE is set, which makes it automatic again.
 func (n *Node) SetState(s beacon.State) error {
 	if s == beacon.Exit || s > beacon.Processing {
 		return fmt.Errorf("state %v: %w; choose init, error, idle, receiving or processing", s, ErrInvalidState)
@@ -28,8 +28,7 @@ func (n *Node) SetState(s beacon.State) error {
 	})
 }
 
-// State returns what the node is doing: INIT until it is started, then IDLE unless something else was set, EXIT once it
-// is closed.
+// State returns the node's state: INIT until it is started, then IDLE unless another one was set, EXIT after it is closed.
 func (n *Node) State() beacon.State { return beacon.State(n.state.Load()) }
 
 // observe takes a sample for the automatic state, in the control loop.
@@ -50,7 +49,7 @@ func (n *Node) become(s beacon.State) {
 	n.tell()
 }
 
-// tell has the peers know our state, now or when it is time.
+// tell sends our state to the peers, now or as soon as tellGap allows.
 func (n *Node) tell() {
 	if n.telling {
 		return
@@ -65,7 +64,7 @@ func (n *Node) tell() {
 		switch {
 		case n.State() != told:
 			n.tell()
-		case n.stateTurns != changes: // and back: what a peer gave us meanwhile is done, which it does not know else
+		case n.stateTurns != changes: // and back: the peers must learn that the work they sent meanwhile is done
 			for _, p := range n.sessions {
 				p.advertised = beacon.Unknown
 			}
@@ -74,7 +73,7 @@ func (n *Node) tell() {
 	})
 }
 
-// tellState tells our state to one peer, if it understands that and does not know it.
+// tellState sends our state to one peer, if it understands STATE and does not have that state.
 func (n *Node) tellState(p *session) {
 	state := n.State()
 	if p.mailbox != nil && p.extensions.has(extState) && p.advertised != state {
@@ -83,7 +82,7 @@ func (n *Node) tellState(p *session) {
 	}
 }
 
-// stated takes the state that a peer told, by beacon or by message. Who sends messages is believed them alone: they come in order.
+// stated handles a state from a peer's beacon or message. If a peer sends states in messages, only these count: they come in order.
 func (n *Node) stated(p *session, s beacon.State, byMessage bool) {
 	switch {
 	case s > beacon.Processing || s == beacon.Exit || n.sessions[p.uuid] != p || p.statesByMessage && !byMessage:
@@ -92,7 +91,7 @@ func (n *Node) stated(p *session, s beacon.State, byMessage bool) {
 		p.statesByMessage = true
 	}
 	changed := p.peerState.Swap(uint32(s)) != uint32(s)
-	p.work.note() // after it: who looks sees the state that was told
+	p.work.note() // after the swap: a reader of the note sees the new state
 	if changed && p.state.isPresent() {
 		n.events.Push(p.stream.Load(), Event{Kind: State, Peer: p.publish(), State: s})
 	}

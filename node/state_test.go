@@ -12,13 +12,13 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// kin is the configuration of a fake peer that says it is one of ours.
+// kin is the configuration of a fake peer that announces extensions like one of ours.
 func kin(words string) zmtp.Config {
 	return zmtp.Config{Identity: identity(uuid.New()), Properties: map[string]string{extensionsProperty: words}}
 }
 
-// Who says that it understands states gets them by message, with one for the state at the start only if that changed since; others
-// never get one.
+// A peer that announces the extension for states gets them by message. It gets one at the start only if the state has changed since READY. Other
+// peers never get one.
 func TestStateByMessage(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -60,7 +60,7 @@ func TestStateByMessage(t *testing.T) {
 	}
 }
 
-// The DEALER's READY tells the state that Enter has, messages what follows, and its beacons do not count any more.
+// The DEALER's READY has the state that Enter shows. Messages bring later ones, and the state in its beacons no longer counts.
 func TestStateOfPeer(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
@@ -80,7 +80,7 @@ func TestStateOfPeer(t *testing.T) {
 	}
 }
 
-// A stranger's STATE, HEADERS and GOODBYE count in the sequence, and mean nothing.
+// A foreign peer's STATE, HEADERS and GOODBYE only count in the sequence.
 func TestStrangersExtensions(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
@@ -96,7 +96,7 @@ func TestStrangersExtensions(t *testing.T) {
 	}
 }
 
-// GOODBYE ends a session at once, behind all that came before it, and an old beacon does not bring the peer back.
+// GOODBYE ends a session at once, after everything that came before it. An old beacon does not bring the peer back.
 func TestGoodbye(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
@@ -108,7 +108,7 @@ func TestGoodbye(t *testing.T) {
 	f.send(msg.AppendWhisper(nil, 4), []byte("from beyond"))
 	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "WHISPER:1f", "EXIT(left)"})
 	f.beacon(f.port())
-	other := newFakePeer(t, n) // whose beacon comes later
+	other := newFakePeer(t, n) // its beacon comes later
 	other.enter()
 	if n.until(t, "looked", func() bool { return true }); len(f.hellos) != 1 {
 		t.Errorf("%d HELLOs, want the first alone", len(f.hellos))
@@ -148,7 +148,7 @@ func TestSetState(t *testing.T) {
 	}
 }
 
-// Of many changes in a row the peers get a few, the last among them.
+// Of many changes in a row the peers get a few, including the last one.
 func TestManyStates(t *testing.T) {
 	t.Parallel()
 	port := beaconPort()
@@ -170,7 +170,7 @@ func TestManyStates(t *testing.T) {
 
 func isConflict(e Event) bool { return e.Kind == ProblemChanged && e.Problem.Kind == ProblemConflict }
 
-// Another node with our UUID is told of, once, and nothing is said to it.
+// Another node with our UUID is reported once, and gets no message.
 func TestConflict(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))

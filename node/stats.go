@@ -13,13 +13,13 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// Figures cost the messages nothing: what is sent is counted under the lock of the outbox, what is received under that of the event queue, which
-// each message passes anyway. All else is counted where it is rare.
+// Figures cost messages nothing. Sent messages are counted under the lock of the outbox, received ones under that of the event queue, which
+// each message takes anyway. Everything else is counted where it is rare.
 
-// Traffic counts WHISPER and SHOUT in one direction, and the octets of their content.
+// Traffic counts WHISPER and SHOUT in one direction, and the bytes of their content.
 type Traffic = traffic.Count
 
-// TransportStats are those of one transport.
+// TransportStats are the figures of one transport.
 type TransportStats struct {
 	Peers          int
 	Sent, Received Traffic
@@ -64,10 +64,10 @@ type PeerStats struct {
 	RTT            time.Duration
 }
 
-// figures are what is counted for Stats, and nowhere else.
+// figures are the counters for Stats that are kept nowhere else.
 type figures struct {
 	unwanted      atomic.Uint64 // SHOUTs
-	invalid       atomic.Uint64 // messages that are none
+	invalid       atomic.Uint64 // malformed messages
 	dials         atomic.Uint64
 	dialsFailed   atomic.Uint64
 	enters        atomic.Uint64
@@ -76,29 +76,29 @@ type figures struct {
 
 	mu      sync.Mutex
 	started time.Time
-	open    map[*session]struct{} // those that are not closed
-	sent    traffic.Table         // by those that are closed
-	closed  [2][]*outbox.Outbox   // of those that were closed since the last call of settle, and before it
+	open    map[*session]struct{} // sessions that are not closed
+	sent    traffic.Table         // by closed sessions
+	closed  [2][]*outbox.Outbox   // of sessions that were closed since the last call of settle, and before it
 	lost    uint64
 }
 
 func newFigures() figures { return figures{open: make(map[*session]struct{})} }
 
-// start takes note of when the node started.
+// start records when the node started.
 func (f *figures) start(now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.started = now
 }
 
-// begin takes note of a session.
+// begin adds a session.
 func (f *figures) begin(s *session) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.open[s] = struct{}{}
 }
 
-// close takes note of a session that is closed, and sends no more. In one step: no reader misses what it sent, or counts it twice.
+// close records that a session is closed and sends no more. It is one step: no reader misses its sent messages, or counts them twice.
 func (f *figures) close(s *session) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -110,8 +110,8 @@ func (f *figures) close(s *session) {
 	f.closed[0] = append(f.closed[0], s.out)
 }
 
-// settle counts what was lost with the sessions that were closed before the last call: their connections have ended since, so nothing of it is on
-// its way any more. It is called once a tick, and at the end of the node.
+// settle counts the messages lost in sessions that were closed before the last call. Their connections have ended since, so nothing is on its
+// way any more. It is called once a tick, and at the end of the node.
 func (f *figures) settle() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -122,7 +122,7 @@ func (f *figures) settle() {
 	f.closed[0], f.closed[1] = nil, f.closed[0]
 }
 
-// via names a transport for what counts messages.
+// via returns the counter's name for a transport.
 func via(transport string) traffic.Transport {
 	switch transport {
 	case IPC:
@@ -133,7 +133,7 @@ func via(transport string) traffic.Transport {
 	return traffic.TCP
 }
 
-// Stats returns the node's figures since New. It may be called at any time, also before Start and after Close, and waits for nothing.
+// Stats returns the node's figures since New. It may be called at any time, also before Start and after Close. It does not block.
 func (n *Node) Stats() Stats {
 	st := Stats{
 		Discarded:     n.discarded.Load(),
@@ -143,7 +143,7 @@ func (n *Node) Stats() Stats {
 		Limits:        n.cfg.Limits,
 		Enters:        n.figures.enters.Load(),
 		Exits:         make(map[Reason]uint64),
-		DialsFailed:   n.figures.dialsFailed.Load(), // before Dials, so that it is not more
+		DialsFailed:   n.figures.dialsFailed.Load(), // before Dials, so that it is not larger
 		Dials:         n.figures.dials.Load(),
 		LeaderChanges: n.figures.leaderChanges.Load(),
 	}
@@ -163,7 +163,7 @@ func (n *Node) Stats() Stats {
 	return st
 }
 
-// sumSessions adds up what the sessions have, and returns what was sent.
+// sumSessions adds up the figures of the sessions, and returns the sent traffic.
 func (n *Node) sumSessions(st *Stats) traffic.Table {
 	f := &n.figures
 	f.mu.Lock()

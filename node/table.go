@@ -7,27 +7,27 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// A session with a peer is in one state at a time. The table below says what happens to it at each event; docs/architecture.md shows
-// it as a picture and as a table, and a test holds the three together.
+// A session with a peer is in one state at a time. The table below gives the action for each event; docs/architecture.md shows it as a picture
+// and as a table, and a test keeps the three equal.
 //
-// Two connections belong to a session: ours to the peer's mailbox, on which we say HELLO, and the peer's to ours. The rules:
+// A session has two connections: ours to the peer's mailbox, on which we say HELLO, and the peer's to ours. The rules:
 //
-//   - A HELLO of the peer that comes after ours was said answers ours, and needs no other.
-//   - A HELLO that comes when none of ours is unanswered begins a new session of the peer's: it gets a new HELLO of ours.
-//   - What a foreign peer does because of our HELLO (zyre and pyre close their connection, make another and greet; zyre.js closes it and
-//     greets at our next beacon) is not a failure of its own. So where a peer may have had us in an older session, its HELLO waits in
+//   - A HELLO of the peer that comes after ours was sent answers ours, and needs no other.
+//   - A HELLO that comes when no HELLO of ours is unanswered begins a new session on the peer's side: it gets a new HELLO of ours.
+//   - A foreign peer may react to our HELLO: zyre and pyre close their connection, make another one and greet; zyre.js closes it and
+//     greets at our next beacon. That is not a failure of the peer. So if a peer may have had us in an older session, its HELLO waits in
 //     state confirming until a PING-OK proves that it knows our last HELLO.
-//   - A close of the peer's connection, while ours stands, is the beginning of such a HELLO, or libzmq connects again and goes on: we
-//     wait for that, for our own connection's end, or for awaitGrace.
+//   - If the peer's connection closes while ours is up, either such a HELLO follows, or libzmq connects again and continues. We
+//     wait for that, for the end of our own connection, or for awaitGrace.
 type state uint8
 
 const (
 	dialling   state = iota // our connection is not up; the peer's HELLO has not come
-	greeting                // our HELLO is said; the peer's has not come
+	greeting                // our HELLO is sent; the peer's has not come
 	confirming              // the peer's HELLO is here and waits for proof that the peer knows ours
 	answering               // the peer entered; our connection is not up
 	ready                   // the peer entered; both connections are up
-	awaiting                // the peer entered, and has closed its connection: it is about to greet, or to go on
+	awaiting                // the peer entered, and has closed its connection: it is about to greet, or to continue
 	draining                // the peer entered; our connection is over, and what the peer sent before is still read
 	leaving                 // the peer entered and said farewell; what it sent before is still read
 	stateCount              // how many there are
@@ -37,30 +37,30 @@ var stateNames = [stateCount]string{"dialling", "greeting", "confirming", "answe
 
 func (s state) String() string { return stateNames[s] }
 
-// isPresent tells whether the application knows of the peer.
+// isPresent reports whether the application knows the peer.
 func (s state) isPresent() bool { return s >= answering }
 
 // An event is what can happen to a session.
 type event uint8
 
 const (
-	helloCame          event = iota // the peer's HELLO, on a connection of its
-	resumed                         // a connection of the peer's begins without HELLO
-	connected                       // our connection is up, our HELLO is said
+	helloCame          event = iota // the peer's HELLO, on one of its connections
+	resumed                         // a connection of the peer begins without HELLO
+	connected                       // our connection is up, our HELLO is sent
 	dialFailed                      // an attempt to connect failed; there will be another
 	mailboxClosed                   // our connection closed
 	inboxClosed                     // the peer's connection closed
 	farewellCame                    // a beacon says that the peer leaves
-	goodbyeCame                     // the peer says so itself
+	goodbyeCame                     // the peer says so itself, in a message
 	gapCame                         // a message is out of sequence
 	pingOKCame                      // the peer answered a PING
-	graceEnded                      // the time that the state allows is over
+	graceEnded                      // the time for the state is over
 	silenceExpired                  // no sign of life for the expired timeout
 	unreachableExpired              // no connection of ours for the expired timeout
 	deliveryExpired                 // nothing of ours was acknowledged for the expired timeout, though the peer lives
-	pathGone                        // our connection leads nowhere any more
-	addressTaken                    // another peer is where our connection leads
-	queueStuck                      // the peer did not take its messages for the send timeout
+	pathGone                        // our connection leads nowhere now
+	addressTaken                    // another peer is at the address of our connection
+	queueStuck                      // the peer did not read its messages for the send timeout
 	eventCount                      // how many there are
 )
 
@@ -70,18 +70,18 @@ var eventNames = [eventCount]string{"HELLO", "resumed", "connected", "dial faile
 
 func (e event) String() string { return eventNames[e] }
 
-// detail is what an event brings along.
+// detail is the data of an event.
 type detail struct {
 	in     *inbox        // helloCame, resumed, inboxClosed: the peer's connection
 	conn   *zmtp.Conn    // connected: ours
-	took   time.Duration // connected: the attempt
+	took   time.Duration // connected: the duration of the attempt
 	err    error         // dialFailed, mailboxClosed, deliveryExpired
-	isNext bool          // resumed: its first message has the number that was due
+	isNext bool          // resumed: its first message has the next sequence number
 }
 
 type action func(n *Node, s *session, d detail)
 
-// table says what to do. An empty cell: nothing.
+// table gives the action for each event and state. An empty cell does nothing.
 var table [eventCount][stateCount]action
 
 func init() { // not in the declaration: the actions refer to the table
@@ -138,7 +138,7 @@ func init() { // not in the declaration: the actions refer to the table
 	}
 }
 
-// handle has an event happen to a session, if it is not over. It runs in the control loop.
+// handle runs the action of an event, if the session is not over. It runs in the control loop.
 func (n *Node) handle(s *session, e event, d detail) {
 	if n.sessions[s.uuid] != s {
 		return
@@ -149,7 +149,7 @@ func (n *Node) handle(s *session, e event, d detail) {
 	}
 }
 
-// enterState has a session enter a state, and sets the time that the state allows.
+// enterState makes a session enter a state, and starts the time for that state.
 func (n *Node) enterState(s *session, next state) {
 	s.state, s.since = next, time.Now()
 	s.shown.Store(uint32(next))
@@ -157,7 +157,7 @@ func (n *Node) enterState(s *session, next state) {
 	n.startGrace(s)
 }
 
-// startGrace gives a session the time that its state allows from now.
+// startGrace starts the time for a session's state again.
 func (n *Node) startGrace(s *session) {
 	s.turn++
 	turn, d := s.turn, n.grace(s)
@@ -171,31 +171,31 @@ func (n *Node) startGrace(s *session) {
 	})
 }
 
-// Where time alone can decide: how long a state lasts at most.
+// The longest time in a state, where only time can decide.
 const (
-	// greetGrace is how long a HELLO of ours may go unanswered by a foreign peer, once. It may have had us in an older session: zyre.js drops
-	// us for it, or keeps answering where we were before. Others answer within eight times the latency: 2 s at 250 ms.
-	// A peer that talks to us without a HELLO gets more of ours, each after twice the time.
+	// greetGrace is how long a HELLO of ours may go unanswered by a foreign peer, once. The peer may have had us in an older session: zyre.js
+	// drops us for our HELLO, or keeps answering at our old address. Other peers answer within eight times the latency: 2 s at 250 ms.
+	// A peer that sends messages without a HELLO gets more of ours, each after twice the time.
 	greetGrace = 2500 * time.Millisecond
 
-	// confirmGrace is how long a PING that shall confirm a session may go unanswered: six times the latency, at 250 ms.
+	// confirmGrace is how long a PING that confirms a session may go unanswered: six times the latency, at 250 ms.
 	confirmGrace = 1500 * time.Millisecond
 
-	// awaitGrace is how long a peer may be without a connection to us while ours stands. libzmq connects again after 100 to 200 ms; a peer
-	// that dropped us greets at our next beacon, so two intervals of that count if they are longer.
+	// awaitGrace is how long a peer may be without a connection to us while ours is up. libzmq connects again after 100 to 200 ms. A peer
+	// that dropped us greets at our next beacon, so two beacon intervals count if they are longer.
 	awaitGrace = 2 * time.Second
 
-	// backGrace, and the time that a connection takes, is the same for a peer that never showed that it knew our HELLO, up to its next connection.
+	// backGrace, plus the time to connect, is the same limit for a peer that never showed that it knew our HELLO, up to its next connection.
 	backGrace = 300 * time.Millisecond
 
-	// endingGrace is how long the connection of a peer that ends may bring nothing and stay open before the session is over all the same.
-	// zyre stays connected for a while after its farewell. Nodes of ours hang up at once: what is still open brings more, or the machine
-	// is busy.
+	// endingGrace is how long the connection of a leaving peer may stay open without traffic before the session ends anyway.
+	// zyre stays connected for a while after its farewell. Nodes of ours hang up at once: if the connection is still open, more is coming, or
+	// the machine is busy.
 	endingGrace    = 250 * time.Millisecond
 	ourEndingGrace = 2 * time.Second
 )
 
-// grace is how long a session may be in its state; 0 for as long as it likes.
+// grace returns how long a session may be in its state; 0 for no limit.
 func (n *Node) grace(s *session) time.Duration {
 	switch s.state {
 	case greeting:

@@ -13,30 +13,30 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// An outcome is what comes of an event.
+// An outcome is the result of an event.
 type outcome struct {
-	// to is the state that the session is in then; "new" before it is that of the session that replaced it; "over" if there is none.
+	// to is the session's state afterwards. With "new" before it, it is the state of the replacing session; "over" if there is none.
 	to string
 
-	// does is what else happens, of these words, in this order:
+	// does lists the other effects, in these words and this order:
 	//
-	//	linked      our connection counts as up
-	//	cause       why the peer cannot be reached is kept
-	//	grace       the time that the state allows begins anew, in the same state
-	//	dial        a dial begins, and so another HELLO of ours
-	//	again       ... which counts as one more that the peer did not show to know
-	//	PING        one is sent
-	//	-ours -its  our connection is closed, the peer's is
-	//	former      the peer is remembered as one that may have us in a session
-	//	unreached   ... as one that must be reached before it enters
-	//	departed    ... as one that has just left
+	// linked      our connection counts as up
+	// cause       the reason why the peer cannot be reached is kept
+	// grace       the time for the state begins again, in the same state
+	// dial        a dial begins, and so another HELLO of ours
+	// again       ... which counts as one more that the peer did not show to know
+	// PING        one is sent
+	// -ours -its  our connection is closed, the peer's is
+	// former      the peer is remembered as one that may have us in a session
+	// unreached   ... as one that must be reached before it enters
+	// departed    ... as one that has just left
 	does string
 
-	// told is what the application hears at once, and late what it hears within a second while the new session dials; "over" if that one is.
+	// told is what the application hears at once. late is what it hears within a second while the new session dials; "over" if that session ended.
 	told, late string
 }
 
-// A cell of the table, and what comes of its event; given says in which of several cases.
+// A cell of the table, and the outcome of its event; given selects one of several cases.
 type cell struct {
 	event event
 	state state
@@ -52,7 +52,7 @@ func (c cell) String() string {
 	return strings.ReplaceAll(name, " ", "-")
 }
 
-// In every cell that is not here, nothing happens.
+// In every other cell nothing happens.
 var cells = []cell{
 	{helloCame, dialling, 0, outcome{"answering", "", "ENTER JOIN", ""}},
 	{helloCame, dialling, ours, outcome{"answering", "", "ENTER JOIN", ""}},
@@ -211,7 +211,7 @@ var cells = []cell{
 	{queueStuck, leaving, 0, outcome{"over", "-ours -its former", "EXIT(not responding)", ""}},
 }
 
-// casesOf are those of a cell; one in which nothing happens if there is none in the list.
+// casesOf returns the cases of a cell; if the list has none, one in which nothing happens.
 func casesOf(e event, s state) (list []cell) {
 	for _, c := range cells {
 		if c.event == e && c.state == s {
@@ -224,7 +224,7 @@ func casesOf(e event, s state) (list []cell) {
 	return list
 }
 
-// Every cell of the table: what comes of each event in each state.
+// Every cell of the table: the outcome of each event in each state.
 func TestTable(t *testing.T) {
 	for e := range eventCount {
 		for s := range stateCount {
@@ -239,7 +239,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// What is in a cell matters: with nothing in it, or with something in an empty one, the test above fails.
+// Every cell matters: if an action is removed from a cell, or added to an empty one, the test above fails.
 func TestTableMatters(t *testing.T) {
 	for e := range eventCount {
 		for s := range stateCount {
@@ -263,7 +263,7 @@ func matters(t *testing.T, e event, s state) {
 	t.Error("what is in the cell makes no difference")
 }
 
-// walk has the event of a cell happen, and tells what comes of it. change, if it is not nil, is called in the control loop just before.
+// walk makes the event of a cell happen, and returns the outcome. change, if not nil, is called in the control loop just before.
 func (c cell) walk(t *testing.T, change func()) (o outcome) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTableWorld(t, c.given)
@@ -287,7 +287,7 @@ func (c cell) walk(t *testing.T, change func()) (o outcome) {
 	return o
 }
 
-// give has the event happen: as it comes about, where it can in that state.
+// give makes the event happen: by its usual cause, if that can happen in this state.
 func (w *tableWorld) give(e event, s state) {
 	p := w.peer
 	linked := w.look().out != nil
@@ -323,7 +323,7 @@ func (w *tableWorld) give(e event, s state) {
 	synctest.Wait()
 }
 
-// dialError is why a dial fails.
+// dialError returns the error of a failed dial.
 func (g given) dialError() error {
 	switch {
 	case g.has(refused):

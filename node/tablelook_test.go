@@ -8,10 +8,10 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// A look is what there is to see of a world at one moment.
+// A look is everything that a test can see of a world at one moment.
 type look struct {
 	session  *session
-	next     *session // the one that there is now; nil if none
+	next     *session // the current session; nil if none
 	state    state    // of next
 	in, out  *zmtp.Conn
 	turn     int
@@ -41,7 +41,7 @@ func (w *tableWorld) look() (l look) {
 			"departed":  n.departures.Recent(w.peer.id, time.Now()),
 		}
 		if s.mailbox == nil {
-			l.pings, _ = s.out.Depth() // what waits: nothing else is sent
+			l.pings, _ = s.out.Depth() // only PINGs wait: nothing else is sent
 		}
 	})
 	w.peer.mu.Lock()
@@ -50,7 +50,7 @@ func (w *tableWorld) look() (l look) {
 	return l
 }
 
-// outcome tells what an event came to, from what there was to see before and after it.
+// outcome returns an event's outcome, from the looks before and after it.
 func (l look) outcome(now look, e event) (o outcome) {
 	same := now.next == l.session
 	switch {
@@ -84,7 +84,7 @@ func (l look) outcome(now look, e event) (o outcome) {
 
 func isClosed(conn *zmtp.Conn) bool { return conn != nil && conn.Err() != nil }
 
-// count tells how many events the application has heard.
+// count returns how many events the application has received.
 func (w *tableWorld) count() int {
 	r := w.node
 	r.mu.Lock()
@@ -92,7 +92,7 @@ func (w *tableWorld) count() int {
 	return len(r.events)
 }
 
-// told tells the events since then, without what is in parentheses but for reasons.
+// told returns the events since then, without text in parentheses except for reasons.
 func (w *tableWorld) told(since int) string {
 	synctest.Wait()
 	r := w.node

@@ -16,27 +16,27 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// A given says what is special about a session whose event a cell describes. Mostly nothing is: the peer is foreign, not known from before,
-// and answered no PING.
+// A given says what is special about the session of a cell. By default nothing is: the peer is foreign, not known from before, and answered
+// no PING.
 type given uint16
 
 const (
 	ours       given = 1 << iota // the peer is a node of this implementation
-	beaconed                     // a beacon alone showed the peer
+	beaconed                     // the peer is only known from a beacon
 	unnamed                      // it was found at an address, and has not told its UUID
 	former                       // it may have us in an older session
 	unreached                    // it could not be reached before
 	unlinked                     // our connection is not up
 	proven                       // it answered a PING
-	regreeted                    // it has had all the HELLOs that one gets
+	regreeted                    // it has had the maximum number of HELLOs
 	pinged                       // the second PING that asks whether it knows our HELLO is on its way
 	duplexOver                   // the connection was one for both directions
-	speaking                     // it sent a message since the state's time began
-	previous                     // the Exit of the session before waits
+	speaking                     // it sent a message since the time for the state began
+	previous                     // the Exit of the previous session is pending
 	refused                      // the dial is refused
 	wrongPeer                    // the dial leads to another node
-	skipped                      // the message has not the number that was due
-	matched                      // the HELLO says that it answers ours
+	skipped                      // the message does not have the next sequence number
+	matched                      // the HELLO says that it answers our last one
 	givenCount = iota
 )
 
@@ -55,17 +55,17 @@ func (g given) String() string {
 	return strings.Join(names, ", ")
 }
 
-// A tableWorld is a node and one session of its, with a peer of which the test is the master.
+// A tableWorld is a node and one of its sessions, with a peer that the test controls.
 type tableWorld struct {
 	t       *testing.T
 	given   given
 	network *cables
 	node    *testNode
-	session *session // whose cell is walked
+	session *session // the session of the cell
 	peer    *tablePeer
 }
 
-// A tablePeer is the peer: a ROUTER that takes the node's messages, and a DEALER.
+// A tablePeer is the peer: a ROUTER that receives the node's messages, and a DEALER.
 type tablePeer struct {
 	world      *tableWorld
 	id         uuid.UUID
@@ -95,7 +95,7 @@ func newTableWorld(t *testing.T, g given) *tableWorld {
 		return w.peer, nil
 	})
 	go w.peer.router.Serve(w.network.mailbox)
-	w.node = start(t, Config{ // whose timeouts do not count here
+	w.node = start(t, Config{ // its timeouts do not matter here
 		UUID: uuid.UUID{1}, Name: "node", Network: w.network, EvasiveTimeout: time.Hour, ExpiredTimeout: 2 * time.Hour,
 	})
 	t.Cleanup(func() { _ = w.peer.router.Close() })
@@ -108,7 +108,7 @@ func newTableWorld(t *testing.T, g given) *tableWorld {
 	return w
 }
 
-// do runs a function in the control loop, and waits until nothing moves any more.
+// do runs a function in the control loop, and waits until everything is idle.
 func (w *tableWorld) do(f func()) {
 	w.t.Helper()
 	if err := w.node.do(f); err != nil {
@@ -117,7 +117,7 @@ func (w *tableWorld) do(f func()) {
 	synctest.Wait()
 }
 
-// happen has an event happen to the session.
+// happen makes an event happen to the session.
 func (w *tableWorld) happen(e event, d detail) { w.do(func() { w.node.handle(w.session, e, d) }) }
 
 // bring brings a session into a state.
@@ -167,7 +167,7 @@ func (w *tableWorld) meet() {
 	})
 }
 
-// meetUnnamed has the peer's address named, so that it is looked who is there first.
+// meetUnnamed adds the peer's address as a candidate, which is probed first.
 func (w *tableWorld) meetUnnamed() {
 	hold := w.network.holdDials(true)
 	w.do(func() { w.node.seeker.SetSource(configured(paths.Format(peerAt)), []netip.AddrPort{peerAt}) })
@@ -181,7 +181,7 @@ func (w *tableWorld) meetUnnamed() {
 	w.network.holdDials(hold)
 }
 
-// prepare makes true what else is given.
+// prepare sets up the other givens.
 func (w *tableWorld) prepare() {
 	w.do(func() {
 		s := w.session
@@ -208,17 +208,17 @@ func (w *tableWorld) prepare() {
 	})
 }
 
-// farewell has a beacon come that says that the peer leaves.
+// farewell delivers a beacon that says that the peer leaves.
 func (w *tableWorld) farewell() {
 	w.do(func() { w.node.sighted(w.peer.beacon(0)) })
 }
 
-// beacon is one of the peer's; port 0 says that it leaves.
+// beacon returns a beacon of the peer; port 0 says that it leaves.
 func (p *tablePeer) beacon(port uint16) beacon.Sighting {
 	return beacon.Sighting{Beacon: beacon.Beacon{UUID: p.id, Port: port, State: beacon.Unknown}, Addr: peerAt.Addr()}
 }
 
-// Receive takes what the node sends.
+// Receive handles what the node sends.
 func (p *tablePeer) Receive(frames [][]byte) error {
 	var m msg.Message
 	if err := m.Decode(frames, msg.DefaultLimits()); err != nil {
@@ -234,7 +234,7 @@ func (p *tablePeer) Receive(frames [][]byte) error {
 
 func (p *tablePeer) Closed(error) {}
 
-// connect makes a connection to the node, which has no rival: a router of the node's of its own takes it.
+// connect makes a connection to the node without a rival: it uses a separate router of the node.
 func (p *tablePeer) connect() {
 	n, t := p.world.node, p.world.t
 	router, door := zmtp.NewRouter(n.zmtp, n.accept), newOutlet()

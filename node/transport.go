@@ -19,16 +19,16 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// How messages reach a peer.
+// The transports by which messages reach a peer.
 const (
-	Inproc = "inproc" // a node of our own process: frames are handed over
-	IPC    = "ipc"    // a process of the same user on the same host: a unix socket
+	Inproc = "inproc" // to a node of our own process: frames are handed over
+	IPC    = "ipc"    // to a process of the same user on the same host, by a unix socket
 	TCP    = "tcp"
 )
 
 var allTransports = []string{Inproc, IPC, TCP}
 
-// uses tells whether the node may use a transport.
+// uses reports whether the node may use a transport.
 func (c *Config) uses(transport string) bool { return slices.Contains(c.Transports, transport) }
 
 // checkTransports fills in the default.
@@ -47,10 +47,10 @@ func (c *Config) checkTransports() error {
 	return nil
 }
 
-// ipcAddress is what stands for a node's unix socket at a Network.
+// ipcAddress returns the address of a node's unix socket in a Network.
 func ipcAddress(id uuid.UUID) string { return id.String() }
 
-// listenIPC listens for processes on this host. It returns nil where it cannot: then they come by tcp.
+// listenIPC listens for processes on this host. It returns nil if it cannot: then they connect by tcp.
 func (n *Node) listenIPC(ctx context.Context) net.Listener {
 	if !n.cfg.uses(IPC) {
 		return nil
@@ -84,7 +84,7 @@ func (p *session) connect(ctx context.Context, id uuid.UUID, attempt int, hello 
 			return conn, nil
 		case ctx.Err() != nil || errors.Is(err, errOffer):
 			return nil, err
-		case errors.Is(err, ipc.ErrAbsent) || errors.Is(err, errors.ErrUnsupported): // another user's, in a container, or foreign
+		case errors.Is(err, ipc.ErrAbsent) || errors.Is(err, errors.ErrUnsupported): // another user's process, in a container, or a foreign one
 		default:
 			level := zerolog.WarnLevel
 			if hungUp(err) || n.complained.Swap(true) { // a peer that dies meanwhile is no fault of ipc
@@ -104,7 +104,7 @@ func (p *session) connect(ctx context.Context, id uuid.UUID, attempt int, hello 
 	})
 }
 
-// open dials and shakes hands.
+// open dials and does the handshake.
 func (p *session) open(ctx context.Context, network, address string, cfg zmtp.Config, hello msg.OutHello, box *mailbox) (*zmtp.Conn, error) {
 	n := p.node
 	dialling, cancel := context.WithTimeout(ctx, dialTimeout)
@@ -128,11 +128,11 @@ func (p *session) open(ctx context.Context, network, address string, cfg zmtp.Co
 	return conn, err
 }
 
-// errOwnMailbox: an endpoint of a peer led to ourselves.
+// errOwnMailbox: an endpoint of a peer led to this node itself.
 var errOwnMailbox = errors.New("this node listens at that address itself")
 
-// isOwn tells whether a connection leads to our own mailbox. A peer may name an address that only its host has, and so has ours: then it
-// is not dialled (see paths.Usable), unless we do not know our own addresses.
+// isOwn reports whether a connection leads to our own mailbox. A peer may name an address that exists only on its own host, and also on ours.
+// Such an address is not dialled (see paths.Usable), unless we do not know our own addresses.
 func (n *Node) isOwn(nc net.Conn) bool {
 	local, remote := paths.AddrPortOf(nc.LocalAddr()), paths.AddrPortOf(nc.RemoteAddr())
 	if host, _, _ := listenAddress(n.cfg.Listen); host != "" && host != remote.Addr().String() {
@@ -152,11 +152,11 @@ func (p *session) link(id uuid.UUID, other *Node, hello msg.OutHello) (*zmtp.Con
 	return conn, err
 }
 
-// first makes the HELLO that a connection begins with. The endpoint that it names is the address by which we reach the peer, so it
-// can reach us by it; on this host any will do. What is advertised takes its place.
+// first makes the HELLO that a connection begins with. It names the local address of this connection, because the peer can reach us there; on
+// this host any address will do. An advertised endpoint replaces it.
 func (p *session) first(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
 	return func(conn *zmtp.Conn) ([][]byte, error) {
-		if len(conn.Identity()) == 0 { // while it was dialled, another peer may have been shown there
+		if len(conn.Identity()) == 0 { // during the dial, another peer may have been shown there
 			if err := p.reserve(paths.AddrPortOf(conn.RemoteAddr()), true); err != nil {
 				return nil, err
 			}
@@ -164,7 +164,7 @@ func (p *session) first(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
 		hello.Endpoint = p.node.endpoint()
 		if local := paths.AddrOf(conn.LocalAddr()); local.IsValid() && p.node.cfg.Advertise == "" {
 			format := paths.Format
-			if len(conn.Identity()) == 0 { // C zyre: of the others none speaks IPv6
+			if len(conn.Identity()) == 0 { // C zyre: the other implementations without identity do not speak IPv6
 				format = paths.FormatBare
 			}
 			hello.Endpoint = format(netip.AddrPortFrom(local, p.node.mailboxPort()))
@@ -174,10 +174,10 @@ func (p *session) first(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
 	}
 }
 
-// transportOf names the transport of a connection.
+// transportOf returns the transport of a connection.
 func transportOf(conn *zmtp.Conn) string { return transportTo(conn.RemoteAddr()) }
 
-// transportTo names the transport to an address.
+// transportTo returns the transport to an address.
 func transportTo(addr net.Addr) string {
 	switch addr.Network() {
 	case "unix":

@@ -14,13 +14,13 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// otherProcess is the system's network as another process of this host has it.
+// otherProcess is the system's network as another process of this host sees it.
 type otherProcess struct {
 	Network
 	number int
 }
 
-// withoutIPC is one where unix sockets cannot be had.
+// withoutIPC is a network without unix sockets.
 type withoutIPC struct {
 	Network
 	number int
@@ -40,7 +40,7 @@ func TestTransports(t *testing.T) {
 		name  string
 		a, b  Config
 		want  string
-		lines int // that tell of it
+		lines int // log lines about it
 	}{
 		{"one process", Config{}, Config{}, Inproc, 0},
 		{"two processes", Config{}, Config{Network: otherProcess{System, 1}}, IPC, 0},
@@ -66,7 +66,7 @@ func TestTransports(t *testing.T) {
 				if err := one.Whisper(t.Context(), other.UUID(), []byte("small"), large); err != nil {
 					t.Fatal(err)
 				}
-				clear(large) // it is ours again
+				clear(large) // the buffer is ours again
 				got := other.waitKind(Whisper, one.UUID()).Frames
 				if len(got) != 2 || string(got[0]) != "small" || !bytes.Equal(got[1], bytes.Repeat([]byte("large"), 10_000)) {
 					t.Errorf("%d frames came", len(got))
@@ -105,7 +105,7 @@ func TestForeignPeerByTCP(t *testing.T) {
 	}
 }
 
-// A shout to members over all transports is copied for each of those that may change it.
+// A shout to members over all transports is copied for each member that may change it.
 func TestShoutOverAll(t *testing.T) {
 	t.Parallel()
 	port := beaconPort()
@@ -134,12 +134,12 @@ func TestShoutOverAll(t *testing.T) {
 		if !bytes.Equal(frames[0], bytes.Repeat([]byte{7}, 100_000)) || string(frames[1]) != "small" {
 			t.Errorf("member %d got something else", i)
 		}
-		clear(frames[0]) // it is the application's
+		clear(frames[0]) // it belongs to the application
 		clear(frames[1])
 	}
 }
 
-// Of two nodes with one UUID in a process the first one is met, and it is no disaster when the second one ends.
+// If two nodes in a process have one UUID, the first one is met, and the end of the second one does no harm.
 func TestTwinsInOneProcess(t *testing.T) {
 	t.Parallel()
 	port, id := beaconPort(), uuid.New()

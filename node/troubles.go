@@ -14,39 +14,39 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// Problems of sessions. A session ends at the first failure, so what goes wrong with a peer again and again is counted here, from session to
-// session. All of it runs in the control loop.
+// Problems of sessions. A session ends at the first failure, so repeated failures of one peer are counted here, across sessions. Everything
+// here runs in the control loop.
 
-// trouble is what goes wrong with one peer. A time that is zero means that it does not, or not any more.
+// trouble records what goes wrong with one peer. A zero time means that this is not, or no longer, a problem.
 type trouble struct {
-	peer    *Peer          // as it was known when it was present last; nil if it never was
-	last    time.Time      // when something went wrong
-	failing time.Time      // since when no attempt to connect has worked
-	blocked time.Time      // when the way to it was last given up, since that took no data
-	taken   netip.AddrPort // where another peer answers; not valid if none does
+	peer    *Peer          // its last snapshot while it was present; nil if it never was
+	last    time.Time      // when anything last went wrong
+	failing time.Time      // since when every attempt to connect has failed
+	blocked time.Time      // when the way to it was last given up, because it took no data
+	taken   netip.AddrPort // the address where another peer answers; not valid if none does
 	takenAt time.Time      // since when
-	short   int            // sessions in a row that lived shorter than steady
-	rival   time.Time      // when another one with its UUID was refused last
-	refused time.Time      // when it refused us last
+	short   int            // sessions in a row that were shorter than steady
+	rival   time.Time      // when another node with its UUID was last refused
+	refused time.Time      // when it last refused us
 }
 
 const (
-	// takenGrace is how long another peer must answer at the address of one before that is a problem: a peer that is gone is noticed
-	// within contestGrace, where another one has its address.
+	// takenGrace is how long another peer must answer at a peer's address before that is a problem. If the peer is gone and another one has its
+	// address, that is noticed within contestGrace.
 	takenGrace = 5 * time.Second
-	// flapping is how many sessions in a row must live shorter than steady.
+	// flapping is how many sessions in a row must be shorter than steady.
 	flapping = 4
 )
 
 var (
-	// errAddressTaken: a ROUTER without identity may be anybody's. Where another peer answers a HELLO would be a second one to it, and end its
-	// session.
+	// errAddressTaken: a ROUTER without identity may belong to any peer. If another peer answers there, our HELLO would be a second one to it,
+	// and end its session.
 	errAddressTaken = errors.New("another peer answers at this address")
-	// errAddressAwaited: the same, where it is not known yet whether the other one answers.
+	// errAddressAwaited: the same, before it is known whether the other peer answers.
 	errAddressAwaited = errors.New("another peer of this address is dialled first")
 )
 
-// dialError is an error of an attempt to connect by tcp, with where that was to lead.
+// dialError is an error of an attempt to connect by tcp, with the address.
 type dialError struct {
 	at  netip.AddrPort
 	err error
@@ -70,7 +70,7 @@ func (n *Node) troubleWith(s *session) *trouble {
 	return t
 }
 
-// known is what a problem says of a peer.
+// known returns the peer that a problem shows.
 func (t *trouble) known(s *session) *Peer {
 	if t.peer != nil {
 		return t.peer
@@ -82,7 +82,7 @@ func (t *trouble) known(s *session) *Peer {
 	return p
 }
 
-// noteFailure takes note that an attempt to connect to a peer failed. A session without its peer's UUID has a candidate address, whose problem it is.
+// noteFailure records a failed attempt to connect to a peer. For a session without its peer's UUID, the candidate address has that problem.
 func (n *Node) noteFailure(s *session, err error) {
 	if s.candidate != nil || isOurRefusal(err) {
 		return
@@ -118,7 +118,7 @@ func (n *Node) noteFailure(s *session, err error) {
 	}
 }
 
-// noteGivenUp takes note that a peer exits as unreachable.
+// noteGivenUp records that a peer exits as unreachable.
 func (n *Node) noteGivenUp(s *session) {
 	if t := n.troubleWith(s); t != nil {
 		t.failing = t.last.Add(-n.cfg.ExpiredTimeout)
@@ -126,7 +126,7 @@ func (n *Node) noteGivenUp(s *session) {
 	}
 }
 
-// noteReached takes note that our connection to a peer is up.
+// noteReached records that our connection to a peer is up.
 func (n *Node) noteReached(id uuid.UUID) {
 	if t := n.troubles[id]; t != nil {
 		t.failing = time.Time{}
@@ -134,14 +134,14 @@ func (n *Node) noteReached(id uuid.UUID) {
 			t.refused = time.Time{}
 			n.problems.solve(ProblemRefusedBy, id.String())
 		}
-		if t.blocked.IsZero() { // else it takes more than a connection to show that the way is well
+		if t.blocked.IsZero() { // otherwise a connection alone does not show that the way works
 			n.problems.solve(ProblemUnreachable, id.String())
 		}
 		n.noteFree(t)
 	}
 }
 
-// noteFree takes note that no other peer answers any more where one is dialled, or that it is not dialled there any more.
+// noteFree records that no other peer answers at a peer's address any more, or that the address is no longer dialled.
 func (n *Node) noteFree(t *trouble) {
 	if t.taken.IsValid() {
 		n.problems.solve(ProblemAddressTaken, paths.Format(t.taken))
@@ -149,7 +149,7 @@ func (n *Node) noteFree(t *trouble) {
 	}
 }
 
-// noteEnd takes note of the end of a session.
+// noteEnd records the end of a session.
 func (n *Node) noteEnd(s *session, reason Reason) {
 	switch {
 	case s.candidate != nil || n.stopping:
@@ -158,14 +158,14 @@ func (n *Node) noteEnd(s *session, reason Reason) {
 		n.forgetTrouble(s.uuid)
 		return
 	case reason == Expired:
-		n.noteReached(s.uuid) // it is not seen any more
+		n.noteReached(s.uuid) // it is no longer seen
 	}
 	if s.state.isPresent() {
 		n.noteShort(s, reason.String())
 	}
 }
 
-// noteShort counts a session that ended, if it was short.
+// noteShort counts a session that has ended, if it was short.
 func (n *Node) noteShort(s *session, end string) {
 	if s.candidate != nil || time.Since(s.began) >= steady {
 		return
@@ -180,7 +180,7 @@ func (n *Node) noteShort(s *session, end string) {
 	}
 }
 
-// noteRival takes note that another one with a peer's UUID was refused.
+// noteRival records that another node with a peer's UUID was refused.
 func (n *Node) noteRival(s *session, err error) {
 	if t := n.troubleWith(s); t != nil {
 		t.rival = t.last
@@ -188,7 +188,7 @@ func (n *Node) noteRival(s *session, err error) {
 	}
 }
 
-// noteSingle takes note that no other one has a peer's UUID any more.
+// noteSingle records that no other node has a peer's UUID any more.
 func (n *Node) noteSingle(id uuid.UUID) {
 	if t := n.troubles[id]; t != nil && !t.rival.IsZero() {
 		t.rival = time.Time{}
@@ -196,7 +196,7 @@ func (n *Node) noteSingle(id uuid.UUID) {
 	}
 }
 
-// noteSteady takes note that a session with a peer lasts.
+// noteSteady records that a session with a peer lasts.
 func (n *Node) noteSteady(id uuid.UUID, t *trouble) {
 	t.short = 0
 	n.problems.solve(ProblemFlapping, id.String())
@@ -213,7 +213,7 @@ func (n *Node) forgetTrouble(id uuid.UUID) {
 	}
 }
 
-// checkTroubles solves, once a tick, what time solves.
+// checkTroubles runs once a tick. It solves the problems that end with time.
 func (n *Node) checkTroubles(now time.Time) {
 	if !n.conflicted.IsZero() && now.Sub(n.conflicted) >= conflictPause {
 		n.conflicted = time.Time{}

@@ -11,14 +11,14 @@ import (
 	"github.com/go-zre/go-zre/internal/eventqueue"
 )
 
-// Peers returns the peers present, by name.
+// Peers returns the present peers, sorted by name.
 func (n *Node) Peers() []*Peer {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	return snapshots(maps.Values(n.present), len(n.present))
 }
 
-// PeersIn returns the peers present in a group, by name.
+// PeersIn returns the present peers in a group, sorted by name.
 func (n *Node) PeersIn(group string) []*Peer {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
@@ -42,7 +42,7 @@ func byName(a, b *Peer) int {
 	return cmp.Or(strings.Compare(a.Name, b.Name), slices.Compare(a.UUID[:], b.UUID[:]))
 }
 
-// Peer returns what is known of a peer, and whether it is present.
+// Peer returns a snapshot of a peer, and whether it is present.
 func (n *Node) Peer(id uuid.UUID) (*Peer, bool) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
@@ -53,35 +53,35 @@ func (n *Node) Peer(id uuid.UUID) (*Peer, bool) {
 	return p.now(), true
 }
 
-// now is the snapshot with what changes at every message.
+// now returns the snapshot with the current queue figures.
 func (p *session) now() *Peer { return p.withQueue(p.snapshot.Load()) }
 
-// withQueue is now, for a snapshot of a moment ago.
+// withQueue is now for a given snapshot.
 func (p *session) withQueue(snapshot *Peer) *Peer {
 	s := *snapshot
 	s.QueuedMessages, s.QueuedBytes = p.out.Depth()
-	s.Public = nil // it is of a moment ago
+	s.Public = nil // it belongs to the older snapshot
 	return &s
 }
 
 // Groups returns the groups that this node is in, sorted.
 func (n *Node) Groups() []string { return slices.Sorted(maps.Keys(*n.ownGroups.Load())) }
 
-// PeerGroups returns the groups that peers present are in, sorted.
+// PeerGroups returns the groups of present peers, sorted.
 func (n *Node) PeerGroups() []string {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	return slices.Sorted(maps.Keys(n.members))
 }
 
-// Take waits for events and returns those that are pending, in order; batch, which the caller is done with, is reused. It
-// returns false once the node is closed or stop is. One goroutine at a time may take.
+// Take waits for events and returns those that are pending, in order. It reuses batch, which the caller no longer needs. It returns
+// false once the node is closed or stop is. Only one goroutine at a time may call it.
 func (n *Node) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 	return n.events.Take(batch, stop)
 }
 
-// Hold has a peer's messages wait until Release or its Exit, as if there were no room for them; unless firm is set, not while a send or request of the
-// application waits. It is for one that keeps events which it has taken.
+// Hold makes a peer's messages wait until Release or its Exit, as if there were no room for them. Unless firm is set, they do not wait while a
+// send or request of the application waits. It is for callers that keep events after they have taken them.
 func (n *Node) Hold(id uuid.UUID, firm bool) {
 	if s := n.streamOf(id); s != nil {
 		n.events.Hold(s, firm)
@@ -104,15 +104,14 @@ func (n *Node) streamOf(id uuid.UUID) *eventqueue.Stream {
 	return nil
 }
 
-// EventOctets is how much may wait for the application.
+// EventOctets returns how many bytes may wait for the application.
 func (n *Node) EventOctets() int64 { return n.cfg.Limits.EventBytes }
 
-// Serving and Handled count events that were taken and are not handled yet.
+// Serving adds to the count of events that are taken and not handled yet.
 func (n *Node) Serving(events int) { n.events.Serving(events) }
 
-// Handled is the end of one of them.
+// Handled subtracts one of them.
 func (n *Node) Handled() { n.events.Handled() }
 
-// NoteRead takes note that the application comes for another event of those that it took, so that a send which waits knows that events are
-// read.
+// NoteRead records that the application fetches another of the events that it took, so that a waiting send knows that events are read.
 func (n *Node) NoteRead() { n.events.NoteRead() }

@@ -7,10 +7,10 @@ import (
 	"sync"
 )
 
-// watchers wakes the callers that wait for a change of the peers present. While none waits a change costs the lock alone.
+// watchers wakes callers that wait for a change of the present peers. While none waits, a change costs only the lock.
 type watchers struct {
 	mu      sync.Mutex
-	changed chan struct{} // closed at the next change; nil while none waits
+	changed chan struct{} // closed at the next change; nil if no caller waits
 }
 
 // next returns a channel that is closed at the next change.
@@ -23,7 +23,7 @@ func (w *watchers) next() <-chan struct{} {
 	return w.changed
 }
 
-// wake has all that wait look again. Call it after each change of a snapshot, or of who is present.
+// wake makes all waiting callers look again. Call it after each change of a snapshot, or of the present peers.
 func (w *watchers) wake() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -33,7 +33,7 @@ func (w *watchers) wake() {
 	}
 }
 
-// PeersWhere returns the peers present for which match returns true, by name. It runs without a lock.
+// PeersWhere returns the present peers for which match returns true, sorted by name. match runs without a lock.
 func (n *Node) PeersWhere(match func(*Peer) bool) []*Peer {
 	n.mu.RLock()
 	all := make([]*session, 0, len(n.present))
@@ -51,8 +51,8 @@ func (n *Node) PeersWhere(match func(*Peer) bool) []*Peer {
 	return peers
 }
 
-// WaitFor waits until count peers present match, and returns all that do, by name; see zre.Node.WaitFor. It looks again at each change, and takes no
-// events.
+// WaitFor waits until count present peers match, and returns all that do, sorted by name; see zre.Node.WaitFor. It looks again at each change,
+// and takes no events.
 func (n *Node) WaitFor(ctx context.Context, count int, match func(*Peer) bool) ([]*Peer, error) {
 	for {
 		changed := n.watchers.next() // before the look, so that no change is missed

@@ -2,21 +2,21 @@ package node
 
 import "github.com/go-zre/go-zre/msg"
 
-// What a connection brings that is not wanted is dropped as it arrives (zmtp.Screener): the content of a SHOUT to a group that we are
-// not in, of all of them where the node discards them, and all that comes before a HELLO.
+// Unwanted data is dropped as it arrives (zmtp.Screener): the content of a SHOUT to a group that we are not in, of all messages if the node
+// discards them, and everything before a HELLO.
 
-// shortestHead is an octet more than the header frame of any message but HELLO can have.
+// shortestHead is one more than the size of the longest header frame of any message but HELLO.
 const shortestHead = 1 << 10
 
-// HeadSize is how long the header frame of a message may be. A HELLO alone may be that long: one that is longer is discarded.
+// HeadSize returns the limit for the header frame of a message. Only a HELLO may be that long; a longer one is discarded.
 func (in *inbox) HeadSize() int { return max(in.node.cfg.Limits.HelloSize, shortestHead) }
 
-// Wants tells whether the content of a message is wanted, by its header frame. Where it is not, the message is taken all the same, with empty
-// frames, since its number counts. A group may be joined or left meanwhile: what is delivered was wanted both here and in the end.
+// Wants reports, from its header frame, whether the content of a message is wanted. If not, the message is still handled, with empty frames,
+// because its number counts. A group may be joined or left meanwhile: a delivered message was wanted both here and in the end.
 func (in *inbox) Wants(header []byte) bool {
 	if h := in.held.Load(); h != nil {
 		if h.isHeld() {
-			return true // it is not known yet to which session it belongs
+			return true // its session is not known yet
 		}
 		in.held.Store(nil)
 	}
@@ -42,14 +42,14 @@ func (in *inbox) wants(header []byte) bool {
 	return false
 }
 
-// isHeld tells whether messages are held still. It waits while they are taken.
+// isHeld reports whether messages are still held. It waits while they are handled.
 func (h *held) isHeld() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.messages != nil
 }
 
-// HeadSize and Wants of a connection that nothing comes in by want nothing.
+// HeadSize and Wants of a connection without incoming messages want nothing.
 func (m *mailbox) HeadSize() int {
 	if m.in == nil {
 		return 0

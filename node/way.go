@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// Liveness belongs to each direction. A peer that is heard may be out of reach all the same: packets of ours get lost, all of them or the
-// large ones, as in a tunnel whose MTU nobody tells. TCP then sends them again for a quarter of an hour, behind which everything waits.
-// So once a tick it is looked what became of our octets. All of it runs in the control loop.
+// Each direction has its own liveness. We may hear a peer and still not reach it: our packets are lost, all of them or only the large ones, as
+// in a tunnel with an unknown MTU. TCP then repeats them for a quarter of an hour, and everything waits behind them. So once a tick the node
+// checks what happened to its bytes. Everything here runs in the control loop.
 
-// A way is what is known of our connection to a peer. Its zero value is that of a new one.
+// A way is what is known of our connection to a peer. Its zero value is for a new connection.
 type way struct {
-	acknowledged int64     // octets, when it was looked at last
-	stuck        time.Time // since when octets are on their way, and no more are acknowledged; zero while that is not so
-	waiting      int64     // octets that were not, then
-	asked        int64     // octets that are acknowledged once the peer has the PING that asked for a sign of life
+	acknowledged int64     // acknowledged bytes at the last check
+	stuck        time.Time // since when bytes are on their way and no more are acknowledged; zero if that is not so
+	waiting      int64     // unacknowledged bytes at the last check
+	asked        int64     // acknowledged bytes once the peer has the PING that asked for a sign of life
 }
 
-// hangUpTime is how long nothing must have been acknowledged before a peer hung up for that to be why: TCP has sent it five times by then.
+// hangUpTime is how long nothing must have been acknowledged to be the reason why a peer hung up: TCP has sent it five times by then.
 const hangUpTime = 5 * time.Second
 
 // errWayStuck is the cause of a wayError.
 var errWayStuck = errors.New("the way takes no data")
 
-// A wayError says that octets to a peer are not acknowledged.
+// A wayError says that bytes to a peer are not acknowledged.
 type wayError struct {
 	octets int64
 	since  time.Duration
@@ -37,9 +37,8 @@ func (e *wayError) Error() string {
 
 func (e *wayError) Unwrap() error { return errWayStuck }
 
-// checkWay looks at our connection to a peer. It tells whether octets are acknowledged that are ahead of the PING for whose answer is
-// waited: that shows life, since the peer cannot answer before. Octets behind it show nothing, as the system of a program that hangs
-// acknowledges them too.
+// checkWay checks our connection to a peer. It reports whether bytes ahead of an unanswered PING were acknowledged. That shows life, because the
+// peer cannot answer before them. Bytes behind the PING show nothing: the operating system acknowledges them even for a hung program.
 func (n *Node) checkWay(s *session, now time.Time, stalled bool) (isTaken bool) {
 	if s.mailbox == nil || s.transport == Inproc {
 		return false
@@ -51,7 +50,7 @@ func (n *Node) checkWay(s *session, now time.Time, stalled bool) (isTaken bool) 
 	case !d.OnWay:
 		w.stuck = time.Time{}
 	case moves || stalled || w.stuck.IsZero() || now.Sub(s.heard) >= n.cfg.EvasiveTimeout:
-		// While the peer is silent nothing gets through either way, and afterwards TCP takes its time to try again.
+		// While the peer is silent, nothing gets through either way. Afterwards TCP takes its time to try again.
 		w.stuck = now
 	default:
 		n.judgeWay(s, now, n.cfg.ExpiredTimeout)
@@ -59,22 +58,22 @@ func (n *Node) checkWay(s *session, now time.Time, stalled bool) (isTaken bool) 
 	return moves && d.Acknowledged < w.asked
 }
 
-// judgeWay gives a session up if at some time nothing had been acknowledged for so long. A peer that hangs up shows it too; then the time is that
-// of the last look, since we may have been stalled after it.
+// judgeWay gives a session up if nothing was acknowledged for the given time. If a peer hangs up, now is the time of the last check, because
+// we may have stalled after it.
 func (n *Node) judgeWay(s *session, now time.Time, after time.Duration) {
 	if w := &s.way; !w.stuck.IsZero() && now.Sub(w.stuck) >= after {
 		n.handle(s, deliveryExpired, detail{err: &wayError{w.waiting, now.Sub(w.stuck)}})
 	}
 }
 
-// askForLife sends the PING that a silent peer is to answer.
+// askForLife sends a PING to a silent peer.
 func (n *Node) askForLife(s *session) {
 	s.asked = true
 	s.out.Ping()
 	s.noteAsked()
 }
 
-// noteAsked takes note of what is ahead of a PING that was just sent, unless another one is under way.
+// noteAsked records the bytes ahead of a PING that was just sent, unless another one is in progress.
 func (s *session) noteAsked() {
 	if s.mailbox == nil || s.way.asked > s.way.acknowledged {
 		return
@@ -84,22 +83,22 @@ func (s *session) noteAsked() {
 	s.way.asked = d.Acknowledged + d.Unacknowledged + waiting
 }
 
-// isHeard tells whether octets of the peer have come since it was last called, if only a part of a message.
+// isHeard reports whether bytes of the peer have come since the last call, even if only part of a message.
 func (s *session) isHeard() bool { return s.inbox != nil && s.inbox.conn.Heard() }
 
-// forgetSpeech has only what comes from now on count as a sign that the peer speaks.
+// forgetSpeech makes only later messages count as a sign that the peer sends.
 func (s *session) forgetSpeech() {
 	s.spoke.Store(false)
 	s.isHeard()
 }
 
-// isUnproven tells whether a peer exited because the way to it took no data, and has not shown that it knows a HELLO of ours since.
+// isUnproven reports whether a peer exited because its way took no data, and has not shown since then that it knows a HELLO of ours.
 func (n *Node) isUnproven(s *session, in *inbox) bool {
 	return n.blocked.has(s.uuid) && transportOf(in.conn) == TCP
 }
 
-// giveUpWay ends the session of a peer to which the way takes no data. It enters again when it has shown that a HELLO arrives there; if
-// that takes data too, and what the application sends does not, it is back for an expired timeout at least.
+// giveUpWay ends the session of a peer whose way takes no data. The peer enters again after it has shown that a HELLO arrives there. If HELLO
+// gets through, but the application's messages do not, the peer is back for at least one expired timeout.
 func (n *Node) giveUpWay(s *session, d detail) {
 	if s.candidate != nil {
 		n.remove(s, Crashed)

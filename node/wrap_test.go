@@ -9,7 +9,7 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// listenTo gives what a fake peer gets, as "WHISPER 65534 text".
+// listenTo returns a channel of the messages to a fake peer, as "WHISPER 65534 text".
 func listenTo(f *fakePeer) chan string {
 	heard := make(chan string, 1_000)
 	listen := func(m *msg.Message) {
@@ -40,12 +40,12 @@ func next(t *testing.T, heard chan string, want ...string) {
 	}
 }
 
-// sent has the node believe that it sent the peer messages up to this number.
+// sent makes the node believe that it has sent the peer messages up to this number.
 func (r *testNode) sent(f *fakePeer, sequence uint16) {
 	r.do(func() { r.sessions[f.uuid].out.Skip(sequence) })
 }
 
-// nearWrap is a peer to which messages up to 65532 were sent.
+// nearWrap returns a peer that was sent messages up to 65532.
 func nearWrap(t *testing.T) (*testNode, *fakePeer, chan string) {
 	t.Helper()
 	n := start(t, onLoopback(beaconPort(), Config{}))
@@ -66,7 +66,7 @@ func whisper(t *testing.T, n *testNode, f *fakePeer, texts ...string) {
 	}
 }
 
-// A peer that counts to 65535 answers the PING of that number, and all goes on without an EXIT.
+// A peer that counts to 65535 answers the PING of that number, and the session continues without an EXIT.
 func TestWrapOfFullCycle(t *testing.T) {
 	t.Parallel()
 	n, f, heard := nearWrap(t)
@@ -81,13 +81,13 @@ func TestWrapOfFullCycle(t *testing.T) {
 	}
 	f.send(msg.AppendPingOK(nil, 2))
 	next(t, heard, "JOIN 0", "WHISPER 1 c", "WHISPER 2 d")
-	n.sent(f, 65534) // the next time it is known
+	n.sent(f, 65534) // the next time the node knows how the peer counts
 	whisper(t, n, f, "e", "f")
 	next(t, heard, "WHISPER 65535 e", "WHISPER 0 f")
 	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)"})
 }
 
-// A peer that counts to 65534 ends the session: one EXIT and ENTER, and nothing is lost. The next time it is known.
+// A peer that counts to 65534 ends the session: one EXIT and ENTER, and nothing is lost. The next time the node knows how the peer counts.
 func TestWrapOfShortCycle(t *testing.T) {
 	t.Parallel()
 	n, f, heard := nearWrap(t)
@@ -131,7 +131,7 @@ func TestWrapHasBounds(t *testing.T) {
 	next(t, heard, "HELLO 1", "WHISPER 2 a", "WHISPER 3 b", "WHISPER 4 c")
 }
 
-// Who goes on sending while one session takes over from the other sees nothing of it, and nothing is lost or doubled.
+// A sender that keeps sending while one session replaces the other does not notice it. Nothing is lost or duplicated.
 func TestWrapIsSeamless(t *testing.T) {
 	t.Parallel()
 	n, f, heard := nearWrap(t)
