@@ -47,7 +47,7 @@ func newTalker(t *testing.T, host *zretest.Host, options ...zre.Option) *talker 
 	return &talker{node: node}
 }
 
-// talk ends when it has received as many messages as the peer sends, or with ctx. It does not retry failed messages.
+// talk ends when it has received as many messages as the peer sends, or with ctx. It stops sending at the first error.
 func (k *talker) talk(ctx context.Context, messages, size int) {
 	frame := make([]byte, size)
 	for event := range k.node.AllEvents(ctx) {

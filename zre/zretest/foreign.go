@@ -18,12 +18,12 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// A Foreign is a model of a node of another implementation: C zyre, pyre or zyre.js. It is on the network from [NewForeign] to
-// Stop or Kill, sends beacons once a second, and talks to the nodes it meets as the real one would, with the faults of the real
-// one; see quirks.go for what they are. A message that would end the process of the real one fails the test.
+// A Foreign is a model of a node of another implementation: C zyre, pyre or zyre.js. It is on the network from [NewForeign] to Stop or Kill. It
+// sends beacons once a second, and talks to the nodes it meets as the real one would, with the same faults; quirks.go lists them. A message
+// that would end the real process fails the test.
 //
-// It has one interface, the host's first with IPv4, and cannot be used again after Stop or Kill: start another one, with the
-// same UUID if it is to be the same node.
+// It uses one interface, the host's first with IPv4. It cannot be used again after Stop or Kill: start another one, with the same UUID if it
+// should be the same node.
 type Foreign struct {
 	t    testing.TB
 	host *Host

@@ -22,7 +22,7 @@ type session struct {
 	next   map[string]uint64 // number of the next message by group; "" is for whispers
 }
 
-// Check takes the next event. An error says what is wrong with it:
+// Check takes the next event. Its error says what is wrong with the event:
 //
 //   - an Enter of a peer that is present, or anything else of one that is not;
 //   - a Join of a group that the peer is in, or a Leave of one that it is not in, or a Leader that is not in the group;

@@ -16,9 +16,9 @@ import (
 // A Host is one process on a machine of a LAN: give it to zre.WithNetwork. Nodes on the same Host are in one process;
 // Process makes another process on the machine.
 //
-// A machine has the loopback interface lo, with index 1, and eth0, eth1, … with indexes from 2. Interfaces with an address
-// in the same subnet are on the same wire, and one that has link-local addresses alone is on all of them. Hosts without a
-// common subnet reach each other only through a router: LAN.SetRouting.
+// A machine has the loopback interface lo, with index 1, and eth0, eth1, … with indexes from 2. Interfaces with an address in the same subnet are
+// on the same wire. An interface with only link-local addresses is on all wires. Hosts without a common subnet reach each other only through a
+// router: LAN.SetRouting.
 type Host struct {
 	lan     *LAN
 	machine *machine
@@ -55,10 +55,9 @@ type machine struct {
 
 const ethernet = net.FlagUp | net.FlagBroadcast | net.FlagMulticast | net.FlagRunning
 
-// Host adds a machine and returns a process on it. It has one interface for each address, which may say the length of its
-// subnet's prefix, as in "10.1.0.1/16"; without it is 24, or 64 for IPv6. Several addresses of one interface have spaces
-// between them, as in "10.0.0.1 fd00::1". Without any address it has loopback only. An address that cannot be used ends the
-// test.
+// Host adds a machine and returns a process on it. It has one interface for each argument. An address may include the prefix length of its
+// subnet, as in "10.1.0.1/16"; the default is 24, or 64 for IPv6. Separate several addresses of one interface by spaces, as in
+// "10.0.0.1 fd00::1". Without arguments the machine has only loopback. An unusable address ends the test.
 func (l *LAN) Host(addresses ...string) *Host {
 	l.t.Helper()
 	defer l.lock()()

@@ -31,7 +31,7 @@ type LAN struct {
 	routed    bool                   // a router joins all subnets
 	dead      map[netip.Prefix]bool  // wires whose switch is off
 	names     map[string][]netip.Addr
-	ends      int                // counts the connections that ended so far
+	ends      int                // connection ends created so far, to number them
 	conns     map[*conn]struct{} // both ends of every connection, until both are closed
 }
 
@@ -52,9 +52,9 @@ func IPv6() Option {
 	return func(l *LAN) { l.six = true }
 }
 
-// NewLAN makes a network of IPv4 without hosts, with a latency of 200 µs and no faults. Call it inside the bubble of
-// testing/synctest, so that its time is the bubble's. If the test fails, its log says how to repeat it with the same seed.
-// When the test ends, sockets that are still open fail it.
+// NewLAN makes an IPv4 network without hosts, with a latency of 200 µs and no faults. Call it inside the bubble of testing/synctest, so that it uses
+// the bubble's time. If the test fails, its log says how to repeat it with the same seed. When the test ends, sockets that are still open
+// fail it.
 func NewLAN(t testing.TB, options ...Option) *LAN {
 	t.Helper()
 	l := &LAN{

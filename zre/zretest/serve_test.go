@@ -170,7 +170,7 @@ func TestHandlerThatPanics(t *testing.T) {
 	})
 }
 
-// Handlers may close their node, one at a time or concurrently. Serve then returns.
+// A handler may close its node, whether handlers run one at a time or concurrently. Serve then returns.
 func TestHandlerThatCloses(t *testing.T) {
 	for _, concurrency := range []int{1, 64} {
 		t.Run(fmt.Sprint(concurrency), func(t *testing.T) {
