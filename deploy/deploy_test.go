@@ -1,5 +1,5 @@
-// Package deploy has the files that bring the tool to machines: for packages, for a container image, and for three nodes in containers. Its tests
-// check that they fit the source tree.
+// Package deploy has the files that bring the tool to machines: for packages, for a container image, and for three nodes in containers. Its
+// tests check that they fit the source tree.
 package deploy
 
 import (

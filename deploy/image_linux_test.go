@@ -19,9 +19,9 @@ import (
 // The tests run in their own namespaces: no beacon leaves the machine, and no mount is visible outside.
 func TestMain(m *testing.M) { testbed.Main(m) }
 
-// The image is made from the Dockerfile without docker: its steps run in a copy of this machine's file system, whose Go stands for that of the base
-// image. Its programs then run with only the image's file system, as its user, in three network namespaces, as in compose.yaml. They chat with
-// a host beside them.
+// The image is made from the Dockerfile without docker: its steps run in a copy of this machine's file system, whose Go stands for that of
+// the base image. Its programs then run with only the image's file system, as its user, in three network namespaces, as in compose.yaml.
+// They chat with a host beside them.
 func TestImage(t *testing.T) {
 	lan := testbed.NewLAN(t, "")
 	image := buildImage(t)

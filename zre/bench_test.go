@@ -44,8 +44,8 @@ func byChannel(node *zre.Node) iter.Seq[zre.Event] {
 	}
 }
 
-// members starts nodes in a group, which read their events by All, and another node that knows them all. arrived waits until each has received
-// that many messages.
+// members starts nodes in a group, which read their events by All, and another node that knows them all. arrived waits until each has
+// received that many messages.
 func members(b *testing.B, count int, transport string) (speaker *zre.Node, ids []uuid.UUID, arrived func(messages int)) {
 	b.Helper()
 	return membersTaking(b, count, transport, byAll, false)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// These are the modules that a program must build to use package zre or to test with zretest, without those for commands, metrics or examples.
-// Each additional module is one more for every user to trust: justify it in docs/architecture.md, "Modules".
+// These are the modules that a program must build to use package zre or to test with zretest, without those for commands, metrics or
+// examples. Each additional module is one more for every user to trust: justify it in docs/architecture.md, "Modules".
 func TestDependencies(t *testing.T) {
 	const ours = "github.com/go-zre/go-zre"
 	want := []string{

@@ -152,8 +152,8 @@ func (p *page) list(count int, line func(i int) string) {
 	}
 }
 
-// clean escapes everything that is not printable, as in a Go string: controls, direction marks, bytes that are not UTF-8. A name may have 255
-// bytes, and an escape up to ten columns; what does not fit is cut at the end.
+// clean escapes everything that is not printable, as in a Go string: controls, direction marks, bytes that are not UTF-8. A name may have
+// 255 bytes, and an escape up to ten columns; what does not fit is cut at the end.
 func clean(s string) string {
 	quoted := strconv.Quote(s)
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)

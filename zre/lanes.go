@@ -8,7 +8,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Limits on the messages that may wait for a peer's handler before the peer is held, and on how many are handled in a row while other peers wait.
+// Limits on the messages that may wait for a peer's handler before the peer is held, and on how many are handled in a row while other peers
+// wait.
 const (
 	laneMessages = 64
 	laneOctets   = 1 << 20

@@ -59,8 +59,8 @@ func TestSleepsAreFound(t *testing.T) {
 	}
 }
 
-// sleeps finds the places where a file sleeps in real time. Exempt are: the package zretest, function literals passed to a maker of bubbles, and
-// helpers with "fake time" in their comment or on the line.
+// sleeps finds the places where a file sleeps in real time. Exempt are: the package zretest, function literals passed to a maker of
+// bubbles, and helpers with "fake time" in their comment or on the line.
 func sleeps(t *testing.T, path string, source any) (found []token.Position) {
 	t.Helper()
 	set := token.NewFileSet()

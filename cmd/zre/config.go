@@ -29,8 +29,8 @@ type network struct {
 	values map[string][]string
 }
 
-// loadNetwork reads the named network from the configuration file. Without a name it reads the default network of the file, if any. A missing
-// file is an error only if the caller asked for the file or for a network.
+// loadNetwork reads the named network from the configuration file. Without a name it reads the default network of the file, if any. A
+// missing file is an error only if the caller asked for the file or for a network.
 func loadNetwork(path, name string) (network, error) {
 	asked := path != ""
 	if !asked {

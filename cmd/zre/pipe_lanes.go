@@ -20,8 +20,8 @@ const (
 	asideLimit   = 1000     // pings and flushes in progress
 )
 
-// frozen is how long a peer may read nothing before zre pipe refuses commands that have no room. If a peer still reads, zre pipe waits for it,
-// and that slows down the program that writes the commands.
+// frozen is how long a peer may read nothing before zre pipe refuses commands that have no room. If a peer still reads, zre pipe waits for
+// it, and that slows down the program that writes the commands.
 const frozen = time.Second
 
 // lookEvery is how often a peer with a full lane is checked.
@@ -29,9 +29,9 @@ const lookEvery = 10 * time.Millisecond
 
 var errPipeEnds = errors.New("the pipe ended before it was sent")
 
-// lanes keep the order of commands for each peer, and keep a peer that does not read from delaying commands for others. A command that cannot
-// be queued at once goes into the peer's lane, where a goroutine executes one after the other. A shout goes at once to members without a
-// lane, and through its lane to each other member. Commands come from a single goroutine.
+// lanes keep the order of commands for each peer, and keep a peer that does not read from delaying commands for others. A command that
+// cannot be queued at once goes into the peer's lane, where a goroutine executes one after the other. A shout goes at once to members
+// without a lane, and through its lane to each other member. Commands come from a single goroutine.
 type lanes struct {
 	node   *zre.Node
 	ctx    context.Context // for all work here

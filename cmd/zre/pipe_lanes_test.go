@@ -136,7 +136,8 @@ func TestLanesOfFrozenPeer(t *testing.T) {
 	})
 }
 
-// The number of commands that wait for a frozen peer is limited. Further ones fail and delay no other peer. When the peer is dropped, all fail.
+// The number of commands that wait for a frozen peer is limited. Further ones fail and delay no other peer. When the peer is dropped, all
+// fail.
 func TestLanesAreBounded(t *testing.T) {
 	frozenLAN(t, func(l *lanes, cold, warm *zretest.Watched, freeze, _ func()) {
 		r := new(results)

@@ -73,8 +73,8 @@ func runLines(ctx context.Context, node *zre.Node, group string, in io.Reader, o
 	return err
 }
 
-// readLines calls yield with each line of r, or with an error for a line longer than limit bytes. It stops when yield returns false or r ends,
-// and returns the error of r, or nil at its end.
+// readLines calls yield with each line of r, or with an error for a line longer than limit bytes. It stops when yield returns false or r
+// ends, and returns the error of r, or nil at its end.
 func readLines(r io.Reader, limit int, yield func(line string, err error) bool) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	var line []byte

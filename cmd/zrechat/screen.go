@@ -24,7 +24,8 @@ On a terminal:
 // waiting is how many lines may wait to be sent when a peer is slow.
 const waiting = 1000
 
-// A screen is the chat on a terminal: a bubbletea model. It knows no node: lines go out through send, and entries and members come in as messages.
+// A screen is the chat on a terminal: a bubbletea model. It knows no node: lines go out through send, and entries and members come in as
+// messages.
 type screen struct {
 	group, name   string
 	width, height int

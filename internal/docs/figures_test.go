@@ -40,8 +40,8 @@ func thousands(n int) string {
 
 func mib(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
 
-// Figures and defaults in the pages match the code. Each pattern has one group, the figure. It must match in at least one page, and each match must
-// be right.
+// Figures and defaults in the pages match the code. Each pattern has one group, the figure. It must match in at least one page, and each
+// match must be right.
 func TestFigures(t *testing.T) {
 	node, err := zre.NewNode()
 	if err != nil {

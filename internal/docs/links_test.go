@@ -18,7 +18,8 @@ var (
 	inlineCode = regexp.MustCompile("`[^`]*`")
 )
 
-// Each link to a file of the project leads to a file, and its anchor to a heading in it. Links to other sites are not followed: tests stay offline.
+// Each link to a file of the project leads to a file, and its anchor to a heading in it. Links to other sites are not followed: tests stay
+// offline.
 func TestLinks(t *testing.T) {
 	all := make(map[string]*page)
 	for _, p := range pages(t) {

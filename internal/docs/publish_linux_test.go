@@ -15,8 +15,8 @@ import (
 // published is the version under which the checkout is published.
 const published = "v0.9.0"
 
-// publish makes a folder that serves the checkout as a release, so that commands with @latest in the pages use it. It returns the environment for the
-// go command: no proxy and no checksum database is asked, and other modules come from this machine's cache.
+// publish makes a folder that serves the checkout as a release, so that commands with @latest in the pages use it. It returns the
+// environment for the go command: no proxy and no checksum database is asked, and other modules come from this machine's cache.
 func publish(t *testing.T) (env []string) {
 	t.Helper()
 	proxy := t.TempDir()

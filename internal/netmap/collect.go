@@ -198,8 +198,8 @@ func (c *Collector) nodeOf(p *zre.Peer, here []string) Node {
 	return n
 }
 
-// join adds what one node reports about its messages to and from another. A certain report, of the looking node, counts; otherwise the higher
-// rate does.
+// join adds what one node reports about its messages to and from another. A certain report, of the looking node, counts; otherwise the
+// higher rate does.
 func join(links map[[2]string]*Link, from, to string, l SharedLink, certain bool) {
 	if from == to {
 		return

@@ -31,8 +31,8 @@ const (
 	defaultWidth = 1200.0
 )
 
-// A Server shows the network as a web page. It is meant for this machine. There is no password, so the server checks the Host header: no page
-// on the internet may read it under its own host name.
+// A Server shows the network as a web page. It is meant for this machine. There is no password, so the server checks the Host header: no
+// page on the internet may read it under its own host name.
 type Server struct {
 	Latest func() *Snapshot // the Snapshot to show
 	Hosts  []string         // accepted host names, besides localhost and the addresses at which it listens
@@ -98,8 +98,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// allows tells whether a Host header names this server: by the address of the connection, as localhost if that is a loopback address, or by one
-// of Hosts. Any DNS name may resolve to this address, but its owner controls the pages under it.
+// allows tells whether a Host header names this server: by the address of the connection, as localhost if that is a loopback address, or by
+// one of Hosts. Any DNS name may resolve to this address, but its owner controls the pages under it.
 func (s *Server) allows(header string, local net.Addr) bool {
 	name := header
 	if h, _, err := net.SplitHostPort(header); err == nil {

@@ -39,7 +39,8 @@ const (
 	svgFoot = 30.0 // below it: the legend
 )
 
-// WriteSVG writes a picture as a standalone SVG document, light or dark as the reader prefers. The same picture always gives the same document.
+// WriteSVG writes a picture as a standalone SVG document, light or dark as the reader prefers. The same picture always gives the same
+// document.
 func WriteSVG(w io.Writer, p *Picture) error {
 	var b bytes.Buffer
 	width, height := max(p.Width, 620), p.Height+svgHead+svgFoot

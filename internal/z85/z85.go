@@ -1,5 +1,5 @@
-// Package z85 encodes octets as text and decodes them, as in RFC 32 (Z85): five characters for four octets. ZeroMQ shows CURVE keys this way, in
-// 40 characters.
+// Package z85 encodes octets as text and decodes them, as in RFC 32 (Z85): five characters for four octets. ZeroMQ shows CURVE keys this
+// way, in 40 characters.
 package z85
 
 import (
@@ -44,8 +44,8 @@ func Encode(octets []byte) string {
 	return string(text)
 }
 
-// Decode returns the octets of a text. Each octet string has exactly one text: five characters whose value exceeds four octets are an error, though
-// libzmq accepts them. The error is ErrText.
+// Decode returns the octets of a text. Each octet string has exactly one text: five characters whose value exceeds four octets are an
+// error, though libzmq accepts them. The error is ErrText.
 func Decode(text string) ([]byte, error) {
 	if len(text)%5 != 0 {
 		return nil, fmt.Errorf("%w: %d characters are no multiple of 5", ErrText, len(text))

@@ -283,8 +283,8 @@ func (b *ballot) isSettled(e *elector, members []*elector) bool {
 	return ours == len(members)-1 && time.Since(e.changed) >= agreement
 }
 
-// TestElections: three seconds after the last change that they can know of, all members of a group name the same leader: the lowest contestant
-// among those that reach each other.
+// TestElections: three seconds after the last change that they can know of, all members of a group name the same leader: the lowest
+// contestant among those that reach each other.
 func TestElections(t *testing.T) {
 	zretest.Run(t, 60, func(t *testing.T, lan *zretest.LAN) { newBallot(t, lan, false).run() })
 }

@@ -258,9 +258,9 @@ func TestAcknowledgedIsNotAlive(t *testing.T) {
 	})
 }
 
-// A peer of another implementation may take longer than the expired timeout for one message; its PINGs and answers queue behind it. C zyre does
-// not take beacons as a sign of life, but hears other messages from us meanwhile. (A message of ours that takes as long to reach C zyre ends
-// the session on its side.)
+// A peer of another implementation may take longer than the expired timeout for one message; its PINGs and answers queue behind it. C zyre
+// does not take beacons as a sign of life, but hears other messages from us meanwhile. (A message of ours that takes as long to reach C
+// zyre ends the session on its side.)
 func TestLongMessageOfForeignPeer(t *testing.T) {
 	for _, kind := range foreign {
 		for _, sends := range []bool{true, false} {

@@ -357,8 +357,8 @@ func TestContextOfWhisper(t *testing.T) {
 	})
 }
 
-// The silent timeout is twice the evasive one, or the value of WithSilentTimeout. This also holds just after the evasive timeout, where Evasive
-// comes first, and just before the peer expires.
+// The silent timeout is twice the evasive one, or the value of WithSilentTimeout. This also holds just after the evasive timeout, where
+// Evasive comes first, and just before the peer expires.
 func TestSilentTimeout(t *testing.T) {
 	for _, c := range []struct {
 		name    string

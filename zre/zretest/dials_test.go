@@ -80,7 +80,8 @@ func TestGossipForgetsTheDead(t *testing.T) {
 	})
 }
 
-// A node need not dial what gossip lists until the hub forgets it: ForgetGossip ends that here and at the hub's clients. A live node is listed again.
+// A node need not dial what gossip lists until the hub forgets it: ForgetGossip ends that here and at the hub's clients. A live node is
+// listed again.
 func TestForgetGossip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t)

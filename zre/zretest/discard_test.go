@@ -8,8 +8,8 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A node that discards messages accepts any number of them, even if its application never reads events. If the application reads in the end, it
-// learns which peers are present.
+// A node that discards messages accepts any number of them, even if its application never reads events. If the application reads in the
+// end, it learns which peers are present.
 func TestDiscard(t *testing.T) {
 	for _, pair := range pairs {
 		t.Run(pair.name, func(t *testing.T) {

@@ -95,7 +95,8 @@ func elect(t *testing.T, host func(i byte) *zretest.Host) {
 	}
 }
 
-// A group without contestants has no leader, no event and nothing on the wire, so foreign nodes live in it. They do beside a contested group, too.
+// A group without contestants has no leader, no event and nothing on the wire, so foreign nodes live in it. They do beside a contested
+// group, too.
 func TestNoElection(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		for i, kind := range []zretest.Implementation{zretest.Zyre, zretest.Pyre, zretest.ZyreJS} {

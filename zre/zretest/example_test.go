@@ -59,8 +59,8 @@ func (r *Roster) Count() int {
 	return len(r.workers)
 }
 
-// This is how to test an application against a partition: put its node on a simulated network, cut the network, let time pass, and look. A test
-// of your own would be called TestRosterInPartition(t *testing.T); it takes milliseconds.
+// This is how to test an application against a partition: put its node on a simulated network, cut the network, let time pass, and look. A
+// test of your own would be called TestRosterInPartition(t *testing.T); it takes milliseconds.
 func Example_partition() {
 	testRosterInPartition := func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

@@ -275,8 +275,8 @@ func (f *Foreign) Stop() {
 	f.Kill()
 }
 
-// Kill ends it without a farewell, like the end of its process: its connections are closed. After Host.Crash or Host.Kill, which do the rest,
-// it ends the model. It is safe to call it again.
+// Kill ends it without a farewell, like the end of its process: its connections are closed. After Host.Crash or Host.Kill, which do the
+// rest, it ends the model. It is safe to call it again.
 func (f *Foreign) Kill() {
 	f.mu.Lock()
 	ended := f.ended

@@ -18,8 +18,8 @@ func head(version, kind byte, id []byte) []byte {
 	return append([]byte{0xf5, 'Z', 'R', 'Q', version, kind}, id...)
 }
 
-// A peer of another implementation receives a request as a whisper and may answer it. A message that only resembles a reply, or answers nothing,
-// is no reply.
+// A peer of another implementation receives a request as a whisper and may answer it. A message that only resembles a reply, or answers
+// nothing, is no reply.
 func TestForeignAnswers(t *testing.T) {
 	for _, kind := range []zretest.Implementation{zretest.Zyre, zretest.Pyre} {
 		t.Run(string(kind), func(t *testing.T) {

@@ -204,8 +204,8 @@ func (m *machine) named(name string) int {
 // String returns the first address of the host.
 func (h *Host) String() string { return h.name }
 
-// Process returns another process on the same machine: the same addresses, other sockets. Use it for a program that starts again after Kill or
-// Crash.
+// Process returns another process on the same machine: the same addresses, other sockets. Use it for a program that starts again after Kill
+// or Crash.
 func (h *Host) Process() *Host {
 	defer h.lan.lock()()
 	return h.machine.process(h.name)
@@ -307,8 +307,8 @@ func (h *Host) wake() {
 	}
 }
 
-// Kill ends the process like SIGKILL: it sends no farewell, and the system closes its connections. The node only notices that its sockets are
-// closed; close the node at some point. Another process on the machine can start with Process.
+// Kill ends the process like SIGKILL: it sends no farewell, and the system closes its connections. The node only notices that its sockets
+// are closed; close the node at some point. Another process on the machine can start with Process.
 func (h *Host) Kill() {
 	defer h.lan.lock()()
 	h.end((*conn).shut, (*conn).abort)

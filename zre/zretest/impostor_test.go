@@ -236,8 +236,8 @@ func TestSilentClaimOfAPeer(t *testing.T) {
 	})
 }
 
-// Beacons with another key than the proven one change nothing: they do not show that a peer is present, leaves, or moved. Those with the right
-// key are no proof either: a peer that answers has not left.
+// Beacons with another key than the proven one change nothing: they do not show that a peer is present, leaves, or moved. Those with the
+// right key are no proof either: a peer that answers has not left.
 func TestForgedBeacons(t *testing.T) {
 	_, wrong := keyPair(t, 7)
 	for _, c := range []struct {
@@ -317,8 +317,8 @@ func TestForgedFarewells(t *testing.T) {
 	})
 }
 
-// A forged beacon with a wrong key that arrives before the true one does not keep nodes apart. However many beacons are forged, for either node,
-// and whatever is at the forged address, the two soon meet in both directions.
+// A forged beacon with a wrong key that arrives before the true one does not keep nodes apart. However many beacons are forged, for either
+// node, and whatever is at the forged address, the two soon meet in both directions.
 func TestWrongHint(t *testing.T) {
 	keys, wrong := keyPair(t, 7)
 	for _, both := range []bool{false, true} {

@@ -46,15 +46,15 @@ func Seed(seed uint64) Option {
 	return func(l *LAN) { l.seed = seed }
 }
 
-// IPv6 makes a LAN with both address families. Every Ethernet interface then has a link-local address, as it has by default on any system. More
-// addresses can be set.
+// IPv6 makes a LAN with both address families. Every Ethernet interface then has a link-local address, as it has by default on any system.
+// More addresses can be set.
 func IPv6() Option {
 	return func(l *LAN) { l.six = true }
 }
 
-// NewLAN makes an IPv4 network without hosts, with a latency of 200 µs and no faults. Call it inside the bubble of testing/synctest, so that it uses
-// the bubble's time. If the test fails, its log says how to repeat it with the same seed. When the test ends, sockets that are still open
-// fail it.
+// NewLAN makes an IPv4 network without hosts, with a latency of 200 µs and no faults. Call it inside the bubble of testing/synctest, so
+// that it uses the bubble's time. If the test fails, its log says how to repeat it with the same seed. When the test ends, sockets that are
+// still open fail it.
 func NewLAN(t testing.TB, options ...Option) *LAN {
 	t.Helper()
 	l := &LAN{
@@ -141,8 +141,8 @@ func (l *LAN) reaches(from *machine, src netip.Addr, to *machine, dst netip.Addr
 	return l.connected(from, src, to, dst)
 }
 
-// connected reports whether two machines have these addresses on the same wire, or on two that a router joins. An interface that is down has no
-// wire.
+// connected reports whether two machines have these addresses on the same wire, or on two that a router joins. An interface that is down
+// has no wire.
 func (l *LAN) connected(from *machine, src netip.Addr, to *machine, dst netip.Addr) bool {
 	if isLinkLocal(netip.PrefixFrom(src, 64)) && isLinkLocal(netip.PrefixFrom(dst, 64)) {
 		i, has := from.interfaceOf(src)
@@ -153,16 +153,16 @@ func (l *LAN) connected(from *machine, src netip.Addr, to *machine, dst netip.Ad
 	return here.IsValid() && there.IsValid() && !l.dead[here] && !l.dead[there] && (here == there || l.routed && src.Is4() == dst.Is4())
 }
 
-// SetRouting adds or removes a router between all subnets. With it connections reach hosts of other subnets. Broadcasts and multicasts still stay
-// on their own subnet, so nodes must be told about each other.
+// SetRouting adds or removes a router between all subnets. With it connections reach hosts of other subnets. Broadcasts and multicasts
+// still stay on their own subnet, so nodes must be told about each other.
 func (l *LAN) SetRouting(on bool) {
 	defer l.lock()()
 	l.routed = on
 	l.changed()
 }
 
-// SetSwitch turns the switch of a subnet, such as "10.1.0.0/24", off or on again. While it is off only traffic within a host gets through, and no
-// interface reports it.
+// SetSwitch turns the switch of a subnet, such as "10.1.0.0/24", off or on again. While it is off only traffic within a host gets through,
+// and no interface reports it.
 func (l *LAN) SetSwitch(subnet string, on bool) {
 	l.t.Helper()
 	wire, err := netip.ParsePrefix(subnet)

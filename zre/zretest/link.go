@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Link describes how bytes travel from one host to another, in each direction. Between processes of one host they take 20 µs, and nothing else
-// happens to them.
+// Link describes how bytes travel from one host to another, in each direction. Between processes of one host they take 20 µs, and nothing
+// else happens to them.
 type Link struct {
 	// Latency is the travel time. A random part of Jitter is added to it each time. Datagrams can overtake each other within the
 	// jitter.
@@ -76,8 +76,8 @@ func (l *Link) fits(octets int) bool { return l.MaxPacket == 0 || octets <= l.Ma
 // chance is true with that probability.
 func (l *LAN) chance(share float64) bool { return share > 0 && l.rng.Float64() < share }
 
-// travel returns the travel time of data. A path of limited bandwidth is busy while it sends the data. If bound is positive and the data would
-// wait for longer than that, it is not sent.
+// travel returns the travel time of data. A path of limited bandwidth is busy while it sends the data. If bound is positive and the data
+// would wait for longer than that, it is not sent.
 func (l *LAN) travel(p path, link Link, octets int, bound time.Duration) (total time.Duration, ok bool) {
 	total = link.Latency
 	if link.Jitter > 0 {
@@ -116,8 +116,8 @@ func (l *LAN) Block(from, to *Host) {
 	l.changed()
 }
 
-// Heal ends all partitions and blocks. Data on connections arrives when TCP retries: the longer the cut was, the longer that takes, up to the
-// length of the cut.
+// Heal ends all partitions and blocks. Data on connections arrives when TCP retries: the longer the cut was, the longer that takes, up to
+// the length of the cut.
 func (l *LAN) Heal() {
 	defer l.lock()()
 	clear(l.blocked)

@@ -185,8 +185,8 @@ func (c *conn) abort() {
 // Addr implements net.Listener.
 func (li *listener) Addr() net.Addr { return li.addr }
 
-// Dial implements zre.Network for the networks of Listen. If nothing listens there, it fails after a round trip. If nothing answers, it retries
-// until the context ends.
+// Dial implements zre.Network for the networks of Listen. If nothing listens there, it fails after a round trip. If nothing answers, it
+// retries until the context ends.
 func (h *Host) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	defer h.lan.lock()()
 	if network == "unix" {
@@ -249,8 +249,8 @@ func (h *Host) dialTCP(ctx context.Context, dst netip.AddrPort) (*conn, error) {
 	}
 }
 
-// sourceFor returns the address from which the machine reaches another address: the same if it is its own; else one of the same subnet, with the
-// zone of the interface if it is link-local; else, with a router, the first that is not loopback.
+// sourceFor returns the address from which the machine reaches another address: the same if it is its own; else one of the same subnet,
+// with the zone of the interface if it is link-local; else, with a router, the first that is not loopback.
 func (h *Host) sourceFor(dst netip.Addr) netip.Addr {
 	zone, linkLocal := dst.Zone(), isLinkLocal(netip.PrefixFrom(dst, 64))
 	if !linkLocal && h.machine.has(dst) {

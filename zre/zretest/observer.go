@@ -16,8 +16,8 @@ import (
 // check the result.
 type Observer struct{ record *record }
 
-// NewObserver makes an observer for one node; name appears in failure messages. For each peer, the first event that breaks the rules of [Grammar]
-// fails the test.
+// NewObserver makes an observer for one node; name appears in failure messages. For each peer, the first event that breaks the rules of
+// [Grammar] fails the test.
 func NewObserver(t testing.TB, name string) *Observer { return &Observer{newRecord(t, name)} }
 
 // Option returns the option for NewNode of the observed node.

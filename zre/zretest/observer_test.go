@@ -12,8 +12,8 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// An Observer sees the events that the application reads, by channel or iterator, in the same order, and leaves all to the application. Frames
-// that the application recycles stay intact in the Observer.
+// An Observer sees the events that the application reads, by channel or iterator, in the same order, and leaves all to the application.
+// Frames that the application recycles stay intact in the Observer.
 func TestObserver(t *testing.T) {
 	for _, byChannel := range []bool{true, false} {
 		inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {

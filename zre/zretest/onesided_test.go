@@ -11,8 +11,8 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// lateMailbox is a host whose first accepted connection delivers nothing after the greeting for six seconds. Its READY is late, so the ROUTER
-// gives up after the DEALER on the other side has finished its handshake.
+// lateMailbox is a host whose first accepted connection delivers nothing after the greeting for six seconds. Its READY is late, so the
+// ROUTER gives up after the DEALER on the other side has finished its handshake.
 type lateMailbox struct{ *zretest.Host }
 
 func (h *lateMailbox) Listen(ctx context.Context, network, address string) (net.Listener, error) {

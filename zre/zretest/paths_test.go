@@ -108,8 +108,8 @@ func TestNewAddressMovesPeers(t *testing.T) {
 	})
 }
 
-// Nodes meet by any family that they share. Both families together are one peer. The endpoint in a HELLO has no zone. IPv6 link-local addresses
-// alone are enough.
+// Nodes meet by any family that they share. Both families together are one peer. The endpoint in a HELLO has no zone. IPv6 link-local
+// addresses alone are enough.
 func TestFamilies(t *testing.T) {
 	inBothFamilies(t, func(t *testing.T, lan *zretest.LAN) {
 		addresses := map[string]string{"both": "10.0.0.1 fd00::1", "six": "fd00::2", "link": "fe80::3", "both again": "10.0.0.4 fd00::4"}

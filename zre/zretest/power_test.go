@@ -107,8 +107,8 @@ func TestPowerIsBackSoon(t *testing.T) {
 	}
 }
 
-// The power of a site is cut. Its devices come back with each other's addresses and new UUIDs. Each new node enters once and stays, and shouts
-// reach all of them once the network is calm.
+// The power of a site is cut. Its devices come back with each other's addresses and new UUIDs. Each new node enters once and stays, and
+// shouts reach all of them once the network is calm.
 func TestAddressesPermuted(t *testing.T) {
 	const devices, shouts = 5, 60
 	runs := 60

@@ -154,7 +154,8 @@ func TestPeerOfAnInterfaceLeftOutIsSolved(t *testing.T) {
 	})
 }
 
-// A twin with addresses of both families, and datagrams forged for many addresses, are one conflict, which ends a minute after the last datagram.
+// A twin with addresses of both families, and datagrams forged for many addresses, are one conflict, which ends a minute after the last
+// datagram.
 func TestConflictsAreRare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t, zretest.IPv6())

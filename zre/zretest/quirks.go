@@ -19,8 +19,8 @@ const (
 // zyre_peer.js and zyre_peers.js of zyre.js 1.3.0. Package internal/interop checks the models against the programs
 // themselves, message by message.
 type quirks struct {
-	// evasive and expired are the timeouts. C zyre and pyre check once a second and PING each time while a peer is evasive. zyre.js has timers
-	// and PINGs once.
+	// evasive and expired are the timeouts. C zyre and pyre check once a second and PING each time while a peer is evasive. zyre.js has
+	// timers and PINGs once.
 	evasive, expired time.Duration
 	pingsOnce        bool
 
@@ -41,8 +41,8 @@ type quirks struct {
 	// peer's next beacon, or its next HELLO, makes it a new peer, which is greeted.
 	greetsFirst bool
 
-	// countsFromHello: a HELLO must have number 1, whatever came before. pyre intends that too, but a slip makes it continue to count, so a peer
-	// whose DEALER it gave up for its high-water mark enters only at the second HELLO.
+	// countsFromHello: a HELLO must have number 1, whatever came before. pyre intends that too, but a slip makes it continue to count, so a
+	// peer whose DEALER it gave up for its high-water mark enters only at the second HELLO.
 	countsFromHello bool
 
 	// opensFirst: when a peer starts anew, the new DEALER connects before the old one is closed. In pyre the old object lives as long as a
@@ -55,8 +55,8 @@ type quirks struct {
 	// highWater is how many messages a DEALER holds before one more disconnects it for good (EAGAIN); 0 means no limit.
 	highWater int
 
-	// firstPort is where the search for a free port begins. czmq and zyre.js take the first from 49152 up, so a program that restarts gets its
-	// old port. pyre takes a random port.
+	// firstPort is where the search for a free port begins. czmq and zyre.js take the first from 49152 up, so a program that restarts gets
+	// its old port. pyre takes a random port.
 	firstPort uint16
 
 	// bindsAll: the ROUTER listens on all addresses, not only on the address of its interface.
@@ -71,8 +71,8 @@ type quirks struct {
 	// goodEndpoints: it dies of a HELLO with an endpoint that it cannot connect to, if no beacon announced the peer.
 	goodEndpoints bool
 
-	// strictStatus: the process dies of a JOIN or LEAVE with a wrong status. strictBeacons: it dies of a beacon that does not have 22 octets.
-	// needsContent: it dies of a WHISPER or SHOUT without content, or mixes up its events.
+	// strictStatus: the process dies of a JOIN or LEAVE with a wrong status. strictBeacons: it dies of a beacon that does not have 22
+	// octets. needsContent: it dies of a WHISPER or SHOUT without content, or mixes up its events.
 	strictStatus, strictBeacons, needsContent bool
 
 	// elects: it takes part in elections. Among the others, pyre and zyre.js drop a peer that sends ELECT or LEADER.

@@ -165,8 +165,8 @@ func TestResetsSettle(t *testing.T) {
 	}
 }
 
-// A foreign peer's connection breaks, and after a while the peer sends a new HELLO, whatever it did about ours meanwhile. That gives one Exit and
-// one Enter.
+// A foreign peer's connection breaks, and after a while the peer sends a new HELLO, whatever it did about ours meanwhile. That gives one
+// Exit and one Enter.
 func TestHelloAfterReset(t *testing.T) {
 	delays := []time.Duration{
 		0, 500 * time.Microsecond, time.Millisecond, 3 * time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond,

@@ -213,8 +213,8 @@ func kinds(w *zretest.Watched) (list []string) {
 	return list
 }
 
-// A node that one side's authorizer refuses is not met. The problem names its key, once, and there is no storm of attempts. When it is authorized
-// they meet.
+// A node that one side's authorizer refuses is not met. The problem names its key, once, and there is no storm of attempts. When it is
+// authorized they meet.
 func TestAuthorizer(t *testing.T) {
 	for _, found := range []string{"beacons", "an endpoint", "gossip"} {
 		t.Run(found, func(t *testing.T) {

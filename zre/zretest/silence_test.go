@@ -96,8 +96,8 @@ func pings(t *testing.T, h *zretest.Host, a *zretest.Watched, f *zretest.Foreign
 	}
 }
 
-// A session whose peer never sends HELLO ends when the peer was silent for the expired timeout. Dials that succeed, and later sessions, are no
-// sign of life. Beacons and messages are: with them the session stays and waits for HELLO.
+// A session whose peer never sends HELLO ends when the peer was silent for the expired timeout. Dials that succeed, and later sessions, are
+// no sign of life. Beacons and messages are: with them the session stays and waits for HELLO.
 func TestPeerThatNeverEnters(t *testing.T) {
 	for _, c := range []struct {
 		name        string

@@ -139,8 +139,8 @@ func startPod(t *testing.T, lan *zretest.LAN, s *nameServer, ip string, options 
 	return w
 }
 
-// A headless service of Kubernetes: the name does not exist before a pod is ready, some time after its node has started. The second node meets the
-// first as soon as there is a record for it.
+// A headless service of Kubernetes: the name does not exist before a pod is ready, some time after its node has started. The second node
+// meets the first as soon as there is a record for it.
 func TestFirstOfTwoPods(t *testing.T) {
 	for _, ttl := range []int{0, 5, 30} {
 		t.Run(fmt.Sprint("TTL ", ttl), func(t *testing.T) {

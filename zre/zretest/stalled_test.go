@@ -10,8 +10,8 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// While the application reads no events, messages of a peer wait, and so do its answers to PINGs. The peer is not to blame: it stays even without
-// beacons, and it does not miss our signs of life.
+// While the application reads no events, messages of a peer wait, and so do its answers to PINGs. The peer is not to blame: it stays even
+// without beacons, and it does not miss our signs of life.
 func TestReaderThatWaitsForTheApplication(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -45,8 +45,8 @@ func TestStates(t *testing.T) {
 	})
 }
 
-// When a node closes, all its messages are delivered, it is gone for its peers within 10 ms, and no peer dials it again, even if its beacons come
-// late.
+// When a node closes, all its messages are delivered, it is gone for its peers within 10 ms, and no peer dials it again, even if its
+// beacons come late.
 func TestGoodbye(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		lan.SetLink(zretest.Link{Latency: time.Millisecond, Jitter: 3 * time.Millisecond, Reorder: 0.5})

@@ -18,18 +18,18 @@ import (
 const (
 	calmAfterFault = 5 * time.Second
 	calmAfterPower = 30*time.Second + calmAfterFault
-	// When another program takes over a ROUTER of libzmq with our identity, the ROUTER is silently deaf to us. We ask every 10 s, and give up
-	// after the expired timeout.
+	// When another program takes over a ROUTER of libzmq with our identity, the ROUTER is silently deaf to us. We ask every 10 s, and give
+	// up after the expired timeout.
 	calmAfterTheft = 10*time.Second + calmAfterPower
 	quiet          = 10 * time.Minute
 )
 
-// trips is how many round trips are added to that. A connection and a HELLO on it take three and a half. If zyre.js does not know us any more,
-// two in a row pass until it enters here, each after a beacon, and one more until we enter there.
+// trips is how many round trips are added to that. A connection and a HELLO on it take three and a half. If zyre.js does not know us any
+// more, two in a row pass until it enters here, each after a beacon, and one more until we enter there.
 const trips = 4
 
-// The extra time of zyre.js. It never answers a second HELLO: it drops us for it, greets us at our next beacon, and hangs up at the PING which
-// shows that it waits for a third one. If it greeted an older node of ours at our address, it takes another HELLO, after 2.5 s.
+// The extra time of zyre.js. It never answers a second HELLO: it drops us for it, greets us at our next beacon, and hangs up at the PING
+// which shows that it waits for a third one. If it greeted an older node of ours at our address, it takes another HELLO, after 2.5 s.
 const (
 	calmAfterDrop = 6 * time.Second
 	dropTrips     = 14

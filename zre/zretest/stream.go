@@ -201,8 +201,8 @@ func opError(op, network string, source, addr net.Addr, err error) error {
 	return &net.OpError{Op: op, Net: network, Source: source, Addr: addr, Err: err}
 }
 
-// Delivery reports what became of written data, as a node asks the operating system for a real connection: how many bytes have arrived, how many
-// have not, and whether some of those are in transit.
+// Delivery reports what became of written data, as a node asks the operating system for a real connection: how many bytes have arrived, how
+// many have not, and whether some of those are in transit.
 func (c *conn) Delivery() (acknowledged, unacknowledged int64, onWay bool) {
 	defer c.host.lan.lock()()
 	return c.delivered, int64(c.outOctets), c.outOctets > 0

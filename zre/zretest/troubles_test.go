@@ -48,8 +48,8 @@ func exits(w *zretest.Watched) (list []string) {
 	return list
 }
 
-// A peer that sends us HELLO and that we cannot connect to exits as unreachable, and the application learns the reason. It enters again only when we
-// can connect.
+// A peer that sends us HELLO and that we cannot connect to exits as unreachable, and the application learns the reason. It enters again
+// only when we can connect.
 func TestExitOfUnreachablePeer(t *testing.T) {
 	for _, kind := range foreign {
 		t.Run(string(kind), func(t *testing.T) {

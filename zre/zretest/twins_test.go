@@ -12,8 +12,8 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// Two nodes on two hosts have one UUID. A third node keeps the one that it met first until that exits, and reports the conflict once. Then it
-// meets the other one.
+// Two nodes on two hosts have one UUID. A third node keeps the one that it met first until that exits, and reports the conflict once. Then
+// it meets the other one.
 func TestTwins(t *testing.T) {
 	runs := 30
 	if underRace {

@@ -49,8 +49,8 @@ func forward(t testing.TB, host *zretest.Host, from, to string) {
 	})
 }
 
-// Two addresses of one foreign peer are given. It enters, and exits and enters at most once more. We enter there at most twice, and there are no
-// further sessions.
+// Two addresses of one foreign peer are given. It enters, and exits and enters at most once more. We enter there at most twice, and there
+// are no further sessions.
 func TestTwoAddressesOfOnePeer(t *testing.T) {
 	runs := 20
 	if underRace {

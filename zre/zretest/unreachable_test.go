@@ -45,8 +45,8 @@ type remote struct {
 	id   uuid.UUID
 }
 
-// checkGivenUp checks that the peer entered, exits as unreachable with the error of the dial after it was not reached for the expired timeout, and
-// then stays away for two minutes.
+// checkGivenUp checks that the peer entered, exits as unreachable with the error of the dial after it was not reached for the expired
+// timeout, and then stays away for two minutes.
 func (r *remote) checkGivenUp(want error) {
 	r.t.Helper()
 	const expired, late = 30 * time.Second, 2 * time.Second
@@ -111,8 +111,8 @@ func TestFirewallOneWay(t *testing.T) {
 	}
 }
 
-// A foreign peer names an endpoint that we cannot reach, and does not listen at the address that it comes from either: it chose the bridge of its
-// containers, or is behind a NAT.
+// A foreign peer names an endpoint that we cannot reach, and does not listen at the address that it comes from either: it chose the bridge
+// of its containers, or is behind a NAT.
 func TestNamedEndpointLeadsNowhere(t *testing.T) {
 	for _, manner := range []manner{silent, replying, renewing} {
 		for _, test := range []struct{ name, endpoint string }{

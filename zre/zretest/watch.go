@@ -9,8 +9,8 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// A Watched node is a node whose events are read, checked and recorded. Do not use Events and AllEvents of the node as well: they panic. If the
-// application itself reads the events, use an [Observer].
+// A Watched node is a node whose events are read, checked and recorded. Do not use Events and AllEvents of the node as well: they panic. If
+// the application itself reads the events, use an [Observer].
 type Watched struct {
 	*zre.Node
 	record *record
@@ -21,8 +21,8 @@ type Watched struct {
 	over   bool           // the test has ended
 }
 
-// Watch reads the events of a node from now until the test ends. For each peer, the first event that breaks the rules of [Grammar] fails the test.
-// The node may be started before or after. The caller closes it.
+// Watch reads the events of a node from now until the test ends. For each peer, the first event that breaks the rules of [Grammar] fails
+// the test. The node may be started before or after. The caller closes it.
 func Watch(t testing.TB, node *zre.Node) *Watched {
 	w := &Watched{Node: node, record: newRecord(t, node.Name())}
 	w.Resume()
@@ -84,8 +84,8 @@ func (w *Watched) Resume() {
 	})
 }
 
-// Wait returns the first matching event after the one that Wait or Next returned before. It waits for up to five minutes; then the test ends with
-// a message that contains what. It must be called from the test's goroutine.
+// Wait returns the first matching event after the one that Wait or Next returned before. It waits for up to five minutes; then the test
+// ends with a message that contains what. It must be called from the test's goroutine.
 func (w *Watched) Wait(what string, match func(zre.Event) bool) zre.Event {
 	w.record.t.Helper()
 	return w.record.wait(what, match)
