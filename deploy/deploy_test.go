@@ -1,5 +1,5 @@
-// Package deploy has the files that bring the tool to machines: of packages, of an image for containers, of three nodes in such. Its tests
-// check that they fit the source tree.
+// Package deploy has the files that bring the tool to machines: for packages, for a container image, and for three nodes in containers. Its
+// tests check that they fit the source tree.
 package deploy
 
 import (
@@ -18,7 +18,7 @@ import (
 
 const top = ".."
 
-// load reads a YAML file, of which a key that is there twice is an error.
+// load reads a YAML file. A duplicate key is an error.
 func load(t *testing.T, path string, into any) {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -30,16 +30,16 @@ func load(t *testing.T, path string, into any) {
 	}
 }
 
-// exists tells whether a path of the source tree, or a pattern of such, is there.
+// exists tells whether a path of the source tree, or a pattern of paths, exists.
 func exists(pattern string) bool {
 	found, err := filepath.Glob(filepath.Join(top, pattern))
 	return err == nil && len(found) > 0
 }
 
-// release is where the files are that files.sh makes.
+// release is the folder of the files that files.sh makes.
 const release = ".cache/release"
 
-// releaseConfig is what is checked of .goreleaser.yaml. `make packages` has goreleaser itself check the rest.
+// releaseConfig is the tested part of .goreleaser.yaml. `make packages` lets goreleaser itself check the rest.
 type releaseConfig struct {
 	Version int
 	Before  struct{ Hooks []string }
@@ -54,7 +54,7 @@ type releaseConfig struct {
 	}
 }
 
-// What .goreleaser.yaml names is there: programs, files, and the variable that has the version.
+// Everything that .goreleaser.yaml names exists: programs, files, and the variable that holds the version.
 func TestRelease(t *testing.T) {
 	var config releaseConfig
 	load(t, top+"/.goreleaser.yaml", &config)
@@ -95,7 +95,7 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// checkFlags checks that the variable which a build sets is there: the linker ignores others.
+// checkFlags checks that the variable which a build sets exists: the linker ignores unknown ones.
 func checkFlags(t *testing.T, flags string) {
 	t.Helper()
 	path, _, ok := strings.Cut(strings.TrimPrefix(flags, "-s -w -X "), "=")
@@ -108,7 +108,7 @@ func checkFlags(t *testing.T, flags string) {
 	}
 }
 
-// makeFiles runs files.sh and returns where its files are.
+// makeFiles runs files.sh and returns the folder of its files.
 func makeFiles(t *testing.T) string {
 	t.Helper()
 	for _, tool := range []string{"sh", "gzip"} {
@@ -128,7 +128,7 @@ func makeFiles(t *testing.T) string {
 	return dir
 }
 
-// service is one of compose.yaml.
+// service is a service in compose.yaml.
 type service struct {
 	Image, Build string
 	Command      []string
@@ -152,7 +152,7 @@ func services(t *testing.T) map[string]service {
 				t.Errorf("%s: there is no network %s", name, network)
 			}
 		}
-		if pipe := len(s.Command) > 0 && s.Command[0] == "pipe"; pipe != s.StdinOpen { // the end of its input ends it
+		if pipe := len(s.Command) > 0 && s.Command[0] == "pipe"; pipe != s.StdinOpen { // zre pipe ends with its input
 			t.Errorf("%s: stdin_open is %v for %q", name, s.StdinOpen, s.Command)
 		}
 	}
@@ -168,7 +168,7 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// The image has static programs, runs without root, and is built by the Go that go.mod names.
+// The image contains static programs, does not run as root, and is built with the Go version of go.mod.
 func TestDockerfile(t *testing.T) {
 	stages := dockerfile(t)
 	if len(stages) != 2 || stages[1].from != "scratch" {
@@ -198,13 +198,13 @@ func TestDockerfile(t *testing.T) {
 	}
 }
 
-// stage is one of the Dockerfile.
+// stage is a stage of the Dockerfile.
 type stage struct {
 	from, name string
 	steps      []step
 }
 
-// step is a line of it.
+// step is a line of a stage.
 type step struct{ word, rest string }
 
 func dockerfile(t *testing.T) (stages []stage) {

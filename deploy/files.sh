@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the files of a release that come out of the tool itself: man pages and completions.
+# Makes the files of a release that the tool itself generates: man pages and completions.
 #
 #   files.sh DIRECTORY VERSION
 set -eu
@@ -9,7 +9,7 @@ version=$2
 
 rm -rf "$dir"
 mkdir -p "$dir/man" "$dir/completions"
-# The tool of this machine, whatever the release is for.
+# Build for this machine, whatever system the release is for.
 GOOS='' GOARCH='' CGO_ENABLED=0 go build -ldflags "-X github.com/go-zre/go-zre/zre.version=$version" -o "$dir/zre" ./cmd/zre
 "$dir/zre" man "$dir/man"
 gzip -9n "$dir"/man/*.1

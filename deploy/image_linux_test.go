@@ -16,12 +16,12 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// In namespaces of their own: no beacon leaves the machine, and no mount is seen outside.
+// The tests run in their own namespaces: no beacon leaves the machine, and no mount is visible outside.
 func TestMain(m *testing.M) { testbed.Main(m) }
 
-// The image, made from the Dockerfile without docker: its steps run in a copy of this machine's file system, whose Go stands for that of the
-// base image. Its programs then run in that file system alone, as the user that it names, in three network namespaces, as compose.yaml has
-// them; and they chat with a host beside them.
+// The image is made from the Dockerfile without docker: its steps run in a copy of this machine's file system, whose Go stands for that of
+// the base image. Its programs then run with only the image's file system, as its user, in three network namespaces, as in compose.yaml.
+// They chat with a host beside them.
 func TestImage(t *testing.T) {
 	lan := testbed.NewLAN(t, "")
 	image := buildImage(t)
@@ -81,14 +81,14 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// image is what the Dockerfile makes.
+// image is the result of the Dockerfile.
 type image struct {
 	root            string
 	user            string
 	env, entrypoint []string
 }
 
-// program writes a script that runs the image's program, in its file system alone.
+// program writes a script that runs the image's program with only the image's file system.
 func (i *image) program(t *testing.T) string {
 	t.Helper()
 	chroot, err := exec.LookPath("chroot")
@@ -158,7 +158,7 @@ func newRoot(t *testing.T) string {
 	}
 	root := filepath.Join(dir, "root")
 	mount("image", root, "overlay", 0, fmt.Sprintf("lowerdir=/,upperdir=%s/upper,workdir=%s/work", dir, dir))
-	out, err := exec.Command("go", "env", "GOMODCACHE", "GOCACHE").Output() // not copied
+	out, err := exec.Command("go", "env", "GOMODCACHE", "GOCACHE").Output() // used in place, not copied
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func newRoot(t *testing.T) string {
 	return root
 }
 
-// run does the steps of a stage in a file system, and returns those that change none.
+// run executes the steps of a stage in a file system, and returns those that do not change it.
 func run(t *testing.T, s *stage, root string, from map[string]string) (rest []step) {
 	t.Helper()
 	folder := "/"
@@ -208,7 +208,7 @@ func command(t *testing.T, name string, args ...string) {
 	}
 }
 
-// copyIn copies files and folders of the source tree, but for those that .dockerignore names.
+// copyIn copies files and folders of the source tree, except those that .dockerignore names.
 func copyIn(t *testing.T, sources []string, target string) {
 	t.Helper()
 	ignored, err := os.ReadFile(filepath.Join(top, ".dockerignore"))

@@ -9,11 +9,11 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// output is what a program writes.
+// output collects what a program writes.
 type output struct {
 	mu   sync.Mutex // guards text
 	text strings.Builder
-	more chan struct{} // something came
+	more chan struct{} // receives a token after each write
 }
 
 // Write implements io.Writer.
@@ -33,7 +33,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// wait waits until something is in the output.
+// wait waits until the output contains what.
 func (o *output) wait(t *testing.T, what string) {
 	t.Helper()
 	for late := time.After(testbed.Patience); !strings.Contains(o.String(), what); {

@@ -21,7 +21,7 @@ func AllowKeys(keys ...PublicKey) Authorizer {
 	for _, key := range keys {
 		allowed[key] = true
 	}
-	delete(allowed, PublicKey{}) // nobody proves it
+	delete(allowed, PublicKey{}) // it has no secret key, so no node can prove it
 	return func(_ context.Context, peer Identity) error {
 		if !allowed[peer.PublicKey] {
 			return fmt.Errorf("zre: the key %v is none of the %d that are allowed", peer.PublicKey, len(allowed))

@@ -13,8 +13,8 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// These take the time of the calls, with everything in one process. How the library does between processes, and beside others, is for
-// `make bench` to tell.
+// These measure the cost of calls, with everything in one process. `make bench` measures the library between processes, and beside other
+// implementations.
 
 const benchGroup = "G"
 
@@ -31,7 +31,7 @@ func benchNode(b *testing.B, port int, transport string, options ...zre.Option) 
 	return node
 }
 
-// The two ways to take events, until the node closes.
+// The two ways to read events until the node closes.
 func byAll(node *zre.Node) iter.Seq[zre.Event] { return node.AllEvents(context.Background()) }
 
 func byChannel(node *zre.Node) iter.Seq[zre.Event] {
@@ -44,8 +44,8 @@ func byChannel(node *zre.Node) iter.Seq[zre.Event] {
 	}
 }
 
-// members starts nodes in a group, which take their events by All, and another one that knows them all. arrived waits until each has got
-// so many messages.
+// members starts nodes in a group, which read their events by All, and another node that knows them all. arrived waits until each has
+// received that many messages.
 func members(b *testing.B, count int, transport string) (speaker *zre.Node, ids []uuid.UUID, arrived func(messages int)) {
 	b.Helper()
 	return membersTaking(b, count, transport, byAll, false)
@@ -103,7 +103,7 @@ func membersTaking(b *testing.B, count int, transport string, taking func(*zre.N
 	return nil, nil, nil
 }
 
-// each runs send b.N times; what send sends the last time has a frame more.
+// each runs send b.N times. The last message has one more frame.
 func each(b *testing.B, size int, send func(frames ...[]byte) error, arrived func(messages int)) {
 	b.Helper()
 	frame := make([]byte, size)
@@ -135,7 +135,7 @@ func BenchmarkWhisper(b *testing.B) {
 	}
 }
 
-// BenchmarkWhisperLogged is BenchmarkWhisper with a logger that takes all records: whispers make none.
+// BenchmarkWhisperLogged is BenchmarkWhisper with a logger that accepts all records; whispers make none.
 func BenchmarkWhisperLogged(b *testing.B) {
 	log := slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	for _, transport := range []string{"tcp", "ipc", "inproc"} {
@@ -157,7 +157,7 @@ func BenchmarkShout(b *testing.B) {
 	}
 }
 
-// BenchmarkReceive has small messages from within the process, of which the receiver's part is large.
+// BenchmarkReceive sends small messages within the process, where receiving is a large part of the cost.
 func BenchmarkReceive(b *testing.B) {
 	for _, way := range []struct {
 		name   string
@@ -173,7 +173,7 @@ func BenchmarkReceive(b *testing.B) {
 	}
 }
 
-// BenchmarkRecycle has a receiver that gives messages back.
+// BenchmarkRecycle has a receiver that recycles messages.
 func BenchmarkRecycle(b *testing.B) {
 	for _, transport := range []string{"tcp", "inproc"} {
 		for _, size := range []int{16, 1 << 10, 64 << 10} {
@@ -185,7 +185,7 @@ func BenchmarkRecycle(b *testing.B) {
 	}
 }
 
-// BenchmarkGiven has frames go round within the process, and to a socket.
+// BenchmarkGiven passes frames on without copies, within the process and to a socket.
 func BenchmarkGiven(b *testing.B) {
 	for _, transport := range []string{"tcp", "inproc"} {
 		b.Run(transport, func(b *testing.B) {
@@ -199,7 +199,7 @@ func BenchmarkGiven(b *testing.B) {
 	}
 }
 
-// BenchmarkStats reads the figures of a node that has peers.
+// BenchmarkStats calls Stats on a node that has peers.
 func BenchmarkStats(b *testing.B) {
 	for _, peers := range []int{1, 100} {
 		b.Run(fmt.Sprintf("%d peers", peers), func(b *testing.B) {

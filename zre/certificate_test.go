@@ -77,7 +77,7 @@ func TestCertificate(t *testing.T) {
 	}
 }
 
-// TestLoadCertificateErrors: each says which file it is, what is wrong, and what to do.
+// TestLoadCertificateErrors: each error names the file, says what is wrong, and what to do.
 func TestLoadCertificateErrors(t *testing.T) {
 	dir := t.TempDir()
 	save(t, dir+"/alice")
@@ -151,7 +151,7 @@ func TestAllowCertificates(t *testing.T) {
 		must(t, judge(allow, bob))
 		must(t, judge(allow, dave))
 		for _, c := range []*zre.Certificate{alice, carol} {
-			if err := judge(allow, c); !errors.Is(err, fs.ErrNotExist) { // of carol's file
+			if err := judge(allow, c); !errors.Is(err, fs.ErrNotExist) { // because of carol's file
 				t.Errorf("one that was removed: %v", err)
 			}
 		}

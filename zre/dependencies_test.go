@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-// What a program has to build that uses package zre, or tests with zretest: these modules, and nothing that commands, metrics or examples need. A
-// module more is one more for each user to trust: say why in docs/architecture.md, "Modules".
+// These are the modules that a program must build to use package zre or to test with zretest, without those for commands, metrics or
+// examples. Each additional module is one more for every user to trust: justify it in docs/architecture.md, "Modules".
 func TestDependencies(t *testing.T) {
 	const ours = "github.com/go-zre/go-zre"
 	want := []string{
-		"github.com/go-zeromq/zmq4",     // greeting and handshake of ZMTP
+		"github.com/go-zeromq/zmq4",     // ZMTP greeting and handshake
 		"github.com/google/uuid",        // in the API
 		"github.com/mattn/go-colorable", // of zerolog
 		"github.com/mattn/go-isatty",    // of zerolog
@@ -52,7 +52,7 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
-// The module asks for no newer Go than the library needs: a dependency of a command that asks for one raises this line, for every user.
+// The module requires no newer Go than the library needs. A dependency of a command that requires one would raise this line for every user.
 func TestGoVersion(t *testing.T) {
 	mod, err := os.ReadFile("../go.mod")
 	if err != nil {

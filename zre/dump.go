@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The page of Dump is no wider than this, and lists no more of anything.
+// Limits of the page: its width and the lines of each list.
 const (
 	dumpWidth = 120
 	dumpLines = 100
@@ -114,7 +114,7 @@ func dumpFigures(p *page, st *Stats) {
 	p.line("beacons    %d sent, %d heard, %d invalid", st.BeaconsSent, st.BeaconsHeard, st.BeaconsInvalid)
 }
 
-// counts names what is not 0, by name.
+// counts lists the entries that are not 0, sorted by name.
 func counts[N int | uint64](by map[string]N) string {
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(by)) {
@@ -131,7 +131,7 @@ func counts[N int | uint64](by map[string]N) string {
 // A page is what Dump writes.
 type page struct{ strings.Builder }
 
-// line adds a line, and cuts what is too long.
+// line adds a line and cuts it if it is too long.
 func (p *page) line(format string, args ...any) {
 	p.WriteString(strings.TrimRight(fit(fmt.Sprintf(format, args...), dumpWidth), " "))
 	p.WriteByte('\n')
@@ -152,20 +152,20 @@ func (p *page) list(count int, line func(i int) string) {
 	}
 }
 
-// clean escapes all that is not printable, as in a Go string: controls, marks of direction, octets that are no UTF-8. A name may take 255 octets, and
-// an escape up to ten columns; what does not fit is cut in the end.
+// clean escapes everything that is not printable, as in a Go string: controls, direction marks, bytes that are not UTF-8. A name may have
+// 255 bytes, and an escape up to ten columns; what does not fit is cut at the end.
 func clean(s string) string {
 	quoted := strconv.Quote(s)
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
-// column is clean, in just so many columns.
+// column returns clean(s) in exactly that many columns.
 func column(s string, columns int) string {
 	s = fit(clean(s), columns)
 	return s + strings.Repeat(" ", columns-width(s))
 }
 
-// fit cuts printable text that takes more columns than that.
+// fit cuts printable text to that many columns.
 func fit(s string, columns int) string {
 	if width(s) <= columns {
 		return s
@@ -179,7 +179,7 @@ func fit(s string, columns int) string {
 	return s
 }
 
-// width is how many columns printable text takes, at most.
+// width is the maximum number of columns that printable text takes.
 func width(s string) (columns int) {
 	for _, r := range s {
 		columns += widthOf(r)
@@ -187,7 +187,7 @@ func width(s string) (columns int) {
 	return columns
 }
 
-// widthOf counts two for all that may be as wide as a character of East Asia.
+// widthOf counts two columns for every character that may be as wide as an East Asian one.
 func widthOf(r rune) int {
 	if r >= 0x1100 {
 		return 2
@@ -195,7 +195,7 @@ func widthOf(r rune) int {
 	return 1
 }
 
-// size is a number of bytes, for people.
+// size formats a number of bytes for people.
 func size(bytes int64) string {
 	if bytes < 1<<10 {
 		return fmt.Sprintf("%d B", bytes)

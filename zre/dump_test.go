@@ -58,7 +58,7 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// refusing is a writer that takes nothing.
+// refusing is a writer that always fails.
 type refusing struct{}
 
 var errRefused = errors.New("no")

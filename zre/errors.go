@@ -87,7 +87,7 @@ var (
 	ErrReplied = errors.New("the request was answered before")
 )
 
-// optionError is an error of NewNode, which is ErrInvalidOption, too.
+// optionError is an error of NewNode. It is also an ErrInvalidOption.
 type optionError struct{ error }
 
 func (e *optionError) Unwrap() error        { return e.error }

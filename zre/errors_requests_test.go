@@ -10,7 +10,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// ofRequests tells whether an error of a call needs a request, or a peer that answers, to come about.
+// ofRequests tells whether an error of a call needs a request, or a peer that answers, to occur.
 func ofRequests(call, name string) bool {
 	switch name {
 	case "ErrPeerGone*", "ReplyError", "ErrNoHandler", "ErrTooManyRequests":
@@ -19,7 +19,7 @@ func ofRequests(call, name string) bool {
 	return strings.Contains(call, ".") || strings.HasSuffix(call, "Request") && name == "ErrTooLarge"
 }
 
-// provokeRequest has a call that is about requests fail in a way.
+// provokeRequest makes a call about requests fail with an error.
 func provokeRequest(t *testing.T, n, peer *zre.Node, call, name string) error {
 	if err := errors.Join(n.Start(t.Context()), peer.Start(t.Context())); err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func provokeRequest(t *testing.T, n, peer *zre.Node, call, name string) error {
 	return err
 }
 
-// provokeReply has n fail to answer a request of the peer.
+// provokeReply makes n fail to answer a request of the peer.
 func provokeReply(t *testing.T, n, peer *zre.Node, call, name string) error {
 	if _, err := peer.StartRequest(t.Context(), n.UUID()); err != nil {
 		t.Fatal(err)

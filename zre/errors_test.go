@@ -81,7 +81,7 @@ func errorTable(t *testing.T, text string) map[string][]string {
 	return table
 }
 
-// The table has every error that the package declares, and every call that returns one; and what to do is said of each.
+// The table lists every error that the package declares and every call that returns one, and says what to do about each.
 func TestErrorTableIsComplete(t *testing.T) {
 	p := packageDoc(t)
 	table := errorTable(t, p.Doc)
@@ -102,7 +102,7 @@ func TestErrorTableIsComplete(t *testing.T) {
 		}
 	}
 	for _, typ := range p.Types {
-		if strings.HasSuffix(typ.Name, "Error") && typ.Name != "PeerError" { // that is what the star says
+		if strings.HasSuffix(typ.Name, "Error") && typ.Name != "PeerError" { // the star in the table stands for these
 			declared = append(declared, typ.Name)
 		}
 	}
@@ -155,7 +155,7 @@ func TestErrorTableIsComplete(t *testing.T) {
 	}
 }
 
-// A call has a value that can be used.
+// goodCalls are calls with valid values.
 var goodCalls = map[string]func(ctx context.Context, n *zre.Node, peer uuid.UUID) error{
 	"Start":         func(ctx context.Context, n *zre.Node, _ uuid.UUID) error { return n.Start(ctx) },
 	"Join":          func(_ context.Context, n *zre.Node, _ uuid.UUID) error { return n.Join("G") },
@@ -193,7 +193,7 @@ var goodCalls = map[string]func(ctx context.Context, n *zre.Node, peer uuid.UUID
 	"DisconnectGossip": func(_ context.Context, n *zre.Node, _ uuid.UUID) error { return n.DisconnectGossip("tcp://10.9.9.9:7") },
 }
 
-// sentinels are the errors by name.
+// sentinels maps names to errors.
 var sentinels = map[string]error{
 	"ErrClosed": zre.ErrClosed, "ErrStarted": zre.ErrStarted, "ErrNotStarted": zre.ErrNotStarted, "ErrUnknownPeer": zre.ErrUnknownPeer,
 	"ErrPeerBusy": zre.ErrPeerBusy, "ErrUnreadEvents": zre.ErrUnreadEvents, "ErrInvalidState": zre.ErrInvalidState,
@@ -204,7 +204,7 @@ var sentinels = map[string]error{
 	"ErrTooManyRequests": zre.ErrTooManyRequests, "ErrReplied": zre.ErrReplied, "ErrStatsNotShared": zre.ErrStatsNotShared,
 }
 
-// badCalls are those that a started node refuses, which may be in three groups, has three headers at most, and a HELLO of 1,000 bytes.
+// badCalls are refused by a started node with these limits: three groups, three headers, and a HELLO of 1,000 bytes.
 var badCalls = map[string]map[string]func(ctx context.Context, n *zre.Node) error{
 	"Start":        {"ErrStarted": func(ctx context.Context, n *zre.Node) error { return n.Start(ctx) }},
 	"Join":         groupErrors((*zre.Node).Join),
@@ -284,7 +284,7 @@ func groupErrors(join func(*zre.Node, string) error) map[string]func(context.Con
 	}
 }
 
-// badOptions are those of which NewNode makes an error.
+// badOptions are options that NewNode rejects.
 var badOptions = map[string][]zre.Option{
 	"ErrInvalidName":     {zre.WithName("a\x00")},
 	"ErrInvalidHeader":   {zre.WithHeader("", "x")},
@@ -301,7 +301,7 @@ var badOptions = map[string][]zre.Option{
 	},
 }
 
-// Each error of the table comes of the call that it stands beside.
+// Each error in the table is returned by the call beside it.
 func TestErrorTable(t *testing.T) {
 	table := errorTable(t, packageDoc(t).Doc)
 	for call, list := range table {
@@ -323,7 +323,7 @@ func TestErrorTable(t *testing.T) {
 	}
 }
 
-// provoke has a call fail in a way.
+// provoke makes a call fail with an error.
 func provoke(t *testing.T, call, name string) {
 	lan := zretest.NewLAN(t)
 	limits := zre.WithLimits(zre.Limits{GroupsPerPeer: 3, Headers: 3, HelloSize: 1000, MessageSize: 1 << 20, FrameSize: 100 << 10, QueueMessages: 10, EventBytes: 1 << 10, Requests: 2})
@@ -377,7 +377,7 @@ func provoke(t *testing.T, call, name string) {
 	}
 }
 
-// provokeBusy has a call fail as a peer does not read.
+// provokeBusy makes a call fail because a peer does not read.
 func provokeBusy(t *testing.T, n, peer *zre.Node, call string) error {
 	if err := errors.Join(peer.Join("G"), n.Start(t.Context()), peer.Start(t.Context())); err != nil {
 		t.Fatal(err)
@@ -386,7 +386,7 @@ func provokeBusy(t *testing.T, n, peer *zre.Node, call string) error {
 		t.Fatal(err)
 	}
 	fill(t, n, peer)
-	if call == "Ping" || call == "Flush" { // that many may wait
+	if call == "Ping" || call == "Flush" { // that many may be unanswered
 		results := make(chan error)
 		for range 101 {
 			go func() { results <- goodCalls[call](t.Context(), n, peer.UUID()) }()
@@ -403,7 +403,7 @@ func provokeBusy(t *testing.T, n, peer *zre.Node, call string) error {
 	return goodCalls[call](ctx, n, peer.UUID())
 }
 
-// fill fills the queue of a peer that reads no events.
+// fill fills the queue to a peer that reads no events.
 func fill(t *testing.T, n, peer *zre.Node) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()

@@ -156,7 +156,7 @@ const (
 // String returns the reason in words, such as "left" or "lost messages".
 func (r Reason) String() string { return node.Reason(r).String() }
 
-// eventOf makes the event that the application sees.
+// eventOf returns the event as the application sees it.
 func (n *Node) eventOf(e *node.Event) Event {
 	p := peerOf(e.Peer)
 	switch e.Kind {

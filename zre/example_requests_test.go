@@ -60,7 +60,7 @@ func ExampleNode_Request() {
 			fmt.Println("no handler")
 		case errors.As(err, &failed):
 			fmt.Println("error:", failed.Text)
-		case err != nil: // the peer is gone, or ctx has ended
+		case err != nil: // the peer is gone or ctx has ended
 			log.Fatal(err)
 		default:
 			fmt.Printf("%s\n", reply.Frames[0])
@@ -95,7 +95,7 @@ func ExampleNode_Serve() {
 	mux.HandleShout("news.*", func(_ context.Context, e zre.Shout) { fmt.Printf("%s: %s\n", e.Group, e.Frames[0]) })
 	mux.HandleWhisper(func(_ context.Context, e zre.Whisper) {
 		fmt.Printf("%s whispers %s\n", e.Peer.Name, e.Frames[0])
-		node.Close() // which ends Serve
+		node.Close() // this ends Serve
 	})
 
 	if err := node.Join("news.weather"); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// onLoopback keeps the examples' nodes on loopback and apart from all others.
+// onLoopback keeps the nodes of the examples on loopback, apart from all others.
 func onLoopback(port int, options ...zre.Option) []zre.Option {
 	return append(options, zre.WithInterfaces("127.0.0.1"), zre.WithBeaconPort(port))
 }
@@ -106,7 +106,7 @@ func ExampleNode_Whisper() {
 		log.Fatal(err)
 	}
 	err = node.Whisper(context.Background(), node.UUID(), []byte("hello?"))
-	fmt.Println(errors.Is(err, zre.ErrUnknownPeer)) // a node is no peer of its own
+	fmt.Println(errors.Is(err, zre.ErrUnknownPeer)) // a node is not its own peer
 	var failed *zre.PeerError
 	if errors.As(err, &failed) {
 		fmt.Println(failed.UUID == node.UUID())
@@ -145,7 +145,7 @@ func ExampleProblem() {
 	}
 	for event := range node.Events() {
 		if problem, ok := event.(zre.Problem); ok && problem.Kind == zre.ProblemUnreachable && !problem.Solved {
-			fmt.Println("cannot reach", problem.About) // and problem.Err tells why
+			fmt.Println("cannot reach", problem.About) // problem.Err says why
 			break
 		}
 	}
@@ -190,11 +190,11 @@ func ExampleNode_Choose() {
 	}
 	ann, ben := workers[0], workers[1]
 
-	ann.SetState(zre.StateProcessing) // she has enough to do, and says so
+	ann.SetState(zre.StateProcessing) // ann has enough work and reports it
 	for range broker.AllEvents(ctx) {
 		busy, known := broker.Peer(ann.UUID())
 		if known && busy.State == zre.StateProcessing && len(broker.PeersIn("WORKERS")) == 2 {
-			break // both are there, and it is known what ann said
+			break // both are present, and ann's state is known
 		}
 	}
 	if worker, ok := broker.Choose("WORKERS"); ok {
@@ -241,7 +241,7 @@ func ExampleNode_Contest() {
 		case ok && e.Peer.UUID == ann.UUID():
 			fmt.Println(e.Peer.Name, "leads", e.Group)
 			ann.Close()
-		case ok && ann.State() == zre.StateExit: // else ann was slow to start
+		case ok && ann.State() == zre.StateExit: // otherwise ann was slow to start
 			fmt.Println("now I lead", e.Group)
 			return
 		}
@@ -303,7 +303,7 @@ func ExampleNode_Shutdown() {
 				log.Fatal(err)
 			}
 			if err := alice.Flush(ctx, enter.Peer.UUID); err != nil {
-				log.Fatal(err) // it may not have all
+				log.Fatal(err) // bob may not have everything
 			}
 			break
 		}
@@ -350,7 +350,7 @@ func ExampleNode_SetState() {
 		switch e := event.(type) {
 		case zre.Enter:
 			fmt.Println(e.Peer.Name, "enters:", e.Peer.State)
-			worker.SetState(zre.StateProcessing) // a job has come
+			worker.SetState(zre.StateProcessing) // a job has arrived
 		case zre.StateChange:
 			fmt.Println(e.Peer.Name, "changes:", e.State)
 			if e.State == zre.StateIdle {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The architecture, written down as what each package may import of ours, and who may import zmq4.
+// The architecture as import rules: which of our packages each package may import, and which may import zmq4.
 func TestImports(t *testing.T) {
 	const module = "github.com/go-zre/go-zre/"
 	allowed := map[string][]string{

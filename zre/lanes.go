@@ -8,17 +8,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// What may wait for the handlers of one peer before it is held, and how many are handled in a row while other peers wait.
+// Limits on the messages that may wait for a peer's handler before the peer is held, and on how many are handled in a row while other peers
+// wait.
 const (
 	laneMessages = 64
 	laneOctets   = 1 << 20
 	laneBurst    = 64
 )
 
-// frameCost and eventCost are about what a frame and an event hold beside octets.
+// frameCost and eventCost are the approximate overhead of a frame and an event in bytes.
 const frameCost, eventCost = 24, 200
 
-// server is one call of Serve: it sorts the events into lanes, one for each peer, and has workers handle them, one at a time for each lane.
+// server is one call of Serve. It sorts events into lanes, one for each peer. Workers handle the events, one at a time for each lane.
 type server struct {
 	node        *Node
 	handler     Handler
@@ -28,29 +29,29 @@ type server struct {
 	mostOctets  int64
 
 	mu      sync.Mutex
-	work    sync.Cond // there is a lane that is ready, or the end
+	work    sync.Cond // signals a ready lane, or the end
 	lanes   map[uuid.UUID]*lane
-	ready   []*lane // those that wait for a worker, in order
+	ready   []*lane // waiting for a worker, in order
 	workers int
-	idle    int   // of these
+	idle    int   // of the workers
 	octets  int64 // in all lanes
 	over    bool
 	ended   chan struct{} // closed when it is over and no worker is left
 }
 
-// lane is the events of one peer that wait, in order.
+// lane holds the waiting events of one peer, in order.
 type lane struct {
 	id       uuid.UUID
 	events   []Event
-	next     int   // the first of events that waits
-	messages int   // among them
-	octets   int64 // of these
+	next     int   // index of the first waiting event
+	messages int   // among the waiting events
+	octets   int64 // of these messages
 	busy     bool  // a worker has it, or it is ready
 	held     holding
-	gone     bool // the last event says that there may be no more
+	gone     bool // after the last event there may be no more
 }
 
-// holding is what the engine was told of a lane.
+// holding is the state of a lane as the engine last heard it.
 type holding uint8
 
 const (
@@ -78,7 +79,7 @@ func (s *server) dispatch(event Event) bool {
 	l.gone = false
 	switch event.(type) {
 	case Enter:
-		l.held = notHeld // it is another session
+		l.held = notHeld // the peer has a new session
 	case Exit, Problem, Leader:
 		l.gone = true
 	}
@@ -95,11 +96,11 @@ func (s *server) dispatch(event Event) bool {
 	return true
 }
 
-// enqueue has a worker take a lane.
+// enqueue makes a lane ready for a worker.
 func (s *server) enqueue(l *lane) {
 	s.ready = append(s.ready, l)
 	switch {
-	case s.idle >= len(s.ready): // one that was woken counts until it takes its lane
+	case s.idle >= len(s.ready): // a woken worker counts as idle until it takes its lane
 		s.work.Signal()
 	case s.workers < s.concurrency:
 		s.workers++
@@ -107,7 +108,7 @@ func (s *server) enqueue(l *lane) {
 	}
 }
 
-// octetsOf returns what a message holds; 0 for other events.
+// octetsOf returns the memory of a message, or 0 for other events.
 func octetsOf(event Event) int64 {
 	var frames [][]byte
 	switch e := event.(type) {
@@ -127,7 +128,7 @@ func octetsOf(event Event) int64 {
 	return octets
 }
 
-// hold has a peer wait whose lane is long, or that has one while all lanes together hold too much.
+// hold stops a peer whose lane is long, and any peer with a lane while all lanes together hold too much.
 func (s *server) hold(l *lane) {
 	held := notHeld
 	switch {
@@ -142,7 +143,7 @@ func (s *server) hold(l *lane) {
 	}
 }
 
-// release lets a peer go on.
+// release lets a held peer continue.
 func (s *server) release(l *lane) {
 	few := l.messages <= laneMessages/2 && l.octets <= laneOctets/2 && s.octets < s.mostOctets
 	if l.held != notHeld && (l.messages == 0 || few) {
@@ -151,7 +152,7 @@ func (s *server) release(l *lane) {
 	}
 }
 
-// serve is a worker: it handles the events of lanes that are ready.
+// serve is a worker: it handles the events of ready lanes.
 func (s *server) serve() {
 	var l *lane
 	defer func() { s.retire(l) }()
@@ -175,11 +176,11 @@ func (s *server) serve() {
 	}
 }
 
-// leave has a worker done with a lane: another one takes it if there is more in it.
+// leave ends a worker's turn on a lane. If the lane has more events, it becomes ready again.
 func (s *server) leave(l *lane) {
 	l.busy = false
 	switch {
-	case s.over: // what is left goes back to the node
+	case s.over: // the rest goes back to the node
 	case l.next < len(l.events):
 		l.busy = true
 		s.enqueue(l)
@@ -210,7 +211,7 @@ func (s *server) handleNext(l *lane) {
 	s.handle(event)
 }
 
-// retire ends a worker; l is the lane that it had when its handler ended the goroutine (runtime.Goexit), which another worker takes then.
+// retire ends a worker. l is its lane if its handler ended the goroutine (runtime.Goexit); another worker then takes that lane.
 func (s *server) retire(l *lane) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,7 +224,7 @@ func (s *server) retire(l *lane) {
 	}
 }
 
-// end ends the workers, and waits for handlers that run. It tells how many still do then. What was not handled is the node's again.
+// end ends the workers and waits for running handlers. It returns how many still run after that. Unhandled events go back to the node.
 func (s *server) end() (running int) {
 	s.mu.Lock()
 	s.over = true

@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// numbered fills a frame with octets that tell its message.
+// numbered fills a frame with bytes that identify its message.
 func numbered(frame []byte, number int) []byte {
 	unit := binary.BigEndian.AppendUint32(nil, uint32(number)|0xAB000000)
 	for i := range frame {
@@ -22,8 +22,7 @@ func numbered(frame []byte, number int) []byte {
 	return frame
 }
 
-// Messages of all sizes, copied or given, to one or to many, arrive as they were sent while their receivers give most of them back
-// after a while.
+// Messages of all sizes, copied or given, to one or many peers, arrive as sent while their receivers recycle most of them after a while.
 func TestMemoryIsUsedAgain(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{"tcp", "inproc"} {
@@ -73,10 +72,10 @@ func TestMemoryIsUsedAgain(t *testing.T) {
 	}
 }
 
-// Frames that are cut from memory with others, that have their own, that the pool has, and that come in pieces.
+// Frames that share memory, that have their own, that come from the pool, and that arrive in parts.
 var sizes = []int{0, 20, 1000, 8 << 10, 16 << 10, 60 << 10, 300 << 10}
 
-// listen checks messages, in order, some later than others.
+// listen checks messages in order, some of them later.
 func listen(t *testing.T, node *zre.Node, messages int) {
 	type held struct {
 		number int
@@ -122,7 +121,7 @@ func listen(t *testing.T, node *zre.Node, messages int) {
 	}
 }
 
-// What is given to a peer of the process is not copied; where there are several, each has its own.
+// Frames given to one peer of the process are not copied. If there are several peers, each gets its own.
 func TestGivenWithinTheProcess(t *testing.T) {
 	t.Parallel()
 	port := port()
@@ -164,7 +163,7 @@ func TestGivenWithinTheProcess(t *testing.T) {
 	}
 }
 
-// one gives what is in a slice that must have one element.
+// one returns the only element of a slice.
 func one(t *testing.T, frames [][]byte) []byte {
 	t.Helper()
 	if len(frames) != 1 {
@@ -173,7 +172,7 @@ func one(t *testing.T, frames [][]byte) []byte {
 	return frames[0]
 }
 
-// Frames are set to nil in the list of which they were given away or back.
+// Giving or recycling frames sets them to nil in the caller's list.
 func TestListsAreEmptied(t *testing.T) {
 	t.Parallel()
 	port := port()
@@ -199,14 +198,14 @@ func TestListsAreEmptied(t *testing.T) {
 	}
 }
 
-// A program that is mistaken about whose a frame is spoils no message but those that it is mistaken about: every frame of NewFrame is one's own.
+// A program that is wrong about the owner of a frame damages only the messages with that frame: every frame of NewFrame has one owner.
 func TestMistakenOwners(t *testing.T) {
 	t.Parallel()
 	const size = 64 << 10
 	for _, test := range []struct {
 		name string
-		do   func(ctx context.Context, a, b *zre.Node, received zre.Whisper) error // by b, which received it from a
-		want int                                                                   // frames that a gets
+		do   func(ctx context.Context, a, b *zre.Node, received zre.Whisper) error // called by b, which received the message from a
+		want int                                                                   // number of frames that a receives
 	}{
 		{"a frame twice in a message", func(ctx context.Context, a, b *zre.Node, _ zre.Whisper) error {
 			f := zre.NewFrame(size)
@@ -250,7 +249,7 @@ func TestMistakenOwners(t *testing.T) {
 				next[zre.Enter](t, a)
 				next[zre.Enter](t, b)
 				(zre.Whisper{}).Recycle()
-				for range 2 { // from the second on what was recycled is used again
+				for range 2 { // the second round reuses recycled memory
 					if err := a.Whisper(t.Context(), b.UUID(), make([]byte, size)); err != nil {
 						t.Fatal(err)
 					}
@@ -262,7 +261,7 @@ func TestMistakenOwners(t *testing.T) {
 						t.Fatalf("%d frames arrive", len(w.Frames))
 					}
 					checkAppends(t, w.Frames)
-					apart(t, w.Frames...) // while it is held
+					apart(t, w.Frames...) // while w is held
 					w.Recycle()
 					apart(t)
 				}
@@ -271,7 +270,7 @@ func TestMistakenOwners(t *testing.T) {
 	}
 }
 
-// checkAppends checks that an append to a frame does not change the next one.
+// checkAppends checks that appending to a frame does not change the next one.
 func checkAppends(t *testing.T, frames [][]byte) {
 	t.Helper()
 	for i := range frames[1:] {
@@ -282,7 +281,7 @@ func checkAppends(t *testing.T, frames [][]byte) {
 	}
 }
 
-// apart checks that new frames share memory neither with each other nor with those that are held.
+// apart checks that new frames share no memory with each other or with those held.
 func apart(t *testing.T, held ...[]byte) {
 	t.Helper()
 	all := held
@@ -299,7 +298,7 @@ func apart(t *testing.T, held ...[]byte) {
 	}
 }
 
-// Memory that NewFrame did not make is not handed out by it, however it came to the node.
+// NewFrame never returns memory that it did not make, however that memory came to the node.
 func TestForeignMemory(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{"tcp", "inproc"} {
@@ -310,7 +309,7 @@ func TestForeignMemory(t *testing.T) {
 			a, b := start(t, port, only), start(t, port, only)
 			next[zre.Enter](t, a)
 			next[zre.Enter](t, b)
-			region := make([]byte, 256<<10) // such as an arena or a mapped file
+			region := make([]byte, 256<<10) // like an arena or a mapped file
 			for _, f := range [][]byte{region[64<<10 : 128<<10 : 128<<10], region[128<<10 : 192<<10]} {
 				if err := a.WhisperNoCopy(t.Context(), b.UUID(), f); err != nil {
 					t.Fatal(err)

@@ -20,11 +20,11 @@ import (
 
 const migrationPage = "../docs/zyre-migration.md"
 
-// migration is one row of a table of the page: a function of C, and what replaces it.
+// migration is one row of a table of the page: a C function and its replacement.
 type migration struct {
 	line     int
 	name     string
-	code     string // of Go, or "" where there is no counterpart
+	code     string // Go code, or "" if there is no counterpart
 	comments string
 }
 
@@ -64,7 +64,7 @@ func zyreAPI(t *testing.T) (names []string) {
 	return names
 }
 
-// The page has each function of zyre's API once, and no other; where there is no counterpart, it says why.
+// The page lists each function of zyre's API once and no other. If there is no counterpart, it says why.
 func TestMigrationIsComplete(t *testing.T) {
 	names, seen := zyreAPI(t), make(map[string]int)
 	for _, row := range migrations(t) {
@@ -83,7 +83,7 @@ func TestMigrationIsComplete(t *testing.T) {
 	}
 }
 
-// The list of zyre's functions is that of the library that the interop tests run.
+// The list of zyre's functions matches the library that the interop tests run.
 func TestMigrationKnowsZyre(t *testing.T) {
 	python := testbed.Python(t)
 	found, err := filepath.Glob(filepath.Join(filepath.Dir(python), "../lib/python*/site-packages/ingescape/_ingescape*.so"))
@@ -153,7 +153,7 @@ var (
 func main() {}
 `
 
-// Each line of Go in the page compiles, with the names that the page declares.
+// Each line of Go in the page compiles, with the declarations of the page.
 func TestMigrationCompiles(t *testing.T) {
 	page, err := filepath.Abs(migrationPage)
 	must(t, err)
@@ -170,7 +170,7 @@ func TestMigrationCompiles(t *testing.T) {
 	}
 }
 
-// use gives statements that use what a line declares, since each is used in the program that it is for.
+// use returns statements that use what a line declares, as a real program would.
 func use(t *testing.T, row migration) string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "", "package p\nfunc _() {\n"+row.code+"\n}", 0)

@@ -32,14 +32,14 @@ func (f HandlerFunc) ServeEvent(ctx context.Context, event Event) { f(ctx, event
 //
 // Handlers may be registered at any time, also while the Mux is in use. One Mux may serve several nodes. The zero Mux is ready for use.
 type Mux struct {
-	mu     sync.Mutex // of those that register
+	mu     sync.Mutex // held while registering
 	routes atomic.Pointer[routes]
 }
 
 // NewMux returns a Mux without handlers.
 func NewMux() *Mux { return new(Mux) }
 
-// routes are all handlers. They do not change: to register one makes others.
+// routes holds all handlers. It is immutable: registering a handler makes a copy.
 type routes struct {
 	whisper func(context.Context, Whisper)
 	enter   func(context.Context, Enter)
@@ -94,7 +94,7 @@ func (m *Mux) HandleOther(handler func(context.Context, Event)) {
 	m.register("HandleOther", handler == nil, func(r *routes) string { return setOnce(&r.other, handler) })
 }
 
-// register changes the routes. set returns what is wrong with that, if anything.
+// register changes the routes. set returns what is wrong with the change, or "".
 func (m *Mux) register(method string, isNil bool, set func(*routes) string) {
 	if isNil {
 		panic("zre: Mux." + method + ": the handler is nil")
@@ -150,7 +150,7 @@ func (m *Mux) ServeEvent(ctx context.Context, event Event) {
 	}
 }
 
-// call calls a handler, if there is one.
+// call calls a handler, if it is not nil.
 func call[E Event](ctx context.Context, handler func(context.Context, E), event E) bool {
 	if handler == nil {
 		return false
@@ -159,10 +159,10 @@ func call[E Event](ctx context.Context, handler func(context.Context, E), event 
 	return true
 }
 
-// maxPattern is how long a pattern may be.
+// maxPattern is the maximum length of a pattern.
 const maxPattern = 255
 
-// shortened returns the name of a request as far as a pattern can tell: it may be as long as a message.
+// shortened returns the name of a request, cut to the length that matters for patterns. A name may be as long as a message.
 func shortened(frames [][]byte) string {
 	if len(frames) == 0 {
 		return ""
@@ -170,16 +170,16 @@ func shortened(frames [][]byte) string {
 	return string(frames[0][:min(len(frames[0]), maxPattern+1)])
 }
 
-// patterns find a handler by a name.
+// patterns finds a handler by name.
 type patterns[H any] struct {
 	exact    map[string]H
 	prefixes []prefix[H] // sorted by text
 }
 
-// prefix is a pattern that ended with a star.
+// prefix is a pattern without its final star.
 type prefix[H any] struct {
 	text    string
-	shorter int // where the longest other prefix is that text begins with; -1 if there is none
+	shorter int // index of the longest other prefix that text begins with, or -1
 	handler H
 }
 
@@ -222,12 +222,12 @@ func (p *patterns[H]) search(text string) (int, bool) {
 	return slices.BinarySearchFunc(p.prefixes, text, func(e prefix[H], text string) int { return cmp.Compare(e.text, text) })
 }
 
-// find returns the handler for a name; the zero H if there is none.
+// find returns the handler for a name, or the zero H.
 func (p *patterns[H]) find(name string) (handler H) {
 	if h, ok := p.exact[name]; ok {
 		return h
 	}
-	// Those that the name begins with sort before it, and the longest of them is the one just before it, or one that this begins with.
+	// Prefixes of the name sort before it. The longest is the entry just before it, or a prefix of that entry.
 	at, there := p.search(name)
 	if !there {
 		at--

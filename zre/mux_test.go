@@ -72,7 +72,7 @@ func TestMux(t *testing.T) {
 	empty.ServeEvent(ctx, zre.Whisper{})
 }
 
-// What can only be a mistake of the program panics when it is registered, and changes nothing.
+// Obvious programming mistakes panic at registration and change nothing.
 func TestMuxMistakes(t *testing.T) {
 	shout, other := func(context.Context, zre.Shout) {}, func(context.Context, zre.Event) {}
 	mux := zre.NewMux()

@@ -16,18 +16,18 @@ import (
 // Node is a ZRE node: one participant of the network. All methods may be called from any goroutine.
 type Node struct {
 	engine *node.Node
-	batch  []node.Event // taken; whoever takes owns it
-	next   int          // the first of it that is not yet received
-	left   []Event      // that Serve took and did not handle: they come before those; the taker's too
+	batch  []node.Event // events taken from the engine; owned by the taker
+	next   int          // the first event of batch that is not yet received
+	left   []Event      // events that Serve took and did not handle; they come before batch; owned by the taker
 
-	observers []func(Event) // of each event that is received
+	observers []func(Event) // called with each event that is received
 
-	taker  atomic.Int32 // which of the takers below has batch and next
+	taker  atomic.Int32 // which of the takers below owns batch and next
 	once   sync.Once    // starts the goroutine that fills events
 	events chan Event
 	done   chan struct{} // closed by Close
 	closed sync.Once
-	ended  atomic.Bool // Close returns: no event follows
+	ended  atomic.Bool // Close is returning: no event follows
 	pump   sync.WaitGroup
 	life   context.Context // ends with done
 	die    context.CancelFunc
@@ -35,7 +35,7 @@ type Node struct {
 	subscriptions subscriptions
 }
 
-// What takes events from the engine. One at a time may; the channel keeps them once Events was called.
+// The takers of events. There is one at a time; after Events was called, the channel keeps them.
 const (
 	noTaker = iota
 	loop    // over AllEvents
@@ -104,7 +104,7 @@ func (n *Node) end(engine func() error) error {
 	n.once.Do(func() { close(n.events) })
 	n.pump.Wait()
 	n.subscriptions.wait()
-	for range n.events { // what the channel still holds
+	for range n.events { // drop what the channel still holds
 	}
 	n.ended.Store(true)
 	return err
@@ -295,7 +295,7 @@ func (n *Node) AllEvents(ctx context.Context) iter.Seq[Event] {
 	}
 }
 
-// beginLoop has a loop take the events; it panics where something else does.
+// beginLoop makes a loop the taker of events. It panics if there is another taker.
 func (n *Node) beginLoop(what string) {
 	switch {
 	case n.taker.CompareAndSwap(noTaker, loop):
@@ -308,7 +308,7 @@ func (n *Node) beginLoop(what string) {
 
 func (n *Node) endLoop() { n.taker.Store(noTaker) }
 
-// take waits for events and yields them, until yield returns false or the node or stop is closed.
+// take waits for events and yields them, until yield returns false, or the node or stop is closed.
 func (n *Node) take(stop <-chan struct{}, yield func(Event) bool) {
 	for {
 		for n.next < len(n.batch) || len(n.left) > 0 {
@@ -317,7 +317,7 @@ func (n *Node) take(stop <-chan struct{}, yield func(Event) bool) {
 				return
 			default:
 			}
-			if n.ended.Load() { // by Close in the body of the loop, or elsewhere
+			if n.ended.Load() { // closed in the body of the loop, or elsewhere
 				n.batch, n.next, n.left = nil, 0, nil
 				return
 			}
@@ -325,14 +325,14 @@ func (n *Node) take(stop <-chan struct{}, yield func(Event) bool) {
 				return
 			}
 		}
-		batch, ok := n.engine.Take(n.batch[:0], stop) // all of it is cleared already
+		batch, ok := n.engine.Take(n.batch[:0], stop) // batch is already cleared
 		if n.batch, n.next = batch, 0; !ok {
 			return
 		}
 	}
 }
 
-// following returns the next event of those taken.
+// following returns the next event of the batch.
 func (n *Node) following() Event {
 	if len(n.left) > 0 {
 		event := n.left[0]
@@ -341,7 +341,7 @@ func (n *Node) following() Event {
 		return event
 	}
 	event := n.eventOf(&n.batch[n.next])
-	n.batch[n.next] = node.Event{} // what was delivered must not stay reachable
+	n.batch[n.next] = node.Event{} // do not keep delivered events reachable
 	n.next++
 	n.engine.NoteRead()
 	for _, observe := range n.observers {

@@ -32,10 +32,10 @@ func start(t *testing.T, port int, options ...zre.Option) *zre.Node {
 	return node
 }
 
-// port gives one for the beacons of a test, which neither it nor the one 10,000 above is of the range that systems hand out.
+// port returns a beacon port for a test. Neither it nor the port 10,000 above it is in the range of ephemeral ports.
 func port() int { return 12_000 + rand.IntN(10_000) }
 
-// next returns the next event of a type.
+// next returns the next event of type E.
 func next[E zre.Event](t *testing.T, node *zre.Node) E {
 	t.Helper()
 	deadline := time.After(patience)
@@ -105,7 +105,7 @@ func TestConversation(t *testing.T) {
 	}
 }
 
-// All may be left and taken up again without losing an event, and ends with its context.
+// A loop over AllEvents can stop and be resumed without losing an event. It ends with its context.
 func TestAll(t *testing.T) {
 	t.Parallel()
 	port := port()
@@ -131,13 +131,13 @@ func TestAll(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	for event := range a.AllEvents(ctx) {
-		if _, ok := event.(zre.StateChange); !ok { // its beacon may come at any time
+		if _, ok := event.(zre.StateChange); !ok { // a beacon with it may come at any time
 			t.Errorf("unexpected %+v", event)
 		}
 	}
 }
 
-// Close ends everything that waits, from anywhere, whether or not the node was started or its events were read.
+// Close ends every waiting call, from any goroutine, whether or not the node was started or its events were read.
 func TestClose(t *testing.T) {
 	t.Parallel()
 	port := port()

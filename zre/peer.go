@@ -23,7 +23,7 @@ type Peer struct {
 	QueuedBytes    int64 // including frame headers; within a process 24 bytes more for each frame
 }
 
-// publicPeer makes the Peer of an engine's, once for each snapshot: events share it.
+// publicPeer returns the Peer for one of the engine, made once for each snapshot: events share it.
 func publicPeer(p *node.Peer) *Peer {
 	return &Peer{
 		UUID:           p.UUID,
@@ -39,7 +39,7 @@ func publicPeer(p *node.Peer) *Peer {
 	}
 }
 
-// peerOf returns the Peer of an engine's; nil for nil.
+// peerOf returns the Peer for one of the engine, or nil for nil.
 func peerOf(p *node.Peer) *Peer {
 	if p == nil {
 		return nil

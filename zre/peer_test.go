@@ -9,7 +9,7 @@ import (
 	"github.com/go-zre/go-zre/node"
 )
 
-// A Peer has all that the engine knows of it.
+// A Peer has every field of the engine's peer.
 func TestPeerHasEveryField(t *testing.T) {
 	p := &node.Peer{
 		UUID: uuid.New(), Name: "n", Endpoint: "tcp://10.0.0.1:7", Headers: map[string]string{"a": "b"}, Groups: []string{"G"},

@@ -9,7 +9,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// Each kind of problem is documented alike: what is wrong, what About names, and when it is solved. Its text has the same form.
+// The documentation of each kind of problem has the same form: what is wrong, what About names, and when it is solved. So has its text.
 func TestProblemKindsReadAlike(t *testing.T) {
 	kinds := 0
 	for _, typ := range packageDoc(t).Types {

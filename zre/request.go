@@ -76,14 +76,14 @@ type Request struct {
 	answer *answer
 }
 
-// answer is what copies of a Request share.
+// answer is the state that copies of a Request share.
 type answer struct {
 	engine *node.Node
 	to     node.Ticket
 	given  atomic.Bool
 }
 
-// requestOf makes the event of a request.
+// requestOf returns the event of a request.
 func (n *Node) requestOf(e *node.Event) Request {
 	a := &answer{engine: n.engine}
 	return Request{peerOf(e.Peer), a.to.RequestOf(e), e.Origin, a}
@@ -112,7 +112,7 @@ func (r Request) ReplyError(ctx context.Context, text string) error {
 	return r.once(func(a *answer) error { return a.engine.ReplyError(ctx, r.Peer.UUID, &a.to, text) })
 }
 
-// refuse answers, unless that was done, that nothing handles the request. It does not wait.
+// refuse answers that nothing handles the request, unless it was answered. It does not wait.
 func (r Request) refuse() {
 	_ = r.once(func(a *answer) error {
 		a.engine.Refuse(r.Peer.UUID, &a.to)
@@ -120,7 +120,7 @@ func (r Request) refuse() {
 	})
 }
 
-// fail is ReplyError that does not wait, and does nothing where an answer was given.
+// fail is like ReplyError, but it does not wait, and does nothing if the request was answered.
 func (r Request) fail(text string) {
 	_ = r.once(func(a *answer) error {
 		a.engine.Fail(r.Peer.UUID, &a.to, text)

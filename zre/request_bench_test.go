@@ -11,8 +11,8 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// BenchmarkRequest compares a request and its reply with two whispers, one there and one back: medians of runs that take turns. The other side
-// answers in its loop over the events.
+// BenchmarkRequest compares a request and its reply with two whispers, one in each direction: medians of alternating runs. The other side
+// answers in its event loop.
 func BenchmarkRequest(b *testing.B) {
 	for _, transport := range []string{"tcp", "ipc", "inproc"} {
 		b.Run(transport, func(b *testing.B) {

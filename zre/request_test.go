@@ -11,7 +11,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// Requests over real sockets, many at once from several goroutines, with memory that goes round.
+// Requests over real sockets, many at once from several goroutines, with recycled memory.
 func TestRequestsOnSockets(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{"tcp", "ipc", "inproc"} {

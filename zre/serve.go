@@ -91,7 +91,7 @@ func serveError(ctx context.Context) error {
 	return ErrClosed
 }
 
-// handle calls the handler, and contains its panic.
+// handle calls the handler and recovers its panic.
 func (s *server) handle(event Event) {
 	defer func() {
 		value := recover()

@@ -11,7 +11,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// ShoutTo reaches those members alone that it names, and nobody that is none.
+// ShoutTo reaches only the members that it names, and no peers outside the group.
 func TestShoutTo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t)

@@ -36,7 +36,7 @@ func TestNoSleeps(t *testing.T) {
 	}
 }
 
-// The check finds what it is to find.
+// The check finds what it should find.
 func TestSleepsAreFound(t *testing.T) {
 	for _, test := range []struct {
 		name, code string
@@ -59,8 +59,8 @@ func TestSleepsAreFound(t *testing.T) {
 	}
 }
 
-// sleeps finds where a file sleeps in real time. Fake are: the package zretest, function literals given to a maker of bubbles,
-// and helpers that say "fake time" in their comment or on the line.
+// sleeps finds the places where a file sleeps in real time. Exempt are: the package zretest, function literals passed to a maker of
+// bubbles, and helpers with "fake time" in their comment or on the line.
 func sleeps(t *testing.T, path string, source any) (found []token.Position) {
 	t.Helper()
 	set := token.NewFileSet()
@@ -95,7 +95,7 @@ func sleeps(t *testing.T, path string, source any) (found []token.Position) {
 	return found
 }
 
-// makersOfBubbles gives the functions that run a function in a bubble: those known, and those of the file that call one of them.
+// makersOfBubbles returns the functions that run a function in a bubble: the known ones, and those of the file that call one of them.
 func makersOfBubbles(file *ast.File) map[string]bool {
 	makers := map[string]bool{"synctest.Test": true, "zretest.Run": true, "inFakeTime": true}
 	for _, declaration := range file.Decls {
@@ -113,7 +113,7 @@ func makersOfBubbles(file *ast.File) map[string]bool {
 	return makers
 }
 
-// called gives the name of the function that a call is of: "f", "package.F" or "value.Method".
+// called returns the name of the called function: "f", "package.F" or "value.Method".
 func called(call *ast.CallExpr) string {
 	switch function := call.Fun.(type) {
 	case *ast.Ident:

@@ -25,19 +25,19 @@ func WithSlog(log *slog.Logger) Option {
 	}
 }
 
-// zerologOf returns a Logger whose records go to a handler.
+// zerologOf returns a Logger that passes its records to a handler.
 func zerologOf(h slog.Handler) zerolog.Logger {
 	return zerolog.New(slogWriter{h}).Sample(slogSampler{h})
 }
 
-// A slogSampler asks the handler whether a level is enabled. zerolog asks it before it looks at the fields.
+// A slogSampler asks the handler whether a level is enabled. zerolog calls it before it formats the fields.
 type slogSampler struct{ handler slog.Handler }
 
 func (s slogSampler) Sample(level zerolog.Level) bool {
 	return s.handler.Enabled(context.Background(), slogLevel(level))
 }
 
-// A slogWriter hands the records of zerolog, which come as JSON, to a handler.
+// A slogWriter passes zerolog's JSON records to a handler.
 type slogWriter struct{ handler slog.Handler }
 
 func (w slogWriter) Write(line []byte) (int, error) { return w.WriteLevel(zerolog.NoLevel, line) }
@@ -45,7 +45,7 @@ func (w slogWriter) Write(line []byte) (int, error) { return w.WriteLevel(zerolo
 // WriteLevel implements zerolog.LevelWriter.
 func (w slogWriter) WriteLevel(level zerolog.Level, line []byte) (int, error) {
 	ctx, to := context.Background(), slogLevel(level)
-	if !w.handler.Enabled(ctx, to) { // where the program has switched sampling off
+	if !w.handler.Enabled(ctx, to) { // if the program has switched sampling off
 		return len(line), nil
 	}
 	message, attrs := "", []slog.Attr(nil)
@@ -67,7 +67,7 @@ func (w slogWriter) WriteLevel(level zerolog.Level, line []byte) (int, error) {
 	return len(line), w.handler.Handle(ctx, record)
 }
 
-// slogLevel returns the level of the same meaning.
+// slogLevel returns the corresponding level.
 func slogLevel(level zerolog.Level) slog.Level {
 	switch {
 	case level == zerolog.NoLevel:
@@ -78,7 +78,7 @@ func slogLevel(level zerolog.Level) slog.Level {
 	return slog.LevelDebug + 4*slog.Level(level-zerolog.DebugLevel)
 }
 
-// parseFields returns the members of a JSON object, in their order.
+// parseFields returns the members of a JSON object, in order.
 func parseFields(object []byte) ([]slog.Attr, error) {
 	d := json.NewDecoder(bytes.NewReader(object))
 	d.UseNumber()
@@ -92,7 +92,7 @@ func parseFields(object []byte) ([]slog.Attr, error) {
 	return v.Group(), nil
 }
 
-// parseValue returns the next JSON value as slog has it: an object is a group.
+// parseValue returns the next JSON value for slog. An object becomes a group.
 func parseValue(d *json.Decoder) (slog.Value, error) {
 	token, err := d.Token()
 	if err != nil {
@@ -110,7 +110,7 @@ func parseValue(d *json.Decoder) (slog.Value, error) {
 	return slog.AnyValue(token), nil
 }
 
-// parseObject is parseValue behind a brace.
+// parseObject parses the rest of an object after its opening brace.
 func parseObject(d *json.Decoder) (slog.Value, error) {
 	attrs := make([]slog.Attr, 0, 8)
 	for d.More() {
@@ -128,7 +128,7 @@ func parseObject(d *json.Decoder) (slog.Value, error) {
 	return slog.GroupValue(attrs...), err
 }
 
-// parseList is parseValue behind a bracket.
+// parseList parses the rest of a list after its opening bracket.
 func parseList(d *json.Decoder) (slog.Value, error) {
 	list := []any{}
 	for d.More() {

@@ -14,7 +14,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// withoutTime removes the time, which no test knows.
+// withoutTime removes the time, which a test cannot predict.
 func withoutTime(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) == 0 && a.Key == slog.TimeKey {
 		return slog.Attr{}
@@ -74,7 +74,7 @@ func TestSlogLevels(t *testing.T) {
 	}
 }
 
-// What is not enabled is not made, and what is enabled may change at any time.
+// Records of disabled levels are not made. Levels can be enabled at any time.
 func TestSlogEnabled(t *testing.T) {
 	var out bytes.Buffer
 	var level slog.LevelVar
@@ -95,7 +95,7 @@ func TestSlogEnabled(t *testing.T) {
 	}
 }
 
-// oneRecord keeps the last record that it gets.
+// oneRecord keeps the last record that it received.
 type oneRecord struct {
 	slog.Handler
 	last atomic.Pointer[slog.Record]
@@ -139,7 +139,7 @@ func TestWithSlog(t *testing.T) {
 	}
 }
 
-// Records that are no JSON, as with another encoding of zerolog's, are not lost.
+// Records that are not JSON, from another encoding of zerolog, are not lost.
 func TestSlogOtherEncoding(t *testing.T) {
 	h := new(oneRecord)
 	for _, line := range []string{"\xbf\x65level", "[1]", `{"a":`, ""} {

@@ -60,16 +60,16 @@ func (n *Node) Subscribe(ctx context.Context, options ...SubscribeOption) <-chan
 	return s.out
 }
 
-// subscriptions are those of a node.
+// subscriptions are the subscriptions of a node.
 type subscriptions struct {
-	list atomic.Pointer[[]*subscription] // nil if there are none; it does not change, another one takes its place
+	list atomic.Pointer[[]*subscription] // nil if there are none; the slice is immutable and replaced on change
 
-	mu     sync.Mutex // of those that change it
+	mu     sync.Mutex // held while list changes
 	over   bool
 	passes sync.WaitGroup
 }
 
-// add adds a subscription whose goroutine is to run pass, unless the node has ended.
+// add adds a subscription and starts a goroutine that runs pass, unless the node has ended.
 func (all *subscriptions) add(s *subscription, pass func()) bool {
 	all.mu.Lock()
 	defer all.mu.Unlock()
@@ -99,7 +99,7 @@ func (all *subscriptions) remove(s *subscription) {
 	}
 }
 
-// wait waits for the end of all, when the node has ended.
+// wait waits for all subscriptions to end, after the node has ended.
 func (all *subscriptions) wait() {
 	all.mu.Lock()
 	all.over = true
@@ -107,7 +107,7 @@ func (all *subscriptions) wait() {
 	all.passes.Wait()
 }
 
-// publish gives an event to all that want it. It never waits.
+// publish passes an event to all subscriptions that want it. It never waits.
 func (all *subscriptions) publish(event Event) {
 	list := all.list.Load()
 	if list == nil {
@@ -120,18 +120,18 @@ func (all *subscriptions) publish(event Event) {
 	}
 }
 
-// subscription is what waits for one subscriber.
+// subscription is the buffer of one subscriber.
 type subscription struct {
 	room   int
-	wants  func(Event) bool // nil for all
+	wants  func(Event) bool // nil: all events
 	latest bool
 	out    chan Event
-	more   chan struct{} // holds a token when there is something to pass on
+	more   chan struct{} // holds a token if there is something to pass on
 
 	mu     sync.Mutex
 	events []Event
-	before int // events missed before the first of these
-	after  int // events missed behind the last of these
+	before int // events missed before the first buffered one
+	after  int // events missed after the last buffered one
 }
 
 // put appends a copy of an event, or counts it as missed.
@@ -159,7 +159,7 @@ func (s *subscription) put(event Event) {
 	}
 }
 
-// take takes the next event.
+// take removes and returns the next event.
 func (s *subscription) take() (event Event, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -202,7 +202,7 @@ func (s *subscription) pass(unsubscribed, closed <-chan struct{}) {
 	}
 }
 
-// copyOf returns an event whose frames are its own.
+// copyOf returns an event with its own copy of the frames.
 func copyOf(event Event) Event {
 	switch e := event.(type) {
 	case Whisper:

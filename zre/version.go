@@ -5,7 +5,7 @@ import (
 	"runtime/debug"
 )
 
-// version is set by builds of releases: -ldflags "-X github.com/go-zre/go-zre/zre.version=v1.2.3".
+// version is set by release builds: -ldflags "-X github.com/go-zre/go-zre/zre.version=v1.2.3".
 var version string
 
 const modulePath = "github.com/go-zre/go-zre"
@@ -17,7 +17,7 @@ func Version() string {
 	return cmp.Or(version, recorded(info), "(devel)")
 }
 
-// recorded is the version that the go command recorded; "" if there is none.
+// recorded is the version recorded by the go command, or "" if there is none.
 func recorded(info *debug.BuildInfo) string {
 	if info == nil {
 		return ""

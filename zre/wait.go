@@ -52,7 +52,7 @@ func (n *Node) PeersWith(header, value string) []*Peer {
 	return peersOf(n.engine.PeersWhere(matchAll([]Match{HasHeader(header, value)})))
 }
 
-// matchAll makes one function for the engine of several for the application.
+// matchAll combines the application's functions into one for the engine.
 func matchAll(list []Match) func(*node.Peer) bool {
 	return func(p *node.Peer) bool {
 		public := peerOf(p)

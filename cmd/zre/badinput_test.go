@@ -17,7 +17,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// Wrong use is one line that says what is wrong, in the words of the command line, and the exit status 2.
+// Wrong use prints one line that explains the mistake in terms of the command line, and gives exit status 2.
 func TestWrongUse(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	for _, test := range []struct {
@@ -114,7 +114,7 @@ func TestWrongUse(t *testing.T) {
 	}
 }
 
-// Where nobody else is, each command says it, and its exit status does.
+// When no other node is present, each command says it, and its exit status shows it.
 func TestNobody(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -148,7 +148,7 @@ func TestNobody(t *testing.T) {
 	}
 }
 
-// Names that could command a terminal, or confuse a reader, are met by each command and command none.
+// Commands survive names that contain terminal escapes or confuse a reader, and never print them raw.
 func TestStrangeNames(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"\x1b]0;owned\a\x1b[2J", "a b\tc", "שלום\u202e", "東京都", "\u009b31m", "", "x\u2028y", strings.Repeat("長", 84), `"quoted", he said`} {
@@ -192,7 +192,7 @@ func TestStrangeNames(t *testing.T) {
 	}
 }
 
-// Two nodes of one name are not taken for each other.
+// Two nodes with the same name are not confused.
 func TestWhichPeer(t *testing.T) {
 	t.Parallel()
 	port := freePort()
@@ -215,7 +215,7 @@ func TestWhichPeer(t *testing.T) {
 	}
 }
 
-// A node that leaves while it is pinged ends that, with the figures so far.
+// If a node leaves while it is pinged, the command ends and prints the figures up to then.
 func TestPeerLeavesMidway(t *testing.T) {
 	t.Parallel()
 	port := freePort()
@@ -244,7 +244,7 @@ func TestPeerLeavesMidway(t *testing.T) {
 	}
 }
 
-// A program that stops taking messages does not get them, and that is told.
+// A program that stops reading messages does not get them, and the sender reports it.
 func TestWhoMissesIt(t *testing.T) {
 	t.Parallel()
 	port := freePort()
@@ -261,7 +261,7 @@ func TestWhoMissesIt(t *testing.T) {
 		for range good.Events() {
 		}
 	}()
-	// A process, since within one nothing is lost.
+	// This runs as a separate process, since nothing is lost within one process.
 	cmd := process(t, on(port, "shout", "G", "--wait-for", "2", "--timeout", "500ms", "--linger", "0", "-", "--lines")...)
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(strings.Repeat(strings.Repeat("x", 100_000)+"\n", 40)), &out, &errs
@@ -272,7 +272,7 @@ func TestWhoMissesIt(t *testing.T) {
 	}
 }
 
-// When nobody reads the output any more the node says farewell; other errors of writing are told.
+// When the reader of the output goes away, the node still says farewell. Other write errors are reported.
 func TestOutputEnds(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{"watch", "watch --json", "pipe", "ls --wait 2s", "on whisper -- cat", "top --json"} {
@@ -305,7 +305,7 @@ func TestOutputEnds(t *testing.T) {
 				t.Errorf("a closed output: %v", err)
 			}
 			if strings.HasPrefix(args, "on") {
-				return // it writes nothing by itself
+				return // it writes nothing on its own
 			}
 			full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 			if err != nil {
@@ -323,7 +323,7 @@ func TestOutputEnds(t *testing.T) {
 	}
 }
 
-// SIGINT, SIGTERM and SIGHUP end commands with a farewell.
+// SIGINT, SIGTERM and SIGHUP end a command, which still says farewell.
 func TestSignals(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no signals")

@@ -15,11 +15,11 @@ const aboutBench = `Measures a network with its own messages: servers on one mac
 
 Servers are nodes in the group ZRE-BENCH. A measurement loads the network as much as it can; --port keeps it apart from other nodes.`
 
-// benches are the kinds of zre bench. Each has options of its own beside those that all have.
+// benches are the kinds of zre bench. Each has its own options in addition to the common ones.
 var benches = []struct {
 	kind    string
 	about   string
-	options string // of those in benchConfig.flags
+	options string // names of options in benchConfig.flags
 	json    string
 	run     func(ctx context.Context, c *benchConfig, s *screen) (any, error)
 }{
@@ -43,7 +43,7 @@ type benchConfig struct {
 	stay, json, given  bool
 }
 
-// maxBenchSize is the largest message: the limit of a node is on all frames together.
+// maxBenchSize is the largest message. A node limits the total size of all frames.
 const maxBenchSize = 63 << 20
 
 const chooseBench = "choose serve, whisper, shout, latency or mesh"
@@ -101,7 +101,7 @@ func (c *cli) bench() *cobra.Command {
 	return cmd
 }
 
-// check sees that the options fit each other.
+// check verifies that the options are consistent.
 func (c *benchConfig) check() error {
 	switch {
 	case c.kind == "mesh" && c.peers == 0:
@@ -114,7 +114,7 @@ func (c *benchConfig) check() error {
 	return nil
 }
 
-// declare adds the options of a kind: those named, and those that all kinds have.
+// declare adds the options of one kind: the named ones and those that all kinds share.
 func (c *benchConfig) declare(cli *cli, cmd *cobra.Command, names string) *nodeFlags {
 	has := func(name string) bool { return strings.Contains(" "+names+" ", " "+name+" ") }
 	number := func(name, usage string, into *int, standard, least, most int) {

@@ -45,7 +45,7 @@ func benchServe(ctx context.Context, c *benchConfig, s *screen) (any, error) {
 		}
 		serving.Go(func() {
 			defer node.Close()
-			_ = bench.Serve(ctx, node) // of the group's name nothing can be wrong
+			_ = bench.Serve(ctx, node) // the group's name is valid
 		})
 	}
 	s.result(serveResult{Event: "ready", Nodes: c.nodes})
@@ -53,7 +53,7 @@ func benchServe(ctx context.Context, c *benchConfig, s *screen) (any, error) {
 	return nil, nil
 }
 
-// client starts a node, and waits for the servers.
+// client starts a node and waits for the servers.
 func (c *benchConfig) client(ctx context.Context, servers int, s *screen) (*bench.Client, *zre.Node, error) {
 	node, err := c.start(ctx)
 	if err != nil {
@@ -96,7 +96,7 @@ func benchLatency(ctx context.Context, c *benchConfig, s *screen) (any, error) {
 		return nil, err
 	}
 	defer node.Close()
-	if _, err := client.Latency(ctx, bench.Load{Size: c.size, Count: 100}); err != nil { // the first ones wake things up
+	if _, err := client.Latency(ctx, bench.Load{Size: c.size, Count: 100}); err != nil { // warm up first
 		return nil, err
 	}
 	took, err := client.Latency(ctx, bench.Load{Size: c.size, Time: c.time, Progress: s.progress.show})
@@ -121,7 +121,7 @@ func benchMesh(ctx context.Context, c *benchConfig, s *screen) (any, error) {
 	defer mesh.Close()
 	result := meshResult{Bench: c.kind, Nodes: c.nodes, Peers: c.peers, Milliseconds: float64(mesh.Took.Microseconds()) / 1000}
 	s.met(result, mesh.Met)
-	if err := new(progress).wait(ctx, min(c.time/4, time.Second)); err != nil { // what the start left to do is not what idling costs
+	if err := new(progress).wait(ctx, min(c.time/4, time.Second)); err != nil { // do not count what is left of the start as the cost of idling
 		return nil, err
 	}
 	began, before := time.Now(), bench.Spent()

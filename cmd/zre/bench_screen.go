@@ -12,7 +12,7 @@ import (
 	"golang.org/x/term"
 )
 
-// The results, with their keys of JSON. String says the same to a person.
+// The results, with their JSON keys. String formats the same values for people.
 type (
 	serveResult struct {
 		Event string `json:"event"`
@@ -29,7 +29,7 @@ type (
 		Delivered          uint64  `json:"delivered"`
 		MessagesPerSecond  float64 `json:"messages_per_second"`
 		MegabytesPerSecond float64 `json:"megabytes_per_second"`
-		ProcessorHere      float64 `json:"processor_us_here"`  // of a delivered message
+		ProcessorHere      float64 `json:"processor_us_here"`  // per delivered message
 		ProcessorThere     float64 `json:"processor_us_there"` // 0 if the servers are in this process
 	}
 
@@ -43,7 +43,7 @@ type (
 		Max       float64 `json:"max_us"`
 	}
 
-	// lossResult is an EXIT without a farewell. Before all had met its time is negative.
+	// lossResult is an EXIT without a farewell. Its time is negative if it came before all nodes had met.
 	lossResult struct {
 		Reason  string  `json:"reason"`
 		Seconds float64 `json:"seconds"`
@@ -53,7 +53,7 @@ type (
 		Bench           string       `json:"bench"`
 		Nodes           int          `json:"nodes"`
 		Peers           int          `json:"peers"`
-		Milliseconds    float64      `json:"milliseconds"` // from the last start until all had met
+		Milliseconds    float64      `json:"milliseconds"` // from the last start until all nodes had met
 		Watched         float64      `json:"watched_seconds,omitempty"`
 		Lost            []lossResult `json:"lost"`
 		IdlePercent     float64      `json:"idle_percent"`
@@ -111,7 +111,7 @@ func thousands(f float64) string {
 	return digits
 }
 
-// screen is where results go, and how far the measurement is.
+// screen prints the results and shows the progress of the measurement.
 type screen struct {
 	out      io.Writer
 	json     bool
@@ -126,7 +126,7 @@ func newScreen(out, errs io.Writer, json bool) *screen {
 	return s
 }
 
-// result prints a result. Who no longer reads it misses nothing else.
+// result prints a result. The measurement goes on even if its reader is gone.
 func (s *screen) result(result any) {
 	if s.json {
 		_ = jsonTo(s.out).Encode(result)
@@ -135,7 +135,7 @@ func (s *screen) result(result any) {
 	fmt.Fprintln(s.out, result)
 }
 
-// met tells programs at once that the nodes of a mesh have met; people see it with the rest.
+// met reports to programs at once that the nodes of a mesh have met. People see it with the other results.
 func (s *screen) met(r meshResult, when time.Time) {
 	if s.json {
 		s.result(struct {
@@ -146,13 +146,13 @@ func (s *screen) met(r meshResult, when time.Time) {
 	}
 }
 
-// progress is a bar on a terminal; nothing if there is none.
+// progress is a progress bar on a terminal; without a terminal it does nothing.
 type progress struct {
 	terminal io.Writer
 	shown    time.Time
 }
 
-// show draws the bar, ten times a second at most.
+// show draws the bar, at most ten times a second.
 func (p *progress) show(part float64) {
 	const width = 40
 	if p.terminal == nil || time.Since(p.shown) < 100*time.Millisecond {
@@ -180,7 +180,7 @@ func (p *progress) clear() {
 	}
 }
 
-// wait lets time pass.
+// wait waits for d and advances the bar.
 func (p *progress) wait(ctx context.Context, d time.Duration) error {
 	began, tick := time.Now(), time.NewTicker(100*time.Millisecond)
 	defer tick.Stop()

@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// on adds where a test's nodes are: on loopback, apart from all others.
+// on adds options that put a test's nodes on loopback, apart from all others.
 func on(port int, args ...string) []string {
 	return append(args, "--interface", "127.0.0.1", "--port", fmt.Sprint(port))
 }
 
-// startServe runs zre bench serve until the process gets an interrupt, which it hands on to nobody else.
+// startServe runs zre bench serve until the process receives an interrupt, which reaches nothing else in it.
 func startServe(t *testing.T, port int, args ...string) (ended <-chan int) {
 	t.Helper()
 	r, w := io.Pipe()
@@ -45,9 +45,9 @@ func TestBench(t *testing.T) {
 	ended := startServe(t, port, "--nodes", "2", "--transport", "tcp")
 	for _, test := range []struct {
 		args []string
-		want map[string]any // of the JSON
-		keys string         // that it has too
-		says []string       // in words
+		want map[string]any // expected JSON values
+		keys string         // further keys expected in the JSON
+		says []string       // expected in the text
 	}{
 		{[]string{"whisper", "--size", "100"},
 			map[string]any{"bench": "whisper", "size": 100.0, "peers": 1.0, "transport": "tcp"},
@@ -92,7 +92,7 @@ func TestBench(t *testing.T) {
 	if self, err := os.FindProcess(os.Getpid()); err != nil {
 		t.Fatal(err)
 	} else if err := self.Signal(syscall.SIGINT); err != nil {
-		t.Skip("this system cannot interrupt") // Windows; the process's end ends the servers
+		t.Skip("this system cannot interrupt") // Windows; the servers end with the process
 	}
 	select {
 	case code := <-ended:

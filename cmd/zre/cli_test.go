@@ -19,7 +19,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// each calls f with each command that is not hidden.
+// each calls f with each visible command.
 func each(f func(cmd *cobra.Command)) {
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {
@@ -35,7 +35,7 @@ func each(f func(cmd *cobra.Command)) {
 	walk(c.root())
 }
 
-// Each command has a help of one style, which fits a narrow terminal, and says what the exit status means.
+// The help of each command has the same style, fits a narrow terminal and explains the exit status.
 func TestHelp(t *testing.T) {
 	found := 0
 	each(func(cmd *cobra.Command) {
@@ -73,7 +73,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// Each command that prints what it found can print it as JSON, and says which keys that has.
+// Each command that prints results can print them as JSON, and its help lists the keys.
 func TestJSONEverywhere(t *testing.T) {
 	without := []string{"zre", "zre on", "zre help", "zre pipe", "zre options", "zre completion"}
 	each(func(cmd *cobra.Command) {
@@ -88,7 +88,7 @@ func TestJSONEverywhere(t *testing.T) {
 	})
 }
 
-// at is on for a line of words, of which those behind -- are a program's.
+// at is on for one line of words. The words after -- are a program.
 func at(port int, line string) []string {
 	ours, program, _ := strings.Cut(line, "-- ")
 	args := on(port, strings.Fields(ours)...)
@@ -141,7 +141,7 @@ func nextEvent[E zre.Event](t *testing.T, node *zre.Node) E {
 	}
 }
 
-// The list fits the terminal.
+// The list fits the width of the terminal.
 func TestListFits(t *testing.T) {
 	node, err := zre.NewNode()
 	if err != nil {
@@ -166,7 +166,7 @@ func TestListFits(t *testing.T) {
 	}
 }
 
-// A message may be frames, standard input, or a line of it each.
+// A message comes from arguments (one frame each), from standard input as a whole, or from each line of it.
 func TestSend(t *testing.T) {
 	t.Parallel()
 	port := freePort()
@@ -211,7 +211,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// Completion knows commands, options, and the values of some.
+// Completion offers commands, options and the values of some options.
 func TestCompletion(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		if status, out, errs := runZre("completion", shell); status != 0 || errs != "" || !strings.Contains(out, "__complete") {
@@ -240,7 +240,7 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// There is a man page for each command, with its options.
+// Each command has a man page that lists its options.
 func TestMan(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "man")
 	if status, out, errs := runZre("man", dir); status != 0 || out != "" || errs != "" {

@@ -4,7 +4,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// completions adds zre completion, whose scripts complete command lines in a shell.
+// completions adds zre completion, which prints completion scripts for shells.
 func (c *cli) completions(root *cobra.Command) {
 	root.CompletionOptions.DisableDefaultCmd = true
 	parent := &cobra.Command{

@@ -14,23 +14,23 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// defaultConfig is the configuration file's place, as the help says it.
+// defaultConfig describes the location of the configuration file in the help.
 const defaultConfig = "zre/config.toml in the user's directory of configurations, such as ~/.config"
 
 // configFile is the configuration file.
 type configFile struct {
-	Network  string                    // the one that is used if none is asked for
+	Network  string                    // the default
 	Networks map[string]map[string]any // by name; the keys are the names of node options
 }
 
-// network is one of the configuration file.
+// network is one network of the configuration file.
 type network struct {
 	from   string // the file and the table, for errors
 	values map[string][]string
 }
 
-// loadNetwork reads the configuration file, and from it the network of that name. Without a name it is the one that the file says, or none. A file that
-// is not there is an error only if it, or a network, was asked for.
+// loadNetwork reads the named network from the configuration file. Without a name it reads the default network of the file, if any. A
+// missing file is an error only if the caller asked for the file or for a network.
 func loadNetwork(path, name string) (network, error) {
 	asked := path != ""
 	if !asked {
@@ -73,7 +73,7 @@ func loadNetwork(path, name string) (network, error) {
 	return n, nil
 }
 
-// readConfig reads a file, and sees that it has no keys but those that there are.
+// readConfig reads a file and rejects unknown keys.
 func readConfig(path string) (*configFile, error) {
 	var file configFile
 	meta, err := toml.DecodeFile(path, &file)
@@ -89,7 +89,7 @@ func readConfig(path string) (*configFile, error) {
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return nil, fmt.Errorf("%s: there is no key %s; there are network, and tables [networks.NAME]", path, unknown[0])
 	}
-	if kind := meta.Type("networks"); kind != "" && kind != "Hash" { // which the decoder takes for no networks
+	if kind := meta.Type("networks"); kind != "" && kind != "Hash" { // the decoder would ignore it
 		return nil, fmt.Errorf("%s: networks: want tables [networks.NAME]", path)
 	}
 	known := make([]string, len(nodeOptions))
@@ -110,7 +110,7 @@ func readConfig(path string) (*configFile, error) {
 	return &file, nil
 }
 
-// names returns the networks, sorted.
+// names returns the names of the networks, sorted.
 func (f *configFile) names() (list []string) {
 	for name := range f.Networks {
 		list = append(list, name)
@@ -119,7 +119,7 @@ func (f *configFile) names() (list []string) {
 	return list
 }
 
-// configValues gives a value of the file in the words of the command line.
+// configValues converts a value of the file to its form on the command line.
 func configValues(v any) ([]string, error) {
 	switch v := v.(type) {
 	case string:
@@ -142,7 +142,7 @@ func configValues(v any) ([]string, error) {
 	return nil, errors.New("want a string, a number, true, false, or a list of these")
 }
 
-// listOf writes names in a row.
+// listOf joins names with commas; it returns none for an empty list.
 func listOf(names []string, none string) string {
 	if len(names) == 0 {
 		return none
@@ -150,7 +150,7 @@ func listOf(names []string, none string) string {
 	return strings.Join(names, ", ")
 }
 
-// completeNetworks gives the networks of the configuration file.
+// completeNetworks completes the names of networks in the configuration file.
 func (f *nodeFlags) completeNetworks(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	path := f.config
 	if path == "" {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// resolved returns the values of the options of the node after the command line, the environment and the configuration file.
+// resolved returns the values of the node options after the command line, the environment and the configuration file.
 func resolved(t *testing.T, args ...string) (map[string]string, error) {
 	t.Helper()
 	cmd := &cobra.Command{Use: "test"}
@@ -52,7 +52,7 @@ peer = "tcp://127.0.0.1:5671"
 no-beacons = false
 `
 
-// The command line counts before the environment, and that before the configuration file.
+// The command line overrides the environment, which overrides the configuration file.
 func TestPrecedence(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	config := writeConfig(t, labConfig)
@@ -92,7 +92,7 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
-// What is wrong with the configuration file or the environment is told with its place.
+// An error in the configuration file or the environment names its place.
 func TestWrongConfig(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	for _, test := range []struct{ name, config, args, env, says string }{
@@ -122,7 +122,7 @@ func TestWrongConfig(t *testing.T) {
 	}
 }
 
-// Each option of a node has a variable of its own, and none is one that a handler's program gets.
+// Each node option has its own environment variable, distinct from those that zre on sets for a program.
 func TestEnvironmentNames(t *testing.T) {
 	seen := map[string]bool{"ZRE_NETWORK": true, "ZRE_CONFIG": true, "ZRE_LOG": true}
 	for i := range nodeOptions {

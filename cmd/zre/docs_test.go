@@ -15,10 +15,10 @@ import (
 
 var update = flag.Bool("update", false, "write the reference of docs/cli.md anew")
 
-// referenceBegins is the line of docs/cli.md from which on it is made from the commands.
+// referenceBegins is the line of docs/cli.md where the generated reference begins.
 const referenceBegins = "<!-- From here on made from the commands: go test ./cmd/zre -run TestReference -update -->\n"
 
-// The reference of docs/cli.md is what the commands say of themselves: each command, and each of its options.
+// The reference in docs/cli.md matches the help of each command and option.
 func TestReference(t *testing.T) {
 	path := filepath.Join(testbed.Root(), "docs", "cli.md")
 	text, err := os.ReadFile(path)
@@ -108,10 +108,10 @@ func (m *manual) markdown(b *strings.Builder) {
 	}
 }
 
-// cell keeps what would end a cell of a table, or be HTML.
+// cell escapes characters that would end a table cell or start HTML.
 func cell(s string) string { return strings.NewReplacer("|", `\|`, "<", "&lt;").Replace(s) }
 
-// paragraphs sets the lines that are indented apart, as they are.
+// paragraphs keeps indented lines as they are.
 func paragraphs(s string) string {
 	var b strings.Builder
 	literal := false

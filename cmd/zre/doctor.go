@@ -86,7 +86,7 @@ func (c *cli) doctor() *cobra.Command {
 	return cmd
 }
 
-// examine says what to examine, by the options of the node.
+// examine fills in what to examine from the node options.
 func examine(config *doctor.Config, flags *nodeFlags) error {
 	last := func(name string) string {
 		set := flags.get(name)

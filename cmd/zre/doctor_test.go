@@ -48,7 +48,7 @@ func TestDoctorOptions(t *testing.T) {
 	}
 }
 
-// The help tells all options, and all keys of the JSON.
+// The help lists all options and all JSON keys.
 func TestDoctorHelp(t *testing.T) {
 	var out, errs bytes.Buffer
 	if code := diagnose([]string{"--help"}, nil, &out, &errs); code != 0 || errs.Len() > 0 {
@@ -74,7 +74,7 @@ func TestDoctorHelp(t *testing.T) {
 	}
 }
 
-// keys returns all keys of a JSON value, as often as they occur.
+// keys returns all keys of a JSON value, with duplicates.
 func keys(v any) (list []string) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -89,7 +89,7 @@ func keys(v any) (list []string) {
 	return list
 }
 
-// With a node beside it all is well, in words and as JSON.
+// With another node present all checks pass, in text and in JSON.
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	port := 12_000 + rand.IntN(10_000)
@@ -120,7 +120,7 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// A name for SRV records that leads nowhere is told: it may be mistyped, or the server may not answer.
+// An SRV name that leads nowhere is reported: it may be mistyped, or the server may not answer.
 func TestDoctorSRV(t *testing.T) {
 	t.Parallel()
 	packets, err := net.ListenPacket("udp", "127.0.0.1:0")

@@ -38,7 +38,7 @@ type handler struct {
 	json    bool
 	reply   bool
 	timeout time.Duration
-	free    chan struct{} // has room for as many as may run at once
+	free    chan struct{} // limits how many programs run at once
 	running sync.WaitGroup
 }
 
@@ -47,10 +47,10 @@ type job struct {
 	kind, group, request string
 	peer                 *zre.Peer
 	frames               [][]byte
-	asked                zre.Request // of a request
+	asked                zre.Request // for a request
 }
 
-// handle runs the program for each message, until ctx ends or count messages were handled. It waits for those that run.
+// handle runs the program for each message until ctx ends or count messages are handled. It waits for running programs.
 func (h *handler) handle(ctx context.Context, count int) {
 	defer h.running.Wait()
 	handled := 0
@@ -77,7 +77,7 @@ func (h *handler) handle(ctx context.Context, count int) {
 	}
 }
 
-// job returns what there is to do about an event; nil if nothing is.
+// job returns the work for an event, or nil if there is none.
 func (h *handler) job(ctx context.Context, event zre.Event) *job {
 	j := &job{peer: event.From()}
 	switch e := event.(type) {
@@ -122,7 +122,7 @@ func (h *handler) run(ctx context.Context, j *job) {
 	h.tell(l, err)
 }
 
-// start runs the program to its end. It returns what that printed, if it is wanted.
+// start runs the program to its end. It returns the program's output if it is wanted.
 func (h *handler) start(ctx context.Context, j *job) ([]byte, error) {
 	program := exec.CommandContext(ctx, h.program[0], h.program[1:]...)
 	program.Cancel = func() error { return program.Process.Signal(syscall.SIGTERM) }
@@ -147,12 +147,12 @@ func (h *handler) start(ctx context.Context, j *job) ([]byte, error) {
 	return printed.Bytes(), err
 }
 
-// answerTime is how long an answer may wait for a peer that is busy.
+// answerTime is how long an answer may wait for a busy peer.
 const answerTime = 5 * time.Second
 
-// answer sends what the program printed, where that is wanted.
+// answer sends the program's output if the message wants an answer.
 func (h *handler) answer(j *job, printed []byte, status int) {
-	ctx, cancel := context.WithTimeout(context.Background(), answerTime) // also when the command ends
+	ctx, cancel := context.WithTimeout(context.Background(), answerTime) // not ctx: the answer must go out even when the command ends
 	defer cancel()
 	var err error
 	switch {
@@ -184,7 +184,7 @@ func (h *handler) tell(l handledLine, err error) {
 	}
 }
 
-// facts are what the program is told of a message, as environment variables.
+// facts describe a message to the program, as environment variables.
 func (j *job) facts() []string {
 	sizes := make([]string, len(j.frames))
 	for i, frame := range j.frames {
@@ -200,7 +200,7 @@ func (j *job) facts() []string {
 		"ZRE_EVENT_SIZES=" + strings.Join(sizes, " "),
 	}
 	for i, fact := range list {
-		list[i] = strings.ReplaceAll(fact, "\x00", "\uFFFD") // which no variable can hold
+		list[i] = strings.ReplaceAll(fact, "\x00", "\uFFFD") // a variable cannot hold NUL
 	}
 	return list
 }

@@ -7,5 +7,5 @@ import (
 	"io"
 )
 
-// hangup does nothing: here a write tells that nobody reads any more.
+// hangup does nothing: on this system only a write shows that the reader is gone.
 func hangup(context.Context, io.Writer, func()) {}

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hangup calls gone when nobody reads any more from a pipe that w is, though nothing is written.
+// hangup calls gone when w is a pipe and its reader goes away, even if nothing is written.
 func hangup(ctx context.Context, w io.Writer, gone func()) {
 	file, ok := w.(*os.File)
 	if !ok {
@@ -23,7 +23,7 @@ func hangup(ctx context.Context, w io.Writer, gone func()) {
 	fd := int32(file.Fd())
 	go func() {
 		for ctx.Err() == nil {
-			fds := []unix.PollFd{{Fd: fd}} // errors are told without being asked for
+			fds := []unix.PollFd{{Fd: fd}} // poll reports errors even if no event is requested
 			n, err := unix.Poll(fds, 1000)
 			switch {
 			case errors.Is(err, unix.EINTR):

@@ -14,22 +14,22 @@ import (
 // Annotations of commands, for their help.
 const (
 	noteExit  = "exit"  // what the exit statuses mean
-	noteJSON  = "json"  // the keys of what --json prints
-	noteInput = "input" // what standard input takes
-	noteAll   = "all"   // the options of the node are listed, too
+	noteJSON  = "json"  // the keys of the --json output
+	noteInput = "input" // what the command reads from standard input
+	noteAll   = "all"   // also list the options of the node
 )
 
-// A manual is what there is to say about a command: its help, its man page, and its part of docs/cli.md are made from it.
+// A manual describes a command. Its help, its man page and its part of docs/cli.md are made from it.
 type manual struct {
 	cmd      *cobra.Command
 	about    string
 	usage    []string
-	commands []row // below it
-	options  []row // of its own
-	node     []row // of the node that it runs
+	commands []row // subcommands
+	options  []row // its own
+	node     []row // options of the node that it runs
 }
 
-// row is a line of a list: a word, and what it means.
+// row is a line of a list: a term and its meaning.
 type row struct{ left, right string }
 
 func manualOf(cmd *cobra.Command) *manual {
@@ -67,7 +67,7 @@ func manualOf(cmd *cobra.Command) *manual {
 	if cmd.HasParent() && len(m.commands) == 0 || len(m.usage) < 2 {
 		return m
 	}
-	m.usage = m.usage[1:] // what it does without a command is to show this
+	m.usage = m.usage[1:] // without a subcommand it only prints this help
 	return m
 }
 
@@ -85,13 +85,13 @@ func withValue(f *pflag.Flag, r row) row {
 	return r
 }
 
-// inFull tells whether the help lists what the options of the node mean; else it names them.
+// inFull tells whether the help explains the options of the node; otherwise it only names them.
 func (m *manual) inFull() bool {
 	_, all := m.cmd.Annotations[noteAll]
 	return all || len(m.node) <= 12
 }
 
-// help prints the help of a command, for the width of the terminal.
+// help prints the help of a command, wrapped to the width of the terminal.
 func (c *cli) help(cmd *cobra.Command, out io.Writer) {
 	m := manualOf(cmd)
 	p := &page{width: 100}
@@ -150,7 +150,7 @@ func (m *manual) nodeHelp(p *page) {
 	p.text("  " + strings.Join(names, " "))
 }
 
-// rowsOf reads examples: a command line, and what it does behind some spaces.
+// rowsOf reads examples: a command line, some spaces, and what it does.
 func rowsOf(example string) (list []row) {
 	for line := range strings.SplitSeq(strings.TrimRight(example, "\n"), "\n") {
 		left, right, _ := strings.Cut(strings.TrimSpace(line), "  ")
@@ -159,7 +159,7 @@ func rowsOf(example string) (list []row) {
 	return list
 }
 
-// page is text in lines of a width.
+// page is text wrapped to a width.
 type page struct {
 	strings.Builder
 	width int
@@ -172,13 +172,13 @@ func (p *page) title(s string) {
 	}
 }
 
-// text writes paragraphs. A line that begins with a space keeps its beginning, and what is wrapped of it stands below that.
+// text writes paragraphs. A line that begins with a space keeps its indent, and its continuation lines align with it.
 func (p *page) text(s string) {
 	for line := range strings.SplitSeq(s, "\n") {
 		body := strings.TrimLeft(line, " ")
 		indent := len(line) - len(body)
 		hanging := indent
-		if word, rest, ok := strings.Cut(body, "  "); ok && indent > 0 { // a word, and what it means
+		if word, rest, ok := strings.Cut(body, "  "); ok && indent > 0 { // a term and its meaning
 			hanging = indent + len(word) + len(rest) - len(strings.TrimLeft(rest, " ")) + 2
 		}
 		if hanging > p.width/2 {
@@ -188,7 +188,7 @@ func (p *page) text(s string) {
 	}
 }
 
-// rows writes a list, the meanings in a column of their own if there is room.
+// rows writes a list. The meanings get their own column if there is room.
 func (p *page) rows(list []row) {
 	left := 0
 	for _, r := range list {
@@ -209,7 +209,7 @@ func (p *page) rows(list []row) {
 	}
 }
 
-// wrap writes words behind a beginning, in lines of the width; those after the first are indented.
+// wrap writes words after a prefix, in lines of the width. Lines after the first are indented.
 func (p *page) wrap(first, words string, indent int) {
 	line := first
 	empty := true
@@ -227,7 +227,7 @@ func (p *page) wrap(first, words string, indent int) {
 	p.WriteString(strings.TrimRight(line, " ") + "\n")
 }
 
-// topic is the help that has no command: the options of nodes, and where else they may stand.
+// topic is the help topic about node options and the other places where they can be set.
 func (c *cli) topic() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "options",

@@ -38,7 +38,7 @@ It writes PATH, with the public key, for the nodes that are to let this one in, 
 	return cmd
 }
 
-// certificateWith makes a certificate with properties, each NAME=VALUE. An error is one of usage.
+// certificateWith makes a certificate with properties, each NAME=VALUE. Its errors are usage errors.
 func certificateWith(meta []string) (*zre.Certificate, error) {
 	certificate, err := zre.NewCertificate()
 	if err != nil {
@@ -64,7 +64,7 @@ type keysResult struct {
 	SecretFile string `json:"secret_file"`
 }
 
-// saveKeys saves a certificate, and tells what it wrote.
+// saveKeys saves a certificate and prints what it wrote.
 func (c *cli) saveKeys(certificate *zre.Certificate, path string, asJSON bool) error {
 	if err := certificate.Save(path); err != nil {
 		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "zre: "))

@@ -11,7 +11,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// czmq runs czmq's own code, and returns what it prints.
+// czmq runs czmq's own code and returns its output.
 func czmq(t *testing.T, args ...string) []string {
 	t.Helper()
 	cmd := exec.Command(testbed.Python(t), append([]string{"../../internal/cert/testdata/czmq.py"}, args...)...)
@@ -23,7 +23,7 @@ func czmq(t *testing.T, args ...string) []string {
 	return strings.Split(strings.TrimSpace(string(out)), "\n")
 }
 
-// TestKeygenForCzmq: what zre keygen makes czmq loads, and its zauth lets in by a folder of public files.
+// TestKeygenForCzmq: czmq loads the certificates of zre keygen, and its zauth accepts them from a folder of public files.
 func TestKeygenForCzmq(t *testing.T) {
 	dir, keys := t.TempDir(), t.TempDir()
 	for _, name := range []string{"alice", "bob"} {
@@ -50,7 +50,7 @@ func TestKeygenForCzmq(t *testing.T) {
 	}
 }
 
-// TestCertificatesOfCzmq: what czmq's zcert_save makes, as zmakecert calls it, is loaded here, and lets in by its folder.
+// TestCertificatesOfCzmq: zre loads certificates of czmq's zcert_save (used by zmakecert) and accepts them from a folder.
 func TestCertificatesOfCzmq(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "carol")
@@ -71,7 +71,7 @@ func TestCertificatesOfCzmq(t *testing.T) {
 	}
 }
 
-// TestKeygenForPyzmq: certificates go both ways between zre keygen and pyzmq, the name of which ends in .key.
+// TestKeygenForPyzmq: zre keygen and pyzmq load each other's certificates. The names of pyzmq's files end in .key.
 func TestKeygenForPyzmq(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "alice.key")

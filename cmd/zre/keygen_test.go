@@ -12,7 +12,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// runKeygen runs the command as a process of its own.
+// runKeygen runs the command in a process of its own.
 func runKeygen(t *testing.T, args ...string) (status int, out, errs string) {
 	t.Helper()
 	cmd := process(t, append([]string{"keygen"}, args...)...)
@@ -64,11 +64,11 @@ func TestKeygenJSON(t *testing.T) {
 	}
 }
 
-// TestKeygenErrors: the status, what is told, and that there is no file that was not there before.
+// TestKeygenErrors: the exit status, the error message, and that no new file appears.
 func TestKeygenErrors(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		there  string // a file that exists
+		there  string // an existing file
 		args   []string
 		status int
 		want   string

@@ -16,30 +16,30 @@ import (
 // line is one line of output. Fields that do not apply are absent.
 type line struct {
 	Event     string            `json:"event"`
-	ID        json.RawMessage   `json:"id,omitempty"`   // of the command that it answers
-	UUID      string            `json:"uuid,omitempty"` // this node's: ready
+	ID        json.RawMessage   `json:"id,omitempty"`   // of the command that the line answers
+	UUID      string            `json:"uuid,omitempty"` // this node's; in ready
 	Peer      string            `json:"peer,omitempty"`
 	Name      string            `json:"name,omitempty"`
 	Group     string            `json:"group,omitempty"`
 	Frames    *[][]byte         `json:"frames,omitempty"` // base64
-	Text      *[]string         `json:"text,omitempty"`   // the frames, when all are UTF-8
+	Text      *[]string         `json:"text,omitempty"`   // the frames, if all are UTF-8
 	Headers   map[string]string `json:"headers,omitzero"`
 	Endpoint  string            `json:"endpoint,omitempty"`
-	PublicKey zre.PublicKey     `json:"public_key,omitzero"` // of a secure peer, or this secure node
+	PublicKey zre.PublicKey     `json:"public_key,omitzero"` // of a secure peer, or of this node if it is secure
 	Transport string            `json:"transport,omitempty"`
 	Reason    string            `json:"reason,omitempty"`
 	State     string            `json:"state,omitempty"`
 	Peers     *[]peerLine       `json:"peers,omitempty"`
 	Error     string            `json:"error,omitempty"`
 	Code      string            `json:"code,omitempty"` // of an error of a command
-	Kind      string            `json:"kind,omitempty"` // of a problem, as About and Solved are
+	Kind      string            `json:"kind,omitempty"` // of a problem, like About and Solved
 	About     string            `json:"about,omitempty"`
 	Solved    *bool             `json:"solved,omitempty"`
-	Self      bool              `json:"self,omitempty"`     // leader: it is this node
-	Messages  *uint64           `json:"messages,omitempty"` // that were discarded, or not sent, as Octets
+	Self      bool              `json:"self,omitempty"`     // leader: this node leads
+	Messages  *uint64           `json:"messages,omitempty"` // how many were discarded or not sent; Octets is their size
 	Octets    int64             `json:"octets,omitempty"`
 	RTT       float64           `json:"rtt_ms,omitempty"`  // pong
-	Request   uint64            `json:"request,omitempty"` // its number, for reply
+	Request   uint64            `json:"request,omitempty"` // its number, for the reply command
 }
 
 // peerLine is a peer in the list of peers.
@@ -65,12 +65,12 @@ func peerLineOf(p *zre.Peer) peerLine {
 	}
 }
 
-// readyLine gives the first line of a node.
+// readyLine returns the first line of a node.
 func readyLine(node *zre.Node) line {
 	return line{Event: "ready", UUID: node.UUID().String(), Name: node.Name(), Endpoint: node.Endpoints()[0], PublicKey: node.PublicKey()}
 }
 
-// lineFor gives the line of an event of a node.
+// lineFor returns the line for an event of a node.
 func lineFor(node *zre.Node, event zre.Event) line {
 	l := lineOf(event)
 	if _, ok := event.(zre.Leader); ok {
@@ -79,7 +79,7 @@ func lineFor(node *zre.Node, event zre.Event) line {
 	return l
 }
 
-// lineOf gives the line of an event.
+// lineOf returns the line for an event.
 func lineOf(event zre.Event) line {
 	p := event.From()
 	l := line{Peer: p.UUID.String(), Name: p.Name}
@@ -110,7 +110,7 @@ func lineOf(event zre.Event) line {
 	case zre.HeaderChange:
 		l.Event, l.Headers = "headers", p.Headers
 		if l.Headers == nil {
-			l.Headers = map[string]string{} // there are none any more
+			l.Headers = map[string]string{} // all headers were removed
 		}
 	case zre.EndpointChange:
 		l.Event, l.Endpoint = "endpoint", e.Endpoints[0]
@@ -126,7 +126,7 @@ func lineOf(event zre.Event) line {
 	return l
 }
 
-// headersOf gives the headers of a peer, nil if it has none.
+// headersOf returns the headers of a peer, or nil if it has none.
 func headersOf(p *zre.Peer) map[string]string {
 	if len(p.Headers) == 0 {
 		return nil
@@ -134,7 +134,7 @@ func headersOf(p *zre.Peer) map[string]string {
 	return p.Headers
 }
 
-// problemLine gives the line of a problem.
+// problemLine returns the line for a problem.
 func problemLine(e zre.Problem) line {
 	l := line{Event: "problem", Kind: e.Kind.String(), About: e.About, Name: e.From().Name, Endpoint: e.From().Endpoint, PublicKey: e.From().PublicKey, Solved: &e.Solved}
 	if id := e.From().UUID; id != uuid.Nil {
@@ -146,7 +146,7 @@ func problemLine(e zre.Problem) line {
 	return l
 }
 
-// lossLine gives the line of messages to a peer that were not sent.
+// lossLine returns the line for messages to a peer that were not sent.
 func lossLine(l *zre.LostError) line {
 	messages := uint64(l.Messages)
 	return line{Event: "error", Error: l.Error(), Peer: l.UUID.String(), Name: l.Name, Messages: &messages, Octets: l.Bytes}
@@ -154,7 +154,7 @@ func lossLine(l *zre.LostError) line {
 
 func (l *line) setFrames(frames [][]byte) { l.Frames, l.Text = framesOf(frames) }
 
-// framesOf gives frames as JSON has them, and as text if all are UTF-8.
+// framesOf returns frames for JSON, and as text if all are UTF-8.
 func framesOf(frames [][]byte) (*[][]byte, *[]string) {
 	if frames == nil {
 		frames = [][]byte{}
@@ -174,7 +174,7 @@ type lineWriter struct {
 	mu     sync.Mutex // guards buffer
 	buffer *bufio.Writer
 	json   *json.Encoder
-	broken func() // called when nobody reads any more
+	broken func() // called when the reader is gone
 }
 
 func newLineWriter(w io.Writer, broken func()) *lineWriter {
@@ -182,7 +182,7 @@ func newLineWriter(w io.Writer, broken func()) *lineWriter {
 	return &lineWriter{buffer: buffer, json: jsonTo(buffer), broken: broken}
 }
 
-// write writes a line; flush sends it, and all before it, on its way.
+// write writes a line. With flush it sends the line and all lines before it at once.
 func (w *lineWriter) write(l line, flush bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

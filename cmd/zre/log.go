@@ -16,10 +16,10 @@ import (
 	"github.com/go-zre/go-zre/internal/plain"
 )
 
-// levels are those of --log.
+// levels are the values of --log.
 var levels = []string{"debug", "info", "warn", "error"}
 
-// logger logs on standard error, from a level on; "" is none. What the node warns of goes to others too.
+// logger logs to standard error from a level up; "" logs nothing. The writers in warned get the node's warnings too.
 func logger(errs io.Writer, level string, warned ...zerolog.LevelWriter) (zerolog.Logger, error) {
 	least := zerolog.Disabled
 	if level != "" {
@@ -40,8 +40,8 @@ func logger(errs io.Writer, level string, warned ...zerolog.LevelWriter) (zerolo
 	return zerolog.New(zerolog.MultiLevelWriter(writers...)).Level(least).With().Timestamp().Logger(), nil
 }
 
-// WriteLevel implements zerolog.LevelWriter: a warning of the node is an error event. Problems, and failures of beacons (which have a call), are events of
-// their own.
+// WriteLevel implements zerolog.LevelWriter: a warning of the node becomes an error event. Problems and beacon failures (which have a call)
+// are not repeated, since they are events already.
 func (p *piper) WriteLevel(_ zerolog.Level, text []byte) (int, error) {
 	var l map[string]any
 	if json.Unmarshal(text, &l) != nil || l["problem"] != nil || l["call"] != nil {
@@ -59,10 +59,10 @@ func (p *piper) WriteLevel(_ zerolog.Level, text []byte) (int, error) {
 	return len(text), nil
 }
 
-// Write implements io.Writer, as zerolog.LevelWriter wants it.
+// Write implements io.Writer, which zerolog.LevelWriter requires.
 func (p *piper) Write(text []byte) (int, error) { return p.WriteLevel(zerolog.WarnLevel, text) }
 
-// plainLines writes lines without what could command a terminal.
+// plainLines removes from lines whatever could control a terminal.
 type plainLines struct{ w io.Writer }
 
 func (p plainLines) Write(text []byte) (int, error) {

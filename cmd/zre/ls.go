@@ -76,7 +76,7 @@ func (c *cli) ls() *cobra.Command {
 	return cmd
 }
 
-// checkGroup tells what is wrong with the name of a group.
+// checkGroup reports what is wrong with a group name.
 func checkGroup(group string) error {
 	node, err := zre.NewNode()
 	if err == nil {
@@ -109,16 +109,16 @@ func (c *cli) list(node *zre.Node, peers []*zre.Peer, asJSON bool) {
 		}
 		rows = append(rows, []string{plain.Text(p.Name), short(p), state, p.Transport, plain.Text(p.Endpoint), plain.Text(strings.Join(p.Groups, ", "))})
 	}
-	c.table(fit(rows, c.width, nil, 4, 3, 2)) // the endpoint can be spared, then the transport, then the state
+	c.table(fit(rows, c.width, nil, 4, 3, 2)) // drop the endpoint first, then the transport, then the state
 }
 
-// short is the beginning of a UUID, enough to name a peer where there are not very many.
+// short is the beginning of a UUID, enough to identify a peer unless there are very many.
 func short(p *zre.Peer) string { return p.UUID.String()[:8] }
 
-// maxName is how wide the column of names is at most.
+// maxName is the maximum width of the name column.
 const maxName = 32
 
-// table prints rows below a head, in the width of the terminal.
+// table prints rows below a header, within the width of the terminal.
 func (c *cli) table(rows [][]string) {
 	for n, text := range layOut(rows, c.width) {
 		if n == 0 {
@@ -128,7 +128,7 @@ func (c *cli) table(rows [][]string) {
 	}
 }
 
-// layOut makes lines of rows, at most so many columns wide if that is not 0: what has no room there is cut off.
+// layOut formats rows as lines. If width is not 0, it cuts off longer lines.
 func layOut(rows [][]string, width int) (lines []string) {
 	widths := widthsOf(rows, width)
 	for _, r := range rows {
@@ -149,7 +149,7 @@ func layOut(rows [][]string, width int) (lines []string) {
 	return lines
 }
 
-// widthsOf returns how wide the columns are, of which the first one takes a third of the width at most.
+// widthsOf returns the widths of the columns. The first column takes at most a third of the width.
 func widthsOf(rows [][]string, width int) []int {
 	widths := make([]int, len(rows[0]))
 	for _, r := range rows {
@@ -164,10 +164,10 @@ func widthsOf(rows [][]string, width int) []int {
 	return widths
 }
 
-// least is how much of the last column is to have room.
+// least is the minimum room for the last column.
 const least = 12
 
-// fit leaves the hidden columns out, and then some in the order of spare, until the others have room in the width. Both are places in the whole rows.
+// fit drops the hidden columns, then columns in the order of spare until the rest fits. Both are indexes into the full rows.
 func fit(rows [][]string, width int, hidden []int, spare ...int) [][]string {
 	var kept []int
 	for i := range rows[0] {

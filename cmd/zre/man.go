@@ -12,7 +12,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// man writes the man pages, for packages.
+// man writes the man pages, for package builders.
 func (c *cli) man() *cobra.Command {
 	return &cobra.Command{
 		Use:         "man DIRECTORY",
@@ -29,7 +29,7 @@ func (c *cli) man() *cobra.Command {
 	}
 }
 
-// writePages writes the page of a command, and of those below it.
+// writePages writes the pages of a command and of its subcommands.
 func writePages(cmd *cobra.Command, dir string) error {
 	if cmd.Hidden {
 		return nil
@@ -100,7 +100,7 @@ func roffRows(w io.Writer, title string, rows []row) {
 	}
 }
 
-// roffLines writes paragraphs. Of lines that are indented a word and what it means become an entry of a list; others stay as they are.
+// roffLines writes paragraphs. An indented line with a term and its meaning becomes a list entry; other indented lines stay as they are.
 func roffLines(w io.Writer, text string) {
 	const (
 		filled = iota
@@ -133,7 +133,7 @@ func roffLines(w io.Writer, text string) {
 		case indent == 2 && two:
 			change(list, ".TP")
 			fmt.Fprintf(w, "\\fB%s\\fR\n%s\n", roffText(word), roffText(strings.TrimSpace(meaning)))
-		case now == list && indent > 12: // the meaning goes on
+		case now == list && indent > 12: // the meaning continues
 			fmt.Fprintln(w, roffText(body))
 		default:
 			change(literal, ".PP\n.nf")
@@ -145,7 +145,7 @@ func roffLines(w io.Writer, text string) {
 	}
 }
 
-// roffText escapes what troff would take for its own.
+// roffText escapes characters that are special to troff.
 func roffText(s string) string {
 	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", "...", "'", `\(aq`, "`", "\\`").Replace(s)
 	if strings.HasPrefix(s, ".") {

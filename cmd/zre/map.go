@@ -16,7 +16,7 @@ import (
 	"github.com/go-zre/go-zre/internal/netmap"
 )
 
-// mapOptions are those of zre map.
+// mapOptions are the options of zre map.
 type mapOptions struct {
 	page, svg   string
 	public      bool
@@ -62,7 +62,7 @@ How many messages go is known of this node, and of nodes that show it (--share-s
 	return cmd
 }
 
-// check refuses options that do not go together.
+// check rejects options that do not go together.
 func (o *mapOptions) check(cmd *cobra.Command) error {
 	still := o.svg != "" || o.asJSON
 	for _, rule := range []struct {
@@ -93,7 +93,7 @@ func (o *mapOptions) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// drawMap runs the node, and shows what it sees.
+// drawMap runs the node and shows what it sees.
 func (c *cli) drawMap(cmd *cobra.Command, o *mapOptions, flags *nodeFlags, groups []string) error {
 	var listener net.Listener
 	if o.svg == "" && !o.asJSON {
@@ -119,13 +119,13 @@ func (c *cli) drawMap(cmd *cobra.Command, o *mapOptions, flags *nodeFlags, group
 	if listener == nil {
 		return c.stillMap(cmd, o, collector)
 	}
-	host, _, _ := net.SplitHostPort(o.page) // it was checked
+	host, _, _ := net.SplitHostPort(o.page) // checked before
 	server := &netmap.Server{Latest: collector.Latest, Hosts: []string{host}}
 	c.say("The map of the network is at http://%s/ until this command is interrupted.", listener.Addr())
 	return server.Serve(ctx, listener)
 }
 
-// stillMap looks for a while, then writes what it saw.
+// stillMap collects for a while, then writes what it saw.
 func (c *cli) stillMap(cmd *cobra.Command, o *mapOptions, collector *netmap.Collector) error {
 	select {
 	case <-time.After(o.wait):
@@ -144,7 +144,7 @@ func (c *cli) stillMap(cmd *cobra.Command, o *mapOptions, collector *netmap.Coll
 	return writeFile(o.svg, func(f *os.File) error { return netmap.WriteSVG(f, picture) })
 }
 
-// writeFile writes a file that is whole, or not there: another of that name stays until then.
+// writeFile writes a file atomically: a reader sees the old file or the complete new one.
 func writeFile(path string, write func(*os.File) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".zre-map-*")
 	if err != nil {

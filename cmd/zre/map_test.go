@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/internal/netmap"
 )
 
-// The page is where the command says, for that name alone, until the command ends.
+// The command serves the page at its address, under that host name only, until it ends.
 func TestMap(t *testing.T) {
 	t.Parallel()
 	port := freePort()

@@ -17,20 +17,20 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// A nodeOption is one option of the nodes that commands run. It is given on the command line (--listen), in the environment (ZRE_LISTEN), or
+// A nodeOption is one option of a node that a command runs. It is set on the command line (--listen), in the environment (ZRE_LISTEN) or
 // in the configuration file (listen).
 type nodeOption struct {
 	name   string
-	value  string // what its value is, in a word; "" for an option that is on or off
+	value  string // a word for its value; "" for an on/off option
 	usage  string
-	many   bool                             // it may be given several times
-	choose []string                         // the values that there are, for completion
-	paired bool                             // whether a value can be used depends on other options
-	keyed  bool                             // an endpoint, with |KEY behind it for a secure node
-	option func(string) (zre.Option, error) // nil for those of keyfiles
+	many   bool                             // can be repeated
+	choose []string                         // possible values, for completion
+	paired bool                             // whether a value is valid depends on other options
+	keyed  bool                             // an endpoint, optionally followed by |KEY for a secure node
+	option func(string) (zre.Option, error) // nil for key files
 }
 
-// nodeOptions declares all of them, for all commands.
+// nodeOptions declares the options of all commands.
 var nodeOptions = []nodeOption{
 	{name: "interface", value: "interface", many: true, option: text(func(s string) zre.Option { return zre.WithInterfaces(s) }),
 		usage: "a network interface to use: a name, a glob, an address or a CIDR, or after ! what to leave out (default: every usable one)"},
@@ -81,12 +81,12 @@ var nodeOptions = []nodeOption{
 		usage: "send ELECT and LEADER to every member of a group, for C zyre's that do not contest; pyre and zyre.js drop this node for them, gyre dies"},
 }
 
-// environment is the variable of an option.
+// environment returns the option's environment variable.
 func (o *nodeOption) environment() string {
 	return "ZRE_" + strings.ToUpper(strings.ReplaceAll(o.name, "-", "_"))
 }
 
-// check says what is wrong with a value.
+// check reports what is wrong with a value.
 func (o *nodeOption) check(s string) error {
 	if o.option == nil {
 		if s == "" {
@@ -94,7 +94,7 @@ func (o *nodeOption) check(s string) error {
 		}
 		return nil
 	}
-	if endpoint, key, ok := strings.Cut(s, "|"); ok && o.keyed { // whether there is a certificate is seen later
+	if endpoint, key, ok := strings.Cut(s, "|"); ok && o.keyed { // whether there is a certificate is checked later
 		if _, err := zre.ParsePublicKey(key); err != nil {
 			return fmt.Errorf("the public key behind the bar: %w", err)
 		}
@@ -106,14 +106,14 @@ func (o *nodeOption) check(s string) error {
 	}
 	_, err = zre.NewNode(option)
 	if err = cause(err); err != nil {
-		if _, why, ok := strings.Cut(err.Error(), strconv.Quote(s)+": "); ok { // the value is named beside it
+		if _, why, ok := strings.Cut(err.Error(), strconv.Quote(s)+": "); ok { // the caller's message names the value already
 			err = errors.New(why)
 		}
 	}
 	return err
 }
 
-// cause takes away from an error which Go function found it: the option and its value are named beside it.
+// cause strips the name of the Go function from an error, since the caller names the option and its value.
 func cause(err error) error {
 	if err == nil {
 		return nil
@@ -132,7 +132,7 @@ func cause(err error) error {
 	return errors.New(text)
 }
 
-// nodeValue is an option with the values that it was given.
+// nodeValue is an option and the values that it was given.
 type nodeValue struct {
 	*nodeOption
 	set []string
@@ -152,7 +152,7 @@ func (v *nodeValue) Set(s string) error {
 
 func (v *nodeValue) String() string { return strings.Join(v.set, ",") }
 
-// Type implements pflag.Value. It is the word for the value in the help.
+// Type implements pflag.Value. It returns the word for the value in the help.
 func (v *nodeValue) Type() string { return v.value }
 
 // nodeFlags are the options of the node that a command runs.
@@ -162,9 +162,9 @@ type nodeFlags struct {
 	network, config, logged string
 }
 
-const noteNode = "node" // annotation of an option that is one of the node
+const noteNode = "node" // annotation of a node option
 
-// nodeFlags adds the options of a node to a command: those named, or all.
+// nodeFlags adds node options to a command: the named ones, or all.
 func (c *cli) nodeFlags(cmd *cobra.Command, names ...string) *nodeFlags {
 	f := &nodeFlags{cli: c}
 	for i := range nodeOptions {
@@ -203,11 +203,11 @@ func (c *cli) nodeFlags(cmd *cobra.Command, names ...string) *nodeFlags {
 func (f *nodeFlags) note(cmd *cobra.Command, flag *pflag.Flag, complete cobra.CompletionFunc) {
 	flag.Annotations = map[string][]string{noteNode: nil}
 	if complete != nil {
-		_ = cmd.RegisterFlagCompletionFunc(flag.Name, complete) // fails for unknown flags alone
+		_ = cmd.RegisterFlagCompletionFunc(flag.Name, complete) // fails only for unknown flags
 	}
 }
 
-// resolve finds the values of options that the command line leaves open: in the environment, or in the network of the configuration file.
+// resolve looks up options that the command line does not set: in the environment, then in the network of the configuration file.
 func (f *nodeFlags) resolve(cmd *cobra.Command) error {
 	given := func(name string) bool { return cmd.Flags().Changed(name) }
 	for _, o := range []struct {
@@ -242,7 +242,7 @@ func (f *nodeFlags) resolve(cmd *cobra.Command) error {
 	return nil
 }
 
-// get returns the values of an option, after resolve.
+// get returns the values of an option. Call resolve first.
 func (f *nodeFlags) get(name string) []string {
 	for _, v := range f.values {
 		if v.name == name {
@@ -252,7 +252,7 @@ func (f *nodeFlags) get(name string) []string {
 	return nil
 }
 
-// security returns those options that make a secure node, after resolve.
+// security returns the options that make a secure node. Call resolve first.
 func (f *nodeFlags) security() ([]zre.Option, error) {
 	cert := ""
 	for _, s := range f.get("cert") {
@@ -277,7 +277,7 @@ func (f *nodeFlags) security() ([]zre.Option, error) {
 	return nil, nil
 }
 
-// options returns the options for a node, after resolve.
+// options returns the options for a node. Call resolve first.
 func (f *nodeFlags) options() ([]zre.Option, error) {
 	list, err := f.security()
 	if err != nil {
@@ -288,7 +288,7 @@ func (f *nodeFlags) options() ([]zre.Option, error) {
 			continue
 		}
 		for _, s := range v.set {
-			if option, err := v.option(s); err == nil && option != nil { // they were checked
+			if option, err := v.option(s); err == nil && option != nil { // checked before
 				list = append(list, option)
 			}
 		}
@@ -296,7 +296,7 @@ func (f *nodeFlags) options() ([]zre.Option, error) {
 	return append(list, f.cli.extra...), nil
 }
 
-// node makes a node by the options, and others that the command wants; it goes by the command's name if it was given no other.
+// node makes a node from the options and the extra ones of the command. Without --name it has the name of the command.
 func (f *nodeFlags) node(cmd *cobra.Command, extra ...zre.Option) (*zre.Node, error) {
 	if err := f.resolve(cmd); err != nil {
 		return nil, err
@@ -319,7 +319,7 @@ func (f *nodeFlags) node(cmd *cobra.Command, extra ...zre.Option) (*zre.Node, er
 	return node, nil
 }
 
-// start makes a node and starts it, in groups from the beginning.
+// start makes a node, joins the groups and starts it.
 func (f *nodeFlags) start(ctx context.Context, cmd *cobra.Command, groups []string, extra ...zre.Option) (*zre.Node, error) {
 	node, err := f.node(cmd, append([]zre.Option{zre.WithName(cmd.CommandPath())}, extra...)...)
 	if err != nil {
@@ -337,10 +337,10 @@ func (f *nodeFlags) start(ctx context.Context, cmd *cobra.Command, groups []stri
 	return node, nil
 }
 
-// startTime is how long a node may take to start. It does not wait for the network.
+// startTime is how long a node may take to start. Starting does not wait for the network.
 const startTime = 10 * time.Second
 
-// begin starts a node. A signal does not stop it halfway, when others may have met it already: it says farewell afterwards.
+// begin starts a node. A signal does not interrupt the start: peers may know the node already, and it must say farewell.
 func begin(ctx context.Context, node *zre.Node) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTime)
 	defer cancel()

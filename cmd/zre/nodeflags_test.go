@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// An endpoint with a public key is a value like others: whether the node has a certificate, another option says.
+// An endpoint with a public key is accepted like any other value. Whether the node has a certificate depends on another option.
 func TestEndpointsWithKeys(t *testing.T) {
 	const endpoint = "tcp://robot.example:5671|Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
 	for _, name := range []string{"peer", "gossip-connect"} {

@@ -15,7 +15,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// text is an option that the library reads.
+// text wraps an option that the library parses.
 func text(option func(string) zre.Option) func(string) (zre.Option, error) {
 	return func(s string) (zre.Option, error) {
 		if s == "" {
@@ -25,7 +25,7 @@ func text(option func(string) zre.Option) func(string) (zre.Option, error) {
 	}
 }
 
-// plainText is one that may be empty.
+// withName accepts an empty name.
 func withName(s string) (zre.Option, error) {
 	switch {
 	case len(s) > 255:
@@ -80,7 +80,7 @@ func withHeader(s string) (zre.Option, error) {
 }
 
 func withPeer(s string) (zre.Option, error) {
-	endpoint, _, _ := strings.Cut(s, "|") // behind it is a public key
+	endpoint, _, _ := strings.Cut(s, "|") // a public key may follow
 	if _, _, err := net.SplitHostPort(strings.TrimPrefix(endpoint, "tcp://")); err != nil || !strings.HasPrefix(s, "tcp://") {
 		return nil, errors.New("want tcp://HOST:PORT, as tcp://robot.example:5671")
 	}

@@ -89,7 +89,7 @@ func (c *cli) onMessage(kind string) *cobra.Command {
 	return cmd
 }
 
-// noWords is for a program behind -- alone.
+// noWords accepts only a program after --.
 func noWords(cmd *cobra.Command, args []string) error {
 	if dash := cmd.ArgsLenAtDash(); dash > 0 {
 		return misused("unexpected argument %q", args[0])
@@ -97,7 +97,7 @@ func noWords(cmd *cobra.Command, args []string) error {
 	return program(cmd, args)
 }
 
-// someArguments is for words, of which there must be one, and a program behind --.
+// someArguments requires at least one word, and a program after --.
 func someArguments(word string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if cmd.ArgsLenAtDash() == 0 || len(args) == 0 {

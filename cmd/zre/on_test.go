@@ -15,7 +15,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// startOn runs zre on within the test, with lines of JSON as output.
+// startOn runs zre on within the test, with JSON output.
 func startOn(t *testing.T, port int, line string) (lines <-chan map[string]any, status <-chan int, errs *bytes.Buffer) {
 	t.Helper()
 	if _, err := exec.LookPath("sh"); err != nil {
@@ -42,10 +42,10 @@ func startOn(t *testing.T, port int, line string) (lines <-chan map[string]any, 
 	return read, ended, errs
 }
 
-// script prints what it was given, and fails if it is told to.
+// script prints its input, and fails if it is told to.
 const script = `text=$(cat); echo "$ZRE_EVENT|$ZRE_EVENT_NAME|$ZRE_EVENT_GROUP|$ZRE_EVENT_FRAMES|$ZRE_EVENT_SIZES|$text"; test "$text" != fail`
 
-// The program gets the content on standard input and the facts in its environment, and nothing of it passes through a shell.
+// The program gets the content on standard input and the facts in its environment. No shell interprets them.
 func TestOn(t *testing.T) {
 	t.Parallel()
 	const name = "$(id); \x1b[2J`id`"
@@ -75,7 +75,7 @@ func TestOn(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			for _, want := range []string{"2|2 2|abc", "1|0|"} { // one that fails gives no reply
+			for _, want := range []string{"2|2 2|abc", "1|0|"} { // a program that fails gives no reply
 				if e := nextEvent[zre.Whisper](t, node); string(e.Frames[0]) != kind+"|"+name+"|"+groups+"|"+want+"\n" {
 					t.Errorf("the reply is %q, want it to end with %q", e.Frames, want)
 				}
@@ -92,7 +92,7 @@ func TestOn(t *testing.T) {
 	}
 }
 
-// A program that runs for too long is ended, and one that cannot be run is told of.
+// A program that runs for too long is killed. One that cannot be run is reported.
 func TestOnTimeout(t *testing.T) {
 	t.Parallel()
 	port := freePort()
@@ -110,7 +110,7 @@ func TestOnTimeout(t *testing.T) {
 	}
 }
 
-// The facts hold no character that an environment cannot.
+// The facts contain no character that an environment cannot hold.
 func TestFacts(t *testing.T) {
 	got := (&job{kind: "whisper", peer: &zre.Peer{Name: "a\x00b"}, frames: [][]byte{{}, {1, 2}}}).facts()
 	want := "ZRE_EVENT=whisper ZRE_EVENT_PEER=" + uuid.Nil.String() + " ZRE_EVENT_NAME=a\uFFFDb ZRE_EVENT_GROUP= ZRE_EVENT_REQUEST= ZRE_EVENT_FRAMES=2 ZRE_EVENT_SIZES=0 2"
@@ -124,7 +124,7 @@ func TestFacts(t *testing.T) {
 	}
 }
 
-// A request is answered by what the program prints, by an error if it fails, and by one if there is no program for it.
+// A request is answered with the program's output, or with an error if the program fails or there is none for it.
 func TestOnRequest(t *testing.T) {
 	t.Parallel()
 	port := freePort()
@@ -155,7 +155,7 @@ func TestOnRequest(t *testing.T) {
 	}
 }
 
-// A node that leaves before it has replied, or whose program is ended, is told of in words.
+// If a node leaves before it replies, or its program is killed, the error says it in words.
 func TestRequestEnds(t *testing.T) {
 	t.Parallel()
 	port := freePort()

@@ -14,12 +14,12 @@ import (
 	"github.com/go-zre/go-zre/internal/plain"
 )
 
-// output is standard output, which may break: then the command ends as by a signal, and the error is told at the end.
+// output is standard output. If a write fails, the command ends as if by a signal and reports the error at the end.
 type output struct {
 	mu     sync.Mutex
 	writer io.Writer
 	broken func()
-	err    error // the first
+	err    error // the first one
 }
 
 func (o *output) Write(p []byte) (int, error) {
@@ -36,7 +36,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// fail has it broken by an error.
+// fail records an error and ends the command.
 func (o *output) fail(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -52,17 +52,17 @@ func (o *output) failure() error {
 	return o.err
 }
 
-// isClosed tells whether a write failed since nobody reads any more.
+// isClosed tells whether a write failed because the reader is gone.
 func isClosed(err error) bool {
 	return errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)
 }
 
-// say prints a line. Text of strangers in it must have been through plain.Text.
+// say prints a line. Pass text from other nodes through plain.Text first.
 func (c *cli) say(format string, values ...any) { fmt.Fprintf(c.out, format+"\n", values...) }
 
-// json prints a value as a line of JSON, without characters that command a terminal.
+// json prints a value as a line of JSON, with terminal control characters escaped.
 func (c *cli) json(value any) {
-	_ = jsonTo(c.out).Encode(value) // an error of the output is told at the end
+	_ = jsonTo(c.out).Encode(value) // errors of the output are reported at the end
 }
 
 // jsonTo returns an encoder for lines of JSON.
@@ -82,7 +82,7 @@ func (p plainJSON) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// columns returns the width of a terminal, 0 for what is none.
+// columns returns the width of a terminal, or 0 if w is not one.
 func columns(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
@@ -92,12 +92,12 @@ func columns(w io.Writer) int {
 	return 0
 }
 
-// hasColour tells whether w is a terminal that shows colours, and the user wants them.
+// hasColour tells whether w is a terminal that shows colours and the user wants them.
 func hasColour(w io.Writer) bool {
 	return columns(w) > 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
-// The colours, by number of SGR.
+// The colours, as SGR numbers.
 const (
 	red    = "31"
 	green  = "32"
@@ -106,7 +106,7 @@ const (
 	faint  = "2"
 )
 
-// paint colours a text, where there are colours.
+// paint colours a text if the output has colours.
 func (c *cli) paint(colour, text string) string {
 	if !c.colour || colour == "" {
 		return text

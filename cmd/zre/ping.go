@@ -82,7 +82,7 @@ PEER is as for zre whisper: a name, a UUID, or the beginning of one.`,
 	return cmd
 }
 
-// pings sends them, and tells of the answers.
+// pings sends pings and prints the answers.
 func (s *session) pings(ctx context.Context, peer *zre.Peer, count int, every, timeout time.Duration, asJSON bool) error {
 	sum := pingSummary{Event: "summary"}
 	var err error

@@ -39,18 +39,18 @@ const pipeEvents = `Events, on standard output, each with the fields named here 
   error           error says which command was wrong, or what failed, with its id if it has one; or what the node warns of. Of a command code says it in a word: ` + codesHelp + `. The last ones are of messages that were not sent before the end: peer, name, messages (how many), octets (of them, those not sent)
 The transport is tcp, ipc or inproc; the reason of an exit left, crashed, expired, lost messages, replaced, not responding, unreachable or refused. Peers of other implementations have no state.`
 
-// maxLine bounds a line of input: the largest message, in base64.
+// maxLine limits an input line: it holds the largest message in base64.
 const maxLine = 100 << 20
 
-// writeTime is how long the reader may take at the end to read what is left.
+// writeTime is how long the reader may take at the end to read the remaining output.
 const writeTime = 5 * time.Second
 
-// pipeOptions are those of zre pipe itself.
+// pipeOptions are the options of zre pipe itself.
 type pipeOptions struct {
 	flags    *nodeFlags
 	groups   []string
 	contests []string
-	state    *zre.State // from the start, if one was given
+	state    *zre.State // the initial one, if given
 	auto     bool       // the state follows the work
 	discards bool
 	skips    bool
@@ -104,7 +104,7 @@ func (o *pipeOptions) declare(c *cli, cmd *cobra.Command) {
 	o.flags = c.nodeFlags(cmd)
 }
 
-// options are those for the node.
+// options returns the node options.
 func (o *pipeOptions) options() (list []zre.Option) {
 	if o.auto {
 		list = append(list, zre.WithAutoState())
@@ -149,7 +149,7 @@ func (o *pipeOptions) node(cmd *cobra.Command, p *piper) (*zre.Node, error) {
 	return node, nil
 }
 
-// linger is how long what waits may take at the end.
+// linger is how long queued messages may take at the end.
 func (o *pipeOptions) linger() time.Duration {
 	for _, s := range o.flags.get("linger") {
 		if d, err := parseDuration(s); err == nil {
@@ -179,7 +179,7 @@ func (c *cli) runPipe(cmd *cobra.Command, o *pipeOptions) error {
 	events.Go(p.events)
 	p.lanes = newLanes(ctx, node)
 	failed := make(chan error, 1)
-	go func() { // not waited for: a read of standard input cannot be ended
+	go func() { // do not wait: a read of standard input cannot be interrupted
 		defer stop()
 		if err := p.wait(ctx, o.waits); err != nil {
 			failed <- err
@@ -213,21 +213,21 @@ func (c *cli) runPipe(cmd *cobra.Command, o *pipeOptions) error {
 	return nil
 }
 
-// piper connects a node to its lines.
+// piper connects a node to its input and output lines.
 type piper struct {
 	node    *zre.Node
 	out     *lineWriter
 	lanes   *lanes
-	changed chan struct{} // a peer has come
+	changed chan struct{} // a peer has appeared
 	skips   bool
 	asked   asked
 
-	mu    sync.Mutex // guards what follows
-	began bool       // ready was written, which is the first line
-	early []error    // warnings that came before
+	mu    sync.Mutex // guards the fields below
+	began bool       // ready, the first line, was written
+	early []error    // warnings from before
 }
 
-// ready writes the first line, and the warnings that came before.
+// ready writes the first line and any earlier warnings.
 func (p *piper) ready(first ...line) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -241,7 +241,7 @@ func (p *piper) ready(first ...line) {
 	p.early = nil
 }
 
-// warn tells what the node warns of.
+// warn reports a warning of the node.
 func (p *piper) warn(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -252,7 +252,7 @@ func (p *piper) warn(err error) {
 	p.fail(err)
 }
 
-// events writes what happens until the node closes.
+// events writes a line for each event until the node closes.
 func (p *piper) events() {
 	events := p.node.Events()
 	for event := range events {
@@ -270,7 +270,7 @@ func (p *piper) events() {
 	}
 }
 
-// wait waits for as many peers as w says.
+// wait waits for the number of peers in w.
 func (p *piper) wait(ctx context.Context, w waiting) error {
 	if w.for_ == 0 {
 		return nil
@@ -297,7 +297,7 @@ func (p *piper) wait(ctx context.Context, w waiting) error {
 	}
 }
 
-// last writes what there is to say at the end.
+// last writes the lines at the end.
 func (p *piper) last(discards bool, lost []*zre.LostError) {
 	if discards {
 		count := p.node.Stats().Discarded
@@ -308,7 +308,7 @@ func (p *piper) last(discards bool, lost []*zre.LostError) {
 	}
 }
 
-// commands reads and does commands until quit or the end of input.
+// commands reads and executes commands until quit or the end of input.
 func (p *piper) commands(ctx context.Context, in io.Reader) {
 	reader := bufio.NewReaderSize(in, 64<<10)
 	var buffer []byte
@@ -334,7 +334,7 @@ func (p *piper) commands(ctx context.Context, in io.Reader) {
 
 func (p *piper) fail(err error) { p.out.write(line{Event: "error", Error: err.Error()}, true) }
 
-// done tells how a command ended.
+// done reports how a command ended.
 func (p *piper) done(c *command, err error) {
 	switch {
 	case err != nil:
@@ -344,7 +344,7 @@ func (p *piper) done(c *command, err error) {
 	}
 }
 
-// readLine reads a line without its end into buffer. Of a line longer than limit it reads all and keeps nothing.
+// readLine reads a line into buffer, without its end. It discards a line longer than limit.
 func readLine(r *bufio.Reader, buffer []byte, limit int) (text []byte, tooLong bool, err error) {
 	for {
 		part, err := r.ReadSlice('\n')

@@ -8,17 +8,17 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// Codes of error events, for programs. They stay; more may come.
+// Codes of error events, for programs. Codes do not change; new ones may be added.
 var errorCodes = []struct {
 	code string
 	is   func(error) bool
 }{
 	{"command", func(err error) bool { var wrong *commandError; return errors.As(err, &wrong) }},
-	{"no_handler", isError(zre.ErrNoHandler)}, // comes within a ReplyError
+	{"no_handler", isError(zre.ErrNoHandler)}, // wrapped in a ReplyError
 	{"reply_error", func(err error) bool { var said *zre.ReplyError; return errors.As(err, &said) }},
 	{"unknown_peer", isError(zre.ErrUnknownPeer)},
 	{"peer_gone", isError(zre.ErrPeerGone)},
-	{"ending", isError(errPipeEnds)}, // comes with ErrPeerBusy
+	{"ending", isError(errPipeEnds)}, // wrapped together with ErrPeerBusy
 	{"ending", isError(zre.ErrClosed)},
 	{"busy", isError(zre.ErrPeerBusy)},
 	{"timeout", isError(context.DeadlineExceeded)},
@@ -26,10 +26,10 @@ var errorCodes = []struct {
 	{"invalid", isInvalid},
 }
 
-// codesHelp lists them for the help.
+// codesHelp lists the codes in the help.
 const codesHelp = "command (it is not as it must be), unknown_peer, busy, timeout, reply_error, no_handler, peer_gone, invalid (a group, state, endpoint or domain), too_large or ending; more may come"
 
-// codeOf returns the code of an error; "" if there is none for it.
+// codeOf returns the code of an error, or "" if it has none.
 func codeOf(err error) string {
 	for _, c := range errorCodes {
 		if c.is(err) {
@@ -43,17 +43,17 @@ func isError(target error) func(error) bool {
 	return func(err error) bool { return errors.Is(err, target) }
 }
 
-// isInvalid tells whether a value cannot be used.
+// isInvalid tells whether an error is about an unusable value.
 func isInvalid(err error) bool {
 	return errors.Is(err, zre.ErrInvalidGroup) || errors.Is(err, zre.ErrInvalidState) || errors.Is(err, zre.ErrInvalidEndpoint) || errors.Is(err, zre.ErrInvalidDomain)
 }
 
-// commandError is a command that is not as it must be.
+// commandError is the error of a malformed command.
 type commandError struct{ error }
 
 func (e *commandError) Unwrap() error { return e.error }
 
-// fault is what is wrong with a command as it was written, nil if nothing is.
+// fault returns what is wrong with the command as written, or nil.
 func (c *command) fault() error {
 	if c.err == nil {
 		return nil
@@ -61,7 +61,7 @@ func (c *command) fault() error {
 	return &commandError{c.err}
 }
 
-// lateError is the cause of a timeout, in words of the command.
+// lateError is the cause of a timeout, in terms of the command.
 type lateError struct {
 	what string
 	time time.Duration
@@ -70,7 +70,7 @@ type lateError struct {
 func (e *lateError) Error() string        { return e.what + " within " + e.time.String() }
 func (e *lateError) Is(target error) bool { return target == context.DeadlineExceeded }
 
-// replyFailure is an error that a peer answered with.
+// replyFailure is an error reply of a peer.
 type replyFailure struct{ *zre.ReplyError }
 
 func (e *replyFailure) Error() string { return "request: the reply is an error: " + e.Text }

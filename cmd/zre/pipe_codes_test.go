@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// Errors of commands have codes that programs can tell apart, whatever they are wrapped in.
+// Errors of commands have distinct codes, also when they are wrapped.
 func TestCodes(t *testing.T) {
 	said := &zre.ReplyError{Text: "none today"}
 	for want, err := range map[string]error{
@@ -42,7 +42,7 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-// The codes as programs get them.
+// Programs see the codes in error events.
 func TestPipeCodes(t *testing.T) {
 	t.Parallel()
 	port := freePort()
@@ -68,7 +68,7 @@ func TestPipeCodes(t *testing.T) {
 		}
 	}
 	a.send(`{"cmd":"request","id":1,"peer":"` + peer + `","text":["x"]}`)
-	b.next("request") // the one that was late
+	b.next("request") // the late reply
 	number := b.next("request")["request"].(float64)
 	b.send(fmt.Sprintf(`{"cmd":"reply-error","request":%.0f,"error":"none"}`, number))
 	if got := a.next("error"); got["code"] != "reply_error" {

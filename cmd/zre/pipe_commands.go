@@ -15,18 +15,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// A pipeCommand is one that zre pipe takes.
+// A pipeCommand is a command of zre pipe.
 type pipeCommand struct {
 	name    string
-	need    []string // keys that it must have
-	may     []string // keys that it may have
+	need    []string // required keys
+	may     []string // optional keys
 	content bool     // it has frames or text
 	about   string
-	do      func(ctx context.Context, p *piper, c *command) error // tells at once how it ended, unless it is later
+	do      func(ctx context.Context, p *piper, c *command) error // returns the outcome, unless later is set
 	later   bool                                                  // do calls p.done itself
 }
 
-// pipeCommands are all of them; quit is done by the loop that reads.
+// pipeCommands lists all commands. The loop that reads executes quit.
 var pipeCommands = []pipeCommand{
 	{name: "join", need: []string{"group"}, about: "as --group", do: func(_ context.Context, p *piper, c *command) error { return p.node.Join(c.group()) }},
 	{name: "leave", need: []string{"group"}, about: "and no longer", do: func(_ context.Context, p *piper, c *command) error { return p.node.Leave(c.group()) }},
@@ -72,7 +72,7 @@ func pipeNames() (names []string) {
 	return names
 }
 
-// pipeKeys are the keys that commands have, each with its value in the help.
+// pipeKeys are the keys of commands, with the placeholder for each value in the help.
 var pipeKeys = map[string]string{"group": "G", "peer": "UUID", "timeout": "T", "state": "S", "endpoint": "E", "domain": "D", "name": "NAME", "value": "V", "request": "N", "error": `"…"`}
 
 // pipeInput is the help on commands.
@@ -102,9 +102,9 @@ func pipeInput() string {
 
 // command is one line of input.
 type command struct {
-	id      json.RawMessage // as it came; nil if there is none
+	id      json.RawMessage // as received; nil if absent
 	kind    *pipeCommand
-	err     error // what is wrong with it
+	err     error // what is wrong with the command
 	values  map[string]string
 	frames  [][]byte
 	timeout time.Duration
@@ -114,10 +114,10 @@ type command struct {
 func (c *command) quits() bool   { return c.err == nil && c.kind.name == "quit" }
 func (c *command) group() string { return c.values["group"] }
 
-// maxID bounds an id.
+// maxID limits the size of an id.
 const maxID = 1000
 
-// parseCommand reads a line.
+// parseCommand parses a line.
 func parseCommand(text []byte) *command {
 	c := &command{values: make(map[string]string), timeout: flushTime}
 	var fields map[string]json.RawMessage
@@ -164,7 +164,7 @@ func (c *command) read(fields map[string]json.RawMessage) error {
 	}
 	for _, key := range slices.Concat(c.kind.need, c.kind.may) {
 		raw, ok := fields[key]
-		if !ok && slices.Contains(c.kind.need, key) && key != "state" { // of a missing state it is told which there are
+		if !ok && slices.Contains(c.kind.need, key) && key != "state" { // the error for a missing state lists the possible ones
 			return fmt.Errorf("%s: %q is missing", name, key)
 		}
 		if ok {
@@ -227,7 +227,7 @@ func (c *command) readContent(fields map[string]json.RawMessage) error {
 	return nil
 }
 
-// peer is the peer that a command names.
+// peer returns the peer that a command names.
 func (c *command) peer() (uuid.UUID, error) {
 	id, err := uuid.Parse(c.values["peer"])
 	if err != nil {
@@ -236,7 +236,7 @@ func (c *command) peer() (uuid.UUID, error) {
 	return id, nil
 }
 
-// size is what a command holds while it waits.
+// size is the memory that a command holds while it waits.
 func (c *command) size() (n int64) {
 	for _, frame := range c.frames {
 		n += int64(len(frame))
@@ -244,7 +244,7 @@ func (c *command) size() (n int64) {
 	return n
 }
 
-// do does a command, or sees that it is done.
+// do executes a command, or arranges for it.
 func (p *piper) do(ctx context.Context, c *command) {
 	if err := c.fault(); err != nil {
 		p.done(c, err)

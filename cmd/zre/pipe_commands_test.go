@@ -11,7 +11,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// Each command with an id is answered, and a command that is not right says why.
+// Each command with an id is answered. An invalid command gets an error that says why.
 func TestPipeIDs(t *testing.T) {
 	t.Parallel()
 	port := freePort()
@@ -75,7 +75,7 @@ func TestPipeIDs(t *testing.T) {
 	if pong := a.next("pong"); pong["peer"] != peer || pong["name"] != "b" || pong["rtt_ms"].(float64) <= 0 || pong["id"] != nil {
 		t.Errorf("pong: %v", pong)
 	}
-	a.send(`{"cmd":"flush","peer":"`+peer+`"}`, `{"cmd":"quit","id":"bye"}`) // without an id nothing tells that it is done
+	a.send(`{"cmd":"flush","peer":"`+peer+`"}`, `{"cmd":"quit","id":"bye"}`) // without an id there is no done event
 	if got := a.next("ok"); got["id"] != "bye" {
 		t.Errorf("quit: %v", got)
 	}
@@ -85,7 +85,7 @@ func TestPipeIDs(t *testing.T) {
 	}
 }
 
-// With --wait-for no command is taken before the peers are there.
+// With --wait-for zre pipe executes no command before the peers are present.
 func TestPipeWaitsFor(t *testing.T) {
 	t.Parallel()
 	port := freePort()
@@ -101,7 +101,7 @@ func TestPipeWaitsFor(t *testing.T) {
 	a.exits(0)
 }
 
-// What a stranger sends comes out as JSON that commands no terminal, and means the same.
+// Input from other nodes appears as JSON without terminal control characters, and decodes to the same text.
 func TestPipeEscapes(t *testing.T) {
 	t.Parallel()
 	port := freePort()
@@ -115,13 +115,13 @@ func TestPipeEscapes(t *testing.T) {
 	}
 }
 
-// uuid is that of r, as another pipe sees it.
+// uuid returns the UUID of r, as another pipe sees it.
 func (r *run) uuid(from *run) string {
 	r.t.Helper()
 	return from.next("enter")["peer"].(string)
 }
 
-// The help tells each command and each of its keys.
+// The help lists each command and each of its keys.
 func TestPipeInput(t *testing.T) {
 	text := pipeInput()
 	for _, k := range pipeCommands {
@@ -133,7 +133,7 @@ func TestPipeInput(t *testing.T) {
 	}
 }
 
-// What the node warns of is an error event, and a problem, which is an event itself, is not.
+// A warning of the node is an error event. A problem is not, since it is an event of its own.
 func TestPipeWarnings(t *testing.T) {
 	var out strings.Builder
 	p := &piper{out: newLineWriter(&out, func() {})}
@@ -156,7 +156,7 @@ func TestPipeWarnings(t *testing.T) {
 	}
 }
 
-// A request gets its reply, or an error, under the id that it was given.
+// A request gets its reply or an error, with the id of the command.
 func TestPipeRequests(t *testing.T) {
 	t.Parallel()
 	port := freePort()
@@ -204,7 +204,7 @@ func TestPipeRequests(t *testing.T) {
 	}
 }
 
-// Requests that nobody answers do not pile up.
+// Requests without an answer do not pile up.
 func TestAsked(t *testing.T) {
 	var a asked
 	for want := range uint64(maxAsked) {
@@ -220,7 +220,7 @@ func TestAsked(t *testing.T) {
 	}
 }
 
-// Peers see each header that is set, and that it is removed.
+// Peers see each header that is set or removed.
 func TestPipeHeaders(t *testing.T) {
 	t.Parallel()
 	port := freePort()

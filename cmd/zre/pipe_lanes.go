@@ -12,44 +12,44 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// Bounds on the commands that wait.
+// Limits on waiting commands.
 const (
-	laneCommands = 1000     // for one peer
-	laneOctets   = 32 << 20 // for one peer, of their content
+	laneCommands = 1000     // per peer
+	laneOctets   = 32 << 20 // content per peer
 	allOctets    = 64 << 20 // for all peers
-	asideLimit   = 1000     // pings and flushes under way
+	asideLimit   = 1000     // pings and flushes in progress
 )
 
-// frozen is how long a peer may take nothing before commands for it are refused where there is no room for more. One that takes something is
-// waited for, and slows down the program that writes the commands.
+// frozen is how long a peer may read nothing before zre pipe refuses commands that have no room. If a peer still reads, zre pipe waits for
+// it, and that slows down the program that writes the commands.
 const frozen = time.Second
 
-// lookEvery is how often a peer whose lane is full is looked at.
+// lookEvery is how often a peer with a full lane is checked.
 const lookEvery = 10 * time.Millisecond
 
 var errPipeEnds = errors.New("the pipe ended before it was sent")
 
-// lanes keep the order of the commands for each peer, without having a peer that takes nothing delay those for others: what cannot be queued
-// at once goes into the peer's lane, where a goroutine does one after the other. A shout goes to the members without a lane at once, and
-// to each of the others through its lane. Commands come from one goroutine.
+// lanes keep the order of commands for each peer, and keep a peer that does not read from delaying commands for others. A command that
+// cannot be queued at once goes into the peer's lane, where a goroutine executes one after the other. A shout goes at once to members
+// without a lane, and through its lane to each other member. Commands come from a single goroutine.
 type lanes struct {
 	node   *zre.Node
-	ctx    context.Context // of all that is done here
+	ctx    context.Context // for all work here
 	cancel context.CancelCauseFunc
 	all    sync.WaitGroup // goroutines
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	list   map[uuid.UUID]*lane
-	octets int64 // of all
-	aways  int   // pings and flushes under way
+	octets int64 // in all lanes
+	aways  int   // pings and flushes in progress
 }
 
-// lane is the commands that wait for one peer; the first is being done.
+// lane holds the commands that wait for one peer. The first is being executed.
 type lane struct {
 	tasks  []task
 	octets int64
-	moved  time.Time // when the peer last was seen to take something
-	queued int64     // what waited in its queue then
+	moved  time.Time // when the peer was last seen to read something
+	queued int64     // size of its queue at that time
 }
 
 type task struct {
@@ -64,15 +64,15 @@ func newLanes(ctx context.Context, node *zre.Node) *lanes {
 	return l
 }
 
-// hasRoom is a context for a call that is to fail at once where it would have to wait for a busy peer.
+// hasRoom is a context for a call that must fail at once instead of waiting for a busy peer.
 type hasRoom struct{ context.Context }
 
 var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// Done implements context.Context. Calls look at it when they wait, and at Err before.
+// Done implements context.Context. Calls check Err first, and Done when they would wait.
 func (hasRoom) Done() <-chan struct{} { return closed }
 
-// whisper sends a whisper, now or when its turn comes.
+// whisper sends a whisper, at once or in its turn.
 func (l *lanes) whisper(peer uuid.UUID, frames [][]byte, done func(error)) {
 	if !l.has(peer) {
 		err := l.node.Whisper(hasRoom{l.ctx}, peer, frames...)
@@ -85,7 +85,7 @@ func (l *lanes) whisper(peer uuid.UUID, frames [][]byte, done func(error)) {
 		do: func(ctx context.Context) error { return l.node.Whisper(ctx, peer, frames...) }})
 }
 
-// shout sends a shout. With skips members that are busy are left out.
+// shout sends a shout. With skips it leaves out busy members.
 func (l *lanes) shout(group string, frames [][]byte, skips bool, done func(error)) {
 	var free, late []uuid.UUID
 	for _, p := range l.node.PeersIn(group) {
@@ -109,7 +109,7 @@ func (l *lanes) shout(group string, frames [][]byte, skips bool, done func(error
 		done(err)
 		return
 	}
-	// The last of them tells how it ended.
+	// The last one to finish reports the outcome.
 	var mu sync.Mutex
 	missing, failed := len(late), rest
 	for _, peer := range late {
@@ -126,7 +126,7 @@ func (l *lanes) shout(group string, frames [][]byte, skips bool, done func(error
 	}
 }
 
-// busyPeers returns the peers of an error that had no room, and what else it says.
+// busyPeers splits an error into the peers that had no room and the other errors.
 func busyPeers(err error) (busy []uuid.UUID, rest []error) {
 	if err == nil {
 		return nil, nil
@@ -146,7 +146,7 @@ func busyPeers(err error) (busy []uuid.UUID, rest []error) {
 	return busy, rest
 }
 
-// behind does something about a peer behind the commands that wait for it, and delays nobody else's.
+// behind executes do after the commands that wait for the same peer. It does not delay those for others.
 func (l *lanes) behind(peer uuid.UUID, do func(ctx context.Context) error, done func(error)) {
 	if l.has(peer) {
 		l.add(peer, task{do: do, done: done})
@@ -155,7 +155,7 @@ func (l *lanes) behind(peer uuid.UUID, do func(ctx context.Context) error, done 
 	l.aside(do, done)
 }
 
-// request makes a request when its turn comes, and hands over the reply.
+// request makes a request in its turn and passes on the reply.
 func (l *lanes) request(peer uuid.UUID, timeout time.Duration, frames [][]byte, reply func(zre.Reply), done func(error)) {
 	start := func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeoutCause(ctx, timeout, &lateError{"no reply", timeout})
@@ -182,7 +182,7 @@ func (l *lanes) request(peer uuid.UUID, timeout time.Duration, frames [][]byte, 
 	}})
 }
 
-// aside does something that takes its time.
+// aside executes something that takes time.
 func (l *lanes) aside(do func(ctx context.Context) error, done func(error)) {
 	l.mu.Lock()
 	full := l.aways == asideLimit
@@ -209,7 +209,7 @@ func (l *lanes) has(peer uuid.UUID) bool {
 	return l.list[peer] != nil
 }
 
-// add puts a command into a peer's lane. Where that is full it waits for a peer that takes something; for one that does not the command fails.
+// add puts a command into a peer's lane. If the lane is full, it waits as long as the peer reads; otherwise the command fails.
 func (l *lanes) add(peer uuid.UUID, t task) {
 	for {
 		count, put := l.put(peer, t)
@@ -236,7 +236,7 @@ func (l *lanes) name(peer uuid.UUID) string {
 	return ""
 }
 
-// put puts a command into a peer's lane if there is room, and says how many are there.
+// put puts a command into a peer's lane if there is room, and returns how many commands are there.
 func (l *lanes) put(peer uuid.UUID, t task) (count int, put bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -254,7 +254,7 @@ func (l *lanes) put(peer uuid.UUID, t task) (count int, put bool) {
 	return len(a.tasks), true
 }
 
-// isFrozen tells whether a peer has taken nothing for a while.
+// isFrozen tells whether a peer has read nothing for a while.
 func (l *lanes) isFrozen(peer uuid.UUID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -268,7 +268,7 @@ func (l *lanes) isFrozen(peer uuid.UUID) bool {
 	return time.Since(a.moved) > frozen
 }
 
-// queued is what waits in the queue of a peer, as a number that changes when it takes something.
+// queued describes the queue of a peer as a number that changes when the peer reads something.
 func (l *lanes) queued(peer uuid.UUID) int64 {
 	p, ok := l.node.Peer(peer)
 	if !ok {
@@ -277,7 +277,7 @@ func (l *lanes) queued(peer uuid.UUID) int64 {
 	return p.QueuedBytes + int64(p.QueuedMessages)
 }
 
-// run does the commands of a lane until there are none.
+// run executes the commands of a lane until it is empty.
 func (l *lanes) run(peer uuid.UUID, a *lane) {
 	for {
 		l.mu.Lock()
@@ -303,7 +303,7 @@ func (l *lanes) run(peer uuid.UUID, a *lane) {
 	}
 }
 
-// drain waits until all commands are done, or for d.
+// drain waits until all commands are done, at most for d.
 func (l *lanes) drain(d time.Duration) {
 	done := make(chan struct{})
 	go func() { defer close(done); l.all.Wait() }() // ends with end, at the latest
@@ -313,7 +313,7 @@ func (l *lanes) drain(d time.Duration) {
 	}
 }
 
-// end has the commands that still wait fail.
+// end fails all waiting commands.
 func (l *lanes) end() {
 	l.cancel(errPipeEnds)
 	l.all.Wait()

@@ -16,7 +16,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// results keeps how commands ended.
+// results records how commands ended.
 type results struct {
 	mu   sync.Mutex
 	errs map[string]error
@@ -45,7 +45,7 @@ func (r *results) get(name string) (err error, ended bool) {
 	return err, ended
 }
 
-// frozenLAN is a sender with small queues, and two members of G, of which one is frozen.
+// frozenLAN is a sender with small queues and two members of G, one of them frozen.
 func frozenLAN(t *testing.T, test func(l *lanes, cold, warm *zretest.Watched, freeze, thaw func())) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t)
@@ -68,7 +68,7 @@ func frozenLAN(t *testing.T, test func(l *lanes, cold, warm *zretest.Watched, fr
 	})
 }
 
-// fill whispers to a peer until commands wait in its lane, and returns how many there were.
+// fill whispers to a peer until commands wait in its lane, and returns how many it sent.
 func fill(t *testing.T, l *lanes, r *results, peer uuid.UUID) int {
 	for i := range 100 {
 		name := fmt.Sprint("w", i)
@@ -87,7 +87,7 @@ func fill(t *testing.T, l *lanes, r *results, peer uuid.UUID) int {
 	return 0
 }
 
-// Commands for a peer that takes nothing wait, in their order; those for others do not.
+// Commands for a peer that does not read wait, in order. Commands for others do not.
 func TestLanesOfFrozenPeer(t *testing.T) {
 	frozenLAN(t, func(l *lanes, cold, warm *zretest.Watched, freeze, thaw func()) {
 		r := new(results)
@@ -116,7 +116,7 @@ func TestLanesOfFrozenPeer(t *testing.T) {
 		time.Sleep(2 * time.Second) // fake time
 		thaw()
 		for range count {
-			zretest.Next[zre.Whisper](cold) // in order: Grammar sees to that
+			zretest.Next[zre.Whisper](cold) // Grammar checks the order
 		}
 		if e := zretest.Next[zre.Shout](cold); string(e.Frames[0]) != "one" {
 			t.Errorf("cold heard %q", e.Frames)
@@ -136,7 +136,8 @@ func TestLanesOfFrozenPeer(t *testing.T) {
 	})
 }
 
-// Of a peer that takes nothing so many commands wait; more are errors, and delay nobody. When the peer is dropped, those that wait fail.
+// The number of commands that wait for a frozen peer is limited. Further ones fail and delay no other peer. When the peer is dropped, all
+// fail.
 func TestLanesAreBounded(t *testing.T) {
 	frozenLAN(t, func(l *lanes, cold, warm *zretest.Watched, freeze, _ func()) {
 		r := new(results)
@@ -176,7 +177,7 @@ func TestLanesAreBounded(t *testing.T) {
 	})
 }
 
-// What still waits at the end is an error.
+// A command that still waits at the end fails.
 func TestLanesEnd(t *testing.T) {
 	frozenLAN(t, func(l *lanes, cold, _ *zretest.Watched, freeze, _ func()) {
 		r := new(results)
@@ -193,7 +194,7 @@ func TestLanesEnd(t *testing.T) {
 	})
 }
 
-// With --skip-busy a shout leaves out members that have no room, and nothing waits.
+// With --skip-busy a shout leaves out members without room, and nothing waits.
 func TestLanesSkip(t *testing.T) {
 	frozenLAN(t, func(l *lanes, cold, warm *zretest.Watched, freeze, thaw func()) {
 		r := new(results)

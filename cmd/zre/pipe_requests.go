@@ -9,20 +9,20 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// maxAsked is how many requests of peers wait for a reply command. Beyond that the oldest is answered by an error.
+// maxAsked is how many requests of peers wait for a reply command. Beyond it the oldest gets an error reply.
 const maxAsked = 10_000
 
-// asked are the requests of peers that were told, and not answered yet.
+// asked holds the requests of peers that were reported and not answered yet.
 type asked struct {
 	mu    sync.Mutex
 	last  uint64
-	first uint64 // the oldest that may still be there
+	first uint64 // the oldest that may still be present
 	list  map[uint64]zre.Request
 }
 
-// add keeps a request, and returns its number.
+// add stores a request and returns its number.
 func (a *asked) add(r zre.Request) uint64 {
-	r.Frames = nil // they were told
+	r.Frames = nil // already reported
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.list == nil {
@@ -31,7 +31,7 @@ func (a *asked) add(r zre.Request) uint64 {
 	for len(a.list) >= maxAsked {
 		if old, ok := a.list[a.first]; ok {
 			delete(a.list, a.first)
-			go func() { _ = old.ReplyError(context.Background(), "not answered") }() // ends with the send timeout; who asked may be gone
+			go func() { _ = old.ReplyError(context.Background(), "not answered") }() // ends with the send timeout; the peer may be gone
 		}
 		a.first++
 	}
@@ -40,7 +40,7 @@ func (a *asked) add(r zre.Request) uint64 {
 	return a.last
 }
 
-// take returns a request, which is answered now.
+// take removes and returns a request, to be answered now.
 func (a *asked) take(number uint64) (zre.Request, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -84,7 +84,7 @@ func replyErrorCommand(_ context.Context, p *piper, c *command) error {
 	return p.answer(c, func(ctx context.Context, r zre.Request) error { return r.ReplyError(ctx, c.values["error"]) })
 }
 
-// answer answers a request, in the order of what is sent to that peer.
+// answer answers a request, in order with other messages to that peer.
 func (p *piper) answer(c *command, do func(context.Context, zre.Request) error) error {
 	r, err := p.asked.take(c.number)
 	if err != nil {

@@ -56,13 +56,13 @@ func (r *run) send(lines ...string) {
 	r.t.Helper()
 	for _, line := range lines {
 		if _, err := io.WriteString(r.in, line+"\n"); err != nil {
-			r.t.Error(err) // perhaps in a goroutine
+			r.t.Error(err) // possibly in another goroutine
 			return
 		}
 	}
 }
 
-// next returns the next line of an event.
+// next returns the next line with that event.
 func (r *run) next(event string) map[string]any {
 	r.t.Helper()
 	deadline := time.After(20 * time.Second)
@@ -139,7 +139,7 @@ func TestPipe(t *testing.T) {
 	a.exits(0)
 }
 
-// Of those that contest the lowest UUID leads.
+// Among the nodes that contest, the one with the lowest UUID leads.
 func TestPipeLeader(t *testing.T) {
 	t.Parallel()
 	port := 12_000 + rand.IntN(10_000)
@@ -166,7 +166,7 @@ func TestPipeLeader(t *testing.T) {
 	a.exits(0)
 }
 
-// A pipe that discards messages says how many there were.
+// A pipe that discards messages reports how many.
 func TestPipeDiscards(t *testing.T) {
 	t.Parallel()
 	port := 12_000 + rand.IntN(10_000)
@@ -179,7 +179,7 @@ func TestPipeDiscards(t *testing.T) {
 	}
 	b.send(`{"cmd":"quit"}`)
 	b.exits(0)
-	a.next("exit") // after all that it sent
+	a.next("exit") // it comes after all that a sent
 	a.send(`{"cmd":"quit"}`)
 	if last := a.next("discarded"); last["messages"] != 3.0 {
 		t.Errorf("discarded: %v", last)
@@ -187,7 +187,7 @@ func TestPipeDiscards(t *testing.T) {
 	a.exits(0)
 }
 
-// A bad line gives an error event that says what is wrong, and the next line is taken.
+// A bad line gives an error event that explains the mistake, and the next line is executed.
 func TestPipeBadLines(t *testing.T) {
 	t.Parallel()
 	r := startPipe(t, 12_000+rand.IntN(10_000))
@@ -272,10 +272,10 @@ func TestPipeBadOptions(t *testing.T) {
 	}
 }
 
-// asZre has the test binary be zre, when this variable is set.
+// asZre makes the test binary run as zre when this variable is set.
 const asZre = "ZRE_TEST_AS_ZRE"
 
-// asPipe has the test binary be zre pipe itself, when this variable is set.
+// asPipe makes the test binary run as zre pipe when this variable is set.
 const asPipe = "ZRE_TEST_AS_PIPE"
 
 func TestMain(m *testing.M) {
@@ -285,17 +285,17 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asZre) != "" {
 		main()
 	}
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // as main does; it starts what bubbles of fake time must not start
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // as main does; it starts what must not be started within a bubble of fake time
 	os.Exit(m.Run())
 }
 
-// What was not sent before the end is an error event for each peer, and the exit status. It is a process of its own: within a process
-// nothing is lost.
+// Messages that are not sent before the end give an error event for each peer, and the exit status. The test uses a process of its own,
+// since nothing is lost within one process.
 func TestPipeTellsWhatIsLost(t *testing.T) {
 	t.Parallel()
 	port := 12_000 + rand.IntN(10_000)
 	sink, err := zre.NewNode(zre.WithName("sink"), zre.WithInterfaces("127.0.0.1"), zre.WithBeaconPort(port),
-		zre.WithLimits(zre.Limits{Events: 1})) // it takes no events
+		zre.WithLimits(zre.Limits{Events: 1})) // it reads no events
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// A peer that cannot be reached is told of, and told of again when it is there.
+// An unreachable peer is reported, and reported again when it is reachable.
 func TestPipeProblem(t *testing.T) {
 	t.Parallel()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -33,7 +33,7 @@ func TestPipeProblem(t *testing.T) {
 	}
 }
 
-// The line of an exit has the error of one that was unreachable.
+// The exit line of an unreachable peer has its error.
 func TestExitLine(t *testing.T) {
 	peer := &zre.Peer{Name: "bob", Transport: "tcp", State: zre.StateUnknown}
 	const begins, ends = `{"event":"exit","peer":"00000000-0000-0000-0000-000000000000","name":"bob","transport":"tcp","reason":"`, `}`
@@ -51,7 +51,7 @@ func TestExitLine(t *testing.T) {
 	}
 }
 
-// The line of a problem has what is known of it.
+// The line of a problem has all that is known about it.
 func TestProblemLine(t *testing.T) {
 	id := uuid.MustParse("01234567-89ab-cdef-0123-456789abcdef")
 	for _, c := range []struct {
@@ -70,7 +70,7 @@ func TestProblemLine(t *testing.T) {
 	}
 }
 
-// What zre watch says of events is for a person: names no package, and nothing that could command a terminal.
+// zre watch describes events for people: it names no Go package and prints nothing that could control a terminal.
 func TestEventTexts(t *testing.T) {
 	node, err := zre.NewNode(zre.WithName("self"))
 	if err != nil {

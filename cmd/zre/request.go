@@ -112,7 +112,7 @@ func (c *cli) replied(peer *zre.Peer, reply zre.Reply, took time.Duration, err e
 	case err != nil:
 	case raw:
 		for _, frame := range reply.Frames {
-			_, _ = c.out.Write(frame) // an error of the output is told at the end
+			_, _ = c.out.Write(frame) // errors of the output are reported at the end
 		}
 	default:
 		for _, frame := range reply.Frames {
@@ -124,7 +124,7 @@ func (c *cli) replied(peer *zre.Peer, reply zre.Reply, took time.Duration, err e
 	return err
 }
 
-// linesOf is a frame as lines for a person: those of its text, or its size if it is no text.
+// linesOf formats a frame for people: the lines of its text, or its size if it is not text.
 func linesOf(frame []byte) (list []string) {
 	if !utf8.Valid(frame) {
 		return []string{content([][]byte{frame})}

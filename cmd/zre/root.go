@@ -19,7 +19,7 @@ import (
 
 // The exit statuses of all commands.
 const (
-	exitFailed = 1 // something did not work, or somebody did not get a message
+	exitFailed = 1 // something failed, or a peer did not get a message
 	exitUsage  = 2 // a wrong option, argument, environment variable or configuration file
 )
 
@@ -30,9 +30,9 @@ type cli struct {
 	in     io.Reader
 	out    *output
 	errs   io.Writer
-	extra  []zre.Option // for nodes, in tests
+	extra  []zre.Option // for nodes in tests
 	colour bool         // out is a terminal that shows colours
-	width  int          // the columns of out; 0 where it is no terminal
+	width  int          // columns of out; 0 if it is not a terminal
 }
 
 // execute runs the command line and returns the exit status.
@@ -59,11 +59,11 @@ func (c *cli) execute(args []string, out io.Writer) int {
 	return c.status(cmd, err)
 }
 
-// signals returns a context that ends with the first signal that asks for an end; the next one ends the process at once.
+// signals returns a context that ends with the first signal. The next signal ends the process at once.
 func signals() (context.Context, context.CancelFunc) {
 	var ends []os.Signal
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
-		if !signal.Ignored(s) { // as nohup has it
+		if !signal.Ignored(s) { // nohup ignores SIGHUP
 			ends = append(ends, s)
 		}
 	}
@@ -75,12 +75,12 @@ func signals() (context.Context, context.CancelFunc) {
 	return ctx, stop
 }
 
-// status tells an error, and returns the exit status that it means.
+// status reports an error and returns its exit status.
 func (c *cli) status(cmd *cobra.Command, err error) int {
 	var wrong *usageError
 	var quiet exitError
 	switch failure := c.out.failure(); {
-	case failure != nil && isClosed(failure): // nobody reads any more, which is an end like others
+	case failure != nil && isClosed(failure): // the reader is gone, which is a normal end
 	case failure != nil:
 		c.complain(cmd, fmt.Errorf("cannot write the output: %w", failure))
 		return exitFailed
@@ -104,9 +104,9 @@ func (c *cli) status(cmd *cobra.Command, err error) int {
 	return 0
 }
 
-// complain tells an error that does not end the command, or does.
+// complain prints an error, whether it ends the command or not.
 func (c *cli) complain(cmd *cobra.Command, err error) {
-	for line := range strings.SplitSeq(err.Error(), "\n") { // errors.Join has several
+	for line := range strings.SplitSeq(err.Error(), "\n") { // errors.Join gives several lines
 		fmt.Fprintf(c.errs, "%s: %s\n", cmd.CommandPath(), plain.Text(line))
 	}
 }
@@ -124,12 +124,12 @@ func misused(format string, values ...any) error {
 	return &usageError{err: fmt.Errorf(format, values...)}
 }
 
-// exitError ends a command whose failure was told already.
+// exitError ends a command whose failure was already reported.
 type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// root makes the tree of commands.
+// root builds the tree of commands.
 func (c *cli) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "zre",
@@ -182,7 +182,7 @@ func (c *cli) root() *cobra.Command {
 	return root
 }
 
-// noSuchCommand is for commands that have others below them, and do nothing themselves.
+// noSuchCommand is for commands that only have subcommands.
 func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -196,7 +196,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	return misused("%s", text)
 }
 
-// oneOf lists what to choose from, as "a, b or c".
+// oneOf lists choices, like "a, b or c".
 func oneOf(list []string) string {
 	last := len(list) - 1
 	if last < 1 {
@@ -214,7 +214,7 @@ func commandNames(cmd *cobra.Command) (names []string) {
 	return names
 }
 
-// noArguments is for commands that take options alone.
+// noArguments is for commands that take only options.
 func noArguments(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return misused("unexpected argument %q", args[0])
@@ -222,7 +222,7 @@ func noArguments(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// arguments is for commands that need what the words say, one argument each; more says that the last one may be several.
+// arguments requires one argument for each word; with more the last one may be repeated.
 func arguments(more bool, words ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		switch {
@@ -240,7 +240,7 @@ func arguments(more bool, words ...string) cobra.PositionalArgs {
 	}
 }
 
-// flagError says what is wrong with an option, in words of that option.
+// flagError describes a wrong option in terms of the command line.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	var missing *pflag.ValueRequiredError
@@ -270,7 +270,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return &usageError{err: err}
 }
 
-// clipped is a value that may be long, for an error.
+// clipped shortens a long value for an error.
 func clipped(s string) string {
 	if r := []rune(s); len(r) > 60 {
 		return string(r[:59]) + "…"
@@ -278,15 +278,15 @@ func clipped(s string) string {
 	return s
 }
 
-// optionOfCommands tells whether zre ls, like most commands, has an option.
+// optionOfCommands tells whether zre ls, and so most commands, has an option.
 func optionOfCommands(root *cobra.Command, name string) bool {
 	ls, _, err := root.Find([]string{"ls"})
 	return err == nil && ls.Flags().Lookup(name) != nil
 }
 
-// closest returns the name that was probably meant, "" if none is like it.
+// closest returns the name that was probably meant, or "" if none is similar.
 func closest(name string, names []string) string {
-	best, least := "", 3 // letters that differ, at most two, and in a short name one
+	best, least := "", 3 // at most two letters may differ, fewer in a short name
 	if len(name) < 5 {
 		least = 2
 	}
@@ -306,7 +306,7 @@ func closest(name string, names []string) string {
 	return best
 }
 
-// distance is how many letters to add, take away, replace, or swap with the next one, to make b of a.
+// distance is the number of letters to insert, delete, replace or swap with the next one to turn a into b.
 func distance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

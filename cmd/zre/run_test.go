@@ -26,7 +26,7 @@ func pipe(args []string, in io.Reader, out, errs io.Writer) int {
 	return execute(append([]string{"pipe"}, args...), in, out, errs)
 }
 
-// pipeNode returns the options that zre pipe has for its node.
+// pipeNode returns the options that zre pipe uses for its node.
 func pipeNode(args []string) ([]zre.Option, error) {
 	o := new(pipeOptions)
 	cmd := &cobra.Command{Use: "pipe"}
@@ -38,14 +38,14 @@ func pipeNode(args []string) ([]zre.Option, error) {
 	return append(o.options(), list...), err
 }
 
-// run runs a command to its end, within the test. Its standard input is empty.
+// runZre runs a command to its end within the test, with empty standard input.
 func runZre(args ...string) (status int, out, errs string) {
 	var stdout, stderr bytes.Buffer
 	status = execute(args, strings.NewReader(""), &stdout, &stderr)
 	return status, stdout.String(), stderr.String()
 }
 
-// process makes a command that is a process of its own.
+// process prepares a command in a process of its own.
 func process(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
@@ -53,5 +53,5 @@ func process(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// freePort is a UDP port for the nodes of a test.
+// freePort returns a UDP port for the nodes of a test.
 func freePort() int { return 12_000 + rand.IntN(10_000) }

@@ -8,7 +8,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// certificate makes a certificate in a folder, and returns its public key.
+// certificate makes a certificate in a folder and returns its public key.
 func certificate(t *testing.T, path string) string {
 	t.Helper()
 	c, err := zre.NewCertificate()
@@ -21,7 +21,7 @@ func certificate(t *testing.T, path string) string {
 	return c.PublicKey().String()
 }
 
-// Nodes with certificates meet, and tell their keys; one without sees nothing of them.
+// Nodes with certificates meet and show their keys. A node without one sees none of them.
 func TestSecurePipes(t *testing.T) {
 	t.Parallel()
 	port, dir := freePort(), t.TempDir()
@@ -53,7 +53,7 @@ func TestSecurePipes(t *testing.T) {
 	}
 }
 
-// A refused peer is a problem that tells its key.
+// A refused peer is a problem that shows its key.
 func TestRefusedPipe(t *testing.T) {
 	t.Parallel()
 	port, dir := freePort(), t.TempDir()
@@ -67,7 +67,7 @@ func TestRefusedPipe(t *testing.T) {
 	}
 }
 
-// Secure nodes that know each other by --peer alone, and take their certificates from the environment.
+// Secure nodes that find each other only by --peer and get their certificates from the environment.
 func TestSecurePeer(t *testing.T) {
 	port, dir := freePort(), t.TempDir()
 	t.Setenv("ZRE_CERT", dir+"/us")
@@ -81,12 +81,12 @@ func TestSecurePeer(t *testing.T) {
 	}
 	a.next("enter")
 	status, out, errs := runZre(at(port, "ls --no-beacons --json --wait-for 1 --peer "+endpoint+"|"+key)...)
-	if status != 0 || strings.Count(out, key) < 2 { // of itself, and of a
+	if status != 0 || strings.Count(out, key) < 2 { // its own, and a's
 		t.Errorf("ls: status %d, %s%s", status, out, errs)
 	}
 }
 
-// A command does not run without what was asked for.
+// A command does not run without the security that was asked for.
 func TestSecurityFailsClosed(t *testing.T) {
 	dir := t.TempDir()
 	key := certificate(t, dir+"/a")

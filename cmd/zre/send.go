@@ -16,10 +16,10 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// maxMessage is the largest message that is read from standard input: the limit of a node is on all frames and the header together.
+// maxMessage is the largest message from standard input. A node limits the total size of all frames and the header.
 const maxMessage = 63 << 20
 
-// flushTime is how long a peer may take to read what was sent to it.
+// flushTime is how long a peer may take to read the messages sent to it.
 const flushTime = 10 * time.Second
 
 // sentResult is what zre shout and whisper print with --json.
@@ -39,7 +39,7 @@ type peerName struct {
 
 const sentKeys = `With --json it prints one object: event (sent), group of a shout, messages (how many), and got and missed: lists with peer (the UUID), name, and error (why) of those that missed some.`
 
-// sending is what zre shout and whisper have in common.
+// sending holds what zre shout and whisper share.
 type sending struct {
 	json, lines, frames bool
 	timeout             time.Duration
@@ -52,7 +52,7 @@ func (o *sending) flags(cmd *cobra.Command) {
 	timeFlag(cmd, &o.timeout, "timeout", "how long they may take to read it (default 10s)", time.Millisecond)
 }
 
-// check sees that the options fit the words of the message.
+// check verifies that the options fit the words of the message.
 func (o *sending) check(words []string) error {
 	stdin := len(words) == 1 && words[0] == "-"
 	switch {
@@ -64,7 +64,7 @@ func (o *sending) check(words []string) error {
 	return nil
 }
 
-// messages gives the messages to send, one after the other, to send.
+// messages passes the messages to send, one after the other.
 func (o *sending) messages(ctx context.Context, in io.Reader, words []string, send func(frames [][]byte) error) error {
 	switch {
 	case len(words) != 1 || words[0] != "-":
@@ -92,14 +92,14 @@ func (o *sending) messages(ctx context.Context, in io.Reader, words []string, se
 	return failed()
 }
 
-// readAll reads a message until its end, or that of ctx.
+// readAll reads a message to its end, or until ctx ends.
 func readAll(ctx context.Context, in io.Reader) ([]byte, error) {
 	type result struct {
 		text []byte
 		err  error
 	}
 	done := make(chan result, 1)
-	go func() { // not waited for: a read of standard input cannot be ended
+	go func() { // do not wait: a read of standard input cannot be interrupted
 		text, err := io.ReadAll(io.LimitReader(in, maxMessage+1))
 		done <- result{text, err}
 	}()
@@ -114,7 +114,7 @@ func readAll(ctx context.Context, in io.Reader) ([]byte, error) {
 	}
 }
 
-// readLines reads lines until the end, or that of ctx; then failed tells why it ended early, if it did.
+// readLines reads lines to the end, or until ctx ends. Then failed returns why it ended early, if it did.
 func readLines(ctx context.Context, in io.Reader) (lines <-chan []byte, failed func() error) {
 	list := make(chan []byte)
 	var err error
@@ -245,7 +245,7 @@ Where several nodes have one name it refuses, and lists them.`,
 	return cmd
 }
 
-// A receipt keeps whom messages are for, and who did not get one.
+// A receipt records the peers that messages are for, and those that missed one.
 type receipt struct {
 	group    string
 	messages int
@@ -258,7 +258,7 @@ func newReceipt(group string) *receipt {
 	return &receipt{group: group, known: make(map[uuid.UUID]bool), missed: make(map[uuid.UUID]error)}
 }
 
-// to adds peers that the next message is for.
+// to adds the peers that the next message is for.
 func (r *receipt) to(peers []*zre.Peer) {
 	for _, p := range peers {
 		if !r.known[p.UUID] {
@@ -268,7 +268,7 @@ func (r *receipt) to(peers []*zre.Peer) {
 	}
 }
 
-// failed keeps of an error which peers it is about. It returns one that is about none.
+// failed records the peers that an error is about. It returns an error that is about no peer.
 func (r *receipt) failed(err error) error {
 	if err == nil {
 		return nil
@@ -289,7 +289,7 @@ func (r *receipt) failed(err error) error {
 	return nil
 }
 
-// whyMissed says why a peer was sent nothing.
+// whyMissed explains why a peer was sent nothing.
 func whyMissed(err error) error {
 	if errors.Is(err, zre.ErrUnknownPeer) {
 		return errors.New("it has left")
@@ -297,7 +297,7 @@ func whyMissed(err error) error {
 	return err
 }
 
-// flush waits until all that have not missed a message have read what they were sent.
+// flush waits until each peer that missed nothing has read all it was sent.
 func (r *receipt) flush(ctx context.Context, node *zre.Node, d time.Duration) {
 	if d == 0 {
 		d = flushTime
@@ -332,7 +332,7 @@ func (r *receipt) flush(ctx context.Context, node *zre.Node, d time.Duration) {
 	all.Wait()
 }
 
-// report waits for those that the messages were for, and tells who got them.
+// report waits for the receivers and prints which ones got the messages.
 func (s *session) report(ctx context.Context, o *sending, r *receipt, err error) error {
 	if r.messages > 0 {
 		r.flush(ctx, s.node, o.timeout)

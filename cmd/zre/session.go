@@ -14,23 +14,23 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// A session is a node that a command runs for a while, to ask something or to send something.
+// A session is a node that a command runs for a while, to ask or to send something.
 type session struct {
 	*cli
 	cmd  *cobra.Command
 	node *zre.Node
 }
 
-// settle is how long a name or the beginning of a UUID that one peer has is looked for among others.
+// settle is how long to wait for a second peer that matches the same name or UUID prefix.
 const settle = 300 * time.Millisecond
 
-// waiting is how long, and for how many, a command waits.
+// waiting is how long a command waits, and for how many peers.
 type waiting struct {
 	time time.Duration // 0: the default
-	for_ int           // 0: until the time is over
+	for_ int           // 0: wait for the whole time
 }
 
-// The times that are waited by default: to see who is there, and for a number of peers or a certain one.
+// Default waiting times: to see which peers are present, and for a number of peers or a certain one.
 const (
 	lookTime = 2 * time.Second
 	waitTime = 10 * time.Second
@@ -41,10 +41,10 @@ func (w *waiting) flags(cmd *cobra.Command, whom string) {
 	numberFlag(cmd, &w.for_, "wait-for", "go on as soon as so many "+whom+" are there, and fail if they do not come in the time of --wait", 1, 4096)
 }
 
-// errLate is the end of a wait by time.
+// errLate means that a wait timed out.
 var errLate = errors.New("too late")
 
-// until waits until done holds, telling of problems meanwhile. It fails with errLate after d, and when ctx or the node ends.
+// until waits until done holds and reports problems meanwhile. It fails with errLate after d, and when ctx or the node ends.
 func (s *session) until(ctx context.Context, d time.Duration, done func() bool) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -68,10 +68,10 @@ func (s *session) until(ctx context.Context, d time.Duration, done func() bool) 
 	}
 }
 
-// errInterrupted is the end of a wait by a signal.
+// errInterrupted means that a signal ended a wait.
 var errInterrupted = errors.New("interrupted")
 
-// endOf says why ctx, a part of the context of a command, has ended.
+// endOf returns why ctx, derived from the context of a command, has ended.
 func endOf(command, ctx context.Context) error {
 	if command.Err() != nil {
 		return errInterrupted
@@ -79,7 +79,7 @@ func endOf(command, ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// members waits for those that list returns, as w asks for it, and returns them. whom says what they are.
+// members waits for the peers that list returns, according to w, and returns them. whom describes them in errors.
 func (s *session) members(ctx context.Context, w waiting, whom string, list func() []*zre.Peer) ([]*zre.Peer, error) {
 	d := w.time
 	switch {
@@ -100,7 +100,7 @@ func (s *session) members(ctx context.Context, w waiting, whom string, list func
 	return found, nil
 }
 
-// peer waits for the peer that a name, a UUID, or the beginning of one stands for.
+// peer waits for the peer with that name, UUID or UUID prefix.
 func (s *session) peer(ctx context.Context, text string, d time.Duration) (*zre.Peer, error) {
 	if d == 0 {
 		d = waitTime
@@ -109,7 +109,7 @@ func (s *session) peer(ctx context.Context, text string, d time.Duration) (*zre.
 	look := func() bool { found = matching(s.node.Peers(), text); return len(found) > 0 }
 	err := s.until(ctx, d, look)
 	if id, wrong := uuid.Parse(text); err == nil && wrong != nil || err == nil && id != found[0].UUID {
-		err = s.until(ctx, settle, func() bool { look(); return len(found) > 1 }) // another one of that name may come
+		err = s.until(ctx, settle, func() bool { look(); return len(found) > 1 }) // another match may appear
 		if errors.Is(err, errLate) {
 			err = nil
 		}
@@ -131,10 +131,10 @@ func (s *session) peer(ctx context.Context, text string, d time.Duration) (*zre.
 	return found[0], nil
 }
 
-// minPrefix is how many digits of a UUID are taken for its beginning.
+// minPrefix is the minimum number of digits in a UUID prefix.
 const minPrefix = 4
 
-// matching returns the peers that a text stands for: the one of that UUID; else those of that name; else those whose UUID begins so.
+// matching returns the peers that a text identifies: the one with that UUID, else those with that name, else those with that UUID prefix.
 func matching(peers []*zre.Peer, text string) (found []*zre.Peer) {
 	id, err := uuid.Parse(text)
 	digits := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "-", "")) }
@@ -162,7 +162,7 @@ func namesOf(peers []*zre.Peer) (names []string) {
 	return names
 }
 
-// quoted is a name as it may stand in a sentence: in quotes where it is empty or has more than letters, digits and the like.
+// quoted formats a name within a sentence. It quotes a name that is empty or has more than letters, digits and the like.
 func quoted(name string) string {
 	s := plain.Text(name)
 	if s == "" || strings.ContainsAny(s, " ,:;()\"'\u3000\u00a0") {
@@ -175,7 +175,7 @@ func inQuotes(name string) string {
 	return `"` + strings.ReplaceAll(plain.Text(name), `"`, `\"`) + `"`
 }
 
-// close ends the node, and tells what was not sent.
+// close ends the node and reports what was not sent.
 func (s *session) close() error {
 	var list []error
 	for _, l := range zre.Losses(s.node.Close()) {

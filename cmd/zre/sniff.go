@@ -47,14 +47,14 @@ With CURVE it shows the handshake, and how much is sealed. Nodes of one host tal
 	return cmd
 }
 
-// sniffOptions is what the options of zre sniff ask for.
+// sniffOptions holds the options of zre sniff.
 type sniffOptions struct {
-	iface, read, write string // one of the first two; write may be empty, and "-" is standard input or output
-	port               int    // of classic beacons; 0 for the default
+	iface, read, write string // one of iface and read is set; write may be empty; "-" is standard input or output
+	port               int    // of classic beacons; 0: the default
 	json               bool
 }
 
-// runSniff shows what an interface or a file has, until ctx or the file ends, or out cannot be written.
+// runSniff shows the traffic of an interface or a file until ctx or the file ends, or out cannot be written.
 func runSniff(ctx context.Context, o sniffOptions, in io.Reader, out io.Writer) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -107,7 +107,7 @@ func runSniff(ctx context.Context, o sniffOptions, in io.Reader, out io.Writer) 
 	return errors.Join(err, buffered.Flush(), failure(ctx))
 }
 
-// failure is why a context was cancelled by a failure.
+// failure returns the failure that cancelled a context.
 func failure(ctx context.Context) error {
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
@@ -115,7 +115,7 @@ func failure(ctx context.Context) error {
 	return nil
 }
 
-// source names what is read.
+// source names the source.
 func (o *sniffOptions) source() string {
 	if o.read == "-" {
 		return "standard input"

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Where peers are looked for may change while the node runs; what is malformed is an error.
+// The sources of peers can change while the node runs. A malformed one is an error.
 func TestPipeSources(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

@@ -7,12 +7,12 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// settable are the states that a node can be set to, and choices their names.
+// settable are the states that a node can be set to; choices are their names.
 var settable = [...]zre.State{zre.StateInit, zre.StateError, zre.StateIdle, zre.StateReceiving, zre.StateProcessing}
 
 const choices = "init, error, idle, receiving or processing"
 
-// parseState gives the state of a name in upper or lower case.
+// parseState returns the state with a name, in upper or lower case.
 func parseState(name string) (zre.State, error) {
 	for _, state := range settable {
 		if strings.EqualFold(name, state.String()) {
@@ -22,7 +22,7 @@ func parseState(name string) (zre.State, error) {
 	return zre.StateUnknown, fmt.Errorf("state %q: choose %s", name, choices)
 }
 
-// stateOf gives the name of a peer's state, or "" for peers that have none.
+// stateOf returns the name of a peer's state, or "" if the peer has none.
 func stateOf(s zre.State) string {
 	if s == zre.StateUnknown {
 		return ""

@@ -14,7 +14,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// States by option and by command reach the other node, whose lines tell them.
+// A state set by option or command reaches the other node, which reports it.
 func TestPipeStates(t *testing.T) {
 	t.Parallel()
 	port := 12_000 + rand.IntN(10_000)
@@ -36,7 +36,7 @@ func TestPipeStates(t *testing.T) {
 		t.Errorf("peers: %v", known)
 	}
 
-	a.send(fmt.Sprintf(`{"cmd":"whisper","peer":%q,"text":["work"]}`, peer)) // b's own state follows
+	a.send(fmt.Sprintf(`{"cmd":"whisper","peer":%q,"text":["work"]}`, peer)) // b's state follows its work
 	for _, want := range []string{"receiving", "idle"} {
 		if state := a.next("state"); state["name"] != "b" || state["state"] != want {
 			t.Errorf("state: %v, want %s", state, want)
@@ -65,7 +65,7 @@ func TestPipeListen(t *testing.T) {
 	}
 }
 
-// Two nodes of one UUID are told of it.
+// Two nodes with the same UUID are reported.
 func TestPipeConflict(t *testing.T) {
 	t.Parallel()
 	port, id := 12_000+rand.IntN(10_000), uuid.NewString()
@@ -82,7 +82,7 @@ func TestPipeConflict(t *testing.T) {
 	}
 }
 
-// What waits to be sent to a peer is in the list, and what there is not is absent.
+// Messages queued for a peer appear in the list. Absent values are left out.
 func TestPeerLine(t *testing.T) {
 	for _, c := range []struct {
 		peer zre.Peer
@@ -101,7 +101,7 @@ func TestPeerLine(t *testing.T) {
 	}
 }
 
-// Only who asks for it broadcasts 23 octets: a simulated network shows what a node sends.
+// A node broadcasts beacons of 23 octets only if asked to. A simulated network shows what the node sends.
 func TestPipeStateByBroadcast(t *testing.T) {
 	for _, c := range []struct {
 		args []string

@@ -18,14 +18,14 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// How often zre top draws, and asks each peer for its round trip.
+// How often zre top redraws, and how often it pings each peer.
 const (
 	topEvery  = time.Second
 	pingEvery = 5 * time.Second
 	pingTime  = 4 * time.Second
 )
 
-// topPeer is a line of zre top, and of its JSON.
+// topPeer is a line of zre top, also in JSON.
 type topPeer struct {
 	Peer           string   `json:"peer"`
 	Name           string   `json:"name"`
@@ -41,7 +41,7 @@ type topPeer struct {
 	QueuedMessages int      `json:"queued_messages"`
 	QueuedBytes    int64    `json:"queued_octets"`
 
-	Shared *netmap.Rates `json:"shared,omitempty"` // what it shows of itself
+	Shared *netmap.Rates `json:"shared,omitempty"` // figures that the peer shares
 }
 
 // gauge measures the peers of a node. Its methods may be called from any goroutine.
@@ -54,7 +54,7 @@ type gauge struct {
 	last  time.Time
 }
 
-// link is what was measured of one peer.
+// link holds the measurements of one peer.
 type link struct {
 	rtt   time.Duration
 	asked time.Time
@@ -65,7 +65,7 @@ func newGauge(node *zre.Node) *gauge {
 	return &gauge{node: node, shared: netmap.NewPoller(node), links: make(map[uuid.UUID]*link), last: time.Now()}
 }
 
-// of returns what is measured of a peer; g.mu must be held.
+// of returns the measurements of a peer; g.mu must be held.
 func (g *gauge) of(id uuid.UUID) *link {
 	if g.links[id] == nil {
 		g.links[id] = new(link)
@@ -73,7 +73,7 @@ func (g *gauge) of(id uuid.UUID) *link {
 	return g.links[id]
 }
 
-// take takes the events of the node until ctx ends.
+// take handles the node's events until ctx ends.
 func (g *gauge) take(ctx context.Context) {
 	for event := range g.node.AllEvents(ctx) {
 		switch e := event.(type) {
@@ -87,7 +87,7 @@ func (g *gauge) take(ctx context.Context) {
 	}
 }
 
-// ping asks the peers whose turn it is how long they take to answer, and for the figures that they share; it does not wait.
+// ping asks the peers that are due for their round trip and their shared figures. It does not wait.
 func (g *gauge) ping(ctx context.Context) {
 	peers := g.node.Peers()
 	g.shared.Poll(ctx, peers)
@@ -116,7 +116,7 @@ func (g *gauge) ping(ctx context.Context) {
 	}
 }
 
-// look returns the peers with their figures since the last look.
+// look returns the peers with their figures since the last call.
 func (g *gauge) look() (list []topPeer) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -143,7 +143,7 @@ func (g *gauge) look() (list []topPeer) {
 
 func messagesOf(t zre.Traffic) uint64 { return t.Whispers + t.Shouts }
 
-// sharedBy returns what a peer shows of itself, nil if that is nothing.
+// sharedBy returns the figures that a peer shares, or nil.
 func (g *gauge) sharedBy(id uuid.UUID) *netmap.Rates {
 	if shared := g.shared.Of(id); shared != nil {
 		return &shared.Rates
@@ -194,14 +194,14 @@ Keys: s or Tab sorts by another column, r turns the order; / filters by name, gr
 		}
 		program := tea.NewProgram(newTopModel(ctx, g), tea.WithContext(ctx), tea.WithInput(c.in), tea.WithOutput(c.out.writer), tea.WithoutSignalHandler())
 		if _, err = program.Run(); cmd.Context().Err() != nil {
-			return nil // by a signal
+			return nil // a signal
 		}
 		return err
 	}
 	return cmd
 }
 
-// topLines prints the figures each second, until ctx ends or there were so many lines.
+// topLines prints the figures each second, until ctx ends or after count lines.
 func (c *cli) topLines(ctx context.Context, g *gauge, count int) {
 	tick := time.NewTicker(topEvery)
 	defer tick.Stop()
@@ -223,7 +223,7 @@ func (c *cli) topLines(ctx context.Context, g *gauge, count int) {
 	}
 }
 
-// topColumn is what the table shows of a peer, and how it is sorted by that.
+// topColumn is a column of the table: what it shows and how the table is sorted by it.
 type topColumn struct {
 	head    string
 	number  bool
@@ -231,7 +231,7 @@ type topColumn struct {
 	compare func(a, b *topPeer) int
 }
 
-// sharedColumn shows a figure that peers share; of others nothing, and behind those in the order.
+// sharedColumn shows a figure that peers share. Peers that share none have an empty cell and come last in the order.
 func sharedColumn(head string, figure func(*netmap.Rates) float64) topColumn {
 	value := func(p *topPeer) float64 {
 		if p.Shared == nil {

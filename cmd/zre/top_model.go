@@ -19,11 +19,11 @@ type topModel struct {
 	gauge         *gauge
 	width, height int
 	peers         []topPeer
-	sort          int // of topColumns
+	sort          int // index into topColumns
 	reverse       bool
-	chosen        string // the UUID of a peer
+	chosen        string // UUID of a peer
 	filter        string
-	asks          byte // what is typed: 0 for keys, '/' for a filter, 'w' for a whisper
+	asks          byte // what is being typed: 0 for keys, '/' for a filter, 'w' for a whisper
 	typed         string
 	note          string // what happened last
 }
@@ -67,7 +67,7 @@ func (m *topModel) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// press does what a key asks for.
+// press executes the action of a key.
 func (m *topModel) press(key tea.KeyPressMsg) tea.Cmd {
 	m.note = ""
 	switch key.String() {
@@ -95,7 +95,7 @@ func (m *topModel) press(key tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-// write takes a key while a line is typed.
+// write handles a key while a line is being typed.
 func (m *topModel) write(key tea.KeyPressMsg) tea.Cmd {
 	switch key.String() {
 	case "esc":
@@ -118,7 +118,7 @@ func (m *topModel) write(key tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-// whisper sends what was typed to the chosen peer.
+// whisper sends the typed text to the chosen peer.
 func (m *topModel) whisper() tea.Cmd {
 	id, err := uuid.Parse(m.chosen)
 	if err != nil || m.typed == "" {
@@ -156,7 +156,7 @@ func (m *topModel) visible() (list []topPeer) {
 	return list
 }
 
-// find returns the place of the chosen peer among those that are visible; -1 if there is none.
+// find returns the index of the chosen peer among the visible ones, or -1.
 func (m *topModel) find() int {
 	return slices.IndexFunc(m.visible(), func(p topPeer) bool { return p.Peer == m.chosen })
 }
@@ -223,7 +223,7 @@ func (m *topModel) lines() []string {
 	return append(lines, m.bottom())
 }
 
-// hidden returns the columns of what peers share, if none shares anything.
+// hidden returns the columns of shared figures if no peer shares any.
 func (m *topModel) hidden() (columns []int) {
 	if slices.ContainsFunc(m.peers, func(p topPeer) bool { return p.Shared != nil }) {
 		return nil
@@ -236,7 +236,7 @@ func (m *topModel) hidden() (columns []int) {
 	return columns
 }
 
-// spare returns the columns that may be left out where there is no room, in that order; never the one that the table is sorted by.
+// spare returns the columns that can be dropped to save room, in that order. It never returns the sort column.
 func (m *topModel) spare() (columns []int) {
 	for _, head := range []string{"ITS QUEUE", "ITS IN/s", "ITS OUT/s", "OUT KB/s", "IN KB/s", "BY", "STATE", "OUT/s", "QUEUE"} {
 		i := slices.IndexFunc(topColumns, func(c topColumn) bool { return c.head == head })
@@ -247,7 +247,7 @@ func (m *topModel) spare() (columns []int) {
 	return columns
 }
 
-// alignRight puts the numbers of a column below each other.
+// alignRight aligns the numbers of a column.
 func alignRight(rows [][]string, column int) {
 	width := 0
 	for _, r := range rows {
@@ -258,7 +258,7 @@ func alignRight(rows [][]string, column int) {
 	}
 }
 
-// bottom is the last line: what is typed, what happened, or the keys.
+// bottom is the last line: the typed text, what happened last, or the keys.
 func (m *topModel) bottom() string {
 	text := "s sorts  r turns  / filters  Up Down choose  w whispers  q quits"
 	switch {

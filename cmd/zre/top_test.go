@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// typeKeys presses keys; a word in <> is a key's name.
+// typeKeys presses keys; a name in <> is a special key.
 func typeKeys(m *topModel, keys string) (last tea.Cmd) {
 	names := map[string]tea.Key{"<up>": {Code: tea.KeyUp}, "<down>": {Code: tea.KeyDown}, "<enter>": {Code: tea.KeyEnter}, "<esc>": {Code: tea.KeyEscape},
 		"<back>": {Code: tea.KeyBackspace}}
@@ -86,7 +86,7 @@ func TestTopScreen(t *testing.T) {
 	}
 }
 
-// The figures are of what comes, and the whisper of what is typed arrives.
+// The figures count what arrives, and a typed whisper reaches its peer.
 func TestTop(t *testing.T) {
 	t.Parallel()
 	port := freePort()

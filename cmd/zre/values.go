@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// value is an option of a command, read by a function.
+// value is an option of a command that a function parses.
 type value struct {
 	word string
 	set  func(string) error
@@ -21,7 +21,7 @@ func (v *value) Set(s string) error { v.now = s; return v.set(s) }
 func (v *value) String() string     { return v.now }
 func (v *value) Type() string       { return v.word }
 
-// funcFlag adds an option that a function reads.
+// funcFlag adds an option that a function parses.
 func funcFlag(cmd *cobra.Command, name, word, usage string, set func(string) error) *pflag.Flag {
 	return cmd.Flags().VarPF(&value{word: word, set: set}, name, "", usage)
 }
@@ -30,12 +30,12 @@ func stringFlag(cmd *cobra.Command, into *string, name, word, usage string) *pfl
 	return funcFlag(cmd, name, word, usage, func(s string) error { *into = s; return nil })
 }
 
-// listFlag adds an option that may be given several times.
+// listFlag adds an option that can be repeated.
 func listFlag(cmd *cobra.Command, into *[]string, name, word, usage string) {
 	funcFlag(cmd, name, word, usage+"; repeatable", func(s string) error { *into = append(*into, s); return nil })
 }
 
-// switchFlag adds an option that is on or off, and off by default.
+// switchFlag adds an on/off option that is off by default.
 func switchFlag(cmd *cobra.Command, into *bool, name, usage string) {
 	flag := funcFlag(cmd, name, "", usage, func(s string) (err error) {
 		*into, err = parseSwitch(s)
@@ -57,7 +57,7 @@ func numberFlag(cmd *cobra.Command, into *int, name, usage string, least, most i
 	})
 }
 
-// timeFlag adds an option for a time from least to an hour.
+// timeFlag adds an option for a duration from least to one hour.
 func timeFlag(cmd *cobra.Command, into *time.Duration, name, usage string, least time.Duration) {
 	funcFlag(cmd, name, "time", usage, func(s string) (err error) {
 		if *into, err = parseDuration(s); err == nil && (*into < least || *into > time.Hour) {
@@ -68,7 +68,7 @@ func timeFlag(cmd *cobra.Command, into *time.Duration, name, usage string, least
 }
 
 func completeInterfaces(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
-	list, _ := net.Interfaces() // without any there is nothing to choose from
+	list, _ := net.Interfaces() // if it fails there is nothing to offer
 	for _, i := range list {
 		names = append(names, i.Name)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// version tells which build this is: the module's version, the commit, and what built it.
+// version describes this build: the module's version, the commit and the toolchain.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

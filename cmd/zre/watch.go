@@ -67,7 +67,7 @@ To see what is shouted to a group, join it with --group.`,
 	return cmd
 }
 
-// eventText is an event on a line, for a person.
+// eventText describes an event in one line, for people.
 func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 	peer := event.From()
 	word, colour, text := "", "", ""
@@ -119,13 +119,13 @@ func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 	return fmt.Sprintf("%s %s  %s", c.paint(colour, fmt.Sprintf("%-8s", word)), quoted(peer.Name), text)
 }
 
-// problemText is a problem on a line, for a person: what it is about is named once, and no package is.
+// problemText describes a problem in one line, for people. It names its subject once and no Go package.
 func problemText(p zre.Problem) string {
 	text := strings.Replace(p.String(), fmt.Sprintf("beacon: Interfaces: %q: ", p.About), "", 1)
 	return strings.ReplaceAll(text, "beacon: ", "")
 }
 
-// headersText is the headers of a peer on a line.
+// headersText formats the headers of a peer in one line.
 func headersText(headers map[string]string) string {
 	var list []string
 	for name, value := range inOrder(headers) {
@@ -134,7 +134,7 @@ func headersText(headers map[string]string) string {
 	return strings.Join(list, ", ")
 }
 
-// inOrder gives the entries of a map by their keys.
+// inOrder yields the entries of a map in the order of their keys.
 func inOrder(m map[string]string) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for _, key := range slices.Sorted(maps.Keys(m)) {
@@ -145,7 +145,7 @@ func inOrder(m map[string]string) iter.Seq2[string, string] {
 	}
 }
 
-// content is a message on a line, for a person: its frames as text, without the end of a last line; what is not text by its size.
+// content formats a message in one line, for people: text without its final newline, and the size of frames that are not text.
 func content(frames [][]byte) string {
 	parts := make([]string, len(frames))
 	for i, frame := range frames {

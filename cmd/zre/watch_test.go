@@ -6,7 +6,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// Changes of a peer have a line for a person, too.
+// Changes of a peer have a line for people, too.
 func TestWatchChanges(t *testing.T) {
 	c := &cli{}
 	peer := &zre.Peer{Name: "robot", Headers: map[string]string{"b": "2\x1b", "a": "1"}}

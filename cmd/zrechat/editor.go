@@ -9,12 +9,12 @@ import (
 // maxTyped is how many characters the input line takes.
 const maxTyped = 32000
 
-// An editor is the input line: its text in characters as readers see them, be they of several code points, and wide or not.
-// Line breaks that were pasted are part of it.
+// An editor is the input line. It works on characters as readers see them, which may have several code points and be wide. The text may
+// contain pasted line breaks.
 type editor struct {
 	text   []string
 	at     int // the cursor is before text[at]
-	offset int // the first character that is in view
+	offset int // the first visible character
 }
 
 // insert puts s before the cursor, and reports whether there is room for it.
@@ -30,7 +30,7 @@ func (e *editor) insert(s string) bool {
 	after := strings.Join(e.text[e.at:], "")
 	e.text = characters(before + after)
 	e.at = 0
-	for n := 0; e.at < len(e.text) && n < len(before); e.at++ { // a combining character may have joined what was there
+	for n := 0; e.at < len(e.text) && n < len(before); e.at++ { // a combining character may have joined the character before it
 		n += len(e.text[e.at])
 	}
 	return true
@@ -64,7 +64,7 @@ func (e *editor) delete(n int) {
 	e.at = from
 }
 
-// word returns how many characters there are to the beginning of the word before the cursor, as a negative number, or behind the next one.
+// word returns the distance to the beginning of the word before the cursor, as a negative number, or to the end of the next word.
 func (e *editor) word(step int) int {
 	at := e.at
 	blank := func() bool {
@@ -84,13 +84,13 @@ func (e *editor) word(step int) int {
 	return at - e.at
 }
 
-// view returns what of the text is seen in so many columns, and the column of the cursor. A line break shows as ⏎.
+// view returns the visible part of the text, in at most that many columns, and the column of the cursor. A line break shows as ⏎.
 func (e *editor) view(columns int, width func(string) int) (shown string, cursor int) {
 	if columns <= 0 {
 		return "", 0
 	}
 	e.offset = min(e.offset, e.at)
-	least, n := e.at, 0 // the least offset with the cursor in view
+	least, n := e.at, 0 // the least offset that keeps the cursor visible
 	for least > 0 {
 		if n += width(symbol(e.text[least-1])); n > columns-1 {
 			break
@@ -122,14 +122,14 @@ func symbol(character string) string {
 	return character
 }
 
-// A history has the lines that were sent, the newest last.
+// A history holds the lines that were sent, the newest last.
 type history struct {
 	lines []string
-	at    int    // the one in the input line; len(lines) for none of them
+	at    int    // the one in the input line; len(lines) if none
 	draft string // what was typed before that
 }
 
-// add notes a line that was sent.
+// add records a line that was sent.
 func (h *history) add(line string) {
 	if n := len(h.lines); n == 0 || h.lines[n-1] != line {
 		h.lines = append(h.lines, line)
@@ -140,7 +140,7 @@ func (h *history) add(line string) {
 	h.at = len(h.lines)
 }
 
-// step returns the line that is n further on, and whether there is one; current is what is in the input line.
+// step moves n lines on and returns that line, and whether there is one. current is the text of the input line.
 func (h *history) step(n int, current string) (string, bool) {
 	to := h.at + n
 	if to < 0 || to > len(h.lines) {

@@ -17,7 +17,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// However a chat ends, the others see that it left.
+// However a chat ends, the other members see that it left.
 func TestFarewell(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("windows has no such signals")
@@ -72,7 +72,7 @@ func TestFarewell(t *testing.T) {
 	}
 }
 
-// A wrong option is an error in its own words, with status 2.
+// A wrong option is an error in terms of the command line, with status 2.
 func TestWrongOptions(t *testing.T) {
 	for _, c := range []struct {
 		args []string
@@ -119,7 +119,7 @@ func awaitExit(t *testing.T, node *zre.Node) zre.Reason {
 	return 0
 }
 
-// A tmux is a real terminal, in which a chat runs.
+// A tmux is a real terminal in which chats run.
 type tmux struct {
 	t      *testing.T
 	socket string
@@ -130,7 +130,7 @@ func newTmux(t *testing.T) *tmux {
 	if _, err := exec.LookPath("tmux"); err != nil {
 		testbed.Missing(t, "tmux is not installed")
 	}
-	dir, err := os.MkdirTemp("", "zre") // short: the path of a unix socket has little room
+	dir, err := os.MkdirTemp("", "zre") // short: the path of a unix socket is limited
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func (m *tmux) do(args ...string) string {
 	return out
 }
 
-// chat starts a chat in a window of its own, of this size.
+// chat starts a chat in its own window of that size.
 func (m *tmux) chat(name, group string, width, height int) {
 	m.t.Helper()
 	m.do("new-session", "-d", "-s", name, "-x", fmt.Sprint(width), "-y", fmt.Sprint(height),
@@ -182,7 +182,7 @@ func (m *tmux) shows(name, text string) string {
 	return ""
 }
 
-// Two chats on real terminals, one of them narrow: typed, pasted, completed, resized, scrolled, hung up.
+// Two chats run on real terminals, one of them narrow. The test types, pastes, completes, resizes, scrolls and hangs up.
 func TestTerminal(t *testing.T) {
 	m := newTmux(t)
 	group := fmt.Sprint("test", rand.Uint64())

@@ -1,9 +1,9 @@
 package main
 
-// An entry is one thing that the chat shows. Its text has no control characters.
+// An entry is one item that the chat shows. Its text has no control characters.
 type entry struct {
 	kind kind
-	from string // the name, with its mark; of ownWhisper: to whom
+	from string // the name with its mark; for ownWhisper: the receiver
 	text string
 }
 
@@ -11,14 +11,14 @@ type kind uint8
 
 const (
 	notice     kind = iota // something happened
-	warning                // something is amiss
-	said                   // a member said it to all
-	whispered              // a member said it to this node alone
-	own                    // this node said it to all
-	ownWhisper             // this node said it to one member
+	warning                // something is wrong
+	said                   // a member's message to the group
+	whispered              // a member's message to this node alone
+	own                    // this node's message to the group
+	ownWhisper             // this node's message to one member
 )
 
-// opening is what stands before the text.
+// opening returns what precedes the text.
 func (e entry) opening() string {
 	switch e.kind {
 	case notice:

@@ -12,17 +12,17 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// maxLine is the longest line that is read, in bytes: as long as a message may be.
+// maxLine is the longest input line in bytes: the largest message.
 const maxLine = 64 << 20
 
 // plainLines is a display without a terminal: a line for each entry.
 type plainLines struct {
 	out    io.Writer
-	broken context.CancelCauseFunc // called when nobody reads any more
+	broken context.CancelCauseFunc // called when the reader is gone
 }
 
 func (p plainLines) show(e entry) {
-	if e.kind == own || e.kind == ownWhisper { // it was typed
+	if e.kind == own || e.kind == ownWhisper { // the user typed it
 		return
 	}
 	if _, err := fmt.Fprintln(p.out, e); err != nil {
@@ -33,7 +33,7 @@ func (p plainLines) show(e entry) {
 func (p plainLines) present([]member) {}
 func (p plainLines) longest() int     { return 0 }
 
-// runLines chats by plain lines, until the end of in, /quit, or ctx.
+// runLines chats in plain lines until the end of in, /quit, or ctx.
 func runLines(ctx context.Context, node *zre.Node, group string, in io.Reader, out io.Writer) error {
 	chatting, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -60,11 +60,11 @@ func runLines(ctx context.Context, node *zre.Node, group string, in io.Reader, o
 	if chatting.Err() == nil {
 		select {
 		case _, open := <-typed:
-			if !open { // the input ended, or could not be read
+			if !open { // the input ended or failed
 				reader.Wait()
 				err = errors.Join(err, broken)
 			}
-		default: // after /quit the reader may wait for input for ever
+		default: // after /quit the reader may wait for input forever
 		}
 	}
 	if cause := context.Cause(chatting); ctx.Err() == nil && cause != nil {
@@ -73,8 +73,8 @@ func runLines(ctx context.Context, node *zre.Node, group string, in io.Reader, o
 	return err
 }
 
-// readLines calls yield with each line of r, or with an error for one that is longer than limit bytes, until yield returns false or r ends. It
-// returns the error of r, nil at its end.
+// readLines calls yield with each line of r, or with an error for a line longer than limit bytes. It stops when yield returns false or r
+// ends, and returns the error of r, or nil at its end.
 func readLines(r io.Reader, limit int, yield func(line string, err error) bool) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	var line []byte

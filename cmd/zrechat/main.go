@@ -1,7 +1,7 @@
 // Zrechat is a chat without a server: start it on a few machines of one network, and type.
 //
-// It is also an example of a program that uses package zre: room.go is the chat itself, and knows no terminal. The other files are how
-// it looks: lines.go where standard input or output is no terminal, screen.go and what it uses where both are.
+// It is also an example of a program that uses package zre. room.go is the chat itself and knows nothing about terminals. The other files
+// are the user interface: lines.go without a terminal, screen.go and its helpers with one.
 package main
 
 import (
@@ -48,17 +48,17 @@ func main() {
 	}
 }
 
-// endings are the signals on which the chat says farewell and ends.
+// endings returns the signals that end the chat with a farewell.
 func endings() []os.Signal {
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // a reader that is gone is an error of a write, and no sudden end
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // writing to a closed pipe returns an error instead of ending the process
 	list := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores SIGHUP
 		list = append(list, syscall.SIGHUP)
 	}
 	return list
 }
 
-// unsent says, of an error of Close, whose messages were not sent; nil if all were.
+// unsent lists, from an error of Close, the messages that were not sent. It returns nil if all were.
 func unsent(err error) error {
 	var list []error
 	for _, l := range zre.Losses(err) {

@@ -18,7 +18,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// The test binary is the chat itself, when this variable says so.
+// asChat makes the test binary run as the chat when this variable is set.
 const asChat = "ZRECHAT_TEST_AS_CHAT"
 
 func TestMain(m *testing.M) {
@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// chatter is a chat in a process of its own, on loopback, without a terminal.
+// chatter is a chat in its own process, on loopback, without a terminal.
 type chatter struct {
 	t     *testing.T
 	in    io.WriteCloser
@@ -75,7 +75,7 @@ func (c *chatter) types(lines ...string) {
 	fmt.Fprintln(c.in, strings.Join(lines, "\n"))
 }
 
-// sees waits for a line that starts so, and returns it.
+// sees waits for a line with that prefix and returns it.
 func (c *chatter) sees(start string) string {
 	c.t.Helper()
 	deadline := time.After(20 * time.Second)
@@ -112,12 +112,12 @@ func TestChat(t *testing.T) {
 	alice.sees("(bob whispers) psst, listen")
 	bob.sees(`! nobody here is called "carol"`)
 	bob.sees("! there is no command /dance")
-	alice.sees(`bob: \x1b[2Jbye`) // a terminal is not commanded
+	alice.sees(`bob: \x1b[2Jbye`) // no escape sequence reaches the terminal
 	bob.types("/quit")
 	alice.sees("* bob is gone: left")
 }
 
-// Chats with one certificate meet, and one without sees nothing of them.
+// Chats with the same certificate meet. A chat without one sees none of them.
 func TestSecureChat(t *testing.T) {
 	group, path := fmt.Sprint("test", rand.Uint64()), t.TempDir()+"/us"
 	certificate, err := zre.NewCertificate()
@@ -146,7 +146,7 @@ func TestSecureChat(t *testing.T) {
 	}
 }
 
-// Options of keys are seen together, and say what is wrong.
+// Key options are checked together, and an error says what is wrong.
 func TestSecureOptions(t *testing.T) {
 	path := t.TempDir() + "/us"
 	certificate, err := zre.NewCertificate()
@@ -188,7 +188,7 @@ func TestSecureOptions(t *testing.T) {
 	}
 }
 
-// Who is away is marked where he speaks and is listed; the others are told when that changes.
+// A member that is away is marked in its messages and in the list. The others are told when that changes.
 func TestAway(t *testing.T) {
 	group := fmt.Sprint("test", rand.Uint64())
 	alice := startChat(t, "--name", "alice", "--group", group)
@@ -197,7 +197,7 @@ func TestAway(t *testing.T) {
 	alice.sees("* you are away")
 	alice.sees("* alice (you, away)")
 	bob := startChat(t, "--name", "bob", "--group", group)
-	bob.sees("* alice (away) enters") // who comes later knows it, too
+	bob.sees("* alice (away) enters") // a later member sees it, too
 	alice.sees("* bob enters")
 	bob.types("/who")
 	line := bob.sees("* alice (away) at ")
@@ -214,7 +214,7 @@ func TestAway(t *testing.T) {
 	bob.sees("* alice is away")
 }
 
-// Other programs in the group have other states; one of our own UUID is warned of.
+// Other programs in the group have other states. Another node with our UUID gives a warning.
 func TestOthers(t *testing.T) {
 	group := fmt.Sprint("test", rand.Uint64())
 	chat := startChat(t, "--name", "alice", "--group", group)
@@ -233,7 +233,7 @@ func TestOthers(t *testing.T) {
 		line  string
 		mark  string
 	}{
-		{zre.StateReceiving, "", "robot (receiving): "}, // not worth a line, since it may come with each message
+		{zre.StateReceiving, "", "robot (receiving): "}, // not worth a line: it may come with each message
 		{zre.StateIdle, "", "robot: "},
 		{zre.StateError, "* robot is in state error", "robot (error): "},
 		{zre.StateProcessing, "* robot is away", "robot (away): "},
@@ -249,7 +249,7 @@ func TestOthers(t *testing.T) {
 			switch {
 			case strings.HasPrefix(line, "* robot") && !strings.Contains(line, " at "):
 				told += line
-			case line == "", strings.HasPrefix(line, "* robot"): // the state takes a moment to get there
+			case line == "", strings.HasPrefix(line, "* robot"): // the state takes a moment to arrive
 				chat.types("/who")
 			}
 			if strings.HasPrefix(line, "* "+strings.TrimSuffix(step.mark, ": ")+" at ") {
@@ -266,7 +266,7 @@ func TestOthers(t *testing.T) {
 	chat.sees("! another chat, at tcp://127.0.0.1:")
 }
 
-// A peer that was asked for and cannot be reached is told of, in one line, and so is what keeps others from finding this chat.
+// An unreachable peer that the user named is reported in one line. So is a problem that keeps others from finding this chat.
 func TestUnreachable(t *testing.T) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -303,7 +303,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// What was not sent before the end is said of each who missed it; other errors of Close are not for those who chat.
+// Messages that were not sent are reported for each receiver. The user does not see other errors of Close.
 func TestUnsent(t *testing.T) {
 	one := fmt.Errorf("close: %w", &zre.LostError{Name: "bob\a", Messages: 1, Bytes: 9, Err: io.EOF})
 	two := fmt.Errorf("close: %w", &zre.LostError{Name: "carol", Messages: 2, Bytes: 9, Err: io.EOF})
@@ -317,7 +317,7 @@ func TestUnsent(t *testing.T) {
 	}
 }
 
-// start starts a node in the group where chats of this test process's machine meet.
+// start starts a node in a group, on this machine only.
 func start(t *testing.T, group string, options ...zre.Option) *zre.Node {
 	t.Helper()
 	node, err := zre.NewNode(append(options, zre.WithInterfaces("127.0.0.1"))...)

@@ -20,7 +20,7 @@ Usage: zrechat [options]
 
 `
 
-// settings are what the command line says.
+// settings are the values of the command line.
 type settings struct {
 	name, group, iface, listen string
 	port                       int // 0: the default
@@ -33,7 +33,7 @@ type settings struct {
 // flags declares the options.
 func (o *settings) flags() *flag.FlagSet {
 	set := flag.NewFlagSet("zrechat", flag.ContinueOnError)
-	set.SetOutput(io.Discard) // errors are told by main
+	set.SetOutput(io.Discard) // main reports errors
 	set.StringVar(&o.name, "name", os.Getenv("USER"), "the `name` that others see")
 	set.StringVar(&o.group, "group", "CHAT", "the `group` to join")
 	set.StringVar(&o.iface, "interface", "", "the network `interface` to use (default: every usable one)")
@@ -52,7 +52,7 @@ func (o *settings) flags() *flag.FlagSet {
 	return set
 }
 
-// appendTo is an option that may be given several times.
+// appendTo is an option that can be repeated.
 func appendTo(list *[]string) func(string) error {
 	return func(s string) error {
 		*list = append(*list, s)
@@ -60,7 +60,7 @@ func appendTo(list *[]string) func(string) error {
 	}
 }
 
-// parse reads the command line. The error is flag.ErrHelp, or says what is wrong in the words of the command line.
+// parse parses the command line. The error is flag.ErrHelp, or describes the mistake in terms of the command line.
 func parse(args []string) (*settings, error) {
 	o := &settings{}
 	set := o.flags()
@@ -76,7 +76,7 @@ func parse(args []string) (*settings, error) {
 	return o, nil
 }
 
-// inOurWords says an error of package flag as one of the command line.
+// inOurWords rewrites an error of package flag in terms of the command line.
 func inOurWords(text string) string {
 	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
 		return fmt.Sprintf("there is no option --%s", name)
@@ -111,13 +111,13 @@ func usage() string {
 	return b.String()
 }
 
-// An optionError says that the value of an option of the command cannot be used.
+// An optionError reports an unusable value of an option.
 type optionError struct {
 	flag string
 	err  error
 }
 
-// Error speaks of the option, not of what it is for package zre.
+// Error names the option, not the function of package zre.
 func (e *optionError) Error() string {
 	text := e.err.Error()
 	for _, prefix := range []string{"node: ", "not a name for a node: ", "msg: ", "join: ", "group ", "name ", "WithPeers: ", "WithListen: ", "beacon: Interfaces: "} {
@@ -126,7 +126,7 @@ func (e *optionError) Error() string {
 	return e.flag + ": " + text
 }
 
-// options are those of the node. The error is an optionError, unless it is of a file.
+// options returns the node options. The error is an optionError, unless it is about a file.
 func options(o *settings) ([]zre.Option, error) {
 	list, err := keyfiles.Options(o.cert, o.authorize)
 	if err != nil {
@@ -135,7 +135,7 @@ func options(o *settings) ([]zre.Option, error) {
 	secure := len(list)
 	var wrong error
 	add := func(flag string, option zre.Option) {
-		if _, err := zre.NewNode(append(list[:secure:secure], option)...); err != nil && wrong == nil { // whether keys are of use depends on --cert
+		if _, err := zre.NewNode(append(list[:secure:secure], option)...); err != nil && wrong == nil { // whether keys are usable depends on --cert
 			wrong = &optionError{flag, err}
 		}
 		list = append(list, option)

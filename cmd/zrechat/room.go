@@ -14,7 +14,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// commands is the first thing that is said, help what /help says.
+// commands is shown at the start, help by /help.
 const commands = "/who  who is here    /msg NAME TEXT  whispers    /away  and  /back    /help    /quit"
 
 var help = []string{
@@ -26,39 +26,39 @@ var help = []string{
 	"/quit           leaves, as does the end of the input",
 }
 
-// A display shows what happens in a room. Its methods are called from two goroutines, one at a time.
+// A display shows what happens in a room. Two goroutines call its methods, one at a time.
 type display interface {
 	show(entry)
-	present([]member) // who is here now, by name, this node among them
-	longest() int     // how many bytes of a message it shows; 0 for all
+	present([]member) // who is here now, sorted by name, including this node
+	longest() int     // how many bytes of a message it shows; 0: all
 }
 
-// room is the chat of one group, as one of its members sees it. It knows no terminal: lines that were typed go in (say), entries come out.
+// room is the chat of one group, as one member sees it. It knows nothing about terminals: typed lines go in (say), entries come out.
 type room struct {
 	node    *zre.Node
 	group   string
 	display display
 
-	mu      sync.Mutex // guards members, and calls of display
+	mu      sync.Mutex // guards members and calls of display
 	members map[uuid.UUID]member
 }
 
-// A member is a node in the group. All its text is fit to print.
+// A member is a node in the group. All its text is safe to print.
 type member struct {
 	id    uuid.UUID
 	name  string
-	mark  string    // its state, if it is worth a word: "away"
-	told  zre.State // the state that the display was told last in an entry
+	mark  string    // its state, if it is worth showing: "away"
+	told  zre.State // the state in the last entry about this member
 	you   bool
 	alike bool // another member has the same name
 }
 
-// newRoom makes the room of a group that the node is in.
+// newRoom makes the room of a group that the node has joined.
 func newRoom(node *zre.Node, group string, display display) *room {
 	return &room{node: node, group: group, display: display, members: make(map[uuid.UUID]member)}
 }
 
-// run shows what happens and says what is typed, until /quit, the end of lines, or ctx. The error says how many lines were not sent.
+// run shows events and sends typed lines until /quit, the end of lines, or ctx. The error says how many lines were not sent.
 func (r *room) run(ctx context.Context, lines <-chan string) error {
 	listening, stop := context.WithCancel(ctx)
 	var listener sync.WaitGroup
@@ -97,7 +97,7 @@ func (r *room) run(ctx context.Context, lines <-chan string) error {
 	}
 }
 
-// hear tells of an event, if it concerns the group. Others on the network are in other groups, and not spoken of.
+// hear handles an event if it concerns the group. It ignores nodes that are only in other groups.
 func (r *room) hear(event zre.Event) {
 	if problem, ok := event.(zre.Problem); ok {
 		r.trouble(problem)
@@ -139,7 +139,7 @@ func (r *room) hear(event zre.Event) {
 	}
 }
 
-// enter notes a new member.
+// enter records a new member.
 func (r *room) enter(peer *zre.Peer) {
 	r.mu.Lock()
 	r.members[peer.UUID] = member{id: peer.UUID, name: printable(peer), mark: mark(peer.State), told: calm(peer.State)}
@@ -150,7 +150,7 @@ func (r *room) enter(peer *zre.Peer) {
 	r.roster()
 }
 
-// leave forgets a member, and says how it went.
+// leave removes a member and says how it left.
 func (r *room) leave(peer *zre.Peer, how string) {
 	who, ok := r.member(peer)
 	if !ok {
@@ -164,7 +164,7 @@ func (r *room) leave(peer *zre.Peer, how string) {
 	r.roster()
 }
 
-// changed tells that a member does something else now.
+// changed records a member's new state and shows it.
 func (r *room) changed(who member, state zre.State) {
 	before := who.told
 	who.mark, who.told = mark(state), calm(state)
@@ -198,7 +198,7 @@ func (r *room) member(peer *zre.Peer) (member, bool) {
 	return who, ok
 }
 
-// roster tells the display who is here.
+// roster tells the display which members are here.
 func (r *room) roster() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -216,8 +216,8 @@ func (r *room) roster() {
 	r.display.present(list)
 }
 
-// calm is the state as the chat tells of it. Some programs are RECEIVING for a moment at every message: an entry for that would
-// drown the talk, and the mark beside the name is enough.
+// calm simplifies a state for entries. Some programs are RECEIVING for a moment at every message; entries for that would drown the talk,
+// and the mark beside the name is enough.
 func calm(state zre.State) zre.State {
 	if state == zre.StateReceiving || state == zre.StateUnknown {
 		return zre.StateIdle
@@ -225,7 +225,7 @@ func calm(state zre.State) zre.State {
 	return state
 }
 
-// mark is what is said beside the name of a member in a state, if anything.
+// mark is the word shown beside the name of a member in that state, if any.
 func mark(state zre.State) string {
 	switch state {
 	case zre.StateIdle, zre.StateUnknown:
@@ -236,7 +236,7 @@ func mark(state zre.State) string {
 	return state.String()
 }
 
-// title is a member's name, told apart from others of the same name.
+// title is a member's name, made distinct from others with the same name.
 func (m member) title() string {
 	if m.alike && !m.you {
 		return m.name + "#" + hexOf(m.id)[:4]
@@ -252,7 +252,7 @@ func (m member) String() string {
 	return m.title()
 }
 
-// printable is a peer's name, fit to print; of one without a name the beginning of its UUID.
+// printable returns a peer's name, safe to print, or the beginning of its UUID if it has no name.
 func printable(peer *zre.Peer) string {
 	if peer.Name == "" {
 		return "#" + hexOf(peer.UUID)[:6]
@@ -263,7 +263,7 @@ func printable(peer *zre.Peer) string {
 // hexOf returns a UUID as 32 digits.
 func hexOf(id uuid.UUID) string { return strings.ToUpper(fmt.Sprintf("%x", id[:])) }
 
-// text is a message as one line: all of it, or its beginning where it is longer than limit, if that is not 0.
+// text returns a message as one line. If limit is not 0, it cuts off a longer message.
 func text(frames [][]byte, limit int) string {
 	parts, all, left := make([]string, 0, len(frames)), 0, limit
 	for _, frame := range frames {
@@ -298,7 +298,7 @@ func (r *room) warn(format string, values ...any) {
 	r.show(entry{kind: warning, text: fmt.Sprintf(format, values...)})
 }
 
-// failures says in words what a call of the node failed in, one text for each peer that it concerns.
+// failures describes an error of a node call, with one text for each peer that it concerns.
 func failures(err error) []string {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var list []string

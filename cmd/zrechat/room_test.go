@@ -16,7 +16,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A recorder is a display that remembers.
+// A recorder is a display that records everything.
 type recorder struct {
 	mu      sync.Mutex
 	lines   []string
@@ -81,13 +81,13 @@ func (g *guest) types(lines ...string) {
 	settle()
 }
 
-// settle lets fake time pass, until all that is due has happened.
+// settle lets fake time pass until all pending events are handled.
 func settle() {
 	time.Sleep(3 * time.Second) // fake time
 	synctest.Wait()
 }
 
-// sees compares what was shown since the last call.
+// sees compares the entries shown since the last call.
 func (g *guest) sees(want ...string) {
 	g.t.Helper()
 	g.mu.Lock()
@@ -136,7 +136,7 @@ func TestRoom(t *testing.T) {
 			t.Errorf("help is %q", alice.lines)
 		}
 		bob.types("/quit")
-		bob.node.Close() // as the chat does behind its room
+		bob.node.Close() // the chat does this after its room ends
 		settle()
 		if last := alice.lines[len(alice.lines)-1]; last != "* bob is gone: left" {
 			t.Errorf("alice sees %q", last)
@@ -145,7 +145,7 @@ func TestRoom(t *testing.T) {
 	})
 }
 
-// Those in other groups are not spoken of, whatever they do.
+// Nodes in other groups are never mentioned.
 func TestOthersAreNotSpokenOf(t *testing.T) {
 	inRoom(t, func(t *testing.T, lan *zretest.LAN) {
 		alice := enter(t, lan.Host("10.0.0.1"), zre.WithName("alice"))
@@ -179,7 +179,7 @@ func TestOthersAreNotSpokenOf(t *testing.T) {
 	})
 }
 
-// Of two with one name none is chosen by guess.
+// If two members have the same name, a whisper to that name is an error.
 func TestTwoOfOneName(t *testing.T) {
 	one, two := uuid.MustParse("aabb0000-0000-4000-8000-000000000001"), uuid.MustParse("aabb1100-0000-4000-8000-000000000002")
 	inRoom(t, func(t *testing.T, lan *zretest.LAN) {
@@ -202,7 +202,7 @@ func TestTwoOfOneName(t *testing.T) {
 	})
 }
 
-// A member that takes nothing holds nobody up for ever, and is named.
+// A member that stops reading blocks nothing forever, and is named.
 func TestHangingMember(t *testing.T) {
 	inRoom(t, func(t *testing.T, lan *zretest.LAN) {
 		alice := enter(t, lan.Host("10.0.0.1"), zre.WithName("alice"), zre.WithLimits(zre.Limits{QueueMessages: 2}), zre.WithSendTimeout(2*time.Second))
@@ -226,7 +226,7 @@ func TestHangingMember(t *testing.T) {
 	})
 }
 
-// A member that falls silent is told of, once; others on the network are not.
+// A silent member is reported once. Silent nodes outside the group are not.
 func TestSilentMember(t *testing.T) {
 	inRoom(t, func(t *testing.T, lan *zretest.LAN) {
 		alice := enter(t, lan.Host("10.0.0.1"), zre.WithName("alice"))
@@ -248,7 +248,7 @@ func TestSilentMember(t *testing.T) {
 	})
 }
 
-// Every bad line has an answer, and none ends the chat.
+// Every bad line gets an answer, and none ends the chat.
 func TestBadLines(t *testing.T) {
 	inRoom(t, func(t *testing.T, lan *zretest.LAN) {
 		alice := enter(t, lan.Host("10.0.0.1"), zre.WithName("alice"))

@@ -15,7 +15,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// say does what a typed line asks for. It waits while a peer's queue is full.
+// say executes a typed line. It waits while a peer's queue is full.
 func (r *room) say(ctx context.Context, line string) error {
 	command, rest, _ := strings.Cut(line, " ")
 	switch {
@@ -43,7 +43,7 @@ func (r *room) say(ctx context.Context, line string) error {
 	return r.shout(ctx, line)
 }
 
-// shout says a text to the group.
+// shout sends a text to the group.
 func (r *room) shout(ctx context.Context, text string) error {
 	r.show(entry{kind: own, from: plain.Text(r.node.Name()), text: plain.Text(text)})
 	err := r.node.Shout(ctx, r.group, []byte(text))
@@ -53,7 +53,7 @@ func (r *room) shout(ctx context.Context, text string) error {
 	return err
 }
 
-// set changes the state that the others see.
+// set changes this node's state.
 func (r *room) set(state zre.State, text string) error {
 	if err := r.node.SetState(state); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (r *room) set(state zre.State, text string) error {
 	return nil
 }
 
-// whisper sends to one member what follows its name.
+// whisper sends to one member the text that follows its name.
 func (r *room) whisper(ctx context.Context, rest string) error {
 	rest = strings.TrimLeft(rest, " ")
 	found, message := find(r.node.PeersIn(r.group), rest)
@@ -82,7 +82,7 @@ func (r *room) whisper(ctx context.Context, rest string) error {
 	return r.node.Whisper(ctx, found[0].UUID, []byte(message))
 }
 
-// ambiguous refuses to choose between peers of one name, and shows how to.
+// ambiguous is the error for several peers with one name. It shows how to choose one.
 func ambiguous(peers []*zre.Peer) error {
 	list := make([]string, len(peers))
 	for i, peer := range peers {
@@ -98,8 +98,8 @@ func ambiguous(peers []*zre.Peer) error {
 	return fmt.Errorf("%d here are called %s: %s", len(peers), plain.Text(peers[0].Name), strings.Join(list, ", "))
 }
 
-// find returns the peers that a text names at its beginning, and what follows the name. A peer is named as it is called, or as that is printed,
-// with or without "#" and the beginning of its UUID, or by "#" and that alone. A name may have spaces: of several that fit the longest counts.
+// find returns the peers named at the beginning of text, and the rest. A peer is identified by its name, raw or as printed, with or without
+// "#" and a prefix of its UUID, or by "#" and the prefix alone. A name may contain spaces: the longest match counts.
 func find(peers []*zre.Peer, text string) (found []*zre.Peer, rest string) {
 	longest := 0
 	for _, peer := range peers {
@@ -118,7 +118,7 @@ func find(peers []*zre.Peer, text string) (found []*zre.Peer, rest string) {
 	return found, strings.TrimPrefix(text[longest:], " ")
 }
 
-// named returns how long the name of a peer is at the beginning of text; 0 if it is not there.
+// named returns the length of the peer's name at the beginning of text, or 0 if it is not there.
 func named(text, name string, id uuid.UUID) int {
 	rest, ok := strings.CutPrefix(text, name)
 	if !ok {
@@ -155,7 +155,7 @@ func (r *room) who() {
 	}
 }
 
-// trouble tells of a problem that somebody who chats can do something about.
+// trouble reports a problem that the user can do something about.
 func (r *room) trouble(e zre.Problem) {
 	about, cause := plain.Text(e.About), plain.Text(fmt.Sprint(e.Err))
 	switch {
@@ -169,7 +169,7 @@ func (r *room) trouble(e zre.Problem) {
 	case e.Kind == zre.ProblemInterfacesUnknown, e.Kind == zre.ProblemBeaconPort, e.Kind == zre.ProblemBeacons:
 		r.warn("others may not find this chat (zre doctor tells more): %s", cause)
 	case e.Kind == zre.ProblemUnreachable, e.Kind == zre.ProblemDNS:
-		if groups := e.From().Groups; len(groups) == 0 || slices.Contains(groups, r.group) { // those of one that never entered are not known
+		if groups := e.From().Groups; len(groups) == 0 || slices.Contains(groups, r.group) { // the groups of a peer that never entered are unknown
 			r.warn("cannot reach %s: %s", cmp.Or(plain.Text(e.From().Name), about), cause)
 		}
 	case e.Kind == zre.ProblemConflict && e.From().UUID == r.node.UUID():
@@ -178,7 +178,7 @@ func (r *room) trouble(e zre.Problem) {
 	}
 }
 
-// verbatim is what to type so that a line is said as it is, though it may look like a command.
+// verbatim returns what to type to send a line as it is, even if it looks like a command.
 func verbatim(line string) string {
 	if strings.HasPrefix(line, "/") {
 		return "/" + line
@@ -186,7 +186,7 @@ func verbatim(line string) string {
 	return line
 }
 
-// typable drops what no line may have: controls, and what changes the order of text. Tabs are spaces.
+// typable drops characters that no line may have: controls, and those that change the text direction. Tabs become spaces.
 func typable(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

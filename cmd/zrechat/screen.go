@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// keys says what the keys do on the screen.
+// keys describes the keys of the screen.
 const keys = `
 On a terminal:
   Up, Down    earlier lines                  PgUp, PgDn  scrolls
@@ -21,10 +21,11 @@ On a terminal:
   A paste of several lines waits for Enter, and is said line by line.
 `
 
-// waiting is how many lines may wait to be said, since a peer is slow.
+// waiting is how many lines may wait to be sent when a peer is slow.
 const waiting = 1000
 
-// A screen is the chat on a terminal: what bubbletea calls a model. It knows no node: lines go out by send, entries and members come in as messages.
+// A screen is the chat on a terminal: a bubbletea model. It knows no node: lines go out through send, and entries and members come in as
+// messages.
 type screen struct {
 	group, name   string
 	width, height int
@@ -34,13 +35,13 @@ type screen struct {
 	history history
 	members []member
 
-	send func(line string) bool // gives a line to the room; false if too many wait
-	busy func() bool            // whether lines wait to be said
+	send func(line string) bool // passes a line to the room; false if too many wait
+	busy func() bool            // whether lines wait to be sent
 	now  func() time.Time
 	wide measure
 }
 
-// measure is how a terminal counts columns: character by character, or, where it says that it does, by what readers see as one.
+// measure is how a terminal counts columns: by code points, or by grapheme if the terminal says so.
 type measure struct {
 	width func(string) int
 	wrap  func(s string, columns int) string
@@ -55,13 +56,13 @@ func newScreen(group, name string, send func(string) bool, busy func() bool) *sc
 	return &screen{group: plain.Text(group), name: plain.Text(name), send: send, busy: busy, now: time.Now, wide: byCodePoint}
 }
 
-// Messages of the room.
+// Messages from the room.
 type (
 	entryMsg   entry
 	membersMsg []member
 )
 
-// onScreen is the display that hands all to the screen.
+// onScreen is the display that passes everything to the screen.
 type onScreen struct{ program *tea.Program }
 
 func (d onScreen) show(e entry)          { d.program.Send(entryMsg(e)) }
@@ -92,10 +93,10 @@ func runScreen(ctx context.Context, node *zre.Node, group string) error {
 	go program.Quit()
 	select {
 	case broken := <-ended:
-		if ctx.Err() == nil { // else the terminal may be gone, too
+		if ctx.Err() == nil { // otherwise the terminal may be gone, too
 			err = errors.Join(err, broken)
 		}
-	case <-time.After(2 * time.Second): // the terminal takes nothing: the farewell does not wait for it
+	case <-time.After(2 * time.Second): // the terminal reads nothing; do not delay the farewell for it
 	}
 	return err
 }
@@ -111,7 +112,7 @@ func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		s.layout()
 	case tea.ModeReportMsg:
 		if msg.Mode == ansi.ModeUnicodeCore && (msg.Value.IsSet() || msg.Value.IsReset()) {
-			s.wide = byGrapheme // as bubbletea draws from then on
+			s.wide = byGrapheme // bubbletea draws this way from now on
 			s.layout()
 		}
 	case entryMsg:
@@ -126,7 +127,7 @@ func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return s, nil
 }
 
-// press does what a key asks for.
+// press executes the action of a key.
 func (s *screen) press(key tea.KeyPressMsg) tea.Cmd {
 	in := &s.input
 	switch key.String() {
@@ -164,7 +165,7 @@ func (s *screen) press(key tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-// edit changes the input line.
+// edit applies a key to the input line.
 func (s *screen) edit(key tea.KeyPressMsg) {
 	in := &s.input
 	switch key.String() {
@@ -201,7 +202,7 @@ func (s *screen) edit(key tea.KeyPressMsg) {
 
 func (s *screen) warn(text string) { s.log.add(entry{kind: warning, text: text}, s.now()) }
 
-// paste puts text into the input line, where it waits for Enter. A line break at its end is none.
+// paste puts text into the input line, where it waits for Enter. It drops a final line break.
 func (s *screen) paste(text string) {
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
 	if !s.input.insert(strings.TrimRight(text, "\n")) {
@@ -209,7 +210,7 @@ func (s *screen) paste(text string) {
 	}
 }
 
-// enter sends what is in the input line: each line of its own, and of several none as a command.
+// enter sends the input line. It sends several lines one by one, none of them as a command.
 func (s *screen) enter() {
 	text := s.input.String()
 	if strings.TrimSpace(text) == "" {
@@ -232,14 +233,14 @@ func (s *screen) enter() {
 	s.log.below = 0
 }
 
-// recall puts an earlier line into the input line, or a later one.
+// recall puts an earlier or later line into the input line.
 func (s *screen) recall(n int) {
 	if line, ok := s.history.step(n, s.input.String()); ok {
 		s.input.set(line)
 	}
 }
 
-// complete completes a command, or the name of /msg: if one alone begins so all of it, otherwise what several have in common.
+// complete completes a command or the name after /msg: fully if there is one match, otherwise up to the common prefix.
 func (s *screen) complete() {
 	text := s.input.String()
 	if s.input.at < len(s.input.text) {
@@ -267,7 +268,7 @@ func (s *screen) complete() {
 	}
 }
 
-// inCommon returns what all of the list begin with.
+// inCommon returns the longest common prefix of the list.
 func inCommon(list []string) string {
 	if len(list) == 0 {
 		return ""

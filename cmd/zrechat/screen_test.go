@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "write the screens of testdata anew")
 type tester struct {
 	*screen
 	sent []string
-	full bool // send refuses
+	full bool // send refuses lines
 }
 
 func newTester(width, height int) *tester {
@@ -45,7 +45,7 @@ func (t *tester) press(keys ...string) (cmd tea.Cmd) {
 	return cmd
 }
 
-// keyOf is the message of a key; text of several characters comes as the keyboards of east Asia give it.
+// keyOf is the message of a key. Text of several characters arrives as from an input method.
 func keyOf(name string) tea.KeyPressMsg {
 	special := map[string]rune{"enter": tea.KeyEnter, "up": tea.KeyUp, "down": tea.KeyDown, "left": tea.KeyLeft, "right": tea.KeyRight,
 		"pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown, "backspace": tea.KeyBackspace, "delete": tea.KeyDelete, "home": tea.KeyHome, "end": tea.KeyEnd, "tab": tea.KeyTab}
@@ -58,7 +58,7 @@ func keyOf(name string) tea.KeyPressMsg {
 	return tea.KeyPressMsg{Code: []rune(name)[0], Text: name}
 }
 
-// text is the screen as it is seen, without colours, with a mark at the cursor.
+// text is the visible screen, without colours, with a mark at the cursor.
 func (t *tester) text() string {
 	v := t.View()
 	lines := strings.Split(ansi.Strip(v.Content), "\n")
@@ -68,7 +68,7 @@ func (t *tester) text() string {
 	return strings.Join(lines, "\n") + fmt.Sprintf("\ncursor %d,%d\n", v.Cursor.X, v.Cursor.Y)
 }
 
-// talk is what the golden screens show.
+// talk adds the entries that the golden screens show.
 func (t *tester) talk() {
 	t.Update(membersMsg{{name: "alice", you: true, mark: "away"}, {name: "bob"}, {name: "bob", alike: true, mark: "receiving"}, {name: "東京の人"}, {name: strings.Repeat("long", 20)}})
 	for _, e := range []entry{
@@ -124,7 +124,7 @@ func TestGoldenScreens(t *testing.T) {
 	}
 }
 
-// Whatever the size, each line fits, there are as many as rows, and the cursor is on the screen. A later size shows what an earlier one did.
+// At every size each line fits, the screen has one line per row, and the cursor is visible. Earlier sizes leave no trace.
 func TestEverySizeFits(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	s := newTester(80, 24)
@@ -203,7 +203,7 @@ func TestTyping(t *testing.T) {
 	}
 }
 
-// A paste waits for Enter; of several lines none is a command.
+// A paste waits for Enter. If it has several lines, none is a command.
 func TestPaste(t *testing.T) {
 	s := newTester(80, 24)
 	s.Update(tea.PasteMsg{Content: "/who\r\n/quit\rx\n\n"})
@@ -231,7 +231,7 @@ func TestPaste(t *testing.T) {
 	}
 }
 
-// What is remembered has bounds, and the window stays where it is while others talk.
+// The scrollback is limited, and the window keeps its place while others talk.
 func TestScrollback(t *testing.T) {
 	s := newTester(80, 24)
 	for i := range 3 * maxEntries {
@@ -260,7 +260,7 @@ func TestScrollback(t *testing.T) {
 	}
 }
 
-// Whispers have a colour of their own; each speaker has the same one always.
+// Whispers have their own colour. A speaker always has the same colour.
 func TestColours(t *testing.T) {
 	s := newTester(80, 24)
 	s.talk()

@@ -7,7 +7,7 @@ import (
 	"github.com/go-zre/go-zre/internal/plain"
 )
 
-// Bounds of what the screen remembers.
+// Limits of the scrollback.
 const (
 	maxEntries = 5000
 	maxText    = 1 << 20 // bytes of all entries
@@ -15,32 +15,32 @@ const (
 	maxName    = 24      // columns
 )
 
-// A scrollback is what was said, and where in it the screen is.
+// A scrollback holds the entries and the position of the screen in them.
 type scrollback struct {
 	items []item
-	size  int // bytes of their text
+	size  int // bytes of all their texts
 	rows  []row
-	below int // how many rows are below the window: 0 at the end
+	below int // rows below the window: 0 at the end
 
 	columns int
 	wrap    func(s string, columns int) string
 }
 
-// An item is an entry and when it came.
+// An item is an entry and its time.
 type item struct {
 	entry
 	at time.Time
 }
 
-// A row is a part of an entry that fits the screen.
+// A row is the part of an entry that fits on one screen row.
 type row struct {
 	kind    kind
-	time    string // of the first row of an entry
-	opening string // the name with what is around it, in the first row
+	time    string // only in the first row of an entry
+	opening string // the name and its decoration, only in the first row
 	text    string
 }
 
-// add puts an entry at the end. A window that is not at the end stays where it is.
+// add appends an entry. A window that is not at the end keeps its place.
 func (s *scrollback) add(e entry, at time.Time) {
 	if len(e.text) > maxShown {
 		cut := maxShown
@@ -75,7 +75,7 @@ func (s *scrollback) forget() {
 	s.layout()
 }
 
-// resize fits all to a width.
+// resize wraps all entries to a width.
 func (s *scrollback) resize(columns int, wrap func(string, int) string) {
 	s.columns, s.wrap = columns, wrap
 	s.layout()
@@ -115,7 +115,7 @@ func (s *scrollback) scroll(n, height int) {
 	s.below = min(max(s.below+n, 0), max(0, len(s.rows)-height))
 }
 
-// window returns the rows that are in view.
+// window returns the visible rows.
 func (s *scrollback) window(height int) []row {
 	end := len(s.rows) - s.below
 	return s.rows[max(0, end-height):end]

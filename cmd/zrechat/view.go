@@ -11,14 +11,14 @@ import (
 	"github.com/go-zre/go-zre/internal/plain"
 )
 
-// The side panel, and the least width at which there is one.
+// The width of the side panel, and the minimum screen width for it.
 const (
 	panelWidth = 20
 	panelFrom  = 60
 	prompt     = "> "
 )
 
-// The colours are those of the terminal's own palette; with NO_COLOR there are none.
+// The colours come from the terminal's palette. With NO_COLOR there are none.
 var (
 	faint    = lipgloss.NewStyle().Faint(true)
 	bar      = lipgloss.NewStyle().Reverse(true)
@@ -32,7 +32,7 @@ var (
 	}
 )
 
-// rows is how many rows there are for the talk: all but the heading, the status and the input. On a screen of few rows the first two go.
+// rows is the number of rows for the talk: all but the heading, the status and the input. A small screen drops the first two.
 func (s *screen) rows() int {
 	switch {
 	case s.height > 6:
@@ -43,7 +43,7 @@ func (s *screen) rows() int {
 	return max(s.height-1, 0)
 }
 
-// columns is how many columns there are for the talk.
+// columns is the number of columns for the talk.
 func (s *screen) columns() int {
 	if s.width >= panelFrom {
 		return s.width - panelWidth - 2
@@ -51,7 +51,7 @@ func (s *screen) columns() int {
 	return s.width
 }
 
-// layout fits the talk to the size of the screen.
+// layout fits the talk to the screen.
 func (s *screen) layout() {
 	s.log.resize(s.columns(), s.wide.wrap)
 	s.log.scroll(0, s.rows())
@@ -88,7 +88,7 @@ func (s *screen) View() tea.View {
 	return v
 }
 
-// heading is the first line: the group, this node's name, and how many are here.
+// heading is the first line: the group, this node's name, and the number of members.
 func (s *screen) heading() string {
 	you := s.name
 	if len(s.members) > 0 && s.members[0].mark != "" {
@@ -162,24 +162,24 @@ func (s *screen) paint(r row) string {
 	return stamp + speaker(name).Render(r.opening) + r.text
 }
 
-// speaker is the style of a name: always the same one.
+// speaker is the style of a name. A name always has the same style.
 func speaker(name string) lipgloss.Style {
 	hash := fnv.New32a()
 	hash.Write([]byte(name))
 	return speakers[int(hash.Sum32()%uint32(len(speakers)))]
 }
 
-// cut returns s in at most so many columns.
+// cut returns s cut to that many columns.
 func (s *screen) cut(text string, columns int) string {
 	text = plain.Truncate(text, columns)
-	for text != "" && s.wide.width(text) > columns { // a terminal that counts by code points
+	for text != "" && s.wide.width(text) > columns { // for a terminal that counts code points
 		list := characters(text)
 		text = strings.Join(list[:len(list)-1], "")
 	}
 	return text
 }
 
-// pad returns s in exactly so many columns.
+// pad returns s in exactly that many columns.
 func (s *screen) pad(text string, columns int) string {
 	if n := s.wide.width(text); n <= columns {
 		return text + strings.Repeat(" ", columns-n)

@@ -13,18 +13,18 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// continued are pages that are one story: what was started goes on until the page ends. Elsewhere it ends with its block.
+// continued lists pages that are one story: programs started in a block run until the page ends. On other pages they end with their block.
 var continued = []string{"README.md", "docs/getting-started.md"}
 
-// lasting are nodes that run until they are interrupted. Their standard input stays open.
+// lasting matches nodes that run until they are interrupted. Their standard input stays open.
 var lasting = regexp.MustCompile(`^(sudo )?([A-Z_]+=\S+ )*(zrechat|zre (pipe|watch|on|map$|top|bench serve|sniff --interface))\b`)
 
-// A story is the commands of a section, or of a whole page.
+// A story is the commands of a section or of a whole page.
 type story struct {
 	page     string
 	line     int
-	commands []string          // of the shell; "program NAME" starts a program, "end" ends all that were started
-	programs map[string]string // the text of each
+	commands []string          // shell commands; "program NAME" starts a program, "end" ends everything started
+	programs map[string]string // the source of each program
 }
 
 func stories(t *testing.T) (list []*story) {
@@ -63,7 +63,7 @@ func stories(t *testing.T) (list []*story) {
 	return list
 }
 
-// commandsOf are the lines of a block, those that end in a backslash joined with the next.
+// commandsOf returns the lines of a block, and joins lines that end in a backslash with the next.
 func commandsOf(t *testing.T, b block) (list []string) {
 	t.Helper()
 	text := strings.ReplaceAll(b.text, "\\\n", "")
@@ -71,7 +71,7 @@ func commandsOf(t *testing.T, b block) (list []string) {
 		if regexp.MustCompile(`(^|\s)#`).MatchString(l) {
 			t.Errorf("%s:%d: a comment, which zsh does not take at its prompt: %s", b.page, b.line+i, l)
 		}
-		if name, ok := strings.CutPrefix(l, "go run ./cmd/"); ok { // the section runs elsewhere: it takes the program that was built of the checkout
+		if name, ok := strings.CutPrefix(l, "go run ./cmd/"); ok { // the section runs elsewhere: use the program built from the checkout
 			if _, err := os.Stat(filepath.Join(testbed.Root(), "cmd", strings.Fields(name)[0])); err != nil {
 				t.Errorf("%s:%d: %v", b.page, b.line+i, err)
 			}
@@ -79,14 +79,14 @@ func commandsOf(t *testing.T, b block) (list []string) {
 		}
 		if why := unrunnableIn(l); why != "" {
 			t.Logf("%s:%d: not run, since %s: %s", b.page, b.line+i, why, l)
-			l = ": || " + l // its syntax is checked
+			l = ": || " + l // only check its syntax
 		}
 		list = append(list, l)
 	}
 	return list
 }
 
-// containers are the commands of zre in a manifest: lists after "command:" or "args:".
+// containers returns the zre commands in a manifest: lists after "command:" or "args:".
 func containers(b block) (list []string) {
 	for _, m := range regexp.MustCompile(`(?m)^ *(?:command|args): \[(.*)\]`).FindAllStringSubmatch(b.text, -1) {
 		command := "zre"
@@ -101,7 +101,7 @@ func containers(b block) (list []string) {
 	return list
 }
 
-// Each command runs, in bash and in zsh, in a network namespace; and ends well.
+// Each command runs without error in bash and in zsh, in a network namespace.
 func TestCommands(t *testing.T) {
 	tools := t.TempDir()
 	release := publish(t)
@@ -136,7 +136,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// wrap adds commands that stand for those of a reader's machine: a sudo, and a go that knows where the clone is.
+// wrap adds replacements for commands of a reader's machine: a sudo, and a go that knows where the clone is.
 func wrap(t *testing.T, tools string) {
 	t.Helper()
 	script := func(name, text string) {
@@ -162,7 +162,7 @@ exec %[1]s "$@"
 `, real, testbed.Root()))
 }
 
-// run runs a story in a namespace of its own, beside a node that is called companion.
+// run runs a story in its own namespace, beside a node named companion.
 func (s *story) run(t *testing.T, shell, tools string, release []string) {
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "programs")
@@ -197,7 +197,7 @@ finish() {
 		case command == "end":
 			script.WriteString("finish\n")
 		case isProgram:
-			// As the reader does: saved and built in the module that the page made.
+			// As the reader does it: save the program and build it in the module that the page made.
 			fmt.Fprintf(script, "mkdir %[2]s\ncp %[1]s/%[2]s.go %[2]s/main.go\ngo build -o %[1]s/%[2]s ./%[2]s\n%[1]s/%[2]s <%[3]s/hold &\nlasts $!\n", bin, name, dir)
 		case lasting.MatchString(command) && !strings.Contains(command, "|"):
 			assignments := regexp.MustCompile(`^([A-Z_]+=\S+ )*`).FindString(command)

@@ -1,15 +1,15 @@
-// Package docs tests the pages of the project: each program in them is compiled, each command is run in bash and zsh, names, options and figures are
-// those of the code, links lead somewhere, and the English keeps to words.txt.
+// Package docs tests the pages of the project. Each program in them is compiled, and each command runs in bash and zsh. Names, options and
+// figures match the code, links lead somewhere, and the English keeps to words.txt.
 //
-// A block of code in a page is fenced, and says its language:
+// A block of code in a page is fenced and names its language:
 //
-//   - go: a whole program is built as a module outside of this one. Anything else is wrapped, and compiled: declarations as they are, statements in a
-//     function. Variables that it uses and does not declare are in declared (programs_test.go).
-//   - sh: commands, run in order in a private network namespace, where a node named "companion" is in the group CHAT. Nodes that run until they are
-//     interrupted run beside what follows, until the section ends. Comments are not allowed: zsh takes none at its prompt.
+//   - go: a whole program is built in a separate module. Anything else is wrapped and compiled: declarations as they are, statements in a
+//     function. Variables that it uses without declaring them are in declared (programs_test.go).
+//   - sh: commands, run in order in a private network namespace, where a node named "companion" is in the group CHAT. Nodes that run until they
+//     are interrupted run in the background until the section ends. Comments are not allowed: zsh accepts none at its prompt.
 //   - yaml, json, nft: parsed, as far as this machine can.
 //   - text: anything else.
 //
-// The comment <!-- program: NAME --> before a whole program starts it, too, for the commands that follow. What cannot run here is on the list
-// unrunnable (page_test.go), with its reason.
+// The comment <!-- program: NAME --> before a whole program also starts it for the commands that follow. The list unrunnable (page_test.go) names
+// what cannot run here, with the reasons.
 package docs

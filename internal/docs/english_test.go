@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// longest is how many words a sentence may have.
+// longest is the maximum number of words in a sentence.
 const longest = 45
 
-// TestEnglish looks for what words.txt forbids, and for long sentences. It is part of make check.
+// TestEnglish reports forbidden words from words.txt and long sentences. It is part of make check.
 func TestEnglish(t *testing.T) {
 	rules := rules(t)
 	allowed, used := exceptions(t), make(map[exception]bool)
@@ -68,7 +68,7 @@ func exceptions(t *testing.T) (list []exception) {
 	return list
 }
 
-// pairs reads lines with a tab in them.
+// pairs reads lines that contain a tab.
 func pairs(t *testing.T, path string) (list [][2]string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -89,13 +89,13 @@ func pairs(t *testing.T, path string) (list [][2]string) {
 	return list
 }
 
-// plainText is a line without code and targets of links.
+// plainText returns a line without code and link targets.
 func plainText(l string) string {
 	l = inlineCode.ReplaceAllString(l, "CODE")
 	return link.ReplaceAllStringFunc(l, func(s string) string { return s[:strings.Index(s, "](")] })
 }
 
-// sentences of the paragraphs and cells of a page, where they begin.
+// sentences returns the sentences of paragraphs and table cells, each with the line where it begins.
 func sentences(p *page) (list []line) {
 	var paragraph strings.Builder
 	start := 0

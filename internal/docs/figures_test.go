@@ -29,7 +29,7 @@ func timeout(t *testing.T, pattern string) string {
 	return m[1] + " s"
 }
 
-// thousands writes 10000 as 10,000.
+// thousands formats 10000 as 10,000.
 func thousands(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -40,8 +40,8 @@ func thousands(n int) string {
 
 func mib(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
 
-// Figures and defaults in the pages are those of the code. Each pattern has one group, the figure, and must be found in at least one page; wherever it
-// is found it must be right.
+// Figures and defaults in the pages match the code. Each pattern has one group, the figure. It must match in at least one page, and each
+// match must be right.
 func TestFigures(t *testing.T) {
 	node, err := zre.NewNode()
 	if err != nil {
@@ -107,7 +107,7 @@ func TestFigures(t *testing.T) {
 	}
 }
 
-// The version of Go in the pages is that of go.mod.
+// The Go version in the pages is that of go.mod.
 func TestGoVersion(t *testing.T) {
 	mod, err := os.ReadFile(filepath.Join(testbed.Root(), "go.mod"))
 	if err != nil {
@@ -123,7 +123,7 @@ func TestGoVersion(t *testing.T) {
 	}
 }
 
-// Constants that are not exported, as the pages tell them.
+// The pages give the right values of unexported constants.
 func TestConstants(t *testing.T) {
 	for _, c := range []struct{ page, pattern, file, constant string }{
 		{"networks", `looked up again every (\d+) s`, "internal/seek/host.go", `hostFresh = (\d+) \* time\.Second`},
@@ -156,7 +156,7 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-// What a peer and a hundred nodes cost is what make bench measured last.
+// The costs of a peer and of a hundred nodes are those that make bench measured last.
 func TestMeasuredCosts(t *testing.T) {
 	var rows []struct {
 		Name string  `json:"name"`

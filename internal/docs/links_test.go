@@ -18,7 +18,8 @@ var (
 	inlineCode = regexp.MustCompile("`[^`]*`")
 )
 
-// Each link to a file of the project leads to one, and its anchor to a heading there. Links to other sites are not followed: no test leaves the machine.
+// Each link to a file of the project leads to a file, and its anchor to a heading in it. Links to other sites are not followed: tests stay
+// offline.
 func TestLinks(t *testing.T) {
 	all := make(map[string]*page)
 	for _, p := range pages(t) {
@@ -48,7 +49,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// anchors are those that GitHub, and the site, give the headings.
+// anchors returns the anchors that GitHub and the site give to the headings.
 func (p *page) anchors() map[string]bool {
 	set := make(map[string]bool)
 	for _, l := range p.prose {
@@ -72,7 +73,7 @@ func (p *page) anchors() map[string]bool {
 	return set
 }
 
-// Each page of docs/ is in its index, and each picture in a page.
+// The index lists each page of docs/, and each picture is used in a page.
 func TestIndex(t *testing.T) {
 	var index string
 	var text strings.Builder

@@ -17,13 +17,13 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// foreign are options of other programs, by page.
+// foreign lists options of other programs, by page.
 var foreign = map[string][]string{
 	"CONTRIBUTING.md":  {"--yes"},
 	"docs/networks.md": {"--network", "--rm"},
 }
 
-// history are pages that speak of names as they were.
+// history lists pages that mention old names.
 var history = []string{"CHANGELOG.md"}
 
 var (
@@ -31,12 +31,12 @@ var (
 	tableName  = regexp.MustCompile("(?m)^\\| `(--[a-z][a-z-]+)")
 )
 
-// Each option in the pages is one of zre or zrechat, and each variable of the environment is read somewhere.
+// Each option in the pages belongs to zre or zrechat, and each environment variable is read somewhere.
 func TestOptions(t *testing.T) {
 	known := make(map[string]bool)
 	list := pages(t)
 	for _, p := range list {
-		if p.path == "docs/cli.md" { // its reference is that of the commands: cmd/zre tests it
+		if p.path == "docs/cli.md" { // its reference is generated from the commands; cmd/zre tests it
 			for _, m := range tableName.FindAllStringSubmatch(p.text, -1) {
 				known[m[1]] = true
 			}
@@ -72,7 +72,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// source is the text of all files below the folders that git knows.
+// source returns the text of all files in git below the folders.
 func source(t *testing.T, paths ...string) string {
 	t.Helper()
 	list := exec.Command("git", append([]string{"ls-files", "--"}, paths...)...)
@@ -114,7 +114,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// exported are the names of package zre: of types, functions, values, and Type.Member.
+// exported returns the names of package zre: types, functions, values, and Type.Member.
 func exported(t *testing.T) map[string]bool {
 	t.Helper()
 	known := make(map[string]bool)
@@ -181,7 +181,7 @@ func addSpec(known map[string]bool, spec ast.Spec) {
 	}
 }
 
-// The first column of the table of limits in docs/operating.md is of fields of Limits.
+// The first column of the table of limits in docs/operating.md lists fields of Limits.
 func TestLimitNames(t *testing.T) {
 	limits := reflect.TypeFor[zre.Limits]()
 	text, err := os.ReadFile(filepath.Join(testbed.Root(), "docs", "operating.md"))

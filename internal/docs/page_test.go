@@ -11,12 +11,12 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// A page is a file of Markdown.
+// A page is a Markdown file.
 type page struct {
 	path   string // from the root of the project
 	text   string
 	blocks []block
-	prose  []line // what is not in a fenced block
+	prose  []line // everything outside fenced blocks
 }
 
 type line struct {
@@ -30,11 +30,11 @@ type block struct {
 	line    int // of its first line of code
 	lang    string
 	text    string
-	program string // the name in <!-- program: NAME -->
+	program string // NAME of <!-- program: NAME -->
 	section string // the heading above
 }
 
-// unrunnable are commands that only their syntax is checked of, by what they begin with, and why.
+// unrunnable lists prefixes of commands of which only the syntax is checked, with the reasons.
 var unrunnable = map[string]string{
 	"docker ":       "it needs a daemon, and images of a registry",
 	"kubectl ":      "it needs a cluster",
@@ -130,7 +130,7 @@ func parse(t testing.TB, path, text string) *page {
 	return p
 }
 
-// languages are those that blocks may have, and what is checked of them; see the comment of the package.
+// languages lists the languages of blocks and what is checked of them; see the package comment.
 var languages = map[string]string{
 	"go":     "compiled",
 	"sh":     "run",
@@ -157,9 +157,9 @@ func TestLanguages(t *testing.T) {
 	}
 }
 
-// Blocks of code are fenced, so that they say what they are, and are tested.
+// Blocks of code are fenced, so that they name their language and are tested.
 func TestBlocksAreFenced(t *testing.T) {
-	made := "<!-- From here on made from the commands" // the reference of docs/cli.md, which cmd/zre tests
+	made := "<!-- From here on made from the commands" // the reference in docs/cli.md, which cmd/zre tests
 	for _, p := range pages(t) {
 		blank, list := true, false
 		for _, l := range p.prose {

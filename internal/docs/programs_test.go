@@ -19,7 +19,7 @@ import (
 
 const ours = "github.com/go-zre/go-zre"
 
-// imports are the packages that fragments may use, by the name that they have there.
+// imports lists the packages that fragments may use, by name.
 var imports = map[string]string{
 	"beacon":     "github.com/go-zre/go-zre/beacon",
 	"bytes":      "bytes",
@@ -43,7 +43,7 @@ var imports = map[string]string{
 	"zretest":    "github.com/go-zre/go-zre/zre/zretest",
 }
 
-// declared are the variables that fragments use and do not declare.
+// declared lists the variables that fragments use without declaring them.
 var declared = map[string]string{
 	"allow":  "zre.Authorizer",
 	"ctx":    "context.Context",
@@ -57,14 +57,14 @@ var declared = map[string]string{
 	"values": "<-chan string",
 }
 
-// uncompiled are fragments that are not compiled here, by a text in them, and why.
+// uncompiled lists fragments that are not compiled here, by a text in them, with the reasons.
 var uncompiled = map[string]string{
 	"propagation.":  "it needs OpenTelemetry, which is no dependency: tools/trace_test.go compiles it",
 	"tracer.Start":  "likewise",
 	"lan.Partition": "it is cut from examples/partition, whose test runs",
 }
 
-// Each program and fragment of Go compiles, as a module outside of this one.
+// Each Go program and fragment compiles in a separate module.
 func TestPrograms(t *testing.T) {
 	dir := module(t)
 	for _, p := range pages(t) {
@@ -107,7 +107,7 @@ func isUncompiled(b block) bool {
 	return false
 }
 
-// module makes a module outside of this one, which uses it as a program of somebody else does.
+// module makes a separate module that uses this one as another project would.
 func module(t testing.TB) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -136,12 +136,12 @@ func write(t testing.TB, path, text string) {
 	}
 }
 
-// located has errors of the compiler name the page.
+// located makes compiler errors name the page.
 func located(b block) string {
 	return fmt.Sprintf("//line %s:%d\n", filepath.Join(testbed.Root(), b.page), b.line)
 }
 
-// whole makes a program of a fragment.
+// whole makes a program from a fragment.
 func whole(b block) (string, error) {
 	before, after := "", ""
 	file, err := parser.ParseFile(token.NewFileSet(), "", "package main\n"+b.text, 0)
@@ -181,7 +181,7 @@ func whole(b block) (string, error) {
 	return head.String() + "\nfunc main() {}\n\n" + before + located(b) + b.text + after, nil
 }
 
-// uses gives statements that use what the statements of the first function declare.
+// uses returns statements that use what the statements of the first function declare.
 func uses(file *ast.File) string {
 	var text strings.Builder
 	for _, d := range file.Decls {

@@ -12,11 +12,11 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// published is the version that the checkout is published as.
+// published is the version under which the checkout is published.
 const published = "v0.9.0"
 
-// publish makes a folder that serves the checkout as a release, so that what the pages do with @latest is done with it, in full. It returns what the
-// environment of the go command has then: no proxy and no database of checksums is asked, other modules come from the cache of this machine.
+// publish makes a folder that serves the checkout as a release, so that commands with @latest in the pages use it. It returns the
+// environment for the go command: no proxy and no checksum database is asked, and other modules come from this machine's cache.
 func publish(t *testing.T) (env []string) {
 	t.Helper()
 	proxy := t.TempDir()
@@ -37,7 +37,7 @@ func publish(t *testing.T) (env []string) {
 	for _, name := range moduleFiles(t) {
 		text, err := os.ReadFile(filepath.Join(testbed.Root(), name))
 		if os.IsNotExist(err) {
-			continue // removed, and not yet committed
+			continue // removed, not yet committed
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -56,11 +56,11 @@ func publish(t *testing.T) (env []string) {
 	return []string{
 		"GOPROXY=file://" + proxy + ",file://" + filepath.Join(goenv(t, "GOMODCACHE"), "cache", "download"),
 		"GOSUMDB=off", "GOPRIVATE=", "GONOPROXY=none", "GOWORK=off", "GOTOOLCHAIN=local",
-		"GOMODCACHE=" + filepath.Join(t.TempDir(), "mod"), "GOFLAGS=-modcacherw -trimpath", // trimpath: what was built once is found again
+		"GOMODCACHE=" + filepath.Join(t.TempDir(), "mod"), "GOFLAGS=-modcacherw -trimpath", // trimpath lets the build cache be reused
 	}
 }
 
-// moduleFiles are those of the module: what git knows, without modules below it.
+// moduleFiles returns the files of the module: those in git, without nested modules.
 func moduleFiles(t *testing.T) (list []string) {
 	t.Helper()
 	command := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard")

@@ -18,7 +18,7 @@ import (
 
 const patience = 30 * time.Second
 
-// browser is a Chromium without a window, driven by its DevTools protocol on a pipe: objects of JSON with a NUL behind each.
+// browser is a headless Chromium, driven by its DevTools protocol on a pipe: JSON objects, each followed by a NUL.
 type browser struct {
 	t       *testing.T
 	to      io.Writer
@@ -27,7 +27,7 @@ type browser struct {
 	last    int
 
 	mu       sync.Mutex
-	troubles []string // exceptions, and what the Content-Security-Policy forbade
+	troubles []string // exceptions and violations of the Content-Security-Policy
 }
 
 type answer struct {
@@ -40,7 +40,7 @@ type answer struct {
 	} `json:"error"`
 }
 
-// startBrowser starts one with an empty page.
+// startBrowser starts a browser with an empty page.
 func startBrowser(t *testing.T) *browser {
 	t.Helper()
 	path := ""
@@ -78,11 +78,11 @@ func startBrowser(t *testing.T) *browser {
 	b := &browser{t: t, to: to, answers: make(chan answer, 100)}
 	go b.read(from)
 	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // with its helpers
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // with its helper processes
 		_ = cmd.Wait()
 		to.Close()
 		from.Close()
-		_ = os.RemoveAll(folder) // a helper may still write there
+		_ = os.RemoveAll(folder) // a helper process may still write there
 	})
 	var target struct{ TargetID string }
 	b.call("Target.createTarget", map[string]any{"url": "about:blank"}, &target)
@@ -95,7 +95,7 @@ func startBrowser(t *testing.T) *browser {
 	return b
 }
 
-// read takes what the browser says until it ends.
+// read reads the browser's messages until it ends.
 func (b *browser) read(from io.Reader) {
 	defer close(b.answers)
 	r := bufio.NewReader(from)
@@ -119,7 +119,7 @@ func (b *browser) read(from io.Reader) {
 	}
 }
 
-// call runs a command.
+// call executes a command.
 func (b *browser) call(method string, params map[string]any, result any) {
 	b.t.Helper()
 	b.last++
@@ -161,7 +161,7 @@ func (b *browser) call(method string, params map[string]any, result any) {
 	}
 }
 
-// frame sets the size of the page, and whether it is dark.
+// frame sets the size of the page and whether it is dark.
 func (b *browser) frame(width, height int, dark bool) {
 	b.t.Helper()
 	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false}, nil)
@@ -177,7 +177,7 @@ func (b *browser) open(url string) {
 	b.call("Page.navigate", map[string]any{"url": url}, nil)
 }
 
-// eval runs JavaScript, waits for the promise that it may be, and decodes its value.
+// eval runs JavaScript, waits for the result if it is a promise, and decodes its value.
 func (b *browser) eval(script string, value any) {
 	b.t.Helper()
 	var r struct {
@@ -197,7 +197,7 @@ func (b *browser) eval(script string, value any) {
 	}
 }
 
-// until waits for a condition in JavaScript.
+// until waits until a JavaScript condition holds.
 func (b *browser) until(condition string) {
 	b.t.Helper()
 	deadline := time.Now().Add(patience)
@@ -215,7 +215,7 @@ func (b *browser) until(condition string) {
 	}
 }
 
-// screenshot returns a PNG. With ZRE_SCREENSHOTS it is also kept in that folder.
+// screenshot returns a PNG. With ZRE_SCREENSHOTS it also saves it in that folder.
 func (b *browser) screenshot(name string) []byte {
 	b.t.Helper()
 	var shot struct{ Data string }
@@ -232,7 +232,7 @@ func (b *browser) screenshot(name string) []byte {
 	return data
 }
 
-// calm fails if there were exceptions, or something that the page may not do.
+// calm fails the test if there were exceptions or policy violations.
 func (b *browser) calm() {
 	b.t.Helper()
 	b.mu.Lock()

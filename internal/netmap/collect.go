@@ -43,10 +43,10 @@ type quiet struct {
 	asked    time.Time
 }
 
-// counted are messages and bytes so far.
+// counted holds the messages and bytes so far.
 type counted struct{ sent, received, sentBytes, receivedBytes uint64 }
 
-// NewCollector makes one for a started node, which must not be WithDiscard.
+// NewCollector makes a Collector for a started node, which must not be WithDiscard.
 func NewCollector(node *zre.Node) *Collector {
 	c := &Collector{
 		node: node, poller: NewPoller(node), prefixes: localPrefixes(), quiet: make(map[uuid.UUID]*quiet),
@@ -75,7 +75,7 @@ func (c *Collector) Run(ctx context.Context) {
 	}
 }
 
-// watch takes the node's events.
+// watch handles the node's events.
 func (c *Collector) watch(ctx context.Context) {
 	for event := range c.node.AllEvents(ctx) {
 		switch e := event.(type) {
@@ -86,7 +86,7 @@ func (c *Collector) watch(ctx context.Context) {
 		case zre.Exit:
 			c.heard(e.Peer.UUID)
 		case zre.Request:
-			_ = e.ReplyError(ctx, "zre map answers no requests") // who asked may be gone
+			_ = e.ReplyError(ctx, "zre map answers no requests") // the peer may be gone
 		}
 	}
 }
@@ -103,7 +103,7 @@ func (c *Collector) heard(id uuid.UUID) {
 	delete(c.quiet, id)
 }
 
-// prove asks peers that are not heard for a sign of life: no event tells that they are back.
+// prove asks peers that are not heard for a sign of life, since no event tells that they are back.
 func (c *Collector) prove(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -122,7 +122,7 @@ func (c *Collector) prove(ctx context.Context) {
 	}
 }
 
-// Latest returns the last look at the network, which nobody changes any more.
+// Latest returns the latest Snapshot. It is not changed any more.
 func (c *Collector) Latest() *Snapshot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -170,7 +170,7 @@ func (c *Collector) look() {
 	c.latest = s
 }
 
-// here returns the addresses of this host at which the node listens, one at least, and its first endpoint.
+// here returns the addresses of this host at which the node listens, or one empty string if there are none, and its first endpoint.
 func (c *Collector) here() (hosts []string, endpoint string) {
 	for _, e := range c.node.Endpoints() {
 		hosts = append(hosts, hostOf(e))
@@ -198,7 +198,8 @@ func (c *Collector) nodeOf(p *zre.Peer, here []string) Node {
 	return n
 }
 
-// join adds what one node says of what it sends to another, and receives. What the looking node says is certain; else the higher rate counts.
+// join adds what one node reports about its messages to and from another. A certain report, of the looking node, counts; otherwise the
+// higher rate does.
 func join(links map[[2]string]*Link, from, to string, l SharedLink, certain bool) {
 	if from == to {
 		return
@@ -222,7 +223,7 @@ func join(links map[[2]string]*Link, from, to string, l SharedLink, certain bool
 	}
 }
 
-// measure makes rates of this node's own counts. c.mu must be held.
+// measure computes rates from this node's own counts. c.mu must be held.
 func (c *Collector) measure(peers []*zre.Peer) {
 	now := time.Now()
 	seconds := now.Sub(c.looked).Seconds()
@@ -255,7 +256,7 @@ func (c *Collector) measure(peers []*zre.Peer) {
 	c.counts, c.rates = counts, rates
 }
 
-// subnet names the network of an address: that of an interface of this host, or else the one that is common for such addresses.
+// subnet names the network of an address: that of an interface of this host, or else the usual one for such addresses.
 func (c *Collector) subnet(host string) string {
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
@@ -275,7 +276,7 @@ func (c *Collector) subnet(host string) string {
 }
 
 func localPrefixes() (list []netip.Prefix) {
-	addrs, _ := net.InterfaceAddrs() // without any the common ones serve
+	addrs, _ := net.InterfaceAddrs() // if it fails the usual ones are used
 	for _, a := range addrs {
 		if p, err := netip.ParsePrefix(a.String()); err == nil {
 			list = append(list, p.Masked())
@@ -285,7 +286,7 @@ func localPrefixes() (list []netip.Prefix) {
 	return list
 }
 
-// hostOf is the host of an endpoint.
+// hostOf returns the host of an endpoint.
 func hostOf(endpoint string) string {
 	rest, ok := strings.CutPrefix(endpoint, "tcp://")
 	if !ok {

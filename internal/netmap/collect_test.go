@@ -12,7 +12,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A collector sees nodes, where they are, their groups and states, and how many messages go between two others that share their stats.
+// A collector sees nodes, their locations, groups and states, and the message rates between two other nodes that share their stats.
 func TestCollector(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t)
@@ -47,7 +47,7 @@ func TestCollector(t *testing.T) {
 				case <-ctx.Done():
 					return
 				}
-				_ = a.Whisper(ctx, b.UUID(), make([]byte, 1000)) // b is killed in the midst
+				_ = a.Whisper(ctx, b.UUID(), make([]byte, 1000)) // b is killed meanwhile
 			}
 		}()
 		time.Sleep(6 * time.Second) // fake time

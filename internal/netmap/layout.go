@@ -10,18 +10,18 @@ import (
 	"github.com/go-zre/go-zre/internal/plain"
 )
 
-// A Picture is a Snapshot laid out, in units that are pixels at scale 1. Texts in it are fit to be shown.
+// A Picture is a Snapshot laid out, in units that are pixels at scale 1. Its texts are safe to show.
 type Picture struct {
 	Title  string       `json:"title"`
 	Width  float64      `json:"width"`
 	Height float64      `json:"height"`
-	Scale  float64      `json:"scale"` // at which it fits its frame, or at which it can still be read
+	Scale  float64      `json:"scale"` // at which it fits its frame, or is still readable
 	Areas  []Area       `json:"areas"`
 	Nodes  []Spot       `json:"nodes"`
 	Lines  []Line       `json:"lines"`
 	Groups []GroupCount `json:"groups"`         // the largest ones
-	Hidden int          `json:"hidden_nodes"`   // that have no room
-	Plain  bool         `json:"without_shared"` // no node but the looking one shows figures
+	Hidden int          `json:"hidden_nodes"`   // nodes without room
+	Plain  bool         `json:"without_shared"` // only the looking node shows figures
 	Dense  bool         `json:"dense"`          // there are many lines, so each is faint
 }
 
@@ -29,27 +29,27 @@ type Picture struct {
 type Area struct {
 	Kind  string  `json:"kind"` // "subnet" or "host"
 	Key   string  `json:"key"`
-	Label string  `json:"label"` // the key, as far as it has room
+	Label string  `json:"label"` // the key, cut to the available room
 	X     float64 `json:"x"`
 	Y     float64 `json:"y"`
 	W     float64 `json:"w"`
 	H     float64 `json:"h"`
 }
 
-// A Spot is a node at its place.
+// A Spot is a node at its position.
 type Spot struct {
 	ID       string   `json:"id"`
-	Label    string   `json:"label"` // the name, as far as it has room
+	Label    string   `json:"label"` // the name, cut to the available room
 	Name     string   `json:"name"`
 	State    string   `json:"state"` // "unknown" for a node without states
 	Presence Presence `json:"presence"`
 	Self     bool     `json:"self"`
 	Groups   []string `json:"groups"`
-	X        float64  `json:"x"` // of its middle
+	X        float64  `json:"x"` // of its centre
 	Y        float64  `json:"y"`
 }
 
-// A Line is a Link as a quadratic Bézier curve, from a spot by way of a control point to another.
+// A Line is a Link drawn as a quadratic Bézier curve between two spots.
 type Line struct {
 	From   string  `json:"from"`
 	To     string  `json:"to"`
@@ -59,26 +59,26 @@ type Line struct {
 	CY     float64 `json:"cy"`
 	X2     float64 `json:"x2"`
 	Y2     float64 `json:"y2"`
-	Width  float64 `json:"width"` // 0 for a link on which nothing goes
-	Label  string  `json:"label"` // "" where it has no room
-	LX     float64 `json:"lx"`    // the middle of the label
+	Width  float64 `json:"width"` // 0 for a link without messages
+	Label  string  `json:"label"` // "" if it has no room
+	LX     float64 `json:"lx"`    // centre of the label
 	LY     float64 `json:"ly"`
 	Detail string  `json:"detail"`
 }
 
-// GroupCount is a group, and how many nodes are in it.
+// GroupCount is a group and its number of nodes.
 type GroupCount struct {
 	Name  string `json:"name"`
 	Count int    `json:"count"`
 }
 
-// Bounds of a Picture: a stranger may be in a thousand groups, and there may be thousands of strangers.
+// Limits of a Picture: a node may be in a thousand groups, and there may be thousands of nodes.
 const (
 	maxNodes      = 400
 	maxGroups     = 40
 	maxNodeGroups = 60
 	maxLines      = 600
-	quietLines    = 40 // up to so many nodes the links without messages are drawn, too
+	quietLines    = 40 // up to this many nodes, links without messages are drawn, too
 )
 
 // Sizes.
@@ -92,7 +92,7 @@ const (
 	netHead   = 22.0
 	gap       = 9.0
 	margin    = 12.0
-	letter    = 6.62 // width of a letter of labels: 11 px of a monospaced font
+	letter    = 6.62 // width of a letter in labels: 11 px of a monospaced font
 	nameRoom  = 13   // letters
 	leastZoom = 0.78
 	mostZoom  = 1.6
@@ -100,7 +100,7 @@ const (
 
 type size struct{ w, h float64 }
 
-// host and subnet are areas with what is in them.
+// host and subnet are areas with their contents.
 type host struct {
 	name  string
 	nodes []*Node
@@ -113,7 +113,7 @@ type subnet struct {
 	hosts []*host
 }
 
-// Draw lays a Snapshot out for a frame of that size. The result depends on its arguments alone.
+// Draw lays a Snapshot out for a frame of that size. The result depends only on its arguments.
 func Draw(s *Snapshot, width, height float64) *Picture {
 	p := &Picture{Plain: true}
 	nodes := s.Nodes
@@ -195,12 +195,12 @@ func compareBools(a, b bool) int {
 	return -1
 }
 
-// compareHosts has 10.0.0.9 before 10.0.0.10.
+// compareHosts sorts 10.0.0.9 before 10.0.0.10.
 func compareHosts(a, b string) int {
 	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 }
 
-// fit sets the size of a host within a width.
+// fit sets the size of a host for a maximum width.
 func (h *host) fit(width float64) {
 	most := max(1, int((width-2*hostPad)/cellW))
 	n := len(h.nodes)
@@ -209,7 +209,7 @@ func (h *host) fit(width float64) {
 	h.size = size{2*hostPad + float64(h.columns)*cellW, hostHead + hostPad + float64(rows)*cellH}
 }
 
-// shelve puts boxes in rows within a width, and returns where, and how large that is together.
+// shelve puts boxes in rows within a width. It returns their positions and the total size.
 func shelve(boxes []size, width float64) (at []size, all size) {
 	var x, y, row float64
 	for _, b := range boxes {
@@ -224,7 +224,7 @@ func shelve(boxes []size, width float64) (at []size, all size) {
 	return at, all
 }
 
-// pack sets the places of hosts and the sizes of subnets within a width.
+// pack computes the positions of hosts and the sizes of subnets within a width.
 func pack(nets []*subnet, width float64) (places [][]size, sizes, at []size, all size) {
 	inner := width - 2*margin
 	for _, n := range nets {
@@ -241,13 +241,14 @@ func pack(nets []*subnet, width float64) (places [][]size, sizes, at []size, all
 	return places, sizes, at, size{all.w + 2*margin, all.h + 2*margin}
 }
 
-// bestWidth returns the width at which all is largest in a frame. Where it would be too small to be read, it is as wide as the frame, and longer.
+// bestWidth returns the width at which everything is largest in a frame. If that is too small to read, the picture is as wide as the frame,
+// and taller.
 func bestWidth(nets []*subnet, width, height float64) float64 {
 	best, zoom, skew := width/leastZoom, 0.0, math.Inf(1)
 	for w := cellW + 2*(hostPad+netPad+margin); w < 12_000; w *= 1.06 {
 		_, _, _, all := pack(nets, w)
 		z := min(width/all.w, height/all.h, mostZoom)
-		off := math.Abs(math.Log(all.w / all.h * height / width)) // from the proportions of the frame
+		off := math.Abs(math.Log(all.w / all.h * height / width)) // difference from the proportions of the frame
 		if z > zoom+1e-9 || z > zoom-1e-9 && off < skew-1e-9 {
 			best, zoom, skew = w, max(z, zoom), off
 		}
@@ -258,7 +259,7 @@ func bestWidth(nets []*subnet, width, height float64) float64 {
 	return best
 }
 
-// place draws the areas and the nodes within a width.
+// place draws the areas and nodes within a width.
 func (p *Picture) place(nets []*subnet, width float64) {
 	places, sizes, at, all := pack(nets, width)
 	p.Width, p.Height = all.w, all.h
@@ -292,7 +293,7 @@ func spotOf(n *Node, x, y float64) Spot {
 	}
 }
 
-// middle cuts a name to its room, in the middle: names often begin alike, and differ in a number at the end.
+// middle shortens a name in the middle: names often begin alike and differ in a number at the end.
 func middle(name string) string {
 	if plain.Width(name) <= nameRoom || len(name) != plain.Width(name) {
 		return plain.Truncate(name, nameRoom)
@@ -300,11 +301,11 @@ func middle(name string) string {
 	return name[:nameRoom/2] + "…" + name[len(name)-nameRoom/2+1:]
 }
 
-// short cuts an address to a width, in front: its end tells more.
+// short shortens an address at its beginning: its end tells more.
 func short(address string, width float64) string {
 	address = plain.Text(address)
 	room := max(int(width/letter), 2)
-	if plain.Width(address) <= room || len(address) != plain.Width(address) { // of others than ASCII there are none but words of ours
+	if plain.Width(address) <= room || len(address) != plain.Width(address) { // non-ASCII texts are only our own words
 		return plain.Truncate(address, room)
 	}
 	return "…" + address[len(address)-room+1:]

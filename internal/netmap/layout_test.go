@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Nothing lies on anything else, whatever there is to draw and wherever: nodes are within their host, hosts within their subnet, all within the picture.
+// Nothing overlaps, whatever is drawn: nodes are within their host, hosts within their subnet, and all within the picture.
 func TestLayout(t *testing.T) {
 	for _, nodes := range []int{0, 1, 2, 3, 7, 12, 40, 100, 401} {
 		for _, frame := range [][2]float64{{1200, 800}, {400, 800}, {200, 200}, {8000, 300}} {

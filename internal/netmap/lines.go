@@ -36,21 +36,21 @@ func (p *Picture) connect(links []Link, nodes int) {
 		}
 		p.Lines = append(p.Lines, line)
 	}
-	slices.Reverse(p.Lines) // the busiest last, above the others
+	slices.Reverse(p.Lines) // the busiest last, on top
 	p.Dense = len(p.Lines) > dense
 }
 
 const (
-	maxLabels = 30 // of lines, the busiest
-	dense     = 40 // more lines than that are many
+	maxLabels = 30 // only on the busiest lines
+	dense     = 40 // more lines than this are many
 )
 
-// free is the line between two spots that touches the fewest others.
+// free returns the line between two spots that touches the fewest other spots.
 func (p *Picture) free(a, b *Spot) (best Line) {
 	least := math.MaxInt
 	for _, bend := range []float64{0.14, -0.14, 0.28, -0.28, 0.45, -0.45} {
 		l := curve(a, b, bend)
-		l.CX, l.CY = min(max(l.CX, 4), p.Width-4), min(max(l.CY, 4), p.Height-4) // so all of it is within the picture
+		l.CX, l.CY = min(max(l.CX, 4), p.Width-4), min(max(l.CY, 4), p.Height-4) // keeps the line within the picture
 		if hits := p.hits(&l); hits < least {
 			best, least = l, hits
 		}
@@ -61,9 +61,9 @@ func (p *Picture) free(a, b *Spot) (best Line) {
 	return best
 }
 
-// hits counts the spots and names that a line runs through.
+// hits counts the spots and names that a line crosses.
 func (p *Picture) hits(l *Line) (count int) {
-	const steps, near = 16, radius + 18 // with the name
+	const steps, near = 16, radius + 18 // including the name
 	for i := range p.Nodes {
 		s := &p.Nodes[i]
 		if s.ID == l.From || s.ID == l.To || s.X < min(l.X1, l.CX, l.X2)-near || s.X > max(l.X1, l.CX, l.X2)+near ||
@@ -85,13 +85,13 @@ func (p *Picture) hits(l *Line) (count int) {
 	return count
 }
 
-// at is a point of the line, from 0 to 1.
+// at returns a point on the line, for t from 0 to 1.
 func (l *Line) at(t float64) (x, y float64) {
 	u := 1 - t
 	return u*u*l.X1 + 2*t*u*l.CX + t*t*l.X2, u*u*l.Y1 + 2*t*u*l.CY + t*t*l.Y2
 }
 
-// curve is a line between two spots, bent to the side by a part of its length. Both ends are at the rims.
+// curve returns a line between two spots, bent to the side by a fraction of its length. It ends at the rims of the spots.
 func curve(a, b *Spot, bend float64) Line {
 	dx, dy := b.X-a.X, b.Y-a.Y
 	length := max(math.Hypot(dx, dy), 1)
@@ -102,7 +102,7 @@ func curve(a, b *Spot, bend float64) Line {
 	return l
 }
 
-// rim is where the circle of a spot is on the way to a point.
+// rim returns the point where the circle of a spot meets the way to another point.
 func rim(s *Spot, x, y float64) (float64, float64) {
 	dx, dy := x-s.X, y-s.Y
 	length := max(math.Hypot(dx, dy), 1)
@@ -116,7 +116,7 @@ type box struct{ x1, y1, x2, y2 float64 }
 
 func (b box) meets(o box) bool { return b.x1 < o.x2 && o.x1 < b.x2 && b.y1 < o.y2 && o.y1 < b.y2 }
 
-// boxes are those of nodes with their names, and of the labels of areas.
+// boxes returns the boxes of nodes with their names, and of the labels of areas.
 func (p *Picture) boxes() (list []box) {
 	for _, s := range p.Nodes {
 		half := max(float64(len([]rune(s.Label)))*letter/2, radius+3)
@@ -128,7 +128,7 @@ func (p *Picture) boxes() (list []box) {
 	return list
 }
 
-// label puts a label on the line where it hides nothing, or nowhere, and returns what is hidden by none from now on.
+// label puts the label on the line where it hides nothing, or omits it. It returns all boxes that later labels must not hide.
 func (l *Line) label(text string, taken []box) []box {
 	half := float64(len([]rune(text)))*letter*0.9/2 + 2
 	for _, t := range []float64{0.5, 0.4, 0.6, 0.32, 0.68, 0.25, 0.75, 0.18, 0.82} {
@@ -142,7 +142,7 @@ func (l *Line) label(text string, taken []box) []box {
 	return taken
 }
 
-// detail says all of a link in words.
+// detail describes a link in full.
 func detail(l *Link, a, b *Spot) string {
 	text := fmt.Sprintf("%s → %s: %s\n%s → %s: %s", a.Name, b.Name, perSecond(l.Forward), b.Name, a.Name, perSecond(l.Back))
 	if l.RTT > 0 {
@@ -151,7 +151,7 @@ func detail(l *Link, a, b *Spot) string {
 	return text
 }
 
-// perSecond is a rate in few letters.
+// perSecond formats a rate briefly.
 func perSecond(rate float64) string {
 	switch {
 	case rate <= 0:

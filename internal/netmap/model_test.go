@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// model makes a network of nodes on hosts in subnets, the same one for the same arguments. At each step the figures are others.
+// model makes a network of nodes on hosts in subnets. The same arguments give the same network; each step has other figures.
 func model(nodes, step int) *Snapshot {
 	var seed [32]byte
 	random := rand.New(rand.NewChaCha8(seed))

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { testbed.Main(m) }
 
-// overlaps lists the names that lie on one another, and those that are outside the area of their host.
+// overlaps lists overlapping names, and names outside the area of their host.
 const overlaps = `(() => {
 	const texts = [...document.querySelectorAll("#picture .name")].map((e) => [e.textContent, e.getBoundingClientRect()]);
 	const found = [];
@@ -26,7 +26,7 @@ const overlaps = `(() => {
 	return found;
 })()`
 
-// The page shows networks of all sizes in all windows, in light and dark.
+// The page shows networks of all sizes in all windows, light and dark.
 func TestPage(t *testing.T) {
 	b := startBrowser(t)
 	var shown atomic.Pointer[Snapshot]
@@ -45,7 +45,7 @@ func TestPage(t *testing.T) {
 				b.frame(f.width, f.height, f.dark)
 				b.open(url)
 				b.until(fmt.Sprintf(`document.querySelectorAll("#picture .node").length === %d && window.zreMap`, nodes))
-				b.eval("new Promise((done) => setTimeout(done, 700))", nil) // what moves has come to rest, and the frame its size
+				b.eval("new Promise((done) => setTimeout(done, 700))", nil) // moving parts have come to rest, and the frame has its size
 				var found []string
 				if b.eval(overlaps, &found); len(found) > 0 {
 					t.Errorf("names lie on one another: %s", found)
@@ -75,7 +75,7 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// A click shows what is known of a node, a group its members; and texts of strangers stay text.
+// A click on a node shows its details, and a click on a group its members. Texts of other nodes stay text.
 func TestPageClicks(t *testing.T) {
 	const evil = `<img src=x onerror="window.evil=1"><script>window.evil=1</script>`
 	s := model(5, 0)
@@ -106,7 +106,7 @@ func TestPageClicks(t *testing.T) {
 	b.eval(`document.dispatchEvent(new KeyboardEvent("keydown", {key: "Escape", bubbles: true}))`, nil)
 	b.until(`document.getElementById("panel").hidden`)
 
-	left := *s // its group goes with it, and so does the filter
+	left := *s // its group disappears, and so does the filter
 	left.Nodes = append([]Node{s.Nodes[0]}, s.Nodes[2:]...)
 	shown.Store(&left)
 	b.until(`document.querySelectorAll("#picture .node").length === 4 && !document.querySelector("#picture .node.away")`)
@@ -117,7 +117,7 @@ func TestPageClicks(t *testing.T) {
 	b.calm()
 }
 
-// With a hundred nodes, all of which move, and a hundred and fifty lines, frames come as fast as the screen shows them, on a machine that does nothing else.
+// With a hundred moving nodes and a hundred and fifty lines, frames come as fast as the screen shows them, on an otherwise idle machine.
 func TestPageFrames(t *testing.T) {
 	var shown atomic.Pointer[Snapshot]
 	shown.Store(model(100, 0))
@@ -150,7 +150,7 @@ func TestPageFrames(t *testing.T) {
 	slices.Sort(frames)
 	half, most := frames[len(frames)/2], frames[len(frames)*95/100]
 	t.Logf("%d frames in 4 s: half of them within %.1f ms, 95 %% within %.1f ms, all within %.1f ms", len(frames), half, most, frames[len(frames)-1])
-	if half > 100 { // a machine that does nothing else has 16.7
+	if half > 100 { // an idle machine has 16.7
 		t.Errorf("half of the frames take longer than %.1f ms, want 100", half)
 	}
 	b.calm()

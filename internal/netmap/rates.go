@@ -12,13 +12,13 @@ import (
 
 const (
 	askTime    = 5 * time.Second // how long an answer may take
-	askAnew    = 5 * time.Second // when a peer that does not share is asked again
-	ratesStale = 6 * time.Second // how old figures may be
-	maxAsking  = 64              // how many are asked at a time
-	maxRate    = 1e9             // of what a peer may say
+	askAnew    = 5 * time.Second // after this a peer that does not share is asked again
+	ratesStale = 6 * time.Second // maximum age of figures
+	maxAsking  = 64              // how many peers are asked at a time
+	maxRate    = 1e9             // limit for figures of a peer
 )
 
-// A Poller asks peers for their figures, and makes rates of two answers. Its methods may be called from any goroutine.
+// A Poller asks peers for their figures and computes rates from two answers. Its methods may be called from any goroutine.
 type Poller struct {
 	node *zre.Node
 
@@ -27,11 +27,11 @@ type Poller struct {
 	asking int
 }
 
-// polled is what is known of one peer.
+// polled is the state of one peer.
 type polled struct {
 	busy  bool
-	next  time.Time // not to be asked before
-	came  time.Time // of last
+	next  time.Time // do not ask before
+	came  time.Time // when last arrived
 	last  zre.SharedStats
 	rates *Shared
 }
@@ -42,7 +42,7 @@ type Shared struct {
 	Links map[uuid.UUID]SharedLink // to its busiest peers
 }
 
-// SharedLink is what a peer sent to one of its own peers, and received from it, in messages a second.
+// SharedLink holds the rates at which a peer sends to one of its own peers, and receives from it, in messages a second.
 type SharedLink struct {
 	Sent, Received float64
 	RTT            time.Duration
@@ -53,7 +53,7 @@ func NewPoller(node *zre.Node) *Poller {
 	return &Poller{node: node, peers: make(map[uuid.UUID]*polled)}
 }
 
-// Poll asks those peers that are due, and forgets those that left. It does not wait; what it started ends with ctx, or in 5 s.
+// Poll asks the peers that are due, and forgets those that left. It does not wait. What it started ends with ctx, or within 5 s.
 func (p *Poller) Poll(ctx context.Context, peers []*zre.Peer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -100,7 +100,7 @@ func (p *Poller) ask(ctx context.Context, id uuid.UUID, s *polled) {
 	s.last, s.came = st, now
 }
 
-// Of returns what a peer shows; nil if it shows nothing, or nothing lately.
+// Of returns what a peer shows, or nil if it shows nothing, or nothing recent.
 func (p *Poller) Of(id uuid.UUID) *Shared {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -111,7 +111,7 @@ func (p *Poller) Of(id uuid.UUID) *Shared {
 	return s.rates
 }
 
-// ratesOf makes rates of two answers of a peer, which may say anything.
+// ratesOf computes rates from two answers of a peer, which may contain anything.
 func ratesOf(before, after *zre.SharedStats) *Shared {
 	seconds := (after.Uptime - before.Uptime).Seconds()
 	r := &Shared{
@@ -134,7 +134,7 @@ func ratesOf(before, after *zre.SharedStats) *Shared {
 	for _, a := range after.Busiest {
 		b, known := old[a.UUID]
 		if !known {
-			b = a // it was not among the busiest: how much of this is new is not known
+			b = a // it was not among the busiest, so how much of this is new is unknown
 		}
 		r.Links[a.UUID] = SharedLink{
 			Sent:     rate(b.SentMessages, a.SentMessages, seconds),
@@ -145,7 +145,7 @@ func ratesOf(before, after *zre.SharedStats) *Shared {
 	return r
 }
 
-// rate is 0 where a count went back, as after a new session.
+// rate is 0 if a count decreased, as after a new session.
 func rate(before, after uint64, seconds float64) float64 {
 	if after <= before || seconds <= 0 {
 		return 0

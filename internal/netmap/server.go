@@ -23,24 +23,24 @@ import (
 var page embed.FS
 
 const (
-	maxStreams   = 16               // pages that are shown at a time
-	writeTime    = 10 * time.Second // a page that takes nothing for so long is left alone
+	maxStreams   = 16               // pages shown at a time
+	writeTime    = 10 * time.Second // a page that reads nothing for this long is disconnected
 	keepAlive    = 15 * time.Second
 	streamEvery  = time.Second
-	least, most  = 200.0, 8000.0 // of the frame of a page
+	least, most  = 200.0, 8000.0 // limits of a page's frame
 	defaultWidth = 1200.0
 )
 
-// A Server shows the network as a web page. It is meant for this machine: there is no password, so Hosts are checked, that no page of the
-// internet may read it under a name of its own.
+// A Server shows the network as a web page. It is meant for this machine. There is no password, so the server checks the Host header: no
+// page on the internet may read it under its own host name.
 type Server struct {
-	Latest func() *Snapshot // what is shown
-	Hosts  []string         // names under which the page may be asked for, besides localhost and the addresses at which it listens
+	Latest func() *Snapshot // the Snapshot to show
+	Hosts  []string         // accepted host names, besides localhost and the addresses at which it listens
 
 	streams atomic.Int32
 }
 
-// Handler returns what answers requests.
+// Handler returns the handler of all requests.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for path, file := range map[string][2]string{
@@ -55,7 +55,7 @@ func (s *Server) Handler() http.Handler {
 				return
 			}
 			w.Header().Set("Content-Type", file[1])
-			_, _ = w.Write(content) // who hung up misses it
+			_, _ = w.Write(content) // the client may have hung up
 		})
 	}
 	mux.HandleFunc("GET /events", s.events)
@@ -79,7 +79,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return fmt.Errorf("serve the page: %w", err)
 }
 
-// guard refuses requests by names that are not ours, and has browsers keep the page to itself.
+// guard refuses requests for host names that are not ours, and makes browsers keep the page to itself.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
@@ -98,8 +98,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// allows tells whether a Host header names this server: by the address of the connection, as localhost where that is a loopback address, or by one
-// of Hosts. A name of the DNS may lead here too, but belongs to who chose it.
+// allows tells whether a Host header names this server: by the address of the connection, as localhost if that is a loopback address, or by
+// one of Hosts. Any DNS name may resolve to this address, but its owner controls the pages under it.
 func (s *Server) allows(header string, local net.Addr) bool {
 	name := header
 	if h, _, err := net.SplitHostPort(header); err == nil {
@@ -121,7 +121,7 @@ func (s *Server) allows(header string, local net.Addr) bool {
 	return err == nil && addr.Unmap().WithZone("") == at
 }
 
-// frame is the size of the page's frame.
+// frame returns the size of the page's frame.
 func frame(r *http.Request) (width, height float64) {
 	side := func(name string, or float64) float64 {
 		f, err := strconv.ParseFloat(r.FormValue(name), 64)
@@ -133,7 +133,7 @@ func frame(r *http.Request) (width, height float64) {
 	return side("width", defaultWidth), side("height", defaultWidth*2/3)
 }
 
-// events streams pictures, as server-sent events: one at once, and another whenever something has changed, once a second at most.
+// events streams pictures as server-sent events: one at once, and another whenever something changes, at most once a second.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	if s.streams.Add(1) > maxStreams {
 		s.streams.Add(-1)
@@ -158,7 +158,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		}
 		if text != "" {
 			said = time.Now()
-			_ = out.SetWriteDeadline(said.Add(writeTime)) // one that has none ends with the connection
+			_ = out.SetWriteDeadline(said.Add(writeTime)) // without deadlines, it ends with the connection
 			if _, err := w.Write([]byte(text)); err != nil || out.Flush() != nil {
 				return
 			}
@@ -171,13 +171,13 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fact is a line of what is known of a node.
+// fact is one line of a node's details.
 type fact struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
 
-// node tells all that is known of one node.
+// node returns all details of one node.
 func (s *Server) node(w http.ResponseWriter, r *http.Request) {
 	snapshot := s.Latest()
 	i := slices.IndexFunc(snapshot.Nodes, func(n Node) bool { return n.ID == r.FormValue("id") })
@@ -218,18 +218,18 @@ func (s *Server) node(w http.ResponseWriter, r *http.Request) {
 		answer.Headers = append(answer.Headers, fact{plain.Text(name), plain.Text(n.Headers[name])})
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(answer) // who hung up misses it
+	_ = json.NewEncoder(w).Encode(answer) // the client may have hung up
 }
 
-// still writes the picture as a file.
+// still returns the picture as a file.
 func (s *Server) still(w http.ResponseWriter, r *http.Request) {
 	width, height := frame(r)
 	w.Header().Set("Content-Type", "image/svg+xml")
 	w.Header().Set("Content-Disposition", `attachment; filename="zre-map.svg"`)
-	_ = WriteSVG(w, Draw(s.Latest(), width, height)) // who hung up misses it
+	_ = WriteSVG(w, Draw(s.Latest(), width, height)) // the client may have hung up
 }
 
-// bytesPerSecond is a rate of bytes in few letters.
+// bytesPerSecond formats a rate of bytes briefly.
 func bytesPerSecond(rate float64) string {
 	unit := "B/s"
 	for _, larger := range []string{"kB/s", "MB/s", "GB/s"} {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// Only our own names are answered: a name of the DNS that leads here may be that of a page of the internet.
+// Only our own host names are answered: any other DNS name that leads here may belong to a page on the internet.
 func TestHosts(t *testing.T) {
 	s := &Server{Hosts: []string{"robot.local", ""}}
 	for _, c := range []struct {
@@ -89,7 +89,7 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// serve serves a page that shows what a pointer points at.
+// serve serves a page that shows the Snapshot in shown.
 func serve(t *testing.T, shown *atomic.Pointer[Snapshot]) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -108,7 +108,7 @@ func serve(t *testing.T, shown *atomic.Pointer[Snapshot]) string {
 	return "http://" + l.Addr().String() + "/"
 }
 
-// Streams are bounded, and end with the server; the first picture comes at once.
+// The number of streams is limited, and they end with the server. The first picture comes at once.
 func TestStreams(t *testing.T) {
 	var shown atomic.Pointer[Snapshot]
 	shown.Store(model(3, 0))

@@ -16,10 +16,10 @@ var colours string
 //go:embed page/picture.css
 var pictureStyle string
 
-// Key is a state, and the sign that stands in the circles of nodes in that state, so that colour is not all that tells it.
+// Key is a state and the sign in the circles of nodes in that state, so that colour is not the only mark.
 type Key struct{ State, Name, Sign string }
 
-// Legend has the keys in the order in which they are shown.
+// Legend lists the keys in display order.
 var Legend = []Key{
 	{"idle", "idle", ""}, {"receiving", "receiving", "↓"}, {"processing", "processing", "…"}, {"error", "error", "!"}, {"init", "init", "·"},
 	{"unknown", "tells no state", ""},
@@ -39,7 +39,8 @@ const (
 	svgFoot = 30.0 // below it: the legend
 )
 
-// WriteSVG writes a picture as an SVG document of its own, light or dark as the reader likes it. The same picture always makes the same document.
+// WriteSVG writes a picture as a standalone SVG document, light or dark as the reader prefers. The same picture always gives the same
+// document.
 func WriteSVG(w io.Writer, p *Picture) error {
 	var b bytes.Buffer
 	width, height := max(p.Width, 620), p.Height+svgHead+svgFoot
@@ -115,15 +116,15 @@ func quietClass(l *Line) string {
 	return ""
 }
 
-// num writes a number without needless digits.
+// num formats a number without needless digits.
 func num(x float64) string {
 	s := fmt.Sprintf("%.1f", x)
 	return strings.TrimSuffix(s, ".0")
 }
 
-// text escapes what may stand in XML.
+// text escapes text for XML.
 func text(s string) string {
 	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(s)) // a Builder takes all
+	_ = xml.EscapeText(&b, []byte(s)) // a Builder never fails
 	return b.String()
 }

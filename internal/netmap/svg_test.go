@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// The picture of a network is the same each time, and that of the golden file.
+// The picture of a network is always the same, and matches the golden file.
 func TestSVGGolden(t *testing.T) {
 	var b bytes.Buffer
 	if err := WriteSVG(&b, Draw(model(12, 0), 1000, 700)); err != nil {
@@ -34,7 +34,7 @@ func TestSVGGolden(t *testing.T) {
 	}
 }
 
-// Names of strangers are text, wherever they stand.
+// Names of other nodes are text, wherever they appear.
 func TestSVGHostile(t *testing.T) {
 	s := model(3, 0)
 	const evil = `</title></text><script>alert(1)</script>"'&` + "\x00\x1b[2J\u202e\xff"

@@ -1,5 +1,5 @@
-// Package z85 writes octets as text, and reads them back, as RFC 32 (Z85) has it: five characters for four octets. It is how ZeroMQ
-// shows CURVE keys: 40 characters.
+// Package z85 encodes octets as text and decodes them, as in RFC 32 (Z85): five characters for four octets. ZeroMQ shows CURVE keys this
+// way, in 40 characters.
 package z85
 
 import (
@@ -10,7 +10,7 @@ import (
 
 const alphabet = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 
-// values has the value of each character, and none where there is no such character.
+// values holds the value of each character, and none for other bytes.
 var values = func() (v [256]uint8) {
 	for i := range v {
 		v[i] = none
@@ -26,10 +26,10 @@ const none = 0xff
 // KeySize is the length of a key's text.
 const KeySize = 40
 
-// ErrText says that a text is no Z85.
+// ErrText says that a text is not Z85.
 var ErrText = errors.New("z85: not a Z85 text")
 
-// Encode returns the text of octets, whose number must be a multiple of four: else it panics.
+// Encode returns the text of octets. It panics unless their number is a multiple of four.
 func Encode(octets []byte) string {
 	if len(octets)%4 != 0 {
 		panic(fmt.Sprintf("z85: %d octets are no multiple of 4", len(octets)))
@@ -44,8 +44,8 @@ func Encode(octets []byte) string {
 	return string(text)
 }
 
-// Decode returns the octets of a text. Each text is that of its own octets alone: five characters that stand for more than four octets hold are
-// refused, though libzmq takes them. The error is ErrText.
+// Decode returns the octets of a text. Each octet string has exactly one text: five characters whose value exceeds four octets are an
+// error, though libzmq accepts them. The error is ErrText.
 func Decode(text string) ([]byte, error) {
 	if len(text)%5 != 0 {
 		return nil, fmt.Errorf("%w: %d characters are no multiple of 5", ErrText, len(text))

@@ -12,7 +12,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// certified gives a new certificate, saved at a path unless that is "".
+// certified returns a new certificate, saved at path unless that is "".
 func certified(t *testing.T, path string) *zre.Certificate {
 	t.Helper()
 	c, err := zre.NewCertificate()
@@ -25,7 +25,7 @@ func certified(t *testing.T, path string) *zre.Certificate {
 	return c
 }
 
-// presentTo lists the peers present.
+// presentTo lists the peers that are present.
 func presentTo(w *zretest.Watched) string {
 	var list []string
 	for _, p := range w.Peers() {
@@ -34,7 +34,7 @@ func presentTo(w *zretest.Watched) string {
 	return strings.Join(list, " ")
 }
 
-// One certificate on all nodes: they meet, whatever transport they use, and nobody else meets them, with another key or without one.
+// Nodes with one certificate meet, on any transport. They meet no node that has another key or none.
 func TestSharedCertificate(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		shared := certified(t, "")
@@ -69,7 +69,7 @@ func move(t *testing.T, from, to string) {
 	}
 }
 
-// A folder of certificates: a node that is added to it enters, one that is removed exits, and does not enter again.
+// With a folder of certificates, a node that is added to it enters. A node that is removed exits and does not enter again.
 func TestFolderOfCertificates(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		keys, elsewhere := t.TempDir(), t.TempDir()
@@ -91,7 +91,7 @@ func TestFolderOfCertificates(t *testing.T) {
 		}) {
 			t.Errorf("problems of the gate: %v", g.Problems())
 		}
-		if dials := r.Stats().Dials; dials > 12 { // it has its answer, so it asks ever less often
+		if dials := r.Stats().Dials; dials > 12 { // it was refused, so it retries less and less often
 			t.Errorf("in a minute the robot dialled %d times where it is refused", dials)
 		}
 
@@ -101,7 +101,7 @@ func TestFolderOfCertificates(t *testing.T) {
 		added := time.Now()
 		zretest.Next[zre.Enter](g)
 		zretest.Next[zre.Enter](r)
-		if took := time.Since(added); took > 8*time.Second+5*time.Second { // until the key counts, and between two attempts
+		if took := time.Since(added); took > 8*time.Second+5*time.Second { // until the key is accepted, and between two attempts
 			t.Errorf("it entered after %v", took)
 		}
 		pass(time.Second)
@@ -109,7 +109,7 @@ func TestFolderOfCertificates(t *testing.T) {
 			t.Errorf("problems are left: %v", left)
 		}
 
-		for range 5 { // while a folder is replaced it is away for a moment
+		for range 5 { // a folder that is being replaced is absent for a moment
 			move(t, keys, keys+".old")
 			pass(time.Second)
 			move(t, keys+".old", keys)

@@ -15,10 +15,10 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// foreignGap is how long it may take until it shows that a reset swallowed an ELECT of C zyre: at its next message, which is a PING at the latest.
+// foreignGap is how long it may take until a gap shows that a reset lost an ELECT of C zyre: until its next message, at the latest a PING.
 const foreignGap = 7 * time.Second
 
-// An elector is a node of ours in a world of elections.
+// An elector is one of our nodes in a world of elections.
 type elector struct {
 	*zretest.Watched
 	host     *zretest.Host
@@ -26,13 +26,13 @@ type elector struct {
 	up       bool
 	read     int // events
 	view     []uuid.UUID
-	changed  time.Time // when the last of them came that may change its leader
+	changed  time.Time // time of the last event that may change its leader
 	side     int
 	joined   bool
 	contests bool
 }
 
-// A ballot is nodes that elect a leader while things happen to them.
+// A ballot is a set of nodes that elect a leader while faults happen.
 type ballot struct {
 	t        *testing.T
 	lan      *zretest.LAN
@@ -40,8 +40,8 @@ type ballot struct {
 	electors []*elector
 	foreign  []*zretest.Foreign
 	count    int
-	parted   time.Time // zero: all reach each other
-	quiet    time.Time // the last change that is no event of a node's, and what it may take to arrive
+	parted   time.Time // zero: all nodes reach each other
+	quiet    time.Time // the last change that is not an event of a node, plus the time it may take to arrive
 	story    []string
 }
 
@@ -88,7 +88,7 @@ func (b *ballot) do(err error) {
 	}
 }
 
-// happen has one thing happen.
+// happen makes one thing happen.
 func (b *ballot) happen() {
 	e := b.electors[b.r.IntN(len(b.electors))]
 	switch b.r.IntN(7) {
@@ -126,7 +126,7 @@ func (b *ballot) happen() {
 	}
 }
 
-// end ends a node: politely, by the end of its process, or by that of its power, which is noticed when it expires.
+// end ends a node: politely, by killing its process, or by a power cut, which the others notice when it expires.
 func (b *ballot) end(e *elector) {
 	if !e.up {
 		return
@@ -140,7 +140,7 @@ func (b *ballot) end(e *elector) {
 	case 2:
 		e.host.Crash()
 	}
-	_ = e.Close() // it may lose what it had to say
+	_ = e.Close() // messages may be lost
 	switch how {
 	case 1:
 		e.host = e.host.Process()
@@ -154,12 +154,12 @@ func (b *ballot) end(e *elector) {
 	}
 }
 
-// cut parts the network, or joins it.
+// cut partitions the network, or heals it.
 func (b *ballot) cut() {
 	if !b.parted.IsZero() {
 		b.lan.Heal()
 		b.tell("heal")
-		b.disturb(min(2*time.Since(b.parted), time.Minute)) // TCP sends again after twice the time that it waited before
+		b.disturb(min(2*time.Since(b.parted), time.Minute)) // TCP doubles its wait before each retransmission
 		b.parted = time.Time{}
 		return
 	}
@@ -176,7 +176,7 @@ func (b *ballot) cut() {
 	}
 }
 
-// pause lets time pass, and looks again and again whether those agree that should.
+// pause lets time pass and checks again and again that the nodes that should agree do.
 func (b *ballot) pause(most time.Duration) {
 	for end := time.Now().Add(time.Duration(b.r.Int64N(int64(most)))); time.Now().Before(end); {
 		time.Sleep(100 * time.Millisecond) // fake time
@@ -189,8 +189,8 @@ func (b *ballot) pause(most time.Duration) {
 	}
 }
 
-// check looks at the members on one side: if all of them have the same view of it, and have had it for a while, they name the same leader, which
-// is the lowest contestant. In the end they must have.
+// check looks at the members on one side. If all have had the same view of it for a while, they name the same leader, the lowest contestant.
+// At the end they must have the same view.
 func (b *ballot) check(side int, end bool) {
 	var members []*elector
 	var want uuid.UUID
@@ -236,12 +236,12 @@ func (b *ballot) isForeign(id uuid.UUID) bool {
 	return slices.ContainsFunc(b.foreign, func(f *zretest.Foreign) bool { return f.UUID() == id })
 }
 
-// listen takes note of what a node hears that may change its leader. Whether a node of C zyre contests it knows when that says so.
+// listen records events of a node that may change its leader. Only C zyre itself tells whether it contests.
 func (b *ballot) listen(e *elector) {
 	if !e.up {
 		return
 	}
-	var view []uuid.UUID // a session that broke is not listed, and its Exit may come later
+	var view []uuid.UUID // a broken session is not listed, and its Exit may come later
 	for _, p := range e.PeersIn(group) {
 		view = append(view, p.UUID)
 	}
@@ -263,7 +263,7 @@ func (b *ballot) listen(e *elector) {
 	e.read = len(seen)
 }
 
-// isSettled tells whether a node sees these members and no other of ours, nor one beyond the cut, and heard of no change for a while.
+// isSettled tells whether a node sees exactly these members among ours, none beyond the cut, and heard of no change for a while.
 func (b *ballot) isSettled(e *elector, members []*elector) bool {
 	seen := e.PeersIn(group)
 	ours := 0
@@ -283,13 +283,13 @@ func (b *ballot) isSettled(e *elector, members []*elector) bool {
 	return ours == len(members)-1 && time.Since(e.changed) >= agreement
 }
 
-// TestElections: whatever happens, three seconds after the last change that they can know of all members of a group name the same leader: the
-// lowest of those that contest, as far as they reach each other.
+// TestElections: three seconds after the last change that they can know of, all members of a group name the same leader: the lowest
+// contestant among those that reach each other.
 func TestElections(t *testing.T) {
 	zretest.Run(t, 60, func(t *testing.T, lan *zretest.LAN) { newBallot(t, lan, false).run() })
 }
 
-// TestElectionsWithOthers: the same with models of other implementations in the group. Nodes of C zyre contest, or do not.
+// TestElectionsWithOthers adds models of other implementations to the group. C zyre nodes contest, or do not.
 func TestElectionsWithOthers(t *testing.T) {
 	zretest.Run(t, 60, func(t *testing.T, lan *zretest.LAN) { newBallot(t, lan, true).run() })
 }
@@ -299,7 +299,7 @@ func newBallot(t *testing.T, lan *zretest.LAN, others bool) *ballot {
 	lan.SetLink(zretest.Link{Latency: time.Duration(b.r.Int64N(int64(100 * time.Millisecond)))})
 	if others {
 		kinds := []zretest.Implementation{zretest.Zyre}
-		mayContest := b.r.IntN(3) > 0 // then C zyre sends ELECT to all, and the others would drop it
+		mayContest := b.r.IntN(3) > 0 // then C zyre sends ELECT to all, and other implementations would drop it
 		if !mayContest {
 			kinds = append(kinds, zretest.Pyre, zretest.ZyreJS)
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// Calls beside Close return at once, while it says farewell.
+// Calls made during Close return at once, while it says farewell.
 func TestCallsBesideClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t)

@@ -15,10 +15,10 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A narrow link loses large packets, and nobody is told.
+// A narrow link silently loses large packets.
 var narrow = zretest.Link{Latency: time.Millisecond, MaxPacket: 1_400}
 
-// expectWayStuck checks an Exit for the reason that the way takes no data, and that the problem stands.
+// expectWayStuck checks an Exit whose reason is that the path takes no data, and that the problem stands.
 func expectWayStuck(t *testing.T, node *zretest.Watched) zre.Exit {
 	t.Helper()
 	exit := zretest.Next[zre.Exit](node)
@@ -37,7 +37,7 @@ func expectWayStuck(t *testing.T, node *zretest.Watched) zre.Exit {
 	return exit
 }
 
-// A large message does not get through, and neither does what follows it, though the peer is heard all the time.
+// A large message does not get through, nor does anything after it, though the peer is heard all the time.
 func TestBlackHole(t *testing.T) {
 	for _, kind := range []string{"ours", "zyre"} {
 		t.Run(kind, func(t *testing.T) {
@@ -68,7 +68,7 @@ func TestBlackHole(t *testing.T) {
 				if took := time.Since(began); took < 28*time.Second || took > 33*time.Second {
 					t.Errorf("it exited after %v, want 30 s", took)
 				}
-				// Small messages pass, so it is back at once, and the problem stands.
+				// Small messages pass, so the peer is back at once, and the problem stands.
 				enter := zretest.Next[zre.Enter](a)
 				if took := time.Since(began); took > 36*time.Second {
 					t.Errorf("it entered again after %v", took)
@@ -102,7 +102,7 @@ func TestBlackHole(t *testing.T) {
 	}
 }
 
-// A HELLO that is too long for the way never arrives: the peer exits, and stays away while the way is like that.
+// A HELLO that is too long for the path never arrives. The peer exits and stays away while the path is like that.
 func TestBlackHoleForHello(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		lan.SetLink(narrow)
@@ -131,7 +131,7 @@ func TestBlackHoleForHello(t *testing.T) {
 	})
 }
 
-// A peer whose host takes all that it has room for, and whose program hangs, is not unreachable.
+// A peer with full buffers and a hanging program is not unreachable.
 func TestHungIsNotUnreachable(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		far := lan.Host("10.0.0.2")
@@ -154,7 +154,7 @@ func TestHungIsNotUnreachable(t *testing.T) {
 	})
 }
 
-// An untold host's system does not tell what becomes of octets that were written, as most do not.
+// An untold host cannot tell what became of written bytes, like most systems.
 type untold struct{ *zretest.Host }
 
 func (h untold) Dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -162,7 +162,7 @@ func (h untold) Dial(ctx context.Context, network, address string) (net.Conn, er
 	return struct{ net.Conn }{nc}, err
 }
 
-// A message that takes longer than the expired timeout is no silence, for whichever end, and it arrives.
+// A message that takes longer than the expired timeout is no silence for either end, and it arrives.
 func TestLongMessageOnASlowLink(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -204,9 +204,9 @@ func TestLongMessageOnASlowLink(t *testing.T) {
 	}
 }
 
-// A message that is on its way for long when its sender leaves still arrives, before its Exit.
+// A long message that is still in transit when its sender leaves arrives before the sender's Exit.
 func TestLongMessageAndFarewell(t *testing.T) {
-	for _, beyond := range []bool{false, true} { // no farewell arrives by beacon
+	for _, beyond := range []bool{false, true} { // beyond: no farewell arrives by beacon
 		t.Run(fmt.Sprintf("beyond a router %v", beyond), func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 				address := "10.0.0.2"
@@ -227,7 +227,7 @@ func TestLongMessageAndFarewell(t *testing.T) {
 					t.Fatal(err)
 				}
 				synctest.Wait()
-				lan.SetLink(zretest.Link{Latency: time.Millisecond}) // for the farewell, and what follows
+				lan.SetLink(zretest.Link{Latency: time.Millisecond}) // for the farewell and what follows
 				if err := b.Close(); err != nil {
 					t.Fatal(err)
 				}
@@ -240,7 +240,7 @@ func TestLongMessageAndFarewell(t *testing.T) {
 	}
 }
 
-// A peer that hangs expires, though its host acknowledges what we say.
+// A peer that hangs expires, though its host acknowledges our data.
 func TestAcknowledgedIsNotAlive(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		far := lan.Host("10.0.0.2")
@@ -258,8 +258,9 @@ func TestAcknowledgedIsNotAlive(t *testing.T) {
 	})
 }
 
-// A peer of another implementation may send one message for longer than the expired timeout: its PINGs and answers come behind that. C zyre, which
-// hears no beacon as a sign of life, hears from us meanwhile. (What takes as long to get there, to a C zyre, ends the session at its end.)
+// A peer of another implementation may take longer than the expired timeout for one message; its PINGs and answers queue behind it. C zyre
+// does not take beacons as a sign of life, but hears other messages from us meanwhile. (A message of ours that takes as long to reach C
+// zyre ends the session on its side.)
 func TestLongMessageOfForeignPeer(t *testing.T) {
 	for _, kind := range foreign {
 		for _, sends := range []bool{true, false} {

@@ -10,18 +10,18 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A shouter is what a sender shouts to a group, with a number each, and what comes of that.
+// A shouter records what a sender shouts to a group, numbered, and what becomes of it.
 type shouter struct {
 	*zretest.Watched
 	lan     *zretest.LAN
 	host    *zretest.Host // of the busy member
 	sent    int
-	held    time.Duration // by calls of more than 100 ms
+	held    time.Duration // by calls that took more than 100 ms
 	holdUps int
-	errors  []error // of those that left somebody out
+	errors  []error // of calls that left out a member
 }
 
-// shout sends 500 messages of 1,000 octets a second.
+// shout sends 500 messages of 1,000 bytes a second.
 func (s *shouter) shout(t *testing.T, d time.Duration) {
 	t.Helper()
 	frame := make([]byte, 1000)
@@ -40,7 +40,7 @@ func (s *shouter) shout(t *testing.T, d time.Duration) {
 	}
 }
 
-// heard counts the shouts that a member has got.
+// heard counts the shouts that a member received.
 func heard(n *zretest.Watched) (count int) {
 	for _, e := range n.Seen() {
 		if _, ok := e.(zre.Shout); ok {
@@ -50,7 +50,7 @@ func heard(n *zretest.Watched) (count int) {
 	return count
 }
 
-// busyGroup starts a sender and two members of its group, of which the first has ceased to take events.
+// busyGroup starts a sender and two members of its group. The first member has stopped reading events.
 func busyGroup(t *testing.T, lan *zretest.LAN, near bool, options ...zre.Option) (s *shouter, busy, well *zretest.Watched) {
 	hosts := []*zretest.Host{lan.Host("10.0.0.1"), lan.Host("10.0.0.2"), lan.Host("10.0.0.3")}
 	if near {
@@ -72,7 +72,7 @@ func busyGroup(t *testing.T, lan *zretest.LAN, near bool, options ...zre.Option)
 	return s, busy, well
 }
 
-// expectBusy checks that an error names a peer as busy, and no other.
+// expectBusy checks that an error names this peer, and no other, as busy.
 func expectBusy(t *testing.T, err error, peer *zretest.Watched) {
 	t.Helper()
 	var failed *zre.PeerError
@@ -84,8 +84,8 @@ func expectBusy(t *testing.T, err error, peer *zretest.Watched) {
 	}
 }
 
-// A member whose application hangs holds up the group once, until the send timeout. It comes back at once, and is left out, by name, until its
-// application goes on.
+// A member whose application hangs delays the group once, until the send timeout. It comes back at once and is then left out, by name, until
+// its application continues.
 func TestBusyMemberHoldsUpOnce(t *testing.T) {
 	for _, near := range []bool{false, true} {
 		t.Run(map[bool]string{false: "tcp", true: "inproc"}[near], func(t *testing.T) {
@@ -117,7 +117,7 @@ func TestBusyMemberHoldsUpOnce(t *testing.T) {
 				if got := heard(busy) - before; got != s.sent-sent || len(s.errors) > 0 {
 					t.Errorf("it went on, and got %d of %d messages; %v", got, s.sent-sent, errors.Join(s.errors...))
 				}
-				busy.Pause() // and it is waited for again
+				busy.Pause() // now it is waited for again
 				s.holdUps, s.held = 0, 0
 				s.shout(t, time.Minute)
 				if s.holdUps != 1 {
@@ -129,7 +129,7 @@ func TestBusyMemberHoldsUpOnce(t *testing.T) {
 	}
 }
 
-// Where busy members are left out, no Shout waits, nobody is dropped, and the others get all.
+// If busy members are left out, no Shout waits, no member is dropped, and the others get everything.
 func TestShoutSkipsBusy(t *testing.T) {
 	for _, near := range []bool{false, true} {
 		t.Run(map[bool]string{false: "tcp", true: "inproc"}[near], func(t *testing.T) {
@@ -163,12 +163,12 @@ func TestShoutSkipsBusy(t *testing.T) {
 	}
 }
 
-// That a member hangs is remembered beyond its session, for ten minutes.
+// The sender remembers a hanging member for ten minutes, beyond its session.
 func TestBusyMemberIsRemembered(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		after func(s *shouter)
-		waits int // calls that wait for it, afterwards
+		waits int // calls that wait for it afterwards
 	}{
 		{"it comes back", func(*shouter) {}, 0},
 		{"its connections break", func(s *shouter) { s.host.ResetConnections() }, 0},

@@ -17,36 +17,36 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A caller is a bare peer of no implementation: it sends no beacons, says HELLO when the test says so, and answers PINGs. What it makes of our
-// HELLOs is its manner.
+// A caller is a bare peer of no implementation. It sends no beacons, sends HELLO when the test asks for it, and answers PINGs. Its manner
+// determines how it reacts to our HELLOs.
 type caller struct {
 	t        testing.TB
 	host     *zretest.Host
 	id       uuid.UUID
-	endpoint string // that its HELLOs name
+	endpoint string // named in its HELLOs
 	to       string // the node's mailbox, "address:port"
 	manner   manner
 	inbox    *libzmq.Inbox
-	hellos   atomic.Int32 // HELLOs that came
-	heard    atomic.Int32 // and WHISPERs
+	hellos   atomic.Int32 // HELLOs received
+	heard    atomic.Int32 // WHISPERs received
 
-	busy     chan struct{} // a lock, which may be held while fake time passes
+	busy     chan struct{} // a lock that may be held while fake time passes
 	conn     *zmtp.Conn    // nil before the first greet
 	queue    *zmtp.Queue
 	sequence uint16
-	asked    bool // it has said a HELLO which ours may answer
+	asked    bool // it has sent a HELLO that our node may answer
 }
 
-// A manner is what a caller does about a HELLO that answers none of its own. None of them answers an answer.
+// A manner is how a caller reacts to a HELLO that does not answer its own. No manner answers an answer.
 type manner string
 
 const (
 	silent   manner = "silent"   // it does nothing
-	replying manner = "replying" // it says HELLO by another connection, and closes the older one then
-	renewing manner = "renewing" // it closes its connection, makes another, and says HELLO, as C zyre does
+	replying manner = "replying" // it sends HELLO on a new connection, then closes the older one
+	renewing manner = "renewing" // it closes its connection, opens another and sends HELLO, like C zyre
 )
 
-// newCaller makes a caller that listens at an address, "address:port", and calls the node at another.
+// newCaller makes a caller that listens at one "address:port" and calls the node at another.
 func newCaller(t testing.TB, host *zretest.Host, manner manner, listen, to string) *caller {
 	t.Helper()
 	c := &caller{
@@ -70,14 +70,14 @@ func (c *caller) lock() (unlock func()) {
 	return func() { <-c.busy }
 }
 
-// call says HELLO by a new connection. An older one stays open.
+// call sends HELLO on a new connection. An older one stays open.
 func (c *caller) call() {
 	defer c.lock()()
 	c.asked = true
 	c.greet()
 }
 
-// greet needs the lock.
+// greet requires the lock.
 func (c *caller) greet() {
 	nc, err := c.host.Dial(context.Background(), "tcp", c.to)
 	if err != nil {
@@ -97,11 +97,11 @@ func (c *caller) greetBy(nc net.Conn) {
 	if err != nil {
 		c.t.Error(err)
 	}
-	_ = q.Push(frame) // if the connection broke already, the HELLO is lost
+	_ = q.Push(frame) // if the connection is already broken, the HELLO is lost
 	c.conn, c.queue, c.sequence = conn, q, 1
 }
 
-// persist has it call, ask for a sign of life now and then, and call again where its connection was closed, until stop is called.
+// persist makes it call, PING now and then, and call again when its connection is closed, until stop is called.
 func (c *caller) persist(pause time.Duration) (stop func()) {
 	ctx, cancel := context.WithCancel(c.t.Context())
 	var calling sync.WaitGroup
@@ -127,13 +127,13 @@ func (c *caller) persist(pause time.Duration) (stop func()) {
 	}
 }
 
-// send says something by its connection, with the next number.
+// send sends a message on its connection, with the next sequence number.
 func (c *caller) send(encode func(dst []byte, sequence uint16) []byte, content ...[]byte) {
 	defer c.lock()()
 	c.say(encode, content...)
 }
 
-// say is send for who has the lock.
+// say is send for callers that hold the lock.
 func (c *caller) say(encode func(dst []byte, sequence uint16) []byte, content ...[]byte) {
 	if c.queue != nil {
 		c.sequence++
@@ -141,7 +141,7 @@ func (c *caller) say(encode func(dst []byte, sequence uint16) []byte, content ..
 	}
 }
 
-// hangUp closes its connection, and returns that.
+// hangUp closes its connection and returns it.
 func (c *caller) hangUp() *zmtp.Conn {
 	defer c.lock()()
 	if c.conn != nil {
@@ -156,7 +156,7 @@ func (c *caller) current() *zmtp.Conn {
 	return c.conn
 }
 
-// received takes a message of the node.
+// received handles a message of the node.
 func (c *caller) received(_ *libzmq.Sender, frames [][]byte) {
 	var m msg.Message
 	if m.Decode(frames, msg.DefaultLimits()) != nil {

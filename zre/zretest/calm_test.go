@@ -14,7 +14,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// frames counts the beacons that a host of a LAN hears, which are those that are on the wire.
+// frames counts the beacons that a host hears: those on the wire.
 func frames(t *testing.T, h *zretest.Host) *atomic.Int64 {
 	t.Helper()
 	count := new(atomic.Int64)
@@ -26,8 +26,8 @@ func frames(t *testing.T, h *zretest.Host) *atomic.Int64 {
 	return count
 }
 
-// Fifty nodes with both address families that have met send 60 beacons a second at most, in sum. A newcomer, a new state and a farewell
-// are known at once nevertheless, and nobody seems to be silent.
+// Fifty nodes with both address families, once they have met, send at most 60 beacons a second in total. They still learn of a newcomer, a
+// new state and a farewell at once, and none seems silent.
 func TestCalm(t *testing.T) {
 	const count, most = 50, 60
 	for _, c := range []struct {

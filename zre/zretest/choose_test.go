@@ -18,15 +18,15 @@ type worker struct {
 	done int
 }
 
-// How workers say what they do.
+// How workers report what they do.
 const (
 	byState  = iota // they set their state
 	byResult        // they whisper the result
-	byAuto          // their state follows what they do
+	byAuto          // their state follows their work
 	byNone          // they don't
 )
 
-// startWorker starts one that takes so long for a job.
+// startWorker starts a worker that takes that long for a job.
 func startWorker(t *testing.T, lan *zretest.LAN, number, says int, takes time.Duration) *worker {
 	t.Helper()
 	options := []zre.Option{zre.WithNetwork(lan.Host(fmt.Sprint("10.0.0.", number+2))), zre.WithName(fmt.Sprint("worker ", number))}
@@ -73,7 +73,7 @@ func (w *worker) do(t *testing.T, job zre.Whisper, says int, takes time.Duration
 	}
 }
 
-// giveAway gives jobs to workers as soon as somebody has time.
+// giveAway gives jobs to workers as soon as one is free.
 func giveAway(t *testing.T, broker *zretest.Watched, jobs int) {
 	t.Helper()
 	for range jobs {
@@ -91,14 +91,14 @@ func giveAway(t *testing.T, broker *zretest.Watched, jobs int) {
 	}
 }
 
-// Jobs are spread over workers that are as quick, and a slow one gets less, however they say what they do.
+// Jobs are spread evenly over equally fast workers. A slow worker gets fewer, however workers report what they do.
 func TestChooseSpreads(t *testing.T) {
 	const jobs = 60
 	for _, test := range []struct {
 		name      string
 		says      int
 		takes     []time.Duration
-		least     []int // of the jobs, for each
+		least     []int // least number of jobs for each
 		most      []int
 		inSeconds float64
 	}{
@@ -172,12 +172,12 @@ func TestChooseSpreadsOverForeign(t *testing.T) {
 		come(0)
 		come(1)
 		expect(30, 30)
-		come(2) // a newcomer does not get all that the others had before
+		come(2) // a newcomer does not get as many as the others had before
 		expect(50, 50, 20)
 	})
 }
 
-// The first of several workers does not get a backlog before the others come, or before it can say that it is busy.
+// The first of several workers does not get a backlog before the others arrive, or before it can report that it is busy.
 func TestChooseKeepsBacklog(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		broker := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("broker"))
@@ -216,7 +216,7 @@ func TestChooseKeepsBacklog(t *testing.T) {
 		}
 		pass(5 * time.Second)
 		expect(2, "when it is busy")
-		for range 2 { // also if it is but for a moment
+		for range 2 { // even if it is only for a moment
 			if err := first.SetState(zre.StateIdle); err != nil {
 				t.Fatal(err)
 			}

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// A clock runs functions at their time, those of one instant in the order in which they were given. It has no goroutine
-// while nothing is due, so that nobody needs to stop it. The LAN's lock guards it and is held while the functions run.
+// A clock runs functions at their time. Functions due at one instant run in the order in which they were added. It has no goroutine while
+// nothing is due, so it does not need to be stopped. The LAN's lock guards it and is held while the functions run.
 type clock struct {
 	start time.Time
 	queue alarms
 	count uint64
-	timer *time.Timer // rings at the first alarm
+	timer *time.Timer // fires at the first alarm
 	set   time.Duration
 }
 
-// An alarm is a function and its time since the clock's start.
+// An alarm is a function and its time since the start of the clock.
 type alarm struct {
 	due   time.Duration
 	order uint64
@@ -25,7 +25,7 @@ type alarm struct {
 // now returns the time since the start.
 func (l *LAN) now() time.Duration { return time.Since(l.clock.start) }
 
-// at has f run at a time since the start, with the lock held. The caller holds the lock.
+// at schedules f at a time since the start. The caller holds the lock, and f runs with the lock held.
 func (l *LAN) at(due time.Duration, f func()) {
 	c := &l.clock
 	c.count++

@@ -14,7 +14,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// meet starts nodes on hosts of their own, 10.0.0.1 and so on, and waits until all have met.
+// meet starts nodes on separate hosts, 10.0.0.1 and so on, and waits until all have met.
 func meet(t *testing.T, lan *zretest.LAN, count int, options ...zre.Option) (hosts []*zretest.Host, nodes []*zretest.Watched) {
 	t.Helper()
 	for i := range count {
@@ -29,7 +29,7 @@ func meet(t *testing.T, lan *zretest.LAN, count int, options ...zre.Option) (hos
 	return hosts, nodes
 }
 
-// expectExit waits for the exit of a peer and checks its reason, and how long after since it came.
+// expectExit waits for the exit of a peer and checks its reason and its delay after since.
 func expectExit(t *testing.T, n *zretest.Watched, of uuid.UUID, reason zre.Reason, since time.Time, least, most time.Duration) {
 	t.Helper()
 	exit := n.Wait("Exit", func(e zre.Event) bool {
@@ -89,7 +89,7 @@ func TestPartitionAndHeal(t *testing.T) {
 	})
 }
 
-// A short cut is no reason to part, and what was said meanwhile arrives.
+// A short cut ends no session, and messages sent during it arrive.
 func TestShortPartition(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		hosts, nodes := meet(t, lan, 2)
@@ -132,7 +132,7 @@ func TestEndsOfNodes(t *testing.T) {
 			})
 		})
 	}
-	t.Run("crash", func(t *testing.T) { // noticed by keepalive or by the expired timeout, whichever is first
+	t.Run("crash", func(t *testing.T) { // noticed by keepalive or the expired timeout, whichever comes first
 		inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 			hosts, nodes := meet(t, lan, 4)
 			hosts[0].Crash()
@@ -147,7 +147,7 @@ func TestEndsOfNodes(t *testing.T) {
 	})
 }
 
-// A node that stops for a while, shorter than the expired timeout, is evasive to the others and loses nobody.
+// A node that stops for less than the expired timeout is evasive for the others and loses no peer.
 func TestFreezeAndThaw(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		hosts, nodes := meet(t, lan, 3)
@@ -175,7 +175,7 @@ func TestFreezeAndThaw(t *testing.T) {
 	})
 }
 
-// With the same UUID a program that starts again is a new session for everyone, at once.
+// A program that restarts with the same UUID is a new session for everyone, at once.
 func TestRestart(t *testing.T) {
 	for _, how := range []struct {
 		name string
@@ -232,7 +232,7 @@ func TestInterfaceDownAndUp(t *testing.T) {
 	})
 }
 
-// Two subnets, and a host on both: each sees those of its own.
+// Two subnets and a host on both: each host sees the nodes on its own subnets.
 func TestSubnets(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		left := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("left"))
@@ -262,7 +262,7 @@ func TestLoss(t *testing.T) {
 		for i := range count {
 			nodes = append(nodes, zretest.Start(t, lan.Host(fmt.Sprintf("10.0.0.%d", i+1))))
 		}
-		// Of some thousand segments one is lost eight times in a row, and comes after a minute.
+		// Of a few thousand segments one is lost eight times in a row and arrives after a minute.
 		meet := func() (missing []string) {
 			for _, n := range nodes {
 				if got := len(n.Peers()); got != count-1 {
@@ -280,7 +280,7 @@ func TestLoss(t *testing.T) {
 	})
 }
 
-// A reader that is slow makes its sender wait, and loses nothing; one that has stopped is dropped, and others hear all the while.
+// A slow reader makes its sender wait and loses nothing. A reader that has stopped is dropped, and the others keep receiving.
 func TestSlowReader(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		_, nodes := meet(t, lan, 3, zre.WithSendTimeout(2*time.Second))
@@ -357,8 +357,8 @@ func TestContextOfWhisper(t *testing.T) {
 	})
 }
 
-// The silent timeout is twice the evasive one, or what WithSilentTimeout says: also just after the evasive timeout, with Evasive first, and
-// just before the peer expires.
+// The silent timeout is twice the evasive one, or the value of WithSilentTimeout. This also holds just after the evasive timeout, where
+// Evasive comes first, and just before the peer expires.
 func TestSilentTimeout(t *testing.T) {
 	for _, c := range []struct {
 		name    string

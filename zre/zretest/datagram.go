@@ -12,17 +12,17 @@ import (
 	"github.com/go-zre/go-zre/beacon"
 )
 
-// inboxSize is how many datagrams wait in a socket, about what a megabyte of receive buffer takes on Linux.
+// inboxSize is how many datagrams a socket queues, about what Linux stores in a receive buffer of one megabyte.
 const inboxSize = 1000
 
 // A packetConn is a UDP socket.
 type packetConn struct {
 	host   *Host
-	six    bool // of IPv6, else of IPv4
+	six    bool // IPv6, otherwise IPv4
 	port   int
 	member map[membership]bool // guarded by the LAN's lock
 
-	mu     sync.Mutex // guards what follows; may be taken while the LAN's lock is held, not the other way round
+	mu     sync.Mutex // guards the fields below; may be taken while the LAN's lock is held, not vice versa
 	ready  sync.Cond
 	inbox  []datagram
 	frozen bool
@@ -34,13 +34,13 @@ type membership struct {
 	ifIndex int
 }
 
-// A datagram has arrived. Several sockets share its octets.
+// A datagram has arrived. Several sockets share its bytes.
 type datagram struct {
 	octets []byte
 	from   beacon.Origin
 }
 
-// A route is what decides where a datagram goes, but for the dice.
+// A route is everything that decides where a datagram goes, except chance.
 type route struct {
 	from    *machine
 	dst     netip.AddrPort
@@ -48,7 +48,7 @@ type route struct {
 	ifIndex int
 }
 
-// A target is a socket that a datagram goes to, and how.
+// A target is a socket that a datagram goes to, and the link to it.
 type target struct {
 	socket *packetConn
 	from   beacon.Origin
@@ -126,7 +126,7 @@ func (s *packetConn) Join(group netip.Addr, ifIndex int) error {
 	return nil
 }
 
-// forget drops the memberships on an interface that is gone.
+// forget drops the memberships on a removed interface.
 func (s *packetConn) forget(ifIndex int) {
 	for in := range s.member {
 		if in.ifIndex == ifIndex {
@@ -152,7 +152,7 @@ func (s *packetConn) close() {
 	s.ready.Broadcast()
 }
 
-// WriteTo implements beacon.PacketConn. What a frozen process sends is lost: a stopped one would not have sent it.
+// WriteTo implements beacon.PacketConn. It drops what a frozen process sends: a stopped one would not have sent it.
 func (s *packetConn) WriteTo(b []byte, to beacon.Destination) error {
 	l, m := s.host.lan, s.host.machine
 	defer l.lock()()
@@ -187,8 +187,8 @@ func (s *packetConn) WriteTo(b []byte, to beacon.Destination) error {
 	return nil
 }
 
-// targets finds the sockets that a datagram reaches: on every interface of the wire that it leaves by, those that have
-// joined its group, or all if it is a broadcast.
+// targets returns the sockets that a datagram reaches: on every interface of the wire, those that joined its group, or all if it is a
+// broadcast.
 func (l *LAN) targets(r route) []target {
 	var list []target
 	wire := r.from.wireOf(r.src.Addr())
@@ -228,7 +228,7 @@ func (s *packetConn) hears(dst netip.Addr, i beacon.Interface) bool {
 	})
 }
 
-// broadcast returns the broadcast address of a subnet of IPv4.
+// broadcast returns the broadcast address of an IPv4 subnet.
 func broadcast(p netip.Prefix) netip.Addr {
 	a := p.Addr().As4()
 	for bit := p.Bits(); bit < 32; bit++ {
@@ -237,7 +237,7 @@ func broadcast(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(a)
 }
 
-// carry delivers a datagram to all targets at their time. Those reached at the same time share an alarm.
+// carry delivers a datagram to each target at its time. Targets that it reaches at the same time share an alarm.
 func (l *LAN) carry(octets []byte, targets []target) {
 	now := l.now()
 	for len(targets) > 0 {
@@ -260,10 +260,10 @@ func (l *LAN) carry(octets []byte, targets []target) {
 	}
 }
 
-// isPlain reports whether all that the link does to a datagram is to take its time.
+// isPlain reports whether the link only delays a datagram.
 func (k Link) isPlain() bool { return k == Link{Latency: k.Latency} }
 
-// throw lets the dice decide about a datagram.
+// throw decides by chance what happens to a datagram.
 func (l *LAN) throw(octets []byte, to target) {
 	copies := 1
 	if l.chance(to.link.Duplicate) {

@@ -17,7 +17,7 @@ import (
 
 const group1 = "239.1.2.3"
 
-// Who hears what: broadcasts all of a subnet, multicasts those who joined, each process for itself.
+// Broadcasts reach a whole subnet; multicasts reach the sockets that joined. Each process receives for itself.
 func TestWhoHears(t *testing.T) {
 	for _, test := range []struct {
 		dst   string
@@ -71,7 +71,7 @@ func TestLoopback(t *testing.T) {
 	})
 }
 
-// What the dice do is near what the link says, and the same for the same seed.
+// Chance comes close to the link's settings, and repeats with the same seed.
 func TestDice(t *testing.T) {
 	const count = 10_000
 	var used uint64 // the seed, which -zretest.seed overrides
@@ -131,7 +131,7 @@ func TestDice(t *testing.T) {
 		between(t, "on time", len(slices.DeleteFunc(delays, func(d time.Duration) bool { return d != 2*time.Millisecond })), 8_700, 9_300)
 	})
 	t.Run("bandwidth", func(t *testing.T) {
-		// 10,000 numbers are 38,890 octets, in 10 s; 1,000 octets a second and a second of queue pass.
+		// 10,000 numbers are 38,890 bytes, in 10 s; 1,000 bytes a second and a queue of one second pass.
 		texts, delays := heard(t, 1, zretest.Link{Bandwidth: 1000})
 		between(t, "arrived", len(texts), 2_800, 3_400)
 		between(t, "longest (ms)", int(slices.Max(delays).Milliseconds()), 900, 1_010)
@@ -238,7 +238,7 @@ func TestCuts(t *testing.T) {
 			hosts = append(hosts, lan.Host(fmt.Sprintf("10.0.0.%d", i)))
 			ears = append(ears, listen(t, hosts[i], 7))
 		}
-		// reached tells for each host who hears it, itself not counted.
+		// reached checks for each host which hosts hear it, not counting itself.
 		reached := func(what string, want ...string) {
 			t.Helper()
 			var got []string

@@ -16,7 +16,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A counted host counts the dials to an address by tcp.
+// A counted host counts its TCP dials to an address.
 type counted struct {
 	*zretest.Host
 	to    string // the address, without the port
@@ -32,7 +32,7 @@ func (c counted) Dial(ctx context.Context, network, address string) (net.Conn, e
 	return c.Host.Dial(ctx, network, address)
 }
 
-// during tells how many dials there are while a time passes.
+// during counts the dials during d.
 func (c counted) during(d time.Duration) int {
 	before := c.dials.Load()
 	time.Sleep(d)
@@ -40,12 +40,12 @@ func (c counted) during(d time.Duration) int {
 	return int(c.dials.Load() - before)
 }
 
-// Gossip names a node that died for a minute more. After that nobody dials it, and when it is back it is met.
+// Gossip lists a dead node for another minute. After that no node dials it. When it is back, the nodes meet.
 func TestGossipForgetsTheDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t)
 		a, b, c := newCounted(lan.Host("10.0.1.1/16"), "10.0.2.1"), lan.Host("10.0.2.1/16"), newCounted(lan.Host("10.0.3.1/16"), "10.0.2.1")
-		// Beacons on other ports: gossip alone tells.
+		// Beacons use different ports, so nodes meet only by gossip.
 		hub := zretest.Start(t, a, zre.WithName("hub"), zre.WithGossipBind("tcp://*:5672"), zre.WithBeaconPort(1001))
 		bob := zretest.Start(t, b, zre.WithName("bob"), zre.WithGossipConnect("tcp://10.0.1.1:5672"), zre.WithBeaconPort(1002))
 		carol := zretest.Start(t, c, zre.WithName("carol"), zre.WithGossipConnect("tcp://10.0.1.1:5672"), zre.WithBeaconPort(1003))
@@ -80,7 +80,8 @@ func TestGossipForgetsTheDead(t *testing.T) {
 	})
 }
 
-// What gossip names need not be dialled until the hub forgets it: ForgetGossip ends that, here and at the hub's clients. A node that lives is named again.
+// A node need not dial what gossip lists until the hub forgets it: ForgetGossip ends that here and at the hub's clients. A live node is
+// listed again.
 func TestForgetGossip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t)
@@ -118,7 +119,7 @@ func TestForgetGossip(t *testing.T) {
 	})
 }
 
-// A static peer is tried for as long as it takes, not too often, and met within seconds when it is there.
+// A static peer is dialled as long as it takes, not too often, and met within seconds once it is up.
 func TestStaticPeerIsTriedForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t)

@@ -8,8 +8,8 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A node that discards messages takes any number of them, though its application never reads events; and when that reads in the end, it hears
-// who is here.
+// A node that discards messages accepts any number of them, even if its application never reads events. If the application reads in the
+// end, it learns which peers are present.
 func TestDiscard(t *testing.T) {
 	for _, pair := range pairs {
 		t.Run(pair.name, func(t *testing.T) {

@@ -19,7 +19,7 @@
 //		})
 //	}
 //
-// An application that makes its own node takes its place with zre.WithNetwork(lan.Host("10.0.0.1")).
+// If an application makes its own node, put that node on the network with zre.WithNetwork(lan.Host("10.0.0.1")).
 //
 // # The network
 //
@@ -28,27 +28,27 @@
 // [Host.Kill], [Host.Crash] and [Host.ResetConnections] do what their names say; interfaces go down, come up, and get other
 // addresses.
 //
-// What is simulated: datagrams with broadcast and multicast, of IPv4 and, with the option [IPv6], of IPv6 too; TCP
-// connections as an application sees them, with connecting, buffers that fill up, end of stream, resets, sending again
-// after loss, and keepalive, in the times of Linux; unix sockets between the processes of a host; a router between subnets
-// ([LAN.SetRouting]) and host names ([LAN.SetHostName]). What is not: multicast through a router, congestion.
+// Simulated are: datagrams with broadcast and multicast, by IPv4 and, with the option [IPv6], by IPv6 too; TCP connections as an
+// application sees them, with connecting, full buffers, end of stream, resets, retransmission and keepalive, with the times of
+// Linux; unix sockets between the processes of a host; a router between subnets ([LAN.SetRouting]); and host names
+// ([LAN.SetHostName]). Multicast through a router and congestion are not simulated.
 //
 // # The nodes
 //
-// [Start] and [Watch] record a node's events, and check each against what package zre promises: a [Grammar]. [Number] lets
-// them check that no message is lost or out of order.
+// [Start] and [Watch] record a node's events and check each against a [Grammar], the rules that package zre promises. With [Number]
+// they also check that no message is lost or out of order.
 //
 // # Other implementations
 //
-// A [Foreign] is a model of a node of C zyre, pyre or zyre.js, with what is peculiar to each: what they make of a broken connection
-// and of a second HELLO, when they PING, which beacons they take, and how a ROUTER of libzmq treats two connections of one
-// identity; that of C zyre elects leaders ([ForeignContests]). The models are compared with the real ones, message by message.
+// A [Foreign] is a model of a node of C zyre, pyre or zyre.js, with the peculiarities of each: how it handles a broken connection and
+// a second HELLO, when it sends PING, which beacons it accepts, and how a ROUTER of libzmq treats two connections with one identity.
+// The model of C zyre elects leaders ([ForeignContests]). The models are compared with the real ones, message by message.
 //
 // # Fake time
 //
-// A LAN works in real time too, where a test takes as long as it says. In a bubble time stands still while any goroutine can
-// run. A goroutine that waits for a mutex counts as one that can run, so hold no mutex while you wait for something that
-// takes time, such as a node's Close.
+// A LAN also works in real time; a test then takes real time. In a bubble, time stands still while any goroutine can run. A goroutine
+// that waits for a mutex counts as one that can run, so hold no mutex while you wait for something that takes time, such as a node's
+// Close.
 //
 // [Run] repeats a test with many seeds.
 package zretest

@@ -11,7 +11,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// The page of a node has who is there, and what names of peers hold cannot leave its line, nor make that wide.
+// The page of a node lists its peers. Names of peers cannot break out of their line or widen it.
 func TestDump(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"), zre.WithPeers("tcp://10.0.0.99:5671"))

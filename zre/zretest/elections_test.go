@@ -12,7 +12,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// agreement is how long after the last change that they can know of the members of a group name the same leader.
+// agreement is how long after the last change that they can know of the members of a group agree on the leader.
 const agreement = 3 * time.Second
 
 // leads waits until a node names a leader.
@@ -24,10 +24,10 @@ func leads(t *testing.T, n *zretest.Watched, leader uuid.UUID) {
 	}
 }
 
-// nth is a UUID whose first octet is that.
+// nth is a UUID with that first byte.
 func nth(first byte) uuid.UUID { return uuid.UUID{first, 15: 1} }
 
-// TestElection: by tcp, on unix sockets, and within a process.
+// TestElection holds elections by TCP, on unix sockets and within a process.
 func TestElection(t *testing.T) {
 	for _, layout := range []string{"tcp", "ipc", "inproc"} {
 		t.Run(layout, func(t *testing.T) {
@@ -52,7 +52,7 @@ func elect(t *testing.T, host func(i byte) *zretest.Host) {
 		return zretest.Start(t, host(i), append(options, zre.WithUUID(nth(i)), zre.WithName(fmt.Sprint(i)))...)
 	}
 	five, three := start(5, zre.WithContest(group)), start(3, zre.WithContest(group))
-	nine := start(9) // which does not contest
+	nine := start(9) // does not contest
 	if err := nine.Join(group); err != nil {
 		t.Error(err)
 	}
@@ -78,7 +78,7 @@ func elect(t *testing.T, host func(i byte) *zretest.Host) {
 	for _, n := range []*zretest.Watched{five, three, nine} {
 		leads(t, n, nth(3))
 	}
-	if err := two.Join(group); err != nil { // it does not contest any more
+	if err := two.Join(group); err != nil { // it no longer contests
 		t.Error(err)
 	}
 	leads(t, two, nth(3))
@@ -95,7 +95,8 @@ func elect(t *testing.T, host func(i byte) *zretest.Host) {
 	}
 }
 
-// Groups that nobody contests have no leader, no event, and nothing on the wire: foreign nodes in them live. Of those in a group that is contested, too.
+// A group without contestants has no leader, no event and nothing on the wire, so foreign nodes live in it. They do beside a contested
+// group, too.
 func TestNoElection(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		for i, kind := range []zretest.Implementation{zretest.Zyre, zretest.Pyre, zretest.ZyreJS} {
@@ -127,7 +128,7 @@ func TestNoElection(t *testing.T) {
 	})
 }
 
-// With the option a node of C zyre that does not contest names our leader, too.
+// With the option, a C zyre node that does not contest names our leader, too.
 func TestElectionsToAll(t *testing.T) {
 	for _, toAll := range []bool{false, true} {
 		inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {

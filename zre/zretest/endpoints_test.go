@@ -10,7 +10,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A node names all its endpoints, the best first, and tells when they change: by an event, whose list is that of the method.
+// A node lists all its endpoints, the best first, and reports changes by an event with the same list.
 func TestEndpoints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t, zretest.IPv6())

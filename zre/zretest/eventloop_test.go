@@ -12,7 +12,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// pairs are two nodes on hosts of their own, and two of one process.
+// pairs are two nodes on different hosts, and two in one process.
 var pairs = []struct {
 	name  string
 	hosts func(lan *zretest.LAN) []*zretest.Host
@@ -26,7 +26,7 @@ var pairs = []struct {
 	}},
 }
 
-// A talker sends a number of messages to its peer in the loop over its events, and goes on with the loop until it has as many.
+// A talker sends messages to its peer in its event loop and continues the loop until it has received as many.
 type talker struct {
 	node   *zre.Node
 	errors []error // of Whisper
@@ -47,7 +47,7 @@ func newTalker(t *testing.T, host *zretest.Host, options ...zre.Option) *talker 
 	return &talker{node: node}
 }
 
-// talk ends when as many messages came as the other one sends, or with ctx. A message that was not sent is sent no more.
+// talk ends when it has received as many messages as the peer sends, or with ctx. It stops sending at the first error.
 func (k *talker) talk(ctx context.Context, messages, size int) {
 	frame := make([]byte, size)
 	for event := range k.node.AllEvents(ctx) {
@@ -70,7 +70,7 @@ func (k *talker) talk(ctx context.Context, messages, size int) {
 	}
 }
 
-// Two nodes that send each other a snapshot in the loop over their events both get it, though neither reads while it sends.
+// If two nodes send each other a snapshot in their event loops, both receive it, though neither reads while it sends.
 func TestBothSendInTheirLoops(t *testing.T) {
 	for _, pair := range pairs {
 		for _, size := range []int{1, 1 << 10} {
@@ -98,8 +98,8 @@ func TestBothSendInTheirLoops(t *testing.T) {
 	}
 }
 
-// Where two nodes send each other more than may wait, in the loops over their events, they are told why it ends, and what to do. They stay
-// in touch.
+// If two nodes send each other more than fits the queues, in their event loops, both get an error that says why and what to do. They stay
+// connected.
 func TestBothSendTooMuchInTheirLoops(t *testing.T) {
 	for _, pair := range pairs {
 		t.Run(pair.name, func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestBothSendTooMuchInTheirLoops(t *testing.T) {
 					done.Go(func() { k.talk(ctx, messages, size) })
 				}
 				done.Wait()
-				told := 0 // the one that gives up first reads on, so the other may get all through
+				told := 0 // the one that gives up first continues to read, so the other may succeed
 				for _, k := range both {
 					if len(k.exits) > 0 || k.got == 0 {
 						t.Errorf("%d messages came, exits %v", k.got, k.exits)
@@ -137,7 +137,7 @@ func TestBothSendTooMuchInTheirLoops(t *testing.T) {
 	}
 }
 
-// An application that reads while it sends, slowly and in another goroutine, sends and gets any amount.
+// An application that reads slowly in another goroutine while it sends can send and receive any amount.
 func TestSlowReadersSendMuch(t *testing.T) {
 	for _, pair := range pairs {
 		for _, test := range []struct {
@@ -161,7 +161,7 @@ func TestSlowReadersSendMuch(t *testing.T) {
 	}
 }
 
-// talkSlowly sends in another goroutine, and takes its time for each message that comes.
+// talkSlowly sends in another goroutine and spends takes on each message received.
 func (k *talker) talkSlowly(t *testing.T, ctx context.Context, messages, size int, takes time.Duration) {
 	var sending sync.WaitGroup
 	defer sending.Wait()

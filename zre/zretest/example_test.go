@@ -12,7 +12,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A Roster is an application: it knows which workers are there, by their nodes' names.
+// A Roster is an application that knows which workers are present, by their nodes' names.
 type Roster struct {
 	node *zre.Node
 	done chan struct{}
@@ -21,7 +21,7 @@ type Roster struct {
 	workers map[string]bool
 }
 
-// NewRoster takes options, so that a test can place its node on a simulated network.
+// NewRoster accepts options, so that a test can put its node on a simulated network.
 func NewRoster(ctx context.Context, options ...zre.Option) (*Roster, error) {
 	node, err := zre.NewNode(append(options, zre.WithName("roster"))...)
 	if err != nil {
@@ -52,15 +52,15 @@ func (r *Roster) Close() {
 	<-r.done
 }
 
-// Count returns how many workers are there.
+// Count returns the number of workers present.
 func (r *Roster) Count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.workers)
 }
 
-// How an application is tested against a partition: place its node on a simulated network, cut that, let time pass, and look.
-// A test of your own would be called TestRosterInPartition(t *testing.T); it takes milliseconds.
+// This is how to test an application against a partition: put its node on a simulated network, cut the network, let time pass, and look. A
+// test of your own would be called TestRosterInPartition(t *testing.T); it takes milliseconds.
 func Example_partition() {
 	testRosterInPartition := func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -75,7 +75,7 @@ func Example_partition() {
 			zretest.Start(t, cellar, zre.WithName("miner"))
 
 			expect := func(when string, want int) {
-				synctest.Wait() // until all that is due has happened
+				synctest.Wait() // until all pending work is done
 				if got := roster.Count(); got != want {
 					t.Errorf("%s: %d workers, want %d", when, got, want)
 				}
@@ -98,7 +98,7 @@ func Example_partition() {
 	// Output: ok TestRosterInPartition
 }
 
-// Watched nodes are for tests that follow a conversation: each event is awaited, and checked against the rules on the way.
+// Watched nodes are for tests that follow a conversation. The test waits for each event, and all events are checked against the rules.
 func ExampleWatch() {
 	testFarewell := func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -115,7 +115,7 @@ func ExampleWatch() {
 				t.Errorf("bob heard %q", whisper.Frames[0])
 			}
 
-			b.Kill() // as SIGKILL: no farewell
+			b.Kill() // like SIGKILL: no farewell
 			if exit := zretest.Next[zre.Exit](alice); exit.Reason != zre.ReasonCrashed {
 				t.Errorf("bob exited: %v", exit.Reason)
 			}
@@ -125,7 +125,7 @@ func ExampleWatch() {
 	// Output: ok TestFarewell
 }
 
-// The same test with many seeds: each is another network. A run that fails prints the command that repeats it.
+// This is the same test with many seeds: each gives another network. A failed run prints the command that repeats it.
 func ExampleRun() {
 	testBadLinks := func(t *testing.T) {
 		zretest.Run(t, 20, func(t *testing.T, lan *zretest.LAN) {
@@ -142,7 +142,7 @@ func ExampleRun() {
 	// Output: ok TestBadLinks
 }
 
-// run does what go test does with a test.
+// run runs a test as go test does.
 func run(name string, test func(*testing.T)) {
 	if testing.RunTests(func(_, _ string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: name, F: test}}) {
 		fmt.Println("ok", name)

@@ -19,7 +19,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A member is a node of a cluster that talks all the time: it whispers to every peer and shouts to the group, in numbers.
+// A member is a node of a cluster that talks all the time: it sends numbered whispers to every peer and numbered shouts to the group.
 type member struct {
 	*zretest.Watched
 	t    testing.TB
@@ -46,7 +46,7 @@ func newMember(t testing.TB, host *zretest.Host, name string, more ...zre.Option
 func (m *member) start() {
 	m.whispers, m.shouts = make(map[uuid.UUID]uint64), 0
 	options := append([]zre.Option{zre.WithName(m.name), zre.WithUUID(m.id)}, m.more...)
-	if flag.Lookup("zretest.seed").Value.String() != "0" { // somebody wants to know
+	if flag.Lookup("zretest.seed").Value.String() != "0" { // a given seed asks for details
 		options = append(options, zre.WithLogger(zerolog.New(zerolog.NewTestWriter(m.t)).With().Timestamp().Logger()))
 	}
 	m.Watched = zretest.Start(m.t, m.host, options...)
@@ -56,13 +56,13 @@ func (m *member) start() {
 	m.speak()
 }
 
-// A talk is what a node says again and again, until it is silenced.
+// A talk is what a node repeats until it is silenced.
 type talk struct {
 	stop context.CancelFunc
 	wait sync.WaitGroup
 }
 
-// begin has say called every 400 ms.
+// begin calls say every 400 ms.
 func (c *talk) begin(ctx context.Context, say func(ctx context.Context)) {
 	ctx, c.stop = context.WithCancel(ctx)
 	c.wait.Go(func() {
@@ -79,7 +79,7 @@ func (c *talk) begin(ctx context.Context, say func(ctx context.Context)) {
 	})
 }
 
-// end waits until nothing is said any more.
+// end waits until say no longer runs.
 func (c *talk) end() {
 	c.stop()
 	c.wait.Wait()
@@ -102,7 +102,7 @@ func (m *member) talk(ctx context.Context) {
 			m.t.Errorf("%s: %v", m.name, err)
 		}
 	}
-	// A shout that some member missed leaves a gap for it, which is no fault where it was dropped for that.
+	// A shout that a member missed leaves a gap for it, which is allowed if the member was dropped for it.
 	if err := m.Shout(ctx, group, zretest.Number(m.shouts)); err == nil || errors.Is(err, zre.ErrPeerBusy) {
 		m.shouts++
 	}
@@ -111,28 +111,28 @@ func (m *member) talk(ctx context.Context) {
 // silence ends the talk.
 func (m *member) silence() { m.talking.end() }
 
-// end ends the node as how says, before it is closed.
+// end ends the node by how, then closes it.
 func (m *member) end(how func()) {
 	m.silence()
 	how()
-	if err := m.Close(); err != nil && len(zre.Losses(err)) == 0 { // what it says last to hosts that are down is lost
+	if err := m.Close(); err != nil && len(zre.Losses(err)) == 0 { // its last messages to hosts that are down are lost
 		m.t.Errorf("%s: %v", m.name, err)
 	}
 }
 
-// restart starts the program again, as another process with the same UUID.
+// restart starts the program again, as a new process with the same UUID.
 func (m *member) restart() {
 	m.host = m.host.Process()
 	m.start()
 }
 
-// A fault is something that happens to a cluster; its result undoes it, if that needs more than a healed network.
+// A fault is something that happens to a cluster. Its result undoes it, if healing the network is not enough.
 type fault struct {
 	name string
 	do   func(lan *zretest.LAN, r *rand.Rand, all []*member, m *member)
 }
 
-// faults can happen at any time and in any order. Each member is up, though perhaps frozen or unreachable, when one begins.
+// faults can happen at any time and in any order. When one begins each member runs, though it may be frozen or unreachable.
 var faults = []fault{
 	{"partition", func(lan *zretest.LAN, r *rand.Rand, all []*member, m *member) {
 		var side []*zretest.Host
@@ -194,7 +194,7 @@ func anyLink(r *rand.Rand) zretest.Link {
 	return link
 }
 
-// Whatever happens to a network, when it is well again all meet, and every node was told a true story.
+// Whatever happens to a network, once it is healthy again all nodes meet, and the events of every node were consistent.
 func TestFaults(t *testing.T) {
 	runs := 200
 	if underRace {
@@ -238,7 +238,7 @@ func shared(all []*member, m *member) bool {
 	return slices.ContainsFunc(all, func(o *member) bool { return o != m && o.host.String() == m.host.String() })
 }
 
-// makeWell makes the network well.
+// makeWell makes the network healthy.
 func makeWell(lan *zretest.LAN, all []*member) {
 	lan.SetLink(zretest.Link{Latency: time.Millisecond})
 	lan.Heal()
@@ -249,8 +249,8 @@ func makeWell(lan *zretest.LAN, all []*member) {
 	}
 }
 
-// converge waits until all members see each other and hear all that the others say, twice in a row. That may take as long as
-// TCP sends again on a connection to an address that is gone.
+// converge waits until all members see each other and hear everything the others send, twice in a row. That may take as long as TCP
+// retransmits on a connection to a vanished address.
 func converge(t *testing.T, all []*member) {
 	t.Helper()
 	start := time.Now()
@@ -275,7 +275,7 @@ func converge(t *testing.T, all []*member) {
 	}
 }
 
-// differences tells what members don't see or have not heard, while nobody speaks.
+// differences lists what members do not see or have not heard, while none talks.
 func differences(all []*member) (list []string) {
 	note := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	for _, m := range all {
@@ -298,7 +298,7 @@ func differences(all []*member) (list []string) {
 		}
 		var told zretest.Grammar
 		for _, event := range m.Seen() {
-			_ = told.Check(event) // has been checked
+			_ = told.Check(event) // checked before
 		}
 		if len(m.Peers()) != len(all)-1 || told.Present() != len(all)-1 {
 			note("%s sees %d peers, and was told of %d; want %d", m.name, len(m.Peers()), told.Present(), len(all)-1)
@@ -307,7 +307,7 @@ func differences(all []*member) (list []string) {
 	return list
 }
 
-// lastHeard returns the numbers of the last messages of a peer.
+// lastHeard returns the numbers of the last messages received from a peer.
 func lastHeard(m, from *member) (whisper, shout uint64) {
 	for _, event := range m.Seen() {
 		if event.From().UUID != from.id {

@@ -14,11 +14,11 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// Flush returns when the peer has read all that was sent before, by each transport, and PINGs that overtake it meanwhile do not answer it.
+// Flush returns when the peer has read everything sent before, on each transport. PINGs that overtake it meanwhile are no answer to it.
 func TestFlush(t *testing.T) {
 	for _, test := range []struct {
 		transport string
-		least     time.Duration // that the messages take
+		least     time.Duration // minimum time for the messages
 	}{{"inproc", 0}, {"ipc", 0}, {"tcp", 3 * time.Second}} {
 		for _, pings := range []time.Duration{0, 50 * time.Millisecond} {
 			t.Run(fmt.Sprintf("%s, a PING every %v", test.transport, pings), func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestFlush(t *testing.T) {
 	}
 }
 
-// pingEvery PINGs a peer again and again, until the function that it returns is called. None of them waits for what is queued.
+// pingEvery PINGs a peer repeatedly until end is called. A PING does not wait for queued messages.
 func pingEvery(t *testing.T, from *zretest.Watched, to uuid.UUID, pause time.Duration) (end func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -96,7 +96,7 @@ func TestFlushForeign(t *testing.T) {
 	}
 }
 
-// What ends a Flush before the answer comes.
+// Reasons that end a Flush before the answer.
 func TestFlushEnds(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -132,7 +132,7 @@ func TestFlushEnds(t *testing.T) {
 	}
 }
 
-// A Flush that cannot be is an error at once.
+// An impossible Flush is an error at once.
 func TestFlushErrors(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		lan.SetLink(slow)

@@ -18,12 +18,12 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// A Foreign is a model of a node of another implementation: C zyre, pyre or zyre.js. It is on the network from [NewForeign] to
-// Stop or Kill, sends beacons once a second, and talks to the nodes it meets as the real one would, with the faults of the real
-// one; see quirks.go for what they are. A message that would end the process of the real one fails the test.
+// A Foreign is a model of a node of another implementation: C zyre, pyre or zyre.js. It is on the network from [NewForeign] to Stop or Kill. It
+// sends beacons once a second, and talks to the nodes it meets as the real one would, with the same faults; quirks.go lists them. A message
+// that would end the real process fails the test.
 //
-// It has one interface, the host's first with IPv4, and cannot be used again after Stop or Kill: start another one, with the
-// same UUID if it is to be the same node.
+// It uses one interface, the host's first with IPv4. It cannot be used again after Stop or Kill: start another one, with the same UUID if it
+// should be the same node.
 type Foreign struct {
 	t    testing.TB
 	host *Host
@@ -36,11 +36,11 @@ type Foreign struct {
 	endpoint string // "tcp://address:port"
 	iface    string
 
-	running sync.WaitGroup // all goroutines, but for those of the inbox
+	running sync.WaitGroup // all goroutines except those of the inbox
 	inbox   *libzmq.Inbox
 	udp     beacon.PacketConn
 	done    chan struct{} // closed to end the loop
-	over    chan struct{} // closed when it has ended
+	over    chan struct{} // closed when the loop has ended
 
 	mu    sync.Mutex
 	posts []func()      // for the loop
@@ -48,7 +48,7 @@ type Foreign struct {
 	ended bool
 	seen  []zre.Event
 
-	// The loop's own.
+	// Used only by the loop.
 	peers  map[uuid.UUID]*foreignPeer
 	groups []string
 	status int
@@ -65,8 +65,8 @@ func ForeignName(name string) ForeignOption { return func(f *Foreign) { f.name =
 // ForeignUUID sets its UUID, which is random by default.
 func ForeignUUID(id uuid.UUID) ForeignOption { return func(f *Foreign) { f.id = id } }
 
-// ForeignPort sets its TCP port. By default it is one that the implementation would take: C zyre and zyre.js take the first
-// free one from 49152 up, pyre any.
+// ForeignPort sets its TCP port. By default it is a port that the implementation would take: C zyre and zyre.js take the first free one from
+// 49152 up, pyre takes any.
 func ForeignPort(port uint16) ForeignOption { return func(f *Foreign) { f.port = port } }
 
 // ForeignGroups lets it be in groups from the beginning.
@@ -74,7 +74,7 @@ func ForeignGroups(groups ...string) ForeignOption {
 	return func(f *Foreign) { f.groups, f.status = slices.Clone(groups), len(groups) }
 }
 
-// ForeignTimeouts sets after how much silence a peer is PINGed, and given up; 0 stands for what its implementation has.
+// ForeignTimeouts sets after how much silence it PINGs a peer and gives it up; 0 means the default of its implementation.
 func ForeignTimeouts(evasive, expired time.Duration) ForeignOption {
 	return func(f *Foreign) {
 		f.evasive, f.expired = cmp.Or(evasive, f.evasive), cmp.Or(expired, f.expired)
@@ -139,7 +139,7 @@ func (f *Foreign) bind() (net.Listener, error) {
 	return nil, fmt.Errorf("%v has no free port", f.host)
 }
 
-// card returns the interface that it uses, with its address now.
+// card returns the interface that it uses, and its current address.
 func (f *Foreign) card() (name string, prefix netip.Prefix, ok bool) {
 	all, _ := f.host.Interfaces()
 	for _, i := range all {
@@ -198,7 +198,7 @@ func (f *Foreign) tell(group string, message func(dst []byte, sequence uint16, g
 	}
 }
 
-// Whisper sends a message to a peer and reports whether it had a DEALER to send it by. It may still be lost.
+// Whisper sends a message to a peer and reports whether it had a DEALER for it. The message may still be lost.
 func (f *Foreign) Whisper(to uuid.UUID, content ...[]byte) (sent bool) {
 	f.call(func() {
 		if p := f.peers[to]; p != nil {
@@ -244,8 +244,8 @@ func (f *Foreign) Peers() (ids []uuid.UUID) {
 	return ids
 }
 
-// Seen returns what its application was told so far: Enter, Exit, Join, Leave, Whisper, Shout, Evasive and Leader. The real ones break the rules
-// of [Grammar], and so does this: an Exit of a peer that never entered, an Enter of one that did not exit.
+// Seen returns what its application was told so far: Enter, Exit, Join, Leave, Whisper, Shout, Evasive and Leader. The real implementations
+// break the rules of [Grammar], and so does the model: an Exit of a peer that never entered, an Enter of one that did not exit.
 func (f *Foreign) Seen() []zre.Event {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -275,8 +275,8 @@ func (f *Foreign) Stop() {
 	f.Kill()
 }
 
-// Kill ends it without a farewell, as the end of its process would: its connections are closed. After Host.Crash or Host.Kill, which
-// do the rest, it ends the model. It is safe to call it again.
+// Kill ends it without a farewell, like the end of its process: its connections are closed. After Host.Crash or Host.Kill, which do the
+// rest, it ends the model. It is safe to call it again.
 func (f *Foreign) Kill() {
 	f.mu.Lock()
 	ended := f.ended
@@ -290,7 +290,7 @@ func (f *Foreign) Kill() {
 	f.running.Wait()
 }
 
-// post has the loop call a function. It does not wait.
+// post makes the loop call a function. It does not wait.
 func (f *Foreign) post(do func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -301,7 +301,7 @@ func (f *Foreign) post(do func()) {
 	}
 }
 
-// call has the loop call a function, and waits for that, or for its end.
+// call makes the loop call a function and waits for that, or for the loop's end.
 func (f *Foreign) call(do func()) {
 	done := make(chan struct{})
 	f.post(func() {
@@ -314,7 +314,7 @@ func (f *Foreign) call(do func()) {
 	}
 }
 
-// run is the loop. All that is the loop's own is used by it alone.
+// run is the loop. Only run uses the loop's own fields.
 func (f *Foreign) run() {
 	defer close(f.over)
 	second := time.NewTicker(time.Second)
@@ -340,7 +340,7 @@ func (f *Foreign) run() {
 	}
 }
 
-// hear takes beacons.
+// hear receives beacons.
 func (f *Foreign) hear() {
 	b := make([]byte, 2000)
 	for {
@@ -365,7 +365,7 @@ func (f *Foreign) announce(port uint16) {
 			to := beacon.Destination{
 				Dst: netip.AddrPortFrom(broadcast(p), beaconPort), Src: p.Addr(), IfIndex: i.Index,
 			}
-			_ = f.udp.WriteTo(f.beacon(port), to) // a network that is down now may come back
+			_ = f.udp.WriteTo(f.beacon(port), to) // if the network is down, it may come back
 		}
 	}
 }
@@ -374,7 +374,7 @@ func (f *Foreign) beacon(port uint16) []byte {
 	return beacon.Beacon{UUID: f.id, Port: port, State: beacon.Unknown}.Append(nil)
 }
 
-// trace logs what happens, if the seed is given: then somebody wants to know.
+// trace logs what happens if the seed is given, which asks for details.
 func (f *Foreign) trace(format string, args ...any) {
 	if *seedFlag != 0 {
 		f.t.Logf("%s %s: %s", time.Now().Format("15:04:05.000"), f.name, fmt.Sprintf(format, args...))
@@ -388,7 +388,7 @@ func (f *Foreign) traceMessage(how string, peer uuid.UUID, id msg.ID, sequence i
 	}
 }
 
-// dies fails the test: the real one would not have survived.
+// dies fails the test: the real program would have died.
 func (f *Foreign) dies(format string, args ...any) {
 	f.t.Errorf("%s would have died: %s", f, fmt.Sprintf(format, args...))
 }

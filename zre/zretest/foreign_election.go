@@ -10,9 +10,9 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// ForeignContests lets a model of C zyre be in groups from the beginning and contest for their leadership. The elections are those of zyre_node.c,
-// zyre_group.c and zyre_election.c of C zyre d8370f7, with their faults: waves have no number, and are counted by equality with the number
-// of members, so that some never end.
+// ForeignContests puts a model of C zyre in groups from the beginning and makes it contest for their leadership. The elections are those of
+// zyre_node.c, zyre_group.c and zyre_election.c of C zyre d8370f7, with their faults: waves have no number, and are counted by equality
+// with the number of members, so some never end.
 func ForeignContests(groups ...string) ForeignOption {
 	return func(f *Foreign) {
 		for _, group := range groups {
@@ -30,7 +30,7 @@ type foreignElection struct {
 	f        *Foreign
 	group    string
 	contests bool
-	leader   uuid.UUID // where that is another node
+	leader   uuid.UUID // if that is another node
 	has      bool
 
 	running bool
@@ -53,7 +53,7 @@ func (f *Foreign) election(group string) *foreignElection {
 	return e
 }
 
-// members are the peers in the group.
+// members returns the peers in the group.
 func (e *foreignElection) members() []*foreignPeer {
 	return slices.DeleteFunc(e.f.sorted(), func(p *foreignPeer) bool { return !p.groups[e.group] })
 }
@@ -110,7 +110,7 @@ func (e *foreignElection) left(p *foreignPeer) {
 	e.report(e.f.id)
 }
 
-// exits is for a member that is about to be removed: a wave begins before it is.
+// exits handles a member that is about to be removed: a wave begins before its removal.
 func (e *foreignElection) exits(p *foreignPeer) {
 	count := len(e.members())
 	if !e.contests || !slices.Contains(e.f.groups, e.group) || !(e.running && e.leaders != count || e.has && e.leader == p.id) {
@@ -161,7 +161,7 @@ func (e *foreignElection) led(leader uuid.UUID) {
 	e.report(leader)
 }
 
-// elected takes an ELECT or LEADER.
+// elected handles an ELECT or LEADER.
 func (f *Foreign) elected(p *foreignPeer, m *msg.Message) {
 	node, err := uuid.ParseBytes(m.Node)
 	switch {

@@ -18,29 +18,29 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// A foreignPeer is what a Foreign knows of one peer, with the fields that all three implementations have.
+// A foreignPeer is what a Foreign knows about one peer, with the fields that all three implementations have.
 type foreignPeer struct {
 	id       uuid.UUID
 	endpoint string
 	mailbox  *libzmq.Mailbox // nil while it is disconnected
-	ready    bool            // it has said HELLO
+	ready    bool            // it has sent HELLO
 	name     string
 	headers  map[string]string
 	groups   map[string]bool
 	status   uint8
-	sent     uint32 // sequence number of the last message to it
-	received uint32 // and of the last one from it
+	sent     uint32 // sequence number of the last message sent to it
+	received uint32 // and of the last one received from it
 
 	evasiveAt, expiredAt time.Time
 	evasive, expired     *time.Timer // of zyre.js
 }
 
-// sorted returns the peers in the order of their UUIDs.
+// sorted returns the peers in UUID order.
 func (f *Foreign) sorted() []*foreignPeer {
 	return slices.SortedFunc(maps.Values(f.peers), func(a, b *foreignPeer) int { return bytes.Compare(a.id[:], b.id[:]) })
 }
 
-// heard takes a datagram.
+// heard handles a datagram.
 func (f *Foreign) heard(octets string, from beacon.Origin) {
 	_, card, ok := f.card()
 	switch {
@@ -75,7 +75,7 @@ func (f *Foreign) heard(octets string, from beacon.Origin) {
 	}
 }
 
-// add makes a peer, with a DEALER to it that has said nothing yet.
+// add makes a peer, with a DEALER to it that has sent nothing yet.
 func (f *Foreign) add(id uuid.UUID, endpoint string) *foreignPeer {
 	if f.purge != keeps {
 		for _, p := range f.sorted() {
@@ -101,7 +101,7 @@ func (f *Foreign) add(id uuid.UUID, endpoint string) *foreignPeer {
 	return p
 }
 
-// greet says HELLO.
+// greet sends HELLO.
 func (f *Foreign) greet(p *foreignPeer) {
 	hello := msg.OutHello{Endpoint: f.endpoint, Groups: f.groups, Status: uint8(f.status), Name: f.name, Headers: f.headers}
 	f.send(p, func(sequence uint16) [][]byte {
@@ -110,7 +110,7 @@ func (f *Foreign) greet(p *foreignPeer) {
 	})
 }
 
-// send numbers a message and hands it to the DEALER, if there is one.
+// send numbers a message and passes it to the DEALER, if there is one.
 func (f *Foreign) send(p *foreignPeer, message func(sequence uint16) [][]byte) bool {
 	if p.mailbox == nil {
 		return false
@@ -118,7 +118,7 @@ func (f *Foreign) send(p *foreignPeer, message func(sequence uint16) [][]byte) b
 	next := (p.sent + 1) % f.wrap
 	frames := message(uint16(next))
 	if len(frames[0]) == 0 {
-		return false // it cannot be said, see good
+		return false // it cannot be encoded, see good
 	}
 	p.sent = next
 	f.traceMessage("to "+p.endpoint, p.id, msg.ID(frames[0][2]), int(next))
@@ -129,7 +129,7 @@ func (f *Foreign) send(p *foreignPeer, message func(sequence uint16) [][]byte) b
 	return true
 }
 
-// remove forgets a peer and tells the application. Its DEALER is left to the caller to drop.
+// remove forgets a peer and tells the application. The caller drops its DEALER.
 func (f *Foreign) remove(p *foreignPeer) {
 	f.saw(zre.Exit{Peer: p.told()})
 	if f.elects {
@@ -141,7 +141,7 @@ func (f *Foreign) remove(p *foreignPeer) {
 	p.stopTimers()
 }
 
-// drop closes the DEALER. The peer is disconnected then, and no more in a session.
+// drop closes the DEALER. The peer is then disconnected and has no session.
 func (p *foreignPeer) drop() {
 	if p.mailbox != nil {
 		p.mailbox.Close()
@@ -156,7 +156,7 @@ func (p *foreignPeer) stopTimers() {
 	}
 }
 
-// dropAll closes all DEALERs, as the end of the node does.
+// dropAll closes all DEALERs, as at the end of the node.
 func (f *Foreign) dropAll() {
 	for _, p := range f.peers {
 		p.stopTimers()
@@ -165,7 +165,7 @@ func (f *Foreign) dropAll() {
 	clear(f.peers)
 }
 
-// told returns what the application is told of a peer.
+// told returns the application's view of a peer.
 func (p *foreignPeer) told() *zre.Peer {
 	return &zre.Peer{
 		UUID: p.id, Name: p.name, Endpoint: p.endpoint, Headers: p.headers, Groups: slices.Sorted(maps.Keys(p.groups)),
@@ -173,13 +173,13 @@ func (p *foreignPeer) told() *zre.Peer {
 	}
 }
 
-// received takes a message that came to the ROUTER.
+// received handles a message that came to the ROUTER.
 func (f *Foreign) received(from *libzmq.Sender, frames [][]byte) {
 	if !from.IsActive() {
 		return
 	}
 	var m msg.Message
-	if err := m.Decode(frames, msg.DefaultLimits()); err != nil || m.ID >= msg.State { // which are between nodes of ours
+	if err := m.Decode(frames, msg.DefaultLimits()); err != nil || m.ID >= msg.State { // only our nodes send those
 		f.t.Errorf("%s: the model does not know what the real one does with %x: %v", f, frames, err)
 		return
 	}
@@ -199,7 +199,7 @@ func (f *Foreign) received(from *libzmq.Sender, frames [][]byte) {
 	}
 }
 
-// strictly returns the peer that a message is of, if it counts: the way of C zyre and pyre.
+// strictly returns the peer that sent a message if the message is accepted, in the way of C zyre and pyre.
 func (f *Foreign) strictly(id uuid.UUID, m *msg.Message) *foreignPeer {
 	p := f.peers[id]
 	if m.ID == msg.Hello {
@@ -212,7 +212,7 @@ func (f *Foreign) strictly(id uuid.UUID, m *msg.Message) *foreignPeer {
 			}
 			p = nil
 		} else if old != nil && old.mailbox != nil && old.endpoint == f.endpoint {
-			return nil // a HELLO of its own
+			return nil // its own HELLO
 		}
 		if p == nil {
 			if p = f.add(id, string(m.Hello.Endpoint)); p == nil {
@@ -221,7 +221,7 @@ func (f *Foreign) strictly(id uuid.UUID, m *msg.Message) *foreignPeer {
 			f.greet(p)
 			f.refresh(p)
 		}
-		p.ready = true // of a peer that was purged too, which has no DEALER
+		p.ready = true // also for a purged peer, which has no DEALER
 		if f.countsFromHello {
 			p.received = 0
 		}
@@ -238,7 +238,7 @@ func (f *Foreign) strictly(id uuid.UUID, m *msg.Message) *foreignPeer {
 	return p
 }
 
-// loosely is the way of zyre.js.
+// loosely does the same in the way of zyre.js.
 func (f *Foreign) loosely(id uuid.UUID, m *msg.Message) *foreignPeer {
 	p := f.peers[id]
 	if p == nil && m.ID != msg.Hello {
@@ -271,7 +271,7 @@ func (f *Foreign) loosely(id uuid.UUID, m *msg.Message) *foreignPeer {
 	return p
 }
 
-// handle does what a message says.
+// handle acts on a message.
 func (f *Foreign) handle(p *foreignPeer, m *msg.Message) {
 	content := m.Content
 	if m.ID == msg.Whisper || m.ID == msg.Shout {
@@ -333,7 +333,7 @@ func (f *Foreign) checkStatus(p *foreignPeer, m *msg.Message) {
 	}
 }
 
-// refresh begins a peer's time anew.
+// refresh restarts a peer's timeouts.
 func (f *Foreign) refresh(p *foreignPeer) {
 	now := time.Now()
 	p.evasiveAt, p.expiredAt = now.Add(f.quirks.evasive), now.Add(f.quirks.expired)
@@ -358,7 +358,7 @@ func (f *Foreign) refresh(p *foreignPeer) {
 	p.expired.Reset(f.quirks.expired)
 }
 
-// reap looks at the peers' timeouts, once a second.
+// reap checks the peers' timeouts, once a second.
 func (f *Foreign) reap() {
 	if f.pingsOnce {
 		return

@@ -19,7 +19,7 @@ import (
 
 var foreign = []zretest.Implementation{zretest.Zyre, zretest.Pyre, zretest.ZyreJS}
 
-// subject is a model that scripts are played for.
+// subject is a model under test by scripts.
 type subject struct{ *zretest.Foreign }
 
 func (s subject) Whisper(to uuid.UUID, text string) error {
@@ -52,7 +52,7 @@ func (s subject) Events(of uuid.UUID) (list []string) {
 	return list
 }
 
-// The models do, message by message, what internal/interop's TestScripts finds the real ones to do.
+// The models behave, message by message, as internal/interop's TestScripts finds the real implementations to behave.
 func TestScripts(t *testing.T) {
 	for _, kind := range foreign {
 		for _, s := range script.Scripts {
@@ -131,7 +131,7 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// What one host dialled to another breaks; what it accepted, and its connections to a third, stay.
+// The connections that one host dialled to another break. Those that it accepted, and its connections to a third host, stay.
 func TestResetConnectionsTo(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		a, b, c := lan.Host("10.0.0.1"), lan.Host("10.0.0.2"), lan.Host("10.0.0.3")

@@ -13,12 +13,13 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// head makes the frame that says what a whisper is (docs/protocol.md).
+// head makes the frame that gives the kind of a whisper (docs/protocol.md).
 func head(version, kind byte, id []byte) []byte {
 	return append([]byte{0xf5, 'Z', 'R', 'Q', version, kind}, id...)
 }
 
-// A peer of another implementation gets a request as a whisper, and may answer it. What only resembles a reply, or answers nothing, is no reply.
+// A peer of another implementation receives a request as a whisper and may answer it. A message that only resembles a reply, or answers
+// nothing, is no reply.
 func TestForeignAnswers(t *testing.T) {
 	for _, kind := range []zretest.Implementation{zretest.Zyre, zretest.Pyre} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -68,7 +69,7 @@ func TestForeignAnswers(t *testing.T) {
 						whisper(frames...)
 						resembling++
 					}
-					whisper(head(1, 2, stranger), []byte("to another request")) // dropped, as is all that answers nothing
+					whisper(head(1, 2, stranger), []byte("to another request")) // dropped, since it answers no request
 					whisper(head(1, 3, stranger), []byte{1}, []byte("likewise"))
 					whisper(head(1, 2, id), []byte("yes"), []byte("!"))
 					whisper(head(1, 2, id), []byte("yes, again"))
@@ -97,7 +98,7 @@ func TestForeignAnswers(t *testing.T) {
 				if whispers != resembling {
 					t.Errorf("%d whispers came, want %d", whispers, resembling)
 				}
-				// And it may ask.
+				// It may also make requests.
 				whisper(head(1, 1, stranger), []byte("who"))
 				r := zretest.Next[zre.Request](a)
 				if err := r.Reply(t.Context(), []byte("me")); err != nil || r.Name() != "who" {

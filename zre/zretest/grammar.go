@@ -16,13 +16,13 @@ type Grammar struct {
 	present map[uuid.UUID]*session
 }
 
-// A session is what is known of a peer from its Enter to its Exit.
+// A session is what is known about a peer from its Enter to its Exit.
 type session struct {
 	groups map[string]bool
-	next   map[string]uint64 // number of the next message, by group; whispers have none
+	next   map[string]uint64 // number of the next message by group; "" is for whispers
 }
 
-// Check takes the next event. An error says what is wrong with it:
+// Check takes the next event. Its error says what is wrong with the event:
 //
 //   - an Enter of a peer that is present, or anything else of one that is not;
 //   - a Join of a group that the peer is in, or a Leave of one that it is not in, or a Leader that is not in the group;
@@ -31,7 +31,7 @@ type session struct {
 func (g *Grammar) Check(event zre.Event) error {
 	switch event.(type) {
 	case zre.Problem, zre.EndpointChange:
-		return nil // of no session
+		return nil // belongs to no session
 	}
 	if e, ok := event.(zre.Leader); ok && e.Peer.Transport == "" {
 		return nil // this node leads
@@ -102,7 +102,7 @@ func (s *session) count(peer *zre.Peer, group string, frames [][]byte) error {
 // Present returns how many peers have entered and not exited.
 func (g *Grammar) Present() int { return len(g.present) }
 
-// numbered begins a frame made by Number.
+// numbered is the prefix of a frame made by Number.
 var numbered = []byte("zretest#")
 
 // Number returns a frame that carries a number. Send it as the first frame of a message to have the receiver's [Grammar] check

@@ -12,7 +12,7 @@ import (
 
 func TestGrammar(t *testing.T) {
 	p, q := &zre.Peer{Name: "p", UUID: uuid.New()}, &zre.Peer{Name: "q", UUID: uuid.New()}
-	member := &zre.Peer{Name: p.Name, UUID: p.UUID, Transport: "tcp"} // q has none: it is the node itself
+	member := &zre.Peer{Name: p.Name, UUID: p.UUID, Transport: "tcp"} // q has no transport: it is the node itself
 	whisper := func(n uint64) zre.Event { return zre.Whisper{Peer: p, Frames: [][]byte{zretest.Number(n), nil}} }
 	shout := func(group string, n uint64) zre.Event {
 		return zre.Shout{Peer: p, Group: group, Frames: [][]byte{zretest.Number(n)}}
@@ -22,7 +22,7 @@ func TestGrammar(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		events []zre.Event
-		err    string // of the last event; all others are right
+		err    string // of the last event; all others are valid
 	}{
 		{"a life", []zre.Event{enter, join, whisper(0), zre.Evasive{Peer: p}, zre.Silent{Peer: p}, zre.StateChange{Peer: p}, leave, exit}, ""},
 		{"two lives", []zre.Event{enter, join, exit, enter, join, exit}, ""},

@@ -9,7 +9,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A peer's groups are listed as it joined them, in events and in what Peer returns; those of its HELLO come first.
+// A peer's groups are listed in the order of joining, in events and in the result of Peer. Those of its HELLO come first.
 func TestGroupsAreInTheOrderOfJoining(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		a := zretest.Start(t, lan.Host("10.0.0.1"))

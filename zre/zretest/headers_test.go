@@ -15,7 +15,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// headersOf are those of the peer of each event of a kind.
+// headersOf returns the headers of the peer in each event of a type.
 func headersOf[E zre.Event](events []zre.Event, of uuid.UUID) (list []map[string]string) {
 	for _, event := range events {
 		if e, ok := event.(E); ok && e.From().UUID == of {
@@ -25,8 +25,8 @@ func headersOf[E zre.Event](events []zre.Event, of uuid.UUID) (list []map[string
 	return list
 }
 
-// A node of ours sees headers change, in whatever way it is reached, between the messages before and after. Foreign peers beside it see nothing, and
-// stay; they get the last headers with the next HELLO.
+// Our nodes see header changes, on any transport, in order with the messages around them. Foreign peers see nothing and stay; they get the
+// current headers with the next HELLO.
 func TestHeadersChange(t *testing.T) {
 	for _, transport := range []string{"tcp", "ipc", "inproc"} {
 		for _, kind := range foreign {
@@ -64,7 +64,7 @@ func TestHeadersChange(t *testing.T) {
 
 					want := []map[string]string{{"fixed": "1", "role": "camera"}, {"role": "camera"}, {"role": "camera", "count": "999"}}
 					got := headersOf[zre.HeaderChange](b.Seen(), a.UUID())
-					if n := len(got); n == 4 { // some of the thousand changes may come before the rest
+					if n := len(got); n == 4 { // some of the thousand changes may come before the others
 						got = slices.Delete(got, 2, 3)
 					}
 					if !slices.EqualFunc(got, want, maps.Equal) {
@@ -115,7 +115,7 @@ func count[E zre.Event](events []zre.Event) (n int) {
 	return n
 }
 
-// A change of headers waits while a peer takes nothing, and the last one comes when it does again.
+// A header change waits while a peer reads nothing. The last change arrives when it reads again.
 func TestHeadersOfABusyNode(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		far := lan.Host("10.0.0.2")
@@ -138,7 +138,7 @@ func TestHeadersOfABusyNode(t *testing.T) {
 	})
 }
 
-// What peers would refuse is refused where it is set, before the start and after, and changes nothing.
+// Headers that peers would refuse are rejected when they are set, before and after the start, and nothing changes.
 func TestHeaderErrors(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		limits := zre.WithLimits(zre.Limits{Headers: 3, HelloSize: 10 << 10})

@@ -17,7 +17,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// inFakeTime runs a test on a LAN of one millisecond's latency.
+// inFakeTime runs a test on a LAN with a latency of one millisecond.
 func inFakeTime(t *testing.T, test func(t *testing.T, lan *zretest.LAN)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -27,13 +27,13 @@ func inFakeTime(t *testing.T, test func(t *testing.T, lan *zretest.LAN)) {
 	})
 }
 
-// pass lets fake time pass, and all that is due happen.
+// pass lets fake time pass until all work due is done.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// An ear is a UDP socket whose datagrams are collected.
+// An ear is a UDP socket that collects its datagrams.
 type ear struct {
 	beacon.PacketConn
 	mu  sync.Mutex
@@ -56,7 +56,7 @@ func listen(t testing.TB, h *zretest.Host, port int, groups ...string) *ear {
 	return e
 }
 
-// attach collects what a socket receives.
+// attach collects the datagrams that a socket receives.
 func attach(t testing.TB, s beacon.PacketConn) *ear {
 	e := &ear{PacketConn: s}
 	var reading sync.WaitGroup
@@ -115,14 +115,14 @@ func connect(t testing.TB, a, b *zretest.Host, address string) (client, server n
 	return client, server
 }
 
-// result is what a Read gave, and when.
+// result is the outcome of a Read and its time.
 type result struct {
 	text  string
 	err   error
 	after time.Duration
 }
 
-// reading reads once, or up to the end of the stream, on another goroutine.
+// reading reads once, or to the end of the stream, in another goroutine.
 func reading(c io.Reader, whole bool) <-chan result {
 	results := make(chan result, 1)
 	start := time.Now()
@@ -161,7 +161,7 @@ func within(t testing.TB, d time.Duration) context.Context {
 	return ctx
 }
 
-// endpointOf returns the first endpoint of a node; "" if it has none.
+// endpointOf returns the first endpoint of a node, or "" if it has none.
 func endpointOf(node interface{ Endpoints() []string }) string {
 	if list := node.Endpoints(); len(list) > 0 {
 		return list[0]

@@ -16,14 +16,14 @@ import (
 // A Host is one process on a machine of a LAN: give it to zre.WithNetwork. Nodes on the same Host are in one process;
 // Process makes another process on the machine.
 //
-// A machine has the loopback interface lo, with index 1, and eth0, eth1, … with indexes from 2. Interfaces with an address
-// in the same subnet are on the same wire, and one that has link-local addresses alone is on all of them. Hosts without a
-// common subnet reach each other only through a router: LAN.SetRouting.
+// A machine has the loopback interface lo, with index 1, and eth0, eth1, … with indexes from 2. Interfaces with an address in the same subnet are
+// on the same wire. An interface with only link-local addresses is on all wires. Hosts without a common subnet reach each other only through a
+// router: LAN.SetRouting.
 type Host struct {
 	lan     *LAN
 	machine *machine
 	name    string
-	dice    *rand.Rand // of the process' nodes
+	dice    *rand.Rand // of the nodes of the process
 
 	frozen bool
 	dead   bool // killed or crashed
@@ -34,13 +34,13 @@ var (
 	_ beacon.RandomSource = (*Host)(nil)
 )
 
-// Int64N implements beacon.RandomSource: the seed decides what nodes leave to chance.
+// Int64N implements beacon.RandomSource: the seed determines the random choices of nodes.
 func (h *Host) Int64N(n int64) int64 {
 	defer h.lan.lock()()
 	return h.dice.Int64N(n)
 }
 
-// A machine is what the processes of one host have in common.
+// A machine is what the processes of one host share.
 type machine struct {
 	lan        *LAN
 	number     int  // from 1
@@ -55,10 +55,9 @@ type machine struct {
 
 const ethernet = net.FlagUp | net.FlagBroadcast | net.FlagMulticast | net.FlagRunning
 
-// Host adds a machine and returns a process on it. It has one interface for each address, which may say the length of its
-// subnet's prefix, as in "10.1.0.1/16"; without it is 24, or 64 for IPv6. Several addresses of one interface have spaces
-// between them, as in "10.0.0.1 fd00::1". Without any address it has loopback only. An address that cannot be used ends the
-// test.
+// Host adds a machine and returns a process on it. It has one interface for each argument. An address may include the prefix length of its
+// subnet, as in "10.1.0.1/16"; the default is 24, or 64 for IPv6. Separate several addresses of one interface by spaces, as in
+// "10.0.0.1 fd00::1". Without arguments the machine has only loopback. An unusable address ends the test.
 func (l *LAN) Host(addresses ...string) *Host {
 	l.t.Helper()
 	defer l.lock()()
@@ -122,7 +121,7 @@ func (m *machine) assign(i *beacon.Interface, addresses []netip.Prefix) {
 	}
 }
 
-// isLinkLocal reports whether an address is of a single wire, whichever that is.
+// isLinkLocal reports whether an address is valid on a single wire only.
 func isLinkLocal(p netip.Prefix) bool { return p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() }
 
 // owner returns the machine that has an address.
@@ -158,7 +157,7 @@ func (m *machine) has(a netip.Addr) bool {
 	return ok
 }
 
-// interfaceOf returns the interface with an address, whose zone does not matter, if it is up. All of 127.0.0.0/8 is on lo.
+// interfaceOf returns the interface with an address, if it is up. The zone is ignored. All of 127.0.0.0/8 is on lo.
 func (m *machine) interfaceOf(a netip.Addr) (beacon.Interface, bool) {
 	a = a.WithZone("")
 	for _, i := range m.interfaces {
@@ -171,7 +170,7 @@ func (m *machine) interfaceOf(a netip.Addr) (beacon.Interface, bool) {
 	return beacon.Interface{}, false
 }
 
-// wireOf returns the subnet that one of the machine's addresses is in, if its interface is up.
+// wireOf returns the subnet of one of the machine's addresses, if its interface is up.
 func (m *machine) wireOf(a netip.Addr) netip.Prefix {
 	i, _ := m.interfaceOf(a)
 	for _, p := range i.Addrs {
@@ -202,11 +201,11 @@ func (m *machine) named(name string) int {
 	return i
 }
 
-// String returns the first address that the host had.
+// String returns the first address of the host.
 func (h *Host) String() string { return h.name }
 
-// Process returns another process on the same machine: the same addresses, other sockets. A program that starts again after
-// Kill or Crash is one.
+// Process returns another process on the same machine: the same addresses, other sockets. Use it for a program that starts again after Kill
+// or Crash.
 func (h *Host) Process() *Host {
 	defer h.lan.lock()()
 	return h.machine.process(h.name)
@@ -222,12 +221,12 @@ func (h *Host) Interfaces() ([]beacon.Interface, error) {
 	return list, nil
 }
 
-// InterfaceDown takes an interface, such as "eth0", out of service. Its addresses stay.
+// InterfaceDown takes an interface, such as "eth0", down. Its addresses stay.
 func (h *Host) InterfaceDown(name string) {
 	h.flags(name, func(f net.Flags) net.Flags { return f &^ (net.FlagUp | net.FlagRunning) })
 }
 
-// InterfaceUp puts an interface back into service.
+// InterfaceUp brings an interface back up.
 func (h *Host) InterfaceUp(name string) {
 	h.flags(name, func(f net.Flags) net.Flags { return f | net.FlagUp | net.FlagRunning })
 }
@@ -240,13 +239,13 @@ func (h *Host) flags(name string, change func(net.Flags) net.Flags) {
 	h.lan.changed()
 }
 
-// SetAddresses replaces the addresses of an interface; none is allowed, which with IPv6 leaves it a link-local one. Connections
-// from and to the old ones go silent.
+// SetAddresses replaces the addresses of an interface. With no addresses, the interface keeps only a link-local one with IPv6, and none
+// otherwise. Connections from and to the old addresses go silent.
 func (h *Host) SetAddresses(name string, addresses ...string) {
 	h.lan.t.Helper()
 	defer h.lan.lock()()
 	i := &h.machine.interfaces[h.machine.named(name)]
-	i.Addrs = nil // may be given again
+	i.Addrs = nil // the same addresses may be set again
 	h.machine.assign(i, h.lan.parse(addresses...))
 	h.lan.changed()
 }
@@ -274,10 +273,9 @@ func (h *Host) RemoveInterface(name string) {
 	h.lan.changed()
 }
 
-// Freeze stops the process as SIGSTOP does, as far as the network can tell: its calls return nothing of what arrives, which
-// waits in its sockets while there is room (1,000 datagrams, 256 KiB a connection, 128 connections), and nothing leaves it.
-// The process' own timers run on, which those of a stopped process would not: after a freeze longer than the expired
-// timeout the node itself has lost its peers.
+// Freeze stops the process like SIGSTOP, as far as the network can tell. Its calls return nothing of what arrives. That waits in its sockets
+// while there is room (1,000 datagrams, 256 KiB per connection, 128 connections), and nothing leaves the process. The process' own timers
+// still run, unlike those of a stopped process: after a freeze longer than the expired timeout the node itself has lost its peers.
 func (h *Host) Freeze() {
 	defer h.lan.lock()()
 	h.frozen = true
@@ -291,7 +289,7 @@ func (h *Host) Thaw() {
 	h.wake()
 }
 
-// wake has all calls that wait look again.
+// wake makes all waiting calls check again.
 func (h *Host) wake() {
 	for _, c := range h.lan.streams() {
 		if c.host == h {
@@ -309,15 +307,15 @@ func (h *Host) wake() {
 	}
 }
 
-// Kill ends the process as SIGKILL does: it says no farewell, and its connections are closed by the system. The node notices
-// only that its sockets are closed; close it some time. Another process on the machine can start with Process.
+// Kill ends the process like SIGKILL: it sends no farewell, and the system closes its connections. The node only notices that its sockets
+// are closed; close the node at some point. Another process on the machine can start with Process.
 func (h *Host) Kill() {
 	defer h.lan.lock()()
 	h.end((*conn).shut, (*conn).abort)
 }
 
-// Crash is a power cut: all processes of the machine are gone, without a word on any connection. Others notice by time, or
-// after Boot when they hear that their connections are unknown.
+// Crash is a power cut: all processes of the machine are gone, and their connections close without a word. Others notice it by timeouts, or
+// after Boot when they learn that their connections are unknown.
 func (h *Host) Crash() {
 	defer h.lan.lock()()
 	for _, p := range h.machine.processes {
@@ -327,14 +325,14 @@ func (h *Host) Crash() {
 	h.lan.changed()
 }
 
-// Boot puts the machine in service again after Crash. New processes, made with Process, can use it.
+// Boot starts the machine again after Crash. New processes, made with Process, can use it.
 func (h *Host) Boot() {
 	defer h.lan.lock()()
 	h.machine.off = false
 	h.lan.changed()
 }
 
-// end closes all sockets of the process, and its connections in these ways.
+// end closes all sockets of the process, and its connections in the given ways.
 func (h *Host) end(accepted, waiting func(*conn)) {
 	if h.dead {
 		return
@@ -368,8 +366,8 @@ func (h *Host) ResetConnections() {
 	}
 }
 
-// ResetConnectionsTo breaks the connections that the process has made to processes of another machine at both ends, at once. Those
-// that it has accepted from there stay.
+// ResetConnectionsTo breaks, at both ends and at once, the connections that the process has dialled to processes of another machine.
+// Connections that it accepted from there stay.
 func (h *Host) ResetConnectionsTo(other *Host) {
 	defer h.lan.lock()()
 	for _, c := range h.lan.streams() {

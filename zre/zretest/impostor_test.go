@@ -21,7 +21,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// forge sends beacons from a host for as long as a test lasts, every so often.
+// forge sends a forged beacon from a host periodically until the test ends.
 func forge(t *testing.T, host *zretest.Host, src string, b beacon.Beacon, every time.Duration) {
 	t.Helper()
 	e := listen(t, host, 5670)
@@ -40,7 +40,7 @@ func forge(t *testing.T, host *zretest.Host, src string, b beacon.Beacon, every 
 	t.Cleanup(func() { stop(); <-done })
 }
 
-// A claimant speaks CURVE with keys of its own, and says what it likes.
+// A claimant speaks CURVE with its own keys and claims whatever it likes.
 type claimant struct {
 	conn *zmtp.Conn
 	err  error
@@ -51,7 +51,7 @@ type deaf struct{}
 func (deaf) Receive([][]byte) error { return nil }
 func (deaf) Closed(error)           {}
 
-// claim connects to a secure node with an identity, and says HELLO with headers unless they are nil.
+// claim connects to a secure node with an identity. It sends HELLO with the headers unless they are nil.
 func claim(t *testing.T, host *zretest.Host, at string, server zre.PublicKey, id uuid.UUID, keys *curve.KeyPair, headers []msg.OutHeader) claimant {
 	t.Helper()
 	nc, err := host.Dial(t.Context(), "tcp", at)
@@ -85,14 +85,14 @@ func keyPair(t *testing.T, first byte) (*curve.KeyPair, zre.PublicKey) {
 	return keys, zre.PublicKey(keys.Public())
 }
 
-// twice stands for a header that is there already, which msg does not send.
+// twice stands for a duplicate header, which msg does not send.
 const twice = "X-PUBLICKE2"
 
 func header(value string) []msg.OutHeader {
 	return []msg.OutHeader{{Name: "X-PUBLICKEY", Value: value}}
 }
 
-// A HELLO that does not name the key which its connection has proven ends the connection, and is a problem.
+// A HELLO that does not name the key proven by its connection ends the connection and is a problem.
 func TestKeyOfHello(t *testing.T) {
 	keys, key := keyPair(t, 7)
 	_, other := keyPair(t, 8)
@@ -136,8 +136,8 @@ func TestKeyOfHello(t *testing.T) {
 	}
 }
 
-// Two nodes with one UUID and two keys: the first that is met stays, and the other one is refused before its connection disturbs anything. An authorizer
-// that knows whose the UUID is settles who may be first.
+// Two nodes have one UUID and two keys. The first one met stays. The other one is refused before its connection disturbs anything. An
+// authorizer that knows the owner of the UUID decides which one can be first.
 func TestTwinOfAnotherKey(t *testing.T) {
 	for _, c := range []struct {
 		name             string
@@ -206,7 +206,7 @@ func TestTwinOfAnotherKey(t *testing.T) {
 	}
 }
 
-// A connection that claims a UUID, and says nothing, does not keep its owner out, nor does one that talks on without a HELLO.
+// A connection that claims a UUID and sends nothing does not keep the owner out, nor does one that sends messages without a HELLO.
 func TestSilentClaimOfAPeer(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		keys, _ := keyPair(t, 7)
@@ -236,8 +236,8 @@ func TestSilentClaimOfAPeer(t *testing.T) {
 	})
 }
 
-// Beacons with another key than the proven one change nothing: neither that a peer is there, nor that it leaves, nor where it is. Those with the right
-// key are no proof: a peer that answers has not left.
+// Beacons with another key than the proven one change nothing: they do not show that a peer is present, leaves, or moved. Those with the
+// right key are no proof either: a peer that answers has not left.
 func TestForgedBeacons(t *testing.T) {
 	_, wrong := keyPair(t, 7)
 	for _, c := range []struct {
@@ -287,13 +287,13 @@ func TestForgedBeacons(t *testing.T) {
 				}
 				l.Close()
 				synctest.Wait()
-				pass(11 * time.Second) // a stranger that claimed nothing is forgotten
+				pass(11 * time.Second) // the stranger without a claim is forgotten
 			})
 		})
 	}
 }
 
-// Farewells with another key do not keep two nodes from meeting, nor part them while one of them does not answer.
+// Farewells with another key do not keep two nodes from meeting, and do not end their session while one of them does not answer.
 func TestForgedFarewells(t *testing.T) {
 	_, wrong := keyPair(t, 7)
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
@@ -317,8 +317,8 @@ func TestForgedFarewells(t *testing.T) {
 	})
 }
 
-// A forged beacon with a wrong key that comes before the true one leaves nobody deaf: whatever is forged of both, and however often, the two meet soon,
-// both ways, whatever is at the place that it names.
+// A forged beacon with a wrong key that arrives before the true one does not keep nodes apart. However many beacons are forged, for either
+// node, and whatever is at the forged address, the two soon meet in both directions.
 func TestWrongHint(t *testing.T) {
 	keys, wrong := keyPair(t, 7)
 	for _, both := range []bool{false, true} {
@@ -344,9 +344,9 @@ func TestWrongHint(t *testing.T) {
 					for i, id := range ids {
 						w, key := startSecure(t, homes[i], fmt.Sprint(i), zre.WithUUID(id), zre.WithListen("tcp://*:5671"))
 						nodes, all = append(nodes, w), append(all, key)
-						pass(time.Second) // so that the hint comes first
+						pass(time.Second) // so the hint comes first
 					}
-					if place == "the other key's" && both { // both hints have a connection, and no answer
+					if place == "the other key's" && both { // both hints have a connection and no answer
 						pass(3 * time.Second)
 					}
 					pass(2 * time.Second)
@@ -357,7 +357,7 @@ func TestWrongHint(t *testing.T) {
 	}
 }
 
-// occupy has something listen at an address.
+// occupy makes something listen at an address.
 func occupy(t *testing.T, host *zretest.Host, at, place string, keys *curve.KeyPair) {
 	t.Helper()
 	if place != "silent" && place != "the other key's" {
@@ -367,7 +367,7 @@ func occupy(t *testing.T, host *zretest.Host, at, place string, keys *curve.KeyP
 	if err != nil {
 		t.Fatal(err)
 	}
-	if place == "the other key's" { // as C zyre, which tells no identity
+	if place == "the other key's" { // like C zyre, which sends no identity
 		r := zmtp.NewRouter(zmtp.Config{Curve: &zmtp.Curve{Keys: keys}}, func(*zmtp.Conn) (zmtp.Receiver, error) { return deaf{}, nil })
 		go func() { _ = r.Serve(l) }()
 		t.Cleanup(func() { _ = r.Close() })

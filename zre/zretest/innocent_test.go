@@ -10,7 +10,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// Of two members whose queues are full, the one that soon takes its messages is served; only the other is dropped.
+// Two members have full queues. The one that soon reads its messages is served; only the other is dropped.
 func TestShoutSparesTheInnocent(t *testing.T) {
 	zretest.Run(t, 20, func(t *testing.T, lan *zretest.LAN) {
 		h, q := lan.Host("10.0.0.2"), lan.Host("10.0.0.3")
@@ -43,8 +43,8 @@ func TestShoutSparesTheInnocent(t *testing.T) {
 	})
 }
 
-// A member on a slow link, which takes each message in more than the send timeout, is served as long as it makes progress, whether or not
-// another one hangs.
+// A member on a slow link, which takes longer than the send timeout for each message, is served as long as it makes progress, whether or not
+// another member hangs.
 func TestShoutSparesTheSlow(t *testing.T) {
 	for _, beside := range []bool{false, true} {
 		t.Run(fmt.Sprint("beside a hung one ", beside), func(t *testing.T) {

@@ -42,7 +42,7 @@ func linkLocal(t testing.TB, h *zretest.Host) netip.Addr {
 	return netip.Addr{}
 }
 
-// Who hears what by IPv6: multicasts those on the wire who joined, whatever their subnets, and nothing that IPv4 sends.
+// IPv6 multicasts reach the sockets on the wire that joined, whatever their subnets. Nothing sent by IPv4 arrives there.
 func TestWhoHearsIPv6(t *testing.T) {
 	const group = "ff12::7"
 	inBothFamilies(t, func(t *testing.T, lan *zretest.LAN) {
@@ -107,7 +107,7 @@ func TestWhoHearsIPv6(t *testing.T) {
 	})
 }
 
-// Connections by IPv6: who dials a link-local address says by which interface, and each end sees its own one's name.
+// Connections by IPv6: a dial to a link-local address names its interface, and each end sees its own interface's name.
 func TestStreamIPv6(t *testing.T) {
 	inBothFamilies(t, func(t *testing.T, lan *zretest.LAN) {
 		a, b := lan.Host("10.9.0.1", "10.0.0.1 fd00::1"), lan.Host("10.0.0.2 fd00::2")
@@ -160,7 +160,7 @@ func TestStreamIPv6(t *testing.T) {
 	})
 }
 
-// A link-local address stays when the others change.
+// A link-local address stays when the other addresses change.
 func TestAddressesIPv6(t *testing.T) {
 	inBothFamilies(t, func(t *testing.T, lan *zretest.LAN) {
 		h := lan.Host("10.0.0.1 fd00::1/48")
@@ -181,7 +181,7 @@ func TestAddressesIPv6(t *testing.T) {
 	})
 }
 
-// Nodes find each other by whatever family they share.
+// Nodes find each other by any address family that they share.
 func TestNodesIPv6(t *testing.T) {
 	for _, c := range [][2]string{
 		{"10.0.0.1", "10.0.0.2"},

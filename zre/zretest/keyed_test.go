@@ -11,8 +11,8 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// Beacons with a CURVE key reach every host and process of a LAN, and harm none of the other implementations: the model of pyre dies, as the
-// real one does, of any that it hears.
+// Beacons with a CURVE key reach every host and process of a LAN and harm no other implementation except pyre: like the real one, its model
+// dies of any that it hears.
 func TestKeyedBeacons(t *testing.T) {
 	for _, six := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

@@ -18,20 +18,20 @@ type LAN struct {
 	six    bool       // has IPv6
 	random *rand.Rand // the test's own
 
-	mu        sync.Mutex // guards all that follows, and all of machines, hosts, listeners and connections
-	rng       *rand.Rand // decides what happens to each datagram and segment
+	mu        sync.Mutex // guards all fields below, and all machines, hosts, listeners and connections
+	rng       *rand.Rand // decides the fate of each datagram and segment
 	clock     clock
 	machines  []*machine
 	processes uint64 // so far
 	link      Link
 	links     map[path]Link
 	blocked   map[path]bool
-	busy      map[path]time.Duration // until when a path of bounded bandwidth is busy
-	routes    map[route][]target     // where datagrams go, until something changes
+	busy      map[path]time.Duration // until when a path of limited bandwidth is busy
+	routes    map[route][]target     // cache of where datagrams go, until something changes
 	routed    bool                   // a router joins all subnets
 	dead      map[netip.Prefix]bool  // wires whose switch is off
 	names     map[string][]netip.Addr
-	ends      int                // counts the ends of connections so far
+	ends      int                // connection ends created so far, to number them
 	conns     map[*conn]struct{} // both ends of every connection, until both are closed
 }
 
@@ -46,15 +46,15 @@ func Seed(seed uint64) Option {
 	return func(l *LAN) { l.seed = seed }
 }
 
-// IPv6 makes a LAN of both address families. Every Ethernet interface then has a link-local address, as it has by default on
-// any system, and may be given others.
+// IPv6 makes a LAN with both address families. Every Ethernet interface then has a link-local address, as it has by default on any system.
+// More addresses can be set.
 func IPv6() Option {
 	return func(l *LAN) { l.six = true }
 }
 
-// NewLAN makes a network of IPv4 without hosts, with a latency of 200 µs and no faults. Call it inside the bubble of
-// testing/synctest, so that its time is the bubble's. If the test fails, its log says how to repeat it with the same seed.
-// When the test ends, sockets that are still open fail it.
+// NewLAN makes an IPv4 network without hosts, with a latency of 200 µs and no faults. Call it inside the bubble of testing/synctest, so
+// that it uses the bubble's time. If the test fails, its log says how to repeat it with the same seed. When the test ends, sockets that are
+// still open fail it.
 func NewLAN(t testing.TB, options ...Option) *LAN {
 	t.Helper()
 	l := &LAN{
@@ -114,7 +114,7 @@ func (l *LAN) lock() (unlock func()) {
 	return l.mu.Unlock
 }
 
-// changed makes everything depend on the hosts, addresses and obstacles as they are now. The caller holds the lock.
+// changed updates everything that depends on the hosts, addresses and obstacles. The caller holds the lock.
 func (l *LAN) changed() {
 	clear(l.routes)
 	for _, c := range l.streams() {
@@ -122,7 +122,7 @@ func (l *LAN) changed() {
 	}
 }
 
-// streams returns the ends of all connections in the order of their beginning, so that the dice fall alike in each run.
+// streams returns the ends of all connections in the order of their creation, so that each run is deterministic.
 func (l *LAN) streams() []*conn {
 	return slices.SortedFunc(maps.Keys(l.conns), func(a, b *conn) int { return cmp.Compare(a.order, b.order) })
 }
@@ -141,8 +141,8 @@ func (l *LAN) reaches(from *machine, src netip.Addr, to *machine, dst netip.Addr
 	return l.connected(from, src, to, dst)
 }
 
-// connected reports whether two machines have these addresses on the same wire, or on two that a router joins. An interface that is
-// down has no wire.
+// connected reports whether two machines have these addresses on the same wire, or on two that a router joins. An interface that is down
+// has no wire.
 func (l *LAN) connected(from *machine, src netip.Addr, to *machine, dst netip.Addr) bool {
 	if isLinkLocal(netip.PrefixFrom(src, 64)) && isLinkLocal(netip.PrefixFrom(dst, 64)) {
 		i, has := from.interfaceOf(src)
@@ -153,16 +153,16 @@ func (l *LAN) connected(from *machine, src netip.Addr, to *machine, dst netip.Ad
 	return here.IsValid() && there.IsValid() && !l.dead[here] && !l.dead[there] && (here == there || l.routed && src.Is4() == dst.Is4())
 }
 
-// SetRouting puts a router between all subnets, or takes it away: with it connections reach hosts of other subnets. Broadcasts and
-// multicasts stay on their own in any case, so nodes must be told of each other.
+// SetRouting adds or removes a router between all subnets. With it connections reach hosts of other subnets. Broadcasts and multicasts
+// still stay on their own subnet, so nodes must be told about each other.
 func (l *LAN) SetRouting(on bool) {
 	defer l.lock()()
 	l.routed = on
 	l.changed()
 }
 
-// SetSwitch turns the switch of a subnet, such as "10.1.0.0/24", off or on again. Nothing gets through when it is off, but for what stays
-// within a host, and no interface tells that.
+// SetSwitch turns the switch of a subnet, such as "10.1.0.0/24", off or on again. While it is off only traffic within a host gets through,
+// and no interface reports it.
 func (l *LAN) SetSwitch(subnet string, on bool) {
 	l.t.Helper()
 	wire, err := netip.ParsePrefix(subnet)
@@ -174,7 +174,7 @@ func (l *LAN) SetSwitch(subnet string, on bool) {
 	l.changed()
 }
 
-// SetHostName gives a host name these addresses, for all hosts, in place of those that it had. Without addresses the name is unknown.
+// SetHostName maps a host name to these addresses for all hosts, in place of earlier ones. Without addresses the name is unknown.
 func (l *LAN) SetHostName(name string, addresses ...string) {
 	l.t.Helper()
 	defer l.lock()()

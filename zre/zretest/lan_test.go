@@ -9,7 +9,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A witness is a test that may fail without failing the one that it is in.
+// A witness is a test that may fail without failing the enclosing test.
 type witness struct {
 	testing.TB
 	failed   bool
@@ -25,7 +25,7 @@ func (w *witness) Logf(format string, args ...any) { fmt.Fprintf(&w.text, format
 func (w *witness) Failed() bool                    { return w.failed }
 func (w *witness) Cleanup(f func())                { w.cleanups = append(w.cleanups, f) }
 
-// end runs the cleanups and returns what the test said.
+// end runs the cleanups and returns the output of the test.
 func (w *witness) end() string {
 	for i := len(w.cleanups) - 1; i >= 0; i-- {
 		w.cleanups[i]()

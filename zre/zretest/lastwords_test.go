@@ -11,7 +11,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// What a node has said before Close arrives, and then its Exit, also on a slow network.
+// Messages that a node sent before Close arrive, followed by its Exit, even on a slow network.
 func TestLastWords(t *testing.T) {
 	zretest.Run(t, 100, func(t *testing.T, lan *zretest.LAN) {
 		r := lan.Rand()
@@ -54,7 +54,7 @@ func TestLastWords(t *testing.T) {
 	})
 }
 
-// slowLink takes its time and loses nothing.
+// slowLink is slow and loses nothing.
 func slowLink(r *rand.Rand) zretest.Link {
 	return zretest.Link{
 		Latency:   time.Duration(r.Int64N(int64(100 * time.Millisecond))),

@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// A listener accepts the connections to one address of a machine, or to all.
+// A listener accepts connections to one address of a machine, or to all.
 type listener struct {
 	host    *Host
 	network string
-	both    bool   // of both address families
+	both    bool   // for both address families
 	key     string // in the machine's table
 	addr    net.Addr
 	ready   sync.Cond
@@ -25,8 +25,8 @@ type listener struct {
 	closed  bool
 }
 
-// Listen implements zre.Network, for "tcp", "tcp4" and "tcp6" with an address and a port, where no address means all and port 0
-// a free one, and for "unix" with a path, which the machine's processes share.
+// Listen implements zre.Network for "tcp", "tcp4" and "tcp6" with an address and a port, and for "unix" with a path, which the machine's
+// processes share. No address means all addresses, and port 0 means a free port.
 func (h *Host) Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	defer h.lan.lock()()
 	m := h.machine
@@ -95,7 +95,7 @@ func (l *LAN) parseTCP(network, address string) (ap netip.AddrPort, err error) {
 	return ap, nil
 }
 
-// listenerAt returns the one that takes connections to an address, or nil.
+// listenerAt returns the listener for connections to an address, or nil.
 func (m *machine) listenerAt(dst netip.AddrPort) *listener {
 	own, other := anyAddr(dst.Port()), any6Addr(dst.Port())
 	if dst.Addr().Is6() {
@@ -112,7 +112,7 @@ func (m *machine) listenerAt(dst netip.AddrPort) *listener {
 	return nil
 }
 
-// holds reports whether a listener has an address, or all of them where one is asked for, or one where all are.
+// holds reports whether the port is in use at that address: by a listener at the address, at all addresses, or at any if all are asked for.
 func (m *machine) holds(ap netip.AddrPort) bool {
 	for _, li := range m.listeners {
 		tcp, ok := li.addr.(*net.TCPAddr)
@@ -124,7 +124,7 @@ func (m *machine) holds(ap netip.AddrPort) bool {
 	return false
 }
 
-// freePort returns the next port for a connection or a listener that does not choose one.
+// freePort returns the next port for a connection or listener without a chosen port.
 func (m *machine) freePort() uint16 {
 	for {
 		if m.lastPort++; m.lastPort < 32768 || m.lastPort > 60999 {
@@ -150,7 +150,7 @@ func (li *listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// Close implements net.Listener. Connections that wait to be accepted are reset.
+// Close implements net.Listener. It resets connections that wait to be accepted.
 func (li *listener) Close() error {
 	defer li.host.lan.lock()()
 	if li.closed {
@@ -160,7 +160,7 @@ func (li *listener) Close() error {
 	return nil
 }
 
-// close closes the connections that wait in this way.
+// close closes the waiting connections with closing.
 func (li *listener) close(closing func(*conn)) {
 	li.closed = true
 	delete(li.host.machine.listeners, li.key)
@@ -185,8 +185,8 @@ func (c *conn) abort() {
 // Addr implements net.Listener.
 func (li *listener) Addr() net.Addr { return li.addr }
 
-// Dial implements zre.Network, for what Listen takes. Where nobody listens it fails after a round trip, where nobody answers it
-// tries until the context ends.
+// Dial implements zre.Network for the networks of Listen. If nothing listens there, it fails after a round trip. If nothing answers, it
+// retries until the context ends.
 func (h *Host) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	defer h.lan.lock()()
 	if network == "unix" {
@@ -207,7 +207,7 @@ func (h *Host) Dial(ctx context.Context, network, address string) (net.Conn, err
 	return nil, opError("dial", network, nil, remote, err)
 }
 
-// LookupNetIP resolves the names that LAN.SetHostName made known, in no time.
+// LookupNetIP resolves the names set with LAN.SetHostName, at once.
 func (h *Host) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
 	defer h.lan.lock()()
 	if list := h.lan.names[host]; len(list) > 0 {
@@ -221,7 +221,7 @@ func (h *Host) dialTCP(ctx context.Context, dst netip.AddrPort) (*conn, error) {
 	local := netip.AddrPortFrom(h.sourceFor(dst.Addr()), h.machine.freePort())
 	switch {
 	case local.Addr().IsValid():
-	case isLinkLocal(netip.PrefixFrom(dst.Addr(), 64)): // without a zone, or with one that is not here
+	case isLinkLocal(netip.PrefixFrom(dst.Addr(), 64)): // no zone, or a zone that does not exist here
 		return nil, syscall.EINVAL
 	default:
 		return nil, syscall.ENETUNREACH
@@ -249,8 +249,8 @@ func (h *Host) dialTCP(ctx context.Context, dst netip.AddrPort) (*conn, error) {
 	}
 }
 
-// sourceFor returns the address from which the machine reaches another: the same if it is its own, else one of the same
-// subnet, whose zone says which interface if it is link-local, else, where there is a router, the first that is not loopback.
+// sourceFor returns the address from which the machine reaches another address: the same if it is its own; else one of the same subnet,
+// with the zone of the interface if it is link-local; else, with a router, the first that is not loopback.
 func (h *Host) sourceFor(dst netip.Addr) netip.Addr {
 	zone, linkLocal := dst.Zone(), isLinkLocal(netip.PrefixFrom(dst, 64))
 	if !linkLocal && h.machine.has(dst) {
@@ -282,7 +282,7 @@ func (h *Host) sourceFor(dst netip.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// neighbour returns the machine with an address, if it is known on the wire of src. One that crashed is, for a while.
+// neighbour returns the machine with an address, if it is known on the wire of src. A crashed machine is known for a while.
 func (h *Host) neighbour(src, dst netip.Addr) *machine {
 	if h.machine.has(dst) {
 		return h.machine
@@ -293,7 +293,7 @@ func (h *Host) neighbour(src, dst netip.Addr) *machine {
 	return nil
 }
 
-// knock tries once to connect. It returns neither a connection nor an error if no answer came.
+// knock tries once to connect. Without an answer it returns neither a connection nor an error.
 func (h *Host) knock(ctx context.Context, local, dst netip.AddrPort, to *machine) (*conn, error) {
 	l, from := h.lan, h.machine
 	there, _ := l.travel(path{from, to}, l.linkOf(from, to), 0, 0)
@@ -318,7 +318,7 @@ func (h *Host) knock(ctx context.Context, local, dst netip.AddrPort, to *machine
 		return nil, nil
 	}
 	c, s := l.connect("tcp", h, li.host, net.TCPAddrFromAddrPort(local), net.TCPAddrFromAddrPort(dst), local.Addr(), dst.Addr())
-	if i, ok := to.interfaceOf(dst.Addr()); ok && dst.Addr().Zone() != "" { // who accepts has its own name for the wire
+	if i, ok := to.interfaceOf(dst.Addr()); ok && dst.Addr().Zone() != "" { // the accepting side has its own zone name for the wire
 		s.local = net.TCPAddrFromAddrPort(netip.AddrPortFrom(dst.Addr().WithZone(i.Name), dst.Port()))
 		s.remote = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local.Addr().WithZone(i.Name), local.Port()))
 	}
@@ -331,7 +331,7 @@ func (h *Host) knock(ctx context.Context, local, dst netip.AddrPort, to *machine
 	return c, nil
 }
 
-// dialUnix connects to another process of the machine, at once.
+// dialUnix connects to another process of the machine at once.
 func (h *Host) dialUnix(ctx context.Context, name string) (net.Conn, error) {
 	remote := &net.UnixAddr{Net: "unix", Name: name}
 	li := h.machine.listeners[unixKey(name)]
@@ -355,7 +355,7 @@ func (h *Host) dialUnix(ctx context.Context, name string) (net.Conn, error) {
 	return c, nil
 }
 
-// sleep lets time pass without the lock, which the caller holds. It returns the context's error if that ends first.
+// sleep releases the caller's lock while time passes. It returns the context's error if the context ends first.
 func (l *LAN) sleep(ctx context.Context, d time.Duration) error {
 	l.mu.Unlock()
 	defer l.mu.Lock()

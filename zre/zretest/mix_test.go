@@ -59,7 +59,7 @@ func (s *stranger) talk() {
 
 func (s *stranger) silence() { s.talking.end() }
 
-// end ends the program as how says.
+// end ends the program by how.
 func (s *stranger) end(how func()) {
 	s.silence()
 	how()
@@ -67,7 +67,7 @@ func (s *stranger) end(how func()) {
 	s.up = false
 }
 
-// A mix is a cluster of nodes of ours and of others.
+// A mix is a cluster of our nodes and foreign ones.
 type mix struct {
 	t         *testing.T
 	lan       *zretest.LAN
@@ -75,7 +75,7 @@ type mix struct {
 	members   []*member
 	strangers []*stranger
 	latency   time.Duration
-	doubles   *zretest.Host // where those with the identity of another are
+	doubles   *zretest.Host // host of the programs that impersonate another
 	calmAt    time.Time
 	count     int
 	story     []string
@@ -86,7 +86,7 @@ func (x *mix) tell(format string, args ...any) {
 	x.story = append(x.story, fmt.Sprintf("%v %s", time.Since(x.start).Round(time.Millisecond), fmt.Sprintf(format, args...)))
 }
 
-// disturb says that something happened that may take so long to get over.
+// disturb records that something happened which may take that long to recover from.
 func (x *mix) disturb(d time.Duration) {
 	d += trips * 2 * x.latency
 	if slices.ContainsFunc(x.strangers, func(s *stranger) bool { return s.kind == zretest.ZyreJS }) {
@@ -187,7 +187,7 @@ var mixFaults = []mixFault{
 	}},
 }
 
-// impersonate has another program say HELLO once with the identity and all else of a member, and close.
+// impersonate makes another program send one HELLO with the identity and other data of a member, then close.
 func (x *mix) impersonate(m *member, to string) {
 	nc, err := x.doubles.Dial(x.t.Context(), "tcp", strings.TrimPrefix(to, "tcp://"))
 	if err != nil {
@@ -208,7 +208,7 @@ func (x *mix) impersonate(m *member, to string) {
 	if err != nil {
 		x.t.Error(err)
 	}
-	_ = q.Flush(x.t.Context()) // if the connection breaks, nothing was said
+	_ = q.Flush(x.t.Context()) // if the connection breaks, nothing was sent
 }
 
 type ignore struct{}
@@ -238,14 +238,14 @@ func newMix(t *testing.T, lan *zretest.LAN, kinds ...zretest.Implementation) *mi
 		s.start(uuid.New(), fmt.Sprintf("%s%d", s.kind, i))
 		if r.IntN(4) == 0 {
 			static = append(static, s.Endpoint())
-			if two && s.kind == zretest.Pyre { // which listens there too
+			if two && s.kind == zretest.Pyre { // pyre listens there, too
 				static = append(static, strings.Replace(s.Endpoint(), "10.0.", "10.1.", 1))
 			}
 		}
 		x.pause(2 * time.Second)
 	}
 	options := []zre.Option{zre.WithPeers(static...)}
-	if r.IntN(2) == 0 { // who comes after it is at the same endpoint
+	if r.IntN(2) == 0 { // a later node may have the same endpoint
 		options = append(options, zre.WithListen("tcp://*:50001"))
 	}
 	for i := range 1 + r.IntN(3) {

@@ -10,7 +10,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A node that gets another address is seen at that address.
+// A node that changes its address is seen at the new address.
 func TestEndpointOfMovedNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t)

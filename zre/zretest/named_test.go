@@ -12,7 +12,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A listed host lists the addresses that are dialled by tcp.
+// A listed host lists the addresses that it dials by TCP.
 type listed struct {
 	*zretest.Host
 	dials *dialled
@@ -40,7 +40,7 @@ func (l listed) has(address string) bool {
 	return slices.Contains(l.dials.all, address)
 }
 
-// A HELLO from another host cannot make a node dial loopback, or an address that only the node's own host has.
+// A HELLO from another host cannot make a node dial loopback or an address that only the node's own host has.
 func TestNamedByHello(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -70,7 +70,7 @@ func TestNamedByHello(t *testing.T) {
 				if got := enter.Peer.Endpoint == "tcp://"+test.endpoint; got != test.believed {
 					t.Errorf("it entered by %s", enter.Peer.Endpoint)
 				}
-				pass(time.Minute) // nobody listens at that port, so all paths are dialled
+				pass(time.Minute) // nothing listens at that port, so all paths are dialled
 				if here.has(test.endpoint) != test.believed {
 					t.Errorf("dialled: %q", here.dials.all)
 				}
@@ -79,7 +79,7 @@ func TestNamedByHello(t *testing.T) {
 	}
 }
 
-// A peer that names an address which is of no use, as C zyre does if it finds no interface, is reached where its HELLO came from.
+// A peer that names a useless address, as C zyre does if it finds no interface, is reached at the address that its HELLO came from.
 func TestNamedLoopbackIsReached(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		alice, peer := named(t, lan.Host("10.0.0.1"), lan.Host("10.0.0.66"), "127.0.0.1:5671")
@@ -93,7 +93,7 @@ func TestNamedLoopbackIsReached(t *testing.T) {
 	})
 }
 
-// named starts a node, and a peer that the node learns of by a HELLO with that endpoint. The peer's mailbox is at port 5671.
+// named starts a node and a peer. The node learns of the peer by a HELLO with that endpoint. The peer's mailbox is at port 5671.
 func named(t *testing.T, here, host zre.Network, endpoint string) (node, peer *zretest.Watched) {
 	options := func(name string, port int, more ...zre.Option) []zre.Option {
 		return append(more, zre.WithName(name), zre.WithTransports("tcp"), zre.WithBeaconPort(port))
@@ -104,14 +104,14 @@ func named(t *testing.T, here, host zre.Network, endpoint string) (node, peer *z
 	return node, peer
 }
 
-// Gossip cannot make a node dial loopback, unless it comes from its own host. Two nodes of one host may find each other by a hub elsewhere.
+// Gossip from another host cannot make a node dial loopback. Two nodes on one host may find each other through a hub elsewhere.
 func TestNamedByGossip(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		from     string // the host of the peer that names the endpoint: "remote" or "local"
 		hub      string // where both have a hub: "remote", "local", or "node", which is the node itself
 		endpoint string
-		address  string // to which that leads; endpoint if ""
+		address  string // target of the endpoint; the endpoint itself if ""
 		believed bool
 	}{
 		{"loopback by a hub elsewhere", "remote", "remote", "127.0.0.1:5671", "", false},
@@ -150,7 +150,7 @@ func TestNamedByGossip(t *testing.T) {
 				if test.from == "local" {
 					host = machine.Process()
 				}
-				// It cannot dial alice: gossip alone tells.
+				// It cannot dial alice: the nodes meet by gossip alone.
 				zretest.Start(t, deafTo{host, endpointOf(alice)[len("tcp://"):]}, options("peer", 1003, join, zre.WithListen("tcp://*:5671"),
 					zre.WithAdvertise("tcp://"+test.endpoint))...)
 				pass(time.Minute)

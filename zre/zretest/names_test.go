@@ -11,7 +11,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A phoneBook is a network that notes when a name was looked up.
+// A phoneBook is a network that records name look-ups.
 type phoneBook struct {
 	*zretest.Host
 	mu sync.Mutex
@@ -25,7 +25,7 @@ func (p *phoneBook) LookupNetIP(ctx context.Context, network, host string) ([]ne
 	return p.Host.LookupNetIP(ctx, network, host)
 }
 
-// count tells how often names were looked up, and fails the test if that was twice within a second.
+// count returns the number of look-ups. It fails the test if two were within a second.
 func (p *phoneBook) count(t *testing.T) int {
 	t.Helper()
 	p.mu.Lock()
@@ -38,11 +38,11 @@ func (p *phoneBook) count(t *testing.T) int {
 	return len(p.at)
 }
 
-// A name that leads elsewhere is followed when the peer that was met there is gone, however that ended, or the address leads to nobody.
+// If a name resolves to another address, it is followed once the peer met there is gone, for whatever reason, or the address has no node.
 func TestNameLeadsElsewhere(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		gone func(host *zretest.Host, node *zretest.Watched) // nil: there was nobody
+		gone func(host *zretest.Host, node *zretest.Watched) // nil: there was no node
 		most time.Duration
 	}{
 		{"left", func(_ *zretest.Host, node *zretest.Watched) { node.Close() }, 1500 * time.Millisecond},
@@ -82,7 +82,7 @@ func TestNameLeadsElsewhere(t *testing.T) {
 	}
 }
 
-// A name that is wrong for a while after the peer has gone, as names in caches are, is asked for until it is right.
+// If a name is wrong for a while after the peer is gone, as in caches, it is looked up until it is right.
 func TestNameLeadsElsewhereLater(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		lan.SetRouting(true)

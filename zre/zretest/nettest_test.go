@@ -9,7 +9,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// The connections are as good as any net.Conn, by the tests of package nettest. These run in real time.
+// The connections pass the net.Conn tests of package nettest. These run in real time.
 func TestConnections(t *testing.T) {
 	for _, network := range []struct{ name, address string }{{"tcp", "10.0.0.2:7"}, {"unix", "/run/echo"}} {
 		t.Run(network.name, func(t *testing.T) {

@@ -6,25 +6,26 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// An Observer keeps and checks the events that an application takes of its own node, and takes none away from it:
+// An Observer records and checks the events that an application reads from its own node, and leaves all of them to the application:
 //
 //	seen := zretest.NewObserver(t, "the application")
 //	app := NewApplication(zre.WithNetwork(lan.Host("10.0.0.1")), seen.Option())
 //	zretest.Next[zre.Enter](seen)
 //
-// It sees an event just before the application does. What the application does with it comes after that: in a bubble call synctest.Wait before you look.
+// It sees an event just before the application does. The application handles the event after that: in a bubble, call synctest.Wait before you
+// check the result.
 type Observer struct{ record *record }
 
-// NewObserver makes an observer for one node; name stands in the messages of failures. It fails the test at the first event of each peer that
-// breaks the rules of [Grammar].
+// NewObserver makes an observer for one node; name appears in failure messages. For each peer, the first event that breaks the rules of
+// [Grammar] fails the test.
 func NewObserver(t testing.TB, name string) *Observer { return &Observer{newRecord(t, name)} }
 
-// Option is for the NewNode of the node to observe.
+// Option returns the option for NewNode of the observed node.
 func (o *Observer) Option() zre.Option {
 	return zre.WithObserver(func(event zre.Event) { o.record.take(keep(event)) })
 }
 
-// Wait is as that of a [Watched].
+// Wait works like Wait of a [Watched].
 func (o *Observer) Wait(what string, match func(zre.Event) bool) zre.Event {
 	o.record.t.Helper()
 	return o.record.wait(what, match)
@@ -35,7 +36,7 @@ func (o *Observer) Seen() []zre.Event { return o.record.seen() }
 
 func (o *Observer) test() testing.TB { return o.record.t }
 
-// keep returns an event whose frames stay when the application gives them back.
+// keep copies the frames of an event, since the application may recycle them.
 func keep(event zre.Event) zre.Event {
 	switch e := event.(type) {
 	case zre.Whisper:

@@ -12,8 +12,8 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// An Observer sees what the application takes, by the channel or the iterator, in its order, and leaves all of it to the application. What the
-// application gives back stays as it was.
+// An Observer sees the events that the application reads, by channel or iterator, in the same order, and leaves all to the application.
+// Frames that the application recycles stay intact in the Observer.
 func TestObserver(t *testing.T) {
 	for _, byChannel := range []bool{true, false} {
 		inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
@@ -77,7 +77,7 @@ func TestObserver(t *testing.T) {
 	}
 }
 
-// What is wrong with the order of events fails the test of an Observer, too.
+// An invalid order of events fails the test of an Observer, too.
 func TestObserverChecks(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		failures := &failing{TB: t}

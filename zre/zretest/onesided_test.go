@@ -11,8 +11,8 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// lateMailbox is a host whose first accepted connection brings nothing after the greeting for six seconds: its READY is
-// late, so the ROUTER gives up while the DEALER on the other side has finished its handshake.
+// lateMailbox is a host whose first accepted connection delivers nothing after the greeting for six seconds. Its READY is late, so the
+// ROUTER gives up after the DEALER on the other side has finished its handshake.
 type lateMailbox struct{ *zretest.Host }
 
 func (h *lateMailbox) Listen(ctx context.Context, network, address string) (net.Listener, error) {
@@ -47,7 +47,7 @@ func (c *lateConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// A handshake that the ROUTER gives up and the DEALER thinks finished must not leave a session that one side alone has.
+// If the ROUTER gives up a handshake that the DEALER has finished, no session may remain on one side only.
 func TestOneSidedSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t)

@@ -10,7 +10,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// Two hosts on two wires are one peer to each other, by the one wire; when that dies they go on by the other.
+// Two hosts on two wires see each other as one peer, over one wire. When that wire dies they continue over the other.
 func TestPathDies(t *testing.T) {
 	for name, die := range map[string]struct {
 		how    func(lan *zretest.LAN, host *zretest.Host, wire netip.Prefix)
@@ -58,7 +58,7 @@ func TestPathDies(t *testing.T) {
 	}
 }
 
-// wireTo returns the subnet by which a node reaches another.
+// wireTo returns the subnet over which a node reaches another.
 func wireTo(t *testing.T, from, to *zretest.Watched) netip.Prefix {
 	t.Helper()
 	p, ok := from.Peer(to.UUID())
@@ -82,7 +82,7 @@ func interfaceOn(host *zretest.Host, wire netip.Prefix) string {
 	return ""
 }
 
-// A new address is a new beginning, at once: the old connections cannot recover.
+// A new address starts a new session at once: the old connections cannot recover.
 func TestNewAddressMovesPeers(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		host := lan.Host("10.0.0.1")
@@ -108,8 +108,8 @@ func TestNewAddressMovesPeers(t *testing.T) {
 	})
 }
 
-// Nodes meet by whichever family they share; both families are one peer; what a HELLO names has no zone, and by IPv6's link-local
-// addresses alone all works too.
+// Nodes meet by any family that they share. Both families together are one peer. The endpoint in a HELLO has no zone. IPv6 link-local
+// addresses alone are enough.
 func TestFamilies(t *testing.T) {
 	inBothFamilies(t, func(t *testing.T, lan *zretest.LAN) {
 		addresses := map[string]string{"both": "10.0.0.1 fd00::1", "six": "fd00::2", "link": "fe80::3", "both again": "10.0.0.4 fd00::4"}
@@ -141,7 +141,7 @@ func TestFamilies(t *testing.T) {
 	})
 }
 
-// A peer that gets another address while the two are just meeting is met there, whatever was on its way.
+// If a peer changes its address while two nodes are meeting, they meet at the new one, whatever was in transit.
 func TestMovesWhileMeeting(t *testing.T) {
 	for after := time.Duration(0); after < 1500*time.Millisecond; after += 50 * time.Millisecond {
 		inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {

@@ -10,7 +10,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A PING takes the way there and back, by each transport; one to a host that is cut off takes as long as the context.
+// A PING takes one round trip, on each transport. A PING to a host that is cut off takes until the context ends.
 func TestPing(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		here, there := lan.Host("10.0.0.1"), lan.Host("10.0.0.2")
@@ -41,7 +41,7 @@ func TestPing(t *testing.T) {
 	})
 }
 
-// A peer whose application takes nothing reads no PING once its queue of events is full, and answers when it goes on.
+// A peer whose application reads nothing reads no PING once its event queue is full, and answers when the application continues.
 func TestPingOfBusyApplication(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"))

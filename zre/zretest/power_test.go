@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A peer whose process ends without a word has crashed: its machine says that nobody listens there any more.
+// A peer whose process ends without a farewell has crashed: its machine refuses connections to it.
 func TestCrashIsToldAtOnce(t *testing.T) {
 	const soon = 100 * time.Millisecond
 	for _, latency := range []time.Duration{200 * time.Microsecond, time.Millisecond, 20 * time.Millisecond} {
@@ -61,8 +61,8 @@ func passages(events []zre.Event, id uuid.UUID) (enters, exits int) {
 	return enters, exits
 }
 
-// A device loses power and is back soon at its address and port, with another UUID. The one that died exits once, the newcomer enters once,
-// and stays.
+// A device loses power and is soon back at its address and port with another UUID. The dead node exits once. The new node enters once and
+// stays.
 func TestPowerIsBackSoon(t *testing.T) {
 	runs := 40
 	if underRace {
@@ -75,7 +75,7 @@ func TestPowerIsBackSoon(t *testing.T) {
 					lan.SetLink(zretest.Link{Latency: time.Duration(lan.Rand().Int64N(int64(20 * time.Millisecond)))})
 					p := pairUp(t, lan, kind)
 					pass(time.Duration(lan.Rand().Int64N(int64(10 * time.Second))))
-					if lan.Rand().IntN(2) == 0 { // TCP waits for acknowledgements of the dead
+					if lan.Rand().IntN(2) == 0 { // TCP waits for acknowledgements of the dead node
 						p.far.Crash()
 						if err := p.node.Shout(t.Context(), group, []byte("in vain")); err != nil {
 							t.Error(err)
@@ -107,8 +107,8 @@ func TestPowerIsBackSoon(t *testing.T) {
 	}
 }
 
-// The power of a site is cut. Its devices come back with each other's addresses, and other UUIDs. Each newcomer enters once and stays, and
-// what is shouted when all is calm reaches all of them.
+// The power of a site is cut. Its devices come back with each other's addresses and new UUIDs. Each new node enters once and stays, and
+// shouts reach all of them once the network is calm.
 func TestAddressesPermuted(t *testing.T) {
 	const devices, shouts = 5, 60
 	runs := 60

@@ -18,7 +18,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// problems gives the problems that a node has told, in words without their causes.
+// problems returns the problems that a node reported, in words, without their causes.
 func problems(w *zretest.Watched) (list []string) {
 	for _, event := range w.Seen() {
 		if e, ok := event.(zre.Problem); ok {
@@ -29,7 +29,7 @@ func problems(w *zretest.Watched) (list []string) {
 	return list
 }
 
-// standing gives those that Problems returns.
+// standing returns the problems in the result of Problems.
 func standing(w *zretest.Watched) (list []string) {
 	for _, p := range w.Problems() {
 		p.Err = nil
@@ -38,7 +38,7 @@ func standing(w *zretest.Watched) (list []string) {
 	return list
 }
 
-// A peer that cannot be reached is told of once, however often it is tried, and once more when it is there.
+// An unreachable peer is reported once, however often it is dialled, and once more when it is reachable.
 func TestUnreachablePeerIsAProblem(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		lan.SetRouting(true)
@@ -64,13 +64,13 @@ func TestUnreachablePeerIsAProblem(t *testing.T) {
 		b.Close()
 		pass(time.Minute)
 		equal(t, "problems that stand", standing(a), []string{robot, nobody})
-		lan.SetHostName("robot.example", "10.0.1.2") // nobody looks for it at the old address any more
+		lan.SetHostName("robot.example", "10.0.1.2") // no node looks for it at the old address any more
 		pass(time.Minute)
 		equal(t, "problems that stand", standing(a), []string{"unreachable tcp://10.0.1.2:5671", nobody})
 	})
 }
 
-// More peers than there may be are a problem, told once, until there is room and nobody wants it.
+// More peers than the limit are a problem, reported once. It is solved when there is room and no more peer is refused.
 func TestTooManyPeersAreAProblem(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithLimits(zre.Limits{Peers: 2}))
@@ -97,7 +97,7 @@ func TestTooManyPeersAreAProblem(t *testing.T) {
 	})
 }
 
-// A peer on the network of an interface that was left out cannot connect to us: that is said, if it is so.
+// A peer on the network of an excluded interface cannot connect to us. That is reported if it is the case.
 func TestPeerOfAnInterfaceLeftOut(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -130,7 +130,7 @@ func TestPeerOfAnInterfaceLeftOut(t *testing.T) {
 	}
 }
 
-// That ends when the address is elsewhere, or the interface.
+// The problem is solved when the address is elsewhere, or the interface.
 func TestPeerOfAnInterfaceLeftOutIsSolved(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		lan.SetHostName("robot", "10.1.0.2")
@@ -154,7 +154,8 @@ func TestPeerOfAnInterfaceLeftOutIsSolved(t *testing.T) {
 	})
 }
 
-// A twin with addresses of both families, and datagrams forged for many addresses, are one conflict, which ends a minute after the last.
+// A twin with addresses of both families, and datagrams forged for many addresses, are one conflict, which ends a minute after the last
+// datagram.
 func TestConflictsAreRare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t, zretest.IPv6())

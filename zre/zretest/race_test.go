@@ -2,5 +2,5 @@
 
 package zretest_test
 
-// underRace is true where everything takes ten times as long.
+// underRace is true if everything takes ten times as long.
 const underRace = true

@@ -13,10 +13,10 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// patience bounds Wait and Next. In fake time it costs nothing.
+// patience limits Wait and Next. In fake time it costs nothing.
 const patience = 5 * time.Minute
 
-// A record keeps and checks the events of one node.
+// A record stores and checks the events of one node.
 type record struct {
 	t    testing.TB
 	name string
@@ -24,7 +24,7 @@ type record struct {
 	mu      sync.Mutex
 	events  []zre.Event
 	grammar Grammar
-	read    int           // what wait has looked at
+	read    int           // how many events wait has examined
 	news    chan struct{} // closed with the next event
 }
 
@@ -32,7 +32,7 @@ func newRecord(t testing.TB, name string) *record {
 	return &record{t: t, name: name, news: make(chan struct{})}
 }
 
-// take keeps an event.
+// take stores an event.
 func (r *record) take(event zre.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -44,7 +44,7 @@ func (r *record) take(event zre.Event) {
 	r.news = make(chan struct{})
 }
 
-// wait returns the first event that matches, of those after the one that it returned before.
+// wait returns the first matching event after the one that it returned before.
 func (r *record) wait(what string, match func(zre.Event) bool) zre.Event {
 	r.t.Helper()
 	timeout := time.NewTimer(patience)
@@ -78,7 +78,7 @@ func (r *record) seen() []zre.Event {
 	return append([]zre.Event(nil), r.events...)
 }
 
-// log tells the events in words, of one peer or with the nil UUID of all. The caller holds the lock.
+// log lists the events in words: those of one peer, or all with the nil UUID. The caller holds the lock.
 func (r *record) log(of uuid.UUID) string {
 	var text []string
 	for _, event := range r.events {
@@ -92,7 +92,7 @@ func (r *record) log(of uuid.UUID) string {
 	return strings.Join(text, ", ")
 }
 
-// describe tells an event in words, as in "Exit(bob, crashed)".
+// describe describes an event in words, as in "Exit(bob, crashed)".
 func describe(event zre.Event) string {
 	detail := ""
 	switch e := event.(type) {

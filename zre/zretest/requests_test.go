@@ -18,13 +18,13 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// newNode starts a node whose events the test takes.
+// newNode starts a node whose events the test reads.
 func newNode(t *testing.T, host *zretest.Host, options ...zre.Option) *zre.Node {
 	t.Helper()
 	return newTalker(t, host, options...).node
 }
 
-// answering answers requests in the loop over the events, with what answer does, to the end of the test.
+// answering answers requests with answer in an event loop until the test ends.
 func answering(t *testing.T, node *zre.Node, answer func(r zre.Request)) {
 	var loop sync.WaitGroup
 	ctx, stop := context.WithCancel(t.Context())
@@ -38,7 +38,7 @@ func answering(t *testing.T, node *zre.Node, answer func(r zre.Request)) {
 	t.Cleanup(func() { stop(); loop.Wait() })
 }
 
-// echo replies with what was asked.
+// echo replies with the frames of the request.
 func echo(r zre.Request) { _ = r.Reply(context.Background(), r.Frames...) }
 
 // found waits until a node knows a peer.
@@ -53,7 +53,7 @@ func found(t *testing.T, node *zre.Node, peer uuid.UUID) {
 	t.Fatal("the peer was not found")
 }
 
-// inPairs runs a test for two nodes that reach each other by tcp, and in one process.
+// inPairs runs a test for two nodes that reach each other by TCP, and for two in one process.
 func inPairs(t *testing.T, test func(t *testing.T, lan *zretest.LAN, a, b *zretest.Host)) {
 	for _, pair := range pairs {
 		t.Run(pair.name, func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestRequest(t *testing.T) {
 			reply.Recycle()
 			reply.Recycle()
 		}
-		for _, name := range []string{"none", ""} { // both ways without frames
+		for _, name := range []string{"none", ""} { // both without frames
 			var frames [][]byte
 			if name != "" {
 				frames = [][]byte{[]byte(name)}
@@ -141,7 +141,7 @@ func TestRequestErrors(t *testing.T) {
 		if _, err := fresh.Request(t.Context(), uuid.New()); !errors.Is(err, zre.ErrClosed) {
 			t.Errorf("after Close: %v", err)
 		}
-		a, silent := zretest.Start(t, here, limits), zretest.Start(t, there) // the latter's requests are events, which are not answered
+		a, silent := zretest.Start(t, here, limits), zretest.Start(t, there) // silent receives requests as events and does not answer them
 		if _, err := a.Request(t.Context(), uuid.New(), nil); !errors.Is(err, zre.ErrUnknownPeer) || errors.Is(err, zre.ErrPeerGone) {
 			t.Errorf("an unknown peer: %v", err)
 		}
@@ -180,7 +180,7 @@ func TestRequestErrors(t *testing.T) {
 		if _, err := first.Result(); !errors.Is(err, context.Canceled) {
 			t.Errorf("cancelled: %v", err)
 		}
-		pass(time.Second) // the late reply reaches nobody
+		pass(time.Second) // the late reply is dropped
 		select {
 		case <-second.Done():
 			t.Error("the second request has ended")
@@ -196,7 +196,7 @@ func TestRequestErrors(t *testing.T) {
 	})
 }
 
-// A request ends at once when the peer is gone, in whatever way.
+// A request ends at once when its peer is gone, for whatever reason.
 func TestRequestToPeerThatGoes(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -233,7 +233,7 @@ func TestRequestToPeerThatGoes(t *testing.T) {
 	}
 }
 
-// A request may be made in the loop over the events, though more messages are on their way than may wait for it.
+// A request can be made in the event loop, even if more messages are in transit than fit the event queue.
 func TestRequestInTheLoop(t *testing.T) {
 	for _, size := range []int{1, 3000} {
 		t.Run(fmt.Sprint("of ", size), func(t *testing.T) {
@@ -280,7 +280,7 @@ func TestRequestInTheLoop(t *testing.T) {
 	}
 }
 
-// Where the events that wait fill all that they may, the reply cannot be read, and the error says so. (Within a process it passes them.)
+// If unread events fill the queue, the reply cannot be read, and the error says so. (Within a process the reply passes them.)
 func TestRequestBehindUnreadEvents(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		limits := zre.WithLimits(zre.Limits{EventBytes: 1 << 20, QueueBytes: 1 << 20})
@@ -326,7 +326,7 @@ func TestManyRequests(t *testing.T) {
 		for range pending {
 			requests = append(requests, zretest.Next[zre.Request](b))
 		}
-		for _, r := range slices.Backward(requests) { // each answer finds its request, in whatever order they come
+		for _, r := range slices.Backward(requests) { // in any order, each answer finds its request
 			if err := r.Reply(t.Context(), r.Frames...); err != nil {
 				t.Fatal(err)
 			}
@@ -339,7 +339,7 @@ func TestManyRequests(t *testing.T) {
 	})
 }
 
-// A node that discards messages refuses requests at once, long ones too; its own are answered.
+// A node that discards messages refuses requests at once, even long ones. Its own requests are answered.
 func TestRequestsAndDiscard(t *testing.T) {
 	inPairs(t, func(t *testing.T, _ *zretest.LAN, here, there *zretest.Host) {
 		a, deaf := newNode(t, here), newNode(t, there, zre.WithSendOnly())

@@ -16,17 +16,17 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A pair is a node of ours and a model of a foreign peer, on a LAN of their own.
+// A pair is one of our nodes and a model of a foreign peer, on their own LAN.
 type pair struct {
 	t    *testing.T
 	lan  *zretest.LAN
-	here *zretest.Host // ours
+	here *zretest.Host // our host
 	node *zretest.Watched
-	far  *zretest.Host // the peer's
+	far  *zretest.Host // the peer's host
 	peer *zretest.Foreign
 }
 
-// pairUp starts a pair, and returns when both have been calm for a while.
+// pairUp starts a pair and returns when both have been calm for a while.
 func pairUp(t *testing.T, lan *zretest.LAN, kind zretest.Implementation) *pair {
 	t.Helper()
 	p := &pair{t: t, lan: lan, here: lan.Host("10.0.0.1"), far: lan.Host("10.0.0.2")}
@@ -42,7 +42,7 @@ func pairUp(t *testing.T, lan *zretest.LAN, kind zretest.Implementation) *pair {
 	return p
 }
 
-// logged are options with which a node logs, if a seed is given: then somebody wants to know.
+// logged adds options for a log if a seed is given, which asks for details.
 func logged(t testing.TB, options ...zre.Option) []zre.Option {
 	if flag.Lookup("zretest.seed").Value.String() != "0" {
 		options = append(options, zre.WithLogger(zerolog.New(zerolog.NewTestWriter(t)).With().Timestamp().Logger()))
@@ -50,13 +50,13 @@ func logged(t testing.TB, options ...zre.Option) []zre.Option {
 	return options
 }
 
-// seen tells how many events the node has seen.
+// seen returns how many events the node has seen.
 func (p *pair) seen() int { return len(p.node.Seen()) }
 
-// since lists the Enters and Exits that the node saw after the first few events.
+// since lists the Enters and Exits that the node saw after its first seen events.
 func (p *pair) since(seen int) []string { return comings(p.node.Seen()[seen:]) }
 
-// checkCalm checks that neither sees the other come or go for a long time, and that they hear each other at its end.
+// checkCalm checks that neither sees the other enter or exit for a long time, and that they then hear each other.
 func (p *pair) checkCalm() {
 	p.t.Helper()
 	ours, theirs := p.seen(), len(p.peer.Seen())
@@ -70,7 +70,7 @@ func (p *pair) checkCalm() {
 	p.checkTalk()
 }
 
-// checkTalk checks that a whisper and a shout of each reach the other.
+// checkTalk checks that a whisper and a shout from each reach the other.
 func (p *pair) checkTalk() {
 	p.t.Helper()
 	ours, theirs := p.seen(), len(p.peer.Seen())
@@ -111,7 +111,7 @@ func textsOf(events []zre.Event, of uuid.UUID) (list []string) {
 	return list
 }
 
-// Connections between a node and a foreign peer break, once or again and again. Soon after the last time there is one session that lasts.
+// Connections between a node and a foreign peer break, once or repeatedly. Soon after the last break there is one lasting session.
 func TestResetsSettle(t *testing.T) {
 	gaps := []time.Duration{
 		900 * time.Microsecond, 1100 * time.Microsecond, 1300 * time.Microsecond, 1500 * time.Microsecond, 1900 * time.Microsecond,
@@ -120,7 +120,7 @@ func TestResetsSettle(t *testing.T) {
 	broken := []struct {
 		name  string
 		reset func(p *pair)
-		ends  bool // the session; else libzmq goes on, as nothing was under way
+		ends  bool // the break ends the session; otherwise libzmq continues, as nothing was in transit
 	}{
 		{"all", func(p *pair) { p.far.ResetConnections() }, true},
 		{"the peer's", func(p *pair) { p.far.ResetConnectionsTo(p.here) }, false},
@@ -151,7 +151,7 @@ func TestResetsSettle(t *testing.T) {
 								}
 								pass(calmAfterFault + calmAfterDrop)
 								got := p.since(before)
-								connectedBetween := times > 1 && gap >= 100*time.Millisecond // then something may be under way
+								connectedBetween := times > 1 && gap >= 100*time.Millisecond // then something may be in transit
 								if len(got) > 2*times || b.ends && len(got) == 0 || !b.ends && !connectedBetween && len(got) > 0 {
 									t.Errorf("after %d breaks: %v", times, got)
 								}
@@ -165,8 +165,8 @@ func TestResetsSettle(t *testing.T) {
 	}
 }
 
-// A foreign peer's connection breaks, and after a while the peer says HELLO anew, whatever it has done about ours meanwhile. That is one Exit
-// and one Enter.
+// A foreign peer's connection breaks, and after a while the peer sends a new HELLO, whatever it did about ours meanwhile. That gives one
+// Exit and one Enter.
 func TestHelloAfterReset(t *testing.T) {
 	delays := []time.Duration{
 		0, 500 * time.Microsecond, time.Millisecond, 3 * time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond,
@@ -190,7 +190,7 @@ func TestHelloAfterReset(t *testing.T) {
 							before := len(node.Seen())
 							broken := peer.hangUp()
 							time.Sleep(delay)
-							if !keeps && peer.current() != broken { // it has answered a HELLO of ours
+							if !keeps && peer.current() != broken { // it has answered one of our HELLOs
 								peer.hangUp()
 							}
 							peer.call()

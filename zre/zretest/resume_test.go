@@ -11,7 +11,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// whisperNumbers has the peer whisper numbers from first to last.
+// whisperNumbers makes the peer whisper the numbers from first to last.
 func (p *pair) whisperNumbers(first, last uint64) {
 	for n := first; n <= last; n++ {
 		if !p.peer.Whisper(p.node.UUID(), zretest.Number(n)) {
@@ -20,7 +20,7 @@ func (p *pair) whisperNumbers(first, last uint64) {
 	}
 }
 
-// numbers lists the numbers of the whispers that the node got.
+// numbers lists the numbers in the whispers that the node received.
 func (p *pair) numbers() (list []uint64) {
 	for _, e := range p.node.Seen() {
 		if w, ok := e.(zre.Whisper); ok {
@@ -31,7 +31,7 @@ func (p *pair) numbers() (list []uint64) {
 	return list
 }
 
-// A DEALER of libzmq whose connection broke connects again and goes on, without a HELLO. If nothing is missing, neither side is told.
+// A libzmq DEALER whose connection broke reconnects and continues without a HELLO. If nothing is missing, neither application notices.
 func TestPeerGoesOn(t *testing.T) {
 	runs := 20
 	if underRace {
@@ -44,7 +44,7 @@ func TestPeerGoesOn(t *testing.T) {
 					lan.SetLink(zretest.Link{Latency: time.Duration(lan.Rand().Int64N(int64(50 * time.Millisecond)))})
 					p := pairUp(t, lan, kind)
 					p.whisperNumbers(0, 2)
-					pass(time.Second + time.Duration(lan.Rand().Int64N(int64(11*time.Second)))) // PINGs may be under way
+					pass(time.Second + time.Duration(lan.Rand().Int64N(int64(11*time.Second)))) // PINGs may be in transit
 					before := p.seen()
 					p.far.ResetConnectionsTo(p.here)
 					time.Sleep(after)
@@ -63,7 +63,7 @@ func TestPeerGoesOn(t *testing.T) {
 	}
 }
 
-// If something is missing, the peer exits for that, is said HELLO, and enters again.
+// If something is missing, the peer exits for it, receives a HELLO and enters again.
 func TestPeerGoesOnWithAGap(t *testing.T) {
 	for _, kind := range foreign {
 		for _, latency := range []time.Duration{200 * time.Microsecond, 20 * time.Millisecond, 200 * time.Millisecond} {
@@ -76,7 +76,7 @@ func TestPeerGoesOnWithAGap(t *testing.T) {
 					pass(time.Second)
 					before := p.seen()
 					p.whisperNumbers(3, 3)
-					synctest.Wait() // it is under way
+					synctest.Wait() // it is in transit
 					p.far.ResetConnectionsTo(p.here)
 					p.whisperNumbers(4, 5)
 					pass(calmAfterFault + calmAfterDrop)

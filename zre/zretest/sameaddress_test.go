@@ -12,7 +12,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// announce sends a beacon each second, until the test ends, to one host alone: others are not in that network.
+// announce sends a beacon each second to a single host, until the test ends: other hosts are not on that network.
 func (c *caller) announce(src, to string, port uint16) {
 	c.t.Helper()
 	socket, err := c.host.ListenPacket("udp4", 5670)
@@ -42,8 +42,8 @@ func (c *caller) announce(src, to string, port uint16) {
 	})
 }
 
-// Our host is in two LANs, with a foreign peer at the same address and port in each: beacons of two UUIDs come from there, connections too in
-// some cases, and ours lead to one of the two. That one stays; the other one may be given up once, as nobody can reach it.
+// Our host is on two LANs, with a foreign peer at the same address and port on each. Beacons with two UUIDs come from there, in some cases
+// connections too, and our connections lead to one of the two. That peer stays. The other one may be given up once, as it is unreachable.
 func TestSameAddressInTwoLANs(t *testing.T) {
 	runs := 20
 	if underRace {
@@ -52,8 +52,8 @@ func TestSameAddressInTwoLANs(t *testing.T) {
 	for _, kind := range foreign {
 		for _, test := range []struct {
 			name  string
-			calls bool // the one that we cannot reach reaches us
-			most  int  // of its Enters and Exits
+			calls bool // the peer that we cannot reach reaches us
+			most  int  // maximum of its Enters and Exits
 		}{
 			{"it is seen alone", false, 0},
 			{"it reaches us", true, 2},
@@ -68,9 +68,9 @@ func TestSameAddressInTwoLANs(t *testing.T) {
 						t.Fatal(err)
 					}
 					other := newCaller(t, far.Process(), renewing, "10.0.0.2:50001", endpointOf(p.node))
-					other.endpoint = "tcp://10.0.0.2:50000" // in the other LAN
+					other.endpoint = "tcp://10.0.0.2:50000" // on the other LAN
 					p.peer = zretest.NewForeign(t, far, kind, zretest.ForeignName("peer"), zretest.ForeignPort(50_000), zretest.ForeignGroups(group))
-					pass(time.Second + time.Duration(lan.Rand().Int64N(int64(5*time.Second)))) // else it could not be told which one our HELLO reached
+					pass(time.Second + time.Duration(lan.Rand().Int64N(int64(5*time.Second)))) // otherwise it is unknown which one our HELLO reached
 					other.announce("10.0.0.2", "10.0.0.1", 50_000)
 					if test.calls {
 						stop := other.persist(5 * time.Second)

@@ -8,8 +8,8 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// Where nodes are decides how they talk; a crash of another process on the host is seen at once; a process that comes back is
-// met again, by the same transport.
+// The location of nodes decides their transport. A crash of another process on the host is seen at once. A process that comes back is met
+// again, on the same transport.
 func TestSameHost(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		here := lan.Host("10.0.0.1")

@@ -9,7 +9,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A hundred nodes for five minutes: all meet within seconds, nobody is lost, and it takes less than a minute.
+// A hundred nodes for five minutes: all meet within seconds, no peer is lost, and it takes less than a minute.
 func TestHundredNodes(t *testing.T) {
 	count := 100
 	if underRace {

@@ -14,7 +14,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// newCertificate makes keys.
+// newCertificate makes a certificate.
 func newCertificate(t testing.TB) *zre.Certificate {
 	t.Helper()
 	c, err := zre.NewCertificate()
@@ -31,7 +31,7 @@ func startSecure(t testing.TB, host *zretest.Host, name string, options ...zre.O
 	return zretest.Start(t, host, append([]zre.Option{zre.WithName(name), zre.WithCertificate(c)}, options...)...), c.PublicKey()
 }
 
-// converse checks that each node knows all others, by their keys, and gets what they whisper and shout.
+// converse checks that each node knows all others by their keys and receives their whispers and shouts.
 func converse(t *testing.T, nodes []*zretest.Watched, keys []zre.PublicKey) {
 	t.Helper()
 	for i, w := range nodes {
@@ -64,7 +64,7 @@ func converse(t *testing.T, nodes []*zretest.Watched, keys []zre.PublicKey) {
 	}
 }
 
-// Secure nodes meet, wherever they are and however they are found.
+// Secure nodes meet, wherever they are and however they find each other.
 func TestSecureNodes(t *testing.T) {
 	static := func(certificates []*zre.Certificate, i int) (options []zre.Option) {
 		options = append(options, zre.WithoutBeacons(), zre.WithListen("tcp://*:5671"))
@@ -139,7 +139,7 @@ func TestSecureNodes(t *testing.T) {
 // only is the one host of a test.
 var only *zretest.Host
 
-// One certificate on all nodes is a secret of the group, and nothing more: the nodes meet as those with keys of their own do.
+// One certificate on all nodes is simply a group secret: the nodes meet like those with their own keys.
 func TestOneCertificateForAll(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		c := newCertificate(t)
@@ -160,7 +160,7 @@ func TestOneCertificateForAll(t *testing.T) {
 	})
 }
 
-// Plain and secure nodes beside each other do not meet, on any transport and by any way to be found, and each kind meets its own.
+// Plain and secure nodes side by side do not meet, on any transport and by any discovery. Each kind meets its own.
 func TestPlainBesideSecure(t *testing.T) {
 	for _, where := range []string{"hosts", "processes", "a process"} {
 		t.Run(where, func(t *testing.T) {
@@ -205,7 +205,7 @@ func TestPlainBesideSecure(t *testing.T) {
 	}
 }
 
-// kinds lists the problems of a node that stand.
+// kinds lists the standing problems of a node.
 func kinds(w *zretest.Watched) (list []string) {
 	for _, p := range w.Problems() {
 		list = append(list, p.Kind.String())
@@ -213,8 +213,8 @@ func kinds(w *zretest.Watched) (list []string) {
 	return list
 }
 
-// A node that one side's authorizer refuses is not met; the problem names its key, once, and there is no storm of attempts. When it is let in
-// they meet.
+// A node that one side's authorizer refuses is not met. The problem names its key, once, and there is no storm of attempts. When it is
+// authorized they meet.
 func TestAuthorizer(t *testing.T) {
 	for _, found := range []string{"beacons", "an endpoint", "gossip"} {
 		t.Run(found, func(t *testing.T) {
@@ -290,11 +290,11 @@ func TestAuthorizer(t *testing.T) {
 	}
 }
 
-// Within one process and one host the authorizer is asked too, on both sides, and who is refused is met by no other way.
+// The authorizer is also asked within one process and on one host, on both sides. A refused peer is met by no other path.
 func TestAuthorizerOnOneHost(t *testing.T) {
 	for _, c := range []struct {
 		name, transport string
-		refuses         int // which of the two: 2 is nobody
+		refuses         int // which of the two refuses; 2: neither
 	}{
 		{"one process", "inproc", 2}, {"one process, the first refuses", "inproc", 0}, {"one process, the second refuses", "inproc", 1},
 		{"two processes", "ipc", 2}, {"two processes, the first refuses", "ipc", 0}, {"two processes, the second refuses", "ipc", 1},

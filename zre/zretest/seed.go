@@ -14,12 +14,11 @@ var (
 	runsFlag = flag.Int("zretest.runs", 0, "let each test of zretest.Run try this `number` of seeds, instead of its own number")
 )
 
-// Run runs a test in fake time with each of the seeds from 1 to runs, several at once, each in a bubble of testing/synctest
-// with a LAN of its own. A run that fails prints the command that repeats it. The flag -zretest.runs asks for another number of
-// seeds, and -zretest.seed for one alone.
+// Run runs a test in fake time with each seed from 1 to runs, several at once, each in a bubble of testing/synctest with a LAN of its own. A
+// failed run prints the command that repeats it. The flag -zretest.runs sets another number of seeds, and -zretest.seed a single seed.
 //
-// The seed decides what the LAN does, what its Rand returns, and the nodes' own jitter and ports. It does not decide how the
-// goroutines of one instant take turns: where that matters a run may need to be repeated more than once (-count).
+// The seed determines what the LAN does, what its Rand returns, and the jitter and ports of the nodes. It does not determine the order in which
+// the goroutines of one instant run: where that matters, use -count to repeat a run several times.
 func Run(t *testing.T, runs int, test func(t *testing.T, lan *LAN)) {
 	t.Helper()
 	first, last := uint64(1), uint64(runs)
@@ -37,7 +36,7 @@ func Run(t *testing.T, runs int, test func(t *testing.T, lan *LAN)) {
 	}
 }
 
-// command returns what repeats a test with a seed.
+// command returns the command that repeats a test with a seed.
 func command(test string, seed uint64) string {
 	test, _, _ = strings.Cut(test, "/seed=")
 	var pattern []string

@@ -20,7 +20,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// serving serves a node to the end of the test, and tells what Serve returned.
+// serving serves a node until the test ends. stop returns the result of Serve.
 func serving(t *testing.T, node *zre.Node, handler zre.Handler, options ...zre.ServeOption) (stop func() error) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -36,7 +36,7 @@ func serving(t *testing.T, node *zre.Node, handler zre.Handler, options ...zre.S
 	return stop
 }
 
-// trio starts a node that serves, on the first host, and two that are watched. All know each other.
+// trio starts a node that serves, on the first host, and two watched nodes. All know each other.
 func trio(t *testing.T, lan *zretest.LAN, handler func(node *zre.Node) zre.Handler, options ...zre.ServeOption) (*zre.Node, *zretest.Watched, *zretest.Watched, func() error) {
 	t.Helper()
 	node := newNode(t, lan.Host("10.0.0.1"))
@@ -122,7 +122,7 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// A handler that panics, or ends its goroutine, ends nothing else.
+// A handler that panics, or ends its goroutine, affects nothing else.
 func TestHandlerThatPanics(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		var mu sync.Mutex
@@ -170,7 +170,7 @@ func TestHandlerThatPanics(t *testing.T) {
 	})
 }
 
-// A handler may close its node, one by one or with others at work; Serve returns then.
+// A handler may close its node, whether handlers run one at a time or concurrently. Serve then returns.
 func TestHandlerThatCloses(t *testing.T) {
 	for _, concurrency := range []int{1, 64} {
 		t.Run(fmt.Sprint(concurrency), func(t *testing.T) {
@@ -211,7 +211,7 @@ func TestHandlerThatCloses(t *testing.T) {
 	}
 }
 
-// Serve ends though a handler does not; what is not handled is left to the next one who takes events.
+// Serve ends even if a handler does not. Unhandled events are left for the next reader.
 func TestServeEnds(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		release := make(chan struct{})
@@ -255,7 +255,7 @@ func TestServeEnds(t *testing.T) {
 	})
 }
 
-// Each peer gets a worker, also when several have something at the same moment: one whose handler blocks never has two lanes.
+// Each peer has one worker, even if several peers send at the same moment: a peer whose handler blocks never has two lanes.
 func TestEachPeerHasAWorker(t *testing.T) {
 	for round := range 20 {
 		inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
@@ -279,7 +279,7 @@ func TestEachPeerHasAWorker(t *testing.T) {
 	}
 }
 
-// One at a time may take the events.
+// Events can have one reader at a time.
 func TestServeBesideOthers(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		node := newNode(t, lan.Host("10.0.0.1"))

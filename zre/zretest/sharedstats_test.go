@@ -14,7 +14,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// Figures are shown by each transport, to nodes that ask; those of each peer are what the peer counts itself. A peer is answered once a second.
+// Nodes show their figures on each transport to nodes that ask. The figures per peer match the peer's own. A peer is answered once a second.
 func TestSharedStats(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		here := lan.Host("10.0.0.1")
@@ -73,7 +73,7 @@ func TestSharedStats(t *testing.T) {
 	})
 }
 
-// Of many peers those that are busy now are shown, not those that were busy once.
+// Of many peers, those that are busy now are shown, not those that were busy earlier.
 func TestSharedStatsBusiest(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		shares := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithSharedStats())
@@ -118,7 +118,7 @@ func TestSharedStatsBusiest(t *testing.T) {
 	})
 }
 
-// Nodes of other implementations see nothing of it, and show nothing.
+// Nodes of other implementations see no trace of it and show no figures.
 func TestSharedStatsBesideForeign(t *testing.T) {
 	for _, kind := range []zretest.Implementation{zretest.Zyre, zretest.Pyre, zretest.ZyreJS} {
 		t.Run(string(kind), func(t *testing.T) {

@@ -23,7 +23,7 @@ const mebibyte = 1 << 20
 // slow is a link of 50 Mbit/s.
 var slow = zretest.Link{Latency: time.Millisecond, Bandwidth: 6 * mebibyte}
 
-// whispers counts those that a node has seen from another.
+// whispers counts those that a node has received from another.
 func whispers(seen []zre.Event, from uuid.UUID) (count int) {
 	for _, e := range seen {
 		if w, ok := e.(zre.Whisper); ok && w.Peer.UUID == from {
@@ -33,7 +33,7 @@ func whispers(seen []zre.Event, from uuid.UUID) (count int) {
 	return count
 }
 
-// sendMany whispers so many messages of a mebibyte.
+// sendMany whispers count messages of one mebibyte.
 func sendMany(t *testing.T, from *zretest.Watched, to uuid.UUID, count int) {
 	t.Helper()
 	for range count {
@@ -51,13 +51,13 @@ func exitOf(n *zretest.Watched, id uuid.UUID) zre.Exit {
 	}).(zre.Exit)
 }
 
-// A node that ends sends what is queued as long as it may. What does not get through is told, to the message, on both sides.
+// A node that closes sends queued messages as long as it may. Both sides report exactly which messages did not get through.
 func TestCloseTellsWhatIsLost(t *testing.T) {
 	const count = 40
 	for _, test := range []struct {
 		name     string
 		linger   time.Duration
-		same     bool // the receiver is another process of the host
+		same     bool // the receiver is another process of the same host
 		complete bool
 		within   time.Duration
 	}{
@@ -117,7 +117,7 @@ func TestCloseTellsWhatIsLost(t *testing.T) {
 	}
 }
 
-// Of several peers the slow one alone has a loss, and the others do not wait for it.
+// Of several peers only the slow one has a loss, and the others do not wait for it.
 func TestShutdownOfSeveral(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		_, nodes := meet(t, lan, 4)
@@ -153,7 +153,7 @@ func TestShutdownOfSeveral(t *testing.T) {
 	})
 }
 
-// Without an end of its context Shutdown waits until all is sent, or the peer is gone: then what waited is lost.
+// If its context has no end, Shutdown waits until everything is sent or the peer is gone. In the second case the queued messages are lost.
 func TestShutdownWaits(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -197,7 +197,7 @@ func TestShutdownWaits(t *testing.T) {
 	}
 }
 
-// A node that ends takes no more events. Peers that send to it must not give it up for that while it sends.
+// A closing node reads no more events. Peers that send to it must not give it up for that while it still sends.
 func TestShutdownUnderFlood(t *testing.T) {
 	for _, all := range []bool{true, false} {
 		t.Run(fmt.Sprint("with All ", all), func(t *testing.T) {
@@ -250,7 +250,7 @@ func TestShutdownUnderFlood(t *testing.T) {
 	}
 }
 
-// A Close beside a Shutdown ends it after its linger time; all return the same.
+// A Close during a Shutdown ends it after the linger time. All calls return the same.
 func TestCloseBesideShutdown(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		lan.SetLink(slow)
@@ -278,7 +278,7 @@ func TestCloseBesideShutdown(t *testing.T) {
 	})
 }
 
-// What is queued for a peer that is not connected yet is sent once it is, or told.
+// Messages queued for a peer that is not connected yet are sent once it is, or reported.
 func TestShutdownBeforeConnection(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -317,7 +317,7 @@ func TestShutdownBeforeConnection(t *testing.T) {
 	}
 }
 
-// Within a process all arrives, however short the time.
+// Within a process everything arrives, however short the time.
 func TestCloseWithinProcess(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		host := lan.Host("10.0.0.1")
@@ -326,7 +326,7 @@ func TestCloseWithinProcess(t *testing.T) {
 		zretest.Next[zre.Enter](alice)
 		zretest.Next[zre.Enter](bob)
 		bob.Pause()
-		for i := range uint64(3000) { // more than the queue of events has room for
+		for i := range uint64(3000) { // more than the event queue holds
 			if err := alice.Whisper(t.Context(), bob.UUID(), zretest.Number(i)); err != nil {
 				t.Fatal(err)
 			}
@@ -343,7 +343,7 @@ func TestCloseWithinProcess(t *testing.T) {
 	})
 }
 
-// A peer of another implementation that says farewell has left, though it says no GOODBYE.
+// A peer of another implementation that says farewell has left, though it sends no GOODBYE.
 func TestFarewellWithoutGoodbye(t *testing.T) {
 	for _, kind := range []zretest.Implementation{zretest.Zyre, zretest.Pyre, zretest.ZyreJS} {
 		t.Run(string(kind), func(t *testing.T) {

@@ -17,9 +17,9 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A mute is a program that has taken the port of a peer, and answers no HELLO.
+// A mute is a program that has taken the port of a peer and answers no HELLO.
 type mute struct {
-	hangsUp bool // for the first message; else it listens for ever
+	hangsUp bool // after the first message; otherwise it listens forever
 	conns   atomic.Int32
 }
 
@@ -32,7 +32,7 @@ func (m *mute) Receive([][]byte) error {
 
 func (*mute) Closed(error) {}
 
-// serve listens; what comes is shaken hands with, unless the program knows nothing of ZMTP.
+// serve accepts connections. It does the ZMTP handshake unless the program does not speak ZMTP.
 func (m *mute) serve(t *testing.T, h *zretest.Host, address string, zmtpToo bool) {
 	t.Helper()
 	l, err := h.Listen(t.Context(), "tcp", address)
@@ -75,7 +75,7 @@ func beacons(t *testing.T, h *zretest.Host, _ *zretest.Watched, f *zretest.Forei
 	return func() { socket.say(t, string(datagram), at.Addr().String(), "10.0.0.255:5670") }
 }
 
-// pings sends a PING as the peer, on a connection that began without HELLO.
+// pings sends a PING as the peer, on a connection without a HELLO.
 func pings(t *testing.T, h *zretest.Host, a *zretest.Watched, f *zretest.Foreign) func() {
 	return func() {
 		nc, err := h.Dial(t.Context(), "tcp", strings.TrimPrefix(endpointOf(a), "tcp://"))
@@ -96,15 +96,14 @@ func pings(t *testing.T, h *zretest.Host, a *zretest.Watched, f *zretest.Foreign
 	}
 }
 
-// A session whose peer never says HELLO ends when the peer was silent for the expired timeout, whatever else goes on: our dials that work, and
-// sessions that follow it, are no sign of life. Beacons and
-// messages are: then it stays, and waits for HELLO.
+// A session whose peer never sends HELLO ends when the peer was silent for the expired timeout. Dials that succeed, and later sessions, are
+// no sign of life. Beacons and messages are: with them the session stays and waits for HELLO.
 func TestPeerThatNeverEnters(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		zmtp, hangs bool
-		sign        func(*testing.T, *zretest.Host, *zretest.Watched, *zretest.Foreign) func() // of life, each second
-		least, most int32                                                                      // connections from the second minute on to the eleventh
+		sign        func(*testing.T, *zretest.Host, *zretest.Watched, *zretest.Foreign) func() // sign of life, each second
+		least, most int32                                                                      // connections between the second and the eleventh minute
 	}{
 		{"hangs up", true, true, nil, 0, 0},
 		{"listens", true, false, nil, 0, 0},

@@ -13,7 +13,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A handler that blocks for ever stops its own peer alone, which is not read from any more, and what waits for it is bounded.
+// A handler that blocks forever stops only its own peer. The node stops reading from it, and the amount waiting for the handler is limited.
 func TestHandlerThatBlocks(t *testing.T) {
 	for _, size := range []int{500, 100_000} {
 		t.Run(fmt.Sprint("of ", size), func(t *testing.T) {
@@ -57,7 +57,7 @@ func TestHandlerThatBlocks(t *testing.T) {
 						t.Errorf("%s is gone", w.Name())
 					}
 				}
-				close(release) // then it goes on
+				close(release) // then it continues
 				for range 100 {
 					if pass(100 * time.Millisecond); int(forA.Load()) == sent {
 						break
@@ -71,7 +71,7 @@ func TestHandlerThatBlocks(t *testing.T) {
 	}
 }
 
-// inPairsOfThree runs a test for a node and two watched ones that know it, on hosts of their own and in one process.
+// inPairsOfThree runs a test for a node and two watched nodes that it has met, on different hosts and in one process.
 func inPairsOfThree(t *testing.T, test func(t *testing.T, node *zre.Node, a, b *zretest.Watched)) {
 	for _, pair := range pairs {
 		t.Run(pair.name, func(t *testing.T) {
@@ -93,7 +93,7 @@ func inPairsOfThree(t *testing.T, test func(t *testing.T, node *zre.Node, a, b *
 	}
 }
 
-// A handler may ask the very peer whose messages wait for it, however many those are.
+// A handler may send a request to the same peer whose messages wait for it, however many those are.
 func TestRequestInAHandler(t *testing.T) {
 	for _, concurrency := range []int{1, 64} {
 		t.Run(fmt.Sprint(concurrency), func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestRequestInAHandler(t *testing.T) {
 	}
 }
 
-// Two nodes that send to each other in their handlers get it all, or, where that is more than may wait, are told so; none is dropped.
+// Two nodes that send to each other in their handlers receive everything, or get an error if that is more than fits. Neither is dropped.
 func TestBothSendInTheirHandlers(t *testing.T) {
 	for _, test := range []struct {
 		name     string

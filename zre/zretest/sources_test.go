@@ -12,12 +12,12 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// counts tells how many events of each type a node has seen of others, and Exits with their reasons.
+// counts counts the events of each type that a node has seen of others, and Exits by their reasons.
 func counts(w *zretest.Watched) map[string]int {
 	all := make(map[string]int)
 	for _, event := range w.Seen() {
 		if _, ok := event.(zre.Problem); ok {
-			continue // of this node
+			continue // an event of this node
 		}
 		name := fmt.Sprintf("%T", event)
 		if e, ok := event.(zre.Exit); ok {
@@ -28,7 +28,7 @@ func counts(w *zretest.Watched) map[string]int {
 	return all
 }
 
-// expect compares what a node has seen: pairs of an event's type and how often.
+// expect compares what a node has seen with want: event types and their counts.
 func expect(t *testing.T, w *zretest.Watched, want map[string]int) {
 	t.Helper()
 	if got := counts(w); fmt.Sprint(got) != fmt.Sprint(want) {
@@ -36,7 +36,7 @@ func expect(t *testing.T, w *zretest.Watched, want map[string]int) {
 	}
 }
 
-// Peers that beacons do not reach are met by their endpoints, by one side alone or both, by address and by name, once each, and stay.
+// Peers that beacons do not reach are met by their endpoints, named by one side or both, by address or host name, once each, and stay.
 func TestStaticPeers(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		lan.SetRouting(true)
@@ -55,7 +55,7 @@ func TestStaticPeers(t *testing.T) {
 	})
 }
 
-// Whoever is at an endpoint is met: who comes later, and the successor of who left. A name leads to where it leads now.
+// Any node at an endpoint is met: one that comes later, and the successor of one that left. A host name leads to its current address.
 func TestStaticPeerComesAndGoes(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		lan.SetRouting(true)
@@ -84,7 +84,7 @@ func TestStaticPeerComesAndGoes(t *testing.T) {
 		if e := zretest.Next[zre.Enter](a); e.Peer.Name != "moved" || time.Since(began) > 40*time.Second {
 			t.Errorf("%s entered after %v", e.Peer.Name, time.Since(began))
 		}
-		lan.SetHostName("service") // tells where to look, not who is there
+		lan.SetHostName("service") // says where to look, not which node is there
 		pass(10 * time.Minute)
 		if _, here := a.Peer(a.Peers()[0].UUID); !here || len(a.Peers()) != 1 {
 			t.Errorf("%d peers", len(a.Peers()))
@@ -92,7 +92,7 @@ func TestStaticPeerComesAndGoes(t *testing.T) {
 	})
 }
 
-// Beacons and endpoints may name the same peer: it is one peer, and no session breaks.
+// Beacons and endpoints may announce the same peer: it is one peer, and no session breaks.
 func TestAllSourcesAtOnce(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		var nodes []*zretest.Watched
@@ -113,7 +113,7 @@ func TestAllSourcesAtOnce(t *testing.T) {
 	})
 }
 
-// Gossip alone makes a mesh of nodes in different subnets; who leaves is gone at once, who is killed too, and the hub may restart.
+// Gossip alone makes a mesh of nodes in different subnets. A node that leaves or is killed is gone at once. The hub may restart.
 func TestGossip(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		lan.SetRouting(true)
@@ -158,7 +158,7 @@ func TestGossip(t *testing.T) {
 	})
 }
 
-// A session is by UUID: a node that is found at several of its addresses is one peer.
+// A session belongs to a UUID: a node found at several of its addresses is one peer.
 func TestSeveralAddressesOfOnePeer(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		lan.SetRouting(true)

@@ -21,13 +21,13 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A nameServer is the DNS server 10.0.0.53 of a cluster. Its records, and how it fails, may be changed.
+// A nameServer is the DNS server 10.0.0.53 of a cluster. Tests can change its records and make it fail.
 type nameServer struct {
 	mu      sync.Mutex
-	records []string // in the form of zone files
-	err     error    // of who dials it
+	records []string // in zone file format
+	err     error    // for each dial
 	silent  bool
-	code    int // of all answers, if it is not 0
+	code    int // of all answers, unless it is 0
 	asked   int
 }
 
@@ -64,7 +64,7 @@ func (s *nameServer) answer(q *dns.Msg) *dns.Msg {
 	return m
 }
 
-// serve answers on a connection, by UDP or TCP.
+// serve answers queries on a connection, by UDP or TCP.
 func (s *nameServer) serve(conn net.Conn, byTCP bool) {
 	defer conn.Close()
 	buffer := make([]byte, 2000)
@@ -97,7 +97,7 @@ func (s *nameServer) serve(conn net.Conn, byTCP bool) {
 	}
 }
 
-// A pod is a host that reaches the DNS server.
+// A pod is a host that can reach the DNS server.
 type pod struct {
 	*zretest.Host
 	dns *nameServer
@@ -119,7 +119,7 @@ func (p *pod) Dial(ctx context.Context, network, address string) (net.Conn, erro
 
 const service = "_zre._tcp.robots.example."
 
-// appear has the records of a pod appear, with a TTL of some seconds.
+// appear adds the records of a pod, with a TTL in seconds.
 func (s *nameServer) appear(ip string, ttl int) {
 	host := strings.ReplaceAll(ip, ".", "-") + ".robots.example."
 	s.set(func() {
@@ -127,7 +127,7 @@ func (s *nameServer) appear(ip string, ttl int) {
 	})
 }
 
-// startPod starts a node that looks for others by the DNS. It must be up at once.
+// startPod starts a node that finds others by DNS. It must be up at once.
 func startPod(t *testing.T, lan *zretest.LAN, s *nameServer, ip string, options ...zre.Option) *zretest.Watched {
 	t.Helper()
 	began := time.Now()
@@ -139,8 +139,8 @@ func startPod(t *testing.T, lan *zretest.LAN, s *nameServer, ip string, options 
 	return w
 }
 
-// A headless service of Kubernetes: the name does not exist before a pod is ready, which it is some time after its node has started. The second
-// meets the first as soon as there is a record of it.
+// A headless service of Kubernetes: the name does not exist before a pod is ready, some time after its node has started. The second node
+// meets the first as soon as there is a record for it.
 func TestFirstOfTwoPods(t *testing.T) {
 	for _, ttl := range []int{0, 5, 30} {
 		t.Run(fmt.Sprint("TTL ", ttl), func(t *testing.T) {
@@ -171,7 +171,7 @@ func TestFirstOfTwoPods(t *testing.T) {
 	}
 }
 
-// Consul has a service's record as long as its check passes: a connection to the node's port.
+// Consul keeps a service's record as long as its check passes: a connection to the node's port.
 func TestServiceWithCheck(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		lan.SetRouting(true)
@@ -210,13 +210,13 @@ func TestServiceWithCheck(t *testing.T) {
 	})
 }
 
-// Whatever the DNS does, a node is up at once, seen by its neighbours, tells what is wrong once, and closes at once.
+// Whatever the DNS does, a node starts at once, its neighbours see it, it reports what is wrong once, and it closes at once.
 func TestStartDoesNotWaitForDNS(t *testing.T) {
 	const problem = "DNS _zre._tcp.robots.example"
 	for _, c := range []struct {
 		name  string
 		fail  func(s *nameServer)
-		after time.Duration // when it is a problem
+		after time.Duration // when it becomes a problem
 		cause string
 	}{
 		{"no such name", func(*nameServer) {}, 30 * time.Second, "no such name"},
@@ -258,7 +258,7 @@ func TestStartDoesNotWaitForDNS(t *testing.T) {
 				far := a.Wait("far", func(e zre.Event) bool { enter, ok := e.(zre.Enter); return ok && enter.Peer.Name == "far" })
 				limit := 2 * time.Second
 				if c.name == "silence" {
-					limit = 4 * time.Second // a question that is lost is asked again after 2 s
+					limit = 4 * time.Second // a lost query is repeated after 2 s
 				}
 				if took := time.Since(came); took > limit {
 					t.Errorf("%v entered %v after the DNS answers", far, took)
@@ -277,7 +277,7 @@ func TestStartDoesNotWaitForDNS(t *testing.T) {
 	}
 }
 
-// Sources may be changed while the node runs, and before.
+// Sources can change while the node runs, and before.
 func TestSourcesAtRunTime(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		lan.SetRouting(true)
@@ -318,7 +318,7 @@ func TestSourcesAtRunTime(t *testing.T) {
 		at("AddSRV", node.AddSRV("robots.example"), "by SRV", "by address", "by name")
 		at("ConnectGossip", node.ConnectGossip("tcp://10.0.5.1:5672"), "by SRV", "by address", "by name", "hub", "member")
 
-		// What is not named any more stays as long as it lives, and is not looked for again.
+		// A peer that is no longer named stays as long as it lives, and is not looked for again.
 		at("remove", errors.Join(node.RemovePeers("tcp://later.example:5671", "tcp://10.0.4.1:5671", "tcp://never:1"), node.RemoveSRV("robots.example"),
 			node.DisconnectGossip("tcp://10.0.5.1:5672")), "by SRV", "by address", "by name", "hub", "member")
 		for _, name := range []string{"by SRV", "by name", "by address", "member"} {
@@ -340,7 +340,7 @@ func TestSourcesAtRunTime(t *testing.T) {
 		})
 		equal(t, "problems that stand", standing(w), nil)
 
-		// What does not work is a problem, until it is not wanted any more.
+		// A failing source is a problem until it is removed.
 		s.set(func() { s.code = dns.RcodeServerFailure })
 		at("what does not work", errors.Join(node.AddPeers("tcp://10.0.9.9:5671", "tcp://nowhere.example:1"), node.AddSRV("robots.example"),
 			node.ConnectGossip("tcp://10.0.9.9:5672")), "hub")
@@ -353,7 +353,7 @@ func TestSourcesAtRunTime(t *testing.T) {
 	})
 }
 
-// What is malformed is an error that names the call and the value, and nothing of the call is done. A closed node says so.
+// A malformed source is an error that names the call and the value, and the call changes nothing. On a closed node the error says so.
 func TestWrongSources(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		w := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"))
@@ -390,7 +390,7 @@ func TestWrongSources(t *testing.T) {
 	})
 }
 
-// Sources that change from many goroutines while the node starts and closes do no harm.
+// Changing sources from many goroutines while the node starts and closes does no harm.
 func TestSourcesBesideStartAndClose(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		for i := range 20 {

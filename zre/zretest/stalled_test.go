@@ -10,15 +10,15 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// What a peer says waits while the application takes no events, and so do its answers to PINGs. That is no fault of the peer's, which stays,
-// though no beacons come from it; nor does it miss a sign of life of ours.
+// While the application reads no events, messages of a peer wait, and so do its answers to PINGs. The peer is not to blame: it stays even
+// without beacons, and it does not miss our signs of life.
 func TestReaderThatWaitsForTheApplication(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		fill int                                  // JOIN and LEAVE of another peer, in many groups
-		late bool                                 // the peer comes while the application takes no events
-		says func(a, peer *zretest.Watched) error // what waits then
-		came func(a, peer *zretest.Watched) bool  // what it said has come
+		fill int                                  // JOINs and LEAVEs of another peer, in many groups
+		late bool                                 // the peer appears while the application reads no events
+		says func(a, peer *zretest.Watched) error // sends what then waits
+		came func(a, peer *zretest.Watched) bool  // whether it has arrived
 	}{
 		{"message", 0, false, func(a, peer *zretest.Watched) error {
 			whisper := func() error { return peer.Whisper(t.Context(), a.UUID(), []byte("x")) }
@@ -89,7 +89,7 @@ func TestReaderThatWaitsForTheApplication(t *testing.T) {
 	}
 }
 
-// Foreign peers are not asked in vain whether they hear us, and said HELLO again, while their answers wait for the application.
+// While the answers of foreign peers wait for the application, they are not asked for a sign of life and do not get another HELLO.
 func TestForeignPeerOfABusyApplication(t *testing.T) {
 	for _, kind := range foreign {
 		t.Run(string(kind), func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestForeignPeerOfABusyApplication(t *testing.T) {
 	}
 }
 
-// Long messages of several peers wait for the application, and others for room beside them. None of these peers is silent.
+// Long messages of several peers wait for the application, and others wait for room. None of these peers is silent.
 func TestReadersThatWaitForRoom(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		const count, size = 5, 1 << 20

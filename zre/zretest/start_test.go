@@ -16,12 +16,12 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A gate is a network on which one step of a start waits until the gate is opened, or fails.
+// A gate is a network on which one step of a start waits until the gate opens, or fails.
 type gate struct {
 	*zretest.Host
-	step string        // "tcp :5672": a beginning of what is dialled or listened at
-	open chan struct{} // the step goes on when it is closed
-	err  error         // then; nil to take the step
+	step string        // "tcp :5672": the prefix of an address that is dialled or listened on
+	open chan struct{} // closed to continue the step
+	err  error         // the result of the step then; nil to execute it
 }
 
 func (g *gate) wait(ctx context.Context, network, address string) error {
@@ -50,7 +50,7 @@ func (g *gate) Listen(ctx context.Context, network, address string) (net.Listene
 	return g.Host.Listen(ctx, network, address)
 }
 
-// The steps of a start that may wait.
+// The steps of a start that can wait.
 var steps = []struct {
 	name    string
 	step    string
@@ -61,7 +61,7 @@ var steps = []struct {
 	{"gossip", "tcp :5672", []zre.Option{zre.WithGossipBind("tcp://*:5672"), zre.WithGossipConnect("tcp://10.0.0.3:5672")}},
 }
 
-// atEachStep runs a test with a node whose start waits at a step.
+// atEachStep runs a test with a node whose start waits at one of the steps, for each.
 func atEachStep(t *testing.T, test func(t *testing.T, lan *zretest.LAN, g *gate, node *zre.Node)) {
 	for _, s := range steps {
 		t.Run(s.name, func(t *testing.T) {
@@ -78,7 +78,7 @@ func atEachStep(t *testing.T, test func(t *testing.T, lan *zretest.LAN, g *gate,
 	}
 }
 
-// starting begins to start a node, and returns when that waits.
+// starting begins to start a node and returns when the start waits.
 func starting(node *zre.Node) <-chan error {
 	started := make(chan error, 1)
 	go func() { started <- node.Start(context.Background()) }()
@@ -86,7 +86,7 @@ func starting(node *zre.Node) <-chan error {
 	return started
 }
 
-// Nothing waits for a start that waits. Close ends it, and what it had opened is closed, as the LAN checks at the end.
+// No call waits for a waiting start. Close ends the start and closes what it opened, as the LAN checks at the end.
 func TestCallsBesideStart(t *testing.T) {
 	atEachStep(t, func(t *testing.T, _ *zretest.LAN, _ *gate, node *zre.Node) {
 		started := starting(node)
@@ -125,7 +125,7 @@ func TestCallsBesideStart(t *testing.T) {
 	})
 }
 
-// What is joined and set while the node starts is in its HELLO and its beacon.
+// Groups and states set while the node starts are in its HELLO and its beacon.
 func TestJoinAndSetStateBesideStart(t *testing.T) {
 	atEachStep(t, func(t *testing.T, lan *zretest.LAN, g *gate, node *zre.Node) {
 		b := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("b"))
@@ -151,7 +151,7 @@ func TestJoinAndSetStateBesideStart(t *testing.T) {
 	})
 }
 
-// changes names the events of a node, in their order.
+// changes names the events of a node, in order.
 func changes(w *zretest.Watched) (names []string) {
 	for _, e := range w.Seen() {
 		switch e.(type) {
@@ -168,14 +168,14 @@ func changes(w *zretest.Watched) (names []string) {
 	return names
 }
 
-// A start that fails, at whatever step, leaves nothing behind: the node may be used as before, and started again.
+// A failed start, at any step, leaves nothing behind: the node works as before and can be started again.
 func TestStartAfterOneThatFailed(t *testing.T) {
 	broken := errors.New("broken")
 	atEachStep(t, func(t *testing.T, lan *zretest.LAN, g *gate, node *zre.Node) {
 		g.err = broken
 		close(g.open)
 		if err := node.Start(t.Context()); g.step == "unix" && err != nil {
-			t.Fatal(err) // others come by tcp
+			t.Fatal(err) // the others connect by TCP
 		} else if g.step == "unix" {
 			t.Skip("it starts without ipc")
 		} else if !errors.Is(err, broken) {
@@ -207,7 +207,7 @@ func TestStartAfterOneThatFailed(t *testing.T) {
 	})
 }
 
-// The context of Start bounds it: it says why it ended, and another may follow.
+// The context of Start limits it. Start says why it ended, and can be called again.
 func TestStartIsCancelled(t *testing.T) {
 	atEachStep(t, func(t *testing.T, _ *zretest.LAN, g *gate, node *zre.Node) {
 		if g.step == "unix" {

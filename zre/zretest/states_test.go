@@ -8,7 +8,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A state is known when the peer enters, and its changes within milliseconds.
+// A peer's state is known when it enters, and changes arrive within milliseconds.
 func TestStates(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"))
@@ -45,7 +45,7 @@ func TestStates(t *testing.T) {
 	})
 }
 
-// A node that closes has all its messages delivered, is gone for its peers within 10 ms, and nobody dials it again, though its
+// When a node closes, all its messages are delivered, it is gone for its peers within 10 ms, and no peer dials it again, even if its
 // beacons come late.
 func TestGoodbye(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
@@ -110,7 +110,7 @@ func TestKillIsSeenAtOnce(t *testing.T) {
 	})
 }
 
-// A group with a member that is frozen gets its shouts within the send timeout once, and without delay after that.
+// In a group with a frozen member, shouts wait for the send timeout once, and then are not delayed.
 func TestShoutsBesideFrozenMember(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithSendTimeout(2*time.Second),
@@ -156,7 +156,7 @@ func TestShoutsBesideFrozenMember(t *testing.T) {
 	})
 }
 
-// With the automatic state a node is RECEIVING while messages come, PROCESSING while its application lags, and IDLE at last.
+// With the automatic state a node is RECEIVING while messages arrive, PROCESSING while its application lags, and finally IDLE.
 func TestAutoState(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"))
@@ -194,7 +194,7 @@ func TestAutoState(t *testing.T) {
 	})
 }
 
-// Work goes to members that are idle, and to nobody when all are busy.
+// Work goes to idle members, and to none if all are busy.
 func TestChoose(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		broker := zretest.Start(t, lan.Host("10.0.0.1"))
@@ -246,8 +246,7 @@ func TestChoose(t *testing.T) {
 	})
 }
 
-// A peer that is slow, but goes on taking messages, is not dropped, though it takes longer than the send timeout for much of its
-// queue.
+// A slow peer that continues to read is not dropped, even if it needs longer than the send timeout for a large part of its queue.
 func TestSlowIsNotDead(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithSendTimeout(2*time.Second), zre.WithLimits(zre.Limits{QueueMessages: 1_000}))

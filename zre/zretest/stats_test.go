@@ -10,7 +10,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// What one node sends by each transport is what the others count as received, and stays counted when the sessions are over.
+// What one node sends on each transport equals what the others count as received. The counts remain when the sessions are over.
 func TestStats(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		here := lan.Host("10.0.0.1")
@@ -87,7 +87,7 @@ func TestStats(t *testing.T) {
 	})
 }
 
-// What waits is told where it waits, and what comes to nothing is counted once.
+// Waiting messages are counted where they wait. Messages that are lost are counted once.
 func TestStatsOfSlowPeer(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"))
@@ -128,7 +128,7 @@ func TestStatsOfSlowPeer(t *testing.T) {
 	})
 }
 
-// Messages that nobody reads are counted as discarded alone.
+// Messages that are never read are counted only as discarded.
 func TestStatsWithDiscard(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"))
@@ -146,7 +146,7 @@ func TestStatsWithDiscard(t *testing.T) {
 	})
 }
 
-// A node that was never started has all keys, and no counts.
+// A node that was never started has all keys and no counts.
 func TestStatsBeforeStart(t *testing.T) {
 	node, err := zre.NewNode()
 	if err != nil {
@@ -169,7 +169,7 @@ func TestStatsBeforeStart(t *testing.T) {
 	}
 }
 
-// Requests and their replies are whispers of both nodes, and are counted by themselves besides.
+// Requests and replies count as whispers of both nodes, and are also counted separately.
 func TestStatsOfRequests(t *testing.T) {
 	inPairs(t, func(t *testing.T, _ *zretest.LAN, here, there *zretest.Host) {
 		a, b := zretest.Start(t, here), newNode(t, there)

@@ -13,29 +13,29 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// How long a cluster may take until it is calm: after a fault that peers can notice, and after a loss of power, which they notice
-// by the expired timeout alone. From then on no peer enters or exits, for as long as quiet.
+// How long a cluster may take to become calm: after a fault that peers can notice, and after a loss of power, which they notice only by the
+// expired timeout. From then on no peer enters or exits for the duration quiet.
 const (
 	calmAfterFault = 5 * time.Second
 	calmAfterPower = 30*time.Second + calmAfterFault
-	// A ROUTER of libzmq that is taken over by another program with our identity is deaf to us without a word: we ask every 10 s, and give up
-	// after the expired timeout.
+	// When another program takes over a ROUTER of libzmq with our identity, the ROUTER is silently deaf to us. We ask every 10 s, and give
+	// up after the expired timeout.
 	calmAfterTheft = 10*time.Second + calmAfterPower
 	quiet          = 10 * time.Minute
 )
 
-// trips is how many round trips are added to that. A connection and a HELLO by it take three and a half. Where zyre.js does not
-// know us any more there are two in a row until it enters here, each of them after a beacon, and one more until we enter there.
+// trips is how many round trips are added to that. A connection and a HELLO on it take three and a half. If zyre.js does not know us any
+// more, two in a row pass until it enters here, each after a beacon, and one more until we enter there.
 const trips = 4
 
-// What zyre.js takes longer. It never answers a second HELLO: it drops us for it, greets at our next beacon, and hangs up for the PING which
-// shows that it waits for a third one. Where it greeted an older node of ours at our address it takes another HELLO, after 2.5 s.
+// The extra time of zyre.js. It never answers a second HELLO: it drops us for it, greets us at our next beacon, and hangs up at the PING
+// which shows that it waits for a third one. If it greeted an older node of ours at our address, it takes another HELLO, after 2.5 s.
 const (
 	calmAfterDrop = 6 * time.Second
 	dropTrips     = 14
 )
 
-// Nodes of ours and of others that meet, break, and come back are calm soon, and all see each other.
+// Our nodes and foreign nodes that meet, break and come back soon become calm, and all see each other.
 func TestStrangers(t *testing.T) {
 	runs := 300
 	if underRace {
@@ -65,7 +65,7 @@ func TestStrangers(t *testing.T) {
 	})
 }
 
-// check checks that nothing changes for a long time, that all are present, and that they hear each other.
+// check checks that nothing changes for a long time, that all nodes are present, and that they hear each other.
 func (x *mix) check() {
 	before := make([]int, len(x.members))
 	for i, m := range x.members {
@@ -77,7 +77,7 @@ func (x *mix) check() {
 	for _, s := range x.strangers {
 		calm[s] = len(s.Seen())
 	}
-	time.Sleep(30 * time.Second) // they talk on
+	time.Sleep(30 * time.Second) // they continue to talk
 	x.silence()
 	time.Sleep(quiet - 30*time.Second)
 	synctest.Wait()
@@ -111,7 +111,7 @@ func (x *mix) check() {
 	}
 }
 
-// ofMembers returns the events that are of members.
+// ofMembers returns the events about members.
 func (x *mix) ofMembers(events []zre.Event) (list []zre.Event) {
 	for _, e := range events {
 		if slices.ContainsFunc(x.members, func(m *member) bool { return m.id == e.From().UUID }) {
@@ -145,7 +145,7 @@ func comings(events []zre.Event) (list []string) {
 	return list
 }
 
-// checkMember checks that a member sees all that are up, and no others, and hears them.
+// checkMember checks that a member sees and hears all running nodes, and no others.
 func (x *mix) checkMember(m *member) {
 	want := 0
 	for _, o := range x.members {
@@ -162,14 +162,14 @@ func (x *mix) checkMember(m *member) {
 	}
 	var told zretest.Grammar
 	for _, event := range m.Seen() {
-		_ = told.Check(event) // has been checked
+		_ = told.Check(event) // checked before
 	}
 	if got := len(m.Peers()); got != want || told.Present() != want {
 		x.t.Errorf("%s sees %d peers and was told of %d, want %d: %v", m.name, got, told.Present(), want, names(m))
 	}
 }
 
-// checkStranger is the same for what a stranger knows of our nodes. What strangers think of each other is not our affair.
+// checkStranger checks the same for what a stranger knows about our nodes. What strangers know about each other does not matter here.
 func (x *mix) checkStranger(s *stranger) {
 	peers := s.Peers()
 	for _, m := range x.members {
@@ -188,7 +188,7 @@ func (x *mix) checkStranger(s *stranger) {
 	x.checkNumbers(s)
 }
 
-// checkHeard checks that the last messages of a peer came.
+// checkHeard checks that the last messages of a peer arrived.
 func (x *mix) checkHeard(name string, seen []zre.Event, from string, id uuid.UUID, whispers, shouts uint64) {
 	var whisper, shout uint64
 	for _, event := range seen {
@@ -207,7 +207,7 @@ func (x *mix) checkHeard(name string, seen []zre.Event, from string, id uuid.UUI
 	}
 }
 
-// checkNumbers checks that a stranger has lost nothing of our nodes between an Enter and the next Enter or Exit.
+// checkNumbers checks that a stranger lost nothing from our nodes between an Enter and the next Enter or Exit.
 func (x *mix) checkNumbers(s *stranger) {
 	type stream struct {
 		from uuid.UUID

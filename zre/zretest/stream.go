@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// What ends a connection, besides io.EOF.
+// Reasons for the end of a connection, besides io.EOF.
 var (
 	errReset   = syscall.ECONNRESET
 	errTimeout = syscall.ETIMEDOUT
@@ -20,12 +20,12 @@ var (
 // A conn is one end of a stream connection. The LAN's lock guards it.
 type conn struct {
 	host          *Host
-	order         int // of its beginning
+	order         int // in order of creation
 	peer          *conn
 	network       string // "tcp" or "unix"
 	dialled       bool   // by this end
 	local, remote net.Addr
-	src, dst      netip.Addr // of tcp
+	src, dst      netip.Addr // TCP only
 
 	readable, writable      sync.Cond
 	readLimit, writeLimit   deadline
@@ -34,18 +34,18 @@ type conn struct {
 	ended                   bool  // the peer has closed its end
 	failure                 error // why the connection is broken
 	closed                  bool
-	out                     []segment // on their way to the peer
+	out                     []segment // in transit to the peer
 	outOctets               int
-	delivered               int64         // octets
-	lastDue                 time.Duration // of what was sent
+	delivered               int64         // bytes
+	lastDue                 time.Duration // when the last segment sent is due
 	coming                  bool          // there is an alarm for the first segment
-	open                    bool          // the way to the peer is free, and back
+	open                    bool          // both directions are free
 	outage                  int           // counts the changes of open
-	held                    time.Duration // since when the first segment waits for the way to be free
-	isHeld, resetSent, gone bool          // gone: the other end will never be told
+	held                    time.Duration // since when the first segment waits for open
+	isHeld, resetSent, gone bool          // gone: the other end will never learn of the end
 }
 
-// A segment is what travels: octets, the end of the stream, or a reset.
+// A segment is one transfer: bytes, the end of the stream, or a reset.
 type segment struct {
 	octets     []byte
 	due        time.Duration
@@ -90,7 +90,7 @@ func (c *conn) Read(b []byte) (int, error) {
 	}
 }
 
-// take moves octets that have arrived to b.
+// take moves bytes that have arrived to b.
 func (c *conn) take(b []byte) (n int) {
 	for n < len(b) && len(c.unread) > 0 {
 		moved := copy(b[n:], c.unread[0])
@@ -105,7 +105,7 @@ func (c *conn) take(b []byte) (n int) {
 	return n
 }
 
-// Write implements net.Conn. It waits while the peer has not read what was written before.
+// Write implements net.Conn. It waits while the peer has not read earlier data.
 func (c *conn) Write(b []byte) (n int, err error) {
 	defer c.host.lan.lock()()
 	for {
@@ -131,8 +131,8 @@ func (c *conn) Write(b []byte) (n int, err error) {
 	}
 }
 
-// Close implements net.Conn. The peer reads what was sent before; if this end has not read all that came, the peer finds the
-// connection reset then, as with TCP.
+// Close implements net.Conn. The peer can read what was sent before. If this end has not read everything, the peer then finds the connection
+// reset, as with TCP.
 func (c *conn) Close() error {
 	defer c.host.lan.lock()()
 	if c.closed {
@@ -142,7 +142,7 @@ func (c *conn) Close() error {
 	return nil
 }
 
-// shut closes this end and tells the peer.
+// shut closes this end and notifies the peer.
 func (c *conn) shut() {
 	if c.closed {
 		return
@@ -154,7 +154,7 @@ func (c *conn) shut() {
 	c.closeHere()
 }
 
-// vanish closes this end without a word.
+// vanish closes this end silently.
 func (c *conn) vanish() {
 	if !c.closed {
 		c.out, c.outOctets, c.gone = nil, 0, true
@@ -193,7 +193,7 @@ func (c *conn) error(op string, err error) error {
 	return opError(op, c.network, c.local, c.remote, err)
 }
 
-// opError makes an error as package net does.
+// opError makes an error like package net.
 func opError(op, network string, source, addr net.Addr, err error) error {
 	if errno, ok := err.(syscall.Errno); ok {
 		err = os.NewSyscallError(op, errno)
@@ -201,8 +201,8 @@ func opError(op, network string, source, addr net.Addr, err error) error {
 	return &net.OpError{Op: op, Net: network, Source: source, Addr: addr, Err: err}
 }
 
-// Delivery tells what became of the octets that were written, as a node asks the system for a connection of its own: how many have
-// arrived, how many have not, and whether some of those are on their way.
+// Delivery reports what became of written data, as a node asks the operating system for a real connection: how many bytes have arrived, how
+// many have not, and whether some of those are in transit.
 func (c *conn) Delivery() (acknowledged, unacknowledged int64, onWay bool) {
 	defer c.host.lan.lock()()
 	return c.delivered, int64(c.outOctets), c.outOctets > 0
@@ -242,7 +242,7 @@ func (c *conn) limit(t time.Time, limits ...*deadline) error {
 	return nil
 }
 
-// A deadline is none while at is zero.
+// A deadline is unset while at is zero.
 type deadline struct {
 	at    time.Time
 	timer *time.Timer

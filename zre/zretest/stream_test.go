@@ -21,7 +21,7 @@ const (
 	mailbox      = addrB + ":7"
 )
 
-// onConnection runs a test on a connection between two hosts, of one millisecond's latency.
+// onConnection runs a test on a connection between two hosts, with a latency of one millisecond.
 func onConnection(t *testing.T, test func(t *testing.T, lan *zretest.LAN, a, b *zretest.Host, client, server net.Conn)) {
 	t.Helper()
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
@@ -65,7 +65,7 @@ func TestStream(t *testing.T) {
 		if err := client.Close(); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("second close: %v", err)
 		}
-		// What reaches a closed end is answered with a reset.
+		// Data for a closed end is answered with a reset.
 		write(t, server, "x")
 		pass(2 * time.Millisecond)
 		if _, err := server.Write([]byte("x")); !errors.Is(err, syscall.ECONNRESET) {
@@ -86,7 +86,7 @@ func TestCloseUnread(t *testing.T) {
 	})
 }
 
-// A writer waits while 256 KiB are not read.
+// A writer waits while 256 KiB are unread.
 func TestBackpressure(t *testing.T) {
 	onConnection(t, func(t *testing.T, _ *zretest.LAN, _, _ *zretest.Host, client, server net.Conn) {
 		const window = 256 << 10
@@ -240,7 +240,7 @@ func TestListen(t *testing.T) {
 	})
 }
 
-// Cut off, a connection stays as it is for half a minute; then keepalive ends it where nothing was sent.
+// A connection that is cut off stays for half a minute. Then keepalive ends it if nothing was sent.
 func TestCutConnection(t *testing.T) {
 	onConnection(t, func(t *testing.T, lan *zretest.LAN, a, _ *zretest.Host, client, server net.Conn) {
 		lan.Partition(a)
@@ -248,7 +248,7 @@ func TestCutConnection(t *testing.T) {
 		write(t, client, "late")
 		time.Sleep(time.Second)
 		lan.Heal()
-		// Sent again after 200, 600 and 1400 ms.
+		// Retransmitted after 200, 600 and 1400 ms.
 		(<-got).expect(t, "late", nil, 1401*time.Millisecond)
 
 		lan.Partition(a)
@@ -298,7 +298,7 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// After a power cut the other end is half open: it learns of it when it sends, or from a probe.
+// After a power cut the other end is half open. It notices when it sends, or by a probe.
 func TestHalfOpen(t *testing.T) {
 	for _, sends := range []bool{true, false} {
 		onConnection(t, func(t *testing.T, _ *zretest.LAN, _, b *zretest.Host, client, server net.Conn) {
@@ -335,7 +335,7 @@ func TestFrozenStream(t *testing.T) {
 		<-wrote
 		(<-reading(client, false)).expect(t, "answer", nil, time.Millisecond)
 
-		// The system goes on accepting for a frozen process.
+		// The system still accepts for a frozen process.
 		l, err := b.Listen(t.Context(), "tcp", ":8")
 		if err != nil {
 			t.Fatal(err)

@@ -59,7 +59,7 @@ func TestSubscribe(t *testing.T) {
 				}
 			}
 		}
-		send(0, 1) // which is in the hands of the goroutine that passes it on
+		send(0, 1) // the goroutine that passes it on holds this one
 		send(1, 10)
 		equal(t, "the first", take(first), []string{"0", "1", "2", "3", "missed 6"})
 		equal(t, "the last", take(last), []string{"0", "missed 6", "7", "8", "9"})

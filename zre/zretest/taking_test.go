@@ -14,7 +14,7 @@ import (
 // messages is how many wait in the tests below: more than the channel of Events holds.
 const messages = 200
 
-// withMessages runs a test in fake time with a node for which a peer's messages wait.
+// withMessages runs a test in fake time with a node that has waiting messages from a peer.
 func withMessages(t *testing.T, test func(t *testing.T, node *zre.Node)) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		node, err := zre.NewNode(zre.WithNetwork(lan.Host("10.0.0.1/24")))
@@ -37,7 +37,7 @@ func withMessages(t *testing.T, test func(t *testing.T, node *zre.Node)) {
 	})
 }
 
-// Once Close has returned no event comes, though many waited.
+// After Close returns no event comes, even if many waited.
 func TestNoEventAfterClose(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -83,7 +83,7 @@ func TestNoEventAfterClose(t *testing.T) {
 		}},
 		{"Events, none received", func(_ *testing.T, node *zre.Node) (after int) {
 			events := node.Events()
-			synctest.Wait() // until it is full
+			synctest.Wait() // until the channel is full
 			node.Close()
 			for range events {
 				after++
@@ -114,7 +114,7 @@ func TestNoEventAfterClose(t *testing.T) {
 	}
 }
 
-// Two that take events at once would share them at random. The second one panics, and says what to do.
+// Two concurrent readers of events would share them at random. The second one panics, with a message that says what to do.
 func TestTwoTakers(t *testing.T) {
 	const again, afterEvents, beside = "run one at a time", "after Node.Events was called", "while a loop over Node.AllEvents"
 	loop := func(ctx context.Context, node *zre.Node) {
@@ -166,7 +166,7 @@ func TestTwoTakers(t *testing.T) {
 	}
 }
 
-// One may take events after another, and each goes on where the last one stopped.
+// Several readers can follow one another, and each continues where the last one stopped.
 func TestTakersInTurn(t *testing.T) {
 	withMessages(t, func(t *testing.T, node *zre.Node) {
 		number := uint64(0)
@@ -216,7 +216,7 @@ func TestTakersInTurn(t *testing.T) {
 		if err := node.Close(); err != nil {
 			t.Error(err)
 		}
-		for range node.AllEvents(t.Context()) { // where nothing is taken any more, there is no misuse
+		for range node.AllEvents(t.Context()) { // once no more events can come, this is no misuse
 			t.Error("an event of a closed node")
 		}
 	})

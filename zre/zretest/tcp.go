@@ -2,7 +2,7 @@ package zretest
 
 import "time"
 
-// send puts a segment on its way. Segments arrive in order; one that the link loses is sent again, and holds up those behind.
+// send puts a segment in transit. Segments arrive in order. A segment that the link loses is sent again and delays those behind it.
 func (c *conn) send(s segment) {
 	l := c.host.lan
 	from, to := c.host.machine, c.peer.host.machine
@@ -19,7 +19,7 @@ func (c *conn) send(s segment) {
 	c.expect(s.due)
 }
 
-// expect sets the alarm for the first segment, if there is none and the way is free.
+// expect sets the alarm for the first segment, unless there is one or the path is cut.
 func (c *conn) expect(due time.Duration) {
 	if !c.open {
 		c.hold()
@@ -29,7 +29,7 @@ func (c *conn) expect(due time.Duration) {
 	}
 }
 
-// arrive hands the peer what is due.
+// arrive delivers the segments that are due to the peer.
 func (c *conn) arrive() {
 	c.coming = false
 	now := c.host.lan.now()
@@ -54,14 +54,14 @@ func (c *conn) arrive() {
 	}
 }
 
-// hold notes since when segments wait for the way to be free.
+// hold records since when segments wait for the path.
 func (c *conn) hold() {
 	if !c.isHeld && len(c.out) > 0 {
 		c.isHeld, c.held = true, c.host.lan.now()
 	}
 }
 
-// receive takes a segment from the peer. An end that is closed, or was given up, knows nothing of the connection any more.
+// receive handles a segment from the peer. An end that is closed or was given up does not know the connection any more.
 func (c *conn) receive(s segment) {
 	switch {
 	case s.reset:
@@ -81,7 +81,7 @@ func (c *conn) receive(s segment) {
 	}
 }
 
-// refuse answers with a reset what comes for a connection that this end does not know.
+// refuse answers data for an unknown connection with a reset.
 func (c *conn) refuse() {
 	if !c.resetSent {
 		c.resetSent = true
@@ -89,7 +89,7 @@ func (c *conn) refuse() {
 	}
 }
 
-// update looks whether the way is free after something has changed.
+// update checks after a change whether the path is free.
 func (c *conn) update() {
 	l := c.host.lan
 	open := c.isOpen() && c.fits()
@@ -104,7 +104,7 @@ func (c *conn) update() {
 		l.at(l.now()+keepaliveEnd, func() { c.giveUp(outage, keepaliveEnd) })
 		return
 	}
-	// Segments go out when TCP tries again.
+	// TCP sends the segments at its next retry.
 	due := l.now()
 	if c.isHeld {
 		again := c.held
@@ -126,7 +126,7 @@ func (c *conn) update() {
 	}
 }
 
-// fits reports whether what is due next, if anything, is a packet that passes.
+// fits reports whether the next segment, if any, fits into a packet that passes.
 func (c *conn) fits() bool {
 	if len(c.out) == 0 || c.out[0].due > c.host.lan.now() {
 		return true
@@ -141,7 +141,7 @@ func (c *conn) isOpen() bool {
 	return l.reaches(from, c.src, to, c.dst) && l.reaches(to, c.dst, from, c.src)
 }
 
-// giveUp ends the connection if the way was not free for so long: soon if it is idle, as probes get no answer.
+// giveUp ends the connection if the path was cut for that long. An idle connection ends soon, as its probes get no answer.
 func (c *conn) giveUp(outage int, after time.Duration) {
 	switch {
 	case c.outage != outage || c.closed:

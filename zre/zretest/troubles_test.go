@@ -19,7 +19,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// walled is a host with a firewall that lets connections in, and none out while it is up.
+// walled is a host whose firewall, while it is up, allows incoming connections and no outgoing ones.
 type walled struct {
 	*zretest.Host
 	up *atomic.Bool
@@ -38,7 +38,7 @@ func (w walled) Dial(ctx context.Context, network, address string) (net.Conn, er
 	return w.Host.Dial(ctx, network, address)
 }
 
-// exits lists the reasons of a node's Exits of a peer.
+// exits lists the reasons of a peer's Exits.
 func exits(w *zretest.Watched) (list []string) {
 	for _, event := range w.Seen() {
 		if e, ok := event.(zre.Exit); ok {
@@ -48,8 +48,8 @@ func exits(w *zretest.Watched) (list []string) {
 	return list
 }
 
-// A peer that says HELLO to us, and that we cannot connect to, exits as unreachable, and the application learns why. It enters again when we
-// can, not before.
+// A peer that sends us HELLO and that we cannot connect to exits as unreachable, and the application learns the reason. It enters again
+// only when we can connect.
 func TestExitOfUnreachablePeer(t *testing.T) {
 	for _, kind := range foreign {
 		t.Run(string(kind), func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestExitOfUnreachablePeer(t *testing.T) {
 	}
 }
 
-// every does something at once and then each second, until the end of the test or until the function that it returns is called.
+// every does something at once and then each second, until the test ends or the returned function is called.
 func every(t *testing.T, do func()) (end func()) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -101,7 +101,7 @@ func every(t *testing.T, do func()) (end func()) {
 	return end
 }
 
-// A peer that we cannot connect to is a problem after the expired timeout, told once, until we can, or it is gone.
+// A peer that we cannot connect to is a problem after the expired timeout, reported once, until we can connect or it is gone.
 func TestUnreachablePeerThatIsSeen(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -139,7 +139,7 @@ func TestUnreachablePeerThatIsSeen(t *testing.T) {
 	}
 }
 
-// The same goes for a peer that only beacons: here neither of two nodes can connect to the other.
+// The same holds for a peer that only sends beacons. Here neither of two nodes can connect to the other.
 func TestUnreachableBothWays(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		hosts := []walled{newWalled(lan.Host("10.0.0.1")), newWalled(lan.Host("10.0.0.2"))}
@@ -160,7 +160,7 @@ func TestUnreachableBothWays(t *testing.T) {
 	})
 }
 
-// Sessions with one peer that break soon, one after the other, are a problem, until one lasts or the peer is gone.
+// Several short sessions with one peer in a row are a problem, until a session lasts or the peer is gone.
 func TestFlappingPeer(t *testing.T) {
 	type lab struct {
 		a       *zretest.Watched
@@ -259,8 +259,8 @@ func TestFlappingPeerGoes(t *testing.T) {
 	}
 }
 
-// A peer that beacons the address of another, which answers there, is not dialled, or hung up on: a problem until its beacons end, or
-// the address is free.
+// A peer announces in beacons the address of another peer, which answers there. It is neither dialled nor hung up on. It is a problem until
+// its beacons end or the address is free.
 func TestAddressTaken(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -318,7 +318,7 @@ func TestAddressTaken(t *testing.T) {
 	}
 }
 
-// Another one with the UUID of a peer that is present and answers is refused, and is a problem until it ends, or that peer exits.
+// A second node with the UUID of a peer that is present and answers is refused. It is a problem until it ends or that peer exits.
 func TestConflictOfAPeer(t *testing.T) {
 	for _, c := range []struct {
 		name string

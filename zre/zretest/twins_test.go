@@ -12,8 +12,8 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// Two nodes on two hosts have one UUID. A third node keeps the one that it met until that exits, tells the conflict once, and meets the other
-// one then.
+// Two nodes on two hosts have one UUID. A third node keeps the one that it met first until that exits, and reports the conflict once. Then
+// it meets the other one.
 func TestTwins(t *testing.T) {
 	runs := 30
 	if underRace {
@@ -72,7 +72,7 @@ func TestTwins(t *testing.T) {
 	}
 }
 
-// conflicts lists what a node told of nodes with one UUID.
+// conflicts lists the UUID conflicts that a node reported.
 func conflicts(w *zretest.Watched) (list []zre.Problem) {
 	for _, e := range w.Seen() {
 		if p, ok := e.(zre.Problem); ok && p.Kind == zre.ProblemConflict {

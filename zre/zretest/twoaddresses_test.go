@@ -14,7 +14,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// forward has an address of a host lead to another address, as a port that a router maps does.
+// forward forwards an address of a host to another address, like a port mapping of a router.
 func forward(t testing.TB, host *zretest.Host, from, to string) {
 	t.Helper()
 	l, err := host.Listen(t.Context(), "tcp", from)
@@ -49,8 +49,8 @@ func forward(t testing.TB, host *zretest.Host, from, to string) {
 	})
 }
 
-// Two addresses of one foreign peer are given. It enters, and exits and enters once more at most; to it we enter twice at most, and there
-// are no more sessions.
+// Two addresses of one foreign peer are given. It enters, and exits and enters at most once more. We enter there at most twice, and there
+// are no further sessions.
 func TestTwoAddressesOfOnePeer(t *testing.T) {
 	runs := 20
 	if underRace {
@@ -82,7 +82,7 @@ func TestTwoAddressesOfOnePeer(t *testing.T) {
 							time.Sleep(time.Duration(lan.Rand().Int64N(int64(10 * time.Second))))
 						}
 						p.peer = zretest.NewForeign(t, p.far, kind, zretest.ForeignName("peer"), zretest.ForeignPort(50_000), zretest.ForeignGroups(group))
-						if kind != zretest.Pyre { // which listens there itself
+						if kind != zretest.Pyre { // pyre listens there itself
 							forward(t, p.far.Process(), "10.1.0.2:50000", "10.0.0.2:50000")
 						}
 						if !nodeFirst {
@@ -94,7 +94,7 @@ func TestTwoAddressesOfOnePeer(t *testing.T) {
 							t.Errorf("events: %v", got)
 						}
 						most := 2
-						if beacons { // whose answer may be on its way together with a HELLO to the second address
+						if beacons { // its answer may be in transit together with a HELLO to the second address
 							most = 3
 						}
 						if enters, _ := passages(p.peer.Seen(), p.node.UUID()); enters < 1 || enters > most {

@@ -19,12 +19,12 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A fenced host cannot dial an address while a firewall is up. Whoever is there can dial the host.
+// A fenced host cannot dial an address while a firewall is up. Nodes at the address can dial the host.
 type fenced struct {
 	*zretest.Host
 	to   string // the address, without the port
 	up   *atomic.Bool
-	fail error // what a dial fails with at once; nil if it gets no answer
+	fail error // the error of a dial; nil if a dial gets no answer
 }
 
 func (h fenced) Dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -38,15 +38,15 @@ func (h fenced) Dial(ctx context.Context, network, address string) (net.Conn, er
 	return nil, &net.OpError{Op: "dial", Net: network, Err: ctx.Err()}
 }
 
-// A remote is a peer that reaches the node and may not be reached.
+// A remote is a peer that reaches the node and may be unreachable itself.
 type remote struct {
 	t    *testing.T
 	node *zretest.Watched
 	id   uuid.UUID
 }
 
-// checkGivenUp checks that the peer entered, exits as unreachable when it has not been reached for the expired timeout, with the error of the
-// dial, and is away from then on for two minutes.
+// checkGivenUp checks that the peer entered, exits as unreachable with the error of the dial after it was not reached for the expired
+// timeout, and then stays away for two minutes.
 func (r *remote) checkGivenUp(want error) {
 	r.t.Helper()
 	const expired, late = 30 * time.Second, 2 * time.Second
@@ -74,7 +74,7 @@ func (r *remote) checkGivenUp(want error) {
 	}
 }
 
-// A firewall lets a foreign peer dial us, and not us dial it.
+// A firewall lets a foreign peer dial us, but does not let us dial it.
 func TestFirewallOneWay(t *testing.T) {
 	for _, kind := range foreign {
 		for _, wall := range []struct {
@@ -111,8 +111,8 @@ func TestFirewallOneWay(t *testing.T) {
 	}
 }
 
-// A foreign peer names an endpoint where we cannot reach it, and does not listen where it comes from either: it chose the bridge of its
-// containers, or is behind a NAT.
+// A foreign peer names an endpoint that we cannot reach, and does not listen at the address that it comes from either: it chose the bridge
+// of its containers, or is behind a NAT.
 func TestNamedEndpointLeadsNowhere(t *testing.T) {
 	for _, manner := range []manner{silent, replying, renewing} {
 		for _, test := range []struct{ name, endpoint string }{
@@ -130,7 +130,7 @@ func TestNamedEndpointLeadsNowhere(t *testing.T) {
 					r.checkGivenUp(nil)
 					stop()
 					before := len(node.Seen())
-					forward(t, far.Process(), "10.0.0.2:50000", "10.0.0.2:50001") // a port that is mapped
+					forward(t, far.Process(), "10.0.0.2:50000", "10.0.0.2:50001") // a mapped port
 					peer.hangUp()
 					peer.call()
 					pass(time.Minute)

@@ -20,7 +20,7 @@ func namesOf(peers []*zre.Peer) (names []string) {
 	return names
 }
 
-// startUnread starts a node whose events nobody takes.
+// startUnread starts a node whose events are not read.
 func startUnread(t *testing.T, network zre.Network, options ...zre.Option) *zre.Node {
 	t.Helper()
 	node, err := zre.NewNode(append([]zre.Option{zre.WithNetwork(network)}, options...)...)
@@ -34,7 +34,7 @@ func startUnread(t *testing.T, network zre.Network, options ...zre.Option) *zre.
 	return node
 }
 
-// Each change that a predicate can see ends the wait at once: a peer that enters, joins, tells a state, or sets a header. Nobody reads events.
+// Each change that a predicate can see ends the wait at once: a peer enters, joins, reports a state, or sets a header. No events are read.
 func TestWaitFor(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		waiting := startUnread(t, lan.Host("10.0.0.1"), zre.WithName("waiting"))
@@ -58,7 +58,7 @@ func TestWaitFor(t *testing.T) {
 				late := startUnread(t, lan.Host("10.0.0.3"), zre.WithName("a late one"))
 				late.Join("G")
 			}, []string{"a late one", "cam"}, 3 * time.Second},
-			{"a peer less", 1, []zre.Match{func(*zre.Peer) bool { return len(waiting.PeersIn("G")) == 1 }}, // it may call the node
+			{"a peer less", 1, []zre.Match{func(*zre.Peer) bool { return len(waiting.PeersIn("G")) == 1 }}, // the predicate may call the node
 				func() { cam.Leave("G") }, []string{"a late one", "cam"}, 10 * time.Millisecond},
 		} {
 			before := time.Now()
@@ -79,7 +79,7 @@ func TestWaitFor(t *testing.T) {
 	})
 }
 
-// WaitFor works in the loop over the events, which stands meanwhile.
+// WaitFor works in the event loop, which pauses meanwhile.
 func TestWaitForInTheLoop(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		a := startUnread(t, lan.Host("10.0.0.1"))
@@ -102,7 +102,7 @@ func TestWaitForInTheLoop(t *testing.T) {
 	})
 }
 
-// The wait ends with the context and with the node, and says how far it came.
+// The wait ends with the context and with the node, and the error says how far it came.
 func TestWaitForEnds(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		new, err := zre.NewNode(zre.WithNetwork(lan.Host("10.0.0.9")))

@@ -9,20 +9,20 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// A Watched node is a node whose events are taken, checked and kept. Do not use Events and AllEvents of the node beside it: they panic. For a node
-// whose events the application takes there is [Observer].
+// A Watched node is a node whose events are read, checked and recorded. Do not use Events and AllEvents of the node as well: they panic. If
+// the application itself reads the events, use an [Observer].
 type Watched struct {
 	*zre.Node
 	record *record
 
-	loop   sync.Mutex     // guards what is below; the loop over the events never takes it
-	stop   func()         // ends the loop; nil while there is none
+	loop   sync.Mutex     // guards the fields below; the event loop never takes it
+	stop   func()         // ends the loop; nil if none runs
 	taking sync.WaitGroup // the loop
 	over   bool           // the test has ended
 }
 
-// Watch takes the events of a node, from now to the end of the test, and fails the test at the first event of each that breaks
-// the rules of [Grammar]. The node may be started before or after; its Close is the caller's.
+// Watch reads the events of a node from now until the test ends. For each peer, the first event that breaks the rules of [Grammar] fails
+// the test. The node may be started before or after. The caller closes it.
 func Watch(t testing.TB, node *zre.Node) *Watched {
 	w := &Watched{Node: node, record: newRecord(t, node.Name())}
 	w.Resume()
@@ -35,7 +35,7 @@ func Watch(t testing.TB, node *zre.Node) *Watched {
 	return w
 }
 
-// Start makes a node on a network, watches and starts it, and closes it at the end of the test, when messages that are still queued may be lost.
+// Start makes a node on a network, watches and starts it, and closes it at the end of the test. Messages still queued then may be lost.
 func Start(t testing.TB, network zre.Network, options ...zre.Option) *Watched {
 	t.Helper()
 	node, err := zre.NewNode(append([]zre.Option{zre.WithNetwork(network)}, options...)...)
@@ -54,8 +54,8 @@ func Start(t testing.TB, network zre.Network, options ...zre.Option) *Watched {
 	return w
 }
 
-// Pause stops taking events until Resume, as an application does that is busy. Once it returns no event is taken: all that comes then
-// waits in the node's queue of events, and fills it.
+// Pause stops reading events until Resume, like a busy application. Once it returns no event is read: all further events wait in the node's
+// event queue and fill it.
 func (w *Watched) Pause() {
 	w.loop.Lock()
 	defer w.loop.Unlock()
@@ -63,7 +63,7 @@ func (w *Watched) Pause() {
 		return
 	}
 	w.stop()
-	// A loop that slept could still wake up late and take a whole queue at once, which would be empty again.
+	// A loop that is only asked to stop could still wake up late and read a whole queue at once, which would be empty again.
 	w.taking.Wait()
 	w.stop = nil
 }
@@ -84,9 +84,8 @@ func (w *Watched) Resume() {
 	})
 }
 
-// Wait returns the first event that matches, of those after the one that Wait or Next returned before. It waits for it, for up
-// to five minutes; then the test ends, with a message that names what was waited for. It must be called from the test's
-// goroutine.
+// Wait returns the first matching event after the one that Wait or Next returned before. It waits for up to five minutes; then the test
+// ends with a message that contains what. It must be called from the test's goroutine.
 func (w *Watched) Wait(what string, match func(zre.Event) bool) zre.Event {
 	w.record.t.Helper()
 	return w.record.wait(what, match)
@@ -95,7 +94,7 @@ func (w *Watched) Wait(what string, match func(zre.Event) bool) zre.Event {
 // Seen returns the events so far.
 func (w *Watched) Seen() []zre.Event { return w.record.seen() }
 
-// A Waiter waits for an event: a [*Watched], or an [*Observer].
+// A Waiter waits for an event. It is a [*Watched] or an [*Observer].
 type Waiter interface {
 	Wait(what string, match func(zre.Event) bool) zre.Event
 	test() testing.TB
@@ -103,7 +102,7 @@ type Waiter interface {
 
 func (w *Watched) test() testing.TB { return w.record.t }
 
-// Next waits for the next event of a type, as Wait does.
+// Next waits for the next event of type E, like Wait.
 func Next[E zre.Event](w Waiter) E {
 	w.test().Helper()
 	return w.Wait(reflect.TypeFor[E]().Name(), func(event zre.Event) bool {

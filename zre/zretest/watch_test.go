@@ -9,7 +9,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// While a node is paused no event is taken: the queues of both nodes hold as many messages as their limits say, not one more.
+// While a node is paused no event is read: the queues of both nodes hold as many messages as their limits say, not one more.
 func TestPauseTakesNothing(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		const room = 300
