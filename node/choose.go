@@ -16,7 +16,7 @@ import (
 // answerTime is how long work counts if the peer sends nothing. A peer sends changes of its state at once, so after this time there is none.
 const answerTime = time.Second
 
-// work is what a peer was sent. Node.choosing guards everything but spoke.
+// work is what a peer was sent. Node.chooser guards everything but spoke.
 type work struct {
 	spoke atomic.Bool // it sent a state or a message since Choose last looked
 

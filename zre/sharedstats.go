@@ -9,9 +9,9 @@ import (
 	"github.com/go-zre/go-zre/node"
 )
 
-// SharedStats are figures that a peer showed of itself: see WithSharedStats. The peer may say anything, so use them to show them alone.
+// SharedStats are the figures that a peer shows of itself: see WithSharedStats. Nothing proves them. Use them for display only.
 type SharedStats struct {
-	Uptime time.Duration // since the peer started, when it took the figures: for rates take the difference of two
+	Uptime time.Duration // of the peer when it took the figures; for rates, use the difference between two of them
 
 	// Since it started, as in its Stats.
 	Sent     Traffic
@@ -39,10 +39,10 @@ type SharedPeerStats struct {
 	RTT              time.Duration // of the last PING; 0 if none was answered
 }
 
-// SharedStats asks a peer for its figures and waits for them. A peer answers once a second at most; what is asked sooner is answered then. It blocks until ctx
-// ends, which it should: a peer may not answer. It is safe to call in the loop over the events.
+// SharedStats asks a peer for its figures and waits for them, until ctx ends. Give ctx a timeout: a peer may not answer. A peer answers at most once a
+// second; an earlier question waits until then. A program may call it in the loop that reads the events.
 //
-// Errors: ErrStatsNotShared at once, ErrUnknownPeer, also if the peer leaves meanwhile (these within a *PeerError), ErrNotStarted, ErrClosed, or the context's.
+// Errors: ErrStatsNotShared (at once) and ErrUnknownPeer (also if the peer leaves), both in a *PeerError; ErrNotStarted, ErrClosed, or the context's.
 func (n *Node) SharedStats(ctx context.Context, peer uuid.UUID) (SharedStats, error) {
 	s, err := n.engine.SharedStats(ctx, peer)
 	if err != nil {

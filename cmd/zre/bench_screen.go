@@ -74,7 +74,7 @@ func (r sendResult) String() string {
 }
 
 func (r latencyResult) String() string {
-	return fmt.Sprintf("%s messages of %s there and back by %s\n  half of them within %.0f us (p50), 99 %% within %.0f us (p99), all within %.0f us (max)",
+	return fmt.Sprintf("%s round trips of %s by %s\n  half of them within %.0f us (p50), 99 %% within %.0f us (p99), all within %.0f us (max)",
 		thousands(float64(r.Messages)), plural(r.Size, "octet"), r.Transport, r.P50, r.P99, r.Max)
 }
 

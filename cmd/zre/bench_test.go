@@ -58,7 +58,7 @@ func TestBench(t *testing.T) {
 			"delivered", []string{"shouts of 16 octets to 2 peers"}},
 		{[]string{"latency", "--size", "1"},
 			map[string]any{"bench": "latency", "size": 1.0, "transport": "tcp"},
-			"messages p50_us p99_us max_us", []string{"of 1 octet there and back", "p50", "p99", "max"}},
+			"messages p50_us p99_us max_us", []string{"round trips of 1 octet", "p50", "p99", "max"}},
 	} {
 		var out, errs bytes.Buffer
 		args := on(port, append(test.args, "--time", "100ms", "--transport", "tcp")...)
