@@ -51,23 +51,22 @@ func (c *cli) ls() *cobra.Command {
 		if err := checkGroup(group); group != "" && err != nil {
 			return err
 		}
-		node, err := flags.start(cmd.Context(), cmd, nil, zre.WithSendOnly())
+		s, err := flags.session(cmd)
 		if err != nil {
 			return err
 		}
-		defer node.Close()
-		s := &session{cli: c, cmd: cmd, node: node}
-		list := node.Peers
+		defer s.node.Close()
+		list := s.node.Peers
 		whom := "nodes"
 		if group != "" {
-			list = func() []*zre.Peer { return node.PeersIn(group) }
+			list = func() []*zre.Peer { return s.node.PeersIn(group) }
 			whom = "members of " + quoted(group)
 		}
 		peers, err := s.members(cmd.Context(), w, whom, list)
 		if err != nil {
 			return err
 		}
-		c.list(node, peers, asJSON)
+		c.list(s.node, peers, asJSON)
 		if len(peers) == 0 && !asJSON {
 			fmt.Fprintf(c.errs, "%s: there are no %s; zre doctor tells why nodes do not find each other\n", cmd.CommandPath(), whom)
 		}

@@ -67,12 +67,11 @@ PEER is as for zre whisper: a name, a UUID, or the beginning of one.`,
 	timeFlag(cmd, &wait, "wait", "how long to look for the node (default 10s)", 0)
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		node, err := flags.start(cmd.Context(), cmd, nil, zre.WithSendOnly())
+		s, err := flags.session(cmd)
 		if err != nil {
 			return err
 		}
-		defer node.Close()
-		s := &session{cli: c, cmd: cmd, node: node}
+		defer s.node.Close()
 		peer, err := s.peer(cmd.Context(), args[0], wait)
 		if err != nil {
 			return err

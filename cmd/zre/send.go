@@ -174,14 +174,13 @@ func (c *cli) shout() *cobra.Command {
 		if err := errors.Join(checkGroup(group), o.check(words)); err != nil {
 			return err
 		}
-		node, err := flags.start(cmd.Context(), cmd, nil, zre.WithSendOnly())
+		s, err := flags.session(cmd)
 		if err != nil {
 			return err
 		}
-		defer node.Close()
-		s := &session{cli: c, cmd: cmd, node: node}
+		defer s.node.Close()
 		whom := "members of " + quoted(group)
-		members, err := s.members(cmd.Context(), w, whom, func() []*zre.Peer { return node.PeersIn(group) })
+		members, err := s.members(cmd.Context(), w, whom, func() []*zre.Peer { return s.node.PeersIn(group) })
 		if err != nil {
 			return err
 		}
@@ -191,8 +190,8 @@ func (c *cli) shout() *cobra.Command {
 		r := newReceipt(group)
 		err = o.messages(cmd.Context(), c.in, words, func(frames [][]byte) error {
 			r.messages++
-			r.to(node.PeersIn(group))
-			return r.failed(node.Shout(cmd.Context(), group, frames...))
+			r.to(s.node.PeersIn(group))
+			return r.failed(s.node.Shout(cmd.Context(), group, frames...))
 		})
 		return s.report(cmd.Context(), &o, r, err)
 	}
@@ -224,12 +223,11 @@ Where several nodes have one name it refuses, and lists them.`,
 		if err := o.check(args[1:]); err != nil {
 			return err
 		}
-		node, err := flags.start(cmd.Context(), cmd, nil, zre.WithSendOnly())
+		s, err := flags.session(cmd)
 		if err != nil {
 			return err
 		}
-		defer node.Close()
-		s := &session{cli: c, cmd: cmd, node: node}
+		defer s.node.Close()
 		peer, err := s.peer(cmd.Context(), args[0], wait)
 		if err != nil {
 			return err
@@ -238,7 +236,7 @@ Where several nodes have one name it refuses, and lists them.`,
 		r.to([]*zre.Peer{peer})
 		err = o.messages(cmd.Context(), c.in, args[1:], func(frames [][]byte) error {
 			r.messages++
-			return r.failed(node.Whisper(cmd.Context(), peer.UUID, frames...))
+			return r.failed(s.node.Whisper(cmd.Context(), peer.UUID, frames...))
 		})
 		return s.report(cmd.Context(), &o, r, err)
 	}

@@ -21,6 +21,15 @@ type session struct {
 	node *zre.Node
 }
 
+// session starts the node of a command that asks or sends, and receives no messages. The caller closes the node.
+func (f *nodeFlags) session(cmd *cobra.Command) (*session, error) {
+	node, err := f.start(cmd.Context(), cmd, nil, zre.WithSendOnly())
+	if err != nil {
+		return nil, err
+	}
+	return &session{cli: f.cli, cmd: cmd, node: node}, nil
+}
+
 // settle is how long to wait for a second peer that matches the same name or UUID prefix.
 const settle = 300 * time.Millisecond
 
