@@ -190,8 +190,8 @@ func (n *Node) askProof(s *session, now time.Time) {
 	s.askedFor = now
 	s.isProven = s.isProven || s.answered.Load()
 	s.answered.Store(false)
-	s.out.Ping()
 	s.noteAsked()
+	s.out.Ping()
 }
 
 // extendAsk gives a peer more time to answer while part of a large message arrives: the answer comes behind that message.

@@ -13,9 +13,10 @@ import (
 // A way is what is known of our connection to a peer. Its zero value is for a new connection.
 type way struct {
 	acknowledged int64     // acknowledged bytes at the last check
+	reached      int64     // position in the outbox up to which they were acknowledged then, or less
 	stuck        time.Time // since when bytes are on their way and no more are acknowledged; zero if that is not so
 	waiting      int64     // unacknowledged bytes at the last check
-	asked        int64     // acknowledged bytes once the peer has the PING that asked for a sign of life
+	asked        int64     // position in the outbox of the PING that asked for a sign of life
 }
 
 // hangUpTime is how long nothing must have been acknowledged to be the reason why a peer hung up: TCP has sent it five times by then.
@@ -43,9 +44,10 @@ func (n *Node) checkWay(s *session, now time.Time, stalled bool) (isTaken bool) 
 	if s.mailbox == nil || s.transport == Inproc {
 		return false
 	}
+	written, _ := s.out.Position() // before Delivery: what is written between the two must not count as acknowledged
 	w, d := &s.way, s.mailbox.Delivery()
 	moves := d.Acknowledged > w.acknowledged
-	w.acknowledged, w.waiting = d.Acknowledged, d.Unacknowledged
+	w.acknowledged, w.waiting, w.reached = d.Acknowledged, d.Unacknowledged, written-d.Unacknowledged
 	switch {
 	case !d.OnWay:
 		w.stuck = time.Time{}
@@ -55,7 +57,7 @@ func (n *Node) checkWay(s *session, now time.Time, stalled bool) (isTaken bool) 
 	default:
 		n.judgeWay(s, now, n.cfg.ExpiredTimeout)
 	}
-	return moves && d.Acknowledged < w.asked
+	return moves && w.reached < w.asked
 }
 
 // judgeWay gives a session up if nothing was acknowledged for the given time. If a peer hangs up, now is the time of the last check, because
@@ -69,18 +71,15 @@ func (n *Node) judgeWay(s *session, now time.Time, after time.Duration) {
 // askForLife sends a PING to a silent peer.
 func (n *Node) askForLife(s *session) {
 	s.asked = true
-	s.out.Ping()
 	s.noteAsked()
+	s.out.Ping()
 }
 
-// noteAsked records the bytes ahead of a PING that was just sent, unless another one is in progress.
+// noteAsked records the position of a PING that is about to be sent, unless another one is in progress.
 func (s *session) noteAsked() {
-	if s.mailbox == nil || s.way.asked > s.way.acknowledged {
-		return
+	if s.mailbox != nil && s.way.asked <= s.way.reached {
+		_, s.way.asked = s.out.Position()
 	}
-	_, waiting := s.out.Depth()
-	d := s.mailbox.Delivery()
-	s.way.asked = d.Acknowledged + d.Unacknowledged + waiting
 }
 
 // isHeard reports whether bytes of the peer have come since the last call, even if only part of a message.

@@ -89,6 +89,10 @@ func (o *Outbox) Inproc() bool { return o.cfg.Inproc }
 // Depth returns how much waits in the queue or is in flight: messages, and bytes including frame headers.
 func (o *Outbox) Depth() (messages int, octets int64) { return o.queue.Depth() }
 
+// Position returns how many bytes were written to connections so far, including frame headers, and how many that will be once all that waits
+// now is written.
+func (o *Outbox) Position() (written, end int64) { return o.queue.Position() }
+
 // IsShort tells whether the last Send that failed found no room in the budget, rather than in the queue.
 func (o *Outbox) IsShort() bool { return o.queue.IsShort() }
 

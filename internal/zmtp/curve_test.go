@@ -85,7 +85,7 @@ func TestCurve(t *testing.T) {
 			for _, body := range all {
 				want += wireSize(body)
 			}
-			if got := q.out(); got != want {
+			if got, _ := q.Position(); got != want {
 				t.Errorf("%d octets were counted, which are %d in plain", got, want)
 			}
 		}

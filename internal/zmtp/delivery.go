@@ -36,16 +36,18 @@ func (c *Conn) Delivery() Delivery {
 			}
 		}
 	}
-	return Delivery{Acknowledged: c.Queue().out()}
+	written, _ := c.Queue().Position()
+	return Delivery{Acknowledged: written}
 }
 
 // Heard tells whether octets of the peer have come over a socket since the last call. A message that takes long to arrive is a sign of life
 // before it is complete.
 func (c *Conn) Heard() bool { return c.heard.Load() && c.heard.Swap(false) }
 
-// out returns how many octets of the queue are written.
-func (q *Queue) out() int64 {
+// Position returns how many octets of the queue were written so far, and how many that will be once all that waits or is in flight now is
+// written. A connection's Delivery counts other octets too: those of its handshake, and of encryption.
+func (q *Queue) Position() (written, end int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.sent
+	return q.sent, q.sent + q.octets
 }
