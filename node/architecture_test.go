@@ -94,11 +94,11 @@ func TestArchitecture(t *testing.T) {
 // The graces equal those of docs/architecture.md.
 func TestArchitectureGraces(t *testing.T) {
 	graces := map[string]time.Duration{
-		"greetGrace": greetGrace, "confirmGrace": confirmGrace, "awaitGrace": awaitGrace, "backGrace": backGrace, "inviteGrace": inviteGrace, "endingGrace": endingGrace, "ourEndingGrace": ourEndingGrace,
-		"refusalGrace": refusalGrace, "farewellGrace": farewellGrace, "redialGrace": redialGrace, "contestGrace": contestGrace,
+		"greetGrace": greetGrace, "confirmGrace": confirmGrace, "awaitGrace": awaitGrace, "backGrace": backGrace, "promptGrace": promptGrace, "endingGrace": endingGrace, "ourEndingGrace": ourEndingGrace,
+		"refusalGrace": refusalGrace, "farewellGrace": farewellGrace, "redialGrace": redialGrace, "occupantGrace": occupantGrace,
 		"shortestRivalGrace": shortestRivalGrace, "longestRivalGrace": longestRivalGrace, "helloGrace": helloGrace, "answerGrace": answerGrace,
-		"seek.AnswerTime": seek.AnswerTime, "askGrace": askGrace, "unknownGrace": unknownGrace, "pathGrace": pathGrace, "steady": steady,
-		"formerFor": formerFor, "unreachableFor": unreachableFor, "droppedFor": droppedFor, "lookAfter": lookAfter, "answerTime": answerTime, "hintTime": hintTime, "refusedFor": refusedFor, "askAgainAfter": askAgainAfter, "verdictTime": verdictTime,
+		"seek.AnswerTime": seek.AnswerTime, "askGrace": askGrace, "unknownGrace": unknownGrace, "pathGrace": pathGrace, "shortSession": shortSession,
+		"formerFor": formerFor, "unreachableFor": unreachableFor, "droppedFor": droppedFor, "unreadCheckPause": unreadCheckPause, "answerTime": answerTime, "hintTime": hintTime, "refusedFor": refusedFor, "askAgainAfter": askAgainAfter, "authorizeTimeout": authorizeTimeout,
 	}
 	for _, rows := range architecture(t) {
 		if rows[0][0] != "name" || rows[0][1] != "how long" {

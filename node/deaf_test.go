@@ -11,7 +11,7 @@ import (
 
 // The application never takes its events. Waiting events are bounded, calls return, and peers come and go. When it takes the events at last,
 // none is missing.
-func TestNothingTaken(t *testing.T) {
+func TestEventsAreNotTaken(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		limits   Limits
@@ -62,7 +62,7 @@ func TestNothingTaken(t *testing.T) {
 			eventually(t, "the reader waits for the application", n.events.HasWaiters)
 			count, octets := n.events.Depth()
 			if most := test.limits; most.Events > 0 && count > most.Events || most.EventBytes > 0 && octets > most.EventBytes {
-				t.Errorf("%d messages of %d octets wait, of %d and %d", count, octets, most.Events, most.EventBytes)
+				t.Errorf("%d messages of %d bytes wait, of %d and %d", count, octets, most.Events, most.EventBytes)
 			}
 
 			began := time.Now()
@@ -92,7 +92,7 @@ func TestNothingTaken(t *testing.T) {
 			good.hangUp()
 			eventually(t, "one that left is gone", func() bool { _, present := deaf.Peer(good.uuid); return !present })
 			if grown := heap() - before; grown > test.heap {
-				t.Errorf("the heap grew by %d octets, more than %d", grown, test.heap)
+				t.Errorf("the heap grew by %d bytes, more than %d", grown, test.heap)
 			}
 
 			deaf.listen()
@@ -137,6 +137,6 @@ func TestLargeHellos(t *testing.T) {
 		t.Errorf("events %q", events)
 	}
 	if grown := heap() - before; grown > heapBound {
-		t.Errorf("the heap grew by %d octets", grown)
+		t.Errorf("the heap grew by %d bytes", grown)
 	}
 }

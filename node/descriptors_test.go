@@ -26,7 +26,7 @@ const fewDescriptors = "ZRE_TEST_FEW_DESCRIPTORS"
 // A process without free file descriptors keeps its peers, reports the problem once, and recovers when descriptors are free again.
 func TestFewDescriptors(t *testing.T) {
 	if port := os.Getenv(fewDescriptors); port != "" {
-		if err := poor(port); err != nil {
+		if err := runWithFewDescriptors(port); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -88,8 +88,8 @@ func TestFewDescriptors(t *testing.T) {
 	}
 }
 
-// poor is the node with few descriptors.
-func poor(port string) error {
+// runWithFewDescriptors is the node with few descriptors.
+func runWithFewDescriptors(port string) error {
 	const most = 40
 	var beaconPort int
 	if _, err := fmt.Sscan(port, &beaconPort); err != nil {

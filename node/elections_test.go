@@ -37,7 +37,7 @@ func (b *ballots) expect(t *testing.T, want ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !slices.Equal(b.all, want) {
-		t.Errorf("it was sent %q, want %q", b.all, want)
+		t.Errorf("the peer was sent %q, want %q", b.all, want)
 	}
 }
 
@@ -113,7 +113,7 @@ func TestElectionIgnores(t *testing.T) {
 		t.Errorf("events: %q", got)
 	}
 	if _, ok := n.Node.Leader("G"); ok {
-		t.Error("there is a leader, and nobody contests")
+		t.Error("there is a leader, though no node contests")
 	}
 	f.send(bytes.Clone(must(msg.AppendElect(nil, 9, "G", f.uuid))))
 	n.waitKind(Leader, f.uuid)
@@ -128,24 +128,24 @@ func TestElectionIgnores(t *testing.T) {
 func TestContestErrors(t *testing.T) {
 	long := strings.Repeat("g", 256)
 	if _, err := New(Config{Contest: []string{"G", long}}); !errors.Is(err, ErrInvalidGroup) {
-		t.Errorf("a group of 256 octets: %v", err)
+		t.Errorf("a group name of 256 bytes: got %v, want ErrInvalidGroup", err)
 	}
 	n, err := New(Config{Contest: []string{"G"}, Limits: Limits{GroupsPerPeer: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := n.Contest(""); !errors.Is(err, ErrInvalidGroup) {
-		t.Errorf("a group without a name: %v", err)
+		t.Errorf("a group without a name: got %v, want ErrInvalidGroup", err)
 	}
 	if err := n.Contest("G"); err != nil {
 		t.Error(err)
 	}
 	if got := n.Groups(); !slices.Equal(got, []string{"G"}) {
-		t.Errorf("in %q", got)
+		t.Errorf("the node is in %q, want G alone", got)
 	}
 	n.Close()
 	if err := n.Contest("G"); !errors.Is(err, ErrClosed) {
-		t.Errorf("closed: %v", err)
+		t.Errorf("after Close: got %v, want ErrClosed", err)
 	}
 }
 

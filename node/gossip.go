@@ -57,7 +57,7 @@ func (n *Node) newHub(listeners []net.Listener) *seek.Hub {
 func (n *Node) connectGossip(endpoint string) error {
 	if n.gossip == nil {
 		n.gossip = n.newHub(nil)
-		n.publish()
+		n.publishEndpoint()
 	}
 	return n.noteKey(endpoint, n.gossip.Connect(endpoint))
 }
@@ -69,8 +69,8 @@ func closeAll(listeners []net.Listener) (err error) {
 	return err
 }
 
-// publish sends our endpoint to the gossip hubs.
-func (n *Node) publish() {
+// publishEndpoint sends our endpoint to the gossip hubs.
+func (n *Node) publishEndpoint() {
 	if n.gossip != nil {
 		n.gossip.Publish(n.endpoint())
 	}

@@ -79,7 +79,7 @@ func TestHandOverCopies(t *testing.T) {
 		i++
 	}
 	if i != count {
-		t.Errorf("%d messages", i)
+		t.Errorf("%d messages came, want %d", i, count)
 	}
 }
 
@@ -160,7 +160,7 @@ func TestHandOverWaits(t *testing.T) {
 		}
 		ctx = t.Context()
 		for c.want == nil && err == nil { // full again
-			short, end := context.WithTimeout(ctx, 10*catchUp) // the queue behind it is full, too
+			short, end := context.WithTimeout(ctx, 10*catchUpTime) // the queue behind it is full, too
 			err = a.Whisper(short, b.UUID(), []byte("fills"))
 			end()
 		}

@@ -119,20 +119,20 @@ func TestBeaconFlood(t *testing.T) {
 			before := heap()
 			f := newFakePeer(t, n)
 			for i := range 20_000 {
-				n.sighting(beacon.Sighting{
+				n.receiveSighting(beacon.Sighting{
 					Beacon: beacon.Beacon{UUID: uuid.New(), Port: test.port(i), State: beacon.Unknown},
 					Addr:   netip.MustParseAddr("127.0.0.1"),
 				})
 				f.datagram(beacon.Beacon{UUID: uuid.New(), Port: test.port(i), State: beacon.Unknown}.Append(nil))
 			}
 			served(t, n)
-			var peers, strangers, failing int
-			n.do(func() { peers, strangers, failing = len(n.sessions), n.unverified.Count(), n.unverified.Failing() })
-			if limit := n.cfg.Limits.UnverifiedPerAddress; strangers > limit || peers > limit+1 || failing > paths.MaxFailing {
-				t.Errorf("%d peers, %d strangers, %d failing endpoints", peers, strangers, failing)
+			var peers, unverified, failing int
+			n.do(func() { peers, unverified, failing = len(n.sessions), n.unverified.Count(), n.unverified.Failing() })
+			if limit := n.cfg.Limits.UnverifiedPerAddress; unverified > limit || peers > limit+1 || failing > paths.MaxFailing {
+				t.Errorf("%d sessions, %d unverified, %d failing endpoints: more than the limits", peers, unverified, failing)
 			}
 			if grown := heap() - before; grown > heapBound {
-				t.Errorf("the heap grew by %d octets", grown)
+				t.Errorf("the heap grew by %d bytes", grown)
 			}
 		})
 	}
@@ -160,7 +160,7 @@ func TestHandshakeFlood(t *testing.T) {
 	}
 	served(t, n)
 	if grown := heap() - before; grown > heapBound {
-		t.Errorf("the heap grew by %d octets", grown)
+		t.Errorf("the heap grew by %d bytes", grown)
 	}
 }
 

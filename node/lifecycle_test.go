@@ -238,7 +238,7 @@ func fill(n *Node, id uuid.UUID, frame []byte) error {
 }
 
 // An application that reads no events can still use the node and list the present peers.
-func TestNobodyReads(t *testing.T) {
+func TestApplicationReadsNoEvents(t *testing.T) {
 	t.Parallel()
 	cfg := onLoopback(beaconPort(), Config{})
 	deafNode, err := New(cfg)
@@ -255,7 +255,7 @@ func TestNobodyReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, octets := deafNode.events.Depth(); octets > deafNode.cfg.Limits.EventBytes+a.cfg.Limits.QueueBytes {
-		t.Errorf("%d octets wait for the application", octets)
+		t.Errorf("%d bytes wait for the application", octets)
 	}
 	if err := deafNode.Join("G"); err != nil {
 		t.Fatal(err)
@@ -285,7 +285,7 @@ func TestSequenceWrap(t *testing.T) {
 			f.send(msg.AppendWhisper(nil, uint16((count+2)%length)), []byte("last"))
 			n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "WHISPER:1f"})
 			// Messages to the peer are numbered the way it counts.
-			n.sent(f, 65533)
+			n.pretendSent(f, 65533)
 			whisper(t, n, f, "a", "b")
 			want := "WHISPER 65535 b"
 			if length == short {

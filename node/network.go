@@ -126,7 +126,7 @@ func (n *Node) listenMailbox(ctx context.Context) (net.Listener, error) {
 		return nil, err
 	}
 	if fixed != 0 {
-		l, err := n.listenTCP(ctx, host, fixed, func() { n.post(func() { n.move(fixed) }) })
+		l, err := n.listenTCP(ctx, host, fixed, func() { n.post(func() { n.announceNewPort(fixed) }) })
 		if err != nil {
 			return nil, mark(fmt.Errorf("node: WithListen: cannot listen on %s: %w", endpoint, err), ErrListen)
 		}
@@ -137,7 +137,7 @@ func (n *Node) listenMailbox(ctx context.Context) (net.Listener, error) {
 	var last error
 	for i := range count {
 		port := uint16(firstPort + (start+i)%count)
-		l, err := n.listenTCP(ctx, host, port, func() { n.post(func() { n.move(port) }) })
+		l, err := n.listenTCP(ctx, host, port, func() { n.post(func() { n.announceNewPort(port) }) })
 		if err == nil {
 			return l, nil
 		}

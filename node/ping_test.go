@@ -25,7 +25,7 @@ func TestPingOvertakes(t *testing.T) {
 			n := start(t, onLoopback(beaconPort(), Config{}))
 			f := newFakePeer(t, n)
 			f.enter()
-			n.sent(f, sent)
+			n.pretendSent(f, sent)
 			n.do(func() { n.sessions[f.uuid].out.CountsFully() })
 			read, all := make(chan struct{}), make(chan error, 1)
 			release := sync.OnceFunc(func() { close(read) })
@@ -204,7 +204,7 @@ func TestPingOfClosed(t *testing.T) {
 func TestPingAtWrap(t *testing.T) {
 	t.Parallel()
 	n, f, heard := nearWrap(t)
-	n.sent(f, 65534)
+	n.pretendSent(f, 65534)
 	result := make(chan error)
 	ping := func() {
 		_, err := n.Ping(t.Context(), f.uuid)

@@ -51,7 +51,7 @@ func TestStrayReplies(t *testing.T) {
 			reply(b, "second")
 			stray(2)
 			if frames, _, err := call.Result(); err != nil || string(frames[0]) != "first" {
-				t.Errorf("%q, %v", frames, err)
+				t.Errorf("the call returned %q, %v", frames, err)
 			}
 			b.Fail(a.UUID(), &ticket, "third")
 			b.Refuse(a.UUID(), &ticket)
@@ -62,7 +62,7 @@ func TestStrayReplies(t *testing.T) {
 			}
 			cancel()
 			if _, _, err := call.Result(); !errors.Is(err, context.Canceled) {
-				t.Errorf("cancelled: %v", err)
+				t.Errorf("a cancelled call returned %v", err)
 			}
 			for _, text := range append(a.of(b.UUID()), a.of(c.UUID())...) {
 				if text == "WHISPER:2f" || text == "?" {
@@ -72,7 +72,7 @@ func TestStrayReplies(t *testing.T) {
 			a.requests.mu.Lock()
 			defer a.requests.mu.Unlock()
 			if len(a.requests.waiting) != 0 || a.sessions[b.UUID()].calls != nil {
-				t.Error("requests wait that have ended")
+				t.Error("requests still wait after they have ended")
 			}
 		})
 	}

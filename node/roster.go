@@ -33,15 +33,15 @@ func (r *roster) add(p *session) int {
 }
 
 // remove removes the member at an index. It returns the member that has moved to that index; nil if the removed one was the last.
-func (r *roster) remove(place int) (moved *session) {
+func (r *roster) remove(index int) (moved *session) {
 	last := len(r.list) - 1
 	if small := cap(r.list) > 16 && last < cap(r.list)/4; small || r.lent.Load() {
 		r.list = append(make([]*session, 0, last+last/2+1), r.list...)
 		r.lent.Store(false)
 	}
-	if place != last {
+	if index != last {
 		moved = r.list[last]
-		r.list[place] = moved
+		r.list[index] = moved
 	}
 	r.list[last] = nil
 	r.list = r.list[:last]

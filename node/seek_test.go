@@ -22,7 +22,7 @@ import (
 // addPeer adds an endpoint to a node, as Config.Peers does.
 func (r *testNode) addPeer(endpoint string) {
 	r.t.Helper()
-	r.do(func() { r.seeker.AddEndpoint(configured(endpoint), endpoint, nil) })
+	r.do(func() { r.seeker.AddEndpoint(configuredSource(endpoint), endpoint, nil) })
 }
 
 // A peer without identity gets one HELLO, and is known by its answer, even if it is found another way meanwhile.
@@ -49,7 +49,7 @@ func TestCandidate(t *testing.T) {
 			}
 			f.expect(msg.Whisper)
 			if got := len(f.hellos); got != 1 {
-				t.Errorf("%d HELLOs", got)
+				t.Errorf("the peer got %d HELLOs, want 1", got)
 			}
 			if got := n.of(f.uuid); len(got) != 2 {
 				t.Errorf("events: %q", got)
@@ -59,7 +59,7 @@ func TestCandidate(t *testing.T) {
 }
 
 // An address that accepts connections but sends no HELLO is one problem, reported once for any number of attempts. A HELLO solves it.
-func TestCandidateThatSaysNothing(t *testing.T) {
+func TestCandidateWithoutHello(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{EvasiveTimeout: 40 * time.Millisecond, ExpiredTimeout: 100 * time.Millisecond}))
 	f := newFakePeer(t, n)
@@ -101,13 +101,13 @@ func TestCandidateBehindRelay(t *testing.T) {
 	}
 	f.expect(msg.Whisper)
 	if got := len(f.hellos); got != 1 {
-		t.Errorf("%d HELLOs", got)
+		t.Errorf("the peer got %d HELLOs, want 1", got)
 	}
 	if got := n.of(f.uuid); len(got) != 2 {
 		t.Errorf("events: %q", got)
 	}
 	if p, _ := n.Peer(f.uuid); p.Endpoint != "tcp://"+at {
-		t.Errorf("at %s", p.Endpoint)
+		t.Errorf("the peer is at %s", p.Endpoint)
 	}
 }
 
@@ -154,7 +154,7 @@ func relay(t *testing.T, to string) string {
 }
 
 // A dead endpoint, or the node's own, is tried again and again; the error is logged once.
-func TestCandidateWithNobody(t *testing.T) {
+func TestDeadCandidate(t *testing.T) {
 	t.Parallel()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -185,13 +185,13 @@ func TestCandidateWithNobody(t *testing.T) {
 		}
 	}
 	if lines := strings.Count(log.String(), "\n"); lines != 2 {
-		t.Errorf("log: %s", log.String())
+		t.Errorf("the log has %d lines, want 2: %s", lines, log.String())
 	}
-	told := strings.Split(n.log(), ", ")
-	slices.Sort(told)
+	events := strings.Split(n.log(), ", ")
+	slices.Sort(events)
 	want := []string{"PROBLEM(DNS tcp://does-not-exist.invalid:5671)", fmt.Sprintf("PROBLEM(unreachable %s)", paths.Format(nobody))}
-	if !slices.Equal(told, want) {
-		t.Errorf("events: %s", told)
+	if !slices.Equal(events, want) {
+		t.Errorf("got events %s, want %s", events, want)
 	}
 	late, err := New(onLoopback(beaconPort(), Config{Listen: paths.Format(nobody)}))
 	if err != nil {
@@ -294,13 +294,13 @@ func TestHelloWakesForNewEndpoints(t *testing.T) {
 	}
 	defer n.Close()
 	here, there := netip.MustParseAddrPort("10.0.0.1:1"), netip.MustParseAddrPort("10.0.0.2:1")
-	p := n.newSession(uuid.New(), n.paths([]netip.AddrPort{here}, true))
-	p.follow([]netip.AddrPort{here}, false)
+	p := n.newSession(uuid.New(), n.newPaths([]netip.AddrPort{here}, true))
+	p.addHelloEndpoints([]netip.AddrPort{here}, false)
 	if len(p.wake) != 0 || len(p.better) != 1 {
-		t.Errorf("a known endpoint: %d wakes, %d better", len(p.wake), len(p.better))
+		t.Errorf("a known endpoint: %d tokens in wake, %d in better; want 0 and 1", len(p.wake), len(p.better))
 	}
-	p.follow([]netip.AddrPort{there}, false)
+	p.addHelloEndpoints([]netip.AddrPort{there}, false)
 	if len(p.wake) != 1 {
-		t.Error("a new endpoint does not wake")
+		t.Error("a new endpoint does not end the pause")
 	}
 }

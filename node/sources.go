@@ -51,7 +51,7 @@ func (n *Node) findPeers() {
 }
 
 func (n *Node) addPeer(endpoint string) error {
-	return n.noteKey(endpoint, n.seeker.AddEndpoint(configured(endpoint), endpoint, nil))
+	return n.noteKey(endpoint, n.seeker.AddEndpoint(configuredSource(endpoint), endpoint, nil))
 }
 
 // noteKey makes a missing key of an endpoint a problem instead of an error.
@@ -85,7 +85,7 @@ func (n *Node) RemovePeers(endpoints ...string) error {
 		return err
 	}
 	return n.removeSources(&n.cfg.Peers, endpoints, func(endpoint string) error {
-		n.seeker.RemoveSource(configured(endpoint))
+		n.seeker.RemoveSource(configuredSource(endpoint))
 		n.problems.solve(ProblemNoKey, endpoint)
 		return nil
 	})

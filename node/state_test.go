@@ -12,8 +12,8 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// kin is the configuration of a fake peer that announces extensions like one of ours.
-func kin(words string) zmtp.Config {
+// oursWith is the configuration of a fake peer that announces extensions like one of ours.
+func oursWith(words string) zmtp.Config {
 	return zmtp.Config{Identity: identity(uuid.New()), Properties: map[string]string{extensionsProperty: words}}
 }
 
@@ -25,10 +25,10 @@ func TestStateByMessage(t *testing.T) {
 		cfg  zmtp.Config
 		want []string
 	}{
-		{"ours", kin("goodbye state"), []string{"HELLO 1", "STATE 2", "STATE 3", "GOODBYE 4"}},
-		{"ours, with words of another year", kin("later  state goodbye"), []string{"HELLO 1", "STATE 2", "STATE 3", "GOODBYE 4"}},
-		{"ours, without states", kin("goodbye"), []string{"HELLO 1", "GOODBYE 2"}},
-		{"ours, without either", kin(""), []string{"HELLO 1", "JOIN 2"}},
+		{"ours", oursWith("goodbye state"), []string{"HELLO 1", "STATE 2", "STATE 3", "GOODBYE 4"}},
+		{"ours, with unknown words", oursWith("later  state goodbye"), []string{"HELLO 1", "STATE 2", "STATE 3", "GOODBYE 4"}},
+		{"ours, without states", oursWith("goodbye"), []string{"HELLO 1", "GOODBYE 2"}},
+		{"ours, without either", oursWith(""), []string{"HELLO 1", "JOIN 2"}},
 		{"foreign", zmtp.Config{}, []string{"HELLO 1", "JOIN 2"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -42,7 +42,7 @@ func TestStateByMessage(t *testing.T) {
 				if err := n.SetState(s); err != nil {
 					t.Fatal(err)
 				}
-				n.until(t, "it is told", func() bool { return !n.telling })
+				n.until(t, "STATE may be sent again", func() bool { return !n.stateJustSent })
 			}
 			if !n.sessions[f.uuid].extensions.has(extGoodbye) {
 				if err := n.Join("end"); err != nil {
@@ -54,7 +54,7 @@ func TestStateByMessage(t *testing.T) {
 			}
 			next(t, heard, c.want...)
 			if len(heard) > 0 {
-				t.Errorf("and then %q", <-heard)
+				t.Errorf("then the peer got %q, want nothing", <-heard)
 			}
 		})
 	}
@@ -64,7 +64,7 @@ func TestStateByMessage(t *testing.T) {
 func TestStateOfPeer(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
-	f := newFakePeerWith(t, n, kin("state"))
+	f := newFakePeerWith(t, n, oursWith("state"))
 	f.properties = map[string]string{extensionsProperty: "state", stateProperty: "processing"}
 	f.enter()
 	if e := n.waitKind(Enter, f.uuid); e.Peer.State != beacon.Processing {
@@ -76,12 +76,12 @@ func TestStateOfPeer(t *testing.T) {
 	}
 	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "STATE(receiving)", "STATE(idle)"})
 	if p, _ := n.Peer(f.uuid); p == nil || p.State != beacon.Idle {
-		t.Errorf("%+v", p)
+		t.Errorf("the peer is %+v, want state idle", p)
 	}
 }
 
 // A foreign peer's STATE, HEADERS and GOODBYE only count in the sequence.
-func TestStrangersExtensions(t *testing.T) {
+func TestForeignPeersExtensions(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	f := newFakePeer(t, n)
@@ -100,7 +100,7 @@ func TestStrangersExtensions(t *testing.T) {
 func TestGoodbye(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
-	f := newFakePeerWith(t, n, kin("goodbye"))
+	f := newFakePeerWith(t, n, oursWith("goodbye"))
 	f.properties = map[string]string{extensionsProperty: "goodbye"}
 	f.enter()
 	f.send(msg.AppendWhisper(nil, 2), []byte("last words"))
@@ -123,7 +123,7 @@ func TestSetState(t *testing.T) {
 	}
 	for _, s := range []beacon.State{beacon.Exit, beacon.Unknown, 6} {
 		if err := n.SetState(s); !errors.Is(err, ErrInvalidState) {
-			t.Errorf("%v: %v", s, err)
+			t.Errorf("SetState(%v): got %v, want ErrInvalidState", s, err)
 		}
 	}
 	n.Close()
