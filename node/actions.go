@@ -51,7 +51,7 @@ func (n *Node) noteConnection(s *session, d detail) {
 	s.extensions, s.sentState = extensionsOf(conn), parseStateProperty(conn.Told(stateProperty))
 	s.figures.shared.Store(s.extensions.has(extStats))
 	if s.isOurs {
-		s.out.CountsFully()
+		s.out.UseFullCycle()
 	}
 	n.sendStateTo(s)
 	n.sendHeadersTo(s, time.Now())
@@ -200,7 +200,7 @@ func (n *Node) loseUnanswered(s *session, d detail) {
 
 // awaitPeer: the peer closed its connection; ours is still up.
 func (n *Node) awaitPeer(s *session, d detail) {
-	if s.out.Wraps() { // it did so over a number, as it had to
+	if s.out.IsWrapping() { // it did so over a number, as it had to
 		n.redial(s, d)
 		return
 	}
@@ -270,7 +270,7 @@ func (n *Node) keepReading(s *session, d detail) {
 // redial replaces the session by one that dials. The dial shows whether the peer is gone.
 func (n *Node) redial(s *session, _ detail) {
 	reason := Crashed
-	if s.out.Wraps() {
+	if s.out.IsWrapping() {
 		reason = Replaced
 	}
 	n.renew(s, reason)

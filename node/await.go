@@ -28,7 +28,7 @@ type wait struct {
 	catchUpEnd <-chan time.Time // the end of catchUpTime, during that wait
 
 	nextCheck time.Time // when to check whether the application reads events; unused once the bound on them is lifted
-	read      uint64    // the application's read position at the last check
+	lastRead  uint64    // the application's read position at the last check
 	lifted    bool      // the application reads no events, so their bound is lifted
 
 	timer *time.Timer // for expires and nextCheck, whichever comes first
@@ -51,7 +51,7 @@ func (n *Node) await(ctx context.Context, p *session, to outbox.Target, c *outbo
 		began:     now,
 		expires:   now.Add(n.cfg.SendTimeout),
 		nextCheck: now.Add(firstLook),
-		read:      n.events.Read(),
+		lastRead:  n.events.Reads(),
 		timer:     time.NewTimer(firstLook),
 	}
 	defer w.end()
@@ -161,14 +161,14 @@ func (w *wait) handleTimer() error {
 	return nil
 }
 
-// checkUnread lifts the bound on our own events if there is no room for more and the application has read none since the last check. The application
-// may be the one that waits here, and the peer may wait for us in the same way.
+// checkUnread lifts the bound on our own events if there is no room for more and the application has read none since the last check. The
+// application may be the one that waits here, and the peer may wait for us in the same way.
 func (w *wait) checkUnread() {
-	if read := w.node.events.Read(); read != w.read || !w.node.events.HasWaiters() {
-		w.read = read
+	if read := w.node.events.Reads(); read != w.lastRead || !w.node.events.HasWaiters() {
+		w.lastRead = read
 		return
 	}
-	w.node.events.Lift()
+	w.node.events.LiftBound()
 	w.lifted = true
 }
 
@@ -177,14 +177,14 @@ func (w *wait) isUnread() bool {
 	if w.node.events.IsHeld(w.peer.stream.Load()) { // it serves handlers, and a full queue waits for them
 		return true
 	}
-	return w.lifted && w.node.events.Read() == w.read && w.node.events.HasWaiters()
+	return w.lifted && w.node.events.Reads() == w.lastRead && w.node.events.HasWaiters()
 }
 
 // timedOut drops the peer as not responding, unless it should get another send timeout.
 func (w *wait) timedOut() error {
 	timeout := w.node.cfg.SendTimeout
 	switch {
-	case w.out.WrapsWithin(w.node.cfg.ExpiredTimeout):
+	case w.out.IsWrappingWithin(w.node.cfg.ExpiredTimeout):
 		// The peer was asked how its sequence wraps. It may be silent for as long as any peer.
 	case w.dropLargestQueue():
 		w.began = time.Now() // there is room soon
@@ -194,7 +194,7 @@ func (w *wait) timedOut() error {
 		w.began = time.Now()
 	case w.isUnread():
 		return w.failed(fmt.Errorf("%w for %v; %w", ErrPeerBusy, timeout, ErrUnreadEvents)) // not dropped: it may be waiting for us
-	case w.out.IsShort() && w.busyError() != ErrPeerBusy:
+	case w.out.LacksBudget() && w.busyError() != ErrPeerBusy:
 		return w.failed(w.busyError()) // other peers still read theirs, if slowly
 	default:
 		w.out.Drop()

@@ -31,7 +31,7 @@ func (s *session) hasStoppedReading(now time.Time, duration time.Duration) bool 
 
 // busyError returns why a message found no room: ErrPeerBusy. If another peer's queue uses up the shared room, it names that peer.
 func (w *wait) busyError() error {
-	if !w.out.IsShort() {
+	if !w.out.LacksBudget() {
 		return ErrPeerBusy
 	}
 	s, bytes := w.node.largestQueue()
@@ -49,7 +49,7 @@ func (w *wait) busyError() error {
 // dropLargestQueue drops the peer whose queue uses up the shared room, if it reads nothing and is not this message's peer.
 // It reports whether it did.
 func (w *wait) dropLargestQueue() bool {
-	if !w.out.IsShort() {
+	if !w.out.LacksBudget() {
 		return false
 	}
 	s, _ := w.node.largestQueue()

@@ -34,8 +34,8 @@ func (n *Node) noteConflict(at netip.AddrPort) {
 		fmt.Errorf("this node has that UUID, and so has another one at %s: %w", where, errDuplicateUUID))
 }
 
-// noteDuplicate: a connection has the identity of a present peer, but is not that peer's. If it comes from another host, it is another node with the
-// same UUID. The first node is kept until it exits.
+// noteDuplicate: a connection has the identity of a present peer, but is not that peer's. If it comes from another host, it is another node with
+// the same UUID. The first node is kept until it exits.
 func (n *Node) noteDuplicate(s *session, older, newer *zmtp.Conn) {
 	if paths.AddrOf(older.RemoteAddr()) == paths.AddrOf(newer.RemoteAddr()) || n.sessions[s.uuid] != s {
 		return

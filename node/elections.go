@@ -146,9 +146,9 @@ func (n *Node) handleElection(p *session, group string, id msg.ID, node uuid.UUI
 	}
 	e := n.electionIn(group)
 	if id == msg.Elect {
-		n.carryOut(e, e.Elect(time.Now(), p.uuid, node))
+		n.carryOut(e, e.HandleElect(time.Now(), p.uuid, node))
 	} else {
-		n.carryOut(e, e.Led(time.Now(), p.uuid, node))
+		n.carryOut(e, e.HandleLeader(time.Now(), p.uuid, node))
 	}
 }
 
@@ -160,9 +160,9 @@ func (n *Node) carryOut(e *groupElection, outputs []election.Output) {
 			n.sendElection(e.group, o, msg.AppendElect)
 		case election.SendLeader:
 			n.sendElection(e.group, o, msg.AppendLeader)
-		case election.Named:
+		case election.LeaderNamed:
 			n.reportLeader(e.group, o.Node)
-		case election.Lost: // no event of its own: an Exit or Leave reports it
+		case election.LeaderLost: // no event of its own: an Exit or Leave reports it
 			n.setLeader(e.group, nil)
 		}
 	}

@@ -54,7 +54,7 @@ func (r *receiver) Take(m *outbox.Message) error {
 	if !p.spoke.Load() {
 		p.spoke.Store(true)
 	}
-	if !m.Shout && request.Is(m.Frames) {
+	if !m.Shout && request.LooksLike(m.Frames) {
 		switch n.classify(p, m.Frames, m.Origin, true) {
 		case aRequest:
 			e.Kind = Request
@@ -83,7 +83,7 @@ func (r *receiver) Admits(size int64, frames int) error {
 
 // extraRoom is the room that the sender's limits add to the receiver's.
 func (r *receiver) extraRoom() eventqueue.Limits {
-	return eventqueue.Limits{Messages: r.sender.QueueMessages, Octets: r.sender.QueueBytes}
+	return eventqueue.Limits{Messages: r.sender.QueueMessages, Bytes: r.sender.QueueBytes}
 }
 
 func (r *receiver) queueError(err error) error {

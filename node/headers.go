@@ -148,7 +148,7 @@ func (in *inbox) passHeaders() error {
 	for _, h := range in.message.Headers {
 		headers[string(h.Name)] = string(h.Value)
 	}
-	if !in.node.events.Admit(in.stream, in.conn.Done()) {
+	if !in.node.events.AwaitMembershipRoom(in.stream, in.conn.Done()) {
 		return errSessionOver
 	}
 	return in.node.do(func() { in.node.handleHeaders(in.session, headers) })

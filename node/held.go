@@ -46,7 +46,7 @@ const (
 
 // hold begins to hold a HELLO. It runs in the control loop. The reader, which waits for the verdict, adds the HELLO and unlocks.
 func (in *inbox) hold(unknown bool) {
-	in.verdict = hold
+	in.verdict = holdHello
 	h := &held{released: make(chan struct{}), unknown: unknown}
 	h.mu.Lock()
 	in.held.Store(h)
@@ -80,7 +80,7 @@ func (in *inbox) handleHeld(h *held, frames [][]byte) error {
 	if m.Decode(frames, in.node.cfg.Limits.msg()) != nil || m.ID != msg.PingOK {
 		return nil
 	}
-	in.verdict = hold
+	in.verdict = holdHello
 	if err := in.node.do(func() { in.node.pingOKHeld(in, h) }); err != nil || in.verdict != accept {
 		return err
 	}

@@ -11,10 +11,10 @@ import (
 type verdict uint8
 
 const (
-	refuse verdict = iota // the connection ends
-	ignore                // the message is ignored
-	hold                  // the HELLO waits, with the messages behind it
-	accept                // it belongs to the session
+	refuse    verdict = iota // the connection ends
+	ignore                   // the message is ignored
+	holdHello                // the HELLO waits, with the messages behind it
+	accept                   // it belongs to the session
 )
 
 // handleHello handles a HELLO. The reader of the connection waits for the verdict.

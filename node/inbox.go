@@ -169,14 +169,14 @@ func (in *inbox) hello(frames [][]byte) error {
 	if err := in.checkKey(); err != nil {
 		return err
 	}
-	if !in.node.events.Admit(in.expectedStream(), in.conn.Done()) {
+	if !in.node.events.AwaitMembershipRoom(in.expectedStream(), in.conn.Done()) {
 		return errSessionOver
 	}
 	if err := in.node.do(func() { in.node.handleHello(in) }); err != nil {
 		return err
 	}
 	switch in.verdict {
-	case hold:
+	case holdHello:
 		h := in.held.Load()
 		h.messages = append(h.messages, frames)
 		h.mu.Unlock()
@@ -214,7 +214,7 @@ func (in *inbox) handleMessage(from memory.Origin) error {
 	switch m.ID {
 	case msg.Whisper:
 		kind := Whisper
-		if request.Is(m.Content) {
+		if request.LooksLike(m.Content) {
 			switch n.classify(s, m.Content, from, !in.unwanted) {
 			case aRequest:
 				kind = Request
@@ -240,11 +240,11 @@ func (in *inbox) handleMessage(from memory.Origin) error {
 	case msg.Elect, msg.Leader:
 		return in.passElection()
 	case msg.Ping:
-		s.out.Pong()
+		s.out.SendPingOK()
 		runtime.Gosched() // let the writer run: otherwise it waits until this goroutine does
 	case msg.PingOK:
 		s.answered.Store(true)
-		s.out.Ponged()
+		s.out.NotePingOK()
 		if s.isAsked.Load() {
 			n.post(func() { n.handle(s, pingOKCame, detail{in: in}) })
 		}
@@ -289,7 +289,7 @@ func (in *inbox) passElection() error {
 	if !joined || !ok {
 		return nil
 	}
-	if !n.events.Admit(in.stream, in.conn.Done()) {
+	if !n.events.AwaitMembershipRoom(in.stream, in.conn.Done()) {
 		return errSessionOver
 	}
 	return n.do(func() { n.handleElection(in.session, group, m.ID, node) })
@@ -297,7 +297,7 @@ func (in *inbox) passElection() error {
 
 // passGroupChange makes the control loop handle a JOIN or LEAVE.
 func (in *inbox) passGroupChange(take func(s *session, group string)) error {
-	if !in.node.events.Admit(in.stream, in.conn.Done()) {
+	if !in.node.events.AwaitMembershipRoom(in.stream, in.conn.Done()) {
 		return errSessionOver
 	}
 	return in.node.do(func() { take(in.session, string(in.message.Group)) })

@@ -29,7 +29,7 @@ func (n *Node) listenTCP(ctx context.Context, host string, port uint16, begun fu
 		return l, err
 	}
 	late := &lateListener{node: n, address: address, at: net.TCPAddrFromAddrPort(at), onListen: begun}
-	late.life, late.end = context.WithCancel(context.Background())
+	late.ctx, late.cancel = context.WithCancel(context.Background())
 	return late, nil
 }
 
@@ -40,8 +40,8 @@ type lateListener struct {
 	at       net.Addr
 	onListen func() // called when it listens; may be nil
 
-	life context.Context // ends with Close
-	end  context.CancelFunc
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
 
 	mu       sync.Mutex // guards listener
 	listener net.Listener
@@ -68,9 +68,9 @@ func (l *lateListener) await() (net.Listener, error) {
 		if listener != nil {
 			return listener, nil
 		}
-		listener, err := l.node.cfg.Network.Listen(l.life, "tcp", l.address)
+		listener, err := l.node.cfg.Network.Listen(l.ctx, "tcp", l.address)
 		switch {
-		case l.life.Err() != nil:
+		case l.ctx.Err() != nil:
 			if err == nil {
 				_ = listener.Close()
 			}
@@ -83,7 +83,7 @@ func (l *lateListener) await() (net.Listener, error) {
 		l.node.problems.raise(ProblemNotAccepting, about, nil, fmt.Errorf("cannot listen yet: %w", err))
 		select {
 		case <-time.After(latePause):
-		case <-l.life.Done():
+		case <-l.ctx.Done():
 			return nil, net.ErrClosed
 		}
 	}
@@ -93,7 +93,7 @@ func (l *lateListener) await() (net.Listener, error) {
 func (l *lateListener) keep(listener net.Listener) {
 	l.mu.Lock()
 	l.listener = listener
-	closed := l.life.Err() != nil
+	closed := l.ctx.Err() != nil
 	l.mu.Unlock()
 	if closed {
 		_ = listener.Close()
@@ -103,7 +103,7 @@ func (l *lateListener) keep(listener net.Listener) {
 }
 
 func (l *lateListener) Close() error {
-	l.end()
+	l.cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.listener != nil {

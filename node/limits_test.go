@@ -206,8 +206,8 @@ func (d *dials) Dial(ctx context.Context, network, address string) (net.Conn, er
 	return d.Network.Dial(ctx, network, address)
 }
 
-// unknownBeacons: beacons with ever new UUIDs, from eight addresses with eight ports each, where a listener accepts connections and sends nothing. At
-// most that many are dialled, until one is given up after 3 s.
+// unknownBeacons: beacons with ever new UUIDs, from eight addresses with eight ports each, where a listener accepts connections and sends nothing.
+// At most that many are dialled, until one is given up after 3 s.
 func unknownBeacons(t *testing.T, n *testNode, most int) {
 	var endpoints []netip.AddrPort
 	for i := range byte(64) {

@@ -221,7 +221,7 @@ func (n *Node) useHeaders(headers map[string]string) error {
 }
 
 func newEvents(cfg *Config) *eventqueue.Queue {
-	limits := eventqueue.Limits{Messages: cfg.Limits.Events, Octets: cfg.Limits.EventBytes}
+	limits := eventqueue.Limits{Messages: cfg.Limits.Events, Bytes: cfg.Limits.EventBytes}
 	if cfg.Discard {
 		return eventqueue.NewWithoutMessages(limits)
 	}

@@ -63,7 +63,7 @@ func (n *Node) pingAndWait(ctx context.Context, id uuid.UUID, ask func(*outbox.O
 		}
 		var settled <-chan struct{}
 		if answered == nil {
-			settled = out.Settled()
+			settled = out.Unparked()
 		}
 		select {
 		case <-answered:

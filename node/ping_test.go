@@ -26,7 +26,7 @@ func TestPingOvertakes(t *testing.T) {
 			f := newFakePeer(t, n)
 			f.enter()
 			n.pretendSent(f, sent)
-			n.do(func() { n.sessions[f.uuid].out.CountsFully() })
+			n.do(func() { n.sessions[f.uuid].out.UseFullCycle() })
 			read, all := make(chan struct{}), make(chan error, 1)
 			release := sync.OnceFunc(func() { close(read) })
 			defer release() // otherwise the peer would keep reading after a failure

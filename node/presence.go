@@ -39,13 +39,14 @@ func (n *Node) isForeign(s beacon.Sighting, p *session) bool {
 	return p != nil && p.key != PublicKey(s.Key) && p.isBound.Load()
 }
 
-// signalNetworkChange signals that our interfaces have changed, or that the machine was asleep. The beacon's receiver calls it, so it must not block.
+// signalNetworkChange signals that our interfaces have changed, or that the machine was asleep. The beacon's receiver calls it, so it must not
+// block.
 func (n *Node) signalNetworkChange() {
 	signal(n.networkChanges)
 }
 
-// handleNetworkChange looks for the peers after such a change. Pauses between dials end. Connected peers are asked for a sign of life, which reveals
-// dead connections.
+// handleNetworkChange looks for the peers after such a change. Pauses between dials end. Connected peers are asked for a sign of life, which
+// reveals dead connections.
 func (n *Node) handleNetworkChange() {
 	n.noteChange()
 	n.reportEndpoints()
@@ -142,7 +143,7 @@ func (n *Node) checkTimeouts(now time.Time) {
 	n.checkCalm(now)
 	n.figures.countLost()
 	for _, s := range n.sessions {
-		s.out.Tidy()
+		s.out.ReleaseUnusedMemory()
 		n.sendHeadersTo(s, now)
 		n.checkReach(s, now, stalled)
 		isTaken := n.checkDelivery(s, now, stalled)

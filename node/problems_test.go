@@ -26,7 +26,7 @@ type problemsTest struct {
 func newProblemsTest() *problemsTest {
 	p := &problemsTest{}
 	p.log = zerolog.New(&p.lines)
-	p.events = eventqueue.New(eventqueue.Limits{Messages: 1_000, Octets: 1 << 20})
+	p.events = eventqueue.New(eventqueue.Limits{Messages: 1_000, Bytes: 1 << 20})
 	return p
 }
 

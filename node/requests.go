@@ -367,11 +367,11 @@ func (r *requests) repliesOf(s *session) traffic.Count {
 // waits for a reply, there may be no room for those messages. Then the bound on the number of events is lifted, as for a waiting send (await.go).
 // requests.mu guards it.
 type unreadWatch struct {
-	timer  *time.Timer // runs while requests wait, and once more after that
-	on     bool
-	waits  bool   // BeginWait was called
-	lifted bool   // Lift was called
-	read   uint64 // the application's read position at the last check
+	timer     *time.Timer // runs while requests wait, and once more after that
+	on        bool
+	isWaiting bool   // BeginWait was called
+	lifted    bool   // LiftBound was called
+	lastRead  uint64 // the application's read position at the last check
 }
 
 // begin starts the timer for the checks.
@@ -393,28 +393,28 @@ func (n *Node) checkRequests() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w := &r.watch
-	read := n.events.Read()
+	read := n.events.Reads()
 	switch {
 	case len(r.waiting) == 0:
-		if w.waits {
+		if w.isWaiting {
 			n.events.EndWait(w.lifted)
 		}
-		w.waits, w.lifted, w.on = false, false, false
+		w.isWaiting, w.lifted, w.on = false, false, false
 		return
-	case !w.waits:
+	case !w.isWaiting:
 		n.events.BeginWait()
-		w.waits = true
-	case read != w.read:
+		w.isWaiting = true
+	case read != w.lastRead:
 		if w.lifted {
 			n.events.EndWait(true)
 			n.events.BeginWait()
 			w.lifted = false
 		}
 	case !w.lifted && n.events.HasWaiters():
-		n.events.Lift()
+		n.events.LiftBound()
 		w.lifted = true
 	}
-	w.read = read
+	w.lastRead = read
 	w.timer.Reset(unreadCheckPause)
 }
 
@@ -422,5 +422,5 @@ func (n *Node) checkRequests() {
 func (r *requests) isUnread(n *Node) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.watch.lifted && n.events.Read() == r.watch.read && n.events.HasWaiters()
+	return r.watch.lifted && n.events.Reads() == r.watch.lastRead && n.events.HasWaiters()
 }

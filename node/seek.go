@@ -206,8 +206,8 @@ func (n *Node) claimGreeting(claim peerClaim, endpoints []netip.AddrPort) *sessi
 	return s
 }
 
-// findGreeting returns the session that claimGreeting would choose. That is one without UUID, or one whose peer was not seen at its address since we
-// connected there: its HELLO went to the peer that has the address now.
+// findGreeting returns the session that claimGreeting would choose. That is one without UUID, or one whose peer was not seen at its address since
+// we connected there: its HELLO went to the peer that has the address now.
 func (n *Node) findGreeting(claim peerClaim, endpoints []netip.AddrPort) *session {
 	for _, s := range n.unnamed {
 		if s.key == claim.key && (slices.Contains(endpoints, s.candidate.At()) || s.candidate.IsGossiped(claim.uuid)) {

@@ -157,7 +157,7 @@ func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 	}
 	s.out = outbox.New(outbox.Config{
 		QueueMessages: n.cfg.Limits.QueueMessages,
-		QueueOctets:   n.cfg.Limits.QueueBytes,
+		QueueBytes:    n.cfg.Limits.QueueBytes,
 		SendBudget:    n.queues,
 		Inproc:        inproc,
 		Drop:          s.dropSoon,

@@ -67,7 +67,7 @@ func (n *Node) renew(s *session, reason Reason) *session {
 		previous, reason = s.previous, s.reason
 		s.previous = nil
 	}
-	wraps := s.out.Wraps()
+	wraps := s.out.IsWrapping()
 	n.unlist(s)
 	if !wraps { // otherwise it stays visible, and gets messages, until its Exit: its successor sends everything
 		n.hide(s)

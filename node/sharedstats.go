@@ -57,7 +57,7 @@ type peerFigures struct {
 	shared   atomic.Bool // the peer shares its figures
 
 	mu      sync.Mutex // a leaf
-	waits   *figuresWait
+	pending *figuresWait
 	askedAt time.Time // when the figures that waits is for were asked for
 }
 
@@ -114,30 +114,30 @@ func (n *Node) SharedStats(ctx context.Context, id uuid.UUID) (SharedStats, erro
 func (f *peerFigures) wait(now time.Time) (wait *figuresWait, isAsked bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.waits != nil && now.Sub(f.askedAt) < statsRetry {
-		return f.waits, true
+	if f.pending != nil && now.Sub(f.askedAt) < statsRetry {
+		return f.pending, true
 	}
-	if f.waits == nil {
-		f.waits = &figuresWait{came: make(chan struct{})}
+	if f.pending == nil {
+		f.pending = &figuresWait{came: make(chan struct{})}
 	}
 	f.askedAt = now
-	return f.waits, false
+	return f.pending, false
 }
 
 // take hands the figures of a STATS to the waiting callers. It reports whether they are well formed. If no caller waits, it ignores them unread.
 func (f *peerFigures) take(figures []byte) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.waits == nil {
+	if f.pending == nil {
 		return true
 	}
 	list, err := msg.ParseFigures(figures)
 	if err != nil {
 		return false
 	}
-	f.waits.stats = sharedStatsOf(list)
-	close(f.waits.came)
-	f.waits = nil
+	f.pending.stats = sharedStatsOf(list)
+	close(f.pending.came)
+	f.pending = nil
 	return true
 }
 

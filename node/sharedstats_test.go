@@ -245,7 +245,7 @@ func TestStatsErrors(t *testing.T) {
 		g := &m.sessions[g.uuid].figures
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		return g.waits != nil
+		return g.pending != nil
 	})
 	m.Close()
 	if err := <-ended; !errors.Is(err, ErrClosed) && !errors.Is(err, ErrUnknownPeer) {

@@ -152,8 +152,8 @@ func (p *session) linkInproc(id uuid.UUID, other *Node, hello msg.OutHello) (*zm
 	return conn, err
 }
 
-// firstMessage makes the HELLO that a connection begins with. It names the local address of this connection, because the peer can reach us there; on
-// this host any address will do. An advertised endpoint replaces it.
+// firstMessage makes the HELLO that a connection begins with. It names the local address of this connection, because the peer can reach us there;
+// on this host any address will do. An advertised endpoint replaces it.
 func (p *session) firstMessage(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
 	return func(conn *zmtp.Conn) ([][]byte, error) {
 		if len(conn.Identity()) == 0 { // during the dial, another peer may have been shown there

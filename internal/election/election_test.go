@@ -30,9 +30,9 @@ func (b *bench) did(out []Output) {
 			b.out = append(b.out, fmt.Sprintf("%x: ELECT %x", o.To[0], o.Node[0]))
 		case SendLeader:
 			b.out = append(b.out, fmt.Sprintf("%x: LEADER %x", o.To[0], o.Node[0]))
-		case Named:
+		case LeaderNamed:
 			b.out = append(b.out, fmt.Sprintf("named %x", o.Node[0]))
-		case Lost:
+		case LeaderLost:
 			b.out = append(b.out, "lost")
 		}
 	}
@@ -63,11 +63,11 @@ func (b *bench) step(line string) {
 	case words[1] == "leaves":
 		b.did(b.e.Leave(b.now, number(words[0])))
 	case words[1] == "elects":
-		b.did(b.e.Elect(b.now, number(words[0]), number(words[2])))
+		b.did(b.e.HandleElect(b.now, number(words[0]), number(words[2])))
 	case words[1] == "leads":
-		b.did(b.e.Led(b.now, number(words[0]), number(words[2])))
+		b.did(b.e.HandleLeader(b.now, number(words[0]), number(words[2])))
 	default:
-		b.t.Fatalf("what is %q?", line)
+		b.t.Fatalf("unknown step %q", line)
 	}
 }
 
@@ -153,10 +153,10 @@ func TestAll(t *testing.T) {
 func TestLeader(t *testing.T) {
 	b := newBench(t, false)
 	if leader, ok := b.e.Leader(); ok || leader != (ID{}) {
-		t.Error("a leader from nothing")
+		t.Error("there is a leader though no node contests")
 	}
 	if at, ok := b.e.Next(); ok || !at.IsZero() {
-		t.Error("a timer without a reason")
+		t.Error("Next returns a time though nothing is due")
 	}
 	b.step("30 joins ours")
 	b.step("30 elects 30")
@@ -164,7 +164,7 @@ func TestLeader(t *testing.T) {
 		t.Errorf("leader %x, %v", leader, ok)
 	}
 	if _, ok := b.e.Next(); ok {
-		t.Error("a timer among nodes of ours")
+		t.Error("Next returns a time among nodes of ours")
 	}
 }
 
@@ -191,13 +191,13 @@ func FuzzElection(f *testing.F) {
 			case 3:
 				out = e.Leave(now, who)
 			case 4:
-				out = e.Elect(now, who, other)
+				out = e.HandleElect(now, who, other)
 				spoke[who] = true
 			case 5:
-				out = e.Elect(now, who, who)
+				out = e.HandleElect(now, who, who)
 				spoke[who] = true
 			case 6:
-				out = e.Led(now, who, other)
+				out = e.HandleLeader(now, who, other)
 				spoke[who] = true
 			default:
 				now = now.Add(time.Duration(octet) * 10 * time.Millisecond)
@@ -217,11 +217,11 @@ func FuzzElection(f *testing.F) {
 					t.Errorf("a node of ours is sent %v", o)
 				}
 			}
-			if best, has := e.lowest(); best != e.best || has != e.has {
-				t.Errorf("%x is taken for the lowest contestant, and not %x", e.best[0], best[0])
+			if best, has := e.findLowest(); best != e.lowest || has != e.hasLowest {
+				t.Errorf("the lowest contestant is %x, want %x", e.lowest[0], best[0])
 			}
 			if leader, ok := e.Leader(); ok && leader != e.self && !e.members[leader].contests || ok && leader == e.self && !contests {
-				t.Errorf("%x leads, and does not contest", leader[0])
+				t.Errorf("%x leads though it does not contest", leader[0])
 			}
 		}
 	})

@@ -121,7 +121,7 @@ func TestEventsTakeStops(t *testing.T) {
 	})
 }
 
-// Events that repeat without end are dropped, not stored, when the application does not read; Admit makes readers wait then.
+// Events that repeat without end are dropped, not stored, when the application does not read; AwaitMembershipRoom makes readers wait then.
 func TestEventsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, s := New(Limits{1, 100}), new(Stream)
@@ -133,24 +133,24 @@ func TestEventsFull(t *testing.T) {
 			t.Errorf("%d events pending, want %d", got, membershipEvents+1)
 		}
 		admitted := make(chan bool, 1)
-		go func() { admitted <- q.Admit(s, nil) }()
+		go func() { admitted <- q.AwaitMembershipRoom(s, nil) }()
 		synctest.Wait()
 		select {
 		case <-admitted:
-			t.Fatal("admitted to a full queue")
+			t.Fatal("there is room in a full queue")
 		default:
 		}
 		q.Take(nil, nil)
 		if !<-admitted {
-			t.Error("not admitted though there is room")
+			t.Error("a reader still waits though there is room")
 		}
 	})
 }
 
-// A stream is stalled as long as one of its readers waits, in Admit or in Deliver.
+// A stream is stalled as long as one of its readers waits, in AwaitMembershipRoom or in Deliver.
 func TestStalled(t *testing.T) {
 	deliver := func(q *Queue, s *Stream, stop chan struct{}) { q.Deliver(s, &Event{Kind: Whisper}, 1, stop) }
-	admit := func(q *Queue, s *Stream, stop chan struct{}) { q.Admit(s, stop) }
+	admit := func(q *Queue, s *Stream, stop chan struct{}) { q.AwaitMembershipRoom(s, stop) }
 	for _, test := range []struct {
 		name    string
 		readers []func(q *Queue, s *Stream, stop chan struct{})
@@ -221,10 +221,10 @@ func TestOffer(t *testing.T) {
 				before, size = before+1, size+test.octets
 			}
 			if messages, octets := q.Depth(); messages != before || octets != size {
-				t.Errorf("%d messages of %d octets wait, want %d of %d", messages, octets, before, size)
+				t.Errorf("%d messages of %d bytes wait, want %d of %d", messages, octets, before, size)
 			}
 			if s.Stalled() || q.HasWaiters() {
-				t.Error("an offer counts as waiting")
+				t.Error("an offer counts as a waiting reader")
 			}
 		})
 	}
@@ -262,7 +262,7 @@ func TestRoom(t *testing.T) {
 	}
 	q.Take(nil, nil)
 	if !isClosed(room) || q.HasWaiters() {
-		t.Error("there is no room in what was emptied")
+		t.Error("there is no room after all was taken")
 	}
 }
 
@@ -291,7 +291,7 @@ func TestMembershipTotal(t *testing.T) {
 }
 
 // While messages are large on average, Take looks for more before it sleeps, a bounded number of times.
-func TestTakeLooks(t *testing.T) {
+func TestTakeLooksAgain(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		count  int
@@ -299,7 +299,7 @@ func TestTakeLooks(t *testing.T) {
 		looks  uint64
 	}{
 		{"at the bound", 1, largeEvent, 1},
-		{"above it", 1, largeEvent + 1, 1 + largeLooks},
+		{"above it", 1, largeEvent + 1, 1 + largeTries},
 		{"many small ones", 10, largeEvent / 2, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -338,7 +338,7 @@ func TestDrop(t *testing.T) {
 		q.Push(s, Event{Peer: nobody, Kind: Exit})
 		batch, _ := q.Take(nil, nil)
 		if len(batch) != 4 || batch[1].Kind != Whisper || batch[2].Kind != Join || batch[3].Kind != Exit {
-			t.Errorf("pending: %v", batch)
+			t.Errorf("events are pending after Drop: %v", batch)
 		}
 	})
 }
