@@ -34,7 +34,7 @@ func (n *Node) noteConnection(s *session, d detail) {
 	s.mailbox, s.connectedAt, s.connectedTick, s.connectTime, s.dialErr = conn, time.Now(), n.clock.Now(), d.took, nil
 	s.hello, s.stopDialling, s.delivery = nil, nil, delivery{}
 	s.transport, s.reached, s.local = transportOf(conn), paths.AddrPortOf(conn.RemoteAddr()), paths.AddrOf(conn.LocalAddr())
-	s.out.SetTransport(via(s.transport))
+	s.out.SetTransport(trafficTransport(s.transport))
 	n.index(s)
 	n.unreachable.remove(s.uuid)
 	n.noteReached(s.uuid)
@@ -195,7 +195,7 @@ func (n *Node) loseUnanswered(s *session, d detail) {
 	default:
 		n.redial(s, d)
 	}
-	n.noteShort(s, "it hung up before its HELLO")
+	n.noteShortSession(s, "it hung up before its HELLO")
 }
 
 // awaitPeer: the peer closed its connection; ours is still up.

@@ -86,7 +86,7 @@ func TestLeave(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.wait("join of last", func(e Event) bool { return e.Kind == Join && e.Group == "last" })
-	if got, want := b.of(a.UUID())[1:], []string{"JOIN(G)", "LEAVE(G)", "JOIN(G)", "JOIN(last)"}; !slices.Equal(got, want) {
+	if got, want := b.eventsOf(a.UUID())[1:], []string{"JOIN(G)", "LEAVE(G)", "JOIN(G)", "JOIN(last)"}; !slices.Equal(got, want) {
 		t.Errorf("events %q, want %q", got, want)
 	}
 	c := start(t, onLoopback(port, Config{}))

@@ -207,7 +207,7 @@ func TestCases(t *testing.T) {
 			good.enter()
 			good.send(msg.AppendWhisper(nil, 2), []byte("good"))
 			n.waitKind(Whisper, good.uuid)
-			if events := n.of(f.uuid); test.never != "" && slices.Contains(events, test.never) {
+			if events := n.eventsOf(f.uuid); test.never != "" && slices.Contains(events, test.never) {
 				t.Errorf("events %q contain %s", events, test.never)
 			}
 		})
@@ -222,7 +222,7 @@ func (r *testNode) waitFor(t *testing.T, id uuid.UUID, want []string) {
 		r.mu.Lock()
 		news := r.news
 		r.mu.Unlock()
-		got := r.of(id)
+		got := r.eventsOf(id)
 		if len(got) >= len(want) {
 			if !slices.Equal(got[:len(want)], want) {
 				t.Fatalf("events %q, want %q", got, want)

@@ -69,7 +69,7 @@ func (n *Node) Choose(group string, states []beacon.State) (*Peer, bool) {
 	if p.work.since.IsZero() {
 		p.work.since = now
 	}
-	return p.now(), true
+	return p.currentSnapshot(), true
 }
 
 // A choice is the best peer so far.

@@ -101,10 +101,10 @@ func TestEventsAreNotTaken(t *testing.T) {
 			last := uint16(test.messages + 2)
 			hostile.send(msg.AppendWhisper(nil, last), []byte("last"))
 			deaf.wait("the last message", func(e Event) bool { return e.Kind == Whisper && string(e.Frames[0]) == "last" })
-			if got := len(deaf.of(hostile.uuid)); got != 1+999+test.messages+1 {
+			if got := len(deaf.eventsOf(hostile.uuid)); got != 1+999+test.messages+1 {
 				t.Errorf("%d events of the hostile peer, want ENTER, 999 JOINs and %d more", got, test.messages+1)
 			}
-			events := deaf.of(hostile.uuid)[1000:]
+			events := deaf.eventsOf(hostile.uuid)[1000:]
 			if changed := slices.IndexFunc(events, func(e string) bool { return strings.HasPrefix(e, "EXIT") }); changed >= 0 {
 				t.Errorf("event %d is %s", changed, events[changed])
 			}
@@ -133,7 +133,7 @@ func TestLargeHellos(t *testing.T) {
 	}
 	b.served()
 	eventually(t, "all are taken", func() bool { return n.count(Enter, f.uuid) == times })
-	if events := n.of(f.uuid); !alternates(events) {
+	if events := n.eventsOf(f.uuid); !alternates(events) {
 		t.Errorf("events %q", events)
 	}
 	if grown := heap() - before; grown > heapBound {

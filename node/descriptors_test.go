@@ -63,7 +63,7 @@ func TestFewDescriptors(t *testing.T) {
 	}
 	echo(good, "after that")
 	if got := good.count(Exit, id); got != 0 {
-		t.Errorf("the child exited: %q", good.of(id))
+		t.Errorf("the child exited: %q", good.eventsOf(id))
 	}
 
 	a.close()
@@ -71,7 +71,7 @@ func TestFewDescriptors(t *testing.T) {
 	echo(late, "late")
 	echo(good, "again")
 	if got := good.count(Exit, id); got != 0 {
-		t.Errorf("the child exited: %q", good.of(id))
+		t.Errorf("the child exited: %q", good.eventsOf(id))
 	}
 	child.close()
 	for what, times := range child.warnings {

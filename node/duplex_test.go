@@ -116,7 +116,7 @@ func TestOneConnection(t *testing.T) {
 				t.Errorf("%d of %d messages came", got, words)
 			}
 			if n := stayer.count(Enter, leaver.UUID()) + stayer.count(Exit, leaver.UUID()); n != 2 {
-				t.Errorf("events: %q", stayer.of(leaver.UUID()))
+				t.Errorf("events: %q", stayer.eventsOf(leaver.UUID()))
 			}
 			eventually(t, "no connection is left", func() bool { return open.Load() == 0 })
 		})
@@ -211,7 +211,7 @@ func TestOneConnectionOfMany(t *testing.T) {
 	for _, n := range nodes {
 		for _, o := range nodes {
 			if got := n.count(Exit, o.UUID()); got > 0 {
-				t.Errorf("%s lost %s: %q", n.Name(), o.Name(), n.of(o.UUID()))
+				t.Errorf("%s lost %s: %q", n.Name(), o.Name(), n.eventsOf(o.UUID()))
 			}
 		}
 	}

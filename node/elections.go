@@ -52,7 +52,7 @@ func (n *Node) Leader(group string) (*Peer, bool) {
 	if p == nil {
 		return nil, false // it exited just now
 	}
-	return p.now(), true
+	return p.currentSnapshot(), true
 }
 
 // beginContests begins the contests that were requested before Start.
@@ -246,8 +246,8 @@ func (e *groupElection) stop() {
 	}
 }
 
-// parseNode reads the UUID in an ELECT or LEADER, 32 hex digits.
-func parseNode(text []byte) (id uuid.UUID, ok bool) {
+// parseHexUUID reads the UUID in an ELECT or LEADER, 32 hex digits.
+func parseHexUUID(text []byte) (id uuid.UUID, ok bool) {
 	if len(text) != 2*len(id) {
 		return uuid.Nil, false
 	}

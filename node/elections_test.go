@@ -21,7 +21,7 @@ type ballots struct {
 	all []string
 }
 
-func (b *ballots) hear(f *fakePeer) {
+func (b *ballots) record(f *fakePeer) {
 	listen := func(m *msg.Message) {
 		if m.ID == msg.Elect || m.ID == msg.Leader {
 			b.mu.Lock()
@@ -50,7 +50,7 @@ func TestElectionWithForeignPeer(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{Contest: []string{"G"}, UUID: uuid.UUID{1, 15: 1}}))
 	f := newFakePeer(t, n)
 	var sent ballots
-	sent.hear(f)
+	sent.record(f)
 	f.enter()
 	n.waitKind(Leader, n.UUID()) // a second later
 	f.send(msg.AppendPing(nil, 2))
@@ -75,7 +75,7 @@ func TestElectionWithPeerOfOurs(t *testing.T) {
 	f := newFakePeerWith(t, n, zmtp.Config{Identity: identity(id), Properties: map[string]string{extensionsProperty: ourExtensions}})
 	f.properties = map[string]string{extensionsProperty: ourExtensions}
 	var sent ballots
-	sent.hear(f)
+	sent.record(f)
 	f.enter()
 	f.expect(msg.Elect)
 	f.send(must(msg.AppendElect(nil, 2, "G", f.uuid)))
@@ -109,7 +109,7 @@ func TestElectionIgnores(t *testing.T) {
 	}
 	f.send(msg.AppendWhisper(nil, 8), []byte("x"))
 	n.waitKind(Whisper, f.uuid)
-	if got := n.of(f.uuid); strings.Join(got, " ") != "ENTER(fake) JOIN(G) WHISPER:1f" {
+	if got := n.eventsOf(f.uuid); strings.Join(got, " ") != "ENTER(fake) JOIN(G) WHISPER:1f" {
 		t.Errorf("events: %q", got)
 	}
 	if _, ok := n.Node.Leader("G"); ok {
@@ -149,7 +149,7 @@ func TestContestErrors(t *testing.T) {
 	}
 }
 
-func TestParseNode(t *testing.T) {
+func TestParseHexUUID(t *testing.T) {
 	id := uuid.MustParse("01234567-89ab-cdef-0123-456789abcdef")
 	for text, want := range map[string]bool{
 		upper(id):                      true,
@@ -163,7 +163,7 @@ func TestParseNode(t *testing.T) {
 		"0x" + upper(id)[2:]:           false,
 		strings.Repeat(upper(id), 100): false,
 	} {
-		if got, ok := parseNode([]byte(text)); ok != want || ok && got != id {
+		if got, ok := parseHexUUID([]byte(text)); ok != want || ok && got != id {
 			t.Errorf("%.40q: %v, %v", text, got, ok)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 func (c *Config) checkGossip() error {
 	for _, endpoint := range c.GossipBind {
 		if _, port, err := listenAddress(endpoint); err != nil || port == 0 {
-			return mark(fmt.Errorf("node: WithGossipBind: cannot listen on %q: want tcp://*:PORT or tcp://ADDRESS:PORT", endpoint), ErrInvalidEndpoint)
+			return withSentinel(fmt.Errorf("node: WithGossipBind: cannot listen on %q: want tcp://*:PORT or tcp://ADDRESS:PORT", endpoint), ErrInvalidEndpoint)
 		}
 	}
 	return c.checkEndpoints("WithGossipConnect", c.GossipConnect)
@@ -34,7 +34,7 @@ func (o *opening) openGossip(ctx context.Context) error {
 		host, port, _ := listenAddress(endpoint) // was checked
 		l, err := n.listenTCP(ctx, host, port, nil)
 		if err != nil {
-			return mark(fmt.Errorf("node: start: WithGossipBind: cannot listen on %s: %w", endpoint, errors.Join(err, closeAll(listeners))), ErrListen)
+			return withSentinel(fmt.Errorf("node: start: WithGossipBind: cannot listen on %s: %w", endpoint, errors.Join(err, closeAll(listeners))), ErrListen)
 		}
 		listeners = append(listeners, l)
 	}

@@ -109,7 +109,7 @@ func TestHandOverOverLimits(t *testing.T) {
 		b.until(t, "EXIT and ENTER", func() bool { return exits(b) > before && len(b.present) == 1 })
 		a.until(t, "EXIT and ENTER", func() bool { return exits(a) > before && len(a.present) == 1 })
 	}
-	for _, e := range b.of(a.UUID()) {
+	for _, e := range b.eventsOf(a.UUID()) {
 		if e[:4] == "WHIS" {
 			t.Errorf("%s got through", e)
 		}

@@ -32,7 +32,7 @@ func (r *testNode) want(id uuid.UUID, events ...string) {
 	r.t.Helper()
 	last := events[len(events)-1]
 	r.wait(last, func(e Event) bool { return e.Peer.UUID == id && describe(e) == last })
-	if got := r.of(id); !slices.Equal(got, events) {
+	if got := r.eventsOf(id); !slices.Equal(got, events) {
 		r.t.Errorf("events %v, want %v", got, events)
 	}
 }
@@ -106,7 +106,7 @@ func TestPeerLeavesWhileHeld(t *testing.T) {
 	g.hangUp()
 	h.send(h.hello(1, nil))
 	n.want(h.uuid, "ENTER(fake)", "JOIN(G)")
-	if events := n.of(g.uuid); len(events) > 0 {
+	if events := n.eventsOf(g.uuid); len(events) > 0 {
 		t.Errorf("events of the peer that left: %v", events)
 	}
 	f.send(f.hello(1, nil))

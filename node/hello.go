@@ -179,8 +179,8 @@ func (n *Node) enter(s *session, in *inbox) {
 		n.noteReached(s.uuid) // the connection was made before its UUID was known
 		n.enterState(s, ready)
 	}
-	s.out.SetTransport(via(s.transport))
-	n.events.Begin(in.stream, via(transportOf(in.conn)))
+	s.out.SetTransport(trafficTransport(s.transport))
+	n.events.Begin(in.stream, trafficTransport(transportOf(in.conn)))
 	s.alive.Store(true)
 	s.name = string(hello.Name)
 	s.headers = make(map[string]string, len(hello.Headers))
@@ -190,7 +190,7 @@ func (n *Node) enter(s *session, in *inbox) {
 	snapshot := s.updateSnapshot()
 	n.mu.Lock()
 	if s.previous != nil {
-		n.withdraw(s.previous) // in one step: a sender finds one session, never none or both
+		n.hideLocked(s.previous) // in one step: a sender finds one session, never none or both
 	}
 	n.present[s.uuid] = s
 	n.addHost(s, in.conn.RemoteAddr())

@@ -196,7 +196,7 @@ func TestHostileHello(t *testing.T) {
 			f.send(must(msg.AppendHello(nil, 1, &hello, wide)))
 			f.send(msg.AppendWhisper(nil, 2), []byte("x"))
 			served(t, n)
-			if events := n.of(f.uuid); len(events) > 0 {
+			if events := n.eventsOf(f.uuid); len(events) > 0 {
 				t.Errorf("events %q", events)
 			}
 		})
@@ -221,7 +221,7 @@ func TestFlapping(t *testing.T) {
 			return p != nil && p.state.isPresent() && p.flaps == round+1
 		})
 	}
-	if events := n.of(f.uuid); !alternates(events) {
+	if events := n.eventsOf(f.uuid); !alternates(events) {
 		t.Errorf("events %q", events)
 	}
 }

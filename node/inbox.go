@@ -285,7 +285,7 @@ func (in *inbox) handleMessage(from memory.Origin) error {
 func (in *inbox) passElection() error {
 	n, m := in.node, &in.message
 	group, joined := (*n.ownGroups.Load())[string(m.Group)]
-	node, ok := parseNode(m.Node)
+	node, ok := parseHexUUID(m.Node)
 	if !joined || !ok {
 		return nil
 	}

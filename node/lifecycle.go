@@ -154,7 +154,7 @@ func (o *opening) openAgent(context.Context) (err error) {
 	cfg.Key = beacon.Key(n.publicKey())
 	cfg.Handler, cfg.Changed, cfg.Failing = n.receiveSighting, n.signalNetworkChange, n.signalFailures
 	if o.agent, err = beacon.Open(cfg); err != nil {
-		return mark(fmt.Errorf("node: start: %w", err), ErrListen)
+		return withSentinel(fmt.Errorf("node: start: %w", err), ErrListen)
 	}
 	o.closers = append(o.closers, o.agent.Close)
 	return nil

@@ -26,7 +26,7 @@ func TestTimers(t *testing.T) {
 	f.expect(msg.Ping)
 	n.waitKind(Exit, f.uuid)
 	// On a busy machine the node itself may stall, and give the peer another grace.
-	events := n.of(f.uuid)
+	events := n.eventsOf(f.uuid)
 	evasive, silent := slices.Index(events, "EVASIVE"), slices.Index(events, "SILENT")
 	if evasive != 2 || silent < evasive || events[len(events)-1] != "EXIT(expired)" {
 		t.Errorf("events %q", events)
@@ -46,7 +46,7 @@ func TestAnswersAreLife(t *testing.T) {
 		sequence++
 		f.send(msg.AppendPingOK(nil, sequence))
 	}
-	if events := n.of(f.uuid); slices.Contains(events, "EXIT(expired)") {
+	if events := n.eventsOf(f.uuid); slices.Contains(events, "EXIT(expired)") {
 		t.Errorf("the peer expired: %q", events)
 	}
 }
@@ -66,11 +66,11 @@ func TestBeaconsAreLife(t *testing.T) {
 		case <-beacons.C:
 			f.beacon(f.port())
 		case <-deadline:
-			t.Fatalf("no second HELLO; events %q", n.of(f.uuid))
+			t.Fatalf("no second HELLO; events %q", n.eventsOf(f.uuid))
 		}
 	}
 	n.waitKind(Exit, f.uuid)
-	if events := n.of(f.uuid); !slices.Equal(events, []string{"ENTER(fake)", "JOIN(G)", "EXIT(crashed)"}) {
+	if events := n.eventsOf(f.uuid); !slices.Equal(events, []string{"ENTER(fake)", "JOIN(G)", "EXIT(crashed)"}) {
 		t.Errorf("events %q", events)
 	}
 }
@@ -114,7 +114,7 @@ func TestConnectionLost(t *testing.T) {
 		f.router.Close()
 		f.hangUp()
 		n.wait("exit", func(e Event) bool { return e.Kind == Exit })
-		events := n.of(f.uuid)
+		events := n.eventsOf(f.uuid)
 		if len(events) != 1003 || events[1002] != "EXIT(left)" {
 			t.Errorf("%d events, the last %s", len(events), events[len(events)-1])
 		}
@@ -136,7 +136,7 @@ func TestMailboxLost(t *testing.T) {
 		case <-beacons.C:
 			f.beacon(f.port())
 		case <-deadline:
-			t.Fatalf("no second HELLO; events %q", n.of(f.uuid))
+			t.Fatalf("no second HELLO; events %q", n.eventsOf(f.uuid))
 		}
 	}
 	f.conn = nil
@@ -308,7 +308,7 @@ func TestRestartWithSameUUID(t *testing.T) {
 		n.Close()
 		watcher.wait("exit of "+name, func(e Event) bool { return e.Kind == Exit && e.Peer.Name == name })
 		// A state may come in between, if its beacon arrives after HELLO.
-		got := slices.DeleteFunc(watcher.of(id), func(e string) bool { return strings.HasPrefix(e, "STATE") })
+		got := slices.DeleteFunc(watcher.eventsOf(id), func(e string) bool { return strings.HasPrefix(e, "STATE") })
 		if len(got) != 2*(i+1) {
 			t.Errorf("events %q", got)
 		}
@@ -326,21 +326,21 @@ func TestMisuse(t *testing.T) {
 	if err := n.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	stranger := uuid.New()
+	unknown := uuid.New()
 	for _, test := range []struct {
 		name string
 		call func() error
 		want error
 	}{
 		{"start twice", func() error { return n.Start(t.Context()) }, ErrStarted},
-		{"whisper to nobody", func() error { return n.Whisper(t.Context(), stranger, nil) }, ErrUnknownPeer},
-		{"shout to nobody", func() error { return n.Shout(t.Context(), "empty", nil) }, nil},
+		{"whisper to an unknown peer", func() error { return n.Whisper(t.Context(), unknown, nil) }, ErrUnknownPeer},
+		{"shout to an empty group", func() error { return n.Shout(t.Context(), "empty", nil) }, nil},
 		{"too large", func() error { return n.Shout(t.Context(), "G", make([]byte, 64<<20)) }, ErrTooLarge},
 		{"too many frames", func() error { return n.Shout(t.Context(), "G", make([][]byte, 1024)...) }, ErrTooLarge},
 		{"context ended", func() error {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			return n.Whisper(ctx, stranger, nil)
+			return n.Whisper(ctx, unknown, nil)
 		}, context.Canceled},
 		{"group not UTF-8", func() error { return n.Join("\xff") }, msg.ErrNotUTF8},
 		{"group too long", func() error { return n.Join(strings.Repeat("g", 256)) }, msg.ErrTooLong},
@@ -350,7 +350,7 @@ func TestMisuse(t *testing.T) {
 		{"close", n.Close, nil},
 		{"close twice", n.Close, nil},
 		{"join after close", func() error { return n.Join("G") }, ErrClosed},
-		{"whisper after close", func() error { return n.Whisper(t.Context(), stranger, nil) }, net.ErrClosed},
+		{"whisper after close", func() error { return n.Whisper(t.Context(), unknown, nil) }, net.ErrClosed},
 		{"start after close", func() error { return n.Start(t.Context()) }, ErrClosed},
 	} {
 		if err := test.call(); !errors.Is(err, test.want) {

@@ -118,7 +118,7 @@ func whispers(t *testing.T, n *testNode, at, over [][]byte) {
 		f.router.Close() // otherwise the node would meet it again
 		n.waitKind(Exit, f.uuid)
 		if got := n.count(Whisper, f.uuid); got != 1 {
-			t.Fatalf("%d messages arrived, want the one at the limit: %q", got, n.of(f.uuid))
+			t.Fatalf("%d messages arrived, want the one at the limit: %q", got, n.eventsOf(f.uuid))
 		}
 	}
 }
@@ -134,7 +134,7 @@ func hellos(t *testing.T, n *testNode, at, over func(*msg.OutHello)) {
 		f.send(msg.AppendWhisper(nil, 2), []byte("x"))
 		f.send(f.hello(1, nil)) // a discarded message does not count
 		n.waitKind(Join, f.uuid)
-		if got := n.of(f.uuid); len(got) != 2 {
+		if got := n.eventsOf(f.uuid); len(got) != 2 {
 			t.Errorf("events %q", got)
 		}
 	}
@@ -183,7 +183,7 @@ func tooManyPeers(t *testing.T, n *testNode) {
 		f.beacon(f.port())
 		f.send(f.hello(1, nil))
 		await(t, "the refusal", f.conn.Done())
-		if got := n.of(f.uuid); len(got) > 0 {
+		if got := n.eventsOf(f.uuid); len(got) > 0 {
 			t.Fatalf("a peer beyond the limit has events %q", got)
 		}
 	}
@@ -307,7 +307,7 @@ func readsNothing(t *testing.T, n *testNode) {
 		t.Error(err)
 	}
 	n.waitKind(Exit, f.uuid)
-	if got := n.of(f.uuid); got[len(got)-1] != "EXIT(not responding)" {
+	if got := n.eventsOf(f.uuid); got[len(got)-1] != "EXIT(not responding)" {
 		t.Errorf("events %q", got)
 	}
 }

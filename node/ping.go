@@ -32,7 +32,7 @@ func (n *Node) Flush(ctx context.Context, id uuid.UUID) error {
 }
 
 // errUnanswered: a peer was asked and is gone.
-var errUnanswered = fmt.Errorf("%w any more: it left, or was lost, before it answered", ErrUnknownPeer)
+var errUnanswered = fmt.Errorf("%w: it left, or was lost, before it answered", ErrUnknownPeer)
 
 // pingAndWait sends a PING to a peer and waits for the answer.
 func (n *Node) pingAndWait(ctx context.Context, id uuid.UUID, ask func(*outbox.Outbox) (<-chan struct{}, error)) error {

@@ -146,7 +146,7 @@ func TestPingHasBounds(t *testing.T) {
 		}
 	}
 	if _, err := n.Ping(t.Context(), uuid.New()); !errors.Is(err, ErrUnknownPeer) || !errors.As(err, &failed) {
-		t.Errorf("Ping of nobody returns %v", err)
+		t.Errorf("Ping of an unknown peer returns %v", err)
 	}
 }
 

@@ -338,7 +338,7 @@ func (r *requests) countReply(s *session, content [][]byte) {
 	r.replies++
 	s.replies.Note(false, size)
 	if known := s.snapshot.Load(); known != nil {
-		r.received[via(known.Transport)].Note(false, size)
+		r.received[trafficTransport(known.Transport)].Note(false, size)
 	}
 }
 

@@ -64,7 +64,7 @@ func TestStrayReplies(t *testing.T) {
 			if _, _, err := call.Result(); !errors.Is(err, context.Canceled) {
 				t.Errorf("a cancelled call returned %v", err)
 			}
-			for _, text := range append(a.of(b.UUID()), a.of(c.UUID())...) {
+			for _, text := range append(a.eventsOf(b.UUID()), a.eventsOf(c.UUID())...) {
 				if text == "WHISPER:2f" || text == "?" {
 					t.Errorf("the application got %s", text)
 				}

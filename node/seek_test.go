@@ -51,7 +51,7 @@ func TestCandidate(t *testing.T) {
 			if got := len(f.hellos); got != 1 {
 				t.Errorf("the peer got %d HELLOs, want 1", got)
 			}
-			if got := n.of(f.uuid); len(got) != 2 {
+			if got := n.eventsOf(f.uuid); len(got) != 2 {
 				t.Errorf("events: %q", got)
 			}
 		})
@@ -103,7 +103,7 @@ func TestCandidateBehindRelay(t *testing.T) {
 	if got := len(f.hellos); got != 1 {
 		t.Errorf("the peer got %d HELLOs, want 1", got)
 	}
-	if got := n.of(f.uuid); len(got) != 2 {
+	if got := n.eventsOf(f.uuid); len(got) != 2 {
 		t.Errorf("events: %q", got)
 	}
 	if p, _ := n.Peer(f.uuid); p.Endpoint != "tcp://"+at {
@@ -160,18 +160,18 @@ func TestDeadCandidate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nobody := free.Addr().(*net.TCPAddr).AddrPort()
+	unused := free.Addr().(*net.TCPAddr).AddrPort()
 	free.Close()
 	var log lockedBuffer
 	port := beaconPort()
 	n := start(t, onLoopback(port, Config{
-		Peers: []string{paths.Format(nobody), "tcp://does-not-exist.invalid:5671"},
+		Peers: []string{paths.Format(unused), "tcp://does-not-exist.invalid:5671"},
 		Log:   zerolog.New(&log).Level(zerolog.WarnLevel),
 	}))
 	n.addPeer(n.Endpoint())
 	tries := func() (tries int) {
 		n.do(func() {
-			tries = n.seeker.Failures(nobody)
+			tries = n.seeker.Failures(unused)
 		})
 		return tries
 	}
@@ -189,11 +189,11 @@ func TestDeadCandidate(t *testing.T) {
 	}
 	events := strings.Split(n.log(), ", ")
 	slices.Sort(events)
-	want := []string{"PROBLEM(DNS tcp://does-not-exist.invalid:5671)", fmt.Sprintf("PROBLEM(unreachable %s)", paths.Format(nobody))}
+	want := []string{"PROBLEM(DNS tcp://does-not-exist.invalid:5671)", fmt.Sprintf("PROBLEM(unreachable %s)", paths.Format(unused))}
 	if !slices.Equal(events, want) {
 		t.Errorf("got events %s, want %s", events, want)
 	}
-	late, err := New(onLoopback(beaconPort(), Config{Listen: paths.Format(nobody)}))
+	late, err := New(onLoopback(beaconPort(), Config{Listen: paths.Format(unused)}))
 	if err != nil {
 		t.Fatal(err)
 	}

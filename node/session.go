@@ -162,7 +162,7 @@ func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 		Inproc:        inproc,
 		Drop:          s.dropSoon,
 	})
-	s.out.SetTransport(via(s.transport))
+	s.out.SetTransport(trafficTransport(s.transport))
 	s.stream.Store(new(eventqueue.Stream))
 	s.peerState.Store(uint32(beacon.Unknown))
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
@@ -175,8 +175,8 @@ func (s *session) dropSoon() {
 	s.node.after(0, func() { s.node.handle(s, queueStuck, detail{}) })
 }
 
-// goodbye ends what we send, with a GOODBYE if the peer understands it. Of the others, only zyre uses gossip, and it expects one there.
-func (s *session) goodbye() {
+// sendGoodbye ends what we send, with a GOODBYE if the peer understands it. Of the others, only zyre uses gossip, and it expects one there.
+func (s *session) sendGoodbye() {
 	if s.extensions.has(extGoodbye) || !s.isOurs && s.node.seeker.IsGossiped(s.uuid) {
 		s.out.Control(msg.AppendGoodbye)
 	}

@@ -217,13 +217,13 @@ func (n *Node) unlist(s *session) {
 // hide removes a session from the tables that the application sees.
 func (n *Node) hide(s *session) {
 	n.mu.Lock()
-	n.withdraw(s)
+	n.hideLocked(s)
 	n.mu.Unlock()
 	n.watchers.wake()
 }
 
-// withdraw is hide for a caller that holds mu.
-func (n *Node) withdraw(s *session) {
+// hideLocked is hide for a caller that holds mu.
+func (n *Node) hideLocked(s *session) {
 	if n.present[s.uuid] == s {
 		delete(n.present, s.uuid)
 		n.removeHost(s)

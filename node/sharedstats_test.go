@@ -224,7 +224,7 @@ func TestStatsErrors(t *testing.T) {
 	}
 	m := start(t, onLoopback(beaconPort(), Config{}))
 	if _, err := m.SharedStats(t.Context(), uuid.New()); !errors.Is(err, ErrUnknownPeer) {
-		t.Errorf("of nobody: %v", err)
+		t.Errorf("of an unknown peer: %v", err)
 	}
 	f := newFakePeerWith(t, m, oursWith("state"))
 	f.enter()

@@ -133,7 +133,7 @@ func (n *Node) sendQueued() {
 	}
 	var all sync.WaitGroup
 	for _, s := range n.ending.unsent {
-		all.Go(func() { s.out.Sent(n.ending.lingering) })
+		all.Go(func() { s.out.AwaitSent(n.ending.lingering) })
 	}
 	all.Wait()
 }
@@ -147,7 +147,7 @@ func (n *Node) stop() {
 	n.agent.Silence()
 	for _, p := range n.sessions {
 		if p.mailbox != nil {
-			p.goodbye()
+			p.sendGoodbye()
 			continue
 		}
 		if p.endCause == nil && !p.connectedAt.IsZero() {

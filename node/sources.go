@@ -17,7 +17,7 @@ import (
 func (c *Config) checkSources() error {
 	if c.Advertise != "" {
 		if _, _, err := paths.Parse(c.Advertise); err != nil {
-			return mark(fmt.Errorf("node: WithAdvertise: %w", err), ErrInvalidEndpoint)
+			return withSentinel(fmt.Errorf("node: WithAdvertise: %w", err), ErrInvalidEndpoint)
 		}
 	}
 	if err := c.checkEndpoints("WithPeers", c.Peers); err != nil {
@@ -192,7 +192,7 @@ func (c *Config) checkEndpoints(what string, endpoints []string) error {
 			err = fmt.Errorf("endpoint %q: it names a public key, and this node has no certificate", endpoint)
 		}
 		if err != nil {
-			return mark(fmt.Errorf("node: %s: %w", what, err), ErrInvalidEndpoint)
+			return withSentinel(fmt.Errorf("node: %s: %w", what, err), ErrInvalidEndpoint)
 		}
 	}
 	return nil
@@ -204,7 +204,7 @@ func namesOf(what string, domains []string) ([]string, error) {
 	for i, domain := range domains {
 		name, err := srv.Name(domain)
 		if err != nil {
-			return nil, mark(fmt.Errorf("node: %s: %w", what, err), ErrInvalidDomain)
+			return nil, withSentinel(fmt.Errorf("node: %s: %w", what, err), ErrInvalidDomain)
 		}
 		names[i] = name
 	}

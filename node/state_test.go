@@ -163,7 +163,7 @@ func TestManyStates(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.wait("the last state", func(e Event) bool { return e.Kind == State && e.State == beacon.Error })
-	if got := b.of(a.UUID()); slices.Contains(got, "EXIT(not responding)") {
+	if got := b.eventsOf(a.UUID()); slices.Contains(got, "EXIT(not responding)") {
 		t.Errorf("%q", got)
 	}
 }
@@ -187,7 +187,7 @@ func TestConflict(t *testing.T) {
 	<-f.conn.Done()
 	good := newFakePeer(t, n)
 	good.enter()
-	if got := n.of(n.UUID()); len(got) != 1 || len(f.hellos) > 0 || len(n.Peers()) != 1 {
+	if got := n.eventsOf(n.UUID()); len(got) != 1 || len(f.hellos) > 0 || len(n.Peers()) != 1 {
 		t.Errorf("events %q, %d HELLOs, %d peers", got, len(f.hellos), len(n.Peers()))
 	}
 }

@@ -122,8 +122,8 @@ func (f *figures) countLost() {
 	f.closed[0], f.closed[1] = nil, f.closed[0]
 }
 
-// via returns the counter's name for a transport.
-func via(transport string) traffic.Transport {
+// trafficTransport returns the counter's name for a transport.
+func trafficTransport(transport string) traffic.Transport {
 	switch transport {
 	case IPC:
 		return traffic.IPC
@@ -198,7 +198,7 @@ func (n *Node) sumTransports(st *Stats, sent traffic.Table) {
 	}
 	n.mu.RUnlock()
 	for _, name := range allTransports {
-		st.Transports[name] = TransportStats{Peers: peers[name], Sent: sent[via(name)], Received: received[via(name)]}
+		st.Transports[name] = TransportStats{Peers: peers[name], Sent: sent[trafficTransport(name)], Received: received[trafficTransport(name)]}
 	}
 }
 

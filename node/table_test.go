@@ -272,7 +272,7 @@ func (c cell) walk(t *testing.T, change func()) (o outcome) {
 			w.do(change)
 		}
 		before := w.look()
-		w.give(c.event, c.state)
+		w.causeEvent(c.event, c.state)
 		o = before.outcome(w.look(), c.event)
 		o.reported = w.eventsSince(before.events)
 		if strings.HasSuffix(o.to, dialling.String()) || c.given.has(previous) {
@@ -287,8 +287,8 @@ func (c cell) walk(t *testing.T, change func()) (o outcome) {
 	return o
 }
 
-// give makes the event happen: by its usual cause, if that can happen in this state.
-func (w *tableWorld) give(e event, s state) {
+// causeEvent makes the event happen: by its usual cause, if that can happen in this state.
+func (w *tableWorld) causeEvent(e event, s state) {
 	p := w.peer
 	linked := w.look().out != nil
 	switch {

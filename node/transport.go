@@ -42,7 +42,7 @@ func (c *Config) checkTransports() error {
 		}
 	}
 	if !c.uses(TCP) {
-		return fmt.Errorf("node: transports %v: tcp is needed, since other hosts and implementations know no other", c.Transports)
+		return fmt.Errorf("node: transports %v: tcp is needed: other hosts and implementations use no other", c.Transports)
 	}
 	return nil
 }
@@ -58,9 +58,9 @@ func (n *Node) listenIPC(ctx context.Context) net.Listener {
 	listener, err := n.cfg.Network.Listen(ctx, "unix", ipcAddress(n.cfg.UUID))
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
-		n.log.Debug().Err(err).Msg("no ipc here")
+		n.log.Debug().Err(err).Msg("the system has no ipc")
 	case err != nil:
-		n.log.Warn().Err(err).Msg("no ipc: other processes of this host come by tcp")
+		n.log.Warn().Err(err).Msg("cannot listen by ipc: other processes on this host connect by tcp")
 	default:
 		return listener
 	}
@@ -75,7 +75,7 @@ func (p *session) connect(ctx context.Context, id uuid.UUID, attempt int, hello 
 		if err == nil {
 			return conn, nil
 		}
-		n.log.Debug().Err(err).Stringer("peer", id).Msg("no inproc to this peer")
+		n.log.Debug().Err(err).Stringer("peer", id).Msg("cannot connect by inproc")
 	}
 	if p.sameHost.Load() && n.cfg.uses(IPC) {
 		conn, err := p.openIPC(ctx, id, hello)
@@ -90,7 +90,7 @@ func (p *session) connect(ctx context.Context, id uuid.UUID, attempt int, hello 
 			if isHangUp(err) || n.ipcWarned.Swap(true) { // a peer that dies meanwhile is no fault of ipc
 				level = zerolog.DebugLevel
 			}
-			n.log.WithLevel(level).Err(err).Stringer("peer", id).Msg("no ipc to this peer, trying tcp")
+			n.log.WithLevel(level).Err(err).Stringer("peer", id).Msg("cannot connect by ipc, trying tcp")
 		}
 	}
 	return p.dialBest(ctx, attempt, func(ctx context.Context, at netip.AddrPort) (conn *zmtp.Conn, err error) {

@@ -161,12 +161,12 @@ func (n *Node) noteEnd(s *session, reason Reason) {
 		n.noteReached(s.uuid) // it is no longer seen
 	}
 	if s.state.isPresent() {
-		n.noteShort(s, reason.String())
+		n.noteShortSession(s, reason.String())
 	}
 }
 
-// noteShort counts a session that has ended, if it was short.
-func (n *Node) noteShort(s *session, end string) {
+// noteShortSession counts a session that has ended, if it was short.
+func (n *Node) noteShortSession(s *session, end string) {
 	if s.candidate != nil || time.Since(s.began) >= shortSession {
 		return
 	}
@@ -196,8 +196,8 @@ func (n *Node) noteRivalGone(id uuid.UUID) {
 	}
 }
 
-// noteSteady records that a session with a peer lasts.
-func (n *Node) noteSteady(id uuid.UUID, t *trouble) {
+// noteLastingSession records that a session with a peer lasts.
+func (n *Node) noteLastingSession(id uuid.UUID, t *trouble) {
 	t.short = 0
 	n.problems.solve(ProblemFlapping, id.String())
 }
@@ -207,7 +207,7 @@ func (n *Node) forgetTrouble(id uuid.UUID) {
 	if t := n.troubles[id]; t != nil {
 		t.undelivered = time.Time{}
 		n.noteReached(id)
-		n.noteSteady(id, t)
+		n.noteLastingSession(id, t)
 		n.noteRivalGone(id)
 		delete(n.troubles, id)
 	}
@@ -226,7 +226,7 @@ func (n *Node) checkTroubles(now time.Time) {
 			continue
 		}
 		if t.short > 0 && s != nil && s.state.isPresent() && now.Sub(s.began) >= shortSession {
-			n.noteSteady(id, t)
+			n.noteLastingSession(id, t)
 		}
 		if now.Sub(t.rival) >= conflictPause {
 			n.noteRivalGone(id)

@@ -89,42 +89,42 @@ func TestSteps(t *testing.T) {
 		steps string // separated by commas; the output is checked after the last one
 		want  string
 	}{
-		{"nobody contests", "30 joins ours, 40 joins, 30 leaves, wait 1m", ""},
+		{"no node contests", "30 joins ours, 40 joins, 30 leaves, wait 1m", ""},
 		{"alone, a second later", "contest, wait 999ms", ""},
 		{"alone", "contest, wait 1s, contest, wait 1m", "named 50"},
-		{"others learn that we contest", "30 joins ours, 60 joins ours, contest", "30: ELECT 50, 60: ELECT 50"},
-		{"latecomers too", "contest, 30 joins ours", "30: ELECT 50"},
-		{"foreign members do not", "30 joins, contest, 40 joins, wait 1m", "named 50"},
+		{"members learn that we contest", "30 joins ours, 60 joins ours, contest", "30: ELECT 50, 60: ELECT 50"},
+		{"so does a member that joins later", "contest, 30 joins ours", "30: ELECT 50"},
+		{"foreign members do not learn it", "30 joins, contest, 40 joins, wait 1m", "named 50"},
 		{"a lower contestant", "contest, 30 joins ours, 30 elects 30, wait 1m", "30: ELECT 50, named 30"},
 		{"a higher one", "contest, 60 joins ours, 60 elects 60, wait 1m", "60: ELECT 50, named 50"},
 		{"we do not contest", "60 joins ours, 60 elects 60, 40 joins ours, 40 elects 40", "named 60, named 40"},
 		{"the leader leaves", "40 joins ours, 60 joins ours, 60 elects 60, 40 elects 40, 40 leaves, 60 leaves", "named 60, named 40, named 60, lost"},
-		{"the leader leaves us", "contest, 40 joins ours, 40 elects 40, 40 leaves, wait 1s", "40: ELECT 50, named 40, lost, named 50"},
+		{"the leader leaves, and we contest", "contest, 40 joins ours, 40 elects 40, 40 leaves, wait 1s", "40: ELECT 50, named 40, lost, named 50"},
 		{"the leader comes again", "40 joins ours, 40 elects 40, 40 joins ours, 40 elects 40", "named 40, lost, named 40"},
-		{"a claim for another", "30 joins ours, 60 joins ours, 60 elects 30, 60 leads 30, wait 1m", ""},
-		{"a claim of who is no member", "30 elects 30, 30 leads 30, wait 1m", ""},
-		{"oneself is no other member", "50 joins ours, contest, wait 1s", "named 50"},
+		{"messages that name another node", "30 joins ours, 60 joins ours, 60 elects 30, 60 leads 30, wait 1m", ""},
+		{"messages of a node that is no member", "30 elects 30, 30 leads 30, wait 1m", ""},
+		{"this node is no member of its own", "50 joins ours, contest, wait 1s", "named 50"},
 		{"a node that claims to be us", "50 elects 50, 50 leads 50, wait 1m", ""},
 
 		{"C zyre is answered", "30 joins, 30 elects 30, wait 20ms", "named 30, 30: ELECT 30"},
-		{"and not before", "30 joins, 30 elects 30, wait 19ms", "named 30"},
-		{"once", "30 joins, 30 elects 30, wait 20ms, 30 leads 30, wait 1m", "named 30, 30: ELECT 30, 30: LEADER 30"},
-		{"other members are not told", "30 joins, 40 joins, 30 elects 30, wait 1m", "named 30, 30: ELECT 30"},
+		{"C zyre is not answered earlier", "30 joins, 30 elects 30, wait 19ms", "named 30"},
+		{"C zyre is answered once", "30 joins, 30 elects 30, wait 20ms, 30 leads 30, wait 1m", "named 30, 30: ELECT 30, 30: LEADER 30"},
+		{"silent foreign members are sent nothing", "30 joins, 40 joins, 30 elects 30, wait 1m", "named 30, 30: ELECT 30"},
 		{"a wave of two, with a higher one", "30 joins, 40 joins, 40 elects 40, 30 elects 30, wait 20ms, 40 elects 30, wait 1s, 30 leads 30, wait 1s",
 			"named 40, named 30, 30: ELECT 30, 40: ELECT 30, 30: LEADER 30, 40: LEADER 30"},
 		{"we win", "60 joins, 60 elects 60, wait 1s, contest, wait 20ms, 60 elects 50, wait 20ms, 60 leads 50, wait 1s",
 			"named 60, 60: ELECT 60, lost, 60: ELECT 50, 60: LEADER 50, named 50"},
-		{"we win, and say it twice more", "60 joins, contest, 60 elects 60, wait 20ms, 60 elects 50, wait 20ms, 60 leads 50, wait 1m",
+		{"we win, and the wave is repeated twice", "60 joins, contest, 60 elects 60, wait 20ms, 60 elects 50, wait 20ms, 60 leads 50, wait 1m",
 			"60: ELECT 50, 60: LEADER 50, named 50, 60: ELECT 50, 60: LEADER 50, 60: ELECT 50, 60: LEADER 50"},
 		{"no LEADER before all support us", "60 joins, 70 joins, contest, 60 elects 60, 70 elects 70, wait 20ms, 60 elects 50, wait 1s",
 			"60: ELECT 50, 70: ELECT 50, named 50"},
-		{"who begins anew is answered anew", "30 joins, 30 elects 30, wait 20ms, 30 elects 30, wait 20ms", "named 30, 30: ELECT 30, 30: ELECT 30"},
-		{"also after its LEADER", "30 joins, 60 joins, 30 elects 30, 60 elects 30, wait 20ms, 60 leads 30, wait 20ms, 60 elects 30, wait 20ms",
+		{"a member that starts again is answered again", "30 joins, 30 elects 30, wait 20ms, 30 elects 30, wait 20ms", "named 30, 30: ELECT 30, 30: ELECT 30"},
+		{"a member that starts again after its LEADER is answered again", "30 joins, 60 joins, 30 elects 30, 60 elects 30, wait 20ms, 60 leads 30, wait 20ms, 60 elects 30, wait 20ms",
 			"named 30, 30: ELECT 30, 60: ELECT 30, 30: LEADER 30, 60: LEADER 30, 60: ELECT 30"},
-		{"a flood is answered now and then", "30 joins, 30 elects 30, 30 elects 30, 30 elects 30, wait 20ms", "named 30, 30: ELECT 30"},
-		{"a leader that may be gone is not told of", "30 joins, 60 joins, 30 elects 30, 60 elects 30, wait 10s, 60 elects 60, wait 1s, 30 leaves, wait 1m",
+		{"many ELECTs get one answer", "30 joins, 30 elects 30, 30 elects 30, 30 elects 30, wait 20ms", "named 30, 30: ELECT 30"},
+		{"a leader that may be gone is not named at once", "30 joins, 60 joins, 30 elects 30, 60 elects 30, wait 10s, 60 elects 60, wait 1s, 30 leaves, wait 1m",
 			"named 30, 30: ELECT 30, 60: ELECT 30, named 60, 60: ELECT 60"},
-		{"but is in time", "30 joins, 60 joins, 30 elects 30, 60 elects 30, wait 10s, 60 elects 60, wait 1500ms", "named 30, 30: ELECT 30, 60: ELECT 30, 60: ELECT 30"},
+		{"a leader that may be gone is named after a while", "30 joins, 60 joins, 30 elects 30, 60 elects 30, wait 10s, 60 elects 60, wait 1500ms", "named 30, 30: ELECT 30, 60: ELECT 30, 60: ELECT 30"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -178,27 +178,27 @@ func FuzzElection(f *testing.F) {
 		now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 		ours, spoke, contests := map[ID]bool{}, map[ID]bool{}, false
 		for i, octet := range script {
-			who, other := id(octet>>4), id(script[len(script)-1-i]>>4)
+			from, other := id(octet>>4), id(script[len(script)-1-i]>>4)
 			var out []Output
 			switch now = now.Add(5 * time.Millisecond); octet & 7 {
 			case 0:
 				contests, out = true, e.Contest(now)
 			case 1, 2:
-				if who != e.self {
-					spoke[who], ours[who] = false, octet&7 == 1
+				if from != e.self {
+					spoke[from], ours[from] = false, octet&7 == 1
 				}
-				out = e.Join(now, who, octet&7 == 1)
+				out = e.Join(now, from, octet&7 == 1)
 			case 3:
-				out = e.Leave(now, who)
+				out = e.Leave(now, from)
 			case 4:
-				out = e.HandleElect(now, who, other)
-				spoke[who] = true
+				out = e.HandleElect(now, from, other)
+				spoke[from] = true
 			case 5:
-				out = e.HandleElect(now, who, who)
-				spoke[who] = true
+				out = e.HandleElect(now, from, from)
+				spoke[from] = true
 			case 6:
-				out = e.HandleLeader(now, who, other)
-				spoke[who] = true
+				out = e.HandleLeader(now, from, other)
+				spoke[from] = true
 			default:
 				now = now.Add(time.Duration(octet) * 10 * time.Millisecond)
 				out = e.Tick(now)

@@ -92,8 +92,8 @@ const (
 	largePause = 8 // times that another goroutine may run
 )
 
-// keepEvents is the largest capacity of a list, in events, that is reused.
-const keepEvents = 32 << 10
+// maxReusedEvents is the largest capacity of a list, in events, that is reused.
+const maxReusedEvents = 32 << 10
 
 // New returns an empty queue. Close ends it; it has no goroutine of its own.
 func New(limits Limits) *Queue {
@@ -167,7 +167,7 @@ func (q *Queue) Deliver(s *Stream, e *Event, octets int64, stop <-chan struct{})
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for !s.ended && (q.isHeld(s) || q.full(octets, Limits{})) {
-		if !q.waitIn(s, stop) {
+		if !q.waitAsReader(s, stop) {
 			return false
 		}
 	}
@@ -245,7 +245,7 @@ func (q *Queue) AwaitMembershipRoom(s *Stream, stop <-chan struct{}) bool {
 		if q.dropRedundant() {
 			break
 		}
-		if !q.waitIn(s, stop) {
+		if !q.waitAsReader(s, stop) {
 			return false
 		}
 	}
@@ -272,8 +272,8 @@ func (q *Queue) nextRoom() chan struct{} {
 	return q.roomMade
 }
 
-// waitIn is wait for the reader of a stream.
-func (q *Queue) waitIn(s *Stream, stop <-chan struct{}) bool {
+// waitAsReader is wait for the reader of a stream.
+func (q *Queue) waitAsReader(s *Stream, stop <-chan struct{}) bool {
 	s.stalled.Add(1)
 	defer s.stalled.Add(-1)
 	return q.wait(stop)
@@ -318,7 +318,7 @@ func (q *Queue) append(e *Event) {
 func (q *Queue) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 	clear(batch) // what was delivered must not stay reachable
 	batch = batch[:0]
-	if cap(batch) > keepEvents {
+	if cap(batch) > maxReusedEvents {
 		batch = nil
 	}
 	q.NoteRead()

@@ -5,15 +5,15 @@ import (
 	"testing/synctest"
 )
 
-var nobody = &Peer{}
+var noPeer = &Peer{}
 
 func TestEventsOrderAndExit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, s := New(Limits{2, 100}), new(Stream)
-		q.Push(s, Event{Peer: nobody, Kind: Enter})
+		q.Push(s, Event{Peer: noPeer, Kind: Enter})
 		q.Deliver(s, &Event{Kind: Whisper}, 10, nil)
-		q.Push(s, Event{Peer: nobody, Kind: Exit})
-		q.Push(s, Event{Peer: nobody, Kind: Join})
+		q.Push(s, Event{Peer: noPeer, Kind: Exit})
+		q.Push(s, Event{Peer: noPeer, Kind: Join})
 		if q.Deliver(s, &Event{Kind: Whisper}, 10, nil) {
 			t.Error("a message was delivered after the exit")
 		}
@@ -30,7 +30,7 @@ func TestEventsBound(t *testing.T) {
 		octets []int64 // of each message; all but the last find room
 	}{
 		{"count", []int64{1, 1, 1}},
-		{"octets", []int64{60, 60}},
+		{"bytes", []int64{60, 60}},
 		{"one larger than the bound fits an empty queue", []int64{1000, 1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestEventsBound(t *testing.T) {
 				if want := len(test.octets) - 1; delivered != want {
 					t.Fatalf("%d messages found room, want %d", delivered, want)
 				}
-				q.Push(s, Event{Peer: nobody, Kind: Join}) // membership finds room all the same
+				q.Push(s, Event{Peer: noPeer, Kind: Join}) // membership finds room all the same
 				if batch, _ := q.Take(nil, nil); len(batch) != len(test.octets) {
 					t.Errorf("took %d events, want %d", len(batch), len(test.octets))
 				}
@@ -66,7 +66,7 @@ func TestEventsRelease(t *testing.T) {
 		name string
 		end  func(q *Queue, s *Stream, stop chan struct{})
 	}{
-		{"exit", func(q *Queue, s *Stream, _ chan struct{}) { q.Push(s, Event{Peer: nobody, Kind: Exit}) }},
+		{"exit", func(q *Queue, s *Stream, _ chan struct{}) { q.Push(s, Event{Peer: noPeer, Kind: Exit}) }},
 		{"connection", func(_ *Queue, _ *Stream, stop chan struct{}) { close(stop) }},
 		{"node", func(q *Queue, _ *Stream, _ chan struct{}) { q.Close() }},
 	} {
@@ -105,7 +105,7 @@ func TestEventsTakeStops(t *testing.T) {
 		if <-ended {
 			t.Error("take brought events")
 		}
-		q.Push(s, Event{Peer: nobody, Kind: Enter}) // must not block on a token for the taker that is gone
+		q.Push(s, Event{Peer: noPeer, Kind: Enter}) // must not block on a token for the taker that is gone
 		if batch, ok := q.Take(nil, nil); !ok || len(batch) != 1 {
 			t.Errorf("the next take got %d events, %v", len(batch), ok)
 		}
@@ -126,9 +126,9 @@ func TestEventsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, s := New(Limits{1, 100}), new(Stream)
 		for range membershipEvents + 1 {
-			q.Push(s, Event{Peer: nobody, Kind: Join})
+			q.Push(s, Event{Peer: noPeer, Kind: Join})
 		}
-		q.Push(s, Event{Peer: nobody, Kind: Evasive})
+		q.Push(s, Event{Peer: noPeer, Kind: Evasive})
 		if got := len(q.pending); got != membershipEvents+1 {
 			t.Errorf("%d events pending, want %d", got, membershipEvents+1)
 		}
@@ -156,14 +156,14 @@ func TestStalled(t *testing.T) {
 		readers []func(q *Queue, s *Stream, stop chan struct{})
 	}{
 		{"one in Deliver", []func(*Queue, *Stream, chan struct{}){deliver}},
-		{"one in Admit", []func(*Queue, *Stream, chan struct{}){admit}},
+		{"one in AwaitMembershipRoom", []func(*Queue, *Stream, chan struct{}){admit}},
 		{"one in each", []func(*Queue, *Stream, chan struct{}){admit, deliver}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				q, s, other := New(Limits{1, 100}), new(Stream), new(Stream)
 				for range membershipEvents {
-					q.Push(other, Event{Peer: nobody, Kind: Join})
+					q.Push(other, Event{Peer: noPeer, Kind: Join})
 				}
 				q.Deliver(other, &Event{Kind: Whisper}, 1, nil)
 				stops := make([]chan struct{}, len(test.readers))
@@ -199,15 +199,15 @@ func TestOffer(t *testing.T) {
 		{"empty, a message over every limit", func(*Queue, *Stream) {}, 1000, nil},
 		{"room of its own", func(q *Queue, s *Stream) { fill(q, s, 2, 1) }, 1, nil},
 		{"count", func(q *Queue, s *Stream) { fill(q, s, 5, 1) }, 1, ErrFull},
-		{"octets", func(q *Queue, s *Stream) { fill(q, s, 1, 60) }, 91, ErrFull},
-		{"octets that just fit", func(q *Queue, s *Stream) { fill(q, s, 1, 60) }, 90, nil},
+		{"bytes", func(q *Queue, s *Stream) { fill(q, s, 1, 60) }, 91, ErrFull},
+		{"bytes that just fit", func(q *Queue, s *Stream) { fill(q, s, 1, 60) }, 90, nil},
 		{"events of membership take none", func(q *Queue, s *Stream) {
 			for range 10 {
-				q.Push(s, Event{Peer: nobody, Kind: Join})
+				q.Push(s, Event{Peer: noPeer, Kind: Join})
 			}
 		}, 1, nil},
 		{"taken", func(q *Queue, s *Stream) { fill(q, s, 5, 1); q.Take(nil, nil) }, 1, nil},
-		{"ended", func(q *Queue, s *Stream) { q.Push(s, Event{Peer: nobody, Kind: Exit}) }, 1, ErrEnded},
+		{"ended", func(q *Queue, s *Stream) { q.Push(s, Event{Peer: noPeer, Kind: Exit}) }, 1, ErrEnded},
 		{"closed", func(q *Queue, _ *Stream) { q.Close() }, 1, ErrEnded},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -334,8 +334,8 @@ func TestDrop(t *testing.T) {
 		if !<-delivered || !q.Deliver(s, &Event{Kind: Shout}, 1, nil) || q.Offer(s, &Event{Kind: Whisper}, 1000, moreRoom) != nil {
 			t.Error("a message is refused")
 		}
-		q.Push(s, Event{Peer: nobody, Kind: Join})
-		q.Push(s, Event{Peer: nobody, Kind: Exit})
+		q.Push(s, Event{Peer: noPeer, Kind: Join})
+		q.Push(s, Event{Peer: noPeer, Kind: Exit})
 		batch, _ := q.Take(nil, nil)
 		if len(batch) != 4 || batch[1].Kind != Whisper || batch[2].Kind != Join || batch[3].Kind != Exit {
 			t.Errorf("events are pending after Drop: %v", batch)

@@ -34,10 +34,10 @@ func TestLiftBound(t *testing.T) {
 	}{
 		{"no send waits", func(*Queue) {}, 4},
 		{"one waits", func(q *Queue) { q.BeginWait() }, 4},
-		{"and nothing is read", func(q *Queue) { q.BeginWait(); q.LiftBound() }, 20},
-		{"it is over", func(q *Queue) { q.BeginWait(); q.LiftBound(); q.EndWait(true) }, 4},
-		{"one of two is over", func(q *Queue) { q.BeginWait(); q.BeginWait(); q.LiftBound(); q.LiftBound(); q.EndWait(true) }, 20},
-		{"another one is", func(q *Queue) { q.BeginWait(); q.BeginWait(); q.LiftBound(); q.EndWait(false) }, 20},
+		{"a send waits, and nothing is read", func(q *Queue) { q.BeginWait(); q.LiftBound() }, 20},
+		{"the send has ended", func(q *Queue) { q.BeginWait(); q.LiftBound(); q.EndWait(true) }, 4},
+		{"one of two sends has ended", func(q *Queue) { q.BeginWait(); q.BeginWait(); q.LiftBound(); q.LiftBound(); q.EndWait(true) }, 20},
+		{"a send without the lift has ended", func(q *Queue) { q.BeginWait(); q.BeginWait(); q.LiftBound(); q.EndWait(false) }, 20},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			q, s := New(Limits{4, 20 * cost}), new(Stream)

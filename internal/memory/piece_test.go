@@ -18,8 +18,8 @@ func TestGiveBack(t *testing.T) {
 		from  owner
 		want  bool
 	}{
-		{"of NewFrame", func() []byte { return New(size) }, ownedWith(0), true},
-		{"a shorter one", func() []byte { return New(size - 7) }, ownedWith(0), true},
+		{"from NewFrame", func() []byte { return New(size) }, ownedWith(0), true},
+		{"of NewFrame, shorter than its class", func() []byte { return New(size - 7) }, ownedWith(0), true},
 		{"its beginning", func() []byte { return New(size)[:1] }, ownedWith(0), true},
 		{"received", func() []byte { return newPiece(size, ownedWith(3)) }, ownedWith(3), true},
 		{"of another message", func() []byte { return newPiece(size, ownedWith(3)) }, ownedWith(4), false},
@@ -36,7 +36,7 @@ func TestGiveBack(t *testing.T) {
 		{"another's memory, as long as a piece", func() []byte { return foreign[Large : 2*Large : 2*Large+markBytes] }, ownedWith(0), false},
 		{"another's memory, as long as a class", func() []byte { return foreign[:size:size] }, ownedWith(0), false},
 		{"nothing", func() []byte { return nil }, ownedWith(0), false},
-		{"one too large", func() []byte { return New(largest + 1) }, ownedWith(0), false},
+		{"too large for a piece", func() []byte { return New(largest + 1) }, ownedWith(0), false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			frame := test.frame()
@@ -57,15 +57,15 @@ func TestClaim(t *testing.T) {
 		frame        func() []byte
 		copied, ours bool
 	}{
-		{"of NewFrame", func() []byte { return New(Large) }, false, true},
+		{"from NewFrame", func() []byte { return New(Large) }, false, true},
 		{"received", func() []byte { return newPiece(Large, ownedWith(3)) }, false, true},
 		{"claimed before", func() []byte { return claimed(New(Large)) }, true, true},
 		{"given back before", func() []byte { m := New(Large); giveBack(m, ownedWith(0)); return m }, false, true}, // the copy finds it on the shelf
 		{"not its beginning", func() []byte { return New(3 * Large)[Large:] }, true, true},
-		{"the last of it", func() []byte { return New(2 * Large)[Large:] }, true, true},
+		{"the last part of a piece", func() []byte { return New(2 * Large)[Large:] }, true, true},
 		{"not its beginning, claimed before", func() []byte { return claimed(New(3 * Large))[Large:] }, true, true},
 		{"another's memory", func() []byte { return make([]byte, Large, 3*Large) }, false, false},
-		{"a part of that", func() []byte { return make([]byte, 3*Large)[Large:][:Large] }, false, false},
+		{"a part of another's memory", func() []byte { return make([]byte, 3*Large)[Large:][:Large] }, false, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			frame := test.frame()

@@ -15,7 +15,7 @@ var ErrParked = errors.New("messages wait until it is known how the sequence wra
 // A peer answers PINGs in the order in which it reads them. A later PING of Ask or Ping that overtakes this one is
 // answered first.
 func (o *Outbox) AskBehind() (answered <-chan struct{}, err error) {
-	o.lockFirst()
+	o.lockUrgently()
 	defer o.mu.Unlock()
 	if err := o.askRefusal(); err != nil {
 		return nil, err
@@ -24,7 +24,7 @@ func (o *Outbox) AskBehind() (answered <-chan struct{}, err error) {
 	case o.mustPark() && o.wrap.count > 0:
 		return nil, ErrParked
 	case o.wrap != nil: // its PING is behind everything, too
-		return o.await(len(o.unanswered), ask{due: o.pings}), nil
+		return o.addUnanswered(len(o.unanswered), ask{due: o.pings}), nil
 	}
 	sequence := o.cycle.next(o.sequence)
 	o.scratch = msg.AppendPing(o.scratch[:0], sequence)
@@ -34,7 +34,7 @@ func (o *Outbox) AskBehind() (answered <-chan struct{}, err error) {
 	}
 	o.sequence = sequence
 	o.pings++
-	return o.await(len(o.unanswered), ask{due: o.pings, position: position}), nil
+	return o.addUnanswered(len(o.unanswered), ask{due: o.pings, position: position}), nil
 }
 
 // Unparked returns a channel that is closed when nothing is parked any more.

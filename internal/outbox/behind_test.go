@@ -142,16 +142,16 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// Sent waits for what is queued, and for what is parked.
-func TestSent(t *testing.T) {
+// AwaitSent waits for what is queued, and for what is parked.
+func TestAwaitSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := New(Config{QueueMessages: 10, QueueBytes: 1000, Drop: func() {}})
-		o.Sent(t.Context())
+		o.AwaitSent(t.Context())
 		o.Skip(65534)
 		whisper(t, o, "parked")
 		ended := make(chan time.Time)
 		began := time.Now()
-		go func() { o.Sent(t.Context()); ended <- time.Now() }()
+		go func() { o.AwaitSent(t.Context()); ended <- time.Now() }()
 		time.Sleep(time.Second) // fake time
 		o.Close(zmtp.ErrClosed)
 		if took := (<-ended).Sub(began); took != time.Second {

@@ -151,7 +151,7 @@ func TestNoCopyWithoutRoom(t *testing.T) {
 			whisper(t, o, "first")
 			return o
 		}},
-		{"while it wraps", func(t *testing.T) *Outbox {
+		{"messages that are parked", func(t *testing.T) *Outbox {
 			o := New(socket)
 			o.Skip(65534)
 			whisper(t, o, "first")

@@ -13,16 +13,16 @@ func (l *lost) add(messages int, octets int64) {
 	l.bytes += octets
 }
 
-// Sent waits until all that Send has accepted was handed to the operating system, by this session or its successors, or the session is
+// AwaitSent waits until all that Send has accepted was handed to the operating system, by this session or its successors, or the session is
 // over, or ctx ends. Within a process it returns as soon as there is a connection.
-func (o *Outbox) Sent(ctx context.Context) {
+func (o *Outbox) AwaitSent(ctx context.Context) {
 	for out := o; out != nil && ctx.Err() == nil; out = out.Successor() {
-		out.sent(ctx)
+		out.awaitSent(ctx)
 	}
 }
 
-// sent is Sent for this session.
-func (o *Outbox) sent(ctx context.Context) {
+// awaitSent is AwaitSent for this session.
+func (o *Outbox) awaitSent(ctx context.Context) {
 	for ctx.Err() == nil {
 		over := o.queue.Sent(ctx) != nil
 		if over || !o.IsWrapping() {

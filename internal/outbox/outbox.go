@@ -4,7 +4,7 @@
 // position in one step. The outbox parks messages while it does not know how the peer's sequence wraps (wrap.go), lets PING and PING-OK
 // overtake waiting messages (ping.go), and hands messages over without the queue if the peer is a node of this process (handover.go).
 //
-// It knows neither nodes nor peers. Only Sent waits: a sender that finds the queue full waits for [Outbox.Room].
+// It knows neither nodes nor peers. Only AwaitSent waits: a sender that finds the queue full waits for [Outbox.Room].
 package outbox
 
 import (
@@ -37,7 +37,7 @@ type Config struct {
 }
 
 // Outbox holds what is sent to one peer in one session, which begins with HELLO, number 1. Its methods may be called from any goroutine and
-// do not wait, except Sent. An error that they return wraps zmtp.ErrFull or zmtp.ErrQueueClosed, or is the one that was passed to Finish.
+// do not wait, except AwaitSent. An error that they return wraps zmtp.ErrFull or zmtp.ErrQueueClosed, or is the one that was passed to Finish.
 type Outbox struct {
 	cfg     Config
 	queue   *zmtp.Queue
@@ -143,7 +143,7 @@ func (o *Outbox) Drop() { o.cfg.Drop() }
 // held. Another sender may take the room meanwhile; then Send returns zmtp.ErrFull after all. Copies for a socket serve the next attempt.
 func (o *Outbox) Send(to Target, c *Content) error {
 	for {
-		o.yield()
+		o.yieldToUrgent()
 		o.mu.Lock()
 		err := o.attempt(to, c)
 		if err == nil {
@@ -277,8 +277,8 @@ func (o *Outbox) control(encode Encode, enqueue func(Encode) error) {
 	}
 }
 
-// keepScratch is the largest capacity of scratch, in bytes, that is kept for the next message of the node's own.
-const keepScratch = 4 << 10
+// maxKeptScratch is the largest capacity of scratch, in bytes, that is kept for the next message of the node's own.
+const maxKeptScratch = 4 << 10
 
 // enqueueControl is enqueue for a message of the node's own.
 func (o *Outbox) enqueueControl(encode Encode) error {
@@ -286,7 +286,7 @@ func (o *Outbox) enqueueControl(encode Encode) error {
 	o.scratch = encode(o.scratch[:0], sequence)
 	o.frames = append(o.frames[:0], o.scratch)
 	err := o.queue.PushControl(o.frames...)
-	if cap(o.scratch) > keepScratch {
+	if cap(o.scratch) > maxKeptScratch {
 		o.scratch = nil
 		clear(o.frames)
 	}

@@ -30,19 +30,19 @@ type ask struct {
 // MaxPings of the application's PINGs are unanswered, including those that it gave up. The node's own PINGs do not count. While the peer is
 // asked how its sequence wraps, Ask uses that PING and sends no other.
 func (o *Outbox) Ask() (answered <-chan struct{}, err error) {
-	o.lockFirst()
+	o.lockUrgently()
 	defer o.mu.Unlock()
 	if err := o.askRefusal(); err != nil {
 		return nil, err
 	}
 	if o.mustPark() {
-		return o.await(len(o.unanswered), ask{due: o.pings}), nil
+		return o.addUnanswered(len(o.unanswered), ask{due: o.pings}), nil
 	}
 	at, a, err := o.pingAhead()
 	if err != nil {
 		return nil, err
 	}
-	return o.await(at, a), nil
+	return o.addUnanswered(at, a), nil
 }
 
 // askRefusal returns why the application cannot send a PING; nil if it can. It needs mu.
@@ -58,8 +58,8 @@ func (o *Outbox) askRefusal() error {
 	return nil
 }
 
-// await inserts a into asked. It needs mu.
-func (o *Outbox) await(at int, a ask) <-chan struct{} {
+// addUnanswered inserts a into asked. It needs mu.
+func (o *Outbox) addUnanswered(at int, a ask) <-chan struct{} {
 	a.done = make(chan struct{})
 	o.unanswered = slices.Insert(o.unanswered, at, a)
 	return a.done
@@ -101,7 +101,7 @@ func (o *Outbox) GiveUp(answered <-chan struct{}) {
 
 // Ping asks for a sign of life, ahead of what waits.
 func (o *Outbox) Ping() {
-	o.lockFirst()
+	o.lockUrgently()
 	defer o.mu.Unlock()
 	if o.ended || o.successor != nil || o.mustPark() { // the wrap's PING serves
 		return
@@ -113,7 +113,7 @@ func (o *Outbox) Ping() {
 
 // SendPingOK answers a PING, ahead of what waits.
 func (o *Outbox) SendPingOK() {
-	o.lockFirst()
+	o.lockUrgently()
 	defer o.mu.Unlock()
 	o.control(msg.AppendPingOK, func(encode Encode) error {
 		_, _, err := o.enqueueAhead(encode)
@@ -141,16 +141,16 @@ func (o *Outbox) NotePingOK() {
 	}
 }
 
-// lockFirst locks mu ahead of goroutines that send messages without a pause.
-func (o *Outbox) lockFirst() {
+// lockUrgently locks mu ahead of goroutines that send messages without a pause.
+func (o *Outbox) lockUrgently() {
 	o.urgent.Add(1)
 	o.mu.Lock()
 	o.urgent.Add(-1)
 }
 
-// yield lets goroutines in lockFirst lock mu first. Without it, a goroutine that sends without a pause may get the lock again and again for
-// milliseconds.
-func (o *Outbox) yield() {
+// yieldToUrgent lets goroutines in lockUrgently lock mu first. Without it, a goroutine that sends without a pause may get the lock again and again
+// for milliseconds.
+func (o *Outbox) yieldToUrgent() {
 	if o.urgent.Load() > 0 {
 		runtime.Gosched()
 	}
