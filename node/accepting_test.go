@@ -166,7 +166,7 @@ func TestFloodOfAddresses(t *testing.T) {
 			nc := dial(from)
 			_, _ = nc.Write(append(zmtpGreeting(), zmtpReady(uuid.New())...))
 			if _, err := io.ReadFull(nc, make([]byte, 66)); err != nil {
-				t.Errorf("%v is refused: %v", from, err)
+				t.Errorf("a connection from %v is refused: %v", from, err)
 			}
 		}
 	}

@@ -65,17 +65,17 @@ func TestArchitecture(t *testing.T) {
 		for _, row := range rows[1:] {
 			e := slices.Index(eventNames[:], row[0])
 			if e < 0 || len(row) != len(rows[0]) {
-				t.Errorf("no event, or not a cell for each state: %q", row)
+				t.Errorf("docs/architecture.md has a row without an event, or without a cell for each state: %q", row)
 				continue
 			}
 			for i, action := range row[1:] {
 				s := slices.Index(stateNames[:], rows[0][i+1])
 				if s < 0 {
-					t.Fatalf("no state: %q", rows[0][i+1])
+					t.Fatalf("docs/architecture.md has a column for an unknown state: %q", rows[0][i+1])
 				}
 				at := place{event(e), state(s)}
 				if _, twice := documented[at]; twice {
-					t.Errorf("%v, %v: documented twice", at.event, at.state)
+					t.Errorf("%v, %v: docs/architecture.md has the cell twice", at.event, at.state)
 				}
 				documented[at] = action
 			}
@@ -85,7 +85,7 @@ func TestArchitecture(t *testing.T) {
 		for s := range stateCount {
 			action, found := documented[place{e, s}]
 			if want := nameOf(table[e][s]); !found || action != want {
-				t.Errorf("%v, %v: the code has %q, docs/architecture.md %q", e, s, want, action)
+				t.Errorf("%v, %v: the code has %q, docs/architecture.md has %q", e, s, want, action)
 			}
 		}
 	}

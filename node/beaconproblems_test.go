@@ -101,7 +101,7 @@ func TestStartsBeforeItsNetwork(t *testing.T) {
 				time.Sleep(100 * time.Millisecond) // fake time
 				problems := n.Problems()
 				if len(problems) != 1 || problems[0].Kind != c.kind || problems[0].About != c.about || !errors.Is(problems[0].Err, c.is) {
-					t.Fatalf("problems: %v", problems)
+					t.Fatalf("got problems %v, want one of kind %v about %q", problems, c.kind, c.about)
 				}
 				var failure *beacon.Failure
 				if !errors.As(problems[0].Err, &failure) {
@@ -154,7 +154,7 @@ func TestNoBeacons(t *testing.T) {
 			t.Errorf("problems: %v", problems)
 		}
 		if at, err := parseEndpoint(n.Endpoint()); err != nil || at.Addr() != nodeAddr || at.Addr() == (netip.Addr{}) {
-			t.Errorf("endpoint %s", n.Endpoint())
+			t.Errorf("the endpoint is %s, want one at %v", n.Endpoint(), nodeAddr)
 		}
 	})
 }

@@ -52,16 +52,16 @@ func TestViews(t *testing.T) {
 		return list
 	}
 	if got := names(n.Peers()); !slices.Equal(got, []string{"a", "b"}) {
-		t.Errorf("peers %q", got)
+		t.Errorf("Peers returned %q, want a and b", got)
 	}
 	if got := names(n.PeersIn("G")); !slices.Equal(got, []string{"a", "b"}) {
-		t.Errorf("peers in G %q", got)
+		t.Errorf("PeersIn(G) returned %q, want a and b", got)
 	}
 	if got := names(n.PeersIn("a")); !slices.Equal(got, []string{"a"}) {
-		t.Errorf("peers in a %q", got)
+		t.Errorf("PeersIn(a) returned %q, want a alone", got)
 	}
 	if got := n.PeerGroups(); !slices.Equal(got, []string{"G", "a", "b"}) {
-		t.Errorf("groups of peers %q", got)
+		t.Errorf("PeerGroups returned %q, want G, a and b", got)
 	}
 	if p, ok := n.Peer(uuid.New()); ok {
 		t.Errorf("a peer that never came is present: %v", p)
@@ -250,7 +250,7 @@ func TestCloseEndsWait(t *testing.T) {
 		result <- err
 	}()
 	if lost := losses(n.Close()); len(lost) != 1 || lost[0].UUID != f.uuid || lost[0].Messages < 60 {
-		t.Errorf("Close lost %v", lost)
+		t.Errorf("Close lost %v, want the messages to the frozen peer alone", lost)
 	}
 	if err := <-result; !errors.Is(err, ErrClosed) {
 		t.Error(err)

@@ -115,7 +115,7 @@ func TestHungPeerMakesRoomForOthers(t *testing.T) {
 	}
 	exit := n.wait("exit of a peer that hangs", func(e Event) bool { return e.Kind == Exit })
 	if exit.Peer.UUID == good.uuid || exit.Reason != NotResponding {
-		t.Errorf("events: %s", n.log())
+		t.Errorf("got events %s, want the exit of a hung peer as not responding", n.log())
 	}
 }
 

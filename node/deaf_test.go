@@ -62,7 +62,7 @@ func TestEventsAreNotTaken(t *testing.T) {
 			eventually(t, "the reader waits for the application", n.events.HasWaiters)
 			count, octets := n.events.Depth()
 			if most := test.limits; most.Events > 0 && count > most.Events || most.EventBytes > 0 && octets > most.EventBytes {
-				t.Errorf("%d messages of %d bytes wait, of %d and %d", count, octets, most.Events, most.EventBytes)
+				t.Errorf("%d messages of %d bytes wait, want %d and %d at most", count, octets, most.Events, most.EventBytes)
 			}
 
 			began := time.Now()
@@ -80,7 +80,7 @@ func TestEventsAreNotTaken(t *testing.T) {
 				good.expect(id)
 			}
 			if took := time.Since(began); took > patience/2 {
-				t.Errorf("calls took %v", took)
+				t.Errorf("the calls took %v, want %v at most", took, patience/2)
 			}
 			late := newFakePeer(t, deaf)
 			late.send(late.hello(1, nil))
@@ -92,7 +92,7 @@ func TestEventsAreNotTaken(t *testing.T) {
 			good.hangUp()
 			eventually(t, "one that left is gone", func() bool { _, present := deaf.Peer(good.uuid); return !present })
 			if grown := heap() - before; grown > test.heap {
-				t.Errorf("the heap grew by %d bytes, more than %d", grown, test.heap)
+				t.Errorf("the heap grew by %d bytes, want %d at most", grown, test.heap)
 			}
 
 			deaf.listen()
@@ -106,7 +106,7 @@ func TestEventsAreNotTaken(t *testing.T) {
 			}
 			events := deaf.eventsOf(hostile.uuid)[1000:]
 			if changed := slices.IndexFunc(events, func(e string) bool { return strings.HasPrefix(e, "EXIT") }); changed >= 0 {
-				t.Errorf("event %d is %s", changed, events[changed])
+				t.Errorf("event %d is %s, though the peer stays", changed, events[changed])
 			}
 		})
 	}
@@ -134,9 +134,9 @@ func TestLargeHellos(t *testing.T) {
 	b.served()
 	eventually(t, "all are taken", func() bool { return n.count(Enter, f.uuid) == times })
 	if events := n.eventsOf(f.uuid); !alternates(events) {
-		t.Errorf("events %q", events)
+		t.Errorf("got events %q, want ENTER and EXIT in turn", events)
 	}
 	if grown := heap() - before; grown > heapBound {
-		t.Errorf("the heap grew by %d bytes", grown)
+		t.Errorf("the heap grew by %d bytes, want %d at most", grown, heapBound)
 	}
 }

@@ -77,11 +77,11 @@ func TestFewDescriptors(t *testing.T) {
 	for what, times := range child.warnings {
 		t.Logf("%d times: %s", times, what)
 		if times > 1 {
-			t.Errorf("logged %d times: %s", times, what)
+			t.Errorf("a warning is logged %d times: %s", times, what)
 		}
 	}
 	if len(child.warnings) > 4 { // from two listeners, the interfaces, and ipc
-		t.Errorf("%d different warnings", len(child.warnings))
+		t.Errorf("%d different warnings, want 4 at most", len(child.warnings))
 	}
 	if exits := child.count("exit"); exits > 0 {
 		t.Errorf("%d peers of the child exited", exits)

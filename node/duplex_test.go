@@ -108,7 +108,7 @@ func TestOneConnection(t *testing.T) {
 				t.Fatal(err)
 			}
 			if e := stayer.waitKind(Exit, leaver.UUID()); e.Reason != Left {
-				t.Errorf("the peer exited as %v", e.Reason)
+				t.Errorf("the peer exited as %v, want left", e.Reason)
 			}
 			stop()
 			talking.Wait()
@@ -116,7 +116,7 @@ func TestOneConnection(t *testing.T) {
 				t.Errorf("%d of %d messages came", got, words)
 			}
 			if n := stayer.count(Enter, leaver.UUID()) + stayer.count(Exit, leaver.UUID()); n != 2 {
-				t.Errorf("events: %q", stayer.eventsOf(leaver.UUID()))
+				t.Errorf("got events %q, want one Enter and one Exit", stayer.eventsOf(leaver.UUID()))
 			}
 			eventually(t, "no connection is left", func() bool { return open.Load() == 0 })
 		})
@@ -155,7 +155,7 @@ func TestOneConnectionRestart(t *testing.T) {
 				t.Fatal(err)
 			}
 			if e := stays.waitKind(Exit, low); e.Reason != Crashed {
-				t.Errorf("the peer exited as %v", e.Reason)
+				t.Errorf("the peer exited as %v, want crashed", e.Reason)
 			}
 			if err := dies.Close(); err != nil {
 				t.Fatal(err)
@@ -290,7 +290,7 @@ func TestSlowReaderGetsLastMessages(t *testing.T) {
 			eventually(t, "a whisper to it fails", func() bool { return slow.Whisper(t.Context(), low, []byte("x")) != nil })
 			slow.listen()
 			if e := slow.waitKind(Exit, low); e.Reason != Left {
-				t.Errorf("the peer exited as %v", e.Reason)
+				t.Errorf("the peer exited as %v, want left", e.Reason)
 			}
 			if got := slow.count(Whisper, low); got != words {
 				t.Errorf("%d of %d messages came", got, words)

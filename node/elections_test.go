@@ -63,7 +63,7 @@ func TestElectionWithForeignPeer(t *testing.T) {
 	f.expect(msg.Leader)
 	sent.expect(t, "ELECT G "+upper(n.UUID()), "LEADER G "+upper(n.UUID()))
 	if p, ok := n.Node.Leader("G"); !ok || p.UUID != n.UUID() || p.Name != n.Name() || p.Endpoint != n.Endpoint() {
-		t.Errorf("%+v leads (%v)", p, ok)
+		t.Errorf("Leader returned %+v, %v", p, ok)
 	}
 }
 
@@ -110,7 +110,7 @@ func TestElectionIgnores(t *testing.T) {
 	f.send(msg.AppendWhisper(nil, 8), []byte("x"))
 	n.waitKind(Whisper, f.uuid)
 	if got := n.eventsOf(f.uuid); strings.Join(got, " ") != "ENTER(fake) JOIN(G) WHISPER:1f" {
-		t.Errorf("events: %q", got)
+		t.Errorf("got events %q, want no others than ENTER, JOIN and WHISPER", got)
 	}
 	if _, ok := n.Node.Leader("G"); ok {
 		t.Error("there is a leader, though no node contests")
@@ -118,7 +118,7 @@ func TestElectionIgnores(t *testing.T) {
 	f.send(bytes.Clone(must(msg.AppendElect(nil, 9, "G", f.uuid))))
 	n.waitKind(Leader, f.uuid)
 	if p, ok := n.Node.Leader("G"); !ok || p.UUID != f.uuid || p.Name != "fake" {
-		t.Errorf("%+v leads (%v)", p, ok)
+		t.Errorf("Leader returned %+v, %v", p, ok)
 	}
 	f.send(must(msg.AppendLeave(nil, 10, "G", 2)))
 	n.waitKind(Leave, f.uuid)
@@ -164,7 +164,7 @@ func TestParseHexUUID(t *testing.T) {
 		strings.Repeat(upper(id), 100): false,
 	} {
 		if got, ok := parseHexUUID([]byte(text)); ok != want || ok && got != id {
-			t.Errorf("%.40q: %v, %v", text, got, ok)
+			t.Errorf("%.40q: got %v, %v, want %v", text, got, ok, want)
 		}
 	}
 }

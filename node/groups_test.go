@@ -83,10 +83,10 @@ func TestJoinsCost(t *testing.T) {
 		t.Errorf("%d joins take %d allocations, want %d at most", joins, allocations, limit)
 	}
 	if copies > 20*count {
-		t.Errorf("the lists of %d peers were copied %d times", count, copies)
+		t.Errorf("the lists of %d peers were copied %d times, want 20 times each at most", count, copies)
 	}
 	if got := peers[0].snapshot.Load().Groups; !slices.Equal(got, names) {
-		t.Errorf("a peer is in %d groups", len(got))
+		t.Errorf("a peer is in %d groups, want %d", len(got), groups)
 	}
 	octets, allocations = cost(all(n.handleLeave))
 	t.Logf("%d bytes and %.1f allocations to leave a group", octets/joins, float64(allocations)/joins)
@@ -97,7 +97,7 @@ func TestJoinsCost(t *testing.T) {
 		t.Errorf("%d LEAVEs take %d allocations, want %d at most", joins, allocations, limit)
 	}
 	if len(n.members) != 0 || len(peers[0].groups) != 0 || len(peers[0].snapshot.Load().Groups) != 0 {
-		t.Errorf("%d groups are left", len(n.members))
+		t.Errorf("%d groups are left, want none", len(n.members))
 	}
 	all(n.handleJoin)()
 	octets, allocations = cost(func() {
@@ -110,7 +110,7 @@ func TestJoinsCost(t *testing.T) {
 		t.Errorf("%d peers take %d bytes to exit", count, octets)
 	}
 	if len(n.members) != 0 {
-		t.Errorf("%d groups are left", len(n.members))
+		t.Errorf("%d groups are left, want none", len(n.members))
 	}
 }
 
@@ -239,7 +239,7 @@ func TestRosterCopies(t *testing.T) {
 				note()
 			}
 			if copies > 15 {
-				t.Errorf("copied %d times to grow", copies)
+				t.Errorf("the list was copied %d times to grow, want 15 at most", copies)
 			}
 			copies = 0
 			for range 1_000 {
@@ -250,10 +250,10 @@ func TestRosterCopies(t *testing.T) {
 				note()
 			}
 			if copies > test.copies {
-				t.Errorf("copied %d times to shrink", copies)
+				t.Errorf("the list was copied %d times to shrink, want %d at most", copies, test.copies)
 			}
 			if cap(r.list) > 16 {
-				t.Errorf("an empty list has room for %d", cap(r.list))
+				t.Errorf("an empty list has room for %d, want 16 at most", cap(r.list))
 			}
 		})
 	}

@@ -71,7 +71,7 @@ func TestHandOverCopies(t *testing.T) {
 		}
 		for _, f := range e.Frames {
 			if want := bytes.Repeat([]byte{byte(i)}, len(f)); !bytes.Equal(f, want) {
-				t.Fatalf("message %d holds %x", i, f)
+				t.Fatalf("message %d has a frame %x, want %x", i, f, want)
 			}
 			clear(f[:cap(f)]) // this must not show in the next message
 		}
@@ -111,7 +111,7 @@ func TestHandOverOverLimits(t *testing.T) {
 	}
 	for _, e := range b.eventsOf(a.UUID()) {
 		if e[:4] == "WHIS" {
-			t.Errorf("%s got through", e)
+			t.Errorf("%s came, though it breaks a limit", e)
 		}
 	}
 }

@@ -86,7 +86,7 @@ func (r *testNode) until(t *testing.T, what string, holds func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("not reached: %s", what)
+			t.Fatalf("timed out: %s", what)
 		}
 	}
 }
@@ -132,7 +132,7 @@ func TestBeaconFlood(t *testing.T) {
 				t.Errorf("%d sessions, %d unverified, %d failing endpoints: more than the limits", peers, unverified, failing)
 			}
 			if grown := heap() - before; grown > heapBound {
-				t.Errorf("the heap grew by %d bytes", grown)
+				t.Errorf("the heap grew by %d bytes, want %d at most", grown, heapBound)
 			}
 		})
 	}
@@ -160,7 +160,7 @@ func TestHandshakeFlood(t *testing.T) {
 	}
 	served(t, n)
 	if grown := heap() - before; grown > heapBound {
-		t.Errorf("the heap grew by %d bytes", grown)
+		t.Errorf("the heap grew by %d bytes, want %d at most", grown, heapBound)
 	}
 }
 
@@ -197,7 +197,7 @@ func TestHostileHello(t *testing.T) {
 			f.send(msg.AppendWhisper(nil, 2), []byte("x"))
 			served(t, n)
 			if events := n.eventsOf(f.uuid); len(events) > 0 {
-				t.Errorf("events %q", events)
+				t.Errorf("got events %q, want none", events)
 			}
 		})
 	}
@@ -222,7 +222,7 @@ func TestFlapping(t *testing.T) {
 		})
 	}
 	if events := n.eventsOf(f.uuid); !alternates(events) {
-		t.Errorf("events %q", events)
+		t.Errorf("got events %q, want ENTER and EXIT in turn", events)
 	}
 }
 

@@ -213,7 +213,7 @@ func TestDuplexIsNotAnnouncedByTCP(t *testing.T) {
 	f.enter()
 	for _, conn := range []*zmtp.Conn{f.conn, f.mailboxed.Load()} {
 		if words := conn.Property(extensionsProperty); words != ourExtensions {
-			t.Errorf("the node announces %q", words)
+			t.Errorf("the node announces %q, want %q", words, ourExtensions)
 		}
 	}
 	if f.conn.Property(stateProperty) != "" {

@@ -29,7 +29,7 @@ func TestTimers(t *testing.T) {
 	events := n.eventsOf(f.uuid)
 	evasive, silent := slices.Index(events, "EVASIVE"), slices.Index(events, "SILENT")
 	if evasive != 2 || silent < evasive || events[len(events)-1] != "EXIT(expired)" {
-		t.Errorf("events %q", events)
+		t.Errorf("got events %q, want EVASIVE, then SILENT, then EXIT(expired)", events)
 	}
 }
 
@@ -71,7 +71,7 @@ func TestBeaconsAreLife(t *testing.T) {
 	}
 	n.waitKind(Exit, f.uuid)
 	if events := n.eventsOf(f.uuid); !slices.Equal(events, []string{"ENTER(fake)", "JOIN(G)", "EXIT(crashed)"}) {
-		t.Errorf("events %q", events)
+		t.Errorf("got events %q, want ENTER, JOIN and EXIT(crashed)", events)
 	}
 }
 
@@ -86,7 +86,7 @@ func TestConnectionLost(t *testing.T) {
 		f.hangUp()
 		n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "EXIT(crashed)"})
 		if peers := n.Peers(); len(peers) != 0 {
-			t.Errorf("peers: %v", peers)
+			t.Errorf("got peers %v, want none", peers)
 		}
 	})
 	t.Run("the peer lives", func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestConnectionLost(t *testing.T) {
 		n.wait("exit", func(e Event) bool { return e.Kind == Exit })
 		events := n.eventsOf(f.uuid)
 		if len(events) != 1003 || events[1002] != "EXIT(left)" {
-			t.Errorf("%d events, the last %s", len(events), events[len(events)-1])
+			t.Errorf("got %d events, the last is %s; want 1003 and EXIT(left)", len(events), events[len(events)-1])
 		}
 	})
 }
@@ -182,13 +182,13 @@ func TestSlowApplicationGetsAll(t *testing.T) {
 			case Exit:
 				exited = true
 				if e.Reason != Left {
-					t.Errorf("exit: %v", e.Reason)
+					t.Errorf("the peer exited as %v, want left", e.Reason)
 				}
 			}
 		}
 	}
 	if received != count {
-		t.Errorf("%d messages of %d before the exit", received, count)
+		t.Errorf("%d messages came before the exit, want %d", received, count)
 	}
 }
 
@@ -206,7 +206,7 @@ func TestNotResponding(t *testing.T) {
 	err := fill(n.Node, f.uuid, frame)
 	var failed *PeerError
 	if !errors.Is(err, ErrPeerBusy) || !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &failed) || failed.UUID != f.uuid || failed.Dropped {
-		t.Fatalf("with the context at its end: %v", err)
+		t.Fatalf("at the end of the context: got %v", err)
 	}
 	if _, present := n.Peer(f.uuid); !present {
 		t.Fatal("dropped before the send timeout")
@@ -255,7 +255,7 @@ func TestApplicationReadsNoEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, octets := deafNode.events.Depth(); octets > deafNode.cfg.Limits.EventBytes+a.cfg.Limits.QueueBytes {
-		t.Errorf("%d bytes wait for the application", octets)
+		t.Errorf("%d bytes wait for the application, more than the limits", octets)
 	}
 	if err := deafNode.Join("G"); err != nil {
 		t.Fatal(err)
@@ -310,7 +310,7 @@ func TestRestartWithSameUUID(t *testing.T) {
 		// A state may come in between, if its beacon arrives after HELLO.
 		got := slices.DeleteFunc(watcher.eventsOf(id), func(e string) bool { return strings.HasPrefix(e, "STATE") })
 		if len(got) != 2*(i+1) {
-			t.Errorf("events %q", got)
+			t.Errorf("got events %q, want ENTER and EXIT of each run", got)
 		}
 	}
 }
@@ -358,7 +358,7 @@ func TestMisuse(t *testing.T) {
 		}
 	}
 	if groups := n.Groups(); !slices.Equal(groups, []string{"early"}) {
-		t.Errorf("groups %q", groups)
+		t.Errorf("got groups %q, want early alone", groups)
 	}
 }
 

@@ -73,7 +73,7 @@ func TestEveryLimit(t *testing.T) {
 				b.served()
 			}
 			if grown := heap() - before; grown > test.heap {
-				t.Errorf("the heap grew by %d bytes, more than %d", grown, test.heap)
+				t.Errorf("the heap grew by %d bytes, want %d at most", grown, test.heap)
 			}
 		})
 	}
@@ -135,7 +135,7 @@ func hellos(t *testing.T, n *testNode, at, over func(*msg.OutHello)) {
 		f.send(f.hello(1, nil)) // a discarded message does not count
 		n.waitKind(Join, f.uuid)
 		if got := n.eventsOf(f.uuid); len(got) != 2 {
-			t.Errorf("events %q", got)
+			t.Errorf("got events %q, want ENTER and JOIN", got)
 		}
 	}
 }
@@ -300,7 +300,7 @@ func readsNothing(t *testing.T, n *testNode) {
 	for err == nil {
 		err = n.Whisper(t.Context(), f.uuid, frame)
 		if size := f.queued(); size > 20*(64<<10+100) {
-			t.Fatalf("%d bytes wait for one peer", size)
+			t.Fatalf("%d bytes wait for one peer, want %d at most", size, 20*(64<<10+100))
 		}
 	}
 	if !errors.Is(err, ErrPeerBusy) {
@@ -308,7 +308,7 @@ func readsNothing(t *testing.T, n *testNode) {
 	}
 	n.waitKind(Exit, f.uuid)
 	if got := n.eventsOf(f.uuid); got[len(got)-1] != "EXIT(not responding)" {
-		t.Errorf("events %q", got)
+		t.Errorf("got events %q, want EXIT(not responding) last", got)
 	}
 }
 
@@ -328,6 +328,6 @@ func await(t testing.TB, what string, c <-chan struct{}) {
 	select {
 	case <-c:
 	case <-time.After(patience):
-		t.Fatalf("%s did not come", what)
+		t.Fatalf("timed out: %s", what)
 	}
 }

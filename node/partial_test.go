@@ -74,7 +74,7 @@ func TestHalfMessages(t *testing.T) {
 	}
 	held, waits := n.zmtp.ReceiveBudget.Held()
 	if held > partial/2+message*9/8 || !waits {
-		t.Errorf("%d bytes are held; waits: %v", held, waits)
+		t.Errorf("the budget holds %d bytes, readers wait: %v", held, waits)
 	}
 	b.served()
 	f := newFakePeer(t, n)
@@ -111,7 +111,7 @@ func TestLongBeforeHello(t *testing.T) {
 			}
 			writeZeros(a.all, octets-1)
 			if grown := heap() - before; grown > 8<<20 {
-				t.Errorf("the heap grew by %d bytes", grown)
+				t.Errorf("the heap grew by %d bytes, want %d at most", grown, 8<<20)
 			}
 			for i, p := range a.all {
 				_, _ = p.Write(append([]byte{0}, rawHello(t)...))
@@ -137,7 +137,7 @@ func TestUnwantedContent(t *testing.T) {
 		peers = append(peers, f)
 	}
 	if grown := heap() - before; grown > 8<<20 {
-		t.Errorf("the heap grew by %d bytes", grown)
+		t.Errorf("the heap grew by %d bytes, want %d at most", grown, 8<<20)
 	}
 	if err := n.Join("elsewhere"); err != nil {
 		t.Fatal(err)

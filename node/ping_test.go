@@ -47,7 +47,7 @@ func TestPingOvertakes(t *testing.T) {
 				case m.ID != msg.Whisper:
 					overtaken = max(overtaken, total-whispers)
 				case string(m.Content[0]) != fmt.Sprint(whispers):
-					ended(fmt.Errorf("%q came where %d was due", m.Content[0], whispers))
+					ended(fmt.Errorf("message %q came, want %d", m.Content[0], whispers))
 				default:
 					whispers++
 				}
@@ -72,7 +72,7 @@ func TestPingOvertakes(t *testing.T) {
 				t.Error(err)
 			}
 			if overtaken < 500 {
-				t.Errorf("%d of %d messages were overtaken", overtaken, total)
+				t.Errorf("%d of %d messages were overtaken, want 500 at least", overtaken, total)
 			}
 		})
 	}
@@ -100,7 +100,7 @@ func TestPing(t *testing.T) {
 	for i := range calls {
 		f.send(msg.AppendPingOK(nil, uint16(2+i)))
 		if r := <-results; r.err != nil || r.call != i {
-			t.Errorf("answer %d ends call %d with %v", i, r.call, r.err)
+			t.Errorf("answer %d ended call %d with %v, want the call of the same number", i, r.call, r.err)
 		}
 	}
 	f.send(msg.AppendPingOK(nil, 2+calls)) // to no PING: it must not count for the next

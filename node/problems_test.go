@@ -38,7 +38,7 @@ func (p *problemsTest) reported(t *testing.T) (list []string) {
 	batch, _ := p.events.Take(nil, stop)
 	for _, e := range batch {
 		if e.Kind != ProblemChanged || e.Peer == nil {
-			t.Errorf("event %+v", e)
+			t.Errorf("got event %+v, want one about a problem", e)
 		}
 		text := fmt.Sprintf("%v %s %v", e.Problem.Kind, e.Problem.About, e.Problem.Err)
 		if e.Problem.Solved {
@@ -47,7 +47,7 @@ func (p *problemsTest) reported(t *testing.T) (list []string) {
 		list = append(list, text)
 	}
 	if logged := p.lines.count(); logged != len(list) {
-		t.Errorf("%d lines in the log for %d events", logged, len(list))
+		t.Errorf("%d lines in the log, want one for each of %d events", logged, len(list))
 	}
 	return list
 }
@@ -153,7 +153,7 @@ func TestProblemsAreBounded(t *testing.T) {
 	}
 	list := p.list()
 	if len(list) != maxProblems+1 || list[maxProblems].Kind != ProblemUnlisted || !strings.Contains(list[maxProblems].Err.Error(), "2232 times") {
-		t.Errorf("%d problems are listed, the last is %+v", len(list), list[len(list)-1])
+		t.Errorf("%[1]d problems are listed, want %[3]d; the last is %+[2]v", len(list), list[len(list)-1], maxProblems+1)
 	}
 	events := func() int {
 		stop := make(chan struct{})
@@ -168,7 +168,7 @@ func TestProblemsAreBounded(t *testing.T) {
 		p.solve(ProblemAddressTaken, fmt.Sprint(i))
 	}
 	if got := events(); got != maxProblems+1 || len(p.list()) != 0 || p.unlisted != 0 {
-		t.Errorf("%d events of solved problems, %v are listed, %d are not", got, p.list(), p.unlisted)
+		t.Errorf("after all are solved: %d events, %v are listed, %d are not listed", got, p.list(), p.unlisted)
 	}
 }
 
@@ -179,13 +179,13 @@ func TestProblemKinds(t *testing.T) {
 		k := problemTexts[kind]
 		name := kind.String()
 		if strings.HasPrefix(name, "problem ") || k.begins == "" || k.ends == "" || names[name] {
-			t.Errorf("kind %d, %q: %+v", kind, name, k)
+			t.Errorf("kind %d is %q with log messages %+v, want a name of its own and both messages", kind, name, k)
 		}
 		names[name] = true
 	}
 	for _, kind := range []ProblemKind{0, ProblemUnlisted + 1, 255} {
 		if got := kind.String(); got != fmt.Sprintf("problem %d", kind) {
-			t.Errorf("kind %d is %q", kind, got)
+			t.Errorf("unknown kind %d is %q", kind, got)
 		}
 	}
 }

@@ -174,7 +174,7 @@ func TestProcessWithHungPeer(t *testing.T) {
 				added := p.send(kind, size, 1) - p.began
 				t.Logf("%d MiB", added>>20)
 				if added > 96<<20 {
-					t.Errorf("the hung peer adds %d bytes", added)
+					t.Errorf("the hung peer adds %d bytes, want %d at most", added, 96<<20)
 				}
 			})
 		}
@@ -202,7 +202,7 @@ func TestProcessWithHungPeersAndHalfMessages(t *testing.T) {
 			both := p.resident()
 			t.Logf("%d MiB with peers that hang, %d with half messages too", hung>>20, both>>20)
 			if both > 300<<20 {
-				t.Errorf("the process has %d resident bytes", both)
+				t.Errorf("the process has %d resident bytes, want %d at most", both, 300<<20)
 			}
 		})
 	}

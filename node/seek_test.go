@@ -52,7 +52,7 @@ func TestCandidate(t *testing.T) {
 				t.Errorf("the peer got %d HELLOs, want 1", got)
 			}
 			if got := n.eventsOf(f.uuid); len(got) != 2 {
-				t.Errorf("events: %q", got)
+				t.Errorf("got events %q, want ENTER and JOIN", got)
 			}
 		})
 	}
@@ -104,10 +104,10 @@ func TestCandidateBehindRelay(t *testing.T) {
 		t.Errorf("the peer got %d HELLOs, want 1", got)
 	}
 	if got := n.eventsOf(f.uuid); len(got) != 2 {
-		t.Errorf("events: %q", got)
+		t.Errorf("got events %q, want ENTER and JOIN", got)
 	}
 	if p, _ := n.Peer(f.uuid); p.Endpoint != "tcp://"+at {
-		t.Errorf("the peer is at %s", p.Endpoint)
+		t.Errorf("the peer is at %s, want tcp://%s", p.Endpoint, at)
 	}
 }
 
@@ -181,7 +181,7 @@ func TestDeadCandidate(t *testing.T) {
 		select {
 		case <-again.C:
 		case <-deadline:
-			t.Fatalf("%d tries; log: %s", tries(), log.String())
+			t.Fatalf("timed out after %d tries; the log: %s", tries(), log.String())
 		}
 	}
 	if lines := strings.Count(log.String(), "\n"); lines != 2 {
@@ -229,10 +229,10 @@ func TestAdvertise(t *testing.T) {
 	f.beacon(f.port())
 	f.expect(msg.Hello)
 	if hello := <-f.hellos; string(hello.Endpoint) != endpoint {
-		t.Errorf("HELLO names %s", hello.Endpoint)
+		t.Errorf("HELLO names another endpoint than the advertised one: %s", hello.Endpoint)
 	}
 	if got := n.Endpoint(); got != endpoint {
-		t.Errorf("Endpoint is %s", got)
+		t.Errorf("Endpoint returned %s, want %s", got, endpoint)
 	}
 }
 
@@ -280,7 +280,7 @@ func TestBeaconlessPeersAreNotEvasive(t *testing.T) {
 	c.wait("EXIT", func(e Event) bool { return e.Kind == Exit && e.Peer.UUID == f.uuid && e.Reason == Expired })
 	for _, n := range []*testNode{a, b} {
 		if strings.Contains(n.log(), "EVASIVE") || strings.Contains(n.log(), "EXIT") {
-			t.Errorf("%s: %s", n.Name(), n.log())
+			t.Errorf("%s has an evasive or lost peer: %s", n.Name(), n.log())
 		}
 	}
 }

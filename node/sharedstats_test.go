@@ -40,7 +40,7 @@ func TestStatsFlood(t *testing.T) {
 		}
 		figures, err := msg.ParseFigures(m.Figures)
 		if err != nil || figures.Peers != 1 || len(figures.List) != 1 || figures.List[0].UUID != f.uuid {
-			t.Errorf("figures %+v, %v", figures, err)
+			t.Errorf("got figures %+v, %v; want one peer in them", figures, err)
 		}
 		answers <- time.Now()
 	}
@@ -57,7 +57,7 @@ func TestStatsFlood(t *testing.T) {
 		select {
 		case at := <-answers:
 			if d := at.Sub(began); d < time.Duration(i)*statsGap {
-				t.Errorf("answer %d after %v", i, d)
+				t.Errorf("answer %d came after %v, too early", i, d)
 			}
 			f.send(msg.AppendAskStats(nil, uint16(2003+i))) // the flood may be read before the first answer
 		case <-time.After(patience):
@@ -163,7 +163,7 @@ func TestFalseStats(t *testing.T) {
 	}
 	s := sharedStatsOf(all)
 	if s.Uptime <= 0 || s.QueuedMessages <= 0 || s.QueuedOctets <= 0 || s.WaitingEvents <= 0 || s.Peers <= 0 || s.Busiest[0].QueuedMessages <= 0 || s.Busiest[0].RTT <= 0 {
-		t.Errorf("figures %+v", s)
+		t.Errorf("figures out of range were not limited: %+v", s)
 	}
 	if got := n.Stats().Invalid; got != 1 { // only the junk that came while figures were awaited
 		t.Errorf("%d invalid messages, want 1", got)
@@ -199,7 +199,7 @@ func TestStatsAskedAgain(t *testing.T) {
 	select {
 	case <-first.came:
 		if first.stats.Peers != 7 {
-			t.Errorf("%+v", first.stats)
+			t.Errorf("got figures %+v, want those of the STATS", first.stats)
 		}
 	default:
 		t.Error("the waiting callers get no figures")

@@ -70,7 +70,7 @@ func TestUnfinishedHandshakes(t *testing.T) {
 			b.served()
 			eventually(t, "the places are taken, and no more", func() bool { return a.open() <= test.most })
 			if grown := heap() - before; grown > test.heap {
-				t.Errorf("the heap grew by %d bytes, more than %d", grown, test.heap)
+				t.Errorf("the heap grew by %d bytes, want %d at most", grown, test.heap)
 			}
 			t.Logf("%d connections in %v; %d open; heap +%d KiB", count, time.Since(began), a.open(), (heap()-before)>>10)
 			drip := time.NewTicker(100 * time.Millisecond)
@@ -92,7 +92,7 @@ func TestUnfinishedHandshakes(t *testing.T) {
 			eventually(t, "the goroutines are gone", func() bool { return runtime.NumGoroutine() <= goroutines+10 })
 			a.all = nil
 			if grown := heap() - before; grown > heapBound {
-				t.Errorf("the heap stays %d bytes larger", grown)
+				t.Errorf("after the end of all connections the heap is %d bytes larger", grown)
 			}
 		})
 	}
@@ -120,7 +120,7 @@ func TestResets(t *testing.T) {
 	a.close()
 	eventually(t, "the goroutines are gone", func() bool { return runtime.NumGoroutine() <= goroutines+10 })
 	if grown := heap() - before; grown > 8<<20 {
-		t.Errorf("the heap stays %d bytes larger", grown)
+		t.Errorf("after the end of all connections the heap is %d bytes larger", grown)
 	}
 }
 

@@ -68,7 +68,7 @@ func TestStateOfPeer(t *testing.T) {
 	f.properties = map[string]string{extensionsProperty: "state", stateProperty: "processing"}
 	f.enter()
 	if e := n.waitKind(Enter, f.uuid); e.Peer.State != beacon.Processing {
-		t.Errorf("entered in state %v", e.Peer.State)
+		t.Errorf("the peer entered in state %v, want processing", e.Peer.State)
 	}
 	f.datagram(beacon.Beacon{UUID: f.uuid, Port: f.port(), State: beacon.Idle}.Append(nil)) // does not count
 	for i, s := range []beacon.State{beacon.Receiving, beacon.Receiving, beacon.Exit, 99, beacon.Unknown, beacon.Idle} {
@@ -92,7 +92,7 @@ func TestForeignPeersExtensions(t *testing.T) {
 	f.send(msg.AppendWhisper(nil, 5), []byte("still here"))
 	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "WHISPER:1f"})
 	if p, _ := n.Peer(f.uuid); p.Headers["k"] != "" {
-		t.Errorf("its headers are %v", p.Headers)
+		t.Errorf("the peer's headers are %v, want those of its HELLO", p.Headers)
 	}
 }
 
@@ -119,7 +119,7 @@ func TestSetState(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	if got := n.State(); got != beacon.Idle {
-		t.Errorf("state %v after the start", got)
+		t.Errorf("the state is %v after the start, want idle", got)
 	}
 	for _, s := range []beacon.State{beacon.Exit, beacon.Unknown, 6} {
 		if err := n.SetState(s); !errors.Is(err, ErrInvalidState) {
@@ -131,20 +131,20 @@ func TestSetState(t *testing.T) {
 		t.Error(err)
 	}
 	if got := n.State(); got != beacon.Exit {
-		t.Errorf("state %v after the end", got)
+		t.Errorf("the state is %v after the end, want exit", got)
 	}
 	early, err := New(onLoopback(beaconPort(), Config{}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := early.State(); got != beacon.Init {
-		t.Errorf("state %v before the start", got)
+		t.Errorf("the state is %v before the start, want init", got)
 	}
 	if err := early.SetState(beacon.Processing); err != nil {
 		t.Fatal(err)
 	}
 	if r := record(t, early); r.State() != beacon.Processing {
-		t.Errorf("state %v, set before the start", r.State())
+		t.Errorf("the state is %v, want processing, which was set before the start", r.State())
 	}
 }
 
@@ -164,7 +164,7 @@ func TestManyStates(t *testing.T) {
 	}
 	b.wait("the last state", func(e Event) bool { return e.Kind == State && e.State == beacon.Error })
 	if got := b.eventsOf(a.UUID()); slices.Contains(got, "EXIT(not responding)") {
-		t.Errorf("%q", got)
+		t.Errorf("the peer exited: %q", got)
 	}
 }
 
@@ -181,13 +181,13 @@ func TestConflict(t *testing.T) {
 	}
 	e := n.wait("conflict", isConflict)
 	if e.Peer.UUID != n.UUID() || e.Peer.Endpoint != f.endpoint() || e.Problem.About != n.UUID().String() {
-		t.Errorf("%+v, %+v", e.Problem, e.Peer)
+		t.Errorf("got problem %+v with peer %+v, want one about our UUID and the other's endpoint", e.Problem, e.Peer)
 	}
 	f.connect()
 	<-f.conn.Done()
 	good := newFakePeer(t, n)
 	good.enter()
 	if got := n.eventsOf(n.UUID()); len(got) != 1 || len(f.hellos) > 0 || len(n.Peers()) != 1 {
-		t.Errorf("events %q, %d HELLOs, %d peers", got, len(f.hellos), len(n.Peers()))
+		t.Errorf("got events %q, %d HELLOs, %d peers; want 1, 0 and 1", got, len(f.hellos), len(n.Peers()))
 	}
 }

@@ -69,14 +69,14 @@ func TestTransports(t *testing.T) {
 				clear(large) // the buffer is ours again
 				got := other.waitKind(Whisper, one.UUID()).Frames
 				if len(got) != 2 || string(got[0]) != "small" || !bytes.Equal(got[1], bytes.Repeat([]byte("large"), 10_000)) {
-					t.Errorf("%d frames came", len(got))
+					t.Errorf("%d frames came, or their content changed; want 2", len(got))
 				}
 			}
 			if err := b.Close(); err != nil {
 				t.Fatal(err)
 			}
 			if e := a.waitKind(Exit, b.UUID()); e.Reason != Left {
-				t.Errorf("exit: %v", e.Reason)
+				t.Errorf("the peer exited as %v, want left", e.Reason)
 			}
 			if got := log.count(); got != c.lines {
 				t.Errorf("%d lines of log, want %d: %s", got, c.lines, log.text())

@@ -153,7 +153,7 @@ func TestWrapIsSeamless(t *testing.T) {
 				err = n.Shout(t.Context(), "G", fmt.Append(nil, i))
 			}
 			if err != nil {
-				t.Errorf("message %d: %v", i, err)
+				t.Errorf("sending message %d: %v", i, err)
 				return
 			}
 			i++
@@ -179,11 +179,11 @@ func TestWrapIsSeamless(t *testing.T) {
 				continue
 			}
 			if number != got {
-				t.Fatalf("message %d came where %d was due", number, got)
+				t.Fatalf("message %d came, want %d", number, got)
 			}
 			got++
 		case <-deadline:
-			t.Fatalf("%d of %d messages came", got, count)
+			t.Fatalf("timed out: %d of %d messages came", got, count)
 		}
 	}
 }
