@@ -32,7 +32,7 @@ func TestBadGroups(t *testing.T) {
 		for call, err := range map[string]error{"join: ": n.Join(c.group), "leave: ": n.Leave(c.group), "": checkGroup(c.group)} {
 			if c.want == nil {
 				if err != nil {
-					t.Errorf("%s%q: %v", call, c.group, err)
+					t.Errorf("%s%q: got %v, want no error", call, c.group, err)
 				}
 				continue
 			}
@@ -42,7 +42,7 @@ func TestBadGroups(t *testing.T) {
 		}
 	}
 	if got := n.Groups(); len(got) != 0 {
-		t.Errorf("it is in %q", got)
+		t.Errorf("the node is in groups %q, want none", got)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestErrorsArePrintable(t *testing.T) {
 			&ReplyError{Name: test.text}, &ReplyError{Name: "bob", Text: test.text}, &ReplyError{Name: test.text, NoHandler: true},
 		} {
 			if got := err.Error(); !strings.Contains(got, test.want) || got != printable(got) {
-				t.Errorf("%T of %q: %q", err, test.text, got)
+				t.Errorf("%T of %q is %q, want it printable and with %q", err, test.text, got, test.want)
 			}
 		}
 	}

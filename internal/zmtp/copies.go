@@ -11,7 +11,7 @@ import (
 const firstFrames, moreFrames = 16, 64 // moreFrames is also the number of bits of a run
 
 // frameCost is the overhead of a frame that waits in an inproc queue: its entry in a list.
-const frameCost = memory.PlaceOctets
+const frameCost = memory.FrameOverhead
 
 // frameCosts returns the overhead of that many frames in the queue. The caller holds the lock.
 func (q *Queue) frameCosts(frames int) int64 {
@@ -60,7 +60,7 @@ func (c *copies) add(frames [][]byte, what kind) {
 	all := r.frames
 	for _, f := range frames {
 		if what == handed && len(f) >= LargeFrame {
-			f = c.cutter.Hand(f)
+			f = c.cutter.Adopt(f)
 		} else {
 			f = c.cutter.Copy(f)
 		}

@@ -183,7 +183,7 @@ func (r *reader) body(size int) ([]byte, error) {
 		return nil, err
 	}
 	if size <= firstPiece {
-		body := r.cutter.Octets(size)
+		body := r.cutter.Frame(size)
 		return body, r.read(body)
 	}
 	var pieces [][]byte
@@ -205,7 +205,7 @@ func (r *reader) body(size int) ([]byte, error) {
 	if err := r.charge(size); err != nil {
 		return nil, err
 	}
-	body := r.cutter.Octets(size)
+	body := r.cutter.Frame(size)
 	rest := body
 	for _, piece := range pieces {
 		rest = rest[copy(rest, piece):]

@@ -116,7 +116,7 @@ func (r *reader) open(n int) (body []byte, inner byte, err error) {
 	isWhole := len(whole) >= curve.Overhead+n
 	switch drops := r.screen.asked && r.screen.drop; {
 	case !drops:
-		body = r.cutter.Octets(n)
+		body = r.cutter.Frame(n)
 	case isWhole:
 		body = whole[curve.Overhead : curve.Overhead+n]
 	default:
