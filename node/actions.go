@@ -48,7 +48,7 @@ func (n *Node) noteConnection(s *session, d detail) {
 	if s.isOurs {
 		s.isBound.Store(n.isSecure())
 	}
-	s.extensions, s.advertised = extensionsOf(conn), stateIn(conn.Told(stateProperty))
+	s.extensions, s.advertised = extensionsOf(conn), stateIn(conn.OwnProperty(stateProperty))
 	s.figures.shared.Store(s.extensions.has(extStats))
 	if s.isOurs {
 		s.out.CountsFully()
@@ -101,7 +101,7 @@ func (n *Node) confirm(s *session, _ detail) {
 
 // insist: the peer does not show that it knows our HELLO. It gets another one. After that, a peer that answers no PING is believed.
 func (n *Node) insist(s *session, d detail) {
-	if n.isUnproven(s, s.inbox) && s.mailbox != nil && s.mailbox.Delivery().OnWay { // it cannot know of it
+	if n.isUnproven(s, s.inbox) && s.mailbox != nil && s.mailbox.Delivery().InFlight { // it cannot know of it
 		n.startGrace(s)
 		return
 	}

@@ -27,7 +27,7 @@ var (
 
 // duplex reports whether a connection is for both directions: both ends have said so.
 func duplex(conn *zmtp.Conn) bool {
-	return extensionsOf(conn).has(extDuplex) && strings.HasPrefix(conn.Told(extensionsProperty), duplexExtension)
+	return extensionsOf(conn).has(extDuplex) && strings.HasPrefix(conn.OwnProperty(extensionsProperty), duplexExtension)
 }
 
 // decides reports whether this node, and not the peer, decides which of two connections stays.
@@ -138,7 +138,7 @@ func (m *mailbox) open(conn *zmtp.Conn) {
 		conn.OwnQueue()
 		return
 	}
-	conn.ReadOn(func(err error) {
+	conn.KeepReading(func(err error) {
 		p.dialling.Wait()
 		n.post(func() { n.muted(p, err) })
 	})

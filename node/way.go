@@ -49,7 +49,7 @@ func (n *Node) checkWay(s *session, now time.Time, stalled bool) (isTaken bool) 
 	moves := d.Acknowledged > w.acknowledged
 	w.acknowledged, w.waiting, w.reached = d.Acknowledged, d.Unacknowledged, written-d.Unacknowledged
 	switch {
-	case !d.OnWay:
+	case !d.InFlight:
 		w.stuck = time.Time{}
 	case moves || stalled || w.stuck.IsZero() || now.Sub(s.heard) >= n.cfg.EvasiveTimeout:
 		// While the peer is silent, nothing gets through either way. Afterwards TCP takes its time to try again.

@@ -24,7 +24,7 @@ func (o *Outbox) Sent(ctx context.Context) {
 // sent is Sent for this session.
 func (o *Outbox) sent(ctx context.Context) {
 	for ctx.Err() == nil {
-		over := o.queue.Sent(ctx) != nil
+		over := o.queue.WaitSent(ctx) != nil
 		if over || !o.Wraps() {
 			return
 		}
