@@ -39,7 +39,7 @@ func (c *Config) checkCertificate() error {
 	case !ok:
 		return fmt.Errorf("node: certificate: %w", cert.ErrNoSecret)
 	case c.Certificate.Public()[0] == 0 || secret[0] == 0:
-		return errors.New("node: certificate: a key begins with a zero octet, and so is none to C zyre: make a new one")
+		return errors.New("node: certificate: a key begins with a zero byte, and so is none to C zyre: make a new one")
 	}
 	pair, err := curve.NewKeyPair(secret)
 	switch {
