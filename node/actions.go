@@ -48,7 +48,7 @@ func (n *Node) noteConnection(s *session, d detail) {
 	if s.isOurs {
 		s.isBound.Store(n.isSecure())
 	}
-	s.extensions, s.sentState = extensionsOf(conn), parseStateProperty(conn.Told(stateProperty))
+	s.extensions, s.sentState = extensionsOf(conn), parseStateProperty(conn.OwnProperty(stateProperty))
 	s.figures.shared.Store(s.extensions.has(extStats))
 	if s.isOurs {
 		s.out.UseFullCycle()
@@ -101,7 +101,7 @@ func (n *Node) confirm(s *session, _ detail) {
 
 // repeatHello: the peer does not show that it knows our HELLO. It gets another one. After that, a peer that answers no PING is believed.
 func (n *Node) repeatHello(s *session, d detail) {
-	if n.mustProveDelivery(s, s.inbox) && s.mailbox != nil && s.mailbox.Delivery().OnWay { // it cannot know of it
+	if n.mustProveDelivery(s, s.inbox) && s.mailbox != nil && s.mailbox.Delivery().InFlight { // it cannot know of it
 		n.startGrace(s)
 		return
 	}

@@ -50,7 +50,7 @@ func (n *Node) checkDelivery(s *session, now time.Time, stalled bool) (isTaken b
 	w.acknowledged, w.waiting = d.Acknowledged, d.Unacknowledged
 	w.reached = max(written-d.Unacknowledged, 0) // less than 0 while the handshake is not acknowledged
 	switch {
-	case !d.OnWay:
+	case !d.InFlight:
 		w.stuck = time.Time{}
 	case moves || stalled || w.stuck.IsZero() || now.Sub(s.lastHeard) >= n.cfg.EvasiveTimeout:
 		// While the peer is silent, nothing gets through either way. Afterwards TCP takes its time to try again.

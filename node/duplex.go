@@ -27,7 +27,7 @@ var (
 
 // isDuplex reports whether a connection is for both directions: both ends have said so.
 func isDuplex(conn *zmtp.Conn) bool {
-	return extensionsOf(conn).has(extDuplex) && strings.HasPrefix(conn.Told(extensionsProperty), duplexExtension)
+	return extensionsOf(conn).has(extDuplex) && strings.HasPrefix(conn.OwnProperty(extensionsProperty), duplexExtension)
 }
 
 // decidesCall reports whether this node, and not the peer, decides which of two connections stays.
@@ -138,7 +138,7 @@ func (m *mailbox) open(conn *zmtp.Conn) {
 		conn.OwnQueue()
 		return
 	}
-	conn.ReadOn(func(err error) {
+	conn.KeepReading(func(err error) {
 		p.dialling.Wait()
 		n.post(func() { n.sendingEnded(p, err) })
 	})

@@ -23,7 +23,7 @@ func TestBadGroups(t *testing.T) {
 	}{
 		{"", msg.ErrEmpty, `group "": not a group name (empty): want 1 to 255 bytes`},
 		{"\xff", msg.ErrNotUTF8, `group "\xff": not a group name (not UTF-8)`},
-		{"a\x00b", msg.ErrNUL, `group "a\x00b": not a group name (contains a NUL octet)`},
+		{"a\x00b", msg.ErrNUL, `group "a\x00b": not a group name (contains a NUL byte)`},
 		{long, msg.ErrTooLong, `group "` + long[:80] + `": not a group name (too long, it has 256)`},
 		{long[1:255] + "x", msg.ErrNotUTF8, "not UTF-8"},
 		{long[:254] + "x", nil, ""},

@@ -178,7 +178,7 @@ func (n *Node) mergeOlder(s *session) {
 func (n *Node) mergeInto(o *session, id uuid.UUID) {
 	c := o.candidate
 	n.removeCandidate(o)
-	n.seeker.Proved(c, id)
+	n.seeker.Identified(c, id)
 	if n.asking == o {
 		n.asking = nil
 	}

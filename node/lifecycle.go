@@ -213,8 +213,8 @@ func (n *Node) activate(o *opening) bool {
 	n.lifecycle.set(phaseStarted)
 	n.agent, n.gossip, n.port = o.agent, o.gossip, paths.AddrPortOf(o.mailbox.Addr()).Port()
 	n.router = zmtp.NewRouter(n.zmtp, n.accept)
-	n.router.Allow, n.router.Introduce, n.router.Rival = n.allow, n.routerProperties, n.rival
-	n.router.Known, n.router.Failing = n.hasPeerFrom, n.noteAcceptFailure
+	n.router.Allow, n.router.PropertiesFor, n.router.Rival = n.allow, n.routerProperties, n.rival
+	n.router.Known, n.router.AcceptFailed = n.hasPeerFrom, n.noteAcceptFailure
 	n.checked = time.Now()
 	n.figures.start(n.checked)
 	n.state.CompareAndSwap(uint32(beacon.Init), uint32(n.chosenState))

@@ -21,25 +21,25 @@ import (
 // newSeeker makes the seeker, which finds peers that no beacon shows.
 func (n *Node) newSeeker() *seek.Seeker {
 	return seek.New(seek.Config{
-		Sessions:   seekSessions{n},
-		Self:       n.cfg.UUID,
-		Secure:     n.isSecure(),
-		Candidates: n.cfg.Limits.Peers,
-		Life:       n.life,
-		Go:         n.wg.Go,
-		Post:       n.post,
-		Probe:      n.probe,
-		Resolver:   resolver(n.cfg.Network),
-		DNSServer:  n.cfg.Resolver,
-		Dial:       n.cfg.Network.Dial,
-		IsOwn:      func(at netip.AddrPort) bool { return at.Port() == n.mailboxPort() && n.agent.IsLocal(at.Addr()) },
-		Pause:      func(attempts int) time.Duration { return backoff(n.cfg.Network, attempts) },
-		Report:     n.reportCandidate,
-		Removed:    func(c *seek.Candidate) { n.problems.solve(ProblemContradiction, paths.Format(c.At())) },
-		Looked:     n.checkContradictionsSoon,
-		ReportDNS:  n.reportDNS,
-		ReportHub:  func(endpoint string, err error) { n.report(ProblemGossip, endpoint, err) },
-		Log:        n.log,
+		Sessions:          seekSessions{n},
+		Self:              n.cfg.UUID,
+		Secure:            n.isSecure(),
+		Candidates:        n.cfg.Limits.Peers,
+		Context:           n.life,
+		Go:                n.wg.Go,
+		Post:              n.post,
+		Probe:             n.probe,
+		Resolver:          resolver(n.cfg.Network),
+		DNSServer:         n.cfg.Resolver,
+		Dial:              n.cfg.Network.Dial,
+		IsOwn:             func(at netip.AddrPort) bool { return at.Port() == n.mailboxPort() && n.agent.IsLocal(at.Addr()) },
+		Pause:             func(attempts int) time.Duration { return backoff(n.cfg.Network, attempts) },
+		Report:            n.reportCandidate,
+		Removed:           func(c *seek.Candidate) { n.problems.solve(ProblemContradiction, paths.Format(c.At())) },
+		ConfiguredChanged: n.checkContradictionsSoon,
+		ReportDNS:         n.reportDNS,
+		ReportHub:         func(endpoint string, err error) { n.report(ProblemGossip, endpoint, err) },
+		Log:               n.log,
 	})
 }
 
@@ -178,7 +178,7 @@ var errNoHello = errors.New("the program there sends no HELLO: if it cannot reac
 func (n *Node) informSeeker(s *session) {
 	c := s.candidate
 	if c == nil {
-		n.seeker.SessionOver(s.uuid, s.state.isPresent())
+		n.seeker.SessionEnded(s.uuid, s.state.isPresent())
 		return
 	}
 	n.removeCandidate(s)
@@ -186,7 +186,7 @@ func (n *Node) informSeeker(s *session) {
 		n.asking = nil
 		n.after(0, n.askUnnamed)
 	}
-	n.seeker.GreetingOver(c, cmp.Or(s.dialErr, errNoHello))
+	n.seeker.GreetingEnded(c, cmp.Or(s.dialErr, errNoHello))
 }
 
 // removeCandidate removes the candidate from the session that it began: the session is over, or has its peer's UUID.
@@ -244,7 +244,7 @@ func (n *Node) assignUUID(s *session, id uuid.UUID) {
 	n.mu.Unlock()
 	n.index(s)
 	if c != nil {
-		n.seeker.Proved(c, id)
+		n.seeker.Identified(c, id)
 	} else {
 		n.seeker.Renamed(was, id)
 	}

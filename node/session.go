@@ -129,7 +129,7 @@ type session struct {
 // isStalled reports whether nothing is read from the peer for a reason on our side: its messages wait for the application, or for room. It runs
 // in the control loop.
 func (s *session) isStalled() bool {
-	return s.stream.Load().Stalled() || s.inbox != nil && s.inbox.conn.Waits()
+	return s.stream.Load().Stalled() || s.inbox != nil && s.inbox.conn.WaitsForRoom()
 }
 
 var errSessionOver = errors.New("session is over")

@@ -24,7 +24,7 @@ func (o *Outbox) AwaitSent(ctx context.Context) {
 // awaitSent is AwaitSent for this session.
 func (o *Outbox) awaitSent(ctx context.Context) {
 	for ctx.Err() == nil {
-		over := o.queue.Sent(ctx) != nil
+		over := o.queue.WaitSent(ctx) != nil
 		if over || !o.IsWrapping() {
 			return
 		}

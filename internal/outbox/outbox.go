@@ -76,7 +76,7 @@ func New(cfg Config) *Outbox {
 	} else {
 		o.queue = zmtp.NewQueue(cfg.QueueMessages, cfg.QueueBytes)
 	}
-	o.queue.Share(cfg.SendBudget)
+	o.queue.SetBudget(cfg.SendBudget)
 	return o
 }
 
@@ -94,10 +94,10 @@ func (o *Outbox) Depth() (messages int, octets int64) { return o.queue.Depth() }
 func (o *Outbox) Position() (written, end int64) { return o.queue.Position() }
 
 // LacksBudget tells whether the last Send that failed found no room in the budget, rather than in the queue.
-func (o *Outbox) LacksBudget() bool { return o.queue.IsShort() }
+func (o *Outbox) LacksBudget() bool { return o.queue.LacksBudget() }
 
 // Advanced returns when bytes were last handed to the operating system; the zero time if none were.
-func (o *Outbox) Advanced() time.Time { return o.queue.Advanced() }
+func (o *Outbox) Advanced() time.Time { return o.queue.LastWrite() }
 
 // Done returns a channel that Close closes.
 func (o *Outbox) Done() <-chan struct{} { return o.done }
@@ -215,7 +215,7 @@ func (o *Outbox) enqueue(to Target, c *Content, beyondBounds bool) error {
 	var err error
 	switch {
 	case beyondBounds:
-		err = o.queue.PushParked(to.Lease, o.frames...)
+		err = o.queue.PushCounted(to.Lease, o.frames...)
 	case o.cfg.Inproc && c.holder == theMessage:
 		if err = o.queue.PushOwned(o.frames...); err == nil {
 			c.holder = theReceiver

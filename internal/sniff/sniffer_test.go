@@ -199,8 +199,8 @@ func TestBeacons(t *testing.T) {
 		"beacon v1 " + id.String() + " port 5671 state receiving",
 		"beacon v3 " + id.String() + " port 5671 key 01020300…",
 		"beacon v3 " + id.String() + " leaves state exit key 01020300…",
-		"malformed: beacon: state octet 77 is none of 0 to 5",
-		"malformed: beacon: 21 octets, a beacon has 22, 23, 54 or 55",
+		"malformed: beacon: state byte 77 is none of 0 to 5",
+		"malformed: beacon: 21 bytes, a beacon has 22, 23, 54 or 55",
 	})
 	if got, want := toJSON(t, list[1]), `{"time":"2001-09-09T01:46:40.001Z","kind":"beacon","from":"10.0.0.1:5670","to":"10.0.0.2:5670","uuid":"`+id.String()+`","version":"1","port":5671,"state":"receiving"}`; got != want {
 		t.Errorf("as JSON it is\n%s, want\n%s", got, want)
