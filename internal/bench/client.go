@@ -117,7 +117,7 @@ func (c *Client) reports(ctx context.Context) (map[uuid.UUID]report, error) {
 // Echo sends the first server a message of size bytes, at least 1, and waits until it is back.
 func (c *Client) Echo(ctx context.Context, size int) (time.Duration, error) {
 	if size < 1 {
-		return 0, errors.New("an echo has at least 1 octet")
+		return 0, errors.New("an echo has at least 1 byte")
 	}
 	frame := make([]byte, size)
 	frame[0] = echo

@@ -49,7 +49,7 @@ func (l *Load) each(ctx context.Context, look int, do func(i int) error) error {
 type Rate struct {
 	Sent      int           // messages; a SHOUT counts once
 	Delivered uint64        // a SHOUT counts once for each member
-	Octets    uint64        // bytes of those delivered
+	Bytes     uint64        // bytes of those delivered
 	Elapsed   time.Duration // from the first until the servers had taken all
 	Here      Cost          // of this process
 	There     Cost          // of the servers' processes
@@ -108,7 +108,7 @@ func (c *Client) Send(ctx context.Context, load Load) (Rate, error) {
 	processes := make(map[string]Cost) // servers may share one
 	for id, r := range after {
 		rate.Delivered += r.messages
-		rate.Octets += r.octets
+		rate.Bytes += r.bytes
 		spent := r.cost.minus(before[id].cost)
 		if known, ok := processes[r.process]; !ok || spent.Processor > known.Processor {
 			processes[r.process] = spent

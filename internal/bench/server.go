@@ -59,6 +59,6 @@ func count(counts map[uuid.UUID]*report, peer *zre.Peer, frames [][]byte) {
 	}
 	r.messages++
 	for _, frame := range frames {
-		r.octets += uint64(len(frame))
+		r.bytes += uint64(len(frame))
 	}
 }

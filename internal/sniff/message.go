@@ -13,14 +13,14 @@ func known(id byte) bool { return id >= 1 && id <= 10 || msg.ID(id) == msg.State
 
 // message shows a complete message.
 func (h *half) message() {
-	r := &Record{Kind: Message, UUID: h.uuid, Frames: h.rest, Octets: h.octets}
+	r := &Record{Kind: Message, UUID: h.uuid, Frames: h.rest, Bytes: h.restSize}
 	if h.count-1 > len(h.rest) {
 		r.Count = h.count - 1
 	}
 	if len(h.first) < 2 || h.first[0] != 0xAA || h.first[1] != 0xA1 {
 		r.Kind = Other
 		r.Frames = append([]Frame{frameOf(h.first[:min(len(h.first), keptContent)], h.firstSize)}, h.rest...)
-		r.Octets += h.firstSize
+		r.Bytes += h.firstSize
 		if r.Count > 0 {
 			r.Count++
 		}

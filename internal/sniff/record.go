@@ -20,7 +20,7 @@ const (
 	Message   = "message"   // a ZRE message
 	Other     = "other"     // a message over ZMTP that is not ZRE's
 	Sealed    = "sealed"    // a message that CURVE seals
-	Malformed = "malformed" // octets that break ZRE or ZMTP
+	Malformed = "malformed" // bytes that break ZRE or ZMTP
 	Gap       = "gap"       // packets are missing; the next message is looked for
 	Closed    = "closed"    // one direction of a connection has ended
 	Fragment  = "fragment"  // an IP fragment, of TCP or for the port of the beacons; told once for each pair of hosts
@@ -58,8 +58,8 @@ type Record struct {
 	Headers  map[string]string `json:"headers,omitempty"`
 	Node     string            `json:"node,omitempty"` // of ELECT and LEADER
 	Frames   []Frame           `json:"frames,omitempty"`
-	Count    int               `json:"count,omitempty"`  // of frames, if not all are in Frames
-	Octets   uint64            `json:"octets,omitempty"` // of all frames; of what is sealed; that are missing
+	Count    int               `json:"count,omitempty"` // of frames, if not all are in Frames
+	Bytes    uint64            `json:"bytes,omitempty"` // of all frames; of what is sealed; that are missing
 
 	Error string `json:"error,omitempty"` // why it is malformed
 }
@@ -126,13 +126,13 @@ func (r *Record) String() string {
 	case Other:
 		b.WriteString("not ZRE" + r.frames())
 	case Sealed:
-		fmt.Fprintf(&b, "sealed, %d bytes", r.Octets)
+		fmt.Fprintf(&b, "sealed, %d bytes", r.Bytes)
 	case Malformed:
 		b.WriteString("malformed: " + plain.Text(r.Error))
 	case Gap:
 		b.WriteString("packets are missing")
-		if r.Octets > 0 {
-			fmt.Fprintf(&b, ", %d bytes", r.Octets)
+		if r.Bytes > 0 {
+			fmt.Fprintf(&b, ", %d bytes", r.Bytes)
 		}
 	case Fragment:
 		b.WriteString("IP fragments, which are not put together: what they hold is not shown")
@@ -209,7 +209,7 @@ func (r *Record) frames() string {
 		parts = append(parts, frame.String())
 	}
 	if n := max(r.Count, len(r.Frames)); n > 2 {
-		parts = append(parts, fmt.Sprintf("%d frames of %d bytes in all", n, r.Octets))
+		parts = append(parts, fmt.Sprintf("%d frames of %d bytes in all", n, r.Bytes))
 	}
 	return ", " + strings.Join(parts, ", ")
 }

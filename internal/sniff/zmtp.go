@@ -32,15 +32,15 @@ type phase uint8
 const (
 	greet   phase = iota // its greeting
 	frames               // the next frame
-	search               // octets that look like the beginning of a message
+	search               // bytes that look like the beginning of a message
 	ignored              // nothing: it is not ZMTP
 )
 
-// A half is one direction of a connection, a parser that is fed octets as they come.
+// A half is one direction of a connection, a parser that is fed bytes as they come.
 type half struct {
 	phase    phase
 	sealed   bool // the mechanism is CURVE
-	searched int  // octets in which no message was found
+	searched int  // bytes in which no message was found
 	speaks   bool // it is ZMTP
 
 	head []byte // the greeting, or the header of a frame, as far as it has come
@@ -58,7 +58,7 @@ type half struct {
 	whole     bool // all of that is kept
 	rest      []Frame
 	count     int    // of its frames, including the first
-	octets    uint64 // of the others
+	restSize  uint64 // of the others
 
 	uuid   string // of the sender
 	budget *int   // how much all halves may still keep
@@ -72,7 +72,7 @@ const (
 	flagCommand = 4
 )
 
-// feed takes the next octets.
+// feed takes the next bytes.
 func (h *half) feed(data []byte) {
 	for len(data) > 0 && h.phase != ignored {
 		switch {
@@ -88,7 +88,7 @@ func (h *half) feed(data []byte) {
 	}
 }
 
-// lose notes that octets are missing, -1 for an unknown number.
+// lose notes that bytes are missing, -1 for an unknown number.
 func (h *half) lose(missing int) {
 	if h.phase == ignored {
 		return
@@ -96,7 +96,7 @@ func (h *half) lose(missing int) {
 	if h.speaks {
 		r := &Record{Kind: Gap}
 		if missing > 0 {
-			r.Octets = uint64(missing)
+			r.Bytes = uint64(missing)
 		}
 		h.emit(r)
 	}
@@ -108,7 +108,7 @@ func (h *half) lose(missing int) {
 func (h *half) drop() {
 	*h.budget += cap(h.body) + cap(h.first)
 	h.head, h.body, h.first, h.rest = h.head[:0], nil, nil, nil
-	h.left, h.count, h.octets = 0, 0, 0
+	h.left, h.count, h.restSize = 0, 0, 0
 }
 
 // broken reports what breaks ZMTP, and looks for the next message.
@@ -118,7 +118,7 @@ func (h *half) broken(format string, values ...any) {
 	h.phase = search
 }
 
-// take moves octets from data to the head until that has n, and returns the rest of data.
+// take moves bytes from data to the head until that has n, and returns the rest of data.
 func (h *half) take(data []byte, n int) []byte {
 	k := min(n-len(h.head), len(data))
 	if k <= 0 {
@@ -202,7 +202,7 @@ func (h *half) begin() {
 	}
 }
 
-// feedBody reads octets of a frame. Memory grows as they come.
+// feedBody reads bytes of a frame. Memory grows as they come.
 func (h *half) feedBody(data []byte) []byte {
 	n := int(min(h.left, uint64(len(data))))
 	part := data[:min(n, max(h.keep-len(h.body), 0))]
@@ -230,7 +230,7 @@ func (h *half) endFrame() {
 		h.command(body)
 		h.release(body)
 	case h.sealed && h.count == 0 && bytes.HasPrefix(body, []byte("\x07MESSAGE")):
-		h.emit(&Record{Kind: Sealed, Octets: h.size})
+		h.emit(&Record{Kind: Sealed, Bytes: h.size})
 		h.release(body)
 	default:
 		if h.count == 0 {
@@ -239,7 +239,7 @@ func (h *half) endFrame() {
 			if len(h.rest) < keptFrames {
 				h.rest = append(h.rest, frameOf(body, h.size))
 			}
-			h.octets += h.size
+			h.restSize += h.size
 			h.release(body)
 		}
 		h.count++
@@ -259,7 +259,7 @@ func (h *half) command(body []byte) {
 		return
 	}
 	name, rest := string(body[1:1+body[0]]), body[1+body[0]:]
-	r := &Record{Kind: Command, Command: name, Octets: h.size}
+	r := &Record{Kind: Command, Command: name, Bytes: h.size}
 	switch {
 	case h.sealed && name == "MESSAGE":
 		r.Kind, r.Command = Sealed, ""
@@ -303,7 +303,7 @@ func (h *half) properties(data []byte) map[string]string {
 	return list
 }
 
-// seek looks for octets that look like the beginning of a ZRE message: a frame's header, then ZRE's signature, a known id, and version 2.
+// seek looks for bytes that look like the beginning of a ZRE message: a frame's header, then ZRE's signature, a known id, and version 2.
 func (h *half) seek(data []byte) []byte {
 	h.searched += len(data)
 	if len(h.head) > 0 { // what was too short to check
@@ -324,7 +324,7 @@ func (h *half) seek(data []byte) []byte {
 	return nil
 }
 
-// longestStart is how many octets begins checks.
+// longestStart is how many bytes begins checks.
 const longestStart = 13
 
 // begins returns the length of the header of a frame that begins a ZRE message at the beginning of data; 0 if there is none.

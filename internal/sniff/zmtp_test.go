@@ -127,7 +127,7 @@ func equal(t *testing.T, what string, got, want []string) {
 	}
 }
 
-// However the octets are cut, the same is seen.
+// However the bytes are cut, the same is seen.
 func TestStreamInPieces(t *testing.T) {
 	data := talk(t).Bytes()
 	for _, size := range []int{1, 2, 3, 7, 64, 65, 1448, len(data)} {
@@ -142,7 +142,7 @@ func TestStreamFromTheMiddle(t *testing.T) {
 		for _, size := range []int{1, 5, 1448, len(data)} {
 			got := lines(data[cut:], size)
 			if len(got) < 5 || !strings.HasSuffix(got[0], "HELLO #1 tcp://10.0.0.1:5671 groups CHAT \\x1b[2J role=camera") {
-				t.Errorf("without the first %d octets, in pieces of %d: %q", cut, size, got)
+				t.Errorf("without the first %d bytes, in pieces of %d: %q", cut, size, got)
 			}
 		}
 	}

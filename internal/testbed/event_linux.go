@@ -51,7 +51,7 @@ type Known struct {
 	State     string            `json:"state,omitempty"`
 
 	QueuedMessages int   `json:"queued_messages,omitempty"`
-	QueuedBytes    int64 `json:"queued_octets,omitempty"`
+	QueuedBytes    int64 `json:"queued_bytes,omitempty"`
 }
 
 // Before tells whether the node reported e before other.
@@ -94,7 +94,7 @@ func cut(s string) string {
 	if len(s) <= most {
 		return s
 	}
-	return fmt.Sprintf("%s… (%d octets)", s[:most], len(s))
+	return fmt.Sprintf("%s… (%d bytes)", s[:most], len(s))
 }
 
 // Match picks events.

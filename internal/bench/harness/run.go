@@ -37,7 +37,7 @@ func measurements() []measurement {
 		for _, size := range sizes {
 			row := fmt.Sprintf("whisper/%s/%s/libzmq", transport, size.name)
 			rows := []string{row}
-			if transport == "tcp" && size.octets == 16 {
+			if transport == "tcp" && size.bytes == 16 {
 				rows = append(rows, "processor/tcp/16B/libzmq")
 			}
 			add(func(t testing.TB, r *run) { whispersAndLibzmq(t, r, transport, size, false, rows) }, rows...)
