@@ -124,12 +124,12 @@ func TestServer(t *testing.T) {
 		}
 		whisper("three")
 		whisper(version, "DANCE")
-		whisper("ZRE-BENCH/2", ask)
-		whisper(version, ask, "")
+		whisper("ZRE-BENCH/2", reportRequest)
+		whisper(version, reportRequest, "")
 		whisper(version)
 		whisper("Echo")
-		whisper(version, ask)
-		whisper(version, ask)
+		whisper(version, reportRequest)
+		whisper(version, reportRequest)
 		var got []string
 		for event := range node.AllEvents(t.Context()) {
 			if e, ok := event.(zre.Whisper); ok {

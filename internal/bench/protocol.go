@@ -25,9 +25,9 @@ const (
 	// Group is the group that servers are in.
 	Group = "ZRE-BENCH"
 
-	version = "ZRE-BENCH/1"
-	ask     = "REPORT"
-	echo    = 'E'
+	version       = "ZRE-BENCH/1"
+	reportRequest = "REPORT"
+	echoMark      = 'E'
 )
 
 // Cost is what a process has spent since it started, or between two moments.

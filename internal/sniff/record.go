@@ -23,7 +23,7 @@ const (
 	Malformed = "malformed" // bytes that break ZRE or ZMTP
 	Gap       = "gap"       // packets are missing; the next message is looked for
 	Closed    = "closed"    // one direction of a connection has ended
-	Fragment  = "fragment"  // an IP fragment, of TCP or for the port of the beacons; told once for each pair of hosts
+	Fragment  = "fragment"  // an IP fragment, of TCP or for the port of the beacons; reported once for each pair of hosts
 )
 
 // A Record is one thing that was seen. The keys of its JSON are stable. Text is unchanged from the network, and not safe to print; String
@@ -93,14 +93,14 @@ func (f Frame) String() string {
 	text := strconv.FormatUint(f.Size, 10) + " bytes"
 	switch {
 	case f.Data != nil:
-		return text + " " + base64.StdEncoding.EncodeToString(f.Data[:min(len(f.Data), 24)]) + more(len(f.Data) > 24 || uint64(len(f.Data)) < f.Size)
+		return text + " " + base64.StdEncoding.EncodeToString(f.Data[:min(len(f.Data), 24)]) + ellipsis(len(f.Data) > 24 || uint64(len(f.Data)) < f.Size)
 	case f.Size == 0:
 		return text
 	}
-	return text + ` "` + plain.Truncate(plain.Text(f.Text), 60) + `"` + more(uint64(len(f.Text)) < f.Size && plain.Width(f.Text) <= 60)
+	return text + ` "` + plain.Truncate(plain.Text(f.Text), 60) + `"` + ellipsis(uint64(len(f.Text)) < f.Size && plain.Width(f.Text) <= 60)
 }
 
-func more(cut bool) string {
+func ellipsis(cut bool) string {
 	if cut {
 		return "…"
 	}
@@ -120,7 +120,7 @@ func (r *Record) String() string {
 	case Greeting:
 		b.WriteString("ZMTP " + r.Version + " " + plain.Text(r.Mechanism))
 	case Command:
-		b.WriteString(plain.Text(r.Command) + list(r.Properties))
+		b.WriteString(plain.Text(r.Command) + formatPairs(r.Properties))
 	case Message:
 		b.WriteString(r.message())
 	case Other:
@@ -135,7 +135,7 @@ func (r *Record) String() string {
 			fmt.Fprintf(&b, ", %d bytes", r.Bytes)
 		}
 	case Fragment:
-		b.WriteString("IP fragments, which are not put together: what they hold is not shown")
+		b.WriteString("IP fragments, which are not reassembled: their content is not shown")
 	default:
 		b.WriteString(r.Kind)
 	}
@@ -194,7 +194,7 @@ func (r *Record) message() string {
 			text += " " + plain.Truncate(plain.Text(group), 40)
 		}
 	}
-	return text + list(r.Headers) + r.frames()
+	return text + formatPairs(r.Headers) + r.frames()
 }
 
 func (r *Record) frames() string {
@@ -214,10 +214,10 @@ func (r *Record) frames() string {
 	return ", " + strings.Join(parts, ", ")
 }
 
-// list formats a few pairs.
-func list(pairs map[string]string) string {
+// formatPairs formats a few pairs.
+func formatPairs(pairs map[string]string) string {
 	text, n := "", 0
-	for _, name := range sorted(pairs) {
+	for _, name := range sortedKeys(pairs) {
 		if n++; n > 8 {
 			return text + fmt.Sprintf(" and %d more", len(pairs)-8)
 		}

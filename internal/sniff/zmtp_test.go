@@ -104,7 +104,7 @@ func lines(data []byte, size int) (list []string) {
 	for part := range slices.Chunk(data, size) {
 		h.feed(part)
 	}
-	h.drop()
+	h.reset()
 	if budget != heldBytes {
 		list = append(list, fmt.Sprint("budget off by ", heldBytes-budget))
 	}
@@ -189,7 +189,7 @@ func TestGap(t *testing.T) {
 	data := talk(t).Bytes()
 	at := bytes.Index(data, []byte("ää"))
 	h.feed(data[:at+10])
-	h.lose(1000)
+	h.handleGap(1000)
 	h.feed(data[at+1010:])
 	equal(t, "records", got, []string{"greeting ", "command ", "message HELLO", "message SHOUT", "gap ", "message JOIN", "command ", "other ", "message STATE"})
 }
@@ -211,7 +211,7 @@ func TestBudget(t *testing.T) {
 		}
 	}
 	for i := range halves {
-		halves[i].drop()
+		halves[i].reset()
 	}
 	if budget != 1<<20 {
 		t.Errorf("%d are not given back", 1<<20-budget)

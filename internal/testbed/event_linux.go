@@ -63,7 +63,7 @@ func (e Event) String() string {
 	s.WriteString(e.Event)
 	add := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(&s, " %s=%s", name, cut(value))
+			fmt.Fprintf(&s, " %s=%s", name, truncate(value))
 		}
 	}
 	add("uuid", e.UUID)
@@ -81,7 +81,7 @@ func (e Event) String() string {
 		add(key, value)
 	}
 	for _, frame := range e.Frames {
-		s.WriteString(" " + cut(strconv.Quote(string(frame))))
+		s.WriteString(" " + truncate(strconv.Quote(string(frame))))
 	}
 	for _, known := range e.Peers {
 		add("knows", known.Peer)
@@ -89,7 +89,7 @@ func (e Event) String() string {
 	return s.String()
 }
 
-func cut(s string) string {
+func truncate(s string) string {
 	const most = 60
 	if len(s) <= most {
 		return s

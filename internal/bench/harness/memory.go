@@ -104,15 +104,15 @@ func inUse() int64 {
 	return int64(m.HeapInuse + m.StackInuse)
 }
 
-// spending is what this process spends per second: microseconds of the processor, and allocations.
-type spending struct{ processor, allocations float64 }
+// idleCost is what this process spends per second: microseconds of the processor, and allocations.
+type idleCost struct{ processor, allocations float64 }
 
 // idleFor measures what is spent while the process has nothing to do.
-func idleFor(d time.Duration) spending {
+func idleFor(d time.Duration) idleCost {
 	before := bench.Spent()
 	time.Sleep(d)
 	now := bench.Spent()
-	return spending{
+	return idleCost{
 		microseconds(now.Processor-before.Processor) / d.Seconds(),
 		float64(now.Allocations-before.Allocations) / d.Seconds(),
 	}
