@@ -349,7 +349,7 @@ func FuzzSegments(f *testing.F) {
 	data := talk(f).Bytes()
 	f.Fuzz(func(t *testing.T, input []byte) {
 		s := New(Options{Write: new(bytes.Buffer)}, func(r *Record) { _ = r.String() })
-		if err := s.begin(layers.LinkTypeEthernet); err != nil {
+		if err := s.startFile(layers.LinkTypeEthernet); err != nil {
 			t.Fatal(err)
 		}
 		now := time.Unix(1e9, 0)
@@ -373,7 +373,7 @@ func FuzzSegments(f *testing.F) {
 			if err := gopacket.SerializeLayers(buffer, gopacket.SerializeOptions{FixLengths: true}, ether, ip, &tcp, gopacket.Payload(part)); err != nil {
 				t.Fatal(err)
 			}
-			s.packet(buffer.Bytes(), gopacket.CaptureInfo{Timestamp: now, CaptureLength: len(buffer.Bytes()), Length: len(buffer.Bytes())})
+			s.handlePacket(buffer.Bytes(), gopacket.CaptureInfo{Timestamp: now, CaptureLength: len(buffer.Bytes()), Length: len(buffer.Bytes())})
 			now = now.Add(time.Duration(step[7]) * 10 * time.Millisecond)
 			if s.budget < 0 || s.budget > heldBytes || s.streams < 0 {
 				t.Fatalf("%d bytes, %d streams", heldBytes-s.budget, s.streams)
