@@ -27,7 +27,7 @@ var benches = []struct {
 	{"whisper", "Messages to one server after the other: how many a second.", "time size peers given", sendKeys, benchSend},
 	{"shout", "Messages to the group of all servers: how many a second.", "time size peers given", sendKeys, benchSend},
 	{"latency", "Round trips: how long a message takes.", "time size", "bench, size, transport, messages, p50_us, p99_us and max_us", benchLatency},
-	{"mesh", "Starts nodes, here alone: how long until all know each other, and what they cost then.", "time nodes peers stay",
+	{"mesh", "Starts nodes on this machine: how long until all know each other, and what they cost then.", "time nodes peers stay",
 		"first event (met), milliseconds and unix_ms, then bench, nodes, peers, milliseconds, watched_seconds, lost (reason and seconds of each exit without a farewell), " +
 			"idle_percent, resident_mib, resident_peak_mib and goroutines", benchMesh},
 }
@@ -56,7 +56,7 @@ func (c *cli) bench() *cobra.Command {
 		Example: `  zre bench serve                      on one machine
   zre bench latency                    on another one: how long a message takes
   zre bench whisper --size 1000        how many a second
-  zre bench mesh --nodes 50            on one machine alone`,
+  zre bench mesh --nodes 50            on one machine`,
 		Annotations: map[string]string{noteExit: exitStatus, noteAll: ""},
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {

@@ -48,7 +48,7 @@ func (c *cli) doctor() *cobra.Command {
 		Example: `  zre doctor
   zre doctor --peer tcp://192.168.1.7:5671     tests the way to a node, too`,
 		Annotations: map[string]string{
-			noteExit: "0 all is well, also if nobody else is here; 1 something is wrong; 2 wrong usage",
+			noteExit: "0 all is well, also if there is no other node; 1 something is wrong; 2 wrong usage",
 			noteJSON: doctorKeys,
 		},
 		Args:              noArguments,

@@ -74,7 +74,7 @@ func (c *cli) saveKeys(certificate *zre.Certificate, path string, asJSON bool) e
 		return nil
 	}
 	_, err := fmt.Fprintf(c.out, `%s: the public key; copy it to the nodes that are to let this one in
-%[1]s_secret: both keys; keep it where the node runs, and give it to nobody
+%[1]s_secret: both keys; keep it secret, on the machines whose nodes use it
 public key: %v
 `, path, certificate.PublicKey())
 	return err

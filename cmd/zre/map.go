@@ -82,7 +82,7 @@ func (o *mapOptions) check(cmd *cobra.Command) error {
 	}
 	host, port, err := net.SplitHostPort(o.page)
 	if err != nil {
-		return misused("--page %q: want ADDRESS:PORT, as 127.0.0.1:8080", o.page)
+		return misused("--page %q: want ADDRESS:PORT, such as 127.0.0.1:8080", o.page)
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
 		return misused("--page %q: want a port from 0 to 65535", o.page)

@@ -29,7 +29,7 @@ const pipeEvents = `Events, on standard output, each with the fields named here 
   headers         a peer changed its headers: peer, name, headers (all of them, as they are now)
   endpoint        this node has another endpoint now, since its interfaces or its port changed: peer (its own UUID), name, endpoint
   leader          a member leads a group from now on: peer, name, group, and self (true) if it is this node. Of the members that contest it is the one with the lowest UUID; where none does there is no event
-  evasive, silent  a peer is silent, and still is when asked for a sign of life: peer, name
+  evasive, silent  a peer is silent, and still is after a PING: peer, name
   exit            a peer is gone: peer, name, reason, transport, state (its last), and error (the cause) if it was unreachable or refused
   ok              the command with this id is done. A whisper or shout is queued then; flush tells when it was read
   peers           the answer to that command: a list with peer, name, endpoint, public_key, transport, headers, groups and state of each, and queued_messages and queued_octets if some wait to be sent to it
@@ -288,7 +288,7 @@ func (p *piper) wait(ctx context.Context, w waiting) error {
 		select {
 		case <-p.changed:
 		case <-late.C:
-			err := fmt.Errorf("--wait-for %d: %d came within %v: %s", w.for_, len(peers), w.time, listOf(namesOf(peers), "nobody"))
+			err := fmt.Errorf("--wait-for %d: %d came within %v: %s", w.for_, len(peers), w.time, listOf(namesOf(peers), "none"))
 			p.fail(err)
 			return err
 		case <-ctx.Done():

@@ -22,7 +22,7 @@ func (c *cli) sniff() *cobra.Command {
 		Long: `Shows what nodes send each other, a line for each beacon and message: from a network interface (Linux, as root), or from a pcap or pcapng file. It sends nothing.
 With CURVE it shows the handshake, and how much is sealed. Nodes of one host talk by unix sockets, which are not seen. docs/sniff.md tells more, also of the dissector for Wireshark.`,
 		Example: `  zre sniff --interface eth0                       what passes
-  zre sniff --interface eth0 --write zre.pcap      and keeps it, ZRE alone
+  zre sniff --interface eth0 --write zre.pcap      and writes it to a file, ZRE only
   zre sniff --read zre.pcap --json                 from a file, for programs
   zre sniff --interface eth0 --write - | wireshark -k -i -`,
 		Annotations: map[string]string{

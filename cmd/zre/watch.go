@@ -109,7 +109,7 @@ func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 	case zre.Evasive:
 		word, colour, text = "evasive", yellow, "is silent"
 	case zre.Silent:
-		word, colour, text = "silent", yellow, "is still silent when asked for a sign of life"
+		word, colour, text = "silent", yellow, "is still silent after a PING"
 	case zre.Problem:
 		if e.Solved {
 			return c.paint(yellow, "solved  ") + " " + plain.Text(problemText(e))

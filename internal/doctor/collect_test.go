@@ -100,8 +100,8 @@ func TestCollect(t *testing.T) {
 			}
 		}},
 
-		{"a firewall here eats incoming TCP", func(w *world) { zretest.Start(w.t, them(w)); w.us.accept = swallowed }, "no-hello | ", nil},
-		{"a firewall there eats it", func(w *world) {
+		{"a firewall here drops incoming TCP", func(w *world) { zretest.Start(w.t, them(w)); w.us.accept = swallowed }, "no-hello | ", nil},
+		{"a firewall there drops it", func(w *world) {
 			zretest.Start(w.t, them(w))
 			w.us.dial = func(string) error { return os.ErrDeadlineExceeded }
 		}, "mailbox-silent | ", nil},
@@ -109,11 +109,11 @@ func TestCollect(t *testing.T) {
 			zretest.Start(w.t, them(w))
 			w.us.dial = func(string) error { return os.NewSyscallError("connect", syscall.EPERM) }
 		}, "mailbox-unreachable | ", nil},
-		{"a firewall here eats outgoing broadcasts", func(w *world) {
+		{"a firewall here drops outgoing broadcasts", func(w *world) {
 			zretest.Start(w.t, them(w))
 			w.us.swallow = func(to netip.AddrPort) bool { return to.Port() == 5670 }
 		}, "beacons-lost | ", nil},
-		{"a firewall here eats all outgoing beacons", func(w *world) {
+		{"a firewall here drops all outgoing beacons", func(w *world) {
 			zretest.Start(w.t, them(w))
 			w.us.swallow = func(netip.AddrPort) bool { return true }
 		}, "beacons-lost | ", nil},

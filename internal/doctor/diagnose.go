@@ -212,8 +212,8 @@ func (r *Report) alone() {
 		first = "Only nodes on this machine send beacons in reach, and these tell nothing about the network."
 	}
 	r.note(Finding{Kind: "alone",
-		Text: first + " Either there is no other node, or the network between eats broadcast and multicast: a Wi-Fi access point" +
+		Text: first + " Either there is no other node with this beacon port (--port, ZRE_PORT), or the network between drops broadcast and multicast: a Wi-Fi access point" +
 			" that isolates its clients, a switch that filters multicast, another subnet or VLAN.",
-		Try: "run `zre doctor` on the other machine too. Test the way to a node there: zre doctor --peer tcp://ADDRESS:PORT (zre pipe tells its endpoint" +
-			" when it starts). If that answers, the network eats the beacons; if not, it is a firewall or a route."})
+		Try: "compare the beacon port of the nodes, and run `zre doctor` on the other machine too. Test the way to a node there: zre doctor --peer tcp://ADDRESS:PORT (zre pipe tells its endpoint" +
+			" when it starts). If that answers, the network drops the beacons; if not, it is a firewall or a route."})
 }

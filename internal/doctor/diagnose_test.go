@@ -189,13 +189,13 @@ func TestDiagnose(t *testing.T) {
 		{"one with a key need not answer", func(f *Facts) { answering(f.Nodes[0], Other).Beacons[0].Octets = 54 }, nil, []string{"curve"}, []string{"speaks CURVE, and this node does not"}},
 
 		{"no HELLO", func(f *Facts) { unentered(f.Nodes[0]) }, []string{"no-hello"}, nil,
-			[]string{"One node answers, but never connected", "firewall here eats incoming TCP on the mailbox's port, 50000", "NAT"}},
+			[]string{"One node answers, but never connected", "firewall here drops incoming TCP on the mailbox's port, 50000", "NAT"}},
 		{"no HELLO of two", func(f *Facts) { f.Nodes = append(f.Nodes, unentered(bob())); unentered(f.Nodes[0]) }, []string{"no-hello"}, nil,
 			[]string{"2 nodes answer, but none of them", "alice", "bob"}},
 		{"a HELLO of one of two", func(f *Facts) { f.Nodes = append(f.Nodes, unentered(bob())) }, []string{"no-hello"}, nil,
 			[]string{"bob " + bobID.String(), "as the other did"}},
 		{"heard just before the end", func(f *Facts) { unentered(f.Nodes[0]).KnownMS = 500 }, nil, []string{"too-late"}, []string{"--time"}},
-		{"no beacon of one that connected", func(f *Facts) { f.Nodes[0].Beacons, f.Nodes[0].Mailboxes = nil, nil }, nil, []string{"unheard"}, []string{"All is well", "eats incoming UDP"}},
+		{"no beacon of one that connected", func(f *Facts) { f.Nodes[0].Beacons, f.Nodes[0].Mailboxes = nil, nil }, nil, []string{"unheard"}, []string{"All is well", "drops incoming UDP"}},
 
 		{"twins", func(f *Facts) {
 			twin := *f.Nodes[0].Beacons[0]
@@ -248,7 +248,7 @@ func TestDiagnose(t *testing.T) {
 			b := bob()
 			b.Beacons, b.Mailboxes = nil, nil
 			f.Nodes, f.Peers = []*Node{b}, []*Peer{back(named(Zre, &bobID), &bobID)}
-		}, nil, []string{"peer-unheard"}, []string{"All is well: one other node was found", "tcp://10.9.0.1:5671 answers, and came back, but no beacon of it was heard", "WithPeers"}},
+		}, nil, []string{"peer-unheard"}, []string{"All is well: one other node was found", "tcp://10.9.0.1:5671 answers and connected back, but no beacon of it was heard", "WithPeers"}},
 		{"a foreign named one that is not heard", func(f *Facts) {
 			b := bob()
 			b.Beacons, b.Mailboxes = nil, nil

@@ -31,7 +31,7 @@ func TestEvidence(t *testing.T) {
 		{"a node of this machine alone", func(f *Facts) { local(f.Nodes[0]) }, nil, []string{"alone"},
 			[]string{"Nothing is wrong on this machine, and one node of it connected, but no other node was heard in 3 s", "tell nothing about the network"}},
 		{"a node of this machine is no witness", func(f *Facts) { local(f.Nodes[0]); f.Nodes = append(f.Nodes, unentered(bob())) },
-			[]string{"no-hello"}, nil, []string{"One node answers, but never connected", "a firewall here eats incoming TCP on the mailbox's port, 50000", "allow incoming TCP"}},
+			[]string{"no-hello"}, nil, []string{"One node answers, but never connected", "a firewall here drops incoming TCP on the mailbox's port, 50000", "allow incoming TCP"}},
 		{"a node of this machine does not connect", func(f *Facts) { unentered(local(f.Nodes[0])); f.Nodes = append(f.Nodes, bob()) },
 			[]string{"no-hello"}, nil, []string{"runs on this machine and answers, but never connected"}},
 		{"one that connected and is not reached is a witness", func(f *Facts) { came(f.Nodes[0], Silent); f.Nodes = append(f.Nodes, unentered(bob())) },
@@ -53,10 +53,10 @@ func TestEvidence(t *testing.T) {
 		}, []string{"mailbox-rejected"}, nil, []string{"TCP 10.0.0.2:49999 and [fe80::2%eth0]:49999 is rejected (no answer; permission denied)"}},
 		{"the firewall here rejects one of this machine", func(f *Facts) { answering(local(f.Nodes[0]), Unreachable) }, []string{"mailbox-rejected"}, nil,
 			[]string{"runs on this machine, but TCP 10.0.0.2:49999 is rejected (what went wrong): a firewall of this machine refuses connections"}},
-		{"the firewall here eats connections to one of this machine", func(f *Facts) { answering(local(f.Nodes[0]), Silent) }, []string{"mailbox-silent"}, nil,
-			[]string{"runs on this machine, but nothing comes back from TCP 10.0.0.2:49999: a firewall of this machine eats the connection"}},
+		{"the firewall here drops connections to one of this machine", func(f *Facts) { answering(local(f.Nodes[0]), Silent) }, []string{"mailbox-silent"}, nil,
+			[]string{"runs on this machine, but nothing comes back from TCP 10.0.0.2:49999: a firewall of this machine drops the connection"}},
 		{"one that connected is not heard, and what this machine sends comes back", func(f *Facts) { f.Nodes[0].Beacons, f.Nodes[0].Mailboxes = nil, nil }, nil, []string{"unheard"},
-			[]string{"so look for a firewall on that machine that eats outgoing UDP"}},
+			[]string{"so look for a firewall on that machine that drops outgoing UDP"}},
 		{"one that is named is heard, and rejected", func(f *Facts) {
 			came(f.Nodes[0], Unreachable)
 			f.Peers = []*Peer{{Endpoint: "tcp://10.0.0.2:49999", Mailboxes: []*Mailbox{{Endpoint: "tcp://10.0.0.2:49999", Answer: Unreachable}}}}

@@ -59,9 +59,9 @@ func (r *Report) echoes() {
 	const try = "look at this machine's firewall: it must let UDP %s pass%s, in and out, broadcast and multicast too."
 	list := r.listEchoes()
 	if len(list) > 0 && !slices.ContainsFunc(list, func(e echo) bool { return len(e.lost) < e.sent }) {
-		text := "This machine does not hear its own beacons on any interface: a firewall here eats them, and with them those of others."
+		text := "This machine does not hear its own beacons on any interface: a firewall here drops them, and with them those of others."
 		if r.hearsOthers() {
-			text = "This machine hears beacons of others, but not its own on any interface: a firewall here eats them on the way out."
+			text = "This machine hears beacons of others, but not its own on any interface: a firewall here drops them on the way out."
 		}
 		r.problem(Finding{Kind: "beacons-lost", Text: text, Try: fmt.Sprintf(try, r.portList(), "")})
 		return
@@ -86,7 +86,7 @@ func (r *Report) echoes() {
 			by = " by IPv6 too, for which firewalls often have rules of their own"
 		}
 		f := Finding{Kind: "beacons-lost", Interface: e.Name,
-			Text: fmt.Sprintf("This machine does not hear its own %s beacons to %s on %s, though it hears others of its own: a firewall here eats them.",
+			Text: fmt.Sprintf("This machine does not hear its own %s beacons to %s on %s, though it hears others of its own: a firewall here drops them.",
 				what, strings.Join(to, " and "), e.Name),
 			Try: fmt.Sprintf(try, strings.Join(ports, " and "), by)}
 		if r.finds(list, e.Name, other(e.family)) {
@@ -219,11 +219,11 @@ func (r *Report) casts() {
 	}
 	if families.onlyFirst() {
 		r.note(Finding{Kind: "no-ipv6", Text: "Beacons of other machines arrive by IPv4, but none by IPv6, though this machine sends both: either those machines do not" +
-			" use IPv6, or the network between eats its multicast. Nodes find each other all the same."})
+			" use IPv6, or the network between drops its multicast. Nodes find each other all the same."})
 	}
 	if families.onlySecond() {
 		r.note(Finding{Kind: "no-ipv4", Text: "Beacons of other machines arrive by IPv6, but none by IPv4, though this machine sends both: either those machines do not" +
-			" use IPv4, or are in another subnet of it, or the network between eats broadcast and multicast of IPv4. Nodes of go-zre find each" +
+			" use IPv4, or are in another subnet of it, or the network between drops broadcast and multicast of IPv4. Nodes of go-zre find each" +
 			" other all the same; those of zyre, pyre and zyre.js, which use IPv4, do not.",
 			Try: "give the machines IPv4 addresses of one subnet if nodes of other implementations are to be found."})
 	}

@@ -67,7 +67,7 @@ func (r *Report) wayBack(p *Peer, m *Mailbox) {
 	switch {
 	case p.Entered:
 		r.note(Finding{Kind: "peer-unheard", Endpoint: p.Endpoint,
-			Text: fmt.Sprintf("%s answers, and came back, but no beacon of it was heard: the network between eats broadcast and multicast, as the way to another subnet does,"+
+			Text: fmt.Sprintf("%s answers and connected back, but no beacon of it was heard: the network between drops broadcast and multicast, as the way to another subnet does,"+
 				" or the node there does not beacon on this port. Nodes that are told its endpoint find it all the same, others do not.", p.Endpoint),
 			Try: "tell nodes of it: WithPeers in a program, or `zre pipe --peer`. For beacons, put both into one subnet, and see that switches and access points pass broadcast and multicast."})
 	case p.KnownMS < enoughMS:
@@ -119,7 +119,7 @@ func (m *Mailbox) namedFinding(p *Peer) Finding {
 	case Untested:
 		f.Text = at + " was not tested: the time was over."
 	case Silent:
-		f.Text = at + " does not answer: a firewall eats the connection, there or here, or there is no such host."
+		f.Text = at + " does not answer: a firewall drops the connection, there or here, or there is no such host."
 		f.Try = "allow incoming TCP for the node's program on that machine."
 	case Refused:
 		f.Text = at + " is refused: the host is there, but no program listens on that port, or a firewall refuses for it."

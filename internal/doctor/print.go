@@ -146,10 +146,10 @@ func (p printer) interfaces(r *Report) {
 			if r.Self.Port == 0 {
 				back = "none was sent"
 			}
-			p.line("    %s beacons, %d octets, from %v to %v: %s", b.Kind, b.Octets, b.From, b.To, back)
+			p.line("    %s beacons, %d bytes, from %v to %v: %s", b.Kind, b.Octets, b.From, b.To, back)
 		}
 		for _, e := range i.Endpoints {
-			told := "peers that are reached from there are told"
+			told := "peers there connect back to"
 			if r.Self.Advertised != "" {
 				told = "its beacons lead to"
 			}
@@ -157,7 +157,7 @@ func (p printer) interfaces(r *Report) {
 		}
 	}
 	if r.Self.Advertised != "" {
-		p.line("  peers are told %s, wherever they are (--advertise)", r.Self.Advertised)
+		p.line("  all peers connect back to %s (--advertise)", r.Self.Advertised)
 	}
 }
 
@@ -229,7 +229,7 @@ func (h *Heard) String() string {
 	if h.State != "" {
 		state = ", state " + h.State
 	}
-	return fmt.Sprintf("%s from %v by %s, %d octets, port %d%s: %s%s", h.Interface, h.Address, how, h.Octets, h.Port, state, count(h.Count, "beacon"), often)
+	return fmt.Sprintf("%s from %v by %s, %d bytes, port %d%s: %s%s", h.Interface, h.Address, how, h.Octets, h.Port, state, count(h.Count, "beacon"), often)
 }
 
 func (p printer) peers(r *Report) {

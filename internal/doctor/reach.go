@@ -24,10 +24,10 @@ func (r *Report) beacons(n *Node) {
 	id := n.UUID.String()
 	if len(n.Beacons) == 0 && n.Entered && !n.Left && !slices.ContainsFunc(r.Peers, func(p *Peer) bool { return p.UUID != nil && *p.UUID == n.UUID }) {
 		f := Finding{Kind: "unheard", Node: id, Text: fmt.Sprintf("%s connected to this machine, but no beacon of it was heard in this time.", n.title()),
-			Try: "it hears this machine, so look for a firewall that eats incoming UDP here; or its beacons are more than this time apart, or it has none."}
+			Try: "it hears this machine, so look for a firewall that drops incoming UDP here; or its beacons are more than this time apart, or it has none."}
 		if r.hearsItself() {
-			f.Try = "this machine hears its own beacons, so look for a firewall on that machine that eats outgoing UDP (run `zre doctor` there), then for one" +
-				" here that eats incoming UDP of others; or its beacons are more than this time apart, or it has none, or the network eats them."
+			f.Try = "this machine hears its own beacons, so look for a firewall on that machine that drops outgoing UDP (run `zre doctor` there), then for one" +
+				" here that drops incoming UDP of others; or its beacons are more than this time apart, or it has none, or the network drops them."
 		}
 		if n.Local {
 			f.Text = fmt.Sprintf("%s, of this machine, connected, but no beacon of it was heard in this time.", n.title())
@@ -147,9 +147,9 @@ func (n *Node) finding(m *Mailbox, where, errors string) Finding {
 		}
 		f.Try = "on that machine allow incoming TCP for the node's program, or for ports 49152 to 65535 (RFC 36). If the node is in a container, have its port led to it."
 	case Silent:
-		f.Text = fmt.Sprintf("%s beacons, but nothing comes back from TCP %s: a firewall eats the connection, on that machine, or here on the way out.", who, where)
+		f.Text = fmt.Sprintf("%s beacons, but nothing comes back from TCP %s: a firewall drops the connection, on that machine, or here on the way out.", who, where)
 		if n.Local {
-			f.Text = fmt.Sprintf("%s runs on this machine, but nothing comes back from TCP %s: a firewall of this machine eats the connection.", who, where)
+			f.Text = fmt.Sprintf("%s runs on this machine, but nothing comes back from TCP %s: a firewall of this machine drops the connection.", who, where)
 		}
 		f.Try = "on that machine allow incoming TCP for the node's program, or for ports 49152 to 65535 (RFC 36). If no node's port answers, look at this machine's firewall."
 	case Refused:
@@ -201,7 +201,7 @@ func (r *Report) hellos() {
 	if entered > 0 {
 		for _, n := range missing {
 			r.problem(Finding{Kind: "no-hello", Node: n.UUID.String(),
-				Text: fmt.Sprintf("%s answers, but never connected to this machine, as %s did: something eats its connections to TCP port %d here.",
+				Text: fmt.Sprintf("%s answers, but never connected to this machine, as %s did: something drops its connections to TCP port %d here.",
 					n.title(), others(entered), r.Self.Port),
 				Try: "look at that machine's firewall for what goes out, and at its route back to here."})
 		}
@@ -221,7 +221,7 @@ func (r *Report) noneConnected(missing []*Node) {
 		who, it = fmt.Sprintf("%d nodes answer, but none of them", len(missing)), "they"
 	}
 	f := Finding{Kind: "no-hello",
-		Text: fmt.Sprintf("%s never connected to this machine (%s): a firewall here eats incoming TCP on the mailbox's port, %d, or %s cannot reach the address"+
+		Text: fmt.Sprintf("%s never connected to this machine (%s): a firewall here drops incoming TCP on the mailbox's port, %d, or %s cannot reach the address"+
 			" that this machine beacons from.", who, strings.Join(names, "; "), r.Self.Port, it),
 		Try: "allow incoming TCP for the program that runs the node, or for ports 49152 to 65535 (RFC 36), or choose one port (--listen tcp://*:5671) and allow that." +
 			" Behind NAT, as many virtual machines and containers are, no node can connect: give this machine an address of the network.",
