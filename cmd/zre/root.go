@@ -139,7 +139,7 @@ func (c *cli) root() *cobra.Command {
   zre watch --group CHAT       shows what happens, and what is said in a group
   zre shout CHAT hello         sends a message to the group
   zre whisper alice hello      sends a message to one node
-  zre doctor                   tells why nodes do not find each other`,
+  zre doctor                   says why nodes do not find each other`,
 		Annotations:   map[string]string{noteExit: exitStatus},
 		Version:       version(),
 		SilenceErrors: true,

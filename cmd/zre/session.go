@@ -47,7 +47,7 @@ const (
 
 func (w *waiting) flags(cmd *cobra.Command, whom string) {
 	timeFlag(cmd, &w.time, "wait", "how long to look for "+whom+" (default 2s; with --wait-for 10s)", 0)
-	numberFlag(cmd, &w.for_, "wait-for", "go on as soon as so many "+whom+" are there, and fail if they do not come in the time of --wait", 1, 4096)
+	numberFlag(cmd, &w.for_, "wait-for", "continue as soon as this many "+whom+" are there, and fail if they do not come in the time of --wait", 1, 4096)
 }
 
 // errLate means that a wait timed out.
