@@ -122,7 +122,7 @@ func TestNobody(t *testing.T) {
 		status    int
 		out, errs string
 	}{
-		{"ls --wait 50ms", 0, "", "there are no nodes; zre doctor tells"},
+		{"ls --wait 50ms", 0, "", "there are no nodes; zre doctor says"},
 		{"ls --wait 50ms --group G", 0, "", "there are no members of G"},
 		{"ls --wait 50ms --json", 0, `"peers":[]`, ""},
 		{"ls --wait 50ms --wait-for 2", 1, "", "--wait-for 2: 0 nodes came within 50ms: none"},
