@@ -23,7 +23,7 @@ func traceFrame(ctx context.Context) []byte {
 	return frame
 }
 
-// traceOf returns a context that goes on with the trace of a first frame. A frame that is none, which a peer may send, begins a new one.
+// traceOf returns a context that continues the trace of a first frame. If the frame has no trace, a new one begins.
 func traceOf(ctx context.Context, frame []byte) context.Context {
 	var carrier propagation.MapCarrier
 	if len(frame) > 16<<10 || json.Unmarshal(frame, &carrier) != nil {

@@ -122,10 +122,10 @@ func TestNobody(t *testing.T) {
 		status    int
 		out, errs string
 	}{
-		{"ls --wait 50ms", 0, "", "there are no nodes; zre doctor tells"},
+		{"ls --wait 50ms", 0, "", "there are no nodes; zre doctor says"},
 		{"ls --wait 50ms --group G", 0, "", "there are no members of G"},
 		{"ls --wait 50ms --json", 0, `"peers":[]`, ""},
-		{"ls --wait 50ms --wait-for 2", 1, "", "--wait-for 2: 0 nodes came within 50ms: nobody"},
+		{"ls --wait 50ms --wait-for 2", 1, "", "--wait-for 2: 0 nodes came within 50ms: none"},
 		{"shout G text --wait 50ms", 1, "", "there are no members of G; nothing was sent"},
 		{"shout G text --wait 50ms --wait-for 1", 1, "", "--wait-for 1: 0 members of G came"},
 		{"whisper alice text --wait 50ms", 1, "", `no node "alice" came within 50ms; there are: none`},
@@ -136,7 +136,7 @@ func TestNobody(t *testing.T) {
 		{"top --json --count 1", 0, `{"event":"peers","peers":[]}`, ""},
 		{"ping alice --wait 50ms", 1, "", `no node "alice" came within 50ms`},
 		{"pipe", 0, `"event":"ready"`, ""},
-		{"pipe --wait-for 1 --wait 50ms", 1, `"event":"error","error":"--wait-for 1: 0 came within 50ms: nobody"`, "--wait-for 1"},
+		{"pipe --wait-for 1 --wait 50ms", 1, `"event":"error","error":"--wait-for 1: 0 came within 50ms: none"`, "--wait-for 1"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			t.Parallel()
@@ -198,7 +198,7 @@ func TestWhichPeer(t *testing.T) {
 	port := freePort()
 	one, two := startNode(t, port, "twin"), startNode(t, port, "twin")
 	status, out, errs := runZre(on(port, "whisper", "twin", "hello")...)
-	if status != 1 || out != "" || !strings.Contains(errs, "twin is not one but 2; name it by its UUID") ||
+	if status != 1 || out != "" || !strings.Contains(errs, "2 nodes match twin; give the UUID of one") ||
 		!strings.Contains(errs, one.UUID().String()) || !strings.Contains(errs, two.UUID().String()) {
 		t.Errorf("status %d, %q, %q", status, out, errs)
 	}

@@ -27,7 +27,7 @@ var benches = []struct {
 	{"whisper", "Messages to one server after the other: how many a second.", "time size peers given", sendKeys, benchSend},
 	{"shout", "Messages to the group of all servers: how many a second.", "time size peers given", sendKeys, benchSend},
 	{"latency", "Round trips: how long a message takes.", "time size", "bench, size, transport, messages, p50_us, p99_us and max_us", benchLatency},
-	{"mesh", "Starts nodes, here alone: how long until all know each other, and what they cost then.", "time nodes peers stay",
+	{"mesh", "Starts nodes on this machine: how long until all have met, and what they cost then.", "time nodes peers stay",
 		"first event (met), milliseconds and unix_ms, then bench, nodes, peers, milliseconds, watched_seconds, lost (reason and seconds of each exit without a farewell), " +
 			"idle_percent, resident_mib, resident_peak_mib and goroutines", benchMesh},
 }
@@ -56,7 +56,7 @@ func (c *cli) bench() *cobra.Command {
 		Example: `  zre bench serve                      on one machine
   zre bench latency                    on another one: how long a message takes
   zre bench whisper --size 1000        how many a second
-  zre bench mesh --nodes 50            on one machine alone`,
+  zre bench mesh --nodes 50            on one machine`,
 		Annotations: map[string]string{noteExit: exitStatus, noteAll: ""},
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -125,25 +125,25 @@ func (c *benchConfig) declare(cli *cli, cmd *cobra.Command, names string) *nodeF
 	}
 	c.time = 5 * time.Second
 	if has("time") {
-		funcFlag(cmd, "time", "time", "how long to measure, as 500ms or 10s (default 5s); mesh: to watch the nodes once they have met", func(s string) (err error) {
+		funcFlag(cmd, "time", "time", "how long to measure, such as 500ms or 10s (default 5s); mesh: to watch the nodes once they have met", func(s string) (err error) {
 			if c.time, err = parseDuration(s); err == nil && c.time <= 0 {
 				err = fmt.Errorf("want a time above 0")
 			}
 			return err
 		})
 	}
-	number("size", "bytes of a message (default 16)", &c.size, 16, 0, maxBenchSize)
+	number("size", "size of a message in bytes (default 16)", &c.size, 16, 0, maxBenchSize)
 	peers, nodes := 1, 1
 	if c.kind == "mesh" {
 		peers, nodes = 0, 10
 	}
-	number("peers", "number of servers to wait for (default 1); mesh: of peers that each node is to meet, elsewhere too (default: all here)", &c.peers, peers, 1, 4095)
+	number("peers", "number of servers to wait for (default 1); mesh: number of peers that each node must meet, here and elsewhere (default: all here)", &c.peers, peers, 1, 4095)
 	number("nodes", "number of nodes to start here (default 1; mesh: 10)", &c.nodes, nodes, 1, 1000)
 	if has("given") {
-		switchFlag(cmd, &c.given, "given", "give each message away in memory of its own, in place of having it copied")
+		switchFlag(cmd, &c.given, "given", "send without copying: each message has memory of its own")
 	}
 	if has("stay") {
-		switchFlag(cmd, &c.stay, "stay", "mesh: go on after the result until interrupted, since nodes elsewhere count those that end")
+		switchFlag(cmd, &c.stay, "stay", "mesh: keep the nodes running after the result, until interrupted, for nodes elsewhere that still measure")
 	}
 	jsonFlag(cmd, &c.json, "print the result as one line of JSON")
 	return cli.nodeFlags(cmd, "interface", "port", "transport", "peer", "no-beacons", "cert", "authorize")

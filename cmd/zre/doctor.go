@@ -11,11 +11,11 @@ import (
 	"github.com/go-zre/go-zre/internal/doctor"
 )
 
-const aboutDoctor = `Tells why the ZRE nodes of this network do not find or reach each other: first a verdict and what to try, then all that was found.
+const aboutDoctor = `Says why the ZRE nodes of this network do not find or reach each other: first a verdict and what to try, then all that was found.
 
-It runs a node, named "zre doctor", for some seconds, listens to the beacons of this machine and of others, tests whether the TCP port of each node answers, and sees which nodes connect back. So it tells what each network interface is used for and why not, whether this machine's own beacons are heard, who else is here, and where a firewall seems to be. Run it on both machines of a pair that do not find each other, and, with --peer, from one to the endpoint of the other (zre pipe prints that when it starts): the node connects there, as one that is told of a peer does, and sees whether the peer comes back.`
+It runs a node, named "zre doctor", for some seconds, listens to the beacons of this machine and of others, tests whether the TCP port of each node answers, and sees which nodes connect back. This way it finds out whether each network interface is used and why not, whether this machine's own beacons are heard, which other nodes are here, and where a firewall seems to be. Run it on both machines of a pair that do not find each other, and, with --peer, from one to the endpoint of the other (zre pipe prints that when it starts): the doctor's node connects there, and sees whether the peer connects back.`
 
-const doctorKeys = `With --json it prints one object; keys and kinds stay, new ones may come:
+const doctorKeys = `With --json it prints one object; keys and kinds stay the same, and new ones may be added:
   well, verdict     whether anything is wrong, and the verdict in words
   problems, notes   lists of kind (a word for programs), text, try, and the interface, node or endpoint that it concerns
   self              uuid, port and public_key of the node that was run, or the error why it could not; chosen: interfaces were named;
@@ -28,11 +28,11 @@ const doctorKeys = `With --json it prints one object; keys and kinds stay, new o
   refusals          keys that are not let in: by (us, or them), public_key, uuid, endpoint, error
   nodes             uuid, name, public_key, local, left, entered (it connected), entered_ms, endpoint (where it was reached then), known_ms,
                     beacons: interface, address, bytes, multicast, port, state, count, every_ms,
-                    mailboxes: endpoint, answer, uuid of who answers, from (the address here by which it is reached), error, here (it is this machine's own)
+                    mailboxes: endpoint, answer, uuid of the node that answers, from (the address here by which it is reached), error, here (it is this machine's own)
   srv               of each --srv: name, endpoints, nobody (the DNS says that there are none), partial (why some records give none), error
   peers             those of --peer and of SRV records: endpoint, error (of its name), mailboxes as above, with large_packets: pass, and mtu of the path;
                     else passed and lost, the bytes of the longest packet that came through and of the shortest that did not;
-                    entered (it connected, too), uuid of who did, known_ms (since it answered)
+                    entered (it connected, too), uuid of the node that did, known_ms (since it answered)
   failures          what beacons fail in: call, interface, to, error, since
   complaints        what the node logged as warnings
   unrecorded        beacons beyond what is kept
@@ -43,19 +43,19 @@ func (c *cli) doctor() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "doctor [options]",
-		Short: "Tells why nodes do not find or reach each other.",
+		Short: "Says why nodes do not find or reach each other.",
 		Long:  aboutDoctor,
 		Example: `  zre doctor
-  zre doctor --peer tcp://192.168.1.7:5671     tests the way to a node, too`,
+  zre doctor --peer tcp://192.168.1.7:5671     also tests the way to a node`,
 		Annotations: map[string]string{
-			noteExit: "0 all is well, also if nobody else is here; 1 something is wrong; 2 wrong usage",
+			noteExit: "0 all is well, also if there is no other node; 1 something is wrong; 2 wrong usage",
 			noteJSON: doctorKeys,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	jsonFlag(cmd, &asJSON, "print one object of JSON")
-	timeFlag(cmd, &config.Time, "time", "time to listen, as 5s; a bare number counts milliseconds (default 3s)", time.Second)
+	timeFlag(cmd, &config.Time, "time", "time to listen, such as 5s; a bare number counts milliseconds (default 3s)", time.Second)
 	flags := c.nodeFlags(cmd, "interface", "port", "peer", "srv", "resolver", "listen", "advertise", "cert", "authorize")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := flags.resolve(cmd); err != nil {

@@ -17,7 +17,7 @@ func (c *cli) keygen() *cobra.Command {
 		Short: "Makes the keys of a secure node, in files.",
 		Long: `Makes a certificate of CURVE: new keys, in two files.
 
-It writes PATH, with the public key, for the nodes that are to let this one in, and PATH_secret, with both keys, for this node alone (mode 0600). The format is that of czmq's zmakecert. It overwrites nothing, and makes no folder. docs/security.md tells what to do with the files.`,
+It writes PATH, with the public key, for the nodes that are to let this one in, and PATH_secret, with both keys, for the node itself (mode 0600). The format is that of czmq's zmakecert. It overwrites nothing, and makes no folder. docs/security.md says what to do with the files.`,
 		Example: `  zre keygen alice --meta name=Alice
   zre pipe --cert alice --authorize keys/`,
 		Annotations: map[string]string{
@@ -27,7 +27,7 @@ It writes PATH, with the public key, for the nodes that are to let this one in, 
 		Args: arguments(false, "PATH"),
 	}
 	jsonFlag(cmd, &asJSON, "print one object of JSON")
-	listFlag(cmd, &meta, "meta", "NAME=VALUE", "a property that both files tell, as name=Alice")
+	listFlag(cmd, &meta, "meta", "NAME=VALUE", "a property to write into both files, such as name=Alice")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		certificate, err := certificateWith(meta)
 		if err != nil {
@@ -74,7 +74,7 @@ func (c *cli) saveKeys(certificate *zre.Certificate, path string, asJSON bool) e
 		return nil
 	}
 	_, err := fmt.Fprintf(c.out, `%s: the public key; copy it to the nodes that are to let this one in
-%[1]s_secret: both keys; keep it where the node runs, and give it to nobody
+%[1]s_secret: both keys; keep it secret, on the machines whose nodes use it
 public key: %v
 `, path, certificate.PublicKey())
 	return err

@@ -32,19 +32,19 @@ func (c *cli) ls() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls [options]",
 		Short: "Lists the nodes of the network.",
-		Long:  "Lists the nodes of the network: it runs a node for two seconds, and prints whom that has met.",
-		Example: `  zre ls                         who is there
-  zre ls --group CHAT            who is in a group
-  zre ls --wait-for 3 --json     as soon as three are there, for programs`,
+		Long:  "Lists the nodes of the network: it runs a node for two seconds, and prints the peers that it has met.",
+		Example: `  zre ls                         lists the nodes
+  zre ls --group CHAT            lists the members of a group
+  zre ls --wait-for 3 --json     returns as soon as three are there, for programs`,
 		Annotations: map[string]string{
-			noteExit: "0 it listed, also if nobody is there; 1 fewer came than --wait-for says; 2 wrong usage",
+			noteExit: "0 it listed, also if there are no nodes; 1 fewer came than --wait-for says; 2 wrong usage",
 			noteJSON: `With --json it prints one object: self (uuid, name, endpoint, public_key) and peers, a list with peer (the UUID), name, endpoint, public_key, transport, headers, groups and state of each, as far as there are any.`,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	jsonFlag(cmd, &asJSON, "print one object of JSON")
-	stringFlag(cmd, &group, "group", "group", "list the members of this group alone")
+	stringFlag(cmd, &group, "group", "group", "list only the members of this group")
 	w.flags(cmd, "nodes")
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -68,7 +68,7 @@ func (c *cli) ls() *cobra.Command {
 		}
 		c.list(s.node, peers, asJSON)
 		if len(peers) == 0 && !asJSON {
-			fmt.Fprintf(c.errs, "%s: there are no %s; zre doctor tells why nodes do not find each other\n", cmd.CommandPath(), whom)
+			fmt.Fprintf(c.errs, "%s: there are no %s; zre doctor says why nodes do not find each other\n", cmd.CommandPath(), whom)
 		}
 		return nil
 	}

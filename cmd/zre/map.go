@@ -31,12 +31,12 @@ func (c *cli) mapCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "map [options]",
 		Short: "Shows the network as a picture, live in a web browser.",
-		Long: `Shows the network as a picture: nodes on their hosts, hosts in their subnets, states as colours, and how many messages go between nodes. It serves a web page on this machine, and prints its address; the page follows the network until the command is interrupted. Choose a group there to see its members, a node to see its headers.
+		Long: `Shows the network as a picture: nodes on their hosts, hosts in their subnets, states as colours, and messages a second between nodes. It serves a web page on this machine, and prints its address; the page is live until the command is interrupted. Choose a group there to see its members, a node to see its headers.
 
-How many messages go is known of this node, and of nodes that show it (--share-stats, in a program zre.WithSharedStats).`,
-		Example: `  zre map                              then open the address that it prints
-  zre map --page 127.0.0.1:8080        at a certain port
-  zre map --svg network.svg            a picture in a file`,
+The figures come from this node, and from nodes that share theirs (--share-stats, in a program zre.WithSharedStats).`,
+		Example: `  zre map                              prints an address to open in a browser
+  zre map --page 127.0.0.1:8080        serves the page at this port
+  zre map --svg network.svg            writes a picture to a file`,
 		Annotations: map[string]string{
 			noteExit: "0 it was interrupted, or the file is written; 1 it failed; 2 wrong usage",
 			noteJSON: `With --json it prints one object, after the time of --wait: time, self (a UUID), nodes (uuid, name, endpoint, host, subnet, transport, state, presence, groups, headers, self, rates) and links (from, to, forward_per_second, backward_per_second, rtt_ms), as far as they are known.`,
@@ -49,8 +49,8 @@ How many messages go is known of this node, and of nodes that show it (--share-s
 	stringFlag(cmd, &o.svg, "svg", "file", "write a picture to a file (- for standard output), and serve nothing")
 	jsonFlag(cmd, &o.asJSON, "print what the picture shows as one object of JSON, and serve nothing")
 	timeFlag(cmd, &o.wait, "wait", "with --svg and --json: how long to look first (default 3s)", 0)
-	numberFlag(cmd, &o.width, "width", "with --svg: how wide the picture may be, at best (default 1200)", 200, 8000)
-	numberFlag(cmd, &o.tall, "height", "with --svg: how high (default 800)", 200, 8000)
+	numberFlag(cmd, &o.width, "width", "with --svg: the greatest width of the picture (default 1200)", 200, 8000)
+	numberFlag(cmd, &o.tall, "height", "with --svg: the height (default 800)", 200, 8000)
 	listFlag(cmd, &groups, "group", "group", "a group to join, to count what is shouted there")
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -82,7 +82,7 @@ func (o *mapOptions) check(cmd *cobra.Command) error {
 	}
 	host, port, err := net.SplitHostPort(o.page)
 	if err != nil {
-		return misused("--page %q: want ADDRESS:PORT, as 127.0.0.1:8080", o.page)
+		return misused("--page %q: want ADDRESS:PORT, such as 127.0.0.1:8080", o.page)
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
 		return misused("--page %q: want a port from 0 to 65535", o.page)

@@ -82,7 +82,7 @@ func withHeader(s string) (zre.Option, error) {
 func withPeer(s string) (zre.Option, error) {
 	endpoint, _, _ := strings.Cut(s, "|") // a public key may follow
 	if _, _, err := net.SplitHostPort(strings.TrimPrefix(endpoint, "tcp://")); err != nil || !strings.HasPrefix(s, "tcp://") {
-		return nil, errors.New("want tcp://HOST:PORT, as tcp://robot.example:5671")
+		return nil, errors.New("want tcp://HOST:PORT, such as tcp://robot.example:5671")
 	}
 	return zre.WithPeers(s), nil
 }

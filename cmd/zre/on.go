@@ -12,8 +12,8 @@ import (
 func (c *cli) on() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:         "on",
-		Short:       "Runs a program for each message that comes.",
-		Long:        "Runs a program for each message that comes.",
+		Short:       "Runs a program for each message that arrives.",
+		Long:        "Runs a program for each message that arrives.",
 		Annotations: map[string]string{noteExit: exitStatus},
 		Args:        noSuchCommand,
 		RunE:        func(*cobra.Command, []string) error { return misused("choose shout, whisper or request") },
@@ -24,7 +24,7 @@ func (c *cli) on() *cobra.Command {
 
 const aboutHandler = `
 The content comes on its standard input, all frames in a row. Its environment has ZRE_EVENT (shout, whisper or request), ZRE_EVENT_PEER (the sender's UUID), ZRE_EVENT_NAME (its name), ZRE_EVENT_GROUP, ZRE_EVENT_REQUEST, ZRE_EVENT_FRAMES (how many) and ZRE_EVENT_SIZES (the bytes of each, with spaces between them).
-No shell is between: what strangers send becomes no part of a command line. Do not make it one in a script of yours either.
+No shell is involved, so a message never becomes part of a command line. Do not make it one in your scripts either.
 Messages wait while as many programs run as --jobs says; then the senders wait.`
 
 // handlers are the kinds of zre on.
@@ -33,13 +33,13 @@ var handlers = map[string]struct {
 	args                      cobra.PositionalArgs
 }{
 	"shout": {"GROUP… -- PROGRAM [ARGUMENT…]", "Runs a program for each message to a group.", "Runs a program for each message that is shouted to a group.",
-		`  zre on shout LOG -- tee -a all.log                     writes down what is said in a group
+		`  zre on shout LOG -- tee -a all.log                     writes what is shouted to a group into a file
   zre on shout WORK --jobs 4 -- ./convert                at most four at once`, someArguments("GROUP")},
 	"whisper": {"-- PROGRAM [ARGUMENT…]", "Runs a program for each message to this node.", "Runs a program for each message that is whispered to this node.",
 		`  zre on whisper --name printer -- lp                    prints what is sent to the node "printer"
   zre on whisper --name clock --reply -- date            whispers back what the program prints`, noWords},
 	"request": {"NAME… -- PROGRAM [ARGUMENT…]", "Runs a program for each request to this node, and replies with what it prints.",
-		"Runs a program for each request of that name to this node, and replies with what it prints; where its status is not 0, with an error. The name is in ZRE_EVENT_REQUEST, and not in the content. Requests of other names are answered by an error.",
+		"Runs a program for each request of that name to this node, and replies with what it prints, or with an error if its status is not 0. The name is in ZRE_EVENT_REQUEST, and not in the content. Requests with other names get an error.",
 		`  zre on request temperature --name robot -- ./measure      zre request robot temperature asks for it`, someArguments("NAME")},
 }
 
@@ -54,7 +54,7 @@ func (c *cli) onMessage(kind string) *cobra.Command {
 		Long:    k.long + aboutHandler,
 		Example: k.example,
 		Annotations: map[string]string{
-			noteExit: "0 it was interrupted, or has handled so many messages as --count says; 1 it failed; 2 wrong usage. The statuses of the program are told, and do not end it",
+			noteExit: "0 it was interrupted, or has handled as many messages as --count says; 1 it failed; 2 wrong usage. If the program fails, the command reports its status and continues",
 			noteJSON: `With --json it prints a line for each program that has ended: event (handled), peer, name, group, status, elapsed_ms, and error if it could not be run; what the program prints then goes to standard error.`,
 		},
 		Args: k.args,
@@ -64,7 +64,7 @@ func (c *cli) onMessage(kind string) *cobra.Command {
 		switchFlag(cmd, &h.reply, "reply", "whisper what the program prints back to the sender, if its status is 0")
 	}
 	numberFlag(cmd, &jobs, "jobs", "how many programs may run at once (default 1: one after the other, in order)", 1, 1000)
-	numberFlag(cmd, &count, "count", "end after so many messages", 1, 1<<30)
+	numberFlag(cmd, &count, "count", "end after this many messages", 1, 1<<30)
 	timeFlag(cmd, &h.timeout, "timeout", "end a program that runs for longer (default: never)", time.Millisecond)
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

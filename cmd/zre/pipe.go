@@ -25,18 +25,18 @@ const pipeEvents = `Events, on standard output, each with the fields named here 
   request         a peer asks for something, and waits for a reply: peer, name, frames, text, and request, a number for the commands reply and reply-error
   reply           the answer to request: peer, name, frames, text
   whisper, shout  peer, name, group of a shout, frames (base64), text (the same, if all of it is UTF-8)
-  state           a peer does something else now: peer, name, state
+  state           a peer changed its state: peer, name, state
   headers         a peer changed its headers: peer, name, headers (all of them, as they are now)
-  endpoint        this node has another endpoint now, since its interfaces or its port changed: peer (its own UUID), name, endpoint
-  leader          a member leads a group from now on: peer, name, group, and self (true) if it is this node. Of the members that contest it is the one with the lowest UUID; where none does there is no event
-  evasive, silent  a peer is silent, and still is when asked for a sign of life: peer, name
+  endpoint        this node's endpoint changed, with its interfaces or its port: peer (its own UUID), name, endpoint
+  leader          a member leads a group from now on: peer, name, group, and self (true) if it is this node. It is the one with the lowest UUID of the members that contest; if none does there is no event
+  evasive, silent  a peer is silent, and still is after a PING: peer, name
   exit            a peer is gone: peer, name, reason, transport, state (its last), and error (the cause) if it was unreachable or refused
-  ok              the command with this id is done. A whisper or shout is queued then; flush tells when it was read
+  ok              the command with this id is done. A whisper or shout is then queued; flush says when it was read
   peers           the answer to that command: a list with peer, name, endpoint, public_key, transport, headers, groups and state of each, and queued_messages and queued_bytes if some wait to be sent to it
   pong            the answer to ping: peer, name, rtt_ms
   problem         what keeps this node from working as it should: kind (unreachable, flapping, conflict, address taken, too many peers, contradiction, interface missing, interfaces unknown, beacon port, beacons, not accepting, DNS, gossip, unlisted, refused, refused by or no key; more may come), about (an endpoint, a uuid, a domain name, an interface or a setting), error (the cause), solved (false when it begins or its cause changes, true when it is over), and peer, name, endpoint and public_key where they are known. A conflict about the uuid of this node: another node, at endpoint, has it too
-  discarded       with --discard, at the end: messages, how many were
-  error           error says which command was wrong, or what failed, with its id if it has one; or what the node warns of. Of a command code says it in a word: ` + codesHelp + `. The last ones are of messages that were not sent before the end: peer, name, messages (how many), bytes (of them, those not sent)
+  discarded       with --discard, at the end: messages, the number that was discarded
+  error           error says which command was wrong, or what failed, with its id if it has one; or what the node warns of. For a command, code is one of: ` + codesHelp + `. At the end there is one for each peer to which messages were not sent: peer, name, messages (how many), bytes (how many bytes)
 The transport is tcp, ipc or inproc; the reason of an exit left, crashed, expired, lost messages, replaced, not responding, unreachable or refused. Peers of other implementations have no state.`
 
 // maxLine limits an input line: it holds the largest message in base64.
@@ -85,9 +85,9 @@ func (c *cli) pipe() *cobra.Command {
 func (o *pipeOptions) declare(c *cli, cmd *cobra.Command) {
 	listFlag(cmd, &o.groups, "group", "group", "a group to join before starting")
 	listFlag(cmd, &o.contests, "contest", "group", "a group to join before starting, and to contest for the leadership of")
-	switchFlag(cmd, &o.discards, "discard", "discard whispers and shouts that come, for programs that only send; the last line tells how many")
-	switchFlag(cmd, &o.skips, "skip-busy", "leave members of a group that are busy out of a shout, with an error, instead of waiting for them")
-	state := funcFlag(cmd, "state", "state", "the state from the start: "+choices+"; or auto, by the work that the node has (default idle)", func(s string) error {
+	switchFlag(cmd, &o.discards, "discard", "discard whispers and shouts that arrive, for programs that only send; the last line says how many")
+	switchFlag(cmd, &o.skips, "skip-busy", "leave busy members out of a shout, with an error, instead of waiting for them")
+	state := funcFlag(cmd, "state", "state", "the state from the start: "+choices+"; or auto: set by what the node does (default idle)", func(s string) error {
 		if o.auto = s == "auto"; o.auto {
 			return nil
 		}
@@ -99,8 +99,8 @@ func (o *pipeOptions) declare(c *cli, cmd *cobra.Command) {
 		return nil
 	})
 	_ = cmd.RegisterFlagCompletionFunc(state.Name, cobra.FixedCompletions(append(stateNames(), "auto"), cobra.ShellCompDirectiveNoFileComp))
-	numberFlag(cmd, &o.waits.for_, "wait-for", "take no command before so many peers are present", 1, 4096)
-	timeFlag(cmd, &o.waits.time, "wait", "how long to wait for these, until it is a failure (default 10s)", 0)
+	numberFlag(cmd, &o.waits.for_, "wait-for", "take no command before this many peers are present", 1, 4096)
+	timeFlag(cmd, &o.waits.time, "wait", "how long to wait for these before it fails (default 10s)", 0)
 	o.flags = c.nodeFlags(cmd)
 }
 
@@ -288,7 +288,7 @@ func (p *piper) wait(ctx context.Context, w waiting) error {
 		select {
 		case <-p.changed:
 		case <-late.C:
-			err := fmt.Errorf("--wait-for %d: %d came within %v: %s", w.for_, len(peers), w.time, listOf(namesOf(peers), "nobody"))
+			err := fmt.Errorf("--wait-for %d: %d came within %v: %s", w.for_, len(peers), w.time, listOf(namesOf(peers), "none"))
 			p.fail(err)
 			return err
 		case <-ctx.Done():

@@ -34,10 +34,10 @@ var pipeCommands = []pipeCommand{
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.Contest(c.group()) }},
 	{name: "shout", need: []string{"group"}, content: true, about: `or "frames":[base64, …] in place of "text"`, later: true, do: shoutCommand},
 	{name: "whisper", need: []string{"peer"}, content: true, about: "likewise", later: true, do: whisperCommand},
-	{name: "request", need: []string{"peer"}, may: []string{"timeout"}, content: true, about: "answered by a reply; timeout as 5s (default 10s)", later: true, do: requestCommand},
+	{name: "request", need: []string{"peer"}, may: []string{"timeout"}, content: true, about: "answered by a reply; timeout such as 5s (default 10s)", later: true, do: requestCommand},
 	{name: "reply", need: []string{"request"}, content: true, about: "answers the request of that number", later: true, do: replyCommand},
 	{name: "reply-error", need: []string{"request", "error"}, about: "answers it with an error", later: true, do: replyErrorCommand},
-	{name: "flush", need: []string{"peer"}, may: []string{"timeout"}, about: "ok when the peer has read what was sent to it; timeout as 5s (default 10s)", later: true, do: flushCommand},
+	{name: "flush", need: []string{"peer"}, may: []string{"timeout"}, about: "ok when the peer has read what was sent to it; timeout such as 5s (default 10s)", later: true, do: flushCommand},
 	{name: "ping", need: []string{"peer"}, may: []string{"timeout"}, about: "answered by a pong; likewise", later: true, do: pingCommand},
 	{name: "state", need: []string{"state"}, about: "says what the node is doing: " + choices, do: func(_ context.Context, p *piper, c *command) error {
 		state, err := parseState(c.values["state"])
@@ -78,8 +78,8 @@ var pipeKeys = map[string]string{"group": "G", "peer": "UUID", "timeout": "T", "
 // pipeInput is the help on commands.
 func pipeInput() string {
 	var b strings.Builder
-	b.WriteString("Commands, on standard input, each on a line. With an id (a string or a number) each is answered by an ok or an error event with it; without one by errors alone. " +
-		"An unknown key is an error, as a missing one is; those in brackets may be left out. Commands for one peer are done in their order; where a peer takes nothing, up to 1,000 wait for it, and nobody else does:\n")
+	b.WriteString("Commands, on standard input, each on a line. With an id (a string or a number) each is answered by an ok or an error event with it; without one only errors are reported. " +
+		"An unknown or missing key is an error; those in brackets are optional. Commands for one peer are done in order. If a peer takes nothing, up to 1,000 of its commands wait, and commands for other peers are not delayed:\n")
 	for _, k := range pipeCommands {
 		fmt.Fprintf(&b, `  {"cmd":"%s"`, k.name)
 		for _, key := range k.need {

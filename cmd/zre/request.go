@@ -32,10 +32,10 @@ func (c *cli) request() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "request PEER NAME [TEXT…|-] [options]",
 		Short: "Asks a node for something, and prints its reply.",
-		Long: `Asks a node for something, and prints its reply, each frame on lines of its own. PEER is as for zre whisper. NAME says what is asked for; it and each TEXT are frames of the request.
-The node's program must answer requests: zre on request does, programs with the library by Node.Serve, others by zre pipe.`,
+		Long: `Sends a request to a node, and prints its reply, each frame on lines of its own. PEER is as for zre whisper. NAME is the name of the request; it and each TEXT are frames of the request.
+The node's program must answer requests: zre on request does, programs with the library do by Node.Serve, and others by zre pipe.`,
 		Example: `  zre request robot temperature kitchen
-  zre request printer print - < page.pdf         the last frame is what standard input has
+  zre request printer print - < page.pdf         the last frame is standard input
   zre request camera picture --raw > now.jpg`,
 		Annotations: map[string]string{
 			noteExit: "0 it has replied; 1 it has not, or replied with an error, or is not there; 2 wrong usage",
@@ -45,7 +45,7 @@ The node's program must answer requests: zre on request does, programs with the 
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	jsonFlag(cmd, &asJSON, "print the reply as one object of JSON")
-	switchFlag(cmd, &raw, "raw", "print the frames of the reply as they came, with nothing between them")
+	switchFlag(cmd, &raw, "raw", "print the frames of the reply unchanged, with nothing between them")
 	timeFlag(cmd, &timeout, "timeout", "how long to wait for the reply (default 10s)", time.Millisecond)
 	timeFlag(cmd, &wait, "wait", "how long to look for the node (default 10s)", 0)
 	flags := c.nodeFlags(cmd)

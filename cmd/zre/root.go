@@ -135,11 +135,11 @@ func (c *cli) root() *cobra.Command {
 		Use:   "zre",
 		Short: "The tool for ZRE networks (ZeroMQ Realtime Exchange, RFC 36).",
 		Long:  "The tool for ZRE networks (ZeroMQ Realtime Exchange, RFC 36): programs that find each other, join groups and send messages, without a server.",
-		Example: `  zre ls                       who is there
-  zre watch --group CHAT       what happens, and what is said in a group
-  zre shout CHAT hello         says something to the group
-  zre whisper alice hello      says something to one node
-  zre doctor                   tells why nodes do not find each other`,
+		Example: `  zre ls                       lists the nodes
+  zre watch --group CHAT       shows what happens, and what is said in a group
+  zre shout CHAT hello         sends a message to the group
+  zre whisper alice hello      sends a message to one node
+  zre doctor                   says why nodes do not find each other`,
 		Annotations:   map[string]string{noteExit: exitStatus},
 		Version:       version(),
 		SilenceErrors: true,

@@ -49,7 +49,7 @@ func (o *sending) flags(cmd *cobra.Command) {
 	jsonFlag(cmd, &o.json, "print the result as one object of JSON")
 	switchFlag(cmd, &o.frames, "frames", "make each TEXT a frame of the message, instead of one with spaces between them")
 	switchFlag(cmd, &o.lines, "lines", "with -: make each line of standard input a message, instead of all together")
-	timeFlag(cmd, &o.timeout, "timeout", "how long they may take to read it (default 10s)", time.Millisecond)
+	timeFlag(cmd, &o.timeout, "timeout", "how long to wait until they have read it (default 10s)", time.Millisecond)
 }
 
 // check verifies that the options fit the words of the message.
@@ -154,10 +154,10 @@ func (c *cli) shout() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "shout GROUP TEXT…|- [options]",
 		Short: "Sends a message to a group.",
-		Long:  "Sends a message to the members of a group that it meets within two seconds, waits until each has read it, and says who has not.",
-		Example: `  zre shout CHAT hello everybody
-  zre shout CHAT --wait-for 3 hello          to three at least, as soon as they are there
-  date | zre shout CHAT -                    what standard input has, as one message
+		Long:  "Sends a message to the members of a group that it meets within two seconds, waits until each has read it, and names those that have not.",
+		Example: `  zre shout CHAT hello everyone
+  zre shout CHAT --wait-for 3 hello          to at least three, as soon as they are there
+  date | zre shout CHAT -                    sends standard input as one message
   tail -f log | zre shout LOG - --lines      a message for each line`,
 		Annotations: map[string]string{
 			noteExit: "0 all members have it; 1 one has not, or there is none, or fewer than --wait-for says; 2 wrong usage",
@@ -205,12 +205,12 @@ func (c *cli) whisper() *cobra.Command {
 		Use:   "whisper PEER TEXT…|- [options]",
 		Short: "Sends a message to one node.",
 		Long: `Sends a message to one node, and waits until it has read it. PEER is its name, its UUID, or the beginning of its UUID (four digits at least).
-Where several nodes have one name it refuses, and lists them.`,
+If several nodes have that name, it lists them and sends nothing.`,
 		Example: `  zre whisper alice hello
-  zre whisper 3f2a hello                   whose UUID begins so
-  zre whisper alice - < picture.jpg        what standard input has`,
+  zre whisper 3f2a hello                   to the node whose UUID begins with 3f2a
+  zre whisper alice - < picture.jpg        sends standard input`,
 		Annotations: map[string]string{
-			noteExit: "0 it has read the message; 1 it has not, or is not there, or is not the only one of that name; 2 wrong usage",
+			noteExit: "0 the node has read the message; 1 it has not, or is not there, or several nodes have that name; 2 wrong usage",
 			noteJSON: sentKeys,
 		},
 		Args:              arguments(true, "PEER", "TEXT"),

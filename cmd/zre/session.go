@@ -47,7 +47,7 @@ const (
 
 func (w *waiting) flags(cmd *cobra.Command, whom string) {
 	timeFlag(cmd, &w.time, "wait", "how long to look for "+whom+" (default 2s; with --wait-for 10s)", 0)
-	numberFlag(cmd, &w.for_, "wait-for", "go on as soon as so many "+whom+" are there, and fail if they do not come in the time of --wait", 1, 4096)
+	numberFlag(cmd, &w.for_, "wait-for", "continue as soon as this many "+whom+" are there, and fail if they do not come in the time of --wait", 1, 4096)
 }
 
 // errLate means that a wait timed out.
@@ -104,7 +104,7 @@ func (s *session) members(ctx context.Context, w waiting, whom string, list func
 	case err != nil && !errors.Is(err, errLate):
 		return nil, err
 	case len(found) < w.for_:
-		return nil, fmt.Errorf("--wait-for %d: %d %s came within %v: %s", w.for_, len(found), whom, d, listOf(namesOf(found), "nobody"))
+		return nil, fmt.Errorf("--wait-for %d: %d %s came within %v: %s", w.for_, len(found), whom, d, listOf(namesOf(found), "none"))
 	}
 	return found, nil
 }
@@ -135,7 +135,7 @@ func (s *session) peer(ctx context.Context, text string, d time.Duration) (*zre.
 		for _, p := range found {
 			fmt.Fprintf(&which, "\n  %s  %s at %s", p.UUID, plain.Text(p.Name), p.Endpoint)
 		}
-		return nil, fmt.Errorf("%s is not one but %d; name it by its UUID, or the beginning of that:%s", quoted(text), len(found), which.String())
+		return nil, fmt.Errorf("%d nodes match %s; give the UUID of one, or its first digits:%s", len(found), quoted(text), which.String())
 	}
 	return found[0], nil
 }

@@ -20,9 +20,9 @@ func (c *cli) sniff() *cobra.Command {
 		Use:   "sniff [options]",
 		Short: "Shows what nodes send each other, from an interface or a file.",
 		Long: `Shows what nodes send each other, a line for each beacon and message: from a network interface (Linux, as root), or from a pcap or pcapng file. It sends nothing.
-With CURVE it shows the handshake, and how much is sealed. Nodes of one host talk by unix sockets, which are not seen. docs/sniff.md tells more, also of the dissector for Wireshark.`,
+With CURVE it shows the handshake, and how much is sealed. It does not see the messages of nodes on one host, which use unix sockets. docs/sniff.md says more, also about the dissector for Wireshark.`,
 		Example: `  zre sniff --interface eth0                       what passes
-  zre sniff --interface eth0 --write zre.pcap      and keeps it, ZRE alone
+  zre sniff --interface eth0 --write zre.pcap      and writes it to a file, ZRE only
   zre sniff --read zre.pcap --json                 from a file, for programs
   zre sniff --interface eth0 --write - | wireshark -k -i -`,
 		Annotations: map[string]string{
@@ -34,7 +34,7 @@ With CURVE it shows the handshake, and how much is sealed. Nodes of one host tal
 	}
 	stringFlag(cmd, &o.iface, "interface", "interface", "the network interface to look at")
 	_ = cmd.RegisterFlagCompletionFunc("interface", completeInterfaces)
-	stringFlag(cmd, &o.read, "read", "file", "a pcap or pcapng file to read, also one of gzip; - for standard input")
+	stringFlag(cmd, &o.read, "read", "file", "a pcap or pcapng file to read, also with gzip; - for standard input")
 	stringFlag(cmd, &o.write, "write", "file", "a pcap file to write beacons and connections of ZRE to; - for standard output, then no lines are printed")
 	numberFlag(cmd, &o.port, "port", "the UDP port of the beacons (default 5670); those with a state go to it plus 10000", 1, 55535)
 	jsonFlag(cmd, &o.json, "print a line of JSON for each beacon and message")

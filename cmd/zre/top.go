@@ -158,9 +158,9 @@ func (c *cli) top() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "top [options]",
 		Short: "Shows the peers of this node, live: states, round trips, rates, queues.",
-		Long: `Shows the peers of this node, live: their states, how long they take to answer a PING, how much comes from them and goes to them, and what waits to be sent. What comes is what is whispered to this node, and what is shouted to the groups that it is in (--group).
+		Long: `Shows the peers of this node, live: their states, how long they take to answer a PING, how many messages come from them and go to them, and how many wait to be sent. It counts messages that are whispered to this node, or shouted to a group that it is in (--group).
 
-ITS OUT/s and ITS IN/s are all that a peer itself sends and receives in a second, and ITS QUEUE what waits there to be sent, for peers that share their stats (--share-stats, in a program zre.WithSharedStats).
+ITS OUT/s and ITS IN/s are what the peer itself sends and receives in a second, to and from all its peers, and ITS QUEUE what waits there to be sent. They are known for peers that share their stats (--share-stats, in a program zre.WithSharedStats).
 
 Keys: s or Tab sorts by another column, r turns the order; / filters by name, group, state, transport or the beginning of a UUID; Up and Down choose a peer, w or Enter whispers to it; Esc leaves a line; q quits.`,
 		Example: `  zre top --group WORK`,
@@ -173,7 +173,7 @@ Keys: s or Tab sorts by another column, r turns the order; / filters by name, gr
 	}
 	jsonFlag(cmd, &asJSON, "print a line of JSON each second")
 	listFlag(cmd, &groups, "group", "group", "a group to join, to count what is shouted there")
-	numberFlag(cmd, &count, "count", "with --json: end after so many lines", 1, 1<<30)
+	numberFlag(cmd, &count, "count", "with --json: end after this many lines", 1, 1<<30)
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if !asJSON && c.width == 0 {

@@ -23,13 +23,13 @@ func (c *cli) watch() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch [options]",
 		Short: "Shows what happens on the network, a line for each event.",
-		Long: `Shows what happens on the network, a line for each event, until it is interrupted: who enters and leaves, joins and leaves groups, changes its state, and what is whispered to this node.
+		Long: `Shows what happens on the network, a line for each event, until it is interrupted: nodes that enter and leave, join and leave groups, or change their state, and messages that are whispered to this node.
 To see what is shouted to a group, join it with --group.`,
-		Example: `  zre watch                        who comes and goes
-  zre watch --group CHAT           what is said in a group, too
+		Example: `  zre watch                        shows nodes that come and go
+  zre watch --group CHAT           shows what is said in a group, too
   zre watch --json | jq .name      for programs`,
 		Annotations: map[string]string{
-			noteExit: "0 it was interrupted, or has shown so many events as --count says; 1 it failed; 2 wrong usage",
+			noteExit: "0 it was interrupted, or has shown as many events as --count says; 1 it failed; 2 wrong usage",
 			noteJSON: `With --json each line is an object, as zre pipe prints them: event, and what belongs to it (see zre pipe --help).`,
 		},
 		Args:              noArguments,
@@ -37,7 +37,7 @@ To see what is shouted to a group, join it with --group.`,
 	}
 	jsonFlag(cmd, &asJSON, "print a line of JSON for each event")
 	listFlag(cmd, &groups, "group", "group", "a group to join, to see what is shouted there")
-	numberFlag(cmd, &count, "count", "end after so many events", 1, 1<<30)
+	numberFlag(cmd, &count, "count", "end after this many events", 1, 1<<30)
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		node, err := flags.start(cmd.Context(), cmd, groups)
@@ -109,7 +109,7 @@ func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 	case zre.Evasive:
 		word, colour, text = "evasive", yellow, "is silent"
 	case zre.Silent:
-		word, colour, text = "silent", yellow, "is still silent when asked for a sign of life"
+		word, colour, text = "silent", yellow, "is still silent after a PING"
 	case zre.Problem:
 		if e.Solved {
 			return c.paint(yellow, "solved  ") + " " + plain.Text(problemText(e))

@@ -43,9 +43,9 @@ func (o *settings) flags() *flag.FlagSet {
 		}
 		return nil
 	})
-	set.Func("peer", "the `endpoint` of a chat on another network, as tcp://host:5671; with --cert 'tcp://host:5671|KEY' (repeatable)", appendTo(&o.peers))
-	set.StringVar(&o.listen, "listen", "", "the `endpoint` to listen at, as tcp://*:5671, for those who give it as --peer (default: any free port)")
-	set.BoolVar(&o.noBeacons, "no-beacons", false, "neither send nor hear beacons: find others by --peer alone")
+	set.Func("peer", "the `endpoint` of a chat on another network, such as tcp://host:5671; with --cert 'tcp://host:5671|KEY' (repeatable)", appendTo(&o.peers))
+	set.StringVar(&o.listen, "listen", "", "the `endpoint` to listen at, such as tcp://*:5671, for those who give it as --peer (default: any free port)")
+	set.BoolVar(&o.noBeacons, "no-beacons", false, "neither send nor hear beacons: find others only by --peer")
 	set.StringVar(&o.cert, "cert", "", "the `path` of a certificate, as zre keygen makes it: the chat is encrypted, and only with others that have one")
 	set.Func("authorize", "with --cert: let in only those whose certificates are at the `path`, a file or a folder (repeatable; default: all with a certificate)",
 		appendTo(&o.authorize))

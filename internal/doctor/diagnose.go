@@ -212,8 +212,8 @@ func (r *Report) noteAlone() {
 		first = "The only nodes that send beacons are on this machine, and they say nothing about the network."
 	}
 	r.note(Finding{Kind: "alone",
-		Text: first + " Either there is no other node, or the network in between drops broadcast and multicast: a Wi-Fi access point" +
+		Text: first + " Either there is no other node with this beacon port (--port, ZRE_PORT), or the network in between drops broadcast and multicast: a Wi-Fi access point" +
 			" that isolates its clients, a switch that filters multicast, another subnet or VLAN.",
-		Try: "run `zre doctor` on the other machine too. Test the path to a node there: zre doctor --peer tcp://ADDRESS:PORT (zre pipe prints its endpoint" +
+		Try: "compare the beacon port of the nodes, and run `zre doctor` on the other machine too. Test the path to a node there: zre doctor --peer tcp://ADDRESS:PORT (zre pipe prints its endpoint" +
 			" when it starts). If it answers, the network drops the beacons; if not, the cause is a firewall or a route."})
 }

@@ -149,7 +149,7 @@ func (p printer) interfaces(r *Report) {
 			p.line("    %s beacons, %d bytes, from %v to %v: %s", b.Kind, b.Bytes, b.From, b.To, back)
 		}
 		for _, e := range i.Endpoints {
-			told := "peers that are reached from there are told"
+			told := "peers there connect back to"
 			if r.Self.Advertised != "" {
 				told = "its beacons lead to"
 			}
@@ -157,7 +157,7 @@ func (p printer) interfaces(r *Report) {
 		}
 	}
 	if r.Self.Advertised != "" {
-		p.line("  peers are told %s, wherever they are (--advertise)", r.Self.Advertised)
+		p.line("  all peers connect back to %s (--advertise)", r.Self.Advertised)
 	}
 }
 

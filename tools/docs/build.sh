@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 venv=.cache/docs
-want="$(cksum <tools/docs/requirements.txt) $(python3 --version)"
+want="$(cksum <tools/docs/requirements.txt) $(python3 --version) $PWD" # a venv works only where it was made
 if [ "$(cat $venv/.stamp 2>/dev/null)" != "$want" ]; then
 	rm -rf $venv
 	python3 -m venv $venv
