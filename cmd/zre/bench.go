@@ -109,7 +109,7 @@ func (c *benchConfig) check() error {
 	case c.kind == "mesh" && c.peers < c.nodes-1:
 		return misused("--peers %d: each of %d nodes has at least the %d others", c.peers, c.nodes, c.nodes-1)
 	case c.kind == "latency" && c.size == 0:
-		return misused("--size 0: an echo has at least 1 octet")
+		return misused("--size 0: an echo has at least 1 byte")
 	}
 	return nil
 }
@@ -132,7 +132,7 @@ func (c *benchConfig) declare(cli *cli, cmd *cobra.Command, names string) *nodeF
 			return err
 		})
 	}
-	number("size", "octets of a message (default 16)", &c.size, 16, 0, maxBenchSize)
+	number("size", "bytes of a message (default 16)", &c.size, 16, 0, maxBenchSize)
 	peers, nodes := 1, 1
 	if c.kind == "mesh" {
 		peers, nodes = 0, 10
