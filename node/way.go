@@ -47,7 +47,8 @@ func (n *Node) checkWay(s *session, now time.Time, stalled bool) (isTaken bool) 
 	written, _ := s.out.Position() // before Delivery: what is written between the two must not count as acknowledged
 	w, d := &s.way, s.mailbox.Delivery()
 	moves := d.Acknowledged > w.acknowledged
-	w.acknowledged, w.waiting, w.reached = d.Acknowledged, d.Unacknowledged, written-d.Unacknowledged
+	w.acknowledged, w.waiting = d.Acknowledged, d.Unacknowledged
+	w.reached = max(written-d.Unacknowledged, 0) // the unacknowledged bytes may be those of the handshake
 	switch {
 	case !d.OnWay:
 		w.stuck = time.Time{}
