@@ -165,6 +165,36 @@ func TestIdentityThatIsJudged(t *testing.T) {
 	}
 }
 
+// A beacon with another key says nothing of a peer, wherever it comes from.
+func TestBeaconOfAnotherKeyIsNews(t *testing.T) {
+	hint, other := aKey(t, 7), aKey(t, 8)
+	n, id := startAlone(t, Config{}), uuid.New()
+	n.sight(id, 5671, hint)
+	for key, want := range map[PublicKey]bool{hint: true, other: false} {
+		s := beacon.Sighting{Beacon: beacon.Beacon{UUID: id, Port: 5671, State: beacon.Unknown, Key: beacon.Key(key)}, Addr: netip.MustParseAddr("10.1.0.2")}
+		n.do(func() {
+			if got := n.sessions[id].knows(s); got != want {
+				t.Errorf("the hint is %v: a beacon with %v is known: %v, want %v", hint, key, got, want)
+			}
+		})
+	}
+}
+
+// An answer of the authorizer about a session that is over ends nothing, and refuses nobody.
+func TestAnswerAboutAnOldSession(t *testing.T) {
+	n, id, key := startAlone(t, Config{}), uuid.New(), aKey(t, 7)
+	n.sight(id, 5671, key)
+	no := errors.New("not on the list")
+	n.do(func() {
+		old := n.newSession(id, n.paths(nil, true))
+		old.refusal = no
+		n.conclude([]question{{session: old, peer: Identity{PublicKey: key, UUID: id}, err: no}})
+	})
+	if _, ok := n.keyTried(id); !ok || len(n.Problems()) > 0 {
+		t.Errorf("the session that follows is there: %v; the problems %v", ok, n.Problems())
+	}
+}
+
 // Which failures of a dial say something about keys, and not about the way to the peer.
 func TestKeyFailures(t *testing.T) {
 	for _, c := range []struct {
