@@ -104,7 +104,7 @@ func WithCertificate(certificate *Certificate) Option {
 // ends, 10 s at most, but the peer waits meanwhile.
 //
 // About every 3 s the node asks again about each peer that is present, in one goroutine, with 2 s for each answer. A peer that is refused twice in a row
-// exits (ReasonRefused). A function whose answers are costly, or may fail for a moment, should cache them.
+// exits (ReasonRefused); a connection of gossip ends (Identity.Gossip). A function whose answers are costly, or may fail for a moment, should cache them.
 func WithAuthorizer(authorize Authorizer) Option {
 	return func(c *config) error {
 		if c.Authorize != nil {

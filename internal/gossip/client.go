@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -26,7 +27,8 @@ type Client struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	state Change // as last reported; only run uses it
+	current atomic.Pointer[zmtp.Conn] // the open connection, if there is one
+	state   Change                    // as last reported; only run uses it
 }
 
 // NewClient returns a Client that connects to the hub at address, host:port, in its own goroutine. It fails if address is not of that form.
@@ -133,6 +135,8 @@ func (c *Client) connect() error {
 	if _, err := zmtp.Open(c.ctx, nc, c.cfg.zmtp(), queue, hello, s); err != nil {
 		return fmt.Errorf("gossip: no connection to the hub %s: %w", c.address, err)
 	}
+	c.current.Store(s.conn)
+	defer c.current.Store(nil)
 	l := &link{Client: c, stream: s, feeder: newFeeder(c.table, queue, c.origin)}
 	err = l.serve()
 	c.table.originEnded(c.origin)

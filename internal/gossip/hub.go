@@ -27,12 +27,13 @@ type Hub struct {
 	mu      sync.Mutex
 	closed  bool
 	clients map[string]*Client // by address
+	served  map[*zmtp.Conn]struct{}
 }
 
 // NewHub returns a Hub without connections. Close it when it is no longer needed.
 func NewHub(cfg Config) *Hub {
 	cfg = new(serialCalls).wrap(cfg.withDefaults())
-	h := &Hub{cfg: cfg, table: newTable(cfg), clients: make(map[string]*Client)}
+	h := &Hub{cfg: cfg, table: newTable(cfg), clients: make(map[string]*Client), served: make(map[*zmtp.Conn]struct{})}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	z := cfg.zmtp()
 	z.Properties = map[string]string{PropertyTTL: "1"}
@@ -112,6 +113,21 @@ func (h *Hub) Len() int { return h.table.size() }
 // Clients returns how many clients are connected.
 func (h *Hub) Clients() int { return int(h.sessions.Load()) }
 
+// Conns returns the connections of the hub's clients, and those to other hubs. To close one does what its loss does: both sides may connect again.
+func (h *Hub) Conns() (clients, hubs []*zmtp.Conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for conn := range h.served {
+		clients = append(clients, conn)
+	}
+	for _, c := range h.clients {
+		if conn := c.current.Load(); conn != nil {
+			hubs = append(hubs, conn)
+		}
+	}
+	return clients, hubs
+}
+
 // Close says goodbye to the upstream hubs, and ends all connections and goroutines; no callback runs after it. It blocks until then, for as
 // long as a callback takes, and up to 250 ms. It is safe to call it again.
 func (h *Hub) Close() error {
@@ -164,6 +180,9 @@ func (h *Hub) reportTuples() {
 func (h *Hub) accept(conn *zmtp.Conn) (zmtp.Receiver, error) {
 	s := newSession(h, conn)
 	h.sessions.Add(1)
+	h.mu.Lock()
+	h.served[conn] = struct{}{}
+	h.mu.Unlock()
 	h.wg.Go(s.feed)
 	return s, nil
 }

@@ -70,6 +70,9 @@ func (s *session) Receive(frames [][]byte) error {
 func (s *session) Closed(error) {
 	s.helloTimer.Stop()
 	s.hub.sessions.Add(-1)
+	s.hub.mu.Lock()
+	delete(s.hub.served, s.conn)
+	s.hub.mu.Unlock()
 	s.hub.table.originEnded(s.origin)
 }
 

@@ -103,6 +103,9 @@ func hasKey(t gossip.Tuple) error {
 	return err
 }
 
+// Conns returns the connections of clients, and those to other hubs.
+func (h *Hub) Conns() (clients, hubs []*zmtp.Conn) { return h.hub.Conns() }
+
 // Serve accepts clients until Close.
 func (h *Hub) Serve() {
 	for _, l := range h.listeners {

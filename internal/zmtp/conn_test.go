@@ -182,6 +182,7 @@ func TestBackpressure(t *testing.T) {
 			theirs.next(t)
 		}
 		<-c.Queue().Room()
+		synctest.Wait() // the writer has noted what it wrote last
 		if n, octets := c.Queue().Depth(); n != 0 || octets != 0 {
 			t.Errorf("depth is %d, %d", n, octets)
 		}

@@ -162,6 +162,7 @@ func TestClaimedIdentity(t *testing.T) {
 		r.Rival = func(_, _ *Conn) bool { asked++; return true }
 		serve(t, r, l)
 		owner, _ := dialMem(t, l, Config{Identity: ourID, Curve: secure(t, "owner", "server")})
+		synctest.Wait() // the ROUTER has it
 		thief, _ := dialMem(t, l, Config{Identity: ourID, Curve: secure(t, "thief", "server")})
 		<-thief.Done()
 		synctest.Wait()
