@@ -61,6 +61,9 @@
 // The program of the peer gets a [Request], as an event or in a handler, and answers with Reply or ReplyError. If it does not answer, the caller waits until
 // ctx ends. If the peer leaves, the caller gets [ErrPeerGone] at once. A program may make requests in the loop that reads the events.
 //
+// [Node.RequestAny] gives work to a group: it asks a member that has time, and another one if that member leaves before it replies. [Workers] adds
+// limits.
+//
 // # Security
 //
 // By default everyone on the network can join, and can read everything. A node with a certificate ([WithCertificate]) encrypts what it sends, and talks
@@ -125,10 +128,12 @@
 //	RemoveHeader                     ErrInvalidHeader, ErrClosed
 //	Whisper, WhisperNoCopy           ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrTooLarge, ErrNotStarted, ErrClosed
 //	Shout, ShoutTo, ShoutNoCopy      ErrInvalidGroup, ErrPeerBusy*, ErrUnreadEvents*, ErrTooLarge, ErrNotStarted, ErrClosed
-//	Request                          ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrPeerGone*, ReplyError, ErrNoHandler, ErrTooManyRequests,
+//	Request                          ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrPeerGone*, ErrNoHandler*, ReplyError, ErrTooManyRequests,
+//	                                 ErrTooLarge, ErrNotStarted, ErrClosed
+//	RequestAny, Workers.Request      ErrInvalidGroup, ErrPeerBusy*, ErrUnreadEvents*, ErrPeerGone*, ErrNoHandler*, ReplyError, ErrTooManyRequests,
 //	                                 ErrTooLarge, ErrNotStarted, ErrClosed
 //	StartRequest                     ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrTooManyRequests, ErrTooLarge, ErrNotStarted, ErrClosed
-//	PendingReply.Result              ErrPeerGone*, ErrUnreadEvents*, ReplyError, ErrNoHandler, ErrClosed
+//	PendingReply.Result              ErrPeerGone*, ErrUnreadEvents*, ErrNoHandler*, ReplyError, ErrClosed
 //	Request.Reply                    ErrReplied, ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrTooLarge, ErrClosed
 //	Request.ReplyError               ErrReplied, ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrClosed
 //	Ping, Flush                      ErrUnknownPeer*, ErrPeerBusy*, ErrNotStarted, ErrClosed
@@ -153,7 +158,8 @@
 //	ErrUnreadEvents                  read the events in one goroutine, and send in another
 //	ErrStatsNotShared                do without: the peer's program would need WithSharedStats
 //	ErrTooLarge                      split the message, or raise the Limits of all nodes
-//	ErrPeerGone                      ask another peer, or the same one when it enters again; it may have done what was asked
+//	ErrPeerGone                      ask another peer, or the same one when it enters again. An ErrUnknownPeer is one, too: nothing was sent. Otherwise the peer
+//	                                 may have done what was asked
 //	ReplyError                       read its Text: the program of the peer could not do what was asked
 //	ErrNoHandler                     ask another peer: that one does not know such requests
 //	ErrTooManyRequests               wait for replies, or raise Limits.Requests

@@ -24,6 +24,7 @@ type run struct {
 	t     *testing.T
 	in    *io.PipeWriter
 	lines chan map[string]any
+	seen  []map[string]any // the lines so far, to be shown where the test fails
 	code  chan int
 	errs  bytes.Buffer
 }
@@ -48,7 +49,15 @@ func startPipe(t *testing.T, port int, args ...string) *run {
 		out.Close()
 		r.code <- code
 	}()
-	t.Cleanup(func() { inWriter.Close() })
+	t.Cleanup(func() {
+		inWriter.Close()
+		if t.Failed() {
+			for line := range r.lines { // until the pipe ends
+				r.seen = append(r.seen, line)
+			}
+			t.Logf("zre pipe %q wrote %v", args, r.seen)
+		}
+	})
 	return r
 }
 
@@ -72,6 +81,7 @@ func (r *run) next(event string) map[string]any {
 			if !ok {
 				r.t.Fatalf("the output ended before %s", event)
 			}
+			r.seen = append(r.seen, line)
 			if line["event"] == event {
 				return line
 			}
