@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -185,15 +186,18 @@ func New(cfg Config) (*Node, error) {
 	n.headers.Store(&cfg.Headers)
 	for name, value := range cfg.Headers {
 		if err := cfg.Limits.checkHeader(name, value); err != nil {
-			return nil, fmt.Errorf("node: header %.40q: %w", name, err)
+			return nil, fmt.Errorf("node: WithHeader: header %.40q: %w", name, err)
 		}
 	}
-	if err := n.check(n.hello()); err != nil {
-		return nil, fmt.Errorf("node: %w", err)
+	switch err := n.check(n.hello()); {
+	case errors.Is(err, ErrInvalidName):
+		return nil, fmt.Errorf("node: WithName: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("node: WithHeader: %w", err) // the name alone is not too long
 	}
 	for _, group := range cfg.Contest {
 		if err := n.Contest(group); err != nil {
-			return nil, fmt.Errorf("node: %w", err)
+			return nil, fmt.Errorf("node: WithContest: %w", err)
 		}
 	}
 	return n, nil

@@ -34,7 +34,8 @@ func (r Reply) Recycle() { memory.Recycle(r.Frames, r.origin) }
 // Give ctx a timeout: a peer that does not answer keeps the caller waiting. Programs of other implementations do not answer unless they follow
 // docs/protocol.md ("Requests"); to them, a request is a whisper with one more frame. A reply that arrives after ctx has ended is dropped.
 //
-// The frames are copied. There is no call like WhisperNoCopy for requests: even for large frames it would save only a few percent of a round trip.
+// The frames are copied. There is no call like WhisperNoCopy for requests: on a network of 1 Gb/s the copy takes about a hundredth of the round trip. Programs that
+// move large frames within one host, where it takes a tenth (64 KiB) to a half (1 MiB), send them with WhisperNoCopy.
 //
 // Errors: those of Whisper if the request could not be sent; ErrTooManyRequests; a *ReplyError if the peer answered with an error; ErrNoHandler if it
 // has no handler, ErrPeerGone if it left before it replied, or the context's error, each within a *PeerError; ErrClosed. ErrUnreadEvents comes
