@@ -17,8 +17,8 @@ const defaultTries = 3
 //
 // A member has time if its state is StateIdle and it is not busy with an earlier RequestAny of this node. So each member has one request of this node
 // at a time, and several calls share the members as Choose does. A member that works for several nodes says so by its state (SetState, WithAutoState).
-// Nodes of other implementations have no states, and are not asked. If no member has time, RequestAny waits until one has, or until ctx ends; the
-// longest waiting call comes first. The events need not be read meanwhile.
+// Nodes of other implementations have no states, and are not asked. If no member has time, RequestAny waits until one has, or until ctx ends. Calls
+// get members in the order in which they came, except for those that a member has failed. The events need not be read meanwhile.
 //
 // If the member leaves, or its session breaks, another one is asked. THE REQUEST MAY THEN BE DONE TWICE: the first member may have done it, and only
 // its reply is lost. After three members, the error of the last one is returned, because the request may be what ends them. A member that has no handler
