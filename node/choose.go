@@ -20,6 +20,8 @@ const answerTime = time.Second
 type work struct {
 	spoke atomic.Bool // it sent a state or a message since Choose last looked
 
+	reserved bool // a request of RequestAny is with it
+
 	before uint64    // WHISPERs sent to it before it last spoke
 	since  time.Time // when it was first chosen after that; the zero time if it was not
 	turn   uint64    // the number of the turn when it was last chosen; 0 if it never was
@@ -49,27 +51,42 @@ func (p *session) pendingWork(now time.Time) uint64 {
 
 // Choose picks a group member in the first of the given states that any member has; see zre.Node.Choose.
 func (n *Node) Choose(group string, states []beacon.State) (*Peer, bool) {
-	n.mu.RLock()
-	members := n.members[group].lend()
-	n.mu.RUnlock()
+	members := n.lendMembers(group)
 	n.chooser.mu.Lock()
 	defer n.chooser.mu.Unlock()
+	p := n.chooser.choose(members, states, func(*session) bool { return false })
+	if p == nil {
+		return nil, false
+	}
+	return p.currentSnapshot(), true
+}
+
+// lendMembers returns the members of a group, for reading.
+func (n *Node) lendMembers(group string) []*session {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.members[group].lend()
+}
+
+// choose chooses one of the members, and notes that it gets work. It needs mu. It returns nil if no member can be chosen.
+func (c *chooser) choose(members []*session, states []beacon.State, passesOver func(*session) bool) *session {
 	best, now := choice{}, time.Now()
 	for _, p := range members {
-		if rank := slices.Index(states, beacon.State(p.peerState.Load())); rank >= 0 && (best.peer == nil || rank <= best.rank) {
+		rank := slices.Index(states, beacon.State(p.peerState.Load()))
+		if rank >= 0 && (best.peer == nil || rank <= best.rank) && !passesOver(p) {
 			best.consider(p, rank, now)
 		}
 	}
 	p := best.peer
 	if p == nil {
-		return nil, false
+		return nil
 	}
-	n.chooser.turn++
-	p.work.turn = n.chooser.turn
+	c.turn++
+	p.work.turn = c.turn
 	if p.work.since.IsZero() {
 		p.work.since = now
 	}
-	return p.currentSnapshot(), true
+	return p
 }
 
 // A choice is the best peer so far.

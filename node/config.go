@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -170,16 +171,16 @@ func (c *Config) complete() error {
 		}
 	}
 	if c.ExpiredTimeout <= c.EvasiveTimeout {
-		return fmt.Errorf("node: expired timeout %v: it must be longer than the evasive timeout, %v", c.ExpiredTimeout, c.EvasiveTimeout)
+		return fmt.Errorf("node: WithEvasiveTimeout and WithExpiredTimeout: expired timeout %v: it must be longer than the evasive timeout, %v", c.ExpiredTimeout, c.EvasiveTimeout)
 	}
 	switch {
 	case c.SilentTimeout == 0:
 		c.SilentTimeout = 2 * c.EvasiveTimeout
 	case c.SilentTimeout <= c.EvasiveTimeout || c.SilentTimeout >= c.ExpiredTimeout:
-		return fmt.Errorf("node: silent timeout %v: choose one between the evasive timeout, %v, and the expired timeout, %v", c.SilentTimeout, c.EvasiveTimeout, c.ExpiredTimeout)
+		return fmt.Errorf("node: WithSilentTimeout: silent timeout %v: choose one between the evasive timeout, %v, and the expired timeout, %v", c.SilentTimeout, c.EvasiveTimeout, c.ExpiredTimeout)
 	}
 	if err := c.beacons().Check(); err != nil {
-		return fmt.Errorf("node: %w", err)
+		return fmt.Errorf("node: %s%w", beaconOption(err), err)
 	}
 	if c.Linger == 0 {
 		c.Linger = 5 * time.Second
@@ -188,4 +189,17 @@ func (c *Config) complete() error {
 		c.Network = System
 	}
 	return errors.Join(c.checkTransports(), c.Limits.complete())
+}
+
+// beaconOption names the option of package zre that sets the field of beacon.Config which an error is about.
+func beaconOption(err error) string {
+	for field, option := range map[string]string{
+		"Port": "WithBeaconPort", "StatePort": "WithMulticastPort", "TTL": "WithMulticastTTL", "Interval": "WithBeaconInterval",
+		"Interfaces": "WithInterfaces", "Addresses": "WithMulticastGroup",
+	} {
+		if strings.HasPrefix(err.Error(), "beacon: "+field+": ") {
+			return option + ": "
+		}
+	}
+	return ""
 }

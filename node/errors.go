@@ -24,8 +24,8 @@ var (
 	// ErrNotStarted: the node is not started yet.
 	ErrNotStarted = errors.New("node is not started")
 
-	// ErrUnknownPeer: no peer of that UUID is present (never entered, or it has left).
-	ErrUnknownPeer = errors.New("no such peer")
+	// ErrUnknownPeer: no peer of that UUID is present (never entered, or it has left). It is an ErrPeerGone too: nothing was sent.
+	ErrUnknownPeer = withSentinel(errors.New("no such peer"), ErrPeerGone)
 
 	// ErrPeerBusy: the queue of messages to the peer was full until the context or the send timeout ended. The message was not queued.
 	ErrPeerBusy = errors.New("peer is busy")

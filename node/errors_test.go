@@ -74,7 +74,7 @@ func TestErrorsArePrintable(t *testing.T) {
 	} {
 		for _, err := range []error{
 			&PeerError{Name: test.text, Err: ErrPeerBusy}, &LostError{Name: test.text, Messages: 1},
-			&ReplyError{Name: test.text}, &ReplyError{Name: "bob", Text: test.text}, &ReplyError{Name: test.text, NoHandler: true},
+			&ReplyError{Name: test.text}, &ReplyError{Name: "bob", Text: test.text},
 		} {
 			if got := err.Error(); !strings.Contains(got, test.want) || got != printable(got) {
 				t.Errorf("%T of %q is %q, want it printable and with %q", err, test.text, got, test.want)

@@ -26,7 +26,11 @@ const patience = 20 * time.Second
 
 // beaconPort returns a UDP port for one test's nodes. Neither it nor the port 10,000 above is in the range that systems assign. All tests stay
 // on loopback.
-func beaconPort() int { return 12_000 + rand.IntN(10_000) }
+func beaconPort() int { return 12_000 + int(portsTaken.Add(1))%10_000 }
+
+var portsTaken atomic.Uint32 // begins anywhere, since another process may run the same tests
+
+func init() { portsTaken.Store(rand.Uint32N(10_000)) }
 
 // onLoopback completes a configuration for nodes that see each other on loopback only.
 func onLoopback(port int, cfg Config) Config {

@@ -148,9 +148,9 @@ func TestIdentityThatIsJudged(t *testing.T) {
 		want  Identity
 		err   error
 	}{
-		{"a peer that connects", func() error { return n.judgeCaller(t.Context(), from(identity(id))) }, Identity{key, id, at, TCP, false, false}, nil},
-		{"one that asks for our UUID", func() error { return n.judgeCaller(t.Context(), from(nil)) }, Identity{key, uuid.Nil, at, TCP, false, false}, nil},
-		{"one with no UUID in its identity", func() error { return n.judgeCaller(t.Context(), from([]byte("x"))) }, Identity{}, errIdentity},
+		{"a peer that connects", func() error { return n.authorizeCaller(t.Context(), from(identity(id))) }, Identity{key, id, at, TCP, false, false}, nil},
+		{"one that asks for our UUID", func() error { return n.authorizeCaller(t.Context(), from(nil)) }, Identity{key, uuid.Nil, at, TCP, false, false}, nil},
+		{"one with no UUID in its identity", func() error { return n.authorizeCaller(t.Context(), from([]byte("x"))) }, Identity{}, errIdentity},
 		{"a peer that we connect to", func() error { return n.curveTo(id, key, false).Authorize(t.Context(), from(nil)) }, Identity{key, id, at, TCP, true, false}, nil},
 		{"a hub that we connect to", func() error { return n.curveTo(uuid.Nil, key, true).Authorize(t.Context(), from(nil)) }, Identity{key, uuid.Nil, at, TCP, true, true}, nil},
 		{"a client of our hub", func() error { return n.curveOfHub().Authorize(t.Context(), from([]byte("x"))) }, Identity{key, uuid.Nil, at, TCP, false, true}, nil},
@@ -173,7 +173,7 @@ func TestBeaconOfAnotherKeyIsNews(t *testing.T) {
 	for key, want := range map[PublicKey]bool{hint: true, other: false} {
 		s := beacon.Sighting{Beacon: beacon.Beacon{UUID: id, Port: 5671, State: beacon.Unknown, Key: beacon.Key(key)}, Addr: netip.MustParseAddr("10.1.0.2")}
 		n.do(func() {
-			if got := n.sessions[id].knows(s); got != want {
+			if got := n.sessions[id].isUpToDate(s); got != want {
 				t.Errorf("the hint is %v: a beacon with %v is known: %v, want %v", hint, key, got, want)
 			}
 		})
@@ -186,9 +186,9 @@ func TestAnswerAboutAnOldSession(t *testing.T) {
 	n.sight(id, 5671, key)
 	no := errors.New("not on the list")
 	n.do(func() {
-		old := n.newSession(id, n.paths(nil, true))
+		old := n.newSession(id, n.newPaths(nil, true))
 		old.refusal = no
-		n.conclude([]question{{session: old, peer: Identity{PublicKey: key, UUID: id}, err: no}})
+		n.finishRound([]question{{session: old, peer: Identity{PublicKey: key, UUID: id}, err: no}})
 	})
 	if _, ok := n.keyTried(id); !ok || len(n.Problems()) > 0 {
 		t.Errorf("the session that follows is there: %v; the problems %v", ok, n.Problems())

@@ -83,7 +83,7 @@ func limit[N int | int64](name string, field *N, standard N) error {
 		*field = standard
 	}
 	if *field < 0 {
-		return fmt.Errorf("node: limit %s is %d; it must be positive, or 0 for the default, %d", name, *field, standard)
+		return fmt.Errorf("node: WithLimits: limit %s is %d; it must be positive, or 0 for the default, %d", name, *field, standard)
 	}
 	return nil
 }

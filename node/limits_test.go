@@ -99,7 +99,7 @@ func answersNoRequest(t *testing.T, n *testNode) {
 		f.router.Close()
 		f.hangUp()
 		for _, call := range calls {
-			if _, _, err := call.Result(); !errors.Is(err, ErrPeerGone) {
+			if _, err := call.Result(); !errors.Is(err, ErrPeerGone) {
 				t.Errorf("a request to a peer that left: got %v, want ErrPeerGone", err)
 			}
 		}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -132,11 +133,11 @@ func New(cfg Config) (*Node, error) {
 	}
 	n.makeParts()
 	if err := n.useHeaders(cfg.Headers); err != nil {
-		return nil, fmt.Errorf("node: %w", err)
+		return nil, err
 	}
 	for _, group := range cfg.Contest {
 		if err := n.Contest(group); err != nil {
-			return nil, fmt.Errorf("node: %w", err)
+			return nil, fmt.Errorf("node: WithContest: %w", err)
 		}
 	}
 	return n, nil
@@ -214,10 +215,16 @@ func (n *Node) useHeaders(headers map[string]string) error {
 	n.headers.Store(&headers)
 	for name, value := range headers {
 		if err := n.cfg.Limits.checkHeader(name, value); err != nil {
-			return fmt.Errorf("header %.40q: %w", name, err)
+			return fmt.Errorf("node: WithHeader: header %.40q: %w", name, err)
 		}
 	}
-	return n.checkHello(n.hello())
+	switch err := n.checkHello(n.hello()); {
+	case errors.Is(err, ErrInvalidName):
+		return fmt.Errorf("node: WithName: %w", err)
+	case err != nil:
+		return fmt.Errorf("node: WithHeader: %w", err) // the name alone is not too long
+	}
+	return nil
 }
 
 func newEvents(cfg *Config) *eventqueue.Queue {

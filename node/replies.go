@@ -13,6 +13,39 @@ import (
 
 // Requests of peers, and the replies to them.
 
+// ReplyError is a peer's error in place of a reply.
+type ReplyError struct {
+	UUID uuid.UUID
+	Name string
+	Text string // from the peer's program
+}
+
+func (e *ReplyError) Error() string {
+	return fmt.Sprintf("peer %s (%s) replied with an error: %s", printable(e.Name), e.UUID, printable(e.Text))
+}
+
+// An Answer is a reply, and the peer that sent it. The frames belong to the caller.
+type Answer struct {
+	Peer   *Peer
+	Frames [][]byte
+	Origin memory.Origin
+}
+
+// refusal is the error of a call that the peer answered with one.
+func (c *Call) refusal(code request.Code, text string) error {
+	switch {
+	case code != request.NoHandler:
+		failed := &ReplyError{UUID: c.peer.uuid, Text: text}
+		if known := c.peer.snapshot.Load(); known != nil {
+			failed.Name = known.Name
+		}
+		return c.node.cfg.Public.replyError(failed)
+	case text != "":
+		return c.failed(fmt.Errorf("%w: %s", ErrNoHandler, printable(text)))
+	}
+	return c.failed(ErrNoHandler)
+}
+
 // A Ticket is what is needed to answer a request. It serves one answer at a time.
 type Ticket struct {
 	id   uint64

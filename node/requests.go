@@ -62,7 +62,7 @@ type Call struct {
 
 // Errors of requests, to be tested with errors.Is.
 var (
-	// ErrPeerGone: the peer left, or the session with it broke, before it replied.
+	// ErrPeerGone: the peer left, or the session with it broke, before it replied. ErrUnknownPeer is this error, too.
 	ErrPeerGone = errors.New("the peer left, or its session broke, before it replied")
 
 	// ErrTooManyRequests: the number of requests that wait for replies has reached Limits.Requests.
@@ -72,33 +72,35 @@ var (
 	ErrNoHandler = errors.New("the peer does not handle such requests")
 )
 
-// ReplyError is a peer's error in place of a reply.
-type ReplyError struct {
-	UUID uuid.UUID
-	Name string
-	Text string // from the peer's program
-
-	NoHandler bool // the peer has no handler for the request
-}
-
-func (e *ReplyError) Error() string {
-	if e.NoHandler && e.Text == "" {
-		return fmt.Sprintf("peer %s (%s): %v", printable(e.Name), e.UUID, ErrNoHandler)
-	}
-	return fmt.Sprintf("peer %s (%s) replied with an error: %s", printable(e.Name), e.UUID, printable(e.Text))
-}
-
-// Is makes errors.Is(err, ErrNoHandler) work.
-func (e *ReplyError) Is(target error) bool { return e.NoHandler && target == ErrNoHandler }
-
 // Request sends a request to a peer and waits for the reply.
-func (n *Node) Request(ctx context.Context, id uuid.UUID, frames ...[]byte) ([][]byte, memory.Origin, error) {
+func (n *Node) Request(ctx context.Context, id uuid.UUID, frames ...[]byte) (Answer, error) {
+	p, err := n.asked(id)
+	if err != nil {
+		return Answer{}, err
+	}
+	return n.requestFrom(ctx, p, frames)
+}
+
+// asked returns the session with the peer that a request is for.
+func (n *Node) asked(id uuid.UUID) (*session, error) {
+	if err := n.lifecycle.checkStarted(); err != nil {
+		return nil, fmt.Errorf("request: %w", err)
+	}
+	p := n.addressee(id)
+	if p == nil {
+		return nil, fmt.Errorf("request: %w", n.cfg.Public.peerError(&PeerError{UUID: id, Err: ErrUnknownPeer}))
+	}
+	return p, nil
+}
+
+// requestFrom is Request for a session.
+func (n *Node) requestFrom(ctx context.Context, p *session, frames [][]byte) (Answer, error) {
 	c, ok := n.requests.calls.Get().(*Call)
 	if !ok {
 		c = &Call{done: make(chan struct{}, 1), isPooled: true}
 	}
-	if err := n.send(ctx, c, id, frames); err != nil {
-		return nil, memory.Origin{}, err // the call is left to the garbage collector
+	if err := n.send(ctx, c, p, frames); err != nil {
+		return Answer{}, err // the call is left to the garbage collector
 	}
 	select {
 	case <-c.done:
@@ -106,16 +108,20 @@ func (n *Node) Request(ctx context.Context, id uuid.UUID, frames ...[]byte) ([][
 		c.endByContext(ctx)
 		<-c.done
 	}
-	content, origin, err := c.result()
+	answer, err := c.result()
 	*c = Call{done: c.done, isPooled: true}
 	n.requests.calls.Put(c)
-	return content, origin, err
+	return answer, err
 }
 
 // StartRequest is Request without waiting for the reply. The call also ends with ctx.
 func (n *Node) StartRequest(ctx context.Context, id uuid.UUID, frames ...[]byte) (*Call, error) {
+	p, err := n.asked(id)
+	if err != nil {
+		return nil, err
+	}
 	call := &Call{done: make(chan struct{})}
-	if err := n.send(ctx, call, id, frames); err != nil {
+	if err := n.send(ctx, call, p, frames); err != nil {
 		return nil, err
 	}
 	if ctx.Done() == nil {
@@ -133,14 +139,7 @@ func (n *Node) StartRequest(ctx context.Context, id uuid.UUID, frames ...[]byte)
 }
 
 // send sends a request. The call must be new.
-func (n *Node) send(ctx context.Context, call *Call, id uuid.UUID, frames [][]byte) error {
-	if err := n.lifecycle.checkStarted(); err != nil {
-		return fmt.Errorf("request: %w", err)
-	}
-	p := n.addressee(id)
-	if p == nil {
-		return fmt.Errorf("request: %w", n.cfg.Public.peerError(&PeerError{UUID: id, Err: ErrUnknownPeer}))
-	}
+func (n *Node) send(ctx context.Context, call *Call, p *session, frames [][]byte) error {
 	call.node, call.peer = n, p
 	if err := n.requests.begin(call); err != nil {
 		return fmt.Errorf("request: %w", err)
@@ -178,18 +177,18 @@ func (n *Node) transmit(ctx context.Context, p *session, frames [][]byte) error 
 // Done returns a channel that is closed when the call has ended.
 func (c *Call) Done() <-chan struct{} { return c.done }
 
-// Result waits for the end of the call. The frames belong to the caller.
-func (c *Call) Result() ([][]byte, memory.Origin, error) {
+// Result waits for the end of the call.
+func (c *Call) Result() (Answer, error) {
 	<-c.done
 	return c.result()
 }
 
 // result is Result for a call that has ended.
-func (c *Call) result() ([][]byte, memory.Origin, error) {
+func (c *Call) result() (Answer, error) {
 	if c.err != nil {
-		return nil, memory.Origin{}, fmt.Errorf("request: %w", c.err)
+		return Answer{}, fmt.Errorf("request: %w", c.err)
 	}
-	return c.frames, c.origin, nil
+	return Answer{c.peer.snapshot.Load(), c.frames, c.origin}, nil
 }
 
 // Cancel ends the call with context.Canceled, unless it has ended. A later reply is dropped.
@@ -312,13 +311,7 @@ func (r *requests) takeReply(s *session, head request.Head, content [][]byte, fr
 	}
 	r.countReply(s, content)
 	if head.Kind == request.Error {
-		failed := &ReplyError{UUID: s.uuid}
-		if known := s.snapshot.Load(); known != nil {
-			failed.Name = known.Name
-		}
-		code, text := request.Failure(content)
-		failed.Text, failed.NoHandler = text, code == request.NoHandler
-		r.finish(c, nil, memory.Origin{}, c.node.cfg.Public.replyError(failed))
+		r.finish(c, nil, memory.Origin{}, c.refusal(request.Failure(content)))
 		return true
 	}
 	frames := content[1:]

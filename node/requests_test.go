@@ -50,8 +50,8 @@ func TestStrayReplies(t *testing.T) {
 			reply(b, "first")
 			reply(b, "second")
 			stray(2)
-			if frames, _, err := call.Result(); err != nil || string(frames[0]) != "first" {
-				t.Errorf("the call returned %q, %v; want first", frames, err)
+			if answer, err := call.Result(); err != nil || string(answer.Frames[0]) != "first" {
+				t.Errorf("the call returned %q, %v; want first", answer.Frames, err)
 			}
 			b.Fail(a.UUID(), &ticket, "third")
 			b.Refuse(a.UUID(), &ticket)
@@ -61,7 +61,7 @@ func TestStrayReplies(t *testing.T) {
 				t.Fatal(err)
 			}
 			cancel()
-			if _, _, err := call.Result(); !errors.Is(err, context.Canceled) {
+			if _, err := call.Result(); !errors.Is(err, context.Canceled) {
 				t.Errorf("a cancelled call returned %v", err)
 			}
 			for _, text := range append(a.eventsOf(b.UUID()), a.eventsOf(c.UUID())...) {

@@ -38,11 +38,11 @@ func (c *Config) checkTransports() error {
 	}
 	for _, t := range c.Transports {
 		if !slices.Contains(allTransports, t) {
-			return fmt.Errorf("node: transport %q is none of %v", t, allTransports)
+			return fmt.Errorf("node: WithTransports: transport %q is none of %v", t, allTransports)
 		}
 	}
 	if !c.uses(TCP) {
-		return fmt.Errorf("node: transports %v: tcp is needed: other hosts and implementations use no other", c.Transports)
+		return fmt.Errorf("node: WithTransports: transports %v: tcp is needed: other hosts and implementations use no other", c.Transports)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 type watchers struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed at the next change; nil if no caller waits
+	callers callers       // of RequestAny
 }
 
 // next returns a channel that is closed at the next change.
@@ -25,6 +26,7 @@ func (w *watchers) next() <-chan struct{} {
 
 // wake makes all waiting callers look again. Call it after each change of a snapshot, or of the present peers.
 func (w *watchers) wake() {
+	w.callers.wake()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.changed != nil {

@@ -4,7 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.opentelemetry.io/otel/propagation"
@@ -56,14 +61,70 @@ func TestTrace(t *testing.T) {
 	}
 }
 
-// The page shows the code that is tested here.
-func TestTraceInDocs(t *testing.T) {
+// shown is the code that docs/operating.md shows.
+func shown(t *testing.T) []byte {
+	t.Helper()
 	source, err := os.ReadFile("trace_test.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, source, _ = bytes.Cut(source, []byte("begins here.\n\n"))
 	source, _, _ = bytes.Cut(source, []byte("\n// What docs/operating.md shows ends"))
+	return source
+}
+
+// The code that the page shows carries a trace through a whisper, in a module that needs OpenTelemetry and the library as a user's does. It needs no network, as
+// the modules have been downloaded for the checks.
+func TestTraceInWhisper(t *testing.T) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	test, err1 := os.ReadFile("testdata/trace/whisper_test.go")
+	ours, err2 := os.ReadFile("go.sum")
+	library, err3 := os.ReadFile(filepath.Join(root, "go.sum"))
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"go.mod": fmt.Sprintf("module example.org/trace\n\ngo 1.26.0\n\nrequire (\n\tgithub.com/go-zre/go-zre v0.0.0\n\tgo.opentelemetry.io/otel %[1]s\n"+
+			"\tgo.opentelemetry.io/otel/trace %[1]s\n)\n\nreplace github.com/go-zre/go-zre => %[2]q\n", otelVersion(t), root),
+		"go.sum": string(ours) + string(library),
+		"trace.go": "package trace\n\nimport (\n\t\"context\"\n\t\"encoding/json\"\n\n\t\"go.opentelemetry.io/otel/propagation\"\n)\n\n" +
+			string(shown(t)),
+		"whisper_test.go": string(test),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "test", ".")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOSUMDB=off", "GOWORK=off", "GOTOOLCHAIN=local")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// otelVersion is the version of OpenTelemetry that go.mod names.
+func otelVersion(t *testing.T) string {
+	t.Helper()
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, ok := strings.Cut(string(mod), "go.opentelemetry.io/otel v")
+	version, _, _ := strings.Cut(after, "\n")
+	if !ok {
+		t.Fatal("go.mod does not name go.opentelemetry.io/otel")
+	}
+	return "v" + version
+}
+
+// The page shows the code that is tested here.
+func TestTraceInDocs(t *testing.T) {
+	source := shown(t)
 	docs, err := os.ReadFile("../docs/operating.md")
 	if err != nil {
 		t.Fatal(err)

@@ -75,7 +75,7 @@ func AllowCertificates(paths ...string) (Authorizer, error) {
 func WithSharedCertificate(certificate *Certificate) Option {
 	return func(c *config) error {
 		if err := WithCertificate(certificate)(c); err != nil {
-			return err
+			return fmt.Errorf("zre: WithSharedCertificate: %w", err)
 		}
 		return WithAuthorizer(AllowKeys(certificate.PublicKey()))(c)
 	}

@@ -10,6 +10,8 @@ import "github.com/go-zre/go-zre/beacon"
 // says something: it changes its state, or sends a message, such as the result. If it says nothing for a second it may be chosen again. This way
 // each idle worker has one job, and none gets a whole backlog before it can say that it is busy.
 //
+// For requests use RequestAny, which also waits for a member and asks another one if that fails.
+//
 // If no member can be chosen, ok is false. Try again on the next StateChange, Join or message, and after a second.
 //
 // Without states, Choose takes StateIdle, then StateUnknown (other implementations), then StateReceiving. Members in the last two may get

@@ -46,27 +46,6 @@
 // send them, and those peers see this node as busy. The node still knows which peers are present. A program that only sends can use
 // [WithSendOnly], which discards messages; then it need not read events.
 //
-// # Handlers
-//
-// Instead of a loop, a program can call [Node.Serve] with a [Handler], usually a [Mux]: it has handlers for the kinds of events, for shouts by group, and for
-// requests by name. Handlers of different peers run at the same time; those of one peer run in order. [Node.Subscribe] gives the events to
-// other parts of the program, too.
-//
-// # Requests
-//
-// [Node.Request] sends a message to a peer and waits for its reply:
-//
-//	reply, err := node.Request(ctx, peer, []byte("temperature"), []byte("kitchen"))
-//
-// The program of the peer gets a [Request], as an event or in a handler, and answers with Reply or ReplyError. If it does not answer, the caller waits until
-// ctx ends. If the peer leaves, the caller gets [ErrPeerGone] at once. A program may make requests in the loop that reads the events.
-//
-// # Security
-//
-// By default everyone on the network can join, and can read everything. A node with a certificate ([WithCertificate]) encrypts what it sends, and talks
-// only to nodes with certificates; an [Authorizer] decides which of them are let in ([AllowKeys], [AllowCertificates]). The simplest way is one secret for all
-// nodes ([WithSharedCertificate]). [NewCertificate] and the command "zre keygen" make certificates.
-//
 // # Sending
 //
 // [Node.Whisper] and [Node.Shout] put a message in a queue and return. They wait only while the queue of a peer is full (10,000 messages or 64 MiB), until
@@ -86,6 +65,24 @@
 // A message to a node of the same process is handed over in memory. To another process of the same user on the same host it goes through a unix
 // socket. All others get it by TCP. Peer.Transport says which.
 //
+// # Handlers
+//
+// Instead of a loop, a program can call [Node.Serve] with a [Handler], usually a [Mux]: it has a handler for each type of event, for shouts by group, and for
+// requests by name. Serve returns nil when its context ends. Handlers of different peers run at the same time; those of one peer run in order. [Node.Subscribe] gives the events to
+// other parts of the program, too.
+//
+// # Requests
+//
+// [Node.Request] sends a message to a peer and waits for its reply:
+//
+//	reply, err := node.Request(ctx, peer, []byte("temperature"), []byte("kitchen"))
+//
+// The program of the peer gets a [Request], as an event or in a handler, and answers with Reply or ReplyError. If it does not answer, the caller waits until
+// ctx ends. If the peer leaves, the caller gets [ErrPeerGone] at once. A program may make requests in the loop that reads the events.
+//
+// [Node.RequestAny] gives work to a group: it asks a member that has time, and another one if that member leaves before it replies. [Workers] adds
+// limits.
+//
 // # States
 //
 // A node can say what it is doing, with [Node.SetState] or automatically with [WithAutoState]. Peers see the change at once. [Node.Choose] picks a
@@ -97,6 +94,12 @@
 // members get a [Leader] event, and [Node.Leader] returns the leader. Members that lost contact with each other have one leader each until they
 // meet again. Use a leader to share out work, not to guard what must never happen twice. C zyre nodes take part, but their own elections do not
 // always end.
+//
+// # Security
+//
+// By default everyone on the network can join, and can read everything. A node with a certificate ([WithCertificate]) encrypts what it sends, and talks
+// only to nodes with certificates; an [Authorizer] decides which of them are let in ([AllowKeys], [AllowCertificates]). The simplest way is one secret for all
+// nodes ([WithSharedCertificate]). [NewCertificate] and the command "zre keygen" make certificates.
 //
 // # Problems
 //
@@ -125,10 +128,12 @@
 //	RemoveHeader                     ErrInvalidHeader, ErrClosed
 //	Whisper, WhisperNoCopy           ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrTooLarge, ErrNotStarted, ErrClosed
 //	Shout, ShoutTo, ShoutNoCopy      ErrInvalidGroup, ErrPeerBusy*, ErrUnreadEvents*, ErrTooLarge, ErrNotStarted, ErrClosed
-//	Request                          ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrPeerGone*, ReplyError, ErrNoHandler, ErrTooManyRequests,
+//	Request                          ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrPeerGone*, ErrNoHandler*, ReplyError, ErrTooManyRequests,
+//	                                 ErrTooLarge, ErrNotStarted, ErrClosed
+//	RequestAny, Workers.Request      ErrInvalidGroup, ErrPeerBusy*, ErrUnreadEvents*, ErrPeerGone*, ErrNoHandler*, ReplyError, ErrTooManyRequests,
 //	                                 ErrTooLarge, ErrNotStarted, ErrClosed
 //	StartRequest                     ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrTooManyRequests, ErrTooLarge, ErrNotStarted, ErrClosed
-//	PendingReply.Result              ErrPeerGone*, ErrUnreadEvents*, ReplyError, ErrNoHandler, ErrClosed
+//	PendingReply.Result              ErrPeerGone*, ErrUnreadEvents*, ErrNoHandler*, ReplyError, ErrClosed
 //	Request.Reply                    ErrReplied, ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrTooLarge, ErrClosed
 //	Request.ReplyError               ErrReplied, ErrUnknownPeer*, ErrPeerBusy*, ErrUnreadEvents*, ErrClosed
 //	Ping, Flush                      ErrUnknownPeer*, ErrPeerBusy*, ErrNotStarted, ErrClosed
@@ -153,7 +158,8 @@
 //	ErrUnreadEvents                  read the events in one goroutine, and send in another
 //	ErrStatsNotShared                do without: the peer's program would need WithSharedStats
 //	ErrTooLarge                      split the message, or raise the Limits of all nodes
-//	ErrPeerGone                      ask another peer, or the same one when it enters again; it may have done what was asked
+//	ErrPeerGone                      ask another peer, or the same one when it enters again. An ErrUnknownPeer is one, too: nothing was sent. Otherwise the peer
+//	                                 may have done what was asked
 //	ReplyError                       read its Text: the program of the peer could not do what was asked
 //	ErrNoHandler                     ask another peer: that one does not know such requests
 //	ErrTooManyRequests               wait for replies, or raise Limits.Requests

@@ -19,7 +19,7 @@ var (
 	// ErrNotStarted says that the call is possible only after Start has returned.
 	ErrNotStarted = node.ErrNotStarted
 
-	// ErrUnknownPeer says that no peer with this UUID is present: it has not entered, or it has exited.
+	// ErrUnknownPeer says that no peer with this UUID is present: it has not entered, or it has exited. It is an ErrPeerGone, too. Nothing was sent.
 	ErrUnknownPeer = node.ErrUnknownPeer
 
 	// ErrPeerBusy says that the queue of the peer was full until the context or the send timeout ended, so the message is not sent to it. If it was
@@ -73,11 +73,11 @@ var (
 	// ErrTooLarge says that the message is larger than peers accept: 64 MiB or 1,023 frames, unless Limits says otherwise.
 	ErrTooLarge = node.ErrTooLarge
 
-	// ErrPeerGone says that the peer left, or its session broke, before it replied to a request. It may have done what was asked.
+	// ErrPeerGone says that the peer is gone. If the error is not an ErrUnknownPeer, too, the peer left, or its session broke, after a request was sent to
+	// it and before it replied; it may have done what was asked.
 	ErrPeerGone = node.ErrPeerGone
 
-	// ErrNoHandler says that the peer has nothing that handles the request: its Mux has no handler, or it discards messages (WithSendOnly). It comes
-	// within a *ReplyError.
+	// ErrNoHandler says that the peer has nothing that handles the request: its Mux has no handler, or it discards messages (WithSendOnly).
 	ErrNoHandler = node.ErrNoHandler
 
 	// ErrTooManyRequests says that as many requests of this node wait for their replies as Limits.Requests allows.
@@ -98,7 +98,7 @@ func (e *optionError) Is(target error) bool { return target == ErrInvalidOption 
 type PeerError struct {
 	UUID    uuid.UUID
 	Name    string // empty if it is not known
-	Err     error  // ErrUnknownPeer, ErrPeerBusy or ErrPeerGone, or the context's error; joined with its cause, such as ErrUnreadEvents, if there is one
+	Err     error  // ErrUnknownPeer, ErrPeerBusy, ErrPeerGone or ErrNoHandler, or the context's error; joined with its cause, such as ErrUnreadEvents, if there is one
 	Dropped bool   // the peer took nothing for the send timeout, so it exits (ReasonNotResponding)
 }
 
@@ -108,25 +108,15 @@ func (e *PeerError) Error() string { return (*node.PeerError)(e).Error() }
 // Unwrap returns Err.
 func (e *PeerError) Unwrap() error { return e.Err }
 
-// ReplyError says that a peer answered a request with an error, or that nothing there handles it (ErrNoHandler). Get it with errors.As.
+// ReplyError says that a peer answered a request with an error. Get it with errors.As.
 type ReplyError struct {
 	UUID uuid.UUID
 	Name string // empty if it is not known
 	Text string // what the peer's program gave to Request.ReplyError
-
-	err *node.ReplyError
 }
 
 // Error implements error.
-func (e *ReplyError) Error() string {
-	if e.err == nil {
-		return (&node.ReplyError{UUID: e.UUID, Name: e.Name, Text: e.Text}).Error()
-	}
-	return e.err.Error()
-}
-
-// Is makes errors.Is(err, ErrNoHandler) work.
-func (e *ReplyError) Is(target error) bool { return e.err != nil && e.err.Is(target) }
+func (e *ReplyError) Error() string { return (*node.ReplyError)(e).Error() }
 
 // LostError says that Close or Shutdown ended before all messages to a peer were sent: messages that Whisper or Shout had accepted. Get one with
 // errors.As, or all with Losses. Messages of the node itself, such as JOIN, do not count.

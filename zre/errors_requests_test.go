@@ -13,15 +13,15 @@ import (
 // ofRequests tells whether an error of a call needs a request, or a peer that answers, to occur.
 func ofRequests(call, name string) bool {
 	switch name {
-	case "ErrPeerGone*", "ReplyError", "ErrNoHandler", "ErrTooManyRequests":
+	case "ErrPeerGone*", "ReplyError", "ErrNoHandler*", "ErrTooManyRequests":
 		return true
 	}
-	return strings.Contains(call, ".") || strings.HasSuffix(call, "Request") && name == "ErrTooLarge"
+	return strings.HasPrefix(call, "Request.") || strings.HasPrefix(call, "PendingReply.") || strings.HasSuffix(call, "Request") && name == "ErrTooLarge"
 }
 
 // provokeRequest makes a call about requests fail with an error.
 func provokeRequest(t *testing.T, n, peer *zre.Node, call, name string) error {
-	if err := errors.Join(n.Start(t.Context()), peer.Start(t.Context())); err != nil {
+	if err := errors.Join(peer.Join("G"), n.Start(t.Context()), peer.Start(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	for _, each := range []*zre.Node{n, peer} {
@@ -45,7 +45,7 @@ func provokeRequest(t *testing.T, n, peer *zre.Node, call, name string) error {
 		time.AfterFunc(time.Second, func() { peer.Close() })
 	case "ErrClosed":
 		time.AfterFunc(time.Second, func() { n.Close() })
-	case "ReplyError", "ErrNoHandler":
+	case "ReplyError", "ErrNoHandler*":
 		mux := zre.NewMux()
 		if name == "ReplyError" {
 			mux.HandleRequest("*", func(ctx context.Context, r zre.Request) { _ = r.ReplyError(ctx, "no") })

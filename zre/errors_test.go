@@ -126,7 +126,7 @@ func TestErrorTableIsComplete(t *testing.T) {
 			for _, f := range append(typ.Methods, typ.Funcs...) {
 				calls[f.Name] = f
 			}
-		case "Request", "PendingReply":
+		case "Request", "PendingReply", "Workers":
 			for _, f := range typ.Methods {
 				calls[typ.Name+"."+f.Name] = f
 			}
@@ -177,6 +177,18 @@ var goodCalls = map[string]func(ctx context.Context, n *zre.Node, peer uuid.UUID
 	},
 	"StartRequest": func(ctx context.Context, n *zre.Node, p uuid.UUID) error {
 		_, err := n.StartRequest(ctx, p)
+		return err
+	},
+	"RequestAny": func(ctx context.Context, n *zre.Node, _ uuid.UUID) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		_, err := n.RequestAny(ctx, "G", []byte("x"))
+		return err
+	},
+	"Workers.Request": func(ctx context.Context, n *zre.Node, _ uuid.UUID) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		_, err := zre.Workers{Node: n, Group: "G", Tries: 1}.Request(ctx, []byte("x"))
 		return err
 	},
 	"Serve":            func(ctx context.Context, n *zre.Node, _ uuid.UUID) error { return n.Serve(ctx, zre.NewMux()) },
@@ -255,6 +267,14 @@ var badCalls = map[string]map[string]func(ctx context.Context, n *zre.Node) erro
 		},
 		"ErrUnknownPeer*": func(ctx context.Context, n *zre.Node) error { _, err := n.StartRequest(ctx, uuid.New()); return err },
 	},
+	"RequestAny": anyErrors(func(ctx context.Context, n *zre.Node, group string, frames ...[]byte) error {
+		_, err := n.RequestAny(ctx, group, frames...)
+		return err
+	}),
+	"Workers.Request": anyErrors(func(ctx context.Context, n *zre.Node, group string, frames ...[]byte) error {
+		_, err := zre.Workers{Node: n, Group: group}.Request(ctx, frames...)
+		return err
+	}),
 	"Serve": {"ErrInvalidOption": func(ctx context.Context, n *zre.Node) error {
 		return n.Serve(ctx, zre.NewMux(), zre.ServeConcurrency(0))
 	}},
@@ -267,6 +287,13 @@ var badCalls = map[string]map[string]func(ctx context.Context, n *zre.Node) erro
 	"DisconnectGossip": {"ErrInvalidEndpoint": func(_ context.Context, n *zre.Node) error { return n.DisconnectGossip("10.9.9.9") }},
 	"AddSRV":           {"ErrInvalidDomain": func(_ context.Context, n *zre.Node) error { return n.AddSRV("a b") }},
 	"RemoveSRV":        {"ErrInvalidDomain": func(_ context.Context, n *zre.Node) error { return n.RemoveSRV("a b") }},
+}
+
+func anyErrors(request func(context.Context, *zre.Node, string, ...[]byte) error) map[string]func(context.Context, *zre.Node) error {
+	return map[string]func(context.Context, *zre.Node) error{
+		"ErrInvalidGroup": func(ctx context.Context, n *zre.Node) error { return request(ctx, n, "") },
+		"ErrTooLarge":     func(ctx context.Context, n *zre.Node) error { return request(ctx, n, "G", make([]byte, 1<<20)) },
+	}
 }
 
 func groupErrors(join func(*zre.Node, string) error) map[string]func(context.Context, *zre.Node) error {

@@ -22,8 +22,8 @@ type HandlerFunc func(ctx context.Context, event Event)
 // ServeEvent calls f.
 func (f HandlerFunc) ServeEvent(ctx context.Context, event Event) { f(ctx, event) }
 
-// Mux calls, for each event, the handler that is registered for its kind: whispers, shouts to a group, requests with a name, and so on. Events
-// without a handler go to that of HandleOther; if there is none, they are dropped. A request without a handler is refused: the peer's Request returns
+// Mux calls, for each event, the handler that is registered for its type. There is a method for each type of event. Those for events of a group, and
+// for requests, take a pattern. Events without a handler go to that of HandleOther; if there is none, they are dropped. A request without a handler is refused: the peer's Request returns
 // ErrNoHandler at once.
 //
 // Groups and names of requests are patterns: a name; the beginning of names and a star, such as "sensor.*"; or a star alone, which matches all. A
@@ -41,14 +41,21 @@ func NewMux() *Mux { return new(Mux) }
 
 // routes holds all handlers. It is immutable: registering a handler makes a copy.
 type routes struct {
-	whisper func(context.Context, Whisper)
-	enter   func(context.Context, Enter)
-	exit    func(context.Context, Exit)
-	other   func(context.Context, Event)
+	whisper  func(context.Context, Whisper)
+	enter    func(context.Context, Enter)
+	exit     func(context.Context, Exit)
+	state    func(context.Context, StateChange)
+	header   func(context.Context, HeaderChange)
+	evasive  func(context.Context, Evasive)
+	silent   func(context.Context, Silent)
+	endpoint func(context.Context, EndpointChange)
+	problem  func(context.Context, Problem)
+	other    func(context.Context, Event)
 
 	shouts   patterns[func(context.Context, Shout)]
 	joins    patterns[func(context.Context, Join)]
 	leaves   patterns[func(context.Context, Leave)]
+	leaders  patterns[func(context.Context, Leader)]
 	requests patterns[func(context.Context, Request)]
 }
 
@@ -88,8 +95,42 @@ func (m *Mux) HandleLeave(group string, handler func(context.Context, Leave)) {
 	m.register("HandleLeave", handler == nil, func(r *routes) string { return r.leaves.add(group, handler) })
 }
 
-// HandleOther registers the handler for all events that have no handler of their own: StateChange, HeaderChange, Leader, Evasive, Silent,
-// EndpointChange and Problem, and events of the other kinds, except Request, for which none is registered.
+// HandleLeader registers the handler for new leaders of the groups that match a pattern.
+func (m *Mux) HandleLeader(group string, handler func(context.Context, Leader)) {
+	m.register("HandleLeader", handler == nil, func(r *routes) string { return r.leaders.add(group, handler) })
+}
+
+// HandleStateChange registers the handler for peers that change their state.
+func (m *Mux) HandleStateChange(handler func(context.Context, StateChange)) {
+	m.register("HandleStateChange", handler == nil, func(r *routes) string { return setOnce(&r.state, handler) })
+}
+
+// HandleHeaderChange registers the handler for peers that change their headers.
+func (m *Mux) HandleHeaderChange(handler func(context.Context, HeaderChange)) {
+	m.register("HandleHeaderChange", handler == nil, func(r *routes) string { return setOnce(&r.header, handler) })
+}
+
+// HandleEvasive registers the handler for peers of which nothing was heard for the evasive timeout.
+func (m *Mux) HandleEvasive(handler func(context.Context, Evasive)) {
+	m.register("HandleEvasive", handler == nil, func(r *routes) string { return setOnce(&r.evasive, handler) })
+}
+
+// HandleSilent registers the handler for peers that did not answer for the silent timeout.
+func (m *Mux) HandleSilent(handler func(context.Context, Silent)) {
+	m.register("HandleSilent", handler == nil, func(r *routes) string { return setOnce(&r.silent, handler) })
+}
+
+// HandleEndpointChange registers the handler for changes of this node's endpoints.
+func (m *Mux) HandleEndpointChange(handler func(context.Context, EndpointChange)) {
+	m.register("HandleEndpointChange", handler == nil, func(r *routes) string { return setOnce(&r.endpoint, handler) })
+}
+
+// HandleProblem registers the handler for problems, when they begin and when they are solved.
+func (m *Mux) HandleProblem(handler func(context.Context, Problem)) {
+	m.register("HandleProblem", handler == nil, func(r *routes) string { return setOnce(&r.problem, handler) })
+}
+
+// HandleOther registers the handler for all events, except requests, for which no other handler is registered.
 func (m *Mux) HandleOther(handler func(context.Context, Event)) {
 	m.register("HandleOther", handler == nil, func(r *routes) string { return setOnce(&r.other, handler) })
 }
@@ -144,6 +185,20 @@ func (m *Mux) ServeEvent(ctx context.Context, event Event) {
 		handled = call(ctx, r.joins.find(e.Group), e)
 	case Leave:
 		handled = call(ctx, r.leaves.find(e.Group), e)
+	case Leader:
+		handled = call(ctx, r.leaders.find(e.Group), e)
+	case StateChange:
+		handled = call(ctx, r.state, e)
+	case HeaderChange:
+		handled = call(ctx, r.header, e)
+	case Evasive:
+		handled = call(ctx, r.evasive, e)
+	case Silent:
+		handled = call(ctx, r.silent, e)
+	case EndpointChange:
+		handled = call(ctx, r.endpoint, e)
+	case Problem:
+		handled = call(ctx, r.problem, e)
 	}
 	if !handled {
 		call(ctx, r.other, event)

@@ -45,7 +45,9 @@ func TestMux(t *testing.T) {
 	mux.HandleLeave("L", func(_ context.Context, e zre.Leave) { got = "leave " + e.Group })
 	mux.HandleRequest("now", func(_ context.Context, r zre.Request) { got = "request " + r.Name() })
 	mux.HandleRequest("long*", func(_ context.Context, r zre.Request) { got = "request long" })
+	mux.HandleLeader("L*", func(_ context.Context, e zre.Leader) { got = "leader " + e.Group })
 	for want, event := range map[string]zre.Event{
+		"leader LK":        zre.Leader{Group: "LK"},
 		"whisper":          zre.Whisper{},
 		"enter":            zre.Enter{},
 		"exit":             zre.Exit{},
@@ -60,6 +62,26 @@ func TestMux(t *testing.T) {
 		got = ""
 		if mux.ServeEvent(ctx, event); got != want {
 			t.Errorf("%T %+v went to %q, want %q", event, event, got, want)
+		}
+	}
+	for _, event := range []zre.Event{
+		zre.StateChange{}, zre.HeaderChange{}, zre.Evasive{}, zre.Silent{}, zre.EndpointChange{}, zre.Problem{},
+	} {
+		if mux.ServeEvent(ctx, event); got != fmt.Sprintf("other %T", event) {
+			t.Errorf("%T without a handler went to %q", event, got)
+		}
+	}
+	mux.HandleStateChange(func(_ context.Context, e zre.StateChange) { got = fmt.Sprintf("%T", e) })
+	mux.HandleHeaderChange(func(_ context.Context, e zre.HeaderChange) { got = fmt.Sprintf("%T", e) })
+	mux.HandleEvasive(func(_ context.Context, e zre.Evasive) { got = fmt.Sprintf("%T", e) })
+	mux.HandleSilent(func(_ context.Context, e zre.Silent) { got = fmt.Sprintf("%T", e) })
+	mux.HandleEndpointChange(func(_ context.Context, e zre.EndpointChange) { got = fmt.Sprintf("%T", e) })
+	mux.HandleProblem(func(_ context.Context, e zre.Problem) { got = fmt.Sprintf("%T", e) })
+	for _, event := range []zre.Event{
+		zre.StateChange{}, zre.HeaderChange{}, zre.Evasive{}, zre.Silent{}, zre.EndpointChange{}, zre.Problem{},
+	} {
+		if mux.ServeEvent(ctx, event); got != fmt.Sprintf("%T", event) {
+			t.Errorf("%T went to %q, want its own handler", event, got)
 		}
 	}
 	got = ""

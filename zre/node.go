@@ -55,7 +55,7 @@ func NewNode(options ...Option) (*Node, error) {
 		Peer:       func(p *node.Peer) any { return publicPeer(p) },
 		PeerError:  func(e *node.PeerError) error { return (*PeerError)(e) },
 		LostError:  func(e *node.LostError) error { return (*LostError)(e) },
-		ReplyError: func(e *node.ReplyError) error { return &ReplyError{e.UUID, e.Name, e.Text, e} },
+		ReplyError: func(e *node.ReplyError) error { return (*ReplyError)(e) },
 	}
 	engine, err := node.New(cfg.Config)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,7 +34,11 @@ func start(t *testing.T, port int, options ...zre.Option) *zre.Node {
 }
 
 // port returns a beacon port for a test. Neither it nor the port 10,000 above it is in the range of ephemeral ports.
-func port() int { return 12_000 + rand.IntN(10_000) }
+func port() int { return 12_000 + int(portsTaken.Add(1))%10_000 }
+
+var portsTaken atomic.Uint32 // begins anywhere, since another process may run the same tests
+
+func init() { portsTaken.Store(rand.Uint32N(10_000)) }
 
 // next returns the next event of type E.
 func next[E zre.Event](t *testing.T, node *zre.Node) E {

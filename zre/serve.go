@@ -1,6 +1,7 @@
 package zre
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime/debug"
@@ -30,8 +31,8 @@ func ServeOnPanic(hook func(event Event, value any, stack []byte)) ServeOption {
 	return func(s *server) { s.onPanic = hook }
 }
 
-// Serve reads the node's events and calls the handler for each, until ctx or the node ends. It returns the context's error or ErrClosed, never nil.
-// It may be called before Start.
+// Serve reads the node's events and calls the handler for each, until ctx or the node ends. When ctx ends it returns nil, so a program whose ctx ends on Ctrl-C
+// can return what Serve returns. When the node is closed it returns ErrClosed. It may be called before Start.
 //
 // Events of one peer are handled in order, one at a time. Events of different peers are handled at the same time, by up to 64 goroutines
 // (ServeConcurrency), so handlers that share data must lock it. A handler that takes long, or never returns, delays only its own peer: when 64
@@ -41,8 +42,8 @@ func ServeOnPanic(hook func(event Event, value any, stack []byte)) ServeOption {
 // A handler may call all methods of the node, including Request and Close; after Close, Serve returns. If a handler panics, the panic is logged (up
 // to 5 times a second), a request is answered with an error, and Serve goes on with the next event.
 //
-// When Serve ends, it starts no more handlers, cancels their contexts, and waits up to 5 seconds for those that run. The error says how many still
-// run then. Events that were not handled are left for the next Serve or loop over AllEvents.
+// When Serve ends, it starts no more handlers, cancels their contexts, and waits up to 5 seconds for those that run. If some still run then, the error
+// says how many, also when ctx ended. Events that were not handled are left for the next Serve or loop over AllEvents.
 //
 // Serve reads the events as a loop over AllEvents does: it panics while another Serve or such a loop runs, and after Events was called. Use Subscribe
 // for further listeners.
@@ -78,15 +79,11 @@ func (n *Node) Serve(ctx context.Context, handler Handler, options ...ServeOptio
 		n.take(ctx.Done(), s.dispatch)
 		cancel()
 		if running := s.end(); running > 0 {
-			return fmt.Errorf("%w; handlers that have not returned: %d", serveError(ctx), running)
+			return fmt.Errorf("serve: %w; handlers that have not returned: %d", cmp.Or(context.Cause(ctx), ErrClosed), running)
 		}
 	}
-	return serveError(ctx)
-}
-
-func serveError(ctx context.Context) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return nil
 	}
 	return ErrClosed
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"strings"
 	"syscall"
@@ -41,7 +40,7 @@ func startServe(t *testing.T, port int, args ...string) (ended <-chan int) {
 }
 
 func TestBench(t *testing.T) {
-	port := 12_000 + rand.IntN(10_000)
+	port := freePort()
 	ended := startServe(t, port, "--nodes", "2", "--transport", "tcp")
 	for _, test := range []struct {
 		args []string
@@ -107,7 +106,7 @@ func TestBench(t *testing.T) {
 func TestBenchMesh(t *testing.T) {
 	t.Parallel()
 	var out, errs bytes.Buffer
-	args := on(12_000+rand.IntN(10_000), "mesh", "--nodes", "3", "--time", "50ms")
+	args := on(freePort(), "mesh", "--nodes", "3", "--time", "50ms")
 	if code := runBench(args, nil, &out, &errs); code != 0 || !strings.Contains(out.String(), "3 nodes here met 2 peers each") ||
 		!strings.Contains(out.String(), "0 exits without a farewell") {
 		t.Errorf("status %d, %q, %q", code, &out, &errs)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -92,7 +91,7 @@ func keys(v any) (list []string) {
 // With another node present all checks pass, in text and in JSON.
 func TestDoctor(t *testing.T) {
 	t.Parallel()
-	port := 12_000 + rand.IntN(10_000)
+	port := freePort()
 	alice := startPipe(t, port, "--name", "alice")
 	ready := alice.next("ready")
 	args := []string{"--interface", "127.0.0.1", "--port", fmt.Sprint(port), "--time", "2s", "--peer", ready["endpoint"].(string)}
@@ -143,7 +142,7 @@ func TestDoctorSRV(t *testing.T) {
 		t.Run(resolver, func(t *testing.T) {
 			t.Parallel()
 			var out, errs bytes.Buffer
-			code := diagnose([]string{"--interface", "127.0.0.1", "--port", fmt.Sprint(12_000 + rand.IntN(10_000)), "--time", "1s", "--json",
+			code := diagnose([]string{"--interface", "127.0.0.1", "--port", fmt.Sprint(freePort()), "--time", "1s", "--json",
 				"--srv", "robots.example", "--resolver", resolver}, nil, &out, &errs)
 			if code != want.code || errs.Len() > 0 || !strings.Contains(out.String(), want.text) || !strings.Contains(out.String(), "name _zre._tcp.robots.example") ||
 				strings.Contains(out.String(), `"complaint"`) {

@@ -14,9 +14,9 @@ var errorCodes = []struct {
 	is   func(error) bool
 }{
 	{"command", func(err error) bool { var wrong *commandError; return errors.As(err, &wrong) }},
-	{"no_handler", isError(zre.ErrNoHandler)}, // wrapped in a ReplyError
+	{"no_handler", isError(zre.ErrNoHandler)},
 	{"reply_error", func(err error) bool { var said *zre.ReplyError; return errors.As(err, &said) }},
-	{"unknown_peer", isError(zre.ErrUnknownPeer)},
+	{"unknown_peer", isError(zre.ErrUnknownPeer)}, // an ErrPeerGone, too
 	{"peer_gone", isError(zre.ErrPeerGone)},
 	{"ending", isError(errPipeEnds)}, // wrapped together with ErrPeerBusy
 	{"ending", isError(zre.ErrClosed)},

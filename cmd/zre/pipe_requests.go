@@ -66,9 +66,7 @@ func requestCommand(_ context.Context, p *piper, c *command) error {
 		p.out.write(l, true)
 	}, func(err error) {
 		var said *zre.ReplyError
-		switch {
-		case errors.Is(err, zre.ErrNoHandler):
-		case errors.As(err, &said):
+		if errors.As(err, &said) {
 			err = &replyFailure{said}
 		}
 		p.done(c, err)

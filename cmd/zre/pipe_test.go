@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -24,6 +23,7 @@ type run struct {
 	t     *testing.T
 	in    *io.PipeWriter
 	lines chan map[string]any
+	seen  []map[string]any // the lines so far, to be shown where the test fails
 	code  chan int
 	errs  bytes.Buffer
 }
@@ -48,7 +48,15 @@ func startPipe(t *testing.T, port int, args ...string) *run {
 		out.Close()
 		r.code <- code
 	}()
-	t.Cleanup(func() { inWriter.Close() })
+	t.Cleanup(func() {
+		inWriter.Close()
+		if t.Failed() {
+			for line := range r.lines { // until the pipe ends
+				r.seen = append(r.seen, line)
+			}
+			t.Logf("zre pipe %q wrote %v", args, r.seen)
+		}
+	})
 	return r
 }
 
@@ -72,6 +80,7 @@ func (r *run) next(event string) map[string]any {
 			if !ok {
 				r.t.Fatalf("the output ended before %s", event)
 			}
+			r.seen = append(r.seen, line)
 			if line["event"] == event {
 				return line
 			}
@@ -95,7 +104,7 @@ func (r *run) exits(want int) {
 
 func TestPipe(t *testing.T) {
 	t.Parallel()
-	port := 12_000 + rand.IntN(10_000)
+	port := freePort()
 	a := startPipe(t, port, "--name", "a", "--group", "G", "--group", "H", "--header", "k=v=w", "--header", "l=", "--interval", "500",
 		"--evasive", "2s", "--expired", "10000", "--uuid", "01234567-89ab-cdef-0123-456789abcdef")
 	ready := a.next("ready")
@@ -142,7 +151,7 @@ func TestPipe(t *testing.T) {
 // Among the nodes that contest, the one with the lowest UUID leads.
 func TestPipeLeader(t *testing.T) {
 	t.Parallel()
-	port := 12_000 + rand.IntN(10_000)
+	port := freePort()
 	low, high := "02345678-89ab-cdef-0123-456789abcdef", "11234567-89ab-cdef-0123-456789abcdef"
 	a := startPipe(t, port, "--name", "a", "--uuid", high, "--contest", "G")
 	if l := a.next("leader"); l["peer"] != high || l["name"] != "a" || l["group"] != "G" || l["self"] != true {
@@ -169,7 +178,7 @@ func TestPipeLeader(t *testing.T) {
 // A pipe that discards messages reports how many.
 func TestPipeDiscards(t *testing.T) {
 	t.Parallel()
-	port := 12_000 + rand.IntN(10_000)
+	port := freePort()
 	a := startPipe(t, port, "--discard", "--skip-busy")
 	peer := a.next("ready")["uuid"]
 	b := startPipe(t, port)
@@ -190,7 +199,7 @@ func TestPipeDiscards(t *testing.T) {
 // A bad line gives an error event that explains the mistake, and the next line is executed.
 func TestPipeBadLines(t *testing.T) {
 	t.Parallel()
-	r := startPipe(t, 12_000+rand.IntN(10_000))
+	r := startPipe(t, freePort())
 	r.next("ready")
 	for _, test := range []struct{ line, says string }{
 		{"junk", "not a JSON command"},
@@ -293,7 +302,7 @@ func TestMain(m *testing.M) {
 // since nothing is lost within one process.
 func TestPipeTellsWhatIsLost(t *testing.T) {
 	t.Parallel()
-	port := 12_000 + rand.IntN(10_000)
+	port := freePort()
 	sink, err := zre.NewNode(zre.WithName("sink"), zre.WithInterfaces("127.0.0.1"), zre.WithBeaconPort(port),
 		zre.WithLimits(zre.Limits{Events: 1})) // it reads no events
 	if err != nil {

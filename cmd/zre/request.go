@@ -86,7 +86,7 @@ func (s *session) ask(ctx context.Context, peer *zre.Peer, timeout time.Duration
 	case err == nil:
 	case errors.Is(err, zre.ErrNoHandler):
 		err = fmt.Errorf("%s answers no such request", quoted(peer.Name))
-	case errors.Is(err, zre.ErrPeerGone), errors.Is(err, zre.ErrUnknownPeer):
+	case errors.Is(err, zre.ErrPeerGone):
 		err = fmt.Errorf("%s left, or its connection broke, before it replied", quoted(peer.Name))
 	case errors.As(err, &said):
 		err = fmt.Errorf("%s: %s", quoted(peer.Name), said.Text)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -53,5 +54,9 @@ func process(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// freePort returns a UDP port for the nodes of a test.
-func freePort() int { return 12_000 + rand.IntN(10_000) }
+// freePort returns a UDP port for the nodes of a test. It returns no port twice: tests that run at the same time would meet each other's nodes there.
+func freePort() int { return 12_000 + int(portsTaken.Add(1))%10_000 }
+
+var portsTaken atomic.Uint32 // begins anywhere, since another process may run the same tests
+
+func init() { portsTaken.Store(rand.Uint32N(10_000)) }

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -17,7 +16,7 @@ import (
 // A state set by option or command reaches the other node, which reports it.
 func TestPipeStates(t *testing.T) {
 	t.Parallel()
-	port := 12_000 + rand.IntN(10_000)
+	port := freePort()
 	a := startPipe(t, port, "--name", "a", "--state", "Processing")
 	a.next("ready")
 	b := startPipe(t, port, "--name", "b", "--state", "auto", "--linger", "0")
@@ -56,7 +55,7 @@ func TestPipeListen(t *testing.T) {
 		t.Fatal(err)
 	}
 	endpoint := "tcp://" + free.Addr().String()
-	port := 12_000 + rand.IntN(10_000)
+	port := freePort()
 	taken := startPipe(t, port, "--listen", endpoint)
 	taken.exits(1)
 	free.Close()
@@ -68,7 +67,7 @@ func TestPipeListen(t *testing.T) {
 // Two nodes with the same UUID are reported.
 func TestPipeConflict(t *testing.T) {
 	t.Parallel()
-	port, id := 12_000+rand.IntN(10_000), uuid.NewString()
+	port, id := freePort(), uuid.NewString()
 	one := startPipe(t, port, "--uuid", id, "--interval", "100")
 	first := one.next("ready")
 	other := startPipe(t, port, "--uuid", id, "--interval", "100")

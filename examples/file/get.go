@@ -51,7 +51,7 @@ func (d *download) run(ctx context.Context) error {
 			}
 			fmt.Fprintf(os.Stderr, "\nfile: from %q: %v\n", server.Name, err)
 		}
-		if !errors.Is(err, zre.ErrPeerGone) && !errors.Is(err, zre.ErrUnknownPeer) && !errors.Is(err, context.DeadlineExceeded) {
+		if !errors.Is(err, zre.ErrPeerGone) && !errors.Is(err, context.DeadlineExceeded) {
 			return fmt.Errorf("%q is not complete", d.name)
 		}
 	}

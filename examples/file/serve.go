@@ -17,15 +17,8 @@ func serve(ctx context.Context, node *zre.Node, folder *os.Root) error {
 	mux := zre.NewMux()
 	mux.HandleRequest("file.stat", func(ctx context.Context, r zre.Request) { answer(ctx, r, 2, folder, stat) })
 	mux.HandleRequest("file.read", func(ctx context.Context, r zre.Request) { answer(ctx, r, 4, folder, read) })
-	mux.HandleOther(func(_ context.Context, event zre.Event) {
-		if problem, ok := event.(zre.Problem); ok {
-			fmt.Fprintln(os.Stderr, "file:", problem)
-		}
-	})
-	if err := node.Serve(ctx, mux); ctx.Err() == nil { // it returns an error always: ctx has ended, or something is wrong
-		return err
-	}
-	return nil
+	mux.HandleProblem(func(_ context.Context, problem zre.Problem) { fmt.Fprintln(os.Stderr, "file:", problem) })
+	return node.Serve(ctx, mux)
 }
 
 // answer opens the file that a request names, and replies with what get makes of it.

@@ -27,7 +27,7 @@ func main() {
 	flag.Parse()
 	run := map[string]func(context.Context, *zre.Node) error{
 		"work": func(ctx context.Context, node *zre.Node) error { return work(ctx, node, *takes) },
-		"give": func(ctx context.Context, node *zre.Node) error { return (&giver{node: node, limit: *limit}).all(ctx) },
+		"give": func(ctx context.Context, node *zre.Node) error { return give(ctx, node, *limit) },
 	}[flag.Arg(0)]
 	if run == nil || flag.NArg() != 1 || *limit <= 0 {
 		flag.Usage()
@@ -50,9 +50,5 @@ func main() {
 	}
 }
 
-// problems shows what keeps the node from working as it should.
-func problems(_ context.Context, event zre.Event) {
-	if problem, ok := event.(zre.Problem); ok {
-		fmt.Fprintln(os.Stderr, "queue:", problem)
-	}
-}
+// problem shows what keeps the node from working as it should.
+func problem(_ context.Context, problem zre.Problem) { fmt.Fprintln(os.Stderr, "queue:", problem) }

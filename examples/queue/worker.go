@@ -29,17 +29,14 @@ func work(ctx context.Context, node *zre.Node, takes time.Duration) error {
 			_ = r.Reply(ctx, []byte(result))
 		}
 	})
-	mux.HandleOther(problems)
+	mux.HandleProblem(problem)
 	if err := node.Join(group); err != nil {
 		return err
 	}
 	if err := node.Start(ctx); err != nil {
 		return err
 	}
-	if err := node.Serve(ctx, mux, zre.ServeConcurrency(1)); ctx.Err() == nil { // it returns an error always
-		return err
-	}
-	return nil
+	return node.Serve(ctx, mux, zre.ServeConcurrency(1))
 }
 
 // do stands for real work.

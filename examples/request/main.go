@@ -49,18 +49,11 @@ func serve(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, node.Close()) }()
 	mux := zre.NewMux()
 	mux.HandleRequest("add", add)
-	mux.HandleOther(func(_ context.Context, event zre.Event) {
-		if problem, ok := event.(zre.Problem); ok {
-			fmt.Fprintln(os.Stderr, "request:", problem)
-		}
-	})
+	mux.HandleProblem(func(_ context.Context, problem zre.Problem) { fmt.Fprintln(os.Stderr, "request:", problem) })
 	if err := node.Start(ctx); err != nil {
 		return err
 	}
-	if err := node.Serve(ctx, mux); ctx.Err() == nil { // it returns an error always: ctx has ended, or something is wrong
-		return err
-	}
-	return nil
+	return node.Serve(ctx, mux)
 }
 
 // add is a handler. Peers may send anything, so it checks all, and answers in any case.

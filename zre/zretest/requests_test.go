@@ -142,7 +142,7 @@ func TestRequestErrors(t *testing.T) {
 			t.Errorf("after Close: %v", err)
 		}
 		a, silent := zretest.Start(t, here, limits), zretest.Start(t, there) // silent receives requests as events and does not answer them
-		if _, err := a.Request(t.Context(), uuid.New(), nil); !errors.Is(err, zre.ErrUnknownPeer) || errors.Is(err, zre.ErrPeerGone) {
+		if _, err := a.Request(t.Context(), uuid.New(), nil); !errors.Is(err, zre.ErrUnknownPeer) || !errors.Is(err, zre.ErrPeerGone) {
 			t.Errorf("an unknown peer: %v", err)
 		}
 		if _, err := a.Request(t.Context(), a.UUID(), nil); !errors.Is(err, zre.ErrUnknownPeer) {
