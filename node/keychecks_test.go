@@ -238,8 +238,8 @@ func TestRefusedKeys(t *testing.T) {
 	if caller, dialled := all[key(0).String()], all[key(1).String()]; caller.Endpoint != "" || dialled.Endpoint != "tcp://10.1.0.2:40000" {
 		t.Errorf("got the endpoints %q of a peer that connects, want none, and %q of one that we connect to", caller.Endpoint, dialled.Endpoint)
 	}
-	n.noteLetIn(key(0))
-	n.noteLetIn(key(10 * maxRefused)) // it was never refused
+	n.noteAuthorized(key(0))
+	n.noteAuthorized(key(10 * maxRefused)) // it was never refused
 	if all = listed(); len(all) != maxRefused || all[key(0).String()] != nil {
 		t.Errorf("after one key was let in: %d problems, want %d", len(all), maxRefused)
 	}
