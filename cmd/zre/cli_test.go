@@ -215,7 +215,7 @@ func TestVersion(t *testing.T) {
 func TestCompletion(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		if status, out, errs := runZre("completion", shell); status != 0 || errs != "" || !strings.Contains(out, "__complete") {
-			t.Errorf("%s: status %d, %d octets, %q", shell, status, len(out), errs)
+			t.Errorf("%s: status %d, %d bytes, %q", shell, status, len(out), errs)
 		}
 	}
 	config := filepath.Join(t.TempDir(), "config.toml")

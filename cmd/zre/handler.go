@@ -100,7 +100,7 @@ func (h *handler) job(ctx context.Context, event zre.Event) *job {
 
 // run runs the program for one message.
 func (h *handler) run(ctx context.Context, j *job) {
-	began, command := time.Now(), ctx
+	began := time.Now()
 	if h.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, h.timeout, fmt.Errorf("ended after %v", h.timeout))
@@ -113,7 +113,7 @@ func (h *handler) run(ctx context.Context, j *job) {
 	case errors.As(err, &exit):
 		l.Status = exit.ExitCode()
 		if ctx.Err() != nil {
-			l.Error = endOf(command, ctx).Error()
+			l.Error = context.Cause(ctx).Error()
 		}
 	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
 		l.Status, l.Error = -1, err.Error()

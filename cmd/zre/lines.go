@@ -36,8 +36,8 @@ type line struct {
 	About     string            `json:"about,omitempty"`
 	Solved    *bool             `json:"solved,omitempty"`
 	Self      bool              `json:"self,omitempty"`     // leader: this node leads
-	Messages  *uint64           `json:"messages,omitempty"` // how many were discarded or not sent; Octets is their size
-	Octets    int64             `json:"octets,omitempty"`
+	Messages  *uint64           `json:"messages,omitempty"` // how many were discarded or not sent; Bytes is their size
+	Bytes     int64             `json:"bytes,omitempty"`
 	RTT       float64           `json:"rtt_ms,omitempty"`  // pong
 	Request   uint64            `json:"request,omitempty"` // its number, for the reply command
 }
@@ -54,7 +54,7 @@ type peerLine struct {
 	State     string            `json:"state,omitempty"`
 
 	QueuedMessages int   `json:"queued_messages,omitempty"`
-	QueuedBytes    int64 `json:"queued_octets,omitempty"`
+	QueuedBytes    int64 `json:"queued_bytes,omitempty"`
 }
 
 func peerLineOf(p *zre.Peer) peerLine {
@@ -149,7 +149,7 @@ func problemLine(e zre.Problem) line {
 // lossLine returns the line for messages to a peer that were not sent.
 func lossLine(l *zre.LostError) line {
 	messages := uint64(l.Messages)
-	return line{Event: "error", Error: l.Error(), Peer: l.UUID.String(), Name: l.Name, Messages: &messages, Octets: l.Bytes}
+	return line{Event: "error", Error: l.Error(), Peer: l.UUID.String(), Name: l.Name, Messages: &messages, Bytes: l.Bytes}
 }
 
 func (l *line) setFrames(frames [][]byte) { l.Frames, l.Text = framesOf(frames) }

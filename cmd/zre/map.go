@@ -130,7 +130,7 @@ func (c *cli) stillMap(cmd *cobra.Command, o *mapOptions, collector *netmap.Coll
 	select {
 	case <-time.After(o.wait):
 	case <-cmd.Context().Done():
-		return errInterrupted
+		return context.Cause(cmd.Context())
 	}
 	snapshot := collector.Latest()
 	if o.asJSON {

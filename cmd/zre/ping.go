@@ -115,7 +115,6 @@ func (s *session) pings(ctx context.Context, peer *zre.Peer, count int, every, t
 }
 
 func (s *session) ping1(ctx context.Context, peer *zre.Peer, timeout time.Duration) (time.Duration, error) {
-	command := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %v", timeout))
 	defer cancel()
 	took, err := s.node.Ping(ctx, peer.UUID)
@@ -123,7 +122,7 @@ func (s *session) ping1(ctx context.Context, peer *zre.Peer, timeout time.Durati
 	case errors.Is(err, zre.ErrUnknownPeer):
 		err = fmt.Errorf("it has left: %w", zre.ErrUnknownPeer)
 	case err != nil && ctx.Err() != nil:
-		err = endOf(command, ctx)
+		err = context.Cause(ctx)
 	}
 	return took, err
 }

@@ -32,11 +32,11 @@ const pipeEvents = `Events, on standard output, each with the fields named here 
   evasive, silent  a peer is silent, and still is when asked for a sign of life: peer, name
   exit            a peer is gone: peer, name, reason, transport, state (its last), and error (the cause) if it was unreachable or refused
   ok              the command with this id is done. A whisper or shout is queued then; flush tells when it was read
-  peers           the answer to that command: a list with peer, name, endpoint, public_key, transport, headers, groups and state of each, and queued_messages and queued_octets if some wait to be sent to it
+  peers           the answer to that command: a list with peer, name, endpoint, public_key, transport, headers, groups and state of each, and queued_messages and queued_bytes if some wait to be sent to it
   pong            the answer to ping: peer, name, rtt_ms
   problem         what keeps this node from working as it should: kind (unreachable, flapping, conflict, address taken, too many peers, contradiction, interface missing, interfaces unknown, beacon port, beacons, not accepting, DNS, gossip, unlisted, refused, refused by or no key; more may come), about (an endpoint, a uuid, a domain name, an interface or a setting), error (the cause), solved (false when it begins or its cause changes, true when it is over), and peer, name, endpoint and public_key where they are known. A conflict about the uuid of this node: another node, at endpoint, has it too
   discarded       with --discard, at the end: messages, how many were
-  error           error says which command was wrong, or what failed, with its id if it has one; or what the node warns of. Of a command code says it in a word: ` + codesHelp + `. The last ones are of messages that were not sent before the end: peer, name, messages (how many), octets (of them, those not sent)
+  error           error says which command was wrong, or what failed, with its id if it has one; or what the node warns of. Of a command code says it in a word: ` + codesHelp + `. The last ones are of messages that were not sent before the end: peer, name, messages (how many) and bytes (their size)
 The transport is tcp, ipc or inproc; the reason of an exit left, crashed, expired, lost messages, replaced, not responding, unreachable or refused. Peers of other implementations have no state.`
 
 // maxLine limits an input line: it holds the largest message in base64.
@@ -177,7 +177,7 @@ func (c *cli) runPipe(cmd *cobra.Command, o *pipeOptions) error {
 
 	var events sync.WaitGroup
 	events.Go(p.events)
-	p.lanes = newLanes(ctx, node)
+	p.lanes = newLanes(context.WithoutCancel(ctx), node) // end ends it, with the reason that commands report
 	failed := make(chan error, 1)
 	go func() { // do not wait: a read of standard input cannot be interrupted
 		defer stop()
@@ -317,7 +317,7 @@ func (p *piper) commands(ctx context.Context, in io.Reader) {
 		buffer = text
 		switch {
 		case tooLong:
-			p.fail(fmt.Errorf("line of more than %d octets", maxLine))
+			p.fail(fmt.Errorf("a line has more than %d bytes", maxLine))
 		case len(text) > 0:
 			if c := parseCommand(text); c.quits() {
 				p.done(c, nil)

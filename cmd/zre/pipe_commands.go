@@ -130,7 +130,7 @@ func parseCommand(text []byte) *command {
 	}
 	if id, ok := fields["id"]; ok {
 		if len(id) > maxID || id[0] != '"' && id[0] != '-' && (id[0] < '0' || id[0] > '9') {
-			c.err = fmt.Errorf("not a JSON command: \"id\" must be a string or a number, of %d octets at most", maxID)
+			c.err = fmt.Errorf("not a JSON command: \"id\" must be a string or a number, of %d bytes at most", maxID)
 			return c
 		}
 		c.id = bytes.Clone(id)

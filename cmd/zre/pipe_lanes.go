@@ -15,17 +15,24 @@ import (
 // Limits on waiting commands.
 const (
 	laneCommands = 1000     // per peer
-	laneOctets   = 32 << 20 // content per peer
-	allOctets    = 64 << 20 // for all peers
+	laneBytes    = 32 << 20 // of memory, per peer
+	allBytes     = 64 << 20 // of memory, for all peers
 	asideLimit   = 1000     // pings and flushes in progress
 )
 
-// frozen is how long a peer may read nothing before zre pipe refuses commands that have no room. If a peer still reads, zre pipe waits for
-// it, and that slows down the program that writes the commands.
-const frozen = time.Second
+// While a peer with a full lane reads, the next command for it waits, and that slows down the program that writes the commands. A peer
+// that has read nothing for stalled must not slow it down: its lane grows, within the limits on content. A peer that has read nothing for
+// frozen gets no further commands.
+const (
+	stalled = 50 * time.Millisecond
+	frozen  = time.Second
+)
 
 // lookEvery is how often a peer with a full lane is checked.
 const lookEvery = 10 * time.Millisecond
+
+// taskOverhead is the memory of a waiting command without its content.
+const taskOverhead = 256
 
 var errPipeEnds = errors.New("the pipe ended before it was sent")
 
@@ -38,24 +45,24 @@ type lanes struct {
 	cancel context.CancelCauseFunc
 	all    sync.WaitGroup // goroutines
 
-	mu     sync.Mutex // guards the fields below
-	list   map[uuid.UUID]*lane
-	octets int64 // in all lanes
-	aways  int   // pings and flushes in progress
+	mu    sync.Mutex // guards the fields below
+	list  map[uuid.UUID]*lane
+	size  int64 // in all lanes
+	aways int   // pings and flushes in progress
 }
 
 // lane holds the commands that wait for one peer. The first is being executed.
 type lane struct {
 	tasks  []task
-	octets int64
+	size   int64
 	moved  time.Time // when the peer was last seen to read something
 	queued int64     // size of its queue at that time
 }
 
 type task struct {
-	octets int64
-	do     func(ctx context.Context) error
-	done   func(error)
+	size int64
+	do   func(ctx context.Context) error
+	done func(error)
 }
 
 func newLanes(ctx context.Context, node *zre.Node) *lanes {
@@ -81,7 +88,7 @@ func (l *lanes) whisper(peer uuid.UUID, frames [][]byte, done func(error)) {
 			return
 		}
 	}
-	l.add(peer, task{octets: sizeOf(frames), done: done,
+	l.add(peer, task{size: sizeOf(frames), done: done,
 		do: func(ctx context.Context) error { return l.node.Whisper(ctx, peer, frames...) }})
 }
 
@@ -113,7 +120,7 @@ func (l *lanes) shout(group string, frames [][]byte, skips bool, done func(error
 	var mu sync.Mutex
 	missing, failed := len(late), rest
 	for _, peer := range late {
-		l.add(peer, task{octets: sizeOf(frames),
+		l.add(peer, task{size: sizeOf(frames),
 			do: func(ctx context.Context) error { return l.node.ShoutTo(ctx, group, []uuid.UUID{peer}, frames...) },
 			done: func(err error) {
 				mu.Lock()
@@ -175,7 +182,7 @@ func (l *lanes) request(peer uuid.UUID, timeout time.Duration, frames [][]byte, 
 		}, done)
 		return nil
 	}
-	l.add(peer, task{octets: sizeOf(frames), do: start, done: func(err error) {
+	l.add(peer, task{size: sizeOf(frames), do: start, done: func(err error) {
 		if err != nil {
 			done(err)
 		}
@@ -209,14 +216,21 @@ func (l *lanes) has(peer uuid.UUID) bool {
 	return l.list[peer] != nil
 }
 
-// add puts a command into a peer's lane. If the lane is full, it waits as long as the peer reads; otherwise the command fails.
+// add puts a command into a peer's lane. If the lane is full, it waits as long as the peer reads. If the peer is frozen, the command fails.
 func (l *lanes) add(peer uuid.UUID, t task) {
+	t.size += taskOverhead
 	for {
-		count, put := l.put(peer, t)
+		count, put := l.put(peer, t, false)
 		if put {
 			return
 		}
-		if l.isFrozen(peer) {
+		idle := l.idle(peer)
+		if idle > stalled && idle <= frozen {
+			if _, put = l.put(peer, t, true); put {
+				return
+			}
+		}
+		if idle > frozen {
 			t.done(fmt.Errorf("%w; %d commands wait for it already", &zre.PeerError{UUID: peer, Name: l.name(peer), Err: zre.ErrPeerBusy}, count))
 			return
 		}
@@ -236,8 +250,9 @@ func (l *lanes) name(peer uuid.UUID) string {
 	return ""
 }
 
-// put puts a command into a peer's lane if there is room, and returns how many commands are there.
-func (l *lanes) put(peer uuid.UUID, t task) (count int, put bool) {
+// put puts a command into a peer's lane if there is room, and returns how many commands are there. With more the number of commands is
+// not limited, only their memory.
+func (l *lanes) put(peer uuid.UUID, t task, more bool) (count int, put bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.list[peer]
@@ -245,27 +260,27 @@ func (l *lanes) put(peer uuid.UUID, t task) (count int, put bool) {
 		a = &lane{moved: time.Now(), queued: l.queued(peer)}
 		l.list[peer] = a
 		defer func() { l.all.Go(func() { l.run(peer, a) }) }()
-	} else if len(a.tasks) >= laneCommands || a.octets+t.octets > laneOctets || l.octets+t.octets > allOctets {
+	} else if len(a.tasks) >= laneCommands && !more || a.size+t.size > laneBytes || l.size+t.size > allBytes {
 		return len(a.tasks), false
 	}
 	a.tasks = append(a.tasks, t)
-	a.octets += t.octets
-	l.octets += t.octets
+	a.size += t.size
+	l.size += t.size
 	return len(a.tasks), true
 }
 
-// isFrozen tells whether a peer has read nothing for a while.
-func (l *lanes) isFrozen(peer uuid.UUID) bool {
+// idle returns for how long a peer with a lane has read nothing; 0 if it has no lane.
+func (l *lanes) idle(peer uuid.UUID) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.list[peer]
 	if a == nil {
-		return false
+		return 0
 	}
 	if queued := l.queued(peer); queued != a.queued {
 		a.queued, a.moved = queued, time.Now()
 	}
-	return time.Since(a.moved) > frozen
+	return time.Since(a.moved)
 }
 
 // queued describes the queue of a peer as a number that changes when the peer reads something.
@@ -296,8 +311,8 @@ func (l *lanes) run(peer uuid.UUID, a *lane) {
 		l.mu.Lock()
 		a.tasks[0] = task{}
 		a.tasks = a.tasks[1:]
-		a.octets -= t.octets
-		l.octets -= t.octets
+		a.size -= t.size
+		l.size -= t.size
 		a.moved = time.Now()
 		l.mu.Unlock()
 	}

@@ -130,8 +130,8 @@ func TestLanesOfFrozenPeer(t *testing.T) {
 				t.Errorf("%s: %v, %v", name, err, ended)
 			}
 		}
-		if len(l.list) > 0 || l.octets != 0 || l.aways != 0 {
-			t.Errorf("left: %d lanes, %d octets, %d aside", len(l.list), l.octets, l.aways)
+		if len(l.list) > 0 || l.size != 0 || l.aways != 0 {
+			t.Errorf("left: %d lanes, %d bytes, %d aside", len(l.list), l.size, l.aways)
 		}
 	})
 }
@@ -147,12 +147,18 @@ func TestLanesAreBounded(t *testing.T) {
 			l.whisper(cold.UUID(), [][]byte{{1}}, r.of(fmt.Sprint("more", i)))
 		}
 		began := time.Now()
+		l.whisper(cold.UUID(), [][]byte{{1}}, r.of("one more"))
+		if err, ended := r.get("one more"); ended || time.Since(began) > 2*stalled {
+			t.Errorf("a command beyond the limit, while the peer may still read: ended %t, %v, after %v; want it to wait in the lane", ended, err, time.Since(began))
+		}
+		time.Sleep(frozen) // fake time
+		began = time.Now()
 		l.whisper(cold.UUID(), [][]byte{{1}}, r.of("too much"))
-		if err, ended := r.get("too much"); !ended || !errors.Is(err, zre.ErrPeerBusy) || !strings.Contains(err.Error(), "1000 commands wait for it already") {
+		if err, ended := r.get("too much"); !ended || !errors.Is(err, zre.ErrPeerBusy) || !strings.Contains(err.Error(), "1001 commands wait for it already") {
 			t.Errorf("%v, %v", err, ended)
 		}
-		if took := time.Since(began); took < frozen/2 || took > frozen+time.Second {
-			t.Errorf("the first was refused after %v", took)
+		if took := time.Since(began); took > 0 {
+			t.Errorf("a command for a frozen peer was refused after %v, want at once", took)
 		}
 		began = time.Now()
 		l.whisper(cold.UUID(), [][]byte{{1}}, r.of("too much again"))
@@ -171,8 +177,8 @@ func TestLanesAreBounded(t *testing.T) {
 		if err, ended := r.get("more7"); !ended || err == nil {
 			t.Errorf("a command that waited: %v, %v", err, ended)
 		}
-		if len(r.list) < laneCommands+3 || len(l.list) > 0 || l.octets != 0 {
-			t.Errorf("%d ended; left are %d lanes, %d octets", len(r.list), len(l.list), l.octets)
+		if len(r.list) < laneCommands+3 || len(l.list) > 0 || l.size != 0 {
+			t.Errorf("%d ended; left are %d lanes, %d bytes", len(r.list), len(l.list), l.size)
 		}
 	})
 }
@@ -208,4 +214,27 @@ func TestLanesSkip(t *testing.T) {
 		zretest.Next[zre.Shout](warm)
 		thaw()
 	})
+}
+
+// Only a peer that may be frozen gets more commands than the limit, and never more than their memory allows.
+func TestLaneRoom(t *testing.T) {
+	peer := uuid.New()
+	for _, test := range []struct {
+		name       string
+		tasks      int
+		size, all  int64
+		more, room bool
+	}{
+		{"a short lane", laneCommands - 1, 0, 0, false, true},
+		{"a full lane", laneCommands, 0, 0, false, false},
+		{"a full lane of a peer that may be frozen", laneCommands, 0, 0, true, true},
+		{"a lane with little memory left", 1, laneBytes - 10, 0, false, true},
+		{"a lane without memory", 1, laneBytes - 9, 0, true, false},
+		{"no memory for all peers", 1, 0, allBytes - 9, true, false},
+	} {
+		l := &lanes{list: map[uuid.UUID]*lane{peer: {tasks: make([]task, test.tasks), size: test.size}}, size: test.all}
+		if _, room := l.put(peer, task{size: 10}, test.more); room != test.room {
+			t.Errorf("%s: there is room: %t, want %t", test.name, room, test.room)
+		}
+	}
 }

@@ -90,6 +90,6 @@ func (p *piper) answer(c *command, do func(context.Context, zre.Request) error) 
 	if err != nil {
 		return err
 	}
-	p.lanes.add(r.From().UUID, task{octets: c.size(), do: func(ctx context.Context) error { return do(ctx, r) }, done: func(err error) { p.done(c, err) }})
+	p.lanes.add(r.From().UUID, task{size: c.size(), do: func(ctx context.Context) error { return do(ctx, r) }, done: func(err error) { p.done(c, err) }})
 	return nil
 }

@@ -334,9 +334,9 @@ func TestPipeTellsWhatIsLost(t *testing.T) {
 		}
 	}
 	messages, _ := lost["messages"].(float64)
-	octets, _ := lost["octets"].(float64)
+	size, _ := lost["bytes"].(float64)
 	if lost["peer"] != sink.UUID().String() || lost["name"] != "sink" || messages < 5 || messages > count ||
-		octets < (messages-1)*(1<<20) || octets > count*(1<<20+100) || !strings.Contains(fmt.Sprint(lost["error"]), "linger time") {
+		size < (messages-1)*(1<<20) || size > count*(1<<20+100) || !strings.Contains(fmt.Sprint(lost["error"]), "linger time") {
 		t.Errorf("error: %v", lost)
 	}
 	var exit *exec.ExitError

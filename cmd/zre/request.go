@@ -77,7 +77,6 @@ The node's program must answer requests: zre on request does, programs with the 
 
 // ask makes a request.
 func (s *session) ask(ctx context.Context, peer *zre.Peer, timeout time.Duration, frames [][]byte) (zre.Reply, error) {
-	command := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%s has not replied within %v", quoted(peer.Name), timeout))
 	defer cancel()
 	reply, err := s.node.Request(ctx, peer.UUID, frames...)
@@ -91,7 +90,7 @@ func (s *session) ask(ctx context.Context, peer *zre.Peer, timeout time.Duration
 	case errors.As(err, &said):
 		err = fmt.Errorf("%s: %s", quoted(peer.Name), said.Text)
 	case ctx.Err() != nil:
-		err = endOf(command, ctx)
+		err = context.Cause(ctx)
 	}
 	return reply, err
 }

@@ -59,6 +59,9 @@ func (c *cli) execute(args []string, out io.Writer) int {
 	return c.status(cmd, err)
 }
 
+// errInterrupted is the cause of the end of a command's context when a signal ended it.
+var errInterrupted = errors.New("interrupted")
+
 // signals returns a context that ends with the first signal. The next signal ends the process at once.
 func signals() (context.Context, context.CancelFunc) {
 	var ends []os.Signal
@@ -70,8 +73,12 @@ func signals() (context.Context, context.CancelFunc) {
 	if len(ends) == 0 {
 		return context.WithCancel(context.Background())
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), ends...)
-	context.AfterFunc(ctx, stop)
+	signalled, stop := signal.NotifyContext(context.Background(), ends...)
+	ctx, interrupt := context.WithCancelCause(context.Background())
+	context.AfterFunc(signalled, func() {
+		stop()
+		interrupt(errInterrupted)
+	})
 	return ctx, stop
 }
 

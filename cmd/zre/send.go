@@ -110,7 +110,7 @@ func readAll(ctx context.Context, in io.Reader) ([]byte, error) {
 		}
 		return r.text, r.err
 	case <-ctx.Done():
-		return nil, errInterrupted
+		return nil, context.Cause(ctx)
 	}
 }
 
@@ -142,7 +142,7 @@ func readLines(ctx context.Context, in io.Reader) (lines <-chan []byte, failed f
 	}()
 	return list, func() error {
 		if ctx.Err() != nil {
-			return errInterrupted
+			return context.Cause(ctx)
 		}
 		return err
 	}
@@ -300,7 +300,6 @@ func (r *receipt) flush(ctx context.Context, node *zre.Node, d time.Duration) {
 	if d == 0 {
 		d = flushTime
 	}
-	command := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, d, fmt.Errorf("not read within %v", d))
 	defer cancel()
 	var mu sync.Mutex
@@ -318,7 +317,7 @@ func (r *receipt) flush(ctx context.Context, node *zre.Node, d time.Duration) {
 			if errors.Is(err, zre.ErrUnknownPeer) {
 				err = errors.New("it left before it had read all")
 			} else if ctx.Err() != nil {
-				err = endOf(command, ctx)
+				err = context.Cause(ctx)
 			} else if errors.As(err, &peer) {
 				err = peer.Err
 			}

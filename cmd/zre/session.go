@@ -72,20 +72,9 @@ func (s *session) until(ctx context.Context, d time.Duration, done func() bool) 
 		case <-timer.C:
 			return errLate
 		case <-ctx.Done():
-			return errInterrupted
+			return context.Cause(ctx)
 		}
 	}
-}
-
-// errInterrupted means that a signal ended a wait.
-var errInterrupted = errors.New("interrupted")
-
-// endOf returns why ctx, derived from the context of a command, has ended.
-func endOf(command, ctx context.Context) error {
-	if command.Err() != nil {
-		return errInterrupted
-	}
-	return context.Cause(ctx)
 }
 
 // members waits for the peers that list returns, according to w, and returns them. whom describes them in errors.

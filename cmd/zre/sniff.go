@@ -107,9 +107,9 @@ func runSniff(ctx context.Context, o sniffOptions, in io.Reader, out io.Writer) 
 	return errors.Join(err, buffered.Flush(), failure(ctx))
 }
 
-// failure returns the failure that cancelled a context.
+// failure returns the failure that cancelled a context. An interruption is none.
 func failure(ctx context.Context) error {
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) && !errors.Is(cause, errInterrupted) {
 		return cause
 	}
 	return nil

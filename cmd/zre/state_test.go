@@ -92,7 +92,7 @@ func TestPeerLine(t *testing.T) {
 			`{"peer":"00000000-0000-0000-0000-000000000000","name":"a","endpoint":"tcp://1.2.3.4:5","transport":"tcp"}`},
 		{zre.Peer{Endpoint: "ipc://x", Transport: "ipc", Groups: []string{"G"}, State: zre.StateInit, QueuedMessages: 7, QueuedBytes: 1 << 33},
 			`{"peer":"00000000-0000-0000-0000-000000000000","name":"","endpoint":"ipc://x","transport":"ipc","groups":["G"],"state":"init",` +
-				`"queued_messages":7,"queued_octets":8589934592}`},
+				`"queued_messages":7,"queued_bytes":8589934592}`},
 	} {
 		got, err := json.Marshal(peerLineOf(&c.peer))
 		if err != nil || string(got) != c.want {
@@ -132,7 +132,7 @@ func TestPipeStateByBroadcast(t *testing.T) {
 				t.Fatal(err)
 			}
 			if n, _, err := ear.ReadFrom(make([]byte, 100)); n != c.want || err != nil {
-				t.Errorf("%q: a beacon of %d octets, %v; want %d", c.args, n, err, c.want)
+				t.Errorf("%q: a beacon of %d bytes, %v; want %d", c.args, n, err, c.want)
 			}
 		})
 	}

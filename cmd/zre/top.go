@@ -39,7 +39,7 @@ type topPeer struct {
 	Received       float64  `json:"received_per_second"`
 	ReceivedBytes  float64  `json:"received_bytes_per_second"`
 	QueuedMessages int      `json:"queued_messages"`
-	QueuedBytes    int64    `json:"queued_octets"`
+	QueuedBytes    int64    `json:"queued_bytes"`
 
 	Shared *netmap.Rates `json:"shared,omitempty"` // figures that the peer shares
 }
@@ -166,7 +166,7 @@ Keys: s or Tab sorts by another column, r turns the order; / filters by name, gr
 		Example: `  zre top --group WORK`,
 		Annotations: map[string]string{
 			noteExit: "0 it was ended; 1 it failed, or has no terminal (then use --json); 2 wrong usage",
-			noteJSON: `With --json it prints a line each second: event (peers) and peers, a list with peer, name, endpoint, transport, state, groups, rtt_ms, sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages, queued_octets and shared of each; shared is there for peers that share their stats, with sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages, waiting_events, peers and uptime_seconds of the peer itself.`,
+			noteJSON: `With --json it prints a line each second: event (peers) and peers, a list with peer, name, endpoint, transport, state, groups, rtt_ms, sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages, queued_bytes and shared of each; shared is there for peers that share their stats, with sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages, waiting_events, peers and uptime_seconds of the peer itself.`,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,

@@ -263,12 +263,12 @@ class Fake(unittest.IsolatedAsyncioTestCase):
         return path
 
     async def test_lost(self) -> None:
-        lost = '{"event":"error","error":"2 messages to bob were not sent","peer":"p","name":"bob","messages":2,"octets":7}'
+        lost = '{"event":"error","error":"2 messages to bob were not sent","peer":"p","name":"bob","messages":2,"bytes":7}'
         program = self.program(f"cat >/dev/null; echo '{lost}'; exit 1")
         with self.assertRaisesRegex(zre.MessagesLost, "2 messages to bob") as caught:
             async with zre.Node(program=program):
                 pass
-        self.assertEqual(7, caught.exception.losses[0]["octets"])
+        self.assertEqual(7, caught.exception.losses[0]["bytes"])
         with self.assertRaises(KeyError):  # which is the more important one
             async with zre.Node(program=program):
                 raise KeyError

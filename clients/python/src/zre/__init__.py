@@ -226,7 +226,7 @@ class Node:
     async def peers(self) -> list[Peer]:
         """Returns the peers that are present."""
         return [Peer(p["peer"], p["name"], p["endpoint"], p["transport"], p.get("headers", {}), tuple(p.get("groups", ())), p.get("state", ""),
-                     p.get("queued_messages", 0), p.get("queued_octets", 0)) for p in (await self.command("peers"))["peers"]]
+                     p.get("queued_messages", 0), p.get("queued_bytes", 0)) for p in (await self.command("peers"))["peers"]]
 
     async def command(self, cmd: str, **keys: Any) -> dict[str, Any]:
         """Does any command of ``zre pipe`` (see its ``--help``), and returns the fields of the event that answers it, if there is one."""

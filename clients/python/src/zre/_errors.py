@@ -23,7 +23,7 @@ class UnreadEvents(Error):
 
 
 class MessagesLost(Error):
-    """The node was closed before these messages were sent: ``losses`` has peer, name, messages, octets and error for each peer."""
+    """The node was closed before these messages were sent: ``losses`` has peer, name, messages, bytes and error for each peer."""
 
     def __init__(self, losses: Sequence[Mapping[str, Any]]) -> None:
         super().__init__("; ".join(str(loss["error"]) for loss in losses))
