@@ -69,13 +69,13 @@ func (r serveResult) String() string {
 
 func (r sendResult) String() string {
 	return fmt.Sprintf("%ss of %s to %s by %s, for %.1f s, all delivered\n  %s messages/s, %.1f MB/s\n  CPU per message: %.2f us here, %.2f us there",
-		r.Bench, plural(r.Size, "octet"), plural(r.Peers, "peer"), r.Transport, r.Seconds, thousands(r.MessagesPerSecond), r.MegabytesPerSecond,
+		r.Bench, plural(r.Size, "byte"), plural(r.Peers, "peer"), r.Transport, r.Seconds, thousands(r.MessagesPerSecond), r.MegabytesPerSecond,
 		r.ProcessorHere, r.ProcessorThere)
 }
 
 func (r latencyResult) String() string {
 	return fmt.Sprintf("%s round trips of %s by %s\n  half of them within %.0f us (p50), 99 %% within %.0f us (p99), all within %.0f us (max)",
-		thousands(float64(r.Messages)), plural(r.Size, "octet"), r.Transport, r.P50, r.P99, r.Max)
+		thousands(float64(r.Messages)), plural(r.Size, "byte"), r.Transport, r.P50, r.P99, r.Max)
 }
 
 func (r meshResult) String() string {

@@ -52,13 +52,13 @@ func TestBench(t *testing.T) {
 		{[]string{"whisper", "--size", "100"},
 			map[string]any{"bench": "whisper", "size": 100.0, "peers": 1.0, "transport": "tcp"},
 			"seconds sent delivered messages_per_second megabytes_per_second processor_us_here processor_us_there",
-			[]string{"whispers of 100 octets to 1 peer by tcp", "messages/s", "MB/s", "CPU per message"}},
+			[]string{"whispers of 100 bytes to 1 peer by tcp", "messages/s", "MB/s", "CPU per message"}},
 		{[]string{"shout", "--peers", "2"},
 			map[string]any{"bench": "shout", "size": 16.0, "peers": 2.0},
-			"delivered", []string{"shouts of 16 octets to 2 peers"}},
+			"delivered", []string{"shouts of 16 bytes to 2 peers"}},
 		{[]string{"latency", "--size", "1"},
 			map[string]any{"bench": "latency", "size": 1.0, "transport": "tcp"},
-			"messages p50_us p99_us max_us", []string{"round trips of 1 octet", "p50", "p99", "max"}},
+			"messages p50_us p99_us max_us", []string{"round trips of 1 byte", "p50", "p99", "max"}},
 	} {
 		var out, errs bytes.Buffer
 		args := on(port, append(test.args, "--time", "100ms", "--transport", "tcp")...)
@@ -147,7 +147,7 @@ func TestBenchBadOptions(t *testing.T) {
 		{[]string{"whisper", "--port", "0"}, 2, "1 to 55535"},
 		{[]string{"whisper", "--port", "http"}, 2, "1 to 55535"},
 		{[]string{"whisper", "--transport", "udp"}, 2, "choose tcp, ipc or inproc"},
-		{[]string{"latency", "--size", "0"}, 2, "at least 1 octet"},
+		{[]string{"latency", "--size", "0"}, 2, "at least 1 byte"},
 		{[]string{"latency", "--peers", "2"}, 2, "has no option --peers"},
 		{[]string{"mesh", "--nodes", "0"}, 2, "from 1 to"},
 		{[]string{"mesh", "--nodes", "5", "--peers", "3"}, 2, "at least the 4 others"},

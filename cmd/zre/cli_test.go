@@ -177,10 +177,10 @@ func TestSend(t *testing.T) {
 		frames [][]string
 		out    string
 	}{
-		{[]string{"G", "two", "words"}, "", [][]string{{"two words"}}, "2 nodes got: a, b\n"},
-		{[]string{"G", "--frames", "two", "words"}, "", [][]string{{"two", "words"}}, "2 nodes got: a, b\n"},
-		{[]string{"G", "-"}, "a\nb\n", [][]string{{"a\nb\n"}}, "2 nodes got: a, b\n"},
-		{[]string{"G", "-"}, "", [][]string{{""}}, "2 nodes got: a, b\n"},
+		{[]string{"G", "two", "words"}, "", [][]string{{"two words"}}, "2 nodes got the message: a, b\n"},
+		{[]string{"G", "--frames", "two", "words"}, "", [][]string{{"two", "words"}}, "2 nodes got the message: a, b\n"},
+		{[]string{"G", "-"}, "a\nb\n", [][]string{{"a\nb\n"}}, "2 nodes got the message: a, b\n"},
+		{[]string{"G", "-"}, "", [][]string{{""}}, "2 nodes got the message: a, b\n"},
 		{[]string{"G", "-", "--lines"}, "a\nb", [][]string{{"a"}, {"b"}}, "2 nodes got 2 messages: a, b\n"},
 		{[]string{"G", "--json", "--", "--x"}, "", [][]string{{"--x"}}, `{"event":"sent","group":"G","messages":1,"got":[{"peer":`},
 	} {

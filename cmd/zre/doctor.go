@@ -11,9 +11,9 @@ import (
 	"github.com/go-zre/go-zre/internal/doctor"
 )
 
-const aboutDoctor = `Tells why the ZRE nodes of this network do not find or reach each other: first a verdict and what to try, then all that was found.
+const aboutDoctor = `Tells why the ZRE nodes of this network do not find or reach each other. It prints a verdict and what to try, and then everything that it found.
 
-It runs a node, named "zre doctor", for some seconds, listens to the beacons of this machine and of others, tests whether the TCP port of each node answers, and sees which nodes connect back. So it tells what each network interface is used for and why not, whether this machine's own beacons are heard, who else is here, and where a firewall seems to be. Run it on both machines of a pair that do not find each other, and, with --peer, from one to the endpoint of the other (zre pipe prints that when it starts): the node connects there, as one that is told of a peer does, and sees whether the peer comes back.`
+It runs a node named "zre doctor" for a few seconds, listens to the beacons of this machine and of others, tests the TCP port of each node, and checks which nodes connect back. The report tells how each network interface is used, or why not, whether this machine's own beacons are heard, which other nodes there are, and where a firewall seems to be. If two machines do not find each other, run it on both. Use --peer to test the endpoint of a node on the other machine (zre pipe prints its endpoint when it starts): doctor connects to that node, and checks whether the node connects back.`
 
 const doctorKeys = `With --json it prints one object; keys and kinds stay, new ones may come:
   well, verdict     whether anything is wrong, and the verdict in words
@@ -39,23 +39,23 @@ const doctorKeys = `With --json it prints one object; keys and kinds stay, new o
 An answer is zre (go-zre), zmtp (any other node), refused, silent, unreachable, mute, closed, other, untested, or of secure nodes curve, plain, no-key or wrong-key.`
 
 func (c *cli) doctor() *cobra.Command {
-	var config doctor.Config
+	config := doctor.Config{Time: doctor.DefaultTime}
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "doctor [options]",
 		Short: "Tells why nodes do not find or reach each other.",
 		Long:  aboutDoctor,
 		Example: `  zre doctor
-  zre doctor --peer tcp://192.168.1.7:5671     tests the way to a node, too`,
+  zre doctor --peer tcp://192.168.1.7:5671     also tests the connection to a node`,
 		Annotations: map[string]string{
-			noteExit: "0 all is well, also if nobody else is here; 1 something is wrong; 2 wrong usage",
+			noteExit: "0 nothing is wrong, even if there are no other nodes; 1 something is wrong; 2 wrong usage",
 			noteJSON: doctorKeys,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	jsonFlag(cmd, &asJSON, "print one object of JSON")
-	timeFlag(cmd, &config.Time, "time", "time to listen, as 5s; a bare number counts milliseconds (default 3s)", time.Second)
+	jsonFlag(cmd, &asJSON, "print a JSON object")
+	timeFlag(cmd, &config.Time, "time", "how long to listen, such as 5s; a bare number counts milliseconds", time.Second)
 	flags := c.nodeFlags(cmd, "interface", "port", "peer", "srv", "resolver", "listen", "advertise", "cert", "authorize")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := flags.resolve(cmd); err != nil {
@@ -88,16 +88,9 @@ func (c *cli) doctor() *cobra.Command {
 
 // examine fills in what to examine from the node options.
 func examine(config *doctor.Config, flags *nodeFlags) error {
-	last := func(name string) string {
-		set := flags.get(name)
-		if len(set) == 0 {
-			return ""
-		}
-		return set[len(set)-1]
-	}
 	config.Interfaces, config.SRV = flags.get("interface"), flags.get("srv")
-	config.Listen, config.Advertise, config.Resolver = last("listen"), last("advertise"), last("resolver")
-	if s := last("port"); s != "" {
+	config.Listen, config.Advertise, config.Resolver = flags.last("listen"), flags.last("advertise"), flags.last("resolver")
+	if s := flags.last("port"); s != "" {
 		port, err := strconv.Atoi(s)
 		if err != nil {
 			return fmt.Errorf("--port %q: %w", s, err)

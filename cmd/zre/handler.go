@@ -88,7 +88,7 @@ func (h *handler) job(ctx context.Context, event zre.Event) *job {
 	case zre.Request:
 		j.kind, j.request, j.frames, j.asked = "request", e.Name(), e.Frames[1:], e
 		if h.kind != "request" || !slices.Contains(h.names, j.request) {
-			_ = e.ReplyError(ctx, "no request of that name is answered here") // the peer may be gone
+			_ = e.ReplyError(ctx, "there is no handler for this request") // the peer may be gone
 			return nil
 		}
 	}
@@ -159,14 +159,14 @@ func (h *handler) answer(j *job, printed []byte, status int) {
 	case j.kind == "request" && status == 0:
 		err = j.asked.Reply(ctx, printed)
 	case j.kind == "request" && status < 0:
-		err = j.asked.ReplyError(ctx, "it failed: its program was ended, or could not be run")
+		err = j.asked.ReplyError(ctx, "the program did not run, or was ended")
 	case j.kind == "request":
-		err = j.asked.ReplyError(ctx, fmt.Sprintf("it failed, with status %d", status))
+		err = j.asked.ReplyError(ctx, fmt.Sprintf("the program failed with status %d", status))
 	case h.reply && status == 0 && len(printed) > 0:
 		err = h.node.Whisper(ctx, j.peer.UUID, printed)
 	}
 	if errors.Is(err, zre.ErrUnknownPeer) {
-		err = errors.New("it has left already")
+		err = errors.New("the peer has left")
 	}
 	if err != nil {
 		h.complain(h.cmd, fmt.Errorf("reply to %s: %w", quoted(j.peer.Name), cause(err)))

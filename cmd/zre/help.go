@@ -49,9 +49,9 @@ func manualOf(cmd *cobra.Command) *manual {
 		switch r := (row{"--" + f.Name, f.Usage}); {
 		case f.Hidden:
 		case f.Name == "help":
-			m.options = append(m.options, row{"--help", "this text"})
+			m.options = append(m.options, row{"--help", "show this help"})
 		case f.Name == "version":
-			m.options = append(m.options, row{"--version", "the version, the commit, and what built it"})
+			m.options = append(m.options, row{"--version", "show the version, the commit, and the Go version"})
 		case node:
 			m.node = append(m.node, withValue(f, r))
 		default:
@@ -138,7 +138,7 @@ func (m *manual) nodeHelp(p *page) {
 		return
 	}
 	if m.inFull() {
-		p.title("Options of the node, also by environment (as ZRE_PORT) and configuration file; see zre help options:")
+		p.title("Options of the node, also set by environment variables (such as ZRE_PORT) and the configuration file; see zre help options:")
 		p.rows(m.node)
 		return
 	}
@@ -231,13 +231,13 @@ func (p *page) wrap(first, words string, indent int) {
 func (c *cli) topic() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "options",
-		Short: "The options of nodes, the environment, the configuration file.",
+		Short: "Explains the options of nodes, in all three places where they can be set.",
 		Long: `The options of nodes, for all commands that run one.
 
-Each may stand in three places; the first that has it counts, for an option that is repeatable with all its values:
+An option can be set in three places. The first place that has it counts, with all values of a repeatable option:
   the command line      --port 5671 --interface eth0 --interface 'en*'
-  the environment       ZRE_PORT=5671 ZRE_INTERFACE='eth0,en*' (- becomes _; commas between several values)
-  the configuration file, in a network that --network, ZRE_NETWORK or the file itself names:
+  the environment       ZRE_PORT=5671 ZRE_INTERFACE='eth0,en*' (_ replaces -; commas separate several values)
+  the configuration file, in the network that --network, ZRE_NETWORK or the file itself names:
 
     network = "lab"                    # the network to use if none is named
 
@@ -246,9 +246,9 @@ Each may stand in three places; the first that has it counts, for an option that
     interface = ["eth0", "en*"]
     peer = "tcp://robot.example:5671"
 
-The file is zre/config.toml in the user's directory of configurations ($XDG_CONFIG_HOME or ~/.config; ~/Library/Application Support on macOS, %AppData% on Windows), or what --config or ZRE_CONFIG names. A key that there is not is an error.
+The file is zre/config.toml in the user's configuration directory ($XDG_CONFIG_HOME or ~/.config; ~/Library/Application Support on macOS, %AppData% on Windows), or the file that --config or ZRE_CONFIG names. Unknown keys are errors.
 
-NO_COLOR=1 prints without colours.`,
+NO_COLOR=1 turns colours off.`,
 		Annotations: map[string]string{noteAll: ""},
 	}
 	c.nodeFlags(cmd)

@@ -146,6 +146,9 @@ func problemLine(e zre.Problem) line {
 	return l
 }
 
+// warningLine returns the line for a warning of the node. Nothing tells when its cause is over.
+func warningLine(text string) line { return line{Event: "problem", Kind: "warning", Error: text} }
+
 // lossLine returns the line for messages to a peer that were not sent.
 func lossLine(l *zre.LostError) line {
 	messages := uint64(l.Messages)

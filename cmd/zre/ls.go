@@ -32,19 +32,19 @@ func (c *cli) ls() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls [options]",
 		Short: "Lists the nodes of the network.",
-		Long:  "Lists the nodes of the network: it runs a node for two seconds, and prints whom that has met.",
-		Example: `  zre ls                         who is there
-  zre ls --group CHAT            who is in a group
-  zre ls --wait-for 3 --json     as soon as three are there, for programs`,
+		Long:  "Lists the nodes of the network. It runs a node for two seconds, and prints the peers that this node met.",
+		Example: `  zre ls                         lists all nodes
+  zre ls --group CHAT            lists the members of a group
+  zre ls --wait-for 3 --json     waits until three nodes are present, and prints JSON`,
 		Annotations: map[string]string{
-			noteExit: "0 it listed, also if nobody is there; 1 fewer came than --wait-for says; 2 wrong usage",
-			noteJSON: `With --json it prints one object: self (uuid, name, endpoint, public_key) and peers, a list with peer (the UUID), name, endpoint, public_key, transport, headers, groups and state of each, as far as there are any.`,
+			noteExit: "0 the list was printed, even if it is empty; 1 fewer nodes are present than --wait-for says; 2 wrong usage",
+			noteJSON: `With --json it prints one object: self (uuid, name, endpoint, public_key) and peers, a list with peer (the UUID), name, endpoint, public_key, transport, headers, groups, state, queued_messages and queued_bytes of each. Keys without a value are left out.`,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	jsonFlag(cmd, &asJSON, "print one object of JSON")
-	stringFlag(cmd, &group, "group", "group", "list the members of this group alone")
+	jsonFlag(cmd, &asJSON, "print a JSON object")
+	stringFlag(cmd, &group, "group", "group", "list only the members of this group")
 	w.flags(cmd, "nodes")
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -82,7 +82,7 @@ func checkGroup(group string) error {
 		err = node.Join(group)
 	}
 	if err != nil {
-		return misused("%s", strings.TrimPrefix(cause(err).Error(), "join: "))
+		return misused("%w", cause(err))
 	}
 	return nil
 }

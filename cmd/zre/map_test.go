@@ -100,10 +100,10 @@ func TestMapStill(t *testing.T) {
 func TestMapUsage(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"--page 0.0.0.0:80":                   "other machines could read it",
-		"--page :80":                          "other machines could read it",
-		"--page robot.local:80":               "other machines could read it",
-		"--page [::]:80":                      "other machines could read it",
+		"--page 0.0.0.0:80":                   "other machines could read the page",
+		"--page :80":                          "other machines could read the page",
+		"--page robot.local:80":               "other machines could read the page",
+		"--page [::]:80":                      "other machines could read the page",
 		"--page 127.0.0.1":                    "want ADDRESS:PORT",
 		"--page 127.0.0.1:x":                  "want a port",
 		"--page 127.0.0.1:70000":              "want a port",
@@ -111,7 +111,7 @@ func TestMapUsage(t *testing.T) {
 		"--svg x --page 127.0.0.1:80":         "--page does not go with --svg",
 		"--json --public":                     "--public does not go with",
 		"--width 300":                         "--width goes with --svg",
-		"--wait 3s":                           "--wait goes with --svg and --json",
+		"--wait 3s":                           "--wait goes with --svg or --json",
 		"--svg x --width 7":                   "want a number from 200 to 8000",
 		"extra":                               "unexpected argument",
 		"--group " + strings.Repeat("g", 300): "300",

@@ -2,135 +2,19 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/go-zre/go-zre/internal/keyfiles"
 	"github.com/go-zre/go-zre/zre"
 )
-
-// A nodeOption is one option of a node that a command runs. It is set on the command line (--listen), in the environment (ZRE_LISTEN) or
-// in the configuration file (listen).
-type nodeOption struct {
-	name   string
-	value  string // a word for its value; "" for an on/off option
-	usage  string
-	many   bool                             // can be repeated
-	choose []string                         // possible values, for completion
-	paired bool                             // whether a value is valid depends on other options
-	keyed  bool                             // an endpoint, optionally followed by |KEY for a secure node
-	option func(string) (zre.Option, error) // nil for key files
-}
-
-// nodeOptions declares the options of all commands.
-var nodeOptions = []nodeOption{
-	{name: "interface", value: "interface", many: true, option: text(func(s string) zre.Option { return zre.WithInterfaces(s) }),
-		usage: "a network interface to use: a name, a glob, an address or a CIDR, or after ! what to leave out (default: every usable one)"},
-	{name: "port", value: "port", option: number(zre.WithBeaconPort, 1, 55535),
-		usage: "the UDP port of the beacons (default 5670); nodes with another one are another network"},
-	{name: "name", value: "name", option: withName,
-		usage: "the name that peers see (default: from the UUID; of commands but pipe: that of the command)"},
-	{name: "uuid", value: "UUID", option: withUUID, usage: "the node's UUID (default: random)"},
-	{name: "header", value: "NAME=VALUE", many: true, option: withHeader, usage: "a header that peers see"},
-	{name: "listen", value: "endpoint", option: text(zre.WithListen),
-		usage: "the endpoint to listen at, as tcp://*:5671 or tcp://192.168.1.7:5671 (default: a free port from 49152 up)"},
-	{name: "advertise", value: "endpoint", option: text(zre.WithAdvertise),
-		usage: "the endpoint at which peers reach this node, as tcp://203.0.113.7:5671 (default: its own; for NAT)"},
-	{name: "peer", value: "endpoint", many: true, keyed: true, option: withPeer,
-		usage: "the endpoint of a peer that beacons do not reach, as tcp://host:5671; with --cert 'tcp://host:5671|KEY', its public key"},
-	{name: "srv", value: "domain", many: true, option: text(func(s string) zre.Option { return zre.WithSRV(s) }),
-		usage: "a domain whose SRV records (_zre._tcp) name such endpoints"},
-	{name: "resolver", value: "server", option: text(zre.WithDNSServer),
-		usage: "the DNS server that --srv asks, as 10.0.0.2 or 10.0.0.2:8600 (default: the system's)"},
-	{name: "gossip-bind", value: "endpoint", many: true, option: text(func(s string) zre.Option { return zre.WithGossipBind(s) }),
-		usage: "be a gossip hub at that endpoint, as tcp://*:5672"},
-	{name: "gossip-connect", value: "endpoint", many: true, keyed: true, option: text(func(s string) zre.Option { return zre.WithGossipConnect(s) }),
-		usage: "the endpoint of a gossip hub, as tcp://hub:5672; with --cert 'tcp://hub:5672|KEY', its public key"},
-	{name: "no-beacons", option: onOff(zre.WithoutBeacons), usage: "neither send nor hear beacons: find peers by --peer, --srv and gossip alone"},
-	{name: "ttl", value: "number", option: number(zre.WithMulticastTTL, 1, 255),
-		usage: "how far beacons with a state travel: one more than the routers that may pass them on (default 1)"},
-	{name: "group-address", value: "address", many: true, option: withGroupAddress,
-		usage: "the multicast address of beacons with a state (default 239.255.90.82)"},
-	{name: "transport", value: "name", option: withTransport, choose: []string{"tcp", "ipc", "inproc"},
-		usage: "how messages travel: tcp alone, ipc within a host, or inproc within a process (default: the best that leads there)"},
-	{name: "interval", value: "time", option: duration(zre.WithBeaconInterval),
-		usage: "time between beacons, as 500ms or 2s; a bare number counts milliseconds (default 1s)"},
-	{name: "evasive", value: "time", paired: true, option: duration(zre.WithEvasiveTimeout),
-		usage: "time of silence until a peer is asked for a sign of life (default 5s)"},
-	{name: "silent", value: "time", paired: true, option: duration(zre.WithSilentTimeout),
-		usage: "time of silence, though asked for a sign of life, until a peer is told to be silent (default: twice --evasive)"},
-	{name: "expired", value: "time", paired: true, option: duration(zre.WithExpiredTimeout),
-		usage: "time of silence until a peer is given up (default 30s)"},
-	{name: "send-timeout", value: "time", option: duration(zre.WithSendTimeout),
-		usage: "time to wait for a peer that takes no messages, until it is given up (default 5s)"},
-	{name: "linger", value: "time", option: duration(zre.WithLinger), usage: "time to go on sending what is queued, at the end (default 5s)"},
-	{name: "cert", value: "path", usage: "the certificate of a secure node, as zre keygen makes it: it meets secure nodes alone"},
-	{name: "authorize", value: "path", many: true, usage: "with --cert: let in those alone whose certificates are there, a file or a folder (default: all secure nodes)"},
-	{name: "share-stats", option: onOff(zre.WithSharedStats), usage: "let peers ask for this node's figures, as zre top and zre map do"},
-	{name: "state-by-broadcast", option: onOff(zre.WithStateByBroadcast),
-		usage: "beacons with a state by broadcast, in place of RFC 36's; IT KILLS PYRE: every pyre node that hears one dies"},
-	{name: "elections-to-all", option: onOff(zre.WithElectionsToAll),
-		usage: "send ELECT and LEADER to every member of a group, for C zyre's that do not contest; pyre and zyre.js drop this node for them, gyre dies"},
-}
-
-// environment returns the option's environment variable.
-func (o *nodeOption) environment() string {
-	return "ZRE_" + strings.ToUpper(strings.ReplaceAll(o.name, "-", "_"))
-}
-
-// check reports what is wrong with a value.
-func (o *nodeOption) check(s string) error {
-	if o.option == nil {
-		if s == "" {
-			return errors.New("want a path")
-		}
-		return nil
-	}
-	if endpoint, key, ok := strings.Cut(s, "|"); ok && o.keyed { // whether there is a certificate is checked later
-		if _, err := zre.ParsePublicKey(key); err != nil {
-			return fmt.Errorf("the public key behind the bar: %w", err)
-		}
-		s = endpoint
-	}
-	option, err := o.option(s)
-	if err != nil || option == nil || o.paired || strings.Contains(s, "|") { // an endpoint with a key needs --cert
-		return cause(err)
-	}
-	_, err = zre.NewNode(option)
-	if err = cause(err); err != nil {
-		if _, why, ok := strings.Cut(err.Error(), strconv.Quote(s)+": "); ok { // the caller's message names the value already
-			err = errors.New(why)
-		}
-	}
-	return err
-}
-
-// cause strips the name of the Go function from an error, since the caller names the option and its value.
-func cause(err error) error {
-	if err == nil {
-		return nil
-	}
-	text := err.Error()
-	for _, prefix := range []string{"zre: ", "node: "} {
-		text = strings.TrimPrefix(text, prefix)
-	}
-	if strings.HasPrefix(text, "With") {
-		if _, rest, ok := strings.Cut(text, "): "); ok {
-			text = rest
-		} else if _, rest, ok := strings.Cut(text, ": "); ok {
-			text = rest
-		}
-	}
-	return errors.New(text)
-}
 
 // nodeValue is an option and the values that it was given.
 type nodeValue struct {
@@ -193,9 +77,12 @@ func (c *cli) nodeFlags(cmd *cobra.Command, names ...string) *nodeFlags {
 		}
 		f.note(cmd, flag, complete)
 	}
-	f.note(cmd, stringFlag(cmd, &f.network, "network", "name", "a network of the configuration file, with options of its own (also ZRE_NETWORK)"), f.completeNetworks)
+	f.note(cmd, stringFlag(cmd, &f.network, "network", "name", "use this network of the configuration file (also ZRE_NETWORK)"), f.completeNetworks)
 	f.note(cmd, stringFlag(cmd, &f.config, "config", "file", "the configuration file (also ZRE_CONFIG; default "+defaultConfig+")"), nil)
-	f.note(cmd, stringFlag(cmd, &f.logged, "log", "level", "log what happens inside on standard error: "+strings.Join(levels, ", ")+" (also ZRE_LOG)"),
+	if len(names) > 0 && !slices.Contains(names, "log") {
+		return f
+	}
+	f.note(cmd, stringFlag(cmd, &f.logged, "log", "level", "write a log to standard error, from this level up: "+oneOf(levels)+" (also ZRE_LOG)"),
 		cobra.FixedCompletions(levels, cobra.ShellCompDirectiveNoFileComp))
 	return f
 }
@@ -252,12 +139,18 @@ func (f *nodeFlags) get(name string) []string {
 	return nil
 }
 
+// last returns the value of an option that counts, or "". Call resolve first.
+func (f *nodeFlags) last(name string) string {
+	set := f.get(name)
+	if len(set) == 0 {
+		return ""
+	}
+	return set[len(set)-1]
+}
+
 // security returns the options that make a secure node. Call resolve first.
 func (f *nodeFlags) security() ([]zre.Option, error) {
-	cert := ""
-	for _, s := range f.get("cert") {
-		cert = s
-	}
+	cert := f.last("cert")
 	list, err := keyfiles.Options(cert, f.get("authorize"))
 	if err == nil && f.cli.errs != nil {
 		if warning := keyfiles.Exposed(cert); warning != "" {
@@ -270,18 +163,28 @@ func (f *nodeFlags) security() ([]zre.Option, error) {
 	for _, v := range f.values {
 		for _, s := range v.set {
 			if v.keyed && strings.Contains(s, "|") {
-				return nil, misused("--%s %q: a public key needs --cert: a node without a certificate meets no secure one", v.name, s)
+				return nil, misused("--%s %q: a public key needs --cert: a node without a certificate meets no secure nodes", v.name, s)
 			}
 		}
 	}
 	return nil, nil
 }
 
-// options returns the options for a node. Call resolve first.
-func (f *nodeFlags) options() ([]zre.Option, error) {
+// options looks up the options and returns them for a node. The writers in warned get the warnings of the node.
+func (f *nodeFlags) options(cmd *cobra.Command, warned ...zerolog.LevelWriter) ([]zre.Option, error) {
+	if err := f.resolve(cmd); err != nil {
+		return nil, err
+	}
 	list, err := f.security()
 	if err != nil {
 		return nil, err
+	}
+	if f.logged != "" || warned != nil {
+		log, err := logger(f.cli.errs, f.logged, warned...)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, zre.WithLogger(log))
 	}
 	for _, v := range f.values {
 		if v.option == nil {
@@ -296,38 +199,19 @@ func (f *nodeFlags) options() ([]zre.Option, error) {
 	return append(list, f.cli.extra...), nil
 }
 
-// node makes a node from the options and the extra ones of the command. Without --name it has the name of the command.
-func (f *nodeFlags) node(cmd *cobra.Command, extra ...zre.Option) (*zre.Node, error) {
-	if err := f.resolve(cmd); err != nil {
-		return nil, err
-	}
-	log, err := logger(f.cli.errs, f.logged)
+// start makes a node, joins the groups and starts it. Without --name the node has the name of the command.
+func (f *nodeFlags) start(ctx context.Context, cmd *cobra.Command, groups []string, extra ...zre.Option) (*zre.Node, error) {
+	options, err := f.options(cmd)
 	if err != nil {
 		return nil, err
 	}
-	if f.logged != "" {
-		extra = append([]zre.Option{zre.WithLogger(log)}, extra...)
-	}
-	options, err := f.options()
-	if err != nil {
-		return nil, err
-	}
-	node, err := zre.NewNode(append(extra, options...)...)
+	node, err := zre.NewNode(slices.Concat([]zre.Option{zre.WithName(cmd.CommandPath())}, extra, options)...)
 	if err != nil {
 		return nil, &usageError{err: cause(err)}
 	}
-	return node, nil
-}
-
-// start makes a node, joins the groups and starts it.
-func (f *nodeFlags) start(ctx context.Context, cmd *cobra.Command, groups []string, extra ...zre.Option) (*zre.Node, error) {
-	node, err := f.node(cmd, append([]zre.Option{zre.WithName(cmd.CommandPath())}, extra...)...)
-	if err != nil {
-		return nil, err
-	}
 	for _, group := range groups {
 		if err := node.Join(group); err != nil {
-			return nil, &usageError{err: cause(err)}
+			return nil, misused("--group: %w", cause(err))
 		}
 	}
 	if err := begin(ctx, node); err != nil {

@@ -66,7 +66,7 @@ func onOff(option func() zre.Option) func(string) (zre.Option, error) {
 func withUUID(s string) (zre.Option, error) {
 	id, err := uuid.Parse(s)
 	if err != nil {
-		return nil, errors.New("want a UUID, as 01234567-89ab-cdef-0123-456789abcdef")
+		return nil, errors.New("want a UUID, such as 01234567-89ab-cdef-0123-456789abcdef")
 	}
 	return zre.WithUUID(id), nil
 }
@@ -82,7 +82,7 @@ func withHeader(s string) (zre.Option, error) {
 func withPeer(s string) (zre.Option, error) {
 	endpoint, _, _ := strings.Cut(s, "|") // a public key may follow
 	if _, _, err := net.SplitHostPort(strings.TrimPrefix(endpoint, "tcp://")); err != nil || !strings.HasPrefix(s, "tcp://") {
-		return nil, errors.New("want tcp://HOST:PORT, as tcp://robot.example:5671")
+		return nil, errors.New("want tcp://HOST:PORT, such as tcp://robot.example:5671")
 	}
 	return zre.WithPeers(s), nil
 }

@@ -138,8 +138,8 @@ func TestOnRequest(t *testing.T) {
 		{[]string{"temperature", "kitchen", "now"}, 0, "request|zre request||2|7 3|kitchennow\n", ""},
 		{[]string{"temperature", "two\nlines\x1b[2J\n"}, 0, "request|zre request||1|14|two\nlines\\x1b[2J\n", ""},
 		{[]string{"temperature", "--raw", "--", "-x"}, 0, "request|zre request||1|2|-x\n", ""},
-		{[]string{"temperature", "fail"}, 1, "", "zre request: robot: it failed, with status 1\n"},
-		{[]string{"pressure"}, 1, "", "zre request: robot: no request of that name is answered here\n"},
+		{[]string{"temperature", "fail"}, 1, "", "zre request: robot: the program failed with status 1\n"},
+		{[]string{"pressure"}, 1, "", "zre request: robot: there is no handler for this request\n"},
 		{[]string{"temperature", "--json"}, 0, `{"event":"reply","peer":"`, ""},
 	} {
 		got, out, said := runZre(append(on(port, "request", "robot"), test.args...)...)
@@ -177,7 +177,7 @@ func TestRequestEnds(t *testing.T) {
 		ended <- execute(args, nil, io.Discard, io.Discard)
 	}()
 	status, out, errs = runZre(on(port, "request", "ender", "slow")...)
-	if status != 1 || out != "" || errs != "zre request: ender: it failed: its program was ended, or could not be run\n" {
+	if status != 1 || out != "" || errs != "zre request: ender: the program did not run, or was ended\n" {
 		t.Errorf("status %d, %q, %q", status, out, errs)
 	}
 	<-ended

@@ -44,27 +44,26 @@ func (p *pingSummary) add(ms float64) {
 func (c *cli) ping() *cobra.Command {
 	var asJSON bool
 	count := 4
-	every, timeout := time.Second, 5*time.Second
-	var wait time.Duration
+	every, timeout, wait := time.Second, 5*time.Second, waitTime
 	cmd := &cobra.Command{
 		Use:   "ping PEER [options]",
 		Short: "Measures how long a node takes to answer.",
-		Long: `Measures how long a node takes to answer a PING of ZRE: the network and its node, not its application. All implementations answer.
-PEER is as for zre whisper: a name, a UUID, or the beginning of one.`,
+		Long: `Measures how long a node takes to answer a ZRE PING. This is the time of the network and the node, not of the node's program. All implementations answer.
+PEER is a name, a UUID or the beginning of one, as for zre whisper.`,
 		Example: `  zre ping alice
   zre ping alice --count 100 --every 10ms`,
 		Annotations: map[string]string{
-			noteExit: "0 it answered; 1 it never did, or is not there; 2 wrong usage",
-			noteJSON: `With --json it prints a line for each PING: event (ping), peer, name, transport, and rtt_ms, or error if there was no answer; and at the end event (summary), sent, answered, min_ms, mean_ms and max_ms.`,
+			noteExit: "0 the node answered; 1 it never answered, or is not present; 2 wrong usage",
+			noteJSON: `With --json it prints an object for each PING: event (ping), peer, name, transport, and rtt_ms, or error if there was no answer. The last object has event (summary), sent, answered, min_ms, mean_ms and max_ms.`,
 		},
 		Args:              arguments(false, "PEER"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	jsonFlag(cmd, &asJSON, "print lines of JSON")
-	numberFlag(cmd, &count, "count", "how many PINGs to send (default 4)", 1, 1<<30)
-	timeFlag(cmd, &every, "every", "time from one to the next (default 1s)", time.Millisecond)
-	timeFlag(cmd, &timeout, "timeout", "how long to wait for an answer (default 5s)", time.Millisecond)
-	timeFlag(cmd, &wait, "wait", "how long to look for the node (default 10s)", 0)
+	jsonFlag(cmd, &asJSON, "print a JSON object for each PING")
+	numberFlag(cmd, &count, "count", "how many PINGs to send", 1, 1<<30)
+	timeFlag(cmd, &every, "every", "time from one PING to the next", time.Millisecond)
+	timeFlag(cmd, &timeout, "timeout", "how long to wait for an answer", time.Millisecond)
+	timeFlag(cmd, &wait, "wait", "how long to look for the node", 0)
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := flags.session(cmd)
@@ -106,7 +105,7 @@ func (s *session) pings(ctx context.Context, peer *zre.Peer, count int, every, t
 	if asJSON {
 		s.json(sum)
 	} else if sum.Answered > 0 {
-		s.say("%d of %s answered; %.3f ms at least, %.3f on average, %.3f at most", sum.Answered, plural(sum.Sent, "PING"), sum.Min, sum.Mean, sum.Max)
+		s.say("%d of %s answered; minimum %.3f ms, mean %.3f ms, maximum %.3f ms", sum.Answered, plural(sum.Sent, "PING"), sum.Min, sum.Mean, sum.Max)
 	}
 	if sum.Answered == 0 {
 		return exitError(exitFailed)

@@ -14,30 +14,31 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-const aboutPipe = `A node driven by JSON, one object a line: commands on standard input, events on standard output.
+const aboutPipe = `Runs a node that another program drives by JSON, one object per line: commands on standard input, events on standard output.
 
-The end of input quits, as {"cmd":"quit"} does, SIGINT, SIGTERM, SIGHUP and the end of the reader: what is queued is sent first, for up to the time of --linger, and peers see the node leave.`
+It ends at the end of the input, with {"cmd":"quit"}, with SIGINT, SIGTERM or SIGHUP, and when nothing reads its output any more. It then sends queued messages for up to the time of --linger, and peers see the node leave.`
 
-const pipeEvents = `Events, on standard output, each with the fields named here if they apply:
-  ready           the first line: uuid, name and endpoint of this node, and public_key of a secure one (Z85)
-  enter           a peer is present: peer (its UUID), name, headers, endpoint, transport, state, and public_key, which it has proven, if this node has a certificate
-  join, leave     peer, name, group
-  request         a peer asks for something, and waits for a reply: peer, name, frames, text, and request, a number for the commands reply and reply-error
+const pipeEvents = `Events, on standard output. Each has the keys named here; keys without a value are left out:
+  ready           the first line: uuid, name and endpoint of this node, and public_key (Z85) of a secure one
+  enter           a peer is present: peer (its UUID), name, headers, endpoint, transport, state, and public_key, which the peer has proven, if this node has a certificate
+  join, leave     a peer joins or leaves a group: peer, name, group
+  whisper, shout  a message: peer, name, group (of a shout), frames (base64), text (the frames as text, if all are UTF-8)
+  request         a peer requests something and waits for a reply: peer, name, frames, text, and request, a number for the commands reply and reply-error
   reply           the answer to request: peer, name, frames, text
-  whisper, shout  peer, name, group of a shout, frames (base64), text (the same, if all of it is UTF-8)
-  state           a peer does something else now: peer, name, state
-  headers         a peer changed its headers: peer, name, headers (all of them, as they are now)
-  endpoint        this node has another endpoint now, since its interfaces or its port changed: peer (its own UUID), name, endpoint
-  leader          a member leads a group from now on: peer, name, group, and self (true) if it is this node. Of the members that contest it is the one with the lowest UUID; where none does there is no event
-  evasive, silent  a peer is silent, and still is when asked for a sign of life: peer, name
-  exit            a peer is gone: peer, name, reason, transport, state (its last), and error (the cause) if it was unreachable or refused
-  ok              the command with this id is done. A whisper or shout is queued then; flush tells when it was read
-  peers           the answer to that command: a list with peer, name, endpoint, public_key, transport, headers, groups and state of each, and queued_messages and queued_bytes if some wait to be sent to it
+  state           a peer changes its state: peer, name, state
+  headers         a peer changes its headers: peer, name, headers (all of them)
+  endpoint        this node has a new endpoint, because its interfaces or its port changed: peer (its own UUID), name, endpoint
+  leader          a group has a new leader: peer, name, group, and self (true) if this node is the leader. It is the contesting member with the lowest UUID. A group without contesting members has no leader
+  evasive         a peer is silent, and this node pings it: peer, name
+  silent          a peer is still silent: peer, name
+  exit            a peer is gone: peer, name, reason, transport, state (its last one), and error (the cause) if it was unreachable or refused
+  ok              the command with this id is done. A whisper or shout is queued then; flush tells when the peer has read it
+  peers           the answer to peers: a list with peer, name, endpoint, public_key, transport, headers, groups, state, queued_messages and queued_bytes of each
   pong            the answer to ping: peer, name, rtt_ms
-  problem         what keeps this node from working as it should: kind (unreachable, flapping, conflict, address taken, too many peers, contradiction, interface missing, interfaces unknown, beacon port, beacons, not accepting, DNS, gossip, unlisted, refused, refused by or no key; more may come), about (an endpoint, a uuid, a domain name, an interface or a setting), error (the cause), solved (false when it begins or its cause changes, true when it is over), and peer, name, endpoint and public_key where they are known. A conflict about the uuid of this node: another node, at endpoint, has it too
-  discarded       with --discard, at the end: messages, how many were
-  error           error says which command was wrong, or what failed, with its id if it has one; or what the node warns of. Of a command code says it in a word: ` + codesHelp + `. The last ones are of messages that were not sent before the end: peer, name, messages (how many) and bytes (their size)
-The transport is tcp, ipc or inproc; the reason of an exit left, crashed, expired, lost messages, replaced, not responding, unreachable or refused. Peers of other implementations have no state.`
+  problem         something keeps this node from working as it should: kind, about (an endpoint, a UUID, a domain, an interface or a setting), error (the cause), solved (false when the problem begins or its cause changes, true when it is over), and peer, name, endpoint and public_key if they are known. The kind is unreachable, flapping, conflict, address taken, too many peers, contradiction, interface missing, interfaces unknown, beacon port, beacons, not accepting, DNS, gossip, unlisted, refused, refused by, no key or warning; later versions may have more. A warning has kind and error only. In a conflict about this node's UUID, the node at endpoint has the same UUID
+  discarded       with --discard, at the end: messages (their number)
+  error           a command failed, or messages are lost: error (what went wrong). Of a command also id, if it has one, and code: ` + codesHelp + `. At the end, for each peer to which messages were not sent: peer, name, messages (their number), bytes (their size)
+The transport is tcp, ipc or inproc. The reason of an exit is left, crashed, expired, lost messages, replaced, not responding, unreachable or refused. Peers of other implementations have no state.`
 
 // maxLine limits an input line: it holds the largest message in base64.
 const maxLine = 100 << 20
@@ -61,12 +62,12 @@ func (c *cli) pipe() *cobra.Command {
 	o := &pipeOptions{}
 	cmd := &cobra.Command{
 		Use:   "pipe [options]",
-		Short: "A node driven by JSON: commands on standard input, events on standard output.",
+		Short: "Runs a node driven by JSON: commands on standard input, events on standard output.",
 		Long:  aboutPipe,
 		Example: `  zre pipe --name robot --group WORK
   echo '{"cmd":"shout","group":"CHAT","text":["hello"]}' | zre pipe --wait-for 1`,
 		Annotations: map[string]string{
-			noteExit:  "0 all is well; 1 something failed or was not sent; 2 wrong usage",
+			noteExit:  "0 success; 1 failure, or messages were not sent; 2 wrong usage",
 			noteInput: pipeInput(),
 			noteJSON:  pipeEvents,
 			noteAll:   "",
@@ -83,11 +84,11 @@ func (c *cli) pipe() *cobra.Command {
 
 // declare adds the options.
 func (o *pipeOptions) declare(c *cli, cmd *cobra.Command) {
-	listFlag(cmd, &o.groups, "group", "group", "a group to join before starting")
-	listFlag(cmd, &o.contests, "contest", "group", "a group to join before starting, and to contest for the leadership of")
-	switchFlag(cmd, &o.discards, "discard", "discard whispers and shouts that come, for programs that only send; the last line tells how many")
-	switchFlag(cmd, &o.skips, "skip-busy", "leave members of a group that are busy out of a shout, with an error, instead of waiting for them")
-	state := funcFlag(cmd, "state", "state", "the state from the start: "+choices+"; or auto, by the work that the node has (default idle)", func(s string) error {
+	listFlag(cmd, &o.groups, "group", "group", "a group to join before the node starts")
+	listFlag(cmd, &o.contests, "contest", "group", "a group to join before the node starts, and to contest for its leadership")
+	switchFlag(cmd, &o.discards, "discard", "discard incoming whispers and shouts, for programs that only send; the last line tells how many")
+	switchFlag(cmd, &o.skips, "skip-busy", "let shouts skip busy members, with an error, instead of waiting for them")
+	state := funcFlag(cmd, "state", "state", "the state at the start: "+choices+"; or auto, which follows the work of the node (default idle)", func(s string) error {
 		if o.auto = s == "auto"; o.auto {
 			return nil
 		}
@@ -99,8 +100,9 @@ func (o *pipeOptions) declare(c *cli, cmd *cobra.Command) {
 		return nil
 	})
 	_ = cmd.RegisterFlagCompletionFunc(state.Name, cobra.FixedCompletions(append(stateNames(), "auto"), cobra.ShellCompDirectiveNoFileComp))
-	numberFlag(cmd, &o.waits.for_, "wait-for", "take no command before so many peers are present", 1, 4096)
-	timeFlag(cmd, &o.waits.time, "wait", "how long to wait for these, until it is a failure (default 10s)", 0)
+	numberFlag(cmd, &o.waits.count, "wait-for", "take the first command when this many peers are present", 1, 4096)
+	o.waits.time = waitTime
+	timeFlag(cmd, &o.waits.time, "wait", "with --wait-for: how long to wait for them; then zre pipe fails", 0)
 	o.flags = c.nodeFlags(cmd)
 }
 
@@ -120,16 +122,13 @@ func (o *pipeOptions) options() (list []zre.Option) {
 
 // node makes the node.
 func (o *pipeOptions) node(cmd *cobra.Command, p *piper) (*zre.Node, error) {
-	if err := o.flags.resolve(cmd); err != nil {
-		return nil, err
-	}
-	log, err := logger(o.flags.cli.errs, o.flags.logged, p)
+	options, err := o.flags.options(cmd, p)
 	if err != nil {
 		return nil, err
 	}
-	node, err := o.flags.node(cmd, append(o.options(), zre.WithLogger(log))...)
+	node, err := zre.NewNode(append(o.options(), options...)...)
 	if err != nil {
-		return nil, err
+		return nil, &usageError{err: cause(err)}
 	}
 	for _, group := range o.groups {
 		if err := node.Join(group); err != nil {
@@ -151,10 +150,8 @@ func (o *pipeOptions) node(cmd *cobra.Command, p *piper) (*zre.Node, error) {
 
 // linger is how long queued messages may take at the end.
 func (o *pipeOptions) linger() time.Duration {
-	for _, s := range o.flags.get("linger") {
-		if d, err := parseDuration(s); err == nil {
-			return d
-		}
+	if d, err := parseDuration(o.flags.last("linger")); err == nil {
+		return d
 	}
 	return 5 * time.Second
 }
@@ -200,7 +197,7 @@ func (c *cli) runPipe(cmd *cobra.Command, o *pipeOptions) error {
 	select {
 	case <-ended:
 	case <-time.After(writeTime):
-		return fmt.Errorf("standard output is not read: some events were not written")
+		return fmt.Errorf("standard output is not read: events are lost")
 	}
 	select {
 	case err := <-failed:
@@ -224,7 +221,7 @@ type piper struct {
 
 	mu    sync.Mutex // guards the fields below
 	began bool       // ready, the first line, was written
-	early []error    // warnings from before
+	early []string   // warnings from before
 }
 
 // ready writes the first line and any earlier warnings.
@@ -235,21 +232,21 @@ func (p *piper) ready(first ...line) {
 	for _, l := range first {
 		p.out.write(l, true)
 	}
-	for _, err := range p.early {
-		p.fail(err)
+	for _, text := range p.early {
+		p.out.write(warningLine(text), true)
 	}
 	p.early = nil
 }
 
 // warn reports a warning of the node.
-func (p *piper) warn(err error) {
+func (p *piper) warn(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.began {
-		p.early = append(p.early, err)
+		p.early = append(p.early, text)
 		return
 	}
-	p.fail(err)
+	p.out.write(warningLine(text), true)
 }
 
 // events writes a line for each event until the node closes.
@@ -272,23 +269,20 @@ func (p *piper) events() {
 
 // wait waits for the number of peers in w.
 func (p *piper) wait(ctx context.Context, w waiting) error {
-	if w.for_ == 0 {
+	if w.count == 0 {
 		return nil
-	}
-	if w.time == 0 {
-		w.time = waitTime
 	}
 	late := time.NewTimer(w.time)
 	defer late.Stop()
 	for {
 		peers := p.node.Peers()
-		if len(peers) >= w.for_ {
+		if len(peers) >= w.count {
 			return nil
 		}
 		select {
 		case <-p.changed:
 		case <-late.C:
-			err := fmt.Errorf("--wait-for %d: %d came within %v: %s", w.for_, len(peers), w.time, listOf(namesOf(peers), "nobody"))
+			err := fmt.Errorf("--wait-for %d: found %d within %v: %s", w.count, len(peers), w.time, listOf(namesOf(peers), "none"))
 			p.fail(err)
 			return err
 		case <-ctx.Done():

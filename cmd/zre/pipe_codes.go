@@ -27,7 +27,7 @@ var errorCodes = []struct {
 }
 
 // codesHelp lists the codes in the help.
-const codesHelp = "command (it is not as it must be), unknown_peer, busy, timeout, reply_error, no_handler, peer_gone, invalid (a group, state, endpoint or domain), too_large or ending; more may come"
+const codesHelp = "command (it is malformed), unknown_peer, busy, timeout, reply_error, no_handler, peer_gone, invalid (a group, state, endpoint or domain), too_large or ending; later versions may have more"
 
 // codeOf returns the code of an error, or "" if it has none.
 func codeOf(err error) string {

@@ -28,41 +28,41 @@ type pipeCommand struct {
 
 // pipeCommands lists all commands. The loop that reads executes quit.
 var pipeCommands = []pipeCommand{
-	{name: "join", need: []string{"group"}, about: "as --group", do: func(_ context.Context, p *piper, c *command) error { return p.node.Join(c.group()) }},
-	{name: "leave", need: []string{"group"}, about: "and no longer", do: func(_ context.Context, p *piper, c *command) error { return p.node.Leave(c.group()) }},
-	{name: "contest", need: []string{"group"}, about: "as --contest",
+	{name: "join", need: []string{"group"}, about: "joins a group", do: func(_ context.Context, p *piper, c *command) error { return p.node.Join(c.group()) }},
+	{name: "leave", need: []string{"group"}, about: "leaves a group", do: func(_ context.Context, p *piper, c *command) error { return p.node.Leave(c.group()) }},
+	{name: "contest", need: []string{"group"}, about: "joins a group, and contests for its leadership",
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.Contest(c.group()) }},
-	{name: "shout", need: []string{"group"}, content: true, about: `or "frames":[base64, …] in place of "text"`, later: true, do: shoutCommand},
-	{name: "whisper", need: []string{"peer"}, content: true, about: "likewise", later: true, do: whisperCommand},
-	{name: "request", need: []string{"peer"}, may: []string{"timeout"}, content: true, about: "answered by a reply; timeout as 5s (default 10s)", later: true, do: requestCommand},
-	{name: "reply", need: []string{"request"}, content: true, about: "answers the request of that number", later: true, do: replyCommand},
-	{name: "reply-error", need: []string{"request", "error"}, about: "answers it with an error", later: true, do: replyErrorCommand},
-	{name: "flush", need: []string{"peer"}, may: []string{"timeout"}, about: "ok when the peer has read what was sent to it; timeout as 5s (default 10s)", later: true, do: flushCommand},
-	{name: "ping", need: []string{"peer"}, may: []string{"timeout"}, about: "answered by a pong; likewise", later: true, do: pingCommand},
-	{name: "state", need: []string{"state"}, about: "says what the node is doing: " + choices, do: func(_ context.Context, p *piper, c *command) error {
+	{name: "shout", need: []string{"group"}, content: true, about: `sends a message to a group; "frames":[base64, …] may replace "text"`, later: true, do: shoutCommand},
+	{name: "whisper", need: []string{"peer"}, content: true, about: "sends a message to a peer; likewise", later: true, do: whisperCommand},
+	{name: "request", need: []string{"peer"}, may: []string{"timeout"}, content: true, about: "sends a request; a reply answers it. T is a time such as 5s (default 10s)", later: true, do: requestCommand},
+	{name: "reply", need: []string{"request"}, content: true, about: "replies to the request with this number", later: true, do: replyCommand},
+	{name: "reply-error", need: []string{"request", "error"}, about: "replies with an error", later: true, do: replyErrorCommand},
+	{name: "flush", need: []string{"peer"}, may: []string{"timeout"}, about: "ok answers it when the peer has read everything sent to it, within T (default 10s)", later: true, do: flushCommand},
+	{name: "ping", need: []string{"peer"}, may: []string{"timeout"}, about: "a pong answers it, within T (default 10s)", later: true, do: pingCommand},
+	{name: "state", need: []string{"state"}, about: "sets the state of this node: " + choices, do: func(_ context.Context, p *piper, c *command) error {
 		state, err := parseState(c.values["state"])
 		if err != nil {
 			return err
 		}
 		return p.node.SetState(state)
 	}},
-	{name: "header", need: []string{"name"}, may: []string{"value"}, about: "sets a header that peers see; without a value removes it", do: headerCommand},
-	{name: "add-peer", need: []string{"endpoint"}, about: "as --peer, from now on",
+	{name: "header", need: []string{"name"}, may: []string{"value"}, about: "sets a header that peers see; without a value it removes the header", do: headerCommand},
+	{name: "add-peer", need: []string{"endpoint"}, about: "adds an endpoint, like --peer",
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.AddPeers(c.values["endpoint"]) }},
-	{name: "remove-peer", need: []string{"endpoint"}, about: "and no longer",
+	{name: "remove-peer", need: []string{"endpoint"}, about: "removes it",
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.RemovePeers(c.values["endpoint"]) }},
-	{name: "add-srv", need: []string{"domain"}, about: "as --srv",
+	{name: "add-srv", need: []string{"domain"}, about: "adds a domain, like --srv",
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.AddSRV(c.values["domain"]) }},
-	{name: "remove-srv", need: []string{"domain"}, about: "and no longer",
+	{name: "remove-srv", need: []string{"domain"}, about: "removes it",
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.RemoveSRV(c.values["domain"]) }},
-	{name: "connect-gossip", need: []string{"endpoint"}, about: "as --gossip-connect",
+	{name: "connect-gossip", need: []string{"endpoint"}, about: "connects to a gossip hub, like --gossip-connect",
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.ConnectGossip(c.values["endpoint"]) }},
-	{name: "disconnect-gossip", need: []string{"endpoint"}, about: "and no longer",
+	{name: "disconnect-gossip", need: []string{"endpoint"}, about: "disconnects from it",
 		do: func(_ context.Context, p *piper, c *command) error {
 			return p.node.DisconnectGossip(c.values["endpoint"])
 		}},
-	{name: "peers", about: "answered by an event peers", do: peersCommand},
-	{name: "quit", about: "ends, as the end of input does"},
+	{name: "peers", about: "an event peers answers it", do: peersCommand},
+	{name: "quit", about: "ends, like the end of the input"},
 }
 
 func pipeNames() (names []string) {
@@ -78,8 +78,8 @@ var pipeKeys = map[string]string{"group": "G", "peer": "UUID", "timeout": "T", "
 // pipeInput is the help on commands.
 func pipeInput() string {
 	var b strings.Builder
-	b.WriteString("Commands, on standard input, each on a line. With an id (a string or a number) each is answered by an ok or an error event with it; without one by errors alone. " +
-		"An unknown key is an error, as a missing one is; those in brackets may be left out. Commands for one peer are done in their order; where a peer takes nothing, up to 1,000 wait for it, and nobody else does:\n")
+	b.WriteString("Commands, on standard input, one per line. A command with an id (a string or a number) is answered by an ok or an error event with that id, a command without one only by an error. " +
+		"Unknown and missing keys are errors; keys in brackets are optional. Commands for one peer run in their order. If a peer reads nothing, up to 1,000 commands wait for it, further ones fail, and those for other peers go on:\n")
 	for _, k := range pipeCommands {
 		fmt.Fprintf(&b, `  {"cmd":"%s"`, k.name)
 		for _, key := range k.need {

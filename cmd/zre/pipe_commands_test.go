@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -133,7 +134,7 @@ func TestPipeInput(t *testing.T) {
 	}
 }
 
-// A warning of the node is an error event. A problem is not, since it is an event of its own.
+// A warning of the node is a problem event. Problems in the log are not repeated, since they are events of their own.
 func TestPipeWarnings(t *testing.T) {
 	var out strings.Builder
 	p := &piper{out: newLineWriter(&out, func() {})}
@@ -144,13 +145,13 @@ func TestPipeWarnings(t *testing.T) {
 	log.Info().Msg("all is well")
 	log.Warn().Str("problem", "DNS").Msg("told as an event")
 	log.Warn().Str("call", "sending beacons").Msg("likewise")
-	log.Warn().Str("to", "10.0.0.9\x9b").Int("n", 3).Msg("something is odd")
+	log.Warn().Str("to", "10.0.0.9\x9b").Str("node", "A").Int("n", 3).Err(errors.New("why")).Msg("something is odd")
 	if out.Len() > 0 {
 		t.Errorf("before ready, which is the first line: %q", &out)
 	}
 	p.ready(line{Event: "ready"})
 	log.Warn().Msg("later")
-	want := `{"event":"ready"}` + "\n" + `{"event":"error","error":"something is odd; n: 3; to: 10.0.0.9\ufffd"}` + "\n" + `{"event":"error","error":"later"}` + "\n"
+	want := `{"event":"ready"}` + "\n" + `{"event":"problem","error":"something is odd: why; n: 3; to: 10.0.0.9\ufffd","kind":"warning"}` + "\n" + `{"event":"problem","error":"later","kind":"warning"}` + "\n"
 	if got := out.String(); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

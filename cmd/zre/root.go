@@ -23,7 +23,7 @@ const (
 	exitUsage  = 2 // a wrong option, argument, environment variable or configuration file
 )
 
-const exitStatus = "0 all is well; 1 it failed; 2 wrong usage"
+const exitStatus = "0 success; 1 failure; 2 wrong usage"
 
 // cli is one run of the tool.
 type cli struct {
@@ -142,10 +142,10 @@ func (c *cli) root() *cobra.Command {
 		Use:   "zre",
 		Short: "The tool for ZRE networks (ZeroMQ Realtime Exchange, RFC 36).",
 		Long:  "The tool for ZRE networks (ZeroMQ Realtime Exchange, RFC 36): programs that find each other, join groups and send messages, without a server.",
-		Example: `  zre ls                       who is there
-  zre watch --group CHAT       what happens, and what is said in a group
-  zre shout CHAT hello         says something to the group
-  zre whisper alice hello      says something to one node
+		Example: `  zre ls                       lists the nodes
+  zre watch --group CHAT       shows what happens, and the messages of a group
+  zre shout CHAT hello         sends a message to a group
+  zre whisper alice hello      sends a message to one node
   zre doctor                   tells why nodes do not find each other`,
 		Annotations:   map[string]string{noteExit: exitStatus},
 		Version:       version(),
@@ -266,7 +266,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		if like := closest(name, names); like != "" {
 			text += fmt.Sprintf("; did you mean --%s?", like)
 		} else if !cmd.HasParent() && optionOfCommands(cmd, name) {
-			text = fmt.Sprintf("--%s stands behind the command, as in zre ls --%[1]s", name)
+			text = fmt.Sprintf("--%s goes after the command, for example zre ls --%[1]s", name)
 		}
 		return &usageError{err: errors.New(text), whole: true}
 	case errors.As(err, &missing):

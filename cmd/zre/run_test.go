@@ -34,7 +34,7 @@ func pipeNode(args []string) ([]zre.Option, error) {
 	if err := cmd.ParseFlags(args); err != nil {
 		return nil, err
 	}
-	list, err := o.flags.options()
+	list, err := o.flags.options(cmd)
 	return append(o.options(), list...), err
 }
 

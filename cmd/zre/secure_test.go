@@ -99,7 +99,7 @@ func TestSecurityFailsClosed(t *testing.T) {
 			{"--authorize " + dir, "--authorize needs --cert", exitFailed},
 			{"--cert " + dir + "/a --authorize " + dir + "/none", "--authorize: there is no file or folder", exitFailed},
 			{"--peer tcp://127.0.0.1:9|" + key, "a public key needs --cert", exitUsage},
-			{"--cert " + dir + "/a --peer tcp://127.0.0.1:9|junk", "the public key behind the bar", exitUsage},
+			{"--cert " + dir + "/a --peer tcp://127.0.0.1:9|junk", "the public key after the bar", exitUsage},
 		} {
 			t.Run(command+" "+filepath.Base(test.args), func(t *testing.T) {
 				before, after, more := strings.Cut(command, " -- ")

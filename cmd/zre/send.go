@@ -37,7 +37,7 @@ type peerName struct {
 	Error string `json:"error,omitempty"`
 }
 
-const sentKeys = `With --json it prints one object: event (sent), group of a shout, messages (how many), and got and missed: lists with peer (the UUID), name, and error (why) of those that missed some.`
+const sentKeys = `With --json it prints one object: event (sent), group (of a shout), messages (their number), got and missed. These two are lists of nodes with peer (the UUID) and name; those in missed also have error, the reason.`
 
 // sending holds what zre shout and whisper share.
 type sending struct {
@@ -46,10 +46,11 @@ type sending struct {
 }
 
 func (o *sending) flags(cmd *cobra.Command) {
-	jsonFlag(cmd, &o.json, "print the result as one object of JSON")
-	switchFlag(cmd, &o.frames, "frames", "make each TEXT a frame of the message, instead of one with spaces between them")
-	switchFlag(cmd, &o.lines, "lines", "with -: make each line of standard input a message, instead of all together")
-	timeFlag(cmd, &o.timeout, "timeout", "how long they may take to read it (default 10s)", time.Millisecond)
+	jsonFlag(cmd, &o.json, "print the result as a JSON object")
+	switchFlag(cmd, &o.frames, "frames", "send each TEXT as a frame, instead of all in one frame with spaces between them")
+	switchFlag(cmd, &o.lines, "lines", "with -: send each line of standard input as a message, instead of all of it as one")
+	o.timeout = flushTime
+	timeFlag(cmd, &o.timeout, "timeout", "how long a receiver may take to read the message", time.Millisecond)
 }
 
 // check verifies that the options fit the words of the message.
@@ -106,7 +107,7 @@ func readAll(ctx context.Context, in io.Reader) ([]byte, error) {
 	select {
 	case r := <-done:
 		if len(r.text) > maxMessage {
-			r.err = fmt.Errorf("standard input has more than a message may have, %d MiB", maxMessage>>20)
+			r.err = fmt.Errorf("standard input is larger than the largest message, %d MiB", maxMessage>>20)
 		}
 		return r.text, r.err
 	case <-ctx.Done():
@@ -125,7 +126,7 @@ func readLines(ctx context.Context, in io.Reader) (lines <-chan []byte, failed f
 			line, tooLong, end := readLine(reader, nil, maxMessage)
 			switch {
 			case tooLong:
-				err = fmt.Errorf("a line has more than a message may have, %d MiB", maxMessage>>20)
+				err = fmt.Errorf("a line is longer than the largest message, %d MiB", maxMessage>>20)
 				return
 			case end != nil && len(line) == 0:
 				if !errors.Is(end, io.EOF) {
@@ -154,13 +155,13 @@ func (c *cli) shout() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "shout GROUP TEXT…|- [options]",
 		Short: "Sends a message to a group.",
-		Long:  "Sends a message to the members of a group that it meets within two seconds, waits until each has read it, and says who has not.",
+		Long:  "Sends a message to the members of a group. It looks for members for two seconds, sends the message, waits until each member has read it, and names those that have not.",
 		Example: `  zre shout CHAT hello everybody
-  zre shout CHAT --wait-for 3 hello          to three at least, as soon as they are there
-  date | zre shout CHAT -                    what standard input has, as one message
-  tail -f log | zre shout LOG - --lines      a message for each line`,
+  zre shout CHAT --wait-for 3 hello          sends as soon as three members are present
+  date | zre shout CHAT -                    sends standard input as one message
+  tail -f log | zre shout LOG - --lines      sends each line as a message`,
 		Annotations: map[string]string{
-			noteExit: "0 all members have it; 1 one has not, or there is none, or fewer than --wait-for says; 2 wrong usage",
+			noteExit: "0 all members read the message; 1 some did not, or there are no members, or fewer than --wait-for says; 2 wrong usage",
 			noteJSON: sentKeys,
 		},
 		Args:              arguments(true, "GROUP", "TEXT"),
@@ -200,24 +201,24 @@ func (c *cli) shout() *cobra.Command {
 
 func (c *cli) whisper() *cobra.Command {
 	var o sending
-	var wait time.Duration
+	wait := waitTime
 	cmd := &cobra.Command{
 		Use:   "whisper PEER TEXT…|- [options]",
 		Short: "Sends a message to one node.",
-		Long: `Sends a message to one node, and waits until it has read it. PEER is its name, its UUID, or the beginning of its UUID (four digits at least).
-Where several nodes have one name it refuses, and lists them.`,
+		Long: `Sends a message to one node, and waits until that node has read it. PEER is the node's name, its UUID, or the beginning of its UUID (at least four digits).
+If several nodes have the same name, it lists them and sends nothing.`,
 		Example: `  zre whisper alice hello
-  zre whisper 3f2a hello                   whose UUID begins so
-  zre whisper alice - < picture.jpg        what standard input has`,
+  zre whisper 3f2a hello                   sends to the node whose UUID begins with 3f2a
+  zre whisper alice - < picture.jpg        sends standard input as one message`,
 		Annotations: map[string]string{
-			noteExit: "0 it has read the message; 1 it has not, or is not there, or is not the only one of that name; 2 wrong usage",
+			noteExit: "0 the node read the message; 1 it did not, or it is not present, or several nodes have that name; 2 wrong usage",
 			noteJSON: sentKeys,
 		},
 		Args:              arguments(true, "PEER", "TEXT"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	o.flags(cmd)
-	timeFlag(cmd, &wait, "wait", "how long to look for it (default 10s)", 0)
+	timeFlag(cmd, &wait, "wait", "how long to look for the node", 0)
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := o.check(args[1:]); err != nil {
@@ -297,9 +298,6 @@ func whyMissed(err error) error {
 
 // flush waits until each peer that missed nothing has read all it was sent.
 func (r *receipt) flush(ctx context.Context, node *zre.Node, d time.Duration) {
-	if d == 0 {
-		d = flushTime
-	}
 	ctx, cancel := context.WithTimeoutCause(ctx, d, fmt.Errorf("not read within %v", d))
 	defer cancel()
 	var mu sync.Mutex
@@ -315,7 +313,7 @@ func (r *receipt) flush(ctx context.Context, node *zre.Node, d time.Duration) {
 			}
 			var peer *zre.PeerError
 			if errors.Is(err, zre.ErrUnknownPeer) {
-				err = errors.New("it left before it had read all")
+				err = errors.New("it left before it had read everything")
 			} else if ctx.Err() != nil {
 				err = context.Cause(ctx)
 			} else if errors.As(err, &peer) {
@@ -352,11 +350,11 @@ func (s *session) report(ctx context.Context, o *sending, r *receipt, err error)
 	case o.json:
 		s.json(result)
 	case len(got) > 0 && r.messages > 0:
-		what := ""
+		what := "the message"
 		if r.messages > 1 {
-			what = " " + plural(r.messages, "message")
+			what = plural(r.messages, "message")
 		}
-		s.say("%s got%s: %s", plural(len(got), "node"), what, listOf(namesOf(got), ""))
+		s.say("%s got %s: %s", plural(len(got), "node"), what, listOf(namesOf(got), ""))
 	}
 	return errors.Join(append(failed, err, s.close())...)
 }

@@ -35,8 +35,8 @@ const settle = 300 * time.Millisecond
 
 // waiting is how long a command waits, and for how many peers.
 type waiting struct {
-	time time.Duration // 0: the default
-	for_ int           // 0: wait for the whole time
+	time  time.Duration // 0: the default
+	count int           // 0: wait for the whole time
 }
 
 // Default waiting times: to see which peers are present, and for a number of peers or a certain one.
@@ -46,8 +46,8 @@ const (
 )
 
 func (w *waiting) flags(cmd *cobra.Command, whom string) {
-	timeFlag(cmd, &w.time, "wait", "how long to look for "+whom+" (default 2s; with --wait-for 10s)", 0)
-	numberFlag(cmd, &w.for_, "wait-for", "go on as soon as so many "+whom+" are there, and fail if they do not come in the time of --wait", 1, 4096)
+	timeFlag(cmd, &w.time, "wait", "how long to look for "+whom+" (default 2s; 10s with --wait-for)", 0)
+	numberFlag(cmd, &w.count, "wait-for", "wait only until this many "+whom+" are present; fail if they are not within the time of --wait", 1, 4096)
 }
 
 // errLate means that a wait timed out.
@@ -82,27 +82,24 @@ func (s *session) members(ctx context.Context, w waiting, whom string, list func
 	d := w.time
 	switch {
 	case s.cmd.Flags().Changed("wait"):
-	case w.for_ > 0:
+	case w.count > 0:
 		d = waitTime
 	default:
 		d = lookTime
 	}
-	err := s.until(ctx, d, func() bool { return w.for_ > 0 && len(list()) >= w.for_ })
+	err := s.until(ctx, d, func() bool { return w.count > 0 && len(list()) >= w.count })
 	found := list()
 	switch {
 	case err != nil && !errors.Is(err, errLate):
 		return nil, err
-	case len(found) < w.for_:
-		return nil, fmt.Errorf("--wait-for %d: %d %s came within %v: %s", w.for_, len(found), whom, d, listOf(namesOf(found), "nobody"))
+	case len(found) < w.count:
+		return nil, fmt.Errorf("--wait-for %d: found %d %s within %v: %s", w.count, len(found), whom, d, listOf(namesOf(found), "none"))
 	}
 	return found, nil
 }
 
 // peer waits for the peer with that name, UUID or UUID prefix.
 func (s *session) peer(ctx context.Context, text string, d time.Duration) (*zre.Peer, error) {
-	if d == 0 {
-		d = waitTime
-	}
 	var found []*zre.Peer
 	look := func() bool { found = matching(s.node.Peers(), text); return len(found) > 0 }
 	err := s.until(ctx, d, look)
@@ -114,17 +111,17 @@ func (s *session) peer(ctx context.Context, text string, d time.Duration) (*zre.
 	}
 	switch {
 	case errors.Is(err, errLate):
-		return nil, fmt.Errorf("no node %s came within %v; there are: %s", inQuotes(text), d, listOf(namesOf(s.node.Peers()), "none"))
+		return nil, fmt.Errorf("no node %s was found within %v; found: %s", inQuotes(text), d, listOf(namesOf(s.node.Peers()), "none"))
 	case err != nil:
 		return nil, err
 	case len(found) == 0:
-		return nil, fmt.Errorf("%s came, and left", quoted(text))
+		return nil, fmt.Errorf("%s left again", quoted(text))
 	case len(found) > 1:
 		var which strings.Builder
 		for _, p := range found {
 			fmt.Fprintf(&which, "\n  %s  %s at %s", p.UUID, plain.Text(p.Name), p.Endpoint)
 		}
-		return nil, fmt.Errorf("%s is not one but %d; name it by its UUID, or the beginning of that:%s", quoted(text), len(found), which.String())
+		return nil, fmt.Errorf("%s fits %d nodes; use a UUID, or the beginning of one:%s", quoted(text), len(found), which.String())
 	}
 	return found[0], nil
 }

@@ -62,8 +62,8 @@ func TestSniffMisused(t *testing.T) {
 		status int
 		want   string
 	}{
-		{nil, 2, "zre sniff: want either --interface or --read; see zre sniff --help\n"},
-		{[]string{"--read", "a", "--interface", "b"}, 2, "zre sniff: want either --interface or --read; see zre sniff --help\n"},
+		{nil, 2, "zre sniff: choose either --interface or --read; see zre sniff --help\n"},
+		{[]string{"--read", "a", "--interface", "b"}, 2, "zre sniff: choose either --interface or --read; see zre sniff --help\n"},
 		{[]string{"--read", exchange, "--port", "0"}, 2, ""},
 		{[]string{"--read", exchange, "x"}, 2, ""},
 		{[]string{"--read", filepath.Join(dir, "none")}, 1, "zre sniff: --read: open "},

@@ -157,27 +157,27 @@ func (c *cli) top() *cobra.Command {
 	count := 0
 	cmd := &cobra.Command{
 		Use:   "top [options]",
-		Short: "Shows the peers of this node, live: states, round trips, rates, queues.",
-		Long: `Shows the peers of this node, live: their states, how long they take to answer a PING, how much comes from them and goes to them, and what waits to be sent. What comes is what is whispered to this node, and what is shouted to the groups that it is in (--group).
+		Short: "Shows the peers of this node, live: states, round trips, rates and queues.",
+		Long: `Shows the peers of this node, live: states, round trips, rates and queues. IN counts whispers to this node, and shouts to the groups that it joined (--group). OUT counts what this node sends. QUEUE counts the messages that wait to be sent to a peer.
 
-ITS OUT/s and ITS IN/s are all that a peer itself sends and receives in a second, and ITS QUEUE what waits there to be sent, for peers that share their stats (--share-stats, in a program zre.WithSharedStats).
+ITS OUT/s, ITS IN/s and ITS QUEUE count all messages that a peer sends, receives and has queued. They are known for peers that share their statistics (--share-stats, or zre.WithSharedStats in a program).
 
-Keys: s or Tab sorts by another column, r turns the order; / filters by name, group, state, transport or the beginning of a UUID; Up and Down choose a peer, w or Enter whispers to it; Esc leaves a line; q quits.`,
+Keys: s or Tab sorts by the next column, r reverses the order; / filters by name, group, state, transport or the beginning of a UUID; Up and Down select a peer, w or Enter whispers to it; Esc cancels; q quits.`,
 		Example: `  zre top --group WORK`,
 		Annotations: map[string]string{
-			noteExit: "0 it was ended; 1 it failed, or has no terminal (then use --json); 2 wrong usage",
-			noteJSON: `With --json it prints a line each second: event (peers) and peers, a list with peer, name, endpoint, transport, state, groups, rtt_ms, sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages, queued_bytes and shared of each; shared is there for peers that share their stats, with sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages, waiting_events, peers and uptime_seconds of the peer itself.`,
+			noteExit: "0 it was ended; 1 failure, or standard output is not a terminal (then use --json); 2 wrong usage",
+			noteJSON: `With --json it prints an object each second: event (peers) and peers, a list with peer, name, endpoint, transport, state, groups, rtt_ms, sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages, queued_bytes and shared of each. Peers that share their statistics have shared: sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages, waiting_events, peers and uptime_seconds.`,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	jsonFlag(cmd, &asJSON, "print a line of JSON each second")
-	listFlag(cmd, &groups, "group", "group", "a group to join, to count what is shouted there")
-	numberFlag(cmd, &count, "count", "with --json: end after so many lines", 1, 1<<30)
+	jsonFlag(cmd, &asJSON, "print a JSON object each second")
+	listFlag(cmd, &groups, "group", "group", "a group to join, to count its messages")
+	numberFlag(cmd, &count, "count", "with --json: stop after this many lines", 1, 1<<30)
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if !asJSON && c.width == 0 {
-			return errors.New("standard output is no terminal: use --json")
+			return errors.New("standard output is not a terminal: use --json")
 		}
 		node, err := flags.start(cmd.Context(), cmd, groups)
 		if err != nil {

@@ -83,7 +83,7 @@ func (m *topModel) press(key tea.KeyPressMsg) tea.Cmd {
 		m.filter, m.chosen = "", ""
 	case "w", "enter":
 		if m.find() < 0 {
-			m.note = "choose a peer with Up and Down first"
+			m.note = "select a peer with Up and Down first"
 			break
 		}
 		m.asks, m.typed = 'w', ""
@@ -133,9 +133,9 @@ func (m *topModel) whisper() tea.Cmd {
 			err = m.gauge.node.Flush(ctx, id)
 		}
 		if err != nil {
-			return topNote("it did not get it: " + cause(err).Error())
+			return topNote("the peer did not get the whisper: " + cause(err).Error())
 		}
-		return topNote("it got the whisper")
+		return topNote("the peer got the whisper")
 	}
 }
 
@@ -260,7 +260,7 @@ func alignRight(rows [][]string, column int) {
 
 // bottom is the last line: the typed text, what happened last, or the keys.
 func (m *topModel) bottom() string {
-	text := "s sorts  r turns  / filters  Up Down choose  w whispers  q quits"
+	text := "s sort  r reverse  / filter  Up Down select  w whisper  q quit"
 	switch {
 	case m.asks == '/':
 		text = "filter: " + plain.Text(m.typed) + "_"

@@ -46,12 +46,12 @@ func TestTopScreen(t *testing.T) {
 	for _, step := range []struct{ keys, names, says string }{
 		{"", "bc東", "3 peers, by NAME"},
 		{"r", "東cb", "by NAME"},
-		{"r", "bc東", "q quits"},
+		{"r", "bc東", "q quit"},
 		{"sss", "cb東", "by RTT ms"},
 		{"s", "東bc", "1,200"},
 		{"/cAx", "東bc", "filter: cAx_"},
 		{"<back><enter>", "c", `1 of 3 peers, by IN/s with "cA"`},
-		{"w", "c", "choose a peer with Up and Down first"},
+		{"w", "c", "select a peer with Up and Down first"},
 		{"<down>wh\x1b", "c", `whisper: h\x1b_`},
 		{"<esc><esc>", "東bc", "3 peers"},
 		{"sssss", "cb東", "by ITS OUT/s"},
@@ -127,7 +127,7 @@ func TestTop(t *testing.T) {
 	if shared == nil || shared.Peers != 1 {
 		t.Errorf("it shares %+v", shared)
 	}
-	if status, out, errs := runZre(on(port, "top")...); status != 1 || out != "" || !strings.Contains(errs, "no terminal: use --json") {
+	if status, out, errs := runZre(on(port, "top")...); status != 1 || out != "" || !strings.Contains(errs, "not a terminal: use --json") {
 		t.Errorf("status %d, %q, %q", status, out, errs)
 	}
 }
@@ -144,13 +144,13 @@ func TestTopWhispers(t *testing.T) {
 		t.Errorf("it heard %q", e.Frames)
 	}
 	m.Update(message)
-	if !strings.Contains(m.bottom(), "it got the whisper") {
+	if !strings.Contains(m.bottom(), "the peer got the whisper") {
 		t.Errorf("%q", m.bottom())
 	}
 	receiver.Close()
 	nextEvent[zre.Exit](t, node)
 	m.Update(typeKeys(m, "wx<enter>")())
-	if !strings.Contains(m.bottom(), "it did not get it") {
+	if !strings.Contains(m.bottom(), "the peer did not get the whisper") {
 		t.Errorf("%q", m.bottom())
 	}
 }

@@ -22,22 +22,22 @@ func (c *cli) watch() *cobra.Command {
 	var count int
 	cmd := &cobra.Command{
 		Use:   "watch [options]",
-		Short: "Shows what happens on the network, a line for each event.",
-		Long: `Shows what happens on the network, a line for each event, until it is interrupted: who enters and leaves, joins and leaves groups, changes its state, and what is whispered to this node.
-To see what is shouted to a group, join it with --group.`,
-		Example: `  zre watch                        who comes and goes
-  zre watch --group CHAT           what is said in a group, too
-  zre watch --json | jq .name      for programs`,
+		Short: "Shows the events of the network, one per line.",
+		Long: `Shows the events of the network, one per line, until it is interrupted: nodes that enter and exit, join and leave groups or change their states, and messages to this node.
+To see the messages of a group, join it with --group.`,
+		Example: `  zre watch                        shows nodes that enter and exit
+  zre watch --group CHAT           also shows the messages of a group
+  zre watch --json | jq .name      prints JSON for other programs`,
 		Annotations: map[string]string{
-			noteExit: "0 it was interrupted, or has shown so many events as --count says; 1 it failed; 2 wrong usage",
-			noteJSON: `With --json each line is an object, as zre pipe prints them: event, and what belongs to it (see zre pipe --help).`,
+			noteExit: "0 it was interrupted, or showed as many events as --count says; 1 failure; 2 wrong usage",
+			noteJSON: `With --json each line is an object as zre pipe prints it. zre pipe --help lists the events and their keys.`,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	jsonFlag(cmd, &asJSON, "print a line of JSON for each event")
-	listFlag(cmd, &groups, "group", "group", "a group to join, to see what is shouted there")
-	numberFlag(cmd, &count, "count", "end after so many events", 1, 1<<30)
+	jsonFlag(cmd, &asJSON, "print a JSON object for each event")
+	listFlag(cmd, &groups, "group", "group", "a group to join, to see its messages")
+	numberFlag(cmd, &count, "count", "stop after this many events", 1, 1<<30)
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		node, err := flags.start(cmd.Context(), cmd, groups)
