@@ -68,7 +68,7 @@ var nodeOptions = []nodeOption{
 	{name: "authorize", value: "path", many: true, usage: "with --cert: let in only nodes whose certificates are at this path, a file or a folder (default: all secure nodes)"},
 	{name: "share-stats", option: onOff(zre.WithSharedStats), usage: "let peers ask for this node's statistics, as zre top and zre map do"},
 	{name: "state-by-broadcast", option: onOff(zre.WithStateByBroadcast),
-		usage: "send beacons with a state by broadcast, instead of RFC 36's; THIS KILLS PYRE: every pyre node that receives one dies"},
+		usage: "send beacons with a state by broadcast; IT KILLS PYRE: every pyre node that receives one dies"},
 	{name: "elections-to-all", option: onOff(zre.WithElectionsToAll),
 		usage: "send ELECT and LEADER to all members of a group, for C zyre nodes that do not contest; pyre and zyre.js then drop this node, gyre dies"},
 }

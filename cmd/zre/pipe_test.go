@@ -264,7 +264,7 @@ func TestPipeBadOptions(t *testing.T) {
 	if code := pipe([]string{"--help"}, nil, &out, &errs); code != 0 || errs.Len() > 0 {
 		t.Errorf("--help: status %d, %q", code, &errs)
 	}
-	for _, word := range []string{"--evasive", "--listen endpoint", "--linger time", "--send-timeout time", "--state state", "KILLS PYRE",
+	for _, word := range []string{"--evasive", "--listen endpoint", "--linger time", "--send-timeout time", "--state state", "IT KILLS PYRE",
 		`{"cmd":"state"`, "conflict", "problem", "kind", "solved", "queued_messages", "transport", "reason"} {
 		if !strings.Contains(out.String(), word) {
 			t.Errorf("--help does not say %q:\n%s", word, &out)

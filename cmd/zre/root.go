@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/go-zre/go-zre/internal/manual"
 	"github.com/go-zre/go-zre/internal/plain"
 	"github.com/go-zre/go-zre/zre"
 )
@@ -148,7 +149,7 @@ func (c *cli) root() *cobra.Command {
   zre whisper alice hello      sends a message to one node
   zre doctor                   tells why nodes do not find each other`,
 		Annotations:   map[string]string{noteExit: exitStatus},
-		Version:       version(),
+		Version:       manual.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noSuchCommand,

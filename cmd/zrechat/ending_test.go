@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -226,5 +227,37 @@ func TestTerminal(t *testing.T) {
 	m.do("kill-session", "-t", "bob") // the terminal hangs up: SIGHUP
 	if reason := awaitExit(t, watcher); reason != zre.ReasonLeft {
 		t.Errorf("after the terminal hung up the watcher sees: %v", reason)
+	}
+}
+
+// The help and the man page list all options and commands. --version tells what was built.
+func TestHelp(t *testing.T) {
+	run := func(args ...string) string {
+		cmd := exec.Command(os.Args[0], args...)
+		cmd.Env = append(os.Environ(), asChat+"=1")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Errorf("%q: %v", args, err)
+		}
+		return string(out)
+	}
+	text, page := run("--help"), run("--man")
+	for _, list := range pages().Lists {
+		for _, r := range list.Rows {
+			if !strings.Contains(text, r.Term) {
+				t.Errorf("the help has no %s", r.Term)
+			}
+			if term := strings.ReplaceAll(r.Term, "-", `\-`); !strings.Contains(page, `\fB`+term+`\fR`) {
+				t.Errorf("the man page has no %s", r.Term)
+			}
+		}
+	}
+	new(settings).flags().VisitAll(func(f *flag.Flag) {
+		if f.Name != "man" && !strings.Contains(text, "--"+f.Name) {
+			t.Errorf("the help has no --%s", f.Name)
+		}
+	})
+	if version := run("--version"); !strings.HasPrefix(version, "zrechat ") || !strings.Contains(version, runtime.Version()) {
+		t.Errorf("got the version %q, want the name, the version and the toolchain", version)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/go-zre/go-zre/internal/keyfiles"
+	"github.com/go-zre/go-zre/internal/manual"
 	"github.com/go-zre/go-zre/internal/plain"
 	"github.com/go-zre/go-zre/zre"
 )
@@ -24,11 +25,18 @@ func main() {
 	o, err := parse(os.Args[1:])
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Print(usage())
+		width, _, _ := term.GetSize(int(os.Stdout.Fd())) // 0 without a terminal
+		fmt.Print(pages().Help(width))
 		return
 	case err != nil:
 		fmt.Fprintf(os.Stderr, "zrechat: %s; see zrechat --help\n", plain.Text(err.Error()))
 		os.Exit(2)
+	case o.version:
+		fmt.Println("zrechat", manual.Version())
+		return
+	case o.man:
+		fmt.Print(pages().Roff())
+		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()

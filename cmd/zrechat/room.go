@@ -15,15 +15,15 @@ import (
 )
 
 // commands is shown at the start, help by /help.
-const commands = "/who  who is here    /msg NAME TEXT  whispers    /away  and  /back    /help    /quit"
+const commands = "/who  lists members    /msg NAME TEXT  whispers    /away  and  /back    /help    /quit"
 
 var help = []string{
-	"/who            lists who is here, with their state and how they are reached",
-	"/msg NAME TEXT  whispers to one of them; of two of one name, to NAME#1A2B, as /who has it",
-	"/away, /back    tell the others that you are busy, and that you are not any more; they see (away) beside your name",
+	"/who            lists the members, their states, and how they are reached",
+	"/msg NAME TEXT  whispers to one member; if two have the same name, use NAME#1A2B as /who shows it",
+	"/away, /back    tells the others that you are away (they see it beside your name), or back",
 	"//TEXT          says /TEXT",
-	"/help           says this",
-	"/quit           leaves, as does the end of the input",
+	"/help           shows these commands",
+	"/quit           leaves, like the end of the input",
 }
 
 // A display shows what happens in a room. Two goroutines call its methods, one at a time.
@@ -131,7 +131,7 @@ func (r *room) hear(event zre.Event) {
 	case zre.StateChange:
 		r.changed(who, peer.State)
 	case zre.Silent:
-		r.notice("%s does not answer at present, and may not hear you", who)
+		r.notice("%s does not answer now, and may not receive your messages", who)
 	case zre.Shout:
 		r.show(entry{kind: said, from: who.String(), text: text(e.Frames, r.display.longest())})
 	case zre.Whisper:
@@ -313,7 +313,7 @@ func failures(err error) []string {
 	}
 	switch {
 	case errors.Is(err, zre.ErrPeerBusy):
-		return []string{name + " did not get that: it takes no messages at present"}
+		return []string{name + " did not get that: it takes no messages now"}
 	case errors.Is(err, zre.ErrUnknownPeer):
 		return []string{name + " did not get that: it has just left"}
 	case errors.Is(err, zre.ErrTooLarge):

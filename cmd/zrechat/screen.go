@@ -15,10 +15,11 @@ import (
 
 // keys describes the keys of the screen.
 const keys = `
-On a terminal:
-  Up, Down    earlier lines                  PgUp, PgDn  scrolls
-  Tab         completes a name, a command    Ctrl-C      leaves at once
-  A paste of several lines waits for Enter, and is said line by line.
+Up, Down    recalls earlier lines
+PgUp, PgDn  scrolls
+Tab         completes a command or a name
+Enter       says the line; of a paste each line
+Ctrl-C      leaves at once
 `
 
 // waiting is how many lines may wait to be sent when a peer is slow.
