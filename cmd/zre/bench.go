@@ -60,13 +60,13 @@ func (c *cli) bench() *cobra.Command {
 		Annotations: map[string]string{noteExit: exitStatus, noteAll: ""},
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return misused("there is no bench %q: %s", args[0], chooseBench)
+				return usageErrorf("there is no bench %q: %s", args[0], chooseBench)
 			}
 			return nil
 		},
-		RunE: func(*cobra.Command, []string) error { return misused("%s", chooseBench) },
+		RunE: func(*cobra.Command, []string) error { return usageErrorf("%s", chooseBench) },
 	}
-	new(benchConfig).declare(c, cmd, "time size peers nodes given stay")
+	new(benchConfig).addFlags(c, cmd, "time size peers nodes given stay")
 	for _, b := range benches {
 		config := &benchConfig{kind: b.kind}
 		sub := &cobra.Command{
@@ -76,7 +76,7 @@ func (c *cli) bench() *cobra.Command {
 			Args:              noArguments,
 			ValidArgsFunction: cobra.NoFileCompletions,
 		}
-		flags := config.declare(c, sub, b.options)
+		flags := config.addFlags(c, sub, b.options)
 		sub.RunE = func(cmd *cobra.Command, _ []string) error {
 			if err := config.check(); err != nil {
 				return err
@@ -91,7 +91,7 @@ func (c *cli) bench() *cobra.Command {
 			if err == nil && result != nil {
 				s.result(result)
 			}
-			return cause(err)
+			return plainError(err)
 		}
 		cmd.AddCommand(sub)
 	}
@@ -104,15 +104,15 @@ func (c *benchConfig) check() error {
 	case c.kind == "mesh" && c.peers == 0:
 		c.peers = c.nodes - 1
 	case c.kind == "mesh" && c.peers < c.nodes-1:
-		return misused("--peers %d: each of %d nodes meets at least the %d others", c.peers, c.nodes, c.nodes-1)
+		return usageErrorf("--peers %d: each of %d nodes meets at least the %d others", c.peers, c.nodes, c.nodes-1)
 	case c.kind == "latency" && c.size == 0:
-		return misused("--size 0: an echo has at least 1 byte")
+		return usageErrorf("--size 0: an echo has at least 1 byte")
 	}
 	return nil
 }
 
-// declare adds the options of one kind: the named ones and those that all kinds share.
-func (c *benchConfig) declare(cli *cli, cmd *cobra.Command, names string) *nodeFlags {
+// addFlags adds the options of one kind: the named ones and those that all kinds share.
+func (c *benchConfig) addFlags(cli *cli, cmd *cobra.Command, names string) *nodeFlags {
 	has := func(name string) bool { return strings.Contains(" "+names+" ", " "+name+" ") }
 	number := func(name, usage string, into *int, standard, least, most int) {
 		*into = standard

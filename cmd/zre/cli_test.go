@@ -153,7 +153,7 @@ func TestListFits(t *testing.T) {
 	for width, want := range map[int]string{40: "b            ", 80: "b", 0: "%eth0]:12345"} {
 		var b bytes.Buffer
 		c := &cli{out: &output{writer: &b, broken: func() {}}, width: width}
-		c.list(node, peers, false)
+		c.printPeers(node, peers, false)
 		if strings.Count(b.String(), "\n") != 3 || !strings.Contains(b.String(), want) {
 			t.Errorf("in %d columns:\n%s", width, &b)
 		}

@@ -16,9 +16,9 @@ func (c *cli) completions(root *cobra.Command) {
   zre completion fish > ~/.config/fish/completions/zre.fish                    completes in every new shell
   zre completion powershell | Out-String | Invoke-Expression                   completes in this shell`,
 		Annotations: map[string]string{noteExit: exitStatus},
-		Args:        noSuchCommand,
+		Args:        onlySubcommands,
 		RunE: func(*cobra.Command, []string) error {
-			return misused("choose bash, zsh, fish or powershell")
+			return usageErrorf("choose bash, zsh, fish or powershell")
 		},
 	}
 	for shell, write := range map[string]func(cmd *cobra.Command) error{

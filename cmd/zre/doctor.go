@@ -61,12 +61,12 @@ func (c *cli) doctor() *cobra.Command {
 		if err := flags.resolve(cmd); err != nil {
 			return err
 		}
-		if err := examine(&config, flags); err != nil {
+		if err := configure(&config, flags); err != nil {
 			return err
 		}
 		facts, err := doctor.Collect(cmd.Context(), config)
 		if err != nil {
-			return &usageError{err: cause(err)}
+			return &usageError{err: plainError(err)}
 		}
 		report := doctor.Diagnose(facts)
 		var text bytes.Buffer
@@ -86,8 +86,8 @@ func (c *cli) doctor() *cobra.Command {
 	return cmd
 }
 
-// examine fills in what to examine from the node options.
-func examine(config *doctor.Config, flags *nodeFlags) error {
+// configure fills in the configuration from the node options.
+func configure(config *doctor.Config, flags *nodeFlags) error {
 	config.Interfaces, config.SRV = flags.get("interface"), flags.get("srv")
 	config.Listen, config.Advertise, config.Resolver = flags.last("listen"), flags.last("advertise"), flags.last("resolver")
 	if s := flags.last("port"); s != "" {
@@ -104,7 +104,7 @@ func examine(config *doctor.Config, flags *nodeFlags) error {
 	for _, s := range flags.get("peer") {
 		e, err := doctor.ParseEndpoint(s)
 		if err != nil {
-			return misused("--peer %q: %w", s, err)
+			return usageErrorf("--peer %q: %w", s, err)
 		}
 		config.Peers = append(config.Peers, e)
 	}

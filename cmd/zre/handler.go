@@ -38,16 +38,16 @@ type handler struct {
 	json    bool
 	reply   bool
 	timeout time.Duration
-	free    chan struct{} // limits how many programs run at once
+	slots   chan struct{} // limits how many programs run at once
 	running sync.WaitGroup
 }
 
 // job is one message to handle.
 type job struct {
-	kind, group, request string
-	peer                 *zre.Peer
-	frames               [][]byte
-	asked                zre.Request // for a request
+	kind, group, requestName string
+	peer                     *zre.Peer
+	frames                   [][]byte
+	request                  zre.Request // for a request
 }
 
 // handle runs the program for each message until ctx ends or count messages are handled. It waits for running programs.
@@ -56,19 +56,19 @@ func (h *handler) handle(ctx context.Context, count int) {
 	handled := 0
 	for event := range h.node.AllEvents(ctx) {
 		if p, ok := event.(zre.Problem); ok && !p.Solved {
-			h.complain(h.cmd, errors.New(problemText(p)))
+			h.printError(h.cmd, errors.New(problemText(p)))
 		}
 		j := h.job(ctx, event)
 		if j == nil {
 			continue
 		}
 		select {
-		case h.free <- struct{}{}:
+		case h.slots <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
 		h.running.Go(func() {
-			defer func() { <-h.free }()
+			defer func() { <-h.slots }()
 			h.run(ctx, j)
 		})
 		if handled++; handled == count {
@@ -86,8 +86,8 @@ func (h *handler) job(ctx context.Context, event zre.Event) *job {
 	case zre.Whisper:
 		j.kind, j.frames = "whisper", e.Frames
 	case zre.Request:
-		j.kind, j.request, j.frames, j.asked = "request", e.Name(), e.Frames[1:], e
-		if h.kind != "request" || !slices.Contains(h.names, j.request) {
+		j.kind, j.requestName, j.frames, j.request = "request", e.Name(), e.Frames[1:], e
+		if h.kind != "request" || !slices.Contains(h.names, j.requestName) {
 			_ = e.ReplyError(ctx, "there is no handler for this request") // the peer may be gone
 			return nil
 		}
@@ -119,7 +119,7 @@ func (h *handler) run(ctx context.Context, j *job) {
 		l.Status, l.Error = -1, err.Error()
 	}
 	h.answer(j, printed, l.Status)
-	h.tell(l, err)
+	h.report(l, err)
 }
 
 // start runs the program to its end. It returns the program's output if it is wanted.
@@ -127,7 +127,7 @@ func (h *handler) start(ctx context.Context, j *job) ([]byte, error) {
 	program := exec.CommandContext(ctx, h.program[0], h.program[1:]...)
 	program.Cancel = func() error { return program.Process.Signal(syscall.SIGTERM) }
 	program.WaitDelay = 2 * time.Second
-	program.Env = append(os.Environ(), j.facts()...)
+	program.Env = append(os.Environ(), j.environment()...)
 	readers := make([]io.Reader, len(j.frames))
 	for i, frame := range j.frames {
 		readers[i] = bytes.NewReader(frame)
@@ -157,11 +157,11 @@ func (h *handler) answer(j *job, printed []byte, status int) {
 	var err error
 	switch {
 	case j.kind == "request" && status == 0:
-		err = j.asked.Reply(ctx, printed)
+		err = j.request.Reply(ctx, printed)
 	case j.kind == "request" && status < 0:
-		err = j.asked.ReplyError(ctx, "the program did not run, or was ended")
+		err = j.request.ReplyError(ctx, "the program did not run, or was ended")
 	case j.kind == "request":
-		err = j.asked.ReplyError(ctx, fmt.Sprintf("the program failed with status %d", status))
+		err = j.request.ReplyError(ctx, fmt.Sprintf("the program failed with status %d", status))
 	case h.reply && status == 0 && len(printed) > 0:
 		err = h.node.Whisper(ctx, j.peer.UUID, printed)
 	}
@@ -169,23 +169,23 @@ func (h *handler) answer(j *job, printed []byte, status int) {
 		err = errors.New("the peer has left")
 	}
 	if err != nil {
-		h.complain(h.cmd, fmt.Errorf("reply to %s: %w", quoted(j.peer.Name), cause(err)))
+		h.printError(h.cmd, fmt.Errorf("reply to %s: %w", quoted(j.peer.Name), plainError(err)))
 	}
 }
 
-func (h *handler) tell(l handledLine, err error) {
+func (h *handler) report(l handledLine, err error) {
 	switch {
 	case h.json:
 		h.session.json(l)
 	case err != nil && l.Error != "":
-		h.complain(h.cmd, fmt.Errorf("%s for %s: %s", h.program[0], quoted(l.Name), l.Error))
+		h.printError(h.cmd, fmt.Errorf("%s for %s: %s", h.program[0], quoted(l.Name), l.Error))
 	case err != nil:
-		h.complain(h.cmd, fmt.Errorf("%s for %s: %w", h.program[0], quoted(l.Name), err))
+		h.printError(h.cmd, fmt.Errorf("%s for %s: %w", h.program[0], quoted(l.Name), err))
 	}
 }
 
-// facts describe a message to the program, as environment variables.
-func (j *job) facts() []string {
+// environment describes a message to the program, as environment variables.
+func (j *job) environment() []string {
 	sizes := make([]string, len(j.frames))
 	for i, frame := range j.frames {
 		sizes[i] = strconv.Itoa(len(frame))
@@ -195,7 +195,7 @@ func (j *job) facts() []string {
 		"ZRE_EVENT_PEER=" + j.peer.UUID.String(),
 		"ZRE_EVENT_NAME=" + j.peer.Name,
 		"ZRE_EVENT_GROUP=" + j.group,
-		"ZRE_EVENT_REQUEST=" + j.request,
+		"ZRE_EVENT_REQUEST=" + j.requestName,
 		"ZRE_EVENT_FRAMES=" + strconv.Itoa(len(j.frames)),
 		"ZRE_EVENT_SIZES=" + strings.Join(sizes, " "),
 	}

@@ -22,7 +22,7 @@ func logger(errs io.Writer, level string, warned ...zerolog.LevelWriter) (zerolo
 	least := zerolog.Disabled
 	if level != "" {
 		if !slices.Contains(levels, level) {
-			return zerolog.Nop(), misused("--log %q: choose %s", level, oneOf(levels))
+			return zerolog.Nop(), usageErrorf("--log %q: choose %s", level, oneOf(levels))
 		}
 		var err error
 		if least, err = zerolog.ParseLevel(level); err != nil {

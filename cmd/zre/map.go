@@ -18,15 +18,15 @@ import (
 
 // mapOptions are the options of zre map.
 type mapOptions struct {
-	page, svg   string
-	public      bool
-	asJSON      bool
-	wait        time.Duration
-	width, tall int
+	page, svg     string
+	public        bool
+	asJSON        bool
+	wait          time.Duration
+	width, height int
 }
 
 func (c *cli) mapCommand() *cobra.Command {
-	o := &mapOptions{page: "127.0.0.1:0", wait: 3 * time.Second, width: 1200, tall: 800}
+	o := &mapOptions{page: "127.0.0.1:0", wait: 3 * time.Second, width: 1200, height: 800}
 	var groups []string
 	cmd := &cobra.Command{
 		Use:   "map [options]",
@@ -50,14 +50,14 @@ Message rates are known for this node, and for nodes that share their statistics
 	jsonFlag(cmd, &o.asJSON, "print the data of the picture as a JSON object, and serve no page")
 	timeFlag(cmd, &o.wait, "wait", "with --svg or --json: how long to look first", 0)
 	numberFlag(cmd, &o.width, "width", "with --svg: the width that the picture may have", 200, 8000)
-	numberFlag(cmd, &o.tall, "height", "with --svg: the height that it may have", 200, 8000)
+	numberFlag(cmd, &o.height, "height", "with --svg: the height that it may have", 200, 8000)
 	listFlag(cmd, &groups, "group", "group", "a group to join, to count its messages")
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := o.check(cmd); err != nil {
 			return err
 		}
-		return c.drawMap(cmd, o, flags, groups)
+		return c.runMap(cmd, o, flags, groups)
 	}
 	return cmd
 }
@@ -74,27 +74,27 @@ func (o *mapOptions) check(cmd *cobra.Command) error {
 		{"wait", !still, "goes with --svg or --json"}, {"width", o.svg == "", "goes with --svg"}, {"height", o.svg == "", "goes with --svg"},
 	} {
 		if rule.wrong && cmd.Flags().Changed(rule.name) {
-			return misused("--%s %s", rule.name, rule.text)
+			return usageErrorf("--%s %s", rule.name, rule.text)
 		}
 	}
 	if o.svg != "" && o.asJSON {
-		return misused("--svg does not go with --json")
+		return usageErrorf("--svg does not go with --json")
 	}
 	host, port, err := net.SplitHostPort(o.page)
 	if err != nil {
-		return misused("--page %q: want ADDRESS:PORT, as 127.0.0.1:8080", o.page)
+		return usageErrorf("--page %q: want ADDRESS:PORT, as 127.0.0.1:8080", o.page)
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
-		return misused("--page %q: want a port from 0 to 65535", o.page)
+		return usageErrorf("--page %q: want a port from 0 to 65535", o.page)
 	}
 	if addr, err := netip.ParseAddr(host); !o.public && host != "localhost" && (err != nil || !addr.IsLoopback()) {
-		return misused("--page %q: other machines could read the page, and it has no password; add --public to allow this", o.page)
+		return usageErrorf("--page %q: other machines could read the page, and it has no password; add --public to allow this", o.page)
 	}
 	return nil
 }
 
-// drawMap runs the node and shows what it sees.
-func (c *cli) drawMap(cmd *cobra.Command, o *mapOptions, flags *nodeFlags, groups []string) error {
+// runMap runs the node and shows what it sees.
+func (c *cli) runMap(cmd *cobra.Command, o *mapOptions, flags *nodeFlags, groups []string) error {
 	var listener net.Listener
 	if o.svg == "" && !o.asJSON {
 		var err error
@@ -117,16 +117,16 @@ func (c *cli) drawMap(cmd *cobra.Command, o *mapOptions, flags *nodeFlags, group
 	}()
 	defer func() { stop(); <-ended }()
 	if listener == nil {
-		return c.stillMap(cmd, o, collector)
+		return c.printMap(cmd, o, collector)
 	}
 	host, _, _ := net.SplitHostPort(o.page) // checked before
 	server := &netmap.Server{Latest: collector.Latest, Hosts: []string{host}}
-	c.say("The map of the network is at http://%s/ (Ctrl-C ends it).", listener.Addr())
+	c.printf("The map of the network is at http://%s/ (Ctrl-C ends it).", listener.Addr())
 	return server.Serve(ctx, listener)
 }
 
-// stillMap collects for a while, then writes what it saw.
-func (c *cli) stillMap(cmd *cobra.Command, o *mapOptions, collector *netmap.Collector) error {
+// printMap collects for a while, then writes what it saw.
+func (c *cli) printMap(cmd *cobra.Command, o *mapOptions, collector *netmap.Collector) error {
 	select {
 	case <-time.After(o.wait):
 	case <-cmd.Context().Done():
@@ -137,7 +137,7 @@ func (c *cli) stillMap(cmd *cobra.Command, o *mapOptions, collector *netmap.Coll
 		c.json(snapshot)
 		return nil
 	}
-	picture := netmap.Draw(snapshot, float64(o.width), float64(o.tall))
+	picture := netmap.Draw(snapshot, float64(o.width), float64(o.height))
 	if o.svg == "-" {
 		return netmap.WriteSVG(c.out, picture)
 	}

@@ -27,7 +27,7 @@ func (v *nodeValue) Set(s string) error {
 	if err := v.check(s); err != nil {
 		return err
 	}
-	if !v.many {
+	if !v.repeatable {
 		v.set = v.set[:0]
 	}
 	v.set = append(v.set, s)
@@ -41,9 +41,9 @@ func (v *nodeValue) Type() string { return v.value }
 
 // nodeFlags are the options of the node that a command runs.
 type nodeFlags struct {
-	cli                     *cli
-	values                  []*nodeValue
-	network, config, logged string
+	cli                       *cli
+	values                    []*nodeValue
+	network, config, logLevel string
 }
 
 const noteNode = "node" // annotation of a node option
@@ -59,7 +59,7 @@ func (c *cli) nodeFlags(cmd *cobra.Command, names ...string) *nodeFlags {
 		v := &nodeValue{nodeOption: o}
 		f.values = append(f.values, v)
 		usage := o.usage
-		if o.many {
+		if o.repeatable {
 			usage += "; repeatable"
 		}
 		flag := cmd.Flags().VarPF(v, o.name, "", usage)
@@ -68,26 +68,26 @@ func (c *cli) nodeFlags(cmd *cobra.Command, names ...string) *nodeFlags {
 		}
 		complete := cobra.NoFileCompletions
 		switch {
-		case o.choose != nil:
-			complete = cobra.FixedCompletions(o.choose, cobra.ShellCompDirectiveNoFileComp)
+		case o.choices != nil:
+			complete = cobra.FixedCompletions(o.choices, cobra.ShellCompDirectiveNoFileComp)
 		case o.name == "interface":
 			complete = completeInterfaces
 		case o.option == nil: // a file
 			complete = nil
 		}
-		f.note(cmd, flag, complete)
+		f.annotate(cmd, flag, complete)
 	}
-	f.note(cmd, stringFlag(cmd, &f.network, "network", "name", "use this network of the configuration file (also ZRE_NETWORK)"), f.completeNetworks)
-	f.note(cmd, stringFlag(cmd, &f.config, "config", "file", "the configuration file (also ZRE_CONFIG; default "+defaultConfig+")"), nil)
+	f.annotate(cmd, stringFlag(cmd, &f.network, "network", "name", "use this network of the configuration file (also ZRE_NETWORK)"), f.completeNetworks)
+	f.annotate(cmd, stringFlag(cmd, &f.config, "config", "file", "the configuration file (also ZRE_CONFIG; default "+defaultConfig+")"), nil)
 	if len(names) > 0 && !slices.Contains(names, "log") {
 		return f
 	}
-	f.note(cmd, stringFlag(cmd, &f.logged, "log", "level", "write a log to standard error, from this level up: "+oneOf(levels)+" (also ZRE_LOG)"),
+	f.annotate(cmd, stringFlag(cmd, &f.logLevel, "log", "level", "write a log to standard error, from this level up: "+oneOf(levels)+" (also ZRE_LOG)"),
 		cobra.FixedCompletions(levels, cobra.ShellCompDirectiveNoFileComp))
 	return f
 }
 
-func (f *nodeFlags) note(cmd *cobra.Command, flag *pflag.Flag, complete cobra.CompletionFunc) {
+func (f *nodeFlags) annotate(cmd *cobra.Command, flag *pflag.Flag, complete cobra.CompletionFunc) {
 	flag.Annotations = map[string][]string{noteNode: nil}
 	if complete != nil {
 		_ = cmd.RegisterFlagCompletionFunc(flag.Name, complete) // fails only for unknown flags
@@ -100,7 +100,7 @@ func (f *nodeFlags) resolve(cmd *cobra.Command) error {
 	for _, o := range []struct {
 		name, variable string
 		into           *string
-	}{{"network", "ZRE_NETWORK", &f.network}, {"config", "ZRE_CONFIG", &f.config}, {"log", "ZRE_LOG", &f.logged}} {
+	}{{"network", "ZRE_NETWORK", &f.network}, {"config", "ZRE_CONFIG", &f.config}, {"log", "ZRE_LOG", &f.logLevel}} {
 		if !given(o.name) {
 			*o.into = os.Getenv(o.variable)
 		}
@@ -116,13 +116,13 @@ func (f *nodeFlags) resolve(cmd *cobra.Command) error {
 		set, from := network.values[v.name], network.from+"."+v.name
 		if s := os.Getenv(v.environment()); s != "" {
 			set, from = []string{s}, v.environment()
-			if v.many {
+			if v.repeatable {
 				set = strings.Split(s, ",")
 			}
 		}
 		for _, s := range set {
 			if err := v.Set(strings.TrimSpace(s)); err != nil {
-				return misused("%s %q: %w", from, s, err)
+				return usageErrorf("%s %q: %w", from, s, err)
 			}
 		}
 	}
@@ -162,8 +162,8 @@ func (f *nodeFlags) security() ([]zre.Option, error) {
 	}
 	for _, v := range f.values {
 		for _, s := range v.set {
-			if v.keyed && strings.Contains(s, "|") {
-				return nil, misused("--%s %q: a public key needs --cert: a node without a certificate meets no secure nodes", v.name, s)
+			if v.takesKey && strings.Contains(s, "|") {
+				return nil, usageErrorf("--%s %q: a public key needs --cert: a node without a certificate meets no secure nodes", v.name, s)
 			}
 		}
 	}
@@ -179,8 +179,8 @@ func (f *nodeFlags) options(cmd *cobra.Command, warned ...zerolog.LevelWriter) (
 	if err != nil {
 		return nil, err
 	}
-	if f.logged != "" || warned != nil {
-		log, err := logger(f.cli.errs, f.logged, warned...)
+	if f.logLevel != "" || warned != nil {
+		log, err := logger(f.cli.errs, f.logLevel, warned...)
 		if err != nil {
 			return nil, err
 		}
@@ -196,7 +196,7 @@ func (f *nodeFlags) options(cmd *cobra.Command, warned ...zerolog.LevelWriter) (
 			}
 		}
 	}
-	return append(list, f.cli.extra...), nil
+	return append(list, f.cli.testOptions...), nil
 }
 
 // start makes a node, joins the groups and starts it. Without --name the node has the name of the command.
@@ -207,14 +207,14 @@ func (f *nodeFlags) start(ctx context.Context, cmd *cobra.Command, groups []stri
 	}
 	node, err := zre.NewNode(slices.Concat([]zre.Option{zre.WithName(cmd.CommandPath())}, extra, options)...)
 	if err != nil {
-		return nil, &usageError{err: cause(err)}
+		return nil, &usageError{err: plainError(err)}
 	}
 	for _, group := range groups {
 		if err := node.Join(group); err != nil {
-			return nil, misused("--group: %w", cause(err))
+			return nil, usageErrorf("--group: %w", plainError(err))
 		}
 	}
-	if err := begin(ctx, node); err != nil {
+	if err := startUninterrupted(ctx, node); err != nil {
 		node.Close()
 		return nil, err
 	}
@@ -224,9 +224,9 @@ func (f *nodeFlags) start(ctx context.Context, cmd *cobra.Command, groups []stri
 // startTime is how long a node may take to start. Starting does not wait for the network.
 const startTime = 10 * time.Second
 
-// begin starts a node. A signal does not interrupt the start: peers may know the node already, and it must say farewell.
-func begin(ctx context.Context, node *zre.Node) error {
+// startUninterrupted starts a node. A signal does not interrupt the start: peers may know the node already, and it must say farewell.
+func startUninterrupted(ctx context.Context, node *zre.Node) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTime)
 	defer cancel()
-	return cause(node.Start(ctx))
+	return plainError(node.Start(ctx))
 }

@@ -15,8 +15,8 @@ func (c *cli) on() *cobra.Command {
 		Short:       "Runs a program for each message.",
 		Long:        "Runs a program for each message.",
 		Annotations: map[string]string{noteExit: exitStatus},
-		Args:        noSuchCommand,
-		RunE:        func(*cobra.Command, []string) error { return misused("choose shout, whisper or request") },
+		Args:        onlySubcommands,
+		RunE:        func(*cobra.Command, []string) error { return usageErrorf("choose shout, whisper or request") },
 	}
 	cmd.AddCommand(c.onMessage("shout"), c.onMessage("whisper"), c.onMessage("request"))
 	return cmd
@@ -34,13 +34,13 @@ var handlers = map[string]struct {
 }{
 	"shout": {"GROUP… -- PROGRAM [ARGUMENT…]", "Runs a program for each message to a group.", "Runs a program for each message to the groups.",
 		`  zre on shout LOG -- tee -a all.log                     appends the messages of a group to a file
-  zre on shout WORK --jobs 4 -- ./convert                runs at most four programs at once`, someArguments("GROUP")},
+  zre on shout WORK --jobs 4 -- ./convert                runs at most four programs at once`, argumentsAndProgram("GROUP")},
 	"whisper": {"-- PROGRAM [ARGUMENT…]", "Runs a program for each message to this node.", "Runs a program for each message to this node alone.",
 		`  zre on whisper --name printer -- lp                    prints what is sent to the node "printer"
-  zre on whisper --name clock --reply -- date            whispers the output of the program back`, noWords},
+  zre on whisper --name clock --reply -- date            whispers the output of the program back`, onlyProgram},
 	"request": {"NAME… -- PROGRAM [ARGUMENT…]", "Runs a program for each request to this node, and replies with its output.",
 		"Runs a program for each request to this node that has one of the names, and replies with the output of the program. If its exit status is not 0, the reply is an error. The name is in ZRE_EVENT_REQUEST, and not part of the message. Requests with other names get an error.",
-		`  zre on request temperature --name robot -- ./measure      answers zre request robot temperature`, someArguments("NAME")},
+		`  zre on request temperature --name robot -- ./measure      answers zre request robot temperature`, argumentsAndProgram("NAME")},
 }
 
 func (c *cli) onMessage(kind string) *cobra.Command {
@@ -71,7 +71,7 @@ func (c *cli) onMessage(kind string) *cobra.Command {
 		dash := cmd.ArgsLenAtDash()
 		h.program, h.names = args[dash:], args[:dash]
 		if _, err := exec.LookPath(h.program[0]); err != nil {
-			return misused("cannot run %q: %w", h.program[0], errors.Unwrap(err))
+			return usageErrorf("cannot run %q: %w", h.program[0], errors.Unwrap(err))
 		}
 		var groups []string
 		if kind == "shout" {
@@ -82,37 +82,37 @@ func (c *cli) onMessage(kind string) *cobra.Command {
 			return err
 		}
 		h.session = &session{cli: c, cmd: cmd, node: node}
-		h.free = make(chan struct{}, jobs)
+		h.slots = make(chan struct{}, jobs)
 		h.handle(cmd.Context(), count)
 		return h.close()
 	}
 	return cmd
 }
 
-// noWords accepts only a program after --.
-func noWords(cmd *cobra.Command, args []string) error {
+// onlyProgram accepts only a program after --.
+func onlyProgram(cmd *cobra.Command, args []string) error {
 	if dash := cmd.ArgsLenAtDash(); dash > 0 {
-		return misused("unexpected argument %q", args[0])
+		return usageErrorf("unexpected argument %q", args[0])
 	}
-	return program(cmd, args)
+	return requireProgram(cmd, args)
 }
 
-// someArguments requires at least one word, and a program after --.
-func someArguments(word string) cobra.PositionalArgs {
+// argumentsAndProgram requires at least one word, and a program after --.
+func argumentsAndProgram(word string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if cmd.ArgsLenAtDash() == 0 || len(args) == 0 {
-			return misused("%s is missing", word)
+			return usageErrorf("%s is missing", word)
 		}
 		if slices.Contains(args[:max(cmd.ArgsLenAtDash(), 0)], "") {
-			return misused("%s is empty", word)
+			return usageErrorf("%s is empty", word)
 		}
-		return program(cmd, args)
+		return requireProgram(cmd, args)
 	}
 }
 
-func program(cmd *cobra.Command, args []string) error {
+func requireProgram(cmd *cobra.Command, args []string) error {
 	if dash := cmd.ArgsLenAtDash(); dash < 0 || dash == len(args) {
-		return misused("PROGRAM is missing: write it after --")
+		return usageErrorf("PROGRAM is missing: write it after --")
 	}
 	return nil
 }

@@ -112,7 +112,7 @@ func TestOnTimeout(t *testing.T) {
 
 // The facts contain no character that an environment cannot hold.
 func TestFacts(t *testing.T) {
-	got := (&job{kind: "whisper", peer: &zre.Peer{Name: "a\x00b"}, frames: [][]byte{{}, {1, 2}}}).facts()
+	got := (&job{kind: "whisper", peer: &zre.Peer{Name: "a\x00b"}, frames: [][]byte{{}, {1, 2}}}).environment()
 	want := "ZRE_EVENT=whisper ZRE_EVENT_PEER=" + uuid.Nil.String() + " ZRE_EVENT_NAME=a\uFFFDb ZRE_EVENT_GROUP= ZRE_EVENT_REQUEST= ZRE_EVENT_FRAMES=2 ZRE_EVENT_SIZES=0 2"
 	if strings.Join(got, " ") != want {
 		t.Errorf("%q", got)

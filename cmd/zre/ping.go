@@ -75,17 +75,17 @@ PEER is a name, a UUID or the beginning of one, as for zre whisper.`,
 		if err != nil {
 			return err
 		}
-		return s.pings(cmd.Context(), peer, count, every, timeout, asJSON)
+		return s.pingRepeatedly(cmd.Context(), peer, count, every, timeout, asJSON)
 	}
 	return cmd
 }
 
-// pings sends pings and prints the answers.
-func (s *session) pings(ctx context.Context, peer *zre.Peer, count int, every, timeout time.Duration, asJSON bool) error {
+// pingRepeatedly sends pings and prints the answers.
+func (s *session) pingRepeatedly(ctx context.Context, peer *zre.Peer, count int, every, timeout time.Duration, asJSON bool) error {
 	sum := pingSummary{Event: "summary"}
 	var err error
 	for sum.Sent < count && (err == nil || !errors.Is(err, zre.ErrUnknownPeer)) {
-		if sum.Sent > 0 && s.until(ctx, every, func() bool { return false }) != errLate {
+		if sum.Sent > 0 && s.until(ctx, every, func() bool { return false }) != errTimeout {
 			break
 		}
 		if ctx.Err() != nil {
@@ -94,18 +94,18 @@ func (s *session) pings(ctx context.Context, peer *zre.Peer, count int, every, t
 		sum.Sent++
 		l := pingLine{Event: "ping", Peer: peer.UUID.String(), Name: peer.Name, Transport: peer.Transport}
 		var took time.Duration
-		if took, err = s.ping1(ctx, peer, timeout); err != nil {
-			l.Error = cause(err).Error()
+		if took, err = s.pingOnce(ctx, peer, timeout); err != nil {
+			l.Error = plainError(err).Error()
 		} else {
 			l.RTT = float64(took.Nanoseconds()) / 1e6
 			sum.add(l.RTT)
 		}
-		s.pinged(l, asJSON)
+		s.printPing(l, asJSON)
 	}
 	if asJSON {
 		s.json(sum)
 	} else if sum.Answered > 0 {
-		s.say("%d of %s answered; minimum %.3f ms, mean %.3f ms, maximum %.3f ms", sum.Answered, plural(sum.Sent, "PING"), sum.Min, sum.Mean, sum.Max)
+		s.printf("%d of %s answered; minimum %.3f ms, mean %.3f ms, maximum %.3f ms", sum.Answered, plural(sum.Sent, "PING"), sum.Min, sum.Mean, sum.Max)
 	}
 	if sum.Answered == 0 {
 		return exitError(exitFailed)
@@ -113,7 +113,7 @@ func (s *session) pings(ctx context.Context, peer *zre.Peer, count int, every, t
 	return nil
 }
 
-func (s *session) ping1(ctx context.Context, peer *zre.Peer, timeout time.Duration) (time.Duration, error) {
+func (s *session) pingOnce(ctx context.Context, peer *zre.Peer, timeout time.Duration) (time.Duration, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %v", timeout))
 	defer cancel()
 	took, err := s.node.Ping(ctx, peer.UUID)
@@ -126,13 +126,13 @@ func (s *session) ping1(ctx context.Context, peer *zre.Peer, timeout time.Durati
 	return took, err
 }
 
-func (s *session) pinged(l pingLine, asJSON bool) {
+func (s *session) printPing(l pingLine, asJSON bool) {
 	switch {
 	case asJSON:
 		s.json(l)
 	case l.Error != "":
 		fmt.Fprintf(s.errs, "%s: %s: %s\n", s.cmd.CommandPath(), quoted(l.Name), l.Error)
 	default:
-		s.say("%s by %s: %.3f ms", quoted(l.Name), l.Transport, l.RTT)
+		s.printf("%s by %s: %.3f ms", quoted(l.Name), l.Transport, l.RTT)
 	}
 }

@@ -53,7 +53,7 @@ type pipeOptions struct {
 	contests []string
 	state    *zre.State // the initial one, if given
 	auto     bool       // the state follows the work
-	discards bool
+	discard  bool
 	skips    bool
 	waits    waiting
 }
@@ -75,32 +75,32 @@ func (c *cli) pipe() *cobra.Command {
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	o.declare(c, cmd)
+	o.addFlags(c, cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return c.runPipe(cmd, o)
 	}
 	return cmd
 }
 
-// declare adds the options.
-func (o *pipeOptions) declare(c *cli, cmd *cobra.Command) {
+// addFlags adds the options.
+func (o *pipeOptions) addFlags(c *cli, cmd *cobra.Command) {
 	listFlag(cmd, &o.groups, "group", "group", "a group to join before the node starts")
 	listFlag(cmd, &o.contests, "contest", "group", "a group to join before the node starts, and to contest for its leadership")
-	switchFlag(cmd, &o.discards, "discard", "discard incoming whispers and shouts, for programs that only send; the last line tells how many")
+	switchFlag(cmd, &o.discard, "discard", "discard incoming whispers and shouts, for programs that only send; the last line tells how many")
 	switchFlag(cmd, &o.skips, "skip-busy", "let shouts skip busy members, with an error, instead of waiting for them")
-	state := funcFlag(cmd, "state", "state", "the state at the start: "+choices+"; or auto, which follows the work of the node (default idle)", func(s string) error {
+	state := funcFlag(cmd, "state", "state", "the state at the start: "+stateChoices+"; or auto, which follows the work of the node (default idle)", func(s string) error {
 		if o.auto = s == "auto"; o.auto {
 			return nil
 		}
 		state, err := parseState(s)
 		if err != nil {
-			return fmt.Errorf("choose %s, or auto", choices)
+			return fmt.Errorf("choose %s, or auto", stateChoices)
 		}
 		o.state = &state
 		return nil
 	})
 	_ = cmd.RegisterFlagCompletionFunc(state.Name, cobra.FixedCompletions(append(stateNames(), "auto"), cobra.ShellCompDirectiveNoFileComp))
-	numberFlag(cmd, &o.waits.count, "wait-for", "take the first command when this many peers are present", 1, 4096)
+	numberFlag(cmd, &o.waits.peers, "wait-for", "take the first command when this many peers are present", 1, 4096)
 	o.waits.time = waitTime
 	timeFlag(cmd, &o.waits.time, "wait", "with --wait-for: how long to wait for them; then zre pipe fails", 0)
 	o.flags = c.nodeFlags(cmd)
@@ -111,7 +111,7 @@ func (o *pipeOptions) options() (list []zre.Option) {
 	if o.auto {
 		list = append(list, zre.WithAutoState())
 	}
-	if o.discards {
+	if o.discard {
 		list = append(list, zre.WithSendOnly())
 	}
 	if o.skips {
@@ -128,21 +128,21 @@ func (o *pipeOptions) node(cmd *cobra.Command, p *piper) (*zre.Node, error) {
 	}
 	node, err := zre.NewNode(append(o.options(), options...)...)
 	if err != nil {
-		return nil, &usageError{err: cause(err)}
+		return nil, &usageError{err: plainError(err)}
 	}
 	for _, group := range o.groups {
 		if err := node.Join(group); err != nil {
-			return nil, misused("--group: %w", cause(err))
+			return nil, usageErrorf("--group: %w", plainError(err))
 		}
 	}
 	for _, group := range o.contests {
 		if err := node.Contest(group); err != nil {
-			return nil, misused("--contest: %w", cause(err))
+			return nil, usageErrorf("--contest: %w", plainError(err))
 		}
 	}
 	if o.state != nil {
 		if err := node.SetState(*o.state); err != nil {
-			return nil, misused("--state: %w", cause(err))
+			return nil, usageErrorf("--state: %w", plainError(err))
 		}
 	}
 	return node, nil
@@ -166,7 +166,7 @@ func (c *cli) runPipe(cmd *cobra.Command, o *pipeOptions) error {
 	}
 	defer node.Close()
 	p.node = node
-	if err := begin(ctx, node); err != nil {
+	if err := startUninterrupted(ctx, node); err != nil {
 		p.ready()
 		return err
 	}
@@ -192,7 +192,7 @@ func (c *cli) runPipe(cmd *cobra.Command, o *pipeOptions) error {
 	go func() {
 		defer close(ended)
 		events.Wait()
-		p.last(o.discards, lost)
+		p.writeEnding(o.discard, lost)
 	}()
 	select {
 	case <-ended:
@@ -212,38 +212,38 @@ func (c *cli) runPipe(cmd *cobra.Command, o *pipeOptions) error {
 
 // piper connects a node to its input and output lines.
 type piper struct {
-	node    *zre.Node
-	out     *lineWriter
-	lanes   *lanes
-	changed chan struct{} // a peer has appeared
-	skips   bool
-	asked   asked
+	node     *zre.Node
+	out      *lineWriter
+	lanes    *lanes
+	changed  chan struct{} // a peer has appeared
+	skips    bool
+	requests openRequests
 
-	mu    sync.Mutex // guards the fields below
-	began bool       // ready, the first line, was written
-	early []string   // warnings from before
+	mu            sync.Mutex // guards the fields below
+	readyWritten  bool       // ready, the first line, was written
+	earlyWarnings []string   // warnings from before
 }
 
 // ready writes the first line and any earlier warnings.
 func (p *piper) ready(first ...line) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.began = true
+	p.readyWritten = true
 	for _, l := range first {
 		p.out.write(l, true)
 	}
-	for _, text := range p.early {
+	for _, text := range p.earlyWarnings {
 		p.out.write(warningLine(text), true)
 	}
-	p.early = nil
+	p.earlyWarnings = nil
 }
 
 // warn reports a warning of the node.
 func (p *piper) warn(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.began {
-		p.early = append(p.early, text)
+	if !p.readyWritten {
+		p.earlyWarnings = append(p.earlyWarnings, text)
 		return
 	}
 	p.out.write(warningLine(text), true)
@@ -255,7 +255,7 @@ func (p *piper) events() {
 	for event := range events {
 		l := lineFor(p.node, event)
 		if r, ok := event.(zre.Request); ok {
-			l.Request = p.asked.add(r)
+			l.Request = p.requests.add(r)
 		}
 		p.out.write(l, len(events) == 0)
 		if _, ok := event.(zre.Enter); ok {
@@ -269,21 +269,21 @@ func (p *piper) events() {
 
 // wait waits for the number of peers in w.
 func (p *piper) wait(ctx context.Context, w waiting) error {
-	if w.count == 0 {
+	if w.peers == 0 {
 		return nil
 	}
 	late := time.NewTimer(w.time)
 	defer late.Stop()
 	for {
 		peers := p.node.Peers()
-		if len(peers) >= w.count {
+		if len(peers) >= w.peers {
 			return nil
 		}
 		select {
 		case <-p.changed:
 		case <-late.C:
-			err := fmt.Errorf("--wait-for %d: found %d within %v: %s", w.count, len(peers), w.time, listOf(namesOf(peers), "none"))
-			p.fail(err)
+			err := fmt.Errorf("--wait-for %d: found %d within %v: %s", w.peers, len(peers), w.time, listOf(namesOf(peers), "none"))
+			p.writeError(err)
 			return err
 		case <-ctx.Done():
 			return nil
@@ -291,8 +291,8 @@ func (p *piper) wait(ctx context.Context, w waiting) error {
 	}
 }
 
-// last writes the lines at the end.
-func (p *piper) last(discards bool, lost []*zre.LostError) {
+// writeEnding writes the lines at the end.
+func (p *piper) writeEnding(discards bool, lost []*zre.LostError) {
 	if discards {
 		count := p.node.Stats().Discarded
 		p.out.write(line{Event: "discarded", Messages: &count}, true)
@@ -311,10 +311,10 @@ func (p *piper) commands(ctx context.Context, in io.Reader) {
 		buffer = text
 		switch {
 		case tooLong:
-			p.fail(fmt.Errorf("a line has more than %d bytes", maxLine))
+			p.writeError(fmt.Errorf("a line has more than %d bytes", maxLine))
 		case len(text) > 0:
 			if c := parseCommand(text); c.quits() {
-				p.done(c, nil)
+				p.finish(c, nil)
 				return
 			} else {
 				p.do(ctx, c)
@@ -326,10 +326,10 @@ func (p *piper) commands(ctx context.Context, in io.Reader) {
 	}
 }
 
-func (p *piper) fail(err error) { p.out.write(line{Event: "error", Error: err.Error()}, true) }
+func (p *piper) writeError(err error) { p.out.write(line{Event: "error", Error: err.Error()}, true) }
 
-// done reports how a command ended.
-func (p *piper) done(c *command, err error) {
+// finish reports how a command ended.
+func (p *piper) finish(c *command, err error) {
 	switch {
 	case err != nil:
 		p.out.write(line{Event: "error", ID: c.id, Error: err.Error(), Code: codeOf(err)}, true)
@@ -351,6 +351,6 @@ func readLine(r *bufio.Reader, buffer []byte, limit int) (text []byte, tooLong b
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
-		return bytesTrim(buffer), tooLong, err
+		return trimNewline(buffer), tooLong, err
 	}
 }

@@ -126,7 +126,7 @@ func (r *run) uuid(from *run) string {
 func TestPipeInput(t *testing.T) {
 	text := pipeInput()
 	for _, k := range pipeCommands {
-		for _, key := range append([]string{k.name}, append(k.need, k.may...)...) {
+		for _, key := range append([]string{k.name}, append(k.required, k.optional...)...) {
 			if !strings.Contains(text, `"`+key+`"`) || key != k.name && pipeKeys[key] == "" {
 				t.Errorf("the help does not tell of %s of %s", key, k.name)
 			}
@@ -207,13 +207,13 @@ func TestPipeRequests(t *testing.T) {
 
 // Requests without an answer do not pile up.
 func TestAsked(t *testing.T) {
-	var a asked
-	for want := range uint64(maxAsked) {
+	var a openRequests
+	for want := range uint64(maxOpenRequests) {
 		if number := a.add(zre.Request{Frames: [][]byte{{1}}}); number != want+1 {
 			t.Fatalf("number %d", number)
 		}
 	}
-	if r, err := a.take(7); err != nil || r.Frames != nil || len(a.list) != maxAsked-1 {
+	if r, err := a.take(7); err != nil || r.Frames != nil || len(a.list) != maxOpenRequests-1 {
 		t.Errorf("%v, %v, %d left", r.Frames, err, len(a.list))
 	}
 	if _, err := a.take(7); err == nil {

@@ -97,7 +97,7 @@ func TestLanesOfFrozenPeer(t *testing.T) {
 		text := func(s string) [][]byte { return [][]byte{[]byte(s)} }
 		l.shout("G", text("one"), false, r.of("shout"))
 		l.whisper(warm.UUID(), text("two"), r.of("whisper"))
-		l.behind(warm.UUID(), func(ctx context.Context) error { return l.node.Flush(ctx, warm.UUID()) }, r.of("flush"))
+		l.afterQueued(warm.UUID(), func(ctx context.Context) error { return l.node.Flush(ctx, warm.UUID()) }, r.of("flush"))
 		l.whisper(cold.UUID(), text("three"), r.of("last"))
 		if err, ended := r.get("whisper"); err != nil || !ended {
 			t.Errorf("a whisper to another peer: %v, %v", err, ended)
@@ -130,8 +130,8 @@ func TestLanesOfFrozenPeer(t *testing.T) {
 				t.Errorf("%s: %v, %v", name, err, ended)
 			}
 		}
-		if len(l.list) > 0 || l.size != 0 || l.aways != 0 {
-			t.Errorf("left: %d lanes, %d bytes, %d aside", len(l.list), l.size, l.aways)
+		if len(l.list) > 0 || l.size != 0 || l.inBackground != 0 {
+			t.Errorf("left: %d lanes, %d bytes, %d aside", len(l.list), l.size, l.inBackground)
 		}
 	})
 }
@@ -148,10 +148,10 @@ func TestLanesAreBounded(t *testing.T) {
 		}
 		began := time.Now()
 		l.whisper(cold.UUID(), [][]byte{{1}}, r.of("one more"))
-		if err, ended := r.get("one more"); ended || time.Since(began) > 2*stalled {
+		if err, ended := r.get("one more"); ended || time.Since(began) > 2*stalledAfter {
 			t.Errorf("a command beyond the limit, while the peer may still read: ended %t, %v, after %v; want it to wait in the lane", ended, err, time.Since(began))
 		}
-		time.Sleep(frozen) // fake time
+		time.Sleep(frozenAfter) // fake time
 		began = time.Now()
 		l.whisper(cold.UUID(), [][]byte{{1}}, r.of("too much"))
 		if err, ended := r.get("too much"); !ended || !errors.Is(err, zre.ErrPeerBusy) || !strings.Contains(err.Error(), "1001 commands wait for it already") {
@@ -193,7 +193,7 @@ func TestLanesEnd(t *testing.T) {
 		l.drain(time.Second)
 		l.end()
 		for _, name := range []string{"last", fmt.Sprint("w", count-1)} {
-			if err, ended := r.get(name); !ended || !errors.Is(err, errPipeEnds) {
+			if err, ended := r.get(name); !ended || !errors.Is(err, errPipeEnded) {
 				t.Errorf("%s: %v, %v", name, err, ended)
 			}
 		}

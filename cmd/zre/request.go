@@ -68,14 +68,14 @@ The node needs a program that answers: zre on request, a Go program with Node.Se
 			}
 		}
 		began := time.Now()
-		reply, err := s.ask(cmd.Context(), peer, timeout, frames)
-		return c.replied(peer, reply, time.Since(began), err, asJSON, raw)
+		reply, err := s.sendRequest(cmd.Context(), peer, timeout, frames)
+		return c.printReply(peer, reply, time.Since(began), err, asJSON, raw)
 	}
 	return cmd
 }
 
-// ask makes a request.
-func (s *session) ask(ctx context.Context, peer *zre.Peer, timeout time.Duration, frames [][]byte) (zre.Reply, error) {
+// sendRequest makes a request.
+func (s *session) sendRequest(ctx context.Context, peer *zre.Peer, timeout time.Duration, frames [][]byte) (zre.Reply, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%s did not reply within %v", quoted(peer.Name), timeout))
 	defer cancel()
 	reply, err := s.node.Request(ctx, peer.UUID, frames...)
@@ -94,8 +94,8 @@ func (s *session) ask(ctx context.Context, peer *zre.Peer, timeout time.Duration
 	return reply, err
 }
 
-// replied prints a reply.
-func (c *cli) replied(peer *zre.Peer, reply zre.Reply, took time.Duration, err error, asJSON, raw bool) error {
+// printReply prints a reply.
+func (c *cli) printReply(peer *zre.Peer, reply zre.Reply, took time.Duration, err error, asJSON, raw bool) error {
 	switch {
 	case asJSON:
 		l := replyLine{Event: "reply", Peer: peer.UUID.String(), Name: peer.Name, Elapsed: float64(took.Microseconds()) / 1000}
@@ -114,7 +114,7 @@ func (c *cli) replied(peer *zre.Peer, reply zre.Reply, took time.Duration, err e
 	default:
 		for _, frame := range reply.Frames {
 			for _, line := range linesOf(frame) {
-				c.say("%s", line)
+				c.printf("%s", line)
 			}
 		}
 	}
@@ -124,7 +124,7 @@ func (c *cli) replied(peer *zre.Peer, reply zre.Reply, took time.Duration, err e
 // linesOf formats a frame for people: the lines of its text, or its size if it is not text.
 func linesOf(frame []byte) (list []string) {
 	if !utf8.Valid(frame) {
-		return []string{content([][]byte{frame})}
+		return []string{contentText([][]byte{frame})}
 	}
 	for line := range strings.SplitSeq(strings.TrimSuffix(string(frame), "\n"), "\n") {
 		list = append(list, plain.Text(line))

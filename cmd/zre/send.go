@@ -39,13 +39,13 @@ type peerName struct {
 
 const sentKeys = `With --json it prints one object: event (sent), group (of a shout), messages (their number), got and missed. These two are lists of nodes with peer (the UUID) and name; those in missed also have error, the reason.`
 
-// sending holds what zre shout and whisper share.
-type sending struct {
+// sendOptions holds what zre shout and whisper share.
+type sendOptions struct {
 	json, lines, frames bool
 	timeout             time.Duration
 }
 
-func (o *sending) flags(cmd *cobra.Command) {
+func (o *sendOptions) addFlags(cmd *cobra.Command) {
 	jsonFlag(cmd, &o.json, "print the result as a JSON object")
 	switchFlag(cmd, &o.frames, "frames", "send each TEXT as a frame, instead of all in one frame with spaces between them")
 	switchFlag(cmd, &o.lines, "lines", "with -: send each line of standard input as a message, instead of all of it as one")
@@ -54,19 +54,19 @@ func (o *sending) flags(cmd *cobra.Command) {
 }
 
 // check verifies that the options fit the words of the message.
-func (o *sending) check(words []string) error {
+func (o *sendOptions) check(words []string) error {
 	stdin := len(words) == 1 && words[0] == "-"
 	switch {
 	case o.lines && !stdin:
-		return misused("--lines goes with - in place of TEXT")
+		return usageErrorf("--lines goes with - in place of TEXT")
 	case o.frames && stdin:
-		return misused("--frames goes with TEXT, not with -")
+		return usageErrorf("--frames goes with TEXT, not with -")
 	}
 	return nil
 }
 
 // messages passes the messages to send, one after the other.
-func (o *sending) messages(ctx context.Context, in io.Reader, words []string, send func(frames [][]byte) error) error {
+func (o *sendOptions) messages(ctx context.Context, in io.Reader, words []string, send func(frames [][]byte) error) error {
 	switch {
 	case len(words) != 1 || words[0] != "-":
 		if !o.frames {
@@ -150,7 +150,7 @@ func readLines(ctx context.Context, in io.Reader) (lines <-chan []byte, failed f
 }
 
 func (c *cli) shout() *cobra.Command {
-	var o sending
+	var o sendOptions
 	var w waiting
 	cmd := &cobra.Command{
 		Use:   "shout GROUP TEXT…|- [options]",
@@ -167,8 +167,8 @@ func (c *cli) shout() *cobra.Command {
 		Args:              arguments(true, "GROUP", "TEXT"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	o.flags(cmd)
-	w.flags(cmd, "members")
+	o.addFlags(cmd)
+	w.addFlags(cmd, "members")
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		group, words := args[0], args[1:]
@@ -191,8 +191,8 @@ func (c *cli) shout() *cobra.Command {
 		r := newReceipt(group)
 		err = o.messages(cmd.Context(), c.in, words, func(frames [][]byte) error {
 			r.messages++
-			r.to(s.node.PeersIn(group))
-			return r.failed(s.node.Shout(cmd.Context(), group, frames...))
+			r.addReceivers(s.node.PeersIn(group))
+			return r.record(s.node.Shout(cmd.Context(), group, frames...))
 		})
 		return s.report(cmd.Context(), &o, r, err)
 	}
@@ -200,7 +200,7 @@ func (c *cli) shout() *cobra.Command {
 }
 
 func (c *cli) whisper() *cobra.Command {
-	var o sending
+	var o sendOptions
 	wait := waitTime
 	cmd := &cobra.Command{
 		Use:   "whisper PEER TEXT…|- [options]",
@@ -217,7 +217,7 @@ If several nodes have the same name, it lists them and sends nothing.`,
 		Args:              arguments(true, "PEER", "TEXT"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	o.flags(cmd)
+	o.addFlags(cmd)
 	timeFlag(cmd, &wait, "wait", "how long to look for the node", 0)
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -234,10 +234,10 @@ If several nodes have the same name, it lists them and sends nothing.`,
 			return err
 		}
 		r := newReceipt("")
-		r.to([]*zre.Peer{peer})
+		r.addReceivers([]*zre.Peer{peer})
 		err = o.messages(cmd.Context(), c.in, args[1:], func(frames [][]byte) error {
 			r.messages++
-			return r.failed(s.node.Whisper(cmd.Context(), peer.UUID, frames...))
+			return r.record(s.node.Whisper(cmd.Context(), peer.UUID, frames...))
 		})
 		return s.report(cmd.Context(), &o, r, err)
 	}
@@ -257,8 +257,8 @@ func newReceipt(group string) *receipt {
 	return &receipt{group: group, known: make(map[uuid.UUID]bool), missed: make(map[uuid.UUID]error)}
 }
 
-// to adds the peers that the next message is for.
-func (r *receipt) to(peers []*zre.Peer) {
+// addReceivers adds the peers that the next message is for.
+func (r *receipt) addReceivers(peers []*zre.Peer) {
 	for _, p := range peers {
 		if !r.known[p.UUID] {
 			r.known[p.UUID] = true
@@ -267,8 +267,8 @@ func (r *receipt) to(peers []*zre.Peer) {
 	}
 }
 
-// failed records the peers that an error is about. It returns an error that is about no peer.
-func (r *receipt) failed(err error) error {
+// record records the peers that an error is about. It returns an error that is about no peer.
+func (r *receipt) record(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -279,7 +279,7 @@ func (r *receipt) failed(err error) error {
 	for _, err := range list {
 		var peer *zre.PeerError
 		if !errors.As(err, &peer) {
-			return cause(err)
+			return plainError(err)
 		}
 		if r.missed[peer.UUID] == nil {
 			r.missed[peer.UUID] = whyMissed(peer.Err)
@@ -321,14 +321,14 @@ func (r *receipt) flush(ctx context.Context, node *zre.Node, d time.Duration) {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			r.missed[p.UUID] = cause(err)
+			r.missed[p.UUID] = plainError(err)
 		})
 	}
 	all.Wait()
 }
 
 // report waits for the receivers and prints which ones got the messages.
-func (s *session) report(ctx context.Context, o *sending, r *receipt, err error) error {
+func (s *session) report(ctx context.Context, o *sendOptions, r *receipt, err error) error {
 	if r.messages > 0 {
 		r.flush(ctx, s.node, o.timeout)
 	}
@@ -340,7 +340,7 @@ func (s *session) report(ctx context.Context, o *sending, r *receipt, err error)
 		if why := r.missed[p.UUID]; why != nil {
 			name.Error = why.Error()
 			result.Missed = append(result.Missed, name)
-			failed = append(failed, fmt.Errorf("%s (%s) did not get it: %w", quoted(p.Name), short(p), why))
+			failed = append(failed, fmt.Errorf("%s (%s) did not get it: %w", quoted(p.Name), shortID(p), why))
 		} else {
 			got = append(got, p)
 			result.Got = append(result.Got, name)
@@ -354,7 +354,7 @@ func (s *session) report(ctx context.Context, o *sending, r *receipt, err error)
 		if r.messages > 1 {
 			what = plural(r.messages, "message")
 		}
-		s.say("%s got %s: %s", plural(len(got), "node"), what, listOf(namesOf(got), ""))
+		s.printf("%s got %s: %s", plural(len(got), "node"), what, listOf(namesOf(got), ""))
 	}
 	return errors.Join(append(failed, err, s.close())...)
 }

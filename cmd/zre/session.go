@@ -30,13 +30,13 @@ func (f *nodeFlags) session(cmd *cobra.Command) (*session, error) {
 	return &session{cli: f.cli, cmd: cmd, node: node}, nil
 }
 
-// settle is how long to wait for a second peer that matches the same name or UUID prefix.
-const settle = 300 * time.Millisecond
+// secondMatchTime is how long to wait for a second peer that matches the same name or UUID prefix.
+const secondMatchTime = 300 * time.Millisecond
 
 // waiting is how long a command waits, and for how many peers.
 type waiting struct {
 	time  time.Duration // 0: the default
-	count int           // 0: wait for the whole time
+	peers int           // 0: wait for the whole time
 }
 
 // Default waiting times: to see which peers are present, and for a number of peers or a certain one.
@@ -45,13 +45,13 @@ const (
 	waitTime = 10 * time.Second
 )
 
-func (w *waiting) flags(cmd *cobra.Command, whom string) {
+func (w *waiting) addFlags(cmd *cobra.Command, whom string) {
 	timeFlag(cmd, &w.time, "wait", "how long to look for "+whom+" (default 2s; 10s with --wait-for)", 0)
-	numberFlag(cmd, &w.count, "wait-for", "wait only until this many "+whom+" are present; fail if they are not within the time of --wait", 1, 4096)
+	numberFlag(cmd, &w.peers, "wait-for", "wait only until this many "+whom+" are present; fail if they are not within the time of --wait", 1, 4096)
 }
 
-// errLate means that a wait timed out.
-var errLate = errors.New("too late")
+// errTimeout means that a wait timed out.
+var errTimeout = errors.New("too late")
 
 // until waits until done holds and reports problems meanwhile. It fails with errLate after d, and when ctx or the node ends.
 func (s *session) until(ctx context.Context, d time.Duration, done func() bool) error {
@@ -67,10 +67,10 @@ func (s *session) until(ctx context.Context, d time.Duration, done func() bool) 
 				return zre.ErrClosed
 			}
 			if p, ok := event.(zre.Problem); ok && !p.Solved {
-				s.complain(s.cmd, errors.New(problemText(p)))
+				s.printError(s.cmd, errors.New(problemText(p)))
 			}
 		case <-timer.C:
-			return errLate
+			return errTimeout
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -82,18 +82,18 @@ func (s *session) members(ctx context.Context, w waiting, whom string, list func
 	d := w.time
 	switch {
 	case s.cmd.Flags().Changed("wait"):
-	case w.count > 0:
+	case w.peers > 0:
 		d = waitTime
 	default:
 		d = lookTime
 	}
-	err := s.until(ctx, d, func() bool { return w.count > 0 && len(list()) >= w.count })
+	err := s.until(ctx, d, func() bool { return w.peers > 0 && len(list()) >= w.peers })
 	found := list()
 	switch {
-	case err != nil && !errors.Is(err, errLate):
+	case err != nil && !errors.Is(err, errTimeout):
 		return nil, err
-	case len(found) < w.count:
-		return nil, fmt.Errorf("--wait-for %d: found %d %s within %v: %s", w.count, len(found), whom, d, listOf(namesOf(found), "none"))
+	case len(found) < w.peers:
+		return nil, fmt.Errorf("--wait-for %d: found %d %s within %v: %s", w.peers, len(found), whom, d, listOf(namesOf(found), "none"))
 	}
 	return found, nil
 }
@@ -104,13 +104,13 @@ func (s *session) peer(ctx context.Context, text string, d time.Duration) (*zre.
 	look := func() bool { found = matching(s.node.Peers(), text); return len(found) > 0 }
 	err := s.until(ctx, d, look)
 	if id, wrong := uuid.Parse(text); err == nil && wrong != nil || err == nil && id != found[0].UUID {
-		err = s.until(ctx, settle, func() bool { look(); return len(found) > 1 }) // another match may appear
-		if errors.Is(err, errLate) {
+		err = s.until(ctx, secondMatchTime, func() bool { look(); return len(found) > 1 }) // another match may appear
+		if errors.Is(err, errTimeout) {
 			err = nil
 		}
 	}
 	switch {
-	case errors.Is(err, errLate):
+	case errors.Is(err, errTimeout):
 		return nil, fmt.Errorf("no node %s was found within %v; found: %s", inQuotes(text), d, listOf(namesOf(s.node.Peers()), "none"))
 	case err != nil:
 		return nil, err

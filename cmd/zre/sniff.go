@@ -40,7 +40,7 @@ Of CURVE traffic it shows the handshake and the sizes. It does not see nodes of 
 	jsonFlag(cmd, &o.json, "print a JSON object for each beacon and message")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if (o.iface == "") == (o.read == "") {
-			return misused("choose either --interface or --read")
+			return usageErrorf("choose either --interface or --read")
 		}
 		return runSniff(cmd.Context(), o, c.in, c.out)
 	}

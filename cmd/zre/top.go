@@ -56,25 +56,25 @@ type gauge struct {
 
 // link holds the measurements of one peer.
 type link struct {
-	rtt   time.Duration
-	asked time.Time
-	last  zre.PeerStats // at the last look
+	rtt    time.Duration
+	pinged time.Time
+	last   zre.PeerStats // at the last sample
 }
 
 func newGauge(node *zre.Node) *gauge {
 	return &gauge{node: node, shared: netmap.NewPoller(node), links: make(map[uuid.UUID]*link), last: time.Now()}
 }
 
-// of returns the measurements of a peer; g.mu must be held.
-func (g *gauge) of(id uuid.UUID) *link {
+// linkTo returns the measurements of a peer; g.mu must be held.
+func (g *gauge) linkTo(id uuid.UUID) *link {
 	if g.links[id] == nil {
 		g.links[id] = new(link)
 	}
 	return g.links[id]
 }
 
-// take handles the node's events until ctx ends.
-func (g *gauge) take(ctx context.Context) {
+// handleEvents handles the node's events until ctx ends.
+func (g *gauge) handleEvents(ctx context.Context) {
 	for event := range g.node.AllEvents(ctx) {
 		switch e := event.(type) {
 		case zre.Request:
@@ -93,10 +93,10 @@ func (g *gauge) ping(ctx context.Context) {
 	g.shared.Poll(ctx, peers)
 	for _, p := range peers {
 		g.mu.Lock()
-		l := g.of(p.UUID)
-		due := time.Since(l.asked) >= pingEvery
+		l := g.linkTo(p.UUID)
+		due := time.Since(l.pinged) >= pingEvery
 		if due {
-			l.asked = time.Now()
+			l.pinged = time.Now()
 		}
 		g.mu.Unlock()
 		if !due {
@@ -116,21 +116,21 @@ func (g *gauge) ping(ctx context.Context) {
 	}
 }
 
-// look returns the peers with their figures since the last call.
-func (g *gauge) look() (list []topPeer) {
+// sample returns the peers with their figures since the last call.
+func (g *gauge) sample() (list []topPeer) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	seconds := max(time.Since(g.last).Seconds(), 1e-3)
 	g.last = time.Now()
 	for _, p := range g.node.Peers() {
-		l := g.of(p.UUID)
+		l := g.linkTo(p.UUID)
 		st, _ := g.node.PeerStats(p.UUID)
 		if !st.Since.Equal(l.last.Since) {
 			l.last = zre.PeerStats{Since: st.Since} // a new session counts from 0
 		}
 		rate := func(now, before uint64) float64 { return float64(now-min(before, now)) / seconds }
 		list = append(list, topPeer{
-			Peer: p.UUID.String(), Name: p.Name, Endpoint: p.Endpoint, Transport: p.Transport, State: stateOf(p.State), Groups: p.Groups,
+			Peer: p.UUID.String(), Name: p.Name, Endpoint: p.Endpoint, Transport: p.Transport, State: stateName(p.State), Groups: p.Groups,
 			RTT:  float64(l.rtt.Nanoseconds()) / 1e6,
 			Sent: rate(messagesOf(st.Sent), messagesOf(l.last.Sent)), SentBytes: rate(st.Sent.Bytes, l.last.Sent.Bytes),
 			Received: rate(messagesOf(st.Received), messagesOf(l.last.Received)), ReceivedBytes: rate(st.Received.Bytes, l.last.Received.Bytes),
@@ -187,7 +187,7 @@ Keys: s or Tab sorts by the next column, r reverses the order; / filters by name
 		ctx, stop := context.WithCancel(cmd.Context())
 		defer stop()
 		g := newGauge(node)
-		go g.take(ctx)
+		go g.handleEvents(ctx)
 		if asJSON {
 			c.topLines(ctx, g, count)
 			return nil
@@ -212,7 +212,7 @@ func (c *cli) topLines(ctx context.Context, g *gauge, count int) {
 		case <-ctx.Done():
 			return
 		}
-		list := g.look()
+		list := g.sample()
 		if list == nil {
 			list = []topPeer{}
 		}

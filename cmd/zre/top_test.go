@@ -144,13 +144,13 @@ func TestTopWhispers(t *testing.T) {
 		t.Errorf("it heard %q", e.Frames)
 	}
 	m.Update(message)
-	if !strings.Contains(m.bottom(), "the peer got the whisper") {
-		t.Errorf("%q", m.bottom())
+	if !strings.Contains(m.lastLine(), "the peer got the whisper") {
+		t.Errorf("%q", m.lastLine())
 	}
 	receiver.Close()
 	nextEvent[zre.Exit](t, node)
 	m.Update(typeKeys(m, "wx<enter>")())
-	if !strings.Contains(m.bottom(), "the peer did not get the whisper") {
-		t.Errorf("%q", m.bottom())
+	if !strings.Contains(m.lastLine(), "the peer did not get the whisper") {
+		t.Errorf("%q", m.lastLine())
 	}
 }

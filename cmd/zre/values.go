@@ -12,13 +12,13 @@ import (
 
 // value is an option of a command that a function parses.
 type value struct {
-	word string
-	set  func(string) error
-	now  string
+	word    string
+	set     func(string) error
+	current string
 }
 
-func (v *value) Set(s string) error { v.now = s; return v.set(s) }
-func (v *value) String() string     { return v.now }
+func (v *value) Set(s string) error { v.current = s; return v.set(s) }
+func (v *value) String() string     { return v.current }
 func (v *value) Type() string       { return v.word }
 
 // funcFlag adds an option that a function parses.

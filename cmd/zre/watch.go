@@ -53,7 +53,7 @@ To see the messages of a group, join it with --group.`,
 			if asJSON {
 				c.json(lineFor(node, event))
 			} else {
-				c.say("%s %s", c.paint(faint, time.Now().Format(time.TimeOnly)), c.eventText(node, event))
+				c.printf("%s %s", c.paint(faint, time.Now().Format(time.TimeOnly)), c.eventText(node, event))
 			}
 			if r, ok := event.(zre.Request); ok {
 				_ = r.ReplyError(cmd.Context(), "zre watch answers no requests") // the peer may be gone
@@ -74,7 +74,7 @@ func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 	switch e := event.(type) {
 	case zre.Enter:
 		word, colour, text = "enter", green, fmt.Sprintf("%s at %s by %s", peer.UUID, plain.Text(peer.Endpoint), peer.Transport)
-		if state := stateOf(peer.State); state != "" {
+		if state := stateName(peer.State); state != "" {
 			text += ", " + state
 		}
 		if headers := headersText(peer.Headers); headers != "" {
@@ -90,11 +90,11 @@ func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 	case zre.Leave:
 		word, text = "leave", quoted(e.Group)
 	case zre.Whisper:
-		word, colour, text = "whisper", blue, content(e.Frames)
+		word, colour, text = "whisper", blue, contentText(e.Frames)
 	case zre.Shout:
-		word, colour, text = "shout", blue, "to "+quoted(e.Group)+": "+content(e.Frames)
+		word, colour, text = "shout", blue, "to "+quoted(e.Group)+": "+contentText(e.Frames)
 	case zre.Request:
-		word, colour, text = "request", blue, content(e.Frames)
+		word, colour, text = "request", blue, contentText(e.Frames)
 	case zre.StateChange:
 		word, text = "state", e.State.String()
 	case zre.HeaderChange:
@@ -128,14 +128,14 @@ func problemText(p zre.Problem) string {
 // headersText formats the headers of a peer in one line.
 func headersText(headers map[string]string) string {
 	var list []string
-	for name, value := range inOrder(headers) {
+	for name, value := range sortedByKey(headers) {
 		list = append(list, plain.Text(name)+"="+plain.Text(value))
 	}
 	return strings.Join(list, ", ")
 }
 
-// inOrder yields the entries of a map in the order of their keys.
-func inOrder(m map[string]string) iter.Seq2[string, string] {
+// sortedByKey yields the entries of a map in the order of their keys.
+func sortedByKey(m map[string]string) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for _, key := range slices.Sorted(maps.Keys(m)) {
 			if !yield(key, m[key]) {
@@ -145,8 +145,8 @@ func inOrder(m map[string]string) iter.Seq2[string, string] {
 	}
 }
 
-// content formats a message in one line, for people: text without its final newline, and the size of frames that are not text.
-func content(frames [][]byte) string {
+// contentText formats a message in one line, for people: text without its final newline, and the size of frames that are not text.
+func contentText(frames [][]byte) string {
 	parts := make([]string, len(frames))
 	for i, frame := range frames {
 		if utf8.Valid(frame) {

@@ -38,7 +38,7 @@ func main() {
 		fmt.Print(pages().Roff())
 		return
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
+	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
 	defer stop()
 	list, err := options(o)
 	if err == nil {
@@ -56,8 +56,8 @@ func main() {
 	}
 }
 
-// endings returns the signals that end the chat with a farewell.
-func endings() []os.Signal {
+// endSignals returns the signals that end the chat with a farewell.
+func endSignals() []os.Signal {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // writing to a closed pipe returns an error instead of ending the process
 	list := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores SIGHUP

@@ -72,15 +72,15 @@ func parse(args []string) (*settings, error) {
 	case errors.Is(err, flag.ErrHelp):
 		return nil, err
 	case err != nil:
-		return nil, errors.New(inOurWords(err.Error()))
+		return nil, errors.New(describeFlagError(err.Error()))
 	case set.NArg() > 0:
 		return nil, fmt.Errorf("unexpected argument %q", set.Arg(0))
 	}
 	return o, nil
 }
 
-// inOurWords rewrites an error of package flag in terms of the command line.
-func inOurWords(text string) string {
+// describeFlagError rewrites an error of package flag in terms of the command line.
+func describeFlagError(text string) string {
 	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
 		return fmt.Sprintf("there is no option --%s", name)
 	}
@@ -112,8 +112,8 @@ func pages() *manual.Manual {
 		Examples: manual.Rows("zrechat --name alice\nzrechat --group ROBOTS     chats in another group"),
 		Lists: []manual.List{
 			{Title: "Options:", Heading: "OPTIONS", Rows: rows},
-			{Title: "Commands, as lines:", Heading: "COMMANDS", Rows: manual.Rows(strings.Join(help, "\n"))},
-			{Title: "Keys on a terminal:", Heading: "KEYS", Rows: manual.Rows(keys)},
+			{Title: "Commands, as lines:", Heading: "COMMANDS", Rows: manual.Rows(strings.Join(commandHelp, "\n"))},
+			{Title: "Keys on a terminal:", Heading: "KEYS", Rows: manual.Rows(keyHelp)},
 		},
 		SeeAlso: []string{"zre(1)", "zre-options(1)"},
 	}
