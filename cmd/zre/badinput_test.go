@@ -26,7 +26,7 @@ func TestWrongUse(t *testing.T) {
 	}{
 		{"lss", `zre: there is no command "lss"; did you mean ls? See zre --help`},
 		{"frobnicate", `zre: there is no command "frobnicate"; see zre --help`},
-		{"help lss", `there is no command "lss"; did you mean ls?`},
+		{"help lss", `there is no command "lss"; did you mean ls? See zre --help`},
 		{"--nonsense", "zre has no option --nonsense"},
 		{"ls extra", `zre ls: unexpected argument "extra"`},
 		{"ls --prot 5", "zre ls has no option --prot; did you mean --port? See zre ls --help"},
@@ -105,7 +105,7 @@ func TestWrongUse(t *testing.T) {
 		}
 		for _, word := range []string{"pflag", "strconv", "flag ", "zre: With", "invalid argument", "msg: ", "beacon: "} {
 			if strings.Contains(errs, word) {
-				t.Errorf("zre %s: words of Go: %q", test.args, errs)
+				t.Errorf("zre %s: got an error in words of Go: %q", test.args, errs)
 			}
 		}
 	}
@@ -142,7 +142,7 @@ func TestNobody(t *testing.T) {
 			t.Parallel()
 			status, out, errs := runZre(on(freePort(), strings.Fields(test.args)...)...)
 			if status != test.status || !strings.Contains(out, test.out) || !strings.Contains(errs, test.errs) || (test.out == "") != (out == "") || (test.errs == "") != (errs == "") {
-				t.Errorf("status %d, %q, %q", status, out, errs)
+				t.Errorf("got status %d, output %q, errors %q", status, out, errs)
 			}
 		})
 	}
@@ -175,7 +175,7 @@ func TestStrangeNames(t *testing.T) {
 			} {
 				status, out, errs := runZre(on(port, args...)...)
 				if status != 0 || out == "" || errs != "" {
-					t.Errorf("%q: status %d, %q, %q", args, status, out, errs)
+					t.Errorf("%q: got status %d, output %q, errors %q", args, status, out, errs)
 				}
 				safe(args[0], out)
 			}
@@ -200,13 +200,13 @@ func TestWhichPeer(t *testing.T) {
 	status, out, errs := runZre(on(port, "whisper", "twin", "hello")...)
 	if status != 1 || out != "" || !strings.Contains(errs, "twin fits 2 nodes; use a UUID") ||
 		!strings.Contains(errs, one.UUID().String()) || !strings.Contains(errs, two.UUID().String()) {
-		t.Errorf("status %d, %q, %q", status, out, errs)
+		t.Errorf("got status %d, output %q, errors %q", status, out, errs)
 	}
 	if status, out, errs := runZre(on(port, "whisper", two.UUID().String()[:13], "hello", "you")...); status != 0 || out != "1 node got the message: twin\n" {
-		t.Errorf("status %d, %q, %q", status, out, errs)
+		t.Errorf("got status %d, output %q, errors %q", status, out, errs)
 	}
 	if e := nextEvent[zre.Whisper](t, two); string(e.Frames[0]) != "hello you" || len(e.Frames) != 1 {
-		t.Errorf("it heard %q", e.Frames)
+		t.Errorf("the receiver got %q", e.Frames)
 	}
 	for text, want := range map[string]int{"twin": 2, "twi": 0, one.UUID().String()[:3]: 0, one.UUID().String()[:6]: 1, "": 0} {
 		if found := matching([]*zre.Peer{{UUID: one.UUID(), Name: "twin"}, {UUID: two.UUID(), Name: "twin"}}, text); len(found) != want {
@@ -299,7 +299,7 @@ func TestOutputEnds(t *testing.T) {
 			nextEvent[zre.Enter](t, node)
 			r.Close()
 			if e := nextEvent[zre.Exit](t, node); e.Reason != zre.ReasonLeft {
-				t.Errorf("it is gone: %v", e.Reason)
+				t.Errorf("got an exit with the reason %v, want no exit", e.Reason)
 			}
 			if err := cmd.Wait(); err != nil {
 				t.Errorf("a closed output: %v", err)
@@ -351,7 +351,7 @@ func TestSignals(t *testing.T) {
 					t.Fatal(err)
 				}
 				if e := nextEvent[zre.Exit](t, node); e.Reason != zre.ReasonLeft {
-					t.Errorf("it is gone: %v", e.Reason)
+					t.Errorf("got an exit with the reason %v, want no exit", e.Reason)
 				}
 				if err := cmd.Wait(); err != nil && !strings.HasPrefix(args, "ping") {
 					t.Error(err)

@@ -52,7 +52,7 @@ func TestHelp(t *testing.T) {
 			}
 		}
 		if !strings.HasSuffix(cmd.Short, ".") || strings.Contains(cmd.Short, "\n") {
-			t.Errorf("%s: its line is %q", cmd.CommandPath(), cmd.Short)
+			t.Errorf("%s: got the short description %q", cmd.CommandPath(), cmd.Short)
 		}
 		if status, again, _ := runZre(append([]string{"help"}, path...)...); status != 0 || again != out {
 			t.Errorf("zre help %s differs from %s --help:\n%s", path, cmd.CommandPath(), again)
@@ -186,7 +186,7 @@ func TestSend(t *testing.T) {
 		var out, errs bytes.Buffer
 		args := append([]string{"shout", "--wait-for", "2", "--interface", "127.0.0.1", "--port", fmt.Sprint(port)}, test.args...)
 		if status := execute(args, strings.NewReader(test.in), &out, &errs); status != 0 || errs.Len() > 0 || !strings.HasPrefix(out.String(), test.out) {
-			t.Errorf("%q: status %d, %q, %q", test.args, status, &out, &errs)
+			t.Errorf("%q: got status %d, output %q, errors %q", test.args, status, &out, &errs)
 		}
 		for _, node := range []*zre.Node{a, b} {
 			for _, want := range test.frames {
@@ -201,7 +201,7 @@ func TestSend(t *testing.T) {
 func TestVersion(t *testing.T) {
 	status, out, errs := runZre("--version")
 	if status != 0 || errs != "" || !strings.HasPrefix(out, "zre ") || !strings.Contains(out, runtime.Version()) || strings.Count(out, "\n") != 1 {
-		t.Errorf("status %d, %q, %q", status, out, errs)
+		t.Errorf("got status %d, output %q, errors %q", status, out, errs)
 	}
 }
 
@@ -229,7 +229,7 @@ func TestCompletion(t *testing.T) {
 	} {
 		status, out, _ := runZre(append([]string{"__complete"}, strings.Split(args, " ")...)...)
 		if status != 0 || !strings.Contains("\n"+out, "\n"+want) {
-			t.Errorf("%q: status %d, %q", args, status, out)
+			t.Errorf("%q: got status %d, errors %q", args, status, out)
 		}
 	}
 }
@@ -238,7 +238,7 @@ func TestCompletion(t *testing.T) {
 func TestMan(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "man")
 	if status, out, errs := runZre("man", dir); status != 0 || out != "" || errs != "" {
-		t.Fatalf("status %d, %q, %q", status, out, errs)
+		t.Fatalf("got status %d, output %q, errors %q", status, out, errs)
 	}
 	each(func(cmd *cobra.Command) {
 		text, err := os.ReadFile(filepath.Join(dir, strings.ReplaceAll(cmd.CommandPath(), " ", "-")+".1"))
@@ -249,7 +249,7 @@ func TestMan(t *testing.T) {
 		m := helpOf(cmd)
 		for _, r := range append(m.options, m.node...) {
 			if !strings.Contains(string(text), "\\fB"+strings.NewReplacer("-", `\-`, "…", "...").Replace(r.Term)+"\\fR") {
-				t.Errorf("the man page of %s does not tell of %s", cmd.CommandPath(), r.Term)
+				t.Errorf("the man page of %s lacks %s", cmd.CommandPath(), r.Term)
 			}
 		}
 		for line := range strings.Lines(string(text)) {
@@ -259,6 +259,6 @@ func TestMan(t *testing.T) {
 		}
 	})
 	if status, _, errs := runZre("man", "/dev/null/x"); status != 1 || errs == "" {
-		t.Errorf("status %d, %q", status, errs)
+		t.Errorf("got status %d, errors %q", status, errs)
 	}
 }

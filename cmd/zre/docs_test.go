@@ -44,18 +44,18 @@ func TestReference(t *testing.T) {
 		_, section, ok := strings.Cut(reference, "## "+cmd.CommandPath()+"\n")
 		section, _, _ = strings.Cut(section, "\n## ")
 		if !ok {
-			t.Errorf("docs/cli.md does not tell of %s", cmd.CommandPath())
+			t.Errorf("docs/cli.md lacks %s", cmd.CommandPath())
 		}
 		m := helpOf(cmd)
 		for _, r := range append(m.options, m.node...) {
 			if name, _, _ := strings.Cut(r.Term, " "); !strings.Contains(section, name) {
-				t.Errorf("docs/cli.md does not tell of %s %s", cmd.CommandPath(), name)
+				t.Errorf("docs/cli.md lacks %s %s", cmd.CommandPath(), name)
 			}
 		}
 	})
 	for i := range nodeOptions {
 		if !strings.Contains(reference, nodeOptions[i].environment()) {
-			t.Errorf("docs/cli.md does not tell of %s", nodeOptions[i].environment())
+			t.Errorf("docs/cli.md lacks %s", nodeOptions[i].environment())
 		}
 	}
 }

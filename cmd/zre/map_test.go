@@ -76,7 +76,7 @@ func TestMapStill(t *testing.T) {
 	startNode(t, port, "alice", "G")
 	path := filepath.Join(t.TempDir(), "network.svg")
 	if status, out, errs := runZre(on(port, "map", "--svg", path, "--wait", "1500ms")...); status != 0 || out != "" || errs != "" {
-		t.Errorf("status %d, %q, %q", status, out, errs)
+		t.Errorf("got status %d, output %q, errors %q", status, out, errs)
 	}
 	if svg, err := os.ReadFile(path); err != nil || !strings.Contains(string(svg), ">alice</text>") || !strings.Contains(string(svg), "2 nodes, as zre map sees them") {
 		t.Errorf("%v: %s", err, svg)
@@ -93,7 +93,7 @@ func TestMapStill(t *testing.T) {
 		t.Errorf("status %d, %.100q", status, out)
 	}
 	if status, _, errs := runZre(on(port, "map", "--svg", "/nowhere/x.svg", "--wait", "0")...); status != 1 || !strings.Contains(errs, "/nowhere") {
-		t.Errorf("status %d, %q", status, errs)
+		t.Errorf("got status %d, errors %q", status, errs)
 	}
 }
 
@@ -117,7 +117,7 @@ func TestMapUsage(t *testing.T) {
 		"--group " + strings.Repeat("g", 300): "300",
 	} {
 		if status, _, errs := runZre(append([]string{"map"}, strings.Fields(args)...)...); status != exitUsage || !strings.Contains(errs, want) {
-			t.Errorf("%s: status %d, %q", args, status, errs)
+			t.Errorf("%s: got status %d, errors %q", args, status, errs)
 		}
 	}
 }

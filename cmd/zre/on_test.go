@@ -86,7 +86,7 @@ func TestOn(t *testing.T) {
 				}
 			}
 			if got := <-status; got != 0 || errs.Len() > 0 {
-				t.Errorf("status %d, %q", got, errs)
+				t.Errorf("got status %d, errors %q", got, errs)
 			}
 		})
 	}
@@ -106,7 +106,7 @@ func TestOnTimeout(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := <-status; got != 0 || out.Len() > 0 || errs.String() != "zre on whisper: sleep for sender: ended after 50ms\n" {
-		t.Errorf("status %d, %q, %q", got, &out, &errs)
+		t.Errorf("got status %d, output %q, errors %q", got, &out, &errs)
 	}
 }
 
@@ -144,14 +144,14 @@ func TestOnRequest(t *testing.T) {
 	} {
 		got, out, said := runZre(append(on(port, "request", "robot"), test.args...)...)
 		if got != test.status || !strings.HasPrefix(out, test.out) || (out == "") != (test.out == "") || said != test.errs {
-			t.Errorf("%q: status %d, %q, %q", test.args, got, out, said)
+			t.Errorf("%q: got status %d, output %q, errors %q", test.args, got, out, said)
 		}
 	}
 	for range 5 {
 		<-lines
 	}
 	if got := <-status; got != 0 || errs.Len() > 0 {
-		t.Errorf("status %d, %q", got, errs)
+		t.Errorf("got status %d, errors %q", got, errs)
 	}
 }
 
@@ -169,7 +169,7 @@ func TestRequestEnds(t *testing.T) {
 	}()
 	status, out, errs := runZre(on(port, "request", "robot", "x")...)
 	if status != 1 || out != "" || errs != "zre request: robot left, or its connection broke, before it replied\n" {
-		t.Errorf("status %d, %q, %q", status, out, errs)
+		t.Errorf("got status %d, output %q, errors %q", status, out, errs)
 	}
 	ended := make(chan int, 1)
 	go func() {
@@ -178,7 +178,7 @@ func TestRequestEnds(t *testing.T) {
 	}()
 	status, out, errs = runZre(on(port, "request", "ender", "slow")...)
 	if status != 1 || out != "" || errs != "zre request: ender: the program did not run, or was ended\n" {
-		t.Errorf("status %d, %q, %q", status, out, errs)
+		t.Errorf("got status %d, output %q, errors %q", status, out, errs)
 	}
 	<-ended
 }

@@ -74,7 +74,7 @@ func TestPipeIDs(t *testing.T) {
 	}
 	a.send(`{"cmd":"ping","peer":"` + peer + `"}`)
 	if pong := a.next("pong"); pong["peer"] != peer || pong["name"] != "b" || pong["rtt_ms"].(float64) <= 0 || pong["id"] != nil {
-		t.Errorf("pong: %v", pong)
+		t.Errorf("got the pong event %v", pong)
 	}
 	a.send(`{"cmd":"flush","peer":"`+peer+`"}`, `{"cmd":"quit","id":"bye"}`) // without an id there is no done event
 	if got := a.next("ok"); got["id"] != "bye" {
@@ -82,7 +82,7 @@ func TestPipeIDs(t *testing.T) {
 	}
 	a.exits(0)
 	if exit := b.next("exit"); exit["peer"] != self || exit["reason"] != "left" {
-		t.Errorf("exit: %v", exit)
+		t.Errorf("got the exit event %v", exit)
 	}
 }
 
@@ -97,7 +97,7 @@ func TestPipeWaitsFor(t *testing.T) {
 	}()
 	b := startPipe(t, port, "--group", "G")
 	if shout := b.next("shout"); fmt.Sprint(shout["text"]) != "[first]" {
-		t.Errorf("shout: %v", shout)
+		t.Errorf("got the shout event %v", shout)
 	}
 	a.exits(0)
 }
@@ -128,7 +128,7 @@ func TestPipeInput(t *testing.T) {
 	for _, k := range pipeCommands {
 		for _, key := range append([]string{k.name}, append(k.required, k.optional...)...) {
 			if !strings.Contains(text, `"`+key+`"`) || key != k.name && pipeKeys[key] == "" {
-				t.Errorf("the help does not tell of %s of %s", key, k.name)
+				t.Errorf("the help lacks %s of %s", key, k.name)
 			}
 		}
 	}
@@ -229,7 +229,7 @@ func TestPipeHeaders(t *testing.T) {
 	self := a.next("ready")["uuid"].(string)
 	b := startPipe(t, port, "--name", "b")
 	if enter := b.next("enter"); fmt.Sprint(enter["headers"]) != "map[kind:robot]" {
-		t.Errorf("enter: %v", enter)
+		t.Errorf("got the enter event %v", enter)
 	}
 	a.next("enter")
 	for _, step := range []struct{ line, headers string }{

@@ -103,6 +103,9 @@ func (c *cli) status(cmd *cobra.Command, err error) int {
 		if strings.HasSuffix(text, "?") {
 			see = " See"
 		}
+		if cmd.Name() == "help" { // its own help does not list the commands
+			cmd = cmd.Parent()
+		}
 		fmt.Fprintf(c.errs, "%s%s %s --help\n", plain.Text(text), see, cmd.CommandPath())
 		return exitUsage
 	case err != nil:

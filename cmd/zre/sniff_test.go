@@ -74,7 +74,7 @@ func TestSniffMisused(t *testing.T) {
 	} {
 		status, out, errs := sniffed(t, strings.NewReader(""), c.args...)
 		if status != c.status || !strings.HasPrefix(errs, c.want) || errs == "" || out != "" || strings.Contains(errs, "\x1b") {
-			t.Errorf("%q: status %d, %q, %q", c.args, status, out, errs)
+			t.Errorf("%q: got status %d, output %q, errors %q", c.args, status, out, errs)
 		}
 	}
 }

@@ -63,7 +63,7 @@ func TestFarewell(t *testing.T) {
 			awaitJoin(t, watcher, group)
 			c.end(cmd, in, out)
 			if reason := awaitExit(t, watcher); reason != zre.ReasonLeft {
-				t.Errorf("the watcher sees it go: %v", reason)
+				t.Errorf("the watcher got an exit with the reason %v", reason)
 			}
 			cmd.Wait()
 			if status := cmd.ProcessState.ExitCode(); status != c.status || !strings.Contains(stderr.String(), c.stderr) || (c.stderr == "") != (stderr.Len() == 0) {
@@ -221,12 +221,12 @@ func TestTerminal(t *testing.T) {
 
 	m.do("send-keys", "-t", "alice", "C-c")
 	if reason := awaitExit(t, watcher); reason != zre.ReasonLeft {
-		t.Errorf("after Ctrl-C the watcher sees: %v", reason)
+		t.Errorf("after Ctrl-C the watcher got an exit with the reason %v", reason)
 	}
 	m.shows("bob", "* alice is gone: left")
 	m.do("kill-session", "-t", "bob") // the terminal hangs up: SIGHUP
 	if reason := awaitExit(t, watcher); reason != zre.ReasonLeft {
-		t.Errorf("after the terminal hung up the watcher sees: %v", reason)
+		t.Errorf("after the terminal hung up the watcher got an exit with the reason %v", reason)
 	}
 }
 

@@ -64,6 +64,9 @@ func (r *room) run(ctx context.Context, lines <-chan string) error {
 	var listener sync.WaitGroup
 	listener.Go(func() {
 		for event := range r.node.AllEvents(listening) {
+			if request, ok := event.(zre.Request); ok {
+				_ = request.ReplyError(listening, "zrechat answers no requests") // the peer may be gone
+			}
 			r.handle(event)
 		}
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -221,7 +222,7 @@ func TestHangingMember(t *testing.T) {
 			for _, line := range alice.lines {
 				t.Logf("%.100s", line)
 			}
-			t.Error("nobody says that bob does not get it")
+			t.Error("got no warning that bob did not get the message")
 		}
 	})
 }
@@ -313,4 +314,17 @@ func TestText(t *testing.T) {
 			t.Errorf("%q in %d bytes is %q, want %q", c.frames, c.limit, got, c.want)
 		}
 	}
+}
+
+// A request to the chat is answered by an error at once.
+func TestRequestToChat(t *testing.T) {
+	inRoom(t, func(t *testing.T, lan *zretest.LAN) {
+		alice := enter(t, lan.Host("10.0.0.1"), zre.WithName("alice"))
+		robot := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("robot"))
+		settle()
+		_, err := robot.Request(t.Context(), alice.node.UUID(), []byte("status"))
+		if refused, ok := errors.AsType[*zre.ReplyError](err); !ok || refused.Text != "zrechat answers no requests" {
+			t.Errorf("got %v, want the error that zrechat answers no requests", err)
+		}
+	})
 }
