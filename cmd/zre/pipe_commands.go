@@ -34,11 +34,11 @@ var pipeCommands = []pipeCommand{
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.Contest(c.group()) }},
 	{name: "shout", required: []string{"group"}, content: true, about: `sends a message to a group; "frames":[base64, …] may replace "text"`, asynchronous: true, do: shoutCommand},
 	{name: "whisper", required: []string{"peer"}, content: true, about: "sends a message to a peer; likewise", asynchronous: true, do: whisperCommand},
-	{name: "request", required: []string{"peer"}, optional: []string{"timeout"}, content: true, about: "sends a request; a reply answers it. T is a time such as 5s (default 10s)", asynchronous: true, do: requestCommand},
+	{name: "request", required: []string{"peer"}, optional: []string{"timeout"}, content: true, about: "sends a request, answered by a reply; T is a time such as 5s (default 10s)", asynchronous: true, do: requestCommand},
 	{name: "reply", required: []string{"request"}, content: true, about: "replies to the request with this number", asynchronous: true, do: replyCommand},
 	{name: "reply-error", required: []string{"request", "error"}, about: "replies with an error", asynchronous: true, do: replyErrorCommand},
-	{name: "flush", required: []string{"peer"}, optional: []string{"timeout"}, about: "ok answers it when the peer has read everything sent to it, within T (default 10s)", asynchronous: true, do: flushCommand},
-	{name: "ping", required: []string{"peer"}, optional: []string{"timeout"}, about: "a pong answers it, within T (default 10s)", asynchronous: true, do: pingCommand},
+	{name: "flush", required: []string{"peer"}, optional: []string{"timeout"}, about: "answered by ok when the peer has read everything sent to it, within T (default 10s)", asynchronous: true, do: flushCommand},
+	{name: "ping", required: []string{"peer"}, optional: []string{"timeout"}, about: "answered by a pong, within T (default 10s)", asynchronous: true, do: pingCommand},
 	{name: "state", required: []string{"state"}, about: "sets the state of this node: " + stateChoices, do: func(_ context.Context, p *piper, c *command) error {
 		state, err := parseState(c.values["state"])
 		if err != nil {
@@ -61,7 +61,7 @@ var pipeCommands = []pipeCommand{
 		do: func(_ context.Context, p *piper, c *command) error {
 			return p.node.DisconnectGossip(c.values["endpoint"])
 		}},
-	{name: "peers", about: "an event peers answers it", do: peersCommand},
+	{name: "peers", about: "lists the peers, in an event peers", do: peersCommand},
 	{name: "quit", about: "ends, like the end of the input"},
 }
 
