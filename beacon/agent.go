@@ -38,20 +38,20 @@ type Agent struct {
 	station *station
 	view    atomic.Pointer[view] // replaced by the station when interfaces change
 
-	calm    atomic.Bool   // SetCalm
-	changed chan struct{} // holds one token: the state has changed
-	restart chan struct{} // holds one token: send beacons as a newcomer does
-	closing chan struct{} // closed by the first Close: the agent must stop sending
-	silent  chan struct{} // closed when it has stopped
-	gone    chan struct{} // closed when everything is done and err is set, for later calls of Close
-	err     error         // the result of Close
+	calm        atomic.Bool   // SetCalm
+	changed     chan struct{} // holds one token: the state has changed
+	restart     chan struct{} // holds one token: send beacons as a newcomer does
+	closing     chan struct{} // closed by the first Close: the agent must stop sending
+	sendingDone chan struct{} // closed when it has stopped
+	closeDone   chan struct{} // closed when everything is done and err is set, for later calls of Close
+	err         error         // the result of Close
 
-	mu       sync.Mutex // guards what follows; nothing waits while holding it
-	port     uint16
-	state    State
-	speaking bool // Announce has been called: the goroutine of speak runs until closing
-	hushed   bool // Silence has been called: only the farewell is still sent
-	closed   bool // Close has been called
+	mu          sync.Mutex // guards what follows; nothing waits while holding it
+	port        uint16
+	state       State
+	isAnnounced bool // Announce has been called: the goroutine of sendLoop runs until closing
+	isSilenced  bool // Silence has been called: only the farewell is still sent
+	closed      bool // Close has been called
 
 	missing []Failure // what the configuration names but does not exist; guarded by the station's mu
 	heard   uint64    // beacons of others; likewise
@@ -63,18 +63,18 @@ type Agent struct {
 // port that another program holds, and interfaces that cannot be listed. An error says what in config can never work.
 func Open(config Config) (*Agent, error) {
 	a := &Agent{
-		config:  config.withDefaults(),
-		changed: make(chan struct{}, 1),
-		restart: make(chan struct{}, 1),
-		closing: make(chan struct{}),
-		silent:  make(chan struct{}),
-		gone:    make(chan struct{}),
+		config:      config.withDefaults(),
+		changed:     make(chan struct{}, 1),
+		restart:     make(chan struct{}, 1),
+		closing:     make(chan struct{}),
+		sendingDone: make(chan struct{}),
+		closeDone:   make(chan struct{}),
 	}
 	if err := a.config.check(); err != nil {
 		return nil, err
 	}
 	a.station = acquire(a.config.stationKey(), &a.config.Log)
-	a.station.enrol(a)
+	a.station.addAgent(a)
 	if len(a.Interfaces()) == 0 && len(a.Failures()) == 0 { // else the log has said why
 		a.config.Log.Warn().Stringer("call", OpChoose).Msg("beacon: no usable network interface, waiting for one")
 	}
@@ -97,12 +97,12 @@ func (a *Agent) Announce(port uint16, state State) {
 	}
 	a.port, a.state = port, state
 	a.SetCalm(false)
-	if a.speaking {
+	if a.isAnnounced {
 		signal(a.restart)
 		return
 	}
-	a.speaking = true
-	go a.speak()
+	a.isAnnounced = true
+	go a.sendLoop()
 }
 
 // SetState changes the state that Announce gave. The new state is sent at once, by beacons that have a state; of changes that follow within
@@ -110,7 +110,7 @@ func (a *Agent) Announce(port uint16, state State) {
 func (a *Agent) SetState(state State) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.speaking && !a.closed && a.state != state {
+	if a.isAnnounced && !a.closed && a.state != state {
 		a.state = state
 		a.SetCalm(false)
 		signal(a.changed)
@@ -121,7 +121,7 @@ func (a *Agent) SetState(state State) {
 func (a *Agent) Silence() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.hushed = true
+	a.isSilenced = true
 }
 
 // Interfaces returns the interfaces that the agent uses now, each with the addresses that it uses there, IPv4 first. IPv6 addresses have no
@@ -145,50 +145,50 @@ func (a *Agent) IsLocal(addr netip.Addr) bool { return a.station.world.Load().is
 // It can be called more than once and concurrently; every call returns when everything is done.
 func (a *Agent) Close() error {
 	a.mu.Lock()
-	first, speaking := !a.closed, a.speaking
+	first, isAnnounced := !a.closed, a.isAnnounced
 	a.closed = true
 	a.mu.Unlock()
 	if !first {
-		<-a.gone
+		<-a.closeDone
 		return a.err
 	}
-	if speaking {
+	if isAnnounced {
 		_ = a.station.scan() // the farewell leaves by the current interfaces
 	}
 	close(a.closing)
-	if speaking {
-		<-a.silent
+	if isAnnounced {
+		<-a.sendingDone
 	}
-	a.station.leave(a)
+	a.station.removeAgent(a)
 	a.err = release(a.station)
-	close(a.gone)
+	close(a.closeDone)
 	return a.err
 }
 
-// speak sends everything that the agent sends, on its own goroutine. It waits for the time of the next beacons, a change of state, a
+// sendLoop sends everything that the agent sends, on its own goroutine. It waits for the time of the next beacons, a change of state, a
 // restart, or the end.
-func (a *Agent) speak() {
-	defer close(a.silent)
-	beat := time.NewTimer(0)
-	defer beat.Stop()
+func (a *Agent) sendLoop() {
+	defer close(a.sendingDone)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	changed := a.changed       // nil for a short while after each change, so that it is not read
 	var quiet <-chan time.Time // ends that while
 	for turn := 0; ; {
 		select {
-		case <-beat.C:
-			if b, ok := a.now(); ok {
+		case <-timer.C:
+			if b, ok := a.currentBeacon(); ok {
 				classic, state := a.due(turn, a.view.Load())
-				a.say(b, classic, state)
+				a.send(b, classic, state)
 			}
-			beat.Reset(a.pause(turn))
+			timer.Reset(a.pause(turn))
 			turn++
 		case <-a.restart:
 			turn = 0
-			beat.Reset(0)
+			timer.Reset(0)
 		case <-changed:
-			if b, ok := a.now(); ok {
+			if b, ok := a.currentBeacon(); ok {
 				v := a.view.Load()
-				a.sayState(b, v.classic, v.state)
+				a.sendState(b, v.classic, v.state)
 			}
 			changed, quiet = nil, time.After(stateGap)
 		case <-quiet:
@@ -210,36 +210,36 @@ func (a *Agent) farewell() {
 		if i > 0 {
 			time.Sleep(farewellGap)
 		}
-		a.say(Beacon{UUID: a.config.UUID, Port: 0, State: Exit, Key: a.config.Key}, v.classic, v.state)
+		a.send(Beacon{UUID: a.config.UUID, Port: 0, State: Exit, Key: a.config.Key}, v.classic, v.state)
 	}
 }
 
-// now returns the current beacon, and whether it may be sent.
-func (a *Agent) now() (Beacon, bool) {
+// currentBeacon returns the current beacon, and whether it may be sent.
+func (a *Agent) currentBeacon() (Beacon, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return Beacon{UUID: a.config.UUID, Port: a.port, State: a.state, Key: a.config.Key}, !a.hushed
+	return Beacon{UUID: a.config.UUID, Port: a.port, State: a.state, Key: a.config.Key}, !a.isSilenced
 }
 
-// say sends b as a classic and as a state beacon, to these destinations.
-func (a *Agent) say(b Beacon, classic, state []Destination) {
+// send sends b as a classic and as a state beacon, to these destinations.
+func (a *Agent) send(b Beacon, classic, state []Destination) {
 	stateless := b
 	stateless.State = Unknown
 	to := classic
-	if a.config.StateByBroadcast && b.State.valid() { // then sayState sends it by IPv4
+	if a.config.StateByBroadcast && b.State.valid() { // then sendState sends it by IPv4
 		to = slices.DeleteFunc(slices.Clone(to), func(d Destination) bool { return d.Dst.Addr().Is4() })
 	}
 	a.sent.Add(a.station.send(stateless, to))
-	a.sayState(b, classic, state)
+	a.sendState(b, classic, state)
 }
 
-// sayState sends b with its state, if it has one.
-func (a *Agent) sayState(b Beacon, classic, state []Destination) {
+// sendState sends b with its state, if it has one.
+func (a *Agent) sendState(b Beacon, classic, state []Destination) {
 	if !b.State.valid() {
 		return
 	}
 	if a.config.StateByBroadcast {
-		a.sent.Add(a.station.sendDeadly(b, classic))
+		a.sent.Add(a.station.sendByBroadcast(b, classic))
 	}
 	a.sent.Add(a.station.send(b, state))
 }
@@ -254,8 +254,8 @@ func (a *Agent) pause(turn int) time.Duration {
 	return pause - jitter + RandomDuration(a.config.Network, 2*jitter)
 }
 
-// hear passes the agent a sighting that arrived on an interface that it uses.
-func (a *Agent) hear(s Sighting) {
+// deliver passes the agent a sighting that arrived on an interface that it uses.
+func (a *Agent) deliver(s Sighting) {
 	if a.view.Load().uses(s.IfIndex, s.Addr.Is6()) && !a.isEcho(s) {
 		a.heard++
 		a.config.Handler(s)
@@ -273,27 +273,27 @@ func (a *Agent) isEcho(s Sighting) bool {
 	return s.Port == 0 || s.Port == a.port && a.IsLocal(s.Addr.WithZone(""))
 }
 
-// adopt makes the agent use v, and tells whether that changes anything but a carrier. If v leads to new places the agent starts over, as a
+// setView makes the agent use v, and tells whether that changes anything but a carrier. If v leads to new places the agent starts over, as a
 // newcomer there.
-func (a *Agent) adopt(v *view) bool {
+func (a *Agent) setView(v *view) bool {
 	old := a.view.Swap(v)
-	changed, wider := !slices.EqualFunc(v.interfaces, old.interfaces, Interface.equal), v.widens(old)
+	changed, wider := !slices.EqualFunc(v.interfaces, old.interfaces, Interface.equalButCarrier), v.widens(old)
 	if wider || !slices.EqualFunc(v.interfaces, old.interfaces, Interface.same) {
-		a.notice(wider)
+		a.noteChange(wider)
 	}
 	return changed
 }
 
-// notice tells the application about a change. If others may have missed the agent, it starts over.
-func (a *Agent) notice(missed bool) {
+// noteChange tells the application about a change. If others may have missed the agent, it starts over.
+func (a *Agent) noteChange(isMissed bool) {
 	a.mu.Lock()
-	speaking := a.speaking && !a.closed
-	if speaking && missed {
+	isAnnounced := a.isAnnounced && !a.closed
+	if isAnnounced && isMissed {
 		a.SetCalm(false)
 		signal(a.restart)
 	}
 	a.mu.Unlock()
-	if speaking {
+	if isAnnounced {
 		a.config.Changed()
 	}
 }

@@ -383,11 +383,11 @@ func TestInterfaces(t *testing.T) {
 		a := open(t, Config{Network: h})
 		const want = "eth0 [10.0.0.5/24], wlan0 [192.168.1.7/16]"
 		got := a.Interfaces()
-		if list(got) != want {
-			t.Errorf("%s, want %s", list(got), want)
+		if formatInterfaces(got) != want {
+			t.Errorf("%s, want %s", formatInterfaces(got), want)
 		}
 		got[0].Name, got[0].Addrs[0] = "mine", netip.Prefix{}
-		if again := list(a.Interfaces()); again != want {
+		if again := formatInterfaces(a.Interfaces()); again != want {
 			t.Errorf("the caller changed the agent's own: %s", again)
 		}
 		for addr, want := range map[string]bool{

@@ -61,7 +61,7 @@ func (k Key) IsZero() bool { return k == Key{} }
 // check reports a key that cannot be sent. C zyre looks only at the first octet to see whether a beacon has a key.
 func (k Key) check() error {
 	if k[0] == 0 && !k.IsZero() {
-		return errors.New("beacon: Key: its first octet is 0, which C zyre treats as no key, want another key")
+		return errors.New("beacon: Key: its first byte is 0, which C zyre treats as no key, want another key")
 	}
 	return nil
 }
@@ -87,18 +87,18 @@ func Parse(b []byte) (Beacon, error) {
 	case classicSize + 1, keyedSize + 1:
 		last := len(b) - 1
 		if beacon.State = State(b[last]); !beacon.State.valid() {
-			return Beacon{}, fmt.Errorf("beacon: state octet %d is none of 0 to %d", b[last], Processing)
+			return Beacon{}, fmt.Errorf("beacon: state byte %d is none of 0 to %d", b[last], Processing)
 		}
 		b = b[:last]
 	default:
-		return Beacon{}, fmt.Errorf("beacon: %d octets, a beacon has 22, 23, 54 or 55", len(b))
+		return Beacon{}, fmt.Errorf("beacon: %d bytes, a beacon has 22, 23, 54 or 55", len(b))
 	}
 	version := byte(versionClassic)
 	if len(b) == keyedSize {
 		version = versionKeyed
 	}
 	if string(b[:3]) != "ZRE" || b[3] != version {
-		return Beacon{}, fmt.Errorf("beacon: header %q, want %q in %d octets", b[:4], "ZRE"+string(rune(version)), len(b))
+		return Beacon{}, fmt.Errorf("beacon: header %q, want %q in %d bytes", b[:4], "ZRE"+string(rune(version)), len(b))
 	}
 	copy(beacon.UUID[:], b[4:20])
 	beacon.Port = binary.BigEndian.Uint16(b[20:classicSize])

@@ -165,20 +165,20 @@ func TestInvalid(t *testing.T) {
 		octets []byte
 		says   string
 	}{
-		{"nothing", nil, "0 octets"},
-		{"one short", change(0, 0, 'Z')[:21], "21 octets"},
+		{"nothing", nil, "0 bytes"},
+		{"one short", change(0, 0, 'Z')[:21], "21 bytes"},
 		{"XRE", change(0, 0, 'X'), "header"},
 		{"lower case r", change(0, 1, 'r'), "header"},
 		{"ZR!", change(1, 2, '!'), "header"},
 		{"version 0", change(0, 3, 0), "header"},
 		{"version 2", change(0, 3, 2), "header"},
-		{"version 3 in 22 octets", change(0, 3, 3), "header"},
-		{"version 3 in 23 octets", change(1, 3, 3), "header"},
-		{"version 1 in 54 octets", change(2, 3, 1), "header"},
-		{"version 1 in 55 octets", change(3, 3, 1), "header"},
-		{"state 6", change(1, 22, 6), "state octet 6"},
-		{"state 255 is not for the wire", change(1, 22, 255), "state octet 255"},
-		{"state 9 after a key", change(3, 54, 9), "state octet 9"},
+		{"version 3 in 22 bytes", change(0, 3, 3), "header"},
+		{"version 3 in 23 bytes", change(1, 3, 3), "header"},
+		{"version 1 in 54 bytes", change(2, 3, 1), "header"},
+		{"version 1 in 55 bytes", change(3, 3, 1), "header"},
+		{"state 6", change(1, 22, 6), "state byte 6"},
+		{"state 255 is not for the wire", change(1, 22, 255), "state byte 255"},
+		{"state 9 after a key", change(3, 54, 9), "state byte 9"},
 		{"a key of zeros", keyless, "zeros"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -198,7 +198,7 @@ func TestStates(t *testing.T) {
 		}
 		b, err := Parse(append(unhex(t, forms[0].octets), byte(octet)))
 		if err != nil || b.State != s {
-			t.Errorf("octet %d: %v, %v", octet, b.State, err)
+			t.Errorf("byte %d: %v, %v", octet, b.State, err)
 		}
 	}
 	for s, name := range map[State]string{Unknown: "unknown", 6: "state(6)"} {

@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// crowd returns the station of n agents that count what they hear, and the arguments of its hear.
+// crowd returns the station of n agents that count what they hear, and the arguments of its handleDatagram.
 func crowd(t testing.TB, n int, count *int) (*station, []byte, Origin) {
 	h := newLAN().host(wired, wifi)
 	var s *station
@@ -23,7 +23,7 @@ func crowd(t testing.TB, n int, count *int) (*station, []byte, Origin) {
 func TestDispatchAllocations(t *testing.T) {
 	count := 0
 	s, octets, from := crowd(t, 100, &count)
-	if n := testing.AllocsPerRun(100, func() { s.hear(octets, from, false) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { s.handleDatagram(octets, from, false) }); n != 0 {
 		t.Errorf("%v allocations for a datagram", n)
 	}
 	if count != 101*100 { // AllocsPerRun runs it once before
@@ -38,7 +38,7 @@ func BenchmarkDispatch(b *testing.B) {
 			s, octets, from := crowd(b, n, &count)
 			b.ReportAllocs()
 			for b.Loop() {
-				s.hear(octets, from, false)
+				s.handleDatagram(octets, from, false)
 			}
 		})
 	}

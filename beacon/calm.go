@@ -41,29 +41,29 @@ func kindOf(a netip.Addr, isState bool) kind {
 	return k
 }
 
-// audible is when each kind was last heard on one interface, from other machines: nodes on this machine hear each other whatever the
+// lastHeard is when each kind was last heard on one interface, from other machines: nodes on this machine hear each other whatever the
 // network carries.
-type audible [kinds]time.Time
+type lastHeard [kinds]time.Time
 
-// note notes a beacon of another machine. The caller holds mu.
-func (s *station) note(at *Sighting) {
+// noteHeard notes a beacon of another machine. The caller holds mu.
+func (s *station) noteHeard(at *Sighting) {
 	if at.Local {
 		return
 	}
-	heard := s.audible[at.IfIndex]
+	heard := s.lastHeard[at.IfIndex]
 	if heard == nil {
-		heard = new(audible)
-		s.audible[at.IfIndex] = heard
+		heard = new(lastHeard)
+		s.lastHeard[at.IfIndex] = heard
 	}
 	heard[kindOf(at.Addr, at.State != Unknown)] = time.Now()
 }
 
-// carries tells whether beacons of that kind, from nodes that send every interval, can be relied on at an interface: either they are heard,
+// isReliable tells whether beacons of that kind, from nodes that send every interval, can be relied on at an interface: either they are heard,
 // or nothing is. A kind that we do not hear from others is usually not heard from us either.
-func (s *station) carries(ifIndex int, k kind, interval time.Duration) bool {
+func (s *station) isReliable(ifIndex int, k kind, interval time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	heard := s.audible[ifIndex]
+	heard := s.lastHeard[ifIndex]
 	if heard == nil || time.Since(heard[k]) < missedTurns*max(interval, DefaultInterval) {
 		return true
 	}
@@ -90,8 +90,8 @@ func (a *Agent) due(turn int, v *view) (classic, state []Destination) {
 	turn += int(binary.BigEndian.Uint16(a.config.UUID[:])) // so that nodes started together do not send theirs together
 	choose := func(list []Destination, isState bool) (chosen []Destination) {
 		for _, d := range list {
-			k, first := kindOf(d.Dst.Addr(), isState), v.first[d.IfIndex]
-			if k == first || (turn+int(k)*rare/int(kinds))%rare == 0 || !a.station.carries(d.IfIndex, first, a.config.Interval) {
+			k, first := kindOf(d.Dst.Addr(), isState), v.calmKind[d.IfIndex]
+			if k == first || (turn+int(k)*rare/int(kinds))%rare == 0 || !a.station.isReliable(d.IfIndex, first, a.config.Interval) {
 				chosen = append(chosen, d)
 			}
 		}
@@ -100,14 +100,14 @@ func (a *Agent) due(turn int, v *view) (classic, state []Destination) {
 	return choose(v.classic, false), choose(v.state, true)
 }
 
-// lead notes which kind of beacon continues in the calm on each interface.
-func (v *view) lead() {
-	v.first = make(map[int]kind)
+// setCalmKinds notes which kind of beacon continues in the calm on each interface.
+func (v *view) setCalmKinds() {
+	v.calmKind = make(map[int]kind)
 	note := func(list []Destination, isState bool) {
 		for _, d := range list {
 			k := kindOf(d.Dst.Addr(), isState)
-			if best, ok := v.first[d.IfIndex]; !ok || k < best {
-				v.first[d.IfIndex] = k
+			if best, ok := v.calmKind[d.IfIndex]; !ok || k < best {
+				v.calmKind[d.IfIndex] = k
 			}
 		}
 	}

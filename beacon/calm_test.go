@@ -73,7 +73,7 @@ func TestCalm(t *testing.T) {
 							b.State = Idle
 						}
 						dst := map[string]netip.Addr{"classic4": everySubnet, "classic6": allNodes, "state4": defaultGroup, "state6": defaultGroup6}[name]
-						a.station.hear(b.Append(nil), Origin{netip.AddrPortFrom(addr, 5670), dst, 2}, isState)
+						a.station.handleDatagram(b.Append(nil), Origin{netip.AddrPortFrom(addr, 5670), dst, 2}, isState)
 					}
 				}
 				hear()

@@ -68,9 +68,9 @@ func parsePattern(text string) (pattern, error) {
 // matches tells whether the pattern means that address of that interface.
 func (p pattern) matches(i Interface, addr netip.Addr) bool {
 	if p.prefix.IsValid() {
-		return p.prefix.Contains(addr) && (p.zone == "" || i.isCalled(func(name string) bool { return name == p.zone }))
+		return p.prefix.Contains(addr) && (p.zone == "" || i.hasName(func(name string) bool { return name == p.zone }))
 	}
-	return i.isCalled(p.fits)
+	return i.hasName(p.fits)
 }
 
 // fits tells whether the pattern, a name or a glob, means that name.
@@ -85,7 +85,7 @@ func (p pattern) fits(name string) bool {
 // exists tells whether anything that the pattern means exists, even if it is down.
 func (p pattern) exists(all []Interface) bool {
 	return slices.ContainsFunc(all, func(i Interface) bool {
-		return i.isCalled(p.fits) || slices.ContainsFunc(i.Addrs, func(a netip.Prefix) bool { return p.matches(i, a.Addr()) })
+		return i.hasName(p.fits) || slices.ContainsFunc(i.Addrs, func(a netip.Prefix) bool { return p.matches(i, a.Addr()) })
 	})
 }
 

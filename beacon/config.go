@@ -226,21 +226,22 @@ func (c *Config) checkAddresses() error {
 	return nil
 }
 
-// missing returns the entries of Interfaces that name what does not exist on a machine with these interfaces, and the broadcast addresses
-// in Addresses that none of its subnets has.
-func (c *Config) missing(all []Interface) (entries []string) {
+// missing returns a failure for each entry of Interfaces that names what does not exist on a machine with these interfaces, and for each
+// broadcast address in Addresses that none of its subnets has.
+func (c *Config) missing(all []Interface) (list []Failure) {
 	chosen, _ := parseChoice(c.Interfaces) // check has seen the error
 	for _, p := range chosen.include {
-		if p.single && !p.exists(all) && !slices.Contains(entries, p.text) {
-			entries = append(entries, p.text)
+		f := Failure{Op: OpChoose, Interface: p.text, Err: ErrMissing}
+		if p.single && !p.exists(all) && !slices.ContainsFunc(list, f.isSameEntry) {
+			list = append(list, f)
 		}
 	}
 	for _, addr := range c.Addresses {
-		if addr.Is4() && !addr.IsMulticast() && addr != everySubnet && !slices.ContainsFunc(all, func(i Interface) bool { return i.broadcasts(addr) }) {
-			entries = append(entries, addr.String())
+		if addr.Is4() && !addr.IsMulticast() && addr != everySubnet && !slices.ContainsFunc(all, func(i Interface) bool { return i.isBroadcast(addr) }) {
+			list = append(list, Failure{Op: OpChoose, Interface: addr.String(), Err: ErrMissing, ofAddresses: true})
 		}
 	}
-	return entries
+	return list
 }
 
 // broadcastsTo tells whether classic beacons go to this subnet's broadcast address.
@@ -311,8 +312,8 @@ func (c *Config) stationKey() stationKey {
 	return stationKey{c.Network, c.Mute, c.Port, c.statePort(), c.group(), c.groups6(), c.TTL, c.poll}
 }
 
-// list formats the interfaces for a person.
-func list(all []Interface) string {
+// formatInterfaces formats the interfaces for a person.
+func formatInterfaces(all []Interface) string {
 	var text []string
 	for _, i := range all {
 		text = append(text, strings.TrimSpace(fmt.Sprintf("%s %v", i.Name, i.Addrs)))

@@ -1,6 +1,7 @@
 package beacon
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -102,9 +103,31 @@ func TestMissing(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config := c.config.withDefaults()
-			equal(t, "missing", config.missing([]Interface{lo, wired, wifi}), c.want)
+			var got []string
+			for _, f := range config.missing([]Interface{lo, wired, wifi}) {
+				got = append(got, f.Interface)
+			}
+			equal(t, "missing", got, c.want)
 		})
 	}
+}
+
+// TestMissingNamesOption: the error of a missing entry names the option that has it, also if both have the same entry.
+func TestMissingNamesOption(t *testing.T) {
+	addr := netip.MustParseAddr("10.9.0.255")
+	config := Config{Interfaces: []string{"eth7", addr.String()}, Addresses: []netip.Addr{addr}}.withDefaults()
+	var got []string
+	for _, f := range config.missing([]Interface{eth0("10.0.0.1/24")}) {
+		got = append(got, f.Error())
+		if !errors.Is(&f, ErrMissing) {
+			t.Errorf("%v is not ErrMissing", &f)
+		}
+	}
+	equal(t, "errors", got, []string{
+		`beacon: Interfaces: "eth7": no such interface or address here`,
+		`beacon: Interfaces: "10.9.0.255": no such interface or address here`,
+		"beacon: Addresses: 10.9.0.255: no interface here has this broadcast address",
+	})
 }
 
 func TestConfigDefaults(t *testing.T) {

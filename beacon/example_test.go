@@ -47,7 +47,7 @@ func ExampleBeacon_Append() {
 }
 
 func ExampleParse() {
-	b, err := beacon.Parse([]byte("ZRE\x01 sixteen octets.\x00\x00"))
+	b, err := beacon.Parse([]byte("ZRE\x01 sixteen bytes..\x00\x00"))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -23,17 +23,17 @@ const (
 	OpReceive               // receiving from a socket
 )
 
-var callNames = [...]string{
+var opNames = [...]string{
 	OpChoose: "finding an interface or address", OpList: "listing interfaces", OpWatch: "watching interfaces",
 	OpListen: "listening", OpJoin: "joining the multicast group", OpSend: "sending beacons", OpReceive: "receiving beacons",
 }
 
 // String describes the operation, as in "listening".
 func (c Op) String() string {
-	if c == 0 || int(c) >= len(callNames) {
+	if c == 0 || int(c) >= len(opNames) {
 		return fmt.Sprintf("operation(%d)", uint8(c))
 	}
-	return callNames[c]
+	return opNames[c]
 }
 
 // A Failure is something that an agent cannot do at present. It keeps trying.
@@ -44,6 +44,8 @@ type Failure struct {
 	Src       netip.Addr     // the source address when sending; not valid for other operations
 	Err       error          // the system's error
 	Since     time.Time
+
+	ofAddresses bool // of OpChoose: the entry is one of Config.Addresses, not of Config.Interfaces
 }
 
 // Error makes a Failure an error, as in "sending beacons to 10.0.0.255:5670 by eth0: operation not permitted".
@@ -52,6 +54,8 @@ func (f *Failure) Error() string {
 	switch {
 	case f.Op == OpListen: // its error names the port
 		return f.Err.Error()
+	case f.Op == OpChoose && f.ofAddresses:
+		return fmt.Sprintf("beacon: Addresses: %s: no interface here has this broadcast address", f.Interface)
 	case f.Op == OpChoose:
 		return fmt.Sprintf("beacon: Interfaces: %q: %v", f.Interface, f.Err)
 	}
@@ -77,12 +81,12 @@ func compareFailures(a, b Failure) int {
 
 // An action is what a station does, and may fail in; it identifies a failure.
 type action struct {
-	call Op
+	op Op
 	Destination
 }
 
-// failed says since when an action has failed, and why.
-type failed struct {
+// failureState says since when an action has failed, and why.
+type failureState struct {
 	err   error
 	since time.Time
 }
@@ -97,7 +101,7 @@ func (a *Agent) Failures() (list []Failure) {
 		if what.IfIndex != 0 && !v.uses(what.IfIndex, what.Dst.Addr().Is6()) {
 			continue
 		}
-		list = append(list, Failure{what.call, s.nameOf(what.IfIndex), what.Dst, what.Src, f.err, f.since})
+		list = append(list, Failure{Op: what.op, Interface: s.nameOf(what.IfIndex), Dst: what.Dst, Src: what.Src, Err: f.err, Since: f.since})
 	}
 	list = append(list, a.missing...)
 	slices.SortFunc(list, compareFailures)
@@ -115,7 +119,7 @@ func (s *station) nameOf(index int) string {
 // report notes that an action failed, or with a nil error that it succeeded. A change is logged; a new failure starts a scan of the
 // interfaces at once.
 func (s *station) report(what action, err error) {
-	if err == nil && s.sound.Load() {
+	if err == nil && s.isHealthy.Load() {
 		return // as nearly always
 	}
 	s.mu.Lock()
@@ -124,30 +128,30 @@ func (s *station) report(what action, err error) {
 	switch {
 	case err == nil && failing:
 		delete(s.failing, what)
-		s.describe(s.log().Info(), what).Msg("beacon: " + what.call.String() + " works again")
+		s.describe(s.log().Info(), what).Msg("beacon: " + what.op.String() + " works again")
 	case err != nil && (!failing || before.err.Error() != err.Error()):
 		if !failing {
 			before.since = time.Now()
 		}
-		s.failing[what] = failed{err, before.since}
-		s.describe(s.log().Warn(), what).Stringer("call", what.call).Err(err).Msg("beacon: " + what.call.String() + " failed")
+		s.failing[what] = failureState{err, before.since}
+		s.describe(s.log().Warn(), what).Stringer("call", what.op).Err(err).Msg("beacon: " + what.op.String() + " failed")
 		signal(s.trigger)
 	default:
 		return
 	}
-	s.tellFailures()
+	s.notifyFailures()
 }
 
-// tellFailures tells all agents that the failures have changed. The caller holds mu.
-func (s *station) tellFailures() {
-	s.sound.Store(len(s.failing) == 0)
+// notifyFailures tells all agents that the failures have changed. The caller holds mu.
+func (s *station) notifyFailures() {
+	s.isHealthy.Store(len(s.failing) == 0)
 	for _, a := range s.agents {
 		a.config.Failing()
 	}
 }
 
-// forget drops failures of actions that are no longer tried, because their interface or address is not in use. The caller holds mu.
-func (s *station) forget(tried func(action) bool) {
+// dropFailures drops failures of actions that are no longer tried, because their interface or address is not in use. The caller holds mu.
+func (s *station) dropFailures(tried func(action) bool) {
 	before := len(s.failing)
 	for what := range s.failing {
 		if what.IfIndex != 0 && !tried(what) {
@@ -155,24 +159,33 @@ func (s *station) forget(tried func(action) bool) {
 		}
 	}
 	if len(s.failing) != before {
-		s.tellFailures()
+		s.notifyFailures()
 	}
+}
+
+// isSameEntry tells whether two failures of OpChoose are of the same entry of the same option.
+func (f Failure) isSameEntry(o Failure) bool {
+	return f.Interface == o.Interface && f.ofAddresses == o.ofAddresses
 }
 
 // noteMissing notes what the configuration names but a machine with these interfaces does not have. It logs new entries. The caller holds
 // the station's mu.
 func (a *Agent) noteMissing(all []Interface) {
 	var list []Failure
-	for _, entry := range a.config.missing(all) {
-		f := Failure{Op: OpChoose, Interface: entry, Err: ErrMissing, Since: time.Now()}
-		if at := slices.IndexFunc(a.missing, func(o Failure) bool { return o.Interface == entry }); at >= 0 {
+	for _, f := range a.config.missing(all) {
+		f.Since = time.Now()
+		at := slices.IndexFunc(a.missing, f.isSameEntry)
+		switch {
+		case at >= 0:
 			f = a.missing[at]
-		} else {
-			a.config.Log.Warn().Str("interface", entry).Stringer("call", OpChoose).Msg("beacon: no such interface or address here, waiting for it")
+		case f.ofAddresses:
+			a.config.Log.Warn().Str("address", f.Interface).Stringer("call", OpChoose).Msg("beacon: no interface here has this broadcast address, waiting for one")
+		default:
+			a.config.Log.Warn().Str("interface", f.Interface).Stringer("call", OpChoose).Msg("beacon: no such interface or address here, waiting for it")
 		}
 		list = append(list, f)
 	}
-	changed := !slices.EqualFunc(list, a.missing, func(f, o Failure) bool { return f.Interface == o.Interface })
+	changed := !slices.EqualFunc(list, a.missing, Failure.isSameEntry)
 	a.missing = list
 	if changed {
 		a.config.Failing()

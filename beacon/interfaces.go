@@ -85,9 +85,9 @@ func (i Interface) has6() bool { return slices.ContainsFunc(i.Addrs, is6) }
 func is4(p netip.Prefix) bool { return p.Addr().Is4() }
 func is6(p netip.Prefix) bool { return p.Addr().Is6() }
 
-// speaker6 returns the source address of the interface's IPv6 beacons, invalid if it has none. All neighbours can reach the link-local
+// source6 returns the source address of the interface's IPv6 beacons, invalid if it has none. All neighbours can reach the link-local
 // address, whatever subnets they are in; from beyond the link only another address can be reached.
-func (i Interface) speaker6(beyond bool) netip.Addr {
+func (i Interface) source6(beyond bool) netip.Addr {
 	at := slices.IndexFunc(i.Addrs, func(p netip.Prefix) bool { return is6(p) && p.Addr().IsLinkLocalUnicast() != beyond })
 	if at < 0 {
 		at = slices.IndexFunc(i.Addrs, is6)
@@ -102,32 +102,32 @@ func (i Interface) speaker6(beyond bool) netip.Addr {
 func (i Interface) can(flag net.Flags) bool { return i.Flags&(flag|net.FlagLoopback) != 0 }
 
 // same tells whether two interfaces are the same in everything that is known about them.
-func (i Interface) same(o Interface) bool { return i.equal(o) && i.Flags == o.Flags }
+func (i Interface) same(o Interface) bool { return i.equalButCarrier(o) && i.Flags == o.Flags }
 
-// equal tells whether two interfaces are the same except for the carrier.
-func (i Interface) equal(o Interface) bool {
+// equalButCarrier tells whether two interfaces are the same except for the carrier.
+func (i Interface) equalButCarrier(o Interface) bool {
 	return i.Index == o.Index && i.life == o.life && i.Name == o.Name && (i.Flags^o.Flags)&^net.FlagRunning == 0 && slices.Equal(i.Addrs, o.Addrs) && slices.Equal(i.unusable, o.unusable) &&
 		maps.Equal(i.Broadcasts, o.Broadcasts) && slices.Equal(i.AltNames, o.AltNames)
 }
 
-// broadcasts tells whether dst is a broadcast address on this interface.
-func (i Interface) broadcasts(dst netip.Addr) bool {
-	return dst == everySubnet || slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool { return broadcast(p) == dst || i.Broadcasts[p] == dst })
+// isBroadcast tells whether dst is a broadcast address on this interface.
+func (i Interface) isBroadcast(dst netip.Addr) bool {
+	return dst == everySubnet || slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool { return lastAddr(p) == dst || i.Broadcasts[p] == dst })
 }
 
-// broadcastsOf returns the broadcast addresses of one of the interface's addresses, invalid if there is none: the configured one, if it
+// broadcastAddrs returns the broadcast addresses of one of the interface's addresses, invalid if there is none: the configured one, if it
 // differs from the subnet's last address, and the latter. Neighbours may be configured either way.
-func (i Interface) broadcastsOf(p netip.Prefix) [2]netip.Addr {
-	return [2]netip.Addr{i.Broadcasts[p], broadcast(p)}
+func (i Interface) broadcastAddrs(p netip.Prefix) [2]netip.Addr {
+	return [2]netip.Addr{i.Broadcasts[p], lastAddr(p)}
 }
 
-// isCalled tells whether one of the interface's names fits.
-func (i Interface) isCalled(fits func(name string) bool) bool {
+// hasName tells whether one of the interface's names fits.
+func (i Interface) hasName(fits func(name string) bool) bool {
 	return fits(i.Name) || slices.ContainsFunc(i.AltNames, fits)
 }
 
-// broadcast returns the broadcast address of an IPv4 prefix, invalid if it has none.
-func broadcast(p netip.Prefix) netip.Addr {
+// lastAddr returns the broadcast address of an IPv4 prefix, invalid if it has none.
+func lastAddr(p netip.Prefix) netip.Addr {
 	if !p.Addr().Is4() || p.Bits() < 0 || p.Bits() > 30 {
 		return netip.Addr{}
 	}
@@ -144,12 +144,12 @@ type view struct {
 	interfaces []Interface
 	classic    []Destination // one for each IPv4 subnet, one for each interface with IPv6
 	state      []Destination // one for each interface and each of its address families
-	first      map[int]kind  // the kind of beacon that continues in the calm, by index of the interface
+	calmKind   map[int]kind  // the kind of beacon that continues in the calm, by index of the interface
 }
 
-// look makes the view of an agent with this configuration, whose beacons leave by the open sockets. Of several addresses in one subnet the
+// newView makes the view of an agent with this configuration, whose beacons leave by the open sockets. Of several addresses in one subnet the
 // first one is used.
-func look(c *Config, all []Interface, isOpen func(six, isState bool) bool) *view {
+func newView(c *Config, all []Interface, isOpen func(six, isState bool) bool) *view {
 	chosen, _ := parseChoice(c.Interfaces) // check has seen the error
 	v := &view{interfaces: usable(all, chosen)}
 	if c.Mute {
@@ -158,7 +158,7 @@ func look(c *Config, all []Interface, isOpen func(six, isState bool) bool) *view
 	for _, i := range v.interfaces {
 		var done []netip.Addr
 		for _, p := range i.Addrs {
-			for _, b := range i.broadcastsOf(p) {
+			for _, b := range i.broadcastAddrs(p) {
 				if !isOpen(false, false) || !i.can(net.FlagBroadcast) || !b.IsValid() || slices.Contains(done, b) || !c.broadcastsTo(b) {
 					continue
 				}
@@ -174,14 +174,14 @@ func look(c *Config, all []Interface, isOpen func(six, isState bool) bool) *view
 		}
 		if i.has6() && c.broadcasts6() && isOpen(true, false) {
 			dst := netip.AddrPortFrom(allNodes, uint16(c.Port))
-			v.classic = append(v.classic, Destination{dst, i.speaker6(false), i.Index})
+			v.classic = append(v.classic, Destination{dst, i.source6(false), i.Index})
 		}
 		if group := c.multicastsTo(true); group.IsValid() && i.has6() && isOpen(true, true) {
 			dst := netip.AddrPortFrom(group, c.statePort())
-			v.state = append(v.state, Destination{dst, i.speaker6(c.TTL > 1), i.Index})
+			v.state = append(v.state, Destination{dst, i.source6(c.TTL > 1), i.Index})
 		}
 	}
-	v.lead()
+	v.setCalmKinds()
 	return v
 }
 

@@ -20,11 +20,11 @@ func TestBroadcast(t *testing.T) {
 		"fd00::1/64":         "invalid IP",
 		"::ffff:1.2.3.4/120": "invalid IP",
 	} {
-		if got := broadcast(netip.MustParsePrefix(prefix)).String(); got != want {
+		if got := lastAddr(netip.MustParsePrefix(prefix)).String(); got != want {
 			t.Errorf("%s: %s, want %s", prefix, got, want)
 		}
 	}
-	if got := broadcast(netip.Prefix{}); got.IsValid() {
+	if got := lastAddr(netip.Prefix{}); got.IsValid() {
 		t.Errorf("no prefix: %v", got)
 	}
 }
@@ -184,8 +184,8 @@ func TestLook(t *testing.T) {
 				config.Addresses = append(config.Addresses, netip.MustParseAddr(a))
 			}
 			config = config.withDefaults()
-			v := look(&config, only(false, c.interfaces), allOpen)
-			got := []string{list(v.interfaces)}
+			v := newView(&config, only(false, c.interfaces), allOpen)
+			got := []string{formatInterfaces(v.interfaces)}
 			for _, d := range append(v.classic, v.state...) {
 				got = append(got, d.Dst.String()+" "+d.Src.String()+"%"+string('0'+rune(d.IfIndex)))
 			}
@@ -196,7 +196,7 @@ func TestLook(t *testing.T) {
 
 func TestWidens(t *testing.T) {
 	config := Config{}.withDefaults()
-	one, two := look(&config, []Interface{wired}, allOpen), look(&config, []Interface{wired, wifi}, allOpen)
+	one, two := newView(&config, []Interface{wired}, allOpen), newView(&config, []Interface{wired, wifi}, allOpen)
 	unplugged := wired
 	unplugged.Flags &^= net.FlagRunning
 	groupless := Config{Addresses: []netip.Addr{everySubnet}}.withDefaults()
@@ -207,10 +207,10 @@ func TestWidens(t *testing.T) {
 	}{
 		{"the same", one, one, false},
 		{"another interface", one, two, true},
-		{"a carrier that came back", look(&config, []Interface{unplugged}, allOpen), one, true},
-		{"a carrier that went", one, look(&config, []Interface{unplugged}, allOpen), false},
+		{"a carrier that came back", newView(&config, []Interface{unplugged}, allOpen), one, true},
+		{"a carrier that went", one, newView(&config, []Interface{unplugged}, allOpen), false},
 		{"one less", two, one, false},
-		{"a group more", look(&groupless, []Interface{wired}, allOpen), one, true},
+		{"a group more", newView(&groupless, []Interface{wired}, allOpen), one, true},
 	} {
 		if got := c.next.widens(c.old); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
@@ -231,7 +231,7 @@ func TestInterfaceEqual(t *testing.T) {
 		{"name", iface(2, "eth1", ethernet, "10.0.0.5/24", "fe80::1/64"), false},
 		{"prefix", iface(2, "eth0", ethernet, "10.0.0.5/25", "fe80::1/64"), false},
 	} {
-		if got := wired.equal(c.other); got != c.want {
+		if got := wired.equalButCarrier(c.other); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}
@@ -248,7 +248,7 @@ func TestConfiguredBroadcast(t *testing.T) {
 		pass(0)
 		equal(t, "sent", texts(l.take()), []string{"5670: 22 port 49152 to 10.0.255.255:5670 from 10.0.0.1%2", classic1})
 		for _, addr := range []string{"10.0.255.255", "10.0.0.255", "255.255.255.255"} {
-			if !i.broadcasts(netip.MustParseAddr(addr)) {
+			if !i.isBroadcast(netip.MustParseAddr(addr)) {
 				t.Errorf("%s is not heard", addr)
 			}
 		}

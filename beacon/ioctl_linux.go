@@ -43,9 +43,9 @@ func ioctlInterfaces() ([]Interface, error) {
 	}
 	defer unix.Close(fd)
 	l := &lister{fd: fd}
-	_ = l.file("/proc/net/dev", l.name)
+	_ = l.forEachLine("/proc/net/dev", l.addNamed)
 	err4 := l.addresses4()
-	err6 := l.file("/proc/net/if_inet6", l.address6)
+	err6 := l.forEachLine("/proc/net/if_inet6", l.address6)
 	if err4 != nil && err6 != nil {
 		return nil, errors.Join(err4, err6)
 	}
@@ -150,8 +150,8 @@ func (l *lister) broadcast(i Interface, r ifreq) []byte {
 // addrOf returns the IPv4 address in a struct sockaddr_in.
 func addrOf(r ifreq) netip.Addr { return netip.AddrFrom4([4]byte(r.value[4:8])) }
 
-// file reads a file of /proc/net line by line.
-func (l *lister) file(name string, line func(string)) error {
+// forEachLine reads a file of /proc/net line by line.
+func (l *lister) forEachLine(name string, line func(string)) error {
 	f, err := os.Open(name)
 	if err != nil {
 		return err
@@ -163,8 +163,8 @@ func (l *lister) file(name string, line func(string)) error {
 	return nil
 }
 
-// name adds the interface of a line of /proc/net/dev, such as "  eth0: 1234 …". The two heading lines name none.
-func (l *lister) name(line string) {
+// addNamed adds the interface of a line of /proc/net/dev, such as "  eth0: 1234 …". The two heading lines name none.
+func (l *lister) addNamed(line string) {
 	if name, _, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
 		l.named(name)
 	}

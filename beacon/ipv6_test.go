@@ -75,8 +75,8 @@ func TestLook6(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			c.config.Interfaces = c.chosen
 			config := c.config.withDefaults()
-			v := look(&config, c.interfaces, allOpen)
-			if got := list(v.interfaces); got != c.uses {
+			v := newView(&config, c.interfaces, allOpen)
+			if got := formatInterfaces(v.interfaces); got != c.uses {
 				t.Errorf("uses %s, want %s", got, c.uses)
 			}
 			var got []string
@@ -283,7 +283,7 @@ func TestFamilies(t *testing.T) {
 					t.Error("an address without a socket is foreign")
 				}
 				if got := len(a.Interfaces()[0].Addrs); got != c.uses {
-					t.Errorf("uses %s", list(a.Interfaces()))
+					t.Errorf("uses %s", formatInterfaces(a.Interfaces()))
 				}
 				l.take()
 				h.do(func() { clear(h.listenErr); h.listenErr6 = nil })
@@ -348,7 +348,7 @@ func TestDispatchAllocations6(t *testing.T) {
 	s := open(t, Config{Network: h, Handler: func(Sighting) { count++ }}).station
 	octets := Beacon{UUID: testUUID, Port: 49152, State: Unknown}.Append(nil)
 	from := Origin{netip.MustParseAddrPort("[fe80::9%eth0]:5670"), allNodes, 2}
-	if n := testing.AllocsPerRun(100, func() { s.hear(octets, from, false) }); n != 0 || count != 101 {
+	if n := testing.AllocsPerRun(100, func() { s.handleDatagram(octets, from, false) }); n != 0 || count != 101 {
 		t.Errorf("%v allocations for a datagram, %d heard", n, count)
 	}
 }

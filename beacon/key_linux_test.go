@@ -29,7 +29,7 @@ func pyreSocket(t *testing.T, h *testbed.Host) (conn net.PacketConn) {
 	err := h.Do(func() (err error) {
 		subnet, _ := h.Addr.Prefix(24)
 		lc := net.ListenConfig{Control: share}
-		conn, err = lc.ListenPacket(context.Background(), "udp4", fmt.Sprintf("%v:%d", broadcast(subnet), DefaultPort))
+		conn, err = lc.ListenPacket(context.Background(), "udp4", fmt.Sprintf("%v:%d", lastAddr(subnet), DefaultPort))
 		return err
 	})
 	if err != nil {

@@ -104,7 +104,7 @@ func TestKeyedAndPlain(t *testing.T) {
 			}
 			for j, a := range agents {
 				for _, isState := range []bool{false, true} {
-					want := number(j != i)
+					want := boolToInt(j != i)
 					if n := got[fmt.Sprint(a.config.UUID, keys[j%3], isState)]; n != want {
 						t.Errorf("agent %d heard %d times of agent %d (state: %v), want %d", i, n, j, isState, want)
 					}

@@ -196,7 +196,7 @@ func (h *host) deliver(link string, src, dst netip.AddrPort, b []byte) {
 			continue
 		}
 		for _, c := range h.conns {
-			if c.port == int(dst.Port()) && c.six == dst.Addr().Is6() && (c.member[membership{dst.Addr(), i.Index, 0}] || i.broadcasts(dst.Addr())) {
+			if c.port == int(dst.Port()) && c.six == dst.Addr().Is6() && (c.member[membership{dst.Addr(), i.Index, 0}] || i.isBroadcast(dst.Addr())) {
 				c.in <- packet{b, Origin{src, dst.Addr(), i.Index}}
 			}
 		}

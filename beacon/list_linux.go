@@ -39,7 +39,7 @@ func netlinkInterfaces() ([]Interface, error) {
 	var list []Interface
 	at := make(map[int]int)     // in the list, by index
 	ports := make(map[int]bool) // of a bridge or the like, by index
-	err := ask(unix.RTM_GETLINK, unix.RTM_NEWLINK, unix.SizeofIfInfomsg, func(header, attributes []byte) {
+	err := dump(unix.RTM_GETLINK, unix.RTM_NEWLINK, unix.SizeofIfInfomsg, func(header, attributes []byte) {
 		i := Interface{
 			Index: int(int32(binary.NativeEndian.Uint32(header[4:]))),
 			Name:  unix.ByteSliceToString(attribute(attributes, unix.IFLA_IFNAME)),
@@ -48,7 +48,7 @@ func netlinkInterfaces() ([]Interface, error) {
 		for name := range values(attribute(attributes, unix.IFLA_PROP_LIST), unix.IFLA_ALT_IFNAME) {
 			i.AltNames = append(i.AltNames, unix.ByteSliceToString(name))
 		}
-		i.life = removed.of(i.Index)
+		i.life = removed.count(i.Index)
 		at[i.Index] = len(list)
 		info := attribute(attributes, unix.IFLA_LINKINFO)
 		i.virtual = attribute(info, unix.IFLA_INFO_KIND) != nil || i.Flags&net.FlagLoopback != 0
@@ -58,7 +58,7 @@ func netlinkInterfaces() ([]Interface, error) {
 	if err != nil {
 		return nil, fmt.Errorf("beacon: listing the network interfaces: %w", err)
 	}
-	err = ask(unix.RTM_GETADDR, unix.RTM_NEWADDR, unix.SizeofIfAddrmsg, func(header, attributes []byte) {
+	err = dump(unix.RTM_GETADDR, unix.RTM_NEWADDR, unix.SizeofIfAddrmsg, func(header, attributes []byte) {
 		bits, flags, index := int(header[1]), header[2], int(binary.NativeEndian.Uint32(header[4:]))
 		own := attribute(attributes, unix.IFA_LOCAL) // otherwise IFA_ADDRESS is that of the far end
 		if own == nil {
@@ -85,7 +85,7 @@ func netlinkInterfaces() ([]Interface, error) {
 func (i *Interface) add(p netip.Prefix, configured []byte) {
 	i.Addrs = append(i.Addrs, p)
 	b, ok := netip.AddrFromSlice(configured)
-	if !ok || !b.Is4() || b.IsUnspecified() || b == everySubnet || b == broadcast(p) {
+	if !ok || !b.Is4() || b.IsUnspecified() || b == everySubnet || b == lastAddr(p) {
 		return
 	}
 	if i.Broadcasts == nil {
@@ -94,8 +94,8 @@ func (i *Interface) add(p netip.Prefix, configured []byte) {
 	i.Broadcasts[p] = b
 }
 
-// ask makes the kernel list something, and calls each for every message of the given kind, with its header of that size and its attributes.
-func ask(question int, kind uint16, size int, each func(header, attributes []byte)) error {
+// dump makes the kernel list something, and calls each for every message of the given kind, with its header of that size and its attributes.
+func dump(question int, kind uint16, size int, each func(header, attributes []byte)) error {
 	answer, err := syscall.NetlinkRIB(question, unix.AF_UNSPEC)
 	if err != nil {
 		return err

@@ -107,7 +107,7 @@ func TestMute(t *testing.T) {
 		pass(10 * time.Second)
 		h.set(eth0("10.0.0.2/24"))
 		pass(time.Second)
-		if got := list(a.Interfaces()); got != "eth0 [10.0.0.2/24]" || changes != 1 || !a.IsLocal(netip.MustParseAddr("10.0.0.2")) {
+		if got := formatInterfaces(a.Interfaces()); got != "eth0 [10.0.0.2/24]" || changes != 1 || !a.IsLocal(netip.MustParseAddr("10.0.0.2")) {
 			t.Errorf("uses %s, %d changes told", got, changes)
 		}
 		if f := a.Failures(); len(f) > 0 {
@@ -137,7 +137,7 @@ func TestJoinOrder(t *testing.T) {
 				h := l.host(all...)
 				h.room = 20
 				log, lines := logger()
-				network := &stingy{h, c.refuses, 2}
+				network := &limitedHost{h, c.refuses, 2}
 				a := open(t, Config{Network: network, Log: log})
 				pass(10 * time.Second)
 				joined := make(map[int]bool)
@@ -165,14 +165,14 @@ func TestJoinOrder(t *testing.T) {
 	}
 }
 
-// stingy is a host that opens a limited number of sockets, if it refuses more.
-type stingy struct {
+// limitedHost is a host that opens a limited number of sockets, if it refuses more.
+type limitedHost struct {
 	*host
 	refuses bool
 	left    int
 }
 
-func (s *stingy) ListenPacket(network string, port int) (PacketConn, error) {
+func (s *limitedHost) ListenPacket(network string, port int) (PacketConn, error) {
 	if network == "udp6" {
 		return nil, errors.ErrUnsupported
 	}

@@ -10,10 +10,10 @@ import (
 
 // options are those of a UDP socket, which differ by address family.
 type options interface {
-	prepare() error                  // what every beacon's socket needs
-	room() []byte                    // for the control message of a datagram that arrives
-	departure(to Destination) []byte // the control message for one that leaves; empty if it is not implemented
-	setHops(n int) error             // of multicasts
+	prepare() error                       // what every beacon's socket needs
+	controlBuffer() []byte                // for the control message of a datagram that arrives
+	controlMessage(to Destination) []byte // the control message for one that leaves; empty if it is not implemented
+	setHops(n int) error                  // of multicasts
 	SetMulticastInterface(*net.Interface) error
 	JoinGroup(*net.Interface, net.Addr) error
 	LeaveGroup(*net.Interface, net.Addr) error
@@ -34,9 +34,11 @@ func (o options4) prepare() error {
 	return errors.Join(o.SetTTL(1), o.SetMulticastTTL(1), o.SetMulticastLoopback(true))
 }
 
-func (o options4) room() []byte { return ipv4.NewControlMessage(ipv4.FlagDst | ipv4.FlagInterface) }
+func (o options4) controlBuffer() []byte {
+	return ipv4.NewControlMessage(ipv4.FlagDst | ipv4.FlagInterface)
+}
 
-func (o options4) departure(to Destination) []byte {
+func (o options4) controlMessage(to Destination) []byte {
 	return (&ipv4.ControlMessage{Src: to.Src.AsSlice(), IfIndex: to.IfIndex}).Marshal()
 }
 
@@ -49,9 +51,11 @@ func (o options6) prepare() error {
 	return errors.Join(o.SetHopLimit(1), o.SetMulticastHopLimit(1), o.SetMulticastLoopback(true))
 }
 
-func (o options6) room() []byte { return ipv6.NewControlMessage(ipv6.FlagDst | ipv6.FlagInterface) }
+func (o options6) controlBuffer() []byte {
+	return ipv6.NewControlMessage(ipv6.FlagDst | ipv6.FlagInterface)
+}
 
-func (o options6) departure(to Destination) []byte {
+func (o options6) controlMessage(to Destination) []byte {
 	return (&ipv6.ControlMessage{Src: to.Src.AsSlice(), IfIndex: to.IfIndex}).Marshal()
 }
 

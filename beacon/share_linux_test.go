@@ -132,7 +132,7 @@ func (w *sharedWorld) measure(t *testing.T, sockets ...*sharer) (broadcasts, mul
 	for _, c := range []struct {
 		to     netip.Addr
 		counts *[]int
-	}{{broadcast(subnet), &broadcasts}, {sharedGroup, &multicasts}} {
+	}{{lastAddr(subnet), &broadcasts}, {sharedGroup, &multicasts}} {
 		for n := range burst {
 			// From a different port each time, because Linux spreads datagrams over the sockets by their origin.
 			err := w.there.Do(func() error {

@@ -44,8 +44,8 @@ func (s *socket) conn() PacketConn {
 	return nil
 }
 
-// any returns the address that the socket listens on.
-func (s *socket) any() netip.AddrPort {
+// listenAddr returns the address that the socket listens on.
+func (s *socket) listenAddr() netip.AddrPort {
 	if s.network == "udp4" {
 		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(s.port))
 	}
@@ -87,19 +87,19 @@ func (s *sockets) has(six bool) bool {
 
 // isOpen tells whether the socket of an address family and a kind of beacon is open.
 func (s *sockets) isOpen(six, isState bool) bool {
-	at := number(six)*2 + number(isState)
+	at := boolToInt(six)*2 + boolToInt(isState)
 	return s.all()[at].conn() != nil
 }
 
-func number(b bool) int {
+func boolToInt(b bool) int {
 	if b {
 		return 1
 	}
 	return 0
 }
 
-// reach returns the interfaces with just those addresses whose family the machine's sockets have.
-func (s *sockets) reach(all []Interface) []Interface {
+// reachable returns the interfaces with just those addresses whose family the machine's sockets have.
+func (s *sockets) reachable(all []Interface) []Interface {
 	if s.has(false) && s.has(true) {
 		return all
 	}
@@ -119,10 +119,10 @@ func (s *sockets) reach(all []Interface) []Interface {
 // errNotOpen means that the socket waits until its port is free, which is reported elsewhere.
 var errNotOpen = errors.New("beacon: the socket is not open")
 
-// write sends every datagram, except those of sendDeadly. Whatever its caller asks for, it sends nothing that could crash a pyre node.
+// write sends every datagram, except those of sendByBroadcast. Whatever its caller asks for, it sends nothing that could crash a pyre node.
 func (s *sockets) write(b []byte, to Destination) error {
 	if !isHarmless(len(b), to.Dst) {
-		return fmt.Errorf("beacon: %d octets must not go to %v", len(b), to.Dst)
+		return fmt.Errorf("beacon: %d bytes must not go to %v", len(b), to.Dst)
 	}
 	isState := len(b) != classicSize && len(b) != keyedSize
 	conn := s.of(to.Dst.Addr(), isState).conn()
@@ -145,8 +145,8 @@ type subscription struct {
 	membership
 }
 
-// where returns the group and interface in the form of a failure.
-func (s subscription) where() Destination {
+// destination returns the group and interface in the form of a failure.
+func (s subscription) destination() Destination {
 	return Destination{Dst: netip.AddrPortFrom(s.group, uint16(s.socket.port)), IfIndex: s.ifIndex}
 }
 

@@ -56,11 +56,11 @@ type station struct {
 	scanning sync.Mutex // held during a scan, so that an older one cannot overtake; guards closed, and the fields that sockets leave to the scan
 	closed   bool       // no more sockets are opened
 
-	sound   atomic.Bool // nothing fails
-	mu      sync.Mutex  // guards what follows; held while handlers run, so that an agent that left hears nothing
-	agents  []*Agent
-	failing map[action]failed // what does not work now, and why; each reported once
-	audible map[int]*audible  // what is heard, by index of the interface
+	isHealthy atomic.Bool // nothing fails
+	mu        sync.Mutex  // guards what follows; held while handlers run, so that an agent that left hears nothing
+	agents    []*Agent
+	failing   map[action]failureState // what does not work now, and why; each reported once
+	lastHeard map[int]*lastHeard      // what is heard, by index of the interface
 }
 
 // acquire returns the station of that key, and counts one more agent.
@@ -99,28 +99,28 @@ func release(s *station) error {
 
 func newStation(key stationKey, log *zerolog.Logger) *station {
 	s := &station{
-		key:     key,
-		sockets: key.sockets(),
-		trigger: make(chan struct{}, 1),
-		done:    make(chan struct{}),
-		failing: make(map[action]failed),
-		audible: make(map[int]*audible),
+		key:       key,
+		sockets:   key.sockets(),
+		trigger:   make(chan struct{}, 1),
+		done:      make(chan struct{}),
+		failing:   make(map[action]failureState),
+		lastHeard: make(map[int]*lastHeard),
 	}
-	s.sound.Store(true)
+	s.isHealthy.Store(true)
 	s.world.Store(new(world))
-	unfollow := s.follow(log)
+	stopWatcher := s.startWatcher(log)
 	s.running.Go(func() {
-		defer unfollow()
+		defer stopWatcher()
 		s.watch()
 	})
 	return s
 }
 
-// enrol makes the station serve a, and returns when it listens on all interfaces that a uses, as far as the system allows.
-func (s *station) enrol(a *Agent) {
+// addAgent makes the station serve a, and returns when it listens on all interfaces that a uses, as far as the system allows.
+func (s *station) addAgent(a *Agent) {
 	s.mu.Lock()
 	world := s.world.Load()
-	a.view.Store(s.look(a))
+	a.view.Store(s.viewOf(a))
 	s.agents = append(s.agents, a)
 	if world.known {
 		a.noteMissing(world.interfaces)
@@ -144,9 +144,9 @@ func (s *station) listen() {
 	if !s.has(false) && !s.has(true) {
 		err = fmt.Errorf("beacon: neither IPv4 nor IPv6 can be used: %w", errors.ErrUnsupported)
 	}
-	s.report(action{call: OpListen}, err)
+	s.report(action{op: OpListen}, err)
 	if changed {
-		s.adoptAgain()
+		s.refreshViews()
 	}
 }
 
@@ -155,7 +155,7 @@ func (s *station) open(socket *socket) bool {
 	conn, err := s.key.listen(socket)
 	unsupported := errors.Is(err, errors.ErrUnsupported)
 	changed := socket.unsupported.Swap(unsupported) != unsupported
-	listening := action{OpListen, Destination{Dst: socket.any()}}
+	listening := action{OpListen, Destination{Dst: socket.listenAddr()}}
 	if unsupported {
 		s.report(listening, nil) // there is nothing to wait for
 		if changed && !socket.isState {
@@ -173,18 +173,18 @@ func (s *station) open(socket *socket) bool {
 	return true
 }
 
-// adoptAgain makes the agents use the sockets that are open now.
-func (s *station) adoptAgain() {
+// refreshViews makes the agents use the sockets that are open now.
+func (s *station) refreshViews() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range s.agents {
-		a.adopt(s.look(a))
+		a.setView(s.viewOf(a))
 	}
 }
 
-// look makes the view of an agent from what is known now.
-func (s *station) look(a *Agent) *view {
-	return look(&a.config, s.reach(s.world.Load().interfaces), s.isOpen)
+// viewOf makes the view of an agent from what is known now.
+func (s *station) viewOf(a *Agent) *view {
+	return newView(&a.config, s.reachable(s.world.Load().interfaces), s.isOpen)
 }
 
 // serve starts receiving on conn, a part of socket.
@@ -193,8 +193,8 @@ func (s *station) serve(socket *socket, conn PacketConn) {
 	s.running.Go(func() { s.receive(conn, socket) })
 }
 
-// more opens another part of a socket, for groups beyond the limit of one.
-func (s *station) more(socket *socket) (PacketConn, error) {
+// openPart opens another part of a socket, for groups beyond the limit of one.
+func (s *station) openPart(socket *socket) (PacketConn, error) {
 	if s.closed {
 		return nil, net.ErrClosed
 	}
@@ -206,8 +206,8 @@ func (s *station) more(socket *socket) (PacketConn, error) {
 	return conn, nil
 }
 
-// leave stops serving a: its handler is not called any more.
-func (s *station) leave(a *Agent) {
+// removeAgent stops serving a: its handler is not called any more.
+func (s *station) removeAgent(a *Agent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.agents = slices.DeleteFunc(s.agents, func(o *Agent) bool { return o == a })
@@ -229,8 +229,8 @@ func (s *station) send(b Beacon, to []Destination) (sent uint64) {
 	return sent
 }
 
-// sendDeadly sends a beacon with a state to where classic IPv4 beacons go. It is only for Config.StateByBroadcast.
-func (s *station) sendDeadly(b Beacon, to []Destination) (sent uint64) {
+// sendByBroadcast sends a beacon with a state to where classic IPv4 beacons go. It is only for Config.StateByBroadcast.
+func (s *station) sendByBroadcast(b Beacon, to []Destination) (sent uint64) {
 	octets := b.Append(nil)
 	for _, d := range to {
 		if conn := s.classic4.conn(); conn != nil && d.Dst.Addr().Is4() {
@@ -269,13 +269,13 @@ func (s *station) describe(line *zerolog.Event, what action) *zerolog.Event {
 
 // receive reads datagrams from a part of a socket until it is closed.
 func (s *station) receive(conn PacketConn, socket *socket) {
-	receiving := action{OpReceive, Destination{Dst: socket.any()}}
+	receiving := action{OpReceive, Destination{Dst: socket.listenAddr()}}
 	b := make([]byte, maxDatagram)
 	for {
 		n, from, err := conn.ReadFrom(b)
 		if err == nil {
 			s.report(receiving, nil)
-			s.hear(b[:n], from, socket.isState)
+			s.handleDatagram(b[:n], from, socket.isState)
 			continue
 		}
 		select {
@@ -292,9 +292,9 @@ func (s *station) receive(conn PacketConn, socket *socket) {
 	}
 }
 
-// hear checks a datagram, and passes it to every agent but its sender. A beacon without a state on the state beacons' socket is not valid.
+// handleDatagram checks a datagram, and passes it to every agent but its sender. A beacon without a state on the state beacons' socket is not valid.
 // An invalid datagram is discarded silently (RFC 36).
-func (s *station) hear(b []byte, from Origin, onState bool) {
+func (s *station) handleDatagram(b []byte, from Origin, onState bool) {
 	beacon, err := Parse(b)
 	if err != nil || onState && beacon.State == Unknown {
 		s.invalid.Add(1)
@@ -302,7 +302,7 @@ func (s *station) hear(b []byte, from Origin, onState bool) {
 	}
 	w := s.world.Load()
 	i, ok := w.arrival(from)
-	if !ok || !s.isMeant(i, from, onState) || !isHost(from.Src.Addr()) {
+	if !ok || !s.isForSocket(i, from, onState) || !isHostAddr(from.Src.Addr()) {
 		s.invalid.Add(1)
 		return
 	}
@@ -313,15 +313,15 @@ func (s *station) hear(b []byte, from Origin, onState bool) {
 	sighting := Sighting{beacon, src, i.Index, i.Name, w.isLocal(src), onState || src.Is6()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.note(&sighting)
+	s.noteHeard(&sighting)
 	for _, a := range s.agents {
-		a.hear(sighting)
+		a.deliver(sighting)
 	}
 }
 
-// isMeant tells whether a datagram that arrived on i for dst is meant for the socket. The kernel delivers more: unicast from anywhere, and
+// isForSocket tells whether a datagram that arrived on i for dst is meant for the socket. The kernel delivers more: unicast from anywhere, and
 // on some systems the multicasts that other sockets joined.
-func (s *station) isMeant(i Interface, from Origin, onState bool) bool {
+func (s *station) isForSocket(i Interface, from Origin, onState bool) bool {
 	dst := from.Dst
 	switch {
 	case !dst.IsValid(): // the system does not report it
@@ -331,10 +331,10 @@ func (s *station) isMeant(i Interface, from Origin, onState bool) bool {
 	case onState:
 		return dst == s.key.group || slices.Contains(s.key.groups6[:], dst)
 	}
-	return dst == allNodes || i.broadcasts(dst)
+	return dst == allNodes || i.isBroadcast(dst)
 }
 
-// isHost tells whether a can be the address of one host, from which a node sends.
-func isHost(a netip.Addr) bool {
+// isHostAddr tells whether a can be the address of one host, from which a node sends.
+func isHostAddr(a netip.Addr) bool {
 	return a.IsGlobalUnicast() && !a.Is4In6() || a.IsLinkLocalUnicast() || a.Is4() && a.IsLoopback()
 }

@@ -75,18 +75,18 @@ func Survey(config Config) ([]Report, error) {
 // an address is not used, for example IPv6 on a machine without it. Nothing leaves by a port that another program holds.
 func (a *Agent) Survey() []Report {
 	all := a.station.world.Load().interfaces
-	return survey(&a.config, all, a.station.reach(all), a.station.isOpen)
+	return survey(&a.config, all, a.station.reachable(all), a.station.isOpen)
 }
 
 // survey reports on all interfaces; the addresses in within can be used.
 func survey(config *Config, all, within []Interface, isOpen func(six, isState bool) bool) (reports []Report) {
 	chosen, _ := parseChoice(config.Interfaces) // check has seen the error
-	v := look(config, within, isOpen)
+	v := newView(config, within, isOpen)
 	for n, j := range judge(within, chosen) {
 		r := Report{Interface: all[n], Reason: j.reason, HasCarrier: j.Flags&net.FlagRunning != 0}
 		if j.reason == ReasonUsed {
 			r.UsedAddrs = j.Addrs
-			r.Classic, r.State = leaving(v.classic, j.Index), leaving(v.state, j.Index)
+			r.Classic, r.State = byInterface(v.classic, j.Index), byInterface(v.state, j.Index)
 		}
 		reports = append(reports, r)
 	}
@@ -99,8 +99,8 @@ func (c Config) Ports() (classic, state int) {
 	return c.Port, int(c.statePort())
 }
 
-// leaving returns those destinations that are reached through an interface.
-func leaving(list []Destination, ifIndex int) (by []Destination) {
+// byInterface returns those destinations that are reached through an interface.
+func byInterface(list []Destination, ifIndex int) (by []Destination) {
 	for _, d := range list {
 		if d.IfIndex == ifIndex {
 			by = append(by, d)

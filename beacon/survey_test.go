@@ -116,7 +116,7 @@ func TestSurveyAgrees(t *testing.T) {
 			surveyed = append(surveyed, r.State...)
 		}
 		equal(t, "destinations", surveyed, said)
-		if got, want := list(used), list(a.Interfaces()); got != want {
+		if got, want := formatInterfaces(used), formatInterfaces(a.Interfaces()); got != want {
 			t.Errorf("used: %s, the agent uses %s", got, want)
 		}
 	})

@@ -62,7 +62,7 @@ func listenPacket(network string, port int, control func(network, address string
 		c.udp.Close()
 		return nil, fmt.Errorf("beacon: preparing UDP port %d: %w", port, err)
 	}
-	c.oob = c.options.room()
+	c.oob = c.options.controlBuffer()
 	return c, nil
 }
 
@@ -72,7 +72,7 @@ type systemConn struct {
 	options options
 	oob     []byte // where ReadFrom, which has one caller, receives a datagram's control message
 
-	leaving sync.Mutex // held from the choice of the outgoing interface to the write, if the interface is an option of the socket
+	interfaceMu sync.Mutex // held from the choice of the outgoing interface to the write, if the interface is an option of the socket
 }
 
 func (c *systemConn) ReadFrom(b []byte) (int, Origin, error) {
@@ -89,7 +89,7 @@ func (c *systemConn) WriteTo(b []byte, to Destination) error {
 	if err := c.udp.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
 	}
-	if oob := c.options.departure(to); len(oob) > 0 {
+	if oob := c.options.controlMessage(to); len(oob) > 0 {
 		_, _, err := c.udp.WriteMsgUDPAddrPort(b, oob, to.Dst)
 		return err
 	}
@@ -102,8 +102,8 @@ func (c *systemConn) writePlain(b []byte, to Destination) error {
 	if to.Dst.Addr() == everySubnet {
 		return writeFrom(to.Src, b, to.Dst)
 	}
-	c.leaving.Lock()
-	defer c.leaving.Unlock()
+	c.interfaceMu.Lock()
+	defer c.interfaceMu.Unlock()
 	if to.Dst.Addr().IsMulticast() {
 		if err := c.options.SetMulticastInterface(&net.Interface{Index: to.IfIndex}); err != nil {
 			return err

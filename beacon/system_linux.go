@@ -26,7 +26,7 @@ func controlGroups(_, _ string, conn syscall.RawConn) error {
 }
 
 // prepare sets options that share the port, and, with groups, makes the socket receive only the groups that it joins. Not every kernel that
-// calls itself Linux has that option, nor has it for IPv6 before 4.20; hear checks the destination in any case.
+// calls itself Linux has that option, nor has it for IPv6 before 4.20; handleDatagram checks the destination in any case.
 func prepare(conn syscall.RawConn, groups bool, sharing ...int) error {
 	var err error
 	failed := conn.Control(func(fd uintptr) {

@@ -23,8 +23,8 @@ const (
 	sleepGap = 3 * time.Second
 )
 
-// follow makes the network's Watcher, if it has one, trigger scans. The caller stops that with the function returned.
-func (s *station) follow(log *zerolog.Logger) (stop func()) {
+// startWatcher makes the network's Watcher, if it has one, trigger scans. The caller stops that with the function returned.
+func (s *station) startWatcher(log *zerolog.Logger) (stop func()) {
 	if w, ok := s.key.network.(Watcher); ok {
 		stop, err := w.Watch(func() { signal(s.trigger) })
 		if err == nil {
@@ -32,8 +32,8 @@ func (s *station) follow(log *zerolog.Logger) (stop func()) {
 		}
 		if !errors.Is(err, errors.ErrUnsupported) {
 			log.Warn().Stringer("call", OpWatch).Err(err).Msgf("beacon: changes of the interfaces are not told, looking every %v", s.key.poll)
-			s.failing[action{call: OpWatch}] = failed{err, time.Now()} // no other goroutine knows the station yet
-			s.sound.Store(false)
+			s.failing[action{op: OpWatch}] = failureState{err, time.Now()} // no other goroutine knows the station yet
+			s.isHealthy.Store(false)
 		}
 	}
 	return func() {}
@@ -51,7 +51,7 @@ func (s *station) watch() {
 		select {
 		case <-next.C:
 		case <-s.trigger:
-			if !s.settle(max(burstPause, burstCost*took)) {
+			if !s.awaitBurstEnd(max(burstPause, burstCost*took)) {
 				return
 			}
 		case <-s.done:
@@ -62,7 +62,7 @@ func (s *station) watch() {
 		_ = s.scan() // it has logged its error, and the next one may succeed
 		took = time.Since(start)
 		if slept {
-			s.renew("beacon: the machine has slept, or this process was stopped")
+			s.restartAgents("beacon: the machine has slept, or this process was stopped")
 		}
 		if pause = min(2*pause, s.key.poll); s.world.Load() != before {
 			pause = changePause
@@ -70,8 +70,8 @@ func (s *station) watch() {
 	}
 }
 
-// settle waits for a burst of triggers to end, and tells whether the station continues.
-func (s *station) settle(pause time.Duration) bool {
+// awaitBurstEnd waits for a burst of triggers to end, and tells whether the station continues.
+func (s *station) awaitBurstEnd(pause time.Duration) bool {
 	select {
 	case <-time.After(pause):
 	case <-s.done:
@@ -92,12 +92,12 @@ func (s *station) wall() time.Time {
 	return time.Now().Round(0) // without the monotonic clock reading
 }
 
-// renew makes all agents send beacons as newcomers, for a reason that is logged.
-func (s *station) renew(reason string) {
+// restartAgents makes all agents send beacons as newcomers, for a reason that is logged.
+func (s *station) restartAgents(reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range s.agents {
-		a.notice(true)
+		a.noteChange(true)
 	}
 	s.log().Info().Msg(reason)
 }
@@ -109,11 +109,11 @@ func (s *station) scan() error {
 	defer s.scanning.Unlock()
 	s.listen()
 	all, err := s.key.network.Interfaces()
-	s.report(action{call: OpList}, err)
+	s.report(action{op: OpList}, err)
 	if err != nil {
 		return err
 	}
-	s.join(s.adopt(all))
+	s.join(s.setInterfaces(all))
 	return nil
 }
 
@@ -123,34 +123,34 @@ func (s *station) join(needed []subscription) {
 		socket.leave(needed)
 	}
 	for _, n := range needed {
-		s.report(action{OpJoin, n.where()}, n.socket.join(n.membership, func() (PacketConn, error) { return s.more(n.socket) }))
+		s.report(action{OpJoin, n.destination()}, n.socket.join(n.membership, func() (PacketConn, error) { return s.openPart(n.socket) }))
 	}
 }
 
-// adopt makes all the station's world and returns what its agents need to hear multicast.
-func (s *station) adopt(all []Interface) []subscription {
+// setInterfaces makes these the station's interfaces, and returns what its agents need to hear multicast.
+func (s *station) setInterfaces(all []Interface) []subscription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.world.Load()
 	changed := !before.known || !slices.EqualFunc(all, before.interfaces, Interface.same)
 	if changed {
 		s.world.Store(newWorld(all))
-		clear(s.audible)
+		clear(s.lastHeard)
 	}
-	told := false
+	logged := false
 	for _, a := range s.agents {
 		if !changed {
 			break
 		}
-		if a.adopt(s.look(a)) && !told {
-			told = true
-			a.config.Log.Info().Str("interfaces", list(a.view.Load().interfaces)).Msg("beacon: interfaces in use")
+		if a.setView(s.viewOf(a)) && !logged {
+			logged = true
+			a.config.Log.Info().Str("interfaces", formatInterfaces(a.view.Load().interfaces)).Msg("beacon: interfaces in use")
 		}
 		a.noteMissing(all)
 	}
 	needed := s.needed()
 	if changed {
-		s.forget(func(what action) bool { return s.tries(what, needed) })
+		s.dropFailures(func(what action) bool { return s.isStillTried(what, needed) })
 	}
 	return needed
 }
@@ -178,10 +178,10 @@ func (s *station) needed() (needed []subscription) {
 	return needed
 }
 
-// tries tells whether an action on an interface is still taken from time to time. The caller holds mu.
-func (s *station) tries(what action, needed []subscription) bool {
-	if what.call == OpJoin {
-		return slices.ContainsFunc(needed, func(n subscription) bool { return n.where() == what.Destination })
+// isStillTried tells whether an action on an interface is still taken from time to time. The caller holds mu.
+func (s *station) isStillTried(what action, needed []subscription) bool {
+	if what.op == OpJoin {
+		return slices.ContainsFunc(needed, func(n subscription) bool { return n.destination() == what.Destination })
 	}
 	return slices.ContainsFunc(s.agents, func(a *Agent) bool {
 		v := a.view.Load()

@@ -25,16 +25,16 @@ func (system) Watch(changed func()) (stop func(), err error) {
 	}
 	socket := os.NewFile(uintptr(fd), "netlink")
 	var running sync.WaitGroup
-	running.Go(func() { tell(socket, changed) })
+	running.Go(func() { readMessages(socket, changed) })
 	return func() {
 		socket.Close()
 		running.Wait()
 	}, nil
 }
 
-// tell calls changed for each message. A scan will find the details, so messages are cut to their headers; if the system had no room for
+// readMessages calls changed for each message. A scan will find the details, so messages are cut to their headers; if the system had no room for
 // messages, there were some. A removed link is noted, because a scan may be too late to see it: see removals.
-func tell(messages io.Reader, changed func()) {
+func readMessages(messages io.Reader, changed func()) {
 	var b [unix.SizeofNlMsghdr + unix.SizeofIfInfomsg]byte
 	for {
 		n, err := messages.Read(b[:])
@@ -71,7 +71,7 @@ func (r *removals) add(index int) {
 	r.times[index]++
 }
 
-func (r *removals) of(index int) int {
+func (r *removals) count(index int) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.times[index]

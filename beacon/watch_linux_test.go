@@ -34,7 +34,7 @@ func (s *scripted) Read(b []byte) (int, error) {
 // TestTell: each message is a change, and so are those for which the system had no room.
 func TestTell(t *testing.T) {
 	calls := 0
-	tell(&scripted{nil, nil, unix.ENOBUFS, nil, io.ErrUnexpectedEOF, nil}, func() { calls++ })
+	readMessages(&scripted{nil, nil, unix.ENOBUFS, nil, io.ErrUnexpectedEOF, nil}, func() { calls++ })
 	if calls != 4 {
 		t.Errorf("%d calls, want 4: two, one for the lost, one", calls)
 	}

@@ -155,15 +155,15 @@ func wantStringError(t *testing.T, err error, field, value string, limit int, re
 		limit = 0
 	}
 	if bad.Field != field || bad.Value != value || bad.Limit != limit {
-		t.Errorf("field %q, value of %d octets, limit %d; want %q, %d octets, %d", bad.Field, len(bad.Value), bad.Limit, field, len(value), limit)
+		t.Errorf("field %q, value of %d bytes, limit %d; want %q, %d bytes, %d", bad.Field, len(bad.Value), bad.Limit, field, len(value), limit)
 	}
 }
 
 func TestStringErrorText(t *testing.T) {
 	tests := map[string]string{
-		strings.Repeat("n", 300): `msg: cannot send group "` + strings.Repeat("n", 40) + `" (300 octets): too long, limit 255 octets`,
-		"a\x00b":                 `msg: cannot send group "a\x00b" (3 octets): contains a NUL octet`,
-		"\xff":                   `msg: cannot send group "\xff" (1 octets): not UTF-8`,
+		strings.Repeat("n", 300): `msg: cannot send group "` + strings.Repeat("n", 40) + `" (300 bytes): too long, limit 255 bytes`,
+		"a\x00b":                 `msg: cannot send group "a\x00b" (3 bytes): contains a NUL byte`,
+		"\xff":                   `msg: cannot send group "\xff" (1 bytes): not UTF-8`,
 	}
 	for group, want := range tests {
 		if got := CheckGroup(group).Error(); got != want {
@@ -196,10 +196,10 @@ func TestHelloLimits(t *testing.T) {
 		{"negative is default", Limits{-1, -1, -1, -1}, OutHello{Groups: groups(1000)}, OutHello{Groups: groups(1001)}, "1001 groups, limit 1000"},
 		{"headers", Limits{Headers: 2}, OutHello{Headers: headers(2)}, OutHello{Headers: headers(3)}, "3 headers, limit 2"},
 		{"default headers", Limits{}, OutHello{Headers: headers(1000)}, OutHello{Headers: headers(1001)}, "1001 headers, limit 1000"},
-		{"long string", Limits{LongString: 5}, OutHello{Headers: value(5)}, OutHello{Headers: value(6)}, "header value has 6 octets, limit 5"},
-		{"default long string", Limits{}, OutHello{Headers: value(131072)}, OutHello{Headers: value(131073)}, "header value has 131073 octets, limit 131072"},
-		{"whole", Limits{Hello: int(plain.size())}, plain, OutHello{Endpoint: "ee"}, "19 octets, limit 18"},
-		{"default whole", Limits{LongString: 1 << 20}, OutHello{Headers: value(262144 - 24)}, OutHello{Headers: value(262145 - 24)}, "262145 octets, limit 262144"},
+		{"long string", Limits{LongString: 5}, OutHello{Headers: value(5)}, OutHello{Headers: value(6)}, "header value has 6 bytes, limit 5"},
+		{"default long string", Limits{}, OutHello{Headers: value(131072)}, OutHello{Headers: value(131073)}, "header value has 131073 bytes, limit 131072"},
+		{"whole", Limits{Hello: int(plain.size())}, plain, OutHello{Endpoint: "ee"}, "19 bytes, limit 18"},
+		{"default whole", Limits{LongString: 1 << 20}, OutHello{Headers: value(262144 - 24)}, OutHello{Headers: value(262145 - 24)}, "262145 bytes, limit 262144"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -213,7 +213,7 @@ func TestHelloLimits(t *testing.T) {
 				t.Fatal(err)
 			}
 			if int64(len(frame)) != test.fits.size() {
-				t.Errorf("frame has %d octets, size says %d", len(frame), test.fits.size())
+				t.Errorf("frame has %d bytes, size says %d", len(frame), test.fits.size())
 			}
 			var m Message
 			if err := m.Decode([][]byte{frame}, test.limits); err != nil {
@@ -244,7 +244,7 @@ func TestHelloLimits(t *testing.T) {
 // caller allows.
 func TestLimitOfLimits(t *testing.T) {
 	if got := (Limits{Hello: math.MaxInt}).orDefaults().Hello; got != math.MaxInt32 {
-		t.Errorf("HELLO of up to %d octets, want %d", got, math.MaxInt32)
+		t.Errorf("HELLO of up to %d bytes, want %d", got, math.MaxInt32)
 	}
 }
 

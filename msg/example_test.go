@@ -40,7 +40,7 @@ func ExampleMessage_Decode() {
 	// 3: SHOUT to CHAT: ["hello" "world"]
 	// 4: ID(77) is ignored, its sequence counted
 	// discarded, its sequence not counted
-	// end the connection: msg: malformed message: JOIN: group needs 4 octets, 2 are left
+	// end the connection: msg: malformed message: JOIN: group needs 4 bytes, 2 are left
 }
 
 func ExampleAppendShout() {
@@ -71,7 +71,7 @@ func ExampleAppendHello() {
 		Name:     "alice",
 		Headers:  []msg.OutHeader{{Name: "role", Value: "camera"}},
 	}, msg.Limits{})
-	fmt.Println(len(frame), "octets,", err)
+	fmt.Println(len(frame), "bytes,", err)
 	// Output:
-	// 68 octets, <nil>
+	// 68 bytes, <nil>
 }

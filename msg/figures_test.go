@@ -66,7 +66,7 @@ func TestStatsCut(t *testing.T) {
 		t.Errorf("%d peers, %v", len(got.List), err)
 	}
 	if len(frame) > 4096 {
-		t.Errorf("%d octets", len(frame))
+		t.Errorf("%d bytes", len(frame))
 	}
 }
 
@@ -74,7 +74,7 @@ func TestStatsRefused(t *testing.T) {
 	whole := octets(t, statsOctets)[prefixSize:]
 	for length := range whole {
 		if _, err := ParseFigures(whole[:length]); !errors.Is(err, ErrMalformed) {
-			t.Errorf("%d octets: %v", length, err)
+			t.Errorf("%d bytes: %v", length, err)
 		}
 	}
 	change := func(at int, octet byte) []byte {
@@ -89,7 +89,7 @@ func TestStatsRefused(t *testing.T) {
 	}{
 		"version 0":            {change(0, 0), ErrMalformed},
 		"a newer version":      {change(0, 2), ErrMalformed},
-		"an octet too many":    {append(bytes.Clone(whole), 0), ErrMalformed},
+		"a byte too many":      {append(bytes.Clone(whole), 0), ErrMalformed},
 		"fewer peers than are": {change(countAt+3, 0), ErrMalformed},
 		"more peers than are":  {change(countAt+3, 2), ErrMalformed},
 		"4 billion peers":      {change(countAt, 0xff), ErrMalformed},

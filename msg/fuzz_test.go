@@ -78,7 +78,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		if cap(m.Hello.Groups) > len(header)/minGroup || cap(m.Hello.Headers) > len(header)/minHeader {
-			t.Fatalf("%d groups and %d headers from %d octets", cap(m.Hello.Groups), cap(m.Hello.Headers), len(header))
+			t.Fatalf("%d groups and %d headers from %d bytes", cap(m.Hello.Groups), cap(m.Hello.Headers), len(header))
 		}
 		if len(m.Content) != len(frames)-1 {
 			t.Fatalf("%d content frames of %d", len(m.Content), len(frames)-1)

@@ -22,11 +22,11 @@ func TestDecodeHeader(t *testing.T) {
 		name, header string
 		want         error
 	}{
-		{"no octets", "", ErrSignature},
+		{"no bytes", "", ErrSignature},
 		{"another protocol", "GET / HTTP/1.1", ErrSignature},
 		{"version 3", "\xaa\xa1\x02\x03\x00\x02", ErrVersion},
 		{"cut in the group", "\xaa\xa1\x03\x02\x00\x02\x05grou", ErrMalformed},
-		{"octets behind a WHISPER", "\xaa\xa1\x02\x02\x00\x02x", ErrMalformed},
+		{"bytes behind a WHISPER", "\xaa\xa1\x02\x02\x00\x02x", ErrMalformed},
 		{"an id that is none", "\xaa\xa1\x4d\x02\x00\x02x", ErrUnknownID},
 		{"a JOIN, whatever follows", "\xaa\xa1\x04\x02\x00\x02\x01g\x01", nil},
 	} {

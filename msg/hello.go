@@ -30,7 +30,7 @@ const (
 // decodeHello reads the fields of a HELLO from r; size is the size of the whole frame.
 func (m *Message) decodeHello(r *reader, size int, limits Limits) {
 	if size > limits.Hello {
-		r.err = overLimit(Hello, "%d octets, limit %d", size, limits.Hello)
+		r.err = overLimit(Hello, "%d bytes, limit %d", size, limits.Hello)
 		return
 	}
 	m.Hello.Endpoint = r.string("endpoint")
@@ -100,7 +100,7 @@ func (h *OutHello) Check(limits Limits) error {
 		seen[header.Name] = true
 	}
 	if size := h.size(); size > int64(limits.Hello) {
-		return overLimit(Hello, "%d octets, limit %d; use fewer or shorter groups and headers", size, limits.Hello)
+		return overLimit(Hello, "%d bytes, limit %d; use fewer or shorter groups and headers", size, limits.Hello)
 	}
 	return nil
 }

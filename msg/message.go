@@ -128,7 +128,7 @@ func (m *Message) DecodeHeader(header []byte, limits Limits) error {
 	case Headers:
 		limits = limits.orDefaults()
 		if len(header) > limits.Hello {
-			r.err = overLimit(Headers, "%d octets, limit %d", len(header), limits.Hello)
+			r.err = overLimit(Headers, "%d bytes, limit %d", len(header), limits.Hello)
 		} else {
 			m.Headers = r.headers(limits)
 		}

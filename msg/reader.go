@@ -15,7 +15,7 @@ func (r *reader) take(field string, n uint32) []byte {
 		return nil
 	}
 	if uint64(n) > uint64(len(r.rest)) {
-		r.err = malformed(r.id, "%s needs %d octets, %d are left", field, n, len(r.rest))
+		r.err = malformed(r.id, "%s needs %d bytes, %d are left", field, n, len(r.rest))
 		return nil
 	}
 	taken := r.rest[:n:n] // the capacity ends here too: a caller's append must not reach the next field
@@ -45,7 +45,7 @@ func (r *reader) longstr(field string, limit int) []byte {
 	n := r.number4(field)
 	b := r.take(field, n)
 	if len(b) > limit {
-		r.err = overLimit(r.id, "%s has %d octets, limit %d", field, len(b), limit)
+		r.err = overLimit(r.id, "%s has %d bytes, limit %d", field, len(b), limit)
 	}
 	return b
 }
@@ -57,7 +57,7 @@ func (r *reader) count(field string, itemSize, limit int) int {
 	n := r.number4(field)
 	switch {
 	case uint64(n) > uint64(len(r.rest)/itemSize):
-		r.err = malformed(r.id, "%d %s do not fit in the %d octets left", n, field, len(r.rest))
+		r.err = malformed(r.id, "%d %s do not fit in the %d bytes left", n, field, len(r.rest))
 		return 0
 	case int(n) > limit:
 		r.err = overLimit(r.id, "%d %s, limit %d", n, field, limit)
@@ -69,6 +69,6 @@ func (r *reader) count(field string, itemSize, limit int) int {
 // end fails unless every octet was read.
 func (r *reader) end() {
 	if r.err == nil && len(r.rest) > 0 {
-		r.err = malformed(r.id, "%d octets after the last field", len(r.rest))
+		r.err = malformed(r.id, "%d bytes after the last field", len(r.rest))
 	}
 }

@@ -16,7 +16,7 @@ var (
 
 	// ErrNUL means that the string has a NUL octet. C zyre would cut it there, and
 	// might take two groups for one.
-	ErrNUL = errors.New("contains a NUL octet")
+	ErrNUL = errors.New("contains a NUL byte")
 
 	// ErrEmpty is only for an endpoint. A node that has not received our beacon could
 	// not answer, and pyre and zyre.js crash when they try. Empty names, groups, header
@@ -38,9 +38,9 @@ type StringError struct {
 
 // Error quotes at most the first 40 characters of the string.
 func (e *StringError) Error() string {
-	text := fmt.Sprintf("msg: cannot send %s %.40q (%d octets): %v", e.Field, e.Value, len(e.Value), e.Reason)
+	text := fmt.Sprintf("msg: cannot send %s %.40q (%d bytes): %v", e.Field, e.Value, len(e.Value), e.Reason)
 	if e.Reason == ErrTooLong {
-		text += fmt.Sprintf(", limit %d octets", e.Limit)
+		text += fmt.Sprintf(", limit %d bytes", e.Limit)
 	}
 	return text
 }

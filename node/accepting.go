@@ -16,8 +16,8 @@ import (
 // is used at once, so Accept fails and works in turn.
 const acceptQuiet = 5 * time.Second
 
-// samePort is how many times a node tries the mailbox's old port after its listener is gone. Then it moves to another port.
-const samePort = 3
+// samePortTries is how many times a node tries the mailbox's old port after its listener is gone. Then it moves to another port.
+const samePortTries = 3
 
 var errListenerGone = errors.New("the listener is gone")
 
@@ -32,14 +32,14 @@ func (n *Node) serve(l net.Listener, listen func(ctx context.Context, try int) (
 			if errors.Is(err, net.ErrClosed) {
 				err = errListenerGone
 			}
-			n.noteAccept(l, err)
-			l = n.listenAnew(l, listen)
+			n.noteAcceptFailure(l, err)
+			l = n.listenAgain(l, listen)
 		}
 	})
 }
 
-// listenAnew tries to listen until it succeeds, with pauses. It returns nil if the node ends meanwhile.
-func (n *Node) listenAnew(old net.Listener, listen func(ctx context.Context, try int) (net.Listener, error)) net.Listener {
+// listenAgain tries to listen until it succeeds, with pauses. It returns nil if the node ends meanwhile.
+func (n *Node) listenAgain(old net.Listener, listen func(ctx context.Context, try int) (net.Listener, error)) net.Listener {
 	for try := 1; ; try++ {
 		l, err := listen(n.life, try)
 		if err == nil {
@@ -48,7 +48,7 @@ func (n *Node) listenAnew(old net.Listener, listen func(ctx context.Context, try
 		if n.life.Err() != nil {
 			return nil
 		}
-		n.noteAccept(old, err)
+		n.noteAcceptFailure(old, err)
 		select {
 		case <-time.After(backoff(n.cfg.Network, try)):
 		case <-n.life.Done():
@@ -64,10 +64,10 @@ func (n *Node) relistenMailbox(ctx context.Context, try int) (net.Listener, erro
 	if err != nil {
 		return nil, err
 	}
-	if port == 0 && try > samePort {
+	if port == 0 && try > samePortTries {
 		l, err := n.listenMailbox(ctx)
 		if err == nil && !isLate(l) {
-			n.post(func() { n.move(paths.AddrPortOf(l.Addr()).Port()) })
+			n.post(func() { n.announceNewPort(paths.AddrPortOf(l.Addr()).Port()) })
 		}
 		return l, err
 	}
@@ -78,13 +78,13 @@ func (n *Node) relistenIPC(ctx context.Context, _ int) (net.Listener, error) {
 	return n.cfg.Network.Listen(ctx, "unix", ipcAddress(n.cfg.UUID))
 }
 
-// move announces the mailbox's new port. It runs in the control loop. Sessions stay, because their connections do.
-func (n *Node) move(port uint16) {
+// announceNewPort announces the mailbox's new port. It runs in the control loop. Sessions stay, because their connections do.
+func (n *Node) announceNewPort(port uint16) {
 	n.movedTo.Store(uint32(port))
 	if !n.stopping {
 		n.agent.Announce(port, n.State())
-		n.noteEndpoints()
-		n.publish()
+		n.reportEndpoints()
+		n.publishEndpoint()
 	}
 }
 
@@ -96,29 +96,29 @@ func (n *Node) mailboxPort() uint16 {
 	return n.port
 }
 
-// noteAccept records that accepting from a listener failed, or that listening in its place did. It does not block.
-func (n *Node) noteAccept(l net.Listener, err error) {
+// noteAcceptFailure records that accepting from a listener failed, or that listening in its place did. It does not block.
+func (n *Node) noteAcceptFailure(l net.Listener, err error) {
 	about := "tcp://" + l.Addr().String()
 	if l.Addr().Network() == "unix" {
 		about = "ipc://" + l.Addr().String()
 	}
-	n.refusing.Store(about, time.Now())
+	n.acceptFailures.Store(about, time.Now())
 	n.problems.raise(ProblemNotAccepting, about, nil, fmt.Errorf("cannot accept connections: %w", err))
 }
 
 // checkAccepting runs once a tick. It solves the problems of listeners that have not failed again.
 func (n *Node) checkAccepting(now time.Time) {
-	n.refusing.Range(func(about, last any) bool {
+	n.acceptFailures.Range(func(about, last any) bool {
 		if now.Sub(last.(time.Time)) >= acceptQuiet {
-			n.refusing.CompareAndDelete(about, last)
+			n.acceptFailures.CompareAndDelete(about, last)
 			n.problems.solve(ProblemNotAccepting, about.(string))
 		}
 		return true
 	})
 }
 
-// isHost reports whether a present peer came from an address. Connections from there have their own share of the pending handshakes.
-func (n *Node) isHost(remote net.Addr) bool {
+// hasPeerFrom reports whether a present peer came from an address. Connections from there have their own share of the pending handshakes.
+func (n *Node) hasPeerFrom(remote net.Addr) bool {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	return n.hosts[hostOf(remote)] > 0
@@ -126,16 +126,16 @@ func (n *Node) isHost(remote net.Addr) bool {
 
 func hostOf(a net.Addr) netip.Addr { return paths.AddrPortOf(a).Addr() }
 
-// enterHost needs mu.
-func (n *Node) enterHost(s *session, from net.Addr) {
-	n.leaveHost(s)
+// addHost needs mu.
+func (n *Node) addHost(s *session, from net.Addr) {
+	n.removeHost(s)
 	if s.host = hostOf(from); s.host.IsValid() {
 		n.hosts[s.host]++
 	}
 }
 
-// leaveHost needs mu.
-func (n *Node) leaveHost(s *session) {
+// removeHost needs mu.
+func (n *Node) removeHost(s *session) {
 	if !s.host.IsValid() {
 		return
 	}

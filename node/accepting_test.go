@@ -16,8 +16,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// failing is a network whose mailbox listener fails on request.
-type failing struct {
+// failingNetwork is a network whose mailbox listener fails on request.
+type failingNetwork struct {
 	Network
 	fail chan error // the next result of Accept
 
@@ -26,7 +26,7 @@ type failing struct {
 	refuse    error          // the error of Listen
 }
 
-func (f *failing) Listen(ctx context.Context, network, address string) (net.Listener, error) {
+func (f *failingNetwork) Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.refuse != nil {
@@ -40,7 +40,7 @@ func (f *failing) Listen(ctx context.Context, network, address string) (net.List
 	return failingListener{l, f}, nil
 }
 
-func (f *failing) last() net.Listener {
+func (f *failingNetwork) last() net.Listener {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.listeners[len(f.listeners)-1]
@@ -48,7 +48,7 @@ func (f *failing) last() net.Listener {
 
 type failingListener struct {
 	net.Listener
-	network *failing
+	network *failingNetwork
 }
 
 func (l failingListener) Accept() (net.Conn, error) {
@@ -75,19 +75,19 @@ func TestAcceptFails(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EPERM, syscall.EPROTO} {
 		t.Run(errno.Error(), func(t *testing.T) {
 			t.Parallel()
-			network := &failing{Network: System, fail: make(chan error, 1)}
+			network := &failingNetwork{Network: System, fail: make(chan error, 1)}
 			n := start(t, onLoopback(beaconPort(), Config{Network: network}))
 			network.fail <- &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", errno)}
 			lost := attackers(t, n.port).connect(1, nil)
 			await(t, "the end of the connection that failed", lost.closed)
 			p := n.wait("the problem", notAccepting(false)).Problem
 			if !errors.Is(p.Err, errno) || !strings.HasSuffix(p.About, ":"+strconv.Itoa(int(n.port))) {
-				t.Errorf("the problem is of %q: %v", p.About, p.Err)
+				t.Errorf("the problem is about %q, with the cause %v", p.About, p.Err)
 			}
 			served(t, n)
 			n.wait("the end of the problem", notAccepting(true))
 			if left := n.Problems(); len(left) > 0 {
-				t.Errorf("left: %v", left)
+				t.Errorf("problems that are left: %v", left)
 			}
 		})
 	}
@@ -98,7 +98,7 @@ func TestListenerGone(t *testing.T) {
 	for _, isTaken := range []bool{false, true} {
 		t.Run(fmt.Sprintf("port taken: %t", isTaken), func(t *testing.T) {
 			t.Parallel()
-			network := &failing{Network: System}
+			network := &failingNetwork{Network: System}
 			port := beaconPort()
 			n := start(t, onLoopback(port, Config{Network: network, Transports: []string{TCP}}))
 			other := start(t, onLoopback(port, Config{Transports: []string{TCP}}))
@@ -121,16 +121,16 @@ func TestListenerGone(t *testing.T) {
 			network.mu.Unlock()
 			n.wait("the end of the problem", notAccepting(true))
 			if moved := n.mailboxPort() != n.port; moved != isTaken {
-				t.Errorf("port %d, now %d", n.port, n.mailboxPort())
+				t.Errorf("the port was %d and is now %d", n.port, n.mailboxPort())
 			}
 			late := start(t, onLoopback(port, Config{Transports: []string{TCP}}))
 			n.waitKind(Enter, late.UUID())
 			late.waitKind(Enter, n.UUID())
 			if p, ok := late.Peer(n.UUID()); !ok || !strings.HasSuffix(p.Endpoint, fmt.Sprint(":", n.mailboxPort())) {
-				t.Errorf("the newcomer has it at %q", p.Endpoint)
+				t.Errorf("the new peer knows the node at %q", p.Endpoint)
 			}
 			if got := n.count(Exit, other.UUID()); got > 0 {
-				t.Error("the peer from before exited")
+				t.Error("the peer that was present exited")
 			}
 		})
 	}
@@ -166,7 +166,7 @@ func TestFloodOfAddresses(t *testing.T) {
 			nc := dial(from)
 			_, _ = nc.Write(append(zmtpGreeting(), zmtpReady(uuid.New())...))
 			if _, err := io.ReadFull(nc, make([]byte, 66)); err != nil {
-				t.Errorf("%v is refused: %v", from, err)
+				t.Errorf("a connection from %v is refused: %v", from, err)
 			}
 		}
 	}
@@ -176,27 +176,27 @@ func TestFloodOfAddresses(t *testing.T) {
 	b.waitKind(Enter, n.UUID())
 }
 
-// Addresses are known while peers from there are present.
+// Addresses count as hosts of peers while peers from there are present.
 func TestHosts(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	from := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}
-	if n.isHost(from) {
-		t.Error("known without a peer")
+	if n.hasPeerFrom(from) {
+		t.Error("the address counts as a peer's before a peer came")
 	}
 	a, b := newFakePeer(t, n), newFakePeer(t, n)
 	a.enter()
 	b.enter()
-	if !n.isHost(from) || n.isHost(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 2), Port: 1}) || n.isHost(&net.UnixAddr{Name: "x"}) {
-		t.Error("not its peers' address is known")
+	if !n.hasPeerFrom(from) || n.hasPeerFrom(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 2), Port: 1}) || n.hasPeerFrom(&net.UnixAddr{Name: "x"}) {
+		t.Error("hasPeerFrom does not match the addresses of the peers")
 	}
 	for _, f := range []*fakePeer{a, b} {
-		if !n.isHost(from) {
-			t.Error("forgotten, with a peer left")
+		if !n.hasPeerFrom(from) {
+			t.Error("the address is forgotten while a peer from there is present")
 		}
 		f.beacon(0)
 		f.router.Close()
 		f.hangUp()
 		n.waitKind(Exit, f.uuid)
 	}
-	eventually(t, "forgotten when the peers have gone", func() bool { return !n.isHost(from) })
+	eventually(t, "the address is forgotten when the peers have gone", func() bool { return !n.hasPeerFrom(from) })
 }

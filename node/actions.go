@@ -20,26 +20,26 @@ const (
 	// redialGrace is how long the Exit of a peer with a broken connection waits for the first attempt to dial it again.
 	redialGrace = time.Second
 
-	// steady is how long a session must live for its end not to count as flapping.
-	steady = 10 * time.Second
+	// shortSession is how long a session must live for its end not to count as flapping.
+	shortSession = 10 * time.Second
 
-	// maxRegreets is how many more HELLOs go to a peer that does not show that it knows ours. A peer that does not answer at all gets one more.
-	maxRegreets = 2
+	// maxRepeatedHellos is how many more HELLOs go to a peer that does not show that it knows ours. A peer that does not answer at all gets one more.
+	maxRepeatedHellos = 2
 )
 
 // noteConnection records our connection to the peer.
 func (n *Node) noteConnection(s *session, d detail) {
 	conn := d.conn
 	n.log.Debug().Stringer("peer", s.uuid).Stringer("endpoint", conn.RemoteAddr()).Msg("connected")
-	s.mailbox, s.linked, s.linkedTick, s.shook, s.dialErr = conn, time.Now(), n.clock.Now(), d.took, nil
-	s.hello, s.stopDialling, s.way = nil, nil, way{}
+	s.mailbox, s.connectedAt, s.connectedTick, s.connectTime, s.dialErr = conn, time.Now(), n.clock.Now(), d.took, nil
+	s.hello, s.stopDialling, s.delivery = nil, nil, delivery{}
 	s.transport, s.reached, s.local = transportOf(conn), paths.AddrPortOf(conn.RemoteAddr()), paths.AddrOf(conn.LocalAddr())
-	s.out.SetTransport(via(s.transport))
+	s.out.SetTransport(trafficTransport(s.transport))
 	n.index(s)
 	n.unreachable.remove(s.uuid)
 	n.noteReached(s.uuid)
 	if s.state.isPresent() {
-		s.publish()
+		s.updateSnapshot()
 	}
 	if s.transport == Inproc {
 		s.out.HandOverTo(s.receiver(conn))
@@ -48,13 +48,13 @@ func (n *Node) noteConnection(s *session, d detail) {
 	if s.isOurs {
 		s.isBound.Store(n.isSecure())
 	}
-	s.extensions, s.advertised = extensionsOf(conn), stateIn(conn.Told(stateProperty))
+	s.extensions, s.sentState = extensionsOf(conn), parseStateProperty(conn.OwnProperty(stateProperty))
 	s.figures.shared.Store(s.extensions.has(extStats))
 	if s.isOurs {
-		s.out.CountsFully()
+		s.out.UseFullCycle()
 	}
-	n.tellState(s)
-	n.tellHeadersTo(s, time.Now())
+	n.sendStateTo(s)
+	n.sendHeadersTo(s, time.Now())
 	// The peer is alive. Its HELLO or its farewell decides the Exit of the previous session: zyre.js hangs up before it says farewell, and
 	// stops listening only after that.
 	if s.previous != nil && s.previous.out.Successor() == nil {
@@ -67,7 +67,7 @@ func (n *Node) greet(s *session, d detail) {
 	n.noteConnection(s, d)
 	n.enterState(s, greeting)
 	if s.candidate != nil {
-		n.askWhose()
+		n.askUnnamed()
 	}
 }
 
@@ -80,7 +80,7 @@ func (n *Node) complete(s *session, d detail) {
 // askToConfirm: our HELLO is sent. The peer's HELLO waits for proof that the peer knows ours. A node of ours never answers with an older HELLO.
 func (n *Node) askToConfirm(s *session, d detail) {
 	n.noteConnection(s, d)
-	if s.inbox.extensions != 0 && !n.isUnproven(s, s.inbox) {
+	if s.inbox.extensions != 0 && !n.mustProveDelivery(s, s.inbox) {
 		s.inbox.releaseSoon()
 		return
 	}
@@ -95,18 +95,18 @@ func (n *Node) confirm(s *session, _ detail) {
 		return // it answers a PING of an older session
 	}
 	n.former.remove(s.uuid)
-	n.blocked.remove(s.uuid)
+	n.undelivered.remove(s.uuid)
 	s.inbox.verdict = accept
 }
 
-// insist: the peer does not show that it knows our HELLO. It gets another one. After that, a peer that answers no PING is believed.
-func (n *Node) insist(s *session, d detail) {
-	if n.isUnproven(s, s.inbox) && s.mailbox != nil && s.mailbox.Delivery().OnWay { // it cannot know of it
+// repeatHello: the peer does not show that it knows our HELLO. It gets another one. After that, a peer that answers no PING is believed.
+func (n *Node) repeatHello(s *session, d detail) {
+	if n.mustProveDelivery(s, s.inbox) && s.mailbox != nil && s.mailbox.Delivery().InFlight { // it cannot know of it
 		n.startGrace(s)
 		return
 	}
-	if s.regreets < maxRegreets {
-		n.greetAnew(s, d)
+	if s.repeatedHellos < maxRepeatedHellos {
+		n.greetAgain(s, d)
 		return
 	}
 	s.inbox.releaseSoon()
@@ -120,15 +120,15 @@ func (n *Node) withdrawHello(s *session, d detail) {
 	case s.mailbox == nil:
 		n.enterState(s, dialling)
 		return
-	case s.unconfirmed > 1, s.regreets < maxRegreets && s.helloAt.Sub(s.linked) > s.shook:
-		n.greetAnew(s, d)
+	case s.unconfirmed > 1, s.repeatedHellos < maxRepeatedHellos && s.helloAt.Sub(s.connectedAt) > s.connectTime:
+		n.greetAgain(s, d)
 		return
 	}
 	n.enterState(s, greeting)
 }
 
-// greetAnew begins another session, with another HELLO, with a peer that has not entered. If the peer's HELLO is here, it keeps waiting.
-func (n *Node) greetAnew(s *session, _ detail) {
+// greetAgain begins another session, with another HELLO, with a peer that has not entered. If the peer's HELLO is here, it keeps waiting.
+func (n *Node) greetAgain(s *session, _ detail) {
 	in := s.inbox
 	s.inbox = nil
 	q := n.renew(s, Crashed)
@@ -138,30 +138,30 @@ func (n *Node) greetAnew(s *session, _ detail) {
 		}
 		return
 	}
-	q.regreets = s.regreets + 1
+	q.repeatedHellos = s.repeatedHellos + 1
 	if in != nil {
 		q.inbox = in
 		n.enterState(q, confirming)
 	}
 }
 
-// askAgain: our HELLO is not answered. The peer gets another one, unless its own HELLO is here and waits for the application.
-func (n *Node) askAgain(s *session, d detail) {
+// handleUnanswered: our HELLO is not answered. The peer gets another one, unless its own HELLO is here and waits for the application.
+func (n *Node) handleUnanswered(s *session, d detail) {
 	if s.isStalled() {
 		n.startGrace(s)
 	} else if s.candidate == nil {
-		n.greetAnew(s, d)
-	} else if o := n.nearest(s); o != nil {
+		n.greetAgain(s, d)
+	} else if o := n.nearestConnected(s); o != nil {
 		n.mergeInto(s, o.uuid)
 	} else { // the session with the same peer at another address may be about to restart
 		n.startGrace(s)
 	}
 }
 
-// considerDial: an attempt to connect failed; session.run will try again. A peer known only from a beacon is forgotten for a while; then
+// handleDialFailure: an attempt to connect failed; session.run will try again. A peer known only from a beacon is forgotten for a while; then
 // another beacon brings it back.
-func (n *Node) considerDial(s *session, d detail) {
-	n.noteDial(s, d)
+func (n *Node) handleDialFailure(s *session, d detail) {
+	n.noteDialFailure(s, d)
 	switch {
 	case s.candidate != nil:
 		n.remove(s, Crashed)
@@ -177,8 +177,8 @@ func (n *Node) considerDial(s *session, d detail) {
 	} // otherwise it has another endpoint, or the fault may be ours
 }
 
-// noteDial records why the peer cannot be reached.
-func (n *Node) noteDial(s *session, d detail) {
+// noteDialFailure records why the peer cannot be reached.
+func (n *Node) noteDialFailure(s *session, d detail) {
 	s.dialErr = d.err
 	n.noteFailure(s, d.err)
 }
@@ -187,7 +187,7 @@ func (n *Node) noteDial(s *session, d detail) {
 func (n *Node) loseUnanswered(s *session, d detail) {
 	switch {
 	case s.candidate != nil:
-		n.presume(s)
+		n.presumeSamePeer(s)
 		n.remove(s, Crashed)
 		return
 	case s.unverified.IsValid():
@@ -195,23 +195,23 @@ func (n *Node) loseUnanswered(s *session, d detail) {
 	default:
 		n.redial(s, d)
 	}
-	n.noteShort(s, "it hung up before its HELLO")
+	n.noteShortSession(s, "it hung up before its HELLO")
 }
 
 // awaitPeer: the peer closed its connection; ours is still up.
 func (n *Node) awaitPeer(s *session, d detail) {
-	if s.out.Wraps() { // it did so over a number, as it had to
+	if s.out.IsWrapping() { // it did so over a number, as it had to
 		n.redial(s, d)
 		return
 	}
-	s.isBack = false
+	s.hasReconnected = false
 	n.enterState(s, awaiting)
 }
 
-// mayBeUnheard reports whether a peer never showed that it knew our HELLO. When zyre.js has us in a session, it drops us for a HELLO and greets
+// mayNotKnowHello reports whether a peer never showed that it knew our HELLO. When zyre.js has us in a session, it drops us for a HELLO and greets
 // at our next beacon. It hangs up on anything but another HELLO.
-func (n *Node) mayBeUnheard(s *session) bool {
-	return !s.isOurs && s.helloAt.After(s.linked) && !s.isProven && !s.answered.Load() && n.countUnnamed() == 0
+func (n *Node) mayNotKnowHello(s *session) bool {
+	return !s.isOurs && s.helloAt.After(s.connectedAt) && !s.isProven && !s.answered.Load() && n.countUnnamed() == 0
 }
 
 // drain: our connection closed, so messages may be lost and the session is over. What the peer sent before is still read, until its
@@ -221,24 +221,24 @@ func (n *Node) drain(s *session, d detail) {
 		n.redial(s, d)
 		return
 	}
-	s.forgetSpeech()
+	s.resetHeard()
 	n.enterState(s, draining)
 }
 
-// hearOut: the peer says farewell. What it sent before is still read. Any host can forge a farewell: a peer that answers a PING has not left.
-func (n *Node) hearOut(s *session, _ detail) {
-	s.forgetSpeech()
+// readRest: the peer says farewell. What it sent before is still read. Any host can forge a farewell: a peer that answers a PING has not left.
+func (n *Node) readRest(s *session, _ detail) {
+	s.resetHeard()
 	n.enterState(s, leaving)
 	if s.inbox == nil {
-		n.cutShort(s, detail{})
+		n.leaveByFarewell(s, detail{})
 		return
 	}
 	s.answered.Store(false)
 	s.out.Ping()
 }
 
-// stay: the peer answers after its farewell.
-func (n *Node) stay(s *session, _ detail) {
+// ignoreFarewell: the peer answers after its farewell.
+func (n *Node) ignoreFarewell(s *session, _ detail) {
 	if s.mailbox == nil {
 		return
 	}
@@ -246,10 +246,10 @@ func (n *Node) stay(s *session, _ detail) {
 	n.enterState(s, ready)
 }
 
-// readOn keeps an ending session while its peer's messages arrive or wait for the application. If we can no longer send to the peer and it
+// keepReading keeps an ending session while its peer's messages arrive or wait for the application. If we can no longer send to the peer and it
 // keeps sending, it soon gets another session.
-func (n *Node) readOn(s *session, d detail) {
-	isHeard, spoke, ends := s.isHeard(), s.spoke.Swap(false), ourEndingGrace
+func (n *Node) keepReading(s *session, d detail) {
+	isHeard, spoke, ends := s.hasHeardBytes(), s.spoke.Swap(false), ourEndingGrace
 	if s.isOurs || !spoke { // ours hang up soon, and a message that takes long to arrive may be the last
 		ends = n.cfg.ExpiredTimeout
 	}
@@ -261,7 +261,7 @@ func (n *Node) readOn(s *session, d detail) {
 		// The peer may have got another HELLO of ours, and its answer is on its way. Dialling it would send one more.
 		n.startGrace(s)
 	case s.state == leaving:
-		n.cutShort(s, d)
+		n.leaveByFarewell(s, d)
 	default:
 		n.redial(s, d)
 	}
@@ -270,7 +270,7 @@ func (n *Node) readOn(s *session, d detail) {
 // redial replaces the session by one that dials. The dial shows whether the peer is gone.
 func (n *Node) redial(s *session, _ detail) {
 	reason := Crashed
-	if s.out.Wraps() {
+	if s.out.IsWrapping() {
 		reason = Replaced
 	}
 	n.renew(s, reason)
@@ -280,7 +280,7 @@ func (n *Node) redial(s *session, _ detail) {
 func (n *Node) loseMessages(s *session, _ detail) {
 	at, sameHost, flaps := s.paths.Unproven(), s.sameHost.Load(), s.nextFlaps()
 	n.remove(s, LostMessages)
-	n.begin(s.whose(), at, sameHost, flaps, nil, nil, nil)
+	n.begin(s.claim(), at, sameHost, flaps, nil, nil, nil)
 }
 
 // expectHello: the peer sends messages as if its HELLO had come, but that was lost with a connection. Another HELLO of ours makes it repeat its
@@ -307,13 +307,13 @@ func (n *Node) resume(s *session, d detail) {
 // leave ends the session of a peer that left, after everything it sent.
 func (n *Node) leave(s *session, _ detail) { n.depart(s, Left) }
 
-// cutShort ends the session of a peer that left without a GOODBYE. Nodes of ours send one after their last message.
-func (n *Node) cutShort(s *session, _ detail) { n.depart(s, s.farewellReason()) }
+// leaveByFarewell ends the session of a peer that left without a GOODBYE. Nodes of ours send one after their last message.
+func (n *Node) leaveByFarewell(s *session, _ detail) { n.depart(s, s.farewellReason()) }
 
-// hearNoMore: our connection to a leaving peer closed. If the peer sent on the same connection, nothing more comes.
-func (n *Node) hearNoMore(s *session, d detail) {
+// endWithoutInbox: our connection to a leaving peer closed. If the peer sent on the same connection, nothing more comes.
+func (n *Node) endWithoutInbox(s *session, d detail) {
 	if s.inbox == nil {
-		n.cutShort(s, d)
+		n.leaveByFarewell(s, d)
 	}
 }
 
@@ -329,9 +329,9 @@ func (n *Node) drop(s *session, _ detail) {
 // loseAddress ends the session of a peer whose address another peer now has.
 func (n *Node) loseAddress(s *session, _ detail) { n.remove(s, Crashed) }
 
-// giveUp ends the session of a peer that we hear but cannot reach. It does not enter again until a dial works.
+// endByContext ends the session of a peer that we hear but cannot reach. It does not enter again until a dial works.
 func (n *Node) giveUp(s *session, _ detail) {
 	n.unreachable.add(s.uuid)
-	n.noteGivenUp(s)
+	n.noteUnreachable(s)
 	n.remove(s, Unreachable)
 }

@@ -65,17 +65,17 @@ func TestArchitecture(t *testing.T) {
 		for _, row := range rows[1:] {
 			e := slices.Index(eventNames[:], row[0])
 			if e < 0 || len(row) != len(rows[0]) {
-				t.Errorf("no event, or not a cell for each state: %q", row)
+				t.Errorf("docs/architecture.md has a row without an event, or without a cell for each state: %q", row)
 				continue
 			}
 			for i, action := range row[1:] {
 				s := slices.Index(stateNames[:], rows[0][i+1])
 				if s < 0 {
-					t.Fatalf("no state: %q", rows[0][i+1])
+					t.Fatalf("docs/architecture.md has a column for an unknown state: %q", rows[0][i+1])
 				}
 				at := place{event(e), state(s)}
 				if _, twice := documented[at]; twice {
-					t.Errorf("%v, %v: documented twice", at.event, at.state)
+					t.Errorf("%v, %v: docs/architecture.md has the cell twice", at.event, at.state)
 				}
 				documented[at] = action
 			}
@@ -85,7 +85,7 @@ func TestArchitecture(t *testing.T) {
 		for s := range stateCount {
 			action, found := documented[place{e, s}]
 			if want := nameOf(table[e][s]); !found || action != want {
-				t.Errorf("%v, %v: the code has %q, docs/architecture.md %q", e, s, want, action)
+				t.Errorf("%v, %v: the code has %q, docs/architecture.md has %q", e, s, want, action)
 			}
 		}
 	}
@@ -94,11 +94,11 @@ func TestArchitecture(t *testing.T) {
 // The graces equal those of docs/architecture.md.
 func TestArchitectureGraces(t *testing.T) {
 	graces := map[string]time.Duration{
-		"greetGrace": greetGrace, "confirmGrace": confirmGrace, "awaitGrace": awaitGrace, "backGrace": backGrace, "inviteGrace": inviteGrace, "endingGrace": endingGrace, "ourEndingGrace": ourEndingGrace,
-		"refusalGrace": refusalGrace, "farewellGrace": farewellGrace, "redialGrace": redialGrace, "contestGrace": contestGrace,
+		"greetGrace": greetGrace, "confirmGrace": confirmGrace, "awaitGrace": awaitGrace, "backGrace": backGrace, "promptGrace": promptGrace, "endingGrace": endingGrace, "ourEndingGrace": ourEndingGrace,
+		"refusalGrace": refusalGrace, "farewellGrace": farewellGrace, "redialGrace": redialGrace, "occupantGrace": occupantGrace,
 		"shortestRivalGrace": shortestRivalGrace, "longestRivalGrace": longestRivalGrace, "helloGrace": helloGrace, "answerGrace": answerGrace,
-		"seek.AnswerTime": seek.AnswerTime, "askGrace": askGrace, "unknownGrace": unknownGrace, "pathGrace": pathGrace, "steady": steady,
-		"formerFor": formerFor, "unreachableFor": unreachableFor, "droppedFor": droppedFor, "lookAfter": lookAfter, "answerTime": answerTime, "hintTime": hintTime, "refusedFor": refusedFor, "askAgainAfter": askAgainAfter, "verdictTime": verdictTime,
+		"seek.AnswerTime": seek.AnswerTime, "askGrace": askGrace, "unknownGrace": unknownGrace, "pathGrace": pathGrace, "shortSession": shortSession,
+		"formerFor": formerFor, "unreachableFor": unreachableFor, "droppedFor": droppedFor, "unreadCheckPause": unreadCheckPause, "answerTime": answerTime, "hintTime": hintTime, "refusedFor": refusedFor, "askAgainAfter": askAgainAfter, "authorizeTimeout": authorizeTimeout,
 	}
 	for _, rows := range architecture(t) {
 		if rows[0][0] != "name" || rows[0][1] != "how long" {

@@ -11,8 +11,8 @@ const (
 	// askAgainAfter is the time between two rounds of questions. A peer exits if it is refused in two rounds in a row: a folder may be missing
 	// for a moment while another one replaces it.
 	askAgainAfter = 3 * time.Second
-	// verdictTime is how long the authorizer may take for each peer. No answer is a refusal.
-	verdictTime = 2 * time.Second
+	// authorizeTimeout is how long the authorizer may take for each peer. No answer is a refusal.
+	authorizeTimeout = 2 * time.Second
 )
 
 // rounds is the state of the questions to the authorizer. The control loop owns it.
@@ -48,16 +48,16 @@ func (n *Node) checkAuthorized(now time.Time) {
 			if n.life.Err() != nil {
 				return
 			}
-			ctx, cancel := context.WithTimeout(n.life, verdictTime)
+			ctx, cancel := context.WithTimeout(n.life, authorizeTimeout)
 			round[i].err = n.cfg.Authorize(ctx, round[i].peer)
 			cancel()
 		}
-		n.post(func() { n.conclude(round) })
+		n.post(func() { n.finishRound(round) })
 	})
 }
 
-// conclude handles the answers of a round. It runs in the control loop.
-func (n *Node) conclude(round []question) {
+// finishRound handles the answers of a round. It runs in the control loop.
+func (n *Node) finishRound(round []question) {
 	n.rounds = rounds{ended: time.Now()}
 	for _, q := range round {
 		s := q.session

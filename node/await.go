@@ -11,27 +11,27 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// catchUp is how long a sender waits for a peer of this process to read earlier messages, before it queues behind them.
-const catchUp = 10 * time.Millisecond
+// catchUpTime is how long a sender waits for a peer of this process to read earlier messages, before it queues behind them.
+const catchUpTime = 10 * time.Millisecond
 
-// lookAfter is how long a sender waits before it checks whether the application reads events.
-const lookAfter = 20 * time.Millisecond
+// unreadCheckPause is how long a sender waits before it checks whether the application reads events.
+const unreadCheckPause = 20 * time.Millisecond
 
 // A wait is one message waiting for room in one peer's queue. It has its own send timeout and its own view of the peer's progress.
 type wait struct {
-	node    *Node
-	peer    *session         // the session that was addressed
-	name    string           // of the peer; a successor may not know it yet
-	out     *outbox.Outbox   // where the message goes: this session's outbox, or a successor's
-	began   time.Time        // when the send timeout began
-	expires time.Time        // when it ends
-	behind  <-chan time.Time // the end of catchUp, during that wait
+	node       *Node
+	peer       *session         // the session that was addressed
+	name       string           // of the peer; a successor may not know it yet
+	out        *outbox.Outbox   // where the message goes: this session's outbox, or a successor's
+	began      time.Time        // when the send timeout began
+	expires    time.Time        // when it ends
+	catchUpEnd <-chan time.Time // the end of catchUpTime, during that wait
 
-	looks  time.Time // when to check whether the application reads events; unused once the bound on them is lifted
-	read   uint64    // the application's read position at the last check
-	lifted bool      // the application reads no events, so their bound is lifted
+	nextCheck time.Time // when to check whether the application reads events; unused once the bound on them is lifted
+	lastRead  uint64    // the application's read position at the last check
+	lifted    bool      // the application reads no events, so their bound is lifted
 
-	timer *time.Timer // for expires and looks, whichever comes first
+	timer *time.Timer // for expires and nextCheck, whichever comes first
 
 	dropped bool // the peer was dropped because it read nothing
 }
@@ -42,24 +42,24 @@ func (n *Node) await(ctx context.Context, p *session, to outbox.Target, c *outbo
 		return n.sendNow(p, to, c, errNotCaughtUp)
 	}
 	n.events.BeginWait()
-	now, firstLook := time.Now(), min(lookAfter, n.cfg.SendTimeout/4)
+	now, firstLook := time.Now(), min(unreadCheckPause, n.cfg.SendTimeout/4)
 	w := &wait{
-		node:    n,
-		peer:    p,
-		name:    p.snapshot.Load().Name,
-		out:     p.out,
-		began:   now,
-		expires: now.Add(n.cfg.SendTimeout),
-		looks:   now.Add(firstLook),
-		read:    n.events.Read(),
-		timer:   time.NewTimer(firstLook),
+		node:      n,
+		peer:      p,
+		name:      p.snapshot.Load().Name,
+		out:       p.out,
+		began:     now,
+		expires:   now.Add(n.cfg.SendTimeout),
+		nextCheck: now.Add(firstLook),
+		lastRead:  n.events.Reads(),
+		timer:     time.NewTimer(firstLook),
 	}
 	defer w.end()
 	if p.out.Inproc() {
-		w.behind = time.After(catchUp)
+		w.catchUpEnd = time.After(catchUpTime)
 	}
 	for {
-		moved := w.follow()
+		moved := w.followSuccessors()
 		switch {
 		case err == nil:
 			return nil
@@ -72,7 +72,7 @@ func (n *Node) await(ctx context.Context, p *session, to outbox.Target, c *outbo
 		case !errors.Is(err, zmtp.ErrFull):
 			return w.failed(err)
 		case !moved:
-			if err := w.room(ctx); err != nil {
+			if err := w.waitForRoom(ctx); err != nil {
 				return err
 			}
 		}
@@ -111,37 +111,37 @@ func (n *Node) awaitAll(ctx context.Context, full []*session, to outbox.Target, 
 	return errors.Join(failed...)
 }
 
-// follow redirects the message to the newest successor of its session. It reports whether there is a newer one.
-func (w *wait) follow() (moved bool) {
+// followSuccessors redirects the message to the newest successor of its session. It reports whether there is a newer one.
+func (w *wait) followSuccessors() (moved bool) {
 	for next := w.out.Successor(); next != nil; next = w.out.Successor() {
 		w.out, moved = next, true
 	}
 	return moved
 }
 
-// room waits until another attempt makes sense. It returns an error if there will be none.
-func (w *wait) room(ctx context.Context) error {
+// waitForRoom waits until another attempt makes sense. It returns an error if there will be none.
+func (w *wait) waitForRoom(ctx context.Context) error {
 	select {
 	case <-w.out.Room():
 	case <-w.out.Done(): // the next attempt shows why
-	case <-w.behind: // a peer of this process is slow, but the queue may have room
-		w.behind = nil
+	case <-w.catchUpEnd: // a peer of this process is slow, but the queue may have room
+		w.catchUpEnd = nil
 		w.out.QueueBehind()
 	case <-w.timer.C:
-		return w.timeUp()
+		return w.handleTimer()
 	case <-ctx.Done():
 		if w.isUnread() {
 			return w.failed(fmt.Errorf("%w: %w; %w", ErrPeerBusy, context.Cause(ctx), ErrUnreadEvents))
 		}
-		return w.failed(fmt.Errorf("%w: %w", w.busy(), context.Cause(ctx)))
-	case <-w.node.ending.refused:
+		return w.failed(fmt.Errorf("%w: %w", w.busyError(), context.Cause(ctx)))
+	case <-w.node.ending.sendsEnded:
 		return ErrClosed
 	}
 	return nil
 }
 
-// timeUp handles what is due: a check of the application, or the end of the send timeout.
-func (w *wait) timeUp() error {
+// handleTimer handles what is due: a check of the application, or the end of the send timeout.
+func (w *wait) handleTimer() error {
 	now := time.Now()
 	if !now.Before(w.expires) {
 		if err := w.timedOut(); err != nil {
@@ -149,26 +149,26 @@ func (w *wait) timeUp() error {
 		}
 		w.expires = now.Add(w.node.cfg.SendTimeout)
 	}
-	if !w.lifted && !now.Before(w.looks) {
-		w.look()
-		w.looks = now.Add(lookAfter)
+	if !w.lifted && !now.Before(w.nextCheck) {
+		w.checkUnread()
+		w.nextCheck = now.Add(unreadCheckPause)
 	}
 	next := w.expires
-	if !w.lifted && w.looks.Before(next) {
-		next = w.looks
+	if !w.lifted && w.nextCheck.Before(next) {
+		next = w.nextCheck
 	}
 	w.timer.Reset(time.Until(next))
 	return nil
 }
 
-// look lifts the bound on our own events if there is no room for more and the application has read none since the last check. The application
-// may be the one that waits here, and the peer may wait for us in the same way.
-func (w *wait) look() {
-	if read := w.node.events.Read(); read != w.read || !w.node.events.HasWaiters() {
-		w.read = read
+// checkUnread lifts the bound on our own events if there is no room for more and the application has read none since the last check. The
+// application may be the one that waits here, and the peer may wait for us in the same way.
+func (w *wait) checkUnread() {
+	if read := w.node.events.Reads(); read != w.lastRead || !w.node.events.HasWaiters() {
+		w.lastRead = read
 		return
 	}
-	w.node.events.Lift()
+	w.node.events.LiftBound()
 	w.lifted = true
 }
 
@@ -177,16 +177,16 @@ func (w *wait) isUnread() bool {
 	if w.node.events.IsHeld(w.peer.stream.Load()) { // it serves handlers, and a full queue waits for them
 		return true
 	}
-	return w.lifted && w.node.events.Read() == w.read && w.node.events.HasWaiters()
+	return w.lifted && w.node.events.Reads() == w.lastRead && w.node.events.HasWaiters()
 }
 
 // timedOut drops the peer as not responding, unless it should get another send timeout.
 func (w *wait) timedOut() error {
 	timeout := w.node.cfg.SendTimeout
 	switch {
-	case w.out.WrapsWithin(w.node.cfg.ExpiredTimeout):
+	case w.out.IsWrappingWithin(w.node.cfg.ExpiredTimeout):
 		// The peer was asked how its sequence wraps. It may be silent for as long as any peer.
-	case w.dropHeaviest():
+	case w.dropLargestQueue():
 		w.began = time.Now() // there is room soon
 	case w.out.Advanced().After(w.began.Add(timeout / 10)):
 		// Room is signalled only when there is plenty. A slow peer that has read something during our wait may have made some room. What a hung
@@ -194,8 +194,8 @@ func (w *wait) timedOut() error {
 		w.began = time.Now()
 	case w.isUnread():
 		return w.failed(fmt.Errorf("%w for %v; %w", ErrPeerBusy, timeout, ErrUnreadEvents)) // not dropped: it may be waiting for us
-	case w.out.IsShort() && w.busy() != ErrPeerBusy:
-		return w.failed(w.busy()) // other peers still read theirs, if slowly
+	case w.out.LacksBudget() && w.busyError() != ErrPeerBusy:
+		return w.failed(w.busyError()) // other peers still read theirs, if slowly
 	default:
 		w.out.Drop()
 		w.dropped = true

@@ -20,11 +20,11 @@ import (
 func TestBackoff(t *testing.T) {
 	for n := 1; n < 100; n++ {
 		if d := backoff(System, n); d < minBackoff/2 || d > maxBackoff {
-			t.Errorf("attempt %d after %v", n, d)
+			t.Errorf("the pause before attempt %d is %v, out of bounds", n, d)
 		}
 	}
 	if d := backoff(System, 50); d < maxBackoff/2 {
-		t.Errorf("attempt 50 after %v", d)
+		t.Errorf("the pause before attempt 50 is %v, too short", d)
 	}
 }
 
@@ -52,22 +52,22 @@ func TestViews(t *testing.T) {
 		return list
 	}
 	if got := names(n.Peers()); !slices.Equal(got, []string{"a", "b"}) {
-		t.Errorf("peers %q", got)
+		t.Errorf("Peers returned %q, want a and b", got)
 	}
 	if got := names(n.PeersIn("G")); !slices.Equal(got, []string{"a", "b"}) {
-		t.Errorf("peers in G %q", got)
+		t.Errorf("PeersIn(G) returned %q, want a and b", got)
 	}
 	if got := names(n.PeersIn("a")); !slices.Equal(got, []string{"a"}) {
-		t.Errorf("peers in a %q", got)
+		t.Errorf("PeersIn(a) returned %q, want a alone", got)
 	}
 	if got := n.PeerGroups(); !slices.Equal(got, []string{"G", "a", "b"}) {
-		t.Errorf("groups of peers %q", got)
+		t.Errorf("PeerGroups returned %q, want G, a and b", got)
 	}
 	if p, ok := n.Peer(uuid.New()); ok {
-		t.Errorf("a stranger is present: %v", p)
+		t.Errorf("a peer that never came is present: %v", p)
 	}
 	if n.Name() != "n" {
-		t.Errorf("name %q", n.Name())
+		t.Errorf("name is %q, want n", n.Name())
 	}
 }
 
@@ -86,7 +86,7 @@ func TestLeave(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.wait("join of last", func(e Event) bool { return e.Kind == Join && e.Group == "last" })
-	if got, want := b.of(a.UUID())[1:], []string{"JOIN(G)", "LEAVE(G)", "JOIN(G)", "JOIN(last)"}; !slices.Equal(got, want) {
+	if got, want := b.eventsOf(a.UUID())[1:], []string{"JOIN(G)", "LEAVE(G)", "JOIN(G)", "JOIN(last)"}; !slices.Equal(got, want) {
 		t.Errorf("events %q, want %q", got, want)
 	}
 	c := start(t, onLoopback(port, Config{}))
@@ -99,10 +99,10 @@ func TestWrongNode(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	f := newFakePeerWith(t, n, zmtp.Config{Identity: identity(uuid.New())})
 	f.datagram(beacon.Beacon{UUID: uuid.New(), Port: f.port(), State: beacon.Unknown}.Append(nil)) // another node's stale beacon
-	n.until(t, "the stranger is dismissed", func() bool { return n.unverified.Failing() == 1 && len(n.sessions) == 0 })
+	n.until(t, "the session is dismissed", func() bool { return n.unverified.Failing() == 1 && len(n.sessions) == 0 })
 	f.enter()
 	if len(f.hellos) != 1 {
-		t.Errorf("%d HELLOs", len(f.hellos))
+		t.Errorf("the peer got %d HELLOs, want 1", len(f.hellos))
 	}
 }
 
@@ -131,8 +131,8 @@ func TestAllow(t *testing.T) {
 	}
 	defer nc.Close()
 	nc.SetReadDeadline(time.Now().Add(patience))
-	if octets, err := io.ReadAll(nc); len(octets) > 0 {
-		t.Errorf("the node answered %q, %v", octets, err)
+	if answer, err := io.ReadAll(nc); len(answer) > 0 {
+		t.Errorf("the node sent %q, %v; want nothing", answer, err)
 	}
 }
 
@@ -163,7 +163,7 @@ func TestNoFrames(t *testing.T) {
 		}
 		e := n.waitKind(test.kind, test.from)
 		if len(e.Frames) != 1 || len(e.Frames[0]) != 0 {
-			t.Errorf("%s: it came as %q", test.name, e.Frames)
+			t.Errorf("%s: got frames %q, want one empty frame", test.name, e.Frames)
 		}
 		memory.Recycle(e.Frames, e.Origin)
 	}
@@ -203,7 +203,7 @@ func TestStall(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, present := n.Peer(f.uuid); !present {
-		t.Fatal("the peer expired by our own stall")
+		t.Fatal("the peer expired because of our own stall")
 	}
 	// Without a stall the same silence ends it.
 	if err := n.do(func() {
@@ -227,7 +227,7 @@ func TestState(t *testing.T) {
 	}
 	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "STATE(idle)", "STATE(processing)"})
 	if p, _ := n.Peer(f.uuid); p.State != beacon.Processing {
-		t.Errorf("state %v", p.State)
+		t.Errorf("state is %v, want processing", p.State)
 	}
 }
 
@@ -250,7 +250,7 @@ func TestCloseEndsWait(t *testing.T) {
 		result <- err
 	}()
 	if lost := losses(n.Close()); len(lost) != 1 || lost[0].UUID != f.uuid || lost[0].Messages < 60 {
-		t.Errorf("Close lost %v", lost)
+		t.Errorf("Close lost %v, want the messages to the frozen peer alone", lost)
 	}
 	if err := <-result; !errors.Is(err, ErrClosed) {
 		t.Error(err)

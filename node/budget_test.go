@@ -48,19 +48,19 @@ func TestHungPeersHoldTheBudget(t *testing.T) {
 		t.Run(fmt.Sprintf("%d of %d", test.peers, test.size), func(t *testing.T) {
 			n := start(t, onLoopback(beaconPort(), Config{Linger: -1, SendTimeout: time.Hour, Limits: Limits{QueueMessages: 60_000}}))
 			debug.FreeOSMemory()
-			before, resident := live(), residentOctets()
+			before, resident := heapInUse(), residentBytes()
 			for range test.peers {
 				hang(t, n, test.size)
 			}
-			if process := residentOctets() - resident; !raceDetector && process>>20 > test.process {
+			if process := residentBytes() - resident; !raceDetector && process>>20 > test.process {
 				t.Errorf("the process holds %d MiB more, want %d at most", process>>20, test.process)
 			}
-			if heap := live() - before; heap>>20 > test.heap {
+			if heap := heapInUse() - before; heap>>20 > test.heap {
 				t.Errorf("the heap holds %d MiB more, want %d at most", heap>>20, test.heap)
 			}
 			most := n.cfg.Limits.TotalQueueBytes + int64(test.peers)*16<<10 // each stops within one chunk
 			if used := n.queues.Used(); used > most || used < n.cfg.Limits.TotalQueueBytes/3 {
-				t.Errorf("%d octets are counted", used)
+				t.Errorf("the budget counts %d bytes, want a third of it at least and %d at most", used, most)
 			}
 			good := newBystander(t, n)
 			good.servedOld()
@@ -68,8 +68,8 @@ func TestHungPeersHoldTheBudget(t *testing.T) {
 	}
 }
 
-// live returns the bytes in use on the heap.
-func live() int64 {
+// heapInUse returns the bytes in use on the heap.
+func heapInUse() int64 {
 	var m runtime.MemStats
 	runtime.GC()
 	runtime.GC()
@@ -77,8 +77,8 @@ func live() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// residentOctets returns the resident memory of the process in bytes; 0 if the system does not say.
-func residentOctets() (octets int64) {
+// residentBytes returns the resident memory of the process in bytes; 0 if the system does not say.
+func residentBytes() (octets int64) {
 	status, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(status)) {
 		if kib, is := strings.CutPrefix(line, "VmRSS:"); is {
@@ -108,14 +108,14 @@ func TestHungPeerMakesRoomForOthers(t *testing.T) {
 		named = named || strings.Contains(err.Error(), f.uuid.String())
 	}
 	if !named || !strings.Contains(err.Error(), "TotalQueueBytes") {
-		t.Errorf("%q does not say whose messages take up the room", err)
+		t.Errorf("%q does not name the peer whose messages use up the budget", err)
 	}
 	if err := n.Whisper(t.Context(), good.uuid, message); err != nil {
 		t.Errorf("whisper: %v", err)
 	}
 	exit := n.wait("exit of a peer that hangs", func(e Event) bool { return e.Kind == Exit })
 	if exit.Peer.UUID == good.uuid || exit.Reason != NotResponding {
-		t.Errorf("events: %s", n.log())
+		t.Errorf("got events %s, want the exit of a hung peer as not responding", n.log())
 	}
 }
 
@@ -141,7 +141,7 @@ func TestHungPeerMakesRoomBesidePings(t *testing.T) {
 		case <-ticker.C:
 			good.send(msg.AppendPing(nil, sequence))
 		case <-deadline:
-			t.Fatal("it waits without an end")
+			t.Fatal("the whisper waits forever")
 		}
 	}
 }

@@ -23,7 +23,7 @@ func TestCases(t *testing.T) {
 		never string   // an event that must not come
 	}{
 		// Beacons.
-		{"beacon 22 unknown: connect, HELLO", func(f *fakePeer) { f.beacon(f.port()) }, nil, true, ""},
+		{"beacon 22 unknown: the node connects and says HELLO", func(f *fakePeer) { f.beacon(f.port()) }, nil, true, ""},
 		{"beacon 23 unknown: understood", func(f *fakePeer) {
 			f.datagram(beacon.Beacon{UUID: f.uuid, Port: f.port(), State: beacon.Idle}.Append(nil))
 		}, nil, true, ""},
@@ -154,7 +154,7 @@ func TestCases(t *testing.T) {
 			header[slices.Index(header, '?')] = 0xFF
 			f.send(header)
 		}, []string{"ENTER(fa\xffe)", "JOIN(G)"}, true, ""},
-		{"hello with a header of 70000 octets", func(f *fakePeer) {
+		{"hello with a header of 70000 bytes", func(f *fakePeer) {
 			f.send(f.hello(1, func(h *msg.OutHello) {
 				h.Headers = []msg.OutHeader{{Name: "big", Value: long(70_000)}}
 			}))
@@ -183,7 +183,7 @@ func TestCases(t *testing.T) {
 
 		// Routing ids other than 01 + UUID: ignore.
 		{"identity 02 + UUID", func(f *fakePeer) { f.identity[0] = 2; f.send(f.hello(1, nil)) }, nil, false, entered},
-		{"identity of 16 octets", func(f *fakePeer) { f.identity = f.identity[1:]; f.send(f.hello(1, nil)) }, nil, false, entered},
+		{"identity of 16 bytes", func(f *fakePeer) { f.identity = f.identity[1:]; f.send(f.hello(1, nil)) }, nil, false, entered},
 		{"identity abc", func(f *fakePeer) { f.identity = []byte("abc"); f.send(f.hello(1, nil)) }, nil, false, entered},
 		{"no identity", func(f *fakePeer) { f.identity = nil; f.send(f.hello(1, nil)) }, nil, false, entered},
 		{"our own identity", func(f *fakePeer) { f.identity = identity(f.node.UUID()); f.send(f.hello(1, nil)) }, nil, false, entered},
@@ -207,7 +207,7 @@ func TestCases(t *testing.T) {
 			good.enter()
 			good.send(msg.AppendWhisper(nil, 2), []byte("good"))
 			n.waitKind(Whisper, good.uuid)
-			if events := n.of(f.uuid); test.never != "" && slices.Contains(events, test.never) {
+			if events := n.eventsOf(f.uuid); test.never != "" && slices.Contains(events, test.never) {
 				t.Errorf("events %q contain %s", events, test.never)
 			}
 		})
@@ -222,7 +222,7 @@ func (r *testNode) waitFor(t *testing.T, id uuid.UUID, want []string) {
 		r.mu.Lock()
 		news := r.news
 		r.mu.Unlock()
-		got := r.of(id)
+		got := r.eventsOf(id)
 		if len(got) >= len(want) {
 			if !slices.Equal(got[:len(want)], want) {
 				t.Fatalf("events %q, want %q", got, want)

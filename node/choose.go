@@ -31,15 +31,15 @@ type chooser struct {
 	turn uint64
 }
 
-// note records that a peer sent something.
-func (w *work) note() {
+// noteSent records that a peer sent something.
+func (w *work) noteSent() {
 	if !w.spoke.Load() {
 		w.spoke.Store(true)
 	}
 }
 
-// given returns how many WHISPERs a peer was sent since it last sent something.
-func (p *session) given(now time.Time) uint64 {
+// pendingWork returns how many WHISPERs a peer was sent since it last sent something.
+func (p *session) pendingWork(now time.Time) uint64 {
 	w, whispers := &p.work, p.out.Whispers()
 	if w.spoke.Swap(false) || now.Sub(w.since) >= answerTime {
 		w.before, w.since = whispers, time.Time{}
@@ -69,7 +69,7 @@ func (n *Node) Choose(group string, states []beacon.State) (*Peer, bool) {
 	if p.work.since.IsZero() {
 		p.work.since = now
 	}
-	return p.now(), true
+	return p.currentSnapshot(), true
 }
 
 // A choice is the best peer so far.
@@ -83,7 +83,7 @@ type choice struct {
 
 // consider takes a peer if it is better than the best so far. It skips an idle peer that was sent work: that peer is about to be busy.
 func (c *choice) consider(p *session, rank int, now time.Time) {
-	given := p.given(now)
+	given := p.pendingWork(now)
 	if given > 0 && beacon.State(p.peerState.Load()) == beacon.Idle {
 		return
 	}

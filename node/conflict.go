@@ -16,30 +16,30 @@ import (
 // conflictPause is how long no other node with our UUID must show itself before the conflict is over. A lasting conflict is reported once.
 const conflictPause = time.Minute
 
-var errTwins = errors.New("give each node a UUID of its own")
+var errDuplicateUUID = errors.New("give each node a UUID of its own")
 
-// conflict: another node uses our UUID. Peers cannot tell the two nodes apart, so the application must know. The node does nothing else about
+// noteConflict: another node uses our UUID. Peers cannot tell the two nodes apart, so the application must know. The node does nothing else about
 // it: answering would start a storm. The address has no port if only a connection came from it.
-func (n *Node) conflict(at netip.AddrPort) {
+func (n *Node) noteConflict(at netip.AddrPort) {
 	where, p := at.Addr().String(), &Peer{UUID: n.cfg.UUID, Transport: TCP, State: beacon.Unknown}
 	switch {
 	case at.Port() != 0:
 		where = paths.Format(at)
 		p.Endpoint = where
-	case !n.conflicted.IsZero():
+	case !n.conflictAt.IsZero():
 		p = nil // a beacon may have shown its endpoint
 	}
-	n.conflicted = time.Now()
+	n.conflictAt = time.Now()
 	n.problems.raiseAt(zerolog.ErrorLevel, ProblemConflict, n.cfg.UUID.String(), p,
-		fmt.Errorf("this node has that UUID, and so has another one at %s: %w", where, errTwins))
+		fmt.Errorf("this node has that UUID, and so has another one at %s: %w", where, errDuplicateUUID))
 }
 
-// twin: a connection has the identity of a present peer, but is not that peer's. If it comes from another host, it is another node with the
-// same UUID. The first node is kept until it exits.
-func (n *Node) twin(s *session, older, newer *zmtp.Conn) {
+// noteDuplicate: a connection has the identity of a present peer, but is not that peer's. If it comes from another host, it is another node with
+// the same UUID. The first node is kept until it exits.
+func (n *Node) noteDuplicate(s *session, older, newer *zmtp.Conn) {
 	if paths.AddrOf(older.RemoteAddr()) == paths.AddrOf(newer.RemoteAddr()) || n.sessions[s.uuid] != s {
 		return
 	}
 	n.noteRival(s, fmt.Errorf("a peer at %v has that UUID, and another one at %v, which is refused: %w",
-		older.RemoteAddr(), paths.AddrOf(newer.RemoteAddr()), errTwins))
+		older.RemoteAddr(), paths.AddrOf(newer.RemoteAddr()), errDuplicateUUID))
 }

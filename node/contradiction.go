@@ -15,9 +15,9 @@ import (
 // Config.Peers and Config.Interfaces contradict each other if a peer is on the network of an interface that is not used. We reach the peer,
 // but its own connection comes in on that interface and is refused (see allow).
 
-// checkPeers raises a problem for each address from Config.Peers that contradicts Config.Interfaces, and solves those that no longer do.
+// checkContradictions raises a problem for each address from Config.Peers that contradicts Config.Interfaces, and solves those that no longer do.
 // It runs in the control loop.
-func (n *Node) checkPeers() {
+func (n *Node) checkContradictions() {
 	if len(n.cfg.Interfaces) == 0 || n.cfg.Advertise != "" { // an advertised endpoint says where peers connect
 		return
 	}
@@ -27,7 +27,7 @@ func (n *Node) checkPeers() {
 			reports = n.agent.Survey()
 		}
 		about := paths.Format(at)
-		if i := leftOut(at.Addr(), reports); i == "" || n.agent.IsLocal(at.Addr()) {
+		if i := excludedInterface(at.Addr(), reports); i == "" || n.agent.IsLocal(at.Addr()) {
 			n.problems.solve(ProblemContradiction, about)
 		} else {
 			n.problems.raise(ProblemContradiction, about, &Peer{Endpoint: about, Transport: TCP}, fmt.Errorf(
@@ -36,23 +36,23 @@ func (n *Node) checkPeers() {
 	})
 }
 
-// checkPause is how long checkPeersSoon waits, so that one check covers many changes.
-const checkPause = 50 * time.Millisecond
+// contradictionPause is how long checkContradictionsSoon waits, so that one check covers many changes.
+const contradictionPause = 50 * time.Millisecond
 
-// checkPeersSoon schedules checkPeers after addresses were looked up.
-func (n *Node) checkPeersSoon() {
-	if n.isChecking {
+// checkContradictionsSoon schedules checkContradictions after addresses were looked up.
+func (n *Node) checkContradictionsSoon() {
+	if n.isCheckScheduled {
 		return
 	}
-	n.isChecking = true
-	n.after(checkPause, func() {
-		n.isChecking = false
-		n.checkPeers()
+	n.isCheckScheduled = true
+	n.after(contradictionPause, func() {
+		n.isCheckScheduled = false
+		n.checkContradictions()
 	})
 }
 
-// leftOut returns a description of the interface whose network contains an address, if all such interfaces are left out; "" otherwise.
-func leftOut(addr netip.Addr, reports []beacon.Report) (name string) {
+// excludedInterface returns a description of the interface whose network contains an address, if all such interfaces are left out; "" otherwise.
+func excludedInterface(addr netip.Addr, reports []beacon.Report) (name string) {
 	zone := addr.Zone()
 	for _, r := range reports {
 		if r.Flags&net.FlagUp == 0 || zone != "" && zone != r.Name && zone != strconv.Itoa(r.Index) {

@@ -11,7 +11,7 @@ import (
 
 // The application never takes its events. Waiting events are bounded, calls return, and peers come and go. When it takes the events at last,
 // none is missing.
-func TestNothingTaken(t *testing.T) {
+func TestEventsAreNotTaken(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		limits   Limits
@@ -62,7 +62,7 @@ func TestNothingTaken(t *testing.T) {
 			eventually(t, "the reader waits for the application", n.events.HasWaiters)
 			count, octets := n.events.Depth()
 			if most := test.limits; most.Events > 0 && count > most.Events || most.EventBytes > 0 && octets > most.EventBytes {
-				t.Errorf("%d messages of %d octets wait, of %d and %d", count, octets, most.Events, most.EventBytes)
+				t.Errorf("%d messages of %d bytes wait, want %d and %d at most", count, octets, most.Events, most.EventBytes)
 			}
 
 			began := time.Now()
@@ -80,7 +80,7 @@ func TestNothingTaken(t *testing.T) {
 				good.expect(id)
 			}
 			if took := time.Since(began); took > patience/2 {
-				t.Errorf("calls took %v", took)
+				t.Errorf("the calls took %v, want %v at most", took, patience/2)
 			}
 			late := newFakePeer(t, deaf)
 			late.send(late.hello(1, nil))
@@ -92,7 +92,7 @@ func TestNothingTaken(t *testing.T) {
 			good.hangUp()
 			eventually(t, "one that left is gone", func() bool { _, present := deaf.Peer(good.uuid); return !present })
 			if grown := heap() - before; grown > test.heap {
-				t.Errorf("the heap grew by %d octets, more than %d", grown, test.heap)
+				t.Errorf("the heap grew by %d bytes, want %d at most", grown, test.heap)
 			}
 
 			deaf.listen()
@@ -101,12 +101,12 @@ func TestNothingTaken(t *testing.T) {
 			last := uint16(test.messages + 2)
 			hostile.send(msg.AppendWhisper(nil, last), []byte("last"))
 			deaf.wait("the last message", func(e Event) bool { return e.Kind == Whisper && string(e.Frames[0]) == "last" })
-			if got := len(deaf.of(hostile.uuid)); got != 1+999+test.messages+1 {
+			if got := len(deaf.eventsOf(hostile.uuid)); got != 1+999+test.messages+1 {
 				t.Errorf("%d events of the hostile peer, want ENTER, 999 JOINs and %d more", got, test.messages+1)
 			}
-			events := deaf.of(hostile.uuid)[1000:]
+			events := deaf.eventsOf(hostile.uuid)[1000:]
 			if changed := slices.IndexFunc(events, func(e string) bool { return strings.HasPrefix(e, "EXIT") }); changed >= 0 {
-				t.Errorf("event %d is %s", changed, events[changed])
+				t.Errorf("event %d is %s, though the peer stays", changed, events[changed])
 			}
 		})
 	}
@@ -133,10 +133,10 @@ func TestLargeHellos(t *testing.T) {
 	}
 	b.served()
 	eventually(t, "all are taken", func() bool { return n.count(Enter, f.uuid) == times })
-	if events := n.of(f.uuid); !alternates(events) {
-		t.Errorf("events %q", events)
+	if events := n.eventsOf(f.uuid); !alternates(events) {
+		t.Errorf("got events %q, want ENTER and EXIT in turn", events)
 	}
 	if grown := heap() - before; grown > heapBound {
-		t.Errorf("the heap grew by %d octets", grown)
+		t.Errorf("the heap grew by %d bytes, want %d at most", grown, heapBound)
 	}
 }

@@ -26,7 +26,7 @@ const fewDescriptors = "ZRE_TEST_FEW_DESCRIPTORS"
 // A process without free file descriptors keeps its peers, reports the problem once, and recovers when descriptors are free again.
 func TestFewDescriptors(t *testing.T) {
 	if port := os.Getenv(fewDescriptors); port != "" {
-		if err := poor(port); err != nil {
+		if err := runWithFewDescriptors(port); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -63,7 +63,7 @@ func TestFewDescriptors(t *testing.T) {
 	}
 	echo(good, "after that")
 	if got := good.count(Exit, id); got != 0 {
-		t.Errorf("the child exited: %q", good.of(id))
+		t.Errorf("the child exited: %q", good.eventsOf(id))
 	}
 
 	a.close()
@@ -71,25 +71,25 @@ func TestFewDescriptors(t *testing.T) {
 	echo(late, "late")
 	echo(good, "again")
 	if got := good.count(Exit, id); got != 0 {
-		t.Errorf("the child exited: %q", good.of(id))
+		t.Errorf("the child exited: %q", good.eventsOf(id))
 	}
 	child.close()
 	for what, times := range child.warnings {
 		t.Logf("%d times: %s", times, what)
 		if times > 1 {
-			t.Errorf("logged %d times: %s", times, what)
+			t.Errorf("a warning is logged %d times: %s", times, what)
 		}
 	}
 	if len(child.warnings) > 4 { // from two listeners, the interfaces, and ipc
-		t.Errorf("%d different warnings", len(child.warnings))
+		t.Errorf("%d different warnings, want 4 at most", len(child.warnings))
 	}
 	if exits := child.count("exit"); exits > 0 {
 		t.Errorf("%d peers of the child exited", exits)
 	}
 }
 
-// poor is the node with few descriptors.
-func poor(port string) error {
+// runWithFewDescriptors is the node with few descriptors.
+func runWithFewDescriptors(port string) error {
 	const most = 40
 	var beaconPort int
 	if _, err := fmt.Sscan(port, &beaconPort); err != nil {

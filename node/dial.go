@@ -13,9 +13,9 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// run dials until it is connected or ctx ends. After that, the mailbox learns when the connection ends. hello is the HELLO that the connection
-// begins with, without the endpoint. The peer's UUID is a parameter because the session's may change meanwhile.
-func (s *session) run(ctx context.Context, id uuid.UUID, hello msg.OutHello) {
+// dialUntilConnected dials until it is connected or ctx ends. After that, the mailbox learns when the connection ends. hello is the HELLO that the
+// connection begins with, without the endpoint. The peer's UUID is a parameter because the session's may change meanwhile.
+func (s *session) dialUntilConnected(ctx context.Context, id uuid.UUID, hello msg.OutHello) {
 	n := s.node
 	s.dialling.Add(1)
 	defer s.dialling.Done()
@@ -86,8 +86,8 @@ func (s *session) reserve(at netip.AddrPort, greets bool) (err error) {
 			err = fmt.Errorf("%v: %w: %s (%v)", at, err, o.name, o.uuid)
 		} else {
 			n.reserved[at] = s
-			if s.greets = greets; greets {
-				s.linkedTick = n.clock.Now()
+			if s.saysHello = greets; greets {
+				s.connectedTick = n.clock.Now()
 			}
 		}
 	})
@@ -128,7 +128,7 @@ func (n *Node) holder(s *session, at netip.AddrPort) *session {
 	if o := n.occupant(s, at); o != nil && o.key == s.key {
 		return o
 	}
-	return n.successor(s, at)
+	return n.newerAt(s, at)
 }
 
 // occupant returns a session other than s whose connection leads to a ROUTER without identity at an address; nil if there is none.
@@ -141,8 +141,8 @@ func (n *Node) occupant(s *session, at netip.AddrPort) *session {
 	return nil
 }
 
-// successor returns a session whose peer was shown at an address later than that of s; nil if there is none.
-func (n *Node) successor(s *session, at netip.AddrPort) *session {
+// newerAt returns a session whose peer was shown at an address later than that of s; nil if there is none.
+func (n *Node) newerAt(s *session, at netip.AddrPort) *session {
 	if s.isOurs || s.candidate != nil {
 		return nil
 	}
@@ -158,70 +158,70 @@ func (n *Node) successor(s *session, at netip.AddrPort) *session {
 	return nil
 }
 
-// contestGrace is how long a peer has to show that it is still at an address where another peer has appeared: several round trips.
-const contestGrace = 2 * time.Second
+// occupantGrace is how long a peer has to show that it is still at an address where another peer has appeared: several round trips.
+const occupantGrace = 2 * time.Second
 
-// contest: a peer is shown at addresses. If our connection to another peer leads to one of them, that peer must show that it is still there.
-func (n *Node) contest(s *session, at []netip.AddrPort) {
+// checkOccupants: a peer is shown at addresses. If our connection to another peer leads to one of them, that peer must show that it is still there.
+func (n *Node) checkOccupants(s *session, at []netip.AddrPort) {
 	for _, at := range at {
 		if o := n.occupant(s, at); o != nil {
-			n.demand(o, contestGrace, addressTaken)
+			n.requireAnswer(o, occupantGrace, addressTaken)
 		}
 	}
 }
 
-// demand asks a peer for a sign of life on our connection to it. Without one in time, the event happens to the session. It does not ask again
-// until the evasive timeout is over.
-func (n *Node) demand(s *session, within time.Duration, e event) {
+// requireAnswer asks a peer for a sign of life on our connection to it. Without one in time, the event happens to the session. It does not ask
+// again until the evasive timeout is over.
+func (n *Node) requireAnswer(s *session, within time.Duration, e event) {
 	now := time.Now()
-	if s.mailbox == nil || now.Sub(s.askedFor) < n.cfg.EvasiveTimeout {
+	if s.mailbox == nil || now.Sub(s.proofAskedAt) < n.cfg.EvasiveTimeout {
 		return
 	}
-	n.askProof(s, now)
+	n.pingForProof(s, now)
 	n.after(within, func() {
-		if s.askedFor == now && !s.answered.Load() && !s.isStalled() {
+		if s.proofAskedAt == now && !s.answered.Load() && !s.isStalled() {
 			n.handle(s, e, detail{})
 		}
 	})
 }
 
-// askProof asks a peer to show that it receives our messages.
-func (n *Node) askProof(s *session, now time.Time) {
-	s.askedFor = now
+// pingForProof asks a peer to show that it receives our messages.
+func (n *Node) pingForProof(s *session, now time.Time) {
+	s.proofAskedAt = now
 	s.isProven = s.isProven || s.answered.Load()
 	s.answered.Store(false)
 	s.noteAsked()
 	s.out.Ping()
 }
 
-// extendAsk gives a peer more time to answer while part of a large message arrives: the answer comes behind that message.
-func (s *session) extendAsk(now time.Time) {
-	if !s.answered.Load() && s.askedFor.After(s.linked) {
-		s.askedFor = now
+// extendAnswerTime gives a peer more time to answer while part of a large message arrives: the answer comes behind that message.
+func (s *session) extendAnswerTime(now time.Time) {
+	if !s.answered.Load() && s.proofAskedAt.After(s.connectedAt) {
+		s.proofAskedAt = now
 	}
 }
 
-// showLife shows a peer that this node is alive, although it reads nothing from it: the peer's PINGs wait for the application, with everything
-// else that it sends. A PING of ours is a sign of life; its answer waits too.
-func (n *Node) showLife(s *session, now time.Time) {
-	if s.isStalled() && s.mailbox != nil && now.Sub(s.askedFor) >= n.cfg.EvasiveTimeout/2 {
-		n.askProof(s, now)
+// pingWhileStalled shows a peer that this node is alive, although it reads nothing from it: the peer's PINGs wait for the application, with
+// everything else that it sends. A PING of ours is a sign of life; its answer waits too.
+func (n *Node) pingWhileStalled(s *session, now time.Time) {
+	if s.isStalled() && s.mailbox != nil && now.Sub(s.proofAskedAt) >= n.cfg.EvasiveTimeout/2 {
+		n.pingForProof(s, now)
 	}
 }
 
-// checkHearing makes sure that a foreign peer receives our messages. If another program connects to a ROUTER of libzmq with our identity, the
+// checkReceiving makes sure that a foreign peer receives our messages. If another program connects to a ROUTER of libzmq with our identity, the
 // ROUTER is deaf to us from then on, without notice. A peer that answers no PING for the expired timeout gets another HELLO.
-func (n *Node) checkHearing(s *session, now time.Time) {
+func (n *Node) checkReceiving(s *session, now time.Time) {
 	if s.isOurs || s.state != ready {
 		return
 	}
-	if s.askedFor.Before(s.linked) {
-		s.askedFor = s.linked
+	if s.proofAskedAt.Before(s.connectedAt) {
+		s.proofAskedAt = s.connectedAt
 		s.answered.Store(true)
 	}
-	switch asked := now.Sub(s.askedFor); {
+	switch asked := now.Sub(s.proofAskedAt); {
 	case s.answered.Load() && asked >= n.cfg.ExpiredTimeout/3:
-		n.askProof(s, now)
+		n.pingForProof(s, now)
 	case !s.answered.Load() && asked >= n.cfg.ExpiredTimeout:
 		n.handle(s, pathGone, detail{})
 	}

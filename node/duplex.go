@@ -25,17 +25,17 @@ var (
 	errAnswered = fmt.Errorf("%w: the peer's HELLO came on another connection", errOffer)
 )
 
-// duplex reports whether a connection is for both directions: both ends have said so.
-func duplex(conn *zmtp.Conn) bool {
-	return extensionsOf(conn).has(extDuplex) && strings.HasPrefix(conn.Told(extensionsProperty), duplexExtension)
+// isDuplex reports whether a connection is for both directions: both ends have said so.
+func isDuplex(conn *zmtp.Conn) bool {
+	return extensionsOf(conn).has(extDuplex) && strings.HasPrefix(conn.OwnProperty(extensionsProperty), duplexExtension)
 }
 
-// decides reports whether this node, and not the peer, decides which of two connections stays.
-func (n *Node) decides(id uuid.UUID) bool { return bytes.Compare(n.cfg.UUID[:], id[:]) < 0 }
+// decidesCall reports whether this node, and not the peer, decides which of two connections stays.
+func (n *Node) decidesCall(id uuid.UUID) bool { return bytes.Compare(n.cfg.UUID[:], id[:]) < 0 }
 
 // isOffer reports whether a HELLO came on a call that must be answered, or given up.
 func (n *Node) isOffer(in *inbox) bool {
-	return in.caller == nil && n.decides(in.uuid) && duplex(in.conn)
+	return in.dialledBy == nil && n.decidesCall(in.uuid) && isDuplex(in.conn)
 }
 
 // maxCalls is how many calls a node makes at the same time. When hundreds of nodes start at once, many waiting calls become unnecessary,
@@ -49,73 +49,73 @@ const (
 func (p *session) openIPC(ctx context.Context, id uuid.UUID, hello msg.OutHello) (*zmtp.Conn, error) {
 	n := p.node
 	select {
-	case n.calling <- struct{}{}:
+	case n.ipcCalls <- struct{}{}:
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	done := sync.OnceFunc(func() { <-n.calling })
+	done := sync.OnceFunc(func() { <-n.ipcCalls })
 	defer time.AfterFunc(longCall, done).Stop()
-	box, cfg := &mailbox{session: p}, p.introduction(id, "unix")
+	box, cfg := &mailbox{session: p}, p.connectionConfig(id, "unix")
 	switch {
-	case n.decides(id):
+	case n.decidesCall(id):
 	case p.snapshot.Load() == nil:
 		box.offer = true
 	default: // its HELLO came on its own connection, so ours needs one too
-		cfg = p.introduction(id, "tcp")
+		cfg = p.connectionConfig(id, "tcp")
 	}
 	conn, err := p.open(ctx, "unix", ipcAddress(id), cfg, hello, box)
 	done()
 	if err == nil && box.offer {
-		return nil, box.await(ctx, conn)
+		return nil, box.awaitAnswer(ctx, conn)
 	}
 	return conn, err
 }
 
-// answerOn makes a session without a connection use the one on which its peer's HELLO came, if that is for both directions. It runs in the
+// answerOnInbox makes a session without a connection use the one on which its peer's HELLO came, if that is for both directions. It runs in the
 // control loop, while the reader of that connection waits.
-func (n *Node) answerOn(p *session, in *inbox) bool {
-	if in == nil || p.hello == nil || p.out.Inproc() || !duplex(in.conn) {
+func (n *Node) answerOnInbox(p *session, in *inbox) bool {
+	if in == nil || p.hello == nil || p.out.Inproc() || !isDuplex(in.conn) {
 		return false
 	}
 	var hello [][]byte
 	var err error
-	if in.caller == nil { // otherwise our HELLO is already sent
-		hello, err = p.first(*p.hello)(in.conn)
+	if in.dialledBy == nil { // otherwise our HELLO is already sent
+		hello, err = p.firstMessage(*p.hello)(in.conn)
 	}
 	if err == nil {
-		err = in.conn.Adopt(p.out.Queue(), hello, func(err error) { n.post(func() { n.muted(p, err) }) })
+		err = in.conn.Adopt(p.out.Queue(), hello, func(err error) { n.post(func() { n.sendingEnded(p, err) }) })
 	}
 	if err != nil { // mostly because our own call succeeded
 		n.log.Debug().Err(err).Stringer("peer", p.uuid).Msg("no answer on this connection")
 		return false
 	}
-	in.both = true
+	in.isDuplex = true
 	p.sameHost.Store(true)
 	p.stopDialling()
 	n.handle(p, connected, detail{conn: in.conn})
 	return true
 }
 
-// muted: nothing more can be sent on a connection for both directions. What the peer sent before is still read.
-func (n *Node) muted(p *session, err error) {
+// sendingEnded: nothing more can be sent on a connection for both directions. What the peer sent before is still read.
+func (n *Node) sendingEnded(p *session, err error) {
 	if p.mailbox != nil {
-		n.closedMailbox(p, err)
+		n.handleMailboxClosed(p, err)
 	}
 }
 
-// hungUp: the connection that we send on is over. in is the inbox of the same connection; nil if nothing arrives on it.
-func (n *Node) hungUp(p *session, in *inbox, err error) {
+// mailboxEnded: the connection that we send on is over. in is the inbox of the same connection; nil if nothing arrives on it.
+func (n *Node) mailboxEnded(p *session, in *inbox, err error) {
 	if in != nil && p.inbox == in {
 		p.inbox = nil
 	}
-	n.closedMailbox(p, err)
+	n.handleMailboxClosed(p, err)
 }
 
-// closedMailbox: our connection to the peer is over.
-func (n *Node) closedMailbox(s *session, err error) {
+// handleMailboxClosed: our connection to the peer is over.
+func (n *Node) handleMailboxClosed(s *session, err error) {
 	n.log.Debug().AnErr("reason", err).Stringer("peer", s.uuid).Msg("connection lost")
-	n.judgeWay(s, n.checked, hangUpTime) // a node of ours hangs up if our HELLO does not arrive
-	s.mailbox, s.outOfReach = nil, time.Now()
+	n.endUndelivered(s, n.checked, hangUpTime) // a node of ours hangs up if our HELLO does not arrive
+	s.mailbox, s.unreachableSince = nil, time.Now()
 	n.handle(s, mailboxClosed, detail{err: err})
 }
 
@@ -129,23 +129,23 @@ type mailbox struct {
 // open begins the life of a connection after its handshake.
 func (m *mailbox) open(conn *zmtp.Conn) {
 	p, n := m.session, m.session.node
-	if !duplex(conn) {
+	if !isDuplex(conn) {
 		m.offer = false
 		return
 	}
-	m.in = &inbox{node: n, conn: conn, uuid: p.uuid, caller: p, both: !m.offer, extensions: extensionsOf(conn)}
+	m.in = &inbox{node: n, conn: conn, uuid: p.uuid, dialledBy: p, isDuplex: !m.offer, extensions: extensionsOf(conn)}
 	if m.offer {
 		conn.OwnQueue()
 		return
 	}
-	conn.ReadOn(func(err error) {
+	conn.KeepReading(func(err error) {
 		p.dialling.Wait()
-		n.post(func() { n.muted(p, err) })
+		n.post(func() { n.sendingEnded(p, err) })
 	})
 }
 
-// await waits until the offer is answered, here or on another connection, or given up.
-func (m *mailbox) await(ctx context.Context, conn *zmtp.Conn) error {
+// awaitAnswer waits until the offer is answered, here or on another connection, or given up.
+func (m *mailbox) awaitAnswer(ctx context.Context, conn *zmtp.Conn) error {
 	select {
 	case <-conn.Done():
 		return fmt.Errorf("%w: %w", errOffer, conn.Err())
@@ -172,8 +172,8 @@ func (m *mailbox) Closed(err error) {
 	}
 	defer n.wg.Done()
 	n.post(func() {
-		if m.in == nil || m.in.both {
-			n.hungUp(p, m.in, err)
+		if m.in == nil || m.in.isDuplex {
+			n.mailboxEnded(p, m.in, err)
 		}
 	})
 }

@@ -13,48 +13,48 @@ import (
 	"github.com/google/uuid"
 )
 
-// A tally is the system's network as one process of this host sees it. It counts dialled unix sockets that are open.
-type tally struct {
+// A countingNetwork is the system's network as one process of this host sees it. It counts dialled unix sockets that are open.
+type countingNetwork struct {
 	Network
 	open *atomic.Int32
 }
 
-func (c *tally) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (c *countingNetwork) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	nc, err := c.Network.Dial(ctx, network, address)
 	if err != nil || network != "unix" {
 		return nc, err
 	}
 	c.open.Add(1)
-	return &counted{Conn: nc, open: c.open}, nil
+	return &countedConn{Conn: nc, open: c.open}, nil
 }
 
-type counted struct {
+type countedConn struct {
 	net.Conn
 	once sync.Once
 	open *atomic.Int32
 }
 
-func (c *counted) Close() error {
+func (c *countedConn) Close() error {
 	c.once.Do(func() { c.open.Add(-1) })
 	return c.Conn.Close()
 }
 
-// ordered returns two UUIDs, the lower first.
-func ordered() (low, high uuid.UUID) {
+// orderedUUIDs returns two UUIDs, the lower first.
+func orderedUUIDs() (low, high uuid.UUID) {
 	low, high = uuid.New(), uuid.New()
 	low[0], high[0] = 1, 2
 	return low, high
 }
 
-// together waits until two nodes have met and use one connection.
-func together(t *testing.T, open *atomic.Int32, a, b *testNode) {
+// waitForOneConnection waits until two nodes have met and use one connection.
+func waitForOneConnection(t *testing.T, open *atomic.Int32, a, b *testNode) {
 	t.Helper()
 	for _, pair := range [][2]*testNode{{a, b}, {b, a}} {
 		one, other := pair[0], pair[1]
 		one.waitKind(Enter, other.UUID())
 		one.until(t, "it is connected", func() bool { return one.sessions[other.UUID()].mailbox != nil })
 		if p, _ := one.Peer(other.UUID()); p == nil || p.Transport != IPC {
-			t.Errorf("%s speaks to %+v", one.Name(), p)
+			t.Errorf("%s knows the peer as %+v, want one by ipc", one.Name(), p)
 		}
 	}
 	eventually(t, "one connection is left", func() bool { return open.Load() == 1 })
@@ -66,11 +66,11 @@ func TestOneConnection(t *testing.T) {
 		lowFirst, lowLeaves, flood := i&1 != 0, i&2 != 0, i&4 != 0
 		t.Run(fmt.Sprintf("low first %v, low leaves %v, flood back %v", lowFirst, lowLeaves, flood), func(t *testing.T) {
 			t.Parallel()
-			low, high := ordered()
+			low, high := orderedUUIDs()
 			var open atomic.Int32
 			port := beaconPort()
 			node := func(id uuid.UUID, name string) *testNode {
-				return start(t, onLoopback(port, Config{UUID: id, Name: name, Network: &tally{System, &open}}))
+				return start(t, onLoopback(port, Config{UUID: id, Name: name, Network: &countingNetwork{System, &open}}))
 			}
 			var a, b *testNode
 			if lowFirst {
@@ -80,7 +80,7 @@ func TestOneConnection(t *testing.T) {
 				b = node(high, "high")
 				a = node(low, "low")
 			}
-			together(t, &open, a, b)
+			waitForOneConnection(t, &open, a, b)
 			if err := errors.Join(a.Join("G"), a.SetState(5)); err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +108,7 @@ func TestOneConnection(t *testing.T) {
 				t.Fatal(err)
 			}
 			if e := stayer.waitKind(Exit, leaver.UUID()); e.Reason != Left {
-				t.Errorf("exit: %v", e.Reason)
+				t.Errorf("the peer exited as %v, want left", e.Reason)
 			}
 			stop()
 			talking.Wait()
@@ -116,7 +116,7 @@ func TestOneConnection(t *testing.T) {
 				t.Errorf("%d of %d messages came", got, words)
 			}
 			if n := stayer.count(Enter, leaver.UUID()) + stayer.count(Exit, leaver.UUID()); n != 2 {
-				t.Errorf("events: %q", stayer.of(leaver.UUID()))
+				t.Errorf("got events %q, want one Enter and one Exit", stayer.eventsOf(leaver.UUID()))
 			}
 			eventually(t, "no connection is left", func() bool { return open.Load() == 0 })
 		})
@@ -128,17 +128,17 @@ func TestOneConnectionRestart(t *testing.T) {
 	for _, lowDies := range []bool{true, false} {
 		t.Run(fmt.Sprintf("low dies %v", lowDies), func(t *testing.T) {
 			t.Parallel()
-			low, high := ordered()
+			low, high := orderedUUIDs()
 			if !lowDies {
 				low, high = high, low
 			}
 			var open atomic.Int32
 			port := beaconPort()
-			stays := start(t, onLoopback(port, Config{UUID: high, Name: "stays", Network: &tally{System, &open}}))
-			cfg := onLoopback(port, Config{UUID: low, Name: "dies", Network: &tally{System, &open}})
+			stays := start(t, onLoopback(port, Config{UUID: high, Name: "stays", Network: &countingNetwork{System, &open}}))
+			cfg := onLoopback(port, Config{UUID: low, Name: "dies", Network: &countingNetwork{System, &open}})
 			dies := start(t, cfg)
-			together(t, &open, dies, stays)
-			// Like SIGKILL: the connections end without a word, and nothing listens any more.
+			waitForOneConnection(t, &open, dies, stays)
+			// Like SIGKILL: the connections end without GOODBYE, and nothing listens any more.
 			dies.agent.Silence()
 			if err := dies.do(func() { dies.stopping = true }); err != nil {
 				t.Fatal(err)
@@ -155,7 +155,7 @@ func TestOneConnectionRestart(t *testing.T) {
 				t.Fatal(err)
 			}
 			if e := stays.waitKind(Exit, low); e.Reason != Crashed {
-				t.Errorf("exit: %v", e.Reason)
+				t.Errorf("the peer exited as %v, want crashed", e.Reason)
 			}
 			if err := dies.Close(); err != nil {
 				t.Fatal(err)
@@ -180,7 +180,7 @@ func TestOneConnectionOfMany(t *testing.T) {
 	port := beaconPort()
 	nodes := make([]*testNode, many)
 	for i := range nodes {
-		n, err := New(onLoopback(port, Config{Name: fmt.Sprint(i), Network: &tally{System, &open}}))
+		n, err := New(onLoopback(port, Config{Name: fmt.Sprint(i), Network: &countingNetwork{System, &open}}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +211,7 @@ func TestOneConnectionOfMany(t *testing.T) {
 	for _, n := range nodes {
 		for _, o := range nodes {
 			if got := n.count(Exit, o.UUID()); got > 0 {
-				t.Errorf("%s lost %s: %q", n.Name(), o.Name(), n.of(o.UUID()))
+				t.Errorf("%s lost %s: %q", n.Name(), o.Name(), n.eventsOf(o.UUID()))
 			}
 		}
 	}
@@ -220,12 +220,12 @@ func TestOneConnectionOfMany(t *testing.T) {
 // A peer that does not read fills its queue; then the sender waits. The peer can still send. When it reads, nothing is missing.
 func TestFloodBothWays(t *testing.T) {
 	t.Parallel()
-	low, high := ordered()
+	low, high := orderedUUIDs()
 	var open atomic.Int32
 	port := beaconPort()
 	limits := Limits{Events: 10, QueueMessages: 100}
 	deafNode := func(id uuid.UUID) *testNode {
-		n, err := New(onLoopback(port, Config{UUID: id, Network: &tally{System, &open}, Limits: limits, SendTimeout: patience}))
+		n, err := New(onLoopback(port, Config{UUID: id, Network: &countingNetwork{System, &open}, Limits: limits, SendTimeout: patience}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,31 +251,31 @@ func TestFloodBothWays(t *testing.T) {
 	if err := b.Whisper(t.Context(), low, []byte("while I am flooded")); err != nil {
 		t.Fatal(err)
 	}
-	a.wait("its words", func(e Event) bool { return e.Kind == Whisper && len(e.Frames[0]) < 100 })
+	a.wait("the message", func(e Event) bool { return e.Kind == Whisper && len(e.Frames[0]) < 100 })
 	b.listen()
 	eventually(t, "all is read", func() bool { return b.count(Whisper, low) == fromA })
 	if open.Load() != 1 {
-		t.Errorf("%d connections", open.Load())
+		t.Errorf("%d connections are open, want 1", open.Load())
 	}
 }
 
 // A slow reader reads everything that was sent before the other node left, though it can no longer answer.
-func TestLastWordsToTheSlow(t *testing.T) {
+func TestSlowReaderGetsLastMessages(t *testing.T) {
 	for _, lowLeaves := range []bool{true, false} {
 		t.Run(fmt.Sprintf("low leaves %v", lowLeaves), func(t *testing.T) {
 			t.Parallel()
-			low, high := ordered()
+			low, high := orderedUUIDs()
 			if !lowLeaves {
 				low, high = high, low
 			}
 			var open atomic.Int32
 			port := beaconPort()
-			n, err := New(onLoopback(port, Config{UUID: high, Network: &tally{System, &open}, Limits: Limits{Events: 10}}))
+			n, err := New(onLoopback(port, Config{UUID: high, Network: &countingNetwork{System, &open}, Limits: Limits{Events: 10}}))
 			if err != nil {
 				t.Fatal(err)
 			}
 			slow := startDeaf(t, n)
-			leaver := start(t, onLoopback(port, Config{UUID: low, Network: &tally{System, &open}}))
+			leaver := start(t, onLoopback(port, Config{UUID: low, Network: &countingNetwork{System, &open}}))
 			leaver.waitKind(Enter, high)
 			eventually(t, "they meet", func() bool { p, ok := slow.Peer(low); return ok && p.Transport == IPC && open.Load() == 1 })
 			const words = 200
@@ -287,10 +287,10 @@ func TestLastWordsToTheSlow(t *testing.T) {
 			if err := leaver.Close(); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "it cannot be spoken to", func() bool { return slow.Whisper(t.Context(), low, []byte("x")) != nil })
+			eventually(t, "a whisper to it fails", func() bool { return slow.Whisper(t.Context(), low, []byte("x")) != nil })
 			slow.listen()
 			if e := slow.waitKind(Exit, low); e.Reason != Left {
-				t.Errorf("exit: %v", e.Reason)
+				t.Errorf("the peer exited as %v, want left", e.Reason)
 			}
 			if got := slow.count(Whisper, low); got != words {
 				t.Errorf("%d of %d messages came", got, words)

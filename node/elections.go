@@ -34,7 +34,7 @@ func (n *Node) Contest(group string) error {
 		}
 		n.contests[n.groups[group]] = true
 		if n.agent != nil {
-			n.challenge(group)
+			n.beginContest(group)
 		}
 		return nil
 	})
@@ -52,19 +52,19 @@ func (n *Node) Leader(group string) (*Peer, bool) {
 	if p == nil {
 		return nil, false // it exited just now
 	}
-	return p.now(), true
+	return p.currentSnapshot(), true
 }
 
-// challengeAll begins the contests that were requested before Start.
-func (n *Node) challengeAll() {
+// beginContests begins the contests that were requested before Start.
+func (n *Node) beginContests() {
 	for _, group := range slices.Sorted(maps.Keys(n.contests)) {
-		n.challenge(group)
+		n.beginContest(group)
 	}
 }
 
-func (n *Node) challenge(group string) {
+func (n *Node) beginContest(group string) {
 	e := n.electionIn(group)
-	n.act(e, e.Contest(time.Now()))
+	n.carryOut(e, e.Contest(time.Now()))
 }
 
 // electionIn returns the election in a group that this node is in. It begins one if there is none.
@@ -77,7 +77,7 @@ func (n *Node) electionIn(group string) *groupElection {
 	n.elections[e.group] = e
 	if r := n.members[group]; r != nil {
 		for _, p := range r.list {
-			n.act(e, e.Join(time.Now(), p.uuid, p.isExtended))
+			n.carryOut(e, e.Join(time.Now(), p.uuid, p.isExtended))
 		}
 	}
 	return e
@@ -100,7 +100,7 @@ func (n *Node) admitToElections(p *session, groups []string) {
 	}
 	for _, group := range groups {
 		if e := n.elections[group]; e != nil {
-			n.act(e, e.Join(time.Now(), p.uuid, p.isExtended))
+			n.carryOut(e, e.Join(time.Now(), p.uuid, p.isExtended))
 		}
 	}
 }
@@ -121,7 +121,7 @@ func (n *Node) withdrawFromElections(p *session) {
 	n.after(0, func() {
 		for _, group := range groups {
 			if q := n.present[p.uuid]; q == nil || !q.isIn(group) {
-				n.leftElection(p.uuid, group)
+				n.removeFromElection(p.uuid, group)
 			}
 		}
 	})
@@ -132,41 +132,41 @@ func (s *session) isIn(group string) bool {
 	return in
 }
 
-// leftElection handles a peer that is no longer a member of a group.
-func (n *Node) leftElection(id uuid.UUID, group string) {
+// removeFromElection handles a peer that is no longer a member of a group.
+func (n *Node) removeFromElection(id uuid.UUID, group string) {
 	if e := n.elections[group]; e != nil {
-		n.act(e, e.Election.Leave(time.Now(), id))
+		n.carryOut(e, e.Election.Leave(time.Now(), id))
 	}
 }
 
-// elected handles an ELECT or LEADER of a peer.
-func (n *Node) elected(p *session, group string, id msg.ID, node uuid.UUID) {
+// handleElection handles an ELECT or LEADER of a peer.
+func (n *Node) handleElection(p *session, group string, id msg.ID, node uuid.UUID) {
 	if _, in := n.groups[group]; !in || n.present[p.uuid] != p || !p.isIn(group) {
 		return
 	}
 	e := n.electionIn(group)
 	if id == msg.Elect {
-		n.act(e, e.Elect(time.Now(), p.uuid, node))
+		n.carryOut(e, e.HandleElect(time.Now(), p.uuid, node))
 	} else {
-		n.act(e, e.Led(time.Now(), p.uuid, node))
+		n.carryOut(e, e.HandleLeader(time.Now(), p.uuid, node))
 	}
 }
 
-// act carries out the outputs of an election. All peers that they name know of our membership: HELLO or JOIN was queued before.
-func (n *Node) act(e *groupElection, outputs []election.Output) {
+// carryOut carries out the outputs of an election. All peers that they name know of our membership: HELLO or JOIN was queued before.
+func (n *Node) carryOut(e *groupElection, outputs []election.Output) {
 	for _, o := range outputs {
 		switch o.Kind {
 		case election.SendElect:
 			n.sendElection(e.group, o, msg.AppendElect)
 		case election.SendLeader:
 			n.sendElection(e.group, o, msg.AppendLeader)
-		case election.Named:
-			n.lead(e.group, o.Node)
-		case election.Lost: // no event of its own: an Exit or Leave reports it
+		case election.LeaderNamed:
+			n.reportLeader(e.group, o.Node)
+		case election.LeaderLost: // no event of its own: an Exit or Leave reports it
 			n.setLeader(e.group, nil)
 		}
 	}
-	n.wind(e)
+	n.setElectionTimer(e)
 }
 
 func (n *Node) sendElection(group string, o election.Output, encode func([]byte, uint16, string, [16]byte) ([]byte, error)) {
@@ -183,9 +183,9 @@ func (n *Node) sendElection(group string, o election.Output, encode func([]byte,
 	})
 }
 
-// lead reports a leader to the application.
-func (n *Node) lead(group string, id uuid.UUID) {
-	leader, stream := n.asPeer(), &n.own
+// reportLeader reports a leader to the application.
+func (n *Node) reportLeader(group string, id uuid.UUID) {
+	leader, stream := n.asPeer(), &n.ownStream
 	if id != n.cfg.UUID {
 		p := n.present[id]
 		if p == nil {
@@ -218,8 +218,8 @@ func (n *Node) asPeer() *Peer {
 	}
 }
 
-// wind sets the timer of an election.
-func (n *Node) wind(e *groupElection) {
+// setElectionTimer sets the timer of an election.
+func (n *Node) setElectionTimer(e *groupElection) {
 	at, ok := e.Next()
 	if ok && e.at.Equal(at) {
 		return
@@ -235,7 +235,7 @@ func (n *Node) wind(e *groupElection) {
 func (n *Node) tickElection(e *groupElection, at time.Time) {
 	if n.elections[e.group] == e && e.at.Equal(at) {
 		e.at = time.Time{}
-		n.act(e, e.Tick(time.Now()))
+		n.carryOut(e, e.Tick(time.Now()))
 	}
 }
 
@@ -246,8 +246,8 @@ func (e *groupElection) stop() {
 	}
 }
 
-// parseNode reads the UUID in an ELECT or LEADER, 32 hex digits.
-func parseNode(text []byte) (id uuid.UUID, ok bool) {
+// parseHexUUID reads the UUID in an ELECT or LEADER, 32 hex digits.
+func parseHexUUID(text []byte) (id uuid.UUID, ok bool) {
 	if len(text) != 2*len(id) {
 		return uuid.Nil, false
 	}

@@ -21,7 +21,7 @@ type ballots struct {
 	all []string
 }
 
-func (b *ballots) hear(f *fakePeer) {
+func (b *ballots) record(f *fakePeer) {
 	listen := func(m *msg.Message) {
 		if m.ID == msg.Elect || m.ID == msg.Leader {
 			b.mu.Lock()
@@ -37,7 +37,7 @@ func (b *ballots) expect(t *testing.T, want ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !slices.Equal(b.all, want) {
-		t.Errorf("it was sent %q, want %q", b.all, want)
+		t.Errorf("the peer was sent %q, want %q", b.all, want)
 	}
 }
 
@@ -50,7 +50,7 @@ func TestElectionWithForeignPeer(t *testing.T) {
 	n := start(t, onLoopback(beaconPort(), Config{Contest: []string{"G"}, UUID: uuid.UUID{1, 15: 1}}))
 	f := newFakePeer(t, n)
 	var sent ballots
-	sent.hear(f)
+	sent.record(f)
 	f.enter()
 	n.waitKind(Leader, n.UUID()) // a second later
 	f.send(msg.AppendPing(nil, 2))
@@ -63,7 +63,7 @@ func TestElectionWithForeignPeer(t *testing.T) {
 	f.expect(msg.Leader)
 	sent.expect(t, "ELECT G "+upper(n.UUID()), "LEADER G "+upper(n.UUID()))
 	if p, ok := n.Node.Leader("G"); !ok || p.UUID != n.UUID() || p.Name != n.Name() || p.Endpoint != n.Endpoint() {
-		t.Errorf("%+v leads (%v)", p, ok)
+		t.Errorf("Leader returned %+v, %v", p, ok)
 	}
 }
 
@@ -75,7 +75,7 @@ func TestElectionWithPeerOfOurs(t *testing.T) {
 	f := newFakePeerWith(t, n, zmtp.Config{Identity: identity(id), Properties: map[string]string{extensionsProperty: ourExtensions}})
 	f.properties = map[string]string{extensionsProperty: ourExtensions}
 	var sent ballots
-	sent.hear(f)
+	sent.record(f)
 	f.enter()
 	f.expect(msg.Elect)
 	f.send(must(msg.AppendElect(nil, 2, "G", f.uuid)))
@@ -109,16 +109,16 @@ func TestElectionIgnores(t *testing.T) {
 	}
 	f.send(msg.AppendWhisper(nil, 8), []byte("x"))
 	n.waitKind(Whisper, f.uuid)
-	if got := n.of(f.uuid); strings.Join(got, " ") != "ENTER(fake) JOIN(G) WHISPER:1f" {
-		t.Errorf("events: %q", got)
+	if got := n.eventsOf(f.uuid); strings.Join(got, " ") != "ENTER(fake) JOIN(G) WHISPER:1f" {
+		t.Errorf("got events %q, want no others than ENTER, JOIN and WHISPER", got)
 	}
 	if _, ok := n.Node.Leader("G"); ok {
-		t.Error("there is a leader, and nobody contests")
+		t.Error("there is a leader, though no node contests")
 	}
 	f.send(bytes.Clone(must(msg.AppendElect(nil, 9, "G", f.uuid))))
 	n.waitKind(Leader, f.uuid)
 	if p, ok := n.Node.Leader("G"); !ok || p.UUID != f.uuid || p.Name != "fake" {
-		t.Errorf("%+v leads (%v)", p, ok)
+		t.Errorf("Leader returned %+v, %v", p, ok)
 	}
 	f.send(must(msg.AppendLeave(nil, 10, "G", 2)))
 	n.waitKind(Leave, f.uuid)
@@ -128,28 +128,28 @@ func TestElectionIgnores(t *testing.T) {
 func TestContestErrors(t *testing.T) {
 	long := strings.Repeat("g", 256)
 	if _, err := New(Config{Contest: []string{"G", long}}); !errors.Is(err, ErrInvalidGroup) {
-		t.Errorf("a group of 256 octets: %v", err)
+		t.Errorf("a group name of 256 bytes: got %v, want ErrInvalidGroup", err)
 	}
 	n, err := New(Config{Contest: []string{"G"}, Limits: Limits{GroupsPerPeer: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := n.Contest(""); !errors.Is(err, ErrInvalidGroup) {
-		t.Errorf("a group without a name: %v", err)
+		t.Errorf("a group without a name: got %v, want ErrInvalidGroup", err)
 	}
 	if err := n.Contest("G"); err != nil {
 		t.Error(err)
 	}
 	if got := n.Groups(); !slices.Equal(got, []string{"G"}) {
-		t.Errorf("in %q", got)
+		t.Errorf("the node is in %q, want G alone", got)
 	}
 	n.Close()
 	if err := n.Contest("G"); !errors.Is(err, ErrClosed) {
-		t.Errorf("closed: %v", err)
+		t.Errorf("after Close: got %v, want ErrClosed", err)
 	}
 }
 
-func TestParseNode(t *testing.T) {
+func TestParseHexUUID(t *testing.T) {
 	id := uuid.MustParse("01234567-89ab-cdef-0123-456789abcdef")
 	for text, want := range map[string]bool{
 		upper(id):                      true,
@@ -163,8 +163,8 @@ func TestParseNode(t *testing.T) {
 		"0x" + upper(id)[2:]:           false,
 		strings.Repeat(upper(id), 100): false,
 	} {
-		if got, ok := parseNode([]byte(text)); ok != want || ok && got != id {
-			t.Errorf("%.40q: %v, %v", text, got, ok)
+		if got, ok := parseHexUUID([]byte(text)); ok != want || ok && got != id {
+			t.Errorf("%.40q: got %v, %v, want %v", text, got, ok, want)
 		}
 	}
 }

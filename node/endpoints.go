@@ -66,8 +66,8 @@ func rankOf(addr netip.Addr) int {
 	return 3
 }
 
-// noteEndpoints tells the application if our endpoints have changed. It runs in the control loop, or before that starts.
-func (n *Node) noteEndpoints() {
+// reportEndpoints tells the application if our endpoints have changed. It runs in the control loop, or before that starts.
+func (n *Node) reportEndpoints() {
 	list := n.endpoints()
 	if slices.Equal(list, n.shownEndpoints) {
 		return
@@ -75,6 +75,6 @@ func (n *Node) noteEndpoints() {
 	first := n.shownEndpoints == nil
 	n.shownEndpoints = list
 	if !first && !n.stopping { // the endpoints at the start are no change
-		n.events.Push(&n.own, Event{Kind: EndpointsChanged, Peer: n.asPeer(), Group: strings.Join(list, " ")})
+		n.events.Push(&n.ownStream, Event{Kind: EndpointsChanged, Peer: n.asPeer(), Group: strings.Join(list, " ")})
 	}
 }

@@ -158,16 +158,16 @@ func (l *Limits) helloError(hello *msg.OutHello, err error) error {
 	return fmt.Errorf("%w: %w", kind, err)
 }
 
-// marked is an error that also matches another one, without showing that in its text.
-type marked struct{ err, as error }
+// sentinelError is an error that also matches another one, without showing that in its text.
+type sentinelError struct{ err, as error }
 
-// mark makes err also match as in errors.Is; nil stays nil.
-func mark(err, as error) error {
+// withSentinel makes err also match as in errors.Is; nil stays nil.
+func withSentinel(err, as error) error {
 	if err == nil {
 		return nil
 	}
-	return &marked{err, as}
+	return &sentinelError{err, as}
 }
 
-func (m *marked) Error() string   { return m.err.Error() }
-func (m *marked) Unwrap() []error { return []error{m.err, m.as} }
+func (m *sentinelError) Error() string   { return m.err.Error() }
+func (m *sentinelError) Unwrap() []error { return []error{m.err, m.as} }

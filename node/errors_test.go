@@ -23,7 +23,7 @@ func TestBadGroups(t *testing.T) {
 	}{
 		{"", msg.ErrEmpty, `group "": not a group name (empty): want 1 to 255 bytes`},
 		{"\xff", msg.ErrNotUTF8, `group "\xff": not a group name (not UTF-8)`},
-		{"a\x00b", msg.ErrNUL, `group "a\x00b": not a group name (contains a NUL octet)`},
+		{"a\x00b", msg.ErrNUL, `group "a\x00b": not a group name (contains a NUL byte)`},
 		{long, msg.ErrTooLong, `group "` + long[:80] + `": not a group name (too long, it has 256)`},
 		{long[1:255] + "x", msg.ErrNotUTF8, "not UTF-8"},
 		{long[:254] + "x", nil, ""},
@@ -32,7 +32,7 @@ func TestBadGroups(t *testing.T) {
 		for call, err := range map[string]error{"join: ": n.Join(c.group), "leave: ": n.Leave(c.group), "": checkGroup(c.group)} {
 			if c.want == nil {
 				if err != nil {
-					t.Errorf("%s%q: %v", call, c.group, err)
+					t.Errorf("%s%q: got %v, want no error", call, c.group, err)
 				}
 				continue
 			}
@@ -42,7 +42,7 @@ func TestBadGroups(t *testing.T) {
 		}
 	}
 	if got := n.Groups(); len(got) != 0 {
-		t.Errorf("it is in %q", got)
+		t.Errorf("the node is in groups %q, want none", got)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestErrorsArePrintable(t *testing.T) {
 			&ReplyError{Name: test.text}, &ReplyError{Name: "bob", Text: test.text}, &ReplyError{Name: test.text, NoHandler: true},
 		} {
 			if got := err.Error(); !strings.Contains(got, test.want) || got != printable(got) {
-				t.Errorf("%T of %q: %q", err, test.text, got)
+				t.Errorf("%T of %q is %q, want it printable and with %q", err, test.text, got, test.want)
 			}
 		}
 	}

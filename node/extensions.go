@@ -50,24 +50,24 @@ func extensionsOf(conn *zmtp.Conn) extensions {
 // stateProperty of READY is the state of the node that connects, so that Enter can show it. On unix sockets the ROUTER's node sends its own.
 const stateProperty = "X-ZRE-State"
 
-// stateIn parses the state in that property; it returns Unknown if there is none.
-func stateIn(value string) beacon.State {
+// parseStateProperty parses the state in that property; it returns Unknown if there is none.
+func parseStateProperty(value string) beacon.State {
 	if s, err := beacon.ParseState(value); err == nil {
 		return s
 	}
 	return beacon.Unknown
 }
 
-// introductions holds the properties of READY for each state: on unix sockets or elsewhere, with or without shared figures. All connections
+// readyProperties holds the properties of READY for each state: on unix sockets or elsewhere, with or without shared figures. All connections
 // share these maps.
-var introductions = map[string][beacon.Processing + 1]map[string]string{
-	ourExtensions:                    introduce(ourExtensions),
-	ourExtensions + sharingExtension: introduce(ourExtensions + sharingExtension),
-	ipcExtensions:                    introduce(ipcExtensions),
-	ipcExtensions + sharingExtension: introduce(ipcExtensions + sharingExtension),
+var readyProperties = map[string][beacon.Processing + 1]map[string]string{
+	ourExtensions:                    makeReadyProperties(ourExtensions),
+	ourExtensions + sharingExtension: makeReadyProperties(ourExtensions + sharingExtension),
+	ipcExtensions:                    makeReadyProperties(ipcExtensions),
+	ipcExtensions + sharingExtension: makeReadyProperties(ipcExtensions + sharingExtension),
 }
 
-func introduce(words string) (list [beacon.Processing + 1]map[string]string) {
+func makeReadyProperties(words string) (list [beacon.Processing + 1]map[string]string) {
 	for s := range list {
 		list[s] = map[string]string{extensionsProperty: words, stateProperty: beacon.State(s).String()}
 	}
@@ -76,7 +76,7 @@ func introduce(words string) (list [beacon.Processing + 1]map[string]string) {
 
 // properties returns the properties of our READY on a kind of network.
 func (n *Node) properties(network string) map[string]string {
-	return introductions[n.cfg.extensions(network)][n.State()]
+	return readyProperties[n.cfg.extensions(network)][n.State()]
 }
 
 // extensions returns the words that a node announces on a kind of network.
@@ -91,9 +91,9 @@ func (c *Config) extensions(network string) string {
 	return words
 }
 
-// introduction returns our configuration of a connection to the peer of a session. Nodes of ours number their HELLOs, and name the number
+// connectionConfig returns our configuration of a connection to the peer of a session. Nodes of ours number their HELLOs, and name the number
 // of the peer's HELLO that they answer.
-func (s *session) introduction(id uuid.UUID, network string) zmtp.Config {
+func (s *session) connectionConfig(id uuid.UUID, network string) zmtp.Config {
 	cfg := s.node.zmtp
 	cfg.Expect = identity(id)
 	if s.isUnnamed {
@@ -101,8 +101,8 @@ func (s *session) introduction(id uuid.UUID, network string) zmtp.Config {
 	}
 	cfg.Curve = s.node.curveTo(id, s.key, false)
 	cfg.Properties = maps.Clone(s.node.properties(network))
-	cfg.Properties[helloProperty] = s.number
-	if answers := s.answers.Load(); answers != nil {
+	cfg.Properties[helloProperty] = s.helloNumber
+	if answers := s.answeredHello.Load(); answers != nil {
 		cfg.Properties[answersProperty] = *answers
 	}
 	return cfg
@@ -118,18 +118,18 @@ const (
 // newHelloNumber makes a number that no other session has. It runs in the control loop.
 func (n *Node) newHelloNumber() string {
 	n.hellos++
-	return n.lifeWord + "." + strconv.FormatUint(n.hellos, 10)
+	return n.runWord + "." + strconv.FormatUint(n.hellos, 10)
 }
 
-// isSameLife reports whether two connections come from the same run of a node of ours.
-func isSameLife(a, b *zmtp.Conn) bool {
+// isSameRun reports whether two connections come from the same run of a node of ours.
+func isSameRun(a, b *zmtp.Conn) bool {
 	life, _, ok := strings.Cut(a.Property(helloProperty), ".")
 	other, _, _ := strings.Cut(b.Property(helloProperty), ".")
 	return ok && life == other
 }
 
-// welcome returns the properties of the ROUTER's READY.
-func (n *Node) welcome(local net.Addr) map[string]string {
+// routerProperties returns the properties of the ROUTER's READY.
+func (n *Node) routerProperties(local net.Addr) map[string]string {
 	if local.Network() == "unix" {
 		return n.properties("unix")
 	}

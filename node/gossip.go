@@ -17,7 +17,7 @@ import (
 func (c *Config) checkGossip() error {
 	for _, endpoint := range c.GossipBind {
 		if _, port, err := listenAddress(endpoint); err != nil || port == 0 {
-			return mark(fmt.Errorf("node: WithGossipBind: cannot listen on %q: want tcp://*:PORT or tcp://ADDRESS:PORT", endpoint), ErrInvalidEndpoint)
+			return withSentinel(fmt.Errorf("node: WithGossipBind: cannot listen on %q: want tcp://*:PORT or tcp://ADDRESS:PORT", endpoint), ErrInvalidEndpoint)
 		}
 	}
 	return c.checkEndpoints("WithGossipConnect", c.GossipConnect)
@@ -34,7 +34,7 @@ func (o *opening) openGossip(ctx context.Context) error {
 		host, port, _ := listenAddress(endpoint) // was checked
 		l, err := n.listenTCP(ctx, host, port, nil)
 		if err != nil {
-			return mark(fmt.Errorf("node: start: WithGossipBind: cannot listen on %s: %w", endpoint, errors.Join(err, closeAll(listeners))), ErrListen)
+			return withSentinel(fmt.Errorf("node: start: WithGossipBind: cannot listen on %s: %w", endpoint, errors.Join(err, closeAll(listeners))), ErrListen)
 		}
 		listeners = append(listeners, l)
 	}
@@ -57,7 +57,7 @@ func (n *Node) newHub(listeners []net.Listener) *seek.Hub {
 func (n *Node) connectGossip(endpoint string) error {
 	if n.gossip == nil {
 		n.gossip = n.newHub(nil)
-		n.publish()
+		n.publishEndpoint()
 	}
 	return n.noteKey(endpoint, n.gossip.Connect(endpoint))
 }
@@ -69,8 +69,8 @@ func closeAll(listeners []net.Listener) (err error) {
 	return err
 }
 
-// publish sends our endpoint to the gossip hubs.
-func (n *Node) publish() {
+// publishEndpoint sends our endpoint to the gossip hubs.
+func (n *Node) publishEndpoint() {
 	if n.gossip != nil {
 		n.gossip.Publish(n.endpoint())
 	}

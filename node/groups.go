@@ -28,11 +28,11 @@ func (n *Node) enterGroup(group string) error {
 	}
 	hello := n.hello()
 	hello.Groups = append(hello.Groups, group)
-	if err := n.check(hello); err != nil {
+	if err := n.checkHello(hello); err != nil {
 		return err
 	}
 	n.groups[group] = group
-	n.changed(group, msg.AppendJoin)
+	n.sendGroupChange(group, msg.AppendJoin)
 	return nil
 }
 
@@ -44,16 +44,16 @@ func (n *Node) Leave(group string) error {
 	return n.change(func() error {
 		if _, in := n.groups[group]; in {
 			delete(n.groups, group)
-			n.changed(group, msg.AppendLeave)
+			n.sendGroupChange(group, msg.AppendLeave)
 			n.endElection(group)
 		}
 		return nil
 	})
 }
 
-// changed counts a change of our groups and sends it to all peers. That includes peers that are not connected yet: their HELLO was made before
-// the change.
-func (n *Node) changed(group string, encode func([]byte, uint16, string, uint8) ([]byte, error)) {
+// sendGroupChange counts a change of our groups and sends it to all peers. That includes peers that are not connected yet: their HELLO was made
+// before the change.
+func (n *Node) sendGroupChange(group string, encode func([]byte, uint16, string, uint8) ([]byte, error)) {
 	n.status++
 	groups := maps.Clone(n.groups)
 	n.ownGroups.Store(&groups)
@@ -79,37 +79,37 @@ func (n *Node) hello() msg.OutHello {
 	return hello
 }
 
-// check checks whether a HELLO can be sent with the longest possible endpoint.
-func (n *Node) check(hello msg.OutHello) error {
+// checkHello checks whether a HELLO can be sent with the longest possible endpoint.
+func (n *Node) checkHello(hello msg.OutHello) error {
 	hello.Endpoint = "tcp://[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"
 	return n.cfg.Limits.helloError(&hello, hello.Check(n.cfg.Limits.msg()))
 }
 
-// joined handles a peer's JOIN.
-func (n *Node) joined(p *session, group string) {
+// handleJoin handles a peer's JOIN.
+func (n *Node) handleJoin(p *session, group string) {
 	if n.present[p.uuid] != p {
 		return
 	}
 	n.mu.Lock()
-	joined := n.admit(p, [][]byte{[]byte(group)})
+	joined := n.addToGroups(p, [][]byte{[]byte(group)})
 	n.mu.Unlock()
-	n.tellJoined(p, joined)
+	n.reportJoins(p, joined)
 }
 
-// admit adds a peer to groups, and returns those that are new. It needs mu. It does not check the status octet of a JOIN: RFC 36 says MAY,
+// addToGroups adds a peer to groups, and returns those that are new. It needs mu. It does not check the status octet of a JOIN: RFC 36 says MAY,
 // and implementations that insist on it fail at a mismatch.
-func (n *Node) admit(p *session, groups [][]byte) (joined []string) {
-	for _, octets := range groups {
-		if _, in := p.groups[string(octets)]; in {
+func (n *Node) addToGroups(p *session, groups [][]byte) (joined []string) {
+	for _, name := range groups {
+		if _, in := p.groups[string(name)]; in {
 			continue
 		}
 		if limit := n.cfg.Limits.GroupsPerPeer; len(p.groups) >= limit {
 			n.log.Debug().Stringer("peer", p.uuid).Int("limit", limit).Msg("JOIN ignored: too many groups")
 			break
 		}
-		r := n.members[string(octets)]
+		r := n.members[string(name)]
 		if r == nil {
-			r = &roster{group: string(octets)}
+			r = &roster{group: string(name)}
 			n.members[r.group] = r
 		}
 		p.groups[r.group] = r.add(p)
@@ -119,20 +119,20 @@ func (n *Node) admit(p *session, groups [][]byte) (joined []string) {
 	return joined
 }
 
-// tellJoined tells the application which groups a peer has entered, with one snapshot for all.
-func (n *Node) tellJoined(p *session, groups []string) {
+// reportJoins tells the application which groups a peer has entered, with one snapshot for all.
+func (n *Node) reportJoins(p *session, groups []string) {
 	if len(groups) == 0 {
 		return
 	}
-	snapshot := p.publish()
+	snapshot := p.updateSnapshot()
 	for _, group := range groups {
 		n.events.Push(p.stream.Load(), Event{Kind: Join, Peer: snapshot, Group: group})
 	}
 	n.admitToElections(p, groups)
 }
 
-// departed handles a peer's LEAVE.
-func (n *Node) departed(p *session, group string) {
+// handleLeave handles a peer's LEAVE.
+func (n *Node) handleLeave(p *session, group string) {
 	if _, in := p.groups[group]; !in || n.present[p.uuid] != p {
 		return
 	}
@@ -140,8 +140,8 @@ func (n *Node) departed(p *session, group string) {
 	n.removeMember(group, p)
 	n.mu.Unlock()
 	p.joined = without(p.joined, group)
-	n.events.Push(p.stream.Load(), Event{Kind: Leave, Peer: p.publish(), Group: group})
-	n.leftElection(p.uuid, group)
+	n.events.Push(p.stream.Load(), Event{Kind: Leave, Peer: p.updateSnapshot(), Group: group})
+	n.removeFromElection(p.uuid, group)
 }
 
 // without returns a list without one of its members. Snapshots share the list, so the result is a copy, unless the member is the first or the
@@ -161,10 +161,10 @@ func without(list []string, member string) []string {
 
 // removeMember removes a peer from a group that it is in. It needs mu.
 func (n *Node) removeMember(group string, p *session) {
-	r, place := n.members[group], p.groups[group]
+	r, index := n.members[group], p.groups[group]
 	delete(p.groups, group)
-	if moved := r.remove(place); moved != nil {
-		moved.groups[group] = place
+	if moved := r.remove(index); moved != nil {
+		moved.groups[group] = index
 	}
 	if len(r.list) == 0 {
 		delete(n.members, group)

@@ -23,9 +23,9 @@ func withPeers(tb testing.TB, count int) (*Node, []*session) {
 	peers := make([]*session, count)
 	for i := range peers {
 		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 5000)
-		p := n.newSession(uuid.New(), n.paths([]netip.AddrPort{at}, true))
+		p := n.newSession(uuid.New(), n.newPaths([]netip.AddrPort{at}, true))
 		p.name = fmt.Sprint("peer ", i)
-		p.publish()
+		p.updateSnapshot()
 		n.sessions[p.uuid], n.present[p.uuid] = p, p
 		peers[i] = p
 	}
@@ -69,13 +69,13 @@ func TestJoinsCost(t *testing.T) {
 	copies := 0
 	last := make(map[*session]*string)
 	octets, allocations := cost(all(func(p *session, group string) {
-		n.joined(p, group)
+		n.handleJoin(p, group)
 		if first := &p.joined[0]; last[p] != first {
 			last[p] = first
 			copies++
 		}
 	}))
-	t.Logf("%d octets and %.1f allocations a join; each list was copied %d times", octets/joins, float64(allocations)/joins, copies/count)
+	t.Logf("%d bytes and %.1f allocations a join; each list was copied %d times", octets/joins, float64(allocations)/joins, copies/count)
 	if limit := uint64(100 << 20); octets > limit {
 		t.Errorf("%d joins take %d MiB, want %d at most", joins, octets>>20, limit>>20)
 	}
@@ -83,13 +83,13 @@ func TestJoinsCost(t *testing.T) {
 		t.Errorf("%d joins take %d allocations, want %d at most", joins, allocations, limit)
 	}
 	if copies > 20*count {
-		t.Errorf("the lists of %d peers were copied %d times", count, copies)
+		t.Errorf("the lists of %d peers were copied %d times, want 20 times each at most", count, copies)
 	}
 	if got := peers[0].snapshot.Load().Groups; !slices.Equal(got, names) {
-		t.Errorf("a peer is in %d groups", len(got))
+		t.Errorf("a peer is in %d groups, want %d", len(got), groups)
 	}
-	octets, allocations = cost(all(n.departed))
-	t.Logf("%d octets and %.1f allocations to leave a group", octets/joins, float64(allocations)/joins)
+	octets, allocations = cost(all(n.handleLeave))
+	t.Logf("%d bytes and %.1f allocations to leave a group", octets/joins, float64(allocations)/joins)
 	if limit := uint64(100 << 20); octets > limit {
 		t.Errorf("%d LEAVEs take %d MiB, want %d at most", joins, octets>>20, limit>>20)
 	}
@@ -97,20 +97,20 @@ func TestJoinsCost(t *testing.T) {
 		t.Errorf("%d LEAVEs take %d allocations, want %d at most", joins, allocations, limit)
 	}
 	if len(n.members) != 0 || len(peers[0].groups) != 0 || len(peers[0].snapshot.Load().Groups) != 0 {
-		t.Errorf("%d groups are left", len(n.members))
+		t.Errorf("%d groups are left, want none", len(n.members))
 	}
-	all(n.joined)()
+	all(n.handleJoin)()
 	octets, allocations = cost(func() {
 		for _, p := range peers {
 			n.remove(p, Crashed)
 		}
 	})
-	t.Logf("%d octets and %d allocations to exit, with %d groups", octets/count, allocations/count, groups)
+	t.Logf("%d bytes and %d allocations to exit, with %d groups", octets/count, allocations/count, groups)
 	if octets > count*groups*16 {
-		t.Errorf("%d peers take %d octets to exit", count, octets)
+		t.Errorf("%d peers take %d bytes to exit", count, octets)
 	}
 	if len(n.members) != 0 {
-		t.Errorf("%d groups are left", len(n.members))
+		t.Errorf("%d groups are left, want none", len(n.members))
 	}
 }
 
@@ -127,7 +127,7 @@ func BenchmarkJoins(b *testing.B) {
 				b.StartTimer()
 				for _, group := range names {
 					for _, p := range peers {
-						n.joined(p, group)
+						n.handleJoin(p, group)
 					}
 					batch, _ = n.Take(batch, nil)
 					if done += len(peers); done >= b.N {
@@ -154,13 +154,13 @@ func TestGroupsOfSnapshots(t *testing.T) {
 	for range 2_000 {
 		group := names[dice.IntN(len(names))]
 		if i := slices.Index(want, group); i < 0 {
-			n.joined(p, group)
+			n.handleJoin(p, group)
 			want = append(want, group)
 		} else if dice.IntN(2) == 0 {
-			n.departed(p, group)
+			n.handleLeave(p, group)
 			want = slices.Delete(want, i, i+1)
 		} else {
-			n.joined(p, group) // it is in it
+			n.handleJoin(p, group) // it is in it
 		}
 		s := p.snapshot.Load()
 		moments = append(moments, moment{s, slices.Clone(want)})
@@ -177,7 +177,7 @@ func TestGroupsOfSnapshots(t *testing.T) {
 func TestRoster(t *testing.T) {
 	dice := rand.New(rand.NewPCG(1, 2))
 	r := &roster{group: "G"}
-	places := make(map[*session]int)
+	indexes := make(map[*session]int)
 	peers := make([]*session, 50)
 	for i := range peers {
 		peers[i] = new(session)
@@ -186,25 +186,25 @@ func TestRoster(t *testing.T) {
 	var loans []loan
 	for step := range 5_000 {
 		p := peers[dice.IntN(len(peers))]
-		place, in := places[p]
+		index, in := indexes[p]
 		switch {
 		case dice.IntN(10) == 0:
 			list := r.lend()
 			loans = append(loans, loan{list, slices.Clone(list)})
 		case !in:
-			places[p] = r.add(p)
+			indexes[p] = r.add(p)
 		default:
-			delete(places, p)
-			if moved := r.remove(place); moved != nil {
-				places[moved] = place
+			delete(indexes, p)
+			if moved := r.remove(index); moved != nil {
+				indexes[moved] = index
 			}
 		}
-		if len(r.list) != len(places) {
-			t.Fatalf("step %d: %d members, want %d", step, len(r.list), len(places))
+		if len(r.list) != len(indexes) {
+			t.Fatalf("step %d: %d members, want %d", step, len(r.list), len(indexes))
 		}
-		for p, place := range places {
-			if r.list[place] != p {
-				t.Fatalf("step %d: another member at %d", step, place)
+		for p, index := range indexes {
+			if r.list[index] != p {
+				t.Fatalf("step %d: another member at %d", step, index)
 			}
 		}
 	}
@@ -214,7 +214,7 @@ func TestRoster(t *testing.T) {
 		}
 	}
 	if got := (*roster)(nil).lend(); got != nil {
-		t.Errorf("no roster has members: %v", got)
+		t.Errorf("a nil roster has members: %v", got)
 	}
 }
 
@@ -224,7 +224,7 @@ func TestRosterCopies(t *testing.T) {
 		name   string
 		lend   bool // before each member leaves
 		copies int  // at most
-	}{{"nobody reads", false, 12}, {"each is read", true, 1_000}} {
+	}{{"no list is read", false, 12}, {"each list is read", true, 1_000}} {
 		t.Run(test.name, func(t *testing.T) {
 			r := &roster{}
 			copies, first := 0, (**session)(nil)
@@ -239,7 +239,7 @@ func TestRosterCopies(t *testing.T) {
 				note()
 			}
 			if copies > 15 {
-				t.Errorf("copied %d times to grow", copies)
+				t.Errorf("the list was copied %d times to grow, want 15 at most", copies)
 			}
 			copies = 0
 			for range 1_000 {
@@ -250,10 +250,10 @@ func TestRosterCopies(t *testing.T) {
 				note()
 			}
 			if copies > test.copies {
-				t.Errorf("copied %d times to shrink", copies)
+				t.Errorf("the list was copied %d times to shrink, want %d at most", copies, test.copies)
 			}
 			if cap(r.list) > 16 {
-				t.Errorf("an empty list has room for %d", cap(r.list))
+				t.Errorf("an empty list has room for %d, want 16 at most", cap(r.list))
 			}
 		})
 	}
@@ -277,7 +277,7 @@ func TestRosterReaders(t *testing.T) {
 				n.mu.RUnlock()
 				for _, p := range members {
 					if p.node != n {
-						t.Error("a member is nobody")
+						t.Error("a member is of another node")
 						return
 					}
 				}
@@ -288,9 +288,9 @@ func TestRosterReaders(t *testing.T) {
 	for i := range 5_000 {
 		p := peers[i*7%len(peers)]
 		if _, in := p.groups["G"]; in {
-			n.departed(p, "G")
+			n.handleLeave(p, "G")
 		} else {
-			n.joined(p, "G")
+			n.handleJoin(p, "G")
 		}
 		if i%100 == 99 {
 			n.Take(nil, nil)

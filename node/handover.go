@@ -54,36 +54,36 @@ func (r *receiver) Take(m *outbox.Message) error {
 	if !p.spoke.Load() {
 		p.spoke.Store(true)
 	}
-	if !m.Shout && request.Is(m.Frames) {
-		switch n.sort(p, m.Frames, m.Origin, true) {
+	if !m.Shout && request.LooksLike(m.Frames) {
+		switch n.classify(p, m.Frames, m.Origin, true) {
 		case aRequest:
 			e.Kind = Request
-		case kept:
+		case keptReply:
 			return nil
-		case taken:
+		case unusedReply:
 			if n.cfg.Discard {
 				memory.Recycle(m.Frames, m.Origin)
 			}
 			return nil
 		}
 	}
-	p.work.note()
+	p.work.noteSent()
 	if n.cfg.Discard {
 		n.discarded.Add(1)
 		memory.Recycle(e.Frames, e.Origin)
 		return nil
 	}
-	return r.queueError(n.events.Offer(r.in.stream, &e, m.Size+eventqueue.FrameCost*int64(len(m.Frames)), r.more()))
+	return r.queueError(n.events.Offer(r.in.stream, &e, m.Size+eventqueue.FrameCost*int64(len(m.Frames)), r.extraRoom()))
 }
 
 // Admits reports whether there is room.
-func (r *receiver) Admits(octets int64, frames int) error {
-	return r.queueError(r.in.node.events.Admits(r.in.stream, octets+eventqueue.FrameCost*int64(frames), r.more()))
+func (r *receiver) Admits(size int64, frames int) error {
+	return r.queueError(r.in.node.events.Admits(r.in.stream, size+eventqueue.FrameCost*int64(frames), r.extraRoom()))
 }
 
-// more is the room that the sender's limits add to the receiver's.
-func (r *receiver) more() eventqueue.Limits {
-	return eventqueue.Limits{Messages: r.sender.QueueMessages, Octets: r.sender.QueueBytes}
+// extraRoom is the room that the sender's limits add to the receiver's.
+func (r *receiver) extraRoom() eventqueue.Limits {
+	return eventqueue.Limits{Messages: r.sender.QueueMessages, Bytes: r.sender.QueueBytes}
 }
 
 func (r *receiver) queueError(err error) error {

@@ -71,7 +71,7 @@ func TestHandOverCopies(t *testing.T) {
 		}
 		for _, f := range e.Frames {
 			if want := bytes.Repeat([]byte{byte(i)}, len(f)); !bytes.Equal(f, want) {
-				t.Fatalf("message %d holds %x", i, f)
+				t.Fatalf("message %d has a frame %x, want %x", i, f, want)
 			}
 			clear(f[:cap(f)]) // this must not show in the next message
 		}
@@ -79,7 +79,7 @@ func TestHandOverCopies(t *testing.T) {
 		i++
 	}
 	if i != count {
-		t.Errorf("%d messages", i)
+		t.Errorf("%d messages came, want %d", i, count)
 	}
 }
 
@@ -109,9 +109,9 @@ func TestHandOverOverLimits(t *testing.T) {
 		b.until(t, "EXIT and ENTER", func() bool { return exits(b) > before && len(b.present) == 1 })
 		a.until(t, "EXIT and ENTER", func() bool { return exits(a) > before && len(a.present) == 1 })
 	}
-	for _, e := range b.of(a.UUID()) {
+	for _, e := range b.eventsOf(a.UUID()) {
 		if e[:4] == "WHIS" {
-			t.Errorf("%s got through", e)
+			t.Errorf("%s came, though it breaks a limit", e)
 		}
 	}
 }
@@ -160,7 +160,7 @@ func TestHandOverWaits(t *testing.T) {
 		}
 		ctx = t.Context()
 		for c.want == nil && err == nil { // full again
-			short, end := context.WithTimeout(ctx, 10*catchUp) // the queue behind it is full, too
+			short, end := context.WithTimeout(ctx, 10*catchUpTime) // the queue behind it is full, too
 			err = a.Whisper(short, b.UUID(), []byte("fills"))
 			end()
 		}

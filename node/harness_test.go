@@ -126,8 +126,8 @@ func (r *testNode) waitKind(kind Kind, id uuid.UUID) Event {
 	return r.wait(fmt.Sprintf("event %d of %v", kind, id), func(e Event) bool { return e.Kind == kind && e.Peer.UUID == id })
 }
 
-// of returns the events of one peer in words.
-func (r *testNode) of(id uuid.UUID) []string {
+// eventsOf returns the events of one peer in words.
+func (r *testNode) eventsOf(id uuid.UUID) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var list []string

@@ -34,10 +34,10 @@ func (n *Node) SetHeader(name, value string) error {
 			headers[name] = value
 			hello := n.hello()
 			hello.Headers = n.outHeaders(headers)
-			if err := n.check(hello); err != nil {
+			if err := n.checkHello(hello); err != nil {
 				return err
 			}
-			n.turnHeaders(headers)
+			n.replaceHeaders(headers)
 			return nil
 		})
 	}
@@ -55,7 +55,7 @@ func (n *Node) RemoveHeader(name string) error {
 			if _, has := (*n.headers.Load())[name]; has {
 				headers := maps.Clone(*n.headers.Load())
 				delete(headers, name)
-				n.turnHeaders(headers)
+				n.replaceHeaders(headers)
 			}
 			return nil
 		})
@@ -99,39 +99,39 @@ func (n *Node) outHeaders(headers map[string]string) (list []msg.OutHeader) {
 	return list
 }
 
-// turnHeaders replaces our headers. It runs in the control loop, or before Start.
-func (n *Node) turnHeaders(headers map[string]string) {
+// replaceHeaders replaces our headers. It runs in the control loop, or before Start.
+func (n *Node) replaceHeaders(headers map[string]string) {
 	n.headers.Store(&headers)
-	n.headerTurn++
-	if n.agent != nil && !n.turned {
-		n.tellHeaders()
+	n.headersVersion++
+	if n.agent != nil && !n.headersJustSent {
+		n.sendHeaders()
 	}
 }
 
-// tellHeaders sends our headers to the peers. Changes within tellGap follow together.
-func (n *Node) tellHeaders() {
-	n.turned = true
-	now, told := time.Now(), n.headerTurn
+// sendHeaders sends our headers to the peers. Changes within updateGap follow together.
+func (n *Node) sendHeaders() {
+	n.headersJustSent = true
+	now, sent := time.Now(), n.headersVersion
 	for _, p := range n.sessions {
-		n.tellHeadersTo(p, now)
+		n.sendHeadersTo(p, now)
 	}
-	n.after(tellGap, func() {
-		if n.turned = false; n.headerTurn != told && !n.stopping {
-			n.tellHeaders()
+	n.after(updateGap, func() {
+		if n.headersJustSent = false; n.headersVersion != sent && !n.stopping {
+			n.sendHeaders()
 		}
 	})
 }
 
-// tellHeadersTo sends our headers to one peer, if it understands HEADERS and does not have them. If other messages wait for the peer, this may
+// sendHeadersTo sends our headers to one peer, if it understands HEADERS and does not have them. If other messages wait for the peer, this may
 // wait for the next tick.
-func (n *Node) tellHeadersTo(p *session, now time.Time) {
-	if p.headerTurn == n.headerTurn || p.mailbox == nil || !p.extensions.has(extHeaders) || n.stopping {
+func (n *Node) sendHeadersTo(p *session, now time.Time) {
+	if p.headersVersion == n.headersVersion || p.mailbox == nil || !p.extensions.has(extHeaders) || n.stopping {
 		return
 	}
-	if waiting, _ := p.out.Depth(); waiting > 0 && now.Sub(p.headersTold) < headersPause {
+	if waiting, _ := p.out.Depth(); waiting > 0 && now.Sub(p.headersSentAt) < headersPause {
 		return
 	}
-	p.headerTurn, p.headersTold = n.headerTurn, now
+	p.headersVersion, p.headersSentAt = n.headersVersion, now
 	headers := n.outHeaders(*n.headers.Load())
 	p.out.Control(func(dst []byte, sequence uint16) []byte {
 		dst, err := msg.AppendHeaders(dst, sequence, headers, n.cfg.Limits.msg())
@@ -142,20 +142,20 @@ func (n *Node) tellHeadersTo(p *session, now time.Time) {
 	})
 }
 
-// changeHeaders makes the control loop handle HEADERS of a peer. It blocks while there is no room for the event: a peer may send more forever.
-func (in *inbox) changeHeaders() error {
+// passHeaders makes the control loop handle HEADERS of a peer. It blocks while there is no room for the event: a peer may send more forever.
+func (in *inbox) passHeaders() error {
 	headers := make(map[string]string, len(in.message.Headers))
 	for _, h := range in.message.Headers {
 		headers[string(h.Name)] = string(h.Value)
 	}
-	if !in.node.events.Admit(in.stream, in.conn.Done()) {
+	if !in.node.events.AwaitMembershipRoom(in.stream, in.conn.Done()) {
 		return errSessionOver
 	}
-	return in.node.do(func() { in.node.headersChanged(in.session, headers) })
+	return in.node.do(func() { in.node.handleHeaders(in.session, headers) })
 }
 
-// headersChanged handles changed headers of a peer. Reserved headers stay as the peer's HELLO gave them.
-func (n *Node) headersChanged(p *session, headers map[string]string) {
+// handleHeaders handles changed headers of a peer. Reserved headers stay as the peer's HELLO gave them.
+func (n *Node) handleHeaders(p *session, headers map[string]string) {
 	if n.present[p.uuid] != p {
 		return
 	}
@@ -169,5 +169,5 @@ func (n *Node) headersChanged(p *session, headers map[string]string) {
 		return
 	}
 	p.headers = headers
-	n.events.Push(p.stream.Load(), Event{Kind: HeadersChanged, Peer: p.publish()})
+	n.events.Push(p.stream.Load(), Event{Kind: HeadersChanged, Peer: p.updateSnapshot()})
 }

@@ -12,7 +12,7 @@ import (
 func TestHeadersOfPeer(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
-	f := newFakePeerWith(t, n, kin("headers"))
+	f := newFakePeerWith(t, n, oursWith("headers"))
 	f.properties = map[string]string{extensionsProperty: "headers"}
 	f.enter()
 	n.waitKind(Enter, f.uuid)

@@ -24,8 +24,8 @@ import (
 type held struct {
 	mu       sync.Mutex
 	messages [][][]byte // the HELLO and the messages behind it; nil once released
-	octets   int
-	over     chan struct{} // closed on release
+	bytes    int
+	released chan struct{} // closed on release
 	unknown  bool          // it is unknown which HELLO of ours this one answers
 }
 
@@ -39,15 +39,15 @@ const (
 	unknownGrace = 5 * time.Second
 
 	// Limits of the number of waiting HELLOs, and of the messages held with each. Beyond the latter the reader waits.
-	maxUndecided   = 64
-	mostHeld       = 1_000
-	mostHeldOctets = 256 << 10
+	maxUndecided    = 64
+	maxHeldMessages = 1_000
+	maxHeldBytes    = 256 << 10
 )
 
 // hold begins to hold a HELLO. It runs in the control loop. The reader, which waits for the verdict, adds the HELLO and unlocks.
 func (in *inbox) hold(unknown bool) {
-	in.verdict = hold
-	h := &held{over: make(chan struct{}), unknown: unknown}
+	in.verdict = holdHello
+	h := &held{released: make(chan struct{}), unknown: unknown}
 	h.mu.Lock()
 	in.held.Store(h)
 	if unknown {
@@ -55,18 +55,18 @@ func (in *inbox) hold(unknown bool) {
 	}
 }
 
-// consider handles a message while the HELLO is held. If there is no room for more, it waits until the HELLO is released.
-func (in *inbox) consider(h *held, frames [][]byte) error {
-	in.live()
+// handleHeld handles a message while the HELLO is held. If there is no room for more, it waits until the HELLO is released.
+func (in *inbox) handleHeld(h *held, frames [][]byte) error {
+	in.noteAlive()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, frame := range frames {
-		h.octets += eventqueue.FrameCost + len(frame)
+		h.bytes += eventqueue.FrameCost + len(frame)
 	}
-	if len(h.messages) >= mostHeld || h.octets > mostHeldOctets {
+	if len(h.messages) >= maxHeldMessages || h.bytes > maxHeldBytes {
 		h.mu.Unlock()
 		select {
-		case <-h.over:
+		case <-h.released:
 		case <-in.conn.Done():
 		}
 		h.mu.Lock()
@@ -80,7 +80,7 @@ func (in *inbox) consider(h *held, frames [][]byte) error {
 	if m.Decode(frames, in.node.cfg.Limits.msg()) != nil || m.ID != msg.PingOK {
 		return nil
 	}
-	in.verdict = hold
+	in.verdict = holdHello
 	if err := in.node.do(func() { in.node.pingOKHeld(in, h) }); err != nil || in.verdict != accept {
 		return err
 	}
@@ -94,10 +94,10 @@ func (in *inbox) replay(h *held) error {
 	}
 	messages := h.messages
 	h.messages = nil
-	close(h.over)
-	in.sure = true
+	close(h.released)
+	in.isDecided = true
 	if h.unknown {
-		if err := in.node.do(func() { in.node.decided(in) }); err != nil {
+		if err := in.node.do(func() { in.node.noteDecided(in) }); err != nil {
 			return err
 		}
 	}
@@ -131,8 +131,8 @@ func (in *inbox) release() {
 // releaseSoon is release for the control loop, which must not wait for readers.
 func (in *inbox) releaseSoon() { in.node.wg.Go(in.release) }
 
-// settled waits while held messages are handled, and returns the session of the inbox. It is for the reader goroutine outside of Receive.
-func (in *inbox) settled() *session {
+// waitForSession waits while held messages are handled, and returns the session of the inbox. It is for the reader goroutine outside of Receive.
+func (in *inbox) waitForSession() *session {
 	if h := in.held.Load(); h != nil {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -151,14 +151,14 @@ func (n *Node) pingOKHeld(in *inbox, h *held) {
 	}
 }
 
-// mayAnswerAnother reports whether a HELLO may answer one of ours that went to an address whose peer is unknown. s is the session with the
+// mayAnswerUnnamed reports whether a HELLO may answer one of ours that went to an address whose peer is unknown. s is the session with the
 // HELLO's UUID, if there is one; its peer must have entered.
-func (n *Node) mayAnswerAnother(in *inbox, s *session) bool {
-	if in.sure || in.extensions != 0 || len(n.undecided) >= maxUndecided || s != nil && (s.isOurs || !s.state.isPresent()) {
+func (n *Node) mayAnswerUnnamed(in *inbox, s *session) bool {
+	if in.isDecided || in.extensions != 0 || len(n.undecided) >= maxUndecided || s != nil && (s.isOurs || !s.state.isPresent()) {
 		return false
 	}
 	n.mergeOlder(s)
-	known := n.recognised(in.whose(), in.endpoints())
+	known := n.findGreeting(in.claim(), in.endpoints())
 	candidates := n.countUnnamedOf(in.key())
 	return candidates > 1 || candidates == 1 && known == nil
 }
@@ -169,7 +169,7 @@ func (n *Node) mergeOlder(s *session) {
 	if s == nil || s.mailbox == nil || n.countUnnamed() != 1 {
 		return
 	}
-	if o := n.unnamed[len(n.unnamed)-1]; o.key == s.key && o.mailbox != nil && o.linked.Before(s.linked) {
+	if o := n.unnamed[len(n.unnamed)-1]; o.key == s.key && o.mailbox != nil && o.connectedAt.Before(s.connectedAt) {
 		n.mergeInto(o, s.uuid)
 	}
 }
@@ -177,13 +177,13 @@ func (n *Node) mergeOlder(s *session) {
 // mergeInto ends a session that leads to a peer which already has another session.
 func (n *Node) mergeInto(o *session, id uuid.UUID) {
 	c := o.candidate
-	n.takeCandidate(o)
-	n.seeker.Proved(c, id)
+	n.removeCandidate(o)
+	n.seeker.Identified(c, id)
 	if n.asking == o {
 		n.asking = nil
 	}
 	n.end(o)
-	n.settleUndecided()
+	n.releaseUndecided()
 }
 
 // countUnnamed counts the sessions whose peer has not told its UUID and may answer a HELLO of ours now.
@@ -210,8 +210,8 @@ func (n *Node) countUnnamedOf(key PublicKey) (count int) {
 // connection.
 func (s *session) mayAnswer() bool { return s.mailbox != nil || time.Since(s.began) < answerGrace }
 
-// mayBeOfUndecided reports whether a waiting HELLO may be the answer of a session's peer.
-func (n *Node) mayBeOfUndecided(s *session) bool {
+// mayHaveAnswered reports whether a waiting HELLO may be the answer of a session's peer.
+func (n *Node) mayHaveAnswered(s *session) bool {
 	for in := range n.undecided {
 		if in.key() == s.key {
 			return true
@@ -220,15 +220,15 @@ func (n *Node) mayBeOfUndecided(s *session) bool {
 	return false
 }
 
-// askWhose asks the peers of unnamed sessions for a sign of life, one at a time, while a HELLO waits. The newest session comes first. If two
+// askUnnamed asks the peers of unnamed sessions for a sign of life, one at a time, while a HELLO waits. The newest session comes first. If two
 // lead to one peer, the peer hears only the newer one, because a ROUTER of libzmq is deaf to older connections.
-func (n *Node) askWhose() {
+func (n *Node) askUnnamed() {
 	if n.asking != nil || len(n.undecided) == 0 {
 		return
 	}
 	var newest *session
 	for _, s := range n.unnamed {
-		if s.mailbox != nil && n.mayBeOfUndecided(s) && (newest == nil || s.linked.After(newest.linked)) {
+		if s.mailbox != nil && n.mayHaveAnswered(s) && (newest == nil || s.connectedAt.After(newest.connectedAt)) {
 			newest = s
 		}
 	}
@@ -251,7 +251,7 @@ func (n *Node) awaitAnswer(s *session) {
 		case slices.ContainsFunc(n.unnamed, func(o *session) bool { return o != s && o.mailbox != nil }):
 			n.asking = nil
 			n.remove(s, Crashed)
-			n.askWhose()
+			n.askUnnamed()
 		default:
 			s.out.Ping()
 			n.awaitAnswer(s)
@@ -282,14 +282,14 @@ func (n *Node) takeAnswer(in *inbox) {
 	in.verdict = accept
 }
 
-// decided: it is now known which HELLO a waiting HELLO answers, or it is too late to ask.
-func (n *Node) decided(in *inbox) {
+// noteDecided: it is now known which HELLO a waiting HELLO answers, or it is too late to ask.
+func (n *Node) noteDecided(in *inbox) {
 	delete(n.undecided, in)
-	n.askWhose()
+	n.askUnnamed()
 }
 
-// settleUndecided: one session fewer may be answered by a waiting HELLO. After the last one, waiting HELLOs are released.
-func (n *Node) settleUndecided() {
+// releaseUndecided: one session fewer may be answered by a waiting HELLO. After the last one, waiting HELLOs are released.
+func (n *Node) releaseUndecided() {
 	if n.countUnnamed() > 0 {
 		return
 	}

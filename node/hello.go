@@ -11,17 +11,17 @@ import (
 type verdict uint8
 
 const (
-	refuse verdict = iota // the connection ends
-	ignore                // the message is ignored
-	hold                  // the HELLO waits, with the messages behind it
-	accept                // it belongs to the session
+	refuse    verdict = iota // the connection ends
+	ignore                   // the message is ignored
+	holdHello                // the HELLO waits, with the messages behind it
+	accept                   // it belongs to the session
 )
 
-// greeted handles a HELLO. The reader of the connection waits for the verdict.
-func (n *Node) greeted(in *inbox) {
+// handleHello handles a HELLO. The reader of the connection waits for the verdict.
+func (n *Node) handleHello(in *inbox) {
 	in.verdict = refuse
 	s := n.sessions[in.uuid]
-	if s != nil && !n.stopping && n.doubt(s, in.key()) {
+	if s != nil && !n.stopping && n.endHinted(s, in.key()) {
 		s = nil
 	}
 	offer := n.isOffer(in)
@@ -31,40 +31,40 @@ func (n *Node) greeted(in *inbox) {
 	case s != nil && s.key != in.key():
 		n.noteRefused(in.identity(), errOtherKey)
 		return
-	case in.caller != nil && (in.caller != s || s.state.isPresent()):
+	case in.dialledBy != nil && (in.dialledBy != s || s.state.isPresent()):
 		return
 	case offer && s != nil && s.mailbox != nil && s.state != draining && s.state != leaving:
 		return // it has our HELLO on another connection, and continues there
 	}
-	if n.mayAnswerAnother(in, s) {
+	if n.mayAnswerUnnamed(in, s) {
 		in.hold(true)
 		n.undecided[in] = true
-		n.askWhose()
+		n.askUnnamed()
 		return
 	}
 	endpoints := in.endpoints()
 	s = n.sessionOf(in, s, endpoints)
 	if s == nil && len(endpoints) > 0 { // not seen by a beacon: its HELLO names its endpoint
-		s = n.begin(in.whose(), n.paths(endpoints, len(endpoints) == 1), in.isLocal(), 0, nil, nil, in)
+		s = n.begin(in.claim(), n.newPaths(endpoints, len(endpoints) == 1), in.isLocal(), 0, nil, nil, in)
 	}
 	if s == nil {
 		n.log.Debug().Stringer("peer", in.uuid).Msg("HELLO refused: no usable endpoint, or too many peers")
 		return
 	}
 	s.isBound.Store(n.isSecure())
-	n.contest(s, endpoints)
+	n.checkOccupants(s, endpoints)
 	n.handle(s, helloCame, detail{in: in})
 }
 
 // sessionOf returns the session whose HELLO this HELLO answers, if that can be determined. If two sessions lead to the peer, it is the newer
 // one, because a ROUTER of libzmq is deaf to older connections. s is the session with the peer, if there is one.
 func (n *Node) sessionOf(in *inbox, s *session, endpoints []netip.AddrPort) *session {
-	other := n.recognised(in.whose(), endpoints)
+	other := n.findGreeting(in.claim(), endpoints)
 	switch {
 	case in.extensions != 0 && s != nil || other == nil:
 		return s
 	case s == nil:
-	case other.candidate == nil || other.mailbox == nil || s.mailbox != nil && !other.linked.After(s.linked):
+	case other.candidate == nil || other.mailbox == nil || s.mailbox != nil && !other.connectedAt.After(s.connectedAt):
 		return s
 	default:
 		n.remove(s, Replaced)
@@ -76,15 +76,15 @@ func (n *Node) sessionOf(in *inbox, s *session, endpoints []netip.AddrPort) *ses
 // welcomePeer handles the HELLO of a peer that has not entered.
 func (n *Node) welcomePeer(s *session, d detail) {
 	in := d.in
-	s.follow(in.endpoints(), false)
+	s.addHelloEndpoints(in.endpoints(), false)
 	n.index(s)
-	n.answerOn(s, in)
+	n.answerOnInbox(s, in)
 	if n.isSecure() && isRefusedBy(s.dialErr) { // by now it may let us in
 		signal(s.wake)
 	}
 	switch {
-	case !in.both && (n.isOffer(in) || in.caller != nil || in.conn.Err() != nil): // it speaks elsewhere, or is gone
-	case !in.sure && n.mustConfirm(s, in):
+	case !in.isDuplex && (n.isOffer(in) || in.dialledBy != nil || in.conn.Err() != nil): // it speaks elsewhere, or is gone
+	case !in.isDecided && n.mustConfirm(s, in):
 		n.hold(s, in)
 	default:
 		n.enter(s, in)
@@ -94,7 +94,7 @@ func (n *Node) welcomePeer(s *session, d detail) {
 // mustConfirm reports whether a HELLO needs proof that the peer knows ours. A peer of another implementation may take ours for a second one.
 // A peer that could not be reached, or whose connection took no data, must be reached first.
 func (n *Node) mustConfirm(s *session, in *inbox) bool {
-	return in.extensions == 0 && n.mayHaveUs(s.uuid) || s.mailbox == nil && n.unreachable.has(s.uuid) || n.isUnproven(s, in)
+	return in.extensions == 0 && n.mayHaveOldSession(s.uuid) || s.mailbox == nil && n.unreachable.has(s.uuid) || n.mustProveDelivery(s, in)
 }
 
 // hold makes a HELLO wait for that proof.
@@ -103,7 +103,7 @@ func (n *Node) hold(s *session, in *inbox) {
 	s.inbox, s.helloAt = in, time.Now()
 	n.enterState(s, confirming)
 	if s.mailbox == nil {
-		s.outOfReach = s.helloAt // until now it may have been gone
+		s.unreachableSince = s.helloAt // until now it may have been gone
 		return
 	}
 	s.out.Ping()
@@ -114,7 +114,7 @@ func (n *Node) hold(s *session, in *inbox) {
 // another HELLO of ours.
 func (n *Node) replace(s *session, d detail) {
 	in, reason := d.in, Replaced
-	if s.mailbox != nil && s.state != leaving && in.conn.Property(answersProperty) == s.number {
+	if s.mailbox != nil && s.state != leaving && in.conn.Property(answersProperty) == s.helloNumber {
 		n.reenter(s, in)
 		return
 	}
@@ -127,7 +127,7 @@ func (n *Node) replace(s *session, d detail) {
 	if s.inbox == in {
 		s.inbox = nil // this connection stays
 	}
-	s.follow(in.endpoints(), true)
+	s.addHelloEndpoints(in.endpoints(), true)
 	flaps := 0
 	if in.extensions == 0 {
 		flaps = s.nextFlaps()
@@ -137,7 +137,7 @@ func (n *Node) replace(s *session, d detail) {
 	} else {
 		n.remove(s, reason)
 	}
-	q := n.begin(in.whose(), s.paths.Clone(), s.sameHost.Load() || in.isLocal(), flaps, nil, nil, in)
+	q := n.begin(in.claim(), s.paths.Clone(), s.sameHost.Load() || in.isLocal(), flaps, nil, nil, in)
 	if q == nil {
 		return
 	}
@@ -148,7 +148,7 @@ func (n *Node) replace(s *session, d detail) {
 // reenter handles a HELLO of a node of ours that answers our last one, after an earlier HELLO was taken for the answer. What the peer sent in
 // between may be lost. It has our HELLO, so it needs no other.
 func (n *Node) reenter(s *session, in *inbox) {
-	s.follow(in.endpoints(), true)
+	s.addHelloEndpoints(in.endpoints(), true)
 	n.index(s)
 	n.reportExit(s, Replaced)
 	s.stream.Store(new(eventqueue.Stream))
@@ -158,49 +158,49 @@ func (n *Node) reenter(s *session, in *inbox) {
 // enter tells the application about a peer whose HELLO came.
 func (n *Node) enter(s *session, in *inbox) {
 	hello := &in.message.Hello
-	if told := stateIn(in.conn.Property(stateProperty)); in.extensions.has(extState) && in.last == 0 {
-		n.stated(s, told, true)
+	if state := parseStateProperty(in.conn.Property(stateProperty)); in.extensions.has(extState) && in.lastSequence == 0 {
+		n.handleState(s, state, true)
 	}
 	n.unverified.Reached(s.unverified)
-	n.verify(s)
-	n.stir()
+	n.releaseUnverified(s)
+	n.noteChange()
 	s.credit.lost.Store(n.dropped.has(s.uuid))
 	in.verdict, in.session, in.stream = accept, s, s.stream.Load()
 	if number := in.conn.Property(helloProperty); number != "" {
-		s.answers.Store(&number)
+		s.answeredHello.Store(&number)
 	}
 	s.inbox, s.helloAt = in, time.Now()
 	s.isExtended, s.saysGoodbye = in.extensions != 0, in.extensions.has(extGoodbye)
 	if s.mailbox == nil {
 		s.transport = transportOf(in.conn) // we use the transport by which it came
-		s.outOfReach = s.helloAt
+		s.unreachableSince = s.helloAt
 		n.enterState(s, answering)
 	} else {
 		n.noteReached(s.uuid) // the connection was made before its UUID was known
 		n.enterState(s, ready)
 	}
-	s.out.SetTransport(via(s.transport))
-	n.events.Begin(in.stream, via(transportOf(in.conn)))
+	s.out.SetTransport(trafficTransport(s.transport))
+	n.events.Begin(in.stream, trafficTransport(transportOf(in.conn)))
 	s.alive.Store(true)
 	s.name = string(hello.Name)
 	s.headers = make(map[string]string, len(hello.Headers))
 	for _, h := range hello.Headers {
 		s.headers[string(h.Name)] = string(h.Value)
 	}
-	snapshot := s.publish()
+	snapshot := s.updateSnapshot()
 	n.mu.Lock()
 	if s.previous != nil {
-		n.withdraw(s.previous) // in one step: a sender finds one session, never none or both
+		n.hideLocked(s.previous) // in one step: a sender finds one session, never none or both
 	}
 	n.present[s.uuid] = s
-	n.enterHost(s, in.conn.RemoteAddr())
-	n.recent.Store(nil)
-	joined := n.admit(s, hello.Groups)
+	n.addHost(s, in.conn.RemoteAddr())
+	n.lastAddressee.Store(nil)
+	joined := n.addToGroups(s, hello.Groups)
 	n.mu.Unlock()
 	n.watchers.wake()
 	n.reportPrevious(s)
 	n.log.Debug().Stringer("peer", s.uuid).Str("name", s.name).Str("endpoint", snapshot.Endpoint).Msg("enter")
 	n.figures.enters.Add(1)
 	n.events.Push(s.stream.Load(), Event{Kind: Enter, Peer: snapshot})
-	n.tellJoined(s, joined)
+	n.reportJoins(s, joined)
 }

@@ -86,7 +86,7 @@ func (r *testNode) until(t *testing.T, what string, holds func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("not reached: %s", what)
+			t.Fatalf("timed out: %s", what)
 		}
 	}
 }
@@ -119,20 +119,20 @@ func TestBeaconFlood(t *testing.T) {
 			before := heap()
 			f := newFakePeer(t, n)
 			for i := range 20_000 {
-				n.sighting(beacon.Sighting{
+				n.receiveSighting(beacon.Sighting{
 					Beacon: beacon.Beacon{UUID: uuid.New(), Port: test.port(i), State: beacon.Unknown},
 					Addr:   netip.MustParseAddr("127.0.0.1"),
 				})
 				f.datagram(beacon.Beacon{UUID: uuid.New(), Port: test.port(i), State: beacon.Unknown}.Append(nil))
 			}
 			served(t, n)
-			var peers, strangers, failing int
-			n.do(func() { peers, strangers, failing = len(n.sessions), n.unverified.Count(), n.unverified.Failing() })
-			if limit := n.cfg.Limits.UnverifiedPerAddress; strangers > limit || peers > limit+1 || failing > paths.MaxFailing {
-				t.Errorf("%d peers, %d strangers, %d failing endpoints", peers, strangers, failing)
+			var peers, unverified, failing int
+			n.do(func() { peers, unverified, failing = len(n.sessions), n.unverified.Count(), n.unverified.Failing() })
+			if limit := n.cfg.Limits.UnverifiedPerAddress; unverified > limit || peers > limit+1 || failing > paths.MaxFailing {
+				t.Errorf("%d sessions, %d unverified, %d failing endpoints: more than the limits", peers, unverified, failing)
 			}
 			if grown := heap() - before; grown > heapBound {
-				t.Errorf("the heap grew by %d octets", grown)
+				t.Errorf("the heap grew by %d bytes, want %d at most", grown, heapBound)
 			}
 		})
 	}
@@ -160,7 +160,7 @@ func TestHandshakeFlood(t *testing.T) {
 	}
 	served(t, n)
 	if grown := heap() - before; grown > heapBound {
-		t.Errorf("the heap grew by %d octets", grown)
+		t.Errorf("the heap grew by %d bytes, want %d at most", grown, heapBound)
 	}
 }
 
@@ -196,8 +196,8 @@ func TestHostileHello(t *testing.T) {
 			f.send(must(msg.AppendHello(nil, 1, &hello, wide)))
 			f.send(msg.AppendWhisper(nil, 2), []byte("x"))
 			served(t, n)
-			if events := n.of(f.uuid); len(events) > 0 {
-				t.Errorf("events %q", events)
+			if events := n.eventsOf(f.uuid); len(events) > 0 {
+				t.Errorf("got events %q, want none", events)
 			}
 		})
 	}
@@ -221,8 +221,8 @@ func TestFlapping(t *testing.T) {
 			return p != nil && p.state.isPresent() && p.flaps == round+1
 		})
 	}
-	if events := n.of(f.uuid); !alternates(events) {
-		t.Errorf("events %q", events)
+	if events := n.eventsOf(f.uuid); !alternates(events) {
+		t.Errorf("got events %q, want ENTER and EXIT in turn", events)
 	}
 }
 

@@ -39,7 +39,7 @@ func (c *Config) checkCertificate() error {
 	case !ok:
 		return fmt.Errorf("node: certificate: %w", cert.ErrNoSecret)
 	case c.Certificate.Public()[0] == 0 || secret[0] == 0:
-		return errors.New("node: certificate: a key begins with a zero octet, and so is none to C zyre: make a new one")
+		return errors.New("node: certificate: a key begins with a zero byte, so C zyre takes it for no key: make a new one")
 	}
 	pair, err := curve.NewKeyPair(secret)
 	switch {
@@ -51,8 +51,8 @@ func (c *Config) checkCertificate() error {
 	return nil
 }
 
-// secure makes the node's connections use CURVE, if it has a certificate.
-func (n *Node) secure() error {
+// useCurve makes the node's connections use CURVE, if it has a certificate.
+func (n *Node) useCurve() error {
 	if !n.isSecure() {
 		return nil
 	}
@@ -61,6 +61,6 @@ func (n *Node) secure() error {
 	if err != nil {
 		return fmt.Errorf("node: certificate: %w", err)
 	}
-	n.zmtp.Curve = &zmtp.Curve{Keys: pair, Authorize: n.judgeCaller}
+	n.zmtp.Curve = &zmtp.Curve{Keys: pair, Authorize: n.authorizeCaller}
 	return nil
 }

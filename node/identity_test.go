@@ -51,9 +51,9 @@ func TestCertificateOfConfig(t *testing.T) {
 		"secure, authorized":     {Config{Certificate: certificate(t), Authorize: anyone}, ""},
 		"authorized alone":       {Config{Authorize: anyone}, "needs a certificate"},
 		"without secret":         {Config{Certificate: certificateOf(t, cert.Key{1}, true)}, "without a secret key"},
-		"secret begins with 0":   {Config{Certificate: certificateOf(t, cert.Key{0, 1}, false)}, "zero octet"},
+		"secret begins with 0":   {Config{Certificate: certificateOf(t, cert.Key{0, 1}, false)}, "zero byte"},
 		"the zero certificate":   {Config{Certificate: new(cert.Certificate)}, "without a secret key"},
-		"public begins with a 0": {Config{Certificate: zeroPublic(t)}, "zero octet"},
+		"public begins with a 0": {Config{Certificate: zeroPublic(t)}, "zero byte"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n, err := New(c.cfg)

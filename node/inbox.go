@@ -26,35 +26,35 @@ type inbox struct {
 	uuid uuid.UUID
 
 	extensions extensions           // what the peer may use
-	sure       bool                 // its HELLO does not have to wait (any more)
+	isDecided  bool                 // its HELLO does not have to wait (any more)
 	held       atomic.Pointer[held] // its HELLO, while that waits
-	caller     *session             // the session that made the connection, if this node made it
-	both       bool                 // the connection carries both directions; the control loop owns it, once it runs
+	dialledBy  *session             // the session that made the connection, if this node made it
+	isDuplex   bool                 // the connection carries both directions; the control loop owns it, once it runs
 
-	verdict verdict            // the control loop writes it while the reader waits
-	session *session           // the session that its last HELLO began, or that it resumes; nil before
-	stream  *eventqueue.Stream // of the events of that session
-	passed  bool               // messages without a HELLO before them were ignored
-	last    uint16
-	message msg.Message
+	verdict      verdict            // the control loop writes it while the reader waits
+	session      *session           // the session that its last HELLO began, or that it resumes; nil before
+	stream       *eventqueue.Stream // of the events of that session
+	hasSkipped   bool               // messages without a HELLO before them were ignored
+	lastSequence uint16
+	message      msg.Message
 
 	unwanted bool // the content of the arriving message: see Wants
 	kept     bool // the message's frames were handed on
 }
 
 var (
-	errIdentity = errors.New("routing id is not %x01 and a UUID")
-	errOwnUUID  = errors.New("peer has our own UUID")
-	errSequence = errors.New("message out of sequence")
-	errRefused  = errors.New("HELLO refused")
-	errAgain    = errors.New("another HELLO on a connection for both directions")
+	errIdentity    = errors.New("routing id is not %x01 and a UUID")
+	errOwnUUID     = errors.New("peer has our own UUID")
+	errSequence    = errors.New("message out of sequence")
+	errRefused     = errors.New("HELLO refused")
+	errSecondHello = errors.New("another HELLO on a connection for both directions")
 )
 
 // key returns the key that the peer has proven; zero for a plain node.
 func (in *inbox) key() PublicKey { return keyOf(in.conn) }
 
-// whose returns the peer that said HELLO.
-func (in *inbox) whose() whose { return whose{in.uuid, in.key(), in.node.isSecure()} }
+// claim returns the peer that said HELLO.
+func (in *inbox) claim() peerClaim { return peerClaim{in.uuid, in.key(), in.node.isSecure()} }
 
 // accept makes the inbox of a connection after its handshake.
 func (n *Node) accept(conn *zmtp.Conn) (zmtp.Receiver, error) {
@@ -63,12 +63,12 @@ func (n *Node) accept(conn *zmtp.Conn) (zmtp.Receiver, error) {
 	case !ok:
 		return nil, fmt.Errorf("%w: %x", errIdentity, conn.Identity())
 	case id == n.cfg.UUID:
-		n.post(func() { n.conflict(netip.AddrPortFrom(paths.AddrOf(conn.RemoteAddr()), 0)) })
+		n.post(func() { n.noteConflict(netip.AddrPortFrom(paths.AddrOf(conn.RemoteAddr()), 0)) })
 		return nil, errOwnUUID
 	}
 	in := &inbox{node: n, conn: conn, uuid: id, extensions: extensionsOf(conn)}
 	if in.extensions == 0 {
-		n.post(func() { n.invite(in) })
+		n.post(func() { n.promptReconnected(in) })
 	}
 	return in, nil
 }
@@ -79,7 +79,7 @@ func (in *inbox) Greeted() bool { return in.held.Load() != nil || in.session != 
 // Receive handles one message. An error ends the connection.
 func (in *inbox) Receive(frames [][]byte) error {
 	if h := in.held.Load(); h != nil {
-		return in.consider(h, frames)
+		return in.handleHeld(h, frames)
 	}
 	return in.receive(frames, in.conn.Origin())
 }
@@ -88,7 +88,7 @@ func (in *inbox) Receive(frames [][]byte) error {
 // neither here nor in the list of frames, which the connection's reader may share.
 func (in *inbox) receive(frames [][]byte, from memory.Origin) error {
 	in.kept = false
-	err := in.take(frames, from)
+	err := in.decode(frames, from)
 	if in.held.Load() != nil { // the HELLO is still needed, and all this now belongs to the holder of the lock
 		return err
 	}
@@ -102,7 +102,7 @@ func (in *inbox) receive(frames [][]byte, from memory.Origin) error {
 	return err
 }
 
-func (in *inbox) take(frames [][]byte, from memory.Origin) error {
+func (in *inbox) decode(frames [][]byte, from memory.Origin) error {
 	m := &in.message
 	err := m.Decode(frames, in.node.cfg.Limits.msg())
 	if err != nil && !errors.Is(err, msg.ErrUnknownID) {
@@ -115,28 +115,28 @@ func (in *inbox) take(frames [][]byte, from memory.Origin) error {
 		return in.hello(frames)
 	}
 	if in.session == nil {
-		in.live()
+		in.noteAlive()
 		if !in.resumes() {
 			return nil // RFC 36: ignore what precedes HELLO
 		}
 	}
-	if !in.session.out.Follows(in.last, m.Sequence) {
-		return in.invalid(fmt.Errorf("%w: %v with sequence %d after %d", errSequence, m.ID, m.Sequence, in.last))
+	if !in.session.out.Follows(in.lastSequence, m.Sequence) {
+		return in.endForGap(fmt.Errorf("%w: %v with sequence %d after %d", errSequence, m.ID, m.Sequence, in.lastSequence))
 	}
-	in.last = m.Sequence
+	in.lastSequence = m.Sequence
 	if !in.session.spoke.Load() {
 		in.session.spoke.Store(true)
 	}
-	return in.traffic(from)
+	return in.handleMessage(from)
 }
 
 // resumes reports whether a connection resumes a session, though it does not begin with a HELLO. After a reset, a DEALER of libzmq connects
 // again by itself and continues with the next message.
 func (in *inbox) resumes() bool {
-	if in.passed {
+	if in.hasSkipped {
 		return false
 	}
-	in.passed = true
+	in.hasSkipped = true
 	number := in.message.Sequence
 	_ = in.node.do(func() {
 		s := in.node.sessions[in.uuid]
@@ -144,39 +144,39 @@ func (in *inbox) resumes() bool {
 			return
 		}
 		in.verdict = ignore
-		in.node.handle(s, resumed, detail{in: in, isNext: s.goesOnWith(number)})
+		in.node.handle(s, resumed, detail{in: in, isNext: s.continuesWith(number)})
 		if in.verdict == accept {
-			in.session, in.stream, in.last = s, s.stream.Load(), s.last
+			in.session, in.stream, in.lastSequence = s, s.stream.Load(), s.lastSequence
 		}
 	})
 	return in.session != nil
 }
 
-// goesOnWith reports whether a message is the next one of a session whose connection from the peer has closed. After HELLO alone, with number
+// continuesWith reports whether a message is the next one of a session whose connection from the peer has closed. After HELLO alone, with number
 // 1, that is not certain: the peer may have begun a new session whose HELLO is lost.
-func (s *session) goesOnWith(number uint16) bool {
-	return s.state == awaiting && s.last > 1 && s.out.Follows(s.last, number)
+func (s *session) continuesWith(number uint16) bool {
+	return s.state == awaiting && s.lastSequence > 1 && s.out.Follows(s.lastSequence, number)
 }
 
 // hello begins a session.
 func (in *inbox) hello(frames [][]byte) error {
 	if in.message.Sequence != 1 {
-		return in.invalid(fmt.Errorf("%w: HELLO with sequence %d", errSequence, in.message.Sequence))
+		return in.endForGap(fmt.Errorf("%w: HELLO with sequence %d", errSequence, in.message.Sequence))
 	}
-	if in.both && in.session != nil {
-		return in.invalid(errAgain)
+	if in.isDuplex && in.session != nil {
+		return in.endForGap(errSecondHello)
 	}
 	if err := in.checkKey(); err != nil {
 		return err
 	}
-	if !in.node.events.Admit(in.expected(), in.conn.Done()) {
+	if !in.node.events.AwaitMembershipRoom(in.expectedStream(), in.conn.Done()) {
 		return errSessionOver
 	}
-	if err := in.node.do(func() { in.node.greeted(in) }); err != nil {
+	if err := in.node.do(func() { in.node.handleHello(in) }); err != nil {
 		return err
 	}
 	switch in.verdict {
-	case hold:
+	case holdHello:
 		h := in.held.Load()
 		h.messages = append(h.messages, frames)
 		h.mu.Unlock()
@@ -184,12 +184,12 @@ func (in *inbox) hello(frames [][]byte) error {
 	case refuse:
 		return errRefused
 	}
-	in.last = 1
+	in.lastSequence = 1
 	return nil
 }
 
-// live records that a peer is not silent although its message is not handled: its HELLO waits or is missing.
-func (in *inbox) live() {
+// noteAlive records that a peer is not silent although its message is not handled: its HELLO waits or is missing.
+func (in *inbox) noteAlive() {
 	in.node.mu.RLock()
 	s := in.node.sessions[in.uuid]
 	in.node.mu.RUnlock()
@@ -198,8 +198,8 @@ func (in *inbox) live() {
 	}
 }
 
-// expected returns the stream of the session for which a HELLO comes; an empty stream if there is none.
-func (in *inbox) expected() *eventqueue.Stream {
+// expectedStream returns the stream of the session for which a HELLO comes; an empty stream if there is none.
+func (in *inbox) expectedStream() *eventqueue.Stream {
 	in.node.mu.RLock()
 	defer in.node.mu.RUnlock()
 	if s := in.node.sessions[in.uuid]; s != nil {
@@ -208,20 +208,20 @@ func (in *inbox) expected() *eventqueue.Stream {
 	return new(eventqueue.Stream)
 }
 
-// traffic handles every message after HELLO.
-func (in *inbox) traffic(from memory.Origin) error {
+// handleMessage handles every message after HELLO.
+func (in *inbox) handleMessage(from memory.Origin) error {
 	n, m, s := in.node, &in.message, in.session
 	switch m.ID {
 	case msg.Whisper:
 		kind := Whisper
-		if request.Is(m.Content) {
-			switch n.sort(s, m.Content, from, !in.unwanted) {
+		if request.LooksLike(m.Content) {
+			switch n.classify(s, m.Content, from, !in.unwanted) {
 			case aRequest:
 				kind = Request
-			case kept:
+			case keptReply:
 				in.kept = true
 				return nil
-			case taken:
+			case unusedReply:
 				return nil
 			}
 		}
@@ -234,28 +234,28 @@ func (in *inbox) traffic(from memory.Origin) error {
 		}
 		n.figures.unwanted.Add(1)
 	case msg.Join:
-		return in.change(n.joined)
+		return in.passGroupChange(n.handleJoin)
 	case msg.Leave:
-		return in.change(n.departed)
+		return in.passGroupChange(n.handleLeave)
 	case msg.Elect, msg.Leader:
-		return in.elect()
+		return in.passElection()
 	case msg.Ping:
-		s.out.Pong()
+		s.out.SendPingOK()
 		runtime.Gosched() // let the writer run: otherwise it waits until this goroutine does
 	case msg.PingOK:
 		s.answered.Store(true)
-		s.out.Ponged()
+		s.out.NotePingOK()
 		if s.isAsked.Load() {
 			n.post(func() { n.handle(s, pingOKCame, detail{in: in}) })
 		}
 	case msg.State:
 		if in.extensions.has(extState) {
 			state := beacon.State(m.State)
-			return n.do(func() { n.stated(s, state, true) })
+			return n.do(func() { n.handleState(s, state, true) })
 		}
 	case msg.Headers:
 		if in.extensions.has(extHeaders) {
-			return in.changeHeaders()
+			return in.passHeaders()
 		}
 	case msg.AskStats:
 		if n.cfg.ShareStats && in.extensions != 0 && m.Version > 0 && !s.figures.asked.Swap(true) {
@@ -281,36 +281,36 @@ func (in *inbox) traffic(from memory.Origin) error {
 	return nil
 }
 
-// elect makes the control loop handle an ELECT or LEADER. An ignored message only counts in the sequence.
-func (in *inbox) elect() error {
+// passElection makes the control loop handle an ELECT or LEADER. An ignored message only counts in the sequence.
+func (in *inbox) passElection() error {
 	n, m := in.node, &in.message
 	group, joined := (*n.ownGroups.Load())[string(m.Group)]
-	node, ok := parseNode(m.Node)
+	node, ok := parseHexUUID(m.Node)
 	if !joined || !ok {
 		return nil
 	}
-	if !n.events.Admit(in.stream, in.conn.Done()) {
+	if !n.events.AwaitMembershipRoom(in.stream, in.conn.Done()) {
 		return errSessionOver
 	}
-	return n.do(func() { n.elected(in.session, group, m.ID, node) })
+	return n.do(func() { n.handleElection(in.session, group, m.ID, node) })
 }
 
-// change makes the control loop handle a JOIN or LEAVE.
-func (in *inbox) change(take func(s *session, group string)) error {
-	if !in.node.events.Admit(in.stream, in.conn.Done()) {
+// passGroupChange makes the control loop handle a JOIN or LEAVE.
+func (in *inbox) passGroupChange(take func(s *session, group string)) error {
+	if !in.node.events.AwaitMembershipRoom(in.stream, in.conn.Done()) {
 		return errSessionOver
 	}
 	return in.node.do(func() { take(in.session, string(in.message.Group)) })
 }
 
 func (in *inbox) deliver(e Event) error {
-	in.session.work.note()
+	in.session.work.noteSent()
 	if in.node.cfg.Discard {
 		in.node.discarded.Add(1)
 		return nil
 	}
 	e.Peer, e.Frames = in.session.snapshot.Load(), in.message.Content
-	if len(e.Frames) == 0 { // RFC 36 allows no frames, and applications look at the first one. A message handed over directly has one: see outgoing
+	if len(e.Frames) == 0 { // RFC 36 allows no frames, and applications look at the first one. A message handed over directly has one: see checkMessage
 		e.Frames = [][]byte{{}}
 	}
 	in.kept = true
@@ -320,8 +320,8 @@ func (in *inbox) deliver(e Event) error {
 	return nil
 }
 
-// invalid ends the session with a peer that broke the sequence (RFC 36, "ZRE Commands").
-func (in *inbox) invalid(err error) error {
+// endForGap ends the session with a peer that broke the sequence (RFC 36, "ZRE Commands").
+func (in *inbox) endForGap(err error) error {
 	if s := in.session; s != nil {
 		in.node.post(func() { in.node.handle(s, gapCame, detail{}) })
 	}
@@ -330,18 +330,18 @@ func (in *inbox) invalid(err error) error {
 
 // Closed ends the inbox.
 func (in *inbox) Closed(err error) {
-	s, last := in.settled(), in.last
+	s, last := in.waitForSession(), in.lastSequence
 	in.node.post(func() {
 		if s == nil { // its HELLO waited
 			s = in.node.sessions[in.uuid]
 		}
 		switch {
 		case s == nil:
-		case in.both:
-			in.node.hungUp(s, in, err)
+		case in.isDuplex:
+			in.node.mailboxEnded(s, in, err)
 		case s.inbox == in:
-			s.inbox, s.last = nil, last
-			in.node.judgeWay(s, in.node.checked, hangUpTime) // zyre hangs up if it hears nothing
+			s.inbox, s.lastSequence = nil, last
+			in.node.endUndelivered(s, in.node.checked, hangUpTime) // zyre hangs up if it hears nothing
 			in.node.handle(s, inboxClosed, detail{in: in})
 		}
 	})

@@ -32,7 +32,7 @@ type ipcCall struct {
 func (c *ipcCall) Receive(frames [][]byte) error {
 	var m msg.Message
 	if err := m.Decode(frames, msg.DefaultLimits()); err != nil {
-		c.t.Errorf("%x: %v", frames, err)
+		c.t.Errorf("the node sent %x: %v", frames, err)
 	}
 	c.got <- m.ID
 	return nil
@@ -104,7 +104,7 @@ func (f *ipcPeer) call() *ipcCall {
 func TestDuplexProtocol(t *testing.T) {
 	begin := func(t *testing.T, nodeIsLow bool, words string) (*testNode, *ipcPeer) {
 		t.Parallel()
-		low, high := ordered()
+		low, high := orderedUUIDs()
 		if !nodeIsLow {
 			low, high = high, low
 		}
@@ -120,18 +120,18 @@ func TestDuplexProtocol(t *testing.T) {
 		}
 		by.next(msg.Whisper)
 	}
-	t.Run("answers an offer", func(t *testing.T) {
+	t.Run("answers an offered call", func(t *testing.T) {
 		n, f := begin(t, true, ipcExtensions)
 		c := f.call()
 		c.next(msg.Hello)
 		whisper(t, n, f, c)
 		if len(f.came) > 0 {
-			t.Error("it called too")
+			t.Error("the node called too")
 		}
 		c.conn.Close(nil)
 		n.waitKind(Exit, f.id)
 	})
-	t.Run("refuses an offer when it has called", func(t *testing.T) {
+	t.Run("refuses an offered call if it has called", func(t *testing.T) {
 		n, f := begin(t, true, ipcExtensions)
 		n.meetNear(t, f.id)
 		called := <-f.came
@@ -143,7 +143,7 @@ func TestDuplexProtocol(t *testing.T) {
 		}
 		whisper(t, n, f, called)
 	})
-	t.Run("offers, and goes on there", func(t *testing.T) {
+	t.Run("offers a call, and continues on it", func(t *testing.T) {
 		n, f := begin(t, false, ipcExtensions)
 		n.meetNear(t, f.id)
 		offer := <-f.came
@@ -153,7 +153,7 @@ func TestDuplexProtocol(t *testing.T) {
 		}
 		whisper(t, n, f, offer)
 	})
-	t.Run("offers, and goes on where it is called", func(t *testing.T) {
+	t.Run("offers a call, and continues where it is called", func(t *testing.T) {
 		n, f := begin(t, false, ipcExtensions)
 		n.meetNear(t, f.id)
 		offer := <-f.came
@@ -163,7 +163,7 @@ func TestDuplexProtocol(t *testing.T) {
 		offer.next(0)
 		whisper(t, n, f, c)
 	})
-	t.Run("offers again when that is refused", func(t *testing.T) {
+	t.Run("offers another call if the first is refused", func(t *testing.T) {
 		n, f := begin(t, false, ipcExtensions)
 		n.meetNear(t, f.id)
 		(<-f.came).conn.Close(nil)
@@ -175,7 +175,7 @@ func TestDuplexProtocol(t *testing.T) {
 		whisper(t, n, f, offer)
 	})
 	for _, nodeIsLow := range []bool{true, false} {
-		t.Run(fmt.Sprintf("has two connections with who does not know the word, low %v", nodeIsLow), func(t *testing.T) {
+		t.Run(fmt.Sprintf("uses two connections with a peer without the extension, low %v", nodeIsLow), func(t *testing.T) {
 			n, f := begin(t, nodeIsLow, ourExtensions)
 			n.meetNear(t, f.id)
 			called := <-f.came
@@ -184,7 +184,7 @@ func TestDuplexProtocol(t *testing.T) {
 			whisper(t, n, f, called)
 		})
 	}
-	t.Run("takes one HELLO on a connection", func(t *testing.T) {
+	t.Run("accepts one HELLO on a connection", func(t *testing.T) {
 		n, f := begin(t, true, ipcExtensions)
 		c := f.call()
 		c.next(msg.Hello)
@@ -200,23 +200,23 @@ func TestDuplexProtocol(t *testing.T) {
 // meetNear makes a node learn of a peer on this host.
 func (r *testNode) meetNear(t *testing.T, id uuid.UUID) {
 	t.Helper()
-	if err := r.do(func() { r.meet(whose{uuid: id}, r.paths(nil, false), true) }); err != nil {
+	if err := r.do(func() { r.meet(peerClaim{uuid: id}, r.newPaths(nil, false), true) }); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // The extension is announced only on unix sockets.
-func TestDuplexIsNotSaidByTCP(t *testing.T) {
+func TestDuplexIsNotAnnouncedByTCP(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	f := newFakePeer(t, n)
 	f.enter()
 	for _, conn := range []*zmtp.Conn{f.conn, f.mailboxed.Load()} {
 		if words := conn.Property(extensionsProperty); words != ourExtensions {
-			t.Errorf("the node says %q", words)
+			t.Errorf("the node announces %q, want %q", words, ourExtensions)
 		}
 	}
 	if f.conn.Property(stateProperty) != "" {
-		t.Error("the ROUTER tells its state")
+		t.Error("the ROUTER announces a state")
 	}
 }

@@ -14,8 +14,8 @@ import (
 // latePause is the time between attempts to listen on a missing address. It bounds the delay after the address appears.
 const latePause = 500 * time.Millisecond
 
-// isAbsent reports whether listening failed because the machine has no such address. The address may come by DHCP, or with its interface.
-func isAbsent(err error) bool {
+// isAddressMissing reports whether listening failed because the machine has no such address. The address may come by DHCP, or with its interface.
+func isAddressMissing(err error) bool {
 	const windows = syscall.Errno(10049) // WSAEADDRNOTAVAIL
 	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, windows)
 }
@@ -25,23 +25,23 @@ func (n *Node) listenTCP(ctx context.Context, host string, port uint16, begun fu
 	address := net.JoinHostPort(host, fmt.Sprint(port))
 	l, err := n.cfg.Network.Listen(ctx, "tcp", address)
 	at, wrong := netip.ParseAddrPort(address)
-	if !isAbsent(err) || wrong != nil {
+	if !isAddressMissing(err) || wrong != nil {
 		return l, err
 	}
-	late := &lateListener{node: n, address: address, at: net.TCPAddrFromAddrPort(at), begun: begun}
-	late.life, late.end = context.WithCancel(context.Background())
+	late := &lateListener{node: n, address: address, at: net.TCPAddrFromAddrPort(at), onListen: begun}
+	late.ctx, late.cancel = context.WithCancel(context.Background())
 	return late, nil
 }
 
 // A lateListener listens once its address exists. Until then that is a problem of the node, and no connection is accepted.
 type lateListener struct {
-	node    *Node
-	address string
-	at      net.Addr
-	begun   func() // called when it listens; may be nil
+	node     *Node
+	address  string
+	at       net.Addr
+	onListen func() // called when it listens; may be nil
 
-	life context.Context // ends with Close
-	end  context.CancelFunc
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
 
 	mu       sync.Mutex // guards listener
 	listener net.Listener
@@ -68,42 +68,42 @@ func (l *lateListener) await() (net.Listener, error) {
 		if listener != nil {
 			return listener, nil
 		}
-		listener, err := l.node.cfg.Network.Listen(l.life, "tcp", l.address)
+		listener, err := l.node.cfg.Network.Listen(l.ctx, "tcp", l.address)
 		switch {
-		case l.life.Err() != nil:
+		case l.ctx.Err() != nil:
 			if err == nil {
 				_ = listener.Close()
 			}
 			return nil, net.ErrClosed
 		case err == nil:
-			l.start(listener)
+			l.keep(listener)
 			l.node.problems.solve(ProblemNotAccepting, about)
 			continue
 		}
 		l.node.problems.raise(ProblemNotAccepting, about, nil, fmt.Errorf("cannot listen yet: %w", err))
 		select {
 		case <-time.After(latePause):
-		case <-l.life.Done():
+		case <-l.ctx.Done():
 			return nil, net.ErrClosed
 		}
 	}
 }
 
-// start keeps a listener, or closes it if Close was called.
-func (l *lateListener) start(listener net.Listener) {
+// keep keeps a listener, or closes it if Close was called.
+func (l *lateListener) keep(listener net.Listener) {
 	l.mu.Lock()
 	l.listener = listener
-	closed := l.life.Err() != nil
+	closed := l.ctx.Err() != nil
 	l.mu.Unlock()
 	if closed {
 		_ = listener.Close()
-	} else if l.begun != nil {
-		l.begun()
+	} else if l.onListen != nil {
+		l.onListen()
 	}
 }
 
 func (l *lateListener) Close() error {
-	l.end()
+	l.cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.listener != nil {

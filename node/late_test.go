@@ -13,8 +13,8 @@ import (
 	"github.com/go-zre/go-zre/beacon"
 )
 
-// A later network has no address to listen on until the test allows it.
-type later struct {
+// A lateNetwork network has no address to listen on until the test allows it.
+type lateNetwork struct {
 	*cables
 
 	mu     sync.Mutex
@@ -23,7 +23,7 @@ type later struct {
 	beacon int // sent
 }
 
-func (l *later) Listen(ctx context.Context, network, address string) (net.Listener, error) {
+func (l *lateNetwork) Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if network == "tcp" && l.absent != nil {
@@ -35,14 +35,14 @@ func (l *later) Listen(ctx context.Context, network, address string) (net.Listen
 	return l.cables.Listen(ctx, network, address)
 }
 
-func (l *later) ListenPacket(network string, port int) (beacon.PacketConn, error) {
+func (l *lateNetwork) ListenPacket(network string, port int) (beacon.PacketConn, error) {
 	conn, err := l.cables.ListenPacket(network, port)
 	return &countingConn{conn, l}, err
 }
 
 type countingConn struct {
 	beacon.PacketConn
-	network *later
+	network *lateNetwork
 }
 
 func (c *countingConn) WriteTo(b []byte, d beacon.Destination) error {
@@ -52,7 +52,7 @@ func (c *countingConn) WriteTo(b []byte, d beacon.Destination) error {
 	return c.PacketConn.WriteTo(b, d)
 }
 
-func (l *later) counts() (opened, beacons int) {
+func (l *lateNetwork) counts() (opened, beacons int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.opened, l.beacon
@@ -69,7 +69,7 @@ func TestListensLater(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := &later{cables: newCables(), absent: errors.Join(syscall.EADDRNOTAVAIL)}
+				l := &lateNetwork{cables: newCables(), absent: errors.Join(syscall.EADDRNOTAVAIL)}
 				c.cfg.Network = l
 				n := start(t, c.cfg)
 				time.Sleep(time.Minute) // fake time
@@ -77,15 +77,15 @@ func TestListensLater(t *testing.T) {
 				if len(problems) != 1 || problems[0].Kind != ProblemNotAccepting || c.about != "" && problems[0].About != c.about || !errors.Is(problems[0].Err, syscall.EADDRNOTAVAIL) {
 					t.Fatalf("problems: %v", problems)
 				}
-				if opened, beacons := l.counts(); opened > 0 || beacons > 0 || n.told() != 1 {
-					t.Errorf("%d listeners, %d beacons, told %d times", opened, beacons, n.told())
+				if opened, beacons := l.counts(); opened > 0 || beacons > 0 || n.problemEvents() != 1 {
+					t.Errorf("%d listeners, %d beacons, %d events about problems", opened, beacons, n.problemEvents())
 				}
 				l.mu.Lock()
 				l.absent = nil
 				l.mu.Unlock()
 				time.Sleep(time.Second) // fake time
-				if opened, beacons := l.counts(); opened != 1 || beacons == 0 || len(n.Problems()) > 0 || n.told() != 2 {
-					t.Errorf("%d listeners, %d beacons, problems %v, told %d times", opened, beacons, n.Problems(), n.told())
+				if opened, beacons := l.counts(); opened != 1 || beacons == 0 || len(n.Problems()) > 0 || n.problemEvents() != 2 {
+					t.Errorf("%d listeners, %d beacons, problems %v, %d events about them", opened, beacons, n.Problems(), n.problemEvents())
 				}
 			})
 		})
@@ -95,8 +95,8 @@ func TestListensLater(t *testing.T) {
 // TestHubListensLater: the same for a gossip hub; the node works meanwhile.
 func TestHubListensLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &later{cables: newCables()}
-		absent := &absentPort{later: l, port: "10.0.0.1:5672"}
+		l := &lateNetwork{cables: newCables()}
+		absent := &absentPort{lateNetwork: l, port: "10.0.0.1:5672"}
 		n := start(t, Config{Network: absent, GossipBind: []string{"tcp://10.0.0.1:5672"}})
 		time.Sleep(time.Minute) // fake time
 		if problems := n.Problems(); len(problems) != 1 || problems[0].Kind != ProblemNotAccepting || problems[0].About != "tcp://10.0.0.1:5672" {
@@ -117,7 +117,7 @@ func TestHubListensLater(t *testing.T) {
 
 // An absentPort lacks one address and port.
 type absentPort struct {
-	*later
+	*lateNetwork
 	port string
 }
 
@@ -128,13 +128,13 @@ func (a *absentPort) Listen(ctx context.Context, network, address string) (net.L
 	if absent {
 		return nil, syscall.EADDRNOTAVAIL
 	}
-	return a.later.Listen(ctx, network, address)
+	return a.lateNetwork.Listen(ctx, network, address)
 }
 
 // TestCloseBeforeItsAddress: a node whose address is missing closes at once.
 func TestCloseBeforeItsAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n, err := New(Config{Network: &later{cables: newCables(), absent: syscall.EADDRNOTAVAIL}, Listen: "tcp://10.0.0.1:5671", GossipBind: []string{"tcp://10.0.0.1:5672"}})
+		n, err := New(Config{Network: &lateNetwork{cables: newCables(), absent: syscall.EADDRNOTAVAIL}, Listen: "tcp://10.0.0.1:5671", GossipBind: []string{"tcp://10.0.0.1:5672"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +143,7 @@ func TestCloseBeforeItsAddress(t *testing.T) {
 		}
 		began := time.Now()
 		if err := n.Close(); err != nil || time.Since(began) > 0 {
-			t.Errorf("Close: %v, after %v", err, time.Since(began))
+			t.Errorf("Close took %[2]v and returned %[1]v", err, time.Since(began))
 		}
 	})
 }

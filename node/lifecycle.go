@@ -43,8 +43,8 @@ func (l *lifecycle) phase() phase { return phase(l.current.Load()) }
 
 func (l *lifecycle) set(p phase) { l.current.Store(uint32(p)) }
 
-// usable returns an error unless the node is started and not closed.
-func (l *lifecycle) usable() error {
+// checkStarted returns an error unless the node is started and not closed.
+func (l *lifecycle) checkStarted() error {
 	switch l.phase() {
 	case phaseStarted:
 		return nil
@@ -108,7 +108,7 @@ func (n *Node) Start(ctx context.Context) error {
 	defer close(n.lifecycle.ended)
 	defer n.lifecycle.abort(nil)
 	o := opening{node: n}
-	if err = o.open(ctx); err == nil && n.live(&o) {
+	if err = o.open(ctx); err == nil && n.activate(&o) {
 		return nil
 	}
 	return n.lifecycle.fail(err, o.undo())
@@ -152,9 +152,9 @@ func (o *opening) openAgent(context.Context) (err error) {
 	cfg := n.cfg.beacons()
 	cfg.Network, cfg.Log = beaconNetwork(n.cfg.Network), n.log
 	cfg.Key = beacon.Key(n.publicKey())
-	cfg.Handler, cfg.Changed, cfg.Failing = n.sighting, n.moved, n.failing
+	cfg.Handler, cfg.Changed, cfg.Failing = n.receiveSighting, n.signalNetworkChange, n.signalFailures
 	if o.agent, err = beacon.Open(cfg); err != nil {
-		return mark(fmt.Errorf("node: start: %w", err), ErrListen)
+		return withSentinel(fmt.Errorf("node: start: %w", err), ErrListen)
 	}
 	o.closers = append(o.closers, o.agent.Close)
 	return nil
@@ -203,8 +203,8 @@ func (o *opening) openIPC(ctx context.Context) error {
 	return nil
 }
 
-// live begins the node's life with everything that was opened, unless Close was called.
-func (n *Node) live(o *opening) bool {
+// activate begins the node's life with everything that was opened, unless Close was called.
+func (n *Node) activate(o *opening) bool {
 	n.lifecycle.mu.Lock() // nothing below waits
 	defer n.lifecycle.mu.Unlock()
 	if n.lifecycle.phase() != phaseStarting {
@@ -213,11 +213,11 @@ func (n *Node) live(o *opening) bool {
 	n.lifecycle.set(phaseStarted)
 	n.agent, n.gossip, n.port = o.agent, o.gossip, paths.AddrPortOf(o.mailbox.Addr()).Port()
 	n.router = zmtp.NewRouter(n.zmtp, n.accept)
-	n.router.Allow, n.router.Introduce, n.router.Rival = n.allow, n.welcome, n.rival
-	n.router.Known, n.router.Failing = n.isHost, n.noteAccept
+	n.router.Allow, n.router.PropertiesFor, n.router.Rival = n.allow, n.routerProperties, n.rival
+	n.router.Known, n.router.AcceptFailed = n.hasPeerFrom, n.noteAcceptFailure
 	n.checked = time.Now()
 	n.figures.start(n.checked)
-	n.state.CompareAndSwap(uint32(beacon.Init), uint32(n.chosen))
+	n.state.CompareAndSwap(uint32(beacon.Init), uint32(n.chosenState))
 	late := isLate(o.mailbox)
 	n.serve(o.mailbox, n.relistenMailbox)
 	if o.ipc != nil {
@@ -225,13 +225,13 @@ func (n *Node) live(o *opening) bool {
 	}
 	if n.gossip != nil {
 		n.gossip.Serve()
-		n.publish()
+		n.publishEndpoint()
 	}
-	n.noteEndpoints()
+	n.reportEndpoints()
 	n.checkBeacons()
-	n.settleIn()
+	n.registerInProcess()
 	n.findPeers()
-	n.challengeAll()
+	n.beginContests()
 	n.wg.Go(n.control)
 	if n.cfg.Discard {
 		n.wg.Go(n.refuseAll)

@@ -26,10 +26,10 @@ func TestTimers(t *testing.T) {
 	f.expect(msg.Ping)
 	n.waitKind(Exit, f.uuid)
 	// On a busy machine the node itself may stall, and give the peer another grace.
-	events := n.of(f.uuid)
+	events := n.eventsOf(f.uuid)
 	evasive, silent := slices.Index(events, "EVASIVE"), slices.Index(events, "SILENT")
 	if evasive != 2 || silent < evasive || events[len(events)-1] != "EXIT(expired)" {
-		t.Errorf("events %q", events)
+		t.Errorf("got events %q, want EVASIVE, then SILENT, then EXIT(expired)", events)
 	}
 }
 
@@ -46,7 +46,7 @@ func TestAnswersAreLife(t *testing.T) {
 		sequence++
 		f.send(msg.AppendPingOK(nil, sequence))
 	}
-	if events := n.of(f.uuid); slices.Contains(events, "EXIT(expired)") {
+	if events := n.eventsOf(f.uuid); slices.Contains(events, "EXIT(expired)") {
 		t.Errorf("the peer expired: %q", events)
 	}
 }
@@ -66,12 +66,12 @@ func TestBeaconsAreLife(t *testing.T) {
 		case <-beacons.C:
 			f.beacon(f.port())
 		case <-deadline:
-			t.Fatalf("no second HELLO; events %q", n.of(f.uuid))
+			t.Fatalf("no second HELLO; events %q", n.eventsOf(f.uuid))
 		}
 	}
 	n.waitKind(Exit, f.uuid)
-	if events := n.of(f.uuid); !slices.Equal(events, []string{"ENTER(fake)", "JOIN(G)", "EXIT(crashed)"}) {
-		t.Errorf("events %q", events)
+	if events := n.eventsOf(f.uuid); !slices.Equal(events, []string{"ENTER(fake)", "JOIN(G)", "EXIT(crashed)"}) {
+		t.Errorf("got events %q, want ENTER, JOIN and EXIT(crashed)", events)
 	}
 }
 
@@ -86,7 +86,7 @@ func TestConnectionLost(t *testing.T) {
 		f.hangUp()
 		n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "EXIT(crashed)"})
 		if peers := n.Peers(); len(peers) != 0 {
-			t.Errorf("peers: %v", peers)
+			t.Errorf("got peers %v, want none", peers)
 		}
 	})
 	t.Run("the peer lives", func(t *testing.T) {
@@ -114,9 +114,9 @@ func TestConnectionLost(t *testing.T) {
 		f.router.Close()
 		f.hangUp()
 		n.wait("exit", func(e Event) bool { return e.Kind == Exit })
-		events := n.of(f.uuid)
+		events := n.eventsOf(f.uuid)
 		if len(events) != 1003 || events[1002] != "EXIT(left)" {
-			t.Errorf("%d events, the last %s", len(events), events[len(events)-1])
+			t.Errorf("got %d events, the last is %s; want 1003 and EXIT(left)", len(events), events[len(events)-1])
 		}
 	})
 }
@@ -136,7 +136,7 @@ func TestMailboxLost(t *testing.T) {
 		case <-beacons.C:
 			f.beacon(f.port())
 		case <-deadline:
-			t.Fatalf("no second HELLO; events %q", n.of(f.uuid))
+			t.Fatalf("no second HELLO; events %q", n.eventsOf(f.uuid))
 		}
 	}
 	f.conn = nil
@@ -182,13 +182,13 @@ func TestSlowApplicationGetsAll(t *testing.T) {
 			case Exit:
 				exited = true
 				if e.Reason != Left {
-					t.Errorf("exit: %v", e.Reason)
+					t.Errorf("the peer exited as %v, want left", e.Reason)
 				}
 			}
 		}
 	}
 	if received != count {
-		t.Errorf("%d messages of %d before the exit", received, count)
+		t.Errorf("%d messages came before the exit, want %d", received, count)
 	}
 }
 
@@ -206,7 +206,7 @@ func TestNotResponding(t *testing.T) {
 	err := fill(n.Node, f.uuid, frame)
 	var failed *PeerError
 	if !errors.Is(err, ErrPeerBusy) || !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &failed) || failed.UUID != f.uuid || failed.Dropped {
-		t.Fatalf("with the context at its end: %v", err)
+		t.Fatalf("at the end of the context: got %v", err)
 	}
 	if _, present := n.Peer(f.uuid); !present {
 		t.Fatal("dropped before the send timeout")
@@ -238,7 +238,7 @@ func fill(n *Node, id uuid.UUID, frame []byte) error {
 }
 
 // An application that reads no events can still use the node and list the present peers.
-func TestNobodyReads(t *testing.T) {
+func TestApplicationReadsNoEvents(t *testing.T) {
 	t.Parallel()
 	cfg := onLoopback(beaconPort(), Config{})
 	deafNode, err := New(cfg)
@@ -255,7 +255,7 @@ func TestNobodyReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, octets := deafNode.events.Depth(); octets > deafNode.cfg.Limits.EventBytes+a.cfg.Limits.QueueBytes {
-		t.Errorf("%d octets wait for the application", octets)
+		t.Errorf("%d bytes wait for the application, more than the limits", octets)
 	}
 	if err := deafNode.Join("G"); err != nil {
 		t.Fatal(err)
@@ -285,7 +285,7 @@ func TestSequenceWrap(t *testing.T) {
 			f.send(msg.AppendWhisper(nil, uint16((count+2)%length)), []byte("last"))
 			n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "WHISPER:1f"})
 			// Messages to the peer are numbered the way it counts.
-			n.sent(f, 65533)
+			n.pretendSent(f, 65533)
 			whisper(t, n, f, "a", "b")
 			want := "WHISPER 65535 b"
 			if length == short {
@@ -308,9 +308,9 @@ func TestRestartWithSameUUID(t *testing.T) {
 		n.Close()
 		watcher.wait("exit of "+name, func(e Event) bool { return e.Kind == Exit && e.Peer.Name == name })
 		// A state may come in between, if its beacon arrives after HELLO.
-		got := slices.DeleteFunc(watcher.of(id), func(e string) bool { return strings.HasPrefix(e, "STATE") })
+		got := slices.DeleteFunc(watcher.eventsOf(id), func(e string) bool { return strings.HasPrefix(e, "STATE") })
 		if len(got) != 2*(i+1) {
-			t.Errorf("events %q", got)
+			t.Errorf("got events %q, want ENTER and EXIT of each run", got)
 		}
 	}
 }
@@ -326,21 +326,21 @@ func TestMisuse(t *testing.T) {
 	if err := n.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	stranger := uuid.New()
+	unknown := uuid.New()
 	for _, test := range []struct {
 		name string
 		call func() error
 		want error
 	}{
 		{"start twice", func() error { return n.Start(t.Context()) }, ErrStarted},
-		{"whisper to nobody", func() error { return n.Whisper(t.Context(), stranger, nil) }, ErrUnknownPeer},
-		{"shout to nobody", func() error { return n.Shout(t.Context(), "empty", nil) }, nil},
+		{"whisper to an unknown peer", func() error { return n.Whisper(t.Context(), unknown, nil) }, ErrUnknownPeer},
+		{"shout to an empty group", func() error { return n.Shout(t.Context(), "empty", nil) }, nil},
 		{"too large", func() error { return n.Shout(t.Context(), "G", make([]byte, 64<<20)) }, ErrTooLarge},
 		{"too many frames", func() error { return n.Shout(t.Context(), "G", make([][]byte, 1024)...) }, ErrTooLarge},
 		{"context ended", func() error {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			return n.Whisper(ctx, stranger, nil)
+			return n.Whisper(ctx, unknown, nil)
 		}, context.Canceled},
 		{"group not UTF-8", func() error { return n.Join("\xff") }, msg.ErrNotUTF8},
 		{"group too long", func() error { return n.Join(strings.Repeat("g", 256)) }, msg.ErrTooLong},
@@ -350,7 +350,7 @@ func TestMisuse(t *testing.T) {
 		{"close", n.Close, nil},
 		{"close twice", n.Close, nil},
 		{"join after close", func() error { return n.Join("G") }, ErrClosed},
-		{"whisper after close", func() error { return n.Whisper(t.Context(), stranger, nil) }, net.ErrClosed},
+		{"whisper after close", func() error { return n.Whisper(t.Context(), unknown, nil) }, net.ErrClosed},
 		{"start after close", func() error { return n.Start(t.Context()) }, ErrClosed},
 	} {
 		if err := test.call(); !errors.Is(err, test.want) {
@@ -358,7 +358,7 @@ func TestMisuse(t *testing.T) {
 		}
 	}
 	if groups := n.Groups(); !slices.Equal(groups, []string{"early"}) {
-		t.Errorf("groups %q", groups)
+		t.Errorf("got groups %q, want early alone", groups)
 	}
 }
 

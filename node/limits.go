@@ -90,19 +90,19 @@ func limit[N int | int64](name string, field *N, standard N) error {
 
 var errTooManyPeers = errors.New("too many peers")
 
-// turnAway records a new peer for which there is no room. It runs in the control loop.
-func (n *Node) turnAway(id uuid.UUID) {
-	n.crowded = true
+// noteTooManyPeers records a new peer for which there is no room. It runs in the control loop.
+func (n *Node) noteTooManyPeers(id uuid.UUID) {
+	n.hasTurnedAway = true
 	n.log.Debug().Stringer("peer", id).Msg("peer ignored: too many")
 	n.problems.raise(ProblemTooManyPeers, "Limits.Peers", nil, fmt.Errorf("%w: there is room for %d", errTooManyPeers, n.cfg.Limits.Peers))
 }
 
-// checkRoom runs once a tick. It solves that problem once there is room and no peer was turned away for a tick.
-func (n *Node) checkRoom() {
-	if len(n.sessions) < n.cfg.Limits.Peers && !n.crowded {
+// checkPeerLimit runs once a tick. It solves that problem once there is room and no peer was turned away for a tick.
+func (n *Node) checkPeerLimit() {
+	if len(n.sessions) < n.cfg.Limits.Peers && !n.hasTurnedAway {
 		n.problems.solve(ProblemTooManyPeers, "Limits.Peers")
 	}
-	n.crowded = false
+	n.hasTurnedAway = false
 }
 
 // msg returns the limits of the message decoder.

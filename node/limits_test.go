@@ -50,17 +50,17 @@ func TestEveryLimit(t *testing.T) {
 			hellos(t, n, withGroups(4), withGroups(5))
 		}},
 		{"GroupsPerPeer, by JOIN", Limits{GroupsPerPeer: 4}, 16 << 20, false, joins},
-		{"Peers", Limits{Peers: 8}, 8 << 20, true, crowd},
-		{"Unverified", Limits{Unverified: 4}, 8 << 20, false, func(t *testing.T, n *testNode) { strange(t, n, 4) }},
-		{"UnverifiedPerAddress", Limits{UnverifiedPerAddress: 2}, 8 << 20, false, func(t *testing.T, n *testNode) { strange(t, n, 2*8) }},
-		{"UnverifiedPerAddress, back-off", Limits{UnverifiedPerAddress: 1}, 8 << 20, false, backsOff},
+		{"Peers", Limits{Peers: 8}, 8 << 20, true, tooManyPeers},
+		{"Unverified", Limits{Unverified: 4}, 8 << 20, false, func(t *testing.T, n *testNode) { unknownBeacons(t, n, 4) }},
+		{"UnverifiedPerAddress", Limits{UnverifiedPerAddress: 2}, 8 << 20, false, func(t *testing.T, n *testNode) { unknownBeacons(t, n, 2*8) }},
+		{"UnverifiedPerAddress, back-off", Limits{UnverifiedPerAddress: 1}, 8 << 20, false, dialsBackOff},
 		{"Handshakes", Limits{Handshakes: 8}, 8 << 20, false, func(t *testing.T, n *testNode) { handshakes(t, n, 8, 2) }},
 		{"HandshakesPerAddress", Limits{HandshakesPerAddress: 4}, 8 << 20, false, func(t *testing.T, n *testNode) { handshakes(t, n, 4, 1) }},
-		{"QueueMessages", Limits{QueueMessages: 20}, 16 << 20, false, func(t *testing.T, n *testNode) { unread(t, n) }},
-		{"QueueBytes", Limits{QueueBytes: 1 << 20}, 16 << 20, false, func(t *testing.T, n *testNode) { unread(t, n) }},
+		{"QueueMessages", Limits{QueueMessages: 20}, 16 << 20, false, func(t *testing.T, n *testNode) { readsNothing(t, n) }},
+		{"QueueBytes", Limits{QueueBytes: 1 << 20}, 16 << 20, false, func(t *testing.T, n *testNode) { readsNothing(t, n) }},
 		{"Events", Limits{Events: 10}, heapBound, false, func(t *testing.T, n *testNode) { flood(t, n, []byte("x")) }},
 		{"EventBytes", Limits{EventBytes: 64 << 10}, heapBound, false, func(t *testing.T, n *testNode) { flood(t, n, make([]byte, 60<<10)) }},
-		{"Requests", Limits{Requests: 8}, 4 << 20, false, unanswered},
+		{"Requests", Limits{Requests: 8}, 4 << 20, false, answersNoRequest},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			n := start(t, onLoopback(beaconPort(), Config{Limits: test.limits, SendTimeout: 300 * time.Millisecond, Network: &dials{Network: System}}))
@@ -73,14 +73,14 @@ func TestEveryLimit(t *testing.T) {
 				b.served()
 			}
 			if grown := heap() - before; grown > test.heap {
-				t.Errorf("the heap grew by %d octets, more than %d", grown, test.heap)
+				t.Errorf("the heap grew by %d bytes, want %d at most", grown, test.heap)
 			}
 		})
 	}
 }
 
-// unanswered: a peer answers no request. When it is gone, none of them waits any more.
-func unanswered(t *testing.T, n *testNode) {
+// answersNoRequest: a peer answers no request. When it is gone, none of them waits any more.
+func answersNoRequest(t *testing.T, n *testNode) {
 	for range 10 {
 		f := newFakePeer(t, n)
 		f.send(f.hello(1, nil))
@@ -94,13 +94,13 @@ func unanswered(t *testing.T, n *testNode) {
 			calls = append(calls, call)
 		}
 		if _, err := n.StartRequest(t.Context(), f.uuid); !errors.Is(err, ErrTooManyRequests) {
-			t.Fatalf("one more: %v", err)
+			t.Fatalf("one request more: got %v, want ErrTooManyRequests", err)
 		}
 		f.router.Close()
 		f.hangUp()
 		for _, call := range calls {
 			if _, _, err := call.Result(); !errors.Is(err, ErrPeerGone) {
-				t.Errorf("a request: %v", err)
+				t.Errorf("a request to a peer that left: got %v, want ErrPeerGone", err)
 			}
 		}
 	}
@@ -118,7 +118,7 @@ func whispers(t *testing.T, n *testNode, at, over [][]byte) {
 		f.router.Close() // otherwise the node would meet it again
 		n.waitKind(Exit, f.uuid)
 		if got := n.count(Whisper, f.uuid); got != 1 {
-			t.Fatalf("%d messages arrived, want the one at the limit: %q", got, n.of(f.uuid))
+			t.Fatalf("%d messages arrived, want the one at the limit: %q", got, n.eventsOf(f.uuid))
 		}
 	}
 }
@@ -134,8 +134,8 @@ func hellos(t *testing.T, n *testNode, at, over func(*msg.OutHello)) {
 		f.send(msg.AppendWhisper(nil, 2), []byte("x"))
 		f.send(f.hello(1, nil)) // a discarded message does not count
 		n.waitKind(Join, f.uuid)
-		if got := n.of(f.uuid); len(got) != 2 {
-			t.Errorf("events %q", got)
+		if got := n.eventsOf(f.uuid); len(got) != 2 {
+			t.Errorf("got events %q, want ENTER and JOIN", got)
 		}
 	}
 }
@@ -169,8 +169,8 @@ func joins(t *testing.T, n *testNode) {
 	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "JOIN(g0)", "JOIN(g1)", "JOIN(g2)", "WHISPER:1f"})
 }
 
-// crowd: more peers than the limit. Those left out may enter after others leave.
-func crowd(t *testing.T, n *testNode) {
+// tooManyPeers: more peers than the limit. Those left out may enter after others leave.
+func tooManyPeers(t *testing.T, n *testNode) {
 	var peers []*fakePeer
 	for range n.cfg.Limits.Peers - 1 { // one place is the good peer's
 		f := newFakePeer(t, n)
@@ -183,8 +183,8 @@ func crowd(t *testing.T, n *testNode) {
 		f.beacon(f.port())
 		f.send(f.hello(1, nil))
 		await(t, "the refusal", f.conn.Done())
-		if got := n.of(f.uuid); len(got) > 0 {
-			t.Fatalf("events of a peer too many: %q", got)
+		if got := n.eventsOf(f.uuid); len(got) > 0 {
+			t.Fatalf("a peer beyond the limit has events %q", got)
 		}
 	}
 	peers[0].router.Close()
@@ -206,9 +206,9 @@ func (d *dials) Dial(ctx context.Context, network, address string) (net.Conn, er
 	return d.Network.Dial(ctx, network, address)
 }
 
-// strange: beacons with ever new UUIDs, from eight addresses with eight ports each, where a listener accepts connections and sends nothing. At
-// most that many are dialled, until one is given up after 3 s.
-func strange(t *testing.T, n *testNode, most int) {
+// unknownBeacons: beacons with ever new UUIDs, from eight addresses with eight ports each, where a listener accepts connections and sends nothing.
+// At most that many are dialled, until one is given up after 3 s.
+func unknownBeacons(t *testing.T, n *testNode, most int) {
 	var endpoints []netip.AddrPort
 	for i := range byte(64) {
 		silent, err := net.Listen("tcp", fmt.Sprintf("127.0.0.%d:0", i%8+1))
@@ -223,9 +223,9 @@ func strange(t *testing.T, n *testNode, most int) {
 	for range 125 {
 		for _, endpoint := range endpoints {
 			if err := n.do(func() {
-				n.sighted(beacon.Sighting{Beacon: beacon.Beacon{UUID: uuid.New(), Port: endpoint.Port(), State: beacon.Unknown}, Addr: endpoint.Addr()})
+				n.handleSighting(beacon.Sighting{Beacon: beacon.Beacon{UUID: uuid.New(), Port: endpoint.Port(), State: beacon.Unknown}, Addr: endpoint.Addr()})
 				if n.unverified.Count() > most {
-					t.Errorf("%d strangers, want %d at most", n.unverified.Count(), most)
+					t.Errorf("%d unverified peers, want %d at most", n.unverified.Count(), most)
 				}
 			}); err != nil {
 				t.Fatal(err)
@@ -236,11 +236,11 @@ func strange(t *testing.T, n *testNode, most int) {
 	if got > int64(most)*int64(rounds) {
 		t.Errorf("%d dials in %v, want %d at most", got, time.Since(began), most)
 	}
-	eventually(t, "all who may be dialled are", func() bool { return counted.count.Load()-before >= int64(most) })
+	eventually(t, "as many are dialled as may be", func() bool { return counted.count.Load()-before >= int64(most) })
 }
 
-// backsOff: beacons with ever new UUIDs for an endpoint where nothing listens. Each dial waits longer than the one before.
-func backsOff(t *testing.T, n *testNode) {
+// dialsBackOff: beacons with ever new UUIDs for an endpoint where nothing listens. Each dial waits longer than the one before.
+func dialsBackOff(t *testing.T, n *testNode) {
 	gone, err := net.Listen("tcp", "127.0.0.1:0") // its port is free after this
 	if err != nil {
 		t.Fatal(err)
@@ -250,7 +250,7 @@ func backsOff(t *testing.T, n *testNode) {
 	counted := n.cfg.Network.(*dials)
 	began, before := time.Now(), counted.count.Load()
 	for time.Since(began) < 400*time.Millisecond {
-		n.sighting(beacon.Sighting{Beacon: beacon.Beacon{UUID: uuid.New(), Port: endpoint.Port(), State: beacon.Unknown}, Addr: endpoint.Addr()})
+		n.receiveSighting(beacon.Sighting{Beacon: beacon.Beacon{UUID: uuid.New(), Port: endpoint.Port(), State: beacon.Unknown}, Addr: endpoint.Addr()})
 		n.do(func() {})
 	}
 	got := counted.count.Load() - before
@@ -287,11 +287,11 @@ func handshakes(t *testing.T, n *testNode, places, addresses int) {
 	for i := range 100 {
 		a.connect(byte(9+i%addresses), nil)
 	}
-	eventually(t, "those too many are closed", func() bool { return a.open() == places })
+	eventually(t, "the connections beyond the limit are closed", func() bool { return a.open() == places })
 }
 
-// unread: a peer reads nothing. The node keeps a bounded part of the messages to it, and finally drops it.
-func unread(t *testing.T, n *testNode) {
+// readsNothing: a peer reads nothing. The node keeps a bounded part of the messages to it, and finally drops it.
+func readsNothing(t *testing.T, n *testNode) {
 	f := newFakePeer(t, n)
 	f.enter()
 	f.freeze()
@@ -300,15 +300,15 @@ func unread(t *testing.T, n *testNode) {
 	for err == nil {
 		err = n.Whisper(t.Context(), f.uuid, frame)
 		if size := f.queued(); size > 20*(64<<10+100) {
-			t.Fatalf("%d octets wait for one peer", size)
+			t.Fatalf("%d bytes wait for one peer, want %d at most", size, 20*(64<<10+100))
 		}
 	}
 	if !errors.Is(err, ErrPeerBusy) {
 		t.Error(err)
 	}
 	n.waitKind(Exit, f.uuid)
-	if got := n.of(f.uuid); got[len(got)-1] != "EXIT(not responding)" {
-		t.Errorf("events %q", got)
+	if got := n.eventsOf(f.uuid); got[len(got)-1] != "EXIT(not responding)" {
+		t.Errorf("got events %q, want EXIT(not responding) last", got)
 	}
 }
 
@@ -328,6 +328,6 @@ func await(t testing.TB, what string, c <-chan struct{}) {
 	select {
 	case <-c:
 	case <-time.After(patience):
-		t.Fatalf("%s did not come", what)
+		t.Fatalf("timed out: %s", what)
 	}
 }

@@ -102,7 +102,7 @@ func listenAddress(endpoint string) (host string, port uint16, err error) {
 		ok = false
 	}
 	if !ok || err != nil || wrong != nil {
-		return "", 0, mark(fmt.Errorf("node: WithListen: cannot listen on %q: want tcp://*:PORT or tcp://ADDRESS:PORT", endpoint), ErrInvalidEndpoint)
+		return "", 0, withSentinel(fmt.Errorf("node: WithListen: cannot listen on %q: want tcp://*:PORT or tcp://ADDRESS:PORT", endpoint), ErrInvalidEndpoint)
 	}
 	if host == "*" {
 		return "", uint16(number), nil
@@ -110,7 +110,7 @@ func listenAddress(endpoint string) (host string, port uint16, err error) {
 	addr, err := netip.ParseAddr(host)
 	switch {
 	case err != nil:
-		return "", 0, mark(fmt.Errorf("node: WithListen: cannot listen on %q: %q is no IP address", endpoint, host), ErrInvalidEndpoint)
+		return "", 0, withSentinel(fmt.Errorf("node: WithListen: cannot listen on %q: %q is no IP address", endpoint, host), ErrInvalidEndpoint)
 	case addr.IsUnspecified():
 		return "", uint16(number), nil
 	}
@@ -126,9 +126,9 @@ func (n *Node) listenMailbox(ctx context.Context) (net.Listener, error) {
 		return nil, err
 	}
 	if fixed != 0 {
-		l, err := n.listenTCP(ctx, host, fixed, func() { n.post(func() { n.move(fixed) }) })
+		l, err := n.listenTCP(ctx, host, fixed, func() { n.post(func() { n.announceNewPort(fixed) }) })
 		if err != nil {
-			return nil, mark(fmt.Errorf("node: WithListen: cannot listen on %s: %w", endpoint, err), ErrListen)
+			return nil, withSentinel(fmt.Errorf("node: WithListen: cannot listen on %s: %w", endpoint, err), ErrListen)
 		}
 		return l, nil
 	}
@@ -137,7 +137,7 @@ func (n *Node) listenMailbox(ctx context.Context) (net.Listener, error) {
 	var last error
 	for i := range count {
 		port := uint16(firstPort + (start+i)%count)
-		l, err := n.listenTCP(ctx, host, port, func() { n.post(func() { n.move(port) }) })
+		l, err := n.listenTCP(ctx, host, port, func() { n.post(func() { n.announceNewPort(port) }) })
 		if err == nil {
 			return l, nil
 		}
@@ -146,7 +146,7 @@ func (n *Node) listenMailbox(ctx context.Context) (net.Listener, error) {
 			break
 		}
 	}
-	return nil, mark(fmt.Errorf("node: no free TCP port from %d to %d: %w", firstPort, lastPort, last), ErrListen)
+	return nil, withSentinel(fmt.Errorf("node: no free TCP port from %d to %d: %w", firstPort, lastPort, last), ErrListen)
 }
 
 // handshakeTimeout bounds greeting and handshake, and the wait for HELLO after them. When hundreds of nodes start at once on a few processors,

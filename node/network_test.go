@@ -18,7 +18,7 @@ func TestListen(t *testing.T) {
 		"tcp://localhost:5671": `"localhost" is no IP address`,
 	} {
 		if _, err := New(Config{Listen: endpoint}); err == nil || !strings.Contains(err.Error(), complaint) || !strings.Contains(err.Error(), endpoint) {
-			t.Errorf("%s: %v", endpoint, err)
+			t.Errorf("%s: got %v, want an error with %q", endpoint, err, complaint)
 		}
 	}
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -37,10 +37,10 @@ func TestListen(t *testing.T) {
 	free.Close()
 	a := record(t, taken) // a failed start may be tried again
 	if got := a.Endpoint(); got != cfg.Listen {
-		t.Errorf("listens at %s", got)
+		t.Errorf("the node listens at %s", got)
 	}
 	b := start(t, onLoopback(cfg.BeaconPort, Config{Listen: fmt.Sprintf("tcp://*:%d", 30_000+port%1000)}))
 	if e := b.waitKind(Enter, a.UUID()); e.Peer.Endpoint != cfg.Listen {
-		t.Errorf("met at %s", e.Peer.Endpoint)
+		t.Errorf("the peer is at %s", e.Peer.Endpoint)
 	}
 }

@@ -28,72 +28,72 @@ type Node struct {
 	log  zerolog.Logger
 	zmtp zmtp.Config
 
-	events    *eventqueue.Queue
-	problems  problems
-	refusals  refusals
-	rounds    rounds
-	queues    *zmtp.SendBudget // of all sessions
-	calls     chan func()      // run by the control loop
-	sightings chan beacon.Sighting
-	moves     chan struct{}   // holds a token when our interfaces have changed
-	failures  chan struct{}   // holds a token when the failures of our beacons have changed
-	done      chan struct{}   // closed when the node stops
-	life      context.Context // ends when the node stops
-	die       context.CancelFunc
-	gone      chan struct{} // closed when everything has ended; err is set before
-	err       error         // the result of Close
-	ending    ending
-	wg        sync.WaitGroup
+	events         *eventqueue.Queue
+	problems       problems
+	refusals       refusals
+	rounds         rounds
+	queues         *zmtp.SendBudget // of all sessions
+	calls          chan func()      // run by the control loop
+	sightings      chan beacon.Sighting
+	networkChanges chan struct{}   // holds a token when our interfaces have changed
+	failures       chan struct{}   // holds a token when the failures of our beacons have changed
+	done           chan struct{}   // closed when the node stops
+	life           context.Context // ends when the node stops
+	endLife        context.CancelFunc
+	ended          chan struct{} // closed when everything has ended; err is set before
+	err            error         // the result of Close
+	ending         ending
+	wg             sync.WaitGroup
 
 	// Owned by the control loop (before the node is started: by the holder of lifecycle.mu).
-	chosen      beacon.State         // set by SetState
-	auto        eventqueue.AutoState // with Config.AutoState
-	stateTurns  uint64               // counts the changes of our state
-	telling     bool                 // a STATE message was sent less than tellGap ago
-	headerTurn  uint64               // counts the changes of our headers
-	turned      bool                 // HEADERS was sent less than tellGap ago
-	groups      map[string]string    // joined by us, keyed by name
-	status      uint8                // counts our joins and leaves (RFC 36, "The HELLO Command")
-	hellos      uint64               // sessions so far
-	lifeWord    string               // a random word for this run of the node
-	tick        time.Duration
-	checked     time.Time         // when checkTimeouts last ran
-	stirred     time.Time         // when something last changed: see stir
-	former      remembered        // foreign peers whose last session ended without a farewell
-	unreachable remembered        // peers that must be reached before they enter
-	dropped     remembered        // peers that did not read their messages
-	blocked     remembered        // peers that must show that they know our HELLO before they enter: see giveUpWay
-	unverified  *paths.Unverified // bounds the sessions that beacons began
-	departures  paths.Departures  // peers that have just left
-	crowded     bool              // a new peer was turned away since checkRoom last looked
-	seeker      *seek.Seeker
-	isChecking  bool                        // checkPeers will run soon
-	addresses   paths.Index                 // where sessions lead, and may lead
-	reserved    map[netip.AddrPort]*session // addresses that are being dialled
-	unnamed     []*session                  // sessions whose peer's UUID is not known yet
-	undecided   map[*inbox]bool             // inboxes whose HELLO waits, because it is unknown which HELLO of ours it answers
-	asking      *session                    // the session in unnamed that was asked
-	finishing   bool                        // the application sends no more; queued messages are being sent
-	stopping    bool                        // no more sessions begin: a peer that hears our farewell hangs up, and must not be called back
+	chosenState      beacon.State         // set by SetState
+	auto             eventqueue.AutoState // with Config.AutoState
+	stateChanges     uint64               // counts the changes of our state
+	stateJustSent    bool                 // a STATE message was sent less than updateGap ago
+	headersVersion   uint64               // counts the changes of our headers
+	headersJustSent  bool                 // HEADERS was sent less than updateGap ago
+	groups           map[string]string    // joined by us, keyed by name
+	status           uint8                // counts our joins and leaves (RFC 36, "The HELLO Command")
+	hellos           uint64               // sessions so far
+	runWord          string               // a random word for this run of the node
+	tick             time.Duration
+	checked          time.Time         // when checkTimeouts last ran
+	lastChange       time.Time         // when something last changed: see noteChange
+	former           remembered        // foreign peers whose last session ended without a farewell
+	unreachable      remembered        // peers that must be reached before they enter
+	dropped          remembered        // peers that did not read their messages
+	undelivered      remembered        // peers that must show that they know our HELLO before they enter: see giveUpDelivery
+	unverified       *paths.Unverified // bounds the sessions that beacons began
+	departures       paths.Departures  // peers that have just left
+	hasTurnedAway    bool              // a new peer was turned away since checkPeerLimit last looked
+	seeker           *seek.Seeker
+	isCheckScheduled bool                        // checkContradictions will run soon
+	addresses        paths.Index                 // where sessions lead, and may lead
+	reserved         map[netip.AddrPort]*session // addresses that are being dialled
+	unnamed          []*session                  // sessions whose peer's UUID is not known yet
+	undecided        map[*inbox]bool             // inboxes whose HELLO waits, because it is unknown which HELLO of ours it answers
+	asking           *session                    // the session in unnamed that was asked
+	finishing        bool                        // the application sends no more; queued messages are being sent
+	stopping         bool                        // no more sessions begin: a peer that hears our farewell hangs up, and must not be called back
 
 	contests  map[string]bool // the groups that we contest
 	elections map[string]*groupElection
-	own       eventqueue.Stream // of events about this node itself
+	ownStream eventqueue.Stream // of events about this node itself
 
 	shownEndpoints []string // our endpoints, as last reported to the application
 
-	troubles   map[uuid.UUID]*trouble // recent problems with peers
-	hindered   map[problemKey]bool    // problems of our beacons
-	conflicted time.Time              // when another node with our UUID was last seen; zero if that is over
+	troubles       map[uuid.UUID]*trouble // recent problems with peers
+	beaconProblems map[problemKey]bool    // problems of our beacons
+	conflictAt     time.Time              // when another node with our UUID was last seen; zero if that is over
 
 	// mu guards the tables below for readers outside of the control loop. Only the control loop writes them.
-	mu       sync.RWMutex
-	sessions map[uuid.UUID]*session  // all sessions
-	present  map[uuid.UUID]*session  // sessions whose peer has entered
-	recent   atomic.Pointer[session] // the present peer that a message last went to; nil if there is none or it has left
-	members  map[string]*roster      // present peers by group; none is empty
-	hosts    map[netip.Addr]int      // the number of present peers from each address
-	leaders  map[string]*Peer        // of the groups that have one; a snapshot from when it was elected
+	mu            sync.RWMutex
+	sessions      map[uuid.UUID]*session  // all sessions
+	present       map[uuid.UUID]*session  // sessions whose peer has entered
+	lastAddressee atomic.Pointer[session] // the present peer that a message last went to; nil if there is none or it has left
+	members       map[string]*roster      // present peers by group; none is empty
+	hosts         map[netip.Addr]int      // the number of present peers from each address
+	leaders       map[string]*Peer        // of the groups that have one; a snapshot from when it was elected
 
 	ownGroups atomic.Pointer[map[string]string] // a copy of groups for the readers
 	headers   atomic.Pointer[map[string]string] // ours; the control loop replaces the map and never changes it
@@ -104,21 +104,21 @@ type Node struct {
 
 	chooser  chooser
 	requests requests
-	panics   panics        // of handlers
-	sharing  sharing       // owned by the control loop
-	unwanted chan unwanted // with Config.Discard
+	panics   panics               // of handlers
+	sharing  sharing              // owned by the control loop
+	unwanted chan unwantedRequest // with Config.Discard
 	watchers watchers
 
-	calling    chan struct{} // holds a token for each ipc call in progress, see maxCalls
-	complained atomic.Bool   // about a failed ipc
+	ipcCalls  chan struct{} // holds a token for each ipc call in progress, see maxCalls
+	ipcWarned atomic.Bool   // about a failed ipc
 
-	lifecycle lifecycle
-	agent     *beacon.Agent // nil until the node is started; then this and the fields below are set
-	gossip    *seek.Hub     // nil without gossip
-	router    *zmtp.Router
-	port      uint16        // of the mailbox, unless movedTo is set
-	movedTo   atomic.Uint32 // the mailbox's port after its listener was gone and it moved
-	refusing  sync.Map      // when accepting last failed, keyed by the endpoint
+	lifecycle      lifecycle
+	agent          *beacon.Agent // nil until the node is started; then this and the fields below are set
+	gossip         *seek.Hub     // nil without gossip
+	router         *zmtp.Router
+	port           uint16        // of the mailbox, unless movedTo is set
+	movedTo        atomic.Uint32 // the mailbox's port after its listener was gone and it moved
+	acceptFailures sync.Map      // when accepting last failed, keyed by the endpoint
 }
 
 // New makes a node. It is silent and invisible until Start.
@@ -126,69 +126,12 @@ func New(cfg Config) (*Node, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	n := &Node{
-		cfg: cfg,
-		log: cfg.Log.With().Str("node", cfg.Name).Logger(),
-		zmtp: zmtp.Config{
-			Identity:      identity(cfg.UUID),
-			Properties:    map[string]string{extensionsProperty: cfg.extensions("tcp")},
-			Limits:        cfg.Limits.zmtp(),
-			ReceiveBudget: zmtp.NewReceiveBudget(cfg.Limits.PartialBytes),
-			Log:           cfg.Log,
-			Memory:        memory.NewPool(),
-
-			HandshakeTimeout: handshakeTimeout,
-			StallTimeout:     cfg.ExpiredTimeout,
-		},
-		figures:     newFigures(),
-		events:      newEvents(&cfg),
-		queues:      zmtp.NewSendBudget(cfg.Limits.TotalQueueBytes),
-		calls:       make(chan func()),
-		sightings:   make(chan beacon.Sighting, 256),
-		moves:       make(chan struct{}, 1),
-		failures:    make(chan struct{}, 1),
-		calling:     make(chan struct{}, maxCalls),
-		unwanted:    make(chan unwanted, maxUnwanted),
-		done:        make(chan struct{}),
-		gone:        make(chan struct{}),
-		groups:      make(map[string]string),
-		contests:    make(map[string]bool),
-		elections:   make(map[string]*groupElection),
-		leaders:     make(map[string]*Peer),
-		former:      newRemembered(cfg.Limits.Peers, formerFor),
-		unreachable: newRemembered(cfg.Limits.Peers, unreachableFor),
-		dropped:     newRemembered(cfg.Limits.Peers, droppedFor),
-		blocked:     newRemembered(cfg.Limits.Peers, unreachableFor),
-		chosen:      beacon.Idle,
-		auto:        eventqueue.NewAutoState(),
-		reserved:    make(map[netip.AddrPort]*session),
-		lifeWord:    strconv.FormatUint(rand.Uint64(), 36),
-		undecided:   make(map[*inbox]bool),
-		troubles:    make(map[uuid.UUID]*trouble),
-		sessions:    make(map[uuid.UUID]*session),
-		present:     make(map[uuid.UUID]*session),
-		members:     make(map[string]*roster),
-		hosts:       make(map[netip.Addr]int),
-		tick:        min(max(cfg.EvasiveTimeout/4, 10*time.Millisecond), time.Second),
-	}
-	if err := n.secure(); err != nil {
+	n := newNode(cfg)
+	if err := n.useCurve(); err != nil {
 		return nil, err
 	}
-	n.problems.log, n.problems.events = n.log, n.events
-	n.clock = paths.NewClock(int(cfg.EvasiveTimeout/n.tick) + 1)
-	pause := func(attempts int) time.Duration { return backoff(cfg.Network, attempts) }
-	n.unverified = paths.NewUnverified(cfg.Limits.Unverified, cfg.Limits.UnverifiedPerAddress, pause, 2*maxBackoff)
-	n.life, n.die = context.WithCancel(context.Background())
-	n.ending = newEnding()
-	n.seeker = n.newSeeker()
-	n.ownGroups.Store(&map[string]string{})
-	n.headers.Store(&cfg.Headers)
-	for name, value := range cfg.Headers {
-		if err := cfg.Limits.checkHeader(name, value); err != nil {
-			return nil, fmt.Errorf("node: header %.40q: %w", name, err)
-		}
-	}
-	if err := n.check(n.hello()); err != nil {
+	n.makeParts()
+	if err := n.useHeaders(cfg.Headers); err != nil {
 		return nil, fmt.Errorf("node: %w", err)
 	}
 	for _, group := range cfg.Contest {
@@ -199,8 +142,86 @@ func New(cfg Config) (*Node, error) {
 	return n, nil
 }
 
+// newNode makes a node with empty tables. The configuration must be complete.
+func newNode(cfg Config) *Node {
+	return &Node{
+		cfg:            cfg,
+		log:            cfg.Log.With().Str("node", cfg.Name).Logger(),
+		zmtp:           newZMTPConfig(&cfg),
+		figures:        newFigures(),
+		events:         newEvents(&cfg),
+		queues:         zmtp.NewSendBudget(cfg.Limits.TotalQueueBytes),
+		calls:          make(chan func()),
+		sightings:      make(chan beacon.Sighting, 256),
+		networkChanges: make(chan struct{}, 1),
+		failures:       make(chan struct{}, 1),
+		ipcCalls:       make(chan struct{}, maxCalls),
+		unwanted:       make(chan unwantedRequest, maxUnwanted),
+		done:           make(chan struct{}),
+		ended:          make(chan struct{}),
+		groups:         make(map[string]string),
+		contests:       make(map[string]bool),
+		elections:      make(map[string]*groupElection),
+		leaders:        make(map[string]*Peer),
+		former:         newRemembered(cfg.Limits.Peers, formerFor),
+		unreachable:    newRemembered(cfg.Limits.Peers, unreachableFor),
+		dropped:        newRemembered(cfg.Limits.Peers, droppedFor),
+		undelivered:    newRemembered(cfg.Limits.Peers, unreachableFor),
+		chosenState:    beacon.Idle,
+		auto:           eventqueue.NewAutoState(),
+		reserved:       make(map[netip.AddrPort]*session),
+		runWord:        strconv.FormatUint(rand.Uint64(), 36),
+		undecided:      make(map[*inbox]bool),
+		troubles:       make(map[uuid.UUID]*trouble),
+		sessions:       make(map[uuid.UUID]*session),
+		present:        make(map[uuid.UUID]*session),
+		members:        make(map[string]*roster),
+		hosts:          make(map[netip.Addr]int),
+		tick:           min(max(cfg.EvasiveTimeout/4, 10*time.Millisecond), time.Second),
+	}
+}
+
+// newZMTPConfig returns what all connections of a node have in common.
+func newZMTPConfig(cfg *Config) zmtp.Config {
+	return zmtp.Config{
+		Identity:      identity(cfg.UUID),
+		Properties:    map[string]string{extensionsProperty: cfg.extensions("tcp")},
+		Limits:        cfg.Limits.zmtp(),
+		ReceiveBudget: zmtp.NewReceiveBudget(cfg.Limits.PartialBytes),
+		Log:           cfg.Log,
+		Memory:        memory.NewPool(),
+
+		HandshakeTimeout: handshakeTimeout,
+		StallTimeout:     cfg.ExpiredTimeout,
+	}
+}
+
+// makeParts makes the parts of a new node that need the node itself.
+func (n *Node) makeParts() {
+	limits := &n.cfg.Limits
+	n.problems.log, n.problems.events = n.log, n.events
+	n.clock = paths.NewClock(int(n.cfg.EvasiveTimeout/n.tick) + 1)
+	pause := func(attempts int) time.Duration { return backoff(n.cfg.Network, attempts) }
+	n.unverified = paths.NewUnverified(limits.Unverified, limits.UnverifiedPerAddress, pause, 2*maxBackoff)
+	n.life, n.endLife = context.WithCancel(context.Background())
+	n.ending = newEnding()
+	n.seeker = n.newSeeker()
+	n.ownGroups.Store(&map[string]string{})
+}
+
+// useHeaders takes the configured headers, and checks that a HELLO with them can be sent.
+func (n *Node) useHeaders(headers map[string]string) error {
+	n.headers.Store(&headers)
+	for name, value := range headers {
+		if err := n.cfg.Limits.checkHeader(name, value); err != nil {
+			return fmt.Errorf("header %.40q: %w", name, err)
+		}
+	}
+	return n.checkHello(n.hello())
+}
+
 func newEvents(cfg *Config) *eventqueue.Queue {
-	limits := eventqueue.Limits{Messages: cfg.Limits.Events, Octets: cfg.Limits.EventBytes}
+	limits := eventqueue.Limits{Messages: cfg.Limits.Events, Bytes: cfg.Limits.EventBytes}
 	if cfg.Discard {
 		return eventqueue.NewWithoutMessages(limits)
 	}
@@ -231,17 +252,17 @@ func (n *Node) control() {
 		case call := <-n.calls:
 			call()
 		case s := <-n.sightings:
-			n.sighted(s)
+			n.handleSighting(s)
 		case <-n.seeker.C:
 			n.seeker.Run()
-		case <-n.moves:
-			n.relocate()
+		case <-n.networkChanges:
+			n.handleNetworkChange()
 		case <-n.failures:
 			n.checkBeacons()
 		case now := <-ticker.C:
 			n.checkTimeouts(now)
 		case <-samples:
-			n.observe()
+			n.sampleState()
 		case <-n.done:
 			for _, p := range n.sessions {
 				p.close(ErrClosed)

@@ -24,7 +24,7 @@ func TestTwoNodesMeet(t *testing.T) {
 		t.Fatal(err)
 	}
 	if e := b.waitKind(Shout, a.UUID()); string(e.Frames[1]) != "y" {
-		t.Errorf("shout brought %q", e.Frames)
+		t.Errorf("the shout has frames %q, want x and y", e.Frames)
 	}
 	if err := b.Whisper(t.Context(), a.UUID(), []byte("w")); err != nil {
 		t.Fatal(err)
@@ -34,6 +34,6 @@ func TestTwoNodesMeet(t *testing.T) {
 		t.Fatal(err)
 	}
 	if e := a.waitKind(Exit, b.UUID()); e.Reason != Left {
-		t.Errorf("exit: %v, want left", e.Reason)
+		t.Errorf("the peer exited as %v, want left", e.Reason)
 	}
 }

@@ -26,8 +26,8 @@ func TestOwnMailbox(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			n := &Node{cfg: Config{Listen: c.listen}, port: 5671}
 			at := func(text string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(text)) }
-			if got := n.isOwn(&cable{local: at(c.local), remote: at(c.remote)}); got != c.want {
-				t.Errorf("own: %v", got)
+			if got := n.leadsToSelf(&cable{local: at(c.local), remote: at(c.remote)}); got != c.want {
+				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})
 	}

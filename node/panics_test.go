@@ -25,13 +25,13 @@ func TestPanicsInTheLog(t *testing.T) {
 			n.LogPanic(uuid.Nil, "no", []byte("stack"))
 		}
 		if got := lines(); len(got) != panicsPerSecond || !strings.Contains(got[0], `"panic":"no","stack":"stack"`) || strings.Contains(got[0], "skipped") {
-			t.Errorf("the log has %d lines: %s", len(got), got[0])
+			t.Errorf("the log has %d lines, want %d with the panic and the stack; the first is %s", len(got), panicsPerSecond, got[0])
 		}
 		time.Sleep(time.Second) // fake time
 		n.LogPanic(uuid.Nil, "no", nil)
 		n.LogPanic(uuid.Nil, "no", nil)
 		if got := lines(); len(got) != 2 || !strings.Contains(got[0], `"skipped":995`) || strings.Contains(got[1], "skipped") {
-			t.Errorf("a second later: %q", got)
+			t.Errorf("a second later the log has %q, want two lines, the first with the number skipped", got)
 		}
 	})
 }

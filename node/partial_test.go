@@ -27,8 +27,8 @@ func rawHello(t testing.TB) []byte {
 	return zmtpMessage(must(msg.AppendHello(nil, 1, &hello, msg.Limits{})))
 }
 
-// pour makes each connection send the given number of zeros. It waits until all have, or until the node has read no more for a while.
-func pour(all []*rawPeer, octets int) {
+// writeZeros makes each connection send the given number of zeros. It waits until all have, or until the node has read no more for a while.
+func writeZeros(all []*rawPeer, octets int) {
 	part := make([]byte, 256<<10)
 	var writing sync.WaitGroup
 	for _, p := range all {
@@ -66,15 +66,15 @@ func TestHalfMessages(t *testing.T) {
 		}
 		n.waitKind(Enter, id)
 	}
-	pour(a.all, message-1000)
+	writeZeros(a.all, message-1000)
 	grown := heap() - before
 	t.Logf("100 half messages of %d MiB, with a budget of %d MiB: the heap grew by %d MiB", message>>20, partial>>20, grown>>20)
 	if grown > partial/2+message*9/8+100*(100<<10) { // plus the buffers of each connection
-		t.Errorf("the heap grew by %d octets", grown)
+		t.Errorf("the heap grew by %d bytes", grown)
 	}
 	held, waits := n.zmtp.ReceiveBudget.Held()
 	if held > partial/2+message*9/8 || !waits {
-		t.Errorf("%d octets are held; waits: %v", held, waits)
+		t.Errorf("the budget holds %d bytes, readers wait: %v", held, waits)
 	}
 	b.served()
 	f := newFakePeer(t, n)
@@ -109,9 +109,9 @@ func TestLongBeforeHello(t *testing.T) {
 					_, _ = p.Write(octets)
 				}
 			}
-			pour(a.all, octets-1)
+			writeZeros(a.all, octets-1)
 			if grown := heap() - before; grown > 8<<20 {
-				t.Errorf("the heap grew by %d octets", grown)
+				t.Errorf("the heap grew by %d bytes, want %d at most", grown, 8<<20)
 			}
 			for i, p := range a.all {
 				_, _ = p.Write(append([]byte{0}, rawHello(t)...))
@@ -137,7 +137,7 @@ func TestUnwantedContent(t *testing.T) {
 		peers = append(peers, f)
 	}
 	if grown := heap() - before; grown > 8<<20 {
-		t.Errorf("the heap grew by %d octets", grown)
+		t.Errorf("the heap grew by %d bytes, want %d at most", grown, 8<<20)
 	}
 	if err := n.Join("elsewhere"); err != nil {
 		t.Fatal(err)

@@ -24,8 +24,8 @@ var (
 	errBetterPath = errors.New("node: another path is better")
 )
 
-// paths makes a set of paths from endpoints. shown says that the peer was seen there now; otherwise they are hearsay.
-func (n *Node) paths(endpoints []netip.AddrPort, shown bool) *paths.Set {
+// newPaths makes a set of paths from endpoints. shown says that the peer was seen there now; otherwise they are hearsay.
+func (n *Node) newPaths(endpoints []netip.AddrPort, shown bool) *paths.Set {
 	return paths.NewSet(n.clock, endpoints, shown)
 }
 
@@ -37,9 +37,9 @@ func (s *session) addEndpoint(at netip.AddrPort, shown bool) {
 	}
 }
 
-// follow adds the endpoints of the peer's HELLO. A current dial checks for a better path. A pause before another attempt, for example after
-// a short session, continues unless there is a new endpoint to try.
-func (s *session) follow(endpoints []netip.AddrPort, restarted bool) {
+// addHelloEndpoints adds the endpoints of the peer's HELLO. A current dial checks for a better path. A pause before another attempt, for example
+// after a short session, continues unless there is a new endpoint to try.
+func (s *session) addHelloEndpoints(endpoints []netip.AddrPort, restarted bool) {
 	added := s.paths.Follow(endpoints, restarted)
 	signal(s.better)
 	if added {
@@ -108,7 +108,7 @@ func (n *Node) leavePaths() {
 // have failed, which neither end's interface shows. Without an answer the peer is moved.
 func (n *Node) checkPath(s *session) {
 	if s.isMovable() && s.paths.HasMoved(s.reached) && !s.paths.IsRare(s.reached, uint32(beacon.MaxCalmInterval/n.tick), n.agent.Interfaces()) {
-		n.demand(s, max(2*n.tick, time.Second), pathGone)
+		n.requireAnswer(s, max(2*n.tick, time.Second), pathGone)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // answer overtakes messages queued for us, but neither overtakes what the operating systems already hold.
 func (n *Node) Ping(ctx context.Context, id uuid.UUID) (time.Duration, error) {
 	asked := time.Now()
-	if err := n.ask(ctx, id, (*outbox.Outbox).Ask); err != nil {
+	if err := n.pingAndWait(ctx, id, (*outbox.Outbox).Ask); err != nil {
 		return 0, fmt.Errorf("ping: %w", err)
 	}
 	return time.Since(asked), nil
@@ -25,18 +25,18 @@ func (n *Node) Ping(ctx context.Context, id uuid.UUID) (time.Duration, error) {
 // Flush returns when a peer's node has read everything sent to it before. It sends a PING behind that, which overtakes nothing, and waits
 // for the answer.
 func (n *Node) Flush(ctx context.Context, id uuid.UUID) error {
-	if err := n.ask(ctx, id, (*outbox.Outbox).AskBehind); err != nil {
+	if err := n.pingAndWait(ctx, id, (*outbox.Outbox).AskBehind); err != nil {
 		return fmt.Errorf("flush: %w", err)
 	}
 	return nil
 }
 
 // errUnanswered: a peer was asked and is gone.
-var errUnanswered = fmt.Errorf("%w any more: it left, or was lost, before it answered", ErrUnknownPeer)
+var errUnanswered = fmt.Errorf("%w: it left, or was lost, before it answered", ErrUnknownPeer)
 
-// ask sends a PING to a peer and waits for the answer.
-func (n *Node) ask(ctx context.Context, id uuid.UUID, ask func(*outbox.Outbox) (<-chan struct{}, error)) error {
-	if err := n.lifecycle.usable(); err != nil {
+// pingAndWait sends a PING to a peer and waits for the answer.
+func (n *Node) pingAndWait(ctx context.Context, id uuid.UUID, ask func(*outbox.Outbox) (<-chan struct{}, error)) error {
+	if err := n.lifecycle.checkStarted(); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
@@ -63,7 +63,7 @@ func (n *Node) ask(ctx context.Context, id uuid.UUID, ask func(*outbox.Outbox) (
 		}
 		var settled <-chan struct{}
 		if answered == nil {
-			settled = out.Settled()
+			settled = out.Unparked()
 		}
 		select {
 		case <-answered:
@@ -80,7 +80,7 @@ func (n *Node) ask(ctx context.Context, id uuid.UUID, ask func(*outbox.Outbox) (
 		}
 		out = out.Successor()
 	}
-	if err := n.lifecycle.usable(); err != nil {
+	if err := n.lifecycle.checkStarted(); err != nil {
 		return err
 	}
 	return n.cfg.Public.peerError(failed)

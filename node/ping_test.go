@@ -25,8 +25,8 @@ func TestPingOvertakes(t *testing.T) {
 			n := start(t, onLoopback(beaconPort(), Config{}))
 			f := newFakePeer(t, n)
 			f.enter()
-			n.sent(f, sent)
-			n.do(func() { n.sessions[f.uuid].out.CountsFully() })
+			n.pretendSent(f, sent)
+			n.do(func() { n.sessions[f.uuid].out.UseFullCycle() })
 			read, all := make(chan struct{}), make(chan error, 1)
 			release := sync.OnceFunc(func() { close(read) })
 			defer release() // otherwise the peer would keep reading after a failure
@@ -47,7 +47,7 @@ func TestPingOvertakes(t *testing.T) {
 				case m.ID != msg.Whisper:
 					overtaken = max(overtaken, total-whispers)
 				case string(m.Content[0]) != fmt.Sprint(whispers):
-					ended(fmt.Errorf("%q came where %d was due", m.Content[0], whispers))
+					ended(fmt.Errorf("message %q came, want %d", m.Content[0], whispers))
 				default:
 					whispers++
 				}
@@ -72,7 +72,7 @@ func TestPingOvertakes(t *testing.T) {
 				t.Error(err)
 			}
 			if overtaken < 500 {
-				t.Errorf("%d of %d messages were overtaken", overtaken, total)
+				t.Errorf("%d of %d messages were overtaken, want 500 at least", overtaken, total)
 			}
 		})
 	}
@@ -100,7 +100,7 @@ func TestPing(t *testing.T) {
 	for i := range calls {
 		f.send(msg.AppendPingOK(nil, uint16(2+i)))
 		if r := <-results; r.err != nil || r.call != i {
-			t.Errorf("answer %d ends call %d with %v", i, r.call, r.err)
+			t.Errorf("answer %d ended call %d with %v, want the call of the same number", i, r.call, r.err)
 		}
 	}
 	f.send(msg.AppendPingOK(nil, 2+calls)) // to no PING: it must not count for the next
@@ -146,7 +146,7 @@ func TestPingHasBounds(t *testing.T) {
 		}
 	}
 	if _, err := n.Ping(t.Context(), uuid.New()); !errors.Is(err, ErrUnknownPeer) || !errors.As(err, &failed) {
-		t.Errorf("Ping of nobody returns %v", err)
+		t.Errorf("Ping of an unknown peer returns %v", err)
 	}
 }
 
@@ -204,7 +204,7 @@ func TestPingOfClosed(t *testing.T) {
 func TestPingAtWrap(t *testing.T) {
 	t.Parallel()
 	n, f, heard := nearWrap(t)
-	n.sent(f, 65534)
+	n.pretendSent(f, 65534)
 	result := make(chan error)
 	ping := func() {
 		_, err := n.Ping(t.Context(), f.uuid)

@@ -7,15 +7,15 @@ import (
 	"github.com/go-zre/go-zre/beacon"
 )
 
-// sighting handles a beacon. The beacon's receiver calls it for every beacon on the network, so it must be quick.
-func (n *Node) sighting(s beacon.Sighting) {
+// receiveSighting handles a beacon. The beacon's receiver calls it for every beacon on the network, so it must be quick.
+func (n *Node) receiveSighting(s beacon.Sighting) {
 	n.mu.RLock()
 	p := n.sessions[s.UUID]
 	n.mu.RUnlock()
 	if n.isForeign(s, p) {
 		return
 	}
-	if p != nil && s.Port != 0 && p.knows(s) {
+	if p != nil && s.Port != 0 && p.isUpToDate(s) {
 		if !p.alive.Load() {
 			p.alive.Store(true)
 		}
@@ -39,18 +39,19 @@ func (n *Node) isForeign(s beacon.Sighting, p *session) bool {
 	return p != nil && p.key != PublicKey(s.Key) && p.isBound.Load()
 }
 
-// moved signals that our interfaces have changed, or that the machine was asleep. The beacon's receiver calls it, so it must not block.
-func (n *Node) moved() {
-	signal(n.moves)
+// signalNetworkChange signals that our interfaces have changed, or that the machine was asleep. The beacon's receiver calls it, so it must not
+// block.
+func (n *Node) signalNetworkChange() {
+	signal(n.networkChanges)
 }
 
-// relocate looks for the peers after such a change. Pauses between dials end. Connected peers are asked for a sign of life, which reveals
-// dead connections.
-func (n *Node) relocate() {
-	n.stir()
-	n.noteEndpoints()
-	n.publish()
-	n.checkPeers()
+// handleNetworkChange looks for the peers after such a change. Pauses between dials end. Connected peers are asked for a sign of life, which
+// reveals dead connections.
+func (n *Node) handleNetworkChange() {
+	n.noteChange()
+	n.reportEndpoints()
+	n.publishEndpoint()
+	n.checkContradictions()
 	n.after(pathGrace, n.leavePaths)
 	n.seeker.Retry()
 	for _, p := range n.sessions {
@@ -62,18 +63,18 @@ func (n *Node) relocate() {
 	}
 }
 
-// knows reports that a sighting brings nothing new.
-func (p *session) knows(s beacon.Sighting) bool {
+// isUpToDate reports that a sighting brings nothing new.
+func (p *session) isUpToDate(s beacon.Sighting) bool {
 	if s.State != beacon.Unknown && uint32(s.State) != p.peerState.Load() || p.key != PublicKey(s.Key) {
 		return false
 	}
 	return p.paths.See(netip.AddrPortFrom(s.Addr, s.Port))
 }
 
-// sighted handles a beacon that brings something new.
-func (n *Node) sighted(s beacon.Sighting) {
+// handleSighting handles a beacon that brings something new.
+func (n *Node) handleSighting(s beacon.Sighting) {
 	p, key := n.sessions[s.UUID], PublicKey(s.Key)
-	if n.isForeign(s, p) { // the session may have changed since sighting looked
+	if n.isForeign(s, p) { // the session may have changed since receiveSighting looked
 		return
 	}
 	if s.Port == 0 || s.State == beacon.Exit {
@@ -86,17 +87,17 @@ func (n *Node) sighted(s beacon.Sighting) {
 	}
 	endpoint := netip.AddrPortFrom(s.Addr, s.Port)
 	if s.UUID == n.cfg.UUID {
-		n.conflict(endpoint)
+		n.noteConflict(endpoint)
 		return
 	}
 	if p != nil && p.key != key {
-		if !p.hadItsTime() || !n.doubt(p, key) {
+		if !p.wasTriedLongEnough() || !n.endHinted(p, key) {
 			return // the key of the session is tried first
 		}
 		p = nil
 	}
 	if p == nil && !n.isSecure() { // for a secure node its HELLO decides
-		p = n.recognise(whose{uuid: s.UUID}, []netip.AddrPort{endpoint})
+		p = n.claimGreeting(peerClaim{uuid: s.UUID}, []netip.AddrPort{endpoint})
 	}
 	if p == nil {
 		if n.departures.RecentFrom(s.UUID, endpoint, time.Now()) {
@@ -105,12 +106,12 @@ func (n *Node) sighted(s beacon.Sighting) {
 		if !n.unverified.AdmitKey(endpoint, key, time.Now()) {
 			return
 		}
-		if p = n.meet(whose{uuid: s.UUID, key: key}, n.paths([]netip.AddrPort{endpoint}, true), s.Local); p == nil {
+		if p = n.meet(peerClaim{uuid: s.UUID, key: key}, n.newPaths([]netip.AddrPort{endpoint}, true), s.Local); p == nil {
 			n.unverified.Release(endpoint)
 			return
 		}
 		p.unverified = endpoint
-		n.stir()
+		n.noteChange()
 	}
 	p.alive.Store(true)
 	if s.Local {
@@ -118,8 +119,8 @@ func (n *Node) sighted(s beacon.Sighting) {
 	}
 	p.addEndpoint(endpoint, true)
 	n.index(p)
-	n.contest(p, []netip.AddrPort{endpoint})
-	n.stated(p, s.State, false)
+	n.checkOccupants(p, []netip.AddrPort{endpoint})
+	n.handleState(p, s.State, false)
 }
 
 // checkTimeouts checks every session once a tick. A peer that was silent for too long gets a PING, and in the end its session ends. The same
@@ -133,56 +134,56 @@ func (n *Node) checkTimeouts(now time.Time) {
 	n.former.prune(now)
 	n.unreachable.prune(now)
 	n.dropped.prune(now)
-	n.blocked.prune(now)
-	n.checkRoom()
+	n.undelivered.prune(now)
+	n.checkPeerLimit()
 	n.checkTroubles(now)
 	n.checkRefused(now)
 	n.checkAuthorized(now)
 	n.checkAccepting(now)
-	n.calmDown(now)
-	n.figures.settle()
+	n.checkCalm(now)
+	n.figures.countLost()
 	for _, s := range n.sessions {
-		s.out.Tidy()
-		n.tellHeadersTo(s, now)
+		s.out.ReleaseUnusedMemory()
+		n.sendHeadersTo(s, now)
 		n.checkReach(s, now, stalled)
-		isTaken := n.checkWay(s, now, stalled)
+		isTaken := n.checkDelivery(s, now, stalled)
 		// A peer whose messages wait for the application is not silent. After a stall of our own (a stopped process, a suspended laptop), messages
 		// that arrived meanwhile are not read yet.
 		beaconed, spoke := s.alive.Swap(false), s.spoke.Load()
-		if s.state != draining && s.state != leaving { // readOn checks it in these states
+		if s.state != draining && s.state != leaving { // keepReading checks it in these states
 			s.spoke.Store(false)
-			spoke = n.hears(s, now, spoke) || spoke
+			spoke = n.checkHeard(s, now, spoke) || spoke
 		}
 		if isTaken {
-			s.heard, s.askedFor, s.isEvasive, s.isSilent = now, now, false, false
+			s.lastHeard, s.proofAskedAt, s.isEvasive, s.isSilent = now, now, false, false
 		}
 		if beaconed || spoke || s.isStalled() || stalled {
-			s.heard, s.isEvasive, s.isSilent, s.asked = now, false, false, false
-			n.showLife(s, now)
+			s.lastHeard, s.isEvasive, s.isSilent, s.isPinged = now, false, false, false
+			n.pingWhileStalled(s, now)
 			n.checkPath(s)
-			n.checkHearing(s, now)
+			n.checkReceiving(s, now)
 			continue
 		}
-		n.checkSilence(s, now.Sub(s.heard))
+		n.checkSilence(s, now.Sub(s.lastHeard))
 	}
 }
 
-// hears reports whether bytes of a peer came since the last check; spoke says that whole messages did. If only part of a message came, the
+// checkHeard reports whether bytes of a peer came since the last check; spoke says that whole messages did. If only part of a message came, the
 // peer's answers and PINGs come behind it. Such a peer gets more time to answer, and a foreign peer gets a PING from us in time.
-func (n *Node) hears(s *session, now time.Time, spoke bool) bool {
-	isHeard := s.isHeard()
+func (n *Node) checkHeard(s *session, now time.Time, spoke bool) bool {
+	isHeard := s.hasHeardBytes()
 	switch {
 	case spoke:
-		s.within = time.Time{}
+		s.partialSince = time.Time{}
 	case !isHeard:
-	case s.within.IsZero():
-		s.within = now
-		s.extendAsk(now)
-	case !s.isOurs && s.mailbox != nil && s.state == ready && now.Sub(s.within) >= n.cfg.EvasiveTimeout/2:
-		s.within = now
-		n.askProof(s, now)
+	case s.partialSince.IsZero():
+		s.partialSince = now
+		s.extendAnswerTime(now)
+	case !s.isOurs && s.mailbox != nil && s.state == ready && now.Sub(s.partialSince) >= n.cfg.EvasiveTimeout/2:
+		s.partialSince = now
+		n.pingForProof(s, now)
 	default:
-		s.extendAsk(now)
+		s.extendAnswerTime(now)
 	}
 	return isHeard
 }
@@ -190,8 +191,8 @@ func (n *Node) hears(s *session, now time.Time, spoke bool) bool {
 // checkReach ends the session of a peer that was unreachable for the expired timeout.
 func (n *Node) checkReach(s *session, now time.Time, stalled bool) {
 	if s.mailbox != nil || stalled {
-		s.outOfReach = now
-	} else if now.Sub(s.outOfReach) >= n.cfg.ExpiredTimeout {
+		s.unreachableSince = now
+	} else if now.Sub(s.unreachableSince) >= n.cfg.ExpiredTimeout {
 		n.handle(s, unreachableExpired, detail{})
 	}
 }
@@ -210,7 +211,7 @@ func (n *Node) checkSilence(s *session, quiet time.Duration) {
 		s.isEvasive = true
 		n.events.Push(s.stream.Load(), Event{Kind: Evasive, Peer: s.snapshot.Load()})
 		s.out.Ping()
-	case quiet >= n.cfg.EvasiveTimeout/2 && !s.asked:
-		n.askForLife(s) // a peer whose beacons do not reach us need not be evasive
+	case quiet >= n.cfg.EvasiveTimeout/2 && !s.isPinged:
+		n.pingSilent(s) // a peer whose beacons do not reach us need not be evasive
 	}
 }

@@ -15,22 +15,22 @@ import (
 
 // problemTexts holds the log messages for the beginning and the end of each kind of problem.
 var problemTexts = map[ProblemKind]struct{ begins, ends string }{
-	ProblemUnreachable:       {"cannot reach a peer, trying on", "the peer is reached, or not looked for any more"},
+	ProblemUnreachable:       {"cannot reach a peer, still trying", "the peer is reached, or no longer looked for"},
 	ProblemFlapping:          {"sessions with a peer break again and again", "the session with the peer lasts"},
 	ProblemConflict:          {"two nodes have the same UUID", "one node has the UUID"},
 	ProblemAddressTaken:      {"another node answers at the address of a peer", "the address is the peer's"},
-	ProblemTooManyPeers:      {"too many peers, newcomers are ignored", "there is room for peers again"},
+	ProblemTooManyPeers:      {"too many peers, new ones are ignored", "there is room for peers again"},
 	ProblemContradiction:     {"two settings contradict each other", "the settings agree"},
-	ProblemInterfaceMissing:  {"a chosen interface or address is missing, waiting for it", "the interface or address is there"},
+	ProblemInterfaceMissing:  {"a chosen interface or address is missing, waiting for it", "the interface or address is here"},
 	ProblemInterfacesUnknown: {"the network interfaces cannot be listed, no beacons meanwhile", "the network interfaces are known"},
-	ProblemBeaconPort:        {"a UDP port of the beacons cannot be opened, trying on", "the UDP port of the beacons is open"},
-	ProblemBeacons:           {"beacons are hindered", "beacons are hindered no more"},
-	ProblemNotAccepting:      {"cannot accept now, trying on", "connections are accepted again"},
-	ProblemDNS:               {"the DNS does not resolve a name, trying on", "the name is resolved, or not looked up any more"},
-	ProblemGossip:            {"no connection to a gossip hub, trying on", "the gossip hub is connected, or not wanted any more"},
-	ProblemRefused:           {"a peer is refused", "the peer is let in, or comes no more"},
-	ProblemRefusedBy:         {"a peer refuses this node, trying on", "the peer lets this node in, or is not looked for any more"},
-	ProblemNoKey:             {"a secure node needs the public key of an endpoint, and says nothing there", "the endpoint is not wanted any more"},
+	ProblemBeaconPort:        {"a UDP port of the beacons cannot be opened, still trying", "the UDP port of the beacons is open"},
+	ProblemBeacons:           {"some beacons cannot be sent or received, still trying", "all beacons can be sent and received"},
+	ProblemNotAccepting:      {"cannot accept now, still trying", "connections are accepted again"},
+	ProblemDNS:               {"the DNS does not resolve a name, still trying", "the name is resolved, or no longer looked up"},
+	ProblemGossip:            {"no connection to a gossip hub, still trying", "the gossip hub is connected, or no longer wanted"},
+	ProblemRefused:           {"a peer is refused", "the peer is let in, or no longer tries"},
+	ProblemRefusedBy:         {"a peer refuses this node, still trying", "the peer lets this node in, or is no longer looked for"},
+	ProblemNoKey:             {"a secure node does not connect to an endpoint whose public key it does not have", "the endpoint is no longer wanted"},
 	ProblemUnlisted:          {"too many problems, others are not listed", "all problems are listed"},
 }
 
@@ -64,7 +64,7 @@ type problems struct {
 	events *eventqueue.Queue
 
 	mu       sync.Mutex // guards all fields below, and the order of the events
-	standing map[problemKey]*standing
+	current  map[problemKey]*currentProblem
 	unlisted int // problems raised while there was no room
 }
 
@@ -74,12 +74,12 @@ type problemKey struct {
 	about string
 }
 
-// standing is a current problem.
-type standing struct {
-	problem Problem
-	told    string // the cause that was last reported
-	at      time.Time
-	level   zerolog.Level
+// currentProblem is a current problem.
+type currentProblem struct {
+	problem       Problem
+	reportedCause string // the cause that was last reported
+	reportedAt    time.Time
+	level         zerolog.Level
 }
 
 // raise reports a problem of a kind that concerns about (an endpoint, a UUID, an interface). peer and err, the cause, may be nil. Each failed
@@ -94,31 +94,31 @@ func (s *problems) raiseAt(level zerolog.Level, kind ProblemKind, about string, 
 	defer s.mu.Unlock()
 	now := time.Now()
 	key := problemKey{kind, about}
-	p := s.standing[key]
+	p := s.current[key]
 	if p == nil {
-		if len(s.standing) >= maxProblems && kind != ProblemUnlisted {
+		if len(s.current) >= maxProblems && kind != ProblemUnlisted {
 			s.unlisted++
 			s.log.WithLevel(zerolog.DebugLevel).Stringer("problem", kind).Str("about", about).AnErr("reason", err).Msg("problem not listed")
 			key = problemKey{kind: ProblemUnlisted}
-			if s.standing[key] != nil {
+			if s.current[key] != nil {
 				return
 			}
 			kind, about, peer, err, level = ProblemUnlisted, "", nil, nil, zerolog.WarnLevel
 		}
-		if s.standing == nil {
-			s.standing = make(map[problemKey]*standing)
+		if s.current == nil {
+			s.current = make(map[problemKey]*currentProblem)
 		}
-		p = &standing{problem: Problem{Kind: kind, About: about, Since: now}, level: level}
-		s.standing[key] = p
+		p = &currentProblem{problem: Problem{Kind: kind, About: about, Since: now}, level: level}
+		s.current[key] = p
 	}
 	p.problem.Peer, p.problem.Err = cmp.Or(peer, p.problem.Peer), err
 	text := cause(p.problem.Err)
-	if !p.at.IsZero() && (text == p.told || now.Sub(p.at) < causePause) {
+	if !p.reportedAt.IsZero() && (text == p.reportedCause || now.Sub(p.reportedAt) < causePause) {
 		return
 	}
-	p.told, p.at = text, now
+	p.reportedCause, p.reportedAt = text, now
 	s.log.WithLevel(p.level).Stringer("problem", kind).Str("about", about).AnErr("reason", err).Msg(problemTexts[kind].begins)
-	s.tell(p.problem)
+	s.report(p.problem)
 }
 
 // solve reports that a problem is over. It does nothing if there is none.
@@ -126,7 +126,7 @@ func (s *problems) solve(kind ProblemKind, about string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.end(problemKey{kind, about})
-	if s.unlisted > 0 && len(s.standing) <= maxProblems/2 { // not at once: one more problem would begin it again
+	if s.unlisted > 0 && len(s.current) <= maxProblems/2 { // not at once: one more problem would begin it again
 		s.unlisted = 0
 		s.end(problemKey{kind: ProblemUnlisted})
 	}
@@ -134,19 +134,19 @@ func (s *problems) solve(kind ProblemKind, about string) {
 
 // end needs mu.
 func (s *problems) end(key problemKey) {
-	p := s.standing[key]
+	p := s.current[key]
 	if p == nil {
 		return
 	}
-	delete(s.standing, key)
+	delete(s.current, key)
 	p.problem.Solved = true
 	level := min(p.level, zerolog.InfoLevel)
 	s.log.WithLevel(level).Stringer("problem", key.kind).Str("about", key.about).Time("since", p.problem.Since).Msg(problemTexts[key.kind].ends)
-	s.tell(p.problem)
+	s.report(p.problem)
 }
 
-// tell needs mu.
-func (s *problems) tell(p Problem) {
+// report needs mu.
+func (s *problems) report(p Problem) {
 	s.events.Announce(Event{Kind: ProblemChanged, Peer: cmp.Or(p.Peer, &Peer{}), Problem: &p})
 }
 
@@ -154,8 +154,8 @@ func (s *problems) tell(p Problem) {
 func (s *problems) list() []Problem {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]Problem, 0, len(s.standing))
-	for _, p := range s.standing {
+	list := make([]Problem, 0, len(s.current))
+	for _, p := range s.current {
 		list = append(list, p.problem)
 	}
 	slices.SortFunc(list, func(a, b Problem) int {

@@ -26,19 +26,19 @@ type problemsTest struct {
 func newProblemsTest() *problemsTest {
 	p := &problemsTest{}
 	p.log = zerolog.New(&p.lines)
-	p.events = eventqueue.New(eventqueue.Limits{Messages: 1_000, Octets: 1 << 20})
+	p.events = eventqueue.New(eventqueue.Limits{Messages: 1_000, Bytes: 1 << 20})
 	return p
 }
 
-// told returns the events so far, in words; the log has as many lines.
-func (p *problemsTest) told(t *testing.T) (list []string) {
+// reported returns the events so far, in words. It checks that the log has as many lines.
+func (p *problemsTest) reported(t *testing.T) (list []string) {
 	t.Helper()
 	stop := make(chan struct{})
 	close(stop)
 	batch, _ := p.events.Take(nil, stop)
 	for _, e := range batch {
 		if e.Kind != ProblemChanged || e.Peer == nil {
-			t.Errorf("event %+v", e)
+			t.Errorf("got event %+v, want one about a problem", e)
 		}
 		text := fmt.Sprintf("%v %s %v", e.Problem.Kind, e.Problem.About, e.Problem.Err)
 		if e.Problem.Solved {
@@ -47,13 +47,13 @@ func (p *problemsTest) told(t *testing.T) (list []string) {
 		list = append(list, text)
 	}
 	if logged := p.lines.count(); logged != len(list) {
-		t.Errorf("%d lines in the log for %d events", logged, len(list))
+		t.Errorf("%d lines in the log, want one for each of %d events", logged, len(list))
 	}
 	return list
 }
 
 // A problem is reported when it begins, when its cause changes, and when it is solved; never for each attempt. The test runs in fake time.
-func TestProblemIsToldOnce(t *testing.T) {
+func TestProblemIsReportedOnce(t *testing.T) {
 	refused := func() error { return fmt.Errorf("dial from port %d: %w", time.Now().UnixNano(), syscall.ECONNREFUSED) }
 	for _, c := range []struct {
 		name string
@@ -113,15 +113,15 @@ func TestProblemIsToldOnce(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := newProblemsTest()
 			c.do(p)
-			if got := p.told(t); !slices.Equal(got, c.want) {
-				t.Errorf("%s: told %q, want %q", c.name, got, c.want)
+			if got := p.reported(t); !slices.Equal(got, c.want) {
+				t.Errorf("%s: reported %q, want %q", c.name, got, c.want)
 			}
 		})
 	}
 }
 
 // The list has the current problems, with their newest cause and the last known peer.
-func TestProblemsStanding(t *testing.T) {
+func TestCurrentProblems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProblemsTest()
 		began, peer := time.Now(), &Peer{UUID: uuid.New()}
@@ -138,7 +138,7 @@ func TestProblemsStanding(t *testing.T) {
 			{Kind: ProblemFlapping, About: "x", Since: began},
 		}
 		if got := p.list(); !slices.Equal(got, want) {
-			t.Errorf("standing %v, want %v", got, want)
+			t.Errorf("current problems %v, want %v", got, want)
 		}
 	})
 }
@@ -153,22 +153,22 @@ func TestProblemsAreBounded(t *testing.T) {
 	}
 	list := p.list()
 	if len(list) != maxProblems+1 || list[maxProblems].Kind != ProblemUnlisted || !strings.Contains(list[maxProblems].Err.Error(), "2232 times") {
-		t.Errorf("%d stand, the last %+v", len(list), list[len(list)-1])
+		t.Errorf("%[1]d problems are listed, want %[3]d; the last is %+[2]v", len(list), list[len(list)-1], maxProblems+1)
 	}
-	told := func() int {
+	events := func() int {
 		stop := make(chan struct{})
 		close(stop)
 		batch, _ := p.events.Take(nil, stop)
 		return len(batch)
 	}
-	if got := told(); got != maxProblems+1 {
-		t.Errorf("%d told", got)
+	if got := events(); got != maxProblems+1 {
+		t.Errorf("%d events, want %d", got, maxProblems+1)
 	}
 	for i := range 1_000 {
 		p.solve(ProblemAddressTaken, fmt.Sprint(i))
 	}
-	if got := told(); got != maxProblems+1 || len(p.list()) != 0 || p.unlisted != 0 {
-		t.Errorf("%d told solved, %v stand, %d unlisted", got, p.list(), p.unlisted)
+	if got := events(); got != maxProblems+1 || len(p.list()) != 0 || p.unlisted != 0 {
+		t.Errorf("after all are solved: %d events, %v are listed, %d are not listed", got, p.list(), p.unlisted)
 	}
 }
 
@@ -179,13 +179,13 @@ func TestProblemKinds(t *testing.T) {
 		k := problemTexts[kind]
 		name := kind.String()
 		if strings.HasPrefix(name, "problem ") || k.begins == "" || k.ends == "" || names[name] {
-			t.Errorf("kind %d, %q: %+v", kind, name, k)
+			t.Errorf("kind %d is %q with log messages %+v, want a name of its own and both messages", kind, name, k)
 		}
 		names[name] = true
 	}
 	for _, kind := range []ProblemKind{0, ProblemUnlisted + 1, 255} {
 		if got := kind.String(); got != fmt.Sprintf("problem %d", kind) {
-			t.Errorf("kind %d is %q", kind, got)
+			t.Errorf("unknown kind %d is %q", kind, got)
 		}
 	}
 }

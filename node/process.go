@@ -9,30 +9,30 @@ import (
 // process holds the listening nodes of this process, so that they reach each other without a socket.
 var process = struct {
 	sync.RWMutex // guards nodes; held only for the lookup
-	nodes        map[residence]*Node
-}{nodes: make(map[residence]*Node)}
+	nodes        map[processKey]*Node
+}{nodes: make(map[processKey]*Node)}
 
-// A residence identifies a node in the process: nodes with equal networks count as one process.
-type residence struct {
+// A processKey identifies a node in the process: nodes with equal networks count as one process.
+type processKey struct {
 	network Network
 	uuid    uuid.UUID
 }
 
-// settleIn registers the node in its process. If two nodes have one UUID, the first one counts.
-func (n *Node) settleIn() {
+// registerInProcess registers the node in its process. If two nodes have one UUID, the first one counts.
+func (n *Node) registerInProcess() {
 	process.Lock()
 	defer process.Unlock()
-	home := residence{n.cfg.Network, n.cfg.UUID}
+	home := processKey{n.cfg.Network, n.cfg.UUID}
 	if process.nodes[home] == nil {
 		process.nodes[home] = n
 	}
 }
 
-// moveOut removes that registration.
-func (n *Node) moveOut() {
+// unregisterFromProcess removes that registration.
+func (n *Node) unregisterFromProcess() {
 	process.Lock()
 	defer process.Unlock()
-	if home := (residence{n.cfg.Network, n.cfg.UUID}); process.nodes[home] == n {
+	if home := (processKey{n.cfg.Network, n.cfg.UUID}); process.nodes[home] == n {
 		delete(process.nodes, home)
 	}
 }
@@ -44,5 +44,5 @@ func (n *Node) neighbour(id uuid.UUID) *Node {
 	}
 	process.RLock()
 	defer process.RUnlock()
-	return process.nodes[residence{n.cfg.Network, id}]
+	return process.nodes[processKey{n.cfg.Network, id}]
 }

@@ -122,7 +122,7 @@ func eventually(t testing.TB, what string, holds func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("not reached: %s", what)
+			t.Fatalf("timed out: %s", what)
 		}
 	}
 }

@@ -57,8 +57,8 @@ const (
 	unreachableFor = 10 * time.Minute
 )
 
-// mayHaveUs reports whether a peer may still have us in a session that is over here.
-func (n *Node) mayHaveUs(id uuid.UUID) bool { return n.former.has(id) }
+// mayHaveOldSession reports whether a peer may still have us in a session that is over here.
+func (n *Node) mayHaveOldSession(id uuid.UUID) bool { return n.former.has(id) }
 
 // noteFormer records the end of a session that the peer may not know about.
 func (n *Node) noteFormer(s *session) {

@@ -61,7 +61,7 @@ func TestRemembered(t *testing.T) {
 					}
 					for i, id := range ids {
 						if got := m.has(id); got != has[id] {
-							t.Errorf("it has %d: %v", i, got)
+							t.Errorf("has(%d) returned %v, want %v", i, got, has[id])
 						}
 					}
 					if len(m.until) > most {

@@ -44,7 +44,7 @@ func (n *Node) ReplyError(ctx context.Context, id uuid.UUID, to *Ticket, text st
 }
 
 func (n *Node) answer(ctx context.Context, id uuid.UUID, to *Ticket, kind request.Kind, frames [][]byte) error {
-	if err := n.lifecycle.usable(); err != nil {
+	if err := n.lifecycle.checkStarted(); err != nil {
 		return fmt.Errorf("reply: %w", err)
 	}
 	p := n.addressee(id)
@@ -62,18 +62,18 @@ func (n *Node) answer(ctx context.Context, id uuid.UUID, to *Ticket, kind reques
 // Refuse tells a peer that nothing here handles its request. It does not block: a peer that is gone, or whose queue is full, gets no answer.
 func (n *Node) Refuse(id uuid.UUID, to *Ticket) {
 	if p := n.addressee(id); p != nil {
-		p.refuse(to.id, request.NoHandler, "")
+		p.refuseRequest(to.id, request.NoHandler, "")
 	}
 }
 
 // Fail is ReplyError without blocking, like Refuse.
 func (n *Node) Fail(id uuid.UUID, to *Ticket, text string) {
 	if p := n.addressee(id); p != nil {
-		p.refuse(to.id, request.Failed, text)
+		p.refuseRequest(to.id, request.Failed, text)
 	}
 }
 
-func (p *session) refuse(to uint64, code request.Code, text string) {
+func (p *session) refuseRequest(to uint64, code request.Code, text string) {
 	var first [request.HeadSize]byte
 	request.Head{Kind: request.Error, ID: to}.Put(&first)
 	c := outbox.Content{Frames: request.AppendFailure([][]byte{first[:]}, code, text)}
@@ -85,8 +85,8 @@ func (p *session) refuse(to uint64, code request.Code, text string) {
 	}
 }
 
-// unwanted is a request to a node that discards messages. It is refused.
-type unwanted struct {
+// unwantedRequest is a request to a node that discards messages. It is refused.
+type unwantedRequest struct {
 	peer *session
 	to   uint64
 }
@@ -99,44 +99,44 @@ func (n *Node) refuseAll() {
 	for {
 		select {
 		case r := <-n.unwanted:
-			r.peer.refuse(r.to, request.NoHandler, "")
+			r.peer.refuseRequest(r.to, request.NoHandler, "")
 		case <-n.done:
 			return
 		}
 	}
 }
 
-// arrivedAs is the kind of an arrived WHISPER.
-type arrivedAs uint8
+// whisperKind is the kind of an arrived WHISPER.
+type whisperKind uint8
 
 const (
-	message arrivedAs = iota
+	ordinary whisperKind = iota
 	aRequest
-	taken // a reply; its frames are no longer needed, unless kept
-	kept  // a reply whose frames now belong to the application
+	unusedReply // a reply whose frames are no longer needed
+	keptReply   // a reply whose frames now belong to the application
 )
 
-// sort returns the kind of a WHISPER whose first frame may be a head, and handles replies. It neither blocks nor sends.
-func (n *Node) sort(s *session, content [][]byte, from memory.Origin, whole bool) arrivedAs {
+// classify returns the kind of a WHISPER whose first frame may be a head, and handles replies. It neither blocks nor sends.
+func (n *Node) classify(s *session, content [][]byte, from memory.Origin, whole bool) whisperKind {
 	head, ok := request.Parse(content)
 	switch {
 	case !ok:
-		return message
+		return ordinary
 	case head.Kind != request.Request:
-		s.work.note()
-		if whole && n.requests.take(s, head, content, from) {
-			return kept
+		s.work.noteSent()
+		if whole && n.requests.takeReply(s, head, content, from) {
+			return keptReply
 		}
 		n.log.Debug().Stringer("peer", s.uuid).Msg("reply dropped: no request waits for it")
-		return taken
+		return unusedReply
 	case n.cfg.Discard:
-		s.work.note()
+		s.work.noteSent()
 		n.discarded.Add(1)
 		select {
-		case n.unwanted <- unwanted{s, head.ID}:
+		case n.unwanted <- unwantedRequest{s, head.ID}:
 		default:
 		}
-		return taken
+		return unusedReply
 	}
 	return aRequest
 }

@@ -30,7 +30,7 @@ type requests struct {
 	waiting map[uint64]*Call
 	last    uint64 // the ID of the last one
 	closed  bool
-	watch   watch
+	watch   unreadWatch
 
 	replies  uint64        // replies to waiting requests
 	stray    uint64        // replies without a waiting request
@@ -45,13 +45,13 @@ type RequestStats struct {
 
 // A Call is a request that was sent. It ends once: with its reply, its context, the session in which it was sent, or the node.
 type Call struct {
-	node *Node
-	peer *session
-	id   uint64
-	head [request.HeadSize]byte
-	done chan struct{} // closed when it has ended; frames, origin and err are set before. A reused call gets a token instead
-	ours bool          // it belongs to the pool: only Request knows it
-	stop func() bool   // keeps its context from ending it; nil if the caller waits for both. requests.mu guards it
+	node     *Node
+	peer     *session
+	id       uint64
+	head     [request.HeadSize]byte
+	done     chan struct{} // closed when it has ended; frames, origin and err are set before. A reused call gets a token instead
+	isPooled bool          // it belongs to the pool: only Request knows it
+	stop     func() bool   // keeps its context from ending it; nil if the caller waits for both. requests.mu guards it
 
 	next, prev *Call // of the same session; requests.mu guards them
 
@@ -95,7 +95,7 @@ func (e *ReplyError) Is(target error) bool { return e.NoHandler && target == Err
 func (n *Node) Request(ctx context.Context, id uuid.UUID, frames ...[]byte) ([][]byte, memory.Origin, error) {
 	c, ok := n.requests.calls.Get().(*Call)
 	if !ok {
-		c = &Call{done: make(chan struct{}, 1), ours: true}
+		c = &Call{done: make(chan struct{}, 1), isPooled: true}
 	}
 	if err := n.send(ctx, c, id, frames); err != nil {
 		return nil, memory.Origin{}, err // the call is left to the garbage collector
@@ -103,11 +103,11 @@ func (n *Node) Request(ctx context.Context, id uuid.UUID, frames ...[]byte) ([][
 	select {
 	case <-c.done:
 	case <-ctx.Done():
-		c.giveUp(ctx)
+		c.endByContext(ctx)
 		<-c.done
 	}
 	content, origin, err := c.result()
-	*c = Call{done: c.done, ours: true}
+	*c = Call{done: c.done, isPooled: true}
 	n.requests.calls.Put(c)
 	return content, origin, err
 }
@@ -121,7 +121,7 @@ func (n *Node) StartRequest(ctx context.Context, id uuid.UUID, frames ...[]byte)
 	if ctx.Done() == nil {
 		return call, nil
 	}
-	stop := context.AfterFunc(ctx, func() { call.giveUp(ctx) })
+	stop := context.AfterFunc(ctx, func() { call.endByContext(ctx) })
 	n.requests.mu.Lock()
 	defer n.requests.mu.Unlock()
 	if n.requests.waiting[call.id] != call { // it has ended
@@ -134,7 +134,7 @@ func (n *Node) StartRequest(ctx context.Context, id uuid.UUID, frames ...[]byte)
 
 // send sends a request. The call must be new.
 func (n *Node) send(ctx context.Context, call *Call, id uuid.UUID, frames [][]byte) error {
-	if err := n.lifecycle.usable(); err != nil {
+	if err := n.lifecycle.checkStarted(); err != nil {
 		return fmt.Errorf("request: %w", err)
 	}
 	p := n.addressee(id)
@@ -160,7 +160,7 @@ func (n *Node) send(ctx context.Context, call *Call, id uuid.UUID, frames [][]by
 
 // transmit is whisper for a session, without its error prefix.
 func (n *Node) transmit(ctx context.Context, p *session, frames [][]byte) error {
-	c, err := n.outgoing(ctx, frames)
+	c, err := n.checkMessage(ctx, frames)
 	if err != nil {
 		return err
 	}
@@ -197,8 +197,8 @@ func (c *Call) Cancel() {
 	c.node.requests.end(c, nil, memory.Origin{}, c.failed(context.Canceled))
 }
 
-// giveUp ends the call because its context has ended.
-func (c *Call) giveUp(ctx context.Context) {
+// endByContext ends the call because its context has ended.
+func (c *Call) endByContext(ctx context.Context) {
 	err := context.Cause(ctx)
 	if c.node.requests.isUnread(c.node) || c.node.events.IsHeld(c.peer.stream.Load()) {
 		err = fmt.Errorf("%w; %w", err, ErrUnreadEvents)
@@ -269,7 +269,7 @@ func (r *requests) finish(c *Call, frames [][]byte, from memory.Origin, err erro
 		c.stop = nil
 	}
 	c.frames, c.origin, c.err = frames, from, err
-	if c.ours {
+	if c.isPooled {
 		c.done <- struct{}{}
 	} else {
 		close(c.done)
@@ -300,9 +300,9 @@ func (r *requests) close() {
 	}
 }
 
-// take gives a reply to its request. It returns false if the request no longer waits, or was sent to another peer. It runs in the reader of
+// takeReply gives a reply to its request. It returns false if the request no longer waits, or was sent to another peer. It runs in the reader of
 // the peer's connection, or in the goroutine of a sender within the process, with that sender's outbox locked.
-func (r *requests) take(s *session, head request.Head, content [][]byte, from memory.Origin) bool {
+func (r *requests) takeReply(s *session, head request.Head, content [][]byte, from memory.Origin) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.waiting[head.ID]
@@ -310,7 +310,7 @@ func (r *requests) take(s *session, head request.Head, content [][]byte, from me
 		r.stray++
 		return false
 	}
-	r.note(s, content)
+	r.countReply(s, content)
 	if head.Kind == request.Error {
 		failed := &ReplyError{UUID: s.uuid}
 		if known := s.snapshot.Load(); known != nil {
@@ -329,16 +329,16 @@ func (r *requests) take(s *session, head request.Head, content [][]byte, from me
 	return true
 }
 
-// note counts a reply, which is not among the events. It needs mu.
-func (r *requests) note(s *session, content [][]byte) {
-	var octets int64
+// countReply counts a reply, which is not among the events. It needs mu.
+func (r *requests) countReply(s *session, content [][]byte) {
+	var size int64
 	for _, frame := range content {
-		octets += int64(len(frame))
+		size += int64(len(frame))
 	}
 	r.replies++
-	s.replies.Note(false, octets)
+	s.replies.Note(false, size)
 	if known := s.snapshot.Load(); known != nil {
-		r.received[via(known.Transport)].Note(false, octets)
+		r.received[trafficTransport(known.Transport)].Note(false, size)
 	}
 }
 
@@ -363,64 +363,64 @@ func (r *requests) repliesOf(s *session) traffic.Count {
 	return s.replies
 }
 
-// A watch makes sure that replies can arrive. They come behind other messages of their peer. If the application reads no events because it waits
-// for a reply, there may be no room for those messages. Then the bound on the number of events is lifted, as for a waiting send (await.go).
+// A unreadWatch makes sure that replies can arrive. They come behind other messages of their peer. If the application reads no events because it
+// waits for a reply, there may be no room for those messages. Then the bound on the number of events is lifted, as for a waiting send (await.go).
 // requests.mu guards it.
-type watch struct {
-	timer  *time.Timer // runs while requests wait, and once more after that
-	on     bool
-	waits  bool   // BeginWait was called
-	lifted bool   // Lift was called
-	read   uint64 // the application's read position at the last check
+type unreadWatch struct {
+	timer     *time.Timer // runs while requests wait, and once more after that
+	on        bool
+	isWaiting bool   // BeginWait was called
+	lifted    bool   // LiftBound was called
+	lastRead  uint64 // the application's read position at the last check
 }
 
 // begin starts the timer for the checks.
-func (w *watch) begin(n *Node) {
+func (w *unreadWatch) begin(n *Node) {
 	switch {
 	case w.on:
 		return
 	case w.timer == nil:
-		w.timer = time.AfterFunc(lookAfter, n.lookAfterRequests)
+		w.timer = time.AfterFunc(unreadCheckPause, n.checkRequests)
 	default:
-		w.timer.Reset(lookAfter)
+		w.timer.Reset(unreadCheckPause)
 	}
 	w.on = true
 }
 
-// lookAfterRequests checks whether replies can arrive.
-func (n *Node) lookAfterRequests() {
+// checkRequests checks whether replies can arrive.
+func (n *Node) checkRequests() {
 	r := &n.requests
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w := &r.watch
-	read := n.events.Read()
+	read := n.events.Reads()
 	switch {
 	case len(r.waiting) == 0:
-		if w.waits {
+		if w.isWaiting {
 			n.events.EndWait(w.lifted)
 		}
-		w.waits, w.lifted, w.on = false, false, false
+		w.isWaiting, w.lifted, w.on = false, false, false
 		return
-	case !w.waits:
+	case !w.isWaiting:
 		n.events.BeginWait()
-		w.waits = true
-	case read != w.read:
+		w.isWaiting = true
+	case read != w.lastRead:
 		if w.lifted {
 			n.events.EndWait(true)
 			n.events.BeginWait()
 			w.lifted = false
 		}
 	case !w.lifted && n.events.HasWaiters():
-		n.events.Lift()
+		n.events.LiftBound()
 		w.lifted = true
 	}
-	w.read = read
-	w.timer.Reset(lookAfter)
+	w.lastRead = read
+	w.timer.Reset(unreadCheckPause)
 }
 
 // isUnread reports whether replies cannot arrive, because the application has read no events for a long time and there is no room for more.
 func (r *requests) isUnread(n *Node) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.watch.lifted && n.events.Read() == r.watch.read && n.events.HasWaiters()
+	return r.watch.lifted && n.events.Reads() == r.watch.lastRead && n.events.HasWaiters()
 }

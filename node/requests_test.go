@@ -27,7 +27,7 @@ func TestStrayReplies(t *testing.T) {
 			request := b.waitKind(Request, a.UUID())
 			var ticket Ticket
 			if content := ticket.RequestOf(&request); len(content) != 1 || string(content[0]) != "?" {
-				t.Errorf("the request is %q", content)
+				t.Errorf("the request has content %q, want ?", content)
 			}
 			reply := func(from *testNode, text string) {
 				if err := from.Reply(t.Context(), a.UUID(), &ticket, []byte(text)); err != nil {
@@ -51,7 +51,7 @@ func TestStrayReplies(t *testing.T) {
 			reply(b, "second")
 			stray(2)
 			if frames, _, err := call.Result(); err != nil || string(frames[0]) != "first" {
-				t.Errorf("%q, %v", frames, err)
+				t.Errorf("the call returned %q, %v; want first", frames, err)
 			}
 			b.Fail(a.UUID(), &ticket, "third")
 			b.Refuse(a.UUID(), &ticket)
@@ -62,17 +62,17 @@ func TestStrayReplies(t *testing.T) {
 			}
 			cancel()
 			if _, _, err := call.Result(); !errors.Is(err, context.Canceled) {
-				t.Errorf("cancelled: %v", err)
+				t.Errorf("a cancelled call returned %v", err)
 			}
-			for _, text := range append(a.of(b.UUID()), a.of(c.UUID())...) {
+			for _, text := range append(a.eventsOf(b.UUID()), a.eventsOf(c.UUID())...) {
 				if text == "WHISPER:2f" || text == "?" {
-					t.Errorf("the application got %s", text)
+					t.Errorf("the application got a stray reply as an event: %s", text)
 				}
 			}
 			a.requests.mu.Lock()
 			defer a.requests.mu.Unlock()
 			if len(a.requests.waiting) != 0 || a.sessions[b.UUID()].calls != nil {
-				t.Error("requests wait that have ended")
+				t.Error("requests still wait after they have ended")
 			}
 		})
 	}

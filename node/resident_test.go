@@ -63,7 +63,7 @@ func (p *nodeProcess) scan(values ...any) {
 	}
 	if err != nil {
 		rest, _ := io.ReadAll(p.out)
-		p.t.Fatalf("the node says %q: %v", line+string(rest), err)
+		p.t.Fatalf("the node's process printed %q: %v", line+string(rest), err)
 	}
 }
 
@@ -103,13 +103,13 @@ func (p *nodeProcess) halves(peers, size int) {
 			}
 		}
 	}
-	pour(a.all, size-1000)
+	writeZeros(a.all, size-1000)
 }
 
 // TestNodeOfATest runs in the node's process.
 func TestNodeOfATest(t *testing.T) {
 	if os.Getenv(nodeOfATest) == "" {
-		t.Skip("it is a part of other tests")
+		t.Skip("other tests run this one in a process of its own")
 	}
 	n := start(t, onLoopback(beaconPort(), Config{Linger: -1, SendTimeout: time.Hour, EvasiveTimeout: time.Hour, ExpiredTimeout: 2 * time.Hour,
 		Limits: Limits{QueueMessages: 1 << 30}}))
@@ -174,7 +174,7 @@ func TestProcessWithHungPeer(t *testing.T) {
 				added := p.send(kind, size, 1) - p.began
 				t.Logf("%d MiB", added>>20)
 				if added > 96<<20 {
-					t.Errorf("it adds %d octets", added)
+					t.Errorf("the hung peer adds %d bytes, want %d at most", added, 96<<20)
 				}
 			})
 		}
@@ -202,7 +202,7 @@ func TestProcessWithHungPeersAndHalfMessages(t *testing.T) {
 			both := p.resident()
 			t.Logf("%d MiB with peers that hang, %d with half messages too", hung>>20, both>>20)
 			if both > 300<<20 {
-				t.Errorf("%d octets are resident", both)
+				t.Errorf("the process has %d resident bytes, want %d at most", both, 300<<20)
 			}
 		})
 	}

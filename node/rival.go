@@ -24,7 +24,7 @@ const (
 // (zyre.js keeps a DEALER to a node that is gone, which connects to whatever listens there now.) It runs in the goroutine of the newer
 // connection and blocks.
 func (n *Node) rival(older, newer *zmtp.Conn) bool {
-	if isSameLife(older, newer) {
+	if isSameRun(older, newer) {
 		return true // the peer has begun a new session, or is on another path now
 	}
 	id, _ := parseIdentity(newer.Identity())
@@ -59,7 +59,7 @@ func (n *Node) askRival(id uuid.UUID, older *zmtp.Conn) (s *session, answered <-
 			s = nil
 		} else if s.state == ready {
 			answered, _ = s.out.Ask() // if too many answers are awaited already, the time limit decides
-			grace = min(max(2*s.shook, shortestRivalGrace), longestRivalGrace)
+			grace = min(max(2*s.connectTime, shortestRivalGrace), longestRivalGrace)
 		}
 	})
 	return s, answered, grace, err
@@ -72,7 +72,7 @@ func (n *Node) awaitRival(s *session, answered <-chan struct{}, grace time.Durat
 	select {
 	case <-answered:
 		n.log.Debug().Stringer("peer", s.uuid).Stringer("remote", newer.RemoteAddr()).Msg("connection refused: the peer answers by its older one")
-		n.after(0, func() { n.twin(s, older, newer) })
+		n.after(0, func() { n.noteDuplicate(s, older, newer) })
 		return false
 	case <-older.Done():
 		return true
@@ -87,21 +87,21 @@ func (n *Node) awaitRival(s *session, answered <-chan struct{}, grace time.Durat
 	}
 }
 
-// inviteGrace is how long a foreign peer may be silent on its new connection before it is asked for a sign of life.
-const inviteGrace = 100 * time.Millisecond
+// promptGrace is how long a foreign peer may be silent on its new connection before it is asked for a sign of life.
+const promptGrace = 100 * time.Millisecond
 
-// invite: a foreign peer has made a connection. If its older one broke and it says no HELLO on this one, libzmq has connected again by itself
-// and continues with the next message. An idle peer would have no message in time. A HELLO would come a round trip after the handshake.
-func (n *Node) invite(in *inbox) {
+// promptReconnected: a foreign peer has made a connection. If its older one broke and it says no HELLO on this one, libzmq has connected again by
+// itself and continues with the next message. An idle peer would have no message in time. A HELLO would come a round trip after the handshake.
+func (n *Node) promptReconnected(in *inbox) {
 	s := n.sessions[in.uuid]
 	if s == nil || s.key != in.key() || s.mailbox == nil || !s.state.isPresent() {
 		return
 	}
-	if s.state == awaiting && !s.isBack && n.mayBeUnheard(s) {
-		s.isBack = true
+	if s.state == awaiting && !s.hasReconnected && n.mayNotKnowHello(s) {
+		s.hasReconnected = true
 		n.startGrace(s)
 	}
-	n.after(max(inviteGrace, s.shook), func() {
+	n.after(max(promptGrace, s.connectTime), func() {
 		if n.sessions[in.uuid] == s && s.state == awaiting && in.held.Load() == nil && in.conn.Err() == nil {
 			s.out.Ping()
 		}

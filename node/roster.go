@@ -10,9 +10,9 @@ import (
 // A SHOUT reads the list after it has released mu. So the list grows in place, where no reader looks. Before a member is removed, the list is
 // copied, but only if a reader has had it since the last copy. That costs no more than the SHOUT itself did.
 type roster struct {
-	group string // its name; the peers in the group share the string
-	list  []*session
-	lent  atomic.Bool // a reader may still read list
+	group  string // its name; the peers in the group share the string
+	list   []*session
+	isLent atomic.Bool // a reader may still read list
 }
 
 // lend returns the members, in no particular order, for a reader that releases mu: the slice does not change. A nil roster has no members.
@@ -20,8 +20,8 @@ func (r *roster) lend() []*session {
 	if r == nil {
 		return nil
 	}
-	if !r.lent.Load() {
-		r.lent.Store(true)
+	if !r.isLent.Load() {
+		r.isLent.Store(true)
 	}
 	return slices.Clip(r.list)
 }
@@ -33,15 +33,15 @@ func (r *roster) add(p *session) int {
 }
 
 // remove removes the member at an index. It returns the member that has moved to that index; nil if the removed one was the last.
-func (r *roster) remove(place int) (moved *session) {
+func (r *roster) remove(index int) (moved *session) {
 	last := len(r.list) - 1
-	if small := cap(r.list) > 16 && last < cap(r.list)/4; small || r.lent.Load() {
+	if small := cap(r.list) > 16 && last < cap(r.list)/4; small || r.isLent.Load() {
 		r.list = append(make([]*session, 0, last+last/2+1), r.list...)
-		r.lent.Store(false)
+		r.isLent.Store(false)
 	}
-	if place != last {
+	if index != last {
 		moved = r.list[last]
-		r.list[place] = moved
+		r.list[index] = moved
 	}
 	r.list[last] = nil
 	r.list = r.list[:last]

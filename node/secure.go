@@ -50,51 +50,51 @@ func keyOf(conn *zmtp.Conn) PublicKey {
 	return PublicKey(key)
 }
 
-// whose identifies the peer with which a session begins.
-type whose struct {
+// peerClaim identifies the peer with which a session begins.
+type peerClaim struct {
 	uuid    uuid.UUID
 	key     PublicKey // the key that it must have; zero for a plain node
 	isBound bool      // the key's owner has claimed the UUID
 }
 
-// whose identifies the peer of a session, for the session that follows it.
-func (s *session) whose() whose { return whose{s.uuid, s.key, s.isBound.Load()} }
+// claim identifies the peer of a session, for the session that follows it.
+func (s *session) claim() peerClaim { return peerClaim{s.uuid, s.key, s.isBound.Load()} }
 
-// isOther reports whether a UUID is bound to another key.
-func (n *Node) isOther(id uuid.UUID, key PublicKey) bool {
+// isBoundToOther reports whether a UUID is bound to another key.
+func (n *Node) isBoundToOther(id uuid.UUID, key PublicKey) bool {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	s := n.sessions[id]
 	return s != nil && s.key != key && s.isBound.Load()
 }
 
-// judge decides whether a peer that has proven its key may continue its handshake. It runs in the handshake's goroutine, and waits for the
+// authorize decides whether a peer that has proven its key may continue its handshake. It runs in the handshake's goroutine, and waits for the
 // application.
-func (n *Node) judge(ctx context.Context, peer Identity) error {
+func (n *Node) authorize(ctx context.Context, peer Identity) error {
 	var err error
-	if !peer.Outgoing && n.isOther(peer.UUID, peer.PublicKey) {
+	if !peer.Outgoing && n.isBoundToOther(peer.UUID, peer.PublicKey) {
 		err = errOtherKey
 	} else if n.cfg.Authorize != nil {
 		err = n.cfg.Authorize(ctx, peer)
 	}
 	switch {
 	case err == nil:
-		n.noteLetIn(peer.PublicKey)
+		n.noteAuthorized(peer.PublicKey)
 	case n.life.Err() == nil:
 		n.noteRefused(peer, err)
 	}
 	return err
 }
 
-// judgeCaller is judge for a peer that connects to our mailbox. A caller without an identity only asks whose address this is.
-func (n *Node) judgeCaller(ctx context.Context, c zmtp.Candidate) error {
+// authorizeCaller is authorize for a peer that connects to our mailbox. A caller without an identity only asks whose address this is.
+func (n *Node) authorizeCaller(ctx context.Context, c zmtp.Candidate) error {
 	peer := identityOf(c)
 	if id, ok := parseIdentity(c.Identity); ok {
 		peer.UUID = id
 	} else if len(c.Identity) > 0 {
 		return fmt.Errorf("%w: %x", errIdentity, c.Identity)
 	}
-	return n.judge(ctx, peer)
+	return n.authorize(ctx, peer)
 }
 
 // curveTo returns what a connection to a peer needs to authenticate it; nil for a plain node. id is the UUID that the peer must have,
@@ -106,7 +106,7 @@ func (n *Node) curveTo(id uuid.UUID, key PublicKey, isGossip bool) *zmtp.Curve {
 	return &zmtp.Curve{Keys: n.zmtp.Curve.Keys, Server: curve.PublicKey(key), Authorize: func(ctx context.Context, c zmtp.Candidate) error {
 		peer := identityOf(c)
 		peer.UUID, peer.Outgoing, peer.Gossip = id, true, isGossip
-		return n.judge(ctx, peer)
+		return n.authorize(ctx, peer)
 	}}
 }
 
@@ -118,7 +118,7 @@ func (n *Node) curveOfHub() *zmtp.Curve {
 	return &zmtp.Curve{Keys: n.zmtp.Curve.Keys, Authorize: func(ctx context.Context, c zmtp.Candidate) error {
 		peer := identityOf(c)
 		peer.Gossip = true
-		return n.judge(ctx, peer)
+		return n.authorize(ctx, peer)
 	}}
 }
 
@@ -148,12 +148,12 @@ func (in *inbox) checkKey() error {
 // identity returns the peer's identity, as passed to Config.Authorize.
 func (in *inbox) identity() Identity {
 	addr := in.conn.RemoteAddr()
-	return Identity{PublicKey: in.key(), UUID: in.uuid, Addr: paths.AddrPortOf(addr), Transport: transportTo(addr), Outgoing: in.caller != nil}
+	return Identity{PublicKey: in.key(), UUID: in.uuid, Addr: paths.AddrPortOf(addr), Transport: transportTo(addr), Outgoing: in.dialledBy != nil}
 }
 
-// doubt ends a session that began with a hint if another key's owner claims the UUID. It reports whether it did. A bound key stays, and the
+// endHinted ends a session that began with a hint if another key's owner claims the UUID. It reports whether it did. A bound key stays, and the
 // other one is refused.
-func (n *Node) doubt(s *session, key PublicKey) (isOver bool) {
+func (n *Node) endHinted(s *session, key PublicKey) (isOver bool) {
 	if s.key == key || s.isBound.Load() {
 		return false
 	}
@@ -162,9 +162,9 @@ func (n *Node) doubt(s *session, key PublicKey) (isOver bool) {
 	return true
 }
 
-// hadItsTime reports whether a session with an unproven key was tried for long enough to connect and to get an answer. The node there may
+// wasTriedLongEnough reports whether a session with an unproven key was tried for long enough to connect and to get an answer. The node there may
 // accept our HELLO and send nothing.
-func (s *session) hadItsTime() bool {
+func (s *session) wasTriedLongEnough() bool {
 	switch s.state {
 	case dialling:
 		return time.Since(s.since) >= hintTime
@@ -193,9 +193,9 @@ func isRefusedBy(err error) bool {
 
 // refusals are the recently refused keys.
 type refusals struct {
-	mu   sync.Mutex
-	at   map[PublicKey]time.Time // when each key was last refused
-	more time.Time               // when a key was last refused without room to list it
+	mu         sync.Mutex
+	at         map[PublicKey]time.Time // when each key was last refused
+	unlistedAt time.Time               // when a key was last refused without room to list it
 }
 
 const (
@@ -214,7 +214,7 @@ func (n *Node) noteRefused(peer Identity, err error) {
 		r.at = make(map[PublicKey]time.Time)
 	}
 	if _, listed := r.at[peer.PublicKey]; !listed && len(r.at) >= maxRefused {
-		r.more = time.Now()
+		r.unlistedAt = time.Now()
 		n.problems.raise(ProblemRefused, "", nil, errMoreKeys)
 		return
 	}
@@ -229,8 +229,8 @@ func (n *Node) noteRefused(peer Identity, err error) {
 	n.problems.raise(ProblemRefused, peer.PublicKey.String(), p, err)
 }
 
-// noteLetIn records that a key was accepted.
-func (n *Node) noteLetIn(key PublicKey) {
+// noteAuthorized records that a key was accepted.
+func (n *Node) noteAuthorized(key PublicKey) {
 	r := &n.refusals
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -251,8 +251,8 @@ func (n *Node) checkRefused(now time.Time) {
 			n.problems.solve(ProblemRefused, key.String())
 		}
 	}
-	if !r.more.IsZero() && now.Sub(r.more) >= refusedFor {
-		r.more = time.Time{}
+	if !r.unlistedAt.IsZero() && now.Sub(r.unlistedAt) >= refusedFor {
+		r.unlistedAt = time.Time{}
 		n.problems.solve(ProblemRefused, "")
 	}
 }

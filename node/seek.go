@@ -21,25 +21,25 @@ import (
 // newSeeker makes the seeker, which finds peers that no beacon shows.
 func (n *Node) newSeeker() *seek.Seeker {
 	return seek.New(seek.Config{
-		Sessions:   seekSessions{n},
-		Self:       n.cfg.UUID,
-		Secure:     n.isSecure(),
-		Candidates: n.cfg.Limits.Peers,
-		Life:       n.life,
-		Go:         n.wg.Go,
-		Post:       n.post,
-		Probe:      n.probe,
-		Resolver:   resolver(n.cfg.Network),
-		DNSServer:  n.cfg.Resolver,
-		Dial:       n.cfg.Network.Dial,
-		IsOwn:      func(at netip.AddrPort) bool { return at.Port() == n.mailboxPort() && n.agent.IsLocal(at.Addr()) },
-		Pause:      func(attempts int) time.Duration { return backoff(n.cfg.Network, attempts) },
-		Report:     n.reportCandidate,
-		Removed:    func(c *seek.Candidate) { n.problems.solve(ProblemContradiction, paths.Format(c.At())) },
-		Looked:     n.checkPeersSoon,
-		ReportDNS:  n.reportDNS,
-		ReportHub:  func(endpoint string, err error) { n.report(ProblemGossip, endpoint, err) },
-		Log:        n.log,
+		Sessions:          seekSessions{n},
+		Self:              n.cfg.UUID,
+		Secure:            n.isSecure(),
+		Candidates:        n.cfg.Limits.Peers,
+		Context:           n.life,
+		Go:                n.wg.Go,
+		Post:              n.post,
+		Probe:             n.probe,
+		Resolver:          resolver(n.cfg.Network),
+		DNSServer:         n.cfg.Resolver,
+		Dial:              n.cfg.Network.Dial,
+		IsOwn:             func(at netip.AddrPort) bool { return at.Port() == n.mailboxPort() && n.agent.IsLocal(at.Addr()) },
+		Pause:             func(attempts int) time.Duration { return backoff(n.cfg.Network, attempts) },
+		Report:            n.reportCandidate,
+		Removed:           func(c *seek.Candidate) { n.problems.solve(ProblemContradiction, paths.Format(c.At())) },
+		ConfiguredChanged: n.checkContradictionsSoon,
+		ReportDNS:         n.reportDNS,
+		ReportHub:         func(endpoint string, err error) { n.report(ProblemGossip, endpoint, err) },
+		Log:               n.log,
 	})
 }
 
@@ -53,11 +53,11 @@ func (n *Node) probe(ctx context.Context, at seek.Place) (id uuid.UUID, named bo
 	}
 	cfg := n.zmtp
 	cfg.Curve = n.curveTo(uuid.Nil, at.Key, false)
-	octets, err := zmtp.Identify(ctx, nc, cfg)
+	identity, err := zmtp.Identify(ctx, nc, cfg)
 	if err != nil {
 		return uuid.Nil, false, err
 	}
-	id, named = parseIdentity(octets)
+	id, named = parseIdentity(identity)
 	return id, named, nil
 }
 
@@ -85,7 +85,7 @@ func (n seekSessions) With(id uuid.UUID) (found, isForeign bool) {
 // Meet implements seek.Sessions.
 func (n seekSessions) Meet(id uuid.UUID, at seek.Place) error {
 	s := n.sessions[id]
-	if s != nil && n.doubt(s, at.Key) {
+	if s != nil && n.endHinted(s, at.Key) {
 		s = nil
 	}
 	switch {
@@ -98,7 +98,7 @@ func (n seekSessions) Meet(id uuid.UUID, at seek.Place) error {
 		n.index(s)
 		return nil
 	}
-	if n.meet(whose{id, at.Key, n.isSecure()}, n.paths([]netip.AddrPort{at.AddrPort}, false), n.agent.IsLocal(at.Addr())) == nil {
+	if n.meet(peerClaim{id, at.Key, n.isSecure()}, n.newPaths([]netip.AddrPort{at.AddrPort}, false), n.agent.IsLocal(at.Addr())) == nil {
 		return seek.ErrTooManyPeers
 	}
 	return nil
@@ -106,8 +106,8 @@ func (n seekSessions) Meet(id uuid.UUID, at seek.Place) error {
 
 // Greet implements seek.Sessions.
 func (n seekSessions) Greet(c *seek.Candidate) bool {
-	who := whose{uuid: uuid.New(), key: c.PublicKey()}
-	s := n.begin(who, n.paths([]netip.AddrPort{c.At()}, false), false, 0, c, nil, nil)
+	claim := peerClaim{uuid: uuid.New(), key: c.PublicKey()}
+	s := n.begin(claim, n.newPaths([]netip.AddrPort{c.At()}, false), false, 0, c, nil, nil)
 	if s == nil {
 		return false
 	}
@@ -141,7 +141,7 @@ func (n *Node) reportCandidate(c *seek.Candidate, err error) {
 	if c.IsFrom(seek.Configured) {
 		level = zerolog.WarnLevel
 	}
-	if by := c.Sources(); by != configured(about).String() {
+	if by := c.Sources(); by != configuredSource(about).String() {
 		err = fmt.Errorf("named by %s: %w", by, err)
 	}
 	n.problems.raiseAt(level, kind, about, &Peer{UUID: c.Peer(), Endpoint: about, Transport: TCP, PublicKey: c.PublicKey()}, err)
@@ -167,57 +167,57 @@ func (n *Node) report(kind ProblemKind, about string, err error) {
 	}
 }
 
-// configured returns the source of an endpoint of Config.Peers.
-func configured(endpoint string) seek.Source {
+// configuredSource returns the source of an endpoint of Config.Peers.
+func configuredSource(endpoint string) seek.Source {
 	return seek.Source{Kind: seek.Configured, Name: endpoint}
 }
 
-var errNotNamed = errors.New("what answers there says no HELLO to us: if it cannot reach this node's endpoint, advertise another")
+var errNoHello = errors.New("the program there sends no HELLO: if it cannot reach this node's endpoint, advertise another one")
 
-// sessionOver informs the seeker that a session is over.
-func (n *Node) sessionOver(s *session) {
+// informSeeker informs the seeker that a session is over.
+func (n *Node) informSeeker(s *session) {
 	c := s.candidate
 	if c == nil {
-		n.seeker.SessionOver(s.uuid, s.state.isPresent())
+		n.seeker.SessionEnded(s.uuid, s.state.isPresent())
 		return
 	}
-	n.takeCandidate(s)
+	n.removeCandidate(s)
 	if n.asking == s {
 		n.asking = nil
-		n.after(0, n.askWhose)
+		n.after(0, n.askUnnamed)
 	}
-	n.seeker.GreetingOver(c, cmp.Or(s.dialErr, errNotNamed))
+	n.seeker.GreetingEnded(c, cmp.Or(s.dialErr, errNoHello))
 }
 
-// takeCandidate removes the candidate from the session that it began: the session is over, or has its peer's UUID.
-func (n *Node) takeCandidate(s *session) {
+// removeCandidate removes the candidate from the session that it began: the session is over, or has its peer's UUID.
+func (n *Node) removeCandidate(s *session) {
 	n.unnamed = slices.DeleteFunc(n.unnamed, func(o *session) bool { return o == s })
 	s.candidate = nil
-	n.settleUndecided()
+	n.releaseUndecided()
 }
 
-// recognise finds a session that waits for the answer to its HELLO and leads to one of these endpoints, or to where gossip has the peer. It
+// claimGreeting finds a session that waits for the answer to its HELLO and leads to one of these endpoints, or to where gossip has the peer. It
 // gives that session the UUID of the peer that answers. It returns nil if there is none.
-func (n *Node) recognise(who whose, endpoints []netip.AddrPort) *session {
-	s := n.recognised(who, endpoints)
+func (n *Node) claimGreeting(claim peerClaim, endpoints []netip.AddrPort) *session {
+	s := n.findGreeting(claim, endpoints)
 	if s != nil {
-		n.assignUUID(s, who.uuid)
+		n.assignUUID(s, claim.uuid)
 	}
 	return s
 }
 
-// recognised returns the session that recognise would choose. That is one without UUID, or one whose peer was not seen at its address since we
-// connected there: its HELLO went to the peer that has the address now.
-func (n *Node) recognised(who whose, endpoints []netip.AddrPort) *session {
+// findGreeting returns the session that claimGreeting would choose. That is one without UUID, or one whose peer was not seen at its address since
+// we connected there: its HELLO went to the peer that has the address now.
+func (n *Node) findGreeting(claim peerClaim, endpoints []netip.AddrPort) *session {
 	for _, s := range n.unnamed {
-		if s.key == who.key && (slices.Contains(endpoints, s.candidate.At()) || s.candidate.IsGossiped(who.uuid)) {
+		if s.key == claim.key && (slices.Contains(endpoints, s.candidate.At()) || s.candidate.IsGossiped(claim.uuid)) {
 			return s
 		}
 	}
 	for _, at := range endpoints {
 		for _, other := range n.addresses.At(at) {
 			s := n.sessions[other]
-			if s != nil && s.key == who.key && s.greetsAt(at) && !s.isOurs && s.candidate == nil && s.paths.ShownAt(at) <= s.linkedTick {
+			if s != nil && s.key == claim.key && s.greetsAt(at) && !s.isOurs && s.candidate == nil && s.paths.ShownAt(at) <= s.connectedTick {
 				return s
 			}
 		}
@@ -227,15 +227,15 @@ func (n *Node) recognised(who whose, endpoints []netip.AddrPort) *session {
 
 // greetsAt reports whether a session has said HELLO at an address, or is about to, and the peer's HELLO has not come.
 func (s *session) greetsAt(at netip.AddrPort) bool {
-	return s.state == greeting && s.reached == at || s.state == dialling && s.greets && s.node.reserved[at] == s
+	return s.state == greeting && s.reached == at || s.state == dialling && s.saysHello && s.node.reserved[at] == s
 }
 
 // assignUUID gives a session the UUID that its peer has proven.
 func (n *Node) assignUUID(s *session, id uuid.UUID) {
 	c, was := s.candidate, s.uuid
-	n.takeCandidate(s)
+	n.removeCandidate(s)
 	n.reportPrevious(s)
-	n.verify(s)
+	n.releaseUnverified(s)
 	n.unindex(s)
 	n.mu.Lock()
 	delete(n.sessions, s.uuid)
@@ -244,33 +244,33 @@ func (n *Node) assignUUID(s *session, id uuid.UUID) {
 	n.mu.Unlock()
 	n.index(s)
 	if c != nil {
-		n.seeker.Proved(c, id)
+		n.seeker.Identified(c, id)
 	} else {
 		n.seeker.Renamed(was, id)
 	}
 	if n.asking == s {
 		n.asking = nil
-		n.askWhose()
+		n.askUnnamed()
 	}
 }
 
-// presume: the peer of a session without UUID closed the connection. If another session with a foreign peer was just connected, it is most
+// presumeSamePeer: the peer of a session without UUID closed the connection. If another session with a foreign peer was just connected, it is most
 // likely the same peer, which knows us only by our newest connection. Then the candidate is one more address of that peer.
-func (n *Node) presume(s *session) {
-	if o := n.nearest(s); o != nil {
+func (n *Node) presumeSamePeer(s *session) {
+	if o := n.nearestConnected(s); o != nil {
 		n.seeker.Presume(s.candidate, o.uuid)
 	}
 }
 
-// nearest returns the session with a foreign peer that was connected closest in time to a session without UUID; nil if there is none. If a
+// nearestConnected returns the session with a foreign peer that was connected closest in time to a session without UUID; nil if there is none. If a
 // peer has two addresses and both just got our HELLO, the peer has answered both with one HELLO.
-func (n *Node) nearest(s *session) (nearest *session) {
-	least := steady
+func (n *Node) nearestConnected(s *session) (nearest *session) {
+	least := shortSession
 	for _, o := range n.sessions {
 		if o.candidate != nil || o.mailbox == nil || o.isOurs || o.key != s.key {
 			continue
 		}
-		if apart := o.linked.Sub(s.linked).Abs(); apart < least {
+		if apart := o.connectedAt.Sub(s.connectedAt).Abs(); apart < least {
 			nearest, least = o, apart
 		}
 	}

@@ -34,9 +34,9 @@ func (r *testNode) crowd(count int) {
 		for i := range count {
 			id := uuid.New()
 			at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 5000)
-			s := r.newSession(id, r.paths([]netip.AddrPort{at}, true))
+			s := r.newSession(id, r.newPaths([]netip.AddrPort{at}, true))
 			s.state = ready
-			s.publish()
+			s.updateSnapshot()
 			r.mu.Lock()
 			r.sessions[id], r.present[id] = s, s
 			r.mu.Unlock()

@@ -22,7 +22,7 @@ import (
 // addPeer adds an endpoint to a node, as Config.Peers does.
 func (r *testNode) addPeer(endpoint string) {
 	r.t.Helper()
-	r.do(func() { r.seeker.AddEndpoint(configured(endpoint), endpoint, nil) })
+	r.do(func() { r.seeker.AddEndpoint(configuredSource(endpoint), endpoint, nil) })
 }
 
 // A peer without identity gets one HELLO, and is known by its answer, even if it is found another way meanwhile.
@@ -49,17 +49,17 @@ func TestCandidate(t *testing.T) {
 			}
 			f.expect(msg.Whisper)
 			if got := len(f.hellos); got != 1 {
-				t.Errorf("%d HELLOs", got)
+				t.Errorf("the peer got %d HELLOs, want 1", got)
 			}
-			if got := n.of(f.uuid); len(got) != 2 {
-				t.Errorf("events: %q", got)
+			if got := n.eventsOf(f.uuid); len(got) != 2 {
+				t.Errorf("got events %q, want ENTER and JOIN", got)
 			}
 		})
 	}
 }
 
 // An address that accepts connections but sends no HELLO is one problem, reported once for any number of attempts. A HELLO solves it.
-func TestCandidateThatSaysNothing(t *testing.T) {
+func TestCandidateWithoutHello(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{EvasiveTimeout: 40 * time.Millisecond, ExpiredTimeout: 100 * time.Millisecond}))
 	f := newFakePeer(t, n)
@@ -101,13 +101,13 @@ func TestCandidateBehindRelay(t *testing.T) {
 	}
 	f.expect(msg.Whisper)
 	if got := len(f.hellos); got != 1 {
-		t.Errorf("%d HELLOs", got)
+		t.Errorf("the peer got %d HELLOs, want 1", got)
 	}
-	if got := n.of(f.uuid); len(got) != 2 {
-		t.Errorf("events: %q", got)
+	if got := n.eventsOf(f.uuid); len(got) != 2 {
+		t.Errorf("got events %q, want ENTER and JOIN", got)
 	}
 	if p, _ := n.Peer(f.uuid); p.Endpoint != "tcp://"+at {
-		t.Errorf("at %s", p.Endpoint)
+		t.Errorf("the peer is at %s, want tcp://%s", p.Endpoint, at)
 	}
 }
 
@@ -154,24 +154,24 @@ func relay(t *testing.T, to string) string {
 }
 
 // A dead endpoint, or the node's own, is tried again and again; the error is logged once.
-func TestCandidateWithNobody(t *testing.T) {
+func TestDeadCandidate(t *testing.T) {
 	t.Parallel()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	nobody := free.Addr().(*net.TCPAddr).AddrPort()
+	unused := free.Addr().(*net.TCPAddr).AddrPort()
 	free.Close()
 	var log lockedBuffer
 	port := beaconPort()
 	n := start(t, onLoopback(port, Config{
-		Peers: []string{paths.Format(nobody), "tcp://does-not-exist.invalid:5671"},
+		Peers: []string{paths.Format(unused), "tcp://does-not-exist.invalid:5671"},
 		Log:   zerolog.New(&log).Level(zerolog.WarnLevel),
 	}))
 	n.addPeer(n.Endpoint())
 	tries := func() (tries int) {
 		n.do(func() {
-			tries = n.seeker.Failures(nobody)
+			tries = n.seeker.Failures(unused)
 		})
 		return tries
 	}
@@ -181,19 +181,19 @@ func TestCandidateWithNobody(t *testing.T) {
 		select {
 		case <-again.C:
 		case <-deadline:
-			t.Fatalf("%d tries; log: %s", tries(), log.String())
+			t.Fatalf("timed out after %d tries; the log: %s", tries(), log.String())
 		}
 	}
 	if lines := strings.Count(log.String(), "\n"); lines != 2 {
-		t.Errorf("log: %s", log.String())
+		t.Errorf("the log has %d lines, want 2: %s", lines, log.String())
 	}
-	told := strings.Split(n.log(), ", ")
-	slices.Sort(told)
-	want := []string{"PROBLEM(DNS tcp://does-not-exist.invalid:5671)", fmt.Sprintf("PROBLEM(unreachable %s)", paths.Format(nobody))}
-	if !slices.Equal(told, want) {
-		t.Errorf("events: %s", told)
+	events := strings.Split(n.log(), ", ")
+	slices.Sort(events)
+	want := []string{"PROBLEM(DNS tcp://does-not-exist.invalid:5671)", fmt.Sprintf("PROBLEM(unreachable %s)", paths.Format(unused))}
+	if !slices.Equal(events, want) {
+		t.Errorf("got events %s, want %s", events, want)
 	}
-	late, err := New(onLoopback(beaconPort(), Config{Listen: paths.Format(nobody)}))
+	late, err := New(onLoopback(beaconPort(), Config{Listen: paths.Format(unused)}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,10 +229,10 @@ func TestAdvertise(t *testing.T) {
 	f.beacon(f.port())
 	f.expect(msg.Hello)
 	if hello := <-f.hellos; string(hello.Endpoint) != endpoint {
-		t.Errorf("HELLO names %s", hello.Endpoint)
+		t.Errorf("HELLO names another endpoint than the advertised one: %s", hello.Endpoint)
 	}
 	if got := n.Endpoint(); got != endpoint {
-		t.Errorf("Endpoint is %s", got)
+		t.Errorf("Endpoint returned %s, want %s", got, endpoint)
 	}
 }
 
@@ -280,7 +280,7 @@ func TestBeaconlessPeersAreNotEvasive(t *testing.T) {
 	c.wait("EXIT", func(e Event) bool { return e.Kind == Exit && e.Peer.UUID == f.uuid && e.Reason == Expired })
 	for _, n := range []*testNode{a, b} {
 		if strings.Contains(n.log(), "EVASIVE") || strings.Contains(n.log(), "EXIT") {
-			t.Errorf("%s: %s", n.Name(), n.log())
+			t.Errorf("%s has an evasive or lost peer: %s", n.Name(), n.log())
 		}
 	}
 }
@@ -294,13 +294,13 @@ func TestHelloWakesForNewEndpoints(t *testing.T) {
 	}
 	defer n.Close()
 	here, there := netip.MustParseAddrPort("10.0.0.1:1"), netip.MustParseAddrPort("10.0.0.2:1")
-	p := n.newSession(uuid.New(), n.paths([]netip.AddrPort{here}, true))
-	p.follow([]netip.AddrPort{here}, false)
+	p := n.newSession(uuid.New(), n.newPaths([]netip.AddrPort{here}, true))
+	p.addHelloEndpoints([]netip.AddrPort{here}, false)
 	if len(p.wake) != 0 || len(p.better) != 1 {
-		t.Errorf("a known endpoint: %d wakes, %d better", len(p.wake), len(p.better))
+		t.Errorf("a known endpoint: %d tokens in wake, %d in better; want 0 and 1", len(p.wake), len(p.better))
 	}
-	p.follow([]netip.AddrPort{there}, false)
+	p.addHelloEndpoints([]netip.AddrPort{there}, false)
 	if len(p.wake) != 1 {
-		t.Error("a new endpoint does not wake")
+		t.Error("a new endpoint does not end the pause")
 	}
 }

@@ -27,7 +27,7 @@ func (n *Node) WhisperNoCopy(ctx context.Context, id uuid.UUID, frames ...[]byte
 }
 
 func (n *Node) whisper(ctx context.Context, id uuid.UUID, frames [][]byte, given bool) error {
-	c, err := n.outgoing(ctx, frames)
+	c, err := n.checkMessage(ctx, frames)
 	if err != nil {
 		return fmt.Errorf("whisper: %w", err)
 	}
@@ -53,14 +53,14 @@ func (n *Node) whisper(ctx context.Context, id uuid.UUID, frames [][]byte, given
 
 // addressee returns the present peer with that UUID, nil if there is none. Most messages go to the same peer as the last one.
 func (n *Node) addressee(id uuid.UUID) *session {
-	if p := n.recent.Load(); p != nil && p.uuid == id {
+	if p := n.lastAddressee.Load(); p != nil && p.uuid == id {
 		return p
 	}
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	p := n.present[id]
 	if p != nil {
-		n.recent.Store(p) // under the lock, so that a leaving peer is not put back
+		n.lastAddressee.Store(p) // under the lock, so that a leaving peer is not put back
 	}
 	return p
 }
@@ -88,7 +88,7 @@ func (n *Node) ShoutNoCopy(ctx context.Context, group string, frames ...[]byte) 
 
 // shout sends to all members, or only to those in only if that is not nil.
 func (n *Node) shout(ctx context.Context, group string, only []uuid.UUID, frames [][]byte, given bool) error {
-	c, err := n.outgoing(ctx, frames)
+	c, err := n.checkMessage(ctx, frames)
 	if err == nil {
 		err = checkGroup(group)
 	}
@@ -126,9 +126,9 @@ func (n *Node) shout(ctx context.Context, group string, only []uuid.UUID, frames
 	return n.awaitAll(ctx, full, to, &c)
 }
 
-// outgoing checks a message.
-func (n *Node) outgoing(ctx context.Context, frames [][]byte) (outbox.Content, error) {
-	if err := n.lifecycle.usable(); err != nil {
+// checkMessage checks a message.
+func (n *Node) checkMessage(ctx context.Context, frames [][]byte) (outbox.Content, error) {
+	if err := n.lifecycle.checkStarted(); err != nil {
 		return outbox.Content{}, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -140,12 +140,12 @@ func (n *Node) outgoing(ctx context.Context, frames [][]byte) (outbox.Content, e
 	var size int64
 	for _, frame := range frames {
 		if limit := n.cfg.Limits.FrameSize; int64(len(frame)) > limit {
-			return outbox.Content{}, fmt.Errorf("%w: a frame of %d octets, the limit is %d", ErrTooLarge, len(frame), limit)
+			return outbox.Content{}, fmt.Errorf("%w: a frame of %d bytes, the limit is %d", ErrTooLarge, len(frame), limit)
 		}
 		size += int64(len(frame))
 	}
 	if limit := n.cfg.Limits.MessageSize - outbox.HeaderSize; size > limit {
-		return outbox.Content{}, fmt.Errorf("%w: %d octets, the limit is %d", ErrTooLarge, size, limit)
+		return outbox.Content{}, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, size, limit)
 	}
 	if limit := n.cfg.Limits.Frames - 1; len(frames) > limit {
 		return outbox.Content{}, fmt.Errorf("%w: %d frames, the limit is %d", ErrTooLarge, len(frames), limit)

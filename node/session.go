@@ -31,43 +31,43 @@ type session struct {
 	isUnnamed bool        // it began without the peer's UUID
 
 	// Owned by the control loop.
-	state state
-	turn  int       // counts states and their graces; a grace of an older turn is void
-	since time.Time // when it entered its state
-	began time.Time
+	state       state
+	graceNumber int       // counts states and their graces; a grace of an older turn is void
+	since       time.Time // when it entered its state
+	began       time.Time
 
 	// Our connection to the peer's mailbox.
-	mailbox      *zmtp.Conn     // nil while it is not up
-	linked       time.Time      // when it came up, with our HELLO
-	linkedTick   uint32         // likewise
-	greets       bool           // the current attempt to dial has finished its handshake, and says HELLO
-	shook        time.Duration  // how long it took to come up: several round trips
-	transport    string         // of the connection; an assumption before
-	reached      netip.AddrPort // the TCP address where it leads; otherwise not valid
-	local        netip.Addr     // our local address, without a zone
-	shownAt      netip.AddrPort // the endpoint in the snapshot
-	isOurs       bool           // the peer is a node of this implementation, according to its ROUTER's READY
-	isExtended   bool           // likewise, according to its DEALER's READY when its HELLO came: it may get ELECT
-	extensions   extensions     // what it understands beyond RFC 36
-	advertised   beacon.State   // our state, as last sent to it
-	headerTurn   uint64         // our headers, as last sent to it: see Node.headerTurn
-	headersTold  time.Time      // when it was last sent HEADERS
-	hello        *msg.OutHello  // the session's first message, without the endpoint, until the connection is up
-	stopDialling func()         // ends run
-	dialErr      error          // of the last attempt to dial
-	skipsHello   bool           // the peer sends messages without a HELLO
-	number       string         // of our HELLO
-	regreets     int            // how many sessions just before this one ended before the peer showed that it knew our HELLO
-	unconfirmed  int            // unanswered PINGs that ask whether the peer knows our HELLO
-	helloAt      time.Time      // when the peer's HELLO came
-	isBack       bool           // the peer has made another connection since it closed its last one
-	isProven     bool           // the peer has answered a PING before the last one that asked for a sign of life, so it knew our HELLO
-	way          way            // what happened to our bytes there
-	askedFor     time.Time      // when a sign of life on this connection was last demanded; see demand
+	mailbox          *zmtp.Conn     // nil while it is not up
+	connectedAt      time.Time      // when it came up, with our HELLO
+	connectedTick    uint32         // likewise
+	saysHello        bool           // the current attempt to dial has finished its handshake, and says HELLO
+	connectTime      time.Duration  // how long it took to come up: several round trips
+	transport        string         // of the connection; an assumption before
+	reached          netip.AddrPort // the TCP address where it leads; otherwise not valid
+	local            netip.Addr     // our local address, without a zone
+	snapshotEndpoint netip.AddrPort // the endpoint in the snapshot
+	isOurs           bool           // the peer is a node of this implementation, according to its ROUTER's READY
+	isExtended       bool           // likewise, according to its DEALER's READY when its HELLO came: it may get ELECT
+	extensions       extensions     // what it understands beyond RFC 36
+	sentState        beacon.State   // our state, as last sent to it
+	headersVersion   uint64         // our headers, as last sent to it: see Node.headersVersion
+	headersSentAt    time.Time      // when it was last sent HEADERS
+	hello            *msg.OutHello  // the session's first message, without the endpoint, until the connection is up
+	stopDialling     func()         // ends dialUntilConnected
+	dialErr          error          // of the last attempt to dial
+	skipsHello       bool           // the peer sends messages without a HELLO
+	helloNumber      string         // of our HELLO
+	repeatedHellos   int            // how many sessions just before this one ended before the peer showed that it knew our HELLO
+	unconfirmed      int            // unanswered PINGs that ask whether the peer knows our HELLO
+	helloAt          time.Time      // when the peer's HELLO came
+	hasReconnected   bool           // the peer has made another connection since it closed its last one
+	isProven         bool           // the peer has answered a PING before the last one that asked for a sign of life, so it knew our HELLO
+	delivery         delivery       // of our bytes there
+	proofAskedAt     time.Time      // when a sign of life on this connection was last demanded; see requireAnswer
 
 	// The peer's connection to us, and what it said there.
 	inbox           *inbox // nil while there is none
-	last            uint16 // the number of its last message, once that connection closed
+	lastSequence    uint16 // the number of its last message, once that connection closed
 	name            string
 	headers         map[string]string
 	groups          map[string]int // with its index in the roster of each
@@ -75,15 +75,15 @@ type session struct {
 	host            netip.Addr     // the address its connection came from, while it is present; Node.mu guards it
 	statesByMessage bool           // it sends its state in messages, so the state in its beacons is ignored
 
-	within     time.Time      // when part of a message came with no whole one since, or when it was last asked for a sign of life after that
-	heard      time.Time      // last sign of life that the control loop saw; inherited from a session before that never entered
-	asked      bool           // it was asked for a sign of life since heard
-	isEvasive  bool           // it was reported as evasive
-	isSilent   bool           // it was reported as silent
-	refusal    error          // the authorizer's error in the last round, if it was asked again
-	outOfReach time.Time      // since when there is no connection to it
-	unverified netip.AddrPort // where a beacon showed it, until it entered; not valid otherwise
-	flaps      int            // how many sessions just before this one were short; they delay its first dial
+	partialSince     time.Time      // when part of a message came with no whole one since, or when it was last asked for a sign of life after that
+	lastHeard        time.Time      // last sign of life that the control loop saw; inherited from a session before that never entered
+	isPinged         bool           // it was asked for a sign of life since heard
+	isEvasive        bool           // it was reported as evasive
+	isSilent         bool           // it was reported as silent
+	refusal          error          // the authorizer's error in the last round, if it was asked again
+	unreachableSince time.Time      // since when there is no connection to it
+	unverified       netip.AddrPort // where a beacon showed it, until it entered; not valid otherwise
+	flaps            int            // how many sessions just before this one were short; they delay its first dial
 
 	candidate *seek.Candidate // the address where it was found, while its UUID is not known
 
@@ -91,7 +91,7 @@ type session struct {
 	// farewell may still be in another socket.
 	previous *session
 	reason   Reason // for the Exit of previous
-	fate     error  // how it ended while the node sent its remaining messages; nil if it did not
+	endCause error  // how it ended while the node sent its remaining messages; nil if it did not
 
 	saysGoodbye bool // the peer sends GOODBYE after its last message, according to its connection's READY
 
@@ -101,12 +101,12 @@ type session struct {
 	paths     *paths.Set    // where it may be reached, the newest last
 	peerState atomic.Uint32 // the last beacon.State that it sent; beacon.Unknown before that
 
-	sameHost atomic.Bool            // it is on this machine: ipc may reach it
-	alive    atomic.Bool            // it beaconed since the control loop last looked
-	spoke    atomic.Bool            // it sent a message since then
-	answers  atomic.Pointer[string] // the number of the peer's HELLO, if one came
-	answered atomic.Bool            // a PING-OK came since this was last cleared
-	isAsked  atomic.Bool            // the control loop wants to know of a PING-OK
+	sameHost      atomic.Bool            // it is on this machine: ipc may reach it
+	alive         atomic.Bool            // it beaconed since the control loop last looked
+	spoke         atomic.Bool            // it sent a message since then
+	answeredHello atomic.Pointer[string] // the number of the peer's HELLO, if one came
+	answered      atomic.Bool            // a PING-OK came since this was last cleared
+	isAsked       atomic.Bool            // the control loop wants to know of a PING-OK
 
 	stream    atomic.Pointer[eventqueue.Stream] // its events; the control loop replaces the stream if the peer enters again in the same session
 	out       *outbox.Outbox                    // what is sent to it
@@ -120,7 +120,7 @@ type session struct {
 	wake   chan struct{} // holds a token when there is a new endpoint to try
 	better chan struct{} // holds a token when a path may be better than the current one
 
-	dialling sync.WaitGroup // counts run
+	dialling sync.WaitGroup // counts dialUntilConnected
 
 	ctx    context.Context // ends with the session
 	cancel context.CancelCauseFunc
@@ -129,27 +129,27 @@ type session struct {
 // isStalled reports whether nothing is read from the peer for a reason on our side: its messages wait for the application, or for room. It runs
 // in the control loop.
 func (s *session) isStalled() bool {
-	return s.stream.Load().Stalled() || s.inbox != nil && s.inbox.conn.Waits()
+	return s.stream.Load().Stalled() || s.inbox != nil && s.inbox.conn.WaitsForRoom()
 }
 
 var errSessionOver = errors.New("session is over")
 
-// newSession makes a session; run starts it.
+// newSession makes a session; dialUntilConnected starts it.
 func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 	now := time.Now()
 	s := &session{
-		node:       n,
-		uuid:       id,
-		paths:      at,
-		transport:  TCP,
-		groups:     make(map[string]int),
-		since:      now,
-		began:      now,
-		heard:      now,
-		outOfReach: now,
-		number:     n.newHelloNumber(),
-		wake:       make(chan struct{}, 1),
-		better:     make(chan struct{}, 1),
+		node:             n,
+		uuid:             id,
+		paths:            at,
+		transport:        TCP,
+		groups:           make(map[string]int),
+		since:            now,
+		began:            now,
+		lastHeard:        now,
+		unreachableSince: now,
+		helloNumber:      n.newHelloNumber(),
+		wake:             make(chan struct{}, 1),
+		better:           make(chan struct{}, 1),
 	}
 	inproc := n.neighbour(id) != nil
 	if inproc {
@@ -157,12 +157,12 @@ func (n *Node) newSession(id uuid.UUID, at *paths.Set) *session {
 	}
 	s.out = outbox.New(outbox.Config{
 		QueueMessages: n.cfg.Limits.QueueMessages,
-		QueueOctets:   n.cfg.Limits.QueueBytes,
+		QueueBytes:    n.cfg.Limits.QueueBytes,
 		SendBudget:    n.queues,
 		Inproc:        inproc,
 		Drop:          s.dropSoon,
 	})
-	s.out.SetTransport(via(s.transport))
+	s.out.SetTransport(trafficTransport(s.transport))
 	s.stream.Store(new(eventqueue.Stream))
 	s.peerState.Store(uint32(beacon.Unknown))
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
@@ -175,8 +175,8 @@ func (s *session) dropSoon() {
 	s.node.after(0, func() { s.node.handle(s, queueStuck, detail{}) })
 }
 
-// goodbye ends what we send, with a GOODBYE if the peer understands it. Of the others, only zyre uses gossip, and it expects one there.
-func (s *session) goodbye() {
+// sendGoodbye ends what we send, with a GOODBYE if the peer understands it. Of the others, only zyre uses gossip, and it expects one there.
+func (s *session) sendGoodbye() {
 	if s.extensions.has(extGoodbye) || !s.isOurs && s.node.seeker.IsGossiped(s.uuid) {
 		s.out.Control(msg.AppendGoodbye)
 	}
@@ -196,14 +196,14 @@ func (s *session) close(cause error) {
 
 // nextFlaps returns how many sessions in a row were short, including this one.
 func (s *session) nextFlaps() int {
-	if time.Since(s.began) < steady {
+	if time.Since(s.began) < shortSession {
 		return s.flaps + 1
 	}
 	return 1
 }
 
-// publish makes a new snapshot of the peer.
-func (s *session) publish() *Peer {
+// updateSnapshot makes a new snapshot of the peer.
+func (s *session) updateSnapshot() *Peer {
 	p := &Peer{
 		UUID:      s.uuid,
 		Name:      s.name,
@@ -218,12 +218,12 @@ func (s *session) publish() *Peer {
 		at = s.paths.Newest()
 	}
 	switch last := s.snapshot.Load(); {
-	case last != nil && at == s.shownAt:
+	case last != nil && at == s.snapshotEndpoint:
 		p.Endpoint = last.Endpoint
 	case at.IsValid():
 		p.Endpoint = paths.Format(at)
 	}
-	s.shownAt = at
+	s.snapshotEndpoint = at
 	p.Public = s.node.cfg.Public.peer(p)
 	s.snapshot.Store(p)
 	s.node.watchers.wake()
@@ -233,9 +233,9 @@ func (s *session) publish() *Peer {
 // identity is the routing id of a node on a ROUTER: %x01 and its UUID (RFC 36, "Interconnection Model").
 func identity(id uuid.UUID) []byte { return append([]byte{1}, id[:]...) }
 
-func parseIdentity(octets []byte) (uuid.UUID, bool) {
-	if len(octets) != 17 || octets[0] != 1 {
+func parseIdentity(routingID []byte) (uuid.UUID, bool) {
+	if len(routingID) != 17 || routingID[0] != 1 {
 		return uuid.Nil, false
 	}
-	return uuid.UUID(octets[1:]), true
+	return uuid.UUID(routingID[1:]), true
 }

@@ -14,24 +14,24 @@ import (
 // The table of sessions: how one begins, is followed by another, and ends. All of it runs in the control loop.
 
 // meet begins a session with a peer that has none, and that a beacon or a source showed. It returns nil if there is no room for another.
-func (n *Node) meet(who whose, at *paths.Set, sameHost bool) *session {
-	return n.begin(who, at, sameHost, 0, nil, nil, nil)
+func (n *Node) meet(claim peerClaim, at *paths.Set, sameHost bool) *session {
+	return n.begin(claim, at, sameHost, 0, nil, nil, nil)
 }
 
 // begin is meet with more parameters. candidate is the address of a peer whose UUID is not known. last is the previous session, if it broke.
 // flaps is how many such sessions there were in a row. call is the connection on which the peer's HELLO came, if one did.
-func (n *Node) begin(who whose, at *paths.Set, sameHost bool, flaps int, candidate *seek.Candidate, last *session, call *inbox) *session {
-	id := who.uuid
+func (n *Node) begin(claim peerClaim, at *paths.Set, sameHost bool, flaps int, candidate *seek.Candidate, last *session, call *inbox) *session {
+	id := claim.uuid
 	if n.stopping {
 		return nil
 	}
 	if len(n.sessions) >= n.cfg.Limits.Peers {
-		n.turnAway(id)
+		n.noteTooManyPeers(id)
 		return nil
 	}
 	s := n.newSession(id, at)
-	s.key, s.candidate, s.isUnnamed = who.key, candidate, candidate != nil
-	s.isBound.Store(who.isBound)
+	s.key, s.candidate, s.isUnnamed = claim.key, candidate, candidate != nil
+	s.isBound.Store(claim.isBound)
 	n.figures.begin(s)
 	s.sameHost.Store(sameHost)
 	s.flaps = flaps
@@ -46,14 +46,14 @@ func (n *Node) begin(who whose, at *paths.Set, sameHost bool, flaps int, candida
 	n.mu.Unlock()
 	n.index(s)
 	hello := n.hello() // as of now; later changes follow as JOIN, LEAVE and HEADERS
-	s.headerTurn = n.headerTurn
+	s.headersVersion = n.headersVersion
 	s.hello = &hello
 	ctx, stop := context.WithCancel(s.ctx)
 	s.stopDialling = stop
-	if !n.answerOn(s, call) {
+	if !n.answerOnInbox(s, call) {
 		n.wg.Go(func() {
 			defer stop()
-			s.run(ctx, id, hello)
+			s.dialUntilConnected(ctx, id, hello)
 		})
 	}
 	return s
@@ -67,7 +67,7 @@ func (n *Node) renew(s *session, reason Reason) *session {
 		previous, reason = s.previous, s.reason
 		s.previous = nil
 	}
-	wraps := s.out.Wraps()
+	wraps := s.out.IsWrapping()
 	n.unlist(s)
 	if !wraps { // otherwise it stays visible, and gets messages, until its Exit: its successor sends everything
 		n.hide(s)
@@ -75,9 +75,9 @@ func (n *Node) renew(s *session, reason Reason) *session {
 	}
 	if !wraps {
 		n.noteEnd(s, reason)
-		n.noteFate(s, reason)
+		n.noteEndCause(s, reason)
 	}
-	q := n.begin(s.whose(), s.paths.Unproven(), s.sameHost.Load(), s.nextFlaps(), nil, s, nil)
+	q := n.begin(s.claim(), s.paths.Unproven(), s.sameHost.Load(), s.nextFlaps(), nil, s, nil)
 	s.close(errSessionOver)
 	if q == nil {
 		n.reportExit(previous, reason)
@@ -85,7 +85,7 @@ func (n *Node) renew(s *session, reason Reason) *session {
 	}
 	q.peerState.Store(s.peerState.Load()) // HELLO does not carry it
 	if !s.state.isPresent() {             // the silence continues: a peer that never enters must not get its full time again and again
-		q.heard = s.heard
+		q.lastHeard = s.lastHeard
 		q.alive.Store(s.alive.Load())
 	}
 	if previous != nil {
@@ -103,7 +103,7 @@ func (n *Node) remove(s *session, reason Reason) {
 		return
 	}
 	n.noteEnd(s, reason)
-	n.noteFate(s, reason)
+	n.noteEndCause(s, reason)
 	n.end(s)
 	n.reportPrevious(s)
 	n.reportExit(s, reason)
@@ -118,7 +118,7 @@ func (n *Node) depart(s *session, reason Reason) {
 	n.dropped.remove(s.uuid)
 	n.departures.Add(s.uuid, s.paths.Endpoints(), time.Now())
 	n.noteEnd(s, Left)
-	n.noteFate(s, Left)
+	n.noteEndCause(s, Left)
 	n.end(s)
 	s.reason = reason // also for the previous session, whose Exit may be pending
 	n.reportPrevious(s)
@@ -153,7 +153,7 @@ func (n *Node) reportExit(s *session, reason Reason) {
 	if !s.state.isPresent() || n.stopping { // during Close this node is the one that leaves
 		return
 	}
-	n.stir()
+	n.noteChange()
 	n.log.Debug().Stringer("peer", s.uuid).Str("name", s.name).Stringer("reason", reason).Msg("exit")
 	e := Event{Kind: Exit, Peer: s.snapshot.Load(), Reason: reason}
 	switch reason {
@@ -164,7 +164,7 @@ func (n *Node) reportExit(s *session, reason Reason) {
 	}
 	n.figures.exits[reason].Add(1)
 	n.events.Push(s.stream.Load(), e)
-	n.noteSingle(s.uuid) // the other node may take its place
+	n.noteRivalGone(s.uuid) // the other node may take its place
 	if reason != Left && s.out.Successor() == nil {
 		n.noteFormer(s)
 	}
@@ -186,8 +186,8 @@ func (n *Node) dismiss(s *session, err error) {
 	n.remove(s, Crashed)
 }
 
-// verify: a peer that a beacon showed has entered, or is gone.
-func (n *Node) verify(s *session) {
+// releaseUnverified: a peer that a beacon showed has entered, or is gone.
+func (n *Node) releaseUnverified(s *session) {
 	if s.unverified.IsValid() {
 		n.unverified.Release(s.unverified)
 		s.unverified = netip.AddrPort{}
@@ -203,12 +203,12 @@ func (n *Node) end(s *session) {
 
 // unlist removes a session from the table of sessions.
 func (n *Node) unlist(s *session) {
-	n.verify(s)
+	n.releaseUnverified(s)
 	n.mu.Lock()
 	delete(n.sessions, s.uuid)
 	n.mu.Unlock()
 	n.unindex(s)
-	n.sessionOver(s)
+	n.informSeeker(s)
 	if s.credit.lost.Load() { // for its next session
 		n.dropped.add(s.uuid)
 	}
@@ -217,17 +217,17 @@ func (n *Node) unlist(s *session) {
 // hide removes a session from the tables that the application sees.
 func (n *Node) hide(s *session) {
 	n.mu.Lock()
-	n.withdraw(s)
+	n.hideLocked(s)
 	n.mu.Unlock()
 	n.watchers.wake()
 }
 
-// withdraw is hide for a caller that holds mu.
-func (n *Node) withdraw(s *session) {
+// hideLocked is hide for a caller that holds mu.
+func (n *Node) hideLocked(s *session) {
 	if n.present[s.uuid] == s {
 		delete(n.present, s.uuid)
-		n.leaveHost(s)
-		n.recent.Store(nil)
+		n.removeHost(s)
+		n.lastAddressee.Store(nil)
 	}
 	n.withdrawFromElections(s)
 	for group := range s.groups {

@@ -23,7 +23,7 @@ import (
 const (
 	statsGap   = time.Second     // the least time between two STATS to a peer
 	statsFresh = statsGap / 2    // how long figures may be reused for other peers that ask
-	askAgain   = 2 * time.Second // when ASK-STATS is sent again, if a caller still waits
+	statsRetry = 2 * time.Second // when ASK-STATS is sent again, if a caller still waits
 )
 
 // ErrStatsNotShared: the peer does not share its figures, is of another implementation, or is not connected yet.
@@ -57,7 +57,7 @@ type peerFigures struct {
 	shared   atomic.Bool // the peer shares its figures
 
 	mu      sync.Mutex // a leaf
-	waits   *figuresWait
+	pending *figuresWait
 	askedAt time.Time // when the figures that waits is for were asked for
 }
 
@@ -70,7 +70,7 @@ type figuresWait struct {
 // SharedStats asks a peer for its figures and waits for them.
 func (n *Node) SharedStats(ctx context.Context, id uuid.UUID) (SharedStats, error) {
 	fail := func(err error) (SharedStats, error) { return SharedStats{}, fmt.Errorf("shared stats: %w", err) }
-	if err := n.lifecycle.usable(); err != nil {
+	if err := n.lifecycle.checkStarted(); err != nil {
 		return fail(err)
 	}
 	failed := &PeerError{UUID: id, Err: ErrUnknownPeer}
@@ -88,7 +88,7 @@ func (n *Node) SharedStats(ctx context.Context, id uuid.UUID) (SharedStats, erro
 		if !isAsked {
 			p.out.Control(msg.AppendAskStats)
 		}
-		again := time.NewTimer(askAgain)
+		again := time.NewTimer(statsRetry)
 		select {
 		case <-wait.came:
 			again.Stop()
@@ -103,7 +103,7 @@ func (n *Node) SharedStats(ctx context.Context, id uuid.UUID) (SharedStats, erro
 		case <-n.done:
 		}
 		again.Stop()
-		if err := n.lifecycle.usable(); err != nil {
+		if err := n.lifecycle.checkStarted(); err != nil {
 			return fail(err)
 		}
 		return fail(n.cfg.Public.peerError(failed))
@@ -114,30 +114,30 @@ func (n *Node) SharedStats(ctx context.Context, id uuid.UUID) (SharedStats, erro
 func (f *peerFigures) wait(now time.Time) (wait *figuresWait, isAsked bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.waits != nil && now.Sub(f.askedAt) < askAgain {
-		return f.waits, true
+	if f.pending != nil && now.Sub(f.askedAt) < statsRetry {
+		return f.pending, true
 	}
-	if f.waits == nil {
-		f.waits = &figuresWait{came: make(chan struct{})}
+	if f.pending == nil {
+		f.pending = &figuresWait{came: make(chan struct{})}
 	}
 	f.askedAt = now
-	return f.waits, false
+	return f.pending, false
 }
 
 // take hands the figures of a STATS to the waiting callers. It reports whether they are well formed. If no caller waits, it ignores them unread.
 func (f *peerFigures) take(figures []byte) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.waits == nil {
+	if f.pending == nil {
 		return true
 	}
 	list, err := msg.ParseFigures(figures)
 	if err != nil {
 		return false
 	}
-	f.waits.stats = sharedStatsOf(list)
-	close(f.waits.came)
-	f.waits = nil
+	f.pending.stats = sharedStatsOf(list)
+	close(f.pending.came)
+	f.pending = nil
 	return true
 }
 

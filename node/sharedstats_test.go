@@ -31,7 +31,7 @@ func askFor(t *testing.T, n *testNode, id uuid.UUID) <-chan error {
 func TestStatsFlood(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{ShareStats: true}))
-	f := newFakePeerWith(t, n, kin("state"))
+	f := newFakePeerWith(t, n, oursWith("state"))
 	f.properties = map[string]string{extensionsProperty: "state"}
 	answers := make(chan time.Time, 100)
 	listen := func(m *msg.Message) {
@@ -40,7 +40,7 @@ func TestStatsFlood(t *testing.T) {
 		}
 		figures, err := msg.ParseFigures(m.Figures)
 		if err != nil || figures.Peers != 1 || len(figures.List) != 1 || figures.List[0].UUID != f.uuid {
-			t.Errorf("figures %+v, %v", figures, err)
+			t.Errorf("got figures %+v, %v; want one peer in them", figures, err)
 		}
 		answers <- time.Now()
 	}
@@ -57,7 +57,7 @@ func TestStatsFlood(t *testing.T) {
 		select {
 		case at := <-answers:
 			if d := at.Sub(began); d < time.Duration(i)*statsGap {
-				t.Errorf("answer %d after %v", i, d)
+				t.Errorf("answer %d came after %v, too early", i, d)
 			}
 			f.send(msg.AppendAskStats(nil, uint16(2003+i))) // the flood may be read before the first answer
 		case <-time.After(patience):
@@ -65,21 +65,21 @@ func TestStatsFlood(t *testing.T) {
 		}
 	}
 	if len(answers) > 0 && time.Since(began) < 2*statsGap {
-		t.Errorf("%d answers more", len(answers))
+		t.Errorf("%d answers more than one per second", len(answers))
 	}
 }
 
 // These requests get no answer: any peer's to a node that does not share; a foreign peer's, or a malformed one, to a node that shares.
-func TestStatsNotShown(t *testing.T) {
+func TestStatsNotAnswered(t *testing.T) {
 	for name, c := range map[string]struct {
 		shares bool
 		peer   zmtp.Config
 		words  map[string]string
 		ask    []byte
 	}{
-		"it does not share": {false, kin("state stats"), map[string]string{extensionsProperty: "state stats"}, msg.AppendAskStats(nil, 2)},
-		"a stranger asks":   {true, zmtp.Config{}, nil, msg.AppendAskStats(nil, 2)},
-		"form 0":            {true, kin("state"), map[string]string{extensionsProperty: "state"}, append(msg.AppendPing(nil, 2)[:2], 130, 2, 0, 2, 0)},
+		"it does not share":   {false, oursWith("state stats"), map[string]string{extensionsProperty: "state stats"}, msg.AppendAskStats(nil, 2)},
+		"a foreign peer asks": {true, zmtp.Config{}, nil, msg.AppendAskStats(nil, 2)},
+		"form 0":              {true, oursWith("state"), map[string]string{extensionsProperty: "state"}, append(msg.AppendPing(nil, 2)[:2], 130, 2, 0, 2, 0)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -122,10 +122,10 @@ func TestStatsWord(t *testing.T) {
 }
 
 // Figures without a request, and junk, count in the sequence and have no effect. Requested figures are returned unchanged.
-func TestStatsOfLiar(t *testing.T) {
+func TestFalseStats(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
-	f := newFakePeerWith(t, n, kin("state stats"))
+	f := newFakePeerWith(t, n, oursWith("state stats"))
 	f.properties = map[string]string{extensionsProperty: "state stats"}
 	asked := make(chan struct{}, 10)
 	listen := func(m *msg.Message) {
@@ -163,7 +163,7 @@ func TestStatsOfLiar(t *testing.T) {
 	}
 	s := sharedStatsOf(all)
 	if s.Uptime <= 0 || s.QueuedMessages <= 0 || s.QueuedOctets <= 0 || s.WaitingEvents <= 0 || s.Peers <= 0 || s.Busiest[0].QueuedMessages <= 0 || s.Busiest[0].RTT <= 0 {
-		t.Errorf("figures %+v", s)
+		t.Errorf("figures out of range were not limited: %+v", s)
 	}
 	if got := n.Stats().Invalid; got != 1 { // only the junk that came while figures were awaited
 		t.Errorf("%d invalid messages, want 1", got)
@@ -184,28 +184,28 @@ func TestStatsAskedAgain(t *testing.T) {
 	now := time.Now()
 	first, isAsked := f.wait(now)
 	if isAsked {
-		t.Error("asked before anybody did")
+		t.Error("the first caller does not ask the peer")
 	}
-	if second, isAsked := f.wait(now.Add(askAgain - 1)); second != first || !isAsked {
-		t.Error("asked twice")
+	if second, isAsked := f.wait(now.Add(statsRetry - 1)); second != first || !isAsked {
+		t.Error("a second caller asks the peer again, or has another wait")
 	}
-	third, isAsked := f.wait(now.Add(askAgain))
+	third, isAsked := f.wait(now.Add(statsRetry))
 	if third != first || isAsked {
-		t.Error("not asked again")
+		t.Error("the peer is not asked again")
 	}
 	if !f.take(msg.AppendStats(nil, 1, &msg.Figures{Peers: 7})[6:]) {
-		t.Error("not taken")
+		t.Error("the figures are refused")
 	}
 	select {
 	case <-first.came:
 		if first.stats.Peers != 7 {
-			t.Errorf("%+v", first.stats)
+			t.Errorf("got figures %+v, want those of the STATS", first.stats)
 		}
 	default:
-		t.Error("not told")
+		t.Error("the waiting callers get no figures")
 	}
-	if fresh, isAsked := f.wait(now.Add(askAgain)); fresh == first || isAsked {
-		t.Error("old figures told again")
+	if fresh, isAsked := f.wait(now.Add(statsRetry)); fresh == first || isAsked {
+		t.Error("a later caller gets old figures")
 	}
 }
 
@@ -224,15 +224,15 @@ func TestStatsErrors(t *testing.T) {
 	}
 	m := start(t, onLoopback(beaconPort(), Config{}))
 	if _, err := m.SharedStats(t.Context(), uuid.New()); !errors.Is(err, ErrUnknownPeer) {
-		t.Errorf("of nobody: %v", err)
+		t.Errorf("of an unknown peer: %v", err)
 	}
-	f := newFakePeerWith(t, m, kin("state"))
+	f := newFakePeerWith(t, m, oursWith("state"))
 	f.enter()
 	m.until(t, "it is connected", func() bool { return m.sessions[f.uuid].mailbox != nil })
 	if _, err := m.SharedStats(t.Context(), f.uuid); !errors.Is(err, ErrStatsNotShared) {
 		t.Errorf("of one that does not share: %v", err)
 	}
-	g := newFakePeerWith(t, m, kin("stats"))
+	g := newFakePeerWith(t, m, oursWith("stats"))
 	g.enter()
 	m.until(t, "it is connected", func() bool { return m.sessions[g.uuid].mailbox != nil })
 	ctx, cancel := context.WithCancel(t.Context())
@@ -245,7 +245,7 @@ func TestStatsErrors(t *testing.T) {
 		g := &m.sessions[g.uuid].figures
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		return g.waits != nil
+		return g.pending != nil
 	})
 	m.Close()
 	if err := <-ended; !errors.Is(err, ErrClosed) && !errors.Is(err, ErrUnknownPeer) {

@@ -21,15 +21,15 @@ import (
 
 // ending is the state that callers of Shutdown share.
 type ending struct {
-	refused  chan struct{}           // closed when the application may send no more
-	patience context.Context         // ends when the first caller stops waiting
-	hurry    context.CancelCauseFunc // ends patience
-	unsent   []*session              // sessions that may have messages to send when the application may send no more
+	sendsEnded   chan struct{}           // closed when the application may send no more
+	lingering    context.Context         // ends when the first caller stops waiting
+	endLingering context.CancelCauseFunc // ends patience
+	unsent       []*session              // sessions that may have messages to send when the application may send no more
 }
 
 func newEnding() ending {
-	e := ending{refused: make(chan struct{})}
-	e.patience, e.hurry = context.WithCancelCause(context.Background())
+	e := ending{sendsEnded: make(chan struct{})}
+	e.lingering, e.endLingering = context.WithCancelCause(context.Background())
 	return e
 }
 
@@ -62,9 +62,9 @@ func (e lingerError) Unwrap() error { return context.DeadlineExceeded }
 // The error joins a LostError for each peer to which something was not fully written.
 func (n *Node) Shutdown(ctx context.Context) error {
 	if ctx.Err() != nil {
-		n.ending.hurry(context.Cause(ctx))
+		n.ending.endLingering(context.Cause(ctx))
 	} else {
-		defer context.AfterFunc(ctx, func() { n.ending.hurry(context.Cause(ctx)) })()
+		defer context.AfterFunc(ctx, func() { n.ending.endLingering(context.Cause(ctx)) })()
 	}
 	was := n.lifecycle.end()
 	switch was {
@@ -73,7 +73,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	case phaseNew, phaseStarting:
 		n.events.Close()
 		close(n.done)
-		n.die()
+		n.endLife()
 		if was == phaseStarting {
 			n.lifecycle.abort(ErrClosed)
 			<-n.lifecycle.ended
@@ -81,59 +81,59 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	}
 	if was < phaseClosing {
 		n.lifecycle.set(phaseClosed)
-		close(n.gone)
+		close(n.ended)
 	}
-	<-n.gone
+	<-n.ended
 	return n.err
 }
 
 // shutDown ends a node that was started.
 func (n *Node) shutDown() error {
-	n.do(n.refuse)
+	n.do(n.refuseSends)
 	n.sendQueued()
-	n.moveOut()
+	n.unregisterFromProcess()
 	n.do(n.stop)
-	n.flush()
+	n.flushGoodbyes()
 	err := errors.Join(n.stopGossip(), n.agent.Close())
 	n.events.Close()
 	close(n.done)
-	n.die()
+	n.endLife()
 	err = errors.Join(err, n.router.Close())
 	n.wg.Wait()
-	n.figures.settle()
-	n.figures.settle()
+	n.figures.countLost()
+	n.figures.countLost()
 	n.log.Debug().Msg("closed")
 	return errors.Join(append(n.losses(), err)...)
 }
 
-// refuse makes the node refuse more messages from the application.
-func (n *Node) refuse() {
+// refuseSends makes the node refuse more messages from the application.
+func (n *Node) refuseSends() {
 	n.finishing = true
 	for _, s := range n.sessions {
 		n.ending.unsent = append(n.ending.unsent, s)
 		if s.previous != nil { // its Exit is not reported yet
-			s.previous.fate = errBroken
+			s.previous.endCause = errBroken
 			n.ending.unsent = append(n.ending.unsent, s.previous)
 		}
 	}
 	for _, s := range n.ending.unsent {
 		s.out.Refuse(ErrClosed)
 	}
-	close(n.ending.refused)
+	close(n.ending.sendsEnded)
 	n.requests.close()
-	if slices.ContainsFunc(n.ending.unsent, func(s *session) bool { return !s.out.IsSent() }) && n.ending.patience.Err() == nil {
+	if slices.ContainsFunc(n.ending.unsent, func(s *session) bool { return !s.out.IsSent() }) && n.ending.lingering.Err() == nil {
 		n.events.Drop() // they may never be taken, and peers must not wait for that: they would drop us, and lose what is queued for them
 	}
 }
 
 // sendQueued waits until all messages queued for the peers are handed to the operating system.
 func (n *Node) sendQueued() {
-	if n.ending.patience.Err() != nil {
+	if n.ending.lingering.Err() != nil {
 		return
 	}
 	var all sync.WaitGroup
 	for _, s := range n.ending.unsent {
-		all.Go(func() { s.out.Sent(n.ending.patience) })
+		all.Go(func() { s.out.AwaitSent(n.ending.lingering) })
 	}
 	all.Wait()
 }
@@ -147,20 +147,20 @@ func (n *Node) stop() {
 	n.agent.Silence()
 	for _, p := range n.sessions {
 		if p.mailbox != nil {
-			p.goodbye()
+			p.sendGoodbye()
 			continue
 		}
-		if p.fate == nil && !p.linked.IsZero() {
-			p.fate = errBroken
+		if p.endCause == nil && !p.connectedAt.IsZero() {
+			p.endCause = errBroken
 		}
 		n.end(p)
 	}
 }
 
-// flush waits until GOODBYE is handed to the operating system.
-func (n *Node) flush() {
+// flushGoodbyes waits until GOODBYE is handed to the operating system.
+func (n *Node) flushGoodbyes() {
 	limit := goodbyeTime
-	if n.ending.patience.Err() != nil {
+	if n.ending.lingering.Err() != nil {
 		limit = hurriedGoodbye
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -206,28 +206,28 @@ var (
 	errLeft   = errors.New("the peer left")
 )
 
-// noteFate records how a session ended, for a LostError. It runs in the control loop.
-func (n *Node) noteFate(s *session, reason Reason) {
+// noteEndCause records how a session ended, for a LostError. It runs in the control loop.
+func (n *Node) noteEndCause(s *session, reason Reason) {
 	switch {
-	case !n.finishing || n.stopping || s.fate != nil:
+	case !n.finishing || n.stopping || s.endCause != nil:
 	case reason == Left:
-		s.fate = errLeft
+		s.endCause = errLeft
 	case reason == Crashed:
-		s.fate = errBroken
+		s.endCause = errBroken
 	default:
-		s.fate = fmt.Errorf("the peer is gone (%v)", reason)
+		s.endCause = fmt.Errorf("the peer is gone (%v)", reason)
 	}
 }
 
 // losses returns the LostErrors, sorted by name and UUID, after everything has ended.
 func (n *Node) losses() (list []error) {
-	why := cmp.Or(context.Cause(n.ending.patience), error(errBroken))
+	why := cmp.Or(context.Cause(n.ending.lingering), error(errBroken))
 	counted := make(map[*outbox.Outbox]bool)
 	byPeer := make(map[uuid.UUID]*LostError)
 	for _, s := range n.ending.unsent {
 		for out := s.out; out != nil && !counted[out]; out = out.Successor() {
 			counted[out] = true
-			messages, octets := out.Lost()
+			messages, bytes := out.Lost()
 			if messages == 0 {
 				continue
 			}
@@ -240,7 +240,7 @@ func (n *Node) losses() (list []error) {
 				e.Name = known.Name
 			}
 			e.Messages += messages
-			e.Bytes += octets
+			e.Bytes += bytes
 		}
 	}
 	lost := make([]*LostError, 0, len(byPeer))
@@ -259,11 +259,11 @@ func (n *Node) losses() (list []error) {
 // whyUnsent returns the reason why a session's messages were not sent. why is the reason if the session did not end by itself.
 func (s *session) whyUnsent(why error) error {
 	switch {
-	case s.fate != nil:
-		return s.fate
-	case s.linked.IsZero() && s.dialErr != nil:
+	case s.endCause != nil:
+		return s.endCause
+	case s.connectedAt.IsZero() && s.dialErr != nil:
 		return fmt.Errorf("%w, and there was no connection: %w", why, s.dialErr)
-	case s.linked.IsZero():
+	case s.connectedAt.IsZero():
 		return fmt.Errorf("%w, and there was no connection", why)
 	}
 	return why

@@ -17,7 +17,7 @@ import (
 func (c *Config) checkSources() error {
 	if c.Advertise != "" {
 		if _, _, err := paths.Parse(c.Advertise); err != nil {
-			return mark(fmt.Errorf("node: WithAdvertise: %w", err), ErrInvalidEndpoint)
+			return withSentinel(fmt.Errorf("node: WithAdvertise: %w", err), ErrInvalidEndpoint)
 		}
 	}
 	if err := c.checkEndpoints("WithPeers", c.Peers); err != nil {
@@ -51,7 +51,7 @@ func (n *Node) findPeers() {
 }
 
 func (n *Node) addPeer(endpoint string) error {
-	return n.noteKey(endpoint, n.seeker.AddEndpoint(configured(endpoint), endpoint, nil))
+	return n.noteKey(endpoint, n.seeker.AddEndpoint(configuredSource(endpoint), endpoint, nil))
 }
 
 // noteKey makes a missing key of an endpoint a problem instead of an error.
@@ -85,7 +85,7 @@ func (n *Node) RemovePeers(endpoints ...string) error {
 		return err
 	}
 	return n.removeSources(&n.cfg.Peers, endpoints, func(endpoint string) error {
-		n.seeker.RemoveSource(configured(endpoint))
+		n.seeker.RemoveSource(configuredSource(endpoint))
 		n.problems.solve(ProblemNoKey, endpoint)
 		return nil
 	})
@@ -192,7 +192,7 @@ func (c *Config) checkEndpoints(what string, endpoints []string) error {
 			err = fmt.Errorf("endpoint %q: it names a public key, and this node has no certificate", endpoint)
 		}
 		if err != nil {
-			return mark(fmt.Errorf("node: %s: %w", what, err), ErrInvalidEndpoint)
+			return withSentinel(fmt.Errorf("node: %s: %w", what, err), ErrInvalidEndpoint)
 		}
 	}
 	return nil
@@ -204,7 +204,7 @@ func namesOf(what string, domains []string) ([]string, error) {
 	for i, domain := range domains {
 		name, err := srv.Name(domain)
 		if err != nil {
-			return nil, mark(fmt.Errorf("node: %s: %w", what, err), ErrInvalidDomain)
+			return nil, withSentinel(fmt.Errorf("node: %s: %w", what, err), ErrInvalidDomain)
 		}
 		names[i] = name
 	}

@@ -25,12 +25,12 @@ var stages = []struct {
 	{"greeting, no READY", func(uuid.UUID) []byte { return zmtpGreeting() }},
 	{"part of READY", func(id uuid.UUID) []byte { return append(zmtpGreeting(), zmtpReady(id)[:20]...) }},
 	{"READY, no HELLO", func(id uuid.UUID) []byte { return append(zmtpGreeting(), zmtpReady(id)...) }},
-	{"part of a frame's header", func(id uuid.UUID) []byte { return append(shaken(id), 2, 0, 0, 0) }},
-	{"part of a frame's body", func(id uuid.UUID) []byte { return append(shaken(id), zmtpMessage(make([]byte, 1000))[:500]...) }},
-	{"another message than HELLO", func(id uuid.UUID) []byte { return append(shaken(id), zmtpMessage(msg.AppendPing(nil, 1))...) }},
+	{"part of a frame's header", func(id uuid.UUID) []byte { return append(handshake(id), 2, 0, 0, 0) }},
+	{"part of a frame's body", func(id uuid.UUID) []byte { return append(handshake(id), zmtpMessage(make([]byte, 1000))[:500]...) }},
+	{"another message than HELLO", func(id uuid.UUID) []byte { return append(handshake(id), zmtpMessage(msg.AppendPing(nil, 1))...) }},
 }
 
-func shaken(id uuid.UUID) []byte { return append(zmtpGreeting(), zmtpReady(id)...) }
+func handshake(id uuid.UUID) []byte { return append(zmtpGreeting(), zmtpReady(id)...) }
 
 // Thousands of connections never reach HELLO. They stop at every stage before it; some send a byte now and then. Good peers are served
 // meanwhile. After their time the connections, and all that they cost, are gone.
@@ -70,7 +70,7 @@ func TestUnfinishedHandshakes(t *testing.T) {
 			b.served()
 			eventually(t, "the places are taken, and no more", func() bool { return a.open() <= test.most })
 			if grown := heap() - before; grown > test.heap {
-				t.Errorf("the heap grew by %d octets, more than %d", grown, test.heap)
+				t.Errorf("the heap grew by %d bytes, want %d at most", grown, test.heap)
 			}
 			t.Logf("%d connections in %v; %d open; heap +%d KiB", count, time.Since(began), a.open(), (heap()-before)>>10)
 			drip := time.NewTicker(100 * time.Millisecond)
@@ -92,7 +92,7 @@ func TestUnfinishedHandshakes(t *testing.T) {
 			eventually(t, "the goroutines are gone", func() bool { return runtime.NumGoroutine() <= goroutines+10 })
 			a.all = nil
 			if grown := heap() - before; grown > heapBound {
-				t.Errorf("the heap stays %d octets larger", grown)
+				t.Errorf("after the end of all connections the heap is %d bytes larger", grown)
 			}
 		})
 	}
@@ -111,7 +111,7 @@ func TestResets(t *testing.T) {
 		// A peer that has entered is reset, too.
 		f := newFakePeer(t, n)
 		f.router.Close()
-		p := a.connect(byte(9+round), append(shaken(f.uuid), zmtpMessage(f.hello(1, nil))...))
+		p := a.connect(byte(9+round), append(handshake(f.uuid), zmtpMessage(f.hello(1, nil))...))
 		n.waitKind(Enter, f.uuid)
 		p.reset()
 		n.waitKind(Exit, f.uuid)
@@ -120,7 +120,7 @@ func TestResets(t *testing.T) {
 	a.close()
 	eventually(t, "the goroutines are gone", func() bool { return runtime.NumGoroutine() <= goroutines+10 })
 	if grown := heap() - before; grown > 8<<20 {
-		t.Errorf("the heap stays %d octets larger", grown)
+		t.Errorf("after the end of all connections the heap is %d bytes larger", grown)
 	}
 }
 

@@ -8,9 +8,9 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// tellGap is the least time between two STATE messages to a peer, so that an application that changes its state in a loop does not flood
+// updateGap is the least time between two STATE messages to a peer, so that an application that changes its state in a loop does not flood
 // its peers. The last state always gets through.
-const tellGap = 20 * time.Millisecond
+const updateGap = 20 * time.Millisecond
 
 // SetState sets the node's state, and sends it to the network at once: by beacon, and by message to the peers that understand it.
 // With Config.AutoState, any state but IDLE holds until IDLE is set, which makes it automatic again.
@@ -19,11 +19,11 @@ func (n *Node) SetState(s beacon.State) error {
 		return fmt.Errorf("state %v: %w; choose init, error, idle, receiving or processing", s, ErrInvalidState)
 	}
 	return n.change(func() error {
-		n.chosen = s
+		n.chosenState = s
 		if s == beacon.Idle && n.cfg.AutoState {
 			s = n.auto.State()
 		}
-		n.become(s)
+		n.changeState(s)
 		return nil
 	})
 }
@@ -31,59 +31,59 @@ func (n *Node) SetState(s beacon.State) error {
 // State returns the node's state: INIT until it is started, then IDLE unless another one was set, EXIT after it is closed.
 func (n *Node) State() beacon.State { return beacon.State(n.state.Load()) }
 
-// observe takes a sample for the automatic state, in the control loop.
-func (n *Node) observe() {
-	if s := n.auto.Sample(n.events.Activity()); n.chosen == beacon.Idle {
-		n.become(s)
+// sampleState takes a sample for the automatic state, in the control loop.
+func (n *Node) sampleState() {
+	if s := n.auto.Sample(n.events.Activity()); n.chosenState == beacon.Idle {
+		n.changeState(s)
 	}
 }
 
-// become changes the state. It runs in the control loop, or before the start.
-func (n *Node) become(s beacon.State) {
+// changeState changes the state. It runs in the control loop, or before the start.
+func (n *Node) changeState(s beacon.State) {
 	if beacon.State(n.state.Swap(uint32(s))) == s || n.agent == nil || n.stopping {
 		return
 	}
-	n.stateTurns++
+	n.stateChanges++
 	n.agent.SetState(s)
-	n.stir()
-	n.tell()
+	n.noteChange()
+	n.sendState()
 }
 
-// tell sends our state to the peers, now or as soon as tellGap allows.
-func (n *Node) tell() {
-	if n.telling {
+// sendState sends our state to the peers, now or as soon as updateGap allows.
+func (n *Node) sendState() {
+	if n.stateJustSent {
 		return
 	}
-	n.telling = true
-	told, changes := n.State(), n.stateTurns
+	n.stateJustSent = true
+	sent, changes := n.State(), n.stateChanges
 	for _, p := range n.sessions {
-		n.tellState(p)
+		n.sendStateTo(p)
 	}
-	n.after(tellGap, func() {
-		n.telling = false
+	n.after(updateGap, func() {
+		n.stateJustSent = false
 		switch {
-		case n.State() != told:
-			n.tell()
-		case n.stateTurns != changes: // and back: the peers must learn that the work they sent meanwhile is done
+		case n.State() != sent:
+			n.sendState()
+		case n.stateChanges != changes: // and back: the peers must learn that the work they sent meanwhile is done
 			for _, p := range n.sessions {
-				p.advertised = beacon.Unknown
+				p.sentState = beacon.Unknown
 			}
-			n.tell()
+			n.sendState()
 		}
 	})
 }
 
-// tellState sends our state to one peer, if it understands STATE and does not have that state.
-func (n *Node) tellState(p *session) {
+// sendStateTo sends our state to one peer, if it understands STATE and does not have that state.
+func (n *Node) sendStateTo(p *session) {
 	state := n.State()
-	if p.mailbox != nil && p.extensions.has(extState) && p.advertised != state {
-		p.advertised = state
+	if p.mailbox != nil && p.extensions.has(extState) && p.sentState != state {
+		p.sentState = state
 		p.out.Control(func(dst []byte, sequence uint16) []byte { return msg.AppendState(dst, sequence, uint8(state)) })
 	}
 }
 
-// stated handles a state from a peer's beacon or message. If a peer sends states in messages, only these count: they come in order.
-func (n *Node) stated(p *session, s beacon.State, byMessage bool) {
+// handleState handles a state from a peer's beacon or message. If a peer sends states in messages, only these count: they come in order.
+func (n *Node) handleState(p *session, s beacon.State, byMessage bool) {
 	switch {
 	case s > beacon.Processing || s == beacon.Exit || n.sessions[p.uuid] != p || p.statesByMessage && !byMessage:
 		return
@@ -91,8 +91,8 @@ func (n *Node) stated(p *session, s beacon.State, byMessage bool) {
 		p.statesByMessage = true
 	}
 	changed := p.peerState.Swap(uint32(s)) != uint32(s)
-	p.work.note() // after the swap: a reader of the note sees the new state
+	p.work.noteSent() // after the swap: a reader of the note sees the new state
 	if changed && p.state.isPresent() {
-		n.events.Push(p.stream.Load(), Event{Kind: State, Peer: p.publish(), State: s})
+		n.events.Push(p.stream.Load(), Event{Kind: State, Peer: p.updateSnapshot(), State: s})
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// kin is the configuration of a fake peer that announces extensions like one of ours.
-func kin(words string) zmtp.Config {
+// oursWith is the configuration of a fake peer that announces extensions like one of ours.
+func oursWith(words string) zmtp.Config {
 	return zmtp.Config{Identity: identity(uuid.New()), Properties: map[string]string{extensionsProperty: words}}
 }
 
@@ -25,10 +25,10 @@ func TestStateByMessage(t *testing.T) {
 		cfg  zmtp.Config
 		want []string
 	}{
-		{"ours", kin("goodbye state"), []string{"HELLO 1", "STATE 2", "STATE 3", "GOODBYE 4"}},
-		{"ours, with words of another year", kin("later  state goodbye"), []string{"HELLO 1", "STATE 2", "STATE 3", "GOODBYE 4"}},
-		{"ours, without states", kin("goodbye"), []string{"HELLO 1", "GOODBYE 2"}},
-		{"ours, without either", kin(""), []string{"HELLO 1", "JOIN 2"}},
+		{"ours", oursWith("goodbye state"), []string{"HELLO 1", "STATE 2", "STATE 3", "GOODBYE 4"}},
+		{"ours, with unknown words", oursWith("later  state goodbye"), []string{"HELLO 1", "STATE 2", "STATE 3", "GOODBYE 4"}},
+		{"ours, without states", oursWith("goodbye"), []string{"HELLO 1", "GOODBYE 2"}},
+		{"ours, without either", oursWith(""), []string{"HELLO 1", "JOIN 2"}},
 		{"foreign", zmtp.Config{}, []string{"HELLO 1", "JOIN 2"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -42,7 +42,7 @@ func TestStateByMessage(t *testing.T) {
 				if err := n.SetState(s); err != nil {
 					t.Fatal(err)
 				}
-				n.until(t, "it is told", func() bool { return !n.telling })
+				n.until(t, "STATE may be sent again", func() bool { return !n.stateJustSent })
 			}
 			if !n.sessions[f.uuid].extensions.has(extGoodbye) {
 				if err := n.Join("end"); err != nil {
@@ -54,7 +54,7 @@ func TestStateByMessage(t *testing.T) {
 			}
 			next(t, heard, c.want...)
 			if len(heard) > 0 {
-				t.Errorf("and then %q", <-heard)
+				t.Errorf("then the peer got %q, want nothing", <-heard)
 			}
 		})
 	}
@@ -64,11 +64,11 @@ func TestStateByMessage(t *testing.T) {
 func TestStateOfPeer(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
-	f := newFakePeerWith(t, n, kin("state"))
+	f := newFakePeerWith(t, n, oursWith("state"))
 	f.properties = map[string]string{extensionsProperty: "state", stateProperty: "processing"}
 	f.enter()
 	if e := n.waitKind(Enter, f.uuid); e.Peer.State != beacon.Processing {
-		t.Errorf("entered in state %v", e.Peer.State)
+		t.Errorf("the peer entered in state %v, want processing", e.Peer.State)
 	}
 	f.datagram(beacon.Beacon{UUID: f.uuid, Port: f.port(), State: beacon.Idle}.Append(nil)) // does not count
 	for i, s := range []beacon.State{beacon.Receiving, beacon.Receiving, beacon.Exit, 99, beacon.Unknown, beacon.Idle} {
@@ -76,12 +76,12 @@ func TestStateOfPeer(t *testing.T) {
 	}
 	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "STATE(receiving)", "STATE(idle)"})
 	if p, _ := n.Peer(f.uuid); p == nil || p.State != beacon.Idle {
-		t.Errorf("%+v", p)
+		t.Errorf("the peer is %+v, want state idle", p)
 	}
 }
 
 // A foreign peer's STATE, HEADERS and GOODBYE only count in the sequence.
-func TestStrangersExtensions(t *testing.T) {
+func TestForeignPeersExtensions(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	f := newFakePeer(t, n)
@@ -92,7 +92,7 @@ func TestStrangersExtensions(t *testing.T) {
 	f.send(msg.AppendWhisper(nil, 5), []byte("still here"))
 	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "WHISPER:1f"})
 	if p, _ := n.Peer(f.uuid); p.Headers["k"] != "" {
-		t.Errorf("its headers are %v", p.Headers)
+		t.Errorf("the peer's headers are %v, want those of its HELLO", p.Headers)
 	}
 }
 
@@ -100,7 +100,7 @@ func TestStrangersExtensions(t *testing.T) {
 func TestGoodbye(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
-	f := newFakePeerWith(t, n, kin("goodbye"))
+	f := newFakePeerWith(t, n, oursWith("goodbye"))
 	f.properties = map[string]string{extensionsProperty: "goodbye"}
 	f.enter()
 	f.send(msg.AppendWhisper(nil, 2), []byte("last words"))
@@ -119,11 +119,11 @@ func TestSetState(t *testing.T) {
 	t.Parallel()
 	n := start(t, onLoopback(beaconPort(), Config{}))
 	if got := n.State(); got != beacon.Idle {
-		t.Errorf("state %v after the start", got)
+		t.Errorf("the state is %v after the start, want idle", got)
 	}
 	for _, s := range []beacon.State{beacon.Exit, beacon.Unknown, 6} {
 		if err := n.SetState(s); !errors.Is(err, ErrInvalidState) {
-			t.Errorf("%v: %v", s, err)
+			t.Errorf("SetState(%v): got %v, want ErrInvalidState", s, err)
 		}
 	}
 	n.Close()
@@ -131,20 +131,20 @@ func TestSetState(t *testing.T) {
 		t.Error(err)
 	}
 	if got := n.State(); got != beacon.Exit {
-		t.Errorf("state %v after the end", got)
+		t.Errorf("the state is %v after the end, want exit", got)
 	}
 	early, err := New(onLoopback(beaconPort(), Config{}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := early.State(); got != beacon.Init {
-		t.Errorf("state %v before the start", got)
+		t.Errorf("the state is %v before the start, want init", got)
 	}
 	if err := early.SetState(beacon.Processing); err != nil {
 		t.Fatal(err)
 	}
 	if r := record(t, early); r.State() != beacon.Processing {
-		t.Errorf("state %v, set before the start", r.State())
+		t.Errorf("the state is %v, want processing, which was set before the start", r.State())
 	}
 }
 
@@ -163,8 +163,8 @@ func TestManyStates(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.wait("the last state", func(e Event) bool { return e.Kind == State && e.State == beacon.Error })
-	if got := b.of(a.UUID()); slices.Contains(got, "EXIT(not responding)") {
-		t.Errorf("%q", got)
+	if got := b.eventsOf(a.UUID()); slices.Contains(got, "EXIT(not responding)") {
+		t.Errorf("the peer exited: %q", got)
 	}
 }
 
@@ -181,13 +181,13 @@ func TestConflict(t *testing.T) {
 	}
 	e := n.wait("conflict", isConflict)
 	if e.Peer.UUID != n.UUID() || e.Peer.Endpoint != f.endpoint() || e.Problem.About != n.UUID().String() {
-		t.Errorf("%+v, %+v", e.Problem, e.Peer)
+		t.Errorf("got problem %+v with peer %+v, want one about our UUID and the other's endpoint", e.Problem, e.Peer)
 	}
 	f.connect()
 	<-f.conn.Done()
 	good := newFakePeer(t, n)
 	good.enter()
-	if got := n.of(n.UUID()); len(got) != 1 || len(f.hellos) > 0 || len(n.Peers()) != 1 {
-		t.Errorf("events %q, %d HELLOs, %d peers", got, len(f.hellos), len(n.Peers()))
+	if got := n.eventsOf(n.UUID()); len(got) != 1 || len(f.hellos) > 0 || len(n.Peers()) != 1 {
+		t.Errorf("got events %q, %d HELLOs, %d peers; want 1, 0 and 1", got, len(f.hellos), len(n.Peers()))
 	}
 }

@@ -110,9 +110,9 @@ func (f *figures) close(s *session) {
 	f.closed[0] = append(f.closed[0], s.out)
 }
 
-// settle counts the messages lost in sessions that were closed before the last call. Their connections have ended since, so nothing is on its
+// countLost counts the messages lost in sessions that were closed before the last call. Their connections have ended since, so nothing is on its
 // way any more. It is called once a tick, and at the end of the node.
-func (f *figures) settle() {
+func (f *figures) countLost() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, out := range f.closed[1] {
@@ -122,8 +122,8 @@ func (f *figures) settle() {
 	f.closed[0], f.closed[1] = nil, f.closed[0]
 }
 
-// via returns the counter's name for a transport.
-func via(transport string) traffic.Transport {
+// trafficTransport returns the counter's name for a transport.
+func trafficTransport(transport string) traffic.Transport {
 	switch transport {
 	case IPC:
 		return traffic.IPC
@@ -175,9 +175,9 @@ func (n *Node) sumSessions(st *Stats) traffic.Table {
 	sent := f.sent
 	for s := range f.open {
 		sent.Add(s.out.Accepted())
-		messages, octets := s.out.Depth()
+		messages, bytes := s.out.Depth()
 		st.QueuedMessages += messages
-		st.QueuedOctets += octets
+		st.QueuedOctets += bytes
 		st.Sessions[state(s.shown.Load()).String()]++
 	}
 	st.Sent = sent.Sum()
@@ -198,7 +198,7 @@ func (n *Node) sumTransports(st *Stats, sent traffic.Table) {
 	}
 	n.mu.RUnlock()
 	for _, name := range allTransports {
-		st.Transports[name] = TransportStats{Peers: peers[name], Sent: sent[via(name)], Received: received[via(name)]}
+		st.Transports[name] = TransportStats{Peers: peers[name], Sent: sent[trafficTransport(name)], Received: received[trafficTransport(name)]}
 	}
 }
 

@@ -95,19 +95,19 @@ func init() { // not in the declaration: the actions refer to the table
 			dialling: (*Node).greet, confirming: (*Node).askToConfirm, answering: (*Node).complete, leaving: (*Node).noteConnection,
 		},
 		dialFailed: {
-			dialling: (*Node).considerDial, confirming: (*Node).noteDial, answering: (*Node).noteDial, leaving: (*Node).noteDial,
+			dialling: (*Node).handleDialFailure, confirming: (*Node).noteDialFailure, answering: (*Node).noteDialFailure, leaving: (*Node).noteDialFailure,
 		},
 		mailboxClosed: {
-			greeting: (*Node).loseUnanswered, confirming: (*Node).greetAnew, ready: (*Node).drain, awaiting: (*Node).redial,
-			leaving: (*Node).hearNoMore,
+			greeting: (*Node).loseUnanswered, confirming: (*Node).greetAgain, ready: (*Node).drain, awaiting: (*Node).redial,
+			leaving: (*Node).endWithoutInbox,
 		},
 		inboxClosed: {
 			confirming: (*Node).withdrawHello, answering: (*Node).redial, ready: (*Node).awaitPeer, draining: (*Node).redial,
-			leaving: (*Node).cutShort,
+			leaving: (*Node).leaveByFarewell,
 		},
 		farewellCame: {
-			dialling: (*Node).cutShort, greeting: (*Node).cutShort, confirming: (*Node).cutShort, answering: (*Node).hearOut,
-			ready: (*Node).hearOut, awaiting: (*Node).cutShort, draining: (*Node).hearOut,
+			dialling: (*Node).leaveByFarewell, greeting: (*Node).leaveByFarewell, confirming: (*Node).leaveByFarewell, answering: (*Node).readRest,
+			ready: (*Node).readRest, awaiting: (*Node).leaveByFarewell, draining: (*Node).readRest,
 		},
 		goodbyeCame: {
 			dialling: (*Node).leave, greeting: (*Node).leave, confirming: (*Node).leave, answering: (*Node).leave, ready: (*Node).leave,
@@ -117,9 +117,9 @@ func init() { // not in the declaration: the actions refer to the table
 			answering: (*Node).loseMessages, ready: (*Node).loseMessages, awaiting: (*Node).loseMessages, draining: (*Node).loseMessages,
 			leaving: (*Node).loseMessages,
 		},
-		pingOKCame: {confirming: (*Node).confirm, leaving: (*Node).stay},
+		pingOKCame: {confirming: (*Node).confirm, leaving: (*Node).ignoreFarewell},
 		graceEnded: {
-			greeting: (*Node).askAgain, confirming: (*Node).insist, awaiting: (*Node).redial, draining: (*Node).readOn, leaving: (*Node).readOn,
+			greeting: (*Node).handleUnanswered, confirming: (*Node).repeatHello, awaiting: (*Node).redial, draining: (*Node).keepReading, leaving: (*Node).keepReading,
 		},
 		silenceExpired: {
 			dialling: (*Node).expire, greeting: (*Node).expire, confirming: (*Node).expire, answering: (*Node).expire, ready: (*Node).expire,
@@ -127,7 +127,7 @@ func init() { // not in the declaration: the actions refer to the table
 		},
 		unreachableExpired: {confirming: (*Node).giveUp, answering: (*Node).giveUp},
 		deliveryExpired: {
-			greeting: (*Node).giveUpWay, confirming: (*Node).giveUpWay, ready: (*Node).giveUpWay, awaiting: (*Node).giveUpWay,
+			greeting: (*Node).giveUpDelivery, confirming: (*Node).giveUpDelivery, ready: (*Node).giveUpDelivery, awaiting: (*Node).giveUpDelivery,
 		},
 		pathGone:     {greeting: (*Node).redial, ready: (*Node).redial, awaiting: (*Node).redial},
 		addressTaken: {greeting: (*Node).loseAddress, ready: (*Node).loseAddress, awaiting: (*Node).loseAddress, draining: (*Node).loseAddress},
@@ -159,13 +159,13 @@ func (n *Node) enterState(s *session, next state) {
 
 // startGrace starts the time for a session's state again.
 func (n *Node) startGrace(s *session) {
-	s.turn++
-	turn, d := s.turn, n.grace(s)
+	s.graceNumber++
+	turn, d := s.graceNumber, n.grace(s)
 	if d == 0 {
 		return
 	}
 	n.after(d, func() {
-		if s.turn == turn {
+		if s.graceNumber == turn {
 			n.handle(s, graceEnded, detail{})
 		}
 	})
@@ -202,16 +202,16 @@ func (n *Node) grace(s *session) time.Duration {
 		switch {
 		case s.candidate != nil:
 			return seek.AnswerTime
-		case !s.isOurs && (s.regreets == 0 || s.skipsHello):
-			return greetGrace << min(s.regreets, 4)
+		case !s.isOurs && (s.repeatedHellos == 0 || s.skipsHello):
+			return greetGrace << min(s.repeatedHellos, 4)
 		}
 	case confirming:
 		if s.mailbox != nil {
 			return confirmGrace
 		}
 	case awaiting:
-		if !s.isBack && n.mayBeUnheard(s) {
-			return backGrace + s.shook
+		if !s.hasReconnected && n.mayNotKnowHello(s) {
+			return backGrace + s.connectTime
 		}
 		return max(awaitGrace, 2*n.cfg.BeaconInterval)
 	case draining, leaving:

@@ -20,7 +20,7 @@ type outcome struct {
 
 	// does lists the other effects, in these words and this order:
 	//
-	// linked      our connection counts as up
+	// connected   our connection counts as up
 	// cause       the reason why the peer cannot be reached is kept
 	// grace       the time for the state begins again, in the same state
 	// dial        a dial begins, and so another HELLO of ours
@@ -32,8 +32,8 @@ type outcome struct {
 	// departed    ... as one that has just left
 	does string
 
-	// told is what the application hears at once. late is what it hears within a second while the new session dials; "over" if that session ended.
-	told, late string
+	// reported is what the application hears at once. late is what it hears within a second while the new session dials; "over" if that session ended.
+	reported, late string
 }
 
 // A cell of the table, and the outcome of its event; given selects one of several cases.
@@ -69,7 +69,7 @@ var cells = []cell{
 	{helloCame, greeting, former, outcome{"confirming", "PING", "", ""}},
 	{helloCame, greeting, former | ours, outcome{"ready", "", "ENTER JOIN", ""}},
 	{helloCame, confirming, 0, outcome{"confirming", "grace PING", "", ""}},
-	{helloCame, confirming, unlinked, outcome{"confirming", "grace", "", ""}},
+	{helloCame, confirming, notConnected, outcome{"confirming", "grace", "", ""}},
 	{helloCame, answering, 0, outcome{"new confirming", "dial former", "EXIT(replaced)", ""}},
 	{helloCame, answering, ours, outcome{"new answering", "dial former", "EXIT(replaced) ENTER JOIN", ""}},
 	{helloCame, ready, 0, outcome{"new confirming", "dial -ours former", "EXIT(replaced)", ""}},
@@ -86,11 +86,11 @@ var cells = []cell{
 	{resumed, awaiting, 0, outcome{"ready", "", "WHISPER", ""}},
 	{resumed, awaiting, skipped, outcome{"new dialling", "dial -ours former", "EXIT(lost messages)", ""}},
 
-	{connected, dialling, 0, outcome{"greeting", "linked", "", ""}},
-	{connected, confirming, unlinked, outcome{"confirming", "linked grace PING", "", ""}},
-	{connected, confirming, unreached | unlinked | ours, outcome{"ready", "linked", "ENTER JOIN", ""}},
-	{connected, answering, 0, outcome{"ready", "linked", "", ""}},
-	{connected, leaving, unlinked, outcome{"leaving", "linked", "", ""}},
+	{connected, dialling, 0, outcome{"greeting", "connected", "", ""}},
+	{connected, confirming, notConnected, outcome{"confirming", "connected grace PING", "", ""}},
+	{connected, confirming, unreached | notConnected | ours, outcome{"ready", "connected", "ENTER JOIN", ""}},
+	{connected, answering, 0, outcome{"ready", "connected", "", ""}},
+	{connected, leaving, notConnected, outcome{"leaving", "connected", "", ""}},
 
 	{dialFailed, dialling, 0, outcome{"dialling", "cause", "", ""}},
 	{dialFailed, dialling, refused, outcome{"dialling", "cause", "", "over"}},
@@ -98,15 +98,15 @@ var cells = []cell{
 	{dialFailed, dialling, previous | refused, outcome{"dialling", "cause", "", "EXIT(crashed) over"}},
 	{dialFailed, dialling, beaconed, outcome{"over", "cause", "", ""}},
 	{dialFailed, dialling, unnamed, outcome{"over", "cause", "PROBLEM", ""}},
-	{dialFailed, confirming, unlinked, outcome{"confirming", "cause", "", ""}},
+	{dialFailed, confirming, notConnected, outcome{"confirming", "cause", "", ""}},
 	{dialFailed, answering, 0, outcome{"answering", "cause", "", ""}},
-	{dialFailed, leaving, unlinked, outcome{"leaving", "cause", "", ""}},
+	{dialFailed, leaving, notConnected, outcome{"leaving", "cause", "", ""}},
 
 	{mailboxClosed, greeting, 0, outcome{"new dialling", "dial", "", ""}},
 	{mailboxClosed, greeting, beaconed, outcome{"over", "", "", ""}},
 	{mailboxClosed, greeting, unnamed, outcome{"over", "", "PROBLEM", ""}},
 	{mailboxClosed, confirming, 0, outcome{"new confirming", "dial again", "", ""}},
-	{mailboxClosed, confirming, regreeted, outcome{"new confirming", "dial again", "", ""}},
+	{mailboxClosed, confirming, greetedOften, outcome{"new confirming", "dial again", "", ""}},
 	{mailboxClosed, ready, 0, outcome{"draining", "", "", ""}},
 	{mailboxClosed, ready, duplexOver, outcome{"new dialling", "dial former", "", "EXIT(crashed)"}},
 	{mailboxClosed, leaving, 0, outcome{"leaving", "", "", ""}},
@@ -115,9 +115,9 @@ var cells = []cell{
 	{mailboxClosed, awaiting, 0, outcome{"new dialling", "dial former", "", "EXIT(crashed)"}},
 
 	{inboxClosed, confirming, 0, outcome{"new dialling", "dial again -ours", "", ""}},
-	{inboxClosed, confirming, unlinked, outcome{"dialling", "", "", ""}},
-	{inboxClosed, confirming, regreeted, outcome{"greeting", "", "", ""}},
-	{inboxClosed, confirming, regreeted | pinged, outcome{"new dialling", "dial again -ours", "", ""}},
+	{inboxClosed, confirming, notConnected, outcome{"dialling", "", "", ""}},
+	{inboxClosed, confirming, greetedOften, outcome{"greeting", "", "", ""}},
+	{inboxClosed, confirming, greetedOften | pinged, outcome{"new dialling", "dial again -ours", "", ""}},
 	{inboxClosed, answering, 0, outcome{"new dialling", "dial former", "", "EXIT(crashed)"}},
 	{inboxClosed, ready, 0, outcome{"awaiting", "", "", ""}},
 	{inboxClosed, ready, proven, outcome{"awaiting", "", "", ""}},
@@ -157,14 +157,14 @@ var cells = []cell{
 	{gapCame, leaving, 0, outcome{"new dialling", "dial -ours -its former", "EXIT(lost messages)", ""}},
 
 	{pingOKCame, confirming, 0, outcome{"ready", "", "ENTER JOIN", ""}},
-	{pingOKCame, confirming, unlinked, outcome{"confirming", "", "", ""}},
+	{pingOKCame, confirming, notConnected, outcome{"confirming", "", "", ""}},
 	{pingOKCame, leaving, 0, outcome{"ready", "", "", ""}},
-	{pingOKCame, leaving, unlinked, outcome{"leaving", "", "", ""}},
+	{pingOKCame, leaving, notConnected, outcome{"leaving", "", "", ""}},
 
 	{graceEnded, greeting, 0, outcome{"new dialling", "dial again -ours", "", ""}},
 	{graceEnded, greeting, unnamed, outcome{"greeting", "grace", "", ""}},
 	{graceEnded, confirming, 0, outcome{"new confirming", "dial again -ours", "", ""}},
-	{graceEnded, confirming, regreeted, outcome{"ready", "", "ENTER JOIN", ""}},
+	{graceEnded, confirming, greetedOften, outcome{"ready", "", "ENTER JOIN", ""}},
 	{graceEnded, awaiting, 0, outcome{"new dialling", "dial -ours former", "", "EXIT(crashed)"}},
 	{graceEnded, draining, 0, outcome{"new dialling", "dial -its former", "", "EXIT(crashed)"}},
 	{graceEnded, draining, speaking, outcome{"draining", "grace", "", ""}},
@@ -181,7 +181,7 @@ var cells = []cell{
 	{silenceExpired, ready, ours, outcome{"over", "-ours -its", "EXIT(expired)", ""}},
 	{silenceExpired, awaiting, 0, outcome{"over", "-ours former", "EXIT(expired)", ""}},
 
-	{unreachableExpired, confirming, unlinked, outcome{"over", "-its unreached", "PROBLEM", ""}},
+	{unreachableExpired, confirming, notConnected, outcome{"over", "-its unreached", "PROBLEM", ""}},
 	{unreachableExpired, answering, 0, outcome{"over", "-its former unreached", "PROBLEM EXIT(unreachable)", ""}},
 
 	{deliveryExpired, greeting, 0, outcome{"over", "cause -ours unreached", "PROBLEM", ""}},
@@ -267,18 +267,18 @@ func matters(t *testing.T, e event, s state) {
 func (c cell) walk(t *testing.T, change func()) (o outcome) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTableWorld(t, c.given)
-		w.bring(c.state)
+		w.bringInto(c.state)
 		if change != nil {
 			w.do(change)
 		}
 		before := w.look()
-		w.give(c.event, c.state)
+		w.causeEvent(c.event, c.state)
 		o = before.outcome(w.look(), c.event)
-		o.told = w.told(before.events)
+		o.reported = w.eventsSince(before.events)
 		if strings.HasSuffix(o.to, dialling.String()) || c.given.has(previous) {
 			heard := w.count()
 			time.Sleep(redialGrace + redialGrace/10)
-			o.late = w.told(heard)
+			o.late = w.eventsSince(heard)
 			if o.to != "over" && w.look().next == nil {
 				o.late = strings.TrimSpace(o.late + " over")
 			}
@@ -287,8 +287,8 @@ func (c cell) walk(t *testing.T, change func()) (o outcome) {
 	return o
 }
 
-// give makes the event happen: by its usual cause, if that can happen in this state.
-func (w *tableWorld) give(e event, s state) {
+// causeEvent makes the event happen: by its usual cause, if that can happen in this state.
+func (w *tableWorld) causeEvent(e event, s state) {
 	p := w.peer
 	linked := w.look().out != nil
 	switch {

@@ -10,17 +10,17 @@ import (
 
 // A look is everything that a test can see of a world at one moment.
 type look struct {
-	session  *session
-	next     *session // the current session; nil if none
-	state    state    // of next
-	in, out  *zmtp.Conn
-	turn     int
-	cause    error
-	dials    int
-	regreets int // of next
-	pings    int
-	events   int
-	remember map[string]bool
+	session        *session
+	next           *session // the current session; nil if none
+	state          state    // of next
+	in, out        *zmtp.Conn
+	turn           int
+	cause          error
+	dials          int
+	repeatedHellos int // of next
+	pings          int
+	events         int
+	remember       map[string]bool
 }
 
 func (w *tableWorld) look() (l look) {
@@ -28,12 +28,12 @@ func (w *tableWorld) look() (l look) {
 	l.dials, l.events = w.network.dialled(), w.count()
 	w.do(func() {
 		n, s := w.node, w.session
-		l.session, l.out, l.turn, l.cause = s, s.mailbox, s.turn, s.dialErr
+		l.session, l.out, l.turn, l.cause = s, s.mailbox, s.graceNumber, s.dialErr
 		if s.inbox != nil {
 			l.in = s.inbox.conn
 		}
 		for _, next := range n.sessions {
-			l.next, l.state, l.regreets = next, next.state, next.regreets
+			l.next, l.state, l.repeatedHellos = next, next.state, next.repeatedHellos
 		}
 		l.remember = map[string]bool{
 			"former":    n.former.has(w.peer.id),
@@ -67,11 +67,11 @@ func (l look) outcome(now look, e event) (o outcome) {
 			does = append(does, word)
 		}
 	}
-	note("linked", l.out == nil && now.out != nil)
+	note("connected", l.out == nil && now.out != nil)
 	note("cause", now.cause != nil && now.cause != l.cause)
 	note("grace", same && now.state == l.state && now.turn != l.turn)
 	note("dial", now.dials > l.dials)
-	note("again", !same && now.regreets > l.regreets)
+	note("again", !same && now.repeatedHellos > l.repeatedHellos)
 	note("PING", now.pings > l.pings)
 	note("-ours", e != mailboxClosed && isClosed(l.out))
 	note("-its", e != inboxClosed && isClosed(l.in))
@@ -92,8 +92,8 @@ func (w *tableWorld) count() int {
 	return len(r.events)
 }
 
-// told returns the events since then, without text in parentheses except for reasons.
-func (w *tableWorld) told(since int) string {
+// eventsSince returns the events since then, without text in parentheses except for reasons.
+func (w *tableWorld) eventsSince(since int) string {
 	synctest.Wait()
 	r := w.node
 	r.mu.Lock()

@@ -21,26 +21,26 @@ import (
 type given uint16
 
 const (
-	ours       given = 1 << iota // the peer is a node of this implementation
-	beaconed                     // the peer is only known from a beacon
-	unnamed                      // it was found at an address, and has not told its UUID
-	former                       // it may have us in an older session
-	unreached                    // it could not be reached before
-	unlinked                     // our connection is not up
-	proven                       // it answered a PING
-	regreeted                    // it has had the maximum number of HELLOs
-	pinged                       // the second PING that asks whether it knows our HELLO is on its way
-	duplexOver                   // the connection was one for both directions
-	speaking                     // it sent a message since the time for the state began
-	previous                     // the Exit of the previous session is pending
-	refused                      // the dial is refused
-	wrongPeer                    // the dial leads to another node
-	skipped                      // the message does not have the next sequence number
-	matched                      // the HELLO says that it answers our last one
-	givenCount = iota
+	ours         given = 1 << iota // the peer is a node of this implementation
+	beaconed                       // the peer is only known from a beacon
+	unnamed                        // it was found at an address, and has not told its UUID
+	former                         // it may have us in an older session
+	unreached                      // it could not be reached before
+	notConnected                   // our connection is not up
+	proven                         // it answered a PING
+	greetedOften                   // it has had the maximum number of HELLOs
+	pinged                         // the second PING that asks whether it knows our HELLO is on its way
+	duplexOver                     // the connection was one for both directions
+	speaking                       // it sent a message since the time for the state began
+	previous                       // the Exit of the previous session is pending
+	refused                        // the dial is refused
+	wrongPeer                      // the dial leads to another node
+	skipped                        // the message does not have the next sequence number
+	matched                        // the HELLO says that it answers our last one
+	givenCount   = iota
 )
 
-var givenNames = [givenCount]string{"ours", "shown by a beacon", "found at an address", "may have us", "not reached before", "not linked",
+var givenNames = [givenCount]string{"ours", "shown by a beacon", "found at an address", "may have us", "not reached before", "not connected",
 	"proven", "greeted often", "pinged twice", "duplex", "speaking", "previous exit waits", "refused", "wrong peer", "number skipped", "answers ours"}
 
 func (g given) has(x given) bool { return g&x != 0 }
@@ -120,10 +120,10 @@ func (w *tableWorld) do(f func()) {
 // happen makes an event happen to the session.
 func (w *tableWorld) happen(e event, d detail) { w.do(func() { w.node.handle(w.session, e, d) }) }
 
-// bring brings a session into a state.
-func (w *tableWorld) bring(to state) {
+// bringInto brings a session into a state.
+func (w *tableWorld) bringInto(to state) {
 	w.t.Helper()
-	w.network.holdDials(to == dialling && !w.given.has(previous) || to == answering || w.given.has(unlinked))
+	w.network.holdDials(to == dialling && !w.given.has(previous) || to == answering || w.given.has(notConnected))
 	w.meet()
 	if to == confirming && !w.given.has(unreached) {
 		w.do(func() { w.node.former.add(w.peer.id) })
@@ -159,9 +159,9 @@ func (w *tableWorld) meet() {
 	n := w.node
 	w.do(func() {
 		if w.given.has(beaconed) {
-			n.sighted(w.peer.beacon(peerAt.Port()))
+			n.handleSighting(w.peer.beacon(peerAt.Port()))
 		} else {
-			n.meet(whose{uuid: w.peer.id}, n.paths([]netip.AddrPort{peerAt}, true), false)
+			n.meet(peerClaim{uuid: w.peer.id}, n.newPaths([]netip.AddrPort{peerAt}, true), false)
 		}
 		w.session = n.sessions[w.peer.id]
 	})
@@ -170,7 +170,7 @@ func (w *tableWorld) meet() {
 // meetUnnamed adds the peer's address as a candidate, which is probed first.
 func (w *tableWorld) meetUnnamed() {
 	hold := w.network.holdDials(true)
-	w.do(func() { w.node.seeker.SetSource(configured(paths.Format(peerAt)), []netip.AddrPort{peerAt}) })
+	w.do(func() { w.node.seeker.SetSource(configuredSource(paths.Format(peerAt)), []netip.AddrPort{peerAt}) })
 	w.network.verdict <- nil
 	synctest.Wait()
 	w.do(func() { w.session = w.node.unnamed[0] })
@@ -185,11 +185,11 @@ func (w *tableWorld) meetUnnamed() {
 func (w *tableWorld) prepare() {
 	w.do(func() {
 		s := w.session
-		if w.given.has(regreeted) {
-			s.regreets = maxRegreets
+		if w.given.has(greetedOften) {
+			s.repeatedHellos = maxRepeatedHellos
 		}
 		if w.given.has(matched) {
-			w.peer.properties = map[string]string{extensionsProperty: ourExtensions, answersProperty: s.number}
+			w.peer.properties = map[string]string{extensionsProperty: ourExtensions, answersProperty: s.helloNumber}
 		}
 		if w.given.has(pinged) {
 			s.unconfirmed = 2
@@ -210,7 +210,7 @@ func (w *tableWorld) prepare() {
 
 // farewell delivers a beacon that says that the peer leaves.
 func (w *tableWorld) farewell() {
-	w.do(func() { w.node.sighted(w.peer.beacon(0)) })
+	w.do(func() { w.node.handleSighting(w.peer.beacon(0)) })
 }
 
 // beacon returns a beacon of the peer; port 0 says that it leaves.

@@ -42,7 +42,7 @@ func (c *Config) checkTransports() error {
 		}
 	}
 	if !c.uses(TCP) {
-		return fmt.Errorf("node: transports %v: tcp is needed, since other hosts and implementations know no other", c.Transports)
+		return fmt.Errorf("node: transports %v: tcp is needed: other hosts and implementations use no other", c.Transports)
 	}
 	return nil
 }
@@ -58,9 +58,9 @@ func (n *Node) listenIPC(ctx context.Context) net.Listener {
 	listener, err := n.cfg.Network.Listen(ctx, "unix", ipcAddress(n.cfg.UUID))
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
-		n.log.Debug().Err(err).Msg("no ipc here")
+		n.log.Debug().Err(err).Msg("the system has no ipc")
 	case err != nil:
-		n.log.Warn().Err(err).Msg("no ipc: other processes of this host come by tcp")
+		n.log.Warn().Err(err).Msg("cannot listen by ipc: other processes on this host connect by tcp")
 	default:
 		return listener
 	}
@@ -71,11 +71,11 @@ func (n *Node) listenIPC(ctx context.Context) net.Listener {
 func (p *session) connect(ctx context.Context, id uuid.UUID, attempt int, hello msg.OutHello) (*zmtp.Conn, error) {
 	n := p.node
 	if other := n.neighbour(id); other != nil {
-		conn, err := p.link(id, other, hello)
+		conn, err := p.linkInproc(id, other, hello)
 		if err == nil {
 			return conn, nil
 		}
-		n.log.Debug().Err(err).Stringer("peer", id).Msg("no inproc to this peer")
+		n.log.Debug().Err(err).Stringer("peer", id).Msg("cannot connect by inproc")
 	}
 	if p.sameHost.Load() && n.cfg.uses(IPC) {
 		conn, err := p.openIPC(ctx, id, hello)
@@ -87,15 +87,15 @@ func (p *session) connect(ctx context.Context, id uuid.UUID, attempt int, hello 
 		case errors.Is(err, ipc.ErrAbsent) || errors.Is(err, errors.ErrUnsupported): // another user's process, in a container, or a foreign one
 		default:
 			level := zerolog.WarnLevel
-			if hungUp(err) || n.complained.Swap(true) { // a peer that dies meanwhile is no fault of ipc
+			if isHangUp(err) || n.ipcWarned.Swap(true) { // a peer that dies meanwhile is no fault of ipc
 				level = zerolog.DebugLevel
 			}
-			n.log.WithLevel(level).Err(err).Stringer("peer", id).Msg("no ipc to this peer, trying tcp")
+			n.log.WithLevel(level).Err(err).Stringer("peer", id).Msg("cannot connect by ipc, trying tcp")
 		}
 	}
 	return p.dialBest(ctx, attempt, func(ctx context.Context, at netip.AddrPort) (conn *zmtp.Conn, err error) {
 		if err = p.reserve(at, false); err == nil {
-			conn, err = p.open(ctx, "tcp", at.String(), p.introduction(id, "tcp"), hello, &mailbox{session: p})
+			conn, err = p.open(ctx, "tcp", at.String(), p.connectionConfig(id, "tcp"), hello, &mailbox{session: p})
 		}
 		if err != nil {
 			return nil, &dialError{at, err}
@@ -113,10 +113,10 @@ func (p *session) open(ctx context.Context, network, address string, cfg zmtp.Co
 	if err != nil {
 		return nil, err
 	}
-	if network == "tcp" && n.isOwn(nc) {
+	if network == "tcp" && n.leadsToSelf(nc) {
 		return nil, errors.Join(errOwnMailbox, nc.Close())
 	}
-	first := p.first(hello)
+	first := p.firstMessage(hello)
 	n.wg.Add(1) // until mailbox.Closed
 	conn, err := zmtp.Open(ctx, nc, cfg, p.out.Queue(), func(conn *zmtp.Conn) ([][]byte, error) {
 		box.open(conn)
@@ -131,9 +131,9 @@ func (p *session) open(ctx context.Context, network, address string, cfg zmtp.Co
 // errOwnMailbox: an endpoint of a peer led to this node itself.
 var errOwnMailbox = errors.New("this node listens at that address itself")
 
-// isOwn reports whether a connection leads to our own mailbox. A peer may name an address that exists only on its own host, and also on ours.
+// leadsToSelf reports whether a connection leads to our own mailbox. A peer may name an address that exists only on its own host, and also on ours.
 // Such an address is not dialled (see paths.Usable), unless we do not know our own addresses.
-func (n *Node) isOwn(nc net.Conn) bool {
+func (n *Node) leadsToSelf(nc net.Conn) bool {
 	local, remote := paths.AddrPortOf(nc.LocalAddr()), paths.AddrPortOf(nc.RemoteAddr())
 	if host, _, _ := listenAddress(n.cfg.Listen); host != "" && host != remote.Addr().String() {
 		return false // another process may have the port at that address
@@ -141,20 +141,20 @@ func (n *Node) isOwn(nc net.Conn) bool {
 	return remote.IsValid() && remote.Port() == n.port && local.Addr() == remote.Addr()
 }
 
-// link makes a connection within the process.
-func (p *session) link(id uuid.UUID, other *Node, hello msg.OutHello) (*zmtp.Conn, error) {
+// linkInproc makes a connection within the process.
+func (p *session) linkInproc(id uuid.UUID, other *Node, hello msg.OutHello) (*zmtp.Conn, error) {
 	n := p.node
 	n.wg.Add(1) // until mailbox.Closed
-	conn, err := other.router.Link(p.introduction(id, Inproc), p.out.Queue(), p.first(hello), &mailbox{session: p})
+	conn, err := other.router.Link(p.connectionConfig(id, Inproc), p.out.Queue(), p.firstMessage(hello), &mailbox{session: p})
 	if err != nil {
 		n.wg.Done()
 	}
 	return conn, err
 }
 
-// first makes the HELLO that a connection begins with. It names the local address of this connection, because the peer can reach us there; on
-// this host any address will do. An advertised endpoint replaces it.
-func (p *session) first(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
+// firstMessage makes the HELLO that a connection begins with. It names the local address of this connection, because the peer can reach us there;
+// on this host any address will do. An advertised endpoint replaces it.
+func (p *session) firstMessage(hello msg.OutHello) func(*zmtp.Conn) ([][]byte, error) {
 	return func(conn *zmtp.Conn) ([][]byte, error) {
 		if len(conn.Identity()) == 0 { // during the dial, another peer may have been shown there
 			if err := p.reserve(paths.AddrPortOf(conn.RemoteAddr()), true); err != nil {
@@ -188,7 +188,7 @@ func transportTo(addr net.Addr) string {
 	return TCP
 }
 
-// hungUp tells whether a dial failed because the other end closed the connection.
-func hungUp(err error) bool {
+// isHangUp tells whether a dial failed because the other end closed the connection.
+func isHangUp(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

@@ -69,14 +69,14 @@ func TestTransports(t *testing.T) {
 				clear(large) // the buffer is ours again
 				got := other.waitKind(Whisper, one.UUID()).Frames
 				if len(got) != 2 || string(got[0]) != "small" || !bytes.Equal(got[1], bytes.Repeat([]byte("large"), 10_000)) {
-					t.Errorf("%d frames came", len(got))
+					t.Errorf("%d frames came, or their content changed; want 2", len(got))
 				}
 			}
 			if err := b.Close(); err != nil {
 				t.Fatal(err)
 			}
 			if e := a.waitKind(Exit, b.UUID()); e.Reason != Left {
-				t.Errorf("exit: %v", e.Reason)
+				t.Errorf("the peer exited as %v, want left", e.Reason)
 			}
 			if got := log.count(); got != c.lines {
 				t.Errorf("%d lines of log, want %d: %s", got, c.lines, log.text())
@@ -88,7 +88,7 @@ func TestTransports(t *testing.T) {
 func TestTransportsMisused(t *testing.T) {
 	for _, list := range [][]string{{"udp"}, {IPC}, {TCP, "TCP"}} {
 		if _, err := New(Config{Transports: list}); err == nil || !strings.Contains(err.Error(), fmt.Sprint(list[len(list)-1])) {
-			t.Errorf("%v: %v", list, err)
+			t.Errorf("transports %v: got %v, want an error that names the wrong one", list, err)
 		}
 	}
 }
@@ -101,7 +101,7 @@ func TestForeignPeerByTCP(t *testing.T) {
 	f.enter()
 	n.until(t, "it is connected", func() bool { return n.sessions[f.uuid].mailbox != nil })
 	if p, _ := n.Peer(f.uuid); p == nil || p.Transport != TCP {
-		t.Errorf("%+v", p)
+		t.Errorf("the peer is %+v, want one by tcp", p)
 	}
 }
 
@@ -121,7 +121,7 @@ func TestShoutOverAll(t *testing.T) {
 		want := []string{Inproc, Inproc, IPC, TCP}[i]
 		speaker.until(t, "it is connected", func() bool { return speaker.sessions[m.UUID()].mailbox != nil })
 		if p, _ := speaker.Peer(m.UUID()); p.Transport != want {
-			t.Errorf("member %d by %s, want %s", i, p.Transport, want)
+			t.Errorf("member %d is reached by %s, want %s", i, p.Transport, want)
 		}
 	}
 	large := bytes.Repeat([]byte{7}, 100_000)
@@ -132,7 +132,7 @@ func TestShoutOverAll(t *testing.T) {
 	for i, m := range members {
 		frames := m.waitKind(Shout, speaker.UUID()).Frames
 		if !bytes.Equal(frames[0], bytes.Repeat([]byte{7}, 100_000)) || string(frames[1]) != "small" {
-			t.Errorf("member %d got something else", i)
+			t.Errorf("member %d got other frames", i)
 		}
 		clear(frames[0]) // it belongs to the application
 		clear(frames[1])
@@ -140,7 +140,7 @@ func TestShoutOverAll(t *testing.T) {
 }
 
 // If two nodes in a process have one UUID, the first one is met, and the end of the second one does no harm.
-func TestTwinsInOneProcess(t *testing.T) {
+func TestSameUUIDInOneProcess(t *testing.T) {
 	t.Parallel()
 	port, id := beaconPort(), uuid.New()
 	a := start(t, onLoopback(port, Config{}))
@@ -153,7 +153,7 @@ func TestTwinsInOneProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	if a.neighbour(id) != first.Node {
-		t.Error("the first one is forgotten")
+		t.Error("the first node is not found any more")
 	}
 }
 

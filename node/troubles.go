@@ -19,23 +19,23 @@ import (
 
 // trouble records what goes wrong with one peer. A zero time means that this is not, or no longer, a problem.
 type trouble struct {
-	peer    *Peer          // its last snapshot while it was present; nil if it never was
-	last    time.Time      // when anything last went wrong
-	failing time.Time      // since when every attempt to connect has failed
-	blocked time.Time      // when the way to it was last given up, because it took no data
-	taken   netip.AddrPort // the address where another peer answers; not valid if none does
-	takenAt time.Time      // since when
-	short   int            // sessions in a row that were shorter than steady
-	rival   time.Time      // when another node with its UUID was last refused
-	refused time.Time      // when it last refused us
+	peer        *Peer          // its last snapshot while it was present; nil if it never was
+	last        time.Time      // when anything last went wrong
+	failing     time.Time      // since when every attempt to connect has failed
+	undelivered time.Time      // when it was last given up because its connection took no data
+	taken       netip.AddrPort // the address where another peer answers; not valid if none does
+	takenAt     time.Time      // since when
+	short       int            // sessions in a row that were shorter than steady
+	rival       time.Time      // when another node with its UUID was last refused
+	refused     time.Time      // when it last refused us
 }
 
 const (
 	// takenGrace is how long another peer must answer at a peer's address before that is a problem. If the peer is gone and another one has its
-	// address, that is noticed within contestGrace.
+	// address, that is noticed within occupantGrace.
 	takenGrace = 5 * time.Second
-	// flapping is how many sessions in a row must be shorter than steady.
-	flapping = 4
+	// flappingSessions is how many sessions in a row must be shorter than steady.
+	flappingSessions = 4
 )
 
 var (
@@ -70,8 +70,8 @@ func (n *Node) troubleWith(s *session) *trouble {
 	return t
 }
 
-// known returns the peer that a problem shows.
-func (t *trouble) known(s *session) *Peer {
+// peerShown returns the peer that a problem shows.
+func (t *trouble) peerShown(s *session) *Peer {
 	if t.peer != nil {
 		return t.peer
 	}
@@ -99,30 +99,30 @@ func (n *Node) noteFailure(s *session, err error) {
 	switch isTaken := errors.Is(err, errAddressTaken) || errors.Is(err, zmtp.ErrWrongPeer); {
 	case n.isSecure() && isRefusedBy(err):
 		t.refused = t.last
-		n.problems.raise(ProblemRefusedBy, s.uuid.String(), t.known(s), err)
+		n.problems.raise(ProblemRefusedBy, s.uuid.String(), t.peerShown(s), err)
 	case !isTaken:
 		if at == t.taken {
-			n.noteFree(t)
+			n.noteAddressFree(t)
 		}
 		if t.failing.IsZero() {
 			t.failing = t.last
 		}
 		if t.last.Sub(t.failing) >= n.cfg.ExpiredTimeout {
-			n.problems.raise(ProblemUnreachable, s.uuid.String(), t.known(s), err)
+			n.problems.raise(ProblemUnreachable, s.uuid.String(), t.peerShown(s), err)
 		}
 	case at != t.taken:
-		n.noteFree(t)
+		n.noteAddressFree(t)
 		t.taken, t.takenAt = at, t.last
 	case t.last.Sub(t.takenAt) >= takenGrace:
-		n.problems.raise(ProblemAddressTaken, paths.Format(at), t.known(s), err)
+		n.problems.raise(ProblemAddressTaken, paths.Format(at), t.peerShown(s), err)
 	}
 }
 
-// noteGivenUp records that a peer exits as unreachable.
-func (n *Node) noteGivenUp(s *session) {
+// noteUnreachable records that a peer exits as unreachable.
+func (n *Node) noteUnreachable(s *session) {
 	if t := n.troubleWith(s); t != nil {
 		t.failing = t.last.Add(-n.cfg.ExpiredTimeout)
-		n.problems.raise(ProblemUnreachable, s.uuid.String(), t.known(s), cmp.Or(s.dialErr, errNoDialEnded))
+		n.problems.raise(ProblemUnreachable, s.uuid.String(), t.peerShown(s), cmp.Or(s.dialErr, errNoDialEnded))
 	}
 }
 
@@ -134,15 +134,15 @@ func (n *Node) noteReached(id uuid.UUID) {
 			t.refused = time.Time{}
 			n.problems.solve(ProblemRefusedBy, id.String())
 		}
-		if t.blocked.IsZero() { // otherwise a connection alone does not show that the way works
+		if t.undelivered.IsZero() { // otherwise a connection alone does not show that data arrives
 			n.problems.solve(ProblemUnreachable, id.String())
 		}
-		n.noteFree(t)
+		n.noteAddressFree(t)
 	}
 }
 
-// noteFree records that no other peer answers at a peer's address any more, or that the address is no longer dialled.
-func (n *Node) noteFree(t *trouble) {
+// noteAddressFree records that no other peer answers at a peer's address any more, or that the address is no longer dialled.
+func (n *Node) noteAddressFree(t *trouble) {
 	if t.taken.IsValid() {
 		n.problems.solve(ProblemAddressTaken, paths.Format(t.taken))
 		t.taken, t.takenAt = netip.AddrPort{}, time.Time{}
@@ -161,22 +161,22 @@ func (n *Node) noteEnd(s *session, reason Reason) {
 		n.noteReached(s.uuid) // it is no longer seen
 	}
 	if s.state.isPresent() {
-		n.noteShort(s, reason.String())
+		n.noteShortSession(s, reason.String())
 	}
 }
 
-// noteShort counts a session that has ended, if it was short.
-func (n *Node) noteShort(s *session, end string) {
-	if s.candidate != nil || time.Since(s.began) >= steady {
+// noteShortSession counts a session that has ended, if it was short.
+func (n *Node) noteShortSession(s *session, end string) {
+	if s.candidate != nil || time.Since(s.began) >= shortSession {
 		return
 	}
 	t := n.troubleWith(s)
 	if t == nil {
 		return
 	}
-	if t.short++; t.short >= flapping {
-		n.problems.raise(ProblemFlapping, s.uuid.String(), t.known(s),
-			fmt.Errorf("%d sessions in a row, or more, ended within %v of their beginning; the last: %s", flapping, steady, end))
+	if t.short++; t.short >= flappingSessions {
+		n.problems.raise(ProblemFlapping, s.uuid.String(), t.peerShown(s),
+			fmt.Errorf("%d sessions in a row, or more, ended within %v of their beginning; the last: %s", flappingSessions, shortSession, end))
 	}
 }
 
@@ -184,20 +184,20 @@ func (n *Node) noteShort(s *session, end string) {
 func (n *Node) noteRival(s *session, err error) {
 	if t := n.troubleWith(s); t != nil {
 		t.rival = t.last
-		n.problems.raise(ProblemConflict, s.uuid.String(), t.known(s), err)
+		n.problems.raise(ProblemConflict, s.uuid.String(), t.peerShown(s), err)
 	}
 }
 
-// noteSingle records that no other node has a peer's UUID any more.
-func (n *Node) noteSingle(id uuid.UUID) {
+// noteRivalGone records that no other node has a peer's UUID any more.
+func (n *Node) noteRivalGone(id uuid.UUID) {
 	if t := n.troubles[id]; t != nil && !t.rival.IsZero() {
 		t.rival = time.Time{}
 		n.problems.solve(ProblemConflict, id.String())
 	}
 }
 
-// noteSteady records that a session with a peer lasts.
-func (n *Node) noteSteady(id uuid.UUID, t *trouble) {
+// noteLastingSession records that a session with a peer lasts.
+func (n *Node) noteLastingSession(id uuid.UUID, t *trouble) {
 	t.short = 0
 	n.problems.solve(ProblemFlapping, id.String())
 }
@@ -205,18 +205,18 @@ func (n *Node) noteSteady(id uuid.UUID, t *trouble) {
 // forgetTrouble solves all problems with a peer: it is gone.
 func (n *Node) forgetTrouble(id uuid.UUID) {
 	if t := n.troubles[id]; t != nil {
-		t.blocked = time.Time{}
+		t.undelivered = time.Time{}
 		n.noteReached(id)
-		n.noteSteady(id, t)
-		n.noteSingle(id)
+		n.noteLastingSession(id, t)
+		n.noteRivalGone(id)
 		delete(n.troubles, id)
 	}
 }
 
 // checkTroubles runs once a tick. It solves the problems that end with time.
 func (n *Node) checkTroubles(now time.Time) {
-	if !n.conflicted.IsZero() && now.Sub(n.conflicted) >= conflictPause {
-		n.conflicted = time.Time{}
+	if !n.conflictAt.IsZero() && now.Sub(n.conflictAt) >= conflictPause {
+		n.conflictAt = time.Time{}
 		n.problems.solve(ProblemConflict, n.cfg.UUID.String())
 	}
 	for id, t := range n.troubles {
@@ -225,17 +225,17 @@ func (n *Node) checkTroubles(now time.Time) {
 			n.forgetTrouble(id)
 			continue
 		}
-		if t.short > 0 && s != nil && s.state.isPresent() && now.Sub(s.began) >= steady {
-			n.noteSteady(id, t)
+		if t.short > 0 && s != nil && s.state.isPresent() && now.Sub(s.began) >= shortSession {
+			n.noteLastingSession(id, t)
 		}
 		if now.Sub(t.rival) >= conflictPause {
-			n.noteSingle(id)
+			n.noteRivalGone(id)
 		}
-		if !t.blocked.IsZero() && now.Sub(t.blocked) >= 2*n.cfg.ExpiredTimeout && s != nil && s.mailbox != nil && s.way.stuck.IsZero() {
-			t.blocked = time.Time{}
+		if !t.undelivered.IsZero() && now.Sub(t.undelivered) >= 2*n.cfg.ExpiredTimeout && s != nil && s.mailbox != nil && s.delivery.stuck.IsZero() {
+			t.undelivered = time.Time{}
 			n.noteReached(id)
 		}
-		if t.failing.IsZero() && t.blocked.IsZero() && !t.taken.IsValid() && t.short == 0 && t.rival.IsZero() && t.refused.IsZero() {
+		if t.failing.IsZero() && t.undelivered.IsZero() && !t.taken.IsValid() && t.short == 0 && t.rival.IsZero() && t.refused.IsZero() {
 			delete(n.troubles, id)
 		}
 	}

@@ -32,7 +32,7 @@ func (n *Node) PeersIn(group string) []*Peer {
 func snapshots(peers func(func(*session) bool), count int) []*Peer {
 	list := make([]*Peer, 0, count)
 	for p := range peers {
-		list = append(list, p.now())
+		list = append(list, p.currentSnapshot())
 	}
 	slices.SortFunc(list, byName)
 	return list
@@ -50,11 +50,11 @@ func (n *Node) Peer(id uuid.UUID) (*Peer, bool) {
 	if p == nil {
 		return nil, false
 	}
-	return p.now(), true
+	return p.currentSnapshot(), true
 }
 
-// now returns the snapshot with the current queue figures.
-func (p *session) now() *Peer { return p.withQueue(p.snapshot.Load()) }
+// currentSnapshot returns the snapshot with the current queue figures.
+func (p *session) currentSnapshot() *Peer { return p.withQueue(p.snapshot.Load()) }
 
 // withQueue is now for a given snapshot.
 func (p *session) withQueue(snapshot *Peer) *Peer {

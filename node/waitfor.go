@@ -56,7 +56,7 @@ func (n *Node) PeersWhere(match func(*Peer) bool) []*Peer {
 func (n *Node) WaitFor(ctx context.Context, count int, match func(*Peer) bool) ([]*Peer, error) {
 	for {
 		changed := n.watchers.next() // before the look, so that no change is missed
-		if err := n.lifecycle.usable(); err != nil {
+		if err := n.lifecycle.checkStarted(); err != nil {
 			return nil, fmt.Errorf("wait for peers: %w", err)
 		}
 		peers := n.PeersWhere(match)
@@ -67,7 +67,7 @@ func (n *Node) WaitFor(ctx context.Context, count int, match func(*Peer) bool) (
 		case <-changed:
 		case <-ctx.Done():
 			return peers, fmt.Errorf("wait for peers: %d of %d are here: %w", len(peers), count, context.Cause(ctx))
-		case <-n.ending.refused:
+		case <-n.ending.sendsEnded:
 		case <-n.done:
 		}
 	}

@@ -5,11 +5,11 @@ import "github.com/go-zre/go-zre/msg"
 // Unwanted data is dropped as it arrives (zmtp.Screener): the content of a SHOUT to a group that we are not in, of all messages if the node
 // discards them, and everything before a HELLO.
 
-// shortestHead is one more than the size of the longest header frame of any message but HELLO.
-const shortestHead = 1 << 10
+// otherHeadSize is one more than the size of the longest header frame of any message but HELLO.
+const otherHeadSize = 1 << 10
 
 // HeadSize returns the limit for the header frame of a message. Only a HELLO may be that long; a longer one is discarded.
-func (in *inbox) HeadSize() int { return max(in.node.cfg.Limits.HelloSize, shortestHead) }
+func (in *inbox) HeadSize() int { return max(in.node.cfg.Limits.HelloSize, otherHeadSize) }
 
 // Wants reports, from its header frame, whether the content of a message is wanted. If not, the message is still handled, with empty frames,
 // because its number counts. A group may be joined or left meanwhile: a delivered message was wanted both here and in the end.

@@ -40,8 +40,8 @@ func next(t *testing.T, heard chan string, want ...string) {
 	}
 }
 
-// sent makes the node believe that it has sent the peer messages up to this number.
-func (r *testNode) sent(f *fakePeer, sequence uint16) {
+// pretendSent makes the node believe that it has sent the peer messages up to this number.
+func (r *testNode) pretendSent(f *fakePeer, sequence uint16) {
 	r.do(func() { r.sessions[f.uuid].out.Skip(sequence) })
 }
 
@@ -53,7 +53,7 @@ func nearWrap(t *testing.T) (*testNode, *fakePeer, chan string) {
 	heard := listenTo(f)
 	f.enter()
 	next(t, heard, "HELLO 1")
-	n.sent(f, 65532)
+	n.pretendSent(f, 65532)
 	return n, f, heard
 }
 
@@ -81,7 +81,7 @@ func TestWrapOfFullCycle(t *testing.T) {
 	}
 	f.send(msg.AppendPingOK(nil, 2))
 	next(t, heard, "JOIN 0", "WHISPER 1 c", "WHISPER 2 d")
-	n.sent(f, 65534) // the next time the node knows how the peer counts
+	n.pretendSent(f, 65534) // the next time the node knows how the peer counts
 	whisper(t, n, f, "e", "f")
 	next(t, heard, "WHISPER 65535 e", "WHISPER 0 f")
 	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)"})
@@ -100,7 +100,7 @@ func TestWrapOfShortCycle(t *testing.T) {
 	f.send(f.hello(1, nil))
 	n.waitFor(t, f.uuid, []string{"ENTER(fake)", "JOIN(G)", "EXIT(replaced)", "ENTER(fake)", "JOIN(G)"})
 	next(t, heard, "PING 4") // as after every session that broke
-	n.sent(f, 65533)
+	n.pretendSent(f, 65533)
 	whisper(t, n, f, "e", "f")
 	next(t, heard, "WHISPER 65534 e", "WHISPER 0 f")
 }
@@ -113,7 +113,7 @@ func TestWrapHasBounds(t *testing.T) {
 	heard := listenTo(f)
 	f.enter()
 	next(t, heard, "HELLO 1")
-	n.sent(f, 65534)
+	n.pretendSent(f, 65534)
 	whisper(t, n, f, "a", "b") // parked
 	result := make(chan error, 1)
 	go func() { result <- n.Whisper(t.Context(), f.uuid, []byte("c")) }()
@@ -153,7 +153,7 @@ func TestWrapIsSeamless(t *testing.T) {
 				err = n.Shout(t.Context(), "G", fmt.Append(nil, i))
 			}
 			if err != nil {
-				t.Errorf("message %d: %v", i, err)
+				t.Errorf("sending message %d: %v", i, err)
 				return
 			}
 			i++
@@ -179,11 +179,11 @@ func TestWrapIsSeamless(t *testing.T) {
 				continue
 			}
 			if number != got {
-				t.Fatalf("message %d came where %d was due", number, got)
+				t.Fatalf("message %d came, want %d", number, got)
 			}
 			got++
 		case <-deadline:
-			t.Fatalf("%d of %d messages came", got, count)
+			t.Fatalf("timed out: %d of %d messages came", got, count)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import "github.com/go-zre/go-zre/beacon"
 // several jobs each. Choose does not wait.
 func (n *Node) Choose(group string, states ...State) (peer *Peer, ok bool) {
 	if len(states) == 0 {
-		states = chosenFirst[:]
+		states = defaultChoice[:]
 	}
 	list := make([]beacon.State, len(states))
 	for i, state := range states {
@@ -26,4 +26,4 @@ func (n *Node) Choose(group string, states ...State) (peer *Peer, ok bool) {
 	return peerOf(p), ok
 }
 
-var chosenFirst = [...]State{StateIdle, StateUnknown, StateReceiving}
+var defaultChoice = [...]State{StateIdle, StateUnknown, StateReceiving}

@@ -104,7 +104,7 @@ func TestVersion(t *testing.T) {
 		{"a fork of it", of(app, debug.Module{Path: modulePath, Version: "v1.2.3", Replace: &debug.Module{Path: "example.org/fork", Version: "v1.2.4"}}), "v1.2.4"},
 		{"another program", of(app, debug.Module{Path: "example.org/y"}), ""},
 	} {
-		if got := recorded(test.info); got != test.want {
+		if got := recordedVersion(test.info); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}

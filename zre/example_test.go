@@ -396,10 +396,10 @@ func ExampleNewFrame() {
 	}
 	for event := range screen.AllEvents(ctx) {
 		if whisper, ok := event.(zre.Whisper); ok {
-			fmt.Println(len(whisper.Frames[0]), "octets:", string(whisper.Frames[0][:20]))
+			fmt.Println(len(whisper.Frames[0]), "bytes:", string(whisper.Frames[0][:20]))
 			whisper.Recycle()
 			break
 		}
 	}
-	// Output: 307200 octets: what the camera sees
+	// Output: 307200 bytes: what the camera sees
 }

@@ -86,7 +86,7 @@ func listen(t *testing.T, node *zre.Node, messages int) {
 	check := func(h held) {
 		for _, f := range h.frames {
 			if want := numbered(make([]byte, len(f)), h.number); !bytes.Equal(f, want) {
-				t.Errorf("message %d: a frame of %d octets is spoiled", h.number, len(f))
+				t.Errorf("message %d: a frame of %d bytes is spoiled", h.number, len(f))
 			}
 		}
 		if rand.IntN(20) > 0 {
@@ -186,10 +186,10 @@ func TestListsAreEmptied(t *testing.T) {
 		}
 		w := next[zre.Whisper](t, b)
 		if frames[0] != nil || len(one(t, w.Frames)) != size {
-			t.Errorf("%d octets: given away, and still in the list", size)
+			t.Errorf("%d bytes: given away, and still in the list", size)
 		}
 		if w.Recycle(); w.Frames[0] != nil {
-			t.Errorf("%d octets: given back, and still in the list", size)
+			t.Errorf("%d bytes: given back, and still in the list", size)
 		}
 	}
 	frames := [][]byte{zre.NewFrame(10)}

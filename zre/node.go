@@ -29,17 +29,17 @@ type Node struct {
 	closed sync.Once
 	ended  atomic.Bool // Close is returning: no event follows
 	pump   sync.WaitGroup
-	life   context.Context // ends with done
-	die    context.CancelFunc
+	ctx    context.Context // ends with done
+	cancel context.CancelFunc
 
 	subscriptions subscriptions
 }
 
 // The takers of events. There is one at a time; after Events was called, the channel keeps them.
 const (
-	noTaker = iota
-	loop    // over AllEvents
-	channel // of Events
+	noTaker      = iota
+	loopTaker    // over AllEvents
+	channelTaker // of Events
 )
 
 // NewNode makes a node. It is invisible and sends nothing until Start. An option with a value that cannot be used is an error (ErrInvalidOption), whose
@@ -62,7 +62,7 @@ func NewNode(options ...Option) (*Node, error) {
 		return nil, &optionError{err}
 	}
 	n := &Node{engine: engine, observers: cfg.observers, events: make(chan Event, 64), done: make(chan struct{})}
-	n.life, n.die = context.WithCancel(context.Background())
+	n.ctx, n.cancel = context.WithCancel(context.Background())
 	return n, nil
 }
 
@@ -99,7 +99,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 
 // end ends the node.
 func (n *Node) end(engine func() error) error {
-	n.closed.Do(func() { close(n.done); n.die() })
+	n.closed.Do(func() { close(n.done); n.cancel() })
 	err := engine()
 	n.once.Do(func() { close(n.events) })
 	n.pump.Wait()
@@ -262,7 +262,7 @@ func (n *Node) Flush(ctx context.Context, peer uuid.UUID) error {
 // Events returns the channel of events. It is always the same channel, and Close closes it. From the first call on, all events go to the channel: use either
 // Events or AllEvents. Events panics while a loop over AllEvents runs.
 func (n *Node) Events() <-chan Event {
-	if !n.taker.CompareAndSwap(noTaker, channel) && n.taker.Load() != channel && !n.ended.Load() {
+	if !n.taker.CompareAndSwap(noTaker, channelTaker) && n.taker.Load() != channelTaker && !n.ended.Load() {
 		panic("zre: Node.Events was called while a loop over Node.AllEvents takes the events; use one of the two, or end the loop first")
 	}
 	n.once.Do(func() {
@@ -298,8 +298,8 @@ func (n *Node) AllEvents(ctx context.Context) iter.Seq[Event] {
 // beginLoop makes a loop the taker of events. It panics if there is another taker.
 func (n *Node) beginLoop(what string) {
 	switch {
-	case n.taker.CompareAndSwap(noTaker, loop):
-	case n.taker.Load() == channel:
+	case n.taker.CompareAndSwap(noTaker, loopTaker):
+	case n.taker.Load() == channelTaker:
 		panic("zre: " + what + " after Node.Events was called, whose channel takes the events; use one of the two")
 	default:
 		panic("zre: " + what + " while another loop takes the events; run one at a time, and hand events on from it, or use Node.Subscribe")
@@ -321,7 +321,7 @@ func (n *Node) take(stop <-chan struct{}, yield func(Event) bool) {
 				n.batch, n.next, n.left = nil, 0, nil
 				return
 			}
-			if !yield(n.following()) {
+			if !yield(n.nextEvent()) {
 				return
 			}
 		}
@@ -332,8 +332,8 @@ func (n *Node) take(stop <-chan struct{}, yield func(Event) bool) {
 	}
 }
 
-// following returns the next event of the batch.
-func (n *Node) following() Event {
+// nextEvent returns the next event of the batch.
+func (n *Node) nextEvent() Event {
 	if len(n.left) > 0 {
 		event := n.left[0]
 		n.left[0] = nil

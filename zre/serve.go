@@ -65,7 +65,7 @@ func (n *Node) Serve(ctx context.Context, handler Handler, options ...ServeOptio
 	handling, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s.ctx = handling
-	defer context.AfterFunc(n.life, cancel)()
+	defer context.AfterFunc(n.ctx, cancel)()
 	if s.concurrency == 1 {
 		n.take(ctx.Done(), func(event Event) bool {
 			n.engine.Serving(1)

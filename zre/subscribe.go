@@ -16,7 +16,7 @@ type SubscribeOption func(*subscription)
 
 // SubscribeBuffer sets how many events may wait for the subscriber; the default is 256. Less than 1 means 1.
 func SubscribeBuffer(events int) SubscribeOption {
-	return func(s *subscription) { s.room = max(events, 1) }
+	return func(s *subscription) { s.capacity = max(events, 1) }
 }
 
 // SubscribeFilter chooses the events that the subscriber gets; without it, it gets all. The node calls the function with each event, just before the
@@ -46,14 +46,14 @@ func (Missed) From() *Peer { return new(Peer) }
 //
 // The frames belong to the subscriber. A Request can be answered once, by the first listener that does.
 func (n *Node) Subscribe(ctx context.Context, options ...SubscribeOption) <-chan Event {
-	s := &subscription{room: defaultBuffer, out: make(chan Event), more: make(chan struct{}, 1)}
+	s := &subscription{capacity: defaultBuffer, out: make(chan Event), hasEvents: make(chan struct{}, 1)}
 	for _, option := range options {
 		option(s)
 	}
 	if !n.subscriptions.add(s, func() {
 		defer close(s.out)
 		defer n.subscriptions.remove(s)
-		s.pass(ctx.Done(), n.done)
+		s.run(ctx.Done(), n.done)
 	}) {
 		close(s.out)
 	}
@@ -64,19 +64,19 @@ func (n *Node) Subscribe(ctx context.Context, options ...SubscribeOption) <-chan
 type subscriptions struct {
 	list atomic.Pointer[[]*subscription] // nil if there are none; the slice is immutable and replaced on change
 
-	mu     sync.Mutex // held while list changes
-	over   bool
-	passes sync.WaitGroup
+	mu      sync.Mutex // held while list changes
+	ended   bool
+	running sync.WaitGroup
 }
 
-// add adds a subscription and starts a goroutine that runs pass, unless the node has ended.
-func (all *subscriptions) add(s *subscription, pass func()) bool {
+// add adds a subscription and starts a goroutine that calls run, unless the node has ended.
+func (all *subscriptions) add(s *subscription, run func()) bool {
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	if all.over {
+	if all.ended {
 		return false
 	}
-	all.passes.Go(pass)
+	all.running.Go(run)
 	list := []*subscription{s}
 	if now := all.list.Load(); now != nil {
 		list = append(slices.Clone(*now), s)
@@ -102,9 +102,9 @@ func (all *subscriptions) remove(s *subscription) {
 // wait waits for all subscriptions to end, after the node has ended.
 func (all *subscriptions) wait() {
 	all.mu.Lock()
-	all.over = true
+	all.ended = true
 	all.mu.Unlock()
-	all.passes.Wait()
+	all.running.Wait()
 }
 
 // publish passes an event to all subscriptions that want it. It never waits.
@@ -115,18 +115,18 @@ func (all *subscriptions) publish(event Event) {
 	}
 	for _, s := range *list {
 		if s.wants == nil || s.wants(event) {
-			s.put(event)
+			s.add(event)
 		}
 	}
 }
 
 // subscription is the buffer of one subscriber.
 type subscription struct {
-	room   int
-	wants  func(Event) bool // nil: all events
-	latest bool
-	out    chan Event
-	more   chan struct{} // holds a token if there is something to pass on
+	capacity  int
+	wants     func(Event) bool // nil: all events
+	latest    bool
+	out       chan Event
+	hasEvents chan struct{} // holds a token if there is something to pass on
 
 	mu     sync.Mutex
 	events []Event
@@ -134,12 +134,12 @@ type subscription struct {
 	after  int // events missed after the last buffered one
 }
 
-// put appends a copy of an event, or counts it as missed.
-func (s *subscription) put(event Event) {
+// add appends a copy of an event, or counts it as missed.
+func (s *subscription) add(event Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case len(s.events) < s.room:
+	case len(s.events) < s.capacity:
 		if s.after > 0 {
 			s.events = append(s.events, Missed{s.after})
 			s.after = 0
@@ -154,7 +154,7 @@ func (s *subscription) put(event Event) {
 	}
 	s.events = append(s.events, copyOf(event))
 	select {
-	case s.more <- struct{}{}:
+	case s.hasEvents <- struct{}{}:
 	default:
 	}
 }
@@ -178,13 +178,13 @@ func (s *subscription) take() (event Event, ok bool) {
 	return event, true
 }
 
-// pass passes events on until one of two channels is closed.
-func (s *subscription) pass(unsubscribed, closed <-chan struct{}) {
+// run passes events on until one of two channels is closed.
+func (s *subscription) run(unsubscribed, closed <-chan struct{}) {
 	for {
 		event, ok := s.take()
 		if !ok {
 			select {
-			case <-s.more:
+			case <-s.hasEvents:
 				continue
 			case <-unsubscribed:
 				return

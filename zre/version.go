@@ -14,11 +14,11 @@ const modulePath = "github.com/go-zre/go-zre"
 // recorded, or "(devel)" if there is neither.
 func Version() string {
 	info, _ := debug.ReadBuildInfo()
-	return cmp.Or(version, recorded(info), "(devel)")
+	return cmp.Or(version, recordedVersion(info), "(devel)")
 }
 
-// recorded is the version recorded by the go command, or "" if there is none.
-func recorded(info *debug.BuildInfo) string {
+// recordedVersion is the version recorded by the go command, or "" if there is none.
+func recordedVersion(info *debug.BuildInfo) string {
 	if info == nil {
 		return ""
 	}

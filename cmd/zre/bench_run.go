@@ -85,7 +85,7 @@ func benchSend(ctx context.Context, c *benchConfig, s *screen) (any, error) {
 	return sendResult{
 		Bench: c.kind, Size: c.size, Peers: client.Peers(), Transport: strings.Join(client.Transports(), ", "),
 		Seconds: rate.Elapsed.Seconds(), Sent: rate.Sent, Delivered: rate.Delivered, MessagesPerSecond: rate.PerSecond(),
-		MegabytesPerSecond: float64(rate.Octets) / 1e6 / rate.Elapsed.Seconds(),
+		MegabytesPerSecond: float64(rate.Bytes) / 1e6 / rate.Elapsed.Seconds(),
 		ProcessorHere:      perMessage(rate.Here.Processor), ProcessorThere: perMessage(rate.There.Processor),
 	}, nil
 }

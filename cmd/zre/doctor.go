@@ -24,14 +24,14 @@ const doctorKeys = `With --json it prints one object; keys and kinds stay, new o
   udp_ports         port, kind (classic or state), family (IPv4 or IPv6, of those that the machine has), taken by another program
                     alone, error
   interfaces        name, use (used, or why not), up, carrier, loopback, containers, addresses, used_addresses, endpoints that
-                    peers are told, beacons: kind, octets, from, to, heard_back
+                    peers are told, beacons: kind, bytes, from, to, heard_back
   refusals          keys that are not let in: by (us, or them), public_key, uuid, endpoint, error
   nodes             uuid, name, public_key, local, left, entered (it connected), entered_ms, endpoint (where it was reached then), known_ms,
-                    beacons: interface, address, octets, multicast, port, state, count, every_ms,
+                    beacons: interface, address, bytes, multicast, port, state, count, every_ms,
                     mailboxes: endpoint, answer, uuid of who answers, from (the address here by which it is reached), error, here (it is this machine's own)
   srv               of each --srv: name, endpoints, nobody (the DNS says that there are none), partial (why some records give none), error
   peers             those of --peer and of SRV records: endpoint, error (of its name), mailboxes as above, with large_packets: pass, and mtu of the path;
-                    else passed and lost, the octets of the longest packet that came through and of the shortest that did not;
+                    else passed and lost, the bytes of the longest packet that came through and of the shortest that did not;
                     entered (it connected, too), uuid of who did, known_ms (since it answered)
   failures          what beacons fail in: call, interface, to, error, since
   complaints        what the node logged as warnings

@@ -27,7 +27,7 @@ Of CURVE traffic it shows the handshake and the sizes. It does not see nodes of 
   zre sniff --interface eth0 --write - | wireshark -k -i -`,
 		Annotations: map[string]string{
 			noteExit: "0 the file ended, or it was interrupted; 1 failure, or the file is damaged; 2 wrong usage",
-			noteJSON: `With --json each line is an object with time, kind (beacon, greeting, command, message, other, sealed, malformed, gap, closed, fragment), from, to, and uuid and name of the sender where they are known. Further keys: of beacons version, port, state, key; of greetings version, mechanism; of commands command, properties; of messages message, sequence, status, endpoint, group, groups, headers, node, state, frames (size, and the beginning as text or data, base64), count (of frames, where not all are listed), octets; error.`,
+			noteJSON: `With --json each line is an object with time, kind (beacon, greeting, command, message, other, sealed, malformed, gap, closed, fragment), from, to, and uuid and name of the sender where they are known. Further keys: of beacons version, port, state, key; of greetings version, mechanism; of commands command, properties; of messages message, sequence, status, endpoint, group, groups, headers, node, state, frames (size, and the beginning as text or data, base64), count (of frames, where not all are listed), bytes; error.`,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,

@@ -105,7 +105,7 @@ func TestPeerLine(t *testing.T) {
 	}
 }
 
-// A node broadcasts beacons of 23 octets only if asked to. A simulated network shows what the node sends.
+// A node broadcasts beacons of 23 bytes only if asked to. A simulated network shows what the node sends.
 func TestPipeStateByBroadcast(t *testing.T) {
 	for _, c := range []struct {
 		args []string

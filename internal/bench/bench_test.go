@@ -64,7 +64,7 @@ func TestSend(t *testing.T) {
 			name            string
 			load            Load
 			sent, delivered int
-			octets          uint64
+			bytes           uint64
 		}{
 			{"whispers", Load{Size: 16, Count: 100}, 100, 100, 1600},
 			{"shouts", Load{Shout: true, Size: 1000, Count: 50}, 50, 100, 100_000},
@@ -73,7 +73,7 @@ func TestSend(t *testing.T) {
 			{"given shouts", Load{Given: true, Shout: true, Size: 20_000, Count: 50}, 50, 100, 2_000_000},
 		} {
 			rate, err := c.Send(t.Context(), test.load)
-			if err != nil || rate.Sent != test.sent || rate.Delivered != uint64(test.delivered) || rate.Octets != test.octets {
+			if err != nil || rate.Sent != test.sent || rate.Delivered != uint64(test.delivered) || rate.Bytes != test.bytes {
 				t.Errorf("%s: %+v, %v", test.name, rate, err)
 			}
 			if rate.There != (Cost{}) {
@@ -111,11 +111,11 @@ func TestServer(t *testing.T) {
 		meet(t, node, 1)
 		whisper := func(frames ...string) {
 			t.Helper()
-			var octets [][]byte
+			var content [][]byte
 			for _, frame := range frames {
-				octets = append(octets, []byte(frame))
+				content = append(content, []byte(frame))
 			}
-			if err := node.Whisper(t.Context(), servers[0].UUID(), octets...); err != nil {
+			if err := node.Whisper(t.Context(), servers[0].UUID(), content...); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -124,12 +124,12 @@ func TestServer(t *testing.T) {
 		}
 		whisper("three")
 		whisper(version, "DANCE")
-		whisper("ZRE-BENCH/2", ask)
-		whisper(version, ask, "")
+		whisper("ZRE-BENCH/2", reportRequest)
+		whisper(version, reportRequest, "")
 		whisper(version)
 		whisper("Echo")
-		whisper(version, ask)
-		whisper(version, ask)
+		whisper(version, reportRequest)
+		whisper(version, reportRequest)
 		var got []string
 		for event := range node.AllEvents(t.Context()) {
 			if e, ok := event.(zre.Whisper); ok {
@@ -193,7 +193,7 @@ func TestMesh(t *testing.T) {
 }
 
 func TestParseReport(t *testing.T) {
-	good := report{messages: 1, octets: 2, process: "x", cost: Cost{3, 4, 5}}
+	good := report{messages: 1, bytes: 2, process: "x", cost: Cost{3, 4, 5}}
 	if got, err := parseReport(good.String()); err != nil || got != good {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -227,6 +227,6 @@ func TestStats(t *testing.T) {
 		t.Errorf("percentile of nothing: %v", got)
 	}
 	if now, most := Resident(); now > most {
-		t.Errorf("%d octets resident, %d at most", now, most)
+		t.Errorf("%d bytes resident, %d at most", now, most)
 	}
 }

@@ -17,14 +17,14 @@ type Client struct {
 	peers []uuid.UUID
 }
 
-// patience is how long a server may take to answer once everything before was sent: it must first work off queues and sockets.
-const patience = 30 * time.Second
+// waitTimeout is how long a server may take to answer once everything before was sent: it must first work off queues and sockets.
+const waitTimeout = 30 * time.Second
 
 // Meet waits until that many servers are in the group that the node has joined, and returns a client of theirs. An error says how many came
 // until ctx ended.
 func Meet(ctx context.Context, node *zre.Node, servers int) (*Client, error) {
 	c := &Client{node: node}
-	there := func() bool {
+	complete := func() bool {
 		c.peers = c.members()
 		if len(c.peers) < servers {
 			return false
@@ -32,15 +32,15 @@ func Meet(ctx context.Context, node *zre.Node, servers int) (*Client, error) {
 		c.peers = c.peers[:servers]
 		return true
 	}
-	if there() {
+	if complete() {
 		return c, nil
 	}
 	for event := range node.AllEvents(ctx) {
-		if _, ok := event.(zre.Join); ok && there() {
+		if _, ok := event.(zre.Join); ok && complete() {
 			return c, nil
 		}
 	}
-	return nil, fmt.Errorf("%d of %d servers found: %w", len(c.peers), servers, stopped(ctx))
+	return nil, fmt.Errorf("%d of %d servers found: %w", len(c.peers), servers, ctxError(ctx))
 }
 
 // members returns the present servers.
@@ -51,7 +51,7 @@ func (c *Client) members() (all []uuid.UUID) {
 	return all
 }
 
-func stopped(ctx context.Context) error {
+func ctxError(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
@@ -90,15 +90,15 @@ func (c *Client) await(ctx context.Context, done func(from uuid.UUID, frames [][
 			}
 		}
 	}
-	return fmt.Errorf("no answer from the server: %w", stopped(ctx))
+	return fmt.Errorf("no answer from the server: %w", ctxError(ctx))
 }
 
 // reports asks every server for its report.
 func (c *Client) reports(ctx context.Context) (map[uuid.UUID]report, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("none came within %v", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, waitTimeout, fmt.Errorf("none came within %v", waitTimeout))
 	defer cancel()
 	for _, id := range c.peers {
-		if err := c.node.Whisper(ctx, id, []byte(version), []byte(ask)); err != nil {
+		if err := c.node.Whisper(ctx, id, []byte(version), []byte(reportRequest)); err != nil {
 			return nil, err
 		}
 	}
@@ -117,16 +117,16 @@ func (c *Client) reports(ctx context.Context) (map[uuid.UUID]report, error) {
 // Echo sends the first server a message of size bytes, at least 1, and waits until it is back.
 func (c *Client) Echo(ctx context.Context, size int) (time.Duration, error) {
 	if size < 1 {
-		return 0, errors.New("an echo has at least 1 octet")
+		return 0, errors.New("an echo has at least 1 byte")
 	}
 	frame := make([]byte, size)
-	frame[0] = echo
+	frame[0] = echoMark
 	began := time.Now()
 	if err := c.node.Whisper(ctx, c.peers[0], frame); err != nil {
 		return 0, err
 	}
 	err := c.await(ctx, func(from uuid.UUID, frames [][]byte) (bool, error) {
-		return from == c.peers[0] && len(frames) == 1 && len(frames[0]) == size && frames[0][0] == echo, nil
+		return from == c.peers[0] && len(frames) == 1 && len(frames[0]) == size && frames[0][0] == echoMark, nil
 	})
 	return time.Since(began), err
 }

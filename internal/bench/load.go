@@ -20,11 +20,11 @@ type Load struct {
 	Progress func(part float64)
 }
 
-// each calls do until the load is over. It checks the clock once per look messages.
-func (l *Load) each(ctx context.Context, look int, do func(i int) error) error {
+// repeat calls do until the load is over. It checks the clock after every checkEvery messages.
+func (l *Load) repeat(ctx context.Context, checkEvery int, do func(i int) error) error {
 	began := time.Now()
 	for i := 0; l.Count == 0 || i < l.Count; i++ {
-		if i%look == 0 {
+		if i%checkEvery == 0 {
 			part := float64(i) / float64(max(l.Count, 1))
 			if l.Count == 0 {
 				part = float64(time.Since(began)) / float64(l.Time)
@@ -49,7 +49,7 @@ func (l *Load) each(ctx context.Context, look int, do func(i int) error) error {
 type Rate struct {
 	Sent      int           // messages; a SHOUT counts once
 	Delivered uint64        // a SHOUT counts once for each member
-	Octets    uint64        // bytes of those delivered
+	Bytes     uint64        // bytes of those delivered
 	Elapsed   time.Duration // from the first until the servers had taken all
 	Here      Cost          // of this process
 	There     Cost          // of the servers' processes
@@ -75,7 +75,7 @@ func (c *Client) Send(ctx context.Context, load Load) (Rate, error) {
 	var rate Rate
 	frame := make([]byte, load.Size)
 	here, began := Spent(), time.Now()
-	err = load.each(ctx, 64, func(i int) error {
+	err = load.repeat(ctx, 64, func(i int) error {
 		rate.Sent++
 		peer := c.peers[i%len(c.peers)]
 		if load.Given {
@@ -108,7 +108,7 @@ func (c *Client) Send(ctx context.Context, load Load) (Rate, error) {
 	processes := make(map[string]Cost) // servers may share one
 	for id, r := range after {
 		rate.Delivered += r.messages
-		rate.Octets += r.octets
+		rate.Bytes += r.bytes
 		spent := r.cost.minus(before[id].cost)
 		if known, ok := processes[r.process]; !ok || spent.Processor > known.Processor {
 			processes[r.process] = spent
@@ -132,7 +132,7 @@ func (c *Client) Send(ctx context.Context, load Load) (Rate, error) {
 // Latency echoes messages, one at a time, and returns how long each took, in order.
 func (c *Client) Latency(ctx context.Context, load Load) ([]time.Duration, error) {
 	took := make([]time.Duration, 0, max(load.Count, 10_000))
-	err := load.each(ctx, 1, func(int) error {
+	err := load.repeat(ctx, 1, func(int) error {
 		d, err := c.Echo(ctx, load.Size)
 		took = append(took, d)
 		return err

@@ -25,9 +25,9 @@ const (
 	// Group is the group that servers are in.
 	Group = "ZRE-BENCH"
 
-	version = "ZRE-BENCH/1"
-	ask     = "REPORT"
-	echo    = 'E'
+	version       = "ZRE-BENCH/1"
+	reportRequest = "REPORT"
+	echoMark      = 'E'
 )
 
 // Cost is what a process has spent since it started, or between two moments.
@@ -54,9 +54,9 @@ func (c Cost) plus(d Cost) Cost {
 
 // report is the answer to REPORT.
 type report struct {
-	messages, octets uint64
-	process          string
-	cost             Cost
+	messages, bytes uint64
+	process         string
+	cost            Cost
 }
 
 // thisProcess distinguishes the processes of a run.
@@ -65,7 +65,7 @@ var thisProcess = strconv.FormatUint(rand.Uint64(), 36)
 const reportFormat = "messages=%d octets=%d process=%s processor-ns=%d allocations=%d allocated=%d"
 
 func (r report) String() string {
-	return fmt.Sprintf(reportFormat, r.messages, r.octets, r.process, r.cost.Processor, r.cost.Allocations, r.cost.Allocated)
+	return fmt.Sprintf(reportFormat, r.messages, r.bytes, r.process, r.cost.Processor, r.cost.Allocations, r.cost.Allocated)
 }
 
 // parseReport reads a report from the network.
@@ -73,7 +73,7 @@ func parseReport(text string) (r report, err error) {
 	if len(text) > 400 || strings.Count(text, " ") != 5 {
 		return r, fmt.Errorf("bench: not a report: %.100q", text)
 	}
-	_, err = fmt.Sscanf(text, reportFormat, &r.messages, &r.octets, &r.process, &r.cost.Processor, &r.cost.Allocations, &r.cost.Allocated)
+	_, err = fmt.Sscanf(text, reportFormat, &r.messages, &r.bytes, &r.process, &r.cost.Processor, &r.cost.Allocations, &r.cost.Allocated)
 	if err != nil {
 		return r, fmt.Errorf("bench: not a report: %.100q: %w", text, err)
 	}

@@ -35,7 +35,7 @@ func Serve(ctx context.Context, node *zre.Node) error {
 // serve handles a whisper. If an answer fails, its peer has left, or takes nothing and is dropped for that: its Exit follows.
 func serve(ctx context.Context, node *zre.Node, counts map[uuid.UUID]*report, peer *zre.Peer, frames [][]byte) {
 	switch {
-	case len(frames) == 2 && string(frames[0]) == version && string(frames[1]) == ask:
+	case len(frames) == 2 && string(frames[0]) == version && string(frames[1]) == reportRequest:
 		r := counts[peer.UUID]
 		if r == nil {
 			r = new(report)
@@ -44,7 +44,7 @@ func serve(ctx context.Context, node *zre.Node, counts map[uuid.UUID]*report, pe
 		r.process, r.cost = thisProcess, Spent()
 		_ = node.Whisper(ctx, peer.UUID, frames[0], []byte(r.String()))
 	case len(frames) != 1:
-	case len(frames[0]) > 0 && frames[0][0] == echo:
+	case len(frames[0]) > 0 && frames[0][0] == echoMark:
 		_ = node.Whisper(ctx, peer.UUID, frames...)
 	default:
 		count(counts, peer, frames)
@@ -59,6 +59,6 @@ func count(counts map[uuid.UUID]*report, peer *zre.Peer, frames [][]byte) {
 	}
 	r.messages++
 	for _, frame := range frames {
-		r.octets += uint64(len(frame))
+		r.bytes += uint64(len(frame))
 	}
 }

@@ -112,8 +112,8 @@ func (c *Certificate) SetMeta(name, value string) error {
 	return nil
 }
 
-// fit checks that the two keys belong together.
-func (c *Certificate) fit() error {
+// checkPair checks that the two keys belong together.
+func (c *Certificate) checkPair() error {
 	if c.secret == (Key{}) {
 		return nil
 	}

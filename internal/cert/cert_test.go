@@ -84,11 +84,11 @@ func TestParse(t *testing.T) {
 		{"a comment behind", public(`"` + manualPublic + `"  # of the manual`), nil},
 		{"no spaces around =", "curve\n    public-key=\"" + manualPublic + "\"\n", nil},
 		{"more than is known", "#\ntop\n    one\n        two = 2\n    three = 3\nversion = 1\n" + publicOfCzmq, nil},
-		{"octets that are no UTF-8", "metadata\n    name = \"K\xe4fer\"\n" + publicOfCzmq, nil},
+		{"bytes that are no UTF-8", "metadata\n    name = \"K\xe4fer\"\n" + publicOfCzmq, nil},
 
 		{"nothing", "", ErrFormat},
 		{"a text", "Hello, world!\n", ErrFormat},
-		{"octets", "\x7fELF\x02\x01\x01\x00\x00", ErrFormat},
+		{"bytes", "\x7fELF\x02\x01\x01\x00\x00", ErrFormat},
 		{"no key", "metadata\n    name = \"x\"\n", ErrFormat},
 		{"a key in another section", "metadata\n    public-key = \"" + manualPublic + "\"\n", ErrFormat},
 		{"a key in no section", "public-key = \"" + manualPublic + "\"\n", ErrFormat},
@@ -156,7 +156,7 @@ func TestFirstOctets(t *testing.T) {
 		t.Errorf("secret %x, public %x", secret, c.Public())
 	}
 	if _, err := generate(bytes.NewReader(good[:31])); !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("too few random octets: %v", err)
+		t.Errorf("too few random bytes: %v", err)
 	}
 }
 

@@ -18,7 +18,7 @@ func Load(path string) (*Certificate, error) {
 	secret := path + SecretSuffix
 	c, err := read(secret)
 	if errors.Is(err, fs.ErrNotExist) {
-		return loadWhole(path)
+		return loadExactly(path)
 	}
 	if err != nil {
 		return nil, err
@@ -26,11 +26,11 @@ func Load(path string) (*Certificate, error) {
 	if c.secret == (Key{}) {
 		return nil, fmt.Errorf("%s: %w", secret, ErrNoSecret)
 	}
-	return beside(path, secret, c)
+	return checkPublic(path, secret, c)
 }
 
-// loadWhole reads a certificate from exactly this file.
-func loadWhole(path string) (*Certificate, error) {
+// loadExactly reads a certificate from exactly this file.
+func loadExactly(path string) (*Certificate, error) {
 	c, err := read(path)
 	public, isSecret := strings.CutSuffix(path, SecretSuffix)
 	switch {
@@ -43,13 +43,13 @@ func loadWhole(path string) (*Certificate, error) {
 	case c.secret == (Key{}):
 		return nil, fmt.Errorf("%s: %w, which is in the file whose name ends in %s, on the machine where the keys were made", path, ErrNoSecret, SecretSuffix)
 	case isSecret:
-		return beside(public, path, c)
+		return checkPublic(public, path, c)
 	}
 	return c, nil
 }
 
-// beside returns a secret certificate, if the public file beside it has the same key; that file may be missing.
-func beside(public, secret string, c *Certificate) (*Certificate, error) {
+// checkPublic returns a secret certificate, if the public file beside it has the same key; that file may be missing.
+func checkPublic(public, secret string, c *Certificate) (*Certificate, error) {
 	p, err := read(public)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -12,29 +12,29 @@ import (
 )
 
 const (
-	lookEvery = 2 * time.Second        // how often a Store looks for changes, and only while it is asked
-	missEvery = 250 * time.Millisecond // how often if it does not know a key: a file that was just added should count
-	missShare = 20                     // strangers' keys must not keep it busy: it rests this many times as long as the last look took
-	settled   = 2 * time.Second        // a younger file may change once more without being seen
-	readEvery = 5 * time.Second        // each file is read again at the first look after this: tools that copy keep times and sizes
-	maxFiles  = 10_000                 // files and folders below a Store's path
+	scanEvery        = 2 * time.Second        // how often a Store looks for changes, and only while it is asked
+	scanEveryUnknown = 250 * time.Millisecond // how often if it does not know a key: a file that was just added should count
+	restFactor       = 20                     // strangers' keys must not keep it busy: it rests this many times as long as the last look took
+	settleTime       = 2 * time.Second        // a younger file may change once more without being seen
+	readEvery        = 5 * time.Second        // each file is read again at the first look after this: tools that copy keep times and sizes
+	maxFiles         = 10_000                 // files and folders below a Store's path
 )
 
 // A Store is a set of public keys from certificates: one file, or all files of a folder and the folders in it, as zauth reads them. Files
 // that end in _secret and hidden ones are left out; links to files are followed, links to folders are not. A change takes effect within 8
-// s, and mostly within lookEvery, for calls after that. It may be used by any number of goroutines.
+// s, and mostly within scanEvery, for calls after that. It may be used by any number of goroutines.
 //
 // A Store that can no longer be read has no keys. A file or folder in it that cannot be read has none; the others count.
 type Store struct {
 	path string
 
-	mu      sync.Mutex
-	looked  time.Time
-	took    time.Duration // of the last look
-	swept   time.Time     // when all files were last read
-	files   map[string]entry
-	keys    map[Key]*Certificate
-	problem error
+	mu           sync.Mutex
+	lastScan     time.Time
+	scanTook     time.Duration // of the last look
+	lastFullScan time.Time     // when all files were last read
+	files        map[string]entry
+	keys         map[Key]*Certificate
+	problem      error
 }
 
 // entry is a file as it was read.
@@ -45,30 +45,30 @@ type entry struct {
 	err  error
 }
 
-// isOf tells whether the file is still as it was read, as far as that can be seen from outside.
-func (e *entry) isOf(info fs.FileInfo) bool {
-	return e.info.ModTime().Equal(info.ModTime()) && e.info.Size() == info.Size() && os.SameFile(e.info, info) && e.read.Sub(info.ModTime()) >= settled
+// isUnchanged tells whether the file is still as it was read, as far as that can be seen from outside.
+func (e *entry) isUnchanged(info fs.FileInfo) bool {
+	return e.info.ModTime().Equal(info.ModTime()) && e.info.Size() == info.Size() && os.SameFile(e.info, info) && e.read.Sub(info.ModTime()) >= settleTime
 }
 
 // OpenStore reads the certificates at path. It fails if path does not exist, if a file is no certificate, or if a folder has files but no
 // certificate. A folder may be empty: then no key is known yet.
 func OpenStore(path string) (*Store, error) {
 	s := &Store{path: path}
-	s.look()
+	s.scan()
 	if s.problem != nil && len(s.keys) == 0 {
 		return nil, s.problem
 	}
 	return s, nil
 }
 
-// Lookup returns the certificate with that public key, or nil. At most once per lookEvery it reads the folder, and files that changed; for a key that it does
+// Lookup returns the certificate with that public key, or nil. At most once per scanEvery it reads the folder, and files that changed; for a key that it does
 // not know, sooner.
 func (s *Store) Lookup(public Key) *Certificate {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ago := time.Since(s.looked)
-	if ago >= lookEvery || s.keys[public] == nil && ago >= max(missEvery, missShare*s.took) {
-		s.look()
+	ago := time.Since(s.lastScan)
+	if ago >= scanEvery || s.keys[public] == nil && ago >= max(scanEveryUnknown, restFactor*s.scanTook) {
+		s.scan()
 	}
 	return s.keys[public]
 }
@@ -80,25 +80,25 @@ func (s *Store) Problem() error {
 	return s.problem
 }
 
-// look reads what changed, and now and then everything.
-func (s *Store) look() {
-	s.looked = time.Now()
-	defer func() { s.took = time.Since(s.looked) }()
-	readAll := s.looked.Sub(s.swept) >= readEvery
+// scan reads what changed, and now and then everything.
+func (s *Store) scan() {
+	s.lastScan = time.Now()
+	defer func() { s.scanTook = time.Since(s.lastScan) }()
+	readAll := s.lastScan.Sub(s.lastFullScan) >= readEvery
 	if readAll {
-		s.swept = s.looked
+		s.lastFullScan = s.lastScan
 	}
 	files, keys := map[string]entry{}, map[Key]*Certificate{}
 	s.problem = nil
 	err := s.walk(func(path string, info fs.FileInfo) {
 		e, known := s.files[path]
-		if readAll || !known || !e.isOf(info) {
-			e = entry{info: info, read: s.looked}
+		if readAll || !known || !e.isUnchanged(info) {
+			e = entry{info: info, read: s.lastScan}
 			e.cert, e.err = LoadPublic(path)
 		}
 		files[path] = e
 		if e.err != nil {
-			s.note(e.err)
+			s.noteProblem(e.err)
 			return
 		}
 		keys[e.cert.public] = e.cert
@@ -109,8 +109,8 @@ func (s *Store) look() {
 	s.files, s.keys = files, keys
 }
 
-// note keeps the first problem of a look.
-func (s *Store) note(problem error) {
+// noteProblem keeps the first problem of a look.
+func (s *Store) noteProblem(problem error) {
 	if s.problem == nil && !errors.Is(problem, fs.ErrNotExist) { // a file that was removed since it was listed is none
 		s.problem = problem
 	}
@@ -145,7 +145,7 @@ func (s *Store) walk(found func(path string, info fs.FileInfo)) error {
 		case isHidden && d.IsDir():
 			return fs.SkipDir
 		case err != nil:
-			s.note(fmt.Errorf("cannot read certificates: %w", err))
+			s.noteProblem(fmt.Errorf("cannot read certificates: %w", err))
 			return fs.SkipDir
 		case isHidden || d.IsDir() || strings.HasSuffix(d.Name(), SecretSuffix):
 			return nil

@@ -176,23 +176,23 @@ func TestStoreLooksForUnknownKeys(t *testing.T) {
 			key   Key
 			after time.Duration
 			known bool
-		}{{a, missEvery, true}, {b, 0, true}} {
+		}{{a, scanEveryUnknown, true}, {b, 0, true}} {
 			time.Sleep(c.after) // fake time
 			if got := s.Lookup(c.key) != nil; got != c.known {
 				t.Errorf("key %x after %v: %v", c.key[:3], c.after, got)
 			}
 		}
-		for _, c := range []struct{ took, want time.Duration }{{0, missEvery}, {time.Millisecond * 50, missShare * 50 * time.Millisecond}} {
-			s.took = c.took
+		for _, c := range []struct{ took, want time.Duration }{{0, scanEveryUnknown}, {time.Millisecond * 50, restFactor * 50 * time.Millisecond}} {
+			s.scanTook = c.took
 			s.Lookup(Key{1})
-			s.took = c.took // in fake time a look takes none
-			looked := s.looked
+			s.scanTook = c.took // in fake time a look takes none
+			looked := s.lastScan
 			time.Sleep(c.want - 1) // fake time
-			if s.Lookup(Key{1}); s.looked != looked {
+			if s.Lookup(Key{1}); s.lastScan != looked {
 				t.Errorf("after a look that took %v a stranger causes another one within %v", c.took, c.want)
 			}
 			time.Sleep(time.Nanosecond) // fake time
-			if s.Lookup(Key{1}); s.looked == looked {
+			if s.Lookup(Key{1}); s.lastScan == looked {
 				t.Errorf("after a look that took %v there is none after %v", c.took, c.want)
 			}
 		}
@@ -232,25 +232,25 @@ func TestStoreReadsWhatChanged(t *testing.T) {
 	if err := os.Chtimes(root+"/alice", old, old); err != nil {
 		t.Fatal(err)
 	}
-	s.look()
+	s.scan()
 	first := s.keys[a]
-	s.look()
+	s.scan()
 	if s.keys[a] != first {
 		t.Error("a file that did not change was read again")
 	}
-	s.swept = s.swept.Add(-readEvery)
-	s.look()
+	s.lastFullScan = s.lastFullScan.Add(-readEvery)
+	s.scan()
 	if s.keys[a] == first {
 		t.Error("a file was not read again after readEvery")
 	}
 	first = s.keys[a]
 	put(t, root+"/alice", alice)
-	s.look()
+	s.scan()
 	second := s.keys[a]
 	if second == first {
 		t.Error("a file that changed was not read again")
 	}
-	if s.look(); s.keys[a] == second {
+	if s.scan(); s.keys[a] == second {
 		t.Error("a file that changed just now was not read again: it may have changed once more within the clock's step")
 	}
 }
@@ -286,7 +286,7 @@ func TestStoreManyAsk(t *testing.T) {
 		asking.Go(func() {
 			for range 100 {
 				s.mu.Lock()
-				s.looked = time.Time{} // each one looks
+				s.lastScan = time.Time{} // each one looks
 				s.mu.Unlock()
 				if s.Lookup(a) == nil {
 					t.Error("alice is lost")
@@ -329,12 +329,12 @@ func BenchmarkLookup(b *testing.B) {
 		name string
 		age  func()
 	}{
-		{"known", func() { s.looked = time.Now() }},
-		{"look", func() { s.looked, s.swept = time.Time{}, time.Now() }},
-		{"read", func() { s.looked, s.swept = time.Time{}, time.Time{} }},
+		{"known", func() { s.lastScan = time.Now() }},
+		{"look", func() { s.lastScan, s.lastFullScan = time.Time{}, time.Now() }},
+		{"read", func() { s.lastScan, s.lastFullScan = time.Time{}, time.Time{} }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			s.look()
+			s.scan()
 			for b.Loop() {
 				c.age()
 				if s.Lookup(key) == nil {

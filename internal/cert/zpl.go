@@ -107,7 +107,7 @@ func Parse(text []byte) (*Certificate, error) {
 	if p.c.public == (Key{}) {
 		return nil, fmt.Errorf("%w: it has no %s in a section %s", ErrFormat, namePublic, sectionCurve)
 	}
-	if err := p.c.fit(); err != nil {
+	if err := p.c.checkPair(); err != nil {
 		return nil, err
 	}
 	return p.c, nil

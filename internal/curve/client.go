@@ -8,11 +8,11 @@ import (
 
 // A Client is the connecting side's handshake, on one connection.
 type Client struct {
-	keys   *KeyPair
-	server PublicKey
-	random draw
-	most   int // most octets of a READY
-	next   step
+	keys       *KeyPair
+	server     PublicKey
+	random     randomSource
+	maxCommand int // maxCommand octets of a READY
+	next       step
 
 	ours    *KeyPair   // of this connection
 	hello   *sharedKey // with the server's long-term key
@@ -39,19 +39,19 @@ const (
 // NewClient begins a handshake with the server that has that public key, with our own keys. A READY of more than maxCommand octets is
 // refused. The error is ErrKey if the server's key cannot be valid.
 func NewClient(keys *KeyPair, server PublicKey, maxCommand int) (*Client, error) {
-	return newClient(keys, server, maxCommand, fromSystem)
+	return newClient(keys, server, maxCommand, systemRandom)
 }
 
-func newClient(keys *KeyPair, server PublicKey, maxCommand int, random draw) (*Client, error) {
+func newClient(keys *KeyPair, server PublicKey, maxCommand int, random randomSource) (*Client, error) {
 	ours, err := random.keyPair()
 	if err != nil {
 		return nil, err
 	}
-	hello, err := share(ours.secret, server[:])
+	hello, err := sharedKeyOf(ours.secret, server[:])
 	if err != nil {
 		return nil, err
 	}
-	return &Client{keys: keys, server: server, random: random, most: maxCommand, ours: ours, hello: hello}, nil
+	return &Client{keys: keys, server: server, random: random, maxCommand: maxCommand, ours: ours, hello: hello}, nil
 }
 
 // Expects returns how many octets the next command from the server may have, ERROR included; zero if none is due.
@@ -60,7 +60,7 @@ func (c *Client) Expects() (least, most int) {
 	case awaitWelcome:
 		return ErrorSize, max(WelcomeSize, MaxErrorSize)
 	case awaitReady:
-		return ErrorSize, max(c.most, MaxErrorSize)
+		return ErrorSize, max(c.maxCommand, MaxErrorSize)
 	}
 	return 0, 0
 }
@@ -76,7 +76,7 @@ func (c *Client) Hello() ([]byte, error) {
 	b = append(b, make([]byte, padding)...)
 	b = append(b, c.ours.public[:]...)
 	b = binary.BigEndian.AppendUint64(b, c.nonce)
-	return c.hello.seal(b, make([]byte, helloPlain), short(nonceHello, c.nonce)), nil
+	return c.hello.seal(b, make([]byte, helloPlain), shortNonceOf(nonceHello, c.nonce)), nil
 }
 
 // Welcome handles the server's WELCOME. If it returns nil, the server has proven its key, and has learnt nothing about ours: now is the
@@ -91,14 +91,14 @@ func (c *Client) Welcome(command []byte) error {
 	}
 	rest, ok := cutName(command, nameWelcome)
 	if !ok || len(command) != WelcomeSize {
-		return wrong("WELCOME was due")
+		return commandError("WELCOME was due")
 	}
-	plain, err := c.hello.open(rest[longNonce:], long(nonceWelcome, rest[:longNonce]))
+	plain, err := c.hello.open(rest[longNonce:], longNonceOf(nonceWelcome, rest[:longNonce]))
 	if err != nil {
 		return err
 	}
 	c.theirs, c.cookie = PublicKey(plain), plain[keySize:]
-	if c.session, err = share(c.ours.secret, c.theirs[:]); err != nil {
+	if c.session, err = sharedKeyOf(c.ours.secret, c.theirs[:]); err != nil {
 		return err
 	}
 	c.next = sendInitiate
@@ -111,7 +111,7 @@ func (c *Client) Initiate(metadata []byte) ([]byte, error) {
 		return nil, ErrOrder
 	}
 	c.next = finished
-	vouching, err := share(c.keys.secret, c.theirs[:])
+	vouching, err := sharedKeyOf(c.keys.secret, c.theirs[:])
 	if err != nil {
 		return nil, err
 	}
@@ -120,14 +120,14 @@ func (c *Client) Initiate(metadata []byte) ([]byte, error) {
 	plain := make([]byte, 0, keySize+longNonce+vouchSize+len(metadata))
 	plain = append(plain, c.keys.public[:]...)
 	plain = append(plain, nonce[:]...)
-	plain = vouching.seal(plain, bytes.Join([][]byte{c.ours.public[:], c.server[:]}, nil), long(nonceVouch, nonce[:]))
+	plain = vouching.seal(plain, bytes.Join([][]byte{c.ours.public[:], c.server[:]}, nil), longNonceOf(nonceVouch, nonce[:]))
 	plain = append(plain, metadata...)
 
 	b := make([]byte, 0, InitiateSize+len(metadata))
 	b = append(b, nameInitiate...)
 	b = append(b, c.cookie...)
 	b = binary.BigEndian.AppendUint64(b, c.nonce)
-	b = c.session.seal(b, plain, short(nonceInitiate, c.nonce))
+	b = c.session.seal(b, plain, shortNonceOf(nonceInitiate, c.nonce))
 	c.cookie, c.hello = nil, nil
 	return b, nil
 }
@@ -143,11 +143,11 @@ func (c *Client) Ready(command []byte) (metadata []byte, s *Sealer, o *Opener, e
 		return nil, nil, nil, err
 	}
 	rest, ok := cutName(command, nameReady)
-	if !ok || len(command) < ReadySize || len(command) > c.most {
-		return nil, nil, nil, wrong("READY was due, of %d octets at most", c.most)
+	if !ok || len(command) < ReadySize || len(command) > c.maxCommand {
+		return nil, nil, nil, commandError("READY was due, of %d bytes at most", c.maxCommand)
 	}
 	nonce := binary.BigEndian.Uint64(rest)
-	if metadata, err = c.session.open(rest[shortNonce:], short(nonceReady, nonce)); err != nil {
+	if metadata, err = c.session.open(rest[shortNonce:], shortNonceOf(nonceReady, nonce)); err != nil {
 		return nil, nil, nil, err
 	}
 	s, o = newSealer(c.session, nonceMessageClient, c.nonce), newOpener(c.session, nonceMessageServer, nonce)

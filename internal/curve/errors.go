@@ -41,7 +41,7 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("curve: the server refused the connection: %q", e.Reason)
 }
 
-func wrong(format string, args ...any) error {
+func commandError(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrCommand, fmt.Sprintf(format, args...))
 }
 
@@ -62,7 +62,7 @@ func refusal(command []byte) error {
 		return nil
 	}
 	if len(rest) == 0 || int(rest[0]) != len(rest)-1 {
-		return wrong("ERROR without a whole reason")
+		return commandError("ERROR without a whole reason")
 	}
 	return &RefusedError{Reason: string(rest[1:])}
 }

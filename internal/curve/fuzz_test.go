@@ -47,7 +47,7 @@ func FuzzHello(f *testing.F) {
 		if err != nil {
 			known(t, err)
 		} else if len(b) != HelloSize || len(welcome) != WelcomeSize {
-			t.Errorf("a HELLO of %d octets gave a WELCOME of %d", len(b), len(welcome))
+			t.Errorf("a HELLO of %d bytes gave a WELCOME of %d", len(b), len(welcome))
 		}
 	})
 }

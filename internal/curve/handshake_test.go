@@ -23,10 +23,10 @@ func TestHandshake(t *testing.T) {
 		for flags := range byte(4) {
 			f, plain, err := opened(m.atServer, sealed(t, m.fromClient, flags, text))
 			if err != nil || f != flags || string(plain) != text {
-				t.Fatalf("to the server: flags %d, %d octets, %v", f, len(plain), err)
+				t.Fatalf("to the server: flags %d, %d bytes, %v", f, len(plain), err)
 			}
 			if f, plain, err = opened(m.atClient, sealed(t, m.fromServer, flags, text)); err != nil || f != flags || string(plain) != text {
-				t.Fatalf("to the client: flags %d, %d octets, %v", f, len(plain), err)
+				t.Fatalf("to the client: flags %d, %d bytes, %v", f, len(plain), err)
 			}
 		}
 	}
@@ -159,10 +159,10 @@ func TestMetadataSizes(t *testing.T) {
 		m.metaOfClient, m.metaOfServer = make([]byte, test.client), make([]byte, test.server)
 		side, err := m.run()
 		if side != test.side || err != nil && !errors.Is(err, ErrCommand) {
-			t.Errorf("%d and %d octets: %q, %v", test.client, test.server, side, err)
+			t.Errorf("%d and %d bytes: %q, %v", test.client, test.server, side, err)
 		}
 		if side == "" && (len(m.clientMeta) != test.client || len(m.serverMeta) != test.server) {
-			t.Errorf("%d and %d octets became %d and %d", test.client, test.server, len(m.clientMeta), len(m.serverMeta))
+			t.Errorf("%d and %d bytes became %d and %d", test.client, test.server, len(m.clientMeta), len(m.serverMeta))
 		}
 	}
 }
@@ -206,7 +206,7 @@ func TestWrongKeys(t *testing.T) {
 		m := newMeeting(t)
 		m.alter = func(name string, command []byte) []byte {
 			if name == "WELCOME" { // the right keys of the connection, but proven with another key
-				false, _ := share(other.secret, m.client.ours.public[:])
+				false, _ := sharedKeyOf(other.secret, m.client.ours.public[:])
 				s := NewServer(other, maxCommand)
 				s.client = m.client.ours.public
 				command, _ = s.welcome(false)
@@ -256,7 +256,7 @@ func TestLowOrder(t *testing.T) {
 		hello := append([]byte(nameHello+version), make([]byte, padding)...)
 		hello = append(hello, key[:]...)
 		hello = append(hello, 0, 0, 0, 0, 0, 0, 0, 1)
-		hello = zero.seal(hello, make([]byte, helloPlain), short(nonceHello, 1))
+		hello = zero.seal(hello, make([]byte, helloPlain), shortNonceOf(nonceHello, 1))
 		if _, err := NewServer(honest, maxCommand).Hello(hello); err != ErrKey {
 			t.Errorf("%s in HELLO: %v", text, err)
 		}
@@ -264,9 +264,9 @@ func TestLowOrder(t *testing.T) {
 		m := newMeeting(t)
 		m.alter = func(name string, command []byte) []byte {
 			if name == "WELCOME" {
-				shared, _ := share(m.server.keys.secret, m.client.ours.public[:])
+				shared, _ := sharedKeyOf(m.server.keys.secret, m.client.ours.public[:])
 				plain := append(bytes.Clone(key[:]), make([]byte, cookieSize)...)
-				command = shared.seal([]byte(nameWelcome+"sixteen octets.."), plain, long(nonceWelcome, []byte("sixteen octets..")))
+				command = shared.seal([]byte(nameWelcome+"sixteen bytes..."), plain, longNonceOf(nonceWelcome, []byte("sixteen bytes...")))
 			}
 			return command
 		}
@@ -277,7 +277,7 @@ func TestLowOrder(t *testing.T) {
 		m = newMeeting(t)
 		m.alter = forgedVouch(m, func(plain []byte) []byte {
 			nonce := plain[keySize : keySize+longNonce]
-			vouch := zero.seal(nil, bytes.Join([][]byte{m.client.ours.public[:], m.server.keys.public[:]}, nil), long(nonceVouch, nonce))
+			vouch := zero.seal(nil, bytes.Join([][]byte{m.client.ours.public[:], m.server.keys.public[:]}, nil), longNonceOf(nonceVouch, nonce))
 			return bytes.Join([][]byte{key[:], nonce, vouch}, nil)
 		})
 		if side, err := m.run(); side != "server" || err != ErrKey {
@@ -293,7 +293,7 @@ func TestLowOrder(t *testing.T) {
 
 func sharedKeyOfZero() *sharedKey {
 	var product [32]byte
-	return hashed(&product)
+	return boxKey(&product)
 }
 
 // forgedVouch replaces what is in INITIATE's box, as a client that breaks the rules would.
@@ -303,11 +303,11 @@ func forgedVouch(m *meeting, forge func(plain []byte) []byte) func(string, []byt
 			return command
 		}
 		head := len(nameInitiate) + cookieSize + shortNonce
-		plain, err := m.client.session.open(command[head:], short(nonceInitiate, 2))
+		plain, err := m.client.session.open(command[head:], shortNonceOf(nonceInitiate, 2))
 		if err != nil {
 			panic(err)
 		}
-		return m.client.session.seal(bytes.Clone(command[:head]), forge(plain), short(nonceInitiate, 2))
+		return m.client.session.seal(bytes.Clone(command[:head]), forge(plain), shortNonceOf(nonceInitiate, 2))
 	}
 }
 
@@ -346,9 +346,9 @@ func TestVouch(t *testing.T) {
 
 // vouchFor makes the box of INITIATE again.
 func vouchFor(m *meeting, keys *KeyPair, connection, server PublicKey) []byte {
-	shared, _ := share(keys.secret, m.client.theirs[:])
-	nonce := []byte("sixteen octets..")
-	vouch := shared.seal(nil, bytes.Join([][]byte{connection[:], server[:]}, nil), long(nonceVouch, nonce))
+	shared, _ := sharedKeyOf(keys.secret, m.client.theirs[:])
+	nonce := []byte("sixteen bytes...")
+	vouch := shared.seal(nil, bytes.Join([][]byte{connection[:], server[:]}, nil), longNonceOf(nonceVouch, nonce))
 	return bytes.Join([][]byte{keys.public[:], nonce, vouch}, nil)
 }
 
@@ -369,7 +369,7 @@ func TestReplayed(t *testing.T) {
 	m := newMeeting(t)
 	m.client.random = numbered("other")
 	m.client.ours = pair(t, "another connection")
-	m.client.hello, _ = share(m.client.ours.secret, m.client.server[:])
+	m.client.hello, _ = sharedKeyOf(m.client.ours.secret, m.client.server[:])
 	m.alter = func(name string, command []byte) []byte {
 		if name == "WELCOME" {
 			return first.welcome
@@ -461,9 +461,9 @@ func TestHalfOpen(t *testing.T) {
 		}
 	}
 	each := (heap() - before) / uint64(count)
-	t.Logf("%d octets for a handshake", each)
+	t.Logf("%d bytes for a handshake", each)
 	if each > most {
-		t.Errorf("%d octets for a handshake, at most %d are allowed", each, most)
+		t.Errorf("%d bytes for a handshake, at most %d are allowed", each, most)
 	}
 	if n := runtime.NumGoroutine(); n > goroutines {
 		t.Errorf("%d goroutines more", n-goroutines)

@@ -9,7 +9,7 @@ import (
 const maxCommand = 8 << 10
 
 // numbered returns repeatable "random" octets.
-func numbered(label string) draw {
+func numbered(label string) randomSource {
 	count := uint64(0)
 	return func(b []byte) {
 		for i := 0; i < len(b); i += sha256.Size {
@@ -21,11 +21,11 @@ func numbered(label string) draw {
 }
 
 // given returns the octets of a record, in order.
-func given(t testing.TB, draws ...[]byte) draw {
+func given(t testing.TB, draws ...[]byte) randomSource {
 	return func(b []byte) {
 		t.Helper()
 		if len(draws) == 0 || len(draws[0]) != len(b) {
-			t.Fatalf("%d random octets were not recorded", len(b))
+			t.Fatalf("%d random bytes were not recorded", len(b))
 		}
 		copy(b, draws[0])
 		draws = draws[1:]
@@ -123,7 +123,7 @@ func body(t testing.TB, frame []byte) []byte {
 		t.Fatalf("outer flags %#x", frame[0])
 	}
 	if size != len(rest) || (size <= 255) != (frame[0] == 0) {
-		t.Fatalf("a frame of %d octets says %d, flags %#x", len(rest), size, frame[0])
+		t.Fatalf("a frame of %d bytes says %d, flags %#x", len(rest), size, frame[0])
 	}
 	return rest
 }
@@ -135,7 +135,7 @@ func sealed(t testing.TB, s *Sealer, flags byte, plain string) []byte {
 		t.Fatal(err)
 	}
 	if len(frame) != SealedSize(len(plain)) {
-		t.Errorf("%d octets sealed have %d, SealedSize says %d", len(plain), len(frame), SealedSize(len(plain)))
+		t.Errorf("%d bytes sealed have %d, SealedSize says %d", len(plain), len(frame), SealedSize(len(plain)))
 	}
 	return body(t, frame)
 }

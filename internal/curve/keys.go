@@ -17,7 +17,7 @@ type PublicKey [keySize]byte
 func (k PublicKey) Check() error {
 	probe, err := ecdh.X25519().NewPrivateKey(probeSecret[:])
 	if err == nil {
-		_, err = share(probe, k[:])
+		_, err = sharedKeyOf(probe, k[:])
 	}
 	return err
 }
@@ -43,19 +43,19 @@ func NewKeyPair(secret [keySize]byte) (*KeyPair, error) {
 // Public returns the public key.
 func (p *KeyPair) Public() PublicKey { return p.public }
 
-// draw fills b with random octets, for keys and long nonces. Tests that rebuild recorded streams use another one.
-type draw func(b []byte)
+// randomSource fills b with random octets, for keys and long nonces. Tests that rebuild recorded streams use another one.
+type randomSource func(b []byte)
 
-func fromSystem(b []byte) { _, _ = rand.Read(b) } // it never fails
+func systemRandom(b []byte) { _, _ = rand.Read(b) } // it never fails
 
 // keyPair draws a key pair for one connection.
-func (d draw) keyPair() (*KeyPair, error) {
+func (d randomSource) keyPair() (*KeyPair, error) {
 	var secret [keySize]byte
 	d(secret[:])
 	return NewKeyPair(secret)
 }
 
-func (d draw) longNonce() (n [longNonce]byte) {
+func (d randomSource) longNonce() (n [longNonce]byte) {
 	d(n[:])
 	return n
 }
@@ -63,8 +63,8 @@ func (d draw) longNonce() (n [longNonce]byte) {
 // A sharedKey seals and opens the boxes between two keys: NaCl's crypto_box_beforenm.
 type sharedKey [keySize]byte
 
-// share computes one X25519 product. nacl/box would compute two, and would not refuse keys of low order.
-func share(secret *ecdh.PrivateKey, public []byte) (*sharedKey, error) {
+// sharedKeyOf computes one X25519 product. nacl/box would compute two, and would not refuse keys of low order.
+func sharedKeyOf(secret *ecdh.PrivateKey, public []byte) (*sharedKey, error) {
 	if !isCanonical(public) {
 		return nil, ErrKey
 	}
@@ -76,11 +76,11 @@ func share(secret *ecdh.PrivateKey, public []byte) (*sharedKey, error) {
 	if err != nil {
 		return nil, ErrKey // the product is zero
 	}
-	return hashed((*[keySize]byte)(product)), nil
+	return boxKey((*[keySize]byte)(product)), nil
 }
 
-// hashed returns the key for boxes from a product.
-func hashed(product *[keySize]byte) *sharedKey {
+// boxKey returns the key for boxes from a product.
+func boxKey(product *[keySize]byte) *sharedKey {
 	var shared sharedKey
 	salsa.HSalsa20((*[keySize]byte)(&shared), new([16]byte), product, &salsa.Sigma)
 	return &shared
@@ -114,16 +114,16 @@ func (k *sharedKey) open(box []byte, nonce *[24]byte) ([]byte, error) {
 	return plain, nil
 }
 
-// short returns the nonce of a box with a short nonce.
-func short(prefix string, number uint64) *[24]byte {
+// shortNonceOf returns the nonce of a box with a short nonce.
+func shortNonceOf(prefix string, number uint64) *[24]byte {
 	var n [24]byte
 	copy(n[:], prefix)
 	binary.BigEndian.PutUint64(n[16:], number)
 	return &n
 }
 
-// long returns the nonce of a box with a long nonce.
-func long(prefix string, nonce []byte) *[24]byte {
+// longNonceOf returns the nonce of a box with a long nonce.
+func longNonceOf(prefix string, nonce []byte) *[24]byte {
 	var n [24]byte
 	copy(n[copy(n[:], prefix):], nonce)
 	return &n

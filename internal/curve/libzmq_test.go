@@ -139,7 +139,7 @@ func TestLibzmqServer(t *testing.T) {
 		for i, want := range sent {
 			flags, plain, err := opened(opener, c.need())
 			if err != nil || string(plain) != want || flags != byte(More*(1-i)) {
-				t.Fatalf("%d octets: flags %d, %d octets, %v", size, flags, len(plain), err)
+				t.Fatalf("%d bytes: flags %d, %d bytes, %v", size, flags, len(plain), err)
 			}
 		}
 	}

@@ -30,19 +30,19 @@ const (
 // are the same for all messages of a direction.
 type boxes struct {
 	key     [keySize]byte
-	counter [16]byte     // the short nonce, and the number of a block of the stream
-	first   [atOnce]byte // the stream's beginning: 32 octets of the tag's key, then those for the box's first octets
-	last    [atOnce]byte // its end, for the rest of a body
+	counter [16]byte         // the short nonce, and the number of a block of the stream
+	first   [fourBlocks]byte // the stream's beginning: 32 octets of the tag's key, then those for the box's first octets
+	last    [fourBlocks]byte // its end, for the rest of a body
 	tag     [tagSize]byte
 }
 
 // The stream comes in blocks. Four of them together take little longer than a single one.
 const (
-	block  = 64
-	atOnce = 4 * block
+	block      = 64
+	fourBlocks = 4 * block
 
-	macKey = 32         // octets of the stream
-	ahead  = macKey + 1 // and one for the flags; those of the body follow
+	macKey    = 32         // octets of the stream
+	bodyStart = macKey + 1 // and one for the flags; those of the body follow
 )
 
 func (b *boxes) init(shared *sharedKey, prefix string) {
@@ -52,8 +52,8 @@ func (b *boxes) init(shared *sharedKey, prefix string) {
 // begin makes the stream's first octets for a nonce and a body of that size.
 func (b *boxes) begin(nonce uint64, size int) {
 	binary.BigEndian.PutUint64(b.counter[:], nonce)
-	n := atOnce
-	if size <= block-ahead {
+	n := fourBlocks
+	if size <= block-bodyStart {
 		n = block
 	}
 	b.stream(b.first[:n], 0)
@@ -78,12 +78,12 @@ func (b *boxes) flags(octet byte) byte { return octet ^ b.first[macKey] }
 
 // xor seals or opens a body. dst and src have the same length, and either are the same memory or don't overlap.
 func (b *boxes) xor(dst, src []byte) {
-	n := subtle.XORBytes(dst, src, b.first[ahead:])
+	n := subtle.XORBytes(dst, src, b.first[bodyStart:])
 	dst, src = dst[n:], src[n:]
-	most := len(src) / atOnce * atOnce
-	b.add(dst[:most], src[:most], atOnce/block)
+	most := len(src) / fourBlocks * fourBlocks
+	b.add(dst[:most], src[:most], fourBlocks/block)
 	dst, src = dst[most:], src[most:]
-	next := (atOnce + most) / block
+	next := (fourBlocks + most) / block
 	if len(src) <= block {
 		b.add(dst, src, next)
 		return

@@ -25,13 +25,13 @@ func TestBoxes(t *testing.T) {
 			plain[i] = byte(random.Uint32())
 		}
 		got := sealed(t, m.fromClient, plain[0], string(plain[1:]))
-		want := box.SealAfterPrecomputation(nil, plain, short(nonceMessageClient, m.fromClient.nonce), (*[32]byte)(shared))
+		want := box.SealAfterPrecomputation(nil, plain, shortNonceOf(nonceMessageClient, m.fromClient.nonce), (*[32]byte)(shared))
 		if !bytes.Equal(got[len(nameMessage)+shortNonce:], want) {
-			t.Fatalf("%d octets: %x instead of %x", size, got, want)
+			t.Fatalf("%d bytes: %x instead of %x", size, got, want)
 		}
 		flags, back, err := opened(m.atServer, got)
 		if err != nil || flags != plain[0] || !bytes.Equal(back, plain[1:]) {
-			t.Fatalf("%d octets: %v", size, err)
+			t.Fatalf("%d bytes: %v", size, err)
 		}
 	}
 }
@@ -50,12 +50,12 @@ func TestOpenPlaces(t *testing.T) {
 		plain := bytes.Repeat([]byte("abc"), size)[:size]
 		message := sealed(t, m.fromClient, More, string(plain))
 		if _, err := m.atServer.Open(message[Overhead:], message[:Overhead], message[Overhead:]); err != nil || !bytes.Equal(message[Overhead:], plain) {
-			t.Errorf("%d octets in place: %v", size, err)
+			t.Errorf("%d bytes in place: %v", size, err)
 		}
 		message = sealed(t, m.fromClient, More, string(plain))
 		head, rest := bytes.Clone(message[:Overhead]), bytes.Clone(message[Overhead:])
 		if flags, err := m.atServer.Open(rest, head, rest); err != nil || flags != More || !bytes.Equal(rest, plain) {
-			t.Errorf("%d octets in two places: %v", size, err)
+			t.Errorf("%d bytes in two places: %v", size, err)
 		}
 	}
 }
@@ -114,7 +114,7 @@ func TestMessages(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("each octet", func(t *testing.T) {
+	t.Run("each byte", func(t *testing.T) {
 		m := met(t)
 		message := sealed(t, m.fromClient, 0, "some text that is longer than what the first block has room for")
 		for at := range message {
@@ -122,10 +122,10 @@ func TestMessages(t *testing.T) {
 			changed[at] ^= 4
 			flags, plain, err := opened(m.atServer, changed)
 			if err == nil {
-				t.Fatalf("octet %d: opened", at)
+				t.Fatalf("byte %d: opened", at)
 			}
 			if flags != 0 || !bytes.Equal(plain, make([]byte, len(plain))) {
-				t.Errorf("octet %d: something of it is told", at)
+				t.Errorf("byte %d: something of it is told", at)
 			}
 		}
 		if _, _, err := opened(m.atServer, message); err != nil {

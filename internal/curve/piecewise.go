@@ -10,7 +10,7 @@ import (
 // The tag of a MESSAGE stands before its body and covers all of it. So sealing a body piece by piece takes two passes over it; in return a
 // long body needs no second memory of its length. What is received and not wanted needs none either: it is authenticated as it arrives.
 
-// pieceOctets is how much of a body is processed at a time; atOnce divides it.
+// pieceOctets is how much of a body is processed at a time; fourBlocks divides it.
 const pieceOctets = 8 << 10
 
 // A Stream is a MESSAGE whose body is sealed piece by piece: see Sealer.Begin.
@@ -49,9 +49,9 @@ func (t *Stream) Left() int { return len(t.body) - t.at }
 func (t *Stream) Append(dst []byte, most int) []byte {
 	n := t.Left()
 	if n > most { // the next piece must begin with a block
-		n = most / atOnce * atOnce
+		n = most / fourBlocks * fourBlocks
 		if t.at == 0 {
-			n -= ahead
+			n -= bodyStart
 		}
 	}
 	dst = slices.Grow(dst, n)
@@ -59,7 +59,7 @@ func (t *Stream) Append(dst []byte, most int) []byte {
 	if t.at == 0 {
 		t.sealer.xor(sealed, plain)
 	} else {
-		t.sealer.add(sealed, plain, (ahead+t.at)/block)
+		t.sealer.add(sealed, plain, (bodyStart+t.at)/block)
 	}
 	t.at += n
 	return dst[:len(dst)+n]
@@ -106,7 +106,7 @@ func (c *Check) Done(dst, sealed []byte) (flags byte, err error) {
 func (o *Opener) next(head []byte) (nonce uint64, err error) {
 	rest, ok := cutName(head, nameMessage)
 	if !ok || len(head) != Overhead {
-		return 0, wrong("MESSAGE was due")
+		return 0, commandError("MESSAGE was due")
 	}
 	if nonce = binary.BigEndian.Uint64(rest); nonce <= o.nonce {
 		return 0, ErrNonce

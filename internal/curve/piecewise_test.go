@@ -9,7 +9,7 @@ import (
 
 // A body that is sealed piece by piece gives the same octets as at once, in pieces of any length.
 func TestStream(t *testing.T) {
-	for _, size := range []int{0, 1, 31, 222, 223, 224, 256, 300, 16<<10 - ahead, 16<<10 - ahead + 1, 16 << 10, 100_000} {
+	for _, size := range []int{0, 1, 31, 222, 223, 224, 256, 300, 16<<10 - bodyStart, 16<<10 - bodyStart + 1, 16 << 10, 100_000} {
 		for _, most := range []int{256, 300, 1000, 16 << 10, 1 << 20} {
 			t.Run(fmt.Sprint(size, " by ", most), func(t *testing.T) {
 				body := make([]byte, size)
@@ -26,7 +26,7 @@ func TestStream(t *testing.T) {
 				for rest.Left() > 0 {
 					before := len(got)
 					if got = rest.Append(got, most); len(got)-before > most || len(got) == before {
-						t.Fatalf("a piece of %d octets", len(got)-before)
+						t.Fatalf("a piece of %d bytes", len(got)-before)
 					}
 				}
 				if !bytes.Equal(got, append([]byte("before"), want...)) {
@@ -75,7 +75,7 @@ func TestCheck(t *testing.T) {
 			message := sealed(t, m.fromClient, More, string(body[:size]))
 			flags, plain, err := check(m.atServer, message, keep)
 			if err != nil || flags != More || !bytes.Equal(plain, body[:keep]) {
-				t.Errorf("%d octets of %d: flags %d, %x, %v", keep, size, flags, plain, err)
+				t.Errorf("%d bytes of %d: flags %d, %x, %v", keep, size, flags, plain, err)
 			}
 			if _, _, err := check(m.atServer, message, keep); !errors.Is(err, ErrNonce) {
 				t.Errorf("once more: %v", err)
@@ -90,7 +90,7 @@ func TestCheck(t *testing.T) {
 		message := sealed(t, m.fromClient, 0, string(body[:50]))
 		message[at] ^= 1
 		if _, _, err := check(m.atServer, message, 50); err == nil {
-			t.Errorf("octet %d altered, and not noticed", at)
+			t.Errorf("byte %d altered, and not noticed", at)
 		}
 	}
 	if _, err := met(t).atServer.Check(nil, 0); !errors.Is(err, ErrCommand) {

@@ -8,22 +8,22 @@ import (
 
 // A Server is the accepting side's handshake, on one connection. The zero value is not usable.
 type Server struct {
-	keys   *KeyPair
-	random draw
-	most   int // most octets of an INITIATE
-	next   step
+	keys       *KeyPair
+	random     randomSource
+	maxCommand int // maxCommand octets of an INITIATE
+	next       step
 
-	client    PublicKey // its key for this connection, from HELLO
-	ours      *KeyPair  // ours for this connection; the cookie has it too, but unpacking it would cost one more product
-	cookieKey sharedKey // it opens no other connection's cookie, so nothing that was sent on one is usable on another
-	welcomed  time.Time
-	session   *sharedKey
-	heard     uint64 // the nonce of INITIATE
+	client      PublicKey // its key for this connection, from HELLO
+	ours        *KeyPair  // ours for this connection; the cookie has it too, but unpacking it would cost one more product
+	cookieKey   sharedKey // it opens no other connection's cookie, so nothing that was sent on one is usable on another
+	welcomeTime time.Time
+	session     *sharedKey
+	clientNonce uint64 // the nonce of INITIATE
 }
 
 // NewServer waits for a client on an accepted connection. An INITIATE of more than maxCommand octets is refused.
 func NewServer(keys *KeyPair, maxCommand int) *Server {
-	return &Server{keys: keys, random: fromSystem, most: maxCommand, next: awaitHello}
+	return &Server{keys: keys, random: systemRandom, maxCommand: maxCommand, next: awaitHello}
 }
 
 // Expects returns how many octets the next command from the client may have; zero if none is due.
@@ -32,7 +32,7 @@ func (s *Server) Expects() (least, most int) {
 	case awaitHello:
 		return HelloSize, HelloSize
 	case awaitInitiate:
-		return InitiateSize, max(s.most, InitiateSize)
+		return InitiateSize, max(s.maxCommand, InitiateSize)
 	}
 	return 0, 0
 }
@@ -46,23 +46,23 @@ func (s *Server) Hello(command []byte) (welcome []byte, err error) {
 	s.next = finished
 	rest, ok := cutName(command, nameHello+version)
 	if !ok || len(command) != HelloSize {
-		return nil, wrong("HELLO of CurveZMQ 1.0 was due")
+		return nil, commandError("HELLO of CurveZMQ 1.0 was due")
 	}
 	if !same(rest[:padding], make([]byte, padding)) {
-		return nil, wrong("HELLO with a padding that is not zero")
+		return nil, commandError("HELLO with a padding that is not zero")
 	}
 	s.client = PublicKey(rest[padding:])
 	rest = rest[padding+keySize:]
-	shared, err := share(s.keys.secret, s.client[:])
+	shared, err := sharedKeyOf(s.keys.secret, s.client[:])
 	if err != nil {
 		return nil, err
 	}
-	plain, err := shared.open(rest[shortNonce:], short(nonceHello, binary.BigEndian.Uint64(rest)))
+	plain, err := shared.open(rest[shortNonce:], shortNonceOf(nonceHello, binary.BigEndian.Uint64(rest)))
 	if err != nil {
 		return nil, err
 	}
 	if !same(plain, make([]byte, helloPlain)) {
-		return nil, wrong("HELLO with a signature that is not zero")
+		return nil, commandError("HELLO with a signature that is not zero")
 	}
 	return s.welcome(shared)
 }
@@ -78,14 +78,14 @@ func (s *Server) welcome(shared *sharedKey) ([]byte, error) {
 	plain = append(plain, s.ours.public[:]...)
 	nonce := s.random.longNonce()
 	plain = append(plain, nonce[:]...)
-	plain = s.cookieKey.seal(plain, s.cookiePlain(), long(nonceCookie, nonce[:]))
+	plain = s.cookieKey.seal(plain, s.cookiePlain(), longNonceOf(nonceCookie, nonce[:]))
 
 	nonce = s.random.longNonce()
 	b := make([]byte, 0, WelcomeSize)
 	b = append(b, nameWelcome...)
 	b = append(b, nonce[:]...)
-	b = shared.seal(b, plain, long(nonceWelcome, nonce[:]))
-	s.next, s.welcomed = awaitInitiate, time.Now()
+	b = shared.seal(b, plain, longNonceOf(nonceWelcome, nonce[:]))
+	s.next, s.welcomeTime = awaitInitiate, time.Now()
 	return b, nil
 }
 
@@ -110,36 +110,36 @@ func (s *Server) Initiate(command []byte) (client PublicKey, metadata []byte, er
 
 func (s *Server) initiate(command []byte) (client PublicKey, metadata []byte, err error) {
 	rest, ok := cutName(command, nameInitiate)
-	if !ok || len(command) < InitiateSize || len(command) > s.most {
-		return client, nil, wrong("INITIATE was due, of %d octets at most", s.most)
+	if !ok || len(command) < InitiateSize || len(command) > s.maxCommand {
+		return client, nil, commandError("INITIATE was due, of %d bytes at most", s.maxCommand)
 	}
 	cookie, rest := rest[:cookieSize], rest[cookieSize:]
-	known, err := s.cookieKey.open(cookie[longNonce:], long(nonceCookie, cookie[:longNonce]))
-	if err != nil || !same(known, s.cookiePlain()) || time.Since(s.welcomed) > CookieLife {
+	known, err := s.cookieKey.open(cookie[longNonce:], longNonceOf(nonceCookie, cookie[:longNonce]))
+	if err != nil || !same(known, s.cookiePlain()) || time.Since(s.welcomeTime) > CookieLife {
 		return client, nil, ErrCookie
 	}
-	if s.session, err = share(s.ours.secret, s.client[:]); err != nil {
+	if s.session, err = sharedKeyOf(s.ours.secret, s.client[:]); err != nil {
 		return client, nil, err
 	}
-	s.heard = binary.BigEndian.Uint64(rest)
-	plain, err := s.session.open(rest[shortNonce:], short(nonceInitiate, s.heard))
+	s.clientNonce = binary.BigEndian.Uint64(rest)
+	plain, err := s.session.open(rest[shortNonce:], shortNonceOf(nonceInitiate, s.clientNonce))
 	if err != nil {
 		return client, nil, err
 	}
 	claimed, vouch := PublicKey(plain), plain[keySize:]
-	if err := s.vouched(claimed, vouch[:longNonce], vouch[longNonce:longNonce+vouchSize]); err != nil {
+	if err := s.checkVouch(claimed, vouch[:longNonce], vouch[longNonce:longNonce+vouchSize]); err != nil {
 		return client, nil, err
 	}
 	return claimed, vouch[longNonce+vouchSize:], nil
 }
 
-// vouched checks that the owner of the key means this connection, and this server.
-func (s *Server) vouched(client PublicKey, nonce, vouch []byte) error {
-	shared, err := share(s.ours.secret, client[:])
+// checkVouch checks that the owner of the key means this connection, and this server.
+func (s *Server) checkVouch(client PublicKey, nonce, vouch []byte) error {
+	shared, err := sharedKeyOf(s.ours.secret, client[:])
 	if err != nil {
 		return err
 	}
-	plain, err := shared.open(vouch, long(nonceVouch, nonce))
+	plain, err := shared.open(vouch, longNonceOf(nonceVouch, nonce))
 	if err != nil {
 		return err
 	}
@@ -159,8 +159,8 @@ func (s *Server) Ready(metadata []byte) (ready []byte, sealer *Sealer, opener *O
 	b := make([]byte, 0, ReadySize+len(metadata))
 	b = append(b, nameReady...)
 	b = binary.BigEndian.AppendUint64(b, nonce)
-	b = s.session.seal(b, metadata, short(nonceReady, nonce))
-	sealer, opener = newSealer(s.session, nonceMessageServer, nonce), newOpener(s.session, nonceMessageClient, s.heard)
+	b = s.session.seal(b, metadata, shortNonceOf(nonceReady, nonce))
+	sealer, opener = newSealer(s.session, nonceMessageServer, nonce), newOpener(s.session, nonceMessageClient, s.clientNonce)
 	s.session = nil
 	return b, sealer, opener, nil
 }

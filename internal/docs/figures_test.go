@@ -134,14 +134,55 @@ func TestConstants(t *testing.T) {
 		{"sniff", `follows ([\d,]+) connections`, "internal/sniff/sniffer.go", `maxStreams +=  ?(\d+)`},
 		{"sniff", `at most (\d+) MiB of messages`, "internal/sniff/zmtp.go", `heldBytes +=  ?(\d+) << 20`},
 		{"sniff", `(\d+) bytes of each frame of content`, "internal/sniff/zmtp.go", `keptContent = (\d+)`},
+		{"protocol", `Of changes within (\d+) ms only the last one is sent`, "beacon/agent.go", `stateGap += (\d+) \* time\.Millisecond`},
+		{"protocol", `times each, (\d+) ms apart`, "beacon/agent.go", `farewellGap = (\d+) \* time\.Millisecond`},
+		{"protocol", `at once, and (\d+) and 300 ms later`, "beacon/agent.go", `firstPauses = .*\{(\d+) \* time\.Millisecond`},
+		{"protocol", `nothing has changed for (\d+) s and the node has peers`, "node/calm.go", `calmAfter = (\d+) \* time\.Second`},
+		{"protocol", `The others are sent every (\d+) s`, "beacon/calm.go", `calmPause = (\d+) \* time\.Second`},
+		{"protocol", `For (\d+) ms it ignores beacons`, "internal/paths/departures.go", `rememberedFor = (\d+) \* time\.Millisecond`},
+		{"protocol", `how many peers are listed, at most (\d+)`, "msg/figures.go", `MaxFiguresPeers = (\d+)`},
+		{"protocol", `after (\d+) s if there is still no answer`, "node/sharedstats.go", `askAgain += (\d+) \* time\.Second`},
+		{"protocol", `within (\d+) ms to 2 s, by the length of the round trip`, "node/rival.go", `shortestRivalGrace = (\d+) \* time\.Millisecond`},
+		{"protocol", `within 300 ms to (\d+) s, by the length of the round trip`, "node/rival.go", `longestRivalGrace += (\d+) \* time\.Second`},
+		{"protocol", `tried in turn, at least (\d+) ms each`, "node/secure.go", `hintTime = (\d+) \* time\.Millisecond`},
+		{"protocol", `a \*head\* of (\d+) octets`, "internal/request/request.go", `HeadSize = (\d+)`},
+		{"protocol", `sends PING every (\d+) ms`, "internal/gossip/gossip.go", `pingEvery += (\d+) \* time\.Millisecond`},
+		{"protocol", `publishes its own tuples again every (\d+) s`, "internal/gossip/gossip.go", `refreshEvery = (\d+) \* time\.Second`},
+		{"protocol", `A hub takes ([\d,]+) tuples`, "internal/gossip/gossip.go", `c\.Limits\.Tuples, (\d+)`},
+		{"protocol", `tuples, ([\d,]+) from one address`, "internal/gossip/gossip.go", `c\.Limits\.TuplesPerAddress, (\d+)`},
+		{"protocol", `values of at most ([\d,]+) octets`, "internal/gossip/gossip.go", `c\.Limits\.ValueSize, (\d+)`},
+		{"protocol", `a READY over (\d+) KiB`, "internal/zmtp/limits.go", `orDefault\(l\.CommandSize, (\d+)<<10\)`},
+		{"protocol", `a handshake, or then a HELLO, of more than (\d+) s`, "node/network.go", `handshakeTimeout = (\d+) \* time\.Second`},
+		{"protocol", `a header value over (\d+) KiB`, "msg/limits.go", `LongString: (\d+) << 10`},
+		{"architecture", `\| the dial \((\d+) s\)`, "node/network.go", `dialTimeout = (\d+) \* time\.Second`},
+		{"architecture", `the handshake \((\d+) s\), the back-off`, "node/network.go", `handshakeTimeout = (\d+) \* time\.Second`},
+		{"architecture", `whose events are handled, (\d+) at most`, "zre/serve.go", `defaultConcurrency = (\d+)`},
+		{"architecture", `With back-off \((\d+) ms to 5 s`, "node/network.go", `minBackoff  = (\d+) \* time\.Millisecond`},
+		{"architecture", `Host names are looked up every (\d+) s`, "internal/seek/host.go", `hostFresh = (\d+) \* time\.Second`},
+		{"architecture", `events waiting for a subscriber \| (\d+)`, "zre/subscribe.go", `defaultBuffer = (\d+)`},
+		{"architecture", `in the log .*?\| (\d+) a second`, "node/panics.go", `panicsPerSecond = (\d+)`},
+		{"architecture", `requests to refuse, with .WithSendOnly. \| (\d+)`, "node/replies.go", `maxUnwanted = (\d+)`},
+		{"architecture", `events of membership \| ([\d,]+) more`, "internal/eventqueue/queue.go", `membershipEvents = ([\d_]+)`},
+		{"architecture", `\| problems \| (\d+) \|`, "node/problems.go", `maxProblems = (\d+)`},
+		{"architecture", `candidate addresses \| 4,096; (\d+) tried at a time`, "internal/seek/seeker.go", `maxProbes = (\d+)`},
+		{"architecture", `listed as problems \| (\d+), 10 min`, "node/secure.go", `maxRefused = (\d+)`},
+		{"architecture", `answers to a foreign member's ELECTs \| one each (\d+) ms`, "internal/election/wave.go", `answerGrace = (\d+) \* time\.Millisecond`},
+		{"reliability", `until it did not fail for (\d+) s`, "node/accepting.go", `acceptQuiet = (\d+) \* time\.Second`},
+		{"reliability", `After (\d+) s without one a .Problem. \(DNS\)`, "internal/srv/watcher.go", `emptyFor = (\d+) \* time\.Second`},
+		{"reliability", `lasted less than (\d+) s a`, "node/actions.go", `steady = (\d+) \* time\.Second`},
+		{"reliability", `Peers expire after (\d+) s`, "internal/faults/member_test.go", `expired = (\d+) \* time\.Second`},
+		{"reliability", `that within (\d+) s every node sees`, "internal/faults/cell_test.go", `bound = (\d+) \* time\.Second`},
+		{"interop", `gets (\d+) ms to send it`, "node/actions.go", `farewellGrace = (\d+) \* time\.Millisecond`},
+		{"performance", `A node has (\d+) such calls`, "node/duplex.go", `maxCalls = (\d+)`},
+		{"performance", `no more than (\d+) MiB are kept`, "internal/memory/shelf.go", `mostOctets = (\d+) << 20`},
 	} {
 		page := read(t, "docs/"+c.page+".md")
 		code := read(t, c.file)
-		told := regexp.MustCompile(c.pattern).FindStringSubmatch(strings.ReplaceAll(page, "\n", " "))
+		told := regexp.MustCompile(c.pattern).FindStringSubmatch(strings.Join(strings.Fields(page), " "))
 		is := regexp.MustCompile(c.constant).FindStringSubmatch(code)
 		if told == nil || is == nil {
 			t.Errorf("docs/%s.md has %s: %v; %s has %s: %v", c.page, c.pattern, told != nil, c.file, c.constant, is != nil)
-		} else if strings.ReplaceAll(told[1], ",", "") != is[1] {
+		} else if strings.ReplaceAll(told[1], ",", "") != strings.ReplaceAll(is[1], "_", "") {
 			t.Errorf("docs/%s.md: %q; %s: %q", c.page, told[0], c.file, is[0])
 		}
 	}

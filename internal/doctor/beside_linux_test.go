@@ -18,18 +18,18 @@ func TestDoctorBesideAProgram(t *testing.T) {
 	}{
 		{"nothing", "", "", "", "", "", []string{"All is well: 2 other nodes"}},
 		{"incoming TCP is dropped here", "here", "input", "iifname eth0 " + syn + "drop", "no-hello", "",
-			[]string{"One node answers, but never connected", "a firewall here eats incoming TCP"}},
+			[]string{"One node answers, but never connected", "a firewall here blocks incoming TCP"}},
 		{"incoming TCP is rejected here", "here", "input", "iifname eth0 " + syn + "reject with icmpx admin-prohibited", "no-hello", "",
-			[]string{"One node answers, but never connected", "a firewall here eats incoming TCP"}},
-		{"and within this machine", "here", "input", syn + "drop", "mailbox-silent no-hello", "", []string{"a firewall of this machine eats the connection"}},
+			[]string{"One node answers, but never connected", "a firewall here blocks incoming TCP"}},
+		{"and within this machine", "here", "input", syn + "drop", "mailbox-silent no-hello", "", []string{"a firewall on this machine drops the connection"}},
 		{"outgoing TCP is dropped here", "here", "output", "oifname eth0 " + syn + "drop", "mailbox-silent", "", []string{"or here on the way out"}},
-		{"incoming TCP is dropped there", "there", "input", syn + "drop", "mailbox-silent", "", []string{"a firewall eats the connection, on that machine"}},
-		{"incoming TCP is rejected there", "there", "input", syn + "reject with icmpx admin-prohibited", "mailbox-rejected", "", []string{"it connected to this machine", "a firewall refuses connections, on that machine"}},
-		{"incoming TCP is reset there", "there", "input", syn + "reject with tcp reset", "mailbox-rejected", "", []string{"it connected to this machine", "a firewall refuses connections, on that machine"}},
+		{"incoming TCP is dropped there", "there", "input", syn + "drop", "mailbox-silent", "", []string{"a firewall drops the connection, on that machine"}},
+		{"incoming TCP is rejected there", "there", "input", syn + "reject with icmpx admin-prohibited", "mailbox-rejected", "", []string{"it connected to this machine", "a firewall rejects connections, usually on that machine"}},
+		{"incoming TCP is reset there", "there", "input", syn + "reject with tcp reset", "mailbox-rejected", "", []string{"it connected to this machine", "a firewall rejects connections, usually on that machine"}},
 		{"outgoing beacons are forbidden here", "here", "output", udp + "drop", "beacons-refused", "",
-			[]string{"A firewall of this machine forbids its beacons by eth0", "operation not permitted"}},
-		{"incoming beacons are dropped here", "here", "input", udp + "drop", "beacons-lost", "unheard", []string{"a firewall here eats them, and with them those of others"}},
-		{"outgoing beacons are forbidden there", "there", "output", udp + "drop", "", "unheard", []string{"look for a firewall on that machine that eats outgoing UDP"}},
+			[]string{"A firewall on this machine blocks beacons on eth0", "operation not permitted"}},
+		{"incoming beacons are dropped here", "here", "input", udp + "drop", "beacons-lost", "unheard", []string{"a firewall here blocks them, and with them those of other nodes"}},
+		{"outgoing beacons are forbidden there", "there", "output", udp + "drop", "", "unheard", []string{"look for a firewall on that machine that blocks outgoing UDP"}},
 		{"incoming beacons are dropped there", "there", "input", udp + "drop", "", "", []string{"All is well"}}, // they hear nobody, and are heard
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -22,8 +22,8 @@ const (
 	// nodeName is the name under which others see the doctor's node. Its header "role" tells programs the same.
 	nodeName = "zre doctor"
 	// maxProbes bounds the concurrent probes. lateProbes is how much longer probes may run when the listening ends.
-	maxProbes  = 32
-	lateProbes = 2*probeTimeout + 500*time.Millisecond
+	maxProbes      = 32
+	extraProbeTime = 2*probeTimeout + 500*time.Millisecond
 	// maxSightings bounds the sightings that wait for the loop; more in one burst are dropped.
 	maxSightings = 4096
 )
@@ -41,8 +41,8 @@ func Collect(ctx context.Context, cfg Config) (*Facts, error) {
 	if err := cfg.check(surveyed); err != nil {
 		return nil, err
 	}
-	complaints := cfg.complaints()
-	node, err := zre.NewNode(cfg.options(complaints)...)
+	logLines := cfg.nodeLog()
+	node, err := zre.NewNode(cfg.options(logLines)...)
 	if err != nil {
 		return nil, err
 	}
@@ -52,17 +52,17 @@ func Collect(ctx context.Context, cfg Config) (*Facts, error) {
 	x.facts.Self.PublicKey = node.PublicKey()
 	x.facts.Ports = cfg.ports()
 	sightings := make(chan beacon.Sighting, maxSightings)
-	ear, err := cfg.listen(func(s beacon.Sighting) {
+	listener, err := cfg.listen(func(s beacon.Sighting) {
 		select {
 		case sightings <- s:
 		default:
 		}
 	})
 	if err != nil {
-		x.facts.Self.Error = inWords(err)
+		x.facts.Self.Error = errorText(err)
 	} else {
-		defer ear.Close()
-		surveyed = ear.Survey()
+		defer listener.Close()
+		surveyed = listener.Survey()
 		if err := node.Start(ctx); err != nil {
 			x.facts.Self.Error = err.Error()
 		} else {
@@ -71,26 +71,26 @@ func Collect(ctx context.Context, cfg Config) (*Facts, error) {
 	}
 	x.run(ctx, sightings, node.Events())
 	last := surveyed
-	if ear != nil {
-		last = ear.Survey()
-		x.facts.Failures = failuresOf(ear)
+	if listener != nil {
+		last = listener.Survey()
+		x.facts.Failures = failuresOf(listener)
 	}
-	x.facts.Interfaces = cfg.interfaces(surveyed, last, x.facts.Self.Port, x.echoes)
+	x.facts.Interfaces = cfg.interfaces(surveyed, last, x.facts.Self.Port, x.heardBack)
 	x.finish()
-	x.facts.Complaints = complaints.list()
+	x.facts.Complaints = logLines.list()
 	return &x.facts, nil
 }
 
 // options returns the options of the doctor's node.
-func (c *Config) options(complaints *complaints) []zre.Option {
+func (c *Config) options(nodeLog *nodeLog) []zre.Option {
 	options := []zre.Option{
 		zre.WithName(nodeName), zre.WithHeader("role", "doctor"),
 		zre.WithBeaconPort(c.Port), zre.WithInterfaces(c.Interfaces...),
 		zre.WithTransports("tcp"), // which is to be tested, on this host too
-		zre.WithLogger(zerolog.New(complaints).Level(zerolog.WarnLevel)),
+		zre.WithLogger(zerolog.New(nodeLog).Level(zerolog.WarnLevel)),
 	}
 	for _, e := range c.Peers {
-		options = append(options, zre.WithPeers(e.source()))
+		options = append(options, zre.WithPeers(e.withKey()))
 	}
 	options = append(options, zre.WithSRV(c.SRV...), zre.WithDNSServer(c.Resolver))
 	if c.Advertise != "" {
@@ -108,7 +108,7 @@ func (c *Config) options(complaints *complaints) []zre.Option {
 // failuresOf returns what an agent cannot do.
 func failuresOf(agent *beacon.Agent) (list []Failure) {
 	for _, f := range agent.Failures() {
-		failure := Failure{Call: f.Op.String(), Interface: f.Interface, Error: inWords(f.Err), Since: f.Since, call: f.Op, dst: f.Dst, err: f.Err}
+		failure := Failure{Call: f.Op.String(), Interface: f.Interface, Error: errorText(f.Err), Since: f.Since, call: f.Op, dst: f.Dst, err: f.Err}
 		if f.Dst.IsValid() {
 			failure.To = f.Dst.String()
 		}
@@ -133,7 +133,7 @@ func (c *Config) check(surveyed []beacon.Report) error {
 		}
 	}
 	if c.Advertise != "" && c.listenPort() == 0 {
-		return fmt.Errorf("%s is to be advertised: tell by --listen, too, at which port it leads to here", c.Advertise)
+		return fmt.Errorf("to advertise %s, name with --listen the port of this machine that it leads to", c.Advertise)
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func (c *Config) ports() (list []Port) {
 			case errors.Is(err, errors.ErrUnsupported):
 				continue
 			default:
-				p.Taken, p.Error = isTaken(err), inWords(err)
+				p.Taken, p.Error = isTaken(err), errorText(err)
 			}
 			list = append(list, p)
 		}
@@ -182,13 +182,13 @@ type examination struct {
 	began time.Time
 	nodes map[uuid.UUID]*Node
 
-	echoes    map[heardBack]int           // of the doctor's own beacons: how many came back
+	heardBack map[sentKind]int            // of the doctor's own beacons: how many came back
 	mailboxes map[netip.AddrPort]*Mailbox // of nodes; several may name the same
 
-	probing context.Context
-	slots   chan struct{} // has a token for each probe under way
-	results chan func()   // the end of each probe, run by the loop
-	pending int           // probes that have not ended
+	probing    context.Context
+	probeSlots chan struct{} // has a token for each probe under way
+	results    chan func()   // the end of each probe, run by the loop
+	pending    int           // probes that have not ended
 }
 
 func newExamination(cfg Config, self uuid.UUID) *examination {
@@ -197,8 +197,8 @@ func newExamination(cfg Config, self uuid.UUID) *examination {
 		cfg:   cfg,
 		facts: Facts{Self: Self{UUID: self, Chosen: chosen, Advertised: cfg.Advertise}},
 		began: time.Now(),
-		nodes: make(map[uuid.UUID]*Node), echoes: make(map[heardBack]int), mailboxes: make(map[netip.AddrPort]*Mailbox),
-		slots: make(chan struct{}, maxProbes), results: make(chan func()),
+		nodes: make(map[uuid.UUID]*Node), heardBack: make(map[sentKind]int), mailboxes: make(map[netip.AddrPort]*Mailbox),
+		probeSlots: make(chan struct{}, maxProbes), results: make(chan func()),
 	}
 }
 
@@ -208,38 +208,38 @@ func (x *examination) run(ctx context.Context, sightings <-chan beacon.Sighting,
 	x.probing, cancel = context.WithCancel(ctx)
 	defer cancel()
 	for _, e := range x.cfg.Peers {
-		x.test(e)
+		x.testEndpoint(e)
 	}
 	for _, domain := range x.cfg.SRV {
 		x.testSRV(domain)
 	}
 	end := time.NewTimer(x.cfg.Time)
 	defer end.Stop()
-	over := ctx.Done()
+	done := ctx.Done()
 	listening := x.facts.Self.Error == ""
 	if !listening {
-		end.Reset(x.cfg.Time + lateProbes)
+		end.Reset(x.cfg.Time + extraProbeTime)
 	}
 	for listening || x.pending > 0 {
 		select {
 		case s := <-sightings:
 			if listening {
-				x.sighted(s)
+				x.handleSighting(s)
 			}
 		case e := <-events:
-			x.happened(e)
-		case conclude := <-x.results:
+			x.handleEvent(e)
+		case finish := <-x.results:
 			x.pending--
-			conclude()
+			finish()
 		case <-end.C:
 			if !listening {
 				cancel() // what is unknown by now stays unknown
 				break
 			}
 			listening = false
-			end.Reset(lateProbes)
-		case <-over:
-			listening, over = false, nil
+			end.Reset(extraProbeTime)
+		case <-done:
+			listening, done = false, nil
 		}
 	}
 	if x.facts.Self.Error == "" {
@@ -249,31 +249,31 @@ func (x *examination) run(ctx context.Context, sightings <-chan beacon.Sighting,
 
 // probe tests a mailbox, on a goroutine; done gets the result, in the loop.
 func (x *examination) probe(address netip.AddrPort, key zre.PublicKey, done func(*Mailbox)) {
-	x.start(func() func() {
+	x.startProbe(func() func() {
 		m := x.cfg.probe(x.probing, address, key)
 		return func() { done(m) }
 	})
 }
 
-// test tests a named endpoint: first its name, then each address.
-func (x *examination) test(e Endpoint) {
+// testEndpoint tests a named endpoint: first its name, then each address.
+func (x *examination) testEndpoint(e Endpoint) {
 	p := &Peer{Endpoint: e.String()}
 	x.facts.Peers = append(x.facts.Peers, p)
-	x.start(func() func() {
+	x.startProbe(func() func() {
 		addresses, err := x.cfg.resolve(x.probing, e)
 		return func() {
-			p.Error = inWords(err)
+			p.Error = errorText(err)
 			for _, a := range addresses {
 				x.probe(a, e.Key, func(m *Mailbox) {
 					p.Mailboxes = append(p.Mailboxes, m)
-					if !m.Answer.good() {
+					if !m.Answer.isNode() {
 						return
 					}
 					if p.answered == 0 {
 						p.answered = time.Since(x.began)
 					}
-					x.start(func() func() {
-						large := x.cfg.large(x.probing, a, e.Key)
+					x.startProbe(func() func() {
+						large := x.cfg.testLarge(x.probing, a, e.Key)
 						return func() { m.Large = large }
 					})
 				})
@@ -282,13 +282,13 @@ func (x *examination) test(e Endpoint) {
 	})
 }
 
-// start does work on a goroutine, when there is a slot; then the loop runs the function that work returned.
-func (x *examination) start(work func() func()) {
+// startProbe does work on a goroutine, when there is a slot; then the loop runs the function that work returned.
+func (x *examination) startProbe(work func() func()) {
 	x.pending++
 	go func() {
-		x.slots <- struct{}{} // earlier probes end within their time
+		x.probeSlots <- struct{}{} // earlier probes end within their time
 		conclude := work()
-		<-x.slots
+		<-x.probeSlots
 		x.results <- conclude // the loop waits for it
 	}()
 }
@@ -297,37 +297,37 @@ func (x *examination) start(work func() func()) {
 func (x *examination) finish() {
 	f := &x.facts
 	for _, n := range x.nodes {
-		n.Local = n.Local || f.has(n.Endpoint)
+		n.Local = n.Local || f.ownsAddress(n.Endpoint)
 		n.KnownMS = (time.Since(x.began) - n.first).Milliseconds()
 		for _, h := range n.Beacons {
 			if h.Count > 1 {
 				h.EveryMS = (h.last - h.first).Milliseconds() / int64(h.Count-1)
 			}
 		}
-		slices.SortFunc(n.Beacons, byPlace)
+		slices.SortFunc(n.Beacons, compareHeard)
 		slices.SortStableFunc(n.Mailboxes, byFamily)
-		n.Beacons, n.Mailboxes = some(n.Beacons), some(n.Mailboxes)
+		n.Beacons, n.Mailboxes = nonNil(n.Beacons), nonNil(n.Mailboxes)
 		f.Nodes = append(f.Nodes, n)
 	}
 	slices.SortFunc(f.Nodes, func(a, b *Node) int { return slices.Compare(a.UUID[:], b.UUID[:]) })
 	for i := range f.Interfaces {
 		i := &f.Interfaces[i]
-		i.Addresses, i.Used, i.Endpoints, i.Beacons = some(i.Addresses), some(i.Used), some(i.Endpoints), some(i.Beacons)
+		i.Addresses, i.Used, i.Endpoints, i.Beacons = nonNil(i.Addresses), nonNil(i.Used), nonNil(i.Endpoints), nonNil(i.Beacons)
 	}
 	for _, p := range f.Peers {
 		slices.SortStableFunc(p.Mailboxes, byFamily)
-		p.Mailboxes = some(p.Mailboxes)
+		p.Mailboxes = nonNil(p.Mailboxes)
 		if p.answered > 0 {
 			p.KnownMS = max(0, f.ListenedMS-p.answered.Milliseconds())
 		}
-		p.recognise(f.Nodes)
+		p.findNode(f.Nodes)
 	}
 	slices.SortFunc(f.SRV, func(a, b *SRV) int { return strings.Compare(a.Name, b.Name) })
-	f.Interfaces, f.Nodes, f.Peers = some(f.Interfaces), some(f.Nodes), some(f.Peers)
+	f.Interfaces, f.Nodes, f.Peers = nonNil(f.Interfaces), nonNil(f.Nodes), nonNil(f.Peers)
 }
 
-// has tells whether the address of an endpoint belongs to this machine.
-func (f *Facts) has(endpoint string) bool {
+// ownsAddress tells whether the address of an endpoint belongs to this machine.
+func (f *Facts) ownsAddress(endpoint string) bool {
 	at, err := netip.ParseAddrPort(trimScheme(endpoint))
 	return err == nil && slices.ContainsFunc(f.Interfaces, func(i Interface) bool {
 		return slices.ContainsFunc(i.Addresses, func(p netip.Prefix) bool { return p.Addr() == at.Addr().WithZone("") })
@@ -335,22 +335,24 @@ func (f *Facts) has(endpoint string) bool {
 }
 
 // byFamily orders endpoints: IPv4 first, because people know those addresses.
-func byFamily(a, b *Mailbox) int { return number(a.family() == IPv6) - number(b.family() == IPv6) }
+func byFamily(a, b *Mailbox) int {
+	return boolToInt(a.family() == IPv6) - boolToInt(b.family() == IPv6)
+}
 
 func (m *Mailbox) family() Family {
 	at, _ := netip.ParseAddrPort(trimScheme(m.Endpoint)) // it is valid
 	return familyOf(at.Addr())
 }
 
-// recognise finds which of the nodes that connected is at a named endpoint: the one whose UUID answered there, or else one that is reached
+// findNode finds which of the nodes that connected is at a named endpoint: the one whose UUID answered there, or else one that is reached
 // there or beacons it.
-func (p *Peer) recognise(nodes []*Node) {
+func (p *Peer) findNode(nodes []*Node) {
 	for _, m := range p.Mailboxes {
 		for _, n := range nodes {
-			if !n.Entered || !m.Answer.good() {
+			if !n.Entered || !m.Answer.isNode() {
 				continue
 			}
-			if m.UUID != nil && *m.UUID == n.UUID || m.UUID == nil && (m.Endpoint == n.Endpoint || n.beacons(m.Endpoint)) {
+			if m.UUID != nil && *m.UUID == n.UUID || m.UUID == nil && (m.Endpoint == n.Endpoint || n.announces(m.Endpoint)) {
 				p.Entered, p.UUID = true, &n.UUID
 				return
 			}
@@ -358,21 +360,21 @@ func (p *Peer) recognise(nodes []*Node) {
 	}
 }
 
-// beacons tells whether the node's beacons lead to an endpoint.
-func (n *Node) beacons(endpoint string) bool {
+// announces tells whether the node's beacons lead to an endpoint.
+func (n *Node) announces(endpoint string) bool {
 	return slices.ContainsFunc(n.Mailboxes, func(m *Mailbox) bool { return m.Endpoint == endpoint })
 }
 
-// some makes a list that JSON shows as a list even if it is empty.
-func some[T any](list []T) []T {
+// nonNil makes a list that JSON shows as a list even if it is empty.
+func nonNil[T any](list []T) []T {
 	if list == nil {
 		return []T{}
 	}
 	return list
 }
 
-// happened handles an event of the node.
-func (x *examination) happened(event zre.Event) {
+// handleEvent handles an event of the node.
+func (x *examination) handleEvent(event zre.Event) {
 	switch e := event.(type) {
 	case zre.Enter:
 		if n := x.node(e.Peer.UUID); n != nil && !n.Entered {
@@ -385,7 +387,7 @@ func (x *examination) happened(event zre.Event) {
 		}
 	case zre.Problem:
 		if !e.Solved && (e.Kind == zre.ProblemRefused || e.Kind == zre.ProblemRefusedBy) {
-			x.refused(e)
+			x.addRefusal(e)
 		}
 	case zre.Exit:
 		if n := x.nodes[e.Peer.UUID]; n != nil && e.Reason == zre.ReasonLeft {

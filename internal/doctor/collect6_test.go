@@ -78,13 +78,13 @@ func TestCollectIPv6(t *testing.T) {
 			}
 		}},
 
-		{"a firewall here eats IPv6, and nobody is found", func(w *world) { w.us.swallow = six }, "beacons-lost | ", func(t *testing.T, r *Report) {
-			if f := r.Problems[0]; !strings.Contains(f.Text, "IPv6 beacons to [ff02::1]:5670 and [ff12::5a:5245]:15670 on eth0") || !strings.Contains(f.Try, "by IPv6 too") {
+		{"a firewall here blocks IPv6, and nobody is found", func(w *world) { w.us.swallow = six }, "beacons-lost | ", func(t *testing.T, r *Report) {
+			if f := r.Problems[0]; !strings.Contains(f.Text, "IPv6 beacons to [ff02::1]:5670 and [ff12::5a:5245]:15670 on eth0") || !strings.Contains(f.Try, "for IPv6 too") {
 				t.Errorf("%+v", f)
 			}
 		}},
-		{"a firewall here eats IPv6, IPv4 does", func(w *world) { w.us.swallow = six; start(w, nil) }, " | beacons-lost", nil},
-		{"a firewall here eats IPv4, IPv6 does", func(w *world) { w.us.swallow = four; start(w, nil) }, " | beacons-lost", func(t *testing.T, r *Report) {
+		{"a firewall here blocks IPv6, IPv4 does", func(w *world) { w.us.swallow = six; start(w, nil) }, " | beacons-lost", nil},
+		{"a firewall here blocks IPv4, IPv6 does", func(w *world) { w.us.swallow = four; start(w, nil) }, " | beacons-lost", func(t *testing.T, r *Report) {
 			if f := r.Notes[0]; !strings.Contains(f.Text, "pyre") {
 				t.Errorf("%+v", f)
 			}
@@ -93,12 +93,12 @@ func TestCollectIPv6(t *testing.T) {
 			w.us.swallow = func(to netip.AddrPort) bool { return six(to) == (to.Port() == 5670) }
 			start(w, nil)
 		}, "beacons-lost beacons-lost | ", nil},
-		{"the network eats IPv6", func(w *world) { start(w, six) }, " | no-ipv6", nil},
-		{"the network eats IPv4", func(w *world) { start(w, four) }, " | no-ipv4", nil},
+		{"the network drops IPv6", func(w *world) { start(w, six) }, " | no-ipv6", nil},
+		{"the network drops IPv4", func(w *world) { start(w, four) }, " | no-ipv4", nil},
 		{"the network filters multicast of IPv6", func(w *world) {
 			start(w, func(to netip.AddrPort) bool { return six(to) && to.Port() == 15670 })
 		}, " | no-multicast", nil},
-		{"a firewall eats TCP of IPv6", func(w *world) {
+		{"a firewall drops TCP of IPv6", func(w *world) {
 			start(w, nil)
 			w.us.dial = func(address string) error { return map[bool]error{true: os.ErrDeadlineExceeded}[address[0] == '['] }
 		}, " | mailbox-silent", nil},
@@ -111,7 +111,7 @@ func TestCollectIPv6(t *testing.T) {
 			if i := r.Interfaces[1]; len(i.Beacons) != 3 || len(i.Used) != 2 || len(i.Addresses) != 2 {
 				t.Errorf("eth0 is told as %+v", i)
 			}
-			if p := r.Ports; len(p) != 4 || p[1].Taken || !p[3].Taken || !strings.HasSuffix(r.Notes[0].Text, "so nodes here do without them.") {
+			if p := r.Ports; len(p) != 4 || p[1].Taken || !p[3].Taken || !strings.HasSuffix(r.Notes[0].Text, "so nodes here work without them.") {
 				t.Errorf("ports %+v: %+v", r.Ports, r.Notes)
 			}
 		}},

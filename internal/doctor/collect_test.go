@@ -36,7 +36,7 @@ func collect(t *testing.T, cfg Config, want string) *Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(begin); took > DefaultTime+lateProbes+2*time.Second {
+	if took := time.Since(begin); took > DefaultTime+extraProbeTime+2*time.Second {
 		t.Errorf("it took %v", took)
 	}
 	r := Diagnose(facts)
@@ -75,10 +75,10 @@ func TestCollect(t *testing.T) {
 			if n.Name != "alice" || !n.Entered || n.Local || n.Left || len(n.Beacons) != 2 || n.Mailboxes[0].Answer != Zre {
 				t.Errorf("alice is told as %+v", n)
 			}
-			if h := n.Beacons[0]; h.Octets != 22 || h.Multicast || h.Count < 3 || h.EveryMS < 300 || h.EveryMS > 1200 || h.State != "" {
+			if h := n.Beacons[0]; h.Bytes != 22 || h.Multicast || h.Count < 3 || h.EveryMS < 300 || h.EveryMS > 1200 || h.State != "" {
 				t.Errorf("her classic beacons: %+v", h)
 			}
-			if h := n.Beacons[1]; h.Octets != 23 || !h.Multicast || h.State != "idle" {
+			if h := n.Beacons[1]; h.Bytes != 23 || !h.Multicast || h.State != "idle" {
 				t.Errorf("her state beacons: %+v", h)
 			}
 			if i.Name != "eth0" || i.Use != "used" || i.Beacons[0].Back < 3 || i.Beacons[1].Back < 3 || len(i.Endpoints) != 1 {
@@ -100,8 +100,8 @@ func TestCollect(t *testing.T) {
 			}
 		}},
 
-		{"a firewall here eats incoming TCP", func(w *world) { zretest.Start(w.t, them(w)); w.us.accept = swallowed }, "no-hello | ", nil},
-		{"a firewall there eats it", func(w *world) {
+		{"a firewall here drops incoming TCP", func(w *world) { zretest.Start(w.t, them(w)); w.us.accept = swallowed }, "no-hello | ", nil},
+		{"a firewall there drops it", func(w *world) {
 			zretest.Start(w.t, them(w))
 			w.us.dial = func(string) error { return os.ErrDeadlineExceeded }
 		}, "mailbox-silent | ", nil},
@@ -109,11 +109,11 @@ func TestCollect(t *testing.T) {
 			zretest.Start(w.t, them(w))
 			w.us.dial = func(string) error { return os.NewSyscallError("connect", syscall.EPERM) }
 		}, "mailbox-unreachable | ", nil},
-		{"a firewall here eats outgoing broadcasts", func(w *world) {
+		{"a firewall here blocks outgoing broadcasts", func(w *world) {
 			zretest.Start(w.t, them(w))
 			w.us.swallow = func(to netip.AddrPort) bool { return to.Port() == 5670 }
 		}, "beacons-lost | ", nil},
-		{"a firewall here eats all outgoing beacons", func(w *world) {
+		{"a firewall here blocks all outgoing beacons", func(w *world) {
 			zretest.Start(w.t, them(w))
 			w.us.swallow = func(netip.AddrPort) bool { return true }
 		}, "beacons-lost | ", nil},
@@ -183,7 +183,7 @@ func TestCollect(t *testing.T) {
 			b.Key[0] = 1
 			speak(w.t, them(w), b)
 		}, " | curve", func(t *testing.T, r *Report) {
-			if h := r.Nodes[0].Beacons[0]; h.Octets != 54 {
+			if h := r.Nodes[0].Beacons[0]; h.Bytes != 54 {
 				t.Errorf("%+v", h)
 			}
 		}},
@@ -330,7 +330,7 @@ func TestCollectFlooded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(begin); took > DefaultTime+lateProbes+2*time.Second {
+		if took := time.Since(begin); took > DefaultTime+extraProbeTime+2*time.Second {
 			t.Errorf("it took %v", took)
 		}
 		// The doctor's node dials on its own, within its limits: 128 strangers per address.
@@ -387,13 +387,13 @@ func TestCollectErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		us := zretest.NewLAN(t).Host("10.0.0.1")
 		for says, cfg := range map[string]Config{
-			"70000":             {Port: 70_000},
-			"60000":             {Port: 60_000},
-			"tcp://*:PORT":      {Listen: ":5671"},
-			"localhost":         {Listen: "tcp://localhost:5671"},
-			"not a glob":        {Interfaces: []string{"!eth["}},
-			"by --listen":       {Advertise: "tcp://203.0.113.7:5671"},
-			"no interface eth7": {Peers: []Endpoint{{Host: "fe80::1%eth7", Port: 5671}}},
+			"70000":              {Port: 70_000},
+			"60000":              {Port: 60_000},
+			"tcp://*:PORT":       {Listen: ":5671"},
+			"localhost":          {Listen: "tcp://localhost:5671"},
+			"not a glob":         {Interfaces: []string{"!eth["}},
+			"name with --listen": {Advertise: "tcp://203.0.113.7:5671"},
+			"no interface eth7":  {Peers: []Endpoint{{Host: "fe80::1%eth7", Port: 5671}}},
 		} {
 			cfg.Network = us
 			if _, err := Collect(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), says) {

@@ -33,33 +33,33 @@ const enoughMS = 1000
 // Diagnose says what the facts mean. It depends on nothing else.
 func Diagnose(f *Facts) *Report {
 	r := &Report{Facts: *f, Problems: []Finding{}, Notes: []Finding{}}
-	r.start()
+	r.checkStart()
 	r.failures()
-	r.carriers()
+	r.checkInterfaces()
 	if r.Self.Error == "" {
-		r.echoes()
+		r.checkOwnBeacons()
 	}
 	for _, n := range r.Nodes {
-		r.beacons(n)
-		r.mailboxes(n)
+		r.checkBeacons(n)
+		r.checkMailboxes(n)
 	}
-	r.refusals()
-	r.hellos()
-	r.casts()
+	r.checkRefusals()
+	r.checkHellos()
+	r.checkDelivery()
 	for _, s := range r.SRV {
-		r.srv(s)
+		r.checkSRV(s)
 	}
 	for _, p := range r.Peers {
-		r.peer(p)
+		r.checkPeer(p)
 	}
-	if r.Self.Error == "" && len(r.Problems) == 0 && r.isAlone() {
-		r.alone()
+	if r.Self.Error == "" && len(r.Problems) == 0 && r.hasNoRemoteNode() {
+		r.noteAlone()
 	}
 	for _, c := range r.Complaints {
-		r.note(Finding{Kind: "complaint", Text: "The node that was run complained: " + c + "."})
+		r.note(Finding{Kind: "complaint", Text: "The test node logged: " + c + "."})
 	}
 	if r.Unrecorded > 0 {
-		r.note(Finding{Kind: "flood", Text: fmt.Sprintf("More was heard than is kept: %s went unrecorded.", count(r.Unrecorded, "beacon"))})
+		r.note(Finding{Kind: "flood", Text: fmt.Sprintf("More was heard than is stored: %s not recorded.", are(r.Unrecorded, "beacon"))})
 	}
 	r.Well = len(r.Problems) == 0
 	r.Verdict = r.verdict()
@@ -83,7 +83,7 @@ func (r *Report) verdict() string {
 		return "Something is wrong: " + r.Problems[0].Text
 	case len(r.Problems) > 1:
 		return fmt.Sprintf("%d things are wrong. The first: %s", len(r.Problems), r.Problems[0].Text)
-	case entered > 0 && r.isAlone():
+	case entered > 0 && r.hasNoRemoteNode():
 		return fmt.Sprintf("Nothing is wrong on this machine, and %s of it connected, but no other node was heard %s.", count(entered, "node"), in)
 	case entered > 0 && entered == len(r.Nodes):
 		each := "each"
@@ -95,7 +95,7 @@ func (r *Report) verdict() string {
 		return fmt.Sprintf("All is well as far as could be tested: of %s found %s %d connected to this machine; see the notes for the rest.",
 			count(len(r.Nodes), "other node"), in, entered)
 	case len(r.Nodes) > 0:
-		return fmt.Sprintf("Nothing is wrong as far as could be tested, which was little: see the notes on the %s.", count(len(r.Nodes), "node"))
+		return fmt.Sprintf("Nothing is wrong as far as could be tested, which was little: see the notes about the %s.", count(len(r.Nodes), "node"))
 	}
 	return fmt.Sprintf("Nothing is wrong on this machine, but no other node was heard %s.", in)
 }
@@ -108,8 +108,8 @@ func are(n int, what string) string {
 	return count(n, what) + " were"
 }
 
-// start: could the node run at all, and with both address families?
-func (r *Report) start() {
+// checkStart: could the node run at all, and with both address families?
+func (r *Report) checkStart() {
 	blamed := false
 	for _, kind := range []string{classic, state} {
 		for _, taken := range []bool{true, false} {
@@ -126,7 +126,7 @@ func (r *Report) start() {
 				blamed = true
 				r.problem(port.finding(families, "so no node here is found by them until it is free"))
 			default: // IPv4 suffices
-				r.note(port.finding(families, "so nodes here do without them"))
+				r.note(port.finding(families, "so nodes here work without them"))
 			}
 		}
 	}
@@ -137,26 +137,26 @@ func (r *Report) start() {
 }
 
 // finding says what is wrong with a UDP port, of these families, and what follows.
-func (p Port) finding(families []string, so string) Finding {
+func (p Port) finding(families []string, consequence string) Finding {
 	what := fmt.Sprintf("UDP port %d of %s, for %s,", p.Port, strings.Join(families, " and "),
 		map[string]string{classic: "the beacons", state: "beacons with a state"}[p.Kind])
 	if !p.Taken {
 		return Finding{
-			Kind: "udp-port-unusable", Text: fmt.Sprintf("%s cannot be listened on, %s: %s.", what, so, p.Error),
+			Kind: "udp-port-unusable", Text: fmt.Sprintf("%s cannot be listened on, %s: %s.", what, consequence, p.Error),
 			Try: "ports below 1024 need privileges on most systems; security software can forbid others.",
 		}
 	}
 	return Finding{
-		Kind: "udp-port-taken", Text: fmt.Sprintf("%s is held by another program that does not share it, %s.", what, so),
+		Kind: "udp-port-taken", Text: fmt.Sprintf("%s is held by another program that does not share it, %s.", what, consequence),
 		Try: fmt.Sprintf("find the program and end it: `ss -ulpn sport = :%d` as root on Linux, `sudo lsof -nP -iUDP:%[1]d` on macOS,"+
 			" `netstat -abno -p UDP` (UDPv6 for IPv6) as administrator on Windows. Nodes of zyre, pyre and the like share the port. Or"+
 			" have all nodes of the network use another one (--port).", p.Port),
 	}
 }
 
-// carriers: is there an interface that leads somewhere?
-func (r *Report) carriers() {
-	const noCarrier = "no cable is in, no access point in reach, or nothing on the bridge"
+// checkInterfaces: is there an interface that leads somewhere?
+func (r *Report) checkInterfaces() {
+	const noCarrier = "no cable is plugged in, no access point is in reach, or nothing is on the bridge"
 	var used, dead []string
 	loopback := true
 	for _, i := range r.Interfaces {
@@ -178,13 +178,13 @@ func (r *Report) carriers() {
 		}
 	}
 	switch {
-	case len(used) == 0 && r.awaits():
+	case len(used) == 0 && r.interfaceMissing():
 	case len(used) == 0:
 		r.problem(Finding{Kind: "no-interface", Text: "No network interface can be used: no beacon can leave this machine.",
-			Try: "see below why each is not used; switch one on and give it an IP address, or name it (--interface)."})
+			Try: "see below why each is not used: switch one on and give it an IP address, or name it (--interface)."})
 	case loopback && !r.Self.Chosen:
 		r.problem(Finding{Kind: "loopback-only", Interface: used[0], Text: "Only loopback can be used: this machine has no network, so its nodes find only each other.",
-			Try: "see below why no other interface is used; switch one on and give it an IP address, or name it (--interface)."})
+			Try: "see below why no other interface is used: switch one on and give it an IP address, or name it (--interface)."})
 	case len(dead) == len(used):
 		r.problem(Finding{Kind: "no-carrier", Interface: dead[0], Text: strings.Join(dead, ", ") + ": " + noCarrier + ", so no beacon leaves this machine.",
 			Try: "plug the cable in, or connect to the access point."})
@@ -195,25 +195,25 @@ func (r *Report) carriers() {
 	}
 }
 
-// awaits tells whether failures has reported why no interface is used: a named one does not exist, or none is known.
-func (r *Report) awaits() bool {
+// interfaceMissing tells whether failures has reported why no interface is used: a named one does not exist, or none is known.
+func (r *Report) interfaceMissing() bool {
 	return slices.ContainsFunc(r.Failures, func(f Failure) bool { return f.call == beacon.OpChoose || f.call == beacon.OpList })
 }
 
-// isAlone tells whether there is no node on another machine.
-func (r *Report) isAlone() bool {
+// hasNoRemoteNode tells whether there is no node on another machine.
+func (r *Report) hasNoRemoteNode() bool {
 	return !slices.ContainsFunc(r.Nodes, func(n *Node) bool { return !n.Local })
 }
 
-// alone: nothing was heard from other machines, and no error is known.
-func (r *Report) alone() {
-	first := "No other node in reach sends beacons."
+// noteAlone: nothing was heard from other machines, and no error is known.
+func (r *Report) noteAlone() {
+	first := "No other node is heard."
 	if len(r.Nodes) > 0 {
-		first = "Only nodes on this machine send beacons in reach, and these tell nothing about the network."
+		first = "The only nodes that send beacons are on this machine, and they say nothing about the network."
 	}
 	r.note(Finding{Kind: "alone",
-		Text: first + " Either there is no other node, or the network between eats broadcast and multicast: a Wi-Fi access point" +
+		Text: first + " Either there is no other node, or the network in between drops broadcast and multicast: a Wi-Fi access point" +
 			" that isolates its clients, a switch that filters multicast, another subnet or VLAN.",
-		Try: "run `zre doctor` on the other machine too. Test the way to a node there: zre doctor --peer tcp://ADDRESS:PORT (zre pipe tells its endpoint" +
-			" when it starts). If that answers, the network eats the beacons; if not, it is a firewall or a route."})
+		Try: "run `zre doctor` on the other machine too. Test the path to a node there: zre doctor --peer tcp://ADDRESS:PORT (zre pipe prints its endpoint" +
+			" when it starts). If it answers, the network drops the beacons; if not, the cause is a firewall or a route."})
 }

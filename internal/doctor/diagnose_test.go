@@ -37,8 +37,8 @@ func healthy() *Facts {
 				Name: "eth0", Use: "used", Up: true, Carrier: true, Addresses: []netip.Prefix{here}, Used: []netip.Prefix{here},
 				Endpoints: []string{"tcp://10.0.0.1:50000"},
 				Beacons: []Sent{
-					{Kind: classic, Octets: 22, From: here.Addr(), To: netip.MustParseAddrPort("10.0.0.255:5670"), Back: 5},
-					{Kind: state, Octets: 23, From: here.Addr(), To: netip.MustParseAddrPort("239.255.90.82:15670"), Back: 5},
+					{Kind: classic, Bytes: 22, From: here.Addr(), To: netip.MustParseAddrPort("10.0.0.255:5670"), Back: 5},
+					{Kind: state, Bytes: 23, From: here.Addr(), To: netip.MustParseAddrPort("239.255.90.82:15670"), Back: 5},
 				},
 			},
 		},
@@ -53,11 +53,11 @@ func dual(f *Facts) *Facts {
 	i.Addresses, i.Used = append(i.Addresses, here), append(i.Used, here)
 	i.Endpoints = append(i.Endpoints, "tcp://[fe80::1]:50000")
 	i.Beacons = append(i.Beacons,
-		Sent{Kind: classic, Octets: 22, From: here.Addr(), To: netip.MustParseAddrPort("[ff02::1]:5670"), Back: 5},
-		Sent{Kind: state, Octets: 23, From: here.Addr(), To: netip.MustParseAddrPort("[ff12::5a:5245]:15670"), Back: 5})
+		Sent{Kind: classic, Bytes: 22, From: here.Addr(), To: netip.MustParseAddrPort("[ff02::1]:5670"), Back: 5},
+		Sent{Kind: state, Bytes: 23, From: here.Addr(), To: netip.MustParseAddrPort("[ff12::5a:5245]:15670"), Back: 5})
 	n.Beacons = append(n.Beacons,
-		&Heard{Interface: "eth0", Address: there, Octets: 22, Multicast: true, Port: 49_999, Count: 3, EveryMS: 1000, last: 2 * time.Second},
-		&Heard{Interface: "eth0", Address: there, Octets: 23, Multicast: true, Port: 49_999, State: "idle", Count: 3, EveryMS: 1000, last: 2 * time.Second})
+		&Heard{Interface: "eth0", Address: there, Bytes: 22, Multicast: true, Port: 49_999, Count: 3, EveryMS: 1000, last: 2 * time.Second},
+		&Heard{Interface: "eth0", Address: there, Bytes: 23, Multicast: true, Port: 49_999, State: "idle", Count: 3, EveryMS: 1000, last: 2 * time.Second})
 	from := here.Addr()
 	n.Mailboxes = append(n.Mailboxes, &Mailbox{Endpoint: "tcp://[fe80::2%eth0]:49999", Answer: Zre, UUID: &n.UUID, From: &from})
 	return f
@@ -71,8 +71,8 @@ func member(id uuid.UUID, name, address string) *Node {
 	return &Node{
 		UUID: id, Name: name, Entered: true, EnteredMS: 10, KnownMS: 3000,
 		Beacons: []*Heard{
-			{Interface: "eth0", Address: a, Octets: 22, Port: 49_999, Count: 3, EveryMS: 1000, first: 0, last: 2 * time.Second},
-			{Interface: "eth0", Address: a, Octets: 23, Multicast: true, Port: 49_999, State: "idle", Count: 3, EveryMS: 1000, first: 0, last: 2 * time.Second},
+			{Interface: "eth0", Address: a, Bytes: 22, Port: 49_999, Count: 3, EveryMS: 1000, first: 0, last: 2 * time.Second},
+			{Interface: "eth0", Address: a, Bytes: 23, Multicast: true, Port: 49_999, State: "idle", Count: 3, EveryMS: 1000, first: 0, last: 2 * time.Second},
 		},
 		Mailboxes: []*Mailbox{{Endpoint: "tcp://" + address + ":49999", Answer: Zre, UUID: &id}},
 	}
@@ -118,7 +118,7 @@ func TestDiagnose(t *testing.T) {
 		{"ports of IPv6 taken and forbidden", func(f *Facts) {
 			f.Ports[2].Taken, f.Ports[3].Error = true, "permission denied"
 		}, nil,
-			[]string{"udp-port-taken", "udp-port-unusable"}, []string{"All is well", "UDP port 5670 of IPv6", "do without them: permission denied"}},
+			[]string{"udp-port-taken", "udp-port-unusable"}, []string{"All is well", "UDP port 5670 of IPv6", "work without them: permission denied"}},
 		{"a port of both families taken", func(f *Facts) {
 			f.Ports[0].Taken, f.Ports[2].Taken, f.Self, f.Nodes = true, true, Self{Error: "taken"}, nil
 		},
@@ -155,24 +155,24 @@ func TestDiagnose(t *testing.T) {
 		{"no beacon comes back", func(f *Facts) { f.Interfaces[1].Beacons[0].Back, f.Interfaces[1].Beacons[1].Back, f.Nodes = 0, 0, nil },
 			[]string{"beacons-lost"}, nil, []string{"on any interface", "UDP ports 5670 and 15670"}},
 		{"no multicast comes back", func(f *Facts) { f.Interfaces[1].Beacons[1].Back = 0 },
-			[]string{"beacons-lost"}, nil, []string{"state beacons to 239.255.90.82:15670 on eth0", "UDP port 15670 pass"}},
+			[]string{"beacons-lost"}, nil, []string{"state beacons to 239.255.90.82:15670 on eth0", "must allow UDP port 15670"}},
 		{"nothing comes back where nothing was sent", func(f *Facts) {
 			f.Interfaces[1].Beacons[0].Back, f.Nodes, f.Self = 0, nil, Self{Error: "no port"}
 		}, []string{"no-start"}, nil, nil},
 
 		{"a foreign node", func(f *Facts) { f.Nodes[0].Mailboxes[0].Answer, f.Nodes[0].Mailboxes[0].UUID = Zmtp, nil }, nil, nil, []string{"All is well"}},
-		{"silent", func(f *Facts) { answering(f.Nodes[0], Silent) }, []string{"mailbox-silent"}, nil, []string{"nothing comes back from TCP 10.0.0.2:49999"}},
+		{"silent", func(f *Facts) { answering(f.Nodes[0], Silent) }, []string{"mailbox-silent"}, nil, []string{"nothing answers at TCP 10.0.0.2:49999"}},
 		{"refused", func(f *Facts) { answering(f.Nodes[0], Refused) }, []string{"mailbox-refused"}, nil, []string{"no program listens there"}},
-		{"unreachable", func(f *Facts) { answering(f.Nodes[0], Unreachable).Mailboxes[0].Here = true }, []string{"mailbox-unreachable"}, nil, []string{"no way to TCP 10.0.0.2:49999: what went wrong"}},
+		{"unreachable", func(f *Facts) { answering(f.Nodes[0], Unreachable).Mailboxes[0].Here = true }, []string{"mailbox-unreachable"}, nil, []string{"no route to TCP 10.0.0.2:49999: what went wrong"}},
 		{"mute", func(f *Facts) { answering(f.Nodes[0], Mute) }, []string{"mailbox-mute"}, nil, []string{"hangs or is stopped"}},
 		{"hangs up", func(f *Facts) { answering(f.Nodes[0], Closed) }, []string{"mailbox-closed"}, nil, []string{"closes them at once"}},
-		{"no ZMTP", func(f *Facts) { answering(f.Nodes[0], Other) }, []string{"mailbox-other"}, nil, []string{"no mailbox of ZRE: what went wrong"}},
+		{"no ZMTP", func(f *Facts) { answering(f.Nodes[0], Other) }, []string{"mailbox-other"}, nil, []string{"not a ZRE mailbox: what went wrong"}},
 		{"another node", func(f *Facts) { answering(f.Nodes[0], Zre); f.Nodes[0].Mailboxes[0].UUID = &bobID }, []string{"mailbox-another"}, nil,
 			[]string{"another node answers, " + bobID.String()}},
 		{"not tested", func(f *Facts) { answering(f.Nodes[0], Untested) }, nil, nil, []string{"which was little"}},
 		{"one of two addresses is silent", func(f *Facts) {
 			f.Nodes[0].Mailboxes = append(f.Nodes[0].Mailboxes, &Mailbox{Endpoint: "tcp://172.17.0.1:49999", Answer: Silent})
-		}, nil, []string{"mailbox-silent"}, []string{"All is well", "reached at another address"}},
+		}, nil, []string{"mailbox-silent"}, []string{"All is well", "at another address"}},
 		{"two addresses are silent", func(f *Facts) {
 			answering(dual(f).Nodes[0], Silent)
 			*f.Nodes[0].Mailboxes[1] = Mailbox{Endpoint: "tcp://[fe80::2%eth0]:49999", Answer: Silent, Error: "what went wrong"}
@@ -186,16 +186,16 @@ func TestDiagnose(t *testing.T) {
 			*f.Nodes[0].Mailboxes[1] = Mailbox{Endpoint: "tcp://[fe80::2%eth0]:49999", Answer: Refused}
 		}, []string{"mailbox-silent", "mailbox-refused"}, nil, nil},
 		{"one that left need not answer", func(f *Facts) { answering(f.Nodes[0], Refused).Left = true }, nil, nil, []string{"Nothing is wrong"}},
-		{"one with a key need not answer", func(f *Facts) { answering(f.Nodes[0], Other).Beacons[0].Octets = 54 }, nil, []string{"curve"}, []string{"speaks CURVE, and this node does not"}},
+		{"one with a key need not answer", func(f *Facts) { answering(f.Nodes[0], Other).Beacons[0].Bytes = 54 }, nil, []string{"curve"}, []string{"speaks CURVE, and this node does not"}},
 
 		{"no HELLO", func(f *Facts) { unentered(f.Nodes[0]) }, []string{"no-hello"}, nil,
-			[]string{"One node answers, but never connected", "firewall here eats incoming TCP on the mailbox's port, 50000", "NAT"}},
+			[]string{"One node answers, but never connected", "firewall here blocks incoming TCP on the mailbox's port, 50000", "NAT"}},
 		{"no HELLO of two", func(f *Facts) { f.Nodes = append(f.Nodes, unentered(bob())); unentered(f.Nodes[0]) }, []string{"no-hello"}, nil,
 			[]string{"2 nodes answer, but none of them", "alice", "bob"}},
 		{"a HELLO of one of two", func(f *Facts) { f.Nodes = append(f.Nodes, unentered(bob())) }, []string{"no-hello"}, nil,
-			[]string{"bob " + bobID.String(), "as the other did"}},
+			[]string{"bob " + bobID.String(), "though the other did"}},
 		{"heard just before the end", func(f *Facts) { unentered(f.Nodes[0]).KnownMS = 500 }, nil, []string{"too-late"}, []string{"--time"}},
-		{"no beacon of one that connected", func(f *Facts) { f.Nodes[0].Beacons, f.Nodes[0].Mailboxes = nil, nil }, nil, []string{"unheard"}, []string{"All is well", "eats incoming UDP"}},
+		{"no beacon of one that connected", func(f *Facts) { f.Nodes[0].Beacons, f.Nodes[0].Mailboxes = nil, nil }, nil, []string{"unheard"}, []string{"All is well", "blocks incoming UDP"}},
 
 		{"twins", func(f *Facts) {
 			twin := *f.Nodes[0].Beacons[0]
@@ -212,7 +212,7 @@ func TestDiagnose(t *testing.T) {
 			other.Address = netip.MustParseAddr("10.0.1.2")
 			f.Nodes[0].Beacons = append(f.Nodes[0].Beacons, &other)
 		}, nil, nil, []string{"All is well"}},
-		{"a state by broadcast", func(f *Facts) { f.Nodes[0].Beacons[0].Octets = 23 }, nil, []string{"state-by-broadcast"}, []string{"pyre"}},
+		{"a state by broadcast", func(f *Facts) { f.Nodes[0].Beacons[0].Bytes = 23 }, nil, []string{"state-by-broadcast"}, []string{"pyre"}},
 		{"no multicast arrives", func(f *Facts) { f.Nodes[0].Beacons = f.Nodes[0].Beacons[:1] }, nil, []string{"no-multicast"}, []string{"IGMP"}},
 		{"no broadcast arrives", func(f *Facts) { f.Nodes[0].Beacons = f.Nodes[0].Beacons[1:] }, nil, []string{"no-broadcast"}, []string{"zyre and pyre do not"}},
 		{"no IPv6 arrives", func(f *Facts) { dual(f); f.Nodes[0].Beacons = f.Nodes[0].Beacons[:2] }, nil, []string{"no-ipv6"}, []string{"All is well"}},
@@ -221,7 +221,7 @@ func TestDiagnose(t *testing.T) {
 		{"IPv6 arrives where it is not sent", func(f *Facts) { dual(f); f.Interfaces[1].Beacons = f.Interfaces[1].Beacons[:2] }, nil, nil, nil},
 		{"no state arrives by IPv6", func(f *Facts) { dual(f); f.Nodes[0].Beacons = f.Nodes[0].Beacons[:3] }, nil, []string{"no-multicast"}, []string{"MLD"}},
 		{"IPv6 does not come back", func(f *Facts) { dual(f); f.Interfaces[1].Beacons[2].Back, f.Interfaces[1].Beacons[3].Back = 0, 0 }, nil, []string{"beacons-lost"},
-			[]string{"its own IPv6 beacons to [ff02::1]:5670 and [ff12::5a:5245]:15670 on eth0", "found by IPv4 all the same."}},
+			[]string{"its own IPv6 beacons to [ff02::1]:5670 and [ff12::5a:5245]:15670 on eth0", "Nodes are still found by IPv4."}},
 		{"IPv6 does not come back, and nobody is there", func(f *Facts) {
 			dual(f)
 			f.Nodes, f.Interfaces[1].Beacons[2].Back, f.Interfaces[1].Beacons[3].Back = nil, 0, 0
@@ -248,15 +248,15 @@ func TestDiagnose(t *testing.T) {
 			b := bob()
 			b.Beacons, b.Mailboxes = nil, nil
 			f.Nodes, f.Peers = []*Node{b}, []*Peer{back(named(Zre, &bobID), &bobID)}
-		}, nil, []string{"peer-unheard"}, []string{"All is well: one other node was found", "tcp://10.9.0.1:5671 answers, and came back, but no beacon of it was heard", "WithPeers"}},
+		}, nil, []string{"peer-unheard"}, []string{"All is well: one other node was found", "tcp://10.9.0.1:5671 answers and connected back, but no beacon of it was heard", "WithPeers"}},
 		{"a foreign named one that is not heard", func(f *Facts) {
 			b := bob()
 			b.Beacons, b.Mailboxes = nil, nil
 			f.Nodes, f.Peers = []*Node{b}, []*Peer{back(named(Zmtp, nil), &bobID)}
 		}, nil, []string{"peer-unheard"}, []string{"All is well"}},
 		{"a named one does not come back", func(f *Facts) { f.Nodes, f.Peers = nil, []*Peer{named(Zre, &bobID)} }, []string{"peer-no-hello"}, nil,
-			[]string{"answers, but did not come back within 2.9 s", "endpoint tcp://10.0.0.1:50000 (a firewall", "NAT: see --advertise)."}},
-		{"a foreign named one does not come back", func(f *Facts) { f.Peers = []*Peer{named(Zmtp, nil)} }, []string{"peer-no-hello"}, nil, []string{"or it is no node of ZRE"}},
+			[]string{"answers, but did not connect back within 2.9 s", "endpoint tcp://10.0.0.1:50000 (a firewall", "NAT: see --advertise)."}},
+		{"a foreign named one does not come back", func(f *Facts) { f.Peers = []*Peer{named(Zmtp, nil)} }, []string{"peer-no-hello"}, nil, []string{"or it is not a ZRE node"}},
 		{"an endpoint is advertised", func(f *Facts) { f.Self.Advertised, f.Peers = "tcp://nat.example:7", []*Peer{named(Zre, &bobID)} },
 			[]string{"peer-no-hello"}, nil, []string{"endpoint tcp://nat.example:7 ("}},
 		{"a named one answered late", func(f *Facts) { f.Peers = []*Peer{named(Zre, &bobID)}; f.Peers[0].KnownMS = 500 }, nil, []string{"too-late"}, []string{"--time"}},
@@ -268,15 +268,15 @@ func TestDiagnose(t *testing.T) {
 			[]string{"tcp://nobody:1 cannot be looked up: there is no such name"}},
 		{"a named one, silent", func(f *Facts) { f.Peers = []*Peer{named(Silent, nil)} }, []string{"peer-silent"}, nil, []string{"does not answer"}},
 		{"refused", func(f *Facts) { f.Peers = []*Peer{named(Refused, nil)} }, []string{"peer-refused"}, nil, []string{"is refused"}},
-		{"unreachable", func(f *Facts) { f.Peers = []*Peer{named(Unreachable, nil)} }, []string{"peer-unreachable"}, nil, []string{"no way to tcp://10.9.0.1:5671: what"}},
-		{"mute", func(f *Facts) { f.Peers = []*Peer{named(Mute, nil)} }, []string{"peer-mute"}, nil, []string{"says nothing"}},
+		{"unreachable", func(f *Facts) { f.Peers = []*Peer{named(Unreachable, nil)} }, []string{"peer-unreachable"}, nil, []string{"no route to tcp://10.9.0.1:5671: what"}},
+		{"mute", func(f *Facts) { f.Peers = []*Peer{named(Mute, nil)} }, []string{"peer-mute"}, nil, []string{"sends nothing"}},
 		{"closed", func(f *Facts) { f.Peers = []*Peer{named(Closed, nil)} }, []string{"peer-closed"}, nil, []string{"closes them"}},
-		{"other", func(f *Facts) { f.Peers = []*Peer{named(Other, nil)} }, []string{"peer-other"}, nil, []string{"no mailbox of ZRE: what went wrong"}},
+		{"other", func(f *Facts) { f.Peers = []*Peer{named(Other, nil)} }, []string{"peer-other"}, nil, []string{"not a ZRE mailbox: what went wrong"}},
 		{"untested", func(f *Facts) { f.Peers = []*Peer{named(Untested, nil)} }, nil, []string{"peer-untested"}, []string{"All is well"}},
 		{"one of two addresses of a named one", func(f *Facts) {
 			f.Peers = []*Peer{{Endpoint: "tcp://alice:49999", Mailboxes: []*Mailbox{
 				{Endpoint: "tcp://10.9.9.9:49999", Answer: Silent}, {Endpoint: "tcp://10.0.0.2:49999", Answer: Zre, UUID: &aliceID}}}}
-		}, nil, []string{"peer-silent"}, []string{"tcp://alice:49999 (10.9.9.9:49999) does not answer", "Another address of it answers"}},
+		}, nil, []string{"peer-silent"}, []string{"tcp://alice:49999 (10.9.9.9:49999) does not answer", "Another of its addresses answers"}},
 
 		{"complaints, and too much", func(f *Facts) { f.Complaints, f.Unrecorded = []string{"sending beacons failed"}, 7 }, nil, []string{"complaint", "flood"},
 			[]string{"sending beacons failed", "7 beacons"}},

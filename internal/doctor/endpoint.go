@@ -19,18 +19,18 @@ type Endpoint struct {
 
 // ParseEndpoint reads "tcp://host:port". An IPv6 address has brackets, a link-local one also the interface: "tcp://[fe80::1%eth0]:5671".
 func ParseEndpoint(text string) (Endpoint, error) {
-	text, name, isKeyed := strings.Cut(text, "|")
+	text, keyText, isKeyed := strings.Cut(text, "|")
 	var key zre.PublicKey
 	if isKeyed {
 		var err error
-		if key, err = zre.ParsePublicKey(name); err != nil {
+		if key, err = zre.ParsePublicKey(keyText); err != nil {
 			return Endpoint{}, fmt.Errorf("the public key behind the bar: %w", err)
 		}
 	}
 	address, ok := strings.CutPrefix(text, "tcp://")
 	host, port, err := net.SplitHostPort(address)
-	number, wrong := strconv.ParseUint(port, 10, 16)
-	if !ok || err != nil || wrong != nil || host == "" || host == "*" || number == 0 {
+	number, portErr := strconv.ParseUint(port, 10, 16)
+	if !ok || err != nil || portErr != nil || host == "" || host == "*" || number == 0 {
 		return Endpoint{}, fmt.Errorf("%q is no endpoint, want tcp://HOST:PORT, with brackets around an IPv6 address", text)
 	}
 	switch a, err := netip.ParseAddr(host); {
@@ -42,8 +42,8 @@ func ParseEndpoint(text string) (Endpoint, error) {
 	return Endpoint{host, uint16(number), key}, nil
 }
 
-// source returns the endpoint as ParseEndpoint reads it.
-func (e Endpoint) source() string {
+// withKey returns the endpoint as ParseEndpoint reads it.
+func (e Endpoint) withKey() string {
 	if e.Key.IsZero() {
 		return e.String()
 	}

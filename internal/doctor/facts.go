@@ -75,13 +75,13 @@ type Interface struct {
 
 // Sent is one kind of beacon that is sent from an interface.
 type Sent struct {
-	Kind   string         `json:"kind"`   // "classic" or "state"
-	Octets int            `json:"octets"` // 22 or 23
-	From   netip.Addr     `json:"from"`   // a link-local one without the interface
-	To     netip.AddrPort `json:"to"`
-	Back   int            `json:"heard_back"` // how many of them the second listener heard
+	Kind  string         `json:"kind"`  // "classic" or "state"
+	Bytes int            `json:"bytes"` // 22 or 23
+	From  netip.Addr     `json:"from"`  // a link-local one without the interface
+	To    netip.AddrPort `json:"to"`
+	Back  int            `json:"heard_back"` // how many of them the second listener heard
 
-	fresh bool // it began while the doctor listened, so that it may still come back
+	justSent bool // it began while the doctor listened, so that it may still come back
 }
 
 // Node is another node of the network.
@@ -106,7 +106,7 @@ type Node struct {
 type Heard struct {
 	Interface string     `json:"interface"`
 	Address   netip.Addr `json:"address"`
-	Octets    int        `json:"octets"`    // 22, 23 with a state, 54 and 55 with a CURVE key
+	Bytes     int        `json:"bytes"`     // 22, 23 with a state, 54 and 55 with a CURVE key
 	Multicast bool       `json:"multicast"` // otherwise by broadcast
 	Port      uint16     `json:"port"`      // TCP port of its mailbox
 	State     string     `json:"state,omitempty"`
@@ -177,18 +177,18 @@ const (
 	WrongKey    Answer = "wrong-key"   // a ROUTER with CURVE that has another public key than the one that was told
 )
 
-// good tells whether a ZRE node can be there.
-func (a Answer) good() bool { return a == Zre || a == Zmtp }
+// isNode tells whether a ZRE node can be there.
+func (a Answer) isNode() bool { return a == Zre || a == Zmtp }
 
-// reached tells whether a mailbox answers as that of the node.
-func (m *Mailbox) reached(id uuid.UUID) bool {
-	return m.Answer.good() && (m.UUID == nil || *m.UUID == id)
+// answersAs tells whether a mailbox answers as that of the node.
+func (m *Mailbox) answersAs(id uuid.UUID) bool {
+	return m.Answer.isNode() && (m.UUID == nil || *m.UUID == id)
 }
 
-// keyed tells whether the node's beacons have a CURVE key.
-func (n *Node) keyed() bool {
+// hasKey tells whether the node's beacons have a CURVE key.
+func (n *Node) hasKey() bool {
 	for _, h := range n.Beacons {
-		if h.Octets >= 54 {
+		if h.Bytes >= 54 {
 			return true
 		}
 	}

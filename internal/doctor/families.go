@@ -10,15 +10,15 @@ import (
 
 // What each address family does for the beacons, on this machine and on the network.
 
-func other(f Family) Family {
+func otherFamily(f Family) Family {
 	if f == IPv4 {
 		return IPv6
 	}
 	return IPv4
 }
 
-// An echo is what comes back of the beacons of one family that leave an interface.
-type echo struct {
+// An ownBeacons is what comes back of the beacons of one family that leave an interface.
+type ownBeacons struct {
 	*Interface
 	family Family
 	sent   int
@@ -27,17 +27,17 @@ type echo struct {
 	refused bool // the system refuses to send some, or to join their groups
 }
 
-// listEchoes returns what should come back, by interface and family. Without a carrier nothing should, nor what the system refuses.
-func (r *Report) listEchoes() (list []echo) {
+// ownBeacons returns what should come back, by interface and family. Without a carrier nothing should, nor what the system refuses.
+func (r *Report) ownBeacons() (list []ownBeacons) {
 	for n := range r.Interfaces {
 		i := &r.Interfaces[n]
 		for _, family := range []Family{IPv4, IPv6} {
-			e := echo{Interface: i, family: family}
+			e := ownBeacons{Interface: i, family: family}
 			for _, b := range i.Beacons {
-				if familyOf(b.From) != family || !i.Carrier && !i.Loopback || b.fresh && b.Back == 0 {
+				if familyOf(b.From) != family || !i.Carrier && !i.Loopback || b.justSent && b.Back == 0 {
 					continue
 				}
-				if b.Back == 0 && r.explained(i.Name, b.To) {
+				if b.Back == 0 && r.isExplained(i.Name, b.To) {
 					e.refused = true
 					continue
 				}
@@ -54,14 +54,14 @@ func (r *Report) listEchoes() (list []echo) {
 	return list
 }
 
-// echoes: does this machine hear its own beacons, as it should?
-func (r *Report) echoes() {
-	const try = "look at this machine's firewall: it must let UDP %s pass%s, in and out, broadcast and multicast too."
-	list := r.listEchoes()
-	if len(list) > 0 && !slices.ContainsFunc(list, func(e echo) bool { return len(e.lost) < e.sent }) {
-		text := "This machine does not hear its own beacons on any interface: a firewall here eats them, and with them those of others."
+// checkOwnBeacons: does this machine hear its own beacons, as it should?
+func (r *Report) checkOwnBeacons() {
+	const try = "check this machine's firewall: it must allow UDP %s%s, in and out, broadcast and multicast too."
+	list := r.ownBeacons()
+	if len(list) > 0 && !slices.ContainsFunc(list, func(e ownBeacons) bool { return len(e.lost) < e.sent }) {
+		text := "This machine does not hear its own beacons on any interface: a firewall here blocks them, and with them those of other nodes."
 		if r.hearsOthers() {
-			text = "This machine hears beacons of others, but not its own on any interface: a firewall here eats them on the way out."
+			text = "This machine hears beacons of other nodes, but not its own on any interface: a firewall here blocks outgoing ones."
 		}
 		r.problem(Finding{Kind: "beacons-lost", Text: text, Try: fmt.Sprintf(try, r.portList(), "")})
 		return
@@ -83,16 +83,16 @@ func (r *Report) echoes() {
 		}
 		by := ""
 		if e.family == IPv6 {
-			by = " by IPv6 too, for which firewalls often have rules of their own"
+			by = " for IPv6 too (firewalls often have separate rules for it)"
 		}
 		f := Finding{Kind: "beacons-lost", Interface: e.Name,
-			Text: fmt.Sprintf("This machine does not hear its own %s beacons to %s on %s, though it hears others of its own: a firewall here eats them.",
+			Text: fmt.Sprintf("This machine does not hear its own %s beacons to %s on %s, though it hears others of its own: a firewall here blocks them.",
 				what, strings.Join(to, " and "), e.Name),
 			Try: fmt.Sprintf(try, strings.Join(ports, " and "), by)}
-		if r.finds(list, e.Name, other(e.family)) {
-			f.Text += fmt.Sprintf(" Nodes are found by %s all the same", other(e.family))
+		if r.findsNodesBy(list, e.Name, otherFamily(e.family)) {
+			f.Text += fmt.Sprintf(" Nodes are still found by %s", otherFamily(e.family))
 			if e.family == IPv4 {
-				f.Text += ", but hardly any of zyre, pyre and zyre.js, which use IPv4"
+				f.Text += ", but hardly any nodes of zyre, pyre and zyre.js, which use IPv4"
 			}
 			f.Text += "."
 			r.note(f)
@@ -109,13 +109,13 @@ func (r *Report) hearsOthers() bool {
 
 // hearsItself tells whether all beacons of this machine came back that should.
 func (r *Report) hearsItself() bool {
-	list := r.listEchoes()
-	return len(list) > 0 && !slices.ContainsFunc(list, func(e echo) bool { return len(e.lost) > 0 || e.refused })
+	list := r.ownBeacons()
+	return len(list) > 0 && !slices.ContainsFunc(list, func(e ownBeacons) bool { return len(e.lost) > 0 || e.refused })
 }
 
-// finds tells whether a family does everything needed on an interface: beacons come back, and nodes of other machines were found.
-func (r *Report) finds(list []echo, name string, family Family) bool {
-	return slices.ContainsFunc(list, func(e echo) bool { return e.Name == name && e.family == family && len(e.lost) == 0 && !e.refused }) &&
+// findsNodesBy tells whether a family does everything needed on an interface: beacons come back, and nodes of other machines were found.
+func (r *Report) findsNodesBy(list []ownBeacons, name string, family Family) bool {
+	return slices.ContainsFunc(list, func(e ownBeacons) bool { return e.Name == name && e.family == family && len(e.lost) == 0 && !e.refused }) &&
 		slices.ContainsFunc(r.Nodes, func(n *Node) bool {
 			return n.Entered && !n.Local && n.heardBy(func(h *Heard) bool { return h.Interface == name && familyOf(h.Address) == family })
 		})
@@ -134,8 +134,8 @@ func (r *Report) portList() string {
 	return "ports " + strings.Join(ports, " and ")
 }
 
-// sends tells whether beacons of a family leave by an interface.
-func (r *Report) sends(name string, family Family) bool {
+// sendsAny tells whether beacons of a family leave by an interface.
+func (r *Report) sendsAny(name string, family Family) bool {
 	return r.sendsKind(name, family, classic) || r.sendsKind(name, family, state)
 }
 
@@ -172,8 +172,8 @@ func (r *Report) canHear(family Family) bool {
 	return r.listens(family) && !slices.ContainsFunc(r.Failures, func(f Failure) bool { return f.call == beacon.OpJoin && familyOf(f.dst.Addr()) == family })
 }
 
-// casts: do the beacons of go-zre nodes on other machines arrive both ways, and by both families?
-func (r *Report) casts() {
+// checkDelivery: do the beacons of go-zre nodes on other machines arrive both ways, and by both families?
+func (r *Report) checkDelivery() {
 	var casts4, casts6, families arrivals
 	for _, n := range r.Nodes {
 		if n.Local || n.Left || n.KnownMS < enoughMS || !slices.ContainsFunc(n.Mailboxes, func(m *Mailbox) bool { return m.Answer == Zre }) {
@@ -197,21 +197,21 @@ func (r *Report) casts() {
 		}
 		onBoth := func(family Family) bool { // if this machine sends both, both can be expected
 			return n.heardBy(func(h *Heard) bool {
-				return familyOf(h.Address) == family && r.sends(h.Interface, IPv4) && r.sends(h.Interface, IPv6)
+				return familyOf(h.Address) == family && r.sendsAny(h.Interface, IPv4) && r.sendsAny(h.Interface, IPv6)
 			})
 		}
 		if r.canHear(IPv4) && r.canHear(IPv6) {
 			families.add(onBoth(IPv4), onBoth(IPv6))
 		}
 	}
-	const anyway = "Nodes find each other all the same, and tell their states by TCP."
+	const anyway = "Nodes still find each other, and send their states by TCP."
 	if casts4.onlyFirst() {
 		r.note(Finding{Kind: "no-multicast", Text: "Beacons of other machines arrive by broadcast, but none by multicast of IPv4, though nodes that send both are here.",
 			Try: "a switch or access point filters multicast (IGMP snooping without a querier does). " + anyway})
 	}
 	if casts4.onlySecond() {
 		r.note(Finding{Kind: "no-broadcast", Text: "Beacons of other machines arrive by multicast of IPv4, but none by broadcast, though nodes that send both are here.",
-			Try: "nodes of go-zre find each other all the same, zyre and pyre do not: have the network pass broadcasts, or put the nodes into one subnet."})
+			Try: "nodes of go-zre still find each other, zyre and pyre do not: make the network forward broadcasts, or put the nodes into one subnet."})
 	}
 	if casts6.onlyFirst() {
 		r.note(Finding{Kind: "no-multicast", Text: "Classic beacons of other machines arrive by IPv6, but none with a state, though nodes that send both are here.",
@@ -219,12 +219,12 @@ func (r *Report) casts() {
 	}
 	if families.onlyFirst() {
 		r.note(Finding{Kind: "no-ipv6", Text: "Beacons of other machines arrive by IPv4, but none by IPv6, though this machine sends both: either those machines do not" +
-			" use IPv6, or the network between eats its multicast. Nodes find each other all the same."})
+			" use IPv6, or the network in between drops its multicast. Nodes still find each other."})
 	}
 	if families.onlySecond() {
 		r.note(Finding{Kind: "no-ipv4", Text: "Beacons of other machines arrive by IPv6, but none by IPv4, though this machine sends both: either those machines do not" +
-			" use IPv4, or are in another subnet of it, or the network between eats broadcast and multicast of IPv4. Nodes of go-zre find each" +
-			" other all the same; those of zyre, pyre and zyre.js, which use IPv4, do not.",
+			" use IPv4, or are in another IPv4 subnet, or the network in between drops broadcast and multicast of IPv4. Nodes of go-zre still find" +
+			" each other; those of zyre, pyre and zyre.js, which use IPv4, do not.",
 			Try: "give the machines IPv4 addresses of one subnet if nodes of other implementations are to be found."})
 	}
 }

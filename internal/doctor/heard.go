@@ -29,8 +29,8 @@ const (
 	state   = "state"
 )
 
-// octets returns the length of a beacon.
-func octets(b beacon.Beacon) int {
+// beaconLength returns the length of a beacon.
+func beaconLength(b beacon.Beacon) int {
 	n := 22
 	if !b.Key.IsZero() {
 		n += 32
@@ -51,10 +51,10 @@ func (x *examination) node(id uuid.UUID) *Node {
 	return n
 }
 
-// sighted handles a beacon that the second listener heard.
-func (x *examination) sighted(s beacon.Sighting) {
+// handleSighting handles a beacon that the second listener heard.
+func (x *examination) handleSighting(s beacon.Sighting) {
 	if s.UUID == x.facts.Self.UUID {
-		x.own(s)
+		x.handleOwnBeacon(s)
 		return
 	}
 	n := x.node(s.UUID)
@@ -84,13 +84,13 @@ func (x *examination) sighted(s beacon.Sighting) {
 	if key := zre.PublicKey(s.Key); !key.IsZero() {
 		n.PublicKey = key
 	}
-	x.meet(n, netip.AddrPortFrom(s.Addr, s.Port))
+	x.addMailbox(n, netip.AddrPortFrom(s.Addr, s.Port))
 }
 
 // heard returns the node's record of such beacons, nil if it has too many.
 func (n *Node) heard(s beacon.Sighting) *Heard {
-	h := &Heard{Interface: s.Interface, Address: s.Addr, Octets: octets(s.Beacon), Multicast: s.Multicast, Port: s.Port}
-	i := slices.IndexFunc(n.Beacons, func(o *Heard) bool { return byPlace(o, h) == 0 })
+	h := &Heard{Interface: s.Interface, Address: s.Addr, Bytes: beaconLength(s.Beacon), Multicast: s.Multicast, Port: s.Port}
+	i := slices.IndexFunc(n.Beacons, func(o *Heard) bool { return compareHeard(o, h) == 0 })
 	switch {
 	case i >= 0:
 		return n.Beacons[i]
@@ -101,21 +101,21 @@ func (n *Node) heard(s beacon.Sighting) *Heard {
 	return h
 }
 
-// byPlace orders beacons of a node by everything that distinguishes them.
-func byPlace(a, b *Heard) int {
+// compareHeard orders beacons of a node by everything that distinguishes them.
+func compareHeard(a, b *Heard) int {
 	return cmp.Or(strings.Compare(a.Interface, b.Interface), a.Address.Compare(b.Address), cmp.Compare(a.Port, b.Port),
-		cmp.Compare(a.Octets, b.Octets), cmp.Compare(number(a.Multicast), number(b.Multicast)))
+		cmp.Compare(a.Bytes, b.Bytes), cmp.Compare(boolToInt(a.Multicast), boolToInt(b.Multicast)))
 }
 
-func number(b bool) int {
+func boolToInt(b bool) int {
 	if b {
 		return 1
 	}
 	return 0
 }
 
-// meet starts the test of a mailbox the first time it is heard of, whichever nodes name it.
-func (x *examination) meet(n *Node, at netip.AddrPort) {
+// addMailbox starts the test of a mailbox the first time it is heard of, whichever nodes name it.
+func (x *examination) addMailbox(n *Node, at netip.AddrPort) {
 	endpoint := endpointOf(at.Addr(), at.Port())
 	known := slices.ContainsFunc(n.Mailboxes, func(o *Mailbox) bool { return o.Endpoint == endpoint })
 	if known || len(n.Mailboxes) >= maxMailboxes {
@@ -132,8 +132,8 @@ func (x *examination) meet(n *Node, at netip.AddrPort) {
 	n.Mailboxes = append(n.Mailboxes, m)
 }
 
-// own handles a beacon of the doctor's node.
-func (x *examination) own(s beacon.Sighting) {
+// handleOwnBeacon handles a beacon of the doctor's node.
+func (x *examination) handleOwnBeacon(s beacon.Sighting) {
 	if s.Leaving() || !s.Local || int(s.Port) != x.facts.Self.Port {
 		return
 	}
@@ -141,11 +141,11 @@ func (x *examination) own(s beacon.Sighting) {
 	if s.State != beacon.Unknown {
 		kind = state
 	}
-	x.echoes[heardBack{kind, s.IfIndex, s.Addr.WithZone("")}]++
+	x.heardBack[sentKind{kind, s.IfIndex, s.Addr.WithZone("")}]++
 }
 
-// heardBack is a kind of the doctor's own beacons, by interface and source address.
-type heardBack struct {
+// sentKind is a kind of the doctor's own beacons, by interface and source address.
+type sentKind struct {
 	kind    string
 	ifIndex int
 	from    netip.Addr
@@ -153,7 +153,7 @@ type heardBack struct {
 
 // interfaces describes a survey, and what peers are told of a mailbox at that port. An interface that has just been switched on may have no
 // carrier and no IPv6 address yet at the first survey.
-func (c *Config) interfaces(first, surveyed []beacon.Report, port int, echoes map[heardBack]int) []Interface {
+func (c *Config) interfaces(first, surveyed []beacon.Report, port int, echoes map[sentKind]int) []Interface {
 	only, alone := c.listenHost()
 	var list []Interface
 	for _, r := range surveyed {
@@ -167,15 +167,15 @@ func (c *Config) interfaces(first, surveyed []beacon.Report, port int, echoes ma
 			}
 		}
 		for _, d := range slices.Concat(r.Classic, r.State) {
-			b := Sent{Kind: classic, Octets: 22, From: d.Src, To: d.Dst}
+			b := Sent{Kind: classic, Bytes: 22, From: d.Src, To: d.Dst}
 			if slices.Contains(r.State, d) {
-				b.Kind, b.Octets = state, 23
+				b.Kind, b.Bytes = state, 23
 			}
-			if c.secures() {
-				b.Octets += len(zre.PublicKey{})
+			if c.isSecure() {
+				b.Bytes += len(zre.PublicKey{})
 			}
-			b.Back = echoes[heardBack{b.Kind, d.IfIndex, d.Src}]
-			b.fresh = !slices.ContainsFunc(first, func(o beacon.Report) bool {
+			b.Back = echoes[sentKind{b.Kind, d.IfIndex, d.Src}]
+			b.justSent = !slices.ContainsFunc(first, func(o beacon.Report) bool {
 				return (o.HasCarrier || !r.HasCarrier) && (slices.Contains(o.Classic, d) || slices.Contains(o.State, d))
 			})
 			i.Beacons = append(i.Beacons, b)

@@ -29,7 +29,7 @@ func examineBy(t *testing.T, h *testbed.Host, cmd *exec.Cmd) *Report {
 	if err := json.Unmarshal(out.Bytes(), r); err != nil || errs.Len() > 0 {
 		t.Fatalf("zre doctor on %s: %v: %s%s", h.Name, err, &out, &errs)
 	}
-	if status := cmd.ProcessState.ExitCode(); status != number(!r.Well) {
+	if status := cmd.ProcessState.ExitCode(); status != boolToInt(!r.Well) {
 		t.Errorf("exit status %d where well is %v", status, r.Well)
 	}
 	if t.Failed() {

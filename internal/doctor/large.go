@@ -13,8 +13,8 @@ import (
 // Connections are made, greetings and HELLOs pass, and the first long message never arrives.
 
 const (
-	// largeOctets are sent first: some packets of the largest size, and less than a node of ours accepts.
-	largeOctets = 6 << 10
+	// largeWrite are sent first: some packets of the largest size, and less than a node of ours accepts.
+	largeWrite = 6 << 10
 	// packetHeaders are those of IPv4 and TCP with timestamps; IPv6 has ipv6More.
 	packetHeaders = 20 + 20 + 12
 	ipv6More      = 20
@@ -31,9 +31,9 @@ type Large struct {
 	Lost   int  `json:"lost,omitempty"`   // bytes of the shortest that did not
 }
 
-// large tests a mailbox that answers. It returns nil if nothing can be said.
-func (c *Config) large(ctx context.Context, address netip.AddrPort, key zre.PublicKey) *Large {
-	switch passed, known := c.passes(ctx, address, key, largeOctets); {
+// testLarge tests a mailbox that answers. It returns nil if nothing can be said.
+func (c *Config) testLarge(ctx context.Context, address netip.AddrPort, key zre.PublicKey) *Large {
+	switch passed, known := c.getsThrough(ctx, address, key, largeWrite); {
 	case !known:
 		return nil
 	case passed:
@@ -46,7 +46,7 @@ func (c *Config) large(ctx context.Context, address netip.AddrPort, key zre.Publ
 	results := make([]struct{ passed, known bool }, len(packetSizes))
 	var all sync.WaitGroup
 	for i, size := range packetSizes {
-		all.Go(func() { results[i].passed, results[i].known = c.passes(ctx, address, key, size-headers) })
+		all.Go(func() { results[i].passed, results[i].known = c.getsThrough(ctx, address, key, size-headers) })
 	}
 	all.Wait()
 	l := new(Large)
@@ -61,20 +61,20 @@ func (c *Config) large(ctx context.Context, address netip.AddrPort, key zre.Publ
 	return l
 }
 
-// passes reports whether so many octets in one write come through, if that can be known.
-func (c *Config) passes(ctx context.Context, address netip.AddrPort, key zre.PublicKey, octets int) (passed, known bool) {
+// getsThrough reports whether so many bytes in one write come through, if that can be known.
+func (c *Config) getsThrough(ctx context.Context, address netip.AddrPort, key zre.PublicKey, size int) (passed, known bool) {
 	dialling, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	nc, err := c.dial(dialling, address.String())
 	if err != nil {
 		return false, false
 	}
-	cfg, err := c.probing(key)
+	cfg, err := c.probeConfig(key)
 	if err != nil {
 		nc.Close()
 		return false, false
 	}
-	passed, err = zmtp.ProbeLarge(ctx, nc, cfg, octets)
+	passed, err = zmtp.ProbeLarge(ctx, nc, cfg, size)
 	return passed, err == nil
 }
 

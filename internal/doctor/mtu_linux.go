@@ -8,7 +8,7 @@ import (
 )
 
 // pathMTU returns the MTU of a connection's path, in bytes, as far as the system has learned it; 0 if it is not known.
-func pathMTU(nc net.Conn) (octets int) {
+func pathMTU(nc net.Conn) (mtu int) {
 	c, ok := nc.(syscall.Conn)
 	if !ok {
 		return 0
@@ -19,8 +19,8 @@ func pathMTU(nc net.Conn) (octets int) {
 	}
 	_ = raw.Control(func(fd uintptr) {
 		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
-			octets = int(info.Pmtu)
+			mtu = int(info.Pmtu)
 		}
 	})
-	return octets
+	return mtu
 }

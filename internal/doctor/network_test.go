@@ -87,7 +87,7 @@ type faultyListener struct {
 
 func (l faultyListener) Accept() (net.Conn, error) { return l.network.accept(l.Listener) }
 
-// swallowed makes connections vanish before they are accepted, as with a firewall that eats them, until the listener is closed.
+// swallowed makes connections vanish before they are accepted, as with a firewall that drops them, until the listener is closed.
 func swallowed(l net.Listener) (net.Conn, error) {
 	for {
 		nc, err := l.Accept()

@@ -43,11 +43,11 @@ func (r *Report) Print(w io.Writer, columns int) error {
 		if len(r.Problems) > 1 { // else the verdict has its text
 			p.wrap(fmt.Sprintf("%d. ", i+1), f.Text)
 		}
-		p.try(f)
+		p.printTry(f)
 	}
 	for _, f := range r.Notes {
 		p.wrap("Note: ", f.Text)
-		p.try(f)
+		p.printTry(f)
 	}
 	p.interfaces(r)
 	p.nodes(r)
@@ -67,10 +67,10 @@ func (p printer) line(format string, args ...any) {
 	rest := strings.TrimLeft(text, " \n")
 	p.WriteString(strings.Repeat("\n", strings.Count(text[:len(text)-len(rest)], "\n")))
 	begin := strings.Repeat(" ", strings.Count(text[:len(text)-len(rest)], " "))
-	p.broken(begin, begin+"  ", rest)
+	p.writeLines(begin, begin+"  ", rest)
 }
 
-func (p printer) try(f Finding) {
+func (p printer) printTry(f Finding) {
 	if f.Try != "" {
 		p.wrap("   Try: ", f.Try)
 	}
@@ -78,11 +78,11 @@ func (p printer) try(f Finding) {
 
 // wrap writes a text behind a mark, in lines of the width; later lines align with the first.
 func (p printer) wrap(mark, text string) {
-	p.broken(mark, strings.Repeat(" ", len(mark)), text)
+	p.writeLines(mark, strings.Repeat(" ", len(mark)), text)
 }
 
-// broken writes a text in lines of the width: the first has one indent, later ones another.
-func (p printer) broken(first, later, text string) {
+// writeLines writes a text in lines of the width: the first has one indent, later ones another.
+func (p printer) writeLines(first, later, text string) {
 	line, length := first, len(first)
 	begin := length
 	for _, word := range strings.Fields(text) {
@@ -102,7 +102,7 @@ func (p printer) broken(first, later, text string) {
 
 // reasonTexts says in a few words why an interface is not used.
 var reasonTexts = map[string]string{
-	"no address":     "none of its addresses is of use: IPv6 needs multicast",
+	"no address":     "none of its addresses can be used: IPv6 needs multicast",
 	"not chosen":     "--interface names others",
 	"excluded":       "--interface leaves it out",
 	"down":           "it is switched off",
@@ -140,13 +140,13 @@ func (p printer) interfaces(r *Report) {
 			switch {
 			case b.Back > 0:
 				back = "heard back"
-			case b.fresh:
+			case b.justSent:
 				back = "sent just now, not heard back yet"
 			}
 			if r.Self.Port == 0 {
 				back = "none was sent"
 			}
-			p.line("    %s beacons, %d octets, from %v to %v: %s", b.Kind, b.Octets, b.From, b.To, back)
+			p.line("    %s beacons, %d bytes, from %v to %v: %s", b.Kind, b.Bytes, b.From, b.To, back)
 		}
 		for _, e := range i.Endpoints {
 			told := "peers that are reached from there are told"
@@ -195,7 +195,7 @@ func (p printer) nodes(r *Report) {
 			key = ", key " + n.PublicKey.String()
 		}
 		if name == "" {
-			name = "(no HELLO, so no name)"
+			name = "(no HELLO, so its name is unknown)"
 		}
 		p.line("  %s, %s%s", name, n.UUID, key)
 		for _, h := range n.Beacons {
@@ -211,7 +211,7 @@ func (p printer) nodes(r *Report) {
 			p.line("    did NOT connect to this machine")
 		}
 		if n.Left {
-			p.line("    left meanwhile")
+			p.line("    left in the meantime")
 		}
 	}
 }
@@ -229,7 +229,7 @@ func (h *Heard) String() string {
 	if h.State != "" {
 		state = ", state " + h.State
 	}
-	return fmt.Sprintf("%s from %v by %s, %d octets, port %d%s: %s%s", h.Interface, h.Address, how, h.Octets, h.Port, state, count(h.Count, "beacon"), often)
+	return fmt.Sprintf("%s from %v by %s, %d bytes, port %d%s: %s%s", h.Interface, h.Address, how, h.Bytes, h.Port, state, count(h.Count, "beacon"), often)
 }
 
 func (p printer) peers(r *Report) {
@@ -251,13 +251,13 @@ func (p printer) peers(r *Report) {
 				p.line("  %s at %s: %s", peer.Endpoint, trimScheme(m.Endpoint), m.describe())
 			}
 		}
-		switch good := slices.ContainsFunc(peer.Mailboxes, func(m *Mailbox) bool { return m.Answer.good() }); {
+		switch anyGood := slices.ContainsFunc(peer.Mailboxes, func(m *Mailbox) bool { return m.Answer.isNode() }); {
 		case slices.ContainsFunc(peer.Mailboxes, func(m *Mailbox) bool { return m.UUID != nil && *m.UUID == r.Self.UUID }):
 			p.line("    this is the node that was run for the test")
 		case peer.Entered:
-			p.line("    came back: it connected to this machine, as %v", peer.UUID)
-		case good && r.Self.Error == "":
-			p.line("    did NOT come back to this machine")
+			p.line("    connected back to this machine, as %v", peer.UUID)
+		case anyGood && r.Self.Error == "":
+			p.line("    did NOT connect back to this machine")
 		}
 	}
 }
@@ -266,12 +266,12 @@ func (p printer) peers(r *Report) {
 func (m *Mailbox) describe() string {
 	text := map[Answer]string{
 		Untested: "not tested",
-		Zmtp:     "answers as a ROUTER that does not tell its UUID, as those of zyre and pyre",
+		Zmtp:     "answers as a ROUTER that does not send its UUID, like those of zyre and pyre",
 		Refused:  "refused",
 		Silent:   "no answer",
-		Mute:     "accepts connections and says nothing",
+		Mute:     "accepts connections and sends nothing",
 		Closed:   "accepts connections and closes them",
-		Other:    "answers, but is no mailbox of ZRE",
+		Other:    "answers, but is not a ZRE mailbox",
 		Curve:    "speaks CURVE",
 		Plain:    "does not speak CURVE",
 		NoKey:    "speaks CURVE; its public key is not known",
@@ -283,7 +283,7 @@ func (m *Mailbox) describe() string {
 	case m.Answer == Zmtp:
 		return text + m.Large.describe()
 	case m.Answer == Unreachable:
-		return "no way there: " + m.Error
+		return "no route: " + m.Error
 	case m.Answer == Other:
 		return text + ": " + m.Error
 	}

@@ -49,10 +49,10 @@ func sick() *Facts {
 	f.Unrecorded = 1
 	for i := range f.Interfaces {
 		i := &f.Interfaces[i]
-		i.Addresses, i.Used, i.Endpoints, i.Beacons = some(i.Addresses), some(i.Used), some(i.Endpoints), some(i.Beacons)
+		i.Addresses, i.Used, i.Endpoints, i.Beacons = nonNil(i.Addresses), nonNil(i.Used), nonNil(i.Endpoints), nonNil(i.Beacons)
 	}
 	for _, p := range f.Peers {
-		p.Mailboxes = some(p.Mailboxes)
+		p.Mailboxes = nonNil(p.Mailboxes)
 	}
 	return f
 }
@@ -118,7 +118,7 @@ func TestClean(t *testing.T) {
 
 // Of the log, only lines that are useful to a person are kept, the first of them.
 func TestComplaints(t *testing.T) {
-	c := (&Config{SRV: []string{"robots"}}).complaints()
+	c := (&Config{SRV: []string{"robots"}}).nodeLog()
 	c.Write([]byte(`{"level":"warn","name":"_zre._tcp.robots","message":"nobody is there"}`)) // looked up anyway
 	c.Write([]byte(`{"level":"warn","problem":"DNS","about":"_zre._tcp.robots","message":"no answer"}`))
 	log := zerolog.New(c).Level(zerolog.WarnLevel)

@@ -32,25 +32,25 @@ func (c *Config) probe(ctx context.Context, address netip.AddrPort, key zre.Publ
 	defer cancel()
 	nc, err := c.dial(dialling, address.String())
 	if err != nil {
-		m.Answer, m.Error, m.Here = notConnected(err), inWords(err), isOwn(err)
+		m.Answer, m.Error, m.Here = dialAnswer(err), errorText(err), isLocalError(err)
 	} else {
 		if local, err := netip.ParseAddrPort(nc.LocalAddr().String()); err == nil {
 			from := local.Addr().Unmap().WithZone("")
 			m.From = &from
 		}
-		id, err := c.ask(ctx, nc, key)
+		id, err := c.probeOver(ctx, nc, key)
 		m.Answer, m.UUID = answerOf(id, err)
-		m.Answer = c.secured(m.Answer, key)
-		m.Error = inWords(err)
+		m.Answer = c.securedAnswer(m.Answer, key)
+		m.Error = errorText(err)
 	}
-	if ctx.Err() != nil && !m.Answer.good() {
+	if ctx.Err() != nil && !m.Answer.isNode() {
 		m.Answer, m.Error = Untested, ""
 	}
 	return m
 }
 
-// notConnected says what a failed attempt to connect means.
-func notConnected(err error) Answer {
+// dialAnswer says what a failed attempt to connect means.
+func dialAnswer(err error) Answer {
 	var timeout net.Error
 	switch {
 	case isRefused(err):
@@ -67,8 +67,8 @@ func isRefused(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, windows)
 }
 
-// isOwn tells whether this machine itself made an attempt to connect fail: the network never causes these errors.
-func isOwn(err error) bool {
+// isLocalError tells whether this machine itself made an attempt to connect fail: the network never causes these errors.
+func isLocalError(err error) bool {
 	const windows = syscall.Errno(10051) // WSAENETUNREACH
 	return errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, windows) || errors.Is(err, syscall.EPERM)
 }
@@ -81,7 +81,7 @@ func isTaken(err error) bool {
 
 // answerOf returns the result of a probe, and the UUID of the node if it gives one.
 func answerOf(identity []byte, err error) (Answer, *uuid.UUID) {
-	const mark = 1 // before the UUID (RFC 36)
+	const identityPrefix = 1 // before the UUID (RFC 36)
 	var reset syscall.Errno
 	if other, ok := errors.AsType[*zmtp.MechanismError](err); ok {
 		switch other.Theirs {
@@ -94,7 +94,7 @@ func answerOf(identity []byte, err error) (Answer, *uuid.UUID) {
 	switch {
 	case errors.Is(err, zmtp.ErrNoWelcome):
 		return WrongKey, nil
-	case err == nil && len(identity) == 17 && identity[0] == mark:
+	case err == nil && len(identity) == 17 && identity[0] == identityPrefix:
 		id := uuid.UUID(identity[1:])
 		return Zre, &id
 	case err == nil:
@@ -107,8 +107,8 @@ func answerOf(identity []byte, err error) (Answer, *uuid.UUID) {
 	return Other, nil
 }
 
-// inWords returns an error's text without what the reader knows already: the package and the destination.
-func inWords(err error) string {
+// errorText returns an error's text without what the reader knows already: the package and the destination.
+func errorText(err error) string {
 	if err == nil {
 		return ""
 	}

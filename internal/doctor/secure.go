@@ -28,8 +28,8 @@ type Refusal struct {
 	Error     string        `json:"error"`               // why
 }
 
-// secures reports whether the node that is run is a secure one.
-func (c *Config) secures() bool { return !c.key.IsZero() }
+// isSecure reports whether the node that is run is a secure one.
+func (c *Config) isSecure() bool { return !c.key.IsZero() }
 
 // publicKey is that of the certificate; zero if there is none, or if it cannot be used, which the node that is run tells.
 func (c *Config) publicKey() (key zre.PublicKey) {
@@ -39,10 +39,10 @@ func (c *Config) publicKey() (key zre.PublicKey) {
 	return key
 }
 
-// ask asks who answers at the other end of a connection, as [zmtp.Probe] does. Of a secure node it demands the key; where that is zero it only sees
+// probeOver asks who answers at the other end of a connection, as [zmtp.Probe] does. Of a secure node it demands the key; where that is zero it only sees
 // which mechanism is spoken.
-func (c *Config) ask(ctx context.Context, nc net.Conn, key zre.PublicKey) ([]byte, error) {
-	cfg, err := c.probing(key)
+func (c *Config) probeOver(ctx context.Context, nc net.Conn, key zre.PublicKey) ([]byte, error) {
+	cfg, err := c.probeConfig(key)
 	if err != nil {
 		nc.Close()
 		return nil, err
@@ -50,22 +50,22 @@ func (c *Config) ask(ctx context.Context, nc net.Conn, key zre.PublicKey) ([]byt
 	return zmtp.Probe(ctx, nc, cfg)
 }
 
-// secured is what an answer means to a secure node: without a key it was asked as a plain node asks.
-func (c *Config) secured(a Answer, key zre.PublicKey) Answer {
+// securedAnswer is what an answer means to a secure node: without a key it was asked as a plain node asks.
+func (c *Config) securedAnswer(a Answer, key zre.PublicKey) Answer {
 	switch {
-	case !c.secures() || !key.IsZero():
+	case !c.isSecure() || !key.IsZero():
 	case a == Curve:
 		return NoKey
-	case a.good():
+	case a.isNode():
 		return Plain
 	}
 	return a
 }
 
-// probing is the configuration of a probe of an endpoint with that key. The keys of the probe are its own: it proves nothing.
-func (c *Config) probing(key zre.PublicKey) (zmtp.Config, error) {
+// probeConfig is the configuration of a probe of an endpoint with that key. The keys of the probe are its own: it proves nothing.
+func (c *Config) probeConfig(key zre.PublicKey) (zmtp.Config, error) {
 	cfg := zmtp.Config{HandshakeTimeout: probeTimeout}
-	if !c.secures() || key.IsZero() {
+	if !c.isSecure() || key.IsZero() {
 		return cfg, nil
 	}
 	var secret [32]byte
@@ -78,9 +78,9 @@ func (c *Config) probing(key zre.PublicKey) (zmtp.Config, error) {
 	return cfg, nil
 }
 
-// refused takes the problem that one side refuses the other.
-func (x *examination) refused(p zre.Problem) {
-	r := &Refusal{By: "us", PublicKey: p.Peer.PublicKey, Endpoint: clean(p.Peer.Endpoint), Error: inWords(p.Err)}
+// addRefusal takes the problem that one side refuses the other.
+func (x *examination) addRefusal(p zre.Problem) {
+	r := &Refusal{By: "us", PublicKey: p.Peer.PublicKey, Endpoint: clean(p.Peer.Endpoint), Error: errorText(p.Err)}
 	if p.Kind == zre.ProblemRefusedBy {
 		r.By = "them"
 	}
@@ -96,39 +96,39 @@ func (x *examination) refused(p zre.Problem) {
 // isSecure reports whether the node that was run is a secure one.
 func (r *Report) isSecure() bool { return !r.Self.PublicKey.IsZero() }
 
-// judged reports whether a node's mailbox must answer: it is there, and is as secure as this one.
-func (r *Report) judged(n *Node) bool { return n.judged() && n.keyed() == r.isSecure() }
+// mustAnswer reports whether a node's mailbox must answer: it is there, and is as secure as this one.
+func (r *Report) mustAnswer(n *Node) bool { return n.mustAnswer() && n.hasKey() == r.isSecure() }
 
-// refuses reports whether this node and another one are kept apart by their keys.
-func (r *Report) refuses(n *Node) bool {
+// isRefused reports whether this node and another one are kept apart by their keys.
+func (r *Report) isRefused(n *Node) bool {
 	return slices.ContainsFunc(r.Refusals, func(o *Refusal) bool {
-		return o.UUID != nil && *o.UUID == n.UUID || !n.PublicKey.IsZero() && o.PublicKey == n.PublicKey || n.beacons(o.Endpoint)
+		return o.UUID != nil && *o.UUID == n.UUID || !n.PublicKey.IsZero() && o.PublicKey == n.PublicKey || n.announces(o.Endpoint)
 	})
 }
 
-// refusesAt is refuses for who answers at an endpoint.
-func (r *Report) refusesAt(m *Mailbox) bool {
+// isRefusedAt is refuses for who answers at an endpoint.
+func (r *Report) isRefusedAt(m *Mailbox) bool {
 	return slices.ContainsFunc(r.Refusals, func(o *Refusal) bool { return o.Endpoint == m.Endpoint })
 }
 
-// unlike: has the node a certificate where this one has none, or the reverse?
-func (r *Report) unlike(n *Node) {
-	if len(n.Beacons) == 0 || n.keyed() == r.isSecure() {
+// checkSecurity: has the node a certificate where this one has none, or the reverse?
+func (r *Report) checkSecurity(n *Node) {
+	if len(n.Beacons) == 0 || n.hasKey() == r.isSecure() {
 		return
 	}
 	f := Finding{Kind: "curve", Node: n.UUID.String(),
-		Text: fmt.Sprintf("%s speaks CURVE, and this node does not, so the two never meet; its port was not judged.", n.title()),
+		Text: fmt.Sprintf("%s speaks CURVE, and this node does not, so the two never meet; its port was not checked.", n.title()),
 		Try:  "if they are to meet, give this one a certificate too (--cert; docs/security.md)."}
 	if r.isSecure() {
 		f.Kind = "plain"
-		f.Text = fmt.Sprintf("This node speaks CURVE, and %s does not, so the two never meet; its port was not judged.", n.title())
+		f.Text = fmt.Sprintf("This node speaks CURVE, and %s does not, so the two never meet; its port was not checked.", n.title())
 		f.Try = "if they are to meet, give that one a certificate too (zre keygen), or leave out --cert here."
 	}
 	r.note(f)
 }
 
-// refusals: which keys are not let in?
-func (r *Report) refusals() {
+// checkRefusals: which keys are not let in?
+func (r *Report) checkRefusals() {
 	for _, o := range r.Refusals {
 		f := Finding{Kind: "refused", Endpoint: o.Endpoint,
 			Text: fmt.Sprintf("This node does not let in the key %v: %s.", o.PublicKey, o.Error),
@@ -136,7 +136,7 @@ func (r *Report) refusals() {
 		if o.By == "them" {
 			f.Kind = "refused-by"
 			f.Text = fmt.Sprintf("The node with the key %v does not let in this one's, %v: %s.", o.PublicKey, r.Self.PublicKey, o.Error)
-			f.Try = "put the public certificate of this node where that one looks for those that it lets in."
+			f.Try = "put this node's public certificate where that node looks for certificates that it lets in."
 		}
 		if o.UUID != nil {
 			f.Node = o.UUID.String()
@@ -155,8 +155,8 @@ func (m *Mailbox) securityFinding(f *Finding, at string) {
 		f.Text = "This node speaks CURVE, and " + at + " does not, so the two never meet."
 		f.Try = "give that node a certificate too (zre keygen), or leave out --cert here."
 	case NoKey:
-		f.Text = at + " speaks CURVE, and its public key was not given, so this node says nothing there."
-		f.Try = "name the key behind the endpoint: --peer 'ENDPOINT|KEY' (that node tells it: zre pipe, or its public certificate), or in a TXT record beside SRV."
+		f.Text = at + " speaks CURVE, and its public key was not given, so this node does not connect there."
+		f.Try = "add the key to the endpoint: --peer 'ENDPOINT|KEY' (zre pipe prints it when that node starts, and its public certificate has it), or put it into a TXT record beside SRV."
 	case WrongKey:
 		f.Text = at + " speaks CURVE, and has another public key than the one that was given; or it has too many handshakes."
 		f.Try = "check the key."

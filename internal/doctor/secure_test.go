@@ -39,7 +39,7 @@ func TestSecureCollect(t *testing.T) {
 			"refused-by | ", "does not let in"},
 		{"we refuse it", append([]zre.Option{zre.WithAuthorizer(zre.AllowKeys(others.PublicKey()))}, secure...), []zre.Option{zre.WithCertificate(theirs)}, "",
 			"refused | ", "does not let in the key " + theirs.String()},
-		{"a named one", secure, append([]zre.Option{zre.WithCertificate(theirs)}, hidden...), at + "|" + theirs.String(), " | peer-unheard", "came back"},
+		{"a named one", secure, append([]zre.Option{zre.WithCertificate(theirs)}, hidden...), at + "|" + theirs.String(), " | peer-unheard", "connected back"},
 		{"a named one, it alone", nil, append([]zre.Option{zre.WithCertificate(theirs)}, hidden...), at, "peer-curve | ", "speaks CURVE, and this node does not"},
 		{"a named one, we alone", secure, hidden, at + "|" + theirs.String(), "peer-plain | ", at + " does not"},
 		{"a named one, we alone and without a key", secure, hidden, at, "peer-plain | ", at + " does not"},
@@ -71,7 +71,7 @@ func TestSecureCollect(t *testing.T) {
 func TestEndpointWithKey(t *testing.T) {
 	key := newCertificate(t).PublicKey()
 	e, err := ParseEndpoint("tcp://robot.example:5671|" + key.String())
-	if err != nil || e.Key != key || e.String() != "tcp://robot.example:5671" || e.source() != e.String()+"|"+key.String() {
+	if err != nil || e.Key != key || e.String() != "tcp://robot.example:5671" || e.withKey() != e.String()+"|"+key.String() {
 		t.Errorf("%+v, %v", e, err)
 	}
 	for _, text := range []string{"tcp://robot.example:5671|", "tcp://robot.example:5671|junk"} {

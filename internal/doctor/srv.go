@@ -27,7 +27,7 @@ type SRV struct {
 func (c *Config) lookUpSRV(ctx context.Context, domain string) (s *SRV, found []Endpoint) {
 	name, err := srv.Name(domain)
 	s = &SRV{Name: name, Endpoints: []string{}}
-	r := &srv.Resolver{Server: c.Resolver, Timeout: probeTimeout / 2, Keys: c.secures()}
+	r := &srv.Resolver{Server: c.Resolver, Timeout: probeTimeout / 2, Keys: c.isSecure()}
 	if c.Network != nil {
 		r.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			return c.Network.Dial(ctx, network, address)
@@ -61,28 +61,28 @@ func (c *Config) lookUpSRV(ctx context.Context, domain string) (s *SRV, found []
 
 // testSRV looks a domain up, and tests what its records name.
 func (x *examination) testSRV(domain string) {
-	x.start(func() func() {
+	x.startProbe(func() func() {
 		s, found := x.cfg.lookUpSRV(x.probing, domain)
 		return func() {
 			x.facts.SRV = append(x.facts.SRV, s)
 			for _, e := range found {
-				x.test(e)
+				x.testEndpoint(e)
 			}
 		}
 	})
 }
 
-// srv: does the DNS lead to any node?
-func (r *Report) srv(s *SRV) {
+// checkSRV: does the DNS lead to any node?
+func (r *Report) checkSRV(s *SRV) {
 	switch {
 	case s.Nobody:
 		r.note(Finding{Kind: "srv-nobody", Endpoint: s.Name, Text: fmt.Sprintf("The name %s has no endpoints: %s. Nodes keep looking, so that is fine until the first of them is up.", s.Name, s.Error),
 			Try: "check the spelling, and that nodes are registered by that name: in Kubernetes that a pod is ready, with Consul that its check passes."})
 	case s.Error != "":
-		r.problem(Finding{Kind: "srv-failed", Endpoint: s.Name, Text: fmt.Sprintf("The DNS does not give the endpoints of the name %s: %s.", s.Name, s.Error),
-			Try: "see whether that server runs and can be reached from here (/etc/resolv.conf, or --resolver)."})
+		r.problem(Finding{Kind: "srv-failed", Endpoint: s.Name, Text: fmt.Sprintf("The DNS gives no endpoints for the name %s: %s.", s.Name, s.Error),
+			Try: "check that the server runs and can be reached from here (/etc/resolv.conf, or --resolver)."})
 	case s.Partial != "":
-		r.note(Finding{Kind: "srv-partial", Endpoint: s.Name, Text: fmt.Sprintf("Some of the records of %s lead nowhere: %s.", s.Name, s.Partial)})
+		r.note(Finding{Kind: "srv-partial", Endpoint: s.Name, Text: fmt.Sprintf("Some of the records of %s give no endpoint: %s.", s.Name, s.Partial)})
 	}
 }
 

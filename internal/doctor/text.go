@@ -16,16 +16,16 @@ import (
 // clean makes others' text safe for a terminal: unprintable characters could control it.
 func clean(s string) string { return plain.Text(s) }
 
-// complaints is the node's log. It keeps what is useful to a person, from the first lines.
-type complaints struct {
+// nodeLog is the node's log. It keeps what is useful to a person, from the first lines.
+type nodeLog struct {
 	names []string // of SRV records, which are looked up anyway
 
 	mu    sync.Mutex
 	lines []string
 }
 
-func (c *Config) complaints() *complaints {
-	list := new(complaints)
+func (c *Config) nodeLog() *nodeLog {
+	list := new(nodeLog)
 	for _, domain := range c.SRV {
 		if name, err := srv.Name(domain); err == nil { // else the node refuses it
 			list.names = append(list.names, name)
@@ -37,7 +37,7 @@ func (c *Config) complaints() *complaints {
 const maxComplaints = 20
 
 // Write takes one line of zerolog's.
-func (c *complaints) Write(line []byte) (int, error) {
+func (c *nodeLog) Write(line []byte) (int, error) {
 	var l struct {
 		Message, Interface, To, Error string
 		Call                          string // of package beacon, whose failures are facts
@@ -73,7 +73,7 @@ func (c *complaints) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-func (c *complaints) list() []string {
+func (c *nodeLog) list() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]string{}, c.lines...)

@@ -19,10 +19,10 @@ type Kind int
 
 // The kinds of outputs.
 const (
-	SendElect  Kind = iota + 1 // send ELECT to the member To, with the UUID Node
-	SendLeader                 // send LEADER to the member To, with the UUID Node
-	Named                      // Node leads the group from now on; it may be this node
-	Lost                       // no leader is known, though one was
+	SendElect   Kind = iota + 1 // send ELECT to the member To, with the UUID Node
+	SendLeader                  // send LEADER to the member To, with the UUID Node
+	LeaderNamed                 // Node leads the group from now on; it may be this node
+	LeaderLost                  // no leader is known, though one was
 )
 
 // An Output is what the node must do, in order.
@@ -41,13 +41,13 @@ type Election struct {
 	contests bool
 	members  map[ID]*member
 
-	best     ID // the lowest contestant
-	has      bool
-	stale    bool // the best may have changed: the search takes time if there are many members
-	named    ID   // what was last reported
-	isNamed  bool
-	selfAt   time.Time // when this node names itself, if it is still the best then
-	declared bool      // the wave of C zyre's nodes has reached LEADER
+	lowest    ID // the lowest contestant
+	hasLowest bool
+	stale     bool // the lowest contestant may have changed: the search takes time if there are many members
+	named     ID   // what was last reported
+	isNamed   bool
+	selfAt    time.Time // when this node names itself, if it is still the lowest contestant then
+	declared  bool      // the wave of C zyre's nodes has reached LEADER
 
 	joined   time.Time // when the last member came
 	waveAt   time.Time // when this node began its last wave
@@ -63,14 +63,14 @@ type member struct {
 	contests bool
 
 	// Of foreign members. The rest is the wave as that member sees it, since it last started again.
-	speaks   bool      // it knows ELECT and LEADER
-	supports ID        // the challenger that it last sent
-	heard    bool      // it has sent one
-	led      bool      // it has sent LEADER
-	said     ID        // the challenger that we sent
-	answered bool      // we have sent one
-	told     bool      // we have sent LEADER
-	due      time.Time // when we send ELECT, if that is still to be sent; zero: not on our own
+	knowsElections bool      // it knows ELECT and LEADER
+	supports       ID        // the challenger that it last sent
+	hasChallenger  bool      // it has sent one
+	sentLeader     bool      // it has sent LEADER
+	toldChallenger ID        // the challenger that we sent
+	isAnswered     bool      // we have sent one
+	toldLeader     bool      // we have sent LEADER
+	electDue       time.Time // when we send ELECT, if that is still to be sent; zero: not on our own
 }
 
 // New begins with a group without other members. If all is true, foreign members are sent ELECT and LEADER unasked: for groups with C zyre
@@ -101,7 +101,7 @@ func (e *Election) Contest(now time.Time) []Output {
 			e.send(SendElect, id, e.self)
 		}
 	}
-	return e.done(now)
+	return e.result(now)
 }
 
 // Join notes that a node is a member now: its HELLO listed the group, or it joined. ours says that it is a node of ours. If it is a member
@@ -110,103 +110,103 @@ func (e *Election) Join(now time.Time, id ID, ours bool) []Output {
 	if id == e.self {
 		return nil
 	}
-	e.forget(id)
-	m := &member{ours: ours, speaks: !ours && e.all}
+	e.remove(id)
+	m := &member{ours: ours, knowsElections: !ours && e.all}
 	e.members[id], e.joined = m, now
 	for _, m := range e.members {
-		if !m.due.IsZero() {
+		if !m.electDue.IsZero() {
 			e.answerIn(now, answerGrace, m)
 		}
 	}
-	if m.speaks {
+	if m.knowsElections {
 		e.answerIn(now, answerGrace, m)
 	}
 	if ours && e.contests {
 		e.send(SendElect, id, e.self)
 	}
-	return e.done(now)
+	return e.result(now)
 }
 
 // Leave notes that a node is no longer a member: it left the group, or exited.
 func (e *Election) Leave(now time.Time, id ID) []Output {
-	e.forget(id)
-	return e.done(now)
+	e.remove(id)
+	return e.result(now)
 }
 
-// forget removes a member that is gone, or starts again.
-func (e *Election) forget(id ID) {
+// remove removes a member that is gone, or starts again.
+func (e *Election) remove(id ID) {
 	if m := e.members[id]; m != nil {
 		e.stale = e.stale || m.contests
 		delete(e.members, id)
 	}
 }
 
-// believe notes that a member says that it contests.
-func (e *Election) believe(m *member) {
+// noteContestant notes that a member says that it contests.
+func (e *Election) noteContestant(m *member) {
 	e.stale = e.stale || !m.contests
 	m.contests = true
 }
 
-// Elect handles an ELECT of a member.
-func (e *Election) Elect(now time.Time, from, challenger ID) []Output {
+// HandleElect handles an ELECT of a member.
+func (e *Election) HandleElect(now time.Time, from, challenger ID) []Output {
 	m := e.members[from]
 	if m == nil {
 		return nil // it has left; if it comes back it says so again
 	}
 	if challenger == from {
-		e.believe(m)
+		e.noteContestant(m)
 	}
 	if !m.ours {
-		m.speaks = true
-		if challenger == from || m.led || m.heard && bytes.Compare(challenger[:], m.supports[:]) > 0 {
-			m.begin()
+		m.knowsElections = true
+		if challenger == from || m.sentLeader || m.hasChallenger && bytes.Compare(challenger[:], m.supports[:]) > 0 {
+			m.resetWave()
 			e.declared = false
-			e.challenge(now)
+			e.beginWave(now)
 		}
-		m.supports, m.heard = challenger, true
-		e.answerIn(now, e.patience(now, m), m)
+		m.supports, m.hasChallenger = challenger, true
+		e.answerIn(now, e.answerDelay(now, m), m)
 	}
-	return e.done(now)
+	return e.result(now)
 }
 
-// Led handles a LEADER of a member.
-func (e *Election) Led(now time.Time, from, leader ID) []Output {
+// HandleLeader handles a LEADER of a member.
+func (e *Election) HandleLeader(now time.Time, from, leader ID) []Output {
 	m := e.members[from]
 	if m == nil || m.ours {
 		return nil
 	}
 	if leader == from {
-		e.believe(m)
+		e.noteContestant(m)
 	}
-	m.speaks, m.led = true, true
-	e.declared = e.declared || e.has && leader == e.best
+	m.knowsElections, m.sentLeader = true, true
+	e.declared = e.declared || e.hasLowest && leader == e.lowest
 	e.tickIn(now, answerGrace)
-	return e.done(now)
+	return e.result(now)
 }
 
 // Tick does what was put off until now.
 func (e *Election) Tick(now time.Time) []Output {
 	if !e.answerAt.IsZero() && !now.Before(e.answerAt) {
-		e.answer(now)
+		e.answerDue(now)
 	}
 	if !e.selfAt.IsZero() && !now.Before(e.selfAt) {
 		e.selfAt = time.Time{}
-		e.name(e.self)
+		e.nameLeader(e.self)
 	}
-	return e.done(now)
+	return e.result(now)
 }
 
-// done finds the lowest contestant, and returns what to do.
-func (e *Election) done(now time.Time) []Output {
-	best, has := e.best, e.has
+// result finds the lowest contestant, and returns what to do.
+func (e *Election) result(now time.Time) []Output {
+	best, has := e.lowest, e.hasLowest
 	if e.stale {
-		best, has = e.lowest()
+		best, has = e.findLowest()
 		e.stale = false
 	}
-	if best != e.best || has != e.has {
-		gone := e.has && (!has || bytes.Compare(best[:], e.best[:]) > 0)
-		e.best, e.has, e.declared = best, has, false
-		e.rename(now)
+	if best != e.lowest || has != e.hasLowest {
+		gone := e.hasLowest && (!has || bytes.Compare(best[:], e.lowest[:]) > 0)
+		e.lowest, e.hasLowest, e.declared = best, has, false
+		e.updateLeader(now)
 		e.inform(now, gone)
 	}
 	out := e.out
@@ -214,21 +214,21 @@ func (e *Election) done(now time.Time) []Output {
 	return out
 }
 
-// rename reports a new lowest contestant.
-func (e *Election) rename(now time.Time) {
+// updateLeader reports a new lowest contestant.
+func (e *Election) updateLeader(now time.Time) {
 	e.selfAt = time.Time{}
 	switch {
-	case !e.has:
-		e.unname()
-	case e.best == e.self:
-		e.unname()
+	case !e.hasLowest:
+		e.loseLeader()
+	case e.lowest == e.self:
+		e.loseLeader()
 		e.selfAt = now.Add(SelfGrace)
 	default:
-		e.name(e.best)
+		e.nameLeader(e.lowest)
 	}
 }
 
-func (e *Election) lowest() (best ID, has bool) {
+func (e *Election) findLowest() (best ID, has bool) {
 	if e.contests {
 		best, has = e.self, true
 	}
@@ -240,17 +240,17 @@ func (e *Election) lowest() (best ID, has bool) {
 	return best, has
 }
 
-func (e *Election) name(leader ID) {
+func (e *Election) nameLeader(leader ID) {
 	if !e.isNamed || e.named != leader {
 		e.named, e.isNamed = leader, true
-		e.out = append(e.out, Output{Kind: Named, Node: leader})
+		e.out = append(e.out, Output{Kind: LeaderNamed, Node: leader})
 	}
 }
 
-func (e *Election) unname() {
+func (e *Election) loseLeader() {
 	if e.isNamed {
 		e.named, e.isNamed = ID{}, false
-		e.out = append(e.out, Output{Kind: Lost})
+		e.out = append(e.out, Output{Kind: LeaderLost})
 	}
 }
 

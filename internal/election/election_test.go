@@ -30,9 +30,9 @@ func (b *bench) did(out []Output) {
 			b.out = append(b.out, fmt.Sprintf("%x: ELECT %x", o.To[0], o.Node[0]))
 		case SendLeader:
 			b.out = append(b.out, fmt.Sprintf("%x: LEADER %x", o.To[0], o.Node[0]))
-		case Named:
+		case LeaderNamed:
 			b.out = append(b.out, fmt.Sprintf("named %x", o.Node[0]))
-		case Lost:
+		case LeaderLost:
 			b.out = append(b.out, "lost")
 		}
 	}
@@ -63,11 +63,11 @@ func (b *bench) step(line string) {
 	case words[1] == "leaves":
 		b.did(b.e.Leave(b.now, number(words[0])))
 	case words[1] == "elects":
-		b.did(b.e.Elect(b.now, number(words[0]), number(words[2])))
+		b.did(b.e.HandleElect(b.now, number(words[0]), number(words[2])))
 	case words[1] == "leads":
-		b.did(b.e.Led(b.now, number(words[0]), number(words[2])))
+		b.did(b.e.HandleLeader(b.now, number(words[0]), number(words[2])))
 	default:
-		b.t.Fatalf("what is %q?", line)
+		b.t.Fatalf("unknown step %q", line)
 	}
 }
 
@@ -89,42 +89,42 @@ func TestSteps(t *testing.T) {
 		steps string // separated by commas; the output is checked after the last one
 		want  string
 	}{
-		{"nobody contests", "30 joins ours, 40 joins, 30 leaves, wait 1m", ""},
+		{"no node contests", "30 joins ours, 40 joins, 30 leaves, wait 1m", ""},
 		{"alone, a second later", "contest, wait 999ms", ""},
 		{"alone", "contest, wait 1s, contest, wait 1m", "named 50"},
-		{"others learn that we contest", "30 joins ours, 60 joins ours, contest", "30: ELECT 50, 60: ELECT 50"},
-		{"latecomers too", "contest, 30 joins ours", "30: ELECT 50"},
-		{"foreign members do not", "30 joins, contest, 40 joins, wait 1m", "named 50"},
+		{"members learn that we contest", "30 joins ours, 60 joins ours, contest", "30: ELECT 50, 60: ELECT 50"},
+		{"so does a member that joins later", "contest, 30 joins ours", "30: ELECT 50"},
+		{"foreign members do not learn it", "30 joins, contest, 40 joins, wait 1m", "named 50"},
 		{"a lower contestant", "contest, 30 joins ours, 30 elects 30, wait 1m", "30: ELECT 50, named 30"},
 		{"a higher one", "contest, 60 joins ours, 60 elects 60, wait 1m", "60: ELECT 50, named 50"},
 		{"we do not contest", "60 joins ours, 60 elects 60, 40 joins ours, 40 elects 40", "named 60, named 40"},
 		{"the leader leaves", "40 joins ours, 60 joins ours, 60 elects 60, 40 elects 40, 40 leaves, 60 leaves", "named 60, named 40, named 60, lost"},
-		{"the leader leaves us", "contest, 40 joins ours, 40 elects 40, 40 leaves, wait 1s", "40: ELECT 50, named 40, lost, named 50"},
+		{"the leader leaves, and we contest", "contest, 40 joins ours, 40 elects 40, 40 leaves, wait 1s", "40: ELECT 50, named 40, lost, named 50"},
 		{"the leader comes again", "40 joins ours, 40 elects 40, 40 joins ours, 40 elects 40", "named 40, lost, named 40"},
-		{"a claim for another", "30 joins ours, 60 joins ours, 60 elects 30, 60 leads 30, wait 1m", ""},
-		{"a claim of who is no member", "30 elects 30, 30 leads 30, wait 1m", ""},
-		{"oneself is no other member", "50 joins ours, contest, wait 1s", "named 50"},
+		{"messages that name another node", "30 joins ours, 60 joins ours, 60 elects 30, 60 leads 30, wait 1m", ""},
+		{"messages of a node that is no member", "30 elects 30, 30 leads 30, wait 1m", ""},
+		{"this node is no member of its own", "50 joins ours, contest, wait 1s", "named 50"},
 		{"a node that claims to be us", "50 elects 50, 50 leads 50, wait 1m", ""},
 
 		{"C zyre is answered", "30 joins, 30 elects 30, wait 20ms", "named 30, 30: ELECT 30"},
-		{"and not before", "30 joins, 30 elects 30, wait 19ms", "named 30"},
-		{"once", "30 joins, 30 elects 30, wait 20ms, 30 leads 30, wait 1m", "named 30, 30: ELECT 30, 30: LEADER 30"},
-		{"other members are not told", "30 joins, 40 joins, 30 elects 30, wait 1m", "named 30, 30: ELECT 30"},
+		{"C zyre is not answered earlier", "30 joins, 30 elects 30, wait 19ms", "named 30"},
+		{"C zyre is answered once", "30 joins, 30 elects 30, wait 20ms, 30 leads 30, wait 1m", "named 30, 30: ELECT 30, 30: LEADER 30"},
+		{"silent foreign members are sent nothing", "30 joins, 40 joins, 30 elects 30, wait 1m", "named 30, 30: ELECT 30"},
 		{"a wave of two, with a higher one", "30 joins, 40 joins, 40 elects 40, 30 elects 30, wait 20ms, 40 elects 30, wait 1s, 30 leads 30, wait 1s",
 			"named 40, named 30, 30: ELECT 30, 40: ELECT 30, 30: LEADER 30, 40: LEADER 30"},
 		{"we win", "60 joins, 60 elects 60, wait 1s, contest, wait 20ms, 60 elects 50, wait 20ms, 60 leads 50, wait 1s",
 			"named 60, 60: ELECT 60, lost, 60: ELECT 50, 60: LEADER 50, named 50"},
-		{"we win, and say it twice more", "60 joins, contest, 60 elects 60, wait 20ms, 60 elects 50, wait 20ms, 60 leads 50, wait 1m",
+		{"we win, and the wave is repeated twice", "60 joins, contest, 60 elects 60, wait 20ms, 60 elects 50, wait 20ms, 60 leads 50, wait 1m",
 			"60: ELECT 50, 60: LEADER 50, named 50, 60: ELECT 50, 60: LEADER 50, 60: ELECT 50, 60: LEADER 50"},
 		{"no LEADER before all support us", "60 joins, 70 joins, contest, 60 elects 60, 70 elects 70, wait 20ms, 60 elects 50, wait 1s",
 			"60: ELECT 50, 70: ELECT 50, named 50"},
-		{"who begins anew is answered anew", "30 joins, 30 elects 30, wait 20ms, 30 elects 30, wait 20ms", "named 30, 30: ELECT 30, 30: ELECT 30"},
-		{"also after its LEADER", "30 joins, 60 joins, 30 elects 30, 60 elects 30, wait 20ms, 60 leads 30, wait 20ms, 60 elects 30, wait 20ms",
+		{"a member that starts again is answered again", "30 joins, 30 elects 30, wait 20ms, 30 elects 30, wait 20ms", "named 30, 30: ELECT 30, 30: ELECT 30"},
+		{"a member that starts again after its LEADER is answered again", "30 joins, 60 joins, 30 elects 30, 60 elects 30, wait 20ms, 60 leads 30, wait 20ms, 60 elects 30, wait 20ms",
 			"named 30, 30: ELECT 30, 60: ELECT 30, 30: LEADER 30, 60: LEADER 30, 60: ELECT 30"},
-		{"a flood is answered now and then", "30 joins, 30 elects 30, 30 elects 30, 30 elects 30, wait 20ms", "named 30, 30: ELECT 30"},
-		{"a leader that may be gone is not told of", "30 joins, 60 joins, 30 elects 30, 60 elects 30, wait 10s, 60 elects 60, wait 1s, 30 leaves, wait 1m",
+		{"many ELECTs get one answer", "30 joins, 30 elects 30, 30 elects 30, 30 elects 30, wait 20ms", "named 30, 30: ELECT 30"},
+		{"a leader that may be gone is not named at once", "30 joins, 60 joins, 30 elects 30, 60 elects 30, wait 10s, 60 elects 60, wait 1s, 30 leaves, wait 1m",
 			"named 30, 30: ELECT 30, 60: ELECT 30, named 60, 60: ELECT 60"},
-		{"but is in time", "30 joins, 60 joins, 30 elects 30, 60 elects 30, wait 10s, 60 elects 60, wait 1500ms", "named 30, 30: ELECT 30, 60: ELECT 30, 60: ELECT 30"},
+		{"a leader that may be gone is named after a while", "30 joins, 60 joins, 30 elects 30, 60 elects 30, wait 10s, 60 elects 60, wait 1500ms", "named 30, 30: ELECT 30, 60: ELECT 30, 60: ELECT 30"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -153,10 +153,10 @@ func TestAll(t *testing.T) {
 func TestLeader(t *testing.T) {
 	b := newBench(t, false)
 	if leader, ok := b.e.Leader(); ok || leader != (ID{}) {
-		t.Error("a leader from nothing")
+		t.Error("there is a leader though no node contests")
 	}
 	if at, ok := b.e.Next(); ok || !at.IsZero() {
-		t.Error("a timer without a reason")
+		t.Error("Next returns a time though nothing is due")
 	}
 	b.step("30 joins ours")
 	b.step("30 elects 30")
@@ -164,7 +164,7 @@ func TestLeader(t *testing.T) {
 		t.Errorf("leader %x, %v", leader, ok)
 	}
 	if _, ok := b.e.Next(); ok {
-		t.Error("a timer among nodes of ours")
+		t.Error("Next returns a time among nodes of ours")
 	}
 }
 
@@ -178,27 +178,27 @@ func FuzzElection(f *testing.F) {
 		now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 		ours, spoke, contests := map[ID]bool{}, map[ID]bool{}, false
 		for i, octet := range script {
-			who, other := id(octet>>4), id(script[len(script)-1-i]>>4)
+			from, other := id(octet>>4), id(script[len(script)-1-i]>>4)
 			var out []Output
 			switch now = now.Add(5 * time.Millisecond); octet & 7 {
 			case 0:
 				contests, out = true, e.Contest(now)
 			case 1, 2:
-				if who != e.self {
-					spoke[who], ours[who] = false, octet&7 == 1
+				if from != e.self {
+					spoke[from], ours[from] = false, octet&7 == 1
 				}
-				out = e.Join(now, who, octet&7 == 1)
+				out = e.Join(now, from, octet&7 == 1)
 			case 3:
-				out = e.Leave(now, who)
+				out = e.Leave(now, from)
 			case 4:
-				out = e.Elect(now, who, other)
-				spoke[who] = true
+				out = e.HandleElect(now, from, other)
+				spoke[from] = true
 			case 5:
-				out = e.Elect(now, who, who)
-				spoke[who] = true
+				out = e.HandleElect(now, from, from)
+				spoke[from] = true
 			case 6:
-				out = e.Led(now, who, other)
-				spoke[who] = true
+				out = e.HandleLeader(now, from, other)
+				spoke[from] = true
 			default:
 				now = now.Add(time.Duration(octet) * 10 * time.Millisecond)
 				out = e.Tick(now)
@@ -217,11 +217,11 @@ func FuzzElection(f *testing.F) {
 					t.Errorf("a node of ours is sent %v", o)
 				}
 			}
-			if best, has := e.lowest(); best != e.best || has != e.has {
-				t.Errorf("%x is taken for the lowest contestant, and not %x", e.best[0], best[0])
+			if best, has := e.findLowest(); best != e.lowest || has != e.hasLowest {
+				t.Errorf("the lowest contestant is %x, want %x", e.lowest[0], best[0])
 			}
 			if leader, ok := e.Leader(); ok && leader != e.self && !e.members[leader].contests || ok && leader == e.self && !contests {
-				t.Errorf("%x leads, and does not contest", leader[0])
+				t.Errorf("%x leads though it does not contest", leader[0])
 			}
 		}
 	})

@@ -64,7 +64,7 @@ func TestTrace(t *testing.T) {
 			check := func(out []Output) {
 				for _, o := range out {
 					if (o.Kind == SendElect || o.Kind == SendLeader) && !spoke[o.To] {
-						t.Errorf("%x is sent something unasked", o.To[:2])
+						t.Errorf("%x is sent a message though it has sent none", o.To[:2])
 					}
 				}
 			}
@@ -103,13 +103,13 @@ func TestTrace(t *testing.T) {
 					if challenger := uuidOf(t, x.Elect); challenger == from {
 						contests[from] = true
 					}
-					check(e.Elect(now, from, uuidOf(t, x.Elect)))
+					check(e.HandleElect(now, from, uuidOf(t, x.Elect)))
 				case "LEADER":
 					spoke[from] = true
 					if leader := uuidOf(t, x.Elected); leader == from {
 						contests[from] = true
 					}
-					check(e.Led(now, from, uuidOf(t, x.Elected)))
+					check(e.HandleLeader(now, from, uuidOf(t, x.Elected)))
 				}
 				var lowest ID
 				for _, id := range sortedIDs(contests) {

@@ -24,8 +24,8 @@ const (
 	waveGrace = 200 * time.Millisecond
 )
 
-// begin resets a foreign member whose wave starts again.
-func (m *member) begin() { m.led, m.answered, m.told = false, false, false }
+// resetWave resets a foreign member whose wave starts again.
+func (m *member) resetWave() { m.sentLeader, m.isAnswered, m.toldLeader = false, false, false }
 
 // inform tells foreign members about a new lowest contestant. If the one before is gone, those that contest begin a new wave when they
 // notice; a challenger that comes before that would wait for the one that is gone.
@@ -37,32 +37,32 @@ func (e *Election) inform(now time.Time, gone bool) {
 			}
 		}
 	}
-	if e.has && e.best == e.self {
+	if e.hasLowest && e.lowest == e.self {
 		e.repeats = repeats
 		e.repeatIn(now)
 	}
 	for _, m := range e.members {
 		switch {
-		case !m.speaks:
+		case !m.knowsElections:
 		case gone:
 			e.answerIn(now, unaskedGrace, m)
 		default:
-			e.answerIn(now, e.patience(now, m), m)
+			e.answerIn(now, e.answerDelay(now, m), m)
 		}
 	}
 }
 
-// patience returns how long a foreign member waits for our ELECT.
-func (e *Election) patience(now time.Time, m *member) time.Duration {
-	if e.best == e.self || m.heard && m.supports == e.best || now.Sub(e.joined) < joinGrace {
+// answerDelay returns how long a foreign member waits for our ELECT.
+func (e *Election) answerDelay(now time.Time, m *member) time.Duration {
+	if e.lowest == e.self || m.hasChallenger && m.supports == e.lowest || now.Sub(e.joined) < joinGrace {
 		return answerGrace
 	}
 	return hearsayGrace
 }
 
-// challenge begins a new wave, if this node is the challenger: if one C zyre member starts again, it waits for all the others.
-func (e *Election) challenge(now time.Time) {
-	if !e.has || e.best != e.self {
+// beginWave begins a new wave, if this node is the challenger: if one C zyre member starts again, it waits for all the others.
+func (e *Election) beginWave(now time.Time) {
+	if !e.hasLowest || e.lowest != e.self {
 		return
 	}
 	wait := max(answerGrace, e.waveAt.Add(waveGrace).Sub(now))
@@ -70,8 +70,8 @@ func (e *Election) challenge(now time.Time) {
 	e.repeats = repeats
 	e.repeatIn(now)
 	for _, m := range e.members {
-		if m.speaks {
-			m.begin()
+		if m.knowsElections {
+			m.resetWave()
 			e.answerIn(now, wait, m)
 		}
 	}
@@ -88,11 +88,11 @@ func (e *Election) repeat(now time.Time, ids []ID) {
 	if e.repeats--; e.repeats > 0 {
 		e.repeatIn(now)
 	}
-	if !e.has || e.best != e.self {
+	if !e.hasLowest || e.lowest != e.self {
 		return
 	}
 	for _, id := range ids {
-		if e.members[id].speaks {
+		if e.members[id].knowsElections {
 			e.send(SendElect, id, e.self)
 			e.send(SendLeader, id, e.self)
 		}
@@ -101,8 +101,8 @@ func (e *Election) repeat(now time.Time, ids []ID) {
 
 // answerIn schedules the answer to a foreign member for that time, unless it is due earlier already.
 func (e *Election) answerIn(now time.Time, d time.Duration, m *member) {
-	if at := now.Add(d); m.due.IsZero() || at.Before(m.due) {
-		m.due = at
+	if at := now.Add(d); m.electDue.IsZero() || at.Before(m.electDue) {
+		m.electDue = at
 	}
 	e.tickIn(now, d)
 }
@@ -113,27 +113,27 @@ func (e *Election) tickIn(now time.Time, d time.Duration) {
 	}
 }
 
-// answer sends foreign members what is due.
-func (e *Election) answer(now time.Time) {
+// answerDue sends foreign members what is due.
+func (e *Election) answerDue(now time.Time) {
 	e.answerAt = time.Time{}
 	ids := e.sorted()
 	for _, id := range ids {
 		m := e.members[id]
-		if m.due.IsZero() {
+		if m.electDue.IsZero() {
 			continue
 		}
-		if now.Before(m.due) {
-			e.tickIn(m.due, 0)
+		if now.Before(m.electDue) {
+			e.tickIn(m.electDue, 0)
 			continue
 		}
-		m.due = time.Time{}
-		if e.has && (!m.answered || m.said != e.best) {
-			m.begin()
-			m.said, m.answered = e.best, true
-			e.send(SendElect, id, e.best)
+		m.electDue = time.Time{}
+		if e.hasLowest && (!m.isAnswered || m.toldChallenger != e.lowest) {
+			m.resetWave()
+			m.toldChallenger, m.isAnswered = e.lowest, true
+			e.send(SendElect, id, e.lowest)
 		}
 	}
-	e.declare(ids)
+	e.sendLeader(ids)
 	if !e.repeatAt.IsZero() {
 		if now.Before(e.repeatAt) {
 			e.tickIn(e.repeatAt, 0)
@@ -143,21 +143,21 @@ func (e *Election) answer(now time.Time) {
 	}
 }
 
-// declare sends LEADER to the foreign members, once in each wave: if this node leads, when all of them support it, otherwise when the first
+// sendLeader sends LEADER to the foreign members, once in each wave: if this node leads, when all of them support it, otherwise when the first
 // LEADER has come.
-func (e *Election) declare(ids []ID) {
+func (e *Election) sendLeader(ids []ID) {
 	for _, m := range e.members {
-		if e.best == e.self && m.speaks && !(m.heard && m.supports == e.self) {
+		if e.lowest == e.self && m.knowsElections && !(m.hasChallenger && m.supports == e.self) {
 			return
 		}
 	}
-	if !e.has || e.best != e.self && !e.declared {
+	if !e.hasLowest || e.lowest != e.self && !e.declared {
 		return
 	}
 	for _, id := range ids {
-		if m := e.members[id]; m.speaks && m.answered && m.said == e.best && !m.told {
-			m.told = true
-			e.send(SendLeader, id, e.best)
+		if m := e.members[id]; m.knowsElections && m.isAnswered && m.toldChallenger == e.lowest && !m.toldLeader {
+			m.toldLeader = true
+			e.send(SendLeader, id, e.lowest)
 		}
 	}
 }

@@ -354,13 +354,13 @@ func (n *node) send(to ID, k Kind, id ID) {
 			q.zyre.led(n.id, id)
 		case q.ours == nil:
 		case k == SendElect:
-			before, had := q.ours.lowest()
-			q.act(q.ours.Elect(q.world.now, n.id, id))
-			if after, has := q.ours.lowest(); after != before || has != had {
+			before, had := q.ours.findLowest()
+			q.act(q.ours.HandleElect(q.world.now, n.id, id))
+			if after, has := q.ours.findLowest(); after != before || has != had {
 				q.changed()
 			}
 		default:
-			q.act(q.ours.Led(q.world.now, n.id, id))
+			q.act(q.ours.HandleLeader(q.world.now, n.id, id))
 		}
 	})
 }

@@ -30,7 +30,7 @@ func (q *Queue) Activity() Activity {
 		arrived:  q.arrived,
 		takes:    q.takes + q.handled.Load(),
 		work:     len(q.pending) > 0 || q.unfinished > 0 || q.serving.Load() > 0,
-		halfFull: q.messages > q.limits.Messages/2 || q.octets > q.limits.Octets/2,
+		halfFull: q.messages > q.limits.Messages/2 || q.bytes > q.limits.Bytes/2,
 	}
 }
 
@@ -55,9 +55,9 @@ func (a *AutoState) Sample(now Activity) beacon.State {
 	arrived := now.arrived != a.last.arrived
 	behind := now.halfFull || now.work && a.last.work && now.takes == a.last.takes
 	a.last = now
-	count(&a.behind, behind)
-	count(&a.keepsUp, !behind)
-	count(&a.quiet, !arrived)
+	countInRow(&a.behind, behind)
+	countInRow(&a.keepsUp, !behind)
+	countInRow(&a.quiet, !arrived)
 	switch {
 	case a.behind >= behindSamples:
 		a.state = beacon.Processing
@@ -70,8 +70,8 @@ func (a *AutoState) Sample(now Activity) beacon.State {
 	return a.state
 }
 
-// count counts how many times in a row something was true.
-func count(n *int, is bool) {
+// countInRow counts how many times in a row something was true.
+func countInRow(n *int, is bool) {
 	if *n++; !is {
 		*n = 0
 	}

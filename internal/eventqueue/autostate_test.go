@@ -14,9 +14,9 @@ func TestAutoState(t *testing.T) {
 		{"nothing", "....", "iiii"},
 		{"one message", "a......", "rrrrrii"},
 		{"now and then", "a..a...a.......", "rrrrrrrrrrrriii"},
-		{"a moment's work", "aw......", "rrrrriii"},
-		{"lags", "awww......", "rrrpppppii"},
-		{"lags while more comes", "abbbbb......", "rrrpppppppii"},
+		{"work that is soon done", "aw......", "rrrrriii"},
+		{"is behind", "awww......", "rrrpppppii"},
+		{"is behind while more comes", "abbbbb......", "rrrpppppppii"},
 		{"catches up while more comes", "awwwaaaaaaa", "rrrppppprrr"},
 		{"half full", "ff.......", "ipppppiii"},
 	} {
@@ -54,11 +54,11 @@ func TestActivity(t *testing.T) {
 		{"nothing", func(*Queue, *Stream) {}, Activity{}},
 		{"half of the messages", func(q *Queue, s *Stream) { fill(q, s, 2, 1) }, Activity{arrived: 2, work: true}},
 		{"more than half of them", func(q *Queue, s *Stream) { fill(q, s, 3, 1) }, Activity{arrived: 3, work: true, halfFull: true}},
-		{"half of the octets", func(q *Queue, s *Stream) { fill(q, s, 1, 50) }, Activity{arrived: 1, work: true}},
+		{"half of the bytes", func(q *Queue, s *Stream) { fill(q, s, 1, 50) }, Activity{arrived: 1, work: true}},
 		{"more than half of them", func(q *Queue, s *Stream) { fill(q, s, 1, 51) }, Activity{arrived: 1, work: true, halfFull: true}},
-		{"membership", func(q *Queue, s *Stream) { q.Push(s, Event{Peer: nobody, Kind: Enter}) }, Activity{work: true}},
+		{"membership", func(q *Queue, s *Stream) { q.Push(s, Event{Peer: noPeer, Kind: Enter}) }, Activity{work: true}},
 		{"taken", func(q *Queue, s *Stream) { fill(q, s, 3, 1); q.Take(nil, nil) }, Activity{arrived: 3, takes: 1, work: true}},
-		{"come back", func(q *Queue, s *Stream) { fill(q, s, 3, 1); q.Take(nil, nil); q.Take(nil, noMore) }, Activity{arrived: 3, takes: 2}},
+		{"the application has come for more", func(q *Queue, s *Stream) { fill(q, s, 3, 1); q.Take(nil, nil); q.Take(nil, noMore) }, Activity{arrived: 3, takes: 2}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			q, s := New(Limits{4, 100}), new(Stream)

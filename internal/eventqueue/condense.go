@@ -24,15 +24,15 @@ func (q *Queue) countRedundant(e *Event) {
 	}
 }
 
-// condense leaves out redundant events. It tells whether there is room then.
-func (q *Queue) condense() bool {
+// dropRedundant leaves out redundant events. It tells whether there is room then.
+func (q *Queue) dropRedundant() bool {
 	if !q.noMessages || q.redundant < minRedundant {
 		return false
 	}
 	c := newCondenser(q.pending)
 	kept := q.pending[:0]
-	q.membership, q.snapshot, q.taken = 0, nil, nil
-	for i, keep := range c.look() {
+	q.membership, q.snapshot, q.takenSnapshot = 0, nil, nil
+	for i, keep := range c.decide() {
 		if e := &q.pending[i]; keep {
 			q.count(e)
 			kept = append(kept, *e)
@@ -85,13 +85,13 @@ func newCondenser(events []Event) *condenser {
 	return c
 }
 
-// look tells for each event whether it is kept.
-func (c *condenser) look() []bool {
+// decide tells for each event whether it is kept.
+func (c *condenser) decide() []bool {
 	for i := range c.events {
 		e := &c.events[i]
 		if e.Kind == ProblemChanged {
 			p := problem{e.Problem.Kind, e.Problem.About}
-			if last, told := c.problems[p]; told {
+			if last, has := c.problems[p]; has {
 				c.keep[last] = false
 			}
 			c.keep[i], c.problems[p] = true, i
@@ -105,14 +105,14 @@ func (c *condenser) look() []bool {
 		case c.unseen[id]:
 			c.unseen[id] = i < exit
 		default:
-			c.follow(i, e)
+			c.keepNewest(i, e)
 		}
 	}
 	return c.keep
 }
 
-// follow keeps an event of a session that the application hears of, and drops earlier events that it makes redundant.
-func (c *condenser) follow(i int, e *Event) {
+// keepNewest keeps an event of a session that the application hears of, and drops earlier events that it makes redundant.
+func (c *condenser) keepNewest(i int, e *Event) {
 	about := changeable{peer: e.Peer.UUID, session: c.sessions[e.Peer.UUID], kind: e.Kind}
 	switch e.Kind {
 	case Join, Leave: // they alternate, so two cancel each other
@@ -143,7 +143,7 @@ func (c *condenser) follow(i int, e *Event) {
 
 // drop leaves out the last event about something.
 func (c *condenser) drop(about changeable) {
-	if last, told := c.last[about]; told {
+	if last, has := c.last[about]; has {
 		c.keep[last] = false
 		delete(c.last, about)
 	}

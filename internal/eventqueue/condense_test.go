@@ -99,7 +99,7 @@ func (c *crowd) do() {
 }
 
 // An application that hears the condensed events ends up with the same view as one that hears all, and no event contradicts another.
-func TestCondense(t *testing.T) {
+func TestDropRedundant(t *testing.T) {
 	for seed := range uint64(300) {
 		q := NewWithoutMessages(Limits{1, 1})
 		c, told := newCrowd(q, seed, 4), newView()
@@ -116,8 +116,8 @@ func TestCondense(t *testing.T) {
 			switch c.random.IntN(40) {
 			case 0, 1, 2:
 				q.redundant = minRedundant
-				if q.condense(); q.redundant != 0 {
-					t.Fatal("it was not condensed")
+				if q.dropRedundant(); q.redundant != 0 {
+					t.Fatal("no event was left out")
 				}
 			case 3:
 				take()
@@ -126,7 +126,7 @@ func TestCondense(t *testing.T) {
 			}
 		}
 		q.redundant = minRedundant
-		q.condense()
+		q.dropRedundant()
 		// A peer may have the rest of a session and another one, with a state, evasive, silent, and three groups each. Each group has a
 		// leader.
 		if most := 4*2*(2+3+3) + 1 + 3; len(q.pending) > most {
@@ -135,18 +135,18 @@ func TestCondense(t *testing.T) {
 		take()
 		if told.wrong != "" || !maps.Equal(told.present, c.truth.present) || !maps.Equal(told.groups, c.truth.groups) ||
 			!maps.Equal(told.states, c.truth.states) {
-			t.Fatalf("seed %d: told %v, want %v", seed, told, c.truth)
+			t.Fatalf("seed %d: the events lead to %v, want %v", seed, told, c.truth)
 		}
 		for group, leader := range c.truth.leaders {
 			if told.leaders[group] != leader {
-				t.Fatalf("seed %d: told that %v leads %s, want %v", seed, told.leaders[group], group, leader)
+				t.Fatalf("seed %d: by the events %v leads %s, want %v", seed, told.leaders[group], group, leader)
 			}
 		}
 	}
 }
 
 // Each problem is reported once, in its last state.
-func TestCondenseProblems(t *testing.T) {
+func TestDropRedundantProblems(t *testing.T) {
 	q := NewWithoutMessages(Limits{1, 1})
 	for range 10 {
 		for _, about := range []string{"one", "two"} {
@@ -156,7 +156,7 @@ func TestCondenseProblems(t *testing.T) {
 		}
 	}
 	q.redundant = minRedundant
-	q.condense()
+	q.dropRedundant()
 	var got []string
 	for _, e := range q.pending {
 		got = append(got, fmt.Sprint(e.Problem.About, e.Problem.Solved))
@@ -180,7 +180,7 @@ func TestNeverTaken(t *testing.T) {
 				close(stop)
 				c, waited := newCrowd(q, 1, 50), 0
 				for range 5 * membershipEvents {
-					if !q.Admit(new(Stream), stop) {
+					if !q.AwaitMembershipRoom(new(Stream), stop) {
 						waited++
 						if test.waits {
 							return

@@ -54,7 +54,7 @@ func (q *Queue) release(s *Stream) {
 // isHeld tells whether messages of a stream wait. It needs the lock.
 func (q *Queue) isHeld(s *Stream) bool {
 	switch {
-	case s.hold == notHeld || q.drops:
+	case s.hold == notHeld || q.dropsMessages:
 		return false
 	case s.hold == firmly:
 		return true

@@ -21,7 +21,7 @@ func TestHold(t *testing.T) {
 		{"firmly, while a send waits", func(q *Queue, s *Stream) { q.BeginWait(); q.Hold(s, true) }, (*Queue).Release, true},
 		{"firmly, after softly", func(q *Queue, s *Stream) { q.BeginWait(); q.Hold(s, false); q.Hold(s, true) }, (*Queue).Release, true},
 		{"until all is dropped", func(q *Queue, s *Stream) { q.Hold(s, true) }, func(q *Queue, _ *Stream) { q.Drop() }, true},
-		{"until the exit", func(q *Queue, s *Stream) { q.Hold(s, true) }, func(q *Queue, s *Stream) { q.Push(s, Event{Kind: Exit, Peer: nobody}) }, false},
+		{"until the exit", func(q *Queue, s *Stream) { q.Hold(s, true) }, func(q *Queue, s *Stream) { q.Push(s, Event{Kind: Exit, Peer: noPeer}) }, false},
 		{"until the end", func(q *Queue, s *Stream) { q.Hold(s, true) }, func(q *Queue, _ *Stream) { q.Close() }, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -51,7 +51,7 @@ func TestHold(t *testing.T) {
 				if q.Offer(other, whisperOf(1), 1, Limits{}) != nil {
 					t.Error("another stream has no room")
 				}
-				q.Push(s, Event{Kind: Evasive, Peer: nobody})
+				q.Push(s, Event{Kind: Evasive, Peer: noPeer})
 				if waits {
 					test.end(q, s)
 				}
@@ -72,7 +72,7 @@ func TestHoldsAreCounted(t *testing.T) {
 	for range 3 {
 		q.Hold(s, false)
 	}
-	q.Push(s, Event{Kind: Exit, Peer: nobody})
+	q.Push(s, Event{Kind: Exit, Peer: noPeer})
 	q.Hold(s, true)
 	q.Release(s)
 	if holds := q.sends.holds.Load(); holds != 0 {

@@ -12,7 +12,7 @@ import (
 // Queue is the queue between the readers and the control loop on one side and the application on the other.
 //
 // WHISPER and SHOUT have room for a bounded count and size. Beyond it their reader waits, and reads nothing more from its peer. Membership
-// events always find room, because the control loop must not wait; Admit bounds what leads to them.
+// events always find room, because the control loop must not wait; AwaitMembershipRoom bounds what leads to them.
 type Queue struct {
 	limits     Limits
 	sends      sends
@@ -22,33 +22,33 @@ type Queue struct {
 	serving    atomic.Int64  // events that were taken and are not handled yet, see Serving
 	handled    atomic.Uint64 // events that were handled
 
-	_          [64]byte      // the fields below change with each message, in a cache line of another processor than the reader's
-	mu         sync.Mutex    // guards all below, and the guarded fields of every Stream
-	roomMade   chan struct{} // closed when those that wait for room must look again; nil if none waits
-	pending    []Event
-	membership int   // weight of the membership events in pending: 1 each, and 1 for each group of each snapshot; see weight
-	snapshot   *Peer // of the last of these
-	taken      *Peer // of the last of these that was taken while others were left
-	messages   int   // WHISPER and SHOUT in pending
-	octets     int64 // their content, in bytes
-	asleep     bool  // the application waits on ready
-	unfinished int   // events that the application took last, until it comes for more
-	large      bool  // they were large, on average
-	takes      uint64
-	arrived    uint64               // WHISPER and SHOUT so far
-	streams    map[*Stream]struct{} // streams with a transport that have not ended
-	received   traffic.Table        // WHISPER and SHOUT of streams that have ended
-	closed     bool
-	redundant  int  // approximate number of events in pending that may be redundant
-	lifts      int  // how many waiting sends have lifted the bound on messages
-	ceiling    int  // how many messages have room now: Limits.Messages, or more if the bound was lifted and they still wait
-	drops      bool // messages are dropped, see Drop
+	_             [64]byte      // the fields below change with each message, in a cache line of another processor than the reader's
+	mu            sync.Mutex    // guards all below, and the guarded fields of every Stream
+	roomMade      chan struct{} // closed when those that wait for room must look again; nil if none waits
+	pending       []Event
+	membership    int   // weight of the membership events in pending: 1 each, and 1 for each group of each snapshot; see weight
+	snapshot      *Peer // of the last of these
+	takenSnapshot *Peer // of the last of these that was taken while others were left
+	messages      int   // WHISPER and SHOUT in pending
+	bytes         int64 // their content, in bytes
+	asleep        bool  // the application waits on ready
+	unfinished    int   // events that the application took last, until it comes for more
+	large         bool  // they were large, on average
+	takes         uint64
+	arrived       uint64               // WHISPER and SHOUT so far
+	streams       map[*Stream]struct{} // streams with a transport that have not ended
+	received      traffic.Table        // WHISPER and SHOUT of streams that have ended
+	closed        bool
+	redundant     int  // approximate number of events in pending that may be redundant
+	lifts         int  // how many waiting sends have lifted the bound on messages
+	ceiling       int  // how many messages have room now: Limits.Messages, or more if the bound was lifted and they still wait
+	dropsMessages bool // messages are dropped, see Drop
 }
 
 // Limits bounds the WHISPER and SHOUT that wait for the application. An empty queue has room for one of any size.
 type Limits struct {
 	Messages int
-	Octets   int64 // of content
+	Bytes    int64 // of content
 }
 
 // Stream is the events of one session. The zero value is a stream before its Enter. It belongs to one queue, and must not be copied.
@@ -62,7 +62,7 @@ type Stream struct {
 	stalled atomic.Int32 // how many readers wait for room: one for each connection of the peer
 }
 
-// Stalled tells whether a message of the peer waits in Deliver or Admit, so that nothing more is read from one of its connections.
+// Stalled tells whether a message of the peer waits in Deliver or AwaitMembershipRoom, so that nothing more is read from one of its connections.
 func (s *Stream) Stalled() bool { return s.stalled.Load() > 0 }
 
 // Errors of Offer.
@@ -71,7 +71,7 @@ var (
 	ErrEnded = errors.New("eventqueue: the stream or the queue has ended")
 )
 
-// The number of membership events that may be pending before readers wait in Admit.
+// The number of membership events that may be pending before readers wait in AwaitMembershipRoom.
 const (
 	membershipEvents = 65_536  // beside the WHISPER and SHOUT
 	membershipTotal  = 1 << 20 // events, and groups of their snapshots
@@ -82,7 +82,7 @@ const (
 // KiB messages.
 const (
 	largeEvent = 16 << 10 // bytes
-	largeLooks = 40
+	largeTries = 40
 )
 
 // While messages are large and few were there, Take gives the sender a moment, some 1 us, to bring more: otherwise both would mostly wait
@@ -92,8 +92,8 @@ const (
 	largePause = 8 // times that another goroutine may run
 )
 
-// keepEvents is the largest capacity of a list, in events, that is reused.
-const keepEvents = 32 << 10
+// maxReusedEvents is the largest capacity of a list, in events, that is reused.
+const maxReusedEvents = 32 << 10
 
 // New returns an empty queue. Close ends it; it has no goroutine of its own.
 func New(limits Limits) *Queue {
@@ -113,11 +113,11 @@ func (q *Queue) Push(s *Stream, e Event) {
 	case Exit:
 		s.ended = true
 		q.release(s)
-		q.forget(s)
+		q.addEnded(s)
 		q.wake() // its reader may wait
 	case Evasive, Silent, State, EndpointsChanged:
 		// These may repeat forever: an application that does not read loses them instead of memory.
-		if q.membershipFull() && !q.condense() {
+		if q.membershipFull() && !q.dropRedundant() {
 			return
 		}
 	}
@@ -167,14 +167,14 @@ func (q *Queue) Deliver(s *Stream, e *Event, octets int64, stop <-chan struct{})
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for !s.ended && (q.isHeld(s) || q.full(octets, Limits{})) {
-		if !q.waitIn(s, stop) {
+		if !q.waitAsReader(s, stop) {
 			return false
 		}
 	}
 	if q.closed || s.ended {
 		return false
 	}
-	q.message(s, e, octets)
+	q.appendMessage(s, e, octets)
 	return true
 }
 
@@ -189,7 +189,7 @@ func (q *Queue) Offer(s *Stream, e *Event, octets int64, more Limits) error {
 	case q.isHeld(s) || q.full(octets, more):
 		return ErrFull
 	}
-	q.message(s, e, octets)
+	q.appendMessage(s, e, octets)
 	return nil
 }
 
@@ -206,14 +206,14 @@ func (q *Queue) Admits(s *Stream, octets int64, more Limits) error {
 	return nil
 }
 
-// message appends a WHISPER or SHOUT.
-func (q *Queue) message(s *Stream, e *Event, octets int64) {
-	if q.drops {
+// appendMessage appends a WHISPER or SHOUT.
+func (q *Queue) appendMessage(s *Stream, e *Event, octets int64) {
+	if q.dropsMessages {
 		return
 	}
 	q.messages++
 	q.arrived++
-	q.octets += octets
+	q.bytes += octets
 	s.received.Note(e.Kind == Shout, octets-FrameCost*int64(len(e.Frames)))
 	q.append(e)
 }
@@ -222,7 +222,7 @@ func (q *Queue) message(s *Stream, e *Event, octets int64) {
 func (q *Queue) Drop() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.drops = true
+	q.dropsMessages = true
 	q.wake()
 }
 
@@ -230,22 +230,22 @@ func (q *Queue) Drop() {
 func (q *Queue) Announce(e Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.closed && (!q.membershipFull() || q.condense()) {
+	if !q.closed && (!q.membershipFull() || q.dropRedundant()) {
 		q.countRedundant(&e)
 		q.append(&e)
 	}
 }
 
-// Admit waits until there is room for one more membership event that a peer causes; its stream is stalled meanwhile. It returns false once
-// the queue or stop is closed. The end of the stream does not end the wait: a HELLO begins another stream.
-func (q *Queue) Admit(s *Stream, stop <-chan struct{}) bool {
+// AwaitMembershipRoom waits until there is room for one more membership event that a peer causes; its stream is stalled meanwhile. It returns
+// false once the queue or stop is closed. The end of the stream does not end the wait: a HELLO begins another stream.
+func (q *Queue) AwaitMembershipRoom(s *Stream, stop <-chan struct{}) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.membershipFull() {
-		if q.condense() {
+		if q.dropRedundant() {
 			break
 		}
-		if !q.waitIn(s, stop) {
+		if !q.waitAsReader(s, stop) {
 			return false
 		}
 	}
@@ -272,8 +272,8 @@ func (q *Queue) nextRoom() chan struct{} {
 	return q.roomMade
 }
 
-// waitIn is wait for the reader of a stream.
-func (q *Queue) waitIn(s *Stream, stop <-chan struct{}) bool {
+// waitAsReader is wait for the reader of a stream.
+func (q *Queue) waitAsReader(s *Stream, stop <-chan struct{}) bool {
 	s.stalled.Add(1)
 	defer s.stalled.Add(-1)
 	return q.wait(stop)
@@ -318,7 +318,7 @@ func (q *Queue) append(e *Event) {
 func (q *Queue) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 	clear(batch) // what was delivered must not stay reachable
 	batch = batch[:0]
-	if cap(batch) > keepEvents {
+	if cap(batch) > maxReusedEvents {
 		batch = nil
 	}
 	q.NoteRead()
@@ -336,12 +336,12 @@ func (q *Queue) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 		q.unfinished = 0
 		q.takes++
 		if len(q.pending) > 0 {
-			q.large = q.octets > largeEvent*int64(len(q.pending))
+			q.large = q.bytes > largeEvent*int64(len(q.pending))
 			if n := q.portion(); n < len(q.pending) {
 				batch = q.takeFirst(n)
 			} else {
 				q.pending, batch = batch, q.pending
-				q.messages, q.octets, q.membership, q.snapshot, q.taken, q.redundant = 0, 0, 0, nil, nil, 0
+				q.messages, q.bytes, q.membership, q.snapshot, q.takenSnapshot, q.redundant = 0, 0, 0, nil, nil, 0
 				q.ceiling = q.limits.Messages
 			}
 			q.unfinished = len(batch)
@@ -349,7 +349,7 @@ func (q *Queue) Take(batch []Event, stop <-chan struct{}) ([]Event, bool) {
 			q.mu.Unlock()
 			return batch, true
 		}
-		if q.large && looks < largeLooks {
+		if q.large && looks < largeTries {
 			q.mu.Unlock()
 			runtime.Gosched()
 			continue
@@ -382,7 +382,7 @@ func (q *Queue) cancelSleep() {
 func (q *Queue) Depth() (messages int, octets int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.messages, q.octets
+	return q.messages, q.bytes
 }
 
 // HasWaiters tells whether any reader or sender waits for room.

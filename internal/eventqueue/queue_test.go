@@ -5,15 +5,15 @@ import (
 	"testing/synctest"
 )
 
-var nobody = &Peer{}
+var noPeer = &Peer{}
 
 func TestEventsOrderAndExit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, s := New(Limits{2, 100}), new(Stream)
-		q.Push(s, Event{Peer: nobody, Kind: Enter})
+		q.Push(s, Event{Peer: noPeer, Kind: Enter})
 		q.Deliver(s, &Event{Kind: Whisper}, 10, nil)
-		q.Push(s, Event{Peer: nobody, Kind: Exit})
-		q.Push(s, Event{Peer: nobody, Kind: Join})
+		q.Push(s, Event{Peer: noPeer, Kind: Exit})
+		q.Push(s, Event{Peer: noPeer, Kind: Join})
 		if q.Deliver(s, &Event{Kind: Whisper}, 10, nil) {
 			t.Error("a message was delivered after the exit")
 		}
@@ -30,7 +30,7 @@ func TestEventsBound(t *testing.T) {
 		octets []int64 // of each message; all but the last find room
 	}{
 		{"count", []int64{1, 1, 1}},
-		{"octets", []int64{60, 60}},
+		{"bytes", []int64{60, 60}},
 		{"one larger than the bound fits an empty queue", []int64{1000, 1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestEventsBound(t *testing.T) {
 				if want := len(test.octets) - 1; delivered != want {
 					t.Fatalf("%d messages found room, want %d", delivered, want)
 				}
-				q.Push(s, Event{Peer: nobody, Kind: Join}) // membership finds room all the same
+				q.Push(s, Event{Peer: noPeer, Kind: Join}) // membership finds room all the same
 				if batch, _ := q.Take(nil, nil); len(batch) != len(test.octets) {
 					t.Errorf("took %d events, want %d", len(batch), len(test.octets))
 				}
@@ -66,7 +66,7 @@ func TestEventsRelease(t *testing.T) {
 		name string
 		end  func(q *Queue, s *Stream, stop chan struct{})
 	}{
-		{"exit", func(q *Queue, s *Stream, _ chan struct{}) { q.Push(s, Event{Peer: nobody, Kind: Exit}) }},
+		{"exit", func(q *Queue, s *Stream, _ chan struct{}) { q.Push(s, Event{Peer: noPeer, Kind: Exit}) }},
 		{"connection", func(_ *Queue, _ *Stream, stop chan struct{}) { close(stop) }},
 		{"node", func(q *Queue, _ *Stream, _ chan struct{}) { q.Close() }},
 	} {
@@ -105,7 +105,7 @@ func TestEventsTakeStops(t *testing.T) {
 		if <-ended {
 			t.Error("take brought events")
 		}
-		q.Push(s, Event{Peer: nobody, Kind: Enter}) // must not block on a token for the taker that is gone
+		q.Push(s, Event{Peer: noPeer, Kind: Enter}) // must not block on a token for the taker that is gone
 		if batch, ok := q.Take(nil, nil); !ok || len(batch) != 1 {
 			t.Errorf("the next take got %d events, %v", len(batch), ok)
 		}
@@ -121,49 +121,49 @@ func TestEventsTakeStops(t *testing.T) {
 	})
 }
 
-// Events that repeat without end are dropped, not stored, when the application does not read; Admit makes readers wait then.
+// Events that repeat without end are dropped, not stored, when the application does not read; AwaitMembershipRoom makes readers wait then.
 func TestEventsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, s := New(Limits{1, 100}), new(Stream)
 		for range membershipEvents + 1 {
-			q.Push(s, Event{Peer: nobody, Kind: Join})
+			q.Push(s, Event{Peer: noPeer, Kind: Join})
 		}
-		q.Push(s, Event{Peer: nobody, Kind: Evasive})
+		q.Push(s, Event{Peer: noPeer, Kind: Evasive})
 		if got := len(q.pending); got != membershipEvents+1 {
 			t.Errorf("%d events pending, want %d", got, membershipEvents+1)
 		}
 		admitted := make(chan bool, 1)
-		go func() { admitted <- q.Admit(s, nil) }()
+		go func() { admitted <- q.AwaitMembershipRoom(s, nil) }()
 		synctest.Wait()
 		select {
 		case <-admitted:
-			t.Fatal("admitted to a full queue")
+			t.Fatal("there is room in a full queue")
 		default:
 		}
 		q.Take(nil, nil)
 		if !<-admitted {
-			t.Error("not admitted though there is room")
+			t.Error("a reader still waits though there is room")
 		}
 	})
 }
 
-// A stream is stalled as long as one of its readers waits, in Admit or in Deliver.
+// A stream is stalled as long as one of its readers waits, in AwaitMembershipRoom or in Deliver.
 func TestStalled(t *testing.T) {
 	deliver := func(q *Queue, s *Stream, stop chan struct{}) { q.Deliver(s, &Event{Kind: Whisper}, 1, stop) }
-	admit := func(q *Queue, s *Stream, stop chan struct{}) { q.Admit(s, stop) }
+	admit := func(q *Queue, s *Stream, stop chan struct{}) { q.AwaitMembershipRoom(s, stop) }
 	for _, test := range []struct {
 		name    string
 		readers []func(q *Queue, s *Stream, stop chan struct{})
 	}{
 		{"one in Deliver", []func(*Queue, *Stream, chan struct{}){deliver}},
-		{"one in Admit", []func(*Queue, *Stream, chan struct{}){admit}},
+		{"one in AwaitMembershipRoom", []func(*Queue, *Stream, chan struct{}){admit}},
 		{"one in each", []func(*Queue, *Stream, chan struct{}){admit, deliver}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				q, s, other := New(Limits{1, 100}), new(Stream), new(Stream)
 				for range membershipEvents {
-					q.Push(other, Event{Peer: nobody, Kind: Join})
+					q.Push(other, Event{Peer: noPeer, Kind: Join})
 				}
 				q.Deliver(other, &Event{Kind: Whisper}, 1, nil)
 				stops := make([]chan struct{}, len(test.readers))
@@ -199,15 +199,15 @@ func TestOffer(t *testing.T) {
 		{"empty, a message over every limit", func(*Queue, *Stream) {}, 1000, nil},
 		{"room of its own", func(q *Queue, s *Stream) { fill(q, s, 2, 1) }, 1, nil},
 		{"count", func(q *Queue, s *Stream) { fill(q, s, 5, 1) }, 1, ErrFull},
-		{"octets", func(q *Queue, s *Stream) { fill(q, s, 1, 60) }, 91, ErrFull},
-		{"octets that just fit", func(q *Queue, s *Stream) { fill(q, s, 1, 60) }, 90, nil},
+		{"bytes", func(q *Queue, s *Stream) { fill(q, s, 1, 60) }, 91, ErrFull},
+		{"bytes that just fit", func(q *Queue, s *Stream) { fill(q, s, 1, 60) }, 90, nil},
 		{"events of membership take none", func(q *Queue, s *Stream) {
 			for range 10 {
-				q.Push(s, Event{Peer: nobody, Kind: Join})
+				q.Push(s, Event{Peer: noPeer, Kind: Join})
 			}
 		}, 1, nil},
 		{"taken", func(q *Queue, s *Stream) { fill(q, s, 5, 1); q.Take(nil, nil) }, 1, nil},
-		{"ended", func(q *Queue, s *Stream) { q.Push(s, Event{Peer: nobody, Kind: Exit}) }, 1, ErrEnded},
+		{"ended", func(q *Queue, s *Stream) { q.Push(s, Event{Peer: noPeer, Kind: Exit}) }, 1, ErrEnded},
 		{"closed", func(q *Queue, _ *Stream) { q.Close() }, 1, ErrEnded},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -221,10 +221,10 @@ func TestOffer(t *testing.T) {
 				before, size = before+1, size+test.octets
 			}
 			if messages, octets := q.Depth(); messages != before || octets != size {
-				t.Errorf("%d messages of %d octets wait, want %d of %d", messages, octets, before, size)
+				t.Errorf("%d messages of %d bytes wait, want %d of %d", messages, octets, before, size)
 			}
 			if s.Stalled() || q.HasWaiters() {
-				t.Error("an offer counts as waiting")
+				t.Error("an offer counts as a waiting reader")
 			}
 		})
 	}
@@ -262,7 +262,7 @@ func TestRoom(t *testing.T) {
 	}
 	q.Take(nil, nil)
 	if !isClosed(room) || q.HasWaiters() {
-		t.Error("there is no room in what was emptied")
+		t.Error("there is no room after all was taken")
 	}
 }
 
@@ -291,7 +291,7 @@ func TestMembershipTotal(t *testing.T) {
 }
 
 // While messages are large on average, Take looks for more before it sleeps, a bounded number of times.
-func TestTakeLooks(t *testing.T) {
+func TestTakeLooksAgain(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		count  int
@@ -299,7 +299,7 @@ func TestTakeLooks(t *testing.T) {
 		looks  uint64
 	}{
 		{"at the bound", 1, largeEvent, 1},
-		{"above it", 1, largeEvent + 1, 1 + largeLooks},
+		{"above it", 1, largeEvent + 1, 1 + largeTries},
 		{"many small ones", 10, largeEvent / 2, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -334,11 +334,11 @@ func TestDrop(t *testing.T) {
 		if !<-delivered || !q.Deliver(s, &Event{Kind: Shout}, 1, nil) || q.Offer(s, &Event{Kind: Whisper}, 1000, moreRoom) != nil {
 			t.Error("a message is refused")
 		}
-		q.Push(s, Event{Peer: nobody, Kind: Join})
-		q.Push(s, Event{Peer: nobody, Kind: Exit})
+		q.Push(s, Event{Peer: noPeer, Kind: Join})
+		q.Push(s, Event{Peer: noPeer, Kind: Exit})
 		batch, _ := q.Take(nil, nil)
 		if len(batch) != 4 || batch[1].Kind != Whisper || batch[2].Kind != Join || batch[3].Kind != Exit {
-			t.Errorf("pending: %v", batch)
+			t.Errorf("events are pending after Drop: %v", batch)
 		}
 	})
 }

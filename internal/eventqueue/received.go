@@ -15,8 +15,8 @@ func (q *Queue) Begin(s *Stream, via traffic.Transport) {
 	q.streams[s] = struct{}{}
 }
 
-// forget adds the count of a stream that ends to the total. It needs mu.
-func (q *Queue) forget(s *Stream) {
+// addEnded adds the count of a stream that ends to the total. It needs mu.
+func (q *Queue) addEnded(s *Stream) {
 	if _, has := q.streams[s]; has {
 		q.received[s.via].Add(s.received)
 		delete(q.streams, s)

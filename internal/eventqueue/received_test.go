@@ -8,7 +8,7 @@ import (
 
 // What the queue takes counts by transport and by stream; what finds no room, or comes after the end, does not.
 func TestReceived(t *testing.T) {
-	q := New(Limits{Messages: 3, Octets: 1 << 20})
+	q := New(Limits{Messages: 3, Bytes: 1 << 20})
 	var here, there, over Stream
 	q.Begin(&here, traffic.Inproc)
 	q.Begin(&there, traffic.TCP)

@@ -18,7 +18,7 @@ type sends struct {
 }
 
 // FrameCost is the overhead of a frame: its entry in the list, in bytes.
-const FrameCost = memory.PlaceOctets
+const FrameCost = memory.FrameOverhead
 
 // eventCost is the size of an Event itself, with the spare room of a growing list.
 const eventCost = 2 * int64(unsafe.Sizeof(Event{}))
@@ -41,7 +41,7 @@ func (q *Queue) BeginWait() {
 	}
 }
 
-// EndWait notes that a send waits no more; lifted says whether it had called Lift.
+// EndWait notes that a send waits no more; lifted says whether it had called LiftBound.
 func (q *Queue) EndWait(lifted bool) {
 	q.sends.waiting.Add(-1)
 	if !lifted {
@@ -61,12 +61,12 @@ func (q *Queue) NoteRead() {
 	}
 }
 
-// Read returns a number that changes whenever the application comes for an event while a send waits.
-func (q *Queue) Read() uint64 { return q.sends.read.Load() }
+// Reads returns a number that changes whenever the application comes for an event while a send waits.
+func (q *Queue) Reads() uint64 { return q.sends.read.Load() }
 
-// Lift lifts the bound on the number of messages until EndWait. It is for a send that waits while nothing is read. After that, messages
+// LiftBound lifts the bound on the number of messages until EndWait. It is for a send that waits while nothing is read. After that, messages
 // beyond the bound are reduced as they are taken.
-func (q *Queue) Lift() {
+func (q *Queue) LiftBound() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.lifts++
@@ -75,9 +75,9 @@ func (q *Queue) Lift() {
 
 // full tells whether there is no room for a WHISPER or SHOUT.
 func (q *Queue) full(octets int64, more Limits) bool {
-	room := q.limits.Octets + more.Octets - q.octets - octets
+	room := q.limits.Bytes + more.Bytes - q.bytes - octets
 	switch {
-	case q.messages == 0 || q.drops:
+	case q.messages == 0 || q.dropsMessages:
 		return false
 	case q.messages < q.limits.Messages+more.Messages:
 		return room < 0
@@ -87,10 +87,10 @@ func (q *Queue) full(octets int64, more Limits) bool {
 	return room < eventCost*int64(q.messages+1)
 }
 
-// takeOctets is about how much Take returns at once, in bytes, if messages are large and a send waits: peers find room again long before a
+// takeBytes is about how much Take returns at once, in bytes, if messages are large and a send waits: peers find room again long before a
 // slow application is through with everything. The number of small messages bounds them already. If no send waits, Take returns everything:
 // otherwise a sender of this process would have more on the way than memory is kept for.
-const takeOctets = 4 << 20
+const takeBytes = 4 << 20
 
 // portion returns how many of the pending events Take returns: mostly all of them.
 func (q *Queue) portion() int {
@@ -99,12 +99,12 @@ func (q *Queue) portion() int {
 	if lifted && q.messages > q.limits.Messages {
 		n = min(n, q.limits.Messages)
 	}
-	if q.octets <= takeOctets || !lifted && !(q.large && q.sends.waiting.Load() > 0) {
+	if q.bytes <= takeBytes || !lifted && !(q.large && q.sends.waiting.Load() > 0) {
 		return n
 	}
 	octets := int64(0)
 	for i := range q.pending[:n] {
-		if octets += Size(q.pending[i].Frames); octets >= takeOctets {
+		if octets += Size(q.pending[i].Frames); octets >= takeBytes {
 			return i + 1
 		}
 	}
@@ -113,21 +113,21 @@ func (q *Queue) portion() int {
 
 // takeFirst takes the first n of the pending events, and leaves the others.
 func (q *Queue) takeFirst(n int) []Event {
-	before, last := q.messages, q.taken
+	before, last := q.messages, q.takenSnapshot
 	taken := q.pending[:n:n]
 	q.pending = q.pending[n:]
 	for i := range taken {
 		switch e := &taken[i]; e.Kind {
 		case Whisper, Shout, Request:
 			q.messages--
-			q.octets = max(q.octets-Size(e.Frames), 0)
+			q.bytes = max(q.bytes-Size(e.Frames), 0)
 		case ProblemChanged: // counts nowhere
 		default:
 			q.membership -= weight(e, last)
 			last = e.Peer
 		}
 	}
-	q.taken = last
+	q.takenSnapshot = last
 	// Half of what is taken makes room, so that peers make progress; the rest reduces the excess.
 	q.ceiling = max(q.limits.Messages, before-(before-q.messages)/2)
 	return taken

@@ -24,7 +24,7 @@ func offer(q *Queue, s *Stream, octets, most int) (taken int) {
 }
 
 // While a send waits and nothing is read, the memory of events bounds them; else their number does.
-func TestLift(t *testing.T) {
+func TestLiftBound(t *testing.T) {
 	const octets = 100
 	cost := eventCost + FrameCost + octets
 	for _, test := range []struct {
@@ -34,10 +34,10 @@ func TestLift(t *testing.T) {
 	}{
 		{"no send waits", func(*Queue) {}, 4},
 		{"one waits", func(q *Queue) { q.BeginWait() }, 4},
-		{"and nothing is read", func(q *Queue) { q.BeginWait(); q.Lift() }, 20},
-		{"it is over", func(q *Queue) { q.BeginWait(); q.Lift(); q.EndWait(true) }, 4},
-		{"one of two is over", func(q *Queue) { q.BeginWait(); q.BeginWait(); q.Lift(); q.Lift(); q.EndWait(true) }, 20},
-		{"another one is", func(q *Queue) { q.BeginWait(); q.BeginWait(); q.Lift(); q.EndWait(false) }, 20},
+		{"a send waits, and nothing is read", func(q *Queue) { q.BeginWait(); q.LiftBound() }, 20},
+		{"the send has ended", func(q *Queue) { q.BeginWait(); q.LiftBound(); q.EndWait(true) }, 4},
+		{"one of two sends has ended", func(q *Queue) { q.BeginWait(); q.BeginWait(); q.LiftBound(); q.LiftBound(); q.EndWait(true) }, 20},
+		{"a send without the lift has ended", func(q *Queue) { q.BeginWait(); q.BeginWait(); q.LiftBound(); q.EndWait(false) }, 20},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			q, s := New(Limits{4, 20 * cost}), new(Stream)
@@ -50,10 +50,10 @@ func TestLift(t *testing.T) {
 }
 
 // When no send waits any more, the messages beyond the bound decrease as they are taken, and there is room all the while.
-func TestLowersAgain(t *testing.T) {
+func TestBoundReturnsAfterLift(t *testing.T) {
 	q, s := New(Limits{8, 1 << 20}), new(Stream)
 	q.BeginWait()
-	q.Lift()
+	q.LiftBound()
 	offer(q, s, 10, 100)
 	q.EndWait(true)
 	if got := offer(q, s, 10, 1); got != 0 {
@@ -79,7 +79,7 @@ func TestLowersAgain(t *testing.T) {
 	}
 	q.Take(batch, nil)
 	if got := offer(q, s, 10, 100); got != 8 {
-		t.Errorf("in the end %d have room, want 8", got)
+		t.Errorf("in the end there is room for %d, want 8", got)
 	}
 }
 
@@ -87,7 +87,7 @@ func TestLowersAgain(t *testing.T) {
 func TestPortions(t *testing.T) {
 	q, s := New(Limits{3, 1 << 20}), new(Stream)
 	q.BeginWait()
-	q.Lift()
+	q.LiftBound()
 	first, second := &Peer{Groups: []string{"a"}}, &Peer{Groups: []string{"a", "b"}}
 	for i := range 50 {
 		peer := first
@@ -111,15 +111,15 @@ func TestPortions(t *testing.T) {
 				next = len(e.Frames[0])
 			}
 		}
-		if q.messages < 0 || q.octets < 0 || q.membership < 0 {
-			t.Fatalf("%d messages, %d octets, membership %d", q.messages, q.octets, q.membership)
+		if q.messages < 0 || q.bytes < 0 || q.membership < 0 {
+			t.Fatalf("%d messages, %d bytes, membership %d", q.messages, q.bytes, q.membership)
 		}
 		if len(q.pending) <= 3 && q.messages != countMessages(q.pending) {
 			t.Fatalf("%d messages are counted, %d wait", q.messages, countMessages(q.pending))
 		}
 	}
-	if next != 49 || q.messages != 0 || q.octets != 0 || q.membership != 0 {
-		t.Errorf("the last is %d; %d messages, %d octets, membership %d are left", next, q.messages, q.octets, q.membership)
+	if next != 49 || q.messages != 0 || q.bytes != 0 || q.membership != 0 {
+		t.Errorf("the last is %d; %d messages, %d bytes, membership %d are left", next, q.messages, q.bytes, q.membership)
 	}
 }
 
@@ -139,7 +139,7 @@ func TestPortionOfLargeMessages(t *testing.T) {
 	offer(q, s, 1<<20, 20)
 	batch, _ := q.Take(nil, nil)
 	if messages, octets := q.Depth(); len(batch) != 4 || messages != 16 || octets != 16*(1<<20+FrameCost) {
-		t.Errorf("%d taken; %d messages of %d octets are left", len(batch), messages, octets)
+		t.Errorf("%d taken; %d messages of %d bytes are left", len(batch), messages, octets)
 	}
 	q.EndWait(false)
 	if batch, _ = q.Take(batch, nil); len(batch) != 16 {
@@ -148,20 +148,20 @@ func TestPortionOfLargeMessages(t *testing.T) {
 }
 
 // An application reads while a send waits, or not.
-func TestRead(t *testing.T) {
+func TestReads(t *testing.T) {
 	q, s := New(Limits{4, 1 << 20}), new(Stream)
 	offer(q, s, 1, 1)
 	q.NoteRead()
-	if q.Read() != 0 {
+	if q.Reads() != 0 {
 		t.Error("it counts though no send waits")
 	}
 	q.BeginWait()
 	q.NoteRead()
-	if q.Read() != 1 {
+	if q.Reads() != 1 {
 		t.Error("an event that was read does not count")
 	}
 	q.Take(nil, nil)
-	if q.Read() != 2 {
+	if q.Reads() != 2 {
 		t.Error("an application that comes for more does not count")
 	}
 }
@@ -173,7 +173,7 @@ func TestLiftedMemory(t *testing.T) {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			q, s := New(Limits{1024, most}), new(Stream)
 			q.BeginWait()
-			q.Lift()
+			q.LiftBound()
 			before := heap()
 			peer := &Peer{}
 			for {
@@ -184,7 +184,7 @@ func TestLiftedMemory(t *testing.T) {
 			}
 			used := heap() - before
 			if messages, _ := q.Depth(); used > most*11/10 || used < most/4 {
-				t.Errorf("%d messages hold %d octets, the bound is %d", messages, used, most)
+				t.Errorf("%d messages hold %d bytes, the bound is %d", messages, used, most)
 			}
 			runtime.KeepAlive(q)
 		})

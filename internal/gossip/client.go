@@ -73,7 +73,7 @@ func (c *Client) learn(t Tuple) error {
 	}
 	if own, found := c.table.lookup(t.Key); found {
 		if own.Value != t.Value {
-			return fmt.Errorf("%w: %q, with the value %q instead of %q", errOurs, t.Key, t.Value, own.Value)
+			return fmt.Errorf("%w: %q, with the value %q instead of %q", errKeyTaken, t.Key, t.Value, own.Value)
 		}
 		return nil
 	}
@@ -93,7 +93,7 @@ func (c *Client) run() {
 		if c.ctx.Err() != nil {
 			break
 		}
-		c.tell(Change{Address: c.address, Err: err})
+		c.reportChange(Change{Address: c.address, Err: err})
 		if time.Since(began) > longestWait {
 			wait = shortestWait // it did not break at once
 		}
@@ -105,8 +105,8 @@ func (c *Client) run() {
 	}
 }
 
-// tell reports a change, if it is one.
-func (c *Client) tell(now Change) {
+// reportChange reports a change, if it is one.
+func (c *Client) reportChange(now Change) {
 	if now.Up == c.state.Up && c.state.Address != "" {
 		return
 	}
@@ -135,7 +135,7 @@ func (c *Client) connect() error {
 	}
 	l := &link{Client: c, stream: s, feeder: newFeeder(c.table, queue, c.origin)}
 	err = l.serve()
-	c.table.leave(c.origin)
+	c.table.originEnded(c.origin)
 	return err
 }
 
@@ -169,7 +169,7 @@ type link struct {
 	feeder     *feeder
 	unanswered int       // PINGs
 	refreshed  time.Time // when our own tuples were last published
-	defend     bool      // they must be published again soon
+	republish  bool      // they must be published again soon
 }
 
 // serve returns why the connection ended, when nothing of it runs any more.
@@ -206,7 +206,7 @@ func (l *link) loop(ping <-chan time.Time) error {
 				return err
 			}
 		case <-ping:
-			if l.unanswered >= silence {
+			if l.unanswered >= maxUnanswered {
 				return ErrSilent
 			}
 			l.unanswered++
@@ -228,7 +228,7 @@ func (l *link) receive(m Message) error {
 	case Invalid:
 		return ErrInvalid
 	case Publish, Pong:
-		l.tell(Change{Address: l.address, Up: true})
+		l.reportChange(Change{Address: l.address, Up: true})
 	}
 	if m.Kind != Publish {
 		return nil
@@ -240,23 +240,23 @@ func (l *link) receive(m Message) error {
 	if err != nil {
 		l.cfg.Log.Debug().Err(err).Str("hub", l.address).Msg("gossip: tuple ignored")
 	}
-	l.defend = l.defend || errors.Is(err, errOurs)
+	l.republish = l.republish || errors.Is(err, errKeyTaken)
 	return nil
 }
 
 // refresh publishes our own tuples again, if it is time, or the hub has another value for one of them.
 func (l *link) refresh() {
-	own := l.table.ours()
+	own := l.table.localTuples()
 	due := refreshEvery
 	for _, t := range own {
 		if t.TTL > 0 {
 			due = min(due, t.TTL/3)
 		}
 	}
-	if !l.defend && time.Since(l.refreshed) < due {
+	if !l.republish && time.Since(l.refreshed) < due {
 		return
 	}
-	l.defend, l.refreshed = false, time.Now()
+	l.republish, l.refreshed = false, time.Now()
 	for _, t := range own {
 		_ = l.feeder.queue.Push(Message{Kind: Publish, Tuple: t}.AppendTo(nil)) // no room: next time
 	}
@@ -264,7 +264,7 @@ func (l *link) refresh() {
 
 // farewell tells the hub that our own tuples end.
 func (l *link) farewell() {
-	for _, t := range l.table.ours() {
+	for _, t := range l.table.localTuples() {
 		t.TTL = farewellTTL
 		_ = l.feeder.queue.Push(Message{Kind: Publish, Tuple: t}.AppendTo(nil))
 	}
@@ -273,11 +273,11 @@ func (l *link) farewell() {
 	_ = l.feeder.queue.Flush(ctx) // if it fails the tuples linger
 }
 
-// calls runs an application's functions one at a time.
-type calls struct{ sync.Mutex }
+// serialCalls runs an application's functions one at a time.
+type serialCalls struct{ sync.Mutex }
 
 // wrap returns cfg with functions that never run at the same time.
-func (c *calls) wrap(cfg Config) Config {
+func (c *serialCalls) wrap(cfg Config) Config {
 	if learned := cfg.Learned; learned != nil {
 		cfg.Learned = func(t Tuple) { c.Lock(); defer c.Unlock(); learned(t) }
 	}

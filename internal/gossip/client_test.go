@@ -220,7 +220,7 @@ func TestSilentHub(t *testing.T) {
 		p := s.next()
 		elapse(time.Minute)
 		p.answer.Store(false)
-		elapse(silence*pingEvery - pingEvery)
+		elapse(maxUnanswered*pingEvery - pingEvery)
 		if story := got.story(); !slices.Equal(story, []string{"up"}) {
 			t.Fatal(story)
 		}

@@ -116,16 +116,16 @@ type Limits struct {
 
 // Times that the protocol requires, or that work well.
 const (
-	pingEvery    = 300 * time.Millisecond // czmq's hub forgets after 1 s: two may be late
-	silence      = 17                     // PINGs without any answer, 5 s: the hub is gone
-	refreshEvery = 10 * time.Second       // our own tuples are published again, for a hub that lost them without a sign
-	farewellTTL  = time.Second            // of our own tuples on leaving
-	farewellTime = 250 * time.Millisecond // to write those
-	dialTime     = 5 * time.Second
-	shortestWait = 100 * time.Millisecond // between attempts to connect, then doubling
-	longestWait  = 3 * time.Second
-	stallTime    = 10 * time.Second // a client that reads nothing for this long is dropped
-	promptTime   = time.Second      // a client that has not sent HELLO by then gets INVALID, which asks for it
+	pingEvery     = 300 * time.Millisecond // czmq's hub forgets after 1 s: two may be late
+	maxUnanswered = 17                     // PINGs without any answer, 5 s: the hub is gone
+	refreshEvery  = 10 * time.Second       // our own tuples are published again, for a hub that lost them without a sign
+	farewellTTL   = time.Second            // of our own tuples on leaving
+	farewellTime  = 250 * time.Millisecond // to write those
+	dialTime      = 5 * time.Second
+	shortestWait  = 100 * time.Millisecond // between attempts to connect, then doubling
+	longestWait   = 3 * time.Second
+	stallTime     = 10 * time.Second // a client that reads nothing for this long is dropped
+	helloTime     = time.Second      // a client that has not sent HELLO by then gets INVALID, which asks for it
 )
 
 // frameSize is the longest frame that is read from any peer. The limit of a value is checked later, because a lost connection would make a

@@ -31,15 +31,15 @@ type Hub struct {
 
 // NewHub returns a Hub without connections. Close it when it is no longer needed.
 func NewHub(cfg Config) *Hub {
-	cfg = new(calls).wrap(cfg.withDefaults())
+	cfg = new(serialCalls).wrap(cfg.withDefaults())
 	h := &Hub{cfg: cfg, table: newTable(cfg), clients: make(map[string]*Client)}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	z := cfg.zmtp()
 	z.Properties = map[string]string{PropertyTTL: "1"}
 	h.router = zmtp.NewRouter(z, h.accept)
 	if cfg.Learned != nil {
-		h.table.noteEnded = cfg.Ended != nil
-		h.wg.Go(h.tell)
+		h.table.tracksEnded = cfg.Ended != nil
+		h.wg.Go(h.reportTuples)
 	}
 	return h
 }
@@ -131,8 +131,8 @@ func (h *Hub) Close() error {
 	return nil
 }
 
-// tell reports to the application what others publish.
-func (h *Hub) tell() {
+// reportTuples reports to the application what others publish.
+func (h *Hub) reportTuples() {
 	at := cursor{owner: h.table.local, application: true}
 	for {
 		changed := h.table.changed()

@@ -41,7 +41,7 @@ func TestNotServed(t *testing.T) {
 		name   string
 		frames [][]byte
 	}{
-		{"no octets", [][]byte{nil}},
+		{"no bytes", [][]byte{nil}},
 		{"rubbish", [][]byte{[]byte("rubbish")}},
 		{"two frames", [][]byte{hello.AppendTo(nil), nil}},
 		{"a cut PUBLISH", [][]byte{pub("k", "v", 0).AppendTo(nil)[:9]}},
@@ -88,7 +88,7 @@ func TestPrompt(t *testing.T) {
 	inLab(t, func(l lab) {
 		l.hub("hub:1", Config{})
 		r := l.raw("hub:1")
-		elapse(promptTime - 1)
+		elapse(helloTime - 1)
 		r.expect()
 		elapse(1)
 		r.expect(invalid)
@@ -285,9 +285,9 @@ func FuzzHub(f *testing.F) {
 			if got, _ := h.table.lookup("ours"); got.Value != "1" {
 				t.Fatalf("our tuple became %+v", got)
 			}
-			good.sendAll(ping, pub("good key of many octets", "2", 0))
+			good.sendAll(ping, pub("good key of many bytes", "2", 0))
 			good.expect(pong)
-			if _, found := h.table.lookup("good key of many octets"); !found {
+			if _, found := h.table.lookup("good key of many bytes"); !found {
 				t.Fatal("the good client's tuple is missing")
 			}
 			publish(l, h, "ours", "3")

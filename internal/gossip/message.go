@@ -75,7 +75,7 @@ func (m Message) AppendTo(b []byte) []byte {
 // or value is malformed: czmq cannot have sent it, and would read something else.
 func Decode(frame []byte) (Message, error) {
 	if len(frame) < headerSize || frame[0] != 0xaa || frame[1] != 0xa0 {
-		return Message{}, malformed("%d octets that do not begin with AA A0, id and version", len(frame))
+		return Message{}, malformed("%d bytes that do not begin with AA A0, id and version", len(frame))
 	}
 	m := Message{Kind: Kind(frame[2])}
 	switch {
@@ -96,7 +96,7 @@ func Decode(frame []byte) (Message, error) {
 	}
 	size := binary.BigEndian.Uint32(rest)
 	if rest = rest[4:]; uint64(len(rest)) < uint64(size)+4 {
-		return Message{}, malformed("PUBLISH with a value of %d octets and a TTL of 4 where %d are left", size, len(rest))
+		return Message{}, malformed("PUBLISH with a value of %d bytes and a TTL of 4 where %d are left", size, len(rest))
 	}
 	m.Value, rest = string(rest[:size]), rest[size:]
 	m.TTL = time.Duration(binary.BigEndian.Uint32(rest)) * time.Millisecond
@@ -118,11 +118,11 @@ func decode(frames [][]byte) (Message, error) {
 func (t Tuple) check(l Limits) error {
 	switch {
 	case len(t.Key) > maxKey:
-		return fmt.Errorf("gossip: a key has at most %d octets, this one %d", maxKey, len(t.Key))
+		return fmt.Errorf("gossip: a key has at most %d bytes, this one %d", maxKey, len(t.Key))
 	case len(t.Value) > l.ValueSize:
-		return fmt.Errorf("gossip: the value of %q has %d octets, at most %d are allowed (Limits.ValueSize)", t.Key, len(t.Value), l.ValueSize)
+		return fmt.Errorf("gossip: the value of %q has %d bytes, at most %d are allowed (Limits.ValueSize)", t.Key, len(t.Value), l.ValueSize)
 	case strings.Contains(t.Key, "\x00"), strings.Contains(t.Value, "\x00"):
-		return fmt.Errorf("gossip: key %q or its value %q contains a NUL octet", t.Key, t.Value)
+		return fmt.Errorf("gossip: key %q or its value %q contains a NUL byte", t.Key, t.Value)
 	}
 	return nil
 }

@@ -52,9 +52,9 @@ func TestGolden(t *testing.T) {
 func TestMalformed(t *testing.T) {
 	for _, c := range []struct{ name, octets string }{
 		{"empty", ""},
-		{"one octet", "aa"},
+		{"one byte", "aa"},
 		{"no version", "aaa0 01"},
-		{"another first octet", "a9a0 01 01"},
+		{"another first byte", "a9a0 01 01"},
 		{"ZRE's signature", "aaa1 01 01"},
 		{"version 0", "aaa0 01 00"},
 		{"version 2", "aaa0 03 02"},
@@ -81,7 +81,7 @@ func TestMalformed(t *testing.T) {
 		t.Errorf("two frames: %v", err)
 	}
 	if m, err := Decode(unhex(t, "aaa0 03 01 00")); err != nil || m.Kind != Ping {
-		t.Errorf("an octet behind PING: %+v, %v", m, err)
+		t.Errorf("a byte behind PING: %+v, %v", m, err)
 	}
 }
 

@@ -13,10 +13,10 @@ type session struct {
 	conn   *zmtp.Conn
 	origin *origin
 
-	greeted bool // it has sent HELLO at least once; only the reader uses it
-	service atomic.Int32
-	wake    chan struct{} // holds one token: service begins
-	prompt  *time.Timer
+	greeted    bool // it has sent HELLO at least once; only the reader uses it
+	service    atomic.Int32
+	wake       chan struct{} // holds one token: service begins
+	helloTimer *time.Timer
 }
 
 // The states of a session's service.
@@ -29,7 +29,7 @@ const (
 func newSession(h *Hub, conn *zmtp.Conn) *session {
 	from := ipOf(conn.RemoteAddr())
 	s := &session{hub: h, conn: conn, origin: &origin{addr: from, from: from}, wake: make(chan struct{}, 1)}
-	s.prompt = time.AfterFunc(promptTime, s.invalid)
+	s.helloTimer = time.AfterFunc(helloTime, s.invalid)
 	return s
 }
 
@@ -45,7 +45,7 @@ func (s *session) Receive(frames [][]byte) error {
 		s.refuse(err)
 		s.invalid()
 	case m.Kind == Hello: // a repetition does no harm, though czmq's hub disagrees: a czmq client answers each INVALID with it
-		s.prompt.Stop()
+		s.helloTimer.Stop()
 		s.greeted = true
 		s.service.Store(beginService)
 		select {
@@ -68,9 +68,9 @@ func (s *session) Receive(frames [][]byte) error {
 }
 
 func (s *session) Closed(error) {
-	s.prompt.Stop()
+	s.helloTimer.Stop()
 	s.hub.sessions.Add(-1)
-	s.hub.table.leave(s.origin)
+	s.hub.table.originEnded(s.origin)
 }
 
 // invalid tells the client that it is not served until it sends HELLO.

@@ -25,11 +25,11 @@ type table struct {
 	changes chan struct{} // closed with the next change
 	counts  map[netip.Addr]int
 	timer   *time.Timer // for the tuple that ends first
-	next    time.Time   // when it ends
+	nextEnd time.Time   // when it ends
 	closed  bool
 
-	noteEnded bool     // takeEnded is in use
-	ended     []string // keys of dropped tuples that the application knew of
+	tracksEnded bool     // takeEnded is in use
+	ended       []string // keys of dropped tuples that the application knew of
 }
 
 // An origin is where tuples come from: a connection, or this side.
@@ -66,8 +66,8 @@ func newTable(cfg Config) *table {
 	}
 }
 
-// errOurs says that another node published another value for a key of ours.
-var errOurs = errors.New("gossip: another node publishes this key")
+// errKeyTaken says that another node published another value for a key of ours.
+var errKeyTaken = errors.New("gossip: another node publishes this key")
 
 // put adds or renews a tuple. The error is for the log: the tuple was not taken.
 func (t *table) put(from *origin, in Tuple) error {
@@ -93,7 +93,7 @@ func (t *table) put(from *origin, in Tuple) error {
 		t.tuples[in.Key] = old
 	case old.owner == t.local && from != t.local:
 		if old.value != in.Value {
-			return fmt.Errorf("%w: %q, with the value %q instead of %q", errOurs, in.Key, in.Value, old.value)
+			return fmt.Errorf("%w: %q, with the value %q instead of %q", errKeyTaken, in.Key, in.Value, old.value)
 		}
 		return nil
 	case old.value != in.Value:
@@ -101,15 +101,15 @@ func (t *table) put(from *origin, in Tuple) error {
 	case old.owner != from && old.owner != nil && (in.TTL > 0 || old.ends.IsZero()):
 		return nil // another origin publishes it already: this came another way
 	case !old.renews(from, in.TTL, from == t.local):
-		t.own(old, from)
+		t.setOwner(old, from)
 		return nil
 	}
-	t.own(old, from)
+	t.setOwner(old, from)
 	old.ends, old.ttl = time.Time{}, 0
 	if from == t.local {
 		old.ttl = in.TTL
 	} else if in.TTL > 0 {
-		t.end(old, time.Now().Add(in.TTL))
+		t.endAt(old, time.Now().Add(in.TTL))
 	}
 	t.makeNewest(old)
 	return nil
@@ -137,7 +137,7 @@ func (t *table) makeRoom(from *origin) error {
 		return nil
 	}
 	for _, e := range t.log { // the oldest first
-		if e.current() && e.owner == nil {
+		if e.isCurrent() && e.owner == nil {
 			t.drop(e.tuple)
 			return nil
 		}
@@ -145,10 +145,10 @@ func (t *table) makeRoom(from *origin) error {
 	return fmt.Errorf("gossip: there are %d tuples, more are ignored (Limits.Tuples)", len(t.tuples))
 }
 
-func (e entry) current() bool { return e.version == e.tuple.version }
+func (e entry) isCurrent() bool { return e.version == e.tuple.version }
 
-// own gives a tuple to an origin.
-func (t *table) own(tu *tuple, from *origin) {
+// setOwner gives a tuple to an origin.
+func (t *table) setOwner(tu *tuple, from *origin) {
 	t.uncount(tu)
 	tu.owner, tu.counted = from, from.addr
 	if from.addr.IsValid() {
@@ -170,7 +170,7 @@ func (t *table) drop(tu *tuple) {
 	t.uncount(tu)
 	tu.version = 0
 	delete(t.tuples, tu.key)
-	if tu.reported && t.noteEnded {
+	if tu.reported && t.tracksEnded {
 		t.ended = append(t.ended, tu.key)
 		t.notifyChange()
 	}
@@ -194,7 +194,7 @@ func (t *table) notifyChange() {
 // makeNewest makes a tuple the newest.
 func (t *table) makeNewest(tu *tuple) {
 	if len(t.log) > 2*len(t.tuples)+64 {
-		t.log = slices.DeleteFunc(t.log, func(e entry) bool { return !e.current() })
+		t.log = slices.DeleteFunc(t.log, func(e entry) bool { return !e.isCurrent() })
 	}
 	t.version++
 	tu.version = t.version
@@ -202,8 +202,8 @@ func (t *table) makeNewest(tu *tuple) {
 	t.notifyChange()
 }
 
-// leave notes that a connection has ended: what it published lingers.
-func (t *table) leave(from *origin) {
+// originEnded notes that a connection has ended: what it published lingers.
+func (t *table) originEnded(from *origin) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	until := time.Now().Add(t.linger)
@@ -213,7 +213,7 @@ func (t *table) leave(from *origin) {
 		}
 		tu.owner = nil
 		if tu.ends.IsZero() || until.Before(tu.ends) {
-			t.end(tu, until)
+			t.endAt(tu, until)
 			t.makeNewest(tu)
 		}
 	}
@@ -224,7 +224,7 @@ func (t *table) withdraw(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if tu := t.tuples[key]; tu != nil && tu.owner == t.local && tu.ends.IsZero() {
-		t.end(tu, time.Now().Add(farewellTTL))
+		t.endAt(tu, time.Now().Add(farewellTTL))
 		t.makeNewest(tu)
 	}
 }
@@ -243,21 +243,21 @@ func (t *table) retire(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if tu := t.tuples[key]; tu != nil && tu.owner != t.local {
-		t.end(tu, time.Now().Add(farewellTTL))
+		t.endAt(tu, time.Now().Add(farewellTTL))
 		t.makeNewest(tu)
 	}
 }
 
-// end sets when a tuple ends.
-func (t *table) end(tu *tuple, at time.Time) {
+// endAt sets when a tuple ends.
+func (t *table) endAt(tu *tuple, at time.Time) {
 	tu.ends = at
-	if t.next.IsZero() || at.Before(t.next) {
+	if t.nextEnd.IsZero() || at.Before(t.nextEnd) {
 		t.schedule(at)
 	}
 }
 
 func (t *table) schedule(at time.Time) {
-	t.next = at
+	t.nextEnd = at
 	switch {
 	case t.closed:
 	case t.timer == nil:
@@ -281,7 +281,7 @@ func (t *table) expire() {
 			next = tu.ends
 		}
 	}
-	if t.next = next; !next.IsZero() {
+	if t.nextEnd = next; !next.IsZero() {
 		t.schedule(next)
 	}
 }
@@ -314,7 +314,7 @@ func (t *table) after(c *cursor) (batch []Tuple) {
 			break
 		}
 		c.at = e.version
-		if !e.current() || e.owner == c.owner || c.application && e.reported {
+		if !e.isCurrent() || e.owner == c.owner || c.application && e.reported {
 			continue
 		}
 		e.reported = e.reported || c.application
@@ -330,8 +330,8 @@ func (t *table) changed() <-chan struct{} {
 	return t.changes
 }
 
-// ours returns this side's tuples.
-func (t *table) ours() (own []Tuple) {
+// localTuples returns this side's tuples.
+func (t *table) localTuples() (own []Tuple) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, tu := range t.tuples {

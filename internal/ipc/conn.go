@@ -15,9 +15,9 @@ func checkPeer(conn *net.UnixConn, want int) error {
 		return fmt.Errorf("ipc: cannot find out which user owns the other end: %w", err)
 	}
 	var uid uint32
-	var asking error
-	if err = raw.Control(func(fd uintptr) { uid, asking = peerUID(int(fd)) }); err == nil {
-		err = asking
+	var askErr error
+	if err = raw.Control(func(fd uintptr) { uid, askErr = peerUID(int(fd)) }); err == nil {
+		err = askErr
 	}
 	switch {
 	case err != nil:
@@ -28,13 +28,13 @@ func checkPeer(conn *net.UnixConn, want int) error {
 	return nil
 }
 
-// buffer is what a socket may hold, in bytes; Linux doubles it, and caps it at net.core.wmem_max. Linux's own default of 208 KiB (macOS: 8
+// socketBuffer is what a socket may hold, in bytes; Linux doubles it, and caps it at net.core.wmem_max. Linux's own default of 208 KiB (macOS: 8
 // KiB) makes writer and reader take turns: with this value, writes of 64 KiB to 1 MiB are 1.2 to 1.6 times as fast.
-const buffer = 512 << 10
+const socketBuffer = 512 << 10
 
 func tune(conn *net.UnixConn) *net.UnixConn {
 	// If the system does not allow this much the buffer stays as it was, which is only slower.
-	_ = conn.SetWriteBuffer(buffer)
-	_ = conn.SetReadBuffer(buffer) // Linux ignores it; BSD keeps the data on that side
+	_ = conn.SetWriteBuffer(socketBuffer)
+	_ = conn.SetReadBuffer(socketBuffer) // Linux ignores it; BSD keeps the data on that side
 	return conn
 }

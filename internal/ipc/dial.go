@@ -36,7 +36,7 @@ func (d Dir) dial(ctx context.Context, id uuid.UUID) (*net.UnixConn, error) {
 	if err := d.check(id); err != nil {
 		return nil, err
 	}
-	if err := private(d.home(id)); err != nil {
+	if err := checkPrivate(d.home(id)); err != nil {
 		return nil, err
 	}
 	info, err := os.Lstat(path)

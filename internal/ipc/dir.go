@@ -14,8 +14,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// longest is the longest path that a socket's address can hold, in bytes, without the zero byte at its end.
-const longest = len(syscall.RawSockaddrUnix{}.Path) - 1
+// maxPath is the longest path that a socket's address can hold, in bytes, without the zero byte at its end.
+const maxPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 // home returns the path of one node's directory.
 func (d Dir) home(id uuid.UUID) string {
@@ -31,8 +31,8 @@ func (d Dir) socket(id uuid.UUID) string {
 
 // check tells whether paths below d mean what this user made, and will continue to do so.
 func (d Dir) check(id uuid.UUID) error {
-	if path := d.socket(id); len(path) > longest {
-		return fmt.Errorf("ipc: %s is too long for a socket: %d bytes, at most %d are possible", path, len(path), longest)
+	if path := d.socket(id); len(path) > maxPath {
+		return fmt.Errorf("ipc: %s is too long for a socket: %d bytes, at most %d are possible", path, len(path), maxPath)
 	}
 	// A user with write access to the directory around d could replace d at any time.
 	parent := filepath.Dir(string(d))
@@ -43,12 +43,12 @@ func (d Dir) check(id uuid.UUID) error {
 	if info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
 		return fmt.Errorf("ipc: %s is not safe: others may write to it and it is not sticky (chmod +t %[1]s)", parent)
 	}
-	return private(string(d))
+	return checkPrivate(string(d))
 }
 
-// private returns an error unless path is a directory of this user, and closed to everyone else. One of ours with another mode is refused,
+// checkPrivate returns an error unless path is a directory of this user, and closed to everyone else. One of ours with another mode is refused,
 // not repaired: it was open, so its content may come from others.
-func private(path string) error {
+func checkPrivate(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return fmt.Errorf("ipc: cannot use %s: %w", path, err)

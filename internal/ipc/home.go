@@ -52,7 +52,7 @@ func (d Dir) openHome(id uuid.UUID) (*home, error) {
 // lockHome locks an existing directory. The error wraps EWOULDBLOCK if another listener, of any process, has the lock, and fs.ErrNotExist
 // if the directory is gone.
 func lockHome(path string) (*home, error) {
-	if err := private(path); err != nil {
+	if err := checkPrivate(path); err != nil {
 		return nil, err
 	}
 	dir, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
@@ -64,15 +64,15 @@ func lockHome(path string) (*home, error) {
 		_ = dir.Close()
 		return nil, fmt.Errorf("ipc: cannot lock %s: %w", path, err)
 	}
-	if !h.current() {
+	if !h.isCurrent() {
 		h.unlock()
 		return nil, fmt.Errorf("ipc: %s was removed meanwhile: %w", path, fs.ErrNotExist)
 	}
 	return h, nil
 }
 
-// current tells whether the path still leads to the locked directory.
-func (h *home) current() bool {
+// isCurrent tells whether the path still leads to the locked directory.
+func (h *home) isCurrent() bool {
 	there, err := os.Lstat(h.path)
 	if err != nil {
 		return false
@@ -102,7 +102,7 @@ func (h *home) clear() error {
 // remove gives up the lock; if the path still leads to the locked directory it removes that and its content.
 func (h *home) remove() {
 	defer h.unlock()
-	if h.current() && h.clear() == nil {
+	if h.isCurrent() && h.clear() == nil {
 		_ = os.Remove(h.path)
 	}
 }
@@ -116,13 +116,13 @@ func (h *home) unlock() {
 // sweep removes what killed nodes left. A live node's directory is locked, so it is skipped. A young one is skipped too, so that a node
 // that is just starting does not have to wait for our lock.
 func (d Dir) sweep(age time.Duration) {
-	const look, removals = 1000, 100 // at most, so that Listen takes no more than some 10 ms
+	const maxNames, maxRemovals = 1000, 100 // at most, so that Listen takes no more than some 10 ms
 	dir, err := os.Open(string(d))
 	if err != nil {
 		return
 	}
 	defer dir.Close()
-	names, _ := dir.Readdirnames(look)
+	names, _ := dir.Readdirnames(maxNames)
 	removed := 0
 	for _, name := range names {
 		if id, err := hex.DecodeString(name); err != nil || len(id) != len(uuid.UUID{}) {
@@ -134,7 +134,7 @@ func (d Dir) sweep(age time.Duration) {
 		}
 		if h, err := lockHome(path); err == nil {
 			h.remove()
-			if removed++; removed == removals {
+			if removed++; removed == maxRemovals {
 				return
 			}
 		}

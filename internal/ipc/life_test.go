@@ -112,7 +112,7 @@ func TestCloseLeavesAStartingSuccessorAlone(t *testing.T) {
 	successor, err := d.openHome(id)
 	must(t, err)
 	must(t, old.Close())
-	if !successor.current() {
+	if !successor.isCurrent() {
 		t.Error("its directory is gone")
 	}
 	successor.remove()

@@ -16,8 +16,9 @@ import (
 // what dead nodes left, of this UUID and of others. The error says what is not as it must be; it wraps syscall.EADDRINUSE if another live
 // listener has that UUID, which takes 100 ms to be sure of. Otherwise Listen does not block.
 //
-// Accept closes a connection of another user and waits for the next. Its other errors are those of net.UnixListener, so passing ones are
-// Temporary. Connections are *net.UnixConn. Close removes the socket, but never that of a successor; it is safe to call it again.
+// Accept closes a connection of another user and waits for the next. Its errors wrap net.ErrClosed after Close, and otherwise the system's
+// error. Of those, syscall.EMFILE and ENFILE (no file descriptor is left), ENOBUFS and ENOMEM may pass: call Accept again after a while.
+// Connections are *net.UnixConn. Close removes the socket, but never that of a successor; it is safe to call it again.
 func (d Dir) Listen(id uuid.UUID) (net.Listener, error) {
 	h, err := d.openHome(id)
 	if err != nil {

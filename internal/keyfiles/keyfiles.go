@@ -26,16 +26,16 @@ func Options(cert string, authorize []string) ([]zre.Option, error) {
 	}
 	certificate, err := zre.LoadCertificate(cert)
 	if err != nil {
-		return nil, ofOption("--cert", err)
+		return nil, wrapOption("--cert", err)
 	}
 	options := []zre.Option{zre.WithCertificate(certificate)}
 	if _, err := zre.NewNode(options...); err != nil { // the keys may be unusable
-		return nil, ofOption("--cert "+cert, err)
+		return nil, wrapOption("--cert "+cert, err)
 	}
 	if len(authorize) > 0 {
 		allow, err := zre.AllowCertificates(authorize...)
 		if err != nil {
-			return nil, ofOption("--authorize", err)
+			return nil, wrapOption("--authorize", err)
 		}
 		options = append(options, zre.WithAuthorizer(allow))
 	}
@@ -61,8 +61,8 @@ func Exposed(cert string) string {
 	return ""
 }
 
-// ofOption makes an error of the library speak of an option.
-func ofOption(option string, err error) error {
+// wrapOption makes an error of the library speak of an option.
+func wrapOption(option string, err error) error {
 	return &optionError{option, err}
 }
 

@@ -55,7 +55,7 @@ func TestOptions(t *testing.T) {
 		{"a missing certificate", "/missing", nil, 0, "--cert: there is no file DIR/missing_secret, nor DIR/missing; \"zre keygen DIR/missing\" makes a certificate", fs.ErrNotExist},
 		{"a public file", "/public", nil, 0, "--cert: DIR/public: a public certificate, without a secret key", nil},
 		{"junk", "/junk/README", nil, 0, "--cert: DIR/junk/README: no certificate: line 1", nil},
-		{"keys with a zero", "/zero", nil, 0, "--cert DIR/zero: a key begins with a zero octet", nil},
+		{"keys with a zero", "/zero", nil, 0, "--cert DIR/zero: a key begins with a zero byte", nil},
 		{"a missing folder", "/me", []string{"/keys", "/missing"}, 0, "--authorize: there is no file or folder DIR/missing", fs.ErrNotExist},
 		{"a folder of junk", "/me", []string{"/junk"}, 0, "--authorize: DIR/junk/README: no certificate", nil},
 	} {

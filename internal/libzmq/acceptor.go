@@ -45,7 +45,7 @@ func (a *Acceptor) start(nc net.Conn) {
 	r := zmtp.NewRouter(zmtp.Config{HandshakeTimeout: handshakeInterval}, a.admit)
 	a.routers[r] = struct{}{}
 	only := &oneConn{conns: make(chan net.Conn, 1), done: make(chan struct{}), addr: a.listener.Addr()}
-	only.conns <- closeTelling{nc, only.end}
+	only.conns <- closeNotifier{nc, only.stop}
 	a.running.Go(func() {
 		_ = r.Serve(only) // until the connection is closed
 		r.Close()
@@ -91,20 +91,20 @@ func (l *oneConn) Accept() (net.Conn, error) {
 }
 
 func (l *oneConn) Close() error {
-	l.end()
+	l.stop()
 	return nil
 }
 
-func (l *oneConn) end()           { l.once.Do(func() { close(l.done) }) }
+func (l *oneConn) stop()          { l.once.Do(func() { close(l.done) }) }
 func (l *oneConn) Addr() net.Addr { return l.addr }
 
-// closeTelling is a connection that reports its Close.
-type closeTelling struct {
+// closeNotifier is a connection that reports its Close.
+type closeNotifier struct {
 	net.Conn
 	closed func()
 }
 
-func (c closeTelling) Close() error {
+func (c closeNotifier) Close() error {
 	defer c.closed()
 	return c.Conn.Close()
 }

@@ -47,10 +47,10 @@ func Connect(dial func(ctx context.Context) (net.Conn, error), identity []byte, 
 
 // Send sends a message, unless bound messages wait already: then it does nothing and returns false, as libzmq returns EAGAIN at the
 // high-water mark. A bound of 0 is none. It does not wait.
-func (m *Mailbox) Send(frames [][]byte, bound int) bool {
+func (m *Mailbox) Send(frames [][]byte, highWater int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if bound > 0 && len(m.waiting) >= bound {
+	if highWater > 0 && len(m.waiting) >= highWater {
 		return false
 	}
 	m.waiting = append(m.waiting, frames)
@@ -83,7 +83,7 @@ func (m *Mailbox) connect(ctx context.Context) (*zmtp.Conn, *zmtp.Queue, error) 
 		return nil, nil, err
 	}
 	q := zmtp.NewQueue(2, 1<<30)
-	conn, err := zmtp.Open(ctx, nc, zmtp.Config{Identity: m.identity, HandshakeTimeout: handshakeInterval}, q, nil, deaf{})
+	conn, err := zmtp.Open(ctx, nc, zmtp.Config{Identity: m.identity, HandshakeTimeout: handshakeInterval}, q, nil, discard{})
 	return conn, q, err
 }
 
@@ -123,8 +123,8 @@ func (m *Mailbox) next() (frames [][]byte) {
 	return frames
 }
 
-// deaf handles messages as a ZRE DEALER does: a ROUTER sends none.
-type deaf struct{}
+// discard handles messages as a ZRE DEALER does: a ROUTER sends none.
+type discard struct{}
 
-func (deaf) Receive([][]byte) error { return nil }
-func (deaf) Closed(error)           {}
+func (discard) Receive([][]byte) error { return nil }
+func (discard) Closed(error)           {}

@@ -20,8 +20,8 @@ func BenchmarkCutter(b *testing.B) {
 				var kept [64]message
 				b.ReportAllocs()
 				for i := 0; b.Loop(); i++ {
-					c.Add(c.Octets(6))
-					c.Add(c.Octets(size))
+					c.Add(c.Frame(6))
+					c.Add(c.Frame(size))
 					m := &kept[i%len(kept)]
 					if recycles {
 						Recycle(m.frames, m.origin)
@@ -40,7 +40,7 @@ func BenchmarkGiven(b *testing.B) {
 	c.Pool.recycles.Store(true)
 	b.ReportAllocs()
 	for b.Loop() {
-		c.Add(c.Hand(Claim(New(64 << 10))))
+		c.Add(c.Adopt(Claim(New(64 << 10))))
 		Recycle(c.Message())
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 )
 
-// PlaceOctets is the overhead of a frame, in bytes: its entry in a list.
-const PlaceOctets = 24
+// FrameOverhead is the overhead of a frame, in bytes: its entry in a list.
+const FrameOverhead = 24
 
 // A Cutter cuts messages from memory of its own: slabs, if the application gives messages back, or memory that is used once. The zero value
 // is ready. It belongs to one goroutine, or to the holder of its owner's lock.
@@ -15,23 +15,23 @@ type Cutter struct {
 	Busy bool  // much traffic: memory may be taken in larger pieces
 	Once bool  // no slabs: its memory is used once, and Message is not used
 
-	slab   *Slab // nil if what follows is used once
-	life   uint32
-	cut    uint32 // messages cut from the slab
-	torn   bool   // the current message has frames in another slab too
-	octets []byte
-	used   int // how many of the octets are cut
-	lists  [][]byte
-	open   int // length of the list of the current message
+	slab    *Slab // nil if what follows is used once
+	life    uint32
+	cut     uint32 // messages cut from the slab
+	isSplit bool   // the current message has frames in another slab too
+	chunk   []byte // what frames are cut from
+	used    int    // how many bytes of chunk are cut
+	lists   [][]byte
+	open    int // length of the list of the current message
 
 	message uint32 // marks the large frames of the current message; 0 if there was none yet
 	marked  bool   // the current message has some
 	long    bool   // since memory was last taken there was a message with frames longer than shortFrame, or with more than fewFrames
 }
 
-// Octets returns n bytes for a frame, with arbitrary content. A short frame's capacity is n, so that an append cannot reach a neighbour.
+// Frame returns n bytes for a frame, with arbitrary content. A short frame's capacity is n, so that an append cannot reach a neighbour.
 // The result is not nil, even if n is 0.
-func (c *Cutter) Octets(n int) []byte {
+func (c *Cutter) Frame(n int) []byte {
 	switch {
 	case n == 0:
 		return []byte{}
@@ -59,8 +59,8 @@ func (c *Cutter) Copy(frame []byte) []byte {
 	return bytes.Clone(frame) // which does not clear the memory first
 }
 
-// Hand adds a large frame that is ours to the current message.
-func (c *Cutter) Hand(frame []byte) []byte {
+// Adopt adds a large frame that is ours to the current message.
+func (c *Cutter) Adopt(frame []byte) []byte {
 	if o := ownerOf(frame); o != nil {
 		o.Store(uint64(c.mark()))
 	}
@@ -70,19 +70,19 @@ func (c *Cutter) Hand(frame []byte) []byte {
 // mark returns the owner of the current message's large frames.
 func (c *Cutter) mark() owner {
 	if c.Once {
-		return by(0)
+		return ownedWith(0)
 	}
 	if c.message == 0 {
 		c.message = 1 + rand.Uint32N(1<<32-1) // other cutters that get the same memory count from elsewhere
 	}
 	c.marked = true
-	return by(c.message)
+	return ownedWith(c.message)
 }
 
 // take cuts off n bytes, which fit.
 func (c *Cutter) take(n int) []byte {
 	c.used += n
-	return c.octets[c.used-n : c.used : c.used]
+	return c.chunk[c.used-n : c.used : c.used]
 }
 
 // fits tells whether n bytes can be cut off; it takes new memory if they could not before. A frame that takes much of the memory would
@@ -91,40 +91,40 @@ func (c *Cutter) fits(n int) bool {
 	if n > shortFrame {
 		c.long = true
 	}
-	return n <= longestCut && (n <= len(c.octets)-c.used || c.renew(n))
+	return n <= maxCutFrame && (n <= len(c.chunk)-c.used || c.renew(n))
 }
 
 // renew takes new memory from which to cut n bytes, if they are a small part of it.
 func (c *Cutter) renew(n int) bool {
-	if c.again() {
-		c.next(nil)
+	if c.usesSlabs() {
+		c.nextSlab(nil)
 		c.long = n > shortFrame
 		return true
 	}
-	size := idleOctets
+	size := idleBytes
 	switch {
 	case c.Busy && c.long:
-		size = onceOctets
+		size = onceBytes
 	case c.Busy:
-		size = shortOnceOctets
+		size = shortOnceBytes
 	}
 	if n > size/4 {
 		return false
 	}
-	c.leave()
-	c.octets, c.used, c.long = make([]byte, size), 0, n > shortFrame
+	c.dropSlab()
+	c.chunk, c.used, c.long = make([]byte, size), 0, n > shortFrame
 	return true
 }
 
-// again tells whether the next memory should be a slab.
-func (c *Cutter) again() bool { return c.Busy && !c.Once && c.Pool.Recycles() }
+// usesSlabs tells whether the next memory should be a slab.
+func (c *Cutter) usesSlabs() bool { return c.Busy && !c.Once && c.Pool.Recycles() }
 
 // Add appends a frame to the current message.
 func (c *Cutter) Add(frame []byte) {
 	switch {
 	case c.open < len(c.lists):
-	case c.again() && c.open <= shortLists/2:
-		frame = c.next(frame)
+	case c.usesSlabs() && c.open <= shortSlabLists/2:
+		frame = c.nextSlab(frame)
 	default:
 		size := idleLists
 		if c.Busy {
@@ -153,11 +153,11 @@ func (c *Cutter) Message() ([][]byte, Origin) {
 	from := c.Pool.Once()
 	if c.slab != nil {
 		c.cut++
-		if !c.torn { // else none of its slabs is used again
+		if !c.isSplit { // else none of its slabs is used again
 			from.slab, from.life = c.slab, c.life
 		}
 	}
-	c.torn = false
+	c.isSplit = false
 	from.message = c.message
 	if c.marked {
 		c.marked = false
@@ -169,12 +169,12 @@ func (c *Cutter) Message() ([][]byte, Origin) {
 	return frames, from
 }
 
-// next continues with another slab. The frames of the current message move there, and the frame to be added. Those that are too long stay,
+// nextSlab continues with another slab. The frames of the current message move there, and the frame to be added. Those that are too long stay,
 // and then that message is not used again.
-func (c *Cutter) next(added []byte) []byte {
+func (c *Cutter) nextSlab(added []byte) []byte {
 	old, cut, open := c.slab, c.cut, c.lists[:c.open]
 	s := getSlab(c.long || c.open > fewFrames)
-	c.slab, c.life, c.cut, c.octets, c.used, c.lists, c.long = s, s.life(), 0, s.octets, 0, s.lists, false
+	c.slab, c.life, c.cut, c.chunk, c.used, c.lists, c.long = s, s.life(), 0, s.bytes, 0, s.lists, false
 	if len(open) > len(s.lists)/2 {
 		c.lists = make([][]byte, 2*len(open))
 	}
@@ -184,11 +184,11 @@ func (c *Cutter) next(added []byte) []byte {
 	}
 	size := 0
 	move := func(frame []byte) []byte {
-		if len(frame) > longestCut { // it has memory of its own
+		if len(frame) > maxCutFrame { // it has memory of its own
 			return frame
 		}
-		if size += len(frame); size > len(s.octets)/4 {
-			c.torn = true
+		if size += len(frame); size > len(s.bytes)/4 {
+			c.isSplit = true
 			return frame
 		}
 		return c.Copy(frame)
@@ -197,22 +197,22 @@ func (c *Cutter) next(added []byte) []byte {
 		c.lists[i] = move(frame)
 	}
 	added = move(added)
-	if c.torn {
+	if c.isSplit {
 		cut++
 	}
 	old.release(unknownHolds - cut) // the last use of it here: another cutter may get it now
 	return added
 }
 
-// leave stops using the slab, which is not reused: a frame may be cut from it that is not added yet.
-func (c *Cutter) leave() { c.slab, c.cut = nil, 0 }
+// dropSlab stops using the slab, which is not reused: a frame may be cut from it that is not added yet.
+func (c *Cutter) dropSlab() { c.slab, c.cut = nil, 0 }
 
 // Shrink releases the memory held for busy times.
 func (c *Cutter) Shrink() {
-	c.leave()
-	c.Busy, c.octets, c.used = false, nil, 0
+	c.dropSlab()
+	c.Busy, c.chunk, c.used = false, nil, 0
 	c.lists = append([][]byte(nil), c.lists[:c.open]...)
 }
 
 // Held returns what the Cutter holds for future frames and messages: bytes, and entries in lists.
-func (c *Cutter) Held() (octets, places int) { return len(c.octets) - c.used, len(c.lists) - c.open }
+func (c *Cutter) Held() (octets, places int) { return len(c.chunk) - c.used, len(c.lists) - c.open }

@@ -14,7 +14,7 @@ type Lease struct {
 	taken  bool
 	frames [][]byte // of the message
 	owned  [][]byte // those that are pieces
-	octets int64    // memory of the large frames
+	bytes  int64    // memory of the large frames
 
 	counted atomic.Bool // in account
 	account Account
@@ -53,7 +53,7 @@ func (l *Lease) Take(frames [][]byte, claimed bool) [][]byte {
 				o.Store(uint64(library)) // also after an attempt to hand it over
 				l.owned = append(l.owned, frame)
 			}
-			l.octets += int64(cap(frame))
+			l.bytes += int64(cap(frame))
 		}
 		l.frames = append(l.frames, frame)
 	}
@@ -68,14 +68,14 @@ func (l *Lease) Hold() { l.holders.Add(1) }
 func (l *Lease) Count(in Account) {
 	if !l.counted.Load() && l.counted.CompareAndSwap(false, true) {
 		l.account = in
-		in.Add(l.octets)
+		in.Add(l.bytes)
 	}
 }
 
 // Counted returns how many bytes an account counts; 0 if none does yet. The caller holds the lease.
 func (l *Lease) Counted() int64 {
 	if l.counted.Load() {
-		return l.octets
+		return l.bytes
 	}
 	return 0
 }
@@ -95,12 +95,12 @@ func (l *Lease) Release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.counted.Load() {
-		l.account.Add(-l.octets)
+		l.account.Add(-l.bytes)
 	}
 	if l.isLeft.Load() {
 		return
 	}
-	l.octets, l.account = 0, nil
+	l.bytes, l.account = 0, nil
 	l.counted.Store(false)
 	for _, m := range l.owned {
 		giveBack(m, library)

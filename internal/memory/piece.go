@@ -23,7 +23,7 @@ const (
 var large = func() *[classesToDouble*(logLargest-logLarge) + 1]shelf[[]byte] {
 	all := new([classesToDouble*(logLargest-logLarge) + 1]shelf[[]byte])
 	for i := range all {
-		all[i].octets = Large << (i / classesToDouble) / classesToDouble * int64(classesToDouble+i%classesToDouble)
+		all[i].pieceSize = Large << (i / classesToDouble) / classesToDouble * int64(classesToDouble+i%classesToDouble)
 	}
 	return all
 }()
@@ -43,8 +43,8 @@ func isPooled(n int) bool { return n >= Large && n <= largest }
 // without the mark, or with the mark of another piece, is never put on a shelf. A frame whose capacity was cut off, or used up by an
 // append, has lost its mark: the garbage collector takes the piece.
 const (
-	markOctets = 16
-	ownerAt    = 8 // within the mark; before it is the address
+	markBytes = 16
+	ownerAt   = 8 // within the mark; before it is the address
 )
 
 // secret turns an address into a mark, so that no message contains one by chance or by intent.
@@ -60,8 +60,8 @@ const (
 	application                    // NewFrame returned it, or it was received
 )
 
-// by returns the owner value of an application that got the piece with a message.
-func by(message uint32) owner { return application | owner(message) }
+// ownedWith returns the owner value of an application that got the piece with a message.
+func ownedWith(message uint32) owner { return application | owner(message) }
 
 func (o owner) isApplication() bool { return o&^(1<<32-1) == application }
 
@@ -72,7 +72,7 @@ func newPiece(n int, o owner) []byte {
 	class, size := classOf(n)
 	m, ok := large[class].get()
 	if !ok {
-		m = make([]byte, size+markOctets)
+		m = make([]byte, size+markBytes)
 		binary.NativeEndian.PutUint64(m[size:], secret^addressOf(m))
 	}
 	ownerIn(m).Store(uint64(o))
@@ -82,27 +82,27 @@ func newPiece(n int, o owner) []byte {
 // ownerIn returns the address of a piece's owner; m has the piece's whole capacity.
 func ownerIn(m []byte) *atomic.Uint64 {
 	m = m[:cap(m)]
-	return (*atomic.Uint64)(unsafe.Pointer(&m[len(m)-markOctets+ownerAt]))
+	return (*atomic.Uint64)(unsafe.Pointer(&m[len(m)-markBytes+ownerAt]))
 }
 
 // ownerOf returns the address of the owner of the piece that a frame begins; nil if the frame is not the beginning of a piece.
 func ownerOf(frame []byte) *atomic.Uint64 {
-	if n := cap(frame) - markOctets; !isPooled(n) || marked(frame) != addressOf(frame) {
+	if n := cap(frame) - markBytes; !isPooled(n) || markedAddress(frame) != addressOf(frame) {
 		return nil
 	}
 	return ownerIn(frame)
 }
 
-// marked returns the address in the mark at the end of a frame's capacity; an arbitrary value if there is no mark.
-func marked(frame []byte) uint64 {
+// markedAddress returns the address in the mark at the end of a frame's capacity; an arbitrary value if there is no mark.
+func markedAddress(frame []byte) uint64 {
 	end := frame[:cap(frame)]
-	return secret ^ binary.NativeEndian.Uint64(end[len(end)-markOctets:])
+	return secret ^ binary.NativeEndian.Uint64(end[len(end)-markBytes:])
 }
 
-// isRest tells whether a large frame is a part of a piece, but not its beginning.
-func isRest(frame []byte) bool {
-	before := addressOf(frame) - marked(frame) // wraps around if the address is none
-	return before > 0 && before <= largest && isPooled(int(before)+cap(frame)-markOctets)
+// isInsidePiece tells whether a large frame is a part of a piece, but not its beginning.
+func isInsidePiece(frame []byte) bool {
+	before := addressOf(frame) - markedAddress(frame) // wraps around if the address is none
+	return before > 0 && before <= largest && isPooled(int(before)+cap(frame)-markBytes)
 }
 
 // giveBack puts a frame's piece on its shelf, if the frame has one and it belongs to that owner. It tells whether it did.
@@ -111,7 +111,7 @@ func giveBack(frame []byte, from owner) bool {
 	if o == nil || !o.CompareAndSwap(uint64(from), uint64(onShelf)) {
 		return false
 	}
-	size := cap(frame) - markOctets
+	size := cap(frame) - markBytes
 	poison(frame[:size])
 	class, _ := classOf(size)
 	large[class].put(frame[:cap(frame)])
@@ -135,7 +135,7 @@ func Claim(frame []byte) []byte {
 			return frame
 		}
 		return pooled(frame, library)
-	case isRest(frame):
+	case isInsidePiece(frame):
 		return pooled(frame, library)
 	}
 	return frame[:len(frame):len(frame)]

@@ -18,25 +18,25 @@ func TestGiveBack(t *testing.T) {
 		from  owner
 		want  bool
 	}{
-		{"of NewFrame", func() []byte { return New(size) }, by(0), true},
-		{"a shorter one", func() []byte { return New(size - 7) }, by(0), true},
-		{"its beginning", func() []byte { return New(size)[:1] }, by(0), true},
-		{"received", func() []byte { return newPiece(size, by(3)) }, by(3), true},
-		{"of another message", func() []byte { return newPiece(size, by(3)) }, by(4), false},
-		{"of no message", func() []byte { return newPiece(size, by(3)) }, by(0), false},
-		{"on its way", func() []byte { return newPiece(size, library) }, by(0), false},
+		{"from NewFrame", func() []byte { return New(size) }, ownedWith(0), true},
+		{"of NewFrame, shorter than its class", func() []byte { return New(size - 7) }, ownedWith(0), true},
+		{"its beginning", func() []byte { return New(size)[:1] }, ownedWith(0), true},
+		{"received", func() []byte { return newPiece(size, ownedWith(3)) }, ownedWith(3), true},
+		{"of another message", func() []byte { return newPiece(size, ownedWith(3)) }, ownedWith(4), false},
+		{"of no message", func() []byte { return newPiece(size, ownedWith(3)) }, ownedWith(0), false},
+		{"on its way", func() []byte { return newPiece(size, library) }, ownedWith(0), false},
 		{"the application's, by a lease", func() []byte { return New(size) }, library, false},
-		{"not its beginning", func() []byte { return New(size)[1:] }, by(0), false},
-		{"its capacity cut off", func() []byte { return New(size)[:size:size] }, by(0), false},
-		{"its capacity used up", func() []byte { return append(New(size), make([]byte, markOctets)...) }, by(0), false},
+		{"not its beginning", func() []byte { return New(size)[1:] }, ownedWith(0), false},
+		{"its capacity cut off", func() []byte { return New(size)[:size:size] }, ownedWith(0), false},
+		{"its capacity used up", func() []byte { return append(New(size), make([]byte, markBytes)...) }, ownedWith(0), false},
 		{"a copy with its mark", func() []byte {
 			m := New(size)
 			return append(foreign[:0:cap(m)], m[:cap(m)]...)
-		}, by(0), false},
-		{"another's memory, as long as a piece", func() []byte { return foreign[Large : 2*Large : 2*Large+markOctets] }, by(0), false},
-		{"another's memory, as long as a class", func() []byte { return foreign[:size:size] }, by(0), false},
-		{"nothing", func() []byte { return nil }, by(0), false},
-		{"one too large", func() []byte { return New(largest + 1) }, by(0), false},
+		}, ownedWith(0), false},
+		{"another's memory, as long as a piece", func() []byte { return foreign[Large : 2*Large : 2*Large+markBytes] }, ownedWith(0), false},
+		{"another's memory, as long as a class", func() []byte { return foreign[:size:size] }, ownedWith(0), false},
+		{"nothing", func() []byte { return nil }, ownedWith(0), false},
+		{"too large for a piece", func() []byte { return New(largest + 1) }, ownedWith(0), false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			frame := test.frame()
@@ -57,15 +57,15 @@ func TestClaim(t *testing.T) {
 		frame        func() []byte
 		copied, ours bool
 	}{
-		{"of NewFrame", func() []byte { return New(Large) }, false, true},
-		{"received", func() []byte { return newPiece(Large, by(3)) }, false, true},
+		{"from NewFrame", func() []byte { return New(Large) }, false, true},
+		{"received", func() []byte { return newPiece(Large, ownedWith(3)) }, false, true},
 		{"claimed before", func() []byte { return claimed(New(Large)) }, true, true},
-		{"given back before", func() []byte { m := New(Large); giveBack(m, by(0)); return m }, false, true}, // the copy finds it on the shelf
+		{"given back before", func() []byte { m := New(Large); giveBack(m, ownedWith(0)); return m }, false, true}, // the copy finds it on the shelf
 		{"not its beginning", func() []byte { return New(3 * Large)[Large:] }, true, true},
-		{"the last of it", func() []byte { return New(2 * Large)[Large:] }, true, true},
+		{"the last part of a piece", func() []byte { return New(2 * Large)[Large:] }, true, true},
 		{"not its beginning, claimed before", func() []byte { return claimed(New(3 * Large))[Large:] }, true, true},
 		{"another's memory", func() []byte { return make([]byte, Large, 3*Large) }, false, false},
-		{"a part of that", func() []byte { return make([]byte, 3*Large)[Large:][:Large] }, false, false},
+		{"a part of another's memory", func() []byte { return make([]byte, 3*Large)[Large:][:Large] }, false, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			frame := test.frame()
@@ -80,7 +80,7 @@ func TestClaim(t *testing.T) {
 				t.Errorf("a piece that the library has: %v", o != nil)
 			}
 			if !test.ours && cap(got) != len(got) {
-				t.Errorf("an append reaches %d octets behind it", cap(got)-len(got))
+				t.Errorf("an append reaches %d bytes behind it", cap(got)-len(got))
 			}
 		})
 	}
@@ -93,7 +93,7 @@ func TestLeaseReleasedTooOften(t *testing.T) {
 	l.Release()
 	defer func() {
 		if recover() == nil {
-			t.Error("nothing tells")
+			t.Error("no panic")
 		}
 	}()
 	l.Release()
@@ -103,7 +103,7 @@ func TestLeaseReleasedTooOften(t *testing.T) {
 func TestLeaseTakesWhatWasHandedOver(t *testing.T) {
 	c, l := Cutter{Pool: recycled()}, NewLease()
 	frame := Claim(New(Large))
-	c.Add(c.Hand(frame))
+	c.Add(c.Adopt(frame))
 	_, from := c.Message()
 	l.Take([][]byte{frame}, true)
 	if Recycle([][]byte{frame}, from); owner(ownerOf(frame).Load()) != library {

@@ -6,7 +6,7 @@ import "bytes"
 // The race detector reports such a use too, with the call of Recycle.
 const Poison = 0xDB
 
-var poisonous = bytes.Repeat([]byte{Poison}, 4<<10)
+var poisonBytes = bytes.Repeat([]byte{Poison}, 4<<10)
 
 // poison overwrites what was given back.
 func poison(m []byte) {
@@ -14,6 +14,6 @@ func poison(m []byte) {
 		return
 	}
 	for len(m) > 0 {
-		m = m[copy(m, poisonous):]
+		m = m[copy(m, poisonBytes):]
 	}
 }

@@ -60,7 +60,7 @@ func Recycle(frames [][]byte, from Origin) {
 			continue
 		case cap(frame) < Large:
 			poison(frame)
-		case !giveBack(frame, by(from.message)) && ownerOf(frame) == nil:
+		case !giveBack(frame, ownedWith(from.message)) && ownerOf(frame) == nil:
 			poison(frame)
 		}
 		frames[i] = nil

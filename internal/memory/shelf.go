@@ -6,16 +6,16 @@ import (
 	"sync/atomic"
 )
 
-// mostOctets is how much all shelves keep, in bytes: as much as the queue to a peer holds, half of which comes back at once when its sender
+// maxShelfBytes is how much all shelves keep, in bytes: as much as the queue to a peer holds, half of which comes back at once when its sender
 // has waited for room. All of it was in use at the same time, and not long ago.
-const mostOctets = 64 << 20
+const maxShelfBytes = 64 << 20
 
-var kept atomic.Int64 // bytes on all shelves, without those in hands
+var shelvedBytes atomic.Int64 // bytes on all shelves, without those in hands
 
 // A hand holds some pieces, so that goroutines that take pieces and goroutines that give them back meet at the shelf only once per handful.
 const (
-	mostInHand = 16
-	handOctets = 512 << 10
+	maxInHand = 16
+	handBytes = 512 << 10
 )
 
 type hand[T any] struct {
@@ -27,7 +27,7 @@ type hand[T any] struct {
 // A shelf keeps pieces of memory of one kind for reuse, the last ones first: those are still in a processor's cache. What was not needed
 // between two runs of the garbage collector is left to the second.
 type shelf[T any] struct {
-	octets int64 // of a piece
+	pieceSize int64 // of a piece
 
 	taking, giving hand[T]
 
@@ -37,7 +37,7 @@ type shelf[T any] struct {
 }
 
 // handful returns how many pieces a hand holds.
-func (s *shelf[T]) handful() int { return int(min(mostInHand, max(1, handOctets/s.octets))) }
+func (s *shelf[T]) handful() int { return int(min(maxInHand, max(1, handBytes/s.pieceSize))) }
 
 // get takes a piece, if there is one.
 func (s *shelf[T]) get() (piece T, ok bool) {
@@ -62,7 +62,7 @@ func (s *shelf[T]) fill(h *hand[T]) {
 	s.mu.Lock()
 	left := max(0, len(s.stack)-s.handful())
 	moved := s.stack[left:]
-	kept.Add(-s.octets * int64(len(moved)))
+	shelvedBytes.Add(-s.pieceSize * int64(len(moved)))
 	h.pieces = append(h.pieces, moved...)
 	clear(moved)
 	s.stack, s.spare = s.stack[:left], min(s.spare, left)
@@ -76,22 +76,22 @@ func (s *shelf[T]) fill(h *hand[T]) {
 
 // put keeps a piece, unless there are enough.
 func (s *shelf[T]) put(piece T) {
-	trimming()
+	startTrimming()
 	h := &s.giving
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.pieces = append(h.pieces, piece); len(h.pieces) >= s.handful() {
 		s.mu.Lock()
-		s.empty(h)
+		s.putBack(h)
 		s.mu.Unlock()
 	}
 }
 
-// empty puts a hand's pieces on the shelf, as many as there is room for.
-func (s *shelf[T]) empty(h *hand[T]) {
+// putBack puts a hand's pieces on the shelf, as many as there is room for.
+func (s *shelf[T]) putBack(h *hand[T]) {
 	for _, piece := range h.pieces {
-		if kept.Add(s.octets) > mostOctets {
-			kept.Add(-s.octets)
+		if shelvedBytes.Add(s.pieceSize) > maxShelfBytes {
+			shelvedBytes.Add(-s.pieceSize)
 			break
 		}
 		s.stack = append(s.stack, piece)
@@ -108,20 +108,20 @@ func (s *shelf[T]) trim() {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	kept.Add(-s.octets * int64(s.spare))
+	shelvedBytes.Add(-s.pieceSize * int64(s.spare))
 	left := copy(s.stack, s.stack[s.spare:])
 	clear(s.stack[left:])
 	s.stack = s.stack[:left]
-	s.empty(&s.taking)
-	s.empty(&s.giving)
+	s.putBack(&s.taking)
+	s.putBack(&s.giving)
 	s.spare = len(s.stack)
 }
 
-// trimming makes all shelves trim themselves after each run of the garbage collector: that frees the sentinel, whose cleanup trims them and
+// startTrimming makes all shelves trim themselves after each run of the garbage collector: that frees the sentinel, whose cleanup trims them and
 // makes another sentinel.
-var trimming = sync.OnceFunc(watch)
+var startTrimming = sync.OnceFunc(trimAfterCollection)
 
-func watch() {
+func trimAfterCollection() {
 	type sentinel struct{ _ *byte } // not of a kind that shares its memory with others
 	runtime.AddCleanup(new(sentinel), func(struct{}) {
 		slabs.trim()
@@ -129,6 +129,6 @@ func watch() {
 		for i := range large {
 			large[i].trim()
 		}
-		watch()
+		trimAfterCollection()
 	}, struct{}{})
 }

@@ -18,29 +18,29 @@ func TestClasses(t *testing.T) {
 		again, same := classOf(size)
 		switch {
 		case class < 0 || class >= len(large), class < last, class > last+1:
-			t.Fatalf("%d octets are of class %d, after %d", n, class, last)
+			t.Fatalf("%d bytes are of class %d, after %d", n, class, last)
 		case size < n || size-n > n/4:
-			t.Fatalf("%d octets get %d", n, size)
+			t.Fatalf("%d bytes get %d", n, size)
 		case again != class || same != size:
-			t.Fatalf("class %d of %d octets is %d of %d the second time", class, size, again, same)
+			t.Fatalf("class %d of %d bytes is %d of %d the second time", class, size, again, same)
 		}
 		last = class
 	}
 	for i := range large {
-		if class, size := classOf(int(large[i].octets)); class != i || int64(size) != large[i].octets {
-			t.Errorf("shelf %d has pieces of %d octets", i, large[i].octets)
+		if class, size := classOf(int(large[i].pieceSize)); class != i || int64(size) != large[i].pieceSize {
+			t.Errorf("shelf %d has pieces of %d bytes", i, large[i].pieceSize)
 		}
 	}
 	if class, size := classOf(largest); class != len(large)-1 || size != largest {
-		t.Errorf("the longest is of class %d, %d octets", class, size)
+		t.Errorf("the longest is of class %d, %d bytes", class, size)
 	}
 }
 
 // The last piece comes first, and there is a bound.
 func TestShelf(t *testing.T) {
-	t.Cleanup(func() { kept.Store(0) })
-	kept.Store(0)
-	s := shelf[int]{octets: mostOctets / 4}
+	t.Cleanup(func() { shelvedBytes.Store(0) })
+	shelvedBytes.Store(0)
+	s := shelf[int]{pieceSize: maxShelfBytes / 4}
 	for i := range 5 {
 		s.put(i)
 	}
@@ -52,14 +52,14 @@ func TestShelf(t *testing.T) {
 	if _, ok := s.get(); ok {
 		t.Error("there is one more")
 	}
-	if left := kept.Load(); left != 0 {
-		t.Errorf("%d octets are left", left)
+	if left := shelvedBytes.Load(); left != 0 {
+		t.Errorf("%d bytes are left", left)
 	}
 }
 
 // What was not needed between two trims is dropped, the oldest first.
 func TestTrim(t *testing.T) {
-	s := shelf[int]{octets: handOctets}
+	s := shelf[int]{pieceSize: handBytes}
 	for i := range 10 {
 		s.put(i)
 	}
@@ -84,7 +84,7 @@ func TestTrim(t *testing.T) {
 func TestHands(t *testing.T) {
 	t.Parallel()
 	const count, goroutines = 100, 4
-	s := shelf[*int]{octets: handOctets / mostInHand}
+	s := shelf[*int]{pieceSize: handBytes / maxInHand}
 	for i := range count {
 		s.put(&i)
 	}
@@ -112,14 +112,14 @@ func TestHands(t *testing.T) {
 // A trim moves what hands hold back to the shelf, so that an idle one is empty after the second.
 func TestTrimOfHands(t *testing.T) {
 	t.Parallel()
-	s := shelf[int]{octets: handOctets / mostInHand}
-	for i := range mostInHand + 3 {
+	s := shelf[int]{pieceSize: handBytes / maxInHand}
+	for i := range maxInHand + 3 {
 		s.put(i)
 	}
 	s.get() // takes a handful, and leaves it in the hand
 	s.trim()
-	if left := len(s.stack); left != mostInHand+2 {
-		t.Errorf("%d pieces on the shelf, want %d", left, mostInHand+2)
+	if left := len(s.stack); left != maxInHand+2 {
+		t.Errorf("%d pieces on the shelf, want %d", left, maxInHand+2)
 	}
 	s.trim()
 	if piece, ok := s.get(); ok {
@@ -131,7 +131,7 @@ func TestTrimOfHands(t *testing.T) {
 func TestCollection(t *testing.T) {
 	deadline := time.Now().Add(time.Minute)
 	for range 3 {
-		giveBack(New(Large), by(0))
+		giveBack(New(Large), ownedWith(0))
 		class, _ := classOf(Large)
 		for {
 			runtime.GC()
@@ -158,7 +158,7 @@ func TestLease(t *testing.T) {
 			got := l.Take(nil, false)[i]
 			same := &got[0] == &want[0]
 			if !bytes.Equal(got, want) || same != (len(want) < Large || given) {
-				t.Errorf("%s: frame %d: %d octets, the same memory: %t", name, i, len(got), same)
+				t.Errorf("%s: frame %d: %d bytes, the same memory: %t", name, i, len(got), same)
 			}
 		}
 		l.Hold()

@@ -32,10 +32,10 @@ func (m *message) check(t *testing.T) {
 	}
 	for i, size := range m.sizes {
 		if !bytes.Equal(m.frames[i], pattern(m.number, i, size)) {
-			t.Errorf("message %d: frame %d of %d octets is spoiled", m.number, i, size)
+			t.Errorf("message %d: frame %d of %d bytes is spoiled", m.number, i, size)
 		}
-		if c := cap(m.frames[i]); size <= longestCut && c >= Large {
-			t.Errorf("a frame of %d octets reaches over %d", size, c)
+		if c := cap(m.frames[i]); size <= maxCutFrame && c >= Large {
+			t.Errorf("a frame of %d bytes reaches over %d", size, c)
 		}
 	}
 }
@@ -51,7 +51,7 @@ func TestCutter(t *testing.T) {
 		{"small", func() int { return 2 }, func() int { return rand.IntN(30) }},
 		{"medium", func() int { return 1 + rand.IntN(4) }, func() int { return rand.IntN(4000) }},
 		{"large", func() int { return 2 }, func() int { return rand.IntN(60_000) }},
-		{"at the bounds", func() int { return 1 + rand.IntN(3) }, func() int { return longestCut - 1 + rand.IntN(3) }},
+		{"at the bounds", func() int { return 1 + rand.IntN(3) }, func() int { return maxCutFrame - 1 + rand.IntN(3) }},
 		{"many frames", func() int { return rand.IntN(2 * slabLists) }, func() int { return rand.IntN(20) }},
 		{"long", func() int { return rand.IntN(50) }, func() int { return rand.IntN(3000) }},
 	} {
@@ -96,7 +96,7 @@ func TestCutter(t *testing.T) {
 					if rand.IntN(2) == 0 {
 						c.Add(c.Copy(content))
 					} else {
-						p := c.Octets(size)
+						p := c.Frame(size)
 						if rand.IntN(500) == 0 { // a reader that was quiet in the middle of a frame
 							c.Shrink()
 							runtime.Gosched() // to the goroutine that would get its memory
@@ -146,7 +146,7 @@ func TestSlabIsUsedAgain(t *testing.T) {
 				again = again || cut().origin.slab == first.origin.slab
 			}
 			if again == forget {
-				t.Errorf("it is used again: %t", again)
+				t.Errorf("the slab is used again: %t", again)
 			}
 		})
 	}
@@ -174,7 +174,7 @@ func TestPoolIsOfOneNode(t *testing.T) {
 				t.Fatalf("%s: a slab: %v", test.name, got)
 			}
 		}
-		for _, large := range [][]byte{c.Octets(Large), c.Copy(make([]byte, Large))} {
+		for _, large := range [][]byte{c.Frame(Large), c.Copy(make([]byte, Large))} {
 			want := test.slabs || test.once
 			if got := ownerOf(large) != nil; got != want {
 				t.Errorf("%s: a piece for a large frame: %v, want %v", test.name, got, want)
@@ -225,19 +225,19 @@ func TestRecycleTwice(t *testing.T) {
 		Recycle(m.frames, m.origin)
 	}
 	if s.lives(first.origin.life) {
-		t.Fatal("its life has not ended")
+		t.Fatal("the slab's life has not ended")
 	}
 	for i := 0; m.origin.slab != s && i < 2*slabLists; i++ {
 		m = small(&c)
 	}
 	if m.origin.slab != s {
-		t.Fatal("it is not used again")
+		t.Fatal("the slab is not used again")
 	}
 	for _, old := range append(all, first) { // one of them has the list of m
 		Recycle(old.frames, old.origin)
 	}
 	if s.holds() != unknownHolds || m.frames[0] == nil {
-		t.Error("a message of the life before reaches it")
+		t.Error("a message of an earlier life releases the slab")
 	}
 }
 
@@ -263,9 +263,9 @@ func TestRecycleWhatIsLeft(t *testing.T) {
 func TestNoFrameIsNil(t *testing.T) {
 	for _, busy := range []bool{false, true} {
 		c := Cutter{Pool: recycled(), Busy: busy}
-		for i, frame := range [][]byte{c.Copy(nil), c.Octets(0), c.Copy([]byte{})} {
+		for i, frame := range [][]byte{c.Copy(nil), c.Frame(0), c.Copy([]byte{})} {
 			if frame == nil {
-				t.Errorf("busy %v: frame %d is", busy, i)
+				t.Errorf("busy %v: frame %d is nil", busy, i)
 			}
 		}
 	}
@@ -277,7 +277,7 @@ func TestSlabReleasedTooOften(t *testing.T) {
 	s.release(3)
 	defer func() {
 		if recover() == nil {
-			t.Error("nothing tells")
+			t.Error("no panic")
 		}
 	}()
 	s.release(unknownHolds - 2)
@@ -292,11 +292,11 @@ func TestWhatAFrameHolds(t *testing.T) {
 		rare           int // length of one in longEvery
 		recycles, once int // octets held
 	}{
-		{"short messages", 16, 2, 16, shortOctets, shortOnceOctets},
-		{"the longest of them", shortFrame, 2, shortFrame, shortOctets, shortOnceOctets},
-		{"with a long one now and then", 16, 2, 4000, shortOctets, shortOnceOctets},
-		{"long messages", 1 << 10, 1, 1 << 10, slabOctets, onceOctets},
-		{"messages of many frames", 16, fewFrames + 1, 16, slabOctets, onceOctets},
+		{"short messages", 16, 2, 16, shortSlabBytes, shortOnceBytes},
+		{"the longest of them", shortFrame, 2, shortFrame, shortSlabBytes, shortOnceBytes},
+		{"with a long one now and then", 16, 2, 4000, shortSlabBytes, shortOnceBytes},
+		{"long messages", 1 << 10, 1, 1 << 10, slabBytes, onceBytes},
+		{"messages of many frames", 16, fewFrames + 1, 16, slabBytes, onceBytes},
 	} {
 		for want, pool := range map[int]*Pool{test.recycles: recycled(), test.once: NewPool()} {
 			c := Cutter{Pool: pool, Busy: true}
@@ -309,15 +309,15 @@ func TestWhatAFrameHolds(t *testing.T) {
 					if i%longEvery == 0 {
 						size = test.rare
 					}
-					c.Add(c.Octets(size))
+					c.Add(c.Frame(size))
 				}
 				if _, from := c.Message(); pool.Recycles() && from.slab.pool != nil {
 					lost++
 				}
-				holds[len(c.octets)]++
+				holds[len(c.chunk)]++
 			}
 			if got := holds[want]; got < messages*9/10 {
-				t.Errorf("%s: %d of %d hold %d octets: %v", test.name, got, messages, want, holds)
+				t.Errorf("%s: %d of %d hold %d bytes: %v", test.name, got, messages, want, holds)
 			}
 			if lost > messages/20 {
 				t.Errorf("%s: %d of %d messages are not used again", test.name, lost, messages)

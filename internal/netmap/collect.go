@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	lookEvery  = time.Second
-	proofEvery = 2 * time.Second // how often a peer that is not heard is asked for a sign of life
+	snapshotInterval = time.Second
+	pingInterval     = 2 * time.Second // how often a peer that is not heard is asked for a sign of life
 )
 
 // A Collector follows the network of a node. It reads the node's events.
@@ -27,32 +27,32 @@ type Collector struct {
 	poller   *Poller
 	prefixes []netip.Prefix // of this host's interfaces
 
-	mu     sync.Mutex
-	quiet  map[uuid.UUID]*quiet
-	counts map[uuid.UUID]counted // of this node's links
-	rates  map[uuid.UUID]SharedLink
-	total  counted
-	own    Rates
-	looked time.Time
-	latest *Snapshot
+	mu           sync.Mutex
+	silentPeers  map[uuid.UUID]*silentPeer
+	counts       map[uuid.UUID]totals // of this node's links
+	rates        map[uuid.UUID]SharedLink
+	total        totals
+	own          Rates
+	lastSnapshot time.Time
+	latest       *Snapshot
 }
 
-// quiet is a peer that is not heard.
-type quiet struct {
+// silentPeer is a peer that is not heard.
+type silentPeer struct {
 	presence Presence
 	asked    time.Time
 }
 
-// counted holds the messages and bytes so far.
-type counted struct{ sent, received, sentBytes, receivedBytes uint64 }
+// totals holds the messages and bytes so far.
+type totals struct{ sent, received, sentBytes, receivedBytes uint64 }
 
 // NewCollector makes a Collector for a started node, which must not be WithDiscard.
 func NewCollector(node *zre.Node) *Collector {
 	c := &Collector{
-		node: node, poller: NewPoller(node), prefixes: localPrefixes(), quiet: make(map[uuid.UUID]*quiet),
-		counts: make(map[uuid.UUID]counted), rates: make(map[uuid.UUID]SharedLink), latest: &Snapshot{Self: node.UUID().String()},
+		node: node, poller: NewPoller(node), prefixes: localPrefixes(), silentPeers: make(map[uuid.UUID]*silentPeer),
+		counts: make(map[uuid.UUID]totals), rates: make(map[uuid.UUID]SharedLink), latest: &Snapshot{Self: node.UUID().String()},
 	}
-	c.look()
+	c.takeSnapshot()
 	return c
 }
 
@@ -61,14 +61,14 @@ func (c *Collector) Run(ctx context.Context) {
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watching.Go(func() { c.watch(ctx) })
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(snapshotInterval)
 	defer tick.Stop()
 	for {
 		c.poller.Poll(ctx, c.node.Peers())
 		select {
 		case <-tick.C:
-			c.prove(ctx)
-			c.look()
+			c.pingSilent(ctx)
+			c.takeSnapshot()
 		case <-ctx.Done():
 			return
 		}
@@ -80,43 +80,43 @@ func (c *Collector) watch(ctx context.Context) {
 	for event := range c.node.AllEvents(ctx) {
 		switch e := event.(type) {
 		case zre.Evasive:
-			c.hush(e.Peer.UUID, Evasive)
+			c.markSilent(e.Peer.UUID, Evasive)
 		case zre.Silent:
-			c.hush(e.Peer.UUID, Silent)
+			c.markSilent(e.Peer.UUID, Silent)
 		case zre.Exit:
-			c.heard(e.Peer.UUID)
+			c.markHeard(e.Peer.UUID)
 		case zre.Request:
 			_ = e.ReplyError(ctx, "zre map answers no requests") // the peer may be gone
 		}
 	}
 }
 
-func (c *Collector) hush(id uuid.UUID, presence Presence) {
+func (c *Collector) markSilent(id uuid.UUID, presence Presence) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.quiet[id] = &quiet{presence: presence}
+	c.silentPeers[id] = &silentPeer{presence: presence}
 }
 
-func (c *Collector) heard(id uuid.UUID) {
+func (c *Collector) markHeard(id uuid.UUID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.quiet, id)
+	delete(c.silentPeers, id)
 }
 
-// prove asks peers that are not heard for a sign of life, since no event tells that they are back.
-func (c *Collector) prove(ctx context.Context) {
+// pingSilent asks peers that are not heard for a sign of life, since no event tells that they are back.
+func (c *Collector) pingSilent(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for id, q := range c.quiet {
-		if time.Since(q.asked) < proofEvery {
+	for id, q := range c.silentPeers {
+		if time.Since(q.asked) < pingInterval {
 			continue
 		}
 		q.asked = time.Now()
 		go func() {
-			ctx, cancel := context.WithTimeout(ctx, proofEvery)
+			ctx, cancel := context.WithTimeout(ctx, pingInterval)
 			defer cancel()
 			if _, err := c.node.Ping(ctx, id); err == nil {
-				c.heard(id)
+				c.markHeard(id)
 			}
 		}()
 	}
@@ -129,14 +129,14 @@ func (c *Collector) Latest() *Snapshot {
 	return c.latest
 }
 
-// look makes a new Snapshot.
-func (c *Collector) look() {
+// takeSnapshot makes a new Snapshot.
+func (c *Collector) takeSnapshot() {
 	peers := c.node.Peers()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.measure(peers)
+	c.updateRates(peers)
 	s := &Snapshot{Time: time.Now().Truncate(time.Millisecond), Self: c.node.UUID().String()}
-	here, endpoint := c.here()
+	here, endpoint := c.ownHosts()
 	own := c.own
 	s.Nodes = append(s.Nodes, Node{
 		ID: s.Self, Name: c.node.Name(), Endpoint: endpoint, Host: cmp.Or(here[0], "this host"), Subnet: c.subnet(here[0]),
@@ -144,7 +144,7 @@ func (c *Collector) look() {
 	})
 	links := make(map[[2]string]*Link)
 	for id, l := range c.rates {
-		join(links, s.Self, id.String(), l, true)
+		addLink(links, s.Self, id.String(), l, true)
 	}
 	for _, p := range peers {
 		s.Nodes = append(s.Nodes, c.nodeOf(p, here))
@@ -152,7 +152,7 @@ func (c *Collector) look() {
 			rates := shared.Rates
 			s.Nodes[len(s.Nodes)-1].Rates = &rates
 			for id, l := range shared.Links {
-				join(links, p.UUID.String(), id.String(), l, false)
+				addLink(links, p.UUID.String(), id.String(), l, false)
 			}
 		}
 	}
@@ -170,8 +170,8 @@ func (c *Collector) look() {
 	c.latest = s
 }
 
-// here returns the addresses of this host at which the node listens, or one empty string if there are none, and its first endpoint.
-func (c *Collector) here() (hosts []string, endpoint string) {
+// ownHosts returns the addresses of this host at which the node listens, or one empty string if there are none, and its first endpoint.
+func (c *Collector) ownHosts() (hosts []string, endpoint string) {
 	for _, e := range c.node.Endpoints() {
 		hosts = append(hosts, hostOf(e))
 		endpoint = cmp.Or(endpoint, e)
@@ -192,15 +192,15 @@ func (c *Collector) nodeOf(p *zre.Peer, here []string) Node {
 		ID: p.UUID.String(), Name: p.Name, Endpoint: p.Endpoint, Host: cmp.Or(host, "somewhere"), Subnet: c.subnet(host), Transport: p.Transport,
 		State: stateOf(p.State), Groups: slices.Sorted(slices.Values(p.Groups)), Headers: p.Headers,
 	}
-	if q := c.quiet[p.UUID]; q != nil {
+	if q := c.silentPeers[p.UUID]; q != nil {
 		n.Presence = q.presence
 	}
 	return n
 }
 
-// join adds what one node reports about its messages to and from another. A certain report, of the looking node, counts; otherwise the
+// addLink adds what one node reports about its messages to and from another. A trusted report, of the looking node, counts; otherwise the
 // higher rate does.
-func join(links map[[2]string]*Link, from, to string, l SharedLink, certain bool) {
+func addLink(links map[[2]string]*Link, from, to string, l SharedLink, trusted bool) {
 	if from == to {
 		return
 	}
@@ -214,7 +214,7 @@ func join(links map[[2]string]*Link, from, to string, l SharedLink, certain bool
 		link = &Link{From: from, To: to}
 		links[key] = link
 	}
-	if known && !certain {
+	if known && !trusted {
 		forward, back = max(forward, link.Forward), max(back, link.Back)
 	}
 	link.Forward, link.Back = forward, back
@@ -223,14 +223,14 @@ func join(links map[[2]string]*Link, from, to string, l SharedLink, certain bool
 	}
 }
 
-// measure computes rates from this node's own counts. c.mu must be held.
-func (c *Collector) measure(peers []*zre.Peer) {
+// updateRates computes rates from this node's own counts. c.mu must be held.
+func (c *Collector) updateRates(peers []*zre.Peer) {
 	now := time.Now()
-	seconds := now.Sub(c.looked).Seconds()
-	first := c.looked.IsZero()
-	c.looked = now
+	seconds := now.Sub(c.lastSnapshot).Seconds()
+	first := c.lastSnapshot.IsZero()
+	c.lastSnapshot = now
 	st := c.node.Stats()
-	total := counted{st.Sent.Whispers + st.Sent.Shouts, st.Received.Whispers + st.Received.Shouts, st.Sent.Bytes, st.Received.Bytes}
+	total := totals{st.Sent.Whispers + st.Sent.Shouts, st.Received.Whispers + st.Received.Shouts, st.Sent.Bytes, st.Received.Bytes}
 	if !first {
 		c.own = Rates{
 			Sent: rate(c.total.sent, total.sent, seconds), SentBytes: rate(c.total.sentBytes, total.sentBytes, seconds),
@@ -240,13 +240,13 @@ func (c *Collector) measure(peers []*zre.Peer) {
 	c.own.QueuedMessages, c.own.WaitingEvents, c.own.Peers = st.QueuedMessages, st.WaitingEvents, st.Peers
 	c.own.Uptime = math.Round(now.Sub(st.Started).Seconds())
 	c.total = total
-	counts, rates := make(map[uuid.UUID]counted, len(peers)), make(map[uuid.UUID]SharedLink, len(peers))
+	counts, rates := make(map[uuid.UUID]totals, len(peers)), make(map[uuid.UUID]SharedLink, len(peers))
 	for _, p := range peers {
 		ps, ok := c.node.PeerStats(p.UUID)
 		if !ok {
 			continue
 		}
-		n := counted{sent: ps.Sent.Whispers + ps.Sent.Shouts, received: ps.Received.Whispers + ps.Received.Shouts}
+		n := totals{sent: ps.Sent.Whispers + ps.Sent.Shouts, received: ps.Received.Whispers + ps.Received.Shouts}
 		l := SharedLink{RTT: ps.RTT}
 		if before, known := c.counts[p.UUID]; known {
 			l.Sent, l.Received = rate(before.sent, n.sent, seconds), rate(before.received, n.received, seconds)

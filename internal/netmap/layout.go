@@ -78,24 +78,24 @@ const (
 	maxGroups     = 40
 	maxNodeGroups = 60
 	maxLines      = 600
-	quietLines    = 40 // up to this many nodes, links without messages are drawn, too
+	idleLinkNodes = 40 // up to this many nodes, links without messages are drawn, too
 )
 
 // Sizes.
 const (
-	radius    = 13.0
-	cellW     = 98.0
-	cellH     = 60.0
-	hostPad   = 7.0
-	hostHead  = 17.0
-	netPad    = 11.0
-	netHead   = 22.0
-	gap       = 9.0
-	margin    = 12.0
-	letter    = 6.62 // width of a letter in labels: 11 px of a monospaced font
-	nameRoom  = 13   // letters
-	leastZoom = 0.78
-	mostZoom  = 1.6
+	radius   = 13.0
+	cellW    = 98.0
+	cellH    = 60.0
+	hostPad  = 7.0
+	hostHead = 17.0
+	netPad   = 11.0
+	netHead  = 22.0
+	gap      = 9.0
+	margin   = 12.0
+	letter   = 6.62 // width of a letter in labels: 11 px of a monospaced font
+	nameRoom = 13   // letters
+	minZoom  = 0.78
+	maxZoom  = 1.6
 )
 
 type size struct{ w, h float64 }
@@ -130,12 +130,12 @@ func Draw(s *Snapshot, width, height float64) *Picture {
 		}
 	}
 	p.Title = fmt.Sprintf("%s, as %s sees them", count(len(s.Nodes), "node"), plain.Truncate(cmp.Or(self, "this node"), 40))
-	nets := arrange(nodes)
+	nets := groupByHost(nodes)
 	room := bestWidth(nets, width, height)
-	p.place(nets, room)
-	p.Scale = min(max(min(width/p.Width, height/p.Height), leastZoom), mostZoom, max(width/p.Width, 0.3))
+	p.placeNodes(nets, room)
+	p.Scale = min(max(min(width/p.Width, height/p.Height), minZoom), maxZoom, max(width/p.Width, 0.3))
 	p.countGroups(nodes)
-	p.connect(s.Links, len(nodes))
+	p.drawLinks(s.Links, len(nodes))
 	return p
 }
 
@@ -146,8 +146,8 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
-// arrange sorts nodes by subnet and host, large ones first.
-func arrange(nodes []Node) []*subnet {
+// groupByHost sorts nodes by subnet and host, large ones first.
+func groupByHost(nodes []Node) []*subnet {
 	nets, hosts := make(map[string]*subnet), make(map[[2]string]*host)
 	var list []*subnet
 	for i := range nodes {
@@ -200,17 +200,17 @@ func compareHosts(a, b string) int {
 	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 }
 
-// fit sets the size of a host for a maximum width.
-func (h *host) fit(width float64) {
-	most := max(1, int((width-2*hostPad)/cellW))
+// setSize sets the size of a host for a maximum width.
+func (h *host) setSize(width float64) {
+	maxColumns := max(1, int((width-2*hostPad)/cellW))
 	n := len(h.nodes)
-	h.columns = min(n, most, max(1, int(math.Ceil(math.Sqrt(float64(n))))))
+	h.columns = min(n, maxColumns, max(1, int(math.Ceil(math.Sqrt(float64(n))))))
 	rows := (n + h.columns - 1) / h.columns
 	h.size = size{2*hostPad + float64(h.columns)*cellW, hostHead + hostPad + float64(rows)*cellH}
 }
 
-// shelve puts boxes in rows within a width. It returns their positions and the total size.
-func shelve(boxes []size, width float64) (at []size, all size) {
+// packRows puts boxes in rows within a width. It returns their positions and the total size.
+func packRows(boxes []size, width float64) (at []size, all size) {
 	var x, y, row float64
 	for _, b := range boxes {
 		if x > 0 && x+b.w > width {
@@ -224,52 +224,52 @@ func shelve(boxes []size, width float64) (at []size, all size) {
 	return at, all
 }
 
-// pack computes the positions of hosts and the sizes of subnets within a width.
-func pack(nets []*subnet, width float64) (places [][]size, sizes, at []size, all size) {
+// layOut computes the positions of hosts and the sizes of subnets within a width.
+func layOut(nets []*subnet, width float64) (places [][]size, sizes, at []size, all size) {
 	inner := width - 2*margin
 	for _, n := range nets {
 		boxes := make([]size, len(n.hosts))
 		for i, h := range n.hosts {
-			h.fit(inner - 2*netPad)
+			h.setSize(inner - 2*netPad)
 			boxes[i] = h.size
 		}
-		hosts, total := shelve(boxes, inner-2*netPad)
+		hosts, total := packRows(boxes, inner-2*netPad)
 		places = append(places, hosts)
 		sizes = append(sizes, size{max(total.w, letter*8) + 2*netPad, total.h + netHead + netPad})
 	}
-	at, all = shelve(sizes, inner)
+	at, all = packRows(sizes, inner)
 	return places, sizes, at, size{all.w + 2*margin, all.h + 2*margin}
 }
 
 // bestWidth returns the width at which everything is largest in a frame. If that is too small to read, the picture is as wide as the frame,
 // and taller.
 func bestWidth(nets []*subnet, width, height float64) float64 {
-	best, zoom, skew := width/leastZoom, 0.0, math.Inf(1)
+	best, zoom, skew := width/minZoom, 0.0, math.Inf(1)
 	for w := cellW + 2*(hostPad+netPad+margin); w < 12_000; w *= 1.06 {
-		_, _, _, all := pack(nets, w)
-		z := min(width/all.w, height/all.h, mostZoom)
+		_, _, _, all := layOut(nets, w)
+		z := min(width/all.w, height/all.h, maxZoom)
 		off := math.Abs(math.Log(all.w / all.h * height / width)) // difference from the proportions of the frame
 		if z > zoom+1e-9 || z > zoom-1e-9 && off < skew-1e-9 {
 			best, zoom, skew = w, max(z, zoom), off
 		}
 	}
-	if zoom < leastZoom {
-		return width / leastZoom
+	if zoom < minZoom {
+		return width / minZoom
 	}
 	return best
 }
 
-// place draws the areas and nodes within a width.
-func (p *Picture) place(nets []*subnet, width float64) {
-	places, sizes, at, all := pack(nets, width)
+// placeNodes draws the areas and nodes within a width.
+func (p *Picture) placeNodes(nets []*subnet, width float64) {
+	places, sizes, at, all := layOut(nets, width)
 	p.Width, p.Height = all.w, all.h
 	p.Areas, p.Nodes, p.Lines = []Area{}, []Spot{}, []Line{}
 	for i, n := range nets {
 		x, y := margin+at[i].w, margin+at[i].h
-		p.Areas = append(p.Areas, Area{Kind: "subnet", Key: n.name, Label: short(n.name, sizes[i].w-2*netPad), X: x, Y: y, W: sizes[i].w, H: sizes[i].h})
+		p.Areas = append(p.Areas, Area{Kind: "subnet", Key: n.name, Label: shortenStart(n.name, sizes[i].w-2*netPad), X: x, Y: y, W: sizes[i].w, H: sizes[i].h})
 		for j, h := range n.hosts {
 			hx, hy := x+netPad+places[i][j].w, y+netHead+places[i][j].h
-			p.Areas = append(p.Areas, Area{Kind: "host", Key: n.name + " " + h.name, Label: short(h.name, h.w-2*hostPad), X: hx, Y: hy, W: h.w, H: h.h})
+			p.Areas = append(p.Areas, Area{Kind: "host", Key: n.name + " " + h.name, Label: shortenStart(h.name, h.w-2*hostPad), X: hx, Y: hy, W: h.w, H: h.h})
 			for k, node := range h.nodes {
 				p.Nodes = append(p.Nodes, spotOf(node,
 					hx+hostPad+(float64(k%h.columns)+0.5)*cellW, hy+hostHead+float64(k/h.columns)*cellH+radius+7))
@@ -289,20 +289,20 @@ func spotOf(n *Node, x, y float64) Spot {
 		state = n.State
 	}
 	return Spot{
-		ID: n.ID, Label: middle(name), Name: name, State: state, Presence: n.Presence, Self: n.Self, Groups: groups, X: x, Y: y,
+		ID: n.ID, Label: shortenMiddle(name), Name: name, State: state, Presence: n.Presence, Self: n.Self, Groups: groups, X: x, Y: y,
 	}
 }
 
-// middle shortens a name in the middle: names often begin alike and differ in a number at the end.
-func middle(name string) string {
+// shortenMiddle shortens a name in the middle: names often begin alike and differ in a number at the end.
+func shortenMiddle(name string) string {
 	if plain.Width(name) <= nameRoom || len(name) != plain.Width(name) {
 		return plain.Truncate(name, nameRoom)
 	}
 	return name[:nameRoom/2] + "…" + name[len(name)-nameRoom/2+1:]
 }
 
-// short shortens an address at its beginning: its end tells more.
-func short(address string, width float64) string {
+// shortenStart shortens an address at its beginning: its end tells more.
+func shortenStart(address string, width float64) string {
 	address = plain.Text(address)
 	room := max(int(width/letter), 2)
 	if plain.Width(address) <= room || len(address) != plain.Width(address) { // non-ASCII texts are only our own words

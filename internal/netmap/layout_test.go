@@ -81,8 +81,8 @@ func TestWords(t *testing.T) {
 		{perSecond(-1), "0/s"}, {perSecond(0), "0/s"}, {perSecond(0.04), "0.0/s"}, {perSecond(9.94), "9.9/s"}, {perSecond(9.96), "10/s"}, {perSecond(999), "999/s"},
 		{perSecond(1234), "1.23k/s"}, {perSecond(999_499), "999k/s"}, {perSecond(1e6), "1M/s"}, {perSecond(math.Inf(1)), "999M/s"},
 		{bytesPerSecond(999), "999.0 B/s"}, {bytesPerSecond(1500), "1.5 kB/s"}, {bytesPerSecond(2e9), "2.0 GB/s"}, {bytesPerSecond(2e13), "20000.0 GB/s"},
-		{middle("short"), "short"}, {middle("a-rather-long-name-51"), "a-rath…me-51"}, {middle("東京東京東京東京"), "東京東京東京…"},
-		{short("fd12:3456:789a:1::7", 66), "…89a:1::7"}, {short("10.0.0.1", 66), "10.0.0.1"},
+		{shortenMiddle("short"), "short"}, {shortenMiddle("a-rather-long-name-51"), "a-rath…me-51"}, {shortenMiddle("東京東京東京東京"), "東京東京東京…"},
+		{shortenStart("fd12:3456:789a:1::7", 66), "…89a:1::7"}, {shortenStart("10.0.0.1", 66), "10.0.0.1"},
 		{hostOf("tcp://[fe80::1%eth0]:5"), "fe80::1%eth0"}, {hostOf("tcp://10.0.0.1:5"), "10.0.0.1"}, {hostOf("ipc://x"), ""}, {hostOf("tcp://x"), ""},
 	} {
 		if c.got != c.want {

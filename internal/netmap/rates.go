@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	askTime    = 5 * time.Second // how long an answer may take
-	askAnew    = 5 * time.Second // after this a peer that does not share is asked again
+	askTimeout = 5 * time.Second // how long an answer may take
+	retryAfter = 5 * time.Second // after this a peer that does not share is asked again
 	ratesStale = 6 * time.Second // maximum age of figures
 	maxAsking  = 64              // how many peers are asked at a time
 	maxRate    = 1e9             // limit for figures of a peer
@@ -23,17 +23,17 @@ type Poller struct {
 	node *zre.Node
 
 	mu     sync.Mutex
-	peers  map[uuid.UUID]*polled
+	peers  map[uuid.UUID]*pollState
 	asking int
 }
 
-// polled is the state of one peer.
-type polled struct {
-	busy  bool
-	next  time.Time // do not ask before
-	came  time.Time // when last arrived
-	last  zre.SharedStats
-	rates *Shared
+// pollState is the state of one peer.
+type pollState struct {
+	busy     bool
+	next     time.Time // do not ask before
+	received time.Time // when last arrived
+	last     zre.SharedStats
+	rates    *Shared
 }
 
 // Shared is what a peer shows of itself.
@@ -50,7 +50,7 @@ type SharedLink struct {
 
 // NewPoller makes a Poller for the peers of a node.
 func NewPoller(node *zre.Node) *Poller {
-	return &Poller{node: node, peers: make(map[uuid.UUID]*polled)}
+	return &Poller{node: node, peers: make(map[uuid.UUID]*pollState)}
 }
 
 // Poll asks the peers that are due, and forgets those that left. It does not wait. What it started ends with ctx, or within 5 s.
@@ -64,7 +64,7 @@ func (p *Poller) Poll(ctx context.Context, peers []*zre.Peer) {
 		present[id] = true
 		s := p.peers[id]
 		if s == nil {
-			s = new(polled)
+			s = new(pollState)
 			p.peers[id] = s
 		}
 		if s.busy || now.Before(s.next) || p.asking >= maxAsking {
@@ -81,8 +81,8 @@ func (p *Poller) Poll(ctx context.Context, peers []*zre.Peer) {
 	}
 }
 
-func (p *Poller) ask(ctx context.Context, id uuid.UUID, s *polled) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+func (p *Poller) ask(ctx context.Context, id uuid.UUID, s *pollState) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	st, err := p.node.SharedStats(ctx, id)
 	p.mu.Lock()
@@ -91,13 +91,13 @@ func (p *Poller) ask(ctx context.Context, id uuid.UUID, s *polled) {
 	s.busy = false
 	now := time.Now()
 	if err != nil {
-		s.next = now.Add(askAnew)
+		s.next = now.Add(retryAfter)
 		return
 	}
-	if !s.came.IsZero() && st.Uptime > s.last.Uptime {
+	if !s.received.IsZero() && st.Uptime > s.last.Uptime {
 		s.rates = ratesOf(&s.last, &st)
 	}
-	s.last, s.came = st, now
+	s.last, s.received = st, now
 }
 
 // Of returns what a peer shows, or nil if it shows nothing, or nothing recent.
@@ -105,7 +105,7 @@ func (p *Poller) Of(id uuid.UUID) *Shared {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.peers[id]
-	if s == nil || s.rates == nil || time.Since(s.came) > ratesStale {
+	if s == nil || s.rates == nil || time.Since(s.received) > ratesStale {
 		return nil
 	}
 	return s.rates

@@ -60,7 +60,7 @@ func (s *Server) Handler() http.Handler {
 	}
 	mux.HandleFunc("GET /events", s.events)
 	mux.HandleFunc("GET /node", s.node)
-	mux.HandleFunc("GET /map.svg", s.still)
+	mux.HandleFunc("GET /map.svg", s.downloadSVG)
 	return s.guard(mux)
 }
 
@@ -147,18 +147,18 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	tick := time.NewTicker(streamEvery)
 	defer tick.Stop()
 	var last string
-	said := time.Now()
+	lastSent := time.Now()
 	for {
 		var text string
 		if picture, err := json.Marshal(Draw(s.Latest(), width, height)); err == nil && string(picture) != last {
 			last = string(picture)
 			text = "data: " + string(plain.JSON(picture)) + "\n\n"
-		} else if time.Since(said) > keepAlive {
+		} else if time.Since(lastSent) > keepAlive {
 			text = ":\n\n"
 		}
 		if text != "" {
-			said = time.Now()
-			_ = out.SetWriteDeadline(said.Add(writeTime)) // without deadlines, it ends with the connection
+			lastSent = time.Now()
+			_ = out.SetWriteDeadline(lastSent.Add(writeTime)) // without deadlines, it ends with the connection
 			if _, err := w.Write([]byte(text)); err != nil || out.Flush() != nil {
 				return
 			}
@@ -190,28 +190,28 @@ func (s *Server) node(w http.ResponseWriter, r *http.Request) {
 		Facts   []fact `json:"facts"`
 		Headers []fact `json:"headers"`
 	}
-	say := func(name, value string) {
+	addFact := func(name, value string) {
 		if value != "" {
 			answer.Facts = append(answer.Facts, fact{name, plain.Text(value)})
 		}
 	}
-	say("UUID", n.ID)
-	say("endpoint", n.Endpoint)
-	say("host", n.Host)
-	say("subnet", n.Subnet)
-	say("reached by", n.Transport)
-	say("state", cmp.Or(n.State, "tells none"))
-	say("heard", string(n.Presence))
-	say("groups", strings.Join(n.Groups, ", "))
+	addFact("UUID", n.ID)
+	addFact("endpoint", n.Endpoint)
+	addFact("host", n.Host)
+	addFact("subnet", n.Subnet)
+	addFact("reached by", n.Transport)
+	addFact("state", cmp.Or(n.State, "none"))
+	addFact("heard", string(n.Presence))
+	addFact("groups", strings.Join(n.Groups, ", "))
 	if rates := n.Rates; rates != nil {
-		say("sends", perSecond(rates.Sent)+", "+bytesPerSecond(rates.SentBytes))
-		say("receives", perSecond(rates.Received)+", "+bytesPerSecond(rates.ReceivedBytes))
-		say("queued", count(rates.QueuedMessages, "message"))
-		say("not read yet", count(rates.WaitingEvents, "message"))
-		say("peers", strconv.Itoa(rates.Peers))
-		say("up for", (time.Duration(min(rates.Uptime, 1e9)) * time.Second).String())
+		addFact("sends", perSecond(rates.Sent)+", "+bytesPerSecond(rates.SentBytes))
+		addFact("receives", perSecond(rates.Received)+", "+bytesPerSecond(rates.ReceivedBytes))
+		addFact("queued", count(rates.QueuedMessages, "message"))
+		addFact("not read yet", count(rates.WaitingEvents, "message"))
+		addFact("peers", strconv.Itoa(rates.Peers))
+		addFact("up for", (time.Duration(min(rates.Uptime, 1e9)) * time.Second).String())
 	} else {
-		say("figures", "it shares none (--share-stats)")
+		addFact("figures", "it shares none (--share-stats)")
 	}
 	answer.Headers = []fact{}
 	for _, name := range slices.Sorted(maps.Keys(n.Headers)) {
@@ -221,8 +221,8 @@ func (s *Server) node(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer) // the client may have hung up
 }
 
-// still returns the picture as a file.
-func (s *Server) still(w http.ResponseWriter, r *http.Request) {
+// downloadSVG returns the picture as a file.
+func (s *Server) downloadSVG(w http.ResponseWriter, r *http.Request) {
 	width, height := frame(r)
 	w.Header().Set("Content-Type", "image/svg+xml")
 	w.Header().Set("Content-Disposition", `attachment; filename="zre-map.svg"`)

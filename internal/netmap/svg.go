@@ -22,7 +22,7 @@ type Key struct{ State, Name, Sign string }
 // Legend lists the keys in display order.
 var Legend = []Key{
 	{"idle", "idle", ""}, {"receiving", "receiving", "↓"}, {"processing", "processing", "…"}, {"error", "error", "!"}, {"init", "init", "·"},
-	{"unknown", "tells no state", ""},
+	{"unknown", "no state", ""},
 }
 
 func signOf(state string) string {

@@ -37,7 +37,7 @@ func TestAskBehind(t *testing.T) {
 			if got := [3]bool{isClosed(first), isClosed(second), isClosed(third)}; got != want {
 				t.Errorf("after %d answers: %v, want %v", i, got, want)
 			}
-			o.Ponged()
+			o.NotePingOK()
 		}
 	})
 }
@@ -46,8 +46,8 @@ func TestAskBehind(t *testing.T) {
 func TestAskBehindWrap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, r, _ := opened(t, roomy)
-		if !isClosed(o.Settled()) {
-			t.Error("something is parked at first")
+		if !isClosed(o.Unparked()) {
+			t.Error("messages are parked at the beginning")
 		}
 		o.Skip(65534)
 		answered := behind(t, o)
@@ -56,18 +56,18 @@ func TestAskBehindWrap(t *testing.T) {
 		if _, err := o.AskBehind(); !errors.Is(err, ErrParked) {
 			t.Errorf("with a message parked: %v", err)
 		}
-		settled := o.Settled()
+		settled := o.Unparked()
 		if isClosed(settled) || isClosed(answered) {
-			t.Error("it is settled, or answered, before the answer")
+			t.Error("messages are unparked, or the caller has its answer, before the PING-OK")
 		}
-		o.Ponged()
+		o.NotePingOK()
 		if !isClosed(settled) || !isClosed(answered) {
-			t.Error("it is not settled, or not answered, by the answer")
+			t.Error("the PING-OK does not unpark the messages, or does not end the call")
 		}
 		again := behind(t, o)
 		r.expect(t, "WHISPER 0 parked", "PING 1")
-		if o.Ponged(); !isClosed(again) {
-			t.Error("no answer")
+		if o.NotePingOK(); !isClosed(again) {
+			t.Error("the call does not end")
 		}
 	})
 }
@@ -95,7 +95,7 @@ func TestRefuse(t *testing.T) {
 		}
 		next.Control(appendJoin)
 		next.Ping()
-		next.Pong()
+		next.SendPingOK()
 		r.expect(t, "WHISPER 65534 a", "PING 65535")
 		follows.expect(t, "WHISPER 2 parked", "JOIN 3 J", "PING 4", "PING-OK 5")
 	})
@@ -111,27 +111,27 @@ func TestLost(t *testing.T) {
 		successors int // what those lost
 	}{
 		{"nothing", func(*testing.T, *Outbox) {}, 0, 0, 0},
-		{"our own", func(_ *testing.T, o *Outbox) { o.Control(appendJoin); o.Ping(); o.Pong() }, 0, 0, 0},
+		{"our own", func(_ *testing.T, o *Outbox) { o.Control(appendJoin); o.Ping(); o.SendPingOK() }, 0, 0, 0},
 		{"queued", func(t *testing.T, o *Outbox) { whisper(t, o, "four", "more") }, 2, 2 * (2 + 6 + 2 + 4), 0},
 		{"parked", func(t *testing.T, o *Outbox) { o.Skip(65534); whisper(t, o, "four", "more") }, 2, 8, 0},
 		{"both", func(t *testing.T, o *Outbox) { o.Skip(65533); whisper(t, o, "four", "more") }, 2, 2 + 6 + 2 + 4 + 4, 0},
 		{"at a successor", func(t *testing.T, o *Outbox) {
 			o.Skip(65533)
 			whisper(t, o, "four", "more")
-			next := New(Config{QueueMessages: 10, QueueOctets: 1000})
+			next := New(Config{QueueMessages: 10, QueueBytes: 1000})
 			next.Inherit(o, true)
 			next.Close(errTest)
 		}, 1, 2 + 6 + 2 + 4, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			o := New(Config{QueueMessages: 10, QueueOctets: 1000})
+			o := New(Config{QueueMessages: 10, QueueBytes: 1000})
 			test.given(t, o)
 			if o.IsSent() != (test.messages == 0) {
-				t.Errorf("IsSent: %v", o.IsSent())
+				t.Errorf("IsSent returns %v", o.IsSent())
 			}
 			o.Close(errTest)
 			if messages, octets := o.Lost(); messages != test.messages || octets != test.octets {
-				t.Errorf("%d messages of %d octets are lost, want %d of %d", messages, octets, test.messages, test.octets)
+				t.Errorf("%d messages of %d bytes are lost, want %d of %d", messages, octets, test.messages, test.octets)
 			}
 			if next := o.Successor(); next != nil {
 				if messages, _ := next.Lost(); messages != test.successors {
@@ -142,20 +142,20 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// Sent waits for what is queued, and for what is parked.
-func TestSent(t *testing.T) {
+// AwaitSent waits for what is queued, and for what is parked.
+func TestAwaitSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := New(Config{QueueMessages: 10, QueueOctets: 1000, Drop: func() {}})
-		o.Sent(t.Context())
+		o := New(Config{QueueMessages: 10, QueueBytes: 1000, Drop: func() {}})
+		o.AwaitSent(t.Context())
 		o.Skip(65534)
 		whisper(t, o, "parked")
 		ended := make(chan time.Time)
 		began := time.Now()
-		go func() { o.Sent(t.Context()); ended <- time.Now() }()
+		go func() { o.AwaitSent(t.Context()); ended <- time.Now() }()
 		time.Sleep(time.Second) // fake time
 		o.Close(zmtp.ErrClosed)
 		if took := (<-ended).Sub(began); took != time.Second {
-			t.Errorf("it took %v", took)
+			t.Errorf("Sent took %v", took)
 		}
 	})
 }

@@ -86,9 +86,9 @@ func (c *Content) hasLarge() bool {
 // mustCopy tells whether large frames must be copied before a queue may keep them.
 func (c *Content) mustCopy() bool { return c.holder == theCaller && c.hasLarge() }
 
-// own moves the large frames to a lease, once. It copies frames that are not ours, so it may take long. Without a lease nothing tells when
+// moveToLease moves the large frames to a lease, once. It copies frames that are not ours, so it may take long. Without a lease nothing tells when
 // the frames are written, so the garbage collector takes them.
-func (c *Content) own(lease *memory.Lease) {
+func (c *Content) moveToLease(lease *memory.Lease) {
 	if c.holder == theLease {
 		return
 	}
@@ -101,8 +101,8 @@ func (c *Content) own(lease *memory.Lease) {
 	c.holder = theLease
 }
 
-// isLong tells whether a copy takes so long that it is made only if there is room, and not under a lock.
-func (c *Content) isLong() bool { return c.Size >= longCopy && c.holder != theMessage }
+// takesLongToCopy tells whether a copy takes so long that it is made only if there is room, and not under a lock.
+func (c *Content) takesLongToCopy() bool { return c.Size >= longCopy && c.holder != theMessage }
 
 // longCopy is the size from which a message is copied before it is handed over. Such a copy needs its own list, which does not pay below
 // this size.

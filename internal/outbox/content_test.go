@@ -13,12 +13,12 @@ import (
 func TestHeaderSize(t *testing.T) {
 	header, err := msg.AppendShout(nil, 1, strings.Repeat("G", msg.MaxString))
 	if err != nil || len(header) != HeaderSize {
-		t.Errorf("%d octets, want %d (%v)", len(header), HeaderSize, err)
+		t.Errorf("%d bytes, want %d (%v)", len(header), HeaderSize, err)
 	}
 }
 
 // Large frames are copied, once; small ones stay the caller's, however large they are together.
-func TestOwn(t *testing.T) {
+func TestMoveToLease(t *testing.T) {
 	const large = zmtp.LargeFrame
 	for _, test := range []struct {
 		name   string
@@ -45,11 +45,11 @@ func TestOwn(t *testing.T) {
 			}
 			lease := c.NewLease()
 			if got := lease != nil; got != test.leased {
-				t.Errorf("leased: %v", got)
+				t.Errorf("large frames are in the lease: %v", got)
 			}
-			c.own(lease)
+			c.moveToLease(lease)
 			if len(c.Frames) != len(frames) {
-				t.Fatalf("%d frames of %d", len(c.Frames), len(frames))
+				t.Fatalf("%d frames, want %d", len(c.Frames), len(frames))
 			}
 			for i, frame := range c.Frames {
 				if got := &frame[0] != &frames[i][0]; got != test.copied[i] {
@@ -57,8 +57,8 @@ func TestOwn(t *testing.T) {
 				}
 			}
 			before := c.Frames
-			if c.own(lease); &c.Frames[0] != &before[0] || c.holder != theLease {
-				t.Error("leased twice")
+			if c.moveToLease(lease); &c.Frames[0] != &before[0] || c.holder != theLease {
+				t.Error("a second call changes the frames")
 			}
 			Target{Lease: lease}.Release()
 			if test.leased && before[0] != nil {

@@ -51,17 +51,17 @@ type Message struct {
 
 // localPeer is what an Outbox knows about the other end of a link within the process. The outbox's mu guards it.
 type localPeer struct {
-	find     func() Receiver // nil before HandOverTo
-	receiver Receiver        // once it is found
-	message  Message
-	limits   Limits        // the receiver's
-	queueing bool          // messages go through the queue until it is empty: see QueueBehind
-	handed   int           // messages since Tidy
-	copies   memory.Cutter // where the copies of messages come from
+	find       func() Receiver // nil before HandOverTo
+	receiver   Receiver        // once it is found
+	message    Message
+	limits     Limits        // the receiver's
+	queueing   bool          // messages go through the queue until it is empty: see QueueBehind
+	handedOver int           // messages since ReleaseUnusedMemory
+	copies     memory.Cutter // where the copies of messages come from
 }
 
-// copyBusy is the number of messages between two calls of Tidy from which more memory is taken at once.
-const copyBusy = 64
+// busyMessages is the number of messages between two calls of ReleaseUnusedMemory from which more memory is taken at once.
+const busyMessages = 64
 
 // HandOverTo hands messages over to the receiver that find returns, nil if there is none yet. The outbox calls find with the lock held,
 // when the queue is empty, until it returns a receiver.
@@ -80,8 +80,8 @@ func (o *Outbox) QueueBehind() {
 
 // handOver hands a message over, or returns the error that a queue's Push would return. It returns false if the message must go through the
 // queue: at the beginning, before the peer has taken our HELLO, and if the message breaks a limit of the peer, which ends the link. A long
-// message must be copied first, unless crowd is set. It needs mu.
-func (o *Outbox) handOver(to Target, c *Content, crowd bool) (done bool, err error) {
+// message must be copied first, unless beyondBounds is set. It needs mu.
+func (o *Outbox) handOver(to Target, c *Content, beyondBounds bool) (done bool, err error) {
 	if o.find == nil {
 		return false, nil
 	}
@@ -89,10 +89,10 @@ func (o *Outbox) handOver(to Target, c *Content, crowd bool) (done bool, err err
 		return !o.queueing || !errors.Is(err, zmtp.ErrFull), err
 	}
 	o.queueing = false
-	if !o.found() || !o.limits.allow(c) {
+	if !o.findReceiver() || !o.limits.allows(c) {
 		return false, nil
 	}
-	if c.isLong() && !crowd {
+	if c.takesLongToCopy() && !beyondBounds {
 		if err := o.receiver.Admits(c.Size, len(c.Frames)); err != nil {
 			return true, err
 		}
@@ -109,8 +109,8 @@ func (o *Outbox) handOver(to Target, c *Content, crowd bool) (done bool, err err
 	return true, err
 }
 
-// found looks for the receiver. It needs mu.
-func (o *Outbox) found() bool {
+// findReceiver looks for the receiver. It needs mu.
+func (o *Outbox) findReceiver() bool {
 	if o.receiver != nil {
 		return true
 	}
@@ -121,8 +121,8 @@ func (o *Outbox) found() bool {
 	return true
 }
 
-// allow tells whether a message keeps the limits.
-func (l *Limits) allow(c *Content) bool {
+// allows tells whether a message keeps the limits.
+func (l *Limits) allows(c *Content) bool {
 	if c.Size > l.FrameSize && slices.ContainsFunc(c.Frames, func(f []byte) bool { return int64(len(f)) > l.FrameSize }) {
 		return false
 	}
@@ -131,12 +131,12 @@ func (l *Limits) allow(c *Content) bool {
 
 // copy copies a message, except large frames that the receiver may keep. It needs mu.
 func (o *Outbox) copy(c *Content) ([][]byte, memory.Origin) {
-	if o.handed++; o.handed == copyBusy {
+	if o.handedOver++; o.handedOver == busyMessages {
 		o.copies.Busy = true
 	}
 	for _, frame := range c.Frames {
 		if c.holder == theMessage && len(frame) >= memory.Large {
-			frame = o.copies.Hand(frame)
+			frame = o.copies.Adopt(frame)
 		} else {
 			frame = o.copies.Copy(frame)
 		}
@@ -156,15 +156,15 @@ func (o *Outbox) handOverRoom() <-chan struct{} {
 	return o.queue.Drained()
 }
 
-// Tidy releases the memory for many messages if there were none since the last call.
-func (o *Outbox) Tidy() {
+// ReleaseUnusedMemory releases the memory for many messages if there were none since the last call.
+func (o *Outbox) ReleaseUnusedMemory() {
 	if !o.cfg.Inproc {
 		return
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.handed == 0 && o.copies.Busy {
+	if o.handedOver == 0 && o.copies.Busy {
 		o.copies.Shrink()
 	}
-	o.handed = 0
+	o.handedOver = 0
 }

@@ -255,7 +255,7 @@ func TestHandOverCopies(t *testing.T) {
 				t.Fatal(err)
 			}
 			if i%300 == 0 {
-				o.Tidy()
+				o.ReleaseUnusedMemory()
 			}
 		}
 		for i, m := range n.got {
@@ -271,13 +271,13 @@ func TestHandOverCopies(t *testing.T) {
 }
 
 // A large frame that is given away is not copied, unless more than one target gets it.
-func TestHandOverOfGiven(t *testing.T) {
+func TestHandOverOfGivenFrames(t *testing.T) {
 	for _, test := range []struct {
 		size    int
 		targets int
 		same    bool
 	}{{1, 1, false}, {1, 2, false}, {memory.Large, 1, true}, {memory.Large, 2, false}, {longCopy, 1, true}, {longCopy, 2, false}} {
-		t.Run(fmt.Sprintf("%d octets to %d", test.size, test.targets), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d bytes to %d", test.size, test.targets), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o, _, n := beside(t, 1)
 				n.large = true
@@ -296,19 +296,19 @@ func TestHandOverOfGiven(t *testing.T) {
 }
 
 // Memory for many messages is taken once there are many between two calls of Tidy, and kept until there are none.
-func TestTidy(t *testing.T) {
+func TestReleaseUnusedMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, _, _ := beside(t, 1000)
 		for i, step := range []struct {
 			messages int // before Tidy
 			busy     bool
 		}{
-			{copyBusy - 1, false}, {1, false}, {copyBusy, true}, {1, true}, {0, false}, {0, false}, {copyBusy + 1, true},
+			{busyMessages - 1, false}, {1, false}, {busyMessages, true}, {1, true}, {0, false}, {0, false}, {busyMessages + 1, true},
 		} {
 			for range step.messages {
 				whisper(t, o, "a")
 			}
-			if o.Tidy(); o.copies.Busy != step.busy {
+			if o.ReleaseUnusedMemory(); o.copies.Busy != step.busy {
 				t.Errorf("step %d: busy %v", i, o.copies.Busy)
 			}
 		}

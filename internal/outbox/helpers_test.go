@@ -15,7 +15,7 @@ import (
 var errTest = errors.New("a reason of the test")
 
 // roomy is a Config with room for all that a test sends.
-var roomy = Config{QueueMessages: 10_000, QueueOctets: 1 << 20, Inproc: true}
+var roomy = Config{QueueMessages: 10_000, QueueBytes: 1 << 20, Inproc: true}
 
 // A reader is the other end of an Outbox: it takes what the outbox sends, through the queue, once it may read.
 type reader struct {

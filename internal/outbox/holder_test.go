@@ -11,7 +11,7 @@ import (
 )
 
 // socket is a Config for a peer that is reached by a socket, with room for one message.
-var socket = Config{QueueMessages: 1, QueueOctets: 1 << 30}
+var socket = Config{QueueMessages: 1, QueueBytes: 1 << 30}
 
 // largeFrom returns a content of one large frame of NewFrame with numbered bytes, given to that number of targets; 0 means that it stays
 // the caller's.
@@ -54,7 +54,7 @@ func TestHolders(t *testing.T) {
 		{"given to several, within the process", 2, true, severalTargets, true},
 	} {
 		for _, size := range []int{memory.Large, longCopy} {
-			t.Run(fmt.Sprintf("%s, %d octets", test.name, size), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, %d bytes", test.name, size), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					c, frame := largeFrom(size, test.targets)
 					same := func(f []byte) bool { return &f[0] == &frame[0] }
@@ -65,7 +65,7 @@ func TestHolders(t *testing.T) {
 							t.Fatal(err)
 						}
 						if same(c.Frames[0]) == test.copied || !isWhole(c.Frames[0]) {
-							t.Errorf("copied: %v", !test.copied)
+							t.Errorf("copied: %v, want the opposite", !test.copied)
 						}
 					} else {
 						o, _, n := beside(t, 1)
@@ -74,7 +74,7 @@ func TestHolders(t *testing.T) {
 							t.Fatal(err)
 						}
 						if got := n.got[0].Frames[0]; same(got) == test.copied || !isWhole(got) {
-							t.Errorf("copied: %v", !test.copied)
+							t.Errorf("copied: %v, want the opposite", !test.copied)
 						}
 					}
 					if c.holder != test.want {
@@ -90,10 +90,10 @@ func TestHolders(t *testing.T) {
 func TestHoldersBehindTheQueue(t *testing.T) {
 	for _, size := range []int{memory.Large, longCopy} {
 		for targets, want := range []holder{theCaller, theReceiver, severalTargets} {
-			o := New(Config{QueueMessages: 1, QueueOctets: 1 << 30, Inproc: true})
+			o := New(Config{QueueMessages: 1, QueueBytes: 1 << 30, Inproc: true})
 			c, _ := largeFrom(size, targets)
 			if err := o.Send(Target{}, c); err != nil || c.holder != want {
-				t.Errorf("%d octets to %d: holder %d, want %d (%v)", size, targets, c.holder, want, err)
+				t.Errorf("%d bytes to %d: holder %d, want %d (%v)", size, targets, c.holder, want, err)
 			}
 		}
 	}
@@ -112,7 +112,7 @@ func TestSuccessorWithinTheProcess(t *testing.T) {
 					c, frame := largeFrom(64<<10, targets)
 					to := Target{Lease: c.NewLease()}
 					if tried {
-						c.own(to.Lease)
+						c.moveToLease(to.Lease)
 						if err := last.Send(to, c); !errors.Is(err, zmtp.ErrFull) {
 							t.Fatal(err)
 						}
@@ -126,7 +126,7 @@ func TestSuccessorWithinTheProcess(t *testing.T) {
 					}
 					to.Release()
 					if got := n.got[1].Frames[0]; tried && &got[0] == &leased[0] {
-						t.Error("the receiver has what the lease has")
+						t.Error("the receiver's frames are those of the lease")
 					}
 					for range 10 {
 						clear(memory.New(len(frame)))
@@ -151,14 +151,14 @@ func TestNoCopyWithoutRoom(t *testing.T) {
 			whisper(t, o, "first")
 			return o
 		}},
-		{"while it wraps", func(t *testing.T) *Outbox {
+		{"messages that are parked", func(t *testing.T) *Outbox {
 			o := New(socket)
 			o.Skip(65534)
 			whisper(t, o, "first")
 			return o
 		}},
 		{"a queue within the process", func(t *testing.T) *Outbox {
-			o := New(Config{QueueMessages: 1, QueueOctets: 1 << 30, Inproc: true})
+			o := New(Config{QueueMessages: 1, QueueBytes: 1 << 30, Inproc: true})
 			whisper(t, o, "first")
 			return o
 		}},
@@ -180,7 +180,7 @@ func TestNoCopyWithoutRoom(t *testing.T) {
 					}
 				})
 				if c.holder != theCaller || &c.Frames[0][0] != &frame[0] {
-					t.Error("it was copied")
+					t.Error("the message was copied")
 				}
 				if allocated > 0 {
 					t.Errorf("%v allocations", allocated)
@@ -206,7 +206,7 @@ func TestLongCopiesWithoutLock(t *testing.T) {
 		}{
 			{"by a socket", New(socket), memory.Large, errLease},
 			{"within the process", inproc, longCopy, errCopy},
-			{"its queue", New(Config{QueueMessages: 1, QueueOctets: 1 << 30, Inproc: true}), longCopy, errCopy},
+			{"its queue", New(Config{QueueMessages: 1, QueueBytes: 1 << 30, Inproc: true}), longCopy, errCopy},
 		} {
 			c, _ := largeFrom(test.size, 0)
 			test.o.mu.Lock()
@@ -232,6 +232,6 @@ func TestOneLeaseForAll(t *testing.T) {
 		copies[i] = clone.Frames[0]
 	}
 	if &copies[0][0] != &copies[1][0] || &copies[0][0] == &frame[0] {
-		t.Error("each has copies of its own, or none")
+		t.Error("the peers do not share one copy")
 	}
 }

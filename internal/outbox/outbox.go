@@ -4,7 +4,7 @@
 // position in one step. The outbox parks messages while it does not know how the peer's sequence wraps (wrap.go), lets PING and PING-OK
 // overtake waiting messages (ping.go), and hands messages over without the queue if the peer is a node of this process (handover.go).
 //
-// It knows neither nodes nor peers. Only Sent waits: a sender that finds the queue full waits for [Outbox.Room].
+// It knows neither nodes nor peers. Only AwaitSent waits: a sender that finds the queue full waits for [Outbox.Room].
 package outbox
 
 import (
@@ -20,10 +20,10 @@ import (
 
 // Config is what an Outbox needs to know.
 type Config struct {
-	// QueueMessages and QueueOctets bound what waits for the peer; see zmtp.NewQueue. The same bounds apply a second time to what is parked
+	// QueueMessages and QueueBytes bound what waits for the peer; see zmtp.NewQueue. The same bounds apply a second time to what is parked
 	// while the sequence wraps.
 	QueueMessages int
-	QueueOctets   int64
+	QueueBytes    int64
 
 	// SendBudget bounds what all outboxes of a node hold together; nil for no bound.
 	SendBudget *zmtp.SendBudget
@@ -37,7 +37,7 @@ type Config struct {
 }
 
 // Outbox holds what is sent to one peer in one session, which begins with HELLO, number 1. Its methods may be called from any goroutine and
-// do not wait, except Sent. An error that they return wraps zmtp.ErrFull or zmtp.ErrQueueClosed, or is the one that was passed to Finish.
+// do not wait, except AwaitSent. An error that they return wraps zmtp.ErrFull or zmtp.ErrQueueClosed, or is the one that was passed to Finish.
 type Outbox struct {
 	cfg     Config
 	queue   *zmtp.Queue
@@ -47,36 +47,36 @@ type Outbox struct {
 	urgent atomic.Int32 // how many goroutines want mu for a PING or its answer: senders of many messages let them go first
 
 	// mu guards the rest, except what cycle guards itself. The successor's mu may be taken while mu is held.
-	mu        sync.Mutex
-	cycle     cycle
-	sequence  uint16  // of the last message
-	finished  error   // the application sends no more: the error that its calls return
-	over      bool    // the node sends no more either: our last message is queued
-	wrap      *wrap   // what waits until we know how to number it; mostly nil
-	successor *Outbox // of the session that sends what this one could not
-	localPeer         // the other end of a link within the process
-	scratch   []byte
-	frames    [][]byte
-	succeeds  bool  // it is the successor of another outbox
-	pings     int   // sent
-	pongs     int   // answered
-	asked     []ask // the application's PINGs without an answer, in order
-	lost      lost  // what was parked and never sent
-	via       traffic.Transport
-	accepted  traffic.Count // what Send has accepted with the current transport
-	earlier   traffic.Table // what it accepted with earlier transports
-	trip      trip
+	mu          sync.Mutex
+	cycle       cycle
+	sequence    uint16  // of the last message
+	finished    error   // the application sends no more: the error that its calls return
+	ended       bool    // the node sends no more either: our last message is queued
+	wrap        *wrap   // what waits until we know how to number it; mostly nil
+	successor   *Outbox // of the session that sends what this one could not
+	localPeer           // the other end of a link within the process
+	scratch     []byte
+	frames      [][]byte
+	isSuccessor bool  // it is the successor of another outbox
+	pings       int   // sent
+	pongs       int   // answered
+	unanswered  []ask // the application's PINGs without an answer, in order
+	lost        lost  // what was parked and never sent
+	via         traffic.Transport
+	accepted    traffic.Count // what Send has accepted with the current transport
+	earlier     traffic.Table // what it accepted with earlier transports
+	trip        roundTrip
 }
 
 // New returns the outbox of a new session.
 func New(cfg Config) *Outbox {
 	o := &Outbox{cfg: cfg, done: make(chan struct{}), sequence: 1} // HELLO
 	if cfg.Inproc {
-		o.queue = zmtp.NewInprocQueue(cfg.QueueMessages, cfg.QueueOctets)
+		o.queue = zmtp.NewInprocQueue(cfg.QueueMessages, cfg.QueueBytes)
 	} else {
-		o.queue = zmtp.NewQueue(cfg.QueueMessages, cfg.QueueOctets)
+		o.queue = zmtp.NewQueue(cfg.QueueMessages, cfg.QueueBytes)
 	}
-	o.queue.Share(cfg.SendBudget)
+	o.queue.SetBudget(cfg.SendBudget)
 	return o
 }
 
@@ -93,11 +93,11 @@ func (o *Outbox) Depth() (messages int, octets int64) { return o.queue.Depth() }
 // now is written.
 func (o *Outbox) Position() (written, end int64) { return o.queue.Position() }
 
-// IsShort tells whether the last Send that failed found no room in the budget, rather than in the queue.
-func (o *Outbox) IsShort() bool { return o.queue.IsShort() }
+// LacksBudget tells whether the last Send that failed found no room in the budget, rather than in the queue.
+func (o *Outbox) LacksBudget() bool { return o.queue.LacksBudget() }
 
 // Advanced returns when bytes were last handed to the operating system; the zero time if none were.
-func (o *Outbox) Advanced() time.Time { return o.queue.Advanced() }
+func (o *Outbox) Advanced() time.Time { return o.queue.LastWrite() }
 
 // Done returns a channel that Close closes.
 func (o *Outbox) Done() <-chan struct{} { return o.done }
@@ -116,7 +116,7 @@ func (o *Outbox) Finish(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.refuse(err)
-	o.over = true
+	o.ended = true
 }
 
 // Refuse stops messages of the application: Send, Ask and AskBehind return err. The node's own messages continue.
@@ -143,7 +143,7 @@ func (o *Outbox) Drop() { o.cfg.Drop() }
 // held. Another sender may take the room meanwhile; then Send returns zmtp.ErrFull after all. Copies for a socket serve the next attempt.
 func (o *Outbox) Send(to Target, c *Content) error {
 	for {
-		o.yield()
+		o.yieldToUrgent()
 		o.mu.Lock()
 		err := o.attempt(to, c)
 		if err == nil {
@@ -156,7 +156,7 @@ func (o *Outbox) Send(to Target, c *Content) error {
 		case errSuccessor:
 			return next.Send(to, c)
 		case errLease:
-			c.own(to.Lease)
+			c.moveToLease(to.Lease)
 		case errCopy:
 			mine := c.copyFor(pool)
 			c = &mine
@@ -181,7 +181,7 @@ func (o *Outbox) attempt(to Target, c *Content) error {
 		return o.finished
 	case o.successor != nil:
 		return errSuccessor
-	case o.wrapping():
+	case o.mustPark():
 		err = o.park(to, c)
 	default:
 		err = o.enqueue(to, c, false)
@@ -192,14 +192,14 @@ func (o *Outbox) attempt(to Target, c *Content) error {
 	return err
 }
 
-// enqueue numbers a message and appends it to the queue, beyond the queue's bounds if crowd is set. It needs mu.
-func (o *Outbox) enqueue(to Target, c *Content, crowd bool) error {
+// enqueue numbers a message and appends it to the queue, beyond the queue's bounds if beyondBounds is set. It needs mu.
+func (o *Outbox) enqueue(to Target, c *Content, beyondBounds bool) error {
 	if o.cfg.Inproc {
-		if done, err := o.handOver(to, c, crowd); done {
+		if done, err := o.handOver(to, c, beyondBounds); done {
 			return err
 		}
 	}
-	if err := o.prepared(to, c, crowd); err != nil {
+	if err := o.checkPrepared(to, c, beyondBounds); err != nil {
 		return err
 	}
 	sequence := o.cycle.next(o.sequence)
@@ -214,8 +214,8 @@ func (o *Outbox) enqueue(to Target, c *Content, crowd bool) error {
 	o.frames = append(append(o.frames[:0], o.scratch), c.Frames...)
 	var err error
 	switch {
-	case crowd:
-		err = o.queue.PushParked(to.Lease, o.frames...)
+	case beyondBounds:
+		err = o.queue.PushCounted(to.Lease, o.frames...)
 	case o.cfg.Inproc && c.holder == theMessage:
 		if err = o.queue.PushOwned(o.frames...); err == nil {
 			c.holder = theReceiver
@@ -230,17 +230,17 @@ func (o *Outbox) enqueue(to Target, c *Content, crowd bool) error {
 	return err
 }
 
-// prepared returns what must be done before the queue may get a message, or why the queue would refuse it. It needs mu.
-func (o *Outbox) prepared(to Target, c *Content, crowd bool) error {
+// checkPrepared returns what must be done before the queue may get a message, or why the queue would refuse it. It needs mu.
+func (o *Outbox) checkPrepared(to Target, c *Content, beyondBounds bool) error {
 	var first error
 	switch {
-	case crowd: // it was parked, so all is done
-	case o.cfg.Inproc && c.isLong():
+	case beyondBounds: // it was parked, so all is done
+	case o.cfg.Inproc && c.takesLongToCopy():
 		first = errCopy
 	case !o.cfg.Inproc && c.mustCopy():
 		first = errLease
 	case !o.cfg.Inproc:
-		c.own(to.Lease) // copies nothing
+		c.moveToLease(to.Lease) // copies nothing
 	}
 	if first == nil {
 		return nil
@@ -265,9 +265,9 @@ func (o *Outbox) Control(encode Encode) {
 func (o *Outbox) control(encode Encode, enqueue func(Encode) error) {
 	var err error
 	switch {
-	case o.over || o.successor != nil:
+	case o.ended || o.successor != nil:
 		return
-	case o.wrapping():
+	case o.mustPark():
 		err = o.parkControl(encode)
 	default:
 		err = enqueue(encode)
@@ -277,8 +277,8 @@ func (o *Outbox) control(encode Encode, enqueue func(Encode) error) {
 	}
 }
 
-// keepScratch is the largest capacity of scratch, in bytes, that is kept for the next message of the node's own.
-const keepScratch = 4 << 10
+// maxKeptScratch is the largest capacity of scratch, in bytes, that is kept for the next message of the node's own.
+const maxKeptScratch = 4 << 10
 
 // enqueueControl is enqueue for a message of the node's own.
 func (o *Outbox) enqueueControl(encode Encode) error {
@@ -286,7 +286,7 @@ func (o *Outbox) enqueueControl(encode Encode) error {
 	o.scratch = encode(o.scratch[:0], sequence)
 	o.frames = append(o.frames[:0], o.scratch)
 	err := o.queue.PushControl(o.frames...)
-	if cap(o.scratch) > keepScratch {
+	if cap(o.scratch) > maxKeptScratch {
 		o.scratch = nil
 		clear(o.frames)
 	}
@@ -314,7 +314,7 @@ func (o *Outbox) Room() <-chan struct{} {
 	defer o.mu.Unlock()
 	switch {
 	case o.wrap != nil:
-		return o.wrap.settled
+		return o.wrap.unparked
 	case o.handsOver():
 		return o.handOverRoom()
 	}

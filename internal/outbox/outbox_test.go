@@ -29,7 +29,7 @@ func TestNumbers(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.Ping()
-		o.Pong()
+		o.SendPingOK()
 		r.expect(t, "WHISPER 2 a", "JOIN 3 J", "SHOUT 4 G b c", "PING 5", "PING-OK 6")
 
 		var all sync.WaitGroup
@@ -37,7 +37,7 @@ func TestNumbers(t *testing.T) {
 			all.Go(func() {
 				for range 100 {
 					whisper(t, o, "x")
-					o.Pong()
+					o.SendPingOK()
 				}
 			})
 		}
@@ -51,7 +51,7 @@ func TestNumbers(t *testing.T) {
 			}
 		}
 		if n := o.urgent.Load(); n != 0 {
-			t.Errorf("%d still want the lock", n)
+			t.Errorf("%d goroutines still count as waiting for the lock", n)
 		}
 	})
 }
@@ -65,10 +65,10 @@ func TestFull(t *testing.T) {
 		r := stopped(t, o)
 		whisper(t, o, "a", "b")
 		if err := send(o, "c"); !errors.Is(err, zmtp.ErrFull) {
-			t.Fatalf("a third message: %v", err)
+			t.Fatalf("a third message: got %v, want ErrFull", err)
 		}
 		if got := o.Sequence(); got != 3 {
-			t.Errorf("the last number is %d", got)
+			t.Errorf("Sequence returns %d after a message that found no room", got)
 		}
 		room := o.Room()
 		synctest.Wait()
@@ -76,7 +76,7 @@ func TestFull(t *testing.T) {
 			t.Error("there is room already")
 		}
 		if messages, octets := o.Depth(); messages != 2 || octets == 0 {
-			t.Errorf("%d messages, %d octets wait", messages, octets)
+			t.Errorf("%d messages, %d bytes wait", messages, octets)
 		}
 		r.start()
 		<-room
@@ -90,11 +90,11 @@ func TestControlHasBounds(t *testing.T) {
 	for name, control := range map[string]func(o *Outbox){
 		"JOIN":    func(o *Outbox) { o.Control(appendJoin) },
 		"PING":    (*Outbox).Ping,
-		"PING-OK": (*Outbox).Pong,
+		"PING-OK": (*Outbox).SendPingOK,
 	} {
 		t.Run(name, func(t *testing.T) {
 			drops := 0
-			o := New(Config{QueueMessages: 10, QueueOctets: 1 << 20, Drop: func() { drops++ }})
+			o := New(Config{QueueMessages: 10, QueueBytes: 1 << 20, Drop: func() { drops++ }})
 			for range 10 + 1000 {
 				control(o)
 			}
@@ -124,13 +124,13 @@ func TestFinish(t *testing.T) {
 		}
 		o.Control(appendJoin)
 		o.Ping()
-		o.Pong()
+		o.SendPingOK()
 		r.expect(t, "WHISPER 2 a", "GOODBYE 3")
 	})
 }
 
 func TestClose(t *testing.T) {
-	o := New(Config{QueueMessages: 10, QueueOctets: 1 << 20})
+	o := New(Config{QueueMessages: 10, QueueBytes: 1 << 20})
 	if isClosed(o.Done()) {
 		t.Error("done before Close")
 	}
@@ -138,7 +138,7 @@ func TestClose(t *testing.T) {
 		o.Close(errTest)
 	}
 	if !isClosed(o.Done()) || !isClosed(o.Room()) {
-		t.Error("who waits does not hear of Close")
+		t.Error("Close does not wake a caller that waits")
 	}
 	if err := send(o, "a"); !errors.Is(err, zmtp.ErrQueueClosed) || !errors.Is(err, errTest) {
 		t.Errorf("Send returns %v", err)
@@ -148,5 +148,5 @@ func TestClose(t *testing.T) {
 	}
 	o.Control(appendJoin) // nothing drops a session that is over
 	o.Ping()
-	o.Pong()
+	o.SendPingOK()
 }

@@ -30,19 +30,19 @@ type ask struct {
 // MaxPings of the application's PINGs are unanswered, including those that it gave up. The node's own PINGs do not count. While the peer is
 // asked how its sequence wraps, Ask uses that PING and sends no other.
 func (o *Outbox) Ask() (answered <-chan struct{}, err error) {
-	o.lockFirst()
+	o.lockUrgently()
 	defer o.mu.Unlock()
 	if err := o.askRefusal(); err != nil {
 		return nil, err
 	}
-	if o.wrapping() {
-		return o.await(len(o.asked), ask{due: o.pings}), nil
+	if o.mustPark() {
+		return o.addUnanswered(len(o.unanswered), ask{due: o.pings}), nil
 	}
 	at, a, err := o.pingAhead()
 	if err != nil {
 		return nil, err
 	}
-	return o.await(at, a), nil
+	return o.addUnanswered(at, a), nil
 }
 
 // askRefusal returns why the application cannot send a PING; nil if it can. It needs mu.
@@ -52,16 +52,16 @@ func (o *Outbox) askRefusal() error {
 		return o.finished
 	case o.successor != nil:
 		return zmtp.ErrQueueClosed
-	case len(o.asked) >= MaxPings:
+	case len(o.unanswered) >= MaxPings:
 		return zmtp.ErrFull
 	}
 	return nil
 }
 
-// await inserts a into asked. It needs mu.
-func (o *Outbox) await(at int, a ask) <-chan struct{} {
+// addUnanswered inserts a into asked. It needs mu.
+func (o *Outbox) addUnanswered(at int, a ask) <-chan struct{} {
 	a.done = make(chan struct{})
-	o.asked = slices.Insert(o.asked, at, a)
+	o.unanswered = slices.Insert(o.unanswered, at, a)
 	return a.done
 }
 
@@ -74,36 +74,36 @@ func (o *Outbox) pingAhead() (at int, a ask, err error) {
 	}
 	o.trip.begin(o.pongs == o.pings)
 	o.pings++
-	at = len(o.asked)
+	at = len(o.unanswered)
 	if !overtook {
 		return at, ask{due: o.pings, position: position}, nil
 	}
-	for at > 0 && o.asked[at-1].position >= position {
+	for at > 0 && o.unanswered[at-1].position >= position {
 		at--
-		o.asked[at].due++
+		o.unanswered[at].due++
 	}
-	return at, ask{due: o.pings - (len(o.asked) - at)}, nil
+	return at, ask{due: o.pings - (len(o.unanswered) - at)}, nil
 }
 
 // GiveUp ends the wait for an answer that Ask returned. The PING is still on its way.
 func (o *Outbox) GiveUp(answered <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	i := slices.IndexFunc(o.asked, func(a ask) bool { return a.done == answered })
+	i := slices.IndexFunc(o.unanswered, func(a ask) bool { return a.done == answered })
 	switch {
 	case i < 0:
-	case o.wrap != nil && o.asked[i].due == o.pings: // no PING of the application's
-		o.asked = slices.Delete(o.asked, i, i+1)
+	case o.wrap != nil && o.unanswered[i].due == o.pings: // no PING of the application's
+		o.unanswered = slices.Delete(o.unanswered, i, i+1)
 	default:
-		o.asked[i].done = nil
+		o.unanswered[i].done = nil
 	}
 }
 
 // Ping asks for a sign of life, ahead of what waits.
 func (o *Outbox) Ping() {
-	o.lockFirst()
+	o.lockUrgently()
 	defer o.mu.Unlock()
-	if o.over || o.successor != nil || o.wrapping() { // the wrap's PING serves
+	if o.ended || o.successor != nil || o.mustPark() { // the wrap's PING serves
 		return
 	}
 	if _, _, err := o.pingAhead(); errors.Is(err, zmtp.ErrFull) {
@@ -111,9 +111,9 @@ func (o *Outbox) Ping() {
 	}
 }
 
-// Pong answers a PING, ahead of what waits.
-func (o *Outbox) Pong() {
-	o.lockFirst()
+// SendPingOK answers a PING, ahead of what waits.
+func (o *Outbox) SendPingOK() {
+	o.lockUrgently()
 	defer o.mu.Unlock()
 	o.control(msg.AppendPingOK, func(encode Encode) error {
 		_, _, err := o.enqueueAhead(encode)
@@ -121,19 +121,19 @@ func (o *Outbox) Pong() {
 	})
 }
 
-// Ponged notes a PING-OK. If the peer was asked how its sequence wraps, the last PING-OK due is the answer to that.
-func (o *Outbox) Ponged() {
+// NotePingOK notes a PING-OK. If the peer was asked how its sequence wraps, the last PING-OK due is the answer to that.
+func (o *Outbox) NotePingOK() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.pongs < o.pings {
 		o.trip.end()
 	}
 	o.pongs = min(o.pongs+1, o.pings)
-	for len(o.asked) > 0 && o.asked[0].due <= o.pongs {
-		if done := o.asked[0].done; done != nil {
+	for len(o.unanswered) > 0 && o.unanswered[0].due <= o.pongs {
+		if done := o.unanswered[0].done; done != nil {
 			close(done)
 		}
-		o.asked = slices.Delete(o.asked, 0, 1)
+		o.unanswered = slices.Delete(o.unanswered, 0, 1)
 	}
 	if o.wrap != nil && o.pongs == o.pings {
 		o.cycle.guess = fullCycle
@@ -141,16 +141,16 @@ func (o *Outbox) Ponged() {
 	}
 }
 
-// lockFirst locks mu ahead of goroutines that send messages without a pause.
-func (o *Outbox) lockFirst() {
+// lockUrgently locks mu ahead of goroutines that send messages without a pause.
+func (o *Outbox) lockUrgently() {
 	o.urgent.Add(1)
 	o.mu.Lock()
 	o.urgent.Add(-1)
 }
 
-// yield lets goroutines in lockFirst lock mu first. Without it, a goroutine that sends without a pause may get the lock again and again for
-// milliseconds.
-func (o *Outbox) yield() {
+// yieldToUrgent lets goroutines in lockUrgently lock mu first. Without it, a goroutine that sends without a pause may get the lock again and again
+// for milliseconds.
+func (o *Outbox) yieldToUrgent() {
 	if o.urgent.Load() > 0 {
 		runtime.Gosched()
 	}

@@ -10,7 +10,7 @@ import (
 // Each answer ends the wait for one PING, in order; a surplus answer has no effect.
 func TestAsk(t *testing.T) {
 	o := New(roomy)
-	o.Ponged()
+	o.NotePingOK()
 	o.Ping()
 	first, err := o.Ask()
 	second, err2 := o.Ask()
@@ -18,7 +18,7 @@ func TestAsk(t *testing.T) {
 		t.Fatal(err, err2)
 	}
 	for i, want := range [][2]bool{{false, false}, {true, false}, {true, true}} {
-		o.Ponged()
+		o.NotePingOK()
 		if got := [2]bool{isClosed(first), isClosed(second)}; got != want {
 			t.Errorf("after %d answers: answered %v, want %v", i+1, got, want)
 		}
@@ -41,7 +41,7 @@ func TestGiveUp(t *testing.T) {
 			o.GiveUp(answered[given])
 		}
 		for range 3 {
-			o.Ponged()
+			o.NotePingOK()
 		}
 		for i := range answered {
 			if got, want := isClosed(answered[i]), i != given; got != want {
@@ -64,9 +64,9 @@ func TestAskHasBounds(t *testing.T) {
 		}
 	}
 	if _, err := o.Ask(); !errors.Is(err, zmtp.ErrFull) {
-		t.Errorf("one more: %v", err)
+		t.Errorf("one PING more: got %v, want ErrFull", err)
 	}
-	o.Ponged()
+	o.NotePingOK()
 	if _, err := o.Ask(); err != nil {
 		t.Errorf("after an answer: %v", err)
 	}
@@ -87,7 +87,7 @@ func TestAskBesidePings(t *testing.T) {
 		}
 	}
 	if _, err := o.Ask(); !errors.Is(err, zmtp.ErrFull) {
-		t.Errorf("one more: %v", err)
+		t.Errorf("one PING more: got %v, want ErrFull", err)
 	}
 }
 
@@ -109,8 +109,8 @@ func TestAskWhileWrapping(t *testing.T) {
 	if messages, _ := o.Depth(); messages != 1 {
 		t.Errorf("%d PINGs were sent", messages)
 	}
-	o.Ponged()
+	o.NotePingOK()
 	if !isClosed(answered) {
-		t.Error("the answer to the PING of the wrap is none")
+		t.Error("the PING-OK of the wrap does not answer the calls")
 	}
 }

@@ -58,8 +58,8 @@ func (c *cycle) follows(last, got uint16) bool {
 // number what we send to it. It takes no lock.
 func (o *Outbox) Follows(last, got uint16) bool { return o.cycle.follows(last, got) }
 
-// CountsFully notes that the peer's sequence wraps after 65535, as RFC 36 has it.
-func (o *Outbox) CountsFully() {
+// UseFullCycle notes that the peer's sequence wraps after 65535, as RFC 36 has it.
+func (o *Outbox) UseFullCycle() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.cycle.guess = fullCycle

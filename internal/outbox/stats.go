@@ -31,22 +31,22 @@ func (o *Outbox) Accepted() traffic.Table {
 	return all
 }
 
-// A trip times the round trip of a PING: one at a time, and only a PING with no unanswered one before it, so that the next PING-OK is its
+// A roundTrip times the round trip of a PING: one at a time, and only a PING with no unanswered one before it, so that the next PING-OK is its
 // answer.
-type trip struct {
+type roundTrip struct {
 	began time.Time // zero if none is under way
 	took  time.Duration
 }
 
 // begin notes that a PING is sent; isFirst says that no earlier PING is unanswered.
-func (t *trip) begin(isFirst bool) {
+func (t *roundTrip) begin(isFirst bool) {
 	if isFirst {
 		t.began = time.Now()
 	}
 }
 
 // end notes a PING-OK.
-func (t *trip) end() {
+func (t *roundTrip) end() {
 	if !t.began.IsZero() {
 		t.took, t.began = max(time.Since(t.began), 1), time.Time{}
 	}

@@ -41,27 +41,27 @@ func TestRTT(t *testing.T) {
 			}
 		}
 		pass := func() { time.Sleep(time.Second) } // fake time
-		o.Ponged()
+		o.NotePingOK()
 		expect(0)
 		o.Ping()
 		pass()
 		o.Ping()
 		pass()
 		expect(0)
-		o.Ponged()
+		o.NotePingOK()
 		expect(2 * time.Second)
 		pass()
-		o.Ponged()
+		o.NotePingOK()
 		expect(2 * time.Second)
 		if _, err := o.AskBehind(); err != nil {
 			t.Fatal(err)
 		}
 		pass()
-		o.Ponged()
+		o.NotePingOK()
 		expect(2 * time.Second)
 		o.Ping()
 		pass()
-		o.Ponged()
+		o.NotePingOK()
 		expect(time.Second)
 	})
 }

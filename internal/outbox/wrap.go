@@ -21,11 +21,11 @@ type wrap struct {
 	since    time.Time
 	blocks   [][]parked // of messages: a single list would have to be copied as it grows
 	count    int        // of messages
-	octets   int64
+	bytes    int64
 	memory   int64         // bytes, with the overhead of messages and frames
 	small    int64         // the part of memory that is not leased
 	controls []Encode      // for this session alone
-	settled  chan struct{} // closed when nothing is parked any more
+	unparked chan struct{} // closed when nothing is parked any more
 }
 
 type parked struct {
@@ -63,7 +63,7 @@ func (w *wrap) all(yield func(*parked) bool) {
 }
 
 // frameCost is the overhead of a parked frame, the same as in a queue.
-const frameCost = memory.PlaceOctets
+const frameCost = memory.FrameOverhead
 
 // The approximate overhead of a parked message and of each of its frames, in bytes of memory.
 const (
@@ -74,11 +74,11 @@ const (
 // maxParkedControls bounds the controls, as in a queue.
 const maxParkedControls = 1_000
 
-// wrapping tells whether the next message must wait, and asks the peer when it is time. It needs mu.
-func (o *Outbox) wrapping() bool {
+// mustPark tells whether the next message must wait, and asks the peer when it is time. It needs mu.
+func (o *Outbox) mustPark() bool {
 	if o.wrap == nil && o.sequence == shortCycle-1 && o.cycle.isUnknown() && o.enqueueControl(msg.AppendPing) == nil {
 		o.pings++
-		o.wrap = &wrap{since: time.Now(), settled: make(chan struct{})}
+		o.wrap = &wrap{since: time.Now(), unparked: make(chan struct{})}
 	}
 	return o.wrap != nil
 }
@@ -87,7 +87,7 @@ func (o *Outbox) wrapping() bool {
 func (o *Outbox) park(to Target, c *Content) error {
 	w := o.wrap
 	size := c.Size + frameCost*int64(len(c.Frames))
-	if w.count >= o.cfg.QueueMessages || w.count > 0 && w.octets+size > o.cfg.QueueOctets {
+	if w.count >= o.cfg.QueueMessages || w.count > 0 && w.bytes+size > o.cfg.QueueBytes {
 		return zmtp.ErrFull
 	}
 	budget, small := o.cfg.SendBudget, parkedCost+parkedFrameCost*int64(len(c.Frames))
@@ -104,7 +104,7 @@ func (o *Outbox) park(to Target, c *Content) error {
 	if c.mustCopy() {
 		return errLease
 	}
-	c.own(to.Lease)
+	c.moveToLease(to.Lease)
 	frames := slices.Clone(c.Frames)
 	for i, frame := range frames {
 		if len(frame) < zmtp.LargeFrame { // large ones are copies
@@ -121,7 +121,7 @@ func (o *Outbox) park(to Target, c *Content) error {
 		}
 	}
 	w.add(parked{to, Content{Frames: frames, Size: c.Size, holder: theLease}})
-	w.octets += size
+	w.bytes += size
 	w.memory += memory
 	return nil
 }
@@ -139,7 +139,7 @@ func (o *Outbox) parkControl(encode Encode) error {
 // HELLO. It needs mu.
 func (o *Outbox) sendParked() {
 	w := o.wrap
-	o.settleWrap()
+	o.endWrap()
 	if o.cfg.SendBudget != nil {
 		o.cfg.SendBudget.Add(-w.small)
 	}
@@ -160,9 +160,9 @@ func (o *Outbox) sendParked() {
 	}
 }
 
-// settleWrap ends the wait for the wrap. It needs mu.
-func (o *Outbox) settleWrap() {
-	close(o.wrap.settled)
+// endWrap ends the wait for the wrap. It needs mu.
+func (o *Outbox) endWrap() {
+	close(o.wrap.unparked)
 	o.wrap = nil
 }
 
@@ -177,7 +177,7 @@ func (o *Outbox) dropParked() {
 	if o.cfg.SendBudget != nil {
 		o.cfg.SendBudget.Add(-o.wrap.small)
 	}
-	o.settleWrap()
+	o.endWrap()
 }
 
 // Inherit gives a new session what the last one with the same peer learned, and sends what is parked there; then o is the last one's
@@ -192,10 +192,10 @@ func (o *Outbox) Inherit(last *Outbox, entered bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	w := last.wrap
-	o.succeeds = w != nil || last.succeeds && !entered
+	o.isSuccessor = w != nil || last.isSuccessor && !entered
 	o.cycle.learned.Store(last.cycle.learned.Load())
 	o.finished = last.finished
-	if o.succeeds {
+	if o.isSuccessor {
 		last.wrap, last.successor = nil, o
 	}
 	if w != nil {
@@ -206,15 +206,15 @@ func (o *Outbox) Inherit(last *Outbox, entered bool) {
 	}
 }
 
-// Wraps tells whether messages are parked because we do not know yet how the peer's sequence wraps.
-func (o *Outbox) Wraps() bool {
+// IsWrapping tells whether messages are parked because we do not know yet how the peer's sequence wraps.
+func (o *Outbox) IsWrapping() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.wrap != nil
 }
 
-// WrapsWithin tells whether messages are parked, and have been for less than d.
-func (o *Outbox) WrapsWithin(d time.Duration) bool {
+// IsWrappingWithin tells whether messages are parked, and have been for less than d.
+func (o *Outbox) IsWrappingWithin(d time.Duration) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.wrap != nil && time.Since(o.wrap.since) < d

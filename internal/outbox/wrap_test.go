@@ -17,8 +17,8 @@ func TestWrapOfFullCycle(t *testing.T) {
 		o, r, drops := opened(t, roomy)
 		o.Skip(65532)
 		whisper(t, o, "a", "b")
-		if o.Wraps() {
-			t.Error("it wraps before there is anything to number")
+		if o.IsWrapping() {
+			t.Error("IsWrapping before a message needs the number")
 		}
 		whisper(t, o, "c", "d")
 		o.Control(appendJoin)
@@ -26,12 +26,12 @@ func TestWrapOfFullCycle(t *testing.T) {
 		r.expect(t, "WHISPER 65533 a", "WHISPER 65534 b", "PING 65535")
 		room := o.Room()
 		time.Sleep(time.Second)
-		if !o.Wraps() || isClosed(room) || !o.WrapsWithin(2*time.Second) || o.WrapsWithin(time.Second) {
-			t.Error("it does not wait for the answer")
+		if !o.IsWrapping() || isClosed(room) || !o.IsWrappingWithin(2*time.Second) || o.IsWrappingWithin(time.Second) {
+			t.Error("messages are not parked until the answer")
 		}
-		o.Ponged()
-		if o.Wraps() || !isClosed(room) || o.WrapsWithin(time.Hour) {
-			t.Error("it waits on after the answer")
+		o.NotePingOK()
+		if o.IsWrapping() || !isClosed(room) || o.IsWrappingWithin(time.Hour) {
+			t.Error("messages are still parked after the answer")
 		}
 		r.expect(t, "JOIN 0 J", "WHISPER 1 c", "WHISPER 2 d")
 		o.Skip(65534)
@@ -49,7 +49,7 @@ func TestWrapThatIsKnown(t *testing.T) {
 		learn func(o *Outbox)
 		want  string
 	}{
-		"one of ours":       {(*Outbox).CountsFully, "WHISPER 65535 a"},
+		"one of ours":       {(*Outbox).UseFullCycle, "WHISPER 65535 a"},
 		"it sent a 65535":   {func(o *Outbox) { o.Follows(65534, 65535) }, "WHISPER 65535 a"},
 		"it sent no 65535":  {func(o *Outbox) { o.Follows(65534, 0) }, "WHISPER 0 a"},
 		"it lost a message": {func(o *Outbox) { o.Follows(65534, 1) }, "PING 65535"},
@@ -74,12 +74,12 @@ func TestWrapWithEarlierPing(t *testing.T) {
 		o.Ping()
 		whisper(t, o, "a", "b")
 		r.expect(t, "PING 65533", "WHISPER 65534 a", "PING 65535")
-		o.Ponged()
+		o.NotePingOK()
 		r.expect(t)
-		if !o.Wraps() {
+		if !o.IsWrapping() {
 			t.Error("the answer to an earlier PING ends the wrap")
 		}
-		o.Ponged()
+		o.NotePingOK()
 		r.expect(t, "WHISPER 0 b")
 	})
 }
@@ -97,13 +97,13 @@ func TestWrapOfShortCycle(t *testing.T) {
 		next, s, _ := opened(t, roomy)
 		next.Inherit(o, true)
 		o.Close(errTest)
-		if !isClosed(room) || o.Wraps() || o.Successor() != next || next.Successor() != nil {
-			t.Error("what waits does not go on in the next session")
+		if !isClosed(room) || o.IsWrapping() || o.Successor() != next || next.Successor() != nil {
+			t.Error("parked messages do not continue in the next session")
 		}
 		whisper(t, o, "d")
 		o.Control(appendJoin)
 		o.Ping()
-		o.Pong()
+		o.SendPingOK()
 		if _, err := o.Ask(); !errors.Is(err, zmtp.ErrQueueClosed) {
 			t.Errorf("Ask returns %v", err)
 		}
@@ -165,8 +165,8 @@ func TestSuccessors(t *testing.T) {
 // Parked messages have the bounds of a queue, and end with the session.
 func TestWrapHasBounds(t *testing.T) {
 	for name, cfg := range map[string]Config{
-		"messages": {QueueMessages: 2, QueueOctets: 1 << 20},
-		"octets":   {QueueMessages: 10, QueueOctets: 5 + 2*frameCost},
+		"messages": {QueueMessages: 2, QueueBytes: 1 << 20},
+		"octets":   {QueueMessages: 10, QueueBytes: 5 + 2*frameCost},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := New(cfg)
@@ -180,8 +180,8 @@ func TestWrapHasBounds(t *testing.T) {
 				t.Error("there is room")
 			}
 			o.Close(errTest)
-			if !isClosed(room) || o.Wraps() {
-				t.Error("what is parked outlives the session")
+			if !isClosed(room) || o.IsWrapping() {
+				t.Error("messages stay parked after the end of the session")
 			}
 			if err := send(o, "f"); !errors.Is(err, zmtp.ErrQueueClosed) {
 				t.Errorf("after Close: %v", err)
@@ -192,7 +192,7 @@ func TestWrapHasBounds(t *testing.T) {
 
 // If nothing is parked there is room for a message of any size, as in a queue.
 func TestWrapTakesOneOfAnySize(t *testing.T) {
-	o := New(Config{QueueMessages: 2, QueueOctets: 5})
+	o := New(Config{QueueMessages: 2, QueueBytes: 5})
 	o.Skip(65534)
 	whisper(t, o, "abcdef")
 	if err := send(o, "g"); !errors.Is(err, zmtp.ErrFull) {
@@ -203,7 +203,7 @@ func TestWrapTakesOneOfAnySize(t *testing.T) {
 // A peer that takes none of the node's own messages while they are parked is dropped.
 func TestParkedControlsHaveBounds(t *testing.T) {
 	drops := 0
-	o := New(Config{QueueMessages: 10, QueueOctets: 1 << 20, Drop: func() { drops++ }})
+	o := New(Config{QueueMessages: 10, QueueBytes: 1 << 20, Drop: func() { drops++ }})
 	o.Skip(65534)
 	for range maxParkedControls {
 		o.Control(appendJoin)
@@ -228,7 +228,7 @@ func TestParkedIsCopied(t *testing.T) {
 			t.Fatal(err)
 		}
 		frame[0], frames[0] = 'x', nil
-		o.Ponged()
+		o.NotePingOK()
 		r.expect(t, "PING 65535", "WHISPER 0 a")
 	})
 }
@@ -245,22 +245,22 @@ func TestManyAreParked(t *testing.T) {
 			want = append(want, fmt.Sprintf("WHISPER %d %s", i, text))
 		}
 		w := o.wrap
-		o.Ponged()
+		o.NotePingOK()
 		r.expect(t, want...)
 		for m := range w.all {
 			if m.Frames != nil {
-				t.Fatal("frames stay")
+				t.Fatal("a queued message keeps the caller's frames")
 			}
 		}
 		if drops.Load() > 0 {
-			t.Error("dropped")
+			t.Error("the peer was dropped")
 		}
 	})
 }
 
 // A large frame that was given away is parked as it is: no other target has it.
 func TestParkedIsGiven(t *testing.T) {
-	o := New(Config{QueueMessages: 2, QueueOctets: 1 << 20})
+	o := New(Config{QueueMessages: 2, QueueBytes: 1 << 20})
 	o.Skip(65534)
 	frame := make([]byte, zmtp.LargeFrame)
 	c := Content{Frames: [][]byte{frame}, Size: int64(len(frame))}
@@ -269,7 +269,7 @@ func TestParkedIsGiven(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := o.wrap.blocks[0][0].Frames[0]; len(got) != len(frame) || &got[0] != &frame[0] {
-		t.Error("it was copied")
+		t.Error("the message was copied")
 	}
 }
 
@@ -279,7 +279,7 @@ func TestParkedIsCounted(t *testing.T) {
 		name string
 		end  func(o *Outbox)
 	}{
-		{"sent", func(o *Outbox) { o.Ponged() }},
+		{"sent", func(o *Outbox) { o.NotePingOK() }},
 		{"discarded", func(o *Outbox) { o.Close(errTest) }},
 		{"inherited and discarded", func(o *Outbox) {
 			next := New(o.cfg)
@@ -291,7 +291,7 @@ func TestParkedIsCounted(t *testing.T) {
 		t.Run(end.name, func(t *testing.T) {
 			const octets = 1 << 20
 			budget := zmtp.NewSendBudget(octets)
-			o := New(Config{QueueMessages: 1 << 20, QueueOctets: octets, SendBudget: budget, Drop: func() { t.Error("dropped") }})
+			o := New(Config{QueueMessages: 1 << 20, QueueBytes: octets, SendBudget: budget, Drop: func() { t.Error("the peer was dropped") }})
 			o.Skip(shortCycle - 1)
 			send := func(frames ...[]byte) error {
 				c := Content{Frames: frames}
@@ -306,20 +306,20 @@ func TestParkedIsCounted(t *testing.T) {
 				t.Fatal(err)
 			}
 			if used := budget.Used(); used < 101_000 || used > 140_000 {
-				t.Errorf("%d octets are counted for 101,000", used)
+				t.Errorf("the budget counts %d bytes, want about 101,000", used)
 			}
 			count := 1
 			for ; send([]byte("x")) == nil; count++ {
 			}
 			if used := budget.Used(); used < octets/3 || used > octets*2/3 {
-				t.Errorf("%d octets are counted when no more is parked, want a half of %d", used, octets)
+				t.Errorf("%d bytes are counted when no more is parked, want a half of %d", used, octets)
 			}
-			if !o.Wraps() {
-				t.Fatal("it is not parked")
+			if !o.IsWrapping() {
+				t.Fatal("the message is not parked")
 			}
 			end.end(o)
 			if o.queue.Close(nil); budget.Used() != 0 {
-				t.Errorf("%d octets are counted at the end, of %d messages", budget.Used(), count)
+				t.Errorf("%d bytes are counted at the end, of %d messages", budget.Used(), count)
 			}
 		})
 	}

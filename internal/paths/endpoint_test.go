@@ -72,7 +72,7 @@ func TestIsHostName(t *testing.T) {
 		{"", false}, {".", false}, {"a.", true}, {"a..", false},
 	} {
 		if got := isHostName(test.name); got != test.want {
-			t.Errorf("%q of %d octets: %v", test.name, len(test.name), got)
+			t.Errorf("%q of %d bytes: %v", test.name, len(test.name), got)
 		}
 	}
 }

@@ -21,7 +21,7 @@ import (
 func Text(s string) string {
 	clean := true
 	for _, r := range s {
-		if r == utf8.RuneError || !shown(r) {
+		if r == utf8.RuneError || !isPrintable(r) {
 			clean = false
 			break
 		}
@@ -36,7 +36,7 @@ func Text(s string) string {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case shown(r), joiner(r) && joins(before) && joins(next(s[i+size:])):
+		case isPrintable(r), isJoiner(r) && mayTouchJoiner(before) && mayTouchJoiner(next(s[i+size:])):
 			b.WriteString(s[i : i+size])
 		default:
 			b.WriteString(escape(r))
@@ -47,13 +47,15 @@ func Text(s string) string {
 	return b.String()
 }
 
-// shown tells whether a character may be printed unchanged. U+FFFD may, if it is really in s.
-func shown(r rune) bool { return unicode.IsPrint(r) || unicode.Is(unicode.Zs, r) }
+// isPrintable tells whether a character may be printed unchanged. U+FFFD may, if it is really in s.
+func isPrintable(r rune) bool { return unicode.IsPrint(r) || unicode.Is(unicode.Zs, r) }
 
-func joiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
+func isJoiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
 
-// joins tells whether a joiner may stand beside r.
-func joins(r rune) bool { return r > unicode.MaxASCII && r != utf8.RuneError && unicode.IsPrint(r) }
+// mayTouchJoiner tells whether a joiner may stand beside r.
+func mayTouchJoiner(r rune) bool {
+	return r > unicode.MaxASCII && r != utf8.RuneError && unicode.IsPrint(r)
+}
 
 func next(s string) rune {
 	r, _ := utf8.DecodeRuneInString(s)
@@ -111,7 +113,7 @@ func JSON(text []byte) []byte {
 	for i := 0; i < len(text); {
 		r, size := utf8.DecodeRune(text[i:])
 		switch {
-		case r < 0x7f, shown(r) && r != utf8.RuneError:
+		case r < 0x7f, isPrintable(r) && r != utf8.RuneError:
 			out = append(out, text[i:i+size]...)
 		default:
 			for _, unit := range utf16.Encode([]rune{r}) {

@@ -59,7 +59,7 @@ func FuzzText(f *testing.F) {
 			t.Errorf("%q is %q, not UTF-8", s, got)
 		}
 		for _, r := range got {
-			if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Cf, r) && !joiner(r) || unicode.Is(unicode.Bidi_Control, r) {
+			if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Cf, r) && !isJoiner(r) || unicode.Is(unicode.Bidi_Control, r) {
 				t.Errorf("%q is %q, which has %U", s, got, r)
 			}
 		}

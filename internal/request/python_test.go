@@ -75,7 +75,7 @@ for vector in json.load(sys.stdin):
 		}
 		content := reply.content(t)
 		if head, ok := Parse(content); !ok || head.Kind != want || head.ID != v.ID {
-			t.Errorf("%s: it answers with %x", v.Note, content)
+			t.Errorf("%s: the answer is %x", v.Note, content)
 		} else if code := Code(NoHandler); want == Error {
 			if got, _ := Failure(content); got != code {
 				t.Errorf("%s: the error has code %d", v.Note, got)

@@ -56,15 +56,15 @@ func (h Head) Put(frame *[HeadSize]byte) {
 	binary.BigEndian.PutUint64(frame[idAt:], h.ID)
 }
 
-// Is tells quickly whether a WHISPER may be a message of this package, so that Parse is worthwhile.
-func Is(content [][]byte) bool {
+// LooksLike tells quickly whether a WHISPER may be a message of this package, so that Parse is worthwhile.
+func LooksLike(content [][]byte) bool {
 	return len(content) > 0 && len(content[0]) == HeadSize && content[0][0] == signature[0]
 }
 
 // Parse returns the head of a WHISPER's content, and whether it has one: if not, it is an ordinary message. If it is an Error, Parse checks
 // the content too.
 func Parse(content [][]byte) (Head, bool) {
-	if !Is(content) || string(content[0][:len(signature)]) != signature || content[0][len(signature)] != version {
+	if !LooksLike(content) || string(content[0][:len(signature)]) != signature || content[0][len(signature)] != version {
 		return Head{}, false
 	}
 	h := Head{Kind: Kind(content[0][len(signature)+1]), ID: binary.BigEndian.Uint64(content[0][idAt:])}

@@ -71,7 +71,7 @@ func TestVectors(t *testing.T) {
 				t.Errorf("the error is %d, %q", code, text)
 			}
 			if again := AppendFailure([][]byte{frame[:]}, v.Code, v.Text); !bytes.Equal(bytes.Join(again, nil), bytes.Join(content, nil)) {
-				t.Errorf("it is written as %x", again)
+				t.Errorf("the error is written as %x", again)
 			}
 		})
 	}
@@ -114,7 +114,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		var frame [HeadSize]byte
-		if head.Put(&frame); !bytes.Equal(frame[:], a) || !Is(content) || utf8.Valid(a) {
+		if head.Put(&frame); !bytes.Equal(frame[:], a) || !LooksLike(content) || utf8.Valid(a) {
 			t.Fatalf("%x is parsed as %+v, which is %x", a, head, frame)
 		}
 		if head.Kind == Error {

@@ -29,10 +29,10 @@ func check(t *testing.T, key *[32]byte, counter *[16]byte, src []byte) {
 		}
 		XORKeyStream(dst, from, counter, key)
 		if !bytes.Equal(dst, want) || *counter != before {
-			t.Fatalf("%d octets from %x, in place: %v: another stream", len(src), counter, inPlace)
+			t.Fatalf("%d bytes from %x, in place: %v: another stream", len(src), counter, inPlace)
 		}
 		if around := append(memory[:margin:margin], memory[margin+len(src):]...); !bytes.Equal(around, bytes.Repeat([]byte{0xA5}, 2*margin)) {
-			t.Fatalf("%d octets: it wrote beside them", len(src))
+			t.Fatalf("%d bytes: it wrote beside them", len(src))
 		}
 	}
 }

@@ -83,9 +83,9 @@ type Step struct {
 	do   func(ctx context.Context, p *Player) error
 }
 
-// settle is how long nothing must happen before the next step: longer than a subject needs to answer, and than its sockets need to
+// quietTime is how long nothing must happen before the next step: longer than a subject needs to answer, and than its sockets need to
 // reconnect.
-const settle = 700 * time.Millisecond
+const quietTime = 700 * time.Millisecond
 
 // Play plays a script against a subject, as a new peer on a host, and returns the outcome.
 func Play(ctx context.Context, host zre.Network, subject Subject, s Script) (Outcome, error) {
@@ -98,11 +98,11 @@ func Play(ctx context.Context, host zre.Network, subject Subject, s Script) (Out
 		if err := step.do(ctx, p); err != nil {
 			return p.outcome(), fmt.Errorf("script: %s: %s: %w", s.Name, step.what, err)
 		}
-		if err := p.rest(ctx); err != nil {
+		if err := p.waitUntilQuiet(ctx); err != nil {
 			return p.outcome(), err
 		}
 	}
-	return p.outcome(), p.trouble()
+	return p.outcome(), p.unexpectedClose()
 }
 
 // Differs says how an outcome differs from another; empty if it does not.

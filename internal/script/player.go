@@ -56,11 +56,11 @@ func newPlayer(ctx context.Context, host zre.Network, subject Subject) (*Player,
 	if p.udp, err = host.ListenPacket("udp4", beaconPort); err != nil {
 		return nil, err
 	}
-	if err := p.find(ctx); err != nil {
+	if err := p.awaitBeacon(ctx); err != nil {
 		p.udp.Close()
 		return nil, err
 	}
-	_, prefix, err := p.card()
+	_, prefix, err := p.ownInterface()
 	if err == nil {
 		p.local = prefix.Addr()
 		err = p.listen(ctx)
@@ -72,8 +72,8 @@ func newPlayer(ctx context.Context, host zre.Network, subject Subject) (*Player,
 	return p, nil
 }
 
-// find learns from beacons where the subject is.
-func (p *Player) find(ctx context.Context) error {
+// awaitBeacon learns from beacons where the subject is.
+func (p *Player) awaitBeacon(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { p.udp.Close() })
 	defer stop()
 	b := make([]byte, 2000)
@@ -89,8 +89,8 @@ func (p *Player) find(ctx context.Context) error {
 	}
 }
 
-// card returns the host's interface and its first IPv4 address.
-func (p *Player) card() (index int, prefix netip.Prefix, err error) {
+// ownInterface returns the host's interface and its first IPv4 address.
+func (p *Player) ownInterface() (index int, prefix netip.Prefix, err error) {
 	all, err := p.host.Interfaces()
 	for _, i := range all {
 		for _, a := range i.Addrs {
@@ -126,14 +126,14 @@ func (p *Player) listen(ctx context.Context) error {
 	return nil
 }
 
-// unlisten closes the ROUTER with all its connections.
-func (p *Player) unlisten() {
-	p.drop()
+// stopListening closes the ROUTER with all its connections.
+func (p *Player) stopListening() {
+	p.closeAccepted()
 	p.inbox.Close()
 }
 
-// drop closes the connections that the subject made.
-func (p *Player) drop() {
+// closeAccepted closes the connections that the subject made.
+func (p *Player) closeAccepted() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, in := range p.accepted {
@@ -148,27 +148,27 @@ func (p *Player) close() {
 	for _, o := range p.outgoing {
 		o.conn.Close(nil)
 	}
-	p.drop()
+	p.closeAccepted()
 	p.inbox.Close()
 	_ = p.udp.Close()
 }
 
-// rest waits until nothing has happened for a while.
-func (p *Player) rest(ctx context.Context) error {
-	for now := p.count(); ; {
+// waitUntilQuiet waits until nothing has happened for a while.
+func (p *Player) waitUntilQuiet(ctx context.Context) error {
+	for now := p.activity(); ; {
 		select {
-		case <-time.After(settle):
+		case <-time.After(quietTime):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 		before := now
-		if now = p.count(); now == before {
+		if now = p.activity(); now == before {
 			return nil
 		}
 	}
 }
 
-func (p *Player) count() int {
+func (p *Player) activity() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.changes + len(p.subject.Events(p.id)) + len(p.subject.Events(p.second))
@@ -196,8 +196,8 @@ func (p *Player) outcome() (o Outcome) {
 	return o
 }
 
-// trouble returns an error if the subject closed a connection of ours: none of the implementations does that.
-func (p *Player) trouble() error {
+// unexpectedClose returns an error if the subject closed a connection of ours: none of the implementations does that.
+func (p *Player) unexpectedClose() error {
 	for name, o := range p.outgoing {
 		if err := o.conn.Err(); err != nil && !o.done {
 			return fmt.Errorf("script: the subject ended our connection %s: %w", name, err)
@@ -208,13 +208,13 @@ func (p *Player) trouble() error {
 
 // An incoming connection is one of the subject's DEALERs.
 type incoming struct {
-	player  *Player
-	conn    *zmtp.Conn
-	said    []string
-	first   int  // number of the first of several PING-OKs in a row, -1 for none
-	last    int  // and of the last
-	dropped bool // by us
-	ended   bool
+	player   *Player
+	conn     *zmtp.Conn
+	received []string
+	first    int  // number of the first of several PING-OKs in a row, -1 for none
+	last     int  // and of the last
+	dropped  bool // by us
+	ended    bool
 }
 
 // Receive implements zmtp.Receiver.
@@ -229,22 +229,22 @@ func (in *incoming) Receive(frames [][]byte) error {
 	in.player.mu.Lock()
 	defer in.player.mu.Unlock()
 	in.player.changes++
-	last := len(in.said) - 1
+	last := len(in.received) - 1
 	switch {
-	case m.ID == msg.Ping && last >= 0 && strings.HasPrefix(in.said[last], "PING"):
-		in.said[last] = "PINGs"
+	case m.ID == msg.Ping && last >= 0 && strings.HasPrefix(in.received[last], "PING"):
+		in.received[last] = "PINGs"
 	case m.ID == msg.Ping:
-		in.said = append(in.said, "PING")
+		in.received = append(in.received, "PING")
 	case m.ID == msg.PingOK:
 		in.player.answers.Add(1)
 		if in.last++; in.first < 0 || in.last != int(m.Sequence) {
 			in.first, in.last = int(m.Sequence), int(m.Sequence)
-			in.said = append(in.said, text)
+			in.received = append(in.received, text)
 		} else {
-			in.said[last] = fmt.Sprintf("PING-OK %d to %d", in.first, in.last)
+			in.received[last] = fmt.Sprintf("PING-OK %d to %d", in.first, in.last)
 		}
 	default:
-		in.said = append(in.said, text)
+		in.received = append(in.received, text)
 	}
 	if m.ID != msg.PingOK {
 		in.first = -1
@@ -261,7 +261,7 @@ func (in *incoming) Closed(error) {
 }
 
 func (in *incoming) String() string {
-	said := slices.Clone(in.said)
+	said := slices.Clone(in.received)
 	switch {
 	case in.dropped:
 		said = append(said, "dropped")

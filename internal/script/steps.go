@@ -29,7 +29,7 @@ func (p *Player) open(ctx context.Context, name string, id uuid.UUID) error {
 		return err
 	}
 	o := &outgoing{queue: zmtp.NewQueue(1000, 1<<20)}
-	if o.conn, err = zmtp.Open(ctx, nc, zmtp.Config{Identity: append([]byte{1}, id[:]...)}, o.queue, nil, nobody{}); err != nil {
+	if o.conn, err = zmtp.Open(ctx, nc, zmtp.Config{Identity: append([]byte{1}, id[:]...)}, o.queue, nil, discard{}); err != nil {
 		return err
 	}
 	p.outgoing[name] = o
@@ -39,10 +39,10 @@ func (p *Player) open(ctx context.Context, name string, id uuid.UUID) error {
 	return nil
 }
 
-type nobody struct{}
+type discard struct{}
 
-func (nobody) Receive([][]byte) error { return nil }
-func (nobody) Closed(error)           {}
+func (discard) Receive([][]byte) error { return nil }
+func (discard) Closed(error)           {}
 
 // hello sends HELLO on a connection.
 func hello(name string) Step {
@@ -56,11 +56,11 @@ func hello(name string) Step {
 	}}
 }
 
-// greet is open and hello.
-func greet(name string) Step { return both(open(name), hello(name)) }
+// openAndHello opens a connection and sends HELLO.
+func openAndHello(name string) Step { return together(open(name), hello(name)) }
 
-// both is two steps without a rest between them.
-func both(a, b Step) Step {
+// together does two steps without a pause between them.
+func together(a, b Step) Step {
 	return Step{a.what + ", " + b.what, func(ctx context.Context, p *Player) error {
 		if err := a.do(ctx, p); err != nil {
 			return err
@@ -78,11 +78,11 @@ func ping(name string, sequence uint16) Step {
 
 // pings sends PING with each sequence number from first to last, some at a time, and waits for the answers.
 func pings(name string, first, last uint16) Step {
-	const some = 200 // far below the high-water mark of any
+	const batch = 200 // far below the high-water mark of any
 	return Step{fmt.Sprintf("PING %d to %d on %s", first, last, name), func(ctx context.Context, p *Player) error {
 		for at := int(first); at <= int(last); {
 			goal := p.answers.Load()
-			for range min(some, int(last)-at+1) {
+			for range min(batch, int(last)-at+1) {
 				if err := p.outgoing[name].queue.Push(msg.AppendPing(nil, uint16(at))); err != nil {
 					return err
 				}
@@ -137,8 +137,8 @@ func (p *Player) push(ctx context.Context, name string, frames ...[]byte) error 
 	return o.queue.Flush(ctx)
 }
 
-// hangUp closes a connection of ours.
-func hangUp(name string) Step {
+// closeConn closes a connection of ours.
+func closeConn(name string) Step {
 	return Step{"close " + name, func(_ context.Context, p *Player) error {
 		o := p.outgoing[name]
 		o.done = true
@@ -147,27 +147,27 @@ func hangUp(name string) Step {
 	}}
 }
 
-// drop closes the connections that the subject made.
-var drop = Step{"close the subject's connections", func(_ context.Context, p *Player) error {
-	p.drop()
+// closeIncoming closes the connections that the subject made.
+var closeIncoming = Step{"close the subject's connections", func(_ context.Context, p *Player) error {
+	p.closeAccepted()
 	return nil
 }}
 
-// unlisten closes those and stops listening; listen listens again.
-var unlisten = Step{"stop listening", func(_ context.Context, p *Player) error {
-	p.unlisten()
+// stopListening closes those and stops listening; listenAgain undoes that.
+var stopListening = Step{"stop listening", func(_ context.Context, p *Player) error {
+	p.stopListening()
 	return nil
 }}
 
-var listen = Step{"listen again", func(ctx context.Context, p *Player) error { return p.listen(ctx) }}
+var listenAgain = Step{"listen again", func(ctx context.Context, p *Player) error { return p.listen(ctx) }}
 
-// beckon broadcasts a beacon; farewell one with port 0.
-var beckon = Step{"a beacon", func(_ context.Context, p *Player) error { return p.announce(p.id, p.port) }}
+// sendBeacon broadcasts a beacon; sendFarewell one with port 0.
+var sendBeacon = Step{"a beacon", func(_ context.Context, p *Player) error { return p.sendBeacon(p.id, p.port) }}
 
-var farewell = Step{"a farewell", func(_ context.Context, p *Player) error { return p.announce(p.id, 0) }}
+var sendFarewell = Step{"a farewell", func(_ context.Context, p *Player) error { return p.sendBeacon(p.id, 0) }}
 
-func (p *Player) announce(id uuid.UUID, port uint16) error {
-	index, prefix, err := p.card()
+func (p *Player) sendBeacon(id uuid.UUID, port uint16) error {
+	index, prefix, err := p.ownInterface()
 	if err != nil {
 		return err
 	}
@@ -184,8 +184,8 @@ func broadcast(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(a)
 }
 
-// says makes the subject whisper to the Player.
-func says(text string) Step {
+// subjectWhispers makes the subject whisper to the Player.
+func subjectWhispers(text string) Step {
 	return Step{"the subject says " + text, func(_ context.Context, p *Player) error { return p.subject.Whisper(p.id, text) }}
 }
 
@@ -197,7 +197,7 @@ func wait(d time.Duration, beacons bool) Step {
 				if p.connections() > 1 {
 					return nil
 				}
-				if err := p.announce(p.id, p.port); err != nil {
+				if err := p.sendBeacon(p.id, p.port); err != nil {
 					return err
 				}
 			}

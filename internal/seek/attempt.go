@@ -21,27 +21,27 @@ func (s *Seeker) schedule(c *Candidate, d time.Duration) {
 	if c.IsFrom(Configured) {
 		q = &s.queues[0]
 	}
-	s.put(c, q, time.Now().Add(d))
-	s.arm()
+	s.enqueue(c, q, time.Now().Add(d))
+	s.setTimer()
 }
 
 // try begins an attempt, if one is needed. The candidate is in no queue.
 func (s *Seeker) try(c *Candidate) {
 	switch {
 	case s.cfg.IsOwn(c.At()):
-		s.pass(c)
+		s.endTurn(c)
 		s.schedule(c, ownPause)
 	case s.isReached(c):
-		s.pass(c)
+		s.endTurn(c)
 		s.rest(c)
 	default:
 		c.stage = probing
 		s.probes++
 		s.cfg.Go(func() {
-			id, named, err := s.cfg.Probe(s.cfg.Life, c.at)
+			id, named, err := s.cfg.Probe(s.cfg.Context, c.at)
 			s.cfg.Post(func() {
 				s.probes--
-				s.pass(c)
+				s.endTurn(c)
 				if !s.stopped && c.stage == probing {
 					s.probed(c, id, named, err)
 				}
@@ -51,8 +51,8 @@ func (s *Seeker) try(c *Candidate) {
 	}
 }
 
-// pass gives up a candidate's turn to be sent HELLO next.
-func (s *Seeker) pass(c *Candidate) {
+// endTurn gives up a candidate's turn to be sent HELLO next.
+func (s *Seeker) endTurn(c *Candidate) {
 	if s.next == c {
 		s.next = nil
 	}
@@ -66,20 +66,20 @@ func (s *Seeker) probed(c *Candidate, id uuid.UUID, named bool, err error) {
 	}
 	switch {
 	case named && id == s.cfg.Self:
-		s.solve(c)
+		s.clearProblem(c)
 		s.schedule(c, ownPause)
 	case s.isReached(c):
 		s.rest(c)
 	case named:
-		s.solve(c)
+		s.clearProblem(c)
 		s.setPeer(c, id)
 		c.stage = resting
 		if err := s.cfg.Sessions.Meet(id, c.at); err != nil {
 			s.failed(c, err)
 		}
-	case !c.IsFrom(Gossip) && s.isIntroducing(time.Now()):
+	case !c.IsFrom(Gossip) && s.isHelloPending(time.Now()):
 		c.stage = waiting
-		s.put(c, &s.waiting, time.Now())
+		s.enqueue(c, &s.waiting, time.Now())
 	default: // the HELLO that comes back solves what was wrong
 		s.greet(c)
 	}
@@ -101,14 +101,14 @@ func (s *Seeker) leaveGreeting(c *Candidate) {
 	if c.stage == greeting {
 		c.stage = resting
 		s.greeted = slices.DeleteFunc(s.greeted, func(o *Candidate) bool { return o == c })
-		s.arm()
+		s.setTimer()
 	}
 }
 
 // rest leaves a candidate alone until the session that leads there is over.
 func (s *Seeker) rest(c *Candidate) {
 	c.stage = resting
-	s.solve(c)
+	s.clearProblem(c)
 }
 
 // failed notes that an attempt failed, or the session that it began.
@@ -130,8 +130,8 @@ func (s *Seeker) failed(c *Candidate, err error) {
 	s.schedule(c, pause)
 }
 
-// solve reports that a peer is met at a candidate, or that the candidate is no longer tried.
-func (s *Seeker) solve(c *Candidate) {
+// clearProblem reports that a peer is met at a candidate, or that the candidate is no longer tried.
+func (s *Seeker) clearProblem(c *Candidate) {
 	if c.isReported {
 		c.isReported = false
 		s.cfg.Report(c, nil)
@@ -153,7 +153,7 @@ func (s *Seeker) isReached(c *Candidate) bool {
 		s.setPeer(c, id)
 		return true
 	}
-	return s.isReachedBeside(c)
+	return s.isReachedByOtherFamily(c)
 }
 
 func (s *Seeker) hasSession(id uuid.UUID) bool {
@@ -164,16 +164,16 @@ func (s *Seeker) hasSession(id uuid.UUID) bool {
 	return found
 }
 
-// isReachedBeside is isReached for the other address of a host name with addresses of both families: a peer without identity would take a
+// isReachedByOtherFamily is isReached for the other address of a host name with addresses of both families: a peer without identity would take a
 // HELLO to the second one for a new session.
-func (s *Seeker) isReachedBeside(c *Candidate) bool {
+func (s *Seeker) isReachedByOtherFamily(c *Candidate) bool {
 	for _, src := range c.sources {
 		for _, o := range src.met {
 			if o.at.Addr().Is4() == c.at.Addr().Is4() {
 				continue
 			}
 			if o.stage == greeting {
-				o.beside = append(o.beside, c)
+				o.dependents = append(o.dependents, c)
 				return true
 			}
 			if found, isForeign := s.cfg.Sessions.With(o.peer); found && isForeign {
@@ -185,11 +185,11 @@ func (s *Seeker) isReachedBeside(c *Candidate) bool {
 	return false
 }
 
-// retryBeside schedules the candidates that waited for the outcome of c.
-func (s *Seeker) retryBeside(c *Candidate) {
-	beside := c.beside
-	c.beside = nil
-	for _, o := range beside {
+// retryDependents schedules the candidates that waited for the outcome of c.
+func (s *Seeker) retryDependents(c *Candidate) {
+	dependents := c.dependents
+	c.dependents = nil
+	for _, o := range dependents {
 		if o.stage == resting {
 			s.schedule(o, s.cfg.Pause(max(c.attempts, 1)))
 		}

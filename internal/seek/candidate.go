@@ -36,8 +36,8 @@ type Candidate struct {
 	due   time.Time
 	order uint64 // decides between equal times
 
-	greeted time.Time    // when the session began that will learn the peer's UUID
-	beside  []*Candidate // of a host name with both families: they wait for the outcome of this one's HELLO
+	greeted    time.Time    // when the session began that will learn the peer's UUID
+	dependents []*Candidate // of a host name with both families: they wait for the outcome of this one's HELLO
 }
 
 // A stage is what happens to a candidate.

@@ -170,7 +170,7 @@ func (s *Seeker) learned(t gossip.Tuple, isLocal func(netip.Addr) bool) {
 		return
 	}
 	endpoint = gossip.FormatValue(endpoint, key)
-	s.cfg.Post(func() { s.introduce(id, endpoint, t.From, isLocal) })
+	s.cfg.Post(func() { s.addGossiped(id, endpoint, t.From, isLocal) })
 }
 
 // unlearned handles the end of a tuple.
@@ -180,8 +180,8 @@ func (s *Seeker) unlearned(key string) {
 	}
 }
 
-// introduce notes where gossip, from the address from, says that a peer is.
-func (s *Seeker) introduce(id uuid.UUID, endpoint string, from netip.Addr, isLocal func(netip.Addr) bool) {
+// addGossiped notes where gossip, from the address from, says that a peer is.
+func (s *Seeker) addGossiped(id uuid.UUID, endpoint string, from netip.Addr, isLocal func(netip.Addr) bool) {
 	log := s.cfg.Log.With().Stringer("peer", id).Logger()
 	err := s.AddEndpoint(Source{Kind: Gossip, Peer: id}, endpoint, func(at netip.AddrPort) bool {
 		if paths.UsableHearsay(at, from, isLocal) {

@@ -63,7 +63,7 @@ func (s *Seeker) AddEndpoint(key Source, endpoint string, usable func(netip.Addr
 }
 
 func (s *Seeker) beginLookUp(key Source, host string, port uint16, keep func([]netip.AddrPort) []Place) {
-	ctx, cancel := context.WithCancel(s.cfg.Life)
+	ctx, cancel := context.WithCancel(s.cfg.Context)
 	look := &lookUp{again: make(chan struct{}, 1), end: cancel}
 	src := s.source(key)
 	src.isHost, src.look = true, look
@@ -72,7 +72,7 @@ func (s *Seeker) beginLookUp(key Source, host string, port uint16, keep func([]n
 	}
 	s.cfg.Go(func() {
 		defer cancel()
-		s.resolveOn(ctx, host, port, look.again, func(list []netip.AddrPort, err error) {
+		s.resolveRepeatedly(ctx, host, port, look.again, func(list []netip.AddrPort, err error) {
 			s.cfg.Post(func() {
 				if src.look != look || s.stopped {
 					return
@@ -95,7 +95,7 @@ func (s *Seeker) noteResolved(src *source, err error) {
 	}
 	text := ""
 	if err != nil {
-		text = root(err)
+		text = innermostText(err)
 	}
 	if text != src.look.problem && err != nil {
 		s.cfg.Log.Warn().Err(err).Stringer("source", src).Msg("host name not resolved, will try again")
@@ -118,9 +118,9 @@ func (s *Seeker) endLookUp(src *source) {
 	}
 }
 
-// resolveOn looks up a host name until ctx ends, and passes each answer or error to found. It waits; a token in again makes it look at
+// resolveRepeatedly looks up a host name until ctx ends, and passes each answer or error to found. It waits; a token in again makes it look at
 // once.
-func (s *Seeker) resolveOn(ctx context.Context, host string, port uint16, again <-chan struct{}, found func([]netip.AddrPort, error)) {
+func (s *Seeker) resolveRepeatedly(ctx context.Context, host string, port uint16, again <-chan struct{}, found func([]netip.AddrPort, error)) {
 	for {
 		began := time.Now()
 		list, err := s.resolve(ctx, host, port)
@@ -175,8 +175,8 @@ func (c *Candidate) resolveAgain() {
 	}
 }
 
-// root returns the text of the innermost error, without what changes from try to try.
-func root(err error) string {
+// innermostText returns the text of the innermost error, without what changes from try to try.
+func innermostText(err error) string {
 	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
 		err = next
 	}

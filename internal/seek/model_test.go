@@ -134,10 +134,10 @@ func (m *model) check() {
 			}
 		}
 	}
-	if m.armed.IsZero() && m.probes < maxProbes && count[queued] > 0 {
+	if m.timerDue.IsZero() && m.probes < maxProbes && count[queued] > 0 {
 		m.t.Errorf("%d wait, and the timer is not set", count[queued])
 	}
-	if m.armed.IsZero() && m.next == nil && count[waiting] > 0 {
+	if m.timerDue.IsZero() && m.next == nil && count[waiting] > 0 {
 		m.t.Errorf("%d wait to be said HELLO, and the timer is not set", count[waiting])
 	}
 	if m.next != nil && m.next.stage != probing && m.next.stage != removed {
@@ -147,5 +147,5 @@ func (m *model) check() {
 
 // isBeside tells whether a candidate waits for the outcome of the other family's.
 func (m *model) isBeside(c *Candidate) bool {
-	return slices.ContainsFunc(m.Seeker.greeted, func(o *Candidate) bool { return slices.Contains(o.beside, c) })
+	return slices.ContainsFunc(m.Seeker.greeted, func(o *Candidate) bool { return slices.Contains(o.dependents, c) })
 }

@@ -4,9 +4,9 @@ import "github.com/google/uuid"
 
 // What the sessions report to a Seeker. All of it may be called from within a call of Sessions.
 
-// SessionOver notes that a session with a peer is over: the candidates where the peer was met are tried again. entered says that the peer
+// SessionEnded notes that a session with a peer is over: the candidates where the peer was met are tried again. entered says that the peer
 // had entered.
-func (s *Seeker) SessionOver(peer uuid.UUID, entered bool) {
+func (s *Seeker) SessionEnded(peer uuid.UUID, entered bool) {
 	if s.stopped {
 		return
 	}
@@ -22,18 +22,18 @@ func (s *Seeker) SessionOver(peer uuid.UUID, entered bool) {
 	}
 }
 
-// GreetingOver notes that the session that [Sessions.Greet] began is over, for the reason err, and its peer has not sent its UUID.
-func (s *Seeker) GreetingOver(c *Candidate, err error) {
+// GreetingEnded notes that the session that [Sessions.Greet] began is over, for the reason err, and its peer has not sent its UUID.
+func (s *Seeker) GreetingEnded(c *Candidate, err error) {
 	if c.stage != greeting || s.stopped {
 		return
 	}
 	s.leaveGreeting(c)
 	s.failed(c, err)
-	s.retryBeside(c)
+	s.retryDependents(c)
 }
 
-// Proved notes the peer at a candidate, from the answer to the HELLO of a session that [Sessions.Greet] began.
-func (s *Seeker) Proved(c *Candidate, peer uuid.UUID) {
+// Identified notes the peer at a candidate, from the answer to the HELLO of a session that [Sessions.Greet] began.
+func (s *Seeker) Identified(c *Candidate, peer uuid.UUID) {
 	if c.stage != greeting {
 		return
 	}
@@ -41,13 +41,13 @@ func (s *Seeker) Proved(c *Candidate, peer uuid.UUID) {
 	s.setPeer(c, peer)
 	c.attempts = 0
 	s.rest(c)
-	for _, o := range c.beside {
+	for _, o := range c.dependents {
 		if o.stage == resting {
 			s.setPeer(o, peer)
 			s.rest(o)
 		}
 	}
-	c.beside = nil
+	c.dependents = nil
 }
 
 // Presume notes that the peer at a candidate, which is being sent HELLO, is most likely one with which there is a session.

@@ -42,10 +42,10 @@ func (q *queue) Pop() any {
 // isDue tells whether the first candidate is due.
 func (q queue) isDue(now time.Time) bool { return len(q) > 0 && !q[0].due.After(now) }
 
-func (q *queue) first() *Candidate { return heap.Pop(q).(*Candidate) }
+func (q *queue) popFirst() *Candidate { return heap.Pop(q).(*Candidate) }
 
-// put moves a candidate to a queue.
-func (s *Seeker) put(c *Candidate, q *queue, due time.Time) {
+// enqueue moves a candidate to a queue.
+func (s *Seeker) enqueue(c *Candidate, q *queue, due time.Time) {
 	c.leaveQueue()
 	s.order++
 	c.due, c.order = due, s.order

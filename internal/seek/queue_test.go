@@ -13,17 +13,17 @@ func TestQueue(t *testing.T) {
 		var equals []*Candidate
 		for range 10 {
 			c := new(Candidate)
-			s.put(c, &s.waiting, now.Add(after))
+			s.enqueue(c, &s.waiting, now.Add(after))
 			equals = append(equals, c)
 		}
 		want = append(equals, want...)
 	}
 	for i, c := range want {
-		if got := s.waiting.first(); got != c {
+		if got := s.waiting.popFirst(); got != c {
 			t.Fatalf("place %d: due after %v, not %v", i, got.due.Sub(now), c.due.Sub(now))
 		}
 	}
-	s.put(want[0], &s.waiting, now)
+	s.enqueue(want[0], &s.waiting, now)
 	for after, due := range map[time.Duration]bool{-1: false, 0: true, 1: true} {
 		if got := s.waiting.isDue(now.Add(after)); got != due {
 			t.Errorf("due after %v: %v", after, got)

@@ -36,7 +36,7 @@ type world struct {
 	troubles map[string]error // of names and hubs
 	zone     []string         // SRV records, in zone file syntax; nil: the DNS does not answer
 	looked   int              // look-ups of host names
-	changes  int              // of what the application names, reported by Looked
+	changes  int              // of what the application names, reported by ConfiguredChanged
 	log      bytes.Buffer
 	turns    int // of the control loop
 	tries    int
@@ -62,7 +62,7 @@ func inWorld(t *testing.T, test func(w *world)) {
 			reported: make(map[netip.AddrPort]error), silence: time.Millisecond, troubles: make(map[string]error),
 		}
 		w.Seeker = New(Config{
-			Sessions: w, Self: uuid.UUID{255}, Candidates: 5_000, Life: life,
+			Sessions: w, Self: uuid.UUID{255}, Candidates: 5_000, Context: life,
 			Go: all.Go,
 			Post: func(f func()) {
 				select {
@@ -70,17 +70,17 @@ func inWorld(t *testing.T, test func(w *world)) {
 				case <-life.Done():
 				}
 			},
-			Probe:     w.probe,
-			Resolver:  w,
-			IsOwn:     func(at netip.AddrPort) bool { return at == w.own },
-			Pause:     func(attempts int) time.Duration { return min(50*time.Millisecond<<min(attempts-1, 10), 5*time.Second) },
-			Report:    w.report,
-			Removed:   func(c *Candidate) { w.tell("removed %v", c.At()) },
-			Looked:    func() { w.changes++ },
-			Dial:      w.dial,
-			ReportDNS: func(src Source, err error) { w.tellChange(src.Name, err) },
-			ReportHub: func(endpoint string, err error) { w.tellChange(endpoint, err) },
-			Log:       zerolog.New(zerolog.SyncWriter(&w.log)),
+			Probe:             w.probe,
+			Resolver:          w,
+			IsOwn:             func(at netip.AddrPort) bool { return at == w.own },
+			Pause:             func(attempts int) time.Duration { return min(50*time.Millisecond<<min(attempts-1, 10), 5*time.Second) },
+			Report:            w.report,
+			Removed:           func(c *Candidate) { w.tell("removed %v", c.At()) },
+			ConfiguredChanged: func() { w.changes++ },
+			Dial:              w.dial,
+			ReportDNS:         func(src Source, err error) { w.tellChange(src.Name, err) },
+			ReportHub:         func(endpoint string, err error) { w.tellChange(endpoint, err) },
+			Log:               zerolog.New(zerolog.SyncWriter(&w.log)),
 		})
 		all.Go(func() {
 			for {
@@ -231,7 +231,7 @@ func (w *world) Greet(c *Candidate) bool {
 func (w *world) End(c *Candidate) {
 	w.tell("end %v", c.At())
 	w.ended(c)
-	w.GreetingOver(c, errRefused) // as the sessions do for each that is over
+	w.GreetingEnded(c, errRefused) // as the sessions do for each that is over
 }
 
 func (w *world) ended(c *Candidate) {
@@ -246,7 +246,7 @@ func (w *world) over(id uuid.UUID, entered bool) {
 			delete(w.at, at)
 		}
 	}
-	w.SessionOver(id, entered)
+	w.SessionEnded(id, entered)
 }
 
 // answers makes the peer that was sent HELLO first send its UUID.
@@ -254,14 +254,14 @@ func (w *world) answers(id uuid.UUID) {
 	c := w.greeted[0]
 	w.ended(c)
 	w.sessions[id], w.at[c.At()] = true, id
-	w.Proved(c, id)
+	w.Identified(c, id)
 }
 
 // hangsUp ends the session with the peer that was sent HELLO first.
 func (w *world) hangsUp() {
 	c := w.greeted[0]
 	w.ended(c)
-	w.GreetingOver(c, errRefused)
+	w.GreetingEnded(c, errRefused)
 }
 
 func at(text string) netip.AddrPort { return netip.MustParseAddrPort(text) }

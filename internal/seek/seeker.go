@@ -16,7 +16,7 @@ type Config struct {
 	Sessions   Sessions
 	Self       uuid.UUID       // of this node
 	Candidates int             // the maximum number of candidates
-	Life       context.Context // ends with the node
+	Context    context.Context // ends with the node
 
 	Go   func(f func()) // runs f in a goroutine that the node's end waits for
 	Post func(f func()) // makes the control loop run f; it may wait for the loop
@@ -44,8 +44,8 @@ type Config struct {
 	// ReportHub reports why there is no connection to the gossip hub at an endpoint; nil: there is one, or none is wanted any more.
 	ReportHub func(endpoint string, err error)
 
-	Looked func() // the addresses that the application names may have changed
-	Log    zerolog.Logger
+	ConfiguredChanged func() // the addresses that the application names may have changed
+	Log               zerolog.Logger
 }
 
 // Resolver looks up host names.
@@ -75,9 +75,9 @@ const (
 // A Seeker looks for peers. Its methods are for the control loop only, unless they say otherwise.
 type Seeker struct {
 	// C fires when the control loop must call Run.
-	C     <-chan time.Time
-	timer *time.Timer
-	armed time.Time // when the timer is due; zero if it is not set
+	C        <-chan time.Time
+	timer    *time.Timer
+	timerDue time.Time // when the timer is due; zero if it is not set
 
 	cfg        Config
 	sources    map[Source]*source
@@ -128,7 +128,7 @@ func (s *Seeker) Run() {
 	if s.stopped {
 		return
 	}
-	s.armed = time.Time{}
+	s.timerDue = time.Time{}
 	now := time.Now()
 	for range maxBatch {
 		c := s.take(now)
@@ -137,7 +137,7 @@ func (s *Seeker) Run() {
 		}
 		s.try(c)
 	}
-	s.arm()
+	s.setTimer()
 }
 
 // take returns the candidate whose turn it is; nil if none is due, or too many attempts are under way.
@@ -145,21 +145,21 @@ func (s *Seeker) take(now time.Time) *Candidate {
 	if s.probes >= maxProbes {
 		return nil
 	}
-	if len(s.waiting) > 0 && !s.isIntroducing(now) {
-		s.next = s.waiting.first()
+	if len(s.waiting) > 0 && !s.isHelloPending(now) {
+		s.next = s.waiting.popFirst()
 		return s.next
 	}
 	for range s.queues {
 		s.turn = (s.turn + 1) % len(s.queues)
 		if q := &s.queues[s.turn]; q.isDue(now) {
-			return q.first()
+			return q.popFirst()
 		}
 	}
 	return nil
 }
 
-// arm sets the timer for the next candidate.
-func (s *Seeker) arm() {
+// setTimer sets the timer for the next candidate.
+func (s *Seeker) setTimer() {
 	var next time.Time
 	if s.probes < maxProbes { // else the end of an attempt calls Run
 		for _, q := range s.queues {
@@ -168,29 +168,29 @@ func (s *Seeker) arm() {
 			}
 		}
 		if len(s.waiting) > 0 && s.next == nil {
-			if end := s.introducedBy(); next.IsZero() || end.Before(next) {
+			if end := s.helloDeadline(); next.IsZero() || end.Before(next) {
 				next = end
 			}
 		}
 	}
 	switch {
-	case next.Equal(s.armed):
+	case next.Equal(s.timerDue):
 		return
 	case next.IsZero():
 		s.timer.Stop()
 	default:
 		s.timer.Reset(time.Until(next))
 	}
-	s.armed = next
+	s.timerDue = next
 }
 
-// isIntroducing tells whether a peer without identity has just been sent HELLO, or is about to be.
-func (s *Seeker) isIntroducing(now time.Time) bool {
-	return s.next != nil || now.Before(s.introducedBy())
+// isHelloPending tells whether a peer without identity has just been sent HELLO, or is about to be.
+func (s *Seeker) isHelloPending(now time.Time) bool {
+	return s.next != nil || now.Before(s.helloDeadline())
 }
 
-// introducedBy returns when the peer that was last sent HELLO must have answered; a time in the past if all have.
-func (s *Seeker) introducedBy() time.Time {
+// helloDeadline returns when the peer that was last sent HELLO must have answered; a time in the past if all have.
+func (s *Seeker) helloDeadline() time.Time {
 	if len(s.greeted) == 0 {
 		return time.Unix(0, 0)
 	}

@@ -3,7 +3,7 @@ package seek
 import "github.com/google/uuid"
 
 // Sessions is what a Seeker needs of the node's sessions. The Seeker calls it in the control loop, so it must not wait. The sessions report
-// their outcome by [Seeker.SessionOver], [Seeker.GreetingOver], [Seeker.Proved], [Seeker.Presume] and [Seeker.Renamed].
+// their outcome by [Seeker.SessionEnded], [Seeker.GreetingEnded], [Seeker.Identified], [Seeker.Presume] and [Seeker.Renamed].
 type Sessions interface {
 	// At returns a peer whose session leads, or may lead, to a place. Sessions that Greet began do not count. It takes constant time.
 	At(at Place) (peer uuid.UUID, found bool)

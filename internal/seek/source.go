@@ -165,7 +165,7 @@ func (s *Seeker) set(src *source, list []Place) {
 		delete(s.sources, src.Source)
 	}
 	if src.Kind == Configured {
-		s.cfg.Looked()
+		s.cfg.ConfiguredChanged()
 	}
 	s.Run()
 }
@@ -187,8 +187,8 @@ func (s *Seeker) drop(src *source, c *Candidate) {
 	wasGreeting := c.stage == greeting
 	s.leaveGreeting(c)
 	c.stage = removed
-	s.solve(c)
-	s.retryBeside(c)
+	s.clearProblem(c)
+	s.retryDependents(c)
 	s.cfg.Removed(c)
 	if wasGreeting {
 		s.cfg.Sessions.End(c)

@@ -14,7 +14,7 @@ func (s *Seeker) AddSRV(name string) {
 	if s.stopped || s.watched[name] != nil {
 		return
 	}
-	ctx, end := context.WithCancel(s.cfg.Life)
+	ctx, end := context.WithCancel(s.cfg.Context)
 	s.watched[name] = end
 	source := Source{Kind: SRV, Name: name}
 	post := func(f func()) {
@@ -33,7 +33,7 @@ func (s *Seeker) AddSRV(name string) {
 		Log:       s.cfg.Log,
 	}
 	if s.cfg.Secure {
-		watcher.OnKeys = func(list []srv.Endpoint) { post(func() { s.SetPlaces(source, s.keyed(list)) }) }
+		watcher.OnKeys = func(list []srv.Endpoint) { post(func() { s.SetPlaces(source, s.placesWithKeys(list)) }) }
 	}
 	s.cfg.Go(func() {
 		defer end()
@@ -41,8 +41,8 @@ func (s *Seeker) AddSRV(name string) {
 	})
 }
 
-// keyed returns the places of endpoints with a valid key.
-func (s *Seeker) keyed(endpoints []srv.Endpoint) (list []Place) {
+// placesWithKeys returns the places of endpoints with a valid key.
+func (s *Seeker) placesWithKeys(endpoints []srv.Endpoint) (list []Place) {
 	for _, e := range endpoints {
 		key, err := cert.ParsePublicKey(e.Key)
 		if err != nil || key.IsZero() {

@@ -36,16 +36,16 @@ func (s *Sniffer) isFragment(decoded gopacket.Packet) bool {
 	return false
 }
 
-// fragment tells, once for each pair of hosts, that there are fragments, which are not put together.
-func (s *Sniffer) fragment(hosts gopacket.Flow) {
-	if s.pairs[hosts] || len(s.pairs) == maxPairs {
+// reportFragments emits, once for each pair of hosts, that there are fragments, which are not reassembled.
+func (s *Sniffer) reportFragments(hosts gopacket.Flow) {
+	if s.fragmentPairs[hosts] || len(s.fragmentPairs) == maxPairs {
 		return
 	}
-	s.pairs[hosts] = true
+	s.fragmentPairs[hosts] = true
 	src, dst := hosts.Endpoints()
 	r := &Record{Kind: Fragment}
 	r.From, r.To = hostOf(src), hostOf(dst)
-	s.record(r)
+	s.emitRecord(r)
 }
 
 // hostOf is an address without a port.

@@ -53,7 +53,7 @@ func TestFragments(t *testing.T) {
 	for _, r := range list {
 		got = append(got, r.String()[len("15:04:05.000000 "):])
 	}
-	const says = " IP fragments, which are not put together: what they hold is not shown"
+	const says = " IP fragments, which are not reassembled: their content is not shown"
 	equal(t, "fragments", got, []string{
 		"10.0.0.1:0 → 10.0.0.2:0" + says, "10.0.0.3:0 → 10.0.0.2:0" + says, "10.0.0.4:0 → 10.0.0.2:0" + says, "[fe80::1]:0 → [fe80::2]:0" + says,
 	})

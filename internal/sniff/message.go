@@ -8,26 +8,26 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// known tells whether an octet is the id of a message.
-func known(id byte) bool { return id >= 1 && id <= 10 || msg.ID(id) == msg.State }
+// isMessageID reports whether a byte is the id of a message.
+func isMessageID(id byte) bool { return id >= 1 && id <= 10 || msg.ID(id) == msg.State }
 
-// message shows a complete message.
-func (h *half) message() {
-	r := &Record{Kind: Message, UUID: h.uuid, Frames: h.rest, Octets: h.octets}
+// emitMessage emits the record of a complete message.
+func (h *half) emitMessage() {
+	r := &Record{Kind: Message, UUID: h.uuid, Frames: h.rest, Bytes: h.restSize}
 	if h.count-1 > len(h.rest) {
 		r.Count = h.count - 1
 	}
 	if len(h.first) < 2 || h.first[0] != 0xAA || h.first[1] != 0xA1 {
 		r.Kind = Other
 		r.Frames = append([]Frame{frameOf(h.first[:min(len(h.first), keptContent)], h.firstSize)}, h.rest...)
-		r.Octets += h.firstSize
+		r.Bytes += h.firstSize
 		if r.Count > 0 {
 			r.Count++
 		}
 		h.emit(r)
 		return
 	}
-	if !h.whole {
+	if !h.firstComplete {
 		h.emit(&Record{Kind: Malformed, UUID: h.uuid, Error: "the first frame of a message is too long to be decoded"})
 		return
 	}

@@ -20,10 +20,10 @@ const (
 	Message   = "message"   // a ZRE message
 	Other     = "other"     // a message over ZMTP that is not ZRE's
 	Sealed    = "sealed"    // a message that CURVE seals
-	Malformed = "malformed" // octets that break ZRE or ZMTP
+	Malformed = "malformed" // bytes that break ZRE or ZMTP
 	Gap       = "gap"       // packets are missing; the next message is looked for
 	Closed    = "closed"    // one direction of a connection has ended
-	Fragment  = "fragment"  // an IP fragment, of TCP or for the port of the beacons; told once for each pair of hosts
+	Fragment  = "fragment"  // an IP fragment, of TCP or for the port of the beacons; reported once for each pair of hosts
 )
 
 // A Record is one thing that was seen. The keys of its JSON are stable. Text is unchanged from the network, and not safe to print; String
@@ -58,8 +58,8 @@ type Record struct {
 	Headers  map[string]string `json:"headers,omitempty"`
 	Node     string            `json:"node,omitempty"` // of ELECT and LEADER
 	Frames   []Frame           `json:"frames,omitempty"`
-	Count    int               `json:"count,omitempty"`  // of frames, if not all are in Frames
-	Octets   uint64            `json:"octets,omitempty"` // of all frames; of what is sealed; that are missing
+	Count    int               `json:"count,omitempty"` // of frames, if not all are in Frames
+	Bytes    uint64            `json:"bytes,omitempty"` // of all frames; of what is sealed; that are missing
 
 	Error string `json:"error,omitempty"` // why it is malformed
 }
@@ -93,14 +93,14 @@ func (f Frame) String() string {
 	text := strconv.FormatUint(f.Size, 10) + " bytes"
 	switch {
 	case f.Data != nil:
-		return text + " " + base64.StdEncoding.EncodeToString(f.Data[:min(len(f.Data), 24)]) + more(len(f.Data) > 24 || uint64(len(f.Data)) < f.Size)
+		return text + " " + base64.StdEncoding.EncodeToString(f.Data[:min(len(f.Data), 24)]) + ellipsis(len(f.Data) > 24 || uint64(len(f.Data)) < f.Size)
 	case f.Size == 0:
 		return text
 	}
-	return text + ` "` + plain.Truncate(plain.Text(f.Text), 60) + `"` + more(uint64(len(f.Text)) < f.Size && plain.Width(f.Text) <= 60)
+	return text + ` "` + plain.Truncate(plain.Text(f.Text), 60) + `"` + ellipsis(uint64(len(f.Text)) < f.Size && plain.Width(f.Text) <= 60)
 }
 
-func more(cut bool) string {
+func ellipsis(cut bool) string {
 	if cut {
 		return "…"
 	}
@@ -120,22 +120,22 @@ func (r *Record) String() string {
 	case Greeting:
 		b.WriteString("ZMTP " + r.Version + " " + plain.Text(r.Mechanism))
 	case Command:
-		b.WriteString(plain.Text(r.Command) + list(r.Properties))
+		b.WriteString(plain.Text(r.Command) + formatPairs(r.Properties))
 	case Message:
 		b.WriteString(r.message())
 	case Other:
 		b.WriteString("not ZRE" + r.frames())
 	case Sealed:
-		fmt.Fprintf(&b, "sealed, %d bytes", r.Octets)
+		fmt.Fprintf(&b, "sealed, %d bytes", r.Bytes)
 	case Malformed:
 		b.WriteString("malformed: " + plain.Text(r.Error))
 	case Gap:
 		b.WriteString("packets are missing")
-		if r.Octets > 0 {
-			fmt.Fprintf(&b, ", %d bytes", r.Octets)
+		if r.Bytes > 0 {
+			fmt.Fprintf(&b, ", %d bytes", r.Bytes)
 		}
 	case Fragment:
-		b.WriteString("IP fragments, which are not put together: what they hold is not shown")
+		b.WriteString("IP fragments, which are not reassembled: their content is not shown")
 	default:
 		b.WriteString(r.Kind)
 	}
@@ -194,7 +194,7 @@ func (r *Record) message() string {
 			text += " " + plain.Truncate(plain.Text(group), 40)
 		}
 	}
-	return text + list(r.Headers) + r.frames()
+	return text + formatPairs(r.Headers) + r.frames()
 }
 
 func (r *Record) frames() string {
@@ -209,15 +209,15 @@ func (r *Record) frames() string {
 		parts = append(parts, frame.String())
 	}
 	if n := max(r.Count, len(r.Frames)); n > 2 {
-		parts = append(parts, fmt.Sprintf("%d frames of %d bytes in all", n, r.Octets))
+		parts = append(parts, fmt.Sprintf("%d frames of %d bytes in all", n, r.Bytes))
 	}
 	return ", " + strings.Join(parts, ", ")
 }
 
-// list formats a few pairs.
-func list(pairs map[string]string) string {
+// formatPairs formats a few pairs.
+func formatPairs(pairs map[string]string) string {
 	text, n := "", 0
-	for _, name := range sorted(pairs) {
+	for _, name := range sortedKeys(pairs) {
 		if n++; n > 8 {
 			return text + fmt.Sprintf(" and %d more", len(pairs)-8)
 		}

@@ -20,7 +20,7 @@ import (
 const (
 	maxStreams   = 4096             // connections that are followed
 	maxNames     = 4096             // nodes whose name is known
-	maxPairs     = 1024             // pairs of hosts of which fragments are told
+	maxPairs     = 1024             // pairs of hosts whose fragments are reported
 	reorderPages = 2048             // pages, of some 2 KB, that wait for an earlier packet: all together
 	streamPages  = 256              // of one direction
 	reorderTime  = 2 * time.Second  // how long they wait
@@ -41,18 +41,18 @@ type Sniffer struct {
 	options Options
 	emit    func(*Record)
 
-	assembler *reassembly.Assembler
-	pool      *reassembly.StreamPool
-	streams   int // that are followed
-	names     map[string]string
-	pairs     map[gopacket.Flow]bool // of hosts whose fragments were told
-	budget    int
-	now       time.Time // of the current packet
-	flushed   time.Time
+	assembler     *reassembly.Assembler
+	pool          *reassembly.StreamPool
+	streams       int // that are followed
+	names         map[string]string
+	fragmentPairs map[gopacket.Flow]bool // of hosts whose fragments were reported
+	budget        int
+	now           time.Time // of the current packet
+	flushed       time.Time
 
 	writer   *pcapgo.Writer
 	linkType layers.LinkType
-	written  error // the first error of writing
+	writeErr error // the first error of writing
 	current  packet
 }
 
@@ -67,7 +67,7 @@ func New(options Options, emit func(*Record)) *Sniffer {
 	if options.BeaconPort == 0 {
 		options.BeaconPort = beacon.DefaultPort
 	}
-	s := &Sniffer{options: options, emit: emit, names: make(map[string]string), pairs: make(map[gopacket.Flow]bool), budget: heldBytes}
+	s := &Sniffer{options: options, emit: emit, names: make(map[string]string), fragmentPairs: make(map[gopacket.Flow]bool), budget: heldBytes}
 	s.pool = reassembly.NewStreamPool(s)
 	s.assembler = reassembly.NewAssembler(s.pool)
 	s.assembler.MaxBufferedPagesTotal = reorderPages
@@ -121,7 +121,7 @@ func open(r io.Reader) (source, error) {
 
 // read reads packets until ctx or the source ends.
 func (s *Sniffer) read(ctx context.Context, from source) error {
-	if err := s.begin(from.LinkType()); err != nil {
+	if err := s.startFile(from.LinkType()); err != nil {
 		return err
 	}
 	for {
@@ -131,17 +131,17 @@ func (s *Sniffer) read(ctx context.Context, from source) error {
 			if ctx.Err() != nil {
 				err = nil
 			}
-			return errors.Join(err, s.written)
+			return errors.Join(err, s.writeErr)
 		}
-		s.packet(data, info)
-		if s.written != nil {
-			return s.written
+		s.handlePacket(data, info)
+		if s.writeErr != nil {
+			return s.writeErr
 		}
 	}
 }
 
-// begin begins the file that is written.
-func (s *Sniffer) begin(linkType layers.LinkType) error {
+// startFile writes the header of the file that is written.
+func (s *Sniffer) startFile(linkType layers.LinkType) error {
 	s.linkType = linkType
 	if s.options.Write == nil {
 		return nil
@@ -153,8 +153,8 @@ func (s *Sniffer) begin(linkType layers.LinkType) error {
 	return nil
 }
 
-// packet looks at a packet.
-func (s *Sniffer) packet(data []byte, info gopacket.CaptureInfo) {
+// handlePacket looks at a packet.
+func (s *Sniffer) handlePacket(data []byte, info gopacket.CaptureInfo) {
 	s.now = info.Timestamp
 	s.current = packet{data, info}
 	decoded := gopacket.NewPacket(data, s.linkType, gopacket.DecodeOptions{Lazy: true, NoCopy: true})
@@ -170,27 +170,27 @@ func (s *Sniffer) packet(data []byte, info gopacket.CaptureInfo) {
 		}
 		if r := beaconOf(transport.Payload); r != nil {
 			r.From, r.To = endpoints(network.NetworkFlow(), transport.TransportFlow())
-			s.record(r)
+			s.emitRecord(r)
 			s.write(s.current)
 		}
 	case *layers.TCP:
-		s.assembler.AssembleWithContext(network.NetworkFlow(), transport, context2(info))
+		s.assembler.AssembleWithContext(network.NetworkFlow(), transport, captureContext(info))
 	case nil:
 		if s.isFragment(decoded) {
-			s.fragment(network.NetworkFlow())
+			s.reportFragments(network.NetworkFlow())
 		}
 	}
-	s.tidy()
+	s.flushOld()
 }
 
-// context2 is what the assembler needs to know about a packet.
-type context2 gopacket.CaptureInfo
+// captureContext is what the assembler needs to know about a packet.
+type captureContext gopacket.CaptureInfo
 
 // GetCaptureInfo implements reassembly.AssemblerContext.
-func (c context2) GetCaptureInfo() gopacket.CaptureInfo { return gopacket.CaptureInfo(c) }
+func (c captureContext) GetCaptureInfo() gopacket.CaptureInfo { return gopacket.CaptureInfo(c) }
 
-// tidy gives up waiting for packets, and for connections. It uses the clock of the packets; one that is far off does no harm.
-func (s *Sniffer) tidy() {
+// flushOld gives up waiting for packets, and for connections. It uses the clock of the packets; one that is far off does no harm.
+func (s *Sniffer) flushOld() {
 	if d := s.now.Sub(s.flushed); d >= 0 && d < time.Second {
 		return
 	}
@@ -198,8 +198,8 @@ func (s *Sniffer) tidy() {
 	s.assembler.FlushWithOptions(reassembly.FlushOptions{T: s.now.Add(-reorderTime), TC: s.now.Add(-idleTime)})
 }
 
-// record completes a record and emits it.
-func (s *Sniffer) record(r *Record) {
+// emitRecord completes a record and emits it.
+func (s *Sniffer) emitRecord(r *Record) {
 	r.Time = s.now
 	if r.Message == "HELLO" && r.UUID != "" && r.Name != "" {
 		if _, ok := s.names[r.UUID]; ok || len(s.names) < maxNames {
@@ -214,13 +214,13 @@ func (s *Sniffer) record(r *Record) {
 
 // write writes a packet, if a file is written.
 func (s *Sniffer) write(p packet) {
-	if s.writer == nil || s.written != nil {
+	if s.writer == nil || s.writeErr != nil {
 		return
 	}
 	p.info.CaptureLength = len(p.data)
 	p.info.Length = max(p.info.Length, len(p.data))
 	if err := s.writer.WritePacket(p.info, p.data); err != nil {
-		s.written = fmt.Errorf("write pcap: %w", err)
+		s.writeErr = fmt.Errorf("write pcap: %w", err)
 	}
 }
 

@@ -199,8 +199,8 @@ func TestBeacons(t *testing.T) {
 		"beacon v1 " + id.String() + " port 5671 state receiving",
 		"beacon v3 " + id.String() + " port 5671 key 01020300…",
 		"beacon v3 " + id.String() + " leaves state exit key 01020300…",
-		"malformed: beacon: state octet 77 is none of 0 to 5",
-		"malformed: beacon: 21 octets, a beacon has 22, 23, 54 or 55",
+		"malformed: beacon: state byte 77 is none of 0 to 5",
+		"malformed: beacon: 21 bytes, a beacon has 22, 23, 54 or 55",
 	})
 	if got, want := toJSON(t, list[1]), `{"time":"2001-09-09T01:46:40.001Z","kind":"beacon","from":"10.0.0.1:5670","to":"10.0.0.2:5670","uuid":"`+id.String()+`","version":"1","port":5671,"state":"receiving"}`; got != want {
 		t.Errorf("as JSON it is\n%s, want\n%s", got, want)
@@ -349,7 +349,7 @@ func FuzzSegments(f *testing.F) {
 	data := talk(f).Bytes()
 	f.Fuzz(func(t *testing.T, input []byte) {
 		s := New(Options{Write: new(bytes.Buffer)}, func(r *Record) { _ = r.String() })
-		if err := s.begin(layers.LinkTypeEthernet); err != nil {
+		if err := s.startFile(layers.LinkTypeEthernet); err != nil {
 			t.Fatal(err)
 		}
 		now := time.Unix(1e9, 0)
@@ -373,7 +373,7 @@ func FuzzSegments(f *testing.F) {
 			if err := gopacket.SerializeLayers(buffer, gopacket.SerializeOptions{FixLengths: true}, ether, ip, &tcp, gopacket.Payload(part)); err != nil {
 				t.Fatal(err)
 			}
-			s.packet(buffer.Bytes(), gopacket.CaptureInfo{Timestamp: now, CaptureLength: len(buffer.Bytes()), Length: len(buffer.Bytes())})
+			s.handlePacket(buffer.Bytes(), gopacket.CaptureInfo{Timestamp: now, CaptureLength: len(buffer.Bytes()), Length: len(buffer.Bytes())})
 			now = now.Add(time.Duration(step[7]) * 10 * time.Millisecond)
 			if s.budget < 0 || s.budget > heldBytes || s.streams < 0 {
 				t.Fatalf("%d bytes, %d streams", heldBytes-s.budget, s.streams)

@@ -18,11 +18,11 @@ const (
 
 // A stream is a connection: two halves.
 type stream struct {
-	sniffer *Sniffer
-	network gopacket.Flow // from client to server, if known
-	ports   gopacket.Flow
-	halves  [2]half
-	early   []packet // before it is known to be ZMTP
+	sniffer     *Sniffer
+	network     gopacket.Flow // from client to server, if known
+	ports       gopacket.Flow
+	halves      [2]half
+	heldPackets []packet // before it is known to be ZMTP
 }
 
 // New implements reassembly.StreamFactory. It makes no stream for a packet that ends a connection, and none beyond maxStreams.
@@ -33,7 +33,7 @@ func (s *Sniffer) New(network, ports gopacket.Flow, tcp *layers.TCP, _ reassembl
 	s.streams++
 	stream := &stream{sniffer: s, network: network, ports: ports}
 	for i := range stream.halves {
-		stream.halves[i] = half{budget: &s.budget, emit: func(r *Record) { stream.record(i, r) }}
+		stream.halves[i] = half{budget: &s.budget, emit: func(r *Record) { stream.emitRecord(i, r) }}
 	}
 	return stream
 }
@@ -46,13 +46,13 @@ func direction(d reassembly.TCPFlowDirection) int {
 	return 0
 }
 
-// record sets the direction of a record, and passes it on.
-func (s *stream) record(i int, r *Record) {
+// emitRecord sets the direction of a record, and passes it on.
+func (s *stream) emitRecord(i int, r *Record) {
 	r.From, r.To = endpoints(s.network, s.ports)
 	if i == 1 {
 		r.From, r.To = r.To, r.From
 	}
-	s.sniffer.record(r)
+	s.sniffer.emitRecord(r)
 }
 
 // Accept implements reassembly.Stream. A stream whose beginning was missed begins where it is seen first.
@@ -60,49 +60,49 @@ func (s *stream) Accept(tcp *layers.TCP, _ gopacket.CaptureInfo, _ reassembly.TC
 	if next < 0 && len(tcp.Payload) > 0 {
 		*start = true
 	}
-	s.keep()
+	s.writeOrKeep()
 	return true
 }
 
-// keep writes the current packet, or keeps it until it is known whether it must be written.
-func (s *stream) keep() {
+// writeOrKeep writes the current packet, or keeps it until it is known whether it must be written.
+func (s *stream) writeOrKeep() {
 	w := s.sniffer
 	switch {
 	case w.writer == nil:
-	case s.speaks():
+	case s.isZMTP():
 		s.flush()
 		w.write(w.current)
-	case len(s.early) < keptPackets:
+	case len(s.heldPackets) < keptPackets:
 		p := w.current
 		p.data = bytes.Clone(p.data[:min(len(p.data), keptPacket)])
-		s.early = append(s.early, p)
+		s.heldPackets = append(s.heldPackets, p)
 	}
 }
 
-func (s *stream) speaks() bool { return s.halves[0].speaks || s.halves[1].speaks }
+func (s *stream) isZMTP() bool { return s.halves[0].isZMTP || s.halves[1].isZMTP }
 
 // flush writes what was kept.
 func (s *stream) flush() {
-	for _, p := range s.early {
+	for _, p := range s.heldPackets {
 		s.sniffer.write(p)
 	}
-	s.early = nil
+	s.heldPackets = nil
 }
 
 // ReassembledSG implements reassembly.Stream.
 func (s *stream) ReassembledSG(data reassembly.ScatterGather, _ reassembly.AssemblerContext) {
 	d, _, end, skip := data.Info()
 	h := &s.halves[direction(d)]
-	if skip != 0 && (skip > 0 || h.speaks) {
-		h.lose(skip)
+	if skip != 0 && (skip > 0 || h.isZMTP) {
+		h.handleGap(skip)
 	}
 	length, _ := data.Lengths()
 	h.feed(data.Fetch(length))
-	if s.speaks() {
+	if s.isZMTP() {
 		s.flush()
 	}
-	if end && h.speaks {
-		h.drop()
+	if end && h.isZMTP {
+		h.reset()
 		h.emit(&Record{Kind: Closed, UUID: h.uuid})
 	}
 }
@@ -110,9 +110,9 @@ func (s *stream) ReassembledSG(data reassembly.ScatterGather, _ reassembly.Assem
 // ReassemblyComplete implements reassembly.Stream.
 func (s *stream) ReassemblyComplete(reassembly.AssemblerContext) bool {
 	for i := range s.halves {
-		s.halves[i].drop()
+		s.halves[i].reset()
 	}
-	s.early = nil
+	s.heldPackets = nil
 	s.sniffer.streams--
 	return true
 }

@@ -104,7 +104,7 @@ func lines(data []byte, size int) (list []string) {
 	for part := range slices.Chunk(data, size) {
 		h.feed(part)
 	}
-	h.drop()
+	h.reset()
 	if budget != heldBytes {
 		list = append(list, fmt.Sprint("budget off by ", heldBytes-budget))
 	}
@@ -127,7 +127,7 @@ func equal(t *testing.T, what string, got, want []string) {
 	}
 }
 
-// However the octets are cut, the same is seen.
+// However the bytes are cut, the same is seen.
 func TestStreamInPieces(t *testing.T) {
 	data := talk(t).Bytes()
 	for _, size := range []int{1, 2, 3, 7, 64, 65, 1448, len(data)} {
@@ -142,7 +142,7 @@ func TestStreamFromTheMiddle(t *testing.T) {
 		for _, size := range []int{1, 5, 1448, len(data)} {
 			got := lines(data[cut:], size)
 			if len(got) < 5 || !strings.HasSuffix(got[0], "HELLO #1 tcp://10.0.0.1:5671 groups CHAT \\x1b[2J role=camera") {
-				t.Errorf("without the first %d octets, in pieces of %d: %q", cut, size, got)
+				t.Errorf("without the first %d bytes, in pieces of %d: %q", cut, size, got)
 			}
 		}
 	}
@@ -189,7 +189,7 @@ func TestGap(t *testing.T) {
 	data := talk(t).Bytes()
 	at := bytes.Index(data, []byte("ää"))
 	h.feed(data[:at+10])
-	h.lose(1000)
+	h.handleGap(1000)
 	h.feed(data[at+1010:])
 	equal(t, "records", got, []string{"greeting ", "command ", "message HELLO", "message SHOUT", "gap ", "message JOIN", "command ", "other ", "message STATE"})
 }
@@ -211,7 +211,7 @@ func TestBudget(t *testing.T) {
 		}
 	}
 	for i := range halves {
-		halves[i].drop()
+		halves[i].reset()
 	}
 	if budget != 1<<20 {
 		t.Errorf("%d are not given back", 1<<20-budget)

@@ -19,7 +19,7 @@ type client struct {
 	timeout time.Duration // of one question to one server
 	tries   int           // how often each server is asked before a question is given up: datagrams get lost
 	noAAAA  bool          // do not ask for IPv6 addresses
-	plain   sync.Map      // servers that do not know EDNS
+	noEDNS  sync.Map      // servers that do not know EDNS
 }
 
 func (c *client) records(ctx context.Context, name string) (*reply, error) {
@@ -83,32 +83,32 @@ func (c *client) ask(ctx context.Context, name string, kind uint16) (int, *reply
 // exchange asks one server, by UDP first.
 func (c *client) exchange(ctx context.Context, s server, q dns.Question) (*reply, error) {
 	if s.tcp {
-		return c.over(ctx, "tcp", s, q)
+		return c.exchangeOver(ctx, "tcp", s, q)
 	}
-	r, err := c.over(ctx, "udp", s, q)
-	if err != nil || !r.cut {
+	r, err := c.exchangeOver(ctx, "udp", s, q)
+	if err != nil || !r.truncated {
 		return r, err
 	}
-	whole, err := c.over(ctx, "tcp", s, q)
+	byTCP, err := c.exchangeOver(ctx, "tcp", s, q)
 	switch {
 	case err == nil || errors.Is(err, ErrNoName):
-		return whole, err
+		return byTCP, err
 	case len(r.records) > 0 || len(r.host.list) > 0: // some peers are better than none
-		r.whole = fmt.Errorf("%v: %v, and by TCP: %w", s, errTruncated, err)
+		r.tcpErr = fmt.Errorf("%v: %v, and by TCP: %w", s, errTruncated, err)
 		return r, nil
 	}
 	return nil, fmt.Errorf("%v, and by TCP: %w", errTruncated, err)
 }
 
-// over asks by UDP or TCP: with EDNS, so that more fits into a datagram, and without if the server does not know it (RFC 6891, section 7).
-func (c *client) over(ctx context.Context, network string, s server, q dns.Question) (*reply, error) {
+// exchangeOver asks by UDP or TCP: with EDNS, so that more fits into a datagram, and without if the server does not know it (RFC 6891, section 7).
+func (c *client) exchangeOver(ctx context.Context, network string, s server, q dns.Question) (*reply, error) {
 	for {
-		_, plain := c.plain.Load(s)
-		r, err := c.talk(ctx, network, s.address, q, !plain)
-		if plain || !refusesEDNS(err) {
+		_, withoutEDNS := c.noEDNS.Load(s)
+		r, err := c.dialAndAsk(ctx, network, s.address, q, !withoutEDNS)
+		if withoutEDNS || !refusesEDNS(err) {
 			return r, unifyTimeout(err)
 		}
-		c.plain.Store(s, true)
+		c.noEDNS.Store(s, true)
 	}
 }
 
@@ -118,8 +118,8 @@ func refusesEDNS(err error) bool {
 	return errors.As(err, &code) && (code == dns.RcodeFormatError || code == dns.RcodeNotImplemented || code == dns.RcodeBadVers)
 }
 
-// talk asks a question on a new connection.
-func (c *client) talk(ctx context.Context, network, address string, q dns.Question, edns bool) (*reply, error) {
+// dialAndAsk asks a question on a new connection.
+func (c *client) dialAndAsk(ctx context.Context, network, address string, q dns.Question, edns bool) (*reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	conn, err := c.dial(ctx, network, address)
@@ -128,33 +128,33 @@ func (c *client) talk(ctx context.Context, network, address string, q dns.Questi
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	r, err := converse(conn, network, q, edns)
+	r, err := askOn(conn, network, q, edns)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	return r, err
 }
 
-// converse asks a question and reads the answer, until the connection is closed.
-func converse(conn net.Conn, network string, q dns.Question, edns bool) (*reply, error) {
+// askOn asks a question and reads the answer, until the connection is closed.
+func askOn(conn net.Conn, network string, q dns.Question, edns bool) (*reply, error) {
 	m := &dns.Msg{MsgHdr: dns.MsgHdr{Id: dns.Id(), RecursionDesired: true}, Question: []dns.Question{q}}
 	if edns {
 		m.SetEdns0(datagram, false)
 	}
-	talk := dns.Conn{Conn: conn, UDPSize: datagram}
+	dnsConn := dns.Conn{Conn: conn, UDPSize: datagram}
 	if network == "udp" {
-		talk.Conn = datagrams{conn}
+		dnsConn.Conn = datagrams{conn}
 	}
-	if err := talk.WriteMsg(m); err != nil {
+	if err := dnsConn.WriteMsg(m); err != nil {
 		return nil, err
 	}
 	for {
-		packet, err := talk.ReadMsgHeader(nil)
+		packet, err := dnsConn.ReadMsgHeader(nil)
 		if err != nil && !errors.Is(err, dns.ErrShortRead) {
 			return nil, err
 		}
 		// Anybody may send a datagram: one that does not answer this question is not from the server.
-		if r, err := parse(packet, m.Id, q); network == "tcp" || !errors.Is(err, errOther) {
+		if r, err := parse(packet, m.Id, q); network == "tcp" || !errors.Is(err, errUnrelated) {
 			return r, err
 		}
 	}

@@ -31,10 +31,10 @@ type Answer struct {
 
 // Bounds of a lookup.
 const (
-	maxTargets   = 1024 // records used, by priority
-	maxAsked     = 256  // targets whose addresses are asked for, because they did not come with the records
-	maxAddresses = 4    // of a target, for each family
-	askers       = 16   // concurrent questions
+	maxTargets    = 1024 // records used, by priority
+	maxAsked      = 256  // targets whose addresses are asked for, because they did not come with the records
+	maxAddresses  = 4    // of a target, for each family
+	maxConcurrent = 16   // concurrent questions
 )
 
 // addresses are those of one host.
@@ -80,8 +80,8 @@ func usable(addr netip.Addr) bool {
 		!(addr.Is6() && addr.IsLinkLocalUnicast())
 }
 
-// arrange sorts endpoints and drops duplicates.
-func arrange(endpoints []Endpoint) []Endpoint {
+// sortUnique sorts endpoints and drops duplicates.
+func sortUnique(endpoints []Endpoint) []Endpoint {
 	slices.SortFunc(endpoints, func(a, b Endpoint) int {
 		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(b.Weight, a.Weight), a.AddrPort.Compare(b.AddrPort),
 			cmp.Compare(a.Target, b.Target))

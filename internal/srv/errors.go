@@ -37,9 +37,9 @@ var (
 	errTruncated = errors.New("the answer is too large for UDP")
 	errLame      = errors.New("the server does not know this name and does not ask other servers")
 	errNoAddress = errors.New("no usable address")
-	errTarget    = errors.New("not a host name and a port")
+	errBadTarget = errors.New("not a host name and a port")
 	errTooMany   = errors.New("too many targets")
-	errCut       = errors.New("the answer is too large for DNS")
+	errTooLarge  = errors.New("the answer is too large for DNS")
 )
 
 // unifyTimeout turns all errors that mean a timeout into ErrTimeout.
@@ -51,8 +51,8 @@ func unifyTimeout(err error) error {
 	return err
 }
 
-// kind returns the text of the innermost error, without what changes from try to try, such as our port.
-func kind(err error) string {
+// innermostText returns the text of the innermost error, without what changes from try to try, such as our port.
+func innermostText(err error) string {
 	if err == nil {
 		return ""
 	}

@@ -101,7 +101,7 @@ func FuzzLookup(f *testing.F) {
 		if (err == nil) != (len(got.Endpoints) > 0) {
 			t.Fatalf("%v, %v", got, err)
 		}
-		if n := *<-asked; n > (1+2*maxAsked)*defaultTries*2+askers { // a server without EDNS is noticed by as many at once
+		if n := *<-asked; n > (1+2*maxAsked)*defaultTries*2+maxConcurrent { // a server without EDNS is noticed by as many at once
 			t.Fatalf("%d questions", n)
 		}
 		if got.TTL < 0 || got.TTL > 1<<31*time.Second {
@@ -133,7 +133,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		m := new(dns.Msg)
-		if r.cut || m.Unpack(packet) != nil {
+		if r.truncated || m.Unpack(packet) != nil {
 			return
 		}
 		if m.Id != id || !m.Response || m.Rcode != 0 && m.IsEdns0() == nil {

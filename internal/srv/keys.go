@@ -47,34 +47,34 @@ func (m *message) text(r *reply, h dns.RR_Header, data int) error {
 	return nil
 }
 
-// A keyed is the key of a target, or why there is none.
-type keyed struct {
+// A keyResult is the key of a target, or why there is none.
+type keyResult struct {
 	key string
 	ttl time.Duration
 	err error
 }
 
 // findKeys asks for the keys of targets.
-func findKeys(ctx context.Context, a asker, records []record) map[string]keyed {
-	found := make(map[string]keyed)
+func findKeys(ctx context.Context, a asker, records []record) map[string]keyResult {
+	found := make(map[string]keyResult)
 	var mu sync.Mutex // guards found
 	var wait sync.WaitGroup
-	seat := make(chan struct{}, askers)
+	slots := make(chan struct{}, maxConcurrent)
 	for _, rec := range records {
 		mu.Lock()
-		_, is := found[rec.target]
-		if !is {
-			found[rec.target] = keyed{err: fmt.Errorf("%w to be asked for a key, the limit is %d", errTooMany, maxAsked)}
+		_, isKnown := found[rec.target]
+		if !isKnown {
+			found[rec.target] = keyResult{err: fmt.Errorf("%w to be asked for a key, the limit is %d", errTooMany, maxAsked)}
 		}
-		is = is || len(found) > maxAsked
+		isKnown = isKnown || len(found) > maxAsked
 		mu.Unlock()
-		if is {
+		if isKnown {
 			continue
 		}
-		seat <- struct{}{}
+		slots <- struct{}{}
 		wait.Go(func() {
 			k := findKey(ctx, a, rec.target)
-			<-seat
+			<-slots
 			mu.Lock()
 			defer mu.Unlock()
 			found[rec.target] = k
@@ -84,18 +84,18 @@ func findKeys(ctx context.Context, a asker, records []record) map[string]keyed {
 	return found
 }
 
-func findKey(ctx context.Context, a asker, target string) keyed {
+func findKey(ctx context.Context, a asker, target string) keyResult {
 	texts, ttl, err := a.texts(ctx, target)
 	if err != nil && !isEmpty(err) {
-		return keyed{err: err}
+		return keyResult{err: err}
 	}
-	k := keyed{ttl: ttl, err: ErrNoKey}
+	k := keyResult{ttl: ttl, err: ErrNoKey}
 	for _, text := range texts {
 		value, is := strings.CutPrefix(text, keyName)
 		switch {
 		case !is || value == k.key:
 		case k.key != "":
-			return keyed{err: ErrNoKey}
+			return keyResult{err: ErrNoKey}
 		default:
 			k.key, k.err = value, nil
 		}

@@ -57,7 +57,7 @@ func TestWatchKeys(t *testing.T) {
 		news int
 	}{{"a", 1}, {"a", 0}, {"b", 1}} {
 		w.answer = Answer{Endpoints: []Endpoint{{AddrPort: at, Key: c.key}}}
-		w.tell()
+		w.reportEndpoints()
 		if len(told) != c.news || c.news == 1 && (<-told)[0].Key != c.key {
 			t.Errorf("%s: %d times", c.key, len(told))
 		}

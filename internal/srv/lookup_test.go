@@ -319,7 +319,7 @@ func TestCutByTCP(t *testing.T) {
 	if err != nil || show(answer.Endpoints) != want {
 		t.Errorf("%v, got\n%s", err, show(answer.Endpoints))
 	}
-	if answer.Partial == nil || kind(answer.Partial) != errCut.Error() {
+	if answer.Partial == nil || innermostText(answer.Partial) != errTooLarge.Error() {
 		t.Errorf("partial: %v", answer.Partial)
 	}
 }

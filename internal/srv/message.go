@@ -27,18 +27,18 @@ type record struct {
 
 // A reply is what a server answered, as far as it matters here.
 type reply struct {
-	records []record
-	ttl     time.Duration // the least of the answer, CNAMEs included
-	host    addresses     // of the host in the question
-	texts   []string      // its TXT records
-	extra   map[string]addresses
-	cut     bool  // there were more
-	whole   error // if cut: why TCP did not give the whole answer; nil if TCP gave no more
+	records   []record
+	ttl       time.Duration // the least of the answer, CNAMEs included
+	host      addresses     // of the host in the question
+	texts     []string      // its TXT records
+	extra     map[string]addresses
+	truncated bool  // there were more
+	tcpErr    error // if cut: why TCP did not give the whole answer; nil if TCP gave no more
 }
 
 var (
-	// errOther means that a message answers another question, or none.
-	errOther = errors.New("the answer is to another question")
+	// errUnrelated means that a message answers another question, or none.
+	errUnrelated = errors.New("the answer is to another question")
 
 	errShort = errors.New("it ends within a record")
 )
@@ -65,9 +65,9 @@ func parse(packet []byte, id uint16, q dns.Question) (*reply, error) {
 	default:
 		return nil, RCode(m.Rcode)
 	}
-	r := &reply{ttl: math.MaxInt64, extra: map[string]addresses{}, cut: m.Truncated}
+	r := &reply{ttl: math.MaxInt64, extra: map[string]addresses{}, truncated: m.Truncated}
 	err = m.answers(r)
-	if r.cut {
+	if r.truncated {
 		return r, nil // it may end anywhere
 	}
 	if err != nil {
@@ -87,19 +87,19 @@ func parse(packet []byte, id uint16, q dns.Question) (*reply, error) {
 func open(packet []byte, id uint16, q dns.Question) (*message, error) {
 	var header dns.Msg
 	if len(packet) < headerSize || header.Unpack(packet[:headerSize]) != nil || !header.Response || header.Id != id {
-		return nil, errOther
+		return nil, errUnrelated
 	}
 	m := &message{MsgHdr: header.MsgHdr, packet: packet, off: headerSize}
 	if m.count(questionCount) == 0 || len(packet) == headerSize {
 		if m.Rcode == dns.RcodeSuccess || m.Rcode == dns.RcodeNameError {
-			return nil, errOther
+			return nil, errUnrelated
 		}
 		return m, nil
 	}
 	name, off, err := dns.UnpackDomainName(packet, m.off)
 	if err != nil || off+4 > len(packet) || m.count(questionCount) != 1 || !strings.EqualFold(name, q.Name) ||
 		binary.BigEndian.Uint16(packet[off:]) != q.Qtype || binary.BigEndian.Uint16(packet[off+2:]) != q.Qclass {
-		return nil, errOther
+		return nil, errUnrelated
 	}
 	m.off = off + 4
 	return m, nil

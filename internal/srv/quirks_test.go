@@ -62,7 +62,7 @@ func TestHeaderAlone(t *testing.T) {
 	q := dns.Question{Name: robots, Qtype: dns.TypeSRV, Qclass: dns.ClassINET}
 	for code, want := range map[int]error{
 		dns.RcodeRefused: RCode(dns.RcodeRefused), dns.RcodeServerFailure: RCode(dns.RcodeServerFailure),
-		dns.RcodeNameError: errOther, dns.RcodeSuccess: errOther,
+		dns.RcodeNameError: errUnrelated, dns.RcodeSuccess: errUnrelated,
 	} {
 		for questions := range uint16(2) {
 			packet := make([]byte, headerSize)
@@ -126,7 +126,7 @@ func TestTruncatedWithoutTCP(t *testing.T) {
 func TestPortZero(t *testing.T) {
 	z := zone{answers: good.answers + "\n" + robots + " 60 SRV 0 0 0 a.robots.example."}
 	answer, err := (&Resolver{Server: serve(t, "127.0.0.1", z.answer)}).Lookup(t.Context(), robots)
-	if err != nil || show(answer.Endpoints) != goodEndpoint || !errors.Is(answer.Partial, errTarget) {
+	if err != nil || show(answer.Endpoints) != goodEndpoint || !errors.Is(answer.Partial, errBadTarget) {
 		t.Errorf("%v, %v", answer, err)
 	}
 }

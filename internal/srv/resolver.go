@@ -19,8 +19,8 @@ const (
 	defaultTTL     = 30 * time.Second
 	defaultTimeout = 2 * time.Second
 	defaultTries   = 2
-	patience       = 10 // the most timeouts that a lookup may take, whatever it asks
-	longest        = time.Minute
+	maxTimeouts    = 10 // the most timeouts that a lookup may take, whatever it asks
+	maxLookupTime  = time.Minute
 	lastPause      = 30 * time.Second // names that are tried last are left out for this long when they are not answered
 )
 
@@ -145,7 +145,7 @@ func (r *Resolver) plan(name string) (plan, error) {
 	}
 	config, err := readConfig(cmp.Or(r.path, configPath()))
 	if errors.Is(err, fs.ErrNotExist) {
-		return plan{asker: system{net.DefaultResolver}, names: []string{name}, first: 1, time: min(patience*c.timeout, longest)}, nil
+		return plan{asker: system{net.DefaultResolver}, names: []string{name}, first: 1, time: min(maxTimeouts*c.timeout, maxLookupTime)}, nil
 	}
 	if err != nil {
 		return plan{}, err
@@ -159,7 +159,7 @@ func (r *Resolver) plan(name string) (plan, error) {
 }
 
 func (c *client) plan(names []string, first int) plan {
-	return plan{asker: c, names: names, first: first, time: min(patience*c.timeout, longest)}
+	return plan{asker: c, names: names, first: first, time: min(maxTimeouts*c.timeout, maxLookupTime)}
 }
 
 // lookup asks for the records of a name and for the addresses of their targets.
@@ -173,7 +173,7 @@ func lookup(ctx context.Context, a plan, name string) (Answer, error) {
 		return Answer{}, ErrNoRecords
 	}
 	hosts, unknown := findHosts(ctx, a, records, r.extra)
-	var keys map[string]keyed
+	var keys map[string]keyResult
 	if a.keys {
 		keys = findKeys(ctx, a, records)
 	}
@@ -201,7 +201,7 @@ func lookup(ctx context.Context, a plan, name string) (Answer, error) {
 			answer.Endpoints = append(answer.Endpoints, rec.endpoint(addr, key.key))
 		}
 	}
-	answer.Endpoints = arrange(answer.Endpoints)
+	answer.Endpoints = sortUnique(answer.Endpoints)
 	if len(problems) > 0 {
 		answer.Partial = fmt.Errorf("%d problems, the first: %w", len(problems), problems[0])
 	}
@@ -218,25 +218,25 @@ func usableRecords(r *reply) (good []record, problems []error) {
 		switch {
 		case rec.target == "": // "decidedly not available" (RFC 2782)
 		case badName(rec.target) != "" || rec.port == 0:
-			problems = append(problems, fmt.Errorf("%w: %q, %d", errTarget, rec.target, rec.port))
+			problems = append(problems, fmt.Errorf("%w: %q, %d", errBadTarget, rec.target, rec.port))
 		case len(good) == maxTargets:
 			problems = append(problems, fmt.Errorf("%w, the limit is %d", errTooMany, maxTargets))
 		default:
 			good = append(good, rec)
 		}
 	}
-	if r.cut {
-		problems = append(problems, cmp.Or(r.whole, errCut))
+	if r.truncated {
+		problems = append(problems, cmp.Or(r.tcpErr, errTooLarge))
 	}
 	return good, problems
 }
 
 // findHosts returns the addresses of targets: those that came along, and others by asking for them, and the errors of those that failed.
-func findHosts(ctx context.Context, a asker, records []record, along map[string]addresses) (map[string]addresses, map[string]error) {
+func findHosts(ctx context.Context, a asker, records []record, additional map[string]addresses) (map[string]addresses, map[string]error) {
 	found, failed := make(map[string]addresses), make(map[string]error)
 	var ask []string
 	for _, rec := range records {
-		if host, ok := along[rec.target]; ok && len(host.list) > 0 {
+		if host, ok := additional[rec.target]; ok && len(host.list) > 0 {
 			found[rec.target] = host
 		} else if !slices.Contains(ask, rec.target) {
 			ask = append(ask, rec.target)
@@ -249,12 +249,12 @@ func findHosts(ctx context.Context, a asker, records []record, along map[string]
 
 	var mu sync.Mutex // guards found and failed
 	var wait sync.WaitGroup
-	seat := make(chan struct{}, askers)
+	slots := make(chan struct{}, maxConcurrent)
 	for _, target := range ask {
-		seat <- struct{}{} // the lookup's end frees it
+		slots <- struct{}{} // the lookup's end frees it
 		wait.Go(func() {
 			host, err := a.host(ctx, target)
-			<-seat
+			<-slots
 			mu.Lock()
 			defer mu.Unlock()
 			found[target] = host

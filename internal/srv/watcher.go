@@ -13,7 +13,7 @@ import (
 // When a Watcher looks again.
 const (
 	firstRetry = 500 * time.Millisecond // after the first failure; twice as long after each further one
-	loneWait   = time.Second            // at most, while no other endpoint is known by the name
+	aloneWait  = time.Second            // at most, while no other endpoint is known by the name
 	minWait    = 5 * time.Second        // otherwise, and also the longest after failures
 	maxWait    = 5 * time.Minute
 
@@ -51,10 +51,10 @@ type Watcher struct {
 	answer     Answer           // the last good one
 	others     int              // endpoints in it that are not our own
 	reported   []netip.AddrPort // what OnChange last got, sorted; nil before the first call
-	keys       []string         // what OnKeys last got: the keys of told
+	keys       []string         // what OnKeys last got: the keys of reported
 	wait       time.Duration    // until the next lookup
 	failures   int              // since the last good answer
-	noted      string           // the kind of what was last logged
+	lastLogged string           // the kind of what was last logged
 	emptySince time.Time        // since when the name has no endpoints; zero if it has some
 	failing    bool             // OnProblem has an error
 }
@@ -76,10 +76,10 @@ func (w *Watcher) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		w.note(err)
-		w.report(err)
+		w.logProblem(err)
+		w.reportProblem(err)
 		if err == nil {
-			w.tell()
+			w.reportEndpoints()
 		}
 		timer.Reset(w.wait)
 	}
@@ -91,12 +91,12 @@ func (w *Watcher) look(ctx context.Context) error {
 	if err == nil {
 		w.answer, w.failures, w.emptySince = answer, 0, time.Time{}
 		w.others = len(w.list())
-		w.wait = w.jitter(min(max(answer.TTL, w.shortest()), maxWait))
+		w.wait = w.jitter(min(max(answer.TTL, w.shortestWait()), maxWait))
 		return nil
 	}
-	longest := w.shortest()
+	longest := w.shortestWait()
 	if isEmpty(err) {
-		longest = loneWait
+		longest = aloneWait
 		if w.emptySince.IsZero() {
 			w.emptySince = time.Now()
 		}
@@ -106,10 +106,10 @@ func (w *Watcher) look(ctx context.Context) error {
 	return err
 }
 
-// shortest returns the shortest wait after a good answer, which is the longest after a failure.
-func (w *Watcher) shortest() time.Duration {
+// shortestWait returns the shortest wait after a good answer, which is the longest after a failure.
+func (w *Watcher) shortestWait() time.Duration {
 	if w.others == 0 {
-		return loneWait
+		return aloneWait
 	}
 	return minWait
 }
@@ -125,11 +125,11 @@ func (w *Watcher) list() []netip.AddrPort {
 	return list
 }
 
-// tell calls OnChange if the set is new.
-func (w *Watcher) tell() {
+// reportEndpoints calls OnChange if the set is new.
+func (w *Watcher) reportEndpoints() {
 	list := w.list()
 	set := slices.SortedFunc(slices.Values(list), netip.AddrPort.Compare)
-	others, keys := w.keyed()
+	others, keys := w.endpointsWithKeys()
 	if w.reported != nil && slices.Equal(set, w.reported) && slices.Equal(keys, w.keys) {
 		return
 	}
@@ -143,9 +143,9 @@ func (w *Watcher) tell() {
 	w.OnChange(list)
 }
 
-// keyed returns the endpoints of the last good answer, without our own, and their addresses and keys as text, sorted; nothing without
+// endpointsWithKeys returns the endpoints of the last good answer, without our own, and their addresses and keys as text, sorted; nothing without
 // OnKeys.
-func (w *Watcher) keyed() (list []Endpoint, keys []string) {
+func (w *Watcher) endpointsWithKeys() (list []Endpoint, keys []string) {
 	if w.OnKeys == nil {
 		return nil, nil
 	}
@@ -158,8 +158,8 @@ func (w *Watcher) keyed() (list []Endpoint, keys []string) {
 	return list, keys
 }
 
-// report calls OnProblem if there is a problem, or was one.
-func (w *Watcher) report(err error) {
+// reportProblem calls OnProblem if there is a problem, or was one.
+func (w *Watcher) reportProblem(err error) {
 	if isEmpty(err) && (len(w.answer.Endpoints) > 0 || time.Since(w.emptySince) < emptyFor) {
 		err = nil
 	}
@@ -169,23 +169,23 @@ func (w *Watcher) report(err error) {
 	w.failing = err != nil
 }
 
-// note logs what OnProblem does not get, once for each change of its kind.
-func (w *Watcher) note(err error) {
+// logProblem logs what OnProblem does not get, once for each change of its kind.
+func (w *Watcher) logProblem(err error) {
 	noted, text, level := "", "", zerolog.WarnLevel
 	switch {
 	case isEmpty(err):
-		noted, text = "nobody: "+kind(err), "SRV: the name has no endpoints, will look again"
+		noted, text = "empty: "+innermostText(err), "SRV: the name has no endpoints, will look again"
 		level = zerolog.InfoLevel // the first of many nodes comes before its record does
 	case err != nil:
 		return // OnProblem gets it
 	case w.answer.Partial != nil:
 		err = w.answer.Partial
-		noted, text = "partial: "+kind(err), "SRV: some of the records cannot be used"
+		noted, text = "partial: "+innermostText(err), "SRV: some of the records cannot be used"
 	}
-	if noted == w.noted {
+	if noted == w.lastLogged {
 		return
 	}
-	w.noted = noted
+	w.lastLogged = noted
 	if noted == "" {
 		w.Log.Info().Str("name", w.Name).Msg("SRV: all is well again")
 		return

@@ -54,7 +54,7 @@ func newWatch(a answerer) *watch {
 		OnChange: func(set []netip.AddrPort) { w.calls = append(w.calls, set) },
 		Log:      zerolog.New(&w.log).Level(zerolog.InfoLevel),
 		OnProblem: func(err error) {
-			if k := kind(err); k != w.problem {
+			if k := innermostText(err); k != w.problem {
 				w.problem = k
 				w.Log.Warn().Str("error", ": "+k).Msg(map[bool]string{true: "problem", false: "solved"}[err != nil])
 			}

@@ -94,7 +94,7 @@ func (p *Peer) Peers(t testing.TB) []Known {
 // Quit asks the node to leave politely, and waits until its process has ended; it must do so with success.
 func (p *Peer) Quit(t testing.TB) {
 	t.Helper()
-	p.mean()
+	p.expectEnd()
 	p.mustSend(t, Command{Cmd: "quit"})
 	deadline := time.NewTimer(Patience)
 	defer deadline.Stop()
@@ -117,7 +117,7 @@ func (p *Peer) Quit(t testing.TB) {
 
 // Kill ends the process at once, as a crash would, and waits for that.
 func (p *Peer) Kill() {
-	p.mean()
+	p.expectEnd()
 	p.Resume()
 	p.signal(syscall.SIGKILL)
 	p.stdin.Close()
@@ -154,8 +154,8 @@ func (p *Peer) Resume() {
 	}
 }
 
-// mayRead waits while the node's output must not be read.
-func (p *Peer) mayRead() {
+// waitWhilePaused waits while the node's output must not be read.
+func (p *Peer) waitWhilePaused() {
 	p.mu.Lock()
 	paused := p.paused
 	p.mu.Unlock()
@@ -176,15 +176,15 @@ func (p *Peer) signal(s syscall.Signal) {
 	}
 }
 
-// mean notes that the end of the process, from now on, is intended.
-func (p *Peer) mean() {
+// expectEnd notes that the end of the process, from now on, is intended.
+func (p *Peer) expectEnd() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.meant = p.meant || !p.over
+	p.endExpected = p.endExpected || !p.over
 }
 
-func (p *Peer) isMeant() bool {
+func (p *Peer) isEndExpected() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.meant
+	return p.endExpected
 }

@@ -51,7 +51,7 @@ type Known struct {
 	State     string            `json:"state,omitempty"`
 
 	QueuedMessages int   `json:"queued_messages,omitempty"`
-	QueuedBytes    int64 `json:"queued_octets,omitempty"`
+	QueuedBytes    int64 `json:"queued_bytes,omitempty"`
 }
 
 // Before tells whether the node reported e before other.
@@ -63,7 +63,7 @@ func (e Event) String() string {
 	s.WriteString(e.Event)
 	add := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(&s, " %s=%s", name, cut(value))
+			fmt.Fprintf(&s, " %s=%s", name, truncate(value))
 		}
 	}
 	add("uuid", e.UUID)
@@ -81,7 +81,7 @@ func (e Event) String() string {
 		add(key, value)
 	}
 	for _, frame := range e.Frames {
-		s.WriteString(" " + cut(strconv.Quote(string(frame))))
+		s.WriteString(" " + truncate(strconv.Quote(string(frame))))
 	}
 	for _, known := range e.Peers {
 		add("knows", known.Peer)
@@ -89,12 +89,12 @@ func (e Event) String() string {
 	return s.String()
 }
 
-func cut(s string) string {
+func truncate(s string) string {
 	const most = 60
 	if len(s) <= most {
 		return s
 	}
-	return fmt.Sprintf("%s… (%d octets)", s[:most], len(s))
+	return fmt.Sprintf("%s… (%d bytes)", s[:most], len(s))
 }
 
 // Match picks events.

@@ -44,7 +44,7 @@ func (l *LAN) Host(name string) *Host {
 	h := l.host(name)
 	l.t.Cleanup(func() { must(l.t, "link", "del", h.port) })
 	must(l.t, "link", "add", h.port, "type", "veth", "peer", "name", h.Interface, "netns", h.namespace)
-	h.plug()
+	h.connect()
 	return h
 }
 
@@ -69,8 +69,8 @@ func (l *LAN) host(name string) *Host {
 	return h
 }
 
-// plug connects the two ends of the cable and switches everything on.
-func (h *Host) plug() {
+// connect connects the two ends of the cable and switches everything on.
+func (h *Host) connect() {
 	h.t.Helper()
 	must(h.t, "link", "set", h.port, "master", h.bridge, "up")
 	must(h.t, "-n", h.namespace, "link", "set", "lo", "up")

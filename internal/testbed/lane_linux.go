@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// lane carries frames along a Wire, one way.
-type lane struct {
+// cableDirection carries frames along a Wire, one way.
+type cableDirection struct {
 	from, to tap
 	wake     chan struct{} // holds a token when another frame may be the first under way
 
-	mu      sync.Mutex // also keeps the frames in order while they are written
-	trouble Trouble
-	blocked bool
-	random  *rand.Rand
-	under   way
-	last    time.Time // when the newest frame arrives that was not held back
+	mu       sync.Mutex // also keeps the frames in order while they are written
+	trouble  Trouble
+	blocked  bool
+	random   *rand.Rand
+	inFlight frameHeap
+	last     time.Time // when the newest frame arrives that was not held back
 }
 
-// maxUnderWay bounds the frames under way on a lane; beyond it they are lost.
-const maxUnderWay = 2000
+// maxDelayed bounds the frames in flight in one direction; beyond it they are lost.
+const maxDelayed = 2000
 
 // maxFrame is more than an interface with Ethernet's usual MTU sends.
 const maxFrame = 2048
@@ -30,12 +30,12 @@ const maxFrame = 2048
 // ethernetHeader is the length of a header ahead of the IP packet.
 const ethernetHeader = 14
 
-func newLane(from, to tap, random *rand.Rand) *lane {
-	return &lane{from: from, to: to, random: random, wake: make(chan struct{}, 1)}
+func newLane(from, to tap, random *rand.Rand) *cableDirection {
+	return &cableDirection{from: from, to: to, random: random, wake: make(chan struct{}, 1)}
 }
 
-// take reads frames until its interface is closed.
-func (l *lane) take() {
+// readFrames reads frames until its interface is closed.
+func (l *cableDirection) readFrames() {
 	frame := make([]byte, maxFrame)
 	for {
 		n, err := l.from.Read(frame)
@@ -47,7 +47,7 @@ func (l *lane) take() {
 }
 
 // send decides what becomes of a frame.
-func (l *lane) send(frame []byte, now time.Time) {
+func (l *cableDirection) send(frame []byte, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	happens := func(share float64) bool { return share > 0 && l.random.Float64() < share }
@@ -64,7 +64,7 @@ func (l *lane) send(frame []byte, now time.Time) {
 			due = due.Add(time.Duration(l.random.Int64N(int64(l.trouble.Jitter))))
 		}
 		if happens(l.trouble.Reorder) {
-			due = due.Add(heldBack)
+			due = due.Add(reorderDelay)
 		} else {
 			if !due.After(l.last) {
 				due = l.last.Add(1) // not equal, so that the heap keeps the order
@@ -76,12 +76,12 @@ func (l *lane) send(frame []byte, now time.Time) {
 }
 
 // enqueue sends a frame on its way, at once if nothing delays it. The caller holds the lock.
-func (l *lane) enqueue(frame []byte, due, now time.Time) {
+func (l *cableDirection) enqueue(frame []byte, due, now time.Time) {
 	switch {
-	case len(l.under) == 0 && !due.After(now):
+	case len(l.inFlight) == 0 && !due.After(now):
 		l.write(frame)
-	case len(l.under) < maxUnderWay:
-		heap.Push(&l.under, underway{bytes.Clone(frame), due})
+	case len(l.inFlight) < maxDelayed:
+		heap.Push(&l.inFlight, delayedFrame{bytes.Clone(frame), due})
 		select {
 		case l.wake <- struct{}{}:
 		default:
@@ -90,14 +90,14 @@ func (l *lane) enqueue(frame []byte, due, now time.Time) {
 }
 
 // write hands a frame over. An interface that is down does not take it, as with any cable.
-func (l *lane) write(frame []byte) { _, _ = l.to.Write(frame) }
+func (l *cableDirection) write(frame []byte) { _, _ = l.to.Write(frame) }
 
 // deliver writes the frames under way when they are due, until the end.
-func (l *lane) deliver(end <-chan struct{}) {
+func (l *cableDirection) deliver(end <-chan struct{}) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		timer.Reset(l.arrive())
+		timer.Reset(l.writeDue())
 		select {
 		case <-timer.C:
 		case <-l.wake:
@@ -107,49 +107,49 @@ func (l *lane) deliver(end <-chan struct{}) {
 	}
 }
 
-// arrive writes what is due and returns the time until more is.
-func (l *lane) arrive() time.Duration {
+// writeDue writes what is due and returns the time until more is.
+func (l *cableDirection) writeDue() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.under) > 0 {
-		if wait := time.Until(l.under[0].due); wait > 0 {
+	for len(l.inFlight) > 0 {
+		if wait := time.Until(l.inFlight[0].due); wait > 0 {
 			return wait
 		}
-		l.write(heap.Pop(&l.under).(underway).frame)
+		l.write(heap.Pop(&l.inFlight).(delayedFrame).frame)
 	}
 	return time.Hour
 }
 
 // set changes what happens to frames that come from now on.
-func (l *lane) set(trouble Trouble) {
+func (l *cableDirection) set(trouble Trouble) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.trouble = trouble
 }
 
-func (l *lane) block(blocked bool) {
+func (l *cableDirection) block(blocked bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.blocked = blocked
 }
 
-// underway is a frame that arrives later.
-type underway struct {
+// delayedFrame is a frame that arrives later.
+type delayedFrame struct {
 	frame []byte
 	due   time.Time
 }
 
-// way is a heap of frames, the next one first.
-type way []underway
+// frameHeap is a heap of frames, the next one first.
+type frameHeap []delayedFrame
 
-func (w way) Len() int           { return len(w) }
-func (w way) Less(i, j int) bool { return w[i].due.Before(w[j].due) }
-func (w way) Swap(i, j int)      { w[i], w[j] = w[j], w[i] }
-func (w *way) Push(f any)        { *w = append(*w, f.(underway)) }
-func (w *way) Pop() any {
+func (w frameHeap) Len() int           { return len(w) }
+func (w frameHeap) Less(i, j int) bool { return w[i].due.Before(w[j].due) }
+func (w frameHeap) Swap(i, j int)      { w[i], w[j] = w[j], w[i] }
+func (w *frameHeap) Push(f any)        { *w = append(*w, f.(delayedFrame)) }
+func (w *frameHeap) Pop() any {
 	old := *w
 	f := old[len(old)-1]
-	old[len(old)-1] = underway{}
+	old[len(old)-1] = delayedFrame{}
 	*w = old[:len(old)-1]
 	return f
 }

@@ -16,5 +16,5 @@ var separation = "TestMain does not call testbed.Main"
 // datagram of a test can leave the machine, and whatever the tests make (interfaces, namespaces, files in /run) vanishes with the process.
 // Root is not needed if the system allows user namespaces. If it allows none of this, the tests run in place, and NewLAN calls Missing.
 func Main(m *testing.M) {
-	os.Exit(separate(m))
+	os.Exit(runSeparated(m))
 }

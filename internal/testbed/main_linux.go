@@ -21,8 +21,8 @@ const (
 	scratch = "/run/testbed"
 )
 
-// separate is Main without the exit.
-func separate(m *testing.M) int {
+// runSeparated is Main without the exit.
+func runSeparated(m *testing.M) int {
 	Sandbox()
 	if os.Getenv(innerEnv) != "" {
 		return inner(m)
@@ -109,7 +109,7 @@ func inner(m *testing.M) int {
 	os.Unsetenv(innerEnv)
 	syscall.CloseOnExec(3)
 	report := os.NewFile(3, "report")
-	if err := furnish(); err != nil {
+	if err := prepareNamespace(); err != nil {
 		fmt.Fprint(report, err)
 		return 1
 	}
@@ -118,9 +118,9 @@ func inner(m *testing.M) int {
 	return m.Run()
 }
 
-// furnish makes a bare pair of namespaces usable: lo is up, and /run (where ip keeps the names of namespaces) is a private, empty file
+// prepareNamespace makes a bare pair of namespaces usable: lo is up, and /run (where ip keeps the names of namespaces) is a private, empty file
 // system.
-func furnish() error {
+func prepareNamespace() error {
 	if err := syscall.Mount("none", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("making mounts private: %w", err)
 	}

@@ -10,7 +10,7 @@ import (
 // Sandbox does nothing here.
 func Sandbox() {}
 
-func separate(m *testing.M) int {
+func runSeparated(m *testing.M) int {
 	separation = "network namespaces: " + runtime.GOOS + " has none"
 	return m.Run()
 }

@@ -46,13 +46,13 @@ type Peer struct {
 	stderr tail
 	exited chan struct{} // closed when the process has ended
 
-	mu      sync.Mutex
-	paused  chan struct{} // closed when the output may be read again; nil while it may
-	log     []Event
-	changed chan struct{} // closed and replaced with each event, closed when no more will come
-	over    bool
-	meant   bool // the test itself ended it
-	shown   bool // its log is in the test's output
+	mu          sync.Mutex
+	paused      chan struct{} // closed when the output may be read again; nil while it may
+	log         []Event
+	changed     chan struct{} // closed and replaced with each event, closed when no more will come
+	over        bool
+	endExpected bool // the test itself ended it
+	shown       bool // its log is in the test's output
 }
 
 // Start runs a node on a host and waits until it is ready. It ends with the test, which fails if the node died by itself before or reported
@@ -127,9 +127,9 @@ func (o Options) args() []string {
 func (p *Peer) read(stdout io.Reader) {
 	lines := bufio.NewReaderSize(stdout, 1<<16)
 	for {
-		p.mayRead()
+		p.waitWhilePaused()
 		line, err := lines.ReadBytes('\n')
-		if len(line) > 0 && (err == nil || !p.isMeant()) { // a killed process may leave half a line
+		if len(line) > 0 && (err == nil || !p.isEndExpected()) { // a killed process may leave half a line
 			var e Event
 			if err := json.Unmarshal(line, &e); err != nil {
 				e = Event{Event: "error", Error: fmt.Sprintf("a line that is not an event: %v: %.300q", err, line)}
@@ -159,7 +159,7 @@ func (p *Peer) add(e Event) {
 
 // end runs at the end of the test: it checks what the node reported, and ends it.
 func (p *Peer) end(t testing.TB, options Options) {
-	if p.ended() && !p.meant && !options.Errors {
+	if p.ended() && !p.endExpected && !options.Errors {
 		t.Errorf("%s died: %v", p, p.cmd.ProcessState)
 	}
 	p.Kill()

@@ -10,9 +10,9 @@ import (
 // Wire is a cable between a host and its LAN that can be bad, in both directions alike or in one. The frames pass through this process. A
 // new one is as good as any.
 type Wire struct {
-	host     tap   // the interface of the host
-	bridge   tap   // the port of the bridge
-	out, in  *lane // from the host, to the host
+	host     tap             // the interface of the host
+	bridge   tap             // the port of the bridge
+	out, in  *cableDirection // from the host, to the host
 	end      chan struct{}
 	carriers sync.WaitGroup
 }
@@ -27,7 +27,7 @@ type Trouble struct {
 	Largest   int           // longer IP packets never arrive, without an error; 0 for none
 }
 
-const heldBack = 20 * time.Millisecond
+const reorderDelay = 20 * time.Millisecond
 
 // WiredHost is Host with a Wire for its cable. The seed decides what happens to each frame.
 func (l *LAN) WiredHost(name string, seed uint64) (*Host, *Wire) {
@@ -44,12 +44,12 @@ func (l *LAN) WiredHost(name string, seed uint64) (*Host, *Wire) {
 		w.bridge.Close()
 		w.carriers.Wait()
 	})
-	for _, lane := range []*lane{w.out, w.in} {
-		w.carriers.Go(lane.take)
+	for _, lane := range []*cableDirection{w.out, w.in} {
+		w.carriers.Go(lane.readFrames)
 		w.carriers.Go(func() { lane.deliver(w.end) })
 	}
 	must(l.t, "link", "set", h.port+"h", "netns", h.namespace, "name", h.Interface)
-	h.plug()
+	h.connect()
 	return h, w
 }
 

@@ -32,7 +32,7 @@ var ErrText = errors.New("z85: not a Z85 text")
 // Encode returns the text of octets. It panics unless their number is a multiple of four.
 func Encode(octets []byte) string {
 	if len(octets)%4 != 0 {
-		panic(fmt.Sprintf("z85: %d octets are no multiple of 4", len(octets)))
+		panic(fmt.Sprintf("z85: %d bytes are no multiple of 4", len(octets)))
 	}
 	text := make([]byte, 0, len(octets)/4*5)
 	for ; len(octets) > 0; octets = octets[4:] {
@@ -60,7 +60,7 @@ func Decode(text string) ([]byte, error) {
 			number = number*85 + uint64(values[c])
 		}
 		if number > 1<<32-1 {
-			return nil, fmt.Errorf("%w: %q stands for more than four octets", ErrText, text[at:at+5])
+			return nil, fmt.Errorf("%w: %q stands for more than four bytes", ErrText, text[at:at+5])
 		}
 		octets = binary.BigEndian.AppendUint32(octets, uint32(number))
 	}

@@ -49,7 +49,7 @@ func TestKey(t *testing.T) {
 func TestEncodePanics(t *testing.T) {
 	defer func() {
 		if recover() == nil {
-			t.Error("three octets were encoded")
+			t.Error("three bytes were encoded")
 		}
 	}()
 	Encode(make([]byte, 3))

@@ -42,8 +42,8 @@ func (r *Router) Serve(l net.Listener) error {
 // acceptAll accepts until it fails for good, and returns that error.
 func (r *Router) acceptAll(l net.Listener) error {
 	const shortest, longest = 5 * time.Millisecond, time.Second
-	const silence = time.Minute // a flood takes every descriptor that becomes free: one line for all of it
-	wait, told := time.Duration(0), time.Time{}
+	const logEvery = time.Minute // a flood takes every descriptor that becomes free: one line for all of it
+	wait, logged := time.Duration(0), time.Time{}
 	for {
 		nc, err := l.Accept()
 		if err == nil {
@@ -55,10 +55,10 @@ func (r *Router) acceptAll(l net.Listener) error {
 			return err
 		}
 		switch now := time.Now(); {
-		case r.Failing != nil:
-			r.Failing(l, err)
-		case told.IsZero() || now.Sub(told) >= silence:
-			told = now
+		case r.AcceptFailed != nil:
+			r.AcceptFailed(l, err)
+		case logged.IsZero() || now.Sub(logged) >= logEvery:
+			logged = now
 			r.cfg.Log.Warn().Err(err).Stringer("listener", l.Addr()).Msg("zmtp: cannot accept now, will try again")
 		}
 		wait = min(max(2*wait, shortest), longest)

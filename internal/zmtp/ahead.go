@@ -26,10 +26,10 @@ func (q *Queue) PushAhead(numbers Numbers, frame []byte) (position int64, overto
 		return 0, false, err
 	}
 	q.own.add(1, size)
-	if q.taken && q.batch.overtake(numbers, frame) {
+	if q.firstTaken && q.batch.overtake(numbers, frame) {
 		q.numbers = numbers
 		q.written-- // a Flush that waits already does not wait for it
-		return q.took + 1, true, nil
+		return q.takenCount + 1, true, nil
 	}
 	q.add([][]byte{frame}, nil, control)
 	q.pushed++
@@ -48,7 +48,7 @@ func (b *batch) overtake(numbers Numbers, frame []byte) bool {
 		return false
 	}
 	c.skip(uint64(numbers.At))
-	number := numbers.after(c.number(), b.overtaken-front.since)
+	number := numbers.after(c.number(), b.overtaken-front.overtakenBefore)
 	b.overtaken++
 	var header [longHeader]byte
 	b.ahead.data = append(append(b.ahead.data, frameHeader(&header, 0, len(frame))...), frame...)
@@ -63,12 +63,12 @@ func (b *batch) overtake(numbers Numbers, frame []byte) bool {
 func renumber(segments []segment, overtaken uint32, numbers Numbers) {
 	for i := range segments {
 		s := &segments[i]
-		if s.first < 0 || s.since == overtaken {
+		if s.first < 0 || s.overtakenBefore == overtaken {
 			continue
 		}
 		c := cursor{segments[i:], s.first}
 		for len(c.segments) == len(segments)-i && c.at < len(s.data) {
-			c.message(numbers, overtaken-s.since)
+			c.renumberMessage(numbers, overtaken-s.overtakenBefore)
 		}
 	}
 }
@@ -93,8 +93,8 @@ func (c *cursor) passMessage() {
 	}
 }
 
-// message renumbers the message, or moves past the command, that begins here.
-func (c *cursor) message(numbers Numbers, more uint32) {
+// renumberMessage renumbers the message, or moves past the command, that begins here.
+func (c *cursor) renumberMessage(numbers Numbers, more uint32) {
 	flags, size := c.header()
 	if flags&flagCommand == 0 && size >= uint64(numbers.At+2) {
 		c.skip(uint64(numbers.At))

@@ -145,13 +145,13 @@ func TestPushAhead(t *testing.T) {
 			}
 		}, []string{"PING a", "PING b", "a+32768*x", "b+32768*x"}},
 		{"behind what is taken", 2, func(n *numberer, out *[]byte) {
-			n.push(nil, "a", x(largePart*takeOctets), x(3)) // the second is in the chunk of b
+			n.push(nil, "a", x(largeDivisor*takeOctets), x(3)) // the second is in the chunk of b
 			n.push(nil, "b")
 			n.push(nil, "c")
 			takeTo(n.t, n.Queue, nil, func(b []byte) { *out = append(*out, b...) })
 			n.overtake("PING")
 			n.push(nil, "d")
-		}, []string{fmt.Sprintf("a+%d*x+xxx", largePart*takeOctets), "PING", "b", "c", "d"}},
+		}, []string{fmt.Sprintf("a+%d*x+xxx", largeDivisor*takeOctets), "PING", "b", "c", "d"}},
 		{"more than is taken at a time", 2, func(n *numberer, out *[]byte) {
 			for i := range 20 {
 				n.push(nil, fmt.Sprint(i), x(takeOctets/10-20))
@@ -160,14 +160,14 @@ func TestPushAhead(t *testing.T) {
 			n.overtake("PING")
 		}, nil},
 		{"commands", 2, func(n *numberer, out *[]byte) {
-			n.push(nil, "a", x(largePart*takeOctets))
+			n.push(nil, "a", x(largeDivisor*takeOctets))
 			n.push(nil, "b")
 			_ = n.pushCommand([]byte("\x04PING\x00\x00"))
 			n.push(nil, "c")
 			n.overtake("PING")
 			_ = n.pushCommand([]byte("\x04PING\x00\x00"))
 			n.push(nil, "d")
-		}, []string{"PING", fmt.Sprintf("a+%d*x", largePart*takeOctets), "b", "c", "d"}},
+		}, []string{"PING", fmt.Sprintf("a+%d*x", largeDivisor*takeOctets), "b", "c", "d"}},
 		{"a command in front", 2, func(n *numberer, _ *[]byte) {
 			_ = n.pushCommand([]byte("\x04PING\x00\x00"))
 			n.push(nil, "a")
@@ -191,7 +191,7 @@ func TestPushAhead(t *testing.T) {
 				test.do(n, &out)
 				out = append(out, drain(t, n.Queue)...)
 				if _, octets := n.Depth(); octets != 0 || n.pushed != n.written {
-					t.Errorf("%d octets are left, %d messages of %d written", octets, n.written, n.pushed)
+					t.Errorf("%d bytes are left, %d messages of %d written", octets, n.written, n.pushed)
 				}
 				if got := read(t, out, test.first+1); test.want != nil && !slices.Equal(got, test.want) {
 					t.Errorf("got %.200q, want %.200q", got, test.want)
@@ -221,7 +221,7 @@ func TestPushAheadInproc(t *testing.T) {
 	if taken, err := n.takeCopies(nil); len(taken) != 1 || err != nil {
 		t.Fatalf("%d runs, %v", len(taken), err)
 	}
-	n.wrote(n.Depth())
+	n.noteWritten(n.Depth())
 	n.push(nil, "b")
 	n.overtake("PING")
 	if err := n.attach(new(Conn), nil); err != nil { // a socket's
@@ -252,7 +252,7 @@ func TestPushAheadHasBounds(t *testing.T) {
 // A Flush waits for what was pushed before it, whatever overtakes that.
 func TestFlushAndPushAhead(t *testing.T) {
 	n := begun(t, 1)
-	n.push(nil, "a", make([]byte, largePart*takeOctets))
+	n.push(nil, "a", make([]byte, largeDivisor*takeOctets))
 	n.push(nil, "b")
 	goal := n.pushed
 	n.overtake("PING")

@@ -23,7 +23,7 @@ func TestAsServerOfNull(t *testing.T) {
 					ready[1] = byte(len(ready) - shortHeader)
 					ours, theirs := memPair(64 << 10)
 					theirs.Write(join(greeting, ready))
-					peer, err := shake(ours, Config{}, r.role)
+					peer, err := handshakeWith(ours, Config{}, r.role)
 					if err != nil || peer.get(propIdentity) != "x" {
 						t.Errorf("identity %q, %v", peer.get(propIdentity), err)
 					}

@@ -15,8 +15,8 @@ const chunkSize = 16 << 10
 // takeOctets is how much a writer takes at a time, up to the end of a message: nothing can overtake what it has taken. Large frames go many
 // times faster, and count as a fraction.
 const (
-	takeOctets = 64 << 10
-	largePart  = 8
+	takeOctets   = 64 << 10
+	largeDivisor = 8
 )
 
 // A chunk is memory for the octets of many small frames. All queues share one pool of chunks, so that an empty queue holds none, and the
@@ -38,13 +38,13 @@ type batch struct {
 // A segment is a piece of that run: octets of small frames, or one large frame by itself. Messages and frames may cross from one segment
 // into the next.
 type segment struct {
-	data     []byte
-	chunk    *chunk        // what to reuse once data is written; nil if data is a large frame, or a later segment shares the chunk
-	lease    *memory.Lease // holds data, if that is a large frame of a lease
-	messages int           // messages that end here
-	own      bool          // all octets belong to the protocol's own messages: see PushControl
-	first    int           // offset of the first message or command that begins here; negative if none does
-	since    uint32        // how many messages had overtaken when those that begin here came
+	data            []byte
+	chunk           *chunk        // what to reuse once data is written; nil if data is a large frame, or a later segment shares the chunk
+	lease           *memory.Lease // holds data, if that is a large frame of a lease
+	messages        int           // messages that end here
+	own             bool          // all octets belong to the protocol's own messages: see PushControl
+	first           int           // offset of the first message or command that begins here; negative if none does
+	overtakenBefore uint32        // how many messages had overtaken when those that begin here came
 }
 
 // message appends a message of one or more frames; the large ones may belong to a lease. own says that the message is the protocol's own.
@@ -64,13 +64,13 @@ func (b *batch) message(frames [][]byte, lease *memory.Lease, own bool) {
 // none are the protocol's own.
 func (b *batch) begin(own bool) {
 	s := b.chunk()
-	if s.first >= 0 && s.since != b.overtaken || s.own != own && len(s.data) > 0 {
+	if s.first >= 0 && s.overtakenBefore != b.overtaken || s.own != own && len(s.data) > 0 {
 		b.add(s.cut())
 		s = &b.segments[len(b.segments)-1]
 	}
 	s.own = own
 	if s.first < 0 {
-		s.first, s.since = len(s.data), b.overtaken
+		s.first, s.overtakenBefore = len(s.data), b.overtaken
 	}
 }
 
@@ -164,7 +164,7 @@ func recycle(segments []segment) (count int) {
 // take returns the first messages, about takeOctets of them, behind those that have overtaken them. spare becomes either the batch's list
 // for the next messages, or the result.
 func (b *batch) take(spare []segment) []segment {
-	n := b.some()
+	n := b.takeEnd()
 	all := b.segments[b.head:n]
 	if len(all) == len(b.segments) {
 		b.segments = spare[:0]
@@ -188,8 +188,8 @@ func (b *batch) take(spare []segment) []segment {
 	return all
 }
 
-// some returns where about takeOctets end: a segment in which a message begins, or the end of all.
-func (b *batch) some() int {
+// takeEnd returns where about takeOctets end: a segment in which a message begins, or the end of all.
+func (b *batch) takeEnd() int {
 	octets := 0
 	for i := b.head; i < len(b.segments); i++ {
 		if octets >= takeOctets && b.segments[i].first >= 0 {
@@ -198,7 +198,7 @@ func (b *batch) some() int {
 		if n := len(b.segments[i].data); n <= chunkSize {
 			octets += n
 		} else {
-			octets += n / largePart
+			octets += n / largeDivisor
 		}
 	}
 	return len(b.segments)

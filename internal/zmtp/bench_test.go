@@ -22,10 +22,10 @@ func (c *counter) Receive([][]byte) error {
 }
 func (c *counter) Closed(error) {}
 
-type nobody struct{}
+type nullReceiver struct{}
 
-func (nobody) Receive([][]byte) error { return nil }
-func (nobody) Closed(error)           {}
+func (nullReceiver) Receive([][]byte) error { return nil }
+func (nullReceiver) Closed(error)           {}
 
 // BenchmarkThroughput sends messages from a DEALER to a ROUTER over loopback TCP and within the process; allocations are those of both
 // sides.
@@ -65,13 +65,13 @@ func connect(b *testing.B, r *Router, transport string) *Conn {
 	var d *Conn
 	var err error
 	if transport == "inproc" {
-		d, err = r.Link(Config{}, NewInprocQueue(10000, 4<<20), nil, nobody{})
+		d, err = r.Link(Config{}, NewInprocQueue(10000, 4<<20), nil, nullReceiver{})
 	} else {
 		l := listen(b)
 		go r.Serve(l)
 		var nc net.Conn
 		if nc, err = net.Dial("tcp", l.Addr().String()); err == nil {
-			d, err = Open(context.Background(), nc, Config{}, NewQueue(10000, 4<<20), nil, nobody{})
+			d, err = Open(context.Background(), nc, Config{}, NewQueue(10000, 4<<20), nil, nullReceiver{})
 		}
 	}
 	if err != nil {

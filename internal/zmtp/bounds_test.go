@@ -50,7 +50,7 @@ func TestTakeAmount(t *testing.T) {
 		{100, takeOctets, takeOctets + chunkSize},
 		{chunkSize - longHeader, takeOctets, takeOctets + chunkSize}, // with its header it fills a chunk
 		{LargeFrame, takeOctets, takeOctets + 2*LargeFrame},          // no longer than a chunk, so it counts as such
-		{64 << 10, largePart * takeOctets, largePart*takeOctets + 64<<10},
+		{64 << 10, largeDivisor * takeOctets, largeDivisor*takeOctets + 64<<10},
 	} {
 		t.Run(fmt.Sprint(test.frame), func(t *testing.T) {
 			q := NewQueue(1<<20, 1<<40)
@@ -60,7 +60,7 @@ func TestTakeAmount(t *testing.T) {
 			taken := 0
 			takeTo(t, q, nil, func(b []byte) { taken += len(b) })
 			if headers := longHeader * (taken/test.frame + 1); taken < test.least || taken > test.most+headers {
-				t.Errorf("%d octets were taken, from %d to %d are right", taken, test.least, test.most)
+				t.Errorf("%d bytes were taken, from %d to %d are right", taken, test.least, test.most)
 			}
 		})
 	}
@@ -146,10 +146,10 @@ func TestQueueIdle(t *testing.T) {
 			}
 			if when == "two wait" {
 				_, _ = q.take(nil)
-				q.wrote(1, shortHeader)
+				q.noteWritten(1, shortHeader)
 			}
 		}
-		q.wrote(1, shortHeader)
+		q.noteWritten(1, shortHeader)
 		if err := q.Idle(); err != nil || !closed(drained) || !closed(q.Drained()) {
 			t.Errorf("round %d, all is written: idle %v, drained %v", round, err, closed(drained))
 		}
@@ -172,14 +172,14 @@ func TestRoomAtHalf(t *testing.T) {
 	for name, test := range map[string]struct {
 		messages int
 		octets   int64
-	}{"messages": {8, 1 << 30}, "octets": {1 << 30, 8 * 102}} {
+	}{"messages": {8, 1 << 30}, "bytes": {1 << 30, 8 * 102}} {
 		t.Run(name, func(t *testing.T) {
 			q := NewQueue(test.messages, test.octets)
 			for q.Push(make([]byte, 100)) == nil {
 			}
 			room := q.Room()
 			for left := 7; left >= 0; left-- {
-				q.wrote(1, 102)
+				q.noteWritten(1, 102)
 				select {
 				case <-room:
 					if left > 4 {
@@ -206,7 +206,7 @@ func TestLinkRoomByOctets(t *testing.T) {
 		for range 10 {
 			_ = q.Push(make([]byte, countOctets-longHeader-frameCost)) // exactly what is counted at once
 		}
-		if _, err := r.Link(Config{}, q, nil, nobody{}); err != nil {
+		if _, err := r.Link(Config{}, q, nil, nullReceiver{}); err != nil {
 			t.Fatal(err)
 		}
 		for left := 9; left >= 0; left-- {
@@ -225,13 +225,13 @@ func TestFlushCounts(t *testing.T) {
 	for range 5 {
 		_ = q.Push(nil)
 	}
-	q.wrote(2, 2*shortHeader)
+	q.noteWritten(2, 2*shortHeader)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := q.Flush(ctx); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), " 3 messages") {
 		t.Errorf("3 of 5 messages are left: %v", err)
 	}
-	q.wrote(3, 3*shortHeader)
+	q.noteWritten(3, 3*shortHeader)
 	if err := q.Flush(ctx); err != nil {
 		t.Errorf("all is written: %v", err)
 	}
@@ -242,7 +242,7 @@ func TestFlushCounts(t *testing.T) {
 		flushed := make(chan error, 1)
 		go func() { flushed <- q.Flush(ctx) }()
 		synctest.Wait()
-		q.wrote(1, shortHeader)
+		q.noteWritten(1, shortHeader)
 		cancel()
 		if err := <-flushed; err != nil {
 			t.Errorf("all was written when the context ended: %v", err)
@@ -253,10 +253,10 @@ func TestFlushCounts(t *testing.T) {
 // TestGuardAtLimit checks that a command in the handshake may be as long as the limit.
 func TestGuardAtLimit(t *testing.T) {
 	for size, good := range map[int]bool{300: true, 301: false, 200: true} {
-		g := &guard{limit: 300, greeted: greetingSize}
+		g := &guard{limit: 300, greetingLen: greetingSize}
 		err := g.check(command("READY", strings.Repeat("x", size-6)))
 		if (err == nil) != good {
-			t.Errorf("a command of %d octets: %v", size, err)
+			t.Errorf("a command of %d bytes: %v", size, err)
 		}
 	}
 }
@@ -278,7 +278,7 @@ func TestPropertiesAtLimit(t *testing.T) {
 	} {
 		cfg := Config{Properties: map[string]string{test.name: strings.Repeat("v", test.value)}, Limits: Limits{CommandSize: test.limit}}
 		if _, err := newMetadata("DEALER", cfg.withDefaults()); (err == nil) != test.good {
-			t.Errorf("a name of %d octets, a value of %d, READY of %d at most: %v", len(test.name), test.value, test.limit, err)
+			t.Errorf("a name of %d bytes, a value of %d, READY of %d at most: %v", len(test.name), test.value, test.limit, err)
 		}
 	}
 }

@@ -14,17 +14,17 @@ func (r *reader) command(flags byte, size uint64) error {
 		return violation("command with the MORE flag")
 	}
 	if size > uint64(r.limits.CommandSize) {
-		return violation("command of %d octets, at most %d are allowed", size, r.limits.CommandSize)
+		return violation("command of %d bytes, at most %d are allowed", size, r.limits.CommandSize)
 	}
 	command := make([]byte, size)
 	if err := r.read(command); err != nil {
 		return err
 	}
-	return r.obey(command)
+	return r.handleCommand(command)
 }
 
-// obey does what a command says. It does not keep the slice.
-func (r *reader) obey(command []byte) error {
+// handleCommand does what a command says. It does not keep the slice.
+func (r *reader) handleCommand(command []byte) error {
 	if len(command) == 0 || command[0] == 0 || int(command[0]) > len(command)-1 {
 		return violation("command without a whole name")
 	}
@@ -33,7 +33,7 @@ func (r *reader) obey(command []byte) error {
 	case zmq4.CmdPing:
 		// The time to live is not used: TCP's keepalive and ZRE's own timers notice a silent peer.
 		if len(body) < pingTTL {
-			return violation("PING of %d octets", len(body))
+			return violation("PING of %d bytes", len(body))
 		}
 		r.pong(body[pingTTL:min(len(body), pingTTL+pingContext)])
 	case zmq4.CmdError:

@@ -14,28 +14,28 @@ import (
 
 // A Conn is one connection to a peer, after its handshake.
 type Conn struct {
-	link     link
-	peer     metadata
-	told     map[string]string // properties of our own READY
-	limits   Limits
-	stall    time.Duration  // Config.StallTimeout
-	budget   *ReceiveBudget // Config.ReceiveBudget
-	waits    atomic.Bool    // the reader waits for room in budget
-	receiver Receiver       // once it runs; the reader owns it
-	memory   *memory.Pool
-	origin   memory.Origin // of the message being delivered; the reader owns it
-	router   *Router       // the Router that accepted it; nil for a DEALER's
-	secured  *secured      // nil without CURVE
+	link          link
+	peer          metadata
+	ownProperties map[string]string // properties of our own READY
+	limits        Limits
+	stallTimeout  time.Duration  // Config.StallTimeout
+	budget        *ReceiveBudget // Config.ReceiveBudget
+	waitsForRoom  atomic.Bool    // the reader waits for room in budget
+	receiver      Receiver       // once it runs; the reader owns it
+	memory        *memory.Pool
+	origin        memory.Origin // of the message being delivered; the reader owns it
+	router        *Router       // the Router that accepted it; nil for a DEALER's
+	curve         *curveState   // nil without CURVE
 
-	mu     sync.Mutex  // guards what follows, up to the empty line
-	queue  *Queue      // only the reader's Receive changes it, so the reader reads it without the lock
-	broken func(error) // see ReadOn
-	err    error       // why the connection was closed
-	failed error       // the system's error of a write, unless the peer had closed before
+	mu           sync.Mutex  // guards what follows, up to the empty line
+	queue        *Queue      // only the reader's Receive changes it, so the reader reads it without the lock
+	onWriteError func(error) // see KeepReading
+	err          error       // why the connection was closed
+	writeErr     error       // the system's error of a write, unless the peer had closed before
 
 	greeted  atomic.Bool   // the greeting has come, if its Receiver waited for one
 	heard    atomic.Bool   // octets have come since the last call of Heard
-	parts    atomic.Int32  // how many of reader and writer still run
+	running  atomic.Int32  // how many of reader and writer still run
 	done     chan struct{} // closing has begun
 	finished chan struct{} // nothing of the connection runs any more, and Closed has returned
 }
@@ -57,8 +57,8 @@ type addressed interface {
 
 func newConn(l link, peer metadata, q *Queue, cfg Config) *Conn {
 	return &Conn{
-		link: l, peer: peer, told: cfg.Properties, queue: q, limits: cfg.Limits,
-		stall: cfg.StallTimeout, budget: cfg.ReceiveBudget, memory: cfg.Memory,
+		link: l, peer: peer, ownProperties: cfg.Properties, queue: q, limits: cfg.Limits,
+		stallTimeout: cfg.StallTimeout, budget: cfg.ReceiveBudget, memory: cfg.Memory,
 		done: make(chan struct{}), finished: make(chan struct{}),
 	}
 }
@@ -66,8 +66,8 @@ func newConn(l link, peer metadata, q *Queue, cfg Config) *Conn {
 // Identity returns the peer's identity, 0 to 255 octets: libzmq's ROUTERs have an empty one by default. The caller owns the slice.
 func (c *Conn) Identity() []byte { return []byte(c.peer.get(propIdentity)) }
 
-// Told returns a property of our own READY command by its name.
-func (c *Conn) Told(name string) string { return c.told[name] }
+// OwnProperty returns a property of our own READY command by its name.
+func (c *Conn) OwnProperty(name string) string { return c.ownProperties[name] }
 
 // Property returns a property of the peer's READY command by name, in any case; "" if the peer didn't send it.
 func (c *Conn) Property(name string) string { return c.peer.get(name) }
@@ -102,7 +102,7 @@ func (c *Conn) Close(err error) {
 	close(c.done)
 	queue := c.queue
 	c.mu.Unlock()
-	queue.shut(err, false)
+	queue.closeQueue(err, false)
 	_ = c.link.Close() // the connection is over either way
 }
 
@@ -119,8 +119,8 @@ func (c *Conn) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// Linux reports a reset or a timeout once. If the writer got it, the reader finds the end of the stream.
-	if c.failed != nil && (c.err == io.EOF || c.err == io.ErrUnexpectedEOF) {
-		return c.failed
+	if c.writeErr != nil && (c.err == io.EOF || c.err == io.ErrUnexpectedEOF) {
+		return c.writeErr
 	}
 	return c.err
 }
@@ -137,7 +137,7 @@ func (c *Conn) end() {
 		c.receiver.Closed(c.Err())
 	}
 	if c.router != nil {
-		c.router.ended(c)
+		c.router.connEnded(c)
 		defer c.router.wg.Done()
 	}
 	close(c.finished)
@@ -157,11 +157,11 @@ type socket struct{ net.Conn }
 
 // run reads, and writes whenever there is something to write.
 func (s socket) run(c *Conn) {
-	c.parts.Store(2)
+	c.running.Store(2)
 	s.drain(c, c.queue)
 	r := &reader{
-		src: nearby(s.Conn), limits: &c.limits, deliver: c.deliver, pong: c.pong, heard: &c.heard,
-		screen: c.screener(), account: account{conn: c}, pace: pace{timeout: c.stall}, sealed: c.unsealing(),
+		src: localSource(s.Conn), limits: &c.limits, deliver: c.deliver, pong: c.pong, heard: &c.heard,
+		screen: c.screener(), account: account{conn: c}, pace: pace{timeout: c.stallTimeout}, sealed: c.unsealing(),
 	}
 	r.cutter.Pool = c.memory
 	go c.read(r)
@@ -185,18 +185,18 @@ func (c *Conn) read(r *reader) {
 		return
 	}
 	r.account.close()
-	c.ended(err)
+	c.closeFromLoop(err)
 }
 
-// ended closes the connection, because the reader or the writer has ended.
-func (c *Conn) ended(err error) {
+// closeFromLoop closes the connection, because the reader or the writer has ended.
+func (c *Conn) closeFromLoop(err error) {
 	c.Close(err)
-	c.leave()
+	c.loopEnded()
 }
 
-// leave is the last step of the reader or the writer.
-func (c *Conn) leave() {
-	if c.parts.Add(-1) == 0 {
+// loopEnded is the last step of the reader or the writer.
+func (c *Conn) loopEnded() {
+	if c.running.Add(-1) == 0 {
 		c.end()
 	}
 }

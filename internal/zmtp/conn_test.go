@@ -205,7 +205,7 @@ func TestPongFlood(t *testing.T) {
 		peer.Write(message("still here"))
 		recv.next(t)
 		if n, octets := c.Queue().Depth(); n > 2000 || octets > 100_000 {
-			t.Errorf("%d PONGs of %d octets wait", n, octets)
+			t.Errorf("%d PONGs of %d bytes wait", n, octets)
 		}
 		c.Close(nil)
 		recv.end(t)

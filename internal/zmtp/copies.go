@@ -11,7 +11,7 @@ import (
 const firstFrames, moreFrames = 16, 64 // moreFrames is also the number of bits of a run
 
 // frameCost is the overhead of a frame that waits in an inproc queue: its entry in a list.
-const frameCost = memory.PlaceOctets
+const frameCost = memory.FrameOverhead
 
 // frameCosts returns the overhead of that many frames in the queue. The caller holds the lock.
 func (q *Queue) frameCosts(frames int) int64 {
@@ -25,20 +25,20 @@ func (q *Queue) frameCosts(frames int) int64 {
 func (q *Queue) uncountOverhead(frames int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if places := frameCost * int64(frames); q.closed != nil {
-		q.lost.octets -= places
+	if overhead := frameCost * int64(frames); q.closed != nil {
+		q.lost.octets -= overhead
 	} else {
-		q.octets -= places
+		q.octets -= overhead
 	}
 }
 
 // copies holds the messages that wait in an inproc queue, in memory that their receiver will own. If room for frames is used up within
 // busyTime, octets are taken in larger pieces.
 type copies struct {
-	runs   []run
-	rest   [][]byte      // room behind the run that was taken last
-	cutter memory.Cutter // of octets only
-	made   time.Time     // when room for frames was last taken
+	runs     []run
+	rest     [][]byte      // room behind the run that was taken last
+	cutter   memory.Cutter // of octets only
+	lastRoom time.Time     // when room for frames was last taken
 }
 
 // A run is some messages: all their frames, and a bit for the last frame of each. A message with more than moreFrames frames is a run by
@@ -59,8 +59,8 @@ func (c *copies) add(frames [][]byte, what kind) {
 	r := &c.runs[last]
 	all := r.frames
 	for _, f := range frames {
-		if what == handed && len(f) >= LargeFrame {
-			f = c.cutter.Hand(f)
+		if what == owned && len(f) >= LargeFrame {
+			f = c.cutter.Adopt(f)
 		} else {
 			f = c.cutter.Copy(f)
 		}
@@ -87,8 +87,8 @@ func (c *copies) room(frames int) [][]byte {
 		return rest
 	}
 	now := time.Now()
-	c.cutter.Busy = now.Sub(c.made) < busyTime
-	c.made = now
+	c.cutter.Busy = now.Sub(c.lastRoom) < busyTime
+	c.lastRoom = now
 	if len(c.runs) == 0 {
 		return make([][]byte, 0, max(frames, firstFrames))
 	}

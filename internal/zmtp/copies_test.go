@@ -38,12 +38,12 @@ func TestInprocQueueOverSocket(t *testing.T) {
 			t.Errorf("%d of %d written after Flush", q.written, q.pushed)
 		}
 		if messages, octets := q.Depth(); messages != 0 || octets != 0 {
-			t.Errorf("%d messages and %d octets wait after Flush", messages, octets)
+			t.Errorf("%d messages and %d bytes wait after Flush", messages, octets)
 		}
 		c.Close(nil)
 		<-c.finished
 		if got := <-said; !bytes.HasSuffix(got, want) {
-			t.Error("wrong octets")
+			t.Error("wrong bytes")
 		}
 	})
 }
@@ -107,12 +107,12 @@ func TestInprocQueueCountsFrames(t *testing.T) {
 		theirs := newRecorder(1000)
 		r := NewRouter(Config{}, func(*Conn) (Receiver, error) { return theirs, nil })
 		defer r.Close()
-		if _, err := r.Link(Config{}, q, nil, nobody{}); err != nil {
+		if _, err := r.Link(Config{}, q, nil, nullReceiver{}); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
 		if messages, octets := q.Depth(); messages != 0 || octets != 0 {
-			t.Errorf("%d messages and %d octets wait when all are delivered", messages, octets)
+			t.Errorf("%d messages and %d bytes wait when all are delivered", messages, octets)
 		}
 	})
 }
@@ -135,7 +135,7 @@ func TestCopiesMemory(t *testing.T) {
 					elapse(test.every)
 				}
 				if most != test.most {
-					t.Errorf("%d octets were left at most, want %d", most, test.most)
+					t.Errorf("%d bytes were left at most, want %d", most, test.most)
 				}
 			})
 		})
@@ -150,7 +150,7 @@ func TestLinkAllocations(t *testing.T) {
 	got := &counter{done: make(chan struct{})}
 	r := NewRouter(Config{}, func(*Conn) (Receiver, error) { return got, nil })
 	defer r.Close()
-	c, err := r.Link(Config{}, NewInprocQueue(1000, 1<<20), nil, nobody{})
+	c, err := r.Link(Config{}, NewInprocQueue(1000, 1<<20), nil, nullReceiver{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestLinkIdleMemory(t *testing.T) {
 	before := inUse()
 	var conns []*Conn
 	for range links {
-		c, err := r.Link(Config{}, NewInprocQueue(1000, 1<<20), nil, nobody{})
+		c, err := r.Link(Config{}, NewInprocQueue(1000, 1<<20), nil, nullReceiver{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,9 +204,9 @@ func TestLinkIdleMemory(t *testing.T) {
 	}
 	wait(t, got.done, "the last message")
 	idle := (inUse() - before) / links
-	t.Logf("octets for a link: fresh %d, idle after a burst %d", fresh, idle)
+	t.Logf("bytes for a link: fresh %d, idle after a burst %d", fresh, idle)
 	if fresh > 6<<10 || idle > 18<<10 {
-		t.Errorf("octets for a link: fresh %d, idle after a burst %d; at most 6 and 18 KiB are right", fresh, idle)
+		t.Errorf("bytes for a link: fresh %d, idle after a burst %d; at most 6 and 18 KiB are right", fresh, idle)
 	}
 	for _, c := range conns {
 		c.Close(nil)

@@ -69,8 +69,8 @@ func (c *Curve) authorize(ctx context.Context, peer Candidate) error {
 	return ctx.Err()
 }
 
-// secured is what a connection keeps of its CURVE handshake; a link within the process has only the key.
-type secured struct {
+// curveState is what a connection keeps of its CURVE handshake; a link within the process has only the key.
+type curveState struct {
 	key    curve.PublicKey // the peer's
 	sealer *curve.Sealer   // of whichever writer runs at present
 	opener *curve.Opener   // the reader's
@@ -78,60 +78,60 @@ type secured struct {
 
 // PublicKey returns the key that the peer has proven; false without CURVE.
 func (c *Conn) PublicKey() (key curve.PublicKey, ok bool) {
-	if c.secured == nil {
+	if c.curve == nil {
 		return key, false
 	}
-	return c.secured.key, true
+	return c.curve.key, true
 }
 
 // sealing returns what seals everything that a writer writes, nil for plain. The writers of a connection follow one another.
 func (c *Conn) sealing() *sealing {
-	if c.secured == nil {
+	if c.curve == nil {
 		return nil
 	}
-	return &sealing{sealer: c.secured.sealer}
+	return &sealing{sealer: c.curve.sealer}
 }
 
 // unsealing returns what opens everything that is read, nil for plain.
 func (c *Conn) unsealing() *unsealing {
-	if c.secured == nil {
+	if c.curve == nil {
 		return nil
 	}
-	return &unsealing{opener: c.secured.opener}
+	return &unsealing{opener: c.curve.opener}
 }
 
-// exchange is the common part of client and server. It takes the commands from the guard: zmq4 only makes the greeting.
-type exchange struct {
-	config *Curve
-	wire   *guard
-	ctx    context.Context // of Authorize
-	shared agreed
+// curveHandshake is the common part of client and server. It takes the commands from the guard: zmq4 only makes the greeting.
+type curveHandshake struct {
+	config  *Curve
+	wire    *guard
+	ctx     context.Context // of Authorize
+	outcome handshakeResult
 }
 
-func (*exchange) Type() zmq4.SecurityType { return zmq4.CurveSecurity }
+func (*curveHandshake) Type() zmq4.SecurityType { return zmq4.CurveSecurity }
 
-func (e *exchange) begin(ctx context.Context, g *guard) { e.ctx, e.wire = ctx, g }
-func (e *exchange) result() agreed                      { return e.shared }
+func (e *curveHandshake) begin(ctx context.Context, g *guard) { e.ctx, e.wire = ctx, g }
+func (e *curveHandshake) result() handshakeResult             { return e.outcome }
 
 // Encrypt and Decrypt are not used.
-func (*exchange) Encrypt(w io.Writer, data []byte) (int, error) { return w.Write(data) }
-func (*exchange) Decrypt(w io.Writer, data []byte) (int, error) { return w.Write(data) }
+func (*curveHandshake) Encrypt(w io.Writer, data []byte) (int, error) { return w.Write(data) }
+func (*curveHandshake) Decrypt(w io.Writer, data []byte) (int, error) { return w.Write(data) }
 
-func (e *exchange) say(command []byte) { _, _ = e.wire.Write(frame(flagCommand, command)) }
+func (e *curveHandshake) send(command []byte) { _, _ = e.wire.Write(frame(flagCommand, command)) }
 
 // curveClient is the handshake of a DEALER.
 type curveClient struct {
-	exchange
-	ours   metadata
-	expect []byte // Config.Expect
-	most   int    // octets of a command
-	mute   bool   // send only HELLO: Probe
+	curveHandshake
+	ours       metadata
+	expect     []byte // Config.Expect
+	maxCommand int    // octets of a command
+	probeOnly  bool   // send only HELLO: Probe
 }
 
-func (c *curveClient) waitsForPeer() bool { return c.mute }
+func (c *curveClient) waitsForPeer() bool { return c.probeOnly }
 
 func (c *curveClient) Handshake(conn *zmq4.Conn, _ bool) error {
-	client, err := curve.NewClient(c.config.Keys, c.config.Server, c.most)
+	client, err := curve.NewClient(c.config.Keys, c.config.Server, c.maxCommand)
 	if err != nil {
 		return ownError{fmt.Errorf("zmtp: no node can have the public key that is expected: %w", err)}
 	}
@@ -139,7 +139,7 @@ func (c *curveClient) Handshake(conn *zmq4.Conn, _ bool) error {
 	if err != nil {
 		return err
 	}
-	c.say(command)
+	c.send(command)
 	if command, err = c.wire.command(client.Expects()); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return ownError{ErrNoWelcome}
@@ -147,46 +147,46 @@ func (c *curveClient) Handshake(conn *zmq4.Conn, _ bool) error {
 		return err
 	}
 	if err := client.Welcome(command); err != nil {
-		return broken(err)
+		return curveError(err)
 	}
-	c.shared.secured = &secured{key: c.config.Server}
+	c.outcome.curve = &curveState{key: c.config.Server}
 	conn.Peer.Meta[propSocketType] = string(zmq4.Router) // zmq4 looks at this last
-	if c.mute {
+	if c.probeOnly {
 		return nil
 	}
 	if err := c.config.authorize(c.ctx, Candidate{RemoteAddr: c.wire.RemoteAddr(), PublicKey: c.config.Server}); err != nil {
 		return err
 	}
 	if command, err = client.Initiate(c.ours.encode()); err != nil {
-		return broken(err)
+		return curveError(err)
 	}
-	c.say(command)
+	c.send(command)
 	if command, err = c.wire.command(client.Expects()); err != nil {
 		return err
 	}
 	theirs, sealer, opener, err := client.Ready(command)
 	if err != nil {
-		return broken(err)
+		return curveError(err)
 	}
-	c.shared.secured.sealer, c.shared.secured.opener = sealer, opener
-	if c.shared.peer, err = parsePeer(theirs, zmq4.Router); err != nil {
+	c.outcome.curve.sealer, c.outcome.curve.opener = sealer, opener
+	if c.outcome.peer, err = parsePeer(theirs, zmq4.Router); err != nil {
 		return err
 	}
-	return c.shared.peer.expect(c.expect)
+	return c.outcome.peer.expect(c.expect)
 }
 
 // curveServer is the handshake of a ROUTER.
 type curveServer struct {
-	exchange
-	ours  metadata
-	most  int          // octets of a command
-	admit func() error // before a HELLO costs anything; nil to admit all
+	curveHandshake
+	ours       metadata
+	maxCommand int          // octets of a command
+	admit      func() error // before a HELLO costs anything; nil to admit all
 }
 
 func (*curveServer) waitsForPeer() bool { return false }
 
 func (s *curveServer) Handshake(conn *zmq4.Conn, _ bool) error {
-	server := curve.NewServer(s.config.Keys, s.most)
+	server := curve.NewServer(s.config.Keys, s.maxCommand)
 	command, err := s.wire.command(server.Expects())
 	if err != nil {
 		return err
@@ -197,15 +197,15 @@ func (s *curveServer) Handshake(conn *zmq4.Conn, _ bool) error {
 		}
 	}
 	if command, err = server.Hello(command); err != nil {
-		return broken(err)
+		return curveError(err)
 	}
-	s.say(command)
+	s.send(command)
 	if command, err = s.wire.command(server.Expects()); err != nil {
 		return err
 	}
 	key, theirs, err := server.Initiate(command)
 	if err != nil {
-		return broken(err)
+		return curveError(err)
 	}
 	peer, err := parsePeer(theirs, zmq4.Dealer)
 	if err != nil {
@@ -213,22 +213,22 @@ func (s *curveServer) Handshake(conn *zmq4.Conn, _ bool) error {
 	}
 	candidate := Candidate{s.wire.RemoteAddr(), key, []byte(peer.get(propIdentity)), peer}
 	if err := s.config.authorize(s.ctx, candidate); err != nil {
-		s.say(curve.ErrorCommand(refusedReason))
+		s.send(curve.ErrorCommand(refusedReason))
 		_ = s.wire.flush()
 		return err
 	}
 	command, sealer, opener, err := server.Ready(s.ours.encode())
 	if err != nil {
-		return broken(err)
+		return curveError(err)
 	}
-	s.say(command)
-	s.shared = agreed{peer, &secured{key, sealer, opener}}
+	s.send(command)
+	s.outcome = handshakeResult{peer, &curveState{key, sealer, opener}}
 	conn.Peer.Meta[propSocketType] = string(zmq4.Dealer) // zmq4 looks at this last
 	return nil
 }
 
-// broken translates an error of a handshake, or of a MESSAGE, into one of this package.
-func broken(err error) error {
+// curveError translates an error of a handshake, or of a MESSAGE, into one of this package.
+func curveError(err error) error {
 	if refused, ok := errors.AsType[*curve.RefusedError](err); ok {
 		return &PeerError{Reason: refused.Reason}
 	}

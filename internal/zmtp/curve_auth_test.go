@@ -259,7 +259,7 @@ func TestProbeCurve(t *testing.T) {
 }
 
 // libzmq closes as soon as it sees another mechanism than its own. A probe shows none before it has seen the peer's.
-func TestProbeIsShy(t *testing.T) {
+func TestProbeWaitsForMechanism(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := memPair(64 << 10)
 		go func() {
@@ -268,7 +268,7 @@ func TestProbeIsShy(t *testing.T) {
 			synctest.Wait()
 			theirs.in.mu.Lock()
 			if n := len(theirs.in.data); n != 0 {
-				t.Errorf("%d octets too many are shown", n)
+				t.Errorf("%d bytes too many are shown", n)
 			}
 			theirs.in.mu.Unlock()
 			curved := greet()
@@ -322,17 +322,42 @@ func TestBuckets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b buckets
 		refused := 0
-		for i := range 3 * mostBuckets {
+		for i := range 3 * maxBuckets {
 			if b.take(ipOf(memAddr(fmt.Sprintf("10.%d.%d.%d:1", i>>16, i>>8&255, i&255))), 10) != nil {
 				refused++
 			}
 		}
-		if len(b.of) > mostBuckets+1 || refused != 2*mostBuckets-20 {
-			t.Errorf("%d buckets, %d refused", len(b.of), refused)
+		if len(b.byNetwork) > maxBuckets+1 || refused != 2*maxBuckets-20 {
+			t.Errorf("%d buckets, %d refused", len(b.byNetwork), refused)
+		}
+		want := "zmtp: more than 10 CURVE handshakes per second from 10.99.0.1 and other networks that share one limit"
+		if err := b.take(ipOf(memAddr("10.99.0.1:1")), 10); err == nil || err.Error() != want {
+			t.Errorf("error of a shared bucket that others emptied: got %v, want %s", err, want)
 		}
 		elapse(2 * burstTime)
-		if err := b.take(ipOf(memAddr("10.200.0.1:1")), 10); err != nil || len(b.of) > 2 {
-			t.Errorf("%v; %d buckets later", err, len(b.of))
+		if err := b.take(ipOf(memAddr("10.200.0.1:1")), 10); err != nil || len(b.byNetwork) > 2 {
+			t.Errorf("%v; %d buckets later", err, len(b.byNetwork))
 		}
 	})
+}
+
+// The error of an empty bucket names the network that has it: an address of IPv4, a /64 of IPv6.
+func TestBucketError(t *testing.T) {
+	for _, c := range []struct{ first, second, network string }{
+		{"10.0.0.1:1", "10.0.0.1:2", "10.0.0.1"},
+		{"[fd00::1]:1", "[fd00::2]:1", "fd00::/64"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var b buckets
+			for range 2 { // the burst of two seconds
+				if err := b.take(ipOf(memAddr(c.first)), 1); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := "zmtp: more than 1 CURVE handshakes per second from " + c.network
+			if err := b.take(ipOf(memAddr(c.second)), 1); err == nil || err.Error() != want {
+				t.Errorf("error after two handshakes of %s and one of %s: got %v, want %s", c.first, c.second, err, want)
+			}
+		})
+	}
 }

@@ -30,7 +30,7 @@ func BenchmarkMechanism(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				d, err := Open(context.Background(), nc, cfg[1], NewQueue(10_000, 4<<20), nil, nobody{})
+				d, err := Open(context.Background(), nc, cfg[1], NewQueue(10_000, 4<<20), nil, nullReceiver{})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -54,7 +54,7 @@ func BenchmarkCurveHandshake(b *testing.B) {
 	cfg := curves(b)["CURVE"]
 	cfg[0].Limits.CurvePerAddress = 1 << 30
 	l := listen(b)
-	r := NewRouter(cfg[0], func(*Conn) (Receiver, error) { return nobody{}, nil })
+	r := NewRouter(cfg[0], func(*Conn) (Receiver, error) { return nullReceiver{}, nil })
 	defer r.Close()
 	go r.Serve(l)
 	for b.Loop() {
@@ -62,7 +62,7 @@ func BenchmarkCurveHandshake(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		c, err := Open(b.Context(), nc, cfg[1], NewQueue(10, 1000), nil, nobody{})
+		c, err := Open(b.Context(), nc, cfg[1], NewQueue(10, 1000), nil, nullReceiver{})
 		if err != nil {
 			b.Fatal(err)
 		}

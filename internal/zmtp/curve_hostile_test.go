@@ -96,7 +96,7 @@ func TestManInTheMiddle(t *testing.T) {
 	var wholeUp, wholeDown int
 	synctest.Test(t, func(t *testing.T) { wholeUp, wholeDown, _ = run(t, -1, -1) })
 	if wholeUp < 64+202+2+257 || wholeDown < 64+170+2+30 {
-		t.Fatalf("%d and %d octets were sent: the test tests nothing", wholeUp, wholeDown)
+		t.Fatalf("%d and %d bytes were sent: the test tests nothing", wholeUp, wholeDown)
 	}
 	for way, total := range map[string]int{"up": wholeUp, "down": wholeDown} {
 		for at := greetingSize; at < total; at++ {
@@ -107,7 +107,7 @@ func TestManInTheMiddle(t *testing.T) {
 				}
 				_, _, ends := run(t, up, down)
 				if !isCaught(ends) {
-					t.Errorf("octet %d %s: ended with %q", at, way, ends)
+					t.Errorf("byte %d %s: ended with %q", at, way, ends)
 				}
 			})
 		}
@@ -140,15 +140,15 @@ func TestAfterReady(t *testing.T) {
 		"a plain PING":           {func(*curve.Sealer) []byte { return command("PING", "\x00\x00") }, "flags 0x04"},
 		"the outer MORE":         {func(s *curve.Sealer) []byte { return with(seal(s, curve.More, "a"), flagMore) }, "flags 0x01"},
 		"the outer COMMAND":      {func(s *curve.Sealer) []byte { return with(seal(s, 0, "a"), flagCommand) }, "flags 0x04"},
-		"an empty frame":         {func(*curve.Sealer) []byte { return []byte{0, 0} }, "frame of 0 octets"},
-		"one octet too few":      {func(*curve.Sealer) []byte { return append([]byte{0, 32}, make([]byte, 32)...) }, "frame of 32 octets"},
+		"an empty frame":         {func(*curve.Sealer) []byte { return []byte{0, 0} }, "frame of 0 bytes"},
+		"one byte too few":       {func(*curve.Sealer) []byte { return append([]byte{0, 32}, make([]byte, 32)...) }, "frame of 32 bytes"},
 		"junk":                   {func(*curve.Sealer) []byte { return append([]byte{0, 33}, "\x07MESSAGE            --------------"...) }, "does not open"},
 		"twice the same":         {func(s *curve.Sealer) []byte { return bytes.Repeat(seal(s, 0, "a"), 2) }, "replayed"},
 		"in another order":       {func(s *curve.Sealer) []byte { a := seal(s, 0, "a"); return append(seal(s, 0, "b"), a...) }, "replayed"},
 		"a second INITIATE":      {func(*curve.Sealer) []byte { return frame(flagCommand, make([]byte, 300)) }, "flags 0x06"},
 		"a sealed bad command":   {func(s *curve.Sealer) []byte { return seal(s, curve.Command, "\x09PING") }, "whole name"},
 		"a command and MORE":     {func(s *curve.Sealer) []byte { return seal(s, curve.Command|curve.More, "\x04PING\x00\x00") }, "MORE flag"},
-		"a command that is long": {func(s *curve.Sealer) []byte { return seal(s, curve.Command, strings.Repeat("a", 9000)) }, "command of 9000 octets"},
+		"a command that is long": {func(s *curve.Sealer) []byte { return seal(s, curve.Command, strings.Repeat("a", 9000)) }, "command of 9000 bytes"},
 		"more than is allowed":   {func(*curve.Sealer) []byte { return []byte{2, 0, 0, 0, 1, 0, 0, 0, 0} }, "at most"},
 		"too long a message": {func(s *curve.Sealer) []byte {
 			return append(seal(s, curve.More, strings.Repeat("a", 8000)), seal(s, 0, strings.Repeat("a", 2500))...)
@@ -205,7 +205,7 @@ func TestHalfOpen(t *testing.T) {
 		}
 		synctest.Wait()
 		if grown := heap() - before; grown > 20<<20 {
-			t.Errorf("%d octets are held for %d half-open handshakes", grown, pending)
+			t.Errorf("%d bytes are held for %d half-open handshakes", grown, pending)
 		}
 		nc := l.dialFrom(&net.TCPAddr{IP: net.IPv4(10, 1, 0, 1), Port: 1})
 		c, err := Open(t.Context(), nc, Config{Curve: secure(t, "client", "server")}, NewQueue(1, 1), nil, newRecorder(1))
@@ -255,7 +255,7 @@ func TestReplayedSession(t *testing.T) {
 			t.Errorf("asked %d times, accepted %d; the connection from before: %v", asked, len(in.conns), c.Err())
 		}
 		if got := <-readAll(nc); len(got) != greetingSize+2+curve.WelcomeSize {
-			t.Errorf("the answer has %d octets", len(got))
+			t.Errorf("the answer has %d bytes", len(got))
 		}
 		c.Close(nil)
 	})
@@ -273,7 +273,7 @@ func FuzzCurveHandshake(f *testing.F) {
 		curved := greet()
 		copy(curved[mechanismAt:], "CURVE")
 		for _, role := range []string{"ROUTER", "DEALER"} {
-			_, err := shake(script{bytes.NewReader(join(curved, b))}, Config{Curve: secure(t, "server", "server")}, role)
+			_, err := handshakeWith(script{bytes.NewReader(join(curved, b))}, Config{Curve: secure(t, "server", "server")}, role)
 			if err == nil || strings.Contains(err.Error(), "panicked") {
 				t.Errorf("%s: %v", role, err)
 			}
@@ -311,7 +311,7 @@ func FuzzSealed(f *testing.F) {
 			t.Errorf("received %q, %v", got, err)
 		}
 		if !reflect.DeepEqual(got, again) || pongs != pongsAgain || fmt.Sprint(err) != fmt.Sprint(errAgain) {
-			t.Errorf("at once: %d, %v; by octets: %d, %v", len(got), err, len(again), errAgain)
+			t.Errorf("at once: %d, %v; by bytes: %d, %v", len(got), err, len(again), errAgain)
 		}
 	})
 }

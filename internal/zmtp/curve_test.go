@@ -79,20 +79,20 @@ func TestCurve(t *testing.T) {
 		synctest.Wait()
 		for _, q := range []*Queue{c.Queue(), there.conn.Queue()} {
 			if messages, octets := q.Depth(); messages != 0 || octets != 0 || q.Idle() != nil {
-				t.Errorf("%d messages, %d octets are left in a queue", messages, octets)
+				t.Errorf("%d messages, %d bytes are left in a queue", messages, octets)
 			}
 			var want int64
 			for _, body := range all {
 				want += wireSize(body)
 			}
 			if got, _ := q.Position(); got != want {
-				t.Errorf("%d octets were counted, which are %d in plain", got, want)
+				t.Errorf("%d bytes were counted, which are %d in plain", got, want)
 			}
 		}
 		if err := errors.Join(c.Err(), there.conn.Err()); err != nil {
 			t.Error(err)
 		}
-		if n := buffersOut.Load(); n != 0 {
+		if n := largeBuffersInUse.Load(); n != 0 {
 			t.Errorf("%d buffers were not given back", n)
 		}
 		elapse(time.Hour)

@@ -16,13 +16,13 @@ import (
 func Open(ctx context.Context, nc net.Conn, cfg Config, q *Queue, first func(*Conn) ([][]byte, error), recv Receiver) (*Conn, error) {
 	cfg = cfg.withDefaults()
 	tune(nc)
-	shaken, err := handshake(ctx, nc, cfg, zmq4.Dealer)
+	result, err := handshake(ctx, nc, cfg, zmq4.Dealer)
 	if err != nil {
 		_ = nc.Close()
 		return nil, err
 	}
-	c := newConn(socket{nc}, shaken.peer, q, cfg)
-	c.secured = shaken.secured
+	c := newConn(socket{nc}, result.peer, q, cfg)
+	c.curve = result.curve
 	var frames [][]byte
 	if first != nil {
 		frames, err = first(c)

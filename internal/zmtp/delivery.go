@@ -11,14 +11,14 @@ type Delivery struct {
 	// Unacknowledged is how many octets this system took that are not acknowledged yet; 0 if the system does not report it.
 	Unacknowledged int64
 
-	// OnWay says that some of those were sent, to a peer that has room for them. If they stay unacknowledged for long, the cause is the
+	// InFlight says that some of those were sent, to a peer that has room for them. If they stay unacknowledged for long, the cause is the
 	// network or the peer's host. A peer whose program reads nothing has acknowledged all that it had room for, and acknowledges each probe
 	// for more.
-	OnWay bool
+	InFlight bool
 }
 
-// A teller is a net.Conn that reports its Delivery itself, for example a simulated one.
-type teller interface {
+// A deliveryReporter is a net.Conn that reports its Delivery itself, for example a simulated one.
+type deliveryReporter interface {
 	Delivery() (acknowledged, unacknowledged int64, onWay bool)
 }
 
@@ -26,9 +26,9 @@ type teller interface {
 func (c *Conn) Delivery() Delivery {
 	if s, ok := c.link.(socket); ok {
 		switch nc := s.Conn.(type) {
-		case teller:
+		case deliveryReporter:
 			var d Delivery
-			d.Acknowledged, d.Unacknowledged, d.OnWay = nc.Delivery()
+			d.Acknowledged, d.Unacknowledged, d.InFlight = nc.Delivery()
 			return d
 		case *net.TCPConn:
 			if d, ok := deliveryOf(nc); ok {
@@ -49,5 +49,5 @@ func (c *Conn) Heard() bool { return c.heard.Load() && c.heard.Swap(false) }
 func (q *Queue) Position() (written, end int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.sent, q.sent + q.octets
+	return q.writtenOctets, q.writtenOctets + q.octets
 }

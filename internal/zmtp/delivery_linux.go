@@ -19,7 +19,7 @@ func deliveryOf(nc *net.TCPConn) (d Delivery, ok bool) {
 			return
 		}
 		d.Acknowledged = int64(info.Bytes_acked)
-		d.OnWay = info.Unacked > 0 && info.Snd_wnd > 0
+		d.InFlight = info.Unacked > 0 && info.Snd_wnd > 0
 		if info.Unacked > 0 || info.Notsent_bytes > 0 {
 			var waiting int
 			waiting, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)

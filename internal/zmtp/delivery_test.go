@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// told is a connection that reports its Delivery.
-type told struct{ net.Conn }
+// reportingConn is a connection that reports its Delivery.
+type reportingConn struct{ net.Conn }
 
-func (told) Delivery() (acknowledged, unacknowledged int64, onWay bool) { return 7, 5, true }
+func (reportingConn) Delivery() (acknowledged, unacknowledged int64, onWay bool) { return 7, 5, true }
 
 func TestDeliveryThatTheConnectionTells(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	defer theirs.Close()
-	c := newConn(socket{told{ours}}, metadata{}, NewQueue(1, 1), Config{})
+	c := newConn(socket{reportingConn{ours}}, metadata{}, NewQueue(1, 1), Config{})
 	if d := c.Delivery(); d != (Delivery{7, 5, true}) {
 		t.Errorf("%+v", d)
 	}
@@ -25,7 +25,7 @@ func TestDeliveryThatTheConnectionTells(t *testing.T) {
 	if err := c.queue.Push([]byte("abc")); err != nil {
 		t.Fatal(err)
 	}
-	c.queue.wrote(1, 5)
+	c.queue.noteWritten(1, 5)
 	if d := c.Delivery(); d != (Delivery{Acknowledged: 5}) {
 		t.Errorf("%+v", d)
 	}
@@ -48,7 +48,7 @@ func TestDeliveryOfTheSystem(t *testing.T) {
 	}
 	defer server.Close()
 	c := newConn(socket{client}, metadata{}, NewQueue(1, 1), Config{})
-	if d := c.Delivery(); d.Unacknowledged != 0 || d.OnWay {
+	if d := c.Delivery(); d.Unacknowledged != 0 || d.InFlight {
 		t.Errorf("before anything is written: %+v", d)
 	}
 	const size = 32 << 20
@@ -59,7 +59,7 @@ func TestDeliveryOfTheSystem(t *testing.T) {
 	}()
 	eventually(t, "the peer has no room", func() bool {
 		d := c.Delivery()
-		return d.Acknowledged > 0 && d.Unacknowledged > 0 && !d.OnWay
+		return d.Acknowledged > 0 && d.Unacknowledged > 0 && !d.InFlight
 	})
 	before := c.Delivery().Acknowledged
 	drained := make(chan struct{})
@@ -80,10 +80,10 @@ func TestDeliveryOfTheSystem(t *testing.T) {
 	}
 	eventually(t, "all is acknowledged", func() bool {
 		d := c.Delivery()
-		return d.Acknowledged >= before && d.Acknowledged >= size && d.Unacknowledged == 0 && !d.OnWay
+		return d.Acknowledged >= before && d.Acknowledged >= size && d.Unacknowledged == 0 && !d.InFlight
 	})
 	client.Close()
-	if d := c.Delivery(); d.OnWay || d.Unacknowledged != 0 {
+	if d := c.Delivery(); d.InFlight || d.Unacknowledged != 0 {
 		t.Errorf("when it is closed: %+v", d)
 	}
 }
@@ -104,7 +104,7 @@ func TestHeard(t *testing.T) {
 		}
 		eventually(t, "it is heard", c.Heard)
 		if c.Heard() {
-			t.Error("heard twice for one octet")
+			t.Error("heard twice for one byte")
 		}
 	}
 	theirs.Close()

@@ -11,33 +11,33 @@ func (q *Queue) drainBy(drain func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.drain = drain
-	if q.waits() || q.closed != nil {
-		q.start()
+	if q.hasPending() || q.closed != nil {
+		q.startDrain()
 	}
 }
 
-// retire stops draining the queue, and calls then once there is nothing left to do: nothing may be pushed from now on.
-func (q *Queue) retire(then func()) {
+// stopDraining stops draining the queue, and calls then once there is nothing left to do: nothing may be pushed from now on.
+func (q *Queue) stopDraining(then func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.retired = then
+	q.afterDrain = then
 	if !q.draining {
-		q.leave()
+		q.drainEnded()
 	}
 }
 
-// leave is the last step of the drain goroutine, for now or for good. The caller holds the lock.
-func (q *Queue) leave() {
+// drainEnded is the last step of the drain goroutine, for now or for good. The caller holds the lock.
+func (q *Queue) drainEnded() {
 	q.draining = false
-	if q.retired != nil {
+	if q.afterDrain != nil {
 		q.drain = nil
-		q.retired()
-		q.retired = nil
+		q.afterDrain()
+		q.afterDrain = nil
 	}
 }
 
-// start starts the drain goroutine unless it runs. The caller holds the lock.
-func (q *Queue) start() {
+// startDrain starts the drain goroutine unless it runs. The caller holds the lock.
+func (q *Queue) startDrain() {
 	if q.drain != nil && !q.draining {
 		q.draining = true
 		go q.drain()
@@ -67,7 +67,7 @@ func (q *Queue) attach(c *Conn, first [][]byte) error {
 		q.idle.Store(false)
 		q.octets += size
 		q.own.add(1, size)
-		q.took--
+		q.takenCount--
 		q.written-- // so that a Flush that waits already doesn't take it for one of its messages
 	}
 	q.batch.segments = append(q.batch.segments, segments...)
@@ -87,7 +87,7 @@ func (q *Queue) attach(c *Conn, first [][]byte) error {
 			if q.octets -= cost; what == control {
 				q.own.add(0, -cost)
 			}
-			lease := q.ownLease(wireSize(frames), frames)
+			lease := q.newLease(wireSize(frames), frames)
 			if lease != nil {
 				lease.Count(q.budget)
 			}
@@ -96,7 +96,7 @@ func (q *Queue) attach(c *Conn, first [][]byte) error {
 			}
 		}
 	}
-	q.settle()
+	q.updateBudget()
 	return nil
 }
 
@@ -106,13 +106,13 @@ func (q *Queue) take(spare []segment) ([]segment, error) {
 	q.mu.Lock()
 	if len(q.batch.segments) == 0 {
 		defer q.mu.Unlock()
-		return nil, q.empty()
+		return nil, q.endDrain()
 	}
-	q.took -= int64(q.batch.ahead.messages)
+	q.takenCount -= int64(q.batch.ahead.messages)
 	taken, overtaken, numbers := q.batch.take(spare), q.batch.overtaken, q.numbers
-	q.taken = true
+	q.firstTaken = true
 	for i := range taken {
-		q.took += int64(taken[i].messages)
+		q.takenCount += int64(taken[i].messages)
 	}
 	q.mu.Unlock()
 	renumber(taken, overtaken, numbers)
@@ -124,13 +124,13 @@ func (q *Queue) takeCopies(spare []run) ([]run, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.copies.runs) == 0 {
-		return nil, q.empty()
+		return nil, q.endDrain()
 	}
 	return q.copies.take(spare), nil
 }
 
-// empty ends the drain goroutine: for now, or for good, with the reason why the queue was closed. The caller holds the lock.
-func (q *Queue) empty() error {
+// endDrain ends the drain goroutine: for now, or for good, with the reason why the queue was closed. The caller holds the lock.
+func (q *Queue) endDrain() error {
 	if q.closed != nil {
 		return q.closed.reason // draining stays true: nothing starts it any more
 	}
@@ -140,15 +140,17 @@ func (q *Queue) empty() error {
 	if cap(q.copies.runs) > keepSegments {
 		q.copies.runs = nil
 	}
-	q.leave()
+	q.drainEnded()
 	return nil
 }
 
-// wrote notes that this much of what was taken is written, and none of it is the protocol's own.
-func (q *Queue) wrote(messages int, octets int64) { q.wroteWith(messages, octets, amount{}, 0) }
+// noteWritten notes that this much of what was taken is written, and none of it is the protocol's own.
+func (q *Queue) noteWritten(messages int, octets int64) {
+	q.noteWrittenParts(messages, octets, amount{}, 0)
+}
 
-// wroteWith is wrote; own is the protocol's own part, and chunks is how many chunks it no longer needs.
-func (q *Queue) wroteWith(messages int, octets int64, own amount, chunks int) {
+// noteWrittenParts is noteWritten; own is the protocol's own part, and chunks is how many chunks it no longer needs.
+func (q *Queue) noteWrittenParts(messages int, octets int64, own amount, chunks int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed != nil { // meanwhile
@@ -159,17 +161,17 @@ func (q *Queue) wroteWith(messages int, octets int64, own amount, chunks int) {
 	q.octets -= octets
 	q.own.add(-own.messages, -own.octets)
 	q.batch.chunks -= chunks
-	q.settle()
-	q.sent += octets
+	q.updateBudget()
+	q.writtenOctets += octets
 	q.written += int64(messages)
-	q.advanced = time.Now()
+	q.lastWrite = time.Now()
 	q.announce(&q.progress)
 	if q.messages == 0 {
 		q.idle.Store(true)
 		q.announce(&q.drained)
 	}
 	if q.messages <= q.maxMessages/2 && q.octets <= q.maxOctets/2 &&
-		(!q.isShort || q.octets <= max(q.budget.free(), freeQueue)/2) {
+		(!q.lacksBudget || q.octets <= max(q.budget.free(), freeQueue)/2) {
 		q.announce(&q.room)
 	}
 }

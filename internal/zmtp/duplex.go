@@ -13,14 +13,14 @@ import (
 // Adopt. Only first may call it.
 func (c *Conn) OwnQueue() { c.queue = NewQueue(routerMessages, routerOctets) }
 
-// ReadOn keeps the connection when a write fails: what the peer sent before it closed is still read, however slowly. The queue is closed
-// then, broken is called from the writer's goroutine, and the connection ends when the reader does. Only first may call it.
-func (c *Conn) ReadOn(broken func(error)) { c.broken = broken }
+// KeepReading keeps the connection when a write fails: what the peer sent before it closed is still read, however slowly. The queue is closed
+// then, onWriteError is called from the writer's goroutine, and the connection ends when the reader does. Only first may call it.
+func (c *Conn) KeepReading(onWriteError func(error)) { c.onWriteError = onWriteError }
 
-// Adopt makes a socket's connection drain q from now on, behind what is in its own queue, with first ahead of what waits in q; broken is as
-// in ReadOn. Call it during Receive, on any goroutine. If it fails nothing has changed: the connection or q is closed, or a connection
+// Adopt makes a socket's connection drain q from now on, behind what is in its own queue, with first ahead of what waits in q; onWriteError is
+// as in KeepReading. Call it during Receive, on any goroutine. If it fails nothing has changed: the connection or q is closed, or a connection
 // drains q already.
-func (c *Conn) Adopt(q *Queue, first [][]byte, broken func(error)) error {
+func (c *Conn) Adopt(q *Queue, first [][]byte, onWriteError func(error)) error {
 	s, ok := c.link.(socket)
 	if !ok {
 		return errors.New("zmtp: only a socket's connection adopts a queue")
@@ -34,34 +34,34 @@ func (c *Conn) Adopt(q *Queue, first [][]byte, broken func(error)) error {
 		return err
 	}
 	own := c.queue
-	c.queue, c.broken = q, broken
-	own.retire(func() { s.drain(c, q) })
+	c.queue, c.onWriteError = q, onWriteError
+	own.stopDraining(func() { s.drain(c, q) })
 	return nil
 }
 
-// readOn is how long a connection without ReadOn is still read once it cannot be written to.
-const readOn = time.Second
+// readAfterWriteError is how long a connection without KeepReading is still read once it cannot be written to.
+const readAfterWriteError = time.Second
 
 // writerEnded notes that the writer has ended, because its queue was closed or a write failed. If the peer has hung up, what it sent before,
 // perhaps its GOODBYE, is still to be read: the reader will reach the end.
 func (c *Conn) writerEnded(q *Queue, err error) {
 	if errno, ok := errors.AsType[syscall.Errno](err); ok && errno != syscall.EPIPE {
 		c.mu.Lock()
-		c.failed = err
+		c.writeErr = err
 		c.mu.Unlock()
 	}
 	if q.isClosed() {
-		c.ended(err)
+		c.closeFromLoop(err)
 		return
 	}
 	c.mu.Lock()
-	broken, now := c.broken, c.queue
+	onWriteError, current := c.onWriteError, c.queue
 	c.mu.Unlock()
-	now.shut(err, false)
-	if broken != nil {
-		broken(err)
+	current.closeQueue(err, false)
+	if onWriteError != nil {
+		onWriteError(err)
 	} else {
-		time.AfterFunc(readOn, func() { c.Close(err) }) // mostly too late, and then it does nothing
+		time.AfterFunc(readAfterWriteError, func() { c.Close(err) }) // mostly too late, and then it does nothing
 	}
-	c.leave()
+	c.loopEnded()
 }

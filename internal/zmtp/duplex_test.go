@@ -119,7 +119,7 @@ func TestAdopt(t *testing.T) {
 }
 
 // What a peer sent before it hung up is read, though a write to it has failed meanwhile.
-func TestReadOn(t *testing.T) {
+func TestKeepReading(t *testing.T) {
 	const messages = 1000
 	l, nc := unixPair(t)
 	in := newInbox()
@@ -128,7 +128,7 @@ func TestReadOn(t *testing.T) {
 	here := newRecorder(0)
 	q := NewQueue(10, 1000)
 	if _, err := Open(t.Context(), nc, Config{}, q, func(c *Conn) ([][]byte, error) {
-		c.ReadOn(func(err error) { broken <- err })
+		c.KeepReading(func(err error) { broken <- err })
 		return nil, nil
 	}, here); err != nil {
 		t.Fatal(err)

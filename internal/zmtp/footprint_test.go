@@ -59,7 +59,7 @@ func TestQuietReader(t *testing.T) {
 				t.Fatalf("ended with %v", err)
 			}
 			if octets, places := r.cutter.Held(); len(r.buf) != idleBuffer || octets != 0 || places != 0 {
-				t.Errorf("a buffer of %d, %d octets, and lists of %d are left", len(r.buf), octets, places)
+				t.Errorf("a buffer of %d, %d bytes, and lists of %d are left", len(r.buf), octets, places)
 			}
 		}
 		theirs.Close()
@@ -76,7 +76,7 @@ func TestLargeMessageIsHardlyCopied(t *testing.T) {
 	body := make([]byte, size)
 	q := NewQueue(10, 1<<30)
 	if spent := allocated(func() { _ = q.Push(body) }); spent > 64<<10 {
-		t.Errorf("the queue took %d octets", spent)
+		t.Errorf("the queue took %d bytes", spent)
 	}
 	octets := drain(t, q)
 	messages := 0

@@ -34,7 +34,7 @@ func FuzzHandshake(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		in := bytes.NewReader(b)
-		peer, err := shake(script{in}, Config{}, "ROUTER")
+		peer, err := handshakeWith(script{in}, Config{}, "ROUTER")
 		if err != nil {
 			if bytes.Contains([]byte(err.Error()), []byte("panicked")) {
 				t.Fatal(err)
@@ -42,8 +42,8 @@ func FuzzHandshake(f *testing.F) {
 			return
 		}
 		used := len(b) - in.Len()
-		if _, err := shake(script{bytes.NewReader(b[:used-1])}, Config{}, "ROUTER"); err == nil {
-			t.Error("octets beyond the handshake were read")
+		if _, err := handshakeWith(script{bytes.NewReader(b[:used-1])}, Config{}, "ROUTER"); err == nil {
+			t.Error("bytes beyond the handshake were read")
 		}
 		if peer.get("socket-type") != "DEALER" || len(peer.get("identity")) > 255 {
 			t.Errorf("accepted %q", peer)
@@ -87,7 +87,7 @@ func FuzzStream(f *testing.F) {
 		}
 		again, pongsAgain, errAgain := parse(iotest.OneByteReader(bytes.NewReader(b)), limits)
 		if !reflect.DeepEqual(messages, again) || !reflect.DeepEqual(pongs, pongsAgain) || err.Error() != errAgain.Error() {
-			t.Errorf("at once: %q, %v; by octets: %q, %v", messages, err, again, errAgain)
+			t.Errorf("at once: %q, %v; by bytes: %q, %v", messages, err, again, errAgain)
 		}
 		q := NewQueue(1<<20, 1<<30)
 		for _, m := range messages {
@@ -98,7 +98,7 @@ func FuzzStream(f *testing.F) {
 				size += len(f)
 			}
 			if len(m) > limits.Frames || size > int(limits.MessageSize) {
-				t.Errorf("a message of %d frames, %d octets", len(m), size)
+				t.Errorf("a message of %d frames, %d bytes", len(m), size)
 			}
 			if err := q.Push(frames...); err != nil {
 				t.Fatal(err)

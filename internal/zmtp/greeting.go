@@ -69,7 +69,7 @@ func (g *greeting) Wants(head []byte) bool {
 func (g *greeting) received() {
 	if g.Greeted() {
 		g.conn.greeted.Store(true)
-		g.conn.router.leave(g.newcomer)
+		g.conn.router.removeNewcomer(g.newcomer)
 		g.conn.receiver = g.Greeter
 	} else {
 		g.timer.Reset(time.Until(g.deadline))
@@ -78,6 +78,6 @@ func (g *greeting) received() {
 
 func (g *greeting) Closed(err error) {
 	g.timer.Stop()
-	g.conn.router.leave(g.newcomer)
+	g.conn.router.removeNewcomer(g.newcomer)
 	g.Greeter.Closed(err)
 }

@@ -84,7 +84,7 @@ func (h *handover) deliver(frames [][]byte, own bool) error {
 
 // count makes room in the queue for what was delivered. It returns the error of a connection that was closed meanwhile.
 func (h *handover) count() error {
-	h.queue.wroteWith(h.messages, h.octets, h.own, 0)
+	h.queue.noteWrittenParts(h.messages, h.octets, h.own, 0)
 	h.messages, h.octets, h.own = 0, 0, amount{}
 	return h.conn.Err()
 }

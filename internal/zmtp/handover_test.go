@@ -31,19 +31,19 @@ func (w *waiter) Receive([][]byte) error {
 
 func (w *waiter) Closed(err error) { w.log(fmt.Sprintf("closed %s: %v", w.conn.Property("X-Nr"), err)) }
 
-// diary records events in order.
-type diary struct {
+// eventLog records events in order.
+type eventLog struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-func (d *diary) log(line string) {
+func (d *eventLog) log(line string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.lines = append(d.lines, line)
 }
 
-func (d *diary) check(t *testing.T, want ...string) {
+func (d *eventLog) check(t *testing.T, want ...string) {
 	t.Helper()
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -58,7 +58,7 @@ func TestHandover(t *testing.T) {
 	}
 	t.Run("Receive heeds Done", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			var d diary
+			var d eventLog
 			l, waiters := newMemListener(), make(chan *waiter, 10)
 			r := NewRouter(Config{}, func(c *Conn) (Receiver, error) {
 				d.log("accepted " + c.Property("X-Nr"))
@@ -89,7 +89,7 @@ func TestHandover(t *testing.T) {
 	})
 	t.Run("Receive is stuck", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			var d diary
+			var d eventLog
 			l, stuck := newMemListener(), make(chan struct{})
 			waiters := make(chan *waiter, 10)
 			r := NewRouter(Config{}, func(c *Conn) (Receiver, error) {
@@ -172,7 +172,7 @@ func TestHandover(t *testing.T) {
 // TestRouterCloseDuringHandover closes while one connection waits for another to end.
 func TestRouterCloseDuringHandover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d diary
+		var d eventLog
 		l, stuck := newMemListener(), make(chan struct{})
 		waiting := make(chan struct{})
 		r := NewRouter(Config{}, func(c *Conn) (Receiver, error) {

@@ -28,19 +28,19 @@ const (
 
 // handshake performs greeting and handshake in the given role, until ctx or the handshake timeout ends. It returns the peer's metadata, and
 // what seals and opens messages with CURVE. It reads no octet beyond the handshake. It leaves nc open, without a deadline if it succeeds.
-func handshake(ctx context.Context, nc net.Conn, cfg Config, role zmq4.SocketType) (agreed, error) {
+func handshake(ctx context.Context, nc net.Conn, cfg Config, role zmq4.SocketType) (handshakeResult, error) {
 	m, err := newMechanism(cfg, role)
 	if err != nil {
-		return agreed{}, err
+		return handshakeResult{}, err
 	}
-	return shakeHands(ctx, nc, cfg, m, role)
+	return runHandshake(ctx, nc, cfg, m, role)
 }
 
-// shakeHands is handshake with a given mechanism.
-func shakeHands(ctx context.Context, nc net.Conn, cfg Config, m mechanism, role zmq4.SocketType) (agreed, error) {
+// runHandshake is handshake with a given mechanism.
+func runHandshake(ctx context.Context, nc net.Conn, cfg Config, m mechanism, role zmq4.SocketType) (handshakeResult, error) {
 	deadline := time.Now().Add(cfg.HandshakeTimeout)
 	if err := nc.SetDeadline(deadline); err != nil {
-		return agreed{}, fmt.Errorf("zmtp: cannot limit the time of a handshake: %w", err)
+		return handshakeResult{}, fmt.Errorf("zmtp: cannot limit the time of a handshake: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
 	g := &guard{Conn: nc, limit: uint64(cfg.Limits.CommandSize), mechanism: string(m.Type()), waitsForPeer: m.waitsForPeer()}
@@ -54,13 +54,13 @@ func shakeHands(ctx context.Context, nc net.Conn, cfg Config, m mechanism, role 
 		err = g.flush()
 	}
 	if !stop() {
-		return agreed{}, fmt.Errorf("zmtp: handshake given up: %w", context.Cause(ctx))
+		return handshakeResult{}, fmt.Errorf("zmtp: handshake given up: %w", context.Cause(ctx))
 	}
 	if err == nil {
 		err = nc.SetDeadline(time.Time{})
 	}
 	if err != nil {
-		return agreed{}, plain(err, cfg.HandshakeTimeout)
+		return handshakeResult{}, unwrapHandshakeError(err, cfg.HandshakeTimeout)
 	}
 	return m.result(), nil
 }
@@ -79,8 +79,8 @@ func open(nc net.Conn, mechanism zmq4.Security, role zmq4.SocketType, identity [
 	return err
 }
 
-// plain removes the layers of text that zmq4 wraps around an error.
-func plain(err error, timeout time.Duration) error {
+// unwrapHandshakeError removes the layers of text that zmq4 wraps around an error.
+func unwrapHandshakeError(err error, timeout time.Duration) error {
 	if other, ok := errors.AsType[*MechanismError](err); ok {
 		return other
 	}
@@ -117,12 +117,12 @@ type guard struct {
 	limit        uint64 // octets in a frame
 	mechanism    string // that the peer must speak; "" stands for NULL
 	waitsForPeer bool   // show our mechanism only after the peer's
-	shown        int    // octets written
+	written      int    // octets written
 	greeting     [greetingSize]byte
-	greeted      int // octets of greeting
+	greetingLen  int // octets of greeting
 	header       [longHeader]byte
-	headed       int    // octets of header
-	body         uint64 // octets of the frame to come
+	headerLen    int    // octets of header
+	bodyLeft     uint64 // octets of the frame to come
 }
 
 func (g *guard) Write(p []byte) (int, error) {
@@ -132,14 +132,14 @@ func (g *guard) Write(p []byte) (int, error) {
 
 func (g *guard) flush() error {
 	n := len(g.out)
-	if g.waitsForPeer && g.greeted < mechanismEnd {
-		n = min(n, mechanismAt-g.shown)
+	if g.waitsForPeer && g.greetingLen < mechanismEnd {
+		n = min(n, mechanismAt-g.written)
 	}
 	if n == 0 {
 		return nil
 	}
 	_, err := g.Conn.Write(g.out[:n])
-	g.out, g.shown = append(g.out[:0], g.out[n:]...), g.shown+n
+	g.out, g.written = append(g.out[:0], g.out[n:]...), g.written+n
 	return err
 }
 
@@ -156,20 +156,20 @@ func (g *guard) Read(p []byte) (int, error) {
 
 func (g *guard) check(p []byte) error {
 	for len(p) > 0 {
-		if g.body > 0 {
-			skip := min(g.body, uint64(len(p)))
-			g.body -= skip
+		if g.bodyLeft > 0 {
+			skip := min(g.bodyLeft, uint64(len(p)))
+			g.bodyLeft -= skip
 			p = p[skip:]
 			continue
 		}
 		var err error
-		if g.greeted < greetingSize {
-			if g.greeted == asServerAt {
+		if g.greetingLen < greetingSize {
+			if g.greetingLen == asServerAt {
 				p[0] = 0 // zmq4 takes no other than 0 and 1
 			}
-			err = g.greet(p[0])
+			err = g.checkGreeting(p[0])
 		} else {
-			err = g.head(p[0])
+			err = g.checkHeader(p[0])
 		}
 		if err != nil {
 			return err
@@ -179,17 +179,17 @@ func (g *guard) check(p []byte) error {
 	return nil
 }
 
-// greet takes one octet of the greeting and judges as early as it can: a peer of ZMTP 1 or 2 sends fewer than 64 octets and then waits for
+// checkGreeting takes one octet of the greeting and judges as early as it can: a peer of ZMTP 1 or 2 sends fewer than 64 octets and then waits for
 // us.
-func (g *guard) greet(octet byte) error {
-	at := g.greeted
+func (g *guard) checkGreeting(octet byte) error {
+	at := g.greetingLen
 	g.greeting[at] = octet
-	g.greeted++
+	g.greetingLen++
 	switch {
 	case at == 0 && octet != signatureFirst:
-		return violation("first octet %#02x is no ZMTP greeting (perhaps ZMTP 1)", octet)
+		return violation("first byte %#02x is no ZMTP greeting (perhaps ZMTP 1)", octet)
 	case at == 9 && octet != signatureLast:
-		return violation("octet 9 of the greeting is %#02x, not 0x7f (perhaps ZMTP 1)", octet)
+		return violation("byte 9 of the greeting is %#02x, not 0x7f (perhaps ZMTP 1)", octet)
 	case at == 10 && octet < majorVersion:
 		return violation("ZMTP version %d; 3 is needed", int(octet)+1) // ZMTP 1 and 2 say 0 and 1 here
 	case at == mechanismEnd-1:
@@ -201,25 +201,25 @@ func (g *guard) greet(octet byte) error {
 	return nil
 }
 
-// head takes one octet of a frame's header. In a handshake every frame is a command.
-func (g *guard) head(octet byte) error {
-	g.header[g.headed] = octet
-	g.headed++
+// checkHeader takes one octet of a frame's header. In a handshake every frame is a command.
+func (g *guard) checkHeader(octet byte) error {
+	g.header[g.headerLen] = octet
+	g.headerLen++
 	flags := g.header[0]
 	if flags&^flagLong != flagCommand {
 		return violation("frame with flags %#02x in the handshake, where only commands may come", flags)
 	}
 	switch {
-	case flags&flagLong == 0 && g.headed == shortHeader:
-		g.body = uint64(g.header[1])
-	case g.headed == longHeader:
-		g.body = binary.BigEndian.Uint64(g.header[1:])
+	case flags&flagLong == 0 && g.headerLen == shortHeader:
+		g.bodyLeft = uint64(g.header[1])
+	case g.headerLen == longHeader:
+		g.bodyLeft = binary.BigEndian.Uint64(g.header[1:])
 	default:
 		return nil
 	}
-	g.headed = 0
-	if g.body > g.limit {
-		return violation("command of %d octets in the handshake, at most %d are allowed", g.body, g.limit)
+	g.headerLen = 0
+	if g.bodyLeft > g.limit {
+		return violation("command of %d bytes in the handshake, at most %d are allowed", g.bodyLeft, g.limit)
 	}
 	return nil
 }
@@ -235,9 +235,9 @@ func (g *guard) command(least, most int) ([]byte, error) {
 			return nil, err
 		}
 	}
-	size := g.body
+	size := g.bodyLeft
 	if size < uint64(least) || size > uint64(most) {
-		return nil, violation("command of %d octets in the handshake, where %d to %d are due", size, least, most)
+		return nil, violation("command of %d bytes in the handshake, where %d to %d are due", size, least, most)
 	}
 	command := make([]byte, size)
 	_, err := io.ReadFull(g, command)

@@ -24,7 +24,7 @@ func TestHandshake(t *testing.T) {
 			theirs.Write(join(greet(),
 				command("READY", prop("socket-type", r.peer)+prop("X-Colour", "red")+prop("Identity", "you")), message("a")))
 			cfg := Config{Identity: []byte("me"), Properties: map[string]string{"X-Size": "L"}}
-			peer, err := shake(ours, cfg, r.role)
+			peer, err := handshakeWith(ours, cfg, r.role)
 			if err != nil || peer.get("x-colour") != "red" || peer.get("Identity") != "you" {
 				t.Fatalf("as %s: got %v, %v", r.role, peer, err)
 			}
@@ -65,7 +65,7 @@ func attacks(peer string) map[string]struct {
 	long := func(flags byte, size ...byte) []byte { return join(greet(), []byte{flags}, size) }
 	return map[string]attack{
 		"silence":                      {nil, "not finished within 5s"},
-		"one octet, then silence":      {[]byte{0xff}, "not finished within 5s"},
+		"one byte, then silence":       {[]byte{0xff}, "not finished within 5s"},
 		"greeting, then silence":       {greet(), "not finished within 5s"},
 		"half a READY, then silence":   {hello(peer, "x")[:80], "not finished within 5s"},
 		"HTTP":                         {[]byte("GET / HTTP/1.1\r\n\r\n"), "no ZMTP greeting"},
@@ -80,11 +80,11 @@ func attacks(peer string) map[string]struct {
 		"message first":                {join(greet(), message("a")), "only commands"},
 		"endless frames with MORE":     {join(greet(), []byte(strings.Repeat("\x05\x00", 1000))), "only commands"},
 		"reserved flag":                {join(greet(), []byte{0x0c, 0}), "only commands"},
-		"command of 8193":              {long(6, 0, 0, 0, 0, 0, 0, 0x20, 1), "8193 octets"},
-		"command of 2^31":              {long(6, 0, 0, 0, 0, 0x80, 0, 0, 0), "2147483648 octets"},
-		"command of 2^40":              {long(6, 0, 0, 1, 0, 0, 0, 0, 0), "1099511627776 octets"},
-		"command of 2^63-1":            {long(6, 0x7f, 255, 255, 255, 255, 255, 255, 255), "9223372036854775807 octets"},
-		"command of 2^64-1":            {long(6, 255, 255, 255, 255, 255, 255, 255, 255), "18446744073709551615 octets"},
+		"command of 8193":              {long(6, 0, 0, 0, 0, 0, 0, 0x20, 1), "8193 bytes"},
+		"command of 2^31":              {long(6, 0, 0, 0, 0, 0x80, 0, 0, 0), "2147483648 bytes"},
+		"command of 2^40":              {long(6, 0, 0, 1, 0, 0, 0, 0, 0), "1099511627776 bytes"},
+		"command of 2^63-1":            {long(6, 0x7f, 255, 255, 255, 255, 255, 255, 255), "9223372036854775807 bytes"},
+		"command of 2^64-1":            {long(6, 255, 255, 255, 255, 255, 255, 255, 255), "18446744073709551615 bytes"},
 		"empty command":                {join(greet(), []byte{4, 0}), "closed the connection"},
 		"command name longer than it":  {join(greet(), []byte{4, 2, 9, 'R'}), "handshake failed"},
 		"HELLO":                        {join(greet(), command("HELLO", "")), `command "HELLO"`},
@@ -100,10 +100,10 @@ func attacks(peer string) map[string]struct {
 		"REQ":                          {ready(prop("Socket-Type", "REQ")), `socket type "REQ"`},
 		"REP":                          {ready(prop("Socket-Type", "REP")), `socket type "REP"`},
 		"SUB":                          {ready(prop("Socket-Type", "SUB")), `socket type "SUB"`},
-		"metadata cut in a name":       {ready(typed + "\x09Ident"), "name of 9 octets"},
-		"metadata cut in a value":      {ready(typed + "\x08Identity\x00\x00\x00\x05abc"), "of 5 octets where 3"},
+		"metadata cut in a name":       {ready(typed + "\x09Ident"), "name of 9 bytes"},
+		"metadata cut in a value":      {ready(typed + "\x08Identity\x00\x00\x00\x05abc"), "of 5 bytes where 3"},
 		"metadata cut before a length": {ready(typed + "\x08Identity"), "truncated after"},
-		"property name of 0":           {ready(typed + "\x00\x00\x00\x00\x00"), "name of 0 octets"},
+		"property name of 0":           {ready(typed + "\x00\x00\x00\x00\x00"), "name of 0 bytes"},
 		"property value of 2^31":       {ready(typed + "\x01a\x80\x00\x00\x00"), "2147483648"},
 		"property value of 2^32-1":     {ready(typed + "\x01a\xff\xff\xff\xff"), "4294967295"},
 		"Socket-Type twice":            {ready(typed + typed), "twice"},
@@ -124,12 +124,12 @@ func TestHostileHandshake(t *testing.T) {
 					}
 					begin := time.Now()
 					var err error
-					spent := allocated(func() { _, err = shake(ours, Config{}, r.role) })
+					spent := allocated(func() { _, err = handshakeWith(ours, Config{}, r.role) })
 					if err == nil || !strings.Contains(err.Error(), attack.want) {
 						t.Errorf("got %v, want %q", err, attack.want)
 					}
 					if spent > 256<<10 {
-						t.Errorf("took %d octets of memory", spent)
+						t.Errorf("took %d bytes of memory", spent)
 					}
 					limit := time.Duration(0)
 					if strings.Contains(attack.want, "5s") {
@@ -161,7 +161,7 @@ func TestCutHandshake(t *testing.T) {
 				ours, theirs := memPair(64 << 10)
 				theirs.Write(stream[:cut])
 				theirs.closeWrite()
-				_, err := shake(ours, Config{}, r.role)
+				_, err := handshakeWith(ours, Config{}, r.role)
 				switch {
 				case cut == whole && err != nil:
 					t.Errorf("as %s: the whole handshake failed: %v", r.role, err)
@@ -182,7 +182,7 @@ func TestHandshakeOctetByOctet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := memPair(64 << 10)
 		theirs.Write(hello("DEALER", strings.Repeat("i", 255))) // a long command, so a long header
-		if _, err := shake(&slow{ours}, Config{}, "ROUTER"); err != nil {
+		if _, err := handshakeWith(&slow{ours}, Config{}, "ROUTER"); err != nil {
 			t.Error(err)
 		}
 	})
@@ -195,7 +195,7 @@ func TestHandshakeVersions(t *testing.T) {
 			b := hello("DEALER", "")
 			copy(b[10:], version)
 			theirs.Write(b)
-			if _, err := shake(ours, Config{}, "ROUTER"); err != nil {
+			if _, err := handshakeWith(ours, Config{}, "ROUTER"); err != nil {
 				t.Errorf("version %d: %v", version, err)
 			}
 		})
@@ -209,7 +209,7 @@ func TestHandshakeEnds(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(time.Second, func() { cancel(errTest) })
 			begin := time.Now()
-			c, err := Open(ctx, ours, Config{}, NewQueue(1, 1), nil, nobody{})
+			c, err := Open(ctx, ours, Config{}, NewQueue(1, 1), nil, nullReceiver{})
 			if c != nil || !errors.Is(err, errTest) || time.Since(begin) != time.Second {
 				t.Errorf("got %v after %v", err, time.Since(begin))
 			}
@@ -222,7 +222,7 @@ func TestHandshakeEnds(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ours, _ := memPair(64 << 10)
 			begin := time.Now()
-			_, err := Open(t.Context(), ours, Config{HandshakeTimeout: time.Minute}, NewQueue(1, 1), nil, nobody{})
+			_, err := Open(t.Context(), ours, Config{HandshakeTimeout: time.Minute}, NewQueue(1, 1), nil, nullReceiver{})
 			if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begin) != time.Minute {
 				t.Errorf("got %v after %v", err, time.Since(begin))
 			}
@@ -232,7 +232,7 @@ func TestHandshakeEnds(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ours, theirs := memPair(10)
 			go theirs.Write(hello("ROUTER", ""))
-			_, err := Open(t.Context(), ours, Config{}, NewQueue(1, 1), nil, nobody{})
+			_, err := Open(t.Context(), ours, Config{}, NewQueue(1, 1), nil, nullReceiver{})
 			if !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("got %v", err)
 			}
@@ -240,7 +240,7 @@ func TestHandshakeEnds(t *testing.T) {
 	})
 	t.Run("no deadlines", func(t *testing.T) {
 		ours, _ := memPair(10)
-		_, err := Open(t.Context(), &noDeadline{ours}, Config{}, NewQueue(1, 1), nil, nobody{})
+		_, err := Open(t.Context(), &noDeadline{ours}, Config{}, NewQueue(1, 1), nil, nullReceiver{})
 		if !errors.Is(err, errTest) {
 			t.Errorf("got %v", err)
 		}
@@ -254,7 +254,7 @@ func (*noDeadline) SetDeadline(time.Time) error { return errTest }
 // TestPanicInHandshake uses a connection that panics, to stand for other faults of zmq4.
 func TestPanicInHandshake(t *testing.T) {
 	ours, _ := memPair(100)
-	_, err := shake(&panicking{ours}, Config{}, "ROUTER")
+	_, err := handshakeWith(&panicking{ours}, Config{}, "ROUTER")
 	if _, ok := errors.AsType[*ProtocolError](err); !ok || !strings.Contains(err.Error(), "panicked") {
 		t.Errorf("got %v", err)
 	}

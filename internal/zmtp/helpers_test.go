@@ -232,10 +232,10 @@ func readAll(nc io.Reader) <-chan []byte {
 	return c
 }
 
-// shake makes the handshake in a bubble's fake time.
-func shake(nc net.Conn, cfg Config, role string) (metadata, error) {
-	shaken, err := handshake(context.Background(), nc, cfg.withDefaults(), zmq4.SocketType(role))
-	return shaken.peer, err
+// handshakeWith makes the handshake in a bubble's fake time.
+func handshakeWith(nc net.Conn, cfg Config, role string) (metadata, error) {
+	result, err := handshake(context.Background(), nc, cfg.withDefaults(), zmq4.SocketType(role))
+	return result.peer, err
 }
 
 // goroutines returns the stacks of goroutines that run code of this package.

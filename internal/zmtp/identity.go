@@ -24,19 +24,19 @@ func (r *Router) admit(n *newcomer, c *Conn) error {
 	if identity == "" {
 		return nil
 	}
-	if waiting := r.next[identity]; waiting != nil {
-		delete(r.next, identity)
+	if waiting := r.successors[identity]; waiting != nil {
+		delete(r.successors, identity)
 		waiting.Close(ErrReplaced)
 	}
 	if older != nil {
-		r.next[identity] = c
+		r.successors[identity] = c
 		r.mu.Unlock()
 		err := r.takeOver(c, older)
 		r.mu.Lock()
-		if r.next[identity] != c {
+		if r.successors[identity] != c {
 			return ErrReplaced
 		}
-		delete(r.next, identity)
+		delete(r.successors, identity)
 		if err != nil {
 			return err
 		}
@@ -47,16 +47,16 @@ func (r *Router) admit(n *newcomer, c *Conn) error {
 
 // takeOver closes an older connection, if c may take over from it, and waits for its end.
 func (r *Router) takeOver(c, older *Conn) error {
-	isOther := c.secured != nil && older.secured != nil && c.secured.key != older.secured.key && older.Err() == nil
-	if isOther && older.greeted.Load() {
+	hasOtherKey := c.curve != nil && older.curve != nil && c.curve.key != older.curve.key && older.Err() == nil
+	if hasOtherKey && older.greeted.Load() {
 		return ErrIdentityInUse
 	}
-	if r.Rival != nil && older.Err() == nil && !isOther {
-		may := r.Rival(older, c)
+	if r.Rival != nil && older.Err() == nil && !hasOtherKey {
+		mayReplace := r.Rival(older, c)
 		switch err := c.Err(); {
 		case err != nil:
 			return err
-		case !may:
+		case !mayReplace:
 			return ErrIdentityInUse
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // A contest is a Router whose Rival asks the test.
 type contest struct {
 	*Router
-	diary
+	eventLog
 	t       *testing.T
 	l       *memListener
 	inproc  bool
@@ -134,14 +134,14 @@ func TestRival(t *testing.T) {
 					if len(c.calls) != 1 || one.conn.Err() != nil {
 						t.Fatalf("%d calls of Rival, the older connection says %v", len(c.calls), one.conn.Err())
 					}
-					if want := map[bool]int{false: 1, true: 0}[inproc]; c.pending() != want {
-						t.Errorf("%d handshakes are pending, want %d", c.pending(), want)
+					if want := map[bool]int{false: 1, true: 0}[inproc]; c.pendingHandshakes() != want {
+						t.Errorf("%d handshakes are pending, want %d", c.pendingHandshakes(), want)
 					}
 					test.do(c, first)
 					synctest.Wait()
 					c.check(t, test.want...)
-					if len(c.calls) > 0 || c.pending() > 0 || time.Since(begin) > 0 {
-						t.Errorf("%d more calls, %d handshakes pending, after %v", len(c.calls), c.pending(), time.Since(begin))
+					if len(c.calls) > 0 || c.pendingHandshakes() > 0 || time.Since(begin) > 0 {
+						t.Errorf("%d more calls, %d handshakes pending, after %v", len(c.calls), c.pendingHandshakes(), time.Since(begin))
 					}
 					if err := c.second.Err(); err != test.second || (err != nil) != (len(recv.closed) > 0) {
 						t.Errorf("the Router closed the second with %v, want %v; %d ends at the peer", err, test.second, len(recv.closed))

@@ -42,7 +42,7 @@ func (r *Router) Link(cfg Config, q *Queue, first func(*Conn) ([][]byte, error),
 	peer := newConn(&inproc{there, here, q, nil}, ours, back, r.cfg)
 	c := newConn(&inproc{here, there, back, peer}, theirs, q, cfg)
 	if cfg.Curve != nil {
-		peer.secured, c.secured = &secured{key: cfg.Curve.Keys.Public()}, &secured{key: cfg.Curve.Server}
+		peer.curve, c.curve = &curveState{key: cfg.Curve.Keys.Public()}, &curveState{key: cfg.Curve.Server}
 	}
 
 	var frames [][]byte
@@ -87,7 +87,7 @@ func (r *Router) allowLink(cfg Config) error {
 func (r *Router) welcomeLink(c *Conn) {
 	if r.cfg.Curve != nil {
 		ctx, cancel := context.WithTimeout(r.ctx, r.cfg.HandshakeTimeout)
-		err := r.cfg.Curve.authorize(ctx, Candidate{c.RemoteAddr(), c.secured.key, c.Identity(), c.peer})
+		err := r.cfg.Curve.authorize(ctx, Candidate{c.RemoteAddr(), c.curve.key, c.Identity(), c.peer})
 		cancel()
 		if err != nil {
 			r.reject(&newcomer{}, c, err)
@@ -101,18 +101,18 @@ func (r *Router) welcomeLink(c *Conn) {
 type inproc struct {
 	local, remote inprocAddr
 	in            *Queue // what the other side sends
-	far           *Conn  // of the Router; nil on its own side
+	routerConn    *Conn  // of the Router; nil on its own side
 }
 
 // Neighbour returns the Receiver that the Router of this process accepted for the link, so that the caller can hand it something past the
 // queue. Only after a message was pushed and the queue is Idle is there sure to be one. It is nil if there is none, or if the connection is
 // a socket's.
 func (c *Conn) Neighbour() Receiver {
-	if l, ok := c.link.(*inproc); ok && l.far != nil {
-		if g, ok := l.far.receiver.(*greeting); ok {
+	if l, ok := c.link.(*inproc); ok && l.routerConn != nil {
+		if g, ok := l.routerConn.receiver.(*greeting); ok {
 			return g.Greeter
 		}
-		return l.far.receiver
+		return l.routerConn.receiver
 	}
 	return nil
 }
@@ -122,7 +122,7 @@ func (l *inproc) RemoteAddr() net.Addr { return l.remote }
 
 // Close takes no more from the other side. The other side's goroutine notices that, and the end of our own queue.
 func (l *inproc) Close() error {
-	l.in.shut(io.EOF, true)
+	l.in.closeQueue(io.EOF, true)
 	return nil
 }
 

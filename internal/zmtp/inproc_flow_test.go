@@ -22,7 +22,7 @@ func TestLinkStops(t *testing.T) {
 		q := NewInprocQueue(1000, 1<<20)
 		for q.Push(nil) == nil {
 		}
-		if _, err := r.Link(Config{}, q, nil, nobody{}); err != nil {
+		if _, err := r.Link(Config{}, q, nil, nullReceiver{}); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-theirs.ended; err != errTest || theirs.got > countMessages {
@@ -46,14 +46,14 @@ func TestLinkBackpressure(t *testing.T) {
 		messages int
 		octets   int64
 		fit      int
-	}{"messages": {100, 1 << 30, 100}, "octets": {1 << 30, 100_900 + 100*frameCost, 100}} {
+	}{"messages": {100, 1 << 30, 100}, "bytes": {1 << 30, 100_900 + 100*frameCost, 100}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				theirs := newRecorder(0)
 				r := NewRouter(Config{}, func(*Conn) (Receiver, error) { return theirs, nil })
 				defer r.Close()
 				q := NewInprocQueue(test.messages, test.octets)
-				c, err := r.Link(Config{}, q, nil, nobody{})
+				c, err := r.Link(Config{}, q, nil, nullReceiver{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -94,7 +94,7 @@ func TestLinkRoomInBatch(t *testing.T) {
 		for q.Push(nil) == nil {
 		}
 		room := q.Room()
-		if _, err := r.Link(Config{}, q, nil, nobody{}); err != nil {
+		if _, err := r.Link(Config{}, q, nil, nullReceiver{}); err != nil {
 			t.Fatal(err)
 		}
 		for range 600 {
@@ -128,7 +128,7 @@ func TestLinkFlush(t *testing.T) {
 		flushed := make(chan error)
 		go func() { flushed <- q.Flush(t.Context()) }()
 		synctest.Wait()
-		c, err := r.Link(Config{}, q, nil, nobody{})
+		c, err := r.Link(Config{}, q, nil, nullReceiver{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -276,7 +276,7 @@ func TestLinkOrder(t *testing.T) {
 
 // sequences checks the order of several senders' messages, each with its own numbers.
 type sequences struct {
-	nobody
+	nullReceiver
 	next           [256]int
 	got, want, bad int
 	done           chan struct{}

@@ -170,7 +170,7 @@ func TestLinkEnds(t *testing.T) {
 					if err := q.Flush(t.Context()); q.pushed > 0 && q.written < q.pushed && !errors.Is(err, ErrQueueClosed) {
 						t.Errorf("Flush says %v", err)
 					}
-					if q.waits() {
+					if q.hasPending() {
 						t.Error("a queue holds messages that nobody will take")
 					}
 				}
@@ -186,7 +186,7 @@ func TestLinkRefused(t *testing.T) {
 			if string(c.Identity()) == "no" {
 				return nil, errTest
 			}
-			return nobody{}, nil
+			return nullReceiver{}, nil
 		})
 		defer r.Close()
 		_, mine := linkTo(t, r, Config{Identity: []byte("no")})
@@ -215,9 +215,9 @@ func TestLinkLimits(t *testing.T) {
 		bad    string
 	}{
 		"at the limits":   {frames: [][]byte{make([]byte, 100), make([]byte, 50), nil}},
-		"frame":           {frames: [][]byte{make([]byte, 101)}, bad: "frame of 101 octets"},
-		"large frame":     {frames: [][]byte{make([]byte, LargeFrame)}, bad: "frame of 16384 octets"},
-		"message":         {frames: [][]byte{make([]byte, 100), make([]byte, 51)}, bad: "message of more than 150 octets"},
+		"frame":           {frames: [][]byte{make([]byte, 101)}, bad: "frame of 101 bytes"},
+		"large frame":     {frames: [][]byte{make([]byte, LargeFrame)}, bad: "frame of 16384 bytes"},
+		"message":         {frames: [][]byte{make([]byte, 100), make([]byte, 51)}, bad: "message of more than 150 bytes"},
 		"too many frames": {frames: make([][]byte, 4), bad: "message of more than 3 frames"},
 	} {
 		for _, toRouter := range []bool{true, false} {
@@ -261,7 +261,7 @@ func TestLinkLimits(t *testing.T) {
 // TestLinkHandover has one identity connect by inproc and by socket, each while an older connection waits in Receive.
 func TestLinkHandover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d diary
+		var d eventLog
 		l, waiters := newMemListener(), make(chan *waiter, 10)
 		r := NewRouter(Config{}, func(c *Conn) (Receiver, error) {
 			d.log("accepted " + c.Property("X-Nr"))
@@ -293,7 +293,7 @@ func TestLinkHandover(t *testing.T) {
 				if err := recv.end(t); err != io.EOF && (transport == "inproc" || err != io.ErrClosedPipe) { // its writer was quicker
 					t.Errorf("%d ended with %v", i, err)
 				}
-				if c.Queue().waits() {
+				if c.Queue().hasPending() {
 					t.Errorf("%d holds messages that nobody will take", i)
 				}
 			})
@@ -310,7 +310,7 @@ func TestLinkHandover(t *testing.T) {
 // TestLinkRouterClose checks that Close waits for links, and that a late link is refused.
 func TestLinkRouterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d diary
+		var d eventLog
 		waiting, stuck := make(chan struct{}), make(chan struct{})
 		r := NewRouter(Config{}, func(c *Conn) (Receiver, error) {
 			return &waiter{log: d.log, conn: c, waiting: waiting, stuck: stuck}, nil
@@ -327,7 +327,7 @@ func TestLinkRouterClose(t *testing.T) {
 		if err := mine.end(t); err != io.EOF {
 			t.Errorf("the DEALER saw %v", err)
 		}
-		if _, err := r.Link(Config{}, NewInprocQueue(1, 1), nil, nobody{}); err != ErrClosed {
+		if _, err := r.Link(Config{}, NewInprocQueue(1, 1), nil, nullReceiver{}); err != ErrClosed {
 			t.Errorf("a link to a closed Router: %v", err)
 		}
 		close(stuck)
@@ -342,10 +342,10 @@ func TestLinkLeavesNoGoroutine(t *testing.T) {
 			if string(c.Identity()) == "c" {
 				return nil, errTest
 			}
-			return nobody{}, nil
+			return nullReceiver{}, nil
 		})
 		for i := range 20 {
-			c, err := r.Link(Config{Identity: []byte{'a' + byte(i%4)}}, NewInprocQueue(10, 1000), nil, nobody{})
+			c, err := r.Link(Config{Identity: []byte{'a' + byte(i%4)}}, NewInprocQueue(10, 1000), nil, nullReceiver{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -355,7 +355,7 @@ func TestLinkLeavesNoGoroutine(t *testing.T) {
 			}
 		}
 		r.Close()
-		if len(r.conns)+len(r.active)+len(r.next) != 0 {
+		if len(r.conns)+len(r.active)+len(r.successors) != 0 {
 			t.Error("the Router still knows a link")
 		}
 	})

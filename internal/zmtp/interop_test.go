@@ -288,7 +288,7 @@ func TestWrongPeers(t *testing.T) {
 // BenchmarkDialHandshake measures what a new connection costs, both sides.
 func BenchmarkDialHandshake(b *testing.B) {
 	l := listen(b)
-	r := NewRouter(Config{}, func(*Conn) (Receiver, error) { return nobody{}, nil })
+	r := NewRouter(Config{}, func(*Conn) (Receiver, error) { return nullReceiver{}, nil })
 	defer r.Close()
 	go r.Serve(l)
 	for b.Loop() {
@@ -296,7 +296,7 @@ func BenchmarkDialHandshake(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		c, err := Open(b.Context(), nc, Config{Identity: ourID}, NewQueue(10, 1000), nil, nobody{})
+		c, err := Open(b.Context(), nc, Config{Identity: ourID}, NewQueue(10, 1000), nil, nullReceiver{})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -30,9 +30,10 @@ type Limits struct {
 	// host may start together.
 	PendingPerAddress int
 
-	// CurvePerAddress is how many CURVE handshakes one IP address may begin per second; twice as many at once after a quieter time. Each
-	// costs some 0.2 ms of CPU before the peer has proven anything. A connection beyond that is closed; a well-meaning peer dials again.
-	// Default 64, because a hundred nodes on a host may start together.
+	// CurvePerAddress is how many CURVE handshakes one IPv4 address, or one /64 of IPv6 addresses, may begin per second; twice as many at
+	// once after a quieter time. Each costs some 0.2 ms of CPU before the peer has proven anything. A connection beyond that is closed; a
+	// well-meaning peer dials again. Default 64, because a hundred nodes on a host may start together. If more than 4,096 such networks
+	// begin handshakes at about the same time, the others share one limit.
 	CurvePerAddress int
 
 	// Connections is how many connections a Router keeps. Default 4,096.
@@ -63,9 +64,9 @@ func orDefault[T int | int64](value, standard T) T {
 func (l *Limits) admit(frames int, octets int64, size uint64) error {
 	switch {
 	case size > uint64(l.FrameSize):
-		return violation("frame of %d octets, at most %d are allowed", size, l.FrameSize)
+		return violation("frame of %d bytes, at most %d are allowed", size, l.FrameSize)
 	case octets+int64(size) > l.MessageSize:
-		return violation("message of more than %d octets", l.MessageSize)
+		return violation("message of more than %d bytes", l.MessageSize)
 	case frames == l.Frames:
 		return violation("message of more than %d frames", l.Frames)
 	}

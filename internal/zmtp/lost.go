@@ -13,13 +13,13 @@ func (a *amount) add(messages int, octets int64) {
 	a.octets += octets
 }
 
-// Sent waits until all messages that were pushed, except the protocol's own (PushControl, PushAhead), were handed to the operating system.
+// WaitSent waits until all messages that were pushed, except the protocol's own (PushControl, PushAhead), were handed to the operating system.
 // With a Router of this process it returns as soon as there is a connection: see Flush. It returns nil then, ctx's error if that ends
 // first, or one that wraps ErrQueueClosed.
-func (q *Queue) Sent(ctx context.Context) error {
+func (q *Queue) WaitSent(ctx context.Context) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if err := q.until(ctx, func() int64 { return int64(q.messages - q.own.messages) }); err != nil || q.closed == nil {
+	if err := q.waitUntilZero(ctx, func() int64 { return int64(q.messages - q.own.messages) }); err != nil || q.closed == nil {
 		return err
 	}
 	return q.closed // a closed queue counts nothing any more

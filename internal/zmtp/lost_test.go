@@ -45,7 +45,7 @@ func (m *mixture) push(t *testing.T) {
 	}
 	push := m.Push
 	if m.rnd.IntN(9) == 0 {
-		push = func(frames ...[]byte) error { return m.PushParked(nil, frames...) }
+		push = func(frames ...[]byte) error { return m.PushCounted(nil, frames...) }
 	}
 	if err := push(frames...); err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func TestLost(t *testing.T) {
 				}
 			}
 			synctest.Wait()
-			m.shut(errTest, false)
+			m.closeQueue(errTest, false)
 			ours.Close()
 			<-ended
 			got = append(got, wait(t, readAll(theirs), "the rest")...)
@@ -128,7 +128,7 @@ func TestLost(t *testing.T) {
 				t.Errorf("seed %d: of %d messages %d arrived, and %d are lost", seed, m.messages, whole, messages)
 			}
 			if want := m.octets - octets; lost != want && lost != want-rest {
-				t.Errorf("seed %d: of %d octets %d arrived, and %d of another message, and %d are lost", seed, m.octets, octets, rest, lost)
+				t.Errorf("seed %d: of %d bytes %d arrived, and %d of another message, and %d are lost", seed, m.octets, octets, rest, lost)
 			}
 		})
 	}
@@ -137,17 +137,17 @@ func TestLost(t *testing.T) {
 // TestLostWithoutConnection closes a queue that no connection drains.
 func TestLostWithoutConnection(t *testing.T) {
 	for name, q := range map[string]*Queue{"tcp": NewQueue(10, 1000), "inproc": NewInprocQueue(10, 1000)} {
-		for _, push := range []func(...[]byte) error{q.Push, q.PushControl, func(frames ...[]byte) error { return q.PushParked(nil, frames...) }} {
+		for _, push := range []func(...[]byte) error{q.Push, q.PushControl, func(frames ...[]byte) error { return q.PushCounted(nil, frames...) }} {
 			if err := push([]byte("four")); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if messages, octets := q.Lost(); messages != 0 || octets != 0 {
-			t.Errorf("%s: %d messages of %d octets are lost before the end", name, messages, octets)
+			t.Errorf("%s: %d messages of %d bytes are lost before the end", name, messages, octets)
 		}
 		q.Close(nil)
 		if messages, octets := q.Lost(); messages != 2 || octets != 12 {
-			t.Errorf("%s: %d messages of %d octets are lost, want 2 of 12", name, messages, octets)
+			t.Errorf("%s: %d messages of %d bytes are lost, want 2 of 12", name, messages, octets)
 		}
 	}
 }
@@ -178,7 +178,7 @@ func TestLostInproc(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				c, err := r.Link(Config{}, q, nil, nobody{})
+				c, err := r.Link(Config{}, q, nil, nullReceiver{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -186,7 +186,7 @@ func TestLostInproc(t *testing.T) {
 				test.ends(c, theirs)
 				synctest.Wait()
 				if messages, octets := q.Lost(); messages != test.lost || octets != 2*int64(test.lost) {
-					t.Errorf("%d messages of %d octets are lost, want %d of 2 each", messages, octets, test.lost)
+					t.Errorf("%d messages of %d bytes are lost, want %d of 2 each", messages, octets, test.lost)
 				}
 				for len(theirs.messages) > 0 {
 					<-theirs.messages
@@ -197,8 +197,8 @@ func TestLostInproc(t *testing.T) {
 	}
 }
 
-// TestSent waits for the application's messages, and not for the protocol's own.
-func TestSent(t *testing.T) {
+// TestWaitSent waits for the application's messages, and not for the protocol's own.
+func TestWaitSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := NewQueue(10, 1000)
 		for range 3 {
@@ -206,7 +206,7 @@ func TestSent(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := q.Sent(t.Context()); err != nil {
+		if err := q.WaitSent(t.Context()); err != nil {
 			t.Errorf("with the protocol's own alone: %v", err)
 		}
 		if err := q.Push([]byte("message")); err != nil {
@@ -214,18 +214,18 @@ func TestSent(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errTest)
 		defer cancel()
-		if err := q.Sent(ctx); !errors.Is(err, errTest) {
+		if err := q.WaitSent(ctx); !errors.Is(err, errTest) {
 			t.Errorf("with a message that waits: %v", err)
 		}
 		sent := make(chan error, 1)
-		go func() { sent <- q.Sent(t.Context()) }()
+		go func() { sent <- q.WaitSent(t.Context()) }()
 		synctest.Wait()
 		drain(t, q)
 		if err := <-sent; err != nil {
 			t.Error(err)
 		}
 		q.Close(errTest)
-		if err := q.Sent(t.Context()); !errors.Is(err, ErrQueueClosed) || !errors.Is(err, errTest) {
+		if err := q.WaitSent(t.Context()); !errors.Is(err, ErrQueueClosed) || !errors.Is(err, errTest) {
 			t.Errorf("after the end: %v", err)
 		}
 	})

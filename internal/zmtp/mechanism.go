@@ -22,13 +22,13 @@ type mechanism interface {
 	waitsForPeer() bool
 
 	// result returns the outcome.
-	result() agreed
+	result() handshakeResult
 }
 
-// agreed is the outcome of a handshake.
-type agreed struct {
-	peer    metadata
-	secured *secured // nil for plain
+// handshakeResult is the outcome of a handshake.
+type handshakeResult struct {
+	peer  metadata
+	curve *curveState // nil for plain
 }
 
 // newMechanism returns the mechanism that a Config asks for, in the given role.
@@ -40,24 +40,24 @@ func newMechanism(cfg Config, role zmq4.SocketType) (mechanism, error) {
 	if cfg.Curve != nil && cfg.Curve.Keys == nil {
 		return nil, errNoKeys
 	}
-	most := int(cfg.Limits.CommandSize)
+	maxCommand := int(cfg.Limits.CommandSize)
 	switch {
 	case cfg.Curve == nil && role == zmq4.Router:
 		return &null{ours: ours, want: zmq4.Dealer}, nil
 	case cfg.Curve == nil:
-		return &null{ours: ours, want: zmq4.Router, name: cfg.Expect}, nil
+		return &null{ours: ours, want: zmq4.Router, expected: cfg.Expect}, nil
 	case role == zmq4.Router:
-		return &curveServer{exchange: exchange{config: cfg.Curve}, ours: ours, most: most}, nil
+		return &curveServer{curveHandshake: curveHandshake{config: cfg.Curve}, ours: ours, maxCommand: maxCommand}, nil
 	}
-	return &curveClient{exchange: exchange{config: cfg.Curve}, ours: ours, most: most, expect: cfg.Expect}, nil
+	return &curveClient{curveHandshake: curveHandshake{config: cfg.Curve}, ours: ours, maxCommand: maxCommand, expect: cfg.Expect}, nil
 }
 
-// probing returns the mechanism of a Config for a handshake that does not introduce us.
-func probing(cfg Config) mechanism {
+// probeMechanism returns the mechanism of a Config for a handshake that does not introduce us.
+func probeMechanism(cfg Config) mechanism {
 	if cfg.Curve == nil {
-		return &null{want: zmq4.Router, mute: true}
+		return &null{want: zmq4.Router, probeOnly: true}
 	}
-	return &curveClient{exchange: exchange{config: cfg.Curve}, most: int(cfg.Limits.CommandSize), mute: true}
+	return &curveClient{curveHandshake: curveHandshake{config: cfg.Curve}, maxCommand: int(cfg.Limits.CommandSize), probeOnly: true}
 }
 
 // mechanism returns the name of the mechanism that a Config asks for.

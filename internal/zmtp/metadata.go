@@ -33,7 +33,7 @@ func (m metadata) get(name string) string {
 // newMetadata returns what a socket of that type sends to its peer.
 func newMetadata(socketType string, cfg Config) (metadata, error) {
 	if len(cfg.Identity) > maxIdentity {
-		return nil, fmt.Errorf("zmtp: an identity has at most %d octets, this one %d", maxIdentity, len(cfg.Identity))
+		return nil, fmt.Errorf("zmtp: an identity has at most %d bytes, this one %d", maxIdentity, len(cfg.Identity))
 	}
 	m := metadata{{propSocketType, socketType}, {propIdentity, string(cfg.Identity)}}
 	names := make([]string, 0, 4)
@@ -51,7 +51,7 @@ func newMetadata(socketType string, cfg Config) (metadata, error) {
 		m = append(m, property{name, cfg.Properties[name]})
 	}
 	if size := int64(m.size() + cfg.commandOverhead()); size > cfg.Limits.CommandSize {
-		return nil, fmt.Errorf("zmtp: READY or INITIATE would have %d octets, the limit is %d: use fewer or shorter properties",
+		return nil, fmt.Errorf("zmtp: READY or INITIATE would have %d bytes, the limit is %d: use fewer or shorter properties",
 			size, cfg.Limits.CommandSize)
 	}
 	return m, nil
@@ -83,7 +83,7 @@ func parseMetadata(b []byte) (metadata, error) {
 		n := int(b[0])
 		b = b[1:]
 		if n == 0 || n > len(b) {
-			return nil, violation("metadata: property name of %d octets where %d are left", n, len(b))
+			return nil, violation("metadata: property name of %d bytes where %d are left", n, len(b))
 		}
 		name := intern(b[:n])
 		b = b[n:]
@@ -96,7 +96,7 @@ func parseMetadata(b []byte) (metadata, error) {
 		size := binary.BigEndian.Uint32(b)
 		b = b[4:]
 		if uint64(size) > uint64(len(b)) {
-			return nil, violation("metadata: property %s of %d octets where %d are left", name, size, len(b))
+			return nil, violation("metadata: property %s of %d bytes where %d are left", name, size, len(b))
 		}
 		if slices.ContainsFunc(m, func(p property) bool { return strings.EqualFold(p.name, name) }) {
 			return nil, violation("metadata: property %s is there twice", name)

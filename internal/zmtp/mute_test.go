@@ -54,7 +54,7 @@ func TestMute(t *testing.T) {
 				if got := len(recv.messages); got != words {
 					t.Errorf("%d of %d words were heard", got, words)
 				}
-				if took := time.Since(began); hangUp == (took > 0) || took > readOn {
+				if took := time.Since(began); hangUp == (took > 0) || took > readAfterWriteError {
 					t.Errorf("it took %v", took)
 				}
 			})

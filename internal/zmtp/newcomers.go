@@ -28,9 +28,9 @@ func (n *newcomer) close(err error) {
 
 // newcomers holds newcomers by origin. The Router's lock guards it.
 type newcomers struct {
-	count int
-	from  map[netip.Addr][]*newcomer // the oldest first
-	in    map[netip.Prefix]int       // how many each network has
+	count      int
+	byAddr     map[netip.Addr][]*newcomer // the oldest first
+	perNetwork map[netip.Prefix]int       // how many each network has
 }
 
 // networkOf returns the addresses that one host may have: for an IPv6 address the whole /64, of which a host may use any.
@@ -44,34 +44,34 @@ func networkOf(a netip.Addr) netip.Prefix {
 }
 
 func (s *newcomers) add(n *newcomer) {
-	if s.from == nil {
-		s.from, s.in = make(map[netip.Addr][]*newcomer), make(map[netip.Prefix]int)
+	if s.byAddr == nil {
+		s.byAddr, s.perNetwork = make(map[netip.Addr][]*newcomer), make(map[netip.Prefix]int)
 	}
 	s.count++
-	s.from[n.from] = append(s.from[n.from], n)
-	s.in[networkOf(n.from)]++
+	s.byAddr[n.from] = append(s.byAddr[n.from], n)
+	s.perNetwork[networkOf(n.from)]++
 }
 
 // remove removes a newcomer, if it is there.
 func (s *newcomers) remove(n *newcomer) {
-	list, network := s.from[n.from], networkOf(n.from)
+	list, network := s.byAddr[n.from], networkOf(n.from)
 	i := slices.Index(list, n)
 	if i < 0 {
 		return
 	}
 	s.count--
-	if s.in[network]--; s.in[network] == 0 {
-		delete(s.in, network)
+	if s.perNetwork[network]--; s.perNetwork[network] == 0 {
+		delete(s.perNetwork, network)
 	}
-	if s.from[n.from] = slices.Delete(list, i, i+1); len(list) == 1 {
-		delete(s.from, n.from)
+	if s.byAddr[n.from] = slices.Delete(list, i, i+1); len(list) == 1 {
+		delete(s.byAddr, n.from)
 	}
 }
 
-// oldestOfMost returns the oldest newcomer of the address that has the most, in the network that has the most; nil if there is none.
-func (s *newcomers) oldestOfMost() *newcomer {
+// oldestOfBusiest returns the oldest newcomer of the address that has the most, in the network that has the most; nil if there is none.
+func (s *newcomers) oldestOfBusiest() *newcomer {
 	var best *newcomer
-	for addr, list := range s.from {
+	for addr, list := range s.byAddr {
 		if n := list[0]; best == nil || s.compare(addr, best.from) > 0 || s.compare(addr, best.from) == 0 && n.number < best.number {
 			best = n
 		}
@@ -81,59 +81,59 @@ func (s *newcomers) oldestOfMost() *newcomer {
 
 // compare compares how many newcomers two addresses have, first by network.
 func (s *newcomers) compare(a, b netip.Addr) int {
-	return cmp.Or(cmp.Compare(s.in[networkOf(a)], s.in[networkOf(b)]), cmp.Compare(len(s.from[a]), len(s.from[b])))
+	return cmp.Or(cmp.Compare(s.perNetwork[networkOf(a)], s.perNetwork[networkOf(b)]), cmp.Compare(len(s.byAddr[a]), len(s.byAddr[b])))
 }
 
-// enter adds a connection to the newcomers, or returns why there is no room for it.
-func (r *Router) enter(nc net.Conn) (*newcomer, error) {
+// addNewcomer adds a connection to the newcomers, or returns why there is no room for it.
+func (r *Router) addNewcomer(nc net.Conn) (*newcomer, error) {
 	n := &newcomer{nc: nc, from: ipOf(nc.RemoteAddr())}
 	n.isKnown = !n.from.IsValid() || r.Known != nil && r.Known(nc.RemoteAddr())
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	others := len(r.strangers.from[n.from]) + len(r.known.from[n.from])
+	others := len(r.unknown.byAddr[n.from]) + len(r.known.byAddr[n.from])
 	switch {
 	case r.closed:
 		return nil, ErrClosed
 	case n.from.IsValid() && others >= r.cfg.Limits.PendingPerAddress:
 		return nil, fmt.Errorf("zmtp: %d handshakes with %v are under way, no more are allowed", others, n.from)
-	case r.pending() >= r.cfg.Limits.PendingHandshakes && !r.makeRoom(n):
-		return nil, fmt.Errorf("zmtp: %d handshakes are under way, no more are allowed", r.pending())
+	case r.pendingHandshakes() >= r.cfg.Limits.PendingHandshakes && !r.makeRoom(n):
+		return nil, fmt.Errorf("zmtp: %d handshakes are under way, no more are allowed", r.pendingHandshakes())
 	}
-	r.entered++
-	n.number = r.entered
+	r.newcomerCount++
+	n.number = r.newcomerCount
 	r.newcomersOf(n).add(n)
 	r.wg.Add(1)
 	return n, nil
 }
 
-// pending counts all newcomers.
-func (r *Router) pending() int { return r.strangers.count + r.known.count }
+// pendingHandshakes counts all newcomers.
+func (r *Router) pendingHandshakes() int { return r.unknown.count + r.known.count }
 
 // newcomersOf returns the list that a newcomer belongs to.
 func (r *Router) newcomersOf(n *newcomer) *newcomers {
 	if n.isKnown {
 		return &r.known
 	}
-	return &r.strangers
+	return &r.unknown
 }
 
 // makeRoom closes another newcomer, if that is fair. A stranger always gives way to a known address. Among strangers, and among known
 // addresses, the oldest newcomer of the address that has the most gives way to one whose address has fewer. If each stranger has one place,
 // which a host with many addresses can arrange, the oldest gives way; so a flood does not keep out a peer that is quick enough.
 func (r *Router) makeRoom(n *newcomer) bool {
-	group := &r.strangers
-	oldest := group.oldestOfMost()
+	group := &r.unknown
+	oldest := group.oldestOfBusiest()
 	if oldest == nil {
 		group = &r.known
-		oldest = group.oldestOfMost()
+		oldest = group.oldestOfBusiest()
 	}
-	isFirst := len(group.from[n.from]) == 0
+	hasNone := len(group.byAddr[n.from]) == 0
 	switch {
 	case oldest == nil:
 		return false
-	case group == &r.strangers && (n.isKnown || isFirst):
-	case group.in[networkOf(oldest.from)] > group.in[networkOf(n.from)]+1:
-	case len(group.from[oldest.from]) > len(group.from[n.from])+1:
+	case group == &r.unknown && (n.isKnown || hasNone):
+	case group.perNetwork[networkOf(oldest.from)] > group.perNetwork[networkOf(n.from)]+1:
+	case len(group.byAddr[oldest.from]) > len(group.byAddr[n.from])+1:
 	default:
 		return false
 	}
@@ -142,8 +142,8 @@ func (r *Router) makeRoom(n *newcomer) bool {
 	return true
 }
 
-// leave removes a newcomer.
-func (r *Router) leave(n *newcomer) {
+// removeNewcomer removes a newcomer.
+func (r *Router) removeNewcomer(n *newcomer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.newcomersOf(n).remove(n)

@@ -11,27 +11,27 @@ import (
 // null is the NULL mechanism (RFC 23): each side sends READY with its metadata. It replaces zmq4's own, whose metadata parser panics on
 // hostile input.
 type null struct {
-	ours metadata
-	want zmq4.SocketType // what the peer must be
-	name []byte          // Config.Expect of the side that opens the connection
-	mute bool            // only receive the peer's READY, send none: Probe
-	peer metadata        // what it sent, after Handshake
+	ours      metadata
+	want      zmq4.SocketType // what the peer must be
+	expected  []byte          // Config.Expect of the side that opens the connection
+	probeOnly bool            // only receive the peer's READY, send none: Probe
+	peer      metadata        // what it sent, after Handshake
 }
 
 func (n *null) Type() zmq4.SecurityType { return zmq4.NullSecurity }
 
 func (n *null) begin(context.Context, *guard) {}
-func (n *null) waitsForPeer() bool            { return n.mute }
-func (n *null) result() agreed                { return agreed{peer: n.peer} }
+func (n *null) waitsForPeer() bool            { return n.probeOnly }
+func (n *null) result() handshakeResult       { return handshakeResult{peer: n.peer} }
 
 func (n *null) Handshake(conn *zmq4.Conn, _ bool) error {
-	if n.mute {
+	if n.probeOnly {
 		return n.receive(conn)
 	}
 	// A side that expects a certain peer waits for the other side's READY, which comes without waiting for ours: RFC 23 allows that for
 	// NULL.
 	first, second := n.send, n.receive
-	if n.name != nil {
+	if n.expected != nil {
 		first, second = second, first
 	}
 	if err := first(conn); err != nil {
@@ -59,7 +59,7 @@ func (n *null) receive(conn *zmq4.Conn) error {
 	if n.peer, err = parsePeer(cmd.Body, n.want); err != nil {
 		return err
 	}
-	if err := n.peer.expect(n.name); err != nil {
+	if err := n.peer.expect(n.expected); err != nil {
 		return err
 	}
 	// zmq4 checks the socket type once more, and panics on one that it doesn't know; so it sees only this one.
@@ -77,7 +77,7 @@ func parsePeer(b []byte, want zmq4.SocketType) (metadata, error) {
 		return nil, violation("socket type %q where %q was due", got, want)
 	}
 	if size := len(m.get(propIdentity)); size > maxIdentity {
-		return nil, violation("identity of %d octets, at most %d are allowed", size, maxIdentity)
+		return nil, violation("identity of %d bytes, at most %d are allowed", size, maxIdentity)
 	}
 	return m, nil
 }

@@ -29,26 +29,26 @@ func TestStall(t *testing.T) {
 				elapse(2 * timeout)
 			}
 		}, 0},
-		{"half of a header", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(long[:1]) }, timeout + busyTime + lastLook},
-		{"a frame, and not the next", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(message("head", "body")[:6]) }, timeout + busyTime + lastLook},
-		{"half of a frame", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(long[:1<<20]) }, timeout + busyTime + lastLook},
-		{"half of a command", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(command("PING", "\x00\x00context")[:5]) }, timeout + busyTime + lastLook},
+		{"half of a header", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(long[:1]) }, timeout + busyTime + graceTime},
+		{"a frame, and not the next", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(message("head", "body")[:6]) }, timeout + busyTime + graceTime},
+		{"half of a frame", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(long[:1<<20]) }, timeout + busyTime + graceTime},
+		{"half of a command", false, func(nc *memConn, _ <-chan *recorder) { nc.Write(command("PING", "\x00\x00context")[:5]) }, timeout + busyTime + graceTime},
 		{"half of a frame behind whole messages", false, func(nc *memConn, _ <-chan *recorder) {
 			nc.Write(join(message("small"), message("small"), long[:1<<20]))
-		}, timeout + busyTime + lastLook},
-		{"an octet now and then", false, func(nc *memConn, _ <-chan *recorder) {
+		}, timeout + busyTime + graceTime},
+		{"a byte now and then", false, func(nc *memConn, _ <-chan *recorder) {
 			nc.Write(long[:1<<20])
 			for range 20 {
 				elapse(timeout * 9 / 10)
 				nc.Write([]byte("x"))
 			}
 		}, 0},
-		{"an octet now and then, and others wait", true, func(nc *memConn, _ <-chan *recorder) {
+		{"a byte now and then, and others wait", true, func(nc *memConn, _ <-chan *recorder) {
 			for range 20 {
 				elapse(timeout / 10)
 				nc.Write([]byte("x"))
 			}
-		}, timeout + busyTime + lastLook},
+		}, timeout + busyTime + graceTime},
 		{"slow, and others wait", true, func(nc *memConn, _ <-chan *recorder) {
 			for at := 1 << 20; at < len(long); at += 40 << 10 {
 				elapse(time.Second)

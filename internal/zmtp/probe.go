@@ -33,11 +33,11 @@ import (
 func Probe(ctx context.Context, nc net.Conn, cfg Config) (identity []byte, err error) {
 	defer nc.Close()
 	cfg = cfg.withDefaults()
-	shaken, err := shakeHands(ctx, nc, cfg, probing(cfg), zmq4.Dealer)
+	result, err := runHandshake(ctx, nc, cfg, probeMechanism(cfg), zmq4.Dealer)
 	if err != nil {
 		return nil, err
 	}
-	return []byte(shaken.peer.get(propIdentity)), nil
+	return []byte(result.peer.get(propIdentity)), nil
 }
 
 // Identify is Probe, but if Config.Curve is set it gives the ROUTER our key, and nothing more: it finishes the handshake, without our
@@ -50,11 +50,11 @@ func Identify(ctx context.Context, nc net.Conn, cfg Config) (identity []byte, er
 	defer nc.Close()
 	cfg = cfg.withDefaults()
 	cfg.Identity, cfg.Expect, cfg.Properties = nil, nil, nil
-	shaken, err := handshake(ctx, nc, cfg, zmq4.Dealer)
+	result, err := handshake(ctx, nc, cfg, zmq4.Dealer)
 	if err != nil {
 		return nil, err
 	}
-	return []byte(shaken.peer.get(propIdentity)), nil
+	return []byte(result.peer.get(propIdentity)), nil
 }
 
 // ProbeLarge tells whether long data reaches a ROUTER. It sends a long READY without an identity and a PING, that many octets together, in
@@ -66,14 +66,14 @@ func Identify(ctx context.Context, nc net.Conn, cfg Config) (identity []byte, er
 func ProbeLarge(ctx context.Context, nc net.Conn, cfg Config, octets int) (answered bool, err error) {
 	defer nc.Close()
 	cfg = cfg.withDefaults()
-	if _, err := shakeHands(ctx, nc, cfg, probing(cfg), zmq4.Dealer); err != nil {
+	if _, err := runHandshake(ctx, nc, cfg, probeMechanism(cfg), zmq4.Dealer); err != nil {
 		return false, err
 	}
 	if err := nc.SetDeadline(time.Now().Add(cfg.HandshakeTimeout)); err != nil {
 		return false, fmt.Errorf("zmtp: probe: %w", err)
 	}
 	defer context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })()
-	if _, err := nc.Write(large(cfg, octets)); err != nil {
+	if _, err := nc.Write(largeProbe(cfg, octets)); err != nil {
 		return false, fmt.Errorf("zmtp: probe: %w", err)
 	}
 	_, err = nc.Read(make([]byte, 1))
@@ -83,8 +83,8 @@ func ProbeLarge(ctx context.Context, nc net.Conn, cfg Config, octets int) (answe
 	return !errors.Is(err, os.ErrDeadlineExceeded), nil
 }
 
-// large returns that many octets which a ROUTER answers.
-func large(cfg Config, octets int) []byte {
+// largeProbe returns that many octets which a ROUTER answers.
+func largeProbe(cfg Config, octets int) []byte {
 	if cfg.Curve == nil {
 		return largeReady(octets)
 	}

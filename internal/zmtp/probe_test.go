@@ -43,12 +43,12 @@ func TestProbe(t *testing.T) {
 func TestProbeSaysNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := memPair(64 << 10)
-		said := readAll(theirs)
+		sent := readAll(theirs)
 		theirs.Write(hello("ROUTER", "you"))
 		if got, err := Probe(t.Context(), ours, Config{Identity: []byte("me")}); err != nil || string(got) != "you" {
 			t.Errorf("got %q, %v", got, err)
 		}
-		if got := <-said; len(got) != greetingSize || bytes.Contains(got, []byte("me")) {
+		if got := <-sent; len(got) != greetingSize || bytes.Contains(got, []byte("me")) {
 			t.Errorf("said %q", got)
 		}
 	})
@@ -103,13 +103,13 @@ func TestProbeEnds(t *testing.T) {
 func TestProbeLarge(t *testing.T) {
 	for _, octets := range []int{524, 1228, 1448, 6 << 10} {
 		if got := len(largeReady(octets)); got != octets {
-			t.Errorf("%d octets for %d", got, octets)
+			t.Errorf("%d bytes for %d", got, octets)
 		}
 		synctest.Test(t, func(t *testing.T) {
 			in, l := newInbox(), newMemListener()
 			serve(t, NewRouter(Config{}, in.accept), l)
 			if answered, err := ProbeLarge(t.Context(), l.dial(), Config{}, octets); !answered || err != nil {
-				t.Errorf("%d octets: answered %v, %v", octets, answered, err)
+				t.Errorf("%d bytes: answered %v, %v", octets, answered, err)
 			}
 		})
 	}

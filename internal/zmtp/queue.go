@@ -15,7 +15,7 @@ import (
 const (
 	controlMessages = 1000
 	controlOctets   = 1 << 20
-	parkedOctets    = controlOctets + 1 // PushParked: as much, regardless of the budget
+	countedOctets   = controlOctets + 1 // PushCounted: as much, regardless of the budget
 )
 
 // kind says where a pushed message comes from.
@@ -23,7 +23,7 @@ type kind uint8
 
 const (
 	copied  kind = iota // the application's; its frames belong to the caller or a lease
-	handed              // the application's; its large frames belong to it alone
+	owned               // the application's; its large frames belong to it alone
 	control             // the protocol's own
 )
 
@@ -36,34 +36,34 @@ type Queue struct {
 
 	idle atomic.Bool // nothing waits or is in flight, and the queue is open: written under mu
 
-	mu       sync.Mutex
-	inproc   bool      // for a receiver in this process: messages wait in copies, not in batch
-	batch    batch     // for a socket
-	copies   copies    // for a receiver in this process
-	numbers  Numbers   // of the messages, once one has overtaken others
-	taken    bool      // the first message, at least
-	drain    func()    // the first message, at least
-	draining bool      // it runs
-	retired  func()    // drain runs
-	messages int       // called when drain has nothing to do; mostly nil
-	octets   int64     // on the wire, of those
-	pushed   int64     // of the waiting and in-flight messages, on the wire
-	written  int64     // messages so far
-	took     int64     // how many of those pushed the writer has taken
-	own      amount    // the protocol's own part of messages and octets
-	lost     amount    // the rest that was not written when the queue was closed, or just after
-	refused  bool      // the other end of an inproc link takes no more
-	advanced time.Time // when octets were last written
-	sent     int64     // written so far
-	conn     *Conn     // octets written so far
-	closed   *queueClosedError
-	room     chan struct{} // closed when there is room again; nil unless a Push found none
-	drained  chan struct{} // closed when the queue is empty; nil unless a caller waits for that
-	progress chan struct{} // closed when more was written; nil unless a caller waits for that
+	mu            sync.Mutex
+	inproc        bool      // for a receiver in this process: messages wait in copies, not in batch
+	batch         batch     // for a socket
+	copies        copies    // for a receiver in this process
+	numbers       Numbers   // of the messages, once one has overtaken others
+	firstTaken    bool      // the writer has taken the first message, at least
+	drain         func()    // see drainBy; nil before that
+	draining      bool      // drain runs
+	afterDrain    func()    // called when drain has nothing to do; mostly nil
+	messages      int       // waiting and in flight
+	octets        int64     // of those messages, on the wire
+	pushed        int64     // messages so far
+	written       int64     // messages so far
+	takenCount    int64     // messages that the writer has taken so far
+	own           amount    // the protocol's own part of messages and octets
+	lost          amount    // the rest that was not written when the queue was closed, or just after
+	refused       bool      // the other end of an inproc link takes no more
+	lastWrite     time.Time // when octets were last written
+	writtenOctets int64     // so far
+	conn          *Conn     // drains this queue; nil before that
+	closed        *queueClosedError
+	room          chan struct{} // closed when there is room again; nil unless a Push found none
+	drained       chan struct{} // closed when the queue is empty; nil unless a caller waits for that
+	progress      chan struct{} // closed when more was written; nil unless a caller waits for that
 
-	budget  *SendBudget // that many queues share; nil for none
-	counted int64       // octets counted there
-	isShort bool        // the last Push found no room in the budget
+	budget      *SendBudget // that many queues share; nil for none
+	counted     int64       // octets counted there
+	lacksBudget bool        // the last Push found no room in the budget
 }
 
 // NewQueue returns a queue that holds at most maxMessages messages and maxOctets octets, frame headers included. What the writer has taken
@@ -93,7 +93,7 @@ func (q *Queue) PushLeased(lease *memory.Lease, frames ...[]byte) error {
 }
 
 // PushOwned is Push for a message whose large frames belong to it alone: a queue of NewInprocQueue passes them on as they are.
-func (q *Queue) PushOwned(frames ...[]byte) error { return q.push(frames, nil, handed, 0, 0) }
+func (q *Queue) PushOwned(frames ...[]byte) error { return q.push(frames, nil, owned, 0, 0) }
 
 // PushControl is Push for the small messages of a protocol that must not wait for room in a full queue: it may exceed the limits by 1,000
 // messages and 1 MiB, regardless of the budget, and only then returns ErrFull. They are the protocol's own: Lost does not count them.
@@ -116,10 +116,10 @@ func (q *Queue) PushControlAt(frame []byte) (position int64, err error) {
 	return q.pushed, nil
 }
 
-// PushParked is Push for a message that the budget has counted until now, and so needs no room there. It has the limits of PushControl. Its
+// PushCounted is Push for a message that the budget has counted until now, and so needs no room there. It has the limits of PushControl. Its
 // large frames belong to the lease, if it has one.
-func (q *Queue) PushParked(lease *memory.Lease, frames ...[]byte) error {
-	return q.push(frames, lease, copied, controlMessages, parkedOctets)
+func (q *Queue) PushCounted(lease *memory.Lease, frames ...[]byte) error {
+	return q.push(frames, lease, copied, controlMessages, countedOctets)
 }
 
 func (q *Queue) push(frames [][]byte, lease *memory.Lease, what kind, moreMessages int, moreOctets int64) error {
@@ -130,7 +130,7 @@ func (q *Queue) push(frames [][]byte, lease *memory.Lease, what kind, moreMessag
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if lease == nil && what != control {
-		if lease = q.ownLease(size, frames); lease != nil {
+		if lease = q.newLease(size, frames); lease != nil {
 			defer lease.Release()
 		}
 	}
@@ -145,7 +145,7 @@ func (q *Queue) push(frames [][]byte, lease *memory.Lease, what kind, moreMessag
 		lease.Count(q.budget)
 	}
 	q.add(frames, lease, what)
-	q.settle()
+	q.updateBudget()
 	q.pushed++
 	return nil
 }
@@ -159,8 +159,8 @@ func (q *Queue) add(frames [][]byte, lease *memory.Lease, what kind) {
 	}
 }
 
-// waits tells whether there is something to take. The caller holds the lock.
-func (q *Queue) waits() bool { return len(q.batch.segments)+len(q.copies.runs) > 0 }
+// hasPending tells whether there is something to take. The caller holds the lock.
+func (q *Queue) hasPending() bool { return len(q.batch.segments)+len(q.copies.runs) > 0 }
 
 // pushCommand appends a command. Like a control message it may exceed the limits.
 func (q *Queue) pushCommand(body []byte) error {
@@ -194,7 +194,7 @@ func (q *Queue) admit(size int64, moreMessages int, moreOctets int64, lease *mem
 		q.idle.Store(false)
 	}
 	q.octets += size
-	q.start()
+	q.startDrain()
 	return nil
 }
 
@@ -204,7 +204,7 @@ func (q *Queue) refusal(size int64, moreMessages int, moreOctets int64, lease *m
 		return q.closed
 	}
 	if moreOctets == 0 { // a control message tells senders nothing
-		q.isShort = false
+		q.lacksBudget = false
 	}
 	if q.messages > 0 && (q.messages >= q.maxMessages+moreMessages || q.octets+size > q.maxOctets+moreOctets) ||
 		!q.affords(size, moreOctets, lease) {
@@ -248,11 +248,11 @@ func (q *Queue) Flush(ctx context.Context) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	goal := q.pushed
-	return q.until(ctx, func() int64 { return goal - q.written })
+	return q.waitUntilZero(ctx, func() int64 { return goal - q.written })
 }
 
-// until waits until left returns 0, as Flush does. It releases the lock, which the caller holds, while it waits.
-func (q *Queue) until(ctx context.Context, left func() int64) error {
+// waitUntilZero waits until left returns 0, as Flush does. It releases the lock, which the caller holds, while it waits.
+func (q *Queue) waitUntilZero(ctx context.Context, left func() int64) error {
 	for left() > 0 {
 		if q.closed != nil {
 			return q.closed
@@ -277,11 +277,11 @@ func (q *Queue) until(ctx context.Context, left func() int64) error {
 	return nil
 }
 
-// Advanced returns when octets were last handed to the operating system; the zero time if none were.
-func (q *Queue) Advanced() time.Time {
+// LastWrite returns when octets were last handed to the operating system; the zero time if none were.
+func (q *Queue) LastWrite() time.Time {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.advanced
+	return q.lastWrite
 }
 
 // Depth returns how much waits or is in flight: messages, and octets with frame headers.
@@ -327,35 +327,35 @@ func (q *Queue) Close(err error) {
 	if err == nil {
 		err = ErrClosed
 	}
-	if conn := q.shut(err, false); conn != nil {
+	if conn := q.closeQueue(err, false); conn != nil {
 		conn.Close(err)
 	}
 }
 
-// shut closes only the queue, and returns the connection that drains it. What waits is discarded, except what an inproc link may still
+// closeQueue closes only the queue, and returns the connection that drains it. What waits is discarded, except what an inproc link may still
 // take; discard says that it won't.
-func (q *Queue) shut(err error, discard bool) *Conn {
+func (q *Queue) closeQueue(err error, discard bool) *Conn {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	places := int64(0) // overhead of frames that are lost, which was no octet of theirs
+	overhead := int64(0) // overhead of frames that are lost, which was no octet of theirs
 	if discard || !q.conn.inproc() {
-		places = frameCost * int64(q.copies.frames())
+		overhead = frameCost * int64(q.copies.frames())
 		discardSegments(q.batch.segments)
 		q.batch, q.copies = batch{}, copies{}
 	}
 	q.refused = q.refused || discard
 	if q.closed != nil {
-		q.lost.octets -= places
+		q.lost.octets -= overhead
 	} else {
 		q.closed = &queueClosedError{err}
-		q.lost = amount{q.messages - q.own.messages, q.octets - q.own.octets - places}
+		q.lost = amount{q.messages - q.own.messages, q.octets - q.own.octets - overhead}
 		q.messages, q.octets, q.own = 0, 0, amount{}
-		q.unshare()
+		q.leaveBudget()
 		q.idle.Store(false)
 		q.announce(&q.room)
 		q.announce(&q.drained)
 		q.announce(&q.progress)
-		q.start()
+		q.startDrain()
 	}
 	return q.conn
 }

@@ -43,7 +43,7 @@ func takeTo(t testing.TB, q *Queue, spare []segment, write func([]byte)) []segme
 		octets += len(segments[i].data)
 	}
 	recycle(segments)
-	q.wrote(messages, int64(octets))
+	q.noteWritten(messages, int64(octets))
 	return segments
 }
 
@@ -103,7 +103,7 @@ func TestQueueRandom(t *testing.T) {
 		}
 	}
 	if got = append(got, drain(t, q)...); !bytes.Equal(got, want) {
-		t.Error("the octets differ")
+		t.Error("the bytes differ")
 	}
 }
 
@@ -130,7 +130,7 @@ func TestQueueBounds(t *testing.T) {
 			t.Errorf("a command: %v", err)
 		}
 	})
-	t.Run("octets", func(t *testing.T) {
+	t.Run("bytes", func(t *testing.T) {
 		q := NewQueue(1000, 100)
 		if err := q.Push(make([]byte, 5000)); err != nil {
 			t.Errorf("a large message into an empty queue: %v", err)
@@ -159,7 +159,7 @@ func TestQueueBounds(t *testing.T) {
 		if err := q.Push([]byte("c")); err != ErrFull {
 			t.Errorf("with two in flight: %v", err)
 		}
-		q.wrote(1, 3)
+		q.noteWritten(1, 3)
 		if err := q.Push([]byte("c")); err != nil {
 			t.Errorf("with one in flight: %v", err)
 		}
@@ -191,11 +191,11 @@ func TestQueueRoom(t *testing.T) {
 		t.Error("room in a full queue")
 	}
 	_, _ = q.take(nil)
-	q.wrote(1, 3)
+	q.noteWritten(1, 3)
 	if isClosed(before) {
 		t.Error("room announced with 3 of 4")
 	}
-	q.wrote(1, 3)
+	q.noteWritten(1, 3)
 	if !isClosed(before) || !isClosed(q.Room()) {
 		t.Error("room not announced with 2 of 4")
 	}
@@ -238,7 +238,7 @@ func TestQueueNoLostWakeup(t *testing.T) {
 				}
 				for _, s := range segments {
 					total += s.messages
-					q.wrote(s.messages, int64(len(s.data)))
+					q.noteWritten(s.messages, int64(len(s.data)))
 				}
 			}
 		})
@@ -270,7 +270,7 @@ func TestQueueClose(t *testing.T) {
 	if n, octets := q.Depth(); n != 0 || octets != 0 {
 		t.Errorf("depth is %d, %d", n, octets)
 	}
-	q.wrote(1, 3) // by a writer that was still running; must not count any more
+	q.noteWritten(1, 3) // by a writer that was still running; must not count any more
 	if n, _ := q.Depth(); n != 0 {
 		t.Errorf("depth is %d", n)
 	}
@@ -303,12 +303,12 @@ func TestQueueFlush(t *testing.T) {
 		if _, err := q.take(nil); err != nil {
 			t.Fatal(err)
 		}
-		q.wrote(1, 7)
+		q.noteWritten(1, 7)
 		synctest.Wait()
 		if len(flushed) > 0 {
 			t.Error("flushed when only the first message was written, which was not yet there")
 		}
-		q.wrote(1, 3)
+		q.noteWritten(1, 3)
 		if err := <-flushed; err != nil {
 			t.Error(err)
 		}
@@ -379,7 +379,7 @@ func ExampleQueue_Room() {
 				return
 			}
 			for _, s := range all {
-				q.wrote(s.messages, int64(len(s.data)))
+				q.noteWritten(s.messages, int64(len(s.data)))
 			}
 		}
 	})

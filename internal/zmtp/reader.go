@@ -15,10 +15,10 @@ import (
 
 // The buffer of a connection: each length follows when a read has filled the one before.
 const (
-	idleBuffer = 128 // enough for a PING or a beacon of a message now and then
-	someBuffer = 2 << 10
-	busyBuffer = 64 << 10
-	peekBuffer = 1 << 10 // read at once behind a large frame: probably the header of the next
+	idleBuffer  = 128 // enough for a PING or a beacon of a message now and then
+	smallBuffer = 2 << 10
+	busyBuffer  = 64 << 10
+	peekBuffer  = 1 << 10 // read at once behind a large frame: probably the header of the next
 
 	busyTime = time.Second // a connection is small again this long after the first octet
 )
@@ -30,7 +30,7 @@ const (
 	firstPiece = 256 << 10 // also the longest frame that gets its memory at once
 	wholeAfter = 8
 
-	direct = 8 << 10 // a rest of a frame this long is read to its place without the buffer
+	directRead = 8 << 10 // a rest of a frame this long is read to its place without the buffer
 
 	// From this many octets or frames on a message is long: then the Screener and the ReceiveBudget are asked. A shorter one holds less
 	// than freeOctets.
@@ -63,16 +63,16 @@ type reader struct {
 	message int64         // their octets
 	isLong  bool          // the message is long
 
-	buf   []byte // idle itself, or a longer one
-	start int    // of what is read but not parsed
-	end   int
-	want  int  // length that the buffer should have
-	awake bool // octets came, and a read deadline is set
-	tired bool // the deadline has passed
-	idles bool // a read waits for the first octet of a message or command
-	full  bool // the last read filled the buffer: more waits
-	large bool // the last octets were read directly
-	idle  [idleBuffer]byte
+	buf             []byte // idle itself, or a longer one
+	start           int    // of what is read but not parsed
+	end             int
+	wantedBuffer    int  // length that the buffer should have
+	active          bool // octets came, and a read deadline is set
+	isQuiet         bool // the deadline has passed
+	betweenMessages bool // a read waits for the first octet of a message or command
+	full            bool // the last read filled the buffer: more waits
+	readDirectly    bool // the last octets were read directly
+	idle            [idleBuffer]byte
 }
 
 // run reads until the stream ends or breaks the protocol, or deliver fails. A stream that ends between two messages gives io.EOF. When the
@@ -101,16 +101,16 @@ func (r *reader) run() error {
 // header reads a frame's flags and length.
 func (r *reader) header() (flags byte, size uint64, err error) {
 	for r.end-r.start < shortHeader {
-		if r.tired && r.start == r.end {
+		if r.isQuiet && r.start == r.end {
 			r.shrink()
 			return 0, 0, errQuiet
 		}
-		r.idles = r.start == r.end && r.cutter.Open() == 0
+		r.betweenMessages = r.start == r.end && r.cutter.Open() == 0
 		err := r.fill()
-		if err == io.ErrUnexpectedEOF && r.idles {
+		if err == io.ErrUnexpectedEOF && r.betweenMessages {
 			err = io.EOF
 		}
-		r.idles = false
+		r.betweenMessages = false
 		if err != nil {
 			return 0, 0, err
 		}
@@ -140,7 +140,7 @@ func (r *reader) frame(flags byte, size uint64) error {
 	r.message += int64(size)
 	keep := int(size)
 	if r.message > longMessage || r.cutter.Open() >= manyFrames {
-		keep = r.goOn(keep)
+		keep = r.noteLong(keep)
 	}
 	body, err := r.body(keep)
 	if err == nil && keep < int(size) {
@@ -168,8 +168,8 @@ func (r *reader) complete() error {
 	return err
 }
 
-// goOn notes that a message is long, and returns how many octets of its next frame to keep.
-func (r *reader) goOn(size int) int {
+// noteLong notes that a message is long, and returns how many octets of its next frame to keep.
+func (r *reader) noteLong(size int) int {
 	if !r.isLong {
 		r.isLong = true
 		r.account.size = int(r.message) - size + frameCost*r.cutter.Open()
@@ -183,7 +183,7 @@ func (r *reader) body(size int) ([]byte, error) {
 		return nil, err
 	}
 	if size <= firstPiece {
-		body := r.cutter.Octets(size)
+		body := r.cutter.Frame(size)
 		return body, r.read(body)
 	}
 	var pieces [][]byte
@@ -205,13 +205,13 @@ func (r *reader) body(size int) ([]byte, error) {
 	if err := r.charge(size); err != nil {
 		return nil, err
 	}
-	body := r.cutter.Octets(size)
+	body := r.cutter.Frame(size)
 	rest := body
 	for _, piece := range pieces {
 		rest = rest[copy(rest, piece):]
 	}
 	pieces = nil // while the rest arrives
-	r.account.give(have)
+	r.account.release(have)
 	return body, r.read(rest)
 }
 
@@ -248,16 +248,16 @@ func (r *reader) read(p []byte) error {
 		if p = p[n:]; len(p) == 0 {
 			return nil
 		}
-		if len(p) < direct {
+		if len(p) < directRead {
 			if err := r.fill(); err != nil {
 				return err
 			}
 			continue
 		}
 		n, err := r.src.Read(p)
-		r.large = true
+		r.readDirectly = true
 		p = p[n:]
-		if err = r.judge(n, err); err != nil {
+		if err = r.handleRead(n, err); err != nil {
 			return err
 		}
 	}
@@ -278,9 +278,9 @@ func (r *reader) fill() error {
 	if r.full {
 		runtime.Gosched() // let the application take what was delivered before it is out of the caches
 	}
-	r.arrange()
+	r.prepareBuffer()
 	into := r.buf[r.end:]
-	if r.large {
+	if r.readDirectly {
 		into = into[:min(len(into), peekBuffer)]
 	}
 	n, err := r.src.Read(into)
@@ -288,25 +288,25 @@ func (r *reader) fill() error {
 	r.full = r.end == len(r.buf) && r.end >= busyBuffer
 	switch {
 	case r.end < len(r.buf):
-	case r.want == idleBuffer:
-		r.want = someBuffer
+	case r.wantedBuffer == idleBuffer:
+		r.wantedBuffer = smallBuffer
 	default:
-		r.want, r.cutter.Busy = busyBuffer, true
+		r.wantedBuffer, r.cutter.Busy = busyBuffer, true
 	}
-	r.large = false
-	return r.judge(n, err)
+	r.readDirectly = false
+	return r.handleRead(n, err)
 }
 
-// arrange moves what is unparsed, a part of a header at most, to the front of a buffer of the right length.
-func (r *reader) arrange() {
-	if r.tired || r.want == 0 {
+// prepareBuffer moves what is unparsed, a part of a header at most, to the front of a buffer of the right length.
+func (r *reader) prepareBuffer() {
+	if r.isQuiet || r.wantedBuffer == 0 {
 		r.shrink()
 	}
 	old := r.buf[r.start:r.end]
-	if len(r.buf) != r.want {
+	if len(r.buf) != r.wantedBuffer {
 		r.buf = r.idle[:]
-		if r.want > len(r.idle) {
-			r.buf = make([]byte, r.want)
+		if r.wantedBuffer > len(r.idle) {
+			r.buf = make([]byte, r.wantedBuffer)
 		}
 	}
 	r.start, r.end = 0, copy(r.buf, old)
@@ -315,32 +315,32 @@ func (r *reader) arrange() {
 // shrink makes the reader that of a connection with little traffic. A large buffer serves for one second of traffic; the read deadline
 // ends it, so that a silent connection is small again.
 func (r *reader) shrink() {
-	r.awake, r.tired, r.want = false, false, idleBuffer
+	r.active, r.isQuiet, r.wantedBuffer = false, false, idleBuffer
 	r.cutter.Shrink()
 	if r.start == r.end {
 		r.buf, r.start, r.end = r.idle[:], 0, 0
 	}
 }
 
-// judge handles the result of a Read.
-func (r *reader) judge(n int, err error) error {
+// handleRead handles the result of a Read.
+func (r *reader) handleRead(n int, err error) error {
 	r.pace.octets += int64(n)
 	switch {
 	case n > 0: // if there is an error with octets it will come again
 		if r.heard != nil && !r.heard.Load() {
 			r.heard.Store(true)
 		}
-		if r.awake {
+		if r.active {
 			return nil
 		}
-		r.awake = true
+		r.active = true
 		// This fails on a pipe whose other end is closed. What came must be parsed all the same, and the next Read reports the error.
 		_ = r.setDeadline(busyTime)
 		return nil
 	case err == nil:
 		return nil
-	case errors.Is(err, os.ErrDeadlineExceeded) && r.pace.armed:
-		return r.late()
+	case errors.Is(err, os.ErrDeadlineExceeded) && r.pace.hasDeadline:
+		return r.deadlinePassed()
 	case err == io.EOF:
 		return io.ErrUnexpectedEOF
 	}

@@ -39,7 +39,7 @@ func parse(src io.Reader, limits Limits) (messages [][]string, pongs []string, e
 // Several ways for the same octets to arrive.
 var arrivals = map[string]func(io.Reader) io.Reader{
 	"at once":       func(r io.Reader) io.Reader { return r },
-	"by octets":     iotest.OneByteReader,
+	"by bytes":      iotest.OneByteReader,
 	"by halves":     iotest.HalfReader,
 	"end with data": iotest.DataErrReader,
 }
@@ -59,23 +59,23 @@ func TestReader(t *testing.T) {
 		{name: "empty frame", bytes: message(""), messages: [][]string{{""}}},
 		{name: "three frames", bytes: message("a", "", "c"), messages: [][]string{{"a", "", "c"}}},
 		{name: "two messages", bytes: join(message("a"), message("b", "c")), messages: [][]string{{"a"}, {"b", "c"}}},
-		{name: "255 octets", bytes: message(a1000[:255]), messages: [][]string{{a1000[:255]}}},
-		{name: "256 octets", bytes: message(a1000[:256]), messages: [][]string{{a1000[:256]}}},
-		{name: "long form for 1 octet", bytes: long(2, 0, 0, 0, 0, 0, 0, 0, 1, 'x'), messages: [][]string{{"x"}}},
+		{name: "255 bytes", bytes: message(a1000[:255]), messages: [][]string{{a1000[:255]}}},
+		{name: "256 bytes", bytes: message(a1000[:256]), messages: [][]string{{a1000[:256]}}},
+		{name: "long form for 1 byte", bytes: long(2, 0, 0, 0, 0, 0, 0, 0, 1, 'x'), messages: [][]string{{"x"}}},
 		{name: "frame at the limit", bytes: message(a1000), messages: [][]string{{a1000}}},
-		{name: "frame over it", bytes: message(a1000 + "b"), bad: "frame of 1001 octets"},
-		{name: "frame of 2^40", bytes: long(2, 0, 0, 1, 0, 0, 0, 0, 0), bad: "frame of 1099511627776 octets"},
+		{name: "frame over it", bytes: message(a1000 + "b"), bad: "frame of 1001 bytes"},
+		{name: "frame of 2^40", bytes: long(2, 0, 0, 1, 0, 0, 0, 0, 0), bad: "frame of 1099511627776 bytes"},
 		{name: "frame of 2^63-1", bytes: long(2, 0x7f, 255, 255, 255, 255, 255, 255, 255), bad: "frame of 9223372036854775807"},
 		{name: "frame of 2^64-1", bytes: long(2, 255, 255, 255, 255, 255, 255, 255, 255), bad: "frame of 18446744073709551615"},
 		{name: "message at the limit", bytes: message(a1000, a1000[:500]), messages: [][]string{{a1000, a1000[:500]}}},
-		{name: "message over it", bytes: message(a1000, a1000[:501]), bad: "message of more than 1500 octets"},
+		{name: "message over it", bytes: message(a1000, a1000[:501]), bad: "message of more than 1500 bytes"},
 		{name: "the limit is per message", bytes: join(message(a1000), message(a1000)), messages: [][]string{{a1000}, {a1000}}},
 		{name: "endless frames", bytes: []byte(strings.Repeat("\x01\x00", 9)), bad: "more than 3 frames"},
 		{name: "reserved flag 0x08", bytes: []byte{8, 0}, bad: "reserved flags set: 0x08"},
 		{name: "reserved flag 0x80", bytes: []byte{0x80, 0}, bad: "reserved flags set: 0x80"},
 		{name: "command with MORE", bytes: []byte{5, 0}, bad: "MORE"},
 		{name: "long command", bytes: command("X", a1000[:298]), bad: ""},
-		{name: "command over the limit", bytes: command("X", a1000[:299]), bad: "command of 301 octets"},
+		{name: "command over the limit", bytes: command("X", a1000[:299]), bad: "command of 301 bytes"},
 		{name: "command of 2^63-1", bytes: long(6, 0x7f, 255, 255, 255, 255, 255, 255, 255), bad: "command of 9223372036854775807"},
 		{name: "empty command", bytes: []byte{4, 0}, bad: "without a whole name"},
 		{name: "command without a name", bytes: []byte{4, 1, 0}, bad: "without a whole name"},
@@ -86,11 +86,11 @@ func TestReader(t *testing.T) {
 		{name: "ERROR with a cut reason", bytes: command("ERROR", "\x03no"), bad: "without a whole reason"},
 		{name: "PING", bytes: command("PING", "\x00\x0a"), pongs: []string{""}},
 		{name: "PING with context", bytes: command("PING", "\x00\x0aabc"), pongs: []string{"abc"}},
-		{name: "PING with 16 octets", bytes: command("PING", "\x00\x0a0123456789abcdef"), pongs: []string{"0123456789abcdef"}},
-		{name: "PING with 17 octets", bytes: command("PING", "\x00\x0a0123456789abcdefg"), pongs: []string{"0123456789abcdef"}},
-		{name: "PING with 250 octets", bytes: command("PING", "\x00\x0a"+a1000[:250]), pongs: []string{a1000[:16]}},
-		{name: "PING with half a TTL", bytes: command("PING", "\x00"), bad: "PING of 1 octets"},
-		{name: "PING with nothing", bytes: command("PING", ""), bad: "PING of 0 octets"},
+		{name: "PING with 16 bytes", bytes: command("PING", "\x00\x0a0123456789abcdef"), pongs: []string{"0123456789abcdef"}},
+		{name: "PING with 17 bytes", bytes: command("PING", "\x00\x0a0123456789abcdefg"), pongs: []string{"0123456789abcdef"}},
+		{name: "PING with 250 bytes", bytes: command("PING", "\x00\x0a"+a1000[:250]), pongs: []string{a1000[:16]}},
+		{name: "PING with half a TTL", bytes: command("PING", "\x00"), bad: "PING of 1 bytes"},
+		{name: "PING with nothing", bytes: command("PING", ""), bad: "PING of 0 bytes"},
 		{name: "PING inside a message", bytes: join([]byte{1, 1, 'a'}, command("PING", "\x00\x00x"), []byte{0, 1, 'b'}),
 			messages: [][]string{{"a", "b"}}, pongs: []string{"x"}},
 		{name: "cut in a header", bytes: []byte{0}, bad: "unexpected EOF"},
@@ -119,8 +119,8 @@ func TestReaderSizes(t *testing.T) {
 	var b []byte
 	var want [][]string
 	for i, n := range []int{
-		0, 1, 100, 2000, direct - 1, direct, 1, LargeFrame, 60 << 10, 3, busyBuffer, firstPiece, firstPiece + 1, 5,
-		1 << 20, 3 << 20, 0, idleBuffer - 2, idleBuffer, someBuffer - 2, someBuffer, wholeAfter*firstPiece + 1, 17,
+		0, 1, 100, 2000, directRead - 1, directRead, 1, LargeFrame, 60 << 10, 3, busyBuffer, firstPiece, firstPiece + 1, 5,
+		1 << 20, 3 << 20, 0, idleBuffer - 2, idleBuffer, smallBuffer - 2, smallBuffer, wholeAfter*firstPiece + 1, 17,
 	} {
 		frames := []string{strings.Repeat(string(rune('a'+i)), n), strings.Repeat("z", i)}
 		want = append(want, frames)
@@ -177,9 +177,9 @@ func TestMemoryAsOctetsArrive(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		t.Logf("%d octets sent: %d allocated", test.sent, spent)
+		t.Logf("%d bytes sent: %d allocated", test.sent, spent)
 		if spent > uint64(test.most) {
-			t.Errorf("%d octets sent: %d allocated, at most %d are right", test.sent, spent, test.most)
+			t.Errorf("%d bytes sent: %d allocated, at most %d are right", test.sent, spent, test.most)
 		}
 	}
 	for name, size := range map[string][]byte{
@@ -235,8 +235,8 @@ func TestLargeFramesAreReadDirectly(t *testing.T) {
 			direct += n
 		}
 	}
-	if direct < frames*(size-someBuffer) {
-		t.Errorf("%d octets of %d were read directly; reads: %d", direct, frames*size, src.sizes)
+	if direct < frames*(size-smallBuffer) {
+		t.Errorf("%d bytes of %d were read directly; reads: %d", direct, frames*size, src.sizes)
 	}
 }
 
@@ -254,8 +254,8 @@ func (r *readSizes) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestReaderCalmsDown checks that a silent connection gives its large buffer back, and works on afterwards.
-func TestReaderCalmsDown(t *testing.T) {
+// TestReaderShrinks checks that a silent connection gives its large buffer back, and works on afterwards.
+func TestReaderShrinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := memPair(1 << 20)
 		got := 0
@@ -279,7 +279,7 @@ func TestReaderCalmsDown(t *testing.T) {
 			elapse(busyTime)
 			synctest.Wait()
 			if octets, places := r.cutter.Held(); len(r.buf) != idleBuffer || octets+places > 0 {
-				t.Errorf("idle after burst %d: buffer of %d, %d octets, lists of %d", round, len(r.buf), octets, places)
+				t.Errorf("idle after burst %d: buffer of %d, %d bytes, lists of %d", round, len(r.buf), octets, places)
 			}
 		}
 		// The deadline also passes in the middle of a large frame, and of a header.

@@ -37,7 +37,7 @@ func NewReceiveBudget(octets int64) *ReceiveBudget {
 
 // Held returns how many octets are held, and whether a connection waits for room.
 func (b *ReceiveBudget) Held() (octets int64, waits bool) {
-	return b.peers.used.Load() + b.newcomers.used.Load(), b.peers.isShort() || b.newcomers.isShort()
+	return b.peers.used.Load() + b.newcomers.used.Load(), b.peers.hasWaiters() || b.newcomers.hasWaiters()
 }
 
 // A pool is room that connections share.
@@ -46,9 +46,9 @@ type pool struct {
 	used    atomic.Int64
 	waiting atomic.Int32 // how many wait; changed under mu
 
-	mu      sync.Mutex
-	waiters []*share // those that would hold least first; of equals, the one that came first
-	guest   *share   // the one that may exceed the limit
+	mu        sync.Mutex
+	waiters   []*share // those that would hold least first; of equals, the one that came first
+	exceeding *share   // the one that may exceed the limit
 }
 
 // A share is what one connection holds of a pool. Its fields belong to the connection's reader; while that waits, they belong to the holder
@@ -60,7 +60,7 @@ type share struct {
 	granted chan struct{} // closed when wanted is granted
 }
 
-func (p *pool) isShort() bool { return p.waiting.Load() > 0 }
+func (p *pool) hasWaiters() bool { return p.waiting.Load() > 0 }
 
 // reserve takes n octets, if there is room.
 func (p *pool) reserve(n int64) bool {
@@ -88,7 +88,7 @@ func (s *share) reserve(n int64) bool {
 func (s *share) await(n int64, stop <-chan struct{}) bool {
 	p := s.pool
 	p.mu.Lock()
-	if p.guest == s {
+	if p.exceeding == s {
 		p.grant(s, n)
 		p.mu.Unlock()
 		return true
@@ -101,7 +101,7 @@ func (s *share) await(n int64, stop <-chan struct{}) bool {
 		return 1
 	})
 	p.waiters = slices.Insert(p.waiters, at, s)
-	p.serve()
+	p.grantWaiters()
 	p.mu.Unlock()
 	select {
 	case <-s.granted:
@@ -117,20 +117,20 @@ func (s *share) await(n int64, stop <-chan struct{}) bool {
 	return false
 }
 
-// give gives n octets back, or all if that is less.
-func (s *share) give(n int64) {
+// release gives n octets back, or all if that is less.
+func (s *share) release(n int64) {
 	p := s.pool
 	if n = min(n, s.held); n == 0 {
 		return
 	}
 	s.held -= n
-	if p.used.Add(-n) > p.limit-n || p.isShort() { // else no connection waits, and no guest is over the limit
+	if p.used.Add(-n) > p.limit-n || p.hasWaiters() { // else no connection waits, and no share exceeds the limit
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.guest == s && s.held == 0 {
-			p.guest = nil
+		if p.exceeding == s && s.held == 0 {
+			p.exceeding = nil
 		}
-		p.serve()
+		p.grantWaiters()
 	}
 }
 
@@ -140,19 +140,19 @@ func (p *pool) grant(s *share, n int64) {
 	s.held += n
 }
 
-// serve gives room to those that wait, as far as there is some. It needs mu.
-func (p *pool) serve() {
+// grantWaiters gives room to those that wait, as far as there is some. It needs mu.
+func (p *pool) grantWaiters() {
 	p.waiting.Store(int32(len(p.waiters))) // before the check of used: a connection that gives room back checks waiting after that
-	if p.guest != nil && p.used.Load() <= p.limit {
-		p.guest = nil
+	if p.exceeding != nil && p.used.Load() <= p.limit {
+		p.exceeding = nil
 	}
 	left := p.waiters[:0]
 	for _, w := range p.waiters {
 		switch {
 		case p.reserve(w.wanted):
 			w.held += w.wanted
-		case p.guest == nil:
-			p.guest = w
+		case p.exceeding == nil:
+			p.exceeding = w
 			p.grant(w, w.wanted)
 		default:
 			left = append(left, w)
@@ -178,11 +178,11 @@ func (r *reader) charge(n int) error {
 	if a.size += n; int64(a.size) <= freeOctets+a.share.held {
 		return nil
 	}
-	return r.borrow()
+	return r.reserveShare()
 }
 
-// borrow takes room for what is charged.
-func (r *reader) borrow() error {
+// reserveShare takes room for what is charged.
+func (r *reader) reserveShare() error {
 	a := &r.account
 	if a.conn == nil || a.conn.budget == nil {
 		return nil
@@ -194,8 +194,8 @@ func (r *reader) borrow() error {
 	if a.share.reserve(more) {
 		return nil
 	}
-	a.conn.waits.Store(true)
-	defer a.conn.waits.Store(false)
+	a.conn.waitsForRoom.Store(true)
+	defer a.conn.waitsForRoom.Store(false)
 	defer r.pace.restart()
 	if !a.share.await(more, a.conn.done) {
 		return a.conn.Err()
@@ -203,17 +203,17 @@ func (r *reader) borrow() error {
 	return nil
 }
 
-// give counts n octets less.
-func (a *account) give(n int) {
+// release counts n octets less.
+func (a *account) release(n int) {
 	a.size -= n
-	a.share.give(int64(n))
+	a.share.release(int64(n))
 }
 
 // close gives all room back, at the end of a message or of the connection.
 func (a *account) close() {
 	a.size = 0
 	if a.share.held > 0 {
-		a.share.give(a.share.held)
+		a.share.release(a.share.held)
 	}
 }
 
@@ -225,5 +225,5 @@ func (c *Conn) pool() *pool {
 	return &c.budget.peers
 }
 
-// Waits tells whether nothing is read from the peer because there is no room in the ReceiveBudget.
-func (c *Conn) Waits() bool { return c.waits.Load() }
+// WaitsForRoom tells whether nothing is read from the peer because there is no room in the ReceiveBudget.
+func (c *Conn) WaitsForRoom() bool { return c.waitsForRoom.Load() }

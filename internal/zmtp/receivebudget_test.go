@@ -43,33 +43,33 @@ func TestPoolOrder(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			if got := p.used.Load(); got != used || !slices.Equal(order, want) {
-				t.Fatalf("%d octets are used, served: %q; want %d, %q", got, order, used, want)
+				t.Fatalf("%d bytes are used, served: %q; want %d, %q", got, order, used, want)
 			}
 		}
 		stop := make(chan struct{})
-		await("guest", shareOf(0), 500, stop) // the limit is reached, so it may go beyond
-		expect(600, "guest")
+		await("exceeding", shareOf(0), 500, stop) // the limit is reached, so it may go beyond
+		expect(600, "exceeding")
 		await("much", much, 20, stop)
 		await("none", shareOf(0), 20, stop)
 		await("some", some, 20, stop)
 		gone := make(chan struct{})
 		await("gone", shareOf(0), 20, gone)
-		expect(600, "guest")
+		expect(600, "exceeding")
 		close(gone)
-		expect(600, "guest", "gone gave up")
-		p.guest.give(500) // the next guest is the share that holds least
-		expect(120, "guest", "gone gave up", "none")
-		little.give(20) // room up to the limit, and the guest is none any more
-		expect(120, "guest", "gone gave up", "none", "some")
-		some.give(50)
-		expect(90, "guest", "gone gave up", "none", "some", "much")
-		if waits := p.isShort(); waits || len(p.waiters) > 0 {
+		expect(600, "exceeding", "gone gave up")
+		p.exceeding.release(500) // the next one to exceed the limit is the share that holds least
+		expect(120, "exceeding", "gone gave up", "none")
+		little.release(20) // room up to the limit, and no share exceeds it any more
+		expect(120, "exceeding", "gone gave up", "none", "some")
+		some.release(50)
+		expect(90, "exceeding", "gone gave up", "none", "some", "much")
+		if waits := p.hasWaiters(); waits || len(p.waiters) > 0 {
 			t.Errorf("waits: %v, %d", waits, len(p.waiters))
 		}
 	})
 }
 
-// Under concurrent use, no more is used than the limit and one guest's share, all get what they want, and nothing stays.
+// Under concurrent use, no more is used than the limit and the one share that may exceed it, all get what they want, and nothing stays.
 func TestPoolStress(t *testing.T) {
 	const limit, largest = 1000, 700
 	p := &pool{limit: limit}
@@ -89,22 +89,22 @@ func TestPoolStress(t *testing.T) {
 						worst.Store(used)
 					}
 				}
-				s.give(rand.Int64N(s.held + 1))
-				s.give(s.held)
+				s.release(rand.Int64N(s.held + 1))
+				s.release(s.held)
 			}
 		})
 	}
 	all.Wait()
-	if p.used.Load() != 0 || len(p.waiters) > 0 || p.isShort() {
-		t.Errorf("%d octets, %d waiters are left", p.used.Load(), len(p.waiters))
+	if p.used.Load() != 0 || len(p.waiters) > 0 || p.hasWaiters() {
+		t.Errorf("%d bytes, %d waiters are left", p.used.Load(), len(p.waiters))
 	}
 	if worst.Load() > limit+largest {
-		t.Errorf("%d octets were used", worst.Load())
+		t.Errorf("%d bytes were used", worst.Load())
 	}
 }
 
-// halves is a Router whose connections share a budget, with peers that have each sent all of a message but its last octet.
-type halves struct {
+// halfMessages is a Router whose connections share a budget, with peers that have each sent all of a message but its last octet.
+type halfMessages struct {
 	t      *testing.T
 	l      *memListener
 	in     *inbox
@@ -114,8 +114,8 @@ type halves struct {
 	wrote  []atomic.Int64
 }
 
-func newHalves(t *testing.T, budget int64, size, count int) *halves {
-	h := &halves{t: t, l: newMemListener(), in: newInbox(), budget: NewReceiveBudget(budget), size: size, wrote: make([]atomic.Int64, count)}
+func newHalfMessages(t *testing.T, budget int64, size, count int) *halfMessages {
+	h := &halfMessages{t: t, l: newMemListener(), in: newInbox(), budget: NewReceiveBudget(budget), size: size, wrote: make([]atomic.Int64, count)}
 	serve(t, NewRouter(Config{ReceiveBudget: h.budget, StallTimeout: time.Minute}, h.in.accept), h.l)
 	for i := range count {
 		nc := h.l.dial()
@@ -141,11 +141,11 @@ func newHalves(t *testing.T, budget int64, size, count int) *halves {
 func TestBudgetOfHalfMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit, size, count = 4 << 20, 1 << 20, 12
-		h := newHalves(t, commonPart*limit, size, count)
+		h := newHalfMessages(t, commonPart*limit, size, count)
 		for left := count; left > 0; left-- {
 			held, waits := h.budget.Held()
 			if held > limit+size*9/8 || waits != (left > limit/size+1) {
-				t.Errorf("%d left: %d octets are held, waits: %v", left, held, waits)
+				t.Errorf("%d left: %d bytes are held, waits: %v", left, held, waits)
 			}
 			var done *atomic.Int64
 			for i := range h.wrote { // one of which all but the last octet is there
@@ -163,11 +163,11 @@ func TestBudgetOfHalfMessages(t *testing.T) {
 		}
 		for range count {
 			if got := len((<-h.in.conns).next(t)[0]); got != size {
-				t.Errorf("a message of %d octets", got)
+				t.Errorf("a message of %d bytes", got)
 			}
 		}
 		if held, waits := h.budget.Held(); held != 0 || waits {
-			t.Errorf("%d octets are held, waits: %v", held, waits)
+			t.Errorf("%d bytes are held, waits: %v", held, waits)
 		}
 	})
 }
@@ -175,7 +175,7 @@ func TestBudgetOfHalfMessages(t *testing.T) {
 // Small messages need no room when there is none.
 func TestSmallMessagesBesideHalfOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHalves(t, 1<<20, 1<<20, 4)
+		h := newHalfMessages(t, 1<<20, 1<<20, 4)
 		for range 4 {
 			<-h.in.conns
 		}
@@ -193,12 +193,12 @@ func TestSmallMessagesBesideHalfOnes(t *testing.T) {
 // A connection that waits for room ends when it is closed, and leaves nothing behind.
 func TestCloseWhileWaitingForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHalves(t, commonPart<<20, 1<<20, 4)
+		h := newHalfMessages(t, commonPart<<20, 1<<20, 4)
 		waiting := 0
 		var all []*recorder
 		for range 4 {
 			recv := <-h.in.conns
-			if all = append(all, recv); recv.conn.Waits() {
+			if all = append(all, recv); recv.conn.WaitsForRoom() {
 				waiting++
 			}
 		}
@@ -210,7 +210,7 @@ func TestCloseWhileWaitingForRoom(t *testing.T) {
 		}
 		synctest.Wait()
 		if held, waits := h.budget.Held(); held != 0 || waits || waiting != 2 {
-			t.Errorf("%d waited; %d octets are held, waits: %v", waiting, held, waits)
+			t.Errorf("%d waited; %d bytes are held, waits: %v", waiting, held, waits)
 		}
 	})
 }

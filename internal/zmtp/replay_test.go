@@ -65,7 +65,7 @@ func imitate(t *testing.T, s session, stream []byte) {
 	said := readAll(peer)
 	peer.Write(octets(t, s.Server))
 	q := NewQueue(10, 1<<20)
-	c, err := Open(t.Context(), ours, Config{Identity: octets(t, s.Identity)}, q, nil, nobody{})
+	c, err := Open(t.Context(), ours, Config{Identity: octets(t, s.Identity)}, q, nil, nullReceiver{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,12 +27,12 @@ type Router struct {
 	// each Serve's goroutine.
 	Known func(remote net.Addr) bool
 
-	// Failing, if set before Serve, is called each time that accepting from a listener fails, before Serve tries again. It must not block.
-	Failing func(l net.Listener, err error)
+	// AcceptFailed, if set before Serve, is called each time that accepting from a listener fails, before Serve tries again. It must not block.
+	AcceptFailed func(l net.Listener, err error)
 
-	// Introduce, if set before Serve, returns the properties of READY for a connection that came in through a local address, instead of
+	// PropertiesFor, if set before Serve, returns the properties of READY for a connection that came in through a local address, instead of
 	// Config's, which links within the process use. They must be valid like those, and not change any more.
-	Introduce func(local net.Addr) map[string]string
+	PropertiesFor func(local net.Addr) map[string]string
 
 	// Rival, if set before Serve and Link, is asked when a connection comes with the identity of an older one. It tells whether the newer
 	// one takes over: then the older one is closed with ErrReplaced. If not, the newer one is closed with ErrIdentityInUse, and the older
@@ -54,18 +54,18 @@ type Router struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // of Serve and of connections
 
-	mu        sync.Mutex
-	closed    bool
-	listeners map[net.Listener]struct{}
-	conns     map[*Conn]struct{}
-	active    map[string]*Conn // by identity if it isn't empty: from accept to the end of Closed, one at most
-	next      map[string]*Conn // waits for that end, only the newest
-	strangers newcomers
-	known     newcomers
-	entered   uint64 // newcomers so far
+	mu            sync.Mutex
+	closed        bool
+	listeners     map[net.Listener]struct{}
+	conns         map[*Conn]struct{}
+	active        map[string]*Conn // by identity if it isn't empty: from accept to the end of Closed, one at most
+	successors    map[string]*Conn // by identity: the newest connection that waits for that end
+	unknown       newcomers
+	known         newcomers
+	newcomerCount uint64 // newcomers so far
 
-	hellos buckets // of CURVE
-	tally  tally
+	curveHellos buckets // of CURVE
+	tally       tally
 }
 
 // NewRouter returns a Router that serves nothing yet. After a handshake, and before any message of the connection, accept is called from
@@ -78,12 +78,12 @@ type Router struct {
 // Config.HandshakeTimeout, the new connection is refused.
 func NewRouter(cfg Config, accept func(*Conn) (Receiver, error)) *Router {
 	r := &Router{
-		cfg:       cfg.withDefaults(),
-		accept:    accept,
-		listeners: make(map[net.Listener]struct{}),
-		conns:     make(map[*Conn]struct{}),
-		active:    make(map[string]*Conn),
-		next:      make(map[string]*Conn),
+		cfg:        cfg.withDefaults(),
+		accept:     accept,
+		listeners:  make(map[net.Listener]struct{}),
+		conns:      make(map[*Conn]struct{}),
+		active:     make(map[string]*Conn),
+		successors: make(map[string]*Conn),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
@@ -97,44 +97,44 @@ func (r *Router) start(nc net.Conn) {
 		_ = nc.Close()
 		return
 	}
-	n, err := r.enter(nc)
+	n, err := r.addNewcomer(nc)
 	if err != nil {
 		r.tally.refused.Add(1)
 		_ = nc.Close()
-		r.refused(nc, err)
+		r.logRefused(nc, err)
 		return
 	}
 	go func() {
 		tune(nc)
 		cfg := r.cfg
-		if r.Introduce != nil {
-			cfg.Properties = r.Introduce(nc.LocalAddr())
+		if r.PropertiesFor != nil {
+			cfg.Properties = r.PropertiesFor(nc.LocalAddr())
 		}
-		shaken, err := r.handshake(nc, n, cfg)
+		result, err := r.handshake(nc, n, cfg)
 		if err != nil {
 			r.tally.failed.Add(1)
 			_ = nc.Close()
-			r.refused(nc, err)
-			r.leave(n)
+			r.logRefused(nc, err)
+			r.removeNewcomer(n)
 			r.wg.Done()
 			return
 		}
-		c := newConn(socket{nc}, shaken.peer, NewQueue(routerMessages, routerOctets), cfg)
-		c.router, c.secured = r, shaken.secured
+		c := newConn(socket{nc}, result.peer, NewQueue(routerMessages, routerOctets), cfg)
+		c.router, c.curve = r, result.curve
 		r.welcome(n, c)
 	}()
 }
 
 // handshake performs the handshake of a newcomer.
-func (r *Router) handshake(nc net.Conn, n *newcomer, cfg Config) (agreed, error) {
+func (r *Router) handshake(nc net.Conn, n *newcomer, cfg Config) (handshakeResult, error) {
 	m, err := newMechanism(cfg, zmq4.Router)
 	if err != nil {
-		return agreed{}, err
+		return handshakeResult{}, err
 	}
 	if s, ok := m.(*curveServer); ok {
-		s.admit = func() error { return r.hellos.take(n.from, cfg.Limits.CurvePerAddress) }
+		s.admit = func() error { return r.curveHellos.take(n.from, cfg.Limits.CurvePerAddress) }
 	}
-	return shakeHands(r.ctx, nc, cfg, m, zmq4.Router)
+	return runHandshake(r.ctx, nc, cfg, m, zmq4.Router)
 }
 
 // welcome starts a connection after its handshake.
@@ -152,7 +152,7 @@ func (r *Router) welcome(n *newcomer, c *Conn) {
 		recv = r.awaitGreeting(n, c, g)
 	} else {
 		c.greeted.Store(true)
-		r.leave(n)
+		r.removeNewcomer(n)
 	}
 	_ = c.queue.attach(c, nil) // if the connection is closed already, so is its queue, and it ends at once
 	c.run(recv)
@@ -162,16 +162,16 @@ func (r *Router) welcome(n *newcomer, c *Conn) {
 func (r *Router) reject(n *newcomer, c *Conn, err error) {
 	r.tally.refused.Add(1)
 	c.Close(err)
-	r.refused(c, err)
-	r.leave(n)
+	r.logRefused(c, err)
+	r.removeNewcomer(n)
 	c.end()
 }
 
-// ended accounts for a connection that has ended.
-func (r *Router) ended(c *Conn) {
+// connEnded accounts for a connection that has ended.
+func (r *Router) connEnded(c *Conn) {
 	if broken, ok := errors.AsType[*ProtocolError](c.Err()); ok {
 		r.tally.broken.Add(1)
-		r.refused(c, broken)
+		r.logRefused(c, broken)
 	}
 	r.remove(c)
 }
@@ -193,7 +193,7 @@ func (r *Router) Close() error {
 	return nil
 }
 
-func (r *Router) refused(c addressed, err error) {
+func (r *Router) logRefused(c addressed, err error) {
 	r.cfg.Log.Debug().Err(err).Stringer("local", c.LocalAddr()).Stringer("remote", c.RemoteAddr()).
 		Msg("zmtp: connection refused or broken off")
 }

@@ -85,7 +85,7 @@ func TestHostileTraffic(t *testing.T) {
 					}
 				})
 				if spent > 128<<10 {
-					t.Errorf("took %d octets of memory", spent)
+					t.Errorf("took %d bytes of memory", spent)
 				}
 				if _, err := io.ReadAll(nc); err != nil {
 					t.Errorf("the attacker's connection is open: %v", err)
@@ -114,7 +114,7 @@ func TestAcceptRefuses(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if len(r.conns)+len(r.active)+len(r.next)+r.pending()+len(r.strangers.from)+len(r.strangers.in) != 0 {
+		if len(r.conns)+len(r.active)+len(r.successors)+r.pendingHandshakes()+len(r.unknown.byAddr)+len(r.unknown.perNetwork) != 0 {
 			t.Error("the Router still knows a connection that is gone")
 		}
 		if len(seen) != 2 {
@@ -133,7 +133,7 @@ func TestRouterLimits(t *testing.T) {
 		}
 		_ = nc.SetReadDeadline(time.Now().Add(time.Millisecond))
 		if b, err := io.ReadAll(nc); err != nil || len(b) > 0 {
-			t.Errorf("not closed at once: %d octets, %v", len(b), err)
+			t.Errorf("not closed at once: %d bytes, %v", len(b), err)
 		}
 		nc.Close()
 	}
@@ -301,7 +301,7 @@ func TestAcceptErrors(t *testing.T) {
 				l, in := newMemListener(), newInbox()
 				r := NewRouter(Config{}, in.accept)
 				var told []error
-				r.Failing = func(_ net.Listener, err error) { told = append(told, err) }
+				r.AcceptFailed = func(_ net.Listener, err error) { told = append(told, err) }
 				serve(t, r, l)
 				l.fail <- &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", failure)}
 				_, _ = dialMem(t, l, Config{})
@@ -421,8 +421,8 @@ func TestGreeter(t *testing.T) {
 			goodIn.next(t)
 		}
 		synctest.Wait()
-		if r.pending() != 0 || len(r.conns) != 1 {
-			t.Errorf("%d newcomers, %d connections", r.pending(), len(r.conns))
+		if r.pendingHandshakes() != 0 || len(r.conns) != 1 {
+			t.Errorf("%d newcomers, %d connections", r.pendingHandshakes(), len(r.conns))
 		}
 		if err := badIn.end(t); err == nil || !strings.Contains(err.Error(), "within 5s") {
 			t.Errorf("closed with %v", err)

@@ -66,7 +66,7 @@ func TestDroppedTakesNoMemory(t *testing.T) {
 	var err error
 	spent := allocated(func() { messages, err = drop(bytes.NewReader(octets)) })
 	if err != io.EOF || messages != 1 || spent > 512<<10 {
-		t.Errorf("%d messages, %v; %d octets were allocated", messages, err, spent)
+		t.Errorf("%d messages, %v; %d bytes were allocated", messages, err, spent)
 	}
 	for name, frames := range map[string][]string{
 		"frame": {"no", strings.Repeat("x", 16<<20+1)}, "frames": {"no", strings.Repeat("x", 9<<10), "", "", ""},

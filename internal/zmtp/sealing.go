@@ -11,24 +11,24 @@ import (
 // for each connection that is being written to. A frame that is too long for the buffer is sealed piece by piece, which takes more time
 // (see curve.Stream) but no more memory.
 const (
-	sealOctets   = 60 << 10
-	sealedBuffer = 128 << 10 // sealOctets, and a message of 64 KiB that begins there
-	mostBuffers  = 64        // of that size, over all connections; others use little ones
+	sealOctets      = 60 << 10
+	sealedBuffer    = 128 << 10 // sealOctets, and a message of 64 KiB that begins there
+	maxLargeBuffers = 64        // of that size, over all connections; others use small ones
 )
 
 var (
-	sealedBuffers = sync.Pool{New: func() any { return new([sealedBuffer]byte) }}
-	buffersOut    atomic.Int32
+	sealedBuffers     = sync.Pool{New: func() any { return new([sealedBuffer]byte) }}
+	largeBuffersInUse atomic.Int32
 )
 
 // sealing is a writer's CURVE state. What is sealed is written unchanged, however much of it each write takes: a MESSAGE is not sealed
 // twice.
 type sealing struct {
 	sealer  *curve.Sealer // nil for plain
-	little  *chunk        // the buffer, one of the two
+	small   *chunk        // the buffer, one of the two
 	large   *[sealedBuffer]byte
 	sealed  []byte        // in the buffer
-	out     int           // octets of it that are written
+	offset  int           // octets of it that are written
 	stream  *curve.Stream // the rest of a frame; mostly nil
 	scratch []byte        // for a body that spans two segments
 
@@ -40,12 +40,12 @@ type sealing struct {
 // writeSealed is write with CURVE.
 func (w *writer) writeSealed(segments []segment) (n int, err error) {
 	s := w.sealing
-	if s.out == len(s.sealed) {
+	if s.offset == len(s.sealed) {
 		if err := s.seal(segments, w.limit); err != nil {
 			return 0, err
 		}
 	}
-	next := s.sealed[s.out:]
+	next := s.sealed[s.offset:]
 	next = next[:min(len(next), w.limit)]
 	w.iovec = append(w.iovec[:0], next)
 	written, err := w.send(len(next))
@@ -55,7 +55,7 @@ func (w *writer) writeSealed(segments []segment) (n int, err error) {
 
 // wrote returns how many plain octets are out with that many sealed ones: never more than really are, and all at the end.
 func (s *sealing) wrote(sealed int) (plain int) {
-	s.out += sealed
+	s.offset += sealed
 	s.written += sealed
 	plain = max(s.written-s.overhead, 0) - s.counted
 	s.counted += plain
@@ -65,7 +65,7 @@ func (s *sealing) wrote(sealed int) (plain int) {
 // seal seals the next frames, or the next piece of one. Everything that was sealed before is written.
 func (s *sealing) seal(segments []segment, limit int) error {
 	goal := min(sealOctets, limit)
-	s.out = 0
+	s.offset = 0
 	if s.stream != nil {
 		s.piece(s.sealed[:0], goal)
 		return nil
@@ -74,14 +74,14 @@ func (s *sealing) seal(segments []segment, limit int) error {
 	s.sealed = s.buffer(segments, goal)
 	for c := (cursor{segments: segments}); len(s.sealed) < goal && c.skipEmpty(); {
 		flags, size := c.header()
-		whole := curve.SealedSize(int(size))
-		if whole > cap(s.sealed)-len(s.sealed) && len(s.sealed) > 0 {
+		sealedSize := curve.SealedSize(int(size))
+		if sealedSize > cap(s.sealed)-len(s.sealed) && len(s.sealed) > 0 {
 			break // it comes next
 		}
 		if err := s.frame(flags, c.body(int(size), &s.scratch), goal); err != nil {
 			return err
 		}
-		s.overhead += whole - headerSize(int(size)) - int(size)
+		s.overhead += sealedSize - headerSize(int(size)) - int(size)
 		if s.stream != nil {
 			break
 		}
@@ -121,32 +121,32 @@ func (s *sealing) piece(dst []byte, goal int) {
 // buffer returns the buffer that fits what is to be sealed, empty.
 func (s *sealing) buffer(segments []segment, goal int) []byte {
 	if s.large == nil && goal > chunkSize && exceed(segments, chunkSize/2) {
-		if buffersOut.Add(1) <= mostBuffers {
+		if largeBuffersInUse.Add(1) <= maxLargeBuffers {
 			s.release()
 			s.large = sealedBuffers.Get().(*[sealedBuffer]byte)
 		} else {
-			buffersOut.Add(-1)
+			largeBuffersInUse.Add(-1)
 		}
 	}
 	if s.large != nil {
 		return s.large[:0]
 	}
-	if s.little == nil {
-		s.little = chunks.Get().(*chunk)
+	if s.small == nil {
+		s.small = chunks.Get().(*chunk)
 	}
-	return s.little[:0]
+	return s.small[:0]
 }
 
 // release gives the buffer back, when everything sealed is written, or nothing more will be.
 func (s *sealing) release() {
-	if s.little != nil {
-		chunks.Put(s.little)
+	if s.small != nil {
+		chunks.Put(s.small)
 	}
 	if s.large != nil {
 		sealedBuffers.Put(s.large)
-		buffersOut.Add(-1)
+		largeBuffersInUse.Add(-1)
 	}
-	s.little, s.large, s.sealed, s.out, s.scratch = nil, nil, nil, 0, nil
+	s.small, s.large, s.sealed, s.offset, s.scratch = nil, nil, nil, 0, nil
 }
 
 // exceed tells whether the segments hold more than that many octets.

@@ -72,7 +72,7 @@ func TestCurveAhead(t *testing.T) {
 // toSlow makes a connection to a ROUTER that reads nothing by itself.
 func toSlow(t *testing.T) (*Conn, *memConn, *curve.Opener) {
 	ours, theirs := memPair(64 << 10)
-	done := make(chan agreed)
+	done := make(chan handshakeResult)
 	go func() {
 		there, err := handshake(t.Context(), theirs, Config{Curve: secure(t, "server", "")}.withDefaults(), "ROUTER")
 		if err != nil {
@@ -85,16 +85,16 @@ func toSlow(t *testing.T) (*Conn, *memConn, *curve.Opener) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close(nil); <-c.finished })
-	return c, theirs, (<-done).secured.opener
+	return c, theirs, (<-done).curve.opener
 }
 
-// drip is a connection that takes few octets at a time, and then times out.
-type drip struct {
+// fewOctetsConn is a connection that takes few octets at a time, and then times out.
+type fewOctetsConn struct {
 	*memConn
 	most int
 }
 
-func (d drip) Write(p []byte) (int, error) {
+func (d fewOctetsConn) Write(p []byte) (int, error) {
 	if len(p) <= d.most {
 		return d.memConn.Write(p)
 	}
@@ -123,7 +123,7 @@ func TestCurvePartialWrites(t *testing.T) {
 				want = append(want, body)
 				_ = push(q, body...)
 			}
-			c, err := Open(t.Context(), drip{l.dial(), most}, Config{Curve: secure(t, "client", "server")}, q, nil, newRecorder(1))
+			c, err := Open(t.Context(), fewOctetsConn{l.dial(), most}, Config{Curve: secure(t, "client", "server")}, q, nil, newRecorder(1))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -136,7 +136,7 @@ func TestCurvePartialWrites(t *testing.T) {
 			}
 			synctest.Wait()
 			if messages, octets := q.Depth(); messages != 0 || octets != 0 {
-				t.Errorf("%d messages, %d octets are left", messages, octets)
+				t.Errorf("%d messages, %d bytes are left", messages, octets)
 			}
 		})
 	}
@@ -149,19 +149,19 @@ func TestCurveProgress(t *testing.T) {
 		const size, part = 32 << 20, 1 << 20
 		body := make([]byte, size)
 		if n := allocated(func() { _ = push(c.Queue(), body); synctest.Wait() }); n > 512<<10 {
-			t.Errorf("%d octets were allocated", n)
+			t.Errorf("%d bytes were allocated", n)
 		}
-		if n := buffersOut.Load(); n != 1 {
+		if n := largeBuffersInUse.Load(); n != 1 {
 			t.Errorf("%d buffers are out, want 1", n)
 		}
 		_, _ = io.CopyN(io.Discard, theirs, part)
 		synctest.Wait()
 		if _, octets := c.Queue().Depth(); octets > size-part+1000 || octets < size-part-2*sealedBuffer {
-			t.Errorf("%d octets are left of %d, of which %d were read", octets, size, part)
+			t.Errorf("%d bytes are left of %d, of which %d were read", octets, size, part)
 		}
 		c.Close(nil)
 		<-c.finished
-		if n := buffersOut.Load(); n != 0 {
+		if n := largeBuffersInUse.Load(); n != 0 {
 			t.Errorf("%d buffers are out at the end", n)
 		}
 	})
@@ -196,7 +196,7 @@ func TestCurveScreener(t *testing.T) {
 		r.sealed = &unsealing{opener: theirs}
 		r.screen = screen{head: 10, wants: func([]byte) bool { return false }}
 		if grown := allocated(func() { err = r.run() }); grown > 600<<10 {
-			t.Errorf("%d octets were allocated for what nobody wants", grown)
+			t.Errorf("%d bytes were allocated for what nobody wants", grown)
 		}
 		if want := 2; pongs != want {
 			t.Errorf("%d PONGs, want %d", pongs, want)
@@ -209,11 +209,11 @@ func TestCurveScreener(t *testing.T) {
 	}
 	for i, want := range []string{"[11 0 0 0]", "[11 0 0 0]", "[4]"} {
 		if lengths := fmt.Sprint(lengths(got[i])); lengths != want {
-			t.Errorf("message %d has frames of %s octets, want %s", i, lengths, want)
+			t.Errorf("message %d has frames of %s bytes, want %s", i, lengths, want)
 		}
 	}
 	if got, err = test(t, true); len(got) != 1 || !isViolation(err) {
-		t.Errorf("dropped octets were altered: %d messages, %v", len(got), err)
+		t.Errorf("dropped bytes were altered: %d messages, %v", len(got), err)
 	}
 }
 

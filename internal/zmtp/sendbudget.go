@@ -19,12 +19,12 @@ import (
 //
 // All methods may be called from any goroutine. They do not wait.
 type SendBudget struct {
-	most int64
-	used atomic.Int64
+	limit int64
+	used  atomic.Int64
 
-	mu    sync.Mutex
-	short map[*Queue]int64 // queues that found no room, and how much must be free before they look again
-	least atomic.Int64     // the smallest of those; the largest number if there is none
+	mu        sync.Mutex
+	waiters   map[*Queue]int64 // queues that found no room, and how much must be free before they look again
+	minWanted atomic.Int64     // the smallest of those; the largest number if there is none
 }
 
 // freeQueue is what each queue may hold without counting it.
@@ -32,14 +32,14 @@ const freeQueue = chunkSize
 
 // NewSendBudget returns a budget of that many octets.
 func NewSendBudget(octets int64) *SendBudget {
-	b := &SendBudget{most: octets, short: make(map[*Queue]int64)}
-	b.least.Store(math.MaxInt64)
+	b := &SendBudget{limit: octets, waiters: make(map[*Queue]int64)}
+	b.minWanted.Store(math.MaxInt64)
 	return b
 }
 
 // Add counts octets that are held from now on, or, if negative, no longer. It implements memory.Account.
 func (b *SendBudget) Add(octets int64) {
-	if used := b.used.Add(octets); octets < 0 && b.most-used >= b.least.Load() {
+	if used := b.used.Add(octets); octets < 0 && b.limit-used >= b.minWanted.Load() {
 		b.wake()
 	}
 }
@@ -50,35 +50,35 @@ func (b *SendBudget) Used() int64 { return b.used.Load() }
 // Affords tells whether a holder may come to hold that many octets. It does not count them.
 func (b *SendBudget) Affords(octets int64) bool { return octets <= max(b.free(), freeQueue) }
 
-func (b *SendBudget) free() int64 { return b.most - b.used.Load() }
+func (b *SendBudget) free() int64 { return b.limit - b.used.Load() }
 
-// await makes a queue announce room once that much is free. The caller holds the queue's lock.
-func (b *SendBudget) await(q *Queue, octets int64) {
-	octets = min(octets, b.most)
+// addWaiter makes a queue announce room once that much is free. The caller holds the queue's lock.
+func (b *SendBudget) addWaiter(q *Queue, octets int64) {
+	octets = min(octets, b.limit)
 	b.mu.Lock()
-	b.short[q] = octets
-	b.least.Store(min(b.least.Load(), octets))
+	b.waiters[q] = octets
+	b.minWanted.Store(min(b.minWanted.Load(), octets))
 	b.mu.Unlock()
 	if b.free() >= octets { // freed meanwhile by a caller that did not see the waiter
 		b.wake()
 	}
 }
 
-// forget ends await. The caller holds the queue's lock.
-func (b *SendBudget) forget(q *Queue) {
+// removeWaiter ends await. The caller holds the queue's lock.
+func (b *SendBudget) removeWaiter(q *Queue) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.short, q)
-	b.relist()
+	delete(b.waiters, q)
+	b.updateMinWanted()
 }
 
-// relist needs mu.
-func (b *SendBudget) relist() {
+// updateMinWanted needs mu.
+func (b *SendBudget) updateMinWanted() {
 	least := int64(math.MaxInt64)
-	for _, octets := range b.short {
+	for _, octets := range b.waiters {
 		least = min(least, octets)
 	}
-	b.least.Store(least)
+	b.minWanted.Store(least)
 }
 
 // wake makes queues announce room if there is enough for them. The caller may hold the lock of any queue, so a goroutine does that.
@@ -86,20 +86,20 @@ func (b *SendBudget) wake() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var queues []*Queue
-	for q, octets := range b.short {
+	for q, octets := range b.waiters {
 		if octets <= b.free() {
 			queues = append(queues, q)
-			delete(b.short, q)
+			delete(b.waiters, q)
 		}
 	}
 	if len(queues) == 0 {
 		return
 	}
-	b.relist()
+	b.updateMinWanted()
 	go func() {
 		for _, q := range queues {
 			q.mu.Lock()
-			q.isShort = false
+			q.lacksBudget = false
 			q.announce(&q.room)
 			q.mu.Unlock()
 		}
@@ -111,14 +111,14 @@ func hasLarge(size int64, frames [][]byte) bool {
 	return size >= LargeFrame && slices.ContainsFunc(frames, func(f []byte) bool { return len(f) >= LargeFrame })
 }
 
-// Share makes the queue keep within a budget too, from now on. Call it before anything is pushed.
-func (q *Queue) Share(b *SendBudget) { q.budget = b }
+// SetBudget makes the queue keep within a budget too, from now on. Call it before anything is pushed.
+func (q *Queue) SetBudget(b *SendBudget) { q.budget = b }
 
-// IsShort tells whether the last Push that failed found room in the queue, but none in the budget.
-func (q *Queue) IsShort() bool {
+// LacksBudget tells whether the last Push that failed found room in the queue, but none in the budget.
+func (q *Queue) LacksBudget() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.isShort
+	return q.lacksBudget
 }
 
 // affords tells whether the budget has room for a message of that size, of a lease if that is not nil, and for more octets. The caller
@@ -126,7 +126,7 @@ func (q *Queue) IsShort() bool {
 func (q *Queue) affords(size, moreOctets int64, lease *memory.Lease) bool {
 	octets := q.octets + size
 	switch {
-	case q.budget == nil || octets <= freeQueue || moreOctets == parkedOctets:
+	case q.budget == nil || octets <= freeQueue || moreOctets == countedOctets:
 		return true
 	case moreOctets > 0 && q.own.octets+size <= moreOctets: // the protocol's own: a slow peer must not be dropped for what others hold
 		return true
@@ -135,17 +135,17 @@ func (q *Queue) affords(size, moreOctets int64, lease *memory.Lease) bool {
 	if lease != nil {
 		free += lease.Counted() // it is held already
 	}
-	if octets <= max(free, freeQueue)+moreOctets || q.messages == 0 && free >= q.budget.most {
+	if octets <= max(free, freeQueue)+moreOctets || q.messages == 0 && free >= q.budget.limit {
 		return true
 	}
-	q.isShort = true
-	q.budget.await(q, octets+q.octets/4) // so that it does not wake for each message
+	q.lacksBudget = true
+	q.budget.addWaiter(q, octets+q.octets/4) // so that it does not wake for each message
 	return false
 }
 
-// ownLease returns a lease for large frames that come without one, so that they are counted; nil if there are none, or there is no budget.
+// newLease returns a lease for large frames that come without one, so that they are counted; nil if there are none, or there is no budget.
 // The caller holds the lock.
-func (q *Queue) ownLease(size int64, frames [][]byte) *memory.Lease {
+func (q *Queue) newLease(size int64, frames [][]byte) *memory.Lease {
 	if q.inproc || q.budget == nil || !hasLarge(size, frames) {
 		return nil
 	}
@@ -155,8 +155,8 @@ func (q *Queue) ownLease(size int64, frames [][]byte) *memory.Lease {
 	return lease
 }
 
-// settle tells the budget what the queue holds beyond what is free. The caller holds the lock.
-func (q *Queue) settle() {
+// updateBudget tells the budget what the queue holds beyond what is free. The caller holds the lock.
+func (q *Queue) updateBudget() {
 	if q.budget == nil {
 		return
 	}
@@ -173,13 +173,13 @@ func (q *Queue) settle() {
 	}
 }
 
-// unshare stops counting the queue, because it is closed. The caller holds the lock.
-func (q *Queue) unshare() {
+// leaveBudget stops counting the queue, because it is closed. The caller holds the lock.
+func (q *Queue) leaveBudget() {
 	if q.budget == nil {
 		return
 	}
-	q.budget.forget(q)
-	q.isShort = false
+	q.budget.removeWaiter(q)
+	q.lacksBudget = false
 	if q.counted > 0 {
 		q.budget.Add(-q.counted)
 		q.counted = 0

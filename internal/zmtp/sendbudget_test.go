@@ -14,7 +14,7 @@ func sharing(b *SendBudget, count int) []*Queue {
 	queues := make([]*Queue, count)
 	for i := range queues {
 		queues[i] = NewQueue(1<<30, 64<<20)
-		queues[i].Share(b)
+		queues[i].SetBudget(b)
 	}
 	return queues
 }
@@ -54,7 +54,7 @@ func takeAll(t *testing.T, q *Queue, most int64) (octets int64) {
 			messages += s.messages
 			size += int64(len(s.data))
 		}
-		q.wroteWith(messages, size, amount{}, recycle(all))
+		q.noteWrittenParts(messages, size, amount{}, recycle(all))
 		octets += size
 	}
 	return octets
@@ -71,11 +71,11 @@ func TestBudgetIsFair(t *testing.T) {
 				part := int64(budget / (count + 1))
 				for i, octets := range fill(t, queues, size) {
 					if octets > part+freeQueue+int64(size) || octets < part-2*int64(size)-part/5-freeOctets {
-						t.Errorf("queue %d holds %d octets, want some %d", i, octets, part)
+						t.Errorf("queue %d holds %d bytes, want some %d", i, octets, part)
 					}
 				}
 				if used := b.Used(); used > budget {
-					t.Errorf("%d octets are counted, the budget is %d", used, budget)
+					t.Errorf("%d bytes are counted, the budget is %d", used, budget)
 				}
 				if part > 2*int64(size) {
 					another := sharing(b, 1)[0]
@@ -87,7 +87,7 @@ func TestBudgetIsFair(t *testing.T) {
 				if err := queues[0].PushControl([]byte("control")); err != nil {
 					t.Errorf("a control message: %v", err)
 				}
-				if !queues[0].IsShort() {
+				if !queues[0].LacksBudget() {
 					t.Error("it does not tell that the budget is the reason")
 				}
 				for i, q := range queues {
@@ -97,7 +97,7 @@ func TestBudgetIsFair(t *testing.T) {
 					q.Close(nil)
 				}
 				if used := b.Used(); used != 0 {
-					t.Errorf("%d octets are counted when all is written or discarded", used)
+					t.Errorf("%d bytes are counted when all is written or discarded", used)
 				}
 			})
 		}
@@ -144,7 +144,7 @@ func TestBudgetOfSharedFrames(t *testing.T) {
 	}
 	lease.Release()
 	if used := b.Used(); used < size || used > size+size/4 {
-		t.Errorf("%d octets are counted, want some %d", used, size)
+		t.Errorf("%d bytes are counted, want some %d", used, size)
 	}
 	for i, q := range queues {
 		if i%2 == 0 {
@@ -153,7 +153,7 @@ func TestBudgetOfSharedFrames(t *testing.T) {
 			q.Close(nil)
 		}
 		if used := b.Used(); (used == 0) != (i == count-1) {
-			t.Errorf("%d octets are counted after %d of %d", used, i+1, count)
+			t.Errorf("%d bytes are counted after %d of %d", used, i+1, count)
 		}
 	}
 }
@@ -193,14 +193,14 @@ func TestBudgetOfFramesWithoutLease(t *testing.T) {
 				if inproc {
 					q = NewInprocQueue(10, 4*size)
 				}
-				q.Share(b)
+				q.SetBudget(b)
 				if err := push(q); err != nil {
 					t.Fatal(err)
 				}
 				check := func(when string) {
 					t.Helper()
 					if used := b.Used(); used < size-freeQueue || used > size+size/4 {
-						t.Errorf("%d octets are counted %s, want some %d", used, when, size)
+						t.Errorf("%d bytes are counted %s, want some %d", used, when, size)
 					}
 				}
 				check("when it waits")
@@ -209,14 +209,14 @@ func TestBudgetOfFramesWithoutLease(t *testing.T) {
 				}
 				check("with a socket")
 				if takeAll(t, q, 1); b.Used() != 0 {
-					t.Errorf("%d octets are counted when all is written", b.Used())
+					t.Errorf("%d bytes are counted when all is written", b.Used())
 				}
 				if err := push(q); err != nil {
 					t.Fatal(err)
 				}
 				check("again")
-				if q.shut(nil, false); b.Used() != 0 {
-					t.Errorf("%d octets are counted in the end", b.Used())
+				if q.closeQueue(nil, false); b.Used() != 0 {
+					t.Errorf("%d bytes are counted in the end", b.Used())
 				}
 			})
 		}
@@ -237,8 +237,8 @@ func TestBudgetAnnouncesRoom(t *testing.T) {
 			queues := sharing(b, 3)
 			fill(t, queues[:2], 1_000)
 			q, large := queues[2], make([]byte, 600_000)
-			if err := q.Push(large); !errors.Is(err, ErrFull) || !q.IsShort() {
-				t.Fatalf("%v, short %v", err, q.IsShort())
+			if err := q.Push(large); !errors.Is(err, ErrFull) || !q.LacksBudget() {
+				t.Fatalf("%v, short %v", err, q.LacksBudget())
 			}
 			room := q.Room()
 			select {
@@ -249,8 +249,8 @@ func TestBudgetAnnouncesRoom(t *testing.T) {
 			test.free(t, queues[0])
 			test.free(t, queues[1])
 			wait(t, room, "room")
-			if err := q.Push(large); err != nil || q.IsShort() {
-				t.Errorf("%v, short %v", err, q.IsShort())
+			if err := q.Push(large); err != nil || q.LacksBudget() {
+				t.Errorf("%v, short %v", err, q.LacksBudget())
 			}
 		})
 	}
@@ -280,6 +280,6 @@ func TestBudgetLosesNoWakeUp(t *testing.T) {
 	}
 	all.Wait()
 	if used := b.Used(); used != 0 {
-		t.Errorf("%d octets are counted when all is over", used)
+		t.Errorf("%d bytes are counted when all is over", used)
 	}
 }

@@ -15,7 +15,7 @@ func TestTally(t *testing.T) {
 			if string(c.Identity()) == "unwanted" {
 				return nil, errors.New("not you")
 			}
-			return nobody{}, nil
+			return nullReceiver{}, nil
 		})
 		allowed := true
 		r.Allow = func(_, _ net.Addr) bool { return allowed }

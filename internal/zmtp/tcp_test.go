@@ -75,7 +75,7 @@ func TestOrderUnderLoad(t *testing.T) {
 }
 
 type sequence struct {
-	nobody
+	nullReceiver
 	want, next, bad int
 	done            chan struct{}
 }
@@ -142,7 +142,7 @@ func TestNoGoroutineLeft(t *testing.T) {
 			defer nc.Close()
 			continue
 		}
-		c, err := Open(t.Context(), nc, Config{Identity: []byte{byte(i % 4)}}, NewQueue(10, 1000), nil, nobody{})
+		c, err := Open(t.Context(), nc, Config{Identity: []byte{byte(i % 4)}}, NewQueue(10, 1000), nil, nullReceiver{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +183,7 @@ func TestIdleMemory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := Open(t.Context(), nc, Config{}, NewQueue(1000, 1<<20), nil, nobody{})
+		c, err := Open(t.Context(), nc, Config{}, NewQueue(1000, 1<<20), nil, nullReceiver{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -205,9 +205,9 @@ func TestIdleMemory(t *testing.T) {
 			break
 		}
 	}
-	t.Logf("octets for a connection: fresh %d, idle after a burst %d", fresh, idle)
+	t.Logf("bytes for a connection: fresh %d, idle after a burst %d", fresh, idle)
 	if fresh > 6<<10 || idle > 6<<10 {
-		t.Errorf("octets for a connection: fresh %d, idle after a burst %d; at most 6 KiB are right", fresh, idle)
+		t.Errorf("bytes for a connection: fresh %d, idle after a burst %d; at most 6 KiB are right", fresh, idle)
 	}
 }
 

@@ -37,7 +37,7 @@ func (r *reader) unseal(flags byte, size uint64) error {
 	case flags&^flagLong != 0: // the flags are not protected
 		return violation("a frame with flags %#02x where only MESSAGE of CURVE may come: it is plain, or was altered", flags)
 	case size < curve.Overhead:
-		return violation("a frame of %d octets where only MESSAGE of CURVE may come", size)
+		return violation("a frame of %d bytes where only MESSAGE of CURVE may come", size)
 	}
 	if size -= curve.Overhead; size > uint64(r.limits.CommandSize) {
 		return r.unsealLong(size)
@@ -51,7 +51,7 @@ func (r *reader) unseal(flags byte, size uint64) error {
 	case inner&curve.More != 0:
 		return violation("command with the MORE flag")
 	}
-	return r.obey(body)
+	return r.handleCommand(body)
 }
 
 // unsealed takes an opened frame of a message that is no longer than a command may be.
@@ -61,7 +61,7 @@ func (r *reader) unsealed(body []byte, inner byte) error {
 	}
 	r.message += int64(len(body))
 	if r.message > longMessage || r.cutter.Open() >= manyFrames {
-		keep := r.goOn(len(body))
+		keep := r.noteLong(len(body))
 		switch {
 		case keep == 0:
 			body = []byte{} // and not a part of a buffer
@@ -84,7 +84,7 @@ func (r *reader) unsealLong(size uint64) error {
 	r.message += int64(n)
 	keep := n
 	if r.message > longMessage || r.cutter.Open() >= manyFrames {
-		keep = r.goOn(n)
+		keep = r.noteLong(n)
 	}
 	var body []byte
 	var inner byte
@@ -103,7 +103,7 @@ func (r *reader) unsealLong(size uint64) error {
 	case err != nil:
 		return err
 	case inner&curve.Command != 0:
-		return violation("command of %d octets, at most %d are allowed", n, r.limits.CommandSize)
+		return violation("command of %d bytes, at most %d are allowed", n, r.limits.CommandSize)
 	}
 	return r.add(body, inner)
 }
@@ -116,7 +116,7 @@ func (r *reader) open(n int) (body []byte, inner byte, err error) {
 	isWhole := len(whole) >= curve.Overhead+n
 	switch drops := r.screen.asked && r.screen.drop; {
 	case !drops:
-		body = r.cutter.Octets(n)
+		body = r.cutter.Frame(n)
 	case isWhole:
 		body = whole[curve.Overhead : curve.Overhead+n]
 	default:
@@ -135,7 +135,7 @@ func (r *reader) open(n int) (body []byte, inner byte, err error) {
 		inner, err = u.opener.Open(body, u.head[:], body)
 	}
 	if err != nil {
-		return nil, 0, broken(err)
+		return nil, 0, curveError(err)
 	}
 	return body, inner, nil
 }
@@ -150,7 +150,7 @@ func (r *reader) openInPlace(n int) (body []byte, inner byte, err error) {
 		return nil, 0, err
 	}
 	if inner, err = u.opener.Open(body, u.head[:], body); err != nil {
-		return nil, 0, broken(err)
+		return nil, 0, curveError(err)
 	}
 	return body, inner, nil
 }
@@ -163,7 +163,7 @@ func (r *reader) openPart(keep, n int) (body []byte, inner byte, err error) {
 	}
 	check, err := u.opener.Check(u.head[:], n)
 	if err != nil {
-		return nil, 0, broken(err)
+		return nil, 0, curveError(err)
 	}
 	if body, err = r.body(keep); err != nil {
 		return nil, 0, err
@@ -173,7 +173,7 @@ func (r *reader) openPart(keep, n int) (body []byte, inner byte, err error) {
 		return nil, 0, err
 	}
 	if inner, err = check.Done(body, body); err != nil {
-		return nil, 0, broken(err)
+		return nil, 0, curveError(err)
 	}
 	return body, inner, nil
 }

@@ -13,7 +13,7 @@ import (
 func TestUnsent(t *testing.T) {
 	nc := loopback(t)
 	tune(nc)
-	nearby(nc)
+	localSource(nc)
 	raw, err := nc.(*net.TCPConn).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
@@ -22,13 +22,13 @@ func TestUnsent(t *testing.T) {
 		name                string
 		level, option, want int
 	}{
-		{"unsent", unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, leastNear},
-		{"unread", unix.SOL_SOCKET, unix.SO_RCVBUF, 2 * leastNear},
+		{"unsent", unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, minLocalBuffer},
+		{"unread", unix.SOL_SOCKET, unix.SO_RCVBUF, 2 * minLocalBuffer},
 	} {
 		got := 0
 		failed := raw.Control(func(fd uintptr) { got, err = unix.GetsockoptInt(int(fd), o.level, o.option) })
 		if failed != nil || err != nil || got != o.want {
-			t.Errorf("%d octets may wait %s, want %d; %v, %v", got, o.name, o.want, failed, err)
+			t.Errorf("%d bytes may wait %s, want %d; %v, %v", got, o.name, o.want, failed, err)
 		}
 	}
 }
@@ -44,7 +44,7 @@ func loopback(t *testing.T) net.Conn {
 	return nc
 }
 
-func TestIsNear(t *testing.T) {
+func TestIsSameHost(t *testing.T) {
 	for _, c := range []struct {
 		local, remote string
 		near          bool
@@ -58,12 +58,12 @@ func TestIsNear(t *testing.T) {
 		{"fe80::1%eth0", "fe80::1%eth1", false},
 	} {
 		nc := addresses{local: tcpAddr(c.local), remote: tcpAddr(c.remote)}
-		if got := isNear(nc); got != c.near {
+		if got := isSameHost(nc); got != c.near {
 			t.Errorf("from %s to %s: %v", c.local, c.remote, got)
 		}
 	}
 	ours, _ := memPair(1)
-	if isNear(ours) {
+	if isSameHost(ours) {
 		t.Error("an address that is none of IP is taken for one of this host")
 	}
 }
@@ -82,18 +82,18 @@ func (a addresses) LocalAddr() net.Addr  { return a.local }
 func (a addresses) RemoteAddr() net.Addr { return a.remote }
 
 // The bound follows what is read, and never falls.
-func TestNearBound(t *testing.T) {
+func TestLocalReadBuffer(t *testing.T) {
 	nc := loopback(t)
-	n := nearby(nc).(*near)
+	n := localSource(nc).(*localConn)
 	for _, c := range []struct{ octets, want int }{
-		{1, leastNear}, {3*leastNear + 1, 3*leastNear + 1}, {2 * leastNear, 3*leastNear + 1}, {2 * mostNear, mostNear}, {0, mostNear},
+		{1, minLocalBuffer}, {3*minLocalBuffer + 1, 3*minLocalBuffer + 1}, {2 * minLocalBuffer, 3*minLocalBuffer + 1}, {2 * maxLocalBuffer, maxLocalBuffer}, {0, maxLocalBuffer},
 	} {
-		if n.limit(c.octets); n.bound != c.want {
-			t.Errorf("after %d octets a time the bound is %d, want %d", c.octets, n.bound, c.want)
+		if n.raiseBound(c.octets); n.bound != c.want {
+			t.Errorf("after %d bytes a time the bound is %d, want %d", c.octets, n.bound, c.want)
 		}
 	}
 	ours, _ := memPair(1)
-	if nearby(ours) != source(ours) {
+	if localSource(ours) != source(ours) {
 		t.Error("a connection that is not TCP's has a bound")
 	}
 }

@@ -91,7 +91,7 @@ func (w *writer) count(segments []segment, octets int, progress bool) (n int) {
 	n, messages, own := advance(segments, octets)
 	chunks := recycle(segments[:n])
 	if progress {
-		w.queue.wroteWith(messages, int64(octets), own, chunks)
+		w.queue.noteWrittenParts(messages, int64(octets), own, chunks)
 	}
 	return n
 }
@@ -105,8 +105,8 @@ func (w *writer) send(octets int) (written int, err error) {
 	if octets >= fewOctets {
 		began = time.Now()
 	}
-	hasty := octets > fewOctets
-	if hasty {
+	hasDeadline := octets > fewOctets
+	if hasDeadline {
 		if err := w.nc.SetWriteDeadline(began.Add(slowWrite)); err != nil {
 			return 0, err
 		}
@@ -120,12 +120,12 @@ func (w *writer) send(octets int) (written int, err error) {
 		written = int(n)
 	}
 	switch {
-	case hasty && errors.Is(err, os.ErrDeadlineExceeded):
+	case hasDeadline && errors.Is(err, os.ErrDeadlineExceeded):
 		w.limit = fewOctets
 		return written, w.nc.SetWriteDeadline(time.Time{})
 	case err != nil:
 		return written, err
-	case hasty:
+	case hasDeadline:
 		err = w.nc.SetWriteDeadline(time.Time{})
 	}
 	if octets >= fewOctets && time.Since(began) < slowWrite {

@@ -59,7 +59,7 @@ func TestRoomWhileWriting(t *testing.T) {
 		ended := write(q, ours)
 		synctest.Wait()
 		if _, now := q.Depth(); now > before-writeOctets || now < before-2*writeOctets {
-			t.Errorf("%d of %d octets wait", now, before)
+			t.Errorf("%d of %d bytes wait", now, before)
 		}
 		got := readAll(theirs)
 		if err := q.Flush(t.Context()); err != nil {
@@ -71,7 +71,7 @@ func TestRoomWhileWriting(t *testing.T) {
 		}
 		ours.Close()
 		if b := <-got; int64(len(b)) != before {
-			t.Errorf("%d octets arrived, want %d", len(b), before)
+			t.Errorf("%d bytes arrived, want %d", len(b), before)
 		}
 	})
 }
@@ -93,7 +93,7 @@ func TestFewWrites(t *testing.T) {
 			t.Errorf("%d writes for 10,000 small messages, want %d", out.calls, most)
 		}
 		if !bytes.Equal(out.Bytes(), want) {
-			t.Error("wrong octets")
+			t.Error("wrong bytes")
 		}
 	})
 }
@@ -135,13 +135,13 @@ func TestSlowReaderIsSeen(t *testing.T) {
 			if reads%5 == 0 {
 				_, now := q.Depth()
 				if now > 0 && now >= before {
-					t.Fatalf("no progress after %d octets", len(got))
+					t.Fatalf("no progress after %d bytes", len(got))
 				}
 				before = now
 			}
 		}
 		if !bytes.Equal(got, want) {
-			t.Error("wrong octets")
+			t.Error("wrong bytes")
 		}
 		q.Close(errTest)
 		<-ended

@@ -103,11 +103,11 @@ type Receiver interface {
 	Closed(err error)
 }
 
-// unsent is how much written data may wait in the kernel, in octets, beyond what is on its way. The rest waits in the Queue, where it
+// maxUnsent is how much written data may wait in the kernel, in octets, beyond what is on its way. The rest waits in the Queue, where it
 // counts. Without this bound, a peer that is slower than we are lets several MiB pile up there, which is tens of milliseconds of a flood of
 // small messages, and whatever follows waits behind them. Only the peer's window bounds what is on its way, so a long path is filled as
 // before.
-const unsent = 128 << 10
+const maxUnsent = 128 << 10
 
 // tune makes TCP notice within 30 seconds that the other host is gone, and keeps the waiting data short. Nagle's algorithm is off already.
 func tune(nc net.Conn) {
@@ -116,9 +116,9 @@ func tune(nc net.Conn) {
 		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{
 			Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
 		})
-		bound := unsent
-		if isNear(nc) {
-			bound = leastNear
+		bound := maxUnsent
+		if isSameHost(nc) {
+			bound = minLocalBuffer
 		}
 		if raw, err := tcp.SyscallConn(); err == nil {
 			_ = raw.Control(func(fd uintptr) { limitUnsent(fd, bound) })

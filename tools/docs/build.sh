@@ -11,7 +11,8 @@ if [ "$(cat $venv/.stamp 2>/dev/null)" != "$want" ]; then
 	echo "$want" >$venv/.stamp
 fi
 # --strict counts the warnings that are shown, so --quiet would have it pass.
-$venv/bin/mkdocs build --strict --config-file tools/docs/mkdocs.yml >.cache/docs/log 2>&1 || {
+# By the module, as the script mkdocs has the path of the checkout that made it.
+$venv/bin/python -m mkdocs build --strict --config-file tools/docs/mkdocs.yml >.cache/docs/log 2>&1 || {
 	cat .cache/docs/log >&2
 	exit 1
 }

@@ -18,14 +18,14 @@ import (
 // A narrow link silently loses large packets.
 var narrow = zretest.Link{Latency: time.Millisecond, MaxPacket: 1_400}
 
-// expectWayStuck checks an Exit whose reason is that the path takes no data, and that the problem stands.
+// expectWayStuck checks an Exit whose reason is that the connection takes no data, and that the problem stands.
 func expectWayStuck(t *testing.T, node *zretest.Watched) zre.Exit {
 	t.Helper()
 	exit := zretest.Next[zre.Exit](node)
 	if exit.Reason != zre.ReasonUnreachable || exit.Err == nil {
 		t.Fatalf("it exited: %v, %v; want unreachable, with the reason", exit.Reason, exit.Err)
 	}
-	for _, words := range []string{"takes no data", " octets not acknowledged for ", "MTU"} {
+	for _, words := range []string{"takes no data", " bytes not acknowledged for ", "MTU"} {
 		if !strings.Contains(exit.Err.Error(), words) {
 			t.Errorf("the error %q does not say %q", exit.Err, words)
 		}

@@ -8,11 +8,11 @@ import (
 // A clock runs functions at their time. Functions due at one instant run in the order in which they were added. It has no goroutine while
 // nothing is due, so it does not need to be stopped. The LAN's lock guards it and is held while the functions run.
 type clock struct {
-	start time.Time
-	queue alarms
-	count uint64
-	timer *time.Timer // fires at the first alarm
-	set   time.Duration
+	start    time.Time
+	queue    alarmHeap
+	count    uint64
+	timer    *time.Timer // fires at the first alarm
+	timerDue time.Duration
 }
 
 // An alarm is a function and its time since the start of the clock.
@@ -25,16 +25,16 @@ type alarm struct {
 // now returns the time since the start.
 func (l *LAN) now() time.Duration { return time.Since(l.clock.start) }
 
-// at schedules f at a time since the start. The caller holds the lock, and f runs with the lock held.
-func (l *LAN) at(due time.Duration, f func()) {
+// schedule runs f at a time since the start. The caller holds the lock, and f runs with the lock held.
+func (l *LAN) schedule(due time.Duration, f func()) {
 	c := &l.clock
 	c.count++
 	heap.Push(&c.queue, &alarm{due, c.count, f})
-	l.wind()
+	l.setTimer()
 }
 
-// wind sets the timer to the first alarm.
-func (l *LAN) wind() {
+// setTimer sets the timer to the first alarm.
+func (l *LAN) setTimer() {
 	c := &l.clock
 	if len(c.queue) == 0 {
 		return
@@ -42,40 +42,40 @@ func (l *LAN) wind() {
 	first := c.queue[0].due
 	switch {
 	case c.timer == nil:
-		c.timer = time.AfterFunc(first-l.now(), l.ring)
-	case c.set != first:
+		c.timer = time.AfterFunc(first-l.now(), l.runDue)
+	case c.timerDue != first:
 		c.timer.Reset(first - l.now())
 	}
-	c.set = first
+	c.timerDue = first
 }
 
-// ring runs what is due.
-func (l *LAN) ring() {
+// runDue runs what is due.
+func (l *LAN) runDue() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := &l.clock
-	c.set = -1
+	c.timerDue = -1
 	for len(c.queue) > 0 && c.queue[0].due <= l.now() {
 		heap.Pop(&c.queue).(*alarm).run()
 	}
-	l.wind()
+	l.setTimer()
 }
 
-// alarms is a heap, the first one on top.
-type alarms []*alarm
+// alarmHeap is a heap, the first one on top.
+type alarmHeap []*alarm
 
-func (a alarms) Len() int      { return len(a) }
-func (a alarms) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
-func (a *alarms) Push(x any)   { *a = append(*a, x.(*alarm)) }
+func (a alarmHeap) Len() int      { return len(a) }
+func (a alarmHeap) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+func (a *alarmHeap) Push(x any)   { *a = append(*a, x.(*alarm)) }
 
-func (a alarms) Less(i, j int) bool {
+func (a alarmHeap) Less(i, j int) bool {
 	if a[i].due != a[j].due {
 		return a[i].due < a[j].due
 	}
 	return a[i].order < a[j].order
 }
 
-func (a *alarms) Pop() any {
+func (a *alarmHeap) Pop() any {
 	last := len(*a) - 1
 	x := (*a)[last]
 	(*a)[last] = nil

@@ -17,10 +17,10 @@ const inboxSize = 1000
 
 // A packetConn is a UDP socket.
 type packetConn struct {
-	host   *Host
-	six    bool // IPv6, otherwise IPv4
-	port   int
-	member map[membership]bool // guarded by the LAN's lock
+	host        *Host
+	ipv6        bool // IPv6, otherwise IPv4
+	port        int
+	memberships map[membership]bool // guarded by the LAN's lock
 
 	mu     sync.Mutex // guards the fields below; may be taken while the LAN's lock is held, not vice versa
 	ready  sync.Cond
@@ -36,8 +36,8 @@ type membership struct {
 
 // A datagram has arrived. Several sockets share its bytes.
 type datagram struct {
-	octets []byte
-	from   beacon.Origin
+	data []byte
+	from beacon.Origin
 }
 
 // A route is everything that decides where a datagram goes, except chance.
@@ -62,12 +62,12 @@ func (h *Host) ListenPacket(network string, port int) (beacon.PacketConn, error)
 	switch {
 	case network != "udp4" && network != "udp6":
 		return nil, opError("listen", network, nil, nil, net.UnknownNetworkError(network))
-	case network == "udp6" && !h.lan.six:
+	case network == "udp6" && !h.lan.ipv6:
 		return nil, opError("listen", network, nil, nil, errors.ErrUnsupported)
 	case h.dead || h.machine.off:
 		return nil, opError("listen", "udp", nil, nil, net.ErrClosed)
 	}
-	s := &packetConn{host: h, six: network == "udp6", port: port, frozen: h.frozen, member: make(map[membership]bool)}
+	s := &packetConn{host: h, ipv6: network == "udp6", port: port, frozen: h.frozen, memberships: make(map[membership]bool)}
 	s.ready.L = &s.mu
 	h.machine.sockets = append(h.machine.sockets, s)
 	clear(h.lan.routes)
@@ -89,11 +89,11 @@ func (s *packetConn) ReadFrom(b []byte) (int, beacon.Origin, error) {
 	if s.inbox = s.inbox[1:]; len(s.inbox) == 0 {
 		s.inbox = nil
 	}
-	return copy(b, d.octets), d.from, nil
+	return copy(b, d.data), d.from, nil
 }
 
-// arrive puts a datagram into the inbox, if there is room.
-func (s *packetConn) arrive(d datagram) {
+// enqueue puts a datagram into the inbox, if there is room.
+func (s *packetConn) enqueue(d datagram) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || len(s.inbox) >= inboxSize {
@@ -119,18 +119,18 @@ func (s *packetConn) Join(group netip.Addr, ifIndex int) error {
 	if !slices.ContainsFunc(m.interfaces, func(i beacon.Interface) bool { return i.Index == ifIndex }) {
 		return opError("join", "udp", nil, nil, syscall.ENODEV)
 	}
-	if in := (membership{group, ifIndex}); !s.member[in] {
-		s.member[in] = true
+	if in := (membership{group, ifIndex}); !s.memberships[in] {
+		s.memberships[in] = true
 		clear(s.host.lan.routes)
 	}
 	return nil
 }
 
-// forget drops the memberships on a removed interface.
-func (s *packetConn) forget(ifIndex int) {
-	for in := range s.member {
+// leaveGroups drops the memberships on a removed interface.
+func (s *packetConn) leaveGroups(ifIndex int) {
+	for in := range s.memberships {
 		if in.ifIndex == ifIndex {
-			delete(s.member, in)
+			delete(s.memberships, in)
 		}
 	}
 }
@@ -168,11 +168,11 @@ func (s *packetConn) WriteTo(b []byte, to beacon.Destination) error {
 		return fail(syscall.ENODEV)
 	case m.interfaces[at].Flags&net.FlagUp == 0:
 		return fail(syscall.ENETDOWN)
-	case to.Src.Is6() != s.six || to.Dst.Addr().Is6() != s.six:
+	case to.Src.Is6() != s.ipv6 || to.Dst.Addr().Is6() != s.ipv6:
 		return fail(syscall.EAFNOSUPPORT)
 	case !slices.ContainsFunc(m.interfaces[at].Addrs, func(p netip.Prefix) bool { return p.Addr() == to.Src }):
 		return fail(syscall.ENETUNREACH)
-	case s.six && to.Dst.Addr().IsMulticast() && m.interfaces[at].Flags&net.FlagMulticast == 0:
+	case s.ipv6 && to.Dst.Addr().IsMulticast() && m.interfaces[at].Flags&net.FlagMulticast == 0:
 		return fail(syscall.ENETUNREACH)
 	case s.host.frozen:
 		return nil
@@ -183,7 +183,7 @@ func (s *packetConn) WriteTo(b []byte, to beacon.Destination) error {
 		targets = l.targets(r)
 		l.routes[r] = targets
 	}
-	l.carry(slices.Clone(b), targets)
+	l.deliver(slices.Clone(b), targets)
 	return nil
 }
 
@@ -192,9 +192,9 @@ func (s *packetConn) WriteTo(b []byte, to beacon.Destination) error {
 func (l *LAN) targets(r route) []target {
 	var list []target
 	wire := r.from.wireOf(r.src.Addr())
-	leaves, _ := r.from.interfaceOf(r.src.Addr())
+	outgoing, _ := r.from.interfaceOf(r.src.Addr())
 	for _, m := range l.machines {
-		if m.off || l.blocked[path{r.from, m}] || (wire.Addr().IsLoopback() || l.dead[wire]) && m != r.from {
+		if m.off || l.blocked[path{r.from, m}] || (wire.Addr().IsLoopback() || l.switchedOff[wire]) && m != r.from {
 			continue
 		}
 		link := l.linkOf(r.from, m)
@@ -202,11 +202,11 @@ func (l *LAN) targets(r route) []target {
 			if m == r.from && i.Index != r.ifIndex {
 				continue
 			}
-			if r.dst.Addr().Is4() && !isOn(wire, i) || r.dst.Addr().Is6() && !share(leaves, i) {
+			if r.dst.Addr().Is4() && !isOnWire(wire, i) || r.dst.Addr().Is6() && !onSameWire(outgoing, i) {
 				continue
 			}
 			for _, s := range m.sockets {
-				if s.port == int(r.dst.Port()) && s.six == r.dst.Addr().Is6() && s.hears(r.dst.Addr(), i) {
+				if s.port == int(r.dst.Port()) && s.ipv6 == r.dst.Addr().Is6() && s.receives(r.dst.Addr(), i) {
 					from := beacon.Origin{Src: r.src, Dst: r.dst.Addr(), IfIndex: i.Index}
 					list = append(list, target{s, from, path{r.from, m}, link})
 				}
@@ -216,15 +216,15 @@ func (l *LAN) targets(r route) []target {
 	return list
 }
 
-// isOn reports whether an interface is connected to a wire.
-func isOn(wire netip.Prefix, i beacon.Interface) bool {
+// isOnWire reports whether an interface is connected to a wire.
+func isOnWire(wire netip.Prefix, i beacon.Interface) bool {
 	return i.Flags&net.FlagUp != 0 && slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool { return p.Masked() == wire })
 }
 
-// hears reports whether the socket gets what is sent to an address on an interface.
-func (s *packetConn) hears(dst netip.Addr, i beacon.Interface) bool {
-	return s.member[membership{dst, i.Index}] || slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool {
-		return p.Addr() == dst || !s.six && p.Addr().Is4() && (broadcast(p) == dst || dst == netip.AddrFrom4([4]byte{255, 255, 255, 255}))
+// receives reports whether the socket gets what is sent to an address on an interface.
+func (s *packetConn) receives(dst netip.Addr, i beacon.Interface) bool {
+	return s.memberships[membership{dst, i.Index}] || slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool {
+		return p.Addr() == dst || !s.ipv6 && p.Addr().Is4() && (broadcast(p) == dst || dst == netip.AddrFrom4([4]byte{255, 255, 255, 255}))
 	})
 }
 
@@ -237,8 +237,8 @@ func broadcast(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(a)
 }
 
-// carry delivers a datagram to each target at its time. Targets that it reaches at the same time share an alarm.
-func (l *LAN) carry(octets []byte, targets []target) {
+// deliver delivers a datagram to each target at its time. Targets that it reaches at the same time share an alarm.
+func (l *LAN) deliver(data []byte, targets []target) {
 	now := l.now()
 	for len(targets) > 0 {
 		first := targets[0].link
@@ -248,13 +248,13 @@ func (l *LAN) carry(octets []byte, targets []target) {
 				same++
 			}
 			together := targets[:same]
-			l.at(now+first.Latency, func() {
+			l.schedule(now+first.Latency, func() {
 				for i := range together {
-					together[i].socket.arrive(datagram{octets, together[i].from})
+					together[i].socket.enqueue(datagram{data, together[i].from})
 				}
 			})
 		} else {
-			l.throw(octets, targets[0])
+			l.deliverByChance(data, targets[0])
 		}
 		targets = targets[same:]
 	}
@@ -263,20 +263,20 @@ func (l *LAN) carry(octets []byte, targets []target) {
 // isPlain reports whether the link only delays a datagram.
 func (k Link) isPlain() bool { return k == Link{Latency: k.Latency} }
 
-// throw decides by chance what happens to a datagram.
-func (l *LAN) throw(octets []byte, to target) {
+// deliverByChance decides by chance what happens to a datagram.
+func (l *LAN) deliverByChance(data []byte, to target) {
 	copies := 1
 	if l.chance(to.link.Duplicate) {
 		copies = 2
 	}
 	for range copies {
-		delay, ok := l.travel(to.path, to.link, len(octets), queueing)
-		if l.chance(to.link.Loss) || !ok || !to.link.fits(len(octets)) {
+		delay, ok := l.transitTime(to.path, to.link, len(data), maxQueueDelay)
+		if l.chance(to.link.Loss) || !ok || !to.link.passes(len(data)) {
 			continue
 		}
 		if l.chance(to.link.Reorder) {
 			delay += time.Millisecond + time.Duration(l.rng.Int64N(int64(9*time.Millisecond)))
 		}
-		l.at(l.now()+delay, func() { to.socket.arrive(datagram{octets, to.from}) })
+		l.schedule(l.now()+delay, func() { to.socket.enqueue(datagram{data, to.from}) })
 	}
 }

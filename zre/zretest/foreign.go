@@ -36,17 +36,17 @@ type Foreign struct {
 	endpoint string // "tcp://address:port"
 	iface    string
 
-	running sync.WaitGroup // all goroutines except those of the inbox
-	inbox   *libzmq.Inbox
-	udp     beacon.PacketConn
-	done    chan struct{} // closed to end the loop
-	over    chan struct{} // closed when the loop has ended
+	running   sync.WaitGroup // all goroutines except those of the inbox
+	inbox     *libzmq.Inbox
+	udp       beacon.PacketConn
+	stop      chan struct{} // closed to end the loop
+	loopEnded chan struct{} // closed when the loop has ended
 
-	mu    sync.Mutex
-	posts []func()      // for the loop
-	more  chan struct{} // has one element if posts grew
-	ended bool
-	seen  []zre.Event
+	mu        sync.Mutex
+	posted    []func()      // for the loop
+	hasPosted chan struct{} // has one element if posts grew
+	ended     bool
+	seen      []zre.Event
 
 	// Used only by the loop.
 	peers  map[uuid.UUID]*foreignPeer
@@ -86,15 +86,15 @@ func NewForeign(t testing.TB, host *Host, kind Implementation, options ...Foreig
 	t.Helper()
 	f := &Foreign{
 		t: t, host: host, kind: kind, quirks: quirksOf[kind], name: string(kind), id: uuid.New(),
-		done: make(chan struct{}), over: make(chan struct{}), more: make(chan struct{}, 1), peers: make(map[uuid.UUID]*foreignPeer),
+		stop: make(chan struct{}), loopEnded: make(chan struct{}), hasPosted: make(chan struct{}, 1), peers: make(map[uuid.UUID]*foreignPeer),
 	}
-	if f.wrap == 0 {
+	if f.sequenceNumbers == 0 {
 		t.Fatalf("zretest: there is no model of %q", kind)
 	}
 	for _, option := range options {
 		option(f)
 	}
-	listener, err := f.bind()
+	listener, err := f.listen()
 	if err != nil {
 		t.Fatalf("zretest: %s: %v", f.name, err)
 	}
@@ -102,8 +102,8 @@ func NewForeign(t testing.TB, host *Host, kind Implementation, options ...Foreig
 		listener.Close()
 		t.Fatalf("zretest: %s: %v", f.name, err)
 	}
-	f.inbox = libzmq.Bind(listener, func(from *libzmq.Sender, frames [][]byte) { f.post(func() { f.received(from, frames) }) })
-	f.running.Go(f.hear)
+	f.inbox = libzmq.Bind(listener, func(from *libzmq.Sender, frames [][]byte) { f.post(func() { f.handleFrames(from, frames) }) })
+	f.running.Go(f.readBeacons)
 	f.running.Go(f.run)
 	t.Cleanup(f.Kill)
 	return f
@@ -111,9 +111,9 @@ func NewForeign(t testing.TB, host *Host, kind Implementation, options ...Foreig
 
 const beaconPort = 5670
 
-// bind makes the listener.
-func (f *Foreign) bind() (net.Listener, error) {
-	name, prefix, ok := f.card()
+// listen opens the port of its mailbox.
+func (f *Foreign) listen() (net.Listener, error) {
+	name, prefix, ok := f.ownInterface()
 	if !ok {
 		return nil, fmt.Errorf("%v has no interface with IPv4", f.host)
 	}
@@ -122,10 +122,10 @@ func (f *Foreign) bind() (net.Listener, error) {
 	if f.bindsAll {
 		address = netip.IPv4Unspecified()
 	}
-	port, least := f.port, cmp.Or(f.firstPort, 49152+uint16(f.host.Int64N(10_000)))
+	port, lowest := f.port, cmp.Or(f.firstPort, 49152+uint16(f.host.Int64N(10_000)))
 	for try := range uint16(1000) {
 		if f.port == 0 {
-			port = least + try
+			port = lowest + try
 		}
 		l, err := f.host.Listen(f.t.Context(), "tcp", netip.AddrPortFrom(address, port).String())
 		if err == nil {
@@ -139,8 +139,8 @@ func (f *Foreign) bind() (net.Listener, error) {
 	return nil, fmt.Errorf("%v has no free port", f.host)
 }
 
-// card returns the interface that it uses, and its current address.
-func (f *Foreign) card() (name string, prefix netip.Prefix, ok bool) {
+// ownInterface returns the interface that it uses, and its current address.
+func (f *Foreign) ownInterface() (name string, prefix netip.Prefix, ok bool) {
 	all, _ := f.host.Interfaces()
 	for _, i := range all {
 		if i.Flags&net.FlagLoopback != 0 || f.iface != "" && i.Name != f.iface {
@@ -172,7 +172,7 @@ func (f *Foreign) Join(group string) {
 	f.call(func() {
 		if !slices.Contains(f.groups, group) {
 			f.groups = append(f.groups, group)
-			f.tell(group, msg.AppendJoin)
+			f.sendToAll(group, msg.AppendJoin)
 		}
 	})
 }
@@ -182,18 +182,18 @@ func (f *Foreign) Leave(group string) {
 	f.call(func() {
 		if at := slices.Index(f.groups, group); at >= 0 {
 			f.groups = slices.Delete(f.groups, at, at+1)
-			f.tell(group, msg.AppendLeave)
+			f.sendToAll(group, msg.AppendLeave)
 		}
 	})
 }
 
-// tell sends a JOIN or LEAVE to all peers.
-func (f *Foreign) tell(group string, message func(dst []byte, sequence uint16, group string, status uint8) ([]byte, error)) {
-	f.status = (f.status + 1) % f.wrapStatus
-	for _, p := range f.sorted() {
+// sendToAll sends a JOIN or LEAVE to all peers.
+func (f *Foreign) sendToAll(group string, message func(dst []byte, sequence uint16, group string, status uint8) ([]byte, error)) {
+	f.status = (f.status + 1) % f.statusNumbers
+	for _, p := range f.sortedPeers() {
 		f.send(p, func(sequence uint16) [][]byte {
 			frame, err := message(nil, sequence, group, uint8(f.status))
-			return f.good(frame, err)
+			return f.checkEncoded(frame, err)
 		})
 	}
 }
@@ -213,19 +213,19 @@ func (f *Foreign) Whisper(to uuid.UUID, content ...[]byte) (sent bool) {
 // Shout sends a message to the peers that are in a group.
 func (f *Foreign) Shout(group string, content ...[]byte) {
 	f.call(func() {
-		for _, p := range f.sorted() {
+		for _, p := range f.sortedPeers() {
 			if p.groups[group] {
 				f.send(p, func(sequence uint16) [][]byte {
 					header, err := msg.AppendShout(nil, sequence, group)
-					return append(f.good(header, err), content...)
+					return append(f.checkEncoded(header, err), content...)
 				})
 			}
 		}
 	})
 }
 
-// good fails the test if a message cannot be encoded.
-func (f *Foreign) good(frame []byte, err error) [][]byte {
+// checkEncoded fails the test if a message cannot be encoded.
+func (f *Foreign) checkEncoded(frame []byte, err error) [][]byte {
 	if err != nil {
 		f.t.Errorf("%s: %v", f, err)
 	}
@@ -235,7 +235,7 @@ func (f *Foreign) good(frame []byte, err error) [][]byte {
 // Peers returns the UUIDs of the peers that have said HELLO and that it has a DEALER for, sorted.
 func (f *Foreign) Peers() (ids []uuid.UUID) {
 	f.call(func() {
-		for _, p := range f.sorted() {
+		for _, p := range f.sortedPeers() {
 			if p.ready && p.mailbox != nil {
 				ids = append(ids, p.id)
 			}
@@ -252,7 +252,7 @@ func (f *Foreign) Seen() []zre.Event {
 	return slices.Clone(f.seen)
 }
 
-func (f *Foreign) saw(event zre.Event) {
+func (f *Foreign) recordEvent(event zre.Event) {
 	switch event.(type) {
 	case zre.Whisper, zre.Shout:
 	default:
@@ -266,10 +266,10 @@ func (f *Foreign) saw(event zre.Event) {
 // Stop ends it as its own stop function does, with a farewell. It waits until all is closed.
 func (f *Foreign) Stop() {
 	f.call(func() {
-		if f.closesFirst {
-			f.dropAll()
+		if f.closesBeforeFarewell {
+			f.disconnectAll()
 		}
-		f.announce(0)
+		f.sendBeacon(0)
 	})
 	time.Sleep(time.Millisecond)
 	f.Kill()
@@ -283,7 +283,7 @@ func (f *Foreign) Kill() {
 	f.ended = true
 	f.mu.Unlock()
 	if !ended {
-		close(f.done)
+		close(f.stop)
 		_ = f.udp.Close()
 	}
 	f.inbox.Close()
@@ -294,9 +294,9 @@ func (f *Foreign) Kill() {
 func (f *Foreign) post(do func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.posts = append(f.posts, do)
+	f.posted = append(f.posted, do)
 	select {
-	case f.more <- struct{}{}:
+	case f.hasPosted <- struct{}{}:
 	default:
 	}
 }
@@ -310,52 +310,52 @@ func (f *Foreign) call(do func()) {
 	})
 	select {
 	case <-done:
-	case <-f.over:
+	case <-f.loopEnded:
 	}
 }
 
 // run is the loop. Only run uses the loop's own fields.
 func (f *Foreign) run() {
-	defer close(f.over)
+	defer close(f.loopEnded)
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
-	f.announce(f.port)
+	f.sendBeacon(f.port)
 	for {
 		select {
-		case <-f.more:
+		case <-f.hasPosted:
 			f.mu.Lock()
-			posts := f.posts
-			f.posts = nil
+			posts := f.posted
+			f.posted = nil
 			f.mu.Unlock()
 			for _, do := range posts {
 				do()
 			}
 		case <-second.C:
-			f.announce(f.port)
-			f.reap()
-		case <-f.done:
-			f.dropAll()
+			f.sendBeacon(f.port)
+			f.checkTimeouts()
+		case <-f.stop:
+			f.disconnectAll()
 			return
 		}
 	}
 }
 
-// hear receives beacons.
-func (f *Foreign) hear() {
+// readBeacons receives beacons.
+func (f *Foreign) readBeacons() {
 	b := make([]byte, 2000)
 	for {
 		n, from, err := f.udp.ReadFrom(b)
 		if err != nil {
 			return
 		}
-		octets := string(b[:n])
-		f.post(func() { f.heard(octets, from) })
+		data := string(b[:n])
+		f.post(func() { f.handleBeacon(data, from) })
 	}
 }
 
-// announce broadcasts a beacon.
-func (f *Foreign) announce(port uint16) {
-	_, p, ok := f.card()
+// sendBeacon broadcasts a beacon.
+func (f *Foreign) sendBeacon(port uint16) {
+	_, p, ok := f.ownInterface()
 	if !ok {
 		return
 	}
@@ -388,7 +388,7 @@ func (f *Foreign) traceMessage(how string, peer uuid.UUID, id msg.ID, sequence i
 	}
 }
 
-// dies fails the test: the real program would have died.
-func (f *Foreign) dies(format string, args ...any) {
+// wouldDie fails the test: the real program would have died.
+func (f *Foreign) wouldDie(format string, args ...any) {
 	f.t.Errorf("%s would have died: %s", f, fmt.Sprintf(format, args...))
 }

@@ -27,16 +27,16 @@ func ForeignContests(groups ...string) ForeignOption {
 
 // A foreignElection is the election in one group, as a C zyre node sees it. The loop owns it.
 type foreignElection struct {
-	f        *Foreign
-	group    string
-	contests bool
-	leader   uuid.UUID // if that is another node
-	has      bool
+	f         *Foreign
+	group     string
+	contests  bool
+	leader    uuid.UUID // if that is another node
+	hasLeader bool
 
 	running bool
-	caw     uuid.UUID // the challenger that it supports
+	caw     uuid.UUID // C zyre's word, "currently active wave": the challenger that it supports
 	hasCaw  bool
-	father  *foreignPeer
+	father  *foreignPeer // from which the first ELECT of the wave came
 	elects  int
 	leaders int
 }
@@ -55,7 +55,7 @@ func (f *Foreign) election(group string) *foreignElection {
 
 // members returns the peers in the group.
 func (e *foreignElection) members() []*foreignPeer {
-	return slices.DeleteFunc(e.f.sorted(), func(p *foreignPeer) bool { return !p.groups[e.group] })
+	return slices.DeleteFunc(e.f.sortedPeers(), func(p *foreignPeer) bool { return !p.groups[e.group] })
 }
 
 func (e *foreignElection) reset() {
@@ -65,7 +65,7 @@ func (e *foreignElection) reset() {
 func (e *foreignElection) send(to *foreignPeer, message func([]byte, uint16, string, [16]byte) ([]byte, error), node uuid.UUID) {
 	e.f.send(to, func(sequence uint16) [][]byte {
 		frame, err := message(nil, sequence, e.group, node)
-		return e.f.good(frame, err)
+		return e.f.checkEncoded(frame, err)
 	})
 }
 
@@ -80,51 +80,51 @@ func (e *foreignElection) sendAll(message func([]byte, uint16, string, [16]byte)
 func (e *foreignElection) report(id uuid.UUID) {
 	leader := &zre.Peer{UUID: id}
 	if p := e.f.peers[id]; p != nil {
-		leader = p.told()
+		leader = p.snapshot()
 	}
-	e.f.saw(zre.Leader{Peer: leader, Group: e.group})
+	e.f.recordEvent(zre.Leader{Peer: leader, Group: e.group})
 }
 
 // challenge starts a wave.
 func (e *foreignElection) challenge() {
 	e.reset()
-	e.running, e.caw, e.hasCaw, e.has = true, e.f.id, true, false
+	e.running, e.caw, e.hasCaw, e.hasLeader = true, e.f.id, true, false
 	e.sendAll(msg.AppendElect, e.f.id, nil)
 }
 
-func (e *foreignElection) joined() {
+func (e *foreignElection) memberJoined() {
 	if e.contests {
 		e.challenge()
 	}
 }
 
-func (e *foreignElection) left(p *foreignPeer) {
-	if !e.contests || !e.has || e.leader != p.id {
+func (e *foreignElection) memberLeft(p *foreignPeer) {
+	if !e.contests || !e.hasLeader || e.leader != p.id {
 		return
 	}
 	if e.reset(); len(e.members()) > 0 {
 		e.challenge()
 		return
 	}
-	e.has = false
+	e.hasLeader = false
 	e.report(e.f.id)
 }
 
-// exits handles a member that is about to be removed: a wave begins before its removal.
-func (e *foreignElection) exits(p *foreignPeer) {
+// memberExits handles a member that is about to be removed: a wave begins before its removal.
+func (e *foreignElection) memberExits(p *foreignPeer) {
 	count := len(e.members())
-	if !e.contests || !slices.Contains(e.f.groups, e.group) || !(e.running && e.leaders != count || e.has && e.leader == p.id) {
+	if !e.contests || !slices.Contains(e.f.groups, e.group) || !(e.running && e.leaders != count || e.hasLeader && e.leader == p.id) {
 		return
 	}
 	if e.reset(); count > 1 {
 		e.challenge()
 		return
 	}
-	e.has = false
+	e.hasLeader = false
 	e.report(e.f.id)
 }
 
-func (e *foreignElection) elect(from *foreignPeer, challenger uuid.UUID) {
+func (e *foreignElection) handleElect(from *foreignPeer, challenger uuid.UUID) {
 	e.running = true
 	if !e.hasCaw || bytes.Compare(challenger[:], e.caw[:]) < 0 {
 		e.reset()
@@ -144,7 +144,7 @@ func (e *foreignElection) elect(from *foreignPeer, challenger uuid.UUID) {
 	}
 }
 
-func (e *foreignElection) led(leader uuid.UUID) {
+func (e *foreignElection) handleLeader(leader uuid.UUID) {
 	e.running = true
 	if !e.hasCaw {
 		return
@@ -156,22 +156,22 @@ func (e *foreignElection) led(leader uuid.UUID) {
 		return
 	}
 	if e.reset(); leader != e.f.id {
-		e.leader, e.has = leader, true
+		e.leader, e.hasLeader = leader, true
 	}
 	e.report(leader)
 }
 
-// elected handles an ELECT or LEADER.
-func (f *Foreign) elected(p *foreignPeer, m *msg.Message) {
+// handleElection handles an ELECT or LEADER.
+func (f *Foreign) handleElection(p *foreignPeer, m *msg.Message) {
 	node, err := uuid.ParseBytes(m.Node)
 	switch {
 	case !f.elects:
-		f.dies("%v of %s: it drops the peer, or the process ends", m.ID, p.name)
+		f.wouldDie("%v of %s: it drops the peer, or the process ends", m.ID, p.name)
 	case err != nil:
 		f.t.Errorf("%s: %v of %s names %q", f, m.ID, p.name, m.Node)
 	case m.ID == msg.Elect:
-		f.election(string(m.Group)).elect(p, node)
+		f.election(string(m.Group)).handleElect(p, node)
 	default:
-		f.election(string(m.Group)).led(node)
+		f.election(string(m.Group)).handleLeader(node)
 	}
 }

@@ -35,24 +35,24 @@ type foreignPeer struct {
 	evasive, expired     *time.Timer // of zyre.js
 }
 
-// sorted returns the peers in UUID order.
-func (f *Foreign) sorted() []*foreignPeer {
+// sortedPeers returns the peers in UUID order.
+func (f *Foreign) sortedPeers() []*foreignPeer {
 	return slices.SortedFunc(maps.Values(f.peers), func(a, b *foreignPeer) int { return bytes.Compare(a.id[:], b.id[:]) })
 }
 
-// heard handles a datagram.
-func (f *Foreign) heard(octets string, from beacon.Origin) {
-	_, card, ok := f.card()
+// handleBeacon handles a datagram that may be a beacon.
+func (f *Foreign) handleBeacon(data string, from beacon.Origin) {
+	_, own, ok := f.ownInterface()
 	switch {
-	case !strings.HasPrefix(octets, "ZRE"), octets == string(f.beacon(f.port)), !ok,
-		f.hears == ownBroadcast && from.Dst != broadcast(card), f.hears == ownSubnet && !card.Contains(from.Src.Addr()):
+	case !strings.HasPrefix(data, "ZRE"), data == string(f.beacon(f.port)), !ok,
+		f.filter == ownBroadcastOnly && from.Dst != broadcast(own), f.filter == ownSubnetOnly && !own.Contains(from.Src.Addr()):
 		return
 	}
-	if f.strictBeacons && len(octets) != 22 {
-		f.dies("a beacon of %d octets", len(octets))
+	if f.diesOfBeaconLength && len(data) != 22 {
+		f.wouldDie("a beacon of %d bytes", len(data))
 	}
-	b, err := beacon.Parse([]byte(octets))
-	if err != nil || len(octets) != 22 {
+	b, err := beacon.Parse([]byte(data))
+	if err != nil || len(data) != 22 {
 		return
 	}
 	id := uuid.UUID(b.UUID)
@@ -60,7 +60,7 @@ func (f *Foreign) heard(octets string, from beacon.Origin) {
 	if b.Port == 0 {
 		if p != nil {
 			f.remove(p)
-			p.drop()
+			p.disconnect()
 		}
 		return
 	}
@@ -68,30 +68,30 @@ func (f *Foreign) heard(octets string, from beacon.Origin) {
 		if p = f.add(id, "tcp://"+netip.AddrPortFrom(from.Src.Addr(), b.Port).String()); p == nil {
 			return
 		}
-		f.greet(p)
-		f.refresh(p)
-	} else if f.beaconsCount {
-		f.refresh(p)
+		f.sendHello(p)
+		f.restartTimeouts(p)
+	} else if f.beaconsKeepAlive {
+		f.restartTimeouts(p)
 	}
 }
 
 // add makes a peer, with a DEALER to it that has sent nothing yet.
 func (f *Foreign) add(id uuid.UUID, endpoint string) *foreignPeer {
-	if f.purge != keeps {
-		for _, p := range f.sorted() {
+	if f.purge != purgeNothing {
+		for _, p := range f.sortedPeers() {
 			if p.mailbox != nil && p.endpoint == endpoint {
-				if f.purge == removes {
+				if f.purge == purgeRemoves {
 					f.remove(p)
 				}
-				p.drop()
+				p.disconnect()
 			}
 		}
 	}
 	p := &foreignPeer{id: id, endpoint: endpoint, groups: make(map[string]bool)}
 	to, ok := strings.CutPrefix(endpoint, "tcp://")
 	if _, err := netip.ParseAddrPort(to); !ok || err != nil {
-		if f.goodEndpoints {
-			f.dies("endpoint %q", endpoint)
+		if f.diesOfBadEndpoint {
+			f.wouldDie("endpoint %q", endpoint)
 		}
 		return nil
 	}
@@ -101,12 +101,12 @@ func (f *Foreign) add(id uuid.UUID, endpoint string) *foreignPeer {
 	return p
 }
 
-// greet sends HELLO.
-func (f *Foreign) greet(p *foreignPeer) {
+// sendHello sends HELLO.
+func (f *Foreign) sendHello(p *foreignPeer) {
 	hello := msg.OutHello{Endpoint: f.endpoint, Groups: f.groups, Status: uint8(f.status), Name: f.name, Headers: f.headers}
 	f.send(p, func(sequence uint16) [][]byte {
 		frame, err := msg.AppendHello(nil, sequence, &hello, msg.Limits{})
-		return f.good(frame, err)
+		return f.checkEncoded(frame, err)
 	})
 }
 
@@ -115,15 +115,15 @@ func (f *Foreign) send(p *foreignPeer, message func(sequence uint16) [][]byte) b
 	if p.mailbox == nil {
 		return false
 	}
-	next := (p.sent + 1) % f.wrap
+	next := (p.sent + 1) % f.sequenceNumbers
 	frames := message(uint16(next))
 	if len(frames[0]) == 0 {
-		return false // it cannot be encoded, see good
+		return false // it cannot be encoded, see checkEncoded
 	}
 	p.sent = next
 	f.traceMessage("to "+p.endpoint, p.id, msg.ID(frames[0][2]), int(next))
 	if !p.mailbox.Send(frames, f.highWater) {
-		p.drop()
+		p.disconnect()
 		return false
 	}
 	return true
@@ -131,18 +131,18 @@ func (f *Foreign) send(p *foreignPeer, message func(sequence uint16) [][]byte) b
 
 // remove forgets a peer and tells the application. The caller drops its DEALER.
 func (f *Foreign) remove(p *foreignPeer) {
-	f.saw(zre.Exit{Peer: p.told()})
+	f.recordEvent(zre.Exit{Peer: p.snapshot()})
 	if f.elects {
 		for _, group := range slices.Sorted(maps.Keys(p.groups)) {
-			f.election(group).exits(p)
+			f.election(group).memberExits(p)
 		}
 	}
 	delete(f.peers, p.id)
 	p.stopTimers()
 }
 
-// drop closes the DEALER. The peer is then disconnected and has no session.
-func (p *foreignPeer) drop() {
+// disconnect closes the DEALER. The peer is then disconnected and has no session.
+func (p *foreignPeer) disconnect() {
 	if p.mailbox != nil {
 		p.mailbox.Close()
 		p.mailbox, p.ready = nil, false
@@ -156,25 +156,25 @@ func (p *foreignPeer) stopTimers() {
 	}
 }
 
-// dropAll closes all DEALERs, as at the end of the node.
-func (f *Foreign) dropAll() {
+// disconnectAll closes all DEALERs, as at the end of the node.
+func (f *Foreign) disconnectAll() {
 	for _, p := range f.peers {
 		p.stopTimers()
-		p.drop()
+		p.disconnect()
 	}
 	clear(f.peers)
 }
 
-// told returns the application's view of a peer.
-func (p *foreignPeer) told() *zre.Peer {
+// snapshot returns the application's view of a peer.
+func (p *foreignPeer) snapshot() *zre.Peer {
 	return &zre.Peer{
 		UUID: p.id, Name: p.name, Endpoint: p.endpoint, Headers: p.headers, Groups: slices.Sorted(maps.Keys(p.groups)),
 		Transport: "tcp", State: zre.StateUnknown,
 	}
 }
 
-// received handles a message that came to the ROUTER.
-func (f *Foreign) received(from *libzmq.Sender, frames [][]byte) {
+// handleFrames handles a message that came to the ROUTER.
+func (f *Foreign) handleFrames(from *libzmq.Sender, frames [][]byte) {
 	if !from.IsActive() {
 		return
 	}
@@ -189,26 +189,26 @@ func (f *Foreign) received(from *libzmq.Sender, frames [][]byte) {
 	id := uuid.UUID([]byte(from.Identity[1:]))
 	f.traceMessage("from", id, m.ID, int(m.Sequence))
 	var p *foreignPeer
-	if f.greetsFirst {
-		p = f.strictly(id, &m)
+	if f.needsHello {
+		p = f.acceptLikeZyre(id, &m)
 	} else {
-		p = f.loosely(id, &m)
+		p = f.acceptLikeZyreJS(id, &m)
 	}
 	if p != nil {
-		f.handle(p, &m)
+		f.handleMessage(p, &m)
 	}
 }
 
-// strictly returns the peer that sent a message if the message is accepted, in the way of C zyre and pyre.
-func (f *Foreign) strictly(id uuid.UUID, m *msg.Message) *foreignPeer {
+// acceptLikeZyre returns the peer that sent a message if the message is accepted, in the way of C zyre and pyre.
+func (f *Foreign) acceptLikeZyre(id uuid.UUID, m *msg.Message) *foreignPeer {
 	p := f.peers[id]
 	if m.ID == msg.Hello {
 		if old := p; old != nil && old.ready {
 			f.remove(old)
-			if f.opensFirst {
-				defer old.drop()
+			if f.connectsBeforeClosing {
+				defer old.disconnect()
 			} else {
-				old.drop()
+				old.disconnect()
 			}
 			p = nil
 		} else if old != nil && old.mailbox != nil && old.endpoint == f.endpoint {
@@ -218,28 +218,28 @@ func (f *Foreign) strictly(id uuid.UUID, m *msg.Message) *foreignPeer {
 			if p = f.add(id, string(m.Hello.Endpoint)); p == nil {
 				return nil
 			}
-			f.greet(p)
-			f.refresh(p)
+			f.sendHello(p)
+			f.restartTimeouts(p)
 		}
 		p.ready = true // also for a purged peer, which has no DEALER
-		if f.countsFromHello {
+		if f.helloResetsCount {
 			p.received = 0
 		}
 	}
 	if p == nil || !p.ready {
 		return nil
 	}
-	if p.received = (p.received + 1) % f.wrap; p.received != uint32(m.Sequence) {
+	if p.received = (p.received + 1) % f.sequenceNumbers; p.received != uint32(m.Sequence) {
 		f.remove(p)
-		p.drop()
+		p.disconnect()
 		return nil
 	}
-	f.refresh(p)
+	f.restartTimeouts(p)
 	return p
 }
 
-// loosely does the same in the way of zyre.js.
-func (f *Foreign) loosely(id uuid.UUID, m *msg.Message) *foreignPeer {
+// acceptLikeZyreJS does the same in the way of zyre.js.
+func (f *Foreign) acceptLikeZyreJS(id uuid.UUID, m *msg.Message) *foreignPeer {
 	p := f.peers[id]
 	if p == nil && m.ID != msg.Hello {
 		return nil
@@ -249,13 +249,13 @@ func (f *Foreign) loosely(id uuid.UUID, m *msg.Message) *foreignPeer {
 	if !isNew {
 		last = p.received
 	}
-	if due := (last + 1) % f.wrap; due != uint32(m.Sequence) {
+	if due := (last + 1) % f.sequenceNumbers; due != uint32(m.Sequence) {
 		if isNew {
-			f.saw(zre.Exit{Peer: &zre.Peer{UUID: id}})
+			f.recordEvent(zre.Exit{Peer: &zre.Peer{UUID: id}})
 			return nil
 		}
 		f.remove(p)
-		p.drop()
+		p.disconnect()
 		return nil
 	}
 	if isNew {
@@ -264,21 +264,21 @@ func (f *Foreign) loosely(id uuid.UUID, m *msg.Message) *foreignPeer {
 		}
 	}
 	p.received = uint32(m.Sequence)
-	f.refresh(p)
+	f.restartTimeouts(p)
 	if isNew {
-		f.greet(p)
+		f.sendHello(p)
 	}
 	return p
 }
 
-// handle acts on a message.
-func (f *Foreign) handle(p *foreignPeer, m *msg.Message) {
+// handleMessage acts on a message that is accepted.
+func (f *Foreign) handleMessage(p *foreignPeer, m *msg.Message) {
 	content := m.Content
 	if m.ID == msg.Whisper || m.ID == msg.Shout {
 		switch {
-		case len(content) == 0 && f.needsContent:
-			f.dies("%v without content", m.ID)
-		case len(content) > 1 && f.oneFrame:
+		case len(content) == 0 && f.diesOfNoContent:
+			f.wouldDie("%v without content", m.ID)
+		case len(content) > 1 && f.firstFrameOnly:
 			content = content[:1]
 		}
 	}
@@ -289,52 +289,52 @@ func (f *Foreign) handle(p *foreignPeer, m *msg.Message) {
 		for _, h := range m.Hello.Headers {
 			p.headers[string(h.Name)] = string(h.Value)
 		}
-		f.saw(zre.Enter{Peer: p.told()})
+		f.recordEvent(zre.Enter{Peer: p.snapshot()})
 		for _, group := range m.Hello.Groups {
-			f.joined(p, string(group))
+			f.memberJoined(p, string(group))
 		}
 		p.status = m.Status
 	case msg.Whisper:
-		f.saw(zre.Whisper{Peer: p.told(), Frames: content})
+		f.recordEvent(zre.Whisper{Peer: p.snapshot(), Frames: content})
 	case msg.Shout:
-		if !f.ownGroups || slices.Contains(f.groups, string(m.Group)) {
-			f.saw(zre.Shout{Peer: p.told(), Group: string(m.Group), Frames: content})
+		if !f.ownGroupsOnly || slices.Contains(f.groups, string(m.Group)) {
+			f.recordEvent(zre.Shout{Peer: p.snapshot(), Group: string(m.Group), Frames: content})
 		}
 	case msg.Ping:
 		f.send(p, func(sequence uint16) [][]byte { return [][]byte{msg.AppendPingOK(nil, sequence)} })
 	case msg.Join:
-		f.joined(p, string(m.Group))
+		f.memberJoined(p, string(m.Group))
 		f.checkStatus(p, m)
 	case msg.Leave:
 		delete(p.groups, string(m.Group))
 		p.status++
-		f.saw(zre.Leave{Peer: p.told(), Group: string(m.Group)})
+		f.recordEvent(zre.Leave{Peer: p.snapshot(), Group: string(m.Group)})
 		f.checkStatus(p, m)
 		if f.elects {
-			f.election(string(m.Group)).left(p)
+			f.election(string(m.Group)).memberLeft(p)
 		}
 	case msg.Elect, msg.Leader:
-		f.elected(p, m)
+		f.handleElection(p, m)
 	}
 }
 
-func (f *Foreign) joined(p *foreignPeer, group string) {
+func (f *Foreign) memberJoined(p *foreignPeer, group string) {
 	p.groups[group] = true
 	p.status++
-	f.saw(zre.Join{Peer: p.told(), Group: group})
+	f.recordEvent(zre.Join{Peer: p.snapshot(), Group: group})
 	if f.elects {
-		f.election(group).joined()
+		f.election(group).memberJoined()
 	}
 }
 
 func (f *Foreign) checkStatus(p *foreignPeer, m *msg.Message) {
-	if f.strictStatus && p.status != m.Status {
-		f.dies("%v with status %d from %s, %d was due", m.ID, m.Status, p.name, p.status)
+	if f.diesOfBadStatus && p.status != m.Status {
+		f.wouldDie("%v with status %d from %s, %d was due", m.ID, m.Status, p.name, p.status)
 	}
 }
 
-// refresh restarts a peer's timeouts.
-func (f *Foreign) refresh(p *foreignPeer) {
+// restartTimeouts restarts a peer's timeouts.
+func (f *Foreign) restartTimeouts(p *foreignPeer) {
 	now := time.Now()
 	p.evasiveAt, p.expiredAt = now.Add(f.quirks.evasive), now.Add(f.quirks.expired)
 	if !f.pingsOnce {
@@ -358,13 +358,13 @@ func (f *Foreign) refresh(p *foreignPeer) {
 	p.expired.Reset(f.quirks.expired)
 }
 
-// reap checks the peers' timeouts, once a second.
-func (f *Foreign) reap() {
+// checkTimeouts checks the peers' timeouts, once a second.
+func (f *Foreign) checkTimeouts() {
 	if f.pingsOnce {
 		return
 	}
 	now := time.Now()
-	for _, p := range f.sorted() {
+	for _, p := range f.sortedPeers() {
 		switch {
 		case !now.Before(p.expiredAt):
 			f.expire(p)
@@ -376,10 +376,10 @@ func (f *Foreign) reap() {
 
 func (f *Foreign) ping(p *foreignPeer) {
 	f.send(p, func(sequence uint16) [][]byte { return [][]byte{msg.AppendPing(nil, sequence)} })
-	f.saw(zre.Evasive{Peer: p.told()})
+	f.recordEvent(zre.Evasive{Peer: p.snapshot()})
 }
 
 func (f *Foreign) expire(p *foreignPeer) {
 	f.remove(p)
-	p.drop()
+	p.disconnect()
 }

@@ -69,17 +69,17 @@ func (g *Grammar) Check(event zre.Event) error {
 			return fmt.Errorf("zretest: %s leads %q without being in it", peer.Name, e.Group)
 		}
 	case zre.Whisper:
-		return s.count(peer, "", e.Frames)
+		return s.checkNumber(peer, "", e.Frames)
 	case zre.Request:
-		return s.count(peer, "", e.Frames) // it is a whisper on the wire
+		return s.checkNumber(peer, "", e.Frames) // it is a whisper on the wire
 	case zre.Shout:
-		return s.count(peer, e.Group, e.Frames)
+		return s.checkNumber(peer, e.Group, e.Frames)
 	}
 	return nil
 }
 
-// count checks the number of a message, if it has one.
-func (s *session) count(peer *zre.Peer, group string, frames [][]byte) error {
+// checkNumber checks the number of a message, if it has one.
+func (s *session) checkNumber(peer *zre.Peer, group string, frames [][]byte) error {
 	if len(frames) == 0 {
 		return nil
 	}
@@ -87,9 +87,9 @@ func (s *session) count(peer *zre.Peer, group string, frames [][]byte) error {
 	if !ok {
 		return nil
 	}
-	want, begun := s.next[group]
+	want, started := s.next[group]
 	s.next[group] = n + 1
-	if begun && n != want {
+	if started && n != want {
 		what := "whisper"
 		if group != "" {
 			what = fmt.Sprintf("shout to %q", group)
@@ -102,19 +102,19 @@ func (s *session) count(peer *zre.Peer, group string, frames [][]byte) error {
 // Present returns how many peers have entered and not exited.
 func (g *Grammar) Present() int { return len(g.present) }
 
-// numbered is the prefix of a frame made by Number.
-var numbered = []byte("zretest#")
+// numberPrefix is the prefix of a frame made by Number.
+var numberPrefix = []byte("zretest#")
 
 // Number returns a frame that carries a number. Send it as the first frame of a message to have the receiver's [Grammar] check
 // that no message of a session is missing or out of order. Count the messages that were queued: up by one after each
 // Whisper to one peer, or each Shout to one group, that returned no error.
-func Number(n uint64) []byte { return binary.BigEndian.AppendUint64(bytes.Clone(numbered), n) }
+func Number(n uint64) []byte { return binary.BigEndian.AppendUint64(bytes.Clone(numberPrefix), n) }
 
 // ParseNumber returns the number in a frame made by Number.
 func ParseNumber(frame []byte) (n uint64, ok bool) {
-	octets, ok := bytes.CutPrefix(frame, numbered)
-	if !ok || len(octets) != 8 {
+	digits, ok := bytes.CutPrefix(frame, numberPrefix)
+	if !ok || len(digits) != 8 {
 		return 0, false
 	}
-	return binary.BigEndian.Uint64(octets), true
+	return binary.BigEndian.Uint64(digits), true
 }

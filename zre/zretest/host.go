@@ -23,7 +23,7 @@ type Host struct {
 	lan     *LAN
 	machine *machine
 	name    string
-	dice    *rand.Rand // of the nodes of the process
+	random  *rand.Rand // of the nodes of the process
 
 	frozen bool
 	dead   bool // killed or crashed
@@ -37,7 +37,7 @@ var (
 // Int64N implements beacon.RandomSource: the seed determines the random choices of nodes.
 func (h *Host) Int64N(n int64) int64 {
 	defer h.lan.lock()()
-	return h.dice.Int64N(n)
+	return h.random.Int64N(n)
 }
 
 // A machine is what the processes of one host share.
@@ -66,23 +66,23 @@ func (l *LAN) Host(addresses ...string) *Host {
 		Index: 1, Name: "lo", Flags: net.FlagUp | net.FlagLoopback | net.FlagRunning,
 		Addrs: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")},
 	}}
-	if l.six {
+	if l.ipv6 {
 		m.interfaces[0].Addrs = append(m.interfaces[0].Addrs, netip.MustParsePrefix("::1/128"))
 	}
 	for _, address := range addresses {
-		m.plug(l.parse(address))
+		m.addInterface(l.parseAddresses(address))
 	}
 	l.machines = append(l.machines, m)
 	name := "a host without address"
 	if len(m.interfaces) > 1 {
 		name = m.interfaces[1].Addrs[0].Addr().String()
 	}
-	l.changed()
-	return m.process(name)
+	l.topologyChanged()
+	return m.newProcess(name)
 }
 
-// parse reads the addresses of one interface; the default prefix is 24 for IPv4, 64 for IPv6.
-func (l *LAN) parse(addresses ...string) []netip.Prefix {
+// parseAddresses reads the addresses of one interface; the default prefix is 24 for IPv4, 64 for IPv6.
+func (l *LAN) parseAddresses(addresses ...string) []netip.Prefix {
 	l.t.Helper()
 	var list []netip.Prefix
 	for _, text := range strings.Fields(strings.Join(addresses, " ")) {
@@ -95,13 +95,13 @@ func (l *LAN) parse(addresses ...string) []netip.Prefix {
 				p = netip.PrefixFrom(a, 64)
 			}
 		}
-		if err == nil && p.Addr().Is6() && !l.six {
+		if err == nil && p.Addr().Is6() && !l.ipv6 {
 			err = errors.New("the LAN has no IPv6, make it with the option IPv6")
 		}
 		if err == nil && (p.Addr().Is4In6() || p.Addr().IsMulticast() || p.Addr().IsUnspecified()) {
 			err = errors.New("no host can have it")
 		}
-		if err == nil && l.owner(p.Addr()) != nil {
+		if err == nil && l.machineWith(p.Addr()) != nil {
 			err = errors.New("another host has it")
 		}
 		if err != nil {
@@ -112,10 +112,10 @@ func (l *LAN) parse(addresses ...string) []netip.Prefix {
 	return list
 }
 
-// assign gives an interface these addresses and, with IPv6, a link-local one of its own if there is none among them.
-func (m *machine) assign(i *beacon.Interface, addresses []netip.Prefix) {
+// setAddresses gives an interface these addresses and, with IPv6, a link-local one of its own if there is none among them.
+func (m *machine) setAddresses(i *beacon.Interface, addresses []netip.Prefix) {
 	i.Addrs = addresses
-	if m.lan.six && !slices.ContainsFunc(addresses, isLinkLocal) {
+	if m.lan.ipv6 && !slices.ContainsFunc(addresses, isLinkLocal) {
 		own := fmt.Sprintf("fe80::ff:%x:%x/64", m.number, i.Index)
 		i.Addrs = append(i.Addrs, netip.MustParsePrefix(own))
 	}
@@ -124,35 +124,35 @@ func (m *machine) assign(i *beacon.Interface, addresses []netip.Prefix) {
 // isLinkLocal reports whether an address is valid on a single wire only.
 func isLinkLocal(p netip.Prefix) bool { return p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() }
 
-// owner returns the machine that has an address.
-func (l *LAN) owner(a netip.Addr) *machine {
+// machineWith returns the machine that has an address.
+func (l *LAN) machineWith(a netip.Addr) *machine {
 	for _, m := range l.machines {
-		if !a.IsLoopback() && m.has(a) {
+		if !a.IsLoopback() && m.hasAddress(a) {
 			return m
 		}
 	}
 	return nil
 }
 
-func (m *machine) plug(addresses []netip.Prefix) string {
+func (m *machine) addInterface(addresses []netip.Prefix) string {
 	m.lastIndex++
 	name := fmt.Sprintf("eth%d", m.lastIndex-2)
 	i := beacon.Interface{Index: m.lastIndex, Name: name, Flags: ethernet}
-	m.assign(&i, addresses)
+	m.setAddresses(&i, addresses)
 	m.interfaces = append(m.interfaces, i)
 	return name
 }
 
-func (m *machine) process(name string) *Host {
+func (m *machine) newProcess(name string) *Host {
 	h := &Host{lan: m.lan, machine: m, name: name}
-	m.lan.processes++
-	h.dice = rand.New(rand.NewPCG(m.lan.seed, 2+m.lan.processes))
+	m.lan.processCount++
+	h.random = rand.New(rand.NewPCG(m.lan.seed, 2+m.lan.processCount))
 	m.processes = append(m.processes, h)
 	return h
 }
 
-// has reports whether an address is one of the machine's, on an interface that is up.
-func (m *machine) has(a netip.Addr) bool {
+// hasAddress reports whether an address is one of the machine's, on an interface that is up.
+func (m *machine) hasAddress(a netip.Addr) bool {
 	_, ok := m.interfaceOf(a)
 	return ok
 }
@@ -181,19 +181,19 @@ func (m *machine) wireOf(a netip.Addr) netip.Prefix {
 	return netip.Prefix{}
 }
 
-// share reports whether two interfaces are on the same wire.
-func share(i, j beacon.Interface) bool {
-	alone := func(i beacon.Interface) bool {
+// onSameWire reports whether two interfaces are on the same wire.
+func onSameWire(i, j beacon.Interface) bool {
+	onlyLinkLocal := func(i beacon.Interface) bool {
 		return len(i.Addrs) > 0 && !slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool { return !isLinkLocal(p) })
 	}
 	ethernets := (i.Flags|j.Flags)&net.FlagLoopback == 0 && i.Flags&j.Flags&net.FlagUp != 0
-	return ethernets && (alone(i) || alone(j) || slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool {
-		return !isLinkLocal(p) && isOn(p.Masked(), j)
+	return ethernets && (onlyLinkLocal(i) || onlyLinkLocal(j) || slices.ContainsFunc(i.Addrs, func(p netip.Prefix) bool {
+		return !isLinkLocal(p) && isOnWire(p.Masked(), j)
 	}))
 }
 
-// named returns the index of an interface in the list.
-func (m *machine) named(name string) int {
+// interfaceIndex returns the index of an interface in the list.
+func (m *machine) interfaceIndex(name string) int {
 	i := slices.IndexFunc(m.interfaces, func(i beacon.Interface) bool { return i.Name == name })
 	if i < 0 {
 		m.lan.t.Fatalf("zretest: %v has no interface %q", m.processes[0], name)
@@ -208,7 +208,7 @@ func (h *Host) String() string { return h.name }
 // or Crash.
 func (h *Host) Process() *Host {
 	defer h.lan.lock()()
-	return h.machine.process(h.name)
+	return h.machine.newProcess(h.name)
 }
 
 // Interfaces implements zre.Network.
@@ -223,20 +223,20 @@ func (h *Host) Interfaces() ([]beacon.Interface, error) {
 
 // InterfaceDown takes an interface, such as "eth0", down. Its addresses stay.
 func (h *Host) InterfaceDown(name string) {
-	h.flags(name, func(f net.Flags) net.Flags { return f &^ (net.FlagUp | net.FlagRunning) })
+	h.changeFlags(name, func(f net.Flags) net.Flags { return f &^ (net.FlagUp | net.FlagRunning) })
 }
 
 // InterfaceUp brings an interface back up.
 func (h *Host) InterfaceUp(name string) {
-	h.flags(name, func(f net.Flags) net.Flags { return f | net.FlagUp | net.FlagRunning })
+	h.changeFlags(name, func(f net.Flags) net.Flags { return f | net.FlagUp | net.FlagRunning })
 }
 
-func (h *Host) flags(name string, change func(net.Flags) net.Flags) {
+func (h *Host) changeFlags(name string, change func(net.Flags) net.Flags) {
 	h.lan.t.Helper()
 	defer h.lan.lock()()
-	i := &h.machine.interfaces[h.machine.named(name)]
+	i := &h.machine.interfaces[h.machine.interfaceIndex(name)]
 	i.Flags = change(i.Flags)
-	h.lan.changed()
+	h.lan.topologyChanged()
 }
 
 // SetAddresses replaces the addresses of an interface. With no addresses, the interface keeps only a link-local one with IPv6, and none
@@ -244,18 +244,18 @@ func (h *Host) flags(name string, change func(net.Flags) net.Flags) {
 func (h *Host) SetAddresses(name string, addresses ...string) {
 	h.lan.t.Helper()
 	defer h.lan.lock()()
-	i := &h.machine.interfaces[h.machine.named(name)]
+	i := &h.machine.interfaces[h.machine.interfaceIndex(name)]
 	i.Addrs = nil // the same addresses may be set again
-	h.machine.assign(i, h.lan.parse(addresses...))
-	h.lan.changed()
+	h.machine.setAddresses(i, h.lan.parseAddresses(addresses...))
+	h.lan.topologyChanged()
 }
 
 // AddInterface adds an interface with these addresses and returns its name.
 func (h *Host) AddInterface(addresses ...string) (name string) {
 	h.lan.t.Helper()
 	defer h.lan.lock()()
-	name = h.machine.plug(h.lan.parse(addresses...))
-	h.lan.changed()
+	name = h.machine.addInterface(h.lan.parseAddresses(addresses...))
+	h.lan.topologyChanged()
 	return name
 }
 
@@ -264,13 +264,13 @@ func (h *Host) RemoveInterface(name string) {
 	h.lan.t.Helper()
 	defer h.lan.lock()()
 	m := h.machine
-	at := m.named(name)
+	at := m.interfaceIndex(name)
 	index := m.interfaces[at].Index
 	m.interfaces = slices.Delete(m.interfaces, at, at+1)
 	for _, s := range m.sockets {
-		s.forget(index)
+		s.leaveGroups(index)
 	}
-	h.lan.changed()
+	h.lan.topologyChanged()
 }
 
 // Freeze stops the process like SIGSTOP, as far as the network can tell. Its calls return nothing of what arrives. That waits in its sockets
@@ -279,19 +279,19 @@ func (h *Host) RemoveInterface(name string) {
 func (h *Host) Freeze() {
 	defer h.lan.lock()()
 	h.frozen = true
-	h.wake()
+	h.wakeWaiters()
 }
 
 // Thaw ends Freeze.
 func (h *Host) Thaw() {
 	defer h.lan.lock()()
 	h.frozen = false
-	h.wake()
+	h.wakeWaiters()
 }
 
-// wake makes all waiting calls check again.
-func (h *Host) wake() {
-	for _, c := range h.lan.streams() {
+// wakeWaiters makes all waiting calls check again.
+func (h *Host) wakeWaiters() {
+	for _, c := range h.lan.sortedConns() {
 		if c.host == h {
 			c.readable.Broadcast()
 			c.writable.Broadcast()
@@ -311,7 +311,7 @@ func (h *Host) wake() {
 // are closed; close the node at some point. Another process on the machine can start with Process.
 func (h *Host) Kill() {
 	defer h.lan.lock()()
-	h.end((*conn).shut, (*conn).abort)
+	h.closeSockets((*conn).closeNotifying, (*conn).abort)
 }
 
 // Crash is a power cut: all processes of the machine are gone, and their connections close without a word. Others notice it by timeouts, or
@@ -319,21 +319,21 @@ func (h *Host) Kill() {
 func (h *Host) Crash() {
 	defer h.lan.lock()()
 	for _, p := range h.machine.processes {
-		p.end((*conn).vanish, (*conn).vanish)
+		p.closeSockets((*conn).closeSilently, (*conn).closeSilently)
 	}
 	h.machine.off = true
-	h.lan.changed()
+	h.lan.topologyChanged()
 }
 
 // Boot starts the machine again after Crash. New processes, made with Process, can use it.
 func (h *Host) Boot() {
 	defer h.lan.lock()()
 	h.machine.off = false
-	h.lan.changed()
+	h.lan.topologyChanged()
 }
 
-// end closes all sockets of the process, and its connections in the given ways.
-func (h *Host) end(accepted, waiting func(*conn)) {
+// closeSockets closes all sockets of the process, and its connections with the given methods.
+func (h *Host) closeSockets(closeAccepted, closePending func(*conn)) {
 	if h.dead {
 		return
 	}
@@ -345,12 +345,12 @@ func (h *Host) end(accepted, waiting func(*conn)) {
 	}
 	for _, li := range h.machine.listeners {
 		if li.host == h {
-			li.close(waiting)
+			li.close(closePending)
 		}
 	}
-	for _, c := range h.lan.streams() {
+	for _, c := range h.lan.sortedConns() {
 		if c.host == h {
-			accepted(c)
+			closeAccepted(c)
 		}
 	}
 }
@@ -358,7 +358,7 @@ func (h *Host) end(accepted, waiting func(*conn)) {
 // ResetConnections breaks all connections of the process at both ends, at once (ECONNRESET).
 func (h *Host) ResetConnections() {
 	defer h.lan.lock()()
-	for _, c := range h.lan.streams() {
+	for _, c := range h.lan.sortedConns() {
 		if c.host == h {
 			c.fail(errReset)
 			c.peer.fail(errReset)
@@ -370,7 +370,7 @@ func (h *Host) ResetConnections() {
 // Connections that it accepted from there stay.
 func (h *Host) ResetConnectionsTo(other *Host) {
 	defer h.lan.lock()()
-	for _, c := range h.lan.streams() {
+	for _, c := range h.lan.sortedConns() {
 		if c.host == h && c.dialled && c.peer.host.machine == other.machine {
 			c.fail(errReset)
 			c.peer.fail(errReset)

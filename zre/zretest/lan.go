@@ -15,24 +15,24 @@ import (
 type LAN struct {
 	t      testing.TB
 	seed   uint64
-	six    bool       // has IPv6
+	ipv6   bool       // has IPv6
 	random *rand.Rand // the test's own
 
-	mu        sync.Mutex // guards all fields below, and all machines, hosts, listeners and connections
-	rng       *rand.Rand // decides the fate of each datagram and segment
-	clock     clock
-	machines  []*machine
-	processes uint64 // so far
-	link      Link
-	links     map[path]Link
-	blocked   map[path]bool
-	busy      map[path]time.Duration // until when a path of limited bandwidth is busy
-	routes    map[route][]target     // cache of where datagrams go, until something changes
-	routed    bool                   // a router joins all subnets
-	dead      map[netip.Prefix]bool  // wires whose switch is off
-	names     map[string][]netip.Addr
-	ends      int                // connection ends created so far, to number them
-	conns     map[*conn]struct{} // both ends of every connection, until both are closed
+	mu           sync.Mutex // guards all fields below, and all machines, hosts, listeners and connections
+	rng          *rand.Rand // decides the fate of each datagram and segment
+	clock        clock
+	machines     []*machine
+	processCount uint64 // so far
+	link         Link
+	links        map[path]Link
+	blocked      map[path]bool
+	busyUntil    map[path]time.Duration // until when a path of limited bandwidth is busy
+	routes       map[route][]target     // cache of where datagrams go, until something changes
+	routing      bool                   // a router joins all subnets
+	switchedOff  map[netip.Prefix]bool  // wires whose switch is off
+	names        map[string][]netip.Addr
+	connCount    int                // ends of connections created so far, to number them
+	conns        map[*conn]struct{} // both ends of every connection, until both are closed
 }
 
 // A path leads from one machine to another.
@@ -49,7 +49,7 @@ func Seed(seed uint64) Option {
 // IPv6 makes a LAN with both address families. Every Ethernet interface then has a link-local address, as it has by default on any system.
 // More addresses can be set.
 func IPv6() Option {
-	return func(l *LAN) { l.six = true }
+	return func(l *LAN) { l.ipv6 = true }
 }
 
 // NewLAN makes an IPv4 network without hosts, with a latency of 200 µs and no faults. Call it inside the bubble of testing/synctest, so
@@ -58,16 +58,16 @@ func IPv6() Option {
 func NewLAN(t testing.TB, options ...Option) *LAN {
 	t.Helper()
 	l := &LAN{
-		t:       t,
-		seed:    1,
-		link:    Link{Latency: 200 * time.Microsecond},
-		links:   make(map[path]Link),
-		blocked: make(map[path]bool),
-		busy:    make(map[path]time.Duration),
-		routes:  make(map[route][]target),
-		conns:   make(map[*conn]struct{}),
-		dead:    make(map[netip.Prefix]bool),
-		names:   make(map[string][]netip.Addr),
+		t:           t,
+		seed:        1,
+		link:        Link{Latency: 200 * time.Microsecond},
+		links:       make(map[path]Link),
+		blocked:     make(map[path]bool),
+		busyUntil:   make(map[path]time.Duration),
+		routes:      make(map[route][]target),
+		conns:       make(map[*conn]struct{}),
+		switchedOff: make(map[netip.Prefix]bool),
+		names:       make(map[string][]netip.Addr),
 	}
 	for _, option := range options {
 		option(l)
@@ -81,7 +81,7 @@ func NewLAN(t testing.TB, options ...Option) *LAN {
 	t.Cleanup(func() {
 		l.checkClosed()
 		if t.Failed() {
-			t.Logf("to repeat this: %s", command(t.Name(), l.seed))
+			t.Logf("to repeat this: %s", repeatCommand(t.Name(), l.seed))
 		}
 	})
 	return l
@@ -114,16 +114,16 @@ func (l *LAN) lock() (unlock func()) {
 	return l.mu.Unlock
 }
 
-// changed updates everything that depends on the hosts, addresses and obstacles. The caller holds the lock.
-func (l *LAN) changed() {
+// topologyChanged updates everything that depends on the hosts, addresses and obstacles. The caller holds the lock.
+func (l *LAN) topologyChanged() {
 	clear(l.routes)
-	for _, c := range l.streams() {
-		c.update()
+	for _, c := range l.sortedConns() {
+		c.checkPath()
 	}
 }
 
-// streams returns the ends of all connections in the order of their creation, so that each run is deterministic.
-func (l *LAN) streams() []*conn {
+// sortedConns returns the ends of all connections in the order of their creation, so that each run is deterministic.
+func (l *LAN) sortedConns() []*conn {
 	return slices.SortedFunc(maps.Keys(l.conns), func(a, b *conn) int { return cmp.Compare(a.order, b.order) })
 }
 
@@ -133,7 +133,7 @@ func (l *LAN) reaches(from *machine, src netip.Addr, to *machine, dst netip.Addr
 		return false
 	}
 	if from == to {
-		return !dst.IsValid() || to.has(dst) && from.has(src)
+		return !dst.IsValid() || to.hasAddress(dst) && from.hasAddress(src)
 	}
 	if l.blocked[path{from, to}] {
 		return false
@@ -147,18 +147,18 @@ func (l *LAN) connected(from *machine, src netip.Addr, to *machine, dst netip.Ad
 	if isLinkLocal(netip.PrefixFrom(src, 64)) && isLinkLocal(netip.PrefixFrom(dst, 64)) {
 		i, has := from.interfaceOf(src)
 		j, hasToo := to.interfaceOf(dst)
-		return has && hasToo && share(i, j)
+		return has && hasToo && onSameWire(i, j)
 	}
 	here, there := from.wireOf(src), to.wireOf(dst)
-	return here.IsValid() && there.IsValid() && !l.dead[here] && !l.dead[there] && (here == there || l.routed && src.Is4() == dst.Is4())
+	return here.IsValid() && there.IsValid() && !l.switchedOff[here] && !l.switchedOff[there] && (here == there || l.routing && src.Is4() == dst.Is4())
 }
 
 // SetRouting adds or removes a router between all subnets. With it connections reach hosts of other subnets. Broadcasts and multicasts
 // still stay on their own subnet, so nodes must be told about each other.
 func (l *LAN) SetRouting(on bool) {
 	defer l.lock()()
-	l.routed = on
-	l.changed()
+	l.routing = on
+	l.topologyChanged()
 }
 
 // SetSwitch turns the switch of a subnet, such as "10.1.0.0/24", off or on again. While it is off only traffic within a host gets through,
@@ -170,8 +170,8 @@ func (l *LAN) SetSwitch(subnet string, on bool) {
 		l.t.Fatalf("zretest: subnet %q: %v", subnet, err)
 	}
 	defer l.lock()()
-	l.dead[wire.Masked()] = !on
-	l.changed()
+	l.switchedOff[wire.Masked()] = !on
+	l.topologyChanged()
 }
 
 // SetHostName maps a host name to these addresses for all hosts, in place of earlier ones. Without addresses the name is unknown.

@@ -29,27 +29,27 @@ type Link struct {
 
 // The behaviour of TCP, with the values of Linux and of the keepalive settings of package zre.
 const (
-	retransmission = 200 * time.Millisecond  // the first one; it doubles each time
-	synWait        = time.Second             // until a connection attempt is retried; it doubles each time
-	resolveWait    = 2990 * time.Millisecond // until an address without a host is found unreachable; a node gives up after 3 s
-	keepaliveIdle  = 15 * time.Second        // until a silent connection is probed
-	keepaliveEnd   = 30 * time.Second        // until it is given up without an answer
-	sendEnd        = 15 * time.Minute        // the same while data is unacknowledged
-	window         = 256 << 10               // bytes sent and not yet read
-	backlog        = 128                     // connections not yet accepted
+	firstRetransmit  = 200 * time.Millisecond  // the first one; it doubles each time
+	synRetry         = time.Second             // until a connection attempt is retried; it doubles each time
+	resolveTimeout   = 2990 * time.Millisecond // until an address without a host is found unreachable; a node gives up after 3 s
+	keepaliveIdle    = 15 * time.Second        // until a silent connection is probed
+	keepaliveTimeout = 30 * time.Second        // until it is given up without an answer
+	sendTimeout      = 15 * time.Minute        // until it is given up while data is unacknowledged
+	window           = 256 << 10               // bytes sent and not yet read
+	backlog          = 128                     // connections not yet accepted
 )
 
-var onHost = Link{Latency: 20 * time.Microsecond}
+var localLink = Link{Latency: 20 * time.Microsecond}
 
-// queueing is the maximum time that a datagram waits for others.
-const queueing = time.Second
+// maxQueueDelay is the maximum time that a datagram waits for others.
+const maxQueueDelay = time.Second
 
 // SetLink sets all links, including those set between two hosts.
 func (l *LAN) SetLink(link Link) {
 	defer l.lock()()
 	clear(l.links)
 	l.link = link
-	l.changed()
+	l.topologyChanged()
 }
 
 // SetLinkBetween sets the link between two hosts, in both directions.
@@ -57,12 +57,12 @@ func (l *LAN) SetLinkBetween(a, b *Host, link Link) {
 	defer l.lock()()
 	l.links[path{a.machine, b.machine}] = link
 	l.links[path{b.machine, a.machine}] = link
-	l.changed()
+	l.topologyChanged()
 }
 
 func (l *LAN) linkOf(from, to *machine) Link {
 	if from == to {
-		return onHost
+		return localLink
 	}
 	if link, ok := l.links[path{from, to}]; ok {
 		return link
@@ -70,26 +70,26 @@ func (l *LAN) linkOf(from, to *machine) Link {
 	return l.link
 }
 
-// fits tells whether that many bytes pass as one packet.
-func (l *Link) fits(octets int) bool { return l.MaxPacket == 0 || octets <= l.MaxPacket }
+// passes tells whether that many bytes pass as one packet.
+func (l *Link) passes(size int) bool { return l.MaxPacket == 0 || size <= l.MaxPacket }
 
 // chance is true with that probability.
 func (l *LAN) chance(share float64) bool { return share > 0 && l.rng.Float64() < share }
 
-// travel returns the travel time of data. A path of limited bandwidth is busy while it sends the data. If bound is positive and the data
+// transitTime returns the travel time of data. A path of limited bandwidth is busy while it sends the data. If bound is positive and the data
 // would wait for longer than that, it is not sent.
-func (l *LAN) travel(p path, link Link, octets int, bound time.Duration) (total time.Duration, ok bool) {
+func (l *LAN) transitTime(p path, link Link, size int, bound time.Duration) (total time.Duration, ok bool) {
 	total = link.Latency
 	if link.Jitter > 0 {
 		total += time.Duration(l.rng.Int64N(int64(link.Jitter)))
 	}
 	if link.Bandwidth > 0 {
 		now := l.now()
-		end := max(l.busy[p], now) + time.Duration(octets)*time.Second/time.Duration(link.Bandwidth)
+		end := max(l.busyUntil[p], now) + time.Duration(size)*time.Second/time.Duration(link.Bandwidth)
 		if bound > 0 && end > now+bound {
 			return 0, false
 		}
-		l.busy[p] = end
+		l.busyUntil[p] = end
 		total += end - now
 	}
 	return total, true
@@ -106,14 +106,14 @@ func (l *LAN) Partition(side ...*Host) {
 			}
 		}
 	}
-	l.changed()
+	l.topologyChanged()
 }
 
 // Block stops all traffic from one host to another, in this direction only, until Heal.
 func (l *LAN) Block(from, to *Host) {
 	defer l.lock()()
 	l.blocked[path{from.machine, to.machine}] = true
-	l.changed()
+	l.topologyChanged()
 }
 
 // Heal ends all partitions and blocks. Data on connections arrives when TCP retries: the longer the cut was, the longer that takes, up to
@@ -121,7 +121,7 @@ func (l *LAN) Block(from, to *Host) {
 func (l *LAN) Heal() {
 	defer l.lock()()
 	clear(l.blocked)
-	l.changed()
+	l.topologyChanged()
 }
 
 func isIn(side []*Host, m *machine) bool {

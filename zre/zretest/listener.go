@@ -15,14 +15,14 @@ import (
 
 // A listener accepts connections to one address of a machine, or to all.
 type listener struct {
-	host    *Host
-	network string
-	both    bool   // for both address families
-	key     string // in the machine's table
-	addr    net.Addr
-	ready   sync.Cond
-	waiting []*conn
-	closed  bool
+	host      *Host
+	network   string
+	dualStack bool   // for both address families
+	key       string // in the machine's table
+	addr      net.Addr
+	ready     sync.Cond
+	pending   []*conn
+	closed    bool
 }
 
 // Listen implements zre.Network for "tcp", "tcp4" and "tcp6" with an address and a port, and for "unix" with a path, which the machine's
@@ -46,11 +46,11 @@ func (h *Host) Listen(ctx context.Context, network, address string) (net.Listene
 		}
 		li.addr = net.TCPAddrFromAddrPort(ap)
 		li.key = tcpKey(ap)
-		li.both = network == "tcp" && (strings.HasPrefix(address, ":") || ap.Addr() == netip.IPv6Unspecified())
-		if !ap.Addr().IsUnspecified() && !m.has(ap.Addr()) {
+		li.dualStack = network == "tcp" && (strings.HasPrefix(address, ":") || ap.Addr() == netip.IPv6Unspecified())
+		if !ap.Addr().IsUnspecified() && !m.hasAddress(ap.Addr()) {
 			return fail(syscall.EADDRNOTAVAIL)
 		}
-		if m.holds(ap) {
+		if m.portInUse(ap) {
 			return fail(syscall.EADDRINUSE)
 		}
 	}
@@ -89,7 +89,7 @@ func (l *LAN) parseTCP(network, address string) (ap netip.AddrPort, err error) {
 		return ap, err
 	case ap.Addr().Is4() && network == "tcp6" || ap.Addr().Is6() && network == "tcp4":
 		return ap, &net.AddrError{Err: "no suitable address", Addr: ap.Addr().String()}
-	case ap.Addr().Is6() && !l.six:
+	case ap.Addr().Is6() && !l.ipv6:
 		return ap, fmt.Errorf("zretest: %v: the LAN has no IPv6, make it with the option IPv6", ap)
 	}
 	return ap, nil
@@ -106,14 +106,14 @@ func (m *machine) listenerAt(dst netip.AddrPort) *listener {
 			return li
 		}
 	}
-	if li := m.listeners[tcpKey(other)]; li != nil && li.both {
+	if li := m.listeners[tcpKey(other)]; li != nil && li.dualStack {
 		return li
 	}
 	return nil
 }
 
-// holds reports whether the port is in use at that address: by a listener at the address, at all addresses, or at any if all are asked for.
-func (m *machine) holds(ap netip.AddrPort) bool {
+// portInUse reports whether the port is in use at that address: by a listener at the address, at all addresses, or at any if all are asked for.
+func (m *machine) portInUse(ap netip.AddrPort) bool {
 	for _, li := range m.listeners {
 		tcp, ok := li.addr.(*net.TCPAddr)
 		if ok && tcp.AddrPort().Port() == ap.Port() &&
@@ -130,7 +130,7 @@ func (m *machine) freePort() uint16 {
 		if m.lastPort++; m.lastPort < 32768 || m.lastPort > 60999 {
 			m.lastPort = 32768
 		}
-		if !m.holds(anyAddr(m.lastPort)) {
+		if !m.portInUse(anyAddr(m.lastPort)) {
 			return m.lastPort
 		}
 	}
@@ -139,14 +139,14 @@ func (m *machine) freePort() uint16 {
 // Accept implements net.Listener.
 func (li *listener) Accept() (net.Conn, error) {
 	defer li.host.lan.lock()()
-	for !li.closed && (li.host.frozen || len(li.waiting) == 0) {
+	for !li.closed && (li.host.frozen || len(li.pending) == 0) {
 		li.ready.Wait()
 	}
 	if li.closed {
 		return nil, opError("accept", li.network, nil, li.addr, net.ErrClosed)
 	}
-	c := li.waiting[0]
-	li.waiting = li.waiting[1:]
+	c := li.pending[0]
+	li.pending = li.pending[1:]
 	return c, nil
 }
 
@@ -160,14 +160,14 @@ func (li *listener) Close() error {
 	return nil
 }
 
-// close closes the waiting connections with closing.
-func (li *listener) close(closing func(*conn)) {
+// close closes the listener, and each pending connection by closeConn.
+func (li *listener) close(closeConn func(*conn)) {
 	li.closed = true
 	delete(li.host.machine.listeners, li.key)
-	for _, c := range li.waiting {
-		closing(c)
+	for _, c := range li.pending {
+		closeConn(c)
 	}
-	li.waiting = nil
+	li.pending = nil
 	li.ready.Broadcast()
 }
 
@@ -177,9 +177,9 @@ func (c *conn) abort() {
 		return
 	}
 	if c.failure == nil {
-		c.refuse()
+		c.sendReset()
 	}
-	c.closeHere()
+	c.closeEnd()
 }
 
 // Addr implements net.Listener.
@@ -226,24 +226,24 @@ func (h *Host) dialTCP(ctx context.Context, dst netip.AddrPort) (*conn, error) {
 	default:
 		return nil, syscall.ENETUNREACH
 	}
-	for wait := synWait; ; wait *= 2 {
+	for wait := synRetry; ; wait *= 2 {
 		switch to := h.neighbour(local.Addr(), dst.Addr()); {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case h.dead:
 			return nil, net.ErrClosed
 		case to == nil:
-			if err := l.sleep(ctx, resolveWait); err != nil {
+			if err := l.sleepUnlocked(ctx, resolveTimeout); err != nil {
 				return nil, err
 			}
 			return nil, syscall.EHOSTUNREACH
 		case !h.frozen:
-			c, err := h.knock(ctx, local, dst, to)
+			c, err := h.tryConnect(ctx, local, dst, to)
 			if c != nil || err != nil {
 				return c, err
 			}
 		}
-		if err := l.sleep(ctx, wait); err != nil {
+		if err := l.sleepUnlocked(ctx, wait); err != nil {
 			return nil, err
 		}
 	}
@@ -253,7 +253,7 @@ func (h *Host) dialTCP(ctx context.Context, dst netip.AddrPort) (*conn, error) {
 // with the zone of the interface if it is link-local; else, with a router, the first that is not loopback.
 func (h *Host) sourceFor(dst netip.Addr) netip.Addr {
 	zone, linkLocal := dst.Zone(), isLinkLocal(netip.PrefixFrom(dst, 64))
-	if !linkLocal && h.machine.has(dst) {
+	if !linkLocal && h.machine.hasAddress(dst) {
 		return dst
 	}
 	for _, i := range h.machine.interfaces {
@@ -274,7 +274,7 @@ func (h *Host) sourceFor(dst netip.Addr) netip.Addr {
 	}
 	for _, i := range h.machine.interfaces {
 		for _, p := range i.Addrs {
-			if h.lan.routed && i.Flags&net.FlagUp != 0 && !p.Addr().IsLoopback() && !isLinkLocal(p) && p.Addr().Is4() == dst.Is4() {
+			if h.lan.routing && i.Flags&net.FlagUp != 0 && !p.Addr().IsLoopback() && !isLinkLocal(p) && p.Addr().Is4() == dst.Is4() {
 				return p.Addr()
 			}
 		}
@@ -284,24 +284,24 @@ func (h *Host) sourceFor(dst netip.Addr) netip.Addr {
 
 // neighbour returns the machine with an address, if it is known on the wire of src. A crashed machine is known for a while.
 func (h *Host) neighbour(src, dst netip.Addr) *machine {
-	if h.machine.has(dst) {
+	if h.machine.hasAddress(dst) {
 		return h.machine
 	}
-	if m := h.lan.owner(dst); m != nil && h.lan.connected(h.machine, src, m, dst) {
+	if m := h.lan.machineWith(dst); m != nil && h.lan.connected(h.machine, src, m, dst) {
 		return m
 	}
 	return nil
 }
 
-// knock tries once to connect. Without an answer it returns neither a connection nor an error.
-func (h *Host) knock(ctx context.Context, local, dst netip.AddrPort, to *machine) (*conn, error) {
+// tryConnect tries once to connect. Without an answer it returns neither a connection nor an error.
+func (h *Host) tryConnect(ctx context.Context, local, dst netip.AddrPort, to *machine) (*conn, error) {
 	l, from := h.lan, h.machine
-	there, _ := l.travel(path{from, to}, l.linkOf(from, to), 0, 0)
-	back, _ := l.travel(path{to, from}, l.linkOf(to, from), 0, 0)
+	there, _ := l.transitTime(path{from, to}, l.linkOf(from, to), 0, 0)
+	back, _ := l.transitTime(path{to, from}, l.linkOf(to, from), 0, 0)
 	if l.chance(l.linkOf(from, to).Loss) || l.chance(l.linkOf(to, from).Loss) {
 		return nil, nil
 	}
-	if err := l.sleep(ctx, there); err != nil {
+	if err := l.sleepUnlocked(ctx, there); err != nil {
 		return nil, err
 	}
 	if !l.reaches(from, local.Addr(), to, dst.Addr()) || !l.reaches(to, dst.Addr(), from, local.Addr()) || h.dead {
@@ -310,11 +310,11 @@ func (h *Host) knock(ctx context.Context, local, dst netip.AddrPort, to *machine
 	li := to.listenerAt(dst)
 	switch {
 	case li == nil:
-		if err := l.sleep(ctx, back); err != nil {
+		if err := l.sleepUnlocked(ctx, back); err != nil {
 			return nil, err
 		}
 		return nil, syscall.ECONNREFUSED
-	case len(li.waiting) >= backlog:
+	case len(li.pending) >= backlog:
 		return nil, nil
 	}
 	c, s := l.connect("tcp", h, li.host, net.TCPAddrFromAddrPort(local), net.TCPAddrFromAddrPort(dst), local.Addr(), dst.Addr())
@@ -322,10 +322,10 @@ func (h *Host) knock(ctx context.Context, local, dst netip.AddrPort, to *machine
 		s.local = net.TCPAddrFromAddrPort(netip.AddrPortFrom(dst.Addr().WithZone(i.Name), dst.Port()))
 		s.remote = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local.Addr().WithZone(i.Name), local.Port()))
 	}
-	li.waiting = append(li.waiting, s)
+	li.pending = append(li.pending, s)
 	li.ready.Signal()
-	if err := l.sleep(ctx, back); err != nil {
-		c.shut()
+	if err := l.sleepUnlocked(ctx, back); err != nil {
+		c.closeNotifying()
 		return nil, err
 	}
 	return c, nil
@@ -343,20 +343,20 @@ func (h *Host) dialUnix(ctx context.Context, name string) (net.Conn, error) {
 		err = net.ErrClosed
 	case li == nil:
 		err = syscall.ENOENT
-	case len(li.waiting) >= backlog:
+	case len(li.pending) >= backlog:
 		err = syscall.EAGAIN
 	}
 	if err != nil {
 		return nil, opError("dial", "unix", nil, remote, err)
 	}
 	c, s := h.lan.connect("unix", h, li.host, &net.UnixAddr{Net: "unix"}, remote, netip.Addr{}, netip.Addr{})
-	li.waiting = append(li.waiting, s)
+	li.pending = append(li.pending, s)
 	li.ready.Signal()
 	return c, nil
 }
 
-// sleep releases the caller's lock while time passes. It returns the context's error if the context ends first.
-func (l *LAN) sleep(ctx context.Context, d time.Duration) error {
+// sleepUnlocked releases the caller's lock while time passes. It returns the context's error if the context ends first.
+func (l *LAN) sleepUnlocked(ctx context.Context, d time.Duration) error {
 	l.mu.Unlock()
 	defer l.mu.Lock()
 	timer := time.NewTimer(d)

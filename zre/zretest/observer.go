@@ -22,7 +22,7 @@ func NewObserver(t testing.TB, name string) *Observer { return &Observer{newReco
 
 // Option returns the option for NewNode of the observed node.
 func (o *Observer) Option() zre.Option {
-	return zre.WithObserver(func(event zre.Event) { o.record.take(keep(event)) })
+	return zre.WithObserver(func(event zre.Event) { o.record.add(copyEvent(event)) })
 }
 
 // Wait works like Wait of a [Watched].
@@ -36,18 +36,18 @@ func (o *Observer) Seen() []zre.Event { return o.record.seen() }
 
 func (o *Observer) test() testing.TB { return o.record.t }
 
-// keep copies the frames of an event, since the application may recycle them.
-func keep(event zre.Event) zre.Event {
+// copyEvent copies the frames of an event, since the application may recycle them.
+func copyEvent(event zre.Event) zre.Event {
 	switch e := event.(type) {
 	case zre.Whisper:
-		return zre.Whisper{Peer: e.Peer, Frames: copies(e.Frames)}
+		return zre.Whisper{Peer: e.Peer, Frames: copyFrames(e.Frames)}
 	case zre.Shout:
-		return zre.Shout{Peer: e.Peer, Group: e.Group, Frames: copies(e.Frames)}
+		return zre.Shout{Peer: e.Peer, Group: e.Group, Frames: copyFrames(e.Frames)}
 	}
 	return event
 }
 
-func copies(frames [][]byte) [][]byte {
+func copyFrames(frames [][]byte) [][]byte {
 	list := make([][]byte, len(frames))
 	for i, frame := range frames {
 		list[i] = append([]byte{}, frame...)

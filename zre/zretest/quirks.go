@@ -24,30 +24,30 @@ type quirks struct {
 	evasive, expired time.Duration
 	pingsOnce        bool
 
-	// beaconsCount: a beacon is a sign of life. For C zyre only messages are, so it PINGs an idle peer every 5 seconds.
-	beaconsCount bool
+	// beaconsKeepAlive: a beacon is a sign of life. For C zyre only messages are, so it PINGs an idle peer every 5 seconds.
+	beaconsKeepAlive bool
 
-	// hears tells which of the beacons at its UDP port it accepts.
-	hears hears
+	// filter says which of the beacons at its UDP port it accepts.
+	filter beaconFilter
 
-	// wrap is how many sequence numbers there are: pyre and zyre.js go from 65534 to 0.
-	wrap uint32
+	// sequenceNumbers is how many sequence numbers there are: pyre and zyre.js go from 65534 to 0.
+	sequenceNumbers uint32
 
-	// greetsFirst: messages of a peer before its HELLO are ignored. A HELLO of a peer that has already sent HELLO removes the peer and starts
+	// needsHello: messages of a peer before its HELLO are ignored. A HELLO of a peer that has already sent HELLO removes the peer and starts
 	// anew: EXIT, another DEALER, a HELLO of its own, ENTER. A HELLO other than the first message of a sequence ends in EXIT.
 	//
 	// zyre.js has no such rule. It accepts any message with the next sequence number, even from a peer that it knows only by a beacon. A
 	// HELLO is a message like any other, so a second one, with sequence 1, is a gap: EXIT, the DEALER is closed, and there is no answer. The
 	// peer's next beacon, or its next HELLO, makes it a new peer, which is greeted.
-	greetsFirst bool
+	needsHello bool
 
-	// countsFromHello: a HELLO must have number 1, whatever came before. pyre intends that too, but a slip makes it continue to count, so a
+	// helloResetsCount: a HELLO must have number 1, whatever came before. pyre intends that too, but a slip makes it continue to count, so a
 	// peer whose DEALER it gave up for its high-water mark enters only at the second HELLO.
-	countsFromHello bool
+	helloResetsCount bool
 
-	// opensFirst: when a peer starts anew, the new DEALER connects before the old one is closed. In pyre the old object lives as long as a
+	// connectsBeforeClosing: when a peer starts anew, the new DEALER connects before the old one is closed. In pyre the old object lives as long as a
 	// variable refers to it.
-	opensFirst bool
+	connectsBeforeClosing bool
 
 	// purge is what happens to a peer when another UUID turns up at its endpoint.
 	purge purge
@@ -62,63 +62,63 @@ type quirks struct {
 	// bindsAll: the ROUTER listens on all addresses, not only on the address of its interface.
 	bindsAll bool
 
-	// oneFrame: only the first frame of a message is passed up. ownGroups: a SHOUT to a group that it has not joined is not passed up.
-	oneFrame, ownGroups bool
+	// firstFrameOnly: only the first frame of a message is passed up. ownGroupsOnly: a SHOUT to a group that it has not joined is not passed up.
+	firstFrameOnly, ownGroupsOnly bool
 
-	// wrapStatus is how many values the count of joins and leaves has.
-	wrapStatus int
+	// statusNumbers is how many values the count of joins and leaves has.
+	statusNumbers int
 
-	// goodEndpoints: it dies of a HELLO with an endpoint that it cannot connect to, if no beacon announced the peer.
-	goodEndpoints bool
+	// diesOfBadEndpoint: it dies of a HELLO with an endpoint that it cannot connect to, if no beacon announced the peer.
+	diesOfBadEndpoint bool
 
-	// strictStatus: the process dies of a JOIN or LEAVE with a wrong status. strictBeacons: it dies of a beacon that does not have 22
-	// octets. needsContent: it dies of a WHISPER or SHOUT without content, or mixes up its events.
-	strictStatus, strictBeacons, needsContent bool
+	// diesOfBadStatus: the process dies of a JOIN or LEAVE with a wrong status. diesOfBeaconLength: it dies of a beacon that does not have 22
+	// bytes. diesOfNoContent: it dies of a WHISPER or SHOUT without content, or mixes up its events.
+	diesOfBadStatus, diesOfBeaconLength, diesOfNoContent bool
 
 	// elects: it takes part in elections. Among the others, pyre and zyre.js drop a peer that sends ELECT or LEADER.
 	elects bool
 
-	// closesFirst: when it stops, it closes the DEALERs before the farewell.
-	closesFirst bool
+	// closesBeforeFarewell: when it stops, it closes the DEALERs before the farewell.
+	closesBeforeFarewell bool
 }
 
-// hears tells which beacons are accepted.
-type hears uint8
+// beaconFilter says which beacons are accepted.
+type beaconFilter uint8
 
 const (
-	everything   hears = iota // its socket is bound to any address
-	ownBroadcast              // its socket is bound to the broadcast address of its interface
-	ownSubnet                 // it drops those from an address of another subnet
+	allBeacons       beaconFilter = iota // its socket is bound to any address
+	ownBroadcastOnly                     // its socket is bound to the broadcast address of its interface
+	ownSubnetOnly                        // it drops those from an address of another subnet
 )
 
 // purge tells what happens to the peer that was at an endpoint before.
 type purge uint8
 
 const (
-	keeps       purge = iota // nothing
-	disconnects              // its DEALER is closed, and the application hears nothing until the peer expires
-	removes                  // EXIT
+	purgeNothing     purge = iota // nothing
+	purgeDisconnects              // its DEALER is closed, and the application learns nothing until the peer expires
+	purgeRemoves                  // EXIT
 )
 
 var quirksOf = map[Implementation]quirks{
 	Zyre: {
 		evasive: 5 * time.Second, expired: 30 * time.Second,
-		wrap: 1 << 16, wrapStatus: 256,
-		greetsFirst: true, countsFromHello: true, purge: disconnects,
+		sequenceNumbers: 1 << 16, statusNumbers: 256,
+		needsHello: true, helloResetsCount: true, purge: purgeDisconnects,
 		highWater: 3_000_000, firstPort: 49152,
-		strictStatus: true, needsContent: true, elects: true,
+		diesOfBadStatus: true, diesOfNoContent: true, elects: true,
 	},
 	Pyre: {
-		evasive: 10 * time.Second, expired: 30 * time.Second, beaconsCount: true, hears: ownBroadcast,
-		wrap: 1<<16 - 1, wrapStatus: 256,
-		greetsFirst: true, opensFirst: true, purge: removes,
-		highWater: 3000, bindsAll: true, goodEndpoints: true,
-		strictStatus: true, strictBeacons: true, needsContent: true,
+		evasive: 10 * time.Second, expired: 30 * time.Second, beaconsKeepAlive: true, filter: ownBroadcastOnly,
+		sequenceNumbers: 1<<16 - 1, statusNumbers: 256,
+		needsHello: true, connectsBeforeClosing: true, purge: purgeRemoves,
+		highWater: 3000, bindsAll: true, diesOfBadEndpoint: true,
+		diesOfBadStatus: true, diesOfBeaconLength: true, diesOfNoContent: true,
 	},
 	ZyreJS: {
-		evasive: 5 * time.Second, expired: 30 * time.Second, pingsOnce: true, beaconsCount: true, hears: ownSubnet,
-		wrap: 1<<16 - 1, wrapStatus: 255,
-		purge: keeps, firstPort: 49152, goodEndpoints: true,
-		oneFrame: true, ownGroups: true, closesFirst: true,
+		evasive: 5 * time.Second, expired: 30 * time.Second, pingsOnce: true, beaconsKeepAlive: true, filter: ownSubnetOnly,
+		sequenceNumbers: 1<<16 - 1, statusNumbers: 255,
+		purge: purgeNothing, firstPort: 49152, diesOfBadEndpoint: true,
+		firstFrameOnly: true, ownGroupsOnly: true, closesBeforeFarewell: true,
 	},
 }

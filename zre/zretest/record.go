@@ -13,60 +13,60 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// patience limits Wait and Next. In fake time it costs nothing.
-const patience = 5 * time.Minute
+// waitTimeout limits Wait and Next. In fake time it costs nothing.
+const waitTimeout = 5 * time.Minute
 
 // A record stores and checks the events of one node.
 type record struct {
 	t    testing.TB
 	name string
 
-	mu      sync.Mutex
-	events  []zre.Event
-	grammar Grammar
-	read    int           // how many events wait has examined
-	news    chan struct{} // closed with the next event
+	mu       sync.Mutex
+	events   []zre.Event
+	grammar  Grammar
+	examined int           // how many events wait has examined
+	changed  chan struct{} // closed with the next event
 }
 
 func newRecord(t testing.TB, name string) *record {
-	return &record{t: t, name: name, news: make(chan struct{})}
+	return &record{t: t, name: name, changed: make(chan struct{})}
 }
 
-// take stores an event.
-func (r *record) take(event zre.Event) {
+// add stores an event.
+func (r *record) add(event zre.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.grammar.Check(event); err != nil {
-		r.t.Errorf("%s: %v; its events: %s", r.name, err, r.log(event.From().UUID))
+		r.t.Errorf("%s: %v; its events: %s", r.name, err, r.describeAll(event.From().UUID))
 	}
 	r.events = append(r.events, event)
-	close(r.news)
-	r.news = make(chan struct{})
+	close(r.changed)
+	r.changed = make(chan struct{})
 }
 
 // wait returns the first matching event after the one that it returned before.
 func (r *record) wait(what string, match func(zre.Event) bool) zre.Event {
 	r.t.Helper()
-	timeout := time.NewTimer(patience)
+	timeout := time.NewTimer(waitTimeout)
 	defer timeout.Stop()
 	for {
 		r.mu.Lock()
-		for r.read < len(r.events) {
-			event := r.events[r.read]
-			r.read++
+		for r.examined < len(r.events) {
+			event := r.events[r.examined]
+			r.examined++
 			if match(event) {
 				r.mu.Unlock()
 				return event
 			}
 		}
-		news := r.news
+		news := r.changed
 		r.mu.Unlock()
 		select {
 		case <-news:
 		case <-timeout.C:
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			r.t.Fatalf("%s: no %s within %v; events: %s", r.name, what, patience, r.log(uuid.Nil))
+			r.t.Fatalf("%s: no %s within %v; events: %s", r.name, what, waitTimeout, r.describeAll(uuid.Nil))
 		}
 	}
 }
@@ -78,8 +78,8 @@ func (r *record) seen() []zre.Event {
 	return append([]zre.Event(nil), r.events...)
 }
 
-// log lists the events in words: those of one peer, or all with the nil UUID. The caller holds the lock.
-func (r *record) log(of uuid.UUID) string {
+// describeAll lists the events in words: those of one peer, or all with the nil UUID. The caller holds the lock.
+func (r *record) describeAll(of uuid.UUID) string {
 	var text []string
 	for _, event := range r.events {
 		if of == uuid.Nil || of == event.From().UUID {

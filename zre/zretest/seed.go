@@ -36,8 +36,8 @@ func Run(t *testing.T, runs int, test func(t *testing.T, lan *LAN)) {
 	}
 }
 
-// command returns the command that repeats a test with a seed.
-func command(test string, seed uint64) string {
+// repeatCommand returns the command that repeats a test with a seed.
+func repeatCommand(test string, seed uint64) string {
 	test, _, _ = strings.Cut(test, "/seed=")
 	var pattern []string
 	for name := range strings.SplitSeq(test, "/") {

@@ -27,27 +27,27 @@ type conn struct {
 	local, remote net.Addr
 	src, dst      netip.Addr // TCP only
 
-	readable, writable      sync.Cond
-	readLimit, writeLimit   deadline
-	unread                  [][]byte // has arrived
-	unreadOctets            int
-	ended                   bool  // the peer has closed its end
-	failure                 error // why the connection is broken
-	closed                  bool
-	out                     []segment // in transit to the peer
-	outOctets               int
-	delivered               int64         // bytes
-	lastDue                 time.Duration // when the last segment sent is due
-	coming                  bool          // there is an alarm for the first segment
-	open                    bool          // both directions are free
-	outage                  int           // counts the changes of open
-	held                    time.Duration // since when the first segment waits for open
-	isHeld, resetSent, gone bool          // gone: the other end will never learn of the end
+	readable, writable          sync.Cond
+	readDeadline, writeDeadline deadline
+	unread                      [][]byte // has arrived
+	unreadBytes                 int
+	peerClosed                  bool  // the peer has closed its end
+	failure                     error // why the connection is broken
+	closed                      bool
+	out                         []segment // in transit to the peer
+	outBytes                    int
+	delivered                   int64         // bytes
+	lastDue                     time.Duration // when the last segment sent is due
+	arrivalScheduled            bool          // there is an alarm for the first segment
+	pathOpen                    bool          // both directions are free
+	pathChanges                 int           // counts the changes of pathOpen
+	heldSince                   time.Duration // since when the first segment waits for the path
+	isHeld, resetSent, vanished bool          // vanished: the other end will never learn of the close
 }
 
 // A segment is one transfer: bytes, the end of the stream, or a reset.
 type segment struct {
-	octets     []byte
+	data       []byte
 	due        time.Duration
 	fin, reset bool
 }
@@ -59,9 +59,9 @@ func (l *LAN) connect(network string, client, server *Host, local, remote net.Ad
 	c.peer, s.peer = s, c
 	for _, end := range []*conn{c, s} {
 		end.readable.L, end.writable.L = &l.mu, &l.mu
-		end.open = true
-		l.ends++
-		end.order = l.ends
+		end.pathOpen = true
+		l.connCount++
+		end.order = l.connCount
 		l.conns[end] = struct{}{}
 	}
 	return c, s
@@ -74,24 +74,24 @@ func (c *conn) Read(b []byte) (int, error) {
 		switch {
 		case c.closed:
 			return 0, c.error("read", net.ErrClosed)
-		case c.readLimit.passed():
+		case c.readDeadline.passed():
 			return 0, c.error("read", os.ErrDeadlineExceeded)
 		case c.host.frozen:
 		case len(c.unread) > 0 && len(b) > 0:
-			return c.take(b), nil
+			return c.readUnread(b), nil
 		case len(b) == 0:
 			return 0, nil
 		case c.failure != nil:
 			return 0, c.error("read", c.failure)
-		case c.ended:
+		case c.peerClosed:
 			return 0, io.EOF
 		}
 		c.readable.Wait()
 	}
 }
 
-// take moves bytes that have arrived to b.
-func (c *conn) take(b []byte) (n int) {
+// readUnread moves bytes that have arrived to b.
+func (c *conn) readUnread(b []byte) (n int) {
 	for n < len(b) && len(c.unread) > 0 {
 		moved := copy(b[n:], c.unread[0])
 		n += moved
@@ -100,7 +100,7 @@ func (c *conn) take(b []byte) (n int) {
 			c.unread = c.unread[1:]
 		}
 	}
-	c.unreadOctets -= n
+	c.unreadBytes -= n
 	c.peer.writable.Broadcast()
 	return n
 }
@@ -109,11 +109,11 @@ func (c *conn) take(b []byte) (n int) {
 func (c *conn) Write(b []byte) (n int, err error) {
 	defer c.host.lan.lock()()
 	for {
-		room := window - c.outOctets - c.peer.unreadOctets
+		room := window - c.outBytes - c.peer.unreadBytes
 		switch {
 		case c.closed:
 			return n, c.error("write", net.ErrClosed)
-		case c.writeLimit.passed():
+		case c.writeDeadline.passed():
 			return n, c.error("write", os.ErrDeadlineExceeded)
 		case c.failure != nil:
 			return n, c.error("write", c.failure)
@@ -122,7 +122,7 @@ func (c *conn) Write(b []byte) (n int, err error) {
 			return n, nil
 		case room > 0:
 			part := min(room, len(b))
-			c.send(segment{octets: slices.Clone(b[:part])})
+			c.send(segment{data: slices.Clone(b[:part])})
 			n += part
 			b = b[part:]
 			continue
@@ -138,35 +138,35 @@ func (c *conn) Close() error {
 	if c.closed {
 		return c.error("close", net.ErrClosed)
 	}
-	c.shut()
+	c.closeNotifying()
 	return nil
 }
 
-// shut closes this end and notifies the peer.
-func (c *conn) shut() {
+// closeNotifying closes this end and notifies the peer.
+func (c *conn) closeNotifying() {
 	if c.closed {
 		return
 	}
 	if c.failure == nil {
-		c.resetSent = c.unreadOctets > 0
+		c.resetSent = c.unreadBytes > 0
 		c.send(segment{fin: !c.resetSent, reset: c.resetSent})
 	}
-	c.closeHere()
+	c.closeEnd()
 }
 
-// vanish closes this end silently.
-func (c *conn) vanish() {
+// closeSilently closes this end; the peer gets no message.
+func (c *conn) closeSilently() {
 	if !c.closed {
-		c.out, c.outOctets, c.gone = nil, 0, true
-		c.closeHere()
+		c.out, c.outBytes, c.vanished = nil, 0, true
+		c.closeEnd()
 	}
 }
 
-func (c *conn) closeHere() {
+func (c *conn) closeEnd() {
 	c.closed = true
-	c.unread, c.unreadOctets = nil, 0
-	c.readLimit.stop()
-	c.writeLimit.stop()
+	c.unread, c.unreadBytes = nil, 0
+	c.readDeadline.stop()
+	c.writeDeadline.stop()
 	c.wake()
 	c.peer.writable.Broadcast()
 	if c.peer.closed {
@@ -179,7 +179,7 @@ func (c *conn) closeHere() {
 func (c *conn) fail(err error) {
 	if c.failure == nil && !c.closed {
 		c.failure = err
-		c.out, c.outOctets = nil, 0
+		c.out, c.outBytes = nil, 0
 		c.wake()
 	}
 }
@@ -203,9 +203,9 @@ func opError(op, network string, source, addr net.Addr, err error) error {
 
 // Delivery reports what became of written data, as a node asks the operating system for a real connection: how many bytes have arrived, how
 // many have not, and whether some of those are in transit.
-func (c *conn) Delivery() (acknowledged, unacknowledged int64, onWay bool) {
+func (c *conn) Delivery() (acknowledged, unacknowledged int64, inTransit bool) {
 	defer c.host.lan.lock()()
-	return c.delivered, int64(c.outOctets), c.outOctets > 0
+	return c.delivered, int64(c.outBytes), c.outBytes > 0
 }
 
 // LocalAddr implements net.Conn.
@@ -215,15 +215,17 @@ func (c *conn) LocalAddr() net.Addr { return c.local }
 func (c *conn) RemoteAddr() net.Addr { return c.remote }
 
 // SetDeadline implements net.Conn.
-func (c *conn) SetDeadline(t time.Time) error { return c.limit(t, &c.readLimit, &c.writeLimit) }
+func (c *conn) SetDeadline(t time.Time) error {
+	return c.setDeadlines(t, &c.readDeadline, &c.writeDeadline)
+}
 
 // SetReadDeadline implements net.Conn.
-func (c *conn) SetReadDeadline(t time.Time) error { return c.limit(t, &c.readLimit) }
+func (c *conn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, &c.readDeadline) }
 
 // SetWriteDeadline implements net.Conn.
-func (c *conn) SetWriteDeadline(t time.Time) error { return c.limit(t, &c.writeLimit) }
+func (c *conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, &c.writeDeadline) }
 
-func (c *conn) limit(t time.Time, limits ...*deadline) error {
+func (c *conn) setDeadlines(t time.Time, limits ...*deadline) error {
 	defer c.host.lan.lock()()
 	if c.closed {
 		return c.error("set", net.ErrClosed)

@@ -7,57 +7,57 @@ func (c *conn) send(s segment) {
 	l := c.host.lan
 	from, to := c.host.machine, c.peer.host.machine
 	link := l.linkOf(from, to)
-	travel, _ := l.travel(path{from, to}, link, len(s.octets), 0)
+	travel, _ := l.transitTime(path{from, to}, link, len(s.data), 0)
 	s.due = l.now() + travel
-	for again := retransmission; l.chance(link.Loss) && again < time.Minute; again *= 2 {
-		s.due += again
+	for delay := firstRetransmit; l.chance(link.Loss) && delay < time.Minute; delay *= 2 {
+		s.due += delay
 	}
 	s.due = max(s.due, c.lastDue)
 	c.lastDue = s.due
 	c.out = append(c.out, s)
-	c.outOctets += len(s.octets)
-	c.expect(s.due)
+	c.outBytes += len(s.data)
+	c.scheduleArrival(s.due)
 }
 
-// expect sets the alarm for the first segment, unless there is one or the path is cut.
-func (c *conn) expect(due time.Duration) {
-	if !c.open {
-		c.hold()
-	} else if !c.coming {
-		c.coming = true
-		c.host.lan.at(due, c.arrive)
+// scheduleArrival sets the alarm for the first segment, unless there is one or the path is cut.
+func (c *conn) scheduleArrival(due time.Duration) {
+	if !c.pathOpen {
+		c.recordHeld()
+	} else if !c.arrivalScheduled {
+		c.arrivalScheduled = true
+		c.host.lan.schedule(due, c.arrive)
 	}
 }
 
 // arrive delivers the segments that are due to the peer.
 func (c *conn) arrive() {
-	c.coming = false
+	c.arrivalScheduled = false
 	now := c.host.lan.now()
-	if !c.open {
-		c.hold()
+	if !c.pathOpen {
+		c.recordHeld()
 		return
 	}
 	for len(c.out) > 0 && c.out[0].due <= now {
-		if !c.fits() {
-			c.update()
+		if !c.nextFits() {
+			c.checkPath()
 			return
 		}
 		s := c.out[0]
 		c.out[0] = segment{}
 		c.out = c.out[1:]
-		c.outOctets -= len(s.octets)
-		c.delivered += int64(len(s.octets))
+		c.outBytes -= len(s.data)
+		c.delivered += int64(len(s.data))
 		c.peer.receive(s)
 	}
 	if len(c.out) > 0 {
-		c.expect(c.out[0].due)
+		c.scheduleArrival(c.out[0].due)
 	}
 }
 
-// hold records since when segments wait for the path.
-func (c *conn) hold() {
+// recordHeld records since when segments wait for the path.
+func (c *conn) recordHeld() {
 	if !c.isHeld && len(c.out) > 0 {
-		c.isHeld, c.held = true, c.host.lan.now()
+		c.isHeld, c.heldSince = true, c.host.lan.now()
 	}
 }
 
@@ -68,75 +68,75 @@ func (c *conn) receive(s segment) {
 		c.fail(errReset)
 	case c.closed || c.failure != nil:
 		if !s.fin {
-			c.refuse()
+			c.sendReset()
 		}
 		c.peer.writable.Broadcast()
 	case s.fin:
-		c.ended = true
+		c.peerClosed = true
 		c.readable.Broadcast()
 	default:
-		c.unread = append(c.unread, s.octets)
-		c.unreadOctets += len(s.octets)
+		c.unread = append(c.unread, s.data)
+		c.unreadBytes += len(s.data)
 		c.readable.Broadcast()
 	}
 }
 
-// refuse answers data for an unknown connection with a reset.
-func (c *conn) refuse() {
+// sendReset answers data for an unknown connection with a reset.
+func (c *conn) sendReset() {
 	if !c.resetSent {
 		c.resetSent = true
 		c.send(segment{reset: true})
 	}
 }
 
-// update checks after a change whether the path is free.
-func (c *conn) update() {
+// checkPath checks after a change whether the path is free.
+func (c *conn) checkPath() {
 	l := c.host.lan
-	open := c.isOpen() && c.fits()
-	if open == c.open {
+	open := c.reachesBothWays() && c.nextFits()
+	if open == c.pathOpen {
 		return
 	}
-	c.open = open
-	c.outage++
-	outage := c.outage
+	c.pathOpen = open
+	c.pathChanges++
+	outage := c.pathChanges
 	if !open {
-		c.hold()
-		l.at(l.now()+keepaliveEnd, func() { c.giveUp(outage, keepaliveEnd) })
+		c.recordHeld()
+		l.schedule(l.now()+keepaliveTimeout, func() { c.giveUp(outage, keepaliveTimeout) })
 		return
 	}
 	// TCP sends the segments at its next retry.
 	due := l.now()
 	if c.isHeld {
-		again := c.held
-		for wait := retransmission; again < due; wait *= 2 {
+		again := c.heldSince
+		for wait := firstRetransmit; again < due; wait *= 2 {
 			again += wait
 		}
 		due = again
 		c.isHeld = false
 	}
 	if len(c.out) > 0 {
-		c.expect(max(due+l.linkOf(c.host.machine, c.peer.host.machine).Latency, c.out[0].due))
+		c.scheduleArrival(max(due+l.linkOf(c.host.machine, c.peer.host.machine).Latency, c.out[0].due))
 	}
-	if c.peer.gone {
-		l.at(due+time.Duration(l.rng.Int64N(int64(keepaliveIdle))), func() {
-			if c.open {
+	if c.peer.vanished {
+		l.schedule(due+time.Duration(l.rng.Int64N(int64(keepaliveIdle))), func() {
+			if c.pathOpen {
 				c.fail(errReset) // the answer to a probe
 			}
 		})
 	}
 }
 
-// fits reports whether the next segment, if any, fits into a packet that passes.
-func (c *conn) fits() bool {
+// nextFits reports whether the next segment, if any, fits into a packet that passes.
+func (c *conn) nextFits() bool {
 	if len(c.out) == 0 || c.out[0].due > c.host.lan.now() {
 		return true
 	}
 	link := c.host.lan.linkOf(c.host.machine, c.peer.host.machine)
-	return link.fits(len(c.out[0].octets))
+	return link.passes(len(c.out[0].data))
 }
 
-// isOpen reports whether both ends reach each other.
-func (c *conn) isOpen() bool {
+// reachesBothWays reports whether both ends reach each other.
+func (c *conn) reachesBothWays() bool {
 	l, from, to := c.host.lan, c.host.machine, c.peer.host.machine
 	return l.reaches(from, c.src, to, c.dst) && l.reaches(to, c.dst, from, c.src)
 }
@@ -144,12 +144,12 @@ func (c *conn) isOpen() bool {
 // giveUp ends the connection if the path was cut for that long. An idle connection ends soon, as its probes get no answer.
 func (c *conn) giveUp(outage int, after time.Duration) {
 	switch {
-	case c.outage != outage || c.closed:
-	case len(c.out) > 0 && after < sendEnd:
+	case c.pathChanges != outage || c.closed:
+	case len(c.out) > 0 && after < sendTimeout:
 		l := c.host.lan
-		l.at(l.now()+sendEnd-after, func() { c.giveUp(outage, sendEnd) })
+		l.schedule(l.now()+sendTimeout-after, func() { c.giveUp(outage, sendTimeout) })
 	default:
-		c.gone = true
+		c.vanished = true
 		c.fail(errTimeout)
 	}
 }

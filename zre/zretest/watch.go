@@ -15,10 +15,10 @@ type Watched struct {
 	*zre.Node
 	record *record
 
-	loop   sync.Mutex     // guards the fields below; the event loop never takes it
-	stop   func()         // ends the loop; nil if none runs
-	taking sync.WaitGroup // the loop
-	over   bool           // the test has ended
+	mu      sync.Mutex     // guards the fields below; the event loop never takes it
+	stop    func()         // ends the loop; nil if none runs
+	reading sync.WaitGroup // the event loop
+	ended   bool           // the test has ended
 }
 
 // Watch reads the events of a node from now until the test ends. For each peer, the first event that breaks the rules of [Grammar] fails
@@ -28,9 +28,9 @@ func Watch(t testing.TB, node *zre.Node) *Watched {
 	w.Resume()
 	t.Cleanup(func() {
 		w.Pause()
-		w.loop.Lock()
-		defer w.loop.Unlock()
-		w.over = true
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.ended = true
 	})
 	return w
 }
@@ -57,29 +57,29 @@ func Start(t testing.TB, network zre.Network, options ...zre.Option) *Watched {
 // Pause stops reading events until Resume, like a busy application. Once it returns no event is read: all further events wait in the node's
 // event queue and fill it.
 func (w *Watched) Pause() {
-	w.loop.Lock()
-	defer w.loop.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.stop == nil {
 		return
 	}
 	w.stop()
 	// A loop that is only asked to stop could still wake up late and read a whole queue at once, which would be empty again.
-	w.taking.Wait()
+	w.reading.Wait()
 	w.stop = nil
 }
 
 // Resume ends Pause.
 func (w *Watched) Resume() {
-	w.loop.Lock()
-	defer w.loop.Unlock()
-	if w.stop != nil || w.over {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stop != nil || w.ended {
 		return
 	}
 	var ctx context.Context
 	ctx, w.stop = context.WithCancel(context.Background())
-	w.taking.Go(func() {
+	w.reading.Go(func() {
 		for event := range w.AllEvents(ctx) {
-			w.record.take(event)
+			w.record.add(event)
 		}
 	})
 }

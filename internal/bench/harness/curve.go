@@ -33,7 +33,7 @@ func certificate(t testing.TB) (*zre.Certificate, string) {
 // curveWhispers is whispersAndLibzmq with CURVE on both sides.
 func curveWhispers(t testing.TB, r *run, size size, row string) {
 	z := newLibzmq(t, "tcp", "curve")
-	load := bench.Load{Size: size.octets, Count: r.count(size.count/2, 200)}
+	load := bench.Load{Size: size.bytes, Count: r.count(size.count/2, 200)}
 	c, path := certificate(t)
 	port := freePort()
 	serve(t, port, 1, "tcp", "--cert", path)

@@ -149,7 +149,7 @@ func TestReasons(t *testing.T) {
 			done := make(chan struct{})
 			go func() { // Fatal ends a goroutine
 				defer close(done)
-				w := &witness{TB: new(failed)}
+				w := &reasonRecorder{TB: new(failed)}
 				defer func() { reason = w.reason }()
 				start(w, "sh", "-c", test.script).next(w)
 			}()
@@ -186,7 +186,7 @@ func TestTargets(t *testing.T) {
 	} {
 		r := &Row{goal: test.target}
 		r.set(test.ours, test.refs)
-		if got := yes(r.Met); got != test.met || test.target.String() != test.says {
+		if got := metText(r.Met); got != test.met || test.target.String() != test.says {
 			t.Errorf("%v, %v beside %v: %q, met %q; want %q, %q", test.target, test.ours, test.refs, test.target.String(), got, test.says, test.met)
 		}
 	}

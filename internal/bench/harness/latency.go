@@ -63,7 +63,7 @@ func floods(t testing.TB, r *run) {
 	for _, size := range sizes {
 		var answers samples
 		for range r.rounds(5) {
-			stop := flood(t, node, server, size.octets)
+			stop := flood(t, node, server, size.bytes)
 			answers = append(answers, microseconds(bench.Percentile(pings(t, node, server, load.Time), 99))/1000)
 			stop()
 		}
@@ -86,10 +86,10 @@ func pings(t testing.TB, node *zre.Node, peer *zre.Peer, during time.Duration) (
 	return took
 }
 
-// flood whispers messages of octets bytes as fast as the peer takes them, until stop.
-func flood(t testing.TB, node *zre.Node, peer *zre.Peer, octets int) (stop func()) {
+// flood whispers messages of size bytes as fast as the peer takes them, until stop.
+func flood(t testing.TB, node *zre.Node, peer *zre.Peer, size int) (stop func()) {
 	done, ended := make(chan struct{}), make(chan error, 1)
-	frame := make([]byte, octets)
+	frame := make([]byte, size)
 	go func() {
 		for {
 			select {

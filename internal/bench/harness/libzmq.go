@@ -63,7 +63,7 @@ func newLibzmq(t testing.TB, transport string, words ...string) *libzmq {
 	return z
 }
 
-func (z *libzmq) say(format string, args ...any) {
+func (z *libzmq) send(format string, args ...any) {
 	z.t.Helper()
 	if _, err := fmt.Fprintf(z.dealer.in, format+"\n", args...); err != nil {
 		z.t.Fatalf("libzmq: %v", err)
@@ -81,21 +81,21 @@ func (z *libzmq) expect(p *program, format string, values ...any) {
 // flood is one round.
 func (z *libzmq) flood(load bench.Load) sample {
 	z.t.Helper()
-	count, octets, how := load.Count, load.Size, "flood"
+	count, size, mode := load.Count, load.Size, "flood"
 	if load.Given {
-		how = "give"
+		mode = "give"
 	}
 	var got int
 	var spent, spentThey int64
 	began := time.Now()
-	z.say("%s %d %d", how, count, octets)
+	z.send("%s %d %d", mode, count, size)
 	z.expect(z.router, "got %d %d", &got, &spentThey)
 	elapsed := time.Since(began)
 	if got != count {
 		z.t.Fatalf("libzmq: %d messages were sent, %d arrived", count, got)
 	}
 	if z.dealer != z.router {
-		z.say("cpu")
+		z.send("cpu")
 		z.expect(z.dealer, "cpu %d", &spent)
 	}
 	cpu := float64(spent-z.spent+spentThey-z.spentThey) / 1000 / float64(count)
@@ -104,17 +104,17 @@ func (z *libzmq) flood(load bench.Load) sample {
 }
 
 // echo is one round of round trips: microseconds, p50 and p99.
-func (z *libzmq) echo(octets, count int) sample {
+func (z *libzmq) echo(size, count int) sample {
 	z.t.Helper()
 	var p50, p99 float64
-	z.say("echo %d %d", count, octets)
+	z.send("echo %d %d", count, size)
 	z.expect(z.dealer, "echo %f %f", &p50, &p99)
 	return sample{figures: []float64{p50 / 1000, p99 / 1000}}
 }
 
 func whispersAndLibzmq(t testing.TB, r *run, transport string, size size, given bool, rows []string) {
 	z := newLibzmq(t, transport)
-	load := bench.Load{Given: given, Size: size.octets, Count: r.count(size.count, 200)}
+	load := bench.Load{Given: given, Size: size.bytes, Count: r.count(size.count, 200)}
 	if transport == "inproc" {
 		load.Count = r.count(size.within, 200)
 	}

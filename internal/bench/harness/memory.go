@@ -22,7 +22,7 @@ func allocations(t testing.TB, r *run, size size, sending, receiving string) {
 	var sent, received samples
 	count := r.count(5*size.count, 200) // so many that what the queue holds in the end hardly counts
 	for range r.rounds(5) {
-		rate := send(t, client, bench.Load{Size: size.octets, Count: count})
+		rate := send(t, client, bench.Load{Size: size.bytes, Count: count})
 		sent = append(sent, float64(rate.Here.Allocations)/float64(count))
 		received = append(received, float64(rate.There.Allocations)/float64(count))
 	}
@@ -33,16 +33,16 @@ func allocations(t testing.TB, r *run, size size, sending, receiving string) {
 // copies counts how often the bytes of a large message are copied in memory on the way by tcp, from the memory that both processes allocate
 // for it: the memory that the receiving application gets is no copy, all other memory is.
 func copies(t testing.TB, r *run) {
-	const octets = 20 << 20
+	const size = 20 << 20
 	port := freePort()
 	serve(t, port, 1, "tcp")
 	client, _ := meet(t, port, 1, "tcp")
 	var here, there samples
 	for range r.rounds(5) {
 		count := r.count(10, 1)
-		rate := send(t, client, bench.Load{Size: octets, Count: count})
-		here = append(here, float64(rate.Here.Allocated)/octets/float64(count))
-		there = append(there, float64(rate.There.Allocated)/octets/float64(count)-1)
+		rate := send(t, client, bench.Load{Size: size, Count: count})
+		here = append(here, float64(rate.Here.Allocated)/size/float64(count))
+		there = append(there, float64(rate.There.Allocated)/size/float64(count)-1)
 	}
 	total := make(samples, len(here))
 	for i := range total {
@@ -104,15 +104,15 @@ func inUse() int64 {
 	return int64(m.HeapInuse + m.StackInuse)
 }
 
-// spending is what this process spends per second: microseconds of the processor, and allocations.
-type spending struct{ processor, allocations float64 }
+// idleCost is what this process spends per second: microseconds of the processor, and allocations.
+type idleCost struct{ processor, allocations float64 }
 
 // idleFor measures what is spent while the process has nothing to do.
-func idleFor(d time.Duration) spending {
+func idleFor(d time.Duration) idleCost {
 	before := bench.Spent()
 	time.Sleep(d)
 	now := bench.Spent()
-	return spending{
+	return idleCost{
 		microseconds(now.Processor-before.Processor) / d.Seconds(),
 		float64(now.Allocations-before.Allocations) / d.Seconds(),
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// meshed is the output of "zre bench mesh".
-type meshed struct {
+// meshResult is the output of "zre bench mesh".
+type meshResult struct {
 	Milliseconds float64 `json:"milliseconds"`
 	When         int64   `json:"unix_ms"` // of the first line
 	Lost         []struct {
@@ -51,7 +51,7 @@ func mesh100(t testing.TB, r *run) {
 	nodes := strconv.Itoa(r.count(100, 5))
 	var took, resident, peak, idle, goroutines samples
 	for range r.rounds(5) {
-		var m meshed
+		var m meshResult
 		p := tool(t, freePort(), "mesh", "--nodes", nodes, "--time", r.time(3*time.Second).String())
 		p.decode(t, &m) // that they have met
 		p.decode(t, &m)
@@ -85,7 +85,7 @@ func mesh300(t testing.TB, r *run) {
 	}
 	met, last := make([]int64, processes), int64(0)
 	for i, p := range all {
-		var m meshed
+		var m meshResult
 		p.decode(t, &m)
 		met[i] = m.When
 		last = max(last, m.When)
@@ -93,7 +93,7 @@ func mesh300(t testing.TB, r *run) {
 	took := time.UnixMilli(last).Sub(began)
 	before, after, resident, reasons := 0, 0, 0.0, make(map[string]int)
 	for i, p := range all {
-		var m meshed
+		var m meshResult
 		p.decode(t, &m)
 		for _, loss := range m.Lost {
 			if met[i]+int64(1000*loss.Seconds) <= last {

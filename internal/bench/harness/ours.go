@@ -26,7 +26,7 @@ import (
 
 type size struct {
 	name   string
-	octets int
+	bytes  int
 	count  int // messages of a round of some 0.2 to 0.5 s between processes
 	within int // and within one
 }

@@ -37,7 +37,7 @@ func measurements() []measurement {
 		for _, size := range sizes {
 			row := fmt.Sprintf("whisper/%s/%s/libzmq", transport, size.name)
 			rows := []string{row}
-			if transport == "tcp" && size.octets == 16 {
+			if transport == "tcp" && size.bytes == 16 {
 				rows = append(rows, "processor/tcp/16B/libzmq")
 			}
 			add(func(t testing.TB, r *run) { whispersAndLibzmq(t, r, transport, size, false, rows) }, rows...)
@@ -101,7 +101,7 @@ func Run(t *testing.T, config Config) []*Row {
 		if !r.wants(m.rows) {
 			continue
 		}
-		witness := new(witness)
+		witness := new(reasonRecorder)
 		began := time.Now()
 		t.Run(strings.ReplaceAll(m.rows[0], "/", ","), func(t *testing.T) {
 			witness.TB = t
@@ -192,31 +192,31 @@ func (r *run) compare(rows []string, rounds int, ours, reference func() sample) 
 	}
 }
 
-// witness is a test that remembers why it failed or was skipped.
-type witness struct {
+// reasonRecorder is a test that remembers why it failed or was skipped.
+type reasonRecorder struct {
 	testing.TB
 	reason string
 }
 
-func (w *witness) note(text string) {
+func (w *reasonRecorder) note(text string) {
 	if w.reason == "" {
 		w.reason = text
 	}
 }
 
-func (w *witness) Fatalf(format string, args ...any) {
+func (w *reasonRecorder) Fatalf(format string, args ...any) {
 	w.Helper()
 	w.note(fmt.Sprintf(format, args...))
 	w.TB.Fatalf(format, args...)
 }
 
-func (w *witness) Fatal(args ...any) {
+func (w *reasonRecorder) Fatal(args ...any) {
 	w.Helper()
 	w.note(fmt.Sprint(args...))
 	w.TB.Fatal(args...)
 }
 
-func (w *witness) Skipf(format string, args ...any) {
+func (w *reasonRecorder) Skipf(format string, args ...any) {
 	w.Helper()
 	w.note(fmt.Sprintf(format, args...))
 	w.TB.Skipf(format, args...)

@@ -24,7 +24,7 @@ func shouts(t testing.TB, r *run, members int, rows []string) {
 		deliveries := r.count(size.count*2, 100*members)
 		load := func(shout bool, count int) func() sample {
 			return func() sample {
-				rate := send(t, client, bench.Load{Shout: shout, Size: size.octets, Count: count})
+				rate := send(t, client, bench.Load{Shout: shout, Size: size.bytes, Count: count})
 				return sample{[]float64{rate.PerSecond()}, rate.Processor()}
 			}
 		}

@@ -57,7 +57,7 @@ func Table(rows []*Row) string {
 		if r.OursCPU != nil && r.ReferenceCPU != nil {
 			cpu = number(r.OursCPU) + ", " + number(r.ReferenceCPU)
 		}
-		lines = append(lines, []string{r.Name, r.Unit, number(r.Ours), number(r.Reference), number(r.Ratio), r.Target, yes(r.Met), cpu, r.Note})
+		lines = append(lines, []string{r.Name, r.Unit, number(r.Ours), number(r.Reference), number(r.Ratio), r.Target, metText(r.Met), cpu, r.Note})
 	}
 	width := make([]int, len(head))
 	for _, line := range lines {
@@ -97,7 +97,7 @@ func number(f *float64) string {
 	return whole
 }
 
-func yes(met *bool) string {
+func metText(met *bool) string {
 	switch {
 	case met == nil:
 		return ""

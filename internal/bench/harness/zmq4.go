@@ -67,7 +67,7 @@ func whispersAndZmq4(t testing.TB, r *run, size size, row string) {
 		t.Fatalf("zmq4: %v", err)
 	}
 	count := r.count(20_000, 100)
-	content := make([]byte, size.octets)
+	content := make([]byte, size.bytes)
 	theirs := func() sample {
 		began, before := time.Now(), processorOf(t, os.Getpid(), router.pid)
 		for i := 1; i <= count; i++ {
@@ -84,5 +84,5 @@ func whispersAndZmq4(t testing.TB, r *run, size size, row string) {
 		}
 		return sample{[]float64{float64(count) / time.Since(began).Seconds()}, perMessage(t, before, count, os.Getpid(), router.pid)}
 	}
-	r.compare([]string{row}, 5, whispers(t, "tcp", bench.Load{Size: size.octets, Count: r.count(size.count, 200)}), theirs)
+	r.compare([]string{row}, 5, whispers(t, "tcp", bench.Load{Size: size.bytes, Count: r.count(size.count, 200)}), theirs)
 }

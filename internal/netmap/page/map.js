@@ -1,13 +1,13 @@
-// The painter of zre map: the server says where everything is, this moves it there. Texts of other nodes are text nodes, never HTML.
+// The page of zre map: the server computes the layout, this script only draws it. Texts of other nodes are text nodes, never HTML.
 "use strict";
 (() => {
   const NS = "http://www.w3.org/2000/svg";
   const MOVE = 450; // ms
   const states = [["idle", "idle", ""], ["receiving", "receiving", "↓"], ["processing", "processing", "…"], ["error", "error", "!"], ["init", "init", "·"],
-    ["unknown", "tells no state", ""]];
+    ["unknown", "no state", ""]];
   const signs = new Map(states.map(([state, , sign]) => [state, sign]));
   const $ = (id) => document.getElementById(id);
-  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
   const svg = $("picture");
   const layers = {};
@@ -17,7 +17,7 @@
   // What is drawn, by key. Each has its elements, and numbers that move: now, from, to.
   const drawn = { areas: new Map(), lines: new Map(), nodes: new Map() };
   const view = { width: 1, height: 1 };
-  let picture = null, source = null, group = "", chosen = "", pointed = "", began = 0, moving = false, shape = "";
+  let picture = null, source = null, group = "", chosen = "", hovered = "", began = 0, moving = false, shape = "";
 
   function make(parent, name, attributes, text) {
     const e = document.createElementNS(NS, name);
@@ -37,7 +37,7 @@
   function setText(e, text) { if (e.textContent !== text) e.textContent = text; }
   function setAttr(e, name, value) { if (e.getAttribute(name) !== String(value)) e.setAttribute(name, value); }
 
-  // merge has what is drawn follow a list: it makes what is new, aims what stays, and removes what is gone.
+  // merge updates what is drawn from a list: it creates new items, sets the target of those that stay, and removes the rest.
   function merge(map, list, key, numbers, create, change) {
     const gone = new Set(map.keys());
     for (const item of list) {
@@ -101,8 +101,8 @@
       g.addEventListener("keydown", (e) => {
         if (e.key === "Enter" || e.key === " ") { e.preventDefault(); choose(n.id); }
       });
-      g.addEventListener("pointerenter", () => { pointed = n.id; dim(); });
-      g.addEventListener("pointerleave", () => { if (pointed === n.id) { pointed = ""; dim(); } });
+      g.addEventListener("pointerenter", () => { hovered = n.id; fadeOthers(); });
+      g.addEventListener("pointerleave", () => { if (hovered === n.id) { hovered = ""; fadeOthers(); } });
     }, (d, n) => {
       setText(d.title, n.name);
       setText(d.name, n.label);
@@ -110,16 +110,16 @@
       setAttr(d.elements[0], "aria-label", `${n.name}, ${n.state}`);
     });
     const now = p.areas.map((a) => a.kind + a.key + a.x + "," + a.y).join() + p.nodes.map((n) => n.id + n.x + "," + n.y).join();
-    const moves = shape !== "" && shape !== now && !still.matches;
+    const moves = shape !== "" && shape !== now && !reducedMotion.matches;
     shape = now;
-    filters(p.groups);
-    dim();
+    showGroups(p.groups);
+    fadeOthers();
     began = performance.now() - (moves ? 0 : MOVE);
     if (!moving) { moving = true; requestAnimationFrame(move); }
-    if (chosen) facts();
+    if (chosen) showFacts();
   }
 
-  // move draws one step of the way.
+  // move draws one step of the movement.
   function move(time) {
     const part = Math.min(Math.max((time - began) / MOVE, 0), 1);
     const ease = 1 - (1 - part) ** 3;
@@ -143,32 +143,32 @@
     if (moving) requestAnimationFrame(move);
   }
 
-  // dim has what does not belong to the chosen group, or to the node that is pointed at, step back.
-  function dim() {
+  // fadeOthers makes everything faint that does not belong to the chosen group or to the node under the pointer.
+  function fadeOthers() {
     if (!picture) return;
     const inGroup = new Set(picture.nodes.filter((n) => !group || n.groups.includes(group)).map((n) => n.id));
-    const at = pointed || chosen;
-    const friends = new Set([at]);
+    const at = hovered || chosen;
+    const neighbours = new Set([at]);
     for (const l of picture.lines) {
-      if (l.from === at) friends.add(l.to);
-      if (l.to === at) friends.add(l.from);
+      if (l.from === at) neighbours.add(l.to);
+      if (l.to === at) neighbours.add(l.from);
     }
     for (const [id, d] of drawn.nodes) {
       const n = d.item;
-      const away = !inGroup.has(id) || pointed && friends.size > 1 && !friends.has(id);
+      const away = !inGroup.has(id) || hovered && neighbours.size > 1 && !neighbours.has(id);
       setAttr(d.elements[0], "class", "node " + n.state + (n.presence ? " quiet" : "") + (n.self ? " self" : "") + (id === chosen ? " chosen" : "") + (away ? " away" : ""));
     }
     for (const d of drawn.lines.values()) {
       const l = d.item;
       const near = l.from === at || l.to === at;
-      const away = !inGroup.has(l.from) || !inGroup.has(l.to) || pointed && !near;
+      const away = !inGroup.has(l.from) || !inGroup.has(l.to) || hovered && !near;
       setAttr(d.elements[0], "class", "line" + (l.width ? "" : " still") + (away ? " away" : near ? " near" : ""));
       setAttr(d.elements[1], "class", "rate" + (away ? " away" : ""));
     }
   }
 
-  // filters shows the groups as buttons.
-  function filters(groups) {
+  // showGroups shows the groups as buttons.
+  function showGroups(groups) {
     const nav = $("groups");
     if (group && !groups.some((g) => g.name === group)) group = "";
     const names = groups.map((g) => g.name);
@@ -176,7 +176,7 @@
       nav.dataset.names = JSON.stringify(names);
       nav.replaceChildren();
       for (const name of names) {
-        html(nav, "button").addEventListener("click", () => { group = group === name ? "" : name; filters(picture.groups); dim(); });
+        html(nav, "button").addEventListener("click", () => { group = group === name ? "" : name; showGroups(picture.groups); fadeOthers(); });
       }
     }
     groups.forEach((g, i) => {
@@ -189,19 +189,19 @@
 
   function choose(id) {
     chosen = chosen === id ? "" : id;
-    if (chosen) facts(); else close();
-    dim();
+    if (chosen) showFacts(); else close();
+    fadeOthers();
   }
 
   function close() {
     chosen = "";
     $("panel").hidden = true;
-    dim();
-    measure();
+    fadeOthers();
+    fitFrame();
   }
 
-  // facts asks for all that is known of the chosen node, and shows it.
-  async function facts() {
+  // showFacts asks for all that is known of the chosen node, and shows it.
+  async function showFacts() {
     const id = chosen, n = picture.nodes.find((n) => n.id === id);
     if (!n) return close();
     let answer;
@@ -222,7 +222,7 @@
       button.addEventListener("click", close);
       html(panel, "h2", n.name);
       list(panel, answer.facts);
-      html(panel, "h3", answer.headers.length ? "Headers" : "It has no headers");
+      html(panel, "h3", answer.headers.length ? "Headers" : "No headers");
       list(panel, answer.headers);
       const lines = picture.lines.filter((l) => (l.from === id || l.to === id) && l.width > 0).reverse().slice(0, 20);
       if (lines.length) {
@@ -231,7 +231,7 @@
       }
       panel.scrollTop = top;
     }
-    if (opened) measure();
+    if (opened) fitFrame();
   }
 
   function list(parent, facts) {
@@ -243,16 +243,16 @@
     const e = $("status");
     e.classList.toggle("lost", Boolean(lost));
     let text = "live";
-    if (lost) text = "zre map does not answer: this is how it was";
-    else if (picture && picture.hidden_nodes) text = `live; ${picture.hidden_nodes} more have no room`;
+    if (lost) text = "zre map does not answer; this is the last picture";
+    else if (picture && picture.hidden_nodes) text = `live; ${picture.hidden_nodes} more nodes do not fit`;
     else if (picture && picture.without_shared && picture.nodes.length > 1) text = "live; other nodes share no figures (--share-stats)";
-    if (!lost && picture && picture.nodes.length === 1) text = "live; no other node is there (zre doctor tells why)";
+    if (!lost && picture && picture.nodes.length === 1) text = "live; no other node is here (zre doctor finds out why)";
     setText(e, text);
   }
 
-  // measure asks for pictures of the size of the frame.
+  // fitFrame asks for pictures of the size of the frame.
   let waiting = 0;
-  function measure() {
+  function fitFrame() {
     clearTimeout(waiting);
     waiting = setTimeout(connect, 150);
   }
@@ -284,10 +284,10 @@
   make(make(make(quiet, "svg", { viewBox: "-14 -14 28 28", "aria-hidden": "true" }), "g", { class: "node quiet" }), "circle", { class: "body", r: 12 });
   html(quiet, "span", "not heard lately");
 
-  addEventListener("resize", measure);
+  addEventListener("resize", fitFrame);
   addEventListener("keydown", (e) => { if (e.key === "Escape") close(); });
   // A browser window that was asleep gets the newest picture at once.
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) measure(); });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) fitFrame(); });
   connect();
   window.zreMap = { show, drawn }; // for tests
 })();

@@ -11,25 +11,25 @@ import (
 // Problems of our beacons. Package beacon retries by itself and logs each failure. Here failures become problems, one for each kind and
 // interface.
 
-// failing signals that the failures of our beacons have changed. The beacon's receiver calls it, so it must not block.
-func (n *Node) failing() { signal(n.failures) }
+// signalFailures signals that the failures of our beacons have changed. The beacon's receiver calls it, so it must not block.
+func (n *Node) signalFailures() { signal(n.failures) }
 
 // checkBeacons raises a problem for each failure of our beacons, and solves those that are over. It runs in the control loop.
 func (n *Node) checkBeacons() {
-	before := n.hindered
-	n.hindered = make(map[problemKey]bool)
+	before := n.beaconProblems
+	n.beaconProblems = make(map[problemKey]bool)
 	failures := n.agent.Failures()
 	for i := range failures {
 		f := &failures[i]
 		key, ok := problemOf(f)
-		if !ok || n.hindered[key] {
+		if !ok || n.beaconProblems[key] {
 			continue // the first failure is reported
 		}
-		n.hindered[key] = true
+		n.beaconProblems[key] = true
 		n.problems.raiseAt(zerolog.DebugLevel, key.kind, key.about, nil, f)
 	}
 	for key := range before {
-		if !n.hindered[key] {
+		if !n.beaconProblems[key] {
 			n.problems.solve(key.kind, key.about)
 		}
 	}

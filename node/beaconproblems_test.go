@@ -43,15 +43,15 @@ func (u *unready) ListenPacket(network string, port int) (beacon.PacketConn, err
 		return nil, err
 	}
 	conn, err := u.cables.ListenPacket(network, port)
-	return &hinderedConn{conn, u}, err
+	return &refusingConn{conn, u}, err
 }
 
-type hinderedConn struct {
+type refusingConn struct {
 	beacon.PacketConn
 	network *unready
 }
 
-func (c *hinderedConn) WriteTo([]byte, beacon.Destination) error {
+func (c *refusingConn) WriteTo([]byte, beacon.Destination) error {
 	c.network.mu.Lock()
 	defer c.network.mu.Unlock()
 	return c.network.write
@@ -63,8 +63,8 @@ func (u *unready) set(change func()) {
 	change()
 }
 
-// told counts the events about problems.
-func (r *testNode) told() (times int) {
+// problemEvents counts the events about problems.
+func (r *testNode) problemEvents() (times int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, e := range r.events {
@@ -90,7 +90,7 @@ func TestStartsBeforeItsNetwork(t *testing.T) {
 		{"an address", Config{Interfaces: []string{nodeAddr.String()}}, func(u *unready) { u.nowhere = true }, ProblemInterfaceMissing, nodeAddr.String(), beacon.ErrMissing},
 		{"the list of interfaces", Config{}, func(u *unready) { u.list = syscall.EAFNOSUPPORT }, ProblemInterfacesUnknown, "", syscall.EAFNOSUPPORT},
 		{"a port", Config{}, func(u *unready) { u.listen = map[int]error{5670: refused} }, ProblemBeaconPort, "UDP port 5670", syscall.EADDRINUSE},
-		{"leave to send", Config{}, func(u *unready) { u.write = syscall.EPERM }, ProblemBeacons, "lan", syscall.EPERM},
+		{"permission to send", Config{}, func(u *unready) { u.write = syscall.EPERM }, ProblemBeacons, "lan", syscall.EPERM},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -101,20 +101,20 @@ func TestStartsBeforeItsNetwork(t *testing.T) {
 				time.Sleep(100 * time.Millisecond) // fake time
 				problems := n.Problems()
 				if len(problems) != 1 || problems[0].Kind != c.kind || problems[0].About != c.about || !errors.Is(problems[0].Err, c.is) {
-					t.Fatalf("problems: %v", problems)
+					t.Fatalf("got problems %v, want one of kind %v about %q", problems, c.kind, c.about)
 				}
 				var failure *beacon.Failure
 				if !errors.As(problems[0].Err, &failure) {
-					t.Errorf("%T is no failure of beacons", problems[0].Err)
+					t.Errorf("got %T, want a beacon.Failure", problems[0].Err)
 				}
 				time.Sleep(time.Minute) // fake time
-				if told := n.told(); told != 1 {
-					t.Errorf("told %d times in a minute", told)
+				if events := n.problemEvents(); events != 1 {
+					t.Errorf("%d events in a minute, want 1", events)
 				}
 				u.set(func() { u.nowhere, u.list, u.write, u.listen = false, nil, nil, nil })
 				time.Sleep(2 * time.Second) // fake time
-				if problems := n.Problems(); len(problems) > 0 || n.told() != 2 {
-					t.Errorf("problems when it is there: %v, told %d times", problems, n.told())
+				if problems := n.Problems(); len(problems) > 0 || n.problemEvents() != 2 {
+					t.Errorf("after what was missing appeared: problems %v, %d events", problems, n.problemEvents())
 				}
 			})
 		})
@@ -134,7 +134,7 @@ func TestCloseBeforeItsNetwork(t *testing.T) {
 		}
 		began := time.Now()
 		if err := n.Close(); err != nil || time.Since(began) > 0 {
-			t.Errorf("Close: %v, after %v", err, time.Since(began))
+			t.Errorf("Close took %[2]v and returned %[1]v", err, time.Since(began))
 		}
 	})
 }
@@ -147,14 +147,14 @@ func TestNoBeacons(t *testing.T) {
 		time.Sleep(time.Minute) // fake time
 		u.set(func() {
 			if u.listened > 0 {
-				t.Errorf("%d ports opened", u.listened)
+				t.Errorf("%d UDP ports were opened, want none", u.listened)
 			}
 		})
 		if problems := n.Problems(); len(problems) > 0 {
 			t.Errorf("problems: %v", problems)
 		}
 		if at, err := parseEndpoint(n.Endpoint()); err != nil || at.Addr() != nodeAddr || at.Addr() == (netip.Addr{}) {
-			t.Errorf("endpoint %s", n.Endpoint())
+			t.Errorf("the endpoint is %s, want one at %v", n.Endpoint(), nodeAddr)
 		}
 	})
 }
