@@ -121,9 +121,11 @@ func makeFiles(t *testing.T) string {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("files.sh: %v\n%s", err, out)
 	}
-	page, err := exec.Command("gzip", "-dc", dir+"/man/zre-pipe.1.gz").Output()
-	if err != nil || !bytes.Contains(page, []byte(`go\-zre v1.2.3\-test`)) {
-		t.Errorf("the man page has another version: %v, %.100q", err, page)
+	for _, name := range []string{"zre-pipe", "zrechat"} {
+		page, err := exec.Command("gzip", "-dc", dir+"/man/"+name+".1.gz").Output()
+		if err != nil || !bytes.Contains(page, []byte(`go\-zre v1.2.3\-test`)) {
+			t.Errorf("the man page of %s has another version: %v, %.100q", name, err, page)
+		}
 	}
 	return dir
 }

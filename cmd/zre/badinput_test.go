@@ -26,7 +26,7 @@ func TestWrongUse(t *testing.T) {
 	}{
 		{"lss", `zre: there is no command "lss"; did you mean ls? See zre --help`},
 		{"frobnicate", `zre: there is no command "frobnicate"; see zre --help`},
-		{"help lss", `there is no command "lss"; did you mean ls?`},
+		{"help lss", `there is no command "lss"; did you mean ls? See zre --help`},
 		{"--nonsense", "zre has no option --nonsense"},
 		{"ls extra", `zre ls: unexpected argument "extra"`},
 		{"ls --prot 5", "zre ls has no option --prot; did you mean --port? See zre ls --help"},
@@ -38,7 +38,7 @@ func TestWrongUse(t *testing.T) {
 		{"ls --wait soon", "500ms"},
 		{"ls --wait 2h", `--wait "2h": want 0s to 1h`},
 		{"ls --wait-for 0", "want a number from 1 to"},
-		{"ls --log loud", `--log "loud": choose debug, info, warn, error`},
+		{"ls --log loud", `--log "loud": choose debug, info, warn or error`},
 		{"ls --network home", "--network home: there is no configuration file"},
 		{"ls --config /no/such/file", "/no/such/file"},
 		{"ls --evasive 40s", "longer than the evasive timeout"},
@@ -69,7 +69,7 @@ func TestWrongUse(t *testing.T) {
 		{"on request x", "PROGRAM is missing"},
 		{"on knock -- true", `there is no command "knock"`},
 		{"on shout", "zre on shout: GROUP is missing"},
-		{"on shout G", "zre on shout: PROGRAM is missing: write it behind --"},
+		{"on shout G", "zre on shout: PROGRAM is missing: write it after --"},
 		{"on shout G --", "PROGRAM is missing"},
 		{"on shout -- cat", "GROUP is missing"},
 		{"on whisper", "PROGRAM is missing"},
@@ -82,7 +82,7 @@ func TestWrongUse(t *testing.T) {
 		{"bench", "choose serve, whisper, shout, latency or mesh"},
 		{"completion", "choose bash, zsh, fish or powershell"},
 		{"completion tcsh", `zre completion: there is no command "tcsh": choose bash, fish, powershell or zsh; see`},
-		{"--json ls", "--json stands behind the command, as in zre ls --json; see zre --help"},
+		{"--json ls", "--json goes after the command, for example zre ls --json; see zre --help"},
 		{"sl", "did you mean ls?"},
 		{"wisper alice", "did you mean whisper?"},
 		{"shout  text", "zre shout: GROUP is empty"},
@@ -105,7 +105,7 @@ func TestWrongUse(t *testing.T) {
 		}
 		for _, word := range []string{"pflag", "strconv", "flag ", "zre: With", "invalid argument", "msg: ", "beacon: "} {
 			if strings.Contains(errs, word) {
-				t.Errorf("zre %s: words of Go: %q", test.args, errs)
+				t.Errorf("zre %s: got an error in words of Go: %q", test.args, errs)
 			}
 		}
 	}
@@ -125,24 +125,24 @@ func TestNobody(t *testing.T) {
 		{"ls --wait 50ms", 0, "", "there are no nodes; zre doctor says"},
 		{"ls --wait 50ms --group G", 0, "", "there are no members of G"},
 		{"ls --wait 50ms --json", 0, `"peers":[]`, ""},
-		{"ls --wait 50ms --wait-for 2", 1, "", "--wait-for 2: 0 nodes came within 50ms: none"},
+		{"ls --wait 50ms --wait-for 2", 1, "", "--wait-for 2: found 0 nodes within 50ms: none"},
 		{"shout G text --wait 50ms", 1, "", "there are no members of G; nothing was sent"},
-		{"shout G text --wait 50ms --wait-for 1", 1, "", "--wait-for 1: 0 members of G came"},
-		{"whisper alice text --wait 50ms", 1, "", `no node "alice" came within 50ms; there are: none`},
+		{"shout G text --wait 50ms --wait-for 1", 1, "", "--wait-for 1: found 0 members of G within"},
+		{"whisper alice text --wait 50ms", 1, "", `no node "alice" was found within 50ms; found: none`},
 		{"ls --wait 50ms --group ` --json", 0, `"peers":[]`, ""},
 		{"shout G text --wait 50ms --json", 1, "", "there are no members of G; nothing was sent"},
-		{"request alice x --wait 50ms", 1, "", `no node "alice" came within 50ms; there are: none`},
-		{"request alice x --wait 50ms --json", 1, "", `no node "alice" came`},
+		{"request alice x --wait 50ms", 1, "", `no node "alice" was found within 50ms; found: none`},
+		{"request alice x --wait 50ms --json", 1, "", `no node "alice" was found`},
 		{"top --json --count 1", 0, `{"event":"peers","peers":[]}`, ""},
-		{"ping alice --wait 50ms", 1, "", `no node "alice" came within 50ms`},
+		{"ping alice --wait 50ms", 1, "", `no node "alice" was found within 50ms`},
 		{"pipe", 0, `"event":"ready"`, ""},
-		{"pipe --wait-for 1 --wait 50ms", 1, `"event":"error","error":"--wait-for 1: 0 came within 50ms: none"`, "--wait-for 1"},
+		{"pipe --wait-for 1 --wait 50ms", 1, `"event":"error","error":"--wait-for 1: found 0 within 50ms: none"`, "--wait-for 1"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			t.Parallel()
 			status, out, errs := runZre(on(freePort(), strings.Fields(test.args)...)...)
 			if status != test.status || !strings.Contains(out, test.out) || !strings.Contains(errs, test.errs) || (test.out == "") != (out == "") || (test.errs == "") != (errs == "") {
-				t.Errorf("status %d, %q, %q", status, out, errs)
+				t.Errorf("got status %d, output %q, errors %q", status, out, errs)
 			}
 		})
 	}
@@ -175,7 +175,7 @@ func TestStrangeNames(t *testing.T) {
 			} {
 				status, out, errs := runZre(on(port, args...)...)
 				if status != 0 || out == "" || errs != "" {
-					t.Errorf("%q: status %d, %q, %q", args, status, out, errs)
+					t.Errorf("%q: got status %d, output %q, errors %q", args, status, out, errs)
 				}
 				safe(args[0], out)
 			}
@@ -184,7 +184,7 @@ func TestStrangeNames(t *testing.T) {
 				t.Errorf("whisper by name: status %d, %q, %q", status, out, errs)
 			}
 			status, out, errs = runZre(on(port, "ping", name+"\x1b[H\u202d", "--wait", "100ms")...)
-			if status != 1 || out != "" || !strings.Contains(errs, `\x1b[H\u202d" came`) {
+			if status != 1 || out != "" || !strings.Contains(errs, `\x1b[H\u202d" was found`) {
 				t.Errorf("no such name: status %d, %q, %q", status, out, errs)
 			}
 			safe("ping", errs)
@@ -198,15 +198,15 @@ func TestWhichPeer(t *testing.T) {
 	port := freePort()
 	one, two := startNode(t, port, "twin"), startNode(t, port, "twin")
 	status, out, errs := runZre(on(port, "whisper", "twin", "hello")...)
-	if status != 1 || out != "" || !strings.Contains(errs, "2 nodes match twin; give the UUID of one") ||
+	if status != 1 || out != "" || !strings.Contains(errs, "twin fits 2 nodes; use a UUID") ||
 		!strings.Contains(errs, one.UUID().String()) || !strings.Contains(errs, two.UUID().String()) {
-		t.Errorf("status %d, %q, %q", status, out, errs)
+		t.Errorf("got status %d, output %q, errors %q", status, out, errs)
 	}
-	if status, out, errs := runZre(on(port, "whisper", two.UUID().String()[:13], "hello", "you")...); status != 0 || out != "1 node got: twin\n" {
-		t.Errorf("status %d, %q, %q", status, out, errs)
+	if status, out, errs := runZre(on(port, "whisper", two.UUID().String()[:13], "hello", "you")...); status != 0 || out != "1 node got the message: twin\n" {
+		t.Errorf("got status %d, output %q, errors %q", status, out, errs)
 	}
 	if e := nextEvent[zre.Whisper](t, two); string(e.Frames[0]) != "hello you" || len(e.Frames) != 1 {
-		t.Errorf("it heard %q", e.Frames)
+		t.Errorf("the receiver got %q", e.Frames)
 	}
 	for text, want := range map[string]int{"twin": 2, "twi": 0, one.UUID().String()[:3]: 0, one.UUID().String()[:6]: 1, "": 0} {
 		if found := matching([]*zre.Peer{{UUID: one.UUID(), Name: "twin"}, {UUID: two.UUID(), Name: "twin"}}, text); len(found) != want {
@@ -299,7 +299,7 @@ func TestOutputEnds(t *testing.T) {
 			nextEvent[zre.Enter](t, node)
 			r.Close()
 			if e := nextEvent[zre.Exit](t, node); e.Reason != zre.ReasonLeft {
-				t.Errorf("it is gone: %v", e.Reason)
+				t.Errorf("got an exit with the reason %v, want no exit", e.Reason)
 			}
 			if err := cmd.Wait(); err != nil {
 				t.Errorf("a closed output: %v", err)
@@ -351,7 +351,7 @@ func TestSignals(t *testing.T) {
 					t.Fatal(err)
 				}
 				if e := nextEvent[zre.Exit](t, node); e.Reason != zre.ReasonLeft {
-					t.Errorf("it is gone: %v", e.Reason)
+					t.Errorf("got an exit with the reason %v, want no exit", e.Reason)
 				}
 				if err := cmd.Wait(); err != nil && !strings.HasPrefix(args, "ping") {
 					t.Error(err)

@@ -61,7 +61,7 @@ func (c *benchConfig) client(ctx context.Context, servers int, s *screen) (*benc
 	}
 	s.progress.say("looking for " + plural(servers, "server"))
 	ctx, cancel := context.WithTimeoutCause(ctx, meetTime, fmt.Errorf(
-		"no more came within %v; does \"zre bench serve\" run there, with the same --port?", meetTime))
+		"none more within %v; does \"zre bench serve\" run with the same --port?", meetTime))
 	defer cancel()
 	client, err := bench.Meet(ctx, node, servers)
 	if err != nil {
@@ -111,7 +111,7 @@ func benchLatency(ctx context.Context, c *benchConfig, s *screen) (any, error) {
 }
 
 func benchMesh(ctx context.Context, c *benchConfig, s *screen) (any, error) {
-	meet, cancel := context.WithTimeoutCause(ctx, meetTime, fmt.Errorf("no more did within %v", meetTime))
+	meet, cancel := context.WithTimeoutCause(ctx, meetTime, fmt.Errorf("none more within %v", meetTime))
 	defer cancel()
 	s.progress.say(fmt.Sprintf("%s start, and look for %s each", plural(c.nodes, "node"), plural(c.peers, "peer")))
 	mesh, err := bench.NewMesh(meet, c.nodes, c.peers, c.node...)

@@ -62,7 +62,7 @@ func TestBench(t *testing.T) {
 		var out, errs bytes.Buffer
 		args := on(port, append(test.args, "--time", "100ms", "--transport", "tcp")...)
 		if code := runBench(args, nil, &out, &errs); code != 0 || errs.Len() > 0 {
-			t.Fatalf("%q: status %d, %q", test.args, code, &errs)
+			t.Fatalf("%q: got status %d, errors %q", test.args, code, &errs)
 		}
 		for _, says := range test.says {
 			if !strings.Contains(out.String(), says) {
@@ -71,7 +71,7 @@ func TestBench(t *testing.T) {
 		}
 		out.Reset()
 		if code := runBench(append(args, "--json"), nil, &out, &errs); code != 0 {
-			t.Fatalf("%q: status %d, %q", test.args, code, &errs)
+			t.Fatalf("%q: got status %d, errors %q", test.args, code, &errs)
 		}
 		var got map[string]any
 		if err := json.Unmarshal(out.Bytes(), &got); err != nil {
@@ -99,7 +99,7 @@ func TestBench(t *testing.T) {
 			t.Errorf("serve ended with status %d", code)
 		}
 	case <-time.After(20 * time.Second):
-		t.Error("serve does not end")
+		t.Error("serve did not end after the interrupt")
 	}
 }
 
@@ -109,11 +109,11 @@ func TestBenchMesh(t *testing.T) {
 	args := on(freePort(), "mesh", "--nodes", "3", "--time", "50ms")
 	if code := runBench(args, nil, &out, &errs); code != 0 || !strings.Contains(out.String(), "3 nodes here met 2 peers each") ||
 		!strings.Contains(out.String(), "0 exits without a farewell") {
-		t.Errorf("status %d, %q, %q", code, &out, &errs)
+		t.Errorf("got status %d, output %q, errors %q", code, &out, &errs)
 	}
 	out.Reset()
 	if code := runBench(append(args, "--json"), nil, &out, &errs); code != 0 {
-		t.Fatalf("status %d, %q", code, &errs)
+		t.Fatalf("got status %d, errors %q", code, &errs)
 	}
 	lines := json.NewDecoder(&out)
 	var met, result map[string]any
@@ -174,16 +174,16 @@ func TestBenchHelp(t *testing.T) {
 	} {
 		var out, errs bytes.Buffer
 		if code := runBench(test.args, nil, &out, &errs); code != 0 || errs.Len() > 0 {
-			t.Errorf("%q: status %d, %q", test.args, code, &errs)
+			t.Errorf("%q: got status %d, errors %q", test.args, code, &errs)
 		}
 		for word := range strings.FieldsSeq(test.has) {
 			if !strings.Contains(out.String(), word) {
-				t.Errorf("%q does not tell of %s", test.args, word)
+				t.Errorf("the help of %q lacks %s", test.args, word)
 			}
 		}
 		for word := range strings.FieldsSeq(test.lack) {
 			if strings.Contains(out.String(), "  "+word) {
-				t.Errorf("%q tells of %s", test.args, word)
+				t.Errorf("the help of %q has %s, want it without", test.args, word)
 			}
 		}
 	}

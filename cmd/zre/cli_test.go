@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -53,7 +52,7 @@ func TestHelp(t *testing.T) {
 			}
 		}
 		if !strings.HasSuffix(cmd.Short, ".") || strings.Contains(cmd.Short, "\n") {
-			t.Errorf("%s: its line is %q", cmd.CommandPath(), cmd.Short)
+			t.Errorf("%s: got the short description %q", cmd.CommandPath(), cmd.Short)
 		}
 		if status, again, _ := runZre(append([]string{"help"}, path...)...); status != 0 || again != out {
 			t.Errorf("zre help %s differs from %s --help:\n%s", path, cmd.CommandPath(), again)
@@ -154,7 +153,7 @@ func TestListFits(t *testing.T) {
 	for width, want := range map[int]string{40: "b            ", 80: "b", 0: "%eth0]:12345"} {
 		var b bytes.Buffer
 		c := &cli{out: &output{writer: &b, broken: func() {}}, width: width}
-		c.list(node, peers, false)
+		c.printPeers(node, peers, false)
 		if strings.Count(b.String(), "\n") != 3 || !strings.Contains(b.String(), want) {
 			t.Errorf("in %d columns:\n%s", width, &b)
 		}
@@ -177,17 +176,17 @@ func TestSend(t *testing.T) {
 		frames [][]string
 		out    string
 	}{
-		{[]string{"G", "two", "words"}, "", [][]string{{"two words"}}, "2 nodes got: a, b\n"},
-		{[]string{"G", "--frames", "two", "words"}, "", [][]string{{"two", "words"}}, "2 nodes got: a, b\n"},
-		{[]string{"G", "-"}, "a\nb\n", [][]string{{"a\nb\n"}}, "2 nodes got: a, b\n"},
-		{[]string{"G", "-"}, "", [][]string{{""}}, "2 nodes got: a, b\n"},
+		{[]string{"G", "two", "words"}, "", [][]string{{"two words"}}, "2 nodes got the message: a, b\n"},
+		{[]string{"G", "--frames", "two", "words"}, "", [][]string{{"two", "words"}}, "2 nodes got the message: a, b\n"},
+		{[]string{"G", "-"}, "a\nb\n", [][]string{{"a\nb\n"}}, "2 nodes got the message: a, b\n"},
+		{[]string{"G", "-"}, "", [][]string{{""}}, "2 nodes got the message: a, b\n"},
 		{[]string{"G", "-", "--lines"}, "a\nb", [][]string{{"a"}, {"b"}}, "2 nodes got 2 messages: a, b\n"},
 		{[]string{"G", "--json", "--", "--x"}, "", [][]string{{"--x"}}, `{"event":"sent","group":"G","messages":1,"got":[{"peer":`},
 	} {
 		var out, errs bytes.Buffer
 		args := append([]string{"shout", "--wait-for", "2", "--interface", "127.0.0.1", "--port", fmt.Sprint(port)}, test.args...)
 		if status := execute(args, strings.NewReader(test.in), &out, &errs); status != 0 || errs.Len() > 0 || !strings.HasPrefix(out.String(), test.out) {
-			t.Errorf("%q: status %d, %q, %q", test.args, status, &out, &errs)
+			t.Errorf("%q: got status %d, output %q, errors %q", test.args, status, &out, &errs)
 		}
 		for _, node := range []*zre.Node{a, b} {
 			for _, want := range test.frames {
@@ -202,12 +201,7 @@ func TestSend(t *testing.T) {
 func TestVersion(t *testing.T) {
 	status, out, errs := runZre("--version")
 	if status != 0 || errs != "" || !strings.HasPrefix(out, "zre ") || !strings.Contains(out, runtime.Version()) || strings.Count(out, "\n") != 1 {
-		t.Errorf("status %d, %q, %q", status, out, errs)
-	}
-	info := &debug.BuildInfo{GoVersion: "go1.2",
-		Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.modified", Value: "true"}}}
-	if got := describe("v0.9.0", info); !strings.HasPrefix(got, "v0.9.0 (commit 0123456789ab, modified), go1.2, ") {
-		t.Errorf("%q", got)
+		t.Errorf("got status %d, output %q, errors %q", status, out, errs)
 	}
 }
 
@@ -235,7 +229,7 @@ func TestCompletion(t *testing.T) {
 	} {
 		status, out, _ := runZre(append([]string{"__complete"}, strings.Split(args, " ")...)...)
 		if status != 0 || !strings.Contains("\n"+out, "\n"+want) {
-			t.Errorf("%q: status %d, %q", args, status, out)
+			t.Errorf("%q: got status %d, errors %q", args, status, out)
 		}
 	}
 }
@@ -244,7 +238,7 @@ func TestCompletion(t *testing.T) {
 func TestMan(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "man")
 	if status, out, errs := runZre("man", dir); status != 0 || out != "" || errs != "" {
-		t.Fatalf("status %d, %q, %q", status, out, errs)
+		t.Fatalf("got status %d, output %q, errors %q", status, out, errs)
 	}
 	each(func(cmd *cobra.Command) {
 		text, err := os.ReadFile(filepath.Join(dir, strings.ReplaceAll(cmd.CommandPath(), " ", "-")+".1"))
@@ -252,10 +246,10 @@ func TestMan(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		m := manualOf(cmd)
+		m := helpOf(cmd)
 		for _, r := range append(m.options, m.node...) {
-			if !strings.Contains(string(text), "\\fB"+roffText(r.left)+"\\fR") {
-				t.Errorf("the man page of %s does not tell of %s", cmd.CommandPath(), r.left)
+			if !strings.Contains(string(text), "\\fB"+strings.NewReplacer("-", `\-`, "…", "...").Replace(r.Term)+"\\fR") {
+				t.Errorf("the man page of %s lacks %s", cmd.CommandPath(), r.Term)
 			}
 		}
 		for line := range strings.Lines(string(text)) {
@@ -265,6 +259,6 @@ func TestMan(t *testing.T) {
 		}
 	})
 	if status, _, errs := runZre("man", "/dev/null/x"); status != 1 || errs == "" {
-		t.Errorf("status %d, %q", status, errs)
+		t.Errorf("got status %d, errors %q", status, errs)
 	}
 }

@@ -9,16 +9,16 @@ func (c *cli) completions(root *cobra.Command) {
 	root.CompletionOptions.DisableDefaultCmd = true
 	parent := &cobra.Command{
 		Use:   "completion",
-		Short: "Prints a script that completes command lines in your shell.",
-		Long:  "Prints a script that completes command lines in your shell.",
-		Example: `  source <(zre completion bash)                                                for this shell
-  zre completion zsh > "${fpath[1]}/_zre"                                      for each new one
-  zre completion fish > ~/.config/fish/completions/zre.fish                    likewise
-  zre completion powershell | Out-String | Invoke-Expression                   for this shell`,
+		Short: "Prints a completion script for your shell.",
+		Long:  "Prints a completion script for your shell.",
+		Example: `  source <(zre completion bash)                                                completes in this shell
+  zre completion zsh > "${fpath[1]}/_zre"                                      completes in every new shell
+  zre completion fish > ~/.config/fish/completions/zre.fish                    completes in every new shell
+  zre completion powershell | Out-String | Invoke-Expression                   completes in this shell`,
 		Annotations: map[string]string{noteExit: exitStatus},
-		Args:        noSuchCommand,
+		Args:        onlySubcommands,
 		RunE: func(*cobra.Command, []string) error {
-			return misused("choose bash, zsh, fish or powershell")
+			return usageErrorf("choose bash, zsh, fish or powershell")
 		},
 	}
 	for shell, write := range map[string]func(cmd *cobra.Command) error{
@@ -28,7 +28,7 @@ func (c *cli) completions(root *cobra.Command) {
 		"powershell": func(cmd *cobra.Command) error { return cmd.Root().GenPowerShellCompletionWithDesc(c.out) },
 	} {
 		parent.AddCommand(&cobra.Command{
-			Use: shell, Short: "The script for " + shell + ".", Annotations: map[string]string{noteExit: exitStatus}, Args: noArguments,
+			Use: shell, Short: "Prints the script for " + shell + ".", Annotations: map[string]string{noteExit: exitStatus}, Args: noArguments,
 			ValidArgsFunction: cobra.NoFileCompletions,
 			RunE:              func(cmd *cobra.Command, _ []string) error { return write(cmd) },
 		})

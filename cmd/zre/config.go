@@ -15,7 +15,7 @@ import (
 )
 
 // defaultConfig describes the location of the configuration file in the help.
-const defaultConfig = "zre/config.toml in the user's directory of configurations, such as ~/.config"
+const defaultConfig = "zre/config.toml in the user's configuration directory, such as ~/.config"
 
 // configFile is the configuration file.
 type configFile struct {
@@ -87,7 +87,7 @@ func readConfig(path string) (*configFile, error) {
 		return nil, fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "toml: "))
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return nil, fmt.Errorf("%s: there is no key %s; there are network, and tables [networks.NAME]", path, unknown[0])
+		return nil, fmt.Errorf("%s: there is no key %s; a configuration has network, and tables [networks.NAME]", path, unknown[0])
 	}
 	if kind := meta.Type("networks"); kind != "" && kind != "Hash" { // the decoder would ignore it
 		return nil, fmt.Errorf("%s: networks: want tables [networks.NAME]", path)

@@ -97,7 +97,7 @@ func TestWrongConfig(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	for _, test := range []struct{ name, config, args, env, says string }{
 		{"syntax", "network = ", "", "", "config.toml, line 1: "},
-		{"an unknown key", "netwrok = 'lab'", "", "", "there is no key netwrok; there are network, and tables"},
+		{"an unknown key", "netwrok = 'lab'", "", "", "there is no key netwrok; a configuration has network, and tables"},
 		{"an unknown option", "[networks.lab]\nprot = 1", "", "", "networks.lab: there is no key prot; did you mean port?"},
 		{"an unknown option of another network", "network = 'home'\n[networks.home]\n[networks.lab]\nxyzzy = 1", "", "", "networks.lab: there is no key xyzzy"},
 		{"a bad value", "network = 'lab'\n[networks.lab]\nport = 'http'", "", "", `networks.lab.port "http": want 1 to 55535`},

@@ -30,7 +30,7 @@ func TestReference(t *testing.T) {
 		t.Fatalf("docs/cli.md has no line %q", referenceBegins)
 	}
 	var b strings.Builder
-	each(func(cmd *cobra.Command) { manualOf(cmd).markdown(&b) })
+	each(func(cmd *cobra.Command) { helpOf(cmd).markdown(&b) })
 	if *update {
 		if err := os.WriteFile(path, []byte(about+referenceBegins+b.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -44,24 +44,24 @@ func TestReference(t *testing.T) {
 		_, section, ok := strings.Cut(reference, "## "+cmd.CommandPath()+"\n")
 		section, _, _ = strings.Cut(section, "\n## ")
 		if !ok {
-			t.Errorf("docs/cli.md does not tell of %s", cmd.CommandPath())
+			t.Errorf("docs/cli.md lacks %s", cmd.CommandPath())
 		}
-		m := manualOf(cmd)
+		m := helpOf(cmd)
 		for _, r := range append(m.options, m.node...) {
-			if name, _, _ := strings.Cut(r.left, " "); !strings.Contains(section, name) {
-				t.Errorf("docs/cli.md does not tell of %s %s", cmd.CommandPath(), name)
+			if name, _, _ := strings.Cut(r.Term, " "); !strings.Contains(section, name) {
+				t.Errorf("docs/cli.md lacks %s %s", cmd.CommandPath(), name)
 			}
 		}
 	})
 	for i := range nodeOptions {
 		if !strings.Contains(reference, nodeOptions[i].environment()) {
-			t.Errorf("docs/cli.md does not tell of %s", nodeOptions[i].environment())
+			t.Errorf("docs/cli.md lacks %s", nodeOptions[i].environment())
 		}
 	}
 }
 
 // markdown writes a command's part of docs/cli.md.
-func (m *manual) markdown(b *strings.Builder) {
+func (m *commandHelp) markdown(b *strings.Builder) {
 	fmt.Fprintf(b, "\n## %s\n\n%s\n", m.cmd.CommandPath(), paragraphs(m.about))
 	if len(m.usage) > 0 {
 		fmt.Fprintf(b, "\n    %s\n", strings.Join(m.usage, "\n    "))
@@ -83,7 +83,7 @@ func (m *manual) markdown(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "\n| %s | |\n|---|---|\n", head)
 		for _, r := range list {
-			fmt.Fprintf(b, "| `%s` | %s |\n", r.left, cell(r.right))
+			fmt.Fprintf(b, "| `%s` | %s |\n", r.Term, cell(r.Meaning))
 		}
 	}
 	rows("command", m.commands)
@@ -91,14 +91,14 @@ func (m *manual) markdown(b *strings.Builder) {
 	switch {
 	case m.cmd.Name() == "options":
 		for i, r := range m.node {
-			name, _, _ := strings.Cut(r.left, " ")
-			m.node[i].right = "`ZRE_" + strings.ToUpper(strings.ReplaceAll(strings.TrimPrefix(name, "--"), "-", "_")) + "`: " + r.right
+			name, _, _ := strings.Cut(r.Term, " ")
+			m.node[i].Meaning = "`ZRE_" + strings.ToUpper(strings.ReplaceAll(strings.TrimPrefix(name, "--"), "-", "_")) + "`: " + r.Meaning
 		}
 		rows("option of nodes", m.node)
 	case len(m.node) > 0:
 		names := make([]string, len(m.node))
 		for i, r := range m.node {
-			name, _, _ := strings.Cut(r.left, " ")
+			name, _, _ := strings.Cut(r.Term, " ")
 			names[i] = "`" + name + "`"
 		}
 		fmt.Fprintf(b, "\nOf the node ([options](#zre-options)): %s.\n", strings.Join(names, ", "))

@@ -9,11 +9,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-zre/go-zre/internal/doctor"
+	"github.com/go-zre/go-zre/internal/keyfiles"
 )
 
-const aboutDoctor = `Says why the ZRE nodes of this network do not find or reach each other: first a verdict and what to try, then all that was found.
+const aboutDoctor = `Tells why the ZRE nodes of this network do not find or reach each other. It prints a verdict and what to try, and then everything that it found.
 
-It runs a node, named "zre doctor", for some seconds, listens to the beacons of this machine and of others, tests whether the TCP port of each node answers, and sees which nodes connect back. This way it finds out whether each network interface is used and why not, whether this machine's own beacons are heard, which other nodes are here, and where a firewall seems to be. Run it on both machines of a pair that do not find each other, and, with --peer, from one to the endpoint of the other (zre pipe prints that when it starts): the doctor's node connects there, and sees whether the peer connects back.`
+It runs a node named "zre doctor" for a few seconds, listens to the beacons of this machine and of others, tests the TCP port of each node, and checks which nodes connect back. The report tells how each network interface is used, or why not, whether this machine's own beacons are heard, which other nodes there are, and where a firewall seems to be. If two machines do not find each other, run it on both. Use --peer to test the endpoint of a node on the other machine (zre pipe prints its endpoint when it starts): doctor connects to that node, and checks whether the node connects back.`
 
 const doctorKeys = `With --json it prints one object; keys and kinds stay the same, and new ones may be added:
   well, verdict     whether anything is wrong, and the verdict in words
@@ -39,34 +40,34 @@ const doctorKeys = `With --json it prints one object; keys and kinds stay the sa
 An answer is zre (go-zre), zmtp (any other node), refused, silent, unreachable, mute, closed, other, untested, or of secure nodes curve, plain, no-key or wrong-key.`
 
 func (c *cli) doctor() *cobra.Command {
-	var config doctor.Config
+	config := doctor.Config{Time: doctor.DefaultTime}
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "doctor [options]",
 		Short: "Says why nodes do not find or reach each other.",
 		Long:  aboutDoctor,
 		Example: `  zre doctor
-  zre doctor --peer tcp://192.168.1.7:5671     also tests the way to a node`,
+  zre doctor --peer tcp://192.168.1.7:5671     also tests the connection to a node`,
 		Annotations: map[string]string{
-			noteExit: "0 all is well, also if there is no other node; 1 something is wrong; 2 wrong usage",
+			noteExit: "0 nothing is wrong, even if there are no other nodes; 1 something is wrong; 2 wrong usage",
 			noteJSON: doctorKeys,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	jsonFlag(cmd, &asJSON, "print one object of JSON")
-	timeFlag(cmd, &config.Time, "time", "time to listen, such as 5s; a bare number counts milliseconds (default 3s)", time.Second)
+	jsonFlag(cmd, &asJSON, "print a JSON object")
+	timeFlag(cmd, &config.Time, "time", "how long to listen, such as 5s; a bare number counts milliseconds", time.Second)
 	flags := c.nodeFlags(cmd, "interface", "port", "peer", "srv", "resolver", "listen", "advertise", "cert", "authorize")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := flags.resolve(cmd); err != nil {
 			return err
 		}
-		if err := examine(&config, flags); err != nil {
+		if err := configure(&config, flags); err != nil {
 			return err
 		}
 		facts, err := doctor.Collect(cmd.Context(), config)
 		if err != nil {
-			return &usageError{err: cause(err)}
+			return &usageError{err: keyfiles.PlainError(err)}
 		}
 		report := doctor.Diagnose(facts)
 		var text bytes.Buffer
@@ -86,18 +87,11 @@ func (c *cli) doctor() *cobra.Command {
 	return cmd
 }
 
-// examine fills in what to examine from the node options.
-func examine(config *doctor.Config, flags *nodeFlags) error {
-	last := func(name string) string {
-		set := flags.get(name)
-		if len(set) == 0 {
-			return ""
-		}
-		return set[len(set)-1]
-	}
+// configure fills in the configuration from the node options.
+func configure(config *doctor.Config, flags *nodeFlags) error {
 	config.Interfaces, config.SRV = flags.get("interface"), flags.get("srv")
-	config.Listen, config.Advertise, config.Resolver = last("listen"), last("advertise"), last("resolver")
-	if s := last("port"); s != "" {
+	config.Listen, config.Advertise, config.Resolver = flags.last("listen"), flags.last("advertise"), flags.last("resolver")
+	if s := flags.last("port"); s != "" {
 		port, err := strconv.Atoi(s)
 		if err != nil {
 			return fmt.Errorf("--port %q: %w", s, err)
@@ -111,7 +105,7 @@ func examine(config *doctor.Config, flags *nodeFlags) error {
 	for _, s := range flags.get("peer") {
 		e, err := doctor.ParseEndpoint(s)
 		if err != nil {
-			return misused("--peer %q: %w", s, err)
+			return usageErrorf("--peer %q: %w", s, err)
 		}
 		config.Peers = append(config.Peers, e)
 	}

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-zre/go-zre/internal/keyfiles"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -38,16 +39,16 @@ type handler struct {
 	json    bool
 	reply   bool
 	timeout time.Duration
-	free    chan struct{} // limits how many programs run at once
+	slots   chan struct{} // limits how many programs run at once
 	running sync.WaitGroup
 }
 
 // job is one message to handle.
 type job struct {
-	kind, group, request string
-	peer                 *zre.Peer
-	frames               [][]byte
-	asked                zre.Request // for a request
+	kind, group, requestName string
+	peer                     *zre.Peer
+	frames                   [][]byte
+	request                  zre.Request // for a request
 }
 
 // handle runs the program for each message until ctx ends or count messages are handled. It waits for running programs.
@@ -56,19 +57,19 @@ func (h *handler) handle(ctx context.Context, count int) {
 	handled := 0
 	for event := range h.node.AllEvents(ctx) {
 		if p, ok := event.(zre.Problem); ok && !p.Solved {
-			h.complain(h.cmd, errors.New(problemText(p)))
+			h.printError(h.cmd, errors.New(problemText(p)))
 		}
 		j := h.job(ctx, event)
 		if j == nil {
 			continue
 		}
 		select {
-		case h.free <- struct{}{}:
+		case h.slots <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
 		h.running.Go(func() {
-			defer func() { <-h.free }()
+			defer func() { <-h.slots }()
 			h.run(ctx, j)
 		})
 		if handled++; handled == count {
@@ -86,9 +87,9 @@ func (h *handler) job(ctx context.Context, event zre.Event) *job {
 	case zre.Whisper:
 		j.kind, j.frames = "whisper", e.Frames
 	case zre.Request:
-		j.kind, j.request, j.frames, j.asked = "request", e.Name(), e.Frames[1:], e
-		if h.kind != "request" || !slices.Contains(h.names, j.request) {
-			_ = e.ReplyError(ctx, "no request of that name is answered here") // the peer may be gone
+		j.kind, j.requestName, j.frames, j.request = "request", e.Name(), e.Frames[1:], e
+		if h.kind != "request" || !slices.Contains(h.names, j.requestName) {
+			_ = e.ReplyError(ctx, "there is no handler for this request") // the peer may be gone
 			return nil
 		}
 	}
@@ -100,7 +101,7 @@ func (h *handler) job(ctx context.Context, event zre.Event) *job {
 
 // run runs the program for one message.
 func (h *handler) run(ctx context.Context, j *job) {
-	began, command := time.Now(), ctx
+	began := time.Now()
 	if h.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, h.timeout, fmt.Errorf("ended after %v", h.timeout))
@@ -113,13 +114,13 @@ func (h *handler) run(ctx context.Context, j *job) {
 	case errors.As(err, &exit):
 		l.Status = exit.ExitCode()
 		if ctx.Err() != nil {
-			l.Error = endOf(command, ctx).Error()
+			l.Error = context.Cause(ctx).Error()
 		}
 	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
 		l.Status, l.Error = -1, err.Error()
 	}
 	h.answer(j, printed, l.Status)
-	h.tell(l, err)
+	h.report(l, err)
 }
 
 // start runs the program to its end. It returns the program's output if it is wanted.
@@ -127,7 +128,7 @@ func (h *handler) start(ctx context.Context, j *job) ([]byte, error) {
 	program := exec.CommandContext(ctx, h.program[0], h.program[1:]...)
 	program.Cancel = func() error { return program.Process.Signal(syscall.SIGTERM) }
 	program.WaitDelay = 2 * time.Second
-	program.Env = append(os.Environ(), j.facts()...)
+	program.Env = append(os.Environ(), j.environment()...)
 	readers := make([]io.Reader, len(j.frames))
 	for i, frame := range j.frames {
 		readers[i] = bytes.NewReader(frame)
@@ -157,35 +158,35 @@ func (h *handler) answer(j *job, printed []byte, status int) {
 	var err error
 	switch {
 	case j.kind == "request" && status == 0:
-		err = j.asked.Reply(ctx, printed)
+		err = j.request.Reply(ctx, printed)
 	case j.kind == "request" && status < 0:
-		err = j.asked.ReplyError(ctx, "it failed: its program was ended, or could not be run")
+		err = j.request.ReplyError(ctx, "the program did not run, or was ended")
 	case j.kind == "request":
-		err = j.asked.ReplyError(ctx, fmt.Sprintf("it failed, with status %d", status))
+		err = j.request.ReplyError(ctx, fmt.Sprintf("the program failed with status %d", status))
 	case h.reply && status == 0 && len(printed) > 0:
 		err = h.node.Whisper(ctx, j.peer.UUID, printed)
 	}
 	if errors.Is(err, zre.ErrUnknownPeer) {
-		err = errors.New("it has left already")
+		err = errors.New("the peer has left")
 	}
 	if err != nil {
-		h.complain(h.cmd, fmt.Errorf("reply to %s: %w", quoted(j.peer.Name), cause(err)))
+		h.printError(h.cmd, fmt.Errorf("reply to %s: %w", quoted(j.peer.Name), keyfiles.PlainError(err)))
 	}
 }
 
-func (h *handler) tell(l handledLine, err error) {
+func (h *handler) report(l handledLine, err error) {
 	switch {
 	case h.json:
 		h.session.json(l)
 	case err != nil && l.Error != "":
-		h.complain(h.cmd, fmt.Errorf("%s for %s: %s", h.program[0], quoted(l.Name), l.Error))
+		h.printError(h.cmd, fmt.Errorf("%s for %s: %s", h.program[0], quoted(l.Name), l.Error))
 	case err != nil:
-		h.complain(h.cmd, fmt.Errorf("%s for %s: %w", h.program[0], quoted(l.Name), err))
+		h.printError(h.cmd, fmt.Errorf("%s for %s: %w", h.program[0], quoted(l.Name), err))
 	}
 }
 
-// facts describe a message to the program, as environment variables.
-func (j *job) facts() []string {
+// environment describes a message to the program, as environment variables.
+func (j *job) environment() []string {
 	sizes := make([]string, len(j.frames))
 	for i, frame := range j.frames {
 		sizes[i] = strconv.Itoa(len(frame))
@@ -195,7 +196,7 @@ func (j *job) facts() []string {
 		"ZRE_EVENT_PEER=" + j.peer.UUID.String(),
 		"ZRE_EVENT_NAME=" + j.peer.Name,
 		"ZRE_EVENT_GROUP=" + j.group,
-		"ZRE_EVENT_REQUEST=" + j.request,
+		"ZRE_EVENT_REQUEST=" + j.requestName,
 		"ZRE_EVENT_FRAMES=" + strconv.Itoa(len(j.frames)),
 		"ZRE_EVENT_SIZES=" + strings.Join(sizes, " "),
 	}

@@ -14,20 +14,20 @@ func (c *cli) keygen() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "keygen PATH [options]",
-		Short: "Makes the keys of a secure node, in files.",
-		Long: `Makes a certificate of CURVE: new keys, in two files.
+		Short: "Makes the keys of a secure node, in two files.",
+		Long: `Makes a CURVE certificate: new keys, in two files.
 
-It writes PATH, with the public key, for the nodes that are to let this one in, and PATH_secret, with both keys, for the node itself (mode 0600). The format is that of czmq's zmakecert. It overwrites nothing, and makes no folder. docs/security.md says what to do with the files.`,
+PATH has the public key: copy it to the nodes that this one connects to. PATH_secret has both keys: it is for this node alone (mode 0600). The format is that of czmq's zmakecert. It overwrites no files and makes no folders. docs/security.md explains how to use the files.`,
 		Example: `  zre keygen alice --meta name=Alice
   zre pipe --cert alice --authorize keys/`,
 		Annotations: map[string]string{
-			noteExit: "0 all is well; 1 it failed, and there is no new file; 2 wrong usage",
+			noteExit: "0 success; 1 failure, and no file was written; 2 wrong usage",
 			noteJSON: "With --json it prints one object: event (certificate), public_key, public_file and secret_file.",
 		},
 		Args: arguments(false, "PATH"),
 	}
-	jsonFlag(cmd, &asJSON, "print one object of JSON")
-	listFlag(cmd, &meta, "meta", "NAME=VALUE", "a property to write into both files, such as name=Alice")
+	jsonFlag(cmd, &asJSON, "print a JSON object")
+	listFlag(cmd, &meta, "meta", "NAME=VALUE", "metadata for both files, such as name=Alice")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		certificate, err := certificateWith(meta)
 		if err != nil {
@@ -73,8 +73,8 @@ func (c *cli) saveKeys(certificate *zre.Certificate, path string, asJSON bool) e
 		c.json(keysResult{"certificate", certificate.PublicKey().String(), path, path + "_secret"})
 		return nil
 	}
-	_, err := fmt.Fprintf(c.out, `%s: the public key; copy it to the nodes that are to let this one in
-%[1]s_secret: both keys; keep it secret, on the machines whose nodes use it
+	_, err := fmt.Fprintf(c.out, `%s: the public key; copy it to the nodes that this one connects to
+%[1]s_secret: both keys; keep it where the node runs, and share it with nobody
 public key: %v
 `, path, certificate.PublicKey())
 	return err

@@ -60,7 +60,7 @@ func TestKeygenJSON(t *testing.T) {
 	}
 	var got keysResult
 	if err := json.Unmarshal([]byte(out), &got); err != nil || status != 0 || errs != "" || got != (keysResult{"certificate", c.PublicKey().String(), path, path + "_secret"}) {
-		t.Errorf("status %d, %q, %q", status, out, errs)
+		t.Errorf("got status %d, output %q, errors %q", status, out, errs)
 	}
 }
 

@@ -60,7 +60,7 @@ type peerLine struct {
 func peerLineOf(p *zre.Peer) peerLine {
 	return peerLine{
 		Peer: p.UUID.String(), Name: p.Name, Endpoint: p.Endpoint, PublicKey: p.PublicKey, Transport: p.Transport,
-		Headers: p.Headers, Groups: p.Groups, State: stateOf(p.State),
+		Headers: p.Headers, Groups: p.Groups, State: stateName(p.State),
 		QueuedMessages: p.QueuedMessages, QueuedBytes: p.QueuedBytes,
 	}
 }
@@ -85,10 +85,10 @@ func lineOf(event zre.Event) line {
 	l := line{Peer: p.UUID.String(), Name: p.Name}
 	switch e := event.(type) {
 	case zre.Enter:
-		l.Event, l.Headers, l.Endpoint, l.Transport, l.State = "enter", headersOf(p), p.Endpoint, p.Transport, stateOf(p.State)
+		l.Event, l.Headers, l.Endpoint, l.Transport, l.State = "enter", headersOf(p), p.Endpoint, p.Transport, stateName(p.State)
 		l.PublicKey = p.PublicKey
 	case zre.Exit:
-		l.Event, l.Reason, l.Transport, l.State = "exit", e.Reason.String(), p.Transport, stateOf(p.State)
+		l.Event, l.Reason, l.Transport, l.State = "exit", e.Reason.String(), p.Transport, stateName(p.State)
 		if e.Err != nil {
 			l.Error = e.Err.Error()
 		}
@@ -106,7 +106,7 @@ func lineOf(event zre.Event) line {
 		l.Event = "request"
 		l.setFrames(e.Frames)
 	case zre.StateChange:
-		l.Event, l.State = "state", stateOf(e.State)
+		l.Event, l.State = "state", stateName(e.State)
 	case zre.HeaderChange:
 		l.Event, l.Headers = "headers", p.Headers
 		if l.Headers == nil {
@@ -145,6 +145,9 @@ func problemLine(e zre.Problem) line {
 	}
 	return l
 }
+
+// warningLine returns the line for a warning of the node. Nothing tells when its cause is over.
+func warningLine(text string) line { return line{Event: "problem", Kind: "warning", Error: text} }
 
 // lossLine returns the line for messages to a peer that were not sent.
 func lossLine(l *zre.LostError) line {
@@ -195,4 +198,4 @@ func (w *lineWriter) write(l line, flush bool) {
 	}
 }
 
-func bytesTrim(b []byte) []byte { return bytes.TrimRight(b, "\r\n") }
+func trimNewline(b []byte) []byte { return bytes.TrimRight(b, "\r\n") }

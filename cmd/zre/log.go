@@ -3,12 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -24,7 +22,7 @@ func logger(errs io.Writer, level string, warned ...zerolog.LevelWriter) (zerolo
 	least := zerolog.Disabled
 	if level != "" {
 		if !slices.Contains(levels, level) {
-			return zerolog.Nop(), misused("--log %q: choose %s", level, strings.Join(levels, ", "))
+			return zerolog.Nop(), usageErrorf("--log %q: choose %s", level, oneOf(levels))
 		}
 		var err error
 		if least, err = zerolog.ParseLevel(level); err != nil {
@@ -40,22 +38,25 @@ func logger(errs io.Writer, level string, warned ...zerolog.LevelWriter) (zerolo
 	return zerolog.New(zerolog.MultiLevelWriter(writers...)).Level(least).With().Timestamp().Logger(), nil
 }
 
-// WriteLevel implements zerolog.LevelWriter: a warning of the node becomes an error event. Problems and beacon failures (which have a call)
-// are not repeated, since they are events already.
+// WriteLevel implements zerolog.LevelWriter: a warning of the node becomes a problem event of the kind "warning". Problems and failures of
+// beacons (which have a call) are not repeated, since they are events of their own.
 func (p *piper) WriteLevel(_ zerolog.Level, text []byte) (int, error) {
 	var l map[string]any
 	if json.Unmarshal(text, &l) != nil || l["problem"] != nil || l["call"] != nil {
 		return len(text), nil
 	}
 	message := fmt.Sprint(l["message"])
+	if cause := l["error"]; cause != nil {
+		message += fmt.Sprintf(": %v", cause)
+	}
 	for _, key := range slices.Sorted(maps.Keys(l)) {
 		switch key {
-		case "level", "time", "message":
+		case "level", "time", "node", "message", "error":
 		default:
 			message += fmt.Sprintf("; %s: %v", key, l[key])
 		}
 	}
-	p.warn(errors.New(message))
+	p.warn(message)
 	return len(text), nil
 }
 

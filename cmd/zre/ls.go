@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/go-zre/go-zre/internal/keyfiles"
 	"github.com/go-zre/go-zre/internal/plain"
 	"github.com/go-zre/go-zre/zre"
 )
@@ -32,20 +33,20 @@ func (c *cli) ls() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls [options]",
 		Short: "Lists the nodes of the network.",
-		Long:  "Lists the nodes of the network: it runs a node for two seconds, and prints the peers that it has met.",
-		Example: `  zre ls                         lists the nodes
+		Long:  "Lists the nodes of the network. It runs a node for two seconds, and prints the peers that this node met.",
+		Example: `  zre ls                         lists all nodes
   zre ls --group CHAT            lists the members of a group
-  zre ls --wait-for 3 --json     returns as soon as three are there, for programs`,
+  zre ls --wait-for 3 --json     waits until three nodes are present, and prints JSON`,
 		Annotations: map[string]string{
-			noteExit: "0 it listed, also if there are no nodes; 1 fewer came than --wait-for says; 2 wrong usage",
-			noteJSON: `With --json it prints one object: self (uuid, name, endpoint, public_key) and peers, a list with peer (the UUID), name, endpoint, public_key, transport, headers, groups and state of each, as far as there are any.`,
+			noteExit: "0 the list was printed, even if it is empty; 1 fewer nodes are present than --wait-for says; 2 wrong usage",
+			noteJSON: `With --json it prints one object: self (uuid, name, endpoint, public_key) and peers, a list with peer (the UUID), name, endpoint, public_key, transport, headers, groups, state, queued_messages and queued_bytes of each. Keys without a value are left out.`,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	jsonFlag(cmd, &asJSON, "print one object of JSON")
+	jsonFlag(cmd, &asJSON, "print a JSON object")
 	stringFlag(cmd, &group, "group", "group", "list only the members of this group")
-	w.flags(cmd, "nodes")
+	w.addFlags(cmd, "nodes")
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkGroup(group); group != "" && err != nil {
@@ -66,7 +67,7 @@ func (c *cli) ls() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		c.list(s.node, peers, asJSON)
+		c.printPeers(s.node, peers, asJSON)
 		if len(peers) == 0 && !asJSON {
 			fmt.Fprintf(c.errs, "%s: there are no %s; zre doctor says why nodes do not find each other\n", cmd.CommandPath(), whom)
 		}
@@ -82,13 +83,13 @@ func checkGroup(group string) error {
 		err = node.Join(group)
 	}
 	if err != nil {
-		return misused("%s", strings.TrimPrefix(cause(err).Error(), "join: "))
+		return usageErrorf("%w", keyfiles.PlainError(err))
 	}
 	return nil
 }
 
-// list prints peers.
-func (c *cli) list(node *zre.Node, peers []*zre.Peer, asJSON bool) {
+// printPeers prints peers.
+func (c *cli) printPeers(node *zre.Node, peers []*zre.Peer, asJSON bool) {
 	if asJSON {
 		result := lsResult{Self: selfLine{node.UUID().String(), node.Name(), node.Endpoints()[0], node.PublicKey()}, Peers: []peerLine{}}
 		for _, p := range peers {
@@ -102,33 +103,33 @@ func (c *cli) list(node *zre.Node, peers []*zre.Peer, asJSON bool) {
 	}
 	rows := [][]string{{"NAME", "UUID", "STATE", "BY", "ENDPOINT", "GROUPS"}}
 	for _, p := range peers {
-		state := stateOf(p.State)
+		state := stateName(p.State)
 		if state == "" {
 			state = "-"
 		}
-		rows = append(rows, []string{plain.Text(p.Name), short(p), state, p.Transport, plain.Text(p.Endpoint), plain.Text(strings.Join(p.Groups, ", "))})
+		rows = append(rows, []string{plain.Text(p.Name), shortID(p), state, p.Transport, plain.Text(p.Endpoint), plain.Text(strings.Join(p.Groups, ", "))})
 	}
-	c.table(fit(rows, c.width, nil, 4, 3, 2)) // drop the endpoint first, then the transport, then the state
+	c.table(dropColumns(rows, c.width, nil, 4, 3, 2)) // drop the endpoint first, then the transport, then the state
 }
 
-// short is the beginning of a UUID, enough to identify a peer unless there are very many.
-func short(p *zre.Peer) string { return p.UUID.String()[:8] }
+// shortID is the beginning of a UUID, enough to identify a peer unless there are very many.
+func shortID(p *zre.Peer) string { return p.UUID.String()[:8] }
 
 // maxName is the maximum width of the name column.
 const maxName = 32
 
 // table prints rows below a header, within the width of the terminal.
 func (c *cli) table(rows [][]string) {
-	for n, text := range layOut(rows, c.width) {
+	for n, text := range formatTable(rows, c.width) {
 		if n == 0 {
 			text = c.paint(faint, text)
 		}
-		c.say("%s", text)
+		c.printf("%s", text)
 	}
 }
 
-// layOut formats rows as lines. If width is not 0, it cuts off longer lines.
-func layOut(rows [][]string, width int) (lines []string) {
+// formatTable formats rows as lines. If width is not 0, it cuts off longer lines.
+func formatTable(rows [][]string, width int) (lines []string) {
 	widths := widthsOf(rows, width)
 	for _, r := range rows {
 		var line strings.Builder
@@ -163,11 +164,11 @@ func widthsOf(rows [][]string, width int) []int {
 	return widths
 }
 
-// least is the minimum room for the last column.
-const least = 12
+// minLastColumn is the minimum room for the last column.
+const minLastColumn = 12
 
-// fit drops the hidden columns, then columns in the order of spare until the rest fits. Both are indexes into the full rows.
-func fit(rows [][]string, width int, hidden []int, spare ...int) [][]string {
+// dropColumns drops the hidden columns, then columns in the order of droppable until the rest fits. Both are indexes into the full rows.
+func dropColumns(rows [][]string, width int, hidden []int, droppable ...int) [][]string {
 	var kept []int
 	for i := range rows[0] {
 		if !slices.Contains(hidden, i) {
@@ -175,8 +176,8 @@ func fit(rows [][]string, width int, hidden []int, spare ...int) [][]string {
 		}
 	}
 	widths := widthsOf(rows, width)
-	widths[len(widths)-1] = min(widths[len(widths)-1], least)
-	for _, column := range spare {
+	widths[len(widths)-1] = min(widths[len(widths)-1], minLastColumn)
+	for _, column := range droppable {
 		total := 2 * (len(kept) - 1)
 		for _, i := range kept {
 			total += widths[i]

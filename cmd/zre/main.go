@@ -1,8 +1,8 @@
 // Zre is the tool for ZRE networks. Its commands look at a network, take part in it from the command line, and drive a node for other programs.
 //
-// Each command is in a file of its own. They share: root.go (the list of commands, errors, exit status), nodeflags.go (the options of a
-// node, declared once), config.go (the configuration file), help.go and man.go (one style of help), session.go (a node that runs for a
-// while), output.go (all printing).
+// Each command is in a file of its own. They share: root.go (the list of commands, errors, exit status), nodeoptions.go (the
+// options of a node, declared once), nodeflags.go (their values), config.go (the configuration file), help.go (what internal/manual makes
+// help and man pages from), session.go (a node that runs for a while), output.go (all printing).
 package main
 
 import (

@@ -18,46 +18,46 @@ import (
 
 // mapOptions are the options of zre map.
 type mapOptions struct {
-	page, svg   string
-	public      bool
-	asJSON      bool
-	wait        time.Duration
-	width, tall int
+	page, svg     string
+	public        bool
+	asJSON        bool
+	wait          time.Duration
+	width, height int
 }
 
 func (c *cli) mapCommand() *cobra.Command {
-	o := &mapOptions{page: "127.0.0.1:0", wait: 3 * time.Second, width: 1200, tall: 800}
+	o := &mapOptions{page: "127.0.0.1:0", wait: 3 * time.Second, width: 1200, height: 800}
 	var groups []string
 	cmd := &cobra.Command{
 		Use:   "map [options]",
-		Short: "Shows the network as a picture, live in a web browser.",
-		Long: `Shows the network as a picture: nodes on their hosts, hosts in their subnets, states as colours, and messages a second between nodes. It serves a web page on this machine, and prints its address; the page is live until the command is interrupted. Choose a group there to see its members, a node to see its headers.
+		Short: "Draws the network, live in a web browser or to a file.",
+		Long: `Draws the network: nodes on their hosts, hosts in their subnets, states as colours, and message rates between nodes. It serves a web page on this machine, prints its address, and keeps the page up to date until it is interrupted. On the page, select a group to see its members, or a node to see its headers.
 
-The figures come from this node, and from nodes that share theirs (--share-stats, in a program zre.WithSharedStats).`,
-		Example: `  zre map                              prints an address to open in a browser
-  zre map --page 127.0.0.1:8080        serves the page at this port
+Message rates are known for this node, and for nodes that share their statistics (--share-stats, or zre.WithSharedStats in a program).`,
+		Example: `  zre map                              prints the address of the page
+  zre map --page 127.0.0.1:8080        serves the page at a fixed port
   zre map --svg network.svg            writes a picture to a file`,
 		Annotations: map[string]string{
-			noteExit: "0 it was interrupted, or the file is written; 1 it failed; 2 wrong usage",
-			noteJSON: `With --json it prints one object, after the time of --wait: time, self (a UUID), nodes (uuid, name, endpoint, host, subnet, transport, state, presence, groups, headers, self, rates) and links (from, to, forward_per_second, backward_per_second, rtt_ms), as far as they are known.`,
+			noteExit: "0 it was interrupted, or the picture was written; 1 failure; 2 wrong usage",
+			noteJSON: `With --json it prints one object, after the time of --wait: time, self (a UUID), nodes (uuid, name, endpoint, host, subnet, transport, state, presence, groups, headers, self, rates) and links (from, to, forward_per_second, backward_per_second, rtt_ms). Unknown values are left out.`,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	stringFlag(cmd, &o.page, "page", "address", "where to serve the page (default 127.0.0.1:0, any free port)")
-	switchFlag(cmd, &o.public, "public", "with --page: serve it on an address that other machines reach; there is no password")
-	stringFlag(cmd, &o.svg, "svg", "file", "write a picture to a file (- for standard output), and serve nothing")
-	jsonFlag(cmd, &o.asJSON, "print what the picture shows as one object of JSON, and serve nothing")
-	timeFlag(cmd, &o.wait, "wait", "with --svg and --json: how long to look first (default 3s)", 0)
-	numberFlag(cmd, &o.width, "width", "with --svg: the greatest width of the picture (default 1200)", 200, 8000)
-	numberFlag(cmd, &o.tall, "height", "with --svg: the height (default 800)", 200, 8000)
-	listFlag(cmd, &groups, "group", "group", "a group to join, to count what is shouted there")
+	stringFlag(cmd, &o.page, "page", "address", "where to serve the page (default: any free port of 127.0.0.1)")
+	switchFlag(cmd, &o.public, "public", "with --page: allow an address that other machines reach; the page has no password")
+	stringFlag(cmd, &o.svg, "svg", "file", "write a picture to a file (- for standard output), and serve no page")
+	jsonFlag(cmd, &o.asJSON, "print the data of the picture as a JSON object, and serve no page")
+	timeFlag(cmd, &o.wait, "wait", "with --svg or --json: how long to look first", 0)
+	numberFlag(cmd, &o.width, "width", "with --svg: the width that the picture may have", 200, 8000)
+	numberFlag(cmd, &o.height, "height", "with --svg: the height that it may have", 200, 8000)
+	listFlag(cmd, &groups, "group", "group", "a group to join, to count its messages")
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := o.check(cmd); err != nil {
 			return err
 		}
-		return c.drawMap(cmd, o, flags, groups)
+		return c.runMap(cmd, o, flags, groups)
 	}
 	return cmd
 }
@@ -70,31 +70,31 @@ func (o *mapOptions) check(cmd *cobra.Command) error {
 		wrong bool
 		text  string
 	}{
-		{"page", still, "does not go with --svg and --json, which serve nothing"}, {"public", still, "does not go with --svg and --json, which serve nothing"},
-		{"wait", !still, "goes with --svg and --json"}, {"width", o.svg == "", "goes with --svg"}, {"height", o.svg == "", "goes with --svg"},
+		{"page", still, "does not go with --svg or --json, which serve no page"}, {"public", still, "does not go with --svg or --json, which serve no page"},
+		{"wait", !still, "goes with --svg or --json"}, {"width", o.svg == "", "goes with --svg"}, {"height", o.svg == "", "goes with --svg"},
 	} {
 		if rule.wrong && cmd.Flags().Changed(rule.name) {
-			return misused("--%s %s", rule.name, rule.text)
+			return usageErrorf("--%s %s", rule.name, rule.text)
 		}
 	}
 	if o.svg != "" && o.asJSON {
-		return misused("--svg does not go with --json")
+		return usageErrorf("--svg does not go with --json")
 	}
 	host, port, err := net.SplitHostPort(o.page)
 	if err != nil {
-		return misused("--page %q: want ADDRESS:PORT, such as 127.0.0.1:8080", o.page)
+		return usageErrorf("--page %q: want ADDRESS:PORT, as 127.0.0.1:8080", o.page)
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
-		return misused("--page %q: want a port from 0 to 65535", o.page)
+		return usageErrorf("--page %q: want a port from 0 to 65535", o.page)
 	}
 	if addr, err := netip.ParseAddr(host); !o.public && host != "localhost" && (err != nil || !addr.IsLoopback()) {
-		return misused("--page %q: other machines could read it there, and there is no password; add --public if they may", o.page)
+		return usageErrorf("--page %q: other machines could read the page, and it has no password; add --public to allow this", o.page)
 	}
 	return nil
 }
 
-// drawMap runs the node and shows what it sees.
-func (c *cli) drawMap(cmd *cobra.Command, o *mapOptions, flags *nodeFlags, groups []string) error {
+// runMap runs the node and shows what it sees.
+func (c *cli) runMap(cmd *cobra.Command, o *mapOptions, flags *nodeFlags, groups []string) error {
 	var listener net.Listener
 	if o.svg == "" && !o.asJSON {
 		var err error
@@ -117,27 +117,27 @@ func (c *cli) drawMap(cmd *cobra.Command, o *mapOptions, flags *nodeFlags, group
 	}()
 	defer func() { stop(); <-ended }()
 	if listener == nil {
-		return c.stillMap(cmd, o, collector)
+		return c.printMap(cmd, o, collector)
 	}
 	host, _, _ := net.SplitHostPort(o.page) // checked before
 	server := &netmap.Server{Latest: collector.Latest, Hosts: []string{host}}
-	c.say("The map of the network is at http://%s/ until this command is interrupted.", listener.Addr())
+	c.printf("The map of the network is at http://%s/ (Ctrl-C ends it).", listener.Addr())
 	return server.Serve(ctx, listener)
 }
 
-// stillMap collects for a while, then writes what it saw.
-func (c *cli) stillMap(cmd *cobra.Command, o *mapOptions, collector *netmap.Collector) error {
+// printMap collects for a while, then writes what it saw.
+func (c *cli) printMap(cmd *cobra.Command, o *mapOptions, collector *netmap.Collector) error {
 	select {
 	case <-time.After(o.wait):
 	case <-cmd.Context().Done():
-		return errInterrupted
+		return context.Cause(cmd.Context())
 	}
 	snapshot := collector.Latest()
 	if o.asJSON {
 		c.json(snapshot)
 		return nil
 	}
-	picture := netmap.Draw(snapshot, float64(o.width), float64(o.tall))
+	picture := netmap.Draw(snapshot, float64(o.width), float64(o.height))
 	if o.svg == "-" {
 		return netmap.WriteSVG(c.out, picture)
 	}

@@ -76,7 +76,7 @@ func TestMapStill(t *testing.T) {
 	startNode(t, port, "alice", "G")
 	path := filepath.Join(t.TempDir(), "network.svg")
 	if status, out, errs := runZre(on(port, "map", "--svg", path, "--wait", "1500ms")...); status != 0 || out != "" || errs != "" {
-		t.Errorf("status %d, %q, %q", status, out, errs)
+		t.Errorf("got status %d, output %q, errors %q", status, out, errs)
 	}
 	if svg, err := os.ReadFile(path); err != nil || !strings.Contains(string(svg), ">alice</text>") || !strings.Contains(string(svg), "2 nodes, as zre map sees them") {
 		t.Errorf("%v: %s", err, svg)
@@ -93,17 +93,17 @@ func TestMapStill(t *testing.T) {
 		t.Errorf("status %d, %.100q", status, out)
 	}
 	if status, _, errs := runZre(on(port, "map", "--svg", "/nowhere/x.svg", "--wait", "0")...); status != 1 || !strings.Contains(errs, "/nowhere") {
-		t.Errorf("status %d, %q", status, errs)
+		t.Errorf("got status %d, errors %q", status, errs)
 	}
 }
 
 func TestMapUsage(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"--page 0.0.0.0:80":                   "other machines could read it",
-		"--page :80":                          "other machines could read it",
-		"--page robot.local:80":               "other machines could read it",
-		"--page [::]:80":                      "other machines could read it",
+		"--page 0.0.0.0:80":                   "other machines could read the page",
+		"--page :80":                          "other machines could read the page",
+		"--page robot.local:80":               "other machines could read the page",
+		"--page [::]:80":                      "other machines could read the page",
 		"--page 127.0.0.1":                    "want ADDRESS:PORT",
 		"--page 127.0.0.1:x":                  "want a port",
 		"--page 127.0.0.1:70000":              "want a port",
@@ -111,13 +111,13 @@ func TestMapUsage(t *testing.T) {
 		"--svg x --page 127.0.0.1:80":         "--page does not go with --svg",
 		"--json --public":                     "--public does not go with",
 		"--width 300":                         "--width goes with --svg",
-		"--wait 3s":                           "--wait goes with --svg and --json",
+		"--wait 3s":                           "--wait goes with --svg or --json",
 		"--svg x --width 7":                   "want a number from 200 to 8000",
 		"extra":                               "unexpected argument",
 		"--group " + strings.Repeat("g", 300): "300",
 	} {
 		if status, _, errs := runZre(append([]string{"map"}, strings.Fields(args)...)...); status != exitUsage || !strings.Contains(errs, want) {
-			t.Errorf("%s: status %d, %q", args, status, errs)
+			t.Errorf("%s: got status %d, errors %q", args, status, errs)
 		}
 	}
 }

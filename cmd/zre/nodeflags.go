@@ -2,135 +2,19 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/go-zre/go-zre/internal/keyfiles"
 	"github.com/go-zre/go-zre/zre"
 )
-
-// A nodeOption is one option of a node that a command runs. It is set on the command line (--listen), in the environment (ZRE_LISTEN) or
-// in the configuration file (listen).
-type nodeOption struct {
-	name   string
-	value  string // a word for its value; "" for an on/off option
-	usage  string
-	many   bool                             // can be repeated
-	choose []string                         // possible values, for completion
-	paired bool                             // whether a value is valid depends on other options
-	keyed  bool                             // an endpoint, optionally followed by |KEY for a secure node
-	option func(string) (zre.Option, error) // nil for key files
-}
-
-// nodeOptions declares the options of all commands.
-var nodeOptions = []nodeOption{
-	{name: "interface", value: "interface", many: true, option: text(func(s string) zre.Option { return zre.WithInterfaces(s) }),
-		usage: "a network interface to use: a name, a glob, an address or a CIDR; ! before it leaves it out (default: every usable one)"},
-	{name: "port", value: "port", option: number(zre.WithBeaconPort, 1, 55535),
-		usage: "the UDP port of the beacons (default 5670); nodes with different ports do not find each other"},
-	{name: "name", value: "name", option: withName,
-		usage: "the name that peers see (default: that of the command; for zre pipe the beginning of the UUID)"},
-	{name: "uuid", value: "UUID", option: withUUID, usage: "the node's UUID (default: random)"},
-	{name: "header", value: "NAME=VALUE", many: true, option: withHeader, usage: "a header that peers see"},
-	{name: "listen", value: "endpoint", option: text(zre.WithListen),
-		usage: "the endpoint to listen at, such as tcp://*:5671 or tcp://192.168.1.7:5671 (default: a free port from 49152 up)"},
-	{name: "advertise", value: "endpoint", option: text(zre.WithAdvertise),
-		usage: "the endpoint at which peers reach this node, such as tcp://203.0.113.7:5671 (default: its own; for NAT)"},
-	{name: "peer", value: "endpoint", many: true, keyed: true, option: withPeer,
-		usage: "the endpoint of a peer that beacons do not reach, such as tcp://host:5671; with --cert also its public key: 'tcp://host:5671|KEY'"},
-	{name: "srv", value: "domain", many: true, option: text(func(s string) zre.Option { return zre.WithSRV(s) }),
-		usage: "a domain whose SRV records (_zre._tcp) name such endpoints"},
-	{name: "resolver", value: "server", option: text(zre.WithDNSServer),
-		usage: "the DNS server that --srv asks, such as 10.0.0.2 or 10.0.0.2:8600 (default: the system's)"},
-	{name: "gossip-bind", value: "endpoint", many: true, option: text(func(s string) zre.Option { return zre.WithGossipBind(s) }),
-		usage: "be a gossip hub at that endpoint, such as tcp://*:5672"},
-	{name: "gossip-connect", value: "endpoint", many: true, keyed: true, option: text(func(s string) zre.Option { return zre.WithGossipConnect(s) }),
-		usage: "the endpoint of a gossip hub, such as tcp://hub:5672; with --cert also its public key: 'tcp://hub:5672|KEY'"},
-	{name: "no-beacons", option: onOff(zre.WithoutBeacons), usage: "neither send nor hear beacons: find peers only by --peer, --srv and gossip"},
-	{name: "ttl", value: "number", option: number(zre.WithMulticastTTL, 1, 255),
-		usage: "how far beacons with a state travel: one more than the routers that may pass them on (default 1)"},
-	{name: "group-address", value: "address", many: true, option: withGroupAddress,
-		usage: "the multicast address of beacons with a state (default 239.255.90.82)"},
-	{name: "transport", value: "name", option: withTransport, choose: []string{"tcp", "ipc", "inproc"},
-		usage: "the best transport to use: tcp, ipc (unix sockets within a host) or inproc (memory within a process) (default: the best that reaches the peer)"},
-	{name: "interval", value: "time", option: duration(zre.WithBeaconInterval),
-		usage: "time between beacons, such as 500ms or 2s; a bare number counts milliseconds (default 1s)"},
-	{name: "evasive", value: "time", paired: true, option: duration(zre.WithEvasiveTimeout),
-		usage: "time of silence after which a peer is sent a PING (default 5s)"},
-	{name: "silent", value: "time", paired: true, option: duration(zre.WithSilentTimeout),
-		usage: "time of silence after which a peer is reported as silent (default: twice --evasive)"},
-	{name: "expired", value: "time", paired: true, option: duration(zre.WithExpiredTimeout),
-		usage: "time of silence after which a peer exits (default 30s)"},
-	{name: "send-timeout", value: "time", option: duration(zre.WithSendTimeout),
-		usage: "time to wait for a peer that takes no messages; then it exits (default 5s)"},
-	{name: "linger", value: "time", option: duration(zre.WithLinger), usage: "time to send what is queued when the node ends (default 5s)"},
-	{name: "cert", value: "path", usage: "the certificate of the node, as zre keygen makes it; with it the node meets only nodes that have one"},
-	{name: "authorize", value: "path", many: true, usage: "with --cert: let in only nodes whose certificates are in this file or folder (default: all that have one)"},
-	{name: "share-stats", option: onOff(zre.WithSharedStats), usage: "let peers ask for this node's figures; zre top and zre map do"},
-	{name: "state-by-broadcast", option: onOff(zre.WithStateByBroadcast),
-		usage: "broadcast beacons with a state instead of RFC 36's; IT KILLS PYRE: every pyre node that hears one dies"},
-	{name: "elections-to-all", option: onOff(zre.WithElectionsToAll),
-		usage: "send ELECT and LEADER to every member of a group, for C zyre nodes that do not contest; pyre and zyre.js then drop this node, and gyre crashes"},
-}
-
-// environment returns the option's environment variable.
-func (o *nodeOption) environment() string {
-	return "ZRE_" + strings.ToUpper(strings.ReplaceAll(o.name, "-", "_"))
-}
-
-// check reports what is wrong with a value.
-func (o *nodeOption) check(s string) error {
-	if o.option == nil {
-		if s == "" {
-			return errors.New("want a path")
-		}
-		return nil
-	}
-	if endpoint, key, ok := strings.Cut(s, "|"); ok && o.keyed { // whether there is a certificate is checked later
-		if _, err := zre.ParsePublicKey(key); err != nil {
-			return fmt.Errorf("the public key behind the bar: %w", err)
-		}
-		s = endpoint
-	}
-	option, err := o.option(s)
-	if err != nil || option == nil || o.paired || strings.Contains(s, "|") { // an endpoint with a key needs --cert
-		return cause(err)
-	}
-	_, err = zre.NewNode(option)
-	if err = cause(err); err != nil {
-		if _, why, ok := strings.Cut(err.Error(), strconv.Quote(s)+": "); ok { // the caller's message names the value already
-			err = errors.New(why)
-		}
-	}
-	return err
-}
-
-// cause strips the name of the Go function from an error, since the caller names the option and its value.
-func cause(err error) error {
-	if err == nil {
-		return nil
-	}
-	text := err.Error()
-	for _, prefix := range []string{"zre: ", "node: "} {
-		text = strings.TrimPrefix(text, prefix)
-	}
-	if strings.HasPrefix(text, "With") {
-		if _, rest, ok := strings.Cut(text, "): "); ok {
-			text = rest
-		} else if _, rest, ok := strings.Cut(text, ": "); ok {
-			text = rest
-		}
-	}
-	return errors.New(text)
-}
 
 // nodeValue is an option and the values that it was given.
 type nodeValue struct {
@@ -143,7 +27,7 @@ func (v *nodeValue) Set(s string) error {
 	if err := v.check(s); err != nil {
 		return err
 	}
-	if !v.many {
+	if !v.repeatable {
 		v.set = v.set[:0]
 	}
 	v.set = append(v.set, s)
@@ -157,9 +41,9 @@ func (v *nodeValue) Type() string { return v.value }
 
 // nodeFlags are the options of the node that a command runs.
 type nodeFlags struct {
-	cli                     *cli
-	values                  []*nodeValue
-	network, config, logged string
+	cli                       *cli
+	values                    []*nodeValue
+	network, config, logLevel string
 }
 
 const noteNode = "node" // annotation of a node option
@@ -175,7 +59,7 @@ func (c *cli) nodeFlags(cmd *cobra.Command, names ...string) *nodeFlags {
 		v := &nodeValue{nodeOption: o}
 		f.values = append(f.values, v)
 		usage := o.usage
-		if o.many {
+		if o.repeatable {
 			usage += "; repeatable"
 		}
 		flag := cmd.Flags().VarPF(v, o.name, "", usage)
@@ -184,23 +68,26 @@ func (c *cli) nodeFlags(cmd *cobra.Command, names ...string) *nodeFlags {
 		}
 		complete := cobra.NoFileCompletions
 		switch {
-		case o.choose != nil:
-			complete = cobra.FixedCompletions(o.choose, cobra.ShellCompDirectiveNoFileComp)
+		case o.choices != nil:
+			complete = cobra.FixedCompletions(o.choices, cobra.ShellCompDirectiveNoFileComp)
 		case o.name == "interface":
 			complete = completeInterfaces
 		case o.option == nil: // a file
 			complete = nil
 		}
-		f.note(cmd, flag, complete)
+		f.annotate(cmd, flag, complete)
 	}
-	f.note(cmd, stringFlag(cmd, &f.network, "network", "name", "a network of the configuration file, with options of its own (also ZRE_NETWORK)"), f.completeNetworks)
-	f.note(cmd, stringFlag(cmd, &f.config, "config", "file", "the configuration file (also ZRE_CONFIG; default "+defaultConfig+")"), nil)
-	f.note(cmd, stringFlag(cmd, &f.logged, "log", "level", "log what happens inside on standard error: "+strings.Join(levels, ", ")+" (also ZRE_LOG)"),
+	f.annotate(cmd, stringFlag(cmd, &f.network, "network", "name", "use this network of the configuration file (also ZRE_NETWORK)"), f.completeNetworks)
+	f.annotate(cmd, stringFlag(cmd, &f.config, "config", "file", "the configuration file (also ZRE_CONFIG; default "+defaultConfig+")"), nil)
+	if len(names) > 0 && !slices.Contains(names, "log") {
+		return f
+	}
+	f.annotate(cmd, stringFlag(cmd, &f.logLevel, "log", "level", "write a log to standard error, from this level up: "+oneOf(levels)+" (also ZRE_LOG)"),
 		cobra.FixedCompletions(levels, cobra.ShellCompDirectiveNoFileComp))
 	return f
 }
 
-func (f *nodeFlags) note(cmd *cobra.Command, flag *pflag.Flag, complete cobra.CompletionFunc) {
+func (f *nodeFlags) annotate(cmd *cobra.Command, flag *pflag.Flag, complete cobra.CompletionFunc) {
 	flag.Annotations = map[string][]string{noteNode: nil}
 	if complete != nil {
 		_ = cmd.RegisterFlagCompletionFunc(flag.Name, complete) // fails only for unknown flags
@@ -213,7 +100,7 @@ func (f *nodeFlags) resolve(cmd *cobra.Command) error {
 	for _, o := range []struct {
 		name, variable string
 		into           *string
-	}{{"network", "ZRE_NETWORK", &f.network}, {"config", "ZRE_CONFIG", &f.config}, {"log", "ZRE_LOG", &f.logged}} {
+	}{{"network", "ZRE_NETWORK", &f.network}, {"config", "ZRE_CONFIG", &f.config}, {"log", "ZRE_LOG", &f.logLevel}} {
 		if !given(o.name) {
 			*o.into = os.Getenv(o.variable)
 		}
@@ -229,13 +116,13 @@ func (f *nodeFlags) resolve(cmd *cobra.Command) error {
 		set, from := network.values[v.name], network.from+"."+v.name
 		if s := os.Getenv(v.environment()); s != "" {
 			set, from = []string{s}, v.environment()
-			if v.many {
+			if v.repeatable {
 				set = strings.Split(s, ",")
 			}
 		}
 		for _, s := range set {
 			if err := v.Set(strings.TrimSpace(s)); err != nil {
-				return misused("%s %q: %w", from, s, err)
+				return usageErrorf("%s %q: %w", from, s, err)
 			}
 		}
 	}
@@ -252,12 +139,18 @@ func (f *nodeFlags) get(name string) []string {
 	return nil
 }
 
+// last returns the value of an option that counts, or "". Call resolve first.
+func (f *nodeFlags) last(name string) string {
+	set := f.get(name)
+	if len(set) == 0 {
+		return ""
+	}
+	return set[len(set)-1]
+}
+
 // security returns the options that make a secure node. Call resolve first.
 func (f *nodeFlags) security() ([]zre.Option, error) {
-	cert := ""
-	for _, s := range f.get("cert") {
-		cert = s
-	}
+	cert := f.last("cert")
 	list, err := keyfiles.Options(cert, f.get("authorize"))
 	if err == nil && f.cli.errs != nil {
 		if warning := keyfiles.Exposed(cert); warning != "" {
@@ -269,19 +162,29 @@ func (f *nodeFlags) security() ([]zre.Option, error) {
 	}
 	for _, v := range f.values {
 		for _, s := range v.set {
-			if v.keyed && strings.Contains(s, "|") {
-				return nil, misused("--%s %q: a public key needs --cert: a node without a certificate meets no secure one", v.name, s)
+			if v.takesKey && strings.Contains(s, "|") {
+				return nil, usageErrorf("--%s %q: a public key needs --cert: a node without a certificate meets no secure nodes", v.name, s)
 			}
 		}
 	}
 	return nil, nil
 }
 
-// options returns the options for a node. Call resolve first.
-func (f *nodeFlags) options() ([]zre.Option, error) {
+// options looks up the options and returns them for a node. The writers in warned get the warnings of the node.
+func (f *nodeFlags) options(cmd *cobra.Command, warned ...zerolog.LevelWriter) ([]zre.Option, error) {
+	if err := f.resolve(cmd); err != nil {
+		return nil, err
+	}
 	list, err := f.security()
 	if err != nil {
 		return nil, err
+	}
+	if f.logLevel != "" || warned != nil {
+		log, err := logger(f.cli.errs, f.logLevel, warned...)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, zre.WithLogger(log))
 	}
 	for _, v := range f.values {
 		if v.option == nil {
@@ -293,44 +196,25 @@ func (f *nodeFlags) options() ([]zre.Option, error) {
 			}
 		}
 	}
-	return append(list, f.cli.extra...), nil
+	return append(list, f.cli.testOptions...), nil
 }
 
-// node makes a node from the options and the extra ones of the command. Without --name it has the name of the command.
-func (f *nodeFlags) node(cmd *cobra.Command, extra ...zre.Option) (*zre.Node, error) {
-	if err := f.resolve(cmd); err != nil {
-		return nil, err
-	}
-	log, err := logger(f.cli.errs, f.logged)
-	if err != nil {
-		return nil, err
-	}
-	if f.logged != "" {
-		extra = append([]zre.Option{zre.WithLogger(log)}, extra...)
-	}
-	options, err := f.options()
-	if err != nil {
-		return nil, err
-	}
-	node, err := zre.NewNode(append(extra, options...)...)
-	if err != nil {
-		return nil, &usageError{err: cause(err)}
-	}
-	return node, nil
-}
-
-// start makes a node, joins the groups and starts it.
+// start makes a node, joins the groups and starts it. Without --name the node has the name of the command.
 func (f *nodeFlags) start(ctx context.Context, cmd *cobra.Command, groups []string, extra ...zre.Option) (*zre.Node, error) {
-	node, err := f.node(cmd, append([]zre.Option{zre.WithName(cmd.CommandPath())}, extra...)...)
+	options, err := f.options(cmd)
 	if err != nil {
 		return nil, err
+	}
+	node, err := zre.NewNode(slices.Concat([]zre.Option{zre.WithName(cmd.CommandPath())}, extra, options)...)
+	if err != nil {
+		return nil, &usageError{err: keyfiles.PlainError(err)}
 	}
 	for _, group := range groups {
 		if err := node.Join(group); err != nil {
-			return nil, &usageError{err: cause(err)}
+			return nil, usageErrorf("--group: %w", keyfiles.PlainError(err))
 		}
 	}
-	if err := begin(ctx, node); err != nil {
+	if err := startUninterrupted(ctx, node); err != nil {
 		node.Close()
 		return nil, err
 	}
@@ -340,9 +224,9 @@ func (f *nodeFlags) start(ctx context.Context, cmd *cobra.Command, groups []stri
 // startTime is how long a node may take to start. Starting does not wait for the network.
 const startTime = 10 * time.Second
 
-// begin starts a node. A signal does not interrupt the start: peers may know the node already, and it must say farewell.
-func begin(ctx context.Context, node *zre.Node) error {
+// startUninterrupted starts a node. A signal does not interrupt the start: peers may know the node already, and it must say farewell.
+func startUninterrupted(ctx context.Context, node *zre.Node) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTime)
 	defer cancel()
-	return cause(node.Start(ctx))
+	return keyfiles.PlainError(node.Start(ctx))
 }

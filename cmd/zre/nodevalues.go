@@ -66,7 +66,7 @@ func onOff(option func() zre.Option) func(string) (zre.Option, error) {
 func withUUID(s string) (zre.Option, error) {
 	id, err := uuid.Parse(s)
 	if err != nil {
-		return nil, errors.New("want a UUID, as 01234567-89ab-cdef-0123-456789abcdef")
+		return nil, errors.New("want a UUID, such as 01234567-89ab-cdef-0123-456789abcdef")
 	}
 	return zre.WithUUID(id), nil
 }

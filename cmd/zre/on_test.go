@@ -86,7 +86,7 @@ func TestOn(t *testing.T) {
 				}
 			}
 			if got := <-status; got != 0 || errs.Len() > 0 {
-				t.Errorf("status %d, %q", got, errs)
+				t.Errorf("got status %d, errors %q", got, errs)
 			}
 		})
 	}
@@ -106,13 +106,13 @@ func TestOnTimeout(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := <-status; got != 0 || out.Len() > 0 || errs.String() != "zre on whisper: sleep for sender: ended after 50ms\n" {
-		t.Errorf("status %d, %q, %q", got, &out, &errs)
+		t.Errorf("got status %d, output %q, errors %q", got, &out, &errs)
 	}
 }
 
 // The facts contain no character that an environment cannot hold.
 func TestFacts(t *testing.T) {
-	got := (&job{kind: "whisper", peer: &zre.Peer{Name: "a\x00b"}, frames: [][]byte{{}, {1, 2}}}).facts()
+	got := (&job{kind: "whisper", peer: &zre.Peer{Name: "a\x00b"}, frames: [][]byte{{}, {1, 2}}}).environment()
 	want := "ZRE_EVENT=whisper ZRE_EVENT_PEER=" + uuid.Nil.String() + " ZRE_EVENT_NAME=a\uFFFDb ZRE_EVENT_GROUP= ZRE_EVENT_REQUEST= ZRE_EVENT_FRAMES=2 ZRE_EVENT_SIZES=0 2"
 	if strings.Join(got, " ") != want {
 		t.Errorf("%q", got)
@@ -138,20 +138,20 @@ func TestOnRequest(t *testing.T) {
 		{[]string{"temperature", "kitchen", "now"}, 0, "request|zre request||2|7 3|kitchennow\n", ""},
 		{[]string{"temperature", "two\nlines\x1b[2J\n"}, 0, "request|zre request||1|14|two\nlines\\x1b[2J\n", ""},
 		{[]string{"temperature", "--raw", "--", "-x"}, 0, "request|zre request||1|2|-x\n", ""},
-		{[]string{"temperature", "fail"}, 1, "", "zre request: robot: it failed, with status 1\n"},
-		{[]string{"pressure"}, 1, "", "zre request: robot: no request of that name is answered here\n"},
+		{[]string{"temperature", "fail"}, 1, "", "zre request: robot: the program failed with status 1\n"},
+		{[]string{"pressure"}, 1, "", "zre request: robot: there is no handler for this request\n"},
 		{[]string{"temperature", "--json"}, 0, `{"event":"reply","peer":"`, ""},
 	} {
 		got, out, said := runZre(append(on(port, "request", "robot"), test.args...)...)
 		if got != test.status || !strings.HasPrefix(out, test.out) || (out == "") != (test.out == "") || said != test.errs {
-			t.Errorf("%q: status %d, %q, %q", test.args, got, out, said)
+			t.Errorf("%q: got status %d, output %q, errors %q", test.args, got, out, said)
 		}
 	}
 	for range 5 {
 		<-lines
 	}
 	if got := <-status; got != 0 || errs.Len() > 0 {
-		t.Errorf("status %d, %q", got, errs)
+		t.Errorf("got status %d, errors %q", got, errs)
 	}
 }
 
@@ -169,7 +169,7 @@ func TestRequestEnds(t *testing.T) {
 	}()
 	status, out, errs := runZre(on(port, "request", "robot", "x")...)
 	if status != 1 || out != "" || errs != "zre request: robot left, or its connection broke, before it replied\n" {
-		t.Errorf("status %d, %q, %q", status, out, errs)
+		t.Errorf("got status %d, output %q, errors %q", status, out, errs)
 	}
 	ended := make(chan int, 1)
 	go func() {
@@ -177,8 +177,8 @@ func TestRequestEnds(t *testing.T) {
 		ended <- execute(args, nil, io.Discard, io.Discard)
 	}()
 	status, out, errs = runZre(on(port, "request", "ender", "slow")...)
-	if status != 1 || out != "" || errs != "zre request: ender: it failed: its program was ended, or could not be run\n" {
-		t.Errorf("status %d, %q, %q", status, out, errs)
+	if status != 1 || out != "" || errs != "zre request: ender: the program did not run, or was ended\n" {
+		t.Errorf("got status %d, output %q, errors %q", status, out, errs)
 	}
 	<-ended
 }

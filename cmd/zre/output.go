@@ -57,8 +57,8 @@ func isClosed(err error) bool {
 	return errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)
 }
 
-// say prints a line. Pass text from other nodes through plain.Text first.
-func (c *cli) say(format string, values ...any) { fmt.Fprintf(c.out, format+"\n", values...) }
+// printf prints a line. Pass text from other nodes through plain.Text first.
+func (c *cli) printf(format string, values ...any) { fmt.Fprintf(c.out, format+"\n", values...) }
 
 // json prints a value as a line of JSON, with terminal control characters escaped.
 func (c *cli) json(value any) {

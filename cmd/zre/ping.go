@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/go-zre/go-zre/internal/keyfiles"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -44,27 +45,26 @@ func (p *pingSummary) add(ms float64) {
 func (c *cli) ping() *cobra.Command {
 	var asJSON bool
 	count := 4
-	every, timeout := time.Second, 5*time.Second
-	var wait time.Duration
+	every, timeout, wait := time.Second, 5*time.Second, waitTime
 	cmd := &cobra.Command{
 		Use:   "ping PEER [options]",
 		Short: "Measures how long a node takes to answer.",
-		Long: `Measures how long a node takes to answer a PING of ZRE: the network and its node, not its application. All implementations answer.
-PEER is as for zre whisper: a name, a UUID, or the beginning of one.`,
+		Long: `Measures how long a node takes to answer a ZRE PING. This is the time of the network and the node, not of the node's program. All implementations answer.
+PEER is a name, a UUID or the beginning of one, as for zre whisper.`,
 		Example: `  zre ping alice
   zre ping alice --count 100 --every 10ms`,
 		Annotations: map[string]string{
-			noteExit: "0 it answered; 1 it never did, or is not there; 2 wrong usage",
-			noteJSON: `With --json it prints a line for each PING: event (ping), peer, name, transport, and rtt_ms, or error if there was no answer; and at the end event (summary), sent, answered, min_ms, mean_ms and max_ms.`,
+			noteExit: "0 the node answered; 1 it never answered, or is not present; 2 wrong usage",
+			noteJSON: `With --json it prints an object for each PING: event (ping), peer, name, transport, and rtt_ms, or error if there was no answer. The last object has event (summary), sent, answered, min_ms, mean_ms and max_ms.`,
 		},
 		Args:              arguments(false, "PEER"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	jsonFlag(cmd, &asJSON, "print lines of JSON")
-	numberFlag(cmd, &count, "count", "how many PINGs to send (default 4)", 1, 1<<30)
-	timeFlag(cmd, &every, "every", "time from one to the next (default 1s)", time.Millisecond)
-	timeFlag(cmd, &timeout, "timeout", "how long to wait for an answer (default 5s)", time.Millisecond)
-	timeFlag(cmd, &wait, "wait", "how long to look for the node (default 10s)", 0)
+	jsonFlag(cmd, &asJSON, "print a JSON object for each PING")
+	numberFlag(cmd, &count, "count", "how many PINGs to send", 1, 1<<30)
+	timeFlag(cmd, &every, "every", "time from one PING to the next", time.Millisecond)
+	timeFlag(cmd, &timeout, "timeout", "how long to wait for an answer", time.Millisecond)
+	timeFlag(cmd, &wait, "wait", "how long to look for the node", 0)
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := flags.session(cmd)
@@ -76,17 +76,17 @@ PEER is as for zre whisper: a name, a UUID, or the beginning of one.`,
 		if err != nil {
 			return err
 		}
-		return s.pings(cmd.Context(), peer, count, every, timeout, asJSON)
+		return s.pingRepeatedly(cmd.Context(), peer, count, every, timeout, asJSON)
 	}
 	return cmd
 }
 
-// pings sends pings and prints the answers.
-func (s *session) pings(ctx context.Context, peer *zre.Peer, count int, every, timeout time.Duration, asJSON bool) error {
+// pingRepeatedly sends pings and prints the answers.
+func (s *session) pingRepeatedly(ctx context.Context, peer *zre.Peer, count int, every, timeout time.Duration, asJSON bool) error {
 	sum := pingSummary{Event: "summary"}
 	var err error
 	for sum.Sent < count && (err == nil || !errors.Is(err, zre.ErrUnknownPeer)) {
-		if sum.Sent > 0 && s.until(ctx, every, func() bool { return false }) != errLate {
+		if sum.Sent > 0 && s.until(ctx, every, func() bool { return false }) != errTimeout {
 			break
 		}
 		if ctx.Err() != nil {
@@ -95,18 +95,18 @@ func (s *session) pings(ctx context.Context, peer *zre.Peer, count int, every, t
 		sum.Sent++
 		l := pingLine{Event: "ping", Peer: peer.UUID.String(), Name: peer.Name, Transport: peer.Transport}
 		var took time.Duration
-		if took, err = s.ping1(ctx, peer, timeout); err != nil {
-			l.Error = cause(err).Error()
+		if took, err = s.pingOnce(ctx, peer, timeout); err != nil {
+			l.Error = keyfiles.PlainError(err).Error()
 		} else {
 			l.RTT = float64(took.Nanoseconds()) / 1e6
 			sum.add(l.RTT)
 		}
-		s.pinged(l, asJSON)
+		s.printPing(l, asJSON)
 	}
 	if asJSON {
 		s.json(sum)
 	} else if sum.Answered > 0 {
-		s.say("%d of %s answered; %.3f ms at least, %.3f on average, %.3f at most", sum.Answered, plural(sum.Sent, "PING"), sum.Min, sum.Mean, sum.Max)
+		s.printf("%d of %s answered; minimum %.3f ms, mean %.3f ms, maximum %.3f ms", sum.Answered, plural(sum.Sent, "PING"), sum.Min, sum.Mean, sum.Max)
 	}
 	if sum.Answered == 0 {
 		return exitError(exitFailed)
@@ -114,8 +114,7 @@ func (s *session) pings(ctx context.Context, peer *zre.Peer, count int, every, t
 	return nil
 }
 
-func (s *session) ping1(ctx context.Context, peer *zre.Peer, timeout time.Duration) (time.Duration, error) {
-	command := ctx
+func (s *session) pingOnce(ctx context.Context, peer *zre.Peer, timeout time.Duration) (time.Duration, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %v", timeout))
 	defer cancel()
 	took, err := s.node.Ping(ctx, peer.UUID)
@@ -123,18 +122,18 @@ func (s *session) ping1(ctx context.Context, peer *zre.Peer, timeout time.Durati
 	case errors.Is(err, zre.ErrUnknownPeer):
 		err = fmt.Errorf("it has left: %w", zre.ErrUnknownPeer)
 	case err != nil && ctx.Err() != nil:
-		err = endOf(command, ctx)
+		err = context.Cause(ctx)
 	}
 	return took, err
 }
 
-func (s *session) pinged(l pingLine, asJSON bool) {
+func (s *session) printPing(l pingLine, asJSON bool) {
 	switch {
 	case asJSON:
 		s.json(l)
 	case l.Error != "":
 		fmt.Fprintf(s.errs, "%s: %s: %s\n", s.cmd.CommandPath(), quoted(l.Name), l.Error)
 	default:
-		s.say("%s by %s: %.3f ms", quoted(l.Name), l.Transport, l.RTT)
+		s.printf("%s by %s: %.3f ms", quoted(l.Name), l.Transport, l.RTT)
 	}
 }

@@ -11,33 +11,35 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/go-zre/go-zre/internal/keyfiles"
 	"github.com/go-zre/go-zre/zre"
 )
 
-const aboutPipe = `A node driven by JSON, one object a line: commands on standard input, events on standard output.
+const aboutPipe = `Runs a node that another program drives by JSON, one object per line: commands on standard input, events on standard output.
 
-The end of input quits, as {"cmd":"quit"} does, SIGINT, SIGTERM, SIGHUP and the end of the reader: what is queued is sent first, for up to the time of --linger, and peers see the node leave.`
+It ends at the end of the input, with {"cmd":"quit"}, with SIGINT, SIGTERM or SIGHUP, and when nothing reads its output any more. It then sends queued messages for up to the time of --linger, and peers see the node leave.`
 
-const pipeEvents = `Events, on standard output, each with the fields named here if they apply:
-  ready           the first line: uuid, name and endpoint of this node, and public_key of a secure one (Z85)
-  enter           a peer is present: peer (its UUID), name, headers, endpoint, transport, state, and public_key, which it has proven, if this node has a certificate
-  join, leave     peer, name, group
-  request         a peer asks for something, and waits for a reply: peer, name, frames, text, and request, a number for the commands reply and reply-error
+const pipeEvents = `Events, on standard output. Each has the keys named here; keys without a value are left out:
+  ready           the first line: uuid, name and endpoint of this node, and public_key (Z85) of a secure one
+  enter           a peer is present: peer (its UUID), name, headers, endpoint, transport, state, and public_key, which the peer has proven, if this node has a certificate
+  join, leave     a peer joins or leaves a group: peer, name, group
+  whisper, shout  a message: peer, name, group (of a shout), frames (base64), text (the frames as text, if all are UTF-8)
+  request         a peer requests something and waits for a reply: peer, name, frames, text, and request, a number for the commands reply and reply-error
   reply           the answer to request: peer, name, frames, text
-  whisper, shout  peer, name, group of a shout, frames (base64), text (the same, if all of it is UTF-8)
-  state           a peer changed its state: peer, name, state
-  headers         a peer changed its headers: peer, name, headers (all of them, as they are now)
-  endpoint        this node's endpoint changed, with its interfaces or its port: peer (its own UUID), name, endpoint
-  leader          a member leads a group from now on: peer, name, group, and self (true) if it is this node. It is the one with the lowest UUID of the members that contest; if none does there is no event
-  evasive, silent  a peer is silent, and still is after a PING: peer, name
-  exit            a peer is gone: peer, name, reason, transport, state (its last), and error (the cause) if it was unreachable or refused
-  ok              the command with this id is done. A whisper or shout is then queued; flush says when it was read
-  peers           the answer to that command: a list with peer, name, endpoint, public_key, transport, headers, groups and state of each, and queued_messages and queued_bytes if some wait to be sent to it
+  state           a peer changes its state: peer, name, state
+  headers         a peer changes its headers: peer, name, headers (all of them)
+  endpoint        this node has a new endpoint, because its interfaces or its port changed: peer (its own UUID), name, endpoint
+  leader          a group has a new leader: peer, name, group, and self (true) if this node is the leader. It is the contesting member with the lowest UUID. A group without contesting members has no leader
+  evasive         a peer is silent, and this node pings it: peer, name
+  silent          a peer is still silent: peer, name
+  exit            a peer is gone: peer, name, reason, transport, state (its last one), and error (the cause) if it was unreachable or refused
+  ok              the command with this id is done. A whisper or shout is queued then; flush tells when the peer has read it
+  peers           the answer to peers: a list with peer, name, endpoint, public_key, transport, headers, groups, state, queued_messages and queued_bytes of each
   pong            the answer to ping: peer, name, rtt_ms
-  problem         what keeps this node from working as it should: kind (unreachable, flapping, conflict, address taken, too many peers, contradiction, interface missing, interfaces unknown, beacon port, beacons, not accepting, DNS, gossip, unlisted, refused, refused by or no key; more may come), about (an endpoint, a uuid, a domain name, an interface or a setting), error (the cause), solved (false when it begins or its cause changes, true when it is over), and peer, name, endpoint and public_key where they are known. A conflict about the uuid of this node: another node, at endpoint, has it too
-  discarded       with --discard, at the end: messages, the number that was discarded
-  error           error says which command was wrong, or what failed, with its id if it has one; or what the node warns of. For a command, code is one of: ` + codesHelp + `. At the end there is one for each peer to which messages were not sent: peer, name, messages (how many), bytes (how many bytes)
-The transport is tcp, ipc or inproc; the reason of an exit left, crashed, expired, lost messages, replaced, not responding, unreachable or refused. Peers of other implementations have no state.`
+  problem         something keeps this node from working as it should: kind, about (an endpoint, a UUID, a domain, an interface or a setting), error (the cause), solved (false when the problem begins or its cause changes, true when it is over), and peer, name, endpoint and public_key if they are known. The kind is unreachable, flapping, conflict, address taken, too many peers, contradiction, interface missing, interfaces unknown, beacon port, beacons, not accepting, DNS, gossip, unlisted, refused, refused by, no key or warning; later versions may have more. A warning has kind and error only. In a conflict about this node's UUID, the node at endpoint has the same UUID
+  discarded       with --discard, at the end: messages (their number)
+  error           a command failed, or messages are lost: error (what went wrong). Of a command also id, if it has one, and code: ` + codesHelp + `. At the end, for each peer to which messages were not sent: peer, name, messages (their number), bytes (their size)
+The transport is tcp, ipc or inproc. The reason of an exit is left, crashed, expired, lost messages, replaced, not responding, unreachable or refused. Peers of other implementations have no state.`
 
 // maxLine limits an input line: it holds the largest message in base64.
 const maxLine = 100 << 20
@@ -52,7 +54,7 @@ type pipeOptions struct {
 	contests []string
 	state    *zre.State // the initial one, if given
 	auto     bool       // the state follows the work
-	discards bool
+	discard  bool
 	skips    bool
 	waits    waiting
 }
@@ -61,12 +63,12 @@ func (c *cli) pipe() *cobra.Command {
 	o := &pipeOptions{}
 	cmd := &cobra.Command{
 		Use:   "pipe [options]",
-		Short: "A node driven by JSON: commands on standard input, events on standard output.",
+		Short: "Runs a node driven by JSON: commands on standard input, events on standard output.",
 		Long:  aboutPipe,
 		Example: `  zre pipe --name robot --group WORK
   echo '{"cmd":"shout","group":"CHAT","text":["hello"]}' | zre pipe --wait-for 1`,
 		Annotations: map[string]string{
-			noteExit:  "0 all is well; 1 something failed or was not sent; 2 wrong usage",
+			noteExit:  "0 success; 1 failure, or messages were not sent; 2 wrong usage",
 			noteInput: pipeInput(),
 			noteJSON:  pipeEvents,
 			noteAll:   "",
@@ -74,33 +76,34 @@ func (c *cli) pipe() *cobra.Command {
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	o.declare(c, cmd)
+	o.addFlags(c, cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return c.runPipe(cmd, o)
 	}
 	return cmd
 }
 
-// declare adds the options.
-func (o *pipeOptions) declare(c *cli, cmd *cobra.Command) {
-	listFlag(cmd, &o.groups, "group", "group", "a group to join before starting")
-	listFlag(cmd, &o.contests, "contest", "group", "a group to join before starting, and to contest for the leadership of")
-	switchFlag(cmd, &o.discards, "discard", "discard whispers and shouts that arrive, for programs that only send; the last line says how many")
-	switchFlag(cmd, &o.skips, "skip-busy", "leave busy members out of a shout, with an error, instead of waiting for them")
-	state := funcFlag(cmd, "state", "state", "the state from the start: "+choices+"; or auto: set by what the node does (default idle)", func(s string) error {
+// addFlags adds the options.
+func (o *pipeOptions) addFlags(c *cli, cmd *cobra.Command) {
+	listFlag(cmd, &o.groups, "group", "group", "a group to join before the node starts")
+	listFlag(cmd, &o.contests, "contest", "group", "a group to join before the node starts, and to contest for its leadership")
+	switchFlag(cmd, &o.discard, "discard", "discard incoming whispers and shouts, for programs that only send; the last line tells how many")
+	switchFlag(cmd, &o.skips, "skip-busy", "let shouts skip busy members, with an error, instead of waiting for them")
+	state := funcFlag(cmd, "state", "state", "the state at the start: "+stateChoices+"; or auto, which follows the work of the node (default idle)", func(s string) error {
 		if o.auto = s == "auto"; o.auto {
 			return nil
 		}
 		state, err := parseState(s)
 		if err != nil {
-			return fmt.Errorf("choose %s, or auto", choices)
+			return fmt.Errorf("choose %s, or auto", stateChoices)
 		}
 		o.state = &state
 		return nil
 	})
 	_ = cmd.RegisterFlagCompletionFunc(state.Name, cobra.FixedCompletions(append(stateNames(), "auto"), cobra.ShellCompDirectiveNoFileComp))
-	numberFlag(cmd, &o.waits.for_, "wait-for", "take no command before this many peers are present", 1, 4096)
-	timeFlag(cmd, &o.waits.time, "wait", "how long to wait for these before it fails (default 10s)", 0)
+	numberFlag(cmd, &o.waits.peers, "wait-for", "take the first command when this many peers are present", 1, 4096)
+	o.waits.time = waitTime
+	timeFlag(cmd, &o.waits.time, "wait", "with --wait-for: how long to wait for them; then zre pipe fails", 0)
 	o.flags = c.nodeFlags(cmd)
 }
 
@@ -109,7 +112,7 @@ func (o *pipeOptions) options() (list []zre.Option) {
 	if o.auto {
 		list = append(list, zre.WithAutoState())
 	}
-	if o.discards {
+	if o.discard {
 		list = append(list, zre.WithSendOnly())
 	}
 	if o.skips {
@@ -120,30 +123,27 @@ func (o *pipeOptions) options() (list []zre.Option) {
 
 // node makes the node.
 func (o *pipeOptions) node(cmd *cobra.Command, p *piper) (*zre.Node, error) {
-	if err := o.flags.resolve(cmd); err != nil {
-		return nil, err
-	}
-	log, err := logger(o.flags.cli.errs, o.flags.logged, p)
+	options, err := o.flags.options(cmd, p)
 	if err != nil {
 		return nil, err
 	}
-	node, err := o.flags.node(cmd, append(o.options(), zre.WithLogger(log))...)
+	node, err := zre.NewNode(append(o.options(), options...)...)
 	if err != nil {
-		return nil, err
+		return nil, &usageError{err: keyfiles.PlainError(err)}
 	}
 	for _, group := range o.groups {
 		if err := node.Join(group); err != nil {
-			return nil, misused("--group: %w", cause(err))
+			return nil, usageErrorf("--group: %w", keyfiles.PlainError(err))
 		}
 	}
 	for _, group := range o.contests {
 		if err := node.Contest(group); err != nil {
-			return nil, misused("--contest: %w", cause(err))
+			return nil, usageErrorf("--contest: %w", keyfiles.PlainError(err))
 		}
 	}
 	if o.state != nil {
 		if err := node.SetState(*o.state); err != nil {
-			return nil, misused("--state: %w", cause(err))
+			return nil, usageErrorf("--state: %w", keyfiles.PlainError(err))
 		}
 	}
 	return node, nil
@@ -151,10 +151,8 @@ func (o *pipeOptions) node(cmd *cobra.Command, p *piper) (*zre.Node, error) {
 
 // linger is how long queued messages may take at the end.
 func (o *pipeOptions) linger() time.Duration {
-	for _, s := range o.flags.get("linger") {
-		if d, err := parseDuration(s); err == nil {
-			return d
-		}
+	if d, err := parseDuration(o.flags.last("linger")); err == nil {
+		return d
 	}
 	return 5 * time.Second
 }
@@ -169,7 +167,7 @@ func (c *cli) runPipe(cmd *cobra.Command, o *pipeOptions) error {
 	}
 	defer node.Close()
 	p.node = node
-	if err := begin(ctx, node); err != nil {
+	if err := startUninterrupted(ctx, node); err != nil {
 		p.ready()
 		return err
 	}
@@ -177,7 +175,7 @@ func (c *cli) runPipe(cmd *cobra.Command, o *pipeOptions) error {
 
 	var events sync.WaitGroup
 	events.Go(p.events)
-	p.lanes = newLanes(ctx, node)
+	p.lanes = newLanes(context.WithoutCancel(ctx), node) // end ends it, with the reason that commands report
 	failed := make(chan error, 1)
 	go func() { // do not wait: a read of standard input cannot be interrupted
 		defer stop()
@@ -195,12 +193,12 @@ func (c *cli) runPipe(cmd *cobra.Command, o *pipeOptions) error {
 	go func() {
 		defer close(ended)
 		events.Wait()
-		p.last(o.discards, lost)
+		p.writeEnding(o.discard, lost)
 	}()
 	select {
 	case <-ended:
 	case <-time.After(writeTime):
-		return fmt.Errorf("standard output is not read: some events were not written")
+		return fmt.Errorf("standard output is not read: events are lost")
 	}
 	select {
 	case err := <-failed:
@@ -215,41 +213,41 @@ func (c *cli) runPipe(cmd *cobra.Command, o *pipeOptions) error {
 
 // piper connects a node to its input and output lines.
 type piper struct {
-	node    *zre.Node
-	out     *lineWriter
-	lanes   *lanes
-	changed chan struct{} // a peer has appeared
-	skips   bool
-	asked   asked
+	node     *zre.Node
+	out      *lineWriter
+	lanes    *lanes
+	changed  chan struct{} // a peer has appeared
+	skips    bool
+	requests openRequests
 
-	mu    sync.Mutex // guards the fields below
-	began bool       // ready, the first line, was written
-	early []error    // warnings from before
+	mu            sync.Mutex // guards the fields below
+	readyWritten  bool       // ready, the first line, was written
+	earlyWarnings []string   // warnings from before
 }
 
 // ready writes the first line and any earlier warnings.
 func (p *piper) ready(first ...line) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.began = true
+	p.readyWritten = true
 	for _, l := range first {
 		p.out.write(l, true)
 	}
-	for _, err := range p.early {
-		p.fail(err)
+	for _, text := range p.earlyWarnings {
+		p.out.write(warningLine(text), true)
 	}
-	p.early = nil
+	p.earlyWarnings = nil
 }
 
 // warn reports a warning of the node.
-func (p *piper) warn(err error) {
+func (p *piper) warn(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.began {
-		p.early = append(p.early, err)
+	if !p.readyWritten {
+		p.earlyWarnings = append(p.earlyWarnings, text)
 		return
 	}
-	p.fail(err)
+	p.out.write(warningLine(text), true)
 }
 
 // events writes a line for each event until the node closes.
@@ -258,7 +256,7 @@ func (p *piper) events() {
 	for event := range events {
 		l := lineFor(p.node, event)
 		if r, ok := event.(zre.Request); ok {
-			l.Request = p.asked.add(r)
+			l.Request = p.requests.add(r)
 		}
 		p.out.write(l, len(events) == 0)
 		if _, ok := event.(zre.Enter); ok {
@@ -272,24 +270,21 @@ func (p *piper) events() {
 
 // wait waits for the number of peers in w.
 func (p *piper) wait(ctx context.Context, w waiting) error {
-	if w.for_ == 0 {
+	if w.peers == 0 {
 		return nil
-	}
-	if w.time == 0 {
-		w.time = waitTime
 	}
 	late := time.NewTimer(w.time)
 	defer late.Stop()
 	for {
 		peers := p.node.Peers()
-		if len(peers) >= w.for_ {
+		if len(peers) >= w.peers {
 			return nil
 		}
 		select {
 		case <-p.changed:
 		case <-late.C:
-			err := fmt.Errorf("--wait-for %d: %d came within %v: %s", w.for_, len(peers), w.time, listOf(namesOf(peers), "none"))
-			p.fail(err)
+			err := fmt.Errorf("--wait-for %d: found %d within %v: %s", w.peers, len(peers), w.time, listOf(namesOf(peers), "none"))
+			p.writeError(err)
 			return err
 		case <-ctx.Done():
 			return nil
@@ -297,8 +292,8 @@ func (p *piper) wait(ctx context.Context, w waiting) error {
 	}
 }
 
-// last writes the lines at the end.
-func (p *piper) last(discards bool, lost []*zre.LostError) {
+// writeEnding writes the lines at the end.
+func (p *piper) writeEnding(discards bool, lost []*zre.LostError) {
 	if discards {
 		count := p.node.Stats().Discarded
 		p.out.write(line{Event: "discarded", Messages: &count}, true)
@@ -317,10 +312,10 @@ func (p *piper) commands(ctx context.Context, in io.Reader) {
 		buffer = text
 		switch {
 		case tooLong:
-			p.fail(fmt.Errorf("line of more than %d bytes", maxLine))
+			p.writeError(fmt.Errorf("a line has more than %d bytes", maxLine))
 		case len(text) > 0:
 			if c := parseCommand(text); c.quits() {
-				p.done(c, nil)
+				p.finish(c, nil)
 				return
 			} else {
 				p.do(ctx, c)
@@ -332,10 +327,10 @@ func (p *piper) commands(ctx context.Context, in io.Reader) {
 	}
 }
 
-func (p *piper) fail(err error) { p.out.write(line{Event: "error", Error: err.Error()}, true) }
+func (p *piper) writeError(err error) { p.out.write(line{Event: "error", Error: err.Error()}, true) }
 
-// done reports how a command ended.
-func (p *piper) done(c *command, err error) {
+// finish reports how a command ended.
+func (p *piper) finish(c *command, err error) {
 	switch {
 	case err != nil:
 		p.out.write(line{Event: "error", ID: c.id, Error: err.Error(), Code: codeOf(err)}, true)
@@ -357,6 +352,6 @@ func readLine(r *bufio.Reader, buffer []byte, limit int) (text []byte, tooLong b
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
-		return bytesTrim(buffer), tooLong, err
+		return trimNewline(buffer), tooLong, err
 	}
 }

@@ -18,7 +18,7 @@ var errorCodes = []struct {
 	{"reply_error", func(err error) bool { var said *zre.ReplyError; return errors.As(err, &said) }},
 	{"unknown_peer", isError(zre.ErrUnknownPeer)}, // an ErrPeerGone, too
 	{"peer_gone", isError(zre.ErrPeerGone)},
-	{"ending", isError(errPipeEnds)}, // wrapped together with ErrPeerBusy
+	{"ending", isError(errPipeEnded)}, // wrapped together with ErrPeerBusy
 	{"ending", isError(zre.ErrClosed)},
 	{"busy", isError(zre.ErrPeerBusy)},
 	{"timeout", isError(context.DeadlineExceeded)},
@@ -27,7 +27,7 @@ var errorCodes = []struct {
 }
 
 // codesHelp lists the codes in the help.
-const codesHelp = "command (it is malformed), unknown_peer, busy, timeout, reply_error, no_handler, peer_gone, invalid (a group, state, endpoint or domain), too_large or ending; more may come"
+const codesHelp = "command (it is malformed), unknown_peer, busy, timeout, reply_error, no_handler, peer_gone, invalid (a group, state, endpoint or domain), too_large or ending; later versions may have more"
 
 // codeOf returns the code of an error, or "" if it has none.
 func codeOf(err error) string {
@@ -53,22 +53,22 @@ type commandError struct{ error }
 
 func (e *commandError) Unwrap() error { return e.error }
 
-// fault returns what is wrong with the command as written, or nil.
-func (c *command) fault() error {
+// malformed returns what is wrong with the command as written, or nil.
+func (c *command) malformed() error {
 	if c.err == nil {
 		return nil
 	}
 	return &commandError{c.err}
 }
 
-// lateError is the cause of a timeout, in terms of the command.
-type lateError struct {
+// timeoutError is the cause of a timeout, in terms of the command.
+type timeoutError struct {
 	what string
 	time time.Duration
 }
 
-func (e *lateError) Error() string        { return e.what + " within " + e.time.String() }
-func (e *lateError) Is(target error) bool { return target == context.DeadlineExceeded }
+func (e *timeoutError) Error() string        { return e.what + " within " + e.time.String() }
+func (e *timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
 
 // replyFailure is an error reply of a peer.
 type replyFailure struct{ *zre.ReplyError }

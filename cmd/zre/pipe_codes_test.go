@@ -18,14 +18,14 @@ func TestCodes(t *testing.T) {
 	said := &zre.ReplyError{Text: "none today"}
 	for want, err := range map[string]error{
 		"":             errors.New("something else"),
-		"command":      parseCommand([]byte("junk")).fault(),
+		"command":      parseCommand([]byte("junk")).malformed(),
 		"unknown_peer": fmt.Errorf("whisper: %w", &zre.PeerError{Err: zre.ErrUnknownPeer}),
 		"busy":         errors.Join(&zre.PeerError{Err: zre.ErrPeerBusy}, &zre.PeerError{Err: zre.ErrPeerBusy}),
-		"timeout":      fmt.Errorf("ping: %w", &lateError{"no answer", time.Second}),
+		"timeout":      fmt.Errorf("ping: %w", &timeoutError{"no answer", time.Second}),
 		"reply_error":  fmt.Errorf("x: %w", &replyFailure{said}),
 		"peer_gone":    &zre.PeerError{Err: zre.ErrPeerGone},
 		"no_handler":   fmt.Errorf("request: %w", zre.ErrNoHandler),
-		"ending":       fmt.Errorf("%w: %w", &zre.PeerError{Err: zre.ErrPeerBusy}, errPipeEnds),
+		"ending":       fmt.Errorf("%w: %w", &zre.PeerError{Err: zre.ErrPeerBusy}, errPipeEnded),
 		"too_large":    fmt.Errorf("shout: %w", zre.ErrTooLarge),
 		"invalid":      fmt.Errorf("join: %w", zre.ErrInvalidGroup),
 	} {
@@ -36,7 +36,7 @@ func TestCodes(t *testing.T) {
 			t.Errorf("the help does not name the code %s", want)
 		}
 	}
-	late := error(&lateError{"no answer", 1500 * time.Millisecond})
+	late := error(&timeoutError{"no answer", 1500 * time.Millisecond})
 	if late.Error() != "no answer within 1.5s" || !errors.Is(late, context.DeadlineExceeded) || errors.Is(late, context.Canceled) {
 		t.Errorf("late: %v", late)
 	}

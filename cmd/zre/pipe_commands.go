@@ -17,55 +17,55 @@ import (
 
 // A pipeCommand is a command of zre pipe.
 type pipeCommand struct {
-	name    string
-	need    []string // required keys
-	may     []string // optional keys
-	content bool     // it has frames or text
-	about   string
-	do      func(ctx context.Context, p *piper, c *command) error // returns the outcome, unless later is set
-	later   bool                                                  // do calls p.done itself
+	name         string
+	required     []string // required keys
+	optional     []string // optional keys
+	content      bool     // it has frames or text
+	about        string
+	do           func(ctx context.Context, p *piper, c *command) error // returns the outcome, unless asynchronous is set
+	asynchronous bool                                                  // do calls p.finish itself
 }
 
 // pipeCommands lists all commands. The loop that reads executes quit.
 var pipeCommands = []pipeCommand{
-	{name: "join", need: []string{"group"}, about: "as --group", do: func(_ context.Context, p *piper, c *command) error { return p.node.Join(c.group()) }},
-	{name: "leave", need: []string{"group"}, about: "and no longer", do: func(_ context.Context, p *piper, c *command) error { return p.node.Leave(c.group()) }},
-	{name: "contest", need: []string{"group"}, about: "as --contest",
+	{name: "join", required: []string{"group"}, about: "joins a group", do: func(_ context.Context, p *piper, c *command) error { return p.node.Join(c.group()) }},
+	{name: "leave", required: []string{"group"}, about: "leaves a group", do: func(_ context.Context, p *piper, c *command) error { return p.node.Leave(c.group()) }},
+	{name: "contest", required: []string{"group"}, about: "joins a group, and contests for its leadership",
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.Contest(c.group()) }},
-	{name: "shout", need: []string{"group"}, content: true, about: `or "frames":[base64, …] in place of "text"`, later: true, do: shoutCommand},
-	{name: "whisper", need: []string{"peer"}, content: true, about: "likewise", later: true, do: whisperCommand},
-	{name: "request", need: []string{"peer"}, may: []string{"timeout"}, content: true, about: "answered by a reply; timeout such as 5s (default 10s)", later: true, do: requestCommand},
-	{name: "reply", need: []string{"request"}, content: true, about: "answers the request of that number", later: true, do: replyCommand},
-	{name: "reply-error", need: []string{"request", "error"}, about: "answers it with an error", later: true, do: replyErrorCommand},
-	{name: "flush", need: []string{"peer"}, may: []string{"timeout"}, about: "ok when the peer has read what was sent to it; timeout such as 5s (default 10s)", later: true, do: flushCommand},
-	{name: "ping", need: []string{"peer"}, may: []string{"timeout"}, about: "answered by a pong; likewise", later: true, do: pingCommand},
-	{name: "state", need: []string{"state"}, about: "says what the node is doing: " + choices, do: func(_ context.Context, p *piper, c *command) error {
+	{name: "shout", required: []string{"group"}, content: true, about: `sends a message to a group; "frames":[base64, …] may replace "text"`, asynchronous: true, do: shoutCommand},
+	{name: "whisper", required: []string{"peer"}, content: true, about: "sends a message to a peer; likewise", asynchronous: true, do: whisperCommand},
+	{name: "request", required: []string{"peer"}, optional: []string{"timeout"}, content: true, about: "sends a request, answered by a reply; T is a time such as 5s (default 10s)", asynchronous: true, do: requestCommand},
+	{name: "reply", required: []string{"request"}, content: true, about: "replies to the request with this number", asynchronous: true, do: replyCommand},
+	{name: "reply-error", required: []string{"request", "error"}, about: "replies with an error", asynchronous: true, do: replyErrorCommand},
+	{name: "flush", required: []string{"peer"}, optional: []string{"timeout"}, about: "answered by ok when the peer has read everything sent to it, within T (default 10s)", asynchronous: true, do: flushCommand},
+	{name: "ping", required: []string{"peer"}, optional: []string{"timeout"}, about: "answered by a pong, within T (default 10s)", asynchronous: true, do: pingCommand},
+	{name: "state", required: []string{"state"}, about: "sets the state of this node: " + stateChoices, do: func(_ context.Context, p *piper, c *command) error {
 		state, err := parseState(c.values["state"])
 		if err != nil {
 			return err
 		}
 		return p.node.SetState(state)
 	}},
-	{name: "header", need: []string{"name"}, may: []string{"value"}, about: "sets a header that peers see; without a value removes it", do: headerCommand},
-	{name: "add-peer", need: []string{"endpoint"}, about: "as --peer, from now on",
+	{name: "header", required: []string{"name"}, optional: []string{"value"}, about: "sets a header that peers see; without a value it removes the header", do: headerCommand},
+	{name: "add-peer", required: []string{"endpoint"}, about: "adds an endpoint, like --peer",
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.AddPeers(c.values["endpoint"]) }},
-	{name: "remove-peer", need: []string{"endpoint"}, about: "and no longer",
+	{name: "remove-peer", required: []string{"endpoint"}, about: "removes it",
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.RemovePeers(c.values["endpoint"]) }},
-	{name: "add-srv", need: []string{"domain"}, about: "as --srv",
+	{name: "add-srv", required: []string{"domain"}, about: "adds a domain, like --srv",
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.AddSRV(c.values["domain"]) }},
-	{name: "remove-srv", need: []string{"domain"}, about: "and no longer",
+	{name: "remove-srv", required: []string{"domain"}, about: "removes it",
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.RemoveSRV(c.values["domain"]) }},
-	{name: "connect-gossip", need: []string{"endpoint"}, about: "as --gossip-connect",
+	{name: "connect-gossip", required: []string{"endpoint"}, about: "connects to a gossip hub, like --gossip-connect",
 		do: func(_ context.Context, p *piper, c *command) error { return p.node.ConnectGossip(c.values["endpoint"]) }},
-	{name: "disconnect-gossip", need: []string{"endpoint"}, about: "and no longer",
+	{name: "disconnect-gossip", required: []string{"endpoint"}, about: "disconnects from it",
 		do: func(_ context.Context, p *piper, c *command) error {
 			return p.node.DisconnectGossip(c.values["endpoint"])
 		}},
-	{name: "peers", about: "answered by an event peers", do: peersCommand},
-	{name: "quit", about: "ends, as the end of input does"},
+	{name: "peers", about: "lists the peers, in an event peers", do: peersCommand},
+	{name: "quit", about: "ends, like the end of the input"},
 }
 
-func pipeNames() (names []string) {
+func pipeCommandNames() (names []string) {
 	for _, k := range pipeCommands {
 		names = append(names, k.name)
 	}
@@ -78,14 +78,14 @@ var pipeKeys = map[string]string{"group": "G", "peer": "UUID", "timeout": "T", "
 // pipeInput is the help on commands.
 func pipeInput() string {
 	var b strings.Builder
-	b.WriteString("Commands, on standard input, each on a line. With an id (a string or a number) each is answered by an ok or an error event with it; without one only errors are reported. " +
-		"An unknown or missing key is an error; those in brackets are optional. Commands for one peer are done in order. If a peer takes nothing, up to 1,000 of its commands wait, and commands for other peers are not delayed:\n")
+	b.WriteString("Commands, on standard input, one per line. A command with an id (a string or a number) is answered by an ok or an error event with that id, a command without one only by an error. " +
+		"Unknown and missing keys are errors; keys in brackets are optional. Commands for one peer run in their order. If a peer reads nothing, up to 1,000 commands wait for it, further ones fail, and those for other peers go on:\n")
 	for _, k := range pipeCommands {
 		fmt.Fprintf(&b, `  {"cmd":"%s"`, k.name)
-		for _, key := range k.need {
+		for _, key := range k.required {
 			fmt.Fprintf(&b, `,"%s":%s`, key, pipeKeys[key])
 		}
-		for _, key := range k.may {
+		for _, key := range k.optional {
 			fmt.Fprintf(&b, `[,"%s":%s]`, key, pipeKeys[key])
 		}
 		if k.content {
@@ -147,13 +147,13 @@ func (c *command) read(fields map[string]json.RawMessage) error {
 	}
 	i := slices.IndexFunc(pipeCommands, func(k pipeCommand) bool { return k.name == name })
 	if i < 0 {
-		if like := closest(name, pipeNames()); like != "" {
+		if like := closest(name, pipeCommandNames()); like != "" {
 			return fmt.Errorf("there is no command %q; did you mean %s?", name, like)
 		}
 		return fmt.Errorf("there is no command %q; see zre pipe --help", name)
 	}
 	c.kind = &pipeCommands[i]
-	allowed := slices.Concat([]string{"cmd", "id"}, c.kind.need, c.kind.may)
+	allowed := slices.Concat([]string{"cmd", "id"}, c.kind.required, c.kind.optional)
 	if c.kind.content {
 		allowed = append(allowed, "text", "frames")
 	}
@@ -162,9 +162,9 @@ func (c *command) read(fields map[string]json.RawMessage) error {
 			return fmt.Errorf("%s: there is no key %q; it has %s", name, key, strings.Join(allowed, ", "))
 		}
 	}
-	for _, key := range slices.Concat(c.kind.need, c.kind.may) {
+	for _, key := range slices.Concat(c.kind.required, c.kind.optional) {
 		raw, ok := fields[key]
-		if !ok && slices.Contains(c.kind.need, key) && key != "state" { // the error for a missing state lists the possible ones
+		if !ok && slices.Contains(c.kind.required, key) && key != "state" { // the error for a missing state lists the possible ones
 			return fmt.Errorf("%s: %q is missing", name, key)
 		}
 		if ok {
@@ -246,12 +246,12 @@ func (c *command) size() (n int64) {
 
 // do executes a command, or arranges for it.
 func (p *piper) do(ctx context.Context, c *command) {
-	if err := c.fault(); err != nil {
-		p.done(c, err)
+	if err := c.malformed(); err != nil {
+		p.finish(c, err)
 		return
 	}
-	if err := c.kind.do(ctx, p, c); err != nil || !c.kind.later {
-		p.done(c, err)
+	if err := c.kind.do(ctx, p, c); err != nil || !c.kind.asynchronous {
+		p.finish(c, err)
 	}
 }
 
@@ -260,12 +260,12 @@ func whisperCommand(_ context.Context, p *piper, c *command) error {
 	if err != nil {
 		return err
 	}
-	p.lanes.whisper(peer, c.frames, func(err error) { p.done(c, err) })
+	p.lanes.whisper(peer, c.frames, func(err error) { p.finish(c, err) })
 	return nil
 }
 
 func shoutCommand(_ context.Context, p *piper, c *command) error {
-	p.lanes.shout(c.group(), c.frames, p.skips, func(err error) { p.done(c, err) })
+	p.lanes.shout(c.group(), c.frames, p.skips, func(err error) { p.finish(c, err) })
 	return nil
 }
 
@@ -274,11 +274,11 @@ func flushCommand(_ context.Context, p *piper, c *command) error {
 	if err != nil {
 		return err
 	}
-	p.lanes.behind(peer, func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, &lateError{"not read", c.timeout})
+	p.lanes.afterQueued(peer, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, &timeoutError{"not read", c.timeout})
 		defer cancel()
 		return p.node.Flush(ctx, peer)
-	}, func(err error) { p.done(c, err) })
+	}, func(err error) { p.finish(c, err) })
 	return nil
 }
 
@@ -287,8 +287,8 @@ func pingCommand(_ context.Context, p *piper, c *command) error {
 	if err != nil {
 		return err
 	}
-	p.lanes.aside(func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, &lateError{"no answer", c.timeout})
+	p.lanes.background(func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, &timeoutError{"no answer", c.timeout})
 		defer cancel()
 		took, err := p.node.Ping(ctx, peer)
 		if err != nil {
@@ -300,7 +300,7 @@ func pingCommand(_ context.Context, p *piper, c *command) error {
 		}
 		p.out.write(l, true)
 		return nil
-	}, func(err error) { p.done(c, err) })
+	}, func(err error) { p.finish(c, err) })
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -73,7 +74,7 @@ func TestPipeIDs(t *testing.T) {
 	}
 	a.send(`{"cmd":"ping","peer":"` + peer + `"}`)
 	if pong := a.next("pong"); pong["peer"] != peer || pong["name"] != "b" || pong["rtt_ms"].(float64) <= 0 || pong["id"] != nil {
-		t.Errorf("pong: %v", pong)
+		t.Errorf("got the pong event %v", pong)
 	}
 	a.send(`{"cmd":"flush","peer":"`+peer+`"}`, `{"cmd":"quit","id":"bye"}`) // without an id there is no done event
 	if got := a.next("ok"); got["id"] != "bye" {
@@ -81,7 +82,7 @@ func TestPipeIDs(t *testing.T) {
 	}
 	a.exits(0)
 	if exit := b.next("exit"); exit["peer"] != self || exit["reason"] != "left" {
-		t.Errorf("exit: %v", exit)
+		t.Errorf("got the exit event %v", exit)
 	}
 }
 
@@ -96,7 +97,7 @@ func TestPipeWaitsFor(t *testing.T) {
 	}()
 	b := startPipe(t, port, "--group", "G")
 	if shout := b.next("shout"); fmt.Sprint(shout["text"]) != "[first]" {
-		t.Errorf("shout: %v", shout)
+		t.Errorf("got the shout event %v", shout)
 	}
 	a.exits(0)
 }
@@ -125,15 +126,15 @@ func (r *run) uuid(from *run) string {
 func TestPipeInput(t *testing.T) {
 	text := pipeInput()
 	for _, k := range pipeCommands {
-		for _, key := range append([]string{k.name}, append(k.need, k.may...)...) {
+		for _, key := range append([]string{k.name}, append(k.required, k.optional...)...) {
 			if !strings.Contains(text, `"`+key+`"`) || key != k.name && pipeKeys[key] == "" {
-				t.Errorf("the help does not tell of %s of %s", key, k.name)
+				t.Errorf("the help lacks %s of %s", key, k.name)
 			}
 		}
 	}
 }
 
-// A warning of the node is an error event. A problem is not, since it is an event of its own.
+// A warning of the node is a problem event. Problems in the log are not repeated, since they are events of their own.
 func TestPipeWarnings(t *testing.T) {
 	var out strings.Builder
 	p := &piper{out: newLineWriter(&out, func() {})}
@@ -144,13 +145,13 @@ func TestPipeWarnings(t *testing.T) {
 	log.Info().Msg("all is well")
 	log.Warn().Str("problem", "DNS").Msg("told as an event")
 	log.Warn().Str("call", "sending beacons").Msg("likewise")
-	log.Warn().Str("to", "10.0.0.9\x9b").Int("n", 3).Msg("something is odd")
+	log.Warn().Str("to", "10.0.0.9\x9b").Str("node", "A").Int("n", 3).Err(errors.New("why")).Msg("something is odd")
 	if out.Len() > 0 {
 		t.Errorf("before ready, which is the first line: %q", &out)
 	}
 	p.ready(line{Event: "ready"})
 	log.Warn().Msg("later")
-	want := `{"event":"ready"}` + "\n" + `{"event":"error","error":"something is odd; n: 3; to: 10.0.0.9\ufffd"}` + "\n" + `{"event":"error","error":"later"}` + "\n"
+	want := `{"event":"ready"}` + "\n" + `{"event":"problem","error":"something is odd: why; n: 3; to: 10.0.0.9\ufffd","kind":"warning"}` + "\n" + `{"event":"problem","error":"later","kind":"warning"}` + "\n"
 	if got := out.String(); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -206,13 +207,13 @@ func TestPipeRequests(t *testing.T) {
 
 // Requests without an answer do not pile up.
 func TestAsked(t *testing.T) {
-	var a asked
-	for want := range uint64(maxAsked) {
+	var a openRequests
+	for want := range uint64(maxOpenRequests) {
 		if number := a.add(zre.Request{Frames: [][]byte{{1}}}); number != want+1 {
 			t.Fatalf("number %d", number)
 		}
 	}
-	if r, err := a.take(7); err != nil || r.Frames != nil || len(a.list) != maxAsked-1 {
+	if r, err := a.take(7); err != nil || r.Frames != nil || len(a.list) != maxOpenRequests-1 {
 		t.Errorf("%v, %v, %d left", r.Frames, err, len(a.list))
 	}
 	if _, err := a.take(7); err == nil {
@@ -228,7 +229,7 @@ func TestPipeHeaders(t *testing.T) {
 	self := a.next("ready")["uuid"].(string)
 	b := startPipe(t, port, "--name", "b")
 	if enter := b.next("enter"); fmt.Sprint(enter["headers"]) != "map[kind:robot]" {
-		t.Errorf("enter: %v", enter)
+		t.Errorf("got the enter event %v", enter)
 	}
 	a.next("enter")
 	for _, step := range []struct{ line, headers string }{

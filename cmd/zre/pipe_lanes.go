@@ -14,20 +14,27 @@ import (
 
 // Limits on waiting commands.
 const (
-	laneCommands = 1000     // per peer
-	laneOctets   = 32 << 20 // content per peer
-	allOctets    = 64 << 20 // for all peers
-	asideLimit   = 1000     // pings and flushes in progress
+	laneCommands    = 1000     // per peer
+	laneBytes       = 32 << 20 // of memory, per peer
+	allBytes        = 64 << 20 // of memory, for all peers
+	backgroundLimit = 1000     // pings and flushes in progress
 )
 
-// frozen is how long a peer may read nothing before zre pipe refuses commands that have no room. If a peer still reads, zre pipe waits for
-// it, and that slows down the program that writes the commands.
-const frozen = time.Second
+// While a peer with a full lane reads, the next command for it waits, and that slows down the program that writes the commands. A peer
+// that has read nothing for stalledAfter must not slow it down: its lane grows, within the limits on content. A peer that has read nothing for
+// frozenAfter gets no further commands.
+const (
+	stalledAfter = 50 * time.Millisecond
+	frozenAfter  = time.Second
+)
 
-// lookEvery is how often a peer with a full lane is checked.
-const lookEvery = 10 * time.Millisecond
+// laneCheckInterval is how often a peer with a full lane is checked.
+const laneCheckInterval = 10 * time.Millisecond
 
-var errPipeEnds = errors.New("the pipe ended before it was sent")
+// taskOverhead is the memory of a waiting command without its content.
+const taskOverhead = 256
+
+var errPipeEnded = errors.New("the pipe ended before it was sent")
 
 // lanes keep the order of commands for each peer, and keep a peer that does not read from delaying commands for others. A command that
 // cannot be queued at once goes into the peer's lane, where a goroutine executes one after the other. A shout goes at once to members
@@ -38,24 +45,24 @@ type lanes struct {
 	cancel context.CancelCauseFunc
 	all    sync.WaitGroup // goroutines
 
-	mu     sync.Mutex // guards the fields below
-	list   map[uuid.UUID]*lane
-	octets int64 // in all lanes
-	aways  int   // pings and flushes in progress
+	mu           sync.Mutex // guards the fields below
+	list         map[uuid.UUID]*lane
+	size         int64 // in all lanes
+	inBackground int   // pings and flushes in progress
 }
 
 // lane holds the commands that wait for one peer. The first is being executed.
 type lane struct {
-	tasks  []task
-	octets int64
-	moved  time.Time // when the peer was last seen to read something
-	queued int64     // size of its queue at that time
+	tasks    []task
+	size     int64
+	lastRead time.Time // when the peer was last seen to read something
+	queued   int64     // size of its queue at that time
 }
 
 type task struct {
-	octets int64
-	do     func(ctx context.Context) error
-	done   func(error)
+	size int64
+	do   func(ctx context.Context) error
+	done func(error)
 }
 
 func newLanes(ctx context.Context, node *zre.Node) *lanes {
@@ -64,24 +71,24 @@ func newLanes(ctx context.Context, node *zre.Node) *lanes {
 	return l
 }
 
-// hasRoom is a context for a call that must fail at once instead of waiting for a busy peer.
-type hasRoom struct{ context.Context }
+// noWait is a context for a call that must fail at once instead of waiting for a busy peer.
+type noWait struct{ context.Context }
 
-var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+var closedChannel = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // Done implements context.Context. Calls check Err first, and Done when they would wait.
-func (hasRoom) Done() <-chan struct{} { return closed }
+func (noWait) Done() <-chan struct{} { return closedChannel }
 
 // whisper sends a whisper, at once or in its turn.
 func (l *lanes) whisper(peer uuid.UUID, frames [][]byte, done func(error)) {
 	if !l.has(peer) {
-		err := l.node.Whisper(hasRoom{l.ctx}, peer, frames...)
+		err := l.node.Whisper(noWait{l.ctx}, peer, frames...)
 		if !errors.Is(err, zre.ErrPeerBusy) {
 			done(err)
 			return
 		}
 	}
-	l.add(peer, task{octets: sizeOf(frames), done: done,
+	l.add(peer, task{size: sizeOf(frames), done: done,
 		do: func(ctx context.Context) error { return l.node.Whisper(ctx, peer, frames...) }})
 }
 
@@ -97,9 +104,9 @@ func (l *lanes) shout(group string, frames [][]byte, skips bool, done func(error
 	}
 	var err error
 	if late == nil {
-		err = l.node.Shout(hasRoom{l.ctx}, group, frames...)
+		err = l.node.Shout(noWait{l.ctx}, group, frames...)
 	} else {
-		err = l.node.ShoutTo(hasRoom{l.ctx}, group, free, frames...)
+		err = l.node.ShoutTo(noWait{l.ctx}, group, free, frames...)
 	}
 	busy, rest := busyPeers(err)
 	if late = append(late, busy...); len(late) == 0 || skips {
@@ -113,7 +120,7 @@ func (l *lanes) shout(group string, frames [][]byte, skips bool, done func(error
 	var mu sync.Mutex
 	missing, failed := len(late), rest
 	for _, peer := range late {
-		l.add(peer, task{octets: sizeOf(frames),
+		l.add(peer, task{size: sizeOf(frames),
 			do: func(ctx context.Context) error { return l.node.ShoutTo(ctx, group, []uuid.UUID{peer}, frames...) },
 			done: func(err error) {
 				mu.Lock()
@@ -146,25 +153,25 @@ func busyPeers(err error) (busy []uuid.UUID, rest []error) {
 	return busy, rest
 }
 
-// behind executes do after the commands that wait for the same peer. It does not delay those for others.
-func (l *lanes) behind(peer uuid.UUID, do func(ctx context.Context) error, done func(error)) {
+// afterQueued executes do after the commands that wait for the same peer. It does not delay those for others.
+func (l *lanes) afterQueued(peer uuid.UUID, do func(ctx context.Context) error, done func(error)) {
 	if l.has(peer) {
 		l.add(peer, task{do: do, done: done})
 		return
 	}
-	l.aside(do, done)
+	l.background(do, done)
 }
 
 // request makes a request in its turn and passes on the reply.
 func (l *lanes) request(peer uuid.UUID, timeout time.Duration, frames [][]byte, reply func(zre.Reply), done func(error)) {
 	start := func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeoutCause(ctx, timeout, &lateError{"no reply", timeout})
+		ctx, cancel := context.WithTimeoutCause(ctx, timeout, &timeoutError{"no reply", timeout})
 		pending, err := l.node.StartRequest(ctx, peer, frames...)
 		if err != nil {
 			cancel()
 			return err
 		}
-		l.aside(func(context.Context) error {
+		l.background(func(context.Context) error {
 			defer cancel()
 			r, err := pending.Result()
 			if err != nil {
@@ -175,29 +182,29 @@ func (l *lanes) request(peer uuid.UUID, timeout time.Duration, frames [][]byte, 
 		}, done)
 		return nil
 	}
-	l.add(peer, task{octets: sizeOf(frames), do: start, done: func(err error) {
+	l.add(peer, task{size: sizeOf(frames), do: start, done: func(err error) {
 		if err != nil {
 			done(err)
 		}
 	}})
 }
 
-// aside executes something that takes time.
-func (l *lanes) aside(do func(ctx context.Context) error, done func(error)) {
+// background executes something that takes time.
+func (l *lanes) background(do func(ctx context.Context) error, done func(error)) {
 	l.mu.Lock()
-	full := l.aways == asideLimit
+	full := l.inBackground == backgroundLimit
 	if !full {
-		l.aways++
+		l.inBackground++
 	}
 	l.mu.Unlock()
 	if full {
-		done(fmt.Errorf("%d pings and flushes are under way already", asideLimit))
+		done(fmt.Errorf("%d pings and flushes are under way already", backgroundLimit))
 		return
 	}
 	l.all.Go(func() {
 		err := do(l.ctx)
 		l.mu.Lock()
-		l.aways--
+		l.inBackground--
 		l.mu.Unlock()
 		done(err)
 	})
@@ -209,19 +216,26 @@ func (l *lanes) has(peer uuid.UUID) bool {
 	return l.list[peer] != nil
 }
 
-// add puts a command into a peer's lane. If the lane is full, it waits as long as the peer reads; otherwise the command fails.
+// add puts a command into a peer's lane. If the lane is full, it waits as long as the peer reads. If the peer is frozen, the command fails.
 func (l *lanes) add(peer uuid.UUID, t task) {
+	t.size += taskOverhead
 	for {
-		count, put := l.put(peer, t)
+		count, put := l.put(peer, t, false)
 		if put {
 			return
 		}
-		if l.isFrozen(peer) {
+		idle := l.idle(peer)
+		if idle > stalledAfter && idle <= frozenAfter {
+			if _, put = l.put(peer, t, true); put {
+				return
+			}
+		}
+		if idle > frozenAfter {
 			t.done(fmt.Errorf("%w; %d commands wait for it already", &zre.PeerError{UUID: peer, Name: l.name(peer), Err: zre.ErrPeerBusy}, count))
 			return
 		}
 		select {
-		case <-time.After(lookEvery):
+		case <-time.After(laneCheckInterval):
 		case <-l.ctx.Done():
 			t.done(context.Cause(l.ctx))
 			return
@@ -236,36 +250,37 @@ func (l *lanes) name(peer uuid.UUID) string {
 	return ""
 }
 
-// put puts a command into a peer's lane if there is room, and returns how many commands are there.
-func (l *lanes) put(peer uuid.UUID, t task) (count int, put bool) {
+// put puts a command into a peer's lane if there is room, and returns how many commands are there. With more the number of commands is
+// not limited, only their memory.
+func (l *lanes) put(peer uuid.UUID, t task, more bool) (count int, put bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.list[peer]
 	if a == nil {
-		a = &lane{moved: time.Now(), queued: l.queued(peer)}
+		a = &lane{lastRead: time.Now(), queued: l.queued(peer)}
 		l.list[peer] = a
 		defer func() { l.all.Go(func() { l.run(peer, a) }) }()
-	} else if len(a.tasks) >= laneCommands || a.octets+t.octets > laneOctets || l.octets+t.octets > allOctets {
+	} else if len(a.tasks) >= laneCommands && !more || a.size+t.size > laneBytes || l.size+t.size > allBytes {
 		return len(a.tasks), false
 	}
 	a.tasks = append(a.tasks, t)
-	a.octets += t.octets
-	l.octets += t.octets
+	a.size += t.size
+	l.size += t.size
 	return len(a.tasks), true
 }
 
-// isFrozen tells whether a peer has read nothing for a while.
-func (l *lanes) isFrozen(peer uuid.UUID) bool {
+// idle returns for how long a peer with a lane has read nothing; 0 if it has no lane.
+func (l *lanes) idle(peer uuid.UUID) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.list[peer]
 	if a == nil {
-		return false
+		return 0
 	}
 	if queued := l.queued(peer); queued != a.queued {
-		a.queued, a.moved = queued, time.Now()
+		a.queued, a.lastRead = queued, time.Now()
 	}
-	return time.Since(a.moved) > frozen
+	return time.Since(a.lastRead)
 }
 
 // queued describes the queue of a peer as a number that changes when the peer reads something.
@@ -296,9 +311,9 @@ func (l *lanes) run(peer uuid.UUID, a *lane) {
 		l.mu.Lock()
 		a.tasks[0] = task{}
 		a.tasks = a.tasks[1:]
-		a.octets -= t.octets
-		l.octets -= t.octets
-		a.moved = time.Now()
+		a.size -= t.size
+		l.size -= t.size
+		a.lastRead = time.Now()
 		l.mu.Unlock()
 	}
 }
@@ -315,7 +330,7 @@ func (l *lanes) drain(d time.Duration) {
 
 // end fails all waiting commands.
 func (l *lanes) end() {
-	l.cancel(errPipeEnds)
+	l.cancel(errPipeEnded)
 	l.all.Wait()
 }
 

@@ -9,11 +9,11 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// maxAsked is how many requests of peers wait for a reply command. Beyond it the oldest gets an error reply.
-const maxAsked = 10_000
+// maxOpenRequests is how many requests of peers wait for a reply command. Beyond it the oldest gets an error reply.
+const maxOpenRequests = 10_000
 
-// asked holds the requests of peers that were reported and not answered yet.
-type asked struct {
+// openRequests holds the requests of peers that were reported and not answered yet.
+type openRequests struct {
 	mu    sync.Mutex
 	last  uint64
 	first uint64 // the oldest that may still be present
@@ -21,14 +21,14 @@ type asked struct {
 }
 
 // add stores a request and returns its number.
-func (a *asked) add(r zre.Request) uint64 {
+func (a *openRequests) add(r zre.Request) uint64 {
 	r.Frames = nil // already reported
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.list == nil {
 		a.list, a.first = make(map[uint64]zre.Request), 1
 	}
-	for len(a.list) >= maxAsked {
+	for len(a.list) >= maxOpenRequests {
 		if old, ok := a.list[a.first]; ok {
 			delete(a.list, a.first)
 			go func() { _ = old.ReplyError(context.Background(), "not answered") }() // ends with the send timeout; the peer may be gone
@@ -41,7 +41,7 @@ func (a *asked) add(r zre.Request) uint64 {
 }
 
 // take removes and returns a request, to be answered now.
-func (a *asked) take(number uint64) (zre.Request, error) {
+func (a *openRequests) take(number uint64) (zre.Request, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r, ok := a.list[number]
@@ -69,7 +69,7 @@ func requestCommand(_ context.Context, p *piper, c *command) error {
 		if errors.As(err, &said) {
 			err = &replyFailure{said}
 		}
-		p.done(c, err)
+		p.finish(c, err)
 	})
 	return nil
 }
@@ -84,10 +84,10 @@ func replyErrorCommand(_ context.Context, p *piper, c *command) error {
 
 // answer answers a request, in order with other messages to that peer.
 func (p *piper) answer(c *command, do func(context.Context, zre.Request) error) error {
-	r, err := p.asked.take(c.number)
+	r, err := p.requests.take(c.number)
 	if err != nil {
 		return err
 	}
-	p.lanes.add(r.From().UUID, task{octets: c.size(), do: func(ctx context.Context) error { return do(ctx, r) }, done: func(err error) { p.done(c, err) }})
+	p.lanes.add(r.From().UUID, task{size: c.size(), do: func(ctx context.Context) error { return do(ctx, r) }, done: func(err error) { p.finish(c, err) }})
 	return nil
 }

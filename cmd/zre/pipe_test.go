@@ -116,33 +116,33 @@ func TestPipe(t *testing.T) {
 	enter := b.next("enter")
 	if enter["peer"] != ready["uuid"] || enter["endpoint"] == nil || enter["transport"] == nil || enter["state"] != "idle" ||
 		fmt.Sprint(enter["headers"]) != "map[k:v=w l:]" || enter["group"] != nil || enter["frames"] != nil {
-		t.Errorf("enter: %v", enter)
+		t.Errorf("got the enter event %v", enter)
 	}
 	b.next("join")
 	peer := a.next("enter")["peer"]
 
 	b.send(`{"cmd":"join","group":"G"}`)
 	if join := a.next("join"); join["group"] != "G" || join["name"] != "b" {
-		t.Errorf("join: %v", join)
+		t.Errorf("got the join event %v", join)
 	}
 	a.send(`{"cmd":"shout","group":"G","text":["grüße",""]}`)
 	if shout := b.next("shout"); fmt.Sprint(shout["text"]) != "[grüße ]" || fmt.Sprint(shout["frames"]) != "[Z3LDvMOfZQ== ]" || shout["group"] != "G" {
-		t.Errorf("shout: %v", shout)
+		t.Errorf("got the shout event %v", shout)
 	}
 	a.send(fmt.Sprintf(`{"cmd":"whisper","peer":"%s","frames":["/w=="]}`, strings.ToUpper(strings.ReplaceAll(peer.(string), "-", ""))))
 	if whisper := b.next("whisper"); whisper["text"] != nil || fmt.Sprint(whisper["frames"]) != "[/w==]" {
-		t.Errorf("whisper: %v", whisper)
+		t.Errorf("got the whisper event %v", whisper)
 	}
 	a.send(`{"cmd":"peers"}`)
 	if peers := a.next("peers")["peers"].([]any); len(peers) != 1 || peers[0].(map[string]any)["name"] != "b" {
-		t.Errorf("peers: %v", peers)
+		t.Errorf("got the peers %v", peers)
 	}
 	b.send(`{"cmd":"leave","group":"G"}`)
 	a.next("leave")
 	b.send(`{"cmd":"quit"}`)
 	b.exits(0)
 	if exit := a.next("exit"); exit["reason"] != "left" || exit["transport"] == nil || exit["state"] != "idle" {
-		t.Errorf("exit: %v", exit)
+		t.Errorf("got the exit event %v", exit)
 	}
 	a.in.Close()
 	a.exits(0)
@@ -161,7 +161,7 @@ func TestPipeLeader(t *testing.T) {
 	b.next("enter")
 	b.send(`{"cmd":"contest","group":"G"}`)
 	if l := a.next("leader"); l["peer"] != low || l["name"] != "b" || l["group"] != "G" || l["self"] != nil {
-		t.Errorf("a heard of %v", l)
+		t.Errorf("node a got %v", l)
 	}
 	if l := b.next("leader"); l["peer"] == high {
 		b.next("leader")
@@ -343,10 +343,10 @@ func TestPipeTellsWhatIsLost(t *testing.T) {
 		}
 	}
 	messages, _ := lost["messages"].(float64)
-	bytes, _ := lost["bytes"].(float64)
+	size, _ := lost["bytes"].(float64)
 	if lost["peer"] != sink.UUID().String() || lost["name"] != "sink" || messages < 5 || messages > count ||
-		bytes < (messages-1)*(1<<20) || bytes > count*(1<<20+100) || !strings.Contains(fmt.Sprint(lost["error"]), "linger time") {
-		t.Errorf("error: %v", lost)
+		size < (messages-1)*(1<<20) || size > count*(1<<20+100) || !strings.Contains(fmt.Sprint(lost["error"]), "linger time") {
+		t.Errorf("got the error event %v", lost)
 	}
 	var exit *exec.ExitError
 	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 {

@@ -25,11 +25,11 @@ func TestPipeProblem(t *testing.T) {
 	a := startPipe(t, 12_000+rand.IntN(10_000), "--peer", endpoint)
 	p := a.next("problem")
 	if p["kind"] != "unreachable" || p["about"] != endpoint || p["solved"] != false || p["peer"] != nil || !strings.Contains(p["error"].(string), "refused") {
-		t.Errorf("problem: %v", p)
+		t.Errorf("got the problem event %v", p)
 	}
 	startPipe(t, 12_000+rand.IntN(10_000), "--listen", endpoint).next("ready")
 	if p := a.next("problem"); p["kind"] != "unreachable" || p["about"] != endpoint || p["solved"] != true {
-		t.Errorf("problem: %v", p)
+		t.Errorf("got the problem event %v", p)
 	}
 }
 

@@ -27,27 +27,26 @@ type replyLine struct {
 
 func (c *cli) request() *cobra.Command {
 	var asJSON, raw bool
-	var wait time.Duration
-	timeout := flushTime
+	wait, timeout := waitTime, flushTime
 	cmd := &cobra.Command{
 		Use:   "request PEER NAME [TEXT…|-] [options]",
-		Short: "Asks a node for something, and prints its reply.",
-		Long: `Sends a request to a node, and prints its reply, each frame on lines of its own. PEER is as for zre whisper. NAME is the name of the request; it and each TEXT are frames of the request.
-The node's program must answer requests: zre on request does, programs with the library do by Node.Serve, and others by zre pipe.`,
+		Short: "Sends a request to a node, and prints the reply.",
+		Long: `Sends a request to a node, and prints the reply, each frame on its own lines. PEER is a name, a UUID or the beginning of one, as for zre whisper. NAME says what is requested. NAME and each TEXT are the frames of the request.
+The node needs a program that answers: zre on request, a Go program with Node.Serve, or any program with zre pipe.`,
 		Example: `  zre request robot temperature kitchen
-  zre request printer print - < page.pdf         the last frame is standard input
+  zre request printer print - < page.pdf         sends standard input as the last frame
   zre request camera picture --raw > now.jpg`,
 		Annotations: map[string]string{
-			noteExit: "0 it has replied; 1 it has not, or replied with an error, or is not there; 2 wrong usage",
-			noteJSON: `With --json it prints one object: event (reply), peer, name, frames (base64), text (the same, if all of it is UTF-8), elapsed_ms, and error in place of a reply.`,
+			noteExit: "0 the node replied; 1 it did not, or replied with an error, or is not present; 2 wrong usage",
+			noteJSON: `With --json it prints one object: event (reply), peer, name, frames (base64), text (the frames as text, if all are UTF-8) and elapsed_ms. It has error if there was no reply.`,
 		},
 		Args:              arguments(true, "PEER", "NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	jsonFlag(cmd, &asJSON, "print the reply as one object of JSON")
-	switchFlag(cmd, &raw, "raw", "print the frames of the reply unchanged, with nothing between them")
-	timeFlag(cmd, &timeout, "timeout", "how long to wait for the reply (default 10s)", time.Millisecond)
-	timeFlag(cmd, &wait, "wait", "how long to look for the node (default 10s)", 0)
+	jsonFlag(cmd, &asJSON, "print the reply as a JSON object")
+	switchFlag(cmd, &raw, "raw", "print the frames as they are, with nothing between them")
+	timeFlag(cmd, &timeout, "timeout", "how long to wait for the reply", time.Millisecond)
+	timeFlag(cmd, &wait, "wait", "how long to look for the node", 0)
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := flags.session(cmd)
@@ -69,35 +68,34 @@ The node's program must answer requests: zre on request does, programs with the 
 			}
 		}
 		began := time.Now()
-		reply, err := s.ask(cmd.Context(), peer, timeout, frames)
-		return c.replied(peer, reply, time.Since(began), err, asJSON, raw)
+		reply, err := s.sendRequest(cmd.Context(), peer, timeout, frames)
+		return c.printReply(peer, reply, time.Since(began), err, asJSON, raw)
 	}
 	return cmd
 }
 
-// ask makes a request.
-func (s *session) ask(ctx context.Context, peer *zre.Peer, timeout time.Duration, frames [][]byte) (zre.Reply, error) {
-	command := ctx
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%s has not replied within %v", quoted(peer.Name), timeout))
+// sendRequest makes a request.
+func (s *session) sendRequest(ctx context.Context, peer *zre.Peer, timeout time.Duration, frames [][]byte) (zre.Reply, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%s did not reply within %v", quoted(peer.Name), timeout))
 	defer cancel()
 	reply, err := s.node.Request(ctx, peer.UUID, frames...)
 	var said *zre.ReplyError
 	switch {
 	case err == nil:
 	case errors.Is(err, zre.ErrNoHandler):
-		err = fmt.Errorf("%s answers no such request", quoted(peer.Name))
-	case errors.Is(err, zre.ErrPeerGone):
+		err = fmt.Errorf("%s does not answer this request", quoted(peer.Name))
+	case errors.Is(err, zre.ErrPeerGone), errors.Is(err, zre.ErrUnknownPeer):
 		err = fmt.Errorf("%s left, or its connection broke, before it replied", quoted(peer.Name))
 	case errors.As(err, &said):
 		err = fmt.Errorf("%s: %s", quoted(peer.Name), said.Text)
 	case ctx.Err() != nil:
-		err = endOf(command, ctx)
+		err = context.Cause(ctx)
 	}
 	return reply, err
 }
 
-// replied prints a reply.
-func (c *cli) replied(peer *zre.Peer, reply zre.Reply, took time.Duration, err error, asJSON, raw bool) error {
+// printReply prints a reply.
+func (c *cli) printReply(peer *zre.Peer, reply zre.Reply, took time.Duration, err error, asJSON, raw bool) error {
 	switch {
 	case asJSON:
 		l := replyLine{Event: "reply", Peer: peer.UUID.String(), Name: peer.Name, Elapsed: float64(took.Microseconds()) / 1000}
@@ -116,7 +114,7 @@ func (c *cli) replied(peer *zre.Peer, reply zre.Reply, took time.Duration, err e
 	default:
 		for _, frame := range reply.Frames {
 			for _, line := range linesOf(frame) {
-				c.say("%s", line)
+				c.printf("%s", line)
 			}
 		}
 	}
@@ -126,7 +124,7 @@ func (c *cli) replied(peer *zre.Peer, reply zre.Reply, took time.Duration, err e
 // linesOf formats a frame for people: the lines of its text, or its size if it is not text.
 func linesOf(frame []byte) (list []string) {
 	if !utf8.Valid(frame) {
-		return []string{content([][]byte{frame})}
+		return []string{contentText([][]byte{frame})}
 	}
 	for line := range strings.SplitSeq(strings.TrimSuffix(string(frame), "\n"), "\n") {
 		list = append(list, plain.Text(line))

@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/go-zre/go-zre/internal/keyfiles"
+	"github.com/go-zre/go-zre/internal/manual"
 	"github.com/go-zre/go-zre/internal/plain"
 	"github.com/go-zre/go-zre/zre"
 )
@@ -23,16 +25,16 @@ const (
 	exitUsage  = 2 // a wrong option, argument, environment variable or configuration file
 )
 
-const exitStatus = "0 all is well; 1 it failed; 2 wrong usage"
+const exitStatus = "0 success; 1 failure; 2 wrong usage"
 
 // cli is one run of the tool.
 type cli struct {
-	in     io.Reader
-	out    *output
-	errs   io.Writer
-	extra  []zre.Option // for nodes in tests
-	colour bool         // out is a terminal that shows colours
-	width  int          // columns of out; 0 if it is not a terminal
+	in          io.Reader
+	out         *output
+	errs        io.Writer
+	testOptions []zre.Option // for nodes in tests
+	colour      bool         // out is a terminal that shows colours
+	width       int          // columns of out; 0 if it is not a terminal
 }
 
 // execute runs the command line and returns the exit status.
@@ -48,7 +50,7 @@ func (c *cli) execute(args []string, out io.Writer) int {
 	defer cancel()
 	c.out = &output{writer: out, broken: cancel}
 	c.width, c.colour = columns(out), hasColour(out)
-	hangup(ctx, out, func() { c.out.fail(syscall.EPIPE) })
+	watchReader(ctx, out, func() { c.out.fail(syscall.EPIPE) })
 
 	root := c.root()
 	root.SetArgs(append([]string{}, args...))
@@ -58,6 +60,9 @@ func (c *cli) execute(args []string, out io.Writer) int {
 	cmd, err := root.ExecuteContextC(ctx)
 	return c.status(cmd, err)
 }
+
+// errInterrupted is the cause of the end of a command's context when a signal ended it.
+var errInterrupted = errors.New("interrupted")
 
 // signals returns a context that ends with the first signal. The next signal ends the process at once.
 func signals() (context.Context, context.CancelFunc) {
@@ -70,8 +75,12 @@ func signals() (context.Context, context.CancelFunc) {
 	if len(ends) == 0 {
 		return context.WithCancel(context.Background())
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), ends...)
-	context.AfterFunc(ctx, stop)
+	signalled, stop := signal.NotifyContext(context.Background(), ends...)
+	ctx, interrupt := context.WithCancelCause(context.Background())
+	context.AfterFunc(signalled, func() {
+		stop()
+		interrupt(errInterrupted)
+	})
 	return ctx, stop
 }
 
@@ -82,30 +91,33 @@ func (c *cli) status(cmd *cobra.Command, err error) int {
 	switch failure := c.out.failure(); {
 	case failure != nil && isClosed(failure): // the reader is gone, which is a normal end
 	case failure != nil:
-		c.complain(cmd, fmt.Errorf("cannot write the output: %w", failure))
+		c.printError(cmd, fmt.Errorf("cannot write the output: %w", failure))
 		return exitFailed
 	case errors.As(err, &quiet):
 		return int(quiet)
 	case errors.As(err, &wrong):
 		text := fmt.Sprintf("%s: %v", cmd.CommandPath(), wrong.err)
-		if wrong.whole {
+		if wrong.namesCommand {
 			text = wrong.err.Error()
 		}
 		see := "; see"
 		if strings.HasSuffix(text, "?") {
 			see = " See"
 		}
+		if cmd.Name() == "help" { // its own help does not list the commands
+			cmd = cmd.Parent()
+		}
 		fmt.Fprintf(c.errs, "%s%s %s --help\n", plain.Text(text), see, cmd.CommandPath())
 		return exitUsage
 	case err != nil:
-		c.complain(cmd, err)
+		c.printError(cmd, err)
 		return exitFailed
 	}
 	return 0
 }
 
-// complain prints an error, whether it ends the command or not.
-func (c *cli) complain(cmd *cobra.Command, err error) {
+// printError prints an error, whether it ends the command or not.
+func (c *cli) printError(cmd *cobra.Command, err error) {
 	for line := range strings.SplitSeq(err.Error(), "\n") { // errors.Join gives several lines
 		fmt.Fprintf(c.errs, "%s: %s\n", cmd.CommandPath(), plain.Text(line))
 	}
@@ -113,14 +125,14 @@ func (c *cli) complain(cmd *cobra.Command, err error) {
 
 // usageError is a wrong use of a command.
 type usageError struct {
-	err   error
-	whole bool // it names the command itself
+	err          error
+	namesCommand bool // it names the command itself
 }
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
-func misused(format string, values ...any) error {
+func usageErrorf(format string, values ...any) error {
 	return &usageError{err: fmt.Errorf(format, values...)}
 }
 
@@ -136,15 +148,15 @@ func (c *cli) root() *cobra.Command {
 		Short: "The tool for ZRE networks (ZeroMQ Realtime Exchange, RFC 36).",
 		Long:  "The tool for ZRE networks (ZeroMQ Realtime Exchange, RFC 36): programs that find each other, join groups and send messages, without a server.",
 		Example: `  zre ls                       lists the nodes
-  zre watch --group CHAT       shows what happens, and what is said in a group
-  zre shout CHAT hello         sends a message to the group
+  zre watch --group CHAT       shows what happens, and the messages of a group
+  zre shout CHAT hello         sends a message to a group
   zre whisper alice hello      sends a message to one node
   zre doctor                   says why nodes do not find each other`,
 		Annotations:   map[string]string{noteExit: exitStatus},
-		Version:       version(),
+		Version:       manual.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          noSuchCommand,
+		Args:          onlySubcommands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.help(cmd, c.errs)
 			return exitError(exitUsage)
@@ -168,7 +180,7 @@ func (c *cli) root() *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			cmd, rest, err := root.Find(args)
 			if err == nil && len(rest) > 0 {
-				err = noSuchCommand(cmd, rest)
+				err = onlySubcommands(cmd, rest)
 			}
 			if err == nil {
 				cmd.InitDefaultHelpFlag()
@@ -182,8 +194,8 @@ func (c *cli) root() *cobra.Command {
 	return root
 }
 
-// noSuchCommand is for commands that only have subcommands.
-func noSuchCommand(cmd *cobra.Command, args []string) error {
+// onlySubcommands is for commands that only have subcommands.
+func onlySubcommands(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
@@ -193,7 +205,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	} else if cmd.HasParent() {
 		text += ": choose " + oneOf(commandNames(cmd))
 	}
-	return misused("%s", text)
+	return usageErrorf("%s", text)
 }
 
 // oneOf lists choices, like "a, b or c".
@@ -217,7 +229,7 @@ func commandNames(cmd *cobra.Command) (names []string) {
 // noArguments is for commands that take only options.
 func noArguments(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return misused("unexpected argument %q", args[0])
+		return usageErrorf("unexpected argument %q", args[0])
 	}
 	return nil
 }
@@ -227,13 +239,13 @@ func arguments(more bool, words ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		switch {
 		case len(args) < len(words):
-			return misused("%s is missing", words[len(args)])
+			return usageErrorf("%s is missing", words[len(args)])
 		case len(args) > len(words) && !more:
-			return misused("unexpected argument %q", args[len(words)])
+			return usageErrorf("unexpected argument %q", args[len(words)])
 		}
 		for i, word := range words {
 			if args[i] == "" && word != "TEXT" {
-				return misused("%s is empty", word)
+				return usageErrorf("%s is empty", word)
 			}
 		}
 		return nil
@@ -250,7 +262,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		return err
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
 		err = fmt.Errorf("%s has no option -%s: options begin with two dashes", cmd.CommandPath(), unknown.GetSpecifiedShortnames())
-		return &usageError{err: err, whole: true}
+		return &usageError{err: err, namesCommand: true}
 	case errors.As(err, &unknown):
 		name := unknown.GetSpecifiedName()
 		text := fmt.Sprintf("%s has no option --%s", cmd.CommandPath(), name)
@@ -258,28 +270,28 @@ func flagError(cmd *cobra.Command, err error) error {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		if like := closest(name, names); like != "" {
 			text += fmt.Sprintf("; did you mean --%s?", like)
-		} else if !cmd.HasParent() && optionOfCommands(cmd, name) {
-			text = fmt.Sprintf("--%s stands behind the command, as in zre ls --%[1]s", name)
+		} else if !cmd.HasParent() && isCommandOption(cmd, name) {
+			text = fmt.Sprintf("--%s goes after the command, for example zre ls --%[1]s", name)
 		}
-		return &usageError{err: errors.New(text), whole: true}
+		return &usageError{err: errors.New(text), namesCommand: true}
 	case errors.As(err, &missing):
-		return misused("--%s needs a value", missing.GetFlag().Name)
+		return usageErrorf("--%s needs a value", missing.GetFlag().Name)
 	case errors.As(err, &invalid):
-		return misused("--%s %q: %w", invalid.GetFlag().Name, clipped(invalid.GetValue()), cause(invalid.Unwrap()))
+		return usageErrorf("--%s %q: %w", invalid.GetFlag().Name, shortened(invalid.GetValue()), keyfiles.PlainError(invalid.Unwrap()))
 	}
 	return &usageError{err: err}
 }
 
-// clipped shortens a long value for an error.
-func clipped(s string) string {
+// shortened shortens a long value for an error.
+func shortened(s string) string {
 	if r := []rune(s); len(r) > 60 {
 		return string(r[:59]) + "…"
 	}
 	return s
 }
 
-// optionOfCommands tells whether zre ls, and so most commands, has an option.
-func optionOfCommands(root *cobra.Command, name string) bool {
+// isCommandOption tells whether zre ls, and so most commands, has an option.
+func isCommandOption(root *cobra.Command, name string) bool {
 	ls, _, err := root.Find([]string{"ls"})
 	return err == nil && ls.Flags().Lookup(name) != nil
 }

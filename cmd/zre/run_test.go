@@ -31,11 +31,11 @@ func pipe(args []string, in io.Reader, out, errs io.Writer) int {
 func pipeNode(args []string) ([]zre.Option, error) {
 	o := new(pipeOptions)
 	cmd := &cobra.Command{Use: "pipe"}
-	o.declare(new(cli), cmd)
+	o.addFlags(new(cli), cmd)
 	if err := cmd.ParseFlags(args); err != nil {
 		return nil, err
 	}
-	list, err := o.flags.options()
+	list, err := o.flags.options(cmd)
 	return append(o.options(), list...), err
 }
 

@@ -44,12 +44,12 @@ func TestSecurePipes(t *testing.T) {
 		}
 		p.send(`{"cmd":"peers"}`)
 		if peers := p.next("peers")["peers"].([]any); len(peers) != 1 || peers[0].(map[string]any)["public_key"] != p.key {
-			t.Errorf("peers: %v", peers)
+			t.Errorf("got the peers %v", peers)
 		}
 	}
 	plain.send(`{"cmd":"peers"}`)
 	if peers := plain.next("peers")["peers"].([]any); len(peers) > 0 {
-		t.Errorf("the plain node has met %v", peers)
+		t.Errorf("the plain node has the peers %v, want none", peers)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestSecurePeer(t *testing.T) {
 	endpoint := a.next("ready")["endpoint"].(string)
 	b := startPipe(t, port, "--peer", endpoint+"|"+key, "--no-beacons", "--name", "b")
 	if enter := b.next("enter"); enter["name"] != "a" || enter["public_key"] != key {
-		t.Errorf("enter: %v", enter)
+		t.Errorf("got the enter event %v", enter)
 	}
 	a.next("enter")
 	status, out, errs := runZre(at(port, "ls --no-beacons --json --wait-for 1 --peer "+endpoint+"|"+key)...)
@@ -99,7 +99,7 @@ func TestSecurityFailsClosed(t *testing.T) {
 			{"--authorize " + dir, "--authorize needs --cert", exitFailed},
 			{"--cert " + dir + "/a --authorize " + dir + "/none", "--authorize: there is no file or folder", exitFailed},
 			{"--peer tcp://127.0.0.1:9|" + key, "a public key needs --cert", exitUsage},
-			{"--cert " + dir + "/a --peer tcp://127.0.0.1:9|junk", "the public key behind the bar", exitUsage},
+			{"--cert " + dir + "/a --peer tcp://127.0.0.1:9|junk", "the public key after the bar", exitUsage},
 		} {
 			t.Run(command+" "+filepath.Base(test.args), func(t *testing.T) {
 				before, after, more := strings.Cut(command, " -- ")
@@ -109,7 +109,7 @@ func TestSecurityFailsClosed(t *testing.T) {
 				}
 				status, out, errs := runZre(args...)
 				if status != test.status || out != "" || !strings.Contains(errs, test.says) || strings.Count(errs, "\n") != 1 {
-					t.Errorf("status %d, %q, %q", status, out, errs)
+					t.Errorf("got status %d, output %q, errors %q", status, out, errs)
 				}
 			})
 		}

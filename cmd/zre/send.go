@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/go-zre/go-zre/internal/keyfiles"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -37,35 +38,36 @@ type peerName struct {
 	Error string `json:"error,omitempty"`
 }
 
-const sentKeys = `With --json it prints one object: event (sent), group of a shout, messages (how many), and got and missed: lists with peer (the UUID), name, and error (why) of those that missed some.`
+const sentKeys = `With --json it prints one object: event (sent), group (of a shout), messages (their number), got and missed. These two are lists of nodes with peer (the UUID) and name; those in missed also have error, the reason.`
 
-// sending holds what zre shout and whisper share.
-type sending struct {
+// sendOptions holds what zre shout and whisper share.
+type sendOptions struct {
 	json, lines, frames bool
 	timeout             time.Duration
 }
 
-func (o *sending) flags(cmd *cobra.Command) {
-	jsonFlag(cmd, &o.json, "print the result as one object of JSON")
-	switchFlag(cmd, &o.frames, "frames", "make each TEXT a frame of the message, instead of one with spaces between them")
-	switchFlag(cmd, &o.lines, "lines", "with -: make each line of standard input a message, instead of all together")
-	timeFlag(cmd, &o.timeout, "timeout", "how long to wait until they have read it (default 10s)", time.Millisecond)
+func (o *sendOptions) addFlags(cmd *cobra.Command) {
+	jsonFlag(cmd, &o.json, "print the result as a JSON object")
+	switchFlag(cmd, &o.frames, "frames", "send each TEXT as a frame, instead of all in one frame with spaces between them")
+	switchFlag(cmd, &o.lines, "lines", "with -: send each line of standard input as a message, instead of all of it as one")
+	o.timeout = flushTime
+	timeFlag(cmd, &o.timeout, "timeout", "how long a receiver may take to read the message", time.Millisecond)
 }
 
 // check verifies that the options fit the words of the message.
-func (o *sending) check(words []string) error {
+func (o *sendOptions) check(words []string) error {
 	stdin := len(words) == 1 && words[0] == "-"
 	switch {
 	case o.lines && !stdin:
-		return misused("--lines goes with - in place of TEXT")
+		return usageErrorf("--lines goes with - in place of TEXT")
 	case o.frames && stdin:
-		return misused("--frames goes with TEXT, not with -")
+		return usageErrorf("--frames goes with TEXT, not with -")
 	}
 	return nil
 }
 
 // messages passes the messages to send, one after the other.
-func (o *sending) messages(ctx context.Context, in io.Reader, words []string, send func(frames [][]byte) error) error {
+func (o *sendOptions) messages(ctx context.Context, in io.Reader, words []string, send func(frames [][]byte) error) error {
 	switch {
 	case len(words) != 1 || words[0] != "-":
 		if !o.frames {
@@ -106,11 +108,11 @@ func readAll(ctx context.Context, in io.Reader) ([]byte, error) {
 	select {
 	case r := <-done:
 		if len(r.text) > maxMessage {
-			r.err = fmt.Errorf("standard input has more than a message may have, %d MiB", maxMessage>>20)
+			r.err = fmt.Errorf("standard input is larger than the largest message, %d MiB", maxMessage>>20)
 		}
 		return r.text, r.err
 	case <-ctx.Done():
-		return nil, errInterrupted
+		return nil, context.Cause(ctx)
 	}
 }
 
@@ -125,7 +127,7 @@ func readLines(ctx context.Context, in io.Reader) (lines <-chan []byte, failed f
 			line, tooLong, end := readLine(reader, nil, maxMessage)
 			switch {
 			case tooLong:
-				err = fmt.Errorf("a line has more than a message may have, %d MiB", maxMessage>>20)
+				err = fmt.Errorf("a line is longer than the largest message, %d MiB", maxMessage>>20)
 				return
 			case end != nil && len(line) == 0:
 				if !errors.Is(end, io.EOF) {
@@ -142,32 +144,32 @@ func readLines(ctx context.Context, in io.Reader) (lines <-chan []byte, failed f
 	}()
 	return list, func() error {
 		if ctx.Err() != nil {
-			return errInterrupted
+			return context.Cause(ctx)
 		}
 		return err
 	}
 }
 
 func (c *cli) shout() *cobra.Command {
-	var o sending
+	var o sendOptions
 	var w waiting
 	cmd := &cobra.Command{
 		Use:   "shout GROUP TEXT…|- [options]",
 		Short: "Sends a message to a group.",
-		Long:  "Sends a message to the members of a group that it meets within two seconds, waits until each has read it, and names those that have not.",
-		Example: `  zre shout CHAT hello everyone
-  zre shout CHAT --wait-for 3 hello          to at least three, as soon as they are there
+		Long:  "Sends a message to the members of a group. It looks for members for two seconds, sends the message, waits until each member has read it, and names those that have not.",
+		Example: `  zre shout CHAT hello everybody
+  zre shout CHAT --wait-for 3 hello          sends as soon as three members are present
   date | zre shout CHAT -                    sends standard input as one message
-  tail -f log | zre shout LOG - --lines      a message for each line`,
+  tail -f log | zre shout LOG - --lines      sends each line as a message`,
 		Annotations: map[string]string{
-			noteExit: "0 all members have it; 1 one has not, or there is none, or fewer than --wait-for says; 2 wrong usage",
+			noteExit: "0 all members read the message; 1 some did not, or there are no members, or fewer than --wait-for says; 2 wrong usage",
 			noteJSON: sentKeys,
 		},
 		Args:              arguments(true, "GROUP", "TEXT"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	o.flags(cmd)
-	w.flags(cmd, "members")
+	o.addFlags(cmd)
+	w.addFlags(cmd, "members")
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		group, words := args[0], args[1:]
@@ -190,8 +192,8 @@ func (c *cli) shout() *cobra.Command {
 		r := newReceipt(group)
 		err = o.messages(cmd.Context(), c.in, words, func(frames [][]byte) error {
 			r.messages++
-			r.to(s.node.PeersIn(group))
-			return r.failed(s.node.Shout(cmd.Context(), group, frames...))
+			r.addReceivers(s.node.PeersIn(group))
+			return r.record(s.node.Shout(cmd.Context(), group, frames...))
 		})
 		return s.report(cmd.Context(), &o, r, err)
 	}
@@ -199,25 +201,25 @@ func (c *cli) shout() *cobra.Command {
 }
 
 func (c *cli) whisper() *cobra.Command {
-	var o sending
-	var wait time.Duration
+	var o sendOptions
+	wait := waitTime
 	cmd := &cobra.Command{
 		Use:   "whisper PEER TEXT…|- [options]",
 		Short: "Sends a message to one node.",
-		Long: `Sends a message to one node, and waits until it has read it. PEER is its name, its UUID, or the beginning of its UUID (four digits at least).
-If several nodes have that name, it lists them and sends nothing.`,
+		Long: `Sends a message to one node, and waits until that node has read it. PEER is the node's name, its UUID, or the beginning of its UUID (at least four digits).
+If several nodes have the same name, it lists them and sends nothing.`,
 		Example: `  zre whisper alice hello
-  zre whisper 3f2a hello                   to the node whose UUID begins with 3f2a
-  zre whisper alice - < picture.jpg        sends standard input`,
+  zre whisper 3f2a hello                   sends to the node whose UUID begins with 3f2a
+  zre whisper alice - < picture.jpg        sends standard input as one message`,
 		Annotations: map[string]string{
-			noteExit: "0 the node has read the message; 1 it has not, or is not there, or several nodes have that name; 2 wrong usage",
+			noteExit: "0 the node read the message; 1 it did not, or it is not present, or several nodes have that name; 2 wrong usage",
 			noteJSON: sentKeys,
 		},
 		Args:              arguments(true, "PEER", "TEXT"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	o.flags(cmd)
-	timeFlag(cmd, &wait, "wait", "how long to look for it (default 10s)", 0)
+	o.addFlags(cmd)
+	timeFlag(cmd, &wait, "wait", "how long to look for the node", 0)
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := o.check(args[1:]); err != nil {
@@ -233,10 +235,10 @@ If several nodes have that name, it lists them and sends nothing.`,
 			return err
 		}
 		r := newReceipt("")
-		r.to([]*zre.Peer{peer})
+		r.addReceivers([]*zre.Peer{peer})
 		err = o.messages(cmd.Context(), c.in, args[1:], func(frames [][]byte) error {
 			r.messages++
-			return r.failed(s.node.Whisper(cmd.Context(), peer.UUID, frames...))
+			return r.record(s.node.Whisper(cmd.Context(), peer.UUID, frames...))
 		})
 		return s.report(cmd.Context(), &o, r, err)
 	}
@@ -256,8 +258,8 @@ func newReceipt(group string) *receipt {
 	return &receipt{group: group, known: make(map[uuid.UUID]bool), missed: make(map[uuid.UUID]error)}
 }
 
-// to adds the peers that the next message is for.
-func (r *receipt) to(peers []*zre.Peer) {
+// addReceivers adds the peers that the next message is for.
+func (r *receipt) addReceivers(peers []*zre.Peer) {
 	for _, p := range peers {
 		if !r.known[p.UUID] {
 			r.known[p.UUID] = true
@@ -266,8 +268,8 @@ func (r *receipt) to(peers []*zre.Peer) {
 	}
 }
 
-// failed records the peers that an error is about. It returns an error that is about no peer.
-func (r *receipt) failed(err error) error {
+// record records the peers that an error is about. It returns an error that is about no peer.
+func (r *receipt) record(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -278,7 +280,7 @@ func (r *receipt) failed(err error) error {
 	for _, err := range list {
 		var peer *zre.PeerError
 		if !errors.As(err, &peer) {
-			return cause(err)
+			return keyfiles.PlainError(err)
 		}
 		if r.missed[peer.UUID] == nil {
 			r.missed[peer.UUID] = whyMissed(peer.Err)
@@ -297,10 +299,6 @@ func whyMissed(err error) error {
 
 // flush waits until each peer that missed nothing has read all it was sent.
 func (r *receipt) flush(ctx context.Context, node *zre.Node, d time.Duration) {
-	if d == 0 {
-		d = flushTime
-	}
-	command := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, d, fmt.Errorf("not read within %v", d))
 	defer cancel()
 	var mu sync.Mutex
@@ -316,22 +314,22 @@ func (r *receipt) flush(ctx context.Context, node *zre.Node, d time.Duration) {
 			}
 			var peer *zre.PeerError
 			if errors.Is(err, zre.ErrUnknownPeer) {
-				err = errors.New("it left before it had read all")
+				err = errors.New("it left before it had read everything")
 			} else if ctx.Err() != nil {
-				err = endOf(command, ctx)
+				err = context.Cause(ctx)
 			} else if errors.As(err, &peer) {
 				err = peer.Err
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			r.missed[p.UUID] = cause(err)
+			r.missed[p.UUID] = keyfiles.PlainError(err)
 		})
 	}
 	all.Wait()
 }
 
 // report waits for the receivers and prints which ones got the messages.
-func (s *session) report(ctx context.Context, o *sending, r *receipt, err error) error {
+func (s *session) report(ctx context.Context, o *sendOptions, r *receipt, err error) error {
 	if r.messages > 0 {
 		r.flush(ctx, s.node, o.timeout)
 	}
@@ -343,7 +341,7 @@ func (s *session) report(ctx context.Context, o *sending, r *receipt, err error)
 		if why := r.missed[p.UUID]; why != nil {
 			name.Error = why.Error()
 			result.Missed = append(result.Missed, name)
-			failed = append(failed, fmt.Errorf("%s (%s) did not get it: %w", quoted(p.Name), short(p), why))
+			failed = append(failed, fmt.Errorf("%s (%s) did not get it: %w", quoted(p.Name), shortID(p), why))
 		} else {
 			got = append(got, p)
 			result.Got = append(result.Got, name)
@@ -353,11 +351,11 @@ func (s *session) report(ctx context.Context, o *sending, r *receipt, err error)
 	case o.json:
 		s.json(result)
 	case len(got) > 0 && r.messages > 0:
-		what := ""
+		what := "the message"
 		if r.messages > 1 {
-			what = " " + plural(r.messages, "message")
+			what = plural(r.messages, "message")
 		}
-		s.say("%s got%s: %s", plural(len(got), "node"), what, listOf(namesOf(got), ""))
+		s.printf("%s got %s: %s", plural(len(got), "node"), what, listOf(namesOf(got), ""))
 	}
 	return errors.Join(append(failed, err, s.close())...)
 }

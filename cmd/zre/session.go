@@ -30,13 +30,13 @@ func (f *nodeFlags) session(cmd *cobra.Command) (*session, error) {
 	return &session{cli: f.cli, cmd: cmd, node: node}, nil
 }
 
-// settle is how long to wait for a second peer that matches the same name or UUID prefix.
-const settle = 300 * time.Millisecond
+// secondMatchTime is how long to wait for a second peer that matches the same name or UUID prefix.
+const secondMatchTime = 300 * time.Millisecond
 
 // waiting is how long a command waits, and for how many peers.
 type waiting struct {
-	time time.Duration // 0: the default
-	for_ int           // 0: wait for the whole time
+	time  time.Duration // 0: the default
+	peers int           // 0: wait for the whole time
 }
 
 // Default waiting times: to see which peers are present, and for a number of peers or a certain one.
@@ -45,13 +45,13 @@ const (
 	waitTime = 10 * time.Second
 )
 
-func (w *waiting) flags(cmd *cobra.Command, whom string) {
-	timeFlag(cmd, &w.time, "wait", "how long to look for "+whom+" (default 2s; with --wait-for 10s)", 0)
-	numberFlag(cmd, &w.for_, "wait-for", "continue as soon as this many "+whom+" are there, and fail if they do not come in the time of --wait", 1, 4096)
+func (w *waiting) addFlags(cmd *cobra.Command, whom string) {
+	timeFlag(cmd, &w.time, "wait", "how long to look for "+whom+" (default 2s; 10s with --wait-for)", 0)
+	numberFlag(cmd, &w.peers, "wait-for", "wait only until this many "+whom+" are present; fail if they are not within the time of --wait", 1, 4096)
 }
 
-// errLate means that a wait timed out.
-var errLate = errors.New("too late")
+// errTimeout means that a wait timed out.
+var errTimeout = errors.New("too late")
 
 // until waits until done holds and reports problems meanwhile. It fails with errLate after d, and when ctx or the node ends.
 func (s *session) until(ctx context.Context, d time.Duration, done func() bool) error {
@@ -67,25 +67,14 @@ func (s *session) until(ctx context.Context, d time.Duration, done func() bool) 
 				return zre.ErrClosed
 			}
 			if p, ok := event.(zre.Problem); ok && !p.Solved {
-				s.complain(s.cmd, errors.New(problemText(p)))
+				s.printError(s.cmd, errors.New(problemText(p)))
 			}
 		case <-timer.C:
-			return errLate
+			return errTimeout
 		case <-ctx.Done():
-			return errInterrupted
+			return context.Cause(ctx)
 		}
 	}
-}
-
-// errInterrupted means that a signal ended a wait.
-var errInterrupted = errors.New("interrupted")
-
-// endOf returns why ctx, derived from the context of a command, has ended.
-func endOf(command, ctx context.Context) error {
-	if command.Err() != nil {
-		return errInterrupted
-	}
-	return context.Cause(ctx)
 }
 
 // members waits for the peers that list returns, according to w, and returns them. whom describes them in errors.
@@ -93,49 +82,46 @@ func (s *session) members(ctx context.Context, w waiting, whom string, list func
 	d := w.time
 	switch {
 	case s.cmd.Flags().Changed("wait"):
-	case w.for_ > 0:
+	case w.peers > 0:
 		d = waitTime
 	default:
 		d = lookTime
 	}
-	err := s.until(ctx, d, func() bool { return w.for_ > 0 && len(list()) >= w.for_ })
+	err := s.until(ctx, d, func() bool { return w.peers > 0 && len(list()) >= w.peers })
 	found := list()
 	switch {
-	case err != nil && !errors.Is(err, errLate):
+	case err != nil && !errors.Is(err, errTimeout):
 		return nil, err
-	case len(found) < w.for_:
-		return nil, fmt.Errorf("--wait-for %d: %d %s came within %v: %s", w.for_, len(found), whom, d, listOf(namesOf(found), "none"))
+	case len(found) < w.peers:
+		return nil, fmt.Errorf("--wait-for %d: found %d %s within %v: %s", w.peers, len(found), whom, d, listOf(namesOf(found), "none"))
 	}
 	return found, nil
 }
 
 // peer waits for the peer with that name, UUID or UUID prefix.
 func (s *session) peer(ctx context.Context, text string, d time.Duration) (*zre.Peer, error) {
-	if d == 0 {
-		d = waitTime
-	}
 	var found []*zre.Peer
 	look := func() bool { found = matching(s.node.Peers(), text); return len(found) > 0 }
 	err := s.until(ctx, d, look)
 	if id, wrong := uuid.Parse(text); err == nil && wrong != nil || err == nil && id != found[0].UUID {
-		err = s.until(ctx, settle, func() bool { look(); return len(found) > 1 }) // another match may appear
-		if errors.Is(err, errLate) {
+		err = s.until(ctx, secondMatchTime, func() bool { look(); return len(found) > 1 }) // another match may appear
+		if errors.Is(err, errTimeout) {
 			err = nil
 		}
 	}
 	switch {
-	case errors.Is(err, errLate):
-		return nil, fmt.Errorf("no node %s came within %v; there are: %s", inQuotes(text), d, listOf(namesOf(s.node.Peers()), "none"))
+	case errors.Is(err, errTimeout):
+		return nil, fmt.Errorf("no node %s was found within %v; found: %s", inQuotes(text), d, listOf(namesOf(s.node.Peers()), "none"))
 	case err != nil:
 		return nil, err
 	case len(found) == 0:
-		return nil, fmt.Errorf("%s came, and left", quoted(text))
+		return nil, fmt.Errorf("%s left again", quoted(text))
 	case len(found) > 1:
 		var which strings.Builder
 		for _, p := range found {
 			fmt.Fprintf(&which, "\n  %s  %s at %s", p.UUID, plain.Text(p.Name), p.Endpoint)
 		}
-		return nil, fmt.Errorf("%d nodes match %s; give the UUID of one, or its first digits:%s", len(found), quoted(text), which.String())
+		return nil, fmt.Errorf("%s fits %d nodes; use a UUID, or the beginning of one:%s", quoted(text), len(found), which.String())
 	}
 	return found[0], nil
 }

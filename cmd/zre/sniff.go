@@ -18,29 +18,29 @@ func (c *cli) sniff() *cobra.Command {
 	var o sniffOptions
 	cmd := &cobra.Command{
 		Use:   "sniff [options]",
-		Short: "Shows what nodes send each other, from an interface or a file.",
-		Long: `Shows what nodes send each other, a line for each beacon and message: from a network interface (Linux, as root), or from a pcap or pcapng file. It sends nothing.
-With CURVE it shows the handshake, and how much is sealed. It does not see the messages of nodes on one host, which use unix sockets. docs/sniff.md says more, also about the dissector for Wireshark.`,
-		Example: `  zre sniff --interface eth0                       what passes
-  zre sniff --interface eth0 --write zre.pcap      and writes it to a file, ZRE only
-  zre sniff --read zre.pcap --json                 from a file, for programs
+		Short: "Shows the traffic between nodes, from an interface or a file.",
+		Long: `Shows the traffic between nodes, a line for each beacon and message. It reads a network interface (Linux, as root), or a pcap or pcapng file. It sends nothing.
+Of CURVE traffic it shows the handshake and the sizes. It does not see nodes of one host, which talk through unix sockets. docs/sniff.md tells more, also about the dissector for Wireshark.`,
+		Example: `  zre sniff --interface eth0                       shows the traffic
+  zre sniff --interface eth0 --write zre.pcap      also writes the ZRE traffic to a file
+  zre sniff --read zre.pcap --json                 reads a file, and prints JSON
   zre sniff --interface eth0 --write - | wireshark -k -i -`,
 		Annotations: map[string]string{
-			noteExit: "0 the file ended, or it was interrupted; 1 it failed, or the file is damaged; 2 wrong usage",
+			noteExit: "0 the file ended, or it was interrupted; 1 failure, or the file is damaged; 2 wrong usage",
 			noteJSON: `With --json each line is an object with time, kind (beacon, greeting, command, message, other, sealed, malformed, gap, closed, fragment), from, to, and uuid and name of the sender where they are known. Further keys: of beacons version, port, state, key; of greetings version, mechanism; of commands command, properties; of messages message, sequence, status, endpoint, group, groups, headers, node, state, frames (size, and the beginning as text or data, base64), count (of frames, where not all are listed), bytes; error.`,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	stringFlag(cmd, &o.iface, "interface", "interface", "the network interface to look at")
+	stringFlag(cmd, &o.iface, "interface", "interface", "the network interface to read")
 	_ = cmd.RegisterFlagCompletionFunc("interface", completeInterfaces)
-	stringFlag(cmd, &o.read, "read", "file", "a pcap or pcapng file to read, also with gzip; - for standard input")
-	stringFlag(cmd, &o.write, "write", "file", "a pcap file to write beacons and connections of ZRE to; - for standard output, then no lines are printed")
-	numberFlag(cmd, &o.port, "port", "the UDP port of the beacons (default 5670); those with a state go to it plus 10000", 1, 55535)
-	jsonFlag(cmd, &o.json, "print a line of JSON for each beacon and message")
+	stringFlag(cmd, &o.read, "read", "file", "a pcap or pcapng file to read, which may be gzipped; - for standard input")
+	stringFlag(cmd, &o.write, "write", "file", "a pcap file to write ZRE beacons and connections to; - for standard output, then no lines are printed")
+	numberFlag(cmd, &o.port, "port", "the UDP port of the beacons (default 5670); beacons with a state use this port plus 10000", 1, 55535)
+	jsonFlag(cmd, &o.json, "print a JSON object for each beacon and message")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if (o.iface == "") == (o.read == "") {
-			return misused("want either --interface or --read")
+			return usageErrorf("choose either --interface or --read")
 		}
 		return runSniff(cmd.Context(), o, c.in, c.out)
 	}
@@ -107,9 +107,9 @@ func runSniff(ctx context.Context, o sniffOptions, in io.Reader, out io.Writer) 
 	return errors.Join(err, buffered.Flush(), failure(ctx))
 }
 
-// failure returns the failure that cancelled a context.
+// failure returns the failure that cancelled a context. An interruption is none.
 func failure(ctx context.Context) error {
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) && !errors.Is(cause, errInterrupted) {
 		return cause
 	}
 	return nil

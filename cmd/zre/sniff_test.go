@@ -62,8 +62,8 @@ func TestSniffMisused(t *testing.T) {
 		status int
 		want   string
 	}{
-		{nil, 2, "zre sniff: want either --interface or --read; see zre sniff --help\n"},
-		{[]string{"--read", "a", "--interface", "b"}, 2, "zre sniff: want either --interface or --read; see zre sniff --help\n"},
+		{nil, 2, "zre sniff: choose either --interface or --read; see zre sniff --help\n"},
+		{[]string{"--read", "a", "--interface", "b"}, 2, "zre sniff: choose either --interface or --read; see zre sniff --help\n"},
 		{[]string{"--read", exchange, "--port", "0"}, 2, ""},
 		{[]string{"--read", exchange, "x"}, 2, ""},
 		{[]string{"--read", filepath.Join(dir, "none")}, 1, "zre sniff: --read: open "},
@@ -74,7 +74,7 @@ func TestSniffMisused(t *testing.T) {
 	} {
 		status, out, errs := sniffed(t, strings.NewReader(""), c.args...)
 		if status != c.status || !strings.HasPrefix(errs, c.want) || errs == "" || out != "" || strings.Contains(errs, "\x1b") {
-			t.Errorf("%q: status %d, %q, %q", c.args, status, out, errs)
+			t.Errorf("%q: got status %d, output %q, errors %q", c.args, status, out, errs)
 		}
 	}
 }

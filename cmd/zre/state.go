@@ -10,7 +10,7 @@ import (
 // settable are the states that a node can be set to; choices are their names.
 var settable = [...]zre.State{zre.StateInit, zre.StateError, zre.StateIdle, zre.StateReceiving, zre.StateProcessing}
 
-const choices = "init, error, idle, receiving or processing"
+const stateChoices = "init, error, idle, receiving or processing"
 
 // parseState returns the state with a name, in upper or lower case.
 func parseState(name string) (zre.State, error) {
@@ -19,11 +19,11 @@ func parseState(name string) (zre.State, error) {
 			return state, nil
 		}
 	}
-	return zre.StateUnknown, fmt.Errorf("state %q: choose %s", name, choices)
+	return zre.StateUnknown, fmt.Errorf("state %q: choose %s", name, stateChoices)
 }
 
-// stateOf returns the name of a peer's state, or "" if the peer has none.
-func stateOf(s zre.State) string {
+// stateName returns the name of a peer's state, or "" if the peer has none.
+func stateName(s zre.State) string {
 	if s == zre.StateUnknown {
 		return ""
 	}

@@ -56,25 +56,25 @@ type gauge struct {
 
 // link holds the measurements of one peer.
 type link struct {
-	rtt   time.Duration
-	asked time.Time
-	last  zre.PeerStats // at the last look
+	rtt    time.Duration
+	pinged time.Time
+	last   zre.PeerStats // at the last sample
 }
 
 func newGauge(node *zre.Node) *gauge {
 	return &gauge{node: node, shared: netmap.NewPoller(node), links: make(map[uuid.UUID]*link), last: time.Now()}
 }
 
-// of returns the measurements of a peer; g.mu must be held.
-func (g *gauge) of(id uuid.UUID) *link {
+// linkTo returns the measurements of a peer; g.mu must be held.
+func (g *gauge) linkTo(id uuid.UUID) *link {
 	if g.links[id] == nil {
 		g.links[id] = new(link)
 	}
 	return g.links[id]
 }
 
-// take handles the node's events until ctx ends.
-func (g *gauge) take(ctx context.Context) {
+// handleEvents handles the node's events until ctx ends.
+func (g *gauge) handleEvents(ctx context.Context) {
 	for event := range g.node.AllEvents(ctx) {
 		switch e := event.(type) {
 		case zre.Request:
@@ -93,10 +93,10 @@ func (g *gauge) ping(ctx context.Context) {
 	g.shared.Poll(ctx, peers)
 	for _, p := range peers {
 		g.mu.Lock()
-		l := g.of(p.UUID)
-		due := time.Since(l.asked) >= pingEvery
+		l := g.linkTo(p.UUID)
+		due := time.Since(l.pinged) >= pingEvery
 		if due {
-			l.asked = time.Now()
+			l.pinged = time.Now()
 		}
 		g.mu.Unlock()
 		if !due {
@@ -116,21 +116,21 @@ func (g *gauge) ping(ctx context.Context) {
 	}
 }
 
-// look returns the peers with their figures since the last call.
-func (g *gauge) look() (list []topPeer) {
+// sample returns the peers with their figures since the last call.
+func (g *gauge) sample() (list []topPeer) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	seconds := max(time.Since(g.last).Seconds(), 1e-3)
 	g.last = time.Now()
 	for _, p := range g.node.Peers() {
-		l := g.of(p.UUID)
+		l := g.linkTo(p.UUID)
 		st, _ := g.node.PeerStats(p.UUID)
 		if !st.Since.Equal(l.last.Since) {
 			l.last = zre.PeerStats{Since: st.Since} // a new session counts from 0
 		}
 		rate := func(now, before uint64) float64 { return float64(now-min(before, now)) / seconds }
 		list = append(list, topPeer{
-			Peer: p.UUID.String(), Name: p.Name, Endpoint: p.Endpoint, Transport: p.Transport, State: stateOf(p.State), Groups: p.Groups,
+			Peer: p.UUID.String(), Name: p.Name, Endpoint: p.Endpoint, Transport: p.Transport, State: stateName(p.State), Groups: p.Groups,
 			RTT:  float64(l.rtt.Nanoseconds()) / 1e6,
 			Sent: rate(messagesOf(st.Sent), messagesOf(l.last.Sent)), SentBytes: rate(st.Sent.Bytes, l.last.Sent.Bytes),
 			Received: rate(messagesOf(st.Received), messagesOf(l.last.Received)), ReceivedBytes: rate(st.Received.Bytes, l.last.Received.Bytes),
@@ -157,27 +157,27 @@ func (c *cli) top() *cobra.Command {
 	count := 0
 	cmd := &cobra.Command{
 		Use:   "top [options]",
-		Short: "Shows the peers of this node, live: states, round trips, rates, queues.",
-		Long: `Shows the peers of this node, live: their states, how long they take to answer a PING, how many messages come from them and go to them, and how many wait to be sent. It counts messages that are whispered to this node, or shouted to a group that it is in (--group).
+		Short: "Shows the peers of this node, live: states, round trips, rates and queues.",
+		Long: `Shows the peers of this node, live: states, round trips, rates and queues. IN counts whispers to this node, and shouts to the groups that it joined (--group). OUT counts what this node sends. QUEUE counts the messages that wait to be sent to a peer.
 
-ITS OUT/s and ITS IN/s are what the peer itself sends and receives in a second, to and from all its peers, and ITS QUEUE what waits there to be sent. They are known for peers that share their stats (--share-stats, in a program zre.WithSharedStats).
+ITS OUT/s, ITS IN/s and ITS QUEUE count all messages that a peer sends, receives and has queued. They are known for peers that share their statistics (--share-stats, or zre.WithSharedStats in a program).
 
-Keys: s or Tab sorts by another column, r turns the order; / filters by name, group, state, transport or the beginning of a UUID; Up and Down choose a peer, w or Enter whispers to it; Esc leaves a line; q quits.`,
+Keys: s or Tab sorts by the next column, r reverses the order; / filters by name, group, state, transport or the beginning of a UUID; Up and Down select a peer, w or Enter whispers to it; Esc cancels; q quits.`,
 		Example: `  zre top --group WORK`,
 		Annotations: map[string]string{
-			noteExit: "0 it was ended; 1 it failed, or has no terminal (then use --json); 2 wrong usage",
-			noteJSON: `With --json it prints a line each second: event (peers) and peers, a list with peer, name, endpoint, transport, state, groups, rtt_ms, sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages, queued_bytes and shared of each; shared is there for peers that share their stats, with sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages, waiting_events, peers and uptime_seconds of the peer itself.`,
+			noteExit: "0 it was ended; 1 failure, or standard output is not a terminal (then use --json); 2 wrong usage",
+			noteJSON: `With --json it prints an object each second: event (peers) and peers, a list with peer, name, endpoint, transport, state, groups, rtt_ms, sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages, queued_bytes and shared of each. Peers that share their statistics have shared: sent_per_second, sent_bytes_per_second, received_per_second, received_bytes_per_second, queued_messages, waiting_events, peers and uptime_seconds.`,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	jsonFlag(cmd, &asJSON, "print a line of JSON each second")
-	listFlag(cmd, &groups, "group", "group", "a group to join, to count what is shouted there")
-	numberFlag(cmd, &count, "count", "with --json: end after this many lines", 1, 1<<30)
+	jsonFlag(cmd, &asJSON, "print a JSON object each second")
+	listFlag(cmd, &groups, "group", "group", "a group to join, to count its messages")
+	numberFlag(cmd, &count, "count", "with --json: stop after this many lines", 1, 1<<30)
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if !asJSON && c.width == 0 {
-			return errors.New("standard output is no terminal: use --json")
+			return errors.New("standard output is not a terminal: use --json")
 		}
 		node, err := flags.start(cmd.Context(), cmd, groups)
 		if err != nil {
@@ -187,7 +187,7 @@ Keys: s or Tab sorts by another column, r turns the order; / filters by name, gr
 		ctx, stop := context.WithCancel(cmd.Context())
 		defer stop()
 		g := newGauge(node)
-		go g.take(ctx)
+		go g.handleEvents(ctx)
 		if asJSON {
 			c.topLines(ctx, g, count)
 			return nil
@@ -212,7 +212,7 @@ func (c *cli) topLines(ctx context.Context, g *gauge, count int) {
 		case <-ctx.Done():
 			return
 		}
-		list := g.look()
+		list := g.sample()
 		if list == nil {
 			list = []topPeer{}
 		}

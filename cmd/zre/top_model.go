@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/google/uuid"
 
+	"github.com/go-zre/go-zre/internal/keyfiles"
 	"github.com/go-zre/go-zre/internal/plain"
 )
 
@@ -21,10 +22,10 @@ type topModel struct {
 	peers         []topPeer
 	sort          int // index into topColumns
 	reverse       bool
-	chosen        string // UUID of a peer
+	selected      string // UUID of a peer
 	filter        string
-	asks          byte // what is being typed: 0 for keys, '/' for a filter, 'w' for a whisper
-	typed         string
+	prompt        byte // what is being typed: 0 for keys, '/' for a filter, 'w' for a whisper
+	input         string
 	note          string // what happened last
 }
 
@@ -47,20 +48,20 @@ func (m *topModel) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 		m.width, m.height = message.Width, message.Height
 	case topTick:
 		m.gauge.ping(m.ctx)
-		m.peers = m.gauge.look()
+		m.peers = m.gauge.sample()
 		return m, tea.Tick(topEvery, func(time.Time) tea.Msg { return topTick{} })
 	case topNote:
 		m.note = string(message)
 	case tea.PasteMsg:
-		if m.asks != 0 {
-			m.typed += message.Content
+		if m.prompt != 0 {
+			m.input += message.Content
 		}
 	case tea.KeyPressMsg:
 		if message.String() == "ctrl+c" {
 			return m, tea.Quit
 		}
-		if m.asks != 0 {
-			return m, m.write(message)
+		if m.prompt != 0 {
+			return m, m.edit(message)
 		}
 		return m, m.press(message)
 	}
@@ -78,15 +79,15 @@ func (m *topModel) press(key tea.KeyPressMsg) tea.Cmd {
 	case "r":
 		m.reverse = !m.reverse
 	case "/":
-		m.asks, m.typed = '/', m.filter
+		m.prompt, m.input = '/', m.filter
 	case "esc":
-		m.filter, m.chosen = "", ""
+		m.filter, m.selected = "", ""
 	case "w", "enter":
 		if m.find() < 0 {
-			m.note = "choose a peer with Up and Down first"
+			m.note = "select a peer with Up and Down first"
 			break
 		}
-		m.asks, m.typed = 'w', ""
+		m.prompt, m.input = 'w', ""
 	case "up", "k":
 		m.move(-1)
 	case "down", "j":
@@ -95,36 +96,36 @@ func (m *topModel) press(key tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-// write handles a key while a line is being typed.
-func (m *topModel) write(key tea.KeyPressMsg) tea.Cmd {
+// edit handles a key while a line is being typed.
+func (m *topModel) edit(key tea.KeyPressMsg) tea.Cmd {
 	switch key.String() {
 	case "esc":
-		m.asks = 0
+		m.prompt = 0
 	case "enter":
-		asked := m.asks
-		m.asks = 0
+		asked := m.prompt
+		m.prompt = 0
 		if asked == '/' {
-			m.filter = m.typed
+			m.filter = m.input
 			return nil
 		}
 		return m.whisper()
 	case "backspace":
-		if runes := []rune(m.typed); len(runes) > 0 {
-			m.typed = string(runes[:len(runes)-1])
+		if runes := []rune(m.input); len(runes) > 0 {
+			m.input = string(runes[:len(runes)-1])
 		}
 	default:
-		m.typed += key.Text
+		m.input += key.Text
 	}
 	return nil
 }
 
 // whisper sends the typed text to the chosen peer.
 func (m *topModel) whisper() tea.Cmd {
-	id, err := uuid.Parse(m.chosen)
-	if err != nil || m.typed == "" {
+	id, err := uuid.Parse(m.selected)
+	if err != nil || m.input == "" {
 		return nil
 	}
-	text := []byte(m.typed)
+	text := []byte(m.input)
 	return func() tea.Msg {
 		ctx, cancel := context.WithTimeout(m.ctx, flushTime)
 		defer cancel()
@@ -133,9 +134,9 @@ func (m *topModel) whisper() tea.Cmd {
 			err = m.gauge.node.Flush(ctx, id)
 		}
 		if err != nil {
-			return topNote("it did not get it: " + cause(err).Error())
+			return topNote("the peer did not get the whisper: " + keyfiles.PlainError(err).Error())
 		}
-		return topNote("it got the whisper")
+		return topNote("the peer got the whisper")
 	}
 }
 
@@ -158,7 +159,7 @@ func (m *topModel) visible() (list []topPeer) {
 
 // find returns the index of the chosen peer among the visible ones, or -1.
 func (m *topModel) find() int {
-	return slices.IndexFunc(m.visible(), func(p topPeer) bool { return p.Peer == m.chosen })
+	return slices.IndexFunc(m.visible(), func(p topPeer) bool { return p.Peer == m.selected })
 }
 
 // move chooses another peer.
@@ -171,7 +172,7 @@ func (m *topModel) move(by int) {
 	if at < 0 && by < 0 {
 		at = len(list)
 	}
-	m.chosen = list[min(max(at+by, 0), len(list)-1)].Peer
+	m.selected = list[min(max(at+by, 0), len(list)-1)].Peer
 }
 
 // View implements tea.Model.
@@ -208,11 +209,11 @@ func (m *topModel) lines() []string {
 		}
 	}
 	lines := []string{plain.Truncate(first, m.width)}
-	for i, text := range layOut(fit(rows, m.width, m.hidden(), m.spare()...), m.width) {
+	for i, text := range formatTable(dropColumns(rows, m.width, m.hidden(), m.droppable()...), m.width) {
 		switch {
 		case i == 0:
 			text = "\x1b[1m" + text + "\x1b[0m"
-		case list[from+i-1].Peer == m.chosen:
+		case list[from+i-1].Peer == m.selected:
 			text = "\x1b[7m" + plain.Pad(text, m.width) + "\x1b[0m"
 		}
 		lines = append(lines, text)
@@ -220,7 +221,7 @@ func (m *topModel) lines() []string {
 	for len(lines) < m.height-1 {
 		lines = append(lines, "")
 	}
-	return append(lines, m.bottom())
+	return append(lines, m.lastLine())
 }
 
 // hidden returns the columns of shared figures if no peer shares any.
@@ -236,8 +237,8 @@ func (m *topModel) hidden() (columns []int) {
 	return columns
 }
 
-// spare returns the columns that can be dropped to save room, in that order. It never returns the sort column.
-func (m *topModel) spare() (columns []int) {
+// droppable returns the columns that can be dropped to save room, in that order. It never returns the sort column.
+func (m *topModel) droppable() (columns []int) {
 	for _, head := range []string{"ITS QUEUE", "ITS IN/s", "ITS OUT/s", "OUT KB/s", "IN KB/s", "BY", "STATE", "OUT/s", "QUEUE"} {
 		i := slices.IndexFunc(topColumns, func(c topColumn) bool { return c.head == head })
 		if i != m.sort {
@@ -258,14 +259,14 @@ func alignRight(rows [][]string, column int) {
 	}
 }
 
-// bottom is the last line: the typed text, what happened last, or the keys.
-func (m *topModel) bottom() string {
-	text := "s sorts  r turns  / filters  Up Down choose  w whispers  q quits"
+// lastLine is the last line: the typed text, what happened last, or the keys.
+func (m *topModel) lastLine() string {
+	text := "s sort  r reverse  / filter  Up Down select  w whisper  q quit"
 	switch {
-	case m.asks == '/':
-		text = "filter: " + plain.Text(m.typed) + "_"
-	case m.asks == 'w':
-		text = "whisper: " + plain.Text(m.typed) + "_"
+	case m.prompt == '/':
+		text = "filter: " + plain.Text(m.input) + "_"
+	case m.prompt == 'w':
+		text = "whisper: " + plain.Text(m.input) + "_"
 	case m.note != "":
 		text = plain.Text(m.note)
 	}

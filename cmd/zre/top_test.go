@@ -46,12 +46,12 @@ func TestTopScreen(t *testing.T) {
 	for _, step := range []struct{ keys, names, says string }{
 		{"", "bc東", "3 peers, by NAME"},
 		{"r", "東cb", "by NAME"},
-		{"r", "bc東", "q quits"},
+		{"r", "bc東", "q quit"},
 		{"sss", "cb東", "by RTT ms"},
 		{"s", "東bc", "1,200"},
 		{"/cAx", "東bc", "filter: cAx_"},
 		{"<back><enter>", "c", `1 of 3 peers, by IN/s with "cA"`},
-		{"w", "c", "choose a peer with Up and Down first"},
+		{"w", "c", "select a peer with Up and Down first"},
 		{"<down>wh\x1b", "c", `whisper: h\x1b_`},
 		{"<esc><esc>", "東bc", "3 peers"},
 		{"sssss", "cb東", "by ITS OUT/s"},
@@ -104,7 +104,7 @@ func TestTop(t *testing.T) {
 		}
 	}
 	if got := <-status; got != 0 || errs.Len() > 0 {
-		t.Fatalf("status %d, %q", got, &errs)
+		t.Fatalf("got status %d, errors %q", got, &errs)
 	}
 	var messages, size, rtt float64
 	var shared *netmap.Rates
@@ -125,10 +125,10 @@ func TestTop(t *testing.T) {
 		t.Errorf("%.1f messages/s, %.0f bytes/s, %.3f ms", messages, size, rtt)
 	}
 	if shared == nil || shared.Peers != 1 {
-		t.Errorf("it shares %+v", shared)
+		t.Errorf("got the shared figures %+v, want one peer", shared)
 	}
-	if status, out, errs := runZre(on(port, "top")...); status != 1 || out != "" || !strings.Contains(errs, "no terminal: use --json") {
-		t.Errorf("status %d, %q, %q", status, out, errs)
+	if status, out, errs := runZre(on(port, "top")...); status != 1 || out != "" || !strings.Contains(errs, "not a terminal: use --json") {
+		t.Errorf("got status %d, output %q, errors %q", status, out, errs)
 	}
 }
 
@@ -141,16 +141,16 @@ func TestTopWhispers(t *testing.T) {
 	m.Update(topTick{})
 	message := typeKeys(m, "<down>whi 東京<enter>")()
 	if e := nextEvent[zre.Whisper](t, receiver); string(e.Frames[0]) != "hi 東京" {
-		t.Errorf("it heard %q", e.Frames)
+		t.Errorf("the receiver got %q", e.Frames)
 	}
 	m.Update(message)
-	if !strings.Contains(m.bottom(), "it got the whisper") {
-		t.Errorf("%q", m.bottom())
+	if !strings.Contains(m.lastLine(), "the peer got the whisper") {
+		t.Errorf("got the last line %q", m.lastLine())
 	}
 	receiver.Close()
 	nextEvent[zre.Exit](t, node)
 	m.Update(typeKeys(m, "wx<enter>")())
-	if !strings.Contains(m.bottom(), "it did not get it") {
-		t.Errorf("%q", m.bottom())
+	if !strings.Contains(m.lastLine(), "the peer did not get the whisper") {
+		t.Errorf("got the last line %q", m.lastLine())
 	}
 }

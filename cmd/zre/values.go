@@ -12,13 +12,13 @@ import (
 
 // value is an option of a command that a function parses.
 type value struct {
-	word string
-	set  func(string) error
-	now  string
+	word    string
+	set     func(string) error
+	current string
 }
 
-func (v *value) Set(s string) error { v.now = s; return v.set(s) }
-func (v *value) String() string     { return v.now }
+func (v *value) Set(s string) error { v.current = s; return v.set(s) }
+func (v *value) String() string     { return v.current }
 func (v *value) Type() string       { return v.word }
 
 // funcFlag adds an option that a function parses.
@@ -46,8 +46,17 @@ func switchFlag(cmd *cobra.Command, into *bool, name, usage string) {
 
 func jsonFlag(cmd *cobra.Command, into *bool, usage string) { switchFlag(cmd, into, "json", usage) }
 
+// withDefault appends the default to the usage of an option, unless it is the zero value.
+func withDefault[T comparable](usage string, standard T) string {
+	if standard == *new(T) {
+		return usage
+	}
+	return fmt.Sprintf("%s (default %v)", usage, standard)
+}
+
+// numberFlag adds an option for a number from least to most. Its default is the number that into has.
 func numberFlag(cmd *cobra.Command, into *int, name, usage string, least, most int) {
-	funcFlag(cmd, name, "number", usage, func(s string) error {
+	funcFlag(cmd, name, "number", withDefault(usage, *into), func(s string) error {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < least || n > most {
 			return fmt.Errorf("want a number from %d to %d", least, most)
@@ -57,9 +66,9 @@ func numberFlag(cmd *cobra.Command, into *int, name, usage string, least, most i
 	})
 }
 
-// timeFlag adds an option for a duration from least to one hour.
+// timeFlag adds an option for a duration from least to one hour. Its default is the duration that into has.
 func timeFlag(cmd *cobra.Command, into *time.Duration, name, usage string, least time.Duration) {
-	funcFlag(cmd, name, "time", usage, func(s string) (err error) {
+	funcFlag(cmd, name, "time", withDefault(usage, *into), func(s string) (err error) {
 		if *into, err = parseDuration(s); err == nil && (*into < least || *into > time.Hour) {
 			err = fmt.Errorf("want %v to 1h", least)
 		}

@@ -22,22 +22,22 @@ func (c *cli) watch() *cobra.Command {
 	var count int
 	cmd := &cobra.Command{
 		Use:   "watch [options]",
-		Short: "Shows what happens on the network, a line for each event.",
-		Long: `Shows what happens on the network, a line for each event, until it is interrupted: nodes that enter and leave, join and leave groups, or change their state, and messages that are whispered to this node.
-To see what is shouted to a group, join it with --group.`,
-		Example: `  zre watch                        shows nodes that come and go
-  zre watch --group CHAT           shows what is said in a group, too
-  zre watch --json | jq .name      for programs`,
+		Short: "Shows the events of the network, one per line.",
+		Long: `Shows the events of the network, one per line, until it is interrupted: nodes that enter and exit, join and leave groups or change their states, and messages to this node.
+To see the messages of a group, join it with --group.`,
+		Example: `  zre watch                        shows nodes that enter and exit
+  zre watch --group CHAT           also shows the messages of a group
+  zre watch --json | jq .name      prints JSON for other programs`,
 		Annotations: map[string]string{
-			noteExit: "0 it was interrupted, or has shown as many events as --count says; 1 it failed; 2 wrong usage",
-			noteJSON: `With --json each line is an object, as zre pipe prints them: event, and what belongs to it (see zre pipe --help).`,
+			noteExit: "0 it was interrupted, or showed as many events as --count says; 1 failure; 2 wrong usage",
+			noteJSON: `With --json each line is an object as zre pipe prints it. zre pipe --help lists the events and their keys.`,
 		},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	jsonFlag(cmd, &asJSON, "print a line of JSON for each event")
-	listFlag(cmd, &groups, "group", "group", "a group to join, to see what is shouted there")
-	numberFlag(cmd, &count, "count", "end after this many events", 1, 1<<30)
+	jsonFlag(cmd, &asJSON, "print a JSON object for each event")
+	listFlag(cmd, &groups, "group", "group", "a group to join, to see its messages")
+	numberFlag(cmd, &count, "count", "stop after this many events", 1, 1<<30)
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		node, err := flags.start(cmd.Context(), cmd, groups)
@@ -53,7 +53,7 @@ To see what is shouted to a group, join it with --group.`,
 			if asJSON {
 				c.json(lineFor(node, event))
 			} else {
-				c.say("%s %s", c.paint(faint, time.Now().Format(time.TimeOnly)), c.eventText(node, event))
+				c.printf("%s %s", c.paint(faint, time.Now().Format(time.TimeOnly)), c.eventText(node, event))
 			}
 			if r, ok := event.(zre.Request); ok {
 				_ = r.ReplyError(cmd.Context(), "zre watch answers no requests") // the peer may be gone
@@ -74,7 +74,7 @@ func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 	switch e := event.(type) {
 	case zre.Enter:
 		word, colour, text = "enter", green, fmt.Sprintf("%s at %s by %s", peer.UUID, plain.Text(peer.Endpoint), peer.Transport)
-		if state := stateOf(peer.State); state != "" {
+		if state := stateName(peer.State); state != "" {
 			text += ", " + state
 		}
 		if headers := headersText(peer.Headers); headers != "" {
@@ -90,11 +90,11 @@ func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 	case zre.Leave:
 		word, text = "leave", quoted(e.Group)
 	case zre.Whisper:
-		word, colour, text = "whisper", blue, content(e.Frames)
+		word, colour, text = "whisper", blue, contentText(e.Frames)
 	case zre.Shout:
-		word, colour, text = "shout", blue, "to "+quoted(e.Group)+": "+content(e.Frames)
+		word, colour, text = "shout", blue, "to "+quoted(e.Group)+": "+contentText(e.Frames)
 	case zre.Request:
-		word, colour, text = "request", blue, content(e.Frames)
+		word, colour, text = "request", blue, contentText(e.Frames)
 	case zre.StateChange:
 		word, text = "state", e.State.String()
 	case zre.HeaderChange:
@@ -128,14 +128,14 @@ func problemText(p zre.Problem) string {
 // headersText formats the headers of a peer in one line.
 func headersText(headers map[string]string) string {
 	var list []string
-	for name, value := range inOrder(headers) {
+	for name, value := range sortedByKey(headers) {
 		list = append(list, plain.Text(name)+"="+plain.Text(value))
 	}
 	return strings.Join(list, ", ")
 }
 
-// inOrder yields the entries of a map in the order of their keys.
-func inOrder(m map[string]string) iter.Seq2[string, string] {
+// sortedByKey yields the entries of a map in the order of their keys.
+func sortedByKey(m map[string]string) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for _, key := range slices.Sorted(maps.Keys(m)) {
 			if !yield(key, m[key]) {
@@ -145,8 +145,8 @@ func inOrder(m map[string]string) iter.Seq2[string, string] {
 	}
 }
 
-// content formats a message in one line, for people: text without its final newline, and the size of frames that are not text.
-func content(frames [][]byte) string {
+// contentText formats a message in one line, for people: text without its final newline, and the size of frames that are not text.
+func contentText(frames [][]byte) string {
 	parts := make([]string, len(frames))
 	for i, frame := range frames {
 		if utf8.Valid(frame) {

@@ -19,7 +19,7 @@ type editor struct {
 
 // insert puts s before the cursor, and reports whether there is room for it.
 func (e *editor) insert(s string) bool {
-	s = typable(s)
+	s = printableInput(s)
 	if s == "" {
 		return true
 	}

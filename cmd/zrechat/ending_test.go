@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -62,7 +63,7 @@ func TestFarewell(t *testing.T) {
 			awaitJoin(t, watcher, group)
 			c.end(cmd, in, out)
 			if reason := awaitExit(t, watcher); reason != zre.ReasonLeft {
-				t.Errorf("the watcher sees it go: %v", reason)
+				t.Errorf("the watcher got an exit with the reason %v", reason)
 			}
 			cmd.Wait()
 			if status := cmd.ProcessState.ExitCode(); status != c.status || !strings.Contains(stderr.String(), c.stderr) || (c.stderr == "") != (stderr.Len() == 0) {
@@ -220,11 +221,43 @@ func TestTerminal(t *testing.T) {
 
 	m.do("send-keys", "-t", "alice", "C-c")
 	if reason := awaitExit(t, watcher); reason != zre.ReasonLeft {
-		t.Errorf("after Ctrl-C the watcher sees: %v", reason)
+		t.Errorf("after Ctrl-C the watcher got an exit with the reason %v", reason)
 	}
 	m.shows("bob", "* alice is gone: left")
 	m.do("kill-session", "-t", "bob") // the terminal hangs up: SIGHUP
 	if reason := awaitExit(t, watcher); reason != zre.ReasonLeft {
-		t.Errorf("after the terminal hung up the watcher sees: %v", reason)
+		t.Errorf("after the terminal hung up the watcher got an exit with the reason %v", reason)
+	}
+}
+
+// The help and the man page list all options and commands. --version tells what was built.
+func TestHelp(t *testing.T) {
+	run := func(args ...string) string {
+		cmd := exec.Command(os.Args[0], args...)
+		cmd.Env = append(os.Environ(), asChat+"=1")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Errorf("%q: %v", args, err)
+		}
+		return string(out)
+	}
+	text, page := run("--help"), run("--man")
+	for _, list := range pages().Lists {
+		for _, r := range list.Rows {
+			if !strings.Contains(text, r.Term) {
+				t.Errorf("the help has no %s", r.Term)
+			}
+			if term := strings.ReplaceAll(r.Term, "-", `\-`); !strings.Contains(page, `\fB`+term+`\fR`) {
+				t.Errorf("the man page has no %s", r.Term)
+			}
+		}
+	}
+	new(settings).flags().VisitAll(func(f *flag.Flag) {
+		if f.Name != "man" && !strings.Contains(text, "--"+f.Name) {
+			t.Errorf("the help has no --%s", f.Name)
+		}
+	})
+	if version := run("--version"); !strings.HasPrefix(version, "zrechat ") || !strings.Contains(version, runtime.Version()) {
+		t.Errorf("got the version %q, want the name, the version and the toolchain", version)
 	}
 }

@@ -14,7 +14,7 @@ const (
 	warning                // something is wrong
 	said                   // a member's message to the group
 	whispered              // a member's message to this node alone
-	own                    // this node's message to the group
+	ownShout               // this node's message to the group
 	ownWhisper             // this node's message to one member
 )
 

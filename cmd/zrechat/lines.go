@@ -22,7 +22,7 @@ type plainLines struct {
 }
 
 func (p plainLines) show(e entry) {
-	if e.kind == own || e.kind == ownWhisper { // the user typed it
+	if e.kind == ownShout || e.kind == ownWhisper { // the user typed it
 		return
 	}
 	if _, err := fmt.Fprintln(p.out, e); err != nil {
@@ -30,8 +30,8 @@ func (p plainLines) show(e entry) {
 	}
 }
 
-func (p plainLines) present([]member) {}
-func (p plainLines) longest() int     { return 0 }
+func (p plainLines) setMembers([]member) {}
+func (p plainLines) maxBytes() int       { return 0 }
 
 // runLines chats in plain lines until the end of in, /quit, or ctx.
 func runLines(ctx context.Context, node *zre.Node, group string, in io.Reader, out io.Writer) error {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/go-zre/go-zre/internal/keyfiles"
+	"github.com/go-zre/go-zre/internal/manual"
 	"github.com/go-zre/go-zre/internal/plain"
 	"github.com/go-zre/go-zre/zre"
 )
@@ -24,13 +25,20 @@ func main() {
 	o, err := parse(os.Args[1:])
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Print(usage())
+		width, _, _ := term.GetSize(int(os.Stdout.Fd())) // 0 without a terminal
+		fmt.Print(pages().Help(width))
 		return
 	case err != nil:
 		fmt.Fprintf(os.Stderr, "zrechat: %s; see zrechat --help\n", plain.Text(err.Error()))
 		os.Exit(2)
+	case o.version:
+		fmt.Println("zrechat", manual.Version())
+		return
+	case o.man:
+		fmt.Print(pages().Roff())
+		return
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
+	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
 	defer stop()
 	list, err := options(o)
 	if err == nil {
@@ -48,8 +56,8 @@ func main() {
 	}
 }
 
-// endings returns the signals that end the chat with a farewell.
-func endings() []os.Signal {
+// endSignals returns the signals that end the chat with a farewell.
+func endSignals() []os.Signal {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // writing to a closed pipe returns an error instead of ending the process
 	list := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores SIGHUP

@@ -284,18 +284,18 @@ func TestUnreachable(t *testing.T) {
 	r := newRoom(node, "CHAT", plainLines{&out, func(err error) { t.Error(err) }})
 	member := &zre.Peer{Name: "bob", Groups: []string{"CHAT"}}
 	stranger := &zre.Peer{Name: "eve", UUID: uuid.New(), Groups: []string{"OTHER"}}
-	r.hear(zre.Join{Peer: member, Group: "CHAT"})
+	r.handle(zre.Join{Peer: member, Group: "CHAT"})
 	out.Reset()
-	r.hear(zre.Problem{Kind: zre.ProblemTooManyPeers, About: "Limits.Peers"})
-	r.hear(zre.Problem{Kind: zre.ProblemUnreachable, About: endpoint, Solved: true})
-	r.hear(zre.Problem{Kind: zre.ProblemUnreachable, About: "x", Peer: &zre.Peer{Name: "bob\x1b"}, Err: io.EOF})
-	r.hear(zre.Problem{Kind: zre.ProblemUnreachable, About: "x", Peer: stranger, Err: io.EOF})
-	r.hear(zre.Exit{Peer: member, Reason: zre.ReasonUnreachable, Err: io.EOF})
-	r.hear(zre.Exit{Peer: stranger, Reason: zre.ReasonLeft})
-	r.hear(zre.Problem{Kind: zre.ProblemInterfaceMissing, About: "wlan0"})
-	r.hear(zre.Problem{Kind: zre.ProblemInterfaceMissing, About: "wlan0", Solved: true})
-	r.hear(zre.Problem{Kind: zre.ProblemBeaconPort, About: "UDP port 5670", Err: io.EOF})
-	r.hear(zre.Problem{Kind: zre.ProblemNotAccepting, About: endpoint, Err: io.EOF})
+	r.handle(zre.Problem{Kind: zre.ProblemTooManyPeers, About: "Limits.Peers"})
+	r.handle(zre.Problem{Kind: zre.ProblemUnreachable, About: endpoint, Solved: true})
+	r.handle(zre.Problem{Kind: zre.ProblemUnreachable, About: "x", Peer: &zre.Peer{Name: "bob\x1b"}, Err: io.EOF})
+	r.handle(zre.Problem{Kind: zre.ProblemUnreachable, About: "x", Peer: stranger, Err: io.EOF})
+	r.handle(zre.Exit{Peer: member, Reason: zre.ReasonUnreachable, Err: io.EOF})
+	r.handle(zre.Exit{Peer: stranger, Reason: zre.ReasonLeft})
+	r.handle(zre.Problem{Kind: zre.ProblemInterfaceMissing, About: "wlan0"})
+	r.handle(zre.Problem{Kind: zre.ProblemInterfaceMissing, About: "wlan0", Solved: true})
+	r.handle(zre.Problem{Kind: zre.ProblemBeaconPort, About: "UDP port 5670", Err: io.EOF})
+	r.handle(zre.Problem{Kind: zre.ProblemNotAccepting, About: endpoint, Err: io.EOF})
 	if got, want := out.String(), "! cannot reach bob\\x1b: EOF\n* bob is gone: unreachable (EOF)\n"+
 		"! there is no interface or address wlan0 here, waiting for it\n* wlan0 is there\n"+
 		"! others may not find this chat (zre doctor tells more): EOF\n! others cannot connect: EOF\n"; got != want {

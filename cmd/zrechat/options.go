@@ -7,18 +7,18 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/go-zre/go-zre/internal/keyfiles"
+	"github.com/go-zre/go-zre/internal/manual"
 	"github.com/go-zre/go-zre/zre"
 )
 
-const about = `Zrechat is a chat without a server: everybody who runs it on one network, in one group, sees what the others type.
+const about = `Zrechat is a chat without a server. All who run it on one network, in one group, see what the others type.
 
-Usage: zrechat [options]
-
-`
+A line that you type goes to the group, unless it is one of the commands below. On a terminal the chat takes the whole screen; without one it reads and writes plain lines.`
 
 // settings are the values of the command line.
 type settings struct {
@@ -28,27 +28,30 @@ type settings struct {
 	noBeacons                  bool
 	cert                       string
 	authorize                  []string
+	version, man               bool // print these, and do not chat
 }
 
 // flags declares the options.
 func (o *settings) flags() *flag.FlagSet {
 	set := flag.NewFlagSet("zrechat", flag.ContinueOnError)
 	set.SetOutput(io.Discard) // main reports errors
-	set.StringVar(&o.name, "name", os.Getenv("USER"), "the `name` that others see")
-	set.StringVar(&o.group, "group", "CHAT", "the `group` to join")
-	set.StringVar(&o.iface, "interface", "", "the network `interface` to use (default: every usable one)")
-	set.Func("port", "the UDP `port` of the beacons (default 5670); chats with another one are not met", func(s string) (err error) {
+	set.StringVar(&o.name, "name", os.Getenv("USER"), "the `name` that others see (default: the user)")
+	set.StringVar(&o.group, "group", "CHAT", "the `group` to join (default CHAT)")
+	set.StringVar(&o.iface, "interface", "", "the network `interface` to use (default: all usable ones)")
+	set.Func("port", "the UDP `port` of the beacons (default 5670); only chats with the same port meet", func(s string) (err error) {
 		if o.port, err = strconv.Atoi(s); err != nil || o.port < 1 || o.port > 55535 {
 			return errors.New("want 1 to 55535")
 		}
 		return nil
 	})
-	set.Func("peer", "the `endpoint` of a chat on another network, such as tcp://host:5671; with --cert 'tcp://host:5671|KEY' (repeatable)", appendTo(&o.peers))
-	set.StringVar(&o.listen, "listen", "", "the `endpoint` to listen at, such as tcp://*:5671, for those who give it as --peer (default: any free port)")
-	set.BoolVar(&o.noBeacons, "no-beacons", false, "neither send nor hear beacons: find others only by --peer")
-	set.StringVar(&o.cert, "cert", "", "the `path` of a certificate, as zre keygen makes it: the chat is encrypted, and only with others that have one")
-	set.Func("authorize", "with --cert: let in only those whose certificates are at the `path`, a file or a folder (repeatable; default: all with a certificate)",
+	set.Func("peer", "the `endpoint` of a chat on another network, such as tcp://host:5671; with --cert also its public key: 'tcp://host:5671|KEY'; repeatable", appendTo(&o.peers))
+	set.StringVar(&o.listen, "listen", "", "the `endpoint` to listen at, such as tcp://*:5671, for others to use with --peer (default: a free port)")
+	set.BoolVar(&o.noBeacons, "no-beacons", false, "send and receive no beacons: find others only by --peer")
+	set.StringVar(&o.cert, "cert", "", "the `path` of a certificate, made by zre keygen: the chat is encrypted, and meets only chats with a certificate")
+	set.Func("authorize", "with --cert: let in only those whose certificates are at this `path`, a file or a folder (default: all with a certificate); repeatable",
 		appendTo(&o.authorize))
+	set.BoolVar(&o.version, "version", false, "show the version, the commit, and the Go version")
+	set.BoolVar(&o.man, "man", false, "show the man page, for package builders")
 	return set
 }
 
@@ -69,15 +72,15 @@ func parse(args []string) (*settings, error) {
 	case errors.Is(err, flag.ErrHelp):
 		return nil, err
 	case err != nil:
-		return nil, errors.New(inOurWords(err.Error()))
+		return nil, errors.New(describeFlagError(err.Error()))
 	case set.NArg() > 0:
 		return nil, fmt.Errorf("unexpected argument %q", set.Arg(0))
 	}
 	return o, nil
 }
 
-// inOurWords rewrites an error of package flag in terms of the command line.
-func inOurWords(text string) string {
+// describeFlagError rewrites an error of package flag in terms of the command line.
+func describeFlagError(text string) string {
 	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
 		return fmt.Sprintf("there is no option --%s", name)
 	}
@@ -92,23 +95,28 @@ func inOurWords(text string) string {
 
 var wrongValue = regexp.MustCompile(`(?s)^invalid (?:boolean )?value (".*") for (?:flag )?-([a-z-]+): (.*)$`)
 
-// usage is the help.
-func usage() string {
-	var b strings.Builder
-	b.WriteString(about)
+// pages returns what the help and the man page are made from.
+func pages() *manual.Manual {
+	var rows []manual.Row
 	new(settings).flags().VisitAll(func(f *flag.Flag) {
-		value, text := flag.UnquoteUsage(f)
-		if f.Name == "group" {
-			text += " (default CHAT)"
+		if f.Name == "man" {
+			return
 		}
-		fmt.Fprintf(&b, "  %-22s %s\n", strings.TrimSpace("--"+f.Name+" "+value), text)
+		value, text := flag.UnquoteUsage(f)
+		rows = append(rows, manual.Row{Term: strings.TrimSpace("--" + f.Name + " " + value), Meaning: text})
 	})
-	b.WriteString("\nWhat you type is said to the group, but for these:\n")
-	for _, line := range help {
-		b.WriteString("  " + line + "\n")
+	rows = append(rows, manual.Row{Term: "--help", Meaning: "show this help"})
+	slices.SortFunc(rows, func(a, b manual.Row) int { return strings.Compare(a.Term, b.Term) })
+	return &manual.Manual{
+		Name: "zrechat", Short: "A chat without a server.", About: about, Usage: []string{"zrechat [options]"}, Exit: "0 success; 1 failure, or messages were not sent; 2 wrong usage",
+		Examples: manual.Rows("zrechat --name alice\nzrechat --group ROBOTS     chats in another group"),
+		Lists: []manual.List{
+			{Title: "Options:", Heading: "OPTIONS", Rows: rows},
+			{Title: "Commands, as lines:", Heading: "COMMANDS", Rows: manual.Rows(strings.Join(commandHelp, "\n"))},
+			{Title: "Keys on a terminal:", Heading: "KEYS", Rows: manual.Rows(keyHelp)},
+		},
+		SeeAlso: []string{"zre(1)", "zre-options(1)"},
 	}
-	b.WriteString(keys)
-	return b.String()
 }
 
 // An optionError reports an unusable value of an option.
@@ -119,8 +127,8 @@ type optionError struct {
 
 // Error names the option, not the function of package zre.
 func (e *optionError) Error() string {
-	text := e.err.Error()
-	for _, prefix := range []string{"node: ", "not a name for a node: ", "msg: ", "join: ", "group ", "name ", "WithPeers: ", "WithListen: ", "beacon: Interfaces: "} {
+	text := keyfiles.PlainError(e.err).Error()
+	for _, prefix := range []string{"name ", "group ", "beacon: Interfaces: "} {
 		text = strings.TrimPrefix(text, prefix)
 	}
 	return e.flag + ": " + text

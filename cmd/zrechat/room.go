@@ -14,23 +14,23 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// commands is shown at the start, help by /help.
-const commands = "/who  who is here    /msg NAME TEXT  whispers    /away  and  /back    /help    /quit"
+// commandSummary is shown at the start, commandHelp by /help.
+const commandSummary = "/who  lists members    /msg NAME TEXT  whispers    /away  and  /back    /help    /quit"
 
-var help = []string{
-	"/who            lists who is here, with their state and how they are reached",
-	"/msg NAME TEXT  whispers to one of them; of two of one name, to NAME#1A2B, as /who has it",
-	"/away, /back    tell the others that you are busy, and that you are not any more; they see (away) beside your name",
+var commandHelp = []string{
+	"/who            lists the members, their states, and how they are reached",
+	"/msg NAME TEXT  whispers to one member; if two have the same name, use NAME#1A2B as /who shows it",
+	"/away, /back    tells the others that you are away (they see it beside your name), or back",
 	"//TEXT          says /TEXT",
-	"/help           says this",
-	"/quit           leaves, as does the end of the input",
+	"/help           shows these commands",
+	"/quit           leaves, like the end of the input",
 }
 
 // A display shows what happens in a room. Two goroutines call its methods, one at a time.
 type display interface {
 	show(entry)
-	present([]member) // who is here now, sorted by name, including this node
-	longest() int     // how many bytes of a message it shows; 0: all
+	setMembers([]member) // who is here now, sorted by name, including this node
+	maxBytes() int       // how many bytes of a message it shows; 0: all
 }
 
 // room is the chat of one group, as one member sees it. It knows nothing about terminals: typed lines go in (say), entries come out.
@@ -45,12 +45,12 @@ type room struct {
 
 // A member is a node in the group. All its text is safe to print.
 type member struct {
-	id    uuid.UUID
-	name  string
-	mark  string    // its state, if it is worth showing: "away"
-	told  zre.State // the state in the last entry about this member
-	you   bool
-	alike bool // another member has the same name
+	id        uuid.UUID
+	name      string
+	mark      string    // its state, if it is worth showing: "away"
+	announced zre.State // the state in the last entry about this member
+	you       bool
+	sameName  bool // another member has the same name
 }
 
 // newRoom makes the room of a group that the node has joined.
@@ -64,14 +64,17 @@ func (r *room) run(ctx context.Context, lines <-chan string) error {
 	var listener sync.WaitGroup
 	listener.Go(func() {
 		for event := range r.node.AllEvents(listening) {
-			r.hear(event)
+			if request, ok := event.(zre.Request); ok {
+				_ = request.ReplyError(listening, "zrechat answers no requests") // the peer may be gone
+			}
+			r.handle(event)
 		}
 	})
 	defer listener.Wait()
 	defer stop()
 	r.notice("you are %s in %s", plain.Text(r.node.Name()), plain.Text(r.group))
-	r.notice("%s", commands)
-	r.roster()
+	r.notice("%s", commandSummary)
+	r.updateMembers()
 	missed := 0
 	for {
 		select {
@@ -97,10 +100,10 @@ func (r *room) run(ctx context.Context, lines <-chan string) error {
 	}
 }
 
-// hear handles an event if it concerns the group. It ignores nodes that are only in other groups.
-func (r *room) hear(event zre.Event) {
+// handle handles an event if it concerns the group. It ignores nodes that are only in other groups.
+func (r *room) handle(event zre.Event) {
 	if problem, ok := event.(zre.Problem); ok {
-		r.trouble(problem)
+		r.showProblem(problem)
 		return
 	}
 	peer := event.From()
@@ -129,25 +132,25 @@ func (r *room) hear(event zre.Event) {
 	}
 	switch e := event.(type) {
 	case zre.StateChange:
-		r.changed(who, peer.State)
+		r.changeState(who, peer.State)
 	case zre.Silent:
-		r.notice("%s does not answer at present, and may not hear you", who)
+		r.notice("%s does not answer now, and may not receive your messages", who)
 	case zre.Shout:
-		r.show(entry{kind: said, from: who.String(), text: text(e.Frames, r.display.longest())})
+		r.show(entry{kind: said, from: who.String(), text: messageText(e.Frames, r.display.maxBytes())})
 	case zre.Whisper:
-		r.show(entry{kind: whispered, from: who.String(), text: text(e.Frames, r.display.longest())})
+		r.show(entry{kind: whispered, from: who.String(), text: messageText(e.Frames, r.display.maxBytes())})
 	}
 }
 
 // enter records a new member.
 func (r *room) enter(peer *zre.Peer) {
 	r.mu.Lock()
-	r.members[peer.UUID] = member{id: peer.UUID, name: printable(peer), mark: mark(peer.State), told: calm(peer.State)}
+	r.members[peer.UUID] = member{id: peer.UUID, name: printableName(peer), mark: stateMark(peer.State), announced: announcedState(peer.State)}
 	r.mu.Unlock()
 	if who, ok := r.member(peer); ok {
 		r.notice("%s enters", who)
 	}
-	r.roster()
+	r.updateMembers()
 }
 
 // leave removes a member and says how it left.
@@ -161,28 +164,28 @@ func (r *room) leave(peer *zre.Peer, how string) {
 	delete(r.members, peer.UUID)
 	r.mu.Unlock()
 	r.notice("%s %s", who, how)
-	r.roster()
+	r.updateMembers()
 }
 
-// changed records a member's new state and shows it.
-func (r *room) changed(who member, state zre.State) {
-	before := who.told
-	who.mark, who.told = mark(state), calm(state)
+// changeState records a member's new state and shows it.
+func (r *room) changeState(who member, state zre.State) {
+	before := who.announced
+	who.mark, who.announced = stateMark(state), announcedState(state)
 	r.mu.Lock()
 	r.members[who.id] = who
 	r.mu.Unlock()
-	r.roster()
-	if who.told == before {
+	r.updateMembers()
+	if who.announced == before {
 		return
 	}
 	who.mark = ""
-	switch who.told {
+	switch who.announced {
 	case zre.StateIdle:
 		r.notice("%s is back", who)
 	case zre.StateProcessing:
 		r.notice("%s is away", who)
 	default:
-		r.notice("%s is in state %s", who, who.told)
+		r.notice("%s is in state %s", who, who.announced)
 	}
 }
 
@@ -191,42 +194,42 @@ func (r *room) member(peer *zre.Peer) (member, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	who, ok := r.members[peer.UUID]
-	who.alike = who.name == plain.Text(r.node.Name())
+	who.sameName = who.name == plain.Text(r.node.Name())
 	for id, other := range r.members {
-		who.alike = who.alike || id != who.id && other.name == who.name
+		who.sameName = who.sameName || id != who.id && other.name == who.name
 	}
 	return who, ok
 }
 
-// roster tells the display which members are here.
-func (r *room) roster() {
+// updateMembers tells the display which members are here.
+func (r *room) updateMembers() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	you := member{id: r.node.UUID(), name: plain.Text(r.node.Name()), mark: mark(r.node.State()), you: true}
+	you := member{id: r.node.UUID(), name: plain.Text(r.node.Name()), mark: stateMark(r.node.State()), you: true}
 	names := map[string]int{you.name: 1}
 	for _, m := range r.members {
 		names[m.name]++
 	}
 	list := []member{you}
 	for _, m := range r.members {
-		m.alike = names[m.name] > 1
+		m.sameName = names[m.name] > 1
 		list = append(list, m)
 	}
 	slices.SortFunc(list[1:], func(a, b member) int { return strings.Compare(a.String(), b.String()) })
-	r.display.present(list)
+	r.display.setMembers(list)
 }
 
-// calm simplifies a state for entries. Some programs are RECEIVING for a moment at every message; entries for that would drown the talk,
+// announcedState simplifies a state for entries. Some programs are RECEIVING for a moment at every message; entries for that would drown the talk,
 // and the mark beside the name is enough.
-func calm(state zre.State) zre.State {
+func announcedState(state zre.State) zre.State {
 	if state == zre.StateReceiving || state == zre.StateUnknown {
 		return zre.StateIdle
 	}
 	return state
 }
 
-// mark is the word shown beside the name of a member in that state, if any.
-func mark(state zre.State) string {
+// stateMark is the word shown beside the name of a member in that state, if any.
+func stateMark(state zre.State) string {
 	switch state {
 	case zre.StateIdle, zre.StateUnknown:
 		return ""
@@ -238,7 +241,7 @@ func mark(state zre.State) string {
 
 // title is a member's name, made distinct from others with the same name.
 func (m member) title() string {
-	if m.alike && !m.you {
+	if m.sameName && !m.you {
 		return m.name + "#" + hexOf(m.id)[:4]
 	}
 	return m.name
@@ -252,8 +255,8 @@ func (m member) String() string {
 	return m.title()
 }
 
-// printable returns a peer's name, safe to print, or the beginning of its UUID if it has no name.
-func printable(peer *zre.Peer) string {
+// printableName returns a peer's name, safe to print, or the beginning of its UUID if it has no name.
+func printableName(peer *zre.Peer) string {
 	if peer.Name == "" {
 		return "#" + hexOf(peer.UUID)[:6]
 	}
@@ -263,8 +266,8 @@ func printable(peer *zre.Peer) string {
 // hexOf returns a UUID as 32 digits.
 func hexOf(id uuid.UUID) string { return strings.ToUpper(fmt.Sprintf("%x", id[:])) }
 
-// text returns a message as one line. If limit is not 0, it cuts off a longer message.
-func text(frames [][]byte, limit int) string {
+// messageText returns a message as one line. If limit is not 0, it cuts off a longer message.
+func messageText(frames [][]byte, limit int) string {
 	parts, all, left := make([]string, 0, len(frames)), 0, limit
 	for _, frame := range frames {
 		all += len(frame)
@@ -313,7 +316,7 @@ func failures(err error) []string {
 	}
 	switch {
 	case errors.Is(err, zre.ErrPeerBusy):
-		return []string{name + " did not get that: it takes no messages at present"}
+		return []string{name + " did not get that: it takes no messages now"}
 	case errors.Is(err, zre.ErrUnknownPeer):
 		return []string{name + " did not get that: it has just left"}
 	case errors.Is(err, zre.ErrTooLarge):

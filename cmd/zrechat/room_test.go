@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,7 +30,7 @@ func (r *recorder) show(e entry) {
 	r.lines = append(r.lines, e.String())
 }
 
-func (r *recorder) present(list []member) {
+func (r *recorder) setMembers(list []member) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.members = nil
@@ -38,7 +39,7 @@ func (r *recorder) present(list []member) {
 	}
 }
 
-func (r *recorder) longest() int { return 0 }
+func (r *recorder) maxBytes() int { return 0 }
 
 // A guest is a room in a simulated network.
 type guest struct {
@@ -111,7 +112,7 @@ func inRoom(t *testing.T, test func(t *testing.T, lan *zretest.LAN)) {
 	synctest.Test(t, func(t *testing.T) { test(t, zretest.NewLAN(t)) })
 }
 
-const greeting = "* " + commands
+const greeting = "* " + commandSummary
 
 func TestRoom(t *testing.T) {
 	inRoom(t, func(t *testing.T, lan *zretest.LAN) {
@@ -132,7 +133,7 @@ func TestRoom(t *testing.T) {
 		alice.with("alice (away)", "bob")
 		alice.types("/back", "/help")
 		bob.sees("* alice is back")
-		if alice.lines[0] != "* you are back" || len(alice.lines) != 1+len(help) {
+		if alice.lines[0] != "* you are back" || len(alice.lines) != 1+len(commandHelp) {
 			t.Errorf("help is %q", alice.lines)
 		}
 		bob.types("/quit")
@@ -217,11 +218,11 @@ func TestHangingMember(t *testing.T) {
 			alice.types(big)
 		}
 		settle()
-		if !slices.Contains(alice.lines, "! bob did not get that: it takes no messages at present") {
+		if !slices.Contains(alice.lines, "! bob did not get that: it takes no messages now") {
 			for _, line := range alice.lines {
 				t.Logf("%.100s", line)
 			}
-			t.Error("nobody says that bob does not get it")
+			t.Error("got no warning that bob did not get the message")
 		}
 	})
 }
@@ -240,7 +241,7 @@ func TestSilentMember(t *testing.T) {
 		for range 5 {
 			settle()
 		}
-		alice.sees("* bob does not answer at present, and may not hear you")
+		alice.sees("* bob does not answer now, and may not receive your messages")
 		bob.Thaw()
 		robot.Thaw()
 		alice.types("back?")
@@ -271,9 +272,9 @@ func TestBadLines(t *testing.T) {
 			{`/msg \x1b[2J\u202eevil\u009b x`, `(to \x1b[2J\u202eevil\u009b) x`},
 			{"/msg שלום 東京 hi", "(to שלום 東京) hi"},
 			{"/msg # x", `! nobody here is called "#"; /who lists who is`},
-			{"/dance", "! there is no command /dance; try " + commands},
-			{"/\x1b[2J", `! there is no command /\x1b[2J; try ` + commands},
-			{"/" + strings.Repeat("x", 1000), "! there is no command /" + strings.Repeat("x", 38) + "…; try " + commands},
+			{"/dance", "! there is no command /dance; try " + commandSummary},
+			{"/\x1b[2J", `! there is no command /\x1b[2J; try ` + commandSummary},
+			{"/" + strings.Repeat("x", 1000), "! there is no command /" + strings.Repeat("x", 38) + "…; try " + commandSummary},
 			{"\xff\u0085\u202e", `alice: \xff\u0085\u202e`},
 			{strings.Repeat("x", 65<<20), "! that is longer than others accept (64 MiB), and was not sent"},
 			{"fine", "alice: fine"},
@@ -309,8 +310,21 @@ func TestText(t *testing.T) {
 		{frames("\x1b\x1b", "x"), 1, `\x1b… (3 bytes)`},
 		{frames("東京"), 4, `東\xe4… (6 bytes)`},
 	} {
-		if got := text(c.frames, c.limit); got != c.want {
+		if got := messageText(c.frames, c.limit); got != c.want {
 			t.Errorf("%q in %d bytes is %q, want %q", c.frames, c.limit, got, c.want)
 		}
 	}
+}
+
+// A request to the chat is answered by an error at once.
+func TestRequestToChat(t *testing.T) {
+	inRoom(t, func(t *testing.T, lan *zretest.LAN) {
+		alice := enter(t, lan.Host("10.0.0.1"), zre.WithName("alice"))
+		robot := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("robot"))
+		settle()
+		_, err := robot.Request(t.Context(), alice.node.UUID(), []byte("status"))
+		if refused, ok := errors.AsType[*zre.ReplyError](err); !ok || refused.Text != "zrechat answers no requests" {
+			t.Errorf("got %v, want the error that zrechat answers no requests", err)
+		}
+	})
 }

@@ -24,28 +24,28 @@ func (r *room) say(ctx context.Context, line string) error {
 	case strings.HasPrefix(line, "//"):
 		return r.shout(ctx, line[1:])
 	case command == "/who":
-		r.who()
+		r.listMembers()
 		return nil
 	case command == "/help":
-		for _, line := range help {
+		for _, line := range commandHelp {
 			r.notice("%s", line)
 		}
 		return nil
 	case command == "/msg":
 		return r.whisper(ctx, rest)
 	case command == "/away":
-		return r.set(zre.StateProcessing, "you are away")
+		return r.setState(zre.StateProcessing, "you are away")
 	case command == "/back":
-		return r.set(zre.StateIdle, "you are back")
+		return r.setState(zre.StateIdle, "you are back")
 	case strings.HasPrefix(line, "/"):
-		return fmt.Errorf("there is no command %s; try %s", plain.Truncate(plain.Text(command), 40), commands)
+		return fmt.Errorf("there is no command %s; try %s", plain.Truncate(plain.Text(command), 40), commandSummary)
 	}
 	return r.shout(ctx, line)
 }
 
 // shout sends a text to the group.
 func (r *room) shout(ctx context.Context, text string) error {
-	r.show(entry{kind: own, from: plain.Text(r.node.Name()), text: plain.Text(text)})
+	r.show(entry{kind: ownShout, from: plain.Text(r.node.Name()), text: plain.Text(text)})
 	err := r.node.Shout(ctx, r.group, []byte(text))
 	if err == nil && len(r.node.PeersIn(r.group)) == 0 {
 		return errors.New("nobody heard that: nobody else is here")
@@ -53,20 +53,20 @@ func (r *room) shout(ctx context.Context, text string) error {
 	return err
 }
 
-// set changes this node's state.
-func (r *room) set(state zre.State, text string) error {
+// setState changes this node's state.
+func (r *room) setState(state zre.State, text string) error {
 	if err := r.node.SetState(state); err != nil {
 		return err
 	}
 	r.notice("%s", text)
-	r.roster()
+	r.updateMembers()
 	return nil
 }
 
 // whisper sends to one member the text that follows its name.
 func (r *room) whisper(ctx context.Context, rest string) error {
 	rest = strings.TrimLeft(rest, " ")
-	found, message := find(r.node.PeersIn(r.group), rest)
+	found, message := findPeers(r.node.PeersIn(r.group), rest)
 	switch {
 	case rest == "":
 		return errors.New("to whom? /msg NAME TEXT")
@@ -76,9 +76,9 @@ func (r *room) whisper(ctx context.Context, rest string) error {
 	case len(found) > 1:
 		return ambiguous(found)
 	case strings.TrimSpace(message) == "":
-		return fmt.Errorf("what? /msg %s TEXT", printable(found[0]))
+		return fmt.Errorf("what? /msg %s TEXT", printableName(found[0]))
 	}
-	r.show(entry{kind: ownWhisper, from: printable(found[0]), text: plain.Text(message)})
+	r.show(entry{kind: ownWhisper, from: printableName(found[0]), text: plain.Text(message)})
 	return r.node.Whisper(ctx, found[0].UUID, []byte(message))
 }
 
@@ -98,14 +98,14 @@ func ambiguous(peers []*zre.Peer) error {
 	return fmt.Errorf("%d here are called %s: %s", len(peers), plain.Text(peers[0].Name), strings.Join(list, ", "))
 }
 
-// find returns the peers named at the beginning of text, and the rest. A peer is identified by its name, raw or as printed, with or without
+// findPeers returns the peers named at the beginning of text, and the rest. A peer is identified by its name, raw or as printed, with or without
 // "#" and a prefix of its UUID, or by "#" and the prefix alone. A name may contain spaces: the longest match counts.
-func find(peers []*zre.Peer, text string) (found []*zre.Peer, rest string) {
+func findPeers(peers []*zre.Peer, text string) (found []*zre.Peer, rest string) {
 	longest := 0
 	for _, peer := range peers {
 		n := 0
-		for _, name := range []string{peer.Name, printable(peer), ""} {
-			n = max(n, named(text, name, peer.UUID))
+		for _, name := range []string{peer.Name, printableName(peer), ""} {
+			n = max(n, matchLength(text, name, peer.UUID))
 		}
 		switch {
 		case n == 0 || n < longest:
@@ -118,8 +118,8 @@ func find(peers []*zre.Peer, text string) (found []*zre.Peer, rest string) {
 	return found, strings.TrimPrefix(text[longest:], " ")
 }
 
-// named returns the length of the peer's name at the beginning of text, or 0 if it is not there.
-func named(text, name string, id uuid.UUID) int {
+// matchLength returns the length of the peer's name at the beginning of text, or 0 if it is not there.
+func matchLength(text, name string, id uuid.UUID) int {
 	rest, ok := strings.CutPrefix(text, name)
 	if !ok {
 		return 0
@@ -136,27 +136,27 @@ func named(text, name string, id uuid.UUID) int {
 	return 0
 }
 
-// who lists the members.
-func (r *room) who() {
+// listMembers lists the members.
+func (r *room) listMembers() {
 	you := "you"
-	if m := mark(r.node.State()); m != "" {
+	if m := stateMark(r.node.State()); m != "" {
 		you += ", " + m
 	}
 	r.notice("%s (%s)", plain.Text(r.node.Name()), you)
 	peers := r.node.PeersIn(r.group)
 	names := map[string]int{plain.Text(r.node.Name()): 1}
 	for _, peer := range peers {
-		names[printable(peer)]++
+		names[printableName(peer)]++
 	}
 	for _, peer := range peers {
-		name := printable(peer)
-		m := member{id: peer.UUID, name: name, mark: mark(peer.State), alike: names[name] > 1}
+		name := printableName(peer)
+		m := member{id: peer.UUID, name: name, mark: stateMark(peer.State), sameName: names[name] > 1}
 		r.notice("%s at %s, by %s", m, plain.Text(peer.Endpoint), peer.Transport)
 	}
 }
 
-// trouble reports a problem that the user can do something about.
-func (r *room) trouble(e zre.Problem) {
+// showProblem reports a problem that the user can do something about.
+func (r *room) showProblem(e zre.Problem) {
 	about, cause := plain.Text(e.About), plain.Text(fmt.Sprint(e.Err))
 	switch {
 	case e.Solved && e.Kind == zre.ProblemInterfaceMissing:
@@ -178,16 +178,16 @@ func (r *room) trouble(e zre.Problem) {
 	}
 }
 
-// verbatim returns what to type to send a line as it is, even if it looks like a command.
-func verbatim(line string) string {
+// escapeCommand returns what to type to send a line as it is, even if it looks like a command.
+func escapeCommand(line string) string {
 	if strings.HasPrefix(line, "/") {
 		return "/" + line
 	}
 	return line
 }
 
-// typable drops characters that no line may have: controls, and those that change the text direction. Tabs become spaces.
-func typable(s string) string {
+// printableInput drops characters that no line may have: controls, and those that change the text direction. Tabs become spaces.
+func printableInput(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t':

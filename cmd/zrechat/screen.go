@@ -13,12 +13,13 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// keys describes the keys of the screen.
-const keys = `
-On a terminal:
-  Up, Down    earlier lines                  PgUp, PgDn  scrolls
-  Tab         completes a name, a command    Ctrl-C      leaves at once
-  A paste of several lines waits for Enter, and is said line by line.
+// keyHelp describes the keys of the screen.
+const keyHelp = `
+Up, Down    recalls earlier lines
+PgUp, PgDn  scrolls
+Tab         completes a command or a name
+Enter       says the line; of a paste each line
+Ctrl-C      leaves at once
 `
 
 // waiting is how many lines may wait to be sent when a peer is slow.
@@ -35,10 +36,10 @@ type screen struct {
 	history history
 	members []member
 
-	send func(line string) bool // passes a line to the room; false if too many wait
-	busy func() bool            // whether lines wait to be sent
-	now  func() time.Time
-	wide measure
+	send    func(line string) bool // passes a line to the room; false if too many wait
+	busy    func() bool            // whether lines wait to be sent
+	now     func() time.Time
+	measure measure
 }
 
 // measure is how a terminal counts columns: by code points, or by grapheme if the terminal says so.
@@ -53,7 +54,7 @@ var (
 )
 
 func newScreen(group, name string, send func(string) bool, busy func() bool) *screen {
-	return &screen{group: plain.Text(group), name: plain.Text(name), send: send, busy: busy, now: time.Now, wide: byCodePoint}
+	return &screen{group: plain.Text(group), name: plain.Text(name), send: send, busy: busy, now: time.Now, measure: byCodePoint}
 }
 
 // Messages from the room.
@@ -65,9 +66,9 @@ type (
 // onScreen is the display that passes everything to the screen.
 type onScreen struct{ program *tea.Program }
 
-func (d onScreen) show(e entry)          { d.program.Send(entryMsg(e)) }
-func (d onScreen) present(list []member) { d.program.Send(membersMsg(list)) }
-func (d onScreen) longest() int          { return maxShown }
+func (d onScreen) show(e entry)             { d.program.Send(entryMsg(e)) }
+func (d onScreen) setMembers(list []member) { d.program.Send(membersMsg(list)) }
+func (d onScreen) maxBytes() int            { return maxShown }
 
 // runScreen chats on the terminal until /quit, Ctrl-C, Ctrl-D, or ctx.
 func runScreen(ctx context.Context, node *zre.Node, group string) error {
@@ -112,7 +113,7 @@ func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		s.layout()
 	case tea.ModeReportMsg:
 		if msg.Mode == ansi.ModeUnicodeCore && (msg.Value.IsSet() || msg.Value.IsReset()) {
-			s.wide = byGrapheme // bubbletea draws this way from now on
+			s.measure = byGrapheme // bubbletea draws this way from now on
 			s.layout()
 		}
 	case entryMsg:
@@ -220,7 +221,7 @@ func (s *screen) enter() {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		if len(lines) > 1 {
-			line = verbatim(line)
+			line = escapeCommand(line)
 		}
 		if !s.send(line) {
 			s.warn("too many lines wait to be sent; this is not sent yet")

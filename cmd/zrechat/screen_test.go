@@ -70,12 +70,12 @@ func (t *tester) text() string {
 
 // talk adds the entries that the golden screens show.
 func (t *tester) talk() {
-	t.Update(membersMsg{{name: "alice", you: true, mark: "away"}, {name: "bob"}, {name: "bob", alike: true, mark: "receiving"}, {name: "東京の人"}, {name: strings.Repeat("long", 20)}})
+	t.Update(membersMsg{{name: "alice", you: true, mark: "away"}, {name: "bob"}, {name: "bob", sameName: true, mark: "receiving"}, {name: "東京の人"}, {name: strings.Repeat("long", 20)}})
 	for _, e := range []entry{
 		{kind: notice, text: "you are alice in CHAT"},
 		{kind: notice, text: "bob enters"},
 		{kind: said, from: "bob", text: "hello alice, this is a line that is too long for a screen of forty columns, and for one of eighty, too"},
-		{kind: own, from: "alice", text: "hi"},
+		{kind: ownShout, from: "alice", text: "hi"},
 		{kind: whispered, from: "東京の人 (away)", text: "こんにちは、これは端末の幅よりも長い文章です。折り返しが必要になりますので、よろしくお願いします"},
 		{kind: ownWhisper, from: "bob", text: "psst"},
 		{kind: warning, text: "nobody heard that: nobody else is here"},
@@ -130,7 +130,7 @@ func TestEverySizeFits(t *testing.T) {
 	s := newTester(80, 24)
 	s.talk()
 	for _, wide := range []measure{byCodePoint, byGrapheme} {
-		s.wide = wide
+		s.measure = wide
 		for range 500 {
 			width, height := random.IntN(120), random.IntN(40)
 			s.Update(tea.WindowSizeMsg{Width: width, Height: height})
@@ -192,7 +192,7 @@ func TestTyping(t *testing.T) {
 		{"beyond the ends", []string{"left", "right", "backspace", "delete", "ctrl+w", "a", "right", "right"}, nil, "a"},
 	} {
 		s := newTester(80, 24)
-		s.Update(membersMsg{{name: "alice", you: true}, {name: "bob"}, {name: "bob", alike: true}})
+		s.Update(membersMsg{{name: "alice", you: true}, {name: "bob"}, {name: "bob", sameName: true}})
 		s.press(c.keys...)
 		if !slices.Equal(s.sent, c.sent) || s.input.String() != c.input {
 			t.Errorf("%s: sent %q, input %q, want %q and %q", c.name, s.sent, s.input.String(), c.sent, c.input)

@@ -34,10 +34,10 @@ type item struct {
 
 // A row is the part of an entry that fits on one screen row.
 type row struct {
-	kind    kind
-	time    string // only in the first row of an entry
-	opening string // the name and its decoration, only in the first row
-	text    string
+	kind   kind
+	time   string // only in the first row of an entry
+	prefix string // the name and its decoration, only in the first row
+	text   string
 }
 
 // add appends an entry. A window that is not at the end keeps its place.
@@ -60,12 +60,12 @@ func (s *scrollback) add(e entry, at time.Time) {
 		}
 	}
 	if len(s.items) > maxEntries || s.size > maxText {
-		s.forget()
+		s.dropOldest()
 	}
 }
 
-// forget drops the oldest tenth.
-func (s *scrollback) forget() {
+// dropOldest drops the oldest tenth.
+func (s *scrollback) dropOldest() {
 	n := 0
 	for n < len(s.items)-1 && (n < maxEntries/10 || s.size > maxText/10*9) {
 		s.size -= len(s.items[n].text)
@@ -103,7 +103,7 @@ func (s *scrollback) rowsOf(i item) (list []row) {
 		if n > 0 {
 			r.time = strings.Repeat(" ", len(stamp))
 		} else if rest, ok := strings.CutPrefix(line, opening); ok {
-			r.opening, r.text = opening, rest
+			r.prefix, r.text = opening, rest
 		}
 		list = append(list, r)
 	}

@@ -20,12 +20,12 @@ const (
 
 // The colours come from the terminal's palette. With NO_COLOR there are none.
 var (
-	faint    = lipgloss.NewStyle().Faint(true)
-	bar      = lipgloss.NewStyle().Reverse(true)
-	bold     = lipgloss.NewStyle().Bold(true)
-	alarm    = lipgloss.NewStyle().Foreground(lipgloss.Yellow)
-	secret   = lipgloss.NewStyle().Foreground(lipgloss.Magenta)
-	speakers = []lipgloss.Style{
+	faint        = lipgloss.NewStyle().Faint(true)
+	bar          = lipgloss.NewStyle().Reverse(true)
+	bold         = lipgloss.NewStyle().Bold(true)
+	warningStyle = lipgloss.NewStyle().Foreground(lipgloss.Yellow)
+	whisperStyle = lipgloss.NewStyle().Foreground(lipgloss.Magenta)
+	nameStyles   = []lipgloss.Style{
 		lipgloss.NewStyle().Foreground(lipgloss.Cyan), lipgloss.NewStyle().Foreground(lipgloss.Green),
 		lipgloss.NewStyle().Foreground(lipgloss.Blue), lipgloss.NewStyle().Foreground(lipgloss.BrightRed),
 		lipgloss.NewStyle().Foreground(lipgloss.BrightCyan), lipgloss.NewStyle().Foreground(lipgloss.BrightGreen),
@@ -53,7 +53,7 @@ func (s *screen) columns() int {
 
 // layout fits the talk to the screen.
 func (s *screen) layout() {
-	s.log.resize(s.columns(), s.wide.wrap)
+	s.log.resize(s.columns(), s.measure.wrap)
 	s.log.scroll(0, s.rows())
 }
 
@@ -71,7 +71,7 @@ func (s *screen) View() tea.View {
 	for i := range s.rows() {
 		line := ""
 		if i < len(window) {
-			line = s.paint(window[i])
+			line = s.renderRow(window[i])
 		}
 		if s.width >= panelFrom {
 			line = s.pad(line, s.columns()+1) + faint.Render("│") + s.panel(i)
@@ -81,7 +81,7 @@ func (s *screen) View() tea.View {
 	if s.height > 3 {
 		lines = append(lines, faint.Render(s.status()))
 	}
-	text, at := s.input.view(s.width-len(prompt), s.wide.width)
+	text, at := s.input.view(s.width-len(prompt), s.measure.width)
 	lines = append(lines, prompt+text)
 	v.Content = strings.Join(lines, "\n")
 	v.Cursor = tea.NewCursor(min(len(prompt)+at, s.width-1), len(lines)-1)
@@ -98,7 +98,7 @@ func (s *screen) heading() string {
 	if n := len(s.members); n > 1 {
 		here = fmt.Sprintf("%d here", n)
 	}
-	room := max(s.width-s.wide.width(here)-2, 0)
+	room := max(s.width-s.measure.width(here)-2, 0)
 	return s.pad(" "+s.group+" · "+you, room) + " " + here
 }
 
@@ -113,7 +113,7 @@ func (s *screen) status() string {
 	default:
 		text += "/help ─"
 	}
-	if n := s.wide.width(text); n < s.width {
+	if n := s.measure.width(text); n < s.width {
 		return text + strings.Repeat("─", s.width-n)
 	}
 	return s.cut(text, s.width)
@@ -132,47 +132,47 @@ func (s *screen) panel(i int) string {
 	if m.mark != "" {
 		mark = " " + m.mark
 	}
-	name := s.cut(m.title(), max(panelWidth-1-s.wide.width(mark), 4))
+	name := s.cut(m.title(), max(panelWidth-1-s.measure.width(mark), 4))
 	if m.you {
 		return " " + bold.Render(name) + faint.Render(mark)
 	}
-	return " " + speaker(m.title()).Render(name) + faint.Render(mark)
+	return " " + nameStyle(m.title()).Render(name) + faint.Render(mark)
 }
 
-// paint is a row of the talk.
-func (s *screen) paint(r row) string {
+// renderRow is a row of the talk.
+func (s *screen) renderRow(r row) string {
 	stamp := ""
 	if r.time != "" {
 		stamp = faint.Render(r.time)
 	}
 	switch r.kind {
 	case notice:
-		return stamp + faint.Render(r.opening+r.text)
+		return stamp + faint.Render(r.prefix+r.text)
 	case warning:
-		return stamp + alarm.Render(r.opening+r.text)
+		return stamp + warningStyle.Render(r.prefix+r.text)
 	case whispered, ownWhisper:
-		return stamp + secret.Render(r.opening+r.text)
-	case own:
-		return stamp + bold.Render(r.opening) + r.text
+		return stamp + whisperStyle.Render(r.prefix+r.text)
+	case ownShout:
+		return stamp + bold.Render(r.prefix) + r.text
 	}
-	if r.opening == "" {
+	if r.prefix == "" {
 		return stamp + r.text
 	}
-	name, _, _ := strings.Cut(strings.TrimSuffix(r.opening, ": "), " (")
-	return stamp + speaker(name).Render(r.opening) + r.text
+	name, _, _ := strings.Cut(strings.TrimSuffix(r.prefix, ": "), " (")
+	return stamp + nameStyle(name).Render(r.prefix) + r.text
 }
 
-// speaker is the style of a name. A name always has the same style.
-func speaker(name string) lipgloss.Style {
+// nameStyle is the style of a name. A name always has the same style.
+func nameStyle(name string) lipgloss.Style {
 	hash := fnv.New32a()
 	hash.Write([]byte(name))
-	return speakers[int(hash.Sum32()%uint32(len(speakers)))]
+	return nameStyles[int(hash.Sum32()%uint32(len(nameStyles)))]
 }
 
 // cut returns s cut to that many columns.
 func (s *screen) cut(text string, columns int) string {
 	text = plain.Truncate(text, columns)
-	for text != "" && s.wide.width(text) > columns { // for a terminal that counts code points
+	for text != "" && s.measure.width(text) > columns { // for a terminal that counts code points
 		list := characters(text)
 		text = strings.Join(list[:len(list)-1], "")
 	}
@@ -181,7 +181,7 @@ func (s *screen) cut(text string, columns int) string {
 
 // pad returns s in exactly that many columns.
 func (s *screen) pad(text string, columns int) string {
-	if n := s.wide.width(text); n <= columns {
+	if n := s.measure.width(text); n <= columns {
 		return text + strings.Repeat(" ", columns-n)
 	}
 	return s.cut(text, columns)

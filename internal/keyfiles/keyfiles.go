@@ -1,10 +1,12 @@
-// Package keyfiles turns the options --cert and --authorize, which several commands have, into options of a node.
+// Package keyfiles turns the options --cert and --authorize, which several commands have, into options of a node, and errors of options into the
+// words of the command line.
 package keyfiles
 
 import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"runtime"
 	"strings"
 
@@ -79,4 +81,20 @@ func (e *optionError) Error() string {
 		text = strings.TrimPrefix(text, of)
 	}
 	return fmt.Sprintf("%s: %s", e.option, text)
+}
+
+// optionName is how an error of an option begins, such as "WithPeers(localhost): ".
+var optionName = regexp.MustCompile(`^With\w+(\(.*?\))?: `)
+
+// PlainError strips the names of Go packages and functions from an error of package zre, since the command names the option and its value. The
+// result wraps nothing; nil stays nil.
+func PlainError(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	for _, prefix := range []string{"zre: ", "node: ", "join: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return errors.New(optionName.ReplaceAllString(text, ""))
 }

@@ -114,3 +114,19 @@ const zeroKey = `curve
     public-key = "0g({.<bw}#[74d/S?IkY2!Z+^AsUfsrITC=GvMM6"
     secret-key = "hH7aku5zU(5Z7D}@3$s>[7[r}=5>GJ*3^gt0h[tS"
 `
+
+func TestPlainError(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{`node: WithName: name "a": too long (300 bytes): want less`, `name "a": too long (300 bytes): want less`},
+		{`zre: WithPeers("tcp://a:b"): "b" is no port`, `"b" is no port`},
+		{"join: no such group", "no such group"},
+		{"Without a name", "Without a name"},
+	} {
+		if got := keyfiles.PlainError(errors.New(c.text)).Error(); got != c.want {
+			t.Errorf("of %q: got %q, want %q", c.text, got, c.want)
+		}
+	}
+	if err := keyfiles.PlainError(nil); err != nil {
+		t.Errorf("of no error: got %v", err)
+	}
+}

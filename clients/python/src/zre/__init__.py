@@ -27,49 +27,32 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Union
 
-from ._errors import (
-    CommandError,
-    Error,
-    InvalidCommand,
-    InvalidValue,
-    MessagesLost,
-    NodeEnded,
-    NoHandler,
-    PeerBusy,
-    PeerGone,
-    ReplyError,
-    TimedOut,
-    TooLarge,
-    UnknownPeer,
-    UnreadEvents,
-    error_of,
-)
+from . import _errors
+from ._errors import *  # noqa: F403
+from ._errors import Error, MessagesLost, NodeEnded, UnreadEvents, error_of
 
-__all__ = [
-    "Node", "Event", "Peer", "Error", "CommandError", "InvalidCommand", "InvalidValue", "MessagesLost", "NodeEnded", "NoHandler", "PeerBusy",
-    "PeerGone", "ReplyError", "TimedOut", "TooLarge", "UnknownPeer", "UnreadEvents",
-]
+__all__ = ["Node", "Event", "Peer", *_errors.__all__]
 
 Frame = Union[str, bytes]
 Option = Union[str, int, float, bool, Sequence[str], None]
 
 log = logging.getLogger("zre")
 
-_START = 15.0  # seconds that the program may take to start
-_MORE = 8  # how many times its buffer a node may hold while commands wait for their answers
-_OVERHEAD = 1000  # bytes that an event costs beside its content
+_START_TIMEOUT = 15.0  # seconds
+_MAX_BUFFERS = 8  # while commands wait for answers, a node may hold events of this many times its buffer
+_OVERHEAD = 1000  # bytes of an event in addition to its content
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened: ``kind`` is enter, exit, join, leave, whisper, shout, request, state, headers, leader, evasive, silent, problem or error.
+    """An event: ``kind`` is enter, exit, join, leave, whisper, shout, request, state, headers, leader, evasive, silent, problem or error.
 
-    ``zre pipe --help`` tells which fields each has; ``data`` has all of them, as JSON has them.
+    ``zre pipe --help`` lists the fields of each; ``data`` has all of them as JSON.
     """
 
     kind: str
-    peer: str = ""  #: the UUID of the peer that it is about
-    name: str = ""  #: the name of that peer
+    peer: str = ""  #: the UUID of the peer
+    name: str = ""  #: the name of the peer
     group: str = ""
     frames: tuple[bytes, ...] = ()  #: the message, of a whisper, shout or request
     state: str = ""
@@ -94,7 +77,7 @@ class Peer:
     transport: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
-    state: str = ""  #: what it is doing; "" for peers that do not tell
+    state: str = ""  #: its state; "" if the peer has none
     queued_messages: int = 0
     queued_bytes: int = 0
 
@@ -103,11 +86,11 @@ class Node:
     """A node, from the start to the end of an ``async with``.
 
     ``cert`` is the certificate of a secure node (``zre keygen`` makes it), ``authorize`` files or folders of the certificates that may enter.
-    ``options`` are all other options of ``zre pipe``, with ``_`` in place of ``-``: ``port=5670``, ``peer=["tcp://robot:5671"]``,
+    ``options`` are the other options of ``zre pipe``, with ``_`` in place of ``-``: ``port=5670``, ``peer=["tcp://robot:5671"]``,
     ``no_beacons=True``. With ``discard`` the node has no events: for programs that only send.
 
-    ``buffer`` bounds the bytes of events that wait for :meth:`events`. When it is full the node stops reading from the network, except while a
-    command waits for its answer, which may come after more events. Past eight times the buffer such a command fails with :class:`UnreadEvents`.
+    ``buffer`` bounds the bytes of events that wait for :meth:`events`. When it is full, the node stops reading from the network,
+    unless a command waits for its answer, which may come after more events. Beyond eight times the buffer, such a command fails with :class:`UnreadEvents`.
 
     ``program`` is the path of ``zre``; by default what the environment's ``ZRE_TOOL`` says, else the one of ``PATH``.
     """
@@ -126,14 +109,13 @@ class Node:
         self._discard, self._buffer = discard, buffer
         self._queue: deque[tuple[Event, int]] = deque()
         self._size = 0  # of the queue
-        self._news, self._room = asyncio.Event(), asyncio.Event()
+        self._changed, self._room = asyncio.Event(), asyncio.Event()
         self._pending: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._answers: dict[int, dict[str, Any]] = {}  # that came before the ok
         self._last = 0  # id of a command
-        self._writing = asyncio.Lock()
         self._lost: list[dict[str, Any]] = []
         self._errors: deque[str] = deque(maxlen=50)  # lines of stderr
-        self._closing = self._over = False
+        self._closing = self._finished = False
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Node:
@@ -143,13 +125,13 @@ class Node:
         except OSError as error:
             raise Error(f"the program zre cannot be run ({error}); https://github.com/go-zre/go-zre tells how to install it") from error
         self._ready: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._complaints())]
+        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._read_errors())]
         try:
-            await asyncio.wait_for(self._ready, _START)
+            await asyncio.wait_for(self._ready, _START_TIMEOUT)
         except BaseException as error:
             await self._end(0)
             if isinstance(error, asyncio.TimeoutError):
-                raise Error(f"{self._program} was not ready within {_START:.0f} s") from None
+                raise Error(f"{self._program} was not ready within {_START_TIMEOUT:.0f} s") from None
             raise
         return self
 
@@ -161,7 +143,7 @@ class Node:
                 raise
 
     async def close(self, timeout: float = 20) -> None:
-        """Sends what is queued, for up to the time of the option ``linger`` (5 s), and says farewell. It raises MessagesLost if something was not sent."""
+        """Sends what is queued, for up to the option ``linger`` (5 s), and leaves the network. It raises MessagesLost if something was not sent."""
         if self._process is None or self._closing:
             return
         await self._end(timeout)
@@ -169,7 +151,7 @@ class Node:
             raise MessagesLost(self._lost)
 
     async def events(self) -> AsyncIterator[Event]:
-        """Yields what happens until the node is closed. NodeEnded says that it ended by itself."""
+        """Yields events until the node is closed. It raises NodeEnded if the node ended by itself."""
         while True:
             while self._queue:
                 event, size = self._queue.popleft()
@@ -177,12 +159,12 @@ class Node:
                 if self._size <= self._buffer:
                     self._room.set()
                 yield event
-            if self._over:
+            if self._finished:
                 if not self._closing:
                     raise self._ended()
                 return
-            self._news.clear()
-            await self._news.wait()
+            self._changed.clear()
+            await self._changed.wait()
 
     async def join(self, group: str) -> None:
         await self.command("join", group=group)
@@ -195,11 +177,11 @@ class Node:
         await self.command("shout", group=group, frames=_encode(frames))
 
     async def whisper(self, peer: str, *frames: Frame) -> None:
-        """Sends a message to one peer, which its UUID names."""
+        """Sends a message to the peer with that UUID."""
         await self.command("whisper", peer=str(peer), frames=_encode(frames))
 
     async def request(self, peer: str, *frames: Frame, timeout: float = 10) -> tuple[bytes, ...]:
-        """Asks a peer for something, and returns its reply. Errors: TimedOut, ReplyError, NoHandler, PeerGone, UnknownPeer."""
+        """Sends a request to a peer and returns the reply. Errors: TimedOut, ReplyError, NoHandler, PeerGone, UnknownPeer."""
         return _decode(await self.command("request", peer=str(peer), frames=_encode(frames), timeout=_milliseconds(timeout)))
 
     async def reply(self, request: Event, *frames: Frame) -> None:
@@ -207,7 +189,7 @@ class Node:
         await self.command("reply", request=request.data["request"], frames=_encode(frames))
 
     async def reply_error(self, request: Event, text: str) -> None:
-        """Answers it with an error: the peer that asked gets a ReplyError."""
+        """Answers a request with an error: the peer gets a ReplyError."""
         await self.command("reply-error", request=request.data["request"], error=text)
 
     async def flush(self, peer: str, timeout: float = 10) -> None:
@@ -220,7 +202,7 @@ class Node:
         return float(pong["rtt_ms"]) / 1000
 
     async def set_state(self, state: str) -> None:
-        """Tells peers what this node is doing: init, error, idle, receiving or processing."""
+        """Sets the state of this node: init, error, idle, receiving or processing."""
         await self.command("state", state=state)
 
     async def peers(self) -> list[Peer]:
@@ -229,35 +211,22 @@ class Node:
                      p.get("queued_messages", 0), p.get("queued_bytes", 0)) for p in (await self.command("peers"))["peers"]]
 
     async def command(self, cmd: str, **keys: Any) -> dict[str, Any]:
-        """Does any command of ``zre pipe`` (see its ``--help``), and returns the fields of the event that answers it, if there is one."""
-        if self._process is None or self._closing or self._over:
+        """Runs any command of ``zre pipe`` (see its ``--help``), and returns the fields of the event that answers it, if there is one."""
+        if self._process is None or self._process.stdin is None or self._closing or self._finished:
             raise self._ended()
         self._last = id = self._last + 1
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._pending[id] = answer
         self._room.set()  # the answer may come after events that have no room
-        sending = asyncio.create_task(self._send(json.dumps({"cmd": cmd, "id": id, **keys}).encode() + b"\n"))
-
-        def sent(task: asyncio.Task[None]) -> None:
-            if not task.cancelled() and task.exception() and not answer.done():
-                answer.set_exception(self._ended())
-
-        sending.add_done_callback(sent)
         try:
+            self._process.stdin.write(json.dumps({"cmd": cmd, "id": id, **keys}).encode() + b"\n")  # the answer limits how much one caller writes
             return await answer
         finally:
-            sending.cancel()
             self._pending.pop(id, None)
             self._answers.pop(id, None)
 
-    async def _send(self, line: bytes) -> None:
-        assert self._process and self._process.stdin
-        async with self._writing:
-            self._process.stdin.write(line)
-            await self._process.stdin.drain()
-
     async def _read(self) -> None:
-        """Takes the lines of the program until it ends."""
+        """Handles the lines of the program until it ends."""
         assert self._process and self._process.stdout
         parts: list[bytes] = []
         try:
@@ -265,21 +234,21 @@ class Node:
                 head, *lines = chunk.split(b"\n")
                 parts.append(head)
                 for line in lines:
-                    await self._take(b"".join(parts))
+                    await self._handle(b"".join(parts))
                     parts = [line]
-        except ValueError:  # not JSON: it is another program
+        except ValueError:  # not JSON: this is another program
             log.exception("%s is not zre", self._program)
         finally:
-            if not self._closing:  # it wrote its last line; soon it has a status, and has said why
+            if not self._closing:  # the program ended; wait for its status and its errors
                 await asyncio.wait([asyncio.ensure_future(self._process.wait()), self._tasks[1]], timeout=1)
-            self._over = True
-            self._news.set()
+            self._finished = True
+            self._changed.set()
             for future in [*self._pending.values(), self._ready]:
                 if not future.done():
                     future.set_exception(self._ended())
-                    future.exception()  # it may be that nobody waits
+                    future.exception()  # retrieved, in case nothing awaits it
 
-    async def _take(self, line: bytes) -> None:
+    async def _handle(self, line: bytes) -> None:
         data: dict[str, Any] = json.loads(line)
         kind, id = data.pop("event"), data.get("id")
         if id is not None:
@@ -293,7 +262,7 @@ class Node:
         elif kind == "endpoint":
             self.endpoint = data["endpoint"]
         elif not self._discard:
-            await self._put(Event(kind, frames=_decode(data), headers=data.get("headers", {}), data=data,
+            await self._enqueue(Event(kind, frames=_decode(data), headers=data.get("headers", {}), data=data,
                                   **{key: data.get(key, "") for key in ("peer", "name", "group", "state", "reason", "error")}), len(line) + _OVERHEAD)
 
     def _answer(self, kind: str, id: int, data: dict[str, Any]) -> None:
@@ -307,24 +276,24 @@ class Node:
         else:
             self._answers[id] = data
 
-    async def _put(self, event: Event, size: int) -> None:
+    async def _enqueue(self, event: Event, size: int) -> None:
         """Queues an event, and waits while there is no room for more."""
-        if self._closing and self._size >= _MORE * self._buffer:
-            return  # nobody reads any more, perhaps
+        if self._closing and self._size >= _MAX_BUFFERS * self._buffer:
+            return  # perhaps nothing reads events any more
         self._queue.append((event, size))
         self._size += size
-        self._news.set()
+        self._changed.set()
         while self._size > self._buffer and not self._closing:
             waiting = [future for future in self._pending.values() if not future.done()]
-            if waiting and self._size < _MORE * self._buffer:
+            if waiting and self._size < _MAX_BUFFERS * self._buffer:
                 return
             for future in waiting:
-                future.set_exception(UnreadEvents(f"{len(self._queue)} events wait to be read, so that the answer could not be: send in one task, and read events in another"))
+                future.set_exception(UnreadEvents(f"{len(self._queue)} unread events come before the answer: send in one task, and read events in another"))
             self._room.clear()
             await self._room.wait()
 
-    async def _complaints(self) -> None:
-        """Keeps the last lines of standard error, and logs them."""
+    async def _read_errors(self) -> None:
+        """Logs the lines of standard error, and keeps the last ones."""
         assert self._process and self._process.stderr
         while chunk := await self._process.stderr.read(1 << 13):
             for line in chunk.decode(errors="replace").splitlines():
@@ -332,11 +301,11 @@ class Node:
                 log.warning("%s", line)
 
     async def _end(self, timeout: float) -> None:
-        """Has the program end: with a farewell, or else without."""
+        """Ends the program, which leaves the network; kills it if it takes too long."""
         assert self._process and self._process.stdin
         self._closing = True
         self._room.set()
-        self._news.set()
+        self._changed.set()
         try:
             self._process.stdin.close()  # after what was written; its end quits
             await asyncio.wait(self._tasks, timeout=timeout)

@@ -6,12 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
+__all__ = [
+    "Error", "CommandError", "InvalidCommand", "InvalidValue", "MessagesLost", "NodeEnded", "NoHandler", "PeerBusy", "PeerGone", "ReplyError", "TimedOut",
+    "TooLarge", "UnknownPeer", "UnreadEvents",
+]
+
+
 class Error(Exception):
-    """All errors of this package."""
+    """The base class of all errors of this package."""
 
 
 class NodeEnded(Error):
-    """The node is closed, or its program ended by itself: ``status`` is its exit status, ``output`` what it said on standard error."""
+    """The node is closed, or its program ended by itself: ``status`` is its exit status, ``output`` the last lines of its standard error."""
 
     def __init__(self, status: int | None, output: str) -> None:
         super().__init__("the node has ended" + (f" with status {status}" if status else "") + f": {output}")
@@ -19,7 +25,7 @@ class NodeEnded(Error):
 
 
 class UnreadEvents(Error):
-    """The answer to a command could not be read, since too many events wait to be read. The command may have been done."""
+    """Too many unread events come before the answer to a command. The command may have been done."""
 
 
 class MessagesLost(Error):
@@ -31,17 +37,17 @@ class MessagesLost(Error):
 
 
 class CommandError(Error):
-    """A command failed: ``code`` says in a word why, as ``zre pipe --help`` lists it."""
+    """A command failed: ``code`` is one of those that ``zre pipe --help`` lists."""
 
     code = ""
 
 
 class InvalidCommand(CommandError, ValueError):
-    """The command is not as it must be, for instance a peer that is not a UUID."""
+    """The command is malformed, for example its peer is not a UUID."""
 
 
 class InvalidValue(CommandError, ValueError):
-    """A group, state, endpoint or domain is not one, for instance a name longer than 255 bytes."""
+    """A group, state, endpoint or domain is invalid, for example a group name longer than 255 bytes."""
 
 
 class TooLarge(CommandError, ValueError):
@@ -49,15 +55,15 @@ class TooLarge(CommandError, ValueError):
 
 
 class UnknownPeer(CommandError, LookupError):
-    """No such peer is present: it has left, or never came."""
+    """No such peer is present: it left, or was never there."""
 
 
 class PeerBusy(CommandError):
-    """The peer takes no messages, and enough wait for it already."""
+    """The peer reads nothing, and the list of commands that wait for it is full."""
 
 
 class PeerGone(CommandError):
-    """The peer left before its reply came. Whether it has done what was asked is not known."""
+    """The peer left before it replied. It may have handled the request."""
 
 
 class TimedOut(CommandError, TimeoutError):
@@ -69,7 +75,7 @@ class ReplyError(CommandError):
 
 
 class NoHandler(ReplyError):
-    """The peer has nothing that answers requests."""
+    """The program of the peer answers no requests."""
 
 
 _CLASSES = {

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hangup calls gone when w is a pipe and its reader goes away, even if nothing is written.
-func hangup(ctx context.Context, w io.Writer, gone func()) {
+// watchReader calls gone when w is a pipe and its reader goes away, even if nothing is written.
+func watchReader(ctx context.Context, w io.Writer, gone func()) {
 	file, ok := w.(*os.File)
 	if !ok {
 		return

@@ -1,4 +1,4 @@
-package main
+package manual
 
 import (
 	"cmp"
@@ -9,8 +9,8 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// version describes this build: the module's version, the commit and the toolchain.
-func version() string {
+// Version describes this build: the module's version, the commit and the toolchain.
+func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = new(debug.BuildInfo)
