@@ -41,7 +41,7 @@ func TestDiscard(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				pass(time.Second)
+				advance(time.Second)
 				if took := time.Since(began); took > 5*time.Second {
 					t.Errorf("it took %v", took)
 				}

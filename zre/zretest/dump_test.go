@@ -28,7 +28,7 @@ func TestDump(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		pass(5 * time.Second)
+		advance(5 * time.Second)
 		for _, p := range a.Peers() {
 			if p.Name == "bob" {
 				if _, err := a.Ping(t.Context(), p.UUID); err != nil {

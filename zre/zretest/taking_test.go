@@ -32,7 +32,7 @@ func withMessages(t *testing.T, test func(t *testing.T, node *zre.Node)) {
 				t.Fatal(err)
 			}
 		}
-		pass(time.Second)
+		advance(time.Second)
 		test(t, node)
 	})
 }
@@ -115,7 +115,7 @@ func TestNoEventAfterClose(t *testing.T) {
 }
 
 // Two concurrent readers of events would share them at random. The second one panics, with a message that says what to do.
-func TestTwoTakers(t *testing.T) {
+func TestTwoEventLoops(t *testing.T) {
 	const again, afterEvents, beside = "run one at a time", "after Node.Events was called", "while a loop over Node.AllEvents"
 	loop := func(ctx context.Context, node *zre.Node) {
 		for range node.AllEvents(ctx) {
@@ -167,7 +167,7 @@ func TestTwoTakers(t *testing.T) {
 }
 
 // Several readers can follow one another, and each continues where the last one stopped.
-func TestTakersInTurn(t *testing.T) {
+func TestEventLoopsInTurn(t *testing.T) {
 	withMessages(t, func(t *testing.T, node *zre.Node) {
 		number := uint64(0)
 		take := func(event zre.Event) {

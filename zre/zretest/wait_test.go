@@ -39,7 +39,7 @@ func TestWaitFor(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		waiting := startUnread(t, lan.Host("10.0.0.1"), zre.WithName("waiting"))
 		cam := startUnread(t, lan.Host("10.0.0.2"), zre.WithName("cam"), zre.WithHeader("role", "camera"))
-		pass(3 * time.Second)
+		advance(3 * time.Second)
 		for _, c := range []struct {
 			name   string
 			count  int
@@ -119,7 +119,7 @@ func TestWaitForEnds(t *testing.T) {
 
 		a := startUnread(t, lan.Host("10.0.0.1"))
 		startUnread(t, lan.Host("10.0.0.2"), zre.WithName("b"))
-		peers, err := a.WaitFor(within(t, time.Minute), 2)
+		peers, err := a.WaitFor(contextFor(t, time.Minute), 2)
 		if !errors.Is(err, context.DeadlineExceeded) || !slices.Equal(namesOf(peers), []string{"b"}) || !strings.Contains(err.Error(), "1 of 2") {
 			t.Errorf("%v, error %v", namesOf(peers), err)
 		}
@@ -131,7 +131,7 @@ func TestWaitForEnds(t *testing.T) {
 				}
 			})
 		}
-		pass(time.Second)
+		advance(time.Second)
 		a.Close()
 		all.Wait()
 	})
