@@ -52,7 +52,7 @@ func TestSharedCertificate(t *testing.T) {
 		}
 		for _, p := range a.Peers() {
 			if p.PublicKey != shared.PublicKey() {
-				t.Errorf("%s has the key %v", p.Name, p.PublicKey)
+				t.Errorf("%s has the key %v, want the shared one", p.Name, p.PublicKey)
 			}
 		}
 		if err := a.Whisper(t.Context(), b.UUID(), []byte("for members alone")); err != nil {
@@ -84,15 +84,15 @@ func TestFolderOfCertificates(t *testing.T) {
 		r := zretest.Start(t, host, zre.WithName("robot"), zre.WithCertificate(robot), zre.WithAuthorizer(zre.AllowKeys(gate.PublicKey())))
 		advance(time.Minute)
 		if len(g.Peers()) > 0 || len(r.Peers()) > 0 {
-			t.Errorf("they meet: %q, %q", peerNames(g), peerNames(r))
+			t.Errorf("nodes that must not meet see %q and %q", peerNames(g), peerNames(r))
 		}
 		if !slices.ContainsFunc(g.Problems(), func(p zre.Problem) bool {
 			return p.Kind == zre.ProblemRefused && p.About == robot.PublicKey().String() && strings.Contains(p.Err.Error(), "no certificate in "+keys)
 		}) {
-			t.Errorf("problems of the gate: %v", g.Problems())
+			t.Errorf("the gate reports the problems %v, want the robot's key refused", g.Problems())
 		}
 		if dials := r.Stats().Dials; dials > 12 { // it was refused, so it retries less and less often
-			t.Errorf("in a minute the robot dialled %d times where it is refused", dials)
+			t.Errorf("the robot dialled the node that refuses it %d times in a minute, want 12 at most", dials)
 		}
 
 		if err := os.Rename(filepath.Join(elsewhere, "robot"), filepath.Join(keys, "robot")); err != nil {
@@ -102,11 +102,11 @@ func TestFolderOfCertificates(t *testing.T) {
 		zretest.Next[zre.Enter](g)
 		zretest.Next[zre.Enter](r)
 		if took := time.Since(added); took > 8*time.Second+5*time.Second { // until the key is accepted, and between two attempts
-			t.Errorf("it entered after %v", took)
+			t.Errorf("the robot entered after %v, want 13 s at most", took)
 		}
 		advance(time.Second)
 		if left := g.Problems(); len(left) > 0 {
-			t.Errorf("problems are left: %v", left)
+			t.Errorf("problems after the robot entered: %v, want none", left)
 		}
 
 		for range 5 { // a folder that is being replaced is absent for a moment
@@ -116,7 +116,7 @@ func TestFolderOfCertificates(t *testing.T) {
 			advance(5500 * time.Millisecond)
 		}
 		if got := presenceEvents(g.Seen()); peerNames(g) != "robot" || len(got) > 1 {
-			t.Errorf("the gate has %q, and saw %v, after the folder was away for moments", peerNames(g), got)
+			t.Errorf("after the folder was absent for moments the gate has %q and saw %v, want the robot to stay", peerNames(g), got)
 		}
 
 		if err := os.Remove(filepath.Join(keys, "robot")); err != nil {
@@ -125,18 +125,18 @@ func TestFolderOfCertificates(t *testing.T) {
 		removed := time.Now()
 		exit := zretest.Next[zre.Exit](g)
 		if took := time.Since(removed); took > 8*time.Second || exit.Reason != zre.ReasonRefused || exit.Err == nil {
-			t.Errorf("after %v it exits as %v: %v", took, exit.Reason, exit.Err)
+			t.Errorf("the removed robot exits after %v with %v: %v, want refused within 8 s", took, exit.Reason, exit.Err)
 		}
 		zretest.Next[zre.Exit](r)
 		advance(time.Minute)
 		if len(g.Peers()) > 0 || len(r.Peers()) > 0 {
-			t.Errorf("what was removed enters: %q, %q", peerNames(g), peerNames(r))
+			t.Errorf("a node whose certificate was removed is present: %q, %q", peerNames(g), peerNames(r))
 		}
 		host.Kill()
 		again := zretest.Start(t, host.Process(), zre.WithName("robot again"), zre.WithCertificate(robot))
 		advance(time.Minute)
 		if len(again.Peers()) > 0 || len(g.Peers()) > 0 {
-			t.Errorf("what was removed enters: %q, %q", peerNames(again), peerNames(g))
+			t.Errorf("a node whose certificate was removed is present: %q, %q", peerNames(again), peerNames(g))
 		}
 	})
 }

@@ -88,14 +88,14 @@ func TestBlackHole(t *testing.T) {
 				before := len(a.Seen())
 				advance(2 * time.Minute)
 				if problems := a.Problems(); len(problems) > 0 {
-					t.Errorf("problems when the way is well: %v", problems)
+					t.Errorf("problems on a healthy path: %v, want none", problems)
 				}
 				if err := a.Whisper(t.Context(), b, make([]byte, size)); err != nil {
 					t.Fatal(err)
 				}
 				advance(time.Minute)
 				if got := presenceEvents(a.Seen()[before:]); len(got) > 0 {
-					t.Errorf("when the way is well: %v", got)
+					t.Errorf("on a healthy path: %v", got)
 				}
 			})
 		})
@@ -113,7 +113,7 @@ func TestBlackHoleForHello(t *testing.T) {
 		before := len(a.Seen())
 		advance(5 * time.Minute)
 		if got := presenceEvents(a.Seen()[before:]); len(got) > 0 {
-			t.Errorf("while the way is like that: %v", got)
+			t.Errorf("while the path drops large packets: %v", got)
 		}
 		if len(a.Problems()) != 1 {
 			t.Errorf("problems: %v", a.Problems())
@@ -126,7 +126,7 @@ func TestBlackHoleForHello(t *testing.T) {
 		}
 		advance(2 * time.Minute)
 		if got := presenceEvents(a.Seen()[before:]); len(got) != 1 || len(a.Problems()) > 0 {
-			t.Errorf("when the way is well: %v, problems %v", got, a.Problems())
+			t.Errorf("on a healthy path: %v, problems %v", got, a.Problems())
 		}
 	})
 }

@@ -93,7 +93,7 @@ func TestBusyMemberDelaysGroupOnce(t *testing.T) {
 				s, busy, well := busyGroup(t, lan, near)
 				s.shout(t, time.Minute)
 				if s.delays != 1 || s.waited > 5100*time.Millisecond {
-					t.Errorf("the group was held up %d times, for %v", s.delays, s.waited)
+					t.Errorf("calls were delayed %d times, for %v in sum, want once", s.delays, s.waited)
 				}
 				for _, err := range s.errors {
 					expectBusy(t, err, busy)
@@ -115,13 +115,13 @@ func TestBusyMemberDelaysGroupOnce(t *testing.T) {
 				s.shout(t, 5*time.Second)
 				advance(time.Second)
 				if got := shoutsReceived(busy) - before; got != s.sent-sent || len(s.errors) > 0 {
-					t.Errorf("it went on, and got %d of %d messages; %v", got, s.sent-sent, errors.Join(s.errors...))
+					t.Errorf("the member got %d of %d messages after it continued; errors: %v", got, s.sent-sent, errors.Join(s.errors...))
 				}
 				busy.Pause() // now it is waited for again
 				s.delays, s.waited = 0, 0
 				s.shout(t, time.Minute)
 				if s.delays != 1 {
-					t.Errorf("the group was held up %d times, for %v, when it hung again", s.delays, s.waited)
+					t.Errorf("calls were delayed %d times, for %v in sum, when the member hung again", s.delays, s.waited)
 				}
 				busy.Resume()
 			})
@@ -186,17 +186,17 @@ func TestBusyMemberIsRemembered(t *testing.T) {
 				s, busy, _ := busyGroup(t, lan, false)
 				s.shout(t, 20*time.Second)
 				if s.delays != 1 {
-					t.Fatalf("the group was held up %d times", s.delays)
+					t.Fatalf("calls were delayed %d times", s.delays)
 				}
 				test.after(s)
 				advance(5 * time.Second)
 				if _, present := s.Peer(busy.UUID()); !present {
-					t.Fatal("it did not come back")
+					t.Fatal("the busy member did not enter again")
 				}
 				s.delays = 0
 				s.shout(t, 20*time.Second)
 				if s.delays != test.waits {
-					t.Errorf("the group was held up %d times more, want %d", s.delays, test.waits)
+					t.Errorf("calls were delayed %d more times, want %d", s.delays, test.waits)
 				}
 			})
 		})

@@ -61,14 +61,14 @@ func TestGossipForgetsDeadPeers(t *testing.T) {
 		b.Kill()
 		for _, h := range []dialCounter{a, c} {
 			if n := h.during(30 * time.Second); n > 20 {
-				t.Errorf("the dead one was dialled %d times in 30 s", n)
+				t.Errorf("the dead peer was dialled %d times in 30 s", n)
 			}
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		for _, h := range []dialCounter{a, c} {
 			if n := h.during(time.Hour); n > 0 {
-				t.Errorf("the dead one was dialled %d times in an hour, long after its end", n)
+				t.Errorf("the dead peer was dialled %d times in an hour, long after its end", n)
 			}
 		}
 		zretest.Start(t, b.Process(), zre.WithName("bob again"), zre.WithGossipConnect("tcp://10.0.1.1:5672"), zre.WithBeaconPort(1002))
@@ -111,12 +111,12 @@ func TestForgetGossip(t *testing.T) {
 		advance(3 * time.Second)
 		for _, h := range []dialCounter{a, c} {
 			if n := h.during(time.Minute); n > 0 {
-				t.Errorf("the dead one was dialled %d times after it was forgotten", n)
+				t.Errorf("the dead peer was dialled %d times after it was forgotten", n)
 			}
 		}
 		_ = hub.Close()
 		if err := hub.ForgetGossip(bob.UUID()); !errors.Is(err, zre.ErrClosed) {
-			t.Errorf("after Close: %v", err)
+			t.Errorf("ForgetGossip after Close: %v", err)
 		}
 	})
 }

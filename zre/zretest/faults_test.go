@@ -265,7 +265,7 @@ func expectConvergence(t *testing.T, all []*member) {
 			continue
 		}
 		if time.Since(start) > 20*time.Minute {
-			t.Errorf("after %v on a well network:\n%s", time.Since(start), strings.Join(wrong, "\n"))
+			t.Errorf("after %v on a healthy network:\n%s", time.Since(start), strings.Join(wrong, "\n"))
 			return
 		}
 		good = -1
@@ -293,7 +293,7 @@ func missing(all []*member) (list []string) {
 			}
 			whisper, shout := lastHeard(m, o)
 			if whisper+1 != o.whispers[m.id] || shout+1 != o.shouts {
-				note("%s heard %s up to whisper %d and shout %d; it said %d and %d", m.name, o.name, whisper+1, shout+1, o.whispers[m.id], o.shouts)
+				note("%s received from %s up to whisper %d and shout %d, want %d and %d", m.name, o.name, whisper+1, shout+1, o.whispers[m.id], o.shouts)
 			}
 		}
 		var told zretest.EventChecker
@@ -301,7 +301,7 @@ func missing(all []*member) (list []string) {
 			_ = told.Check(event) // checked before
 		}
 		if len(m.Peers()) != len(all)-1 || told.Present() != len(all)-1 {
-			note("%s sees %d peers, and was told of %d; want %d", m.name, len(m.Peers()), told.Present(), len(all)-1)
+			note("%s sees %d peers, and its events have %d, want %d", m.name, len(m.Peers()), told.Present(), len(all)-1)
 		}
 	}
 	return list

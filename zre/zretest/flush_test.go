@@ -142,13 +142,13 @@ func TestFlushErrors(t *testing.T) {
 		}
 		defer fresh.Close()
 		if err := fresh.Flush(t.Context(), uuid.New()); !errors.Is(err, zre.ErrNotStarted) {
-			t.Errorf("before Start: %v", err)
+			t.Errorf("Flush before Start: %v", err)
 		}
 		_, nodes := startMeeting(t, lan, 2)
 		alice, bob := nodes[0], nodes[1]
 		var failed *zre.PeerError
 		if err := alice.Flush(t.Context(), uuid.New()); !errors.Is(err, zre.ErrUnknownPeer) || !errors.As(err, &failed) {
-			t.Errorf("of a stranger: %v", err)
+			t.Errorf("Flush of an unknown peer: %v", err)
 		}
 		ended, end := context.WithCancel(t.Context())
 		end()
@@ -162,7 +162,7 @@ func TestFlushErrors(t *testing.T) {
 		}
 		synctest.Wait()
 		if err := alice.Flush(t.Context(), bob.UUID()); !errors.Is(err, zre.ErrPeerBusy) || !errors.As(err, &failed) {
-			t.Errorf("one too many: %v", err)
+			t.Errorf("one Flush too many: %v", err)
 		}
 		for range cap(results) {
 			if err := <-results; err != nil {

@@ -121,7 +121,7 @@ func TestKeyOfHello(t *testing.T) {
 				if !c.enters {
 					<-peer.conn.Done()
 					if time.Since(began) > 2*time.Second {
-						t.Errorf("closed after %v", time.Since(began))
+						t.Errorf("the connection was closed after %v, want 2 s at most", time.Since(began))
 					}
 				}
 				advance(time.Second)
@@ -186,10 +186,10 @@ func TestSameUUIDWithAnotherKey(t *testing.T) {
 				_ = second.Shout(t.Context(), "g", []byte("x"))
 				advance(time.Second)
 				if mine, others := textsOf(first.Seen(), a.UUID()), textsOf(second.Seen(), a.UUID()); len(mine) != 1 || len(others) != 0 {
-					t.Errorf("the one that stays got %v, the other one %v", mine, others)
+					t.Errorf("the node that stays got %v, the other node %v", mine, others)
 				}
 				if len(presenceEvents(second.Seen())) > 0 {
-					t.Errorf("the other one saw %v", second.Seen())
+					t.Errorf("the other node saw %v", second.Seen())
 				}
 				if list := problemKinds(a); !slices.Contains(list, "refused") {
 					t.Errorf("a has %v", a.Problems())

@@ -39,7 +39,7 @@ func TestPathDies(t *testing.T) {
 					zretest.Next[zre.Enter](w)
 				}
 				if took := time.Since(began); took > die.within {
-					t.Errorf("it took %v", took)
+					t.Errorf("the nodes met again after %v", took)
 				}
 				advance(time.Second)
 				for w, o := range map[*zretest.Watched]*zretest.Watched{a: b, b: a} {
@@ -96,14 +96,14 @@ func TestNewAddressMovesPeers(t *testing.T) {
 			zretest.Next[zre.Enter](w)
 		}
 		if took := time.Since(began); took > time.Second {
-			t.Errorf("it took %v", took)
+			t.Errorf("the nodes met again after %v", took)
 		}
 		if err := b.Whisper(t.Context(), a.UUID(), []byte("to the new address")); err != nil {
 			t.Error(err)
 		}
 		zretest.Next[zre.Whisper](a)
 		if p, _ := b.Peer(a.UUID()); !strings.Contains(p.Endpoint, "10.0.0.77") {
-			t.Errorf("at %s", p.Endpoint)
+			t.Errorf("the peer is reached at %s", p.Endpoint)
 		}
 	})
 }

@@ -92,7 +92,7 @@ func TestShortPowerCut(t *testing.T) {
 						zretest.ForeignGroups(group))
 					advance(100 * time.Second)
 					if enters, exits := countEntersAndExits(p.node.Seen(), dead.UUID()); enters != 1 || exits != 1 {
-						t.Errorf("the dead one entered %d times and exited %d times", enters, exits)
+						t.Errorf("the dead peer entered %d times and exited %d times", enters, exits)
 					}
 					if enters, exits := countEntersAndExits(p.node.Seen(), p.peer.UUID()); enters != 1 || exits != 0 {
 						t.Errorf("the newcomer entered %d times and exited %d times", enters, exits)
@@ -148,7 +148,7 @@ func TestAddressesPermuted(t *testing.T) {
 		advance(time.Minute)
 		for _, peer := range old {
 			if enters, exits := countEntersAndExits(node.Seen(), peer.UUID()); enters != 1 || exits != 1 {
-				t.Errorf("%s, which is dead, entered %d times and exited %d times", peer.Name(), enters, exits)
+				t.Errorf("the dead peer %s entered %d times and exited %d times", peer.Name(), enters, exits)
 			}
 		}
 		for i := range shouts {

@@ -82,7 +82,7 @@ func TestRequest(t *testing.T) {
 					t.Errorf("the second reply: %v", err)
 				}
 				if err := r.ReplyError(t.Context(), "third"); !errors.Is(err, zre.ErrReplied) {
-					t.Errorf("the third: %v", err)
+					t.Errorf("a third reply: %v", err)
 				}
 			default:
 				echo(r)
@@ -135,18 +135,18 @@ func TestRequestErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := fresh.Request(t.Context(), uuid.New()); !errors.Is(err, zre.ErrNotStarted) {
-			t.Errorf("before Start: %v", err)
+			t.Errorf("a request before Start: %v", err)
 		}
 		fresh.Close()
 		if _, err := fresh.Request(t.Context(), uuid.New()); !errors.Is(err, zre.ErrClosed) {
-			t.Errorf("after Close: %v", err)
+			t.Errorf("a request after Close: %v", err)
 		}
 		a, silent := zretest.Start(t, here, limits), zretest.Start(t, there) // silent receives requests as events and does not answer them
 		if _, err := a.Request(t.Context(), uuid.New(), nil); !errors.Is(err, zre.ErrUnknownPeer) || errors.Is(err, zre.ErrPeerGone) {
 			t.Errorf("an unknown peer: %v", err)
 		}
 		if _, err := a.Request(t.Context(), a.UUID(), nil); !errors.Is(err, zre.ErrUnknownPeer) {
-			t.Errorf("itself: %v", err)
+			t.Errorf("a request to itself: %v", err)
 		}
 		waitForPeer(t, a.Node, silent.UUID())
 		over, cancel := context.WithCancel(t.Context())
@@ -155,7 +155,7 @@ func TestRequestErrors(t *testing.T) {
 			t.Errorf("a context that is over: %v", err)
 		}
 		if _, err := a.Request(t.Context(), silent.UUID(), make([]byte, 64<<20+1)); !errors.Is(err, zre.ErrTooLarge) {
-			t.Errorf("too large: %v", err)
+			t.Errorf("a request that is too large: %v", err)
 		}
 		began := time.Now()
 		_, err = a.Request(contextFor(t, time.Second), silent.UUID(), []byte("?"))
@@ -173,12 +173,12 @@ func TestRequestErrors(t *testing.T) {
 			t.Fatal(err1, err2)
 		}
 		if _, err := a.Request(t.Context(), silent.UUID(), []byte("3")); !errors.Is(err, zre.ErrTooManyRequests) {
-			t.Errorf("the third: %v", err)
+			t.Errorf("one request too many: %v", err)
 		}
 		first.Cancel()
 		first.Cancel()
 		if _, err := first.Result(); !errors.Is(err, context.Canceled) {
-			t.Errorf("cancelled: %v", err)
+			t.Errorf("a cancelled request: %v", err)
 		}
 		advance(time.Second) // the late reply is dropped
 		select {
@@ -191,7 +191,7 @@ func TestRequestErrors(t *testing.T) {
 			t.Error(err)
 		}
 		if _, err := second.Result(); !errors.Is(err, zre.ErrClosed) {
-			t.Errorf("closed meanwhile: %v", err)
+			t.Errorf("a request during Close: %v", err)
 		}
 	})
 }
@@ -320,7 +320,7 @@ func TestManyRequests(t *testing.T) {
 		}
 		advance(time.Second)
 		if now := runtime.NumGoroutine(); now > before+2 {
-			t.Errorf("%d goroutines more", now-before)
+			t.Errorf("%d more goroutines", now-before)
 		}
 		var requests []zre.Request
 		for range pending {

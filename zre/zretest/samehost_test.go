@@ -25,7 +25,7 @@ func TestSameHost(t *testing.T) {
 			}
 		}
 		if got := len(a.Peers()); got != 3 {
-			t.Fatalf("%d peers", got)
+			t.Fatalf("the node sees %d peers", got)
 		}
 		advance(time.Minute)
 		began := time.Now()

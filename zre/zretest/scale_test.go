@@ -44,6 +44,6 @@ func TestHundredNodes(t *testing.T) {
 		}
 	})
 	if d := time.Since(start); d > time.Minute {
-		t.Errorf("it took %v", d)
+		t.Errorf("the test took %v", d)
 	}
 }

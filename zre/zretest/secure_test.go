@@ -259,13 +259,13 @@ func TestAuthorizer(t *testing.T) {
 					}
 				}
 				if len(refused) != 1 || refused[0].About != key.String() || refused[0].Peer.PublicKey != key {
-					t.Errorf("a told %v", refused)
+					t.Errorf("a reported %v", refused)
 				}
 				if n := len(asked); n < 2 || n > 60 {
 					t.Errorf("the authorizer was asked %d times in a minute", n)
 				}
 				if found == "an endpoint" && !slices.Equal(problemKinds(b), []string{"refused by"}) {
-					t.Errorf("b has %v", b.Problems())
+					t.Errorf("b has the problems %v", b.Problems())
 				}
 				<-allowed
 				allowed <- true

@@ -234,7 +234,7 @@ func TestServeEnds(t *testing.T) {
 			t.Errorf("Serve returned %v", err)
 		}
 		if took := time.Since(began); took != 5*time.Second {
-			t.Errorf("it took %v", took)
+			t.Errorf("Serve returned after %v", took)
 		}
 		next := make(map[uuid.UUID]int)
 		for event := range node.AllEvents(contextFor(t, time.Second)) {

@@ -267,10 +267,10 @@ func TestCloseBesideShutdown(t *testing.T) {
 		}
 		first := <-results
 		if second, third := <-results, <-results; len(zre.Losses(first)) != 1 || first != second || first != third {
-			t.Errorf("%v; %v; %v", first, second, third)
+			t.Errorf("Shutdown and Close returned %v; %v; %v", first, second, third)
 		}
 		if took := time.Since(began); took < time.Second || took > 1200*time.Millisecond {
-			t.Errorf("it took %v", took)
+			t.Errorf("closing took %v", took)
 		}
 		if exit := exitOf(bob, alice.UUID()); exit.Reason != zre.ReasonLostMessages {
 			t.Errorf("alice exits: %v", exit.Reason)
@@ -303,7 +303,7 @@ func TestShutdownBeforeConnection(t *testing.T) {
 				err := alice.Close()
 				advance(2 * time.Second)
 				if got := whispers(bob.Seen(), alice.UUID()); got != 3-test.lost {
-					t.Errorf("bob got %d", got)
+					t.Errorf("bob got %d messages", got)
 				}
 				lost := zre.Losses(err)
 				switch {
@@ -358,7 +358,7 @@ func TestFarewellWithoutGoodbye(t *testing.T) {
 				}
 				f.Stop()
 				if exit := exitOf(alice, f.UUID()); exit.Reason != zre.ReasonLeft {
-					t.Errorf("it exits: %v", exit.Reason)
+					t.Errorf("the peer exits: %v", exit.Reason)
 				}
 			})
 		})

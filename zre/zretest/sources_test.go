@@ -87,7 +87,7 @@ func TestStaticPeerRestarts(t *testing.T) {
 		lan.SetHostName("service") // says where to look, not which node is there
 		advance(10 * time.Minute)
 		if _, here := a.Peer(a.Peers()[0].UUID); !here || len(a.Peers()) != 1 {
-			t.Errorf("%d peers", len(a.Peers()))
+			t.Errorf("a sees %d peers", len(a.Peers()))
 		}
 	})
 }
@@ -169,7 +169,7 @@ func TestSeveralAddressesOfOnePeer(t *testing.T) {
 		expectCounts(t, a, map[string]int{"zre.Enter": 1})
 		expectCounts(t, b, map[string]int{"zre.Enter": 1})
 		if !slices.ContainsFunc(a.Peers(), func(p *zre.Peer) bool { return p.UUID == id }) {
-			t.Errorf("%v", a.Peers())
+			t.Errorf("a sees the peers %v", a.Peers())
 		}
 	})
 }

@@ -378,12 +378,12 @@ func TestInvalidSources(t *testing.T) {
 		w.Close()
 		for _, call := range []func(...string) error{w.AddPeers, w.RemovePeers, w.ConnectGossip, w.DisconnectGossip} {
 			if err := call("tcp://10.0.0.9:1"); !errors.Is(err, zre.ErrClosed) {
-				t.Errorf("of a closed node: %v", err)
+				t.Errorf("a call of a closed node: %v", err)
 			}
 		}
 		for _, call := range []func(...string) error{w.AddSRV, w.RemoveSRV} {
 			if err := call("example.org"); !errors.Is(err, zre.ErrClosed) {
-				t.Errorf("of a closed node: %v", err)
+				t.Errorf("a call of a closed node: %v", err)
 			}
 		}
 		synctest.Wait()

@@ -66,7 +66,7 @@ func TestReaderThatWaitsForTheApplication(t *testing.T) {
 					t.Errorf("while its HELLO waits the peer is present: %v", present)
 				}
 				if c.came(a, peer) {
-					t.Error("what it said did not wait")
+					t.Error("the messages of the waiting peer came before its HELLO was accepted")
 				}
 				a.Resume()
 				advance(time.Minute)
@@ -74,7 +74,7 @@ func TestReaderThatWaitsForTheApplication(t *testing.T) {
 					for _, event := range w.Seen() {
 						switch event.(type) {
 						case zre.Evasive, zre.Silent, zre.Exit:
-							t.Errorf("%s was told of a %T of %s", w.Name(), event, event.From().Name)
+							t.Errorf("%s got a %T of %s", w.Name(), event, event.From().Name)
 						}
 					}
 				}
@@ -82,7 +82,7 @@ func TestReaderThatWaitsForTheApplication(t *testing.T) {
 					t.Error("the peer is not present")
 				}
 				if !c.came(a, peer) {
-					t.Error("what it said did not come afterwards")
+					t.Error("the messages of the waiting peer did not come afterwards")
 				}
 			})
 		})
@@ -144,7 +144,7 @@ func TestReadersThatWaitForRoom(t *testing.T) {
 			case zre.Whisper:
 				whispers++
 			case zre.Evasive, zre.Silent, zre.Exit:
-				t.Errorf("a was told of a %T of %s", event, event.From().Name)
+				t.Errorf("a got a %T of %s", event, event.From().Name)
 			}
 		}
 		if whispers != 3*count {

@@ -36,7 +36,7 @@ func TestStates(t *testing.T) {
 			t.Errorf("two changes took %v", took)
 		}
 		if p, _ := b.Peer(a.UUID()); p == nil || p.State != zre.StateIdle {
-			t.Errorf("%+v", p)
+			t.Errorf("the peer is %+v", p)
 		}
 		advance(10 * time.Second)
 		if got := len(b.Seen()); got != 3 {
@@ -80,7 +80,7 @@ func TestGoodbye(t *testing.T) {
 					whispers++
 				case zre.Exit:
 					if exits++; e.Reason != zre.ReasonLeft {
-						t.Errorf("exit: %v", e.Reason)
+						t.Errorf("the peer exits: %v", e.Reason)
 					}
 				}
 			}
@@ -102,10 +102,10 @@ func TestKillIsSeenAtOnce(t *testing.T) {
 		began := time.Now()
 		host.Kill()
 		if e := zretest.Next[zre.Exit](a); e.Reason != zre.ReasonCrashed {
-			t.Errorf("exit: %v", e.Reason)
+			t.Errorf("the peer exits: %v", e.Reason)
 		}
 		if took := time.Since(began); took > 100*time.Millisecond {
-			t.Errorf("after %v", took)
+			t.Errorf("the exit came after %v", took)
 		}
 	})
 }

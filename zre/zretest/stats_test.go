@@ -164,7 +164,7 @@ func TestStatsBeforeStart(t *testing.T) {
 	}
 	for reason := range maps.Keys(st.Exits) {
 		if reason.String() == "unknown" {
-			t.Errorf("reason %d", reason)
+			t.Errorf("a figure has the reason %d", reason)
 		}
 	}
 }
@@ -186,7 +186,7 @@ func TestStatsOfRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := a.Request(t.Context(), b.UUID(), []byte("fail")); err == nil {
-			t.Error("no error")
+			t.Error("the call returned no error")
 		}
 		pending, err := a.StartRequest(t.Context(), b.UUID(), []byte("wait"))
 		if err != nil {
@@ -195,7 +195,7 @@ func TestStatsOfRequests(t *testing.T) {
 		late, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := a.Request(late, b.UUID(), []byte("echo")); err == nil {
-			t.Error("no error")
+			t.Error("the call returned no error")
 		}
 		advance(time.Second)
 		const head = 14
@@ -213,7 +213,7 @@ func TestStatsOfRequests(t *testing.T) {
 		}
 		pending.Cancel()
 		if st := a.Stats(); st.WaitingRequests != 0 {
-			t.Errorf("%d wait", st.WaitingRequests)
+			t.Errorf("%d requests still wait", st.WaitingRequests)
 		}
 	})
 }

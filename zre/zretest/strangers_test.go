@@ -165,7 +165,7 @@ func (x *mixedCluster) checkMember(m *member) {
 		_ = told.Check(event) // checked before
 	}
 	if got := len(m.Peers()); got != want || told.Present() != want {
-		x.t.Errorf("%s sees %d peers and was told of %d, want %d: %v", m.name, got, told.Present(), want, names(m))
+		x.t.Errorf("%s sees %d peers, and its events have %d, want %d: %v", m.name, got, told.Present(), want, names(m))
 	}
 }
 
@@ -203,7 +203,7 @@ func (x *mixedCluster) checkHeard(name string, seen []zre.Event, from string, id
 		}
 	}
 	if whisper+1 != whispers || shout+1 != shouts {
-		x.t.Errorf("%s heard %s up to whisper %d and shout %d; it said %d and %d", name, from, whisper+1, shout+1, whispers, shouts)
+		x.t.Errorf("%s received from %s up to whisper %d and shout %d, want %d and %d", name, from, whisper+1, shout+1, whispers, shouts)
 	}
 }
 
@@ -232,7 +232,7 @@ func (x *mixedCluster) checkNumbers(s *foreignMember) {
 		}
 		n, _ := zretest.ParseNumber(frames[0])
 		if want, begun := next[at]; begun && n != want {
-			x.t.Errorf("%s got %s %d of %s where %d was due", s.Name(), at.kind, n, from.Name, want)
+			x.t.Errorf("%s got %s %d of %s, want %d", s.Name(), at.kind, n, from.Name, want)
 		}
 		next[at] = n + 1
 	}

@@ -157,7 +157,7 @@ func TestTwoEventLoops(t *testing.T) {
 				defer func() {
 					text, _ := recover().(string)
 					if !strings.HasPrefix(text, "zre: ") || !strings.Contains(text, test.want) {
-						t.Errorf("it panics with %q, want %q", text, test.want)
+						t.Errorf("the second loop panics with %q, want %q", text, test.want)
 					}
 				}()
 				test.use(t, node)
@@ -217,7 +217,7 @@ func TestEventLoopsInTurn(t *testing.T) {
 			t.Error(err)
 		}
 		for range node.AllEvents(t.Context()) { // once no more events can come, this is no misuse
-			t.Error("an event of a closed node")
+			t.Error("a closed node returned an event")
 		}
 	})
 }

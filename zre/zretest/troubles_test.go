@@ -67,7 +67,7 @@ func TestExitOfUnreachablePeer(t *testing.T) {
 					t.Errorf("the error of the exit is %v", exit.Err)
 				}
 				if took := time.Since(began); took < 29*time.Second || took > 32*time.Second {
-					t.Errorf("it took %v", took)
+					t.Errorf("the peer exited after %v", took)
 				}
 				advance(5 * time.Minute)
 				if got := len(a.Peers()); got != 0 {

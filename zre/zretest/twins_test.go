@@ -50,7 +50,7 @@ func TestTwoNodesWithOneUUID(t *testing.T) {
 					t.Errorf("the first got %d whispers, the second %d", len(mine), len(others))
 				}
 				if got := conflicts(third); len(got) != 1 || got[0].Solved || got[0].About != id.String() {
-					t.Errorf("the third told %d conflicts: %v", len(got), got)
+					t.Errorf("the third reported %d conflicts: %v", len(got), got)
 				}
 
 				before := len(third.Seen())
@@ -62,7 +62,7 @@ func TestTwoNodesWithOneUUID(t *testing.T) {
 					t.Errorf("when the first has ended: %v", got)
 				}
 				if got := conflicts(third); len(got) != 2 || !got[1].Solved {
-					t.Errorf("the third told %d conflicts: %v", len(got), got)
+					t.Errorf("the third reported %d conflicts: %v", len(got), got)
 				}
 				if p, ok := third.Peer(id); !ok || !strings.HasPrefix(p.Endpoint, "tcp://10.0.0.2:") {
 					t.Errorf("the third sees %+v", p)

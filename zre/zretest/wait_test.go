@@ -110,11 +110,11 @@ func TestWaitForEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := new.WaitFor(t.Context(), 1); !errors.Is(err, zre.ErrNotStarted) {
-			t.Errorf("before Start: %v", err)
+			t.Errorf("WaitFor before Start: %v", err)
 		}
 		new.Close()
 		if _, err := new.WaitFor(t.Context(), 0); !errors.Is(err, zre.ErrClosed) {
-			t.Errorf("after Close: %v", err)
+			t.Errorf("WaitFor after Close: %v", err)
 		}
 
 		a := startUnread(t, lan.Host("10.0.0.1"))
@@ -127,7 +127,7 @@ func TestWaitForEnds(t *testing.T) {
 		for range 100 {
 			all.Go(func() {
 				if _, err := a.WaitFor(context.Background(), 2); !errors.Is(err, zre.ErrClosed) {
-					t.Errorf("while it closes: %v", err)
+					t.Errorf("WaitFor during Close: %v", err)
 				}
 			})
 		}
