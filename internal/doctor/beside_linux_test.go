@@ -22,7 +22,7 @@ func TestDoctorBesideAProgram(t *testing.T) {
 		{"incoming TCP is rejected here", "here", "input", "iifname eth0 " + syn + "reject with icmpx admin-prohibited", "no-hello", "",
 			[]string{"One node answers, but never connected", "a firewall here blocks incoming TCP"}},
 		{"and within this machine", "here", "input", syn + "drop", "mailbox-silent no-hello", "", []string{"a firewall on this machine drops the connection"}},
-		{"outgoing TCP is dropped here", "here", "output", "oifname eth0 " + syn + "drop", "mailbox-silent", "", []string{"or here on the way out"}},
+		{"outgoing TCP is dropped here", "here", "output", "oifname eth0 " + syn + "drop", "mailbox-silent", "", []string{"or here for outgoing ones"}},
 		{"incoming TCP is dropped there", "there", "input", syn + "drop", "mailbox-silent", "", []string{"a firewall drops the connection, on that machine"}},
 		{"incoming TCP is rejected there", "there", "input", syn + "reject with icmpx admin-prohibited", "mailbox-rejected", "", []string{"it connected to this machine", "a firewall rejects connections, usually on that machine"}},
 		{"incoming TCP is reset there", "there", "input", syn + "reject with tcp reset", "mailbox-rejected", "", []string{"it connected to this machine", "a firewall rejects connections, usually on that machine"}},

@@ -287,11 +287,11 @@ func TestDoctorInSandbox(t *testing.T) {
 }
 
 // What a person reads, and wrong usage.
-func TestDoctorSpeaks(t *testing.T) {
+func TestDoctorOutput(t *testing.T) {
 	t.Parallel()
 	here := testbed.NewLAN(t, "").Host("here")
 	out, err := here.Command(testbed.ZreTool(t), "doctor", "--time", "1s").Output()
-	if err != nil || !strings.HasPrefix(string(out), "Nothing is wrong on this machine, but no other node was heard in 1 s.\nNote: No other node in reach sends beacons") {
+	if err != nil || !strings.HasPrefix(string(out), "Nothing is wrong on this machine, but no other node was heard in 1 s.\nNote: No other node is heard") {
 		t.Errorf("%v: %s", err, out)
 	}
 	out, err = run(here, testbed.ZreTool(t), "doctor", "--interface", "eth7")
