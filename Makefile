@@ -20,7 +20,7 @@ test-faults: ## every cell of the fault matrix, in some two minutes; needs root 
 soak: peers ## long runs: floods across many wraps of the sequence, thousands of seeds on the simulated LAN
 	ZRE_REQUIRE=all ZRE_FLOOD=210000 go test -count=1 -timeout 30m ./internal/interop -run Flood
 	go test -count=1 -timeout 30m ./zre/zretest -run TestFaults -zretest.runs=20000
-	go test -count=1 -timeout 30m ./zre/zretest -run TestStrangers -zretest.runs=5000
+	go test -count=1 -timeout 30m ./zre/zretest -run TestForeignMembers -zretest.runs=5000
 	go test -count=1 -timeout 30m ./internal/election -election.runs=20000
 
 peers: ## installs pyre, zyre, zyre.js and CoreDNS below .cache, where git does not look; and asks before it installs packages that the system lacks

@@ -116,7 +116,7 @@ func TestLanesOfFrozenPeer(t *testing.T) {
 		time.Sleep(2 * time.Second) // fake time
 		thaw()
 		for range count {
-			zretest.Next[zre.Whisper](cold) // Grammar checks the order
+			zretest.Next[zre.Whisper](cold) // EventChecker checks the order
 		}
 		if e := zretest.Next[zre.Shout](cold); string(e.Frames[0]) != "one" {
 			t.Errorf("the frozen peer got %q", e.Frames)

@@ -13,32 +13,32 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// continued lists pages that are one story: programs started in a block run until the page ends. On other pages they end with their block.
-var continued = []string{"README.md", "docs/getting-started.md"}
+// continuousPages lists pages that are one story: programs started in a block run until the page ends. On other pages they end with their block.
+var continuousPages = []string{"README.md", "docs/getting-started.md"}
 
-// lasting matches nodes that run until they are interrupted. Their standard input stays open.
-var lasting = regexp.MustCompile(`^(sudo )?([A-Z_]+=\S+ )*(zrechat|zre (pipe|watch|on|map$|top|bench serve|sniff --interface))\b`)
+// longRunning matches nodes that run until they are interrupted. Their standard input stays open.
+var longRunning = regexp.MustCompile(`^(sudo )?([A-Z_]+=\S+ )*(zrechat|zre (pipe|watch|on|map$|top|bench serve|sniff --interface))\b`)
 
-// A story is the commands of a section or of a whole page.
-type story struct {
+// A script is the commands of a section or of a whole page.
+type script struct {
 	page     string
 	line     int
 	commands []string          // shell commands; "program NAME" starts a program, "end" ends everything started
 	programs map[string]string // the source of each program
 }
 
-func stories(t *testing.T) (list []*story) {
+func scripts(t *testing.T) (list []*script) {
 	t.Helper()
 	for _, p := range pages(t) {
-		var now *story
+		var now *script
 		last := ""
-		whole := false
-		for _, name := range continued {
-			whole = whole || name == p.path
+		untilPageEnd := false
+		for _, name := range continuousPages {
+			untilPageEnd = untilPageEnd || name == p.path
 		}
 		for _, b := range p.blocks {
-			if now == nil || !whole && b.section != last {
-				now = &story{page: p.path, line: b.line, programs: make(map[string]string)}
+			if now == nil || !untilPageEnd && b.section != last {
+				now = &script{page: p.path, line: b.line, programs: make(map[string]string)}
 				list = append(list, now)
 			}
 			last = b.section
@@ -55,7 +55,7 @@ func stories(t *testing.T) (list []*story) {
 			case b.lang == "python":
 				now.commands = append(now.commands, `python3 -c 'import ast, sys; ast.parse(sys.argv[1])' '`+strings.ReplaceAll(b.text, "'", `'"'"'`)+"'")
 			}
-			if !whole && len(now.commands) > 0 {
+			if !untilPageEnd && len(now.commands) > 0 {
 				now.commands = append(now.commands, "end")
 			}
 		}
@@ -77,7 +77,7 @@ func commandsOf(t *testing.T, b block) (list []string) {
 			}
 			l = name
 		}
-		if why := unrunnableIn(l); why != "" {
+		if why := whyNotRun(l); why != "" {
 			t.Logf("%s:%d: not run, since %s: %s", b.page, b.line+i, why, l)
 			l = ": || " + l // only check its syntax
 		}
@@ -111,7 +111,7 @@ func TestCommands(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	wrap(t, tools)
+	addWrappers(t, tools)
 	for _, shell := range []string{"bash", "zsh"} {
 		t.Run(shell, func(t *testing.T) {
 			t.Parallel()
@@ -122,7 +122,7 @@ func TestCommands(t *testing.T) {
 			var running sync.WaitGroup
 			defer running.Wait()
 			places := make(chan struct{}, 4) // they mostly wait
-			for _, s := range stories(t) {
+			for _, s := range scripts(t) {
 				if len(s.commands) == 0 {
 					continue
 				}
@@ -136,8 +136,8 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// wrap adds replacements for commands of a reader's machine: a sudo, and a go that knows where the clone is.
-func wrap(t *testing.T, tools string) {
+// addWrappers adds replacements for commands of a reader's machine: a sudo, and a go that knows where the clone is.
+func addWrappers(t *testing.T, tools string) {
 	t.Helper()
 	script := func(name, text string) {
 		write(t, filepath.Join(tools, name), text)
@@ -163,7 +163,7 @@ exec %[1]s "$@"
 }
 
 // run runs a story in its own namespace, beside a node named companion.
-func (s *story) run(t *testing.T, shell, tools string, release []string) {
+func (s *script) run(t *testing.T, shell, tools string, release []string) {
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "programs")
 	for name, text := range s.programs {
@@ -199,7 +199,7 @@ finish() {
 		case isProgram:
 			// As the reader does it: save the program and build it in the module that the page made.
 			fmt.Fprintf(script, "mkdir %[2]s\ncp %[1]s/%[2]s.go %[2]s/main.go\ngo build -o %[1]s/%[2]s ./%[2]s\n%[1]s/%[2]s <%[3]s/hold &\nlasts $!\n", bin, name, dir)
-		case lasting.MatchString(command) && !strings.Contains(command, "|"):
+		case longRunning.MatchString(command) && !strings.Contains(command, "|"):
 			assignments := regexp.MustCompile(`^([A-Z_]+=\S+ )*`).FindString(command)
 			fmt.Fprintf(script, "(%sexec %s) <%s/hold &\nlasts $!\n", assignments, strings.TrimPrefix(command, assignments), dir)
 		default:

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// longest is the maximum number of words in a sentence.
-const longest = 45
+// maxWords is the maximum number of words in a sentence.
+const maxWords = 45
 
 // TestEnglish reports forbidden words from words.txt and long sentences. It is part of make check.
 func TestEnglish(t *testing.T) {
@@ -33,7 +33,7 @@ func TestEnglish(t *testing.T) {
 			}
 		}
 		for _, s := range sentences(p) {
-			if n := len(strings.Fields(s.text)); n > longest && !allow(s.text) {
+			if n := len(strings.Fields(s.text)); n > maxWords && !allow(s.text) {
 				t.Errorf("%s:%d: a sentence of %d words: %.60s…", p.path, s.number, n, s.text)
 			}
 		}

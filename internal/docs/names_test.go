@@ -54,7 +54,7 @@ func TestOptions(t *testing.T) {
 			continue
 		}
 		for l := range strings.Lines(p.text) {
-			if unrunnableIn(strings.TrimSpace(l)) != "" {
+			if whyNotRun(strings.TrimSpace(l)) != "" {
 				continue // options of another program
 			}
 			for _, m := range optionName.FindAllStringSubmatch(l, -1) {

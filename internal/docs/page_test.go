@@ -51,8 +51,8 @@ var unrunnable = map[string]string{
 	"make test":     "it runs these tests",
 }
 
-// unrunnableIn returns why a command cannot run here, or "".
-func unrunnableIn(command string) string {
+// whyNotRun returns why a command cannot run here, or "".
+func whyNotRun(command string) string {
 	for start, why := range unrunnable {
 		if strings.HasPrefix(command, start) || strings.Contains(command, "| "+start) {
 			return why

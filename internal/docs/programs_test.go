@@ -75,7 +75,7 @@ func TestPrograms(t *testing.T) {
 			text := b.text
 			if !strings.Contains(text, "package main\n") {
 				var err error
-				if text, err = whole(b); err != nil {
+				if text, err = wrapFragment(b); err != nil {
 					t.Errorf("%s:%d: %v", b.page, b.line, err)
 					continue
 				}
@@ -84,7 +84,7 @@ func TestPrograms(t *testing.T) {
 				if err != nil || string(tidy) != text {
 					t.Errorf("%s:%d: not as gofmt has it (%v)", b.page, b.line, err)
 				}
-				text = located(b) + text
+				text = lineDirective(b) + text
 			}
 			name := fmt.Sprintf("%s-%d", strings.NewReplacer("/", "-", ".", "-").Replace(b.page), i)
 			write(t, filepath.Join(dir, name, "main.go"), text)
@@ -136,13 +136,13 @@ func write(t testing.TB, path, text string) {
 	}
 }
 
-// located makes compiler errors name the page.
-func located(b block) string {
+// lineDirective makes compiler errors name the page.
+func lineDirective(b block) string {
 	return fmt.Sprintf("//line %s:%d\n", filepath.Join(testbed.Root(), b.page), b.line)
 }
 
-// whole makes a program from a fragment.
-func whole(b block) (string, error) {
+// wrapFragment makes a program from a fragment.
+func wrapFragment(b block) (string, error) {
 	before, after := "", ""
 	file, err := parser.ParseFile(token.NewFileSet(), "", "package main\n"+b.text, 0)
 	if err != nil {
@@ -151,7 +151,7 @@ func whole(b block) (string, error) {
 		if file, err = parser.ParseFile(token.NewFileSet(), "", "package main\n"+before+b.text+after, 0); err != nil {
 			return "", err
 		}
-		after = uses(file) + after
+		after = useDeclared(file) + after
 	}
 	var head bytes.Buffer
 	head.WriteString("package main\n\n")
@@ -178,11 +178,11 @@ func whole(b block) (string, error) {
 			fmt.Fprintf(&head, "var %s %s\n", name, kind)
 		}
 	}
-	return head.String() + "\nfunc main() {}\n\n" + before + located(b) + b.text + after, nil
+	return head.String() + "\nfunc main() {}\n\n" + before + lineDirective(b) + b.text + after, nil
 }
 
-// uses returns statements that use what the statements of the first function declare.
-func uses(file *ast.File) string {
+// useDeclared returns statements that use what the statements of the first function declare.
+func useDeclared(file *ast.File) string {
 	var text strings.Builder
 	for _, d := range file.Decls {
 		f, ok := d.(*ast.FuncDecl)

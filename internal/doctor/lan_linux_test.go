@@ -287,7 +287,7 @@ func TestDoctorInSandbox(t *testing.T) {
 }
 
 // What a person reads, and wrong usage.
-func TestDoctorSpeaks(t *testing.T) {
+func TestDoctorOutput(t *testing.T) {
 	t.Parallel()
 	here := testbed.NewLAN(t, "").Host("here")
 	out, err := here.Command(testbed.ZreTool(t), "doctor", "--time", "1s").Output()

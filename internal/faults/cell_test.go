@@ -27,49 +27,49 @@ type cell struct {
 	wire    *testbed.Wire
 	members []*member
 	victim  *member   // the last of them
-	began   time.Time // the zero point of stories and notes
+	began   time.Time // the zero point of the logs
 
-	talking sync.WaitGroup
-	hush    context.CancelFunc // ends the talk
+	talking     sync.WaitGroup
+	stopTalking context.CancelFunc // ends the talk
 }
 
-// bound is how long nodes may take to agree on who is present, once the fault is healed and the ending is over. TCP may not try again for
+// convergeTimeout is how long nodes may take to agree on who is present, once the fault is healed and the ending is over. TCP may not try again for
 // 13 seconds after a partition of 12.
-const bound = 60 * time.Second
+const convergeTimeout = 60 * time.Second
 
 func (c *cell) run(t *testing.T) {
 	c.t = t
 	t.Cleanup(func() {
 		if t.Failed() {
-			c.tell()
+			c.logReports()
 		}
 	})
-	c.begin()
-	fault := c.note("the fault begins")
+	c.startNodes()
+	fault := c.logStep("the fault begins")
 	c.fault.begin(c)
-	c.pass(fault, c.until())
-	if c.fault.severs {
-		c.awaitLoss()
+	c.waitUntil(fault, c.endingAt())
+	if c.fault.losesPeers {
+		c.waitForLoss()
 	}
-	ending := c.note("the ending begins")
+	ending := c.logStep("the ending begins")
 	c.ending.begin(c)
 	if c.fault.heal != nil {
-		c.pass(fault, c.fault.lasts)
-		c.note("the fault heals")
+		c.waitUntil(fault, c.fault.duration)
+		c.logStep("the fault heals")
 		c.fault.heal(c)
 	}
 	if c.ending.finish != nil {
 		c.ending.finish(c, ending)
 	}
-	healed := c.note("the ending is over")
+	healed := c.logStep("the ending is over")
 	c.victim.current().peer.Resume()
-	c.converge(healed.Add(bound))
+	c.converge(healed.Add(convergeTimeout))
 	c.check()
 	results.add(c, time.Since(healed))
 }
 
-// begin lets the three meet, and starts the talk.
-func (c *cell) begin() {
+// startNodes lets the three meet, and starts the talk.
+func (c *cell) startNodes() {
 	hash := fnv.New64a()
 	hash.Write([]byte(c.String()))
 	c.random = rand.New(rand.NewPCG(*seedFlag, hash.Sum64()))
@@ -82,43 +82,43 @@ func (c *cell) begin() {
 	for _, m := range c.members {
 		m.start(m.options())
 	}
-	c.wait("the three do not meet", time.Now().Add(testbed.Patience), c.strangers)
+	c.waitUntilNone("the three nodes do not meet", time.Now().Add(testbed.Patience), c.presenceErrors)
 	if c.load.slow {
 		c.victim.current().peer.Pause()
 	}
 	ctx, hush := context.WithCancel(context.Background())
-	c.hush = func() {
+	c.stopTalking = func() {
 		hush()
 		c.talking.Wait()
 	}
-	c.t.Cleanup(c.hush)
+	c.t.Cleanup(c.stopTalking)
 	for _, m := range c.members {
 		c.talking.Go(func() { m.talk(ctx, c.load) })
 	}
 }
 
-// note logs what is done now.
-func (c *cell) note(what string) time.Time {
+// logStep logs what is done now.
+func (c *cell) logStep(what string) time.Time {
 	now := time.Now()
 	c.t.Logf("%6.3fs %s", now.Sub(c.began).Seconds(), what)
 	return now
 }
 
-// tell logs what a person needs to know about a failed cell.
-func (c *cell) tell() {
+// logReports logs what a person needs to know about a failed cell.
+func (c *cell) logReports() {
 	for _, m := range c.members {
-		for i, l := range m.all() {
-			c.t.Logf("what %s (process %d, %s) told, without messages:\n%s", m.name, i, l.peer.UUID, &l.story)
+		for i, l := range m.allProcesses() {
+			c.t.Logf("what %s (process %d, %s) reported, without messages:\n%s", m.name, i, l.peer.UUID, &l.events)
 		}
 	}
 	c.t.Logf("to repeat it:\n%s", c.command())
 }
 
-// pass lets time pass, until d after a moment.
-func (c *cell) pass(since time.Time, d time.Duration) { <-time.After(time.Until(since.Add(d))) }
+// waitUntil lets time pass, until d after a moment.
+func (c *cell) waitUntil(since time.Time, d time.Duration) { <-time.After(time.Until(since.Add(d))) }
 
-// wait waits until nothing is wrong any more. The test fails if that takes too long.
-func (c *cell) wait(what string, deadline time.Time, wrong func() []string) {
+// waitUntilNone waits until nothing is wrong any more. The test fails if that takes too long.
+func (c *cell) waitUntilNone(what string, deadline time.Time, wrong func() []string) {
 	c.t.Helper()
 	for list := wrong(); len(list) > 0; list = wrong() {
 		if time.Now().After(deadline) {
@@ -128,12 +128,12 @@ func (c *cell) wait(what string, deadline time.Time, wrong func() []string) {
 	}
 }
 
-// awaitLoss waits until the two others have lost the victim: on a busy machine that may take longer than its timers say.
-func (c *cell) awaitLoss() {
+// waitForLoss waits until the two others have lost the victim: on a busy machine that may take longer than its timers say.
+func (c *cell) waitForLoss() {
 	c.t.Helper()
-	c.wait("the others do not lose the victim", time.Now().Add(testbed.Patience), func() (wrong []string) {
+	c.waitUntilNone("the others do not lose the victim", time.Now().Add(testbed.Patience), func() (wrong []string) {
 		for _, m := range c.members[:2] {
-			if len(m.current().story.about(c.victim.current().peer.UUID).exits) == 0 {
+			if len(m.current().events.about(c.victim.current().peer.UUID).exits) == 0 {
 				wrong = append(wrong, m.name+" still sees "+c.victim.name)
 			}
 		}
@@ -141,8 +141,8 @@ func (c *cell) awaitLoss() {
 	})
 }
 
-// living returns the members with a running process.
-func (c *cell) living() (list []*member) {
+// live returns the members with a running process.
+func (c *cell) live() (list []*member) {
 	for _, m := range c.members {
 		if m.isAlive() {
 			list = append(list, m)
@@ -151,11 +151,11 @@ func (c *cell) living() (list []*member) {
 	return list
 }
 
-// strangers reports live members that do not see another live member, or see any other node.
-func (c *cell) strangers() (wrong []string) {
-	for _, m := range c.living() {
-		present := m.current().story.present()
-		for _, o := range c.living() {
+// presenceErrors reports live members that do not see another live member, or see any other node.
+func (c *cell) presenceErrors() (wrong []string) {
+	for _, m := range c.live() {
+		present := m.current().events.present()
+		for _, o := range c.live() {
 			if o == m {
 				continue
 			}
@@ -174,16 +174,16 @@ func (c *cell) strangers() (wrong []string) {
 	return wrong
 }
 
-// deaf reports live members that have not heard everything that another one sent, in the current session.
-func (c *cell) deaf() (wrong []string) {
-	for _, m := range c.living() {
-		for _, o := range c.living() {
+// missingMessages reports live members that have not heard everything that another one sent, in the current session.
+func (c *cell) missingMessages() (wrong []string) {
+	for _, m := range c.live() {
+		for _, o := range c.live() {
 			if o == m {
 				continue
 			}
-			whispers, shouts := o.said(m)
-			if !m.current().story.heard(o.current().peer.UUID, whispers, shouts) {
-				a := m.current().story.about(o.current().peer.UUID)
+			whispers, shouts := o.sentTo(m)
+			if !m.current().events.heard(o.current().peer.UUID, whispers, shouts) {
+				a := m.current().events.about(o.current().peer.UUID)
 				wrong = append(wrong, fmt.Sprintf("%s heard %s up to %v; it said %d and %d", m.name, o.name, a.next, whispers, shouts))
 			}
 		}
@@ -194,24 +194,24 @@ func (c *cell) deaf() (wrong []string) {
 // converge waits until the live members see and hear each other.
 func (c *cell) converge(deadline time.Time) {
 	c.t.Helper()
-	c.wait("they do not agree on who is there", deadline, c.strangers)
-	c.hush()
+	c.waitUntilNone("the nodes do not agree on which of them are present", deadline, c.presenceErrors)
+	c.stopTalking()
 	for {
-		for _, m := range c.living() {
-			m.say(1, 1)
+		for _, m := range c.live() {
+			m.send(1, 1)
 		}
 		// Messages just before they met again may be lost, with the earlier sessions: then they speak once more.
-		once := time.Now().Add(5 * time.Second)
-		if once.After(deadline) {
-			c.wait("they do not hear each other", deadline, c.deaf)
+		retryAt := time.Now().Add(5 * time.Second)
+		if retryAt.After(deadline) {
+			c.waitUntilNone("the nodes do not receive each other's messages", deadline, c.missingMessages)
 			break
 		}
-		for len(c.deaf()) > 0 && time.Now().Before(once) {
+		for len(c.missingMessages()) > 0 && time.Now().Before(retryAt) {
 			<-time.After(20 * time.Millisecond)
 		}
-		if len(c.deaf()) == 0 {
+		if len(c.missingMessages()) == 0 {
 			break
 		}
 	}
-	c.wait("they lost each other again", deadline, c.strangers)
+	c.waitUntilNone("the nodes lost each other again", deadline, c.presenceErrors)
 }

@@ -18,11 +18,11 @@ type ending struct {
 
 var endings = []ending{
 	{name: "stop", begin: func(c *cell) { c.victim.quit() }, exits: func(c *cell, reasons []string) bool {
-		return len(reasons) == 1 && (reasons[0] == "left" || !c.fault.carries)
+		return len(reasons) == 1 && (reasons[0] == "left" || !c.fault.deliversFarewell)
 	}},
 	{name: "kill", begin: func(c *cell) { c.victim.kill() }, exits: killed},
 	{name: "freeze", begin: freeze, finish: thaw, exits: func(c *cell, reasons []string) bool {
-		return len(reasons) > 0 && reasons[0] == "expired" || len(reasons) == 0 && !c.loses()
+		return len(reasons) > 0 && reasons[0] == "expired" || len(reasons) == 0 && !c.mustLoseVictim()
 	}},
 	{name: "same-port", begin: restartOnSamePort, exits: killed},
 	{name: "same-uuid", begin: restartWithSameUUID, exits: func(_ *cell, reasons []string) bool { return len(reasons) > 0 }},
@@ -32,22 +32,22 @@ func killed(_ *cell, reasons []string) bool {
 	return len(reasons) == 1 && (reasons[0] == "crashed" || reasons[0] == "expired")
 }
 
-// frozen is longer than peers wait for a sign of life.
-const frozen = 8 * time.Second
+// freezeTime is longer than peers wait for a sign of life.
+const freezeTime = 8 * time.Second
 
 func freeze(c *cell) { c.victim.current().peer.Stop() }
 
 func thaw(c *cell, began time.Time) {
-	c.pass(began, frozen)
-	if c.loses() {
-		c.awaitLoss()
+	c.waitUntil(began, freezeTime)
+	if c.mustLoseVictim() {
+		c.waitForLoss()
 	}
 	c.victim.current().peer.Continue()
 }
 
-// loses tells whether the others are sure to lose a frozen victim: what it had sent before, and TCP still delivers, may keep it alive.
-func (c *cell) loses() bool {
-	return c.fault.carries && (c.fault.name != "loss" || c.load.flood == 0) || c.load.name == "idle"
+// mustLoseVictim tells whether the others are sure to lose a frozen victim: what it had sent before, and TCP still delivers, may keep it alive.
+func (c *cell) mustLoseVictim() bool {
+	return c.fault.deliversFarewell && (c.fault.name != "loss" || c.load.flood == 0) || c.load.name == "idle"
 }
 
 // The successor is another node, but is found where its predecessor was.

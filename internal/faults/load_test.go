@@ -37,9 +37,9 @@ func (m *member) talk(ctx context.Context, l load) {
 	for flooded := 0; ; flooded += burst {
 		switch {
 		case flooded < l.flood:
-			m.say(burst, burst/2)
+			m.send(burst, burst/2)
 		case l.chat:
-			m.say(1, 1)
+			m.send(1, 1)
 		}
 		select {
 		case <-tick.C:

@@ -27,18 +27,18 @@ type member struct {
 	name string
 	host *testbed.Host
 
-	mu       sync.Mutex
-	lives    []*life
-	alive    bool // the last of them
-	whispers map[*member]int
-	shouts   int
+	mu        sync.Mutex
+	processes []*process
+	alive     bool // the last of them
+	whispers  map[*member]int
+	shouts    int
 }
 
-// life is a process of a member.
-type life struct {
-	peer  *testbed.Peer
-	story story
-	told  chan struct{} // closed when the process is over and the story complete
+// process is a process of a member.
+type process struct {
+	peer   *testbed.Peer
+	events eventLog
+	ended  chan struct{} // closed when the process is over and the story complete
 }
 
 func newMember(c *cell, name string, host *testbed.Host) *member {
@@ -58,9 +58,9 @@ func (m *member) options() testbed.Options {
 // mayFail allows errors of messages to an absent peer, if peers may be lost, and of messages that were not sent before the end.
 func (m *member) mayFail(e testbed.Event) bool {
 	for _, o := range m.cell.members {
-		for _, l := range o.all() {
+		for _, l := range o.allProcesses() {
 			if strings.Contains(e.Error, l.peer.UUID) {
-				lost := e.Messages > 0 && !(m.cell.fault.gentle && m.cell.fault.carries) // what it could not send before its end
+				lost := e.Messages > 0 && !(m.cell.fault.keepsPeers && m.cell.fault.deliversFarewell) // what it could not send before its end
 				return (m == m.cell.victim || o == m.cell.victim) && (lost || strings.Contains(e.Error, "no such peer"))
 			}
 		}
@@ -71,43 +71,43 @@ func (m *member) mayFail(e testbed.Event) bool {
 // start begins a life.
 func (m *member) start(options testbed.Options) {
 	m.cell.t.Helper()
-	l := &life{peer: testbed.Start(m.cell.t, m.host, testbed.Zre, options), told: make(chan struct{})}
-	l.story.began = m.cell.began
+	l := &process{peer: testbed.Start(m.cell.t, m.host, testbed.Zre, options), ended: make(chan struct{})}
+	l.events.began = m.cell.began
 	go func() {
-		defer close(l.told)
-		l.peer.Try(testbed.Event{}, time.Hour, func(e testbed.Event) bool { l.story.take(e); return false })
+		defer close(l.ended)
+		l.peer.Try(testbed.Event{}, time.Hour, func(e testbed.Event) bool { l.events.add(e); return false })
 	}()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.lives, m.alive = append(m.lives, l), true
+	m.processes, m.alive = append(m.processes, l), true
 }
 
-// die notes that the process is to end; what it is sent from here on may be lost.
-func (m *member) die() *life {
+// markEnding notes that the process is to end; what it is sent from here on may be lost.
+func (m *member) markEnding() *process {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.alive = false
-	return m.lives[len(m.lives)-1]
+	return m.processes[len(m.processes)-1]
 }
 
 func (m *member) kill() {
-	l := m.die()
+	l := m.markEnding()
 	l.peer.Kill()
-	<-l.told
+	<-l.ended
 }
 
 func (m *member) quit() {
-	l := m.die()
+	l := m.markEnding()
 	l.peer.Resume()
 	l.peer.Quit(m.cell.t)
-	<-l.told
+	<-l.ended
 }
 
 // current returns the process, or the last one.
-func (m *member) current() *life {
+func (m *member) current() *process {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.lives[len(m.lives)-1]
+	return m.processes[len(m.processes)-1]
 }
 
 func (m *member) isAlive() bool {
@@ -116,15 +116,15 @@ func (m *member) isAlive() bool {
 	return m.alive
 }
 
-// all returns all its processes.
-func (m *member) all() []*life {
+// allProcesses returns all its processes.
+func (m *member) allProcesses() []*process {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.Clone(m.lives)
+	return slices.Clone(m.processes)
 }
 
-// say whispers to each other member, and shouts. It waits while the process is too busy to take that.
-func (m *member) say(whispers, shouts int) {
+// send whispers to each other member, and shouts. It waits while the process is too busy to take that.
+func (m *member) send(whispers, shouts int) {
 	listeners := make(map[*member]string)
 	for _, o := range m.cell.members {
 		if o != m {
@@ -136,7 +136,7 @@ func (m *member) say(whispers, shouts int) {
 		m.mu.Unlock()
 		return
 	}
-	peer := m.lives[len(m.lives)-1].peer
+	peer := m.processes[len(m.processes)-1].peer
 	var commands []testbed.Command
 	text := func(n int) []string { return []string{strconv.Itoa(n), padding} }
 	for o, uuid := range listeners {
@@ -155,8 +155,8 @@ func (m *member) say(whispers, shouts int) {
 	}
 }
 
-// said returns how much was sent to another member.
-func (m *member) said(to *member) (whispers, shouts int) {
+// sentTo returns how much was sent to another member.
+func (m *member) sentTo(to *member) (whispers, shouts int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.whispers[to], m.shouts

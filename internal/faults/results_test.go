@@ -31,10 +31,10 @@ func (r *record) add(c *cell, took time.Duration) {
 		r.seen[key] = make(map[string]bool)
 	}
 	for _, m := range c.members[:2] {
-		exits := m.current().story.about(c.victim.all()[0].peer.UUID).exits
+		exits := m.current().events.about(c.victim.allProcesses()[0].peer.UUID).exits
 		seen := cmp.Or(strings.Join(exits, "+"), "no EXIT")
 		r.seen[key][seen] = true
-		c.t.Logf("%s was told of %s: %s", m.name, c.victim.name, seen)
+		c.t.Logf("%s saw of %s: %s", m.name, c.victim.name, seen)
 	}
 	if took > r.slow {
 		r.slow, r.last = took, c.String()

@@ -11,15 +11,15 @@ import (
 
 // contents are the messages that conversations exchange.
 var contents = map[string][][]byte{
-	"text":           {[]byte("hello")},
-	"UTF-8":          {[]byte("grüße, 世界")},
-	"binary":         {{0, 1, 0x80, 0xfe, 0xff, 0, '\n', 0}},
-	"empty frame":    {{}},
-	"255 octets":     {bytes.Repeat([]byte{0xa5}, 255)},
-	"256 octets":     {bytes.Repeat([]byte{0x5a}, 256)},
-	"100,000 octets": {bytes.Repeat([]byte("0123456789"), 10_000)},
-	"three frames":   {[]byte("one"), {}, []byte("three")},
-	"ten frames":     bytes.Split([]byte("0 1 2 3 4 5 6 7 8 9"), []byte(" ")),
+	"text":          {[]byte("hello")},
+	"UTF-8":         {[]byte("grüße, 世界")},
+	"binary":        {{0, 1, 0x80, 0xfe, 0xff, 0, '\n', 0}},
+	"empty frame":   {{}},
+	"255 bytes":     {bytes.Repeat([]byte{0xa5}, 255)},
+	"256 bytes":     {bytes.Repeat([]byte{0x5a}, 256)},
+	"100,000 bytes": {bytes.Repeat([]byte("0123456789"), 10_000)},
+	"three frames":  {[]byte("one"), {}, []byte("three")},
+	"ten frames":    bytes.Split([]byte("0 1 2 3 4 5 6 7 8 9"), []byte(" ")),
 }
 
 // converse makes two nodes that have met use the whole protocol.
@@ -64,7 +64,7 @@ func TestConversation(t *testing.T) {
 			meet(t, a, b)
 			converse(t, a, b)
 			a.Quit(t)
-			gone(t, b, a, "left")
+			expectExit(t, b, a, "left")
 		})
 		t.Run("theirs starts first and quits", func(t *testing.T) {
 			lan := testbed.NewLAN(t, "")
@@ -73,7 +73,7 @@ func TestConversation(t *testing.T) {
 			meet(t, a, b)
 			converse(t, a, b)
 			b.Quit(t)
-			gone(t, a, b, "left")
+			expectExit(t, a, b, "left")
 		})
 	})
 }
@@ -87,6 +87,6 @@ func TestConversationOnOneHost(t *testing.T) {
 		meet(t, a, b)
 		converse(t, a, b)
 		b.Quit(t)
-		gone(t, a, b, "left")
+		expectExit(t, a, b, "left")
 	})
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// impatient are options with short timers: a crash that only time shows is noticed within the test.
-func impatient(name string) testbed.Options {
+// shortTimeouts are options with short timers: a crash that only time shows is noticed within the test.
+func shortTimeouts(name string) testbed.Options {
 	o := options(name)
 	o.Evasive, o.Expired = time.Second, 3*time.Second
 	return o
@@ -26,7 +26,7 @@ func TestTheirsCrashesAndRestarts(t *testing.T) {
 		meet(t, a, b)
 		b.Kill()
 		killed := time.Now()
-		gone(t, a, b, "crashed")
+		expectExit(t, a, b, "crashed")
 		if took := time.Since(killed); took > 10*time.Second {
 			t.Errorf("%s took %v to notice the crash", a, took)
 		}
@@ -47,7 +47,7 @@ func TestTheirsRestartsAtOnce(t *testing.T) {
 		b.Kill()
 		successor := testbed.Start(t, host, kind, options("successor"))
 		meet(t, a, successor)
-		gone(t, a, b, "crashed")
+		expectExit(t, a, b, "crashed")
 		converse(t, a, successor)
 	})
 }
@@ -58,12 +58,12 @@ func TestOursCrashesAndRestarts(t *testing.T) {
 		lan := testbed.NewLAN(t, "")
 		host := lan.Host("a")
 		a := testbed.Start(t, host, ours, options("ours"))
-		b := testbed.Start(t, lan.Host("b"), kind, impatient("theirs"))
+		b := testbed.Start(t, lan.Host("b"), kind, shortTimeouts("theirs"))
 		meet(t, a, b)
 		a.Kill()
 		successor := testbed.Start(t, host, ours, options("successor"))
 		meet(t, successor, b)
-		gone(t, b, a, "crashed")
+		expectExit(t, b, a, "crashed")
 		converse(t, successor, b)
 	})
 }

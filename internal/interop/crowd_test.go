@@ -40,12 +40,12 @@ func TestCrowd(t *testing.T) {
 			for _, a := range crowd {
 				for _, b := range crowd {
 					if a != b {
-						learn(t, a, b)
+						expectKnown(t, a, b)
 					}
 				}
 			}
 			if test.oneHost {
-				byTransport(t, crowd)
+				expectTransports(t, crowd)
 			}
 			for _, speaker := range crowd {
 				speaker.Shout(t, "CHAT", []byte("this is "+speaker.Name))
@@ -63,14 +63,14 @@ func TestCrowd(t *testing.T) {
 			leaver := crowd[0]
 			leaver.Quit(t)
 			for _, b := range crowd[1:] {
-				gone(t, b, leaver, "left")
+				expectExit(t, b, leaver, "left")
 			}
 		})
 	}
 }
 
-// byTransport checks that on one host ours reach each other by ipc, and all others by tcp.
-func byTransport(t *testing.T, crowd []*testbed.Peer) {
+// expectTransports checks that on one host ours reach each other by ipc, and all others by tcp.
+func expectTransports(t *testing.T, crowd []*testbed.Peer) {
 	t.Helper()
 	for _, a := range crowd {
 		if a.Kind != ours {

@@ -23,15 +23,15 @@ const (
 
 // A keyring is the certificates of a test.
 type keyring struct {
-	t        *testing.T
-	secrets  string // a folder of certificates
-	admitted string // a folder of public ones, for the node that authorizes
+	t       *testing.T
+	secrets string // a folder of certificates
+	allowed string // a folder of public ones, for the node that authorizes
 }
 
 func newKeyring(t *testing.T) *keyring {
 	t.Helper()
-	k := &keyring{t: t, secrets: t.TempDir(), admitted: t.TempDir()}
-	k.admit("somebody else") // a folder without certificates may be refused
+	k := &keyring{t: t, secrets: t.TempDir(), allowed: t.TempDir()}
+	k.allow("another node") // a folder without certificates may be refused
 	return k
 }
 
@@ -63,12 +63,12 @@ func (k *keyring) public(name string) string {
 	return z85.Encode(key[:])
 }
 
-// admit puts the node's public certificate into the folder.
-func (k *keyring) admit(name string) {
+// allow puts the node's public certificate into the folder.
+func (k *keyring) allow(name string) {
 	k.t.Helper()
 	text, err := os.ReadFile(k.path(name))
 	if err == nil {
-		err = os.WriteFile(filepath.Join(k.admitted, name), text, 0o600)
+		err = os.WriteFile(filepath.Join(k.allowed, name), text, 0o600)
 	}
 	if err != nil {
 		k.t.Fatal(err)
@@ -115,19 +115,19 @@ func needsCurve(t *testing.T, host *testbed.Host) {
 	testbed.Missing(t, "CURVE in %s", ours)
 }
 
-// acquainted waits until two nodes with CURVE have met, and know each other's keys.
-func (k *keyring) acquainted(a, b *testbed.Peer) {
+// expectMet waits until two nodes with CURVE have met, and know each other's keys.
+func (k *keyring) expectMet(a, b *testbed.Peer) {
 	k.t.Helper()
 	meet(k.t, a, b)
 	for _, pair := range [][2]*testbed.Peer{{a, b}, {b, a}} {
-		who, whom := pair[0], pair[1]
-		enter := who.Wait(k.t, "ENTER", testbed.Is("enter", whom))
-		want := k.public(whom.Name)
-		if who.Kind == testbed.Zre && enter.PublicKey != want {
-			k.t.Errorf("%s has met %s with the key %q, want %q", who, whom, enter.PublicKey, want)
+		node, peer := pair[0], pair[1]
+		enter := node.Wait(k.t, "ENTER", testbed.Is("enter", peer))
+		want := k.public(peer.Name)
+		if node.Kind == testbed.Zre && enter.PublicKey != want {
+			k.t.Errorf("%s has met %s with the key %q, want %q", node, peer, enter.PublicKey, want)
 		}
-		if got := enter.Headers["X-PUBLICKEY"]; who.Kind == testbed.Zyre && got != want {
-			k.t.Errorf("%s sees the header X-PUBLICKEY of %s as %q, want %q", who, whom, got, want)
+		if got := enter.Headers["X-PUBLICKEY"]; node.Kind == testbed.Zyre && got != want {
+			k.t.Errorf("%s sees the header X-PUBLICKEY of %s as %q, want %q", node, peer, got, want)
 		}
 	}
 }
@@ -152,14 +152,14 @@ func TestCurve(t *testing.T) {
 			t.Run(strings.ReplaceAll(name, ",", ""), func(t *testing.T) {
 				t.Parallel()
 				k, lan := newKeyring(t), testbed.NewLAN(t, "")
-				k.admit("ours")
-				k.admit("theirs")
+				k.allow("ours")
+				k.allow("theirs")
 				zauth, folder := c.zauth, ""
 				if zauth == "folder" {
-					zauth = k.admitted
+					zauth = k.allowed
 				}
 				if c.authorizes {
-					folder = k.admitted
+					folder = k.allowed
 				}
 				var a, b *testbed.Peer
 				if oursFirst {
@@ -169,14 +169,14 @@ func TestCurve(t *testing.T) {
 				if !oursFirst {
 					a = k.ours(lan.Host("a"), folder)
 				}
-				k.acquainted(a, b)
+				k.expectMet(a, b)
 				converse(t, a, b)
 				if quits, stays := a, b; oursFirst {
 					quits.Quit(t)
-					gone(t, stays, quits, "left")
+					expectExit(t, stays, quits, "left")
 				} else {
 					stays.Quit(t)
-					gone(t, quits, stays, "left")
+					expectExit(t, quits, stays, "left")
 				}
 			})
 		}
@@ -188,10 +188,10 @@ func TestCurveOnOneHost(t *testing.T) {
 	t.Parallel()
 	k, host := newKeyring(t), testbed.NewLAN(t, "").Host("a")
 	a, b := k.ours(host, ""), k.zyre(host, anyKey)
-	k.acquainted(a, b)
+	k.expectMet(a, b)
 	converse(t, a, b)
 	b.Quit(t)
-	gone(t, a, b, "left")
+	expectExit(t, a, b, "left")
 }
 
 // TestCurveCrash: the connection shows that a killed peer is dead; its successor enters with its own key.
@@ -200,11 +200,11 @@ func TestCurveCrash(t *testing.T) {
 	k, lan := newKeyring(t), testbed.NewLAN(t, "")
 	a, host := k.ours(lan.Host("a"), ""), lan.Host("b")
 	b := k.zyre(host, noZauth)
-	k.acquainted(a, b)
+	k.expectMet(a, b)
 	b.Kill()
-	gone(t, a, b, "crashed")
+	expectExit(t, a, b, "crashed")
 	c := k.zyre(host, noZauth)
-	k.acquainted(a, c)
+	k.expectMet(a, c)
 	converse(t, a, c)
 }
 
@@ -214,8 +214,8 @@ func dialsOf(t *testing.T, host *testbed.Host) (dials int) {
 	return counter(t, host, "Tcp", "ActiveOpens")
 }
 
-// quiet watches nodes for a while, in which none must learn of another, and returns how many connections each tried to make.
-func quiet(t *testing.T, d time.Duration, peers ...*testbed.Peer) (dials []int) {
+// expectNoPeers watches nodes for a while, in which none must learn of another, and returns how many connections each tried to make.
+func expectNoPeers(t *testing.T, d time.Duration, peers ...*testbed.Peer) (dials []int) {
 	t.Helper()
 	for _, p := range peers {
 		dials = append(dials, -dialsOf(t, p.Host))
@@ -251,17 +251,17 @@ func TestCurveWeRefuse(t *testing.T) {
 		t.Run("zauth "+zauth, func(t *testing.T) {
 			t.Parallel()
 			k, lan := newKeyring(t), testbed.NewLAN(t, "")
-			a := k.ours(lan.Host("a"), k.admitted)
+			a := k.ours(lan.Host("a"), k.allowed)
 			b := k.zyre(lan.Host("b"), zauth)
 			if a.Kind == testbed.Zre {
 				k.refused(a, b)
 			}
-			dials := quiet(t, watched, a, b)
+			dials := expectNoPeers(t, watched, a, b)
 			t.Logf("in %v ours dialled %d times, C zyre %d times", watched, dials[0], dials[1])
 			if max(dials[0], dials[1]) > mostDials {
 				t.Errorf("%v dials, of ours and of C zyre, want %d at most", dials, mostDials)
 			}
-			k.admit("late") // C zyre dials again when it has expired us, so another node shows that ours has read the folder again
+			k.allow("late") // C zyre dials again when it has expired us, so another node shows that ours has read the folder again
 			c := k.zyreNamed("late", lan.Host("c"), zauth)
 			a.Wait(t, "ENTER of "+c.String(), testbed.Is("enter", c))
 			c.Wait(t, "ENTER of "+a.String(), testbed.Is("enter", a))
@@ -271,10 +271,10 @@ func TestCurveWeRefuse(t *testing.T) {
 }
 
 // refused waits for the problem that a peer's key is refused, on either side.
-func (k *keyring) refused(who, whom *testbed.Peer) testbed.Event {
+func (k *keyring) refused(node, peer *testbed.Peer) testbed.Event {
 	k.t.Helper()
-	return who.Wait(k.t, "a problem of "+whom.String(), func(e testbed.Event) bool {
-		return e.Event == "problem" && !e.Solved && (e.Peer == whom.UUID || strings.Contains(e.About+e.Error, k.public(whom.Name)))
+	return node.Wait(k.t, "a problem of "+peer.String(), func(e testbed.Event) bool {
+		return e.Event == "problem" && !e.Solved && (e.Peer == peer.UUID || strings.Contains(e.About+e.Error, k.public(peer.Name)))
 	})
 }
 
@@ -282,7 +282,7 @@ func (k *keyring) refused(who, whom *testbed.Peer) testbed.Event {
 func TestCurveTheyRefuse(t *testing.T) {
 	t.Parallel()
 	k, lan := newKeyring(t), testbed.NewLAN(t, "")
-	b := k.zyre(lan.Host("b"), k.admitted)
+	b := k.zyre(lan.Host("b"), k.allowed)
 	a := k.ours(lan.Host("a"), "")
 	if a.Kind == testbed.Zre {
 		t.Logf("told: %v", k.refused(a, b))
@@ -309,7 +309,7 @@ func TestCurveBesidePlain(t *testing.T) {
 			k, lan := newKeyring(t), testbed.NewLAN(t, "")
 			a := k.ours(lan.Host("a"), "")
 			b := testbed.Start(t, lan.Host("b"), kind, options("b"))
-			for _, n := range quiet(t, watched, a, b) {
+			for _, n := range expectNoPeers(t, watched, a, b) {
 				if n != 0 {
 					t.Errorf("%d connections were tried", n)
 				}
@@ -317,10 +317,10 @@ func TestCurveBesidePlain(t *testing.T) {
 			c := testbed.Start(t, lan.Host("c"), testbed.Zre, options("c"))
 			meet(t, b, c)
 			converse(t, b, c)
-			strangers(t, a, b, c)
+			neverMeet(t, a, b, c)
 			a.Quit(t) // its farewells have 54 octets, too
 			b.Quit(t)
-			gone(t, c, b, "left")
+			expectExit(t, c, b, "left")
 		})
 	})
 	t.Run("theirs with CURVE", func(t *testing.T) {
@@ -328,7 +328,7 @@ func TestCurveBesidePlain(t *testing.T) {
 		k, lan := newKeyring(t), testbed.NewLAN(t, "")
 		a := testbed.Start(t, lan.Host("a"), ours, options("a"))
 		b := k.zyre(lan.Host("b"), noZauth)
-		for _, n := range quiet(t, watched, a, b) {
+		for _, n := range expectNoPeers(t, watched, a, b) {
 			if n != 0 {
 				t.Errorf("%d connections were tried", n)
 			}
@@ -341,16 +341,16 @@ func TestCurveBesidePlain(t *testing.T) {
 		plainZyre := testbed.Start(t, lan.Host("plain zyre"), testbed.Zyre, options("plain zyre"))
 		a, b := k.ours(lan.Host("a"), ""), k.zyre(lan.Host("b"), noZauth)
 		meet(t, plain, plainZyre)
-		k.acquainted(a, b)
+		k.expectMet(a, b)
 		converse(t, a, b)
 		converse(t, plain, plainZyre)
-		strangers(t, a, plain, plainZyre)
-		strangers(t, b, plain, plainZyre)
+		neverMeet(t, a, plain, plainZyre)
+		neverMeet(t, b, plain, plainZyre)
 	})
 }
 
-// strangers checks that a node never met some others, nor they it.
-func strangers(t *testing.T, a *testbed.Peer, others ...*testbed.Peer) {
+// neverMeet checks that a node and some others never met.
+func neverMeet(t *testing.T, a *testbed.Peer, others ...*testbed.Peer) {
 	t.Helper()
 	for _, b := range others {
 		for _, pair := range [][2]*testbed.Peer{{a, b}, {b, a}} {

@@ -17,11 +17,11 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// A liar is a peer on libzmq with its own certificate, which sends anything it likes (testdata/peers/curve_peer.py).
-type liar struct{ heard chan string }
+// A forger is a peer on libzmq with its own certificate, which sends anything it likes (testdata/peers/curve_peer.py).
+type forger struct{ heard chan string }
 
-// liar starts a liar that sends HELLO to a node, with the UUID id. header is its X-PUBLICKEY.
-func (k *keyring) liar(host *testbed.Host, node, id string, header ...string) *liar {
+// startForger starts a liar that sends HELLO to a node, with the UUID id. header is its X-PUBLICKEY.
+func (k *keyring) startForger(host *testbed.Host, node, id string, header ...string) *forger {
 	k.t.Helper()
 	args := []string{filepath.Join(testbed.Root(), "testdata", "peers", "curve_peer.py"), "--address", host.Addr.String(),
 		"--cert", k.path("liar") + cert.SecretSuffix, "--node", node, "--uuid", id}
@@ -37,7 +37,7 @@ func (k *keyring) liar(host *testbed.Host, node, id string, header ...string) *l
 	if err := cmd.Start(); err != nil {
 		k.t.Fatal(err)
 	}
-	l := &liar{heard: make(chan string, 1000)}
+	l := &forger{heard: make(chan string, 1000)}
 	k.t.Cleanup(func() {
 		stdin.Close()
 		_ = cmd.Wait() // then its channel is closed
@@ -55,7 +55,7 @@ func (k *keyring) liar(host *testbed.Host, node, id string, header ...string) *l
 }
 
 // listen returns what happens to it within a while, or until the expected event.
-func (l *liar) listen(d time.Duration, until string) (heard []string) {
+func (l *forger) listen(d time.Duration, until string) (heard []string) {
 	late := time.After(d)
 	for {
 		select {
@@ -88,7 +88,7 @@ func TestCurveLiar(t *testing.T) {
 			k, lan := newKeyring(t), testbed.NewLAN(t, "")
 			a := k.ours(lan.Host("a"), "", "--listen", "tcp://*:"+mailboxPort)
 			id := uuid.NewString()
-			l := k.liar(lan.Host("b"), at(a.Host, mailboxPort)+"|"+k.public("ours"), id, c.header(k)...)
+			l := k.startForger(lan.Host("b"), endpointAt(a.Host, mailboxPort)+"|"+k.public("ours"), id, c.header(k)...)
 			heard := l.listen(testbed.Patience, map[bool]string{true: "hello", false: "closed"}[c.enters])
 			if got := slices.Contains(heard, "hello"); got != c.enters {
 				t.Errorf("it saw %v", heard)
@@ -113,8 +113,8 @@ func TestCurveLiar(t *testing.T) {
 			k, lan := newKeyring(t), testbed.NewLAN(t, "")
 			a := k.ours(lan.Host("a"), "", "--listen", "tcp://*:"+mailboxPort)
 			b := k.start(kind, lan.Host("b"))
-			k.acquainted(a, b)
-			l := k.liar(lan.Host("c"), at(a.Host, mailboxPort)+"|"+k.public("ours"), strings.ReplaceAll(b.UUID, "-", ""))
+			k.expectMet(a, b)
+			l := k.startForger(lan.Host("c"), endpointAt(a.Host, mailboxPort)+"|"+k.public("ours"), strings.ReplaceAll(b.UUID, "-", ""))
 			heard := l.listen(testbed.Patience, "closed")
 			heard = append(heard, l.listen(within, "hello")...)
 			if slices.Contains(heard, "hello") {

@@ -24,8 +24,10 @@ func needsOptions(t *testing.T) {
 	}
 }
 
-// at returns an endpoint at a host.
-func at(host *testbed.Host, port string) string { return "tcp://" + host.Addr.String() + ":" + port }
+// endpointAt returns an endpoint at a host.
+func endpointAt(host *testbed.Host, port string) string {
+	return "tcp://" + host.Addr.String() + ":" + port
+}
 
 // TestCurveStaticPeer: ours knows the endpoint and the key of a C zyre node.
 func TestCurveStaticPeer(t *testing.T) {
@@ -33,14 +35,14 @@ func TestCurveStaticPeer(t *testing.T) {
 	t.Parallel()
 	k, lan := newKeyring(t), testbed.NewLAN(t, "")
 	host := lan.Host("b")
-	a := k.ours(lan.Host("a"), "", "--peer", at(host, mailboxPort)+"|"+k.public("theirs"))
-	b := k.zyre(host, anyKey, "--endpoint", at(host, mailboxPort))
-	k.acquainted(a, b)
+	a := k.ours(lan.Host("a"), "", "--peer", endpointAt(host, mailboxPort)+"|"+k.public("theirs"))
+	b := k.zyre(host, anyKey, "--endpoint", endpointAt(host, mailboxPort))
+	k.expectMet(a, b)
 	converse(t, a, b)
 	b.Kill()
 	a.Wait(t, "EXIT of "+b.String(), testbed.Is("exit", b)) // and then a problem: no node is at the endpoint
-	c := k.zyre(host, anyKey, "--endpoint", at(host, mailboxPort))
-	k.acquainted(a, c)
+	c := k.zyre(host, anyKey, "--endpoint", endpointAt(host, mailboxPort))
+	k.expectMet(a, c)
 	converse(t, a, c)
 }
 
@@ -51,9 +53,9 @@ func TestCurveStaticPeerOfTheirs(t *testing.T) {
 	k, lan := newKeyring(t), testbed.NewLAN(t, "")
 	hosts := []*testbed.Host{lan.Host("a"), lan.Host("b")}
 	a := k.ours(hosts[0], "", "--listen", "tcp://*:"+mailboxPort)
-	b := k.zyre(hosts[1], noZauth, "--endpoint", at(hosts[1], mailboxPort), "--require-peer",
-		a.UUID+"="+at(hosts[0], mailboxPort)+"|"+k.public("ours"))
-	k.acquainted(a, b)
+	b := k.zyre(hosts[1], noZauth, "--endpoint", endpointAt(hosts[1], mailboxPort), "--require-peer",
+		a.UUID+"="+endpointAt(hosts[0], mailboxPort)+"|"+k.public("ours"))
+	k.expectMet(a, b)
 	converse(t, a, b)
 	a.Quit(t)
 }
@@ -67,17 +69,17 @@ func TestCurveStaticPeerWithoutKey(t *testing.T) {
 			t.Parallel()
 			k, lan := newKeyring(t), testbed.NewLAN(t, "")
 			host := lan.Host("b")
-			b := k.zyre(host, noZauth, "--endpoint", at(host, mailboxPort))
-			peer := at(host, mailboxPort)
+			b := k.zyre(host, noZauth, "--endpoint", endpointAt(host, mailboxPort))
+			peer := endpointAt(host, mailboxPort)
 			if key != "" {
 				peer += "|" + k.public(key)
 			}
 			a := k.ours(lan.Host("a"), "", "--peer", peer)
 			problem := a.Wait(t, "a problem of the peer", func(e testbed.Event) bool {
-				return e.Event == "problem" && !e.Solved && strings.Contains(e.About+e.Endpoint+e.Error, at(host, mailboxPort))
+				return e.Event == "problem" && !e.Solved && strings.Contains(e.About+e.Endpoint+e.Error, endpointAt(host, mailboxPort))
 			})
 			t.Logf("told: %v, about %q", problem, problem.About)
-			dials := quiet(t, watched, a, b)
+			dials := expectNoPeers(t, watched, a, b)
 			t.Logf("in %v ours dialled %d times", watched, dials[0])
 			if most := map[string]int{"": 0, "wrong": mostDials}[key]; dials[0] > most || dials[1] > 0 {
 				t.Errorf("%v dials, of ours and of C zyre, want %d of ours at most", dials, most)
@@ -99,27 +101,27 @@ func TestCurveGossip(t *testing.T) {
 				t.Parallel()
 				k, lan := newKeyring(t), testbed.NewLAN(t, "")
 				for _, name := range []string{"ours", "hub", "theirs"} {
-					k.admit(name)
+					k.allow(name)
 				}
 				zauth, folder := zauth, ""
 				if zauth == "folder" {
-					zauth, folder = k.admitted, k.admitted
+					zauth, folder = k.allowed, k.allowed
 				}
 				hosts := []*testbed.Host{lan.Host("a"), lan.Host("b"), lan.Host("c")}
 				var a, b, c *testbed.Peer
 				if hubIsOurs {
 					a = k.ours(hosts[0], folder, "--gossip-bind", "tcp://*:"+hubPort)
-					hub := at(hosts[0], hubPort) + "|" + k.public("ours")
-					b = k.zyreNamed("hub", hosts[1], zauth, "--endpoint", at(hosts[1], mailboxPort), "--gossip-connect", hub)
-					c = k.zyre(hosts[2], zauth, "--endpoint", at(hosts[2], mailboxPort), "--gossip-connect", hub)
+					hub := endpointAt(hosts[0], hubPort) + "|" + k.public("ours")
+					b = k.zyreNamed("hub", hosts[1], zauth, "--endpoint", endpointAt(hosts[1], mailboxPort), "--gossip-connect", hub)
+					c = k.zyre(hosts[2], zauth, "--endpoint", endpointAt(hosts[2], mailboxPort), "--gossip-connect", hub)
 				} else {
-					b = k.zyreNamed("hub", hosts[1], zauth, "--endpoint", at(hosts[1], mailboxPort), "--gossip-bind", at(hosts[1], hubPort))
-					hub := at(hosts[1], hubPort) + "|" + k.public("hub")
+					b = k.zyreNamed("hub", hosts[1], zauth, "--endpoint", endpointAt(hosts[1], mailboxPort), "--gossip-bind", endpointAt(hosts[1], hubPort))
+					hub := endpointAt(hosts[1], hubPort) + "|" + k.public("hub")
 					a = k.ours(hosts[0], folder, "--gossip-connect", hub)
-					c = k.zyre(hosts[2], zauth, "--endpoint", at(hosts[2], mailboxPort), "--gossip-connect", hub)
+					c = k.zyre(hosts[2], zauth, "--endpoint", endpointAt(hosts[2], mailboxPort), "--gossip-connect", hub)
 				}
-				k.acquainted(a, b)
-				k.acquainted(a, c)
+				k.expectMet(a, b)
+				k.expectMet(a, c)
 				meet(t, b, c)
 				converse(t, a, b)
 				converse(t, a, c)

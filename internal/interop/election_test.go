@@ -19,8 +19,8 @@ var electionRuns = flag.Int("interop.elections", 1, "how many runs TestElection 
 
 const contested = "CONTESTED"
 
-// An assembly is nodes of ours and of C zyre in one group.
-type assembly struct {
+// An electionTest is nodes of ours and of C zyre in one group.
+type electionTest struct {
 	t            *testing.T
 	lan          *testbed.LAN
 	ours, theirs []*testbed.Peer
@@ -31,7 +31,7 @@ type assembly struct {
 // zyreExpired is the expired timeout of C zyre in these tests.
 const zyreExpired = 6 * time.Second
 
-func (a *assembly) start(kind testbed.Kind, contests bool, firstDigits string) *testbed.Peer {
+func (a *electionTest) start(kind testbed.Kind, contests bool, firstDigits string) *testbed.Peer {
 	a.t.Helper()
 	id := ""
 	if firstDigits != "" {
@@ -58,17 +58,17 @@ func (a *assembly) start(kind testbed.Kind, contests bool, firstDigits string) *
 }
 
 // remove removes a node that has ended.
-func (a *assembly) remove(p *testbed.Peer) {
+func (a *electionTest) remove(p *testbed.Peer) {
 	gone := func(q *testbed.Peer) bool { return q == p }
 	a.ours, a.theirs = slices.DeleteFunc(a.ours, gone), slices.DeleteFunc(a.theirs, gone)
 	a.contestants = slices.DeleteFunc(a.contestants, func(id string) bool { return id == p.UUID })
 }
 
 // lowest returns the contestant that should lead.
-func (a *assembly) lowest() string { return slices.Min(a.contestants) }
+func (a *electionTest) lowest() string { return slices.Min(a.contestants) }
 
-// named returns the leader that a node named last.
-func named(p *testbed.Peer) string {
+// leaderOf returns the leader that a node named last.
+func leaderOf(p *testbed.Peer) string {
 	id := ""
 	for _, e := range p.Events() {
 		if e.Event == "leader" && e.Group == contested {
@@ -78,15 +78,15 @@ func named(p *testbed.Peer) string {
 	return id
 }
 
-// agree waits until all of ours name the lowest contestant.
-func (a *assembly) agree() (took time.Duration) {
+// waitUntilAgreed waits until all of ours name the lowest contestant.
+func (a *electionTest) waitUntilAgreed() (took time.Duration) {
 	a.t.Helper()
 	began := time.Now()
 	want := a.lowest()
 	for _, p := range a.ours {
-		for deadline := time.Now().Add(testbed.Patience); named(p) != want; {
+		for deadline := time.Now().Add(testbed.Patience); leaderOf(p) != want; {
 			if time.Now().After(deadline) {
-				a.t.Fatalf("%s names %q, want %q", p, named(p), want)
+				a.t.Fatalf("%s names %q, want %q", p, leaderOf(p), want)
 			}
 			p.Watch(20 * time.Millisecond)
 		}
@@ -94,21 +94,21 @@ func (a *assembly) agree() (took time.Duration) {
 	return time.Since(began)
 }
 
-// settle gives C zyre's nodes that time to agree with ours, and tells whether they do. Ours must not change their leader.
-func (a *assembly) settle(d time.Duration) bool {
+// agreesWithin gives C zyre's nodes that time to agree with ours, and tells whether they do. Ours must not change their leader.
+func (a *electionTest) agreesWithin(d time.Duration) bool {
 	a.t.Helper()
 	a.theirs[0].Watch(d)
 	want := a.lowest()
 	for _, p := range a.ours {
-		if named(p) != want {
-			a.t.Errorf("%s names %q in the end, want %q", p, named(p), want)
+		if leaderOf(p) != want {
+			a.t.Errorf("%s names %q in the end, want %q", p, leaderOf(p), want)
 		}
 	}
-	return !slices.ContainsFunc(a.theirs, func(p *testbed.Peer) bool { return named(p) != want })
+	return !slices.ContainsFunc(a.theirs, func(p *testbed.Peer) bool { return leaderOf(p) != want })
 }
 
 // killTheirs kills a leader that is a C zyre node.
-func killTheirs(a *assembly) (late time.Duration) {
+func killTheirs(a *electionTest) (late time.Duration) {
 	p := a.theirs[slices.IndexFunc(a.theirs, func(p *testbed.Peer) bool { return p.UUID == a.lowest() })]
 	p.Kill()
 	a.remove(p)
@@ -123,7 +123,7 @@ func TestElection(t *testing.T) {
 		name     string
 		contests bool   // ours
 		uuid     string // of the one of ours that contests; empty: none does
-		then     func(a *assembly) (late time.Duration)
+		then     func(a *electionTest) (late time.Duration)
 	}{
 		{"C zyre alone", false, "", nil},
 		{"C zyre alone, and the leader is killed", false, "", killTheirs},
@@ -131,19 +131,19 @@ func TestElection(t *testing.T) {
 		{"all start, and one of ours leads", true, lowestUUID, nil},
 		{"ours do not contest", false, highestUUID, nil},
 		{"the leader is killed", true, highestUUID, killTheirs},
-		{"the leader is killed, and it is ours", true, lowestUUID, func(a *assembly) time.Duration {
+		{"the leader is killed, and it is ours", true, lowestUUID, func(a *electionTest) time.Duration {
 			p := a.ours[0]
 			p.Kill()
 			a.remove(p)
 			return zyreExpired
 		}},
-		{"the leader quits, and it is ours", true, lowestUUID, func(a *assembly) time.Duration {
+		{"the leader quits, and it is ours", true, lowestUUID, func(a *electionTest) time.Duration {
 			p := a.ours[0]
 			p.Quit(a.t)
 			a.remove(p)
 			return 0
 		}},
-		{"a lower one of ours comes", false, highestUUID, func(a *assembly) time.Duration {
+		{"a lower one of ours comes", false, highestUUID, func(a *electionTest) time.Duration {
 			a.start(testbed.Zre, true, lowestUUID)
 			return 0
 		}},
@@ -152,7 +152,7 @@ func TestElection(t *testing.T) {
 			t.Parallel()
 			agreed, last := 0, time.Duration(0)
 			for range *electionRuns {
-				a := &assembly{t: t, lan: testbed.NewLAN(t, "")}
+				a := &electionTest{t: t, lan: testbed.NewLAN(t, "")}
 				withOurs := story.uuid != ""
 				if withOurs {
 					a.start(testbed.Zre, story.contests, story.uuid)
@@ -163,13 +163,13 @@ func TestElection(t *testing.T) {
 				}
 				a.start(testbed.Zyre, true, "")
 				a.start(testbed.Zyre, true, "")
-				last = max(last, a.agree())
+				last = max(last, a.waitUntilAgreed())
 				late := time.Duration(0)
-				isRight := a.settle(3 * time.Second)
+				isRight := a.agreesWithin(3 * time.Second)
 				if story.then != nil {
 					late = story.then(a)
-					last = max(last, a.agree())
-					isRight = a.settle(late + 3*time.Second)
+					last = max(last, a.waitUntilAgreed())
+					isRight = a.agreesWithin(late + 3*time.Second)
 				}
 				if isRight {
 					agreed++

@@ -41,7 +41,7 @@ func TestFloodFromTheirs(t *testing.T) {
 		sent, received := 0, testbed.Event{}
 		for sent < flood {
 			send(t, b, whispers(a, sent, sent+window))
-			received = inOrder(t, a, received, b, sent, sent+window)
+			received = expectInOrder(t, a, received, b, sent, sent+window)
 			sent += window
 		}
 		a.Never(t, testbed.Event{}, received, "EXIT", testbed.Is("exit", b))
@@ -56,13 +56,13 @@ func send(t *testing.T, p *testbed.Peer, commands []testbed.Command) {
 	}
 }
 
-// inOrder waits until a node got the messages from first up to, not including, end, and nothing else from that peer. It returns the last of
+// expectInOrder waits until a node got the messages from first up to, not including, end, and nothing else from that peer. It returns the last of
 // them.
-func inOrder(t *testing.T, who *testbed.Peer, after testbed.Event, speaker *testbed.Peer, first, end int) testbed.Event {
+func expectInOrder(t *testing.T, node *testbed.Peer, after testbed.Event, speaker *testbed.Peer, first, end int) testbed.Event {
 	t.Helper()
 	next, wrong := first, ""
-	event := who.WaitAfter(t, after, fmt.Sprintf("message %d", end-1), func(e testbed.Event) bool {
-		if !from(speaker)(e) || e.Event != "whisper" && e.Event != "exit" {
+	event := node.WaitAfter(t, after, fmt.Sprintf("message %d", end-1), func(e testbed.Event) bool {
+		if !eventsFrom(speaker)(e) || e.Event != "whisper" && e.Event != "exit" {
 			return false
 		}
 		if e.Event == "exit" || len(e.Text) != 1 || e.Text[0] != strconv.Itoa(next) {
@@ -73,7 +73,7 @@ func inOrder(t *testing.T, who *testbed.Peer, after testbed.Event, speaker *test
 		return next == end
 	})
 	if wrong != "" {
-		t.Fatalf("%s: %s", who, wrong)
+		t.Fatalf("%s: %s", node, wrong)
 	}
 	return event
 }
@@ -87,7 +87,7 @@ func TestFloodFromOurs(t *testing.T) {
 			speaker.Args = []string{"--send-timeout", "1m"}
 		}
 		if apart {
-			speaker = tolerant(speaker)
+			speaker = allowErrors(speaker)
 		}
 		a := testbed.Start(t, lan.Host("a"), ours, speaker)
 		b := testbed.Start(t, lan.Host("b"), kind, options("theirs"))
@@ -108,7 +108,7 @@ func wrapTogether(t *testing.T, a, b *testbed.Peer) {
 	go func() { sent <- a.Send(whispers(b, 0, flood)...) }()
 	received := testbed.Event{}
 	for first := 0; first < flood; first += window {
-		received = inOrder(t, b, received, a, first, first+window)
+		received = expectInOrder(t, b, received, a, first, first+window)
 	}
 	if err := <-sent; err != nil {
 		t.Fatal(err)
@@ -128,9 +128,9 @@ func wrapApart(t *testing.T, a, b *testbed.Peer) {
 	if err := <-sent; err != nil {
 		t.Fatal(err)
 	}
-	sessions := numbers(b, a)
-	if len(sessions) != 2 || len(numbers(a, b)) != 2 {
-		t.Fatalf("%s had %d sessions with %s, which had %d; want 2", b, len(sessions), a, len(numbers(a, b)))
+	sessions := sessionsOf(b, a)
+	if len(sessions) != 2 || len(sessionsOf(a, b)) != 2 {
+		t.Fatalf("%s had %d sessions with %s, which had %d; want 2", b, len(sessions), a, len(sessionsOf(a, b)))
 	}
 	before, after := sessions[0], sessions[1]
 	if before.first != 0 || !before.contiguous || after.first != before.last+1 || !after.contiguous || after.last != flood-1 {
@@ -147,10 +147,10 @@ type session struct {
 	contiguous         bool
 }
 
-// numbers returns the numbered messages that a node got from a peer, by session.
-func numbers(who, from *testbed.Peer) []session {
+// sessionsOf returns the numbered messages that a node got from a peer, by session.
+func sessionsOf(node, from *testbed.Peer) []session {
 	var sessions []session
-	for _, e := range who.Events() {
+	for _, e := range node.Events() {
 		switch {
 		case testbed.Is("enter", from)(e):
 			sessions = append(sessions, session{contiguous: true})

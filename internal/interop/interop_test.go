@@ -68,63 +68,63 @@ func options(name string) testbed.Options {
 // meet waits until a knows everything that options say about b, and b about a.
 func meet(t *testing.T, a, b *testbed.Peer) {
 	t.Helper()
-	learn(t, a, b)
-	learn(t, b, a)
+	expectKnown(t, a, b)
+	expectKnown(t, b, a)
 }
 
-// learn waits until who knows everything that options say about whom.
-func learn(t *testing.T, who, whom *testbed.Peer) {
+// expectKnown waits until a node knows everything that options say about a peer.
+func expectKnown(t *testing.T, node, peer *testbed.Peer) {
 	t.Helper()
-	enter := who.Wait(t, "ENTER of "+whom.String(), testbed.Is("enter", whom))
-	want := options(whom.Name)
-	if enter.Name != whom.Name {
-		t.Errorf("%s sees %s by the name of %q", who, whom, enter.Name)
+	enter := node.Wait(t, "ENTER of "+peer.String(), testbed.Is("enter", peer))
+	want := options(peer.Name)
+	if enter.Name != peer.Name {
+		t.Errorf("%s sees %s by the name of %q", node, peer, enter.Name)
 	}
 	for key, value := range want.Headers {
 		if enter.Headers[key] != value {
-			t.Errorf("%s sees header %s of %s as %q, want %q", who, key, whom, enter.Headers[key], value)
+			t.Errorf("%s sees header %s of %s as %q, want %q", node, key, peer, enter.Headers[key], value)
 		}
 	}
 	if enter.Transport == "tcp" {
 		// Our nodes hear each other by IPv6 too, from the link-local address.
 		text, _ := strings.CutPrefix(enter.Endpoint, "tcp://")
 		address, err := netip.ParseAddrPort(text)
-		six := who.Kind == testbed.Zre && whom.Kind == testbed.Zre && address.Addr().Is6()
-		if err != nil || !six && address.Addr() != whom.Host.Addr || six && address.Addr().WithZone("") != whom.Host.LinkLocal() {
-			t.Errorf("%s sees the endpoint of %s as %q, which is not at %v", who, whom, enter.Endpoint, whom.Host.Addr)
+		six := node.Kind == testbed.Zre && peer.Kind == testbed.Zre && address.Addr().Is6()
+		if err != nil || !six && address.Addr() != peer.Host.Addr || six && address.Addr().WithZone("") != peer.Host.LinkLocal() {
+			t.Errorf("%s sees the endpoint of %s as %q, which is not at %v", node, peer, enter.Endpoint, peer.Host.Addr)
 		}
-		if whom.Endpoint != "" && !strings.HasSuffix(whom.Endpoint, ":"+strconv.Itoa(int(address.Port()))) {
-			t.Errorf("%s sees the endpoint of %s as %q, want the port of %q", who, whom, enter.Endpoint, whom.Endpoint)
+		if peer.Endpoint != "" && !strings.HasSuffix(peer.Endpoint, ":"+strconv.Itoa(int(address.Port()))) {
+			t.Errorf("%s sees the endpoint of %s as %q, want the port of %q", node, peer, enter.Endpoint, peer.Endpoint)
 		}
 	}
 	for _, group := range want.Groups {
-		who.Wait(t, "JOIN of "+group+" by "+whom.String(), testbed.InGroup("join", whom, group))
+		node.Wait(t, "JOIN of "+group+" by "+peer.String(), testbed.InGroup("join", peer, group))
 	}
-	if !traitsOf[who.Kind].groupsFirst {
-		who.Never(t, testbed.Event{}, enter, "anything of "+whom.String()+" before its ENTER", from(whom))
+	if !traitsOf[node.Kind].groupsFirst {
+		node.Never(t, testbed.Event{}, enter, "anything of "+peer.String()+" before its ENTER", eventsFrom(peer))
 	}
 }
 
-// from matches every event that comes from a peer.
-func from(p *testbed.Peer) testbed.Match {
+// eventsFrom matches every event that comes from a peer.
+func eventsFrom(p *testbed.Peer) testbed.Match {
 	return func(e testbed.Event) bool { return e.Peer == p.UUID }
 }
 
-// gone waits until whom has left for who: exactly one EXIT, for the right reason, and nothing after it. Only ours reports reasons.
-func gone(t *testing.T, who, whom *testbed.Peer, reason string) {
+// expectExit waits until a node has reported that a peer left: exactly one EXIT, for the right reason, and nothing after it. Only ours reports reasons.
+func expectExit(t *testing.T, node, peer *testbed.Peer, reason string) {
 	t.Helper()
-	exit := who.Wait(t, "EXIT of "+whom.String(), testbed.Is("exit", whom))
-	if who.Kind == testbed.Zre && exit.Reason != reason {
-		t.Errorf("%s says that %s has %s, want %s", who, whom, exit.Reason, reason)
+	exit := node.Wait(t, "EXIT of "+peer.String(), testbed.Is("exit", peer))
+	if node.Kind == testbed.Zre && exit.Reason != reason {
+		t.Errorf("%s says that %s has %s, want %s", node, peer, exit.Reason, reason)
 	}
-	for _, known := range who.Peers(t) {
-		if known.Peer == whom.UUID {
-			t.Errorf("%s still lists %s after its EXIT", who, whom)
+	for _, known := range node.Peers(t) {
+		if known.Peer == peer.UUID {
+			t.Errorf("%s still lists %s after its EXIT", node, peer)
 		}
 	}
-	answer := who.WaitAfter(t, exit, "the answer to peers", func(e testbed.Event) bool { return e.Event == "peers" })
-	who.Never(t, exit, answer, "anything of "+whom.String()+" after its EXIT", func(e testbed.Event) bool {
+	answer := node.WaitAfter(t, exit, "the answer to peers", func(e testbed.Event) bool { return e.Event == "peers" })
+	node.Never(t, exit, answer, "anything of "+peer.String()+" after its EXIT", func(e testbed.Event) bool {
 		// zyre.js reports an EXIT without a name for each further beacon that says goodbye.
-		return from(whom)(e) && !(who.Kind == testbed.ZyreJS && e.Event == "exit" && e.Name == "")
+		return eventsFrom(peer)(e) && !(node.Kind == testbed.ZyreJS && e.Event == "exit" && e.Name == "")
 	})
 }

@@ -48,11 +48,11 @@ func TestIPv6(t *testing.T) {
 			theirs := testbed.Start(t, b, c.kind, o)
 			ours := testbed.Start(t, a, testbed.Zre, testbed.Options{Name: "ours"})
 			for _, pair := range [][2]*testbed.Peer{{ours, theirs}, {theirs, ours}} {
-				who, whom := pair[0], pair[1]
-				enter := who.Wait(t, "ENTER of "+whom.String(), testbed.Is("enter", whom))
-				t.Logf("%s sees the endpoint of %s as %s", who, whom, enter.Endpoint)
-				who.Whisper(t, whom, []byte("hello"))
-				whom.Wait(t, "a whisper of "+who.String(), testbed.Whisper(who, []byte("hello")))
+				node, peer := pair[0], pair[1]
+				enter := node.Wait(t, "ENTER of "+peer.String(), testbed.Is("enter", peer))
+				t.Logf("%s sees the endpoint of %s as %s", node, peer, enter.Endpoint)
+				node.Whisper(t, peer, []byte("hello"))
+				peer.Wait(t, "a whisper of "+node.String(), testbed.Whisper(node, []byte("hello")))
 			}
 		})
 	}

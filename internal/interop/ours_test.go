@@ -36,12 +36,12 @@ func TestOurs(t *testing.T) {
 			}
 			converse(t, a, b)
 			b.Kill()
-			gone(t, a, b, "crashed")
+			expectExit(t, a, b, "crashed")
 			c := testbed.Start(t, other, testbed.Zre, options("c"))
 			meet(t, a, c)
 			converse(t, a, c)
 			a.Quit(t)
-			gone(t, c, a, "left")
+			expectExit(t, c, a, "left")
 		})
 	}
 }

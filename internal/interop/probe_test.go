@@ -47,10 +47,10 @@ func TestProbe(t *testing.T) {
 			if after := b.Peers(t); len(after) != len(before) {
 				t.Errorf("%s knows %v, before the probes %v", b, after, before)
 			}
-			for _, who := range []*testbed.Peer{a, b} {
-				for _, e := range who.Events() {
+			for _, node := range []*testbed.Peer{a, b} {
+				for _, e := range node.Events() {
 					if e.Event == "exit" {
-						t.Errorf("%s saw %v", who, e)
+						t.Errorf("%s saw %v", node, e)
 					}
 				}
 			}

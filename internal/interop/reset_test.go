@@ -16,21 +16,21 @@ import (
 	"github.com/go-zre/go-zre/msg"
 )
 
-// comings lists the ENTERs and EXITs of a peer that a node saw after an event.
-func comings(who, whom *testbed.Peer, after testbed.Event) (list []testbed.Event) {
-	for _, e := range who.Events() {
-		if after.Before(e) && (testbed.Is("enter", whom)(e) || testbed.Is("exit", whom)(e)) {
+// presenceEvents lists the ENTERs and EXITs of a peer that a node saw after an event.
+func presenceEvents(node, peer *testbed.Peer, after testbed.Event) (list []testbed.Event) {
+	for _, e := range node.Events() {
+		if after.Before(e) && (testbed.Is("enter", peer)(e) || testbed.Is("exit", peer)(e)) {
 			list = append(list, e)
 		}
 	}
 	return list
 }
 
-// A mute connection takes what comes.
-type mute struct{}
+// A discard connection takes what comes.
+type discard struct{}
 
-func (mute) Receive([][]byte) error { return nil }
-func (mute) Closed(error)           {}
+func (discard) Receive([][]byte) error { return nil }
+func (discard) Closed(error)           {}
 
 // sayHello makes a host send HELLO once with the identity and the endpoint of another node, and close.
 func sayHello(t *testing.T, host *testbed.Host, as *testbed.Peer, to string) {
@@ -45,7 +45,7 @@ func sayHello(t *testing.T, host *testbed.Host, as *testbed.Peer, to string) {
 	}
 	id := uuid.MustParse(as.UUID)
 	queue := zmtp.NewQueue(10, 1<<20)
-	conn, err := zmtp.Open(t.Context(), nc, zmtp.Config{Identity: append([]byte{1}, id[:]...)}, queue, nil, mute{})
+	conn, err := zmtp.Open(t.Context(), nc, zmtp.Config{Identity: append([]byte{1}, id[:]...)}, queue, nil, discard{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,10 +79,10 @@ func TestOurIdentityIsUsedByAnother(t *testing.T) {
 		soon := []testbed.Event{last(a), last(b)}
 		a.Watch(calm)
 		for i, pair := range [][2]*testbed.Peer{{a, b}, {b, a}} {
-			if all := comings(pair[0], pair[1], before[i]); len(all) > 4 {
+			if all := presenceEvents(pair[0], pair[1], before[i]); len(all) > 4 {
 				t.Errorf("%s saw %d ENTERs and EXITs in %v: %v", pair[0], len(all), window, all)
 			}
-			if late := comings(pair[0], pair[1], soon[i]); len(late) > 0 {
+			if late := presenceEvents(pair[0], pair[1], soon[i]); len(late) > 0 {
 				t.Errorf("%s saw in the last %v of %v: %v", pair[0], calm, window, late)
 			}
 		}
@@ -113,7 +113,7 @@ func TestTheirConnectionIsReset(t *testing.T) {
 		b.Whisper(t, a, []byte("theirs goes on"))
 		a.Wait(t, "the whisper", testbed.Whisper(b, []byte("theirs goes on")))
 		for i, pair := range [][2]*testbed.Peer{{a, b}, {b, a}} {
-			if all := comings(pair[0], pair[1], before[i]); len(all) > 0 {
+			if all := presenceEvents(pair[0], pair[1], before[i]); len(all) > 0 {
 				t.Errorf("%s saw %v", pair[0], all)
 			}
 		}

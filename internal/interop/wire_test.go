@@ -33,7 +33,7 @@ var (
 // wire listens on a port of a host that has no node: it hears what goes to all hosts.
 type wire struct {
 	conn   net.PacketConn
-	octets int                // length of a beacon there: 22, 23, or 32 more for a CURVE key
+	length int                // length of a beacon there: 22, 23, or 32 more for a CURVE key
 	heard  map[string]*beacon // by UUID, in hexadecimal
 }
 
@@ -43,9 +43,9 @@ type beacon struct {
 	left  bool // with the last one
 }
 
-func listen(t *testing.T, host *testbed.Host, network string, port, octets int) *wire {
+func listen(t *testing.T, host *testbed.Host, network string, port, length int) *wire {
 	t.Helper()
-	w := &wire{octets: octets, heard: map[string]*beacon{}}
+	w := &wire{length: length, heard: map[string]*beacon{}}
 	err := host.Do(func() (err error) {
 		if w.conn, err = net.ListenPacket(network, fmt.Sprint(":", port)); err != nil {
 			return err
@@ -102,11 +102,11 @@ func (w *wire) rest(t *testing.T) {
 func (w *wire) hear(t *testing.T, datagram []byte, source net.Addr) {
 	t.Helper()
 	version := byte(1)
-	if w.octets > 23 {
+	if w.length > 23 {
 		version = 3
 	}
-	if !bytes.HasPrefix(datagram, []byte{'Z', 'R', 'E', version}) || len(datagram) != w.octets {
-		t.Errorf("%v got %d octets from %v: %x; want beacons of %d", w.conn.LocalAddr(), len(datagram), source, datagram, w.octets)
+	if !bytes.HasPrefix(datagram, []byte{'Z', 'R', 'E', version}) || len(datagram) != w.length {
+		t.Errorf("%v got %d bytes from %v: %x; want beacons of %d", w.conn.LocalAddr(), len(datagram), source, datagram, w.length)
 		return
 	}
 	id := fmt.Sprintf("%x", datagram[4:20])
@@ -169,7 +169,7 @@ func beaconsOnTheWire(t *testing.T, lan *testbed.LAN, classic, state int, args f
 	for _, p := range nodes {
 		for _, q := range nodes {
 			if p != q {
-				learn(t, p, q)
+				expectKnown(t, p, q)
 			}
 		}
 	}

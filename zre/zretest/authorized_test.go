@@ -12,8 +12,8 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// certified returns a new certificate, saved at path unless that is "".
-func certified(t *testing.T, path string) *zre.Certificate {
+// savedCertificate returns a new certificate, saved at path unless that is "".
+func savedCertificate(t *testing.T, path string) *zre.Certificate {
 	t.Helper()
 	c, err := zre.NewCertificate()
 	if err == nil && path != "" {
@@ -25,8 +25,8 @@ func certified(t *testing.T, path string) *zre.Certificate {
 	return c
 }
 
-// presentTo lists the peers that are present.
-func presentTo(w *zretest.Watched) string {
+// peerNames lists the peers that are present.
+func peerNames(w *zretest.Watched) string {
 	var list []string
 	for _, p := range w.Peers() {
 		list = append(list, p.Name)
@@ -37,22 +37,22 @@ func presentTo(w *zretest.Watched) string {
 // Nodes with one certificate meet, on any transport. They meet no node that has another key or none.
 func TestSharedCertificate(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		shared := certified(t, "")
+		shared := savedCertificate(t, "")
 		hosts := []*zretest.Host{lan.Host("10.0.0.1/16"), lan.Host("10.0.0.2/16"), lan.Host("10.0.0.3/16")}
 		a := zretest.Start(t, hosts[0], zre.WithName("a"), zre.WithSharedCertificate(shared))
 		b := zretest.Start(t, hosts[1], zre.WithName("b"), zre.WithSharedCertificate(shared))
 		c := zretest.Start(t, hosts[1].Process(), zre.WithName("c"), zre.WithSharedCertificate(shared))
-		stranger := zretest.Start(t, hosts[2], zre.WithName("stranger"), zre.WithCertificate(certified(t, "")))
+		stranger := zretest.Start(t, hosts[2], zre.WithName("stranger"), zre.WithCertificate(savedCertificate(t, "")))
 		plain := zretest.Start(t, hosts[2].Process(), zre.WithName("plain"))
-		pass(10 * time.Second)
+		advance(10 * time.Second)
 		for w, want := range map[*zretest.Watched]string{a: "b c", b: "a c", c: "a b", stranger: "", plain: ""} {
-			if got := presentTo(w); got != want {
+			if got := peerNames(w); got != want {
 				t.Errorf("%s meets %q, want %q", w.Name(), got, want)
 			}
 		}
 		for _, p := range a.Peers() {
 			if p.PublicKey != shared.PublicKey() {
-				t.Errorf("%s has the key %v", p.Name, p.PublicKey)
+				t.Errorf("%s has the key %v, want the shared one", p.Name, p.PublicKey)
 			}
 		}
 		if err := a.Whisper(t.Context(), b.UUID(), []byte("for members alone")); err != nil {
@@ -62,7 +62,7 @@ func TestSharedCertificate(t *testing.T) {
 	})
 }
 
-func move(t *testing.T, from, to string) {
+func renameFile(t *testing.T, from, to string) {
 	t.Helper()
 	if err := os.Rename(from, to); err != nil {
 		t.Fatal(err)
@@ -77,22 +77,22 @@ func TestFolderOfCertificates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		gate := certified(t, filepath.Join(keys, "gate"))
-		robot := certified(t, filepath.Join(elsewhere, "robot"))
+		gate := savedCertificate(t, filepath.Join(keys, "gate"))
+		robot := savedCertificate(t, filepath.Join(elsewhere, "robot"))
 		host := lan.Host("10.0.0.2/16")
 		g := zretest.Start(t, lan.Host("10.0.0.1/16"), zre.WithName("gate"), zre.WithCertificate(gate), zre.WithAuthorizer(allow))
 		r := zretest.Start(t, host, zre.WithName("robot"), zre.WithCertificate(robot), zre.WithAuthorizer(zre.AllowKeys(gate.PublicKey())))
-		pass(time.Minute)
+		advance(time.Minute)
 		if len(g.Peers()) > 0 || len(r.Peers()) > 0 {
-			t.Errorf("they meet: %q, %q", presentTo(g), presentTo(r))
+			t.Errorf("nodes that must not meet see %q and %q", peerNames(g), peerNames(r))
 		}
 		if !slices.ContainsFunc(g.Problems(), func(p zre.Problem) bool {
 			return p.Kind == zre.ProblemRefused && p.About == robot.PublicKey().String() && strings.Contains(p.Err.Error(), "no certificate in "+keys)
 		}) {
-			t.Errorf("problems of the gate: %v", g.Problems())
+			t.Errorf("the gate reports the problems %v, want the robot's key refused", g.Problems())
 		}
 		if dials := r.Stats().Dials; dials > 12 { // it was refused, so it retries less and less often
-			t.Errorf("in a minute the robot dialled %d times where it is refused", dials)
+			t.Errorf("the robot dialled the node that refuses it %d times in a minute, want 12 at most", dials)
 		}
 
 		if err := os.Rename(filepath.Join(elsewhere, "robot"), filepath.Join(keys, "robot")); err != nil {
@@ -102,21 +102,21 @@ func TestFolderOfCertificates(t *testing.T) {
 		zretest.Next[zre.Enter](g)
 		zretest.Next[zre.Enter](r)
 		if took := time.Since(added); took > 8*time.Second+5*time.Second { // until the key is accepted, and between two attempts
-			t.Errorf("it entered after %v", took)
+			t.Errorf("the robot entered after %v, want 13 s at most", took)
 		}
-		pass(time.Second)
+		advance(time.Second)
 		if left := g.Problems(); len(left) > 0 {
-			t.Errorf("problems are left: %v", left)
+			t.Errorf("problems after the robot entered: %v, want none", left)
 		}
 
 		for range 5 { // a folder that is being replaced is absent for a moment
-			move(t, keys, keys+".old")
-			pass(time.Second)
-			move(t, keys+".old", keys)
-			pass(5500 * time.Millisecond)
+			renameFile(t, keys, keys+".old")
+			advance(time.Second)
+			renameFile(t, keys+".old", keys)
+			advance(5500 * time.Millisecond)
 		}
-		if got := comings(g.Seen()); presentTo(g) != "robot" || len(got) > 1 {
-			t.Errorf("the gate has %q, and saw %v, after the folder was away for moments", presentTo(g), got)
+		if got := presenceEvents(g.Seen()); peerNames(g) != "robot" || len(got) > 1 {
+			t.Errorf("after the folder was absent for moments the gate has %q and saw %v, want the robot to stay", peerNames(g), got)
 		}
 
 		if err := os.Remove(filepath.Join(keys, "robot")); err != nil {
@@ -125,18 +125,18 @@ func TestFolderOfCertificates(t *testing.T) {
 		removed := time.Now()
 		exit := zretest.Next[zre.Exit](g)
 		if took := time.Since(removed); took > 8*time.Second || exit.Reason != zre.ReasonRefused || exit.Err == nil {
-			t.Errorf("after %v it exits as %v: %v", took, exit.Reason, exit.Err)
+			t.Errorf("the removed robot exits after %v with %v: %v, want refused within 8 s", took, exit.Reason, exit.Err)
 		}
 		zretest.Next[zre.Exit](r)
-		pass(time.Minute)
+		advance(time.Minute)
 		if len(g.Peers()) > 0 || len(r.Peers()) > 0 {
-			t.Errorf("what was removed enters: %q, %q", presentTo(g), presentTo(r))
+			t.Errorf("a node whose certificate was removed is present: %q, %q", peerNames(g), peerNames(r))
 		}
 		host.Kill()
 		again := zretest.Start(t, host.Process(), zre.WithName("robot again"), zre.WithCertificate(robot))
-		pass(time.Minute)
+		advance(time.Minute)
 		if len(again.Peers()) > 0 || len(g.Peers()) > 0 {
-			t.Errorf("what was removed enters: %q, %q", presentTo(again), presentTo(g))
+			t.Errorf("a node whose certificate was removed is present: %q, %q", peerNames(again), peerNames(g))
 		}
 	})
 }

@@ -18,8 +18,8 @@ import (
 // foreignGap is how long it may take until a gap shows that a reset lost an ELECT of C zyre: until its next message, at the latest a PING.
 const foreignGap = 7 * time.Second
 
-// An elector is one of our nodes in a world of elections.
-type elector struct {
+// An electionNode is one of our nodes in a world of elections.
+type electionNode struct {
 	*zretest.Watched
 	host     *zretest.Host
 	id       uuid.UUID
@@ -32,82 +32,82 @@ type elector struct {
 	contests bool
 }
 
-// A ballot is a set of nodes that elect a leader while faults happen.
-type ballot struct {
-	t        *testing.T
-	lan      *zretest.LAN
-	r        *rand.Rand
-	electors []*elector
-	foreign  []*zretest.Foreign
-	count    int
-	parted   time.Time // zero: all nodes reach each other
-	quiet    time.Time // the last change that is not an event of a node, plus the time it may take to arrive
-	story    []string
+// An electionTest is a set of nodes that elect a leader while faults happen.
+type electionTest struct {
+	t         *testing.T
+	lan       *zretest.LAN
+	r         *rand.Rand
+	electors  []*electionNode
+	foreign   []*zretest.Foreign
+	count     int
+	partedAt  time.Time // zero: all nodes reach each other
+	quietFrom time.Time // the last change that is not an event of a node, plus the time it may take to arrive
+	steps     []string
 }
 
-func (b *ballot) tell(format string, args ...any) {
-	b.story = append(b.story, time.Now().Format("04:05.000 ")+fmt.Sprintf(format, args...))
-	b.disturb(0)
+func (b *electionTest) logStep(format string, args ...any) {
+	b.steps = append(b.steps, time.Now().Format("04:05.000 ")+fmt.Sprintf(format, args...))
+	b.delayQuiet(0)
 }
 
-func (b *ballot) disturb(d time.Duration) {
-	if at := time.Now().Add(d); at.After(b.quiet) {
-		b.quiet = at
+func (b *electionTest) delayQuiet(d time.Duration) {
+	if at := time.Now().Add(d); at.After(b.quietFrom) {
+		b.quietFrom = at
 	}
 }
 
-func (b *ballot) id() (id uuid.UUID) {
+func (b *electionTest) id() (id uuid.UUID) {
 	for i := range id {
 		id[i] = byte(b.r.Uint32())
 	}
 	return id
 }
 
-func (b *ballot) newHost() *zretest.Host {
+func (b *electionTest) newHost() *zretest.Host {
 	b.count++
 	return b.lan.Host(fmt.Sprintf("10.0.0.%d/16", b.count))
 }
 
-func (b *ballot) start(e *elector) {
+func (b *electionTest) start(e *electionNode) {
 	e.joined, e.contests = b.r.IntN(4) > 0, b.r.IntN(2) == 0
 	e.joined = e.joined || e.contests
 	options := []zre.Option{zre.WithUUID(e.id), zre.WithName(fmt.Sprintf("%x", e.id[:2]))}
 	if e.contests {
 		options = append(options, zre.WithContest(group))
 	}
-	b.tell("start %x, in the group %v, contests %v", e.id[:2], e.joined, e.contests)
+	b.logStep("start %x, in the group %v, contests %v", e.id[:2], e.joined, e.contests)
 	e.Watched, e.up, e.read = zretest.Start(b.t, e.host, options...), true, 0
 	if e.joined {
-		b.do(e.Join(group))
+		b.failOn(e.Join(group))
 	}
 }
 
-func (b *ballot) do(err error) {
+func (b *electionTest) failOn(err error) {
 	if err != nil {
 		b.t.Error(err)
 	}
 }
 
-// happen makes one thing happen.
-func (b *ballot) happen() {
+// randomStep makes one thing happen.
+func (b *electionTest) randomStep() {
 	e := b.electors[b.r.IntN(len(b.electors))]
 	switch b.r.IntN(7) {
 	case 0:
-		b.cut()
+		b.togglePartition()
 	case 1, 2:
 		b.end(e)
 	case 3:
 		if e.up && !e.contests {
-			b.tell("contest %x", e.id[:2])
+			b.logStep("contest %x", e.id[:2])
 			e.joined, e.contests = true, true
-			b.do(e.Contest(group))
+			b.failOn(e.Contest(group))
 		}
 	case 4:
-		if e.up && b.parted.IsZero() {
-			b.tell("reset %x", e.id[:2])
+		if e.up && b.partedAt.IsZero() {
+			b.logStep("reset %x", e.id[:2])
 			e.host.ResetConnections()
 			if len(b.foreign) > 0 {
-				b.disturb(foreignGap)
+				b.delayQuiet(foreignGap)
 			}
 		}
 	default:
@@ -115,24 +115,24 @@ func (b *ballot) happen() {
 		case !e.up:
 			b.start(e)
 		case e.joined:
-			b.tell("leave %x", e.id[:2])
+			b.logStep("leave %x", e.id[:2])
 			e.joined, e.contests = false, false
-			b.do(e.Leave(group))
+			b.failOn(e.Leave(group))
 		default:
-			b.tell("join %x", e.id[:2])
+			b.logStep("join %x", e.id[:2])
 			e.joined = true
-			b.do(e.Join(group))
+			b.failOn(e.Join(group))
 		}
 	}
 }
 
 // end ends a node: politely, by killing its process, or by a power cut, which the others notice when it expires.
-func (b *ballot) end(e *elector) {
+func (b *electionTest) end(e *electionNode) {
 	if !e.up {
 		return
 	}
 	how := b.r.IntN(3)
-	b.tell("end %x (%d)", e.id[:2], how)
+	b.logStep("end %x (%d)", e.id[:2], how)
 	e.up = false
 	switch how {
 	case 1:
@@ -154,13 +154,13 @@ func (b *ballot) end(e *elector) {
 	}
 }
 
-// cut partitions the network, or heals it.
-func (b *ballot) cut() {
-	if !b.parted.IsZero() {
+// togglePartition partitions the network, or heals it.
+func (b *electionTest) togglePartition() {
+	if !b.partedAt.IsZero() {
 		b.lan.Heal()
-		b.tell("heal")
-		b.disturb(min(2*time.Since(b.parted), time.Minute)) // TCP doubles its wait before each retransmission
-		b.parted = time.Time{}
+		b.logStep("heal")
+		b.delayQuiet(min(2*time.Since(b.partedAt), time.Minute)) // TCP doubles its wait before each retransmission
+		b.partedAt = time.Time{}
 		return
 	}
 	var away []*zretest.Host
@@ -170,18 +170,18 @@ func (b *ballot) cut() {
 		}
 	}
 	if len(away) > 0 {
-		b.tell("part: %v", away)
+		b.logStep("part: %v", away)
 		b.lan.Partition(away...)
-		b.parted = time.Now()
+		b.partedAt = time.Now()
 	}
 }
 
 // pause lets time pass and checks again and again that the nodes that should agree do.
-func (b *ballot) pause(most time.Duration) {
+func (b *electionTest) pause(most time.Duration) {
 	for end := time.Now().Add(time.Duration(b.r.Int64N(int64(most)))); time.Now().Before(end); {
 		time.Sleep(100 * time.Millisecond) // fake time
 		for _, e := range b.electors {
-			b.listen(e)
+			b.recordEvents(e)
 		}
 		for side := range 2 {
 			b.check(side, false)
@@ -191,18 +191,18 @@ func (b *ballot) pause(most time.Duration) {
 
 // check looks at the members on one side. If all have had the same view of it for a while, they name the same leader, the lowest contestant.
 // At the end they must have the same view.
-func (b *ballot) check(side int, end bool) {
-	var members []*elector
+func (b *electionTest) check(side int, end bool) {
+	var members []*electionNode
 	var want uuid.UUID
 	for _, e := range b.electors {
-		if e.up && e.joined && (b.parted.IsZero() || e.side == side) {
+		if e.up && e.joined && (b.partedAt.IsZero() || e.side == side) {
 			members = append(members, e)
 			if e.contests && (want == uuid.Nil || bytes.Compare(e.id[:], want[:]) < 0) {
 				want = e.id
 			}
 		}
 	}
-	settled := time.Since(b.quiet) >= agreement
+	settled := time.Since(b.quietFrom) >= agreement
 	for _, e := range members {
 		settled = settled && b.isSettled(e, members)
 	}
@@ -211,7 +211,7 @@ func (b *ballot) check(side int, end bool) {
 			for _, e := range members {
 				b.t.Logf("%x: %v since its last change, sees %d in the group", e.id[:2], time.Since(e.changed), len(e.PeersIn(group)))
 			}
-			b.t.Errorf("%d do not come to rest; the story:\n%s", len(members), strings.Join(b.story, "\n"))
+			b.t.Errorf("%d nodes do not settle; the steps:\n%s", len(members), strings.Join(b.steps, "\n"))
 		}
 		return
 	}
@@ -226,18 +226,18 @@ func (b *ballot) check(side int, end bool) {
 			first = got
 		}
 		if got != first || got != want && !lower {
-			b.t.Fatalf("%s: %x names %x, %x names %x, the lowest of ours is %x; the story:\n%s", time.Now().Format("04:05.000"),
-				e.id[:2], got[:2], members[0].id[:2], first[:2], want[:2], strings.Join(b.story, "\n"))
+			b.t.Fatalf("%s: %x names %x, %x names %x, the lowest of ours is %x; the steps:\n%s", time.Now().Format("04:05.000"),
+				e.id[:2], got[:2], members[0].id[:2], first[:2], want[:2], strings.Join(b.steps, "\n"))
 		}
 	}
 }
 
-func (b *ballot) isForeign(id uuid.UUID) bool {
+func (b *electionTest) isForeign(id uuid.UUID) bool {
 	return slices.ContainsFunc(b.foreign, func(f *zretest.Foreign) bool { return f.UUID() == id })
 }
 
-// listen records events of a node that may change its leader. Only C zyre itself tells whether it contests.
-func (b *ballot) listen(e *elector) {
+// recordEvents records events of a node that may change its leader. Only C zyre itself tells whether it contests.
+func (b *electionTest) recordEvents(e *electionNode) {
 	if !e.up {
 		return
 	}
@@ -264,14 +264,14 @@ func (b *ballot) listen(e *elector) {
 }
 
 // isSettled tells whether a node sees exactly these members among ours, none beyond the cut, and heard of no change for a while.
-func (b *ballot) isSettled(e *elector, members []*elector) bool {
+func (b *electionTest) isSettled(e *electionNode, members []*electionNode) bool {
 	seen := e.PeersIn(group)
 	ours := 0
 	for _, p := range seen {
 		switch {
 		case !b.isForeign(p.UUID):
 			ours++
-		case !b.parted.IsZero() && e.side != 0:
+		case !b.partedAt.IsZero() && e.side != 0:
 			return false
 		}
 	}
@@ -286,16 +286,16 @@ func (b *ballot) isSettled(e *elector, members []*elector) bool {
 // TestElections: three seconds after the last change that they can know of, all members of a group name the same leader: the lowest
 // contestant among those that reach each other.
 func TestElections(t *testing.T) {
-	zretest.Run(t, 60, func(t *testing.T, lan *zretest.LAN) { newBallot(t, lan, false).run() })
+	zretest.Run(t, 60, func(t *testing.T, lan *zretest.LAN) { newElectionTest(t, lan, false).run() })
 }
 
 // TestElectionsWithOthers adds models of other implementations to the group. C zyre nodes contest, or do not.
 func TestElectionsWithOthers(t *testing.T) {
-	zretest.Run(t, 60, func(t *testing.T, lan *zretest.LAN) { newBallot(t, lan, true).run() })
+	zretest.Run(t, 60, func(t *testing.T, lan *zretest.LAN) { newElectionTest(t, lan, true).run() })
 }
 
-func newBallot(t *testing.T, lan *zretest.LAN, others bool) *ballot {
-	b := &ballot{t: t, lan: lan, r: lan.Rand()}
+func newElectionTest(t *testing.T, lan *zretest.LAN, others bool) *electionTest {
+	b := &electionTest{t: t, lan: lan, r: lan.Rand()}
 	lan.SetLink(zretest.Link{Latency: time.Duration(b.r.Int64N(int64(100 * time.Millisecond)))})
 	if others {
 		kinds := []zretest.Implementation{zretest.Zyre}
@@ -312,12 +312,12 @@ func newBallot(t *testing.T, lan *zretest.LAN, others bool) *ballot {
 			f := zretest.NewForeign(t, b.newHost(), kind, zretest.ForeignUUID(b.id()), option)
 			b.foreign = append(b.foreign, f)
 			id := f.UUID()
-			b.tell("%s %x", kind, id[:2])
+			b.logStep("%s %x", kind, id[:2])
 			b.pause(time.Second)
 		}
 	}
 	for range 2 + b.r.IntN(5) {
-		e := &elector{host: b.newHost(), id: b.id()}
+		e := &electionNode{host: b.newHost(), id: b.id()}
 		b.electors = append(b.electors, e)
 		b.start(e)
 		b.pause(2 * time.Second)
@@ -325,17 +325,17 @@ func newBallot(t *testing.T, lan *zretest.LAN, others bool) *ballot {
 	return b
 }
 
-func (b *ballot) run() {
+func (b *electionTest) run() {
 	for range 5 + b.r.IntN(15) {
-		b.happen()
+		b.randomStep()
 		b.pause(time.Second << b.r.IntN(7))
 	}
-	if !b.parted.IsZero() {
-		b.cut()
+	if !b.partedAt.IsZero() {
+		b.togglePartition()
 	}
 	time.Sleep(3 * time.Minute) // fake time
 	for _, e := range b.electors {
-		b.listen(e)
+		b.recordEvents(e)
 	}
 	time.Sleep(agreement + time.Second) // fake time
 	b.check(0, true)

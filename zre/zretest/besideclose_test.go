@@ -27,13 +27,13 @@ func TestCallsBesideClose(t *testing.T) {
 		time.Sleep(time.Millisecond)
 		start := time.Now()
 		if err := node.Join("G"); !errors.Is(err, zre.ErrClosed) {
-			t.Errorf("join: %v", err)
+			t.Errorf("Join during Close: %v, want ErrClosed", err)
 		}
 		if endpointOf(node) == "" {
-			t.Error("no endpoint")
+			t.Error("no endpoint during Close")
 		}
 		if took := time.Since(start); took > 0 {
-			t.Errorf("they waited %v", took)
+			t.Errorf("calls during Close waited %v, want 0", took)
 		}
 		if err := <-closed; err != nil {
 			t.Error(err)

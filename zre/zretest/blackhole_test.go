@@ -18,8 +18,8 @@ import (
 // A narrow link silently loses large packets.
 var narrow = zretest.Link{Latency: time.Millisecond, MaxPacket: 1_400}
 
-// expectWayStuck checks an Exit whose reason is that the connection takes no data, and that the problem stands.
-func expectWayStuck(t *testing.T, node *zretest.Watched) zre.Exit {
+// expectPathStuck checks an Exit whose reason is that the connection takes no data, and that the problem stands.
+func expectPathStuck(t *testing.T, node *zretest.Watched) zre.Exit {
 	t.Helper()
 	exit := zretest.Next[zre.Exit](node)
 	if exit.Reason != zre.ReasonUnreachable || exit.Err == nil {
@@ -50,21 +50,21 @@ func TestBlackHole(t *testing.T) {
 					zretest.NewForeign(t, far, zretest.Zyre, zretest.ForeignName("b"))
 				}
 				b := zretest.Next[zre.Enter](a).Peer.UUID
-				pass(2 * time.Second)
+				advance(2 * time.Second)
 				lan.SetLink(narrow)
 				const size = 100_000
 				began := time.Now()
 				if err := a.Whisper(t.Context(), b, make([]byte, size)); err != nil {
 					t.Fatal(err)
 				}
-				pass(time.Second)
+				advance(time.Second)
 				for i := range 20 {
 					if err := a.Whisper(t.Context(), b, []byte{byte(i)}); err != nil {
 						t.Fatal(err)
 					}
-					pass(time.Second)
+					advance(time.Second)
 				}
-				expectWayStuck(t, a)
+				expectPathStuck(t, a)
 				if took := time.Since(began); took < 28*time.Second || took > 33*time.Second {
 					t.Errorf("it exited after %v, want 30 s", took)
 				}
@@ -79,23 +79,23 @@ func TestBlackHole(t *testing.T) {
 				if err := a.Whisper(t.Context(), enter.Peer.UUID, make([]byte, size)); err != nil {
 					t.Fatal(err)
 				}
-				expectWayStuck(t, a)
+				expectPathStuck(t, a)
 				if took := time.Since(began); took < 57*time.Second {
 					t.Errorf("it exited again after %v, want 30 s more", took)
 				}
 				zretest.Next[zre.Enter](a)
 				lan.SetLink(zretest.Link{Latency: time.Millisecond})
 				before := len(a.Seen())
-				pass(2 * time.Minute)
+				advance(2 * time.Minute)
 				if problems := a.Problems(); len(problems) > 0 {
-					t.Errorf("problems when the way is well: %v", problems)
+					t.Errorf("problems on a healthy path: %v, want none", problems)
 				}
 				if err := a.Whisper(t.Context(), b, make([]byte, size)); err != nil {
 					t.Fatal(err)
 				}
-				pass(time.Minute)
-				if got := comings(a.Seen()[before:]); len(got) > 0 {
-					t.Errorf("when the way is well: %v", got)
+				advance(time.Minute)
+				if got := presenceEvents(a.Seen()[before:]); len(got) > 0 {
+					t.Errorf("on a healthy path: %v", got)
 				}
 			})
 		})
@@ -109,11 +109,11 @@ func TestBlackHoleForHello(t *testing.T) {
 		a := zretest.Start(t, lan.Host("10.0.0.1"), logged(t, zre.WithName("a"), zre.WithHeader("long", strings.Repeat("x", 3_000)))...)
 		b := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("b"))
 		zretest.Next[zre.Enter](a)
-		exit := expectWayStuck(t, a)
+		exit := expectPathStuck(t, a)
 		before := len(a.Seen())
-		pass(5 * time.Minute)
-		if got := comings(a.Seen()[before:]); len(got) > 0 {
-			t.Errorf("while the way is like that: %v", got)
+		advance(5 * time.Minute)
+		if got := presenceEvents(a.Seen()[before:]); len(got) > 0 {
+			t.Errorf("while the path drops large packets: %v", got)
 		}
 		if len(a.Problems()) != 1 {
 			t.Errorf("problems: %v", a.Problems())
@@ -124,9 +124,9 @@ func TestBlackHoleForHello(t *testing.T) {
 		if err := a.Whisper(t.Context(), exit.Peer.UUID, []byte("x")); err != nil {
 			t.Error(err)
 		}
-		pass(2 * time.Minute)
-		if got := comings(a.Seen()[before:]); len(got) != 1 || len(a.Problems()) > 0 {
-			t.Errorf("when the way is well: %v, problems %v", got, a.Problems())
+		advance(2 * time.Minute)
+		if got := presenceEvents(a.Seen()[before:]); len(got) != 1 || len(a.Problems()) > 0 {
+			t.Errorf("on a healthy path: %v, problems %v", got, a.Problems())
 		}
 	})
 }
@@ -140,12 +140,12 @@ func TestHungIsNotUnreachable(t *testing.T) {
 		zretest.Next[zre.Enter](a)
 		say := beacons(t, far.Process(), a, f)
 		far.Freeze()
-		every(t, say)
+		repeatEach(t, say)
 		if err := a.Whisper(t.Context(), f.UUID(), make([]byte, 10<<20)); err != nil {
 			t.Fatal(err)
 		}
-		pass(35 * time.Second)
-		for _, reason := range exits(a) {
+		advance(35 * time.Second)
+		for _, reason := range exitReasons(a) {
 			if reason == zre.ReasonUnreachable.String() {
 				t.Errorf("it exited as unreachable")
 			}
@@ -154,10 +154,10 @@ func TestHungIsNotUnreachable(t *testing.T) {
 	})
 }
 
-// An untold host cannot tell what became of written bytes, like most systems.
-type untold struct{ *zretest.Host }
+// A host withoutDelivery cannot report what became of written bytes, like most systems.
+type withoutDelivery struct{ *zretest.Host }
 
-func (h untold) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (h withoutDelivery) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	nc, err := h.Host.Dial(ctx, network, address)
 	return struct{ net.Conn }{nc}, err
 }
@@ -171,7 +171,7 @@ func TestLongMessageOnASlowLink(t *testing.T) {
 	}{
 		{"on a LAN", false, func(h *zretest.Host) zre.Network { return h }},
 		{"beyond a router", true, func(h *zretest.Host) zre.Network { return h }},
-		{"beyond a router, from a system that does not tell", true, func(h *zretest.Host) zre.Network { return untold{h} }},
+		{"beyond a router, from a system that does not tell", true, func(h *zretest.Host) zre.Network { return withoutDelivery{h} }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
@@ -195,7 +195,7 @@ func TestLongMessageOnASlowLink(t *testing.T) {
 				}
 				synctest.Wait()
 				for _, node := range []*zretest.Watched{a, b} {
-					if bad := slices.DeleteFunc(comings(node.Seen()), func(s string) bool { return strings.HasPrefix(s, "Enter") }); len(bad) > 0 {
+					if bad := slices.DeleteFunc(presenceEvents(node.Seen()), func(s string) bool { return strings.HasPrefix(s, "Enter") }); len(bad) > 0 {
 						t.Errorf("%s saw %v", node.Name(), bad)
 					}
 				}
@@ -250,7 +250,7 @@ func TestAcknowledgedIsNotAlive(t *testing.T) {
 		far.Freeze()
 		defer far.Thaw()
 		began := time.Now()
-		every(t, func() { _ = a.Whisper(t.Context(), f.UUID(), []byte("x")) })
+		repeatEach(t, func() { _ = a.Whisper(t.Context(), f.UUID(), []byte("x")) })
 		exit := zretest.Next[zre.Exit](a)
 		if took := time.Since(began); exit.Reason != zre.ReasonExpired || took > 33*time.Second {
 			t.Errorf("it exited: %v after %v, want expired after 30 s", exit.Reason, took)
@@ -273,7 +273,7 @@ func TestLongMessageOfForeignPeer(t *testing.T) {
 					n := zretest.Start(t, lan.Host("10.0.0.1"), logged(t, zre.WithName("node"))...)
 					f := zretest.NewForeign(t, lan.Host("10.0.0.2"), kind)
 					zretest.Next[zre.Enter](n)
-					pass(15 * time.Second)
+					advance(15 * time.Second)
 					sent := make([]byte, 40<<20) // 67 s
 					if sends {
 						f.Whisper(n.UUID(), sent)
@@ -283,9 +283,9 @@ func TestLongMessageOfForeignPeer(t *testing.T) {
 					} else if err := n.Whisper(t.Context(), f.UUID(), sent); err != nil {
 						t.Fatal(err)
 					}
-					pass(2 * time.Minute)
+					advance(2 * time.Minute)
 					for who, seen := range map[string][]zre.Event{"the node": n.Seen(), "the peer": f.Seen()} {
-						if comings := comings(seen); len(comings) != 1 {
+						if comings := presenceEvents(seen); len(comings) != 1 {
 							t.Errorf("%s saw %v", who, comings)
 						}
 					}

@@ -13,12 +13,12 @@ import (
 // A shouter records what a sender shouts to a group, numbered, and what becomes of it.
 type shouter struct {
 	*zretest.Watched
-	lan     *zretest.LAN
-	host    *zretest.Host // of the busy member
-	sent    int
-	held    time.Duration // by calls that took more than 100 ms
-	holdUps int
-	errors  []error // of calls that left out a member
+	lan    *zretest.LAN
+	host   *zretest.Host // of the busy member
+	sent   int
+	waited time.Duration // by calls that took more than 100 ms
+	delays int
+	errors []error // of calls that left out a member
 }
 
 // shout sends 500 messages of 1,000 bytes a second.
@@ -26,7 +26,7 @@ func (s *shouter) shout(t *testing.T, d time.Duration) {
 	t.Helper()
 	frame := make([]byte, 1000)
 	for began := time.Now(); time.Since(began) < d; {
-		pass(20 * time.Millisecond)
+		advance(20 * time.Millisecond)
 		for range 10 {
 			called := time.Now()
 			if err := s.Shout(t.Context(), "G", frame); err != nil {
@@ -34,14 +34,14 @@ func (s *shouter) shout(t *testing.T, d time.Duration) {
 			}
 			s.sent++
 			if took := time.Since(called); took > 100*time.Millisecond {
-				s.held, s.holdUps = s.held+took, s.holdUps+1
+				s.waited, s.delays = s.waited+took, s.delays+1
 			}
 		}
 	}
 }
 
-// heard counts the shouts that a member received.
-func heard(n *zretest.Watched) (count int) {
+// shoutsReceived counts the shouts that a member received.
+func shoutsReceived(n *zretest.Watched) (count int) {
 	for _, e := range n.Seen() {
 		if _, ok := e.(zre.Shout); ok {
 			count++
@@ -67,7 +67,7 @@ func busyGroup(t *testing.T, lan *zretest.LAN, near bool, options ...zre.Option)
 	}
 	zretest.Next[zre.Join](s.Watched)
 	zretest.Next[zre.Join](s.Watched)
-	pass(time.Second)
+	advance(time.Second)
 	busy.Pause()
 	return s, busy, well
 }
@@ -86,20 +86,20 @@ func expectBusy(t *testing.T, err error, peer *zretest.Watched) {
 
 // A member whose application hangs delays the group once, until the send timeout. It comes back at once and is then left out, by name, until
 // its application continues.
-func TestBusyMemberHoldsUpOnce(t *testing.T) {
+func TestBusyMemberDelaysGroupOnce(t *testing.T) {
 	for _, near := range []bool{false, true} {
 		t.Run(map[bool]string{false: "tcp", true: "inproc"}[near], func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 				s, busy, well := busyGroup(t, lan, near)
 				s.shout(t, time.Minute)
-				if s.holdUps != 1 || s.held > 5100*time.Millisecond {
-					t.Errorf("the group was held up %d times, for %v", s.holdUps, s.held)
+				if s.delays != 1 || s.waited > 5100*time.Millisecond {
+					t.Errorf("calls were delayed %d times, for %v in sum, want once", s.delays, s.waited)
 				}
 				for _, err := range s.errors {
 					expectBusy(t, err, busy)
 				}
-				pass(time.Second)
-				if got := heard(well); got != s.sent {
+				advance(time.Second)
+				if got := shoutsReceived(well); got != s.sent {
 					t.Errorf("the other member got %d of %d messages", got, s.sent)
 				}
 				var failed *zre.PeerError
@@ -108,20 +108,20 @@ func TestBusyMemberHoldsUpOnce(t *testing.T) {
 				}
 
 				busy.Resume()
-				pass(time.Second)
-				before := heard(busy)
+				advance(time.Second)
+				before := shoutsReceived(busy)
 				s.errors = nil
 				sent := s.sent
 				s.shout(t, 5*time.Second)
-				pass(time.Second)
-				if got := heard(busy) - before; got != s.sent-sent || len(s.errors) > 0 {
-					t.Errorf("it went on, and got %d of %d messages; %v", got, s.sent-sent, errors.Join(s.errors...))
+				advance(time.Second)
+				if got := shoutsReceived(busy) - before; got != s.sent-sent || len(s.errors) > 0 {
+					t.Errorf("the member got %d of %d messages after it continued; errors: %v", got, s.sent-sent, errors.Join(s.errors...))
 				}
 				busy.Pause() // now it is waited for again
-				s.holdUps, s.held = 0, 0
+				s.delays, s.waited = 0, 0
 				s.shout(t, time.Minute)
-				if s.holdUps != 1 {
-					t.Errorf("the group was held up %d times, for %v, when it hung again", s.holdUps, s.held)
+				if s.delays != 1 {
+					t.Errorf("calls were delayed %d times, for %v in sum, when the member hung again", s.delays, s.waited)
 				}
 				busy.Resume()
 			})
@@ -136,20 +136,20 @@ func TestShoutSkipsBusy(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 				s, busy, well := busyGroup(t, lan, near, zre.WithShoutPolicy(zre.ShoutSkipsBusy))
 				s.shout(t, 30*time.Second)
-				if s.holdUps > 0 || len(s.errors) == 0 {
-					t.Errorf("%d calls waited, %v; %d left it out", s.holdUps, s.held, len(s.errors))
+				if s.delays > 0 || len(s.errors) == 0 {
+					t.Errorf("%d calls waited, %v; %d left it out", s.delays, s.waited, len(s.errors))
 				}
 				for _, err := range s.errors {
 					expectBusy(t, err, busy)
 				}
-				pass(time.Second)
+				advance(time.Second)
 				left := len(s.errors)
-				if got := heard(well); got != s.sent {
+				if got := shoutsReceived(well); got != s.sent {
 					t.Errorf("the other member got %d of %d messages", got, s.sent)
 				}
 				busy.Resume()
-				pass(time.Second)
-				if got := heard(busy); got != s.sent-left {
+				advance(time.Second)
+				if got := shoutsReceived(busy); got != s.sent-left {
 					t.Errorf("it got %d messages, %d of %d were to leave it out", got, left, s.sent)
 				}
 				synctest.Wait()
@@ -175,28 +175,28 @@ func TestBusyMemberIsRemembered(t *testing.T) {
 		{"they break again and again", func(s *shouter) {
 			for range 5 {
 				s.host.ResetConnections()
-				pass(time.Second)
+				advance(time.Second)
 			}
 		}, 0},
-		{"it is out of reach for long", func(s *shouter) { s.lan.Partition(s.host); pass(9 * time.Minute); s.lan.Heal() }, 0},
-		{"and is forgotten in time", func(s *shouter) { s.lan.Partition(s.host); pass(11 * time.Minute); s.lan.Heal() }, 1},
+		{"it is out of reach for long", func(s *shouter) { s.lan.Partition(s.host); advance(9 * time.Minute); s.lan.Heal() }, 0},
+		{"and is forgotten in time", func(s *shouter) { s.lan.Partition(s.host); advance(11 * time.Minute); s.lan.Heal() }, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 				s, busy, _ := busyGroup(t, lan, false)
 				s.shout(t, 20*time.Second)
-				if s.holdUps != 1 {
-					t.Fatalf("the group was held up %d times", s.holdUps)
+				if s.delays != 1 {
+					t.Fatalf("calls were delayed %d times", s.delays)
 				}
 				test.after(s)
-				pass(5 * time.Second)
+				advance(5 * time.Second)
 				if _, present := s.Peer(busy.UUID()); !present {
-					t.Fatal("it did not come back")
+					t.Fatal("the busy member did not enter again")
 				}
-				s.holdUps = 0
+				s.delays = 0
 				s.shout(t, 20*time.Second)
-				if s.holdUps != test.waits {
-					t.Errorf("the group was held up %d times more, want %d", s.holdUps, test.waits)
+				if s.delays != test.waits {
+					t.Errorf("calls were delayed %d more times, want %d", s.delays, test.waits)
 				}
 			})
 		})

@@ -17,15 +17,15 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A caller is a bare peer of no implementation. It sends no beacons, sends HELLO when the test asks for it, and answers PINGs. Its manner
-// determines how it reacts to our HELLOs.
-type caller struct {
+// A barePeer is a bare peer of no implementation. It sends no beacons, sends HELLO when the test asks for it, and answers PINGs. Its
+// reaction determines how it reacts to our HELLOs.
+type barePeer struct {
 	t        testing.TB
 	host     *zretest.Host
 	id       uuid.UUID
 	endpoint string // named in its HELLOs
 	to       string // the node's mailbox, "address:port"
-	manner   manner
+	manner   reaction
 	inbox    *libzmq.Inbox
 	hellos   atomic.Int32 // HELLOs received
 	heard    atomic.Int32 // WHISPERs received
@@ -37,19 +37,19 @@ type caller struct {
 	asked    bool // it has sent a HELLO that our node may answer
 }
 
-// A manner is how a caller reacts to a HELLO that does not answer its own. No manner answers an answer.
-type manner string
+// A reaction is how a caller reacts to a HELLO that does not answer its own. No reaction answers an answer.
+type reaction string
 
 const (
-	silent   manner = "silent"   // it does nothing
-	replying manner = "replying" // it sends HELLO on a new connection, then closes the older one
-	renewing manner = "renewing" // it closes its connection, opens another and sends HELLO, like C zyre
+	silent   reaction = "silent"   // it does nothing
+	replying reaction = "replying" // it sends HELLO on a new connection, then closes the older one
+	renewing reaction = "renewing" // it closes its connection, opens another and sends HELLO, like C zyre
 )
 
-// newCaller makes a caller that listens at one "address:port" and calls the node at another.
-func newCaller(t testing.TB, host *zretest.Host, manner manner, listen, to string) *caller {
+// newBarePeer makes a peer that listens at one "address:port" and calls the node at another.
+func newBarePeer(t testing.TB, host *zretest.Host, manner reaction, listen, to string) *barePeer {
 	t.Helper()
-	c := &caller{
+	c := &barePeer{
 		t: t, host: host, id: uuid.New(), endpoint: "tcp://" + listen, to: strings.TrimPrefix(to, "tcp://"), manner: manner,
 		busy: make(chan struct{}, 1),
 	}
@@ -65,28 +65,28 @@ func newCaller(t testing.TB, host *zretest.Host, manner manner, listen, to strin
 	return c
 }
 
-func (c *caller) lock() (unlock func()) {
+func (c *barePeer) lock() (unlock func()) {
 	c.busy <- struct{}{}
 	return func() { <-c.busy }
 }
 
-// call sends HELLO on a new connection. An older one stays open.
-func (c *caller) call() {
+// sendHello sends HELLO on a new connection. An older one stays open.
+func (c *barePeer) sendHello() {
 	defer c.lock()()
 	c.asked = true
-	c.greet()
+	c.sendHelloLocked()
 }
 
-// greet requires the lock.
-func (c *caller) greet() {
+// sendHelloLocked is sendHello for callers that hold the lock.
+func (c *barePeer) sendHelloLocked() {
 	nc, err := c.host.Dial(context.Background(), "tcp", c.to)
 	if err != nil {
 		return
 	}
-	c.greetBy(nc)
+	c.sendHelloOn(nc)
 }
 
-func (c *caller) greetBy(nc net.Conn) {
+func (c *barePeer) sendHelloOn(nc net.Conn) {
 	q := zmtp.NewQueue(100, 1<<20)
 	conn, err := zmtp.Open(context.Background(), nc, zmtp.Config{Identity: append([]byte{1}, c.id[:]...)}, q, nil, ignore{})
 	if err != nil {
@@ -101,21 +101,21 @@ func (c *caller) greetBy(nc net.Conn) {
 	c.conn, c.queue, c.sequence = conn, q, 1
 }
 
-// persist makes it call, PING now and then, and call again when its connection is closed, until stop is called.
-func (c *caller) persist(pause time.Duration) (stop func()) {
+// keepCalling makes it call, PING now and then, and call again when its connection is closed, until stop is called.
+func (c *barePeer) keepCalling(pause time.Duration) (stop func()) {
 	ctx, cancel := context.WithCancel(c.t.Context())
 	var calling sync.WaitGroup
 	calling.Go(func() {
 		again := time.NewTicker(pause)
 		defer again.Stop()
-		for c.call(); ; {
+		for c.sendHello(); ; {
 			select {
 			case <-again.C:
 			case <-ctx.Done():
 				return
 			}
 			if conn := c.current(); conn == nil || conn.Err() != nil {
-				c.call()
+				c.sendHello()
 			} else {
 				c.send(msg.AppendPing)
 			}
@@ -128,13 +128,13 @@ func (c *caller) persist(pause time.Duration) (stop func()) {
 }
 
 // send sends a message on its connection, with the next sequence number.
-func (c *caller) send(encode func(dst []byte, sequence uint16) []byte, content ...[]byte) {
+func (c *barePeer) send(encode func(dst []byte, sequence uint16) []byte, content ...[]byte) {
 	defer c.lock()()
-	c.say(encode, content...)
+	c.sendLocked(encode, content...)
 }
 
-// say is send for callers that hold the lock.
-func (c *caller) say(encode func(dst []byte, sequence uint16) []byte, content ...[]byte) {
+// sendLocked is send for callers that hold the lock.
+func (c *barePeer) sendLocked(encode func(dst []byte, sequence uint16) []byte, content ...[]byte) {
 	if c.queue != nil {
 		c.sequence++
 		_ = c.queue.Push(append([][]byte{encode(nil, c.sequence)}, content...)...)
@@ -142,7 +142,7 @@ func (c *caller) say(encode func(dst []byte, sequence uint16) []byte, content ..
 }
 
 // hangUp closes its connection and returns it.
-func (c *caller) hangUp() *zmtp.Conn {
+func (c *barePeer) hangUp() *zmtp.Conn {
 	defer c.lock()()
 	if c.conn != nil {
 		c.conn.Close(nil)
@@ -151,13 +151,13 @@ func (c *caller) hangUp() *zmtp.Conn {
 }
 
 // current returns its connection.
-func (c *caller) current() *zmtp.Conn {
+func (c *barePeer) current() *zmtp.Conn {
 	defer c.lock()()
 	return c.conn
 }
 
 // received handles a message of the node.
-func (c *caller) received(_ *libzmq.Sender, frames [][]byte) {
+func (c *barePeer) received(_ *libzmq.Sender, frames [][]byte) {
 	var m msg.Message
 	if m.Decode(frames, msg.DefaultLimits()) != nil {
 		return
@@ -165,7 +165,7 @@ func (c *caller) received(_ *libzmq.Sender, frames [][]byte) {
 	defer c.lock()()
 	switch m.ID {
 	case msg.Ping:
-		c.say(msg.AppendPingOK)
+		c.sendLocked(msg.AppendPingOK)
 	case msg.Whisper:
 		c.heard.Add(1)
 	case msg.Hello:
@@ -179,7 +179,7 @@ func (c *caller) received(_ *libzmq.Sender, frames [][]byte) {
 		if older != nil && c.manner == renewing {
 			older.Close(nil)
 		}
-		c.greet()
+		c.sendHelloLocked()
 		if older != nil {
 			older.Close(nil)
 		}

@@ -14,8 +14,8 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// frames counts the beacons that a host hears: those on the wire.
-func frames(t *testing.T, h *zretest.Host) *atomic.Int64 {
+// countBeacons counts the beacons that a host hears: those on the wire.
+func countBeacons(t *testing.T, h *zretest.Host) *atomic.Int64 {
 	t.Helper()
 	count := new(atomic.Int64)
 	a, err := beacon.Open(beacon.Config{Network: h, UUID: uuid.New(), Handler: func(beacon.Sighting) { count.Add(1) }})
@@ -28,7 +28,7 @@ func frames(t *testing.T, h *zretest.Host) *atomic.Int64 {
 
 // Fifty nodes with both address families, once they have met, send at most 60 beacons a second in total. They still learn of a newcomer, a
 // new state and a farewell at once, and none seems silent.
-func TestCalm(t *testing.T) {
+func TestBeaconRate(t *testing.T) {
 	const count, most = 50, 60
 	for _, c := range []struct {
 		name    string
@@ -37,17 +37,17 @@ func TestCalm(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				lan := zretest.NewLAN(t, c.options...)
-				wire := frames(t, lan.Host("10.0.0.200"))
+				wire := countBeacons(t, lan.Host("10.0.0.200"))
 				var nodes []*zretest.Watched
 				for i := range count {
 					nodes = append(nodes, zretest.Start(t, lan.Host(fmt.Sprintf("10.0.0.%d", i+1))))
 				}
-				pass(30 * time.Second)
+				advance(30 * time.Second)
 				sum, worst := int64(0), int64(0)
 				const span = 60
 				for range span {
 					wire.Store(0)
-					pass(time.Second)
+					advance(time.Second)
 					sum, worst = sum+wire.Load(), max(worst, wire.Load())
 				}
 				t.Logf("%.1f beacons a second, %d in the worst", float64(sum)/span, worst)
@@ -69,14 +69,14 @@ func TestCalm(t *testing.T) {
 					n.Wait("the new state", func(e zre.Event) bool { c, ok := e.(zre.StateChange); return ok && c.State == zre.StateProcessing })
 				}
 				latest("a state", began)
-				pass(30 * time.Second)
+				advance(30 * time.Second)
 				began = time.Now()
 				newcomer := zretest.Start(t, lan.Host("10.0.0.100"))
 				for _, n := range nodes {
 					n.Wait("the newcomer", func(e zre.Event) bool { _, ok := e.(zre.Enter); return ok && e.From().UUID == newcomer.UUID() })
 				}
 				latest("a newcomer", began)
-				pass(30 * time.Second)
+				advance(30 * time.Second)
 				began = time.Now()
 				newcomer.Close()
 				for _, n := range nodes {

@@ -73,16 +73,16 @@ func (w *worker) do(t *testing.T, job zre.Whisper, says int, takes time.Duration
 	}
 }
 
-// giveAway gives jobs to workers as soon as one is free.
-func giveAway(t *testing.T, broker *zretest.Watched, jobs int) {
+// assignJobs gives jobs to workers as soon as one is free.
+func assignJobs(t *testing.T, broker *zretest.Watched, jobs int) {
 	t.Helper()
 	for range jobs {
 		peer, ok := broker.Choose("WORKERS")
 		for wait := 0; !ok; wait++ {
 			if wait > 10_000 {
-				t.Fatal("nobody ever has time")
+				t.Fatal("no worker becomes free")
 			}
-			pass(time.Millisecond)
+			advance(time.Millisecond)
 			peer, ok = broker.Choose("WORKERS")
 		}
 		if err := broker.Whisper(t.Context(), peer.UUID, []byte("job")); err != nil {
@@ -96,7 +96,7 @@ func TestChooseSpreads(t *testing.T) {
 	const jobs = 60
 	for _, test := range []struct {
 		name      string
-		says      int
+		reportsBy int
 		takes     []time.Duration
 		least     []int // least number of jobs for each
 		most      []int
@@ -116,15 +116,15 @@ func TestChooseSpreads(t *testing.T) {
 				broker := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("broker"))
 				var workers []*worker
 				for i, takes := range test.takes {
-					workers = append(workers, startWorker(t, lan, i, test.says, takes))
+					workers = append(workers, startWorker(t, lan, i, test.reportsBy, takes))
 				}
 				for range workers {
 					zretest.Next[zre.Join](broker)
 				}
-				pass(time.Second)
+				advance(time.Second)
 				began := time.Now()
-				giveAway(t, broker, jobs)
-				pass(5 * time.Second)
+				assignJobs(t, broker, jobs)
+				advance(5 * time.Second)
 				took, all := (time.Since(began) - 5*time.Second).Seconds(), 0
 				for i, w := range workers {
 					all += w.done
@@ -151,12 +151,12 @@ func TestChooseSpreadsOverForeign(t *testing.T) {
 			t.Cleanup(w.Stop)
 			workers = append(workers, w)
 			zretest.Next[zre.Join](broker)
-			pass(time.Second)
+			advance(time.Second)
 		}
 		expect := func(want ...int) {
 			t.Helper()
-			giveAway(t, broker, jobs)
-			pass(time.Second)
+			assignJobs(t, broker, jobs)
+			advance(time.Second)
 			for i, w := range workers {
 				got := 0
 				for _, e := range w.Seen() {
@@ -207,14 +207,14 @@ func TestChooseKeepsBacklog(t *testing.T) {
 			}
 		}
 		expect(1, "at once")
-		pass(500 * time.Millisecond)
+		advance(500 * time.Millisecond)
 		expect(1, "while it may be about to say that it is busy")
-		pass(600 * time.Millisecond)
+		advance(600 * time.Millisecond)
 		expect(2, "when it says nothing")
 		if err := first.SetState(zre.StateProcessing); err != nil {
 			t.Fatal(err)
 		}
-		pass(5 * time.Second)
+		advance(5 * time.Second)
 		expect(2, "when it is busy")
 		for range 2 { // even if it is only for a moment
 			if err := first.SetState(zre.StateIdle); err != nil {
@@ -227,7 +227,7 @@ func TestChooseKeepsBacklog(t *testing.T) {
 		if err := first.SetState(zre.StateIdle); err != nil {
 			t.Fatal(err)
 		}
-		pass(50 * time.Millisecond)
+		advance(50 * time.Millisecond)
 		expect(3, "when it is idle again")
 		if err := first.SetState(zre.StateProcessing); err != nil {
 			t.Fatal(err)
@@ -235,7 +235,7 @@ func TestChooseKeepsBacklog(t *testing.T) {
 		if err := first.SetState(zre.StateIdle); err != nil {
 			t.Fatal(err)
 		}
-		pass(50 * time.Millisecond)
+		advance(50 * time.Millisecond)
 		expect(4, "when it was busy for a moment")
 	})
 }

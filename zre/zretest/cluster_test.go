@@ -14,8 +14,8 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// meet starts nodes on separate hosts, 10.0.0.1 and so on, and waits until all have met.
-func meet(t *testing.T, lan *zretest.LAN, count int, options ...zre.Option) (hosts []*zretest.Host, nodes []*zretest.Watched) {
+// startMeeting starts nodes on separate hosts, 10.0.0.1 and so on, and waits until all have met.
+func startMeeting(t *testing.T, lan *zretest.LAN, count int, options ...zre.Option) (hosts []*zretest.Host, nodes []*zretest.Watched) {
 	t.Helper()
 	for i := range count {
 		hosts = append(hosts, lan.Host(fmt.Sprintf("10.0.0.%d/16", i+1)))
@@ -51,7 +51,7 @@ func expectEnter(t *testing.T, n *zretest.Watched, of uuid.UUID) {
 
 func TestPartitionAndHeal(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		hosts, nodes := meet(t, lan, 6)
+		hosts, nodes := startMeeting(t, lan, 6)
 		start := time.Now()
 		lan.Partition(hosts[:2]...)
 		for i, n := range nodes {
@@ -92,7 +92,7 @@ func TestPartitionAndHeal(t *testing.T) {
 // A short cut ends no session, and messages sent during it arrive.
 func TestShortPartition(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		hosts, nodes := meet(t, lan, 2)
+		hosts, nodes := startMeeting(t, lan, 2)
 		lan.Partition(hosts[0])
 		if err := nodes[0].Whisper(t.Context(), nodes[1].UUID(), []byte("hello")); err != nil {
 			t.Error(err)
@@ -123,7 +123,7 @@ func TestEndsOfNodes(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-				hosts, nodes := meet(t, lan, 4)
+				hosts, nodes := startMeeting(t, lan, 4)
 				start := time.Now()
 				test.do(hosts, nodes[0])
 				for _, n := range nodes[1:] {
@@ -134,7 +134,7 @@ func TestEndsOfNodes(t *testing.T) {
 	}
 	t.Run("crash", func(t *testing.T) { // noticed by keepalive or the expired timeout, whichever comes first
 		inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-			hosts, nodes := meet(t, lan, 4)
+			hosts, nodes := startMeeting(t, lan, 4)
 			hosts[0].Crash()
 			time.Sleep(35 * time.Second)
 			synctest.Wait()
@@ -150,7 +150,7 @@ func TestEndsOfNodes(t *testing.T) {
 // A node that stops for less than the expired timeout is evasive for the others and loses no peer.
 func TestFreezeAndThaw(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		hosts, nodes := meet(t, lan, 3)
+		hosts, nodes := startMeeting(t, lan, 3)
 		hosts[0].Freeze()
 		if err := nodes[1].Whisper(t.Context(), nodes[0].UUID(), []byte("asleep?")); err != nil {
 			t.Error(err)
@@ -187,7 +187,7 @@ func TestRestart(t *testing.T) {
 	} {
 		t.Run(how.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-				hosts, nodes := meet(t, lan, 3)
+				hosts, nodes := startMeeting(t, lan, 3)
 				id, start := nodes[0].UUID(), time.Now()
 				how.end(hosts[0])
 				how.boot(hosts[0])
@@ -210,7 +210,7 @@ func TestRestart(t *testing.T) {
 
 func TestInterfaceDownAndUp(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		hosts, nodes := meet(t, lan, 3)
+		hosts, nodes := startMeeting(t, lan, 3)
 		hosts[0].InterfaceDown("eth0")
 		for range 2 {
 			zretest.Next[zre.Exit](nodes[0])
@@ -238,7 +238,7 @@ func TestSubnets(t *testing.T) {
 		left := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("left"))
 		both := zretest.Start(t, lan.Host("10.0.0.2", "10.1.0.2"), zre.WithName("both"))
 		right := zretest.Start(t, lan.Host("10.1.0.1"), zre.WithName("right"))
-		pass(10 * time.Second)
+		advance(10 * time.Second)
 		for _, test := range []struct {
 			node *zretest.Watched
 			want int
@@ -283,13 +283,13 @@ func TestLoss(t *testing.T) {
 // A slow reader makes its sender wait and loses nothing. A reader that has stopped is dropped, and the others keep receiving.
 func TestSlowReader(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		_, nodes := meet(t, lan, 3, zre.WithSendTimeout(2*time.Second))
+		_, nodes := startMeeting(t, lan, 3, zre.WithSendTimeout(2*time.Second))
 		for _, n := range nodes {
 			if err := n.Join("G"); err != nil {
 				t.Error(err)
 			}
 		}
-		pass(time.Second)
+		advance(time.Second)
 		sender, slow, quick := nodes[0], nodes[1], nodes[2]
 		payload := make([]byte, 1000)
 		n := uint64(0)
@@ -307,7 +307,7 @@ func TestSlowReader(t *testing.T) {
 			t.Errorf("a short pause: %v", err)
 		}
 		slow.Resume()
-		pass(time.Second)
+		advance(time.Second)
 		slow.Pause()
 		start := time.Now()
 		err := flood(100_000)
@@ -319,11 +319,11 @@ func TestSlowReader(t *testing.T) {
 		expectExit(t, sender, slow.UUID(), zre.ReasonNotResponding, time.Now(), 0, time.Second)
 		slow.Resume()
 		expectEnter(t, sender, slow.UUID())
-		pass(time.Second)
+		advance(time.Second)
 		if err := flood(10); err != nil {
 			t.Error(err)
 		}
-		pass(time.Second)
+		advance(time.Second)
 		for _, w := range []*zretest.Watched{slow, quick} {
 			last, count := uint64(0), uint64(0)
 			for _, e := range w.Seen() {
@@ -342,7 +342,7 @@ func TestSlowReader(t *testing.T) {
 // A call that waits for a busy peer ends with its context.
 func TestContextOfWhisper(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		hosts, nodes := meet(t, lan, 2)
+		hosts, nodes := startMeeting(t, lan, 2)
 		hosts[1].Freeze()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -375,8 +375,8 @@ func TestSilentTimeout(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-				hosts, nodes := meet(t, lan, 2, c.options...)
-				pass(10 * time.Second)
+				hosts, nodes := startMeeting(t, lan, 2, c.options...)
+				advance(10 * time.Second)
 				frozen := time.Now()
 				hosts[0].Freeze()
 				zretest.Next[zre.Evasive](nodes[1])

@@ -18,7 +18,7 @@ import (
 const group1 = "239.1.2.3"
 
 // Broadcasts reach a whole subnet; multicasts reach the sockets that joined. Each process receives for itself.
-func TestWhoHears(t *testing.T) {
+func TestDatagramDelivery(t *testing.T) {
 	for _, test := range []struct {
 		dst   string
 		heard []string
@@ -34,7 +34,7 @@ func TestWhoHears(t *testing.T) {
 		t.Run(test.dst, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 				self := lan.Host("10.0.0.1")
-				ears := map[string]*ear{
+				ears := map[string]*datagramLog{
 					"self":    listen(t, self, 7),
 					"sibling": listen(t, self.Process(), 7, group1),
 					"near":    listen(t, lan.Host("10.0.0.2"), 7),
@@ -42,15 +42,15 @@ func TestWhoHears(t *testing.T) {
 					"far":     listen(t, lan.Host("10.1.0.4"), 7, group1),
 					"wide":    listen(t, lan.Host("10.0.0.5/16"), 7, group1),
 				}
-				ears["self"].say(t, "x", "10.0.0.1", test.dst)
-				pass(time.Millisecond)
+				ears["self"].sendFrom(t, "x", "10.0.0.1", test.dst)
+				advance(time.Millisecond)
 				dst := netip.MustParseAddrPort(test.dst).Addr()
 				for name, e := range ears {
 					var want []string
 					if slices.Contains(test.heard, name) {
 						want = []string{fmt.Sprintf("x from 10.0.0.1:7 to %v on 2", dst)}
 					}
-					equal(t, name, e.take(), want)
+					expectEqual(t, name, e.takeAll(), want)
 				}
 			})
 		})
@@ -65,14 +65,14 @@ func TestLoopback(t *testing.T) {
 		if err := here.WriteTo([]byte("x"), to); err != nil {
 			t.Error(err)
 		}
-		pass(time.Millisecond)
-		equal(t, "here", here.take(), []string{"x from 127.0.0.1:7 to 127.255.255.255 on 1"})
-		equal(t, "other", other.take(), nil)
+		advance(time.Millisecond)
+		expectEqual(t, "here", here.takeAll(), []string{"x from 127.0.0.1:7 to 127.255.255.255 on 1"})
+		expectEqual(t, "other", other.takeAll(), nil)
 	})
 }
 
 // Chance comes close to the link's settings, and repeats with the same seed.
-func TestDice(t *testing.T) {
+func TestLinkFaults(t *testing.T) {
 	const count = 10_000
 	var used uint64 // the seed, which -zretest.seed overrides
 	heard := func(t *testing.T, seed uint64, link zretest.Link) (texts []string, delays []time.Duration) {
@@ -83,14 +83,14 @@ func TestDice(t *testing.T) {
 			a, b := listen(t, lan.Host("10.0.0.1"), 7), listen(t, lan.Host("10.0.0.2"), 7)
 			start := time.Now()
 			for i := range count {
-				a.say(t, fmt.Sprint(i), "10.0.0.1", "10.0.0.2:7")
+				a.sendFrom(t, fmt.Sprint(i), "10.0.0.1", "10.0.0.2:7")
 				time.Sleep(time.Millisecond)
 			}
-			pass(time.Minute)
+			advance(time.Minute)
 			for _, at := range b.at {
 				delays = append(delays, at.Sub(start))
 			}
-			for _, text := range b.take() {
+			for _, text := range b.takeAll() {
 				var i int
 				fmt.Sscan(text, &i)
 				delays[len(texts)] -= time.Duration(i) * time.Millisecond
@@ -109,7 +109,7 @@ func TestDice(t *testing.T) {
 		texts, _ := heard(t, 1, zretest.Link{Loss: 0.3})
 		between(t, "arrived", len(texts), 6_700, 7_300)
 		again, _ := heard(t, 1, zretest.Link{Loss: 0.3})
-		equal(t, "the same seed", again, texts)
+		expectEqual(t, "the same seed", again, texts)
 		first := used
 		if other, _ := heard(t, 2, zretest.Link{Loss: 0.3}); used != first && slices.Equal(other, texts) {
 			t.Error("another seed lost the same")
@@ -150,7 +150,7 @@ func TestDatagramErrors(t *testing.T) {
 			}
 		}
 		try("10.0.0.1", 2, nil)
-		pass(time.Second)
+		advance(time.Second)
 		try("10.0.0.1", 3, syscall.ENODEV)
 		try("10.0.0.9", 2, syscall.ENETUNREACH)
 		if err := e.Join(netip.MustParseAddr(group1), 3); !errors.Is(err, syscall.ENODEV) {
@@ -163,7 +163,7 @@ func TestDatagramErrors(t *testing.T) {
 		if _, err := h.ListenPacket("udp4", 8); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("listen in a killed process: %v", err)
 		}
-		equal(t, "arrived", e.take(), []string{"x from 10.0.0.1:7 to 10.0.0.255 on 2"})
+		expectEqual(t, "arrived", e.takeAll(), []string{"x from 10.0.0.1:7 to 10.0.0.255 on 2"})
 	})
 }
 
@@ -174,19 +174,19 @@ func TestFrozenDatagrams(t *testing.T) {
 		from, to := listen(t, lan.Host("10.0.0.1"), 7), listen(t, b, 7)
 		b.Freeze()
 		for range 1_500 {
-			from.say(t, "x", "10.0.0.1", "10.0.0.2:7")
+			from.sendFrom(t, "x", "10.0.0.1", "10.0.0.2:7")
 		}
-		to.say(t, "y", "10.0.0.2", "10.0.0.1:7")
-		pass(time.Minute)
-		equal(t, "from the frozen", from.take(), nil)
-		equal(t, "while frozen", to.take(), nil)
+		to.sendFrom(t, "y", "10.0.0.2", "10.0.0.1:7")
+		advance(time.Minute)
+		expectEqual(t, "from the frozen", from.takeAll(), nil)
+		expectEqual(t, "while frozen", to.takeAll(), nil)
 		b.Thaw()
 		synctest.Wait()
-		if n := len(to.take()); n != 1_000 {
+		if n := len(to.takeAll()); n != 1_000 {
 			t.Errorf("%d datagrams waited, want 1000", n)
 		}
-		pass(time.Minute)
-		equal(t, "from the frozen, after", from.take(), nil)
+		advance(time.Minute)
+		expectEqual(t, "from the frozen, after", from.takeAll(), nil)
 	})
 }
 
@@ -196,9 +196,9 @@ func TestInterfaces(t *testing.T) {
 		from, to := listen(t, a, 7), listen(t, lan.Host("10.0.0.2"), 7)
 		hear := func(what, src string, want int) {
 			t.Helper()
-			from.say(t, "x", src, "10.0.0.255:7")
-			pass(time.Second)
-			if n := len(to.take()); n != want {
+			from.sendFrom(t, "x", src, "10.0.0.255:7")
+			advance(time.Second)
+			if n := len(to.takeAll()); n != want {
 				t.Errorf("%s: %d heard, want %d", what, n, want)
 			}
 		}
@@ -220,7 +220,7 @@ func TestInterfaces(t *testing.T) {
 		for _, i := range list {
 			texts = append(texts, fmt.Sprintf("%d %s %v %t", i.Index, i.Name, i.Addrs, i.Flags&net.FlagUp != 0))
 		}
-		equal(t, "interfaces", texts, []string{
+		expectEqual(t, "interfaces", texts, []string{
 			"1 lo [127.0.0.1/8] true", "2 eth0 [10.0.3.7/24] true", "4 eth2 [10.0.0.9/24 10.5.0.9/24] false",
 		})
 		list[1].Addrs[0] = netip.Prefix{}
@@ -230,10 +230,10 @@ func TestInterfaces(t *testing.T) {
 	})
 }
 
-func TestCuts(t *testing.T) {
+func TestBlockedPaths(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		var hosts []*zretest.Host
-		var ears []*ear
+		var ears []*datagramLog
 		for i := range 4 {
 			hosts = append(hosts, lan.Host(fmt.Sprintf("10.0.0.%d", i)))
 			ears = append(ears, listen(t, hosts[i], 7))
@@ -243,17 +243,17 @@ func TestCuts(t *testing.T) {
 			t.Helper()
 			var got []string
 			for i, e := range ears {
-				e.say(t, "x", fmt.Sprintf("10.0.0.%d", i), "10.0.0.255:7")
-				pass(time.Second)
+				e.sendFrom(t, "x", fmt.Sprintf("10.0.0.%d", i), "10.0.0.255:7")
+				advance(time.Second)
 				text := ""
 				for j, o := range ears {
-					if heard := o.take(); len(heard) == 1 && j != i {
+					if heard := o.takeAll(); len(heard) == 1 && j != i {
 						text += fmt.Sprint(j)
 					}
 				}
 				got = append(got, text)
 			}
-			equal(t, what, got, want)
+			expectEqual(t, what, got, want)
 		}
 		reached("whole", "123", "023", "013", "012")
 		lan.Partition(hosts[0], hosts[1])

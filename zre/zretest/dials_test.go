@@ -16,16 +16,18 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A counted host counts its TCP dials to an address.
-type counted struct {
+// A dialCounter is a host that counts its TCP dials to an address.
+type dialCounter struct {
 	*zretest.Host
 	to    string // the address, without the port
 	dials *atomic.Int32
 }
 
-func newCounted(h *zretest.Host, to string) counted { return counted{h, to, new(atomic.Int32)} }
+func newDialCounter(h *zretest.Host, to string) dialCounter {
+	return dialCounter{h, to, new(atomic.Int32)}
+}
 
-func (c counted) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (c dialCounter) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if strings.HasPrefix(address, c.to+":") {
 		c.dials.Add(1)
 	}
@@ -33,7 +35,7 @@ func (c counted) Dial(ctx context.Context, network, address string) (net.Conn, e
 }
 
 // during counts the dials during d.
-func (c counted) during(d time.Duration) int {
+func (c dialCounter) during(d time.Duration) int {
 	before := c.dials.Load()
 	time.Sleep(d)
 	synctest.Wait()
@@ -41,10 +43,10 @@ func (c counted) during(d time.Duration) int {
 }
 
 // Gossip lists a dead node for another minute. After that no node dials it. When it is back, the nodes meet.
-func TestGossipForgetsTheDead(t *testing.T) {
+func TestGossipForgetsDeadPeers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t)
-		a, b, c := newCounted(lan.Host("10.0.1.1/16"), "10.0.2.1"), lan.Host("10.0.2.1/16"), newCounted(lan.Host("10.0.3.1/16"), "10.0.2.1")
+		a, b, c := newDialCounter(lan.Host("10.0.1.1/16"), "10.0.2.1"), lan.Host("10.0.2.1/16"), newDialCounter(lan.Host("10.0.3.1/16"), "10.0.2.1")
 		// Beacons use different ports, so nodes meet only by gossip.
 		hub := zretest.Start(t, a, zre.WithName("hub"), zre.WithGossipBind("tcp://*:5672"), zre.WithBeaconPort(1001))
 		bob := zretest.Start(t, b, zre.WithName("bob"), zre.WithGossipConnect("tcp://10.0.1.1:5672"), zre.WithBeaconPort(1002))
@@ -57,16 +59,16 @@ func TestGossipForgetsTheDead(t *testing.T) {
 			}
 		}
 		b.Kill()
-		for _, h := range []counted{a, c} {
+		for _, h := range []dialCounter{a, c} {
 			if n := h.during(30 * time.Second); n > 20 {
-				t.Errorf("the dead one was dialled %d times in 30 s", n)
+				t.Errorf("the dead peer was dialled %d times in 30 s", n)
 			}
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		for _, h := range []counted{a, c} {
+		for _, h := range []dialCounter{a, c} {
 			if n := h.during(time.Hour); n > 0 {
-				t.Errorf("the dead one was dialled %d times in an hour, long after its end", n)
+				t.Errorf("the dead peer was dialled %d times in an hour, long after its end", n)
 			}
 		}
 		zretest.Start(t, b.Process(), zre.WithName("bob again"), zre.WithGossipConnect("tcp://10.0.1.1:5672"), zre.WithBeaconPort(1002))
@@ -85,45 +87,45 @@ func TestGossipForgetsTheDead(t *testing.T) {
 func TestForgetGossip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t)
-		a, b, c := newCounted(lan.Host("10.0.1.1/16"), "10.0.2.1"), lan.Host("10.0.2.1/16"), newCounted(lan.Host("10.0.3.1/16"), "10.0.2.1")
+		a, b, c := newDialCounter(lan.Host("10.0.1.1/16"), "10.0.2.1"), lan.Host("10.0.2.1/16"), newDialCounter(lan.Host("10.0.3.1/16"), "10.0.2.1")
 		hub := zretest.Start(t, a, zre.WithName("hub"), zre.WithGossipBind("tcp://*:5672"), zre.WithBeaconPort(1001))
 		bob := zretest.Start(t, b, zre.WithName("bob"), zre.WithGossipConnect("tcp://10.0.1.1:5672"), zre.WithBeaconPort(1002))
 		carol := zretest.Start(t, c, zre.WithName("carol"), zre.WithGossipConnect("tcp://10.0.1.1:5672"), zre.WithBeaconPort(1003))
-		pass(5 * time.Second)
+		advance(5 * time.Second)
 		if err := hub.ForgetGossip(bob.UUID(), uuid.New(), hub.UUID()); err != nil {
 			t.Error(err)
 		}
-		pass(15 * time.Second)
+		advance(15 * time.Second)
 		dave := zretest.Start(t, lan.Host("10.0.4.1/16"), zre.WithName("dave"), zre.WithGossipConnect("tcp://10.0.1.1:5672"), zre.WithBeaconPort(1004))
-		pass(5 * time.Second)
+		advance(5 * time.Second)
 		for _, n := range []*zretest.Watched{hub, bob, carol, dave} {
 			if got := len(n.Peers()); got != 3 {
 				t.Errorf("%s knows %d peers, want 3", n.Name(), got)
 			}
 		}
 		b.Kill()
-		pass(time.Second)
+		advance(time.Second)
 		if err := hub.ForgetGossip(bob.UUID()); err != nil {
 			t.Error(err)
 		}
-		pass(3 * time.Second)
-		for _, h := range []counted{a, c} {
+		advance(3 * time.Second)
+		for _, h := range []dialCounter{a, c} {
 			if n := h.during(time.Minute); n > 0 {
-				t.Errorf("the dead one was dialled %d times after it was forgotten", n)
+				t.Errorf("the dead peer was dialled %d times after it was forgotten", n)
 			}
 		}
 		_ = hub.Close()
 		if err := hub.ForgetGossip(bob.UUID()); !errors.Is(err, zre.ErrClosed) {
-			t.Errorf("after Close: %v", err)
+			t.Errorf("ForgetGossip after Close: %v", err)
 		}
 	})
 }
 
 // A static peer is dialled as long as it takes, not too often, and met within seconds once it is up.
-func TestStaticPeerIsTriedForEver(t *testing.T) {
+func TestStaticPeerIsDialledForever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := zretest.NewLAN(t)
-		a, b := newCounted(lan.Host("10.0.1.1/16"), "10.0.2.1"), lan.Host("10.0.2.1/16")
+		a, b := newDialCounter(lan.Host("10.0.1.1/16"), "10.0.2.1"), lan.Host("10.0.2.1/16")
 		alice := zretest.Start(t, a, zre.WithName("alice"), zre.WithPeers("tcp://10.0.2.1:5671"), zre.WithBeaconPort(1001))
 		time.Sleep(time.Minute)
 		synctest.Wait()

@@ -35,7 +35,7 @@
 //
 // # The nodes
 //
-// [Start] and [Watch] record a node's events and check each against a [Grammar], the rules that package zre promises. With [Number]
+// [Start] and [Watch] record a node's events and check each against a [EventChecker], the rules that package zre promises. With [Number]
 // they also check that no message is lost or out of order.
 //
 // # Other implementations

@@ -28,7 +28,7 @@ func TestDump(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		pass(5 * time.Second)
+		advance(5 * time.Second)
 		for _, p := range a.Peers() {
 			if p.Name == "bob" {
 				if _, err := a.Ping(t.Context(), p.UUID); err != nil {
@@ -44,20 +44,20 @@ func TestDump(t *testing.T) {
 		t.Log(page)
 		lines := strings.Split(strings.TrimSuffix(page, "\n"), "\n")
 		if len(lines) > 150 {
-			t.Errorf("%d lines", len(lines))
+			t.Errorf("the dump has %d lines", len(lines))
 		}
 		for _, line := range lines {
 			if n := len([]rune(line)); n > 120 {
-				t.Errorf("%d characters: %s", n, line)
+				t.Errorf("a line of the dump has %d characters: %s", n, line)
 			}
 			if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
-				t.Errorf("not printable: %q", line)
+				t.Errorf("a line of the dump is not printable: %q", line)
 			}
 		}
 		for _, want := range []string{"  bob ", "2ms  tcp://10.0.0.2:", `evil\x1b[2J\nn…`, "peers: 4", "led by ", "groups: 121", "  and 21 more", "problems: 1",
 			"unreachable tcp://10.0.0.99:5671", "enters     4; exits: none"} {
 			if !strings.Contains(page, want) {
-				t.Errorf("no %q", want)
+				t.Errorf("the dump does not contain %q", want)
 			}
 		}
 	})

@@ -15,8 +15,8 @@ import (
 // agreement is how long after the last change that they can know of the members of a group agree on the leader.
 const agreement = 3 * time.Second
 
-// leads waits until a node names a leader.
-func leads(t *testing.T, n *zretest.Watched, leader uuid.UUID) {
+// expectLeader waits until a node names a leader.
+func expectLeader(t *testing.T, n *zretest.Watched, leader uuid.UUID) {
 	t.Helper()
 	e := n.Wait("Leader", func(e zre.Event) bool { l, ok := e.(zre.Leader); return ok && l.Peer.UUID == leader }).(zre.Leader)
 	if p, ok := n.Leader(e.Group); !ok || p.UUID != leader {
@@ -24,8 +24,8 @@ func leads(t *testing.T, n *zretest.Watched, leader uuid.UUID) {
 	}
 }
 
-// nth is a UUID with that first byte.
-func nth(first byte) uuid.UUID { return uuid.UUID{first, 15: 1} }
+// uuidFrom is a UUID with that first byte.
+func uuidFrom(first byte) uuid.UUID { return uuid.UUID{first, 15: 1} }
 
 // TestElection holds elections by TCP, on unix sockets and within a process.
 func TestElection(t *testing.T) {
@@ -49,7 +49,7 @@ func TestElection(t *testing.T) {
 
 func elect(t *testing.T, host func(i byte) *zretest.Host) {
 	start := func(i byte, options ...zre.Option) *zretest.Watched {
-		return zretest.Start(t, host(i), append(options, zre.WithUUID(nth(i)), zre.WithName(fmt.Sprint(i)))...)
+		return zretest.Start(t, host(i), append(options, zre.WithUUID(uuidFrom(i)), zre.WithName(fmt.Sprint(i)))...)
 	}
 	five, three := start(5, zre.WithContest(group)), start(3, zre.WithContest(group))
 	nine := start(9) // does not contest
@@ -57,7 +57,7 @@ func elect(t *testing.T, host func(i byte) *zretest.Host) {
 		t.Error(err)
 	}
 	for _, n := range []*zretest.Watched{five, three, nine} {
-		leads(t, n, nth(3))
+		expectLeader(t, n, uuidFrom(3))
 	}
 	if p, _ := three.Leader(group); p.Name != "3" || p.Transport != "" || !slices.Equal(p.Groups, []string{group}) || p.Endpoint != endpointOf(three) {
 		t.Errorf("the leader knows itself as %+v", p)
@@ -67,7 +67,7 @@ func elect(t *testing.T, host func(i byte) *zretest.Host) {
 		t.Error(err)
 	}
 	for _, n := range []*zretest.Watched{five, three, nine, two} {
-		leads(t, n, nth(2))
+		expectLeader(t, n, uuidFrom(2))
 	}
 	if err := two.Leave(group); err != nil {
 		t.Error(err)
@@ -76,21 +76,21 @@ func elect(t *testing.T, host func(i byte) *zretest.Host) {
 		t.Errorf("a node that has left names %v", p)
 	}
 	for _, n := range []*zretest.Watched{five, three, nine} {
-		leads(t, n, nth(3))
+		expectLeader(t, n, uuidFrom(3))
 	}
 	if err := two.Join(group); err != nil { // it no longer contests
 		t.Error(err)
 	}
-	leads(t, two, nth(3))
+	expectLeader(t, two, uuidFrom(3))
 	three.Close()
 	for _, n := range []*zretest.Watched{five, nine, two} {
-		leads(t, n, nth(5))
+		expectLeader(t, n, uuidFrom(5))
 	}
 	five.Close()
-	pass(agreement)
+	advance(agreement)
 	for _, n := range []*zretest.Watched{nine, two} {
 		if p, ok := n.Leader(group); ok {
-			t.Errorf("%s names %v, and nobody contests", n.Name(), p)
+			t.Errorf("%s names %v as the leader, but no node contests", n.Name(), p)
 		}
 	}
 }
@@ -102,7 +102,7 @@ func TestNoElection(t *testing.T) {
 		for i, kind := range []zretest.Implementation{zretest.Zyre, zretest.Pyre, zretest.ZyreJS} {
 			zretest.NewForeign(t, lan.Host(fmt.Sprintf("10.0.0.1%d/16", i)), kind, zretest.ForeignGroups(group, "CONTESTED"))
 		}
-		_, nodes := meet(t, lan, 2)
+		_, nodes := startMeeting(t, lan, 2)
 		for _, n := range nodes {
 			if err := n.Join(group); err != nil {
 				t.Error(err)
@@ -111,7 +111,7 @@ func TestNoElection(t *testing.T) {
 		if err := nodes[0].Contest("CONTESTED"); err != nil {
 			t.Error(err)
 		}
-		pass(time.Minute)
+		advance(time.Minute)
 		for _, n := range nodes {
 			if p, ok := n.Leader(group); ok || p != nil {
 				t.Errorf("%s names %v", n.Name(), p)
@@ -137,9 +137,9 @@ func TestElectionsToAll(t *testing.T) {
 			if toAll {
 				options = append(options, zre.WithElectionsToAll())
 			}
-			_, nodes := meet(t, lan, 1, options...)
+			_, nodes := startMeeting(t, lan, 1, options...)
 			zretest.Next[zre.Enter](nodes[0])
-			pass(10 * time.Second)
+			advance(10 * time.Second)
 			named := slices.ContainsFunc(f.Seen(), func(e zre.Event) bool {
 				l, ok := e.(zre.Leader)
 				return ok && l.Peer.UUID == nodes[0].UUID()

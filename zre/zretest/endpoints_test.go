@@ -29,7 +29,7 @@ func TestEndpoints(t *testing.T) {
 			if change != nil {
 				before := count[zre.EndpointChange](n.Seen())
 				change()
-				pass(3 * time.Second)
+				advance(3 * time.Second)
 				for _, n := range []*zretest.Watched{n, beyond} {
 					e := zretest.Next[zre.EndpointChange](n)
 					if now := n.Endpoints(); !slices.Equal(e.Endpoints, now) || e.From().UUID != n.UUID() || e.From().Endpoint != now[0] {

@@ -22,13 +22,13 @@ import (
 // A member is a node of a cluster that talks all the time: it sends numbered whispers to every peer and numbered shouts to the group.
 type member struct {
 	*zretest.Watched
-	t    testing.TB
-	host *zretest.Host
-	id   uuid.UUID
-	name string
-	more []zre.Option
+	t       testing.TB
+	host    *zretest.Host
+	id      uuid.UUID
+	name    string
+	options []zre.Option
 
-	talking talk
+	talking repeater
 
 	mu       sync.Mutex
 	whispers map[uuid.UUID]uint64 // queued so far
@@ -38,14 +38,14 @@ type member struct {
 const group = "ALL"
 
 func newMember(t testing.TB, host *zretest.Host, name string, more ...zre.Option) *member {
-	m := &member{t: t, host: host, name: name, id: uuid.New(), more: more}
+	m := &member{t: t, host: host, name: name, id: uuid.New(), options: more}
 	m.start()
 	return m
 }
 
 func (m *member) start() {
 	m.whispers, m.shouts = make(map[uuid.UUID]uint64), 0
-	options := append([]zre.Option{zre.WithName(m.name), zre.WithUUID(m.id)}, m.more...)
+	options := append([]zre.Option{zre.WithName(m.name), zre.WithUUID(m.id)}, m.options...)
 	if flag.Lookup("zretest.seed").Value.String() != "0" { // a given seed asks for details
 		options = append(options, zre.WithLogger(zerolog.New(zerolog.NewTestWriter(m.t)).With().Timestamp().Logger()))
 	}
@@ -53,17 +53,17 @@ func (m *member) start() {
 	if err := m.Join(group); err != nil {
 		m.t.Errorf("%s: %v", m.name, err)
 	}
-	m.speak()
+	m.startTalking()
 }
 
-// A talk is what a node repeats until it is silenced.
-type talk struct {
+// A repeater repeats what a node sends until it is stopped.
+type repeater struct {
 	stop context.CancelFunc
 	wait sync.WaitGroup
 }
 
 // begin calls say every 400 ms.
-func (c *talk) begin(ctx context.Context, say func(ctx context.Context)) {
+func (c *repeater) begin(ctx context.Context, say func(ctx context.Context)) {
 	ctx, c.stop = context.WithCancel(ctx)
 	c.wait.Go(func() {
 		tick := time.NewTicker(400 * time.Millisecond)
@@ -80,16 +80,16 @@ func (c *talk) begin(ctx context.Context, say func(ctx context.Context)) {
 }
 
 // end waits until say no longer runs.
-func (c *talk) end() {
+func (c *repeater) end() {
 	c.stop()
 	c.wait.Wait()
 }
 
-// speak begins the talk.
-func (m *member) speak() { m.talking.begin(m.t.Context(), m.talk) }
+// startTalking begins to send messages.
+func (m *member) startTalking() { m.talking.begin(m.t.Context(), m.sendOnce) }
 
-// talk sends one message to each peer and one to the group.
-func (m *member) talk(ctx context.Context) {
+// sendOnce sends one message to each peer and one to the group.
+func (m *member) sendOnce(ctx context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, peer := range m.Peers() {
@@ -108,12 +108,12 @@ func (m *member) talk(ctx context.Context) {
 	}
 }
 
-// silence ends the talk.
-func (m *member) silence() { m.talking.end() }
+// stopTalking ends that.
+func (m *member) stopTalking() { m.talking.end() }
 
 // end ends the node by how, then closes it.
 func (m *member) end(how func()) {
-	m.silence()
+	m.stopTalking()
 	how()
 	if err := m.Close(); err != nil && len(zre.Losses(err)) == 0 { // its last messages to hosts that are down are lost
 		m.t.Errorf("%s: %v", m.name, err)
@@ -204,10 +204,10 @@ func TestFaults(t *testing.T) {
 		r := lan.Rand()
 		lan.SetLink(anyLink(r))
 		var all []*member
-		var story []string
+		var steps []string
 		defer func() {
 			if t.Failed() {
-				t.Logf("story: %v", story)
+				t.Logf("steps: %v", steps)
 			}
 		}()
 		for i := range 2 + r.IntN(4) {
@@ -224,12 +224,12 @@ func TestFaults(t *testing.T) {
 			if f.name == "crash and restart" && shared(all, m) {
 				continue
 			}
-			story = append(story, fmt.Sprintf("%v %s(%s)", time.Since(start).Round(time.Millisecond), f.name, m.name))
+			steps = append(steps, fmt.Sprintf("%v %s(%s)", time.Since(start).Round(time.Millisecond), f.name, m.name))
 			f.do(lan, r, all, m)
 		}
-		story = append(story, fmt.Sprintf("%v well", time.Since(start).Round(time.Millisecond)))
-		makeWell(lan, all)
-		converge(t, all)
+		steps = append(steps, fmt.Sprintf("%v well", time.Since(start).Round(time.Millisecond)))
+		healNetwork(lan, all)
+		expectConvergence(t, all)
 	})
 }
 
@@ -238,8 +238,8 @@ func shared(all []*member, m *member) bool {
 	return slices.ContainsFunc(all, func(o *member) bool { return o != m && o.host.String() == m.host.String() })
 }
 
-// makeWell makes the network healthy.
-func makeWell(lan *zretest.LAN, all []*member) {
+// healNetwork makes the network healthy.
+func healNetwork(lan *zretest.LAN, all []*member) {
 	lan.SetLink(zretest.Link{Latency: time.Millisecond})
 	lan.Heal()
 	for _, m := range all {
@@ -249,34 +249,34 @@ func makeWell(lan *zretest.LAN, all []*member) {
 	}
 }
 
-// converge waits until all members see each other and hear everything the others send, twice in a row. That may take as long as TCP
+// expectConvergence waits until all members see each other and hear everything the others send, twice in a row. That may take as long as TCP
 // retransmits on a connection to a vanished address.
-func converge(t *testing.T, all []*member) {
+func expectConvergence(t *testing.T, all []*member) {
 	t.Helper()
 	start := time.Now()
 	for good := 0; good < 2; good++ {
-		pass(15 * time.Second)
+		advance(15 * time.Second)
 		for _, m := range all {
-			m.silence()
+			m.stopTalking()
 		}
-		pass(2 * time.Second)
-		wrong := differences(all)
+		advance(2 * time.Second)
+		wrong := missing(all)
 		if len(wrong) == 0 {
 			continue
 		}
 		if time.Since(start) > 20*time.Minute {
-			t.Errorf("after %v on a well network:\n%s", time.Since(start), strings.Join(wrong, "\n"))
+			t.Errorf("after %v on a healthy network:\n%s", time.Since(start), strings.Join(wrong, "\n"))
 			return
 		}
 		good = -1
 		for _, m := range all {
-			m.speak()
+			m.startTalking()
 		}
 	}
 }
 
-// differences lists what members do not see or have not heard, while none talks.
-func differences(all []*member) (list []string) {
+// missing lists what members do not see or have not heard, while none talks.
+func missing(all []*member) (list []string) {
 	note := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	for _, m := range all {
 		for _, o := range all {
@@ -293,15 +293,15 @@ func differences(all []*member) (list []string) {
 			}
 			whisper, shout := lastHeard(m, o)
 			if whisper+1 != o.whispers[m.id] || shout+1 != o.shouts {
-				note("%s heard %s up to whisper %d and shout %d; it said %d and %d", m.name, o.name, whisper+1, shout+1, o.whispers[m.id], o.shouts)
+				note("%s received from %s up to whisper %d and shout %d, want %d and %d", m.name, o.name, whisper+1, shout+1, o.whispers[m.id], o.shouts)
 			}
 		}
-		var told zretest.Grammar
+		var told zretest.EventChecker
 		for _, event := range m.Seen() {
 			_ = told.Check(event) // checked before
 		}
 		if len(m.Peers()) != len(all)-1 || told.Present() != len(all)-1 {
-			note("%s sees %d peers, and was told of %d; want %d", m.name, len(m.Peers()), told.Present(), len(all)-1)
+			note("%s sees %d peers, and its events have %d, want %d", m.name, len(m.Peers()), told.Present(), len(all)-1)
 		}
 	}
 	return list

@@ -30,7 +30,7 @@ func TestFlush(t *testing.T) {
 					alice := zretest.Start(t, here, zre.WithName("alice"))
 					zretest.Next[zre.Enter](bob)
 					zretest.Next[zre.Enter](alice)
-					pass(time.Second)
+					advance(time.Second)
 					if p, _ := alice.Peer(bob.UUID()); p.Transport != test.transport {
 						t.Fatalf("the transport is %s", p.Transport)
 					}
@@ -80,7 +80,7 @@ func TestFlushForeign(t *testing.T) {
 				alice := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("alice"))
 				f := zretest.NewForeign(t, lan.Host("10.0.0.2"), kind)
 				zretest.Next[zre.Enter](alice)
-				pass(3 * time.Second)
+				advance(3 * time.Second)
 				defer pingEvery(t, alice, f.UUID(), 100*time.Millisecond)()
 				for round := 1; round <= 3; round++ {
 					sendMany(t, alice, f.UUID(), 10)
@@ -120,7 +120,7 @@ func TestFlushEnds(t *testing.T) {
 				defer cancel()
 				result := make(chan error)
 				go func() { result <- alice.Flush(ctx, bob.UUID()) }()
-				pass(time.Second)
+				advance(time.Second)
 				test.does(alice, bob, host, cancel)
 				err := <-result
 				var failed *zre.PeerError
@@ -142,13 +142,13 @@ func TestFlushErrors(t *testing.T) {
 		}
 		defer fresh.Close()
 		if err := fresh.Flush(t.Context(), uuid.New()); !errors.Is(err, zre.ErrNotStarted) {
-			t.Errorf("before Start: %v", err)
+			t.Errorf("Flush before Start: %v", err)
 		}
-		_, nodes := meet(t, lan, 2)
+		_, nodes := startMeeting(t, lan, 2)
 		alice, bob := nodes[0], nodes[1]
 		var failed *zre.PeerError
 		if err := alice.Flush(t.Context(), uuid.New()); !errors.Is(err, zre.ErrUnknownPeer) || !errors.As(err, &failed) {
-			t.Errorf("of a stranger: %v", err)
+			t.Errorf("Flush of an unknown peer: %v", err)
 		}
 		ended, end := context.WithCancel(t.Context())
 		end()
@@ -162,7 +162,7 @@ func TestFlushErrors(t *testing.T) {
 		}
 		synctest.Wait()
 		if err := alice.Flush(t.Context(), bob.UUID()); !errors.Is(err, zre.ErrPeerBusy) || !errors.As(err, &failed) {
-			t.Errorf("one too many: %v", err)
+			t.Errorf("one Flush too many: %v", err)
 		}
 		for range cap(results) {
 			if err := <-results; err != nil {

@@ -245,7 +245,7 @@ func (f *Foreign) Peers() (ids []uuid.UUID) {
 }
 
 // Seen returns what its application was told so far: Enter, Exit, Join, Leave, Whisper, Shout, Evasive and Leader. The real implementations
-// break the rules of [Grammar], and so does the model: an Exit of a peer that never entered, an Enter of one that did not exit.
+// break the rules of [EventChecker], and so does the model: an Exit of a peer that never entered, an Enter of one that did not exit.
 func (f *Foreign) Seen() []zre.Event {
 	f.mu.Lock()
 	defer f.mu.Unlock()

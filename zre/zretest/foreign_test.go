@@ -103,7 +103,7 @@ func TestForeign(t *testing.T) {
 				); err != nil {
 					t.Error(err)
 				}
-				pass(time.Second)
+				advance(time.Second)
 				if got, want := strings.Join(subject{f}.Events(node.UUID()), " "), "enter join whisper shout leave"; got != want {
 					t.Errorf("it saw %s, want %s", got, want)
 				}

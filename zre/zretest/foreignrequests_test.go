@@ -27,14 +27,14 @@ func TestForeignAnswers(t *testing.T) {
 				a := zretest.Start(t, lan.Host("10.0.0.1"))
 				f := zretest.NewForeign(t, lan.Host("10.0.0.2"), kind)
 				defer f.Stop()
-				found(t, a.Node, f.UUID())
-				pass(2 * time.Second)
+				waitForPeer(t, a.Node, f.UUID())
+				advance(2 * time.Second)
 				ask := func(answer func(id []byte)) (zre.Reply, error) {
-					pending, err := a.StartRequest(within(t, time.Second), f.UUID(), []byte("what"), []byte("ever"))
+					pending, err := a.StartRequest(contextFor(t, time.Second), f.UUID(), []byte("what"), []byte("ever"))
 					if err != nil {
 						t.Fatal(err)
 					}
-					pass(100 * time.Millisecond)
+					advance(100 * time.Millisecond)
 					seen := f.Seen()
 					w, ok := seen[len(seen)-1].(zre.Whisper)
 					if !ok || len(w.Frames) != 3 || len(w.Frames[0]) != 14 || !bytes.HasPrefix(w.Frames[0], head(1, 1, nil)) || string(w.Frames[2]) != "ever" {
@@ -88,7 +88,7 @@ func TestForeignAnswers(t *testing.T) {
 				if _, err := ask(func(id []byte) { whisper(head(1, 3, id), []byte{2}, nil) }); !errors.Is(err, zre.ErrNoHandler) {
 					t.Errorf("no handler: %v", err)
 				}
-				pass(time.Second)
+				advance(time.Second)
 				whispers := 0
 				for _, event := range a.Seen() {
 					if _, ok := event.(zre.Whisper); ok {
@@ -104,7 +104,7 @@ func TestForeignAnswers(t *testing.T) {
 				if err := r.Reply(t.Context(), []byte("me")); err != nil || r.Name() != "who" {
 					t.Errorf("%q: %v", r.Frames, err)
 				}
-				pass(time.Second)
+				advance(time.Second)
 				seen := f.Seen()
 				if w, ok := seen[len(seen)-1].(zre.Whisper); !ok || !bytes.Equal(w.Frames[0], head(1, 2, stranger)) || string(w.Frames[1]) != "me" {
 					t.Errorf("%v got %v", kind, seen[len(seen)-1])

@@ -17,7 +17,7 @@ func TestGroupsAreInTheOrderOfJoining(t *testing.T) {
 		zretest.Next[zre.Enter](a)
 		b := zretest.Start(t, lan.Host("10.0.0.3"))
 		zretest.Next[zre.Enter](b)
-		pass(time.Second)
+		advance(time.Second)
 		f.Join("z")
 		f.Join("a")
 		f.Leave("k")
@@ -25,17 +25,17 @@ func TestGroupsAreInTheOrderOfJoining(t *testing.T) {
 		if err := errors.Join(b.Join("z"), b.Join("a"), b.Join("m")); err != nil {
 			t.Fatal(err)
 		}
-		pass(time.Second)
+		advance(time.Second)
 		p, _ := a.Peer(f.UUID())
-		equal(t, "groups of a foreign peer", p.Groups, []string{"m", "z", "a", "k"})
+		expectEqual(t, "groups of a foreign peer", p.Groups, []string{"m", "z", "a", "k"})
 		p, _ = a.Peer(b.UUID())
-		equal(t, "groups of a peer", p.Groups, []string{"z", "a", "m"})
+		expectEqual(t, "groups of a peer", p.Groups, []string{"z", "a", "m"})
 		var last *zre.Peer
 		for _, event := range a.Seen() {
 			if e, ok := event.(zre.Join); ok && e.Peer.UUID == b.UUID() {
 				last = e.Peer
 			}
 		}
-		equal(t, "groups of the peer of the last event", last.Groups, p.Groups)
+		expectEqual(t, "groups of the peer of the last event", last.Groups, p.Groups)
 	})
 }

@@ -37,7 +37,7 @@ func TestHeadersChange(t *testing.T) {
 					a := zretest.Start(t, at, zre.WithName("a"), zre.WithHeader("fixed", "1"), zre.WithHeader("role", "none"))
 					b := zretest.Start(t, near, zre.WithName("b"))
 					f := zretest.NewForeign(t, lan.Host("10.0.0.3"), kind)
-					pass(5 * time.Second)
+					advance(5 * time.Second)
 					whisper := func(n uint64) {
 						for _, to := range []uuid.UUID{b.UUID(), f.UUID()} {
 							if err := a.Whisper(t.Context(), to, zretest.Number(n)); err != nil {
@@ -48,19 +48,19 @@ func TestHeadersChange(t *testing.T) {
 					whisper(1)
 					must(t, a.SetHeader("role", "camera"))
 					whisper(2)
-					pass(time.Second)
+					advance(time.Second)
 					must(t, a.SetHeader("role", "camera")) // no change
 					must(t, a.RemoveHeader("none"))
-					pass(time.Second)
+					advance(time.Second)
 					must(t, a.RemoveHeader("fixed"))
-					pass(time.Second)
+					advance(time.Second)
 					whisper(3)
 					for i := range 1_000 {
 						must(t, a.SetHeader("count", fmt.Sprint(i)))
 					}
-					pass(time.Second)
+					advance(time.Second)
 					whisper(4)
-					pass(time.Second)
+					advance(time.Second)
 
 					want := []map[string]string{{"fixed": "1", "role": "camera"}, {"role": "camera"}, {"role": "camera", "count": "999"}}
 					got := headersOf[zre.HeaderChange](b.Seen(), a.UUID())
@@ -87,7 +87,7 @@ func TestHeadersChange(t *testing.T) {
 						t.Errorf("the foreign peer saw %v", f.Seen())
 					}
 					at.ResetConnections()
-					pass(time.Minute)
+					advance(time.Minute)
 					if list := headersOf[zre.Enter](f.Seen(), a.UUID()); len(list) < 2 || !maps.Equal(list[len(list)-1], want[2]) || list[0]["role"] != "none" {
 						t.Errorf("it saw headers %v", list)
 					}
@@ -125,13 +125,13 @@ func TestHeadersOfABusyNode(t *testing.T) {
 		far.Freeze()
 		for i := range 400 {
 			must(t, a.SetHeader("k", fmt.Sprint(i, strings.Repeat("x", 100<<10))))
-			pass(50 * time.Millisecond)
+			advance(50 * time.Millisecond)
 		}
 		if p, _ := a.Peer(b.UUID()); p.QueuedBytes > 25*110<<10 {
 			t.Errorf("%d MiB wait for the peer", p.QueuedBytes>>20)
 		}
 		far.Thaw()
-		pass(5 * time.Second)
+		advance(5 * time.Second)
 		if p, _ := b.Peer(a.UUID()); !strings.HasPrefix(p.Headers["k"], "399") {
 			t.Errorf("the last header is %.10s", p.Headers["k"])
 		}

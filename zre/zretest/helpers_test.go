@@ -27,27 +27,27 @@ func inFakeTime(t *testing.T, test func(t *testing.T, lan *zretest.LAN)) {
 	})
 }
 
-// pass lets fake time pass until all work due is done.
-func pass(d time.Duration) {
+// advance lets fake time pass, and waits until all work that is due then is done.
+func advance(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// An ear is a UDP socket that collects its datagrams.
-type ear struct {
+// A datagramLog is a UDP socket that collects its datagrams.
+type datagramLog struct {
 	beacon.PacketConn
 	mu  sync.Mutex
 	all []string // "octets from source to destination on interface"
 	at  []time.Time
 }
 
-func listen(t testing.TB, h *zretest.Host, port int, groups ...string) *ear {
+func listen(t testing.TB, h *zretest.Host, port int, groups ...string) *datagramLog {
 	t.Helper()
 	s, err := h.ListenPacket("udp4", port)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := attach(t, s)
+	e := logDatagrams(t, s)
 	for _, group := range groups {
 		if err := s.Join(netip.MustParseAddr(group), 2); err != nil {
 			t.Fatal(err)
@@ -56,9 +56,9 @@ func listen(t testing.TB, h *zretest.Host, port int, groups ...string) *ear {
 	return e
 }
 
-// attach collects the datagrams that a socket receives.
-func attach(t testing.TB, s beacon.PacketConn) *ear {
-	e := &ear{PacketConn: s}
+// logDatagrams collects the datagrams that a socket receives.
+func logDatagrams(t testing.TB, s beacon.PacketConn) *datagramLog {
+	e := &datagramLog{PacketConn: s}
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		b := make([]byte, 1000)
@@ -80,16 +80,16 @@ func attach(t testing.TB, s beacon.PacketConn) *ear {
 	return e
 }
 
-// say sends a datagram from an address of interface eth0.
-func (e *ear) say(t testing.TB, octets, src, dst string) {
+// sendFrom sends a datagram from an address of interface eth0.
+func (e *datagramLog) sendFrom(t testing.TB, data, src, dst string) {
 	t.Helper()
 	to := beacon.Destination{Dst: netip.MustParseAddrPort(dst), Src: netip.MustParseAddr(src), IfIndex: 2}
-	if err := e.WriteTo([]byte(octets), to); err != nil {
+	if err := e.WriteTo([]byte(data), to); err != nil {
 		t.Error(err)
 	}
 }
 
-func (e *ear) take() []string {
+func (e *datagramLog) takeAll() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	all := e.all
@@ -148,14 +148,14 @@ func (r result) expect(t testing.TB, text string, err error, after time.Duration
 	}
 }
 
-func equal[T comparable](t testing.TB, what string, got, want []T) {
+func expectEqual[T comparable](t testing.TB, what string, got, want []T) {
 	t.Helper()
 	if !slices.Equal(got, want) {
 		t.Errorf("%s:\n got %v\nwant %v", what, got, want)
 	}
 }
 
-func within(t testing.TB, d time.Duration) context.Context {
+func contextFor(t testing.TB, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
 	return ctx

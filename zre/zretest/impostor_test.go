@@ -21,8 +21,8 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// forge sends a forged beacon from a host periodically until the test ends.
-func forge(t *testing.T, host *zretest.Host, src string, b beacon.Beacon, every time.Duration) {
+// sendForged sends a forged beacon from a host periodically until the test ends.
+func sendForged(t *testing.T, host *zretest.Host, src string, b beacon.Beacon, every time.Duration) {
 	t.Helper()
 	e := listen(t, host, 5670)
 	ctx, stop := context.WithCancel(t.Context())
@@ -30,7 +30,7 @@ func forge(t *testing.T, host *zretest.Host, src string, b beacon.Beacon, every 
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			e.say(t, string(b.Append(nil)), src, "255.255.255.255:5670")
+			e.sendFrom(t, string(b.Append(nil)), src, "255.255.255.255:5670")
 			select {
 			case <-ctx.Done():
 			case <-time.After(every):
@@ -40,40 +40,40 @@ func forge(t *testing.T, host *zretest.Host, src string, b beacon.Beacon, every 
 	t.Cleanup(func() { stop(); <-done })
 }
 
-// A claimant speaks CURVE with its own keys and claims whatever it likes.
-type claimant struct {
+// A claim is a connection that speaks CURVE with its own keys, and names any UUID and key.
+type claim struct {
 	conn *zmtp.Conn
 	err  error
 }
 
-type deaf struct{}
+type discard struct{}
 
-func (deaf) Receive([][]byte) error { return nil }
-func (deaf) Closed(error)           {}
+func (discard) Receive([][]byte) error { return nil }
+func (discard) Closed(error)           {}
 
-// claim connects to a secure node with an identity. It sends HELLO with the headers unless they are nil.
-func claim(t *testing.T, host *zretest.Host, at string, server zre.PublicKey, id uuid.UUID, keys *curve.KeyPair, headers []msg.OutHeader) claimant {
+// claimUUID connects to a secure node with an identity. It sends HELLO with the headers unless they are nil.
+func claimUUID(t *testing.T, host *zretest.Host, at string, server zre.PublicKey, id uuid.UUID, keys *curve.KeyPair, headers []msg.OutHeader) claim {
 	t.Helper()
 	nc, err := host.Dial(t.Context(), "tcp", at)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg := zmtp.Config{Identity: append([]byte{1}, id[:]...), Curve: &zmtp.Curve{Keys: keys, Server: curve.PublicKey(server)}}
-	conn, err := zmtp.Open(t.Context(), nc, cfg, zmtp.NewQueue(100, 1<<20), nil, deaf{})
+	conn, err := zmtp.Open(t.Context(), nc, cfg, zmtp.NewQueue(100, 1<<20), nil, discard{})
 	if err != nil {
-		return claimant{nil, err}
+		return claim{nil, err}
 	}
 	t.Cleanup(func() { conn.Close(nil) })
 	if headers != nil {
 		hello, err := msg.AppendHello(nil, 1, &msg.OutHello{Endpoint: "tcp://10.0.0.9:5671", Name: "impostor", Headers: headers}, msg.DefaultLimits())
 		if err == nil {
-			err = conn.Queue().Push(bytes.ReplaceAll(hello, []byte(twice), []byte("X-PUBLICKEY")))
+			err = conn.Queue().Push(bytes.ReplaceAll(hello, []byte(duplicateKeyHeader), []byte("X-PUBLICKEY")))
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	return claimant{conn, nil}
+	return claim{conn, nil}
 }
 
 func keyPair(t *testing.T, first byte) (*curve.KeyPair, zre.PublicKey) {
@@ -85,10 +85,10 @@ func keyPair(t *testing.T, first byte) (*curve.KeyPair, zre.PublicKey) {
 	return keys, zre.PublicKey(keys.Public())
 }
 
-// twice stands for a duplicate header, which msg does not send.
-const twice = "X-PUBLICKE2"
+// duplicateKeyHeader stands for a duplicate header, which msg does not send.
+const duplicateKeyHeader = "X-PUBLICKE2"
 
-func header(value string) []msg.OutHeader {
+func keyHeader(value string) []msg.OutHeader {
 	return []msg.OutHeader{{Name: "X-PUBLICKEY", Value: value}}
 }
 
@@ -100,35 +100,35 @@ func TestKeyOfHello(t *testing.T) {
 		headers []msg.OutHeader
 		enters  bool
 	}{
-		"its own":      {header(key.String()), true},
-		"another":      {header(other.String()), false},
+		"its own":      {keyHeader(key.String()), true},
+		"another":      {keyHeader(other.String()), false},
 		"none":         {[]msg.OutHeader{}, false},
-		"empty":        {header(""), false},
-		"cut":          {header(key.String()[1:]), false},
-		"zero":         {header(strings.Repeat("0", 40)), false},
-		"both":         {append(header(key.String()), msg.OutHeader{Name: twice, Value: other.String()}), false},
-		"both, turned": {append(header(other.String()), msg.OutHeader{Name: twice, Value: key.String()}), false},
+		"empty":        {keyHeader(""), false},
+		"cut":          {keyHeader(key.String()[1:]), false},
+		"zero":         {keyHeader(strings.Repeat("0", 40)), false},
+		"both":         {append(keyHeader(key.String()), msg.OutHeader{Name: duplicateKeyHeader, Value: other.String()}), false},
+		"both, turned": {append(keyHeader(other.String()), msg.OutHeader{Name: duplicateKeyHeader, Value: key.String()}), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 				a, server := startSecure(t, lan.Host("10.0.0.1"), "a", zre.WithListen("tcp://*:5671"))
 				id := uuid.New()
 				began := time.Now()
-				peer := claim(t, lan.Host("10.0.0.9"), "10.0.0.1:5671", server, id, keys, c.headers)
+				peer := claimUUID(t, lan.Host("10.0.0.9"), "10.0.0.1:5671", server, id, keys, c.headers)
 				if peer.err != nil {
 					t.Fatal(peer.err)
 				}
 				if !c.enters {
 					<-peer.conn.Done()
 					if time.Since(began) > 2*time.Second {
-						t.Errorf("closed after %v", time.Since(began))
+						t.Errorf("the connection was closed after %v, want 2 s at most", time.Since(began))
 					}
 				}
-				pass(time.Second)
+				advance(time.Second)
 				if p, ok := a.Peer(id); ok != c.enters || ok && p.PublicKey != key {
 					t.Errorf("a knows %+v", p)
 				}
-				if refused := slices.Contains(kinds(a), "refused"); refused == c.enters || len(comings(a.Seen())) > 0 != c.enters {
+				if refused := slices.Contains(problemKinds(a), "refused"); refused == c.enters || len(presenceEvents(a.Seen())) > 0 != c.enters {
 					t.Errorf("a saw %v, and has %v", a.Seen(), a.Problems())
 				}
 			})
@@ -138,7 +138,7 @@ func TestKeyOfHello(t *testing.T) {
 
 // Two nodes have one UUID and two keys. The first one met stays. The other one is refused before its connection disturbs anything. An
 // authorizer that knows the owner of the UUID decides which one can be first.
-func TestTwinOfAnotherKey(t *testing.T) {
+func TestSameUUIDWithAnotherKey(t *testing.T) {
 	for _, c := range []struct {
 		name             string
 		ownerFirst, bind bool
@@ -170,10 +170,10 @@ func TestTwinOfAnotherKey(t *testing.T) {
 					false: func() { thief, _ = startSecure(t, lan.Host("10.0.0.3"), "thief", zre.WithUUID(id)) },
 				}
 				begin[c.ownerFirst]()
-				pass(10 * time.Second)
+				advance(10 * time.Second)
 				begin[!c.ownerFirst]()
-				pass(5 * time.Minute)
-				if got := comings(a.Seen()); !slices.Equal(got, []string{"Enter(" + c.stays + ")"}) {
+				advance(5 * time.Minute)
+				if got := presenceEvents(a.Seen()); !slices.Equal(got, []string{"Enter(" + c.stays + ")"}) {
 					t.Errorf("a saw %v", got)
 				}
 				first, second := owner, thief
@@ -184,21 +184,21 @@ func TestTwinOfAnotherKey(t *testing.T) {
 					t.Error(err)
 				}
 				_ = second.Shout(t.Context(), "g", []byte("x"))
-				pass(time.Second)
+				advance(time.Second)
 				if mine, others := textsOf(first.Seen(), a.UUID()), textsOf(second.Seen(), a.UUID()); len(mine) != 1 || len(others) != 0 {
-					t.Errorf("the one that stays got %v, the other one %v", mine, others)
+					t.Errorf("the node that stays got %v, the other node %v", mine, others)
 				}
-				if len(comings(second.Seen())) > 0 {
-					t.Errorf("the other one saw %v", second.Seen())
+				if len(presenceEvents(second.Seen())) > 0 {
+					t.Errorf("the other node saw %v", second.Seen())
 				}
-				if list := kinds(a); !slices.Contains(list, "refused") {
+				if list := problemKinds(a); !slices.Contains(list, "refused") {
 					t.Errorf("a has %v", a.Problems())
 				}
 				if err := first.Close(); err != nil {
 					t.Error(err)
 				}
-				pass(time.Minute)
-				if got := comings(a.Seen()); !c.bind && !slices.Equal(got[2:], []string{"Enter(" + second.Name() + ")"}) || c.bind && len(got) != 2 {
+				advance(time.Minute)
+				if got := presenceEvents(a.Seen()); !c.bind && !slices.Equal(got[2:], []string{"Enter(" + second.Name() + ")"}) || c.bind && len(got) != 2 {
 					t.Errorf("when the first has left a saw %v", got)
 				}
 			})
@@ -213,7 +213,7 @@ func TestSilentClaimOfAPeer(t *testing.T) {
 		id := uuid.New()
 		a, server := startSecure(t, lan.Host("10.0.0.1"), "a", zre.WithListen("tcp://*:5671"))
 		attacker := lan.Host("10.0.0.9")
-		before := claim(t, attacker, "10.0.0.1:5671", server, id, keys, nil)
+		before := claimUUID(t, attacker, "10.0.0.1:5671", server, id, keys, nil)
 		if before.err != nil {
 			t.Fatal(before.err)
 		}
@@ -224,13 +224,13 @@ func TestSilentClaimOfAPeer(t *testing.T) {
 			t.Errorf("the owner entered after %v", time.Since(began))
 		}
 		zretest.Next[zre.Enter](owner)
-		pass(time.Second)
-		after := claim(t, attacker, "10.0.0.1:5671", server, id, keys, header("x"))
+		advance(time.Second)
+		after := claimUUID(t, attacker, "10.0.0.1:5671", server, id, keys, keyHeader("x"))
 		if refused, ok := errors.AsType[*zmtp.PeerError](after.err); !ok || refused.Reason != "400" {
 			t.Errorf("the claim after its owner: %v", after.err)
 		}
-		pass(time.Minute)
-		if got := comings(a.Seen()); len(got) != 1 {
+		advance(time.Minute)
+		if got := presenceEvents(a.Seen()); len(got) != 1 {
 			t.Errorf("a saw %v", got)
 		}
 	})
@@ -256,7 +256,7 @@ func TestForgedBeacons(t *testing.T) {
 				home := lan.Host("10.0.0.2")
 				a, _ := startSecure(t, lan.Host("10.0.0.1"), "a")
 				b, right := startSecure(t, home, "b")
-				pass(10 * time.Second)
+				advance(10 * time.Second)
 				from := home.Process()
 				if c.src != "10.0.0.2" {
 					from = lan.Host(c.src)
@@ -280,14 +280,14 @@ func TestForgedBeacons(t *testing.T) {
 				if c.right {
 					key = right
 				}
-				forge(t, from, c.src, beacon.Beacon{UUID: b.UUID(), Port: c.port, State: beacon.Unknown, Key: beacon.Key(key)}, 100*time.Millisecond)
-				pass(2 * time.Minute)
-				if got := comings(a.Seen()); !slices.Equal(got, []string{"Enter(b)"}) || len(dialled) > 0 {
+				sendForged(t, from, c.src, beacon.Beacon{UUID: b.UUID(), Port: c.port, State: beacon.Unknown, Key: beacon.Key(key)}, 100*time.Millisecond)
+				advance(2 * time.Minute)
+				if got := presenceEvents(a.Seen()); !slices.Equal(got, []string{"Enter(b)"}) || len(dialled) > 0 {
 					t.Errorf("a saw %v, and dialled %d times", got, len(dialled))
 				}
 				l.Close()
 				synctest.Wait()
-				pass(11 * time.Second) // the stranger without a claim is forgotten
+				advance(11 * time.Second) // the stranger without a claim is forgotten
 			})
 		})
 	}
@@ -301,17 +301,17 @@ func TestForgedFarewells(t *testing.T) {
 		home, c := lan.Host("10.0.0.2"), newCertificate(t)
 		a, _ := startSecure(t, lan.Host("10.0.0.1"), "a")
 		id := uuid.New()
-		forge(t, home.Process(), "10.0.0.2", beacon.Beacon{UUID: id, State: beacon.Unknown, Key: beacon.Key(wrong)}, 10*time.Millisecond)
+		sendForged(t, home.Process(), "10.0.0.2", beacon.Beacon{UUID: id, State: beacon.Unknown, Key: beacon.Key(wrong)}, 10*time.Millisecond)
 		zretest.Start(t, home, zre.WithName("b"), zre.WithUUID(id), zre.WithCertificate(c))
-		pass(2 * time.Second)
-		if got := comings(a.Seen()); !slices.Equal(got, []string{"Enter(b)"}) {
+		advance(2 * time.Second)
+		if got := presenceEvents(a.Seen()); !slices.Equal(got, []string{"Enter(b)"}) {
 			t.Errorf("after 2 s a saw %v", got)
 		}
 		home.Freeze()
-		pass(15 * time.Second)
+		advance(15 * time.Second)
 		home.Thaw()
-		pass(10 * time.Second)
-		if got := comings(a.Seen()); !slices.Equal(got, []string{"Enter(b)"}) {
+		advance(10 * time.Second)
+		if got := presenceEvents(a.Seen()); !slices.Equal(got, []string{"Enter(b)"}) {
 			t.Errorf("a saw %v", got)
 		}
 	})
@@ -319,7 +319,7 @@ func TestForgedFarewells(t *testing.T) {
 
 // A forged beacon with a wrong key that arrives before the true one does not keep nodes apart. However many beacons are forged, for either
 // node, and whatever is at the forged address, the two soon meet in both directions.
-func TestWrongHint(t *testing.T) {
+func TestWrongKeyInBeacon(t *testing.T) {
 	keys, wrong := keyPair(t, 7)
 	for _, both := range []bool{false, true} {
 		for _, place := range []string{"its own", "nobody's", "silent", "the other key's"} {
@@ -336,29 +336,29 @@ func TestWrongHint(t *testing.T) {
 							src = fmt.Sprintf("10.0.0.%d", i+8)
 							from = lan.Host(src)
 						}
-						occupy(t, from, src+":5671", place, keys)
-						forge(t, from, src, beacon.Beacon{UUID: id, Port: 5671, State: beacon.Unknown, Key: beacon.Key(wrong)}, 20*time.Millisecond)
+						holdHandshake(t, from, src+":5671", place, keys)
+						sendForged(t, from, src, beacon.Beacon{UUID: id, Port: 5671, State: beacon.Unknown, Key: beacon.Key(wrong)}, 20*time.Millisecond)
 					}
 					var nodes []*zretest.Watched
 					var all []zre.PublicKey
 					for i, id := range ids {
 						w, key := startSecure(t, homes[i], fmt.Sprint(i), zre.WithUUID(id), zre.WithListen("tcp://*:5671"))
 						nodes, all = append(nodes, w), append(all, key)
-						pass(time.Second) // so the hint comes first
+						advance(time.Second) // so the hint comes first
 					}
 					if place == "the other key's" && both { // both hints have a connection and no answer
-						pass(3 * time.Second)
+						advance(3 * time.Second)
 					}
-					pass(2 * time.Second)
-					converse(t, nodes, all)
+					advance(2 * time.Second)
+					expectExchange(t, nodes, all)
 				})
 			})
 		}
 	}
 }
 
-// occupy makes something listen at an address.
-func occupy(t *testing.T, host *zretest.Host, at, place string, keys *curve.KeyPair) {
+// holdHandshake makes something listen at an address.
+func holdHandshake(t *testing.T, host *zretest.Host, at, place string, keys *curve.KeyPair) {
 	t.Helper()
 	if place != "silent" && place != "the other key's" {
 		return
@@ -368,7 +368,7 @@ func occupy(t *testing.T, host *zretest.Host, at, place string, keys *curve.KeyP
 		t.Fatal(err)
 	}
 	if place == "the other key's" { // like C zyre, which sends no identity
-		r := zmtp.NewRouter(zmtp.Config{Curve: &zmtp.Curve{Keys: keys}}, func(*zmtp.Conn) (zmtp.Receiver, error) { return deaf{}, nil })
+		r := zmtp.NewRouter(zmtp.Config{Curve: &zmtp.Curve{Keys: keys}}, func(*zmtp.Conn) (zmtp.Receiver, error) { return discard{}, nil })
 		go func() { _ = r.Serve(l) }()
 		t.Cleanup(func() { _ = r.Close() })
 		return

@@ -11,7 +11,7 @@ import (
 )
 
 // Two members have full queues. The one that soon reads its messages is served; only the other is dropped.
-func TestShoutSparesTheInnocent(t *testing.T) {
+func TestShoutKeepsQuickMember(t *testing.T) {
 	zretest.Run(t, 20, func(t *testing.T, lan *zretest.LAN) {
 		h, q := lan.Host("10.0.0.2"), lan.Host("10.0.0.3")
 		sender := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("sender"))
@@ -45,7 +45,7 @@ func TestShoutSparesTheInnocent(t *testing.T) {
 
 // A member on a slow link, which takes longer than the send timeout for each message, is served as long as it makes progress, whether or not
 // another member hangs.
-func TestShoutSparesTheSlow(t *testing.T) {
+func TestShoutKeepsSlowMember(t *testing.T) {
 	for _, beside := range []bool{false, true} {
 		t.Run(fmt.Sprint("beside a hung one ", beside), func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
@@ -73,7 +73,7 @@ func TestShoutSparesTheSlow(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				pass(2 * time.Minute)
+				advance(2 * time.Minute)
 				for _, e := range sender.Seen() {
 					if exit, ok := e.(zre.Exit); ok && exit.Peer.Name == "slow" {
 						t.Errorf("slow was dropped: %v", exit.Reason)

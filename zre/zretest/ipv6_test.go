@@ -43,7 +43,7 @@ func linkLocal(t testing.TB, h *zretest.Host) netip.Addr {
 }
 
 // IPv6 multicasts reach the sockets on the wire that joined, whatever their subnets. Nothing sent by IPv4 arrives there.
-func TestWhoHearsIPv6(t *testing.T) {
+func TestDatagramDeliveryIPv6(t *testing.T) {
 	const group = "ff12::7"
 	inBothFamilies(t, func(t *testing.T, lan *zretest.LAN) {
 		hosts := map[string]*zretest.Host{
@@ -54,13 +54,13 @@ func TestWhoHearsIPv6(t *testing.T) {
 			"far":  lan.Host("10.1.0.5 fd01::5"),
 			"deaf": lan.Host("10.0.0.6"),
 		}
-		ears := make(map[string]*ear)
+		ears := make(map[string]*datagramLog)
 		for name, h := range hosts {
 			s, err := h.ListenPacket("udp6", 7)
 			if err != nil {
 				t.Fatal(err)
 			}
-			ears[name] = attach(t, s)
+			ears[name] = logDatagrams(t, s)
 			if name != "deaf" {
 				if err := s.Join(netip.MustParseAddr(group), 2); err != nil {
 					t.Fatal(err)
@@ -80,21 +80,21 @@ func TestWhoHearsIPv6(t *testing.T) {
 			{"fd00::1", "fd00::3", []string{"six"}},
 			{"fd00::1", "fd01::5", nil},
 		} {
-			ears["self"].say(t, "x", c.src, fmt.Sprintf("[%s]:7", c.dst))
-			pass(time.Millisecond)
+			ears["self"].sendFrom(t, "x", c.src, fmt.Sprintf("[%s]:7", c.dst))
+			advance(time.Millisecond)
 			for name, e := range ears {
 				var want []string
 				if slices.Contains(c.heard, name) {
 					want = []string{fmt.Sprintf("x from [%s]:7 to %s on 2", c.src, c.dst)}
 				}
-				equal(t, fmt.Sprintf("%s of %s to %s", name, c.src, c.dst), e.take(), want)
+				expectEqual(t, fmt.Sprintf("%s of %s to %s", name, c.src, c.dst), e.takeAll(), want)
 			}
 		}
-		four.say(t, "x", "10.0.0.1", "255.255.255.255:7")
-		pass(time.Millisecond)
-		equal(t, "IPv4", four.take(), []string{"x from 10.0.0.1:7 to 255.255.255.255 on 2"})
+		four.sendFrom(t, "x", "10.0.0.1", "255.255.255.255:7")
+		advance(time.Millisecond)
+		expectEqual(t, "IPv4", four.takeAll(), []string{"x from 10.0.0.1:7 to 255.255.255.255 on 2"})
 		for name, e := range ears {
-			equal(t, name+" of IPv4", e.take(), nil)
+			expectEqual(t, name+" of IPv4", e.takeAll(), nil)
 		}
 		to := beacon.Destination{Dst: netip.MustParseAddrPort("[ff12::7]:7"), Src: own, IfIndex: 2}
 		if err := four.WriteTo([]byte("x"), to); !errors.Is(err, syscall.EAFNOSUPPORT) {
@@ -132,7 +132,7 @@ func TestStreamIPv6(t *testing.T) {
 			{"[fd00::2]:81", syscall.ECONNREFUSED, ""},
 			{"[fd01::2]:80", syscall.ENETUNREACH, ""},
 		} {
-			client, err := a.Dial(within(t, time.Minute), "tcp", c.address)
+			client, err := a.Dial(contextFor(t, time.Minute), "tcp", c.address)
 			if !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
 				t.Errorf("%s: %v, want %v", c.address, err, c.err)
 			}

@@ -46,9 +46,9 @@ func TestKeyedBeacons(t *testing.T) {
 				defer a.Close()
 			}
 			speaker.Announce(49152, beacon.Idle)
-			pass(time.Second)
+			advance(time.Second)
 			speaker.Close()
-			pass(time.Second)
+			advance(time.Second)
 			for name, all := range heard {
 				kinds := make(map[[3]bool]bool) // by IPv6, with a state, leaving
 				for len(all) > 0 {

@@ -9,24 +9,24 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A witness is a test that may fail without failing the enclosing test.
-type witness struct {
+// A fakeTB is a test that may fail without failing the enclosing test.
+type fakeTB struct {
 	testing.TB
 	failed   bool
 	text     strings.Builder
 	cleanups []func()
 }
 
-func (w *witness) Errorf(format string, args ...any) {
+func (w *fakeTB) Errorf(format string, args ...any) {
 	w.failed = true
 	w.Logf(format, args...)
 }
-func (w *witness) Logf(format string, args ...any) { fmt.Fprintf(&w.text, format+"\n", args...) }
-func (w *witness) Failed() bool                    { return w.failed }
-func (w *witness) Cleanup(f func())                { w.cleanups = append(w.cleanups, f) }
+func (w *fakeTB) Logf(format string, args ...any) { fmt.Fprintf(&w.text, format+"\n", args...) }
+func (w *fakeTB) Failed() bool                    { return w.failed }
+func (w *fakeTB) Cleanup(f func())                { w.cleanups = append(w.cleanups, f) }
 
 // end runs the cleanups and returns the output of the test.
-func (w *witness) end() string {
+func (w *fakeTB) end() string {
 	for i := len(w.cleanups) - 1; i >= 0; i-- {
 		w.cleanups[i]()
 	}
@@ -35,7 +35,7 @@ func (w *witness) end() string {
 
 func TestFailure(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, _ *zretest.LAN) {
-		w := &witness{TB: t}
+		w := &fakeTB{TB: t}
 		lan := zretest.NewLAN(w, zretest.Seed(7))
 		h := lan.Host(addrA)
 		socket, err := h.ListenPacket("udp4", 9)
@@ -58,7 +58,7 @@ func TestFailure(t *testing.T) {
 		}
 		socket.Close()
 		listener.Close()
-		w = &witness{TB: t}
+		w = &fakeTB{TB: t}
 		zretest.NewLAN(w)
 		if text := w.end(); text != "" {
 			t.Errorf("a good test says %q", text)
@@ -69,7 +69,7 @@ func TestFailure(t *testing.T) {
 // A watched node whose events break the rules fails the test.
 func TestWatchNotices(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		w := &witness{TB: t}
+		w := &fakeTB{TB: t}
 		a := zretest.Start(w, lan.Host(addrA), zre.WithName("a"))
 		b := zretest.Start(t, lan.Host(addrB), zre.WithName("b"))
 		zretest.Next[zre.Enter](b)

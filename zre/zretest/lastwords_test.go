@@ -12,11 +12,11 @@ import (
 )
 
 // Messages that a node sent before Close arrive, followed by its Exit, even on a slow network.
-func TestLastWords(t *testing.T) {
+func TestMessagesBeforeClose(t *testing.T) {
 	zretest.Run(t, 100, func(t *testing.T, lan *zretest.LAN) {
 		r := lan.Rand()
 		lan.SetLink(slowLink(r))
-		_, nodes := meet(t, lan, 2+r.IntN(3), zre.WithLinger(time.Minute))
+		_, nodes := startMeeting(t, lan, 2+r.IntN(3), zre.WithLinger(time.Minute))
 		leaver := nodes[r.IntN(len(nodes))]
 		count := uint64(r.IntN(500))
 		payload := make([]byte, r.IntN(2_000))

@@ -18,8 +18,8 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A stranger is a node of another implementation that talks all the time, as a member does.
-type stranger struct {
+// A foreignMember is a node of another implementation that talks all the time, as a member does.
+type foreignMember struct {
 	*zretest.Foreign
 	t    testing.TB
 	host *zretest.Host
@@ -27,25 +27,25 @@ type stranger struct {
 	port uint16
 	up   bool
 
-	talking talk
+	talking repeater
 
 	mu       sync.Mutex
 	whispers map[uuid.UUID]uint64
 	shouts   uint64
 }
 
-func (s *stranger) start(id uuid.UUID, name string) {
+func (s *foreignMember) start(id uuid.UUID, name string) {
 	s.whispers, s.shouts, s.up = make(map[uuid.UUID]uint64), 0, true
 	s.Foreign = zretest.NewForeign(s.t, s.host, s.kind, zretest.ForeignUUID(id), zretest.ForeignName(name),
 		zretest.ForeignPort(s.port), zretest.ForeignGroups(group))
-	s.speak()
+	s.startTalking()
 }
 
-func (s *stranger) speak() {
-	s.talking.begin(s.t.Context(), func(context.Context) { s.talk() })
+func (s *foreignMember) startTalking() {
+	s.talking.begin(s.t.Context(), func(context.Context) { s.sendOnce() })
 }
 
-func (s *stranger) talk() {
+func (s *foreignMember) sendOnce() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, peer := range s.Peers() {
@@ -57,39 +57,39 @@ func (s *stranger) talk() {
 	s.shouts++
 }
 
-func (s *stranger) silence() { s.talking.end() }
+func (s *foreignMember) stopTalking() { s.talking.end() }
 
 // end ends the program by how.
-func (s *stranger) end(how func()) {
-	s.silence()
+func (s *foreignMember) end(how func()) {
+	s.stopTalking()
 	how()
 	s.Kill()
 	s.up = false
 }
 
-// A mix is a cluster of our nodes and foreign ones.
-type mix struct {
-	t         *testing.T
-	lan       *zretest.LAN
-	r         *rand.Rand
-	members   []*member
-	strangers []*stranger
-	latency   time.Duration
-	doubles   *zretest.Host // host of the programs that impersonate another
-	calmAt    time.Time
-	count     int
-	story     []string
-	start     time.Time
+// A mixedCluster is a cluster of our nodes and foreign ones.
+type mixedCluster struct {
+	t             *testing.T
+	lan           *zretest.LAN
+	r             *rand.Rand
+	members       []*member
+	foreign       []*foreignMember
+	latency       time.Duration
+	impersonators *zretest.Host // host of the programs that impersonate another
+	calmAt        time.Time
+	count         int
+	steps         []string
+	start         time.Time
 }
 
-func (x *mix) tell(format string, args ...any) {
-	x.story = append(x.story, fmt.Sprintf("%v %s", time.Since(x.start).Round(time.Millisecond), fmt.Sprintf(format, args...)))
+func (x *mixedCluster) logStep(format string, args ...any) {
+	x.steps = append(x.steps, fmt.Sprintf("%v %s", time.Since(x.start).Round(time.Millisecond), fmt.Sprintf(format, args...)))
 }
 
-// disturb records that something happened which may take that long to recover from.
-func (x *mix) disturb(d time.Duration) {
+// delayCalm records that something happened which may take that long to recover from.
+func (x *mixedCluster) delayCalm(d time.Duration) {
 	d += trips * 2 * x.latency
-	if slices.ContainsFunc(x.strangers, func(s *stranger) bool { return s.kind == zretest.ZyreJS }) {
+	if slices.ContainsFunc(x.foreign, func(s *foreignMember) bool { return s.kind == zretest.ZyreJS }) {
 		d += calmAfterDrop + dropTrips*2*x.latency
 	}
 	if at := time.Now().Add(d); at.After(x.calmAt) {
@@ -97,90 +97,90 @@ func (x *mix) disturb(d time.Duration) {
 	}
 }
 
-func (x *mix) pause(most time.Duration) { time.Sleep(time.Duration(x.r.Int64N(int64(most)))) }
+func (x *mixedCluster) pause(most time.Duration) { time.Sleep(time.Duration(x.r.Int64N(int64(most)))) }
 
 // A mixFault happens to one stranger s, or one member m, or both.
 type mixFault struct {
 	name string
-	do   func(x *mix, s *stranger, m *member)
+	do   func(x *mixedCluster, s *foreignMember, m *member)
 }
 
 var mixFaults = []mixFault{
-	{"reset all of", func(x *mix, s *stranger, _ *member) { s.host.ResetConnections() }},
-	{"reset all of ours,", func(x *mix, _ *stranger, m *member) { m.host.ResetConnections() }},
-	{"reset its connection to ours,", func(x *mix, s *stranger, m *member) { s.host.ResetConnectionsTo(m.host) }},
-	{"reset our connection to it,", func(x *mix, s *stranger, m *member) { m.host.ResetConnectionsTo(s.host) }},
-	{"reset again and again", func(x *mix, s *stranger, _ *member) {
+	{"reset all of", func(x *mixedCluster, s *foreignMember, _ *member) { s.host.ResetConnections() }},
+	{"reset all of ours,", func(x *mixedCluster, _ *foreignMember, m *member) { m.host.ResetConnections() }},
+	{"reset its connection to ours,", func(x *mixedCluster, s *foreignMember, m *member) { s.host.ResetConnectionsTo(m.host) }},
+	{"reset our connection to it,", func(x *mixedCluster, s *foreignMember, m *member) { m.host.ResetConnectionsTo(s.host) }},
+	{"reset again and again", func(x *mixedCluster, s *foreignMember, _ *member) {
 		for range 2 + x.r.IntN(4) {
 			s.host.ResetConnections()
 			x.pause(1500 * time.Millisecond)
 		}
 	}},
-	{"another UUID at the address of", func(x *mix, s *stranger, _ *member) {
+	{"another UUID at the address of", func(x *mixedCluster, s *foreignMember, _ *member) {
 		s.end(s.host.Kill)
 		x.pause(2 * time.Second)
 		s.host = s.host.Process()
 		s.start(uuid.New(), s.Name())
 	}},
-	{"another UUID in place of ours,", func(x *mix, _ *stranger, m *member) {
+	{"another UUID in place of ours,", func(x *mixedCluster, _ *foreignMember, m *member) {
 		m.end(m.host.Kill)
 		x.pause(2 * time.Second)
 		m.id = uuid.New()
 		m.restart()
 	}},
-	{"killed and restarted", func(x *mix, s *stranger, _ *member) {
+	{"killed and restarted", func(x *mixedCluster, s *foreignMember, _ *member) {
 		s.end(s.host.Kill)
 		x.pause(10 * time.Second)
 		s.host = s.host.Process()
 		s.start(s.UUID(), s.Name())
 	}},
-	{"stopped and restarted", func(x *mix, s *stranger, _ *member) {
+	{"stopped and restarted", func(x *mixedCluster, s *foreignMember, _ *member) {
 		s.end(s.Stop)
 		x.pause(10 * time.Second)
 		s.host = s.host.Process()
 		s.start(s.UUID(), s.Name())
 	}},
-	{"killed and restarted ours,", func(x *mix, _ *stranger, m *member) {
+	{"killed and restarted ours,", func(x *mixedCluster, _ *foreignMember, m *member) {
 		m.end(m.host.Kill)
 		x.pause(10 * time.Second)
 		m.restart()
 	}},
-	{"closed and restarted ours,", func(x *mix, _ *stranger, m *member) {
+	{"closed and restarted ours,", func(x *mixedCluster, _ *foreignMember, m *member) {
 		m.end(func() {})
 		x.pause(10 * time.Second)
 		m.restart()
 	}},
-	{"power lost for a while by", func(x *mix, s *stranger, _ *member) {
+	{"power lost for a while by", func(x *mixedCluster, s *foreignMember, _ *member) {
 		s.end(s.host.Crash)
-		x.disturb(calmAfterPower)
+		x.delayCalm(calmAfterPower)
 		x.pause(40 * time.Second)
 		s.host.Boot()
 		s.host = s.host.Process()
 		s.start(s.UUID(), s.Name())
 	}},
-	{"power lost for good by", func(x *mix, s *stranger, _ *member) {
+	{"power lost for good by", func(x *mixedCluster, s *foreignMember, _ *member) {
 		s.end(s.host.Crash)
-		x.disturb(calmAfterPower)
+		x.delayCalm(calmAfterPower)
 	}},
-	{"power lost for a while by ours,", func(x *mix, _ *stranger, m *member) {
+	{"power lost for a while by ours,", func(x *mixedCluster, _ *foreignMember, m *member) {
 		m.end(m.host.Crash)
-		x.disturb(calmAfterPower)
+		x.delayCalm(calmAfterPower)
 		x.pause(40 * time.Second)
 		m.host.Boot()
 		m.restart()
 	}},
-	{"power lost for good by ours,", func(x *mix, _ *stranger, m *member) {
+	{"power lost for good by ours,", func(x *mixedCluster, _ *foreignMember, m *member) {
 		if len(x.members) > 1 {
 			m.end(m.host.Crash)
 			x.members = slices.DeleteFunc(x.members, func(o *member) bool { return o == m })
-			x.disturb(calmAfterPower)
+			x.delayCalm(calmAfterPower)
 		}
 	}},
-	{"our identity used by another towards", func(x *mix, s *stranger, m *member) {
-		x.disturb(calmAfterTheft)
+	{"our identity used by another towards", func(x *mixedCluster, s *foreignMember, m *member) {
+		x.delayCalm(calmAfterTheft)
 		x.impersonate(m, s.Endpoint())
 	}},
-	{"our identity used by another towards one of ours,", func(x *mix, _ *stranger, m *member) {
+	{"our identity used by another towards one of ours,", func(x *mixedCluster, _ *foreignMember, m *member) {
 		if o := x.members[x.r.IntN(len(x.members))]; o != m {
 			x.impersonate(m, endpointOf(o))
 		}
@@ -188,8 +188,8 @@ var mixFaults = []mixFault{
 }
 
 // impersonate makes another program send one HELLO with the identity and other data of a member, then close.
-func (x *mix) impersonate(m *member, to string) {
-	nc, err := x.doubles.Dial(x.t.Context(), "tcp", strings.TrimPrefix(to, "tcp://"))
+func (x *mixedCluster) impersonate(m *member, to string) {
+	nc, err := x.impersonators.Dial(x.t.Context(), "tcp", strings.TrimPrefix(to, "tcp://"))
 	if err != nil {
 		return
 	}
@@ -216,10 +216,10 @@ type ignore struct{}
 func (ignore) Receive([][]byte) error { return nil }
 func (ignore) Closed(error)           {}
 
-// newMix starts a cluster.
-func newMix(t *testing.T, lan *zretest.LAN, kinds ...zretest.Implementation) *mix {
+// newMixedCluster starts a cluster.
+func newMixedCluster(t *testing.T, lan *zretest.LAN, kinds ...zretest.Implementation) *mixedCluster {
 	r := lan.Rand()
-	x := &mix{t: t, lan: lan, r: r, start: time.Now(), doubles: lan.Host("10.0.0.99/16")}
+	x := &mixedCluster{t: t, lan: lan, r: r, start: time.Now(), impersonators: lan.Host("10.0.0.99/16")}
 	x.latency = time.Duration(r.Int64N(int64(250 * time.Millisecond)))
 	lan.SetLink(zretest.Link{Latency: x.latency})
 	two := r.IntN(4) == 0
@@ -233,8 +233,8 @@ func newMix(t *testing.T, lan *zretest.LAN, kinds ...zretest.Implementation) *mi
 	}
 	var static []string
 	for i := range 1 + r.IntN(3) {
-		s := &stranger{t: t, host: host(), kind: kinds[r.IntN(len(kinds))], port: 50_000}
-		x.strangers = append(x.strangers, s)
+		s := &foreignMember{t: t, host: host(), kind: kinds[r.IntN(len(kinds))], port: 50_000}
+		x.foreign = append(x.foreign, s)
 		s.start(uuid.New(), fmt.Sprintf("%s%d", s.kind, i))
 		if r.IntN(4) == 0 {
 			static = append(static, s.Endpoint())
@@ -253,10 +253,10 @@ func newMix(t *testing.T, lan *zretest.LAN, kinds ...zretest.Implementation) *mi
 		x.pause(2 * time.Second)
 	}
 	var names []string
-	for _, s := range x.strangers {
+	for _, s := range x.foreign {
 		names = append(names, s.Name())
 	}
-	x.tell("%d of ours, %v, latency %v, two addresses %v, static %v", len(x.members), names, x.latency, two, static)
-	x.disturb(calmAfterFault)
+	x.logStep("%d of ours, %v, latency %v, two addresses %v, static %v", len(x.members), names, x.latency, two, static)
+	x.delayCalm(calmAfterFault)
 	return x
 }

@@ -12,20 +12,20 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A listed host lists the addresses that it dials by TCP.
-type listed struct {
+// loggedDials is a host that lists the addresses that it dials by TCP.
+type loggedDials struct {
 	*zretest.Host
-	dials *dialled
+	dials *dialLog
 }
 
-type dialled struct {
+type dialLog struct {
 	mu  sync.Mutex
 	all []string
 }
 
-func newListed(h *zretest.Host) listed { return listed{h, new(dialled)} }
+func newLoggedDials(h *zretest.Host) loggedDials { return loggedDials{h, new(dialLog)} }
 
-func (l listed) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (l loggedDials) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if network == "tcp" {
 		l.dials.mu.Lock()
 		l.dials.all = append(l.dials.all, address)
@@ -34,7 +34,7 @@ func (l listed) Dial(ctx context.Context, network, address string) (net.Conn, er
 	return l.Host.Dial(ctx, network, address)
 }
 
-func (l listed) has(address string) bool {
+func (l loggedDials) has(address string) bool {
 	l.dials.mu.Lock()
 	defer l.dials.mu.Unlock()
 	return slices.Contains(l.dials.all, address)
@@ -64,13 +64,13 @@ func TestNamedByHello(t *testing.T) {
 				if test.sameHost {
 					host = machine.Process()
 				}
-				here := newListed(machine)
+				here := newLoggedDials(machine)
 				alice, _ := named(t, here, host, test.endpoint)
 				enter := zretest.Next[zre.Enter](alice)
 				if got := enter.Peer.Endpoint == "tcp://"+test.endpoint; got != test.believed {
 					t.Errorf("it entered by %s", enter.Peer.Endpoint)
 				}
-				pass(time.Minute) // nothing listens at that port, so all paths are dialled
+				advance(time.Minute) // nothing listens at that port, so all paths are dialled
 				if here.has(test.endpoint) != test.believed {
 					t.Errorf("dialled: %q", here.dials.all)
 				}
@@ -129,7 +129,7 @@ func TestNamedByGossip(t *testing.T) {
 				lan.SetHostName("rebound.example", "127.0.0.1")
 				lan.SetHostName("here.example", "10.0.0.1")
 				machine, remote, far := lan.Host("10.0.0.1"), lan.Host("10.0.0.66"), lan.Host("10.0.0.7")
-				here := newListed(machine)
+				here := newLoggedDials(machine)
 				options := func(name string, port int, more ...zre.Option) []zre.Option {
 					return append(more, zre.WithName(name), zre.WithTransports("tcp"), zre.WithBeaconPort(port))
 				}
@@ -153,7 +153,7 @@ func TestNamedByGossip(t *testing.T) {
 				// It cannot dial alice: the nodes meet by gossip alone.
 				zretest.Start(t, deafTo{host, endpointOf(alice)[len("tcp://"):]}, options("peer", 1003, join, zre.WithListen("tcp://*:5671"),
 					zre.WithAdvertise("tcp://"+test.endpoint))...)
-				pass(time.Minute)
+				advance(time.Minute)
 				address := test.address
 				if address == "" {
 					address = test.endpoint

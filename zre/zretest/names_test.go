@@ -11,14 +11,14 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A phoneBook is a network that records name look-ups.
-type phoneBook struct {
+// countedLookups is a network that records name look-ups.
+type countedLookups struct {
 	*zretest.Host
 	mu sync.Mutex
 	at []time.Time
 }
 
-func (p *phoneBook) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+func (p *countedLookups) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	p.mu.Lock()
 	p.at = append(p.at, time.Now())
 	p.mu.Unlock()
@@ -26,7 +26,7 @@ func (p *phoneBook) LookupNetIP(ctx context.Context, network, host string) ([]ne
 }
 
 // count returns the number of look-ups. It fails the test if two were within a second.
-func (p *phoneBook) count(t *testing.T) int {
+func (p *countedLookups) count(t *testing.T) int {
 	t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -39,7 +39,7 @@ func (p *phoneBook) count(t *testing.T) int {
 }
 
 // If a name resolves to another address, it is followed once the peer met there is gone, for whatever reason, or the address has no node.
-func TestNameLeadsElsewhere(t *testing.T) {
+func TestNameResolvesElsewhere(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		gone func(host *zretest.Host, node *zretest.Watched) // nil: there was no node
@@ -54,7 +54,7 @@ func TestNameLeadsElsewhere(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 				lan.SetRouting(true)
 				lan.SetHostName("service", "10.0.1.1")
-				book := &phoneBook{Host: lan.Host("10.0.9.1")}
+				book := &countedLookups{Host: lan.Host("10.0.9.1")}
 				a := zretest.Start(t, book, zre.WithPeers("tcp://service:5671"))
 				host := lan.Host("10.0.1.1")
 				var first *zretest.Watched
@@ -62,7 +62,7 @@ func TestNameLeadsElsewhere(t *testing.T) {
 					first = zretest.Start(t, host, zre.WithName("first"), zre.WithListen("tcp://*:5671"))
 					zretest.Next[zre.Enter](a)
 				}
-				pass(5*time.Minute + 500*time.Millisecond)
+				advance(5*time.Minute + 500*time.Millisecond)
 				before := book.count(t)
 				if most := 5 * 60; before > most || c.gone != nil && before > 15 {
 					t.Errorf("looked up %d times in 5 minutes", before)
@@ -83,17 +83,17 @@ func TestNameLeadsElsewhere(t *testing.T) {
 }
 
 // If a name is wrong for a while after the peer is gone, as in caches, it is looked up until it is right.
-func TestNameLeadsElsewhereLater(t *testing.T) {
+func TestNameResolvesElsewhereLater(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		lan.SetRouting(true)
 		lan.SetHostName("service", "10.0.1.1")
-		book := &phoneBook{Host: lan.Host("10.0.9.1")}
+		book := &countedLookups{Host: lan.Host("10.0.9.1")}
 		a := zretest.Start(t, book, zre.WithPeers("tcp://service:5671"))
 		first := zretest.Start(t, lan.Host("10.0.1.1"), zre.WithListen("tcp://*:5671"))
 		zretest.Next[zre.Enter](a)
-		pass(10 * time.Second)
+		advance(10 * time.Second)
 		first.Close()
-		pass(20 * time.Second)
+		advance(20 * time.Second)
 		zretest.Start(t, lan.Host("10.0.2.1"), zre.WithName("second"), zre.WithListen("tcp://*:5671"))
 		lan.SetHostName("service", "10.0.2.1")
 		changed := time.Now()

@@ -17,7 +17,7 @@ import (
 type Observer struct{ record *record }
 
 // NewObserver makes an observer for one node; name appears in failure messages. For each peer, the first event that breaks the rules of
-// [Grammar] fails the test.
+// [EventChecker] fails the test.
 func NewObserver(t testing.TB, name string) *Observer { return &Observer{newRecord(t, name)} }
 
 // Option returns the option for NewNode of the observed node.

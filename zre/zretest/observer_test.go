@@ -89,7 +89,7 @@ func TestObserverChecks(t *testing.T) {
 		for _, i := range []uint64{1, 2, 4} {
 			must(t, b.Whisper(t.Context(), app.UUID(), zretest.Number(i)))
 		}
-		for event := range app.AllEvents(within(t, time.Minute)) {
+		for event := range app.AllEvents(contextFor(t, time.Minute)) {
 			if e, ok := event.(zre.Whisper); ok {
 				if n, _ := zretest.ParseNumber(e.Frames[0]); n == 4 {
 					break

@@ -29,19 +29,19 @@ func TestPathDies(t *testing.T) {
 				host := lan.Host("10.0.1.1", "10.0.2.1")
 				a := zretest.Start(t, host, zre.WithName("a"))
 				b := zretest.Start(t, lan.Host("10.0.1.2", "10.0.2.2"), zre.WithName("b"))
-				pass(time.Minute)
-				expect(t, a, map[string]int{"zre.Enter": 1})
-				expect(t, b, map[string]int{"zre.Enter": 1})
+				advance(time.Minute)
+				expectCounts(t, a, map[string]int{"zre.Enter": 1})
+				expectCounts(t, b, map[string]int{"zre.Enter": 1})
 				began := time.Now()
-				die.how(lan, host, wireTo(t, a, b))
+				die.how(lan, host, subnetTo(t, a, b))
 				for _, w := range []*zretest.Watched{a, b} {
 					w.Wait("Exit", func(e zre.Event) bool { _, ok := e.(zre.Exit); return ok })
 					zretest.Next[zre.Enter](w)
 				}
 				if took := time.Since(began); took > die.within {
-					t.Errorf("it took %v", took)
+					t.Errorf("the nodes met again after %v", took)
 				}
-				pass(time.Second)
+				advance(time.Second)
 				for w, o := range map[*zretest.Watched]*zretest.Watched{a: b, b: a} {
 					if err := w.Whisper(t.Context(), o.UUID(), []byte("by the other way")); err != nil {
 						t.Error(err)
@@ -49,7 +49,7 @@ func TestPathDies(t *testing.T) {
 				}
 				zretest.Next[zre.Whisper](a)
 				zretest.Next[zre.Whisper](b)
-				pass(2 * time.Minute)
+				advance(2 * time.Minute)
 				if got := counts(a)["zre.Enter"]; got > 3 || len(a.Peers()) != 1 {
 					t.Errorf("%d enters, %d peers", got, len(a.Peers()))
 				}
@@ -58,8 +58,8 @@ func TestPathDies(t *testing.T) {
 	}
 }
 
-// wireTo returns the subnet over which a node reaches another.
-func wireTo(t *testing.T, from, to *zretest.Watched) netip.Prefix {
+// subnetTo returns the subnet over which a node reaches another.
+func subnetTo(t *testing.T, from, to *zretest.Watched) netip.Prefix {
 	t.Helper()
 	p, ok := from.Peer(to.UUID())
 	if !ok {
@@ -88,7 +88,7 @@ func TestNewAddressMovesPeers(t *testing.T) {
 		host := lan.Host("10.0.0.1")
 		a := zretest.Start(t, host, zre.WithName("a"))
 		b := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("b"))
-		pass(time.Minute)
+		advance(time.Minute)
 		began := time.Now()
 		host.SetAddresses("eth0", "10.0.0.77")
 		for _, w := range []*zretest.Watched{a, b} {
@@ -96,14 +96,14 @@ func TestNewAddressMovesPeers(t *testing.T) {
 			zretest.Next[zre.Enter](w)
 		}
 		if took := time.Since(began); took > time.Second {
-			t.Errorf("it took %v", took)
+			t.Errorf("the nodes met again after %v", took)
 		}
 		if err := b.Whisper(t.Context(), a.UUID(), []byte("to the new address")); err != nil {
 			t.Error(err)
 		}
 		zretest.Next[zre.Whisper](a)
 		if p, _ := b.Peer(a.UUID()); !strings.Contains(p.Endpoint, "10.0.0.77") {
-			t.Errorf("at %s", p.Endpoint)
+			t.Errorf("the peer is reached at %s", p.Endpoint)
 		}
 	})
 }
@@ -117,9 +117,9 @@ func TestFamilies(t *testing.T) {
 		for name, address := range addresses {
 			nodes[name] = zretest.Start(t, lan.Host(address), zre.WithName(name))
 		}
-		pass(2 * time.Minute)
+		advance(2 * time.Minute)
 		for name, w := range nodes {
-			expect(t, w, map[string]int{"zre.Enter": len(nodes) - 1})
+			expectCounts(t, w, map[string]int{"zre.Enter": len(nodes) - 1})
 			for _, p := range w.Peers() {
 				if err := w.Whisper(t.Context(), p.UUID, []byte(name)); err != nil {
 					t.Error(err)
@@ -132,7 +132,7 @@ func TestFamilies(t *testing.T) {
 				}
 			}
 		}
-		pass(time.Second)
+		advance(time.Second)
 		for _, w := range nodes {
 			if got := counts(w)["zre.Whisper"]; got != len(nodes)-1 {
 				t.Errorf("%s heard %d whispers", w.Name(), got)
@@ -149,9 +149,9 @@ func TestMovesWhileMeeting(t *testing.T) {
 			a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"))
 			host := lan.Host("10.0.0.2")
 			b := zretest.Start(t, host, zre.WithName("b"))
-			pass(after)
+			advance(after)
 			host.SetAddresses("eth0", "10.0.0.77")
-			pass(25 * time.Second)
+			advance(25 * time.Second)
 			for w, o := range map[*zretest.Watched]*zretest.Watched{a: b, b: a} {
 				if _, met := w.Peer(o.UUID()); !met {
 					t.Errorf("moved after %v: %s has not met %s", after, w.Name(), o.Name())
@@ -159,7 +159,7 @@ func TestMovesWhileMeeting(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			pass(10 * time.Second)
+			advance(10 * time.Second)
 			if counts(a)["zre.Whisper"] != 1 || counts(b)["zre.Whisper"] != 1 {
 				t.Errorf("moved after %v: a heard %d whispers, b %d", after, counts(a)["zre.Whisper"], counts(b)["zre.Whisper"])
 			}

@@ -18,7 +18,7 @@ func TestPing(t *testing.T) {
 		for name, host := range map[string]*zretest.Host{"inproc": here, "ipc": here.Process(), "tcp": there} {
 			zretest.Start(t, host, zre.WithName(name))
 		}
-		pass(time.Second)
+		advance(time.Second)
 		var far *zre.Peer
 		for _, p := range a.Peers() {
 			want := map[string]time.Duration{"tcp": 2 * time.Millisecond, "ipc": 2 * 20 * time.Microsecond}[p.Transport]
@@ -54,7 +54,7 @@ func TestPingOfBusyApplication(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		pass(time.Second)
+		advance(time.Second)
 		answer := make(chan time.Duration)
 		go func() {
 			took, err := a.Ping(t.Context(), b.UUID())
@@ -63,7 +63,7 @@ func TestPingOfBusyApplication(t *testing.T) {
 			}
 			answer <- took
 		}()
-		pass(3 * time.Second)
+		advance(3 * time.Second)
 		b.Resume()
 		if took := <-answer; took < 3*time.Second {
 			t.Errorf("the answer took %v", took)

@@ -14,7 +14,7 @@ import (
 )
 
 // A peer whose process ends without a farewell has crashed: its machine refuses connections to it.
-func TestCrashIsToldAtOnce(t *testing.T) {
+func TestCrashIsReportedAtOnce(t *testing.T) {
 	const soon = 100 * time.Millisecond
 	for _, latency := range []time.Duration{200 * time.Microsecond, time.Millisecond, 20 * time.Millisecond} {
 		for _, kind := range foreign {
@@ -22,7 +22,7 @@ func TestCrashIsToldAtOnce(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					lan := zretest.NewLAN(t)
 					lan.SetLink(zretest.Link{Latency: latency})
-					p := pairUp(t, lan, kind)
+					p := newPair(t, lan, kind)
 					crashed := time.Now()
 					p.far.Kill()
 					expectExit(t, p.node, p.peer.UUID(), zre.ReasonCrashed, crashed, 0, soon)
@@ -36,7 +36,7 @@ func TestCrashIsToldAtOnce(t *testing.T) {
 				node, far := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("node")), lan.Host("10.0.0.2")
 				peer := zretest.Start(t, far, zre.WithName("peer"))
 				zretest.Next[zre.Enter](node)
-				pass(30 * time.Second)
+				advance(30 * time.Second)
 				crashed := time.Now()
 				far.Kill()
 				expectExit(t, node, peer.UUID(), zre.ReasonCrashed, crashed, 0, soon)
@@ -45,8 +45,8 @@ func TestCrashIsToldAtOnce(t *testing.T) {
 	}
 }
 
-// passages counts the Enters and Exits of a peer.
-func passages(events []zre.Event, id uuid.UUID) (enters, exits int) {
+// countEntersAndExits counts the Enters and Exits of a peer.
+func countEntersAndExits(events []zre.Event, id uuid.UUID) (enters, exits int) {
 	for _, e := range events {
 		if e.From().UUID != id {
 			continue
@@ -63,7 +63,7 @@ func passages(events []zre.Event, id uuid.UUID) (enters, exits int) {
 
 // A device loses power and is soon back at its address and port with another UUID. The dead node exits once. The new node enters once and
 // stays.
-func TestPowerIsBackSoon(t *testing.T) {
+func TestShortPowerCut(t *testing.T) {
 	runs := 40
 	if underRace {
 		runs = 6
@@ -73,8 +73,8 @@ func TestPowerIsBackSoon(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%v", kind, away), func(t *testing.T) {
 				zretest.Run(t, runs, func(t *testing.T, lan *zretest.LAN) {
 					lan.SetLink(zretest.Link{Latency: time.Duration(lan.Rand().Int64N(int64(20 * time.Millisecond)))})
-					p := pairUp(t, lan, kind)
-					pass(time.Duration(lan.Rand().Int64N(int64(10 * time.Second))))
+					p := newPair(t, lan, kind)
+					advance(time.Duration(lan.Rand().Int64N(int64(10 * time.Second))))
 					if lan.Rand().IntN(2) == 0 { // TCP waits for acknowledgements of the dead node
 						p.far.Crash()
 						if err := p.node.Shout(t.Context(), group, []byte("in vain")); err != nil {
@@ -90,17 +90,17 @@ func TestPowerIsBackSoon(t *testing.T) {
 					p.far = p.far.Process()
 					p.peer = zretest.NewForeign(t, p.far, kind, zretest.ForeignName("newcomer"), zretest.ForeignPort(50_000),
 						zretest.ForeignGroups(group))
-					pass(100 * time.Second)
-					if enters, exits := passages(p.node.Seen(), dead.UUID()); enters != 1 || exits != 1 {
-						t.Errorf("the dead one entered %d times and exited %d times", enters, exits)
+					advance(100 * time.Second)
+					if enters, exits := countEntersAndExits(p.node.Seen(), dead.UUID()); enters != 1 || exits != 1 {
+						t.Errorf("the dead peer entered %d times and exited %d times", enters, exits)
 					}
-					if enters, exits := passages(p.node.Seen(), p.peer.UUID()); enters != 1 || exits != 0 {
+					if enters, exits := countEntersAndExits(p.node.Seen(), p.peer.UUID()); enters != 1 || exits != 0 {
 						t.Errorf("the newcomer entered %d times and exited %d times", enters, exits)
 					}
 					if t.Failed() {
 						t.Logf("events: %v", p.since(0))
 					}
-					p.checkTalk()
+					p.checkMessages()
 				})
 			})
 		}
@@ -134,7 +134,7 @@ func TestAddressesPermuted(t *testing.T) {
 			hosts[at] = lan.Host(fmt.Sprintf("10.0.0.%d", 2+at))
 		}
 		boot("old")
-		pass(time.Minute)
+		advance(time.Minute)
 		old := slices.Clone(peers)
 		for at := range hosts {
 			hosts[at].Crash()
@@ -145,10 +145,10 @@ func TestAddressesPermuted(t *testing.T) {
 			hosts[at].Boot()
 		}
 		boot("new")
-		pass(time.Minute)
+		advance(time.Minute)
 		for _, peer := range old {
-			if enters, exits := passages(node.Seen(), peer.UUID()); enters != 1 || exits != 1 {
-				t.Errorf("%s, which is dead, entered %d times and exited %d times", peer.Name(), enters, exits)
+			if enters, exits := countEntersAndExits(node.Seen(), peer.UUID()); enters != 1 || exits != 1 {
+				t.Errorf("the dead peer %s entered %d times and exited %d times", peer.Name(), enters, exits)
 			}
 		}
 		for i := range shouts {
@@ -159,7 +159,7 @@ func TestAddressesPermuted(t *testing.T) {
 		}
 		synctest.Wait()
 		for _, peer := range peers {
-			if enters, exits := passages(node.Seen(), peer.UUID()); enters != 1 || exits != 0 {
+			if enters, exits := countEntersAndExits(node.Seen(), peer.UUID()); enters != 1 || exits != 0 {
 				t.Errorf("%s entered %d times and exited %d times", peer.Name(), enters, exits)
 			}
 			if got := len(textsOf(peer.Seen(), node.UUID())); got != shouts {
@@ -167,7 +167,7 @@ func TestAddressesPermuted(t *testing.T) {
 			}
 		}
 		if t.Failed() {
-			t.Logf("events: %v", comings(node.Seen()))
+			t.Logf("events: %v", presenceEvents(node.Seen()))
 		}
 	})
 }

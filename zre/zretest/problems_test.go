@@ -29,8 +29,8 @@ func problems(w *zretest.Watched) (list []string) {
 	return list
 }
 
-// standing returns the problems in the result of Problems.
-func standing(w *zretest.Watched) (list []string) {
+// currentProblems returns the problems in the result of Problems.
+func currentProblems(w *zretest.Watched) (list []string) {
 	for _, p := range w.Problems() {
 		p.Err = nil
 		list = append(list, p.String())
@@ -46,11 +46,11 @@ func TestUnreachablePeerIsAProblem(t *testing.T) {
 		host := lan.Host("10.0.1.1")
 		a := zretest.Start(t, lan.Host("10.0.2.1"), zre.WithPeers("tcp://robot.example:5671", "tcp://10.0.9.9:5671"))
 		began := time.Now()
-		pass(10 * time.Minute)
+		advance(10 * time.Minute)
 		const robot, nobody = "unreachable tcp://10.0.1.1:5671", "unreachable tcp://10.0.9.9:5671"
 		told := problems(a)
 		slices.Sort(told)
-		equal(t, "problems", told, []string{robot, nobody})
+		expectEqual(t, "problems", told, []string{robot, nobody})
 		list := a.Problems()
 		if len(list) != 2 || list[0].Kind != zre.ProblemUnreachable || !errors.Is(list[0].Err, syscall.ECONNREFUSED) ||
 			!strings.Contains(list[0].Err.Error(), "robot.example") || list[0].Since.Sub(began) > 5*time.Second || list[0].From().Endpoint != list[0].About {
@@ -58,39 +58,39 @@ func TestUnreachablePeerIsAProblem(t *testing.T) {
 		}
 		b := zretest.Start(t, host, zre.WithName("robot"), zre.WithListen("tcp://*:5671"))
 		zretest.Next[zre.Enter](a)
-		pass(time.Second)
-		equal(t, "problems that stand", standing(a), []string{nobody})
-		equal(t, "what was solved", problems(a)[2:], []string{robot + ": solved"})
+		advance(time.Second)
+		expectEqual(t, "problems that stand", currentProblems(a), []string{nobody})
+		expectEqual(t, "what was solved", problems(a)[2:], []string{robot + ": solved"})
 		b.Close()
-		pass(time.Minute)
-		equal(t, "problems that stand", standing(a), []string{robot, nobody})
+		advance(time.Minute)
+		expectEqual(t, "problems that stand", currentProblems(a), []string{robot, nobody})
 		lan.SetHostName("robot.example", "10.0.1.2") // no node looks for it at the old address any more
-		pass(time.Minute)
-		equal(t, "problems that stand", standing(a), []string{"unreachable tcp://10.0.1.2:5671", nobody})
+		advance(time.Minute)
+		expectEqual(t, "problems that stand", currentProblems(a), []string{"unreachable tcp://10.0.1.2:5671", nobody})
 	})
 }
 
 // More peers than the limit are a problem, reported once. It is solved when there is room and no more peer is refused.
-func TestTooManyPeersAreAProblem(t *testing.T) {
+func TestTooManyPeersIsAProblem(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithLimits(zre.Limits{Peers: 2}))
 		others := make([]*zretest.Watched, 4)
 		for i := range others {
 			others[i] = zretest.Start(t, lan.Host(fmt.Sprintf("10.0.0.%d", i+2)))
 		}
-		pass(10 * time.Minute)
+		advance(10 * time.Minute)
 		const problem = "too many peers Limits.Peers"
-		equal(t, "problems", problems(a), []string{problem})
-		equal(t, "problems that stand", standing(a), []string{problem})
+		expectEqual(t, "problems", problems(a), []string{problem})
+		expectEqual(t, "problems that stand", currentProblems(a), []string{problem})
 		p := a.Problems()[0]
 		if p.Peer != nil || p.From() == nil || !strings.Contains(p.Err.Error(), "2") {
 			t.Errorf("%+v", p)
 		}
 		for i := range 3 {
 			others[i].Close()
-			pass(time.Minute)
+			advance(time.Minute)
 		}
-		equal(t, "problems", problems(a), []string{problem, problem + ": solved"})
+		expectEqual(t, "problems", problems(a), []string{problem, problem + ": solved"})
 		if got := len(a.Peers()); got != 1 || len(a.Problems()) > 0 {
 			t.Errorf("%d peers, problems %v", got, a.Problems())
 		}
@@ -120,7 +120,7 @@ func TestPeerOfAnInterfaceLeftOut(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 				lan.SetHostName("robot", "10.1.0.2")
 				a := zretest.Start(t, lan.Host("10.0.0.1", "10.1.0.1"), append(c.options, zre.WithPeers(c.peer))...)
-				pass(10 * time.Minute)
+				advance(10 * time.Minute)
 				got := slices.DeleteFunc(problems(a), func(p string) bool { return strings.HasPrefix(p, "unreachable") })
 				if fmt.Sprint(got) != fmt.Sprintf("[%s]", c.want) {
 					t.Errorf("problems %q, want %q", got, c.want)
@@ -138,19 +138,19 @@ func TestPeerOfAnInterfaceLeftOutIsSolved(t *testing.T) {
 		a := zretest.Start(t, h, zre.WithInterfaces("eth0"), zre.WithPeers("tcp://robot:5671", "tcp://10.1.0.3:5671"))
 		both := []string{"contradiction tcp://10.1.0.2:5671", "contradiction tcp://10.1.0.3:5671"}
 		contradictions := func() []string {
-			return slices.DeleteFunc(standing(a), func(p string) bool { return strings.HasPrefix(p, "unreachable") })
+			return slices.DeleteFunc(currentProblems(a), func(p string) bool { return strings.HasPrefix(p, "unreachable") })
 		}
-		pass(time.Second)
-		equal(t, "problems that stand", contradictions(), both)
+		advance(time.Second)
+		expectEqual(t, "problems that stand", contradictions(), both)
 		lan.SetHostName("robot", "10.0.0.2")
-		pass(time.Minute)
-		equal(t, "problems that stand", contradictions(), both[1:])
+		advance(time.Minute)
+		expectEqual(t, "problems that stand", contradictions(), both[1:])
 		h.InterfaceDown("eth1")
-		pass(time.Minute)
-		equal(t, "problems that stand", contradictions(), nil)
+		advance(time.Minute)
+		expectEqual(t, "problems that stand", contradictions(), nil)
 		h.InterfaceUp("eth1")
-		pass(time.Minute)
-		equal(t, "problems that stand", contradictions(), both[1:])
+		advance(time.Minute)
+		expectEqual(t, "problems that stand", contradictions(), both[1:])
 	})
 }
 
@@ -163,9 +163,9 @@ func TestConflictsAreRare(t *testing.T) {
 		a := zretest.Start(t, lan.Host("10.0.0.1 fd00::1"), id)
 		b := zretest.Start(t, lan.Host("10.0.0.2 fd00::2"), id)
 		conflict := "conflict " + a.UUID().String()
-		pass(10*time.Minute + 30*time.Second)
+		advance(10*time.Minute + 30*time.Second)
 		for _, w := range []*zretest.Watched{a, b} {
-			equal(t, "problems", problems(w), []string{conflict})
+			expectEqual(t, "problems", problems(w), []string{conflict})
 		}
 		p := a.Problems()[0]
 		port := endpointOf(b)[strings.LastIndex(endpointOf(b), ":"):]
@@ -173,11 +173,11 @@ func TestConflictsAreRare(t *testing.T) {
 			t.Errorf("%v, of %+v", p, from)
 		}
 		b.Close()
-		pass(30 * time.Second)
-		equal(t, "problems that stand", standing(a), []string{conflict})
-		pass(time.Minute)
-		equal(t, "problems", problems(a), []string{conflict, conflict + ": solved"})
-		equal(t, "problems that stand", standing(a), nil)
+		advance(30 * time.Second)
+		expectEqual(t, "problems that stand", currentProblems(a), []string{conflict})
+		advance(time.Minute)
+		expectEqual(t, "problems", problems(a), []string{conflict, conflict + ": solved"})
+		expectEqual(t, "problems that stand", currentProblems(a), nil)
 	})
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		a := zretest.Start(t, lan.Host("10.0.0.1"))
@@ -189,10 +189,10 @@ func TestConflictsAreRare(t *testing.T) {
 		datagram := beacon.Beacon{UUID: a.UUID(), Port: 7, State: beacon.Unknown}.Append(nil)
 		for range 20 {
 			for _, from := range addresses {
-				forger.say(t, string(datagram), netip.MustParsePrefix(from).Addr().String(), "10.0.0.255:5670")
+				forger.sendFrom(t, string(datagram), netip.MustParsePrefix(from).Addr().String(), "10.0.0.255:5670")
 			}
-			pass(time.Second)
+			advance(time.Second)
 		}
-		equal(t, "problems", problems(a), []string{"conflict " + a.UUID().String()})
+		expectEqual(t, "problems", problems(a), []string{"conflict " + a.UUID().String()})
 	})
 }

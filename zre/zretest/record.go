@@ -23,7 +23,7 @@ type record struct {
 
 	mu       sync.Mutex
 	events   []zre.Event
-	grammar  Grammar
+	checker  EventChecker
 	examined int           // how many events wait has examined
 	changed  chan struct{} // closed with the next event
 }
@@ -36,7 +36,7 @@ func newRecord(t testing.TB, name string) *record {
 func (r *record) add(event zre.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.grammar.Check(event); err != nil {
+	if err := r.checker.Check(event); err != nil {
 		r.t.Errorf("%s: %v; its events: %s", r.name, err, r.describeAll(event.From().UUID))
 	}
 	r.events = append(r.events, event)

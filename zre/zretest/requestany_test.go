@@ -40,7 +40,7 @@ func serve(t *testing.T, lan *zretest.LAN, address string, do func(s *server, r 
 			_ = r.Reply(ctx, result)
 		}
 	})
-	s.stop = serving(t, s.Node, mux, zre.ServeConcurrency(1))
+	s.stop = startServing(t, s.Node, mux, zre.ServeConcurrency(1))
 	if err := s.Join("WORKERS"); err != nil {
 		t.Fatal(err)
 	}
@@ -58,10 +58,10 @@ func does(takes time.Duration) func(*server, zre.Request) []byte {
 // members waits until a node knows that many members of WORKERS.
 func members(t *testing.T, node *zre.Node, count int) {
 	t.Helper()
-	if _, err := node.WaitFor(within(t, time.Minute), count, zre.InGroup("WORKERS")); err != nil {
+	if _, err := node.WaitFor(contextFor(t, time.Minute), count, zre.InGroup("WORKERS")); err != nil {
 		t.Fatal(err)
 	}
-	pass(time.Second)
+	advance(time.Second)
 }
 
 func job(name string) [][]byte { return [][]byte{[]byte("job"), []byte(name)} }
@@ -74,21 +74,21 @@ func TestRequestAnyRetries(t *testing.T) {
 		first  func(s *server, r zre.Request) []byte // the member that is asked first
 		start  func(t *testing.T, lan *zretest.LAN)  // another kind of first member
 		limit  time.Duration
-		within time.Duration
+		contextFor time.Duration
 		is     error  // of the retry; nil: none
 		text   string // of the error; "": the other member replies
 	}{
-		{name: "replies", first: does(time.Second), within: 1100 * time.Millisecond, text: "first"},
-		{name: "leaves", first: func(s *server, _ zre.Request) []byte { go s.Close(); return nil }, within: 2 * time.Second, is: zre.ErrPeerGone},
-		{name: "hangs", first: func(*server, zre.Request) []byte { time.Sleep(time.Hour); return nil }, limit: 5 * time.Second, within: 7 * time.Second, is: context.DeadlineExceeded},
-		{name: "does not answer", first: func(*server, zre.Request) []byte { return nil }, limit: 5 * time.Second, within: 7 * time.Second, is: context.DeadlineExceeded},
-		{name: "refuses", first: func(s *server, r zre.Request) []byte { _ = r.ReplyError(t.Context(), "bad job"); return nil }, within: time.Second, text: "bad job"},
+		{name: "replies", first: does(time.Second), contextFor: 1100 * time.Millisecond, text: "first"},
+		{name: "leaves", first: func(s *server, _ zre.Request) []byte { go s.Close(); return nil }, contextFor: 2 * time.Second, is: zre.ErrPeerGone},
+		{name: "hangs", first: func(*server, zre.Request) []byte { time.Sleep(time.Hour); return nil }, limit: 5 * time.Second, contextFor: 7 * time.Second, is: context.DeadlineExceeded},
+		{name: "does not answer", first: func(*server, zre.Request) []byte { return nil }, limit: 5 * time.Second, contextFor: 7 * time.Second, is: context.DeadlineExceeded},
+		{name: "refuses", first: func(s *server, r zre.Request) []byte { _ = r.ReplyError(t.Context(), "bad job"); return nil }, contextFor: time.Second, text: "bad job"},
 		{name: "has no handler", first: refuses, start: func(t *testing.T, lan *zretest.LAN) {
 			node := newNode(t, lan.Host("10.0.0.2"), zre.WithSendOnly())
 			if err := node.Join("WORKERS"); err != nil {
 				t.Fatal(err)
 			}
-		}, within: 2 * time.Second, is: zre.ErrNoHandler},
+		}, contextFor: 2 * time.Second, is: zre.ErrNoHandler},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
@@ -103,9 +103,9 @@ func TestRequestAnyRetries(t *testing.T) {
 				workers := zre.Workers{Node: giver, Group: "WORKERS", Timeout: test.limit, OnRetry: func(err error) { retries = append(retries, err) }}
 				began := time.Now()
 				time.AfterFunc(100*time.Millisecond, func() { serve(t, lan, "10.0.0.3", does(0)) })
-				reply, err := workers.Request(within(t, time.Minute), job("first")...)
-				if took := time.Since(began); took > test.within {
-					t.Errorf("it took %v, want %v at most", took, test.within)
+				reply, err := workers.Request(contextFor(t, time.Minute), job("first")...)
+				if took := time.Since(began); took > test.contextFor {
+					t.Errorf("it took %v, want %v at most", took, test.contextFor)
 				}
 				var failed *zre.PeerError
 				switch {
@@ -120,7 +120,7 @@ func TestRequestAnyRetries(t *testing.T) {
 				case err != nil && (test.text == "" || !strings.Contains(err.Error(), test.text)):
 					t.Errorf("the error is %v", err)
 				}
-				pass(time.Second)
+				advance(time.Second)
 			})
 		})
 	}
@@ -136,7 +136,7 @@ func TestRequestAnyGivesUp(t *testing.T) {
 				workers = append(workers, serve(t, lan, fmt.Sprint("10.0.0.", i+2), func(s *server, _ zre.Request) []byte { go s.Close(); return nil }))
 			}
 			members(t, giver, len(workers))
-			_, err := zre.Workers{Node: giver, Group: "WORKERS", Tries: tries}.Request(within(t, time.Minute), job("poison")...)
+			_, err := zre.Workers{Node: giver, Group: "WORKERS", Tries: tries}.Request(contextFor(t, time.Minute), job("poison")...)
 			want := tries
 			if tries == 0 {
 				want = 3
@@ -151,7 +151,7 @@ func TestRequestAnyGivesUp(t *testing.T) {
 			if asked != want {
 				t.Errorf("%d tries: %d members were asked, want %d", tries, asked, want)
 			}
-			pass(time.Second)
+			advance(time.Second)
 		})
 	}
 }
@@ -179,8 +179,8 @@ func TestRequestAnyWaits(t *testing.T) {
 		{name: "a member that has work for a while", before: func(t *testing.T, lan *zretest.LAN, giver *zre.Node) {
 			serve(t, lan, "10.0.0.2", does(6*time.Second)) // six seconds, of which one passes here
 			members(t, giver, 1)
-			go giver.RequestAny(within(t, time.Minute), "WORKERS", job("before")...)
-			pass(time.Second)
+			go giver.RequestAny(contextFor(t, time.Minute), "WORKERS", job("before")...)
+			advance(time.Second)
 		}, took: 11 * time.Second}, // and its own six
 		{name: "a member without a handler", before: func(t *testing.T, lan *zretest.LAN, giver *zre.Node) {
 			node := newNode(t, lan.Host("10.0.0.2"), zre.WithSendOnly())
@@ -207,7 +207,7 @@ func TestRequestAnyWaits(t *testing.T) {
 					time.AfterFunc(5*time.Second, func() { test.after(t, lan, giver) })
 				}
 				began := time.Now()
-				reply, err := giver.RequestAny(within(t, 30*time.Second), "WORKERS", job("it")...)
+				reply, err := giver.RequestAny(contextFor(t, 30*time.Second), "WORKERS", job("it")...)
 				if took := time.Since(began); took < test.took-time.Second || took > test.took+1500*time.Millisecond {
 					t.Errorf("it took %v, want about %v", took, test.took)
 				}
@@ -219,7 +219,7 @@ func TestRequestAnyWaits(t *testing.T) {
 				if test.is == nil && (err != nil || reply.Peer.Name != "10.0.0.2" || string(reply.Frames[0]) != "it") {
 					t.Errorf("got %q of %v, error %v", reply.Frames, reply.Peer, err)
 				}
-				pass(time.Second)
+				advance(time.Second)
 			})
 		})
 	}
@@ -249,7 +249,7 @@ func TestRequestAnySpreads(t *testing.T) {
 					if err := node.Join("WORKERS"); err != nil {
 						t.Fatal(err)
 					}
-					answering(t, node, func(r zre.Request) {
+					answerRequests(t, node, func(r zre.Request) {
 						if test.states {
 							_ = node.SetState(zre.StateProcessing)
 						}
@@ -270,7 +270,7 @@ func TestRequestAnySpreads(t *testing.T) {
 				began := time.Now()
 				for i := range jobs {
 					calls.Go(func() {
-						reply, err := giver.RequestAny(within(t, time.Minute), "WORKERS", job(fmt.Sprint(i))...)
+						reply, err := giver.RequestAny(contextFor(t, time.Minute), "WORKERS", job(fmt.Sprint(i))...)
 						if err != nil || string(reply.Frames[1]) != fmt.Sprint(i) {
 							t.Errorf("job %d: %q, %v", i, reply.Frames, err)
 						}
@@ -284,7 +284,7 @@ func TestRequestAnySpreads(t *testing.T) {
 				if took := time.Since(began).Seconds(); took > test.inSeconds {
 					t.Errorf("it took %.1f s, want %v at most", took, test.inSeconds)
 				}
-				pass(2 * time.Second)
+				advance(2 * time.Second)
 				if least := slices.Min(done); least < test.least {
 					t.Errorf("the members did %v jobs, want %d at least", done, test.least)
 				}
@@ -304,11 +304,11 @@ func waitingCalls(t *testing.T, giver *zre.Node, calls *sync.WaitGroup) {
 			limit = time.Second
 		}
 		calls.Go(func() {
-			if _, err := giver.RequestAny(within(t, limit), "WORKERS", job(fmt.Sprint(i))...); (err != nil) != (i == 1) {
+			if _, err := giver.RequestAny(contextFor(t, limit), "WORKERS", job(fmt.Sprint(i))...); (err != nil) != (i == 1) {
 				t.Errorf("job %d: %v", i, err)
 			}
 		})
-		pass(100 * time.Millisecond)
+		advance(100 * time.Millisecond)
 	}
 }
 
@@ -318,7 +318,7 @@ func TestRequestAnyOrder(t *testing.T) {
 		giver := newNode(t, lan.Host("10.0.0.1"), zre.WithSendOnly())
 		var calls sync.WaitGroup
 		waitingCalls(t, giver, &calls)
-		pass(time.Second)
+		advance(time.Second)
 		w := serve(t, lan, "10.0.0.3", does(100*time.Millisecond))
 		calls.Wait()
 		if !slices.Equal(w.jobs, []string{"0", "2", "3", "4"}) {
@@ -333,17 +333,17 @@ func TestRequestAnyPassesOver(t *testing.T) {
 		giver, choosy := newNode(t, lan.Host("10.0.0.1"), zre.WithSendOnly()), newNode(t, lan.Host("10.0.0.2"))
 		mux := zre.NewMux() // it handles no job
 		mux.HandleRequest("other", func(ctx context.Context, r zre.Request) { _ = r.Reply(ctx, []byte("other")) })
-		serving(t, choosy, mux)
+		startServing(t, choosy, mux)
 		if err := choosy.Join("WORKERS"); err != nil {
 			t.Fatal(err)
 		}
 		members(t, giver, 1)
 		var calls sync.WaitGroup
 		waitingCalls(t, giver, &calls)
-		if reply, err := giver.RequestAny(within(t, time.Second), "WORKERS", []byte("other")); err != nil || string(reply.Frames[0]) != "other" {
+		if reply, err := giver.RequestAny(contextFor(t, time.Second), "WORKERS", []byte("other")); err != nil || string(reply.Frames[0]) != "other" {
 			t.Errorf("the other request: got %q, %v, want a reply", reply.Frames, err)
 		}
-		pass(time.Second)
+		advance(time.Second)
 		w := serve(t, lan, "10.0.0.3", does(100*time.Millisecond))
 		calls.Wait()
 		if slices.Sort(w.jobs); !slices.Equal(w.jobs, []string{"0", "2", "3", "4"}) {

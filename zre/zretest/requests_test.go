@@ -24,8 +24,8 @@ func newNode(t *testing.T, host *zretest.Host, options ...zre.Option) *zre.Node 
 	return newTalker(t, host, options...).node
 }
 
-// answering answers requests with answer in an event loop until the test ends.
-func answering(t *testing.T, node *zre.Node, answer func(r zre.Request)) {
+// answerRequests answers requests with answer in an event loop until the test ends.
+func answerRequests(t *testing.T, node *zre.Node, answer func(r zre.Request)) {
 	var loop sync.WaitGroup
 	ctx, stop := context.WithCancel(t.Context())
 	loop.Go(func() {
@@ -41,14 +41,14 @@ func answering(t *testing.T, node *zre.Node, answer func(r zre.Request)) {
 // echo replies with the frames of the request.
 func echo(r zre.Request) { _ = r.Reply(context.Background(), r.Frames...) }
 
-// found waits until a node knows a peer.
-func found(t *testing.T, node *zre.Node, peer uuid.UUID) {
+// waitForPeer waits until a node knows a peer.
+func waitForPeer(t *testing.T, node *zre.Node, peer uuid.UUID) {
 	t.Helper()
 	for range 10_000 {
 		if _, ok := node.Peer(peer); ok {
 			return
 		}
-		pass(time.Millisecond)
+		advance(time.Millisecond)
 	}
 	t.Fatal("the peer was not found")
 }
@@ -68,7 +68,7 @@ func inPairs(t *testing.T, test func(t *testing.T, lan *zretest.LAN, a, b *zrete
 func TestRequest(t *testing.T) {
 	inPairs(t, func(t *testing.T, _ *zretest.LAN, here, there *zretest.Host) {
 		a, b := zretest.Start(t, here), newNode(t, there, zre.WithName("b"))
-		answering(t, b, func(r zre.Request) {
+		answerRequests(t, b, func(r zre.Request) {
 			switch r.Name() {
 			case "fail":
 				_ = r.ReplyError(t.Context(), "it is \xff broken")
@@ -82,13 +82,13 @@ func TestRequest(t *testing.T) {
 					t.Errorf("the second reply: %v", err)
 				}
 				if err := r.ReplyError(t.Context(), "third"); !errors.Is(err, zre.ErrReplied) {
-					t.Errorf("the third: %v", err)
+					t.Errorf("a third reply: %v", err)
 				}
 			default:
 				echo(r)
 			}
 		})
-		found(t, a.Node, b.UUID())
+		waitForPeer(t, a.Node, b.UUID())
 		for _, frames := range [][][]byte{
 			{[]byte("echo"), {}, []byte("two")},
 			{[]byte("large"), bytes.Repeat([]byte("x"), 300_000), bytes.Repeat([]byte("y"), 70_000)},
@@ -135,30 +135,30 @@ func TestRequestErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := fresh.Request(t.Context(), uuid.New()); !errors.Is(err, zre.ErrNotStarted) {
-			t.Errorf("before Start: %v", err)
+			t.Errorf("a request before Start: %v", err)
 		}
 		fresh.Close()
 		if _, err := fresh.Request(t.Context(), uuid.New()); !errors.Is(err, zre.ErrClosed) {
-			t.Errorf("after Close: %v", err)
+			t.Errorf("a request after Close: %v", err)
 		}
 		a, silent := zretest.Start(t, here, limits), zretest.Start(t, there) // silent receives requests as events and does not answer them
 		if _, err := a.Request(t.Context(), uuid.New(), nil); !errors.Is(err, zre.ErrUnknownPeer) || !errors.Is(err, zre.ErrPeerGone) {
 			t.Errorf("an unknown peer: %v", err)
 		}
 		if _, err := a.Request(t.Context(), a.UUID(), nil); !errors.Is(err, zre.ErrUnknownPeer) {
-			t.Errorf("itself: %v", err)
+			t.Errorf("a request to itself: %v", err)
 		}
-		found(t, a.Node, silent.UUID())
+		waitForPeer(t, a.Node, silent.UUID())
 		over, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := a.Request(over, silent.UUID(), nil); !errors.Is(err, context.Canceled) {
 			t.Errorf("a context that is over: %v", err)
 		}
 		if _, err := a.Request(t.Context(), silent.UUID(), make([]byte, 64<<20+1)); !errors.Is(err, zre.ErrTooLarge) {
-			t.Errorf("too large: %v", err)
+			t.Errorf("a request that is too large: %v", err)
 		}
 		began := time.Now()
-		_, err = a.Request(within(t, time.Second), silent.UUID(), []byte("?"))
+		_, err = a.Request(contextFor(t, time.Second), silent.UUID(), []byte("?"))
 		var failed *zre.PeerError
 		if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &failed) || failed.UUID != silent.UUID() || time.Since(began) != time.Second {
 			t.Errorf("a peer that does not answer: %v after %v", err, time.Since(began))
@@ -173,14 +173,14 @@ func TestRequestErrors(t *testing.T) {
 			t.Fatal(err1, err2)
 		}
 		if _, err := a.Request(t.Context(), silent.UUID(), []byte("3")); !errors.Is(err, zre.ErrTooManyRequests) {
-			t.Errorf("the third: %v", err)
+			t.Errorf("one request too many: %v", err)
 		}
 		first.Cancel()
 		first.Cancel()
 		if _, err := first.Result(); !errors.Is(err, context.Canceled) {
-			t.Errorf("cancelled: %v", err)
+			t.Errorf("a cancelled request: %v", err)
 		}
-		pass(time.Second) // the late reply is dropped
+		advance(time.Second) // the late reply is dropped
 		select {
 		case <-second.Done():
 			t.Error("the second request has ended")
@@ -191,13 +191,13 @@ func TestRequestErrors(t *testing.T) {
 			t.Error(err)
 		}
 		if _, err := second.Result(); !errors.Is(err, zre.ErrClosed) {
-			t.Errorf("closed meanwhile: %v", err)
+			t.Errorf("a request during Close: %v", err)
 		}
 	})
 }
 
 // A request ends at once when its peer is gone, for whatever reason.
-func TestRequestToPeerThatGoes(t *testing.T) {
+func TestRequestToLeavingPeer(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		goes   func(node *zretest.Watched, host *zretest.Host)
@@ -212,7 +212,7 @@ func TestRequestToPeerThatGoes(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 				host := lan.Host("10.0.0.2")
 				a, b := zretest.Start(t, lan.Host("10.0.0.1")), zretest.Start(t, host)
-				found(t, a.Node, b.UUID())
+				waitForPeer(t, a.Node, b.UUID())
 				pending, err := a.StartRequest(t.Context(), b.UUID(), []byte("?"))
 				if err != nil {
 					t.Fatal(err)
@@ -240,8 +240,8 @@ func TestRequestInTheLoop(t *testing.T) {
 			inPairs(t, func(t *testing.T, _ *zretest.LAN, here, there *zretest.Host) {
 				const messages = 5000
 				a, b := newNode(t, here), zretest.Start(t, there)
-				found(t, a, b.UUID())
-				found(t, b.Node, a.UUID())
+				waitForPeer(t, a, b.UUID())
+				waitForPeer(t, b.Node, a.UUID())
 				var sending sync.WaitGroup
 				sending.Go(func() {
 					for range messages {
@@ -255,14 +255,14 @@ func TestRequestInTheLoop(t *testing.T) {
 					}
 				})
 				got := 0
-				for event := range a.AllEvents(within(t, time.Minute)) {
+				for event := range a.AllEvents(contextFor(t, time.Minute)) {
 					if _, ok := event.(zre.Whisper); !ok {
 						continue
 					}
 					if got++; got == 1 {
 						synctest.Wait()
 						began := time.Now()
-						reply, err := a.Request(within(t, 10*time.Second), b.UUID(), []byte("?"))
+						reply, err := a.Request(contextFor(t, 10*time.Second), b.UUID(), []byte("?"))
 						if err != nil || string(reply.Frames[0]) != "yes" {
 							t.Errorf("%q, %v after %v", reply.Frames, err, time.Since(began))
 						}
@@ -285,17 +285,17 @@ func TestRequestBehindUnreadEvents(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		limits := zre.WithLimits(zre.Limits{EventBytes: 1 << 20, QueueBytes: 1 << 20})
 		a, b := newNode(t, lan.Host("10.0.0.1"), limits), newNode(t, lan.Host("10.0.0.2"), limits, zre.WithSendTimeout(time.Minute))
-		answering(t, b, echo)
-		found(t, a, b.UUID())
-		found(t, b, a.UUID())
+		answerRequests(t, b, echo)
+		waitForPeer(t, a, b.UUID())
+		waitForPeer(t, b, a.UUID())
 		var sending sync.WaitGroup
 		ctx, stop := context.WithCancel(t.Context())
 		sending.Go(func() {
 			for b.Whisper(ctx, a.UUID(), make([]byte, 3000)) == nil {
 			}
 		})
-		pass(time.Second)
-		_, err := a.Request(within(t, 10*time.Second), b.UUID(), []byte("?"))
+		advance(time.Second)
+		_, err := a.Request(contextFor(t, 10*time.Second), b.UUID(), []byte("?"))
 		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, zre.ErrUnreadEvents) {
 			t.Errorf("the error is %v", err)
 		}
@@ -308,19 +308,19 @@ func TestManyRequests(t *testing.T) {
 	inPairs(t, func(t *testing.T, _ *zretest.LAN, here, there *zretest.Host) {
 		const count = 1000
 		a, b := zretest.Start(t, here), zretest.Start(t, there)
-		found(t, a.Node, b.UUID())
-		pass(2 * time.Second)
+		waitForPeer(t, a.Node, b.UUID())
+		advance(2 * time.Second)
 		before := runtime.NumGoroutine()
 		var pending [count]*zre.PendingReply
 		for i := range pending {
 			var err error
-			if pending[i], err = a.StartRequest(within(t, time.Minute), b.UUID(), fmt.Append(nil, i)); err != nil {
+			if pending[i], err = a.StartRequest(contextFor(t, time.Minute), b.UUID(), fmt.Append(nil, i)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		pass(time.Second)
+		advance(time.Second)
 		if now := runtime.NumGoroutine(); now > before+2 {
-			t.Errorf("%d goroutines more", now-before)
+			t.Errorf("%d more goroutines", now-before)
 		}
 		var requests []zre.Request
 		for range pending {
@@ -343,16 +343,16 @@ func TestManyRequests(t *testing.T) {
 func TestRequestsAndDiscard(t *testing.T) {
 	inPairs(t, func(t *testing.T, _ *zretest.LAN, here, there *zretest.Host) {
 		a, deaf := newNode(t, here), newNode(t, there, zre.WithSendOnly())
-		answering(t, a, echo)
-		found(t, a, deaf.UUID())
-		found(t, deaf, a.UUID())
+		answerRequests(t, a, echo)
+		waitForPeer(t, a, deaf.UUID())
+		waitForPeer(t, deaf, a.UUID())
 		for _, size := range []int{1, 100_000} {
 			began := time.Now()
 			if _, err := a.Request(t.Context(), deaf.UUID(), make([]byte, size)); !errors.Is(err, zre.ErrNoHandler) || time.Since(began) > time.Second {
-				t.Errorf("%d octets: %v after %v", size, err, time.Since(began))
+				t.Errorf("a request of %d bytes: %v after %v", size, err, time.Since(began))
 			}
-			if reply, err := deaf.Request(within(t, time.Second), a.UUID(), make([]byte, size)); err != nil || len(reply.Frames[0]) != size {
-				t.Errorf("%d octets of the other: %v", size, err)
+			if reply, err := deaf.Request(contextFor(t, time.Second), a.UUID(), make([]byte, size)); err != nil || len(reply.Frames[0]) != size {
+				t.Errorf("%d bytes of the other: %v", size, err)
 			}
 		}
 		if got := deaf.Stats().Discarded; got != 2 {

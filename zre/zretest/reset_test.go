@@ -26,8 +26,8 @@ type pair struct {
 	peer *zretest.Foreign
 }
 
-// pairUp starts a pair and returns when both have been calm for a while.
-func pairUp(t *testing.T, lan *zretest.LAN, kind zretest.Implementation) *pair {
+// newPair starts a pair and returns when both have been calm for a while.
+func newPair(t *testing.T, lan *zretest.LAN, kind zretest.Implementation) *pair {
 	t.Helper()
 	p := &pair{t: t, lan: lan, here: lan.Host("10.0.0.1"), far: lan.Host("10.0.0.2")}
 	p.node = zretest.Start(t, p.here, logged(t, zre.WithName("node"))...)
@@ -35,7 +35,7 @@ func pairUp(t *testing.T, lan *zretest.LAN, kind zretest.Implementation) *pair {
 	if err := p.node.Join(group); err != nil {
 		t.Fatal(err)
 	}
-	pass(30 * time.Second)
+	advance(30 * time.Second)
 	if got := p.since(0); !slices.Equal(got, []string{"Enter(peer)"}) {
 		t.Fatalf("they met like this: %v", got)
 	}
@@ -54,24 +54,24 @@ func logged(t testing.TB, options ...zre.Option) []zre.Option {
 func (p *pair) seen() int { return len(p.node.Seen()) }
 
 // since lists the Enters and Exits that the node saw after its first seen events.
-func (p *pair) since(seen int) []string { return comings(p.node.Seen()[seen:]) }
+func (p *pair) since(seen int) []string { return presenceEvents(p.node.Seen()[seen:]) }
 
 // checkCalm checks that neither sees the other enter or exit for a long time, and that they then hear each other.
 func (p *pair) checkCalm() {
 	p.t.Helper()
 	ours, theirs := p.seen(), len(p.peer.Seen())
-	pass(quiet)
+	advance(quiet)
 	if late := p.since(ours); len(late) > 0 {
 		p.t.Errorf("the node is not calm: %d enters and exits in %v, such as %s", len(late), quiet, strings.Join(late[:min(len(late), 6)], ", "))
 	}
-	if late := comings(p.peer.Seen()[theirs:]); len(late) > 0 {
+	if late := presenceEvents(p.peer.Seen()[theirs:]); len(late) > 0 {
 		p.t.Errorf("the peer is not calm: %d enters and exits in %v, such as %s", len(late), quiet, strings.Join(late[:min(len(late), 6)], ", "))
 	}
-	p.checkTalk()
+	p.checkMessages()
 }
 
-// checkTalk checks that a whisper and a shout from each reach the other.
-func (p *pair) checkTalk() {
+// checkMessages checks that a whisper and a shout from each reach the other.
+func (p *pair) checkMessages() {
 	p.t.Helper()
 	ours, theirs := p.seen(), len(p.peer.Seen())
 	if err := p.node.Whisper(p.t.Context(), p.peer.UUID(), []byte("whisper")); err != nil {
@@ -84,7 +84,7 @@ func (p *pair) checkTalk() {
 		p.t.Error("the peer has no connection to the node")
 	}
 	p.peer.Shout(group, []byte("shout"))
-	pass(time.Second)
+	advance(time.Second)
 	want := []string{"shout", "whisper"}
 	if got := textsOf(p.node.Seen()[ours:], p.peer.UUID()); !slices.Equal(got, want) {
 		p.t.Errorf("the node heard %v, want %v", got, want)
@@ -112,7 +112,7 @@ func textsOf(events []zre.Event, of uuid.UUID) (list []string) {
 }
 
 // Connections between a node and a foreign peer break, once or repeatedly. Soon after the last break there is one lasting session.
-func TestResetsSettle(t *testing.T) {
+func TestResetsRecover(t *testing.T) {
 	gaps := []time.Duration{
 		900 * time.Microsecond, 1100 * time.Microsecond, 1300 * time.Microsecond, 1500 * time.Microsecond, 1900 * time.Microsecond,
 		2100 * time.Microsecond, 2500 * time.Microsecond, 20 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second,
@@ -143,13 +143,13 @@ func TestResetsSettle(t *testing.T) {
 							synctest.Test(t, func(t *testing.T) {
 								lan := zretest.NewLAN(t)
 								lan.SetLink(zretest.Link{Latency: latency})
-								p := pairUp(t, lan, kind)
+								p := newPair(t, lan, kind)
 								before := p.seen()
 								for range times {
 									b.reset(p)
 									time.Sleep(gap)
 								}
-								pass(calmAfterFault + calmAfterDrop)
+								advance(calmAfterFault + calmAfterDrop)
 								got := p.since(before)
 								connectedBetween := times > 1 && gap >= 100*time.Millisecond // then something may be in transit
 								if len(got) > 2*times || b.ends && len(got) == 0 || !b.ends && !connectedBetween && len(got) > 0 {
@@ -172,7 +172,7 @@ func TestHelloAfterReset(t *testing.T) {
 		0, 500 * time.Microsecond, time.Millisecond, 3 * time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond,
 		160 * time.Millisecond, 300 * time.Millisecond,
 	}
-	for _, manner := range []manner{silent, replying, renewing} {
+	for _, manner := range []reaction{silent, replying, renewing} {
 		for _, latency := range []time.Duration{200 * time.Microsecond, time.Millisecond, 20 * time.Millisecond} {
 			for _, delay := range delays {
 				for _, keeps := range []bool{false, true} {
@@ -181,10 +181,10 @@ func TestHelloAfterReset(t *testing.T) {
 							lan := zretest.NewLAN(t)
 							lan.SetLink(zretest.Link{Latency: latency})
 							node := zretest.Start(t, lan.Host("10.0.0.1"), logged(t, zre.WithName("node"))...)
-							peer := newCaller(t, lan.Host("10.0.0.2"), manner, "10.0.0.2:50000", endpointOf(node))
-							peer.call()
-							pass(30 * time.Second)
-							if got := comings(node.Seen()); !slices.Equal(got, []string{"Enter(peer)"}) {
+							peer := newBarePeer(t, lan.Host("10.0.0.2"), manner, "10.0.0.2:50000", endpointOf(node))
+							peer.sendHello()
+							advance(30 * time.Second)
+							if got := presenceEvents(node.Seen()); !slices.Equal(got, []string{"Enter(peer)"}) {
 								t.Fatalf("they met like this: %v", got)
 							}
 							before := len(node.Seen())
@@ -193,14 +193,14 @@ func TestHelloAfterReset(t *testing.T) {
 							if !keeps && peer.current() != broken { // it has answered one of our HELLOs
 								peer.hangUp()
 							}
-							peer.call()
-							pass(10 * time.Second)
-							got := comings(node.Seen()[before:])
+							peer.sendHello()
+							advance(10 * time.Second)
+							got := presenceEvents(node.Seen()[before:])
 							if len(got) != 2 || !strings.HasPrefix(got[0], "Exit") {
 								t.Errorf("after the break: %v, want one Exit and one Enter", got)
 							}
-							pass(quiet)
-							if late := comings(node.Seen()[before+len(got):]); len(late) > 0 {
+							advance(quiet)
+							if late := presenceEvents(node.Seen()[before+len(got):]); len(late) > 0 {
 								t.Errorf("not calm: %v", late)
 							}
 						})

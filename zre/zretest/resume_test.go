@@ -32,7 +32,7 @@ func (p *pair) numbers() (list []uint64) {
 }
 
 // A libzmq DEALER whose connection broke reconnects and continues without a HELLO. If nothing is missing, neither application notices.
-func TestPeerGoesOn(t *testing.T) {
+func TestForeignSessionContinues(t *testing.T) {
 	runs := 20
 	if underRace {
 		runs = 4
@@ -42,14 +42,14 @@ func TestPeerGoesOn(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/speaks after %v", kind, after), func(t *testing.T) {
 				zretest.Run(t, runs, func(t *testing.T, lan *zretest.LAN) {
 					lan.SetLink(zretest.Link{Latency: time.Duration(lan.Rand().Int64N(int64(50 * time.Millisecond)))})
-					p := pairUp(t, lan, kind)
+					p := newPair(t, lan, kind)
 					p.whisperNumbers(0, 2)
-					pass(time.Second + time.Duration(lan.Rand().Int64N(int64(11*time.Second)))) // PINGs may be in transit
+					advance(time.Second + time.Duration(lan.Rand().Int64N(int64(11*time.Second)))) // PINGs may be in transit
 					before := p.seen()
 					p.far.ResetConnectionsTo(p.here)
 					time.Sleep(after)
 					p.whisperNumbers(3, 5)
-					pass(5 * time.Second)
+					advance(5 * time.Second)
 					if got := p.since(before); len(got) > 0 {
 						t.Errorf("events: %v", got)
 					}
@@ -64,22 +64,22 @@ func TestPeerGoesOn(t *testing.T) {
 }
 
 // If something is missing, the peer exits for it, receives a HELLO and enters again.
-func TestPeerGoesOnWithAGap(t *testing.T) {
+func TestForeignSessionContinuesWithAGap(t *testing.T) {
 	for _, kind := range foreign {
 		for _, latency := range []time.Duration{200 * time.Microsecond, 20 * time.Millisecond, 200 * time.Millisecond} {
 			t.Run(fmt.Sprintf("%s/%v", kind, latency), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					lan := zretest.NewLAN(t)
 					lan.SetLink(zretest.Link{Latency: latency})
-					p := pairUp(t, lan, kind)
+					p := newPair(t, lan, kind)
 					p.whisperNumbers(0, 2)
-					pass(time.Second)
+					advance(time.Second)
 					before := p.seen()
 					p.whisperNumbers(3, 3)
 					synctest.Wait() // it is in transit
 					p.far.ResetConnectionsTo(p.here)
 					p.whisperNumbers(4, 5)
-					pass(calmAfterFault + calmAfterDrop)
+					advance(calmAfterFault + calmAfterDrop)
 					if got := p.since(before); !slices.Equal(got, []string{"Exit(peer: lost messages)", "Enter(peer)"}) {
 						t.Errorf("events: %v", got)
 					}

@@ -22,14 +22,14 @@ func TestRevokedGossip(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 				var refuses atomic.Bool
-				newer := certified(t, "")
+				newer := savedCertificate(t, "")
 				fickle := zre.WithAuthorizer(func(_ context.Context, peer zre.Identity) error {
 					if peer.Gossip && refuses.Load() && peer.PublicKey != newer.PublicKey() {
 						return errors.New("no longer on the list")
 					}
 					return nil
 				})
-				certificate := certified(t, "")
+				certificate := savedCertificate(t, "")
 				hubOptions := []zre.Option{zre.WithCertificate(certificate), zre.WithoutBeacons(), zre.WithGossipBind("tcp://*:5672")}
 				options := []zre.Option{zre.WithoutBeacons(), zre.WithGossipConnect("tcp://10.0.0.1:5672|" + certificate.PublicKey().String())}
 				if c.revokes == "hub" {
@@ -39,15 +39,15 @@ func TestRevokedGossip(t *testing.T) {
 				}
 				hub := zretest.Start(t, lan.Host("10.0.0.1"), hubOptions...)
 				a, key := startSecure(t, lan.Host("10.0.0.2"), "a", options...)
-				pass(10 * time.Second)
-				if got := presentTo(a); got == "" || len(kinds(a))+len(kinds(hub)) > 0 {
+				advance(10 * time.Second)
+				if got := peerNames(a); got == "" || len(problemKinds(a))+len(problemKinds(hub)) > 0 {
 					t.Fatalf("a meets %q by gossip, with the problems %v and %v", got, a.Problems(), hub.Problems())
 				}
 				for range 3 { // for a moment, which is less than two questions
 					refuses.Store(true)
-					pass(2500 * time.Millisecond)
+					advance(2500 * time.Millisecond)
 					refuses.Store(false)
-					pass(5500 * time.Millisecond)
+					advance(5500 * time.Millisecond)
 				}
 				for _, w := range []*zretest.Watched{a, hub} {
 					if seen := w.Seen(); slices.ContainsFunc(seen, func(e zre.Event) bool { _, is := e.(zre.Problem); return is }) {
@@ -56,7 +56,7 @@ func TestRevokedGossip(t *testing.T) {
 				}
 
 				refuses.Store(true)
-				pass(8 * time.Second)
+				advance(8 * time.Second)
 				refusing, about := hub, key
 				if c.revokes == "client" {
 					refusing, about = a, certificate.PublicKey()
@@ -66,13 +66,13 @@ func TestRevokedGossip(t *testing.T) {
 				}) {
 					t.Errorf("8 s after the key was revoked: the problems %v, want that %v is refused", list, about)
 				}
-				if !slices.Contains(kinds(a), "gossip") {
+				if !slices.Contains(problemKinds(a), "gossip") {
 					t.Errorf("8 s after the key was revoked: the client has the problems %v, want its connection to the hub to be lost", a.Problems())
 				}
-				pass(5 * time.Minute) // a's own endpoint is forgotten, or the newer node would connect to it
+				advance(5 * time.Minute) // a's own endpoint is forgotten, or the newer node would connect to it
 				late := zretest.Start(t, lan.Host("10.0.0.3"), zre.WithCertificate(newer), zre.WithoutBeacons(),
 					zre.WithGossipConnect("tcp://10.0.0.1:5672|"+certificate.PublicKey().String()))
-				pass(time.Minute)
+				advance(time.Minute)
 				if _, knows := hub.Peer(late.UUID()); !knows {
 					t.Errorf("the hub has not met the newer node, which has the problems %v", late.Problems())
 				}
@@ -81,8 +81,8 @@ func TestRevokedGossip(t *testing.T) {
 				}
 
 				refuses.Store(false)
-				pass(time.Minute)
-				if _, knows := a.Peer(late.UUID()); !knows || len(kinds(a))+len(kinds(hub)) > 0 {
+				advance(time.Minute)
+				if _, knows := a.Peer(late.UUID()); !knows || len(problemKinds(a))+len(problemKinds(hub)) > 0 {
 					t.Errorf("after the key was let in again: it meets the newer node: %v; the problems %v and %v", knows, a.Problems(), hub.Problems())
 				}
 			})

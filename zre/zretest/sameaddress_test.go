@@ -13,7 +13,7 @@ import (
 )
 
 // announce sends a beacon each second to a single host, until the test ends: other hosts are not on that network.
-func (c *caller) announce(src, to string, port uint16) {
+func (c *barePeer) announce(src, to string, port uint16) {
 	c.t.Helper()
 	socket, err := c.host.ListenPacket("udp4", 5670)
 	if err != nil {
@@ -67,27 +67,27 @@ func TestSameAddressInTwoLANs(t *testing.T) {
 					if err := p.node.Join(group); err != nil {
 						t.Fatal(err)
 					}
-					other := newCaller(t, far.Process(), renewing, "10.0.0.2:50001", endpointOf(p.node))
+					other := newBarePeer(t, far.Process(), renewing, "10.0.0.2:50001", endpointOf(p.node))
 					other.endpoint = "tcp://10.0.0.2:50000" // on the other LAN
 					p.peer = zretest.NewForeign(t, far, kind, zretest.ForeignName("peer"), zretest.ForeignPort(50_000), zretest.ForeignGroups(group))
-					pass(time.Second + time.Duration(lan.Rand().Int64N(int64(5*time.Second)))) // otherwise it is unknown which one our HELLO reached
+					advance(time.Second + time.Duration(lan.Rand().Int64N(int64(5*time.Second)))) // otherwise it is unknown which one our HELLO reached
 					other.announce("10.0.0.2", "10.0.0.1", 50_000)
 					if test.calls {
-						stop := other.persist(5 * time.Second)
+						stop := other.keepCalling(5 * time.Second)
 						defer stop()
 					}
-					pass(2 * time.Minute)
-					if enters, exits := passages(p.node.Seen(), p.peer.UUID()); enters != 1 || exits != 0 {
+					advance(2 * time.Minute)
+					if enters, exits := countEntersAndExits(p.node.Seen(), p.peer.UUID()); enters != 1 || exits != 0 {
 						t.Errorf("the one that we reach entered %d times and exited %d times", enters, exits)
 					}
-					if got := comings(p.peer.Seen()); !slices.Equal(got, []string{"Enter(node)"}) {
+					if got := presenceEvents(p.peer.Seen()); !slices.Equal(got, []string{"Enter(node)"}) {
 						t.Errorf("it saw %v", got)
 					}
-					if enters, exits := passages(p.node.Seen(), other.id); enters+exits > test.most {
+					if enters, exits := countEntersAndExits(p.node.Seen(), other.id); enters+exits > test.most {
 						t.Errorf("the other one entered %d times and exited %d times", enters, exits)
 					}
 					if t.Failed() {
-						t.Logf("events: %v", comings(p.node.Seen()))
+						t.Logf("events: %v", presenceEvents(p.node.Seen()))
 					}
 					p.checkCalm()
 				})

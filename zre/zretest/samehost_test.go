@@ -18,16 +18,16 @@ func TestSameHost(t *testing.T) {
 		for name, host := range map[string]*zretest.Host{"inproc": here, "ipc": process, "tcp": lan.Host("10.0.0.2")} {
 			zretest.Start(t, host, zre.WithName(name))
 		}
-		pass(time.Second)
+		advance(time.Second)
 		for _, p := range a.Peers() {
 			if p.Transport != p.Name {
 				t.Errorf("%s is reached by %s", p.Name, p.Transport)
 			}
 		}
 		if got := len(a.Peers()); got != 3 {
-			t.Fatalf("%d peers", got)
+			t.Fatalf("the node sees %d peers", got)
 		}
-		pass(time.Minute)
+		advance(time.Minute)
 		began := time.Now()
 		process.Kill()
 		e := zretest.Next[zre.Exit](a)
@@ -36,7 +36,7 @@ func TestSameHost(t *testing.T) {
 		}
 		again := zretest.Start(t, here.Process(), zre.WithName("again"))
 		zretest.Next[zre.Enter](a)
-		pass(time.Second)
+		advance(time.Second)
 		if p, _ := a.Peer(again.UUID()); p == nil || p.Transport != "ipc" {
 			t.Errorf("%+v", p)
 		}

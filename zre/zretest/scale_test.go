@@ -29,9 +29,9 @@ func TestHundredNodes(t *testing.T) {
 				}
 			}
 		}
-		pass(2 * time.Second)
+		advance(2 * time.Second)
 		check()
-		pass(298 * time.Second)
+		advance(298 * time.Second)
 		check()
 		for _, n := range nodes {
 			for _, event := range n.Seen() {
@@ -44,6 +44,6 @@ func TestHundredNodes(t *testing.T) {
 		}
 	})
 	if d := time.Since(start); d > time.Minute {
-		t.Errorf("it took %v", d)
+		t.Errorf("the test took %v", d)
 	}
 }

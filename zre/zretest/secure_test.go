@@ -31,11 +31,11 @@ func startSecure(t testing.TB, host *zretest.Host, name string, options ...zre.O
 	return zretest.Start(t, host, append([]zre.Option{zre.WithName(name), zre.WithCertificate(c)}, options...)...), c.PublicKey()
 }
 
-// converse checks that each node knows all others by their keys and receives their whispers and shouts.
-func converse(t *testing.T, nodes []*zretest.Watched, keys []zre.PublicKey) {
+// expectExchange checks that each node knows all others by their keys and receives their whispers and shouts.
+func expectExchange(t *testing.T, nodes []*zretest.Watched, keys []zre.PublicKey) {
 	t.Helper()
 	for i, w := range nodes {
-		if got := comings(w.Seen()); len(got) != len(nodes)-1 {
+		if got := presenceEvents(w.Seen()); len(got) != len(nodes)-1 {
 			t.Errorf("%s saw %v", w.Name(), got)
 		}
 		for j, o := range nodes {
@@ -51,7 +51,7 @@ func converse(t *testing.T, nodes []*zretest.Watched, keys []zre.PublicKey) {
 			}
 		}
 	}
-	pass(2 * time.Second)
+	advance(2 * time.Second)
 	for _, w := range nodes {
 		for j, o := range nodes {
 			if got := textsOf(w.Seen(), o.UUID()); o != w && !slices.Equal(got, []string{o.Name()}) {
@@ -129,8 +129,8 @@ func TestSecureNodes(t *testing.T) {
 					}
 					nodes = append(nodes, zretest.Start(t, host, options...))
 				}
-				pass(time.Minute)
-				converse(t, nodes, keys)
+				advance(time.Minute)
+				expectExchange(t, nodes, keys)
 			})
 		})
 	}
@@ -155,8 +155,8 @@ func TestOneCertificateForAll(t *testing.T) {
 			nodes = append(nodes, zretest.Start(t, lan.Host(fmt.Sprintf("10.0.0.%d", i+1)), zre.WithName(fmt.Sprint(i)), zre.WithCertificate(c), zre.WithAuthorizer(us)))
 			keys = append(keys, c.PublicKey())
 		}
-		pass(time.Minute)
-		converse(t, nodes, keys)
+		advance(time.Minute)
+		expectExchange(t, nodes, keys)
 	})
 }
 
@@ -181,22 +181,22 @@ func TestPlainBesideSecure(t *testing.T) {
 				plain := zretest.Start(t, place(3), zre.WithName("plain"), zre.WithPeers(at), zre.WithGossipConnect("tcp://10.0.0.1:5672"), zre.WithListen("tcp://*:5673"))
 				second := zretest.Start(t, place(4), zre.WithName("second plain"))
 				third, _ := startSecure(t, place(5), "third", zre.WithPeers("tcp://10.0.0."+map[bool]string{true: "3", false: "1"}[where == "hosts"]+":5673"))
-				pass(5 * time.Minute)
-				expect(t, secure, map[string]int{"zre.Enter": 2})
-				expect(t, other, map[string]int{"zre.Enter": 2})
-				expect(t, third, map[string]int{"zre.Enter": 2})
-				expect(t, plain, map[string]int{"zre.Enter": 1})
-				expect(t, second, map[string]int{"zre.Enter": 1})
+				advance(5 * time.Minute)
+				expectCounts(t, secure, map[string]int{"zre.Enter": 2})
+				expectCounts(t, other, map[string]int{"zre.Enter": 2})
+				expectCounts(t, third, map[string]int{"zre.Enter": 2})
+				expectCounts(t, plain, map[string]int{"zre.Enter": 1})
+				expectCounts(t, second, map[string]int{"zre.Enter": 1})
 				if p, _ := secure.Peer(other.UUID()); p == nil || p.PublicKey != otherKey {
 					t.Errorf("the secure node knows %+v", p)
 				}
 				if p, _ := plain.Peer(second.UUID()); p == nil || !p.PublicKey.IsZero() || p.Headers["X-PUBLICKEY"] != "" {
 					t.Errorf("the plain node knows %+v", p)
 				}
-				if list := kinds(third); !slices.Equal(list, []string{"no key"}) {
+				if list := problemKinds(third); !slices.Equal(list, []string{"no key"}) {
 					t.Errorf("the endpoint without a key: %v", list)
 				}
-				if list := kinds(plain); !slices.Equal(list, []string{"unreachable", "gossip"}) {
+				if list := problemKinds(plain); !slices.Equal(list, []string{"unreachable", "gossip"}) {
 					t.Errorf("the plain node: %v", plain.Problems())
 				}
 				_ = key
@@ -205,8 +205,8 @@ func TestPlainBesideSecure(t *testing.T) {
 	}
 }
 
-// kinds lists the standing problems of a node.
-func kinds(w *zretest.Watched) (list []string) {
+// problemKinds lists the standing problems of a node.
+func problemKinds(w *zretest.Watched) (list []string) {
 	for _, p := range w.Problems() {
 		list = append(list, p.Kind.String())
 	}
@@ -248,8 +248,8 @@ func TestAuthorizer(t *testing.T) {
 				}
 				a := zretest.Start(t, lan.Host("10.0.0.1"), append(options, zre.WithName("a"), zre.WithCertificate(first))...)
 				b, key := startSecure(t, lan.Host("10.0.0.2"), "b", more...)
-				pass(time.Minute)
-				if len(a.Peers())+len(b.Peers()) > 0 || len(comings(a.Seen()))+len(comings(b.Seen())) > 0 {
+				advance(time.Minute)
+				if len(a.Peers())+len(b.Peers()) > 0 || len(presenceEvents(a.Seen()))+len(presenceEvents(b.Seen())) > 0 {
 					t.Errorf("a refused node is met: %v, %v", a.Seen(), b.Seen())
 				}
 				var refused []zre.Problem
@@ -259,17 +259,17 @@ func TestAuthorizer(t *testing.T) {
 					}
 				}
 				if len(refused) != 1 || refused[0].About != key.String() || refused[0].Peer.PublicKey != key {
-					t.Errorf("a told %v", refused)
+					t.Errorf("a reported %v", refused)
 				}
 				if n := len(asked); n < 2 || n > 60 {
 					t.Errorf("the authorizer was asked %d times in a minute", n)
 				}
-				if found == "an endpoint" && !slices.Equal(kinds(b), []string{"refused by"}) {
-					t.Errorf("b has %v", b.Problems())
+				if found == "an endpoint" && !slices.Equal(problemKinds(b), []string{"refused by"}) {
+					t.Errorf("b has the problems %v", b.Problems())
 				}
 				<-allowed
 				allowed <- true
-				pass(time.Minute)
+				advance(time.Minute)
 				if _, ok := a.Peer(b.UUID()); !ok {
 					t.Errorf("a knows %v, %v", a.Peers(), a.Problems())
 				}
@@ -319,7 +319,7 @@ func TestAuthorizerOnOneHost(t *testing.T) {
 						return nil
 					}))
 				}
-				pass(time.Minute)
+				advance(time.Minute)
 				for i, w := range nodes {
 					transports := make(map[string]int)
 					for len(asked[i]) > 0 {
@@ -335,10 +335,10 @@ func TestAuthorizerOnOneHost(t *testing.T) {
 					case ok && (p.Transport != c.transport || transports[c.transport] == 0 || len(transports) > 1):
 						t.Errorf("%d reaches it by %s, and judged %v", i, p.Transport, transports)
 					}
-					if len(comings(w.Seen())) > 0 != (c.refuses == 2) {
+					if len(presenceEvents(w.Seen())) > 0 != (c.refuses == 2) {
 						t.Errorf("%d saw %v", i, w.Seen())
 					}
-					if c.refuses == i && !slices.Equal(kinds(w), []string{"refused"}) {
+					if c.refuses == i && !slices.Equal(problemKinds(w), []string{"refused"}) {
 						t.Errorf("%d has %v", i, w.Problems())
 					}
 				}

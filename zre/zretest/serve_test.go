@@ -20,8 +20,8 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// serving serves a node until the test ends. stop returns the result of Serve.
-func serving(t *testing.T, node *zre.Node, handler zre.Handler, options ...zre.ServeOption) (stop func() error) {
+// startServing serves a node until the test ends. stop returns the result of Serve.
+func startServing(t *testing.T, node *zre.Node, handler zre.Handler, options ...zre.ServeOption) (stop func() error) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- node.Serve(ctx, handler, options...) }()
@@ -40,11 +40,11 @@ func serving(t *testing.T, node *zre.Node, handler zre.Handler, options ...zre.S
 func trio(t *testing.T, lan *zretest.LAN, handler func(node *zre.Node) zre.Handler, options ...zre.ServeOption) (*zre.Node, *zretest.Watched, *zretest.Watched, func() error) {
 	t.Helper()
 	node := newNode(t, lan.Host("10.0.0.1"))
-	stop := serving(t, node, handler(node), options...)
+	stop := startServing(t, node, handler(node), options...)
 	a, b := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("a")), zretest.Start(t, lan.Host("10.0.0.3"), zre.WithName("b"))
 	for _, w := range []*zretest.Watched{a, b} {
-		found(t, node, w.UUID())
-		found(t, w.Node, node.UUID())
+		waitForPeer(t, node, w.UUID())
+		waitForPeer(t, w.Node, node.UUID())
 	}
 	return node, a, b, stop
 }
@@ -97,14 +97,14 @@ func TestServe(t *testing.T) {
 				if reply, err := a.Request(t.Context(), node.UUID(), []byte("sum"), []byte("x"), []byte("y")); err != nil || string(reply.Frames[0]) != "xy" {
 					t.Errorf("%q, %v", reply.Frames, err)
 				}
-				if _, err := a.Request(within(t, time.Second), node.UUID(), []byte("product")); !errors.Is(err, zre.ErrNoHandler) {
+				if _, err := a.Request(contextFor(t, time.Second), node.UUID(), []byte("product")); !errors.Is(err, zre.ErrNoHandler) {
 					t.Errorf("no handler: %v", err)
 				}
-				pass(5 * time.Second)
+				advance(5 * time.Second)
 				if err := a.Close(); err != nil {
 					t.Error(err)
 				}
-				pass(time.Second)
+				advance(time.Second)
 				if err := stop(); err != nil {
 					t.Errorf("Serve returned %v", err)
 				}
@@ -112,8 +112,8 @@ func TestServe(t *testing.T) {
 				for i := range messages {
 					numbers = append(numbers, fmt.Sprint(i))
 				}
-				equal(t, "events of a", got["a"], slices.Concat([]string{"enter", "join G1"}, numbers, []string{"exit"}))
-				equal(t, "events of b", got["b"], slices.Concat([]string{"enter"}, numbers))
+				expectEqual(t, "events of a", got["a"], slices.Concat([]string{"enter", "join G1"}, numbers, []string{"exit"}))
+				expectEqual(t, "events of b", got["b"], slices.Concat([]string{"enter"}, numbers))
 				if want := min(concurrency, 2); most != want {
 					t.Errorf("%d handlers ran at once, want %d", most, want)
 				}
@@ -156,22 +156,22 @@ func TestHandlerThatPanics(t *testing.T) {
 			}
 		}
 		var failed *zre.ReplyError
-		if _, err := b.Request(within(t, time.Second), node.UUID(), []byte("panic")); !errors.As(err, &failed) || errors.Is(err, zre.ErrNoHandler) {
+		if _, err := b.Request(contextFor(t, time.Second), node.UUID(), []byte("panic")); !errors.As(err, &failed) || errors.Is(err, zre.ErrNoHandler) {
 			t.Errorf("the error is %v", err)
 		}
-		if reply, err := b.Request(within(t, time.Second), node.UUID(), []byte("answer, panic")); err != nil || string(reply.Frames[0]) != "answer" {
+		if reply, err := b.Request(contextFor(t, time.Second), node.UUID(), []byte("answer, panic")); err != nil || string(reply.Frames[0]) != "answer" {
 			t.Errorf("%q, %v", reply.Frames, err)
 		}
-		pass(time.Second)
+		advance(time.Second)
 		stop()
 		slices.Sort(panics)
-		equal(t, "panics", panics, []string{"a zre.Whisper panic true", "b zre.Request after the answer true", "b zre.Request of a request true"})
-		equal(t, "whispers", whispers, []string{"1", "2", "3", "4"})
+		expectEqual(t, "panics", panics, []string{"a zre.Whisper panic true", "b zre.Request after the answer true", "b zre.Request of a request true"})
+		expectEqual(t, "whispers", whispers, []string{"1", "2", "3", "4"})
 	})
 }
 
 // A handler may close its node, whether handlers run one at a time or concurrently. Serve then returns.
-func TestHandlerThatCloses(t *testing.T) {
+func TestHandlerClosesNode(t *testing.T) {
 	for _, concurrency := range []int{1, 64} {
 		t.Run(fmt.Sprint(concurrency), func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
@@ -196,7 +196,7 @@ func TestHandlerThatCloses(t *testing.T) {
 				if !<-over {
 					t.Error("the context of the handler had not ended")
 				}
-				pass(time.Second)
+				advance(time.Second)
 				if err := stop(); !errors.Is(err, zre.ErrClosed) {
 					t.Errorf("Serve returned %v", err)
 				}
@@ -227,17 +227,17 @@ func TestServeEnds(t *testing.T) {
 				}
 			}
 		}
-		pass(time.Second)
+		advance(time.Second)
 		began := time.Now()
 		err := stop()
 		if !errors.Is(err, context.Canceled) || !strings.HasSuffix(err.Error(), "returned: 2") {
 			t.Errorf("Serve returned %v", err)
 		}
 		if took := time.Since(began); took != 5*time.Second {
-			t.Errorf("it took %v", took)
+			t.Errorf("Serve returned after %v", took)
 		}
 		next := make(map[uuid.UUID]int)
-		for event := range node.AllEvents(within(t, time.Second)) {
+		for event := range node.AllEvents(contextFor(t, time.Second)) {
 			w, ok := event.(zre.Whisper)
 			if !ok {
 				continue
@@ -264,13 +264,13 @@ func TestEachPeerHasAWorker(t *testing.T) {
 			mux := zre.NewMux()
 			mux.HandleWhisper(func(context.Context, zre.Whisper) { running.Add(1); <-release })
 			node, a, b, _ := trio(t, lan, func(*zre.Node) zre.Handler { return mux })
-			pass(time.Duration(round) * time.Millisecond)
+			advance(time.Duration(round) * time.Millisecond)
 			for _, w := range []*zretest.Watched{a, b} {
 				if err := w.Whisper(t.Context(), node.UUID(), nil); err != nil {
 					t.Fatal(err)
 				}
 			}
-			pass(time.Second)
+			advance(time.Second)
 			if running.Load() != 2 {
 				t.Errorf("round %d: %d handlers run", round, running.Load())
 			}
@@ -289,7 +289,7 @@ func TestServeBesideOthers(t *testing.T) {
 		if err := node.Serve(t.Context(), zre.NewMux(), zre.ServeConcurrency(0)); err == nil {
 			t.Error("a concurrency of 0 is taken")
 		}
-		serving(t, node, zre.NewMux())
+		startServing(t, node, zre.NewMux())
 		synctest.Wait()
 		for name, f := range map[string]func(){
 			"Serve":  func() { node.Serve(t.Context(), zre.NewMux()) },

@@ -24,7 +24,7 @@ func TestSharedStats(t *testing.T) {
 			zretest.Start(t, here.Process(), zre.WithName("ipc")),
 			zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("tcp")),
 		}
-		pass(time.Second)
+		advance(time.Second)
 		for i, o := range others {
 			for range i + 1 {
 				if err := shares.Whisper(t.Context(), o.UUID(), []byte("12345")); err != nil {
@@ -35,7 +35,7 @@ func TestSharedStats(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		pass(2 * time.Second)
+		advance(2 * time.Second)
 		for _, o := range others {
 			name := o.Name()
 			began := time.Now()
@@ -68,7 +68,7 @@ func TestSharedStats(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := shares.SharedStats(ctx, uuid.New()); !errors.Is(err, zre.ErrUnknownPeer) {
-			t.Errorf("of nobody: %v", err)
+			t.Errorf("of an unknown peer: %v, want ErrUnknownPeer", err)
 		}
 	})
 }
@@ -81,7 +81,7 @@ func TestSharedStatsBusiest(t *testing.T) {
 		for i := range 70 {
 			peers = append(peers, zretest.Start(t, lan.Host(fmt.Sprintf("10.0.0.%d", i+2))))
 		}
-		pass(3 * time.Second)
+		advance(3 * time.Second)
 		say := func(to []*zretest.Watched, times int) {
 			for _, p := range to {
 				for range times {
@@ -105,7 +105,7 @@ func TestSharedStatsBusiest(t *testing.T) {
 		say(peers[:64], 10)
 		first := listed()
 		say(peers[60:], 1)
-		pass(2 * time.Second)
+		advance(2 * time.Second)
 		second := listed()
 		for i, p := range peers {
 			if first[p.UUID()] != (i < 64) {
@@ -126,7 +126,7 @@ func TestSharedStatsBesideForeign(t *testing.T) {
 				f := zretest.NewForeign(t, lan.Host("10.0.0.3"), kind)
 				shares := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithSharedStats())
 				asks := zretest.Start(t, lan.Host("10.0.0.2"))
-				pass(3 * time.Second)
+				advance(3 * time.Second)
 				for range 5 {
 					if _, err := asks.SharedStats(t.Context(), f.UUID()); !errors.Is(err, zre.ErrStatsNotShared) {
 						t.Errorf("of a foreign node: %v", err)
@@ -135,7 +135,7 @@ func TestSharedStatsBesideForeign(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				pass(40 * time.Second)
+				advance(40 * time.Second)
 				if len(f.Peers()) != 2 {
 					t.Errorf("%v knows %d peers, want 2", f, len(f.Peers()))
 				}

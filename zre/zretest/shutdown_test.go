@@ -52,7 +52,7 @@ func exitOf(n *zretest.Watched, id uuid.UUID) zre.Exit {
 }
 
 // A node that closes sends queued messages as long as it may. Both sides report exactly which messages did not get through.
-func TestCloseTellsWhatIsLost(t *testing.T) {
+func TestCloseReportsLosses(t *testing.T) {
 	const count = 40
 	for _, test := range []struct {
 		name     string
@@ -105,7 +105,7 @@ func TestCloseTellsWhatIsLost(t *testing.T) {
 					t.Fatalf("bob got %d of %d, and alice %v; Close: %v", got, count, exit.Reason, err)
 				}
 				if most := int64(count-got) * (mebibyte + 100); lost.Bytes > most || lost.Bytes <= most-2*mebibyte {
-					t.Errorf("%d octets of %d messages are lost", lost.Bytes, lost.Messages)
+					t.Errorf("%d bytes of %d messages are lost", lost.Bytes, lost.Messages)
 				}
 				text := fmt.Sprintf("close: peer bob (%s): %d messages were not sent (%d bytes): the linger time of %v was over",
 					bob.UUID(), lost.Messages, lost.Bytes, test.linger)
@@ -120,7 +120,7 @@ func TestCloseTellsWhatIsLost(t *testing.T) {
 // Of several peers only the slow one has a loss, and the others do not wait for it.
 func TestShutdownOfSeveral(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		_, nodes := meet(t, lan, 4)
+		_, nodes := startMeeting(t, lan, 4)
 		alice, hosts := nodes[0], nodes[1:]
 		foreign := zretest.NewForeign(t, lan.Host("10.0.0.9/16"), zretest.Zyre)
 		zretest.Next[zre.Enter](alice)
@@ -137,7 +137,7 @@ func TestShutdownOfSeveral(t *testing.T) {
 		if len(lost) != 1 || lost[0].Name != hosts[0].Name() || !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("Shutdown: %v", err)
 		}
-		pass(time.Second)
+		advance(time.Second)
 		for i, n := range hosts {
 			want, reason := counts[i], zre.ReasonLeft
 			if i == 0 {
@@ -176,7 +176,7 @@ func TestShutdownWaits(t *testing.T) {
 				sendMany(t, alice, bob.UUID(), 60)
 				result := make(chan error)
 				go func() { result <- alice.Shutdown(context.Background()) }()
-				pass(2 * time.Second)
+				advance(2 * time.Second)
 				if err := alice.Whisper(t.Context(), bob.UUID(), nil); !errors.Is(err, zre.ErrClosed) {
 					t.Errorf("Whisper: %v", err)
 				}
@@ -185,7 +185,7 @@ func TestShutdownWaits(t *testing.T) {
 				}
 				test.peer(bob, host)
 				err := <-result
-				pass(time.Second)
+				advance(time.Second)
 				if lost := zre.Losses(err); (len(lost) == 1) != test.lost || err != nil && !strings.HasSuffix(err.Error(), ": "+test.reason) {
 					t.Errorf("Shutdown: %v", err)
 				}
@@ -260,17 +260,17 @@ func TestCloseBesideShutdown(t *testing.T) {
 		sendMany(t, alice, bob.UUID(), 60)
 		results := make(chan error, 3)
 		go func() { results <- alice.Shutdown(context.Background()) }()
-		pass(2 * time.Second)
+		advance(2 * time.Second)
 		began := time.Now()
 		for range 2 {
 			go func() { results <- alice.Close() }()
 		}
 		first := <-results
 		if second, third := <-results, <-results; len(zre.Losses(first)) != 1 || first != second || first != third {
-			t.Errorf("%v; %v; %v", first, second, third)
+			t.Errorf("Shutdown and Close returned %v; %v; %v", first, second, third)
 		}
 		if took := time.Since(began); took < time.Second || took > 1200*time.Millisecond {
-			t.Errorf("it took %v", took)
+			t.Errorf("closing took %v", took)
 		}
 		if exit := exitOf(bob, alice.UUID()); exit.Reason != zre.ReasonLostMessages {
 			t.Errorf("alice exits: %v", exit.Reason)
@@ -291,19 +291,19 @@ func TestShutdownBeforeConnection(t *testing.T) {
 				wall.Store(true)
 				here, there := lan.Host("10.0.0.1"), lan.Host("10.0.0.2")
 				bob := zretest.Start(t, there, zre.WithName("bob"))
-				alice := zretest.Start(t, fenced{here, "10.0.0.2", &wall, syscall.EHOSTUNREACH}, zre.WithName("alice"), zre.WithLinger(test.linger))
+				alice := zretest.Start(t, blockedDials{here, "10.0.0.2", &wall, syscall.EHOSTUNREACH}, zre.WithName("alice"), zre.WithLinger(test.linger))
 				zretest.Next[zre.Enter](alice) // bob dials it
 				for range 3 {
 					if err := alice.Whisper(t.Context(), bob.UUID(), []byte("early")); err != nil {
 						t.Fatal(err)
 					}
 				}
-				pass(10 * time.Millisecond) // the first dial has failed
+				advance(10 * time.Millisecond) // the first dial has failed
 				time.AfterFunc(time.Second, func() { wall.Store(false) })
 				err := alice.Close()
-				pass(2 * time.Second)
+				advance(2 * time.Second)
 				if got := whispers(bob.Seen(), alice.UUID()); got != 3-test.lost {
-					t.Errorf("bob got %d", got)
+					t.Errorf("bob got %d messages", got)
 				}
 				lost := zre.Losses(err)
 				switch {
@@ -352,13 +352,13 @@ func TestFarewellWithoutGoodbye(t *testing.T) {
 				alice := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("alice"))
 				f := zretest.NewForeign(t, lan.Host("10.0.0.2"), kind)
 				zretest.Next[zre.Enter](alice)
-				pass(3 * time.Second)
+				advance(3 * time.Second)
 				for range 20 {
 					f.Whisper(alice.UUID(), make([]byte, mebibyte))
 				}
 				f.Stop()
 				if exit := exitOf(alice, f.UUID()); exit.Reason != zre.ReasonLeft {
-					t.Errorf("it exits: %v", exit.Reason)
+					t.Errorf("the peer exits: %v", exit.Reason)
 				}
 			})
 		})

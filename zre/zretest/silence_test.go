@@ -17,23 +17,23 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A mute is a program that has taken the port of a peer and answers no HELLO.
-type mute struct {
+// A silentRouter is a program that has taken the port of a peer and answers no HELLO.
+type silentRouter struct {
 	hangsUp bool // after the first message; otherwise it listens forever
 	conns   atomic.Int32
 }
 
-func (m *mute) Receive([][]byte) error {
+func (m *silentRouter) Receive([][]byte) error {
 	if m.hangsUp {
 		return errors.New("no")
 	}
 	return nil
 }
 
-func (*mute) Closed(error) {}
+func (*silentRouter) Closed(error) {}
 
 // serve accepts connections. It does the ZMTP handshake unless the program does not speak ZMTP.
-func (m *mute) serve(t *testing.T, h *zretest.Host, address string, zmtpToo bool) {
+func (m *silentRouter) serve(t *testing.T, h *zretest.Host, address string, zmtpToo bool) {
 	t.Helper()
 	l, err := h.Listen(t.Context(), "tcp", address)
 	if err != nil {
@@ -72,7 +72,7 @@ func beacons(t *testing.T, h *zretest.Host, _ *zretest.Watched, f *zretest.Forei
 	at := netip.MustParseAddrPort(strings.TrimPrefix(f.Endpoint(), "tcp://"))
 	socket := listen(t, h, 5670)
 	datagram := beacon.Beacon{UUID: f.UUID(), Port: at.Port(), State: beacon.Unknown}.Append(nil)
-	return func() { socket.say(t, string(datagram), at.Addr().String(), "10.0.0.255:5670") }
+	return func() { socket.sendFrom(t, string(datagram), at.Addr().String(), "10.0.0.255:5670") }
 }
 
 // pings sends a PING as the peer, on a connection without a HELLO.
@@ -118,25 +118,25 @@ func TestPeerThatNeverEnters(t *testing.T) {
 				host := lan.Host("10.0.0.2")
 				f := zretest.NewForeign(t, host, zretest.Zyre)
 				zretest.Next[zre.Enter](a)
-				pass(time.Minute)
+				advance(time.Minute)
 				host.Kill()
 				f.Kill()
-				m := &mute{hangsUp: c.hangs}
+				m := &silentRouter{hangsUp: c.hangs}
 				endpoint := strings.TrimPrefix(f.Endpoint(), "tcp://")
 				m.serve(t, host.Process(), endpoint, c.zmtp)
 				if c.sign != nil {
-					every(t, c.sign(t, host.Process(), a, f))
+					repeatEach(t, c.sign(t, host.Process(), a, f))
 				}
-				pass(time.Minute)
+				advance(time.Minute)
 				first := m.conns.Load()
 				if first == 0 {
-					t.Error("nobody connected")
+					t.Error("no node connected")
 				}
-				pass(10 * time.Minute)
+				advance(10 * time.Minute)
 				if got := m.conns.Load() - first; got < c.least || got > c.most {
 					t.Errorf("%d more connections, want %d to %d", got, c.least, c.most)
 				}
-				equal(t, "exits", exits(a), []string{"crashed"})
+				expectEqual(t, "exits", exitReasons(a), []string{"crashed"})
 			})
 		})
 	}

@@ -29,7 +29,7 @@ func TestHandlerThatBlocks(t *testing.T) {
 					}
 					forB.Add(1)
 				})
-				serving(t, node, mux)
+				startServing(t, node, mux)
 				var flood sync.WaitGroup
 				ctx, stop := context.WithCancel(t.Context())
 				sent := 0
@@ -37,13 +37,13 @@ func TestHandlerThatBlocks(t *testing.T) {
 					for ; sent < 20_000 && a.Whisper(ctx, node.UUID(), make([]byte, size)) == nil; sent++ {
 					}
 				})
-				pass(100 * time.Millisecond)
+				advance(100 * time.Millisecond)
 				for range 2_000 {
 					if err := b.Whisper(t.Context(), node.UUID(), make([]byte, size)); err != nil {
 						t.Fatal(err)
 					}
 				}
-				pass(2 * time.Second)
+				advance(2 * time.Second)
 				if forA.Load() != 1 || forB.Load() != 2_000 {
 					t.Errorf("%d and %d messages were handled", forA.Load(), forB.Load())
 				}
@@ -59,7 +59,7 @@ func TestHandlerThatBlocks(t *testing.T) {
 				}
 				close(release) // then it continues
 				for range 100 {
-					if pass(100 * time.Millisecond); int(forA.Load()) == sent {
+					if advance(100 * time.Millisecond); int(forA.Load()) == sent {
 						break
 					}
 				}
@@ -84,8 +84,8 @@ func inPairsOfThree(t *testing.T, test func(t *testing.T, node *zre.Node, a, b *
 				node := newNode(t, hosts[0])
 				a, b := zretest.Start(t, hosts[1], zre.WithName("a"), zre.WithSendTimeout(time.Minute)), zretest.Start(t, third, zre.WithName("b"))
 				for _, w := range []*zretest.Watched{a, b} {
-					found(t, node, w.UUID())
-					found(t, w.Node, node.UUID())
+					waitForPeer(t, node, w.UUID())
+					waitForPeer(t, w.Node, node.UUID())
 				}
 				test(t, node, a, b)
 			})
@@ -113,7 +113,7 @@ func TestRequestInAHandler(t *testing.T) {
 						t.Errorf("%q, %v", reply.Frames, err)
 					}
 				})
-				serving(t, node, mux, zre.ServeConcurrency(concurrency))
+				startServing(t, node, mux, zre.ServeConcurrency(concurrency))
 				var sending sync.WaitGroup
 				sending.Go(func() {
 					for range messages {
@@ -127,7 +127,7 @@ func TestRequestInAHandler(t *testing.T) {
 					t.Error(err)
 				}
 				sending.Wait()
-				pass(5 * time.Second)
+				advance(5 * time.Second)
 				if handled.Load() != messages {
 					t.Errorf("%d messages were handled", handled.Load())
 				}
@@ -169,9 +169,9 @@ func TestBothSendInTheirHandlers(t *testing.T) {
 					})
 					mux.HandleWhisper(func(context.Context, zre.Whisper) { got[i].Add(1) })
 					mux.HandleExit(func(context.Context, zre.Exit) { exits.Add(1) })
-					serving(t, node, mux)
+					startServing(t, node, mux)
 				}
-				pass(30 * time.Second)
+				advance(30 * time.Second)
 				if exits.Load() > 0 {
 					t.Errorf("%d exits", exits.Load())
 				}

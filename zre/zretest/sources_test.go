@@ -28,8 +28,8 @@ func counts(w *zretest.Watched) map[string]int {
 	return all
 }
 
-// expect compares what a node has seen with want: event types and their counts.
-func expect(t *testing.T, w *zretest.Watched, want map[string]int) {
+// expectCounts compares what a node has seen with want: event types and their counts.
+func expectCounts(t *testing.T, w *zretest.Watched, want map[string]int) {
 	t.Helper()
 	if got := counts(w); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%s saw %v, want %v", w.Name(), got, want)
@@ -44,10 +44,10 @@ func TestStaticPeers(t *testing.T) {
 		a := zretest.Start(t, lan.Host("10.0.1.1"), zre.WithName("a"), zre.WithListen("tcp://*:5671"), zre.WithPeers("tcp://10.0.2.1:5671", "tcp://10.0.1.1:5671"))
 		b := zretest.Start(t, lan.Host("10.0.2.1"), zre.WithName("b"), zre.WithListen("tcp://*:5671"), zre.WithPeers("tcp://10.0.1.1:5671"))
 		c := zretest.Start(t, lan.Host("10.0.3.1"), zre.WithName("c"), zre.WithPeers("tcp://a.example:5671"))
-		pass(5 * time.Minute)
-		expect(t, a, map[string]int{"zre.Enter": 2})
-		expect(t, b, map[string]int{"zre.Enter": 1})
-		expect(t, c, map[string]int{"zre.Enter": 1})
+		advance(5 * time.Minute)
+		expectCounts(t, a, map[string]int{"zre.Enter": 2})
+		expectCounts(t, b, map[string]int{"zre.Enter": 1})
+		expectCounts(t, c, map[string]int{"zre.Enter": 1})
 		if err := a.Whisper(t.Context(), c.UUID(), []byte("over the router")); err != nil {
 			t.Error(err)
 		}
@@ -56,12 +56,12 @@ func TestStaticPeers(t *testing.T) {
 }
 
 // Any node at an endpoint is met: one that comes later, and the successor of one that left. A host name leads to its current address.
-func TestStaticPeerComesAndGoes(t *testing.T) {
+func TestStaticPeerRestarts(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		lan.SetRouting(true)
 		lan.SetHostName("service", "10.0.1.1")
 		a := zretest.Start(t, lan.Host("10.0.2.1"), zre.WithName("a"), zre.WithPeers("tcp://service:5671"))
-		pass(time.Hour)
+		advance(time.Hour)
 		host := lan.Host("10.0.1.1")
 		for i, name := range []string{"first", "second", "third"} {
 			process := host.Process()
@@ -85,9 +85,9 @@ func TestStaticPeerComesAndGoes(t *testing.T) {
 			t.Errorf("%s entered after %v", e.Peer.Name, time.Since(began))
 		}
 		lan.SetHostName("service") // says where to look, not which node is there
-		pass(10 * time.Minute)
+		advance(10 * time.Minute)
 		if _, here := a.Peer(a.Peers()[0].UUID); !here || len(a.Peers()) != 1 {
-			t.Errorf("%d peers", len(a.Peers()))
+			t.Errorf("a sees %d peers", len(a.Peers()))
 		}
 	})
 }
@@ -106,9 +106,9 @@ func TestAllSourcesAtOnce(t *testing.T) {
 			}
 			nodes = append(nodes, zretest.Start(t, lan.Host(fmt.Sprintf("10.0.0.%d", i+1)), options...))
 		}
-		pass(2 * time.Minute)
+		advance(2 * time.Minute)
 		for _, w := range nodes {
-			expect(t, w, map[string]int{"zre.Enter": 5})
+			expectCounts(t, w, map[string]int{"zre.Enter": 5})
 		}
 	})
 }
@@ -127,30 +127,30 @@ func TestGossip(t *testing.T) {
 			hosts[i] = lan.Host(fmt.Sprintf("10.0.%d.1", i+1))
 			nodes[i] = zretest.Start(t, hosts[i], zre.WithName(fmt.Sprint(i)), zre.WithGossipConnect("tcp://hub.example:5672"))
 		}
-		pass(time.Minute)
-		expect(t, hub, map[string]int{"zre.Enter": 4})
+		advance(time.Minute)
+		expectCounts(t, hub, map[string]int{"zre.Enter": 4})
 		for _, w := range nodes {
-			expect(t, w, map[string]int{"zre.Enter": 4})
+			expectCounts(t, w, map[string]int{"zre.Enter": 4})
 		}
 
 		nodes[3].Close()
 		hosts[2].Kill()
-		pass(200 * time.Millisecond)
+		advance(200 * time.Millisecond)
 		want := map[string]int{"zre.Enter": 4, "zre.Exit left": 1, "zre.Exit crashed": 1}
 		for _, w := range []*zretest.Watched{hub, nodes[0], nodes[1]} {
-			expect(t, w, want)
+			expectCounts(t, w, want)
 		}
 
 		process.Kill()
-		pass(10 * time.Second)
+		advance(10 * time.Second)
 		again := zretest.Start(t, hubHost.Process(), zre.WithName("hub again"), zre.WithGossipBind("tcp://*:5672"))
 		late := zretest.Start(t, lan.Host("10.0.9.1"), zre.WithName("late"), zre.WithGossipConnect("tcp://hub.example:5672"))
-		pass(2 * time.Minute)
+		advance(2 * time.Minute)
 		for _, w := range []*zretest.Watched{again, late} {
-			expect(t, w, map[string]int{"zre.Enter": 3})
+			expectCounts(t, w, map[string]int{"zre.Enter": 3})
 		}
 		for _, w := range nodes[:2] {
-			expect(t, w, map[string]int{"zre.Enter": 6, "zre.Exit left": 1, "zre.Exit crashed": 2})
+			expectCounts(t, w, map[string]int{"zre.Enter": 6, "zre.Exit left": 1, "zre.Exit crashed": 2})
 			if got := len(w.Peers()); got != 3 {
 				t.Errorf("%s knows %d peers", w.Name(), got)
 			}
@@ -165,11 +165,11 @@ func TestSeveralAddressesOfOnePeer(t *testing.T) {
 		id := uuid.New()
 		b := zretest.Start(t, lan.Host("10.0.1.1", "10.0.2.1", "10.0.3.1"), zre.WithUUID(id), zre.WithListen("tcp://*:5671"))
 		a := zretest.Start(t, lan.Host("10.0.9.1"), zre.WithPeers("tcp://10.0.1.1:5671", "tcp://10.0.2.1:5671", "tcp://10.0.3.1:5671"))
-		pass(time.Minute)
-		expect(t, a, map[string]int{"zre.Enter": 1})
-		expect(t, b, map[string]int{"zre.Enter": 1})
+		advance(time.Minute)
+		expectCounts(t, a, map[string]int{"zre.Enter": 1})
+		expectCounts(t, b, map[string]int{"zre.Enter": 1})
 		if !slices.ContainsFunc(a.Peers(), func(p *zre.Peer) bool { return p.UUID == id }) {
-			t.Errorf("%v", a.Peers())
+			t.Errorf("a sees the peers %v", a.Peers())
 		}
 	})
 }

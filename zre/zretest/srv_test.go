@@ -119,8 +119,8 @@ func (p *pod) Dial(ctx context.Context, network, address string) (net.Conn, erro
 
 const service = "_zre._tcp.robots.example."
 
-// appear adds the records of a pod, with a TTL in seconds.
-func (s *nameServer) appear(ip string, ttl int) {
+// addRecord adds the records of a pod, with a TTL in seconds.
+func (s *nameServer) addRecord(ip string, ttl int) {
 	host := strings.ReplaceAll(ip, ".", "-") + ".robots.example."
 	s.set(func() {
 		s.records = append(s.records, fmt.Sprintf("%s %d SRV 0 100 5671 %s", service, ttl, host), fmt.Sprintf("%s %d A %s", host, ttl, ip))
@@ -149,23 +149,23 @@ func TestFirstOfTwoPods(t *testing.T) {
 				var s nameServer
 				a := startPod(t, lan, &s, "10.0.1.1")
 				b := startPod(t, lan, &s, "10.0.2.1")
-				pass(20 * time.Second)
-				equal(t, "problems", problems(b), nil)
-				s.appear("10.0.1.1", ttl)
+				advance(20 * time.Second)
+				expectEqual(t, "problems", problems(b), nil)
+				s.addRecord("10.0.1.1", ttl)
 				ready := time.Now()
 				zretest.Next[zre.Enter](b)
 				zretest.Next[zre.Enter](a)
 				if took := time.Since(ready); took > 2*time.Second {
 					t.Errorf("they met %v after the record came", took)
 				}
-				s.appear("10.0.2.1", ttl)
-				pass(time.Minute)
+				s.addRecord("10.0.2.1", ttl)
+				advance(time.Minute)
 				c := startPod(t, lan, &s, "10.0.3.1")
-				pass(2 * time.Second)
-				expect(t, c, map[string]int{"zre.Enter": 2})
+				advance(2 * time.Second)
+				expectCounts(t, c, map[string]int{"zre.Enter": 2})
 				s.set(func() { s.records = nil }) // none is ready any more: no session ends for that
-				pass(5 * time.Minute)
-				expect(t, c, map[string]int{"zre.Enter": 2})
+				advance(5 * time.Minute)
+				expectCounts(t, c, map[string]int{"zre.Enter": 2})
 			})
 		})
 	}
@@ -189,7 +189,7 @@ func TestServiceWithCheck(t *testing.T) {
 					}
 					if err == nil {
 						conn.Close()
-						s.appear(ip, 0)
+						s.addRecord(ip, 0)
 						s.set(func() { passes[ip] = time.Now() })
 						return
 					}
@@ -197,7 +197,7 @@ func TestServiceWithCheck(t *testing.T) {
 				}
 			}()
 		}
-		pass(5 * time.Second)
+		advance(5 * time.Second)
 		a := startPod(t, lan, &s, "10.0.1.1")
 		b := startPod(t, lan, &s, "10.0.2.1")
 		zretest.Next[zre.Enter](a)
@@ -240,20 +240,20 @@ func TestStartDoesNotWaitForDNS(t *testing.T) {
 					t.Errorf("the neighbour saw it after %v", took)
 				}
 				if c.after > 0 {
-					pass(time.Until(began.Add(c.after)) - 10*time.Millisecond)
-					equal(t, "problems", problems(a), nil)
+					advance(time.Until(began.Add(c.after)) - 10*time.Millisecond)
+					expectEqual(t, "problems", problems(a), nil)
 				}
-				pass(2 * time.Second)
-				equal(t, "problems", problems(a), []string{problem})
+				advance(2 * time.Second)
+				expectEqual(t, "problems", problems(a), []string{problem})
 				if list := a.Problems(); len(list) != 1 || list[0].Kind != zre.ProblemDNS || !strings.Contains(list[0].Err.Error(), c.cause) {
 					t.Errorf("problems: %v", list)
 				}
-				pass(5 * time.Minute)
-				equal(t, "problems", problems(a), []string{problem})
+				advance(5 * time.Minute)
+				expectEqual(t, "problems", problems(a), []string{problem})
 
 				s.set(func() { s.err, s.silent, s.code, s.records = nil, false, 0, nil })
 				zretest.Start(t, lan.Host("10.0.5.1"), zre.WithName("far"), zre.WithListen("tcp://*:5671"))
-				s.appear("10.0.5.1", 5)
+				s.addRecord("10.0.5.1", 5)
 				came := time.Now()
 				far := a.Wait("far", func(e zre.Event) bool { enter, ok := e.(zre.Enter); return ok && enter.Peer.Name == "far" })
 				limit := 2 * time.Second
@@ -263,11 +263,11 @@ func TestStartDoesNotWaitForDNS(t *testing.T) {
 				if took := time.Since(came); took > limit {
 					t.Errorf("%v entered %v after the DNS answers", far, took)
 				}
-				pass(time.Second)
-				equal(t, "problems", problems(a), []string{problem, problem + ": solved"})
+				advance(time.Second)
+				expectEqual(t, "problems", problems(a), []string{problem, problem + ": solved"})
 
 				s.set(func() { s.silent = true })
-				pass(6 * time.Second) // now a look-up waits
+				advance(6 * time.Second) // now a look-up waits
 				began = time.Now()
 				if err := a.Close(); err != nil || time.Since(began) > 100*time.Millisecond {
 					t.Errorf("Close: %v after %v", err, time.Since(began))
@@ -282,7 +282,7 @@ func TestSourcesAtRunTime(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		lan.SetRouting(true)
 		var s nameServer
-		s.appear("10.0.2.1", 5)
+		s.addRecord("10.0.2.1", 5)
 		lan.SetHostName("later.example", "10.0.3.1")
 		far, hosts := make(map[string]*zretest.Watched), make(map[string]*zretest.Host)
 		for ip, name := range map[string]string{"10.0.2.1": "by SRV", "10.0.3.1": "by name", "10.0.4.1": "by address"} {
@@ -303,17 +303,17 @@ func TestSourcesAtRunTime(t *testing.T) {
 			if err != nil {
 				t.Errorf("%s: %v", what, err)
 			}
-			pass(3 * time.Second)
+			advance(3 * time.Second)
 			var names []string
 			for _, p := range node.Peers() {
 				names = append(names, p.Name)
 			}
 			slices.Sort(names)
-			equal(t, what, names, peers)
+			expectEqual(t, what, names, peers)
 		}
 		at("before Start", errors.Join(node.RemovePeers("tcp://10.0.9.9:5671"), node.AddPeers("tcp://10.0.4.1:5671", "tcp://10.0.4.1:5671")))
 		at("Start", node.Start(t.Context()), "by address")
-		equal(t, "problems", problems(w), nil)
+		expectEqual(t, "problems", problems(w), nil)
 		at("AddPeers", node.AddPeers("tcp://later.example:5671"), "by address", "by name")
 		at("AddSRV", node.AddSRV("robots.example"), "by SRV", "by address", "by name")
 		at("ConnectGossip", node.ConnectGossip("tcp://10.0.5.1:5672"), "by SRV", "by address", "by name", "hub", "member")
@@ -324,37 +324,37 @@ func TestSourcesAtRunTime(t *testing.T) {
 		for _, name := range []string{"by SRV", "by name", "by address", "member"} {
 			far[name].Close()
 		}
-		pass(2 * time.Minute)
+		advance(2 * time.Minute)
 		s.set(func() { s.asked = 0 })
 		for _, host := range hosts {
 			zretest.Start(t, host.Process(), zre.WithName("again"), zre.WithListen("tcp://*:5671"))
 		}
 		zretest.Start(t, lan.Host("10.0.7.1"), zre.WithName("again"), zre.WithGossipConnect("tcp://10.0.5.1:5672"))
 		at("removed", nil, "hub")
-		pass(2 * time.Minute)
+		advance(2 * time.Minute)
 		at("removed", nil, "hub")
 		s.set(func() {
 			if s.asked > 0 {
 				t.Errorf("the DNS was asked %d times", s.asked)
 			}
 		})
-		equal(t, "problems that stand", standing(w), nil)
+		expectEqual(t, "problems that stand", currentProblems(w), nil)
 
 		// A failing source is a problem until it is removed.
 		s.set(func() { s.code = dns.RcodeServerFailure })
 		at("what does not work", errors.Join(node.AddPeers("tcp://10.0.9.9:5671", "tcp://nowhere.example:1"), node.AddSRV("robots.example"),
 			node.ConnectGossip("tcp://10.0.9.9:5672")), "hub")
-		pass(10 * time.Second)
+		advance(10 * time.Second)
 		all := []string{"unreachable tcp://10.0.9.9:5671", "DNS _zre._tcp.robots.example", "DNS tcp://nowhere.example:1", "gossip tcp://10.0.9.9:5672"}
-		equal(t, "problems that stand", standing(w), all)
+		expectEqual(t, "problems that stand", currentProblems(w), all)
 		at("remove it", errors.Join(node.RemovePeers("tcp://10.0.9.9:5671", "tcp://nowhere.example:1"), node.RemoveSRV("robots.example"),
 			node.DisconnectGossip("tcp://10.0.9.9:5672")), "hub")
-		equal(t, "problems that stand", standing(w), nil)
+		expectEqual(t, "problems that stand", currentProblems(w), nil)
 	})
 }
 
 // A malformed source is an error that names the call and the value, and the call changes nothing. On a closed node the error says so.
-func TestWrongSources(t *testing.T) {
+func TestInvalidSources(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		w := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"))
 		for name, c := range map[string]struct {
@@ -373,17 +373,17 @@ func TestWrongSources(t *testing.T) {
 				t.Errorf("%s(%q): %v", name, c.wrong, err)
 			}
 		}
-		pass(time.Minute)
-		equal(t, "problems", problems(w), nil)
+		advance(time.Minute)
+		expectEqual(t, "problems", problems(w), nil)
 		w.Close()
 		for _, call := range []func(...string) error{w.AddPeers, w.RemovePeers, w.ConnectGossip, w.DisconnectGossip} {
 			if err := call("tcp://10.0.0.9:1"); !errors.Is(err, zre.ErrClosed) {
-				t.Errorf("of a closed node: %v", err)
+				t.Errorf("a call of a closed node: %v", err)
 			}
 		}
 		for _, call := range []func(...string) error{w.AddSRV, w.RemoveSRV} {
 			if err := call("example.org"); !errors.Is(err, zre.ErrClosed) {
-				t.Errorf("of a closed node: %v", err)
+				t.Errorf("a call of a closed node: %v", err)
 			}
 		}
 		synctest.Wait()

@@ -49,32 +49,32 @@ func TestReaderThatWaitsForTheApplication(t *testing.T) {
 				if !c.late {
 					start()
 				}
-				pass(10 * time.Second)
+				advance(10 * time.Second)
 				a.Pause()
 				for range c.fill / 2 {
 					err = errors.Join(err, loud.Join("more"), loud.Leave("more"))
 				}
-				pass(time.Second)
+				advance(time.Second)
 				if c.late {
 					start()
 				}
 				if err = errors.Join(err, c.says(a, peer)); err != nil {
 					t.Fatal(err)
 				}
-				pass(5 * time.Minute)
+				advance(5 * time.Minute)
 				if _, present := a.Peer(peer.UUID()); present == c.late {
 					t.Errorf("while its HELLO waits the peer is present: %v", present)
 				}
 				if c.came(a, peer) {
-					t.Error("what it said did not wait")
+					t.Error("the messages of the waiting peer came before its HELLO was accepted")
 				}
 				a.Resume()
-				pass(time.Minute)
+				advance(time.Minute)
 				for _, w := range []*zretest.Watched{a, peer} {
 					for _, event := range w.Seen() {
 						switch event.(type) {
 						case zre.Evasive, zre.Silent, zre.Exit:
-							t.Errorf("%s was told of a %T of %s", w.Name(), event, event.From().Name)
+							t.Errorf("%s got a %T of %s", w.Name(), event, event.From().Name)
 						}
 					}
 				}
@@ -82,7 +82,7 @@ func TestReaderThatWaitsForTheApplication(t *testing.T) {
 					t.Error("the peer is not present")
 				}
 				if !c.came(a, peer) {
-					t.Error("what it said did not come afterwards")
+					t.Error("the messages of the waiting peer did not come afterwards")
 				}
 			})
 		})
@@ -97,16 +97,16 @@ func TestForeignPeerOfABusyApplication(t *testing.T) {
 				a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithLimits(zre.Limits{Events: 1}))
 				f := zretest.NewForeign(t, lan.Host("10.0.0.2"), kind)
 				zretest.Next[zre.Enter](a)
-				pass(10 * time.Second)
+				advance(10 * time.Second)
 				a.Pause()
 				for range 5 {
 					f.Whisper(a.UUID(), []byte("x"))
 				}
-				pass(5 * time.Minute)
+				advance(5 * time.Minute)
 				a.Resume()
-				pass(time.Minute)
-				equal(t, "exits", exits(a), nil)
-				equal(t, "what it saw", subject{f}.Events(a.UUID()), []string{"enter"})
+				advance(time.Minute)
+				expectEqual(t, "exits", exitReasons(a), nil)
+				expectEqual(t, "what it saw", subject{f}.Events(a.UUID()), []string{"enter"})
 			})
 		})
 	}
@@ -126,7 +126,7 @@ func TestReadersThatWaitForRoom(t *testing.T) {
 		for i := range count {
 			peers = append(peers, zretest.Start(t, lan.Host(fmt.Sprintf("10.0.2.%d", i+1)), zre.WithListen("tcp://*:5671")))
 		}
-		pass(10 * time.Second)
+		advance(10 * time.Second)
 		a.Pause()
 		for _, peer := range peers {
 			for range 3 {
@@ -135,16 +135,16 @@ func TestReadersThatWaitForRoom(t *testing.T) {
 				}
 			}
 		}
-		pass(5 * time.Minute)
+		advance(5 * time.Minute)
 		a.Resume()
-		pass(time.Minute)
+		advance(time.Minute)
 		whispers := 0
 		for _, event := range a.Seen() {
 			switch event.(type) {
 			case zre.Whisper:
 				whispers++
 			case zre.Evasive, zre.Silent, zre.Exit:
-				t.Errorf("a was told of a %T of %s", event, event.From().Name)
+				t.Errorf("a got a %T of %s", event, event.From().Name)
 			}
 		}
 		if whispers != 3*count {

@@ -78,8 +78,8 @@ func atEachStep(t *testing.T, test func(t *testing.T, lan *zretest.LAN, g *gate,
 	}
 }
 
-// starting begins to start a node and returns when the start waits.
-func starting(node *zre.Node) <-chan error {
+// startAsync begins to start a node and returns when the start waits.
+func startAsync(node *zre.Node) <-chan error {
 	started := make(chan error, 1)
 	go func() { started <- node.Start(context.Background()) }()
 	synctest.Wait()
@@ -89,7 +89,7 @@ func starting(node *zre.Node) <-chan error {
 // No call waits for a waiting start. Close ends the start and closes what it opened, as the LAN checks at the end.
 func TestCallsBesideStart(t *testing.T) {
 	atEachStep(t, func(t *testing.T, _ *zretest.LAN, _ *gate, node *zre.Node) {
-		started := starting(node)
+		started := startAsync(node)
 		for _, c := range []struct {
 			name string
 			call func() error
@@ -132,7 +132,7 @@ func TestJoinAndSetStateBesideStart(t *testing.T) {
 		if err := errors.Join(node.Join("before"), node.Join("not any more"), node.SetState(zre.StateReceiving)); err != nil {
 			t.Fatal(err)
 		}
-		started := starting(node)
+		started := startAsync(node)
 		if err := errors.Join(node.Join("meanwhile"), node.Leave("not any more"), node.SetState(zre.StateProcessing)); err != nil {
 			t.Fatal(err)
 		}
@@ -143,11 +143,11 @@ func TestJoinAndSetStateBesideStart(t *testing.T) {
 		if e := zretest.Next[zre.Enter](b); e.Peer.State != zre.StateProcessing || node.State() != zre.StateProcessing {
 			t.Errorf("it enters in state %v, and is in %v", e.Peer.State, node.State())
 		}
-		pass(5 * time.Second)
+		advance(5 * time.Second)
 		if p, _ := b.Peer(node.UUID()); !slices.Equal(p.Groups, []string{"before", "meanwhile"}) || !slices.Equal(node.Groups(), p.Groups) {
 			t.Errorf("it is in groups %q, and says %q", p.Groups, node.Groups())
 		}
-		equal(t, "events", changes(b), []string{"Enter", "Join", "Join"})
+		expectEqual(t, "events", changes(b), []string{"Enter", "Join", "Join"})
 	})
 }
 
@@ -181,7 +181,7 @@ func TestStartAfterOneThatFailed(t *testing.T) {
 		} else if !errors.Is(err, broken) {
 			t.Fatalf("Start: %v", err)
 		}
-		pass(time.Second)
+		advance(time.Second)
 		if err := errors.Join(node.SetState(zre.StateProcessing), node.Join("G")); err != nil {
 			t.Error(err)
 		}
@@ -214,10 +214,10 @@ func TestStartIsCancelled(t *testing.T) {
 			t.Skip("it starts without ipc")
 		}
 		began := time.Now()
-		if err := node.Start(within(t, time.Second)); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Second {
+		if err := node.Start(contextFor(t, time.Second)); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Second {
 			t.Errorf("Start: %v after %v", err, time.Since(began))
 		}
-		if err := node.Start(within(t, time.Second)); !errors.Is(err, context.DeadlineExceeded) {
+		if err := node.Start(contextFor(t, time.Second)); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("another Start: %v", err)
 		}
 	})

@@ -22,7 +22,7 @@ func TestStates(t *testing.T) {
 		if e := zretest.Next[zre.Enter](a); e.Peer.State != zre.StateIdle {
 			t.Errorf("b entered in state %v", e.Peer.State)
 		}
-		pass(10 * time.Second)
+		advance(10 * time.Second)
 		began := time.Now()
 		for _, s := range []zre.State{zre.StateError, zre.StateIdle} {
 			if err := a.SetState(s); err != nil {
@@ -36,9 +36,9 @@ func TestStates(t *testing.T) {
 			t.Errorf("two changes took %v", took)
 		}
 		if p, _ := b.Peer(a.UUID()); p == nil || p.State != zre.StateIdle {
-			t.Errorf("%+v", p)
+			t.Errorf("the peer is %+v", p)
 		}
-		pass(10 * time.Second)
+		advance(10 * time.Second)
 		if got := len(b.Seen()); got != 3 {
 			t.Errorf("%d events, want Enter and two changes: %v", got, b.Seen())
 		}
@@ -55,7 +55,7 @@ func TestGoodbye(t *testing.T) {
 			others = append(others, zretest.Start(t, lan.Host(address)))
 		}
 		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"), zre.WithBeaconInterval(10*time.Millisecond))
-		pass(10 * time.Second)
+		advance(10 * time.Second)
 		for i := range 100 {
 			for _, o := range others {
 				if err := a.Whisper(t.Context(), o.UUID(), zretest.Number(uint64(i))); err != nil {
@@ -71,7 +71,7 @@ func TestGoodbye(t *testing.T) {
 				t.Errorf("a was gone after %v", took)
 			}
 		}
-		pass(5 * time.Second)
+		advance(5 * time.Second)
 		for _, o := range others {
 			whispers, exits := 0, 0
 			for _, e := range o.Seen() {
@@ -80,7 +80,7 @@ func TestGoodbye(t *testing.T) {
 					whispers++
 				case zre.Exit:
 					if exits++; e.Reason != zre.ReasonLeft {
-						t.Errorf("exit: %v", e.Reason)
+						t.Errorf("the peer exits: %v", e.Reason)
 					}
 				}
 			}
@@ -98,14 +98,14 @@ func TestKillIsSeenAtOnce(t *testing.T) {
 		host := lan.Host("10.0.0.2")
 		zretest.Start(t, host, zre.WithName("b"))
 		zretest.Next[zre.Enter](a)
-		pass(20 * time.Second)
+		advance(20 * time.Second)
 		began := time.Now()
 		host.Kill()
 		if e := zretest.Next[zre.Exit](a); e.Reason != zre.ReasonCrashed {
-			t.Errorf("exit: %v", e.Reason)
+			t.Errorf("the peer exits: %v", e.Reason)
 		}
 		if took := time.Since(began); took > 100*time.Millisecond {
-			t.Errorf("after %v", took)
+			t.Errorf("the exit came after %v", took)
 		}
 	})
 }
@@ -123,7 +123,7 @@ func TestShoutsBesideFrozenMember(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		pass(time.Second)
+		advance(time.Second)
 		frozen.Freeze()
 		slow, longest := 0, time.Duration(0)
 		for i := range 500 {
@@ -152,7 +152,7 @@ func TestShoutsBesideFrozenMember(t *testing.T) {
 			return n == 499
 		})
 		frozen.Thaw()
-		pass(time.Minute)
+		advance(time.Minute)
 	})
 }
 
@@ -162,9 +162,9 @@ func TestAutoState(t *testing.T) {
 		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithName("a"))
 		b := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("b"), zre.WithAutoState())
 		zretest.Next[zre.Enter](a)
-		pass(time.Second)
+		advance(time.Second)
 		feed := func(d time.Duration) {
-			for end := time.Now().Add(d); time.Now().Before(end); pass(10 * time.Millisecond) {
+			for end := time.Now().Add(d); time.Now().Before(end); advance(10 * time.Millisecond) {
 				if err := a.Whisper(t.Context(), b.UUID(), []byte("work")); err != nil {
 					t.Fatal(err)
 				}
@@ -174,7 +174,7 @@ func TestAutoState(t *testing.T) {
 		b.Pause()
 		feed(2 * time.Second)
 		b.Resume()
-		pass(2 * time.Second)
+		advance(2 * time.Second)
 		if err := b.SetState(zre.StateError); err != nil {
 			t.Fatal(err)
 		}
@@ -182,7 +182,7 @@ func TestAutoState(t *testing.T) {
 		if err := b.SetState(zre.StateIdle); err != nil {
 			t.Fatal(err)
 		}
-		pass(time.Second)
+		advance(time.Second)
 		var got []zre.State
 		for _, e := range a.Seen() {
 			if s, ok := e.(zre.StateChange); ok {
@@ -190,7 +190,7 @@ func TestAutoState(t *testing.T) {
 			}
 		}
 		want := []zre.State{zre.StateReceiving, zre.StateProcessing, zre.StateIdle, zre.StateError, zre.StateReceiving, zre.StateIdle}
-		equal(t, "states", got, want)
+		expectEqual(t, "states", got, want)
 	})
 }
 
@@ -210,7 +210,7 @@ func TestChoose(t *testing.T) {
 			if err := workers[name].SetState(s); err != nil {
 				t.Fatal(err)
 			}
-			pass(100 * time.Millisecond)
+			advance(100 * time.Millisecond)
 		}
 		chosen := func(what, want string, states ...zre.State) {
 			names := make(map[string]bool)
@@ -229,7 +229,7 @@ func TestChoose(t *testing.T) {
 				t.Errorf("%s: %q chosen, want %q", what, list, want)
 			}
 		}
-		pass(time.Second)
+		advance(time.Second)
 		chosen("all idle", "abc")
 		set("a", zre.StateProcessing)
 		chosen("a is busy", "bc")
@@ -252,7 +252,7 @@ func TestSlowIsNotDead(t *testing.T) {
 		a := zretest.Start(t, lan.Host("10.0.0.1"), zre.WithSendTimeout(2*time.Second), zre.WithLimits(zre.Limits{QueueMessages: 1_000}))
 		b := zretest.Start(t, lan.Host("10.0.0.2"), zre.WithName("b"))
 		zretest.Next[zre.Enter](a)
-		pass(time.Second)
+		advance(time.Second)
 		lan.SetLink(zretest.Link{Latency: time.Millisecond, Bandwidth: 200_000})
 		const count = 4_000
 		for i := range count {

@@ -25,7 +25,7 @@ func TestStats(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		pass(time.Second)
+		advance(time.Second)
 		for _, o := range others {
 			for range 3 {
 				if err := a.Whisper(t.Context(), o.UUID(), []byte("12345"), []byte("67")); err != nil {
@@ -41,7 +41,7 @@ func TestStats(t *testing.T) {
 		if _, err := a.Ping(t.Context(), others["tcp"].UUID()); err != nil {
 			t.Fatal(err)
 		}
-		pass(time.Second)
+		advance(time.Second)
 
 		each := zre.Traffic{Whispers: 3, Shouts: 2, Bytes: 3*7 + 2*4}
 		all := zre.Traffic{Whispers: 9, Shouts: 6, Bytes: 3 * each.Bytes}
@@ -72,7 +72,7 @@ func TestStats(t *testing.T) {
 		for _, o := range others {
 			o.Close()
 		}
-		pass(3 * time.Second)
+		advance(3 * time.Second)
 		if _, ok := a.PeerStats(others["tcp"].UUID()); ok {
 			t.Error("figures of a peer that left")
 		}
@@ -96,14 +96,14 @@ func TestStatsOfSlowPeer(t *testing.T) {
 		zretest.Next[zre.Enter](a)
 		zretest.Next[zre.Enter](b)
 		b.Pause()
-		pass(time.Second)
+		advance(time.Second)
 		const count, size = 1000, 10_000
 		for range count {
 			if err := a.Whisper(t.Context(), b.UUID(), make([]byte, size)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		pass(time.Second)
+		advance(time.Second)
 		st, theirs := a.Stats(), b.Stats()
 		if st.Sent.Whispers != count || st.QueuedMessages == 0 || st.QueuedBytes < size || st.QueueMemory == 0 {
 			t.Errorf("figures of the sender: %+v", st)
@@ -112,13 +112,13 @@ func TestStatsOfSlowPeer(t *testing.T) {
 			t.Errorf("figures of the receiver: %+v", theirs)
 		}
 		far.Kill()
-		pass(5 * time.Second)
+		advance(5 * time.Second)
 		st = a.Stats()
 		if st.Exits[zre.ReasonCrashed] != 1 || st.Lost == 0 || st.Lost > count || st.QueuedMessages != 0 || st.QueueMemory != 0 {
 			t.Errorf("figures after the receiver's end: %+v", st)
 		}
 		lost := st.Lost
-		pass(5 * time.Second)
+		advance(5 * time.Second)
 		if got := a.Stats().Lost; got != lost {
 			t.Errorf("%d messages lost, then %d", lost, got)
 		}
@@ -139,7 +139,7 @@ func TestStatsWithDiscard(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		pass(time.Second)
+		advance(time.Second)
 		if st := b.Stats(); st.Discarded != 5 || st.Received != (zre.Traffic{}) {
 			t.Errorf("figures: %+v", st)
 		}
@@ -164,7 +164,7 @@ func TestStatsBeforeStart(t *testing.T) {
 	}
 	for reason := range maps.Keys(st.Exits) {
 		if reason.String() == "unknown" {
-			t.Errorf("reason %d", reason)
+			t.Errorf("a figure has the reason %d", reason)
 		}
 	}
 }
@@ -173,7 +173,7 @@ func TestStatsBeforeStart(t *testing.T) {
 func TestStatsOfRequests(t *testing.T) {
 	inPairs(t, func(t *testing.T, _ *zretest.LAN, here, there *zretest.Host) {
 		a, b := zretest.Start(t, here), newNode(t, there)
-		answering(t, b, func(r zre.Request) {
+		answerRequests(t, b, func(r zre.Request) {
 			switch r.Name() {
 			case "echo":
 				echo(r)
@@ -181,12 +181,12 @@ func TestStatsOfRequests(t *testing.T) {
 				_ = r.ReplyError(t.Context(), "no")
 			}
 		})
-		found(t, a.Node, b.UUID())
+		waitForPeer(t, a.Node, b.UUID())
 		if _, err := a.Request(t.Context(), b.UUID(), []byte("echo")); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := a.Request(t.Context(), b.UUID(), []byte("fail")); err == nil {
-			t.Error("no error")
+			t.Error("the call returned no error")
 		}
 		pending, err := a.StartRequest(t.Context(), b.UUID(), []byte("wait"))
 		if err != nil {
@@ -195,9 +195,9 @@ func TestStatsOfRequests(t *testing.T) {
 		late, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := a.Request(late, b.UUID(), []byte("echo")); err == nil {
-			t.Error("no error")
+			t.Error("the call returned no error")
 		}
-		pass(time.Second)
+		advance(time.Second)
 		const head = 14
 		st, theirs := a.Stats(), b.Stats()
 		sent := zre.Traffic{Whispers: 3, Bytes: 3 * (head + 4)}
@@ -213,7 +213,7 @@ func TestStatsOfRequests(t *testing.T) {
 		}
 		pending.Cancel()
 		if st := a.Stats(); st.WaitingRequests != 0 {
-			t.Errorf("%d wait", st.WaitingRequests)
+			t.Errorf("%d requests still wait", st.WaitingRequests)
 		}
 	})
 }

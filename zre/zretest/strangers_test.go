@@ -36,67 +36,67 @@ const (
 )
 
 // Our nodes and foreign nodes that meet, break and come back soon become calm, and all see each other.
-func TestStrangers(t *testing.T) {
+func TestForeignMembers(t *testing.T) {
 	runs := 300
 	if underRace {
 		runs = 30
 	}
 	zretest.Run(t, runs, func(t *testing.T, lan *zretest.LAN) {
-		x := newMix(t, lan, zretest.Zyre, zretest.Pyre, zretest.ZyreJS)
+		x := newMixedCluster(t, lan, zretest.Zyre, zretest.Pyre, zretest.ZyreJS)
 		defer func() {
 			if t.Failed() {
-				t.Logf("story: %s", strings.Join(x.story, "; "))
+				t.Logf("steps: %s", strings.Join(x.steps, "; "))
 			}
 		}()
 		for range 1 + x.r.IntN(6) {
 			time.Sleep(time.Duration(x.r.ExpFloat64() * float64(6*time.Second)))
-			s, m, f := x.strangers[x.r.IntN(len(x.strangers))], x.members[x.r.IntN(len(x.members))], mixFaults[x.r.IntN(len(mixFaults))]
+			s, m, f := x.foreign[x.r.IntN(len(x.foreign))], x.members[x.r.IntN(len(x.members))], mixFaults[x.r.IntN(len(mixFaults))]
 			if !s.up {
 				continue
 			}
-			x.tell("%s %s with %s", f.name, s.Name(), m.name)
+			x.logStep("%s %s with %s", f.name, s.Name(), m.name)
 			f.do(x, s, m)
-			x.disturb(calmAfterFault)
+			x.delayCalm(calmAfterFault)
 		}
 		time.Sleep(time.Until(x.calmAt))
 		synctest.Wait()
-		x.tell("calm")
+		x.logStep("calm")
 		x.check()
 	})
 }
 
 // check checks that nothing changes for a long time, that all nodes are present, and that they hear each other.
-func (x *mix) check() {
+func (x *mixedCluster) check() {
 	before := make([]int, len(x.members))
 	for i, m := range x.members {
 		before[i] = len(m.Seen())
 	}
 	time.Sleep(trips * 2 * x.latency)
 	synctest.Wait()
-	calm := make(map[*stranger]int)
-	for _, s := range x.strangers {
+	calm := make(map[*foreignMember]int)
+	for _, s := range x.foreign {
 		calm[s] = len(s.Seen())
 	}
 	time.Sleep(30 * time.Second) // they continue to talk
-	x.silence()
+	x.stopTalking()
 	time.Sleep(quiet - 30*time.Second)
 	synctest.Wait()
 	for s, seen := range calm {
-		if late := comings(x.ofMembers(s.Seen()[seen:])); s.up && len(late) > 0 {
+		if late := presenceEvents(x.ofMembers(s.Seen()[seen:])); s.up && len(late) > 0 {
 			x.t.Errorf("%s is not calm: %d enters and exits in %v, such as %s", s.Name(), len(late), quiet, strings.Join(late[:min(len(late), 6)], ", "))
 		}
 	}
 	for i, m := range x.members {
-		if late := comings(m.Seen()[before[i]:]); len(late) > 0 {
+		if late := presenceEvents(m.Seen()[before[i]:]); len(late) > 0 {
 			x.t.Errorf("%s is not calm: %d enters and exits in %v, such as %s", m.name, len(late), quiet, strings.Join(late[:min(len(late), 6)], ", "))
 		}
 	}
 	for _, m := range x.members {
-		m.talk(x.t.Context())
+		m.sendOnce(x.t.Context())
 	}
-	for _, s := range x.strangers {
+	for _, s := range x.foreign {
 		if s.up {
-			s.talk()
+			s.sendOnce()
 		}
 	}
 	time.Sleep(2 * time.Second)
@@ -104,15 +104,15 @@ func (x *mix) check() {
 	for _, m := range x.members {
 		x.checkMember(m)
 	}
-	for _, s := range x.strangers {
+	for _, s := range x.foreign {
 		if s.up {
-			x.checkStranger(s)
+			x.checkForeign(s)
 		}
 	}
 }
 
 // ofMembers returns the events about members.
-func (x *mix) ofMembers(events []zre.Event) (list []zre.Event) {
+func (x *mixedCluster) ofMembers(events []zre.Event) (list []zre.Event) {
 	for _, e := range events {
 		if slices.ContainsFunc(x.members, func(m *member) bool { return m.id == e.From().UUID }) {
 			list = append(list, e)
@@ -121,19 +121,19 @@ func (x *mix) ofMembers(events []zre.Event) (list []zre.Event) {
 	return list
 }
 
-func (x *mix) silence() {
+func (x *mixedCluster) stopTalking() {
 	for _, m := range x.members {
-		m.silence()
+		m.stopTalking()
 	}
-	for _, s := range x.strangers {
+	for _, s := range x.foreign {
 		if s.up {
-			s.silence()
+			s.stopTalking()
 		}
 	}
 }
 
-// comings lists the Enters and Exits among events.
-func comings(events []zre.Event) (list []string) {
+// presenceEvents lists the Enters and Exits among events.
+func presenceEvents(events []zre.Event) (list []string) {
 	for _, e := range events {
 		switch e := e.(type) {
 		case zre.Enter:
@@ -146,7 +146,7 @@ func comings(events []zre.Event) (list []string) {
 }
 
 // checkMember checks that a member sees and hears all running nodes, and no others.
-func (x *mix) checkMember(m *member) {
+func (x *mixedCluster) checkMember(m *member) {
 	want := 0
 	for _, o := range x.members {
 		if o != m {
@@ -154,23 +154,23 @@ func (x *mix) checkMember(m *member) {
 			x.checkHeard(m.name, m.Seen(), o.name, o.id, o.whispers[m.id], o.shouts)
 		}
 	}
-	for _, s := range x.strangers {
+	for _, s := range x.foreign {
 		if s.up {
 			want++
 			x.checkHeard(m.name, m.Seen(), s.Name(), s.UUID(), s.whispers[m.id], s.shouts)
 		}
 	}
-	var told zretest.Grammar
+	var told zretest.EventChecker
 	for _, event := range m.Seen() {
 		_ = told.Check(event) // checked before
 	}
 	if got := len(m.Peers()); got != want || told.Present() != want {
-		x.t.Errorf("%s sees %d peers and was told of %d, want %d: %v", m.name, got, told.Present(), want, names(m))
+		x.t.Errorf("%s sees %d peers, and its events have %d, want %d: %v", m.name, got, told.Present(), want, names(m))
 	}
 }
 
-// checkStranger checks the same for what a stranger knows about our nodes. What strangers know about each other does not matter here.
-func (x *mix) checkStranger(s *stranger) {
+// checkForeign checks the same for what a foreign member knows about our nodes. What foreign members know about each other does not matter here.
+func (x *mixedCluster) checkForeign(s *foreignMember) {
 	peers := s.Peers()
 	for _, m := range x.members {
 		if !slices.Contains(peers, m.id) {
@@ -179,7 +179,7 @@ func (x *mix) checkStranger(s *stranger) {
 		peers = slices.DeleteFunc(peers, func(id uuid.UUID) bool { return id == m.id })
 		x.checkHeard(s.Name(), s.Seen(), m.name, m.id, m.whispers[s.UUID()], m.shouts)
 	}
-	for _, o := range x.strangers {
+	for _, o := range x.foreign {
 		peers = slices.DeleteFunc(peers, func(id uuid.UUID) bool { return o.up && id == o.UUID() })
 	}
 	if len(peers) > 0 {
@@ -189,7 +189,7 @@ func (x *mix) checkStranger(s *stranger) {
 }
 
 // checkHeard checks that the last messages of a peer arrived.
-func (x *mix) checkHeard(name string, seen []zre.Event, from string, id uuid.UUID, whispers, shouts uint64) {
+func (x *mixedCluster) checkHeard(name string, seen []zre.Event, from string, id uuid.UUID, whispers, shouts uint64) {
 	var whisper, shout uint64
 	for _, event := range seen {
 		if event.From().UUID != id {
@@ -203,12 +203,12 @@ func (x *mix) checkHeard(name string, seen []zre.Event, from string, id uuid.UUI
 		}
 	}
 	if whisper+1 != whispers || shout+1 != shouts {
-		x.t.Errorf("%s heard %s up to whisper %d and shout %d; it said %d and %d", name, from, whisper+1, shout+1, whispers, shouts)
+		x.t.Errorf("%s received from %s up to whisper %d and shout %d, want %d and %d", name, from, whisper+1, shout+1, whispers, shouts)
 	}
 }
 
 // checkNumbers checks that a stranger lost nothing from our nodes between an Enter and the next Enter or Exit.
-func (x *mix) checkNumbers(s *stranger) {
+func (x *mixedCluster) checkNumbers(s *foreignMember) {
 	type stream struct {
 		from uuid.UUID
 		kind string
@@ -232,7 +232,7 @@ func (x *mix) checkNumbers(s *stranger) {
 		}
 		n, _ := zretest.ParseNumber(frames[0])
 		if want, begun := next[at]; begun && n != want {
-			x.t.Errorf("%s got %s %d of %s where %d was due", s.Name(), at.kind, n, from.Name, want)
+			x.t.Errorf("%s got %s %d of %s, want %d", s.Name(), at.kind, n, from.Name, want)
 		}
 		next[at] = n + 1
 	}

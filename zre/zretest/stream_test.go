@@ -67,7 +67,7 @@ func TestStream(t *testing.T) {
 		}
 		// Data for a closed end is answered with a reset.
 		write(t, server, "x")
-		pass(2 * time.Millisecond)
+		advance(2 * time.Millisecond)
 		if _, err := server.Write([]byte("x")); !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("write to the closed: %v", err)
 		}
@@ -78,9 +78,9 @@ func TestCloseUnread(t *testing.T) {
 	onConnection(t, func(t *testing.T, _ *zretest.LAN, _, _ *zretest.Host, client, server net.Conn) {
 		write(t, client, "nobody reads this")
 		write(t, server, "but this")
-		pass(time.Second)
+		advance(time.Second)
 		server.Close()
-		pass(time.Second)
+		advance(time.Second)
 		(<-reading(client, false)).expect(t, "but this", nil, 0)
 		(<-reading(client, false)).expect(t, "", syscall.ECONNRESET, 0)
 	})
@@ -101,7 +101,7 @@ func TestBackpressure(t *testing.T) {
 			write(t, client, "x")
 			close(written)
 		}()
-		pass(time.Minute)
+		advance(time.Minute)
 		select {
 		case <-written:
 			t.Error("the writer did not wait")
@@ -131,7 +131,7 @@ func TestSlowLink(t *testing.T) {
 		}
 		client.Close()
 		if r := <-got; r.text != want.String() || r.err != nil || r.after < 200*time.Millisecond {
-			t.Errorf("%d octets and %v after %v, want the %d sent, late", len(r.text), r.err, r.after, want.Len())
+			t.Errorf("%d bytes and %v after %v, want the %d sent, late", len(r.text), r.err, r.after, want.Len())
 		}
 	})
 }
@@ -146,7 +146,7 @@ func TestDial(t *testing.T) {
 		try := func(what, address string, patience, after time.Duration, want error) {
 			t.Helper()
 			start := time.Now()
-			c, err := a.Dial(within(t, patience), "tcp", address)
+			c, err := a.Dial(contextFor(t, patience), "tcp", address)
 			if !errors.Is(err, want) && (want != errNotNil || err == nil) || time.Since(start) != after {
 				t.Errorf("%s: %v after %v, want %v after %v", what, err, time.Since(start), want, after)
 			}
@@ -257,7 +257,7 @@ func TestCutConnection(t *testing.T) {
 		write(t, client, "x")
 		(<-got).expect(t, "", syscall.ETIMEDOUT, 30*time.Second)
 		lan.Heal()
-		pass(time.Minute)
+		advance(time.Minute)
 		if _, err := client.Write([]byte("x")); !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("write to an end that was given up: %v", err)
 		}
@@ -270,7 +270,7 @@ func TestOneWay(t *testing.T) {
 		got := reading(server, false)
 		write(t, client, "x")
 		(<-got).expect(t, "", syscall.ETIMEDOUT, 30*time.Second)
-		pass(15 * time.Minute)
+		advance(15 * time.Minute)
 		(<-reading(client, false)).expect(t, "", syscall.ETIMEDOUT, 0)
 	})
 }

@@ -26,16 +26,16 @@ func TestSubscribe(t *testing.T) {
 		}
 		mux, handled := zre.NewMux(), 0
 		mux.HandleWhisper(func(_ context.Context, e zre.Whisper) { handled++; e.Recycle() })
-		serving(t, node, mux)
+		startServing(t, node, mux)
 		a := zretest.Start(t, lan.Host("10.0.0.2"))
-		found(t, a.Node, node.UUID())
+		waitForPeer(t, a.Node, node.UUID())
 		send := func(from, to int) {
 			for i := from; i < to; i++ {
 				if err := a.Whisper(t.Context(), node.UUID(), fmt.Append(nil, i)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			pass(100 * time.Millisecond)
+			advance(100 * time.Millisecond)
 		}
 		take := func(c <-chan zre.Event) (list []string) {
 			for {
@@ -61,16 +61,16 @@ func TestSubscribe(t *testing.T) {
 		}
 		send(0, 1) // the goroutine that passes it on holds this one
 		send(1, 10)
-		equal(t, "the first", take(first), []string{"0", "1", "2", "3", "missed 6"})
-		equal(t, "the last", take(last), []string{"0", "missed 6", "7", "8", "9"})
+		expectEqual(t, "the first", take(first), []string{"0", "1", "2", "3", "missed 6"})
+		expectEqual(t, "the last", take(last), []string{"0", "missed 6", "7", "8", "9"})
 		send(10, 12)
-		equal(t, "the first, later", take(first), []string{"10", "11"})
-		equal(t, "the last, later", take(last), []string{"10", "11"})
+		expectEqual(t, "the first, later", take(first), []string{"10", "11"})
+		expectEqual(t, "the last, later", take(last), []string{"10", "11"})
 		send(12, 13)
 		send(13, 18)
 		<-first
 		send(18, 19)
-		equal(t, "the first, in between", take(first), []string{"13", "14", "15", "missed 2", "18"})
+		expectEqual(t, "the first, in between", take(first), []string{"13", "14", "15", "missed 2", "18"})
 		got := take(all)
 		if len(got) != 20 || got[0] != "zre.Enter" || got[19] != "18" {
 			t.Errorf("the subscriber to all got %q", got)

@@ -32,7 +32,7 @@ func withMessages(t *testing.T, test func(t *testing.T, node *zre.Node)) {
 				t.Fatal(err)
 			}
 		}
-		pass(time.Second)
+		advance(time.Second)
 		test(t, node)
 	})
 }
@@ -115,7 +115,7 @@ func TestNoEventAfterClose(t *testing.T) {
 }
 
 // Two concurrent readers of events would share them at random. The second one panics, with a message that says what to do.
-func TestTwoTakers(t *testing.T) {
+func TestTwoEventLoops(t *testing.T) {
 	const again, afterEvents, beside = "run one at a time", "after Node.Events was called", "while a loop over Node.AllEvents"
 	loop := func(ctx context.Context, node *zre.Node) {
 		for range node.AllEvents(ctx) {
@@ -157,7 +157,7 @@ func TestTwoTakers(t *testing.T) {
 				defer func() {
 					text, _ := recover().(string)
 					if !strings.HasPrefix(text, "zre: ") || !strings.Contains(text, test.want) {
-						t.Errorf("it panics with %q, want %q", text, test.want)
+						t.Errorf("the second loop panics with %q, want %q", text, test.want)
 					}
 				}()
 				test.use(t, node)
@@ -167,7 +167,7 @@ func TestTwoTakers(t *testing.T) {
 }
 
 // Several readers can follow one another, and each continues where the last one stopped.
-func TestTakersInTurn(t *testing.T) {
+func TestEventLoopsInTurn(t *testing.T) {
 	withMessages(t, func(t *testing.T, node *zre.Node) {
 		number := uint64(0)
 		take := func(event zre.Event) {
@@ -217,7 +217,7 @@ func TestTakersInTurn(t *testing.T) {
 			t.Error(err)
 		}
 		for range node.AllEvents(t.Context()) { // once no more events can come, this is no misuse
-			t.Error("an event of a closed node")
+			t.Error("a closed node returned an event")
 		}
 	})
 }

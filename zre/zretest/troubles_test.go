@@ -19,27 +19,27 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// walled is a host whose firewall, while it is up, allows incoming connections and no outgoing ones.
-type walled struct {
+// filteredDials is a host whose firewall, while it is up, allows incoming connections and no outgoing ones.
+type filteredDials struct {
 	*zretest.Host
 	up *atomic.Bool
 }
 
-func newWalled(h *zretest.Host) walled {
+func newFilteredDials(h *zretest.Host) filteredDials {
 	up := new(atomic.Bool)
 	up.Store(true)
-	return walled{h, up}
+	return filteredDials{h, up}
 }
 
-func (w walled) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (w filteredDials) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if w.up.Load() {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.EHOSTUNREACH}
 	}
 	return w.Host.Dial(ctx, network, address)
 }
 
-// exits lists the reasons of a peer's Exits.
-func exits(w *zretest.Watched) (list []string) {
+// exitReasons lists the reasons of a peer's Exits.
+func exitReasons(w *zretest.Watched) (list []string) {
 	for _, event := range w.Seen() {
 		if e, ok := event.(zre.Exit); ok {
 			list = append(list, e.Reason.String())
@@ -54,7 +54,7 @@ func TestExitOfUnreachablePeer(t *testing.T) {
 	for _, kind := range foreign {
 		t.Run(string(kind), func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-				host := newWalled(lan.Host("10.0.0.1"))
+				host := newFilteredDials(lan.Host("10.0.0.1"))
 				a := zretest.Start(t, host)
 				zretest.NewForeign(t, lan.Host("10.0.0.2"), kind)
 				entered := zretest.Next[zre.Enter](a)
@@ -67,23 +67,23 @@ func TestExitOfUnreachablePeer(t *testing.T) {
 					t.Errorf("the error of the exit is %v", exit.Err)
 				}
 				if took := time.Since(began); took < 29*time.Second || took > 32*time.Second {
-					t.Errorf("it took %v", took)
+					t.Errorf("the peer exited after %v", took)
 				}
-				pass(5 * time.Minute)
+				advance(5 * time.Minute)
 				if got := len(a.Peers()); got != 0 {
 					t.Errorf("%d peers, though none can be reached", got)
 				}
 				host.up.Store(false)
 				zretest.Next[zre.Enter](a)
-				pass(5 * time.Minute)
-				equal(t, "exits", exits(a), []string{"unreachable"})
+				advance(5 * time.Minute)
+				expectEqual(t, "exits", exitReasons(a), []string{"unreachable"})
 			})
 		})
 	}
 }
 
-// every does something at once and then each second, until the test ends or the returned function is called.
-func every(t *testing.T, do func()) (end func()) {
+// repeatEach does something at once and then each second, until the test ends or the returned function is called.
+func repeatEach(t *testing.T, do func()) (end func()) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -105,34 +105,34 @@ func every(t *testing.T, do func()) (end func()) {
 func TestUnreachablePeerThatIsSeen(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		solve func(a walled, host *zretest.Host, f *zretest.Foreign)
+		solve func(a filteredDials, host *zretest.Host, f *zretest.Foreign)
 		after time.Duration // at most
 	}{
-		{"reached", func(a walled, _ *zretest.Host, _ *zretest.Foreign) { a.up.Store(false) }, 20 * time.Second},
-		{"left", func(_ walled, _ *zretest.Host, f *zretest.Foreign) { f.Stop() }, time.Second},
-		{"gone", func(_ walled, host *zretest.Host, f *zretest.Foreign) { host.Crash(); f.Kill() }, 75 * time.Second},
+		{"reached", func(a filteredDials, _ *zretest.Host, _ *zretest.Foreign) { a.up.Store(false) }, 20 * time.Second},
+		{"left", func(_ filteredDials, _ *zretest.Host, f *zretest.Foreign) { f.Stop() }, time.Second},
+		{"gone", func(_ filteredDials, host *zretest.Host, f *zretest.Foreign) { host.Crash(); f.Kill() }, 75 * time.Second},
 	} {
 		for _, kind := range foreign {
 			t.Run(c.name+"/"+string(kind), func(t *testing.T) {
 				inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-					host, far := newWalled(lan.Host("10.0.0.1")), lan.Host("10.0.0.2")
+					host, far := newFilteredDials(lan.Host("10.0.0.1")), lan.Host("10.0.0.2")
 					a := zretest.Start(t, host)
 					f := zretest.NewForeign(t, far, kind)
 					problem := "unreachable " + f.UUID().String()
-					pass(28 * time.Second)
-					equal(t, "problems", problems(a), nil)
-					pass(5 * time.Second)
-					equal(t, "problems that stand", standing(a), []string{problem})
+					advance(28 * time.Second)
+					expectEqual(t, "problems", problems(a), nil)
+					advance(5 * time.Second)
+					expectEqual(t, "problems that stand", currentProblems(a), []string{problem})
 					p := a.Problems()[0]
 					if !errors.Is(p.Err, syscall.EHOSTUNREACH) || p.From().UUID != f.UUID() || p.From().Endpoint != f.Endpoint() || p.From().Name != f.Name() {
 						t.Errorf("problem: %v of %+v", p, p.From())
 					}
-					pass(5 * time.Minute)
+					advance(5 * time.Minute)
 					c.solve(host, far, f)
-					pass(c.after)
-					equal(t, "problems that stand", standing(a), nil)
-					pass(5 * time.Minute)
-					equal(t, "problems", problems(a), []string{problem, problem + ": solved"})
+					advance(c.after)
+					expectEqual(t, "problems that stand", currentProblems(a), nil)
+					advance(5 * time.Minute)
+					expectEqual(t, "problems", problems(a), []string{problem, problem + ": solved"})
 				})
 			})
 		}
@@ -142,21 +142,21 @@ func TestUnreachablePeerThatIsSeen(t *testing.T) {
 // The same holds for a peer that only sends beacons. Here neither of two nodes can connect to the other.
 func TestUnreachableBothWays(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
-		hosts := []walled{newWalled(lan.Host("10.0.0.1")), newWalled(lan.Host("10.0.0.2"))}
+		hosts := []filteredDials{newFilteredDials(lan.Host("10.0.0.1")), newFilteredDials(lan.Host("10.0.0.2"))}
 		a, b := zretest.Start(t, hosts[0]), zretest.Start(t, hosts[1])
-		pass(28 * time.Second)
-		equal(t, "problems", append(problems(a), problems(b)...), nil)
-		pass(5 * time.Minute)
-		equal(t, "problems of a", problems(a), []string{"unreachable " + b.UUID().String()})
-		equal(t, "problems of b", problems(b), []string{"unreachable " + a.UUID().String()})
+		advance(28 * time.Second)
+		expectEqual(t, "problems", append(problems(a), problems(b)...), nil)
+		advance(5 * time.Minute)
+		expectEqual(t, "problems of a", problems(a), []string{"unreachable " + b.UUID().String()})
+		expectEqual(t, "problems of b", problems(b), []string{"unreachable " + a.UUID().String()})
 		if p := a.Problems()[0]; !errors.Is(p.Err, syscall.EHOSTUNREACH) || p.From().UUID != b.UUID() || p.From().Endpoint != endpointOf(b) {
 			t.Errorf("problem: %v of %+v", p, p.From())
 		}
 		hosts[0].up.Store(false)
 		hosts[1].up.Store(false)
-		pass(10 * time.Second)
-		equal(t, "problems that stand", append(standing(a), standing(b)...), nil)
-		expect(t, a, map[string]int{"zre.Enter": 1})
+		advance(10 * time.Second)
+		expectEqual(t, "problems that stand", append(currentProblems(a), currentProblems(b)...), nil)
+		expectCounts(t, a, map[string]int{"zre.Enter": 1})
 	})
 }
 
@@ -174,7 +174,7 @@ func TestFlappingPeer(t *testing.T) {
 		return func(l *lab) {
 			end(l.f)
 			l.host = l.host.Process()
-			pass(100 * time.Millisecond)
+			advance(100 * time.Millisecond)
 			l.start()
 		}
 	}
@@ -205,10 +205,10 @@ func TestFlappingPeer(t *testing.T) {
 					l.f = zretest.NewForeign(t, l.host, zretest.Zyre, zretest.ForeignUUID(id), zretest.ForeignName("bob"))
 				}
 				l.start()
-				pass(3 * time.Second)
+				advance(3 * time.Second)
 				for range c.times {
 					c.do(l)
-					pass(c.each)
+					advance(c.each)
 				}
 				problem := "flapping " + id.String()
 				var want []string
@@ -218,13 +218,13 @@ func TestFlappingPeer(t *testing.T) {
 						t.Errorf("problems: %v", p)
 					}
 				}
-				equal(t, "problems", problems(l.a), want)
-				pass(15 * time.Second)
+				expectEqual(t, "problems", problems(l.a), want)
+				advance(15 * time.Second)
 				if c.told {
 					want = append(want, problem+": solved")
 				}
-				equal(t, "problems", problems(l.a), want)
-				equal(t, "problems that stand", standing(l.a), nil)
+				expectEqual(t, "problems", problems(l.a), want)
+				expectEqual(t, "problems that stand", currentProblems(l.a), nil)
 			})
 		})
 	}
@@ -246,14 +246,14 @@ func TestFlappingPeerGoes(t *testing.T) {
 				a := zretest.Start(t, network)
 				f := zretest.NewForeign(t, host, zretest.Pyre)
 				for range 5 {
-					pass(3 * time.Second)
+					advance(3 * time.Second)
 					network.ResetConnectionsTo(host)
 				}
-				pass(time.Second)
-				equal(t, "problems that stand", standing(a), []string{"flapping " + f.UUID().String()})
+				advance(time.Second)
+				expectEqual(t, "problems that stand", currentProblems(a), []string{"flapping " + f.UUID().String()})
 				c.end(host, f)
-				pass(c.in)
-				equal(t, "problems that stand", standing(a), nil)
+				advance(c.in)
+				expectEqual(t, "problems that stand", currentProblems(a), nil)
 			})
 		})
 	}
@@ -286,32 +286,32 @@ func TestAddressTaken(t *testing.T) {
 					at := netip.MustParseAddrPort(strings.TrimPrefix(endpoint, "tcp://"))
 					socket := listen(t, host.Process(), 15670) // zyre does not hear that
 					datagram := beacon.Beacon{UUID: id, Port: at.Port(), State: beacon.Idle}.Append(nil)
-					silence := every(t, func() { socket.say(t, string(datagram), "10.0.0.2", "239.255.90.82:15670") })
+					silence := repeatEach(t, func() { socket.sendFrom(t, string(datagram), "10.0.0.2", "239.255.90.82:15670") })
 					problem := "address taken " + endpoint
-					pass(4 * time.Second)
-					equal(t, "problems", problems(a), nil)
-					pass(10 * time.Second)
-					equal(t, "problems that stand", standing(a), []string{problem})
+					advance(4 * time.Second)
+					expectEqual(t, "problems", problems(a), nil)
+					advance(10 * time.Second)
+					expectEqual(t, "problems that stand", currentProblems(a), []string{problem})
 					if p := a.Problems()[0]; p.From().UUID != id || p.Err == nil {
 						t.Errorf("problem: %v of %+v", p, p.From())
 					}
-					pass(5 * time.Minute)
-					equal(t, "problems", problems(a), []string{problem})
-					equal(t, "exits", exits(a), nil)
+					advance(5 * time.Minute)
+					expectEqual(t, "problems", problems(a), []string{problem})
+					expectEqual(t, "exits", exitReasons(a), nil)
 					want := []string{problem, problem + ": solved"}
 					if solved == "free" {
 						end()
-						pass(10 * time.Second)
-						equal(t, "problems", problems(a), want)
-						pass(time.Minute)
+						advance(10 * time.Second)
+						expectEqual(t, "problems", problems(a), want)
+						advance(time.Minute)
 						want = append(want, "unreachable "+id.String()) // it is dialled now, and is not there
-						equal(t, "problems", problems(a), want)
+						expectEqual(t, "problems", problems(a), want)
 						want = append(want, "unreachable "+id.String()+": solved")
 					}
 					silence()
-					pass(40 * time.Second)
-					equal(t, "problems", problems(a), want)
-					equal(t, "problems that stand", standing(a), nil)
+					advance(40 * time.Second)
+					expectEqual(t, "problems", problems(a), want)
+					expectEqual(t, "problems that stand", currentProblems(a), nil)
 				})
 			})
 		}
@@ -333,19 +333,19 @@ func TestConflictOfAPeer(t *testing.T) {
 				a := zretest.Start(t, lan.Host("10.0.0.1"))
 				id := zretest.ForeignUUID(uuid.New())
 				first := zretest.NewForeign(t, lan.Host("10.0.0.2"), zretest.Zyre, id, zretest.ForeignName("bob"))
-				pass(15 * time.Second)
+				advance(15 * time.Second)
 				second := zretest.NewForeign(t, lan.Host("10.0.0.3"), zretest.Zyre, id, zretest.ForeignName("twin"))
-				pass(10 * time.Minute)
+				advance(10 * time.Minute)
 				problem := "conflict " + first.UUID().String()
-				equal(t, "problems", problems(a), []string{problem})
+				expectEqual(t, "problems", problems(a), []string{problem})
 				if p := a.Problems(); len(p) != 1 || p[0].From().Name != "bob" || !strings.Contains(p[0].Err.Error(), "10.0.0.3") {
 					t.Errorf("problems: %v", p)
 				}
-				equal(t, "exits", exits(a), nil)
+				expectEqual(t, "exits", exitReasons(a), nil)
 				c.end(first, second)
-				pass(c.in)
-				equal(t, "problems", problems(a), []string{problem, problem + ": solved"})
-				equal(t, "problems that stand", standing(a), nil)
+				advance(c.in)
+				expectEqual(t, "problems", problems(a), []string{problem, problem + ": solved"})
+				expectEqual(t, "problems that stand", currentProblems(a), nil)
 			})
 		})
 	}

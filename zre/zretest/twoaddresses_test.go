@@ -89,7 +89,7 @@ func TestTwoAddressesOfOnePeer(t *testing.T) {
 							time.Sleep(time.Duration(lan.Rand().Int64N(int64(10 * time.Second))))
 							start()
 						}
-						pass(time.Minute)
+						advance(time.Minute)
 						if got := p.since(0); len(got) == 0 || len(got) > 3 {
 							t.Errorf("events: %v", got)
 						}
@@ -97,15 +97,15 @@ func TestTwoAddressesOfOnePeer(t *testing.T) {
 						if beacons { // its answer may be in transit together with a HELLO to the second address
 							most = 3
 						}
-						if enters, _ := passages(p.peer.Seen(), p.node.UUID()); enters < 1 || enters > most {
-							t.Errorf("the peer saw: %v", comings(p.peer.Seen()))
+						if enters, _ := countEntersAndExits(p.peer.Seen(), p.node.UUID()); enters < 1 || enters > most {
+							t.Errorf("the peer saw: %v", presenceEvents(p.peer.Seen()))
 						}
 						before := p.seen()
-						pass(time.Hour)
+						advance(time.Hour)
 						if late := p.since(before); len(late) > 0 {
 							t.Errorf("%d enters and exits in the hour after: %s", len(late), strings.Join(late[:min(len(late), 6)], ", "))
 						}
-						p.checkTalk()
+						p.checkMessages()
 					})
 				})
 			}

@@ -19,15 +19,15 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-// A fenced host cannot dial an address while a firewall is up. Nodes at the address can dial the host.
-type fenced struct {
+// blockedDials is a host that cannot dial an address while a firewall is up. Nodes at the address can dial the host.
+type blockedDials struct {
 	*zretest.Host
 	to   string // the address, without the port
 	up   *atomic.Bool
 	fail error // the error of a dial; nil if a dial gets no answer
 }
 
-func (h fenced) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (h blockedDials) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	switch {
 	case network != "tcp" || !strings.HasPrefix(address, h.to+":") || !h.up.Load():
 		return h.Host.Dial(ctx, network, address)
@@ -69,7 +69,7 @@ func (r *remote) checkGivenUp(want error) {
 			r.t.Fatalf("whisper: %v, want an unknown peer", err)
 		}
 	}
-	if got := comings(r.node.Seen()); len(got) != 2 {
+	if got := presenceEvents(r.node.Seen()); len(got) != 2 {
 		r.t.Errorf("events: %v, want one Enter and one Exit", got)
 	}
 }
@@ -91,7 +91,7 @@ func TestFirewallOneWay(t *testing.T) {
 					p := &pair{t: t, lan: lan, here: here, far: far}
 					up := new(atomic.Bool)
 					up.Store(true)
-					p.node = zretest.Start(t, fenced{here, "10.0.0.2", up, wall.fail}, logged(t, zre.WithName("node"))...)
+					p.node = zretest.Start(t, blockedDials{here, "10.0.0.2", up, wall.fail}, logged(t, zre.WithName("node"))...)
 					if err := p.node.Join(group); err != nil {
 						t.Fatal(err)
 					}
@@ -100,11 +100,11 @@ func TestFirewallOneWay(t *testing.T) {
 					r.checkGivenUp(wall.want)
 					before := p.seen()
 					up.Store(false)
-					pass(time.Minute)
+					advance(time.Minute)
 					if got := p.since(before); !slices.Equal(got, []string{"Enter(peer)"}) {
 						t.Errorf("when it can be reached: %v", got)
 					}
-					p.checkTalk()
+					p.checkMessages()
 				})
 			})
 		}
@@ -113,8 +113,8 @@ func TestFirewallOneWay(t *testing.T) {
 
 // A foreign peer names an endpoint that we cannot reach, and does not listen at the address that it comes from either: it chose the bridge
 // of its containers, or is behind a NAT.
-func TestNamedEndpointLeadsNowhere(t *testing.T) {
-	for _, manner := range []manner{silent, replying, renewing} {
+func TestNamedEndpointIsUnreachable(t *testing.T) {
+	for _, manner := range []reaction{silent, replying, renewing} {
 		for _, test := range []struct{ name, endpoint string }{
 			{"an address that our host has too", "172.17.0.1:50000"},
 			{"an address behind a NAT", "192.168.7.5:50000"},
@@ -123,24 +123,24 @@ func TestNamedEndpointLeadsNowhere(t *testing.T) {
 				inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 					far := lan.Host("10.0.0.2")
 					node := zretest.Start(t, lan.Host("10.0.0.1", "172.17.0.1/16"), logged(t, zre.WithName("node"))...)
-					peer := newCaller(t, far, manner, "10.0.0.2:50001", endpointOf(node))
+					peer := newBarePeer(t, far, manner, "10.0.0.2:50001", endpointOf(node))
 					peer.endpoint = "tcp://" + test.endpoint
-					stop := peer.persist(5 * time.Second)
+					stop := peer.keepCalling(5 * time.Second)
 					r := &remote{t, node, peer.id}
 					r.checkGivenUp(nil)
 					stop()
 					before := len(node.Seen())
 					forward(t, far.Process(), "10.0.0.2:50000", "10.0.0.2:50001") // a mapped port
 					peer.hangUp()
-					peer.call()
-					pass(time.Minute)
-					if got := comings(node.Seen()[before:]); !slices.Equal(got, []string{"Enter(peer)"}) {
+					peer.sendHello()
+					advance(time.Minute)
+					if got := presenceEvents(node.Seen()[before:]); !slices.Equal(got, []string{"Enter(peer)"}) {
 						t.Errorf("when it can be reached: %v", got)
 					}
 					if err := node.Whisper(t.Context(), peer.id, []byte("x")); err != nil {
 						t.Error(err)
 					}
-					pass(time.Second)
+					advance(time.Second)
 					if got := peer.heard.Load(); got != 1 {
 						t.Errorf("it heard %d whispers, want 1", got)
 					}

@@ -39,7 +39,7 @@ func TestWaitFor(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		waiting := startUnread(t, lan.Host("10.0.0.1"), zre.WithName("waiting"))
 		cam := startUnread(t, lan.Host("10.0.0.2"), zre.WithName("cam"), zre.WithHeader("role", "camera"))
-		pass(3 * time.Second)
+		advance(3 * time.Second)
 		for _, c := range []struct {
 			name   string
 			count  int
@@ -110,16 +110,16 @@ func TestWaitForEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := new.WaitFor(t.Context(), 1); !errors.Is(err, zre.ErrNotStarted) {
-			t.Errorf("before Start: %v", err)
+			t.Errorf("WaitFor before Start: %v", err)
 		}
 		new.Close()
 		if _, err := new.WaitFor(t.Context(), 0); !errors.Is(err, zre.ErrClosed) {
-			t.Errorf("after Close: %v", err)
+			t.Errorf("WaitFor after Close: %v", err)
 		}
 
 		a := startUnread(t, lan.Host("10.0.0.1"))
 		startUnread(t, lan.Host("10.0.0.2"), zre.WithName("b"))
-		peers, err := a.WaitFor(within(t, time.Minute), 2)
+		peers, err := a.WaitFor(contextFor(t, time.Minute), 2)
 		if !errors.Is(err, context.DeadlineExceeded) || !slices.Equal(namesOf(peers), []string{"b"}) || !strings.Contains(err.Error(), "1 of 2") {
 			t.Errorf("%v, error %v", namesOf(peers), err)
 		}
@@ -127,11 +127,11 @@ func TestWaitForEnds(t *testing.T) {
 		for range 100 {
 			all.Go(func() {
 				if _, err := a.WaitFor(context.Background(), 2); !errors.Is(err, zre.ErrClosed) {
-					t.Errorf("while it closes: %v", err)
+					t.Errorf("WaitFor during Close: %v", err)
 				}
 			})
 		}
-		pass(time.Second)
+		advance(time.Second)
 		a.Close()
 		all.Wait()
 	})

@@ -21,7 +21,7 @@ type Watched struct {
 	ended   bool           // the test has ended
 }
 
-// Watch reads the events of a node from now until the test ends. For each peer, the first event that breaks the rules of [Grammar] fails
+// Watch reads the events of a node from now until the test ends. For each peer, the first event that breaks the rules of [EventChecker] fails
 // the test. The node may be started before or after. The caller closes it.
 func Watch(t testing.TB, node *zre.Node) *Watched {
 	w := &Watched{Node: node, record: newRecord(t, node.Name())}

@@ -10,7 +10,7 @@ import (
 )
 
 // While a node is paused no event is read: the queues of both nodes hold as many messages as their limits say, not one more.
-func TestPauseTakesNothing(t *testing.T) {
+func TestPauseReadsNothing(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, lan *zretest.LAN) {
 		const room = 300
 		host := lan.Host("10.0.0.1")
@@ -20,12 +20,12 @@ func TestPauseTakesNothing(t *testing.T) {
 		zretest.Next[zre.Enter](b)
 		sent := 0
 		for round := range 2 {
-			pass(time.Second)
+			advance(time.Second)
 			b.Pause()
 			b.Pause() // changes nothing
 			before := len(b.Seen())
 			fits, err := 0, error(nil)
-			for ctx := within(t, time.Second); ; fits++ {
+			for ctx := contextFor(t, time.Second); ; fits++ {
 				if err = a.Whisper(ctx, b.UUID(), []byte("x")); err != nil {
 					break
 				}
@@ -42,7 +42,7 @@ func TestPauseTakesNothing(t *testing.T) {
 			}
 			b.Resume()
 			b.Resume() // likewise
-			pass(time.Second)
+			advance(time.Second)
 			if got := whispers(b.Seen(), a.UUID()); got != sent {
 				t.Errorf("round %d: it got %d of %d messages", round, got, sent)
 			}

@@ -10,9 +10,9 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-// A Grammar checks the events of one node, in their order, against what package zre promises of them. The zero value is ready.
+// An EventChecker checks the events of one node, in their order, against what package zre promises of them. The zero value is ready.
 // It is not safe for concurrent use. [Watch] has one.
-type Grammar struct {
+type EventChecker struct {
 	present map[uuid.UUID]*session
 }
 
@@ -28,7 +28,7 @@ type session struct {
 //   - a Join of a group that the peer is in, or a Leave of one that it is not in, or a Leader that is not in the group;
 //   - a message made with [Number] that does not follow the one before it in this session: whispers are one
 //     sequence, and the shouts to each group are one, as long as the node stays in the group.
-func (g *Grammar) Check(event zre.Event) error {
+func (g *EventChecker) Check(event zre.Event) error {
 	switch event.(type) {
 	case zre.Problem, zre.EndpointChange:
 		return nil // belongs to no session
@@ -100,12 +100,12 @@ func (s *session) checkNumber(peer *zre.Peer, group string, frames [][]byte) err
 }
 
 // Present returns how many peers have entered and not exited.
-func (g *Grammar) Present() int { return len(g.present) }
+func (g *EventChecker) Present() int { return len(g.present) }
 
 // numberPrefix is the prefix of a frame made by Number.
 var numberPrefix = []byte("zretest#")
 
-// Number returns a frame that carries a number. Send it as the first frame of a message to have the receiver's [Grammar] check
+// Number returns a frame that carries a number. Send it as the first frame of a message to have the receiver's [EventChecker] check
 // that no message of a session is missing or out of order. Count the messages that were queued: up by one after each
 // Whisper to one peer, or each Shout to one group, that returned no error.
 func Number(n uint64) []byte { return binary.BigEndian.AppendUint64(bytes.Clone(numberPrefix), n) }

@@ -10,7 +10,7 @@ import (
 	"github.com/go-zre/go-zre/zre/zretest"
 )
 
-func TestGrammar(t *testing.T) {
+func TestEventChecker(t *testing.T) {
 	p, q := &zre.Peer{Name: "p", UUID: uuid.New()}, &zre.Peer{Name: "q", UUID: uuid.New()}
 	member := &zre.Peer{Name: p.Name, UUID: p.UUID, Transport: "tcp"} // q has no transport: it is the node itself
 	whisper := func(n uint64) zre.Event { return zre.Whisper{Peer: p, Frames: [][]byte{zretest.Number(n), nil}} }
@@ -46,7 +46,7 @@ func TestGrammar(t *testing.T) {
 		{"shout lost", []zre.Event{enter, shout("G", 1), shout("G", 0)}, `shout to "G" number 0 of p came where 2 was due`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var g zretest.Grammar
+			var g zretest.EventChecker
 			for i, event := range test.events {
 				err := g.Check(event)
 				switch {
