@@ -55,7 +55,7 @@ func TestOnlyClassicOnPort5670(t *testing.T) {
 			for _, s := range log {
 				keyed := len(s.octets) == 54 && s.to.Dst.Addr() == everySubnet && !c.Key.IsZero()
 				if len(s.octets) != 22 && !keyed && (s.to.Dst.Port() == 5670 || !s.to.Dst.Addr().IsMulticast()) {
-					t.Errorf("sent to port 5670: %v", s)
+					t.Errorf("a beacon that could crash a pyre node was sent: %v", s)
 				}
 			}
 			if len(log) < 30 {

@@ -318,7 +318,7 @@ func TestSystemErrors(t *testing.T) {
 		t.Error("Join of an address that is no group: no error")
 	}
 	if err := one.writePlain([]byte("x"), Destination{Dst: netip.AddrPortFrom(defaultGroup, port), IfIndex: 1 << 20}); err == nil {
-		t.Error("WriteTo through no interface: no error")
+		t.Error("writePlain through no interface: no error")
 	}
 	if _, err := System.ListenPacket("udp4", -1); err == nil || !strings.HasPrefix(err.Error(), "beacon: ") {
 		t.Errorf("ListenPacket of port -1: %v", err)
