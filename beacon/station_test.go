@@ -11,7 +11,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// TestOnlyHarmlessBeacons: only 22 octets leave for a broadcast address or for port 5670, whoever asks, except 54 octets to 255.255.255.255.
+// TestOnlyHarmlessBeacons: only 22 octets leave for a broadcast address or for port 5670, whatever the caller asks for, except 54 octets to 255.255.255.255.
 func TestOnlyHarmlessBeacons(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24"))})

@@ -159,7 +159,7 @@ func link(t *testing.T, to, path string) {
 	}
 }
 
-// TestStoreLooksForUnknownKeys: a file that was added counts at once for who has its key, and strangers cause few looks.
+// TestStoreLooksForUnknownKeys: a file that was added counts at once for the owner of its key, and unknown keys cause few scans.
 func TestStoreLooksForUnknownKeys(t *testing.T) {
 	alice, a := newTestCertificate(t)
 	bob, b := newTestCertificate(t)

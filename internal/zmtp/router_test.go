@@ -129,7 +129,7 @@ func TestRouterLimits(t *testing.T) {
 		synctest.Wait()
 		_ = nc.SetReadDeadline(time.Now())
 		if _, err := nc.Read(make([]byte, 1)); err != os.ErrDeadlineExceeded {
-			t.Errorf("a read from the connection: got %v, want it open", err)
+			t.Errorf("a read with a passed deadline: got %v, want ErrDeadlineExceeded", err)
 		}
 		_ = nc.SetReadDeadline(time.Now().Add(time.Millisecond))
 		if b, err := io.ReadAll(nc); err != nil || len(b) > 0 {
